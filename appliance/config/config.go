@@ -1,0 +1,252 @@
+// Package config is the typed configuration of a box: plain values, references by name, defaults, clone and diff.
+//
+// It owns the shape of the configuration and what a configuration means on its own (defaults, inheritance, which object a
+// name stands for). It does not own its text: package lang binds lines to these fields, package cli parses and prints.
+// A *Config that has been published is immutable; a change copies the path from the root to the changed field.
+// It has no goroutines, reads no clock and opens nothing.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is a whole configuration, as `show running-config` prints it. Named objects stand in slices in the order of entry.
+type Config struct {
+	CLIVersion string // of the file that was read, for example "3.20"; only dialect questions look at it
+	Hostname   string // system hostname; empty: the last six hex digits of the serial number
+	Banner     string
+
+	DNSServers []netip.Addr // dns-client server, in order of preference
+	SNTP       SNTP
+	Clock      LocalClock
+
+	Accounts           []*Account
+	LicenseAuthorities []*LicenseAuthority
+
+	TLS      []*TLSProfile
+	VoIP     []*VoIPProfile
+	IP       []*IPContext
+	CS       []*Switch
+	Auth     []*AuthService
+	Location []*LocationService
+	Gateways []*SIPGateway
+	Ports    []*EthernetPort
+}
+
+// New returns an empty configuration with every default set.
+func New() *Config { return &Config{} }
+
+// SNTP is `sntp-client` and its servers.
+type SNTP struct {
+	Enabled bool
+	Servers []*SNTPServer
+}
+
+// SNTPServer is `sntp-client server primary|secondary HOST [port N] [version N]`.
+type SNTPServer struct {
+	Role    string // "primary" or "secondary": one server each
+	Host    string // name or address
+	Port    uint16 // default 123
+	Version uint8  // default 4
+}
+
+func (s *SNTPServer) SetDefaults() { s.Port, s.Version = 123, 4 }
+
+// LocalClock is the offset of local time, used for printing only: logs and certificates are in UTC.
+type LocalClock struct {
+	Zone string // IANA name or "+01:00"; empty is UTC
+}
+
+// Account may log in at the console.
+type Account struct {
+	Class    AccountClass
+	Name     string
+	Password Secret // stored as a bcrypt hash; "" cannot log in remotely
+}
+
+// AccountClass orders what an account may do: an operator looks, an administrator changes, a superuser also manages accounts.
+type AccountClass string
+
+const (
+	Operator      AccountClass = "operator"
+	Administrator AccountClass = "administrator"
+	Superuser     AccountClass = "superuser"
+)
+
+// LicenseAuthority is an issuer of license keys besides the built-in one.
+type LicenseAuthority struct {
+	Name string
+	Key  string // Ed25519 public key, base64 (raw URL encoding), 43 characters
+}
+
+// TLSProfile is `profile tls`: one identity and one set of rules for both roles, server and client.
+type TLSProfile struct {
+	Name string
+
+	V10, V11 bool // protocol tls-v1.0, tls-v1.1: accepted for old files, never negotiated
+	V12, V13 bool // default true
+
+	AuthIncoming bool // demand and verify the certificate of a peer that connects to us
+	AuthOutgoing bool // verify the certificate of a peer that we connect to, and show ours
+
+	PrivateKey   PKIName
+	Own          []OwnCertificate // 1 is the leaf, the rest is the chain in order
+	Trusted      []PKIName        // trust anchors; none: the built-in Microsoft and DigiCert roots
+	DHParameters PKIName          // taken with a note: only ECDHE suites are used
+	Compression  bool             // taken with a note: TLS compression does not exist any more
+
+	RequireType string // "server": a peer's certificate must carry the server usage, whatever its role (Teams since 2026); "" or "any": no demand
+}
+
+func (p *TLSProfile) SetDefaults() { p.V12, p.V13 = true, true }
+
+// OwnCertificate is `own-certificate N pki:certificate/NAME`.
+type OwnCertificate struct {
+	Index int
+	Name  PKIName
+}
+
+// PKIName names a thing in the key store: "pki:certificate/NAME", "pki:private-key/NAME", "pki:diffie-hellman-parameters/NAME".
+type PKIName string
+
+// VoIPProfile is `profile voip`: codecs, RTP and SRTP towards a peer.
+type VoIPProfile struct {
+	Name   string
+	Codecs []Codec // lowest index preferred
+
+	DTMFRelay string // "default" (RFC 4733 when offered), "rtp", "signaling"
+
+	SRTP             string // srtp transmission: "forced", "preferred", "disabled" (default)
+	SRTPKeyLifetime  int    // srtp key-lifetime N: 2^N packets, 0 (not set) or 10..48
+	MediaProcessing  bool   // media-processing forced: taken with a note, there is no DSP
+	RTCPMultiplexing bool   // rtp rtcp-multiplexing: RTP and RTCP on one port (RFC 5761)
+}
+
+func (p *VoIPProfile) SetDefaults() { p.SRTP, p.DTMFRelay = "disabled", "default" }
+
+// Codec is one `codec` line.
+type Codec struct {
+	Index              int
+	Name               string // "g711alaw64k", "g711ulaw64k", "g722", ...
+	RxLength, TxLength int    // milliseconds, default 20
+	SilenceSuppression bool
+	VoiceUpdateFrames  bool
+}
+
+func (c *Codec) SetDefaults() { c.RxLength, c.TxLength = 20, 20 }
+
+// IPContext is `context ip NAME`.
+type IPContext struct {
+	Name       string
+	Interfaces []*IPInterface
+	Tables     []*RoutingTableIP
+}
+
+// IPInterface is an interface of an IP context; a port binds to it.
+type IPInterface struct {
+	Name           string
+	Addresses      []IPAddress
+	AdjustMSSRx    string // "" or "mtu": tcp adjust-mss rx mtu
+	AdjustMSSTx    string
+	MTU            int // octets, 0: leave it, 576..9000
+	MediaPortFirst uint16
+	MediaPortLast  uint16
+}
+
+func (i *IPInterface) SetDefaults() { i.MediaPortFirst, i.MediaPortLast = 16384, 32767 }
+
+// IPAddress is `ipaddress NAME A.B.C.D/N`: the name is what a gateway binds to.
+type IPAddress struct {
+	Name   string
+	Prefix netip.Prefix // with the host bits
+}
+
+// RoutingTableIP is `routing-table NAME` of an IP context.
+type RoutingTableIP struct {
+	Name   string
+	Routes []IPRoute
+}
+
+// IPRoute is `route PREFIX gateway GW [metric N]`.
+type IPRoute struct {
+	Prefix  netip.Prefix
+	Gateway netip.Addr
+	Metric  int
+}
+
+// EthernetPort is `port ethernet SLOT PORT`.
+type EthernetPort struct {
+	Slot, Port int    // 0 0 is eth00 (LAN), 0 1 is eth01 (WAN)
+	Bind       IPBind // bind interface ROUTER IF
+	Enabled    bool   // no shutdown; default shut
+}
+
+// IPBind names an interface of an IP context.
+type IPBind struct {
+	Context   Ref[IPContext]
+	Interface Ref[IPInterface]
+}
+
+// AuthService is `authentication-service NAME`: SIP accounts.
+type AuthService struct {
+	Name  string
+	Realm string
+	Users []Credential
+}
+
+// Credential is `username U password P`.
+type Credential struct {
+	Username string
+	Password Secret
+}
+
+// Secret is a value that is masked wherever an operator looks and never logged.
+type Secret string
+
+// LogValue keeps a secret out of every log, whoever passes it.
+func (Secret) String() string { return "***" }
+
+// SIPGateway is `context sip-gateway NAME`: sockets and their identity.
+type SIPGateway struct {
+	Name              string
+	Interfaces        []*GatewayInterface
+	Location          []Ref[LocationService] // bind location-service, may be several
+	TLS               Ref[TLSProfile]
+	AnswerUntrusted   bool // answer-untrusted-hosts: 403 for strangers instead of silence
+	ConnectionReuse   bool // use an open connection of ours for further requests
+	NotifyCheckSync   bool // notify check-sync accept
+	Enabled           bool // no shutdown; default shut
+	CallsPerSecond    int  // overload protection: 0 is no limit
+	MaxConnections    int  // default 500
+	MaxConnsPerSource int  // default 64
+}
+
+func (g *SIPGateway) SetDefaults() { g.MaxConnections, g.MaxConnsPerSource = 500, 64 }
+
+// GatewayInterface is `interface NAME` of a sip-gateway.
+type GatewayInterface struct {
+	Name           string
+	UDPTCP         uint16 // transport-protocol udp+tcp PORT, 0 off
+	TLS            uint16 // transport-protocol tls PORT, 0 off
+	Bind           AddressBind
+	SpoofedContact Spoofed
+	SpoofedVia     Spoofed
+	SpoofedMedia   netip.Addr // spoofed media-address: the c= line behind port forwarding
+}
+
+// AddressBind is `bind ipaddress ROUTER IPIF ADDRNAME`.
+type AddressBind struct {
+	Context   Ref[IPContext]
+	Interface Ref[IPInterface]
+	Address   string
+}
+
+// Spoofed is `spoofed contact-header|via-header manual HOST port P`; an empty Host is off.
+type Spoofed struct {
+	Host string
+	Port uint16
+}
+
+// seconds is how the language writes whole durations.
+const seconds = time.Second

@@ -1,0 +1,268 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Switch is `context cs NAME`: routing of calls and the SIP interfaces they come and go by.
+type Switch struct {
+	Name    string
+	Enabled bool // no shutdown; default shut: no call is routed
+
+	NationalPrefix      string // prefix that marks a national number, for example "0"
+	InternationalPrefix string // for example "00"
+	CountryCode         string // digits without +, for example "49"
+
+	MappingTables []*MappingTable
+	Functions     []*ComplexFunction
+	RoutingTables []*RoutingTable
+	Interfaces    []*SIPInterface
+	HuntGroups    []*HuntGroup
+}
+
+// Property is a property of a call: "called-e164", "calling-uri", ... The same words name table types and translations.
+type Property string
+
+const (
+	CalledE164  Property = "called-e164"
+	CallingE164 Property = "calling-e164"
+	CalledURI   Property = "called-uri"
+	CallingURI  Property = "calling-uri"
+	CalledName  Property = "called-name"
+	CallingName Property = "calling-name"
+	CalledIP    Property = "called-ip"
+	CallingIP   Property = "calling-ip"
+	CallingPI   Property = "calling-pi" // "allowed" or "restricted"
+	CallingSI   Property = "calling-si" // "user-not-screened", "network-provided", ...
+	E164        Property = "e164"       // in a mapping table only: both parties
+	URI         Property = "uri"        // in a mapping table only: both parties
+	Name        Property = "name"       // in a mapping table only: both parties
+)
+
+// MappingTable is `mapping-table IN to OUT NAME`.
+type MappingTable struct {
+	In, Out Property
+	Name    string
+	Maps    []Mapping
+}
+
+// Mapping is `map KEY to VALUE`: the best matching key's value replaces the whole property; \0 to \9 stand for its groups.
+type Mapping struct {
+	Key Pattern
+	To  string
+}
+
+// ComplexFunction is `complex-function NAME`: tables (or further functions) run in order.
+type ComplexFunction struct {
+	Name  string
+	Steps []Step
+}
+
+// Step is `execute N TABLE`.
+type Step struct {
+	Index int
+	Run   Ref[Function]
+}
+
+// Function stands for what may run on a call: a mapping table or a complex function. References to it resolve in both.
+type Function struct{}
+
+// RoutingTable is `routing-table PROPERTY NAME`.
+type RoutingTable struct {
+	Key    Property
+	Name   string
+	Routes []Route
+}
+
+// Route is `route KEY|default dest-… NAME [FUNCTION]`.
+type Route struct {
+	Default  bool
+	Key      Pattern // when not Default
+	Dest     Dest
+	Function Ref[Function] // may be empty
+}
+
+// Dest is where a call goes: exactly one field is set, none when not configured.
+type Dest struct {
+	Table     Ref[RoutingTable]
+	Interface Ref[SIPInterface]
+	Service   Ref[HuntGroup]
+}
+
+// IsZero reports whether no destination is configured.
+func (d Dest) IsZero() bool { return d == Dest{} }
+
+// HuntGroup is `service hunt-group NAME`: destinations tried one after the other.
+type HuntGroup struct {
+	Name       string
+	Cyclic     bool          // start round robin
+	Timeout    time.Duration // whole seconds; next destination when it has not answered at all (not even 100); 0: never
+	DropCauses []Cause       // hunting goes on for these; empty: DefaultDropCauses
+	Routes     []HuntRoute
+}
+
+// HuntRoute is `route call N dest-… NAME`.
+type HuntRoute struct {
+	Index int
+	Dest  Dest
+}
+
+// SIPInterface is `interface sip NAME`: a peer and how to speak with it.
+type SIPInterface struct {
+	Name    string
+	Gateway Ref[SIPGateway] // bind context sip-gateway
+	Route   Dest            // route call: where calls that come in here go
+
+	Remote HostPort // the peer; port 0: SRV, or the transport's default
+	Local  HostPort // our identity: host part of From and PAI towards this peer
+
+	HoldMethod HoldMethod // default sendonly
+
+	EarlyConnect    bool
+	EarlyDisconnect bool
+	TransferAccept  bool // call-transfer accept: act on REFER; default true
+	TransferEmit    bool // call-transfer emit; default true
+	RerouteAccept   bool // call-reroute accept: act on 3xx
+	RerouteEmit     bool
+	Privacy         bool // Privacy and P-Asserted-Identity (RFC 3323, 3325)
+
+	AddressComplete string // address-complete-indication accept: "set" or ""
+
+	Incoming []IncomingTranslation
+	Outgoing []OutgoingTranslation
+
+	VoIP       Ref[VoIPProfile]
+	MappingIn  Ref[MappingTable] // use mapping-table in
+	MappingOut Ref[MappingTable] // use mapping-table out
+
+	SRTPRenegotiate bool // srtp renegotiate-on-connect
+
+	PenaltyBox   PenaltyBox
+	SessionTimer time.Duration // session-timer SECONDS (RFC 4028); 0 off, 90 s at least
+
+	Trust []Source
+}
+
+func (i *SIPInterface) SetDefaults() {
+	i.HoldMethod, i.TransferAccept, i.TransferEmit = HoldSendonly, true, true
+}
+
+// HostPort is a name or address with an optional port (0: none given).
+type HostPort struct {
+	Host string
+	Port uint16
+}
+
+// HoldMethod is how hold is sent; every form is understood.
+type HoldMethod string
+
+const (
+	HoldInactive HoldMethod = "inactive"
+	HoldSendonly HoldMethod = "sendonly"
+	HoldNone     HoldMethod = "none" // hold is not passed on; music of the holding side flows
+)
+
+// IncomingTranslation is `address-translation incoming-call PROPERTY HEADER`.
+type IncomingTranslation struct {
+	Property Property
+	Header   string // "from-header", "to-header", "request-uri", "p-asserted-identity-header", ...
+}
+
+// OutgoingTranslation is `address-translation outgoing-call HEADER PART (fix TEXT | PROPERTY)`.
+type OutgoingTranslation struct {
+	Header   string // "contact-header", "from-header", "to-header", "request-uri", ...
+	Part     string // "user-part", "host-part"
+	Fix      string
+	Property Property // when Fix is empty
+}
+
+// PenaltyBox is `penalty-box sip-option-trigger interval S timeout S [force tls]`: OPTIONS every Interval; a peer that does
+// not answer within Timeout, fails TLS or says 503 is skipped until it answers again. Interval 0 is off.
+type PenaltyBox struct {
+	Interval, Timeout time.Duration // whole seconds
+	ForceTLS          bool
+}
+
+// Source is one `trust` line: the peer's own addresses, or a network.
+type Source struct {
+	Remote bool         // trust remote: the addresses that the remote's name resolves to
+	Teams  bool         // trust microsoft-teams: Microsoft's signalling networks
+	Prefix netip.Prefix // trust A.B.C.D/N
+}
+
+// LocationService is `location-service NAME`: domains and the identities known in them.
+type LocationService struct {
+	Name       string
+	Domains    []Domain
+	MatchAny   bool // match-any-domain
+	Groups     []*IdentityGroup
+	Identities []*Identity
+}
+
+// Domain is `domain N HOST [PORT]`; the first builds host parts and is the registrar's default.
+type Domain struct {
+	Index int
+	Host  string
+	Port  uint16
+}
+
+// IdentityGroup is `identity-group NAME`; DEFAULT catches every identity that is not configured.
+type IdentityGroup struct {
+	Name string
+	Faces
+}
+
+// Identity is `identity NAME [inherits GROUP]`.
+type Identity struct {
+	Name     string
+	Inherits Ref[IdentityGroup]
+	Aliases  []string
+	Faces
+}
+
+// Faces are what an identity does; nil is not configured (for an identity: inherited).
+type Faces struct {
+	UserPhone    bool
+	AuthOutbound *AuthOutbound
+	AuthInbound  *AuthInbound
+	Registration *Registration
+	CallOutbound *CallOutbound
+	CallInbound  *CallInbound
+}
+
+// AuthOutbound is `authentication outbound`.
+type AuthOutbound struct{ Services []Authenticate }
+
+// Authenticate is `authenticate N authentication-service S [username U]`; without U the identity's name is the username.
+type Authenticate struct {
+	Index    int
+	Service  Ref[AuthService]
+	Username string
+}
+
+// AuthInbound is `authentication inbound`.
+type AuthInbound struct{ None bool } // authenticate none
+
+// Registration is `registration outbound`.
+type Registration struct {
+	Auto      bool     // register auto
+	None      bool     // register none
+	Registrar HostPort // empty host: the first domain
+	Lifetime  time.Duration
+	// Retry after a failed attempt, by kind of failure.
+	RetryClientError, RetryServerError, RetrySystemError time.Duration
+}
+
+func (r *Registration) SetDefaults() {
+	r.Lifetime = 3600 * seconds
+	r.RetryClientError, r.RetryServerError, r.RetrySystemError = 10*seconds, 10*seconds, 10*seconds
+}
+
+// CallOutbound is `call outbound`.
+type CallOutbound struct {
+	ForceTransport string // transport-protocol force tls|tcp|udp; "" is the gateway's own choice
+}
+
+// CallInbound is `call inbound`; it has no settings yet, its presence says that calls are taken.
+type CallInbound struct{}
