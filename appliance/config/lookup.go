@@ -1,0 +1,93 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Address returns the address that a gateway interface binds to, or the zero Addr when something on the way is missing.
+func (c *Config) Address(b AddressBind) netip.Addr {
+	if i := c.IPInterface(b.Context, b.Interface); i != nil {
+		for _, a := range i.Addresses {
+			if a.Name == b.Address {
+				return a.Prefix.Addr()
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
+// IPInterface returns an interface of an IP context, or nil. An empty context name means any.
+func (c *Config) IPInterface(context Ref[IPContext], name Ref[IPInterface]) *IPInterface {
+	if context.IsZero() {
+		return name.In(c)
+	}
+	if x := context.In(c); x != nil {
+		return named(x.Interfaces, name.Name, func(i *IPInterface) string { return i.Name })
+	}
+	return nil
+}
+
+// Faces returns what the identity called user does in this location service: its own faces, those of its group behind them, or
+// those of group DEFAULT when no such identity is configured. Configured reports whether the identity itself exists.
+func (l *LocationService) Faces(user string) (f Faces, configured bool) {
+	for _, i := range l.Identities {
+		if i.Name == user {
+			return i.Faces.over(l.group(i.Inherits.Name)), true
+		}
+	}
+	return l.group("DEFAULT"), false
+}
+
+// group returns the faces of a group; DEFAULT is found whatever its case (SmartWare wrote it in lower case).
+func (l *LocationService) group(name string) Faces {
+	for _, g := range l.Groups {
+		if g.Name == name || name == "DEFAULT" && strings.EqualFold(g.Name, name) {
+			return g.Faces
+		}
+	}
+	return Faces{}
+}
+
+// over lays f over what it inherits: a face that f configures replaces the whole inherited face.
+func (f Faces) over(g Faces) Faces {
+	f.UserPhone = f.UserPhone || g.UserPhone
+	if f.AuthOutbound == nil {
+		f.AuthOutbound = g.AuthOutbound
+	}
+	if f.AuthInbound == nil {
+		f.AuthInbound = g.AuthInbound
+	}
+	if f.Registration == nil {
+		f.Registration = g.Registration
+	}
+	if f.CallOutbound == nil {
+		f.CallOutbound = g.CallOutbound
+	}
+	if f.CallInbound == nil {
+		f.CallInbound = g.CallInbound
+	}
+	return f
+}
+
+// Credential returns the account with which identity user answers challenges in this location service.
+func (l *LocationService) Credential(c *Config, user string) (Credential, bool) {
+	f, _ := l.Faces(user)
+	if f.AuthOutbound == nil {
+		return Credential{}, false
+	}
+	for _, a := range f.AuthOutbound.Services {
+		want := a.Username
+		if want == "" {
+			want = user
+		}
+		if s := a.Service.In(c); s != nil {
+			for _, u := range s.Users {
+				if u.Username == want {
+					return u, true
+				}
+			}
+		}
+	}
+	return Credential{}, false
+}
