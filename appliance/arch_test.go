@@ -1,0 +1,102 @@
+package appliance_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floors lists what each package of ours may import of ours: imports only go down. A package that is not listed may import
+// anything ("beside" in docs/architecture.md: lab, image and the commands).
+var floors = map[string]string{
+	"config":      "",
+	"cli":         "",
+	"route":       "config",
+	"sdp":         "config",
+	"license":     "config",
+	"pki":         "config",
+	"names":       "config",
+	"sipgw":       "config pki",
+	"media":       "config",
+	"netcfg":      "config",
+	"clock":       "config",
+	"flash":       "",
+	"call":        "config route sdp license sipgw media",
+	"lang":        "config cli",
+	"system":      "config cli lang route sdp license pki names sipgw media netcfg clock flash call ../board",
+	"api":         "config cli lang system api/wire",
+	"api/wire":    "",
+	"console":     "api/wire",
+	"../board":    "",
+	"../consoled": "console api/wire ../board",
+}
+
+// owners lists the modules that one package alone may import (the lab checks us with code of its own, so it may too).
+var owners = map[string]string{
+	"github.com/emiago/sipgo":    "sipgw lab",
+	"github.com/pion/srtp":       "media lab",
+	"github.com/google/nftables": "netcfg",
+	"github.com/beevik/ntp":      "clock",
+	"go.bug.st/serial":           "console",
+}
+
+func TestImportsOnlyGoDown(t *testing.T) {
+	for _, p := range packages(t) {
+		name := short(p.ImportPath)
+		allowed, bound := floors[name]
+		for _, imported := range p.Imports {
+			if strings.HasPrefix(imported, "viaduct/") && bound && !slices.Contains(strings.Fields(allowed), short(imported)) {
+				t.Errorf("%s imports %s, which is not on a floor below it", p.ImportPath, imported)
+			}
+			for module, owner := range owners {
+				top, _, _ := strings.Cut(name, "/")
+				if strings.HasPrefix(imported, module) && !slices.Contains(strings.Fields(owner), top) {
+					t.Errorf("%s imports %s: only %s may", p.ImportPath, imported, owner)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItOwns(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
+type pkg struct {
+	ImportPath, Doc string
+	Imports         []string
+}
+
+func packages(t *testing.T) (list []pkg) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,Imports", "viaduct/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+// short turns viaduct/appliance/x into x and viaduct/cmd/x into ../x.
+func short(path string) string {
+	if rest, ok := strings.CutPrefix(path, "viaduct/appliance/"); ok {
+		return rest
+	}
+	path = strings.TrimPrefix(path, "viaduct/")
+	return "../" + strings.TrimPrefix(path, "cmd/")
+}
