@@ -1,0 +1,66 @@
+package sipgw
+
+import "sync"
+
+// Mailbox runs functions one after the other, in the order in which they were posted. It is what an Owner needs.
+type Mailbox struct {
+	mu     sync.Mutex
+	queue  []func()
+	wake   chan struct{} // one token: the queue changed
+	ending bool
+	ended  bool
+}
+
+// NewMailbox returns an empty mailbox; Run runs it.
+func NewMailbox() *Mailbox { return &Mailbox{wake: make(chan struct{}, 1)} }
+
+// Post queues f; it never blocks. False: the mailbox has ended and f will not run.
+func (m *Mailbox) Post(f func()) bool {
+	m.mu.Lock()
+	if m.ended {
+		m.mu.Unlock()
+		return false
+	}
+	m.queue = append(m.queue, f)
+	m.mu.Unlock()
+	m.signal()
+	return true
+}
+
+// End lets Run return once everything that was posted has run. It may be called from a posted function.
+func (m *Mailbox) End() {
+	m.mu.Lock()
+	m.ending = true
+	m.mu.Unlock()
+	m.signal()
+}
+
+func (m *Mailbox) signal() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run runs what is posted until End.
+func (m *Mailbox) Run() {
+	var batch []func()
+	for {
+		m.mu.Lock()
+		batch, m.queue = m.queue, batch[:0]
+		if len(batch) == 0 && m.ending {
+			m.ended = true
+			m.mu.Unlock()
+			return
+		}
+		m.mu.Unlock()
+		if len(batch) == 0 {
+			<-m.wake
+			continue
+		}
+		for i, f := range batch {
+			f()
+			batch[i] = nil
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package sipgw
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Header is one header field. A name or value with CR, LF or NUL is refused when it is sent.
+type Header struct{ Name, Value string }
+
+// NameAddr is the value of From, To, P-Asserted-Identity and their like.
+type NameAddr struct {
+	Name   string // display name, unquoted
+	URI    string // byte for byte
+	Params string // header parameters, without the leading semicolon
+}
+
+// User returns the user part of the URI; of a tel URI its number.
+func (n NameAddr) User() string { return SplitURI(n.URI).User }
+
+// Host returns the host of the URI.
+func (n NameAddr) Host() string { return SplitURI(n.URI).Host }
+
+// URI are the parts of a sip, sips or tel URI.
+type URI struct {
+	Scheme string // lower case
+	User   string // without password; the number of a tel URI
+	Host   string // an IPv6 address without brackets
+	Port   uint16 // 0: none given
+	Params string // without the leading semicolon
+}
+
+// Param returns a URI parameter, for example "transport"; names are compared without case.
+func (u URI) Param(name string) (value string, ok bool) {
+	for p := range strings.SplitSeq(u.Params, ";") {
+		k, v, _ := strings.Cut(p, "=")
+		if k != "" && strings.EqualFold(k, name) {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// SplitURI takes a URI apart. What cannot be understood is left empty.
+func SplitURI(s string) URI {
+	scheme, rest, ok := strings.Cut(s, ":")
+	if !ok {
+		return URI{}
+	}
+	u := URI{Scheme: strings.ToLower(scheme)}
+	if u.Scheme == "tel" {
+		u.User, u.Params, _ = strings.Cut(rest, ";")
+		return u
+	}
+	if rest, _, _ = strings.Cut(rest, "?"); u.Scheme != "sip" && u.Scheme != "sips" {
+		return u
+	}
+	// The user part may hold semicolons ("sip:+49;ext=1@host"), so the last @ comes first.
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		u.User, _, _ = strings.Cut(rest[:i], ":")
+		rest = rest[i+1:]
+	}
+	host, params, _ := strings.Cut(rest, ";")
+	u.Params = params
+	u.Host, u.Port = splitHostPort(host)
+	return u
+}
+
+// Request is a request that came in, as a call needs to see it.
+type Request struct {
+	Method      string
+	URI         string // Request-URI, byte for byte
+	From, To    NameAddr
+	CallID      string
+	Body        []byte
+	ContentType string
+	Transport   string // "udp", "tcp", "tls"
+	Source      netip.AddrPort
+
+	msg *sip.Request
+}
+
+// Headers returns the values of all header fields with that name (case does not matter; long names), in order.
+func (r *Request) Headers(name string) []string {
+	if r.msg == nil {
+		return nil
+	}
+	return headerValues(r.msg, name)
+}
+
+// Header returns the first value of a header field, "" when there is none.
+func (r *Request) Header(name string) string {
+	if v := r.Headers(name); len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// Identities are the P-Asserted-Identity values, in order.
+func (r *Request) Identities() []NameAddr {
+	var list []NameAddr
+	for _, v := range r.Headers("P-Asserted-Identity") {
+		for _, s := range splitList(v) {
+			list = append(list, parseNameAddr(s))
+		}
+	}
+	return list
+}

@@ -1,0 +1,138 @@
+package sipgw
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// splitHostPort takes "host", "host:port", "[v6]" and "[v6]:port" apart; a port that is no number is 0.
+func splitHostPort(s string) (host string, port uint16) {
+	if strings.HasPrefix(s, "[") {
+		end := strings.IndexByte(s, ']')
+		if end < 0 {
+			return s, 0
+		}
+		return s[1:end], parsePort(strings.TrimPrefix(s[end+1:], ":"))
+	}
+	host, p, _ := strings.Cut(s, ":")
+	return host, parsePort(p)
+}
+
+func parsePort(s string) uint16 {
+	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
+}
+
+// splitList splits a header value at its commas, except inside quotes and angle brackets.
+func splitList(v string) []string {
+	var list []string
+	start, quoted, bracket := 0, false, false
+	add := func(s string) {
+		if s = strings.TrimSpace(s); s != "" {
+			list = append(list, s)
+		}
+	}
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '<':
+			bracket = true
+		case c == '>':
+			bracket = false
+		case c == ',' && !bracket:
+			add(v[start:i])
+			start = i + 1
+		}
+	}
+	add(v[min(start, len(v)):])
+	return list
+}
+
+// parseNameAddr reads a name-addr or an addr-spec; everything behind an addr-spec's semicolon is a header parameter (RFC 3261 20.10).
+func parseNameAddr(v string) NameAddr {
+	v = strings.TrimSpace(v)
+	open := angle(v)
+	if open < 0 {
+		uri, params, _ := strings.Cut(v, ";")
+		return NameAddr{URI: strings.TrimSpace(uri), Params: params}
+	}
+	n := NameAddr{Name: unquote(strings.TrimSpace(v[:open]))}
+	rest := v[open+1:]
+	uri, tail, _ := strings.Cut(rest, ">")
+	n.URI = strings.TrimSpace(uri)
+	n.Params = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(tail), ";"))
+	return n
+}
+
+// angle finds the opening bracket of a name-addr, outside its quoted display name; -1: none.
+func angle(v string) int {
+	quoted := false
+	for i := 0; i < len(v); i++ {
+		switch {
+		case quoted && v[i] == '\\':
+			i++
+		case v[i] == '"':
+			quoted = !quoted
+		case v[i] == '<' && !quoted:
+			return i
+		}
+	}
+	return -1
+}
+
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return s
+	}
+	s = s[1 : len(s)-1]
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// quote makes a display name safe between quotes.
+func quote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
+// compact names of header fields that we read.
+var compact = map[string]string{
+	"via": "v", "from": "f", "to": "t", "call-id": "i", "contact": "m", "content-type": "c", "content-length": "l",
+	"supported": "k", "refer-to": "r", "referred-by": "b", "event": "o", "subject": "s", "session-expires": "x", "content-encoding": "e",
+}
+
+// headerValues are the values of all fields of a name, long or compact, in order.
+func headerValues(m interface{ Headers() []sip.Header }, name string) []string {
+	var list []string
+	short := compact[strings.ToLower(name)]
+	for _, h := range m.Headers() {
+		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
+			list = append(list, h.Value())
+		}
+	}
+	return list
+}
+
+// addrPort reads "host:port" of a message's source; the zero value when it is none.
+func addrPort(s string) netip.AddrPort {
+	a, _ := netip.ParseAddrPort(s)
+	return a
+}
