@@ -1,0 +1,49 @@
+package api
+
+import (
+	"context"
+	"io"
+
+	"viaduct/appliance/api/wire"
+)
+
+// Backend is the box behind the socket. Its methods are called from many goroutines at once, one for each request.
+type Backend interface {
+	// Exec runs one line in s and writes the answer to out, refusals included; out never blocks for long. An empty line
+	// only gives mode and prompt. The context ends when the user gives up (Ctrl-C, a closed terminal).
+	Exec(ctx context.Context, s *Session, line string, body []byte, out io.Writer) Result
+
+	// EndPaste writes the problems that a paste has left in the configuration, nothing when there are none.
+	EndPaste(ctx context.Context, s *Session, out io.Writer) Result
+
+	// Help lists what can stand at the cursor (a byte index into line).
+	Help(ctx context.Context, s *Session, line string, cursor int) wire.HelpReply
+
+	// Login checks a password; it takes as long for an unknown account as for a wrong password.
+	Login(ctx context.Context, r wire.LoginRequest) wire.LoginReply
+
+	// Events calls each for what happens, until the context ends or each returns an error; tty picks the debug output of
+	// one session, "" gets all but that. It drops events rather than wait for a slow follower.
+	Events(ctx context.Context, tty string, each func(wire.Event) error) error
+
+	// Metrics writes the counters in the Prometheus text format.
+	Metrics(w io.Writer) error
+}
+
+// Session is where and who a line comes from. The class of the account is looked up by the Backend for each line, so that
+// an account that was deleted ends at once.
+type Session struct {
+	Mode []string // header lines, outermost first
+	User string   // "" is the local root
+	TTY  string
+}
+
+// Result is what a line leaves behind.
+type Result struct {
+	Mode    []string
+	Prompt  string
+	Failed  bool          // the line was refused or failed
+	Collect *wire.Collect // the line wants a block
+	Exit    bool          // the session is over
+	More    *bool         // switches paging
+}

@@ -1,0 +1,161 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"viaduct/appliance/api/wire"
+)
+
+// handler turns requests into calls of the Backend.
+type handler struct {
+	backend Backend
+	log     *slog.Logger
+}
+
+func (h handler) exec(w http.ResponseWriter, r *http.Request) {
+	var q wire.ExecRequest
+	if !h.read(w, r, &q) {
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	out := newSpool(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer out.close()
+		h.run(ctx, &q, out)
+	}()
+	w.Header().Set("Content-Type", "application/jsonl")
+	if err := out.send(w); err != nil {
+		h.log.Debug("api answer not delivered", "err", err)
+	}
+	cancel()
+	<-ended
+}
+
+// run runs the lines of one request in order.
+func (h handler) run(ctx context.Context, q *wire.ExecRequest, out *spool) {
+	s := &Session{Mode: q.Mode, User: q.User, TTY: q.TTY}
+	if q.EndPaste {
+		out.done(h.backend.EndPaste(ctx, s, out))
+		return
+	}
+	lines, body := q.Lines, []byte(nil)
+	if len(lines) == 0 {
+		lines, body = []string{q.Line}, []byte(q.Body)
+		if q.Body == "" {
+			body = nil
+		}
+	}
+	for _, line := range lines {
+		if ctx.Err() != nil {
+			return
+		}
+		res := h.one(ctx, s, line, body, out)
+		s.Mode = res.Mode
+		out.done(res)
+		if res.Collect != nil || res.Exit {
+			return
+		}
+	}
+}
+
+// one runs one line. A line that breaks a command must not end the process and with it every call.
+func (h handler) one(ctx context.Context, s *Session, line string, body []byte, out *spool) (res Result) {
+	mode := s.Mode
+	defer func() {
+		if p := recover(); p != nil {
+			h.log.Error("command panicked", "err", fmt.Sprint(p))
+			fmt.Fprintf(out, "%% internal error: %v\n", p)
+			res = Result{Mode: mode, Failed: true}
+		}
+	}()
+	if len(line) > wire.MaxLine {
+		fmt.Fprintf(out, "%% the line has %d bytes, the limit is %d: not run\n", len(line), wire.MaxLine)
+		res = h.backend.Exec(ctx, s, "", nil, out)
+		res.Failed = true
+		return res
+	}
+	return h.backend.Exec(ctx, s, line, body, out)
+}
+
+func (h handler) help(w http.ResponseWriter, r *http.Request) {
+	var q wire.HelpRequest
+	if !h.read(w, r, &q) {
+		return
+	}
+	if q.Cursor < 0 || q.Cursor > len(q.Line) {
+		fail(w, http.StatusBadRequest, fmt.Errorf("cursor %d is outside the line of %d bytes", q.Cursor, len(q.Line)))
+		return
+	}
+	s := &Session{Mode: q.Mode, User: q.User, TTY: q.TTY}
+	reply(w, h.backend.Help(r.Context(), s, q.Line, q.Cursor))
+}
+
+func (h handler) login(w http.ResponseWriter, r *http.Request) {
+	var q wire.LoginRequest
+	if !h.read(w, r, &q) {
+		return
+	}
+	reply(w, h.backend.Login(r.Context(), q))
+}
+
+func (h handler) events(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/jsonl")
+	flush := http.NewResponseController(w)
+	if err := flush.Flush(); err != nil { // the headers, so that the follower knows that it is listening
+		return
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	err := h.backend.Events(r.Context(), r.URL.Query().Get("tty"), func(e wire.Event) error {
+		if err := enc.Encode(e); err != nil {
+			return err
+		}
+		return flush.Flush()
+	})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		h.log.Debug("api follower ended", "err", err)
+	}
+}
+
+func (h handler) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	if err := h.backend.Metrics(w); err != nil {
+		h.log.Debug("metrics not delivered", "err", err)
+	}
+}
+
+// read decodes a request of bounded size; false when it has already answered.
+func (h handler) read(w http.ResponseWriter, r *http.Request, into any) bool {
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, wire.MaxRequest)).Decode(into)
+	var large *http.MaxBytesError
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &large):
+		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("request is larger than %d bytes", large.Limit))
+	default:
+		fail(w, http.StatusBadRequest, fmt.Errorf("request is not JSON as expected: %w", err))
+	}
+	return false
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.Encode(v) // an error is a closed connection: nobody is left to tell
+}
+
+func fail(w http.ResponseWriter, code int, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(wire.Failure{Error: err.Error()})
+}

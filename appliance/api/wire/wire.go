@@ -1,0 +1,132 @@
+// Package wire holds the words that consoled, scripts and the web page speak with sbcd: JSON over HTTP on a unix socket.
+//
+// It owns the types and the paths, nothing else: no goroutines, no I/O. The console imports this package and no other of
+// sbcd's, so the two programs can be of different versions for the length of an update: unknown fields are ignored, a
+// missing field has its zero value.
+//
+//	POST /v1/exec    ExecRequest  → a stream of Answer, one JSON object a line
+//	POST /v1/help    HelpRequest  → HelpReply
+//	POST /v1/login   LoginRequest → LoginReply
+//	GET  /v1/events  ?tty=NAME    → a stream of Event, one JSON object a line
+//	GET  /metrics                 → text
+package wire
+
+import "time"
+
+// Paths of the calls.
+const (
+	PathExec    = "/v1/exec"
+	PathHelp    = "/v1/help"
+	PathLogin   = "/v1/login"
+	PathEvents  = "/v1/events"
+	PathMetrics = "/metrics"
+)
+
+// Limits of one request. A console keeps within them; the server answers 413 to what goes beyond.
+const (
+	MaxLine    = 64 << 10 // bytes of one command line
+	MaxBody    = 1 << 20  // bytes of one block (a PEM chain, a backup)
+	MaxRequest = 4 << 20  // bytes of one request as JSON
+)
+
+// ExecRequest runs one line, or the lines of a paste. The mode travels with every request, so that a console survives a
+// restart of sbcd without either side keeping a session.
+type ExecRequest struct {
+	// Mode is the path of header lines that the console stands in, outermost first; empty after login.
+	Mode []string `json:"mode"`
+	// Line is run with Body, the block that an earlier answer's Collect asked for. An empty line only asks for the prompt.
+	Line string `json:"line"`
+	Body string `json:"body,omitempty"`
+	// Lines, when not empty, are run instead of Line, each in the mode that the one before left. The server stops after a
+	// line that collects a block or ends the session; every line that was run has one Answer with Done.
+	Lines []string `json:"lines,omitempty"`
+	// EndPaste tells that a paste is over: the answer lists the problems that it left in the configuration.
+	EndPaste bool `json:"end_paste,omitempty"`
+
+	User string `json:"user,omitempty"` // account as LoginReply gave it; "" is the local root of -stdio and of scripts
+	TTY  string `json:"tty,omitempty"`  // "stdio", "serial", "ssh 192.0.2.7:50022"
+}
+
+// Status of a line.
+const (
+	OK    = "ok"
+	Error = "error" // the line was refused or failed; the reason stands in the text before
+)
+
+// Answer is one JSON line of an exec stream: either text to print, or the end of one line.
+type Answer struct {
+	Text string `json:"text,omitempty"` // to print as it is; ends in "\n" when complete
+
+	Done    bool     `json:"done,omitempty"`
+	Mode    []string `json:"mode,omitempty"`    // the mode after the line
+	Prompt  string   `json:"prompt,omitempty"`  // the prompt after the line
+	Status  string   `json:"status,omitempty"`  // OK or Error
+	Collect *Collect `json:"collect,omitempty"` // the line wants a block: send it again with Body
+	Exit    bool     `json:"exit,omitempty"`    // the session is over
+	More    *bool    `json:"more,omitempty"`    // switch paging of this session on or off
+}
+
+// Collect asks for a block after a line.
+type Collect struct {
+	Prompt string `json:"prompt"`
+	Kind   string `json:"kind"` // PEM or Secret
+}
+
+// Kinds of block.
+const (
+	PEM    = "pem"    // PEM text up to an empty line
+	Secret = "secret" // one line, not echoed
+)
+
+// HelpRequest asks what can stand at the cursor.
+type HelpRequest struct {
+	Mode   []string `json:"mode"`
+	Line   string   `json:"line"`
+	Cursor int      `json:"cursor"` // in bytes, 0..len(Line)
+	User   string   `json:"user,omitempty"`
+	TTY    string   `json:"tty,omitempty"`
+}
+
+// HelpReply is what `?` prints and what Tab inserts.
+type HelpReply struct {
+	Choices []Choice `json:"choices"`
+	Insert  string   `json:"insert"` // text that Tab inserts at the cursor: the common rest of all choices, with a blank when it is the only one
+	Literal bool     `json:"literal,omitempty"`
+	// Literal: the word under the cursor is free text or quoted; `?` is a character there and Tab does nothing.
+}
+
+// Choice is one line of help.
+type Choice struct {
+	Word string `json:"word"`
+	Help string `json:"help"`
+}
+
+// LoginRequest checks a password. With an empty User it asks whether this terminal gets in without one, which is so only
+// on a local line while the factory account is open.
+type LoginRequest struct {
+	User     string `json:"user"`
+	Password string `json:"password"`
+	TTY      string `json:"tty"`
+	Remote   bool   `json:"remote"` // over the network: accounts without a password are refused
+}
+
+// LoginReply says who may go on. A refusal gives no reason that tells an unknown account from a wrong password.
+type LoginReply struct {
+	OK     bool   `json:"ok"`
+	User   string `json:"user,omitempty"`   // the account to send with each request
+	Banner string `json:"banner,omitempty"` // printed after a login, or before the question for one
+	// Idle is how long a silent session stays, in nanoseconds; 0 is for ever.
+	Idle time.Duration `json:"idle,omitempty"`
+}
+
+// Event is something that happened, for debug output to a session and for followers.
+type Event struct {
+	Time time.Time `json:"time"`
+	Kind string    `json:"kind"` // "log", "debug", "call", "registration", "gateway", "alarm"
+	Text string    `json:"text"`
+}
+
+// Failure is the body of an answer whose HTTP status is not 200.
+type Failure struct {
+	Error string `json:"error"`
+}
