@@ -217,10 +217,11 @@ func (r *Resolver) order() []netip.AddrPort {
 func (r *Resolver) mark(servers []netip.AddrPort, answered netip.AddrPort) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	clear(r.failed)
 	if !answered.IsValid() {
-		return // all are equally bad: keep to the configured order
+		clear(r.failed) // all are equally bad: keep to the configured order
+		return
 	}
+	delete(r.failed, answered)
 	until := time.Now().Add(demotion)
 	for _, s := range servers {
 		if s == answered {

@@ -41,7 +41,7 @@ func query(id uint16, q question, edns bool) ([]byte, error) {
 	if err != nil || !validName(q.name) {
 		return nil, fmt.Errorf("%w: %q is not a host name", ErrNotFound, q.name)
 	}
-	b := dnsmessage.NewBuilder(make([]byte, 2, 128)[:0], dnsmessage.Header{ID: id, RecursionDesired: true})
+	b := dnsmessage.NewBuilder(make([]byte, 0, 128), dnsmessage.Header{ID: id, RecursionDesired: true})
 	if err := errors.Join(b.StartQuestions(),
 		b.Question(dnsmessage.Question{Name: name, Type: q.typ, Class: dnsmessage.ClassINET})); err != nil {
 		return nil, err
