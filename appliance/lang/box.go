@@ -1,0 +1,252 @@
+package lang
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"net/netip"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+// Box is what commands ask of the running box. Methods answer at once from what the box knows, except where they take a
+// context. Results are plain values that the caller may keep.
+type Box interface {
+	Configuration
+	Keys
+	Licensing
+	Watching
+	Machine
+}
+
+// Configuration is the running configuration and its files.
+type Configuration interface {
+	Running() *config.Config
+	// Mutate publishes what change makes of the running configuration. Changes run one after the other; an error of
+	// change is returned and nothing is published. change must not modify its argument.
+	Mutate(change func(*config.Config) (*config.Config, error)) error
+	// Env is what the check of a configuration may know of this box.
+	Env() Env
+	// ReadFile returns "startup-config", "factory-config", or "startup-config.N", the Nth last one (1..10).
+	ReadFile(name string) ([]byte, error)
+	// WriteFile replaces "startup-config" atomically; the one before is kept.
+	WriteFile(name string, text []byte) error
+	EraseFile(name string) error
+	// Reload restarts with the startup-config: after delay (0 now), and when graceful once no call is left.
+	Reload(r Reload) error
+}
+
+// Reload says how to restart.
+type Reload struct {
+	Graceful bool
+	Delay    time.Duration
+	Cancel   bool // `no reload`: forget a pending one
+}
+
+// Keys is the key store.
+type Keys interface {
+	// ImportCertificate stores one or more PEM certificates (a chain) under name and returns a line about what it is.
+	ImportCertificate(name string, pem []byte) (string, error)
+	// ImportPrivateKey likewise; the error is ErrPassphrase when pem is encrypted and passphrase is empty.
+	ImportPrivateKey(name string, pem []byte, passphrase string) (string, error)
+	// ExportCertificate returns the PEM text that was imported.
+	ExportCertificate(name string) ([]byte, error)
+	DeletePKI(kind, name string) error // kind "certificate" or "private-key"
+	PKI() []PKIItem
+}
+
+// PKIItem is one thing in the key store.
+type PKIItem struct {
+	Kind     string // "certificate", "private-key", "trusted" (built in)
+	Name     string
+	KeyType  string // "RSA 2048", "ECDSA P-256"
+	Subject  string // certificates only, as the next four
+	Names    []string
+	Issuer   string
+	NotAfter time.Time
+	Chain    int // certificates in this item
+}
+
+// Licensing is installed licenses and the pools that they fill.
+type Licensing interface {
+	// InstallLicense returns a line about what the key gives.
+	InstallLicense(key string) (string, error)
+	Licenses() Licenses
+}
+
+// Licenses is what `show system licenses` prints.
+type Licenses struct {
+	Serial   string
+	Pools    []Pool
+	Features []Feature
+}
+
+// Pool is one counted row: BuiltIn + Installed + Leased = Total = Alloc + Free.
+type Pool struct {
+	Name                                         string
+	BuiltIn, Installed, Leased, Total, Alloc, Free int
+}
+
+// Feature is one yes/no row.
+type Feature struct {
+	Name    string
+	Enabled bool
+}
+
+// Watching is what goes on: calls, registrations, peers.
+type Watching interface {
+	Calls() []Call
+	ClearCall(id string) error // "" clears all
+	Registrations() []Registration
+	PenaltyBox() []Probe
+	Gateways() []Gateway
+	// Trace is a dry run of the routing of a call that starts at start with these properties.
+	Trace(start config.Dest, properties []PropertyValue) (Trace, error)
+}
+
+// Call is one call in progress.
+type Call struct {
+	ID        string
+	State     string // "routing", "ringing", "connected", "held", "ending"
+	From, To  string // interfaces
+	Calling   string
+	Called    string
+	Started   time.Time
+	Connected time.Time // zero: not yet
+	Legs      []Leg
+}
+
+// Leg is one side of a call, for `show calls detail`.
+type Leg struct {
+	Interface, Peer, CallID string
+	Codec, Security         string // "PCMA/8000", "AES_CM_128_HMAC_SHA1_80" or "none"
+	Local, Remote           string // media addresses
+	PacketsIn, PacketsOut   uint64
+	Lost                    uint64
+	JitterMS                float64
+}
+
+// Registration is the state of one identity.
+type Registration struct {
+	Identity, Location, Registrar string
+	State                         string // "registered", "trying", "failed", "none"
+	Expires                       time.Time
+	Code                          int // last final answer, 0 none
+	Reason                        string
+	NextTry                       time.Time
+}
+
+// Probe is the state of one penalty-box watch.
+type Probe struct {
+	Interface, Peer string
+	Boxed           bool
+	Since           time.Time
+	LastAnswer      string // "200 OK", "timeout", "tls: ..."
+	RTT             time.Duration
+	NextProbe       time.Time
+}
+
+// Gateway is the state of one interface of a sip-gateway.
+type Gateway struct {
+	Name, Interface string
+	State           string // "up", "shutdown", "failed"
+	Listen          []string
+	Connections     int
+	Err             string
+}
+
+// PropertyValue is one property of a call to be traced.
+type PropertyValue struct {
+	Property config.Property
+	Value    string
+}
+
+// Trace is a dry run.
+type Trace struct {
+	Steps    []string // one readable line each
+	Attempts []string // where the call would go, in order, with the numbers it would carry
+}
+
+// Machine is the box itself: version, network, time, log.
+type Machine interface {
+	Version() Version
+	IPInterfaces() []IPInterface
+	IPRoutes() []IPRoute
+	Ports() []Port
+	Clock() Clock
+	// Log returns the last n lines of the log, oldest first.
+	Log(n int) []string
+	// Ping and Lookup may take seconds; they end with ctx.
+	Ping(ctx context.Context, host string, report func(line string)) error
+	Lookup(ctx context.Context, host string) ([]string, error)
+	Sessions() []SessionInfo
+}
+
+// Version is what `show version` prints.
+type Version struct {
+	Product, Release, Board, Serial, GoVersion string
+	Started                                    time.Time
+	Memory                                     uint64 // octets in use by this process
+	Load                                       string
+	Temperature                                string
+}
+
+// IPInterface is a network interface as the kernel has it.
+type IPInterface struct {
+	Context, Name, Port string // Port: "eth00"
+	State               string // "up", "down", "no carrier"
+	Addresses           []netip.Prefix
+	MTU                 int
+}
+
+// IPRoute is a route as the kernel has it.
+type IPRoute struct {
+	Prefix    netip.Prefix
+	Gateway   netip.Addr
+	Interface string
+	Metric    int
+}
+
+// Port is a physical port.
+type Port struct {
+	Slot, Port           int
+	Name, MAC, State     string
+	Speed                string
+	RxPackets, TxPackets uint64
+	RxErrors, TxErrors   uint64
+}
+
+// Clock is time and its source.
+type Clock struct {
+	Now     time.Time
+	Synced  bool
+	Server  string
+	Offset  time.Duration
+	Last    time.Time // of the last answer of a server
+	Stratum int
+	Err     string // why not synced
+}
+
+// SessionInfo is one login.
+type SessionInfo struct {
+	User, TTY string
+	Class     config.AccountClass
+	Since     time.Time
+}
+
+// Env is what a check may know besides the configuration. The zero value knows nothing, and checks that would need to
+// know are left out.
+type Env struct {
+	PKI     PKIStore
+	Resolve func(host string) (addrs []netip.Addr, known bool) // from cache only; known false: not looked up yet
+	Now     time.Time
+	Synced  *bool // clock
+	Serial  string
+}
+
+// PKIStore reads the key store. Names are without their pki: class. An error that is fs.ErrNotExist means not imported.
+type PKIStore interface {
+	Certificates(name string) ([]*x509.Certificate, error)
+	PrivateKey(name string) (crypto.Signer, error)
+}
