@@ -206,6 +206,10 @@ func (z *zone) ask(ctx context.Context, q question) (answer, error) {
 	}
 }
 
+func (z *zone) set(f func()) { z.mu.Lock(); defer z.mu.Unlock(); f() }
+
+func (z *zone) count() int { z.mu.Lock(); defer z.mu.Unlock(); return z.asked }
+
 func inBubble(t *testing.T, f func(t *testing.T, r *Resolver, z *zone)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(func() []netip.AddrPort { return nil })
@@ -224,18 +228,18 @@ func TestCacheKeepsTheTTLAndRefreshesBeforeItsEnd(t *testing.T) {
 				t.Errorf("%s, want %s", got, want)
 			}
 			synctest.Wait()
-			if z.asked != asked {
-				t.Errorf("asked %d times, want %d", z.asked, asked)
+			if z.count() != asked {
+				t.Errorf("asked %d times, want %d", z.count(), asked)
 			}
 		}
 		expect(1, "[192.0.2.1]")
 		time.Sleep(44 * time.Second)
 		expect(1, "[192.0.2.1]")
-		z.addr = "192.0.2.2"
+		z.set(func() { z.addr = "192.0.2.2" })
 		time.Sleep(2 * time.Second)
 		expect(2, "[192.0.2.1]") // asked in the background
 		expect(2, "[192.0.2.2]")
-		z.addr = "192.0.2.3"
+		z.set(func() { z.addr = "192.0.2.3" })
 		time.Sleep(61 * time.Second)
 		expect(3, "[192.0.2.3]") // expired: waited for
 	})
@@ -244,23 +248,23 @@ func TestCacheKeepsTheTTLAndRefreshesBeforeItsEnd(t *testing.T) {
 func TestStaleAnswerIsServedWhileTheServersFail(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *Resolver, z *zone) {
 		addrs(t, r, "x.test")
-		z.err, z.delay = errors.New("none answered"), queryTime
+		z.set(func() { z.err, z.delay = errors.New("none answered"), queryTime })
 		time.Sleep(2 * time.Minute)
 		start := time.Now()
 		if got := addrs(t, r, "x.test"); got != "[192.0.2.1]" || time.Since(start) != staleWait {
 			t.Errorf("%s after %v", got, time.Since(start))
 		}
 		time.Sleep(6 * time.Second)
-		asked := z.asked
+		asked := z.count()
 		start = time.Now()
-		if got := addrs(t, r, "x.test"); got != "[192.0.2.1]" || time.Since(start) != 0 || z.asked != asked {
-			t.Errorf("just failed: %s after %v, asked %d times more", got, time.Since(start), z.asked-asked)
+		if got := addrs(t, r, "x.test"); got != "[192.0.2.1]" || time.Since(start) != 0 || z.count() != asked {
+			t.Errorf("just failed: %s after %v, asked %d times more", got, time.Since(start), z.count()-asked)
 		}
 		time.Sleep(25 * time.Hour)
 		if got := addrs(t, r, "x.test"); got != "error" {
 			t.Errorf("after a day: %s", got)
 		}
-		z.err, z.delay = nil, 0
+		z.set(func() { z.err, z.delay = nil, 0 })
 		time.Sleep(failureRetry)
 		if got := addrs(t, r, "x.test"); got != "[192.0.2.1]" {
 			t.Errorf("servers are back: %s", got)
@@ -271,17 +275,17 @@ func TestStaleAnswerIsServedWhileTheServersFail(t *testing.T) {
 func TestMissingNameIsForgottenSoon(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *Resolver, z *zone) {
 		addrs(t, r, "x.test")
-		z.err, z.ttl = ErrNotFound, time.Hour
+		z.set(func() { z.err, z.ttl = ErrNotFound, time.Hour })
 		time.Sleep(61 * time.Second)
 		for range 10 {
 			if got := addrs(t, r, "x.test"); got != "error" {
 				t.Errorf("name was removed: %s", got)
 			}
 		}
-		if z.asked != 2 {
-			t.Errorf("asked %d times", z.asked)
+		if z.count() != 2 {
+			t.Errorf("asked %d times", z.count())
 		}
-		z.err = nil
+		z.set(func() { z.err = nil })
 		time.Sleep(maxNegative)
 		if got := addrs(t, r, "x.test"); got != "[192.0.2.1]" {
 			t.Errorf("name was added: %s", got)
@@ -291,7 +295,7 @@ func TestMissingNameIsForgottenSoon(t *testing.T) {
 
 func TestManyCallersOneQuery(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *Resolver, z *zone) {
-		z.delay = time.Second
+		z.set(func() { z.delay = time.Second })
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
@@ -301,15 +305,15 @@ func TestManyCallersOneQuery(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if z.asked != 1 {
-			t.Errorf("asked %d times", z.asked)
+		if z.count() != 1 {
+			t.Errorf("asked %d times", z.count())
 		}
 	})
 }
 
 func TestCallerMayGiveUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *Resolver, z *zone) {
-		z.delay = 3 * time.Second
+		z.set(func() { z.delay = 3 * time.Second })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := r.Lookup(ctx, "x.test"); !errors.Is(err, context.DeadlineExceeded) {
@@ -325,7 +329,7 @@ func TestCallerMayGiveUp(t *testing.T) {
 
 func TestCachedNeverBlocks(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *Resolver, z *zone) {
-		z.delay = time.Second
+		z.set(func() { z.delay = time.Second })
 		start := time.Now()
 		if got := r.Cached("x.test"); got != nil || time.Since(start) != 0 {
 			t.Error(got, time.Since(start))
@@ -336,7 +340,7 @@ func TestCachedNeverBlocks(t *testing.T) {
 			t.Error(got)
 		}
 		time.Sleep(2 * time.Minute) // expired: served, and asked for again
-		z.addr = "192.0.2.2"
+		z.set(func() { z.addr = "192.0.2.2" })
 		if got := r.Cached("x.test"); fmt.Sprint(got) != "[192.0.2.1]" {
 			t.Error(got)
 		}
@@ -360,9 +364,9 @@ func TestCacheIsBounded(t *testing.T) {
 		if len(r.cache) > maxEntries {
 			t.Error(len(r.cache))
 		}
-		before := z.asked
+		before := z.count()
 		addrs(t, r, fmt.Sprintf("n%d.test", maxEntries+9))
-		if z.asked != before {
+		if z.count() != before {
 			t.Error("the newest name was forgotten")
 		}
 	})
