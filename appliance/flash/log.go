@@ -1,0 +1,245 @@
+package flash
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// LogOptions say where a log is and how much of the partition it may take.
+type LogOptions struct {
+	Dir       string        // made when missing, mode 0700
+	Suffix    string        // of the file names, for example ".jsonl"
+	Perm      fs.FileMode   // of the files
+	MaxTotal  int64         // octets of all files together; the oldest go first. At least 64 KiB
+	SyncEvery time.Duration // an appended line is on flash after at most this; default 5 s
+	SyncLines int           // or after so many lines; default 64
+}
+
+// Log is an append log of lines, one file a day (UTC): 2026-11-22.jsonl, and 2026-11-22.2.jsonl when the first has an
+// eighth of MaxTotal. Safe for concurrent use. Append waits while an fsync runs, a second and more on a bad card: give it to
+// a goroutine that can wait.
+type Log struct {
+	o LogOptions
+
+	mu     sync.Mutex // everything below
+	file   *os.File
+	day    string
+	size   int64
+	dirty  int         // lines since the last fsync
+	timer  *time.Timer // of the fsync that is due, nil when none is
+	failed error       // of an fsync in the background, told to the next Append
+	closed bool
+}
+
+// OpenLog opens the log in its folder. The first file is made by the first line.
+func OpenLog(o LogOptions) (*Log, error) {
+	if o.SyncEvery == 0 {
+		o.SyncEvery = 5 * time.Second
+	}
+	if o.SyncLines == 0 {
+		o.SyncLines = 64
+	}
+	o.MaxTotal = max(o.MaxTotal, 64<<10)
+	if err := MakeDir(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	return &Log{o: o}, nil
+}
+
+// Append adds one line; the newline is added here. A nil error says that the line is written, and on flash within SyncEvery.
+func (l *Log) Append(line []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return errors.New("append to log: closed")
+	}
+	if err := l.roll(time.Now().UTC().Format(time.DateOnly)); err != nil {
+		return fmt.Errorf("append to log: %w", err)
+	}
+	// One write for the line and its end: a torn line can only be the last one.
+	n, err := l.file.Write(append(slices.Clip(line), '\n'))
+	if err != nil {
+		// The partition is full: take the piece back, or it would swallow the next line.
+		return fmt.Errorf("append to log: %w", errors.Join(err, l.file.Truncate(l.size)))
+	}
+	l.size += int64(n)
+	l.dirty++
+	if l.dirty >= l.o.SyncLines {
+		l.sync()
+	} else if l.timer == nil {
+		l.timer = time.AfterFunc(l.o.SyncEvery, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.sync()
+		})
+	}
+	err, l.failed = l.failed, nil
+	return err
+}
+
+// Close syncs and closes the file. Append fails from now on.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	return l.release()
+}
+
+// sync puts all lines on flash.
+func (l *Log) sync() {
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+	}
+	if l.file == nil || l.dirty == 0 {
+		return
+	}
+	l.dirty = 0
+	if err := l.file.Sync(); err != nil {
+		l.failed = fmt.Errorf("sync log: %w", err)
+	}
+}
+
+// release syncs and closes the present file.
+func (l *Log) release() error {
+	l.sync()
+	if l.file == nil {
+		return nil
+	}
+	err := errors.Join(l.failed, l.file.Close())
+	l.file, l.failed = nil, nil
+	return err
+}
+
+// roll makes l.file the file that a line of this day belongs to.
+func (l *Log) roll(day string) error {
+	if l.file != nil && l.day == day && l.size < l.o.MaxTotal/8 {
+		return nil
+	}
+	part := 1
+	files, err := l.Files()
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		if d, p, ok := parseName(filepath.Base(name), l.o.Suffix); ok && d == day {
+			part = p // after a restart: go on with the last file of the day
+		}
+	}
+	if l.file != nil && l.day == day {
+		part++
+	}
+	if err := l.release(); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(l.o.Dir, fileName(day, part, l.o.Suffix)), os.O_RDWR|os.O_CREATE|os.O_APPEND, l.o.Perm)
+	if err != nil {
+		return err
+	}
+	size, err := mend(f)
+	if err == nil {
+		err = SyncDir(l.o.Dir)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	l.file, l.day, l.size = f, day, size
+	return l.trim()
+}
+
+// mend ends a line that a power cut tore, so that the next line stands for itself. It returns the size of the file.
+func mend(f *os.File) (int64, error) {
+	fi, err := f.Stat()
+	if err != nil || fi.Size() == 0 {
+		return 0, err
+	}
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, fi.Size()-1); err != nil {
+		return 0, err
+	}
+	if last[0] == '\n' {
+		return fi.Size(), nil
+	}
+	n, err := f.Write([]byte{'\n'})
+	return fi.Size() + int64(n), err
+}
+
+// trim removes the oldest files until all together, the present one at its full size, fit into MaxTotal.
+func (l *Log) trim() error {
+	files, err := l.Files()
+	if err != nil {
+		return err
+	}
+	total := l.o.MaxTotal / 8
+	for _, name := range slices.Backward(files) {
+		if name == l.file.Name() {
+			continue
+		}
+		fi, statErr := os.Stat(name)
+		if statErr != nil {
+			continue
+		}
+		if total += fi.Size(); total > l.o.MaxTotal {
+			err = errors.Join(err, Remove(name))
+		}
+	}
+	return err
+}
+
+// Files returns the paths of all files of the log, oldest first.
+func (l *Log) Files() ([]string, error) {
+	entries, err := os.ReadDir(l.o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("list log: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if _, _, ok := parseName(e.Name(), l.o.Suffix); ok && e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		dayA, partA, _ := parseName(a, l.o.Suffix)
+		dayB, partB, _ := parseName(b, l.o.Suffix)
+		if c := strings.Compare(dayA, dayB); c != 0 {
+			return c
+		}
+		return partA - partB
+	})
+	for i, name := range names {
+		names[i] = filepath.Join(l.o.Dir, name)
+	}
+	return names, nil
+}
+
+func fileName(day string, part int, suffix string) string {
+	if part == 1 {
+		return day + suffix
+	}
+	return day + "." + strconv.Itoa(part) + suffix
+}
+
+// parseName is the opposite of fileName.
+func parseName(name, suffix string) (day string, part int, ok bool) {
+	rest, ok := strings.CutSuffix(name, suffix)
+	if !ok {
+		return "", 0, false
+	}
+	day, number, numbered := strings.Cut(rest, ".")
+	if _, err := time.Parse(time.DateOnly, day); err != nil {
+		return "", 0, false
+	}
+	if !numbered {
+		return day, 1, true
+	}
+	part, err := strconv.Atoi(number)
+	return day, part, err == nil && part > 1
+}

@@ -1,0 +1,144 @@
+// Package netcfg makes the kernel's network what the configuration says: links, addresses, routes, and a firewall that opens
+// what the configuration opens and nothing else.
+//
+// It owns the interfaces that `port ethernet` names (and those that an earlier configuration named), every address on them,
+// the routes with its own protocol number or through these interfaces, and the nftables table `viaduct`. It does not own other
+// interfaces, other routes, other tables, name servers or the clock. Apply is idempotent: it reads what the kernel has, changes
+// the difference only and says what it changed.
+// It has no goroutines but the one of Watch, which ends with its context.
+package netcfg
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+
+	"viaduct/appliance/config"
+
+	"github.com/vishvananda/netlink"
+)
+
+// Options are what a Net needs from the box.
+type Options struct {
+	Log      *slog.Logger
+	PortName func(slot, port int) string    // kernel's name of `port ethernet S P`; nil: PortName
+	Cached   func(host string) []netip.Addr // what the name of a trusted remote resolves to now; must not block; nil: never resolved
+	Services []Service                      // open on the LAN port besides SIP and media; nil: SSH
+}
+
+// PortName is the name of a port on a box whose board has no other names: `port ethernet 0 1` is eth01.
+func PortName(slot, port int) string { return fmt.Sprintf("eth%d%d", slot, port) }
+
+// Service is something of the box that the management networks may reach.
+type Service struct {
+	Name     string
+	Protocol string // "tcp" or "udp"
+	Port     uint16
+}
+
+// Net is the network of the namespace in which New was called. Its methods may be called from any goroutine, one at a time
+// goes on.
+type Net struct {
+	o      Options
+	kernel *netlink.Handle
+	wall   *wall
+	probe  *probe
+
+	mu    sync.Mutex
+	owned map[string]*owned // interfaces that we have configured, by the kernel's name
+}
+
+// owned is what we remember of an interface that we have configured.
+type owned struct {
+	mtu int // before we changed it; 0 when we did not
+}
+
+// Report says what Apply did.
+type Report struct {
+	Changes  []string // one readable line each; empty when everything was as configured
+	Warnings []string // what will not work as meant, although nothing failed
+}
+
+// New opens the kernel's interfaces. Close it after use.
+func New(o Options) (*Net, error) {
+	if o.PortName == nil {
+		o.PortName = PortName
+	}
+	if o.Cached == nil {
+		o.Cached = func(string) []netip.Addr { return nil }
+	}
+	if o.Services == nil {
+		o.Services = []Service{{"ssh", "tcp", 22}}
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	kernel, err := netlink.NewHandle()
+	if err != nil {
+		return nil, fmt.Errorf("open netlink: %w", err)
+	}
+	probe, err := newProbe()
+	if err != nil {
+		kernel.Close()
+		return nil, err
+	}
+	wall, err := newWall()
+	if err != nil {
+		kernel.Close()
+		return nil, errors.Join(err, probe.Close())
+	}
+	return &Net{o: o, kernel: kernel, probe: probe, wall: wall, owned: map[string]*owned{}}, nil
+}
+
+// Close lets go of the kernel; what is configured stays.
+func (n *Net) Close() error {
+	n.kernel.Close()
+	return errors.Join(n.probe.Close(), n.wall.Close())
+}
+
+// Apply makes the kernel's network what cfg says. Errors carry the name of their object, are joined, and stop nothing else.
+func (n *Net) Apply(cfg *config.Config) (Report, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	j := &job{Net: n, cfg: cfg}
+	plan := j.plan()
+	j.firewall(plan)
+	for _, p := range plan.ports {
+		j.port(p)
+	}
+	j.routes(plan)
+	for _, c := range j.report.Changes {
+		n.o.Log.Info("network changed", "change", c)
+	}
+	return j.report, errors.Join(j.errs...)
+}
+
+// Address returns the address that a gateway binds to, the zero Addr when cfg has none of this name.
+func Address(cfg *config.Config, b config.AddressBind) netip.Addr {
+	for _, a := range interfaceOf(cfg, b.Context.Name, b.Interface.Name).Addresses {
+		if a.Name == b.Address {
+			return a.Prefix.Addr()
+		}
+	}
+	return netip.Addr{}
+}
+
+// none stands for an interface that is not configured.
+var none = &config.IPInterface{}
+
+// interfaceOf finds an interface within its own context: two contexts may use the same interface name.
+func interfaceOf(cfg *config.Config, context, name string) *config.IPInterface {
+	for _, c := range cfg.IP {
+		if c.Name != context {
+			continue
+		}
+		for _, i := range c.Interfaces {
+			if i.Name == name {
+				return i
+			}
+		}
+	}
+	return none
+}
