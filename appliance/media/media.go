@@ -1,0 +1,159 @@
+// Package media relays RTP and RTCP between the two sides of a call, with SRTP where a side wants it.
+//
+// It owns the local UDP ports, the packets on them, the SRTP contexts, and the figures that are counted on the way. It does not
+// own offers and answers (package sdp) or the question which calls there are (package call): it is told by Set.
+//
+// Goroutines: each relay thread is one goroutine on an operating system thread of its own and owns its sockets and the state of
+// its sessions alone. Callers hand it commands through a queue and an eventfd; there is no lock on the path of a packet. One
+// more goroutine delivers events.
+package media
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Side of a session: A is the caller's, B the callee's.
+type Side int
+
+const (
+	A Side = iota
+	B
+)
+
+func (s Side) String() string { return [...]string{"a", "b"}[s] }
+
+// NoPT stands for "no such payload type".
+const NoPT = 0xff
+
+// Suites of SRTP, named as in a=crypto (RFC 4568, RFC 7714).
+const (
+	AES80  = "AES_CM_128_HMAC_SHA1_80"
+	AES32  = "AES_CM_128_HMAC_SHA1_32"
+	GCM128 = "AEAD_AES_128_GCM"
+	GCM256 = "AEAD_AES_256_GCM"
+)
+
+// Options of a relay. The zero value is good.
+type Options struct {
+	Log        *slog.Logger  // nil: slog.Default
+	Threads    int           // relay threads, default 1; a session stays on one
+	Quarantine time.Duration // a closed port rests so long before it is used again, default 10 s
+	Timeout    time.Duration // no packet from a side that should send for so long: TimedOut; default 90 s, negative: off
+}
+
+// PortOptions say where a side's ports are.
+type PortOptions struct {
+	Addr        netip.Addr // local address of the side's network
+	First, Last uint16     // range; 0, 0 is 16384 to 32767. RTP takes an even port, RTCP the odd one above
+	TOS         int        // IP TOS octet; 0 is EF (0xb8), negative is none
+}
+
+// Ports of a side. They stay the same for the whole call. RTCP is bound even when it ends up multiplexed, because an offer must
+// name it for a peer that does not multiplex.
+type Ports struct{ RTP, RTCP netip.AddrPort }
+
+// Key is one direction's SRTP key. Master is key and salt as in a=crypto. MKI is the identifier that packets carry, or empty.
+type Key struct {
+	Suite  string
+	Master []byte
+	MKI    []byte
+}
+
+// PayloadTypes are numbers of one direction, NoPT for none.
+type PayloadTypes struct{ Audio, DTMF, CN uint8 }
+
+// Params are what offer and answer agreed for a side.
+type Params struct {
+	Remote     netip.AddrPort // where RTP goes; invalid or unspecified: nowhere yet
+	RemoteRTCP netip.AddrPort // invalid: Remote's port plus one; unused with Mux
+	Mux        bool           // RTP and RTCP on one port (RFC 5761)
+
+	LocalKey, RemoteKey *Key // we send with LocalKey and receive with RemoteKey; nil, nil is plain RTP
+
+	Send, Receive bool // whether we may send to, and take packets from, this side
+
+	AudioPT, DTMFPT, CNPT uint8         // numbers that the peer wants to receive, NoPT for none
+	Received              *PayloadTypes // numbers that the peer sends, when they differ
+
+	Rate int // clock rate of the RTP timestamps in Hz, 0 is 8000
+
+	// Latch learns the peer's source address once, from its first packet: with a RemoteKey from the first authentic packet of
+	// any source, without from the first packet of the signalled address (any port), or of any address with LatchAny.
+	// Without Latch only packets from Remote (RemoteRTCP) are taken.
+	Latch    bool
+	LatchAny bool
+}
+
+// Stats of one side. Packets and octets count RTP; octets are payload and header without UDP.
+type Stats struct {
+	Received, Sent             uint64
+	ReceivedOctets, SentOctets uint64
+	Lost                       int64         // of the peer's packets by RFC 3550 A.3; negative with duplicates
+	Jitter                     time.Duration // RFC 3550 A.8
+	Duplicates, Late           uint64        // packets that were not passed on because they came twice or out of any order
+	Foreign                    uint64        // dropped: from another source than the negotiated or latched one
+	AuthFailed                 uint64        // dropped: SRTP or SRTCP tag wrong
+	Replayed                   uint64        // dropped: SRTP or SRTCP index seen before
+	Invalid                    uint64        // dropped: not RTP or RTCP, or a payload type that was not agreed
+	RTCPReceived, RTCPSent     uint64
+	Last                       time.Time      // of the last packet that was taken, zero for none
+	Source                     netip.AddrPort // where the peer's RTP comes from; invalid while unknown
+	SSRC                       uint32         // of the peer's stream
+}
+
+// EventKind is what happened on a side.
+type EventKind int
+
+const (
+	Started  EventKind = iota // the first packet was taken after Open or after a Set that changed the peer
+	TimedOut                  // no packet within Options.Timeout although the side should send; once until packets come again
+	KeyUsed                   // so many packets went out under LocalKey that it should be replaced
+)
+
+// Event is something that a call wants to know about its media.
+type Event struct {
+	Side Side
+	Kind EventKind
+}
+
+// Errors that callers tell apart.
+var (
+	ErrNoPort = errors.New("no free media port")
+	ErrClosed = errors.New("media session closed")
+)
+
+// New prepares a relay. Sessions may be opened before Run; packets flow while Run runs.
+func New(o Options) *Relay { return &Relay{} }
+
+// Relay is the media engine of a process.
+type Relay struct{}
+
+// Run relays until ctx ends, then closes what is still open.
+func (r *Relay) Run(ctx context.Context) error { return nil }
+
+// NewSession makes a session without ports. Close must be called even when nothing was opened.
+func (r *Relay) NewSession() *Session { return &Session{} }
+
+// Session is the media of one call. Its methods may be called from any goroutine, but calls for one session are meant to come
+// from one: the call's.
+type Session struct{}
+
+// Notify sets the function that hears the session's events. It is called on a goroutine of the relay and must not block.
+func (s *Session) Notify(f func(Event)) {}
+
+// Open binds the ports of a side, in the network namespace of the calling thread. A second Open of the same side is an error.
+func (s *Session) Open(side Side, p PortOptions) (Ports, error) { return Ports{}, nil }
+
+// Set applies what was agreed. It may be called again: an equal RemoteKey goes on with its roll-over counter, another starts at
+// 0; an equal Remote keeps what was latched.
+func (s *Session) Set(side Side, p Params) error { return nil }
+
+// Stats of a side now.
+func (s *Session) Stats(side Side) Stats { return Stats{} }
+
+// Close frees the ports and returns the final figures of both sides, A's first. A second Close returns the same.
+func (s *Session) Close() [2]Stats { return [2]Stats{} }

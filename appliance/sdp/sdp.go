@@ -1,0 +1,166 @@
+// Package sdp speaks offer/answer (RFC 3264) for one audio stream: which codec, which keys, which direction, which ports.
+//
+// It owns the shape of the session descriptions that we write and the reading of everything a peer may write. Descriptions of
+// ours are built from values, never by editing a peer's bytes, so nothing of one leg leaks into the other. It does not own
+// sockets or packets (package media) and does not know whose leg it speaks for (package call). Pure values: no goroutines, no
+// clock, no I/O; NewCrypto alone reads crypto/rand.
+package sdp
+
+import (
+	"fmt"
+	"net/netip"
+
+	"viaduct/appliance/config"
+)
+
+// Direction is the direction attribute of a stream, seen from the side that wrote it.
+type Direction string
+
+const (
+	SendRecv Direction = "sendrecv"
+	SendOnly Direction = "sendonly"
+	RecvOnly Direction = "recvonly"
+	Inactive Direction = "inactive"
+)
+
+// Names of codecs as they stand in a=rtpmap, in upper case but for telephone-event.
+const (
+	PCMA           = "PCMA"
+	PCMU           = "PCMU"
+	G722           = "G722"
+	G729           = "G729"
+	Opus           = "OPUS"
+	ComfortNoise   = "CN"
+	TelephoneEvent = "telephone-event"
+)
+
+// Suites of a=crypto that package media can run (RFC 4568, RFC 7714).
+const (
+	AES80  = "AES_CM_128_HMAC_SHA1_80"
+	AES32  = "AES_CM_128_HMAC_SHA1_32"
+	GCM128 = "AEAD_AES_128_GCM"
+	GCM256 = "AEAD_AES_256_GCM"
+)
+
+// Codec is one payload type of a stream. Channels is 1 when the description names none.
+type Codec struct {
+	PT             uint8
+	Name           string
+	Rate, Channels int
+	Fmtp           string
+}
+
+// Crypto is one a=crypto line (SDES, RFC 4568). Key is master key and master salt, one after the other. Lifetime is in
+// packets, 0 when not given. MKI is the master key identifier that the packets carry, empty for none.
+type Crypto struct {
+	Tag      int
+	Suite    string
+	Key      []byte
+	Lifetime uint64
+	MKI      []byte
+}
+
+// Audio is the audio stream of a description.
+type Audio struct {
+	Addr           netip.Addr // of the stream, taken from the session's c= when the stream has none
+	Port, RTCPPort uint16     // Port 0: the stream is refused; RTCPPort is Port+1 when not given, Port with Mux
+	Mux            bool       // a=rtcp-mux (RFC 5761)
+	Secure         bool       // RTP/SAVP or RTP/SAVPF
+	Feedback       bool       // RTP/AVPF or RTP/SAVPF
+	Direction      Direction  // holds written as c=0.0.0.0 read as inactive or sendonly, see Held
+	Held           bool       // the connection address is 0.0.0.0 (RFC 2543's hold)
+	Codecs         []Codec
+	Ptime          int // milliseconds, 0 when not given
+	Crypto         []Crypto
+}
+
+// Session is a description with its one audio stream. Other streams are kept as far as an answer must refuse them in order.
+type Session struct {
+	OriginUser         string
+	SessionID, Version uint64
+	OriginAddr         netip.Addr
+	Addr               netip.Addr // session level c=; may be invalid when every stream has its own
+	Audio              Audio
+
+	before, after []refused // streams before and after the audio stream
+}
+
+// Local is our side of a description.
+type Local struct {
+	Addr               netip.Addr
+	Port, RTCPPort     uint16
+	Profile            *config.VoIPProfile
+	Crypto             []Crypto // ours, from NewCrypto; empty: RTP. Keep it for the whole call
+	SessionID, Version uint64
+	Direction          Direction // "" is sendrecv
+
+	// Other restricts the codecs to those that the other leg takes too, matched by name and rate: nil is no restriction.
+	Other []Codec
+	// Prefer puts the codec that is in use on the other leg first ("" leaves the profile's order).
+	Prefer string
+}
+
+// Choice is what an offer and its answer agreed on, seen from our side: all that media.Params needs.
+type Choice struct {
+	Codec Codec  // audio; PT is what we send
+	DTMF  *Codec // telephone-event, nil when not agreed
+	CN    *Codec // comfort noise, nil when not agreed
+
+	// Payload types that the peer sends to us (those of our own description); they differ from the ones we send only when
+	// the peer answered with numbers of its own.
+	RxAudio, RxDTMF, RxCN uint8 // NoPT when not agreed
+
+	Local, Remote *Crypto // nil, nil: RTP. The keys that we send and receive with
+	Mux           bool
+	Addr          netip.AddrPort // where to send RTP; the address is unspecified when the peer holds by c=0.0.0.0
+	RTCPAddr      netip.AddrPort
+	Direction     Direction // ours, after the peer's say: send with SendRecv, SendOnly; receive with SendRecv, RecvOnly
+	Ptime         int       // milliseconds, what the peer asks for, 0 when it does not say
+}
+
+// NoPT stands for "no such payload type".
+const NoPT = 0xff
+
+// Error is an offer or answer that cannot be used. Code is the SIP status that says so (488, or 400 for what is not SDP).
+type Error struct {
+	Code int
+	Text string
+}
+
+func (e *Error) Error() string { return e.Text }
+
+func notAcceptable(format string, args ...any) error {
+	return &Error{488, fmt.Sprintf(format, args...)}
+}
+
+// CanSend and CanReceive say what a direction permits to the side that wrote it.
+func (d Direction) CanSend() bool    { return d == SendRecv || d == SendOnly || d == "" }
+func (d Direction) CanReceive() bool { return d == SendRecv || d == RecvOnly || d == "" }
+
+// Reverse is the same stream seen from the other side.
+func (d Direction) Reverse() Direction {
+	switch d {
+	case SendOnly:
+		return RecvOnly
+	case RecvOnly:
+		return SendOnly
+	}
+	return d
+}
+
+// And is the most that two wishes of the same side permit.
+func (d Direction) And(other Direction) Direction {
+	return direction(d.CanSend() && other.CanSend(), d.CanReceive() && other.CanReceive())
+}
+
+func direction(send, receive bool) Direction {
+	switch {
+	case send && receive:
+		return SendRecv
+	case send:
+		return SendOnly
+	case receive:
+		return RecvOnly
+	}
+	return Inactive
+}
