@@ -1,0 +1,4 @@
+// Command issue makes license issuers and license keys.
+package main
+
+func main() {}
