@@ -45,5 +45,6 @@ type Result struct {
 	Failed  bool          // the line was refused or failed
 	Collect *wire.Collect // the line wants a block
 	Exit    bool          // the session is over
+	Changed bool          // the line changed the running configuration: a paste ends with EndPaste
 	More    *bool         // switches paging
 }

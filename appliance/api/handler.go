@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"viaduct/appliance/api/wire"
 )
+
+// requestTime is how long a peer may take to send a request.
+const requestTime = time.Minute
 
 // handler turns requests into calls of the Backend.
 type handler struct {
@@ -134,7 +138,11 @@ func (h handler) metrics(w http.ResponseWriter, _ *http.Request) {
 
 // read decodes a request of bounded size; false when it has already answered.
 func (h handler) read(w http.ResponseWriter, r *http.Request, into any) bool {
+	// Not http.Server's ReadTimeout: that goes on counting while the command runs, and would end it.
+	slow := http.NewResponseController(w)
+	slow.SetReadDeadline(time.Now().Add(requestTime))
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, wire.MaxRequest)).Decode(into)
+	slow.SetReadDeadline(time.Time{})
 	var large *http.MaxBytesError
 	switch {
 	case err == nil:

@@ -61,7 +61,7 @@ func (s *spool) text(t string) {
 
 // done ends a line.
 func (s *spool) done(r Result) {
-	a := wire.Answer{Done: true, Mode: r.Mode, Prompt: r.Prompt, Status: wire.OK, Collect: r.Collect, Exit: r.Exit, More: r.More}
+	a := wire.Answer{Done: true, Mode: r.Mode, Prompt: r.Prompt, Status: wire.OK, Collect: r.Collect, Exit: r.Exit, Changed: r.Changed, More: r.More}
 	if r.Failed {
 		a.Status = wire.Error
 	}

@@ -63,6 +63,7 @@ type Answer struct {
 	Status  string   `json:"status,omitempty"`  // OK or Error
 	Collect *Collect `json:"collect,omitempty"` // the line wants a block: send it again with Body
 	Exit    bool     `json:"exit,omitempty"`    // the session is over
+	Changed bool     `json:"changed,omitempty"` // the line changed the running configuration
 	More    *bool    `json:"more,omitempty"`    // switch paging of this session on or off
 }
 

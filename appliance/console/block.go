@@ -1,0 +1,193 @@
+package console
+
+import (
+	"fmt"
+	"strings"
+
+	"viaduct/appliance/api/wire"
+)
+
+// block collects what follows `import pki:…`: PEM text up to an empty line. The commonest slip is a command that follows
+// the END line, or a torn body, directly: then the block ends there by itself, says so, and gives the command back.
+// Nothing that comes in is lost: a line goes into the block, or into rest.
+type block struct {
+	lines []string
+	// doubt holds lines in the middle of a body that PEM cannot hold: an END line takes them into the block (whose check
+	// then names them), anything else that ends the block gives them back as commands.
+	doubt []string
+	place place
+	width int // length of a full line of the body
+	size  int
+}
+
+type place int
+
+const (
+	before  place = iota // no BEGIN yet
+	header               // after BEGIN: RFC 1421 headers may stand here
+	body                 // base64
+	between              // after END
+)
+
+// maxDoubt is how many lines may wait for an END line before they are taken for commands.
+const maxDoubt = 200
+
+// end tells how a block ended.
+type end struct {
+	slip string   // what to tell the user, "" when all is well
+	rest []string // lines that were not part of the block, to be run as commands
+}
+
+// add takes the next line; the result is not nil when the block has ended.
+func (b *block) add(line string) *end {
+	t := strings.TrimSpace(line)
+	if b.size += len(t) + 1; b.size > wire.MaxBody {
+		return &end{slip: fmt.Sprintf("%% the block has more than %d bytes: it ends here", wire.MaxBody), rest: b.take(line)}
+	}
+	if begin, over := strings.HasPrefix(t, "-----BEGIN"), strings.HasPrefix(t, "-----END"); begin || over {
+		return b.boundary(line, t, begin)
+	}
+	switch b.place {
+	case before, between:
+		return b.outside(line, t)
+	case header:
+		if strings.Contains(t, ": ") {
+			b.keep(t)
+			return nil
+		}
+		b.place = body
+		if t == "" { // the empty line after the headers of an encrypted key
+			b.keep(t)
+			return nil
+		}
+	}
+	return b.inside(line, t)
+}
+
+// boundary takes a BEGIN or an END line.
+func (b *block) boundary(line, t string, begin bool) *end {
+	if begin && len(b.doubt) > 0 {
+		return b.torn(line)
+	}
+	for _, d := range b.doubt {
+		b.keep(strings.TrimSpace(d))
+	}
+	b.doubt, b.width = nil, 0
+	b.keep(t)
+	b.place = between
+	if begin {
+		b.place = header
+	}
+	return nil
+}
+
+// outside takes a line before the first BEGIN or after an END.
+func (b *block) outside(line, t string) *end {
+	switch {
+	case t == "":
+		return &end{}
+	case preamble(t), len(t) >= 40 && base64ish(t): // the second: the BEGIN line is missing; key material is no command
+		b.keep(t)
+		return nil
+	case b.place == between:
+		return &end{slip: "% the empty line after the END line is missing: the block ends there, and the next line is run as a command", rest: []string{line}}
+	default:
+		return &end{slip: "% no PEM block follows (-----BEGIN is missing): the next line is run as a command", rest: []string{line}}
+	}
+}
+
+// inside takes a line of a body.
+func (b *block) inside(line, t string) *end {
+	if len(b.doubt) > 0 {
+		if t == "" || len(b.doubt) == maxDoubt {
+			return b.torn(line)
+		}
+		b.doubt = append(b.doubt, line)
+		return nil
+	}
+	switch {
+	case t == "":
+		return &end{slip: "% the END line is missing: the block is torn"}
+	case base64ish(t) && !(len(t) < b.width && word(t)):
+		b.width = max(b.width, len(t))
+		b.keep(t)
+	default:
+		b.doubt = append(b.doubt, line)
+	}
+	return nil
+}
+
+// torn ends a block whose END line never came; what was in doubt are commands.
+func (b *block) torn(line string) *end {
+	rest := b.doubt
+	if strings.TrimSpace(line) != "" {
+		rest = b.take(line)
+	}
+	b.doubt = nil
+	return &end{slip: "% the END line is missing: the block is torn, and the lines after it are run as commands", rest: rest}
+}
+
+// close ends the block where the input ends (EOF, Ctrl-D).
+func (b *block) close() *end {
+	switch {
+	case len(b.doubt) > 0:
+		return b.torn("")
+	case b.place == body || b.place == header:
+		return &end{slip: "% the END line is missing: the block is torn"}
+	}
+	return &end{}
+}
+
+func (b *block) keep(t string) { b.lines = append(b.lines, t) }
+
+func (b *block) take(line string) []string {
+	rest := append(b.doubt, line)
+	b.doubt = nil
+	return rest
+}
+
+// text is the block as it is sent.
+func (b *block) text() string {
+	if len(b.lines) == 0 {
+		return ""
+	}
+	return strings.Join(b.lines, "\n") + "\n"
+}
+
+// wants reports whether an empty line does not end the block when next follows it: chains are often written with empty
+// lines between the certificates, and a paste may begin with one.
+func (b *block) wants(next string) bool {
+	return (b.place == before || b.place == between) && strings.HasPrefix(strings.TrimSpace(next), "-----BEGIN")
+}
+
+// preamble are the lines that tools write around PEM blocks.
+func preamble(t string) bool {
+	for _, p := range []string{"Bag Attributes", "Key Attributes", "friendlyName:", "localKeyID:", "subject=", "issuer=", "subject:", "issuer:", "Certificate chain", "s:", "i:", "0 s:", "1 s:", "2 s:", "3 s:", "a:", "v:", "#"} {
+		if strings.HasPrefix(t, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func base64ish(t string) bool {
+	for i := range len(t) {
+		c := t[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '+', c == '/', c == '=':
+		default:
+			return false
+		}
+	}
+	return t != ""
+}
+
+// word reports whether a short line of a body reads like a command (`exit`, `enable`) rather than the rest of a key.
+func word(t string) bool {
+	for i := range len(t) {
+		if t[i] < 'a' || t[i] > 'z' {
+			return false
+		}
+	}
+	return len(t) <= 12
+}

@@ -1,0 +1,180 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"viaduct/appliance/api/wire"
+)
+
+// Client speaks with sbcd. It may be used by many sessions at once.
+type Client struct {
+	http   *http.Client
+	socket string
+	wait   time.Duration
+}
+
+// NewClient makes a client of the unix socket. A request waits for up to wait until sbcd answers there, which carries a
+// paste over a reload; only requests that were not yet sent wait, so nothing is run twice.
+func NewClient(socket string, wait time.Duration) *Client {
+	c := &Client{socket: socket, wait: wait}
+	c.http = &http.Client{Transport: &http.Transport{
+		DialContext:         c.dial,
+		MaxIdleConnsPerHost: 32,
+		IdleConnTimeout:     time.Minute,
+		DisableCompression:  true,
+	}}
+	return c
+}
+
+// Down is the error of a request that was not sent, because nobody answers on the socket.
+type Down struct{ Err error }
+
+func (d *Down) Error() string { return "sbcd does not answer: " + d.Err.Error() }
+func (d *Down) Unwrap() error { return d.Err }
+
+// errBroken is the error of a request whose answer ended in the middle.
+var errBroken = errors.New("sbcd ended before the line was done")
+
+func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	var d net.Dialer
+	until := time.Now().Add(c.wait)
+	for {
+		conn, err := d.DialContext(ctx, "unix", c.socket)
+		if err == nil {
+			return conn, nil
+		}
+		if ctx.Err() != nil || !time.Now().Before(until) {
+			return nil, &Down{err}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// do sends a request; the caller closes the body.
+func (c *Client) do(ctx context.Context, method, path string, in any) (io.ReadCloser, error) {
+	var body io.Reader
+	if in != nil {
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(in); err != nil {
+			return nil, fmt.Errorf("request %s: %w", path, err)
+		}
+		body = &b
+	}
+	q, err := http.NewRequestWithContext(ctx, method, "http://sbcd"+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("request %s: %w", path, err)
+	}
+	q.Header.Set("Content-Type", "application/json")
+	r, err := c.http.Do(q)
+	if err != nil {
+		var down *Down
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.As(err, &down):
+			return nil, down
+		}
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		return nil, fmt.Errorf("%w: %w", errBroken, err)
+	}
+	if r.StatusCode != http.StatusOK {
+		defer r.Body.Close()
+		var f wire.Failure
+		if json.NewDecoder(io.LimitReader(r.Body, 64<<10)).Decode(&f) != nil || f.Error == "" {
+			f.Error = r.Status
+		}
+		return nil, fmt.Errorf("sbcd refused the request: %s", f.Error)
+	}
+	return r.Body, nil
+}
+
+// Exec runs lines and calls each for every answer, in order. Its error is *Down when nothing was run; errBroken when the
+// answer ended early, so that the line without an answer may or may not have been run.
+func (c *Client) Exec(ctx context.Context, q wire.ExecRequest, each func(wire.Answer) error) error {
+	body, err := c.do(ctx, http.MethodPost, wire.PathExec, q)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	want := max(1, len(q.Lines))
+	dec := json.NewDecoder(body)
+	for {
+		var a wire.Answer
+		err := dec.Decode(&a)
+		switch {
+		case err == io.EOF && want == 0:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return fmt.Errorf("%w: %w", errBroken, err)
+		}
+		if a.Done {
+			want--
+			if a.Collect != nil || a.Exit {
+				want = 0
+			}
+		}
+		if err := each(a); err != nil {
+			return err
+		}
+	}
+}
+
+// Help asks what can stand at the cursor.
+func (c *Client) Help(ctx context.Context, q wire.HelpRequest) (wire.HelpReply, error) {
+	var r wire.HelpReply
+	return r, c.call(ctx, wire.PathHelp, q, &r)
+}
+
+// Login checks a password.
+func (c *Client) Login(ctx context.Context, q wire.LoginRequest) (wire.LoginReply, error) {
+	var r wire.LoginReply
+	return r, c.call(ctx, wire.PathLogin, q, &r)
+}
+
+func (c *Client) call(ctx context.Context, path string, in, out any) error {
+	body, err := c.do(ctx, http.MethodPost, path, in)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(out); err != nil {
+		return fmt.Errorf("answer of %s: %w", path, err)
+	}
+	return nil
+}
+
+// Events calls each for what sbcd reports to this tty, until the connection or the context ends.
+func (c *Client) Events(ctx context.Context, tty string, each func(wire.Event)) error {
+	body, err := c.do(ctx, http.MethodGet, wire.PathEvents+"?tty="+url.QueryEscape(tty), nil)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	dec := json.NewDecoder(body)
+	for {
+		var e wire.Event
+		if err := dec.Decode(&e); err != nil {
+			return err
+		}
+		each(e)
+	}
+}
