@@ -103,42 +103,15 @@ func (n *Net) Apply(cfg *config.Config) (Report, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	j := &job{Net: n, cfg: cfg}
-	plan := j.plan()
-	j.firewall(plan)
-	for _, p := range plan.ports {
+	j.plan()
+	// The firewall comes first: nothing is reachable before it stands.
+	j.firewall()
+	for _, p := range j.ports {
 		j.port(p)
 	}
-	j.routes(plan)
+	j.routes()
 	for _, c := range j.report.Changes {
 		n.o.Log.Info("network changed", "change", c)
 	}
 	return j.report, errors.Join(j.errs...)
-}
-
-// Address returns the address that a gateway binds to, the zero Addr when cfg has none of this name.
-func Address(cfg *config.Config, b config.AddressBind) netip.Addr {
-	for _, a := range interfaceOf(cfg, b.Context.Name, b.Interface.Name).Addresses {
-		if a.Name == b.Address {
-			return a.Prefix.Addr()
-		}
-	}
-	return netip.Addr{}
-}
-
-// none stands for an interface that is not configured.
-var none = &config.IPInterface{}
-
-// interfaceOf finds an interface within its own context: two contexts may use the same interface name.
-func interfaceOf(cfg *config.Config, context, name string) *config.IPInterface {
-	for _, c := range cfg.IP {
-		if c.Name != context {
-			continue
-		}
-		for _, i := range c.Interfaces {
-			if i.Name == name {
-				return i
-			}
-		}
-	}
-	return none
 }

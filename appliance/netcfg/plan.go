@@ -1,16 +1,144 @@
 package netcfg
 
-import "viaduct/appliance/config"
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 
+	"viaduct/appliance/config"
+
+	"github.com/vishvananda/netlink"
+)
+
+// job is one run of Apply.
 type job struct {
 	*Net
 	cfg    *config.Config
+	ports  []*port
 	report Report
 	errs   []error
 }
-type plan struct{ ports []*port }
-type port struct{}
 
-func (j *job) plan() *plan    { return &plan{} }
-func (j *job) port(p *port)   {}
-func (j *job) routes(p *plan) {}
+// port is one device that is ours, and what it shall become.
+type port struct {
+	name   string              // for people: "port ethernet 0 1"
+	device string              // for the kernel: "eth01"
+	conf   *config.IPInterface // what it is bound to; nil: no addresses
+	up     bool
+	lan    bool         // port ethernet 0 0
+	link   netlink.Link // nil: the kernel has no such device
+}
+
+func (j *job) change(format string, a ...any) {
+	j.report.Changes = append(j.report.Changes, fmt.Sprintf(format, a...))
+}
+
+func (j *job) warn(format string, a ...any) {
+	j.report.Warnings = append(j.report.Warnings, fmt.Sprintf(format, a...))
+}
+
+func (j *job) fail(format string, a ...any) { j.errs = append(j.errs, fmt.Errorf(format, a...)) }
+
+// plan lists the devices that are ours: those of the configuration, then those of earlier ones, which are taken down.
+func (j *job) plan() {
+	bound := map[*config.IPInterface]string{}
+	configured := map[string]bool{}
+	for _, c := range j.cfg.Ports {
+		p := &port{name: fmt.Sprintf("port ethernet %d %d", c.Slot, c.Port), device: j.o.PortName(c.Slot, c.Port), up: c.Enabled, lan: c.Slot == 0 && c.Port == 0}
+		configured[p.device] = true
+		if b := c.Bind; !b.Interface.IsZero() {
+			p.conf = j.cfg.IPInterface(b.Context, b.Interface)
+			if p.conf == nil {
+				j.warn("%s: context ip %s has no interface %s", p.name, b.Context.Name, b.Interface.Name)
+			} else if other := bound[p.conf]; other != "" {
+				j.fail("%s: interface %s is bound to %s already", p.name, b.Interface.Name, other)
+				p.conf = nil
+			} else {
+				bound[p.conf] = p.name
+			}
+		}
+		if p.link = j.find(p.device); p.link == nil && p.up {
+			j.fail("%s: this box has no device %s", p.name, p.device)
+		}
+		j.ports = append(j.ports, p)
+	}
+	var former []string
+	for device := range j.owned {
+		if !configured[device] {
+			former = append(former, device)
+		}
+	}
+	slices.Sort(former)
+	for _, device := range former {
+		j.ports = append(j.ports, &port{name: "former port " + device, device: device, link: j.find(device)})
+	}
+}
+
+// find returns the kernel's device of this name, or nil.
+func (j *job) find(device string) netlink.Link {
+	link, err := j.kernel.LinkByName(device)
+	if _, missing := errors.AsType[netlink.LinkNotFoundError](err); err != nil && !missing {
+		j.fail("read device %s: %w", device, err)
+	}
+	if err != nil {
+		return nil
+	}
+	return link
+}
+
+// addresses are what the port shall have while it is up.
+func (p *port) addresses() []netip.Prefix {
+	var list []netip.Prefix
+	if p.conf != nil && p.up {
+		for _, a := range p.conf.Addresses {
+			if a.Prefix.IsValid() && !slices.Contains(list, a.Prefix) {
+				list = append(list, a.Prefix)
+			}
+		}
+	}
+	return list
+}
+
+// mtu is the MTU that the port has or will have, in octets.
+func (p *port) mtu() int {
+	if p.conf != nil && p.conf.MTU != 0 {
+		return p.conf.MTU
+	}
+	if p.link != nil {
+		return p.link.Attrs().MTU
+	}
+	return 1500
+}
+
+// routingTable returns the routes in force: those of the tables named DEFAULT. The kernels of the image have no further IPv4
+// tables, so others are named in a warning.
+func (j *job) routingTable() []config.IPRoute {
+	var routes []config.IPRoute
+	for _, c := range j.cfg.IP {
+		for _, t := range c.Tables {
+			if strings.EqualFold(t.Name, "DEFAULT") {
+				routes = append(routes, t.Routes...)
+			} else if len(t.Routes) > 0 {
+				j.warn("context ip %s routing-table %s: only the table DEFAULT is used", c.Name, t.Name)
+			}
+		}
+	}
+	return routes
+}
+
+// through returns the port whose network holds the gateway, or nil.
+func (j *job) through(gateway netip.Addr) *port {
+	for _, p := range j.ports {
+		if p.conf == nil {
+			continue
+		}
+		for _, a := range p.conf.Addresses {
+			if a.Prefix.Contains(gateway) {
+				return p
+			}
+		}
+	}
+	return nil
+}

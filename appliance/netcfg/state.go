@@ -2,9 +2,17 @@ package netcfg
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
 	"net/netip"
+	"slices"
+	"time"
 
 	"viaduct/appliance/config"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // State is what the kernel has at one moment.
@@ -51,7 +59,112 @@ type LinkEvent struct {
 }
 
 // State reads the kernel. cfg says which ports there are.
-func (n *Net) State(cfg *config.Config) (State, error) { return State{}, nil }
+func (n *Net) State(cfg *config.Config) (State, error) {
+	var s State
+	var errs []error
+	names := map[int]string{}
+	var links []netlink.Link
+	if err := again(func() (err error) {
+		links, err = n.kernel.LinkList()
+		return err
+	}); err != nil {
+		return s, fmt.Errorf("read devices: %w", err)
+	}
+	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	for _, c := range cfg.Ports {
+		p := PortState{Slot: c.Slot, Port: c.Port, Device: n.o.PortName(c.Slot, c.Port), Enabled: c.Enabled,
+			Context: c.Bind.Context.Name, Interface: c.Bind.Interface.Name}
+		if i := slices.IndexFunc(links, func(l netlink.Link) bool { return l.Attrs().Name == p.Device }); i >= 0 {
+			errs = append(errs, n.portState(&p, links[i]))
+		}
+		s.Ports = append(s.Ports, p)
+	}
+	routes, err := n.mainTable()
+	if err != nil {
+		errs = append(errs, fmt.Errorf("read routes: %w", err))
+	}
+	for _, r := range routes {
+		key := keyOf(r)
+		gateway, _ := netip.AddrFromSlice(r.Gw)
+		state := RouteState{Prefix: key.prefix, Gateway: gateway.Unmap(), Device: names[r.LinkIndex], Metric: key.metric, Origin: "other"}
+		switch r.Protocol {
+		case ours:
+			state.Origin = "configured"
+		case unix.RTPROT_KERNEL:
+			state.Origin = "connected"
+		}
+		s.Routes = append(s.Routes, state)
+	}
+	return s, errors.Join(errs...)
+}
 
-// Watch calls f for every change of a link until ctx ends.
-func (n *Net) Watch(ctx context.Context, f func(LinkEvent)) error { return nil }
+func (n *Net) portState(p *PortState, link netlink.Link) error {
+	a := link.Attrs()
+	p.Present, p.MAC, p.MTU = true, a.HardwareAddr.String(), a.MTU
+	p.Up, p.Link = linkState(a)
+	p.Speed, p.Duplex = n.probe.speed(p.Device)
+	p.Driver = n.probe.driver(p.Device)
+	if st := a.Statistics; st != nil {
+		p.Rx = Counters{st.RxPackets, st.RxBytes, st.RxErrors, st.RxDropped}
+		p.Tx = Counters{st.TxPackets, st.TxBytes, st.TxErrors, st.TxDropped}
+	}
+	addrs, err := n.kernelAddresses(link)
+	if err != nil {
+		return fmt.Errorf("read addresses of %s: %w", p.Device, err)
+	}
+	for _, a := range addrs {
+		p.Addresses = append(p.Addresses, prefixOf(a.IPNet))
+	}
+	return nil
+}
+
+// linkState tells whether a device is switched on, and whether the wire is good.
+func linkState(a *netlink.LinkAttrs) (up, link bool) {
+	return a.Flags&net.FlagUp != 0, a.RawFlags&unix.IFF_LOWER_UP != 0 && a.RawFlags&unix.IFF_RUNNING != 0
+}
+
+// Watch calls f for every change of a device's link until ctx ends, and returns ctx's error. It starts with the state of every
+// device, and does so again whenever the kernel had more events than the socket could hold. f must not block for long.
+func (n *Net) Watch(ctx context.Context, f func(LinkEvent)) error {
+	last := map[string]LinkEvent{}
+	for ctx.Err() == nil {
+		if err := watchOnce(ctx, last, f); err != nil {
+			return fmt.Errorf("watch links: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return ctx.Err()
+}
+
+// watchOnce passes events on until ctx ends or the subscription breaks.
+func watchOnce(ctx context.Context, last map[string]LinkEvent, f func(LinkEvent)) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	updates := make(chan netlink.LinkUpdate, 16)
+	if err := netlink.LinkSubscribeWithOptions(updates, ctx.Done(), netlink.LinkSubscribeOptions{ListExisting: true, ErrorCallback: func(error) {}}); err != nil {
+		return err
+	}
+	// The subscription's goroutine ends by closing updates; it may be sending until then.
+	for u := range updates {
+		if ctx.Err() != nil {
+			continue
+		}
+		a := u.Link.Attrs()
+		e := LinkEvent{Device: a.Name, Gone: u.Header.Type == unix.RTM_DELLINK}
+		e.Up, e.Link = linkState(a)
+		if e.Gone {
+			e.Up, e.Link = false, false
+		}
+		// The kernel tells much more than changes of the link: counters, addresses, wireless scans.
+		if old, known := last[e.Device]; !known || old != e {
+			last[e.Device] = e
+			f(e)
+		}
+	}
+	return nil
+}

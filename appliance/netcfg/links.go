@@ -1,0 +1,176 @@
+package netcfg
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// port makes one device what it shall be: MTU, IPv6, addresses, up or down. What fails does not stop the rest.
+func (j *job) port(p *port) {
+	if p.link == nil {
+		delete(j.owned, p.device)
+		return
+	}
+	o := j.owned[p.device]
+	if o == nil {
+		o = &owned{}
+		j.owned[p.device] = o
+	}
+	j.mtu(p, o)
+	j.ipv6(p)
+	j.addresses(p)
+	j.upDown(p)
+	if p.former() {
+		delete(j.owned, p.device)
+	}
+}
+
+// former reports whether the configuration does not name the port any more.
+func (p *port) former() bool { return strings.HasPrefix(p.name, "former ") }
+
+func (j *job) mtu(p *port, o *owned) {
+	want := o.mtu // without a configured value: what it was before we came
+	if p.conf != nil && p.conf.MTU != 0 {
+		want = p.conf.MTU
+	}
+	have := p.link.Attrs().MTU
+	if want == 0 || want == have {
+		return
+	}
+	if err := j.kernel.LinkSetMTU(p.link, want); err != nil {
+		j.fail("%s: set MTU %d: %w", p.name, want, err)
+		return
+	}
+	if o.mtu == 0 {
+		o.mtu = have
+	}
+	j.change("%s: MTU %d, was %d", p.device, want, have)
+}
+
+// ipv6 switches IPv6 off unless an IPv6 address is configured: otherwise the kernel takes addresses and routes from any router
+// advertisement on the wire.
+func (j *job) ipv6(p *port) {
+	if p.former() {
+		return
+	}
+	want := "1"
+	for _, a := range p.addresses() {
+		if a.Addr().Is6() {
+			want = "0"
+		}
+	}
+	name := "/proc/sys/net/ipv6/conf/" + p.device + "/disable_ipv6"
+	have, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) || strings.TrimSpace(string(have)) == want {
+		return // a kernel without IPv6, or as it shall be
+	}
+	if err = os.WriteFile(name, []byte(want), 0); err != nil {
+		j.warn("%s: IPv6 cannot be switched: %v", p.name, err)
+		return
+	}
+	j.change("%s: IPv6 %s", p.device, map[string]string{"0": "on", "1": "off"}[want])
+}
+
+// addresses removes what is not configured, then adds what is missing. Removing comes first and the list is read again: with
+// the first address of a network the kernel takes the others of that network away too.
+func (j *job) addresses(p *port) {
+	want := p.addresses()
+	have, err := j.kernelAddresses(p.link)
+	if err != nil {
+		j.fail("%s: read addresses: %w", p.name, err)
+		return
+	}
+	removed := false
+	for _, a := range have {
+		if prefix := prefixOf(a.IPNet); !slices.Contains(want, prefix) {
+			if err := j.kernel.AddrDel(p.link, &a); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+				j.fail("%s: remove address %s: %w", p.name, prefix, err)
+				continue
+			}
+			removed = true
+			j.change("%s: address %s removed", p.device, prefix)
+		}
+	}
+	if removed {
+		if have, err = j.kernelAddresses(p.link); err != nil {
+			j.fail("%s: read addresses: %w", p.name, err)
+			return
+		}
+	}
+	for _, prefix := range want {
+		if slices.ContainsFunc(have, func(a netlink.Addr) bool { return prefixOf(a.IPNet) == prefix }) {
+			continue
+		}
+		if err := j.kernel.AddrAdd(p.link, &netlink.Addr{IPNet: ipNet(prefix)}); err != nil {
+			j.fail("%s: add address %s: %w", p.name, prefix, err)
+			continue
+		}
+		j.change("%s: address %s added", p.device, prefix)
+	}
+}
+
+func (j *job) upDown(p *port) {
+	switch up := p.link.Attrs().Flags&net.FlagUp != 0; {
+	case up == p.up:
+	case p.up:
+		if err := j.kernel.LinkSetUp(p.link); err != nil {
+			j.fail("%s: switch on: %w", p.name, err)
+			return
+		}
+		j.change("%s: up", p.device)
+	default:
+		if err := j.kernel.LinkSetDown(p.link); err != nil {
+			j.fail("%s: shut down: %w", p.name, err)
+			return
+		}
+		j.change("%s: down", p.device)
+	}
+}
+
+// kernelAddresses are the addresses that somebody gave to the device: not those that IPv6 makes by itself.
+func (n *Net) kernelAddresses(link netlink.Link) (list []netlink.Addr, err error) {
+	err = again(func() (err error) {
+		list, err = n.kernel.AddrList(link, netlink.FAMILY_ALL)
+		return err
+	})
+	return slices.DeleteFunc(list, func(a netlink.Addr) bool {
+		return a.IPNet == nil || a.IP.To4() == nil && (a.Scope != unix.RT_SCOPE_UNIVERSE || a.Flags&unix.IFA_F_PERMANENT == 0)
+	}), err
+}
+
+// again repeats a reading that a change in the kernel interrupted: its result may lack entries.
+func again(read func() error) error {
+	err := read()
+	for range 4 {
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+		err = read()
+	}
+	return err
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+// prefixOf keeps the host bits; nil, the kernel's way to say default, is the zero Prefix.
+func prefixOf(n *net.IPNet) netip.Prefix {
+	if n == nil {
+		return netip.Prefix{}
+	}
+	a, _ := netip.AddrFromSlice(n.IP)
+	bits, size := n.Mask.Size()
+	if size == 32 {
+		a = a.Unmap()
+	}
+	return netip.PrefixFrom(a, bits)
+}
