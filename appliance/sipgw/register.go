@@ -15,6 +15,12 @@ type RegistrationState struct {
 	Err                               error
 }
 
+// registrations is the set of all registrations of the stack.
+type registrations struct{}
+
+func (r *registrations) wake() {}
+func (r *registrations) end()  {}
+
 // Registrations tells the state of every registration.
 func (s *Stack) Registrations() []RegistrationState { return nil }
 

@@ -68,6 +68,9 @@ type Stack struct {
 	mu       sync.Mutex
 	gateways map[string]*gateway
 
+	registrations registrations // one per identity that registers (register.go)
+	probes        probes        // one per SIP interface with a penalty box (probe.go)
+
 	orphans *Mailbox       // runs legs whose owner has ended
 	group   sync.WaitGroup // every goroutine of the stack
 }
@@ -83,6 +86,7 @@ func New(o Options) *Stack {
 // Run serves until ctx ends, then closes every socket and waits for every goroutine of the stack.
 func (s *Stack) Run(ctx context.Context) error {
 	<-ctx.Done()
+	s.endWatching() // says good-bye to the registrars, so it comes before the sockets are closed
 	return nil
 }
 

@@ -1,0 +1,283 @@
+package sipgw
+
+import (
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+
+	"viaduct/appliance/config"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Digest authentication of our requests: RFC 3261 section 22, RFC 2617, RFC 7616, RFC 8760.
+//
+// The usual way of a request that may be challenged:
+//
+//	a.authorize(req)                     // nothing yet, or the nonce of the request before
+//	res := send(req)
+//	for res.StatusCode is 401 or 407 {
+//		if a.challenged(res) != nil { give up }
+//		a.authorize(req)                 // with a new CSeq and branch
+//		res = send(req)
+//	}
+//	a.accepted()
+
+var (
+	// errNoAccount: the peer wants credentials and the configuration has none for the identity.
+	errNoAccount = errors.New("credentials wanted, but the identity has no account")
+	// errRefused: the peer does not take the user name and password.
+	errRefused = errors.New("user name or password refused")
+	// errNoChallenge: a 401 or 407 that we cannot answer.
+	errNoChallenge = errors.New("no challenge that we can answer")
+)
+
+// authenticator answers the challenges that come to the requests of one registration or one leg. It belongs to one goroutine.
+type authenticator struct {
+	user, password string
+	nonces         []*nonce // one per protection space that has challenged us, in the order of their first challenge
+}
+
+// nonce is a challenge that we can answer, and how it was used.
+type nonce struct {
+	proxy  bool // from Proxy-Authenticate
+	c      challenge
+	cnonce string
+	count  uint32 // requests that were authorized with it: the nonce count (nc)
+	proven bool   // it was accepted
+	stale  bool   // it came in place of a stale one
+}
+
+// newAuthenticator answers with an account; without one (ok false in the look-up) every challenge is errNoAccount.
+func newAuthenticator(c config.Credential) *authenticator {
+	return &authenticator{user: c.Username, password: string(c.Password)}
+}
+
+// challenged takes the challenges of a 401 or 407. An error says that trying again makes no sense: errNoAccount, errRefused,
+// errNoChallenge.
+func (a *authenticator) challenged(res interface{ Headers() []sip.Header }) error {
+	fresh := supported(headerValues(res, "WWW-Authenticate"), false)
+	fresh = append(fresh, supported(headerValues(res, "Proxy-Authenticate"), true)...)
+	if len(fresh) == 0 {
+		return errNoChallenge
+	}
+	if a.user == "" {
+		return errNoAccount
+	}
+	for _, n := range fresh {
+		i := slices.IndexFunc(a.nonces, func(o *nonce) bool { return o.proxy == n.proxy && o.c.realm == n.c.realm })
+		if i < 0 {
+			a.nonces = append(a.nonces, n)
+			continue
+		}
+		// We have answered this space before. A nonce that is merely too old is replaced once; servers that do not say so get
+		// the benefit of the doubt when the old nonce had worked. Everything else is a wrong password, and repeating it gets
+		// us banned.
+		old := a.nonces[i]
+		switch {
+		case old.count == 0:
+		case old.stale && !old.proven, !n.c.stale && !old.proven:
+			return errRefused
+		default:
+			n.stale = true
+		}
+		a.nonces[i] = n
+	}
+	return nil
+}
+
+// accepted notes that the last authorized request was let through.
+func (a *authenticator) accepted() {
+	for _, n := range a.nonces {
+		n.proven = n.count > 0
+	}
+}
+
+// reset forgets every challenge, so that the next request is challenged anew.
+func (a *authenticator) reset() { a.nonces = nil }
+
+// authorize puts our credentials into a request, for every space that has challenged us, in place of those in it.
+func (a *authenticator) authorize(req *sip.Request) {
+	for req.RemoveHeader("Authorization") || req.RemoveHeader("Proxy-Authorization") {
+	}
+	for _, h := range a.credentials(string(req.Method), req.Recipient.String(), req.Body()) {
+		req.AppendHeader(sip.NewHeader(h.Name, h.Value))
+	}
+}
+
+// credentials are the header fields that authorize a request. uri is the Request-URI as it is sent.
+func (a *authenticator) credentials(method, uri string, body []byte) []Header {
+	var list []Header
+	for _, n := range a.nonces {
+		if n.cnonce == "" {
+			n.cnonce = rand.Text()
+		}
+		n.count++
+		h := Header{Name: "Authorization", Value: n.credentials(a.user, a.password, method, uri, body)}
+		if n.proxy {
+			h.Name = "Proxy-Authorization"
+		}
+		list = append(list, h)
+	}
+	return list
+}
+
+// credentials is the value of an Authorization header (RFC 7616 section 3.4). What is quoted there is quoted here, and nothing
+// else: some servers take quotes as part of the value of qop, nc and algorithm.
+func (n *nonce) credentials(user, password, method, uri string, body []byte) string {
+	c, qop := n.c, n.c.quality()
+	sum := func(s string) string {
+		h := c.hash()()
+		h.Write([]byte(s))
+		return hex.EncodeToString(h.Sum(nil))
+	}
+	a1 := sum(user + ":" + c.realm + ":" + password)
+	if c.session() {
+		a1 = sum(a1 + ":" + c.nonce + ":" + n.cnonce)
+	}
+	a2 := method + ":" + uri
+	if qop == "auth-int" {
+		a2 += ":" + sum(string(body))
+	}
+	a2 = sum(a2)
+
+	var b strings.Builder
+	fmt.Fprintf(&b, "Digest username=%s, realm=%s, nonce=%s, uri=%s", quote(user), quote(c.realm), quote(c.nonce), quote(uri))
+	if qop == "" {
+		fmt.Fprintf(&b, `, response="%s"`, sum(a1+":"+c.nonce+":"+a2))
+	} else {
+		nc := fmt.Sprintf("%08x", n.count)
+		fmt.Fprintf(&b, `, response="%s", cnonce="%s", qop=%s, nc=%s`,
+			sum(strings.Join([]string{a1, c.nonce, nc, n.cnonce, qop, a2}, ":")), n.cnonce, qop, nc)
+	}
+	if c.algorithm != "" {
+		b.WriteString(", algorithm=" + c.algorithm)
+	}
+	if c.hasOpaque {
+		b.WriteString(", opaque=" + quote(c.opaque))
+	}
+	return b.String()
+}
+
+// challenge is one Digest challenge.
+type challenge struct {
+	realm, nonce, opaque string
+	algorithm            string // as the server wrote it; "" is MD5
+	qop                  []string
+	hasQOP, hasOpaque    bool
+	stale                bool
+}
+
+var hashes = map[string]func() hash.Hash{"": md5.New, "md5": md5.New, "sha-256": sha256.New, "sha-512-256": sha512.New512_256}
+
+// hash is the hash function of the algorithm; nil: not supported.
+func (c challenge) hash() func() hash.Hash {
+	return hashes[strings.TrimSuffix(strings.ToLower(c.algorithm), "-sess")]
+}
+
+// session tells whether the algorithm is of the -sess kind, which hashes the cnonce in and so needs a qop.
+func (c challenge) session() bool { return strings.HasSuffix(strings.ToLower(c.algorithm), "-sess") }
+
+// quality is the qop that we answer with: auth before auth-int; "" for a challenge of RFC 2069, which has none.
+func (c challenge) quality() string {
+	for _, q := range []string{"auth", "auth-int"} {
+		if slices.Contains(c.qop, q) {
+			return q
+		}
+	}
+	return ""
+}
+
+// supported tells whether we can answer.
+func (c challenge) supported() bool {
+	return c.nonce != "" && c.hash() != nil && (c.quality() != "" || !c.hasQOP && !c.session())
+}
+
+// supported picks, for each realm, the first challenge that we can answer: servers list them by preference (RFC 8760 section 2.4).
+func supported(values []string, proxy bool) []*nonce {
+	var list []*nonce
+	for _, v := range values {
+		for _, c := range parseChallenges(v) {
+			if c.supported() && !slices.ContainsFunc(list, func(n *nonce) bool { return n.c.realm == c.realm }) {
+				list = append(list, &nonce{proxy: proxy, c: c})
+			}
+		}
+	}
+	return list
+}
+
+// parseChallenges reads the Digest challenges of a WWW-Authenticate or Proxy-Authenticate header. SIP has one in a header
+// (RFC 3261 section 7.3.1), but HTTP's several, separated by the same comma as their parameters, are understood. Challenges of
+// other schemes and broken ones are left out.
+func parseChallenges(v string) []challenge {
+	var list []challenge
+	var c *challenge
+	for {
+		v = strings.TrimLeft(v, " \t,")
+		word := v[:len(v)-len(strings.TrimLeft(v, tokenChars))]
+		v = strings.TrimLeft(v[len(word):], " \t")
+		switch {
+		case word == "":
+			return list // the end, or nothing that can be understood
+		case !strings.HasPrefix(v, "="): // no parameter, so a scheme
+			c = nil
+			if strings.EqualFold(word, "Digest") {
+				list = append(list, challenge{})
+				c = &list[len(list)-1]
+			}
+		default:
+			var value string
+			value, v = paramValue(strings.TrimLeft(v[1:], " \t"))
+			if c != nil {
+				c.set(strings.ToLower(word), value)
+			}
+		}
+	}
+}
+
+// tokenChars is what a token consists of (RFC 3261 section 25.1), and the characters of unquoted values seen in the wild.
+const tokenChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~/:@"
+
+// paramValue reads a token or a quoted string at the start of v.
+func paramValue(v string) (value, rest string) {
+	if !strings.HasPrefix(v, `"`) {
+		rest = strings.TrimLeft(v, tokenChars)
+		return v[:len(v)-len(rest)], rest
+	}
+	for i := 1; i < len(v); i++ {
+		switch v[i] {
+		case '\\':
+			i++
+		case '"':
+			return unquote(v[:i+1]), v[i+1:]
+		}
+	}
+	return "", "" // the closing quote is missing
+}
+
+func (c *challenge) set(name, value string) {
+	switch name {
+	case "realm":
+		c.realm = value
+	case "nonce":
+		c.nonce = value
+	case "opaque":
+		c.opaque, c.hasOpaque = value, true
+	case "algorithm":
+		c.algorithm = value
+	case "stale":
+		c.stale = strings.EqualFold(value, "true")
+	case "qop":
+		c.hasQOP = true
+		for q := range strings.SplitSeq(value, ",") {
+			c.qop = append(c.qop, strings.ToLower(strings.TrimSpace(q)))
+		}
+	}
+}

@@ -1,0 +1,22 @@
+package sipgw
+
+import "sync"
+
+// Refresh registers every identity and probes every peer now, for example after a link came back: whoever was unreachable
+// need not wait for its next turn, and a PBX that restarted meanwhile learns of us. Registrations are spread over a short time.
+func (s *Stack) Refresh() {
+	s.registrations.wake()
+	s.probes.wake("")
+}
+
+// suspect has the peer of a SIP interface probed now, because a call to it just failed.
+func (s *Stack) suspect(iface string) { s.probes.wake(iface) }
+
+// endWatching ends all probes and registrations and waits for them; registered identities are unregistered, for which they have
+// goodbyeTime. Nothing is started afterwards.
+func (s *Stack) endWatching() {
+	var wg sync.WaitGroup
+	wg.Go(s.probes.end)
+	wg.Go(s.registrations.end)
+	wg.Wait()
+}
