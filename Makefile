@@ -1,0 +1,45 @@
+# Two commands do all the set-up: `make run` (the box and a lab around it) and `make test` (everything that CI checks).
+
+GO      ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+STAMP   := $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.built=$(STAMP)
+
+# Debian packages of the independent peers that tests call with, by the program that each brings.
+PEERS := sipp:sip-tester baresip:baresip nft:nftables ssh:openssh-client
+
+.PHONY: build run test bench docs fuzz peers clean
+
+build:
+	@mkdir -p build
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/ ./cmd/sbcd ./cmd/consoled ./appliance/lab/cmd/lab
+
+# The lab and the box from nothing: two calls, then the box's console. ONCE=1 ends with the calls; exit status 0 only if all held.
+run: build
+	build/lab $(if $(ONCE),-once)
+
+test: peers
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt would change:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GO) test -race -timeout 12m ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Generated documents; a test in each package fails when one is not current.
+docs:
+	$(GO) test ./appliance/lang -run Manual -update
+
+peers:
+	@for p in $(PEERS); do \
+		command -v $${p%%:*} >/dev/null 2>&1 || missing="$$missing $${p##*:}"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+		$$root apt-get update -q && DEBIAN_FRONTEND=noninteractive $$root apt-get install -qy --no-install-recommends $$missing; \
+	fi
+
+clean:
+	rm -rf build

@@ -1,0 +1,320 @@
+package call
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/license"
+	"viaduct/appliance/media"
+	"viaduct/appliance/route"
+	"viaduct/appliance/sdp"
+	"viaduct/appliance/sipgw"
+)
+
+// call is one call. Everything below runs on its own goroutine, see Manager.OnInvite.
+type call struct {
+	m    *Manager
+	log  *slog.Logger
+	id   string
+	box  *sipgw.Mailbox
+	done chan struct{} // closed when the call is over
+	cfg  *config.Config
+
+	a, b    side           // caller's and callee's
+	props   route.Call     // of the caller's INVITE, before routing
+	plan    *route.Plan    // where the call may go
+	attempt int            // index into plan.Attempts of the one under way
+	media   *media.Session // nil before it is needed
+	release func()         // licenses; nil before Acquire
+
+	noAnswer *time.Timer // hunting: this attempt has not answered at all
+	early    *time.Timer // 183 came, but no voice yet
+	ringing  bool        // the caller has been told
+	last     failure     // of the attempt before this one
+	over     bool
+
+	record Record
+}
+
+// failure is why an attempt, or the call, did not come about.
+type failure struct {
+	code   int // SIP status towards the caller
+	cause  int // Q.850
+	reason string
+	text   string // Reason and Warning of the peer, verbatim
+	retry  time.Duration
+}
+
+func newCall(m *Manager, in *sipgw.Incoming) *call {
+	id := newID()
+	return &call{
+		m: m, id: id, log: m.log.With("call", id), box: sipgw.NewMailbox(), done: make(chan struct{}), cfg: m.Config(),
+		a:      side{which: media.A, leg: in.Leg},
+		b:      side{which: media.B},
+		record: Record{ID: id, Started: time.Now(), From: in.Interface},
+	}
+}
+
+// Post and Event make a call the owner of its legs.
+func (c *call) Post(f func()) bool { return c.box.Post(f) }
+
+func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
+	switch {
+	case c.over:
+	case l == c.a.leg:
+		c.fromCaller(e)
+	case l == c.b.leg:
+		c.fromCallee(e)
+	}
+	// Any other leg is an attempt that was given up: its failure was expected, and a 200 that crossed our CANCEL is
+	// acknowledged and ended by sipgw.
+}
+
+// begin routes the call and starts its first attempt.
+func (c *call) begin(in *sipgw.Incoming) {
+	ref := config.Ref[config.SIPInterface]{Name: in.Interface}
+	c.a.iface = ref.In(c.cfg)
+	if c.a.iface == nil {
+		c.refuse(failure{code: 503, reason: "Service Unavailable", text: "interface is gone"})
+		return
+	}
+	c.a.profile = c.profile(c.a.iface)
+	c.props = properties(c.a.iface, &in.Request)
+	c.record.Calling, c.record.Called = c.props.CallingE164, c.props.CalledE164
+	c.record.CallID = in.Request.CallID
+	c.log.Info("call", "if", in.Interface, "from", c.props.CallingURI, "to", in.Request.URI)
+
+	offer, err := sdp.ParseBody(in.Request.ContentType, in.Request.Body)
+	if err != nil {
+		c.refuse(unusable(err))
+		return
+	}
+	c.a.remote = offer // nil: the caller wants our offer
+
+	if c.plan, err = route.New(c.cfg, in.Interface, c.props); err != nil {
+		c.refuse(unroutable(err))
+		return
+	}
+	if err := c.license(); err != nil {
+		c.refuse(unlicensed(err))
+		c.log.Warn("call refused, no license left", "err", err)
+		return
+	}
+	c.media = c.m.Media.NewSession()
+	c.media.Notify(func(e media.Event) { c.Post(func() { c.fromMedia(e) }) })
+	if err := c.open(&c.a); err != nil {
+		c.refuse(failure{code: 503, reason: "Service Unavailable", text: err.Error()})
+		return
+	}
+	c.plan.Rotate(c.m.turn)
+	c.attempt = -1
+	c.next(failure{code: 503, cause: 38, reason: "Service Unavailable", text: "the route leads nowhere"})
+}
+
+// license takes a session for the call and a channel for each call that has SRTP on a side, both or none. Which sides will have
+// it is known from the profiles; an emergency call is never refused for it.
+func (c *call) license() error {
+	secure := c.a.secure()
+	for _, a := range c.plan.Attempts {
+		ref := config.Ref[config.SIPInterface]{Name: a.Interface}
+		if i := ref.In(c.cfg); i != nil {
+			secure = secure || sends(c.profile(i))
+		}
+	}
+	channels := 0
+	if secure {
+		channels = 1
+	}
+	release, err := c.m.Licenses.Acquire(1, channels)
+	if err != nil && c.m.Emergency != nil && c.m.Emergency(c.props.CalledE164) {
+		c.log.Warn("emergency call without a license", "err", err)
+		return nil
+	}
+	c.release = release
+	return err
+}
+
+func (c *call) profile(i *config.SIPInterface) *config.VoIPProfile {
+	if p := i.VoIP.In(c.cfg); p != nil {
+		return p
+	}
+	p := &config.VoIPProfile{Codecs: []config.Codec{{Index: 1, Name: "g711alaw64k", RxLength: 20, TxLength: 20}}}
+	p.SetDefaults()
+	return p
+}
+
+// fromCaller handles an event of leg A.
+func (c *call) fromCaller(e sipgw.Event) {
+	switch e := e.(type) {
+	case sipgw.Cancelled:
+		c.record.end("caller", 487, e.Reason)
+		if c.b.leg != nil {
+			c.b.leg.Cancel(reasonHeader(elsewhere(e.Reason))...)
+		}
+		c.finish()
+	case sipgw.Acked:
+		c.answered(&c.a, e.ContentType, e.Body)
+	case sipgw.Ended:
+		c.ended(&c.a, &c.b, e)
+	default:
+		c.inDialog(&c.a, &c.b, e)
+	}
+}
+
+// fromCallee handles an event of leg B.
+func (c *call) fromCallee(e sipgw.Event) {
+	switch e := e.(type) {
+	case sipgw.Progress:
+		c.progress(e)
+	case sipgw.Answered:
+		if e.Reinvite {
+			c.inDialog(&c.b, &c.a, e)
+			return
+		}
+		c.connect(e)
+	case sipgw.Failed:
+		if e.Reinvite {
+			c.inDialog(&c.b, &c.a, e)
+			return
+		}
+		c.next(c.failed(e))
+	case sipgw.Ended:
+		c.ended(&c.b, &c.a, e)
+	default:
+		c.inDialog(&c.b, &c.a, e)
+	}
+}
+
+// fromMedia handles an event of the relay.
+func (c *call) fromMedia(e media.Event) {
+	switch {
+	case c.over:
+	case e.Kind == media.Started && e.Side == media.B:
+		c.b.voice = true
+		c.earlyMedia()
+	case e.Kind == media.TimedOut && c.connectedAt() && !c.held():
+		c.log.Warn("call ended, no media", "leg", e.Side.String())
+		c.hangUp(nil, `Q.850;cause=102;text="no media"`, "media")
+	}
+}
+
+// ended hangs up the other side after one has.
+func (c *call) ended(x, y *side, e sipgw.Ended) {
+	who := "caller"
+	if x == &c.b {
+		who = "callee"
+	}
+	if e.Code != 0 {
+		c.log.Warn("dialog died", "leg", x.which.String(), "code", e.Code, "err", e.Reason)
+	}
+	c.hangUp(y, e.Reason, who)
+}
+
+// hangUp ends the legs that are left: y alone, or both for nil.
+func (c *call) hangUp(y *side, reason, who string) {
+	if c.over {
+		return
+	}
+	c.record.end(who, 0, reason)
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.leg == nil || y != nil && s != y {
+			continue
+		}
+		switch {
+		case s.up:
+			s.leg.Bye(reasonHeader(q850(reason))...)
+		case s == &c.a:
+			s.leg.Reject(480, "Temporarily Unavailable", reasonHeader(q850(reason))...)
+		default:
+			s.leg.Cancel(reasonHeader(q850(reason))...)
+		}
+	}
+	c.finish()
+}
+
+// refuse ends a call that has not come about.
+func (c *call) refuse(f failure) {
+	c.record.end("box", f.code, f.text)
+	if c.b.leg != nil {
+		c.record.end("callee", f.code, f.text)
+	}
+	c.log.Info("call refused", "code", f.code, "err", f.text)
+	var headers []sipgw.Header
+	if f.retry > 0 {
+		headers = append(headers, sipgw.Header{Name: "Retry-After", Value: seconds(f.retry)})
+	}
+	if f.cause != 0 {
+		headers = append(headers, reasonHeader(q850Cause(f.cause))...)
+	}
+	c.a.leg.Reject(f.code, f.reason, headers...)
+	c.finish()
+}
+
+// finish gives back what the call holds. The legs finish on their own where messages are still under way.
+func (c *call) finish() {
+	if c.over {
+		return
+	}
+	c.over = true
+	stop(c.noAnswer)
+	stop(c.early)
+	if c.media != nil {
+		c.record.media(c.media.Close(), &c.a, &c.b)
+	}
+	if c.release != nil {
+		c.release()
+	}
+	c.record.Ended = time.Now()
+	c.log.Info("call ended", "code", c.record.Code, "duration", c.record.duration().Round(time.Second))
+	if c.m.Record != nil {
+		c.m.Record(c.record)
+	}
+	close(c.done)
+	c.box.End()
+}
+
+// after runs f on the call's goroutine when d has passed.
+func (c *call) after(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(d, func() { c.Post(f) })
+}
+
+func stop(t *time.Timer) {
+	if t != nil {
+		t.Stop()
+	}
+}
+
+// unusable turns an error of offer/answer into the refusal it asks for.
+func unusable(err error) failure {
+	f := failure{code: 488, reason: "Not Acceptable Here", text: err.Error()}
+	var e *sdp.Error
+	if errors.As(err, &e) && e.Code == 400 {
+		f.code, f.reason = 400, "Bad Request"
+	}
+	return f
+}
+
+// unroutable turns an error of routing into the refusal it asks for.
+func unroutable(err error) failure {
+	f := failure{code: 404, reason: "Not Found", text: err.Error()}
+	var e *route.Error
+	if errors.As(err, &e) {
+		f.cause = e.Cause
+		if f.code = route.SIPFromCause(e.Cause); f.code != 404 {
+			f.reason = "Call Rejected"
+		}
+	}
+	return f
+}
+
+// unlicensed is 503, so that Teams tries its next trunk (teams.md A.37).
+func unlicensed(err error) failure {
+	f := failure{code: 503, reason: "Service Unavailable", cause: 47, text: err.Error()}
+	var e *license.Exhausted
+	if errors.As(err, &e) {
+		f.text = "no license left in pool " + e.Pool
+	}
+	return f
+}

@@ -1,0 +1,181 @@
+// Package call is the back-to-back user agent: it takes a call from one peer, routes it, calls the other peer, and keeps the
+// two legs, their media and their licenses together until both have hung up.
+//
+// It owns what a call is and what a leg's event means for the other leg. It does not own SIP (package sipgw), descriptions
+// (package sdp), packets (package media), the way a call goes (package route) or how many there may be (package license).
+//
+// Goroutines: one a call, with one mailbox. Events of both legs, timers, media and commands all come through it, so the fields
+// of a call need no lock. Messages are never handled elsewhere. A call keeps the configuration that it began with.
+package call
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/license"
+	"viaduct/appliance/media"
+	"viaduct/appliance/sipgw"
+)
+
+// Signalling is the part of a sipgw.Stack that calls use.
+type Signalling interface {
+	Invite(sipgw.Owner, sipgw.Invite) *sipgw.Leg
+	Available(iface string) bool
+	LocalAddr(iface string) netip.Addr
+}
+
+// Options are what calls are given.
+type Options struct {
+	Log       *slog.Logger
+	SIP       Signalling
+	Media     *media.Relay
+	Licenses  *license.Manager
+	Config    func() *config.Config          // the running configuration
+	Resolved  func(host string) []netip.Addr // addresses of a name as far as known; must not block
+	Record    func(Record)                   // the record of each call that ended; must not block
+	Emergency func(number string) bool       // numbers that are never refused for a license; nil: none
+}
+
+// Manager holds the calls in progress.
+type Manager struct {
+	Options
+	log *slog.Logger
+
+	mu       sync.Mutex
+	calls    map[string]*call
+	stopping bool
+	turns    map[string]int // calls that a cyclic hunt group has started, by its name
+	group    sync.WaitGroup // every call
+}
+
+// New returns a manager without calls.
+func New(o Options) *Manager {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Resolved == nil {
+		o.Resolved = func(string) []netip.Addr { return nil }
+	}
+	return &Manager{Options: o, log: o.Log, calls: map[string]*call{}, turns: map[string]int{}}
+}
+
+// Run waits until ctx ends, then hangs up every call and waits for the last.
+func (m *Manager) Run(ctx context.Context) error {
+	<-ctx.Done()
+	m.mu.Lock()
+	m.stopping = true
+	m.mu.Unlock()
+	m.Clear("")
+	m.group.Wait()
+	return nil
+}
+
+// OnInvite takes a new call: sipgw.Options.OnInvite.
+func (m *Manager) OnInvite(in *sipgw.Incoming) {
+	c := newCall(m, in)
+	m.mu.Lock()
+	if m.stopping {
+		m.mu.Unlock()
+		in.Leg.Reject(503, "Service Unavailable", sipgw.Header{Name: "Retry-After", Value: "10"})
+		return
+	}
+	m.calls[c.id] = c
+	m.group.Add(1)
+	m.mu.Unlock()
+
+	in.Leg.Take(c)
+	c.Post(func() { c.begin(in) })
+	go func() {
+		defer m.group.Done()
+		c.box.Run()
+		m.mu.Lock()
+		delete(m.calls, c.id)
+		m.mu.Unlock()
+	}()
+}
+
+// Count is the number of calls in progress.
+func (m *Manager) Count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.calls)
+}
+
+// Clear hangs up the call with this ID, or all for "". It reports whether there was one.
+func (m *Manager) Clear(id string) bool {
+	list := m.list(id)
+	for _, c := range list {
+		c.Post(func() { c.hangUp(nil, "Q.850;cause=16;text=\"cleared by administrator\"", "administrator") })
+	}
+	return len(list) > 0
+}
+
+// Calls describes the calls in progress, oldest first.
+func (m *Manager) Calls() []Info {
+	list := m.list("")
+	infos := make([]Info, 0, len(list))
+	for _, c := range list {
+		answer := make(chan Info, 1)
+		if !c.Post(func() { answer <- c.info() }) {
+			continue
+		}
+		select {
+		case i := <-answer:
+			infos = append(infos, i)
+		case <-c.done:
+		}
+	}
+	slices.SortFunc(infos, func(a, b Info) int { return a.Started.Compare(b.Started) })
+	return infos
+}
+
+func (m *Manager) list(id string) (list []*call) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.calls {
+		if id == "" || strings.EqualFold(c.id, id) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// turn counts the calls of a cyclic hunt group: each begins one destination later.
+func (m *Manager) turn(group string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.turns[group]
+	m.turns[group]++
+	return n
+}
+
+func newID() string {
+	var b [4]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// Info is a call in progress as `show calls` prints it.
+type Info struct {
+	ID, State       string // "routing", "ringing", "connected", "held"
+	Calling, Called string
+	Started         time.Time
+	Connected       time.Time // zero: not yet
+	Legs            []LegInfo
+}
+
+// LegInfo is one side of it.
+type LegInfo struct {
+	sipgw.LegInfo
+	Codec, Suite  string // "PCMA/8000"; the SRTP suite or ""
+	Local, Remote netip.AddrPort
+	Stats         media.Stats
+}

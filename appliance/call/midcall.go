@@ -1,0 +1,150 @@
+package call
+
+import (
+	"bytes"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/sdp"
+	"viaduct/appliance/sipgw"
+)
+
+// inDialog handles what happens on leg x inside the established call; y is the other leg. Offers are answered here and not
+// passed on: a refresh of one peer's session timer, or a PBX that moves its media, is no business of the other (teams.md A.44,
+// A.47). What is passed on is hold and resume.
+func (c *call) inDialog(x, y *side, e sipgw.Event) {
+	switch e := e.(type) {
+	case sipgw.Offered:
+		c.offered(x, y, e)
+	case sipgw.Answered: // to our re-INVITE
+		x.reinvite = false
+		c.answered(x, e.ContentType, e.Body)
+		c.hold(x, x.wanted)
+	case sipgw.Failed:
+		x.reinvite = false
+		c.log.Warn("re-INVITE refused", "leg", x.which.String(), "code", e.Code, "err", e.Err)
+	case sipgw.Info:
+		x.leg.Respond(e.ID, 200, "OK", nil)
+	case sipgw.Refer:
+		x.leg.Respond(e.ID, 603, "Declined", nil)
+	}
+}
+
+// offered answers a re-INVITE or UPDATE.
+func (c *call) offered(x, y *side, e sipgw.Offered) {
+	if len(e.Body) == 0 {
+		if e.Method == "UPDATE" || x.local == nil {
+			x.leg.Respond(e.ID, 200, "OK", nil) // a session timer's refresh (RFC 4028 7.4)
+			return
+		}
+		// The peer asks for our offer; its answer comes in the ACK. We offer what we have, the same keys and ports.
+		x.leg.Respond(e.ID, 200, "OK", x.local.Marshal())
+		return
+	}
+	if bytes.Equal(e.Body, x.lastTaken) && x.local != nil {
+		// The same offer again is a refresh: the identical answer, same key, same version (teams.md A.45: a new key
+		// without a new roll-over counter at both ends is one-way audio).
+		x.leg.Respond(e.ID, 200, "OK", x.local.Marshal())
+		return
+	}
+	offer, err := sdp.ParseBody(e.ContentType, e.Body)
+	if err == nil && offer == nil {
+		x.leg.Respond(e.ID, 200, "OK", nil)
+		return
+	}
+	var body []byte
+	if err == nil {
+		body, err = c.reanswer(x, offer)
+	}
+	if err != nil {
+		f := unusable(err)
+		c.log.Warn("offer refused", "leg", x.which.String(), "err", err)
+		x.leg.Respond(e.ID, f.code, f.reason, nil)
+		return
+	}
+	x.lastTaken = bytes.Clone(e.Body)
+	x.leg.Respond(e.ID, 200, "OK", body)
+	c.hold(y, wantedBy(offer, y.iface.HoldMethod))
+}
+
+// reanswer answers an offer inside the dialog with the codec and key in use.
+func (c *call) reanswer(x *side, offer *sdp.Session) ([]byte, error) {
+	before := x.version
+	local, err := c.local(x)
+	if err != nil {
+		return nil, err
+	}
+	if x.choice != nil {
+		local.Prefer, local.Other = x.choice.Codec.Name, agreed(x)
+	}
+	answer, choice, err := sdp.Answer(offer, local)
+	if err != nil {
+		x.version = before
+		return nil, err
+	}
+	if x.local != nil {
+		// RFC 3264 8: the version counts changes, not answers.
+		same := *answer
+		same.Version = before
+		if bytes.Equal(same.Marshal(), x.local.Marshal()) {
+			answer, x.version = &same, before
+		}
+	}
+	x.remote, x.local, x.choice = offer, answer, choice
+	return answer.Marshal(), c.apply(x)
+}
+
+// wantedBy is the direction that the other leg is to be offered after an offer: hold in the form that the peer there understands
+// (teams.md A.43), or sendrecv.
+func wantedBy(offer *sdp.Session, method config.HoldMethod) sdp.Direction {
+	if !offer.Audio.Held && offer.Audio.Direction.CanReceive() && offer.Audio.Direction.CanSend() {
+		return sdp.SendRecv
+	}
+	switch method {
+	case config.HoldInactive:
+		return sdp.Inactive
+	case config.HoldSendonly:
+		return sdp.SendOnly
+	}
+	return sdp.SendRecv // the peer is not told; the music of the holding side flows
+}
+
+// hold offers y a direction when it has another one now. One re-INVITE at a time: what is wanted meanwhile is offered when it
+// has been answered.
+func (c *call) hold(y *side, d sdp.Direction) {
+	y.wanted = d
+	if y.leg == nil || !y.up || y.local == nil || y.reinvite || d == "" || y.local.Audio.Direction == d {
+		return
+	}
+	if d == sdp.SendRecv && y.local.Audio.Direction.Reverse() == y.remote.Audio.Direction && !y.remote.Audio.Direction.CanSend() {
+		// y holds the call itself: there is nothing to resume on its side.
+		return
+	}
+	local, err := c.local(y)
+	if err != nil {
+		c.log.Warn("hold not passed on", "leg", y.which.String(), "err", err)
+		return
+	}
+	if y.choice != nil {
+		local.Prefer, local.Other = y.choice.Codec.Name, agreed(y)
+	}
+	local.Direction = d
+	offer, err := sdp.Offer(local)
+	if err != nil {
+		c.log.Warn("hold not passed on", "leg", y.which.String(), "err", err)
+		return
+	}
+	y.local, y.reinvite, y.lastTaken = offer, true, nil
+	y.leg.Reinvite(offer.Marshal())
+}
+
+// held reports whether a side has put the call on hold.
+func (c *call) held() bool {
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.up && s.choice != nil && s.choice.Direction != sdp.SendRecv {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *call) connectedAt() bool { return !c.record.Connected.IsZero() }

@@ -1,0 +1,139 @@
+package call
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"viaduct/appliance/media"
+	"viaduct/appliance/sipgw"
+)
+
+// Record is what is kept of a call that ended: one JSON line.
+type Record struct {
+	ID        string      `json:"id"`
+	CallID    string      `json:"call_id"` // of the caller's leg
+	Started   time.Time   `json:"started"`
+	Alerted   time.Time   `json:"alerted,omitzero"`
+	Connected time.Time   `json:"connected,omitzero"`
+	Ended     time.Time   `json:"ended"`
+	From      string      `json:"from"` // SIP interfaces
+	To        string      `json:"to,omitempty"`
+	Calling   string      `json:"calling"`
+	Called    string      `json:"called"`
+	Attempts  []Attempt   `json:"attempts,omitempty"`
+	By        string      `json:"by"`   // who ended it: "caller", "callee", "box", "media", "administrator"
+	Code      int         `json:"code"` // SIP status of the call: 200 for one that was connected
+	Reason    string      `json:"reason,omitempty"`
+	Media     []SideMedia `json:"media,omitempty"` // caller's side first
+}
+
+// Attempt is one destination that was tried.
+type Attempt struct {
+	Interface string `json:"interface"`
+	Calling   string `json:"calling"`
+	Called    string `json:"called"`
+	Code      int    `json:"code,omitempty"`
+	Text      string `json:"text,omitempty"` // Reason and Warning of the peer, verbatim
+}
+
+// SideMedia are the figures of one side.
+type SideMedia struct {
+	Codec    string  `json:"codec,omitempty"`
+	Suite    string  `json:"suite,omitempty"`
+	Received uint64  `json:"received"`
+	Sent     uint64  `json:"sent"`
+	Lost     int64   `json:"lost"`
+	JitterMS float64 `json:"jitter_ms"`
+	Foreign  uint64  `json:"foreign,omitempty"`
+}
+
+// end notes how a call ended; the first word counts.
+func (r *Record) end(who string, code int, reason string) {
+	if r.By != "" {
+		return
+	}
+	if code == 0 && !r.Connected.IsZero() {
+		code = 200
+	} else if code == 0 {
+		code = 480
+	}
+	r.By, r.Code, r.Reason = who, code, reason
+}
+
+// attempt notes how the attempt under way went.
+func (r *Record) attempt(f failure) {
+	if n := len(r.Attempts); n > 0 {
+		r.Attempts[n-1].Code, r.Attempts[n-1].Text = f.code, f.text
+	}
+}
+
+func (r *Record) duration() time.Duration {
+	if r.Connected.IsZero() {
+		return 0
+	}
+	return r.Ended.Sub(r.Connected)
+}
+
+// media notes the final figures of the sides that had media.
+func (r *Record) media(stats [2]media.Stats, a, b *side) {
+	for n, s := range []*side{a, b} {
+		if s.choice == nil {
+			continue
+		}
+		m := SideMedia{
+			Codec:    fmt.Sprintf("%s/%d", s.choice.Codec.Name, s.choice.Codec.Rate),
+			Received: stats[n].Received, Sent: stats[n].Sent, Lost: stats[n].Lost,
+			JitterMS: math.Round(float64(stats[n].Jitter)/float64(time.Millisecond)*100) / 100,
+			Foreign:  stats[n].Foreign,
+		}
+		if s.choice.Local != nil {
+			m.Suite = s.choice.Local.Suite
+		}
+		r.Media = append(r.Media, m)
+	}
+}
+
+// reasonHeader wraps the value of a Reason header (RFC 3326), none for "".
+func reasonHeader(value string) []sipgw.Header {
+	if value == "" {
+		return nil
+	}
+	return []sipgw.Header{{Name: "Reason", Value: value}}
+}
+
+func q850Cause(cause int) string { return "Q.850;cause=" + strconv.Itoa(cause) }
+
+// q850 passes a peer's Reason on when it is one: protocol and cause, without its text, which may name things of that side.
+func q850(reason string) string {
+	protocol, params, _ := strings.Cut(reason, ";")
+	protocol = strings.TrimSpace(protocol)
+	if !strings.EqualFold(protocol, "Q.850") && !strings.EqualFold(protocol, "SIP") {
+		return ""
+	}
+	for p := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if n, err := strconv.Atoi(value); err == nil && strings.EqualFold(name, "cause") && n > 0 && n < 1000 {
+			return protocol + ";cause=" + value
+		}
+	}
+	return ""
+}
+
+// elsewhere is the Reason of a CANCEL: a PBX that rings several phones says "answered elsewhere" as SIP 200 or Q.850 26, and
+// Teams shows a missed call unless it is told in this form (teams.md A.31).
+func elsewhere(reason string) string {
+	switch r := q850(reason); {
+	case strings.EqualFold(r, "SIP;cause=200"), strings.EqualFold(r, "Q.850;cause=26"):
+		return `SIP;cause=200;text="Call completed elsewhere"`
+	default:
+		return r
+	}
+}
+
+// seconds prints a Retry-After value, at least one.
+func seconds(d time.Duration) string {
+	return strconv.Itoa(max(1, int(math.Ceil(d.Seconds()))))
+}

@@ -1,0 +1,249 @@
+package call
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/media"
+	"viaduct/appliance/sdp"
+	"viaduct/appliance/sipgw"
+)
+
+// side is one leg of a call with its descriptions and media.
+type side struct {
+	which   media.Side
+	leg     *sipgw.Leg // nil: none at present
+	iface   *config.SIPInterface
+	profile *config.VoIPProfile
+
+	opened bool
+	ports  media.Ports
+	addr   netip.Addr // in descriptions: the public address where the box stands behind port forwarding
+
+	crypto             []sdp.Crypto // ours, kept for the whole call (teams.md A.24)
+	sessionID, version uint64
+
+	local, remote *sdp.Session // last description sent and taken
+	choice        *sdp.Choice  // what the last offer and answer agreed
+
+	up    bool // answered
+	early bool // leg A: our answer went out in a 183
+	voice bool // packets have come
+
+	reinvite  bool          // a re-INVITE of ours is under way
+	wanted    sdp.Direction // what it, or the next one, should offer
+	lastTaken []byte        // the body that remote was read from: a refresh repeats it
+}
+
+// secure reports whether this side has or may have SRTP: by what the peer offered, else by the profile.
+func (s *side) secure() bool {
+	if s.remote != nil {
+		return s.remote.Audio.Secure
+	}
+	return sends(s.profile)
+}
+
+// sends reports whether a profile offers SRTP.
+func sends(p *config.VoIPProfile) bool { return p.SRTP == "forced" || p.SRTP == "preferred" }
+
+// forget makes a side ready for another attempt: ports stay, everything that was agreed goes. A new attempt gets a key of its
+// own, because the peer before knows the old one.
+func (s *side) forget() {
+	s.leg, s.local, s.remote, s.choice, s.crypto, s.lastTaken = nil, nil, nil, nil, nil, nil
+	s.up, s.voice, s.reinvite = false, false, false
+}
+
+// open binds the media ports of a side.
+func (c *call) open(s *side) error {
+	if s.opened {
+		return nil
+	}
+	bind := c.m.SIP.LocalAddr(s.iface.Name)
+	if !bind.IsValid() {
+		return fmt.Errorf("interface %s has no local address", s.iface.Name)
+	}
+	s.addr = bind
+	options := media.PortOptions{Addr: bind}
+	if gw := s.iface.Gateway.In(c.cfg); gw != nil {
+		for _, g := range gw.Interfaces {
+			if c.cfg.Address(g.Bind) != bind {
+				continue
+			}
+			if g.SpoofedMedia.IsValid() {
+				s.addr = g.SpoofedMedia
+			}
+			if ip := c.cfg.IPInterface(g.Bind.Context, g.Bind.Interface); ip != nil {
+				options.First, options.Last = ip.MediaPortFirst, ip.MediaPortLast
+			}
+		}
+	}
+	ports, err := c.media.Open(s.which, options)
+	if err != nil {
+		return fmt.Errorf("open media port of %s: %w", s.iface.Name, err)
+	}
+	s.ports, s.opened = ports, true
+	return nil
+}
+
+// local is our side of the next description.
+func (c *call) local(s *side) (sdp.Local, error) {
+	if s.crypto == nil && s.secure() {
+		k, err := sdp.NewCrypto(sdp.AES80, 1)
+		if err != nil {
+			return sdp.Local{}, fmt.Errorf("make srtp key: %w", err)
+		}
+		s.crypto = []sdp.Crypto{k}
+	}
+	if s.sessionID == 0 {
+		var b [8]byte
+		rand.Read(b[:])
+		s.sessionID = binary.BigEndian.Uint64(b[:]) >> 2 // fits a signed 64-bit number, RFC 3264 5
+	}
+	s.version++
+	return sdp.Local{
+		Addr: s.addr, Port: s.ports.RTP.Port(), RTCPPort: s.ports.RTCP.Port(), Profile: s.profile, Crypto: s.crypto,
+		SessionID: s.sessionID, Version: s.version,
+	}, nil
+}
+
+// answer answers the offer of x, with the codec that y uses, and sets x's media. An answer that went out already is repeated.
+func (c *call) answer(x, y *side) ([]byte, error) {
+	if x.local != nil {
+		return x.local.Marshal(), nil
+	}
+	local, err := c.local(x)
+	if err != nil {
+		return nil, err
+	}
+	if y.choice != nil {
+		local.Prefer, local.Other = y.choice.Codec.Name, agreed(y)
+	}
+	answer, choice, err := sdp.Answer(x.remote, local)
+	if err != nil {
+		return nil, err
+	}
+	x.local, x.choice = answer, choice
+	return answer.Marshal(), c.apply(x)
+}
+
+// offer makes an offer to x with what y uses.
+func (c *call) offer(x, y *side) ([]byte, error) {
+	local, err := c.local(x)
+	if err != nil {
+		return nil, err
+	}
+	if y.choice != nil {
+		local.Prefer, local.Other = y.choice.Codec.Name, agreed(y)
+	}
+	if x.local, err = sdp.Offer(local); err != nil {
+		return nil, err
+	}
+	return x.local.Marshal(), nil
+}
+
+// answered takes the answer to an offer of ours, when body holds one, and sets the media.
+func (c *call) answered(s *side, contentType string, body []byte) bool {
+	if len(body) == 0 || s.local == nil {
+		return false
+	}
+	if bytes.Equal(body, s.lastTaken) {
+		return true // the 200 repeats the 183
+	}
+	answer, err := sdp.ParseBody(contentType, body)
+	if err == nil && answer == nil {
+		return false // another kind of body
+	}
+	var choice *sdp.Choice
+	if err == nil {
+		choice, err = sdp.Accept(s.local, answer)
+	}
+	if err != nil {
+		c.log.Warn("answer not usable", "leg", s.which.String(), "err", err)
+		return false
+	}
+	s.remote, s.choice, s.lastTaken = answer, choice, bytes.Clone(body)
+	if err := c.apply(s); err != nil {
+		c.log.Warn("media not set", "leg", s.which.String(), "err", err)
+		return false
+	}
+	return true
+}
+
+// apply tells the relay what a side has agreed.
+func (c *call) apply(s *side) error {
+	ch := s.choice
+	p := media.Params{
+		Remote: ch.Addr, RemoteRTCP: ch.RTCPAddr, Mux: ch.Mux,
+		LocalKey: key(ch.Local), RemoteKey: key(ch.Remote),
+		Send: ch.Direction.CanSend(), Receive: ch.Direction.CanReceive(),
+		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN),
+		Received: &media.PayloadTypes{Audio: ch.RxAudio, DTMF: ch.RxDTMF, CN: ch.RxCN},
+		Rate:     ch.Codec.Rate,
+		Latch:    true,
+	}
+	return c.media.Set(s.which, p)
+}
+
+func key(k *sdp.Crypto) *media.Key {
+	if k == nil {
+		return nil
+	}
+	return &media.Key{Suite: k.Suite, Master: k.Key, MKI: k.MKI}
+}
+
+func pt(c *sdp.Codec) uint8 {
+	if c == nil {
+		return media.NoPT
+	}
+	return c.PT
+}
+
+// agreed are the codecs that a side has settled on: the other side is offered nothing else, because nothing is transcoded.
+func agreed(s *side) []sdp.Codec {
+	list := []sdp.Codec{s.choice.Codec}
+	if s.choice.DTMF != nil {
+		list = append(list, *s.choice.DTMF)
+	}
+	if s.choice.CN != nil {
+		list = append(list, *s.choice.CN)
+	}
+	return list
+}
+
+// info describes the call for `show calls`.
+func (c *call) info() Info {
+	i := Info{
+		ID: c.id, State: "routing", Calling: c.record.Calling, Called: c.record.Called,
+		Started: c.record.Started, Connected: c.record.Connected,
+	}
+	switch {
+	case c.held():
+		i.State = "held"
+	case c.a.up:
+		i.State = "connected"
+	case c.ringing:
+		i.State = "ringing"
+	}
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.leg == nil {
+			continue
+		}
+		l := LegInfo{LegInfo: s.leg.Info(), Local: s.ports.RTP}
+		if s.choice != nil {
+			l.Codec = fmt.Sprintf("%s/%d", s.choice.Codec.Name, s.choice.Codec.Rate)
+			l.Remote = s.choice.Addr
+			if s.choice.Local != nil {
+				l.Suite = s.choice.Local.Suite
+			}
+		}
+		if s.opened {
+			l.Stats = c.media.Stats(s.which)
+		}
+		i.Legs = append(i.Legs, l)
+	}
+	return i
+}
