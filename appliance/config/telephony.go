@@ -33,11 +33,14 @@ const (
 	CallingName Property = "calling-name"
 	CalledIP    Property = "called-ip"
 	CallingIP   Property = "calling-ip"
-	CallingPI   Property = "calling-pi" // "allowed" or "restricted"
-	CallingSI   Property = "calling-si" // "user-not-screened", "network-provided", ...
-	E164        Property = "e164"       // in a mapping table only: both parties
-	URI         Property = "uri"        // in a mapping table only: both parties
-	Name        Property = "name"       // in a mapping table only: both parties
+	CallingPI   Property = "calling-pi"  // "allowed" or "restricted"
+	CallingSI   Property = "calling-si"  // "user-not-screened", "network-provided", ...
+	TimeOfDay   Property = "time"        // keys 08:00-17:30, 22:00:00-05:59:59
+	Date        Property = "date"        // keys 24.12.2026, 24.12.2026-06.01.2027
+	DayOfWeek   Property = "day-of-week" // keys mon, mon-fri, saturday
+	E164        Property = "e164"        // in a mapping table only: both parties
+	URI         Property = "uri"         // in a mapping table only: both parties
+	Name        Property = "name"        // in a mapping table only: both parties
 )
 
 // MappingTable is `mapping-table IN to OUT NAME`.
