@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+)
+
+// Choice is one way to go on with a line.
+type Choice struct{ Word, Help string }
+
+// Help is what may stand at a place in a line.
+type Help struct {
+	Choices []Choice
+	Insert  string // what Tab may insert
+	Text    bool   // the word under the cursor is free text and cannot become a keyword or a name any more
+}
+
+// endOfLine stands for a line that may end here.
+const endOfLine = "<cr>"
+
+// Help tells what may stand at cursor, a byte offset in line.
+func (t *Table) Help(layers []Layer, line string, cursor int, root any) Help {
+	cursor = max(0, min(cursor, len(line)))
+	before := line[:cursor]
+	words := Words(before)
+	partial := ""
+	if n := len(words); n > 0 && words[n-1].End == cursor && !strings.HasSuffix(before, " ") {
+		partial = before[words[n-1].Start:]
+		words = words[:n-1]
+	} else if strings.TrimSpace(before) != "" && !endsInSpace(before) {
+		partial = before[strings.LastIndexAny(before, " \t")+1:]
+	}
+	h := helper{table: t, root: root, partial: partial, topics: map[string]bool{}}
+	m := &matcher{table: t, root: root, words: words}
+	m.atEnd = func(n node) {
+		if h.fits(m.cur.fits, m.cur.words) {
+			h.add(n, m.cur.Stmt)
+		}
+	}
+	// What comes after an abbreviation depends on what it stands for: the best readings of the words before decide.
+	m.run(layers)
+	h.best = m.bestFits()
+	h.choices, h.tabs = nil, nil
+	m = &matcher{table: t, root: root, words: words}
+	m.atEnd = func(n node) {
+		if h.fits(m.cur.fits, m.cur.words) {
+			h.add(n, m.cur.Stmt)
+		}
+	}
+	m.run(layers)
+	if partial == "" && len(words) == 0 {
+		h.addNo(layers)
+	}
+	return h.result()
+}
+
+func endsInSpace(s string) bool { return strings.TrimRight(s, " \t\r\n") != s }
+
+// bestFits is the fit of each word in the best readings.
+func (m *matcher) bestFits() []int {
+	rs := m.readings
+	var fits []int
+	for i := range m.words {
+		best := 0
+		for _, r := range rs {
+			best = max(best, r.fits[i])
+		}
+		kept := rs[:0:0]
+		for _, r := range rs {
+			if r.fits[i] == best {
+				kept = append(kept, r)
+			}
+		}
+		rs, fits = kept, append(fits, best)
+	}
+	return fits
+}
+
+type helper struct {
+	table   *Table
+	root    any
+	partial string
+	best    []int
+	choices []Choice
+	tabs    []string        // words that Tab may complete to
+	topics  map[string]bool // words that several statements share
+	open    bool            // an argument may stand here that has other values than the named ones
+	free    bool
+}
+
+func (h *helper) fits(fits []int, words []string) bool {
+	if h.best == nil {
+		return true
+	}
+	for i, b := range h.best {
+		if i < len(fits) && fits[i] != b {
+			return false
+		}
+	}
+	return true
+}
+
+func (h *helper) add(n node, s *Stmt) {
+	switch n := n.(type) {
+	case nil:
+		if h.partial == "" {
+			h.choice(endOfLine, s.Help, false)
+		}
+	case *word:
+		if strings.HasPrefix(n.text, h.partial) {
+			h.choice(n.text, s.Help, true)
+		}
+	case *arg:
+		h.addArg(n)
+	}
+}
+
+func (h *helper) addArg(n *arg) {
+	if n.typ.Free {
+		h.free = true
+	}
+	for _, w := range n.typ.Words {
+		if strings.HasPrefix(w, h.partial) {
+			h.choice(w, n.help(), true)
+		}
+	}
+	if len(n.typ.Words) > 0 && n.typ.Parse == nil {
+		return
+	}
+	h.open = true
+	if n.typ.Names != nil {
+		for _, name := range n.typ.Names(h.root) {
+			if w := Quote(name); strings.HasPrefix(w, h.partial) {
+				h.choice(w, n.label(), true)
+			}
+		}
+	}
+	if h.partial == "" || !n.typ.Free {
+		h.choice(n.String(), n.help(), false)
+	}
+}
+
+// help is what an argument may be, with its default.
+func (n *arg) help() string {
+	return n.hint()
+}
+
+func (h *helper) choice(word, help string, tab bool) {
+	i := slices.IndexFunc(h.choices, func(c Choice) bool { return c.Word == word })
+	if i < 0 {
+		h.choices = append(h.choices, Choice{word, help})
+		if tab {
+			h.tabs = append(h.tabs, word)
+		}
+		return
+	}
+	if h.choices[i].Help != help {
+		h.choices[i].Help = h.table.options.Topics[word]
+	}
+}
+
+// addNo offers `no` where a configuration mode is among the layers.
+func (h *helper) addNo(layers []Layer) {
+	for _, l := range layers {
+		if l.Mode.Type != nil {
+			h.choice("no", "Take a line back", true)
+			return
+		}
+	}
+}
+
+func (h *helper) result() Help {
+	r := Help{Choices: h.choices}
+	named := false
+	for _, c := range h.choices {
+		named = named || c.Word != endOfLine && !strings.HasPrefix(c.Word, "<")
+	}
+	r.Text = h.partial != "" && h.free && !named
+	if r.Text {
+		r.Choices = nil
+	}
+	slices.SortStableFunc(r.Choices, func(a, b Choice) int { return rank(a.Word) - rank(b.Word) })
+	if len(h.tabs) > 0 {
+		common := h.tabs[0]
+		for _, w := range h.tabs[1:] {
+			for !strings.HasPrefix(w, common) {
+				common = common[:len(common)-1]
+			}
+		}
+		r.Insert = strings.TrimPrefix(common, h.partial)
+		if len(h.tabs) == 1 {
+			r.Insert += " "
+		}
+	}
+	return r
+}
+
+// rank puts words before forms, and the end of the line last.
+func rank(word string) int {
+	switch {
+	case word == endOfLine:
+		return 2
+	case strings.HasPrefix(word, "<"):
+		return 1
+	}
+	return 0
+}

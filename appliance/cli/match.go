@@ -1,0 +1,395 @@
+package cli
+
+import (
+	"reflect"
+	"strings"
+)
+
+// Layer is a mode in which a line may be understood. Match tries several at once: the present mode, those around it, and
+// commands; where the same words fit several layers, the first layer has it.
+type Layer struct {
+	Mode    *Mode
+	Correct bool // take a near miss of a keyword for the keyword
+}
+
+// Match is a line that was understood.
+type Match struct {
+	Stmt        *Stmt
+	Layer       int
+	Neg         bool // `no` stood in front
+	Corrections []Correction
+	binds       []bind
+	flags       []*word
+}
+
+// Correction is a near miss that was taken for a keyword.
+type Correction struct{ Word, Taken string }
+
+type bind struct {
+	arg   *arg
+	value reflect.Value
+}
+
+// Args returns a pointer to a new struct of the command's argument type.
+func (m *Match) Args() any {
+	v := withDefaults(m.Stmt.elem)
+	m.fill(v)
+	return v.Addr().Interface()
+}
+
+// fill sets the fields of elem that the line names.
+func (m *Match) fill(elem reflect.Value) {
+	for _, b := range m.binds {
+		b.arg.of(elem).Set(b.value)
+	}
+	for _, w := range m.flags {
+		elem.FieldByIndex(w.flag).SetBool(true)
+	}
+}
+
+// How well a word of the line fits: the better reading of a line is the one that is better at the first difference.
+const (
+	fitShort   = iota + 1 // abbreviation
+	fitText               // free text
+	fitTyped              // a value with a form
+	fitKeyword            // exactly
+)
+
+// reading is one way to understand all words of a line.
+type reading struct {
+	Match
+	words    []string // the keyword that each word stands for, "" for an argument
+	fits     []int
+	complete bool
+	next     node // what is missing when not complete
+}
+
+// Match finds what line means in the layers. The error is an *Error.
+func (t *Table) Match(layers []Layer, line string, root any) (*Match, error) {
+	words := Words(line)
+	var corrections []Correction
+	for {
+		m := &matcher{table: t, root: root, words: words}
+		m.run(layers)
+		best, err := m.choose(line)
+		if err == nil {
+			best.Corrections = corrections
+			return best, nil
+		}
+		if len(m.readings) > 0 || len(corrections) == 2 {
+			return nil, err
+		}
+		f := &matcher{table: t, root: root, words: words, failures: map[int]*failure{}}
+		f.run(layers)
+		corrected, c := f.correct(layers)
+		if corrected == nil {
+			return nil, f.error(line)
+		}
+		words, corrections = corrected, append(corrections, c)
+	}
+}
+
+// matcher explores the patterns of the layers.
+type matcher struct {
+	table    *Table
+	root     any
+	words    []Word
+	failures map[int]*failure // by word, when wanted
+	atEnd    func(node)       // called with what may follow the last word, when wanted
+	readings []reading
+
+	cur      reading // the stack of the exploration
+	offset   int     // 1 after `no`
+}
+
+func (m *matcher) run(layers []Layer) {
+	neg := len(m.words) > 0 && m.words[0].Text == "no" && !m.words[0].Quoted
+	for i, l := range layers {
+		m.cur = reading{Match: Match{Layer: i}}
+		m.offset = 0
+		if neg && l.Mode.Type != nil {
+			m.cur.Neg, m.offset = true, 1
+			m.cur.words, m.cur.fits = []string{"no"}, []int{fitKeyword}
+		}
+		for _, s := range l.Mode.stmts {
+			m.cur.Stmt = s
+			if m.failures == nil && m.atEnd == nil && !m.mayBegin(s) {
+				continue
+			}
+			m.explore(s.pattern, m.offset, m.done)
+			for _, p := range s.also {
+				m.explore(p, m.offset, m.done)
+			}
+		}
+	}
+}
+
+// mayBegin is a quick look at the first word.
+func (m *matcher) mayBegin(s *Stmt) bool {
+	if len(m.words) <= m.offset || len(s.also) > 0 {
+		return true
+	}
+	first := s.pattern
+	if q, ok := first.(*seq); ok && len(q.nodes) > 0 {
+		first = q.nodes[0]
+	}
+	w, ok := first.(*word)
+	return !ok || strings.HasPrefix(w.text, m.words[m.offset].Text)
+}
+
+// done is called when a whole pattern has matched up to word pos.
+func (m *matcher) done(pos int) {
+	if pos < len(m.words) {
+		m.fail(pos, nil, nil)
+		return
+	}
+	if m.atEnd != nil {
+		m.atEnd(nil)
+	}
+	m.record(true, nil)
+}
+
+func (m *matcher) record(complete bool, next node) {
+	r := m.cur
+	r.complete, r.next = complete, next
+	r.words = append([]string(nil), r.words...)
+	r.fits = append([]int(nil), r.fits...)
+	r.binds = append([]bind(nil), r.binds...)
+	r.flags = append([]*word(nil), r.flags...)
+	m.readings = append(m.readings, r)
+}
+
+// end notes that the line ends where n should stand.
+func (m *matcher) end(n node) {
+	if m.atEnd != nil {
+		m.atEnd(n)
+	}
+	m.record(false, n)
+}
+
+// explore calls k for every way to match n from word pos on.
+func (m *matcher) explore(n node, pos int, k func(int)) {
+	switch n := n.(type) {
+	case *seq:
+		m.sequence(n.nodes, pos, k)
+	case *optional:
+		m.explore(n.node, pos, k)
+		k(pos)
+	case *anyOrder:
+		m.anyOrder(n.opts, 0, pos, k)
+	case *alternatives:
+		for _, x := range n.nodes {
+			m.explore(x, pos, k)
+		}
+	case *word:
+		m.keyword(n, pos, k)
+	case *arg:
+		m.argument(n, pos, k)
+	}
+}
+
+func (m *matcher) sequence(nodes []node, pos int, k func(int)) {
+	if len(nodes) == 0 {
+		k(pos)
+		return
+	}
+	m.explore(nodes[0], pos, func(p int) { m.sequence(nodes[1:], p, k) })
+}
+
+func (m *matcher) anyOrder(opts []*optional, used uint, pos int, k func(int)) {
+	for i, o := range opts {
+		if used&(1<<i) == 0 {
+			m.explore(o.node, pos, func(p int) { m.anyOrder(opts, used|1<<i, p, k) })
+		}
+	}
+	k(pos)
+}
+
+func (m *matcher) keyword(n *word, pos int, k func(int)) {
+	if pos >= len(m.words) {
+		m.end(n)
+		return
+	}
+	w := m.words[pos]
+	fit := fitShort
+	switch {
+	case w.Text == n.text && !w.Quoted:
+		fit = fitKeyword
+	case w.Quoted || w.Text == "" || !strings.HasPrefix(n.text, w.Text):
+		m.fail(pos, n, nil)
+		return
+	}
+	m.push(n.text, fit)
+	if n.flag != nil {
+		m.cur.flags = append(m.cur.flags, n)
+	}
+	k(pos + 1)
+	if n.flag != nil {
+		m.cur.flags = m.cur.flags[:len(m.cur.flags)-1]
+	}
+	m.pop()
+}
+
+func (m *matcher) argument(n *arg, pos int, k func(int)) {
+	if pos >= len(m.words) {
+		m.end(n)
+		return
+	}
+	w := m.words[pos]
+	tried := false
+	if !w.Quoted {
+		for _, x := range n.typ.Words {
+			if w.Text == "" || !strings.HasPrefix(x, w.Text) {
+				continue
+			}
+			fit := fitShort
+			if x == w.Text {
+				fit = fitKeyword
+			}
+			v, err := n.parse(x, m.root)
+			if err != nil {
+				continue
+			}
+			tried = true
+			m.bound(n, v, x, fit, pos, k)
+			if fit == fitKeyword {
+				return
+			}
+		}
+	}
+	if len(n.typ.Words) > 0 && n.typ.Parse == nil {
+		if !tried {
+			m.fail(pos, n, errNotAWord)
+		}
+		return
+	}
+	v, err := n.parse(w.Text, m.root)
+	if err != nil {
+		if !tried {
+			m.fail(pos, n, err)
+		}
+		return
+	}
+	fit := fitTyped
+	if n.gotype.Kind() == reflect.String || n.typ.Free {
+		fit = fitText
+	}
+	m.bound(n, v, "", fit, pos, k)
+}
+
+func (m *matcher) bound(n *arg, v reflect.Value, word string, fit, pos int, k func(int)) {
+	m.push(word, fit)
+	m.cur.binds = append(m.cur.binds, bind{n, v})
+	k(pos + 1)
+	m.cur.binds = m.cur.binds[:len(m.cur.binds)-1]
+	m.pop()
+}
+
+func (m *matcher) push(word string, fit int) {
+	m.cur.words = append(m.cur.words, word)
+	m.cur.fits = append(m.cur.fits, fit)
+}
+
+func (m *matcher) pop() {
+	m.cur.words = m.cur.words[:len(m.cur.words)-1]
+	m.cur.fits = m.cur.fits[:len(m.cur.fits)-1]
+}
+
+// choose picks the best reading.
+func (m *matcher) choose(line string) (*Match, error) {
+	rs := m.readings
+	if len(rs) == 0 {
+		return nil, &Error{Col: len(line), Text: "unknown command"}
+	}
+	for i := range m.words {
+		best := 0
+		for _, r := range rs {
+			best = max(best, r.fits[i])
+		}
+		kept := rs[:0:0]
+		var names []string
+		for _, r := range rs {
+			if r.fits[i] == best {
+				kept = append(kept, r)
+				names = appendNew(names, r.words[i])
+			}
+		}
+		rs = kept
+		if best == fitShort && len(names) > 1 {
+			return nil, &Error{Col: m.words[i].Start, Candidates: names,
+				Text: "ambiguous: " + quoteWord(m.words[i].Text) + " may be " + orList(names)}
+		}
+	}
+	var missing []reading
+	for i := range rs {
+		if rs[i].complete {
+			return &rs[i].Match, nil
+		}
+		missing = append(missing, rs[i])
+	}
+	if r := truncated(missing); r != nil {
+		return &r.Match, nil
+	}
+	return nil, incomplete(line, missing)
+}
+
+// truncated picks the reading of a `no` line that leaves out what is not needed to name the thing: all keys must be there,
+// and keywords may be left out only where one statement fits.
+func truncated(rs []reading) *reading {
+	var found *reading
+	for i := range rs {
+		r := &rs[i]
+		if !r.Neg || len(r.words) < 2 || !r.hasKeys() {
+			continue
+		}
+		if _, isWord := r.next.(*word); isWord && len(r.binds) == 0 && severalStmts(rs) {
+			continue
+		}
+		if found == nil {
+			found = r
+		}
+	}
+	return found
+}
+
+func severalStmts(rs []reading) bool {
+	for _, r := range rs {
+		if r.Stmt != rs[0].Stmt {
+			return true
+		}
+	}
+	return false
+}
+
+// hasKeys reports whether the line names one element.
+func (m *Match) hasKeys() bool {
+	s := m.Stmt
+	if s.kind != kindList {
+		return true
+	}
+	for _, w := range m.flags {
+		for _, k := range s.keyFlags {
+			if k == w {
+				return true
+			}
+		}
+	}
+	for _, k := range s.keys {
+		if !m.has(k) && len(s.keyFlags) == 0 {
+			return false
+		}
+		if m.has(k) && len(s.keyFlags) > 0 {
+			return true
+		}
+	}
+	return len(s.keyFlags) == 0
+}
+
+func (m *Match) has(a *arg) bool {
+	for _, b := range m.binds {
+		if b.arg == a || b.arg.name == a.name {
+			return true
+		}
+	}
+	return false
+}

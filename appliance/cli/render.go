@@ -1,0 +1,286 @@
+package cli
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+)
+
+// masked is what stands for a secret.
+const masked = "***"
+
+// text is the printed form of a statement whose element is elem.
+func (s *Stmt) text(elem reflect.Value, mask bool) string {
+	p := printer{stmt: s, elem: elem, mask: mask}
+	if elem.Kind() == reflect.Struct && s.kind != kindScalar {
+		p.def = withDefaults(elem.Type())
+	}
+	p.node(s.pattern)
+	return string(p.out)
+}
+
+func (s *Stmt) boolText(v bool) string {
+	text := s.pattern.String()
+	if v == s.inverted {
+		return "no " + text
+	}
+	return text
+}
+
+// printer writes one line.
+type printer struct {
+	stmt *Stmt
+	elem reflect.Value
+	def  reflect.Value // an element with nothing but defaults
+	mask bool
+	out  []byte
+}
+
+func (p *printer) put(text string) {
+	if len(p.out) > 0 {
+		p.out = append(p.out, ' ')
+	}
+	p.out = append(p.out, text...)
+}
+
+func (p *printer) node(n node) {
+	switch n := n.(type) {
+	case *seq:
+		for _, x := range n.nodes {
+			p.node(x)
+		}
+	case *word:
+		p.put(n.text)
+	case *arg:
+		p.arg(n)
+	case *optional:
+		if p.set(n.node, true) {
+			p.node(n.node)
+		}
+	case *anyOrder:
+		for _, x := range n.opts {
+			p.node(x)
+		}
+	case *alternatives:
+		for i, x := range n.nodes {
+			if i == len(n.nodes)-1 || p.set(x, false) {
+				p.node(x)
+				return
+			}
+		}
+	}
+}
+
+func (p *printer) arg(n *arg) {
+	if p.mask && n.typ.Secret {
+		p.put(masked)
+		return
+	}
+	text := n.print(n.of(p.elem))
+	if p.stmt.isKeyword(text) && n.gotype.Kind() == reflect.String && len(n.typ.Words) == 0 || n.typ.Free && p.stmt.isKeyword(text) {
+		p.put(`"` + text + `"`)
+		return
+	}
+	p.put(Quote(text))
+}
+
+// set reports whether what n prints differs from what leaving it out means: its bools are true, its arguments are set
+// (and, where differs, are not the defaults).
+func (p *printer) set(n node, differs bool) bool {
+	switch n := n.(type) {
+	case *word:
+		return n.flag == nil || p.elem.FieldByIndex(n.flag).Bool()
+	case *arg:
+		v := n.of(p.elem)
+		if differs && p.def.IsValid() && !n.key {
+			return !equal(v, n.of(p.def))
+		}
+		return !v.IsZero()
+	case *seq:
+		hasValue := false
+		for _, x := range n.nodes {
+			if w, ok := x.(*word); ok && w.flag == nil {
+				continue
+			}
+			hasValue = true
+			if !p.set(x, differs) {
+				return false
+			}
+		}
+		return hasValue
+	case *optional:
+		return true
+	case *alternatives:
+		for _, x := range n.nodes {
+			if p.set(x, differs) {
+				return true
+			}
+		}
+		return false
+	}
+	return true
+}
+
+func equal(a, b reflect.Value) bool {
+	if a.Comparable() && b.Comparable() {
+		return a.Equal(b)
+	}
+	return reflect.DeepEqual(a.Interface(), b.Interface())
+}
+
+// isKeyword reports whether text would be taken for a keyword of the statement.
+func (s *Stmt) isKeyword(text string) bool { return nodeHasKeyword(s.pattern, text) }
+
+func nodeHasKeyword(n node, text string) bool {
+	switch n := n.(type) {
+	case *word:
+		return n.text == text
+	case *seq:
+		for _, x := range n.nodes {
+			if nodeHasKeyword(x, text) {
+				return true
+			}
+		}
+	case *optional:
+		return nodeHasKeyword(n.node, text)
+	case *anyOrder:
+		for _, x := range n.opts {
+			if nodeHasKeyword(x.node, text) {
+				return true
+			}
+		}
+	case *alternatives:
+		for _, x := range n.nodes {
+			if nodeHasKeyword(x, text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Printed is one line of a printed configuration.
+type Printed struct {
+	Path  []string // header lines of the modes around it
+	Text  string
+	Stmt  *Stmt
+	Owner any // pointer to the struct whose field the line prints
+	Index int // in a list, else 0
+	elem  reflect.Value
+}
+
+// Refs calls f for every argument of the line that names an object.
+func (p *Printed) Refs(f func(goType reflect.Type, what, name string, value any)) {
+	if p.Stmt.kind == kindBool {
+		return
+	}
+	for _, a := range p.Stmt.args {
+		if !a.typ.Ref {
+			continue
+		}
+		v := a.of(p.elem)
+		if name := a.print(v); name != "" {
+			f(a.gotype, a.typ.What, name, v.Interface())
+		}
+	}
+}
+
+// Walk calls f for every line of root in the order in which it is printed. Secrets are masked where mask is set.
+func (t *Table) Walk(root any, mask bool, f func(*Printed)) {
+	w := walker{mask: mask, f: f}
+	w.mode(t.root, reflect.ValueOf(root), nil)
+}
+
+type walker struct {
+	mask bool
+	f    func(*Printed)
+}
+
+func (w *walker) mode(m *Mode, owner reflect.Value, path []string) {
+	var def reflect.Value
+	for _, s := range m.stmts {
+		w.stmt(s, owner, &def, path)
+	}
+}
+
+func (w *walker) stmt(s *Stmt, owner reflect.Value, def *reflect.Value, path []string) {
+	line := Printed{Path: path, Stmt: s, Owner: owner.Interface()}
+	if s.kind == kindSelf {
+		if !def.IsValid() {
+			*def = withDefaults(owner.Type().Elem())
+		}
+		for _, a := range s.args {
+			if !equal(a.of(owner.Elem()), a.of(*def)) {
+				line.elem = owner.Elem()
+				line.Text = s.text(line.elem, w.mask)
+				w.f(&line)
+				return
+			}
+		}
+		return
+	}
+	f := owner.Elem().FieldByIndex(s.field)
+	switch s.kind {
+	case kindList:
+		for i := range f.Len() {
+			v := f.Index(i)
+			inner := v
+			if v.Kind() == reflect.Pointer {
+				v = v.Elem()
+			}
+			w.element(s, v, inner, line, i, path)
+		}
+	case kindPtr:
+		if !f.IsNil() {
+			w.element(s, f.Elem(), f, line, 0, path)
+		}
+	default:
+		if !def.IsValid() {
+			*def = withDefaults(owner.Type().Elem())
+		}
+		if equal(f, def.FieldByIndex(s.field)) {
+			return
+		}
+		line.elem = f
+		if s.kind == kindBool {
+			line.Text = s.boolText(f.Bool())
+		} else {
+			line.Text = s.text(f, w.mask)
+		}
+		w.f(&line)
+	}
+}
+
+// element prints one element and, when it is a mode, what is in it.
+func (w *walker) element(s *Stmt, v, ptr reflect.Value, line Printed, i int, path []string) {
+	line.elem, line.Index = v, i
+	line.Text = s.text(v, w.mask)
+	w.f(&line)
+	if s.Mode != nil {
+		w.mode(s.Mode, ptr, append(path[:len(path):len(path)], line.Text))
+	}
+}
+
+// Print writes root as text: two blanks a level, a blank line around objects that have content.
+func (t *Table) Print(root any, mask bool) []byte {
+	type line struct {
+		depth  int
+		text   string
+		object bool
+	}
+	var lines []line
+	t.Walk(root, mask, func(p *Printed) {
+		lines = append(lines, line{len(p.Path), p.Text, p.Stmt.Mode != nil})
+	})
+	var b bytes.Buffer
+	for i, l := range lines {
+		hasContent := l.object && i+1 < len(lines) && lines[i+1].depth > l.depth
+		if i > 0 && (hasContent || lines[i-1].depth > l.depth) {
+			b.WriteByte('\n')
+		}
+		b.WriteString(strings.Repeat("  ", l.depth))
+		b.WriteString(l.text)
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}

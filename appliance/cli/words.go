@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Word is one word of a typed line.
+type Word struct {
+	Text       string // without quotes
+	Start, End int    // byte offsets in the line, quotes included
+	Quoted     bool
+}
+
+// Words splits a line at blanks. A word that begins with a quotation mark goes on to the closing one; inside, a backslash
+// counts only in front of a quotation mark (two of them for one backslash there), so that patterns stay as they are. A
+// quotation mark that is never closed, or is inside a word, is a character: passwords are taken verbatim.
+func Words(line string) []Word {
+	var words []Word
+	for i := 0; i < len(line); {
+		r, n := utf8.DecodeRuneInString(line[i:])
+		if unicode.IsSpace(r) {
+			i += n
+			continue
+		}
+		if r == '"' {
+			if text, end, ok := quoted(line, i); ok {
+				words = append(words, Word{Text: text, Start: i, End: end, Quoted: true})
+				i = end
+				continue
+			}
+		}
+		end := strings.IndexFunc(line[i:], unicode.IsSpace)
+		if end < 0 {
+			end = len(line) - i
+		}
+		words = append(words, Word{Text: line[i : i+end], Start: i, End: i + end})
+		i += end
+	}
+	return words
+}
+
+// quoted reads the quoted word at line[start].
+func quoted(line string, start int) (text string, end int, ok bool) {
+	var b strings.Builder
+	backslashes := 0
+	for i := start + 1; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\':
+			backslashes++
+		case c == '"':
+			b.WriteString(strings.Repeat(`\`, backslashes/2))
+			if backslashes%2 == 1 {
+				b.WriteByte('"')
+				backslashes = 0
+				continue
+			}
+			r, _ := utf8.DecodeRuneInString(line[i+1:])
+			if i+1 < len(line) && !unicode.IsSpace(r) {
+				return "", 0, false
+			}
+			return b.String(), i + 1, true
+		default:
+			b.WriteString(strings.Repeat(`\`, backslashes))
+			backslashes = 0
+			b.WriteByte(c)
+		}
+	}
+	return "", 0, false
+}
+
+// Quote returns text as a word that Words gives back.
+func Quote(text string) string {
+	if text != "" && text[0] != '"' && strings.IndexFunc(text, unicode.IsSpace) < 0 {
+		return text
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	backslashes := 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '\\':
+			backslashes++
+			b.WriteByte(c)
+			continue
+		case '"':
+			b.WriteString(strings.Repeat(`\`, backslashes+1))
+			b.WriteByte(c)
+		default:
+			b.WriteByte(c)
+		}
+		backslashes = 0
+	}
+	b.WriteString(strings.Repeat(`\`, backslashes))
+	b.WriteByte('"')
+	return b.String()
+}
