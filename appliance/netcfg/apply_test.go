@@ -1,6 +1,7 @@
 package netcfg
 
 import (
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 
 func newNet(t *testing.T) *Net {
 	t.Helper()
-	n := must(New(Options{}))(t)
+	n := must(New(Options{Log: slog.New(slog.DiscardHandler)}))(t)
 	t.Cleanup(func() { n.Close() })
 	return n
 }

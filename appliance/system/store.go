@@ -1,0 +1,222 @@
+package system
+
+import (
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"viaduct/appliance/flash"
+)
+
+// Store is the state folder of a box: startup-config and the last ten before it, keys and certificates, licenses, the saved
+// time, call records. Every change is atomic and survives a power cut once the method has returned. Keys and certificates
+// are read once and served from memory. A file that cannot be read is reported by Problems and left in its place; the others
+// are loaded. Store implements pki.Store. Safe for concurrent use.
+type Store struct {
+	dir     string
+	startup flash.Versions
+
+	writing sync.Mutex // one change at a time
+
+	mu    sync.RWMutex // the maps
+	certs map[string]entry[[]*x509.Certificate]
+	keys  map[string]entry[crypto.Signer]
+}
+
+// entry is one file of the key store: what it holds, or why it cannot be used.
+type entry[T any] struct {
+	value T
+	err   error
+}
+
+// The layout of the folder. Private keys have a folder of their own so that it can be closed as a whole.
+const (
+	startupFile = "startup-config"
+	licenseFile = "licenses"
+	timeFile    = "time"
+	certFolder  = "pki/certificate"
+	keyFolder   = "pki/private-key"
+	recordsDir  = "cdr"
+
+	keptStartups   = 10
+	recordsMaximum = 256 << 20 // octets of call records; about half a million calls
+)
+
+// OpenStore opens the state folder and makes what is missing of it. The error says that the folder cannot be used at all;
+// single files that cannot be read are in Problems.
+func OpenStore(dir string) (*Store, error) {
+	s := &Store{
+		dir:     dir,
+		startup: flash.Versions{Path: filepath.Join(dir, startupFile), Keep: keptStartups, Perm: 0o600}, // it holds passwords
+		certs:   map[string]entry[[]*x509.Certificate]{},
+		keys:    map[string]entry[crypto.Signer]{},
+	}
+	for _, folder := range []struct {
+		name string
+		perm fs.FileMode
+	}{{"", 0o755}, {"pki", 0o755}, {certFolder, 0o755}, {keyFolder, 0o700}} {
+		path := filepath.Join(dir, folder.name)
+		err := flash.MakeDir(path, folder.perm)
+		if err == nil {
+			err = flash.Sweep(path)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open state folder %s: %w", dir, err)
+		}
+	}
+	if err := s.loadKeys(); err != nil {
+		return nil, fmt.Errorf("open state folder %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// Startup returns the text of the startup-config; the error is fs.ErrNotExist when there is none.
+func (s *Store) Startup() ([]byte, error) {
+	text, err := os.ReadFile(s.startup.Path)
+	if err != nil {
+		return nil, fmt.Errorf("read startup-config: %w", err)
+	}
+	return text, nil
+}
+
+// SaveStartup replaces the startup-config; the one before becomes number 1 of the kept ones.
+func (s *Store) SaveStartup(text []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.startup.Save(text); err != nil {
+		return fmt.Errorf("save startup-config: %w", err)
+	}
+	return nil
+}
+
+// EraseStartup removes the startup-config; it stays among the kept ones.
+func (s *Store) EraseStartup() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.startup.Erase(); err != nil {
+		return fmt.Errorf("erase startup-config: %w", err)
+	}
+	return nil
+}
+
+// OldStartups lists the kept startup-configs, youngest first: the first is number 1.
+func (s *Store) OldStartups() ([]flash.Version, error) { return s.startup.List() }
+
+// OldStartup returns the text of the nth last startup-config, n from 1.
+func (s *Store) OldStartup(n int) ([]byte, error) {
+	list, err := s.startup.List()
+	if err != nil {
+		return nil, err
+	}
+	if n < 1 || n > len(list) {
+		return nil, fmt.Errorf("startup-config.%d: %d older startup-configs are kept: %w", n, len(list), fs.ErrNotExist)
+	}
+	return s.startup.Load(list[n-1].Number)
+}
+
+// Licenses returns the text of the installed licenses: one key a line, comment lines as they were pasted. Nil when none.
+func (s *Store) Licenses() ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(s.dir, licenseFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read licenses: %w", err)
+	}
+	return text, nil
+}
+
+// AddLicense keeps a key with the comment lines that came before it. A key that is there already is not added twice.
+func (s *Store) AddLicense(key string, comments ...string) error {
+	return s.editLicenses(func(lines []string) []string {
+		for _, line := range lines {
+			if strings.TrimSpace(line) == key {
+				return lines
+			}
+		}
+		for _, c := range comments {
+			if c = strings.TrimSpace(c); !strings.HasPrefix(c, "#") {
+				c = "# " + c
+			}
+			lines = append(lines, c)
+		}
+		return append(lines, key)
+	})
+}
+
+// RemoveLicense forgets a key and the comment lines directly above it. A key that is not there is no error.
+func (s *Store) RemoveLicense(key string) error {
+	return s.editLicenses(func(lines []string) []string {
+		var kept []string
+		comments := 0 // at the end of kept
+		for _, line := range lines {
+			switch {
+			case strings.TrimSpace(line) == key:
+				kept, comments = kept[:len(kept)-comments], 0
+				continue
+			case strings.HasPrefix(line, "#"):
+				comments++
+			default:
+				comments = 0
+			}
+			kept = append(kept, line)
+		}
+		return kept
+	})
+}
+
+func (s *Store) editLicenses(edit func(lines []string) []string) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	text, err := s.Licenses()
+	if err != nil {
+		return err
+	}
+	var lines []string
+	if len(text) > 0 {
+		lines = strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	}
+	next := strings.Join(edit(lines), "\n") + "\n"
+	if next == string(text) || next == "\n" && len(text) == 0 {
+		return nil
+	}
+	if err := flash.Write(filepath.Join(s.dir, licenseFile), []byte(next), 0o644); err != nil {
+		return fmt.Errorf("save licenses: %w", err)
+	}
+	return nil
+}
+
+// SavedTime returns the time that was saved last, the zero time when none is saved or the file is damaged.
+func (s *Store) SavedTime() (time.Time, error) {
+	text, err := os.ReadFile(filepath.Join(s.dir, timeFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read saved time: %w", err)
+	}
+	t, err := time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read saved time: %w", err)
+	}
+	return t, nil
+}
+
+// SaveTime keeps t for the next start.
+func (s *Store) SaveTime(t time.Time) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := flash.Write(filepath.Join(s.dir, timeFile), []byte(t.UTC().Format(time.RFC3339)+"\n"), 0o644); err != nil {
+		return fmt.Errorf("save time: %w", err)
+	}
+	return nil
+}
+
+// Records opens the call records: JSON lines, one file a day. Close the log after use.
+func (s *Store) Records() (*flash.Log, error) {
+	return flash.OpenLog(flash.LogOptions{Dir: filepath.Join(s.dir, recordsDir), Suffix: ".jsonl", Perm: 0o600, MaxTotal: recordsMaximum})
+}

@@ -1,0 +1,233 @@
+package system
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"viaduct/appliance/flash"
+	"viaduct/appliance/pki"
+)
+
+// The kinds of things in the key store, as the language names them.
+const (
+	KindCertificate = "certificate"
+	KindPrivateKey  = "private-key"
+)
+
+// StoredItem is one file of the key store.
+type StoredItem struct {
+	Kind, Name string
+	Err        error // it cannot be used, and why
+}
+
+// Certificates implements pki.Store. The error wraps fs.ErrNotExist when nothing of this name was imported.
+func (s *Store) Certificates(name string) ([]*x509.Certificate, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e, ok := s.certs[name]
+	if !ok {
+		return nil, fmt.Errorf("certificate %s has not been imported: %w", name, fs.ErrNotExist)
+	}
+	return e.value, e.err
+}
+
+// PrivateKey implements pki.Store. The error wraps fs.ErrNotExist when nothing of this name was imported.
+func (s *Store) PrivateKey(name string) (crypto.Signer, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e, ok := s.keys[name]
+	if !ok {
+		return nil, fmt.Errorf("private key %s has not been imported: %w", name, fs.ErrNotExist)
+	}
+	return e.value, e.err
+}
+
+// ImportCertificate checks and keeps one or several PEM certificates under a name; what was there is replaced.
+func (s *Store) ImportCertificate(name string, text []byte) ([]*x509.Certificate, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	certs, err := pki.ParseCertificates(text)
+	if err != nil {
+		return nil, fmt.Errorf("import certificate %s: %w", name, err)
+	}
+	err = s.write(filepath.Join(certFolder, name), append(bytes.TrimSpace(text), '\n'), 0o644, func() {
+		s.certs[name] = entry[[]*x509.Certificate]{value: certs}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("import certificate %s: %w", name, err)
+	}
+	return certs, nil
+}
+
+// ImportPrivateKey checks and keeps one PEM key under a name; what was there is replaced. A key that came with a pass phrase is
+// kept without it, since a box must start with nobody at hand.
+func (s *Store) ImportPrivateKey(name string, text []byte, passphrase string) (crypto.Signer, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	key, err := pki.ParsePrivateKey(text, passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("import private key %s: %w", name, err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("import private key %s: %w", name, err)
+	}
+	plain := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	err = s.write(filepath.Join(keyFolder, name), plain, 0o600, func() {
+		s.keys[name] = entry[crypto.Signer]{value: key}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("import private key %s: %w", name, err)
+	}
+	return key, nil
+}
+
+// CertificateText returns the PEM text that was imported.
+func (s *Store) CertificateText(name string) ([]byte, error) {
+	if _, err := s.Certificates(name); errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(s.dir, certFolder, name))
+	if err != nil {
+		return nil, fmt.Errorf("read certificate: %w", err)
+	}
+	return text, nil
+}
+
+// RemoveKey forgets a certificate or private key. The error wraps fs.ErrNotExist when there is none of this name.
+func (s *Store) RemoveKey(kind, name string) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var folder string
+	var err error
+	switch kind {
+	case KindCertificate:
+		folder = certFolder
+		_, err = s.Certificates(name)
+	case KindPrivateKey:
+		folder = keyFolder
+		_, err = s.PrivateKey(name)
+	default:
+		return fmt.Errorf("the key store has certificates and private keys, nothing of kind %q", kind)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := flash.Remove(filepath.Join(s.dir, folder, name)); err != nil {
+		return fmt.Errorf("remove %s %s: %w", kind, name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if kind == KindCertificate {
+		delete(s.certs, name)
+	} else {
+		delete(s.keys, name)
+	}
+	return nil
+}
+
+// Keys lists the key store by kind and name, files that cannot be used included.
+func (s *Store) Keys() []StoredItem {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var list []StoredItem
+	for name, e := range s.certs {
+		list = append(list, StoredItem{KindCertificate, name, e.err})
+	}
+	for name, e := range s.keys {
+		list = append(list, StoredItem{KindPrivateKey, name, e.err})
+	}
+	slices.SortFunc(list, func(a, b StoredItem) int {
+		return strings.Compare(a.Kind+" "+a.Name, b.Kind+" "+b.Name)
+	})
+	return list
+}
+
+// Problems are the files of the key store that cannot be used.
+func (s *Store) Problems() []error {
+	var list []error
+	for _, i := range s.Keys() {
+		if i.Err != nil {
+			list = append(list, i.Err)
+		}
+	}
+	return list
+}
+
+// write puts a file on flash and then, in one step for readers, into memory.
+func (s *Store) write(name string, text []byte, perm fs.FileMode, publish func()) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := flash.Write(filepath.Join(s.dir, name), text, perm); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	publish()
+	return nil
+}
+
+// loadKeys reads the key store. A file that cannot be parsed keeps its place with its error.
+func (s *Store) loadKeys() error {
+	certs, err := os.ReadDir(filepath.Join(s.dir, certFolder))
+	if err != nil {
+		return err
+	}
+	for _, f := range certs {
+		if checkName(f.Name()) == nil {
+			s.certs[f.Name()] = load(filepath.Join(s.dir, certFolder, f.Name()), "certificate "+f.Name(), pki.ParseCertificates)
+		}
+	}
+	keys, err := os.ReadDir(filepath.Join(s.dir, keyFolder))
+	if err != nil {
+		return err
+	}
+	for _, f := range keys {
+		if checkName(f.Name()) != nil {
+			continue
+		}
+		path := filepath.Join(s.dir, keyFolder, f.Name())
+		// Somebody may have copied a key here by hand, open to everyone.
+		if fi, err := f.Info(); err == nil && fi.Mode().IsRegular() && fi.Mode().Perm()&0o077 != 0 {
+			if err := os.Chmod(path, 0o600); err != nil {
+				s.keys[f.Name()] = entry[crypto.Signer]{err: fmt.Errorf("private key %s can be read by others and is not used: %w", f.Name(), err)}
+				continue
+			}
+		}
+		s.keys[f.Name()] = load(path, "private key "+f.Name(), func(text []byte) (crypto.Signer, error) { return pki.ParsePrivateKey(text, "") })
+	}
+	return nil
+}
+
+func load[T any](path, object string, parse func([]byte) (T, error)) (e entry[T]) {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		e.value, err = parse(text)
+	}
+	if err != nil {
+		e.err = fmt.Errorf("%s cannot be used, import it again: %w", object, err)
+	}
+	return e
+}
+
+// checkName refuses what is no plain file name: names come from a paste.
+func checkName(name string) error {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-@+", r)
+	}
+	if name == "" || len(name) > 100 || name[0] == '.' || strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
+		return fmt.Errorf("name %q: 1 to 100 letters, digits and the signs . _ - @ + are allowed, and no dot in front", name)
+	}
+	return nil
+}
