@@ -1,13 +1,209 @@
 package sdp
 
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
 // Offer describes our side. It fails with 488 when the profile and the other leg have no codec in common.
-func Offer(l Local) (*Session, error) { return nil, nil }
+func Offer(l Local) (*Session, error) {
+	codecs := l.codecsFor()
+	if len(codecs) == 0 {
+		return nil, notAcceptable("the two sides of the call have no codec in common")
+	}
+	p := profile(l.Profile)
+	s := l.session(p, codecs[0])
+	a := &s.Audio
+	if p.SRTP == "forced" || p.SRTP == "preferred" {
+		if len(l.Crypto) == 0 {
+			return nil, notAcceptable("SRTP is configured, but there is no key to offer")
+		}
+		// "preferred" offers the key on a plain RTP line: a peer without SRTP overlooks it, one with SRTP takes it. Offering
+		// RTP/SAVP would make the first one refuse.
+		a.Secure, a.Crypto = p.SRTP == "forced", slices.Clone(l.Crypto)
+	}
+	a.Mux = p.RTCPMultiplexing
+	a.Codecs = codecs
+	if codecs[0].Rate == 8000 {
+		if p.silence() {
+			a.Codecs = append(a.Codecs, static[13])
+		}
+	}
+	if p.dtmf() {
+		a.Codecs = append(a.Codecs, Codec{PT: eventPT, Name: TelephoneEvent, Rate: codecs[0].Rate, Channels: 1, Fmtp: events})
+	}
+	return s, nil
+}
+
+// session is our description without what depends on offer or answer.
+func (l Local) session(p *voip, codec Codec) *Session {
+	rtcp := l.RTCPPort
+	if rtcp == 0 {
+		rtcp = l.Port + 1
+	}
+	return &Session{
+		OriginUser: "-", SessionID: l.SessionID, Version: l.Version, OriginAddr: l.Addr, Addr: l.Addr,
+		Audio: Audio{Addr: l.Addr, Port: l.Port, RTCPPort: rtcp, Direction: l.Direction.And(SendRecv), Ptime: p.line(codec).RxLength},
+	}
+}
 
 // Answer answers a peer's offer and says what was agreed. Errors are *Error with code 488.
-func Answer(offer *Session, l Local) (*Session, *Choice, error) { return nil, nil, nil }
+//
+// The answer holds one audio codec: the packets pass through to the other leg as they are, so the peer must not change codecs
+// in mid-call.
+func Answer(offer *Session, l Local) (*Session, *Choice, error) {
+	theirs := &offer.Audio
+	if theirs.Port == 0 {
+		return nil, nil, notAcceptable("the offer refuses its audio stream")
+	}
+	p := profile(l.Profile)
+	codec, ok := choose(l.codecsFor(), theirs.Codecs)
+	if !ok {
+		return nil, nil, notAcceptable("no codec of the offer (%s) is usable here", names(theirs.Codecs))
+	}
+	s := l.session(p, codec)
+	s.before, s.after = offer.before, offer.after
+	a := &s.Audio
+	a.Secure, a.Feedback = theirs.Secure, theirs.Feedback
+	a.Mux = theirs.Mux && p.RTCPMultiplexing // only when offered: RFC 8035 section 3
+	if a.Mux {
+		a.RTCPPort = a.Port
+	}
+	a.Direction = theirs.Direction.Reverse().And(a.Direction)
+	local, remote, err := l.answerKeys(theirs, p.SRTP)
+	if err != nil {
+		return nil, nil, err
+	}
+	if local != nil {
+		a.Crypto = []Crypto{*local}
+	}
+	a.Codecs = []Codec{codec}
+	if cn := beside(theirs.Codecs, ComfortNoise, codec); cn != nil && p.silence() {
+		a.Codecs = append(a.Codecs, *cn)
+	}
+	if event := beside(theirs.Codecs, TelephoneEvent, codec); event != nil && p.dtmf() {
+		event.Fmtp = events
+		a.Codecs = append(a.Codecs, *event)
+	}
+	c := agreed(a, theirs, codec)
+	c.Local, c.Remote, c.Direction = local, remote, a.Direction
+	return s, c, nil
+}
+
+// answerKeys picks the first of our suites that the offer has, and answers with the tag of that very line (RFC 4568 5.1.2):
+// Teams offers tag 0 with the short authentication tag before tag 1 with the long one.
+func (l Local) answerKeys(theirs *Audio, srtp string) (local, remote *Crypto, err error) {
+	if srtp != "forced" && srtp != "preferred" {
+		if theirs.Secure {
+			return nil, nil, notAcceptable("the offer wants SRTP, which is not configured towards this peer")
+		}
+		return nil, nil, nil
+	}
+	for _, own := range l.Crypto {
+		for i := range theirs.Crypto {
+			if line := &theirs.Crypto[i]; line.Suite == own.Suite {
+				ours := own
+				ours.Tag = line.Tag
+				return &ours, line, nil
+			}
+		}
+	}
+	if theirs.Secure || srtp == "forced" {
+		return nil, nil, notAcceptable("the offer has no a=crypto line of a suite that we support")
+	}
+	return nil, nil, nil
+}
 
 // Accept says what a peer's answer to our offer agreed on. Errors are *Error with code 488.
-func Accept(offer, answer *Session) (*Choice, error) { return nil, nil }
+func Accept(offer, answer *Session) (*Choice, error) {
+	ours, theirs := &offer.Audio, &answer.Audio
+	if theirs.Port == 0 {
+		return nil, notAcceptable("the answer refuses the audio stream")
+	}
+	// The first codec of the answer is the one that the peer will use (RFC 3264 section 7).
+	codec, ok := choose(theirs.Codecs, ours.Codecs)
+	if !ok {
+		return nil, notAcceptable("no codec of the answer (%s) was offered", names(theirs.Codecs))
+	}
+	c := agreed(ours, theirs, codec)
+	c.Direction = ours.Direction.And(theirs.Direction.Reverse())
+	for i := range theirs.Crypto {
+		for j := range ours.Crypto {
+			if line, own := &theirs.Crypto[i], &ours.Crypto[j]; c.Remote == nil && line.Tag == own.Tag && line.Suite == own.Suite {
+				local := *own
+				c.Local, c.Remote = &local, line
+			}
+		}
+	}
+	if c.Remote == nil && (ours.Secure || theirs.Secure) {
+		return nil, notAcceptable("the answer has no a=crypto line with tag and suite of the offer")
+	}
+	return c, nil
+}
 
-// NewCrypto makes a line with a fresh random key.
-func NewCrypto(suite string, tag int) (Crypto, error) { return Crypto{}, nil }
+// choose is the first wanted audio codec that is offered, with the number that it has in offered.
+func choose(wanted, offered []Codec) (Codec, bool) {
+	for _, c := range wanted {
+		if !c.IsAudio() {
+			continue
+		}
+		if found, ok := find(offered, c); ok {
+			return found, true
+		}
+	}
+	return Codec{}, false
+}
+
+// agreed is what follows from both descriptions: theirs says what and where we send, ours what comes.
+func agreed(ours, theirs *Audio, codec Codec) *Choice {
+	c := &Choice{Codec: codec, RxAudio: NoPT, RxDTMF: NoPT, RxCN: NoPT, Ptime: theirs.Ptime, Mux: ours.Mux && theirs.Mux}
+	if sent, ok := find(theirs.Codecs, codec); ok {
+		c.Codec = sent
+	}
+	if mine, ok := find(ours.Codecs, codec); ok {
+		c.RxAudio = mine.PT
+	}
+	if mine, sent := beside(ours.Codecs, TelephoneEvent, codec), beside(theirs.Codecs, TelephoneEvent, codec); mine != nil && sent != nil {
+		c.DTMF, c.RxDTMF = sent, mine.PT
+	}
+	if mine, sent := beside(ours.Codecs, ComfortNoise, codec), beside(theirs.Codecs, ComfortNoise, codec); mine != nil && sent != nil {
+		c.CN, c.RxCN = sent, mine.PT
+	}
+	c.Addr = netip.AddrPortFrom(theirs.Addr, theirs.Port)
+	c.RTCPAddr = netip.AddrPortFrom(theirs.Addr, theirs.RTCPPort)
+	if c.Mux {
+		c.RTCPAddr = c.Addr
+	}
+	return c
+}
+
+func names(list []Codec) string {
+	text := ""
+	for i, c := range list {
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprintf("%s/%d", c.Name, c.Rate)
+	}
+	if text == "" {
+		return "none that is known"
+	}
+	return text
+}
+
+// Refreshes reports whether a peer's new offer repeats an earlier one: the same session in the same version (RFC 3264
+// section 8). The answer must then be the one already given, to the byte, or SRTP counters run apart (RFC 3711 section 3.3.1).
+func (s *Session) Refreshes(earlier *Session) bool {
+	return earlier != nil && s.OriginUser == earlier.OriginUser && s.SessionID == earlier.SessionID &&
+		s.Version == earlier.Version && s.OriginAddr == earlier.OriginAddr && s.Audio.same(&earlier.Audio)
+}
+
+// same compares what matters for media; a peer that changed something and forgot its version number has changed it anyway.
+func (a *Audio) same(b *Audio) bool {
+	return a.Addr == b.Addr && a.Port == b.Port && a.RTCPPort == b.RTCPPort && a.Mux == b.Mux && a.Secure == b.Secure &&
+		a.Direction == b.Direction && a.Ptime == b.Ptime && slices.Equal(a.Codecs, b.Codecs) &&
+		slices.EqualFunc(a.Crypto, b.Crypto, func(x, y Crypto) bool {
+			return x.Tag == y.Tag && x.Suite == y.Suite && string(x.Key) == string(y.Key) && string(x.MKI) == string(y.MKI)
+		})
+}

@@ -1,17 +1,330 @@
 package sdp
 
-// refused is a stream that we do not take: its m-line goes into the answer with port 0.
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// refused is a stream that we do not take: its m-line goes into the answer with port 0 (RFC 3264 section 6).
 type refused struct {
 	media, proto string
 	formats      []string
 }
 
+// Limits on what a peer may write. A description of Teams has about 40 lines and 12 payload types.
+const (
+	maxBody    = 64 << 10
+	maxStreams = 32
+	maxFormats = 64
+	maxCrypto  = 16
+)
+
 // Parse reads a description. Errors are *Error with code 400 (not SDP) or 488 (no audio stream).
-func Parse(body []byte) (*Session, error) { return nil, &Error{400, "not written yet"} }
+//
+// Only what offer and answer need is looked at: an odd b=, u= or t= line, a T.38 stream or an attribute that nobody knows
+// must not cost a call.
+func Parse(body []byte) (*Session, error) {
+	if len(body) > maxBody {
+		return nil, &Error{400, "session description: too long"}
+	}
+	d, err := sections(string(body))
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{}
+	if err := s.readSession(d.session); err != nil {
+		return nil, err
+	}
+	chosen := -1
+	for i, stream := range d.streams {
+		if stream.isAudio() && (chosen < 0 || d.streams[chosen].port == 0 && stream.port != 0) {
+			chosen = i
+		}
+	}
+	if chosen < 0 {
+		return nil, notAcceptable("no audio stream over RTP is described")
+	}
+	for i, stream := range d.streams {
+		switch {
+		case i < chosen:
+			s.before = append(s.before, stream.refused)
+		case i > chosen:
+			s.after = append(s.after, stream.refused)
+		}
+	}
+	return s, s.readAudio(d.streams[chosen], d.session)
+}
 
-// ParseBody reads the description in a SIP body: application/sdp itself, or the one inside multipart/mixed (RFC 5621).
-// An empty body gives nil and no error.
-func ParseBody(contentType string, body []byte) (*Session, error) { return nil, nil }
+// section is a run of lines: the session's, or one stream's.
+type section struct {
+	refused
+	port  int
+	lines []line
+}
 
-// Marshal writes the description with CRLF line ends.
-func (s *Session) Marshal() []byte { return nil }
+type line struct {
+	letter byte
+	value  string
+}
+
+type description struct {
+	session section
+	streams []section
+}
+
+func sections(text string) (*description, error) {
+	d := &description{}
+	current := &d.session
+	first := true
+	for raw := range strings.Lines(text) {
+		raw = strings.TrimRight(raw, "\r\n \t")
+		if raw == "" {
+			continue
+		}
+		if len(raw) < 2 || raw[1] != '=' {
+			return nil, &Error{400, fmt.Sprintf("session description: line %.40q is not of the form x=value", raw)}
+		}
+		l := line{raw[0], raw[2:]}
+		if first && (l.letter != 'v' || strings.TrimSpace(l.value) != "0") {
+			return nil, &Error{400, "session description: does not begin with v=0"}
+		}
+		first = false
+		if l.letter != 'm' {
+			current.lines = append(current.lines, l)
+			continue
+		}
+		stream, err := readMedia(l.value)
+		if err != nil {
+			return nil, err
+		}
+		if len(d.streams) == maxStreams {
+			return nil, &Error{400, "session description: too many streams"}
+		}
+		d.streams = append(d.streams, stream)
+		current = &d.streams[len(d.streams)-1]
+	}
+	if first {
+		return nil, &Error{400, "session description: empty"}
+	}
+	return d, nil
+}
+
+// readMedia reads MEDIA PORT[/N] PROTO FORMAT...
+func readMedia(value string) (section, error) {
+	f := strings.Fields(value)
+	if len(f) < 4 {
+		return section{}, &Error{400, fmt.Sprintf("session description: m=%.60q is incomplete", value)}
+	}
+	number, _, _ := strings.Cut(f[1], "/")
+	port, err := strconv.ParseUint(number, 10, 16)
+	if err != nil {
+		return section{}, &Error{400, fmt.Sprintf("session description: port %.20q of m=%.20s is not a port", f[1], f[0])}
+	}
+	for _, word := range append([]string{f[0], f[2]}, f[3:]...) {
+		if !printable(word) { // it goes into our answer
+			return section{}, &Error{400, fmt.Sprintf("session description: m=%.60q holds odd characters", value)}
+		}
+	}
+	formats := f[3:]
+	if len(formats) > maxFormats {
+		return section{}, &Error{400, "session description: too many formats"}
+	}
+	return section{refused: refused{f[0], f[2], slices.Clone(formats)}, port: int(port)}, nil
+}
+
+func printable(word string) bool {
+	for i := range len(word) {
+		if word[i] <= ' ' || word[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+func (s section) isAudio() bool {
+	switch strings.ToUpper(s.proto) {
+	case "RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF":
+		return strings.EqualFold(s.media, "audio")
+	}
+	return false
+}
+
+func (s section) last(letter byte) (value string, ok bool) {
+	for _, l := range s.lines {
+		if l.letter == letter {
+			value, ok = l.value, true
+		}
+	}
+	return value, ok
+}
+
+// attributes walks the a= lines as name and value.
+func (s section) attributes(yield func(name, value string) bool) {
+	for _, l := range s.lines {
+		if l.letter == 'a' {
+			name, value, _ := strings.Cut(l.value, ":")
+			if !yield(strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Session) readSession(d section) error {
+	if o, ok := d.last('o'); ok {
+		f := strings.Fields(o)
+		if len(f) < 3 {
+			return &Error{400, fmt.Sprintf("session description: o=%.60q is incomplete", o)}
+		}
+		// Numbers wider than 64 bits are legal; their low digits still tell one version from the next.
+		s.OriginUser, s.SessionID, s.Version = f[0], lowDigits(f[1]), lowDigits(f[2])
+		if len(f) >= 6 {
+			s.OriginAddr, _ = netip.ParseAddr(f[5])
+		}
+	}
+	if c, ok := d.last('c'); ok {
+		addr, err := connection(c)
+		if err != nil {
+			return err
+		}
+		s.Addr = addr
+	}
+	return nil
+}
+
+func lowDigits(s string) uint64 {
+	if len(s) > 19 {
+		s = s[len(s)-19:]
+	}
+	n, _ := strconv.ParseUint(s, 10, 64)
+	return n
+}
+
+// connection reads `IN IP4 ADDRESS[/TTL]`. A name instead of an address is legal and unused; we would have to resolve it.
+func connection(value string) (netip.Addr, error) {
+	f := strings.Fields(value)
+	if len(f) < 3 || !strings.EqualFold(f[0], "IN") {
+		return netip.Addr{}, &Error{400, fmt.Sprintf("session description: c=%.60q is not an address", value)}
+	}
+	host, _, _ := strings.Cut(f[2], "/")
+	addr, err := netip.ParseAddr(host)
+	if err != nil || addr.Zone() != "" {
+		return netip.Addr{}, notAcceptable("session description: c=%.60q is not an address", value)
+	}
+	return addr.Unmap(), nil
+}
+
+func (s *Session) readAudio(m, session section) error {
+	a := &s.Audio
+	proto := strings.ToUpper(m.proto)
+	a.Port, a.Addr = uint16(m.port), s.Addr
+	a.Secure, a.Feedback = strings.HasPrefix(proto, "RTP/S"), strings.HasSuffix(proto, "F")
+	if c, ok := m.last('c'); ok {
+		addr, err := connection(c)
+		if err != nil {
+			return err
+		}
+		a.Addr = addr
+	}
+	if !a.Addr.IsValid() && a.Port != 0 {
+		return &Error{400, "session description: no c= line says where the audio goes"}
+	}
+	a.Direction = SendRecv
+	for _, part := range []section{session, m} {
+		for name := range part.attributes {
+			if d := Direction(name); d == SendRecv || d == SendOnly || d == RecvOnly || d == Inactive {
+				a.Direction = d
+			}
+		}
+	}
+	if a.Addr.IsValid() && a.Addr.IsUnspecified() { // RFC 2543's hold: nothing may be sent to us
+		a.Held = true
+		a.Direction = a.Direction.And(SendOnly)
+	}
+	a.readAttributes(m)
+	a.readCodecs(m)
+	return nil
+}
+
+func (a *Audio) readAttributes(m section) {
+	for name, value := range m.attributes {
+		switch name {
+		case "rtcp-mux":
+			a.Mux = true
+		case "rtcp":
+			number, _, _ := strings.Cut(value, " ")
+			if port, err := strconv.ParseUint(number, 10, 16); err == nil && port != 0 {
+				a.RTCPPort = uint16(port)
+			}
+		case "ptime":
+			// Asterisk and others write 20.0 or 30.5 for odd codecs; the whole milliseconds are enough.
+			number, _, _ := strings.Cut(value, ".")
+			if ms, err := strconv.Atoi(number); err == nil && ms > 0 && ms <= 1000 {
+				a.Ptime = ms
+			}
+		case "crypto":
+			if c, ok := parseCrypto(value); ok && len(a.Crypto) < maxCrypto {
+				a.Crypto = append(a.Crypto, c)
+			}
+		}
+	}
+	if a.RTCPPort == 0 && a.Port != 0 && a.Port != 65535 {
+		a.RTCPPort = a.Port + 1
+	}
+}
+
+func (a *Audio) readCodecs(m section) {
+	maps, fmtps := map[string]string{}, map[string]string{}
+	for name, value := range m.attributes {
+		if pt, rest, ok := strings.Cut(value, " "); ok {
+			switch name {
+			case "rtpmap":
+				maps[pt] = strings.TrimSpace(rest)
+			case "fmtp":
+				fmtps[pt] = strings.TrimSpace(rest)
+			}
+		}
+	}
+	for _, format := range m.formats {
+		pt, err := strconv.ParseUint(format, 10, 7)
+		if err != nil || slices.ContainsFunc(a.Codecs, func(c Codec) bool { return c.PT == uint8(pt) }) {
+			continue
+		}
+		c, known := static[uint8(pt)]
+		if text, mapped := maps[format]; mapped {
+			c, known = rtpmap(uint8(pt), text)
+		}
+		if known {
+			c.PT, c.Fmtp = uint8(pt), fmtps[format]
+			if !printable(strings.ReplaceAll(c.Fmtp, " ", "")) {
+				c.Fmtp = "" // it may go into a description of ours
+			}
+			a.Codecs = append(a.Codecs, c)
+		}
+	}
+}
+
+// rtpmap reads NAME/RATE[/CHANNELS].
+func rtpmap(pt uint8, text string) (Codec, bool) {
+	f := strings.Split(text, "/")
+	if len(f) < 2 || f[0] == "" || !printable(f[0]) {
+		return Codec{}, false
+	}
+	rate, err := strconv.Atoi(strings.TrimSpace(f[1]))
+	if err != nil || rate <= 0 || rate > 1_000_000 {
+		return Codec{}, false
+	}
+	c := Codec{PT: pt, Name: strings.ToUpper(f[0]), Rate: rate, Channels: 1}
+	if strings.EqualFold(c.Name, TelephoneEvent) {
+		c.Name = TelephoneEvent
+	}
+	if len(f) > 2 {
+		if n, err := strconv.Atoi(strings.TrimSpace(f[2])); err == nil && n > 0 && n <= 8 {
+			c.Channels = n
+		}
+	}
+	return c, true
+}

@@ -1,0 +1,490 @@
+package sdp
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	pion "github.com/pion/sdp/v3"
+
+	"viaduct/appliance/config"
+)
+
+const (
+	key1 = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj"
+	key2 = "NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1Zj"
+)
+
+// teamsOffer is what Teams' media processor offers (documented form).
+const teamsOffer = "v=0\r\no=- 0 0 IN IP4 52.114.250.123\r\ns=session\r\nc=IN IP4 52.114.250.123\r\nb=CT:10000000\r\nt=0 0\r\n" +
+	"m=audio 52142 RTP/SAVP 111 103 104 9 0 8 106 13 110 112 113 126\r\nc=IN IP4 52.114.250.123\r\n" +
+	"a=rtcp:52143\r\na=rtcp-mux\r\na=label:main-audio\r\na=mid:1\r\n" +
+	"a=crypto:0 AES_CM_128_HMAC_SHA1_32 inline:" + key1 + "|2^31\r\n" +
+	"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + key2 + "|2^31\r\n" +
+	"a=sendrecv\r\na=rtpmap:111 SIREN/16000\r\na=fmtp:111 bitrate=16000\r\na=rtpmap:103 SILK/16000\r\na=rtpmap:104 SILK/8000\r\n" +
+	"a=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:106 CN/32000\r\na=rtpmap:13 CN/8000\r\n" +
+	"a=rtpmap:110 telephone-event/48000\r\na=rtpmap:112 telephone-event/32000\r\na=rtpmap:113 telephone-event/16000\r\n" +
+	"a=rtpmap:126 telephone-event/8000\r\na=fmtp:126 0-16\r\na=ptime:20\r\n"
+
+func teamsProfile() *config.VoIPProfile {
+	return &config.VoIPProfile{Name: "pf_voip_microsoft", DTMFRelay: "default", SRTP: "forced", RTCPMultiplexing: true,
+		Codecs: []config.Codec{{Index: 1, Name: "g711alaw64k", RxLength: 20, TxLength: 20, SilenceSuppression: true}}}
+}
+
+func pbxProfile() *config.VoIPProfile {
+	return &config.VoIPProfile{Name: "pf_voip_starface", DTMFRelay: "default", SRTP: "disabled", RTCPMultiplexing: true,
+		Codecs: []config.Codec{{Index: 2, Name: "g711ulaw64k", RxLength: 20}, {Index: 1, Name: "g711alaw64k", RxLength: 20}}}
+}
+
+func local(p *config.VoIPProfile) Local {
+	l := Local{Addr: netip.MustParseAddr("203.0.113.5"), Port: 20000, Profile: p, SessionID: 77, Version: 1}
+	if p.SRTP != "disabled" {
+		l.Crypto = []Crypto{{Tag: 1, Suite: AES80, Key: []byte(strings.Repeat("k", 30)), Lifetime: 1 << 31}}
+	}
+	return l
+}
+
+func parse(t *testing.T, text string) *Session {
+	t.Helper()
+	s, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatalf("Parse: %v", err)
+	}
+	return s
+}
+
+func has(t *testing.T, s *Session, lines ...string) {
+	t.Helper()
+	text := string(s.Marshal())
+	for _, l := range lines {
+		if !strings.Contains(text, l+"\r\n") {
+			t.Errorf("no line %q in\n%s", l, text)
+		}
+	}
+}
+
+func lacks(t *testing.T, s *Session, parts ...string) {
+	t.Helper()
+	text := string(s.Marshal())
+	for _, p := range parts {
+		if strings.Contains(text, p) {
+			t.Errorf("%q is in\n%s", p, text)
+		}
+	}
+}
+
+func code(err error) int {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}
+
+func TestOfferTowardsTeams(t *testing.T) {
+	s, err := Offer(local(teamsProfile()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, s, "m=audio 20000 RTP/SAVP 8 13 101", "c=IN IP4 203.0.113.5", "a=rtpmap:8 PCMA/8000", "a=rtpmap:13 CN/8000",
+		"a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-16", "a=rtcp-mux", "a=rtcp:20001", "a=ptime:20", "a=sendrecv",
+		"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr|2^31")
+	lacks(t, s, "candidate", "ice-")
+	var p pion.SessionDescription
+	if err := p.Unmarshal(s.Marshal()); err != nil {
+		t.Errorf("an independent parser refuses our offer: %v", err)
+	}
+}
+
+func TestOfferTowardsThePBX(t *testing.T) {
+	s, err := Offer(local(pbxProfile()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, s, "m=audio 20000 RTP/AVP 8 0 101", "a=rtcp-mux")
+	lacks(t, s, "crypto", "CN/")
+}
+
+func TestDTMFBySignallingOffersNoEvents(t *testing.T) {
+	p := pbxProfile()
+	p.DTMFRelay = "signaling"
+	s, _ := Offer(local(p))
+	lacks(t, s, "telephone-event")
+}
+
+func TestPreferredSRTPStaysReadableForAPeerWithout(t *testing.T) {
+	p := teamsProfile()
+	p.SRTP = "preferred"
+	s, _ := Offer(local(p))
+	has(t, s, "m=audio 20000 RTP/AVP 8 13 101")
+	if c, err := Accept(s, parse(t, plain("m=audio 4000 RTP/AVP 8"))); err != nil || c.Local != nil {
+		t.Errorf("plain answer: %+v, %v", c, err)
+	}
+	if c, err := Accept(s, parse(t, plain("m=audio 4000 RTP/AVP 8\r\na=crypto:1 "+AES80+" inline:"+key1))); err != nil || c.Remote == nil {
+		t.Errorf("answer with key: %+v, %v", c, err)
+	}
+}
+
+func TestAnswerToTeams(t *testing.T) {
+	offer := parse(t, teamsOffer)
+	s, c, err := Answer(offer, local(teamsProfile()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, s, "m=audio 20000 RTP/SAVP 8 13 126", "a=rtcp-mux", "a=rtcp:20000", "a=rtpmap:126 telephone-event/8000",
+		"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr|2^31")
+	lacks(t, s, "SHA1_32", "SILK", "G722")
+	if c.Codec.Name != PCMA || c.Codec.PT != 8 || c.DTMF.PT != 126 || c.CN.PT != 13 || c.RxDTMF != 126 || !c.Mux {
+		t.Errorf("choice: %+v", c)
+	}
+	if c.Remote.Suite != AES80 || c.Remote.Tag != 1 || c.Local.Tag != 1 || c.Addr.String() != "52.114.250.123:52142" || c.RTCPAddr != c.Addr {
+		t.Errorf("choice: %+v", c)
+	}
+}
+
+func TestAnswerTakesTheTagOfTheLongSuite(t *testing.T) {
+	text := strings.Replace(strings.Replace(teamsOffer, "a=crypto:1 ", "a=crypto:0 ", 1), "a=crypto:0 AES_CM_128_HMAC_SHA1_32", "a=crypto:1 AES_CM_128_HMAC_SHA1_32", 1)
+	s, c, err := Answer(parse(t, text), local(teamsProfile()))
+	if err != nil || c.Local.Tag != 0 {
+		t.Fatalf("%v, tag %d", err, c.Local.Tag)
+	}
+	has(t, s, "a=crypto:0 AES_CM_128_HMAC_SHA1_80 inline:a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr|2^31")
+}
+
+func TestRefreshIsAnsweredByTheSameOctets(t *testing.T) {
+	first, again := parse(t, teamsOffer), parse(t, teamsOffer)
+	a, _, _ := Answer(first, local(teamsProfile()))
+	b, _, _ := Answer(again, local(teamsProfile()))
+	if string(a.Marshal()) != string(b.Marshal()) {
+		t.Error("answers differ")
+	}
+	if !again.Refreshes(first) {
+		t.Error("not seen as a refresh")
+	}
+	for what, text := range map[string]string{
+		"version": strings.Replace(teamsOffer, "o=- 0 0", "o=- 0 1", 1),
+		"key":     strings.Replace(teamsOffer, key2, key1, 1),
+		"hold":    strings.Replace(teamsOffer, "a=sendrecv", "a=inactive", 1),
+		"port":    strings.Replace(teamsOffer, "52142", "52150", 1),
+	} {
+		if parse(t, text).Refreshes(first) {
+			t.Errorf("another %s is taken for a refresh", what)
+		}
+	}
+}
+
+func plain(media string) string {
+	return "v=0\r\no=pbx 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n" + media + "\r\n"
+}
+
+func TestCryptoLines(t *testing.T) {
+	for _, test := range []struct {
+		name, line string
+		want       *Crypto
+	}{
+		{"key alone", "1 " + AES80 + " inline:" + key1, &Crypto{Tag: 1, Suite: AES80}},
+		{"lifetime as power", "1 " + AES80 + " inline:" + key1 + "|2^31", &Crypto{Tag: 1, Suite: AES80, Lifetime: 1 << 31}},
+		{"lifetime as number", "1 " + AES80 + " inline:" + key1 + "|1000000", &Crypto{Tag: 1, Suite: AES80, Lifetime: 1000000}},
+		{"lifetime and MKI", "1 " + AES80 + " inline:" + key1 + "|2^31|1:1", &Crypto{Tag: 1, Suite: AES80, Lifetime: 1 << 31, MKI: []byte{1}}},
+		{"MKI alone", "1 " + AES80 + " inline:" + key1 + "|1:1", &Crypto{Tag: 1, Suite: AES80, MKI: []byte{1}}},
+		{"MKI of four octets", "1 " + AES80 + " inline:" + key1 + "|2^20|258:4", &Crypto{Tag: 1, Suite: AES80, Lifetime: 1 << 20, MKI: []byte{0, 0, 1, 2}}},
+		{"tag 0", "0 " + AES32 + " inline:" + key1, &Crypto{Tag: 0, Suite: AES32}},
+		{"hint", "2 " + AES80 + " inline:" + key1 + " WSH=64", &Crypto{Tag: 2, Suite: AES80}},
+		{"optional parameter", "2 " + AES80 + " inline:" + key1 + " -X=1", &Crypto{Tag: 2, Suite: AES80}},
+		{"unknown suite", "1 F8_128_HMAC_SHA1_80 inline:" + key1, nil},
+		{"short key", "1 " + AES80 + " inline:d0Rmdmcm", nil},
+		{"key of another suite's length", "1 " + GCM256 + " inline:" + key1, nil},
+		{"not base64", "1 " + AES80 + " inline:" + strings.Repeat("!", 40), nil},
+		{"no key method", "1 " + AES80 + " " + key1, nil},
+		{"no encryption", "1 " + AES80 + " inline:" + key1 + " UNENCRYPTED_SRTP", nil},
+		{"key derivation rate", "1 " + AES80 + " inline:" + key1 + " KDR=1", nil},
+		{"two keys", "1 " + AES80 + " inline:" + key1 + "|2^20|1:4;inline:" + key2 + "|2^20|2:4", nil},
+		{"MKI wider than its length", "1 " + AES80 + " inline:" + key1 + "|300:1", nil},
+		{"negative tag", "-1 " + AES80 + " inline:" + key1, nil},
+		{"lifetime beyond any", "1 " + AES80 + " inline:" + key1 + "|2^64", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, ok := parseCrypto(test.line)
+			if ok != (test.want != nil) {
+				t.Fatalf("usable: %v", ok)
+			}
+			if !ok {
+				return
+			}
+			if len(c.Key) != 30 {
+				t.Errorf("key of %d octets", len(c.Key))
+			}
+			again, ok := parseCrypto(c.line())
+			if diff := cmp.Diff(c, again); diff != "" || !ok {
+				t.Errorf("does not survive its own writing: %s", diff)
+			}
+			c.Key = nil
+			if diff := cmp.Diff(*test.want, c); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestHoldForms(t *testing.T) {
+	for _, test := range []struct {
+		name, media, session string
+		offered, answered    Direction
+	}{
+		{"none", "", "10.0.0.9", SendRecv, SendRecv},
+		{"sendonly", "a=sendonly", "10.0.0.9", SendOnly, RecvOnly},
+		{"recvonly", "a=recvonly", "10.0.0.9", RecvOnly, SendOnly},
+		{"inactive", "a=inactive", "10.0.0.9", Inactive, Inactive},
+		{"zero address", "", "0.0.0.0", SendOnly, RecvOnly},
+		{"zero address and inactive", "a=inactive", "0.0.0.0", Inactive, Inactive},
+		{"zero address of the stream", "c=IN IP4 0.0.0.0", "10.0.0.9", SendOnly, RecvOnly},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := parse(t, strings.ReplaceAll(plain("m=audio 4000 RTP/AVP 8\r\n"+test.media), "c=IN IP4 10.0.0.9\r\nt", "c=IN IP4 "+test.session+"\r\nt"))
+			if s.Audio.Direction != test.offered {
+				t.Errorf("offered: %s", s.Audio.Direction)
+			}
+			a, c, err := Answer(s, local(pbxProfile()))
+			if err != nil || c.Direction != test.answered || a.Audio.Direction != test.answered {
+				t.Errorf("answered: %+v, %v", c, err)
+			}
+		})
+	}
+	session := strings.Replace(plain("m=audio 4000 RTP/AVP 8"), "t=0 0", "t=0 0\r\na=inactive", 1)
+	if d := parse(t, session).Audio.Direction; d != Inactive {
+		t.Errorf("direction at session level: %s", d)
+	}
+	l := local(pbxProfile())
+	l.Direction = Inactive
+	if _, c, _ := Answer(parse(t, plain("m=audio 4000 RTP/AVP 8")), l); c.Direction != Inactive {
+		t.Errorf("our own wish does not count: %s", c.Direction)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	teams, pbx := teamsProfile(), pbxProfile()
+	for _, test := range []struct {
+		name, media string
+		profile     *config.VoIPProfile
+		want        string
+	}{
+		{"SRTP offered, RTP configured", "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 " + AES80 + " inline:" + key1, pbx, "SRTP"},
+		{"RTP offered, SRTP forced", "m=audio 4000 RTP/AVP 8", teams, "crypto"},
+		{"no suite in common", "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 " + AES32 + " inline:" + key1, teams, "crypto"},
+		{"no codec in common", "m=audio 4000 RTP/AVP 18 101\r\na=rtpmap:101 telephone-event/8000", pbx, "G729/8000"},
+		{"stream refused", "m=audio 0 RTP/AVP 8", pbx, "refuses"},
+		{"DTLS", "m=audio 4000 UDP/TLS/RTP/SAVPF 8", pbx, "no audio stream"},
+		{"no audio", "m=video 4000 RTP/AVP 99", pbx, "no audio stream"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, err := Parse([]byte(plain(test.media)))
+			if err == nil {
+				_, _, err = Answer(s, local(test.profile))
+			}
+			if code(err) != 488 || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestOtherStreamsAreRefusedInOrder(t *testing.T) {
+	s := parse(t, plain("m=image 4100 udptl t38\r\nm=audio 0 RTP/AVP 8\r\nm=audio 4000 RTP/AVP 8\r\nm=video 4200 RTP/AVP 99 100\r\na=rtpmap:99 H264/90000\r\nm=message 2855 TCP/MSRP *"))
+	a, _, err := Answer(s, local(pbxProfile()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var media []string
+	for l := range strings.Lines(string(a.Marshal())) {
+		if strings.HasPrefix(l, "m=") {
+			media = append(media, strings.TrimSpace(l))
+		}
+	}
+	want := []string{"m=image 0 udptl t38", "m=audio 0 RTP/AVP 8", "m=audio 20000 RTP/AVP 8", "m=video 0 RTP/AVP 99 100", "m=message 0 TCP/MSRP *"}
+	if diff := cmp.Diff(want, media); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRTCPAddresses(t *testing.T) {
+	for _, test := range []struct{ name, lines, want string }{
+		{"next port", "", "10.0.0.9:4001"},
+		{"a=rtcp", "a=rtcp:5005", "10.0.0.9:5005"},
+		{"a=rtcp with address", "a=rtcp:5005 IN IP4 10.0.0.9", "10.0.0.9:5005"},
+		{"mux", "a=rtcp:5005\r\na=rtcp-mux", "10.0.0.9:4000"},
+	} {
+		s := parse(t, plain("m=audio 4000 RTP/AVP 8\r\n"+test.lines))
+		if _, c, err := Answer(s, local(pbxProfile())); err != nil || c.RTCPAddr.String() != test.want {
+			t.Errorf("%s: %v, %v", test.name, c.RTCPAddr, err)
+		}
+	}
+	p := pbxProfile()
+	p.RTCPMultiplexing = false
+	a, c, _ := Answer(parse(t, plain("m=audio 4000 RTP/AVP 8\r\na=rtcp-mux")), local(p))
+	if c.Mux {
+		t.Error("multiplexed though not configured")
+	}
+	lacks(t, a, "rtcp-mux")
+	a, _, _ = Answer(parse(t, plain("m=audio 4000 RTP/AVP 8")), local(pbxProfile()))
+	lacks(t, a, "rtcp-mux") // RFC 8035: only when offered
+}
+
+func TestAnswerAcceptedByTheOfferer(t *testing.T) {
+	offer, _ := Offer(local(teamsProfile()))
+	answer := "m=audio 50000 RTP/SAVP 8 13 97\r\na=rtpmap:97 telephone-event/8000\r\na=rtcp-mux\r\na=crypto:1 " + AES80 + " inline:" + key1 + "|2^31|1:1"
+	c, err := Accept(offer, parse(t, plain(answer)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.DTMF.PT != 97 || c.RxDTMF != 101 || c.RxAudio != 8 || !c.Mux || c.Remote == nil || len(c.Remote.MKI) != 1 || c.Local.Key[0] != 'k' {
+		t.Errorf("%+v", c)
+	}
+	for what, bad := range map[string]string{
+		"wrong tag":       strings.Replace(answer, "crypto:1", "crypto:2", 1),
+		"no key":          strings.Split(answer, "\r\na=crypto")[0],
+		"refused":         strings.Replace(answer, "50000", "0", 1),
+		"another codec":   strings.Replace(answer, "SAVP 8 13 97", "SAVP 0", 1),
+		"plain RTP":       "m=audio 50000 RTP/AVP 8",
+		"tag, other name": strings.Replace(answer, AES80, AES32, 1),
+	} {
+		if _, err := Accept(offer, parse(t, plain(bad))); code(err) != 488 {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestBothLegsGetACodecThatTheOtherHas(t *testing.T) {
+	pbx := parse(t, plain("m=audio 4000 RTP/AVP 9 0 8"))
+	common := Takes(pbx, teamsProfile())
+	l := local(pbxProfile())
+	l.Other = common
+	s, err := Offer(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, s, "m=audio 20000 RTP/AVP 8 101")
+	l.Other = Takes(parse(t, plain("m=audio 4000 RTP/AVP 9 0")), teamsProfile())
+	if _, err := Offer(l); code(err) != 488 {
+		t.Errorf("nothing in common: %v", err)
+	}
+	l.Other, l.Prefer = nil, PCMU
+	s, _ = Offer(l)
+	has(t, s, "m=audio 20000 RTP/AVP 0 8 101")
+}
+
+func TestMultipart(t *testing.T) {
+	sdp := plain("m=audio 4000 RTP/AVP 8")
+	mixed := "--b\r\nContent-Type: application/pidf+xml\r\nContent-ID: <x>\r\n\r\n<presence/>\r\n--b\r\nContent-Type: application/sdp\r\n\r\n" + sdp + "\r\n--b--\r\n"
+	nested := "--c\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n" + mixed + "\r\n--c--\r\n"
+	for _, test := range []struct {
+		name, contentType, body string
+		port                    uint16
+		code                    int
+	}{
+		{"plain", "application/sdp", sdp, 4000, 0},
+		{"capitals and parameter", "Application/SDP; charset=utf-8", sdp, 4000, 0},
+		{"emergency call", "multipart/mixed;boundary=b", mixed, 4000, 0},
+		{"quoted boundary", `multipart/mixed; boundary="b"`, mixed, 4000, 0},
+		{"nested", "multipart/mixed;boundary=c", nested, 4000, 0},
+		{"no content type", "", sdp, 4000, 0},
+		{"empty", "application/sdp", "", 0, 0},
+		{"multipart without", "multipart/mixed;boundary=b", "--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b--\r\n", 0, 0},
+		{"no boundary", "multipart/mixed", mixed, 0, 400},
+		{"cut off", "multipart/mixed;boundary=b", mixed[:60], 0, 400},
+		{"something else", "application/isup", "x", 0, 415},
+		{"not SDP", "application/sdp", "hello", 0, 400},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, err := ParseBody(test.contentType, []byte(test.body))
+			if code(err) != test.code || (err != nil) != (test.code != 0) {
+				t.Fatalf("error %v", err)
+			}
+			if test.port != 0 && (s == nil || s.Audio.Port != test.port) || test.port == 0 && s != nil {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+func TestOddDescriptionsThatMustNotCostACall(t *testing.T) {
+	for name, text := range map[string]string{
+		"bare line feeds":        strings.ReplaceAll(plain("m=audio 4000 RTP/AVP 8"), "\r\n", "\n"),
+		"huge session id":        strings.Replace(plain("m=audio 4000 RTP/AVP 8"), "pbx 1 1", "pbx 123456789012345678901234567890 1", 1),
+		"odd bandwidth":          strings.Replace(plain("m=audio 4000 RTP/AVP 8"), "t=0 0", "b=X-YZ:128\r\nt=0 0", 1),
+		"odd address of a page":  strings.Replace(plain("m=audio 4000 RTP/AVP 8"), "t=0 0", "u=::::\r\nt=0 0", 1),
+		"no time":                strings.Replace(plain("m=audio 4000 RTP/AVP 8"), "t=0 0\r\n", "", 1),
+		"blank line at the end":  plain("m=audio 4000 RTP/AVP 8") + "\r\n",
+		"fax beside":             plain("m=audio 4000 RTP/AVP 8\r\nm=image 4002 UDPTL t38"),
+		"address of stream only": strings.Replace(plain("m=audio 4000 RTP/AVP 8\r\nc=IN IP4 10.0.0.9"), "c=IN IP4 10.0.0.9\r\nt", "t", 1),
+		"lower case names":       plain("m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 pcma/8000"),
+	} {
+		if _, _, err := Answer(parse(t, text), local(pbxProfile())); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestBrokenDescriptions(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty":           "",
+		"text":            "hello",
+		"another version": "v=1\r\n",
+		"port":            plain("m=audio 70000 RTP/AVP 8"),
+		"short m=":        plain("m=audio 4000"),
+		"no address":      strings.Replace(plain("m=audio 4000 RTP/AVP 8"), "c=IN IP4 10.0.0.9\r\n", "", 1),
+	} {
+		if _, err := Parse([]byte(text)); code(err) != 400 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(teamsOffer)
+	f.Add(plain("m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15"))
+	f.Add(plain("m=image 4100 udptl t38\r\nm=audio 0 RTP/SAVPF 8\r\na=crypto:1 " + AES80 + " inline:" + key1 + "|1:1"))
+	l := local(teamsProfile())
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := Parse([]byte(text))
+		if err != nil {
+			return
+		}
+		for _, p := range []*config.VoIPProfile{teamsProfile(), pbxProfile()} {
+			l.Profile = p
+			a, _, err := Answer(s, l)
+			if err != nil {
+				continue
+			}
+			again, err := Parse(a.Marshal())
+			if err != nil {
+				t.Fatalf("our answer does not parse: %v\n%q", err, a.Marshal())
+			}
+			if diff := cmp.Diff(string(a.Marshal()), string(again.Marshal())); diff != "" {
+				t.Fatalf("our answer changes when read: %s", diff)
+			}
+			for line := range strings.Lines(string(a.Marshal())) {
+				if !strings.HasSuffix(line, "\r\n") || strings.ContainsAny(line[:len(line)-2], "\r\n") {
+					t.Fatalf("broken line %q", line)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkParseAnswer(b *testing.B) {
+	b.ReportAllocs()
+	l := local(teamsProfile())
+	for b.Loop() {
+		s, err := Parse([]byte(teamsOffer))
+		if err != nil {
+			b.Fatal(err)
+		}
+		a, _, err := Answer(s, l)
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = a.Marshal()
+	}
+}
