@@ -9,8 +9,9 @@ import (
 
 // Backend is the box behind the socket. Its methods are called from many goroutines at once, one for each request.
 type Backend interface {
-	// Exec runs one line in s and writes the answer to out, refusals included; out never blocks for long. An empty line
-	// only gives mode and prompt. The context ends when the user gives up (Ctrl-C, a closed terminal).
+	// Exec runs one line in s and writes the answer to out, refusals included; out never blocks for long. Body holds the
+	// blocks that were collected for this line so far, nil before the first. An empty line only gives mode and prompt. The
+	// context ends when the user gives up (Ctrl-C, a closed terminal).
 	Exec(ctx context.Context, s *Session, line string, body []byte, out io.Writer) Result
 
 	// EndPaste writes the problems that a paste has left in the configuration, nothing when there are none.

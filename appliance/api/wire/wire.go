@@ -34,7 +34,8 @@ const (
 type ExecRequest struct {
 	// Mode is the path of header lines that the console stands in, outermost first; empty after login.
 	Mode []string `json:"mode"`
-	// Line is run with Body, the block that an earlier answer's Collect asked for. An empty line only asks for the prompt.
+	// Line is run with Body: the blocks that answers to this line have asked for (Collect), one after the other, each ended
+	// by a newline; a key in PEM and its pass phrase are two. An empty line only asks for the prompt.
 	Line string `json:"line"`
 	Body string `json:"body,omitempty"`
 	// Lines, when not empty, are run instead of Line, each in the mode that the one before left. The server stops after a

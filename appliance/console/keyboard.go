@@ -1,0 +1,219 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"viaduct/appliance/api/wire"
+)
+
+// keyboard is what comes in from a terminal. A reader goroutine takes bytes off the line at once, whatever the session
+// does: a serial line without flow control would lose them after the 4096 that the kernel keeps. The session reads them
+// as lines (a paste) or, through x/term, as keys.
+type keyboard struct {
+	lock      sync.Mutex
+	buf       []byte
+	err       error // why no more comes
+	news      chan struct{}
+	room      chan struct{}
+	interrupt func() // Ctrl-C while a command runs
+
+	// The rest is the session's.
+	out      []byte // translated keys that did not fit into the last Read
+	paste    bool   // between the marks of a bracketed paste
+	skipLF   bool   // a CR was read: an LF that follows belongs to it
+	verbatim bool   // Ctrl-V: the next character is text
+	secret   bool   // a password is being read
+	size     int    // bytes of the line so far
+	long     int    // bytes that went beyond the limit
+	bad      string // why the line is no text
+	began    time.Time
+	mark     mark
+	idle     time.Duration // 0 is for ever
+}
+
+// mark is how a line ended, other than by Enter.
+type mark int
+
+const (
+	entered mark = iota
+	abandoned
+	toTop // Ctrl-Z
+	atEnd // Ctrl-D on an empty line
+)
+
+var errIdle = errors.New("idle for too long")
+
+// keyboardRoom is how many bytes wait for the session; more than a minute and a half of a serial line.
+const keyboardRoom = 1 << 20
+
+// helpPause is how long a `?` or a Tab waits for what follows: in a paste the next byte is a tenth of a millisecond
+// behind, at a keyboard nobody is so fast.
+const helpPause = 25 * time.Millisecond
+
+// escapePause is how long an escape sequence may be torn.
+const escapePause = 100 * time.Millisecond
+
+func newKeyboard() *keyboard {
+	return &keyboard{news: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+}
+
+// pump reads until the terminal ends; it is the reader goroutine.
+func (k *keyboard) pump(ctx context.Context, r io.Reader) {
+	b := make([]byte, 4096)
+	for {
+		n, err := r.Read(b)
+		if !k.put(ctx, b[:n], err) {
+			return
+		}
+	}
+}
+
+func (k *keyboard) put(ctx context.Context, b []byte, err error) bool {
+	for {
+		k.lock.Lock()
+		if i := bytes.LastIndexByte(b, ctrl('C')); i >= 0 && k.interrupt != nil {
+			k.interrupt()
+			k.buf, b = k.buf[:0], b[i+1:] // what was typed ahead was meant for the command that is gone
+		}
+		if err != nil && k.err == nil {
+			k.err = err
+		}
+		if len(k.buf)+len(b) <= keyboardRoom || len(k.buf) == 0 {
+			k.buf = append(k.buf, b...)
+			k.lock.Unlock()
+			poke(k.news)
+			return err == nil
+		}
+		k.lock.Unlock()
+		select {
+		case <-k.room:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// onInterrupt sets what Ctrl-C does while a command runs; nil makes it a key again.
+func (k *keyboard) onInterrupt(f func()) {
+	k.lock.Lock()
+	k.interrupt = f
+	k.lock.Unlock()
+}
+
+// wait returns when more than have bytes are there; false when d has passed (0 is for ever) or nothing more comes.
+func (k *keyboard) wait(have int, d time.Duration) bool {
+	var late <-chan time.Time
+	if d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		late = t.C
+	}
+	for {
+		k.lock.Lock()
+		n, err := len(k.buf), k.err
+		k.lock.Unlock()
+		switch {
+		case n > have:
+			return true
+		case err != nil:
+			return false
+		}
+		select {
+		case <-k.news:
+		case <-late:
+			return false
+		}
+	}
+}
+
+// waiting reports whether input is there that nobody has read.
+func (k *keyboard) waiting() bool {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	return len(k.buf) > 0 || len(k.out) > 0
+}
+
+// advance drops n bytes that were read. The lock is held.
+func (k *keyboard) advance(n int) {
+	k.buf = k.buf[:copy(k.buf, k.buf[n:])]
+	poke(k.room)
+}
+
+// lines takes complete lines of text that are already here, at the beginning of a line: a paste, or what was typed ahead.
+// Lines that hold keys (control characters, escape sequences) are left to the editor.
+func (k *keyboard) lines() []string {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	if k.size > 0 || k.long > 0 || k.bad != "" || len(k.out) > 0 || k.verbatim {
+		return nil
+	}
+	var lines []string
+	total, at := 0, 0
+	for len(lines) < batchLines && total < batchBytes {
+		rest := k.buf[at:]
+		if k.skipLF && len(rest) > 0 {
+			if rest[0] == '\n' {
+				rest, at = rest[1:], at+1
+			}
+			k.skipLF = false
+		}
+		for {
+			if on := bytes.HasPrefix(rest, []byte(pasteOn)); on || bytes.HasPrefix(rest, []byte(pasteOff)) {
+				k.paste = on
+				rest, at = rest[len(pasteOn):], at+len(pasteOn)
+				continue
+			}
+			break
+		}
+		i := bytes.IndexAny(rest, "\r\n")
+		if i < 0 || i > wire.MaxLine || keys(rest[:i]) {
+			break
+		}
+		lines = append(lines, string(bytes.ReplaceAll(rest[:i], []byte{'\t'}, []byte{' '})))
+		k.skipLF = rest[i] == '\r'
+		total, at = total+i, at+i+1
+	}
+	k.advance(at)
+	return lines
+}
+
+const (
+	pasteOn  = "\x1b[200~"
+	pasteOff = "\x1b[201~"
+)
+
+// keys reports whether a line holds anything but text.
+func keys(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return notText(string(b)) != ""
+}
+
+// key waits for one key of a question (the pager's); 0 when nothing more comes.
+func (k *keyboard) key() byte {
+	if !k.wait(0, k.idle) {
+		return 0
+	}
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	b := k.buf[0]
+	k.advance(1)
+	return b
+}
+
+func ctrl(c byte) byte { return c & 0x1f }

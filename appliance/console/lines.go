@@ -1,0 +1,96 @@
+package console
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"viaduct/appliance/api/wire"
+)
+
+// input is one line as it came in.
+type input struct {
+	text string
+	n    int    // line number, from 1
+	bad  string // why it is not run; "" for a line of text
+}
+
+// readLines cuts r into lines, whatever ends them (CR, LF, CRLF), and gives them to each until that returns false or r
+// ends; a last line without an end counts. Memory stays bounded: of a line that is too long only its length is kept.
+func readLines(r io.Reader, each func(input) bool) error {
+	in := bufio.NewReaderSize(r, wire.MaxLine)
+	var line []byte
+	n, long := 0, 0
+	flush := func() bool {
+		n++
+		l := input{n: n, text: string(line)}
+		switch {
+		case long > 0:
+			l.text, l.bad = "", fmt.Sprintf("the line has %d bytes, the limit is %d", len(line)+long, wire.MaxLine)
+		default:
+			l.bad = notText(l.text)
+		}
+		line, long = line[:0], 0
+		return each(l)
+	}
+	skipLF := false
+	for {
+		b, err := in.Peek(1)
+		if err != nil {
+			if len(line)+long > 0 {
+				flush()
+			}
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+		b, _ = in.Peek(in.Buffered())
+		if skipLF && b[0] == '\n' {
+			b = b[:1]
+			in.Discard(1)
+			skipLF = false
+			continue
+		}
+		skipLF = false
+		i := strings.IndexAny(string(b), "\r\n")
+		part := b
+		if i >= 0 {
+			part = b[:i]
+		}
+		if room := wire.MaxLine - len(line); len(part) > room {
+			long += len(part) - room
+			part = part[:room]
+		}
+		line = append(line, part...)
+		if i < 0 {
+			in.Discard(len(b))
+			continue
+		}
+		skipLF = b[i] == '\r'
+		in.Discard(i + 1)
+		if !flush() {
+			return nil
+		}
+	}
+}
+
+// notText says why bytes are no line of text, "" when they are one. A comment may hold anything: it is not run anyway.
+func notText(s string) string {
+	if strings.HasPrefix(strings.TrimSpace(s), "#") {
+		return ""
+	}
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError:
+			if _, size := utf8.DecodeRuneInString(s[i:]); size <= 1 {
+				return fmt.Sprintf("byte 0x%02x at column %d is not UTF-8 text", s[i], i+1)
+			}
+		case r < ' ' && r != '\t' || r == 0x7f:
+			return fmt.Sprintf("byte 0x%02x at column %d is a control character", s[i], i+1)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,303 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"viaduct/appliance/api/wire"
+)
+
+// ErrSaid is the result of a paste in which a line failed: what was wrong has been printed.
+var ErrSaid = errors.New("there were errors")
+
+// maxComplaints is how many lines that are not text are named one by one: a binary file must not answer with its length.
+const maxComplaints = 10
+
+// paste runs lines that come without anybody at the keys: a pipe into `consoled -stdio`, a command given to ssh, a shell
+// without a terminal. Nothing is echoed and no prompt is printed; the answers are, and after the last line the problems
+// that the paste has left.
+type paste struct {
+	shell
+	out io.Writer
+
+	queue []input      // lines that are already here
+	lines <-chan input // lines to come; nil when none are read yet
+	start func()       // starts reading lines; nil once called
+	// blocksOnly: lines that come are only read into blocks (`ssh box import pki:certificate/X < cert.pem`).
+	blocksOnly bool
+
+	failed     bool
+	complaints int
+}
+
+// quiet is how long a line may be late to count as part of what came before it.
+const quiet = 100 * time.Millisecond
+
+// newPaste reads its lines from in, through a goroutine that ends when in does or ctx.
+func newPaste(ctx context.Context, sh shell, in io.Reader, out io.Writer) *paste {
+	lines := make(chan input, 2*batchLines)
+	p := &paste{shell: sh, out: out, lines: lines}
+	p.start = func() {
+		go func() {
+			defer close(lines)
+			readLines(in, func(l input) bool {
+				select {
+				case lines <- l:
+					return true
+				case <-ctx.Done():
+					return false
+				}
+			})
+		}()
+	}
+	return p
+}
+
+// run runs everything and returns ErrSaid when a line failed.
+func (p *paste) run(ctx context.Context) error {
+	for !p.exit {
+		batch := p.batch(ctx)
+		if len(batch) == 0 {
+			break
+		}
+		if err := p.exec(ctx, batch); err != nil {
+			return err
+		}
+	}
+	p.complain()
+	if p.exit {
+		p.leftOver()
+	}
+	failed, err := p.endPaste(ctx, p.text)
+	if err != nil {
+		p.say(explain(err))
+	}
+	if p.failed || failed || err != nil {
+		return ErrSaid
+	}
+	return ctx.Err()
+}
+
+// exec runs the lines of a batch, and reads the blocks that its last line may want.
+func (p *paste) exec(ctx context.Context, batch []input) error {
+	lines := make([]string, len(batch))
+	for i, l := range batch {
+		lines[i] = l.text
+	}
+	ran, err := p.shell.run(ctx, lines, "", p.text, func(i int, a wire.Answer) { p.done(batch[i], a) })
+	p.queue = append(batch[ran:len(batch):len(batch)], p.queue...)
+	var down *Down
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &down):
+		p.say(fmt.Sprintf("%% %v: input line %d and what follows it were not run", err, batch[ran].n))
+		return ErrSaid
+	default:
+		p.failed = true
+		p.say(explain(err))
+		p.say(fmt.Sprintf("%% (input line %d)", batch[ran].n))
+		p.queue = p.queue[1:]
+		return nil
+	}
+	if p.collect != nil && ran > 0 {
+		return p.collected(ctx, batch[ran-1])
+	}
+	return nil
+}
+
+func (p *paste) done(l input, a wire.Answer) {
+	if a.Status == wire.Error {
+		p.failed = true
+		p.say(fmt.Sprintf("%% (input line %d)", l.n))
+	}
+}
+
+// collected reads the blocks that a line wants, and runs it again with all of them until it wants no more.
+func (p *paste) collected(ctx context.Context, l input) error {
+	body := ""
+	for p.collect != nil {
+		p.say(p.collect.Prompt)
+		read := p.pem
+		if p.collect.Kind == wire.Secret {
+			read = p.secret
+		}
+		text := read(ctx, l)
+		if text == "" {
+			p.failed = true
+			p.collect = nil
+			p.say(fmt.Sprintf("%% nothing was pasted after %q: nothing stored", strings.TrimSpace(l.text)))
+			return ctx.Err()
+		}
+		body += text
+		if _, err := p.shell.run(ctx, []string{l.text}, body, p.text, func(_ int, a wire.Answer) { p.done(l, a) }); err != nil {
+			p.failed = true
+			p.say(explain(err))
+		}
+	}
+	return ctx.Err()
+}
+
+func (p *paste) secret(ctx context.Context, _ input) string {
+	l, ok := p.next(ctx)
+	if !ok || l.bad != "" {
+		return ""
+	}
+	return l.text + "\n"
+}
+
+// pem reads a block; lines that turn out to be commands go back to the queue.
+func (p *paste) pem(ctx context.Context, l input) string {
+	var b block
+	var e *end
+	at := l.n
+	for e == nil {
+		in, ok := p.next(ctx)
+		if !ok {
+			e = b.close()
+			break
+		}
+		at = in.n
+		if in.bad == "" && strings.TrimSpace(in.text) == "" && b.wants(p.peek()) {
+			continue
+		}
+		if in.bad != "" {
+			in.text = "(" + in.bad + ")" // keeps its place, so that the check of the block names it
+		}
+		e = b.add(in.text)
+	}
+	if e.slip != "" {
+		p.say(e.slip)
+		p.say(fmt.Sprintf("%% (input line %d)", at))
+	}
+	rest := make([]input, len(e.rest))
+	for i, text := range e.rest {
+		rest[i] = input{text: text, n: at - len(e.rest) + 1 + i}
+	}
+	p.queue = append(rest, p.queue...)
+	return b.text()
+}
+
+// batch waits for a line and takes what else is there, up to a line that cannot be run.
+func (p *paste) batch(ctx context.Context) []input {
+	var batch []input
+	size := 0
+	for len(batch) < batchLines && size < batchBytes {
+		l, ok := p.ready()
+		if !ok && len(batch) > 0 || p.blocksOnly && len(p.queue) == 0 && !ok {
+			break
+		}
+		if !ok {
+			if l, ok = p.next(ctx); !ok {
+				break
+			}
+		}
+		if l.bad != "" {
+			if len(batch) > 0 {
+				p.queue = append([]input{l}, p.queue...)
+				break
+			}
+			p.refuse(l)
+			continue
+		}
+		p.complain()
+		batch = append(batch, l)
+		size += len(l.text)
+	}
+	return batch
+}
+
+// ready takes a line that is already here.
+func (p *paste) ready() (input, bool) {
+	if len(p.queue) > 0 {
+		l := p.queue[0]
+		p.queue = p.queue[1:]
+		return l, true
+	}
+	if p.blocksOnly || p.start != nil {
+		return input{}, false
+	}
+	select {
+	case l, ok := <-p.lines:
+		return l, ok
+	default:
+		return input{}, false
+	}
+}
+
+// next waits for a line.
+func (p *paste) next(ctx context.Context) (input, bool) {
+	if len(p.queue) > 0 {
+		return p.ready()
+	}
+	if p.start != nil {
+		p.start()
+		p.start = nil
+	}
+	select {
+	case l, ok := <-p.lines:
+		return l, ok
+	case <-ctx.Done():
+		return input{}, false
+	}
+}
+
+// peek is the text of the next line that is not empty, when it is here or comes at once.
+func (p *paste) peek() string {
+	for i := 0; ; i++ {
+		if i == len(p.queue) {
+			select {
+			case l, ok := <-p.lines:
+				if !ok {
+					return ""
+				}
+				p.queue = append(p.queue, l)
+			case <-time.After(quiet):
+				return ""
+			}
+		}
+		if strings.TrimSpace(p.queue[i].text) != "" || p.queue[i].bad != "" {
+			return p.queue[i].text
+		}
+	}
+}
+
+// refuse names a line that cannot be run; after some of them it only counts.
+func (p *paste) refuse(l input) {
+	p.failed = true
+	if p.complaints++; p.complaints <= maxComplaints {
+		p.say(fmt.Sprintf("%% input line %d: %s: not run", l.n, l.bad))
+	}
+}
+
+// complain prints how many lines were not named.
+func (p *paste) complain() {
+	if p.complaints > maxComplaints {
+		p.say(fmt.Sprintf("%% %d more lines are not text: not run", p.complaints-maxComplaints))
+		p.complaints = 0
+	}
+}
+
+// leftOver says when lines stood behind the one that ended the session.
+func (p *paste) leftOver() {
+	for {
+		l, ok := p.ready()
+		if !ok {
+			return
+		}
+		if strings.TrimSpace(l.text) != "" {
+			p.failed = true
+			p.say(fmt.Sprintf("%% the session ended: input line %d and what follows it were not run", l.n))
+			return
+		}
+	}
+}
+
+func (p *paste) text(t string) { io.WriteString(p.out, t) }
+
+func (p *paste) say(line string) { io.WriteString(p.out, strings.TrimRight(line, "\n")+"\n") }

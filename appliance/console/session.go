@@ -1,0 +1,280 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"viaduct/appliance/api/wire"
+)
+
+// session is somebody at a screen: it reads lines, runs them, and prints the answers.
+type session struct {
+	shell
+	*screen
+	history *history
+	queue   []string // pasted lines that are not run yet
+	pasted  int      // lines since the keyboard was last quiet that no fingers typed
+	bad     int      // lines in a row that were no text
+}
+
+// pasteEnd is how long the keyboard must be quiet for a paste to be over.
+const pasteEnd = 300 * time.Millisecond
+
+// run runs the session until its user leaves, the terminal goes, or the context ends. The error is nil after `exit`.
+func (s *session) run(ctx context.Context) error {
+	s.more = true
+	s.term.History = s.history
+	s.term.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) { return s.key(ctx, line, pos, key) }
+	defer func() {
+		s.term.History = noHistory{}
+		s.term.AutoCompleteCallback = nil
+	}()
+	ctx, cancel := context.WithCancel(ctx)
+	followed := make(chan struct{})
+	go s.follow(ctx, followed)
+	defer func() {
+		cancel()
+		<-followed
+	}()
+	if err := s.refresh(ctx); err != nil {
+		s.println(explain(err))
+		s.prompt = "> "
+	}
+	for !s.exit {
+		if err := s.step(ctx); err != nil {
+			if errors.Is(err, errIdle) {
+				s.println("")
+				s.println(fmt.Sprintf("%% nothing was typed for %v: logged out", s.keys.idle))
+				return nil
+			}
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// step runs the lines of a paste that are here, or the next one that is typed.
+func (s *session) step(ctx context.Context) error {
+	if s.pasted > 0 && len(s.queue) == 0 && !s.keys.wait(0, pasteEnd) {
+		if s.pasted > 1 {
+			s.summary(ctx)
+		}
+		s.pasted, s.changed = 0, false
+	}
+	if s.fill(); len(s.queue) > 0 {
+		lines := s.queue[:min(len(s.queue), batchLines)]
+		s.queue = s.queue[len(lines):]
+		s.pasted += len(lines)
+		s.bad = 0
+		s.exec(ctx, lines, true)
+		return nil
+	}
+	line, state, err := s.read(s.prompt)
+	if err != nil {
+		return err
+	}
+	if state.fast {
+		s.pasted++
+	}
+	switch {
+	case state.mark == abandoned:
+	case state.mark == toTop:
+		s.exec(ctx, []string{"end"}, false)
+	case state.mark == atEnd:
+		s.exit = true
+	case state.bad != "":
+		s.refuse(state.bad)
+	default:
+		s.bad = 0
+		s.history.remember(line)
+		s.exec(ctx, []string{line}, false)
+	}
+	return nil
+}
+
+// fill takes the pasted lines that are here.
+func (s *session) fill() {
+	if len(s.queue) == 0 {
+		s.queue = s.keys.lines()
+	}
+}
+
+// refuse says why a line is not run; of a binary file only the first lines are named.
+func (s *session) refuse(why string) {
+	switch s.bad++; {
+	case s.bad < maxComplaints:
+		s.println("% " + why + ": not run")
+	case s.bad == maxComplaints:
+		s.println("% " + why + ": not run; further lines that are not text are left out without a word")
+	}
+}
+
+// exec runs lines; pasted ones are shown behind their prompts, as the editor has shown a typed one.
+func (s *session) exec(ctx context.Context, lines []string, pasted bool) {
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.keys.onInterrupt(cancel)
+	defer s.keys.onInterrupt(nil)
+	out := pager{screen: s.screen, on: s.more && !pasted, cancel: cancel}
+	show := func(i int) {
+		if pasted && i < len(lines) {
+			out.screen.print(s.prompt + lines[i] + "\n")
+		}
+	}
+	show(0)
+	ran, err := s.shell.run(running, lines, "", out.print, func(i int, _ wire.Answer) {
+		if s.collect == nil && !s.exit {
+			show(i + 1)
+		}
+	})
+	s.queue = append(lines[ran:len(lines):len(lines)], s.queue...)
+	switch {
+	case err == nil && s.collect != nil && ran > 0:
+		s.keys.onInterrupt(nil)
+		s.collected(ctx, lines[ran-1])
+	case err == nil:
+	case out.quit:
+	case running.Err() != nil:
+		s.queue = nil // what was to be run after the command that was interrupted
+		s.println("^C")
+	default:
+		s.println(explain(err))
+		if len(s.queue) > 0 {
+			s.queue = s.queue[1:]
+		}
+		var down *Down
+		if n := len(s.queue); errors.As(err, &down) && n > 0 {
+			s.println(fmt.Sprintf("%% %d more pasted lines were not run", n))
+			s.queue = nil
+		}
+	}
+}
+
+// summary prints the problems that a paste has left.
+func (s *session) summary(ctx context.Context) {
+	if _, err := s.endPaste(ctx, s.print); err != nil {
+		s.println(explain(err))
+	}
+}
+
+// collected reads the blocks that a line wants, and runs it again with all of them until it wants no more.
+func (s *session) collected(ctx context.Context, line string) {
+	body := ""
+	for s.collect != nil {
+		read := s.pem
+		if s.collect.Kind == wire.Secret {
+			read = s.secret
+		}
+		text := read(s.collect.Prompt)
+		if text == "" {
+			s.collect = nil
+			s.println("% nothing stored")
+			return
+		}
+		body += text
+		running, cancel := context.WithCancel(ctx)
+		s.keys.onInterrupt(cancel)
+		_, err := s.shell.run(running, []string{line}, body, s.print, func(int, wire.Answer) {})
+		s.keys.onInterrupt(nil)
+		cancel()
+		if err != nil {
+			s.println(explain(err))
+		}
+	}
+}
+
+func (s *session) secret(prompt string) string {
+	if !strings.HasSuffix(prompt, " ") {
+		prompt += " "
+	}
+	line, state, err := s.password(prompt)
+	if err != nil || state.mark != entered || state.bad != "" {
+		return ""
+	}
+	return line + "\n"
+}
+
+// pem reads a block; lines that turn out to be commands go back to the queue.
+func (s *session) pem(prompt string) string {
+	s.println(prompt)
+	help := s.term.AutoCompleteCallback
+	s.term.AutoCompleteCallback, s.term.History = s.plainKey, noHistory{}
+	defer func() { s.term.AutoCompleteCallback, s.term.History = help, s.history }()
+	var b block
+	var e *end
+	for e == nil {
+		line, state, err := s.blockLine()
+		switch {
+		case err != nil, state.mark == abandoned, state.mark == toTop:
+			return ""
+		case state.mark == atEnd:
+			e = b.close()
+		case state.bad != "":
+			e = b.add("(" + state.bad + ")") // keeps its place, so that the check of the block names it
+		case strings.TrimSpace(line) == "" && b.wants(s.peek()):
+		default:
+			e = b.add(line)
+		}
+	}
+	if e.slip != "" {
+		s.println(e.slip)
+	}
+	s.queue = append(e.rest, s.queue...)
+	return b.text()
+}
+
+// blockLine is the next line of a block, pasted or typed.
+func (s *session) blockLine() (string, lineState, error) {
+	if s.fill(); len(s.queue) == 0 {
+		return s.read("")
+	}
+	line := s.queue[0]
+	s.queue = s.queue[1:]
+	s.println(line)
+	return line, lineState{fast: true}, nil
+}
+
+// peek is the next pasted line that is not empty, when it is here or comes at once.
+func (s *session) peek() string {
+	until := time.Now().Add(quiet)
+	for {
+		for _, l := range s.queue {
+			if strings.TrimSpace(l) != "" {
+				return l
+			}
+		}
+		more := s.keys.lines()
+		s.queue = append(s.queue, more...)
+		left := time.Until(until)
+		if len(more) == 0 && (left <= 0 || !s.keys.wait(0, left)) {
+			return ""
+		}
+		if len(more) == 0 {
+			time.Sleep(min(left, 5*time.Millisecond)) // the rest of the line is on its way
+		}
+	}
+}
+
+// follow prints what sbcd reports to this session (debug output), through restarts of sbcd.
+func (s *session) follow(ctx context.Context, done chan<- struct{}) {
+	defer close(done)
+	for ctx.Err() == nil {
+		s.client.Events(ctx, s.tty, func(e wire.Event) { s.println(e.Text) })
+		select {
+		case <-ctx.Done():
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+// hangup reports whether an error only means that the terminal is gone.
+func hangup(err error) bool {
+	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrClosedPipe)
+}
