@@ -1,0 +1,76 @@
+// Package appliance assembles the running box: state, engines, language and the socket that consoles speak to.
+//
+// It owns the order of assembly and what a reload means; everything else belongs to the packages below. Its goroutines are
+// those of Run, which waits for them.
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"viaduct/appliance/api"
+	"viaduct/appliance/lang"
+	"viaduct/appliance/system"
+	"viaduct/board"
+)
+
+// Options of a box.
+type Options struct {
+	StateDir   string // startup-config, pki/, licenses, cdr/
+	ConfigFile string // used instead of the state directory's startup-config; "" is that one
+	Socket     string // of the api
+	Release    system.Release
+	Level      slog.Level
+	LogTo      io.Writer // besides the ring that `show log` reads
+}
+
+// Run runs the box until ctx ends. A reload starts it again in place.
+func Run(ctx context.Context, b board.Board, o Options) error {
+	ring := system.NewRing(2000)
+	log := system.NewLog(o.Level, ring, o.LogTo)
+	language := lang.New()
+	for {
+		err := once(ctx, b, o, language, log, ring)
+		if !errors.Is(err, system.ErrReload) {
+			return err
+		}
+	}
+}
+
+func once(ctx context.Context, b board.Board, o Options, language *lang.Language, log *slog.Logger, ring *system.Ring) error {
+	box, err := system.Open(system.Options{
+		Board: b, StateDir: o.StateDir, ConfigFile: o.ConfigFile, Release: o.Release, Log: log, Ring: ring, Language: language,
+	})
+	if err != nil {
+		return err
+	}
+	server, err := api.Listen(api.Options{Socket: o.Socket, Log: log}, api.NewBackend(language, box))
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", o.Socket, err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- server.Run(ctx) }()
+	err = box.Run(ctx)
+	stop()
+	return errors.Join(err, <-served)
+}
+
+// Check parses and checks a configuration file, prints every problem as FILE:LINE: severity: text, and reports whether there
+// is no error among them. It changes nothing.
+func Check(file string, out io.Writer) (bool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return false, err
+	}
+	sound := true
+	for _, p := range lang.New().CheckFile(file, text, lang.Env{}) {
+		fmt.Fprintln(out, p)
+		sound = sound && p.Severity != lang.Error
+	}
+	return sound, nil
+}

@@ -1,0 +1,239 @@
+package system
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
+	"viaduct/appliance/pki"
+)
+
+var _ lang.Box = (*System)(nil)
+
+// Running returns the running configuration.
+func (s *System) Running() *config.Config { return s.running.Load() }
+
+// Mutate publishes what change makes of the running configuration.
+func (s *System) Mutate(change func(*config.Config) (*config.Config, error)) error {
+	s.mutate.Lock()
+	defer s.mutate.Unlock()
+	before := s.running.Load()
+	cfg, err := change(before)
+	if err != nil {
+		return err
+	}
+	s.running.Store(cfg)
+	if len(before.LicenseAuthorities) != len(cfg.LicenseAuthorities) {
+		s.installLicenses() // keys of an issuer that was not known before
+	}
+	s.touch()
+	return nil
+}
+
+// Env is what a check of the configuration may know of this box.
+func (s *System) Env() lang.Env {
+	synced := s.clock.Synced()
+	return lang.Env{
+		PKI: s, Now: time.Now(), Synced: &synced, Serial: s.o.Board.SerialNumber(),
+		Resolve: func(host string) ([]netip.Addr, bool) {
+			addrs := s.resolver.Cached(host)
+			return addrs, len(addrs) > 0
+		},
+	}
+}
+
+// problems are what the reconciler met.
+func (s *System) problems() []lang.Problem {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]lang.Problem(nil), s.found...)
+}
+
+// factory is the configuration of a box as it leaves the factory: closed until configured.
+const factory = "cli version 4.00\n"
+
+// ReadFile returns "startup-config", "factory-config" or "startup-config.N", the Nth last one.
+func (s *System) ReadFile(name string) ([]byte, error) {
+	switch name {
+	case "startup-config":
+		return s.store.Startup()
+	case "factory-config":
+		return []byte(factory), nil
+	}
+	if n, err := strconv.Atoi(strings.TrimPrefix(name, "startup-config.")); err == nil {
+		return s.store.OldStartup(n)
+	}
+	return nil, fmt.Errorf("there is no file %s", name)
+}
+
+// WriteFile replaces the startup-config.
+func (s *System) WriteFile(name string, text []byte) error {
+	if name != "startup-config" {
+		return fmt.Errorf("%s cannot be written", name)
+	}
+	return s.store.SaveStartup(text)
+}
+
+// EraseFile removes the startup-config.
+func (s *System) EraseFile(name string) error {
+	if name != "startup-config" {
+		return fmt.Errorf("%s cannot be erased", name)
+	}
+	return s.store.EraseStartup()
+}
+
+// Reload restarts with the startup-config, a moment later so that the answer to the command still arrives.
+func (s *System) Reload(r lang.Reload) error {
+	s.mutate.Lock()
+	defer s.mutate.Unlock()
+	if s.timed != nil && s.timed.Stop() && r.Cancel {
+		s.timed = nil
+		return nil
+	}
+	if r.Cancel {
+		return fmt.Errorf("no reload is pending")
+	}
+	const answer = 200 * time.Millisecond
+	s.timed = time.AfterFunc(max(r.Delay, answer), func() { s.restart(r.Graceful) })
+	return nil
+}
+
+// restart ends Run; graceful waits for the last call, looking once a second.
+func (s *System) restart(graceful bool) {
+	if graceful && s.calls.Count() > 0 {
+		s.mutate.Lock()
+		s.timed = time.AfterFunc(time.Second, func() { s.restart(true) })
+		s.mutate.Unlock()
+		return
+	}
+	select {
+	case s.reload <- struct{}{}:
+	default:
+	}
+}
+
+// ImportCertificate stores a chain and has the gateways use it at once.
+func (s *System) ImportCertificate(name string, pem []byte) (string, error) {
+	chain, err := s.store.ImportCertificate(name, pem)
+	if err != nil {
+		return "", err
+	}
+	s.republish()
+	text := fmt.Sprintf("certificate %s: %s, valid until %s", name, pki.Describe(chain[0]).Subject, chain[0].NotAfter.UTC().Format(time.DateOnly))
+	if len(chain) > 1 {
+		text += fmt.Sprintf(", and %d more of its chain", len(chain)-1)
+	}
+	return text, nil
+}
+
+// ImportPrivateKey stores a private key, never in its encrypted form: the box must start without a pass phrase.
+func (s *System) ImportPrivateKey(name string, pem []byte, passphrase string) (string, error) {
+	key, err := s.store.ImportPrivateKey(name, pem, passphrase)
+	if err != nil {
+		return "", err
+	}
+	s.republish()
+	return fmt.Sprintf("private key %s: %s", name, pki.KeyType(key.Public())), nil
+}
+
+// ExportCertificate returns the PEM text that was imported.
+func (s *System) ExportCertificate(name string) ([]byte, error) {
+	return s.store.CertificateText(name)
+}
+
+// DeletePKI removes a certificate or key.
+func (s *System) DeletePKI(kind, name string) error {
+	defer s.republish()
+	return s.store.RemoveKey(kind, name)
+}
+
+// PKI lists the key store.
+func (s *System) PKI() []lang.PKIItem {
+	var list []lang.PKIItem
+	for _, k := range s.store.Keys() {
+		item := lang.PKIItem{Kind: k.Kind, Name: k.Name}
+		if chain, err := s.store.Certificates(k.Name); k.Kind == KindCertificate && err == nil {
+			item = certificateItem(k.Kind, k.Name, chain[0])
+			item.Chain = len(chain)
+		}
+		if key, err := s.store.PrivateKey(k.Name); k.Kind == KindPrivateKey && err == nil {
+			item.KeyType = pki.KeyType(key.Public())
+		}
+		list = append(list, item)
+	}
+	for _, c := range pki.BuiltIn() {
+		list = append(list, certificateItem("trusted", c.Subject.CommonName, c))
+	}
+	return list
+}
+
+func certificateItem(kind, name string, c *x509.Certificate) lang.PKIItem {
+	d := pki.Describe(c)
+	return lang.PKIItem{Kind: kind, Name: name, KeyType: d.Key, Subject: d.Subject, Names: d.Names, Issuer: d.Issuer, NotAfter: d.NotAfter, Chain: 1}
+}
+
+// republish publishes the configuration once more, as a new snapshot, because what it refers to has changed.
+func (s *System) republish() {
+	s.mutate.Lock()
+	defer s.mutate.Unlock()
+	again := *s.running.Load()
+	s.running.Store(&again)
+	s.touch()
+}
+
+// InstallLicense verifies a key and keeps it.
+func (s *System) InstallLicense(key string) (string, error) {
+	l, err := s.licenses.Install(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities)
+	if err != nil {
+		return "", err
+	}
+	if err := s.store.AddLicense(key); err != nil {
+		s.licenses.Remove(l.Serial)
+		return "", err
+	}
+	text := fmt.Sprintf("license %d: %s", l.Serial, l.Kind)
+	if l.Count > 0 {
+		text += fmt.Sprintf(" +%d", l.Count)
+	}
+	return text, nil
+}
+
+// installLicenses installs what the store holds and is not installed yet. A key that is refused stays in the store: its issuer
+// may be configured later, or the clock be wrong now.
+func (s *System) installLicenses() {
+	have := map[string]bool{}
+	for _, l := range s.licenses.List() {
+		have[l.Key] = true
+	}
+	text, err := s.store.Licenses()
+	if err != nil {
+		s.log.Error("licenses not read", "err", err)
+	}
+	for key := range strings.Lines(string(text)) {
+		key = strings.TrimSpace(key)
+		if key == "" || strings.HasPrefix(key, "#") || have[key] {
+			continue
+		}
+		if _, err := s.licenses.Install(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities); err != nil {
+			s.log.Warn("license not in force", "err", err)
+		}
+	}
+}
+
+// Licenses are the pools and features of `show system licenses`.
+func (s *System) Licenses() lang.Licenses {
+	s.licenses.Expire(time.Now())
+	l := lang.Licenses{Serial: s.o.Board.SerialNumber()}
+	for _, r := range s.licenses.Table() {
+		l.Pools = append(l.Pools, lang.Pool(r))
+	}
+	for _, f := range s.licenses.Features() {
+		l.Features = append(l.Features, lang.Feature(f))
+	}
+	return l
+}

@@ -1,0 +1,81 @@
+package system
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+)
+
+// Ring keeps the last lines of the log for `show log` and hands new ones to followers.
+type Ring struct {
+	mu        sync.Mutex
+	lines     []string // a ring once it is full
+	next      int
+	followers map[chan string]struct{}
+}
+
+// NewRing keeps n lines.
+func NewRing(n int) *Ring {
+	return &Ring{lines: make([]string, 0, n), followers: map[chan string]struct{}{}}
+}
+
+// Write takes whole lines from a slog handler.
+func (r *Ring) Write(b []byte) (int, error) {
+	line := string(bytes.TrimRight(b, "\n"))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.lines) < cap(r.lines) {
+		r.lines = append(r.lines, line)
+	} else if cap(r.lines) > 0 {
+		r.lines[r.next] = line
+		r.next = (r.next + 1) % cap(r.lines)
+	}
+	for f := range r.followers {
+		select {
+		case f <- line:
+		default: // a slow follower misses lines rather than hold the box up
+		}
+	}
+	return len(b), nil
+}
+
+// Last returns the last n lines, oldest first.
+func (r *Ring) Last(n int) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := append(append([]string(nil), r.lines[r.next:]...), r.lines[:r.next]...)
+	return all[max(0, len(all)-n):]
+}
+
+// Follow calls each for every new line until ctx ends or each fails.
+func (r *Ring) Follow(ctx context.Context, each func(line string) error) error {
+	f := make(chan string, 256)
+	r.mu.Lock()
+	r.followers[f] = struct{}{}
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		delete(r.followers, f)
+		r.mu.Unlock()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case line := <-f:
+			if err := each(line); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// NewLog returns a logger that writes text lines to out and to the ring.
+func NewLog(level slog.Leveler, outs ...interface{ Write([]byte) (int, error) }) *slog.Logger {
+	handlers := make([]slog.Handler, len(outs))
+	for i, out := range outs {
+		handlers[i] = slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})
+	}
+	return slog.New(slog.NewMultiHandler(handlers...))
+}

@@ -1,0 +1,73 @@
+package system
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"time"
+
+	"viaduct/appliance/lang"
+)
+
+// Version tells what runs here and how it does.
+func (s *System) Version() lang.Version {
+	v := lang.Version{
+		Product: "Viaduct SBC", Release: s.o.Release.Version, Board: s.o.Board.Name(), Serial: s.o.Board.SerialNumber(),
+		GoVersion: runtime.Version(), Started: s.start, Memory: memory(),
+	}
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		v.Load = strings.Join(strings.Fields(string(load))[:3], " ")
+	}
+	if t, ok := s.o.Board.Temperature(); ok {
+		v.Temperature = fmt.Sprintf("%.0f °C", t)
+	}
+	return v
+}
+
+func memory() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64() - sample[1].Value.Uint64()
+}
+
+// Log returns the last n lines of the log.
+func (s *System) Log(n int) []string { return s.o.Ring.Last(n) }
+
+// Clock tells the time and who says so.
+func (s *System) Clock() lang.Clock {
+	st := s.clock.State()
+	c := lang.Clock{Now: time.Now(), Synced: st.Synced, Offset: st.Offset, Last: st.Since, Err: st.Problem}
+	for _, server := range st.Servers {
+		if server.Used {
+			c.Server, c.Stratum = fmt.Sprintf("%s (%s)", server.Host, server.Addr.Addr()), server.Sample.Stratum
+			break
+		}
+	}
+	return c
+}
+
+// Lookup asks the box's own name servers.
+func (s *System) Lookup(ctx context.Context, host string) ([]string, error) {
+	addrs, err := s.resolver.Lookup(ctx, host)
+	var list []string
+	for _, a := range addrs {
+		list = append(list, a.String())
+	}
+	return list, err
+}
+
+// Sessions are the consoles that are logged in.
+func (s *System) Sessions() []lang.SessionInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []lang.SessionInfo
+	for _, i := range s.sessions {
+		list = append(list, i)
+	}
+	slices.SortFunc(list, func(a, b lang.SessionInfo) int { return a.Since.Compare(b.Since) })
+	return list
+}

@@ -1,0 +1,143 @@
+package system
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"viaduct/appliance/lang"
+	"viaduct/appliance/netcfg"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+)
+
+// network is the kernel's state of the configured ports; an error leaves it empty and in the log.
+func (s *System) network() netcfg.State {
+	st, err := s.net.State(s.Running())
+	if err != nil {
+		s.log.Warn("network state not read", "err", err)
+	}
+	return st
+}
+
+// IPInterfaces lists the interfaces of every IP context with what the kernel has.
+func (s *System) IPInterfaces() []lang.IPInterface {
+	var list []lang.IPInterface
+	st := s.network()
+	for _, c := range s.Running().IP {
+		for _, i := range c.Interfaces {
+			x := lang.IPInterface{Context: c.Name, Name: i.Name, State: "not bound"}
+			for _, p := range st.Ports {
+				if p.Context == c.Name && p.Interface == i.Name {
+					x.Port, x.State, x.Addresses, x.MTU = p.Device, state(p), p.Addresses, p.MTU
+				}
+			}
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+// IPRoutes lists the kernel's routes.
+func (s *System) IPRoutes() []lang.IPRoute {
+	var list []lang.IPRoute
+	for _, r := range s.network().Routes {
+		list = append(list, lang.IPRoute{Prefix: r.Prefix, Gateway: r.Gateway, Interface: r.Device, Metric: r.Metric})
+	}
+	return list
+}
+
+// Ports lists the physical ports.
+func (s *System) Ports() []lang.Port {
+	var list []lang.Port
+	for _, p := range s.network().Ports {
+		list = append(list, lang.Port{
+			Slot: p.Slot, Port: p.Port, Name: p.Device, MAC: p.MAC, State: state(p), Speed: speed(p),
+			RxPackets: p.Rx.Packets, TxPackets: p.Tx.Packets, RxErrors: p.Rx.Errors, TxErrors: p.Tx.Errors,
+		})
+	}
+	return list
+}
+
+func state(p netcfg.PortState) string {
+	switch {
+	case !p.Present:
+		return "missing"
+	case !p.Up:
+		return "down"
+	case !p.Link:
+		return "no carrier"
+	}
+	return "up"
+}
+
+func speed(p netcfg.PortState) string {
+	if p.Speed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d Mbit/s %s duplex", p.Speed, p.Duplex)
+}
+
+// Ping sends four ICMP echo requests, one a second.
+func (s *System) Ping(ctx context.Context, host string, report func(string)) error {
+	addrs, err := s.resolver.Lookup(ctx, host)
+	if err != nil {
+		return err
+	}
+	to := addrs[0]
+	conn, err := icmp.ListenPacket("ip4:icmp", "0.0.0.0")
+	if err != nil {
+		return fmt.Errorf("open icmp socket: %w", err)
+	}
+	defer conn.Close()
+	id := os.Getpid() & 0xffff
+	for seq := 1; seq <= 4; seq++ {
+		rtt, err := echo(ctx, conn, to, id, seq)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			report(fmt.Sprintf("%s: %v", to, err))
+		default:
+			report(fmt.Sprintf("%s: reply %d in %.1f ms", to, seq, float64(rtt)/float64(time.Millisecond)))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second - min(rtt, time.Second)):
+		}
+	}
+	return nil
+}
+
+// echo sends one request and waits a second for its reply.
+func echo(ctx context.Context, conn *icmp.PacketConn, to netip.Addr, id, seq int) (time.Duration, error) {
+	request := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: id, Seq: seq, Data: make([]byte, 56)}}
+	b, err := request.Marshal(nil)
+	if err != nil {
+		return 0, err
+	}
+	sent := time.Now()
+	if _, err := conn.WriteTo(b, &net.IPAddr{IP: to.AsSlice()}); err != nil {
+		return 0, err
+	}
+	if err := conn.SetReadDeadline(sent.Add(time.Second)); err != nil {
+		return 0, err
+	}
+	for buf := make([]byte, 1500); ctx.Err() == nil; {
+		n, _, err := conn.ReadFrom(buf)
+		if err != nil {
+			return time.Second, fmt.Errorf("no reply")
+		}
+		if m, err := icmp.ParseMessage(ipv4.ICMPTypeEcho.Protocol(), buf[:n]); err == nil && m.Type == ipv4.ICMPTypeEchoReply {
+			if e, ok := m.Body.(*icmp.Echo); ok && e.ID == id && e.Seq == seq {
+				return time.Since(sent), nil
+			}
+		}
+	}
+	return 0, ctx.Err()
+}

@@ -1,0 +1,311 @@
+// Package system is the running box: it holds the configuration, starts the engines, makes them follow the configuration, and
+// answers what the command language asks of the box.
+//
+// It owns the running configuration (an immutable snapshot), the state directory (Store), the order in which engines start and
+// stop, and the log that `show log` reads. It does not own the words of the language (package lang) nor what an engine does.
+//
+// Goroutines: one reconciler, which applies the newest snapshot 200 ms after the last change; one writer of call records; and
+// the engines' own Run. All of them end with Run.
+package system
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"viaduct/appliance/call"
+	"viaduct/appliance/clock"
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
+	"viaduct/appliance/license"
+	"viaduct/appliance/media"
+	"viaduct/appliance/names"
+	"viaduct/appliance/netcfg"
+	"viaduct/appliance/sipgw"
+	"viaduct/board"
+)
+
+// Release is what the build says of itself.
+type Release struct {
+	Version, Commit string
+	Built           time.Time
+}
+
+// Options are what a System is given.
+type Options struct {
+	Board      board.Board
+	StateDir   string // startup-config, pki/, licenses, cdr/
+	ConfigFile string // read instead of the state directory's startup-config; "" is that one
+	Release    Release
+	Log        *slog.Logger
+	Ring       *Ring // where the log is kept for `show log`
+	Language   *lang.Language
+}
+
+// ErrReload is why Run ended when the box is to start again with its startup-config.
+var ErrReload = errors.New("reload")
+
+// System is one running box. It implements lang.Box.
+type System struct {
+	o     Options
+	log   *slog.Logger
+	start time.Time
+
+	store    *Store
+	running  atomic.Pointer[config.Config]
+	mutate   sync.Mutex    // one change at a time
+	changed  chan struct{} // one token: there is a newer snapshot
+	reload   chan struct{} // one token: end Run with ErrReload
+	timed    *time.Timer   // a reload to come; guarded by mutate
+	resolver *names.Resolver
+	net      *netcfg.Net
+	clock    *clock.Clock
+	licenses *license.Manager
+	relay    *media.Relay
+	sip      *sipgw.Stack
+	calls    *call.Manager
+	records  chan call.Record
+
+	mu       sync.Mutex
+	found    []lang.Problem // by the reconciler: what the kernel or a socket refused
+	sessions map[string]lang.SessionInfo
+}
+
+// Open reads the state directory and builds the box; nothing runs yet. Files that cannot be read are reported in the log and
+// left out: a box with a broken certificate still carries every call that does not need it.
+func Open(o Options) (*System, error) {
+	store, err := OpenStore(o.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("open state in %s: %w", o.StateDir, err)
+	}
+	for _, err := range store.Problems() {
+		o.Log.Error("file of the key store not usable", "err", err)
+	}
+	s := &System{
+		o: o, log: o.Log, start: time.Now(), store: store, licenses: license.New(),
+		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1),
+		records: make(chan call.Record, 1000), sessions: map[string]lang.SessionInfo{},
+	}
+	s.running.Store(s.startup())
+	s.installLicenses()
+
+	s.resolver = names.New(func() []netip.AddrPort { return servers(s.Running()) })
+	s.relay = media.New(media.Options{Log: o.Log})
+	s.clock = clock.New(clock.Options{
+		Log: o.Log, Lookup: s.resolver.Lookup, Build: o.Release.Built,
+		Load: store.SavedTime, Save: store.SaveTime,
+	})
+	s.sip = sipgw.New(sipgw.Options{
+		Log: o.Log, Resolver: s.resolver, PKI: s, UserAgent: "Viaduct SBC " + o.Release.Version,
+		OnInvite: func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
+	})
+	s.calls = call.New(call.Options{
+		Log: o.Log, SIP: s.sip, Media: s.relay, Licenses: s.licenses, Config: s.Running, Resolved: s.resolver.Cached,
+		Record: s.record,
+	})
+	return s, nil
+}
+
+// startup reads the startup-config. What is wrong in it is logged; everything sound in it starts.
+func (s *System) startup() *config.Config {
+	name := "startup-config"
+	text, err := s.store.Startup()
+	if s.o.ConfigFile != "" {
+		name = s.o.ConfigFile
+		text, err = os.ReadFile(name)
+	}
+	if errors.Is(err, fs.ErrNotExist) && s.o.ConfigFile == "" {
+		s.log.Info("no startup-config, starting empty")
+		return config.New()
+	}
+	if err != nil {
+		s.log.Error("startup-config not read", "name", name, "err", err)
+		return config.New()
+	}
+	cfg, problems := s.o.Language.Parse(text)
+	for _, p := range problems {
+		s.log.Warn("configuration", "name", name, "line", p.Line, "err", p.Text)
+	}
+	return cfg
+}
+
+// Run runs the box until ctx ends or a reload is due (ErrReload), then stops it in order: calls, signalling, media, the rest.
+func (s *System) Run(ctx context.Context) error {
+	var err error
+	if s.net, err = netcfg.New(netcfg.Options{
+		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached,
+	}); err != nil {
+		return err
+	}
+	defer s.net.Close()
+	defer s.resolver.Close()
+	if err := s.clock.Floor(); err != nil {
+		s.log.Warn("clock not set to its floor", "err", err)
+	}
+
+	// Engines stop in the opposite order of this list, each waited for before the next.
+	var stops []func()
+	engine := func(name string, run func(context.Context) error) {
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				s.log.Error("engine ended", "name", name, "err", err)
+			}
+		}()
+		stops = append(stops, func() { cancel(); <-done })
+	}
+	engine("records", s.writeRecords)
+	engine("clock", s.clock.Run)
+	engine("media", s.relay.Run)
+	engine("sip", s.sip.Run)
+	engine("calls", s.calls.Run)
+	engine("reconciler", s.reconcile)
+	defer func() {
+		for i := len(stops) - 1; i >= 0; i-- {
+			stops[i]()
+		}
+	}()
+
+	s.log.Info("started", "version", s.o.Release.Version, "board", s.o.Board.Name(), "serial", s.o.Board.SerialNumber())
+	s.touch()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.reload:
+		s.log.Info("reload")
+		return ErrReload
+	}
+}
+
+// reconcile applies the newest snapshot once changes have settled for a moment: a paste of hundreds of lines is applied once.
+func (s *System) reconcile(ctx context.Context) error {
+	const settle = 200 * time.Millisecond
+	var applied *config.Config
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.changed:
+			timer.Reset(settle)
+		case <-timer.C:
+			if cfg := s.Running(); cfg != applied {
+				s.apply(cfg)
+				applied = cfg
+			}
+		}
+	}
+}
+
+// apply brings the engines in line: network first, because sockets need its addresses, then the clock, then gateways with their
+// keys, registrations and probes.
+func (s *System) apply(cfg *config.Config) {
+	var found []lang.Problem
+	problem := func(severity lang.Severity, text string) {
+		found = append(found, lang.Problem{Severity: severity, Text: text})
+	}
+	report, err := s.net.Apply(cfg)
+	for _, w := range report.Warnings {
+		problem(lang.Warning, w)
+	}
+	for _, e := range split(err) {
+		s.log.Error("network not as configured", "err", e)
+		problem(lang.Warning, e.Error())
+	}
+	s.clock.Apply(cfg)
+	for _, e := range split(s.sip.Apply(cfg, cfg.Address)) {
+		s.log.Error("gateway not as configured", "err", e)
+		problem(lang.Warning, e.Error())
+	}
+	s.mu.Lock()
+	s.found = found
+	s.mu.Unlock()
+}
+
+// touch tells the reconciler that something it follows has changed.
+func (s *System) touch() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Certificates and PrivateKey make the box the key store of its TLS profiles.
+func (s *System) Certificates(name string) ([]*x509.Certificate, error) {
+	return s.store.Certificates(name)
+}
+
+func (s *System) PrivateKey(name string) (crypto.Signer, error) { return s.store.PrivateKey(name) }
+
+// record hands a call's record to the writer; a call never waits for the flash.
+func (s *System) record(r call.Record) {
+	select {
+	case s.records <- r:
+	default:
+		s.log.Error("call record lost, the writer is behind", "call", r.ID)
+	}
+}
+
+// writeRecords writes call records until ctx ends and every record before that is written.
+func (s *System) writeRecords(ctx context.Context) error {
+	log, err := s.store.Records()
+	if err != nil {
+		return fmt.Errorf("open call records: %w", err)
+	}
+	write := func(r call.Record) {
+		line, err := json.Marshal(r)
+		if err == nil {
+			err = log.Append(line)
+		}
+		if err != nil {
+			s.log.Error("call record not written", "call", r.ID, "err", err)
+		}
+	}
+	for {
+		select {
+		case r := <-s.records:
+			write(r)
+		case <-ctx.Done():
+			for len(s.records) > 0 {
+				write(<-s.records)
+			}
+			return log.Close()
+		}
+	}
+}
+
+func servers(cfg *config.Config) []netip.AddrPort {
+	list := make([]netip.AddrPort, len(cfg.DNSServers))
+	for i, a := range cfg.DNSServers {
+		list[i] = netip.AddrPortFrom(a, 53)
+	}
+	return list
+}
+
+// split takes joined errors apart.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []error
+		for _, e := range j.Unwrap() {
+			list = append(list, split(e)...)
+		}
+		return list
+	}
+	return []error{err}
+}

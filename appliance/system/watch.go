@@ -1,0 +1,140 @@
+package system
+
+import (
+	"fmt"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
+	"viaduct/appliance/route"
+)
+
+// Calls lists the calls in progress.
+func (s *System) Calls() []lang.Call {
+	var list []lang.Call
+	for _, i := range s.calls.Calls() {
+		c := lang.Call{
+			ID: i.ID, State: i.State, Calling: i.Calling, Called: i.Called, Started: i.Started, Connected: i.Connected,
+		}
+		for n, l := range i.Legs {
+			if n == 0 {
+				c.From = l.Interface
+			} else {
+				c.To = l.Interface
+			}
+			security := l.Suite
+			if security == "" {
+				security = "none"
+			}
+			c.Legs = append(c.Legs, lang.Leg{
+				Interface: l.Interface, Peer: l.Peer, CallID: l.CallID, Codec: l.Codec, Security: security,
+				Local: address(l.Local), Remote: address(l.Remote),
+				PacketsIn: l.Stats.Received, PacketsOut: l.Stats.Sent, Lost: uint64(max(0, l.Stats.Lost)),
+				JitterMS: float64(l.Stats.Jitter) / float64(time.Millisecond),
+			})
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+func address(a interface {
+	IsValid() bool
+	String() string
+}) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// ClearCall hangs up one call, or all.
+func (s *System) ClearCall(id string) error {
+	if !s.calls.Clear(id) && id != "" {
+		return fmt.Errorf("there is no call %s", id)
+	}
+	return nil
+}
+
+// Registrations are the states of all identities.
+func (s *System) Registrations() []lang.Registration {
+	var list []lang.Registration
+	for _, r := range s.sip.Registrations() {
+		list = append(list, lang.Registration{
+			Identity: r.Identity, Location: r.Location, Registrar: r.Registrar, State: r.State,
+			Expires: r.Expires, Code: r.Code, Reason: r.Reason, NextTry: r.Next,
+		})
+	}
+	return list
+}
+
+// PenaltyBox are the states of all OPTIONS probes.
+func (s *System) PenaltyBox() []lang.Probe {
+	var list []lang.Probe
+	for _, p := range s.sip.PenaltyBox() {
+		list = append(list, lang.Probe{
+			Interface: p.Interface, Peer: p.Peer, Boxed: p.Boxed, Since: p.Since, LastAnswer: p.Reason, RTT: p.RTT, NextProbe: p.Next,
+		})
+	}
+	return list
+}
+
+// Gateways are the configured gateways with their sockets.
+func (s *System) Gateways() []lang.Gateway {
+	open := map[string]lang.Gateway{}
+	for _, g := range s.sip.Gateways() {
+		for _, l := range g.Listeners {
+			x := open[g.Name+" "+l.Interface]
+			x.Name, x.Interface, x.Connections = g.Name, l.Interface, g.Connections
+			if l.Err != nil {
+				x.State, x.Err = "failed", l.Err.Error()
+			} else {
+				x.Listen = append(x.Listen, l.Transport+" "+l.Addr.String())
+				if x.State == "" {
+					x.State = "up"
+				}
+			}
+			open[g.Name+" "+l.Interface] = x
+		}
+	}
+	var list []lang.Gateway
+	for _, g := range s.Running().Gateways {
+		for _, i := range g.Interfaces {
+			x, ok := open[g.Name+" "+i.Name]
+			if !ok {
+				x = lang.Gateway{Name: g.Name, Interface: i.Name, State: "shutdown"}
+				if g.Enabled {
+					x.State = "failed"
+				}
+			}
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+// Trace is a dry run of the routing.
+func (s *System) Trace(start config.Dest, properties []lang.PropertyValue) (lang.Trace, error) {
+	c := route.Call{Time: time.Now()}
+	for _, p := range properties {
+		c.Set(p.Property, p.Value)
+	}
+	plan, err := route.DryRun(s.Running(), start, c)
+	var t lang.Trace
+	if plan != nil {
+		for _, step := range plan.Trace {
+			t.Steps = append(t.Steps, step.String())
+		}
+		for _, a := range plan.Attempts {
+			line := fmt.Sprintf("%s with called-e164 %s, calling-e164 %s", a.Interface, a.Call.CalledE164, a.Call.CallingE164)
+			if a.Call.CallingURI != "" {
+				line += ", calling-uri " + a.Call.CallingURI
+			}
+			if !s.sip.Available(a.Interface) {
+				line += " (in the penalty box now)"
+			}
+			t.Attempts = append(t.Attempts, line)
+		}
+	}
+	return t, err
+}
