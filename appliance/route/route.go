@@ -1,81 +1,137 @@
 // Package route decides where a call goes: mapping tables, complex functions, routing tables and hunt groups of a configuration, as
-// pure functions with a trace.
+// pure functions with a trace. It owns what these tables mean; how a key matches is config.Pattern's. It does not know whether a
+// peer answers: the call layer walks a Plan's attempts and asks it whether a failure goes on to the next. It reads no clock, opens
+// nothing and has no goroutines; lookups in large tables are indexed, and an index lives as long as its table (see index.go).
+//
+// # What the call layer fills in before routing
+//
+//   - CalledE164: user part of the Request-URI.
+//   - CalledURI: the To or the Request-URI as it stands, for example sip:user.01@192.168.1.1. For a PBX that calls a contact which we
+//     registered, the user part is the account, so the table that turns accounts into numbers looks here.
+//   - CallingE164, CallingURI, CallingName: user part, URI and display name of the From header.
+//   - CallingPI: "restricted" for a caller who does not want to be seen, else "allowed" or empty.
+//   - CalledIP, CallingIP: address that the request came to, and from.
+//   - Time: now, in the box's local zone, for tables of time, date and day-of-week.
+//
+// `address-translation incoming-call` lines may say otherwise for one of them. URIs come without display name and angle brackets;
+// parameters do no harm, because e164 properties are cut at them.
+//
+// # What it finds afterwards, in the configuration of the published Teams set-up
+//
+// A call from the Teams user +497123222 to +4930123456 comes in with CalledE164 +4930123456, CallingE164 +497123222 and CallingURI
+// sip:+497123222@sip.pstnhub.microsoft.com;user=phone. The function cf_teams2starface makes CallingE164 from the URI (again
+// +497123222), then CallingURI sip:user.01@192.168.1.100 from the number: the account as which we call the PBX. CalledE164 stays as it
+// was, except for internal calls: +49222 becomes 222. The one attempt goes to if_sip_starface.
+//
+// A call from the PBX to its registered contact sip:user.01@192.168.1.1 comes in with that CalledURI and CalledE164 user.01. The
+// function cf_starface2teams makes CalledE164 +497123222 from the URI; three attempts follow, one for each of Microsoft's names.
+//
+// In each attempt, Called and Calling tell which property stands for a party in the outgoing headers.
 package route
 
 import (
-	"time"
+	"fmt"
 
 	"viaduct/appliance/config"
 )
 
-// Call holds the properties of a call.
-type Call struct {
-	CalledE164, CallingE164 string
-	CalledURI, CallingURI   string
-	CalledName, CallingName string
-	CalledIP, CallingIP     string
-	CallingPI, CallingSI    string
-	Time                    time.Time
-}
-
-// Get returns a property; "" when the call has no such property.
-func (c *Call) Get(p config.Property) string { return "" }
-
-// Set writes a property; one that a call does not have is ignored.
-func (c *Call) Set(p config.Property, v string) {}
-
-// Attempt is one outgoing call to be tried.
-type Attempt struct {
-	Interface string
-	Call      Call
-	Timeout   time.Duration     // go on to the next attempt when nothing at all was heard for so long; 0: never
-	Written   []config.Property // properties that a mapping wrote, in order of Call's fields
-}
-
-// Step is one thing that happened on the way.
-type Step struct {
-	Table, Entry, Action, Before, After string
-}
-
-// String returns one readable line.
-func (s Step) String() string { return "" }
-
-// Plan is what to do with a call.
-type Plan struct {
-	Attempts []Attempt
-	Hunt     *config.HuntGroup
-	Trace    []Step
-}
-
-// Hunts reports whether a failed attempt with this Q.850 cause goes on to the next.
-func (p *Plan) Hunts(cause int) bool { return false }
-
-// Next returns the index of the attempt that follows attempt i, which failed with a Q.850 cause.
-func (p *Plan) Next(i, cause int) (int, bool) { return 0, false }
-
-// Timeout returns the hunt group's timeout.
-func (p *Plan) Timeout() time.Duration { return 0 }
-
-// Rotate turns cyclic hunt groups: turn returns how many calls a group has had.
-func (p *Plan) Rotate(turn func(group string) int) {}
-
 // Error says why a call is not routed.
 type Error struct {
-	Cause int
+	Cause int // Q.850, see SIPFromCause
 	Text  string
-	Trace []Step
 }
 
 func (e *Error) Error() string { return e.Text }
 
-// New plans the call that came in on SIP interface from.
-func New(cfg *config.Config, from string, call Call) (*Plan, error) { return &Plan{}, nil }
+// Causes with which routing itself rejects a call.
+const (
+	noRoute    = 3  // no route to destination
+	loop       = 25 // exchange routing error
+	outOfOrder = 38 // network out of order: for Teams a reason to try another SBC (503)
+)
 
-// DryRun plans a call that begins at start.
-func DryRun(cfg *config.Config, start config.Dest, call Call) (*Plan, error) { return &Plan{}, nil }
+// New plans the call that came in on the SIP interface called from. The plan is never nil: with an error, which is an *Error, it
+// holds the trace up to that point and no attempts.
+func New(cfg *config.Config, from string, call Call) (*Plan, error) {
+	w := newWalk(cfg)
+	sw, in := origin(cfg, from)
+	if in == nil {
+		return w.rejected(noRoute, "interface sip %q does not exist", from)
+	}
+	if !sw.Enabled {
+		return w.rejected(outOfOrder, "context cs %s is shut down", sw.Name)
+	}
+	p := &party{Call: call}
+	if !in.MappingIn.IsZero() {
+		if err := w.function("interface "+in.Name, "use mapping-table in "+in.MappingIn.Name, in.MappingIn.Name, p); err != nil {
+			return w.plan(nil, err)
+		}
+	}
+	if in.Route.IsZero() {
+		return w.rejected(noRoute, "interface %s has no `route call`: nothing says where its calls go", in.Name)
+	}
+	w.step(Step{Table: "interface " + in.Name, Entry: "route call", Action: ActionGo, After: destName(in.Route)})
+	return w.plan(w.dest(in.Route, p, "interface "+in.Name))
+}
 
-// CauseFromSIP returns the Q.850 cause of a final SIP response.
-func CauseFromSIP(code int) int { return 0 }
+// DryRun plans a call that begins at a table, a service or an interface (then: towards it), as `show call-router trace` does.
+func DryRun(cfg *config.Config, start config.Dest, call Call) (*Plan, error) {
+	w := newWalk(cfg)
+	if start.IsZero() {
+		return w.rejected(noRoute, "no destination to begin with")
+	}
+	if sw := owner(cfg, start); sw != nil && !sw.Enabled {
+		return w.rejected(outOfOrder, "context cs %s is shut down", sw.Name)
+	}
+	return w.plan(w.dest(start, &party{Call: call}, "start"))
+}
 
-// SIPFromCause returns the SIP response for a Q.850 cause.
-func SIPFromCause(cause int) int { return 0 }
+func (w *walk) rejected(cause int, format string, args ...any) (*Plan, error) {
+	return w.plan(nil, &Error{Cause: cause, Text: fmt.Sprintf(format, args...)})
+}
+
+// origin finds a SIP interface and the context cs it belongs to.
+func origin(cfg *config.Config, name string) (*config.Switch, *config.SIPInterface) {
+	for _, sw := range cfg.CS {
+		for _, i := range sw.Interfaces {
+			if i.Name == name {
+				return sw, i
+			}
+		}
+	}
+	return nil, nil
+}
+
+// owner finds the context cs that holds a destination.
+func owner(cfg *config.Config, d config.Dest) *config.Switch {
+	for _, sw := range cfg.CS {
+		for _, t := range sw.RoutingTables {
+			if t.Name == d.Table.Name {
+				return sw
+			}
+		}
+		for _, i := range sw.Interfaces {
+			if i.Name == d.Interface.Name {
+				return sw
+			}
+		}
+		for _, h := range sw.HuntGroups {
+			if h.Name == d.Service.Name {
+				return sw
+			}
+		}
+	}
+	return nil
+}
+
+func destName(d config.Dest) string {
+	switch {
+	case !d.Table.IsZero():
+		return "dest-table " + d.Table.Name
+	case !d.Interface.IsZero():
+		return "dest-interface " + d.Interface.Name
+	case !d.Service.IsZero():
+		return "dest-service " + d.Service.Name
+	}
+	return "no destination"
+}

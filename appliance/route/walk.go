@@ -1,0 +1,266 @@
+package route
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+// Bounds of one walk. Configurations that people write stay far below; groups of groups of groups may not.
+const (
+	maxSteps    = 1000
+	maxAttempts = 64
+	maxDepth    = 64
+)
+
+// walk follows one call through the tables.
+type walk struct {
+	cfg      *config.Config
+	trace    []Step
+	attempts int
+	path     []visit  // tables and services that the present branch has entered
+	running  []string // complex functions that are being run
+}
+
+// visit is a table or service with what the call was on entering it. Entering it again in the same state never ends; in another
+// state it may be meant: a table that strips a prefix and looks again.
+type visit struct {
+	dest config.Dest
+	call Call
+}
+
+// node is what a destination came to: an attempt, or a group of nodes that are tried in turn.
+type node struct {
+	attempt  *Attempt
+	hunt     *config.HuntGroup
+	children []*node
+}
+
+func newWalk(cfg *config.Config) *walk { return &walk{cfg: cfg, trace: make([]Step, 0, 16)} }
+
+// step adds to the trace; a trace that would grow without bound stops growing.
+func (w *walk) step(s Step) {
+	if len(w.trace) < maxSteps {
+		w.trace = append(w.trace, s)
+	}
+}
+
+// reject ends a branch, with a line in the trace.
+func (w *walk) reject(table string, cause int, format string, args ...any) error {
+	e := &Error{Cause: cause, Text: table + ": " + fmt.Sprintf(format, args...)}
+	w.step(Step{Table: table, Action: ActionReject, After: e.Text[len(table)+2:]})
+	return e
+}
+
+// dest follows a call to a destination. From names the place that led here.
+func (w *walk) dest(d config.Dest, p *party, from string) (*node, error) {
+	v := visit{d, p.Call}
+	if slices.Contains(w.path, v) {
+		return nil, w.reject(from, loop, "%s again: the call would go round for ever", destName(d))
+	}
+	if len(w.path) >= maxDepth || len(w.trace) >= maxSteps {
+		return nil, w.reject(from, loop, "gave up after %d tables", len(w.path))
+	}
+	w.path = append(w.path, v)
+	defer func() { w.path = w.path[:len(w.path)-1] }()
+
+	switch {
+	case !d.Table.IsZero():
+		if t := d.Table.In(w.cfg); t != nil {
+			return w.table(t, p)
+		}
+		return nil, w.reject(from, noRoute, "routing-table %q does not exist", d.Table.Name)
+	case !d.Service.IsZero():
+		if h := d.Service.In(w.cfg); h != nil {
+			return w.group(h, p)
+		}
+		return nil, w.reject(from, noRoute, "service %q does not exist", d.Service.Name)
+	case !d.Interface.IsZero():
+		if i := d.Interface.In(w.cfg); i != nil {
+			return w.attempt(i, p)
+		}
+		return nil, w.reject(from, noRoute, "interface sip %q does not exist", d.Interface.Name)
+	}
+	return nil, w.reject(from, noRoute, "no destination")
+}
+
+// table chooses a routing table's entry, runs its function and goes on.
+func (w *walk) table(t *config.RoutingTable, p *party) (*node, error) {
+	name := "routing-table " + t.Name
+	key := t.Key
+	if pair, ok := both[key]; ok {
+		key = pair[0]
+	}
+	r, entry := choose(t, key, &p.Call)
+	before := string(key) + " " + show(p.Get(key))
+	if r == nil {
+		w.step(Step{Table: name, Before: before, Action: ActionReject, After: "no key matches and there is no default"})
+		return nil, &Error{Cause: noRoute, Text: fmt.Sprintf("%s: no key matches %s and there is no default", name, before)}
+	}
+	w.step(Step{Table: name, Entry: entry, Action: ActionGo, Before: before, After: destName(r.Dest)})
+	if !r.Function.IsZero() {
+		if err := w.function(name, entry, r.Function.Name, p); err != nil {
+			return nil, err
+		}
+	}
+	return w.dest(r.Dest, p, name)
+}
+
+// choose returns the best route for a call, or the default when no key matches.
+func choose(t *config.RoutingTable, key config.Property, c *Call) (*config.Route, string) {
+	var i int
+	var found bool
+	if isClock(key) {
+		i, found = chooseTime(t.Routes, key, c.Time)
+	} else {
+		i, _, found = routes.find(t, t.Routes, c.Get(key), isE164(key))
+	}
+	if found {
+		return &t.Routes[i], "route " + t.Routes[i].Key.String()
+	}
+	for i := range t.Routes {
+		if t.Routes[i].Default {
+			return &t.Routes[i], "route default"
+		}
+	}
+	return nil, ""
+}
+
+// function runs a mapping table or a complex function on the call.
+func (w *walk) function(table, entry, name string, p *party) error {
+	m, f := config.FunctionIn(w.cfg, config.Ref[config.Function]{Name: name})
+	switch {
+	case m != nil:
+		w.mapping(m, p)
+		return nil
+	case f == nil:
+		return w.reject(table, noRoute, "function %q does not exist", name)
+	case slices.Contains(w.running, name) || len(w.running) >= maxDepth:
+		return w.reject(table, loop, "complex-function %s runs itself", name)
+	}
+	w.step(Step{Table: table, Entry: entry, Action: ActionRun, After: "complex-function " + name})
+	w.running = append(w.running, name)
+	defer func() { w.running = w.running[:len(w.running)-1] }()
+	for _, s := range ordered(f.Steps, func(s config.Step) int { return s.Index }) {
+		if len(w.trace) >= maxSteps {
+			return w.reject(table, loop, "gave up after %d steps", maxSteps)
+		}
+		if err := w.function("complex-function "+name, fmt.Sprint("execute ", s.Index), s.Run.Name, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mapping applies a mapping table: the best matching entry's value replaces the whole property; without one it stays.
+func (w *walk) mapping(t *config.MappingTable, p *party) {
+	list, n := pairs(t)
+	for _, pair := range list[:n] {
+		in, out := pair[0], pair[1]
+		s := Step{Table: "mapping-table " + t.Name, Before: string(in) + " " + show(p.Get(in))}
+		i, m, ok := mappings.find(t, t.Maps, p.Get(in), isE164(in))
+		if !ok {
+			s.Action = ActionNone
+			w.step(s)
+			continue
+		}
+		e := &t.Maps[i]
+		s.Entry = "map " + e.Key.String() + " to " + e.To
+		v := m.Expand(e.To)
+		if isE164(out) {
+			v = cutNumber(v)
+		}
+		switch {
+		case v == "" && (out == config.CalledE164 || out == config.CalledURI):
+			s.Action, s.After = ActionKept, string(out)+" is never made empty"
+		case p.field(out) == nil:
+			s.Action, s.After = ActionKept, string(out)+" cannot be written"
+		default:
+			s.Action, s.After = ActionSet, string(out)+" "+show(p.set(out, v))
+		}
+		w.step(s)
+	}
+}
+
+// group follows a call into all destinations of a hunt group. A destination that leads nowhere is left out.
+func (w *walk) group(h *config.HuntGroup, p *party) (*node, error) {
+	name := "service " + h.Name
+	n := &node{hunt: h}
+	var first error
+	for _, r := range ordered(h.Routes, func(r config.HuntRoute) int { return r.Index }) {
+		w.step(Step{Table: name, Entry: fmt.Sprint("route call ", r.Index), Action: ActionGo, After: destName(r.Dest)})
+		branch := party{p.Call, p.written}
+		child, err := w.dest(r.Dest, &branch, name)
+		if err != nil {
+			if first == nil {
+				first = err
+			}
+			continue
+		}
+		n.children = append(n.children, child)
+	}
+	switch {
+	case len(n.children) > 0:
+		return n, nil
+	case first != nil:
+		return nil, first
+	}
+	return nil, w.reject(name, noRoute, "has no `route call`")
+}
+
+// attempt ends at an interface.
+func (w *walk) attempt(i *config.SIPInterface, p *party) (*node, error) {
+	name := "interface " + i.Name
+	if w.attempts++; w.attempts > maxAttempts {
+		return nil, w.reject(name, noRoute, "more than %d attempts for one call", maxAttempts)
+	}
+	if !i.MappingOut.IsZero() {
+		if err := w.function(name, "use mapping-table out "+i.MappingOut.Name, i.MappingOut.Name, p); err != nil {
+			return nil, err
+		}
+	}
+	a := &Attempt{Interface: i.Name, Call: p.Call, Written: p.written}
+	called, calling := a.Called(), a.Calling()
+	w.step(Step{Table: name, Action: ActionCall, After: string(called) + " " + show(p.Get(called)) + " as " + string(calling) + " " + show(p.Get(calling))})
+	return &node{attempt: a}, nil
+}
+
+// plan closes the walk.
+func (w *walk) plan(n *node, err error) (*Plan, error) {
+	p := &Plan{Trace: w.trace}
+	if err != nil {
+		if len(p.Trace) == 0 || p.Trace[len(p.Trace)-1].Action != ActionReject {
+			p.Trace = append(p.Trace, Step{Table: "call", Action: ActionReject, After: err.Error()})
+		}
+		return p, err
+	}
+	p.root, p.Hunt = n, n.hunt
+	p.flatten()
+	return p, nil
+}
+
+// ordered returns list in the order of its indexes, which is nearly always the order it has.
+func ordered[T any](list []T, index func(T) int) []T {
+	less := func(a, b T) int { return index(a) - index(b) }
+	if slices.IsSortedFunc(list, less) {
+		return list
+	}
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, less)
+	return list
+}
+
+// show quotes a value so that blanks and emptiness are seen.
+func show(v string) string { return `"` + v + `"` }
+
+// timeout is how long an attempt inside these groups (outermost first) may be silent: the innermost group that says so decides.
+func timeout(groups []span) time.Duration {
+	for _, g := range slices.Backward(groups) {
+		if g.hunt.Timeout > 0 {
+			return g.hunt.Timeout
+		}
+	}
+	return 0
+}
