@@ -62,8 +62,10 @@ func newKeyboard() *keyboard {
 	return &keyboard{news: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-// pump reads until the terminal ends; it is the reader goroutine.
+// pump reads until the terminal ends; it is the reader goroutine. The end of the context ends the session's waiting, too,
+// even while a read is blocked.
 func (k *keyboard) pump(ctx context.Context, r io.Reader) {
+	defer context.AfterFunc(ctx, func() { k.put(ctx, nil, ctx.Err()) })()
 	b := make([]byte, 4096)
 	for {
 		n, err := r.Read(b)

@@ -37,12 +37,12 @@ type paste struct {
 // quiet is how long a line may be late to count as part of what came before it.
 const quiet = 100 * time.Millisecond
 
-// newPaste reads its lines from in, through a goroutine that ends when in does or ctx.
-func newPaste(ctx context.Context, sh shell, in io.Reader, out io.Writer) *paste {
+// newPaste reads its lines from in, through a goroutine that spawn starts and that ends when in does.
+func newPaste(ctx context.Context, sh shell, in io.Reader, out io.Writer, spawn func(func())) *paste {
 	lines := make(chan input, 2*batchLines)
 	p := &paste{shell: sh, out: out, lines: lines}
 	p.start = func() {
-		go func() {
+		spawn(func() {
 			defer close(lines)
 			readLines(in, func(l input) bool {
 				select {
@@ -52,9 +52,17 @@ func newPaste(ctx context.Context, sh shell, in io.Reader, out io.Writer) *paste
 					return false
 				}
 			})
-		}()
+		})
 	}
 	return p
+}
+
+// command makes the paste run the lines of one command; what comes in is read only into blocks.
+func (p *paste) command(text string) {
+	p.blocksOnly = true
+	for i, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		p.queue = append(p.queue, input{text: line, n: i + 1, bad: notText(line)})
+	}
 }
 
 // run runs everything and returns ErrSaid when a line failed.

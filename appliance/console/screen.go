@@ -23,13 +23,22 @@ type screen struct {
 // newScreen makes a screen that writes to w; the caller runs keys.pump.
 func newScreen(w io.Writer) *screen {
 	s := &screen{keys: newKeyboard(), w: w}
+	s.width.Store(80)
+	s.height.Store(24)
+	s.fresh()
+	return s
+}
+
+// fresh forgets a line that was begun, for the next one who logs in.
+func (s *screen) fresh() {
 	s.term = term.NewTerminal(struct {
 		io.Reader
 		io.Writer
-	}{s.keys, w}, "")
+	}{s.keys, s.w}, "")
 	s.term.History = noHistory{}
-	s.resize(80, 24)
-	return s
+	s.term.SetSize(int(s.width.Load()), int(s.height.Load()))
+	s.keys.idle = 0
+	s.keys.lineEnd()
 }
 
 func (s *screen) resize(width, height int) {

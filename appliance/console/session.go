@@ -47,8 +47,7 @@ func (s *session) run(ctx context.Context) error {
 	for !s.exit {
 		if err := s.step(ctx); err != nil {
 			if errors.Is(err, errIdle) {
-				s.println("")
-				s.println(fmt.Sprintf("%% nothing was typed for %v: logged out", s.keys.idle))
+				s.println(fmt.Sprintf("\n%% nothing was typed for %v: logged out", s.keys.idle))
 				return nil
 			}
 			return err

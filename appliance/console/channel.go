@@ -1,0 +1,99 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// channel is one session of an SSH connection: a shell with or without a terminal, or one command.
+func (s *sshServer) channel(ctx context.Context, ch ssh.Channel, asks <-chan *ssh.Request, who *ssh.Permissions, tty string) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	defer ch.Close()
+
+	var scr *screen // with a pty
+	started := false
+	ended := make(chan int, 1)
+	for {
+		select {
+		case status := <-ended:
+			ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
+			return
+		case r, ok := <-asks:
+			if !ok {
+				return
+			}
+			done := false
+			switch r.Type {
+			case "pty-req":
+				var p struct {
+					Term                         string
+					Columns, Rows, Width, Height uint32
+					Modes                        string
+				}
+				if done = scr == nil && !started && ssh.Unmarshal(r.Payload, &p) == nil; done {
+					scr = newScreen(ch)
+					scr.resize(int(min(p.Columns, 1<<16)), int(min(p.Rows, 1<<16)))
+				}
+			case "window-change":
+				var p struct{ Columns, Rows, Width, Height uint32 }
+				if done = scr != nil && ssh.Unmarshal(r.Payload, &p) == nil; done {
+					scr.resize(int(min(p.Columns, 1<<16)), int(min(p.Rows, 1<<16)))
+				}
+			case "shell", "exec":
+				var p struct{ Command string }
+				if started || r.Type == "exec" && ssh.Unmarshal(r.Payload, &p) != nil {
+					break
+				}
+				done, started = true, true
+				if scr != nil && r.Type == "shell" {
+					running.Go(func() { scr.keys.pump(ctx, ch) })
+					running.Go(func() { ended <- s.shell(ctx, scr, who, tty) })
+					break
+				}
+				paste := newPaste(ctx, shell{client: s.client, user: who.Extensions[extUser], tty: tty}, ch, ch, running.Go)
+				if r.Type == "exec" {
+					paste.command(p.Command)
+				}
+				running.Go(func() { ended <- s.lines(ctx, paste, ch.Stderr()) })
+			case "signal":
+				var p struct{ Name string }
+				if done = ssh.Unmarshal(r.Payload, &p) == nil && p.Name == "INT"; done {
+					cancel()
+				}
+			}
+			if r.WantReply {
+				r.Reply(done, nil)
+			}
+		}
+	}
+}
+
+// shell is a session at a terminal; it returns the exit status.
+func (s *sshServer) shell(ctx context.Context, scr *screen, who *ssh.Permissions, tty string) int {
+	scr.keys.idle, _ = time.ParseDuration(who.Extensions[extIdle])
+	if err := s.newSession(scr, who.Extensions[extUser], tty).run(ctx); !hangup(err) {
+		s.Log.Debug("ssh session ended", "peer", tty, "err", err)
+		return 1
+	}
+	return 0
+}
+
+// lines runs a command, or what the client sends without a terminal.
+func (s *sshServer) lines(ctx context.Context, p *paste, stderr io.Writer) int {
+	err := p.run(ctx)
+	if err != nil && err != ErrSaid {
+		fmt.Fprintf(stderr, "%% %v\n", err)
+	}
+	if err != nil {
+		return 1
+	}
+	return 0
+}

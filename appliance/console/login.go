@@ -1,0 +1,73 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"viaduct/appliance/api/wire"
+)
+
+// A wrong password on a local line costs a wait that grows to maxPenalty; over the network a source is banned (ban.go).
+const (
+	firstPenalty = time.Second
+	maxPenalty   = 30 * time.Second
+)
+
+// login asks at a screen who is there until somebody is let in, and returns the reply. While no account has a password it
+// asks nobody. The error is the terminal's.
+func (c *console) login(ctx context.Context, scr *screen, tty string) (wire.LoginReply, error) {
+	penalty := firstPenalty
+	open, err := c.client.Login(ctx, wire.LoginRequest{TTY: tty})
+	for {
+		for err != nil {
+			if ctx.Err() != nil {
+				return wire.LoginReply{}, ctx.Err()
+			}
+			scr.println(fmt.Sprintf("%% %v", err))
+			if _, _, e := scr.read("press Enter to try again "); e != nil {
+				return wire.LoginReply{}, e
+			}
+			open, err = c.client.Login(ctx, wire.LoginRequest{TTY: tty})
+		}
+		if open.Banner != "" {
+			scr.println(open.Banner)
+		}
+		if open.OK {
+			return open, nil
+		}
+		var user, password string
+		for user == "" {
+			var state lineState
+			if user, state, err = scr.read("login: "); err != nil {
+				return wire.LoginReply{}, err
+			}
+			if state.mark != entered || state.bad != "" {
+				user = ""
+			}
+		}
+		password, state, e := scr.password("Password: ")
+		if e != nil {
+			return wire.LoginReply{}, e
+		}
+		if state.mark != entered {
+			continue
+		}
+		var r wire.LoginReply
+		r, err = c.client.Login(ctx, wire.LoginRequest{User: user, Password: password, TTY: tty})
+		if err != nil {
+			continue
+		}
+		if r.OK {
+			return r, nil
+		}
+		select {
+		case <-time.After(penalty):
+		case <-ctx.Done():
+			return wire.LoginReply{}, ctx.Err()
+		}
+		penalty = min(2*penalty, maxPenalty)
+		scr.println("% login incorrect")
+		open, err = c.client.Login(ctx, wire.LoginRequest{TTY: tty})
+	}
+}

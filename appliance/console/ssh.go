@@ -1,0 +1,259 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"viaduct/appliance/api/wire"
+)
+
+const (
+	handshakeTime = 20 * time.Second // from the connection to the password, as OpenSSH's LoginGraceTime, but stricter
+	maxTries      = 4                // passwords a connection
+	maxPeers      = 32               // connections at once
+	maxPeersEach  = 8                // of one source
+	maxChannels   = 4                // sessions of one connection
+	badPassword   = time.Second      // a wrong password is answered after this
+)
+
+// sshServer is the console over SSH: passwords are checked by sbcd, sessions and exec requests are served, everything else
+// (forwarding, subsystems, agents) is refused.
+type sshServer struct {
+	*console
+	key       ssh.Signer
+	listeners []net.Listener
+	bans      bans
+
+	lock  sync.Mutex
+	peers map[net.Conn]netip.Addr
+	all   sync.WaitGroup
+}
+
+func newSSHServer(c *console) (*sshServer, error) {
+	key, err := hostKey(c.State)
+	if err != nil {
+		return nil, err
+	}
+	s := &sshServer{console: c, key: key, peers: make(map[net.Conn]netip.Addr)}
+	for _, addr := range c.SSH {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			s.close()
+			return nil, fmt.Errorf("listen for ssh: %w", err)
+		}
+		s.listeners = append(s.listeners, l)
+		c.Log.Info("ssh listens", "peer", l.Addr().String())
+	}
+	return s, nil
+}
+
+func (s *sshServer) close() {
+	for _, l := range s.listeners {
+		l.Close()
+	}
+}
+
+// run accepts connections until the context ends, and waits for all of them.
+func (s *sshServer) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, s.end)
+	defer stop()
+	var accepting sync.WaitGroup
+	errs := make([]error, len(s.listeners))
+	for i, l := range s.listeners {
+		accepting.Go(func() {
+			defer cancel()
+			if errs[i] = s.accept(ctx, l); ctx.Err() != nil {
+				errs[i] = nil
+			}
+		})
+	}
+	accepting.Wait()
+	s.end()
+	s.all.Wait()
+	return errors.Join(errs...)
+}
+
+// end closes all sockets.
+func (s *sshServer) end() {
+	s.close()
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	for c := range s.peers {
+		c.Close()
+	}
+}
+
+func (s *sshServer) accept(ctx context.Context, l net.Listener) error {
+	for {
+		c, err := l.Accept()
+		var temporary interface{ Temporary() bool }
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && errors.As(err, &temporary) && temporary.Temporary(): // out of file descriptors: not for ever
+			time.Sleep(100 * time.Millisecond)
+			continue
+		default:
+			return fmt.Errorf("accept ssh: %w", err)
+		}
+		from := remote(c)
+		if !s.admit(c, from) {
+			c.Close()
+			continue
+		}
+		s.all.Go(func() {
+			defer s.leave(c)
+			s.serve(ctx, c, from)
+		})
+	}
+}
+
+func remote(c net.Conn) netip.Addr {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
+// admit refuses banned sources and more connections than the box needs.
+func (s *sshServer) admit(c net.Conn, from netip.Addr) bool {
+	if s.bans.banned(from) {
+		return false
+	}
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	same := 0
+	for _, a := range s.peers {
+		if a == from {
+			same++
+		}
+	}
+	if len(s.peers) >= maxPeers || same >= maxPeersEach {
+		s.Log.Warn("too many ssh connections", "peer", from.String())
+		return false
+	}
+	s.peers[c] = from
+	return true
+}
+
+func (s *sshServer) leave(c net.Conn) {
+	c.Close()
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	delete(s.peers, c)
+}
+
+// Extensions of the permissions that a login leaves.
+const (
+	extUser = "user"
+	extIdle = "idle"
+)
+
+// serve is one connection.
+func (s *sshServer) serve(ctx context.Context, c net.Conn, from netip.Addr) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.SetDeadline(time.Now().Add(handshakeTime))
+	conn, channels, requests, err := ssh.NewServerConn(c, s.config(ctx, from))
+	if err != nil {
+		s.Log.Debug("ssh handshake failed", "peer", from.String(), "err", err)
+		return
+	}
+	defer conn.Close()
+	c.SetDeadline(time.Time{})
+	s.Log.Info("ssh login", "peer", conn.RemoteAddr().String(), "name", conn.Permissions.Extensions[extUser])
+	var running sync.WaitGroup
+	running.Go(func() { ssh.DiscardRequests(requests) })
+	slots := make(chan struct{}, maxChannels)
+	for n := 0; ; n++ {
+		offer, ok := <-channels
+		if !ok {
+			break
+		}
+		if offer.ChannelType() != "session" {
+			offer.Reject(ssh.Prohibited, "only sessions are served")
+			continue
+		}
+		select {
+		case slots <- struct{}{}:
+		default:
+			offer.Reject(ssh.ResourceShortage, "too many sessions on this connection")
+			continue
+		}
+		ch, asks, err := offer.Accept()
+		if err != nil {
+			<-slots
+			continue
+		}
+		tty := "ssh " + conn.RemoteAddr().String()
+		if n > 0 {
+			tty = fmt.Sprintf("%s/%d", tty, n)
+		}
+		running.Go(func() {
+			defer func() { <-slots }()
+			s.channel(ctx, ch, asks, conn.Permissions, tty)
+		})
+	}
+	cancel()
+	running.Wait()
+}
+
+// config is the handshake of one connection. The identity is taken from the permissions that the callback that succeeded
+// has returned, never from a variable: a client may offer many.
+func (s *sshServer) config(ctx context.Context, from netip.Addr) *ssh.ServerConfig {
+	check := func(user, password string) (*ssh.Permissions, error) {
+		if s.bans.banned(from) {
+			return nil, errors.New("banned")
+		}
+		r, err := s.client.Login(ctx, wire.LoginRequest{User: user, Password: password, TTY: "ssh " + from.String(), Remote: true})
+		switch {
+		case err != nil:
+			return nil, err
+		case user == "" || !r.OK:
+			if s.bans.wrong(from) {
+				s.Log.Warn("too many wrong passwords", "peer", from.String(), "until", time.Now().Add(banTime))
+			}
+			select {
+			case <-time.After(badPassword):
+			case <-ctx.Done():
+			}
+			return nil, errors.New("wrong account or password")
+		}
+		s.bans.right(from)
+		return &ssh.Permissions{Extensions: map[string]string{extUser: r.User, extIdle: r.Idle.String()}}, nil
+	}
+	cfg := &ssh.ServerConfig{
+		MaxAuthTries:  maxTries,
+		ServerVersion: "SSH-2.0-Viaduct",
+		PasswordCallback: func(m ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
+			return check(m.User(), string(password))
+		},
+		KeyboardInteractiveCallback: func(m ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			answers, err := ask("", "", []string{"Password: "}, []bool{false})
+			if err != nil || len(answers) != 1 {
+				return nil, errors.New("no password given")
+			}
+			return check(m.User(), answers[0])
+		},
+		BannerCallback: func(ssh.ConnMetadata) string {
+			r, err := s.client.Login(ctx, wire.LoginRequest{TTY: "ssh " + from.String(), Remote: true})
+			switch {
+			case err != nil:
+				return fmt.Sprintf("%v\r\n", err)
+			case r.Banner != "":
+				return printable(r.Banner) + "\r\n"
+			}
+			return ""
+		},
+	}
+	cfg.AddHostKey(s.key)
+	return cfg
+}

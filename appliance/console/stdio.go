@@ -1,0 +1,53 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// Stdio is one session on stdin and stdout. Who may open sbcd's socket is the local root: no login. On a terminal it is a
+// session as over SSH; anything else is a paste, and the error is ErrSaid when a line of it failed.
+func Stdio(ctx context.Context, socket string, in, out *os.File) error {
+	if !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
+		sh := shell{client: NewClient(socket, patiencePiped), tty: fmt.Sprintf("stdio %d", os.Getpid())}
+		return newPaste(ctx, sh, in, out, func(read func()) { go read() }).run(ctx)
+	}
+	before, err := term.MakeRaw(int(in.Fd()))
+	if err != nil {
+		return fmt.Errorf("terminal to raw mode: %w", err)
+	}
+	defer term.Restore(int(in.Fd()), before)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	scr := newScreen(out)
+	go scr.keys.pump(ctx, in)
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, unix.SIGWINCH)
+	defer signal.Stop(resized)
+	sized := make(chan struct{})
+	defer func() { cancel(); <-sized }()
+	go func() {
+		defer close(sized)
+		for {
+			if w, h, err := term.GetSize(int(out.Fd())); err == nil {
+				scr.resize(w, h)
+			}
+			select {
+			case <-resized:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	c := &console{client: NewClient(socket, patience), histories: &histories{}}
+	err = c.newSession(scr, "", fmt.Sprintf("stdio %d", os.Getpid())).run(ctx)
+	if hangup(err) {
+		err = nil
+	}
+	return err
+}
