@@ -1,0 +1,216 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// The names and addresses of the world: those of the reference configuration.
+const (
+	SBCName      = "sbc.meinefirma.de"
+	StarfaceName = "starface.meinefirma.de"
+	NTPName      = "ntp.meinefirma.de"
+)
+
+// The addresses of the world.
+var (
+	BoxLAN       = netip.MustParseAddr("192.168.1.1")
+	BoxWAN       = netip.MustParseAddr("123.123.123.123")
+	StarfaceAddr = netip.MustParseAddr("192.168.1.100")
+	DNSAddr      = netip.MustParseAddr("192.168.1.53")
+	NTPAddr      = netip.MustParseAddr("192.168.1.123")
+	LANPeerAddr  = netip.MustParseAddr("192.168.1.50") // a PC, or the place of another PBX in a test
+	GatewayAddr  = netip.MustParseAddr("123.123.123.113")
+	StrangerAddr = netip.MustParseAddr("123.123.123.114") // somebody on the WAN whom the box does not trust
+	// WANPeerAddr is inside Microsoft's networks and used by no hub: the place of another peer in a test.
+	WANPeerAddr = netip.MustParseAddr("52.114.16.74")
+	// MediaAddr is the media processor that all hubs use.
+	MediaAddr = netip.MustParseAddr("52.114.249.26")
+)
+
+// Options say how a world is made. The zero value is a whole world that speaks to nobody.
+type Options struct {
+	// Tell hears what happens, one line each: who it happened to, and what.
+	// It is called from several goroutines.
+	Tell func(who, what string)
+	// Trace hears every SIP message of the simulated peers.
+	Trace func(who, direction, peer, message string)
+
+	NoTeams    bool // no hubs: their addresses are free for other programs
+	NoStarface bool // no STARFACE: likewise
+
+	SBCPort uint16 // where the box listens for Teams; 0: 5062
+	// TTL of the name server's answers in seconds; 0: 5.
+	TTL uint32
+	// OptionsInterval is how often a hub sends OPTIONS once it has seen the box's; 0: a minute.
+	OptionsInterval time.Duration
+}
+
+// World is the networks and the peers around one box.
+type World struct {
+	Box, LAN, WAN *Namespace
+
+	PKI      *PKI
+	DNS      *DNS
+	NTP      *NTP
+	Teams    *Teams    // nil with NoTeams
+	Starface *Starface // nil with NoStarface
+
+	options Options
+	cancel  context.CancelFunc
+	closers []func() error // in the order of making
+}
+
+// New makes a world. It lives until Close, whatever becomes of ctx.
+func New(ctx context.Context, o Options) (w *World, err error) {
+	if o.Tell == nil {
+		o.Tell = func(string, string) {}
+	}
+	if o.SBCPort == 0 {
+		o.SBCPort = 5062
+	}
+	if o.TTL == 0 {
+		o.TTL = 5
+	}
+	if o.OptionsInterval == 0 {
+		o.OptionsInterval = time.Minute
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	w = &World{options: o, cancel: cancel}
+	defer func() {
+		if err != nil {
+			_ = w.Close()
+			w = nil
+		}
+	}()
+	if w.PKI, err = newPKI(time.Now()); err != nil {
+		return w, err
+	}
+	if err = w.network(); err != nil {
+		return w, err
+	}
+	if w.DNS, err = newDNS(run, w.LAN, netip.AddrPortFrom(DNSAddr, 53), o.TTL); err != nil {
+		return w, err
+	}
+	w.closers = append(w.closers, w.DNS.close)
+	w.DNS.Set(SBCName, BoxWAN)
+	w.DNS.Set(StarfaceName, StarfaceAddr)
+	w.DNS.Set(NTPName, NTPAddr)
+	for _, site := range sites {
+		w.DNS.Set(site.name, site.addr)
+		w.DNS.Set(site.region, site.addr)
+	}
+	if w.NTP, err = newNTP(run, w.LAN, netip.AddrPortFrom(NTPAddr, 123)); err != nil {
+		return w, err
+	}
+	w.closers = append(w.closers, w.NTP.close)
+	if !o.NoTeams {
+		if w.Teams, err = newTeams(run, w); err != nil {
+			return w, err
+		}
+		w.closers = append(w.closers, w.Teams.close)
+	}
+	if !o.NoStarface {
+		if w.Starface, err = newStarface(run, w); err != nil {
+			return w, err
+		}
+		w.closers = append(w.closers, w.Starface.close)
+	}
+	return w, nil
+}
+
+// network makes the three namespaces, the links between them and the addresses of all but the box.
+func (w *World) network() error {
+	for _, make := range []struct {
+		name string
+		to   **Namespace
+	}{{"box", &w.Box}, {"lan", &w.LAN}, {"wan", &w.WAN}} {
+		n, err := newNamespace(make.name)
+		if err != nil {
+			return err
+		}
+		*make.to = n
+		w.closers = append(w.closers, n.close)
+	}
+	// eth00 and eth01 stay down and without addresses: configuring them is the box's work.
+	if err := w.Box.edit(func(h *netlink.Handle) error {
+		return errors.Join(up(h, "lo"),
+			h.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth00"}, PeerName: "lan0", PeerNamespace: netlink.NsFd(w.LAN.file.Fd())}),
+			h.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth01"}, PeerName: "wan0", PeerNamespace: netlink.NsFd(w.WAN.file.Fd())}))
+	}); err != nil {
+		return err
+	}
+	if err := w.LAN.edit(func(h *netlink.Handle) error {
+		return errors.Join(up(h, "lo"), up(h, "lan0"), addresses(h, "lan0", 24, StarfaceAddr, DNSAddr, NTPAddr, LANPeerAddr))
+	}); err != nil {
+		return err
+	}
+	// Microsoft's addresses live on the gateway itself, so nothing needs to be forwarded.
+	return w.WAN.edit(func(h *netlink.Handle) error {
+		microsoft := []netip.Addr{WANPeerAddr, MediaAddr}
+		for _, site := range sites {
+			microsoft = append(microsoft, site.addr)
+		}
+		return errors.Join(up(h, "lo"), up(h, "wan0"), addresses(h, "wan0", 28, GatewayAddr, StrangerAddr), addresses(h, "lo", 32, microsoft...))
+	})
+}
+
+// AddAddress gives the LAN or WAN side one more address, for a further peer.
+func (n *Namespace) AddAddress(link string, bits int, addr netip.Addr) error {
+	return n.edit(func(h *netlink.Handle) error { return addresses(h, link, bits, addr) })
+}
+
+func (n *Namespace) edit(change func(*netlink.Handle) error) error {
+	h, err := netlink.NewHandleAt(netns.NsHandle(n.file.Fd()), unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("open netlink in %s: %w", n.Name, err)
+	}
+	defer h.Close()
+	if err := change(h); err != nil {
+		return fmt.Errorf("configure network %s: %w", n.Name, err)
+	}
+	return nil
+}
+
+func up(h *netlink.Handle, name string) error {
+	link, err := h.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	return h.LinkSetUp(link)
+}
+
+func addresses(h *netlink.Handle, name string, bits int, addrs ...netip.Addr) error {
+	link, err := h.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	for _, a := range addrs {
+		parsed, err := netlink.ParseAddr(netip.PrefixFrom(a, bits).String())
+		if err != nil {
+			return err
+		}
+		if err := h.AddrAdd(link, parsed); err != nil {
+			return fmt.Errorf("add %v to %s: %w", a, name, err)
+		}
+	}
+	return nil
+}
+
+// Close ends everything in the world and waits for it.
+func (w *World) Close() error {
+	w.cancel()
+	var errs []error
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		errs = append(errs, w.closers[i]())
+	}
+	w.closers = nil
+	return errors.Join(errs...)
+}
