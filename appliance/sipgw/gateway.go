@@ -3,7 +3,13 @@ package sipgw
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"viaduct/appliance/config"
 
@@ -12,8 +18,66 @@ import (
 
 // gateway is one `context sip-gateway`: its sockets, connections, transactions and dialogs.
 type gateway struct {
-	stack *Stack
-	name  string
+	stack   *Stack
+	name    string
+	log     *slog.Logger
+	conf    atomic.Pointer[gatewayConf]
+	rewatch chan struct{} // the peers' names changed
+	stop    context.CancelFunc
+	rate    limiter
+
+	counters struct{ requests, untrusted, malformed, refused atomic.Uint64 }
+
+	mu        sync.Mutex
+	listeners map[listenKey]*listener
+	pool      map[poolKey]*stream // connections of ours that take new requests
+	streams   map[*stream]struct{}
+	accepted  int // connections of peers
+	sources   map[netip.Addr]int
+	expected  map[netip.Addr]time.Time
+	resolved  map[target]resolved
+	clients   map[string]*clientTx
+	servers   map[string]*serverTx
+	merged    map[string]struct{}
+	legs      map[string]*Leg // by Call-ID and our tag
+}
+
+// gatewayConf is a gateway's part of a configuration, immutable.
+type gatewayConf struct {
+	cfg        *config.Config
+	gw         *config.SIPGateway
+	binds      []bound
+	interfaces []*config.SIPInterface // bound to the gateway, in their order
+	tlsProfile *config.TLSProfile
+	identity   string // changes when the certificate or the rules of TLS change
+	tlsErr     error
+}
+
+// bound is an interface of the gateway with the address that it has now.
+type bound struct {
+	*config.GatewayInterface
+	addr netip.Addr
+}
+
+// port is where the interface listens for a transport, 0: not.
+func (b bound) port(transport string) uint16 {
+	switch {
+	case !b.addr.IsValid():
+		return 0
+	case transport == "tls":
+		return b.TLS
+	}
+	return b.UDPTCP
+}
+
+// bind is the interface that carries a transport; nil: none does.
+func (c *gatewayConf) bind(transport string) *bound {
+	for i := range c.binds {
+		if c.binds[i].port(transport) != 0 {
+			return &c.binds[i]
+		}
+	}
+	return nil
 }
 
 // target is where a request goes: a name or address, resolved when it is sent. Port 0: SRV, then the transport's default.
@@ -23,31 +87,284 @@ type target struct {
 	transport string // "udp", "tcp", "tls"
 }
 
+// local is the address that requests leave from over a transport; zero: no such listener.
+func (g *gateway) local(transport string) netip.Addr {
+	if b := g.conf.Load().bind(transport); b != nil {
+		return b.addr
+	}
+	return netip.Addr{}
+}
+
+// socket is the UDP socket that reaches an address.
+func (g *gateway) socket(to netip.Addr) *datagrams {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, b := range g.conf.Load().binds {
+		if b.UDPTCP == 0 || !b.addr.IsValid() || b.addr.Is4() != to.Is4() {
+			continue
+		}
+		if l := g.listeners[listenKey{"udp", netip.AddrPortFrom(b.addr, b.UDPTCP)}]; l != nil && l.udp != nil {
+			return l.udp
+		}
+	}
+	return nil
+}
+
+// transport is what requests to a SIP interface's peer use: "tls", "udp" or "tcp".
+func (g *gateway) transport(i *config.SIPInterface) string { return g.transportFor(i, "") }
+
+// transportFor also looks at what the identity's `call outbound` forces.
+func (g *gateway) transportFor(i *config.SIPInterface, identity string) string {
+	c := g.conf.Load()
+	for _, r := range c.gw.Location {
+		if l := r.In(c.cfg); l != nil {
+			if f, _ := l.Faces(identity); f.CallOutbound != nil && f.CallOutbound.ForceTransport != "" {
+				return f.CallOutbound.ForceTransport
+			}
+		}
+	}
+	switch {
+	case i != nil && i.PenaltyBox.ForceTLS && c.bind("tls") != nil:
+		return "tls"
+	case c.bind("udp") == nil && c.bind("tls") != nil:
+		return "tls"
+	}
+	return "udp"
+}
+
+// contact is our Contact URI for a transport, for example "sip:user@sbc.example:5062;transport=tls".
+func (g *gateway) contact(user, transport string) string {
+	host, port := "", uint16(0)
+	if b := g.conf.Load().bind(transport); b != nil {
+		host, port = b.addr.String(), b.port(transport)
+		if b.SpoofedContact.Host != "" {
+			host, port = b.SpoofedContact.Host, b.SpoofedContact.Port
+		}
+	}
+	uri := "sip:"
+	if user != "" {
+		uri += user + "@"
+	}
+	uri += joinHostPort(host, port)
+	if transport != "udp" {
+		uri += ";transport=" + transport
+	}
+	return uri
+}
+
+// via is the value of our Via for a transport.
+func (g *gateway) via(transport, branch string) string {
+	host, port := "", uint16(0)
+	if b := g.conf.Load().bind(transport); b != nil {
+		host, port = b.addr.String(), b.port(transport)
+		if b.SpoofedVia.Host != "" {
+			host, port = b.SpoofedVia.Host, b.SpoofedVia.Port
+		}
+	}
+	return "SIP/2.0/" + strings.ToUpper(transport) + " " + joinHostPort(host, port) + ";branch=" + branch + ";rport"
+}
+
+func joinHostPort(host string, port uint16) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port == 0 {
+		return host
+	}
+	return host + ":" + strconv.Itoa(int(port))
+}
+
+// maxDatagram is the largest request that goes over UDP (RFC 3261 18.1.1); responses may be of any size.
+const maxDatagram = 1300
+
+// begin starts a client transaction to an endpoint. A request that is too large for UDP goes by TCP, and by UDP after all
+// when the peer has no TCP. result is called as clientTx says.
+func (g *gateway) begin(req *sip.Request, to endpoint, result func(*sip.Response, error)) (*clientTx, error) {
+	branch := newBranch()
+	tx := &clientTx{g: g, req: req, key: clientKey(branch, string(req.Method)), invite: req.Method == sip.INVITE, result: result}
+	put := func(transport string) error {
+		e := to
+		e.transport = transport
+		way, err := g.way(e)
+		if err != nil {
+			return err
+		}
+		tx.via = g.via(transport, branch)
+		tx.way, tx.raw = way, render(req, tx.via)
+		return nil
+	}
+	err := put(to.transport)
+	if err == nil && to.transport == "udp" && len(tx.raw) > maxDatagram && put("tcp") == nil {
+		tx.fallback = put
+	}
+	if err != nil {
+		return nil, err
+	}
+	tx.start()
+	return tx, nil
+}
+
+// renderSame builds an ACK or CANCEL from its INVITE: the same Request-URI, Via, Route, From, Call-ID and CSeq number.
+func renderSame(invite *sip.Request, method sip.RequestMethod, via, to string, h []Header) []byte {
+	req := sip.NewRequest(method, invite.Recipient)
+	for _, name := range []string{"Route", "From", "To", "Call-ID", "CSeq", "Max-Forwards", "Authorization", "Proxy-Authorization", "User-Agent"} {
+		for _, v := range headerValues(invite, name) {
+			switch name {
+			case "To":
+				v = to
+			case "CSeq":
+				n, _, _ := strings.Cut(v, " ")
+				v = n + " " + string(method)
+			}
+			req.AppendHeader(sip.NewHeader(name, v))
+		}
+	}
+	for _, x := range h {
+		req.AppendHeader(sip.NewHeader(x.Name, x.Value))
+	}
+	req.SetBody(nil)
+	return render(req, via)
+}
+
 // do sends a request outside a dialog (REGISTER, OPTIONS) and waits for its final response. The error is a *TransportError
 // when the peer could not be reached, ctx.Err(), or errTimeout after 64*T1. req needs its method, Request-URI, From, To, Call-ID
-// and CSeq; Via, Max-Forwards and User-Agent are added here. It blocks.
+// and CSeq; Via is added here. It blocks.
 func (g *gateway) do(ctx context.Context, req *sip.Request, to target) (*sip.Response, error) {
-	return nil, errors.New("not started")
+	where, err := g.resolve(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	type answer struct {
+		res *sip.Response
+		err error
+	}
+	final := make(chan answer, 1)
+	tx, err := g.begin(req, where, func(res *sip.Response, err error) {
+		if err != nil || res.StatusCode >= 200 {
+			final <- answer{res, err} // comes once
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case a := <-final:
+		return a.res, a.err
+	case <-ctx.Done():
+		tx.abort()
+		return nil, ctx.Err()
+	}
 }
 
 // newRequest builds a request outside a dialog: from and to are URIs, contactUser is the user part of our Contact ("" none, and
 // then no @). A new Call-ID and From tag; CSeq 1. The Contact is that of the gateway for the transport, spoofed if configured.
 func (g *gateway) newRequest(method sip.RequestMethod, uri, from, to, contactUser string, transport string, h ...Header) (*sip.Request, error) {
-	return nil, errors.New("not started")
+	list := []Header{
+		{"Max-Forwards", "70"},
+		{"From", "<" + from + ">;tag=" + token(10)},
+		{"To", "<" + to + ">"},
+		{"Call-ID", token(24)},
+		{"CSeq", "1 " + string(method)},
+		{"Contact", "<" + g.contact(contactUser, transport) + ">"},
+	}
+	if ua := g.stack.opts.UserAgent; ua != "" {
+		list = append(list, Header{"User-Agent", ua})
+	}
+	return outgoing(string(method), uri, append(list, h...), nil, "")
 }
 
-// contact is our Contact URI for a transport, for example "sip:user@sbc.example:5062;transport=tls".
-func (g *gateway) contact(user, transport string) string { return "" }
+// credential is the account with which an identity answers challenges on this gateway.
+func (c *gatewayConf) credential(identity string) config.Credential {
+	for _, r := range c.gw.Location {
+		if l := r.In(c.cfg); l != nil {
+			if cred, ok := l.Credential(c.cfg, identity); ok {
+				return cred
+			}
+		}
+	}
+	return config.Credential{}
+}
 
-// transport is what requests to a SIP interface's peer use: "tls", "udp" or "tcp".
-func (g *gateway) transport(i *config.SIPInterface) string { return "udp" }
+func (g *gateway) addClient(tx *clientTx) {
+	g.mu.Lock()
+	g.clients[tx.key] = tx
+	g.mu.Unlock()
+}
 
-// local is the address that requests leave from over a transport; zero: no such listener.
-func (g *gateway) local(transport string) netip.Addr { return netip.Addr{} }
+func (g *gateway) dropClient(tx *clientTx) {
+	g.mu.Lock()
+	delete(g.clients, tx.key)
+	g.mu.Unlock()
+}
+
+func (g *gateway) addServer(tx *serverTx) {
+	g.mu.Lock()
+	g.servers[tx.key] = tx
+	if tx.merge != "" {
+		g.merged[tx.merge] = struct{}{}
+	}
+	g.mu.Unlock()
+}
+
+func (g *gateway) dropServer(tx *serverTx) {
+	g.mu.Lock()
+	delete(g.servers, tx.key)
+	if tx.merge != "" {
+		delete(g.merged, tx.merge)
+	}
+	g.mu.Unlock()
+}
+
+func dialogKey(callID, localTag string) string { return callID + " " + localTag }
+
+func (g *gateway) addLeg(l *Leg) {
+	g.mu.Lock()
+	g.legs[dialogKey(l.callID, l.localTag)] = l
+	g.mu.Unlock()
+}
+
+func (g *gateway) dropLeg(l *Leg) {
+	g.mu.Lock()
+	delete(g.legs, dialogKey(l.callID, l.localTag))
+	g.mu.Unlock()
+}
+
+func (g *gateway) trace(transport string, local, remote netip.AddrPort, sent bool, m []byte) {
+	if f := g.stack.opts.Trace; f != nil {
+		f(TraceEntry{Time: time.Now(), Gateway: g.name, Transport: transport, Sent: sent, Local: local, Remote: remote, Message: m})
+	}
+}
+
+// limiter is a token bucket of one second.
+type limiter struct {
+	mu     sync.Mutex
+	tokens float64
+	last   time.Time
+}
+
+// allow takes a token; perSecond 0 is no limit.
+func (l *limiter) allow(perSecond int) bool {
+	if perSecond <= 0 {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if l.last.IsZero() {
+		l.tokens = float64(perSecond)
+	}
+	l.tokens = min(float64(perSecond), l.tokens+now.Sub(l.last).Seconds()*float64(perSecond))
+	l.last = now
+	if l.tokens < 1 {
+		return false
+	}
+	l.tokens--
+	return true
+}
 
 // TransportError says that a peer could not be reached.
 type TransportError struct {
-	Op   string // "resolve", "dial", "handshake", "write"
+	Op   string // "resolve", "dial", "handshake", "send", "write", "connection"
 	Peer string
 	Err  error
 }
@@ -55,5 +372,10 @@ type TransportError struct {
 func (e *TransportError) Error() string { return e.Op + " " + e.Peer + ": " + e.Err.Error() }
 func (e *TransportError) Unwrap() error { return e.Err }
 
-// errTimeout: no final response within 64*T1.
-var errTimeout = errors.New("no response")
+// isTransport reports whether err says that the peer was not reached.
+func isTransport(err error) bool {
+	var t *TransportError
+	return errors.As(err, &t)
+}
+
+var errNoGateway = errors.New("the SIP interface has no running gateway")

@@ -1,165 +1,259 @@
 package sipgw
 
-import "time"
+import (
+	"log/slog"
+	"sync"
+	"time"
 
-// Owner is what a leg belongs to: a call.
-type Owner interface {
-	// Post has f run on the owner's goroutine, later and in order; it never blocks. It returns false once the owner has
-	// ended and f will not run: the leg then goes on by itself (it still answers, acknowledges and hangs up). Mailbox does all this.
-	Post(f func()) bool
-	// Event tells what happened; it is called on the owner's goroutine.
-	Event(*Leg, Event)
-}
+	"viaduct/appliance/config"
 
-// Incoming is a new call that arrives.
-type Incoming struct {
-	Leg       *Leg
-	Interface string // config.SIPInterface it belongs to
-	Request   Request
-}
-
-// Invite says how a leg is to be called.
-type Invite struct {
-	Interface   string // config.SIPInterface
-	RequestURI  string // sent byte for byte
-	From, To    NameAddr
-	ContactUser string // user part of our Contact; may be empty
-	Headers     []Header
-	Body        []byte // SDP, or nil
-	ContentType string // default application/sdp
-	Identity    string // whose credentials answer a challenge: the name of an identity of the gateway's location services
-}
-
-// RequestID names a request inside a dialog that waits for its response.
-type RequestID string
-
-// LegInfo is what `show calls` prints about a leg.
-type LegInfo struct {
-	CallID, LocalTag, RemoteTag string
-	Interface, Gateway          string
-	Peer                        string // host:port/transport last used
-	Incoming                    bool
-	State                       string // "calling", "early", "confirmed", "ended"
-	Since                       time.Time
-}
-
-// Event is one of the types below.
-type Event interface{ event() }
-
-// Progress is a provisional response to our INVITE; Code 100 says that the peer is alive.
-type Progress struct {
-	Code        int
-	Reason      string
-	ToTag       string
-	Body        []byte
-	ContentType string
-	Headers     func(name string) []string
-}
-
-// Answered is a 2xx to our INVITE or re-INVITE. The ACK has been sent, except when we had made no offer.
-type Answered struct {
-	Body        []byte
-	ContentType string
-	ToTag       string
-	Reinvite    bool
-	Headers     func(name string) []string
-}
-
-// Acked is the ACK for our 200; its body is an answer when ours was an offer.
-type Acked struct {
-	Body        []byte
-	ContentType string
-}
-
-// Failed ends an INVITE of ours, or tells that a re-INVITE was refused (then the call goes on as before).
-type Failed struct {
-	Code       int // 408 and 503 also stand for local failures
-	Reason     string
-	Cause      int    // Q.850 cause of the Reason header, 0 none
-	Text       string // Reason and Warning headers verbatim, for the log and the call record
-	RetryAfter time.Duration
-	Contact    []string // of a 3xx
-	Local      bool     // nothing came from the peer: DNS, TCP, TLS, timeout
-	Reinvite   bool
-	Err        error // why, when Local
-}
-
-// Cancelled says that the caller gave up; 487 has been sent and the leg is over.
-type Cancelled struct {
-	Reason string // value of the Reason header, "" none
-}
-
-// Offered is a re-INVITE or an UPDATE; it must be answered with Respond. Body is nil when it holds no offer.
-type Offered struct {
-	ID          RequestID
-	Method      string // "INVITE", "UPDATE"
-	Body        []byte
-	ContentType string
-}
-
-// Ended ends an established leg: BYE (which has been answered), or the dialog died.
-type Ended struct {
-	Reason string // value of the Reason header, or why the dialog died
-	Code   int    // 0 for a BYE, else the response that killed it (408, 481), 408 also for the session timer and a missing ACK
-}
-
-// Info is an INFO in the dialog; it must be answered with Respond.
-type Info struct {
-	ID          RequestID
-	ContentType string
-	Body        []byte
-}
-
-// Refer is a REFER in the dialog; it must be answered with Respond. It comes only where the interface accepts transfers.
-type Refer struct {
-	ID                  RequestID
-	ReferTo, ReferredBy string // byte for byte
-}
-
-func (Progress) event()  {}
-func (Answered) event()  {}
-func (Acked) event()     {}
-func (Failed) event()    {}
-func (Cancelled) event() {}
-func (Offered) event()   {}
-func (Ended) event()     {}
-func (Info) event()      {}
-func (Refer) event()     {}
+	"github.com/emiago/sipgo/sip"
+)
 
 // Leg is one SIP dialog of a call, or the attempt at one. All methods are to be called on its owner's goroutine; those that
 // make no sense in the present state do nothing, so that a call may hang up without asking.
-type Leg struct{}
+//
+// A leg outlives its owner where SIP wants it to: a 200 that crosses its CANCEL is still acknowledged and ended, a BYE still
+// retransmitted. It then runs on the stack's own loop.
+type Leg struct {
+	stack    *Stack
+	g        *gateway // nil: the interface had no gateway, and the leg is over
+	conf     *gatewayConf
+	iface    *config.SIPInterface
+	log      *slog.Logger
+	incoming bool
+	began    time.Time
+
+	mu     sync.Mutex // of the next four
+	owner  Owner
+	early  []func() // posted before Take
+	info   LegInfo
+	orphan bool // the owner has ended
+
+	dialog
+	state     legState
+	byeWanted []Header // hang up as soon as the ACK comes; nil: no
+
+	in      *inbound  // the peer's INVITE that waits for our response or its ACK
+	out     *outbound // our INVITE that waits for its final response or our ACK
+	queued  [][]byte  // offers of Reinvite that wait for the others to end
+	pending map[RequestID]*serverTx
+	waiting []hop // requests that wait for a name to be resolved, in their order
+	auth    *authenticator
+	session session
+	sdp     []byte // what we said last: a session refresh says it again
+}
+
+type legState uint8
+
+const (
+	ringing  legState = iota // incoming, not answered
+	answered                 // incoming, 200 sent, no ACK yet
+	inviting                 // outgoing, no final response yet
+	confirmedLeg
+	over
+)
+
+var stateNames = [...]string{"early", "answered", "calling", "confirmed", "ended"}
+
+// post has f run on the owner's goroutine, or on the stack's own loop once the owner has ended.
+func (l *Leg) post(f func()) {
+	l.mu.Lock()
+	o := l.owner
+	if o == nil && !l.orphan {
+		l.early = append(l.early, f)
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	if o != nil && o.Post(f) {
+		return
+	}
+	l.stack.orphans.Post(func() {
+		l.mu.Lock()
+		l.orphan = true
+		l.mu.Unlock()
+		f()
+	})
+}
+
+// emit tells the owner. It is posted, so that an event never comes in the middle of a method that the owner called.
+func (l *Leg) emit(e Event) {
+	l.mu.Lock()
+	o := l.owner
+	l.mu.Unlock()
+	if o != nil {
+		o.Post(func() { o.Event(l, e) })
+	}
+}
 
 // Take makes o the owner of a leg that came in. It is called once, inside OnInvite.
-func (l *Leg) Take(o Owner) {}
+func (l *Leg) Take(o Owner) {
+	l.mu.Lock()
+	l.owner = o
+	early := l.early
+	l.early = nil
+	l.mu.Unlock()
+	for _, f := range early {
+		l.post(f)
+	}
+}
 
-// Provisional sends 180, 181 or 183; body may be nil.
-func (l *Leg) Provisional(code int, reason string, body []byte, h ...Header) {}
+// after runs f on the owner's goroutine in d, unless the leg is over by then.
+func (l *Leg) after(d time.Duration, f func()) *time.Timer {
+	t := time.AfterFunc(d, func() {
+		l.post(func() {
+			if l.state != over {
+				f()
+			}
+		})
+	})
+	return t
+}
 
-// Answer accepts the call with 200 and sees to it that the 200 arrives; a missing ACK ends the leg after 64*T1 (Ended).
-func (l *Leg) Answer(body []byte, h ...Header) {}
+// enter changes the state and what Info tells.
+func (l *Leg) enter(s legState) {
+	l.state = s
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.info.State, l.info.RemoteTag = stateNames[s], l.remoteTag
+}
 
-// Reject refuses the call with a 3xx to 6xx.
-func (l *Leg) Reject(code int, reason string, h ...Header) {}
-
-// Cancel gives up an INVITE of ours that has no final response yet. A 200 that crosses it is acknowledged and ended.
-// Events still come: Failed with 487 as a rule; the owner need not wait for it.
-func (l *Leg) Cancel(h ...Header) {}
-
-// Bye ends an established leg. No event follows.
-func (l *Leg) Bye(h ...Header) {}
-
-// Reinvite offers body (nil: asks for an offer). The result is Answered or Failed with Reinvite set; glare is resolved here.
-func (l *Leg) Reinvite(body []byte) {}
-
-// Ack sends the ACK of an Answered that came without an offer of ours, with our answer in it.
-func (l *Leg) Ack(body []byte) {}
-
-// Request sends INFO, NOTIFY or MESSAGE in the dialog; its response is not reported.
-func (l *Leg) Request(method string, contentType string, body []byte, h ...Header) {}
-
-// Respond answers an Offered, Info or Refer.
-func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...Header) {}
+// finish ends the leg: nothing is pending any more. Its dialog stays known for a moment, for a BYE that crosses ours.
+func (l *Leg) finish() {
+	if l.state == over {
+		return
+	}
+	l.enter(over)
+	l.session.stop()
+	if l.in != nil {
+		l.in.stop()
+	}
+	if l.out != nil {
+		l.out.stop()
+	}
+	for id, tx := range l.pending {
+		delete(l.pending, id)
+		code := 481
+		if tx.invite {
+			code = 487
+		}
+		l.respond(tx, code, "", nil, "", nil)
+	}
+	g := l.g
+	time.AfterFunc(t4, func() { g.dropLeg(l) })
+}
 
 // Info tells about the leg. It may be called from any goroutine.
-func (l *Leg) Info() LegInfo { return LegInfo{} }
+func (l *Leg) Info() LegInfo {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.info
+}
+
+// initInfo fills in what does not change, before anybody else knows the leg.
+func (l *Leg) initInfo(peer string) {
+	l.info = LegInfo{CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Interface: l.iface.Name, Gateway: l.g.name,
+		Peer: peer, Incoming: l.incoming, State: stateNames[l.state], Since: l.began}
+}
+
+// Bye hangs up, whatever the state: an established leg with BYE, an outgoing one that is not answered with CANCEL, an incoming
+// one with 480. No event need be waited for.
+func (l *Leg) Bye(h ...Header) {
+	switch l.state {
+	case ringing:
+		l.Reject(480, "", h...)
+	case inviting:
+		l.Cancel(h...)
+	case answered:
+		// RFC 3261 15: not before the ACK, or the time for it is over.
+		if l.byeWanted == nil {
+			l.byeWanted = append([]Header{}, h...)
+		}
+	case confirmedLeg:
+		l.hangUp(h)
+	}
+}
+
+// hangUp sends BYE and ends the leg.
+func (l *Leg) hangUp(h []Header) {
+	if l.state == over {
+		return
+	}
+	if l.out != nil && l.out.answer != nil {
+		l.acknowledge(l.out, l.out.answer, nil, "") // the answer that we asked for and no longer want
+	}
+	l.finish()
+	l.transact(&l.dialog, sip.BYE, "", nil, h, func(*sip.Response, error) {})
+}
+
+// Request sends INFO, NOTIFY or MESSAGE in the dialog; its response is not reported.
+func (l *Leg) Request(method string, contentType string, body []byte, h ...Header) {
+	if l.state == confirmedLeg || l.state == answered {
+		l.transact(&l.dialog, sip.RequestMethod(method), contentType, body, h, func(res *sip.Response, _ error) {
+			if res != nil && res.StatusCode == 481 {
+				l.die(481, "the peer knows no such call")
+			}
+		})
+	}
+}
+
+// Respond answers an Offered, Info or Refer.
+func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...Header) {
+	tx := l.pending[id]
+	if tx == nil {
+		return
+	}
+	switch {
+	case tx.invite && code >= 200 && code < 300:
+		delete(l.pending, id)
+		l.accept(body, h)
+	case tx.invite || tx.req.Method == sip.UPDATE && code/100 == 2:
+		if code >= 200 {
+			delete(l.pending, id)
+		}
+		if code/100 == 2 {
+			if len(body) > 0 {
+				l.sdp = body
+			}
+			h = append(h, l.sessionAccept(tx.req)...)
+		}
+		if tx.invite && code >= 300 {
+			l.in = nil
+		}
+		l.respond(tx, code, reason, body, "", append(l.identity(), h...))
+		l.next()
+	default:
+		delete(l.pending, id)
+		l.respond(tx, code, reason, body, "", h)
+	}
+}
+
+// respond sends a response with our tag.
+func (l *Leg) respond(tx *serverTx, code int, reason string, body []byte, contentType string, h []Header) []byte {
+	if err := checkHeaders(h); err != nil {
+		l.log.Error("header left out", "gw", l.g.name, "err", err)
+	}
+	m := l.g.responseTo(tx.req, code, reason, tx.toTag, body, contentType, h)
+	tx.respond(code, m)
+	return m
+}
+
+// identity are the headers of every response to INVITE and UPDATE that may build or refresh a dialog.
+func (l *Leg) identity() []Header {
+	return []Header{{"Contact", l.contact}, {"Allow", allow(l.iface)}}
+}
+
+// die ends an established leg because its dialog is no more.
+func (l *Leg) die(code int, why string) {
+	if l.state != confirmedLeg && l.state != answered {
+		return
+	}
+	l.log.Warn("dialog ended", "gw", l.g.name, "if", l.iface.Name, "leg", l.callID, "code", code, "err", why)
+	if code == 481 {
+		l.finish()
+	} else {
+		l.hangUp([]Header{{"Reason", "SIP;cause=" + itoa(code) + ";text=" + quote(why)}})
+	}
+	l.emit(Ended{Reason: why, Code: code})
+}

@@ -14,10 +14,11 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
-	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,9 +65,16 @@ type TraceEntry struct {
 type Stack struct {
 	opts Options
 	log  *slog.Logger
+	ctx  context.Context // ends when the sockets close
+	end  context.CancelFunc
+
+	applying sync.Mutex // one Apply at a time
+	addrs    func(config.AddressBind) netip.Addr
 
 	mu       sync.Mutex
+	cfg      *config.Config
 	gateways map[string]*gateway
+	closed   bool
 
 	registrations registrations // one per identity that registers (register.go)
 	probes        probes        // one per SIP interface with a penalty box (probe.go)
@@ -80,31 +88,105 @@ func New(o Options) *Stack {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Stack{opts: o, log: o.Log, gateways: map[string]*gateway{}, orphans: NewMailbox()}
+	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, orphans: NewMailbox()}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// spawn runs f as a goroutine of the stack; false: the stack has ended and f does not run.
+func (s *Stack) spawn(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.group.Go(f)
+	return true
 }
 
 // Run serves until ctx ends, then closes every socket and waits for every goroutine of the stack.
 func (s *Stack) Run(ctx context.Context) error {
-	<-ctx.Done()
+	s.spawn(s.orphans.Run)
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(reopenInterval):
+			s.reopen()
+		}
+	}
 	s.endWatching() // says good-bye to the registrars, so it comes before the sockets are closed
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	s.mu.Lock()
+	s.closed = true
+	gateways := s.gateways
+	s.gateways = map[string]*gateway{}
+	s.mu.Unlock()
+	for _, g := range gateways {
+		g.close()
+	}
+	s.end()
+	s.orphans.End()
+	s.group.Wait()
 	return nil
 }
 
-// Apply makes the gateways what cfg says; addrs tells which local address a bind stands for now (the zero Addr: none yet).
-// It is idempotent: it starts what is new, stops what is gone and leaves everything else, calls included, alone. Errors are
-// joined; what is sound is started anyway.
-func (s *Stack) Apply(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) error {
-	return errors.New("apply: not started")
+// gateway returns a running gateway, or nil.
+func (s *Stack) gateway(name string) *gateway {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gateways[name]
 }
 
-// Invite starts a call leg. It returns at once; everything that happens to it, failures included, comes to o as an event.
-func (s *Stack) Invite(o Owner, r Invite) *Leg { return &Leg{} }
+// sipInterface returns a SIP interface and its gateway; either may be nil.
+func (s *Stack) sipInterface(name string) (*config.SIPInterface, *gateway) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := config.Ref[config.SIPInterface]{Name: name}.In(s.cfg)
+	if i == nil {
+		return nil, nil
+	}
+	return i, s.gateways[i.Gateway.Name]
+}
 
 // LocalAddr returns the local address that media of a SIP interface binds to, the zero Addr when there is none.
-func (s *Stack) LocalAddr(iface string) netip.Addr { return netip.Addr{} }
+func (s *Stack) LocalAddr(iface string) netip.Addr {
+	i, g := s.sipInterface(iface)
+	if g == nil {
+		return netip.Addr{}
+	}
+	return g.local(g.transport(i))
+}
 
 // Gateways tells what each gateway does now, in the order of their names.
-func (s *Stack) Gateways() []GatewayState { return nil }
+func (s *Stack) Gateways() []GatewayState {
+	s.mu.Lock()
+	var list []*gateway
+	for _, g := range s.gateways {
+		list = append(list, g)
+	}
+	s.mu.Unlock()
+	slices.SortFunc(list, func(a, b *gateway) int { return strings.Compare(a.name, b.name) })
+	var states []GatewayState
+	for _, g := range list {
+		states = append(states, g.state())
+	}
+	return states
+}
+
+func (g *gateway) state() GatewayState {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	st := GatewayState{Name: g.name, Connections: len(g.streams), Legs: len(g.legs), Requests: g.counters.requests.Load(),
+		Untrusted: g.counters.untrusted.Load(), Malformed: g.counters.malformed.Load(), Refused: g.counters.refused.Load()}
+	for k, l := range g.listeners {
+		st.Listeners = append(st.Listeners, ListenerState{Interface: l.iface, Transport: k.transport, Addr: k.addr, Err: l.err})
+	}
+	slices.SortFunc(st.Listeners, func(a, b ListenerState) int {
+		return strings.Compare(a.Interface+a.Transport+a.Addr.String(), b.Interface+b.Transport+b.Addr.String())
+	})
+	return st
+}
 
 // GatewayState is a gateway as `show` prints it.
 type GatewayState struct {

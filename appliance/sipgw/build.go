@@ -1,0 +1,239 @@
+package sipgw
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// rawURI is a URI that is sent byte for byte. sipgo keeps the text of schemes that it does not know, so the text is parsed as one
+// of these: its own rendering reorders nothing, but it merges parameters that come twice and drops empty ones.
+func rawURI(s string) (u sip.Uri, err error) {
+	scheme, rest, ok := strings.Cut(s, ":")
+	if !ok || rest == "" || unclean(s) || strings.ContainsAny(s, " <>\"") {
+		return u, fmt.Errorf("URI %q is not valid", s)
+	}
+	if err := sip.ParseUri("x:"+rest, &u); err != nil {
+		return u, fmt.Errorf("URI %q: %w", s, err)
+	}
+	u.Scheme = scheme
+	return u, nil
+}
+
+// unclean reports text that must never reach a header: with CR or LF a number from a table could end the header and begin
+// another, or a whole message (sipgo writes what it is given, GHSA-chcx-pf5f-wxc7).
+func unclean(s string) bool { return strings.ContainsAny(s, "\r\n\x00") }
+
+// checkHeaders refuses headers that would break a message.
+func checkHeaders(list []Header) error {
+	for _, h := range list {
+		if h.Name == "" || unclean(h.Name) || strings.ContainsAny(h.Name, " :\t") || unclean(h.Value) {
+			return fmt.Errorf("header %q holds a line break or no name", h.Name)
+		}
+	}
+	return nil
+}
+
+// String renders a name-addr: the display name quoted, the URI always in brackets.
+func (n NameAddr) String() string {
+	s := "<" + n.URI + ">"
+	if n.Name != "" {
+		s = quote(n.Name) + " " + s
+	}
+	if n.Params != "" {
+		s += ";" + n.Params
+	}
+	return s
+}
+
+const tagLetters = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+// token returns n random characters for tags, branches and Call-IDs. They name things and protect nothing, but rand/v2 is
+// seeded from the system and not to be guessed from outside.
+func token(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = tagLetters[rand.IntN(len(tagLetters))]
+	}
+	return string(b)
+}
+
+func newBranch() string { return sip.RFC3261BranchMagicCookie + token(20) }
+
+// responseTo builds a response: the headers that RFC 3261 8.2.6 and 12.1.1 copy, then h, then the body.
+func (g *gateway) responseTo(req *sip.Request, code int, reason, toTag string, body []byte, contentType string, h []Header) []byte {
+	if reason == "" || unclean(reason) {
+		reason = reasonPhrase(code)
+	}
+	var b bytes.Buffer
+	b.Grow(1024 + len(body))
+	b.WriteString("SIP/2.0 " + strconv.Itoa(code) + " " + reason + "\r\n")
+	for _, v := range headerValues(req, "Via") {
+		writeHeader(&b, "Via", v)
+	}
+	if code > 100 && code < 300 && (req.Method == sip.INVITE || code >= 200) {
+		for _, v := range headerValues(req, "Record-Route") {
+			writeHeader(&b, "Record-Route", v)
+		}
+	}
+	if code == 100 {
+		for _, v := range headerValues(req, "Timestamp") {
+			writeHeader(&b, "Timestamp", v)
+		}
+	}
+	writeFirst(&b, req, "From")
+	if to := firstValue(req, "To"); to != "" {
+		if code > 100 && toTag != "" && tagOf(to) == "" {
+			to += ";tag=" + toTag
+		}
+		writeHeader(&b, "To", to)
+	}
+	writeFirst(&b, req, "Call-ID")
+	writeFirst(&b, req, "CSeq")
+	if ua := g.stack.opts.UserAgent; ua != "" {
+		writeHeader(&b, "Server", ua)
+	}
+	finish(&b, body, contentType, h)
+	return b.Bytes()
+}
+
+// finish writes further headers, the empty line and the body.
+func finish(b *bytes.Buffer, body []byte, contentType string, h []Header) {
+	for _, x := range h {
+		if checkHeaders([]Header{x}) == nil {
+			writeHeader(b, x.Name, x.Value)
+		}
+	}
+	if len(body) > 0 {
+		if contentType == "" {
+			contentType = "application/sdp"
+		}
+		writeHeader(b, "Content-Type", contentType)
+	}
+	writeHeader(b, "Content-Length", strconv.Itoa(len(body)))
+	b.WriteString("\r\n")
+	b.Write(body)
+}
+
+func writeHeader(b *bytes.Buffer, name, value string) {
+	b.WriteString(name)
+	b.WriteString(": ")
+	b.WriteString(value)
+	b.WriteString("\r\n")
+}
+
+func writeFirst(b *bytes.Buffer, req *sip.Request, name string) {
+	if v := firstValue(req, name); v != "" {
+		writeHeader(b, name, v)
+	}
+}
+
+func firstValue(m interface{ Headers() []sip.Header }, name string) string {
+	if v := headerValues(m, name); len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// tagOf returns the tag of a From or To value.
+func tagOf(value string) string {
+	for p := range strings.SplitSeq(parseNameAddr(value).Params, ";") {
+		if k, v, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(strings.TrimSpace(k), "tag") {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+// outgoing builds a request without its Via: start line and headers in the order given.
+func outgoing(method, uri string, headers []Header, body []byte, contentType string) (*sip.Request, error) {
+	u, err := rawURI(uri)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkHeaders(headers); err != nil {
+		return nil, err
+	}
+	req := sip.NewRequest(sip.RequestMethod(method), u)
+	for _, h := range headers {
+		req.AppendHeader(header(h))
+	}
+	if len(body) > 0 {
+		if contentType == "" {
+			contentType = "application/sdp"
+		}
+		if unclean(contentType) {
+			return nil, fmt.Errorf("content type %q is not valid", contentType)
+		}
+		req.AppendHeader(sip.NewHeader("Content-Type", contentType))
+	}
+	req.SetBody(body)
+	return req, nil
+}
+
+// header gives the fields that sipgo's accessors change in place their own type; all others stay text, byte for byte.
+func header(h Header) sip.Header {
+	switch h.Name {
+	case "CSeq":
+		n, method, _ := strings.Cut(h.Value, " ")
+		seq, _ := strconv.ParseUint(n, 10, 32)
+		return &sip.CSeqHeader{SeqNo: uint32(seq), MethodName: sip.RequestMethod(method)}
+	case "Call-ID":
+		id := sip.CallIDHeader(h.Value)
+		return &id
+	}
+	return sip.NewHeader(h.Name, h.Value)
+}
+
+// render writes a request with our Via on top; the request itself is not changed.
+func render(req *sip.Request, via string) []byte {
+	var b bytes.Buffer
+	b.Grow(1024 + len(req.Body()))
+	b.WriteString(string(req.Method) + " " + req.Recipient.String() + " SIP/2.0\r\n")
+	writeHeader(&b, "Via", via)
+	for _, h := range req.Headers() {
+		if !strings.EqualFold(h.Name(), "Via") {
+			writeHeader(&b, h.Name(), h.Value())
+		}
+	}
+	b.WriteString("\r\n")
+	b.Write(req.Body())
+	return b.Bytes()
+}
+
+func reasonPhrase(code int) string {
+	if p, ok := phrases[code]; ok {
+		return p
+	}
+	switch code / 100 {
+	case 1:
+		return "Session Progress"
+	case 2:
+		return "OK"
+	case 3:
+		return "Multiple Choices"
+	case 4:
+		return "Client Error"
+	case 5:
+		return "Server Internal Error"
+	}
+	return "Busy Everywhere"
+}
+
+var phrases = map[int]string{
+	100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+	200: "OK", 202: "Accepted", 300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
+	400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable",
+	407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone", 413: "Request Entity Too Large",
+	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required",
+	422: "Session Interval Too Small", 423: "Interval Too Brief", 480: "Temporarily Unavailable",
+	481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops", 484: "Address Incomplete", 485: "Ambiguous",
+	486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending",
+	500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out",
+	505: "Version Not Supported", 513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
+	606: "Not Acceptable",
+}

@@ -1,0 +1,220 @@
+package sipgw
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// dialog is the state of RFC 3261 12. Everything that the peer gave us is kept as text: Teams' Contact and Record-Route carry
+// parameters that must come back byte for byte (A.32).
+type dialog struct {
+	callID              string
+	localTag, remoteTag string
+	local, remote       string // From and To of requests of ours, without the remote tag as long as there is none
+	localSeq, remoteSeq uint32
+	target              string   // remote target: the Request-URI of requests of ours
+	routes              []string // route set, as Route values
+	transport           string   // of the request that began it
+	contact             string   // value of our Contact header
+}
+
+// hop is a request that waits until it is known where it goes.
+type hop struct {
+	to   target
+	then func(endpoint, error)
+}
+
+// confirm takes the dialog state from a response to our INVITE (12.1.2).
+func (d *dialog) confirm(res *sip.Response) {
+	d.remoteTag = tagOf(firstValue(res, "To"))
+	d.remote = firstValue(res, "To")
+	d.routes = nil
+	for _, v := range headerValues(res, "Record-Route") {
+		d.routes = append(d.routes, splitList(v)...)
+	}
+	slices.Reverse(d.routes)
+	d.refresh(res)
+}
+
+// refresh takes the remote target from the Contact of a request or response (12.2).
+func (d *dialog) refresh(m interface{ Headers() []sip.Header }) {
+	if c := contactOf(m); c != "" {
+		d.target = c
+	}
+}
+
+// contactOf is the URI of the first Contact, "" when there is none that can be used.
+func contactOf(m interface{ Headers() []sip.Header }) string {
+	list := splitList(firstValue(m, "Contact"))
+	if len(list) == 0 {
+		return ""
+	}
+	uri := parseNameAddr(list[0]).URI
+	if _, err := rawURI(uri); err != nil {
+		return ""
+	}
+	return uri
+}
+
+// uriAndRoutes are the Request-URI and Route values of a request in the dialog (12.2.1.1). A first route without lr is a strict
+// router of RFC 2543: it wants itself in the Request-URI and the target at the end of the route.
+func (d *dialog) uriAndRoutes() (string, []string) {
+	if len(d.routes) == 0 {
+		return d.target, nil
+	}
+	first := parseNameAddr(d.routes[0]).URI
+	if _, lr := SplitURI(first).Param("lr"); lr {
+		return d.target, d.routes
+	}
+	return first, append(slices.Clone(d.routes[1:]), "<"+d.target+">")
+}
+
+// next says where requests in the dialog are sent: to the first route, else to the interface's peer. The Contact decides only
+// when it is an address that the interface trusts, over UDP or TCP: Teams' Contact is a name that must not be dialled (A.32), and
+// one behind NAT is not reachable.
+func (l *Leg) hopOf(d *dialog) target {
+	if len(d.routes) > 0 {
+		u := SplitURI(parseNameAddr(d.routes[0]).URI)
+		return target{u.Host, u.Port, l.transportOf(u, d.transport)}
+	}
+	if u := SplitURI(d.target); d.transport != "tls" {
+		if a, err := netip.ParseAddr(u.Host); err == nil && l.g.trustedBy(l.iface, a.Unmap()) {
+			port := u.Port
+			if port == 0 {
+				port = 5060
+			}
+			return target{u.Host, port, l.transportOf(u, d.transport)}
+		}
+	}
+	return target{l.iface.Remote.Host, l.iface.Remote.Port, l.g.transportFor(l.iface, "")}
+}
+
+// transportOf is what a URI asks for: its transport parameter, TLS for sips; else that of the dialog.
+func (l *Leg) transportOf(u URI, otherwise string) string {
+	t, _ := u.Param("transport")
+	if t = strings.ToLower(t); u.Scheme == "sips" {
+		t = "tls"
+	}
+	if (t == "udp" || t == "tcp" || t == "tls") && l.g.conf.Load().bind(t) != nil {
+		return t
+	}
+	return otherwise
+}
+
+// reach calls then with where a target is, now or when its name has been resolved. Requests of a leg leave in the order in which
+// they were made.
+func (l *Leg) reach(to target, then func(endpoint, error)) {
+	if len(l.waiting) == 0 {
+		if where, ok := l.g.resolveNow(to); ok {
+			then(where, nil)
+			return
+		}
+	}
+	l.waiting = append(l.waiting, hop{to, then})
+	if len(l.waiting) == 1 {
+		l.resolveFirst()
+	}
+}
+
+func (l *Leg) resolveFirst() {
+	h := l.waiting[0]
+	ok := l.stack.spawn(func() {
+		where, err := l.g.resolve(l.stack.ctx, h.to)
+		l.post(func() {
+			l.waiting = l.waiting[1:]
+			h.then(where, err)
+			if len(l.waiting) > 0 {
+				l.resolveFirst()
+			}
+		})
+	})
+	if !ok {
+		l.waiting = nil
+		h.then(endpoint{}, &TransportError{Op: "resolve", Peer: h.to.host, Err: context.Canceled})
+	}
+}
+
+// build makes a request in the dialog, or the one that begins it.
+func (l *Leg) build(d *dialog, method sip.RequestMethod, seq uint32, contentType string, body []byte, h []Header) (*sip.Request, error) {
+	uri, routes := d.uriAndRoutes()
+	list := make([]Header, 0, 12+len(h))
+	list = append(list, Header{"Max-Forwards", "70"})
+	for _, r := range routes {
+		list = append(list, Header{"Route", r})
+	}
+	list = append(list,
+		Header{"From", d.local},
+		Header{"To", d.remote},
+		Header{"Call-ID", d.callID},
+		Header{"CSeq", strconv.FormatUint(uint64(seq), 10) + " " + string(method)},
+	)
+	switch method {
+	case sip.INVITE, sip.UPDATE:
+		list = append(list, l.identity()...)
+		list = append(list, Header{"Supported", "timer"})
+	case sip.REFER, sip.SUBSCRIBE, sip.NOTIFY:
+		list = append(list, Header{"Contact", d.contact})
+	}
+	if ua := l.stack.opts.UserAgent; ua != "" {
+		list = append(list, Header{"User-Agent", ua})
+	}
+	return outgoing(string(method), uri, append(list, h...), body, contentType)
+}
+
+// transact sends a request in the dialog other than INVITE and ACK; done is given its final response or an error, on the
+// owner's goroutine. A challenge is answered once.
+func (l *Leg) transact(d *dialog, method sip.RequestMethod, contentType string, body []byte, h []Header, done func(*sip.Response, error)) {
+	l.transactWith(d, method, contentType, body, h, nil, done)
+}
+
+func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType string, body []byte, h, credentials []Header, done func(*sip.Response, error)) {
+	d.localSeq++
+	req, err := l.build(d, method, d.localSeq, contentType, body, append(h[:len(h):len(h)], credentials...))
+	if err != nil {
+		l.log.Error("request not sent", "gw", l.g.name, "leg", d.callID, "err", err)
+		done(nil, err)
+		return
+	}
+	if credentials == nil && l.auth != nil {
+		l.auth.authorize(req) // a nonce that the peer has accepted may be good again
+	}
+	l.reach(l.hopOf(d), func(where endpoint, err error) {
+		if err == nil {
+			_, err = l.g.begin(req, where, func(res *sip.Response, err error) {
+				if err == nil && res.StatusCode < 200 {
+					return
+				}
+				l.post(func() {
+					if res != nil && (res.StatusCode == 401 || res.StatusCode == 407) && credentials == nil && l.challenged(res) {
+						again := l.auth.credentials(string(method), req.Recipient.String(), body)
+						l.transactWith(d, method, contentType, body, h, again, done)
+						return
+					}
+					done(res, err)
+				})
+			})
+		}
+		if err != nil {
+			done(nil, err)
+		}
+	})
+}
+
+// challenged takes a 401 or 407 and reports whether it can be answered.
+func (l *Leg) challenged(res *sip.Response) bool {
+	if l.auth == nil {
+		return false
+	}
+	if err := l.auth.challenged(res); err != nil {
+		l.log.Warn("challenge not answered", "gw", l.g.name, "if", l.iface.Name, "leg", l.callID, "err", err)
+		return false
+	}
+	return true
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

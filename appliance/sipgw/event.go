@@ -1,0 +1,127 @@
+package sipgw
+
+import "time"
+
+// Owner is what a leg belongs to: a call.
+type Owner interface {
+	// Post has f run on the owner's goroutine, later and in order; it never blocks. It returns false once the owner has
+	// ended and f will not run: the leg then goes on by itself (it still answers, acknowledges and hangs up). Mailbox does all this.
+	Post(f func()) bool
+	// Event tells what happened; it is called on the owner's goroutine.
+	Event(*Leg, Event)
+}
+
+// Incoming is a new call that arrives.
+type Incoming struct {
+	Leg       *Leg
+	Interface string // config.SIPInterface it belongs to
+	Request   Request
+}
+
+// Invite says how a leg is to be called.
+type Invite struct {
+	Interface   string // config.SIPInterface
+	RequestURI  string // sent byte for byte
+	From, To    NameAddr
+	ContactUser string // user part of our Contact; may be empty
+	Headers     []Header
+	Body        []byte // SDP, or nil
+	ContentType string // default application/sdp
+	Identity    string // whose credentials answer a challenge: the name of an identity of the gateway's location services
+}
+
+// RequestID names a request inside a dialog that waits for its response.
+type RequestID string
+
+// LegInfo is what `show calls` prints about a leg.
+type LegInfo struct {
+	CallID, LocalTag, RemoteTag string
+	Interface, Gateway          string
+	Peer                        string // host:port/transport last used
+	Incoming                    bool
+	State                       string // "calling", "early", "confirmed", "ended"
+	Since                       time.Time
+}
+
+// Event is one of the types below.
+type Event interface{ event() }
+
+// Progress is a provisional response to our INVITE; Code 100 says that the peer is alive.
+type Progress struct {
+	Code        int
+	Reason      string
+	ToTag       string
+	Body        []byte
+	ContentType string
+	Headers     func(name string) []string
+}
+
+// Answered is a 2xx to our INVITE or re-INVITE. The ACK has been sent, except when we had made no offer.
+type Answered struct {
+	Body        []byte
+	ContentType string
+	ToTag       string
+	Reinvite    bool
+	Headers     func(name string) []string
+}
+
+// Acked is the ACK for our 200; its body is an answer when ours was an offer.
+type Acked struct {
+	Body        []byte
+	ContentType string
+}
+
+// Failed ends an INVITE of ours, or tells that a re-INVITE was refused (then the call goes on as before).
+type Failed struct {
+	Code       int // 408 and 503 also stand for local failures
+	Reason     string
+	Cause      int    // Q.850 cause of the Reason header, 0 none
+	Text       string // Reason and Warning headers verbatim, for the log and the call record
+	RetryAfter time.Duration
+	Contact    []string // of a 3xx
+	Local      bool     // nothing came from the peer: DNS, TCP, TLS, timeout
+	Reinvite   bool
+	Err        error // why, when Local
+}
+
+// Cancelled says that the caller gave up; 487 has been sent and the leg is over.
+type Cancelled struct {
+	Reason string // value of the Reason header, "" none
+}
+
+// Offered is a re-INVITE or an UPDATE; it must be answered with Respond. Body is nil when it holds no offer.
+type Offered struct {
+	ID          RequestID
+	Method      string // "INVITE", "UPDATE"
+	Body        []byte
+	ContentType string
+}
+
+// Ended ends an established leg: BYE (which has been answered), or the dialog died.
+type Ended struct {
+	Reason string // value of the Reason header, or why the dialog died
+	Code   int    // 0 for a BYE, else the response that killed it (408, 481), 408 also for the session timer and a missing ACK
+}
+
+// Info is an INFO in the dialog; it must be answered with Respond.
+type Info struct {
+	ID          RequestID
+	ContentType string
+	Body        []byte
+}
+
+// Refer is a REFER in the dialog; it must be answered with Respond. It comes only where the interface accepts transfers.
+type Refer struct {
+	ID                  RequestID
+	ReferTo, ReferredBy string // byte for byte
+}
+
+func (Progress) event()  {}
+func (Answered) event()  {}
+func (Acked) event()     {}
+func (Failed) event()    {}
+func (Cancelled) event() {}
+func (Offered) event()   {}
+func (Ended) event()     {}
+func (Info) event()      {}
+func (Refer) event()     {}

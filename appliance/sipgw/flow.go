@@ -1,0 +1,77 @@
+package sipgw
+
+import (
+	"net"
+	"net/netip"
+)
+
+// flow is a way on which messages reach a peer: a UDP socket with an address, a connection that the peer opened (responses
+// only, teams.md A.15), or one that we opened (requests only).
+type flow interface {
+	// send queues one message and never blocks. wanted, when not nil, is asked before a message that had to wait for its
+	// connection is written. failed, when not nil, is told that it cannot be written.
+	send(m []byte, wanted func() bool, failed func(error))
+	// hold keeps the flow for a transaction; lost, when not nil, is told when the connection breaks. The flow may be closed
+	// (a retired connection) after the last release.
+	hold(lost func(error)) (release func())
+	reliable() bool
+	transport() string
+	remote() netip.AddrPort
+}
+
+// datagrams is one UDP socket; datagramFlow is a peer reached through it.
+type datagrams struct {
+	g     *gateway
+	conn  *net.UDPConn
+	local netip.AddrPort
+}
+
+type datagramFlow struct {
+	d  *datagrams
+	to netip.AddrPort
+}
+
+func (f datagramFlow) send(m []byte, _ func() bool, failed func(error)) {
+	f.d.g.trace("udp", f.d.local, f.to, true, m)
+	if _, err := f.d.conn.WriteToUDPAddrPort(m, f.to); err != nil && failed != nil {
+		failed(&TransportError{Op: "write", Peer: f.to.String(), Err: err})
+	}
+}
+
+func (f datagramFlow) hold(func(error)) func() { return func() {} }
+func (f datagramFlow) reliable() bool          { return false }
+func (f datagramFlow) transport() string       { return "udp" }
+func (f datagramFlow) remote() netip.AddrPort  { return f.to }
+
+// read takes datagrams until the socket is closed. Strangers are dropped here, before anything is parsed or remembered.
+func (d *datagrams) read() {
+	buf := make([]byte, 65536)
+	for {
+		n, from, err := d.conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			if isClosed(err) {
+				return
+			}
+			continue // a queued ICMP error of an earlier write must not end the socket
+		}
+		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		d.g.datagram(d, from, buf[:n])
+	}
+}
+
+// datagram is one datagram of a UDP socket.
+func (g *gateway) datagram(d *datagrams, from netip.AddrPort, b []byte) {
+	trusted := g.trusts(from.Addr())
+	if !trusted && !g.expects(from.Addr()) {
+		if !g.conf.Load().gw.AnswerUntrusted {
+			g.counters.untrusted.Add(1)
+			return
+		}
+	}
+	if len(b) < minMessage || !isToken(b[0]) {
+		return // a keep-alive: CRLF, zeros, STUN
+	}
+	head, body, f := frameDatagram(b)
+	g.trace("udp", d.local, from, false, b)
+	g.received(head, body, f, arrival{way: datagramFlow{d, from}, source: from, local: d.local, trusted: trusted})
+}

@@ -1,0 +1,111 @@
+package sipgw
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+)
+
+const (
+	minMessage   = 32    // no SIP message is shorter
+	maxHead      = 32768 // octets of start line and header fields
+	maxBody      = 65536 // octets of a body
+	keepAlivePin = "\r\n\r\n"
+)
+
+var (
+	crlf2 = []byte("\r\n\r\n")
+
+	errTooLarge = errors.New("message too large")
+	errLength   = errors.New("Content-Length missing, twice or no number")
+)
+
+// framing is what was wrong with a message's length; the zero value is a sound message.
+type framing struct {
+	err  error
+	code int // response that a request with this fault gets
+}
+
+// frameDatagram cuts a datagram into head (with its empty line) and body (RFC 3261 18.3).
+func frameDatagram(b []byte) (head, body []byte, f framing) {
+	i := bytes.Index(b, crlf2)
+	if i < 0 {
+		return b, nil, framing{errors.New("no empty line"), 400}
+	}
+	head, body = b[:i+4], b[i+4:]
+	n, given, err := contentLength(head)
+	switch {
+	case err != nil:
+		return head, nil, framing{err, 400}
+	case !given:
+		return head, body, framing{}
+	case n > len(body):
+		return head, nil, framing{errors.New("body shorter than its Content-Length"), 400}
+	}
+	return head, body[:n], framing{}
+}
+
+// frameStream cuts the next message off a stream. n is how much of b it took: 0 means that more has to be read. pongs counts the
+// double CRLFs before it, each of which asks for a CRLF (RFC 5626 4.4.1). fatal: the boundary of the message cannot be known.
+func frameStream(b []byte) (head, body []byte, n, pongs int, f framing, fatal bool) {
+	start := 0
+	for len(b)-start >= 2 && b[start] == '\r' && b[start+1] == '\n' {
+		if len(b)-start >= 4 && b[start+2] == '\r' && b[start+3] == '\n' {
+			pongs, start = pongs+1, start+4
+			continue
+		}
+		if len(b)-start == 2 || len(b)-start == 3 && b[start+2] == '\r' {
+			break // half a ping, perhaps
+		}
+		start += 2
+	}
+	rest := b[start:]
+	i := bytes.Index(rest, crlf2)
+	if i <= 0 {
+		if len(rest) > maxHead {
+			return nil, nil, start, pongs, framing{errTooLarge, 513}, true
+		}
+		return nil, nil, start, pongs, framing{}, false
+	}
+	head = rest[:i+4]
+	if len(head) > maxHead {
+		return head, nil, len(b), pongs, framing{errTooLarge, 513}, true
+	}
+	length, given, err := contentLength(head)
+	if err != nil || !given {
+		// Without a length nothing says where the next message begins (RFC 3261 18.3).
+		return head, nil, len(b), pongs, framing{errLength, 400}, true
+	}
+	if length > maxBody {
+		return head, nil, len(b), pongs, framing{errTooLarge, 513}, true
+	}
+	if len(rest) < len(head)+length {
+		return nil, nil, start, pongs, framing{}, false
+	}
+	return head, rest[len(head) : len(head)+length], start + len(head) + length, pongs, framing{}, false
+}
+
+// contentLength reads the Content-Length of a head. Two that differ are an error: a classic way to smuggle a message.
+func contentLength(head []byte) (n int, given bool, err error) {
+	for line := range bytes.SplitSeq(head, crlf2[:2]) {
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if !ok || len(name) == 0 || name[0] == ' ' || name[0] == '\t' {
+			continue
+		}
+		name = bytes.TrimRight(name, " \t")
+		if !bytes.EqualFold(name, []byte("content-length")) && !bytes.EqualFold(name, []byte("l")) {
+			continue
+		}
+		v, bad := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 31)
+		if bad != nil || given && int(v) != n {
+			return 0, given, errLength
+		}
+		n, given = int(v), true
+	}
+	return n, given, nil
+}
+
+// isToken reports whether a SIP message may begin with c.
+func isToken(c byte) bool {
+	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte("-.!%*_+`'~"), c) >= 0
+}

@@ -1,0 +1,336 @@
+package sipgw
+
+import (
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// inbound is an INVITE of the peer: the first one, or a re-INVITE.
+type inbound struct {
+	tx       *serverTx
+	seq      uint32
+	initial  bool
+	ok       []byte // our 2xx, repeated until its ACK comes
+	interval time.Duration
+	repeat   *time.Timer
+	giveUp   *time.Timer
+}
+
+func (in *inbound) stop() {
+	for _, t := range []*time.Timer{in.repeat, in.giveUp} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+}
+
+// incoming makes a leg of an INVITE that begins a call; it runs in the read loop.
+func (g *gateway) incoming(tx *serverTx) {
+	c, req := g.conf.Load(), tx.req
+	i := g.interfaceOf(tx.from.source.Addr())
+	switch {
+	case i == nil:
+		g.answer(tx, 403, nil)
+		return
+	case contactOf(req) == "":
+		g.refuse(req, tx.from, &fault{code: 400, reason: "Missing or malformed Contact"})
+		return
+	case !g.rate.allow(c.gw.CallsPerSecond):
+		g.log.Warn("call refused", "gw", g.name, "if", i.Name, "peer", tx.from.source, "err", "too many calls per second")
+		g.answer(tx, 503, []Header{{"Retry-After", "1"}})
+		return
+	}
+	if least := tooShort(req); least != "" {
+		g.answer(tx, 422, []Header{{"Min-SE", least}})
+		return
+	}
+	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: ringing,
+		pending: map[RequestID]*serverTx{}}
+	from, to := firstValue(req, "From"), firstValue(req, "To")
+	user := ""
+	if u := SplitURI(req.Recipient.String()); u.Scheme != "tel" {
+		user = u.User
+	}
+	l.dialog = dialog{callID: firstValue(req, "Call-ID"), localTag: tx.toTag, remoteTag: tagOf(from), local: to + ";tag=" + tx.toTag,
+		remote: from, localSeq: 0, remoteSeq: req.CSeq().SeqNo, target: contactOf(req), transport: tx.from.way.transport(),
+		contact: "<" + g.contact(user, tx.from.way.transport()) + ">"}
+	if open := angle(to); open < 0 {
+		l.local = "<" + parseNameAddr(to).URI + ">;tag=" + tx.toTag
+	}
+	for _, v := range headerValues(req, "Record-Route") {
+		l.routes = append(l.routes, splitList(v)...)
+	}
+	l.auth = newAuthenticator(c.credential(SplitURI(parseNameAddr(to).URI).User))
+	l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo, initial: true}
+	l.initInfo(tx.from.source.String() + "/" + l.transport)
+	tx.onCancel = func(reason string) { l.post(func() { l.cancelled(reason) }) }
+
+	tx.open()
+	g.addLeg(l)
+	tx.respond(100, g.responseTo(req, 100, "", "", nil, "", nil)) // at once: Teams counts from here (A.37)
+	if f := g.stack.opts.OnInvite; f != nil {
+		f(&Incoming{Leg: l, Interface: i.Name, Request: view(req, tx.from)})
+	}
+	l.mu.Lock()
+	taken := l.owner != nil
+	if !taken {
+		l.orphan = true
+	}
+	early := l.early
+	l.early = nil
+	l.mu.Unlock()
+	if !taken {
+		l.Reject(500, "") // nothing, when OnInvite has rejected it
+		for _, f := range early {
+			l.post(f)
+		}
+	}
+}
+
+// view shows a request to the call.
+func view(req *sip.Request, a arrival) Request {
+	return Request{Method: string(req.Method), URI: req.Recipient.String(), From: parseNameAddr(firstValue(req, "From")),
+		To: parseNameAddr(firstValue(req, "To")), CallID: firstValue(req, "Call-ID"), Body: req.Body(),
+		ContentType: firstValue(req, "Content-Type"), Transport: a.way.transport(), Source: a.source, msg: req}
+}
+
+// Provisional sends 180, 181 or 183; body may be nil.
+func (l *Leg) Provisional(code int, reason string, body []byte, h ...Header) {
+	if l.state != ringing || code < 101 || code > 199 {
+		return
+	}
+	in := l.in
+	m := l.respond(in.tx, code, reason, body, "", append(l.identity(), h...))
+	in.stop()
+	// A proxy on the way gives up after three minutes of silence (13.3.1.1).
+	in.repeat = l.after(time.Minute, func() { l.ringOn(in, code, m) })
+}
+
+func (l *Leg) ringOn(in *inbound, code int, m []byte) {
+	if l.state == ringing {
+		in.tx.respond(code, m)
+		in.repeat = l.after(time.Minute, func() { l.ringOn(in, code, m) })
+	}
+}
+
+// Answer accepts the call with 200 and sees to it that the 200 arrives; a missing ACK ends the leg after 64*T1 (Ended).
+func (l *Leg) Answer(body []byte, h ...Header) {
+	if l.state != ringing {
+		return
+	}
+	l.enter(answered)
+	l.accept(body, h)
+}
+
+// accept sends the 2xx to the INVITE that waits and repeats it until its ACK comes (13.3.1.4).
+func (l *Leg) accept(body []byte, h []Header) {
+	in := l.in
+	in.stop()
+	if len(body) > 0 {
+		l.sdp = body
+	}
+	all := append(l.identity(), Header{"Supported", "timer"})
+	all = append(append(all, l.sessionAccept(in.tx.req)...), h...)
+	in.ok = l.respond(in.tx, 200, "", body, "", all)
+	in.interval = t1
+	in.repeat = l.after(t1, func() { l.repeatOK(in) })
+	in.giveUp = l.after(transactionTimeout, func() { l.unacknowledged(in) })
+}
+
+func (l *Leg) repeatOK(in *inbound) {
+	if l.in != in {
+		return
+	}
+	in.tx.respond(200, in.ok)
+	in.interval = min(2*in.interval, t2)
+	in.repeat = l.after(in.interval, func() { l.repeatOK(in) })
+}
+
+// unacknowledged is the time for an ACK being over: the peer may think that there is no call, so there is none (13.3.1.4).
+func (l *Leg) unacknowledged(in *inbound) {
+	if l.in != in {
+		return
+	}
+	in.stop()
+	l.in = nil
+	if l.state == answered {
+		l.enter(confirmedLeg)
+	}
+	l.die(408, "no ACK")
+}
+
+// acknowledged is an ACK in the dialog.
+func (l *Leg) acknowledged(req *sip.Request) {
+	in := l.in
+	if l.state == over || in == nil || in.ok == nil || req.CSeq() == nil || req.CSeq().SeqNo != in.seq {
+		return
+	}
+	in.stop()
+	l.in = nil
+	if l.state == answered {
+		l.enter(confirmedLeg)
+		if l.byeWanted != nil {
+			l.hangUp(l.byeWanted)
+			return
+		}
+	}
+	l.emit(Acked{Body: req.Body(), ContentType: firstValue(req, "Content-Type")})
+	l.next()
+}
+
+// Reject refuses the call with a 3xx to 6xx.
+func (l *Leg) Reject(code int, reason string, h ...Header) {
+	if l.state != ringing || code < 300 {
+		return
+	}
+	tx := l.in.tx
+	l.finish()
+	l.respond(tx, code, reason, nil, "", h)
+}
+
+// cancelled is a CANCEL for the first INVITE.
+func (l *Leg) cancelled(reason string) {
+	if l.state != ringing {
+		return // our final response crossed it
+	}
+	tx := l.in.tx
+	l.finish()
+	l.respond(tx, 487, "", nil, "", nil)
+	l.emit(Cancelled{Reason: reason})
+}
+
+// request is a request of the peer in the dialog.
+func (l *Leg) request(tx *serverTx) {
+	req := tx.req
+	if l.state == over {
+		code := 481
+		if req.Method == sip.BYE {
+			code = 200 // it crossed ours
+		}
+		l.respond(tx, code, "", nil, "", nil)
+		return
+	}
+	if tag := tagOf(firstValue(req, "From")); l.remoteTag != "" && tag != l.remoteTag {
+		l.respond(tx, 481, "", nil, "", nil)
+		return
+	}
+	if seq := req.CSeq().SeqNo; seq < l.remoteSeq {
+		l.respond(tx, 500, "CSeq out of order", nil, "", nil) // 12.2.2
+		return
+	} else {
+		l.remoteSeq = seq
+	}
+	switch req.Method {
+	case sip.BYE:
+		l.hungUp(tx)
+	case sip.INVITE, sip.UPDATE:
+		l.offered(tx)
+	case sip.INFO:
+		l.ask(tx, Info{ID: RequestID(tx.key), ContentType: firstValue(req, "Content-Type"), Body: req.Body()})
+	case sip.REFER:
+		l.referred(tx)
+	case sip.OPTIONS:
+		l.respond(tx, 200, "", nil, "", append(l.identity(), Header{"Accept", "application/sdp, multipart/mixed"}, Header{"Supported", "timer"}))
+	case sip.NOTIFY:
+		l.respond(tx, 200, "", nil, "", nil)
+	case sip.PRACK:
+		l.respond(tx, 481, "", nil, "", nil)
+	default:
+		l.respond(tx, 405, "", nil, "", []Header{{"Allow", allow(l.iface)}})
+	}
+}
+
+// ask hands a request to the call, which answers it with Respond.
+func (l *Leg) ask(tx *serverTx, e Event) {
+	l.pending[RequestID(tx.key)] = tx
+	l.emit(e)
+}
+
+// hungUp is a BYE.
+func (l *Leg) hungUp(tx *serverTx) {
+	reason := firstValue(tx.req, "Reason")
+	l.respond(tx, 200, "", nil, "", nil)
+	switch l.state {
+	case ringing:
+		l.cancelled(reason)
+	case inviting:
+		// It overtook the 200 to our INVITE, which came on another connection; that one is acknowledged when it comes.
+		l.out.hungUp = true
+		l.report(l.out, Failed{Code: 487, Reason: "hung up before the answer", Text: reason})
+	default:
+		l.finish()
+		l.emit(Ended{Reason: reason})
+	}
+}
+
+// offered is a re-INVITE or UPDATE.
+func (l *Leg) offered(tx *serverTx) {
+	req := tx.req
+	if req.Method == sip.UPDATE {
+		if len(req.Body()) == 0 { // a session refresh, or a new Contact: nothing for the call to decide
+			if least := tooShort(req); least != "" {
+				l.respond(tx, 422, "", nil, "", []Header{{"Min-SE", least}})
+				return
+			}
+			l.refresh(req)
+			l.respond(tx, 200, "", nil, "", append(l.identity(), l.sessionAccept(req)...))
+			return
+		}
+		if l.state == ringing || l.state == inviting {
+			l.respond(tx, 500, "", nil, "", []Header{{"Retry-After", "2"}}) // no offer before the first answer
+			return
+		}
+	}
+	switch {
+	case l.out != nil && (l.out.tx != nil || l.out.answer != nil):
+		l.respond(tx, 491, "", nil, "", nil) // 14.2
+		return
+	case l.in != nil && l.in.ok == nil, req.Method == sip.UPDATE && len(l.pending) > 0:
+		l.respond(tx, 500, "", nil, "", []Header{{"Retry-After", "2"}})
+		return
+	}
+	if least := tooShort(req); least != "" {
+		l.respond(tx, 422, "", nil, "", []Header{{"Min-SE", least}})
+		return
+	}
+	l.refresh(req)
+	if tx.invite {
+		if l.in != nil { // its ACK is missing, but a peer that goes on has seen our 200
+			l.in.stop()
+			if l.state == answered {
+				l.enter(confirmedLeg)
+			}
+		}
+		l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo}
+		tx.mu.Lock()
+		tx.onCancel = func(string) { l.post(func() { l.offerWithdrawn(tx) }) }
+		tx.mu.Unlock()
+	}
+	l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(req.Method), Body: req.Body(), ContentType: firstValue(req, "Content-Type")})
+}
+
+// offerWithdrawn is a CANCEL for a re-INVITE: the call's answer to it will find nobody.
+func (l *Leg) offerWithdrawn(tx *serverTx) {
+	if l.pending[RequestID(tx.key)] == nil {
+		return
+	}
+	delete(l.pending, RequestID(tx.key))
+	l.in = nil
+	l.respond(tx, 487, "", nil, "", nil)
+	l.next()
+}
+
+// referred is a REFER.
+func (l *Leg) referred(tx *serverTx) {
+	to := headerValues(tx.req, "Refer-To")
+	switch {
+	case !l.iface.TransferAccept:
+		l.respond(tx, 405, "", nil, "", []Header{{"Allow", allow(l.iface)}})
+	case len(to) != 1 || strings.TrimSpace(to[0]) == "":
+		l.respond(tx, 400, "Refer-To is not there once", nil, "", nil)
+	default:
+		l.ask(tx, Refer{ID: RequestID(tx.key), ReferTo: to[0], ReferredBy: firstValue(tx.req, "Referred-By")})
+	}
+}

@@ -1,0 +1,168 @@
+package sipgw
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"viaduct/appliance/pki"
+)
+
+// listenKey names a socket of a gateway; the sockets that exist and those that are wanted are compared by it.
+type listenKey struct {
+	transport string
+	addr      netip.AddrPort
+}
+
+// listener is one socket of a gateway: datagrams for UDP, else one that accepts connections.
+type listener struct {
+	iface string
+	key   listenKey
+	udp   *datagrams
+	tcp   net.Listener
+	err   error // why it is not open
+}
+
+func (l *listener) close() {
+	if l.udp != nil {
+		l.udp.conn.Close()
+	}
+	if l.tcp != nil {
+		l.tcp.Close()
+	}
+}
+
+// listen opens a socket and starts its loop.
+func (g *gateway) listen(iface string, k listenKey) *listener {
+	l := &listener{iface: iface, key: k}
+	if k.transport == "udp" {
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(k.addr))
+		if err != nil {
+			l.err = fmt.Errorf("gateway %s: %w", g.name, err)
+			return l
+		}
+		conn.SetReadBuffer(1 << 20) // bursts of a PBX that forks to many accounts
+		l.udp = &datagrams{g: g, conn: conn, local: k.addr}
+		g.stack.spawn(l.udp.read)
+		return l
+	}
+	ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(k.addr))
+	if err != nil {
+		l.err = fmt.Errorf("gateway %s: %w", g.name, err)
+		return l
+	}
+	l.tcp = ln
+	g.stack.spawn(func() { g.accept(l) })
+	return l
+}
+
+// accept takes connections until its listener is closed. No error ends it: out of file descriptors is over when calls end.
+func (g *gateway) accept(l *listener) {
+	for {
+		conn, err := l.tcp.Accept()
+		if err != nil {
+			if isClosed(err) {
+				return
+			}
+			g.log.Warn("accept failed", "gw", g.name, "err", err)
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		g.admit(l, conn)
+	}
+}
+
+// admit checks a new connection's source and the limits, before any TLS or SIP.
+func (g *gateway) admit(l *listener, conn net.Conn) {
+	from := addrPortOf(conn.RemoteAddr())
+	trusted := g.trusts(from.Addr())
+	if !trusted {
+		g.counters.untrusted.Add(1)
+		if !g.conf.Load().gw.AnswerUntrusted {
+			discard(conn)
+			return
+		}
+	}
+	s := newStream(g, l.key.transport, true)
+	s.peer, s.trusted = from, trusted
+	if err := g.enter(s); err != nil {
+		g.log.Warn("connection refused", "gw", g.name, "peer", from, "err", err)
+		discard(conn)
+		return
+	}
+	if !g.stack.spawn(func() { g.welcome(s, conn) }) {
+		discard(conn)
+	}
+}
+
+// discard drops a connection without a word, and without a FIN that says that something listens.
+func discard(conn net.Conn) {
+	if t, ok := conn.(*net.TCPConn); ok {
+		t.SetLinger(0)
+	}
+	conn.Close()
+}
+
+// enter counts a connection against the limits of the gateway.
+func (g *gateway) enter(s *stream) error {
+	gw := g.conf.Load().gw
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	from := s.peer.Addr()
+	switch {
+	case gw.MaxConnections > 0 && g.accepted >= gw.MaxConnections:
+		return errTooManyConnections
+	case gw.MaxConnsPerSource > 0 && g.sources[from] >= gw.MaxConnsPerSource:
+		return errTooManyOfSource
+	}
+	g.accepted++
+	g.sources[from]++
+	g.streams[s] = struct{}{}
+	return nil
+}
+
+// welcome does the handshake of an accepted connection and begins to serve it.
+func (g *gateway) welcome(s *stream, conn net.Conn) {
+	if s.kind == "tls" {
+		t, err := g.acceptTLS(conn)
+		if err != nil {
+			g.log.Warn("TLS handshake failed", "gw", g.name, "peer", s.peer, "err", err)
+			discard(conn)
+			s.close(err)
+			return
+		}
+		conn = t
+	}
+	if s.start(conn) && !s.trusted {
+		time.AfterFunc(handshakeTimeout, func() { s.close(errConnClosed) }) // long enough for one 403
+	}
+}
+
+func (g *gateway) acceptTLS(conn net.Conn) (net.Conn, error) {
+	c := g.conf.Load()
+	if c.tlsProfile == nil {
+		return nil, errNoTLSProfile
+	}
+	conf, err := pki.ServerConfig(c.tlsProfile, g.stack.opts.PKI)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetDeadline(time.Now().Add(handshakeTimeout))
+	t := tls.Server(conn, conf)
+	if err := t.HandshakeContext(g.stack.ctx); err != nil {
+		return nil, err
+	}
+	conn.SetDeadline(time.Time{})
+	return t, nil
+}
+
+var (
+	errTooManyConnections = errors.New("too many connections")
+	errTooManyOfSource    = errors.New("too many connections of this source")
+	errNoTLSProfile       = errors.New("the gateway uses no TLS profile")
+	errNoListener         = errors.New("the gateway has no open socket for this transport")
+	errNoAddress          = errors.New("no address")
+)

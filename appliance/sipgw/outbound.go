@@ -1,0 +1,479 @@
+package sipgw
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+const (
+	timerC    = 3*time.Minute + 5*time.Second // silence after a provisional response before we give up (16.6)
+	maxTries  = 4                             // INVITEs for challenges and 422
+	maxGlares = 6
+)
+
+// outbound is an INVITE of ours: the first one, or a re-INVITE.
+type outbound struct {
+	initial, refresh bool // refresh: of the session timer; the call is told only when it changed something
+	to               target
+	contentType      string
+	body             []byte
+	headers          []Header
+
+	tx           *clientTx
+	seq          uint32
+	alive        bool // a provisional response came: CANCEL may be sent (9.1)
+	cancelWanted bool
+	cancelling   bool // CANCEL has been sent
+	cancelHeader []Header
+	hungUp       bool // a BYE came before the answer
+	reported     bool // the owner knows how it ended
+	answered     bool // a 2xx came
+	tries        int
+	glares       int
+	acks         map[string]ack // by remote tag, to repeat them
+	answer       *sip.Response  // a 2xx that waits for Leg.Ack
+	waitC        *time.Timer
+	guard        *time.Timer
+}
+
+// ack is an ACK as it was sent.
+type ack struct {
+	where endpoint
+	raw   []byte
+}
+
+func (o *outbound) stop() {
+	for _, t := range []*time.Timer{o.waitC, o.guard} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+}
+
+// Invite starts a call leg. It returns at once; everything that happens to it, failures included, comes to o as an event.
+func (s *Stack) Invite(o Owner, r Invite) *Leg {
+	i, g := s.sipInterface(r.Interface)
+	l := &Leg{stack: s, g: g, iface: i, log: s.log, owner: o, began: time.Now(), state: over}
+	if g == nil {
+		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})
+		return l
+	}
+	l.conf = g.conf.Load()
+	transport := g.transportFor(i, r.Identity)
+	l.pending = map[RequestID]*serverTx{}
+	l.state = inviting
+	tag := token(10)
+	from := r.From
+	from.Params = "tag=" + tag
+	l.dialog = dialog{callID: token(24), localTag: tag, local: from.String(), remote: r.To.String(),
+		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: transport,
+		contact: "<" + g.contact(r.ContactUser, transport) + ">"}
+	l.auth = newAuthenticator(l.conf.credential(r.Identity))
+	l.out = &outbound{initial: true, to: target{i.Remote.Host, i.Remote.Port, transport}, contentType: r.ContentType, body: r.Body,
+		headers: r.Headers, acks: map[string]ack{}}
+	l.sdp = r.Body
+	l.session.interval = i.SessionTimer
+	l.initInfo(joinHostPort(i.Remote.Host, i.Remote.Port) + "/" + transport)
+	g.addLeg(l)
+	l.post(func() { l.invite(l.out, nil) })
+	return l
+}
+
+// invite builds and sends an INVITE; again carries credentials.
+func (l *Leg) invite(out *outbound, again []Header) {
+	out.seq, out.tx = l.localSeq, nil
+	h := append(l.sessionOffer(out), out.headers...)
+	req, err := l.build(&l.dialog, sip.INVITE, out.seq, out.contentType, out.body, append(h, again...))
+	if err != nil {
+		l.inviteFailed(out, Failed{Code: 500, Reason: "Server Internal Error", Local: true, Err: err})
+		return
+	}
+	if again == nil {
+		l.auth.authorize(req)
+	}
+	if !out.initial {
+		out.to = l.hopOf(&l.dialog)
+	}
+	l.reach(out.to, func(where endpoint, err error) {
+		if out.cancelWanted {
+			l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})
+			return
+		}
+		if err == nil {
+			var tx *clientTx // set before anything that is posted here can run
+			tx, err = l.g.begin(req, where, func(res *sip.Response, err error) {
+				l.post(func() { l.inviteResult(out, tx, req, res, err) })
+			})
+			out.tx = tx
+		}
+		if err != nil {
+			l.inviteFailed(out, l.unreached(err))
+		}
+	})
+}
+
+// unreached says how an INVITE failed that got no final response.
+func (l *Leg) unreached(err error) Failed {
+	if isTransport(err) {
+		return Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: err}
+	}
+	return Failed{Code: 408, Reason: "Request Timeout", Local: true, Err: err}
+}
+
+// inviteResult is a response to an INVITE of ours, or the end of waiting for one.
+func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *sip.Response, err error) {
+	switch {
+	case err == nil && res.StatusCode/100 == 2:
+		l.inviteOK(out, req, res)
+	case tx != out.tx || out.answered:
+		// an INVITE that was repeated with credentials, or one that is over
+	case err != nil:
+		if l.state != over && !out.cancelWanted {
+			l.stack.suspect(l.iface.Name)
+		}
+		l.inviteFailed(out, l.unreached(err))
+	case res.StatusCode < 200:
+		l.inviteProgress(out, res)
+	default:
+		l.inviteRefused(out, req, res)
+	}
+}
+
+// inviteProgress is a provisional response.
+func (l *Leg) inviteProgress(out *outbound, res *sip.Response) {
+	out.alive = true
+	if out.cancelWanted {
+		l.sendCancel(out)
+		return
+	}
+	if l.state == over || !out.initial {
+		return
+	}
+	if res.StatusCode > 100 {
+		out.stop()
+		out.waitC = l.after(timerC, func() {
+			l.report(out, Failed{Code: 408, Reason: "no answer", Local: true, Err: errTimeout})
+			l.cancel(out, nil)
+		})
+	}
+	l.emit(Progress{Code: res.StatusCode, Reason: res.Reason, ToTag: tagOf(firstValue(res, "To")), Body: res.Body(),
+		ContentType: firstValue(res, "Content-Type"), Headers: func(name string) []string { return headerValues(res, name) }})
+}
+
+// inviteOK is a 2xx: the first one builds the dialog, one with the same tag is a retransmission, one with another tag is a fork
+// that nobody wants any more (13.2.2.4).
+func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sip.Response) {
+	tag := tagOf(firstValue(res, "To"))
+	if a, ok := out.acks[tag]; ok {
+		if a.raw != nil {
+			l.sendRaw(a)
+		}
+		return
+	}
+	if out.answered {
+		l.endFork(out, res)
+		return
+	}
+	out.answered = true
+	out.stop()
+	l.auth.accepted()
+	if out.initial {
+		l.confirm(res)
+	} else {
+		l.refresh(res)
+	}
+	out.acks[tag] = ack{}
+	unwanted := out.initial && (out.cancelWanted || out.hungUp || l.state == over)
+	if unwanted {
+		l.acknowledge(out, res, nil, "")
+		l.state = confirmedLeg
+		if out.hungUp {
+			l.finish()
+		} else {
+			l.hangUp(out.cancelHeader) // it crossed our CANCEL
+		}
+		l.report(out, Failed{Code: 487, Reason: "Request Terminated"})
+		return
+	}
+	if l.state == over {
+		l.acknowledge(out, res, nil, "") // a re-INVITE that crossed a BYE
+		return
+	}
+	if out.initial {
+		l.enter(confirmedLeg)
+	}
+	out.reported = true
+	if len(out.body) == 0 {
+		out.answer = res // the call's answer goes into the ACK
+	} else {
+		l.out = nil
+		l.acknowledge(out, res, nil, "")
+		if !out.initial {
+			l.sdp = out.body
+		}
+	}
+	l.sessionAgreed(res)
+	if !out.refresh {
+		l.emit(Answered{Body: res.Body(), ContentType: firstValue(res, "Content-Type"), ToTag: tag, Reinvite: !out.initial,
+			Headers: func(name string) []string { return headerValues(res, name) }})
+	}
+	l.next()
+}
+
+// Ack sends the ACK of an Answered that came without an offer of ours, with our answer in it.
+func (l *Leg) Ack(body []byte) {
+	out := l.out
+	if out == nil || out.answer == nil {
+		return
+	}
+	res := out.answer
+	out.answer, l.out = nil, nil
+	if len(body) > 0 {
+		l.sdp = body
+	}
+	l.acknowledge(out, res, body, "")
+	l.next()
+}
+
+// acknowledge sends the ACK of a 2xx, which is a request of its own in the dialog (13.2.2.4).
+func (l *Leg) acknowledge(out *outbound, res *sip.Response, body []byte, contentType string) {
+	l.ackIn(&l.dialog, out, tagOf(firstValue(res, "To")), body, contentType)
+}
+
+func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentType string) {
+	out.answer = nil
+	req, err := l.build(d, sip.ACK, out.seq, contentType, body, nil)
+	if err != nil {
+		l.log.Error("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
+		return
+	}
+	if out.tx != nil {
+		for _, name := range []string{"Authorization", "Proxy-Authorization"} {
+			for _, v := range headerValues(out.tx.req, name) {
+				req.AppendHeader(sip.NewHeader(name, v))
+			}
+		}
+	}
+	l.reach(l.hopOf(d), func(where endpoint, err error) {
+		if err != nil {
+			l.log.Warn("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
+			return
+		}
+		a := ack{where, render(req, l.g.via(where.transport, newBranch()))}
+		out.acks[tag] = a
+		l.sendRaw(a)
+	})
+}
+
+func (l *Leg) sendRaw(a ack) {
+	if way, err := l.g.way(a.where); err == nil {
+		way.send(a.raw, nil, nil)
+	}
+}
+
+// endFork acknowledges and ends a second dialog that our INVITE made.
+func (l *Leg) endFork(out *outbound, res *sip.Response) {
+	d := l.dialog
+	d.confirm(res)
+	d.localSeq = out.seq
+	tag := d.remoteTag
+	out.acks[tag] = ack{}
+	l.ackIn(&d, out, tag, nil, "")
+	l.transact(&d, sip.BYE, "", nil, nil, func(*sip.Response, error) {})
+}
+
+// inviteRefused is a 3xx to 6xx.
+func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sip.Response) {
+	out.stop()
+	code := res.StatusCode
+	wanted := !out.cancelWanted && !out.hungUp && l.state != over && out.tries < maxTries
+	switch {
+	case wanted && (code == 401 || code == 407) && l.challenged(res):
+		out.tries++
+		l.localSeq++
+		l.invite(out, l.auth.credentials(string(sip.INVITE), req.Recipient.String(), out.body))
+		return
+	case wanted && code == 422 && l.sessionLonger(res):
+		out.tries++
+		l.localSeq++
+		l.invite(out, nil)
+		return
+	case wanted && code == 491 && !out.initial && out.glares < maxGlares:
+		out.glares++
+		out.tx = nil
+		l.after(l.glareWait(), func() { l.retry(out) })
+		return
+	}
+	l.inviteFailed(out, failed(res))
+}
+
+// glareWait is how long to wait after a 491 (14.1): whoever made the Call-ID waits longer, so that they do not meet again.
+func (l *Leg) glareWait() time.Duration {
+	if l.incoming {
+		return time.Duration(rand.IntN(201)) * 10 * time.Millisecond
+	}
+	return 2100*time.Millisecond + time.Duration(rand.IntN(191))*10*time.Millisecond
+}
+
+// retry sends a re-INVITE again after a glare, when the peer's own is over.
+func (l *Leg) retry(out *outbound) {
+	if l.out != out {
+		return
+	}
+	if l.in != nil {
+		l.after(l.glareWait(), func() { l.retry(out) })
+		return
+	}
+	l.localSeq++
+	l.invite(out, nil)
+}
+
+// inviteFailed ends an INVITE of ours: the first one ends the leg, a re-INVITE only when the dialog is gone.
+func (l *Leg) inviteFailed(out *outbound, f Failed) {
+	out.stop()
+	if out.initial {
+		if out.cancelWanted && f.Local {
+			f = Failed{Code: 487, Reason: "Request Terminated", Local: true, Err: f.Err}
+		}
+		l.finish()
+		l.report(out, f)
+		return
+	}
+	if l.out == out {
+		l.out = nil
+	}
+	if l.state == over {
+		return
+	}
+	if f.Code == 481 || f.Code == 408 {
+		l.die(f.Code, "re-INVITE: "+f.Reason) // 12.2.1.2
+		return
+	}
+	if f.Reinvite = true; !out.refresh {
+		l.report(out, f)
+	} else {
+		l.log.Warn("session refresh refused", "gw", l.g.name, "leg", l.callID, "code", f.Code, "err", f.Err)
+	}
+	l.next()
+}
+
+// report tells the owner how an INVITE ended, once.
+func (l *Leg) report(out *outbound, f Failed) {
+	if !out.reported {
+		out.reported = true
+		l.emit(f)
+	}
+}
+
+// Cancel gives up an INVITE of ours that has no final response yet. A 200 that crosses it is acknowledged and ended.
+// Events still come: Failed with 487 as a rule; the owner need not wait for it.
+func (l *Leg) Cancel(h ...Header) {
+	if l.state == inviting {
+		l.cancel(l.out, h)
+	}
+}
+
+func (l *Leg) cancel(out *outbound, h []Header) {
+	if out.cancelWanted || out.answered {
+		return
+	}
+	if err := checkHeaders(h); err != nil {
+		l.log.Error("header left out", "gw", l.g.name, "err", err)
+		h = nil
+	}
+	out.cancelWanted, out.cancelHeader = true, h
+	switch {
+	case out.alive:
+		l.sendCancel(out)
+	case out.tx != nil && out.tx.unsent():
+		// The connection is still being opened: what was never sent needs no CANCEL.
+		out.tx.abort()
+		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})
+	}
+}
+
+// sendCancel sends the CANCEL; without a final response after 64*T1 the INVITE is given up (9.1).
+func (l *Leg) sendCancel(out *outbound) {
+	if out.cancelling || out.tx == nil {
+		return
+	}
+	out.cancelling = true
+	out.stop()
+	out.tx.cancel(out.cancelHeader)
+	out.guard = l.after(transactionTimeout, func() {
+		out.tx.abort()
+		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true, Err: errTimeout})
+	})
+}
+
+// Reinvite offers body (nil: asks for an offer). The result is Answered or Failed with Reinvite set; glare is resolved here.
+func (l *Leg) Reinvite(body []byte) {
+	if l.state == confirmedLeg || l.state == answered {
+		l.queued = append(l.queued, body)
+		l.next()
+	}
+}
+
+// next sends the re-INVITE that waits, when no other INVITE is under way.
+func (l *Leg) next() {
+	if l.state != confirmedLeg || l.out != nil || l.in != nil || len(l.queued) == 0 {
+		return
+	}
+	body := l.queued[0]
+	l.queued = l.queued[1:]
+	l.out = &outbound{body: body, acks: map[string]ack{}}
+	l.localSeq++
+	l.invite(l.out, nil)
+}
+
+// failed reads a 3xx to 6xx.
+func failed(res *sip.Response) Failed {
+	f := Failed{Code: res.StatusCode, Reason: res.Reason}
+	var text []string
+	for _, name := range []string{"Reason", "Warning"} {
+		for _, v := range headerValues(res, name) {
+			text = append(text, v)
+			if name == "Reason" && f.Cause == 0 {
+				f.Cause = q850(v)
+			}
+		}
+	}
+	f.Text = strings.Join(text, "; ")
+	seconds := strings.TrimLeft(firstValue(res, "Retry-After"), " ")
+	if i := strings.IndexFunc(seconds, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		seconds = seconds[:i]
+	}
+	if n, err := strconv.ParseUint(seconds, 10, 31); err == nil {
+		f.RetryAfter = time.Duration(n) * time.Second
+	}
+	if f.Code < 400 {
+		for _, v := range headerValues(res, "Contact") {
+			for _, c := range splitList(v) {
+				f.Contact = append(f.Contact, parseNameAddr(c).URI)
+			}
+		}
+	}
+	return f
+}
+
+// q850 is the cause of a Reason header value such as `Q.850;cause=34;text="..."`, 0 when it holds none.
+func q850(v string) int {
+	for _, one := range splitList(v) {
+		protocol, params, _ := strings.Cut(one, ";")
+		if !strings.EqualFold(strings.TrimSpace(protocol), "Q.850") {
+			continue
+		}
+		for p := range strings.SplitSeq(params, ";") {
+			if k, n, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), "cause") {
+				if cause, err := strconv.Atoi(strings.TrimSpace(n)); err == nil && cause > 0 && cause < 128 {
+					return cause
+				}
+			}
+		}
+	}
+	return 0
+}

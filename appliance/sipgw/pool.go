@@ -1,0 +1,143 @@
+package sipgw
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"time"
+
+	"viaduct/appliance/pki"
+)
+
+const (
+	dialTimeout      = 5 * time.Second // for one address
+	handshakeTimeout = 5 * time.Second
+)
+
+// endpoint is where a request goes, resolved: the name is what TLS asks for and verifies.
+type endpoint struct {
+	transport string
+	name      string
+	addrs     []netip.AddrPort // in order of preference
+}
+
+// poolKey keeps connections apart by the name that was verified: sip. and sip2. of Teams may share an address and must not
+// share a connection.
+type poolKey struct {
+	transport, name string
+	port            uint16
+}
+
+// way returns the flow to an endpoint: the UDP socket, an open connection of ours, or a new one that is being dialled. Requests
+// never travel on a connection that the peer opened (A.15).
+func (g *gateway) way(to endpoint) (flow, error) {
+	if len(to.addrs) == 0 {
+		return nil, &TransportError{Op: "resolve", Peer: to.name, Err: errNoAddress}
+	}
+	if to.transport == "udp" {
+		d := g.socket(to.addrs[0].Addr())
+		if d == nil {
+			return nil, &TransportError{Op: "send", Peer: to.addrs[0].String(), Err: errNoListener}
+		}
+		g.expect(to.addrs[0].Addr())
+		return datagramFlow{d, to.addrs[0]}, nil
+	}
+	local := g.local(to.transport)
+	if !local.IsValid() {
+		return nil, &TransportError{Op: "send", Peer: to.name, Err: errNoListener}
+	}
+	key := poolKey{to.transport, to.name, to.addrs[0].Port()}
+	g.mu.Lock()
+	old := g.pool[key]
+	if old != nil && old.fresh() {
+		g.mu.Unlock()
+		return old, nil
+	}
+	s := newStream(g, to.transport, false)
+	s.peer = to.addrs[0]
+	g.pool[key] = s
+	g.streams[s] = struct{}{}
+	g.mu.Unlock()
+	if old != nil {
+		old.retire()
+	}
+	if !g.stack.spawn(func() { g.dial(s, to, local) }) {
+		s.close(errConnClosed)
+	}
+	return s, nil
+}
+
+// dial opens a connection of ours, trying each address of the name.
+func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
+	ctx, cancel := context.WithCancel(g.stack.ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { s.close(errConnClosed) })
+	defer stop()
+	d := net.Dialer{Timeout: dialTimeout, LocalAddr: &net.TCPAddr{IP: local.AsSlice()}}
+	var failure error
+	for _, a := range to.addrs {
+		conn, err := d.DialContext(ctx, "tcp", a.String())
+		if err != nil {
+			failure = &TransportError{Op: "dial", Peer: a.String(), Err: err}
+			continue
+		}
+		if to.transport == "tls" {
+			if conn, err = g.handshake(ctx, conn, to.name); err != nil {
+				failure = &TransportError{Op: "handshake", Peer: to.name + " " + a.String(), Err: err}
+				continue
+			}
+		}
+		stop()
+		s.start(conn)
+		return
+	}
+	g.log.Warn("peer not reachable", "gw", g.name, "peer", to.name, "err", failure)
+	s.close(failure)
+}
+
+// handshake makes a TLS client of a connection: our certificate, the peer's checked for name.
+func (g *gateway) handshake(ctx context.Context, conn net.Conn, name string) (net.Conn, error) {
+	c := g.conf.Load()
+	if c.tlsProfile == nil {
+		conn.Close()
+		return nil, errNoTLSProfile
+	}
+	conf, err := pki.ClientConfig(c.tlsProfile, g.stack.opts.PKI, name)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	t := tls.Client(conn, conf)
+	if err := t.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// forget drops a closed connection from the tables.
+func (g *gateway) forget(s *stream) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, ok := g.streams[s]; !ok {
+		return
+	}
+	delete(g.streams, s)
+	if s.accepted {
+		if from := s.peer.Addr(); g.sources[from] > 1 {
+			g.sources[from]--
+		} else {
+			delete(g.sources, from)
+		}
+		g.accepted--
+		return
+	}
+	for k, v := range g.pool {
+		if v == s {
+			delete(g.pool, k)
+		}
+	}
+}

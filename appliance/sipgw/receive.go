@@ -1,0 +1,322 @@
+package sipgw
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"viaduct/appliance/config"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// arrival is how a message came.
+type arrival struct {
+	way     flow // for responses to it
+	source  netip.AddrPort
+	local   netip.AddrPort
+	trusted bool // false: only responses are taken, or requests answered with 403
+}
+
+// parser leaves every header field that holds an address as text: what a peer says is given back byte for byte (route sets,
+// teams.md A.32), and read when it is needed.
+var parser = sip.NewParser(sip.WithHeadersParsers(func() map[string]sip.HeaderParser {
+	all := map[string]sip.HeaderParser{}
+	for name, f := range sip.DefaultHeadersParser() {
+		switch name {
+		case "via", "v", "cseq", "call-id", "i", "content-length", "l":
+			all[name] = f
+		}
+	}
+	return all
+}()))
+
+// received handles one message in the read loop of its socket or connection. head and body are the reader's buffer.
+func (g *gateway) received(head, body []byte, f framing, a arrival) {
+	m, n, err := parser.ParseHeaders(head, false)
+	if err == nil && n != len(head) {
+		err = errLength
+	}
+	if m != nil && len(body) > 0 && f.err == nil {
+		m.SetBody(append([]byte(nil), body...))
+	}
+	switch m := m.(type) {
+	case *sip.Response:
+		if err == nil && f.err == nil {
+			g.response(m, a)
+			return
+		}
+	case *sip.Request:
+		if m.Via() == nil || m.Via().Host == "" {
+			break // nobody to answer
+		}
+		markVia(m, a.source)
+		m.SetSource(a.source.String())
+		m.SetTransport(strings.ToUpper(a.way.transport()))
+		switch {
+		case !a.trusted:
+			g.forbid(m, a)
+			return
+		case f.err != nil:
+			g.refuse(m, a, &fault{code: f.code})
+			return
+		case err != nil:
+			g.refuse(m, a, &fault{code: 400})
+			return
+		}
+		g.counters.requests.Add(1)
+		g.request(m, a)
+		return
+	}
+	g.counters.malformed.Add(1)
+	g.log.Info("malformed message", "gw", g.name, "peer", a.source, "err", firstError(err, f.err))
+}
+
+func firstError(list ...error) error {
+	for _, err := range list {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forbid answers a stranger's request where answer-untrusted-hosts is set.
+func (g *gateway) forbid(req *sip.Request, a arrival) {
+	g.counters.untrusted.Add(1)
+	if g.conf.Load().gw.AnswerUntrusted && req.Method != sip.ACK {
+		g.reply(a, req, g.responseTo(req, 403, "", token(8), nil, "", nil))
+	}
+}
+
+// refuse answers a malformed request, without a transaction.
+func (g *gateway) refuse(req *sip.Request, a arrival, f *fault) {
+	g.counters.refused.Add(1)
+	g.log.Info("request refused", "gw", g.name, "peer", a.source, "code", f.code, "err", f.reason)
+	if req.Method != sip.ACK {
+		g.reply(a, req, g.responseTo(req, f.code, f.reason, token(8), nil, "", f.h))
+	}
+}
+
+// markVia notes in the top Via where the request came from, so that the response finds back (RFC 3261 18.2.1, RFC 3581).
+func markVia(req *sip.Request, from netip.AddrPort) {
+	v := req.Via()
+	_, rport := v.Params.Get("rport")
+	if rport {
+		v.Params.Add("rport", strconv.Itoa(int(from.Port())))
+	}
+	if rport || v.Host != from.Addr().String() {
+		v.Params.Add("received", from.Addr().String())
+	}
+}
+
+// reply sends a response where RFC 3261 18.2.2 says: on the connection of the request, to its source over UDP, and on a new
+// connection when the old one is gone.
+func (g *gateway) reply(a arrival, req *sip.Request, m []byte) {
+	if f, ok := a.way.(datagramFlow); ok {
+		v := req.Via()
+		if _, rport := v.Params.Get("rport"); !rport {
+			port := uint16(v.Port)
+			if v.Port <= 0 || v.Port > 65535 {
+				port = 5060
+			}
+			f.to = netip.AddrPortFrom(f.to.Addr(), port)
+		}
+		f.send(m, nil, nil)
+		return
+	}
+	a.way.send(m, nil, func(error) {
+		v := req.Via()
+		port := uint16(v.Port)
+		if port == 0 {
+			port = defaultPort(a.way.transport())
+		}
+		to := endpoint{a.way.transport(), v.Host, []netip.AddrPort{netip.AddrPortFrom(a.source.Addr(), port)}}
+		if way, err := g.way(to); err == nil {
+			way.send(m, nil, nil)
+		}
+	})
+}
+
+// response matches a response with its client transaction; one without is a late retransmission and dropped.
+func (g *gateway) response(res *sip.Response, a arrival) {
+	v, c := res.Via(), res.CSeq()
+	if v == nil || c == nil || res.StatusCode < 100 || res.StatusCode > 699 || res.SipVersion != "SIP/2.0" {
+		g.counters.malformed.Add(1)
+		return
+	}
+	res.SetSource(a.source.String())
+	branch, _ := v.Params.Get("branch")
+	g.mu.Lock()
+	tx := g.clients[clientKey(branch, string(c.MethodName))]
+	g.mu.Unlock()
+	if tx != nil {
+		tx.receive(res)
+	}
+}
+
+func clientKey(branch, method string) string { return branch + " " + method }
+
+// serverKey is what a request has in common with its retransmissions, its ACK and its CANCEL (RFC 3261 17.2.3).
+func serverKey(req *sip.Request, method string) string {
+	v := req.Via()
+	branch, _ := v.Params.Get("branch")
+	if strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie) && len(branch) > len(sip.RFC3261BranchMagicCookie) {
+		return method + " " + branch + " " + strings.ToLower(v.Host) + " " + strconv.Itoa(v.Port)
+	}
+	// RFC 2543: the ACK has the tag of the response in To, so To cannot be part of it.
+	number := ""
+	if c := req.CSeq(); c != nil {
+		number = strconv.FormatUint(uint64(c.SeqNo), 10)
+	}
+	return method + " 2543 " + firstValue(req, "Call-ID") + " " + tagOf(firstValue(req, "From")) + " " + number + " " + v.SentBy() + " " + branch
+}
+
+// mergeKey is what two copies of a request have in common that came on different ways (RFC 3261 8.2.2.2).
+func mergeKey(req *sip.Request) string {
+	return firstValue(req, "Call-ID") + " " + tagOf(firstValue(req, "From")) + " " + firstValue(req, "CSeq")
+}
+
+// request matches a request with its transaction or dialog.
+func (g *gateway) request(req *sip.Request, a arrival) {
+	switch req.Method {
+	case sip.ACK:
+		g.acknowledged(req)
+		return
+	case sip.CANCEL:
+		g.cancel(req, a)
+		return
+	}
+	key := serverKey(req, string(req.Method))
+	g.mu.Lock()
+	known := g.servers[key]
+	g.mu.Unlock()
+	if known != nil {
+		known.again()
+		return
+	}
+	if f := check(req); f != nil {
+		g.refuse(req, a, f)
+		return
+	}
+	tx := &serverTx{g: g, key: key, req: req, from: a, invite: req.Method == sip.INVITE, toTag: token(10)}
+	if tag := tagOf(firstValue(req, "To")); tag != "" {
+		g.inDialog(tx, tag)
+		return
+	}
+	tx.merge = mergeKey(req)
+	g.mu.Lock()
+	_, merged := g.merged[tx.merge]
+	g.mu.Unlock()
+	if merged {
+		g.refuse(req, a, &fault{code: 482})
+		return
+	}
+	g.outOfDialog(tx)
+}
+
+// acknowledged is an ACK: of a 3xx to 6xx it belongs to the transaction, of a 2xx to the dialog.
+func (g *gateway) acknowledged(req *sip.Request) {
+	if check(req) != nil {
+		return
+	}
+	g.mu.Lock()
+	tx := g.servers[serverKey(req, "INVITE")]
+	leg := g.legs[dialogKey(firstValue(req, "Call-ID"), tagOf(firstValue(req, "To")))]
+	g.mu.Unlock()
+	if tx != nil {
+		tx.mu.Lock()
+		mine := tx.state == completed
+		tx.mu.Unlock()
+		if mine {
+			tx.acknowledge()
+			return
+		}
+	}
+	if leg != nil {
+		leg.post(func() { leg.acknowledged(req) })
+	}
+}
+
+// cancel is a CANCEL: it is answered here, and its INVITE's leg is told (RFC 3261 9.2).
+func (g *gateway) cancel(req *sip.Request, a arrival) {
+	if f := check(req); f != nil {
+		g.refuse(req, a, f)
+		return
+	}
+	g.mu.Lock()
+	tx := g.servers[serverKey(req, "INVITE")]
+	g.mu.Unlock()
+	if tx == nil {
+		g.reply(a, req, g.responseTo(req, 481, "", token(8), nil, "", nil))
+		return
+	}
+	g.reply(a, req, g.responseTo(req, 200, "", tx.toTag, nil, "", nil))
+	tx.cancelled(firstValue(req, "Reason"))
+}
+
+// inDialog hands a request to the leg whose dialog it names.
+func (g *gateway) inDialog(tx *serverTx, tag string) {
+	g.mu.Lock()
+	leg := g.legs[dialogKey(firstValue(tx.req, "Call-ID"), tag)]
+	g.mu.Unlock()
+	tx.toTag = tag
+	if leg == nil {
+		if tx.req.Method == sip.OPTIONS {
+			g.options(tx)
+			return
+		}
+		g.answer(tx, 481, nil)
+		return
+	}
+	tx.open()
+	if tx.invite {
+		tx.respond(100, g.responseTo(tx.req, 100, "", "", nil, "", nil))
+	}
+	leg.post(func() { leg.request(tx) })
+}
+
+// outOfDialog handles requests that begin something.
+func (g *gateway) outOfDialog(tx *serverTx) {
+	switch tx.req.Method {
+	case sip.INVITE:
+		g.incoming(tx)
+	case sip.OPTIONS:
+		g.options(tx)
+	case sip.NOTIFY:
+		g.answer(tx, 200, nil) // message waiting and the like: taken without noise
+	case sip.SUBSCRIBE, sip.PUBLISH:
+		g.answer(tx, 489, []Header{{"Allow-Events", "refer"}})
+	case sip.BYE, sip.UPDATE, sip.INFO, sip.PRACK:
+		g.answer(tx, 481, nil)
+	default:
+		g.answer(tx, 405, []Header{{"Allow", allow(g.interfaceOf(tx.from.source.Addr()))}})
+	}
+}
+
+// answer responds to a request that belongs to no leg.
+func (g *gateway) answer(tx *serverTx, code int, h []Header) {
+	tx.open()
+	tx.respond(code, g.responseTo(tx.req, code, "", tx.toTag, nil, "", h))
+}
+
+// options answers what every peer pings with. Teams wants the Contact with our name and Allow (A.19).
+func (g *gateway) options(tx *serverTx) {
+	i := g.interfaceOf(tx.from.source.Addr())
+	g.answer(tx, 200, []Header{
+		{"Contact", "<" + g.contact("", tx.from.way.transport()) + ">"},
+		{"Allow", allow(i)},
+		{"Accept", "application/sdp, multipart/mixed"},
+		{"Supported", "timer"},
+	})
+}
+
+// allow is the Allow header towards a SIP interface. Without call-transfer accept there is no REFER in it, on any message: Teams
+// then keeps transfers to itself (A.49).
+func allow(i *config.SIPInterface) string {
+	const always = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY"
+	if i != nil && i.TransferAccept {
+		return always + ", REFER"
+	}
+	return always
+}

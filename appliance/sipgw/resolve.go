@@ -1,0 +1,148 @@
+package sipgw
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+const (
+	lookupTimeout = 4 * time.Second
+	resolvedFor   = 30 * time.Second // an SRV answer; address records keep their own time in the resolver
+	watchInterval = 20 * time.Second // how often the peers' names are looked up, for trust
+)
+
+// defaultPort is the port of a transport (RFC 3261 19.1.2).
+func defaultPort(transport string) uint16 {
+	if transport == "tls" {
+		return 5061
+	}
+	return 5060
+}
+
+// service is what is asked for by SRV (RFC 3263 4.2).
+func service(transport string) (service, proto string) {
+	switch transport {
+	case "tls":
+		return "sips", "tcp"
+	case "tcp":
+		return "sip", "tcp"
+	}
+	return "sip", "udp"
+}
+
+type resolved struct {
+	endpoint
+	until time.Time
+}
+
+// resolveNow answers without waiting: a literal address, or what is known already.
+func (g *gateway) resolveNow(t target) (endpoint, bool) {
+	to := endpoint{transport: t.transport, name: t.host}
+	port := t.port
+	if a, err := netip.ParseAddr(t.host); err == nil {
+		if port == 0 {
+			port = defaultPort(t.transport)
+		}
+		to.addrs = []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), port)}
+		return to, true
+	}
+	if port == 0 {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		r, ok := g.resolved[t]
+		return r.endpoint, ok && time.Now().Before(r.until)
+	}
+	for _, a := range g.stack.opts.Resolver.Cached(t.host) {
+		to.addrs = append(to.addrs, netip.AddrPortFrom(a, port))
+	}
+	return to, len(to.addrs) > 0
+}
+
+// resolve finds the addresses of a target (RFC 3263): SRV when no port is given, else its address records. It blocks.
+func (g *gateway) resolve(ctx context.Context, t target) (endpoint, error) {
+	if to, ok := g.resolveNow(t); ok {
+		return to, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	to := endpoint{transport: t.transport, name: t.host}
+	if t.port == 0 {
+		svc, proto := service(t.transport)
+		records, err := g.stack.opts.Resolver.LookupSRV(ctx, svc, proto, t.host)
+		if err == nil {
+			for _, r := range records {
+				list, _ := g.stack.opts.Resolver.Lookup(ctx, strings.TrimSuffix(r.Target, "."))
+				for _, a := range list {
+					to.addrs = append(to.addrs, netip.AddrPortFrom(a, r.Port))
+				}
+			}
+		}
+	}
+	if len(to.addrs) == 0 {
+		port := t.port
+		if port == 0 {
+			port = defaultPort(t.transport)
+		}
+		list, err := g.stack.opts.Resolver.Lookup(ctx, t.host)
+		if err != nil {
+			return to, &TransportError{Op: "resolve", Peer: t.host, Err: err}
+		}
+		for _, a := range list {
+			to.addrs = append(to.addrs, netip.AddrPortFrom(a, port))
+		}
+	}
+	if len(to.addrs) == 0 {
+		return to, &TransportError{Op: "resolve", Peer: t.host, Err: errNoAddress}
+	}
+	if t.port == 0 {
+		g.mu.Lock()
+		g.resolved[t] = resolved{to, time.Now().Add(resolvedFor)}
+		g.mu.Unlock()
+	}
+	return to, nil
+}
+
+// known returns what is known of a name's addresses, those behind its SRV records included, without waiting.
+func (g *gateway) known(host string) []netip.Addr {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{a.Unmap()}
+	}
+	list := g.stack.opts.Resolver.Cached(host)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for t, r := range g.resolved {
+		if t.host == host {
+			for _, a := range r.addrs {
+				list = append(list[:len(list):len(list)], a.Addr())
+			}
+		}
+	}
+	return list
+}
+
+// watch keeps the addresses of all peers known: trust must not depend on our having called them first.
+func (g *gateway) watch(ctx context.Context) {
+	for {
+		for _, i := range g.conf.Load().interfaces {
+			if i.Remote.Host == "" {
+				continue
+			}
+			t := target{i.Remote.Host, i.Remote.Port, g.transport(i)}
+			if _, err := g.resolve(ctx, t); err != nil && ctx.Err() == nil {
+				g.log.Warn("name does not resolve", "gw", g.name, "if", i.Name, "name", t.host, "err", err)
+			}
+			// With a port, resolve is content with what is cached; this renews it.
+			lookup, cancel := context.WithTimeout(ctx, lookupTimeout)
+			g.stack.opts.Resolver.Lookup(lookup, t.host)
+			cancel()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.rewatch:
+		case <-time.After(watchInterval):
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package sipgw
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+const minSE = 90 * time.Second // RFC 4028 4
+
+// session is the session timer of a leg (RFC 4028): the call is known to be alive because one side repeats its offer.
+type session struct {
+	interval time.Duration // agreed, or what we ask for; 0: no timer
+	least    time.Duration // the peer's Min-SE
+	ours     bool          // we refresh
+	on       bool
+	refresh  *time.Timer
+	expire   *time.Timer
+}
+
+func (s *session) stop() {
+	for _, t := range []*time.Timer{s.refresh, s.expire} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	s.on = false
+}
+
+// expires reads Session-Expires: its interval (0: none) and who refreshes ("uac", "uas", "").
+func expires(m interface{ Headers() []sip.Header }) (interval time.Duration, refresher string) {
+	value, params, _ := strings.Cut(firstValue(m, "Session-Expires"), ";")
+	n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31)
+	if err != nil {
+		return 0, ""
+	}
+	for p := range strings.SplitSeq(params, ";") {
+		if k, v, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), "refresher") {
+			refresher = strings.ToLower(strings.TrimSpace(v))
+		}
+	}
+	return time.Duration(n) * time.Second, refresher
+}
+
+// tooShort returns our Min-SE when a request asks for a shorter interval, else "".
+func tooShort(req *sip.Request) string {
+	if n, _ := expires(req); n > 0 && n < minSE && supports(req, "timer") {
+		return secs(minSE)
+	}
+	return ""
+}
+
+func supports(m interface{ Headers() []sip.Header }, tag string) bool {
+	for _, name := range []string{"Supported", "Require"} {
+		for _, v := range headerValues(m, name) {
+			for _, t := range splitList(v) {
+				if strings.EqualFold(t, tag) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func secs(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
+
+// sessionOffer are the headers of an INVITE of ours.
+func (l *Leg) sessionOffer(out *outbound) []Header {
+	if l.session.interval == 0 {
+		return nil
+	}
+	v := secs(l.session.interval)
+	if l.session.on { // a refresh keeps the roles (7.4)
+		if l.session.ours {
+			v += ";refresher=uac"
+		} else {
+			v += ";refresher=uas"
+		}
+	}
+	return []Header{{"Session-Expires", v}, {"Min-SE", secs(max(minSE, l.session.least))}}
+}
+
+// sessionLonger takes a 422 and reports whether a longer interval is worth a try.
+func (l *Leg) sessionLonger(res *sip.Response) bool {
+	n, err := strconv.ParseUint(strings.TrimSpace(firstValue(res, "Min-SE")), 10, 31)
+	least := time.Duration(n) * time.Second
+	if err != nil || least <= l.session.interval || least > 24*time.Hour {
+		return false
+	}
+	l.session.interval, l.session.least = least, least
+	return true
+}
+
+// sessionAgreed takes what the 2xx to an INVITE of ours says (7.2).
+func (l *Leg) sessionAgreed(res *sip.Response) {
+	n, refresher := expires(res)
+	switch {
+	case n > 0:
+		l.startSession(n, refresher != "uas")
+	case l.session.interval > 0:
+		l.startSession(l.session.interval, true) // the peer has no timer: refreshing still shows that it is alive
+	default:
+		l.session.stop()
+	}
+}
+
+// sessionAccept negotiates the timer for the 2xx to a request of the peer (9), starts it and returns the headers to send.
+func (l *Leg) sessionAccept(req *sip.Request) []Header {
+	asked, refresher := expires(req)
+	knows := supports(req, "timer")
+	interval := l.iface.SessionTimer
+	if l.session.on {
+		interval = l.session.interval
+	}
+	switch {
+	case asked > 0 && (interval == 0 || asked < interval):
+		interval = asked
+	case asked == 0 && interval == 0:
+		l.session.stop()
+		return nil
+	}
+	if least, err := strconv.ParseUint(strings.TrimSpace(firstValue(req, "Min-SE")), 10, 31); err == nil {
+		interval = max(interval, time.Duration(least)*time.Second) // 9: never below the peer's least
+		if asked > 0 {
+			interval = min(interval, max(asked, time.Duration(least)*time.Second))
+		}
+	}
+	ours := true
+	switch {
+	case !knows:
+	case refresher == "uac":
+		ours = false
+	case refresher == "" && asked > 0:
+		ours = false // the peer began it: let it go on
+	}
+	l.startSession(interval, ours)
+	if ours {
+		h := []Header{{"Session-Expires", secs(interval) + ";refresher=uas"}}
+		if knows {
+			h = append(h, Header{"Require", "timer"})
+		}
+		return h
+	}
+	return []Header{{"Session-Expires", secs(interval) + ";refresher=uac"}, {"Require", "timer"}}
+}
+
+// startSession starts the timer anew: refreshing at half the interval, giving up shortly before its end (10).
+func (l *Leg) startSession(interval time.Duration, ours bool) {
+	l.session.stop()
+	interval = max(interval, minSE)
+	l.session.interval, l.session.ours, l.session.on = interval, ours, true
+	if ours {
+		l.session.refresh = l.after(interval/2, l.refreshSession)
+	}
+	l.session.expire = l.after(interval-min(32*time.Second, interval/3), func() { l.die(408, "session timer expired") })
+}
+
+// refreshSession repeats what we said last in a re-INVITE: Teams takes no UPDATE (A.25). It is the same to the byte, so that
+// keys and ports stay (A.45).
+func (l *Leg) refreshSession() {
+	if l.state != confirmedLeg || l.out != nil || l.in != nil || len(l.sdp) == 0 {
+		return // the INVITE that is under way refreshes, too
+	}
+	l.out = &outbound{refresh: true, body: l.sdp, acks: map[string]ack{}}
+	l.localSeq++
+	l.invite(l.out, nil)
+}

@@ -1,0 +1,321 @@
+package sipgw
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	maxQueued      = 1 << 20          // octets that wait for a slow peer before its connection is given up
+	writeTimeout   = 10 * time.Second // for one batch of messages
+	readTimeout    = 20 * time.Minute // an accepted connection on which nothing comes
+	partialTimeout = 30 * time.Second // a message that began and does not end
+	pingInterval   = 60 * time.Second // a double CRLF on an idle connection of ours: the peer's idle timer (A.16)
+	renewAfter     = 50 * time.Minute // a connection of ours is renewed, hourly at least (A.16)
+)
+
+var (
+	errConnClosed = errors.New("connection closed")
+	errQueueFull  = errors.New("the peer takes nothing")
+)
+
+// stream is a TCP or TLS connection, ours or the peer's. One goroutine reads it, one writes it; ours also dials it.
+type stream struct {
+	g        *gateway
+	kind     string // "tcp", "tls"
+	accepted bool
+	trusted  bool
+	opened   time.Time
+
+	mu      sync.Mutex
+	conn    net.Conn // nil while it is being dialled
+	peer    netip.AddrPort
+	local   netip.AddrPort
+	queue   []queued
+	size    int // octets in queue
+	wake    chan struct{}
+	done    chan struct{}
+	err     error // why it closed
+	closed  bool
+	retired bool // no new users; closes after the last
+	used    time.Time
+	users   map[int]func(error)
+	next    int
+}
+
+type queued struct {
+	m      []byte
+	wanted func() bool
+	failed func(error)
+}
+
+func newStream(g *gateway, kind string, accepted bool) *stream {
+	now := time.Now()
+	return &stream{g: g, kind: kind, accepted: accepted, opened: now, used: now,
+		wake: make(chan struct{}, 1), done: make(chan struct{}), users: map[int]func(error){}}
+}
+
+func (s *stream) reliable() bool    { return true }
+func (s *stream) transport() string { return s.kind }
+
+func (s *stream) remote() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peer
+}
+
+func (s *stream) send(m []byte, wanted func() bool, failed func(error)) {
+	s.mu.Lock()
+	err := s.err
+	if !s.closed {
+		if err = nil; s.size+len(m) > maxQueued {
+			err = errQueueFull
+		} else {
+			s.queue, s.size, s.used = append(s.queue, queued{m, wanted, failed}), s.size+len(m), time.Now()
+		}
+	}
+	s.mu.Unlock()
+	if err == nil {
+		s.signal()
+		return
+	}
+	if err == errQueueFull {
+		s.close(err)
+	}
+	if failed != nil {
+		failed(err)
+	}
+}
+
+func (s *stream) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *stream) hold(lost func(error)) func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := s.next
+	s.next++
+	s.users[id] = lost
+	return func() {
+		s.mu.Lock()
+		delete(s.users, id)
+		last := s.retired && len(s.users) == 0 && len(s.queue) == 0
+		s.mu.Unlock()
+		if last {
+			s.close(errConnClosed)
+		}
+	}
+}
+
+// retire lets the transactions on this connection finish and then closes it.
+func (s *stream) retire() {
+	s.mu.Lock()
+	s.retired = true
+	idle := len(s.users) == 0 && len(s.queue) == 0
+	s.mu.Unlock()
+	if idle {
+		s.close(errConnClosed)
+	}
+}
+
+// fresh reports whether new requests may still go out on it.
+func (s *stream) fresh() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed && !s.retired && time.Since(s.opened) < renewAfter
+}
+
+// close ends the connection, once; whoever waits for it is told.
+func (s *stream) close(err error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	var te *TransportError
+	if !errors.As(err, &te) {
+		err = &TransportError{Op: "connection", Peer: s.peer.String(), Err: err}
+	}
+	s.err = err
+	conn, queue, users := s.conn, s.queue, s.users
+	s.queue, s.users = nil, map[int]func(error){}
+	close(s.done)
+	s.mu.Unlock()
+
+	if conn != nil {
+		conn.Close()
+	}
+	s.g.forget(s)
+	for _, q := range queue {
+		if q.failed != nil {
+			q.failed(err)
+		}
+	}
+	for _, lost := range users {
+		if lost != nil {
+			lost(err)
+		}
+	}
+}
+
+// start begins reading and writing on an open connection.
+func (s *stream) start(conn net.Conn) bool {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		conn.Close()
+		return false
+	}
+	s.conn, s.peer, s.local = conn, addrPortOf(conn.RemoteAddr()), addrPortOf(conn.LocalAddr())
+	s.mu.Unlock()
+	if !s.g.stack.spawn(s.write) || !s.g.stack.spawn(s.read) {
+		s.close(errConnClosed)
+		return false
+	}
+	return true
+}
+
+// write sends what is queued, several messages in one segment when they are there.
+func (s *stream) write() {
+	ping := time.NewTicker(pingInterval)
+	defer ping.Stop()
+	var batch []queued
+	var out []byte
+	for {
+		s.mu.Lock()
+		batch, s.queue, s.size = s.queue, batch[:0], 0
+		spent := s.retired && len(s.users) == 0 && len(batch) == 0
+		s.mu.Unlock()
+		if spent {
+			s.close(errConnClosed)
+			return
+		}
+		out = out[:0]
+		for i, q := range batch {
+			if q.wanted == nil || q.wanted() {
+				s.g.trace(s.kind, s.local, s.peer, true, q.m)
+				out = append(out, q.m...)
+			}
+			batch[i] = queued{}
+		}
+		if len(out) > 0 && !s.put(out) {
+			return
+		}
+		select {
+		case <-s.wake:
+		case <-s.done:
+			return
+		case <-ping.C:
+			if !s.accepted && !s.keep() {
+				return
+			}
+		}
+	}
+}
+
+// keep pings an idle connection of ours and closes one that has not been used for an hour.
+func (s *stream) keep() bool {
+	s.mu.Lock()
+	idle := time.Since(s.used)
+	busy := len(s.users) > 0
+	s.mu.Unlock()
+	if idle > time.Hour && !busy {
+		s.close(errConnClosed)
+		return false
+	}
+	if idle < pingInterval {
+		return true
+	}
+	return s.put([]byte(keepAlivePin))
+}
+
+func (s *stream) put(b []byte) bool {
+	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if _, err := s.conn.Write(b); err != nil {
+		s.close(&TransportError{Op: "write", Peer: s.peer.String(), Err: err})
+		return false
+	}
+	return true
+}
+
+// read takes messages off the connection and hands them on in their order, until it ends.
+func (s *stream) read() {
+	buf := make([]byte, 0, 8192)
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+		}
+		switch {
+		case len(buf) > 0:
+			s.conn.SetReadDeadline(time.Now().Add(partialTimeout))
+		case s.accepted:
+			s.conn.SetReadDeadline(time.Now().Add(readTimeout))
+		default:
+			s.conn.SetReadDeadline(time.Time{})
+		}
+		n, err := s.conn.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		rest, ok := s.take(buf)
+		if !ok {
+			return
+		}
+		if err != nil {
+			if err == io.EOF {
+				err = errConnClosed
+			}
+			s.close(err)
+			return
+		}
+		buf = append(buf[:0], rest...)
+		if len(buf) == 0 && cap(buf) > 65536 {
+			buf = make([]byte, 0, 8192)
+		}
+	}
+}
+
+// take handles every whole message in b and returns what is left.
+func (s *stream) take(b []byte) (rest []byte, ok bool) {
+	for {
+		head, body, n, pongs, f, fatal := frameStream(b)
+		if pongs > 0 && s.accepted {
+			s.send([]byte("\r\n"), nil, nil)
+		}
+		if head != nil {
+			s.g.trace(s.kind, s.local, s.peer, false, b[n-len(head)-len(body):n])
+			s.g.received(head, body, f, arrival{way: s, source: s.peer, local: s.local, trusted: s.trusted})
+		}
+		if fatal {
+			s.g.log.Info("connection closed", "gw", s.g.name, "peer", s.peer, "err", f.err)
+			s.lingerClose(f.err)
+			return nil, false
+		}
+		b = b[n:]
+		if head == nil {
+			return b, true
+		}
+	}
+}
+
+// lingerClose lets the answer to a message without boundary leave before the connection ends.
+func (s *stream) lingerClose(err error) {
+	time.AfterFunc(500*time.Millisecond, func() { s.close(err) })
+}
+
+func addrPortOf(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		p := t.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	return netip.AddrPort{}
+}
+
+func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }

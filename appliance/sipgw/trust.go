@@ -1,0 +1,99 @@
+package sipgw
+
+import (
+	"net/netip"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+// teamsNetworks are Microsoft's signalling networks: the superset of all lists since 2020 (A.13).
+var teamsNetworks = []netip.Prefix{
+	netip.MustParsePrefix("52.112.0.0/14"),
+	netip.MustParsePrefix("52.120.0.0/14"),
+}
+
+// expectFor is how long a peer that we sent a request to over UDP may answer, although no trust line names it: a registrar, for
+// example. Only its responses are taken.
+const expectFor = 64*t1 + t4
+
+// trusts reports whether requests from a source address are taken.
+func (g *gateway) trusts(from netip.Addr) bool {
+	for _, i := range g.conf.Load().interfaces {
+		if g.trustedBy(i, from) {
+			return true
+		}
+	}
+	return false
+}
+
+// trustedBy reports whether a SIP interface trusts a source address.
+func (g *gateway) trustedBy(i *config.SIPInterface, from netip.Addr) bool {
+	for _, t := range i.Trust {
+		switch {
+		case t.Remote:
+			if g.isRemote(i, from) {
+				return true
+			}
+		case t.Teams:
+			for _, n := range teamsNetworks {
+				if n.Contains(from) {
+					return true
+				}
+			}
+		case t.Prefix.IsValid() && t.Prefix.Contains(from):
+			return true
+		}
+	}
+	return false
+}
+
+// isRemote reports whether from is an address of the interface's peer, by what is known of its name now.
+func (g *gateway) isRemote(i *config.SIPInterface, from netip.Addr) bool {
+	for _, a := range g.known(i.Remote.Host) {
+		if a == from {
+			return true
+		}
+	}
+	return false
+}
+
+// interfaceOf returns the SIP interface that a request from an address belongs to: the one whose peer it is, else the first that
+// trusts it, else nil.
+func (g *gateway) interfaceOf(from netip.Addr) *config.SIPInterface {
+	c := g.conf.Load()
+	for _, i := range c.interfaces {
+		if g.isRemote(i, from) && g.trustedBy(i, from) {
+			return i
+		}
+	}
+	for _, i := range c.interfaces {
+		if g.trustedBy(i, from) {
+			return i
+		}
+	}
+	return nil
+}
+
+// expect notes that a peer was sent a request over UDP.
+func (g *gateway) expect(a netip.Addr) {
+	now := time.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.expected) > 256 {
+		for k, until := range g.expected {
+			if now.After(until) {
+				delete(g.expected, k)
+			}
+		}
+	}
+	g.expected[a] = now.Add(expectFor)
+}
+
+// expects reports whether responses of an address are awaited.
+func (g *gateway) expects(a netip.Addr) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	until, ok := g.expected[a]
+	return ok && time.Now().Before(until)
+}
