@@ -1,5 +1,7 @@
 package config
 
+import "strings"
+
 // Ref names an object of type T. It is bound late: the object may come later in the file, or never.
 type Ref[T any] struct{ Name string }
 
@@ -49,9 +51,21 @@ func find[T any](c *Config, name string) *T {
 	return t
 }
 
+// SameName returns the form under which two names of objects are the same: as they are, but for the three names that older
+// files write in lower case.
+func SameName(name string) string {
+	for _, usual := range [...]string{"ROUTER", "SWITCH", "DEFAULT"} {
+		if len(name) == len(usual) && strings.EqualFold(name, usual) {
+			return usual
+		}
+	}
+	return name
+}
+
 func named[T any](list []*T, name string, nameOf func(*T) string) *T {
+	name = SameName(name)
 	for _, x := range list {
-		if nameOf(x) == name {
+		if SameName(nameOf(x)) == name {
 			return x
 		}
 	}
