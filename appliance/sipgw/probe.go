@@ -1,30 +1,208 @@
 package sipgw
 
 import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
 	"time"
 
 	"viaduct/appliance/config"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// A probe sends OPTIONS to the peer of one SIP interface and so knows whether calls should go there. Teams in turn takes us for
+// healthy only while our OPTIONS come. It is one goroutine per SIP interface with a penalty box.
+const (
+	holdMost  = 5 * time.Minute // the longest Retry-After: Teams demotes a trunk that sends no OPTIONS for five minutes
+	probeSoon = time.Second     // suspect: not more often than this
 )
 
 // ProbeState is the health of one interface's peer, as `show sip penalty-box` prints it.
 type ProbeState struct {
 	Interface, Peer string
+	State           string // "up", "boxed", "unknown" before the first answer
 	Boxed           bool
-	Reason          string
-	Since, Last     time.Time
+	Reason          string        // why it is boxed
+	Since           time.Time     // in this state since
+	Last            time.Time     // end of the last probe; zero: none has ended
+	Next            time.Time     // start of the next probe; zero: one is under way
+	Code            int           // of the last response; 0: none came
+	RTT             time.Duration // of the last response, with name look-up and connecting; 0: none came
 }
 
-// probes is the set of all probes of the stack.
-type probes struct{}
+// probeSpec is everything that a probe depends on; another spec is another probe.
+type probeSpec struct {
+	via               caller
+	gateway, name     string // of the SIP interface
+	uri, from         string
+	to                target
+	interval, timeout time.Duration
+}
 
-func (p *probes) wake(iface string) {}
-func (p *probes) end()              {}
+// probe belongs to its goroutine, except where noted.
+type probe struct {
+	spec   probeSpec
+	log    *slog.Logger
+	kick   chan struct{} // probe now
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the goroutine has ended
 
-// Available tells whether calls may go out by a SIP interface: false while it is in the penalty box.
-func (s *Stack) Available(iface string) bool { return true }
+	mu    sync.Mutex
+	state ProbeState
+}
 
-// PenaltyBox tells the state of every probe.
-func (s *Stack) PenaltyBox() []ProbeState { return nil }
+func newProbe(spec probeSpec, log *slog.Logger) *probe {
+	return &probe{
+		spec: spec, log: log.With("gw", spec.gateway, "if", spec.name, "peer", spec.uri),
+		kick: make(chan struct{}, 1), done: make(chan struct{}),
+		state: ProbeState{Interface: spec.name, Peer: joinHostPort(spec.to.host, spec.to.port), State: "unknown", Since: time.Now()},
+	}
+}
 
-// applyProbes starts, changes and stops OPTIONS probes; Apply calls it when the gateways stand.
-func (s *Stack) applyProbes(cfg *config.Config) {}
+// run probes at once and then again and again until ctx ends.
+func (p *probe) run(ctx context.Context) {
+	for {
+		next := p.once(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		started := time.Now()
+		p.change(func(s *ProbeState) { s.Next = started.Add(next) })
+		timer := time.NewTimer(next)
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-timer.C:
+				waiting = false
+			case <-p.kick:
+				timer.Reset(max(0, probeSoon-time.Since(started)))
+			}
+		}
+	}
+}
+
+// once probes and returns when to probe again.
+func (p *probe) once(ctx context.Context) time.Duration {
+	p.change(func(s *ProbeState) { s.Next = time.Time{} })
+	start := time.Now()
+	limited, cancel := context.WithTimeout(ctx, p.spec.timeout)
+	defer cancel()
+	var res *sip.Response
+	req, err := p.spec.via.newRequest(sip.OPTIONS, p.spec.uri, p.spec.from, p.spec.uri, "", p.spec.to.transport,
+		Header{"Accept", "application/sdp"})
+	if err == nil {
+		res, err = p.spec.via.do(limited, req, p.spec.to)
+	}
+	took := time.Since(start)
+	switch {
+	case ctx.Err() != nil:
+		return 0
+	case err != nil:
+		p.settle(0, 0, reasonOf(err))
+	case res.StatusCode == 503:
+		p.settle(503, took, strings.TrimSpace("503 "+res.Reason))
+		// Retry-After holds the peer in the box (RFC 3261 section 21.5.4), but may also free it sooner than our own turn.
+		if hold := retryAfter(res); hold > 0 {
+			return min(hold, holdMost)
+		}
+	default:
+		// Everything else shows that somebody is at home: 404, 405 and 501 are usual answers to OPTIONS.
+		p.settle(res.StatusCode, took, "")
+	}
+	// The whole is one interval, even when waiting for an answer took most of it: Teams counts from OPTIONS to OPTIONS.
+	return max(p.spec.interval-rand.N(max(p.spec.interval/20, 1))-took, probeSoon)
+}
+
+// settle notes the outcome of a probe; a reason boxes the peer.
+func (p *probe) settle(code int, rtt time.Duration, reason string) {
+	p.change(func(s *ProbeState) {
+		state := "up"
+		if reason != "" {
+			state = "boxed"
+		}
+		now := time.Now()
+		if s.State != state {
+			s.State, s.Since = state, now
+			if reason == "" {
+				p.log.Info("peer is up", "code", code)
+			} else {
+				p.log.Warn("peer is in the penalty box", "code", code, "err", reason)
+			}
+		}
+		s.Boxed, s.Reason, s.Code, s.RTT, s.Last = reason != "", reason, code, rtt, now
+	})
+}
+
+// reasonOf says why no answer came.
+func reasonOf(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errTimeout.Error()
+	}
+	return err.Error()
+}
+
+func (p *probe) change(f func(*ProbeState)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f(&p.state)
+}
+
+func (p *probe) snapshot() ProbeState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state
+}
+
+// wantedProbes are the probes that a configuration asks for. It is called by Apply, which alone changes the set of gateways.
+func (s *Stack) wantedProbes(cfg *config.Config) []probeSpec {
+	var list []probeSpec
+	for _, sw := range cfg.CS {
+		for _, i := range sw.Interfaces {
+			gc := i.Gateway.In(cfg)
+			if i.PenaltyBox.Interval <= 0 || i.Remote.Host == "" || gc == nil || !gc.Enabled {
+				continue
+			}
+			if g := s.gateways[gc.Name]; g != nil {
+				list = append(list, g.probeSpec(i))
+			}
+		}
+	}
+	return list
+}
+
+// probeSpec: From is our name without a user part, as Teams wants it; the Contact is the gateway's.
+func (g *gateway) probeSpec(i *config.SIPInterface) probeSpec {
+	transport := g.transport(i)
+	us := i.Local.Host
+	if us == "" {
+		us = SplitURI(g.contact("", transport)).Host
+	}
+	spec := probeSpec{
+		via: g, gateway: g.name, name: i.Name,
+		uri:      "sip:" + joinHostPort(i.Remote.Host, i.Remote.Port),
+		from:     "sip:" + joinHostPort(us, 0),
+		to:       target{host: i.Remote.Host, port: i.Remote.Port, transport: transport},
+		interval: max(i.PenaltyBox.Interval, time.Second), timeout: i.PenaltyBox.Timeout,
+	}
+	if spec.timeout <= 0 {
+		spec.timeout = spec.interval
+	}
+	if transport != "tls" { // Teams' own form of the Request-URI has no parameter
+		spec.uri += transportParam(transport)
+	}
+	return spec
+}
+
+// transportParam is the URI parameter that names a transport; UDP is the default and needs none.
+func transportParam(transport string) string {
+	if transport == "udp" {
+		return ""
+	}
+	return ";transport=" + transport
+}

@@ -1,28 +1,381 @@
 package sipgw
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"viaduct/appliance/config"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// A registration keeps one identity registered with its registrar (RFC 3261 section 10.2). It is one goroutine that asks, sleeps
+// until half to four fifths of the granted time are over, and asks again; what it does when refused is in retry.
+const (
+	startSpread  = 20 * time.Millisecond // registrations start within this time each, so that hundreds of accounts are no burst
+	maxSpread    = 10 * time.Second
+	goodbyeTime  = 2 * time.Second // for unregistering at the end
+	maxExchanges = 6               // requests of one attempt: challenge, stale challenge, 423, and the same from a proxy
+	maxLifetime  = 24 * time.Hour  // the most that a 423 can make us ask for
+	maxWait      = time.Hour       // the longest Retry-After that we keep to
 )
 
 // RegistrationState is one identity's registration, as `show sip registrations` prints it.
 type RegistrationState struct {
 	Gateway, Identity, AOR, Registrar string
-	State                             string // "registered", "registering", "failed", "stopped"
-	Expires                           time.Time
-	Code                              int
-	Err                               error
+	State                             string    // "registered", "registering", "failed", "stopped"
+	Since                             time.Time // in this state since
+	Expires                           time.Time // of the registration; zero: not registered
+	Next                              time.Time // next attempt; zero: one is under way
+	Code                              int       // of the last final response; 0: none came
+	Reason                            string    // of the last final response
+	Err                               error     // why the last attempt failed; nil: it did not
 }
 
-// registrations is the set of all registrations of the stack.
-type registrations struct{}
+// registrationSpec is everything that a registration depends on; another spec is another registration.
+type registrationSpec struct {
+	via                        caller
+	gateway, service, identity string
+	aor                        string // "sip:user@domain"
+	uri                        string // Request-URI: the registrar
+	contact                    string // our Contact URI
+	to                         target
+	account                    config.Credential
+	lifetime                   time.Duration
+	clientError, serverError   time.Duration // retry time-outs
+	systemError                time.Duration
+}
 
-func (r *registrations) wake() {}
-func (r *registrations) end()  {}
+// key is what stays the same when the configuration of a registration changes.
+func (p registrationSpec) key() string { return p.gateway + "\x00" + p.service + "\x00" + p.identity }
 
-// Registrations tells the state of every registration.
-func (s *Stack) Registrations() []RegistrationState { return nil }
+// binds tells whether two specs make the same binding, so that one can take over from the other without unregistering.
+func (p registrationSpec) binds(q registrationSpec) bool {
+	return p.via == q.via && p.aor == q.aor && p.to == q.to && p.contact == q.contact
+}
 
-// applyRegistrations starts, changes and stops registrations; Apply calls it when the gateways stand.
-func (s *Stack) applyRegistrations(cfg *config.Config) {}
+// caller sends requests: a gateway.
+type caller interface {
+	newRequest(method sip.RequestMethod, uri, from, to, contactUser string, transport string, h ...Header) (*sip.Request, error)
+	do(ctx context.Context, req *sip.Request, to target) (*sip.Response, error)
+}
+
+// registration belongs to its goroutine, except where noted.
+type registration struct {
+	spec     registrationSpec
+	log      *slog.Logger
+	auth     *authenticator
+	first    *sip.Request // the others are copies of it: one Call-ID for all (RFC 3261 section 10.2)
+	cseq     uint32
+	lifetime time.Duration // asked for; more than configured after a 423
+	bound    bool          // there is, or may be, a binding at the registrar
+	refusals int           // in a row: credentials refused
+	failures int           // in a row: everything else
+
+	kick     chan time.Duration // an attempt in this time, whatever was planned
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when the goroutine has ended
+	takeover atomic.Bool   // somebody goes on with our binding: do not unregister
+
+	mu    sync.Mutex
+	state RegistrationState
+}
+
+func newRegistration(spec registrationSpec, log *slog.Logger) *registration {
+	return &registration{
+		spec: spec, log: log.With("gw", spec.gateway, "name", spec.identity, "peer", spec.uri),
+		auth: newAuthenticator(spec.account), lifetime: spec.lifetime,
+		kick: make(chan time.Duration, 1), done: make(chan struct{}),
+		state: RegistrationState{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
+			Registrar: strings.TrimPrefix(spec.uri, "sip:"), State: "registering", Since: time.Now()},
+	}
+}
+
+// run registers, after a delay, until ctx ends; then it unregisters.
+func (r *registration) run(ctx context.Context, delay time.Duration) {
+	for r.sleep(ctx, delay) {
+		delay = r.attempt(ctx)
+	}
+	r.goodbye()
+	r.change(func(s *RegistrationState) { s.State, s.Expires, s.Next = "stopped", time.Time{}, time.Time{} })
+}
+
+// sleep waits for the next attempt; false: there is none.
+func (r *registration) sleep(ctx context.Context, d time.Duration) bool {
+	r.change(func(s *RegistrationState) { s.Next = time.Now().Add(d) })
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return ctx.Err() == nil
+		case soon := <-r.kick:
+			// A registrar that refused our password is not asked more often because a link flaps.
+			if r.refusals == 0 {
+				timer.Reset(soon)
+			}
+		}
+	}
+}
+
+// attempt registers once and returns when to do so again.
+func (r *registration) attempt(ctx context.Context) time.Duration {
+	r.change(func(s *RegistrationState) { s.Next = time.Time{} })
+	start := time.Now()
+	res, err := r.exchange(ctx, r.lifetime)
+	if ctx.Err() != nil {
+		r.bound = r.bound || err != nil && res == nil || err == nil && res.IsSuccess() // a request without response may have arrived
+		return 0
+	}
+	var granted time.Duration
+	if err == nil && res.IsSuccess() {
+		if granted = grantedTime(res, r.spec.contact, r.lifetime); granted <= 0 {
+			err = errors.New("registrar keeps the registration for no time at all")
+		}
+	} else if err == nil {
+		err = &responseError{res.StatusCode, res.Reason}
+	}
+	if err != nil {
+		return r.failed(res, err)
+	}
+	r.bound, r.refusals, r.failures = true, 0, 0
+	r.change(func(s *RegistrationState) {
+		if s.State != "registered" {
+			r.log.Info("registered", "code", res.StatusCode)
+			s.State, s.Since = "registered", time.Now()
+		}
+		s.Expires, s.Code, s.Reason, s.Err = start.Add(granted), res.StatusCode, res.Reason, nil
+	})
+	return max(time.Duration(float64(granted)*(0.5+0.3*rand.Float64())), time.Second)
+}
+
+// failed notes a failed attempt. A registration that has not expired yet goes on being one.
+func (r *registration) failed(res *sip.Response, err error) time.Duration {
+	wait := r.retry(res, err)
+	r.change(func(s *RegistrationState) {
+		if s.Err == nil || s.Err.Error() != err.Error() {
+			r.log.Warn("registration failed", "err", err)
+		}
+		s.Code, s.Reason, s.Err = 0, "", err
+		if res != nil {
+			s.Code, s.Reason = res.StatusCode, res.Reason
+		}
+		if s.State != "failed" && !time.Now().Before(s.Expires) {
+			s.State, s.Since = "failed", time.Now()
+		}
+	})
+	return wait
+}
+
+// retry says how long to wait after a failure: the retry time-out of its kind, with some jitter, not less than Retry-After.
+//
+// Refused credentials are repeated ever more slowly: a PBX bans an address after a few of them within ten minutes.
+// A peer that cannot be reached is tried soon at first, because names and routes are often seconds away when a box starts.
+func (r *registration) retry(res *sip.Response, err error) time.Duration {
+	var wait, least time.Duration
+	if res != nil {
+		least = min(retryAfter(res), maxWait)
+	}
+	var local *TransportError
+	switch {
+	case errors.As(err, &local):
+		r.failures++
+		wait = min(r.spec.systemError, time.Second<<min(r.failures-1, 10))
+	case res == nil || res.StatusCode == 408:
+		wait = r.spec.systemError
+	case res.StatusCode == 401 || res.StatusCode == 403 || res.StatusCode == 407:
+		steps := []time.Duration{1, 6, 30, 60, 90}
+		wait = min(r.spec.clientError*steps[min(r.refusals, len(steps)-1)], max(15*time.Minute, r.spec.clientError))
+		r.refusals++
+	case res.StatusCode < 500 || res.StatusCode >= 600:
+		wait = min(r.spec.clientError<<min(r.failures, 10), max(2*time.Minute, r.spec.clientError))
+		r.failures++
+	default:
+		wait = r.spec.serverError
+	}
+	wait = max(wait, time.Second)
+	return max(wait+rand.N(wait/5), least)
+}
+
+// exchange sends a REGISTER for a lifetime (0: unregister), answers challenges and a 423, and returns the final response.
+// The error is one of transport, of digest, or of the context; a refusal by the registrar is a response.
+func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*sip.Response, error) {
+	for range maxExchanges {
+		req, err := r.request(lifetime)
+		if err != nil {
+			return nil, err
+		}
+		res, err := r.spec.via.do(ctx, req, r.spec.to)
+		if err != nil {
+			return nil, err
+		}
+		switch res.StatusCode {
+		case 401, 407:
+			if err := r.auth.challenged(res); err != nil {
+				r.auth.reset()
+				return res, err
+			}
+			continue
+		case 423:
+			if least := seconds(headerValues(res, "Min-Expires")); lifetime > 0 && least > lifetime && least <= maxLifetime {
+				r.lifetime, lifetime = least, least
+				continue
+			}
+		}
+		r.auth.accepted()
+		return res, nil
+	}
+	return nil, errors.New("registrar asks again and again")
+}
+
+// request builds the next REGISTER.
+func (r *registration) request(lifetime time.Duration) (*sip.Request, error) {
+	if r.first == nil {
+		req, err := r.spec.via.newRequest(sip.REGISTER, r.spec.uri, r.spec.aor, r.spec.aor, r.spec.identity, r.spec.to.transport)
+		if err != nil {
+			return nil, err
+		}
+		r.first = req
+	}
+	req := r.first.Clone()
+	r.cseq++
+	req.ReplaceHeader(&sip.CSeqHeader{SeqNo: r.cseq, MethodName: sip.REGISTER})
+	req.AppendHeader(sip.NewHeader("Expires", strconv.Itoa(int(lifetime/time.Second))))
+	r.auth.authorize(req)
+	return req, nil
+}
+
+// goodbye takes our binding back, so that the PBX does not ring a box that has gone.
+func (r *registration) goodbye() {
+	if !r.bound || r.takeover.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
+	defer cancel()
+	if _, err := r.exchange(ctx, 0); err != nil {
+		r.log.Info("registrar not told of our end", "err", err)
+	}
+}
+
+// change changes the state that Registrations shows.
+func (r *registration) change(f func(*RegistrationState)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.state)
+}
+
+// snapshot is the state now; a registration ends when its time is over, even while the next attempt is under way.
+func (r *registration) snapshot() RegistrationState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.state
+	if s.State == "registered" && !time.Now().Before(s.Expires) {
+		s.State, s.Since = "registering", s.Expires
+		if s.Err != nil {
+			s.State = "failed"
+		}
+	}
+	return s
+}
+
+// responseError is a final response that is not the wanted one.
+type responseError struct {
+	code   int
+	reason string
+}
+
+func (e *responseError) Error() string { return strconv.Itoa(e.code) + " " + e.reason }
+
+// grantedTime reads from a 200 how long our contact is registered: its own expires parameter among all contacts of the AOR,
+// else the Expires header, else what we asked for (RFC 3261 section 10.2.4).
+func grantedTime(res *sip.Response, contact string, asked time.Duration) time.Duration {
+	ours := SplitURI(contact)
+	for _, v := range headerValues(res, "Contact") {
+		for _, one := range splitList(v) {
+			n := parseNameAddr(one)
+			if u := SplitURI(n.URI); u.User != ours.User || !strings.EqualFold(u.Host, ours.Host) ||
+				cmp.Or(u.Port, 5060) != cmp.Or(ours.Port, 5060) {
+				continue
+			}
+			if e, ok := (URI{Params: n.Params}).Param("expires"); ok {
+				return seconds([]string{e})
+			}
+		}
+	}
+	if e := headerValues(res, "Expires"); len(e) > 0 {
+		return seconds(e)
+	}
+	return asked
+}
+
+// retryAfter is the value of Retry-After, which may be followed by a comment and parameters (RFC 3261 section 20.33); 0: none.
+func retryAfter(res *sip.Response) time.Duration { return seconds(headerValues(res, "Retry-After")) }
+
+// seconds reads the number at the start of the first value; 0 when there is none.
+func seconds(values []string) time.Duration {
+	if len(values) == 0 {
+		return 0
+	}
+	v := strings.TrimSpace(values[0])
+	digits := v[:len(v)-len(strings.TrimLeft(v, "0123456789"))]
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+// wantedRegistrations are the registrations that a configuration asks for: one per identity with `register auto` in a location
+// service that is bound to a gateway. It is called by Apply, which alone changes the set of gateways.
+func (s *Stack) wantedRegistrations(cfg *config.Config) []registrationSpec {
+	var list []registrationSpec
+	for _, gc := range cfg.Gateways {
+		g := s.gateways[gc.Name]
+		if g == nil || !gc.Enabled {
+			continue
+		}
+		for _, ref := range gc.Location {
+			l := ref.In(cfg)
+			if l == nil || len(l.Domains) == 0 {
+				continue
+			}
+			for _, id := range l.Identities {
+				if f, _ := l.Faces(id.Name); f.Registration != nil && f.Registration.Auto && !f.Registration.None {
+					list = append(list, g.registrationSpec(cfg, l, id.Name, f))
+				}
+			}
+		}
+	}
+	return list
+}
+
+func (g *gateway) registrationSpec(cfg *config.Config, l *config.LocationService, identity string, f config.Faces) registrationSpec {
+	domain := slices.MinFunc(l.Domains, func(a, b config.Domain) int { return cmp.Compare(a.Index, b.Index) })
+	registrar := f.Registration.Registrar
+	if registrar.Host == "" {
+		registrar = config.HostPort{Host: domain.Host, Port: domain.Port}
+	}
+	transport := g.transportFor(nil, identity)
+	account, _ := l.Credential(cfg, identity)
+	r := f.Registration
+	return registrationSpec{
+		via: g, gateway: g.name, service: l.Name, identity: identity,
+		aor:     "sip:" + identity + "@" + joinHostPort(domain.Host, 0),
+		uri:     "sip:" + joinHostPort(registrar.Host, registrar.Port) + transportParam(transport),
+		contact: g.contact(identity, transport),
+		to:      target{host: registrar.Host, port: registrar.Port, transport: transport},
+		account: account, lifetime: max(r.Lifetime, time.Second),
+		clientError: r.RetryClientError, serverError: r.RetryServerError, systemError: r.RetrySystemError,
+	}
+}

@@ -1,0 +1,164 @@
+package sipgw
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+func testProbe(peer *scripted, iface string) probeSpec {
+	return probeSpec{via: peer, gateway: "wan", name: iface, uri: "sip:sip.pstnhub.test:5061", from: "sip:sbc.example",
+		to: target{"sip.pstnhub.test", 5061, "tls"}, interval: time.Minute, timeout: time.Minute}
+}
+
+func (s *Stack) probe(list ...probeSpec) { s.probes.apply(list, s.log, &s.group) }
+
+func probeOf(t *testing.T, s *Stack) ProbeState {
+	t.Helper()
+	synctest.Wait()
+	list := s.PenaltyBox()
+	if len(list) != 1 {
+		t.Fatalf("%d probes", len(list))
+	}
+	return list[0]
+}
+
+func TestProbeIsSentAtOnceAndEveryInterval(t *testing.T) {
+	peer := &scripted{answer: always(200), delay: 20 * time.Millisecond}
+	bubble(t, func(t *testing.T, s *Stack) {
+		s.probe(testProbe(peer, "teams"))
+		if st := probeOf(t, s); st.State != "unknown" || !s.Available("teams") || !s.Available("other") {
+			t.Errorf("before the answer: %+v", st)
+		}
+		time.Sleep(20 * time.Millisecond)
+		if st := probeOf(t, s); st.State != "up" || st.Code != 200 || st.RTT != 20*time.Millisecond || st.Peer != "sip.pstnhub.test:5061" {
+			t.Errorf("%+v", st)
+		}
+		req := peer.last()
+		if req.StartLine() != "OPTIONS sip:sip.pstnhub.test:5061 SIP/2.0" || firstValue(req, "From")[:17] != "<sip:sbc.example>" ||
+			firstValue(req, "Contact") != "<sip:192.168.1.1:5060>" || firstValue(req, "To") != "<sip:sip.pstnhub.test:5061>" {
+			t.Error(req)
+		}
+		for range 5 {
+			time.Sleep(time.Until(probeOf(t, s).Next))
+			synctest.Wait()
+			if p := peer.pause(); p < 57*time.Second || p > time.Minute {
+				t.Errorf("next OPTIONS after %v", p)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		s.probe(testProbe(peer, "teams")) // nothing changed
+		synctest.Wait()
+		if peer.count() != 6 {
+			t.Errorf("%d OPTIONS", peer.count())
+		}
+		s.probe()
+		time.Sleep(time.Hour)
+		if peer.count() != 6 || len(s.PenaltyBox()) != 0 {
+			t.Error("goes on after it was removed")
+		}
+	})
+}
+
+func TestWhatBoxesAPeer(t *testing.T) {
+	fails := func(err error) func(int, *sip.Request) (*sip.Response, error) {
+		return func(int, *sip.Request) (*sip.Response, error) { return nil, err }
+	}
+	for _, tc := range []struct {
+		name   string
+		answer func(int, *sip.Request) (*sip.Response, error)
+		delay  time.Duration
+		boxed  bool
+		code   int
+		next   time.Duration // start of the next probe after the end of this one
+	}{
+		{"200", always(200), 0, false, 200, time.Minute},
+		{"404 is an answer", always(404), 0, false, 404, time.Minute},
+		{"403 is an answer", always(403), 0, false, 403, time.Minute},
+		{"500 is an answer", always(500), 0, false, 500, time.Minute},
+		{"503", always(503), 0, true, 503, time.Minute},
+		{"503 with Retry-After", always(503, "Retry-After: 7"), 0, true, 503, 7 * time.Second},
+		{"503 with a long Retry-After", always(503, "Retry-After: 180"), 0, true, 503, 3 * time.Minute},
+		{"503 with Retry-After for ever", always(503, "Retry-After: 100000"), 0, true, 503, holdMost},
+		{"no response", fails(errTimeout), 32 * time.Second, true, 0, 28 * time.Second},
+		{"no response within the time-out", always(200), 2 * time.Minute, true, 0, probeSoon},
+		{"TLS failure", fails(&TransportError{"handshake", "192.0.2.1:5061", errors.New("certificate unknown")}), 0, true, 0, time.Minute},
+		{"refused", fails(&TransportError{"dial", "192.0.2.1:5061", errors.New("connection refused")}), 0, true, 0, time.Minute},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			peer := &scripted{answer: tc.answer, delay: tc.delay}
+			bubble(t, func(t *testing.T, s *Stack) {
+				s.probe(testProbe(peer, "teams"))
+				time.Sleep(min(tc.delay, time.Minute))
+				st := probeOf(t, s)
+				if st.Boxed != tc.boxed || s.Available("teams") == tc.boxed || st.Code != tc.code || (st.Reason != "") != tc.boxed {
+					t.Errorf("%+v", st)
+				}
+				if next := time.Until(st.Next); next > tc.next || next < tc.next-3*time.Second {
+					t.Errorf("next OPTIONS in %v, want %v", next, tc.next)
+				}
+				peer.set(func() { peer.answer, peer.delay = always(200), 0 })
+				time.Sleep(time.Until(st.Next))
+				if st := probeOf(t, s); st.State != "up" || st.Reason != "" || !s.Available("teams") {
+					t.Errorf("a 200 frees: %+v", st)
+				}
+			})
+		})
+	}
+}
+
+func TestSuspectIsProbedNow(t *testing.T) {
+	peer := &scripted{answer: always(200)}
+	bubble(t, func(t *testing.T, s *Stack) {
+		s.probe(testProbe(peer, "teams"))
+		time.Sleep(10 * time.Second)
+		peer.set(func() { peer.answer = always(503) })
+		s.suspect("other")
+		synctest.Wait()
+		if peer.count() != 1 {
+			t.Error("the wrong peer was probed")
+		}
+		s.suspect("teams")
+		synctest.Wait()
+		if s.Available("teams") || peer.count() != 2 {
+			t.Errorf("not probed: %d OPTIONS", peer.count())
+		}
+		for range 10 { // ten calls fail in the same moment
+			s.suspect("teams")
+			synctest.Wait()
+		}
+		time.Sleep(500 * time.Millisecond)
+		if peer.count() != 2 {
+			t.Errorf("%d OPTIONS in a burst", peer.count())
+		}
+		time.Sleep(time.Second)
+		if peer.count() != 3 {
+			t.Errorf("%d OPTIONS", peer.count())
+		}
+	})
+}
+
+func TestProbesAreIndependent(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Stack) {
+		var list []probeSpec
+		for i := range 3 {
+			peer := &scripted{answer: always(200)}
+			if i == 0 {
+				peer.delay = time.Hour
+			}
+			list = append(list, testProbe(peer, fmt.Sprint("hub", i+1)))
+		}
+		s.probe(list...)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for i, want := range []string{"boxed", "up", "up"} {
+			if got := s.PenaltyBox()[i]; got.State != want {
+				t.Errorf("%+v, want %s", got, want)
+			}
+		}
+	})
+}

@@ -1,0 +1,335 @@
+package sipgw
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+func testRegistration(peer *scripted, identity string) registrationSpec {
+	return registrationSpec{
+		via: peer, gateway: "lan", service: "pbx", identity: identity, aor: "sip:" + identity + "@pbx.test", uri: "sip:pbx.test",
+		contact: "sip:" + identity + "@192.168.1.1:5060", to: target{host: "pbx.test", transport: "udp"}, account: account(identity, "secret"),
+		lifetime: 180 * time.Second, clientError: 10 * time.Second, serverError: 11 * time.Second, systemError: 12 * time.Second,
+	}
+}
+
+func (s *Stack) register(list ...registrationSpec) { s.registrations.apply(list, s.log, &s.group) }
+
+// registrationOf is the state of the only registration.
+func registrationOf(t *testing.T, s *Stack) RegistrationState {
+	t.Helper()
+	synctest.Wait()
+	list := s.Registrations()
+	if len(list) != 1 {
+		t.Fatalf("%d registrations", len(list))
+	}
+	return list[0]
+}
+
+func expiresOf(req *sip.Request) string { return firstValue(req, "Expires") }
+
+func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
+	peer := &scripted{answer: always(200, "Contact: <sip:user.01@192.168.1.1:5060>;expires=100")}
+	bubble(t, func(t *testing.T, s *Stack) {
+		s.register(testRegistration(peer, "user.01"))
+		time.Sleep(startSpread)
+		st := registrationOf(t, s)
+		if st.State != "registered" || st.Code != 200 || time.Until(st.Expires) < 99*time.Second || time.Until(st.Expires) > 100*time.Second || st.AOR != "sip:user.01@pbx.test" {
+			t.Errorf("%+v", st)
+		}
+		req := peer.last()
+		if got := req.StartLine(); got != "REGISTER sip:pbx.test SIP/2.0" || expiresOf(req) != "180" ||
+			!strings.HasPrefix(firstValue(req, "From"), "<sip:user.01@pbx.test>;tag=") || firstValue(req, "To") != "<sip:user.01@pbx.test>" ||
+			firstValue(req, "Contact") != "<sip:user.01@192.168.1.1:5060>" {
+			t.Error(req)
+		}
+		ids := map[string]bool{firstValue(req, "Call-ID"): true}
+		for n := 2; n < 12; n++ {
+			time.Sleep(time.Until(registrationOf(t, s).Next))
+			synctest.Wait()
+			if peer.count() != n {
+				t.Fatalf("%d requests, want %d", peer.count(), n)
+			}
+			if p := peer.pause(); p < 50*time.Second || p > 80*time.Second {
+				t.Errorf("refreshed after %v of 100 s", p)
+			}
+			ids[firstValue(peer.last(), "Call-ID")] = true
+			if got := firstValue(peer.last(), "CSeq"); got != fmt.Sprintf("%d REGISTER", n) {
+				t.Error(got)
+			}
+		}
+		if len(ids) != 1 {
+			t.Errorf("%d Call-IDs", len(ids))
+		}
+		n := peer.count()
+		s.register()
+		synctest.Wait()
+		if peer.count() != n+1 || expiresOf(peer.last()) != "0" {
+			t.Errorf("removed: %d requests more, the last %v", peer.count()-n, peer.last())
+		}
+	})
+	if expiresOf(peer.last()) != "0" {
+		t.Error("no good-bye")
+	}
+}
+
+func TestRegisterAnswersTheChallenge(t *testing.T) {
+	nonce := "1"
+	peer := &scripted{}
+	peer.answer = func(n int, req *sip.Request) (*sip.Response, error) {
+		auth := firstValue(req, "Authorization")
+		switch {
+		case auth == "":
+			return response(401, "Unauthorized", `WWW-Authenticate: Digest realm="asterisk", nonce="`+nonce+`", algorithm=MD5, qop="auth"`), nil
+		case param(auth, "nonce") != `"`+nonce+`"`:
+			return response(401, "Unauthorized", `WWW-Authenticate: Digest realm="asterisk", nonce="`+nonce+`", algorithm=MD5, qop="auth", stale=true`), nil
+		}
+		return response(200, "OK", "Expires: 60"), nil
+	}
+	bubble(t, func(t *testing.T, s *Stack) {
+		s.register(testRegistration(peer, "user.01"))
+		time.Sleep(startSpread)
+		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 2 {
+			t.Fatalf("%+v after %d requests", st, peer.count())
+		}
+		time.Sleep(time.Until(registrationOf(t, s).Next)) // the nonce still holds
+		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 3 || param(firstValue(peer.last(), "Authorization"), "nc") != "00000002" {
+			t.Fatalf("%+v after %d requests", st, peer.count())
+		}
+		peer.set(func() { nonce = "2" })
+		time.Sleep(time.Until(registrationOf(t, s).Next)) // it is stale now
+		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 5 {
+			t.Fatalf("%+v after %d requests", st, peer.count())
+		}
+	})
+	if expiresOf(peer.last()) != "0" || firstValue(peer.last(), "Authorization") == "" {
+		t.Error("no authorized good-bye")
+	}
+}
+
+func TestGrantedTime(t *testing.T) {
+	const ours = "sip:user.01@192.168.1.1:5060"
+	for _, tc := range []struct {
+		name string
+		h    []string
+		want time.Duration
+	}{
+		{"our contact among several", []string{"Contact: <sip:user.01@10.0.0.9>;expires=3600, <sip:user.01@192.168.1.1>;expires=120", "Contact: <sip:user.01@192.168.1.1:5070>;expires=7", "Expires: 9"}, 120},
+		{"one header each", []string{"Contact: <sip:user.01@10.0.0.9>;expires=3600", `m: "x" <sip:user.01@192.168.1.1:5060;transport=udp>;q=0.5;Expires=90`}, 90},
+		{"no parameter", []string{"Contact: <sip:user.01@192.168.1.1:5060>", "Expires: 50"}, 50},
+		{"rewritten by NAT", []string{"Contact: <sip:user.01@203.0.113.1:40000>;expires=70", "Expires: 60"}, 60},
+		{"nothing said", nil, 180},
+		{"nonsense", []string{"Contact: <sip:user.01@192.168.1.1:5060>;expires=soon"}, 0},
+		{"more than a number holds", []string{"Expires: 99999999999999"}, 0},
+	} {
+		if got := grantedTime(response(200, "OK", tc.h...), ours, 180*time.Second); got != tc.want*time.Second {
+			t.Errorf("%s: %v, want %v s", tc.name, got, int(tc.want))
+		}
+	}
+}
+
+func TestRegisterTooBrief(t *testing.T) {
+	peer := &scripted{answer: func(n int, req *sip.Request) (*sip.Response, error) {
+		if expiresOf(req) != "600" && expiresOf(req) != "0" {
+			return response(423, "Interval Too Brief", "Min-Expires: 600"), nil
+		}
+		return response(200, "OK", "Expires: 600"), nil
+	}}
+	bubble(t, func(t *testing.T, s *Stack) {
+		s.register(testRegistration(peer, "user.01"))
+		time.Sleep(startSpread)
+		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 2 {
+			t.Fatalf("%+v after %d requests", st, peer.count())
+		}
+		time.Sleep(time.Until(registrationOf(t, s).Next))
+		if registrationOf(t, s); peer.count() != 3 {
+			t.Errorf("the minimum was not kept: %d requests", peer.count())
+		}
+	})
+}
+
+func TestTooBriefWithoutSenseEndsTheAttempt(t *testing.T) {
+	for _, h := range []string{"X: y", "Min-Expires: 10", "Min-Expires: 4000000000"} {
+		peer := &scripted{answer: always(423, h)}
+		bubble(t, func(t *testing.T, s *Stack) {
+			s.register(testRegistration(peer, "user.01"))
+			time.Sleep(startSpread)
+			if st := registrationOf(t, s); st.State != "failed" || st.Code != 423 || peer.count() != 1 {
+				t.Errorf("%s: %+v after %d requests", h, st, peer.count())
+			}
+		})
+	}
+}
+
+// waits are the times from failure to failure, which a peer that never gives in gets.
+func waits(t *testing.T, n int, answer func(int, *sip.Request) (*sip.Response, error)) (list []time.Duration, last RegistrationState) {
+	peer := &scripted{answer: answer}
+	bubble(t, func(t *testing.T, s *Stack) {
+		s.register(testRegistration(peer, "user.01"))
+		time.Sleep(startSpread)
+		for len(list) < n {
+			time.Sleep(time.Until(last.Next)) // not at all the first time
+			last = registrationOf(t, s)
+			list = append(list, time.Until(last.Next))
+		}
+	})
+	if peer.count() > 0 && expiresOf(peer.last()) == "0" {
+		t.Error("good-bye without a registration")
+	}
+	return list, last
+}
+
+func TestRetryTimes(t *testing.T) {
+	unreachable := func(int, *sip.Request) (*sip.Response, error) {
+		return nil, &TransportError{"dial", "192.168.1.100:5060", errors.New("connection refused")}
+	}
+	wrongPassword := func(n int, req *sip.Request) (*sip.Response, error) {
+		return response(401, "Unauthorized", fmt.Sprintf(`WWW-Authenticate: Digest realm="asterisk", nonce="%d"`, n)), nil
+	}
+	for _, tc := range []struct {
+		name   string
+		answer func(int, *sip.Request) (*sip.Response, error)
+		least  []int // seconds; at most a fifth more
+	}{
+		{"wrong password: ever slower, or the PBX bans us", wrongPassword, []int{10, 60, 300, 600, 900, 900}},
+		{"forbidden", always(403), []int{10, 60, 300, 600, 900, 900}},
+		{"unknown user", always(404), []int{10, 20, 40, 80, 120, 120}},
+		{"decline", always(603), []int{10, 20, 40}},
+		{"server error", always(500), []int{11, 11, 11, 11}},
+		{"no answer", func(int, *sip.Request) (*sip.Response, error) { return nil, errTimeout }, []int{12, 12, 12}},
+		{"408", always(408), []int{12, 12}},
+		{"not reachable: soon at first", unreachable, []int{1, 2, 4, 8, 12, 12}},
+		{"Retry-After", always(503, "Retry-After: 100 (maintenance);duration=3"), []int{100, 100}},
+		{"Retry-After is never longer than an hour", always(503, "Retry-After: 1000000"), []int{3600}},
+		{"Retry-After shorter than our own", always(503, "Retry-After: 1"), []int{11}},
+		{"registered for no time", always(200, "Expires: 0"), []int{10}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, last := waits(t, len(tc.least), tc.answer)
+			for i, least := range tc.least {
+				d := time.Duration(least) * time.Second
+				if got[i] < d-startSpread || got[i] > d+d/5 {
+					t.Errorf("wait %d is %v, want %v and up to a fifth more", i, got[i], d)
+				}
+			}
+			if last.State != "failed" || last.Err == nil {
+				t.Errorf("%+v", last)
+			}
+		})
+	}
+}
+
+func TestRegistrationOutlivesAFailedRefresh(t *testing.T) {
+	peer := &scripted{answer: always(200, "Expires: 100")}
+	bubble(t, func(t *testing.T, s *Stack) {
+		s.register(testRegistration(peer, "user.01"))
+		time.Sleep(startSpread)
+		next := registrationOf(t, s).Next
+		peer.set(func() { peer.answer = always(500) })
+		time.Sleep(time.Until(next))
+		if st := registrationOf(t, s); st.State != "registered" || st.Code != 500 || st.Err == nil {
+			t.Errorf("refresh failed: %+v", st)
+		}
+		time.Sleep(51 * time.Second)
+		if st := registrationOf(t, s); st.State != "failed" {
+			t.Errorf("expired: %+v", st)
+		}
+		peer.set(func() { peer.answer = always(200) })
+		time.Sleep(14 * time.Second)
+		if st := registrationOf(t, s); st.State != "registered" || st.Err != nil || st.Reason != "reason 200" {
+			t.Errorf("back again: %+v", st)
+		}
+	})
+}
+
+func TestChangesOfTheConfiguration(t *testing.T) {
+	peer := &scripted{answer: always(200), delay: 100 * time.Millisecond}
+	bubble(t, func(t *testing.T, s *Stack) {
+		one := testRegistration(peer, "user.01")
+		s.register(one)
+		time.Sleep(time.Second)
+		s.register(one)
+		time.Sleep(time.Second)
+		if peer.count() != 1 {
+			t.Fatalf("nothing changed, and %d requests", peer.count())
+		}
+		longer := one
+		longer.lifetime = 300 * time.Second
+		s.register(longer) // the same binding: taken over
+		time.Sleep(time.Second)
+		if peer.count() != 2 || expiresOf(peer.last()) != "300" {
+			t.Fatalf("lifetime changed: %d requests, the last %v", peer.count(), peer.last())
+		}
+		moved := longer
+		moved.contact = "sip:user.01@192.168.1.2:5060"
+		s.register(moved) // another binding: the good-bye comes first
+		time.Sleep(time.Second)
+		if peer.count() != 4 || expiresOf(peer.reqs[2]) != "0" || expiresOf(peer.reqs[3]) != "300" {
+			t.Fatalf("address changed: %v", peer.reqs[2:])
+		}
+		s.register()
+		s.register(moved) // removed and put back in one paste
+		time.Sleep(time.Second)
+		if peer.count() != 6 || expiresOf(peer.reqs[4]) != "0" || expiresOf(peer.reqs[5]) != "300" {
+			t.Fatalf("back again: %v", peer.reqs[4:])
+		}
+		two := testRegistration(peer, "user.02")
+		s.register(moved, two)
+		time.Sleep(time.Second)
+		if peer.count() != 7 || len(s.Registrations()) != 2 {
+			t.Errorf("one more identity: %d requests", peer.count())
+		}
+	})
+	if n := peer.count(); n != 9 {
+		t.Errorf("%d requests at the end", n)
+	}
+}
+
+func TestGoodbyeDoesNotWaitForADeadRegistrar(t *testing.T) {
+	peer := &scripted{answer: always(200)}
+	bubble(t, func(t *testing.T, s *Stack) {
+		for i := range 20 {
+			s.registrations.apply(append(specsOf(s), testRegistration(peer, fmt.Sprint("user", i))), s.log, &s.group)
+		}
+		time.Sleep(time.Second)
+		peer.set(func() { peer.delay = time.Hour })
+		start := time.Now()
+		s.endWatching()
+		if d := time.Since(start); d > goodbyeTime {
+			t.Error(d)
+		}
+	})
+}
+
+func specsOf(s *Stack) (list []registrationSpec) {
+	for _, r := range s.registrations.running {
+		list = append(list, r.spec)
+	}
+	return list
+}
+
+func TestRefreshAfterALinkFlap(t *testing.T) {
+	good, bad := &scripted{answer: always(200)}, &scripted{answer: always(403)}
+	bubble(t, func(t *testing.T, s *Stack) {
+		s.register(testRegistration(good, "user.01"), testRegistration(bad, "user.02"))
+		time.Sleep(time.Second)
+		for range 3 {
+			s.Refresh()
+			time.Sleep(time.Second)
+		}
+		if good.count() != 4 || bad.count() != 1 {
+			t.Errorf("the registered asked %d times, the refused %d times", good.count(), bad.count())
+		}
+		list := s.Registrations()
+		if names := []string{list[0].Identity, list[1].Identity}; !slices.Equal(names, []string{"user.01", "user.02"}) || list[1].State != "failed" {
+			t.Errorf("%+v", list)
+		}
+	})
+}
