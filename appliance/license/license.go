@@ -1,39 +1,92 @@
-// Package license verifies license keys and counts what they allow.
+// Package license verifies license keys offline and counts what they allow.
+//
+// It owns the form of a key, the issuers it trusts, the pools of sip-sessions and srtp-channels and the yes-or-no features. It does
+// not own where keys are stored, nor the comment lines beside them, and reads no clock. A Manager is used by all calls at once and
+// starts no goroutines.
 package license
 
 import (
-	"errors"
+	"fmt"
 	"time"
-
-	"viaduct/appliance/config"
 )
 
 // Kind is what a license is for.
 type Kind string
 
 const (
-	SIPSessions  Kind = "sip-sessions"
-	SRTPChannels Kind = "srtp-channels"
+	SIPSessions  Kind = "sip-sessions"  // a call takes one
+	SRTPChannels Kind = "srtp-channels" // a leg with SRTP takes one
 	IPRouter     Kind = "iprouter"
 	SIPRegistrar Kind = "sip-registrar"
 	SIPTLSSRTP   Kind = "sip-tls-srtp"
 	Transcoding  Kind = "transcoding"
 )
 
-// License is one verified key.
-type License struct {
-	Key     string
-	Kind    Kind
-	Count   int
-	Serial  uint32
-	System  string    // twelve hex digits, "" for any
-	Expires time.Time // last moment in UTC; zero: never
-	Issuer  string    // "built-in" or the name of the configured authority
+// kind is one line of the table of kinds. The number stands in keys and never changes.
+type kind struct {
+	name    Kind
+	number  byte
+	counted bool
+	builtIn int // what every box has; 1 for a feature
 }
 
-// Row is one pool of `show system licenses`.
+var kinds = []kind{
+	{SIPSessions, 1, true, 4},
+	{SRTPChannels, 2, true, 8},
+	{IPRouter, 16, false, 1},
+	{SIPRegistrar, 17, false, 0},
+	{SIPTLSSRTP, 18, false, 1},
+	{Transcoding, 19, false, 0},
+}
+
+func kindOf(same func(kind) bool) (kind, bool) {
+	for _, k := range kinds {
+		if same(k) {
+			return k, true
+		}
+	}
+	return kind{}, false
+}
+
+// License is one verified key.
+type License struct {
+	Key     string // one line
+	Kind    Kind
+	Count   int // 1 to 65535; 1 for a feature
+	Serial  uint32
+	System  string    // serial number of the only system that may use it, twelve hex digits; "" for any
+	Expires time.Time // the last day (UTC) on which it is good; zero: for ever
+	Issuer  string    // name of the issuer, built-in or configured
+
+	issuer [2]byte // serials are unique with each issuer
+}
+
+// Expired reports whether the license is over.
+func (l License) Expired(now time.Time) bool {
+	return !l.Expires.IsZero() && !now.Before(l.Expires.AddDate(0, 0, 1))
+}
+
+// String describes a license in one line, as the comment beside its key does.
+func (l License) String() string {
+	s := fmt.Sprintf("license %d: %s", l.Serial, l.Kind)
+	if k, _ := kindOf(func(k kind) bool { return k.name == l.Kind }); k.counted {
+		s = fmt.Sprintf("license %d: %d %s", l.Serial, l.Count, l.Kind)
+	}
+	if l.System == "" {
+		s += ", any system"
+	} else {
+		s += ", system " + l.System
+	}
+	if !l.Expires.IsZero() {
+		s += ", until " + l.Expires.Format(time.DateOnly)
+	}
+	return s
+}
+
+// Row is one counted pool of `show system licenses`: BuiltIn + Installed + Leased = Total = Alloc + Free. Leased counts keys with an
+// expiry date. Free is never negative: calls that are up when a license expires go on.
 type Row struct {
-	Name                                            string
+	Name                                           string
 	BuiltIn, Installed, Leased, Total, Alloc, Free int
 }
 
@@ -43,42 +96,12 @@ type Feature struct {
 	Enabled bool
 }
 
-// Exhausted says that a pool has no licenses left.
+// Exhausted says that all licenses of a pool are in use.
 type Exhausted struct {
 	Pool  string
 	Total int
 }
 
-func (e *Exhausted) Error() string { return "" }
-
-// Manager holds installed licenses and counts what is in use.
-type Manager struct{}
-
-// New returns a Manager with the built-in licenses only.
-func New() *Manager { return &Manager{} }
-
-// Install verifies a key and adds it.
-func (m *Manager) Install(key, serial string, now time.Time, authorities []*config.LicenseAuthority) (License, error) {
-	return License{}, errors.New("not a license key")
+func (e *Exhausted) Error() string {
+	return fmt.Sprintf("no free license: all %d %s are in use", e.Total, e.Pool)
 }
-
-// Remove takes the license with this serial away.
-func (m *Manager) Remove(serial uint32) bool { return false }
-
-// Expire takes away what has expired and returns it.
-func (m *Manager) Expire(now time.Time) []License { return nil }
-
-// List returns the installed licenses in order of installation.
-func (m *Manager) List() []License { return nil }
-
-// Acquire takes from both pools in one step, or from none.
-func (m *Manager) Acquire(sessions, channels int) (release func(), err error) { return func() {}, nil }
-
-// Table returns the counted pools.
-func (m *Manager) Table() []Row { return nil }
-
-// Features returns the yes-or-no features.
-func (m *Manager) Features() []Feature { return nil }
-
-// Has reports whether a feature is enabled.
-func (m *Manager) Has(k Kind) bool { return false }

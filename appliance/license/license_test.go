@@ -1,0 +1,288 @@
+package license
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+const box = "00A0BA0F2439"
+
+var today = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// lab is an issuer of the tests, with the line that configures it.
+func lab(t testing.TB) (ed25519.PrivateKey, []*config.LicenseAuthority) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return private, []*config.LicenseAuthority{{Name: "broken", Key: "x"}, {Name: "lab", Key: FormatIssuer(public)}}
+}
+
+func sign(t testing.TB, private ed25519.PrivateKey, l License) string {
+	t.Helper()
+	key, err := Sign(private, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func TestInstall(t *testing.T) {
+	private, authorities := lab(t)
+	for _, want := range []License{
+		{Kind: SIPSessions, Count: 20, Serial: 1},
+		{Kind: SRTPChannels, Count: 65535, Serial: 4294967295, System: box},
+		{Kind: SIPSessions, Count: 1, Serial: 3, System: box, Expires: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)},
+		{Kind: Transcoding, Count: 1, Serial: 4},
+	} {
+		key := sign(t, private, want)
+		if len(key) > 110 {
+			t.Errorf("key of %d characters", len(key))
+		}
+		got, err := New().Install("  "+key+"\r\n", box, today, authorities)
+		if err != nil {
+			t.Fatalf("%v: %v", want, err)
+		}
+		if got.Key != key || got.Issuer != "lab" {
+			t.Errorf("key %q from %q", got.Key, got.Issuer)
+		}
+		got.Key, got.Issuer, got.issuer = "", "", [2]byte{}
+		if got != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	if _, err := New().Install(sign(t, private, License{Kind: SIPSessions, Count: 1, System: "00:a0:ba:0f:24:39"}), box, today, authorities); err != nil {
+		t.Errorf("serial written with colons: %v", err)
+	}
+	if _, err := New().Install(sign(t, private, License{Kind: SIPSessions, Count: 1, System: "sim-7"}), "SIM-7", today, authorities); err != nil {
+		t.Errorf("serial that is no MAC address: %v", err)
+	}
+}
+
+func TestRefusalsAreSentences(t *testing.T) {
+	private, authorities := lab(t)
+	stranger, _ := lab(t)
+	good := sign(t, private, License{Kind: SIPSessions, Count: 20, Serial: 7})
+	future := func(at int, b byte) string { // a key with one byte of its body changed, signed again
+		raw, _ := encoding.DecodeString(good)
+		raw[at] = b
+		sig := ed25519.Sign(private, append([]byte(signedText), raw[:bodyLen]...))
+		return encoding.EncodeToString(append(raw[:bodyLen], sig...))
+	}
+	swapped := []byte(good)
+	swapped[50], swapped[51] = swapped[51]^1, swapped[50]
+	m := New()
+	if _, err := m.Install(good, box, today, authorities); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ why, key, want string }{
+		{"the printed example", "JvRNbFVcQGx5a3Rr0aH1mA7bC2dE3fG4hJ5kL6mN7pQ8r", "45 characters instead of 110: it is incomplete"},
+		{"nothing", "", "0 characters"},
+		{"one character lost", good[1:], "109 characters instead of 110"},
+		{"two keys in one line", good + good, "220 characters"},
+		{"a character of another alphabet", good[:10] + "+" + good[11:], "character 11 cannot be part"},
+		{"a blank inside", good[:10] + " " + good[10:], "character 11 cannot be part"},
+		{"a letter that is not ASCII", good[:10] + "ß" + good[11:], "character 11 cannot be part"},
+		{"characters changed", string(swapped), "damaged"},
+		{"another system", sign(t, private, License{Kind: SIPSessions, Count: 1, Serial: 8, System: "00AABB0F2439"}), "license 8 is for system 00AABB0F2439, and this is system 00A0BA0F2439"},
+		{"an unknown issuer", sign(t, stranger, License{Kind: SIPSessions, Count: 1, Serial: 9}), "is unknown here"},
+		{"expired", sign(t, private, License{Kind: SIPSessions, Count: 1, Serial: 10, Expires: today.AddDate(0, 0, -1)}), "license 10 expired on 2026-11-21"},
+		{"the same again", good, "license 7 is installed already"},
+		{"another key with the same serial", sign(t, private, License{Kind: SIPSessions, Count: 5, Serial: 7}), "license 7 is installed already"},
+		{"a later version", future(0, 2), "version 2"},
+		{"a later kind", future(1, 99), "kind (99)"},
+	} {
+		if l, err := m.Install(c.key, box, today, authorities); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, %v; want %q", c.why, l, err, c.want)
+		}
+	}
+	if n := len(m.List()); n != 1 {
+		t.Errorf("%d licenses installed, want 1", n)
+	}
+}
+
+func TestSignRefuses(t *testing.T) {
+	private, _ := lab(t)
+	for _, l := range []License{
+		{Kind: "calls", Count: 1}, {Kind: SIPSessions}, {Kind: SIPSessions, Count: 65536}, {Kind: Transcoding, Count: 2},
+		{Kind: SIPSessions, Count: 1, Expires: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)}, {Kind: SIPSessions, Count: 1, System: "000000000000"},
+	} {
+		if _, err := Sign(private, l); err == nil {
+			t.Errorf("%+v was signed", l)
+		}
+	}
+}
+
+func TestTheTable(t *testing.T) {
+	private, authorities := lab(t)
+	m := New()
+	install := func(l License) {
+		t.Helper()
+		if _, err := m.Install(sign(t, private, l), box, today, authorities); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(why string, want ...Row) {
+		t.Helper()
+		for i, r := range m.Table() {
+			if r != want[i] {
+				t.Errorf("%s: %+v, want %+v", why, r, want[i])
+			}
+			if r.BuiltIn+r.Installed+r.Leased != r.Total {
+				t.Errorf("%s: %+v does not add up", why, r)
+			}
+		}
+	}
+	check("new", Row{"sip-sessions", 4, 0, 0, 4, 0, 4}, Row{"srtp-channels", 8, 0, 0, 8, 0, 8})
+	install(License{Kind: SIPSessions, Count: 20, Serial: 1})
+	install(License{Kind: SIPSessions, Count: 57, Serial: 2, Expires: today})
+	install(License{Kind: SRTPChannels, Count: 20, Serial: 3})
+	release, err := m.Acquire(1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("installed", Row{"sip-sessions", 4, 20, 57, 81, 1, 80}, Row{"srtp-channels", 8, 20, 0, 28, 2, 26})
+	if gone := m.Expire(today); len(gone) != 0 {
+		t.Errorf("expired on its last day: %v", gone)
+	}
+	if gone := m.Expire(today.AddDate(0, 0, 1)); len(gone) != 1 || gone[0].Serial != 2 {
+		t.Errorf("expired: %v", gone)
+	}
+	release()
+	release()
+	check("expired and released twice", Row{"sip-sessions", 4, 20, 0, 24, 0, 24}, Row{"srtp-channels", 8, 20, 0, 28, 0, 28})
+	if !m.Remove(1) || m.Remove(1) {
+		t.Error("remove")
+	}
+	check("removed", Row{"sip-sessions", 4, 0, 0, 4, 0, 4}, Row{"srtp-channels", 8, 20, 0, 28, 0, 28})
+}
+
+func TestFeatures(t *testing.T) {
+	private, authorities := lab(t)
+	m := New()
+	if !m.Has(SIPTLSSRTP) || m.Has(SIPRegistrar) || m.Has("nonsense") {
+		t.Error("built-in features")
+	}
+	if _, err := m.Install(sign(t, private, License{Kind: SIPRegistrar, Serial: 1}), box, today, authorities); err != nil {
+		t.Fatal(err)
+	}
+	names := ""
+	for _, f := range m.Features() {
+		names += " " + f.Name
+		if f.Name == "sip-registrar" && !f.Enabled {
+			t.Error("sip-registrar was not enabled")
+		}
+	}
+	if names != " iprouter sip-registrar sip-tls-srtp transcoding" {
+		t.Error(names)
+	}
+}
+
+func TestTheFifthCallIsRefused(t *testing.T) {
+	m := New()
+	var last func()
+	for range 4 {
+		release, err := m.Acquire(1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = release
+	}
+	var e *Exhausted
+	if _, err := m.Acquire(1, 1); !errors.As(err, &e) || e.Pool != "sip-sessions" || e.Total != 4 {
+		t.Errorf("fifth call: %v", err)
+	}
+	if r := m.Table()[1]; r.Alloc != 4 {
+		t.Errorf("a refused call took %d channels", r.Alloc-4)
+	}
+	last()
+	if _, err := m.Acquire(1, 6); !errors.As(err, &e) || e.Pool != "srtp-channels" {
+		t.Errorf("more channels than there are: %v", err)
+	}
+	if _, err := m.Acquire(1, 1); err != nil {
+		t.Errorf("after a release: %v", err)
+	}
+	if _, err := m.Acquire(-1, 0); err == nil {
+		t.Error("less than nothing")
+	}
+}
+
+func TestLicensesThatExpireUnderCalls(t *testing.T) {
+	private, authorities := lab(t)
+	m := New()
+	if _, err := m.Install(sign(t, private, License{Kind: SIPSessions, Count: 2, Serial: 1, Expires: today}), box, today, authorities); err != nil {
+		t.Fatal(err)
+	}
+	for range 6 {
+		if _, err := m.Acquire(1, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.Expire(today.AddDate(1, 0, 0))
+	if r := m.Table()[0]; r != (Row{"sip-sessions", 4, 0, 0, 4, 6, 0}) {
+		t.Errorf("%+v", r)
+	}
+	if _, err := m.Acquire(0, 1); err != nil {
+		t.Errorf("a call that needs no session: %v", err)
+	}
+}
+
+func TestCountersWithManyCallsAtOnce(t *testing.T) {
+	m := New()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 500 {
+				if release, err := m.Acquire(1, rand.IntN(3)); err == nil {
+					if r := m.Table()[0]; r.Alloc > 4 || r.Alloc < 1 {
+						t.Errorf("%+v", r)
+					}
+					release()
+					release()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range m.Table() {
+		if r.Alloc != 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+func TestBuiltInIssuers(t *testing.T) {
+	lines := 0
+	for line := range strings.Lines(issuersFile) {
+		if !strings.HasPrefix(line, "#") {
+			lines++
+		}
+	}
+	if list := builtInIssuers(); len(list) != lines || lines == 0 {
+		t.Errorf("%d of %d issuers can be read", len(list), lines)
+	}
+	if _, err := ParseIssuer("short"); err == nil {
+		t.Error("a short key was taken for an issuer")
+	}
+}
+
+func FuzzInstall(f *testing.F) {
+	private, authorities := lab(f)
+	f.Add(sign(f, private, License{Kind: SIPSessions, Count: 20, Serial: 1}))
+	f.Add("JvRNbFVcQGx5a3Rr0aH1mA7bC2dE3fG4hJ5kL6mN7pQ8r")
+	f.Add(strings.Repeat("A", 110))
+	f.Fuzz(func(t *testing.T, key string) {
+		l, err := New().Install(key, box, today, authorities)
+		if err == nil && (l.Key != strings.TrimSpace(key) || l.Count < 1 || l.Kind == "") {
+			t.Errorf("%q: %+v", key, l)
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package license
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+//go:embed issuers.txt
+var issuersFile string
+
+// builtInIssuers reads issuers.txt; a test keeps it readable.
+func builtInIssuers() (list []issuer) {
+	for line := range strings.Lines(issuersFile) {
+		name, key, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if public, err := ParseIssuer(strings.TrimSpace(key)); err == nil && name != "#" {
+			list = append(list, issuer{name, public, hint(public)})
+		}
+	}
+	return list
+}
+
+// Manager holds the installed licenses and counts what is in use. Its methods may be called from everywhere at once.
+type Manager struct {
+	mu       sync.Mutex
+	licenses []License
+	sessions int // in use
+	channels int
+}
+
+// New returns a Manager with the built-in licenses only.
+func New() *Manager { return &Manager{} }
+
+// Install verifies a key and adds its license. Serial is the system's own serial number. Errors are sentences that say why the key is
+// refused; nothing has changed then.
+func (m *Manager) Install(key, serial string, now time.Time, authorities []*config.LicenseAuthority) (License, error) {
+	l, err := verify(key, issuers(authorities))
+	if err != nil {
+		return License{}, err
+	}
+	if l.System != "" && systemID(l.System) != systemID(serial) {
+		return License{}, fmt.Errorf("license %d is for system %s, and this is system %s", l.Serial, l.System, serial)
+	}
+	if l.Expired(now) {
+		return License{}, fmt.Errorf("license %d expired on %s", l.Serial, l.Expires.Format(time.DateOnly))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if slices.ContainsFunc(m.licenses, func(o License) bool { return o.Serial == l.Serial && o.issuer == l.issuer }) {
+		return License{}, fmt.Errorf("license %d is installed already", l.Serial)
+	}
+	m.licenses = append(m.licenses, l)
+	return l, nil
+}
+
+// Remove takes the licenses with this serial away and reports whether there were any. Calls go on.
+func (m *Manager) Remove(serial uint32) bool {
+	return len(m.remove(func(l License) bool { return l.Serial == serial })) > 0
+}
+
+// Expire takes away what has expired and returns it. Calls go on.
+func (m *Manager) Expire(now time.Time) []License {
+	return m.remove(func(l License) bool { return l.Expired(now) })
+}
+
+func (m *Manager) remove(gone func(License) bool) (removed []License) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.licenses = slices.DeleteFunc(m.licenses, func(l License) bool {
+		if gone(l) {
+			removed = append(removed, l)
+			return true
+		}
+		return false
+	})
+	return removed
+}
+
+// List returns the installed licenses in the order of installation.
+func (m *Manager) List() []License {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.licenses)
+}
+
+// Acquire takes sessions and channels in one step, or nothing at all: then the error is an *Exhausted. Release gives them back; calling
+// it again does nothing.
+func (m *Manager) Acquire(sessions, channels int) (release func(), err error) {
+	if sessions < 0 || channels < 0 {
+		return nil, errors.New("license: cannot acquire less than nothing")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.row(SIPSessions, m.sessions); sessions > r.Free {
+		return nil, &Exhausted{r.Name, r.Total}
+	}
+	if r := m.row(SRTPChannels, m.channels); channels > r.Free {
+		return nil, &Exhausted{r.Name, r.Total}
+	}
+	m.sessions += sessions
+	m.channels += channels
+	return sync.OnceFunc(func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.sessions -= sessions
+		m.channels -= channels
+	}), nil
+}
+
+// row adds up a pool; the caller holds mu.
+func (m *Manager) row(name Kind, alloc int) Row {
+	k, _ := kindOf(func(k kind) bool { return k.name == name })
+	r := Row{Name: string(name), BuiltIn: k.builtIn, Alloc: alloc}
+	for _, l := range m.licenses {
+		switch {
+		case l.Kind != name:
+		case l.Expires.IsZero():
+			r.Installed += l.Count
+		default:
+			r.Leased += l.Count
+		}
+	}
+	r.Total = r.BuiltIn + r.Installed + r.Leased
+	r.Free = max(0, r.Total-r.Alloc)
+	return r
+}
+
+// Table returns the counted pools.
+func (m *Manager) Table() []Row {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return []Row{m.row(SIPSessions, m.sessions), m.row(SRTPChannels, m.channels)}
+}
+
+// Features returns the yes-or-no features.
+func (m *Manager) Features() (list []Feature) {
+	for _, k := range kinds {
+		if !k.counted {
+			list = append(list, Feature{string(k.name), m.Has(k.name)})
+		}
+	}
+	return list
+}
+
+// Has reports whether a feature is enabled.
+func (m *Manager) Has(name Kind) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k, ok := kindOf(func(k kind) bool { return k.name == name })
+	return ok && (k.builtIn > 0 || slices.ContainsFunc(m.licenses, func(l License) bool { return l.Kind == name }))
+}
