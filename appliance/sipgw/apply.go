@@ -58,6 +58,7 @@ func (s *Stack) apply(cfg *config.Config, addrs func(config.AddressBind) netip.A
 	}
 	s.mu.Unlock()
 
+	s.leave(gone)
 	// Sockets that are gone are closed first, so that an address and port may move from one gateway to another.
 	for _, g := range gone {
 		g.close()

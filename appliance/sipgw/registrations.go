@@ -106,22 +106,32 @@ func (set *registrations) wake() {
 	}
 }
 
-// end unregisters everybody and waits for it.
+// end unregisters everybody and waits for it; nobody is registered afterwards.
 func (set *registrations) end() {
 	set.mu.Lock()
 	set.ended = true
-	var all []*registration
+	set.mu.Unlock()
+	set.stop(func(*registration) bool { return true })
+}
+
+// stop unregisters those that are meant and waits for it, also for those that were about to end.
+func (set *registrations) stop(meant func(*registration) bool) {
+	set.mu.Lock()
+	var list []*registration
 	for key, r := range set.running {
-		r.cancel()
-		set.ending[key] = r
-		all = append(all, r)
+		if meant(r) {
+			r.cancel()
+			delete(set.running, key)
+			set.ending[key] = r
+		}
 	}
 	for _, r := range set.ending {
-		all = append(all, r)
+		if meant(r) {
+			list = append(list, r)
+		}
 	}
-	clear(set.running)
 	set.mu.Unlock()
-	for _, r := range all {
+	for _, r := range list {
 		<-r.done
 	}
 }

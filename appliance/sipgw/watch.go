@@ -1,6 +1,9 @@
 package sipgw
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Refresh registers every identity and probes every peer now, for example after a link came back: whoever was unreachable
 // need not wait for its next turn, and a PBX that restarted meanwhile learns of us. Registrations are spread over a short time.
@@ -11,6 +14,17 @@ func (s *Stack) Refresh() {
 
 // suspect has the peer of a SIP interface probed now, because a call to it just failed.
 func (s *Stack) suspect(iface string) { s.probes.wake(iface) }
+
+// leave ends the registrations of gateways that are going, while their sockets still stand to say good-bye. It waits for that,
+// goodbyeTime at most.
+func (s *Stack) leave(gone []*gateway) {
+	if len(gone) > 0 {
+		s.registrations.stop(func(r *registration) bool {
+			g, ok := r.spec.via.(*gateway)
+			return ok && slices.Contains(gone, g)
+		})
+	}
+}
 
 // endWatching ends all probes and registrations and waits for them; registered identities are unregistered, for which they have
 // goodbyeTime. Nothing is started afterwards.
