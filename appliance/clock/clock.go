@@ -3,13 +3,15 @@
 //
 // It owns the kernel's clock (through Kernel) and the decision which servers to believe. It does not own name resolution
 // (Lookup), nor the file of the saved time (Load, Save), nor local time zones.
-// It has one goroutine, Run's caller.
+// Its goroutine is Run's caller; a round of queries has one goroutine a server and waits for all of them.
 package clock
 
 import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"sync"
 	"time"
 
 	"viaduct/appliance/config"
@@ -21,56 +23,37 @@ type Options struct {
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	Kernel Kernel                    // nil: the system's
 	Build  time.Time                 // of the firmware: the time cannot be earlier
-	Load   func() (time.Time, error) // saved time; a zero time when there is none
-	Save   func(time.Time) error     // called hourly and at the end of Run
+	Load   func() (time.Time, error) // saved time, the zero time when there is none; may be nil
+	Save   func(time.Time) error     // called hourly and at the end of Run; may be nil
 	Query  Query                     // nil: NTP over UDP
 }
 
-// Kernel is a clock that can be read and perhaps set. Errors that are fs.ErrPermission mean: it cannot be adjusted from here.
-type Kernel interface {
-	Now() time.Time
-	Step(offset time.Duration) error // at once; offset is added
-	Slew(offset time.Duration) error // gradually; a new call replaces the rest of an earlier one
-}
-
-// Query asks one server once.
+// Query asks one server once. The error is a KissOfDeath when the server does not want to be asked.
 type Query func(ctx context.Context, server netip.AddrPort, version int) (Sample, error)
 
 // Sample is a valid answer of one server.
 type Sample struct {
 	Offset   time.Duration // to add to our clock
-	Distance time.Duration // half round trip, and the server's own distance to its reference (RFC 5905 root distance)
+	Distance time.Duration // by how much Offset may be wrong: half the round trip and the server's own distance (RFC 5905 root distance)
 	Stratum  int
 }
 
 // Clock disciplines the kernel's clock.
-type Clock struct{}
+type Clock struct {
+	o       Options
+	changed chan struct{}                // Apply took other servers
+	sync    chan chan<- error            // the command
+	synced  chan struct{}                // closed at the first sync
+	once    sync.Once                    // for closing synced
+	wait    map[netip.AddrPort]time.Time // of servers that said kiss of death: not before; Run's goroutine only
 
-// New returns a Clock; nothing happens before Floor, Apply and Run.
-func New(o Options) *Clock { return &Clock{} }
+	mu      sync.Mutex // everything below
+	servers []config.SNTPServer
+	enabled bool
+	state   State
+}
 
-// Floor sets the clock to the later of build time and saved time when it is behind both. Call it before anything needs TLS.
-func (c *Clock) Floor() error { return nil }
-
-// Apply takes the servers of a configuration. The same servers again change nothing.
-func (c *Clock) Apply(cfg *config.Config) {}
-
-// Run asks the servers until ctx ends; it saves the time on its way out.
-func (c *Clock) Run(ctx context.Context) error { return nil }
-
-// Sync asks the servers now and steps the clock, however far it is (the command `clock sync`).
-func (c *Clock) Sync(ctx context.Context) error { return nil }
-
-// Synced reports whether the time can be relied upon, for certificates above all.
-func (c *Clock) Synced() bool { return false }
-
-// Wait returns when the clock is synced, or ctx's error.
-func (c *Clock) Wait(ctx context.Context) error { return nil }
-
-// State is for `show sntp-client`.
-func (c *Clock) State() State { return State{} }
-
-// State of the clock and its servers at one moment.
+// State of the clock and its servers at one moment, for `show sntp-client`.
 type State struct {
 	Enabled    bool
 	Synced     bool
@@ -86,9 +69,146 @@ type State struct {
 // ServerState is one address of a configured server.
 type ServerState struct {
 	Role, Host string
-	Addr       netip.AddrPort
-	Sample     Sample
-	Last       time.Time // of the last valid answer, zero when none
-	Used       bool      // agreed with the majority at the last query
-	Error      string    // of the last query, "" when it was answered
+	Addr       netip.AddrPort // not valid when the name did not resolve
+	Sample     Sample         // of the last valid answer
+	Last       time.Time      // of the last valid answer, zero when none
+	Used       bool           // agreed with the majority at the last query
+	Error      string         // of the last query, "" when it was answered
+}
+
+// How often servers are asked.
+const (
+	firstInterval = 2 * time.Second // doubled until the first sync
+	minInterval   = 64 * time.Second
+	maxInterval   = 1024 * time.Second
+	saveInterval  = time.Hour
+	maxAddresses  = 4 // of one name
+)
+
+// New returns a Clock; nothing happens before Floor, Apply and Run.
+func New(o Options) *Clock {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Kernel == nil {
+		o.Kernel = System{}
+	}
+	if o.Query == nil {
+		o.Query = queryNTP
+	}
+	return &Clock{
+		o: o, changed: make(chan struct{}, 1), sync: make(chan chan<- error), synced: make(chan struct{}),
+		wait: map[netip.AddrPort]time.Time{}, state: State{Adjustable: true, Interval: firstInterval},
+	}
+}
+
+// Apply takes the servers of a configuration. The same servers again change nothing.
+func (c *Clock) Apply(cfg *config.Config) {
+	var servers []config.SNTPServer
+	for _, s := range cfg.SNTP.Servers {
+		servers = append(servers, *s)
+	}
+	// The primary is believed when two disagree, so it goes first.
+	slices.SortStableFunc(servers, func(a, b config.SNTPServer) int { return rank(a.Role) - rank(b.Role) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cfg.SNTP.Enabled == c.enabled && slices.Equal(servers, c.servers) {
+		return
+	}
+	c.enabled, c.servers = cfg.SNTP.Enabled, servers
+	c.state.Enabled = cfg.SNTP.Enabled
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+func rank(role string) int {
+	if role == "primary" {
+		return 0
+	}
+	return 1
+}
+
+// Run asks the servers until ctx ends, then saves the time and returns nil.
+func (c *Clock) Run(ctx context.Context) error {
+	// The first round comes with the first configuration.
+	poll, save := time.NewTimer(maxInterval), time.NewTimer(saveInterval)
+	defer poll.Stop()
+	defer save.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			c.save()
+			return nil
+		case <-save.C:
+			c.save()
+			save.Reset(saveInterval)
+			continue
+		case <-c.changed:
+			c.mu.Lock()
+			c.state.Interval = firstInterval
+			c.mu.Unlock()
+			c.round(ctx, false)
+		case answer := <-c.sync:
+			answer <- c.round(ctx, true)
+		case <-poll.C:
+			c.round(ctx, false)
+		}
+		poll.Reset(c.plan())
+	}
+}
+
+// plan says when the next round is.
+func (c *Clock) plan() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.Next = time.Now().Add(c.state.Interval)
+	return c.state.Interval
+}
+
+// Sync asks the servers now and steps the clock, however far it is off (the command `clock sync`). It needs Run.
+func (c *Clock) Sync(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case c.sync <- answer:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Synced reports whether the time can be relied upon, for certificates above all.
+func (c *Clock) Synced() bool {
+	select {
+	case <-c.synced:
+		return true
+	default:
+		return false
+	}
+}
+
+// Wait returns nil once the clock is synced, or ctx's error.
+func (c *Clock) Wait(ctx context.Context) error {
+	select {
+	case <-c.synced:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// State is for `show sntp-client`.
+func (c *Clock) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.state
+	s.Synced = c.Synced()
+	s.Servers = slices.Clone(s.Servers)
+	return s
 }

@@ -1,0 +1,129 @@
+package clock
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ntpTime is a time in the format of RFC 5905 section 6.
+func ntpTime(t time.Time) uint64 {
+	const since1900 = 2208988800
+	return uint64(t.Unix()+since1900)<<32 | uint64(t.Nanosecond())<<32/1e9
+}
+
+// responder is an NTP server on loopback. edit may change the answer; a nil answer is silence.
+func responder(t *testing.T, edit func(answer []byte) []byte) netip.AddrPort {
+	t.Helper()
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buf := make([]byte, 512)
+		for {
+			n, from, err := conn.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			if n < 48 {
+				continue
+			}
+			now := ntpTime(time.Now())
+			a := make([]byte, 48)
+			a[0], a[1], a[2], a[3] = buf[0]&0x38|4, 2, buf[2], 0xec // no leap, version as asked, server; stratum 2
+			binary.BigEndian.PutUint32(a[4:], 1<<16/100)            // root delay 10 ms
+			binary.BigEndian.PutUint32(a[8:], 1<<16/100)
+			copy(a[12:16], []byte{192, 0, 2, 1})
+			binary.BigEndian.PutUint64(a[16:], ntpTime(time.Now().Add(-time.Minute)))
+			copy(a[24:32], buf[40:48])
+			binary.BigEndian.PutUint64(a[32:], now)
+			binary.BigEndian.PutUint64(a[40:], now)
+			if a = edit(a); a != nil {
+				conn.WriteToUDPAddrPort(a, from)
+			}
+		}
+	}()
+	t.Cleanup(func() { conn.Close(); <-done })
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+func TestQueryNTP(t *testing.T) {
+	shift := func(d time.Duration) func([]byte) []byte {
+		return func(a []byte) []byte {
+			for _, at := range []int{16, 32, 40} {
+				binary.BigEndian.PutUint64(a[at:], binary.BigEndian.Uint64(a[at:])+uint64(int64(d/time.Second))<<32)
+			}
+			return a
+		}
+	}
+	for name, c := range map[string]struct {
+		edit   func([]byte) []byte
+		offset time.Duration
+		err    string
+	}{
+		"the same time":        {func(a []byte) []byte { return a }, 0, ""},
+		"an hour ahead":        {shift(time.Hour), time.Hour, ""},
+		"after the second era": {shift(20 * 365 * 24 * time.Hour), 20 * 365 * 24 * time.Hour, ""}, // past 2036-02-07 the seconds begin again
+		"not synchronised":     {func(a []byte) []byte { a[0] |= 0xc0; return a }, 0, "answer: "},
+		"no reference":         {func(a []byte) []byte { a[1] = 16; return a }, 0, "answer: "},
+		"kiss of death":        {func(a []byte) []byte { a[1] = 0; copy(a[12:], "DENY"); return a }, 0, "the server refuses to serve (DENY)"},
+		"far from its reference": {func(a []byte) []byte { binary.BigEndian.PutUint32(a[8:], 3<<16); return a }, 0,
+			"answer: the server is "},
+		"stale reference":     {func(a []byte) []byte { copy(a[16:], []byte{0xdd, 0, 0, 0}); return a }, 0, "answer: "},
+		"cut short":           {func(a []byte) []byte { return a[:20] }, 0, "query: "},
+		"not an answer to us": {func(a []byte) []byte { a[30] ^= 1; return a }, 0, "query: "},
+		"random":              {func(a []byte) []byte { return []byte(strings.Repeat("\xa5", 48)) }, 0, "query: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := queryNTP(t.Context(), responder(t, c.edit), 4)
+			if (err == nil) != (c.err == "") || err != nil && !strings.HasPrefix(err.Error(), c.err) {
+				t.Fatalf("error %v, want %q", err, c.err)
+			}
+			if err == nil && (s.Offset-c.offset).Abs() > 100*time.Millisecond {
+				t.Errorf("offset %v, want %v", s.Offset, c.offset)
+			}
+		})
+	}
+}
+
+func TestQueryEndsWithItsContext(t *testing.T) {
+	silent := responder(t, func([]byte) []byte { return nil })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	if _, err := queryNTP(ctx, silent, 4); err == nil || time.Since(begin) > time.Second {
+		t.Errorf("%v after %v", err, time.Since(begin))
+	}
+}
+
+func TestObservingClockSyncsOverLoopback(t *testing.T) {
+	server := responder(t, func(a []byte) []byte { return a })
+	c := New(Options{Log: slog.New(slog.DiscardHandler), Kernel: Observer{}, Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
+		if host != "time.example.org" {
+			return nil, errors.New("no such host")
+		}
+		return []netip.Addr{server.Addr()}, nil
+	}})
+	cfg := sntp("time.example.org")
+	cfg.SNTP.Servers[0].Port = server.Port()
+	c.Apply(cfg)
+	stop := start(t, c)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := c.Wait(ctx); err != nil {
+		t.Errorf("%v: %+v", err, c.State())
+	}
+	if st := c.State(); st.Adjustable || st.Servers[0].Sample.Stratum != 2 || !st.Servers[0].Used {
+		t.Errorf("state %+v", st)
+	}
+	stop()
+}

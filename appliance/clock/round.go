@@ -1,0 +1,238 @@
+package clock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"sync"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+// small is how far the clock may be off without being stepped at the start.
+const small = 500 * time.Millisecond
+
+// Floor sets the clock to the later of build time and saved time when it is behind: a board without a battery starts in 1970,
+// and every certificate would be "not yet valid". Call it before anything needs TLS.
+func (c *Clock) Floor() error {
+	floor := c.o.Build
+	var loadErr error
+	if c.o.Load != nil {
+		saved, err := c.o.Load()
+		loadErr = err
+		if saved.After(floor) {
+			floor = saved
+		}
+	}
+	behind := floor.Sub(c.o.Kernel.Now())
+	if behind <= 0 {
+		return loadErr
+	}
+	if err := c.o.Kernel.Step(behind); err != nil {
+		return errors.Join(loadErr, fmt.Errorf("set the clock forward to %s: %w", floor.UTC().Format(time.RFC3339), err))
+	}
+	c.o.Log.Info("clock was behind, set forward", "time", floor.UTC())
+	return loadErr
+}
+
+// save keeps the time for the next Floor, unless it is known to be wrong.
+func (c *Clock) save() {
+	if c.o.Save == nil || !c.Synced() {
+		return
+	}
+	if err := c.o.Save(c.o.Kernel.Now()); err != nil {
+		c.o.Log.Error("time not saved", "err", err)
+	}
+}
+
+// round asks every server, decides, and adjusts. command steps however far the clock is, and has the error reported.
+func (c *Clock) round(ctx context.Context, command bool) error {
+	c.mu.Lock()
+	enabled, servers := c.enabled, c.servers
+	c.mu.Unlock()
+	if !enabled || len(servers) == 0 {
+		c.conclude(nil, 0, "", maxInterval)
+		if enabled {
+			return errors.New("no sntp-client server is configured")
+		}
+		return errors.New("sntp-client is not enabled")
+	}
+	states, samples, from := c.ask(ctx, servers)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	offset, used, agreed := choose(samples)
+	for i, u := range used {
+		states[from[i]].Used = u
+	}
+	c.mu.Lock()
+	interval := c.state.Interval
+	c.mu.Unlock()
+	if len(samples) == 0 {
+		c.conclude(states, 0, "no time server answers", min(interval*2, minInterval))
+		return errors.New("no time server answers")
+	}
+	problem := ""
+	if !agreed {
+		problem = "the time servers disagree: " + states[from[0]].Host + " is believed alone"
+	}
+	if now := c.o.Kernel.Now().Add(offset); now.Before(c.o.Build) {
+		problem = fmt.Sprintf("the time servers say %s, before this firmware was built: not believed", now.UTC().Format(time.DateTime))
+		c.conclude(states, offset, problem, minInterval)
+		return errors.New(problem)
+	}
+	if err := c.adjust(offset, command); err != nil {
+		if problem == "" {
+			problem = err.Error()
+		}
+		c.conclude(states, offset, problem, minInterval)
+		return err
+	}
+	next := max(interval, minInterval)
+	if offset.Abs() > 20*time.Millisecond {
+		next = max(next/2, minInterval)
+	} else if c.Synced() && interval >= minInterval {
+		next = min(next*2, maxInterval)
+	}
+	if problem == "" && offset.Abs() > small && c.Synced() && !command {
+		problem = fmt.Sprintf("the clock is %v off and being slewed, which takes long: `clock sync` sets it at once", offset.Round(time.Millisecond))
+	}
+	c.conclude(states, offset, problem, next)
+	c.once.Do(func() {
+		c.o.Log.Info("clock synchronised", "offset", offset, "servers", len(samples))
+		close(c.synced)
+	})
+	c.mu.Lock()
+	c.state.Since = time.Now()
+	c.mu.Unlock()
+	return nil
+}
+
+// adjust steps at the start or by command when the offset is not small, and slews otherwise.
+func (c *Clock) adjust(offset time.Duration, command bool) error {
+	c.mu.Lock()
+	interval := max(c.state.Interval, minInterval)
+	c.mu.Unlock()
+	var err error
+	if step := command || !c.Synced(); step && offset.Abs() > small {
+		if err = c.o.Kernel.Step(offset); err == nil {
+			c.o.Log.Info("clock stepped", "offset", offset)
+		}
+	} else {
+		err = c.o.Kernel.Slew(offset, interval)
+	}
+	refused := errors.Is(err, fs.ErrPermission)
+	c.mu.Lock()
+	c.state.Adjustable = !refused
+	c.mu.Unlock()
+	switch {
+	case refused && offset.Abs() <= small:
+		return nil // somebody else keeps this clock, and keeps it well
+	case refused:
+		return fmt.Errorf("the clock is %v off and cannot be adjusted from here: %w", offset.Round(time.Millisecond), err)
+	}
+	return err
+}
+
+// conclude publishes the result of a round.
+func (c *Clock) conclude(states []ServerState, offset time.Duration, problem string, interval time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if problem != c.state.Problem && problem != "" {
+		c.o.Log.Warn("clock", "err", problem)
+	}
+	c.state.Servers, c.state.Offset, c.state.Problem, c.state.Interval = states, offset, problem, interval
+}
+
+// ask queries all addresses of all servers at once. from holds the index in states of each valid sample.
+func (c *Clock) ask(ctx context.Context, servers []config.SNTPServer) (states []ServerState, samples []Sample, from []int) {
+	var versions []int
+	for _, s := range servers {
+		addrs, err := c.resolve(ctx, s.Host)
+		if err != nil {
+			states = append(states, c.before(ServerState{Role: s.Role, Host: s.Host, Error: err.Error()}))
+			versions = append(versions, 0)
+		}
+		for _, a := range addrs[:min(len(addrs), maxAddresses)] {
+			states = append(states, c.before(ServerState{Role: s.Role, Host: s.Host, Addr: netip.AddrPortFrom(a, s.Port)}))
+			versions = append(versions, int(s.Version))
+		}
+	}
+	answers := make([]Sample, len(states))
+	errs := make([]error, len(states))
+	var all sync.WaitGroup
+	for i, s := range states {
+		if !s.Addr.IsValid() {
+			continue
+		}
+		if until, held := c.wait[s.Addr]; held && time.Now().Before(until) {
+			errs[i] = errHeld
+			continue
+		}
+		all.Go(func() { answers[i], errs[i] = c.o.Query(ctx, s.Addr, versions[i]) })
+	}
+	all.Wait()
+	for i := range states {
+		s := &states[i]
+		switch {
+		case !s.Addr.IsValid() || errs[i] == errHeld:
+			// As it was: the name does not resolve, or its last answer was a refusal.
+		case errs[i] != nil:
+			s.Error = errs[i].Error()
+			c.hold(s.Addr, errs[i])
+		default:
+			s.Sample, s.Last, s.Error = answers[i], time.Now(), ""
+			samples = append(samples, answers[i])
+			from = append(from, i)
+		}
+	}
+	return states, samples, from
+}
+
+var errHeld = errors.New("not asked")
+
+// hold leaves a server alone that wants it.
+func (c *Clock) hold(server netip.AddrPort, err error) {
+	kiss, ok := errors.AsType[KissOfDeath](err)
+	switch {
+	case !ok:
+	case kiss == "RATE":
+		c.wait[server] = time.Now().Add(2 * maxInterval)
+	default:
+		c.wait[server] = time.Now().Add(24 * time.Hour)
+	}
+}
+
+// before carries over what is known of a server from the last round.
+func (c *Clock) before(s ServerState) ServerState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, old := range c.state.Servers {
+		if old.Host == s.Host && old.Addr == s.Addr {
+			s.Sample, s.Last = old.Sample, old.Last
+			if s.Error == "" {
+				s.Error = old.Error
+			}
+		}
+	}
+	return s
+}
+
+func (c *Clock) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{a}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*queryTimeout)
+	defer cancel()
+	addrs, err := c.o.Lookup(ctx, host)
+	if err == nil && len(addrs) == 0 {
+		err = errors.New("no address")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("resolve %s: %w", host, err)
+	}
+	return addrs, nil
+}
