@@ -3,15 +3,11 @@ package system
 import (
 	"crypto"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,8 +23,7 @@ type Store struct {
 	dir     string
 	startup flash.Versions
 
-	writing sync.Mutex // one change at a time, and records
-	records *flash.Log // opened by the first record
+	writing sync.Mutex // one change at a time
 
 	mu    sync.RWMutex // the maps
 	certs map[string]entry[[]*x509.Certificate]
@@ -55,8 +50,8 @@ const (
 )
 
 // OpenStore opens the state folder and makes what is missing of it. The error says that the folder cannot be used at all;
-// single files that cannot be read are logged and in Problems.
-func OpenStore(dir string, log *slog.Logger) (*Store, error) {
+// single files that cannot be read are in Problems.
+func OpenStore(dir string) (*Store, error) {
 	s := &Store{
 		dir:     dir,
 		startup: flash.Versions{Path: filepath.Join(dir, startupFile), Keep: keptStartups, Perm: 0o600}, // it holds passwords
@@ -73,60 +68,23 @@ func OpenStore(dir string, log *slog.Logger) (*Store, error) {
 			err = flash.Sweep(path)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("open state folder: %w", err)
+			return nil, fmt.Errorf("open state folder %s: %w", dir, err)
 		}
 	}
 	if err := s.loadKeys(); err != nil {
-		return nil, fmt.Errorf("open state folder: %w", err)
-	}
-	for _, err := range s.Problems() {
-		log.Error("key store", "err", err)
+		return nil, fmt.Errorf("open state folder %s: %w", dir, err)
 	}
 	return s, nil
 }
 
-// Close puts the last call records on flash.
-func (s *Store) Close() error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if s.records == nil {
-		return nil
-	}
-	err := s.records.Close()
-	s.records = nil
-	return err
-}
-
-// ReadConfig returns the text of "startup-config", "factory-config", or "startup-config.N", the Nth last one (from 1). The
-// error wraps fs.ErrNotExist when there is none.
-func (s *Store) ReadConfig(name string) ([]byte, error) {
-	if name == "factory-config" {
-		return []byte(factoryConfig), nil
-	}
-	if name == startupFile {
-		text, err := os.ReadFile(s.startup.Path)
-		if err != nil {
-			return nil, fmt.Errorf("read startup-config: %w", err)
-		}
-		return text, nil
-	}
-	digits, ok := strings.CutPrefix(name, startupFile+".")
-	n, err := strconv.Atoi(digits)
-	if !ok || err != nil {
-		return nil, fmt.Errorf("there is no configuration file %q: %w", name, fs.ErrNotExist)
-	}
-	list, err := s.startup.List()
+// Startup returns the text of the startup-config; the error is fs.ErrNotExist when there is none.
+func (s *Store) Startup() ([]byte, error) {
+	text, err := os.ReadFile(s.startup.Path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read startup-config: %w", err)
 	}
-	if n < 1 || n > len(list) {
-		return nil, fmt.Errorf("there is no %s, %d older ones are kept: %w", name, len(list), fs.ErrNotExist)
-	}
-	return s.startup.Load(list[n-1].Number)
+	return text, nil
 }
-
-// OldStartups lists the kept startup-configs, youngest first: the first is startup-config.1.
-func (s *Store) OldStartups() ([]flash.Version, error) { return s.startup.List() }
 
 // SaveStartup replaces the startup-config; the one before becomes number 1 of the kept ones.
 func (s *Store) SaveStartup(text []byte) error {
@@ -148,19 +106,32 @@ func (s *Store) EraseStartup() error {
 	return nil
 }
 
-// Licenses returns the keys of the installed licenses, in the order in which they were installed.
-func (s *Store) Licenses() (keys []string, err error) {
-	lines, err := s.licenseLines()
-	for _, line := range lines {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			keys = append(keys, line)
-		}
+// OldStartups lists the kept startup-configs, youngest first: the first is number 1.
+func (s *Store) OldStartups() ([]flash.Version, error) { return s.startup.List() }
+
+// OldStartup returns the text of the nth last startup-config, n from 1.
+func (s *Store) OldStartup(n int) ([]byte, error) {
+	list, err := s.startup.List()
+	if err != nil {
+		return nil, err
 	}
-	return keys, err
+	if n < 1 || n > len(list) {
+		return nil, fmt.Errorf("startup-config.%d: %d older startup-configs are kept: %w", n, len(list), fs.ErrNotExist)
+	}
+	return s.startup.Load(list[n-1].Number)
 }
 
-// AppendLicense keeps a key with the comment lines that came before it. A key that is there already is not added twice.
-func (s *Store) AppendLicense(key string, comments ...string) error {
+// Licenses returns the text of the installed licenses: one key a line, comment lines as they were pasted. Nil when none.
+func (s *Store) Licenses() ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(s.dir, licenseFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read licenses: %w", err)
+	}
+	return text, nil
+}
+
+// AddLicense keeps a key with the comment lines that came before it. A key that is there already is not added twice.
+func (s *Store) AddLicense(key string, comments ...string) error {
 	return s.editLicenses(func(lines []string) []string {
 		for _, line := range lines {
 			if strings.TrimSpace(line) == key {
@@ -198,35 +169,29 @@ func (s *Store) RemoveLicense(key string) error {
 	})
 }
 
-// licenseLines are the lines of the licenses file, comments as they were pasted.
-func (s *Store) licenseLines() ([]string, error) {
-	text, err := os.ReadFile(filepath.Join(s.dir, licenseFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read licenses: %w", err)
-	}
-	return strings.FieldsFunc(string(text), func(r rune) bool { return r == '\n' }), nil
-}
-
 func (s *Store) editLicenses(edit func(lines []string) []string) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	lines, err := s.licenseLines()
+	text, err := s.Licenses()
 	if err != nil {
 		return err
 	}
-	next := edit(slices.Clone(lines))
-	if slices.Equal(next, lines) {
+	var lines []string
+	if len(text) > 0 {
+		lines = strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	}
+	next := strings.Join(edit(lines), "\n") + "\n"
+	if next == string(text) || next == "\n" && len(text) == 0 {
 		return nil
 	}
-	text := strings.Join(next, "\n") + "\n"
-	if err := flash.Write(filepath.Join(s.dir, licenseFile), []byte(text), 0o644); err != nil {
+	if err := flash.Write(filepath.Join(s.dir, licenseFile), []byte(next), 0o644); err != nil {
 		return fmt.Errorf("save licenses: %w", err)
 	}
 	return nil
 }
 
-// LoadTime returns the time that was saved last, the zero time when none is saved or the file is damaged.
-func (s *Store) LoadTime() (time.Time, error) {
+// SavedTime returns the time that was saved last, the zero time when none is saved or the file is damaged.
+func (s *Store) SavedTime() (time.Time, error) {
 	text, err := os.ReadFile(filepath.Join(s.dir, timeFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return time.Time{}, nil
@@ -251,34 +216,7 @@ func (s *Store) SaveTime(t time.Time) error {
 	return nil
 }
 
-// AppendRecord keeps a call record as one JSON line of its day's file. It may wait for an fsync.
-func (s *Store) AppendRecord(record any) error {
-	line, err := json.Marshal(record)
-	if err != nil {
-		return fmt.Errorf("keep call record: %w", err)
-	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if s.records == nil {
-		s.records, err = flash.OpenLog(flash.LogOptions{Dir: filepath.Join(s.dir, recordsDir), Suffix: ".jsonl", Perm: 0o600, MaxTotal: recordsMaximum})
-	}
-	if err == nil {
-		err = s.records.Append(line)
-	}
-	if err != nil {
-		return fmt.Errorf("keep call record: %w", err)
-	}
-	return nil
+// Records opens the call records: JSON lines, one file a day. Close the log after use.
+func (s *Store) Records() (*flash.Log, error) {
+	return flash.OpenLog(flash.LogOptions{Dir: filepath.Join(s.dir, recordsDir), Suffix: ".jsonl", Perm: 0o600, MaxTotal: recordsMaximum})
 }
-
-// factoryConfig is what a box without startup-config gets by `copy factory-config startup-config`.
-const factoryConfig = `# factory configuration: the LAN port at a known address, nothing else
-context ip ROUTER
-
-  interface if_eth00
-    ipaddress if_eth00 192.168.1.1/24
-
-port ethernet 0 0
-  bind interface ROUTER if_eth00
-  no shutdown
-`

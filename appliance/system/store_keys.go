@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +22,12 @@ const (
 	KindCertificate = "certificate"
 	KindPrivateKey  = "private-key"
 )
+
+// StoredItem is one file of the key store.
+type StoredItem struct {
+	Kind, Name string
+	Err        error // it cannot be used, and why
+}
 
 // Certificates implements pki.Store. The error wraps fs.ErrNotExist when nothing of this name was imported.
 func (s *Store) Certificates(name string) ([]*x509.Certificate, error) {
@@ -47,21 +52,21 @@ func (s *Store) PrivateKey(name string) (crypto.Signer, error) {
 }
 
 // ImportCertificate checks and keeps one or several PEM certificates under a name; what was there is replaced.
-func (s *Store) ImportCertificate(name string, text []byte) error {
+func (s *Store) ImportCertificate(name string, text []byte) ([]*x509.Certificate, error) {
 	if err := checkName(name); err != nil {
-		return err
+		return nil, err
 	}
 	certs, err := pki.ParseCertificates(text)
 	if err != nil {
-		return fmt.Errorf("import certificate %s: %w", name, err)
+		return nil, fmt.Errorf("import certificate %s: %w", name, err)
 	}
 	err = s.write(filepath.Join(certFolder, name), append(bytes.TrimSpace(text), '\n'), 0o644, func() {
 		s.certs[name] = entry[[]*x509.Certificate]{value: certs}
 	})
 	if err != nil {
-		return fmt.Errorf("import certificate %s: %w", name, err)
+		return nil, fmt.Errorf("import certificate %s: %w", name, err)
 	}
-	return nil
+	return certs, nil
 }
 
 // ImportPrivateKey checks and keeps one PEM key under a name; what was there is replaced. A key that came with a pass phrase is
@@ -88,8 +93,8 @@ func (s *Store) ImportPrivateKey(name string, text []byte, passphrase string) (c
 	return key, nil
 }
 
-// ExportCertificate returns the PEM text that was imported.
-func (s *Store) ExportCertificate(name string) ([]byte, error) {
+// CertificateText returns the PEM text that was imported.
+func (s *Store) CertificateText(name string) ([]byte, error) {
 	if _, err := s.Certificates(name); errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -100,8 +105,8 @@ func (s *Store) ExportCertificate(name string) ([]byte, error) {
 	return text, nil
 }
 
-// DeletePKI forgets a certificate or private key. The error wraps fs.ErrNotExist when there is none of this name.
-func (s *Store) DeletePKI(kind, name string) error {
+// RemoveKey forgets a certificate or private key. The error wraps fs.ErrNotExist when there is none of this name.
+func (s *Store) RemoveKey(kind, name string) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	var folder string
@@ -132,25 +137,29 @@ func (s *Store) DeletePKI(kind, name string) error {
 	return nil
 }
 
-// ListPKI returns the names in the key store, sorted, those that cannot be used included.
-func (s *Store) ListPKI() (certificates, keys []string) {
+// Keys lists the key store by kind and name, files that cannot be used included.
+func (s *Store) Keys() []StoredItem {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return slices.Sorted(maps.Keys(s.certs)), slices.Sorted(maps.Keys(s.keys))
+	var list []StoredItem
+	for name, e := range s.certs {
+		list = append(list, StoredItem{KindCertificate, name, e.err})
+	}
+	for name, e := range s.keys {
+		list = append(list, StoredItem{KindPrivateKey, name, e.err})
+	}
+	slices.SortFunc(list, func(a, b StoredItem) int {
+		return strings.Compare(a.Kind+" "+a.Name, b.Kind+" "+b.Name)
+	})
+	return list
 }
 
 // Problems are the files of the key store that cannot be used.
-func (s *Store) Problems() (list []error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, name := range slices.Sorted(maps.Keys(s.certs)) {
-		if err := s.certs[name].err; err != nil {
-			list = append(list, err)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.keys)) {
-		if err := s.keys[name].err; err != nil {
-			list = append(list, err)
+func (s *Store) Problems() []error {
+	var list []error
+	for _, i := range s.Keys() {
+		if i.Err != nil {
+			list = append(list, i.Err)
 		}
 	}
 	return list
