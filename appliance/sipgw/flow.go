@@ -1,9 +1,6 @@
 package sipgw
 
-import (
-	"net"
-	"net/netip"
-)
+import "net/netip"
 
 // flow is a way on which messages reach a peer: a UDP socket with an address, a connection that the peer opened (responses
 // only, teams.md A.15), or one that we opened (requests only).
@@ -22,8 +19,15 @@ type flow interface {
 // datagrams is one UDP socket; datagramFlow is a peer reached through it.
 type datagrams struct {
 	g     *gateway
-	conn  *net.UDPConn
+	conn  packetConn
 	local netip.AddrPort
+}
+
+// packetConn is what is used of a *net.UDPConn.
+type packetConn interface {
+	ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error)
+	WriteToUDPAddrPort([]byte, netip.AddrPort) (int, error)
+	Close() error
 }
 
 type datagramFlow struct {
