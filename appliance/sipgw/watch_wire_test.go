@@ -206,9 +206,11 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 		}
 	})
 	stop()
-	if p.bound["user.01 udp"] != "0" || p.bound["user.02 tcp"] != "0" || len(p.bound) != 2 {
-		t.Errorf("after the end: %v", p.bound)
-	}
+	p.set(func() {
+		if p.bound["user.01 udp"] != "0" || p.bound["user.02 tcp"] != "0" || len(p.bound) != 2 {
+			t.Errorf("after the end: %v", p.bound)
+		}
+	})
 }
 
 func TestGatewayShutDownUnregisters(t *testing.T) {
