@@ -55,7 +55,7 @@ func (e *Editor) apply(owner reflect.Value, path []*Match, m *Match) (reflect.Va
 	changed := true
 	var err error
 	if len(path) == 0 {
-		changed = e.set(cp.Elem(), m)
+		changed, err = e.set(cp.Elem(), m)
 	} else {
 		changed, err = e.descend(cp.Elem(), path, m)
 	}
@@ -91,36 +91,42 @@ func (e *Editor) descend(owner reflect.Value, path []*Match, m *Match) (changed 
 }
 
 // set changes the field that m is about, in a struct that nobody else sees yet.
-func (e *Editor) set(owner reflect.Value, m *Match) (changed bool) {
+func (e *Editor) set(owner reflect.Value, m *Match) (changed bool, err error) {
 	s := m.Stmt
 	switch s.kind {
+	case kindNothing:
+		return false, nil
 	case kindBool:
 		f := owner.FieldByIndex(s.field)
 		want := m.Neg == s.inverted
 		changed = f.Bool() != want
 		f.SetBool(want)
-		return changed
+		return changed, nil
 	case kindSelf:
-		before := s.text(owner, false)
+		before := reflect.New(owner.Type()).Elem()
+		before.Set(owner)
 		if m.Neg {
 			def := withDefaults(owner.Type())
 			for _, a := range s.args {
 				a.of(owner).Set(a.of(def))
 			}
 		}
+		for _, w := range s.flags {
+			owner.FieldByIndex(w.flag).SetBool(false)
+		}
 		if !m.Neg {
 			m.fill(owner)
 		}
-		return before != s.text(owner, false)
+		return s.differs(before, owner), nil
 	case kindPtr:
 		f := owner.FieldByIndex(s.field)
 		if m.Neg {
 			changed = !f.IsNil()
 			f.SetZero()
-			return changed
+			return changed, nil
 		}
 		if !f.IsNil() && len(m.binds)+len(m.flags) == 0 {
-			return false
+			return false, nil
 		}
 		v := withDefaults(s.elem)
 		if !f.IsNil() {
@@ -128,7 +134,7 @@ func (e *Editor) set(owner reflect.Value, m *Match) (changed bool) {
 		}
 		m.fill(v)
 		f.Set(v.Addr())
-		return true
+		return true, nil
 	case kindList:
 		return e.setElement(owner.FieldByIndex(s.field), m)
 	}
@@ -140,13 +146,13 @@ func (e *Editor) set(owner reflect.Value, m *Match) (changed bool) {
 		}
 		m.fill(v)
 	}
-	changed = s.text(f, false) != s.text(v, false)
+	changed = !equal(f, v)
 	f.Set(v)
-	return changed
+	return changed, nil
 }
 
 // setElement adds, replaces or removes one element of a list.
-func (e *Editor) setElement(f reflect.Value, m *Match) bool {
+func (e *Editor) setElement(f reflect.Value, m *Match) (bool, error) {
 	s := m.Stmt
 	key := m.key()
 	if s.index != nil && !m.has(s.index) && !m.Neg {
@@ -155,10 +161,10 @@ func (e *Editor) setElement(f reflect.Value, m *Match) bool {
 	i := e.find(s, f, key)
 	if m.Neg {
 		if i < 0 {
-			return false
+			return false, nil
 		}
 		f.Set(remove(f, i))
-		return true
+		return true, nil
 	}
 	isPtr := f.Type().Elem().Kind() == reflect.Pointer
 	v := withDefaults(s.elem)
@@ -176,13 +182,18 @@ func (e *Editor) setElement(f reflect.Value, m *Match) bool {
 	} else {
 		m.fill(v)
 	}
+	if s.Settle != nil {
+		if err := s.Settle(v.Addr().Interface()); err != nil {
+			return false, err
+		}
+	}
 	if i >= 0 {
 		old := f.Index(i)
 		if isPtr {
 			old = old.Elem()
 		}
 		if s.text(old, false) == s.text(v, false) {
-			return false
+			return false, nil
 		}
 	}
 	if isPtr {
@@ -196,7 +207,7 @@ func (e *Editor) setElement(f reflect.Value, m *Match) bool {
 	default:
 		f.Set(e.append(s, f, v, key))
 	}
-	return true
+	return true, nil
 }
 
 // keyName is the spelling that an object already has: a line that names it in another case does not rename it.
@@ -416,7 +427,10 @@ func (e *Editor) Text(root any, path []*Match, m *Match) string {
 		owner = f.Elem()
 	}
 	s := m.Stmt
-	if s.kind == kindSelf {
+	switch s.kind {
+	case kindNothing:
+		return ""
+	case kindSelf:
 		return s.text(owner, false)
 	}
 	f := owner.FieldByIndex(s.field)
@@ -450,4 +464,3 @@ func (e *Editor) Exists(root any, path []*Match) (depth int) {
 	}
 	return len(path)
 }
-

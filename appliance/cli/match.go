@@ -2,6 +2,7 @@ package cli
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -40,7 +41,9 @@ func (m *Match) Args() any {
 // fill sets the fields of elem that the line names.
 func (m *Match) fill(elem reflect.Value) {
 	for _, b := range m.binds {
-		b.arg.of(elem).Set(b.value)
+		if !b.arg.dropped {
+			b.arg.of(elem).Set(b.value)
+		}
 	}
 	for _, w := range m.flags {
 		elem.FieldByIndex(w.flag).SetBool(true)
@@ -98,8 +101,8 @@ type matcher struct {
 	atEnd    func(node)       // called with what may follow the last word, when wanted
 	readings []reading
 
-	cur      reading // the stack of the exploration
-	offset   int     // 1 after `no`
+	cur    reading // the stack of the exploration
+	offset int     // 1 after `no`
 }
 
 func (m *matcher) run(layers []Layer) {
@@ -231,6 +234,16 @@ func (m *matcher) keyword(n *word, pos int, k func(int)) {
 }
 
 func (m *matcher) argument(n *arg, pos int, k func(int)) {
+	if n.rest {
+		for range m.words[min(pos, len(m.words)):] {
+			m.push("", fitText)
+		}
+		k(max(pos, len(m.words)))
+		for range m.words[min(pos, len(m.words)):] {
+			m.pop()
+		}
+		return
+	}
 	if pos >= len(m.words) {
 		m.end(n)
 		return
@@ -320,17 +333,37 @@ func (m *matcher) choose(line string) (*Match, error) {
 				Text: "ambiguous: " + quoteWord(m.words[i].Text) + " may be " + orList(names)}
 		}
 	}
-	var missing []reading
-	for i := range rs {
-		if rs[i].complete {
-			return &rs[i].Match, nil
+	var missing, whole []reading
+	for _, r := range rs {
+		switch {
+		case !r.complete:
+			missing = append(missing, r)
+		case len(whole) == 0 || r.Stmt == whole[0].Stmt && r.Layer == whole[0].Layer:
+			whole = append(whole, r)
 		}
-		missing = append(missing, rs[i])
+	}
+	for i := range whole {
+		if len(whole) > 1 && whole[i].namesExist(m.root) {
+			return &whole[i].Match, nil
+		}
+	}
+	if len(whole) > 0 {
+		return &whole[0].Match, nil
 	}
 	if r := truncated(missing); r != nil {
 		return &r.Match, nil
 	}
 	return nil, incomplete(line, missing)
+}
+
+// namesExist reports whether all objects that the line names exist: of two word orders, it decides for the right one.
+func (m *Match) namesExist(root any) bool {
+	for _, b := range m.binds {
+		if b.arg.typ.Ref && b.arg.typ.Names != nil && !slices.Contains(b.arg.typ.Names(root), b.arg.print(b.value)) {
+			return false
+		}
+	}
+	return true
 }
 
 // truncated picks the reading of a `no` line that leaves out what is not needed to name the thing: all keys must be there,
@@ -392,4 +425,17 @@ func (m *Match) has(a *arg) bool {
 		}
 	}
 	return false
+}
+
+// Key returns the words that name the element, without the names of properties that are no name: for prompts.
+func (m *Match) Key() []string {
+	var out []string
+	for _, k := range m.Stmt.keys {
+		for _, b := range m.binds {
+			if b.arg == k || b.arg.name == k.name {
+				out = append(out, k.print(b.value))
+			}
+		}
+	}
+	return out
 }

@@ -28,6 +28,8 @@ type arg struct {
 	typ      Type
 	min, max int64 // a range, when ranged
 	ranged   bool
+	dropped  bool // the value goes nowhere
+	rest     bool // takes all words to the end of the line
 }
 
 type optional struct{ node node }
@@ -44,8 +46,16 @@ func (n *seq) String() string {
 	}
 	return strings.Join(parts, " ")
 }
-func (n *word) String() string     { return n.text }
-func (n *arg) String() string      { return "<" + n.name + ">" }
+func (n *word) String() string { return n.text }
+func (n *arg) String() string {
+	switch {
+	case n.rest || n.spec == "rest":
+		return "..."
+	case n.name == "_":
+		return "<" + n.spec + ">"
+	}
+	return "<" + n.name[strings.LastIndexByte(n.name, '.')+1:] + ">"
+}
 func (n *optional) String() string { return "[" + n.node.String() + "]" }
 func (n *anyOrder) String() string {
 	var parts []string

@@ -164,8 +164,9 @@ type Printed struct {
 	Path  []string // header lines of the modes around it
 	Text  string
 	Stmt  *Stmt
-	Owner any // pointer to the struct whose field the line prints
-	Index int // in a list, else 0
+	Owner any   // pointer to the struct whose field the line prints
+	Field []int // of the owner that the line prints, nil when it prints several
+	Index int   // in a list, else 0
 	elem  reflect.Value
 }
 
@@ -204,22 +205,23 @@ func (w *walker) mode(m *Mode, owner reflect.Value, path []string) {
 }
 
 func (w *walker) stmt(s *Stmt, owner reflect.Value, def *reflect.Value, path []string) {
+	if s.kind == kindNothing {
+		return
+	}
 	line := Printed{Path: path, Stmt: s, Owner: owner.Interface()}
 	if s.kind == kindSelf {
 		if !def.IsValid() {
 			*def = withDefaults(owner.Type().Elem())
 		}
-		for _, a := range s.args {
-			if !equal(a.of(owner.Elem()), a.of(*def)) {
-				line.elem = owner.Elem()
-				line.Text = s.text(line.elem, w.mask)
-				w.f(&line)
-				return
-			}
+		if s.differs(owner.Elem(), *def) {
+			line.elem = owner.Elem()
+			line.Text = s.text(line.elem, w.mask)
+			w.f(&line)
 		}
 		return
 	}
 	f := owner.Elem().FieldByIndex(s.field)
+	line.Field = s.field
 	switch s.kind {
 	case kindList:
 		for i := range f.Len() {
@@ -249,6 +251,21 @@ func (w *walker) stmt(s *Stmt, owner reflect.Value, def *reflect.Value, path []s
 		}
 		w.f(&line)
 	}
+}
+
+// differs reports whether a and b differ in a field that s prints.
+func (s *Stmt) differs(a, b reflect.Value) bool {
+	for _, x := range s.args {
+		if !equal(x.of(a), x.of(b)) {
+			return true
+		}
+	}
+	for _, w := range s.flags {
+		if a.FieldByIndex(w.flag).Bool() != b.FieldByIndex(w.flag).Bool() {
+			return true
+		}
+	}
+	return false
 }
 
 // element prints one element and, when it is a mode, what is in it.

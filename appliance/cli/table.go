@@ -10,6 +10,7 @@
 //	word            a keyword, which may be shortened to what is unique
 //	<field>         an argument, bound to the field of that name (case and hyphens do not matter)
 //	<#field>        an argument that is part of the key of a list's element
+//	<_>             an argument that is dropped; <_:rest> drops the rest of the line
 //	<field:1..9>    with a range, a set of words (a|b|c), or the name of a kind of word (host)
 //	[ ... ]         may be left out; several in a row stand in any order
 //	( a | b )       one of
@@ -25,16 +26,17 @@ import (
 
 // Line is one statement (or one command) of a language.
 type Line struct {
-	Line    string       // the pattern
-	Also    []string     // further forms that are taken and never printed
-	Into    string       // the field; a leading ! stores the opposite of a bool, "." binds the arguments to the mode's own fields
-	Help    string       // one line, no full stop
-	Note    string       // what to say whenever the statement is used and has no effect here
-	Example string       // for the manual, where the pattern does not speak for itself
-	Prompt  string       // of the mode that the statement opens, for example "if-sip"
-	Lines   []Line       // the statements of that mode
-	Args    reflect.Type // commands only: the struct that the arguments are bound to
-	Data    any          // commands only: what the language wants back with a match
+	Line    string               // the pattern
+	Also    []string             // further forms that are taken and never printed
+	Into    string               // the field; a leading ! stores the opposite of a bool, "." binds the arguments to the mode's own fields, "-" stores nothing
+	Help    string               // one line, no full stop
+	Note    string               // what to say whenever the statement is used and has no effect here
+	Example string               // for the manual, where the pattern does not speak for itself
+	Prompt  string               // of the mode that the statement opens, for example "if-sip"
+	Lines   []Line               // the statements of that mode
+	Settle  func(elem any) error // completes a new element (pointer to it) before it is stored
+	Args    reflect.Type         // commands only: the struct that the arguments are bound to
+	Data    any                  // commands only: what the language wants back with a match
 }
 
 // Type says how values of one Go type are written as one word.
@@ -90,6 +92,7 @@ type Stmt struct {
 	args     []*arg
 	keys     []*arg
 	keyFlags []*word
+	flags    []*word
 	index    *arg // a key that may be left out: the next free number
 }
 
@@ -97,13 +100,14 @@ type Stmt struct {
 type kind int
 
 const (
-	kindBool   kind = iota // presence
-	kindScalar             // one argument is the field
-	kindStruct             // arguments are fields of the field
-	kindSelf               // arguments are fields of the mode's struct
-	kindPtr                // presence of a struct, which the statement opens as a mode
-	kindList               // elements by key
-	kindArgs               // a command
+	kindBool    kind = iota // presence
+	kindScalar              // one argument is the field
+	kindStruct              // arguments are fields of the field
+	kindSelf                // arguments are fields of the mode's struct
+	kindPtr                 // presence of a struct, which the statement opens as a mode
+	kindList                // elements by key
+	kindArgs                // a command
+	kindNothing             // taken, and nothing is stored
 )
 
 // New compiles the statements about the struct type of root (a pointer to it). It panics on a mistake in the table.
@@ -175,6 +179,10 @@ func (s *Stmt) resolveField(m *Mode, fail func(string, ...any)) {
 	}
 	into, inverted := strings.CutPrefix(s.Into, "!")
 	s.inverted = inverted
+	if into == "-" {
+		s.kind, s.elem = kindNothing, reflect.TypeFor[struct{}]()
+		return
+	}
 	if into == "." {
 		s.kind, s.elem = kindSelf, m.Type
 		return
@@ -262,6 +270,8 @@ func (b binder) bindGroup(n node, inKeyAlt bool) {
 	}
 	last := words[len(words)-1]
 	last.flag = index
+	s := b.s
+	s.flags = append(s.flags, last)
 	if inKeyAlt && b.first {
 		b.s.keyFlags = append(b.s.keyFlags, last)
 	}
@@ -270,6 +280,14 @@ func (b binder) bindGroup(n node, inKeyAlt bool) {
 func (b binder) bindArg(a *arg, inKeyAlt bool) {
 	s := b.s
 	var typ reflect.Type
+	if a.name == "_" {
+		a.dropped, typ = true, reflect.TypeFor[string]()
+		if a.rest = a.spec == "rest"; a.rest {
+			a.spec = ""
+		}
+		a.bindType(s.table, typ, b.fail)
+		return
+	}
 	if s.kind == kindScalar || s.kind == kindList && s.table.hasForm(s.elem) {
 		typ = s.elem
 	} else {

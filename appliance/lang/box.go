@@ -84,7 +84,7 @@ type Licenses struct {
 
 // Pool is one counted row: BuiltIn + Installed + Leased = Total = Alloc + Free.
 type Pool struct {
-	Name                                         string
+	Name                                           string
 	BuiltIn, Installed, Leased, Total, Alloc, Free int
 }
 
@@ -243,6 +243,7 @@ type Env struct {
 	Now     time.Time
 	Synced  *bool // clock
 	Serial  string
+	Found   []Problem // what the box met when it applied the configuration
 }
 
 // PKIStore reads the key store. Names are without their pki: class. An error that is fs.ErrNotExist means not imported.

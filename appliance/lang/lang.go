@@ -9,8 +9,12 @@ package lang
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"strings"
 
+	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 )
 
@@ -24,12 +28,20 @@ type Session struct {
 	TTY   string // "serial", "ssh 192.0.2.7:50122", "" for a script
 }
 
+// may reports whether the account may do what class may do.
+func (s *Session) may(class config.AccountClass) bool {
+	rank := map[config.AccountClass]int{config.Operator: 1, config.Administrator: 2, config.Superuser: 3}
+	return rank[s.Class] >= rank[class]
+}
+
 // Result is what a line leaves behind for the next one. Exec's error says whether the line was taken.
 type Result struct {
 	Mode    []string // to send with the next line
 	Prompt  string   // for example "sbc01(if-sip)[IF]#"
 	Collect *Collect // not nil: the line wants a block; send the same line again with the block as body
 	Exit    bool     // the session ends
+	Changed bool     // the running configuration is another one now
+	More    *bool    // switches paging on or off
 }
 
 // Collect describes the block that a line wants.
@@ -38,33 +50,213 @@ type Collect struct {
 	Kind   string // "pem": up to an empty line; "secret": one line, not echoed, appended to the body collected before
 }
 
-// Choice is one way to go on with a line.
-type Choice struct {
-	Word string // a keyword, the name of an object, or a form such as "<seconds>"
-	Help string
-}
-
 // Help is what may stand at a place in a line.
-type Help struct {
-	Choices []Choice
-	Insert  string // Tab: text to insert at the cursor, with a trailing blank when the word is complete
-	Text    bool   // the word under the cursor is free text: `?` is a character there
+type Help = cli.Help
+
+// Choice is one way to go on with a line: a keyword, the name of an object, or a form such as "<seconds>".
+type Choice = cli.Choice
+
+// Language is the compiled table. It may be used by many sessions at once.
+type Language struct {
+	table    *cli.Table
+	editor   *cli.Editor
+	operator *cli.Mode // commands of everybody
+	admin    *cli.Mode // and those of an administrator after enable
 }
 
-// Language is the compiled table. It is immutable and may be used by many sessions at once.
-type Language struct{}
+// MaxLine is the length of the longest line, in bytes.
+const MaxLine = 64 << 10
 
 // New compiles the table; a mistake in it panics.
-func New() *Language { return &Language{} }
+func New() *Language {
+	t := cli.New(config.New(), statements, options)
+	return &Language{table: t, editor: t.NewEditor(), operator: t.Commands(operatorCommands()), admin: t.Commands(adminCommands())}
+}
 
 // Exec runs one line for s and writes what the user is to see to out. body is the block that an earlier Result asked for.
 // The error has been written to out already; it tells callers that the line was not taken.
 func (l *Language) Exec(ctx context.Context, box Box, s *Session, line string, body []byte, out io.Writer) (Result, error) {
-	return Result{Mode: s.Mode}, nil
+	cfg := box.Running()
+	p := l.place(cfg, s.Mode)
+	if !s.may(config.Administrator) {
+		p = place{}
+	}
+	c := &call{ctx: ctx, lang: l, box: box, session: s, body: body, out: out, place: p}
+	err := l.exec(c, cfg, line)
+	if err != nil {
+		l.explain(out, line, err)
+	}
+	c.result.Mode = c.place.mode()
+	c.result.Prompt = l.prompt(hostname(box), c.place)
+	return c.result, err
+}
+
+func (l *Language) exec(c *call, cfg *config.Config, line string) error {
+	if len(line) > MaxLine {
+		return fmt.Errorf("line longer than %d characters", MaxLine)
+	}
+	if blank(line) {
+		return nil
+	}
+	var modes []cli.Layer
+	var where []layer
+	if c.place.level == configuring {
+		modes, where = l.layers(cfg, c.place)
+	}
+	modes = append(modes, cli.Layer{Mode: l.commands(c.place.level)})
+	m, err := l.table.Match(modes, line, cfg)
+	if err != nil {
+		return l.hintMode(c, cfg, line, err)
+	}
+	c.corrections(m)
+	if m.Layer >= len(where) {
+		return m.Stmt.Data.(runner)(c, m.Args())
+	}
+	return l.take(c, where[m.Layer], m)
+}
+
+// take changes the running configuration by one line.
+func (l *Language) take(c *call, w layer, m *cli.Match) error {
+	if m.Stmt.Into == "Accounts" && !c.session.may(config.Superuser) && !c.session.openFactory(c.box.Running()) {
+		return errors.New("only a superuser manages accounts")
+	}
+	err := c.box.Mutate(func(old *config.Config) (*config.Config, error) {
+		changed, err := l.apply(old, w, m)
+		c.result.Changed = changed != old
+		return changed, err
+	})
+	if err != nil {
+		c.result.Changed = false
+		return l.gone(c, w, err)
+	}
+	if w.implicit != "" {
+		c.printf("%% note: taken into %s\n", w.implicit)
+	}
+	if m.Stmt.Note != "" && !m.Neg {
+		c.printf("%% note: %s\n", m.Stmt.Note)
+	}
+	if m.Stmt.Mode != nil && !m.Neg {
+		text := l.editor.Text(c.box.Running(), w.path, m)
+		c.place.path, c.place.header = append(w.path, m), append(w.headers, text)
+	} else if m.Neg {
+		c.place = l.place(c.box.Running(), c.place.mode())
+	}
+	return nil
+}
+
+// apply makes the configuration with line m in the mode that w leads to.
+func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match) (*config.Config, error) {
+	if w.implicit != "" && !m.Neg {
+		made, err := l.editor.Apply(cfg, nil, w.path[0])
+		if err != nil {
+			return cfg, err
+		}
+		cfg = made.(*config.Config)
+	}
+	changed, err := l.editor.Apply(cfg, w.path, m)
+	if w.implicit != "" && errors.Is(err, cli.ErrGone) {
+		err = nil // `no` of something that was never there
+	}
+	return changed.(*config.Config), err
+}
+
+// gone says what has happened to the mode, and leaves it, when another session has deleted its object.
+func (l *Language) gone(c *call, w layer, err error) error {
+	if !errors.Is(err, cli.ErrGone) {
+		return err
+	}
+	left := c.place.header
+	c.place = l.place(c.box.Running(), c.place.mode())
+	return fmt.Errorf("%s does not exist any more", strings.Join(left[len(c.place.header):], " / "))
+}
+
+// hintMode says which mode a line needs that would be understood there.
+func (l *Language) hintMode(c *call, cfg *config.Config, line string, err error) error {
+	if c.place.level == configuring {
+		return err
+	}
+	all, _ := l.layers(cfg, place{})
+	if _, e := l.table.Match(all, line, cfg); e == nil && !strings.HasPrefix(strings.TrimSpace(line), "no reload") {
+		if !c.session.may(config.Administrator) {
+			return errors.New("only an administrator changes the configuration")
+		}
+		return errors.New("a line of the configuration: type enable and configure first")
+	}
+	if c.place.level == operatorExec && c.session.may(config.Administrator) {
+		if _, e := l.table.Match([]cli.Layer{{Mode: l.admin}}, line, cfg); e == nil {
+			return errors.New("type enable first")
+		}
+	}
+	return err
+}
+
+func (l *Language) commands(at level) *cli.Mode {
+	if at == operatorExec {
+		return l.operator
+	}
+	return l.admin
+}
+
+// explain writes an error, under the line with a caret where one word is wrong.
+func (l *Language) explain(out io.Writer, line string, err error) {
+	var e *cli.Error
+	if errors.As(err, &e) && len(line) < 200 {
+		col := 0
+		for range line[:min(e.Col, len(line))] {
+			col++
+		}
+		fmt.Fprintf(out, "  %s\n  %s^\n", strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", " "), strings.Repeat(" ", col))
+	}
+	fmt.Fprintf(out, "%% %v\n", err)
+}
+
+// blank reports whether a line says nothing: empty, or a comment.
+func blank(line string) bool {
+	line = strings.TrimSpace(strings.TrimPrefix(line, "\ufeff"))
+	return line == "" || line[0] == '#'
 }
 
 // Help tells what may stand at cursor (a byte offset) in line.
-func (l *Language) Help(box Box, s *Session, line string, cursor int) Help { return Help{} }
+func (l *Language) Help(box Box, s *Session, line string, cursor int) Help {
+	cfg := box.Running()
+	p := l.place(cfg, s.Mode)
+	if !s.may(config.Administrator) {
+		p = place{}
+	}
+	var modes []cli.Layer
+	if p.level == configuring {
+		modes, _ = l.layers(cfg, p)
+	}
+	return l.table.Help(append(modes, cli.Layer{Mode: l.commands(p.level)}), line, cursor, cfg)
+}
 
 // Prompt is the prompt of s, for a console that has just connected.
-func (l *Language) Prompt(box Box, s *Session) string { return "" }
+func (l *Language) Prompt(box Box, s *Session) string {
+	p := l.place(box.Running(), s.Mode)
+	if !s.may(config.Administrator) {
+		p = place{}
+	}
+	return l.prompt(hostname(box), p)
+}
+
+// openFactory reports whether nobody can manage accounts yet: then every administrator may.
+func (s *Session) openFactory(cfg *config.Config) bool {
+	for _, a := range cfg.Accounts {
+		if a.Class == config.Superuser {
+			return false
+		}
+	}
+	return s.may(config.Administrator)
+}
+
+// hostname is what prompts begin with: the configured name, or the last six digits of the serial number.
+func hostname(box Box) string {
+	if h := box.Running().Hostname; h != "" {
+		return h
+	}
+	serial := strings.ToUpper(box.Version().Serial)
+	if len(serial) >= 6 {
+		return serial[len(serial)-6:]
+	}
+	return "sbc"
+}

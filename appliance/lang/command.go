@@ -1,0 +1,285 @@
+package lang
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+)
+
+// call is one command on its way.
+type call struct {
+	ctx     context.Context
+	lang    *Language
+	box     Box
+	session *Session
+	body    []byte
+	out     io.Writer
+	place   place // where the session stands; a command may move it
+	result  Result
+}
+
+func (c *call) printf(format string, a ...any) { fmt.Fprintf(c.out, format, a...) }
+
+// masked reports whether secrets are hidden from this session.
+func (c *call) masked() bool { return c.place.level == operatorExec }
+
+func (c *call) corrections(m *cli.Match) {
+	for _, x := range m.Corrections {
+		c.printf("%% note: %q taken as %s\n", x.Word, x.Taken)
+	}
+}
+
+// runner is what a command does, with a pointer to the struct of its arguments.
+type runner func(c *call, args any) error
+
+// none are the arguments of a command without any.
+type none struct{}
+
+// command makes a table entry from a pattern and a function of its arguments.
+func command[A any](line, help string, run func(c *call, a *A) error) Line {
+	return Line{Line: line, Help: help, Args: reflect.TypeFor[A](),
+		Data: runner(func(c *call, a any) error { return run(c, a.(*A)) })}
+}
+
+// operatorCommands work for everybody, in every mode.
+func operatorCommands() []Line {
+	return append([]Line{
+		command("enable", "Become an administrator", enable),
+		command("exit", "Leave the mode", exit),
+		command("logout", "End the session", logout),
+		command("terminal more", "Show long output page by page", func(c *call, _ *none) error { return c.more(true) }),
+		command("no terminal more", "Show long output at once", func(c *call, _ *none) error { return c.more(false) }),
+		command("ping <host:host>", "Ask a host for an answer", ping),
+		command("nslookup <host:host>", "Ask the name servers", nslookup),
+		command("who", "Show who is logged in", who),
+	}, showCommands()...)
+}
+
+// adminCommands are all commands.
+func adminCommands() []Line {
+	return append([]Line{
+		command("configure", "Change the configuration", configure),
+		command("end", "Leave the configuration", end),
+		command("import <what>", "Take a certificate or a private key, pasted as PEM", importPKI),
+		command("export <what:certificate>", "Show a certificate as PEM", exportPKI),
+		command("erase <what>", "Delete a certificate or a private key", erasePKI),
+		command("install license <key:text>", "Install a license key", installLicense),
+		command("copy <from:running-config|startup-config|factory-config> <to:running-config|startup-config>", "Copy a configuration", copyConfig),
+		command("erase startup-config", "Delete the startup-config", eraseStartup),
+		command("reload [graceful] [in <minutes:1..1440>]", "Restart with the startup-config, at once, when no call is left, or unless cancelled", reload),
+		command("no reload", "Cancel a restart", noReload),
+		command("clear calls [<id>]", "End one call, or all", clearCalls),
+	}, operatorCommands()...)
+}
+
+func enable(c *call, _ *none) error {
+	if !c.session.may(config.Administrator) {
+		return errors.New("not for operator accounts")
+	}
+	if c.place.level == operatorExec {
+		c.place.level = adminExec
+	}
+	return nil
+}
+
+func configure(c *call, _ *none) error {
+	c.place = place{level: configuring}
+	return nil
+}
+
+func exit(c *call, _ *none) error {
+	switch {
+	case len(c.place.path) > 0:
+		c.place = c.place.up(1)
+	case c.place.level == configuring:
+		c.place = place{level: adminExec}
+	default:
+		c.result.Exit = true
+	}
+	return nil
+}
+
+func end(c *call, _ *none) error {
+	c.place = place{level: adminExec}
+	return nil
+}
+
+func logout(c *call, _ *none) error {
+	c.result.Exit = true
+	return nil
+}
+
+func (c *call) more(on bool) error {
+	c.result.More = &on
+	return nil
+}
+
+type host struct{ Host string }
+
+func ping(c *call, a *host) error {
+	return c.box.Ping(c.ctx, a.Host, func(line string) { c.printf("%s\n", line) })
+}
+
+func nslookup(c *call, a *host) error {
+	lines, err := c.box.Lookup(c.ctx, a.Host)
+	for _, l := range lines {
+		c.printf("%s\n", l)
+	}
+	return err
+}
+
+type pkiName struct{ What config.PKIName }
+
+// parts returns class and name.
+func (p pkiName) parts() (class, name string) {
+	class, name, _ = strings.Cut(strings.TrimPrefix(string(p.What), "pki:"), "/")
+	return class, name
+}
+
+func importPKI(c *call, a *pkiName) error {
+	class, name := a.parts()
+	if class == "diffie-hellman-parameters" {
+		c.printf("%% note: not needed, only ECDHE suites are used\n")
+		return nil
+	}
+	if c.body == nil {
+		c.result.Collect = &Collect{Prompt: "Paste the contents of the file (enter an empty line when done):", Kind: "pem"}
+		return nil
+	}
+	var text string
+	var err error
+	if class == "certificate" {
+		text, err = c.box.ImportCertificate(name, c.body)
+	} else {
+		pem, pass := splitPassphrase(c.body)
+		text, err = c.box.ImportPrivateKey(name, pem, pass)
+		if errors.Is(err, ErrPassphrase) && pass == "" {
+			c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("import of %s: %w; nothing stored", name, err)
+	}
+	c.printf("%s\n", text)
+	return nil
+}
+
+// splitPassphrase takes the line behind the last END line off a block: it was collected after it.
+func splitPassphrase(body []byte) (pem []byte, pass string) {
+	text := string(body)
+	at := strings.LastIndex(text, "-----END")
+	if at < 0 {
+		return body, ""
+	}
+	eol := strings.IndexByte(text[at:], '\n')
+	if eol < 0 {
+		return body, ""
+	}
+	cut := at + eol + 1
+	return body[:cut], strings.Trim(text[cut:], "\r\n")
+}
+
+func exportPKI(c *call, a *pkiName) error {
+	_, name := a.parts()
+	text, err := c.box.ExportCertificate(name)
+	if err != nil {
+		return fmt.Errorf("export %s: %w", name, err)
+	}
+	c.printf("%s", text)
+	return nil
+}
+
+func erasePKI(c *call, a *pkiName) error {
+	class, name := a.parts()
+	if err := c.box.DeletePKI(class, name); err != nil {
+		return fmt.Errorf("erase %s: %w", name, err)
+	}
+	return nil
+}
+
+type licenseKey struct{ Key string }
+
+func installLicense(c *call, a *licenseKey) error {
+	text, err := c.box.InstallLicense(a.Key)
+	if err != nil {
+		return fmt.Errorf("install license: %w", err)
+	}
+	c.printf("%s\n", text)
+	return nil
+}
+
+type fromTo struct{ From, To string }
+
+func copyConfig(c *call, a *fromTo) error {
+	if a.From == a.To {
+		return errors.New("a copy onto itself")
+	}
+	var text []byte
+	var err error
+	if a.From == "running-config" {
+		text = c.lang.Print(c.box.Running(), false)
+	} else if text, err = c.box.ReadFile(a.From); err != nil {
+		return fmt.Errorf("read %s: %w", a.From, err)
+	}
+	if a.To == "startup-config" {
+		if err := c.box.WriteFile(a.To, text); err != nil {
+			return fmt.Errorf("write %s: %w", a.To, err)
+		}
+		return nil
+	}
+	cfg, problems := c.lang.Parse(text)
+	for _, p := range problems {
+		if p.Severity == Error {
+			c.printf("%% %s line %d: %s\n", a.From, p.Line, p.Text)
+		}
+	}
+	c.result.Changed = true
+	err = c.box.Mutate(func(*config.Config) (*config.Config, error) { return cfg, nil })
+	c.place = c.lang.place(c.box.Running(), c.place.mode())
+	return err
+}
+
+func eraseStartup(c *call, _ *none) error {
+	if err := c.box.EraseFile("startup-config"); err != nil {
+		return fmt.Errorf("erase startup-config: %w", err)
+	}
+	return nil
+}
+
+type reloadArgs struct {
+	Graceful bool
+	Minutes  int
+}
+
+func reload(c *call, a *reloadArgs) error {
+	if err := c.box.Reload(Reload{Graceful: a.Graceful, Delay: minutes(a.Minutes)}); err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	switch {
+	case a.Minutes > 0:
+		c.printf("Restarting with the startup-config in %d minutes; `no reload` cancels it\n", a.Minutes)
+	case a.Graceful:
+		c.printf("Restarting when no call is left\n")
+	default:
+		c.printf("Restarting\n")
+	}
+	return nil
+}
+
+func noReload(c *call, _ *none) error {
+	if err := c.box.Reload(Reload{Cancel: true}); err != nil {
+		return fmt.Errorf("no reload: %w", err)
+	}
+	return nil
+}
+
+type callID struct{ ID string }
+
+func clearCalls(c *call, a *callID) error { return c.box.ClearCall(a.ID) }

@@ -1,0 +1,126 @@
+package lang
+
+import (
+	"fmt"
+	"strings"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+)
+
+// level is how far a session has come: what it may type besides the lines of its mode.
+type level int
+
+const (
+	operatorExec level = iota // node>
+	adminExec                 // node#
+	configuring               // node(cfg)#
+)
+
+const (
+	enableLine    = "enable"
+	configureLine = "configure"
+)
+
+// place is a session's mode, resolved: header is the part of Session.Mode below "configure".
+type place struct {
+	level  level
+	header []string
+	path   []*cli.Match
+}
+
+// place resolves a mode against a configuration. A header whose object is gone ends the path in front of it.
+func (l *Language) place(cfg *config.Config, mode []string) place {
+	var p place
+	if len(mode) > 0 && mode[0] == enableLine {
+		p.level, mode = adminExec, mode[1:]
+		if len(mode) > 0 && mode[0] == configureLine {
+			p.level, mode = configuring, mode[1:]
+		} else {
+			mode = nil
+		}
+	} else {
+		mode = nil
+	}
+	m := l.table.Root()
+	for _, line := range mode {
+		match, err := l.table.Match([]cli.Layer{{Mode: m}}, line, cfg)
+		if err != nil || match.Stmt.Mode == nil || match.Neg || l.editor.Exists(cfg, append(p.path[:len(p.path):len(p.path)], match)) == len(p.path) {
+			break
+		}
+		p.path, p.header, m = append(p.path, match), append(p.header, line), match.Stmt.Mode
+	}
+	return p
+}
+
+// mode is the inverse of place.
+func (p place) mode() []string {
+	switch p.level {
+	case operatorExec:
+		return nil
+	case adminExec:
+		return []string{enableLine}
+	}
+	return append([]string{enableLine, configureLine}, p.header...)
+}
+
+// up is the place n modes further out.
+func (p place) up(n int) place {
+	p.header, p.path = p.header[:len(p.header)-n], p.path[:len(p.path)-n]
+	return p
+}
+
+// layer is where a line may be understood, and the path that leads there.
+type layer struct {
+	path     []*cli.Match
+	headers  []string
+	implicit string // the header line that was not typed
+}
+
+// layers lists the modes in which a line may be understood, the present one first; the last but commands is context cs, from
+// which blocks may be pasted at the root.
+func (l *Language) layers(cfg *config.Config, p place) ([]cli.Layer, []layer) {
+	var modes []cli.Layer
+	var where []layer
+	for i := len(p.path); i > 0; i-- {
+		modes = append(modes, cli.Layer{Mode: p.path[i-1].Stmt.Mode, Correct: true})
+		where = append(where, layer{path: p.path[:i:i], headers: p.header[:i:i]})
+	}
+	modes = append(modes, cli.Layer{Mode: l.table.Root(), Correct: true})
+	where = append(where, layer{})
+	if header := onlySwitch(cfg); header != "" && !(len(p.header) > 0 && p.path[0].Stmt.Prompt == "ctx-cs") {
+		if m, err := l.table.Match([]cli.Layer{{Mode: l.table.Root()}}, header, cfg); err == nil {
+			modes = append(modes, cli.Layer{Mode: m.Stmt.Mode, Correct: true})
+			where = append(where, layer{path: []*cli.Match{m}, headers: []string{header}, implicit: header})
+		}
+	}
+	return modes, where
+}
+
+// onlySwitch is the header line of the only context cs, or of the one that would be made.
+func onlySwitch(cfg *config.Config) string {
+	switch len(cfg.CS) {
+	case 0:
+		return "context cs SWITCH"
+	case 1:
+		return "context cs " + cli.Quote(cfg.CS[0].Name)
+	}
+	return ""
+}
+
+// prompt is how Trinity shows a place.
+func (l *Language) prompt(hostname string, p place) string {
+	switch {
+	case p.level == operatorExec:
+		return hostname + ">"
+	case p.level == adminExec:
+		return hostname + "#"
+	case len(p.path) == 0:
+		return hostname + "(cfg)#"
+	}
+	last := p.path[len(p.path)-1]
+	if name := strings.Join(last.Key(), " "); name != "" {
+		return fmt.Sprintf("%s(%s)[%s]#", hostname, last.Stmt.Prompt, name)
+	}
+	return fmt.Sprintf("%s(%s)#", hostname, last.Stmt.Prompt)
+}

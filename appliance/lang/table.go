@@ -1,0 +1,246 @@
+package lang
+
+import (
+	"viaduct/appliance/cli"
+)
+
+// Line is an entry of the table.
+type Line = cli.Line
+
+const (
+	noDSP     = "taken, no effect: there is no DSP here"
+	noEffect  = "taken, no effect here"
+	dest      = "(dest-table <dest.table>|dest-interface <dest.interface>|dest-service <dest.service>)"
+	port      = ":1..65535>"
+	digits    = ":digits>"
+	incoming  = "from-header|to-header|request-uri|p-asserted-identity-header"
+	outgoing  = "contact-header|from-header|to-header|request-uri"
+	codecs    = "g711alaw64k|g711ulaw64k|g722|g722-64k|g729|g729a|opus"
+	tableKeys = "called-e164|calling-e164|called-uri|calling-uri|called-name|calling-name|called-ip|calling-ip|calling-pi|calling-si|time|date|day-of-week"
+)
+
+// statements are all lines of a configuration, in the order in which show running-config prints them.
+var statements = []Line{
+	{Line: "cli version <cliversion>", Into: "CLIVersion", Help: "Version of the command language that the file was written for"},
+	{Line: "system hostname <hostname:host>", Into: "Hostname", Help: "Name of the box; without it the last six digits of the serial number"},
+	{Line: "banner <banner:text>", Into: "Banner", Help: "Text before the login", Example: `banner "Authorised access only"`},
+	{Line: "clock local zone <zone:zone>", Also: []string{"clock local default-offset <zone:zone>"}, Into: "Clock.Zone",
+		Help: "Local time, for printing; logs and certificates are in UTC", Example: "clock local zone Europe/Berlin"},
+	{Line: "dns-client server <#server>", Into: "DNSServers", Help: "Ask this name server; several are asked in turn"},
+	{Line: "sntp-client", Into: "SNTP.Enabled", Help: "Set the clock from the network"},
+	{Line: "sntp-client server <#role:primary|secondary> <host:host> [port <port" + port + "] [version <version:1..4>]",
+		Into: "SNTP.Servers", Help: "Ask this time server"},
+	{Line: "webserver <_:rest>", Into: "-", Help: "Web pages of the original", Note: noEffect},
+	{Line: "<class:superuser|administrator|operator> <#name:name> password <password:hash> encrypted",
+		Also: []string{"<class:superuser|administrator|operator> <#name:name> password <password:password>"},
+		Into: "Accounts", Help: "Let somebody log in: an operator looks, an administrator changes, a superuser also manages accounts",
+		Settle: hashPassword, Example: `administrator anna password "good night"`},
+	{Line: "license-authority <#name:name> key <key:ed25519>", Into: "LicenseAuthorities", Help: "Accept license keys of this issuer, besides the built-in one"},
+	{Line: "profile tls <#name:name>", Into: "TLS", Help: "Identity and rules of TLS connections", Prompt: "pf-tls", Lines: tlsProfile},
+	{Line: "profile voip <#name:name>", Into: "VoIP", Help: "Codecs, RTP and SRTP towards a peer", Prompt: "pf-voip", Lines: voipProfile},
+	{Line: "context ip <#name:name>", Into: "IP", Help: "Interfaces, addresses and routes", Prompt: "ctx-ip", Lines: contextIP},
+	{Line: "context cs <#name:name>", Into: "CS", Help: "Routing of calls, and the SIP interfaces that they come and go by", Prompt: "ctx-cs", Lines: contextCS},
+	{Line: "authentication-service <#name:name>", Into: "Auth", Help: "SIP accounts", Prompt: "svc-auth", Lines: []Line{
+		{Line: "realm <realm>", Into: "Realm", Help: "Answer challenges of this realm only"},
+		{Line: "username <#username> password <password>", Also: []string{"username <#username>"}, Into: "Users",
+			Help: "An account; the password is taken as it is, up to the next blank"},
+	}},
+	{Line: "location-service <#name:name>", Into: "Location", Help: "Domains, and the identities that are known in them", Prompt: "svc-ls", Lines: locationService},
+	{Line: "context sip-gateway <#name:name>", Into: "Gateways", Help: "Sockets that speak SIP", Prompt: "ctx-sipgw", Lines: sipGateway},
+	{Line: "port ethernet <#slot:0..0> <#port:0..7>", Into: "Ports", Help: "A network port: 0 0 is eth00 (LAN), 0 1 is eth01 (WAN)", Prompt: "prt-eth", Lines: []Line{
+		{Line: "medium <_:rest>", Into: "-", Help: "Speed and duplex of the original", Note: "taken, no effect: the port negotiates"},
+		{Line: "encapsulation <_:rest>", Into: "-", Help: "Encapsulation of the original", Note: "taken, no effect: it is always ip"},
+		{Line: "bind interface <context> <interface>", Also: []string{"bind interface <interface> <context>"}, Into: "Bind",
+			Help: "Interface of a context ip that this port carries", Example: "bind interface ROUTER if_eth00"},
+		{Line: "shutdown", Into: "!Enabled", Help: "Take the port down"},
+	}},
+}
+
+var tlsProfile = []Line{
+	{Line: "protocol tls-v1.0", Into: "V10", Help: "TLS 1.0", Note: "taken, no effect: TLS 1.0 is never negotiated"},
+	{Line: "protocol tls-v1.1", Into: "V11", Help: "TLS 1.1", Note: "taken, no effect: TLS 1.1 is never negotiated"},
+	{Line: "protocol tls-v1.2", Into: "V12", Help: "TLS 1.2"},
+	{Line: "protocol tls-v1.3", Into: "V13", Help: "TLS 1.3"},
+	{Line: "compression", Into: "Compression", Help: "TLS compression of the original", Note: "taken, no effect: TLS has no compression any more"},
+	{Line: "authentication incoming", Into: "AuthIncoming", Help: "Demand and check the certificate of a peer that connects to us"},
+	{Line: "authentication outgoing", Into: "AuthOutgoing", Help: "Check the certificate of a peer that we connect to, and show ours"},
+	{Line: "private-key <private-key:private-key>", Into: "PrivateKey", Help: "Our key", Example: "private-key pki:private-key/myprivate.key"},
+	{Line: "own-certificate [<#index:1..99>] <name:certificate>", Into: "Own", Help: "Our certificate: 1 is the leaf, the rest is its chain",
+		Example: "own-certificate 1 pki:certificate/MYCERTIFICATE"},
+	{Line: "trusted-certificate <#trusted:certificate>", Also: []string{"trusted-certificate <_:number> <#trusted:certificate>"}, Into: "Trusted",
+		Help: "Trust certificates that this one has signed; without any, the built-in roots of Microsoft and DigiCert"},
+	{Line: "diffie-hellman-parameters <dh-parameters:dh>", Into: "DHParameters", Help: "DH parameters of the original", Note: "taken, no effect: only ECDHE suites are used"},
+	{Line: "require certificate-type <type:server|any>", Into: "RequireType",
+		Help: "The peer's certificate must carry this usage, whatever its role: Microsoft's carries server only"},
+}
+
+var voipProfile = []Line{
+	{Line: "codec [<#index:1..99>] <name:" + codecs + "> [rx-length <rx-length:10..60>] [tx-length <tx-length:10..60>] [silence-suppression] [voice-update-frames]",
+		Into: "Codecs", Help: "Offer a codec; the lowest index is preferred", Example: "codec 1 g711alaw64k rx-length 20 tx-length 20"},
+	{Line: "dtmf-relay <relay:default|rtp|signaling>", Into: "DTMFRelay", Help: "How digits travel"},
+	{Line: "fax <_:rest>", Into: "-", Help: "Fax of the original", Note: "taken, no effect: fax passes as voice"},
+	{Line: "srtp transmission <srtp:forced|preferred|disabled>", Into: "SRTP", Help: "Encrypt media"},
+	{Line: "srtp key-lifetime <exponent:10..48>", Into: "SRTPKeyLifetime", Help: "Use a key for 2^N packets", Note: "taken, no effect: a key lasts for its call"},
+	{Line: "media-processing forced", Into: "MediaProcessing", Help: "Media processing of the original", Note: noDSP},
+	{Line: "rtp rtcp-multiplexing", Into: "RTCPMultiplexing", Help: "RTP and RTCP on one port (RFC 5761)"},
+}
+
+var contextIP = []Line{
+	{Line: "interface <#name:name>", Into: "Interfaces", Help: "An interface; a port binds to it", Prompt: "if-ip", Lines: []Line{
+		{Line: "ipaddress <#name:name> <prefix>", Also: []string{"ipaddress <prefix>"}, Into: "Addresses", Help: "An address with its network",
+			Example: "ipaddress if_eth00 192.168.1.1/24"},
+		{Line: "tcp adjust-mss rx <mode:=mtu>", Into: "AdjustMSSRx", Help: "Clamp the segment size of incoming TCP connections"},
+		{Line: "tcp adjust-mss tx <mode:=mtu>", Into: "AdjustMSSTx", Help: "Clamp the segment size of outgoing TCP connections"},
+		{Line: "mtu <octets:576..9000>", Into: "MTU", Help: "Largest packet, in octets"},
+		{Line: "media-ports <media-port-first:1024..65534> <media-port-last:1025..65535>", Into: ".", Help: "UDP ports for RTP and RTCP"},
+	}},
+	{Line: "routing-table <#name:name>", Into: "Tables", Help: "Routes", Prompt: "rt-tab", Lines: []Line{
+		{Line: "route <#prefix> gateway <#gateway> [metric <metric:0..1000000>]", Into: "Routes", Help: "A route; 0.0.0.0/0 is the default route",
+			Example: "route 0.0.0.0/0 gateway 192.0.2.1 metric 0"},
+	}},
+}
+
+var contextCS = []Line{
+	{Line: "national-prefix <prefix" + digits, Into: "NationalPrefix", Help: "What marks a national number", Example: "national-prefix 0"},
+	{Line: "international-prefix <prefix" + digits, Into: "InternationalPrefix", Help: "What marks an international number", Example: "international-prefix 00"},
+	{Line: "country-code <code" + digits, Into: "CountryCode", Help: "Our country, without +", Example: "country-code 49"},
+	{Line: "digit-collection <_:rest>", Into: "-", Help: "Digit collection of the original", Note: "taken, no effect: SIP numbers are complete"},
+	{Line: "mapping-table <in> to <out> <#name:name>", Into: "MappingTables", Help: "Look at one property of a call and write another", Prompt: "rt-tab", Lines: []Line{
+		{Line: "map <#key> to <to:text>", Into: "Maps",
+			Help: `The best matching key's value replaces the whole property; \0 to \9 stand for the key's groups`, Example: `map (00)?49(...)?$ to \2`},
+	}},
+	{Line: "complex-function <#name:name>", Into: "Functions", Help: "Tables that run one after the other", Prompt: "cmplx-func", Lines: []Line{
+		{Line: "execute [<#index:1..999>] <run>", Into: "Steps", Help: "Run a table or a complex function"},
+	}},
+	{Line: "routing-table <key:" + tableKeys + "> <#name:name>", Into: "RoutingTables", Help: "Choose where a call goes by one of its properties", Prompt: "rt-tab", Lines: []Line{
+		{Line: "route (default|<#key>) " + dest + " [<function>]", Into: "Routes", Help: "Where calls go whose property matches the key best",
+			Example: "route default dest-interface if_sip_starface cf_teams2starface"},
+	}},
+	{Line: "interface sip <#name:name>", Into: "Interfaces", Help: "A peer, and how to speak with it", Prompt: "if-sip", Lines: sipInterface},
+	{Line: "service hunt-group <#name:name>", Into: "HuntGroups", Help: "Destinations that are tried one after the other", Prompt: "svc-hunt", Lines: []Line{
+		{Line: "cyclic", Into: "Cyclic", Help: "Begin with another destination for each call"},
+		{Line: "timeout <seconds:1..300>", Into: "Timeout", Help: "Go on when a destination has not answered at all, not even with 100"},
+		{Line: "drop-cause <#cause>", Into: "DropCauses", Help: "Go on when a destination refuses with this cause; the first such line replaces the built-in list"},
+		{Line: "route call [<#index:1..999>] " + dest, Into: "Routes", Help: "A destination"},
+	}},
+	{Line: "shutdown", Into: "!Enabled", Help: "Route no calls"},
+}
+
+var sipInterface = []Line{
+	{Line: "bind context sip-gateway <gateway>", Into: "Gateway", Help: "Sockets to use"},
+	{Line: "route call (dest-table <table>|dest-interface <interface>|dest-service <service>)", Into: "Route", Help: "Where calls go that come in here"},
+	{Line: "remote <host:host> [<port" + port + "]", Into: "Remote", Help: "The peer; without a port its SRV records, or the usual port"},
+	{Line: "local <host:host> [<port" + port + "]", Into: "Local", Help: "Our name towards this peer: host of From and P-Asserted-Identity"},
+	{Line: "hold-method direction-attribute <method:inactive|sendonly|none>", Into: "HoldMethod", Help: "How hold is sent; every form is understood"},
+	{Line: "early-connect", Into: "EarlyConnect", Help: "Answer as soon as there is audio"},
+	{Line: "early-disconnect", Into: "EarlyDisconnect", Help: "Hang up at once when the other side has hung up"},
+	{Line: "call-transfer accept", Into: "TransferAccept", Help: "Act on REFER"},
+	{Line: "call-transfer emit", Into: "TransferEmit", Help: "Send a call back with REFER when it would leave the way it came"},
+	{Line: "call-reroute accept", Into: "RerouteAccept", Help: "Act on 3xx answers"},
+	{Line: "call-reroute emit", Into: "RerouteEmit", Help: "Send 3xx answers"},
+	{Line: "privacy", Into: "Privacy", Help: "Privacy and P-Asserted-Identity (RFC 3323, 3325)"},
+	{Line: "address-complete-indication accept <value:=set>", Into: "AddressComplete", Help: "The number of a call is complete"},
+	{Line: "address-translation incoming-call <#property:" + tableKeys + "> <header:" + incoming + ">", Into: "Incoming", Help: "Header that a property is taken from"},
+	{Line: "address-translation outgoing-call <#header:" + outgoing + "> <#part:user-part|host-part> (fix <fix>|<property:" + tableKeys + ">)",
+		Into: "Outgoing", Help: "What a part of a header is made from", Example: "address-translation outgoing-call from-header user-part calling-e164"},
+	{Line: "use profile voip <profile>", Into: "VoIP", Help: "Media of this peer"},
+	{Line: "use profile sip <_:profile>", Into: "-", Help: "SIP profile of the original", Note: noEffect},
+	{Line: "use profile tone-set <_:profile>", Into: "-", Help: "Tones of the original", Note: noEffect},
+	{Line: "use mapping-table in <table>", Into: "MappingIn", Help: "Run this table on calls that come in here"},
+	{Line: "use mapping-table out <table>", Into: "MappingOut", Help: "Run this table on calls that go out here"},
+	{Line: "srtp renegotiate-on-connect", Into: "SRTPRenegotiate", Help: "Offer SRTP anew once a call is connected"},
+	{Line: "penalty-box sip-option-trigger interval <interval:5..3600> timeout <timeout:1..3600> [force tls]", Into: "PenaltyBox",
+		Help: "Ask the peer with OPTIONS; skip it while it does not answer", Example: "penalty-box sip-option-trigger interval 60 timeout 60 force tls"},
+	{Line: "session-timer <seconds:90..86400>", Into: "SessionTimer", Help: "Refresh calls, and drop them when the peer is gone (RFC 4028)"},
+	{Line: "trust <#source>", Into: "Trust", Help: "Take requests from here", Example: "trust microsoft-teams"},
+	{Line: "aoc-d <_:rest>", Into: "-", Help: "Advice of charge of the original", Note: noEffect},
+	{Line: "update accept <_:rest>", Into: "-", Help: "UPDATE handling of the original", Note: noEffect},
+	{Line: "new-session-after-redirect", Into: "-", Help: "Redirect handling of the original", Note: noEffect},
+}
+
+var locationService = []Line{
+	{Line: "domain [<#index:1..99>] <host:host> [<port" + port + "]", Into: "Domains", Help: "A domain; the first one builds addresses and is the usual registrar"},
+	{Line: "match-any-domain", Into: "MatchAny", Help: "Match requests whatever their domain"},
+	{Line: "identity-group <#name:name>", Into: "Groups", Help: "Settings that identities inherit; DEFAULT is for identities that are not configured", Prompt: "identity-group", Lines: faces},
+	{Line: "identity <#name:name> [inherits <inherits>]", Into: "Identities", Help: "A user", Prompt: "identity",
+		Lines: append([]Line{{Line: "alias name <#alias>", Into: "Aliases", Help: "Another name that requests may carry"}}, faces...)},
+}
+
+// faces are what an identity, or a group of them, does.
+var faces = []Line{
+	{Line: "user phone", Into: "UserPhone", Help: "Say user=phone in addresses"},
+	{Line: "authentication outbound", Into: "AuthOutbound", Help: "How we answer challenges", Prompt: "authout", Lines: []Line{
+		{Line: "authenticate [<#index:1..99>] authentication-service <service> [username <username>]", Into: "Services",
+			Help: "Take the account from here; without username, the identity's name"},
+	}},
+	{Line: "authentication inbound", Into: "AuthInbound", Help: "How we challenge", Prompt: "authin", Lines: []Line{
+		{Line: "authenticate none", Into: "None", Help: "Do not challenge: trust is enough"},
+	}},
+	{Line: "registration outbound", Into: "Registration", Help: "Register with a registrar", Prompt: "regout", Lines: []Line{
+		{Line: "registrar <host:host> [<port" + port + "]", Into: "Registrar", Help: "The registrar; without it the first domain"},
+		{Line: "lifetime <seconds:30..86400>", Into: "Lifetime", Help: "Ask for registrations of this length"},
+		{Line: "retry-timeout on-client-error <seconds:1..86400>", Into: "RetryClientError", Help: "Try again after a 4xx answer"},
+		{Line: "retry-timeout on-server-error <seconds:1..86400>", Into: "RetryServerError", Help: "Try again after a 5xx answer"},
+		{Line: "retry-timeout on-system-error <seconds:1..86400>", Into: "RetrySystemError", Help: "Try again after no answer"},
+		{Line: "register (auto|none)", Into: ".", Help: "Register on our own, or not at all"},
+	}},
+	{Line: "call outbound", Into: "CallOutbound", Help: "Calls from us", Prompt: "callout", Lines: []Line{
+		{Line: "transport-protocol force <transport:tls|tcp|udp>", Also: []string{"preferred-transport-protocol <transport:tls|tcp|udp>"},
+			Into: "ForceTransport", Help: "Use this transport only"},
+	}},
+	{Line: "call inbound", Into: "CallInbound", Help: "Calls to us", Prompt: "callin"},
+}
+
+var sipGateway = []Line{
+	{Line: "use profile tls <profile>", Into: "TLS", Help: "Identity and rules of TLS connections"},
+	{Line: "bind location-service <#service>", Into: "Location", Help: "Identities that belong here; several may be bound"},
+	{Line: "interface <#name:name>", Into: "Interfaces", Help: "An address to listen on", Prompt: "if-gw", Lines: []Line{
+		{Line: "transport-protocol udp+tcp <port" + port, Into: "UDPTCP", Help: "Listen for UDP and TCP"},
+		{Line: "transport-protocol tls <port" + port, Into: "TLS", Help: "Listen for TLS"},
+		{Line: "bind ipaddress <context> <interface> <address>", Into: "Bind", Help: "The address, by its name in a context ip",
+			Example: "bind ipaddress ROUTER if_eth01 if_eth01"},
+		{Line: "spoofed contact-header manual <host:host> [port <port" + port + "]", Into: "SpoofedContact", Help: "Name in Contact; Microsoft wants the name in our certificate"},
+		{Line: "spoofed via-header manual <host:host> [port <port" + port + "]", Into: "SpoofedVia", Help: "Name in Via"},
+		{Line: "spoofed media-address <address>", Into: "SpoofedMedia", Help: "Address in SDP, behind port forwarding"},
+	}},
+	{Line: "answer-untrusted-hosts", Into: "AnswerUntrusted", Help: "Refuse strangers with 403; otherwise they get no answer at all"},
+	{Line: "connection-reuse", Into: "ConnectionReuse", Help: "Use an open connection of ours for further requests"},
+	{Line: "notify check-sync accept", Into: "NotifyCheckSync", Help: "Act on NOTIFY check-sync"},
+	{Line: "calls-per-second <calls:1..10000>", Into: "CallsPerSecond", Help: "Refuse calls beyond this rate; without it there is no limit"},
+	{Line: "max-connections <count:1..65535>", Into: "MaxConnections", Help: "Connections at once"},
+	{Line: "max-connections-per-source <count:1..65535>", Into: "MaxConnsPerSource", Help: "Connections at once from one address"},
+	{Line: "shutdown", Into: "!Enabled", Help: "Close the sockets"},
+}
+
+// topics are help for keywords with which several statements begin.
+var topics = map[string]string{
+	"address-translation": "Which headers and properties make each other",
+	"authentication":      "Checking of identities",
+	"bind":                "What this belongs to",
+	"call":                "Calls of this identity",
+	"call-reroute":        "Redirects (3xx)",
+	"call-transfer":       "Transfers (REFER)",
+	"clear":               "End or forget",
+	"clock":               "Local time",
+	"context":             "IP, call routing, or a SIP gateway",
+	"copy":                "Copy a configuration",
+	"erase":               "Delete a file",
+	"import":              "Take something into the key store",
+	"interface":           "An interface",
+	"profile":             "Settings that others use by name",
+	"protocol":            "Versions of TLS",
+	"register":            "Whether to register",
+	"registration":        "Registering with a registrar",
+	"reload":              "Restart with the startup-config",
+	"retry-timeout":       "Pauses after a failed registration",
+	"route":               "Routes",
+	"show":                "Look at something",
+	"spoofed":             "Names and addresses to show instead of our own",
+	"srtp":                "Encrypted media",
+	"tcp":                 "TCP",
+	"transport-protocol":  "Transport",
+	"use":                 "Settings to use",
+	"authenticate":        "How to authenticate",
+	"default":             "When no key matches",
+	"no":                  "Take a line back",
+}

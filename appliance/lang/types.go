@@ -1,0 +1,281 @@
+package lang
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // the box has no zone files
+
+	"golang.org/x/crypto/bcrypt"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+)
+
+// types are the forms of words that are not plain text or numbers.
+var types = map[reflect.Type]cli.Type{
+	reflect.TypeFor[config.Secret](): {What: "secret", Free: true, Secret: true,
+		Print: func(v any) string { return string(v.(config.Secret)) }},
+	reflect.TypeFor[config.Property](): {What: "property", Words: words(
+		config.CalledE164, config.CallingE164, config.CalledURI, config.CallingURI, config.CalledName, config.CallingName,
+		config.CalledIP, config.CallingIP, config.CallingPI, config.CallingSI, config.E164, config.URI, config.Name)},
+	reflect.TypeFor[config.Cause](): {What: "cause", Words: words(config.Causes()...)},
+	reflect.TypeFor[config.Pattern](): {What: "key", Free: true,
+		Parse: func(w string, _ any) (any, error) { return config.ParsePattern(w) },
+		Print: func(v any) string { return v.(config.Pattern).String() }},
+	reflect.TypeFor[config.Source](): {What: "network, for example 192.0.2.0/24", Words: []string{"remote", "microsoft-teams"}, Parse: parseSource, Print: printSource},
+	reflect.TypeFor[netip.Addr](): {What: "IPv4 address", Parse: parseAddr, Print: func(v any) string {
+		if a := v.(netip.Addr); a.IsValid() {
+			return a.String()
+		}
+		return ""
+	}},
+	reflect.TypeFor[netip.Prefix]():   {What: "address/length", Parse: parsePrefix},
+	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
+
+	reflect.TypeFor[start](): startType(),
+
+	reflect.TypeFor[config.Ref[config.TLSProfile]](): ref[config.TLSProfile]("profile tls", func(c *config.Config) []string {
+		return names(c.TLS, func(x *config.TLSProfile) string { return x.Name })
+	}),
+	reflect.TypeFor[config.Ref[config.VoIPProfile]](): ref[config.VoIPProfile]("profile voip", func(c *config.Config) []string {
+		return names(c.VoIP, func(x *config.VoIPProfile) string { return x.Name })
+	}),
+	reflect.TypeFor[config.Ref[config.IPContext]](): ref[config.IPContext]("context ip", func(c *config.Config) []string {
+		return names(c.IP, func(x *config.IPContext) string { return x.Name })
+	}),
+	reflect.TypeFor[config.Ref[config.IPInterface]](): ref[config.IPInterface]("interface", ipInterfaces),
+	reflect.TypeFor[config.Ref[config.SIPGateway]](): ref[config.SIPGateway]("context sip-gateway", func(c *config.Config) []string {
+		return names(c.Gateways, func(x *config.SIPGateway) string { return x.Name })
+	}),
+	reflect.TypeFor[config.Ref[config.AuthService]](): ref[config.AuthService]("authentication-service", func(c *config.Config) []string {
+		return names(c.Auth, func(x *config.AuthService) string { return x.Name })
+	}),
+	reflect.TypeFor[config.Ref[config.LocationService]](): ref[config.LocationService]("location-service", func(c *config.Config) []string {
+		return names(c.Location, func(x *config.LocationService) string { return x.Name })
+	}),
+	reflect.TypeFor[config.Ref[config.SIPInterface]](): ref[config.SIPInterface]("interface sip", inSwitches(func(s *config.Switch) []string {
+		return names(s.Interfaces, func(x *config.SIPInterface) string { return x.Name })
+	})),
+	reflect.TypeFor[config.Ref[config.RoutingTable]](): ref[config.RoutingTable]("routing-table", inSwitches(func(s *config.Switch) []string {
+		return names(s.RoutingTables, func(x *config.RoutingTable) string { return x.Name })
+	})),
+	reflect.TypeFor[config.Ref[config.MappingTable]](): ref[config.MappingTable]("mapping-table", inSwitches(mappingTables)),
+	reflect.TypeFor[config.Ref[config.HuntGroup]](): ref[config.HuntGroup]("service", inSwitches(func(s *config.Switch) []string {
+		return names(s.HuntGroups, func(x *config.HuntGroup) string { return x.Name })
+	})),
+	reflect.TypeFor[config.Ref[config.Function]](): ref[config.Function]("mapping-table or complex-function", inSwitches(func(s *config.Switch) []string {
+		return append(mappingTables(s), names(s.Functions, func(x *config.ComplexFunction) string { return x.Name })...)
+	})),
+	reflect.TypeFor[config.Ref[config.IdentityGroup]](): ref[config.IdentityGroup]("identity-group", func(c *config.Config) (all []string) {
+		for _, l := range c.Location {
+			all = append(all, names(l.Groups, func(x *config.IdentityGroup) string { return x.Name })...)
+		}
+		return all
+	}),
+}
+
+// kinds are words whose Go type says too little.
+var kinds = map[string]cli.Type{
+	"name":        {What: "name"},
+	"text":        {What: "text, in quotes when it holds blanks", Free: true},
+	"host":        {What: "host name or address", Parse: parseHost},
+	"digits":      {What: "digits", Parse: parseDigits},
+	"zone":        {What: "time zone such as Europe/Berlin, or an offset such as +01:00", Parse: parseZone},
+	"ed25519":     {What: "Ed25519 public key in base64, 43 characters", Parse: parseEd25519},
+	"number":      {What: "number", Parse: parseDigits},
+	"profile":     {What: "name"},
+	"certificate": {What: "pki:certificate/NAME", Parse: parsePKI("certificate")},
+	"private-key": {What: "pki:private-key/NAME", Parse: parsePKI("private-key")},
+	"dh":          {What: "pki:diffie-hellman-parameters/NAME", Parse: parsePKI("diffie-hellman-parameters")},
+	"password":    {What: "password, up to the next blank", Free: true, Secret: true, Print: types[reflect.TypeFor[config.Secret]()].Print},
+	"hash":        {What: "hash of a password", Free: true, Secret: true, Parse: parseHash, Print: types[reflect.TypeFor[config.Secret]()].Print},
+}
+
+func words[S ~string](list ...S) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = string(s)
+	}
+	return out
+}
+
+func names[T any](list []*T, nameOf func(*T) string) []string {
+	out := make([]string, len(list))
+	for i, x := range list {
+		out[i] = nameOf(x)
+	}
+	return out
+}
+
+func inSwitches(f func(*config.Switch) []string) func(*config.Config) []string {
+	return func(c *config.Config) (all []string) {
+		for _, s := range c.CS {
+			all = append(all, f(s)...)
+		}
+		return all
+	}
+}
+
+func mappingTables(s *config.Switch) []string {
+	return names(s.MappingTables, func(x *config.MappingTable) string { return x.Name })
+}
+
+func ipInterfaces(c *config.Config) (all []string) {
+	for _, x := range c.IP {
+		all = append(all, names(x.Interfaces, func(i *config.IPInterface) string { return i.Name })...)
+	}
+	return all
+}
+
+func ref[T any](what string, namesOf func(*config.Config) []string) cli.Type {
+	return cli.Type{What: what, Ref: true,
+		Parse: func(w string, _ any) (any, error) { return config.Ref[T]{Name: w}, nil },
+		Print: func(v any) string { return v.(config.Ref[T]).Name },
+		Names: func(root any) []string {
+			c, _ := root.(*config.Config)
+			if c == nil {
+				return nil
+			}
+			return namesOf(c)
+		}}
+}
+
+func parseAddr(w string, _ any) (any, error) {
+	a, err := netip.ParseAddr(w)
+	if err != nil || !a.Is4() {
+		return nil, fmt.Errorf("%q is no IPv4 address", w)
+	}
+	return a, nil
+}
+
+func parsePrefix(w string, _ any) (any, error) {
+	p, err := netip.ParsePrefix(w)
+	if err != nil || !p.Addr().Is4() {
+		return nil, fmt.Errorf("%q is no IPv4 address with a length, such as 192.0.2.1/24", w)
+	}
+	return p, nil
+}
+
+func parseSource(w string, _ any) (any, error) {
+	switch w {
+	case "remote":
+		return config.Source{Remote: true}, nil
+	case "microsoft-teams":
+		return config.Source{Teams: true}, nil
+	}
+	if a, err := netip.ParseAddr(w); err == nil && a.Is4() {
+		return config.Source{Prefix: netip.PrefixFrom(a, 32)}, nil
+	}
+	p, err := parsePrefix(w, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no source: remote, microsoft-teams, or a network such as 192.0.2.0/24", w)
+	}
+	return config.Source{Prefix: p.(netip.Prefix).Masked()}, nil
+}
+
+func printSource(v any) string {
+	switch s := v.(config.Source); {
+	case s.Remote:
+		return "remote"
+	case s.Teams:
+		return "microsoft-teams"
+	case s.Prefix.IsValid():
+		return s.Prefix.String()
+	}
+	return ""
+}
+
+// parsePKI takes "pki:CLASS/NAME". Names are free, dots allowed, but not a path: they become file names.
+func parsePKI(classes ...string) func(string, any) (any, error) {
+	return func(w string, _ any) (any, error) {
+		rest, ok := strings.CutPrefix(w, "pki:")
+		class, name, ok2 := strings.Cut(rest, "/")
+		if !ok || !ok2 || !slices.Contains(classes, class) {
+			return nil, fmt.Errorf("%q must be pki:%s/NAME", w, strings.Join(classes, "/NAME or pki:"))
+		}
+		if name == "" || len(name) > 100 || strings.ContainsAny(name, "/\\\x00") || strings.HasPrefix(name, ".") {
+			return nil, fmt.Errorf("%q is no name in the key store", name)
+		}
+		return config.PKIName(w), nil
+	}
+}
+
+// parseHost takes what can be a host: letters, digits, dots, hyphens, underscores, or an IPv4 address.
+func parseHost(w string, _ any) (any, error) {
+	bad := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_", r))
+	}
+	if w == "" || len(w) > 253 || strings.IndexFunc(w, bad) >= 0 || w[0] == '.' || w[0] == '-' || strings.Contains(w, "..") {
+		return nil, fmt.Errorf("%q is no host name or address", w)
+	}
+	return w, nil
+}
+
+func parseDigits(w string, _ any) (any, error) {
+	if w == "" || len(w) > 32 || strings.Trim(w, "0123456789") != "" {
+		return nil, fmt.Errorf("%q must be digits", w)
+	}
+	return w, nil
+}
+
+func parseZone(w string, _ any) (any, error) {
+	if _, err := Zone(w); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// Zone returns the location of a configured zone: an IANA name or an offset such as +01:00; empty is UTC.
+func Zone(name string) (*time.Location, error) {
+	if t, err := time.Parse("-07:00", name); err == nil {
+		return t.Location(), nil
+	}
+	if name == "Local" {
+		return nil, fmt.Errorf("unknown time zone %q", name)
+	}
+	l, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("unknown time zone %q", name)
+	}
+	return l, nil
+}
+
+func parseEd25519(w string, _ any) (any, error) {
+	if b, err := base64.RawURLEncoding.Strict().DecodeString(w); err != nil || len(b) != 32 {
+		return nil, errors.New("the key must be an Ed25519 public key in base64, 43 characters")
+	}
+	return w, nil
+}
+
+// parseHash takes a stored password: a bcrypt hash, or nothing for an account that has none yet.
+func parseHash(w string, _ any) (any, error) {
+	if w != "" && !isHash(w) {
+		return nil, errors.New("this is no stored password: leave out `encrypted` to set a new one")
+	}
+	return config.Secret(w), nil
+}
+
+func isHash(w string) bool {
+	_, err := bcrypt.Cost([]byte(w))
+	return err == nil && len(w) == 60
+}
+
+// hashPassword makes sure that no password of an account is kept in clear.
+func hashPassword(elem any) error {
+	a := elem.(*config.Account)
+	if a.Password == "" || isHash(string(a.Password)) {
+		return nil
+	}
+	h, err := bcrypt.GenerateFromPassword([]byte(a.Password), bcrypt.DefaultCost)
+	if err != nil {
+		return fmt.Errorf("password: %w", err)
+	}
+	a.Password = config.Secret(h)
+	return nil
+}
