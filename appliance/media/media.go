@@ -9,7 +9,6 @@
 package media
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -58,9 +57,10 @@ type Ports struct{ RTP, RTCP netip.AddrPort }
 
 // Key is one direction's SRTP key. Master is key and salt as in a=crypto. MKI is the identifier that packets carry, or empty.
 type Key struct {
-	Suite  string
-	Master []byte
-	MKI    []byte
+	Suite    string
+	Master   []byte
+	MKI      []byte
+	Lifetime uint64 // packets after which a LocalKey should be replaced, 0: never. KeyUsed comes after three quarters
 }
 
 // PayloadTypes are numbers of one direction, NoPT for none.
@@ -125,35 +125,3 @@ var (
 	ErrNoPort = errors.New("no free media port")
 	ErrClosed = errors.New("media session closed")
 )
-
-// New prepares a relay. Sessions may be opened before Run; packets flow while Run runs.
-func New(o Options) *Relay { return &Relay{} }
-
-// Relay is the media engine of a process.
-type Relay struct{}
-
-// Run relays until ctx ends, then closes what is still open.
-func (r *Relay) Run(ctx context.Context) error { return nil }
-
-// NewSession makes a session without ports. Close must be called even when nothing was opened.
-func (r *Relay) NewSession() *Session { return &Session{} }
-
-// Session is the media of one call. Its methods may be called from any goroutine, but calls for one session are meant to come
-// from one: the call's.
-type Session struct{}
-
-// Notify sets the function that hears the session's events. It is called on a goroutine of the relay and must not block.
-func (s *Session) Notify(f func(Event)) {}
-
-// Open binds the ports of a side, in the network namespace of the calling thread. A second Open of the same side is an error.
-func (s *Session) Open(side Side, p PortOptions) (Ports, error) { return Ports{}, nil }
-
-// Set applies what was agreed. It may be called again: an equal RemoteKey goes on with its roll-over counter, another starts at
-// 0; an equal Remote keeps what was latched.
-func (s *Session) Set(side Side, p Params) error { return nil }
-
-// Stats of a side now.
-func (s *Session) Stats(side Side) Stats { return Stats{} }
-
-// Close frees the ports and returns the final figures of both sides, A's first. A second Close returns the same.
-func (s *Session) Close() [2]Stats { return [2]Stats{} }

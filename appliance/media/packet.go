@@ -1,0 +1,129 @@
+package media
+
+import "encoding/binary"
+
+// slot is one packet in a thread's memory.
+//
+// Packets are changed in place: room before them takes the IP and UDP headers of the sending side, room behind them tags.
+const (
+	slotSize = 27 * 64 // an odd number of cache lines: slots of 2048 octets would all fall into the same sets
+	headroom = 64
+	tailroom = 64
+	maxInput = slotSize - headroom - tailroom
+)
+
+// receive handles one packet that came to a port. p is the packet within its slot, so that its capacity reaches to the slot's end.
+func (t *thread) receive(to *port, p []byte, from address) {
+	l := to.leg
+	which := rtp
+	if to.which == rtcp || l.mux && len(p) >= 2 && isRTCP(p[1]) {
+		which = rtcp
+	}
+	if !l.admits(from, l.slotOf(which)) {
+		l.stats.foreign++
+		return
+	}
+	if which == rtcp {
+		t.receiveRTCP(l, p, from)
+	} else {
+		t.receiveRTP(l, p, from)
+	}
+}
+
+// slotOf says whose address counts: with mux RTCP comes from where RTP comes.
+func (l *leg) slotOf(which int) int {
+	if l.mux {
+		return rtp
+	}
+	return which
+}
+
+// isRTCP tells RTCP from RTP on one port by the octet of the payload type (RFC 5761 section 4).
+func isRTCP(second byte) bool { return second&0x7f >= 64 && second&0x7f <= 95 }
+
+func (t *thread) receiveRTP(l *leg, p []byte, from address) {
+	header, ok := headerLength(p)
+	if !ok {
+		l.stats.invalid++
+		return
+	}
+	ssrc, seq := binary.BigEndian.Uint32(p[8:]), binary.BigEndian.Uint16(p[2:])
+	n := len(p)
+	if l.rx != nil {
+		if n, ok = t.authentic(l, p, header, ssrc, seq); !ok {
+			return
+		}
+	}
+	l.learn(from, rtp)
+	timestamp := binary.BigEndian.Uint32(p[4:])
+	l.stats.received++
+	l.stats.receivedOctets += uint64(n)
+	l.heard.update(ssrc, seq, timestamp, t.now, l.rate)
+	l.last = t.now
+	if !l.started || l.silent {
+		t.report(l, &l.started, Started)
+		l.silent = false
+	}
+	t.forward(l, p, n, header, ssrc, seq, timestamp)
+}
+
+// authentic checks and decrypts an SRTP packet.
+func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16) (n int, ok bool) {
+	state := l.inbound(ssrc, &t.empty)
+	index, ok := state.rtp.estimate(seq)
+	if !ok || state.rtp.check(index) != fresh {
+		l.stats.replayed++
+		return 0, false
+	}
+	n, ok = t.crypt.unprotect(l.rx, p, header, index)
+	if !ok && !state.rtp.started && seq < 1<<14 && l.rx.rtp.aead == nil {
+		// The first packet that we hear may come after a roll-over: the peer began near 65535 and its first packets were lost.
+		index |= 1 << 16
+		n, ok = t.crypt.unprotect(l.rx, p, header, index)
+	}
+	if !ok {
+		l.stats.authFailed++
+		return 0, false
+	}
+	state.rtp.mark(index)
+	l.keep(state)
+	return n, true
+}
+
+// forward passes a packet of l to the other side, as the next packet of the stream that goes there.
+func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32) {
+	o := l.other
+	if !l.receive || !o.send || !o.dest[rtp].known() {
+		return
+	}
+	pt := l.translate(p[1] & 0x7f)
+	if pt == NoPT {
+		l.stats.invalid++
+		return
+	}
+	s := &o.stream
+	index, v := s.place(ssrc, seq, timestamp, t.now, o.rate)
+	switch v {
+	case seen:
+		l.stats.duplicates++
+		return
+	case tooOld:
+		l.stats.late++
+		return
+	}
+	p[1] = p[1]&0x80 | pt
+	if s.marker {
+		p[1] |= 0x80
+		s.marker = false
+	}
+	binary.BigEndian.PutUint16(p[2:], uint16(index))
+	binary.BigEndian.PutUint32(p[4:], timestamp+s.tsDelta)
+	binary.BigEndian.PutUint32(p[8:], s.ssrc)
+	o.stats.sentPayload += uint64(n - header)
+	if o.tx != nil {
+		n = t.crypt.protect(o.tx, p[:cap(p)], n, header, index)
+	}
+	o.stats.sent++
+	o.stats.sentOctets += uint64(n)
+	t.send(o, rtp, p[:n])
+}

@@ -1,0 +1,70 @@
+package media
+
+import (
+	"time"
+)
+
+// reception counts a peer's RTP stream as RFC 3550 says (appendices A.1, A.3 and A.8).
+type reception struct {
+	ssrc     uint32
+	started  bool
+	base     uint32 // first extended sequence number
+	max      uint32 // highest
+	received uint32 // since base
+	bad      uint32 // next number of a stream that may have begun anew, plus 1<<16; 0 none
+	before   int64  // lost in earlier streams of this leg
+	transit  int64  // of the packet before, in timestamp units
+	jitter   int64  // in 1/16 timestamp units
+}
+
+// maxDropout and maxMisorder are the gaps that RFC 3550 A.1 takes for loss and for reordering; anything else is a new beginning.
+const (
+	maxDropout  = 3000
+	maxMisorder = 100
+)
+
+// update counts a packet that arrived at a time since the thread's start.
+func (r *reception) update(ssrc uint32, seq uint16, timestamp uint32, arrival time.Duration, rate int64) {
+	if !r.started || ssrc != r.ssrc {
+		r.restart(ssrc, seq)
+		r.transit = transit(timestamp, arrival, rate)
+		return
+	}
+	switch delta := seq - uint16(r.max); {
+	case delta < maxDropout:
+		r.max += uint32(delta)
+	case delta <= 0xffff-maxMisorder:
+		if r.bad != uint32(seq)+1<<16 {
+			r.bad = uint32(seq+1) + 1<<16
+			return
+		}
+		r.restart(ssrc, seq)
+		r.transit = transit(timestamp, arrival, rate)
+		return
+	}
+	r.received++
+	now := transit(timestamp, arrival, rate)
+	d := int64(int32(now - r.transit))
+	r.transit = now
+	if d < 0 {
+		d = -d
+	}
+	if d < 10*rate { // a timestamp that jumps is not jitter
+		r.jitter += d - (r.jitter+8)>>4
+	}
+}
+
+func transit(timestamp uint32, arrival time.Duration, rate int64) int64 {
+	return int64(uint32(int64(arrival/time.Microsecond)*rate/1_000_000) - timestamp)
+}
+
+func (r *reception) restart(ssrc uint32, seq uint16) {
+	*r = reception{ssrc: ssrc, started: true, base: uint32(seq), max: uint32(seq), received: 1, before: r.lost(), jitter: r.jitter}
+}
+
+func (r *reception) lost() int64 {
+	if !r.started {
+		return r.before
+	}
+	return r.before + int64(r.max-r.base+1) - int64(r.received)
+}

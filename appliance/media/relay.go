@@ -1,0 +1,127 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Defaults of Options.
+const (
+	defaultQuarantine = 10 * time.Second
+	defaultTimeout    = 90 * time.Second // longer than any pause of comfort noise
+)
+
+// Relay is the media engine of a process.
+type Relay struct {
+	options Options
+	pools   pools
+	events  *eventQueue
+	threads []*thread
+	failure error // of New, told by Run and Open
+}
+
+// New prepares a relay. Sessions may be opened before Run; packets flow while Run runs.
+func New(o Options) *Relay {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Threads < 1 {
+		o.Threads = 1
+	}
+	if o.Quarantine == 0 {
+		o.Quarantine = defaultQuarantine
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	r := &Relay{options: o, pools: pools{quarantine: o.Quarantine, byRange: map[portRange]*pool{}}, events: newEventQueue()}
+	for range o.Threads {
+		t, err := newThread(r)
+		if err != nil {
+			r.failure = err
+			break
+		}
+		r.threads = append(r.threads, t)
+	}
+	return r
+}
+
+// Run relays until ctx ends, then closes what is still open. It runs once.
+func (r *Relay) Run(ctx context.Context) error {
+	if r.failure != nil {
+		return r.failure
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var work, delivery sync.WaitGroup
+	delivery.Go(r.events.deliver)
+	errs := make([]error, len(r.threads))
+	for i, t := range r.threads {
+		work.Go(func() {
+			defer cancel() // one thread less would leave calls mute: all end, and the caller hears why
+			errs[i] = t.run(ctx)
+		})
+	}
+	work.Wait()
+	r.events.close()
+	delivery.Wait()
+	for _, t := range r.threads {
+		t.release()
+	}
+	return errors.Join(errs...)
+}
+
+// eventQueue brings events from the relay threads to the sessions' functions, so that no function of a call runs on a thread.
+type eventQueue struct {
+	mu     sync.Mutex
+	some   *sync.Cond
+	queue  []sessionEvent
+	closed bool
+}
+
+type sessionEvent struct {
+	session *Session
+	event   Event
+}
+
+func newEventQueue() *eventQueue {
+	q := &eventQueue{}
+	q.some = sync.NewCond(&q.mu)
+	return q
+}
+
+func (q *eventQueue) post(s *Session, e Event) {
+	q.mu.Lock()
+	q.queue = append(q.queue, sessionEvent{s, e})
+	q.mu.Unlock()
+	q.some.Signal()
+}
+
+func (q *eventQueue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.some.Signal()
+}
+
+// deliver runs until close.
+func (q *eventQueue) deliver() {
+	for {
+		q.mu.Lock()
+		for len(q.queue) == 0 && !q.closed {
+			q.some.Wait()
+		}
+		queue, closed := q.queue, q.closed
+		q.queue = nil
+		q.mu.Unlock()
+		for _, e := range queue {
+			e.session.hear(e.event)
+		}
+		if closed && len(queue) == 0 {
+			return
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package media
+
+import "encoding/binary"
+
+// RTCP packet types (RFC 3550 section 12.1).
+const (
+	senderReport   = 200
+	receiverReport = 201
+	description    = 202
+)
+
+// receiveRTCP checks and decrypts a compound packet and passes its report on.
+func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
+	if len(p) < 8 || p[0]>>6 != 2 {
+		l.stats.invalid++
+		return
+	}
+	n := len(p)
+	if l.rx != nil {
+		state := l.inbound(binary.BigEndian.Uint32(p[4:]), &t.empty)
+		var index uint32
+		var ok bool
+		if n, index, ok = t.crypt.unprotectRTCP(l.rx, p); !ok {
+			l.stats.authFailed++
+			return
+		}
+		if state.rtcp.check(uint64(index)) != fresh {
+			l.stats.replayed++
+			return
+		}
+		state.rtcp.mark(uint64(index))
+		l.keep(state)
+	}
+	l.learn(from, l.slotOf(rtcp))
+	l.stats.rtcpReceived++
+	l.last = t.now
+	l.silent = false
+	t.forwardRTCP(l, p, n)
+}
+
+// forwardRTCP passes a sender or receiver report to the other side in the terms of the streams there, with a name of ours.
+// What else a compound holds stays behind: a BYE would end a stream of ours that goes on, a peer's CNAME and its extended
+// reports name things of its network.
+func (t *thread) forwardRTCP(l *leg, p []byte, n int) {
+	o := l.other
+	if !o.send || !l.receive || !o.dest[o.slotOf(rtcp)].known() {
+		return
+	}
+	b := binary.BigEndian
+	end := 4 + 4*int(b.Uint16(p[2:]))
+	reports := 8
+	if p[1] == senderReport {
+		reports = 28
+	}
+	if p[1] != senderReport && p[1] != receiverReport || end > n || end < reports+24*int(p[0]&31) {
+		l.stats.invalid++
+		return
+	}
+	b.PutUint32(p[4:], o.stream.ssrc)
+	if p[1] == senderReport {
+		b.PutUint32(p[16:], b.Uint32(p[16:])+o.stream.tsDelta)
+		b.PutUint32(p[20:], uint32(o.stats.sent))
+		b.PutUint32(p[24:], uint32(o.stats.sentPayload))
+	}
+	for i := range int(p[0] & 31) {
+		block := p[reports+24*i:]
+		if b.Uint32(block) == l.stream.ssrc { // what l hears of us is what the other side's peer sent
+			b.PutUint32(block, o.heard.ssrc)
+			b.PutUint16(block[10:], b.Uint16(block[10:])-l.stream.seqDelta)
+		}
+	}
+	end += o.name(p[end:cap(p)])
+	t.sendRTCP(o, p, end)
+}
+
+// sendRTCP protects and sends a compound packet p[:n] to a side.
+func (t *thread) sendRTCP(o *leg, p []byte, n int) {
+	if o.tx != nil {
+		if o.stream.rtcpIndex >= 1<<31-1 {
+			return // RFC 3711 section 9.2: no more under this key
+		}
+		o.stream.rtcpIndex++
+		n = t.crypt.protectRTCP(o.tx, p[:cap(p)], n, o.stream.rtcpIndex)
+	}
+	o.stats.rtcpSent++
+	o.lastRTCP = t.now
+	which := rtcp
+	if o.mux {
+		which = rtp
+	}
+	t.send(o, which, p[:n])
+}
+
+// name appends an SDES packet with a CNAME made of our random SSRC, which says nothing about anybody (RFC 7022), and returns its
+// length.
+func (l *leg) name(b []byte) int {
+	const hex = "0123456789abcdef"
+	const length = 8
+	clear(b[:20])
+	b[0], b[1], b[3] = 0x81, description, 20/4-1
+	binary.BigEndian.PutUint32(b[4:], l.stream.ssrc)
+	b[8], b[9] = 1, length // CNAME
+	for i := range length {
+		b[10+i] = hex[l.stream.ssrc>>(28-4*i)&15]
+	}
+	return 20
+}

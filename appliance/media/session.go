@@ -1,0 +1,189 @@
+package media
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Session is the media of one call. Its methods may be called from any goroutine, but calls for one session are meant to come
+// from one: the call's.
+type Session struct {
+	relay  *Relay
+	thread *thread
+	legs   [2]leg // the thread's
+
+	mu     sync.Mutex
+	closed bool
+	notify func(Event)
+	opened [2]*portRange
+	keys   [2]struct{ local, peer *keys } // that were set last
+	final  [2]Stats
+}
+
+// NewSession makes a session without ports. Close must be called even when nothing was opened.
+func (r *Relay) NewSession() *Session {
+	s := &Session{relay: r}
+	for _, t := range r.threads {
+		if s.thread == nil || t.load.Load() < s.thread.load.Load() {
+			s.thread = t
+		}
+	}
+	for side := range s.legs {
+		l := &s.legs[side]
+		*l = leg{session: s, side: Side(side), stream: newOutgoing(), rate: 8000, quiet: r.options.Timeout,
+			in: PayloadTypes{NoPT, NoPT, NoPT}, out: PayloadTypes{NoPT, NoPT, NoPT}}
+		l.other = &s.legs[1-side]
+	}
+	if s.thread != nil {
+		s.thread.load.Add(1)
+	}
+	return s
+}
+
+// Notify sets the function that hears the session's events. It is called on a goroutine of the relay and must not block.
+func (s *Session) Notify(f func(Event)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notify = f
+}
+
+func (s *Session) hear(e Event) {
+	s.mu.Lock()
+	f := s.notify
+	if s.closed {
+		f = nil
+	}
+	s.mu.Unlock()
+	if f != nil {
+		f(e)
+	}
+}
+
+// Open binds the ports of a side, in the network namespace of the calling thread. A second Open of the same side is an error.
+func (s *Session) Open(side Side, p PortOptions) (Ports, error) {
+	if s.relay.failure != nil {
+		return Ports{}, s.relay.failure
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return Ports{}, ErrClosed
+	case s.opened[side] != nil:
+		return Ports{}, fmt.Errorf("media ports of side %s: already open", side)
+	case !p.Addr.IsValid() || p.Addr.IsUnspecified():
+		return Ports{}, fmt.Errorf("media ports of side %s: address %s is not a local address", side, p.Addr)
+	}
+	p = p.withDefaults()
+	number, fds, err := s.relay.bindPair(p)
+	if err != nil {
+		return Ports{}, err
+	}
+	l := &s.legs[side]
+	s.thread.do(func() {
+		l.local, l.number, l.tos = p.Addr, number, byte(p.TOS)
+		err = s.thread.open(l, fds)
+	})
+	s.opened[side] = &portRange{p.Addr, p.First, p.Last}
+	if err != nil {
+		for which, fd := range fds {
+			if l.ports[which] == nil {
+				unix.Close(fd)
+			}
+		}
+		return Ports{}, fmt.Errorf("media ports of side %s: %w", side, err)
+	}
+	return Ports{netip.AddrPortFrom(p.Addr, number), netip.AddrPortFrom(p.Addr, number+1)}, nil
+}
+
+// Set applies what was agreed. It may be called again: an equal RemoteKey goes on with its roll-over counter, another starts at
+// 0; an equal Remote keeps what was latched.
+func (s *Session) Set(side Side, p Params) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if s.opened[side] == nil {
+		return fmt.Errorf("media side %s: not open", side)
+	}
+	if (p.LocalKey == nil) != (p.RemoteKey == nil) {
+		return fmt.Errorf("media side %s: has a key for one direction only", side)
+	}
+	next := settings{Params: p}
+	next.remote[rtp], next.remote[rtcp] = addressOf(p.Remote), addressOf(p.RemoteRTCP)
+	if !p.RemoteRTCP.IsValid() && next.remote[rtp].known() && next.remote[rtp].port < 65535 {
+		next.remote[rtcp] = next.remote[rtp]
+		next.remote[rtcp].port++
+	}
+	old := &s.keys[side]
+	var err error
+	if next.local, next.newLocal, err = renew(old.local, p.LocalKey); err != nil {
+		return fmt.Errorf("media side %s: local %w", side, err)
+	}
+	if next.peer, next.newKey, err = renew(old.peer, p.RemoteKey); err != nil {
+		return fmt.Errorf("media side %s: remote %w", side, err)
+	}
+	old.local, old.peer = next.local, next.peer
+	l := &s.legs[side]
+	s.thread.do(func() { l.apply(next, s.thread.now) })
+	return nil
+}
+
+// renew derives keys unless they are the ones that are in use.
+func renew(old *keys, k *Key) (now *keys, changed bool, err error) {
+	switch {
+	case k == nil:
+		return nil, old != nil, nil
+	case old.equal(*k):
+		return old, false, nil
+	}
+	now, err = newKeys(*k)
+	return now, true, err
+}
+
+// Stats of a side now.
+func (s *Session) Stats(side Side) Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.thread == nil {
+		return s.final[side]
+	}
+	var figures Stats
+	s.thread.do(func() { figures = s.legs[side].figures(s.thread.base) })
+	return figures
+}
+
+// Close frees the ports and returns the final figures of both sides, A's first. A second Close returns the same.
+func (s *Session) Close() [2]Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.thread == nil {
+		return s.final
+	}
+	s.closed = true
+	s.thread.do(func() {
+		for side := range s.legs {
+			s.final[side] = s.legs[side].figures(s.thread.base)
+		}
+		s.shut(s.thread)
+	})
+	s.thread.load.Add(-1)
+	for side, from := range s.opened {
+		if from != nil {
+			s.relay.pools.put(*from, s.legs[side].number, time.Now())
+		}
+	}
+	return s.final
+}
+
+// shut closes the sockets. It runs on the thread.
+func (s *Session) shut(t *thread) {
+	for side := range s.legs {
+		t.close(&s.legs[side])
+	}
+}

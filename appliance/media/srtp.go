@@ -1,0 +1,166 @@
+package media
+
+import (
+	"crypto/aes"
+	"crypto/subtle"
+	"encoding/binary"
+)
+
+// crypter runs SRTP and SRTCP for one thread: what changes per packet and would otherwise be allocated.
+type crypter struct {
+	auth      *authenticator
+	counter   [aes.BlockSize]byte
+	block     [aes.BlockSize]byte
+	nonce     [12]byte
+	aad       [12]byte
+	keystream [slotSize]byte
+}
+
+func newCrypter() *crypter { return &crypter{auth: newAuthenticator()} }
+
+// headerLength is the length of an RTP header with CSRCs and extension; ok is false for what is not RTP.
+func headerLength(p []byte) (n int, ok bool) {
+	if len(p) < 12 || p[0]>>6 != 2 {
+		return 0, false
+	}
+	n = 12 + 4*int(p[0]&15)
+	if p[0]&0x10 != 0 {
+		if len(p) < n+4 {
+			return 0, false
+		}
+		n += 4 + 4*int(binary.BigEndian.Uint16(p[n+2:]))
+	}
+	return n, n <= len(p)
+}
+
+// protect encrypts the RTP packet buf[:n] in place and appends its tag; buf has room for maxTag and the MKI. header is the
+// length of the RTP header. It returns the new length.
+func (c *crypter) protect(k *keys, buf []byte, n, header int, index uint64) int {
+	ssrc := binary.BigEndian.Uint32(buf[8:])
+	if h := &k.rtp; h.aead == nil {
+		c.xor(h, buf[header:n], ssrc, index)
+		tag := c.auth.tag(h, buf[:n], uint32(index>>16), true)
+		n += copy(buf[n:], k.mki) // the MKI stands before the tag and is not authenticated (section 3.1)
+		n += copy(buf[n:], tag[:h.tag])
+	} else {
+		n = len(h.aead.Seal(buf[:header], c.iv(h, ssrc, index), buf[header:n], buf[:header]))
+		n += copy(buf[n:], k.mki)
+	}
+	return n
+}
+
+// unprotect checks and decrypts an SRTP packet in place. header is the length of the RTP header. ok is false when the packet is
+// not authentic; its octets are then useless but for the header.
+func (c *crypter) unprotect(k *keys, p []byte, header int, index uint64) (n int, ok bool) {
+	n, ok = c.open(k, p, header, index, len(k.mki))
+	if !ok && len(k.mki) > 0 && k.rtp.aead == nil {
+		// Some announce an MKI in a=crypto and leave it out of the packets. (A failed GCM leaves nothing to try again with.)
+		n, ok = c.open(k, p, header, index, 0)
+	}
+	return n, ok
+}
+
+func (c *crypter) open(k *keys, p []byte, header int, index uint64, mki int) (n int, ok bool) {
+	h := &k.rtp
+	if h.aead != nil { // ciphertext, tag, MKI
+		n = len(p) - mki
+		if n < header+h.tag || string(p[n:]) != string(k.mki[:mki]) {
+			return 0, false
+		}
+		plain, err := h.aead.Open(p[header:header], c.iv(h, binary.BigEndian.Uint32(p[8:]), index), p[header:n], p[:header])
+		return header + len(plain), err == nil
+	}
+	n = len(p) - h.tag - mki
+	if n < header || string(p[n:n+mki]) != string(k.mki[:mki]) {
+		return 0, false
+	}
+	tag := c.auth.tag(h, p[:n], uint32(index>>16), true)
+	if subtle.ConstantTimeCompare(tag[:h.tag], p[n+mki:]) != 1 {
+		return 0, false
+	}
+	c.xor(h, p[header:n], binary.BigEndian.Uint32(p[8:]), index)
+	return n, true
+}
+
+// encrypted marks the SRTCP index of an encrypted packet (the E flag).
+const encrypted = 1 << 31
+
+// protectRTCP encrypts the RTCP packet buf[:n] in place and appends index and tag; buf has room for maxTag and the MKI.
+func (c *crypter) protectRTCP(k *keys, buf []byte, n int, index uint32) int {
+	h, ssrc := &k.rtcp, binary.BigEndian.Uint32(buf[4:])
+	if h.aead != nil {
+		copy(c.aad[:8], buf)
+		binary.BigEndian.PutUint32(c.aad[8:], encrypted|index)
+		n = len(h.aead.Seal(buf[:8], c.iv(h, ssrc, uint64(index)), buf[8:n], c.aad[:]))
+		n += copy(buf[n:], c.aad[8:])
+		return n + copy(buf[n:], k.mki)
+	}
+	c.xor(h, buf[8:n], ssrc, uint64(index))
+	binary.BigEndian.PutUint32(buf[n:], encrypted|index)
+	n += 4
+	tag := c.auth.tag(h, buf[:n], 0, false)
+	n += copy(buf[n:], k.mki)
+	return n + copy(buf[n:], tag[:h.tag])
+}
+
+// unprotectRTCP checks and decrypts an SRTCP packet in place and returns its index.
+func (c *crypter) unprotectRTCP(k *keys, p []byte) (n int, index uint32, ok bool) {
+	n, index, ok = c.openRTCP(k, p, len(k.mki))
+	if !ok && len(k.mki) > 0 && k.rtp.aead == nil {
+		n, index, ok = c.openRTCP(k, p, 0)
+	}
+	return n, index, ok
+}
+
+func (c *crypter) openRTCP(k *keys, p []byte, mki int) (n int, index uint32, ok bool) {
+	h := &k.rtcp
+	if h.aead != nil { // ciphertext, tag, index, MKI
+		n = len(p) - mki - 4
+		if n < 8+h.tag || string(p[n+4:]) != string(k.mki[:mki]) || p[n]&0x80 == 0 {
+			return 0, 0, false
+		}
+		index = binary.BigEndian.Uint32(p[n:]) &^ encrypted
+		copy(c.aad[:8], p)
+		copy(c.aad[8:], p[n:n+4])
+		plain, err := h.aead.Open(p[8:8], c.iv(h, binary.BigEndian.Uint32(p[4:]), uint64(index)), p[8:n], c.aad[:])
+		return 8 + len(plain), index, err == nil
+	}
+	n = len(p) - h.tag - mki - 4
+	if n < 8 || string(p[n+4:n+4+mki]) != string(k.mki[:mki]) {
+		return 0, 0, false
+	}
+	tag := c.auth.tag(h, p[:n+4], 0, false)
+	if subtle.ConstantTimeCompare(tag[:h.tag], p[n+4+mki:]) != 1 {
+		return 0, 0, false
+	}
+	index = binary.BigEndian.Uint32(p[n:]) &^ encrypted
+	if p[n]&0x80 != 0 { // else authenticated only
+		c.xor(h, p[8:n], binary.BigEndian.Uint32(p[4:]), uint64(index))
+	}
+	return n, index, true
+}
+
+// xor applies AES in counter mode with the initial value of RFC 3711 section 4.1.1: salt, SSRC and index.
+func (c *crypter) xor(h *half, data []byte, ssrc uint32, index uint64) {
+	iv := &c.counter
+	*iv = h.salt
+	binary.BigEndian.PutUint32(iv[4:], binary.BigEndian.Uint32(iv[4:])^ssrc)
+	binary.BigEndian.PutUint64(iv[8:], binary.BigEndian.Uint64(iv[8:])^index<<16)
+	n := (len(data) + aes.BlockSize - 1) &^ (aes.BlockSize - 1)
+	for i := 0; i < n; i += aes.BlockSize {
+		binary.BigEndian.PutUint16(iv[14:], uint16(i/aes.BlockSize))
+		h.block.Encrypt(c.keystream[i:], iv[:])
+	}
+	subtle.XORBytes(data, data, c.keystream[:n])
+}
+
+// iv is the nonce of RFC 7714: two zeros, SSRC, and the 48-bit index (section 8.1), or two more zeros and the SRTCP index
+// (section 9.1), over the salt.
+func (c *crypter) iv(h *half, ssrc uint32, index uint64) []byte {
+	b := binary.BigEndian
+	copy(c.nonce[:], h.salt[:12])
+	b.PutUint32(c.nonce[2:], b.Uint32(c.nonce[2:])^ssrc)
+	b.PutUint16(c.nonce[6:], b.Uint16(c.nonce[6:])^uint16(index>>32))
+	b.PutUint32(c.nonce[8:], b.Uint32(c.nonce[8:])^uint32(index))
+	return c.nonce[:]
+}

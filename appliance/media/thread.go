@@ -1,0 +1,343 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// tick is the shortest time between two looks at the sockets. At load it turns a wake-up per packet into one for all that came
+// within a millisecond; docs/performance.md has what that is worth.
+const tick = time.Millisecond
+
+// second is how often silence and reports are looked after.
+const second = time.Second
+
+// thread is one relay thread: it owns its sockets and the legs behind them.
+type thread struct {
+	relay *Relay
+	log   *slog.Logger
+	base  time.Time // t.now counts from here
+	now   time.Duration
+
+	epoll  int
+	wakeup int // eventfd
+	ports  []*port
+	free   []int // places in ports
+	legs   map[*leg]struct{}
+	crypt  *crypter
+	empty  inbound
+	batch  *batch
+	input  *input
+	events []unix.EpollEvent
+
+	housekept time.Duration
+	load      atomic.Int32 // sessions
+
+	mu      sync.Mutex
+	queue   []func()
+	running bool
+	asleep  atomic.Bool
+}
+
+// port is one UDP socket of a leg.
+type port struct {
+	fd     int
+	leg    *leg
+	which  int // rtp or rtcp
+	family uint16
+	place  int
+}
+
+// budget is how many packets one socket may give per tick: a flood on one port costs the others little.
+const budget = 8
+
+func newThread(r *Relay) (*thread, error) {
+	t := &thread{relay: r, log: r.options.Log, base: time.Now(), legs: map[*leg]struct{}{}, crypt: newCrypter(),
+		events: make([]unix.EpollEvent, 256), epoll: -1, wakeup: -1}
+	t.now = 1 // zero means never
+	var err error
+	if t.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("media thread: %w", os.NewSyscallError("epoll_create", err))
+	}
+	if t.wakeup, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		unix.Close(t.epoll)
+		return nil, fmt.Errorf("media thread: %w", os.NewSyscallError("eventfd", err))
+	}
+	if err := t.watch(t.wakeup, -1); err != nil {
+		t.release()
+		return nil, fmt.Errorf("media thread: %w", err)
+	}
+	t.input = newInput()
+	t.batch = newBatch()
+	return t, nil
+}
+
+func (t *thread) release() {
+	unix.Close(t.epoll)
+	unix.Close(t.wakeup)
+}
+
+func (t *thread) watch(fd, place int) error {
+	e := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(place)}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, fd, &e))
+}
+
+// do runs f on the thread, or here and now when the thread does not run, and waits for it. f must be short.
+func (t *thread) do(f func()) {
+	t.mu.Lock()
+	if !t.running {
+		defer t.mu.Unlock()
+		t.now = max(time.Since(t.base), 1)
+		f()
+		return
+	}
+	done := make(chan struct{})
+	t.queue = append(t.queue, func() { f(); close(done) })
+	t.mu.Unlock()
+	if t.asleep.Load() {
+		t.wake()
+	}
+	<-done
+}
+
+func (t *thread) wake() {
+	one := [8]byte{0: 1}
+	_, _ = unix.Write(t.wakeup, one[:]) // full: it is awake
+}
+
+// run relays until ctx ends and then closes every session.
+func (t *thread) run(ctx context.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	stop := context.AfterFunc(ctx, t.wake)
+	defer stop()
+	t.mu.Lock()
+	t.running = true
+	t.mu.Unlock()
+	var failure error
+	for ctx.Err() == nil && failure == nil {
+		t.commands()
+		failure = t.turn()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.running = false
+	for _, f := range t.queue {
+		f()
+	}
+	t.queue = nil
+	for l := range t.legs {
+		l.session.shut(t)
+	}
+	return failure
+}
+
+func (t *thread) commands() {
+	t.mu.Lock()
+	queue := t.queue
+	t.queue = nil
+	t.mu.Unlock()
+	for _, f := range queue {
+		f()
+	}
+}
+
+// turn waits for packets, relays what is there, and rests for what is left of the tick.
+func (t *thread) turn() error {
+	n, err := t.wait()
+	if err != nil {
+		return fmt.Errorf("media thread: %w", err)
+	}
+	t.now = time.Since(t.base)
+	packets := 0
+	for i := range t.events[:n] {
+		place := t.events[i].Fd
+		if place < 0 {
+			var b [8]byte
+			_, _ = unix.Read(t.wakeup, b[:])
+			continue
+		}
+		packets += t.drain(t.ports[place])
+	}
+	t.flush()
+	if t.now-t.housekept >= second {
+		t.housekeep()
+	}
+	if packets > 0 {
+		if rest := tick - (time.Since(t.base) - t.now); rest > 0 {
+			pause := unix.NsecToTimespec(int64(rest))
+			_ = unix.Nanosleep(&pause, nil) // a signal may end it early: no harm
+		}
+	}
+	return nil
+}
+
+// wait returns how many of t.events are set.
+func (t *thread) wait() (int, error) {
+	t.asleep.Store(true)
+	defer t.asleep.Store(false)
+	t.mu.Lock()
+	waiting := len(t.queue) > 0
+	t.mu.Unlock()
+	timeout := int(second / time.Millisecond)
+	if waiting {
+		timeout = 0
+	}
+	n, err := unix.EpollWait(t.epoll, t.events, timeout)
+	if errors.Is(err, unix.EINTR) {
+		return 0, nil
+	}
+	return n, os.NewSyscallError("epoll_wait", err)
+}
+
+// drain relays the packets of one port, at most its budget.
+func (t *thread) drain(p *port) int {
+	if t.input.next+budget > slots {
+		t.flush()
+	}
+	n := t.input.read(p.fd, budget)
+	for i := t.input.next; i < t.input.next+n; i++ {
+		size, from, cut := t.input.packet(i)
+		if cut {
+			p.leg.stats.invalid++
+			continue
+		}
+		start := i*slotSize + headroom
+		t.receive(p, t.input.memory[start:start+size:(i+1)*slotSize], from)
+	}
+	t.input.next += n
+	return n
+}
+
+// flush sends what is queued; the slots are free again after it.
+func (t *thread) flush() {
+	t.batch.flush()
+	t.input.next = 0
+}
+
+// send queues a packet that stands in a slot.
+func (t *thread) send(l *leg, which int, p []byte) {
+	t.batch.add(l.ports[which], l.dest[which], p)
+}
+
+// open adds a side's two sockets.
+func (t *thread) open(l *leg, fds [2]int) error {
+	for which, fd := range fds {
+		p := &port{fd: fd, leg: l, which: which, family: familyOf(l.local)}
+		if k := len(t.free); k > 0 {
+			p.place, t.free = t.free[k-1], t.free[:k-1]
+			t.ports[p.place] = p
+		} else {
+			p.place = len(t.ports)
+			t.ports = append(t.ports, p)
+		}
+		if err := t.watch(fd, p.place); err != nil {
+			t.ports[p.place] = nil
+			t.free = append(t.free, p.place)
+			return err
+		}
+		l.ports[which] = p
+	}
+	l.since = t.now
+	t.legs[l] = struct{}{}
+	return nil
+}
+
+// close closes a side's sockets. It may run for a leg that is half open.
+func (t *thread) close(l *leg) {
+	for which, p := range l.ports {
+		if p != nil {
+			unix.Close(p.fd) // takes it out of epoll too
+			t.ports[p.place] = nil
+			t.free = append(t.free, p.place)
+			l.ports[which] = nil
+		}
+	}
+	delete(t.legs, l)
+}
+
+// housekeep looks for sides that fell silent and keys that are used up, once a second.
+func (t *thread) housekeep() {
+	t.housekept = t.now
+	for l := range t.legs {
+		t.checkSilence(l)
+		if l.tx != nil && l.lifetime > 0 && l.stream.underKey >= l.lifetime-l.lifetime/4 {
+			t.report(l, &l.warned, KeyUsed)
+		}
+	}
+}
+
+// checkSilence reports a side from which nothing came for too long, RTP or RTCP: a peer that suppresses silence still sends the
+// latter.
+func (t *thread) checkSilence(l *leg) {
+	if l.quiet <= 0 || !l.receive || !l.signal[rtp].known() {
+		return
+	}
+	if t.now-max(l.last, l.since) >= l.quiet {
+		t.report(l, &l.silent, TimedOut)
+	}
+}
+
+// report hands an event to the relay's event goroutine, once.
+func (t *thread) report(l *leg, reported *bool, kind EventKind) {
+	if !*reported {
+		*reported = true
+		t.relay.events.post(l.session, Event{l.side, kind})
+	}
+}
+
+// input is a thread's memory for packets and what recvmmsg needs to fill it.
+type input struct {
+	memory []byte
+	next   int // first free slot
+	heads  [slots]mmsghdr
+	iovs   [slots]unix.Iovec
+	names  [slots]sockaddr
+}
+
+// slots is how many packets may be between receiving and sending.
+const slots = 128
+
+// mmsghdr is struct mmsghdr.
+type mmsghdr struct {
+	head unix.Msghdr
+	n    uint32
+	_    [4]byte
+}
+
+func newInput() *input {
+	in := &input{memory: make([]byte, slots*slotSize)}
+	for i := range in.heads {
+		in.iovs[i].Base = &in.memory[i*slotSize+headroom]
+		in.iovs[i].SetLen(maxInput)
+		in.heads[i].head = unix.Msghdr{Name: &in.names[i][0], Namelen: uint32(len(in.names[i])), Iov: &in.iovs[i]}
+		in.heads[i].head.SetIovlen(1)
+	}
+	return in
+}
+
+// read fills free slots and returns how many. The socket is not blocking: the system call is too short for the scheduler to know.
+func (in *input) read(fd, most int) int {
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&in.heads[in.next])), uintptr(most), unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0 // EAGAIN, or an ICMP error that belongs to a packet of ours
+	}
+	return int(n)
+}
+
+func (in *input) packet(i int) (size int, from address, cut bool) {
+	h := &in.heads[i]
+	from = in.names[i].address()
+	h.head.Namelen = uint32(len(in.names[i]))
+	return int(h.n), from, h.head.Flags&unix.MSG_TRUNC != 0
+}
