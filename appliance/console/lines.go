@@ -2,6 +2,7 @@ package console
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -55,7 +56,7 @@ func readLines(r io.Reader, each func(input) bool) error {
 			continue
 		}
 		skipLF = false
-		i := strings.IndexAny(string(b), "\r\n")
+		i := bytes.IndexAny(b, "\r\n")
 		part := b
 		if i >= 0 {
 			part = b[:i]

@@ -219,7 +219,7 @@ func (s *sshServer) config(ctx context.Context, from netip.Addr) *ssh.ServerConf
 			return nil, err
 		case user == "" || !r.OK:
 			if s.bans.wrong(from) {
-				s.Log.Warn("too many wrong passwords", "peer", from.String(), "until", time.Now().Add(banTime))
+				s.Log.Warn("too many wrong passwords", "peer", from.String())
 			}
 			select {
 			case <-time.After(badPassword):

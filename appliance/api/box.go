@@ -1,0 +1,169 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"viaduct/appliance/api/wire"
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
+)
+
+// Follower is a box whose log can be followed.
+type Follower interface {
+	// FollowLog calls each for every new line of the log until ctx ends or each fails.
+	FollowLog(ctx context.Context, each func(line string) error) error
+}
+
+// NewBackend joins the language and the box that it commands. Followers of events get the log when box is a Follower.
+func NewBackend(l *lang.Language, box lang.Box) Backend {
+	follow, _ := box.(Follower)
+	return &backend{lang: l, box: box, follow: follow}
+}
+
+// backend is immutable.
+type backend struct {
+	lang   *lang.Language
+	box    lang.Box
+	follow Follower // nil: nothing to follow
+}
+
+// session adds the account's class, as it is now.
+func (b *backend) session(s *Session) (*lang.Session, bool) {
+	ls := &lang.Session{Mode: s.Mode, User: s.User, Class: config.Superuser, TTY: s.TTY}
+	if s.User == "" {
+		return ls, true
+	}
+	a := account(b.box.Running(), s.User)
+	if a == nil {
+		return ls, false
+	}
+	ls.Class = a.Class
+	return ls, true
+}
+
+func account(cfg *config.Config, name string) *config.Account {
+	for _, a := range cfg.Accounts {
+		if a.Name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+func (b *backend) Exec(ctx context.Context, s *Session, line string, body []byte, out io.Writer) Result {
+	ls, ok := b.session(s)
+	if !ok {
+		fmt.Fprintf(out, "%% account %q does not exist any more\n", s.User)
+		return Result{Mode: s.Mode, Failed: true, Exit: true}
+	}
+	if on, ok := paging(line); ok {
+		return Result{Mode: s.Mode, Prompt: b.lang.Prompt(b.box, ls), More: &on}
+	}
+	if strings.TrimSpace(line) == "" {
+		return Result{Mode: s.Mode, Prompt: b.lang.Prompt(b.box, ls)}
+	}
+	before := b.box.Running()
+	r, err := b.lang.Exec(ctx, b.box, ls, line, body, out)
+	res := Result{Mode: r.Mode, Prompt: r.Prompt, Failed: err != nil, Exit: r.Exit, Changed: b.box.Running() != before}
+	if r.Collect != nil {
+		res.Collect = &wire.Collect{Prompt: r.Collect.Prompt, Kind: r.Collect.Kind}
+	}
+	return res
+}
+
+// paging is the one statement about the terminal of the session itself, of which the box knows nothing.
+func paging(line string) (on, ok bool) {
+	words := strings.Fields(line)
+	on = true
+	if len(words) == 3 && words[0] == "no" {
+		on, words = false, words[1:]
+	}
+	ok = len(words) == 2 && words[0] == "terminal" && words[1] == "more"
+	return on, ok
+}
+
+func (b *backend) EndPaste(ctx context.Context, s *Session, out io.Writer) Result {
+	ls, ok := b.session(s)
+	if !ok {
+		return Result{Mode: s.Mode, Failed: true, Exit: true}
+	}
+	res := Result{Mode: s.Mode, Prompt: b.lang.Prompt(b.box, ls)}
+	problems := b.lang.Check(b.box.Running(), b.box.Env())
+	if len(problems) == 0 {
+		return res
+	}
+	b.lang.Exec(ctx, b.box, ls, "show config problems", nil, out)
+	for _, p := range problems {
+		res.Failed = res.Failed || p.Severity == lang.Error
+	}
+	return res
+}
+
+func (b *backend) Help(_ context.Context, s *Session, line string, cursor int) wire.HelpReply {
+	ls, ok := b.session(s)
+	if !ok {
+		return wire.HelpReply{}
+	}
+	h := b.lang.Help(b.box, ls, line, cursor)
+	r := wire.HelpReply{Insert: h.Insert, Literal: h.Text, Choices: make([]wire.Choice, len(h.Choices))}
+	for i, c := range h.Choices {
+		r.Choices[i] = wire.Choice{Word: c.Word, Help: c.Help}
+	}
+	return r
+}
+
+// idle is how long a session may be silent.
+const idle = 30 * time.Minute
+
+// dummy is compared where there is no account, so that its absence cannot be seen from the time that the answer takes.
+var dummy = []byte("$2a$10$cSNeUkA.4FYpgHIsG7oLiOfVQX2ObDsnM4Kqlf21P.PFpkyiHJZwe")
+
+// Login follows three rules: an account with a password wants it; one without gets in only where the box stands; and while
+// no account has a password, whoever stands at the box gets in without an account, which is how it leaves the factory.
+func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply {
+	cfg := b.box.Running()
+	if r.User == "" {
+		return wire.LoginReply{OK: !r.Remote && factory(cfg), Idle: idle}
+	}
+	a, hash := account(cfg, r.User), dummy
+	if a != nil && a.Password != "" {
+		hash = []byte(a.Password)
+	}
+	right := bcrypt.CompareHashAndPassword(hash, []byte(r.Password)) == nil
+	switch {
+	case a == nil:
+		right = false
+	case a.Password == "":
+		right = !r.Remote && r.Password == ""
+	}
+	if !right {
+		return wire.LoginReply{}
+	}
+	return wire.LoginReply{OK: true, User: r.User, Idle: idle}
+}
+
+func factory(cfg *config.Config) bool {
+	for _, a := range cfg.Accounts {
+		if a.Password != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// Events gives the log to followers of everything. Sessions get what they asked to debug, which is nothing so far.
+func (b *backend) Events(ctx context.Context, tty string, each func(wire.Event) error) error {
+	if tty != "" || b.follow == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return b.follow.FollowLog(ctx, func(line string) error {
+		return each(wire.Event{Time: time.Now(), Kind: "log", Text: line})
+	})
+}

@@ -1,0 +1,89 @@
+package api
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+)
+
+// Metrics writes what the box knows about itself. Names keep to the Prometheus conventions; labels hold only names from
+// the configuration.
+func (b *backend) Metrics(w io.Writer) error {
+	var m metrics
+	v := b.box.Version()
+	m.head("viaduct_info", "gauge", "Release and board")
+	m.value("viaduct_info", 1, "release", v.Release, "board", v.Board, "serial", v.Serial)
+	m.head("viaduct_uptime_seconds", "gauge", "Time since the box started")
+	m.value("viaduct_uptime_seconds", time.Since(v.Started).Seconds())
+	m.head("viaduct_memory_bytes", "gauge", "Memory in use by sbcd")
+	m.value("viaduct_memory_bytes", float64(v.Memory))
+
+	states := map[string]int{}
+	for _, c := range b.box.Calls() {
+		states[c.State]++
+	}
+	m.head("viaduct_calls", "gauge", "Calls in progress")
+	for _, s := range []string{"routing", "ringing", "connected", "held", "ending"} {
+		m.value("viaduct_calls", float64(states[s]), "state", s)
+	}
+	pools := b.box.Licenses().Pools
+	m.head("viaduct_license_total", "gauge", "Size of a license pool")
+	for _, p := range pools {
+		m.value("viaduct_license_total", float64(p.Total), "pool", p.Name)
+	}
+	m.head("viaduct_license_alloc", "gauge", "Licenses in use")
+	for _, p := range pools {
+		m.value("viaduct_license_alloc", float64(p.Alloc), "pool", p.Name)
+	}
+	m.head("viaduct_registered", "gauge", "1 when the identity is registered")
+	for _, r := range b.box.Registrations() {
+		m.value("viaduct_registered", truth(r.State == "registered"), "identity", r.Identity, "registrar", r.Registrar)
+	}
+	m.head("viaduct_peer_up", "gauge", "1 when the peer answers OPTIONS")
+	for _, p := range b.box.PenaltyBox() {
+		m.value("viaduct_peer_up", truth(!p.Boxed), "interface", p.Interface, "peer", p.Peer)
+	}
+	m.head("viaduct_gateway_up", "gauge", "1 when the SIP gateway's sockets are open")
+	for _, g := range b.box.Gateways() {
+		m.value("viaduct_gateway_up", truth(g.State == "up"), "gateway", g.Name, "interface", g.Interface)
+	}
+	c := b.box.Clock()
+	m.head("viaduct_clock_synced", "gauge", "1 when the clock follows a time server")
+	m.value("viaduct_clock_synced", truth(c.Synced))
+	_, err := w.Write(m.Bytes())
+	return err
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// metrics builds the Prometheus text format.
+type metrics struct{ bytes.Buffer }
+
+func (m *metrics) head(name, kind, help string) {
+	fmt.Fprintf(m, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+}
+
+// value writes one sample; labels are names and values in turn.
+func (m *metrics) value(name string, v float64, labels ...string) {
+	m.WriteString(name)
+	for i := 0; i+1 < len(labels); i += 2 {
+		sep := ","
+		if i == 0 {
+			sep = "{"
+		}
+		fmt.Fprintf(m, "%s%s=%s", sep, labels[i], strconv.Quote(labels[i+1]))
+	}
+	if len(labels) > 0 {
+		m.WriteByte('}')
+	}
+	m.WriteByte(' ')
+	m.WriteString(strconv.FormatFloat(v, 'g', -1, 64))
+	m.WriteByte('\n')
+}

@@ -1,0 +1,115 @@
+package console
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	begin = "-----BEGIN CERTIFICATE-----"
+	stop  = "-----END CERTIFICATE-----"
+	full  = "MIIBszCCAVmgAwIBAgIUQ2hlY2sgdGhlIGxlbmd0aCBvZiB0aGlzIGxpbmUhIQAB"
+)
+
+// collect gives lines to a block until it ends; what is left over comes back with what the block gives back.
+func collect(b *block, lines []string) (*end, []string) {
+	for i, l := range lines {
+		if strings.TrimSpace(l) == "" && i+1 < len(lines) && b.wants(lines[i+1]) {
+			continue
+		}
+		if e := b.add(l); e != nil {
+			return e, append(slices.Clone(e.rest), lines[i+1:]...)
+		}
+	}
+	e := b.close()
+	return e, e.rest
+}
+
+func TestBlockLosesNothing(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lines []string
+		keeps int      // lines in the block
+		slip  string   // part of the message
+		rest  []string // lines to run as commands
+	}{
+		{"an empty line ends it", []string{begin, full, "QUJD", stop, "", "show version"}, 4, "", []string{"show version"}},
+		{"the input ends it", []string{begin, full, stop}, 3, "", nil},
+		{"blanks and CR around lines", []string{"  " + begin + "\r", full + "  \r", stop + "\r", "\r", "exit"}, 3, "", []string{"exit"}},
+		{"a chain", []string{begin, full, stop, begin, full, stop, "", "exit"}, 6, "", []string{"exit"}},
+		{"a chain with empty lines", []string{begin, full, stop, "", begin, full, stop, "", "exit"}, 6, "", []string{"exit"}},
+		{"an empty line before it", []string{"", begin, full, stop, "", "exit"}, 3, "", []string{"exit"}},
+		{"what openssl writes around it", []string{"Bag Attributes", "    friendlyName: sbc", "subject=CN = sbc", begin, full, stop, ""}, 6, "", nil},
+		{"headers of an encrypted key", []string{"-----BEGIN RSA PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED", "DEK-Info: AES-256-CBC,AB", "", full, "-----END RSA PRIVATE KEY-----", "", "exit"}, 6, "", []string{"exit"}},
+		{"no empty line after END", []string{begin, full, stop, "install license ABC", "show version"}, 3, "empty line after the END line is missing", []string{"install license ABC", "show version"}},
+		{"exit after END", []string{begin, full, stop, "exit"}, 3, "empty line", []string{"exit"}},
+		{"a comment after END", []string{begin, full, stop, "# SIP Sessions", "install license A"}, 4, "empty line", []string{"install license A"}},
+		{"nothing but a command", []string{"show version", "exit"}, 0, "no PEM block follows", []string{"show version", "exit"}},
+		{"no END line", []string{begin, full, "", "profile tls A", "exit"}, 2, "END line is missing", []string{"profile tls A", "exit"}},
+		{"no END line, commands follow", []string{begin, full, "profile tls A", "no protocol tls-v1.0", "", "exit"}, 2, "END line is missing", []string{"profile tls A", "no protocol tls-v1.0", "exit"}},
+		{"no END line, a word follows", []string{begin, full, "exit", "exit"}, 2, "END line is missing", []string{"exit", "exit"}},
+		{"no END line, the next import follows", []string{begin, full, "import pki:certificate/CA", begin, full, stop}, 2, "END line is missing", []string{"import pki:certificate/CA", begin, full, stop}},
+		{"dots in the body are for the check", []string{begin, full, ".....", full, stop, "", "exit"}, 5, "", []string{"exit"}},
+		{"a blank in the body is for the check", []string{begin, "MIIG abc", full, stop, "", "exit"}, 4, "", []string{"exit"}},
+		{"BEGIN is missing", []string{full, full, stop, "", "exit"}, 3, "", []string{"exit"}},
+		{"abandoned at once", []string{"", "exit"}, 0, "", []string{"exit"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var b block
+			e, rest := collect(&b, c.lines)
+			if len(b.lines) != c.keeps {
+				t.Errorf("keeps %q, want %d lines", b.lines, c.keeps)
+			}
+			if c.slip == "" && e.slip != "" || !strings.Contains(e.slip, c.slip) {
+				t.Errorf("says %q, want %q", e.slip, c.slip)
+			}
+			if !slices.Equal(rest, c.rest) {
+				t.Errorf("gives back %q, want %q", rest, c.rest)
+			}
+		})
+	}
+}
+
+func TestBlockIsBounded(t *testing.T) {
+	var b block
+	b.add(begin)
+	for i := range 1 << 20 {
+		if e := b.add(full); e != nil {
+			if !strings.Contains(e.slip, "bytes") {
+				t.Errorf("says %q", e.slip)
+			}
+			return
+		}
+		if i > 1<<16 {
+			t.Fatal("goes on for ever")
+		}
+	}
+}
+
+func FuzzBlock(f *testing.F) {
+	f.Add(strings.Join([]string{begin, full, stop, "", "exit"}, "\n"))
+	f.Add(strings.Join([]string{begin, full, "profile tls A", "a: b", begin, stop}, "\n"))
+	f.Fuzz(func(t *testing.T, text string) {
+		lines := strings.Split(text, "\n")
+		var b block
+		_, rest := collect(&b, lines)
+		want, got := 0, len(b.lines)+len(rest)
+		empty := 0
+		for _, l := range lines {
+			want++
+			if strings.TrimSpace(l) == "" {
+				empty++
+			}
+		}
+		for _, l := range slices.Concat(b.lines, rest) {
+			if strings.TrimSpace(l) == "" {
+				got, empty = got-1, empty-1
+				want--
+			}
+		}
+		if got != want-empty {
+			t.Errorf("%d lines of text came in, %d are kept or given back\nkept %q\nrest %q", want-empty, got, b.lines, rest)
+		}
+	})
+}

@@ -1,0 +1,102 @@
+package console
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"viaduct/appliance/api/wire"
+)
+
+func TestLinesEndAnyWay(t *testing.T) {
+	const text = "one\rtwo\ntwo and a half\r\n\r\n\n  three\ttabs \xc3\xa4\nlast"
+	want := []string{"one", "two", "two and a half", "", "", "  three\ttabs ä", "last"}
+	for name, r := range map[string]io.Reader{"at once": strings.NewReader(text), "byte by byte": iotest.OneByteReader(strings.NewReader(text))} {
+		var got []string
+		if err := readLines(r, func(l input) bool { got = append(got, l.text); return true }); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestLineThatIsTooLongIsCountedNotKept(t *testing.T) {
+	const size = 64 << 20
+	in := io.MultiReader(strings.NewReader("before\n"), io.LimitReader(repeat('x'), size), strings.NewReader("\nafter\n"))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var got []input
+	if err := readLines(in, func(l input) bool { got = append(got, l); return true }); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if len(got) != 3 || got[0].text != "before" || got[2].text != "after" || got[1].bad != "the line has 67108864 bytes, the limit is 65536" {
+		t.Errorf("lines: %.200v", got)
+	}
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 8<<20 {
+		t.Errorf("allocated %d bytes for it", grown)
+	}
+	var longest string
+	readLines(strings.NewReader(strings.Repeat("y", wire.MaxLine)+"\n"), func(l input) bool { longest = l.text + l.bad; return true })
+	if len(longest) != wire.MaxLine {
+		t.Errorf("a line of %d bytes gave %.100q", wire.MaxLine, longest)
+	}
+}
+
+type repeat byte
+
+func (r repeat) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(r)
+	}
+	return len(p), nil
+}
+
+func TestBinaryIsNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"map (00)?49(...)?$ to \\2": "",
+		"a\tb":                      "",
+		"# M\xfcller":               "",
+		"name M\xfcller":            "byte 0xfc at column 7 is not UTF-8 text",
+		"\x7fELF":                   "byte 0x7f at column 1 is a control character",
+		"name M\u00fcller \ufffd":   "",
+	} {
+		if got := notText(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func FuzzReadLines(f *testing.F) {
+	f.Add([]byte("a\r\nb\rc\n"), 3)
+	f.Fuzz(func(t *testing.T, data []byte, seed int) {
+		rnd := rand.New(rand.NewPCG(uint64(seed), 1))
+		var whole, torn []input
+		readLines(bytes.NewReader(data), func(l input) bool { whole = append(whole, l); return true })
+		readLines(&randomReader{data, rnd}, func(l input) bool { torn = append(torn, l); return true })
+		if !slices.Equal(whole, torn) {
+			t.Errorf("at once %+v, in pieces %+v", whole, torn)
+		}
+	})
+}
+
+type randomReader struct {
+	data []byte
+	rnd  *rand.Rand
+}
+
+func (r *randomReader) Read(p []byte) (int, error) {
+	if len(r.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.data[:1+r.rnd.IntN(len(r.data))])
+	r.data = r.data[n:]
+	return n, nil
+}
