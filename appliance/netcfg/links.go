@@ -37,12 +37,8 @@ func (j *job) port(p *port) {
 func (p *port) former() bool { return strings.HasPrefix(p.name, "former ") }
 
 func (j *job) mtu(p *port, o *owned) {
-	want := o.mtu // without a configured value: what it was before we came
-	if p.conf != nil && p.conf.MTU != 0 {
-		want = p.conf.MTU
-	}
-	have := p.link.Attrs().MTU
-	if want == 0 || want == have {
+	want, have := j.mtuOf(p), p.link.Attrs().MTU
+	if want == have {
 		return
 	}
 	if err := j.kernel.LinkSetMTU(p.link, want); err != nil {

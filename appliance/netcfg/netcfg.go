@@ -43,7 +43,6 @@ type Service struct {
 type Net struct {
 	o      Options
 	kernel *netlink.Handle
-	wall   *wall
 	probe  *probe
 
 	mu    sync.Mutex
@@ -84,18 +83,13 @@ func New(o Options) (*Net, error) {
 		kernel.Close()
 		return nil, err
 	}
-	wall, err := newWall()
-	if err != nil {
-		kernel.Close()
-		return nil, errors.Join(err, probe.Close())
-	}
-	return &Net{o: o, kernel: kernel, probe: probe, wall: wall, owned: map[string]*owned{}}, nil
+	return &Net{o: o, kernel: kernel, probe: probe, owned: map[string]*owned{}}, nil
 }
 
 // Close lets go of the kernel; what is configured stays.
 func (n *Net) Close() error {
 	n.kernel.Close()
-	return errors.Join(n.probe.Close(), n.wall.Close())
+	return n.probe.Close()
 }
 
 // Apply makes the kernel's network what cfg says. Errors carry the name of their object, are joined, and stop nothing else.

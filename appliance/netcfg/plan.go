@@ -17,6 +17,7 @@ type job struct {
 	*Net
 	cfg    *config.Config
 	ports  []*port
+	table  []config.IPRoute // the routes in force
 	report Report
 	errs   []error
 }
@@ -41,7 +42,8 @@ func (j *job) warn(format string, a ...any) {
 
 func (j *job) fail(format string, a ...any) { j.errs = append(j.errs, fmt.Errorf(format, a...)) }
 
-// plan lists the devices that are ours: those of the configuration, then those of earlier ones, which are taken down.
+// plan lists the devices that are ours: those of the configuration, then those of earlier ones, which are taken down. And the
+// routes.
 func (j *job) plan() {
 	bound := map[*config.IPInterface]string{}
 	configured := map[string]bool{}
@@ -64,6 +66,7 @@ func (j *job) plan() {
 		}
 		j.ports = append(j.ports, p)
 	}
+	j.table = j.routingTable()
 	var former []string
 	for device := range j.owned {
 		if !configured[device] {
@@ -101,12 +104,15 @@ func (p *port) addresses() []netip.Prefix {
 	return list
 }
 
-// mtu is the MTU that the port has or will have, in octets.
-func (p *port) mtu() int {
-	if p.conf != nil && p.conf.MTU != 0 {
+// mtuOf is the MTU that the port will have, in octets.
+func (j *job) mtuOf(p *port) int {
+	o := j.owned[p.device]
+	switch {
+	case p.conf != nil && p.conf.MTU != 0:
 		return p.conf.MTU
-	}
-	if p.link != nil {
+	case o != nil && o.mtu != 0:
+		return o.mtu // what it was before we came
+	case p.link != nil:
 		return p.link.Attrs().MTU
 	}
 	return 1500

@@ -30,7 +30,7 @@ func (j *job) routes() {
 	}
 	kept := map[int]bool{} // indexes of have
 	seen := map[routeKey]bool{}
-	for _, r := range j.routingTable() {
+	for _, r := range j.table {
 		key := routeKey{r.Prefix.Masked(), r.Metric}
 		if seen[key] {
 			j.fail("route %s gateway %s: there is another route of the same prefix and metric", r.Prefix, r.Gateway)
