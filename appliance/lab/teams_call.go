@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -240,7 +241,11 @@ func (t *Teams) established(c *Call, m *message) *refusal {
 	if r := t.checkContact(m); r != nil {
 		return r
 	}
-	return checkRecordRoute(m)
+	// A dialog's route set is copied into the answer (RFC 3261 12.1.1).
+	if got, want := strings.Join(m.list("Record-Route"), ", "), c.Hub.recordRoute(); got != want {
+		return &refusal{text: fmt.Sprintf("200 to INVITE with Record-Route %q instead of ours, %s", got, want)}
+	}
+	return nil
 }
 
 // accept implements side: the box's answer.
