@@ -44,6 +44,7 @@ func (s *System) Env() lang.Env {
 			addrs := s.resolver.Cached(host)
 			return addrs, len(addrs) > 0
 		},
+		Found: s.problems(),
 	}
 }
 

@@ -37,6 +37,11 @@ func memory() uint64 {
 // Log returns the last n lines of the log.
 func (s *System) Log(n int) []string { return s.o.Ring.Last(n) }
 
+// FollowLog calls each for every new line of the log until ctx ends or each fails.
+func (s *System) FollowLog(ctx context.Context, each func(line string) error) error {
+	return s.o.Ring.Follow(ctx, each)
+}
+
 // Clock tells the time and who says so.
 func (s *System) Clock() lang.Clock {
 	st := s.clock.State()

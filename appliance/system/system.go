@@ -142,6 +142,11 @@ func (s *System) startup() *config.Config {
 // Run runs the box until ctx ends or a reload is due (ErrReload), then stops it in order: calls, signalling, media, the rest.
 func (s *System) Run(ctx context.Context) error {
 	var err error
+	if names, err := s.o.Board.Ports(); err != nil {
+		s.log.Error("ports not found", "err", err)
+	} else if err := netcfg.NamePorts(names); err != nil {
+		s.log.Error("ports not renamed", "err", err)
+	}
 	if s.net, err = netcfg.New(netcfg.Options{
 		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached,
 	}); err != nil {

@@ -2,11 +2,13 @@ package system
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/route"
+	"viaduct/appliance/sipgw"
 )
 
 // Calls lists the calls in progress.
@@ -61,7 +63,7 @@ func (s *System) Registrations() []lang.Registration {
 	var list []lang.Registration
 	for _, r := range s.sip.Registrations() {
 		list = append(list, lang.Registration{
-			Identity: r.Identity, Location: r.Location, Registrar: r.Registrar, State: r.State,
+			Identity: r.Identity, Location: r.AOR, Registrar: r.Registrar, State: r.State,
 			Expires: r.Expires, Code: r.Code, Reason: r.Reason, NextTry: r.Next,
 		})
 	}
@@ -73,10 +75,21 @@ func (s *System) PenaltyBox() []lang.Probe {
 	var list []lang.Probe
 	for _, p := range s.sip.PenaltyBox() {
 		list = append(list, lang.Probe{
-			Interface: p.Interface, Peer: p.Peer, Boxed: p.Boxed, Since: p.Since, LastAnswer: p.Reason, RTT: p.RTT, NextProbe: p.Next,
+			Interface: p.Interface, Peer: p.Peer, Boxed: p.Boxed, Since: p.Since, LastAnswer: answer(p), RTT: p.RTT, NextProbe: p.Next,
 		})
 	}
 	return list
+}
+
+// answer says how the last probe went.
+func answer(p sipgw.ProbeState) string {
+	switch {
+	case p.Reason != "":
+		return p.Reason
+	case p.Code != 0:
+		return strconv.Itoa(p.Code)
+	}
+	return "none yet"
 }
 
 // Gateways are the configured gateways with their sockets.
