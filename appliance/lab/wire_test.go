@@ -260,3 +260,14 @@ func wantTone(t *testing.T, who string, a *Audio, hz float64) {
 		t.Errorf("%s hears %#v instead of %.0f Hz at %.0f dBm0", who, tone, hz, ToneDBm0)
 	}
 }
+
+// packetWire is a wire over a UDP socket.
+func packetWire(t *testing.T, conn net.PacketConn, to netip.AddrPort) *wire {
+	x := &wire{t: t, name: "udp", f: packetFlow(conn.(*net.UDPConn), to), in: make(chan *message, 100), gone: make(chan struct{})}
+	go func() {
+		defer close(x.gone)
+		readPackets(conn.(*net.UDPConn), func(_ *flow, b []byte) { x.take(b) })
+	}()
+	t.Cleanup(func() { conn.Close(); <-x.gone })
+	return x
+}
