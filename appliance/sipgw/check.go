@@ -38,9 +38,12 @@ func check(req *sip.Request) *fault {
 			return &fault{code: 400, reason: "More than one " + name}
 		}
 	}
-	if c := req.CSeq(); c == nil {
+	switch c := req.CSeq(); {
+	case c == nil:
 		return &fault{code: 400, reason: "Malformed CSeq"}
-	} else if c.MethodName != req.Method {
+	case !methods[req.Method]: // whatever else is wrong with it (RFC 4475 3.1.2.18)
+		return &fault{code: 501}
+	case !strings.EqualFold(string(c.MethodName), string(req.Method)): // sipgo gives the method in capitals
 		return &fault{code: 400, reason: "CSeq names another method"}
 	}
 	for _, name := range []string{"From", "To"} {
@@ -73,9 +76,6 @@ func check(req *sip.Request) *fault {
 	if len(req.Recipient.Headers) > 0 {
 		return &fault{code: 400, reason: "Headers in the Request-URI"}
 	}
-	if !methods[req.Method] {
-		return &fault{code: 501}
-	}
 	if req.Method == sip.ACK || req.Method == sip.CANCEL {
 		return nil
 	}
@@ -95,6 +95,12 @@ func checkExtensions(req *sip.Request) *fault {
 	if len(unknown) > 0 {
 		return &fault{code: 420, h: []Header{{"Unsupported", strings.Join(unknown, ", ")}}}
 	}
+	if req.Method == sip.INVITE && !acceptsSDP(headerValues(req, "Accept")) {
+		return &fault{code: 406}
+	}
+	if req.Method == sip.INVITE && !acceptsSDP(headerValues(req, "Accept")) {
+		return &fault{code: 406}
+	}
 	if len(req.Body()) == 0 {
 		return nil
 	}
@@ -111,6 +117,35 @@ func checkExtensions(req *sip.Request) *fault {
 		}
 	}
 	return nil
+}
+
+// acceptsSDP reports whether a peer takes the only body that an INVITE can be answered with; without Accept it does
+// (RFC 3261 20.1).
+func acceptsSDP(accept []string) bool {
+	for _, v := range accept {
+		for _, one := range splitList(v) {
+			t, _, _ := strings.Cut(one, ";")
+			switch strings.ToLower(strings.ReplaceAll(t, " ", "")) {
+			case "application/sdp", "application/*", "*/*":
+				return true
+			}
+		}
+	}
+	return len(accept) == 0
+}
+
+// acceptsSDP reports whether an Accept header lets us answer with SDP; none at all does (RFC 3261 20.1).
+func acceptsSDP(accept []string) bool {
+	for _, v := range accept {
+		for _, t := range splitList(v) {
+			t, _, _ = strings.Cut(t, ";")
+			switch strings.ToLower(strings.TrimSpace(t)) {
+			case "application/sdp", "application/*", "*/*":
+				return true
+			}
+		}
+	}
+	return len(accept) == 0
 }
 
 // soundAddress reports whether a From or To value can be one: balanced quotes and brackets around a URI.
@@ -135,6 +170,9 @@ func soundAddress(v string) bool {
 		return false
 	}
 	uri := parseNameAddr(v).URI
+	if i := angle(v); i >= 0 && !strings.HasPrefix(v[i+1:], uri+">") {
+		return false // blanks around the URI
+	}
 	scheme, rest, ok := strings.Cut(uri, ":")
 	return ok && scheme != "" && rest != "" && !strings.ContainsAny(uri, " \t<>")
 }
