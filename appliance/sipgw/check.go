@@ -98,9 +98,6 @@ func checkExtensions(req *sip.Request) *fault {
 	if req.Method == sip.INVITE && !acceptsSDP(headerValues(req, "Accept")) {
 		return &fault{code: 406}
 	}
-	if req.Method == sip.INVITE && !acceptsSDP(headerValues(req, "Accept")) {
-		return &fault{code: 406}
-	}
 	if len(req.Body()) == 0 {
 		return nil
 	}
@@ -117,21 +114,6 @@ func checkExtensions(req *sip.Request) *fault {
 		}
 	}
 	return nil
-}
-
-// acceptsSDP reports whether a peer takes the only body that an INVITE can be answered with; without Accept it does
-// (RFC 3261 20.1).
-func acceptsSDP(accept []string) bool {
-	for _, v := range accept {
-		for _, one := range splitList(v) {
-			t, _, _ := strings.Cut(one, ";")
-			switch strings.ToLower(strings.ReplaceAll(t, " ", "")) {
-			case "application/sdp", "application/*", "*/*":
-				return true
-			}
-		}
-	}
-	return len(accept) == 0
 }
 
 // acceptsSDP reports whether an Accept header lets us answer with SDP; none at all does (RFC 3261 20.1).
