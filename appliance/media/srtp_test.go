@@ -1,0 +1,291 @@
+package media
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha1"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	mathrand "math/rand/v2"
+	"testing"
+
+	pion "github.com/pion/srtp/v2"
+)
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// RFC 3711 appendix B.3.
+func TestKeyDerivationVectors(t *testing.T) {
+	prf, _ := aes.NewCipher(unhex(t, "E1F97A0D3E018BE0D64FA32C06DE4139"))
+	salt := unhex(t, "0EC675AD498AFEEBB6960B3AABE6")
+	for label, want := range map[byte]string{
+		0: "C61E7A93744F39EE10734AFE3FF7A087",
+		1: "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4",
+		2: "30CBBC08863D8C85D49DB34A9AE1",
+	} {
+		if got := derive(prf, salt, label, len(want)/2); !bytes.Equal(got, unhex(t, want)) {
+			t.Errorf("label %d: %X", label, got)
+		}
+	}
+}
+
+// RFC 3711 appendix B.2: the keystream for SSRC and index 0.
+func TestCounterModeVectors(t *testing.T) {
+	block, _ := aes.NewCipher(unhex(t, "2B7E151628AED2A6ABF7158809CF4F3C"))
+	h := &half{block: block}
+	copy(h.salt[:], unhex(t, "F0F1F2F3F4F5F6F7F8F9FAFBFCFD"))
+	data := make([]byte, 48)
+	newCrypter().xor(h, data, 0, 0)
+	if want := unhex(t, "E03EAD0935C95E80E166B16DD92B4EB4D23513162B02D0F72A43A2FE4A5F97AB41E95B3BB0A2E8DD477901E4FCA894C0"); !bytes.Equal(data, want) {
+		t.Errorf("%X", data)
+	}
+}
+
+func TestHMACAgainstTheStandardLibrary(t *testing.T) {
+	a := newAuthenticator()
+	for _, n := range []int{0, 1, 59, 60, 63, 64, 120, 172, 500} {
+		key, message := random(20), random(n)
+		h := &half{}
+		h.inner, h.outer = hmacStates(key)
+		m := hmac.New(sha1.New, key)
+		m.Write(message)
+		m.Write([]byte{0, 0, 0, 7})
+		if got := a.tag(h, message, 7, true); !bytes.Equal(got, m.Sum(nil)) {
+			t.Errorf("%d octets: %x", n, got)
+		}
+	}
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+func randomKey(suite string) Key {
+	return Key{Suite: suite, Master: random(suites[suite].key + suites[suite].salt)}
+}
+
+var profiles = map[string]pion.ProtectionProfile{
+	AES80: pion.ProtectionProfileAes128CmHmacSha1_80, AES32: pion.ProtectionProfileAes128CmHmacSha1_32,
+	GCM128: pion.ProtectionProfileAeadAes128Gcm, GCM256: pion.ProtectionProfileAeadAes256Gcm,
+}
+
+func pionContext(t testing.TB, k Key, o ...pion.ContextOption) *pion.Context {
+	t.Helper()
+	s := suites[k.Suite]
+	c, err := pion.CreateContext(k.Master[:s.key], k.Master[s.key:], profiles[k.Suite], o...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// packetOf is an RTP packet in a buffer with room for a tag.
+func packetOf(ssrc uint32, seq uint16, payload int) []byte {
+	p := make([]byte, 12+payload, slotSize)
+	p[0], p[1] = 0x80, 8
+	binary.BigEndian.PutUint16(p[2:], seq)
+	binary.BigEndian.PutUint32(p[4:], uint32(seq)*160)
+	binary.BigEndian.PutUint32(p[8:], ssrc)
+	rand.Read(p[12:])
+	return p
+}
+
+func rtcpPacket(ssrc uint32) []byte {
+	p := make([]byte, 28, slotSize)
+	p[0], p[1] = 0x80, senderReport
+	binary.BigEndian.PutUint16(p[2:], 6)
+	binary.BigEndian.PutUint32(p[4:], ssrc)
+	rand.Read(p[8:])
+	return p
+}
+
+func TestBothWaysWithPion(t *testing.T) {
+	for suite := range suites {
+		for _, mki := range [][]byte{nil, {1}, {0, 0, 0, 7}} {
+			t.Run(fmt.Sprint(suite, " MKI ", len(mki)), func(t *testing.T) {
+				k := randomKey(suite)
+				k.MKI = mki
+				var o []pion.ContextOption
+				if mki != nil {
+					o = append(o, pion.MasterKeyIndicator(mki))
+				}
+				ours, err := newKeys(k)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c, theirs, theirsIn := newCrypter(), pionContext(t, k, o...), pionContext(t, k, o...)
+				for i := range 400 {
+					index := uint64(65400 + i) // across a roll-over
+					p := packetOf(7, uint16(index), mathrand.IntN(400))
+					plain := bytes.Clone(p)
+					want, err := theirs.EncryptRTP(nil, p, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					n := c.protect(ours, p[:cap(p)], len(p), 12, index)
+					if !bytes.Equal(p[:n], want) {
+						t.Fatalf("packet %d: not what pion makes", i)
+					}
+					if got, err := theirsIn.DecryptRTP(nil, p[:n], nil); err != nil || !bytes.Equal(got, plain) {
+						t.Fatalf("packet %d: pion does not take it: %v", i, err)
+					}
+					if n, ok := c.unprotect(ours, want, 12, index); !ok || !bytes.Equal(want[:n], plain) {
+						t.Fatalf("packet %d: does not come back", i)
+					}
+				}
+				for i := range 50 {
+					p := rtcpPacket(9)
+					plain := bytes.Clone(p)
+					want, err := theirs.EncryptRTCP(nil, p, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					n := c.protectRTCP(ours, p[:cap(p)], len(p), uint32(i+1))
+					if !bytes.Equal(p[:n], want) {
+						t.Fatalf("report %d: not what pion makes\n%x\n%x", i, p[:n], want)
+					}
+					n, index, ok := c.unprotectRTCP(ours, want)
+					if !ok || index != uint32(i+1) || !bytes.Equal(want[:n], plain) {
+						t.Fatalf("report %d: does not come back (index %d)", i, index)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestEveryFlippedBitIsNoticed(t *testing.T) {
+	for suite := range suites {
+		k, _ := newKeys(randomKey(suite))
+		c := newCrypter()
+		p := packetOf(7, 1, 160)
+		n := c.protect(k, p[:cap(p)], len(p), 12, 1)
+		for bit := range 8 * n {
+			bad := bytes.Clone(p[:n])
+			bad[bit/8] ^= 1 << (bit % 8)
+			header, ok := headerLength(bad)
+			if !ok {
+				continue
+			}
+			if _, ok := c.unprotect(k, bad, header, 1); ok {
+				t.Errorf("%s: bit %d", suite, bit)
+			}
+		}
+	}
+}
+
+func TestAnnouncedMKIThatThePacketsLack(t *testing.T) {
+	k := randomKey(AES80)
+	bare, _ := newKeys(k)
+	k.MKI = []byte{1}
+	with, _ := newKeys(k)
+	c := newCrypter()
+	p := packetOf(7, 1, 160)
+	n := c.protect(bare, p[:cap(p)], len(p), 12, 1)
+	if m, ok := c.unprotect(with, p[:n], 12, 1); !ok || m != 172 {
+		t.Errorf("%d %v", m, ok)
+	}
+}
+
+func TestKeysThatCannotBe(t *testing.T) {
+	for _, k := range []Key{{Suite: "F8_128_HMAC_SHA1_80", Master: random(30)}, {Suite: AES80, Master: random(29)}, {Suite: GCM256, Master: random(28)}} {
+		if _, err := newKeys(k); err == nil {
+			t.Errorf("%s with %d octets is taken", k.Suite, len(k.Master))
+		}
+	}
+}
+
+func TestWindow(t *testing.T) {
+	var w window
+	for _, step := range []struct {
+		seq   uint16
+		index uint64
+		want  verdict
+	}{
+		{65534, 65534, fresh}, {65534, 65534, seen}, {65533, 65533, fresh}, {0, 65536, fresh}, {65535, 65535, fresh},
+		{65535, 65535, seen}, {100, 65636, fresh}, {65535, 65535, seen}, {65508, 65508, tooOld}, {65509, 65509, fresh}, {400, 65936, fresh}, {273, 65809, fresh}, {272, 65808, tooOld},
+	} {
+		index, ok := w.estimate(step.seq)
+		if !ok || index != step.index {
+			t.Fatalf("%d: index %d", step.seq, index)
+		}
+		if v := w.check(index); v != step.want {
+			t.Fatalf("%d: %v", step.seq, v)
+		} else if v == fresh {
+			w.mark(index)
+		}
+	}
+	w = window{}
+	w.mark(5)
+	if _, ok := w.estimate(65000); ok {
+		t.Error("an index before the stream's first")
+	}
+}
+
+func FuzzUnprotect(f *testing.F) {
+	key := Key{Suite: AES80, Master: bytes.Repeat([]byte{7}, 30), MKI: []byte{1}}
+	gcm := Key{Suite: GCM128, Master: bytes.Repeat([]byte{7}, 28)}
+	all := make([]*keys, 0, 2)
+	c := newCrypter()
+	for _, k := range []Key{key, gcm} {
+		ours, _ := newKeys(k)
+		all = append(all, ours)
+		p := packetOf(7, 1, 20)
+		f.Add(p[:c.protect(ours, p[:cap(p)], len(p), 12, 1)], uint64(1))
+		p = rtcpPacket(7)
+		f.Add(p[:c.protectRTCP(ours, p[:cap(p)], len(p), 1)], uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, p []byte, index uint64) {
+		if len(p) > maxInput {
+			return
+		}
+		for _, k := range all {
+			if header, ok := headerLength(p); ok {
+				if n, ok := c.unprotect(k, bytes.Clone(p), header, index&(1<<48-1)); ok && (n < header || n >= len(p)) {
+					t.Errorf("%d octets of %d", n, len(p))
+				}
+			}
+			if len(p) >= 8 {
+				c.unprotectRTCP(k, bytes.Clone(p))
+			}
+		}
+	})
+}
+
+func BenchmarkSRTP(b *testing.B) {
+	for _, suite := range []string{AES80, AES32, GCM128, GCM256} {
+		k, _ := newKeys(randomKey(suite))
+		c := newCrypter()
+		b.Run(suite+"/protect", func(b *testing.B) {
+			b.ReportAllocs()
+			p := packetOf(7, 1, 160)
+			for i := range b.N {
+				c.protect(k, p[:cap(p)], len(p), 12, uint64(i))
+			}
+		})
+		b.Run(suite+"/unprotect", func(b *testing.B) {
+			b.ReportAllocs()
+			p := packetOf(7, 1, 160)
+			n := c.protect(k, p[:cap(p)], len(p), 12, 1)
+			work := make([]byte, n)
+			for b.Loop() {
+				copy(work, p[:n])
+				if _, ok := c.unprotect(k, work, 12, 1); !ok {
+					b.Fatal("not authentic")
+				}
+			}
+		})
+	}
+}
