@@ -39,9 +39,9 @@ func (r ruleset) String() string {
 	return b.String()
 }
 
-// rules derives the firewall. Packets of a port that nothing in the configuration asks for are dropped; other devices are not
+// derive makes the firewall of the configuration. Packets of a port that nothing in the configuration asks for are dropped; other devices are not
 // looked at. Nothing is forwarded from or to a port: the box is no router, every call is its own on both sides.
-func (j *job) rules() ruleset {
+func (j *job) derive() ruleset {
 	input := &chain{name: "input", kind: nftables.ChainTypeFilter, hook: nftables.ChainHookInput, priority: nftables.ChainPriorityFilter, title: " # hook input, priority 0"}
 	output := &chain{name: "output", kind: nftables.ChainTypeFilter, hook: nftables.ChainHookOutput, priority: nftables.ChainPriorityFilter, title: " # hook output, priority 0"}
 	forward := &chain{name: "forward", kind: nftables.ChainTypeFilter, hook: nftables.ChainHookForward, priority: nftables.ChainPriorityFilter, title: " # hook forward, priority 0"}

@@ -5,7 +5,7 @@
 // the routes with its own protocol number or through these interfaces, and the nftables table `viaduct`. It does not own other
 // interfaces, other routes, other tables, name servers or the clock. Apply is idempotent: it reads what the kernel has, changes
 // the difference only and says what it changed.
-// It has no goroutines but the one of Watch, which ends with its context.
+// Its goroutine is Run's caller; beside it a subscription reads link events, and Run waits for its end.
 package netcfg
 
 import (
@@ -38,8 +38,8 @@ type Service struct {
 	Port     uint16
 }
 
-// Net is the network of the namespace in which New was called. Its methods may be called from any goroutine, one at a time
-// goes on.
+// Net is the network of the namespace that its caller's thread is in: the same for all methods. They may be called from any
+// goroutine, one at a time goes on.
 type Net struct {
 	o      Options
 	kernel *netlink.Handle
@@ -47,6 +47,8 @@ type Net struct {
 
 	mu    sync.Mutex
 	owned map[string]*owned // interfaces that we have configured, by the kernel's name
+	last  *config.Config    // of Apply, nil before the first
+	rules string            // of the firewall that is in force
 }
 
 // owned is what we remember of an interface that we have configured.
@@ -96,7 +98,13 @@ func (n *Net) Close() error {
 func (n *Net) Apply(cfg *config.Config) (Report, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	j := &job{Net: n, cfg: cfg}
+	n.last = cfg
+	return n.apply()
+}
+
+// apply applies the last configuration; n.mu is held.
+func (n *Net) apply() (Report, error) {
+	j := &job{Net: n, cfg: n.last}
 	j.plan()
 	// The firewall comes first: nothing is reachable before it stands.
 	j.firewall()
@@ -104,8 +112,13 @@ func (n *Net) Apply(cfg *config.Config) (Report, error) {
 		j.port(p)
 	}
 	j.routes()
+	return j.done()
+}
+
+// done logs what was changed and makes the report.
+func (j *job) done() (Report, error) {
 	for _, c := range j.report.Changes {
-		n.o.Log.Info("network changed", "change", c)
+		j.o.Log.Info("network changed", "change", c)
 	}
 	return j.report, errors.Join(j.errs...)
 }

@@ -1,13 +1,11 @@
 package netcfg
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
-	"time"
 
 	"viaduct/appliance/config"
 
@@ -49,13 +47,6 @@ type RouteState struct {
 	Device  string
 	Metric  int
 	Origin  string // "configured", "connected" or "other"
-}
-
-// LinkEvent says that the link of a device came or went.
-type LinkEvent struct {
-	Device   string
-	Up, Link bool
-	Gone     bool // the device itself went away
 }
 
 // State reads the kernel. cfg says which ports there are.
@@ -123,48 +114,4 @@ func (n *Net) portState(p *PortState, link netlink.Link) error {
 // linkState tells whether a device is switched on, and whether the wire is good.
 func linkState(a *netlink.LinkAttrs) (up, link bool) {
 	return a.Flags&net.FlagUp != 0, a.RawFlags&unix.IFF_LOWER_UP != 0 && a.RawFlags&unix.IFF_RUNNING != 0
-}
-
-// Watch calls f for every change of a device's link until ctx ends, and returns ctx's error. It starts with the state of every
-// device, and does so again whenever the kernel had more events than the socket could hold. f must not block for long.
-func (n *Net) Watch(ctx context.Context, f func(LinkEvent)) error {
-	last := map[string]LinkEvent{}
-	for ctx.Err() == nil {
-		if err := watchOnce(ctx, last, f); err != nil {
-			return fmt.Errorf("watch links: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
-	return ctx.Err()
-}
-
-// watchOnce passes events on until ctx ends or the subscription breaks.
-func watchOnce(ctx context.Context, last map[string]LinkEvent, f func(LinkEvent)) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	updates := make(chan netlink.LinkUpdate, 16)
-	if err := netlink.LinkSubscribeWithOptions(updates, ctx.Done(), netlink.LinkSubscribeOptions{ListExisting: true, ErrorCallback: func(error) {}}); err != nil {
-		return err
-	}
-	// The subscription's goroutine ends by closing updates; it may be sending until then.
-	for u := range updates {
-		if ctx.Err() != nil {
-			continue
-		}
-		a := u.Link.Attrs()
-		e := LinkEvent{Device: a.Name, Gone: u.Header.Type == unix.RTM_DELLINK}
-		e.Up, e.Link = linkState(a)
-		if e.Gone {
-			e.Up, e.Link = false, false
-		}
-		// The kernel tells much more than changes of the link: counters, addresses, wireless scans.
-		if old, known := last[e.Device]; !known || old != e {
-			last[e.Device] = e
-			f(e)
-		}
-	}
-	return nil
 }

@@ -17,7 +17,7 @@ const tableName = "viaduct"
 // firewall replaces the whole table in one transaction when the kernel's is another one. Which one the kernel has says a
 // fingerprint in the comment of its first rule, so that a new process finds the work of an old one.
 func (j *job) firewall() {
-	set := j.rules()
+	set := j.derive()
 	rules := 0
 	for _, c := range set {
 		rules += len(c.rules)
@@ -30,7 +30,9 @@ func (j *job) firewall() {
 		sum := sha256.Sum256([]byte(set.String()))
 		changed, err = writeTable(set, "viaduct "+hex.EncodeToString(sum[:]))
 	}
+	j.Net.rules = set.String()
 	switch {
+	case unsupported(err) && rules == 0:
 	case unsupported(err):
 		j.warn("the firewall is not active, this kernel has no nftables or lacks a part of it: %v", err)
 	case err != nil:

@@ -1,0 +1,274 @@
+package netcfg
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/config"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// sipConfig is testConfig with the gateways and peers of STARFACE and Teams.
+func sipConfig() *config.Config {
+	gateway := func(name, iface string, udp, tls uint16) *config.SIPGateway {
+		return &config.SIPGateway{Name: name, Enabled: true, Interfaces: []*config.GatewayInterface{{Name: "if_" + name, UDPTCP: udp, TLS: tls,
+			Bind: config.AddressBind{Context: config.Ref[config.IPContext]{Name: "ROUTER"}, Interface: config.Ref[config.IPInterface]{Name: iface}, Address: iface}}}}
+	}
+	peer := func(gateway, host string, trust ...config.Source) *config.SIPInterface {
+		return &config.SIPInterface{Name: host, Gateway: config.Ref[config.SIPGateway]{Name: gateway}, Remote: config.HostPort{Host: host}, Trust: append(trust, config.Source{Remote: true})}
+	}
+	c := testConfig()
+	c.IP[0].Tables[0].Routes = append(c.IP[0].Tables[0].Routes, config.IPRoute{Prefix: netip.MustParsePrefix("10.108.0.0/16"), Gateway: netip.MustParseAddr("192.168.1.254")})
+	c.Gateways = []*config.SIPGateway{gateway("gw_sip_lan_5060", "if_eth00", 5060, 0), gateway("gw_sip_wan_5062", "if_eth01", 0, 5062)}
+	c.CS = []*config.Switch{{Name: "SWITCH", Interfaces: []*config.SIPInterface{
+		peer("gw_sip_wan_5062", "sip.pstnhub.microsoft.com", config.Source{Prefix: netip.MustParsePrefix("52.112.0.0/14")}, config.Source{Prefix: netip.MustParsePrefix("52.114.0.0/16")}),
+		peer("gw_sip_wan_5062", "sip2.pstnhub.microsoft.com", config.Source{Teams: true}),
+		peer("gw_sip_lan_5060", "starface.meinefirma.de"),
+	}}}
+	return c
+}
+
+// resolved stands for the box's resolver.
+func resolved(host string) []netip.Addr {
+	return map[string][]netip.Addr{
+		"sip.pstnhub.microsoft.com": {netip.MustParseAddr("52.114.75.24")},
+		"starface.meinefirma.de":    {netip.MustParseAddr("192.168.1.100")},
+	}[host]
+}
+
+func firewallNet(t *testing.T) *Net {
+	t.Helper()
+	n := must(New(Options{Log: slog.New(slog.DiscardHandler), Cached: resolved}))(t)
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+func TestFirewallOfTheReferenceConfiguration(t *testing.T) {
+	newWorld(t)
+	n := firewallNet(t)
+	j := &job{Net: n, cfg: sipConfig()}
+	j.plan()
+	set := j.derive()
+	const golden = "testdata/starface-teams.nft"
+	if *update {
+		check(t, os.WriteFile(golden, []byte(set.String()), 0o644))
+	}
+	if d := cmp.Diff(string(must(os.ReadFile(golden))(t)), set.String()); d != "" {
+		t.Errorf("rules (-want +got):\n%s", d)
+	}
+	must(n.Apply(sipConfig()))(t)
+	// The kernel has every rule, with every expression.
+	conn := must(nftables.New())(t)
+	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
+	for _, c := range set {
+		rules := must(conn.GetRules(table, &nftables.Chain{Name: c.name, Table: table}))(t)
+		if len(rules) != len(c.rules) {
+			t.Errorf("chain %s has %d rules in the kernel, want %d", c.name, len(rules), len(c.rules))
+			continue
+		}
+		for i, r := range rules {
+			if d := cmp.Diff(kinds(c.rules[i].exprs()), kinds(r.Exprs)); d != "" {
+				t.Errorf("chain %s, %s (-want +got):\n%s", c.name, c.rules[i], d)
+			}
+		}
+	}
+}
+
+func kinds(list []expr.Any) (names []string) {
+	for _, e := range list {
+		names = append(names, strings.TrimPrefix(fmt.Sprintf("%T", e), "*expr."))
+	}
+	return names
+}
+
+func TestFirewallLetsInWhatIsConfigured(t *testing.T) {
+	w := newWorld(t)
+	n := firewallNet(t)
+	cfg := sipConfig()
+	must(n.Apply(cfg))(t)
+	w.address("peth00", "192.168.1.100/24", "192.168.1.7/24")
+	w.address("peth01", "123.123.123.113/28", "52.114.75.24/14", "198.51.100.9/24")
+	w.atPeer(func() { waitRunning(t, "peth00"); waitRunning(t, "peth01") })
+
+	for _, c := range []struct {
+		name, network, from, to string
+		open                    bool
+	}{
+		{"SIP from the PBX", "udp", "192.168.1.100", "192.168.1.1:5060", true},
+		{"SIP by TCP from the PBX", "tcp", "192.168.1.100", "192.168.1.1:5060", true},
+		{"SIP from a stranger on the LAN", "udp", "192.168.1.7", "192.168.1.1:5060", false},
+		{"SIP by TCP from a stranger on the LAN", "tcp", "192.168.1.7", "192.168.1.1:5060", false},
+		{"TLS from Teams", "tcp", "52.114.75.24", "123.123.123.123:5062", true},
+		{"TLS from a stranger", "tcp", "198.51.100.9", "123.123.123.123:5062", false},
+		{"UDP to the TLS port", "udp", "52.114.75.24", "123.123.123.123:5062", false},
+		{"SIP port of the LAN on the WAN", "udp", "52.114.75.24", "123.123.123.123:5060", false},
+		{"LAN address through the WAN port", "udp", "123.123.123.113", "192.168.1.1:5060", false},
+		{"media from anybody", "udp", "198.51.100.9", "123.123.123.123:16400", true},
+		{"media by TCP", "tcp", "198.51.100.9", "123.123.123.123:16400", false},
+		{"above the media ports", "udp", "198.51.100.9", "123.123.123.123:32768", false},
+		{"SSH from the LAN", "tcp", "192.168.1.7", "192.168.1.1:22", true},
+		{"SSH from the WAN", "tcp", "123.123.123.113", "123.123.123.123:22", false},
+		{"web from the LAN", "tcp", "192.168.1.7", "192.168.1.1:80", false},
+	} {
+		if got := w.reaches(t, c.network, c.from, c.to); got != c.open {
+			t.Errorf("%s: open %v, want %v", c.name, got, c.open)
+		}
+	}
+
+	// The box itself gets answers to what it asks.
+	var server net.PacketConn
+	w.atPeer(func() { server = must(net.ListenPacket("udp", "123.123.123.113:53"))(t) })
+	defer server.Close()
+	client := must(net.Dial("udp", "123.123.123.113:53"))(t)
+	defer client.Close()
+	must(client.Write([]byte("question")))(t)
+	buf := make([]byte, 100)
+	check(t, server.SetDeadline(time.Now().Add(2*time.Second)))
+	_, from, err := server.ReadFrom(buf)
+	check(t, err)
+	must(server.WriteTo([]byte("answer"), from))(t)
+	check(t, client.SetDeadline(time.Now().Add(2*time.Second)))
+	if _, err := client.Read(buf); err != nil {
+		t.Errorf("answer of a name server: %v", err)
+	}
+}
+
+// waitRunning waits until the kernel sends through a device.
+func waitRunning(t *testing.T, name string) {
+	t.Helper()
+	for range 300 {
+		if l := must(netlink.LinkByName(name))(t); l.Attrs().OperState == netlink.OperUp {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s does not come up", name)
+}
+
+// reaches reports whether a packet (or a connection) of a neighbour arrives at a socket of the box.
+func (w *world) reaches(t *testing.T, network, from, to string) bool {
+	t.Helper()
+	const patience = 60 * time.Millisecond
+	local := netip.AddrPortFrom(netip.MustParseAddr(from), 0)
+	deadline := func() time.Time { return time.Now().Add(patience) }
+	if network == "udp" {
+		box := must(net.ListenPacket("udp", to))(t)
+		defer box.Close()
+		w.atPeer(func() {
+			c := must((&net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(local)}).Dial("udp", to))(t)
+			defer c.Close()
+			must(c.Write([]byte("hello")))(t)
+		})
+		check(t, box.SetDeadline(deadline()))
+		_, _, err := box.ReadFrom(make([]byte, 100))
+		return err == nil
+	}
+	box := must(net.Listen("tcp", to))(t)
+	defer box.Close()
+	open := false
+	w.atPeer(func() {
+		// A refused connection would say that the packet came through, too.
+		c, err := (&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(local), Deadline: deadline()}).Dial("tcp", to)
+		if err == nil {
+			c.Close()
+			open = true
+		}
+	})
+	return open
+}
+
+func TestFirewallFollowsTheConfiguration(t *testing.T) {
+	newWorld(t)
+	n := firewallNet(t)
+	must(n.Apply(sipConfig()))(t)
+	for _, step := range []struct {
+		name   string
+		change func(*config.Config)
+		want   string // a change
+	}{
+		{"a gateway is shut", func(c *config.Config) { c.Gateways[0].Enabled = false }, "firewall: "},
+		{"strangers get an answer", func(c *config.Config) { c.Gateways[1].AnswerUntrusted = true }, "firewall: "},
+		{"no ports at all", func(c *config.Config) { c.Ports, c.IP[0].Tables = nil, nil }, "firewall: 0 rules"},
+	} {
+		cfg := sipConfig()
+		step.change(cfg)
+		r := must(n.Apply(cfg))(t)
+		if !slices.ContainsFunc(r.Changes, func(s string) bool { return strings.HasPrefix(s, step.want) }) {
+			t.Errorf("%s: changes %q", step.name, r.Changes)
+		}
+		if r := must(n.Apply(cfg))(t); len(r.Changes) > 0 {
+			t.Errorf("%s, again: %q", step.name, r.Changes)
+		}
+	}
+	// Another program's table stays.
+	conn := must(nftables.New())(t)
+	conn.AddTable(&nftables.Table{Name: "other", Family: nftables.TableFamilyINet})
+	check(t, conn.Flush())
+	must(n.Apply(sipConfig()))(t)
+	if tables := must(conn.ListTablesOfFamily(nftables.TableFamilyINet))(t); len(tables) != 2 {
+		t.Errorf("%d tables", len(tables))
+	}
+}
+
+func TestSegmentsAreClampedInBothDirections(t *testing.T) {
+	w := newWorld(t)
+	n := firewallNet(t)
+	cfg := sipConfig()
+	cfg.IP[0].Interfaces[0].MTU = 1200
+	must(n.Apply(cfg))(t)
+	w.address("peth00", "192.168.1.100/24")
+	w.atPeer(func() { waitRunning(t, "peth00") })
+	listener := must(net.Listen("tcp", "192.168.1.1:5060"))(t)
+	defer listener.Close()
+	var client net.Conn
+	w.atPeer(func() {
+		client = must((&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(192, 168, 1, 100)}, Timeout: 2 * time.Second}).Dial("tcp", "192.168.1.1:5060"))(t)
+	})
+	defer client.Close()
+	server := must(listener.Accept())(t)
+	defer server.Close()
+	// 12 octets of time stamps come off each segment.
+	for name, c := range map[string]net.Conn{"what the peer may send": client, "what the box may send": server} {
+		if got := segmentSize(t, c); got != 1160-12 {
+			t.Errorf("%s: %d octets", name, got)
+		}
+	}
+}
+
+// segmentSize is what the kernel puts into one segment.
+func segmentSize(t *testing.T, c net.Conn) (size int) {
+	t.Helper()
+	raw := must(c.(*net.TCPConn).SyscallConn())(t)
+	var err error
+	check(t, raw.Control(func(fd uintptr) { size, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG) }))
+	check(t, err)
+	return size
+}
+
+func BenchmarkRules(b *testing.B) {
+	n := &Net{o: Options{PortName: PortName, Cached: resolved, Services: []Service{{"ssh", "tcp", 22}}}, owned: map[string]*owned{}}
+	cfg := sipConfig()
+	b.ReportAllocs()
+	for b.Loop() {
+		j := &job{Net: n, cfg: cfg}
+		for _, c := range cfg.Ports {
+			j.ports = append(j.ports, &port{device: PortName(c.Slot, c.Port), conf: cfg.IP[0].Interfaces[c.Port], up: true})
+		}
+		_ = j.derive().String()
+	}
+}

@@ -1,0 +1,84 @@
+package netcfg
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// namesInterval is how long the firewall may lag behind the name servers: a trusted remote that moves is let in within it.
+	namesInterval = time.Second
+	// settle is how long a link must have been quiet before the network is applied again.
+	settle = 200 * time.Millisecond
+)
+
+// Run keeps the network as the last Apply made it until ctx ends: trusted remotes follow their names, and after a link flap
+// everything is set again that the kernel dropped (a device that goes down loses its routes). It passes the link events of
+// the ports on; event may be nil, and must not block for long.
+func (n *Net) Run(ctx context.Context, event func(LinkEvent)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	w, err := watch(ctx)
+	if err != nil {
+		cancel()
+		return err
+	}
+	defer w.close(cancel)
+	names := time.NewTicker(namesInterval)
+	defer names.Stop()
+	again := time.NewTimer(time.Hour)
+	again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case u, ok := <-w.updates:
+			err := w.take(ctx, u, ok, func(e LinkEvent) {
+				if n.isPort(e.Device) {
+					if event != nil {
+						event(e)
+					}
+					again.Reset(settle)
+				}
+			})
+			if err != nil {
+				return err
+			}
+		case <-again.C:
+			n.refresh(n.apply)
+		case <-names.C:
+			n.refresh(n.followNames)
+		}
+	}
+}
+
+func (n *Net) isPort(device string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.owned[device] != nil
+}
+
+// refresh runs f when there is a configuration, and logs what went wrong.
+func (n *Net) refresh(f func() (Report, error)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.last == nil {
+		return
+	}
+	if r, err := f(); err != nil {
+		n.o.Log.Error("network not as configured", "err", err)
+	} else if len(r.Changes) > 0 {
+		n.o.Log.Info("network set again")
+	}
+}
+
+// followNames writes the firewall again when a trusted name resolves to something else now.
+func (n *Net) followNames() (Report, error) {
+	j := &job{Net: n, cfg: n.last}
+	j.plan()
+	if j.derive().String() == n.rules {
+		return Report{}, nil
+	}
+	j.errs = nil // those of the plan were reported by Apply
+	j.firewall()
+	return j.done()
+}

@@ -1,0 +1,67 @@
+package netcfg
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+)
+
+func TestRunFollowsNamesAndLinks(t *testing.T) {
+	newWorld(t)
+	var mu sync.Mutex
+	addr := "192.168.1.100"
+	n := must(New(Options{Log: slog.New(slog.DiscardHandler), Cached: func(string) []netip.Addr {
+		mu.Lock()
+		defer mu.Unlock()
+		return []netip.Addr{netip.MustParseAddr(addr)}
+	}}))(t)
+	defer n.Close()
+	must(n.Apply(sipConfig()))(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+
+	// Run must stay on this thread, which alone is in the namespace; what happens beside it goes through its callback.
+	before := firewallText(n)
+	var step int
+	done := false
+	err := n.Run(ctx, func(e LinkEvent) {
+		switch {
+		case step == 0 && e.Device == "eth01" && e.Link:
+			step = 1
+			mu.Lock()
+			addr = "192.168.1.101"
+			mu.Unlock()
+			check(t, netlink.LinkSetDown(must(netlink.LinkByName("eth01"))(t)))
+		case step == 1 && e.Device == "eth01" && !e.Up:
+			// The routes are gone now; Run switches the port on again and sets them.
+			step = 2
+		case step == 2 && e.Device == "eth01" && e.Link:
+			step = 3
+			time.AfterFunc(namesInterval+2*settle, func() { done = true; cancel() })
+		}
+	})
+	if err != nil || !done {
+		t.Fatalf("Run: %v at step %d", err, step)
+	}
+	state := must(n.State(sipConfig()))(t)
+	if state.Routes[0].Origin != "configured" || !state.Ports[1].Up {
+		t.Errorf("after the flap: %+v", state)
+	}
+	if after := firewallText(n); after == before {
+		t.Error("the firewall did not follow the name")
+	}
+	if r := must(n.Apply(sipConfig()))(t); len(r.Changes) > 0 {
+		t.Errorf("Apply afterwards changed %q", r.Changes)
+	}
+}
+
+func firewallText(n *Net) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.rules
+}
