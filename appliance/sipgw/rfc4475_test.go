@@ -92,7 +92,7 @@ var rfc4475 = map[string]struct{ answer, why string }{
 	"escruri":    {"400", "headers in the Request-URI"},
 	"baddate":    {"100", "a date that is not in GMT: nobody here reads dates"},
 	"regbadct":   {"405", "a URI with a question mark but without <>"},
-	"badaspec":   {"200", "spaces within an addr-spec: harmless, so we are liberal"},
+	"badaspec":   {"400", "spaces within an addr-spec"},
 	"baddn":      {"400", "display name with a comma and without quotes"},
 	"badvers":    {"505", "unknown version"},
 	"mismatch01": {"400", "CSeq names another method"},
@@ -116,5 +116,5 @@ var rfc4475 = map[string]struct{ answer, why string }{
 	"cparam02":  {"405", "an unknown URI parameter in Contact"},
 	"regescrt":  {"405", "escaped headers in a Contact"},
 	"sdp01":     {"406", "a body type is wanted that we cannot make"},
-	"inv2543":   {"400", "RFC 2543: without Contact a dialog would have nowhere to go"},
+	"inv2543":   {"100", "RFC 2543: no branch cookie, no tag, no Max-Forwards"},
 }
