@@ -291,3 +291,6 @@ func (b *bench) arrived(id, extra string) (*Leg, string) {
 	want[Acked](b.t, b.call)
 	return in.Leg, ok
 }
+
+func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+func addr(s string) netip.Addr     { return netip.MustParseAddr(s) }

@@ -30,11 +30,12 @@ func (in *inbound) stop() {
 func (g *gateway) incoming(tx *serverTx) {
 	c, req := g.conf.Load(), tx.req
 	i := g.interfaceOf(tx.from.source.Addr())
+	contact := contactOf(req)
 	switch {
 	case i == nil:
 		g.answer(tx, 403, nil)
 		return
-	case contactOf(req) == "":
+	case contact == "":
 		g.refuse(req, tx.from, &fault{code: 400, reason: "Missing or malformed Contact"})
 		return
 	case !g.rate.allow(c.gw.CallsPerSecond):
@@ -54,7 +55,7 @@ func (g *gateway) incoming(tx *serverTx) {
 		user = u.User
 	}
 	l.dialog = dialog{callID: firstValue(req, "Call-ID"), localTag: tx.toTag, remoteTag: tagOf(from), local: to + ";tag=" + tx.toTag,
-		remote: from, localSeq: 0, remoteSeq: req.CSeq().SeqNo, target: contactOf(req), transport: tx.from.way.transport(),
+		remote: from, localSeq: 0, remoteSeq: req.CSeq().SeqNo, target: contact, transport: tx.from.way.transport(),
 		contact: "<" + g.contact(user, tx.from.way.transport()) + ">"}
 	if open := angle(to); open < 0 {
 		l.local = "<" + parseNameAddr(to).URI + ">;tag=" + tx.toTag

@@ -383,7 +383,14 @@ func TestUnknownInterfaceFails(t *testing.T) {
 		if e := want[Failed](t, b.call); e.Code != 503 || !e.Local {
 			t.Errorf("%+v", e)
 		}
-		b.call.on(func() { l.Bye(); l.Cancel(); l.Reinvite(nil); l.Answer(nil); l.Reject(500, ""); l.Info() })
+		b.call.on(func() {
+			l.Bye()
+			l.Cancel()
+			l.Reinvite(nil)
+			l.Answer(nil)
+			l.Reject(500, "")
+			l.Info()
+		})
 	})
 }
 

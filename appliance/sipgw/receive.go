@@ -1,7 +1,9 @@
 package sipgw
 
 import (
+	"bytes"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +39,9 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 	if err == nil && n != len(head) {
 		err = errLength
 	}
+	if m == nil && f.err == nil {
+		m, f = salvage(head, err)
+	}
 	if m != nil && len(body) > 0 && f.err == nil {
 		m.SetBody(append([]byte(nil), body...))
 	}
@@ -70,6 +75,28 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 	}
 	g.counters.malformed.Add(1)
 	g.log.Info("malformed message", "gw", g.name, "peer", a.source, "err", firstError(err, f.err))
+}
+
+// salvage makes a request, only to be refused, of one whose start line cannot be parsed: its sender waits for an answer.
+func salvage(head []byte, err error) (sip.Message, framing) {
+	line, rest, _ := bytes.Cut(head, crlf2[:2])
+	words := strings.Fields(string(line))
+	if len(words) < 2 || strings.HasPrefix(words[0], "SIP/") {
+		return nil, framing{err: err, code: 400}
+	}
+	m, _, bad := parser.ParseHeaders(append([]byte("UNREADABLE sip:unreadable SIP/2.0\r\n"), rest...), false)
+	req, ok := m.(*sip.Request)
+	if !ok || bad != nil {
+		return nil, framing{err: err, code: 400}
+	}
+	if req.Method = sip.RequestMethod(words[0]); req.Method == sip.ACK {
+		return nil, framing{err: err, code: 400}
+	}
+	f := framing{err: err, code: 400}
+	if scheme, _, ok := strings.Cut(words[1], ":"); ok && len(words) == 3 && scheme != "" && isToken(scheme[0]) && !slices.Contains([]string{"sip", "sips", "tel"}, scheme) {
+		f.code = 416
+	}
+	return req, f
 }
 
 func firstError(list ...error) error {

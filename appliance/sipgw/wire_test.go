@@ -1,0 +1,688 @@
+package sipgw
+
+import (
+	"bufio"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+// The tests below use real sockets on the loopback network: the box is 127.0.0.1, its peer 127.0.0.2, a stranger 127.0.0.9.
+
+// keys is a key store of the test.
+type keys struct {
+	certs map[string][]*x509.Certificate
+	keys  map[string]crypto.Signer
+}
+
+func (k keys) Certificates(name string) ([]*x509.Certificate, error) {
+	if c, ok := k.certs[name]; ok {
+		return c, nil
+	}
+	return nil, errors.New("no such certificate")
+}
+
+func (k keys) PrivateKey(name string) (crypto.Signer, error) {
+	if s, ok := k.keys[name]; ok {
+		return s, nil
+	}
+	return nil, errors.New("no such key")
+}
+
+// authority issues certificates.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{}
+	a.cert, a.key = issue(t, nil, "test root", nil, true)
+	return a
+}
+
+func issue(t *testing.T, by *authority, name string, usage []x509.ExtKeyUsage, ca bool) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<60))
+	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: usage}
+	parent, signer := template, key
+	if ca {
+		template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
+	} else {
+		template.DNSNames = []string{name}
+		parent, signer = by.cert, by.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, key
+}
+
+func (a *authority) pair(t *testing.T, name string, usage ...x509.ExtKeyUsage) tls.Certificate {
+	c, k := issue(t, a, name, usage, false)
+	return tls.Certificate{Certificate: [][]byte{c.Raw}, PrivateKey: k, Leaf: c}
+}
+
+// box is a running stack with one gateway on 127.0.0.1.
+type box struct {
+	t      *testing.T
+	s      *Stack
+	cfg    *config.Config
+	plain  netip.AddrPort // UDP and TCP
+	secure netip.AddrPort // TLS
+	calls  chan *Incoming
+	call   *testCall
+	root   *authority
+}
+
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return addrPortOf(l.Addr()).Port()
+}
+
+func newBox(t *testing.T, secure bool, change func(*config.Config, *config.SIPInterface)) *box {
+	t.Helper()
+	b := &box{t: t, calls: make(chan *Incoming, 2000), call: newTestCall(), cfg: config.New(), root: newAuthority(t)}
+	i := &config.SIPInterface{Name: "peer", Gateway: config.Ref[config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}}}
+	i.SetDefaults()
+	i.Remote = config.HostPort{Host: "127.0.0.2", Port: 5060}
+	gw := &config.SIPGateway{Name: "gw", Enabled: true}
+	gw.SetDefaults()
+	gi := &config.GatewayInterface{Name: "if"}
+	store := keys{map[string][]*x509.Certificate{}, map[string]crypto.Signer{}}
+	if secure {
+		cert, key := issue(t, b.root, "sbc.example", []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, false)
+		store.certs["MINE"], store.keys["mine"], store.certs["ROOT"] = []*x509.Certificate{cert}, key, []*x509.Certificate{b.root.cert}
+		p := &config.TLSProfile{Name: "tls", AuthIncoming: true, AuthOutgoing: true, PrivateKey: "pki:private-key/mine",
+			Own:     []config.OwnCertificate{{Index: 1, Name: "pki:certificate/MINE"}},
+			Trusted: []config.PKIName{"pki:certificate/ROOT"}, RequireType: "server"}
+		p.SetDefaults()
+		b.cfg.TLS = []*config.TLSProfile{p}
+		gw.TLS = config.Ref[config.TLSProfile]{Name: "tls"}
+		gi.TLS = freePort(t)
+		gi.SpoofedContact = config.Spoofed{Host: "sbc.example", Port: 5062}
+		gi.SpoofedVia = config.Spoofed{Host: "sbc.example", Port: 5062}
+	} else {
+		gi.UDPTCP = freePort(t)
+	}
+	gw.Interfaces = []*config.GatewayInterface{gi}
+	b.cfg.Gateways = []*config.SIPGateway{gw}
+	b.cfg.CS = []*config.Switch{{Interfaces: []*config.SIPInterface{i}}}
+	if change != nil {
+		change(b.cfg, i)
+	}
+	b.plain = netip.AddrPortFrom(addr("127.0.0.1"), gi.UDPTCP)
+	b.secure = netip.AddrPortFrom(addr("127.0.0.1"), gi.TLS)
+	names := fakeNames{"sip.example": {addr("127.0.0.2")}, "sip2.example": {addr("127.0.0.2")}}
+	b.s = New(Options{Resolver: names, PKI: store, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
+	if err := b.apply(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { b.s.Run(ctx); close(done) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			t.Error("the stack does not end")
+		}
+		b.call.End()
+	})
+	return b
+}
+
+func (b *box) apply() error {
+	return b.s.Apply(b.cfg, func(config.AddressBind) netip.Addr { return addr("127.0.0.1") })
+}
+
+// peer is a connection that the test writes segments on and reads messages from.
+type peer struct {
+	t *testing.T
+	c net.Conn
+	r *bufio.Reader
+}
+
+func (b *box) connect(from string, to netip.AddrPort) *peer {
+	b.t.Helper()
+	p, err := b.tryConnect(from, to)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return p
+}
+
+// tryConnect may fail where the box resets a connection before the dialler has looked at it.
+func (b *box) tryConnect(from string, to netip.AddrPort) (*peer, error) {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 5 * time.Second}
+	c, err := d.Dial("tcp", to.String())
+	if err != nil {
+		return nil, err
+	}
+	b.t.Cleanup(func() { c.Close() })
+	return &peer{b.t, c, bufio.NewReader(c)}, nil
+}
+
+func crlf(s string) string {
+	head, body, _ := strings.Cut(s, "\n\n")
+	return strings.ReplaceAll(head, "\n", "\r\n") + "\r\n\r\n" + body
+}
+
+func (p *peer) write(messages ...string) {
+	p.t.Helper()
+	segment := ""
+	for _, m := range messages {
+		segment += crlf(m)
+	}
+	if _, err := p.c.Write([]byte(segment)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// message reads one message off a stream.
+func (p *peer) message() string {
+	p.t.Helper()
+	p.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	m := ""
+	for {
+		line, err := p.r.ReadString('\n')
+		if err != nil {
+			p.t.Fatalf("read: %v after %q", err, m)
+		}
+		if m == "" && line == "\r\n" {
+			continue // keep-alive
+		}
+		if m += line; line == "\r\n" {
+			break
+		}
+	}
+	n, _ := strconv.Atoi(field(m, "Content-Length"))
+	body := make([]byte, n)
+	if _, err := io.ReadFull(p.r, body); err != nil {
+		p.t.Fatal(err)
+	}
+	return m + string(body)
+}
+
+func (p *peer) want(start string) string {
+	p.t.Helper()
+	m := p.message()
+	if !strings.HasPrefix(m, start) {
+		p.t.Fatalf("got %q, want %q", firstLines([]string{m}), start)
+	}
+	return m
+}
+
+// overTCP turns a message of the paper tests into one of the TCP peer.
+func overTCP(m string) string {
+	return strings.NewReplacer("SIP/2.0/UDP", "SIP/2.0/TCP", "192.0.2.100", "127.0.0.2", "192.0.2.1", "127.0.0.1").Replace(m)
+}
+
+func TestCancelInTheSegmentOfItsInvite(t *testing.T) {
+	b := newBox(t, false, nil)
+	p := b.connect("127.0.0.2", b.plain)
+	for i := range 1000 {
+		id := "c" + strconv.Itoa(i)
+		invite := overTCP(inviteText(id, id, "", ""))
+		p.write(invite, strings.ReplaceAll(invite, "INVITE", "CANCEL"))
+		p.want("SIP/2.0 100 ")
+		if m := p.want("SIP/2.0 200 "); !strings.HasSuffix(field(m, "CSeq"), "CANCEL") {
+			t.Fatalf("%d: %s", i, m)
+		}
+		m := p.want("SIP/2.0 487 ")
+		<-b.calls
+		want[Cancelled](t, b.call)
+		p.write(strings.Replace(strings.ReplaceAll(invite, "INVITE", "ACK"), "To: <sip:+49711@127.0.0.1>", "To: "+field(m, "To"), 1))
+	}
+	b.call.none(t)
+}
+
+// remote listens as the peer of the interface.
+func remote(t *testing.T, cfg *config.Config) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	cfg.CS[0].Interfaces[0].Remote.Port = addrPortOf(l.Addr()).Port()
+	return l
+}
+
+// viaTCP makes DEFAULT identities of the gateway call over TCP.
+func viaTCP(c *config.Config) {
+	c.Location = []*config.LocationService{{Name: "ls", Groups: []*config.IdentityGroup{{Name: "DEFAULT",
+		Faces: config.Faces{CallOutbound: &config.CallOutbound{ForceTransport: "tcp"}}}}}}
+	c.Gateways[0].Location = []config.Ref[config.LocationService]{{Name: "ls"}}
+}
+
+func acceptPeer(t *testing.T, l net.Listener) *peer {
+	t.Helper()
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second))
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return &peer{t, c, bufio.NewReader(c)}
+}
+
+func (b *box) invite(change func(*Invite)) *Leg {
+	r := Invite{Interface: "peer", RequestURI: "sip:100@127.0.0.2", From: NameAddr{URI: "sip:a@127.0.0.1"}, To: NameAddr{URI: "sip:100@127.0.0.2"},
+		Body: []byte("v=0 offer")}
+	if change != nil {
+		change(&r)
+	}
+	var l *Leg
+	b.call.on(func() { l = b.s.Invite(b.call, r) })
+	return l
+}
+
+func TestResponsesOfOneSegmentArriveInOrder(t *testing.T) {
+	var l net.Listener
+	b := newBox(t, false, func(c *config.Config, _ *config.SIPInterface) { l = remote(t, c); viaTCP(c) })
+	var p *peer
+	for i := range 300 {
+		leg := b.invite(nil)
+		if p == nil {
+			p = acceptPeer(t, l)
+		}
+		invite := p.want("INVITE ")
+		contact := "Contact: <sip:127.0.0.2:" + strconv.Itoa(int(b.cfg.CS[0].Interfaces[0].Remote.Port)) + ";transport=tcp>\n"
+		p.write(reply(invite, "180 Ringing", "a", "", ""), reply(invite, "183 Session Progress", "b", "", "v=0 early"), reply(invite, "200 OK", "b", contact, "v=0"))
+		if e := want[Progress](t, b.call); e.Code != 180 {
+			t.Fatalf("%d: %+v", i, e)
+		}
+		if e := want[Progress](t, b.call); e.Code != 183 || string(e.Body) != "v=0 early" {
+			t.Fatalf("%d: %+v", i, e)
+		}
+		want[Answered](t, b.call)
+		p.want("ACK ")
+		b.call.on(func() { leg.Bye() })
+		p.write(reply(p.want("BYE "), "200 OK", "", "", ""))
+	}
+}
+
+func TestAnswerCrossingCancelOnTheWire(t *testing.T) {
+	var l net.Listener
+	b := newBox(t, false, func(c *config.Config, _ *config.SIPInterface) { l = remote(t, c); viaTCP(c) })
+	leg := b.invite(nil)
+	p := acceptPeer(t, l)
+	invite := p.want("INVITE ")
+	p.write(reply(invite, "180 Ringing", "a", "", ""))
+	want[Progress](t, b.call)
+	b.call.on(func() { leg.Cancel() })
+	cancel := p.want("CANCEL ")
+	p.write(reply(invite, "200 OK", "a", "Contact: <sip:100@pbx.example;transport=tcp>\n", "v=0"), reply(cancel, "200 OK", "a", "", ""))
+	p.want("ACK ")
+	p.write(reply(p.want("BYE "), "200 OK", "", "", ""))
+	want[Failed](t, b.call)
+}
+
+func TestRequestsOfOursNeverUseThePeersConnection(t *testing.T) {
+	var l net.Listener
+	b := newBox(t, false, func(c *config.Config, _ *config.SIPInterface) { l = remote(t, c); viaTCP(c) })
+	theirs := b.connect("127.0.0.2", b.plain)
+	invite := overTCP(inviteText("c1", "b1", "", "v=0"))
+	theirs.write(invite)
+	theirs.want("SIP/2.0 100 ")
+	in := <-b.calls
+	b.call.on(func() { in.Leg.Answer([]byte("v=0")) })
+	ok := theirs.want("SIP/2.0 200 ")
+	theirs.write(overTCP(inDialogText("ACK", "c1", "a1", tagOf(field(ok, "To")), 1, "", "")))
+	want[Acked](t, b.call)
+	theirs.write(overTCP(inDialogText("UPDATE", "c1", "u1", tagOf(field(ok, "To")), 2, "", "")))
+	theirs.want("SIP/2.0 200 ")
+	// The Contact of the peer says port 5060, where nobody is; the record route of a real one would say where. Here the remote does.
+	leg := in.Leg
+	b.call.on(func() { leg.target = "sip:user.01@pbx.example"; leg.Bye() })
+	ours := acceptPeer(t, l)
+	bye := ours.want("BYE ")
+	if from := addrPortOf(ours.c.RemoteAddr()).Addr(); from != addr("127.0.0.1") {
+		t.Errorf("it left from %v", from)
+	}
+	ours.write(reply(bye, "200 OK", "", "", ""))
+}
+
+func TestLargeRequestsGoByTCPAndFallBackToUDP(t *testing.T) {
+	var l net.Listener
+	var u *net.UDPConn
+	b := newBox(t, false, func(c *config.Config, i *config.SIPInterface) {
+		l = remote(t, c)
+		var err error
+		if u, err = net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: int(i.Remote.Port)}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { u.Close() })
+	})
+	big := func(r *Invite) { r.Body = []byte(strings.Repeat("v", 1400)) }
+	b.invite(big)
+	if m := acceptPeer(t, l).want("INVITE "); !strings.HasPrefix(field(m, "Via"), "SIP/2.0/TCP ") {
+		t.Error(m)
+	}
+	b.invite(nil)
+	buf := make([]byte, 65536)
+	u.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if n, err := u.Read(buf); err != nil || !strings.HasPrefix(field(string(buf[:n]), "Via"), "SIP/2.0/UDP ") {
+		t.Errorf("%v %q", err, buf[:n])
+	}
+	l.Close()
+	b.s.gateway("gw").mu.Lock()
+	for s := range b.s.gateway("gw").streams {
+		defer s.close(errConnClosed)
+	}
+	clear(b.s.gateway("gw").pool)
+	b.s.gateway("gw").mu.Unlock()
+	b.invite(func(r *Invite) { big(r); r.RequestURI = "sip:fallback@127.0.0.2" })
+	for {
+		n, err := u.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := string(buf[:n]); strings.HasPrefix(m, "INVITE sip:fallback@") {
+			if len(m) < 1400 || !strings.HasPrefix(field(m, "Via"), "SIP/2.0/UDP ") {
+				t.Error(m)
+			}
+			break
+		}
+	}
+}
+
+func TestKeepAliveIsAnswered(t *testing.T) {
+	b := newBox(t, false, nil)
+	p := b.connect("127.0.0.2", b.plain)
+	for _, part := range []string{"\r\n", "\r\n", "\r\n\r\n"} {
+		p.c.Write([]byte(part))
+		time.Sleep(20 * time.Millisecond)
+	}
+	p.c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	pong := make([]byte, 4)
+	if _, err := io.ReadFull(p.r, pong); err != nil || string(pong) != "\r\n\r\n" {
+		t.Errorf("%q %v", pong, err)
+	}
+}
+
+func TestMessageInPieces(t *testing.T) {
+	b := newBox(t, false, nil)
+	p := b.connect("127.0.0.2", b.plain)
+	options := crlf(overTCP(strings.ReplaceAll(inviteText("o", "o", "", "body"), "INVITE", "OPTIONS")))
+	for i := range len(options) {
+		p.c.Write([]byte(options[i : i+1]))
+	}
+	p.want("SIP/2.0 200 ")
+	p.write(strings.Replace(overTCP(strings.ReplaceAll(inviteText("o2", "o2", "", ""), "INVITE", "OPTIONS")), "CSeq: 1", "CSeq: x", 1),
+		overTCP(strings.ReplaceAll(inviteText("o3", "o3", "", ""), "INVITE", "OPTIONS")))
+	p.want("SIP/2.0 400 ") // one bad message does not end the connection
+	p.want("SIP/2.0 200 ")
+	p.c.Write([]byte("OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP x;branch=z9hG4bKx\r\n\r\n"))
+	p.want("SIP/2.0 400 ") // no length: nothing says where the next one begins
+	if _, err := p.r.ReadByte(); err != io.EOF && !errors.Is(err, net.ErrClosed) && !strings.Contains(fmt.Sprint(err), "reset") {
+		t.Errorf("still open: %v", err)
+	}
+}
+
+func TestStrangersAreDroppedBeforeTheHandshake(t *testing.T) {
+	b := newBox(t, true, nil)
+	if p, err := b.tryConnect("127.0.0.9", b.secure); err == nil {
+		p.c.SetReadDeadline(time.Now().Add(3 * time.Second))
+		if n, err := p.c.Read(make([]byte, 1)); n != 0 || err == nil || isTimeout(err) {
+			t.Errorf("read %d, %v", n, err)
+		}
+	} else if isTimeout(err) {
+		t.Error(err)
+	}
+	if st := b.s.Gateways()[0]; st.Untrusted != 1 || st.Connections != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout()
+}
+
+func TestHandshakeDeadline(t *testing.T) {
+	b := newBox(t, true, nil)
+	start := time.Now()
+	var wg sync.WaitGroup
+	for range 20 {
+		p := b.connect("127.0.0.2", b.secure)
+		wg.Go(func() {
+			p.c.SetReadDeadline(time.Now().Add(8 * time.Second))
+			if _, err := p.c.Read(make([]byte, 1)); isTimeout(err) {
+				t.Error("an idle connection stays")
+			}
+		})
+	}
+	wg.Wait()
+	if d := time.Since(start); d < 4*time.Second || d > 7*time.Second {
+		t.Errorf("closed after %v", d)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if st := b.s.Gateways()[0]; st.Connections != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestConnectionLimits(t *testing.T) {
+	b := newBox(t, false, func(c *config.Config, i *config.SIPInterface) {
+		c.Gateways[0].MaxConnections, c.Gateways[0].MaxConnsPerSource = 3, 2
+		i.Trust = []config.Source{{Prefix: prefix("127.0.0.0/24")}}
+	})
+	open := func(from string) bool {
+		p, err := b.tryConnect(from, b.plain)
+		if err != nil {
+			return false
+		}
+		p.c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		_, err = p.c.Read(make([]byte, 1))
+		return isTimeout(err)
+	}
+	for i, c := range []struct {
+		from string
+		want bool
+	}{{"127.0.0.2", true}, {"127.0.0.2", true}, {"127.0.0.2", false}, {"127.0.0.3", true}, {"127.0.0.4", false}} {
+		if open(c.from) != c.want {
+			t.Errorf("%d: from %s open is not %v", i, c.from, c.want)
+		}
+	}
+}
+
+// Microsoft's certificates carry the server usage only, also when it is the client (A.8).
+func TestClientCertificateWithServerUsageOnly(t *testing.T) {
+	b := newBox(t, true, nil)
+	pool := x509.NewCertPool()
+	pool.AddCert(b.root.cert)
+	try := func(cert ...tls.Certificate) error {
+		p := b.connect("127.0.0.2", b.secure)
+		c := tls.Client(p.c, &tls.Config{RootCAs: pool, ServerName: "sbc.example", Certificates: cert})
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		if _, err := c.Write([]byte(crlf(strings.ReplaceAll(strings.ReplaceAll(overTCP(inviteText("o", token(6), "", "")), "INVITE", "OPTIONS"), "/TCP", "/TLS")))); err != nil {
+			return err
+		}
+		m := (&peer{t, c, bufio.NewReader(c)})
+		line, err := m.r.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		if !strings.HasPrefix(line, "SIP/2.0 200 ") {
+			t.Errorf("%q", line)
+		}
+		if rest := m.restOfHead(); !strings.Contains(rest, "Contact: <sip:sbc.example:5062;transport=tls>") {
+			t.Error(rest)
+		}
+		return nil
+	}
+	if err := try(b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)); err != nil {
+		t.Errorf("server usage only: %v", err)
+	}
+	if err := try(); err == nil {
+		t.Error("no certificate was taken")
+	}
+	if err := try(newAuthority(t).pair(t, "sip.example", x509.ExtKeyUsageServerAuth)); err == nil {
+		t.Error("a certificate of another authority was taken")
+	}
+	if err := try(b.root.pair(t, "sip.example", x509.ExtKeyUsageClientAuth)); err == nil {
+		t.Error("a certificate without the server usage was taken")
+	}
+}
+
+func (p *peer) restOfHead() (head string) {
+	for {
+		line, err := p.r.ReadString('\n')
+		if head += line; err != nil || line == "\r\n" {
+			return head
+		}
+	}
+}
+
+func TestNamesOnOneAddressDoNotShareAConnection(t *testing.T) {
+	var l net.Listener
+	b := newBox(t, true, func(c *config.Config, i *config.SIPInterface) {
+		l = remote(t, c)
+		i.Remote.Host = "sip.example"
+		second := *i
+		second.Name, second.Remote.Host = "peer2", "sip2.example"
+		third := *i
+		third.Name, third.Remote = "peer3", config.HostPort{Host: "127.0.0.2", Port: i.Remote.Port}
+		c.CS[0].Interfaces = append(c.CS[0].Interfaces, &second, &third)
+	})
+	one, two := b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth), b.root.pair(t, "sip2.example", x509.ExtKeyUsageServerAuth)
+	pool := x509.NewCertPool()
+	pool.AddCert(b.root.cert)
+	var mu sync.Mutex
+	var asked []string
+	conf := &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, h.ServerName)
+		if h.ServerName == "sip2.example" {
+			return &two, nil
+		}
+		return &one, nil
+	}}
+	secure := func() *peer {
+		p := acceptPeer(t, l)
+		c := tls.Server(p.c, conf)
+		return &peer{t, c, bufio.NewReader(c)}
+	}
+	b.invite(nil)
+	m := secure().want("INVITE ")
+	if !strings.HasPrefix(field(m, "Via"), "SIP/2.0/TLS sbc.example:5062;") || field(m, "Contact") != "<sip:sbc.example:5062;transport=tls>" {
+		t.Error(m)
+	}
+	b.invite(func(r *Invite) { r.Interface = "peer2" })
+	secure().want("INVITE ")
+	mu.Lock()
+	if strings.Join(asked, " ") != "sip.example sip2.example" {
+		t.Errorf("asked for %q", asked)
+	}
+	mu.Unlock()
+	// A certificate for another name than the one that was dialled is refused.
+	b.invite(func(r *Invite) { r.Interface = "peer3" })
+	secure().r.ReadByte()
+	if e := want[Failed](t, b.call); e.Code != 503 || !e.Local {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestApplyLeavesConnectionsAlone(t *testing.T) {
+	b := newBox(t, false, nil)
+	p := b.connect("127.0.0.2", b.plain)
+	options := func(id string) string {
+		return overTCP(strings.ReplaceAll(inviteText(id, id, "", ""), "INVITE", "OPTIONS"))
+	}
+	p.write(options("1"))
+	p.want("SIP/2.0 200 ")
+	if err := b.apply(); err != nil {
+		t.Fatal(err)
+	}
+	p.write(options("2"))
+	p.want("SIP/2.0 200 ")
+
+	// A port changes: the new one is open, the old one closed, the connection stays.
+	cfg := *b.cfg
+	gw := *cfg.Gateways[0]
+	gi := *gw.Interfaces[0]
+	gi.UDPTCP = freePort(t)
+	gw.Interfaces, cfg.Gateways = []*config.GatewayInterface{&gi}, []*config.SIPGateway{&gw}
+	b.cfg = &cfg
+	if err := b.apply(); err != nil {
+		t.Fatal(err)
+	}
+	p.write(options("3"))
+	p.want("SIP/2.0 200 ")
+	b.connect("127.0.0.2", netip.AddrPortFrom(addr("127.0.0.1"), gi.UDPTCP)).write(options("4"))
+	if c, err := net.Dial("tcp", b.plain.String()); err == nil {
+		c.Close()
+		t.Error("the old port is open")
+	}
+
+	// One gateway that cannot be opened does not keep another from starting.
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	bad := gw
+	badIf := gi
+	bad.Name, badIf.UDPTCP = "bad", addrPortOf(taken.Addr()).Port()
+	bad.Interfaces = []*config.GatewayInterface{&badIf}
+	again := cfg
+	again.Gateways = []*config.SIPGateway{&bad, &gw}
+	b.cfg = &again
+	if err := b.apply(); err == nil || !strings.Contains(err.Error(), "bad") {
+		t.Errorf("error %v", err)
+	}
+	p.write(options("5"))
+	p.want("SIP/2.0 200 ")
+
+	// The gateway is shut: everything is closed.
+	off := gw
+	off.Enabled = false
+	last := cfg
+	last.Gateways = []*config.SIPGateway{&off}
+	b.cfg = &last
+	if err := b.apply(); err != nil {
+		t.Fatal(err)
+	}
+	p.c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := p.r.ReadByte(); err == nil || isTimeout(err) {
+		t.Errorf("the connection is still open: %v", err)
+	}
+}
