@@ -1,78 +1,103 @@
-// Package pki parses and checks certificates and private keys, and makes the parts of a tls.Config from them.
+// Package pki reads and judges certificates and private keys, and makes tls.Configs of them.
+//
+// It owns the forms in which keys and certificates are pasted, what is said about them, which trust anchors are built in, and how a
+// peer's certificate is verified in either role. It does not own where they are stored (see Store), opens nothing and has no
+// goroutines. The time comes from the caller, except in a handshake, where crypto/x509 takes it.
 package pki
 
 import (
 	"crypto"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"time"
+	"fmt"
+	"strings"
 
 	"viaduct/appliance/config"
 )
 
-// ErrEncrypted is wrapped when a private key needs a pass phrase and none was given; ErrPassphrase when it is wrong.
+// Store holds what was imported. Names come without their class, see Name.
+type Store interface {
+	Certificates(name string) ([]*x509.Certificate, error) // in the order of the paste
+	PrivateKey(name string) (crypto.Signer, error)
+}
+
+// Errors that ask for a pass phrase, or for another one. They come wrapped.
 var (
 	ErrEncrypted  = errors.New("the private key is encrypted: a pass phrase is needed")
 	ErrPassphrase = errors.New("the pass phrase is wrong")
 )
 
-// ParseCertificates reads one or several PEM certificates.
-func ParseCertificates(pem []byte) ([]*x509.Certificate, error) { return nil, errors.New("no certificate") }
-
-// ParsePrivateKey reads one PEM private key.
-func ParsePrivateKey(pem []byte, pass string) (crypto.Signer, error) {
-	return nil, errors.New("no private key")
+// ParseError says what is wrong with a paste, and in which of its lines.
+type ParseError struct {
+	Line int // from 1; 0: no line in particular
+	Text string
+	Err  error // may be nil
 }
 
-// Store holds what was imported. Names come without the pki: class.
-type Store interface {
-	Certificates(name string) ([]*x509.Certificate, error)
-	PrivateKey(name string) (crypto.Signer, error)
+func (e *ParseError) Error() string {
+	text := e.Text
+	if e.Err != nil && text != "" {
+		text += ": "
+	}
+	if e.Err != nil {
+		text += e.Err.Error()
+	}
+	if e.Line == 0 {
+		return text
+	}
+	return fmt.Sprintf("line %d: %s", e.Line, text)
 }
 
-// ServerConfig returns the TLS settings for accepted connections.
-func ServerConfig(p *config.TLSProfile, s Store) (*tls.Config, error) { return &tls.Config{}, nil }
+func (e *ParseError) Unwrap() error { return e.Err }
 
-// ClientConfig returns the TLS settings for a connection to serverName.
-func ClientConfig(p *config.TLSProfile, s Store, serverName string) (*tls.Config, error) {
-	return &tls.Config{}, nil
+// Name returns the name of a thing in the store: NAME of pki:certificate/NAME.
+func Name(n config.PKIName) string {
+	s := strings.TrimPrefix(string(n), "pki:")
+	if _, name, ok := strings.Cut(s, "/"); ok {
+		return name
+	}
+	return s
 }
 
-// CheckNames reports an error when the peer's certificate holds none of the names.
-func CheckNames(cs tls.ConnectionState, names ...string) error { return nil }
-
-// BuiltIn returns the built-in trust anchors; Roots the same as a pool.
-func BuiltIn() []*x509.Certificate { return nil }
-
-// Roots returns the built-in trust anchors.
-func Roots() *x509.CertPool { return nil }
-
-// Finding is something that an administrator should know about a key or certificate.
-type Finding struct {
-	Severity string // "error", "warning" or "note", as in the list of problems
-	Text     string
+// own returns the chain and the key that a profile shows, leaf first.
+func own(p *config.TLSProfile, s Store) (chain []*x509.Certificate, key crypto.Signer, err error) {
+	for _, o := range ordered(p) {
+		list, err := s.Certificates(Name(o.Name))
+		if err != nil {
+			return nil, nil, fmt.Errorf("profile tls %s: own-certificate %d: %w", p.Name, o.Index, err)
+		}
+		chain = append(chain, list...)
+	}
+	if len(chain) == 0 || p.PrivateKey == "" {
+		return nil, nil, nil
+	}
+	if key, err = s.PrivateKey(Name(p.PrivateKey)); err != nil {
+		return nil, nil, fmt.Errorf("profile tls %s: private-key: %w", p.Name, err)
+	}
+	if err := Belongs(chain[0], key); err != nil {
+		return nil, nil, fmt.Errorf("profile tls %s: %w", p.Name, err)
+	}
+	return chain, key, nil
 }
 
-// Check looks at everything that a profile refers to. A profile that faces Teams has further demands.
-func Check(p *config.TLSProfile, s Store, teams bool, now time.Time) []Finding { return nil }
-
-// Info describes a certificate for `show pki`.
-type Info struct {
-	Subject, Issuer     string
-	Names               []string // DNS names and addresses
-	NotBefore, NotAfter time.Time
-	Key                 string // "RSA 2048", "EC P-256", "Ed25519"
-	Usage               []string
-	CA                  bool
-	SHA256              string // upper case hex
+// anchors returns the certificates that a profile trusts. Of configured ones those that are missing are left out, since the others
+// still hold; it is an error only when none is left, for then the built-in ones would trust what nobody asked for.
+func anchors(p *config.TLSProfile, s Store) (*x509.CertPool, error) {
+	if len(p.Trusted) == 0 {
+		return Roots(), nil
+	}
+	pool, found := x509.NewCertPool(), false
+	var missing error
+	for _, n := range p.Trusted {
+		list, err := s.Certificates(Name(n))
+		missing = errors.Join(missing, err)
+		for _, c := range list {
+			pool.AddCert(c)
+			found = true
+		}
+	}
+	if !found {
+		return nil, fmt.Errorf("profile tls %s: no trusted certificate can be used: %w", p.Name, missing)
+	}
+	return pool, nil
 }
-
-// Describe returns what `show pki` tells about a certificate.
-func Describe(c *x509.Certificate) Info { return Info{} }
-
-// KeyType returns the type and size of a key, for example "RSA 2048".
-func KeyType(public crypto.PublicKey) string { return "" }
-
-// Belongs reports an error when the key is not the certificate's.
-func Belongs(c *x509.Certificate, key crypto.Signer) error { return nil }
