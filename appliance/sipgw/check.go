@@ -152,6 +152,9 @@ func soundAddress(v string) bool {
 		return false
 	}
 	uri := parseNameAddr(v).URI
+	if i := angle(v); i >= 0 && !strings.HasPrefix(v[i+1:], uri+">") {
+		return false // blanks around the URI
+	}
 	scheme, rest, ok := strings.Cut(uri, ":")
 	return ok && scheme != "" && rest != "" && !strings.ContainsAny(uri, " \t<>")
 }

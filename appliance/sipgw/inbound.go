@@ -31,6 +31,9 @@ func (g *gateway) incoming(tx *serverTx) {
 	c, req := g.conf.Load(), tx.req
 	i := g.interfaceOf(tx.from.source.Addr())
 	contact := contactOf(req)
+	if contact == "" && !isCookie(req) && len(headerValues(req, "Contact")) == 0 {
+		contact = parseNameAddr(firstValue(req, "From")).URI // RFC 2543 asked for none
+	}
 	switch {
 	case i == nil:
 		g.answer(tx, 403, nil)
