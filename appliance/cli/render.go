@@ -164,9 +164,10 @@ type Printed struct {
 	Path  []string // header lines of the modes around it
 	Text  string
 	Stmt  *Stmt
-	Owner any   // pointer to the struct whose field the line prints
-	Field []int // of the owner that the line prints, nil when it prints several
-	Index int   // in a list, else 0
+	Owner any    // pointer to the struct whose field the line prints
+	Field string // of the owner, "" when the line prints several
+	Index int    // in a list, else 0
+	Elem  any    // the object whose mode the line opens, or nil
 	elem  reflect.Value
 }
 
@@ -221,7 +222,7 @@ func (w *walker) stmt(s *Stmt, owner reflect.Value, def *reflect.Value, path []s
 		return
 	}
 	f := owner.Elem().FieldByIndex(s.field)
-	line.Field = s.field
+	line.Field = s.name
 	switch s.kind {
 	case kindList:
 		for i := range f.Len() {
@@ -271,6 +272,9 @@ func (s *Stmt) differs(a, b reflect.Value) bool {
 // element prints one element and, when it is a mode, what is in it.
 func (w *walker) element(s *Stmt, v, ptr reflect.Value, line Printed, i int, path []string) {
 	line.elem, line.Index = v, i
+	if s.Mode != nil {
+		line.Elem = ptr.Interface()
+	}
 	line.Text = s.text(v, w.mask)
 	w.f(&line)
 	if s.Mode != nil {

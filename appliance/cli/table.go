@@ -85,7 +85,8 @@ type Stmt struct {
 	Mode     *Mode // that it opens, or nil
 	kind     kind
 	inverted bool
-	field    []int // in the owner's struct
+	field    []int  // in the owner's struct
+	name     string // of that field
 	elem     reflect.Type
 	pattern  node
 	also     []node
@@ -194,7 +195,7 @@ func (s *Stmt) resolveField(m *Mode, fail func(string, ...any)) {
 			fail("%v has no field %q", typ, name)
 		}
 		s.field = append(s.field, f.Index...)
-		typ = f.Type
+		s.name, typ = f.Name, f.Type
 	}
 	switch {
 	case typ.Kind() == reflect.Bool:

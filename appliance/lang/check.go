@@ -1,8 +1,149 @@
 package lang
 
-import "viaduct/appliance/config"
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+)
 
 // Check says everything that is wrong with cfg.
-func (l *Language) Check(cfg *config.Config, env Env) []Problem { return nil }
+func (l *Language) Check(cfg *config.Config, env Env) []Problem {
+	return merge(append(l.check(cfg, env), env.Found...))
+}
 
-func sortProblems(p []Problem) {}
+func (l *Language) check(cfg *config.Config, env Env) []Problem {
+	c := &checker{cfg: cfg, env: env, lines: map[lineKey]Where{}, headers: map[any]Where{}, names: map[reflect.Type][]string{}}
+	l.table.Walk(cfg, true, c.line)
+	for _, check := range checks {
+		check(c)
+	}
+	return c.problems
+}
+
+// checks are what the lines of a configuration mean together.
+var checks = []func(*checker){
+	checkBinds, checkIdentities, checkNetwork, checkNames, checkClock, checkSwitches, checkTables, checkInterfaces,
+	checkTeams, checkCallingNumber, checkDomains, checkHuntGroups, checkGateways, checkTLS,
+}
+
+// checker collects problems.
+type checker struct {
+	cfg      *config.Config
+	env      Env
+	problems []Problem
+	lines    map[lineKey]Where // where each field of each object is printed
+	headers  map[any]Where     // the line that opens each object
+	names    map[reflect.Type][]string
+}
+
+type lineKey struct {
+	owner any
+	field string
+	index int
+}
+
+// line notes where a line stands, and checks what it refers to.
+func (c *checker) line(p *cli.Printed) {
+	w := Where{Path: p.Path, Source: p.Text}
+	c.lines[lineKey{p.Owner, p.Field, p.Index}] = w
+	if p.Elem != nil {
+		c.headers[p.Elem] = w
+	}
+	if p.Stmt.Note != "" && !strings.HasPrefix(p.Text, "no ") {
+		c.add(w, Note, p.Stmt.Note, "")
+	}
+	p.Refs(func(t reflect.Type, what, name string, value any) {
+		if t == reflect.TypeFor[config.Ref[config.IPInterface]]() || t == reflect.TypeFor[config.Ref[config.IdentityGroup]]() {
+			return // bound to a context: see checkBinds and checkIdentities
+		}
+		defined, ok := c.names[t]
+		if !ok {
+			for _, n := range types[t].Names(c.cfg) {
+				defined = append(defined, config.SameName(n))
+			}
+			c.names[t] = defined
+		}
+		if !slices.Contains(defined, config.SameName(name)) {
+			c.missing(w, what, name, defined)
+		}
+	})
+}
+
+// missing reports a reference to an object that does not exist.
+func (c *checker) missing(w Where, what, name string, defined []string) {
+	text := fmt.Sprintf("no such %s: %s", what, name)
+	near := cli.Nearest(name, defined)
+	switch {
+	case len(near) > 0:
+		text += ", did you mean " + near[0] + "?"
+	case len(defined) == 1:
+		near = defined
+		fallthrough
+	case len(defined) > 0 && len(defined) <= 8:
+		text += ", defined: " + strings.Join(defined, ", ")
+	case len(defined) == 0:
+		text += ", none is defined"
+	}
+	fix := ""
+	if len(near) > 0 {
+		fix = replaceWord(w.Source, name, near[0])
+	}
+	c.add(w, Error, text, fix)
+}
+
+// replaceWord replaces the last word of a line that is name.
+func replaceWord(line, name, with string) string {
+	words := strings.Split(line, " ")
+	for i := len(words) - 1; i >= 0; i-- {
+		if words[i] == cli.Quote(name) {
+			words[i] = cli.Quote(with)
+			return strings.Join(words, " ")
+		}
+	}
+	return ""
+}
+
+func (c *checker) add(w Where, s Severity, text, fix string) {
+	c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: s, Text: text, Fix: fix})
+}
+
+// at is where a field of an object stands; where it is not printed, the object's header.
+func (c *checker) at(owner any, field string, index ...int) Where {
+	k := lineKey{owner: owner, field: field}
+	if len(index) > 0 {
+		k.index = index[0]
+	}
+	if w, ok := c.lines[k]; ok {
+		return w
+	}
+	return c.headers[owner]
+}
+
+// in is where a line that is missing in an object would stand: what is said is about its header, and the fix belongs below.
+func (c *checker) in(owner any, s Severity, text, fix string) {
+	w := c.headers[owner]
+	p := Problem{Path: w.Path, Source: w.Source, Severity: s, Text: text, Fix: fix}
+	if fix != "" {
+		p.FixPath = append(slices.Clone(w.Path), w.Source)
+	}
+	c.problems = append(c.problems, p)
+}
+
+// interfaces are all SIP interfaces with the gateway that they use, nil when there is none.
+func (c *checker) interfaces(f func(*config.Switch, *config.SIPInterface, *config.SIPGateway)) {
+	for _, s := range c.cfg.CS {
+		for _, i := range s.Interfaces {
+			f(s, i, i.Gateway.In(c.cfg))
+		}
+	}
+}
+
+// isTeams reports whether the peer of an interface is Microsoft Teams.
+func isTeams(i *config.SIPInterface) bool {
+	h := strings.ToLower(i.Remote.Host)
+	return strings.HasSuffix(h, ".pstnhub.microsoft.com") || strings.HasSuffix(h, ".teams.microsoft.us")
+}

@@ -22,12 +22,12 @@ func (l *Language) Parse(text []byte) (*config.Config, []Problem) {
 func (l *Language) CheckFile(name string, text []byte, env Env) []Problem {
 	r := l.read(name, text)
 	problems := r.problems
-	for _, p := range l.Check(r.cfg, env) {
+	for _, p := range l.check(r.cfg, env) {
 		p.File, p.Line = name, r.lineOf(p)
 		problems = append(problems, p)
 	}
 	sortProblems(problems)
-	return problems
+	return merge(problems)
 }
 
 // Print writes cfg as lines that Parse reads back; masked leaves secrets out.
@@ -91,6 +91,9 @@ func (r *reader) line(line string) {
 	r.cfg = changed
 	if w.implicit != "" {
 		r.report(Note, line, "outside of any context cs: taken into "+w.implicit)
+		if key := lineAt(nil, w.implicit); r.lines[key] == 0 {
+			r.lines[key] = r.last
+		}
 	}
 	if m.Neg {
 		if m.Stmt.Mode != nil {
@@ -125,7 +128,7 @@ func (r *reader) command(line string, m *cli.Match) {
 // remember notes where the printed form of a line stands.
 func (r *reader) remember(w layer, m *cli.Match) {
 	if text := r.lang.editor.Text(r.cfg, w.path, m); text != "" {
-		key := where(w.headers, text)
+		key := lineAt(w.headers, text)
 		if _, known := r.lines[key]; !known || m.Stmt.Mode == nil {
 			r.lines[key] = r.last
 		}
@@ -135,7 +138,7 @@ func (r *reader) remember(w layer, m *cli.Match) {
 // lineOf finds the line of a problem: its own, or the header of the block that it is about.
 func (r *reader) lineOf(p Problem) int {
 	for path, source := p.Path, p.Source; ; {
-		if n, ok := r.lines[where(path, source)]; ok {
+		if n, ok := r.lines[lineAt(path, source)]; ok {
 			return n
 		}
 		if len(path) == 0 {
@@ -145,7 +148,7 @@ func (r *reader) lineOf(p Problem) int {
 	}
 }
 
-func where(path []string, text string) string { return strings.Join(path, "\n") + "\n\n" + text }
+func lineAt(path []string, text string) string { return strings.Join(path, "\n") + "\n\n" + text }
 
 func (r *reader) report(s Severity, line, text string) {
 	r.problems = append(r.problems, Problem{File: r.name, Line: r.last, Path: r.place.header, Source: strings.TrimSpace(line), Severity: s, Text: text})

@@ -7,13 +7,13 @@ import (
 
 func TestReference(t *testing.T) {
 	l := New()
-	text, err := os.ReadFile("testdata/starface-teams.cfg")
-	if err != nil {
-		t.Fatal(err)
+	for _, f := range []string{"starface-teams.cfg", "starface-teams-as-printed.cfg"} {
+		text, err := os.ReadFile("testdata/" + f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range l.CheckFile(f, text, Env{}) {
+			t.Log(p)
+		}
 	}
-	cfg, problems := l.Parse(text)
-	for _, p := range problems {
-		t.Log(p.Line, p)
-	}
-	t.Logf("%s", l.Print(cfg, false))
 }

@@ -3,6 +3,9 @@ package lang
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 )
 
 // ErrPassphrase says that a private key is encrypted and needs its pass phrase.
@@ -27,12 +30,28 @@ type Problem struct {
 	Source   string   // the line itself, as show running-config prints it
 	Severity Severity
 	Text     string
-	Fix      string // a line to paste in Path's mode, or empty
+	Fix      string   // a line to paste, or empty
+	FixPath  []string // header lines of the mode that Fix belongs in; nil: Path
+	Also     []Where  // further lines of which the same is to be said
+}
+
+// Where is a line of a configuration.
+type Where struct {
+	Line   int // as Problem.Line
+	Path   []string
+	Source string
 }
 
 // String is how sbcd -check prints it: "FILE:LINE: severity: text".
 func (p Problem) String() string {
 	text := fmt.Sprintf("%s: %s", p.Severity, p.Text)
+	if len(p.Also) > 0 && p.File != "" {
+		var lines []string
+		for _, w := range p.Also {
+			lines = append(lines, strconv.Itoa(w.Line))
+		}
+		text += "; also line " + strings.Join(lines, ", ")
+	}
 	if p.Fix != "" {
 		text += "; fix: " + p.Fix
 	}
@@ -40,4 +59,30 @@ func (p Problem) String() string {
 		return text
 	}
 	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, text)
+}
+
+// sortProblems puts problems in order of lines, and of severity within a line.
+func sortProblems(list []Problem) {
+	slices.SortStableFunc(list, func(a, b Problem) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return int(a.Severity) - int(b.Severity)
+	})
+}
+
+// merge joins warnings and notes that say the same of several lines.
+func merge(list []Problem) []Problem {
+	var out []Problem
+	first := map[string]int{}
+	for _, p := range list {
+		key := p.Severity.String() + p.Text
+		if i, ok := first[key]; ok && p.Severity != Error {
+			out[i].Also = append(out[i].Also, Where{Line: p.Line, Path: p.Path, Source: p.Source})
+			continue
+		}
+		first[key] = len(out)
+		out = append(out, p)
+	}
+	return out
 }

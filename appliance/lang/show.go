@@ -80,14 +80,20 @@ func showProblems(c *call, _ *none) error {
 	for _, p := range problems {
 		count[p.Severity]++
 		c.printf("%s: %s\n", p.Severity, p.Text)
-		if p.Source != "" {
-			c.printf("  in: %s\n", strings.Join(append(slices.Clone(p.Path), p.Source), " / "))
+		for _, w := range append([]Where{{Path: p.Path, Source: p.Source}}, p.Also...) {
+			if w.Source != "" {
+				c.printf("  in: %s\n", strings.Join(append(slices.Clone(w.Path), w.Source), " / "))
+			}
 		}
 		if p.Fix == "" {
 			continue
 		}
 		c.printf("  fix:\n")
-		for _, line := range append(slices.Clone(p.Path), p.Fix) {
+		path := p.Path
+		if p.FixPath != nil {
+			path = p.FixPath
+		}
+		for _, line := range append(slices.Clone(path), p.Fix) {
 			c.printf("    %s\n", line)
 		}
 	}

@@ -1,0 +1,271 @@
+package lang
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp/syntax"
+	"slices"
+	"strings"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+// checkSwitches looks for contexts that route nothing.
+func checkSwitches(c *checker) {
+	for _, s := range c.cfg.CS {
+		if !s.Enabled && len(s.Interfaces)+len(s.RoutingTables) > 0 {
+			c.in(s, Warning, "context cs "+s.Name+" is shut down: no call will be routed", "no shutdown")
+		}
+		for _, f := range s.Functions {
+			if c.runsItself(f, f.Name, 0) {
+				c.add(c.headers[f], Warning, "complex-function "+f.Name+" runs itself", "")
+			}
+		}
+	}
+}
+
+// deepest is how deep functions may run each other.
+const deepest = 16
+
+func (c *checker) runsItself(f *config.ComplexFunction, name string, depth int) bool {
+	for _, s := range f.Steps {
+		_, next := config.FunctionIn(c.cfg, s.Run)
+		if next != nil && (next.Name == name || depth < deepest && c.runsItself(next, name, depth+1)) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkTables looks at keys and values that hardly mean what they say.
+func checkTables(c *checker) {
+	for _, s := range c.cfg.CS {
+		for _, t := range s.MappingTables {
+			for n, m := range t.Maps {
+				c.mapping(c.at(t, "Maps", n), t, m)
+			}
+		}
+		for _, t := range s.RoutingTables {
+			if len(t.Routes) == 0 {
+				c.add(c.headers[t], Warning, "routing-table "+t.Name+" has no routes: its calls are dropped", "")
+			}
+		}
+	}
+}
+
+func (c *checker) mapping(w Where, t *config.MappingTable, m config.Mapping) {
+	key := m.Key.String()
+	if isE164(t.Out) && mayBeEmpty(key, m.To) {
+		c.add(w, Note, "the key also matches where its group is empty: the number then stays as it was, an empty one is never written", "")
+	}
+	if at := bareDot(key); at >= 0 {
+		c.add(w, Note, `a "." in a key stands for any character: write \. for a dot`, "map "+key[:at]+`\`+key[at:]+" to "+m.To)
+	}
+	if isE164(t.In) && openNumber(m.Key) && !strings.Contains(m.To, `\`) {
+		c.add(w, Note, "the key also matches longer numbers that begin so: end it with $", "map "+key+"$ to "+m.To)
+	}
+}
+
+func isE164(p config.Property) bool { return strings.HasSuffix(string(p), "e164") }
+
+// wholeNumber is the length from which a key of digits is taken for a whole number that should end in $.
+const wholeNumber = 8
+
+// openNumber reports whether a key is a whole number, to the last digit, without $.
+func openNumber(p config.Pattern) bool {
+	key := p.String()
+	digits := strings.TrimPrefix(strings.TrimPrefix(key, `\`), "+")
+	return len(digits) >= wholeNumber && strings.Trim(digits, "0123456789") == ""
+}
+
+// bareDot finds a single dot between letters or digits, which is meant to be one.
+func bareDot(key string) int {
+	for i := 1; i+1 < len(key); i++ {
+		if key[i] == '.' && wordChar(key[i-1]) && wordChar(key[i+1]) && !(i >= 2 && key[i-2] == '\\') && strings.ContainsAny(key, "@:") {
+			return i
+		}
+	}
+	return -1
+}
+
+func wordChar(b byte) bool { return b >= '0' && b <= '9' || b|0x20 >= 'a' && b|0x20 <= 'z' }
+
+// mayBeEmpty reports whether a value that consists of groups only can be empty: all its groups may match nothing.
+func mayBeEmpty(key, to string) bool {
+	if len(to) < 2 || strings.Trim(to, `\123456789`) != "" {
+		return false
+	}
+	re, err := syntax.Parse(strings.TrimPrefix(key, "^"), syntax.Perl)
+	if err != nil {
+		return false
+	}
+	for i := 0; i+1 < len(to); i += 2 {
+		if to[i] != '\\' || !optionalGroup(re, int(to[i+1]-'0'), false) {
+			return false
+		}
+	}
+	return true
+}
+
+// optionalGroup reports whether group n stands under something that need not match.
+func optionalGroup(re *syntax.Regexp, n int, optional bool) bool {
+	if re.Op == syntax.OpCapture && re.Cap == n {
+		return optional
+	}
+	switch re.Op {
+	case syntax.OpQuest, syntax.OpStar, syntax.OpAlternate:
+		optional = true
+	case syntax.OpRepeat:
+		optional = optional || re.Min == 0
+	}
+	return slices.ContainsFunc(re.Sub, func(s *syntax.Regexp) bool { return optionalGroup(s, n, optional) })
+}
+
+// checkInterfaces looks for interfaces that cannot make or take calls.
+func checkInterfaces(c *checker) {
+	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, g *config.SIPGateway) {
+		w := c.headers[i]
+		if i.Gateway.IsZero() {
+			c.add(w, Warning, "interface sip "+i.Name+" has no bind context sip-gateway: it can neither call nor be called", "")
+		}
+		if i.Route.IsZero() {
+			c.add(w, Warning, "interface sip "+i.Name+" has no route call: calls that come in are rejected", "")
+		}
+		if i.Remote.Host == "" {
+			c.add(w, Warning, "interface sip "+i.Name+" has no remote: it cannot call", "")
+		}
+		if len(i.Trust) == 0 {
+			c.in(i, Warning, "interface sip "+i.Name+" trusts nobody: requests to it get no answer", "trust remote")
+		}
+		for n, o := range i.Outgoing {
+			if o.Header == "contact-header" && o.Part == "user-part" && strings.Contains(o.Fix, ".") {
+				c.add(c.at(i, "Outgoing", n), Note,
+					fmt.Sprintf("%s becomes the user part of Contact; its host part comes from spoofed contact-header", o.Fix), "")
+			}
+		}
+		if p := i.PenaltyBox; p.Timeout > p.Interval {
+			c.add(c.at(i, "PenaltyBox"), Warning, "the timeout is longer than the interval", "")
+		}
+		if g != nil && !g.Enabled {
+			c.in(g, Warning, "context sip-gateway "+g.Name+" is shut down: its interfaces can neither call nor be called", "no shutdown")
+		}
+	})
+}
+
+// checkHuntGroups looks for groups that do not hunt.
+func checkHuntGroups(c *checker) {
+	for _, s := range c.cfg.CS {
+		for _, h := range s.HuntGroups {
+			if len(h.Routes) == 0 {
+				c.add(c.headers[h], Warning, "service hunt-group "+h.Name+" has no destination", "")
+			}
+			if h.Timeout > 0 && h.Timeout < 10*time.Second {
+				c.add(c.at(h, "Timeout"), Note, "the timeout counts until the first answer, 100 Trying included; a phone that rings is not cut short", "")
+			}
+		}
+	}
+}
+
+// checkCallingNumber looks for callers of a PBX who would reach Teams under a number that Teams does not take.
+func checkCallingNumber(c *checker) {
+	for _, s := range c.cfg.CS {
+		if s.CountryCode != "" {
+			continue
+		}
+		for _, i := range s.Interfaces {
+			if isTeams(i) || c.writesCalling(config.Ref[config.Function]{Name: i.MappingIn.Name}, 0) {
+				continue
+			}
+			c.unmappedPath(s, i.Route, 0, map[string]bool{})
+		}
+	}
+}
+
+// unmappedPath follows the routes from dest and reports those on which calls get to Teams without a calling number of ours.
+func (c *checker) unmappedPath(s *config.Switch, dest config.Dest, depth int, seen map[string]bool) {
+	t := dest.Table.In(c.cfg)
+	if t == nil || depth > deepest || seen[t.Name] {
+		return
+	}
+	seen[t.Name] = true
+	for n, r := range t.Routes {
+		if c.writesCalling(r.Function, 0) {
+			continue
+		}
+		if c.endsAtTeams(r.Dest) {
+			c.add(c.at(t, "Routes", n), Warning, "nothing maps the calling number on the way to Teams, which wants it with +: "+
+				"add a mapping-table to calling-e164, or country-code, international-prefix and national-prefix", "")
+		}
+		c.unmappedPath(s, r.Dest, depth+1, seen)
+	}
+}
+
+// endsAtTeams reports whether a destination is Teams, directly or through a hunt group.
+func (c *checker) endsAtTeams(d config.Dest) bool {
+	if i := d.Interface.In(c.cfg); i != nil {
+		return isTeams(i)
+	}
+	if h := d.Service.In(c.cfg); h != nil {
+		return slices.ContainsFunc(h.Routes, func(r config.HuntRoute) bool {
+			i := r.Dest.Interface.In(c.cfg)
+			return i != nil && isTeams(i)
+		})
+	}
+	return false
+}
+
+// writesCalling reports whether a function writes the calling number.
+func (c *checker) writesCalling(r config.Ref[config.Function], depth int) bool {
+	m, f := config.FunctionIn(c.cfg, r)
+	if m != nil {
+		return m.Out == config.CallingE164 || m.Out == config.E164
+	}
+	return f != nil && depth < deepest && slices.ContainsFunc(f.Steps, func(s config.Step) bool { return c.writesCalling(s.Run, depth+1) })
+}
+
+// checkDomains looks for addresses of callers whose host no location service knows: their accounts would not be found.
+func checkDomains(c *checker) {
+	for _, s := range c.cfg.CS {
+		for _, t := range s.MappingTables {
+			if t.Out != config.CallingURI && t.Out != config.URI {
+				continue
+			}
+			for _, m := range t.Maps {
+				user, _, _ := strings.Cut(strings.TrimPrefix(m.To, "sip:"), "@")
+				c.domainOf(user, uriHost(m.To))
+			}
+		}
+	}
+}
+
+// domainOf checks that the location service that knows an identity also knows the host.
+func (c *checker) domainOf(user, host string) {
+	if host == "" {
+		return
+	}
+	for _, l := range c.cfg.Location {
+		if l.MatchAny || len(l.Domains) == 0 || !slices.ContainsFunc(l.Identities, func(i *config.Identity) bool { return i.Name == user }) {
+			continue
+		}
+		if slices.ContainsFunc(l.Domains, func(d config.Domain) bool { return strings.EqualFold(d.Host, host) || c.resolvesTo(d.Host, host) }) {
+			continue
+		}
+		last := l.Domains[len(l.Domains)-1].Index
+		w := c.at(l, "Domains", 0)
+		text := fmt.Sprintf("callers are sent with the host %s, which is no domain of location-service %s: their accounts are found only if a domain resolves to it", host, l.Name)
+		if slices.ContainsFunc(c.problems, func(p Problem) bool { return p.Text == text }) {
+			return
+		}
+		c.add(w, Warning, text, fmt.Sprintf("domain %d %s", last+1, host))
+	}
+}
+
+func (c *checker) resolvesTo(name, addr string) bool {
+	a, err := netip.ParseAddr(addr)
+	if err != nil || c.env.Resolve == nil {
+		return false
+	}
+	addrs, _ := c.env.Resolve(name)
+	return slices.Contains(addrs, a)
+}

@@ -1,0 +1,258 @@
+package lang
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+)
+
+// checkBinds checks names that are looked up inside of another object.
+func checkBinds(c *checker) {
+	for _, p := range c.cfg.Ports {
+		c.ipInterface(c.at(p, "Bind"), p.Bind.Context, p.Bind.Interface)
+	}
+	for _, g := range c.cfg.Gateways {
+		for _, i := range g.Interfaces {
+			w := c.at(i, "Bind")
+			if !c.ipInterface(w, i.Bind.Context, i.Bind.Interface) {
+				continue
+			}
+			if c.cfg.Address(i.Bind).IsValid() {
+				continue
+			}
+			x := c.cfg.IPInterface(i.Bind.Context, i.Bind.Interface)
+			var defined []string
+			for _, a := range x.Addresses {
+				defined = append(defined, a.Name)
+			}
+			c.missing(w, "address of interface "+x.Name, i.Bind.Address, defined)
+		}
+	}
+}
+
+// ipInterface checks that an interface exists in its context; a missing context has been reported with its own name.
+func (c *checker) ipInterface(w Where, context config.Ref[config.IPContext], name config.Ref[config.IPInterface]) bool {
+	if name.IsZero() {
+		return false
+	}
+	x := context.In(c.cfg)
+	if x == nil {
+		return false
+	}
+	if c.cfg.IPInterface(context, name) != nil {
+		return true
+	}
+	c.missing(w, "interface of context ip "+x.Name, name.Name, names(x.Interfaces, func(i *config.IPInterface) string { return i.Name }))
+	return false
+}
+
+// attached lists the networks of all interfaces.
+func (c *checker) attached() (nets []netip.Prefix) {
+	for _, x := range c.cfg.IP {
+		for _, i := range x.Interfaces {
+			for _, a := range i.Addresses {
+				nets = append(nets, a.Prefix.Masked())
+			}
+		}
+	}
+	return nets
+}
+
+// reachable reports whether a network or a route leads to an address.
+func (c *checker) reachable(a netip.Addr) bool {
+	nets := c.attached()
+	for _, x := range c.cfg.IP {
+		for _, t := range x.Tables {
+			for _, r := range t.Routes {
+				nets = append(nets, r.Prefix.Masked())
+			}
+		}
+	}
+	return slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// checkNetwork looks for addresses that no packet can reach.
+func checkNetwork(c *checker) {
+	bound := map[*config.IPInterface]bool{}
+	for _, p := range c.cfg.Ports {
+		if i := c.cfg.IPInterface(p.Bind.Context, p.Bind.Interface); i != nil && p.Enabled {
+			bound[i] = true
+		}
+	}
+	hasDefault := false
+	nets := c.attached()
+	for _, x := range c.cfg.IP {
+		for _, i := range x.Interfaces {
+			if !bound[i] && len(i.Addresses) > 0 {
+				c.add(c.headers[i], Warning, "no port that is up carries interface "+i.Name, "")
+			}
+		}
+		for _, t := range x.Tables {
+			for n, r := range t.Routes {
+				hasDefault = hasDefault || r.Prefix.Bits() == 0
+				if !slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(r.Gateway) }) {
+					c.add(c.at(t, "Routes", n), Warning, fmt.Sprintf("gateway %s is in no attached network", r.Gateway), "")
+				}
+			}
+		}
+	}
+	if len(c.cfg.IP) > 0 && !hasDefault && c.needsInternet() {
+		x := c.cfg.IP[0]
+		c.in(x, Warning, "no default route: "+c.firstName()+" is unreachable", "")
+	}
+	for n, s := range c.cfg.DNSServers {
+		if len(nets) > 0 && !c.reachable(s) {
+			c.add(c.at(c.cfg, "DNSServers", n), Warning, fmt.Sprintf("%s is in no attached network, and no route leads there", s), "")
+		}
+	}
+	c.reachableHosts(nets)
+}
+
+// reachableHosts checks addresses in remotes, registrars and the values of mapping tables.
+func (c *checker) reachableHosts(nets []netip.Prefix) {
+	if len(nets) == 0 {
+		return
+	}
+	check := func(w Where, host string) {
+		if a, err := netip.ParseAddr(host); err == nil && !c.reachable(a) {
+			c.add(w, Warning, fmt.Sprintf("%s is in no attached network, and no route leads there", a), "")
+		}
+	}
+	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, _ *config.SIPGateway) {
+		check(c.at(i, "Remote"), i.Remote.Host)
+	})
+	for _, s := range c.cfg.CS {
+		for _, t := range s.MappingTables {
+			if !strings.HasSuffix(string(t.Out), "uri") {
+				continue
+			}
+			for n, m := range t.Maps {
+				check(c.at(t, "Maps", n), uriHost(m.To))
+			}
+		}
+	}
+}
+
+// uriHost is the host of a value such as sip:user@host:port;params.
+func uriHost(v string) string {
+	_, host, ok := strings.Cut(v, "@")
+	if !ok {
+		return ""
+	}
+	return host[:len(host)-len(strings.TrimLeft(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"))]
+}
+
+// needsInternet reports whether any peer is known by a name or stands outside of the attached networks.
+func (c *checker) needsInternet() bool { return c.firstName() != "" }
+
+// firstName is the first peer's name that has to be looked up, preferably Microsoft's.
+func (c *checker) firstName() (name string) {
+	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, _ *config.SIPGateway) {
+		if _, err := netip.ParseAddr(i.Remote.Host); err == nil || i.Remote.Host == "" {
+			return
+		}
+		if name == "" || isTeams(i) && !strings.HasSuffix(name, ".pstnhub.microsoft.com") {
+			name = i.Remote.Host
+		}
+	})
+	return name
+}
+
+// checkNames looks for names that nothing can resolve.
+func checkNames(c *checker) {
+	if c.firstName() != "" && len(c.cfg.DNSServers) == 0 {
+		c.interfaces(func(_ *config.Switch, i *config.SIPInterface, _ *config.SIPGateway) {
+			if _, err := netip.ParseAddr(i.Remote.Host); err != nil && i.Remote.Host != "" {
+				w := c.at(i, "Remote")
+				c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
+					Text: "no name server: names of peers cannot be resolved (dns-client server ADDRESS)"})
+			}
+		})
+		return
+	}
+	if c.env.Resolve == nil {
+		return
+	}
+	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, _ *config.SIPGateway) {
+		if i.Remote.Host == "" {
+			return
+		}
+		if addrs, known := c.env.Resolve(i.Remote.Host); known && len(addrs) == 0 {
+			c.add(c.at(i, "Remote"), Warning, fmt.Sprintf("the name %s does not exist", i.Remote.Host), "")
+		}
+	})
+}
+
+// checkClock looks at the time: certificates depend on it.
+func checkClock(c *checker) {
+	usesTLS := func(f func(config.Ref[config.TLSProfile])) {
+		for _, g := range c.cfg.Gateways {
+			if !g.TLS.IsZero() {
+				f(g.TLS)
+			}
+		}
+	}
+	if !c.cfg.SNTP.Enabled || len(c.cfg.SNTP.Servers) == 0 {
+		done := false
+		usesTLS(func(r config.Ref[config.TLSProfile]) {
+			t := r.In(c.cfg)
+			if t == nil || done {
+				return
+			}
+			done = true
+			w := c.headers[t]
+			fix := ""
+			if len(c.cfg.SNTP.Servers) > 0 {
+				fix = "sntp-client"
+			}
+			c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning, Fix: fix, FixPath: []string{},
+				Text: "the clock is not synchronised, TLS will fail: sntp-client and sntp-client server primary HOST are missing"})
+		})
+		return
+	}
+	if c.env.Synced != nil && !*c.env.Synced {
+		c.add(c.at(c.cfg, "Enabled"), Warning, "the clock is not synchronised yet: certificates cannot be judged", "")
+	}
+	if _, err := Zone(c.cfg.Clock.Zone); err != nil {
+		c.add(c.at(c.cfg, "Zone"), Error, err.Error(), "")
+	}
+}
+
+// checkIdentities checks groups and accounts inside of their location service.
+func checkIdentities(c *checker) {
+	for _, l := range c.cfg.Location {
+		groups := names(l.Groups, func(g *config.IdentityGroup) string { return config.SameName(g.Name) })
+		for n, i := range l.Identities {
+			w := c.at(l, "Identities", n)
+			if g := i.Inherits; !g.IsZero() && !slices.Contains(groups, config.SameName(g.Name)) {
+				c.missing(w, "identity-group of location-service "+l.Name, g.Name, groups)
+				continue
+			}
+			f, _ := l.Faces(i.Name)
+			if r := f.Registration; r != nil && r.Auto && len(l.Domains) == 0 {
+				c.add(w, Warning, "the location-service has no domain: nothing can be registered", "")
+			}
+			if f.AuthOutbound == nil || len(f.AuthOutbound.Services) == 0 {
+				continue
+			}
+			if _, ok := l.Credential(c.cfg, i.Name); !ok && c.servicesExist(f.AuthOutbound) {
+				s := f.AuthOutbound.Services[0]
+				user := s.Username
+				if user == "" {
+					user = i.Name
+				}
+				c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
+					Text:    fmt.Sprintf("identity %s has no account: authentication-service %s has no username %s", i.Name, s.Service.Name, user),
+					FixPath: []string{"authentication-service " + cli.Quote(s.Service.Name)}, Fix: "username " + cli.Quote(user) + " password PASSWORD"})
+			}
+		}
+	}
+}
+
+func (c *checker) servicesExist(a *config.AuthOutbound) bool {
+	return !slices.ContainsFunc(a.Services, func(s config.Authenticate) bool { return s.Service.In(c.cfg) == nil })
+}

@@ -1,0 +1,212 @@
+package lang
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"viaduct/appliance/config"
+)
+
+// signallingNetworks are where Teams signals from today; config.TeamsSignalling is the superset that trust microsoft-teams means.
+var signallingNetworks = []netip.Prefix{netip.MustParsePrefix("52.112.0.0/14"), netip.MustParsePrefix("52.122.0.0/15")}
+
+// checkTeams checks what Microsoft demands of interfaces towards Teams.
+func checkTeams(c *checker) {
+	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, g *config.SIPGateway) {
+		if !isTeams(i) {
+			return
+		}
+		if n := narrowTrust(i.Trust); n >= 0 {
+			w := c.at(i, "Trust", n)
+			c.add(w, Warning, "Teams signals from 52.112.0.0/14 and 52.122.0.0/15: calls from its other data centres are dropped", "trust microsoft-teams")
+		}
+		if i.TransferEmit {
+			c.in(i, Note, "a call from Teams back to Teams would be handed back with REFER, which Teams does not take", "no call-transfer emit")
+		}
+		if v := i.VoIP.In(c.cfg); v != nil && v.SRTP != "forced" {
+			c.add(c.at(v, "SRTP"), Warning, "Teams takes SRTP only", "srtp transmission forced")
+		}
+		if g == nil {
+			return
+		}
+		for _, gi := range g.Interfaces {
+			c.contactHost(i, g, gi)
+		}
+	})
+}
+
+// narrowTrust returns the line to complain about when trusted networks leave out some of Microsoft's, or -1.
+func narrowTrust(trust []config.Source) int {
+	first := -1
+	for _, need := range signallingNetworks {
+		covered := slices.ContainsFunc(trust, func(s config.Source) bool {
+			return s.Teams || s.Prefix.IsValid() && s.Prefix.Bits() <= need.Bits() && s.Prefix.Contains(need.Addr())
+		})
+		if !covered {
+			first = max(first, slices.IndexFunc(trust, func(s config.Source) bool { return s.Prefix.IsValid() && s.Prefix.Overlaps(need) }), 0)
+		}
+	}
+	return first
+}
+
+// contactHost checks that the SBC has one name: in Contact, in local, and in its certificate.
+func (c *checker) contactHost(i *config.SIPInterface, g *config.SIPGateway, gi *config.GatewayInterface) {
+	contact := gi.SpoofedContact.Host
+	w := c.at(gi, "SpoofedContact")
+	if contact == "" {
+		fix := ""
+		if i.Local.Host != "" {
+			fix = fmt.Sprintf("spoofed contact-header manual %s port %d", i.Local.Host, gi.TLS)
+		}
+		c.in(gi, Warning, "Contact towards Teams holds an address: Teams answers 403 unless it holds the name in the certificate", fix)
+		return
+	}
+	if i.Local.Host != "" && !strings.EqualFold(contact, i.Local.Host) {
+		c.add(w, Warning, fmt.Sprintf("Contact towards Teams says %s, but local is %s: Teams answers 403 unless Contact is the paired name in the certificate",
+			contact, i.Local.Host), strings.Replace(w.Source, contact, i.Local.Host, 1))
+	}
+	if addr := c.cfg.Address(gi.Bind); addr.IsPrivate() && !gi.SpoofedMedia.IsValid() {
+		c.in(gi, Note, fmt.Sprintf("%s is a private address: behind port forwarding the address in SDP must be the public one (spoofed media-address)", addr), "")
+	}
+	t := g.TLS.In(c.cfg)
+	if t == nil || len(t.Own) == 0 || c.env.PKI == nil {
+		return
+	}
+	chain, err := c.env.PKI.Certificates(pkiBase(t.Own[0].Name))
+	if err != nil || len(chain) == 0 {
+		return
+	}
+	if chain[0].VerifyHostname(contact) != nil {
+		c.add(w, Warning, fmt.Sprintf("Contact towards Teams says %s, but the certificate is for %s", contact, strings.Join(chain[0].DNSNames, ", ")), "")
+	}
+	if _, ec := chain[0].PublicKey.(*ecdsa.PublicKey); ec {
+		c.add(c.at(t, "Own", 0), Warning, "the certificate has an ECDSA key: Teams offers suites for RSA only, there will be no shared cipher", "")
+	}
+}
+
+func pkiBase(n config.PKIName) string {
+	_, name, _ := strings.Cut(string(n), "/")
+	return name
+}
+
+// checkGateways looks for sockets that cannot be opened.
+func checkGateways(c *checker) {
+	type socket struct {
+		addr netip.Addr
+		port uint16
+	}
+	used := map[socket]string{}
+	for _, g := range c.cfg.Gateways {
+		if len(g.Interfaces) == 0 && g.Enabled {
+			c.add(c.headers[g], Warning, "context sip-gateway "+g.Name+" has no interface: it listens nowhere", "")
+		}
+		for _, i := range g.Interfaces {
+			if i.Bind.Interface.IsZero() {
+				c.add(c.headers[i], Warning, "interface "+i.Name+" has no bind ipaddress: it listens nowhere", "")
+			}
+			if i.UDPTCP == 0 && i.TLS == 0 {
+				c.add(c.headers[i], Warning, "interface "+i.Name+" has no transport-protocol: it listens nowhere", "")
+			}
+			if i.TLS != 0 && g.TLS.IsZero() {
+				c.add(c.at(i, "TLS"), Warning, "context sip-gateway "+g.Name+" has no use profile tls", "")
+			}
+			addr := c.cfg.Address(i.Bind)
+			for _, s := range []struct {
+				field string
+				port  uint16
+			}{{"UDPTCP", i.UDPTCP}, {"TLS", i.TLS}} {
+				if s.port == 0 || !addr.IsValid() || !g.Enabled {
+					continue
+				}
+				if other, taken := used[socket{addr, s.port}]; taken {
+					c.add(c.at(i, s.field), Warning, fmt.Sprintf("%s:%d is taken by %s", addr, s.port, other), "")
+				}
+				used[socket{addr, s.port}] = "interface " + i.Name
+			}
+		}
+	}
+}
+
+// checkTLS looks at identities: what is missing, expired, or does not belong together.
+func checkTLS(c *checker) {
+	for _, t := range c.cfg.TLS {
+		if (t.AuthIncoming || t.AuthOutgoing) && len(t.Trusted) == 0 {
+			c.add(c.headers[t], Note, "no trusted-certificate: the built-in roots of Microsoft and DigiCert are used", "")
+		}
+		if !t.V12 && !t.V13 {
+			c.add(c.headers[t], Warning, "no protocol is left: TLS will fail", "")
+		}
+		if t.PrivateKey == "" || len(t.Own) == 0 {
+			c.add(c.headers[t], Warning, "profile tls "+t.Name+" needs private-key and own-certificate", "")
+			continue
+		}
+		if c.env.PKI != nil {
+			c.identity(t)
+		}
+	}
+}
+
+func (c *checker) identity(t *config.TLSProfile) {
+	key, err := c.env.PKI.PrivateKey(pkiBase(t.PrivateKey))
+	c.imported(c.at(t, "PrivateKey"), t.PrivateKey, err)
+	for n, o := range t.Own {
+		chain, err := c.env.PKI.Certificates(pkiBase(o.Name))
+		w := c.at(t, "Own", n)
+		c.imported(w, o.Name, err)
+		if err != nil || len(chain) == 0 {
+			continue
+		}
+		c.expiry(w, chain[0])
+		if n == 0 && key != nil && !sameKey(key.Public(), chain[0].PublicKey) {
+			c.add(w, Warning, fmt.Sprintf("the certificate does not belong to %s", t.PrivateKey), "")
+		}
+	}
+	for n, name := range t.Trusted {
+		chain, err := c.env.PKI.Certificates(pkiBase(name))
+		c.imported(c.at(t, "Trusted", n), name, err)
+		if err == nil && len(chain) > 0 {
+			c.expiry(c.at(t, "Trusted", n), chain[0])
+		}
+	}
+}
+
+func (c *checker) imported(w Where, name config.PKIName, err error) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
+			Text: string(name) + " is not imported yet", Fix: "import " + string(name), FixPath: []string{}})
+	case err != nil:
+		c.add(w, Warning, fmt.Sprintf("%s: %v", name, err), "")
+	}
+}
+
+// soonDays is how long before its end a certificate is complained about.
+const soonDays = 30
+
+func (c *checker) expiry(w Where, x *x509.Certificate) {
+	now := c.env.Now
+	if now.IsZero() {
+		return
+	}
+	left := int(x.NotAfter.Sub(now).Hours() / 24)
+	switch {
+	case now.After(x.NotAfter):
+		c.add(w, Warning, "the certificate expired on "+x.NotAfter.UTC().Format("2006-01-02"), "")
+	case now.Before(x.NotBefore):
+		c.add(w, Warning, "the certificate is valid from "+x.NotBefore.UTC().Format("2006-01-02"), "")
+	case left < soonDays:
+		c.add(w, Warning, fmt.Sprintf("the certificate expires in %s", plural(left, "day")), "")
+	}
+}
+
+func sameKey(a, b crypto.PublicKey) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
+}
