@@ -120,6 +120,9 @@ func newCall(a *agent, s side, id string) *Call {
 	}
 }
 
+// Began is when the INVITE was sent, or came.
+func (c *Call) Began() time.Time { return c.began }
+
 // Ringing is closed when the box said that it rings, or we said so.
 func (c *Call) Ringing() <-chan struct{} { return c.ringing }
 

@@ -12,13 +12,13 @@ import (
 )
 
 // dialStarface connects over TCP, which is easier to read in a test than UDP; the messages are the same.
-func dialStarface(t *testing.T, w *World) *wire {
+func dialStarface(t *testing.T, w *World) *tap {
 	t.Helper()
 	conn, err := w.Box.Dial(t.Context(), "tcp4", BoxLAN.String(), netip.AddrPortFrom(StarfaceAddr, starfacePort).String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newWire(t, "to STARFACE", "tcp", conn)
+	return newTap(t, "to STARFACE", "tcp", conn)
 }
 
 func register(cseq int, authorization string, replace ...string) string {
@@ -52,7 +52,7 @@ func credentials(t *testing.T, m *message, method, uri, user, password string) s
 	return c.String()
 }
 
-func registerStandIn(t *testing.T, x *wire) {
+func registerStandIn(t *testing.T, x *tap) {
 	t.Helper()
 	x.send(register(1, ""))
 	challenged := x.response(401)
@@ -207,7 +207,7 @@ func TestStarfaceRetransmitsAndCancels(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	to := packetWire(t, conn, netip.AddrPortFrom(StarfaceAddr, starfacePort))
+	to := packetTap(t, conn, netip.AddrPortFrom(StarfaceAddr, starfacePort))
 	registerStandIn(t, to)
 	call, err := w.Starface.Call(t.Context(), Ring{From: "004989123", Name: "Huber, Max"})
 	if err != nil {

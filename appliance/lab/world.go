@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -63,9 +64,11 @@ type World struct {
 	Teams    *Teams    // nil with NoTeams
 	Starface *Starface // nil with NoStarface
 
-	options Options
-	cancel  context.CancelFunc
-	closers []func() error // in the order of making
+	options  Options
+	issuer   ed25519.PrivateKey // of licenses; nil until one is wanted
+	licenses uint32             // the last serial
+	cancel   context.CancelFunc
+	closers  []func() error // in the order of making
 }
 
 // New makes a world. It lives until Close, whatever becomes of ctx.

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// wire is one connection of a stand-in for the box: it writes messages as text and reads whole ones.
-type wire struct {
+// tap is one connection of a stand-in for the box: it writes messages as text and reads whole ones.
+type tap struct {
 	t    *testing.T
 	name string
 	f    *flow
@@ -21,8 +21,8 @@ type wire struct {
 	gone chan struct{}
 }
 
-func newWire(t *testing.T, name string, network string, conn net.Conn) *wire {
-	x := &wire{t: t, name: name, f: streamFlow(network, conn, false), in: make(chan *message, 100), gone: make(chan struct{})}
+func newTap(t *testing.T, name string, network string, conn net.Conn) *tap {
+	x := &tap{t: t, name: name, f: streamFlow(network, conn, false), in: make(chan *message, 100), gone: make(chan struct{})}
 	go func() {
 		defer close(x.gone)
 		_ = readStream(conn, x.f, 0, func(b []byte) { x.take(b) })
@@ -31,7 +31,7 @@ func newWire(t *testing.T, name string, network string, conn net.Conn) *wire {
 	return x
 }
 
-func (x *wire) take(b []byte) {
+func (x *tap) take(b []byte) {
 	m, err := parseMessage(b)
 	if err != nil {
 		x.t.Errorf("%s: %v in\n%s", x.name, err, b)
@@ -41,7 +41,7 @@ func (x *wire) take(b []byte) {
 }
 
 // send writes a message given with bare line ends; its Content-Length is put on.
-func (x *wire) send(text string) {
+func (x *tap) send(text string) {
 	x.t.Helper()
 	head, body, _ := strings.Cut(strings.TrimLeft(text, "\n"), "\n\n")
 	body = strings.ReplaceAll(body, "\n", "\r\n")
@@ -51,7 +51,7 @@ func (x *wire) send(text string) {
 	}
 }
 
-func (x *wire) next() *message {
+func (x *tap) next() *message {
 	x.t.Helper()
 	select {
 	case m := <-x.in:
@@ -63,7 +63,7 @@ func (x *wire) next() *message {
 }
 
 // response waits for the next final or, with code under 200, any response.
-func (x *wire) response(code int) *message {
+func (x *tap) response(code int) *message {
 	x.t.Helper()
 	for {
 		m := x.next()
@@ -76,7 +76,7 @@ func (x *wire) response(code int) *message {
 	}
 }
 
-func (x *wire) request(method string) *message {
+func (x *tap) request(method string) *message {
 	x.t.Helper()
 	m := x.next()
 	if m.method != method {
@@ -86,7 +86,7 @@ func (x *wire) request(method string) *message {
 }
 
 // reply responds to a request of the simulated peer.
-func (x *wire) reply(m *message, code int, contact, body string) {
+func (x *tap) reply(m *message, code int, contact, body string) {
 	x.t.Helper()
 	text := fmt.Sprintf("SIP/2.0 %d As Told\n", code)
 	for _, h := range m.headers {
@@ -120,7 +120,7 @@ func boxTLS(w *World, cert *tls.Certificate) *tls.Config {
 	return c
 }
 
-func dialHub(t *testing.T, w *World, hub int, cert *tls.Certificate) (*wire, error) {
+func dialHub(t *testing.T, w *World, hub int, cert *tls.Certificate) (*tap, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
@@ -135,7 +135,7 @@ func dialHub(t *testing.T, w *World, hub int, cert *tls.Certificate) (*wire, err
 		raw.Close()
 		return nil, err
 	}
-	return newWire(t, "to "+sites[hub].name, "tls", conn), nil
+	return newTap(t, "to "+sites[hub].name, "tls", conn), nil
 }
 
 // standIn is a box made of two connections for each hub: ours, and the one that the hub opens.
@@ -143,8 +143,8 @@ type standIn struct {
 	t     *testing.T
 	w     *World
 	hub   int
-	out   *wire
-	in    *wire
+	out   *tap
+	in    *tap
 	audio *Audio
 	key   []byte
 }
@@ -171,7 +171,7 @@ func newStandIn(t *testing.T, w *World, hub int) *standIn {
 	if err := conn.HandshakeContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.in = newWire(t, "from "+sites[hub].name, "tls", conn)
+	s.in = newTap(t, "from "+sites[hub].name, "tls", conn)
 	s.in.reply(s.in.request("OPTIONS"), 200, boxContact(""), "")
 	if err := w.Teams.Hubs[hub].WaitActive(t.Context()); err != nil {
 		t.Fatal(err)
@@ -261,9 +261,9 @@ func wantTone(t *testing.T, who string, a *Audio, hz float64) {
 	}
 }
 
-// packetWire is a wire over a UDP socket.
-func packetWire(t *testing.T, conn net.PacketConn, to netip.AddrPort) *wire {
-	x := &wire{t: t, name: "udp", f: packetFlow(conn.(*net.UDPConn), to), in: make(chan *message, 100), gone: make(chan struct{})}
+// packetTap is a tap over a UDP socket.
+func packetTap(t *testing.T, conn net.PacketConn, to netip.AddrPort) *tap {
+	x := &tap{t: t, name: "udp", f: packetFlow(conn.(*net.UDPConn), to), in: make(chan *message, 100), gone: make(chan struct{})}
 	go func() {
 		defer close(x.gone)
 		readPackets(conn.(*net.UDPConn), func(_ *flow, b []byte) { x.take(b) })

@@ -1,0 +1,260 @@
+package lab
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"viaduct/appliance/api/wire"
+	"viaduct/appliance/call"
+)
+
+// Programs are the box's two programs, built by the caller, and where it keeps its state.
+type Programs struct {
+	SBCD, Consoled string    // paths
+	State          string    // folder; the socket is made in it too
+	Log            io.Writer // sbcd's log; nil: nobody reads it
+	Verbose        bool      // the log tells every step
+}
+
+// Box is a running box in the box namespace of a world.
+type Box struct {
+	Socket string
+
+	world    *World
+	programs Programs
+	process  *Process
+	client   *http.Client
+}
+
+// StartBox starts sbcd and waits until it answers. Stop it, or it ends with the world.
+func (w *World) StartBox(ctx context.Context, p Programs) (*Box, error) {
+	b := &Box{Socket: filepath.Join(p.State, "sbcd.sock"), world: w, programs: p}
+	b.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", b.Socket)
+	}}}
+	if err := b.Start(ctx); err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, b.Stop)
+	return b, nil
+}
+
+// Start starts sbcd (again).
+func (b *Box) Start(ctx context.Context) error {
+	args := []string{"-board", "sim", "-state", b.programs.State, "-socket", b.Socket}
+	if b.programs.Verbose {
+		args = append(args, "-verbose")
+	}
+	cmd := exec.Command(b.programs.SBCD, args...)
+	cmd.Stdout, cmd.Stderr = b.programs.Log, b.programs.Log
+	process, err := b.world.Box.Start(cmd)
+	if err != nil {
+		return err
+	}
+	b.process = process
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err = b.Exec(ctx, "show version"); err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-process.Done():
+			return fmt.Errorf("start sbcd: it ended: %w", errors.Join(process.Wait(), errors.New("see its log")))
+		case <-ctx.Done():
+			_ = b.Stop()
+			return fmt.Errorf("start sbcd: no answer (%v): %w", err, ctx.Err())
+		}
+	}
+}
+
+// Stop ends sbcd in order and waits for it.
+func (b *Box) Stop() error {
+	b.client.CloseIdleConnections()
+	if b.process == nil {
+		return nil
+	}
+	err := b.process.Stop(5 * time.Second)
+	b.process = nil
+	return err
+}
+
+// Kill ends sbcd as a power cut would.
+func (b *Box) Kill() error {
+	if err := b.process.Cmd.Process.Kill(); err != nil {
+		return fmt.Errorf("kill sbcd: %w", err)
+	}
+	<-b.process.Done()
+	b.process = nil
+	return nil
+}
+
+// PID is that of sbcd, 0 when it does not run.
+func (b *Box) PID() int {
+	if b.process == nil {
+		return 0
+	}
+	return b.process.Cmd.Process.Pid
+}
+
+// Exec runs one command in exec mode, as the console does, and returns what it prints.
+// A command that fails is an error, which holds what it printed.
+func (b *Box) Exec(ctx context.Context, line string) (string, error) { return b.ExecIn(ctx, nil, line) }
+
+// ExecIn is Exec in a mode: header lines from the outermost on.
+func (b *Box) ExecIn(ctx context.Context, mode []string, line string) (string, error) {
+	body, err := json.Marshal(wire.ExecRequest{Mode: mode, Line: line, TTY: "lab"})
+	if err != nil {
+		return "", fmt.Errorf("run %q: %w", line, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://box"+wire.PathExec, bytes.NewReader(body))
+	if err != nil {
+		return "", fmt.Errorf("run %q: %w", line, err)
+	}
+	resp, err := b.client.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("run %q: %w", line, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return "", fmt.Errorf("run %q: %s: %s", line, resp.Status, text)
+	}
+	var out strings.Builder
+	for d := json.NewDecoder(resp.Body); ; {
+		var a wire.Answer
+		if err := d.Decode(&a); err != nil {
+			return out.String(), fmt.Errorf("run %q: read answer: %w", line, err)
+		}
+		out.WriteString(a.Text)
+		switch {
+		case a.Done && a.Status == wire.Error:
+			return out.String(), fmt.Errorf("run %q: %s", line, strings.TrimSpace(out.String()))
+		case a.Done:
+			return out.String(), nil
+		}
+	}
+}
+
+// Paste gives text to a console of the box (consoled -stdio), as a paste, and returns what the console
+// prints. It is an error when a line failed; the text tells which.
+func (b *Box) Paste(ctx context.Context, text string) (string, error) {
+	cmd := b.Console(ctx)
+	var out bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), &out, &out
+	p, err := b.world.Box.Start(cmd)
+	if err != nil {
+		return "", err
+	}
+	if err := p.Wait(); err != nil {
+		return out.String(), fmt.Errorf("paste: %w:\n%s", err, out.String())
+	}
+	return out.String(), nil
+}
+
+// Console is the command of one console session; the caller gives it its files and starts it in Box.
+func (b *Box) Console(ctx context.Context) *exec.Cmd {
+	return exec.CommandContext(ctx, b.programs.Consoled, "-stdio", "-socket", b.Socket)
+}
+
+// Pool is one row of `show system licenses`.
+type Pool struct {
+	Name                                           string
+	BuiltIn, Installed, Leased, Total, Alloc, Free int
+}
+
+// Pools reads the license counters from the table that the console prints.
+func (b *Box) Pools(ctx context.Context) (map[string]Pool, error) {
+	text, err := b.Exec(ctx, "show system licenses")
+	if err != nil {
+		return nil, err
+	}
+	pools := map[string]Pool{}
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) != 7 {
+			continue
+		}
+		p := Pool{Name: f[0]}
+		ok := true
+		for i, to := range []*int{&p.BuiltIn, &p.Installed, &p.Leased, &p.Total, &p.Alloc, &p.Free} {
+			n, err := strconv.Atoi(f[i+1])
+			*to, ok = n, ok && err == nil
+		}
+		if ok {
+			pools[p.Name] = p
+		}
+	}
+	return pools, nil
+}
+
+// WaitAlloc waits until so many of a pool are in use, for example 0 when all calls have ended.
+func (b *Box) WaitAlloc(ctx context.Context, pool string, n int) error {
+	for {
+		pools, err := b.Pools(ctx)
+		if err != nil {
+			return err
+		}
+		if pools[pool].Alloc == n {
+			return nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %d %s in use, there are %d: %w", n, pool, pools[pool].Alloc, ctx.Err())
+		}
+	}
+}
+
+// Records reads the call records that the box has written, oldest first.
+func (b *Box) Records() (records []call.Record, err error) {
+	files, err := filepath.Glob(filepath.Join(b.programs.State, "cdr", "*.jsonl"))
+	if err != nil {
+		return nil, fmt.Errorf("read call records: %w", err)
+	}
+	for _, name := range files { // named by day: Glob sorts them
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("read call records: %w", err)
+		}
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			var r call.Record
+			if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+				f.Close()
+				return nil, fmt.Errorf("read call records: %s: %w", name, err)
+			}
+			records = append(records, r)
+		}
+		f.Close()
+	}
+	return records, nil
+}
+
+// WaitRecords waits until the box has written n call records.
+func (b *Box) WaitRecords(ctx context.Context, n int) ([]call.Record, error) {
+	for {
+		records, err := b.Records()
+		if err != nil || len(records) >= n {
+			return records, err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return records, fmt.Errorf("wait for %d call records, there are %d: %w", n, len(records), ctx.Err())
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+)
+
+// narrator prints what happens, as it happens. At the console it is silent, except towards the
+// terminal that asked for a call.
+type narrator struct {
+	start  time.Time
+	colour bool
+
+	mu  sync.Mutex // protects the following
+	out io.Writer  // nil: silent
+}
+
+func newNarrator(out io.Writer, colour bool) *narrator {
+	return &narrator{start: time.Now(), colour: colour, out: out}
+}
+
+// switchTo sends what follows to another place, and returns the one before.
+func (n *narrator) switchTo(out io.Writer) io.Writer {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	before := n.out
+	n.out = out
+	return before
+}
+
+const (
+	bold  = "1"
+	green = "32"
+	red   = "31"
+	faint = "2"
+)
+
+func (n *narrator) paint(colour, text string) string {
+	if !n.colour {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+func (n *narrator) line(colour, who, what string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.out == nil {
+		return
+	}
+	at := n.paint(faint, fmt.Sprintf("%6.2f s", time.Since(n.start).Seconds()))
+	for line := range strings.Lines(what) {
+		fmt.Fprintf(n.out, "%s  %-9s %s\n", at, who, n.paint(colour, strings.TrimRight(line, "\r\n")))
+	}
+}
+
+// tell is for what a peer or the box does.
+func (n *narrator) tell(who, what string) { n.line("0", who, what) }
+
+// title begins a part.
+func (n *narrator) title(format string, args ...any) { n.line(bold, "", fmt.Sprintf(format, args...)) }
+
+// held is for what was asked for and holds.
+func (n *narrator) held(format string, args ...any) {
+	n.line(green, "ok", fmt.Sprintf(format, args...))
+}
+
+func (n *narrator) failed(err error) { n.line(red, "FAILED", err.Error()) }

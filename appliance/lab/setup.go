@@ -1,0 +1,84 @@
+package lab
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	_ "embed"
+	"fmt"
+	"strings"
+
+	"viaduct/appliance/license"
+)
+
+// Configuration is the reference configuration: STARFACE on one side, Teams on the other, in the names and addresses of the world.
+//
+//go:embed starface-teams.cfg
+var Configuration string
+
+// Setup says what is pasted into a fresh box.
+type Setup struct {
+	// Configuration is pasted after keys and licenses; "": the reference configuration.
+	Configuration string
+	// Sessions and Channels are license counts; 0: no such license.
+	Sessions, Channels int
+	// Key, Certificate and Chain are PEM texts pasted in place of the box's own; all nil: its own.
+	Key, Certificate, Chain []byte
+}
+
+// Paste writes what an integrator pastes: PEM blocks, licenses with their comment lines, the
+// configuration, and the one thing that is special here: that Teams' certificate comes from the lab.
+func (w *World) Paste(s Setup) (string, error) {
+	if s.Key == nil {
+		key, err := w.PKI.BoxKeyPEM()
+		if err != nil {
+			return "", err
+		}
+		s.Key, s.Certificate, s.Chain = key, w.PKI.BoxCertificatePEM(), w.PKI.BoxChainPEM()
+	}
+	if s.Configuration == "" {
+		s.Configuration = Configuration
+	}
+	var b bytes.Buffer
+	for _, item := range []struct {
+		name string
+		pem  []byte
+	}{
+		{"private-key/myprivate.key", s.Key}, {"certificate/MYCERTIFICATE", s.Certificate}, {"certificate/CA", s.Chain}, {"certificate/TEAMSROOT", w.PKI.TeamsRootPEM()},
+	} {
+		fmt.Fprintf(&b, "import pki:%s\n%s\n", item.name, item.pem)
+	}
+	b.WriteString("configure\n")
+	authority, keys, err := w.Licenses(map[license.Kind]int{license.SIPSessions: s.Sessions, license.SRTPChannels: s.Channels})
+	if err != nil {
+		return "", err
+	}
+	b.WriteString(authority + "\n" + keys + s.Configuration)
+	b.WriteString("\nprofile tls pf_tls_default\n  trusted-certificate 1 pki:certificate/TEAMSROOT\nend\n")
+	return b.String(), nil
+}
+
+// Licenses makes keys of an issuer that is the world's own. It returns the line that makes the box trust the
+// issuer, and the lines that install the keys, each under its comments. Kinds with a count of 0 are left out.
+func (w *World) Licenses(counts map[license.Kind]int) (authority, keys string, err error) {
+	if w.issuer == nil {
+		if _, w.issuer, err = ed25519.GenerateKey(nil); err != nil {
+			return "", "", fmt.Errorf("make license issuer: %w", err)
+		}
+	}
+	authority = "license-authority lab " + license.FormatIssuer(w.issuer.Public().(ed25519.PublicKey))
+	var b strings.Builder
+	for _, kind := range []license.Kind{license.SIPSessions, license.SRTPChannels} {
+		count := counts[kind]
+		if count == 0 {
+			continue
+		}
+		w.licenses++
+		l := license.License{Kind: kind, Count: count, Serial: w.licenses}
+		key, err := license.Sign(w.issuer, l)
+		if err != nil {
+			return "", "", fmt.Errorf("make license: %w", err)
+		}
+		fmt.Fprintf(&b, "# %s\n# issued by the lab\ninstall license %s\n", l, key)
+	}
+	return authority, b.String(), nil
+}
