@@ -213,7 +213,6 @@ func (p *paste) batch(ctx context.Context) []input {
 			p.refuse(l)
 			continue
 		}
-		p.complain()
 		batch = append(batch, l)
 		size += len(l.text)
 	}
@@ -275,7 +274,7 @@ func (p *paste) peek() string {
 	}
 }
 
-// refuse names a line that cannot be run; after some of them it only counts.
+// refuse names a line that cannot be run; after some of them it only counts, for the end of the paste.
 func (p *paste) refuse(l input) {
 	p.failed = true
 	if p.complaints++; p.complaints <= maxComplaints {
@@ -287,7 +286,6 @@ func (p *paste) refuse(l input) {
 func (p *paste) complain() {
 	if p.complaints > maxComplaints {
 		p.say(fmt.Sprintf("%% %d more lines are not text: not run", p.complaints-maxComplaints))
-		p.complaints = 0
 	}
 }
 

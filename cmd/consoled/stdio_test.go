@@ -142,17 +142,12 @@ func TestBinaryFileIsAnswered(t *testing.T) {
 	rnd := rand.NewChaCha8([32]byte{1})
 	rnd.Read(data)
 	out, status := pipe(t, socket, string(data)+"\nshow version\n")
-	if status != 1 || !strings.Contains(out, "more lines are not text") || !strings.HasSuffix(out, "toy of \"\" on "+lastQuoted(out)+"\n") {
+	if status != 1 || !strings.Contains(out, "more lines are not text") || !strings.Contains(out, "toy of") {
 		t.Errorf("status %d, %d bytes of answer, the end: %q", status, len(out), out[max(0, len(out)-300):])
 	}
-	if len(out) > 1<<20 {
+	if len(out) > 256<<10 {
 		t.Errorf("the answer has %d bytes", len(out))
 	}
-}
-
-func lastQuoted(s string) string {
-	s = strings.TrimSpace(s)
-	return s[strings.LastIndexByte(s, ' ')+1:]
 }
 
 func TestPasteWaitsForSbcd(t *testing.T) {

@@ -138,7 +138,7 @@ func (b *toy) exec(ctx context.Context, s *api.Session, line string, body []byte
 	case len(s.Mode) >= 2 && (words[0] == "map" || words[0] == "system"):
 		r.Changed = true
 	case len(s.Mode) >= 2 && words[0] == "table":
-		r.Mode = append(slices.Clone(s.Mode[:2]), line)
+		r.Mode = append(slices.Clone(s.Mode[:2]), strings.TrimSpace(line))
 		r.Changed = true
 	default:
 		fmt.Fprintf(out, "%% unknown: %.100s\n", line)
