@@ -161,7 +161,8 @@ func (b *Box) Paste(ctx context.Context, text string) (string, error) {
 		return "", err
 	}
 	if err := p.Wait(); err != nil {
-		return out.String(), fmt.Errorf("paste: %w:\n%s", err, out.String())
+		lines := strings.SplitAfterN(out.String(), "\n", 31)
+		return out.String(), fmt.Errorf("paste: %w:\n%s", err, strings.Join(lines[:min(len(lines), 30)], ""))
 	}
 	return out.String(), nil
 }

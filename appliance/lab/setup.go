@@ -39,6 +39,7 @@ func (w *World) Paste(s Setup) (string, error) {
 		s.Configuration = Configuration
 	}
 	var b bytes.Buffer
+	b.WriteString("enable\n")
 	for _, item := range []struct {
 		name string
 		pem  []byte
