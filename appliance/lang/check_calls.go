@@ -206,13 +206,22 @@ func (c *checker) endsAtTeams(d config.Dest) bool {
 	if i := d.Interface.In(c.cfg); i != nil {
 		return isTeams(i)
 	}
-	if h := d.Service.In(c.cfg); h != nil {
+	if h := c.serviceMeant(d.Service); h != nil {
 		return slices.ContainsFunc(h.Routes, func(r config.HuntRoute) bool {
 			i := r.Dest.Interface.In(c.cfg)
 			return i != nil && isTeams(i)
 		})
 	}
 	return false
+}
+
+// serviceMeant is a service, or, where the name is wrong, the only one that can be meant.
+func (c *checker) serviceMeant(r config.Ref[config.HuntGroup]) *config.HuntGroup {
+	h := r.In(c.cfg)
+	if h == nil && !r.IsZero() && len(c.cfg.CS) == 1 && len(c.cfg.CS[0].HuntGroups) == 1 {
+		h = c.cfg.CS[0].HuntGroups[0]
+	}
+	return h
 }
 
 // writesCalling reports whether a function writes the calling number.

@@ -1,19 +1,227 @@
 package lang
 
 import (
+	"context"
+	"flag"
 	"os"
+	"reflect"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"viaduct/appliance/config"
 )
 
-func TestReference(t *testing.T) {
-	l := New()
-	for _, f := range []string{"starface-teams.cfg", "starface-teams-as-printed.cfg"} {
-		text, err := os.ReadFile("testdata/" + f)
-		if err != nil {
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// box is as much of a box as a configuration needs.
+type box struct {
+	Box
+	cfg   *config.Config
+	env   Env
+	files map[string][]byte
+}
+
+func (b *box) Running() *config.Config { return b.cfg }
+func (b *box) Env() Env                { return b.env }
+func (b *box) Version() Version        { return Version{Serial: "00A0BA0F2439"} }
+func (b *box) Mutate(f func(*config.Config) (*config.Config, error)) error {
+	cfg, err := f(b.cfg)
+	if err == nil {
+		b.cfg = cfg
+	}
+	return err
+}
+func (b *box) ReadFile(name string) ([]byte, error) {
+	text, ok := b.files[name]
+	if !ok {
+		return nil, os.ErrNotExist
+	}
+	return text, nil
+}
+func (b *box) WriteFile(name string, text []byte) error {
+	b.files[name] = text
+	return nil
+}
+
+func newBox() *box { return &box{cfg: config.New(), files: map[string][]byte{}} }
+
+// console types lines into a box.
+type console struct {
+	lang *Language
+	box  *box
+	s    Session
+	last Result
+}
+
+func newConsole(l *Language) *console {
+	return &console{lang: l, box: newBox(), s: Session{Class: config.Superuser}}
+}
+
+// types runs lines and returns what they wrote.
+func (c *console) types(lines ...string) string {
+	var out strings.Builder
+	for _, line := range lines {
+		c.last, _ = c.lang.Exec(context.Background(), c.box, &c.s, line, nil, &out)
+		c.s.Mode = c.last.Mode
+	}
+	return out.String()
+}
+
+func configuringConsole(l *Language) *console {
+	c := newConsole(l)
+	c.types("enable", "configure")
+	return c
+}
+
+func reference(t testing.TB, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// golden compares got with a file, or writes it with -update.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range l.CheckFile(f, text, Env{}) {
-			t.Log(p)
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s is not current (-file +now), run the test with -update:\n%s", file, diff)
+	}
+}
+
+func problemLines(list []Problem) string {
+	var b strings.Builder
+	for _, p := range list {
+		b.WriteString(p.String() + "\n")
+	}
+	return b.String()
+}
+
+func TestTheReferenceConfigurationHasNoError(t *testing.T) {
+	for _, p := range New().CheckFile("starface-teams.cfg", reference(t, "starface-teams.cfg"), Env{}) {
+		if p.Severity == Error {
+			t.Error(p)
 		}
 	}
+}
+
+func TestProblemsOfTheReferenceConfiguration(t *testing.T) {
+	golden(t, "testdata/starface-teams.problems", problemLines(New().CheckFile("starface-teams.cfg", reference(t, "starface-teams.cfg"), Env{})))
+}
+
+// The published guide as it was printed: each of its slips gets its message, and nothing else does.
+func TestProblemsOfTheGuideAsPrinted(t *testing.T) {
+	golden(t, "testdata/starface-teams-as-printed.problems",
+		problemLines(New().CheckFile("starface-teams-as-printed.cfg", reference(t, "starface-teams-as-printed.cfg"), Env{})))
+}
+
+// One reference misspelt is one error, at its line, whichever it is.
+func TestOneMisspeltReferenceIsOneErrorAtItsLine(t *testing.T) {
+	l := New()
+	text := string(reference(t, "starface-teams.cfg"))
+	lines := strings.Split(text, "\n")
+	refs := []string{"bind context", "route call", "route default", "use profile", "execute", "bind location-service", "authenticate 1", "inherits", "bind ipaddress", "bind interface"}
+	tested := 0
+	for i, line := range lines {
+		is := false
+		for _, r := range refs {
+			is = is || strings.Contains(line, r)
+		}
+		if !is {
+			continue
+		}
+		words := strings.Fields(line)
+		last := words[len(words)-1]
+		wrong := append([]string(nil), lines...)
+		wrong[i] = strings.TrimSuffix(line, last) + last[:len(last)-1] + "x"
+		var errors []Problem
+		for _, p := range l.CheckFile("f", []byte(strings.Join(wrong, "\n")), Env{}) {
+			if p.Severity == Error {
+				errors = append(errors, p)
+			}
+		}
+		if len(errors) != 1 || errors[0].Line != i+1 {
+			t.Errorf("line %d %q: errors %v", i+1, wrong[i], problemLines(errors))
+		}
+		tested++
+	}
+	if tested < 30 {
+		t.Errorf("only %d references tested", tested)
+	}
+}
+
+func TestRoundTripOfTheReferenceConfiguration(t *testing.T) {
+	l := New()
+	c := configuringConsole(l)
+	for line := range strings.Lines(string(reference(t, "starface-teams.cfg"))) {
+		c.types(line)
+	}
+	printed := l.Print(c.box.cfg, false)
+	again := configuringConsole(l)
+	for line := range strings.Lines(string(printed)) {
+		if out := again.types(line); strings.HasPrefix(out, "  ") {
+			t.Errorf("%s%s", line, out)
+		}
+	}
+	same(t, c.box.cfg, again.box.cfg)
+	if diff := cmp.Diff(string(printed), string(l.Print(again.box.cfg, false))); diff != "" {
+		t.Error(diff)
+	}
+	parsed, problems := l.Parse(printed)
+	if len(problems) > 0 {
+		t.Errorf("problems: %v", problemLines(problems))
+	}
+	same(t, c.box.cfg, parsed)
+}
+
+// same compares configurations by value.
+func same(t interface{ Errorf(string, ...any) }, a, b *config.Config) {
+	if diff := cmp.Diff(a, b, cmp.Comparer(func(x, y config.Source) bool { return x == y }), comparable()); diff != "" {
+		t.Errorf("configurations differ: %s", diff)
+	}
+}
+
+func comparable() cmp.Option {
+	return cmp.FilterPath(func(p cmp.Path) bool { return strings.HasPrefix(p.Last().Type().String(), "netip.") },
+		cmp.Comparer(func(a, b any) bool { return reflect.DeepEqual(a, b) }))
+}
+
+// Every field of the configuration is reached by some line: what cannot be typed cannot be kept.
+func TestEveryFieldIsReachedByALine(t *testing.T) {
+	reached := New().table.Reached()
+	seen := map[reflect.Type]bool{}
+	var visit func(typ reflect.Type)
+	visit = func(typ reflect.Type) {
+		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct || seen[typ] || !strings.HasSuffix(typ.PkgPath(), "appliance/config") {
+			return
+		}
+		if _, ok := types[typ]; ok {
+			return
+		}
+		seen[typ] = true
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			if !f.Anonymous && !reached[typ][f.Name] && typ.NumField() > 0 {
+				t.Errorf("no line reaches %v.%s", typ, f.Name)
+			}
+			visit(f.Type)
+		}
+	}
+	visit(reflect.TypeFor[config.Config]())
 }

@@ -78,11 +78,21 @@ func merge(list []Problem) []Problem {
 	for _, p := range list {
 		key := p.Severity.String() + p.Text
 		if i, ok := first[key]; ok && p.Severity != Error {
-			out[i].Also = append(out[i].Also, Where{Line: p.Line, Path: p.Path, Source: p.Source})
+			out[i].join(Where{Line: p.Line, Path: p.Path, Source: p.Source})
 			continue
 		}
 		first[key] = len(out)
 		out = append(out, p)
 	}
 	return out
+}
+
+// join notes that the same is to be said of another line.
+func (p *Problem) join(w Where) {
+	for _, have := range append(p.Also, Where{Line: p.Line, Path: p.Path, Source: p.Source}) {
+		if have.Line == w.Line && have.Source == w.Source && slices.Equal(have.Path, w.Path) {
+			return
+		}
+	}
+	p.Also = append(p.Also, w)
 }
