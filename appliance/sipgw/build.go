@@ -14,7 +14,7 @@ import (
 // of these: its own rendering reorders nothing, but it merges parameters that come twice and drops empty ones.
 func rawURI(s string) (u sip.Uri, err error) {
 	scheme, rest, ok := strings.Cut(s, ":")
-	if !ok || rest == "" || unclean(s) || strings.ContainsAny(s, " <>\"") {
+	if !ok || scheme == "" || rest == "" || unclean(s) || strings.ContainsAny(s, " <>\"") {
 		return u, fmt.Errorf("URI %q is not valid", s)
 	}
 	if err := sip.ParseUri("x:"+rest, &u); err != nil {

@@ -68,7 +68,7 @@ func (g *gateway) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 	trusted := g.trusts(from.Addr())
 	if !trusted && !g.expects(from.Addr()) {
 		if !g.conf.Load().gw.AnswerUntrusted {
-			g.counters.untrusted.Add(1)
+			g.stranger("udp", from, d.local, b)
 			return
 		}
 	}

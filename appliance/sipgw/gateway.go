@@ -335,6 +335,19 @@ func (g *gateway) trace(transport string, local, remote netip.AddrPort, sent boo
 	}
 }
 
+// stranger counts a connection or datagram that no interface trusts.
+func (g *gateway) stranger(transport string, from, local netip.AddrPort, m []byte) {
+	g.counters.untrusted.Add(1)
+	g.dropped(transport, from, local, m, "not trusted")
+}
+
+// dropped traces what was not taken.
+func (g *gateway) dropped(transport string, from, local netip.AddrPort, m []byte, why string) {
+	if f := g.stack.opts.Trace; f != nil {
+		f(TraceEntry{Time: time.Now(), Gateway: g.name, Transport: transport, Local: local, Remote: from, Message: m, Dropped: why})
+	}
+}
+
 // limiter is a token bucket of one second.
 type limiter struct {
 	mu     sync.Mutex

@@ -85,7 +85,8 @@ func (c *testCall) none(t *testing.T) {
 type paper struct {
 	mu   sync.Mutex
 	sent []string
-	dead bool // writes fail
+	dead bool         // writes fail
+	tap  func([]byte) // instead of keeping them; may be nil
 }
 
 func (p *paper) ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error) {
@@ -97,6 +98,10 @@ func (p *paper) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) {
 	defer p.mu.Unlock()
 	if p.dead {
 		return 0, errors.New("network is unreachable")
+	}
+	if p.tap != nil {
+		p.tap(b)
+		return len(b), nil
 	}
 	p.sent = append(p.sent, string(b))
 	return len(b), nil

@@ -80,7 +80,7 @@ func (g *gateway) admit(l *listener, conn net.Conn) {
 	from := addrPortOf(conn.RemoteAddr())
 	trusted := g.trusts(from.Addr())
 	if !trusted {
-		g.counters.untrusted.Add(1)
+		g.stranger(l.key.transport, from, l.key.addr, nil)
 		if !g.conf.Load().gw.AnswerUntrusted {
 			discard(conn)
 			return
@@ -127,7 +127,7 @@ func (g *gateway) enter(s *stream) error {
 // welcome does the handshake of an accepted connection and begins to serve it.
 func (g *gateway) welcome(s *stream, conn net.Conn) {
 	if s.kind == "tls" {
-		t, err := g.acceptTLS(conn)
+		t, err := g.acceptTLS(conn, s.peer.Addr())
 		if err != nil {
 			g.log.Warn("TLS handshake failed", "gw", g.name, "peer", s.peer, "err", err)
 			discard(conn)
@@ -141,7 +141,7 @@ func (g *gateway) welcome(s *stream, conn net.Conn) {
 	}
 }
 
-func (g *gateway) acceptTLS(conn net.Conn) (net.Conn, error) {
+func (g *gateway) acceptTLS(conn net.Conn, from netip.Addr) (net.Conn, error) {
 	c := g.conf.Load()
 	if c.tlsProfile == nil {
 		return nil, errNoTLSProfile
@@ -155,8 +155,29 @@ func (g *gateway) acceptTLS(conn net.Conn) (net.Conn, error) {
 	if err := t.HandshakeContext(g.stack.ctx); err != nil {
 		return nil, err
 	}
+	if names := g.namesOf(from); c.tlsProfile.AuthIncoming && len(names) > 0 {
+		if err := pki.CheckNames(t.ConnectionState(), names...); err != nil {
+			return nil, err
+		}
+	}
 	conn.SetDeadline(time.Time{})
 	return t, nil
+}
+
+// namesOf are the names that a peer at an address may have: those of the remotes whose interfaces trust it (A.9). An interface
+// whose remote is an address demands none.
+func (g *gateway) namesOf(from netip.Addr) []string {
+	var names []string
+	for _, i := range g.conf.Load().interfaces {
+		if !g.trustedBy(i, from) {
+			continue
+		}
+		if _, err := netip.ParseAddr(i.Remote.Host); err == nil || i.Remote.Host == "" {
+			return nil
+		}
+		names = append(names, i.Remote.Host)
+	}
+	return names
 }
 
 var (

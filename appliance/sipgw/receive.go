@@ -2,6 +2,7 @@ package sipgw
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -74,7 +75,9 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 		return
 	}
 	g.counters.malformed.Add(1)
-	g.log.Info("malformed message", "gw", g.name, "peer", a.source, "err", firstError(err, f.err))
+	err = firstError(err, f.err)
+	g.log.Info("malformed message", "gw", g.name, "peer", a.source, "err", err)
+	g.dropped(a.way.transport(), a.source, a.local, head, fmt.Sprint("malformed: ", err))
 }
 
 // salvage makes a request, only to be refused, of one whose start line cannot be parsed: its sender waits for an answer.

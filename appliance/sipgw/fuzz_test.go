@@ -1,0 +1,159 @@
+package sipgw
+
+import (
+	"bytes"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// FuzzReceived feeds datagrams to a gateway with a call in each direction: nothing may panic, and what is sent must be sound SIP.
+func FuzzReceived(f *testing.F) {
+	for _, m := range []string{
+		inviteText("f1", "f1", "Record-Route: <sip:a;lr>\n", "v=0"), inDialogText("BYE", "c1", "x", "tag", 2, "", ""),
+		inDialogText("INVITE", "c1", "x", "tag", 2, "Session-Expires: 1800;refresher=uac\n", "v=0"),
+		"SIP/2.0 200 OK\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\nFrom: <sip:a@b>;tag=1\nTo: <sip:a@b>;tag=2\nCall-ID: x\nCSeq: 1 INVITE\nContent-Length: 0\n\n",
+		strings.ReplaceAll(inviteText("f1", "f1", "", ""), "INVITE", "CANCEL"), "\r\n\r\n",
+	} {
+		f.Add([]byte(crlf(m)))
+	}
+	b, tag := fuzzBench(f)
+	f.Fuzz(func(t *testing.T, m []byte) {
+		m = []byte(strings.ReplaceAll(string(m), "tag=tag", "tag="+tag))
+		b.g.datagram(b.d, peerAddr, m)
+		b.call.on(func() {})
+		b.paper.mu.Lock()
+		sent := b.paper.sent
+		b.paper.sent = nil
+		b.paper.mu.Unlock()
+		for _, s := range sent {
+			if _, _, err := parser.ParseHeaders([]byte(s), false); err != nil {
+				t.Errorf("sent %q: %v", s, err)
+			}
+		}
+		for len(b.calls) > 0 {
+			in := <-b.calls
+			b.call.on(func() { in.Leg.Reject(486, "") })
+		}
+		for len(b.call.events) > 0 {
+			<-b.call.events
+		}
+		b.g.mu.Lock() // transactions live for seconds: the fuzzer must not fill the memory with them
+		clear(b.g.servers)
+		clear(b.g.merged)
+		b.g.mu.Unlock()
+	})
+}
+
+func fuzzBench(f testing.TB) (*bench, string) {
+	t := &testing.T{}
+	b := newBench(t, nil)
+	b.put(inviteText("c1", "c1", "", "v=0 offer"))
+	in := <-b.calls
+	b.call.on(func() { in.Leg.Answer([]byte("v=0 answer")) })
+	tag := in.Leg.Info().LocalTag
+	b.put(inDialogText("ACK", "c1", "ack", tag, 1, "", ""))
+	b.call.on(func() {})
+	if tag == "" {
+		f.Fatal("no call")
+	}
+	return b, tag
+}
+
+// FuzzFrame cuts a stream into messages, in one piece and in two: the result must be the same, and nothing may get lost.
+func FuzzFrame(f *testing.F) {
+	f.Add([]byte("\r\n\r\nOPTIONS sip:a SIP/2.0\r\nl: 2\r\n\r\nabBYE sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n"), 20)
+	f.Fuzz(func(t *testing.T, b []byte, at int) {
+		if at < 0 || at > len(b) {
+			return
+		}
+		whole := cut(b)
+		rest := []byte{}
+		var pieces []string
+		for _, part := range [][]byte{b[:at], b[at:]} {
+			rest = append(rest, part...)
+			for {
+				head, body, n, _, _, fatal := frameStream(rest)
+				if head != nil {
+					pieces = append(pieces, string(head)+string(body))
+				}
+				if fatal {
+					return
+				}
+				rest = rest[n:]
+				if head == nil {
+					break
+				}
+			}
+		}
+		if strings.Join(pieces, "|") != strings.Join(whole, "|") {
+			t.Errorf("%q in pieces, %q as a whole", pieces, whole)
+		}
+	})
+}
+
+func cut(b []byte) (list []string) {
+	for {
+		head, body, n, _, _, fatal := frameStream(b)
+		if head != nil {
+			list = append(list, string(head)+string(body))
+		}
+		if fatal || head == nil {
+			return list
+		}
+		b = b[n:]
+	}
+}
+
+func FuzzAddress(f *testing.F) {
+	for _, s := range []string{`"A \" <b>" <sip:a@b;x=1>;tag=2`, "sip:a@b;tag=1", "<tel:+49;ext=1>", `a <sip:[::1]:5060>, "x,y" <sip:b>`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, one := range splitList(s) {
+			n := parseNameAddr(one)
+			SplitURI(n.URI)
+			tagOf(one)
+			if u, err := rawURI(n.URI); err == nil && u.String() != n.URI {
+				t.Errorf("%q became %q", n.URI, u.String())
+			}
+		}
+		q850(s)
+	})
+}
+
+// BenchmarkIncomingCall is the signalling of one call that comes in: INVITE, 100, 180, 200, ACK, BYE, 200, without the socket.
+func BenchmarkIncomingCall(b *testing.B) {
+	x, _ := fuzzBench(b)
+	body := []byte(strings.Repeat("v=0\r\n", 60))
+	x.s.opts.OnInvite = func(in *Incoming) {
+		in.Leg.Take(x.call)
+		x.call.Post(func() {
+			in.Leg.Provisional(180, "", nil)
+			in.Leg.Answer(body)
+		})
+	}
+	var last atomic.Pointer[[]byte]
+	sent := make(chan struct{}, 100)
+	x.paper.tap = func(m []byte) {
+		if bytes.HasPrefix(m, []byte("SIP/2.0 200 ")) {
+			last.Store(&m)
+			sent <- struct{}{}
+		}
+	}
+	invite := crlf(inviteText("ID", "ID", "Record-Route: <sip:a.example;lr>\n", string(body)))
+	ack, bye := crlf(inDialogText("ACK", "ID", "aID", "TAG", 1, "", "")), crlf(inDialogText("BYE", "ID", "bID", "TAG", 2, "", ""))
+	b.ReportAllocs()
+	for b.Loop() {
+		id := token(12)
+		x.g.datagram(x.d, peerAddr, []byte(strings.NewReplacer("Call-ID", "Call-ID", "ID", id).Replace(invite)))
+		<-sent
+		r := strings.NewReplacer("Call-ID", "Call-ID", "ID", id, "TAG", tagOf(field(string(*last.Load()), "To")))
+		x.g.datagram(x.d, peerAddr, []byte(r.Replace(ack)))
+		x.g.datagram(x.d, peerAddr, []byte(r.Replace(bye)))
+		<-sent
+		for len(x.call.events) > 0 {
+			<-x.call.events
+		}
+	}
+}
