@@ -19,6 +19,7 @@ const requestTime = time.Minute
 type handler struct {
 	backend Backend
 	log     *slog.Logger
+	closing context.Context // ends when the server does
 }
 
 func (h handler) exec(w http.ResponseWriter, r *http.Request) {
@@ -111,6 +112,9 @@ func (h handler) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h handler) events(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(h.closing, cancel)()
 	w.Header().Set("Content-Type", "application/jsonl")
 	flush := http.NewResponseController(w)
 	if err := flush.Flush(); err != nil { // the headers, so that the follower knows that it is listening
@@ -118,7 +122,7 @@ func (h handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	err := h.backend.Events(r.Context(), r.URL.Query().Get("tty"), func(e wire.Event) error {
+	err := h.backend.Events(ctx, r.URL.Query().Get("tty"), func(e wire.Event) error {
 		if err := enc.Encode(e); err != nil {
 			return err
 		}

@@ -25,8 +25,9 @@ type Options struct {
 
 // Server answers on one unix socket.
 type Server struct {
-	http   *http.Server
-	socket net.Listener
+	http     *http.Server
+	socket   net.Listener
+	unfollow context.CancelFunc // ends the followers of events
 }
 
 // Listen opens the socket; requests wait in its queue until Run.
@@ -38,14 +39,15 @@ func Listen(o Options, b Backend) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := handler{backend: b, log: o.Log}
+	closing, unfollow := context.WithCancel(context.Background())
+	h := handler{backend: b, log: o.Log, closing: closing}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+wire.PathExec, h.exec)
 	mux.HandleFunc("POST "+wire.PathHelp, h.help)
 	mux.HandleFunc("POST "+wire.PathLogin, h.login)
 	mux.HandleFunc("GET "+wire.PathEvents, h.events)
 	mux.HandleFunc("GET "+wire.PathMetrics, h.metrics)
-	return &Server{socket: l, http: &http.Server{
+	return &Server{socket: l, unfollow: unfollow, http: &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       10 * time.Minute,
@@ -66,11 +68,12 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
+	s.unfollow()
 	grace, cancel := context.WithTimeout(base, time.Second)
 	defer cancel()
 	err := s.http.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
-		stop() // followers of events and long commands
+		stop() // long commands
 		err = s.http.Close()
 	}
 	if e := <-served; !errors.Is(e, http.ErrServerClosed) {

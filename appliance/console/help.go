@@ -25,8 +25,7 @@ func (s *session) key(ctx context.Context, line string, pos int, key rune) (stri
 	h, err := s.client.Help(ctx, wire.HelpRequest{Mode: s.mode, Line: line, Cursor: pos, User: s.user, TTY: s.tty})
 	switch {
 	case err != nil:
-		s.println(s.prompt + line)
-		s.println(fmt.Sprintf("%% no help: %v", err))
+		s.println(fmt.Sprintf("%s%s\n%% no help: %v", s.prompt, line, err))
 	case h.Literal && key == '?':
 		return "", 0, false // x/term inserts it
 	case h.Literal:
@@ -37,8 +36,7 @@ func (s *session) key(ctx context.Context, line string, pos int, key rune) (stri
 		if key == '?' {
 			shown += "?"
 		}
-		s.println(shown)
-		s.print(choices(h.Choices))
+		s.println(shown + "\n" + choices(h.Choices))
 	}
 	return line, pos, true
 }

@@ -255,7 +255,9 @@ func (u *user) types(keys string) {
 	u.t.Helper()
 	for _, k := range keys {
 		u.sends(string(k))
-		time.Sleep(2 * time.Millisecond)
+		if time.Sleep(2 * time.Millisecond); k == '?' || k == '\t' {
+			time.Sleep(50 * time.Millisecond) // what follows at once makes it part of a paste
+		}
 	}
 }
 

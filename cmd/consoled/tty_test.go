@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,8 +25,9 @@ func stdioTTY(t *testing.T, socket string) (*user, *os.File) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		tty.Close()
+		c.Process.Signal(syscall.SIGTERM) // tells nothing when the session has ended
 		c.Wait()
+		tty.Close()
 	})
 	return newUser(t, tty, tty), tty
 }
@@ -57,7 +59,7 @@ func TestKeysOnATerminal(t *testing.T) {
 	u.types("\x10\x10\r") // history: the line before the last one
 	u.sees("map ?")
 	u.sees("box#")
-	u.types("\x1b[A\x1b[A\x1b[A\r") // and with arrows, past what was just run
+	u.types("\x1b[A\x1b[A\r") // and with arrows, past what was just run
 	u.sees("table A")
 	u.sees("box#")
 	u.types("show verson\x1b[D\x1b[Di\r") // editing inside the line
