@@ -143,7 +143,9 @@ func (l *Leg) resolveFirst() {
 func (l *Leg) build(d *dialog, method sip.RequestMethod, seq uint32, contentType string, body []byte, h []Header) (*sip.Request, error) {
 	uri, routes := d.uriAndRoutes()
 	list := make([]Header, 0, 12+len(h))
-	list = append(list, Header{"Max-Forwards", "70"})
+	if !slices.ContainsFunc(h, func(x Header) bool { return x.Name == "Max-Forwards" }) {
+		list = append(list, Header{"Max-Forwards", "70"}) // a call that passes through us brings its own, one lower
+	}
 	for _, r := range routes {
 		list = append(list, Header{"Route", r})
 	}

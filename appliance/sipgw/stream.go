@@ -107,23 +107,20 @@ func (s *stream) hold(lost func(error)) func() {
 	return func() {
 		s.mu.Lock()
 		delete(s.users, id)
-		last := s.retired && len(s.users) == 0 && len(s.queue) == 0
+		retired := s.retired
 		s.mu.Unlock()
-		if last {
-			s.close(errConnClosed)
+		if retired {
+			s.signal()
 		}
 	}
 }
 
-// retire lets the transactions on this connection finish and then closes it.
+// retire lets the transactions on this connection finish; its writer then closes it.
 func (s *stream) retire() {
 	s.mu.Lock()
 	s.retired = true
-	idle := len(s.users) == 0 && len(s.queue) == 0
 	s.mu.Unlock()
-	if idle {
-		s.close(errConnClosed)
-	}
+	s.signal()
 }
 
 // fresh reports whether new requests may still go out on it.
@@ -207,8 +204,11 @@ func (s *stream) write() {
 			}
 			batch[i] = queued{}
 		}
-		if len(out) > 0 && !s.put(out) {
-			return
+		if len(out) > 0 {
+			if !s.put(out) {
+				return
+			}
+			continue // more may have come, or the last user gone
 		}
 		select {
 		case <-s.wake:

@@ -4,21 +4,14 @@ import (
 	"bufio"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,71 +19,6 @@ import (
 )
 
 // The tests below use real sockets on the loopback network: the box is 127.0.0.1, its peer 127.0.0.2, a stranger 127.0.0.9.
-
-// keys is a key store of the test.
-type keys struct {
-	certs map[string][]*x509.Certificate
-	keys  map[string]crypto.Signer
-}
-
-func (k keys) Certificates(name string) ([]*x509.Certificate, error) {
-	if c, ok := k.certs[name]; ok {
-		return c, nil
-	}
-	return nil, errors.New("no such certificate")
-}
-
-func (k keys) PrivateKey(name string) (crypto.Signer, error) {
-	if s, ok := k.keys[name]; ok {
-		return s, nil
-	}
-	return nil, errors.New("no such key")
-}
-
-// authority issues certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{}
-	a.cert, a.key = issue(t, nil, "test root", nil, true)
-	return a
-}
-
-func issue(t *testing.T, by *authority, name string, usage []x509.ExtKeyUsage, ca bool) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<60))
-	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: usage}
-	parent, signer := template, key
-	if ca {
-		template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
-	} else {
-		template.DNSNames = []string{name}
-		parent, signer = by.cert, by.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, key
-}
-
-func (a *authority) pair(t *testing.T, name string, usage ...x509.ExtKeyUsage) tls.Certificate {
-	c, k := issue(t, a, name, usage, false)
-	return tls.Certificate{Certificate: [][]byte{c.Raw}, PrivateKey: k, Leaf: c}
-}
 
 // box is a running stack with one gateway on 127.0.0.1.
 type box struct {
@@ -456,49 +384,6 @@ func TestMessageInPieces(t *testing.T) {
 	}
 }
 
-func TestStrangersAreDroppedBeforeTheHandshake(t *testing.T) {
-	b := newBox(t, true, nil)
-	if p, err := b.tryConnect("127.0.0.9", b.secure); err == nil {
-		p.c.SetReadDeadline(time.Now().Add(3 * time.Second))
-		if n, err := p.c.Read(make([]byte, 1)); n != 0 || err == nil || isTimeout(err) {
-			t.Errorf("read %d, %v", n, err)
-		}
-	} else if isTimeout(err) {
-		t.Error(err)
-	}
-	if st := b.s.Gateways()[0]; st.Untrusted != 1 || st.Connections != 0 {
-		t.Errorf("%+v", st)
-	}
-}
-
-func isTimeout(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) && n.Timeout()
-}
-
-func TestHandshakeDeadline(t *testing.T) {
-	b := newBox(t, true, nil)
-	start := time.Now()
-	var wg sync.WaitGroup
-	for range 20 {
-		p := b.connect("127.0.0.2", b.secure)
-		wg.Go(func() {
-			p.c.SetReadDeadline(time.Now().Add(8 * time.Second))
-			if _, err := p.c.Read(make([]byte, 1)); isTimeout(err) {
-				t.Error("an idle connection stays")
-			}
-		})
-	}
-	wg.Wait()
-	if d := time.Since(start); d < 4*time.Second || d > 7*time.Second {
-		t.Errorf("closed after %v", d)
-	}
-	time.Sleep(100 * time.Millisecond)
-	if st := b.s.Gateways()[0]; st.Connections != 0 {
-		t.Errorf("%+v", st)
-	}
-}
-
 func TestConnectionLimits(t *testing.T) {
 	b := newBox(t, false, func(c *config.Config, i *config.SIPInterface) {
 		c.Gateways[0].MaxConnections, c.Gateways[0].MaxConnsPerSource = 3, 2
@@ -520,104 +405,6 @@ func TestConnectionLimits(t *testing.T) {
 		if open(c.from) != c.want {
 			t.Errorf("%d: from %s open is not %v", i, c.from, c.want)
 		}
-	}
-}
-
-// Microsoft's certificates carry the server usage only, also when it is the client (A.8).
-func TestClientCertificateWithServerUsageOnly(t *testing.T) {
-	b := newBox(t, true, nil)
-	pool := x509.NewCertPool()
-	pool.AddCert(b.root.cert)
-	try := func(cert ...tls.Certificate) error {
-		p := b.connect("127.0.0.2", b.secure)
-		c := tls.Client(p.c, &tls.Config{RootCAs: pool, ServerName: "sbc.example", Certificates: cert})
-		c.SetDeadline(time.Now().Add(5 * time.Second))
-		if _, err := c.Write([]byte(crlf(strings.ReplaceAll(strings.ReplaceAll(overTCP(inviteText("o", token(6), "", "")), "INVITE", "OPTIONS"), "/TCP", "/TLS")))); err != nil {
-			return err
-		}
-		m := (&peer{t, c, bufio.NewReader(c)})
-		line, err := m.r.ReadString('\n')
-		if err != nil {
-			return err
-		}
-		if !strings.HasPrefix(line, "SIP/2.0 200 ") {
-			t.Errorf("%q", line)
-		}
-		if rest := m.restOfHead(); !strings.Contains(rest, "Contact: <sip:sbc.example:5062;transport=tls>") {
-			t.Error(rest)
-		}
-		return nil
-	}
-	if err := try(b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)); err != nil {
-		t.Errorf("server usage only: %v", err)
-	}
-	if err := try(); err == nil {
-		t.Error("no certificate was taken")
-	}
-	if err := try(newAuthority(t).pair(t, "sip.example", x509.ExtKeyUsageServerAuth)); err == nil {
-		t.Error("a certificate of another authority was taken")
-	}
-	if err := try(b.root.pair(t, "sip.example", x509.ExtKeyUsageClientAuth)); err == nil {
-		t.Error("a certificate without the server usage was taken")
-	}
-}
-
-func (p *peer) restOfHead() (head string) {
-	for {
-		line, err := p.r.ReadString('\n')
-		if head += line; err != nil || line == "\r\n" {
-			return head
-		}
-	}
-}
-
-func TestNamesOnOneAddressDoNotShareAConnection(t *testing.T) {
-	var l net.Listener
-	b := newBox(t, true, func(c *config.Config, i *config.SIPInterface) {
-		l = remote(t, c)
-		i.Remote.Host = "sip.example"
-		second := *i
-		second.Name, second.Remote.Host = "peer2", "sip2.example"
-		third := *i
-		third.Name, third.Remote = "peer3", config.HostPort{Host: "127.0.0.2", Port: i.Remote.Port}
-		c.CS[0].Interfaces = append(c.CS[0].Interfaces, &second, &third)
-	})
-	one, two := b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth), b.root.pair(t, "sip2.example", x509.ExtKeyUsageServerAuth)
-	pool := x509.NewCertPool()
-	pool.AddCert(b.root.cert)
-	var mu sync.Mutex
-	var asked []string
-	conf := &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		asked = append(asked, h.ServerName)
-		if h.ServerName == "sip2.example" {
-			return &two, nil
-		}
-		return &one, nil
-	}}
-	secure := func() *peer {
-		p := acceptPeer(t, l)
-		c := tls.Server(p.c, conf)
-		return &peer{t, c, bufio.NewReader(c)}
-	}
-	b.invite(nil)
-	m := secure().want("INVITE ")
-	if !strings.HasPrefix(field(m, "Via"), "SIP/2.0/TLS sbc.example:5062;") || field(m, "Contact") != "<sip:sbc.example:5062;transport=tls>" {
-		t.Error(m)
-	}
-	b.invite(func(r *Invite) { r.Interface = "peer2" })
-	secure().want("INVITE ")
-	mu.Lock()
-	if strings.Join(asked, " ") != "sip.example sip2.example" {
-		t.Errorf("asked for %q", asked)
-	}
-	mu.Unlock()
-	// A certificate for another name than the one that was dialled is refused.
-	b.invite(func(r *Invite) { r.Interface = "peer3" })
-	secure().r.ReadByte()
-	if e := want[Failed](t, b.call); e.Code != 503 || !e.Local {
-		t.Errorf("%+v", e)
 	}
 }
 

@@ -1,0 +1,195 @@
+package sipgw
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+// slowNames answers after a second, and knows nothing before it was asked.
+type slowNames struct {
+	mu    sync.Mutex
+	asked map[string]bool
+	hosts fakeNames
+	srv   map[string][]*net.SRV
+}
+
+func (s *slowNames) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{a}, nil
+	}
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked[host] = true
+	return s.hosts.Lookup(ctx, host)
+}
+
+func (s *slowNames) LookupSRV(_ context.Context, service, proto, name string) ([]*net.SRV, error) {
+	if r := s.srv["_"+service+"._"+proto+"."+name]; r != nil {
+		return r, nil
+	}
+	return nil, errors.New("no such name")
+}
+
+func (s *slowNames) Cached(host string) []netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.asked[host] {
+		return nil
+	}
+	return s.hosts[host]
+}
+
+func TestNameIsResolvedWithoutHoldingUpTheCall(t *testing.T) {
+	change := func(_ *config.Config, i *config.SIPInterface) {
+		i.Remote = config.HostPort{Host: "pbx.example", Port: 5060}
+	}
+	invite := Invite{Interface: "pbx", RequestURI: "sip:1@pbx.example", From: NameAddr{URI: "sip:a@b"}, To: NameAddr{URI: "sip:1@pbx.example"}, Body: []byte("v")}
+	onPaper(t, change, func(t *testing.T, b *bench) {
+		b.s.opts.Resolver = &slowNames{asked: map[string]bool{}, hosts: fakeNames{"pbx.example": {peerAddr.Addr()}}}
+		b.call.on(func() { b.s.Invite(b.call, invite) })
+		b.starts()
+		time.Sleep(time.Second)
+		b.put(reply(b.one("INVITE "), "200 OK", "z", "Contact: <sip:1@other.example>\n", "v"))
+		b.one("ACK sip:1@other.example ") // to the remote: a Contact that is a name is not followed
+	})
+	t.Run("cancelled meanwhile", func(t *testing.T) {
+		onPaper(t, change, func(t *testing.T, b *bench) {
+			b.s.opts.Resolver = &slowNames{asked: map[string]bool{}, hosts: fakeNames{"pbx.example": {peerAddr.Addr()}}}
+			b.call.on(func() { b.s.Invite(b.call, invite).Cancel() })
+			time.Sleep(2 * time.Second)
+			b.starts()
+			if e := want[Failed](t, b.call); e.Code != 487 {
+				t.Errorf("%+v", e)
+			}
+		})
+	})
+	t.Run("no such name", func(t *testing.T) {
+		onPaper(t, change, func(t *testing.T, b *bench) {
+			b.s.opts.Resolver = &slowNames{asked: map[string]bool{}}
+			b.call.on(func() { b.s.Invite(b.call, invite) })
+			if e := want[Failed](t, b.call); e.Code != 503 || !e.Local || !isTransport(e.Err) {
+				t.Errorf("%+v", e)
+			}
+		})
+	})
+	t.Run("by SRV", func(t *testing.T) {
+		onPaper(t, func(_ *config.Config, i *config.SIPInterface) { i.Remote = config.HostPort{Host: "example.org"} }, func(t *testing.T, b *bench) {
+			b.s.opts.Resolver = &slowNames{asked: map[string]bool{}, hosts: fakeNames{"pbx.example": {peerAddr.Addr()}},
+				srv: map[string][]*net.SRV{"_sip._udp.example.org": {{Target: "pbx.example.", Port: 5099}}}}
+			b.call.on(func() { b.s.Invite(b.call, invite) })
+			time.Sleep(2 * time.Second)
+			if m := b.sent(); len(m) == 0 || !strings.HasPrefix(m[0], "INVITE ") {
+				t.Errorf("%q", firstLines(m))
+			}
+			if !b.g.trusts(peerAddr.Addr()) {
+				t.Error("trust remote does not hold the address behind the SRV record")
+			}
+			if where, ok := b.g.resolveNow(target{"example.org", 0, "udp"}); !ok || where.addrs[0].Port() != 5099 {
+				t.Errorf("%+v", where)
+			}
+		})
+	})
+}
+
+// Requests that wait for a name leave in their order.
+func TestRequestsOfALegKeepTheirOrder(t *testing.T) {
+	onPaper(t, nil, func(t *testing.T, b *bench) {
+		b.s.opts.Resolver = &slowNames{asked: map[string]bool{}, hosts: fakeNames{"edge.example": {peerAddr.Addr()}}}
+		l, invite := b.dial(nil)
+		b.put(reply(invite, "200 OK", "z", peerContact+"Record-Route: <sip:edge.example:5060;lr>\n", "v=0"))
+		want[Answered](t, b.call)
+		b.call.on(func() { l.Request("INFO", "a/b", []byte("x")); l.Bye() })
+		b.starts()
+		time.Sleep(1200 * time.Millisecond)
+		b.starts("ACK ", "INFO ", "BYE ")
+	})
+}
+
+func TestUnreachablePeer(t *testing.T) {
+	t.Run("UDP cannot be written", func(t *testing.T) {
+		onPaper(t, nil, func(t *testing.T, b *bench) {
+			b.paper.dead = true
+			b.call.on(func() {
+				b.s.Invite(b.call, Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: NameAddr{URI: "sip:a@b"}, To: NameAddr{URI: "sip:1@b"}})
+			})
+			if e := want[Failed](t, b.call); e.Code != 503 || !e.Local {
+				t.Errorf("%+v", e)
+			}
+			synctest.Wait()
+		})
+	})
+	t.Run("TCP is refused", func(t *testing.T) {
+		var l net.Listener
+		b := newBox(t, false, func(c *config.Config, _ *config.SIPInterface) { l = remote(t, c); viaTCP(c) })
+		l.Close()
+		b.invite(nil)
+		if e := want[Failed](t, b.call); e.Code != 503 || !e.Local {
+			t.Errorf("%+v", e)
+		}
+	})
+	t.Run("the connection breaks before an answer", func(t *testing.T) {
+		var l net.Listener
+		b := newBox(t, false, func(c *config.Config, _ *config.SIPInterface) { l = remote(t, c); viaTCP(c) })
+		start := time.Now()
+		b.invite(nil)
+		p := acceptPeer(t, l)
+		p.want("INVITE ")
+		p.c.Close()
+		if e := want[Failed](t, b.call); e.Code != 503 || !e.Local || time.Since(start) > 5*time.Second {
+			t.Errorf("%+v", e)
+		}
+		b.invite(nil)
+		acceptPeer(t, l).want("INVITE ") // the next one on a new connection
+	})
+	t.Run("given up while the connection is opened", func(t *testing.T) {
+		var l net.Listener
+		b := newBox(t, true, func(c *config.Config, i *config.SIPInterface) { l = remote(t, c); i.Remote.Host = "sip.example" })
+		leg := b.invite(nil)
+		p := acceptPeer(t, l) // no TLS comes from it
+		b.call.on(func() { leg.Cancel() })
+		if e := want[Failed](t, b.call); e.Code != 487 || !e.Local {
+			t.Errorf("%+v", e)
+		}
+		p.c.Close()
+	})
+}
+
+// A new certificate is shown at once: connections with the old one end when their transactions do (A.10).
+func TestNewCertificateOpensConnectionsAnew(t *testing.T) {
+	var l net.Listener
+	b := newBox(t, true, func(c *config.Config, i *config.SIPInterface) { l = remote(t, c); i.Remote.Host = "sip.example" })
+	cert := b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)
+	first := secureServer(t, l, cert, func() { b.invite(nil) })
+	invite := first.want("INVITE ")
+	mine, key := issue(t, b.root, "sbc.example", []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, false)
+	store := b.s.opts.PKI.(keys)
+	store.certs["MINE"][0], store.keys["mine"] = mine, key
+	if err := b.apply(); err != nil {
+		t.Fatal(err)
+	}
+	second := secureServer(t, l, cert, func() { b.invite(nil) })
+	second.want("INVITE ")
+	// The INVITE under way keeps its connection until it is over.
+	first.write(reply(invite, "486 Busy Here", "z", "", ""))
+	first.want("ACK ")
+	want[Failed](t, b.call)
+	first.c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := first.r.ReadByte(); err == nil || isTimeout(err) {
+		t.Errorf("the old connection is still open: %v", err)
+	}
+}
