@@ -74,6 +74,9 @@ func (l *Leg) post(f func()) {
 		l.orphan = true
 		l.mu.Unlock()
 		f()
+		if l.state != over {
+			l.Bye() // nobody talks on it any more
+		}
 	})
 }
 

@@ -436,3 +436,20 @@ func TestChallengeIsAnswered(t *testing.T) {
 		})
 	})
 }
+
+func TestLegWithoutOwnerIsHungUp(t *testing.T) {
+	onPaper(t, nil, func(t *testing.T, b *bench) {
+		_, ok := b.arrived("c1", "")
+		b.call.End()
+		b.starts()
+		b.put(inDialogText("INFO", "c1", "i1", tagOf(field(ok, "To")), 2, "", ""))
+		list := b.sent()
+		if len(list) != 2 || !strings.HasPrefix(list[0], "SIP/2.0 481 ") || !strings.HasPrefix(list[1], "BYE ") {
+			t.Errorf("%q", firstLines(list))
+		}
+		b.s.Invite(b.call, Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: NameAddr{URI: "sip:a@b"}, To: NameAddr{URI: "sip:1@b"}})
+		if m := b.sent(); len(m) > 1 || len(m) == 1 && !strings.HasPrefix(m[0], "BYE ") {
+			t.Errorf("%q", firstLines(m))
+		}
+	})
+}

@@ -54,7 +54,8 @@ func (o *outbound) stop() {
 	}
 }
 
-// Invite starts a call leg. It returns at once; everything that happens to it, failures included, comes to o as an event.
+// Invite starts a call leg. It returns at once; everything that happens to it, failures included, comes to o as an event. Once o
+// has ended nothing is started.
 func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	i, g := s.sipInterface(r.Interface)
 	l := &Leg{stack: s, g: g, iface: i, log: s.log, owner: o, began: time.Now(), state: over}
@@ -79,7 +80,9 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.session.interval = i.SessionTimer
 	l.initInfo(joinHostPort(i.Remote.Host, i.Remote.Port) + "/" + transport)
 	g.addLeg(l)
-	l.post(func() { l.invite(l.out, nil) })
+	if !o.Post(func() { l.invite(l.out, nil) }) {
+		l.finish()
+	}
 	return l
 }
 
