@@ -242,7 +242,7 @@ func (g *gateway) open() error {
 		if l.err != nil {
 			errs = append(errs, l.err)
 		} else {
-			g.log.Info("listening", "gw", g.name, "if", iface, "transport", k.transport, "addr", k.addr)
+			g.log.Info("listening", "gw", g.name, "if", iface, "name", k.addr.String()+"/"+k.transport)
 		}
 	}
 	if g.stop == nil {
