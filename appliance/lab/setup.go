@@ -66,7 +66,7 @@ func (w *World) Licenses(counts map[license.Kind]int) (authority, keys string, e
 			return "", "", fmt.Errorf("make license issuer: %w", err)
 		}
 	}
-	authority = "license-authority lab " + license.FormatIssuer(w.issuer.Public().(ed25519.PublicKey))
+	authority = "license-authority lab key " + license.FormatIssuer(w.issuer.Public().(ed25519.PublicKey))
 	var b strings.Builder
 	for _, kind := range []license.Kind{license.SIPSessions, license.SRTPChannels} {
 		count := counts[kind]

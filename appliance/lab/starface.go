@@ -215,7 +215,7 @@ func (s *Starface) WaitRegistered(ctx context.Context, n int) error {
 // Ring is a call that STARFACE makes to a Teams user, by way of the user's account.
 type Ring struct {
 	Account string // whose registration is called; "": user.01
-	From    string // the caller's number as STARFACE shows it; "": 004930123456
+	From    string // the caller's number as STARFACE shows it; "": +4930123456
 	Name    string // display name
 
 	TCP       bool // send the INVITE over TCP
@@ -229,7 +229,7 @@ func (s *Starface) Call(ctx context.Context, r Ring) (*Call, error) {
 		r.Account = "user.01"
 	}
 	if r.From == "" {
-		r.From = "004930123456"
+		r.From = "+4930123456"
 	}
 	var call *Call
 	var err error

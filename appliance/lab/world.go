@@ -67,7 +67,6 @@ type World struct {
 	options  Options
 	issuer   ed25519.PrivateKey // of licenses; nil until one is wanted
 	licenses uint32             // the last serial
-	cancel   context.CancelFunc
 	closers  []func() error // in the order of making
 }
 
@@ -86,9 +85,10 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 		o.OptionsInterval = time.Minute
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	w = &World{options: o, cancel: cancel}
+	w = &World{options: o}
 	defer func() {
 		if err != nil {
+			cancel()
 			_ = w.Close()
 			w = nil
 		}
@@ -126,6 +126,8 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 		}
 		w.closers = append(w.closers, w.Starface.close)
 	}
+	// A box that is started later is stopped earlier: it says goodbye to peers that still listen.
+	w.closers = append(w.closers, func() error { cancel(); return nil })
 	return w, nil
 }
 
@@ -209,7 +211,6 @@ func addresses(h *netlink.Handle, name string, bits int, addrs ...netip.Addr) er
 
 // Close ends everything in the world and waits for it.
 func (w *World) Close() error {
-	w.cancel()
 	var errs []error
 	for i := len(w.closers) - 1; i >= 0; i-- {
 		errs = append(errs, w.closers[i]())

@@ -94,32 +94,38 @@ func (r *runner) paste(ctx context.Context) error {
 	return nil
 }
 
-// problems: no error and no warning. Notes, on lines that only the original's hardware needs, may stay.
+// problems: errors end the run. Warnings are given a moment, until names resolve and the clock is set; those that
+// stay are shown. Notes, on lines that only the original's hardware needs, are counted.
 func (r *runner) problems(ctx context.Context) error {
-	// Names resolve and the clock is set a moment after the paste; until then there are warnings.
+	patience := time.Now().Add(2 * time.Second)
 	for {
 		text, err := r.box.Exec(ctx, "show config problems")
 		if err != nil {
 			return err
 		}
-		bad, notes := 0, 0
+		var errs, warnings []string
+		notes := 0
 		for line := range strings.Lines(text) {
-			switch {
-			case strings.HasPrefix(line, "error:"), strings.HasPrefix(line, "warning:"):
-				bad++
+			switch line = strings.TrimSpace(line); {
+			case strings.HasPrefix(line, "error:"):
+				errs = append(errs, line)
+			case strings.HasPrefix(line, "warning:"):
+				warnings = append(warnings, line)
 			case strings.HasPrefix(line, "note:"):
 				notes++
 			}
 		}
-		if bad == 0 {
+		switch {
+		case len(errs) > 0:
+			return fmt.Errorf("show config problems has\n%s", text)
+		case len(warnings) == 0:
 			r.n.held("show config problems: no error, no warning, %d notes", notes)
 			return nil
+		case time.Now().After(patience):
+			r.n.tell("box", strings.Join(warnings, "\n"))
+			return nil
 		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return fmt.Errorf("show config problems has\n%s", text)
-		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 
