@@ -58,29 +58,17 @@ func (f *failure) expect(text string, s *Stmt) {
 // shortestCorrected is the length of a word below which a near miss says too little to be taken for the keyword.
 const shortestCorrected = 5
 
-// correct replaces one word that is a near miss of exactly one keyword.
-func (m *matcher) correct(layers []Layer) ([]Word, Correction) {
-	if !slices.ContainsFunc(layers, func(l Layer) bool { return l.Correct }) {
-		return nil, Correction{}
+// nearMiss is the one keyword that the word at pos narrowly misses, or "".
+func (m *matcher) nearMiss(pos int) string {
+	f, w := m.failures[pos], m.words[pos]
+	if f == nil || w.Quoted || len(w.Text) < shortestCorrected {
+		return ""
 	}
-	for pos := len(m.words) - 1; pos >= 0; pos-- {
-		f, w := m.failures[pos], m.words[pos]
-		if f == nil || w.Quoted || len(w.Text) < shortestCorrected {
-			continue
-		}
-		near := nearest(w.Text, f.expected, 1)
-		if len(near) != 1 || !slices.Contains(f.correct, near[0]) {
-			continue
-		}
-		words := slices.Clone(m.words)
-		words[pos].Text = near[0]
-		try := &matcher{table: m.table, root: m.root, words: words}
-		try.run(layers)
-		if _, err := try.choose(""); err == nil {
-			return words, Correction{Word: w.Text, Taken: near[0]}
-		}
+	near := nearest(w.Text, f.expected, 1)
+	if len(near) != 1 || !slices.Contains(f.correct, near[0]) {
+		return ""
 	}
-	return nil, Correction{}
+	return near[0]
 }
 
 // error says what is wrong at the word up to which the line could be understood furthest.

@@ -24,26 +24,24 @@ func (t *Table) Help(layers []Layer, line string, cursor int, root any) Help {
 	before := line[:cursor]
 	words := Words(before)
 	partial := ""
-	if n := len(words); n > 0 && words[n-1].End == cursor && !strings.HasSuffix(before, " ") {
+	if n := len(words); n > 0 && words[n-1].End == cursor {
 		partial = before[words[n-1].Start:]
 		words = words[:n-1]
-	} else if strings.TrimSpace(before) != "" && !endsInSpace(before) {
-		partial = before[strings.LastIndexAny(before, " \t")+1:]
 	}
-	h := helper{table: t, root: root, partial: partial, topics: map[string]bool{}}
-	m := &matcher{table: t, root: root, words: words}
-	m.atEnd = func(n node) {
-		if h.fits(m.cur.fits, m.cur.words) {
-			h.add(n, m.cur.Stmt)
+	for i, w := range words {
+		if !w.Quoted && strings.HasPrefix(w.Text, `"`) { // a quotation that is not closed yet
+			partial, words = before[w.Start:], words[:i]
+			break
 		}
 	}
+	h := helper{table: t, root: root, partial: partial}
 	// What comes after an abbreviation depends on what it stands for: the best readings of the words before decide.
-	m.run(layers)
-	h.best = m.bestFits()
-	h.choices, h.tabs = nil, nil
-	m = &matcher{table: t, root: root, words: words}
+	first := &matcher{table: t, root: root, words: words}
+	first.run(layers)
+	h.best = first.bestFits()
+	m := &matcher{table: t, root: root, words: words}
 	m.atEnd = func(n node) {
-		if h.fits(m.cur.fits, m.cur.words) {
+		if h.fits(m.cur.fits) {
 			h.add(n, m.cur.Stmt)
 		}
 	}
@@ -53,8 +51,6 @@ func (t *Table) Help(layers []Layer, line string, cursor int, root any) Help {
 	}
 	return h.result()
 }
-
-func endsInSpace(s string) bool { return strings.TrimRight(s, " \t\r\n") != s }
 
 // bestFits is the fit of each word in the best readings.
 func (m *matcher) bestFits() []int {
@@ -82,18 +78,14 @@ type helper struct {
 	partial string
 	best    []int
 	choices []Choice
-	tabs    []string        // words that Tab may complete to
-	topics  map[string]bool // words that several statements share
-	open    bool            // an argument may stand here that has other values than the named ones
+	tabs    []string // words that Tab may complete to
 	free    bool
 }
 
-func (h *helper) fits(fits []int, words []string) bool {
-	if h.best == nil {
-		return true
-	}
-	for i, b := range h.best {
-		if i < len(fits) && fits[i] != b {
+// fits reports whether a reading of the words before is one of the best.
+func (h *helper) fits(fits []int) bool {
+	for i, best := range h.best {
+		if i < len(fits) && fits[i] != best {
 			return false
 		}
 	}
@@ -121,13 +113,12 @@ func (h *helper) addArg(n *arg) {
 	}
 	for _, w := range n.typ.Words {
 		if strings.HasPrefix(w, h.partial) {
-			h.choice(w, n.help(), true)
+			h.choice(w, n.hint(), true)
 		}
 	}
 	if len(n.typ.Words) > 0 && n.typ.Parse == nil {
 		return
 	}
-	h.open = true
 	if n.typ.Names != nil {
 		for _, name := range n.typ.Names(h.root) {
 			if w := Quote(name); strings.HasPrefix(w, h.partial) {
@@ -136,13 +127,8 @@ func (h *helper) addArg(n *arg) {
 		}
 	}
 	if h.partial == "" || !n.typ.Free {
-		h.choice(n.String(), n.help(), false)
+		h.choice(n.String(), n.hint(), false)
 	}
-}
-
-// help is what an argument may be, with its default.
-func (n *arg) help() string {
-	return n.hint()
 }
 
 func (h *helper) choice(word, help string, tab bool) {
@@ -154,7 +140,13 @@ func (h *helper) choice(word, help string, tab bool) {
 		}
 		return
 	}
-	if h.choices[i].Help != help {
+	switch have := h.choices[i].Help; {
+	case have == help:
+	case strings.HasPrefix(word, "<"):
+		if !strings.Contains(have, help) {
+			h.choices[i].Help += ", or " + help
+		}
+	default:
 		h.choices[i].Help = h.table.options.Topics[word]
 	}
 }
@@ -175,9 +167,9 @@ func (h *helper) result() Help {
 	for _, c := range h.choices {
 		named = named || c.Word != endOfLine && !strings.HasPrefix(c.Word, "<")
 	}
-	r.Text = h.partial != "" && h.free && !named
+	r.Text = h.partial != "" && h.free && !named || strings.HasPrefix(h.partial, `"`)
 	if r.Text {
-		r.Choices = nil
+		return Help{Text: true}
 	}
 	slices.SortStableFunc(r.Choices, func(a, b Choice) int { return rank(a.Word) - rank(b.Word) })
 	if len(h.tabs) > 0 {

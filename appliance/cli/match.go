@@ -67,29 +67,40 @@ type reading struct {
 	next     node // what is missing when not complete
 }
 
+// mostCorrected is how many words of a line may be near misses.
+const mostCorrected = 2
+
 // Match finds what line means in the layers. The error is an *Error.
 func (t *Table) Match(layers []Layer, line string, root any) (*Match, error) {
-	words := Words(line)
-	var corrections []Correction
-	for {
-		m := &matcher{table: t, root: root, words: words}
-		m.run(layers)
-		best, err := m.choose(line)
-		if err == nil {
-			best.Corrections = corrections
+	return t.match(layers, line, Words(line), root, mostCorrected)
+}
+
+// match finds what words mean, when as many as may be of them are taken for keywords that they miss narrowly.
+func (t *Table) match(layers []Layer, line string, words []Word, root any, mayMiss int) (*Match, error) {
+	m := &matcher{table: t, root: root, words: words}
+	m.run(layers)
+	best, err := m.choose(line)
+	if err == nil || len(m.readings) > 0 {
+		return best, err
+	}
+	f := &matcher{table: t, root: root, words: words, failures: map[int]*failure{}}
+	f.run(layers)
+	if mayMiss == 0 || !slices.ContainsFunc(layers, func(l Layer) bool { return l.Correct }) {
+		return nil, f.error(line)
+	}
+	for pos := len(words) - 1; pos >= 0; pos-- {
+		taken := f.nearMiss(pos)
+		if taken == "" {
+			continue
+		}
+		corrected := slices.Clone(words)
+		corrected[pos].Text = taken
+		if best, err := t.match(layers, line, corrected, root, mayMiss-1); err == nil {
+			best.Corrections = append([]Correction{{Word: words[pos].Text, Taken: taken}}, best.Corrections...)
 			return best, nil
 		}
-		if len(m.readings) > 0 || len(corrections) == 2 {
-			return nil, err
-		}
-		f := &matcher{table: t, root: root, words: words, failures: map[int]*failure{}}
-		f.run(layers)
-		corrected, c := f.correct(layers)
-		if corrected == nil {
-			return nil, f.error(line)
-		}
-		words, corrections = corrected, append(corrections, c)
 	}
+	return nil, f.error(line)
 }
 
 // matcher explores the patterns of the layers.
@@ -116,7 +127,7 @@ func (m *matcher) run(layers []Layer) {
 		}
 		for _, s := range l.Mode.stmts {
 			m.cur.Stmt = s
-			if m.failures == nil && m.atEnd == nil && !m.mayBegin(s) {
+			if m.failures == nil && !m.mayBegin(s) {
 				continue
 			}
 			m.explore(s.pattern, m.offset, m.done)

@@ -1,0 +1,141 @@
+package lang
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+)
+
+// randomLine types a line by taking one of the choices that help offers, word by word: whatever is offered must be taken.
+func randomLine(t *rapid.T, l *Language, b *box, s *Session) string {
+	line := ""
+	for len(line) < 400 {
+		h := l.table.Help(l.linesOnly(b.cfg, s), line, len(line), b.cfg)
+		var choices []Choice
+		for _, c := range h.Choices {
+			if c.Word != "no" || line == "" && rapid.IntRange(0, 9).Draw(t, "no") == 0 {
+				choices = append(choices, c)
+			}
+		}
+		if len(choices) == 0 {
+			return line
+		}
+		c := rapid.SampledFrom(choices).Draw(t, "choice")
+		switch {
+		case c.Word == "<cr>":
+			return line
+		case c.Word == "...":
+			return line + "anything at all"
+		case strings.HasPrefix(c.Word, "<"):
+			line += cli.Quote(randomValue(t, c)) + " "
+		default:
+			line += c.Word + " "
+		}
+	}
+	return line
+}
+
+// linesOnly are the layers of a session without the commands.
+func (l *Language) linesOnly(cfg *config.Config, s *Session) []cli.Layer {
+	modes, _ := l.layers(cfg, l.place(cfg, s.Mode))
+	return modes
+}
+
+var numbers = regexp.MustCompile(`^(\d+) to (\d+)`)
+
+// randomValue makes a value from what help says about it.
+func randomValue(t *rapid.T, c Choice) string {
+	if m := numbers.FindStringSubmatch(c.Help); m != nil {
+		lo, _ := strconv.Atoi(m[1])
+		hi, _ := strconv.Atoi(m[2])
+		return strconv.Itoa(rapid.IntRange(lo, hi).Draw(t, "number"))
+	}
+	text := rapid.StringMatching(`[a-zA-Z0-9 "\\#?$.:@;äß-]{0,8}`)
+	name := rapid.SampledFrom([]string{"A", "b1", "default", "Default", "ROUTER", "dest-table", "with blank", `q"uote`, `back\slash\`, "5", "no"})
+	octet := rapid.IntRange(0, 255)
+	switch c.Help {
+	case "IPv4 address":
+		return fmt.Sprintf("10.0.%d.%d", octet.Draw(t, "a"), octet.Draw(t, "b"))
+	case "address/length", "network, for example 192.0.2.0/24":
+		return fmt.Sprintf("10.0.%d.%d/%d", octet.Draw(t, "a"), octet.Draw(t, "b"), rapid.IntRange(0, 32).Draw(t, "bits"))
+	case "host name or address":
+		return rapid.StringMatching(`[a-z0-9]{1,8}(\.[a-z]{2,5})?`).Draw(t, "host")
+	case "digits", "number":
+		return rapid.StringMatching(`[0-9]{1,6}`).Draw(t, "digits")
+	case "key":
+		return rapid.SampledFrom([]string{`\+49123`, "default", `(00)?49(...)?$`, "sip:(.*)", "", "49 30", `"`, "4."}).Draw(t, "key")
+	case "time zone such as Europe/Berlin, or an offset such as +01:00":
+		return rapid.SampledFrom([]string{"Europe/Berlin", "+01:00", "UTC"}).Draw(t, "zone")
+	case "Ed25519 public key in base64, 43 characters":
+		return "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	}
+	if strings.HasPrefix(c.Help, "hash of a password") {
+		return rapid.SampledFrom([]string{"", "$2a$10$012345678901234567890uabcdefghijklmnopqrstuvwxyzABCDE"}).Draw(t, "hash")
+	}
+	if pki, ok := strings.CutSuffix(c.Help, "/NAME"); ok && strings.HasPrefix(pki, "pki:") {
+		return pki + "/" + rapid.SampledFrom([]string{"A", "my.key", "C D"}).Draw(t, "item")
+	}
+	if c.Help == "text" || strings.HasPrefix(c.Help, "text,") || c.Help == "secret" {
+		return text.Draw(t, "text")
+	}
+	return name.Draw(t, "name")
+}
+
+// What show running-config prints makes an equal configuration, whatever was configured.
+func TestPrintedConfigurationReadsBack(t *testing.T) {
+	l := New()
+	rapid.Check(t, func(t *rapid.T) {
+		b, s := newBox(), &Session{Class: config.Superuser, Mode: []string{"enable", "configure"}}
+		for range rapid.IntRange(1, 40).Draw(t, "lines") {
+			line := randomLine(t, l, b, s)
+			var out strings.Builder
+			r, err := l.Exec(t.Context(), b, s, line, nil, &out)
+			if err != nil && !strings.Contains(err.Error(), "ambiguous") {
+				t.Fatalf("help offered %q, but: %s", line, out.String())
+			}
+			s.Mode = r.Mode
+		}
+		readsBack(t, l, b.cfg)
+	})
+}
+
+// readsBack prints, parses and compares.
+func readsBack(t interface {
+	Errorf(string, ...any)
+	Fatalf(string, ...any)
+}, l *Language, cfg *config.Config) {
+	printed := l.Print(cfg, false)
+	again, problems := l.Parse(printed)
+	for _, p := range problems {
+		if p.Severity == Error {
+			t.Fatalf("line %d %q: %v of\n%s", p.Line, p.Source, p, printed)
+		}
+	}
+	same(t, cfg, again)
+	if got := l.Print(again, false); string(got) != string(printed) {
+		t.Errorf("printed once:\n%s\ntwice:\n%s", printed, got)
+	}
+}
+
+// Any paste is answered, and what is left of it reads back.
+func FuzzPaste(f *testing.F) {
+	f.Add(string(reference(f, "starface-teams-as-printed.cfg")))
+	f.Add("context cs A\nmapping-table e164 to e164 X\nmap \"a b\" to \"\\\"\nmap ? to \"\"\nno context cs A\nmap 1 to 2")
+	f.Add("no no\nno\nno route\nroute d dest-table x\nexit\nend\n\"\n\\\nport ethernet 0 0\nbind interface A B\n")
+	l := New()
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(text, "password") {
+			t.Skip("hashing passwords takes all the time")
+		}
+		cfg, _ := l.Parse([]byte(text))
+		l.Check(cfg, Env{})
+		readsBack(t, l, cfg)
+	})
+}
