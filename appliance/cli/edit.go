@@ -166,13 +166,9 @@ func (e *Editor) setElement(f reflect.Value, m *Match) (bool, error) {
 		f.Set(remove(f, i))
 		return true, nil
 	}
-	isPtr := f.Type().Elem().Kind() == reflect.Pointer
 	v := withDefaults(s.elem)
 	if i >= 0 && s.Mode != nil {
-		old := f.Index(i)
-		if isPtr {
-			old = old.Elem()
-		}
+		old := reflect.Indirect(f.Index(i))
 		name := keyName(s, old)
 		v.Set(old)
 		m.fill(v)
@@ -188,15 +184,12 @@ func (e *Editor) setElement(f reflect.Value, m *Match) (bool, error) {
 		}
 	}
 	if i >= 0 {
-		old := f.Index(i)
-		if isPtr {
-			old = old.Elem()
-		}
+		old := reflect.Indirect(f.Index(i))
 		if s.text(old, false) == s.text(v, false) {
 			return false, nil
 		}
 	}
-	if isPtr {
+	if f.Type().Elem().Kind() == reflect.Pointer {
 		v = v.Addr()
 	}
 	switch {
@@ -228,7 +221,7 @@ func (e *Editor) nextIndex(f reflect.Value, m *Match) string {
 	v := withDefaults(s.elem)
 	m.fill(v)
 	for i := range f.Len() {
-		old := f.Index(i)
+		old := reflect.Indirect(f.Index(i))
 		s.index.of(v).Set(s.index.of(old))
 		if s.text(old, false) == s.text(v, false) {
 			m.binds = append(m.binds, bind{s.index, s.index.of(old)})
@@ -267,9 +260,7 @@ func (m *Match) key() string {
 
 // keyOf is the key of an element, in the same form.
 func (s *Stmt) keyOf(elem reflect.Value) string {
-	if elem.Kind() == reflect.Pointer {
-		elem = elem.Elem()
-	}
+	elem = reflect.Indirect(elem)
 	if len(s.keys) == 1 && len(s.keyFlags) == 0 {
 		k := s.keys[0]
 		return s.table.same(k, k.print(k.of(elem)))
@@ -447,10 +438,7 @@ func (e *Editor) Text(root any, path []*Match, m *Match) string {
 		if i < 0 {
 			return ""
 		}
-		f = f.Index(i)
-		if f.Kind() == reflect.Pointer {
-			f = f.Elem()
-		}
+		f = reflect.Indirect(f.Index(i))
 	}
 	return s.text(f, false)
 }

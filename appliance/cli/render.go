@@ -226,12 +226,7 @@ func (w *walker) stmt(s *Stmt, owner reflect.Value, def *reflect.Value, path []s
 	switch s.kind {
 	case kindList:
 		for i := range f.Len() {
-			v := f.Index(i)
-			inner := v
-			if v.Kind() == reflect.Pointer {
-				v = v.Elem()
-			}
-			w.element(s, v, inner, line, i, path)
+			w.element(s, reflect.Indirect(f.Index(i)), f.Index(i), line, i, path)
 		}
 	case kindPtr:
 		if !f.IsNil() {

@@ -167,8 +167,9 @@ func (a *arg) print(v reflect.Value) string {
 	return string(b)
 }
 
-// of returns the argument's place in an element.
+// of returns the argument's place in an element (or in what elem points to).
 func (a *arg) of(elem reflect.Value) reflect.Value {
+	elem = reflect.Indirect(elem)
 	if a.field == nil {
 		return elem
 	}
