@@ -124,6 +124,9 @@ func (k *keyboard) wait(have int, d time.Duration) bool {
 	}
 	for {
 		k.lock.Lock()
+		if have == 0 {
+			k.dropLF()
+		}
 		n, err := len(k.buf), k.err
 		k.lock.Unlock()
 		switch {
@@ -144,12 +147,22 @@ func (k *keyboard) wait(have int, d time.Duration) bool {
 func (k *keyboard) waiting() bool {
 	k.lock.Lock()
 	defer k.lock.Unlock()
+	k.dropLF()
 	return len(k.buf) > 0 || len(k.out) > 0
+}
+
+// dropLF drops the second half of a CRLF, which is nothing to wake up for. The lock is held.
+func (k *keyboard) dropLF() {
+	if k.skipLF && len(k.buf) > 0 {
+		if k.skipLF = false; k.buf[0] == '\n' {
+			k.advance(1)
+		}
+	}
 }
 
 // advance drops n bytes that were read. The lock is held.
 func (k *keyboard) advance(n int) {
-	k.buf = k.buf[:copy(k.buf, k.buf[n:])]
+	k.buf = k.buf[n:]
 	poke(k.room)
 }
 
@@ -166,10 +179,9 @@ func (k *keyboard) lines() []string {
 	for len(lines) < batchLines && total < batchBytes {
 		rest := k.buf[at:]
 		if k.skipLF && len(rest) > 0 {
-			if rest[0] == '\n' {
+			if k.skipLF = false; rest[0] == '\n' {
 				rest, at = rest[1:], at+1
 			}
-			k.skipLF = false
 		}
 		for {
 			if on := bytes.HasPrefix(rest, []byte(pasteOn)); on || bytes.HasPrefix(rest, []byte(pasteOff)) {

@@ -48,13 +48,10 @@ func (k *keyboard) translate() {
 	b := k.buf
 	n := len(b)
 	c := b[0]
-	lf := k.skipLF && c == '\n'
 	k.lock.Unlock() // the reader only appends: b stays valid while we look at it
 
 	take := 1
 	switch {
-	case lf:
-		k.skipLF = false
 	case c == '\r' || c == '\n':
 		k.skipLF = c == '\r'
 		k.enter(entered)
@@ -79,9 +76,6 @@ func (k *keyboard) translate() {
 			break
 		}
 		k.text(b[:take])
-	}
-	if c != '\n' && c != '\r' {
-		k.skipLF = false
 	}
 	k.lock.Lock()
 	k.advance(take)

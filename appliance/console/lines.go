@@ -19,12 +19,14 @@ type input struct {
 }
 
 // readLines cuts r into lines, whatever ends them (CR, LF, CRLF), and gives them to each until that returns false or r
-// ends; a last line without an end counts. Memory stays bounded: of a line that is too long only its length is kept.
-func readLines(r io.Reader, each func(input) bool) error {
+// ends; a last line without an end counts. They come in batches of what is there, so that memory stays bounded: of a line
+// that is too long only its length is kept.
+func readLines(r io.Reader, each func([]input) bool) error {
 	in := bufio.NewReaderSize(r, wire.MaxLine)
 	var line []byte
-	n, long := 0, 0
-	flush := func() bool {
+	var lines []input
+	n, long, size := 0, 0, 0
+	cut := func() {
 		n++
 		l := input{n: n, text: string(line)}
 		switch {
@@ -33,15 +35,18 @@ func readLines(r io.Reader, each func(input) bool) error {
 		default:
 			l.bad = notText(l.text)
 		}
+		lines, size = append(lines, l), size+len(l.text)
 		line, long = line[:0], 0
-		return each(l)
 	}
 	skipLF := false
 	for {
 		b, err := in.Peek(1)
 		if err != nil {
 			if len(line)+long > 0 {
-				flush()
+				cut()
+			}
+			if len(lines) > 0 {
+				each(lines)
 			}
 			if err == io.EOF {
 				return nil
@@ -72,8 +77,12 @@ func readLines(r io.Reader, each func(input) bool) error {
 		}
 		skipLF = b[i] == '\r'
 		in.Discard(i + 1)
-		if !flush() {
-			return nil
+		cut()
+		if in.Buffered() == 0 || len(lines) >= batchLines || size >= batchBytes {
+			if !each(lines) {
+				return nil
+			}
+			lines, size = nil, 0
 		}
 	}
 }

@@ -18,7 +18,12 @@ func TestLinesEndAnyWay(t *testing.T) {
 	want := []string{"one", "two", "two and a half", "", "", "  three\ttabs ä", "last"}
 	for name, r := range map[string]io.Reader{"at once": strings.NewReader(text), "byte by byte": iotest.OneByteReader(strings.NewReader(text))} {
 		var got []string
-		if err := readLines(r, func(l input) bool { got = append(got, l.text); return true }); err != nil {
+		if err := readLines(r, func(some []input) bool {
+			for _, l := range some {
+				got = append(got, l.text)
+			}
+			return true
+		}); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(got, want) {
@@ -33,7 +38,7 @@ func TestLineThatIsTooLongIsCountedNotKept(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var got []input
-	if err := readLines(in, func(l input) bool { got = append(got, l); return true }); err != nil {
+	if err := readLines(in, func(some []input) bool { got = append(got, some...); return true }); err != nil {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
@@ -44,7 +49,7 @@ func TestLineThatIsTooLongIsCountedNotKept(t *testing.T) {
 		t.Errorf("allocated %d bytes for it", grown)
 	}
 	var longest string
-	readLines(strings.NewReader(strings.Repeat("y", wire.MaxLine)+"\n"), func(l input) bool { longest = l.text + l.bad; return true })
+	readLines(strings.NewReader(strings.Repeat("y", wire.MaxLine)+"\n"), func(some []input) bool { longest = some[0].text + some[0].bad; return true })
 	if len(longest) != wire.MaxLine {
 		t.Errorf("a line of %d bytes gave %.100q", wire.MaxLine, longest)
 	}
@@ -79,8 +84,8 @@ func FuzzReadLines(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, seed int) {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 1))
 		var whole, torn []input
-		readLines(bytes.NewReader(data), func(l input) bool { whole = append(whole, l); return true })
-		readLines(&randomReader{data, rnd}, func(l input) bool { torn = append(torn, l); return true })
+		readLines(bytes.NewReader(data), func(some []input) bool { whole = append(whole, some...); return true })
+		readLines(&randomReader{data, rnd}, func(some []input) bool { torn = append(torn, some...); return true })
 		if !slices.Equal(whole, torn) {
 			t.Errorf("at once %+v, in pieces %+v", whole, torn)
 		}

@@ -24,9 +24,9 @@ type paste struct {
 	shell
 	out io.Writer
 
-	queue []input      // lines that are already here
-	lines <-chan input // lines to come; nil when none are read yet
-	start func()       // starts reading lines; nil once called
+	queue []input        // lines that are already here
+	lines <-chan []input // lines to come
+	start func()         // starts reading lines; nil once called
 	// blocksOnly: lines that come are only read into blocks (`ssh box import pki:certificate/X < cert.pem`).
 	blocksOnly bool
 
@@ -39,14 +39,14 @@ const quiet = 100 * time.Millisecond
 
 // newPaste reads its lines from in, through a goroutine that spawn starts and that ends when in does.
 func newPaste(ctx context.Context, sh shell, in io.Reader, out io.Writer, spawn func(func())) *paste {
-	lines := make(chan input, 2*batchLines)
+	lines := make(chan []input, 1)
 	p := &paste{shell: sh, out: out, lines: lines}
 	p.start = func() {
 		spawn(func() {
 			defer close(lines)
-			readLines(in, func(l input) bool {
+			readLines(in, func(some []input) bool {
 				select {
-				case lines <- l:
+				case lines <- some:
 					return true
 				case <-ctx.Done():
 					return false
@@ -221,20 +221,18 @@ func (p *paste) batch(ctx context.Context) []input {
 
 // ready takes a line that is already here.
 func (p *paste) ready() (input, bool) {
-	if len(p.queue) > 0 {
-		l := p.queue[0]
-		p.queue = p.queue[1:]
-		return l, true
+	if len(p.queue) == 0 && !p.blocksOnly && p.start == nil {
+		select {
+		case p.queue = <-p.lines:
+		default:
+		}
 	}
-	if p.blocksOnly || p.start != nil {
+	if len(p.queue) == 0 {
 		return input{}, false
 	}
-	select {
-	case l, ok := <-p.lines:
-		return l, ok
-	default:
-		return input{}, false
-	}
+	l := p.queue[0]
+	p.queue = p.queue[1:]
+	return l, true
 }
 
 // next waits for a line.
@@ -247,11 +245,13 @@ func (p *paste) next(ctx context.Context) (input, bool) {
 		p.start = nil
 	}
 	select {
-	case l, ok := <-p.lines:
-		return l, ok
+	case p.queue = <-p.lines:
 	case <-ctx.Done():
+	}
+	if len(p.queue) == 0 {
 		return input{}, false
 	}
+	return p.ready()
 }
 
 // peek is the text of the next line that is not empty, when it is here or comes at once.
@@ -259,11 +259,11 @@ func (p *paste) peek() string {
 	for i := 0; ; i++ {
 		if i == len(p.queue) {
 			select {
-			case l, ok := <-p.lines:
+			case some, ok := <-p.lines:
 				if !ok {
 					return ""
 				}
-				p.queue = append(p.queue, l)
+				p.queue = append(p.queue, some...)
 			case <-time.After(quiet):
 				return ""
 			}

@@ -103,6 +103,7 @@ func (b *toy) exec(ctx context.Context, s *api.Session, line string, body []byte
 	b.lock.Lock()
 	b.ran = append(b.ran, prompt(s.Mode)+line)
 	b.lock.Unlock()
+	line = strings.TrimSpace(line)
 	switch {
 	case line == "enable":
 		r.Mode = []string{"enable"}
@@ -138,7 +139,7 @@ func (b *toy) exec(ctx context.Context, s *api.Session, line string, body []byte
 	case len(s.Mode) >= 2 && (words[0] == "map" || words[0] == "system"):
 		r.Changed = true
 	case len(s.Mode) >= 2 && words[0] == "table":
-		r.Mode = append(slices.Clone(s.Mode[:2]), strings.TrimSpace(line))
+		r.Mode = append(slices.Clone(s.Mode[:2]), line)
 		r.Changed = true
 	default:
 		fmt.Fprintf(out, "%% unknown: %.100s\n", line)

@@ -1,0 +1,137 @@
+package console
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"viaduct/appliance/api/wire"
+)
+
+// typed feeds pieces to a keyboard, one after the other, and returns the lines that x/term makes of them, with what the
+// callback was asked.
+func typed(t *testing.T, gap time.Duration, pieces ...string) (lines []string, states []lineState, keys string) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		k := newKeyboard()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go k.pump(ctx, r)
+		go func() {
+			for _, p := range pieces {
+				io.WriteString(w, p)
+				time.Sleep(gap)
+			}
+			w.Close()
+		}()
+		x := term.NewTerminal(struct {
+			io.Reader
+			io.Writer
+		}{k, io.Discard}, "")
+		x.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {
+			keys += string(key)
+			return line, pos, key != '?'
+		}
+		for {
+			line, err := x.ReadLine()
+			if err != nil && err != term.ErrPasteIndicator {
+				return
+			}
+			lines, states = append(lines, line), append(states, k.lineEnd())
+		}
+	})
+	return lines, states, keys
+}
+
+func TestKeys(t *testing.T) {
+	const slow, fast = 60 * time.Millisecond, time.Millisecond
+	for _, c := range []struct {
+		name   string
+		gap    time.Duration
+		pieces []string
+		lines  string // joined by |
+		keys   string // that asked for help
+		mark   mark   // of the first line
+	}{
+		{"typed", slow, strings.Split("show\r", ""), "show", "", entered},
+		{"help", slow, strings.Split("sh?ow\r", ""), "sh?ow", "?", entered},
+		{"help at the end of what came at once", slow, []string{"show ?", "\r"}, "show ?", "?", entered},
+		{"a paste keeps its ?", fast, []string{"map a?b?\rmap c?\r"}, "map a?b?|map c?", "", entered},
+		{"a paste in single bytes keeps its ?", fast, strings.Split("map a?b?\rmap c?\r", ""), "map a?b?|map c?", "", entered},
+		{"a bracketed paste keeps a ? before a pause", slow, []string{"\x1b[200~map a?", "b\r\x1b[201~"}, "map a?b", "", entered},
+		{"Ctrl-V", slow, strings.Split("a\x16?\r", ""), "a?", "", entered},
+		{"Tab", slow, strings.Split("en\t\r", ""), "en", "\t", entered},
+		{"Tab in a paste is a blank", fast, []string{"a\tb\r"}, "a b", "", entered},
+		{"CRLF in two reads", slow, []string{"a\r", "\nb\r\n", "c\n", "\r"}, "a|b|c|", "", entered},
+		{"Ctrl-C", slow, strings.Split("ab\x03c\r", ""), "ab^C|c", "", abandoned},
+		{"Ctrl-Z", slow, strings.Split("ab\x1ac\r", ""), "ab^Z|c", "", toTop},
+		{"arrows", slow, []string{"a", "b", "\x1b[D", "x", "\x1bOC", "y", "\r"}, "axby", "", entered},
+		{"Home and End of any terminal", slow, []string{"b", "\x1b[1~", "a", "\x1b[4~", "c", "\x1bOH", "0", "\r"}, "0abc", "", entered},
+		{"a torn arrow", fast, []string{"a", "b", "\x1b", "[", "D", "x", "\r"}, "axb", "", entered},
+		{"Escape alone", slow, []string{"a", "\x1b", "", "b", "\r"}, "ab", "", entered},
+		{"unknown sequences", slow, []string{"a\x1b[15~\x1b[?25hb\r"}, "ab", "", entered},
+		{"torn characters", fast, []string{"\xc3", "\xa4\xe2\x82", "\xac", "\r"}, "ä€", "", entered},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			lines, states, keys := typed(t, c.gap, c.pieces...)
+			if got := strings.Join(lines, "|"); got != c.lines {
+				t.Errorf("lines %q, want %q", got, c.lines)
+			}
+			if keys != c.keys {
+				t.Errorf("asked about %q, want %q", keys, c.keys)
+			}
+			if states[0].mark != c.mark || states[0].bad != "" {
+				t.Errorf("first line ended as %+v, want %v", states[0], c.mark)
+			}
+		})
+	}
+}
+
+func TestKeysThatAreNoText(t *testing.T) {
+	for in, want := range map[string]string{
+		"a\xff\r":                                "byte 0xff at column 2 is not text",
+		"a\x01\x00b\x07\r":                       "byte 0x07 at column 3 is not text",
+		strings.Repeat("ä", 1<<17) + "\r":        "the line has 262144 bytes, the limit is 65536",
+		strings.Repeat("a", wire.MaxLine) + "\r": "",
+	} {
+		lines, states, _ := typed(t, time.Millisecond, in)
+		if len(states) != 1 || states[0].bad != want {
+			t.Errorf("%.20q: %+v, want %q", in, states, want)
+		}
+		if want == "" && len(lines[0]) != len(in)-1 {
+			t.Errorf("%.20q gave a line of %d bytes", in, len(lines[0]))
+		}
+	}
+}
+
+func TestRandomBytesEndAndKeepTheKeyboard(t *testing.T) {
+	rnd := rand.NewChaCha8([32]byte{7})
+	data := make([]byte, 50000)
+	rnd.Read(data)
+	lines, _, _ := typed(t, time.Millisecond, string(data), "\r", "\x15", "still here\r")
+	if len(lines) == 0 || lines[len(lines)-1] != "still here" {
+		t.Errorf("%d lines; the last one: %q", len(lines), lines[max(0, len(lines)-1):])
+	}
+	for _, l := range lines {
+		if !utf8.ValidString(l) {
+			t.Errorf("not text: %q", l)
+		}
+	}
+}
+
+func FuzzKeys(f *testing.F) {
+	f.Add("show ?\r\x1b[A\x1b[200~a?\x1b[201~\r\xff\x16\x03")
+	f.Fuzz(func(t *testing.T, in string) {
+		lines, _, _ := typed(t, time.Millisecond, in+"\x1b\x1b[201~\r\x15", "still here\r")
+		if len(lines) == 0 || !strings.HasSuffix(lines[len(lines)-1], "still here") {
+			t.Errorf("lines %q", lines)
+		}
+	})
+}
