@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -171,12 +172,12 @@ func switchOf(cfg *config.Config, i *config.SIPInterface) *config.Switch {
 }
 
 // normalise writes a number as +E.164 where the context's prefixes say how: 0049… and 0… become +49…; what cannot be told
-// (an extension such as 222) stays.
+// (an extension such as 222) stays. 00 is the international prefix unless another one is configured (ITU-T E.164).
 func normalise(sw *config.Switch, number string) string {
 	if !isNumber(number) || strings.HasPrefix(number, "+") {
 		return number
 	}
-	if rest, ok := strings.CutPrefix(number, sw.InternationalPrefix); ok && sw.InternationalPrefix != "" && rest != "" {
+	if rest, ok := strings.CutPrefix(number, cmp.Or(sw.InternationalPrefix, "00")); ok && rest != "" {
 		return "+" + rest
 	}
 	if rest, ok := strings.CutPrefix(number, sw.NationalPrefix); ok && sw.NationalPrefix != "" && sw.CountryCode != "" && rest != "" {

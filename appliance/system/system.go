@@ -101,8 +101,12 @@ func Open(o Options) (*System, error) {
 
 	s.resolver = names.New(func() []netip.AddrPort { return servers(s.Running()) })
 	s.relay = media.New(media.Options{Log: o.Log})
+	var kernel clock.Kernel // nil: the system's
+	if o.Board.Name() == "sim" {
+		kernel = clock.Observer{} // a development machine's clock is not ours to set
+	}
 	s.clock = clock.New(clock.Options{
-		Log: o.Log, Lookup: s.resolver.Lookup, Build: o.Release.Built,
+		Log: o.Log, Lookup: s.resolver.Lookup, Kernel: kernel, Build: o.Release.Built,
 		Load: store.SavedTime, Save: store.SaveTime,
 	})
 	s.sip = sipgw.New(sipgw.Options{
@@ -173,6 +177,7 @@ func (s *System) Run(ctx context.Context) error {
 	}
 	engine("records", s.writeRecords)
 	engine("clock", s.clock.Run)
+	engine("network", func(ctx context.Context) error { return s.net.Run(ctx, s.link) })
 	engine("media", s.relay.Run)
 	engine("sip", s.sip.Run)
 	engine("calls", s.calls.Run)
@@ -200,10 +205,16 @@ func (s *System) reconcile(ctx context.Context) error {
 	var applied *config.Config
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	expiry := time.NewTicker(time.Minute)
+	defer expiry.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-expiry.C:
+			for _, l := range s.licenses.Expire(time.Now()) {
+				s.log.Warn("license expired", "name", l.Kind, "serial", l.Serial)
+			}
 		case <-s.changed:
 			timer.Reset(settle)
 		case <-timer.C:
@@ -238,6 +249,14 @@ func (s *System) apply(cfg *config.Config) {
 	s.mu.Lock()
 	s.found = found
 	s.mu.Unlock()
+}
+
+// link hears of a port's link: registrations that were lost with it are renewed at once.
+func (s *System) link(e netcfg.LinkEvent) {
+	s.log.Info("link", "name", e.Device, "up", e.Link)
+	if e.Link {
+		s.sip.Refresh()
+	}
 }
 
 // touch tells the reconciler that something it follows has changed.
