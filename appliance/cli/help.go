@@ -103,17 +103,17 @@ func (h *helper) add(n node, s *Stmt) {
 			h.choice(n.text, s.Help, true)
 		}
 	case *arg:
-		h.addArg(n)
+		h.addArg(n, s)
 	}
 }
 
-func (h *helper) addArg(n *arg) {
+func (h *helper) addArg(n *arg, s *Stmt) {
 	if n.typ.Free {
 		h.free = true
 	}
 	for _, w := range n.typ.Words {
 		if strings.HasPrefix(w, h.partial) {
-			h.choice(w, n.hint(), true)
+			h.choice(w, s.Help, true)
 		}
 	}
 	if len(n.typ.Words) > 0 && n.typ.Parse == nil {
@@ -127,7 +127,11 @@ func (h *helper) addArg(n *arg) {
 		}
 	}
 	if h.partial == "" || !n.typ.Free {
-		h.choice(n.String(), n.hint(), false)
+		help := n.hint()
+		if def := s.argDefault(n); def != "" {
+			help += ", default " + def
+		}
+		h.choice(n.String(), help, false)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 type Layer struct {
 	Mode    *Mode
 	Correct bool // take a near miss of a keyword for the keyword
+	Blocks  bool // only statements that open a mode
 }
 
 // Match is a line that was understood.
@@ -126,6 +127,9 @@ func (m *matcher) run(layers []Layer) {
 			m.cur.words, m.cur.fits = []string{"no"}, []int{fitKeyword}
 		}
 		for _, s := range l.Mode.stmts {
+			if l.Blocks && s.Mode == nil {
+				continue
+			}
 			m.cur.Stmt = s
 			if m.failures == nil && !m.mayBegin(s) {
 				continue

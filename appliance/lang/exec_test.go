@@ -61,6 +61,8 @@ func TestWhatALineSays(t *testing.T) {
 		{"too much", "sntp-client what", "% unknown word \"what\", expected server"},
 		{"a block outside of its context", "routing-table called-e164 T", "% note: taken into context cs SWITCH"},
 		{"a block after an object of another context", "context ip ROUTER\nservice hunt-group H", "% note: taken into context cs SWITCH"},
+		{"a line of another context outside of its block", "context cs S\nno shutdown\nexit\nshutdown", "% unknown command \"shutdown\""},
+		{"no of a default", "context cs S\nrouting-table called-e164 T\nroute default dest-interface I\nno route default\nroute d dest-interface I\nno route d", ""},
 		{"no effect", "profile voip V\nmedia-processing forced", "% note: taken, no effect: there is no DSP here"},
 		{"abbreviated", "prof voip V\nsrtp tr fo", ""},
 		{"both orders", "context ip ROUTER\ninterface eth0\nport ethernet 0 0\nbind interface eth0 router", ""},

@@ -254,7 +254,7 @@ func hostname(box Box) string {
 	if h := box.Running().Hostname; h != "" {
 		return h
 	}
-	serial := strings.ToUpper(box.Version().Serial)
+	serial := strings.ToUpper(box.Env().Serial)
 	if len(serial) >= 6 {
 		return serial[len(serial)-6:]
 	}

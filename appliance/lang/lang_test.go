@@ -25,7 +25,6 @@ type box struct {
 
 func (b *box) Running() *config.Config { return b.cfg }
 func (b *box) Env() Env                { return b.env }
-func (b *box) Version() Version        { return Version{Serial: "00A0BA0F2439"} }
 func (b *box) Mutate(f func(*config.Config) (*config.Config, error)) error {
 	cfg, err := f(b.cfg)
 	if err == nil {
@@ -45,7 +44,9 @@ func (b *box) WriteFile(name string, text []byte) error {
 	return nil
 }
 
-func newBox() *box { return &box{cfg: config.New(), files: map[string][]byte{}} }
+func newBox() *box {
+	return &box{cfg: config.New(), env: Env{Serial: "00A0BA0F2439"}, files: map[string][]byte{}}
+}
 
 // console types lines into a box.
 type console struct {
@@ -224,4 +225,8 @@ func TestEveryFieldIsReachedByALine(t *testing.T) {
 		}
 	}
 	visit(reflect.TypeFor[config.Config]())
+}
+
+func TestManualIsCurrent(t *testing.T) {
+	golden(t, "../../docs/commands.md", New().Manual())
 }

@@ -90,7 +90,7 @@ func (l *Language) layers(cfg *config.Config, p place) ([]cli.Layer, []layer) {
 	where = append(where, layer{})
 	if header := onlySwitch(cfg); header != "" && !(len(p.header) > 0 && p.path[0].Stmt.Prompt == "ctx-cs") {
 		if m, err := l.table.Match([]cli.Layer{{Mode: l.table.Root()}}, header, cfg); err == nil {
-			modes = append(modes, cli.Layer{Mode: m.Stmt.Mode, Correct: true})
+			modes = append(modes, cli.Layer{Mode: m.Stmt.Mode, Correct: true, Blocks: true})
 			where = append(where, layer{path: []*cli.Match{m}, headers: []string{header}, implicit: header})
 		}
 	}
