@@ -190,7 +190,8 @@ type Process struct {
 	err  error // valid when done is closed
 }
 
-// Start starts a program inside the namespace.
+// Start starts a program inside the namespace. Its end is waited for from then on, so give it writers as Stdout and Stderr:
+// what StdoutPipe returns is closed at the end, read or not.
 func (n *Namespace) Start(cmd *exec.Cmd) (*Process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}

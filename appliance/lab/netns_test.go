@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -107,20 +106,17 @@ func TestBoxPortsAreDownUntilTheBoxConfiguresThem(t *testing.T) {
 func TestProcessRunsInsideItsNamespace(t *testing.T) {
 	w := newTestWorld(t, Options{NoTeams: true, NoStarface: true})
 	cmd := exec.Command("cat", "/proc/net/dev")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	var text strings.Builder
+	cmd.Stdout = &text
 	p, err := w.Box.Start(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, _ := io.ReadAll(out)
 	if err := p.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), "eth00") || !strings.Contains(string(text), "eth01") {
-		t.Errorf("the process sees\n%s", text)
+	if !strings.Contains(text.String(), "eth00") || !strings.Contains(text.String(), "eth01") {
+		t.Errorf("the process sees\n%s", text.String())
 	}
 }
 

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"crypto"
 	"crypto/tls"
 	"fmt"
@@ -260,26 +261,31 @@ func TestCallFromTeamsIsHeldRefreshedAndEnded(t *testing.T) {
 	wantTone(t, "Teams", call.Audio, StarfaceTone)
 	wantTone(t, "the box", s.audio, TeamsTone)
 
-	answer := func(direction string) {
-		m := s.in.request("INVITE")
-		s.in.reply(m, 200, contact, s.sdp(direction, 1))
+	reinvite := func(f func(context.Context) (Reply, error), direction string) (r Reply, err error) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			r, err = f(t.Context())
+		}()
+		s.in.reply(s.in.request("INVITE"), 200, contact, s.sdp(direction, 1))
 		s.in.request("ACK")
+		<-done
+		return r, err
 	}
-	go answer("inactive")
-	if r, err := call.Hold(t.Context()); err != nil || r.Direction != "inactive" || !r.SameKey {
+	if r, err := reinvite(call.Hold, "inactive"); err != nil || r.Direction != "inactive" || !r.SameKey {
 		t.Errorf("hold: %+v, %v", r, err)
 	}
-	go answer("sendrecv")
-	if r, err := call.Resume(t.Context()); err != nil || r.Direction != "sendrecv" {
+	if r, err := reinvite(call.Resume, "sendrecv"); err != nil || r.Direction != "sendrecv" {
 		t.Errorf("resume: %+v, %v", r, err)
 	}
-	go answer("sendrecv")
-	if r, err := call.Refresh(t.Context()); err != nil || !r.Same || !r.SameKey {
+	if r, err := reinvite(call.Refresh, "sendrecv"); err != nil || !r.Same || !r.SameKey {
 		t.Errorf("refresh: %+v, %v", r, err)
 	}
 	wantTone(t, "Teams after the refresh", call.Audio, StarfaceTone)
-	go func() { s.in.reply(s.in.request("BYE"), 200, contact, "") }()
-	if err := call.Hangup(t.Context()); err != nil {
+	ended := make(chan error, 1)
+	go func() { ended <- call.Hangup(t.Context()) }()
+	s.in.reply(s.in.request("BYE"), 200, contact, "")
+	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	if list := w.Teams.Refusals(); len(list) > 0 {

@@ -67,7 +67,7 @@ type World struct {
 	options  Options
 	issuer   ed25519.PrivateKey // of licenses; nil until one is wanted
 	licenses uint32             // the last serial
-	closers  []func() error // in the order of making
+	closers  []func() error     // in the order of making
 }
 
 // New makes a world. It lives until Close, whatever becomes of ctx.
