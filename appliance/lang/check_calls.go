@@ -235,6 +235,12 @@ func (c *checker) writesCalling(r config.Ref[config.Function], depth int) bool {
 
 // checkDomains looks for addresses of callers whose host no location service knows: their accounts would not be found.
 func checkDomains(c *checker) {
+	homes := map[string][]*config.LocationService{} // of each identity
+	for _, l := range c.cfg.Location {
+		for _, i := range l.Identities {
+			homes[i.Name] = append(homes[i.Name], l)
+		}
+	}
 	for _, s := range c.cfg.CS {
 		for _, t := range s.MappingTables {
 			if t.Out != config.CallingURI && t.Out != config.URI {
@@ -242,32 +248,25 @@ func checkDomains(c *checker) {
 			}
 			for _, m := range t.Maps {
 				user, _, _ := strings.Cut(strings.TrimPrefix(m.To, "sip:"), "@")
-				c.domainOf(user, uriHost(m.To))
+				for _, l := range homes[user] {
+					c.domainOf(l, uriHost(m.To))
+				}
 			}
 		}
 	}
 }
 
-// domainOf checks that the location service that knows an identity also knows the host.
-func (c *checker) domainOf(user, host string) {
-	if host == "" {
+// domainOf checks that the location service of a caller knows the host that the caller is sent with.
+func (c *checker) domainOf(l *config.LocationService, host string) {
+	if host == "" || l.MatchAny || len(l.Domains) == 0 {
 		return
 	}
-	for _, l := range c.cfg.Location {
-		if l.MatchAny || len(l.Domains) == 0 || !slices.ContainsFunc(l.Identities, func(i *config.Identity) bool { return i.Name == user }) {
-			continue
-		}
-		if slices.ContainsFunc(l.Domains, func(d config.Domain) bool { return strings.EqualFold(d.Host, host) || c.resolvesTo(d.Host, host) }) {
-			continue
-		}
-		last := l.Domains[len(l.Domains)-1].Index
-		w := c.at(l, "Domains", 0)
-		text := fmt.Sprintf("callers are sent with the host %s, which is no domain of location-service %s: their accounts are found only if a domain resolves to it", host, l.Name)
-		if slices.ContainsFunc(c.problems, func(p Problem) bool { return p.Text == text }) {
-			return
-		}
-		c.add(w, Warning, text, fmt.Sprintf("domain %d %s", last+1, host))
+	if slices.ContainsFunc(l.Domains, func(d config.Domain) bool { return strings.EqualFold(d.Host, host) || c.resolvesTo(d.Host, host) }) {
+		return
 	}
+	last := l.Domains[len(l.Domains)-1].Index
+	c.add(c.at(l, "Domains", 0), Warning, fmt.Sprintf("callers are sent with the host %s, which is no domain of location-service %s: their accounts are found only if a domain resolves to it",
+		host, l.Name), fmt.Sprintf("domain %d %s", last+1, host))
 }
 
 func (c *checker) resolvesTo(name, addr string) bool {

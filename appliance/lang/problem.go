@@ -42,15 +42,21 @@ type Where struct {
 	Source string
 }
 
+// alsoShown is how many further lines are named.
+const alsoShown = 8
+
 // String is how sbcd -check prints it: "FILE:LINE: severity: text".
 func (p Problem) String() string {
 	text := fmt.Sprintf("%s: %s", p.Severity, p.Text)
 	if len(p.Also) > 0 && p.File != "" {
 		var lines []string
-		for _, w := range p.Also {
+		for _, w := range p.Also[:min(len(p.Also), alsoShown)] {
 			lines = append(lines, strconv.Itoa(w.Line))
 		}
 		text += "; also line " + strings.Join(lines, ", ")
+		if more := len(p.Also) - alsoShown; more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
 	}
 	if p.Fix != "" {
 		text += "; fix: " + p.Fix
@@ -75,24 +81,20 @@ func sortProblems(list []Problem) {
 func merge(list []Problem) []Problem {
 	var out []Problem
 	first := map[string]int{}
+	seen := map[string]bool{}
 	for _, p := range list {
-		key := p.Severity.String() + p.Text
-		if i, ok := first[key]; ok && p.Severity != Error {
-			out[i].join(Where{Line: p.Line, Path: p.Path, Source: p.Source})
+		text := p.Severity.String() + p.Text
+		place := text + "\n" + strconv.Itoa(p.Line) + "\n" + lineAt(p.Path, p.Source)
+		if seen[place] {
 			continue
 		}
-		first[key] = len(out)
+		seen[place] = true
+		if i, ok := first[text]; ok && p.Severity != Error {
+			out[i].Also = append(out[i].Also, Where{Line: p.Line, Path: p.Path, Source: p.Source})
+			continue
+		}
+		first[text] = len(out)
 		out = append(out, p)
 	}
 	return out
-}
-
-// join notes that the same is to be said of another line.
-func (p *Problem) join(w Where) {
-	for _, have := range append(p.Also, Where{Line: p.Line, Path: p.Path, Source: p.Source}) {
-		if have.Line == w.Line && have.Source == w.Source && slices.Equal(have.Path, w.Path) {
-			return
-		}
-	}
-	p.Also = append(p.Also, w)
 }

@@ -67,6 +67,8 @@ func randomValue(t *rapid.T, c Choice) string {
 		return fmt.Sprintf("10.0.%d.%d/%d", octet.Draw(t, "a"), octet.Draw(t, "b"), rapid.IntRange(0, 32).Draw(t, "bits"))
 	case "host name or address":
 		return rapid.StringMatching(`[a-z0-9]{1,8}(\.[a-z]{2,5})?`).Draw(t, "host")
+	case "text, not empty":
+		return rapid.StringMatching(`[a-z." ]{1,8}`).Draw(t, "value")
 	case "digits", "number":
 		return rapid.StringMatching(`[0-9]{1,6}`).Draw(t, "digits")
 	case "key":

@@ -80,10 +80,13 @@ func showProblems(c *call, _ *none) error {
 	for _, p := range problems {
 		count[p.Severity]++
 		c.printf("%s: %s\n", p.Severity, p.Text)
-		for _, w := range append([]Where{{Path: p.Path, Source: p.Source}}, p.Also...) {
+		for _, w := range append([]Where{{Path: p.Path, Source: p.Source}}, p.Also[:min(len(p.Also), alsoShown)]...) {
 			if w.Source != "" {
 				c.printf("  in: %s\n", strings.Join(append(slices.Clone(w.Path), w.Source), " / "))
 			}
+		}
+		if more := len(p.Also) - alsoShown; more > 0 {
+			c.printf("  and in %s\n", plural(more, "more line"))
 		}
 		if p.Fix == "" {
 			continue
@@ -112,14 +115,13 @@ func plural(n int, word string) string {
 func showLicenses(c *call, _ *none) error {
 	l := c.box.Licenses()
 	c.printf("Local Licenses\n\nSerial Number: %s\n\n", l.Serial)
-	c.printf("%-16s %8s %8s %8s %8s %8s %8s\n", "Name", "Blt-In", "Inst.", "Leased", "Total", "Alloc", "Free")
-	c.printf("%-16s %8s %8s %8s %8s %8s %8s\n", "", "", "+", "+", "=", "", "+")
+	c.printf("%-16s %6s + %6s + %6s = %6s = %6s + %6s\n", "", "Blt-In", "Inst.", "Leased", "Total", "Alloc", "Free")
 	for _, p := range l.Pools {
-		c.printf("%-16s %8d %8d %8d %8d %8d %8d\n", p.Name, p.BuiltIn, p.Installed, p.Leased, p.Total, p.Alloc, p.Free)
+		c.printf("%-16s %6d   %6d   %6d   %6d   %6d   %6d\n", p.Name, p.BuiltIn, p.Installed, p.Leased, p.Total, p.Alloc, p.Free)
 	}
-	c.printf("\n%-16s %8s\n", "Feature", "Enabled")
+	c.printf("\n")
 	for _, f := range l.Features {
-		c.printf("%-16s %8s\n", f.Name, yesNo(f.Enabled))
+		c.printf("%-16s %6s\n", f.Name, yesNo(f.Enabled))
 	}
 	return nil
 }

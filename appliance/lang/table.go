@@ -87,7 +87,7 @@ var voipProfile = []Line{
 
 var contextIP = []Line{
 	{Line: "interface <#name:name>", Into: "Interfaces", Help: "An interface; a port binds to it", Prompt: "if-ip", Lines: []Line{
-		{Line: "ipaddress <#name:name> <prefix>", Also: []string{"ipaddress <prefix>"}, Into: "Addresses", Help: "An address with its network",
+		{Line: "ipaddress <#name> <prefix>", Also: []string{"ipaddress <prefix>"}, Into: "Addresses", Help: "An address with its network",
 			Example: "ipaddress if_eth00 192.168.1.1/24"},
 		{Line: "tcp adjust-mss rx <mode:=mtu>", Into: "AdjustMSSRx", Help: "Clamp the segment size of incoming TCP connections"},
 		{Line: "tcp adjust-mss tx <mode:=mtu>", Into: "AdjustMSSTx", Help: "Clamp the segment size of outgoing TCP connections"},
@@ -141,7 +141,7 @@ var sipInterface = []Line{
 	{Line: "privacy", Into: "Privacy", Help: "Privacy and P-Asserted-Identity (RFC 3323, 3325)"},
 	{Line: "address-complete-indication accept <value:=set>", Into: "AddressComplete", Help: "The number of a call is complete"},
 	{Line: "address-translation incoming-call <#property:" + tableKeys + "> <header:" + incoming + ">", Into: "Incoming", Help: "Header that a property is taken from"},
-	{Line: "address-translation outgoing-call <#header:" + outgoing + "> <#part:user-part|host-part> (fix <fix>|<property:" + tableKeys + ">)",
+	{Line: "address-translation outgoing-call <#header:" + outgoing + "> <#part:user-part|host-part> (fix <fix:value>|<property:" + tableKeys + ">)",
 		Into: "Outgoing", Help: "What a part of a header is made from", Example: "address-translation outgoing-call from-header user-part calling-e164"},
 	{Line: "use profile voip <profile>", Into: "VoIP", Help: "Media of this peer"},
 	{Line: "use profile sip <_:profile>", Into: "-", Help: "SIP profile of the original", Note: noEffect},

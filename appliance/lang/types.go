@@ -82,7 +82,8 @@ var types = map[reflect.Type]cli.Type{
 
 // kinds are words whose Go type says too little.
 var kinds = map[string]cli.Type{
-	"name":        {What: "name"},
+	"name":        {What: "name", Parse: parseName},
+	"value":       {What: "text, not empty", Free: true, Parse: parseName},
 	"text":        {What: "text, in quotes when it holds blanks", Free: true},
 	"host":        {What: "host name or address", Parse: parseHost},
 	"digits":      {What: "digits", Parse: parseDigits},
@@ -135,7 +136,12 @@ func ipInterfaces(c *config.Config) (all []string) {
 
 func ref[T any](what string, namesOf func(*config.Config) []string) cli.Type {
 	return cli.Type{What: what, Ref: true,
-		Parse: func(w string, _ any) (any, error) { return config.Ref[T]{Name: w}, nil },
+		Parse: func(w string, _ any) (any, error) {
+			if w == "" {
+				return nil, fmt.Errorf("the name of a %s cannot be empty", what)
+			}
+			return config.Ref[T]{Name: w}, nil
+		},
 		Print: func(v any) string { return v.(config.Ref[T]).Name },
 		Names: func(root any) []string {
 			c, _ := root.(*config.Config)
@@ -204,6 +210,13 @@ func parsePKI(classes ...string) func(string, any) (any, error) {
 		}
 		return config.PKIName(w), nil
 	}
+}
+
+func parseName(w string, _ any) (any, error) {
+	if w == "" {
+		return nil, errors.New("it cannot be empty")
+	}
+	return w, nil
 }
 
 // parseHost takes what can be a host: letters, digits, dots, hyphens, underscores, or an IPv4 address.

@@ -1,0 +1,61 @@
+package lang
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// busyBox is a box with something to show.
+type busyBox struct{ *box }
+
+func (busyBox) Clock() Clock {
+	return Clock{Now: noon, Synced: true, Server: "192.0.2.123", Stratum: 2, Last: noon.Add(-time.Minute), Offset: 1500 * time.Microsecond}
+}
+
+func (busyBox) Licenses() Licenses {
+	return Licenses{Serial: "00A0BA0F2439", Pools: []Pool{{"sip-sessions", 4, 20, 57, 81, 1, 80}, {"srtp-channels", 8, 20, 0, 28, 0, 28}},
+		Features: []Feature{{"sip-tls-srtp", true}, {"transcoding", false}}}
+}
+
+func (busyBox) Calls() []Call {
+	return []Call{{ID: "17", State: "connected", From: "if_teams", To: "if_pbx", Calling: "+4930123", Called: "222", Started: noon.Add(-time.Hour), Connected: noon.Add(-65 * time.Second),
+		Legs: []Leg{{Interface: "if_teams", Peer: "52.112.1.1:5061", CallID: "a@b", Codec: "PCMA/8000", Security: "AES_CM_128_HMAC_SHA1_80", PacketsIn: 10, PacketsOut: 11, Lost: 1, JitterMS: 0.5}}}}
+}
+
+func (busyBox) Registrations() []Registration {
+	return []Registration{{Identity: "user.01", Location: "ls", Registrar: "pbx", State: "registered", Code: 200, Reason: "OK", Expires: noon.Add(2 * time.Minute)}}
+}
+
+func (busyBox) PenaltyBox() []Probe {
+	return []Probe{{Interface: "if_teams", Peer: "sip.pstnhub.microsoft.com:5061", Boxed: true, Since: noon.Add(-time.Minute), LastAnswer: "timeout", NextProbe: noon.Add(5 * time.Second)}}
+}
+
+func (busyBox) Trace(start config.Dest, p []PropertyValue) (Trace, error) {
+	return Trace{Steps: []string{"table " + start.Table.Name + " " + string(p[0].Property) + " " + p[0].Value}, Attempts: []string{"if_pbx"}}, nil
+}
+
+func TestShow(t *testing.T) {
+	l := New()
+	b := busyBox{newBox()}
+	s := &Session{Class: config.Operator}
+	for _, line := range []string{"enable", "configure"} {
+		r, _ := l.Exec(t.Context(), b, &Session{Class: config.Superuser, Mode: s.Mode}, line, nil, &strings.Builder{})
+		s.Mode = r.Mode
+	}
+	b.cfg, _ = l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T2\ninterface sip I\nroute call dest-table T\n"))
+	var out strings.Builder
+	for _, line := range []string{
+		"show system licenses", "show calls", "show calls detail 4", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show accounts",
+	} {
+		out.WriteString("> " + line + "\n")
+		l.Exec(t.Context(), b, s, line, nil, &out)
+		out.WriteString("\n")
+	}
+	golden(t, "testdata/show.golden", out.String())
+}
