@@ -3,6 +3,7 @@ package lang
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"viaduct/appliance/config"
 )
@@ -215,5 +216,27 @@ func TestCopyRunningConfig(t *testing.T) {
 	c.types("system hostname a", "copy running-config startup-config", "system hostname b", "copy startup-config running-config")
 	if h := c.box.cfg.Hostname; h != "a" {
 		t.Errorf("hostname %q", h)
+	}
+}
+
+func TestAnythingCanBeTyped(t *testing.T) {
+	c := configuringConsole(New())
+	c.types("context cs S", "mapping-table e164 to e164 T")
+	for name, line := range map[string]string{
+		"many words":       strings.Repeat("map 1 to ", 6000),
+		"many short words": strings.Repeat("a ", 30000),
+		"one long word":    strings.Repeat("x", 60000),
+		"quotes":           strings.Repeat(`"a `, 20000),
+		"too long":         strings.Repeat("x", 10<<20),
+		"backslashes":      `"` + strings.Repeat(`\`, 60000),
+		"binary":           "\x00\x01\xff\xfe\x80 map \x00",
+		"no no no":         strings.Repeat("no ", 20000),
+		"a huge key":       "map (((((.*)*)*)*)*){1000} to 1",
+	} {
+		begin := time.Now()
+		out := c.types(line)
+		if d := time.Since(begin); d > time.Second || len(out) > 1000 {
+			t.Errorf("%s: %v, %d bytes of answer: %.300s", name, d, len(out), out)
+		}
 	}
 }

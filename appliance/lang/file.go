@@ -95,14 +95,13 @@ func (r *reader) line(line string) {
 			r.lines[key] = r.last
 		}
 	}
+	r.remember(w, m)
 	if m.Neg {
 		if m.Stmt.Mode != nil {
-			r.place = l.place(r.cfg, r.place.mode())
+			r.place = l.place(r.cfg, r.place.mode()) // it may have been the block that we are in
 		}
-		r.remember(w, m)
 		return
 	}
-	r.remember(w, m)
 	if m.Stmt.Note != "" && m.Stmt.Into == "-" {
 		r.report(Note, line, m.Stmt.Note)
 	}

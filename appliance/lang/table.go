@@ -104,6 +104,8 @@ var contextCS = []Line{
 	{Line: "national-prefix <prefix" + digits, Into: "NationalPrefix", Help: "What marks a national number", Example: "national-prefix 0"},
 	{Line: "international-prefix <prefix" + digits, Into: "InternationalPrefix", Help: "What marks an international number", Example: "international-prefix 00"},
 	{Line: "country-code <code" + digits, Into: "CountryCode", Help: "Our country, without +", Example: "country-code 49"},
+	{Line: "emergency-number <#number" + digits, Into: "Emergency", Help: "Calls to it are never refused for licenses, load or health, and try every destination",
+		Example: "emergency-number 112"},
 	{Line: "digit-collection <_:rest>", Into: "-", Help: "Digit collection of the original", Note: "taken, no effect: SIP numbers are complete"},
 	{Line: "mapping-table <in> to <out> <#name:name>", Into: "MappingTables", Help: "Look at one property of a call and write another", Prompt: "rt-tab", Lines: []Line{
 		{Line: "map <#key> to <to:text>", Into: "Maps",
