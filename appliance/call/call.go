@@ -22,12 +22,12 @@ type call struct {
 	done chan struct{} // closed when the call is over
 	cfg  *config.Config
 
-	a, b    side           // caller's and callee's
-	props   route.Call     // of the caller's INVITE, before routing
-	plan    *route.Plan    // where the call may go
-	attempt int            // index into plan.Attempts of the one under way
-	media   *media.Session // nil before it is needed
-	release func()         // licenses; nil before Acquire
+	a, b    side         // caller's and callee's
+	props   route.Call   // of the caller's INVITE, before routing
+	plan    *route.Plan  // where the call may go
+	attempt int          // index into plan.Attempts of the one under way
+	media   MediaSession // nil before it is needed
+	release func()       // licenses; nil before Acquire
 
 	noAnswer *time.Timer // hunting: this attempt has not answered at all
 	early    *time.Timer // 183 came, but no voice yet

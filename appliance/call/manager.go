@@ -32,11 +32,31 @@ type Signalling interface {
 	LocalAddr(iface string) netip.Addr
 }
 
+// Media is the part of a media.Relay that calls use.
+type Media interface {
+	NewSession() MediaSession
+}
+
+// MediaSession is the part of a media.Session that a call uses.
+type MediaSession interface {
+	Notify(func(media.Event))
+	Open(media.Side, media.PortOptions) (media.Ports, error)
+	Set(media.Side, media.Params) error
+	Stats(media.Side) media.Stats
+	Close() [2]media.Stats
+}
+
+// Relay makes a media.Relay the Media of calls.
+type Relay struct{ *media.Relay }
+
+// NewSession makes a session without ports.
+func (r Relay) NewSession() MediaSession { return r.Relay.NewSession() }
+
 // Options are what calls are given.
 type Options struct {
 	Log       *slog.Logger
 	SIP       Signalling
-	Media     *media.Relay
+	Media     Media
 	Licenses  *license.Manager
 	Config    func() *config.Config          // the running configuration
 	Resolved  func(host string) []netip.Addr // addresses of a name as far as known; must not block

@@ -19,15 +19,8 @@ type flow interface {
 // datagrams is one UDP socket; datagramFlow is a peer reached through it.
 type datagrams struct {
 	g     *gateway
-	conn  packetConn
+	conn  PacketConn
 	local netip.AddrPort
-}
-
-// packetConn is what is used of a *net.UDPConn.
-type packetConn interface {
-	ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error)
-	WriteToUDPAddrPort([]byte, netip.AddrPort) (int, error)
-	Close() error
 }
 
 type datagramFlow struct {

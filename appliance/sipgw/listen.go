@@ -39,17 +39,16 @@ func (l *listener) close() {
 func (g *gateway) listen(iface string, k listenKey) *listener {
 	l := &listener{iface: iface, key: k}
 	if k.transport == "udp" {
-		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(k.addr))
+		conn, err := g.stack.opts.Network.ListenPacket(k.addr)
 		if err != nil {
 			l.err = fmt.Errorf("gateway %s: %w", g.name, err)
 			return l
 		}
-		conn.SetReadBuffer(1 << 20) // bursts of a PBX that forks to many accounts
 		l.udp = &datagrams{g: g, conn: conn, local: k.addr}
 		g.stack.spawn(l.udp.read)
 		return l
 	}
-	ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(k.addr))
+	ln, err := g.stack.opts.Network.Listen(k.transport, k.addr)
 	if err != nil {
 		l.err = fmt.Errorf("gateway %s: %w", g.name, err)
 		return l
@@ -151,9 +150,13 @@ func (g *gateway) acceptTLS(conn net.Conn, from netip.Addr) (net.Conn, error) {
 		return nil, err
 	}
 	conn.SetDeadline(time.Now().Add(handshakeTimeout))
-	t := tls.Server(conn, conf)
-	if err := t.HandshakeContext(g.stack.ctx); err != nil {
-		return nil, err
+	t, secured := conn.(Secured)
+	if !secured {
+		server := tls.Server(conn, conf)
+		if err := server.HandshakeContext(g.stack.ctx); err != nil {
+			return nil, err
+		}
+		t = server
 	}
 	if names := g.namesOf(from); c.tlsProfile.AuthIncoming && len(names) > 0 {
 		if err := pki.CheckNames(t.ConnectionState(), names...); err != nil {

@@ -74,10 +74,9 @@ func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { s.close(errConnClosed) })
 	defer stop()
-	d := net.Dialer{Timeout: dialTimeout, LocalAddr: &net.TCPAddr{IP: local.AsSlice()}}
 	var failure error
 	for _, a := range to.addrs {
-		conn, err := d.DialContext(ctx, "tcp", a.String())
+		conn, err := g.stack.opts.Network.Dial(ctx, to.transport, local, a)
 		if err != nil {
 			failure = &TransportError{Op: "dial", Peer: a.String(), Err: err}
 			continue
@@ -107,6 +106,9 @@ func (g *gateway) handshake(ctx context.Context, conn net.Conn, name string) (ne
 	if err != nil {
 		conn.Close()
 		return nil, err
+	}
+	if _, done := conn.(Secured); done {
+		return conn, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()

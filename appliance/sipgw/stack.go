@@ -43,6 +43,7 @@ type Options struct {
 	Log      *slog.Logger
 	Resolver Resolver
 	PKI      KeyStore
+	Network  Network // nil: the host's
 	// OnInvite is told of each new INVITE outside a dialog that comes from a trusted source and passed all checks. It is called
 	// in a read loop and must not block; it must call Leg.Take or Leg.Reject before it returns.
 	OnInvite  func(*Incoming)
@@ -87,6 +88,9 @@ type Stack struct {
 func New(o Options) *Stack {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Network == nil {
+		o.Network = host{}
 	}
 	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, orphans: NewMailbox()}
 	s.ctx, s.end = context.WithCancel(context.Background())

@@ -114,7 +114,7 @@ func Open(o Options) (*System, error) {
 		OnInvite: func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
 	})
 	s.calls = call.New(call.Options{
-		Log: o.Log, SIP: s.sip, Media: s.relay, Licenses: s.licenses, Config: s.Running, Resolved: s.resolver.Cached,
+		Log: o.Log, SIP: s.sip, Media: call.Relay{Relay: s.relay}, Licenses: s.licenses, Config: s.Running, Resolved: s.resolver.Cached,
 		Record: s.record,
 	})
 	return s, nil
