@@ -14,6 +14,8 @@ type Switch struct {
 	InternationalPrefix string // for example "00"
 	CountryCode         string // digits without +, for example "49"
 
+	Emergency []string // emergency-number: digits; calls to them are refused for nothing that is ours to decide
+
 	MappingTables []*MappingTable
 	Functions     []*ComplexFunction
 	RoutingTables []*RoutingTable
