@@ -111,11 +111,13 @@ func (b *Box) PID() int {
 	return b.process.Cmd.Process.Pid
 }
 
-// Exec runs one command in exec mode, as the console does, and returns what it prints.
+// Exec runs one command as an administrator, as after enable at the console, and returns what it prints.
 // A command that fails is an error, which holds what it printed.
-func (b *Box) Exec(ctx context.Context, line string) (string, error) { return b.ExecIn(ctx, nil, line) }
+func (b *Box) Exec(ctx context.Context, line string) (string, error) {
+	return b.ExecIn(ctx, []string{"enable"}, line)
+}
 
-// ExecIn is Exec in a mode: header lines from the outermost on.
+// ExecIn is Exec in a mode: enable, configure, and header lines from the outermost on.
 func (b *Box) ExecIn(ctx context.Context, mode []string, line string) (string, error) {
 	body, err := json.Marshal(wire.ExecRequest{Mode: mode, Line: line, TTY: "lab"})
 	if err != nil {

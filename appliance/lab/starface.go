@@ -143,7 +143,7 @@ func (s *Starface) Refusals() (list []Refusal) {
 	return list
 }
 
-// NextCall waits for the next call from the box that nobody asked for yet.
+// NextCall waits for the next call from the box that nobody asked for yet. Calls that a Behaviour refuses are left out.
 func (s *Starface) NextCall(ctx context.Context) (*Call, error) {
 	return nextCall(ctx, s.name, s.incoming)
 }

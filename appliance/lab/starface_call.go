@@ -93,7 +93,6 @@ func (s *Starface) invited(tx *serverTx) {
 		return
 	}
 	if b.Code != 0 {
-		deliver(s.incoming, c)
 		var headers []header
 		if b.RetryAfter > 0 {
 			headers = append(headers, header{"Retry-After", fmt.Sprint(b.RetryAfter)})

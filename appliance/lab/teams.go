@@ -128,7 +128,7 @@ func (t *Teams) Refusals() (list []Refusal) {
 	return list
 }
 
-// NextCall waits for the next call from the box that nobody asked for yet.
+// NextCall waits for the next call from the box that nobody asked for yet. Calls that a Behaviour refuses are left out.
 func (t *Teams) NextCall(ctx context.Context) (*Call, error) {
 	return nextCall(ctx, t.name, t.incoming)
 }

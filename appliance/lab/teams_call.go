@@ -83,7 +83,6 @@ func (t *Teams) invited(tx *serverTx) {
 		return
 	}
 	if b.Code != 0 {
-		deliver(t.incoming, c)
 		var headers []header
 		if b.RetryAfter > 0 {
 			headers = append(headers, header{"Retry-After", fmt.Sprint(b.RetryAfter)})

@@ -1,0 +1,435 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"viaduct/appliance/license"
+)
+
+// buildBox builds the box's programs, once for all tests.
+var buildBox = sync.OnceValues(func() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "box"); err != nil {
+		return "", err
+	}
+	out, err := exec.Command("go", "build", raceFlag, "-o", dir, "viaduct/cmd/sbcd", "viaduct/cmd/consoled").CombinedOutput()
+	if err != nil {
+		return dir, fmt.Errorf("build the box: %w\n%s", err, out)
+	}
+	return dir, nil
+})
+
+// running is a world with a box that has the reference configuration, or one with a few words changed.
+type running struct {
+	*World
+	t   *testing.T
+	ctx context.Context
+	box *Box
+	log *safeBuffer
+}
+
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func runBox(t *testing.T, setup Setup, replace ...string) *running {
+	t.Helper()
+	dir, err := buildBox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	var trace safeBuffer
+	w, err := New(ctx, Options{Trace: func(who, direction, peer, message string) {
+		fmt.Fprintf(&trace, "%s %s %s %s\n%s\n", time.Now().Format("05.000"), who, direction, peer, message)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &running{World: w, t: t, ctx: ctx, log: &safeBuffer{}}
+	t.Cleanup(func() {
+		refusals := append(w.Teams.Refusals(), w.Starface.Refusals()...)
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, refusal := range refusals {
+			t.Errorf("refused: %v", refusal)
+		}
+		if strings.Contains(r.log.String(), "DATA RACE") || strings.Contains(r.log.String(), "panic:") {
+			t.Error("a race or a panic in the box")
+		}
+		if t.Failed() {
+			t.Logf("the box's log:\n%s", r.log)
+			t.Logf("SIP:\n%s", &trace)
+		}
+	})
+	if r.box, err = w.StartBox(ctx, Programs{SBCD: filepath.Join(dir, "sbcd"), Consoled: filepath.Join(dir, "consoled"), State: t.TempDir(), Log: r.log}); err != nil {
+		t.Fatal(err)
+	}
+	before := Configuration
+	setup.Configuration = strings.NewReplacer(replace...).Replace(before)
+	if len(replace) > 0 && setup.Configuration == before {
+		t.Fatal("the configuration does not hold what was to be replaced")
+	}
+	text, err := w.Paste(setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.box.Paste(ctx, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Starface.WaitRegistered(ctx, 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Teams.WaitActive(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// fromTeams makes a call and returns both ends, up.
+func (r *running) fromTeams(d Dial) (out, in *Call) {
+	r.t.Helper()
+	out, err := r.Teams.Call(r.ctx, d)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if in, err = r.Starface.NextCall(r.ctx); err != nil {
+		r.t.Fatal(err)
+	}
+	r.up(out, in)
+	return out, in
+}
+
+func (r *running) fromPBX(ring Ring) (out, in *Call) {
+	r.t.Helper()
+	out, err := r.Starface.Call(r.ctx, ring)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if in, err = r.Teams.NextCall(r.ctx); err != nil {
+		r.t.Fatal(err)
+	}
+	r.up(out, in)
+	return out, in
+}
+
+func (r *running) up(calls ...*Call) {
+	r.t.Helper()
+	for _, c := range calls {
+		if err := c.WaitUp(r.ctx); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// end hangs up and waits for the other side to end.
+func (r *running) end(by, other *Call) {
+	r.t.Helper()
+	if err := by.Hangup(r.ctx); err != nil {
+		r.t.Error(err)
+	}
+	if e, err := other.WaitOver(r.ctx); err != nil || !e.ByBox {
+		r.t.Errorf("the other side ended %+v, %v", e, err)
+	}
+}
+
+// ended waits until all licenses are back and no call is left.
+func (r *running) ended() {
+	r.t.Helper()
+	for _, pool := range []string{"sip-sessions", "srtp-channels"} {
+		if err := r.box.WaitAlloc(r.ctx, pool, 0); err != nil {
+			r.t.Error(err)
+		}
+	}
+	if n := r.Teams.Calls() + r.Starface.Calls(); n > 0 {
+		r.t.Errorf("%d calls are left", n)
+	}
+}
+
+func TestCallsBothWaysCarryAudio(t *testing.T) {
+	r := runBox(t, Setup{})
+	for _, c := range []struct {
+		name string
+		call func() (out, in *Call)
+		hear [2]float64 // the one who called, the one who answered
+	}{
+		{"from Teams", func() (*Call, *Call) { return r.fromTeams(Dial{Name: "Anna"}) }, [2]float64{StarfaceTone, TeamsTone}},
+		{"from the PBX", func() (*Call, *Call) { return r.fromPBX(Ring{Account: "user.03"}) }, [2]float64{TeamsTone, StarfaceTone}},
+	} {
+		out, in := c.call()
+		wantTone(t, c.name+", caller", out.Audio, c.hear[0])
+		wantTone(t, c.name+", callee", in.Audio, c.hear[1])
+		if err := r.box.WaitAlloc(r.ctx, "sip-sessions", 1); err != nil {
+			t.Error(err)
+		}
+		r.end(in, out) // the callee hangs up
+		r.ended()
+		for _, side := range []*Call{out, in} {
+			if s := side.Audio.Stats(); s.Lost > 0 || s.Bad > 0 || s.Foreign > 0 {
+				t.Errorf("%s: audio %+v", c.name, s)
+			}
+		}
+	}
+	records, err := r.box.WaitRecords(r.ctx, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range records {
+		if rec.Code != 200 || rec.By != "callee" || len(rec.Media) != 2 {
+			t.Errorf("record %+v", rec)
+		}
+	}
+}
+
+func TestTheFifthCallNeedsALicense(t *testing.T) {
+	r := runBox(t, Setup{})
+	type pair struct{ out, in *Call }
+	var calls []pair
+	for range 4 {
+		out, in := r.fromPBX(Ring{})
+		calls = append(calls, pair{out, in})
+	}
+	fifth, err := r.Starface.Call(r.ctx, Ring{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := fifth.WaitOver(r.ctx); err != nil || e.Code != 503 {
+		t.Errorf("the fifth call ended %+v, %v", e, err)
+	}
+	if !strings.Contains(r.log.String(), "license") {
+		t.Error("the log does not tell of it")
+	}
+	sixth, err := r.Teams.Call(r.ctx, Dial{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := sixth.WaitOver(r.ctx); err != nil || e.Code != 503 {
+		t.Errorf("a call from Teams ended %+v, %v", e, err)
+	}
+	authority, keys, err := r.Licenses(map[license.Kind]int{license.SIPSessions: 20, license.SRTPChannels: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := r.box.Paste(r.ctx, "enable\nconfigure\n"+authority+"\n"+keys+"end\n"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, in := r.fromPBX(Ring{})
+	calls = append(calls, pair{out, in})
+	if pools, err := r.box.Pools(r.ctx); err != nil || pools["sip-sessions"] != (Pool{"sip-sessions", 4, 20, 0, 24, 5, 19}) {
+		t.Errorf("pools %+v, %v", pools, err)
+	}
+	for _, c := range calls {
+		r.end(c.out, c.in)
+	}
+	r.ended()
+}
+
+func TestHuntingGoesOnOnlyWhereItShall(t *testing.T) {
+	r := runBox(t, Setup{})
+	hubs := r.Teams.Hubs
+
+	// Nothing comes from hub 1, not even 100: the hunt group's three seconds, then hub 2.
+	hubs[0].Behave(Behaviour{Silent: true})
+	out, in := r.fromPBX(Ring{})
+	if took := time.Since(out.Began()); took > 3500*time.Millisecond {
+		t.Errorf("up through %s after %v", in.Hub.Name, took)
+	}
+	if in.Hub != hubs[1] {
+		t.Errorf("answered by %s", in.Hub.Name)
+	}
+	r.end(out, in)
+
+	// Busy is busy, although cause 34 is in the list.
+	hubs[0].Behave(Behaviour{Code: 486, Reason: "Busy Here", Cause: "Q.850;cause=34"})
+	before := hubs[1].Invites()
+	busy, err := r.Starface.Call(r.ctx, Ring{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := busy.WaitOver(r.ctx); err != nil || e.Code != 486 {
+		t.Errorf("a busy user: %+v, %v", e, err)
+	}
+	if n := hubs[1].Invites() - before; n != 0 {
+		t.Errorf("hub 2 was asked %d times for a busy user", n)
+	}
+
+	// A hub that sheds load is passed over.
+	hubs[0].Behave(Behaviour{Code: 503, Reason: "Service Unavailable", RetryAfter: 1})
+	out, in = r.fromPBX(Ring{})
+	if in.Hub != hubs[1] {
+		t.Errorf("answered by %s", in.Hub.Name)
+	}
+	r.end(out, in)
+
+	// So is one that does not take connections.
+	hubs[0].Behave(Behaviour{})
+	hubs[0].Stop()
+	began := time.Now()
+	out, in = r.fromPBX(Ring{})
+	if took := time.Since(began); in.Hub != hubs[1] || took > time.Second {
+		t.Errorf("answered by %s after %v", in.Hub.Name, took)
+	}
+	r.end(out, in)
+	r.ended()
+}
+
+func TestAHubWithoutOPTIONSIsSkippedUntilItAnswers(t *testing.T) {
+	r := runBox(t, Setup{}, "interval 60 timeout 60", "interval 5 timeout 1")
+	hub := r.Teams.Hubs[0]
+	hub.Behave(Behaviour{SilentOptions: true})
+	r.until("boxed", func(line string) bool {
+		return strings.Contains(line, "primary") && strings.Contains(strings.ToLower(line), "box")
+	})
+	before := hub.Invites()
+	began := time.Now()
+	out, in := r.fromPBX(Ring{})
+	if in.Hub == hub || hub.Invites() != before || time.Since(began) > time.Second {
+		t.Errorf("answered by %s after %v", in.Hub.Name, time.Since(began))
+	}
+	r.end(out, in)
+	hub.Behave(Behaviour{})
+	r.until("up", func(line string) bool {
+		return strings.Contains(line, "primary") && !strings.Contains(strings.ToLower(line), "box")
+	})
+	if out, in = r.fromPBX(Ring{}); in.Hub != hub {
+		t.Errorf("answered by %s", in.Hub.Name)
+	}
+	r.end(out, in)
+	r.ended()
+}
+
+// until waits for a line of `show sip penalty-box`.
+func (r *running) until(what string, is func(line string) bool) {
+	r.t.Helper()
+	for {
+		text, err := r.box.Exec(r.ctx, "show sip penalty-box")
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for line := range strings.Lines(text) {
+			if is(line) {
+				return
+			}
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-r.ctx.Done():
+			r.t.Fatalf("%s: never; the last was\n%s", what, text)
+		}
+	}
+}
+
+func TestGivenUpCallsStopRinging(t *testing.T) {
+	r := runBox(t, Setup{})
+	r.Teams.Behave(Behaviour{Manual: true})
+	r.Starface.Behave(Behaviour{Manual: true})
+	out, err := r.Starface.Call(r.ctx, Ring{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := r.Teams.NextCall(r.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-out.Ringing()
+	if err := out.Cancel(r.ctx, `SIP;cause=200;text="Call completed elsewhere"`); err != nil {
+		t.Error(err)
+	}
+	if e, err := in.WaitOver(r.ctx); err != nil || e.Reason != "CANCEL" || !strings.Contains(e.Cause, "cause=200") {
+		t.Errorf("at Teams it ended %+v, %v", e, err)
+	}
+	if e := out.End(); e.Code != 487 {
+		t.Errorf("at STARFACE it ended %+v", e)
+	}
+
+	up, err := r.Teams.Call(r.ctx, Dial{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	down, err := r.Starface.NextCall(r.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-up.Ringing()
+	if err := down.Reject(486, "Busy Here", ""); err != nil {
+		t.Error(err)
+	}
+	if e, err := up.WaitOver(r.ctx); err != nil || e.Code != 486 {
+		t.Errorf("at Teams it ended %+v, %v", e, err)
+	}
+	r.ended()
+}
+
+func TestHoldAndRefresh(t *testing.T) {
+	r := runBox(t, Setup{})
+	out, in := r.fromTeams(Dial{})
+	wantTone(t, "STARFACE", in.Audio, TeamsTone)
+
+	if reply, err := out.Hold(r.ctx); err != nil || reply.Direction != "inactive" || !reply.SameKey {
+		t.Errorf("Teams holds: %+v, %v", reply, err)
+	}
+	if _, err := out.Resume(r.ctx); err != nil {
+		t.Error(err)
+	}
+	if reply, err := out.Refresh(r.ctx); err != nil || !reply.Same || !reply.SameKey {
+		t.Errorf("Teams refreshes: %+v, %v", reply, err)
+	}
+	wantTone(t, "STARFACE after the refresh", in.Audio, TeamsTone)
+	wantTone(t, "Teams after the refresh", out.Audio, StarfaceTone)
+
+	if reply, err := in.Hold(r.ctx); err != nil || reply.Direction == "sendrecv" {
+		t.Errorf("STARFACE holds: %+v, %v", reply, err)
+	}
+	if _, err := in.Resume(r.ctx); err != nil {
+		t.Error(err)
+	}
+	wantTone(t, "STARFACE after its hold", in.Audio, TeamsTone)
+	wantTone(t, "Teams after STARFACE's hold", out.Audio, StarfaceTone)
+	r.end(out, in)
+	r.ended()
+}
+
+func TestBoxComesBackWithWhatWasSaved(t *testing.T) {
+	r := runBox(t, Setup{Sessions: 20, Channels: 20})
+	if _, err := r.box.Exec(r.ctx, "copy running-config startup-config"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.box.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.box.Start(r.ctx); err != nil {
+		t.Fatal(err)
+	}
+	before := r.Starface.Registers()
+	for r.Starface.Registers() < before+3 && r.ctx.Err() == nil {
+		time.Sleep(20 * time.Millisecond)
+	}
+	out, in := r.fromTeams(Dial{})
+	r.end(out, in)
+	if pools, err := r.box.Pools(r.ctx); err != nil || pools["sip-sessions"].Total != 24 {
+		t.Errorf("pools %+v, %v", pools, err)
+	}
+}
