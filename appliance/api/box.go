@@ -62,30 +62,15 @@ func (b *backend) Exec(ctx context.Context, s *Session, line string, body []byte
 		fmt.Fprintf(out, "%% account %q does not exist any more\n", s.User)
 		return Result{Mode: s.Mode, Failed: true, Exit: true}
 	}
-	if on, ok := paging(line); ok {
-		return Result{Mode: s.Mode, Prompt: b.lang.Prompt(b.box, ls), More: &on}
-	}
 	if strings.TrimSpace(line) == "" {
 		return Result{Mode: s.Mode, Prompt: b.lang.Prompt(b.box, ls)}
 	}
-	before := b.box.Running()
 	r, err := b.lang.Exec(ctx, b.box, ls, line, body, out)
-	res := Result{Mode: r.Mode, Prompt: r.Prompt, Failed: err != nil, Exit: r.Exit, Changed: b.box.Running() != before}
+	res := Result{Mode: r.Mode, Prompt: r.Prompt, Failed: err != nil, Exit: r.Exit, More: r.More, Changed: r.Changed}
 	if r.Collect != nil {
 		res.Collect = &wire.Collect{Prompt: r.Collect.Prompt, Kind: r.Collect.Kind}
 	}
 	return res
-}
-
-// paging is the one statement about the terminal of the session itself, of which the box knows nothing.
-func paging(line string) (on, ok bool) {
-	words := strings.Fields(line)
-	on = true
-	if len(words) == 3 && words[0] == "no" {
-		on, words = false, words[1:]
-	}
-	ok = len(words) == 2 && words[0] == "terminal" && words[1] == "more"
-	return on, ok
 }
 
 func (b *backend) EndPaste(ctx context.Context, s *Session, out io.Writer) Result {

@@ -151,6 +151,13 @@ func (k *keyboard) waiting() bool {
 	return len(k.buf) > 0 || len(k.out) > 0
 }
 
+// ended is why no more input comes, nil while it does.
+func (k *keyboard) ended() error {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	return k.err
+}
+
 // dropLF drops the second half of a CRLF, which is nothing to wake up for. The lock is held.
 func (k *keyboard) dropLF() {
 	if k.skipLF && len(k.buf) > 0 {

@@ -24,13 +24,10 @@ import (
 func (k *keyboard) Read(p []byte) (int, error) {
 	for len(k.out) == 0 {
 		if !k.wait(0, k.idle) {
-			k.lock.Lock()
-			err := k.err
-			k.lock.Unlock()
-			if err == nil {
-				err = errIdle
+			if err := k.ended(); err != nil {
+				return 0, err
 			}
-			return 0, err
+			return 0, errIdle
 		}
 		k.translate()
 	}

@@ -14,19 +14,26 @@ const (
 	maxPenalty   = 30 * time.Second
 )
 
+// retry is how soon after a failure sbcd is asked again, besides the patience that a request has.
+const retry = 200 * time.Millisecond
+
 // login asks at a screen who is there until somebody is let in, and returns the reply. While no account has a password it
 // asks nobody. The error is the terminal's.
 func (c *console) login(ctx context.Context, scr *screen, tty string) (wire.LoginReply, error) {
 	penalty := firstPenalty
 	open, err := c.client.Login(ctx, wire.LoginRequest{TTY: tty})
 	for {
+		if err != nil {
+			scr.println(fmt.Sprintf("%% %v; waiting for it", err))
+		}
 		for err != nil {
-			if ctx.Err() != nil {
-				return wire.LoginReply{}, ctx.Err()
-			}
-			scr.println(fmt.Sprintf("%% %v", err))
-			if _, _, e := scr.read("press Enter to try again "); e != nil {
+			if e := scr.keys.ended(); e != nil {
 				return wire.LoginReply{}, e
+			}
+			select {
+			case <-time.After(retry):
+			case <-ctx.Done():
+				return wire.LoginReply{}, ctx.Err()
 			}
 			open, err = c.client.Login(ctx, wire.LoginRequest{TTY: tty})
 		}

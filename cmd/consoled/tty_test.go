@@ -280,6 +280,17 @@ func TestSerialLineAtLineSpeed(t *testing.T) {
 	}
 }
 
+func TestSerialLineWaitsForSbcd(t *testing.T) {
+	box, socket := newToy(), socketPath(t)
+	u := serialTTY(t, socket)
+	u.sees("sbcd does not answer")
+	u.sees("waiting for it\r\n")
+	box.serve(t, socket)
+	u.sees("box>")
+	u.types("show version\r")
+	u.sees(`toy of "" on "serial"`)
+}
+
 func TestSerialLogin(t *testing.T) {
 	box, socket := newToy(), socketPath(t)
 	box.password, box.banner, box.idle = "right", "Viaduct SBC", 400*time.Millisecond

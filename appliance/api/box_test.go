@@ -1,0 +1,98 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"viaduct/appliance/api/wire"
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
+)
+
+// accounts is a box with accounts, and a little to measure.
+type accounts struct {
+	lang.Box
+	cfg *config.Config
+}
+
+func (b *accounts) Running() *config.Config { return b.cfg }
+func (b *accounts) Env() lang.Env           { return lang.Env{} }
+func (b *accounts) Version() lang.Version   { return lang.Version{Release: `1.0 "x"`, Started: time.Now()} }
+func (b *accounts) Calls() []lang.Call      { return []lang.Call{{State: "connected"}, {State: "connected"}} }
+func (b *accounts) Licenses() lang.Licenses {
+	return lang.Licenses{Pools: []lang.Pool{{Name: "sip-sessions", Total: 4, Alloc: 2}}}
+}
+func (b *accounts) Registrations() []lang.Registration {
+	return []lang.Registration{{Identity: "user.01", State: "registered"}}
+}
+func (b *accounts) PenaltyBox() []lang.Probe { return nil }
+func (b *accounts) Gateways() []lang.Gateway { return nil }
+func (b *accounts) Clock() lang.Clock        { return lang.Clock{Synced: true} }
+
+func hash(t *testing.T, password string) config.Secret {
+	t.Helper()
+	h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config.Secret(h)
+}
+
+func TestLogin(t *testing.T) {
+	set := config.New()
+	set.Accounts = []*config.Account{
+		{Class: config.Administrator, Name: "admin", Password: hash(t, "right")},
+		{Class: config.Operator, Name: "open"},
+	}
+	for _, c := range []struct {
+		name string
+		cfg  *config.Config
+		r    wire.LoginRequest
+		ok   bool
+	}{
+		{"the factory state at the box", config.New(), wire.LoginRequest{TTY: "serial"}, true},
+		{"the factory state over the network", config.New(), wire.LoginRequest{Remote: true}, false},
+		{"no account at the box", set, wire.LoginRequest{TTY: "serial"}, false},
+		{"the right password", set, wire.LoginRequest{User: "admin", Password: "right", Remote: true}, true},
+		{"a wrong password", set, wire.LoginRequest{User: "admin", Password: "wrong", Remote: true}, false},
+		{"an empty password", set, wire.LoginRequest{User: "admin", Remote: true}, false},
+		{"an unknown account", set, wire.LoginRequest{User: "nobody", Password: "right"}, false},
+		{"an account without a password at the box", set, wire.LoginRequest{User: "open"}, true},
+		{"the same over the network", set, wire.LoginRequest{User: "open", Remote: true}, false},
+		{"the same with some password", set, wire.LoginRequest{User: "open", Password: "x"}, false},
+	} {
+		r := NewBackend(lang.New(), &accounts{cfg: c.cfg}).Login(t.Context(), c.r)
+		if r.OK != c.ok || r.OK && r.User != c.r.User {
+			t.Errorf("%s: %+v, want %v", c.name, r, c.ok)
+		}
+	}
+}
+
+func TestSessionOfADeletedAccountEnds(t *testing.T) {
+	b := NewBackend(lang.New(), &accounts{cfg: config.New()})
+	var out bytes.Buffer
+	r := b.Exec(context.Background(), &Session{User: "gone"}, "enable", nil, &out)
+	if !r.Exit || !strings.Contains(out.String(), `"gone" does not exist`) {
+		t.Errorf("%+v %q", r, out.String())
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	var out bytes.Buffer
+	if err := NewBackend(lang.New(), &accounts{cfg: config.New()}).Metrics(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		`viaduct_info{release="1.0 \"x\"",board="",serial=""} 1`, `viaduct_calls{state="connected"} 2`, `viaduct_calls{state="held"} 0`,
+		`viaduct_license_alloc{pool="sip-sessions"} 2`, `viaduct_registered{identity="user.01",registrar=""} 1`, `viaduct_clock_synced 1`,
+	} {
+		if !strings.Contains(out.String(), line+"\n") {
+			t.Errorf("no line %s in\n%s", line, out.String())
+		}
+	}
+}
