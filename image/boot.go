@@ -1,0 +1,89 @@
+package image
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// pad is spaces at the end of the kernel's command line: it is rewritten in place when roots are switched.
+const pad = 64
+
+// commandLine is the kernel's. `gpt` lets it take the backup of the partition table when power went while the table was
+// written; the root is named by the first partition's identity and a distance from it, which gokrazy looks for.
+func (b boardProfile) commandLine() string {
+	return fmt.Sprintf("%s quiet loglevel=3 gpt root=PARTUUID=%s/PARTNROFF=%d ro rootwait init=/gokrazy/init panic=10 oops=panic%s",
+		b.console, partUUID(partBoot), partRootA-partBoot, strings.Repeat(" ", pad))
+}
+
+// bootFiles is the boot partition.
+func bootFiles(b boardProfile, host toolchain, kernel, efi string) (*tree, error) {
+	t := newTree()
+	add := func(dir string, patterns ...string) error {
+		for _, pattern := range patterns {
+			names, err := filepath.Glob(filepath.Join(dir, pattern))
+			if err != nil {
+				return err
+			}
+			if len(names) == 0 {
+				return fmt.Errorf("%s has no %s", dir, pattern)
+			}
+			for _, name := range names {
+				data, err := os.ReadFile(name)
+				if err != nil {
+					return err
+				}
+				t.file(strings.TrimPrefix(name, dir+"/"), 0o644, data)
+			}
+		}
+		return nil
+	}
+	if err := add(kernel, append([]string{"vmlinuz"}, b.trees...)...); err != nil {
+		return nil, err
+	}
+	if len(b.firmware) > 0 {
+		dir, err := host.module(firmwarePi)
+		if err != nil {
+			return nil, err
+		}
+		if err := add(dir, b.firmware...); err != nil {
+			return nil, err
+		}
+	}
+	t.file("cmdline.txt", 0o644, []byte(b.commandLine()+"\n"))
+	if b.config != nil {
+		text, err := os.ReadFile(filepath.Join(kernel, "config.txt"))
+		if err != nil {
+			return nil, err
+		}
+		t.file("config.txt", 0o644, configText(string(text), b))
+	}
+	switch {
+	case efi != "":
+		loader, err := os.ReadFile(efi)
+		if err != nil {
+			return nil, err
+		}
+		t.file("EFI/BOOT/BOOTAA64.EFI", 0o644, loader)
+		// Without an editor: who may type at the serial line shall not choose what runs as PID 1.
+		t.file("loader/loader.conf", 0o644, []byte("timeout 0\neditor no\n"))
+		// gokrazy looks for this name.
+		t.file("loader/entries/gokrazy.conf", 0o644, fmt.Appendf(nil, "title Viaduct SBC\nlinux /vmlinuz\noptions %s\n", b.commandLine()))
+	case b.needsEFI:
+		return nil, fmt.Errorf("it needs a boot loader for EFI")
+	}
+	return t, nil
+}
+
+// configText is config.txt of the Raspberry Pi's firmware.
+func configText(text string, b boardProfile) []byte {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for _, key := range slices.Sorted(maps.Keys(b.config)) {
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, key+"=") })
+		lines = append(lines, key+"="+b.config[key])
+	}
+	return []byte(strings.Join(append(lines, b.more...), "\n") + "\n")
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/diskfs/go-diskfs/backend/file"
+	"github.com/diskfs/go-diskfs/filesystem/ext4"
+	"github.com/diskfs/go-diskfs/partition/gpt"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	dataPartition = 4
+	sectorSize    = 512
+	dataMount     = "/perm"
+)
+
+// mountData mounts the data partition if gokrazy could not: at the first boot it is empty, and is grown to the end of the medium
+// and formatted. A file system that does not mount is never formatted, since the configuration and keys of a box are in it; it is
+// then mounted read-only without its journal, so that the box comes up with what can be read.
+func mountData() error {
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		return err
+	}
+	if strings.Contains(string(mounts), " "+dataMount+" ") {
+		return nil
+	}
+	d, err := findDisk()
+	if err != nil {
+		return err
+	}
+	part, err := os.OpenFile(d.part, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	fresh, err := unformatted(part)
+	if err == nil && fresh {
+		err = d.prepare(part)
+	}
+	if err = errors.Join(err, part.Close()); err != nil {
+		return err
+	}
+	if err := unix.Mount(d.part, dataMount, "ext4", 0, ""); err != nil {
+		log.Printf("data partition: mount %s: %v: read-only now", d.part, err)
+		if err := unix.Mount(d.part, dataMount, "ext4", unix.MS_RDONLY, "noload"); err != nil {
+			return fmt.Errorf("mount %s read-only: %w", d.part, err)
+		}
+		return nil
+	}
+	return os.MkdirAll(filepath.Join(dataMount, "var"), 0o755) // /var points there
+}
+
+// disk is the medium that the box was booted from.
+type disk struct {
+	device, part string // /dev/vda, /dev/vda4
+	size         int64  // bytes
+}
+
+// findDisk finds the medium by the device that / is mounted from.
+func findDisk() (disk, error) {
+	var root unix.Stat_t
+	if err := unix.Stat("/", &root); err != nil {
+		return disk{}, fmt.Errorf("stat /: %w", err)
+	}
+	path, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(root.Dev), unix.Minor(root.Dev)))
+	if err != nil {
+		return disk{}, err
+	}
+	path = filepath.Dir(path) // from the partition to its disk
+	sectors, err := readNumber(filepath.Join(path, "size"))
+	if err != nil {
+		return disk{}, err
+	}
+	numbers, err := filepath.Glob(filepath.Join(path, "*", "partition"))
+	if err != nil {
+		return disk{}, err
+	}
+	for _, name := range numbers {
+		if n, err := readNumber(name); err == nil && n == dataPartition {
+			return disk{
+				device: filepath.Join("/dev", filepath.Base(path)),
+				part:   filepath.Join("/dev", filepath.Base(filepath.Dir(name))),
+				size:   sectors * sectorSize,
+			}, nil
+		}
+	}
+	return disk{}, fmt.Errorf("%s has no partition %d", path, dataPartition)
+}
+
+func readNumber(name string) (int64, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+}
+
+// formatting stands in the first sector while the partition is being formatted; ext4 itself leaves the sector alone. When
+// power goes meanwhile, what looks like a file system then is none.
+var formatting = []byte("viaduct: formatting\n")
+
+// unformatted tells whether a partition holds no file system: nothing at its start, or one that was never finished.
+func unformatted(part *os.File) (bool, error) {
+	head := make([]byte, 4096)
+	if _, err := part.ReadAt(head, 0); err != nil {
+		return false, fmt.Errorf("read data partition: %w", err)
+	}
+	const ext4Magic, magicAt = 0xef53, 1024 + 56
+	return bytes.HasPrefix(head, formatting) || binary.LittleEndian.Uint16(head[magicAt:]) != ext4Magic, nil
+}
+
+// prepare grows the partition and formats it.
+func (d disk) prepare(part *os.File) error {
+	if err := d.grow(); err != nil {
+		log.Printf("data partition not grown: %v", err) // it is large enough as it is
+	}
+	size, err := part.Seek(0, 2)
+	if err != nil {
+		return err
+	}
+	log.Printf("data partition: formatting %d MiB", size>>20)
+	return format(part, size)
+}
+
+// format makes an ext4 file system of size bytes.
+func format(part *os.File, size int64) error {
+	mark := func(text []byte) error {
+		sector := make([]byte, sectorSize)
+		copy(sector, text)
+		_, err := part.WriteAt(sector, 0)
+		return errors.Join(err, part.Sync())
+	}
+	if err := mark(formatting); err != nil {
+		return fmt.Errorf("format: %w", err)
+	}
+	params := &ext4.Params{VolumeName: "data", InodeRatio: 16 << 10}
+	if size > 2<<30 {
+		params.InodeRatio = 256 << 10 // tables of inodes are most of what is written
+	}
+	if _, err := ext4.Create(file.New(part, false), size, 0, sectorSize, params); err != nil {
+		return fmt.Errorf("format: %w", err)
+	}
+	if err := part.Sync(); err != nil {
+		return fmt.Errorf("format: %w", err)
+	}
+	return mark(nil)
+}
+
+// grow lets the data partition end at the end of the medium.
+func (d disk) grow() error {
+	f, err := os.OpenFile(d.device, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	start, length, err := growTable(f, d.size)
+	if err != nil || length == 0 {
+		return err
+	}
+	// The kernel does not read the table of a disk again whose root is mounted, but it takes a new size.
+	p := unix.BlkpgPartition{Start: start, Length: length, Pno: dataPartition}
+	arg := unix.BlkpgIoctlArg{Op: unix.BLKPG_RESIZE_PARTITION, Datalen: int32(unsafe.Sizeof(p)), Data: (*byte)(unsafe.Pointer(&p))}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.BLKPG, uintptr(unsafe.Pointer(&arg))); errno != 0 {
+		return fmt.Errorf("resize partition: %w", errno)
+	}
+	return nil
+}
+
+// growTable rewrites the partition table for a medium of size bytes and returns where the data partition lies then, in bytes;
+// length 0 when there is nothing to gain. The backup is written and synced before the first table, and the kernel falls back to
+// it (`gpt` on its command line).
+func growTable(f *os.File, size int64) (start, length int64, err error) {
+	table, err := gpt.Read(f, sectorSize, sectorSize)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read partition table: %w", err)
+	}
+	if len(table.Partitions) < dataPartition {
+		return 0, 0, fmt.Errorf("partition table has %d entries", len(table.Partitions))
+	}
+	last := table.Partitions[dataPartition-1]
+	table.Resize(uint64(size))
+	end := table.LastDataSector()
+	if end <= last.End {
+		return 0, 0, nil
+	}
+	last.End = end
+	last.Size = (end - last.Start + 1) * sectorSize
+	table.ProtectiveMBR = false // ours names the boot partition too
+	if err := table.Write(f, size); err != nil {
+		return 0, 0, fmt.Errorf("write partition table: %w", err)
+	}
+	return int64(last.Start) * sectorSize, int64(last.Size), nil
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"viaduct/appliance/api/wire"
+)
+
+const (
+	healthEvery    = 10 * time.Second
+	healthTimeout  = 5 * time.Second
+	healthPatience = 2 * time.Minute // a service that does not answer for so long hangs: a restart takes seconds
+	feedEvery      = time.Second     // the shortest timeout of the drivers is 15 s
+)
+
+// check asks a service how it is.
+type check struct {
+	name string
+	ask  func(context.Context) error
+}
+
+func healthChecks() []check {
+	return []check{{"sbcd", askSBCD}, {"consoled", askConsole}}
+}
+
+// askSBCD asks for a prompt: that goes through the socket, the language and the running configuration.
+func askSBCD(ctx context.Context) error {
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
+	body, err := json.Marshal(wire.ExecRequest{TTY: "health"})
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://sbcd"+wire.PathExec, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	for d := json.NewDecoder(response.Body); ; {
+		var a wire.Answer
+		if err := d.Decode(&a); err != nil {
+			return fmt.Errorf("answer: %w", err)
+		}
+		if a.Done {
+			return nil
+		}
+	}
+}
+
+// askConsole waits for the greeting of its SSH server.
+func askConsole(ctx context.Context) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:22")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(deadline)
+	}
+	greeting := make([]byte, 4)
+	if _, err := io.ReadFull(conn, greeting); err != nil {
+		return err
+	}
+	if string(greeting) != "SSH-" {
+		return fmt.Errorf("greeting %q", greeting)
+	}
+	return nil
+}
+
+// watch asks the services, and feeds the watchdog as long as they are well. A service counts from its first good answer on: one
+// that never comes up would be no better after a reset, and the box would not stay up long enough to be helped.
+func watch(dog *watchdog, checks []check) {
+	var ill atomic.Bool
+	go func() {
+		for range time.Tick(feedEvery) {
+			if !ill.Load() {
+				dog.feed()
+			}
+		}
+	}()
+	seen := make([]time.Time, len(checks))
+	for {
+		for i, c := range checks {
+			ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
+			err := c.ask(ctx)
+			cancel()
+			switch {
+			case err == nil:
+				if seen[i].IsZero() {
+					log.Printf("%s answers", c.name)
+				}
+				seen[i] = time.Now()
+			case seen[i].IsZero():
+			case time.Since(seen[i]) > healthPatience && ill.CompareAndSwap(false, true):
+				log.Printf("%s has not answered since %v (%v): restarting the box", c.name, seen[i].Format(time.TimeOnly), err)
+				// In good order if that is still possible; if not, the watchdog is hungry.
+				if err := unix.Kill(os.Getpid(), unix.SIGTERM); err != nil {
+					log.Printf("restart: %v", err)
+				}
+			}
+		}
+		time.Sleep(healthEvery)
+	}
+}

@@ -1,0 +1,85 @@
+// Package image builds the flashable image of a box, from sources and pinned modules alone: no root, no tools of the host but
+// the go command, and two builds of one commit are byte-identical.
+//
+// It owns the layout of the medium (disk.go), the file systems on it (fat16.go, squashfs.go), what is in them (boot.go, root.go) and
+// what differs between boards for that (boards.go). It does not own what runs on the box: PID 1 is image/cmd/init, and which
+// device is which port says package board. It has no goroutines.
+package image
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Options of a build.
+type Options struct {
+	Board   string // profile: see Boards
+	Release Release
+	EFI     string    // file: a boot loader for EFI that reads loader/entries (systemd-boot); uefi-arm64 needs it
+	Out     string    // image file to write
+	Dir     string    // folder inside the module, where the go command runs; "" is the present one
+	Log     io.Writer // what the go command says; nil: nothing
+}
+
+// Release is what `show version` tells.
+type Release struct {
+	Version, Commit string
+	Built           time.Time // also the time of all files in the image, and the least that the box's clock can show
+}
+
+// Sizes of the parts of an image, in bytes.
+type Sizes struct {
+	Kernel, Root, Disk int
+}
+
+// Build writes the image.
+func Build(o Options) (Sizes, error) {
+	fail := func(err error) (Sizes, error) { return Sizes{}, fmt.Errorf("build image for %s: %w", o.Board, err) }
+	profile, err := boardNamed(o.Board)
+	if err != nil {
+		return Sizes{}, err
+	}
+	if o.Release.Built.Year() < 1980 || o.Release.Built.Year() > 2100 { // FAT knows no earlier one, SquashFS hardly a later one
+		return fail(fmt.Errorf("build time %v is not possible", o.Release.Built))
+	}
+	host := toolchain{dir: o.Dir, log: o.Log}
+	work, err := os.MkdirTemp("", "viaduct-image")
+	if err != nil {
+		return fail(err)
+	}
+	defer os.RemoveAll(work)
+	if err := host.build(work, o.Release); err != nil {
+		return fail(err)
+	}
+	kernel, err := host.module(profile.kernel)
+	if err != nil {
+		return fail(err)
+	}
+	rootTree, err := rootFiles(profile, o.Release, work, kernel)
+	if err != nil {
+		return fail(err)
+	}
+	root, err := writeSquashFS(rootTree, o.Release.Built)
+	if err != nil {
+		return fail(err)
+	}
+	bootTree, err := bootFiles(profile, host, kernel, o.EFI)
+	if err != nil {
+		return fail(err)
+	}
+	boot, err := writeFAT16(bootTree, "VIADUCT", bootSize, bootStart/sector, o.Release.Built)
+	if err != nil {
+		return fail(err)
+	}
+	if err := writeDisk(o.Out, boot, root); err != nil {
+		return fail(err)
+	}
+	vmlinuz, err := os.Stat(filepath.Join(kernel, "vmlinuz"))
+	if err != nil {
+		return fail(err)
+	}
+	return Sizes{Kernel: int(vmlinuz.Size()), Root: len(root), Disk: diskSize}, nil
+}

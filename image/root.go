@@ -1,0 +1,46 @@
+package image
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// rootFiles is the root file system: programs is the folder that they were built into, kernel that of the kernel's module.
+//
+// What is missing is missing on purpose. gokr-pw.txt would make gokrazy's management HTTP listen on every private address, the
+// WAN's too; a shell at /perm/sh or /tmp/serial-busybox would answer on the serial line without a login.
+func rootFiles(b boardProfile, r Release, programs, kernel string) (*tree, error) {
+	t := newTree()
+	for _, name := range []string{"bin", "dev", "etc", "lib", "mnt", "perm", "proc", "run", "sys", "tmp"} {
+		t.dir(name)
+	}
+	t.link("var", "/perm/var")
+	t.link("etc/resolv.conf", "/tmp/resolv.conf") // without it gokrazy puts a tmpfs over /etc
+	t.file("etc/hostname", 0o644, []byte("viaduct"))
+	t.file("etc/hosts", 0o644, []byte("127.0.0.1 localhost\n::1 localhost\n"))
+	t.file("etc/viaduct-release", 0o644, fmt.Appendf(nil, "board %s\nversion %s\ncommit %s\nbuilt %s\n",
+		b.name, r.Version, r.Commit, r.Built.UTC().Format("2006-01-02T15:04:05Z")))
+	for _, p := range shipped {
+		data, err := os.ReadFile(filepath.Join(programs, filepath.Base(p.source)))
+		if err != nil {
+			return nil, err
+		}
+		t.file(p.path, 0o755, data)
+	}
+	if len(b.modules) == 0 {
+		return t, nil
+	}
+	release, err := filepath.Glob(filepath.Join(kernel, "lib/modules/*"))
+	if err != nil || len(release) != 1 {
+		return nil, fmt.Errorf("%s holds modules of %d kernels, want one", kernel, len(release))
+	}
+	for _, name := range b.modules {
+		data, err := os.ReadFile(filepath.Join(release[0], name))
+		if err != nil {
+			return nil, err
+		}
+		t.file(filepath.Join("lib/modules", filepath.Base(release[0]), name), 0o644, data)
+	}
+	return t, nil
+}
