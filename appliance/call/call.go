@@ -25,6 +25,7 @@ type call struct {
 	a, b    side         // caller's and callee's
 	props   route.Call   // of the caller's INVITE, before routing
 	plan    *route.Plan  // where the call may go
+	urgent  bool         // to an emergency number, see emergency.go
 	attempt int          // index into plan.Attempts of the one under way
 	media   MediaSession // nil before it is needed
 	release func()       // licenses; nil before Acquire
@@ -97,6 +98,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 		c.refuse(unroutable(err))
 		return
 	}
+	c.urgency()
 	if err := c.license(); err != nil {
 		c.refuse(unlicensed(err))
 		c.log.Warn("call refused, no license left", "err", err)
@@ -109,6 +111,9 @@ func (c *call) begin(in *sipgw.Incoming) {
 		return
 	}
 	c.plan.Rotate(c.m.turn)
+	if c.urgent {
+		c.likelyFirst()
+	}
 	c.attempt = -1
 	c.next(failure{code: 503, cause: 38, reason: "Service Unavailable", text: "the route leads nowhere"})
 }
@@ -128,7 +133,7 @@ func (c *call) license() error {
 		channels = 1
 	}
 	release, err := c.m.Licenses.Acquire(1, channels)
-	if err != nil && c.m.Emergency != nil && c.m.Emergency(c.props.CalledE164) {
+	if err != nil && c.urgent {
 		c.log.Warn("emergency call without a license", "err", err)
 		return nil
 	}

@@ -17,7 +17,7 @@ func (c *call) next(f failure) {
 	for !c.ringing {
 		n, ok := 0, c.attempt < 0 && len(c.plan.Attempts) > 0
 		if c.attempt >= 0 {
-			n, ok = c.plan.Next(c.attempt, f.cause)
+			n, ok = c.following(f)
 		}
 		if !ok {
 			break
@@ -37,7 +37,7 @@ func (c *call) try(a *route.Attempt) failure {
 	switch {
 	case i == nil:
 		return failure{code: 503, cause: 38, reason: "Service Unavailable", text: "interface " + a.Interface + " does not exist"}
-	case !c.m.SIP.Available(a.Interface):
+	case !c.urgent && !c.m.SIP.Available(a.Interface):
 		c.log.Info("destination skipped, it does not answer OPTIONS", "if", a.Interface)
 		return failure{code: 503, cause: 38, reason: "Service Unavailable", text: a.Interface + " does not answer OPTIONS"}
 	}
@@ -86,6 +86,7 @@ func (c *call) call(i *config.SIPInterface, a *route.Attempt) error {
 	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
 		Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipgw.NameAddr{URI: id.To.String()},
 		ContactUser: id.ContactUser, Headers: headers, Body: offer.Marshal(), Identity: id.Account,
+		Urgent: c.urgent,
 	})
 	if leg := c.b.leg; a.Timeout > 0 {
 		c.noAnswer = c.after(a.Timeout, func() { c.silent(leg, a.Timeout) })

@@ -161,16 +161,6 @@ func ourHost(cfg *config.Config, i *config.SIPInterface, gw *config.SIPGateway) 
 	return "anonymous.invalid"
 }
 
-// switchOf returns the context cs that holds the interface.
-func switchOf(cfg *config.Config, i *config.SIPInterface) *config.Switch {
-	for _, sw := range cfg.CS {
-		if slices.Contains(sw.Interfaces, i) {
-			return sw
-		}
-	}
-	return &config.Switch{}
-}
-
 // normalise writes a number as +E.164 where the context's prefixes say how: 0049… and 0… become +49…; what cannot be told
 // (an extension such as 222) stays. 00 is the international prefix unless another one is configured (ITU-T E.164).
 func normalise(sw *config.Switch, number string) string {

@@ -54,14 +54,13 @@ func (r Relay) NewSession() MediaSession { return r.Relay.NewSession() }
 
 // Options are what calls are given.
 type Options struct {
-	Log       *slog.Logger
-	SIP       Signalling
-	Media     Media
-	Licenses  *license.Manager
-	Config    func() *config.Config          // the running configuration
-	Resolved  func(host string) []netip.Addr // addresses of a name as far as known; must not block
-	Record    func(Record)                   // the record of each call that ended; must not block
-	Emergency func(number string) bool       // numbers that are never refused for a license; nil: none
+	Log      *slog.Logger
+	SIP      Signalling
+	Media    Media
+	Licenses *license.Manager
+	Config   func() *config.Config          // the running configuration
+	Resolved func(host string) []netip.Addr // addresses of a name as far as known; must not block
+	Record   func(Record)                   // the record of each call that ended; must not block
 }
 
 // Manager holds the calls in progress.

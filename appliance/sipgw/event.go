@@ -28,6 +28,7 @@ type Invite struct {
 	Body        []byte // SDP, or nil
 	ContentType string // default application/sdp
 	Identity    string // whose credentials answer a challenge: the name of an identity of the gateway's location services
+	Urgent      bool   // to be tried even where a call is believed to fail
 }
 
 // RequestID names a request inside a dialog that waits for its response.

@@ -36,6 +36,7 @@ type gateway struct {
 	sources   map[netip.Addr]int
 	expected  map[netip.Addr]time.Time
 	resolved  map[target]resolved
+	failing   map[netip.AddrPort]time.Time // addresses that did not answer, until when they come last
 	clients   map[string]*clientTx
 	servers   map[string]*serverTx
 	merged    map[string]struct{}

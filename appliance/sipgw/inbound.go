@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/config"
+
 	"github.com/emiago/sipgo/sip"
 )
 
@@ -41,7 +43,7 @@ func (g *gateway) incoming(tx *serverTx) {
 	case contact == "":
 		g.refuse(req, tx.from, &fault{code: 400, reason: "Missing or malformed Contact"})
 		return
-	case !g.rate.allow(c.gw.CallsPerSecond):
+	case !c.urgent(i, req) && !g.rate.allow(c.gw.CallsPerSecond):
 		g.log.Warn("call refused", "gw", g.name, "if", i.Name, "peer", tx.from.source, "err", "too many calls per second")
 		g.answer(tx, 503, []Header{{"Retry-After", "1"}})
 		return
@@ -91,6 +93,11 @@ func (g *gateway) incoming(tx *serverTx) {
 			l.post(f)
 		}
 	}
+}
+
+// urgent reports whether an INVITE is for an emergency number, which no limit of ours refuses.
+func (c *gatewayConf) urgent(i *config.SIPInterface, req *sip.Request) bool {
+	return c.cfg.SwitchOf(i).IsEmergency(SplitURI(req.Recipient.String()).User)
 }
 
 // view shows a request to the call.

@@ -1,6 +1,7 @@
 package sipgw
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -65,6 +66,16 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	}
 	l.conf = g.conf.Load()
 	transport := g.transportFor(i, r.Identity)
+	if !r.Urgent {
+		err := g.unregistered(i, r.Identity)
+		if err == nil && s.holds.left(i.Name) > 0 {
+			err = &TransportError{Op: "call", Peer: i.Remote.Host, Err: errHeld}
+		}
+		if err != nil {
+			l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: err})
+			return l
+		}
+	}
 	l.pending = map[RequestID]*serverTx{}
 	l.state = inviting
 	tag := token(10)
@@ -136,7 +147,11 @@ func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *s
 		// an INVITE that was repeated with credentials, or one that is over
 	case err != nil:
 		if l.state != over && !out.cancelWanted {
-			l.stack.suspect(l.iface.Name)
+			if out.initial && errors.Is(err, errTimeout) {
+				l.silent()
+			} else {
+				l.stack.suspect(l.iface.Name)
+			}
 		}
 		l.inviteFailed(out, l.unreached(err))
 	case res.StatusCode < 200:
@@ -311,7 +326,11 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sip.Response) 
 		l.after(l.glareWait(), func() { l.retry(out) })
 		return
 	}
-	l.inviteFailed(out, failed(res))
+	f := failed(res)
+	if code == 503 && out.initial && !out.cancelWanted {
+		l.overloaded(out, f)
+	}
+	l.inviteFailed(out, f)
 }
 
 // glareWait is how long to wait after a 491 (14.1): whoever made the Call-ID waits longer, so that they do not meet again.
@@ -392,7 +411,10 @@ func (l *Leg) cancel(out *outbound, h []Header) {
 	switch {
 	case out.alive:
 		l.sendCancel(out)
-	case out.tx != nil && out.tx.unsent():
+	case out.tx == nil:
+	case !out.tx.unsent():
+		l.stack.suspect(l.iface.Name) // given up on without any answer: is somebody there at all?
+	default:
 		// The connection is still being opened: what was never sent needs no CANCEL.
 		out.tx.abort()
 		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})

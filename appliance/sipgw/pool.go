@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"viaduct/appliance/pki"
@@ -35,6 +36,9 @@ func (g *gateway) way(to endpoint) (flow, error) {
 	if len(to.addrs) == 0 {
 		return nil, &TransportError{Op: "resolve", Peer: to.name, Err: errNoAddress}
 	}
+	g.mu.Lock()
+	to.addrs = g.prefer(to.addrs)
+	g.mu.Unlock()
 	if to.transport == "udp" {
 		d := g.socket(to.addrs[0].Addr())
 		if d == nil {
@@ -50,12 +54,13 @@ func (g *gateway) way(to endpoint) (flow, error) {
 	key := poolKey{to.transport, to.name, to.addrs[0].Port()}
 	g.mu.Lock()
 	old := g.pool[key]
-	if old != nil && old.fresh() {
+	// A connection to an address that the name no longer has is left: its owner has moved the service (A.11).
+	if old != nil && old.fresh() && slices.Contains(to.addrs, old.target) {
 		g.mu.Unlock()
 		return old, nil
 	}
 	s := newStream(g, to.transport, false)
-	s.peer = to.addrs[0]
+	s.peer, s.target = to.addrs[0], to.addrs[0]
 	g.pool[key] = s
 	g.streams[s] = struct{}{}
 	g.mu.Unlock()
@@ -76,17 +81,24 @@ func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
 	defer stop()
 	var failure error
 	for _, a := range to.addrs {
-		conn, err := g.stack.opts.Network.Dial(ctx, to.transport, local, a)
+		dialling, end := context.WithTimeout(ctx, dialTimeout)
+		conn, err := g.stack.opts.Network.Dial(dialling, to.transport, local, a)
+		end()
 		if err != nil {
 			failure = &TransportError{Op: "dial", Peer: a.String(), Err: err}
+			g.failed(a)
 			continue
 		}
 		if to.transport == "tls" {
 			if conn, err = g.handshake(ctx, conn, to.name); err != nil {
 				failure = &TransportError{Op: "handshake", Peer: to.name + " " + a.String(), Err: err}
+				g.failed(a)
 				continue
 			}
 		}
+		g.mu.Lock()
+		s.target = a
+		g.mu.Unlock()
 		stop()
 		s.start(conn)
 		return

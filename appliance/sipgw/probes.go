@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"viaduct/appliance/config"
 )
@@ -17,13 +18,19 @@ type probes struct {
 	ended   bool
 }
 
-// Available tells whether calls may go out by a SIP interface: false while it is in the penalty box. A peer that has not been
-// heard of yet, or that nobody probes, is available.
-func (s *Stack) Available(iface string) bool {
-	s.probes.mu.Lock()
-	p := s.probes.running[iface]
-	s.probes.mu.Unlock()
-	return p == nil || !p.snapshot().Boxed
+// boxed tells whether a SIP interface is in the penalty box.
+func (set *probes) boxed(iface string) bool {
+	set.mu.Lock()
+	p := set.running[iface]
+	set.mu.Unlock()
+	return p != nil && p.snapshot().Boxed
+}
+
+// watches tells whether somebody probes the interface's peer.
+func (set *probes) watches(iface string) bool {
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	return set.running[iface] != nil
 }
 
 // PenaltyBox tells the state of every probe, ordered by interface.
@@ -32,7 +39,11 @@ func (s *Stack) PenaltyBox() []ProbeState {
 	defer s.probes.mu.Unlock()
 	var list []ProbeState
 	for _, p := range s.probes.running {
-		list = append(list, p.snapshot())
+		st := p.snapshot()
+		if left := s.holds.left(st.Interface); left > 0 && !st.Boxed {
+			st.State, st.Boxed, st.Reason = "boxed", true, "503 to a call, left alone for "+left.Round(time.Second).String()
+		}
+		list = append(list, st)
 	}
 	slices.SortFunc(list, func(a, b ProbeState) int { return strings.Compare(a.Interface, b.Interface) })
 	return list

@@ -79,6 +79,7 @@ type Stack struct {
 
 	registrations registrations // one per identity that registers (register.go)
 	probes        probes        // one per SIP interface with a penalty box (probe.go)
+	holds         holds         // interfaces without calls for a time (health.go)
 
 	orphans *Mailbox       // runs legs whose owner has ended
 	group   sync.WaitGroup // every goroutine of the stack

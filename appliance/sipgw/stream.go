@@ -30,6 +30,7 @@ type stream struct {
 	accepted bool
 	trusted  bool
 	opened   time.Time
+	target   netip.AddrPort // ours: what was dialled, or is now; guarded by the gateway
 
 	mu      sync.Mutex
 	conn    net.Conn // nil while it is being dialled

@@ -143,6 +143,9 @@ func (tx *clientTx) fail(way flow, err error) {
 			return
 		}
 	}
+	if !tx.answered && !tx.way.reliable() {
+		tx.g.failed(tx.way.remote())
+	}
 	tx.end()
 	tx.result(nil, err)
 	tx.mu.Unlock()
