@@ -22,8 +22,12 @@ type accounts struct {
 
 func (b *accounts) Running() *config.Config { return b.cfg }
 func (b *accounts) Env() lang.Env           { return lang.Env{} }
-func (b *accounts) Version() lang.Version   { return lang.Version{Release: `1.0 "x"`, Started: time.Now()} }
-func (b *accounts) Calls() []lang.Call      { return []lang.Call{{State: "connected"}, {State: "connected"}} }
+func (b *accounts) Version() lang.Version {
+	return lang.Version{Release: `1.0 "x"`, Started: time.Now()}
+}
+func (b *accounts) Calls() []lang.Call {
+	return []lang.Call{{State: "connected"}, {State: "connected"}}
+}
 func (b *accounts) Licenses() lang.Licenses {
 	return lang.Licenses{Pools: []lang.Pool{{Name: "sip-sessions", Total: 4, Alloc: 2}}}
 }
