@@ -82,12 +82,15 @@ func check(req *sip.Request) *fault {
 	return checkExtensions(req)
 }
 
+// extensions are the extensions that we name in Supported.
+const extensions = "timer, replaces"
+
 // checkExtensions refuses what the peer requires and we cannot do.
 func checkExtensions(req *sip.Request) *fault {
 	var unknown []string
 	for _, v := range headerValues(req, "Require") {
 		for _, tag := range splitList(v) {
-			if !strings.EqualFold(tag, "timer") {
+			if !strings.EqualFold(tag, "timer") && !strings.EqualFold(tag, "replaces") {
 				unknown = append(unknown, tag)
 			}
 		}

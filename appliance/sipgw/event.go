@@ -16,6 +16,8 @@ type Incoming struct {
 	Leg       *Leg
 	Interface string // config.SIPInterface it belongs to
 	Request   Request
+	Replaces  *Leg // whose place it wants to take (RFC 3891); nil: it is a call of its own
+	Hops      int  // how often the call has passed through this box before
 }
 
 // Invite says how a leg is to be called.
@@ -27,6 +29,7 @@ type Invite struct {
 	Headers     []Header
 	Body        []byte // SDP, or nil
 	ContentType string // default application/sdp
+	Hops        int    // how often the call has passed through this box, this time included
 	Identity    string // whose credentials answer a challenge: the name of an identity of the gateway's location services
 	Urgent      bool   // to be tried even where a call is believed to fail
 }
@@ -115,6 +118,15 @@ type Info struct {
 type Refer struct {
 	ID                  RequestID
 	ReferTo, ReferredBy string // byte for byte
+	Seq                 uint32 // CSeq number: the id of the subscription that it makes (RFC 3515 2.4.6)
+	Quiet               bool   // Refer-Sub: false, no NOTIFY is wanted (RFC 4488)
+}
+
+// Notified tells how a REFER of ours goes on: the status in the peer's NOTIFY, or with which it refused. After a Final one
+// nothing more comes.
+type Notified struct {
+	Code  int
+	Final bool
 }
 
 func (Progress) event()  {}
@@ -126,3 +138,4 @@ func (Offered) event()   {}
 func (Ended) event()     {}
 func (Info) event()      {}
 func (Refer) event()     {}
+func (Notified) event()  {}

@@ -52,6 +52,14 @@ func (g *gateway) incoming(tx *serverTx) {
 		g.answer(tx, 422, []Header{{"Min-SE", least}})
 		return
 	}
+	replaced, f := g.replaced(req)
+	if f == nil && replaced == nil && g.stack.hops(firstValue(req, "Call-ID")) > maxHops {
+		f = &fault{code: 482}
+	}
+	if f != nil {
+		g.refuse(req, tx.from, f)
+		return
+	}
 	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: ringing,
 		pending: map[RequestID]*serverTx{}}
 	from, to := firstValue(req, "From"), firstValue(req, "To")
@@ -77,7 +85,7 @@ func (g *gateway) incoming(tx *serverTx) {
 	g.addLeg(l)
 	tx.respond(100, g.responseTo(req, 100, "", "", nil, "", nil)) // at once: Teams counts from here (A.37)
 	if f := g.stack.opts.OnInvite; f != nil {
-		f(&Incoming{Leg: l, Interface: i.Name, Request: view(req, tx.from)})
+		f(&Incoming{Leg: l, Interface: i.Name, Request: view(req, tx.from), Replaces: replaced, Hops: g.stack.hops(l.callID)})
 	}
 	l.mu.Lock()
 	taken := l.owner != nil
@@ -142,7 +150,7 @@ func (l *Leg) accept(body []byte, h []Header) {
 	if len(body) > 0 {
 		l.sdp = body
 	}
-	all := append(l.identity(), Header{"Supported", "timer"})
+	all := append(l.identity(), Header{"Supported", extensions})
 	all = append(append(all, l.sessionAccept(in.tx.req)...), h...)
 	in.ok = l.respond(in.tx, 200, "", body, "", all)
 	in.interval = t1
@@ -243,9 +251,10 @@ func (l *Leg) request(tx *serverTx) {
 	case sip.REFER:
 		l.referred(tx)
 	case sip.OPTIONS:
-		l.respond(tx, 200, "", nil, "", append(l.identity(), Header{"Accept", "application/sdp, multipart/mixed"}, Header{"Supported", "timer"}))
+		l.respond(tx, 200, "", nil, "", append(l.identity(), Header{"Accept", "application/sdp, multipart/mixed"}, Header{"Supported", extensions}))
 	case sip.NOTIFY:
 		l.respond(tx, 200, "", nil, "", nil)
+		l.notified(req)
 	case sip.PRACK:
 		l.respond(tx, 481, "", nil, "", nil)
 	default:
@@ -341,7 +350,10 @@ func (l *Leg) referred(tx *serverTx) {
 		l.respond(tx, 405, "", nil, "", []Header{{"Allow", allow(l.iface)}})
 	case len(to) != 1 || strings.TrimSpace(to[0]) == "":
 		l.respond(tx, 400, "Refer-To is not there once", nil, "", nil)
+	case l.state != confirmedLeg && l.state != answered:
+		l.respond(tx, 603, "", nil, "", nil)
 	default:
-		l.ask(tx, Refer{ID: RequestID(tx.key), ReferTo: to[0], ReferredBy: firstValue(tx.req, "Referred-By")})
+		l.ask(tx, Refer{ID: RequestID(tx.key), ReferTo: to[0], ReferredBy: firstValue(tx.req, "Referred-By"), Seq: tx.req.CSeq().SeqNo,
+			Quiet: strings.EqualFold(firstValue(tx.req, "Refer-Sub"), "false")})
 	}
 }

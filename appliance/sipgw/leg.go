@@ -24,11 +24,12 @@ type Leg struct {
 	incoming bool
 	began    time.Time
 
-	mu     sync.Mutex // of the next four
+	mu     sync.Mutex // of the next five
 	owner  Owner
 	early  []func() // posted before Take
 	info   LegInfo
-	orphan bool // the owner has ended
+	orphan bool     // the owner has ended
+	forks  []string // tags of early dialogs that our INVITE has made
 
 	dialog
 	state     legState

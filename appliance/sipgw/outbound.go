@@ -81,7 +81,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	tag := token(10)
 	from := r.From
 	from.Params = "tag=" + tag
-	l.dialog = dialog{callID: token(24), localTag: tag, local: from.String(), remote: r.To.String(),
+	l.dialog = dialog{callID: s.callID(r.Hops), localTag: tag, local: from.String(), remote: r.To.String(),
 		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: transport,
 		contact: "<" + g.contact(r.ContactUser, transport) + ">"}
 	l.auth = newAuthenticator(l.conf.credential(r.Identity))
@@ -178,6 +178,7 @@ func (l *Leg) inviteProgress(out *outbound, res *sip.Response) {
 			l.cancel(out, nil)
 		})
 	}
+	l.forked(tagOf(firstValue(res, "To")))
 	l.emit(Progress{Code: res.StatusCode, Reason: res.Reason, ToTag: tagOf(firstValue(res, "To")), Body: res.Body(),
 		ContentType: firstValue(res, "Content-Type"), Headers: func(name string) []string { return headerValues(res, name) }})
 }

@@ -337,7 +337,7 @@ func (g *gateway) options(tx *serverTx) {
 		{"Contact", "<" + g.contact("", tx.from.way.transport()) + ">"},
 		{"Allow", allow(i)},
 		{"Accept", "application/sdp, multipart/mixed"},
-		{"Supported", "timer"},
+		{"Supported", extensions},
 	})
 }
 

@@ -81,6 +81,7 @@ type Stack struct {
 	probes        probes        // one per SIP interface with a penalty box (probe.go)
 	holds         holds         // interfaces without calls for a time (health.go)
 
+	mark    string         // of our Call-IDs, see callID
 	orphans *Mailbox       // runs legs whose owner has ended
 	group   sync.WaitGroup // every goroutine of the stack
 }
@@ -93,7 +94,7 @@ func New(o Options) *Stack {
 	if o.Network == nil {
 		o.Network = host{}
 	}
-	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, orphans: NewMailbox()}
+	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, mark: "-" + token(6) + "-", orphans: NewMailbox()}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
 }

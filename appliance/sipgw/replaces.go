@@ -1,0 +1,118 @@
+package sipgw
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Replaces names a dialog that a new one takes the place of (RFC 3891), as the one who receives it sees its tags.
+type Replaces struct {
+	CallID, ToTag, FromTag string
+	EarlyOnly              bool
+}
+
+// ParseReplaces reads the value of a Replaces header; false: it is not one.
+func ParseReplaces(v string) (Replaces, bool) {
+	id, params, _ := strings.Cut(v, ";")
+	r := Replaces{CallID: strings.TrimSpace(id)}
+	for p := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "to-tag":
+			r.ToTag = strings.TrimSpace(value)
+		case "from-tag":
+			r.FromTag = strings.TrimSpace(value)
+		case "early-only":
+			r.EarlyOnly = true
+		}
+	}
+	return r, r.CallID != "" && r.ToTag != "" && r.FromTag != "" && !strings.Contains(v, ",")
+}
+
+func (r Replaces) String() string {
+	s := r.CallID + ";to-tag=" + r.ToTag + ";from-tag=" + r.FromTag
+	if r.EarlyOnly {
+		s += ";early-only"
+	}
+	return s
+}
+
+// replaced finds the leg that an INVITE with Replaces wants to take the place of; nil without such a header. Only dialogs of the
+// same gateway are found: a peer has no business with those of the other side. The order of the checks is that of RFC 3891 3.
+func (g *gateway) replaced(req *sip.Request) (*Leg, *fault) {
+	values := headerValues(req, "Replaces")
+	if len(values) == 0 {
+		return nil, nil
+	}
+	r, ok := ParseReplaces(values[0])
+	if !ok || len(values) > 1 || len(headerValues(req, "Join")) > 0 {
+		return nil, &fault{code: 400, reason: "Malformed Replaces"}
+	}
+	l, state := g.dialog(r)
+	switch {
+	case l == nil:
+		return nil, &fault{code: 481}
+	case state == stateNames[over]:
+		return nil, &fault{code: 603}
+	case state == stateNames[ringing]:
+		return nil, &fault{code: 481} // an early dialog that the peer began
+	case r.EarlyOnly && state != stateNames[inviting]:
+		return nil, &fault{code: 486}
+	}
+	return l, nil
+}
+
+// dialog finds a leg by its Call-ID and tags, with its state.
+func (g *gateway) dialog(r Replaces) (*Leg, string) {
+	g.mu.Lock()
+	l := g.legs[dialogKey(r.CallID, r.ToTag)]
+	g.mu.Unlock()
+	if l == nil {
+		return nil, ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.FromTag != l.info.RemoteTag && !slices.Contains(l.forks, r.FromTag) {
+		return nil, ""
+	}
+	return l, l.info.State
+}
+
+// Dialog returns the established leg that r names, among those of the gateway of a SIP interface: what a REFER of its peer
+// may speak of. Nil: there is none.
+func (s *Stack) Dialog(iface string, r Replaces) *Leg {
+	_, g := s.sipInterface(iface)
+	if g == nil {
+		return nil
+	}
+	if l, state := g.dialog(r); state == stateNames[confirmedLeg] || state == stateNames[answered] {
+		return l
+	}
+	return nil
+}
+
+// forked notes the tag of an early dialog.
+func (l *Leg) forked(tag string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if tag != "" && len(l.forks) < maxForks && !slices.Contains(l.forks, tag) {
+		l.forks = append(l.forks, tag)
+	}
+}
+
+// maxForks are the early dialogs that are kept of one INVITE.
+const maxForks = 32
+
+// Owner is what the leg belongs to now; nil: nobody. It may be called from any goroutine.
+func (l *Leg) Owner() Owner {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.owner
+}
+
+// Identify is the dialog as its peer would name it in a Replaces header, and the peer's Contact.
+func (l *Leg) Identify() (r Replaces, target string) {
+	return Replaces{CallID: l.callID, ToTag: l.remoteTag, FromTag: l.localTag}, l.target
+}
