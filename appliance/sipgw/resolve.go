@@ -10,6 +10,7 @@ import (
 const (
 	lookupTimeout = 4 * time.Second
 	resolvedFor   = 30 * time.Second // an SRV answer; address records keep their own time in the resolver
+	resolvedStale = 24 * time.Hour   // what was known is used so long while there is no new answer
 	watchInterval = 20 * time.Second // how often the peers' names are looked up, for trust
 )
 
@@ -49,10 +50,7 @@ func (g *gateway) resolveNow(t target) (endpoint, bool) {
 		return to, true
 	}
 	if port == 0 {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		r, ok := g.resolved[t]
-		return r.endpoint, ok && time.Now().Before(r.until)
+		return g.resolvedBefore(t)
 	}
 	for _, a := range g.stack.opts.Resolver.Cached(t.host) {
 		to.addrs = append(to.addrs, netip.AddrPortFrom(a, port))
@@ -60,11 +58,37 @@ func (g *gateway) resolveNow(t target) (endpoint, bool) {
 	return to, len(to.addrs) > 0
 }
 
-// resolve finds the addresses of a target (RFC 3263): SRV when no port is given, else its address records. It blocks.
+// resolvedBefore is what SRV said last. What has become old is still used, and asked for anew meanwhile: no call waits for the name
+// servers but the first (teams.md C.18).
+func (g *gateway) resolvedBefore(t target) (endpoint, bool) {
+	now := time.Now()
+	g.mu.Lock()
+	r, ok := g.resolved[t]
+	if ok = ok && now.Before(r.until.Add(resolvedStale)); !ok {
+		g.mu.Unlock()
+		return endpoint{}, false
+	}
+	due := now.After(r.until)
+	if due {
+		g.resolved[t] = resolved{r.endpoint, now.Add(resolvedFor)}
+	}
+	g.mu.Unlock()
+	if due {
+		g.stack.spawn(func() { g.lookup(g.stack.ctx, t) })
+	}
+	return r.endpoint, true
+}
+
+// resolve finds the addresses of a target, at once when they are known. It blocks.
 func (g *gateway) resolve(ctx context.Context, t target) (endpoint, error) {
 	if to, ok := g.resolveNow(t); ok {
 		return to, nil
 	}
+	return g.lookup(ctx, t)
+}
+
+// lookup asks for the addresses of a target (RFC 3263): SRV when no port is given, else its address records. It blocks.
+func (g *gateway) lookup(ctx context.Context, t target) (endpoint, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	to := endpoint{transport: t.transport, name: t.host}
@@ -130,13 +154,9 @@ func (g *gateway) watch(ctx context.Context) {
 				continue
 			}
 			t := target{i.Remote.Host, i.Remote.Port, g.transport(i)}
-			if _, err := g.resolve(ctx, t); err != nil && ctx.Err() == nil {
+			if _, err := g.lookup(ctx, t); err != nil && ctx.Err() == nil {
 				g.log.Warn("name does not resolve", "gw", g.name, "if", i.Name, "name", t.host, "err", err)
 			}
-			// With a port, resolve is content with what is cached; this renews it.
-			lookup, cancel := context.WithTimeout(ctx, lookupTimeout)
-			g.stack.opts.Resolver.Lookup(lookup, t.host)
-			cancel()
 		}
 		select {
 		case <-ctx.Done():
