@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -126,6 +127,13 @@ func (h *helper) addArg(n *arg, s *Stmt) {
 			}
 		}
 	}
+	if n.key && s.Mode != nil && !n.typ.Free {
+		for _, name := range h.table.existing(h.root, s, n) {
+			if w := Quote(name); strings.HasPrefix(w, h.partial) {
+				h.choice(w, "exists", true)
+			}
+		}
+	}
 	if h.partial == "" || !n.typ.Free {
 		help := n.hint()
 		if def := s.argDefault(n); def != "" {
@@ -133,6 +141,33 @@ func (h *helper) addArg(n *arg, s *Stmt) {
 		}
 		h.choice(n.String(), help, false)
 	}
+}
+
+// existing lists the objects that a header line may open again, wherever they stand.
+func (t *Table) existing(root any, header *Stmt, a *arg) []string {
+	var found []string
+	var visit func(m *Mode, owner reflect.Value)
+	visit = func(m *Mode, owner reflect.Value) {
+		for _, s := range m.stmts {
+			if s.Mode == nil {
+				continue
+			}
+			f := owner.Elem().FieldByIndex(s.field)
+			switch {
+			case s.kind == kindPtr && !f.IsNil():
+				visit(s.Mode, f)
+			case s.kind == kindList:
+				for i := range f.Len() {
+					if s == header {
+						found = appendNew(found, a.print(a.of(f.Index(i))))
+					}
+					visit(s.Mode, f.Index(i))
+				}
+			}
+		}
+	}
+	visit(t.root, reflect.ValueOf(root))
+	return found
 }
 
 func (h *helper) choice(word, help string, tab bool) {

@@ -129,12 +129,12 @@ type Leg struct {
 
 // Registration is the state of one identity.
 type Registration struct {
-	Identity, Location, Registrar string
-	State                         string // "registered", "trying", "failed", "none"
-	Expires                       time.Time
-	Code                          int // last final answer, 0 none
-	Reason                        string
-	NextTry                       time.Time
+	Identity, AOR, Registrar string // AOR: "user.01@pbx"
+	State                    string // "registered", "trying", "failed", "none"
+	Expires                  time.Time
+	Code                     int // last final answer, 0 none
+	Reason                   string
+	NextTry                  time.Time
 }
 
 // Probe is the state of one penalty-box watch.

@@ -150,6 +150,14 @@ func showVersion(c *call, _ *none) error {
 	return nil
 }
 
+// milliseconds prints a round trip; in a LAN it takes less than one.
+func milliseconds(d time.Duration) string {
+	if d < 10*time.Millisecond {
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	}
+	return fmt.Sprintf("%d ms", d.Milliseconds())
+}
+
 // span prints a duration as an administrator reads it.
 func span(d time.Duration) string {
 	d = d.Round(time.Second)
@@ -209,7 +217,8 @@ func showRegistrations(c *call, _ *none) error {
 	for _, r := range list {
 		c.printf("SIP Registration: %s\n", r.Identity)
 		c.printf("  State: %s\n", r.State)
-		c.printf("  Registrar: %s (location-service %s)\n", dash(r.Registrar), r.Location)
+		c.printf("  Address: %s\n", dash(r.AOR))
+		c.printf("  Registrar: %s\n", dash(r.Registrar))
 		if r.Code > 0 {
 			c.printf("  Last answer: %d %s\n", r.Code, r.Reason)
 		} else if r.Reason != "" {
@@ -238,7 +247,7 @@ func showPenaltyBox(c *call, _ *none) error {
 			since = span(now.Sub(p.Since))
 		}
 		if p.RTT > 0 {
-			rtt = fmt.Sprintf("%d ms", p.RTT.Milliseconds())
+			rtt = milliseconds(p.RTT)
 		}
 		if !p.NextProbe.IsZero() {
 			next = span(max(0, p.NextProbe.Sub(now)))

@@ -28,7 +28,7 @@ func (busyBox) Calls() []Call {
 }
 
 func (busyBox) Registrations() []Registration {
-	return []Registration{{Identity: "user.01", Location: "ls", Registrar: "pbx", State: "registered", Code: 200, Reason: "OK", Expires: noon.Add(2 * time.Minute)}}
+	return []Registration{{Identity: "user.01", AOR: "sip:user.01@pbx", Registrar: "pbx", State: "registered", Code: 200, Reason: "OK", Expires: noon.Add(2 * time.Minute)}}
 }
 
 func (busyBox) PenaltyBox() []Probe {

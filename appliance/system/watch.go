@@ -63,7 +63,7 @@ func (s *System) Registrations() []lang.Registration {
 	var list []lang.Registration
 	for _, r := range s.sip.Registrations() {
 		list = append(list, lang.Registration{
-			Identity: r.Identity, Location: r.AOR, Registrar: r.Registrar, State: r.State,
+			Identity: r.Identity, AOR: r.AOR, Registrar: r.Registrar, State: r.State,
 			Expires: r.Expires, Code: r.Code, Reason: r.Reason, NextTry: r.Next,
 		})
 	}
