@@ -3,7 +3,7 @@
 // It owns the local UDP ports, the packets on them, the SRTP contexts, and the figures that are counted on the way. It does not
 // own offers and answers (package sdp) or the question which calls there are (package call): it is told by Set.
 //
-// Goroutines: each relay thread is one goroutine on an operating system thread of its own and owns its sockets and the state of
+// Goroutines: each relay thread is one goroutine that owns its sockets and the state of
 // its sessions alone. Callers hand it commands through a queue and an eventfd; there is no lock on the path of a packet. One
 // more goroutine delivers events.
 package media

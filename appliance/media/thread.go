@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,8 +38,12 @@ type thread struct {
 	empty  inbound
 	batch  *batch
 	input  *input
+	slot   int // that is being handled
 	events []unix.EpollEvent
+	// places of ports that may hold more packets than their budget let them give; spare is the other half of the exchange
+	backlog, spare []int
 
+	prepared  sync.Once
 	housekept time.Duration
 	load      atomic.Int32 // sessions
 
@@ -55,6 +59,7 @@ type port struct {
 	leg    *leg
 	which  int // rtp or rtcp
 	family uint16
+	header *header
 	place  int
 }
 
@@ -63,7 +68,7 @@ const budget = 8
 
 func newThread(r *Relay) (*thread, error) {
 	t := &thread{relay: r, log: r.options.Log, base: time.Now(), legs: map[*leg]struct{}{}, crypt: newCrypter(),
-		events: make([]unix.EpollEvent, 256), epoll: -1, wakeup: -1}
+		events: make([]unix.EpollEvent, 1024), epoll: -1, wakeup: -1}
 	t.now = 1 // zero means never
 	var err error
 	if t.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -85,10 +90,15 @@ func newThread(r *Relay) (*thread, error) {
 func (t *thread) release() {
 	unix.Close(t.epoll)
 	unix.Close(t.wakeup)
+	if t.batch != nil && t.batch.raw >= 0 {
+		unix.Close(t.batch.raw)
+	}
 }
 
+// watch asks for one event per arrival (edge-triggered): the kernel then looks at a socket once per event and not a second time
+// to find it empty. What a port's budget leaves behind is remembered in backlog instead.
 func (t *thread) watch(fd, place int) error {
-	e := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(place)}
+	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(place)}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, fd, &e))
 }
 
@@ -117,8 +127,6 @@ func (t *thread) wake() {
 
 // run relays until ctx ends and then closes every session.
 func (t *thread) run(ctx context.Context) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	stop := context.AfterFunc(ctx, t.wake)
 	defer stop()
 	t.mu.Lock()
@@ -160,6 +168,13 @@ func (t *thread) turn() error {
 	}
 	t.now = time.Since(t.base)
 	packets := 0
+	left := t.backlog
+	t.backlog, t.spare = t.spare[:0], left
+	for _, place := range left {
+		if p := t.ports[place]; p != nil { // it may have been closed
+			packets += t.drain(p)
+		}
+	}
 	for i := range t.events[:n] {
 		place := t.events[i].Fd
 		if place < 0 {
@@ -190,7 +205,7 @@ func (t *thread) wait() (int, error) {
 	waiting := len(t.queue) > 0
 	t.mu.Unlock()
 	timeout := int(second / time.Millisecond)
-	if waiting {
+	if waiting || len(t.backlog) > 0 {
 		timeout = 0
 	}
 	n, err := unix.EpollWait(t.epoll, t.events, timeout)
@@ -212,10 +227,13 @@ func (t *thread) drain(p *port) int {
 			p.leg.stats.invalid++
 			continue
 		}
-		start := i*slotSize + headroom
-		t.receive(p, t.input.memory[start:start+size:(i+1)*slotSize], from)
+		t.slot = i
+		t.receive(p, t.input.slot(i)[headroom:headroom+size], from)
 	}
 	t.input.next += n
+	if n == budget {
+		t.backlog = append(t.backlog, p.place)
+	}
 	return n
 }
 
@@ -225,15 +243,28 @@ func (t *thread) flush() {
 	t.input.next = 0
 }
 
-// send queues a packet that stands in a slot.
+// send queues a packet that stands in the present slot.
 func (t *thread) send(l *leg, which int, p []byte) {
-	t.batch.add(l.ports[which], l.dest[which], p)
+	t.batch.add(l.ports[which], l.dest[which], t.input.slot(t.slot), len(p))
+}
+
+// prepare makes the thread's raw socket, in the network namespace of the caller.
+func (t *thread) prepare() {
+	t.prepared.Do(func() {
+		raw, err := rawSocket()
+		if err != nil {
+			t.log.Warn("media packets are sent one by one, which costs more", "err", err)
+			return
+		}
+		t.do(func() { t.batch.raw = raw })
+	})
 }
 
 // open adds a side's two sockets.
 func (t *thread) open(l *leg, fds [2]int) error {
 	for which, fd := range fds {
-		p := &port{fd: fd, leg: l, which: which, family: familyOf(l.local)}
+		h := newHeader(netip.AddrPortFrom(l.local, l.number+uint16(which)), l.tos)
+		p := &port{fd: fd, leg: l, which: which, family: familyOf(l.local), header: &h}
 		if k := len(t.free); k > 0 {
 			p.place, t.free = t.free[k-1], t.free[:k-1]
 			t.ports[p.place] = p
@@ -333,6 +364,11 @@ func (in *input) read(fd, most int) int {
 		return 0 // EAGAIN, or an ICMP error that belongs to a packet of ours
 	}
 	return int(n)
+}
+
+// slot is the memory of a slot, its capacity ending with it.
+func (in *input) slot(i int) []byte {
+	return in.memory[i*slotSize : (i+1)*slotSize : (i+1)*slotSize]
 }
 
 func (in *input) packet(i int) (size int, from address, cut bool) {
