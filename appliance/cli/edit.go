@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"sync"
@@ -156,7 +157,10 @@ func (e *Editor) setElement(f reflect.Value, m *Match) (bool, error) {
 	s := m.Stmt
 	key := m.key()
 	if s.index != nil && !m.has(s.index) && !m.Neg {
-		key = e.nextIndex(f, m)
+		var err error
+		if key, err = e.nextIndex(f, m); err != nil {
+			return false, err
+		}
 	}
 	i := e.find(s, f, key)
 	if m.Neg {
@@ -213,28 +217,37 @@ func keyName(s *Stmt, old reflect.Value) reflect.Value {
 	return reflect.Value{}
 }
 
-// nextIndex binds the index that the line left out: the one after the last. A line that repeats an element as it is
-// means that element.
-func (e *Editor) nextIndex(f reflect.Value, m *Match) string {
+// nextIndex binds the index that the line left out: the one after the last, or a free one where that is out of range. A
+// line that repeats an element as it is means that element, unless it opens a mode.
+func (e *Editor) nextIndex(f reflect.Value, m *Match) (key string, err error) {
 	s := m.Stmt
-	n := int64(0)
 	v := withDefaults(s.elem)
 	m.fill(v)
+	lo, hi := s.index.limits(s.index.bits())
+	free, next := max(lo, 1), max(lo, 1)
 	for i := range f.Len() {
 		old := reflect.Indirect(f.Index(i))
-		s.index.of(v).Set(s.index.of(old))
-		if s.text(old, false) == s.text(v, false) {
+		n := s.index.of(old).Int()
+		s.index.of(v).SetInt(n)
+		if s.Mode == nil && s.text(old, false) == s.text(v, false) {
 			m.binds = append(m.binds, bind{s.index, s.index.of(old)})
-			return m.key()
+			return m.key(), nil
 		}
+		if n == free {
+			free++
+		}
+		next = n + 1
 	}
-	if l := f.Len(); l > 0 {
-		n = s.index.of(f.Index(l - 1)).Int()
+	if next > hi {
+		next = free
 	}
-	next := reflect.New(s.index.gotype).Elem()
-	next.SetInt(n + 1)
-	m.binds = append(m.binds, bind{s.index, next})
-	return m.key()
+	if next > hi {
+		return "", fmt.Errorf("no index is free up to %d", hi)
+	}
+	index := reflect.New(s.index.gotype).Elem()
+	index.SetInt(next)
+	m.binds = append(m.binds, bind{s.index, index})
+	return m.key(), nil
 }
 
 // key is the key that the line names, in one string.
@@ -278,7 +291,14 @@ func (s *Stmt) keyOf(elem reflect.Value) string {
 }
 
 func (t *Table) same(a *arg, name string) string {
-	if t.options.Same == nil || a.gotype.Kind() != reflect.String {
+	if a.gotype.Kind() != reflect.String {
+		return name
+	}
+	return t.sameName(name)
+}
+
+func (t *Table) sameName(name string) string {
+	if t.options.Same == nil {
 		return name
 	}
 	return t.options.Same(name)

@@ -374,7 +374,12 @@ func (m *matcher) choose(line string) (*Match, error) {
 // namesExist reports whether all objects that the line names exist: of two word orders, it decides for the right one.
 func (m *Match) namesExist(root any) bool {
 	for _, b := range m.binds {
-		if b.arg.typ.Ref && b.arg.typ.Names != nil && !slices.Contains(b.arg.typ.Names(root), b.arg.print(b.value)) {
+		if !b.arg.typ.Ref || b.arg.typ.Names == nil {
+			continue
+		}
+		same := m.Stmt.table.sameName
+		want := same(b.arg.print(b.value))
+		if !slices.ContainsFunc(b.arg.typ.Names(root), func(name string) bool { return same(name) == want }) {
 			return false
 		}
 	}

@@ -66,7 +66,6 @@ func TestWhatALineSays(t *testing.T) {
 		{"no of a default", "context cs S\nrouting-table called-e164 T\nroute default dest-interface I\nno route default\nroute d dest-interface I\nno route d", ""},
 		{"no effect", "profile voip V\nmedia-processing forced", "% note: taken, no effect: there is no DSP here"},
 		{"abbreviated", "prof voip V\nsrtp tr fo", ""},
-		{"both orders", "context ip ROUTER\ninterface eth0\nport ethernet 0 0\nbind interface eth0 router", ""},
 		{"no of something unset", "context sip-gateway G\ninterface I\nno transport-protocol tls\nno spoofed contact-header", ""},
 		{"no of what is several things", "profile voip V\nno srtp", "incomplete: expected transmission or key-lifetime"},
 		{"no without its key", "profile voip V\nno codec", "incomplete"},
@@ -237,6 +236,22 @@ func TestAnythingCanBeTyped(t *testing.T) {
 		out := c.types(line)
 		if d := time.Since(begin); d > time.Second || len(out) > 1000 {
 			t.Errorf("%s: %v, %d bytes of answer: %.300s", name, d, len(out), out)
+		}
+	}
+}
+
+func TestBindInterfaceTakesBothOrders(t *testing.T) {
+	for name, lines := range map[string][]string{
+		"usual":                    {"context ip ROUTER", "interface eth0", "port ethernet 0 0", "bind interface ROUTER eth0"},
+		"older":                    {"context ip ROUTER", "interface eth0", "port ethernet 0 0", "bind interface eth0 router"},
+		"usual before the context": {"port ethernet 0 0", "bind interface ROUTER eth0", "context ip ROUTER", "interface eth0"},
+		"older before the context": {"port ethernet 0 0", "bind interface eth0 router", "context ip ROUTER", "interface eth0"},
+	} {
+		c := configuringConsole(New())
+		c.types(lines...)
+		b := c.box.cfg.Ports[0].Bind
+		if config.SameName(b.Context.Name) != "ROUTER" || b.Interface.Name != "eth0" {
+			t.Errorf("%s: %+v", name, b)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"viaduct/appliance/cli"
@@ -157,7 +158,32 @@ func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match) (*config.Con
 	if w.implicit != "" && errors.Is(err, cli.ErrGone) {
 		err = nil // `no` of something that was never there
 	}
+	if p := m.Stmt.Prompt; p == "ctx-ip" || p == "if-ip" {
+		return settlePorts(changed.(*config.Config)), err
+	}
 	return changed.(*config.Config), err
+}
+
+// settlePorts turns around the words of `bind interface` lines that stood in the older order in front of the context ip that
+// they name: only now can they be told apart.
+func settlePorts(cfg *config.Config) *config.Config {
+	for n, p := range cfg.Ports {
+		turned := config.IPBind{Context: config.Ref[config.IPContext]{Name: p.Bind.Interface.Name}, Interface: config.Ref[config.IPInterface]{Name: p.Bind.Context.Name}}
+		if bindable(cfg, p.Bind) || !bindable(cfg, turned) {
+			continue
+		}
+		cp, port := *cfg, *p
+		port.Bind = turned
+		cp.Ports = slices.Clone(cfg.Ports)
+		cp.Ports[n] = &port
+		cfg = &cp
+	}
+	return cfg
+}
+
+// bindable reports whether both names of a bind exist, each for itself.
+func bindable(cfg *config.Config, b config.IPBind) bool {
+	return b.Context.In(cfg) != nil && b.Interface.In(cfg) != nil
 }
 
 // gone says what has happened to the mode, and leaves it, when another session has deleted its object.
