@@ -119,6 +119,9 @@ func (l *leg) apply(s settings, now time.Duration) {
 	if changed {
 		l.other.stream.restart = true
 	}
+	for _, p := range l.ports {
+		p.unshield()
+	}
 }
 
 // translate turns a payload type that this side sends into the number that the other side wants, NoPT when it was not agreed.
@@ -193,6 +196,11 @@ func (l *leg) figures(base time.Time) Stats {
 		Foreign: c.foreign, AuthFailed: c.authFailed, Replayed: c.replayed, Invalid: c.invalid,
 		RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent,
 		Source: l.source[rtp].netip(), SSRC: l.heard.ssrc,
+	}
+	for _, p := range l.ports {
+		if p != nil {
+			s.KernelDrops += kernelDrops(p.fd)
+		}
 	}
 	if l.rate > 0 {
 		s.Jitter = time.Duration(l.heard.jitter) * time.Second / time.Duration(16*l.rate)

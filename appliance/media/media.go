@@ -96,6 +96,7 @@ type Stats struct {
 	Jitter                     time.Duration // RFC 3550 A.8
 	Duplicates, Late           uint64        // packets that were not passed on because they came twice or out of any order
 	Foreign                    uint64        // dropped: from another source than the negotiated or latched one
+	KernelDrops                uint64        // dropped before we saw them: strangers during a flood, or more than a port's buffer holds
 	AuthFailed                 uint64        // dropped: SRTP or SRTCP tag wrong
 	Replayed                   uint64        // dropped: SRTP or SRTCP index seen before
 	Invalid                    uint64        // dropped: not RTP or RTCP, or a payload type that was not agreed

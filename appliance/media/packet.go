@@ -19,7 +19,7 @@ func (t *thread) receive(to *port, p []byte, from address) {
 	if to.which == rtcp || l.mux && len(p) >= 2 && isRTCP(p[1]) {
 		which = rtcp
 	}
-	if !l.admits(from, l.slotOf(which)) {
+	if !l.admits(from, l.sourceOf(which)) {
 		l.stats.foreign++
 		return
 	}
@@ -30,8 +30,8 @@ func (t *thread) receive(to *port, p []byte, from address) {
 	}
 }
 
-// slotOf says whose address counts: with mux RTCP comes from where RTP comes.
-func (l *leg) slotOf(which int) int {
+// sourceOf says whose address counts: with mux RTCP comes from where RTP comes.
+func (l *leg) sourceOf(which int) int {
 	if l.mux {
 		return rtp
 	}

@@ -74,17 +74,12 @@ func (r *Relay) Run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// eventQueue brings events from the relay threads to the sessions' functions, so that no function of a call runs on a thread.
+// eventQueue takes what may block away from the relay threads: functions of calls, and the log.
 type eventQueue struct {
 	mu     sync.Mutex
 	some   *sync.Cond
-	queue  []sessionEvent
+	queue  []func()
 	closed bool
-}
-
-type sessionEvent struct {
-	session *Session
-	event   Event
 }
 
 func newEventQueue() *eventQueue {
@@ -93,9 +88,9 @@ func newEventQueue() *eventQueue {
 	return q
 }
 
-func (q *eventQueue) post(s *Session, e Event) {
+func (q *eventQueue) post(f func()) {
 	q.mu.Lock()
-	q.queue = append(q.queue, sessionEvent{s, e})
+	q.queue = append(q.queue, f)
 	q.mu.Unlock()
 	q.some.Signal()
 }
@@ -117,8 +112,8 @@ func (q *eventQueue) deliver() {
 		queue, closed := q.queue, q.closed
 		q.queue = nil
 		q.mu.Unlock()
-		for _, e := range queue {
-			e.session.hear(e.event)
+		for _, f := range queue {
+			f()
 		}
 		if closed && len(queue) == 0 {
 			return

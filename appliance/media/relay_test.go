@@ -143,7 +143,7 @@ func TestStrangersAreNotRelayed(t *testing.T) {
 		}
 		c.b.nothing("stranger")
 		stranger.nothing("answer to a stranger")
-		if s := c.Stats(A); s.Foreign != 50 || s.AuthFailed != before {
+		if s := c.Stats(A); s.Foreign+s.KernelDrops != 50 || s.AuthFailed != before {
 			t.Errorf("%+v", s)
 		}
 		c.talk(t)
@@ -493,5 +493,47 @@ func TestSetRefusesWhatCannotWork(t *testing.T) {
 		if err := c.Set(A, p); err == nil {
 			t.Error(what)
 		}
+	}
+}
+
+func TestAFloodOnOnePort(t *testing.T) {
+	r := running(t, Options{})
+	victim, other := call(t, r, AES80), call(t, r, AES80)
+	victim.talk(t)
+	other.talk(t)
+	stop, flooding := make(chan struct{}), make(chan uint64)
+	stranger := newPeer(t, "127.0.0.9")
+	_, wire := stranger.packet(8)
+	go func() {
+		var n uint64
+		for ; ; n++ {
+			select {
+			case <-stop:
+				flooding <- n
+				return
+			default:
+				_, _ = stranger.rtp.WriteToUDPAddrPort(wire, victim.a.to.RTP)
+			}
+		}
+	}()
+	for range 50 { // a second of voice
+		for _, c := range []*callOf{victim, other} {
+			c.a.send(8)
+			c.b.send(8)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	close(stop)
+	flood := <-flooding
+	for name, c := range map[string]*callOf{"victim": victim, "other": other} {
+		a, b := c.Stats(A), c.Stats(B)
+		if a.Received < 50 || b.Received < 51 || a.Sent != b.Received || b.Sent != a.Received {
+			t.Errorf("%s: %+v %+v", name, a, b)
+		}
+	}
+	s := victim.Stats(A)
+	t.Logf("%d strangers: %d seen, %d dropped by the kernel", flood, s.Foreign, s.KernelDrops)
+	if s.Foreign == 0 || s.KernelDrops == 0 || s.Foreign > flood/4 || s.AuthFailed > 0 {
+		t.Errorf("%d strangers: %+v", flood, s)
 	}
 }

@@ -31,7 +31,7 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 		state.rtcp.mark(uint64(index))
 		l.keep(state)
 	}
-	l.learn(from, l.slotOf(rtcp))
+	l.learn(from, l.sourceOf(rtcp))
 	l.stats.rtcpReceived++
 	l.last = t.now
 	l.silent = false
@@ -43,7 +43,7 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 // reports name things of its network.
 func (t *thread) forwardRTCP(l *leg, p []byte, n int) {
 	o := l.other
-	if !o.send || !l.receive || !o.dest[o.slotOf(rtcp)].known() {
+	if !o.send || !l.receive || !o.dest[o.sourceOf(rtcp)].known() {
 		return
 	}
 	b := binary.BigEndian

@@ -55,12 +55,13 @@ type thread struct {
 
 // port is one UDP socket of a leg.
 type port struct {
-	fd     int
-	leg    *leg
-	which  int // rtp or rtcp
-	family uint16
-	header *header
-	place  int
+	fd       int
+	leg      *leg
+	which    int // rtp or rtcp
+	family   uint16
+	header   *header
+	place    int
+	shielded bool // the kernel drops strangers
 }
 
 // budget is how many packets one socket may give per tick: a flood on one port costs the others little.
@@ -220,7 +221,7 @@ func (t *thread) drain(p *port) int {
 	if t.input.next+budget > slots {
 		t.flush()
 	}
-	n := t.input.read(p.fd, budget)
+	n, strangers := t.input.read(p.fd, budget), p.leg.stats.foreign
 	for i := t.input.next; i < t.input.next+n; i++ {
 		size, from, cut := t.input.packet(i)
 		if cut {
@@ -233,6 +234,9 @@ func (t *thread) drain(p *port) int {
 	t.input.next += n
 	if n == budget {
 		t.backlog = append(t.backlog, p.place)
+	}
+	if p.leg.stats.foreign-strangers >= flooded {
+		t.shield(p)
 	}
 	return n
 }
@@ -323,7 +327,7 @@ func (t *thread) checkSilence(l *leg) {
 func (t *thread) report(l *leg, reported *bool, kind EventKind) {
 	if !*reported {
 		*reported = true
-		t.relay.events.post(l.session, Event{l.side, kind})
+		t.relay.events.post(func() { l.session.hear(Event{l.side, kind}) })
 	}
 }
 

@@ -1,0 +1,83 @@
+package media
+
+import (
+	"net/netip"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// flooded is how many strangers in one reading of a port call for a filter in the kernel. A few are a late packet of an earlier
+// call or a peer that moved; they are dropped and counted one by one.
+const flooded = budget / 2
+
+// shield lets the kernel drop strangers, so that a flood costs no system call and cannot fill the port's buffer. It needs the
+// source to be known; the filter goes when signalling changes it.
+func (t *thread) shield(p *port) {
+	l := p.leg
+	source := l.source[l.sourceOf(p.which)]
+	if p.which == rtcp && l.mux {
+		return // nothing is expected here, its buffer may be full
+	}
+	if p.shielded || !source.known() {
+		return
+	}
+	p.shielded = true // also when it fails: trying again would cost more than the flood
+	err, peer, addr := attachFilter(p.fd, source), source.netip(), netip.AddrPortFrom(l.local, l.number+uint16(p.which))
+	t.relay.events.post(func() {
+		t.log.Warn("media port is flooded: only packets of the call's peer are let in", "addr", addr, "peer", peer, "err", err)
+	})
+}
+
+func (p *port) unshield() {
+	if p != nil && p.shielded {
+		p.shielded = false
+		_ = unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) // fails only when none is attached
+	}
+}
+
+// netOffset is SKF_NET_OFF: offsets from there count from the IP header. Others count from the UDP header here.
+const netOffset = -0x100000
+
+// attachFilter makes a socket take packets from one address and port only.
+func attachFilter(fd int, source address) error {
+	words := []struct {
+		offset int32
+		value  uint32
+	}{{netOffset + 12, uint32(source.low)}}
+	if !source.isV4() {
+		words = words[:0]
+		for i, v := range []uint32{uint32(source.high >> 32), uint32(source.high), uint32(source.low >> 32), uint32(source.low)} {
+			words = append(words, struct {
+				offset int32
+				value  uint32
+			}{netOffset + 8 + 4*int32(i), v})
+		}
+	}
+	const load, half, equal, ret = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_LD | unix.BPF_H | unix.BPF_ABS,
+		unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
+	var program []unix.SockFilter
+	left := uint8(2*len(words) + 1) // instructions from the first comparison to "take"
+	for _, w := range words {
+		program = append(program, unix.SockFilter{Code: load, K: uint32(w.offset)}, unix.SockFilter{Code: equal, Jf: left, K: w.value})
+		left -= 2
+	}
+	program = append(program, unix.SockFilter{Code: half, K: 0}, unix.SockFilter{Code: equal, Jf: 1, K: uint32(source.port)},
+		unix.SockFilter{Code: ret, K: 0xffff}, unix.SockFilter{Code: ret, K: 0})
+	f := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	return os.NewSyscallError("setsockopt SO_ATTACH_FILTER", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &f))
+}
+
+// kernelDrops is how many packets the kernel dropped at a socket: filtered, or no room.
+func kernelDrops(fd int) uint64 {
+	const drops = 8 // SK_MEMINFO_DROPS
+	var info [drops + 1]uint32
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return 0
+	}
+	return uint64(info[drops])
+}
