@@ -121,7 +121,8 @@ func (s *session) attribute(name, value string) error {
 	case "ice-ufrag", "candidate":
 		s.ice = true
 	case "rtcp":
-		port, err := strconv.ParseUint(strings.Fields(value + " ")[0], 10, 16)
+		number, _, _ := strings.Cut(value, " ") // an address may follow (RFC 3605)
+		port, err := strconv.ParseUint(number, 10, 16)
 		if err != nil {
 			return fmt.Errorf("read SDP: a=rtcp:%s", value)
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 )
 
 func controlSocket(state string) string { return filepath.Join(state, "lab.sock") }
@@ -29,7 +31,11 @@ func ask(state string, words []string) int {
 		return 1
 	}
 	defer conn.Close()
-	if _, err := fmt.Fprintln(conn, strings.Join(words, " ")); err != nil {
+	how := "plain"
+	if term.IsTerminal(int(os.Stdout.Fd())) {
+		how = "colour"
+	}
+	if _, err := fmt.Fprintln(conn, how, strings.Join(words, " ")); err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		return 1
 	}
@@ -86,12 +92,13 @@ func (c *control) answer(ctx context.Context, conn net.Conn) {
 	if err != nil {
 		return
 	}
-	before := c.r.n.switchTo(conn)
-	err = c.call(ctx, strings.Fields(line))
+	how, words, _ := strings.Cut(line, " ")
+	c.r.n.switchTo(conn, how == "colour")
+	err = c.call(ctx, strings.Fields(words))
 	if err != nil {
 		c.r.n.failed(err)
 	}
-	c.r.n.switchTo(before)
+	c.r.n.switchTo(nil, false)
 	end := endedWell
 	if err != nil {
 		end = endedBad

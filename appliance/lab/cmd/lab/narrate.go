@@ -11,35 +11,35 @@ import (
 // narrator prints what happens, as it happens. At the console it is silent, except towards the
 // terminal that asked for a call.
 type narrator struct {
-	start  time.Time
-	colour bool
+	start time.Time
 
-	mu  sync.Mutex // protects the following
-	out io.Writer  // nil: silent
+	mu     sync.Mutex // protects the following
+	out    io.Writer  // nil: silent
+	colour bool
 }
 
 func newNarrator(out io.Writer, colour bool) *narrator {
-	return &narrator{start: time.Now(), colour: colour, out: out}
+	return &narrator{start: time.Now(), out: out, colour: colour}
 }
 
-// switchTo sends what follows to another place, and returns the one before.
-func (n *narrator) switchTo(out io.Writer) io.Writer {
+// switchTo sends what follows to another place; nil: nowhere.
+func (n *narrator) switchTo(out io.Writer, colour bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	before := n.out
-	n.out = out
-	return before
+	n.out, n.colour = out, colour
 }
 
 const (
+	plain = ""
 	bold  = "1"
 	green = "32"
 	red   = "31"
 	faint = "2"
 )
 
+// paint is called with mu held.
 func (n *narrator) paint(colour, text string) string {
-	if !n.colour {
+	if !n.colour || colour == plain {
 		return text
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
@@ -58,7 +58,7 @@ func (n *narrator) line(colour, who, what string) {
 }
 
 // tell is for what a peer or the box does.
-func (n *narrator) tell(who, what string) { n.line("0", who, what) }
+func (n *narrator) tell(who, what string) { n.line(plain, who, what) }
 
 // title begins a part.
 func (n *narrator) title(format string, args ...any) { n.line(bold, "", fmt.Sprintf(format, args...)) }

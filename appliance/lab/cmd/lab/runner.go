@@ -306,7 +306,7 @@ func (r *runner) console(ctx context.Context) error {
 	r.n.title("This is the box's console; `exit` ends the lab")
 	r.n.tell("lab", fmt.Sprintf("another call, from another terminal: %s call teams   or   %s call pbx", program, program))
 	r.n.tell("lab", fmt.Sprintf("the box's log: %s", r.logFile()))
-	r.n.switchTo(nil)
+	r.n.switchTo(nil, false)
 	cmd := r.box.Console(ctx)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	p, err := r.world.Box.Start(cmd)
