@@ -27,13 +27,13 @@ type leg struct {
 	in, out PayloadTypes
 	rate    int64
 
-	stream   outgoing
-	heard    reception
-	streams  [4]inbound    // SRTP state of the peer's SSRCs under rx
-	turn     uint32        // counts uses of streams
-	last     time.Duration // a packet was taken
-	lastRTCP time.Duration // a report was sent
-	since    time.Duration // of Open or Set: silence counts from here
+	stream  outgoing
+	heard   reception
+	streams [4]inbound    // SRTP state of the peer's SSRCs under rx
+	turn    uint32        // counts uses of streams
+	last    time.Duration // a packet was taken
+	reports reporting
+	since   time.Duration // of Open or Set: silence counts from here
 
 	stats counters
 
@@ -195,7 +195,7 @@ func (l *leg) figures(base time.Time) Stats {
 		Lost: l.heard.lost(), Duplicates: c.duplicates, Late: c.late,
 		Foreign: c.foreign, AuthFailed: c.authFailed, Replayed: c.replayed, Invalid: c.invalid,
 		RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent,
-		Source: l.source[rtp].netip(), SSRC: l.heard.ssrc,
+		RoundTrip: l.reports.roundTrip, Source: l.source[rtp].netip(), SSRC: l.heard.ssrc,
 	}
 	for _, p := range l.ports {
 		if p != nil {

@@ -94,6 +94,7 @@ type Stats struct {
 	ReceivedOctets, SentOctets uint64
 	Lost                       int64         // of the peer's packets by RFC 3550 A.3; negative with duplicates
 	Jitter                     time.Duration // RFC 3550 A.8
+	RoundTrip                  time.Duration // by the peer's RTCP about reports of ours, 0 when unknown
 	Duplicates, Late           uint64        // packets that were not passed on because they came twice or out of any order
 	Foreign                    uint64        // dropped: from another source than the negotiated or latched one
 	KernelDrops                uint64        // dropped before we saw them: strangers during a flood, or more than a port's buffer holds

@@ -537,3 +537,38 @@ func TestAFloodOnOnePort(t *testing.T) {
 		t.Errorf("%d strangers: %+v", flood, s)
 	}
 }
+
+func TestReportsOfOurOwnWhenTheOtherSideSendsNone(t *testing.T) {
+	c := call(t, running(t, Options{}), AES80)
+	c.talk(t)
+	c.a.packet(8) // lost
+	c.talk(t)
+	wire := c.a.read(c.a.rtcp, 8*time.Second)
+	plain, err := c.a.in.DecryptRTCP(nil, wire, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets, err := pionrtcp.Unmarshal(plain)
+	if err != nil || len(packets) != 2 {
+		t.Fatalf("%v, %v", packets, err)
+	}
+	sr := packets[0].(*pionrtcp.SenderReport)
+	if sr.PacketCount != 2 || sr.OctetCount != 320 || len(sr.Reports) != 1 || sr.Reports[0].SSRC != c.a.ssrc ||
+		sr.Reports[0].TotalLost != 1 || sr.Reports[0].FractionLost != 256/3 || uint16(sr.Reports[0].LastSequenceNumber) != c.a.seq-1 {
+		t.Errorf("%+v", sr)
+	}
+	if d := time.Since(time.Unix(int64(sr.NTPTime>>32)+ntpEpoch, 0)); d < -time.Second || d > 3*time.Second {
+		t.Errorf("the clock is off by %v", d)
+	}
+	time.Sleep(50 * time.Millisecond)
+	plain, _ = pionrtcp.Marshal([]pionrtcp.Packet{&pionrtcp.ReceiverReport{SSRC: c.a.ssrc,
+		Reports: []pionrtcp.ReceptionReport{{SSRC: sr.SSRC, LastSenderReport: uint32(sr.NTPTime >> 16), Delay: 65536 / 50}}}})
+	if wire, err = c.a.out.EncryptRTCP(nil, plain, nil); err != nil {
+		t.Fatal(err)
+	}
+	c.a.write(c.a.rtcp, c.a.to.RTCP, wire)
+	time.Sleep(20 * time.Millisecond)
+	if trip := c.Stats(A).RoundTrip; trip < 25*time.Millisecond || trip > time.Second {
+		t.Errorf("round trip %v", trip)
+	}
+}

@@ -35,25 +35,27 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 	l.stats.rtcpReceived++
 	l.last = t.now
 	l.silent = false
-	t.forwardRTCP(l, p, n)
+	end := 4 + 4*int(binary.BigEndian.Uint16(p[2:]))
+	blocks := 8
+	if p[1] == senderReport {
+		blocks = 28
+	}
+	if p[1] != senderReport && p[1] != receiverReport || end > n || end < blocks+24*int(p[0]&31) {
+		l.stats.invalid++
+		return
+	}
+	l.noteReport(p, p[blocks:blocks+24*int(p[0]&31)], t.now)
+	t.forwardRTCP(l, p, blocks, end)
 }
 
 // forwardRTCP passes a sender or receiver report to the other side in the terms of the streams there, with a name of ours.
 // What else a compound holds stays behind: a BYE would end a stream of ours that goes on, a peer's CNAME and its extended
 // reports name things of its network.
-func (t *thread) forwardRTCP(l *leg, p []byte, n int) {
-	o := l.other
+//
+// p holds a checked report of end octets, its reception reports from blocks on.
+func (t *thread) forwardRTCP(l *leg, p []byte, blocks, end int) {
+	o, b := l.other, binary.BigEndian
 	if !o.send || !l.receive || !o.dest[o.sourceOf(rtcp)].known() {
-		return
-	}
-	b := binary.BigEndian
-	end := 4 + 4*int(b.Uint16(p[2:]))
-	reports := 8
-	if p[1] == senderReport {
-		reports = 28
-	}
-	if p[1] != senderReport && p[1] != receiverReport || end > n || end < reports+24*int(p[0]&31) {
-		l.stats.invalid++
 		return
 	}
 	b.PutUint32(p[4:], o.stream.ssrc)
@@ -63,7 +65,7 @@ func (t *thread) forwardRTCP(l *leg, p []byte, n int) {
 		b.PutUint32(p[24:], uint32(o.stats.sentPayload))
 	}
 	for i := range int(p[0] & 31) {
-		block := p[reports+24*i:]
+		block := p[blocks+24*i:]
 		if b.Uint32(block) == l.stream.ssrc { // what l hears of us is what the other side's peer sent
 			b.PutUint32(block, o.heard.ssrc)
 			b.PutUint16(block[10:], b.Uint16(block[10:])-l.stream.seqDelta)
@@ -83,7 +85,7 @@ func (t *thread) sendRTCP(o *leg, p []byte, n int) {
 		n = t.crypt.protectRTCP(o.tx, p[:cap(p)], n, o.stream.rtcpIndex)
 	}
 	o.stats.rtcpSent++
-	o.lastRTCP = t.now
+	o.reports.sent = t.now
 	which := rtcp
 	if o.mux {
 		which = rtp

@@ -188,6 +188,7 @@ func (t *thread) turn() error {
 	t.flush()
 	if t.now-t.housekept >= second {
 		t.housekeep()
+		t.flush()
 	}
 	if packets > 0 {
 		if rest := tick - (time.Since(t.base) - t.now); rest > 0 {
@@ -301,11 +302,12 @@ func (t *thread) close(l *leg) {
 	delete(t.legs, l)
 }
 
-// housekeep looks for sides that fell silent and keys that are used up, once a second.
+// housekeep looks for sides that fell silent, reports that are due and keys that are used up, once a second.
 func (t *thread) housekeep() {
 	t.housekept = t.now
 	for l := range t.legs {
 		t.checkSilence(l)
+		t.reportIfDue(l)
 		if l.tx != nil && l.lifetime > 0 && l.stream.underKey >= l.lifetime-l.lifetime/4 {
 			t.report(l, &l.warned, KeyUsed)
 		}
