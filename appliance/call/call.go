@@ -24,6 +24,8 @@ type call struct {
 
 	a, b    side         // caller's and callee's
 	props   route.Call   // of the caller's INVITE, before routing
+	origin  origin       // what else it brought
+	round   *round       // that it is counted in, see loop.go
 	plan    *route.Plan  // where the call may go
 	urgent  bool         // to an emergency number, see emergency.go
 	attempt int          // index into plan.Attempts of the one under way
@@ -83,10 +85,16 @@ func (c *call) begin(in *sipgw.Incoming) {
 	}
 	c.a.profile = c.profile(c.a.iface)
 	c.props = properties(c.a.iface, &in.Request)
+	c.origin = originOf(&in.Request, in.Hops)
 	c.record.Calling, c.record.Called = c.props.CallingE164, c.props.CalledE164
 	c.record.CallID = in.Request.CallID
 	c.log.Info("call", "if", in.Interface, "from", c.props.CallingURI, "to", in.Request.URI)
 
+	if c.circles(in) {
+		c.refuse(failure{code: 482, cause: 25, reason: "Loop Detected", text: "the call goes in a circle"})
+		c.log.Warn("call refused, it goes in a circle", "if", in.Interface)
+		return
+	}
 	offer, err := sdp.ParseBody(in.Request.ContentType, in.Request.Body)
 	if err != nil {
 		c.refuse(unusable(err))
@@ -263,6 +271,7 @@ func (c *call) finish() {
 		return
 	}
 	c.over = true
+	c.settled()
 	stop(c.noAnswer)
 	stop(c.early)
 	if c.media != nil {

@@ -72,20 +72,13 @@ func (c *call) call(i *config.SIPInterface, a *route.Attempt) error {
 	}
 	c.b.local = offer
 
-	id := identify(c.cfg, i, &a.Call, c.m.Resolved)
-	var headers []sipgw.Header
-	if id.Asserted != "" {
-		headers = append(headers, sipgw.Header{Name: "P-Asserted-Identity", Value: id.Asserted})
-	}
-	if id.Private {
-		headers = append(headers, sipgw.Header{Name: "Privacy", Value: "id"})
-	}
+	id := identify(c.cfg, i, a, c.m.Resolved)
 	c.record.To = i.Name
 	c.record.Attempts = append(c.record.Attempts, Attempt{Interface: i.Name, Calling: a.Call.CallingE164, Called: id.RequestURI.User})
 	c.log.Info("calling", "if", i.Name, "to", id.RequestURI.String(), "from", id.From.URI)
 	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
 		Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipgw.NameAddr{URI: id.To.String()},
-		ContactUser: id.ContactUser, Headers: headers, Body: offer.Marshal(), Identity: id.Account,
+		ContactUser: id.ContactUser, Headers: c.headers(i, id), Hops: c.origin.hops + 1, Body: offer.Marshal(), Identity: id.Account,
 		Urgent: c.urgent,
 	})
 	if leg := c.b.leg; a.Timeout > 0 {
@@ -228,6 +221,7 @@ func (c *call) connect(e sipgw.Answered) {
 		return
 	}
 	c.a.up = true
+	c.settled()
 	c.record.Connected = time.Now()
 	c.record.attempt(failure{code: 200})
 	c.a.leg.Answer(body)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/route"
@@ -15,66 +17,127 @@ import (
 type identity struct {
 	RequestURI, To address
 	From           sipgw.NameAddr
-	ContactUser    string
+	ContactUser    string // escaped
 	Account        string // identity whose credentials answer a challenge, "" for none
 	Asserted       string // P-Asserted-Identity, "" for none
+	Preferred      string // P-Preferred-Identity, "" for none
 	Private        bool   // Privacy: id
+}
+
+// headers are those of the INVITE that say who calls, beside From.
+func (id identity) headers() (list []sipgw.Header) {
+	if id.Asserted != "" {
+		list = append(list, sipgw.Header{Name: "P-Asserted-Identity", Value: id.Asserted})
+	}
+	if id.Preferred != "" {
+		list = append(list, sipgw.Header{Name: "P-Preferred-Identity", Value: id.Preferred})
+	}
+	if id.Private {
+		list = append(list, sipgw.Header{Name: "Privacy", Value: "id"})
+	}
+	return list
 }
 
 // identify writes the identities of a call for the peer behind interface i, from the properties that routing left. Resolved gives
 // the addresses of a name without waiting: a mapping table may name the PBX by its address (trinity.md 3, no. 17).
-func identify(cfg *config.Config, i *config.SIPInterface, c *route.Call, resolved func(string) []netip.Addr) identity {
-	sw, gw := switchOf(cfg, i), i.Gateway.In(cfg)
-	caller := parseAddress(c.CallingURI)
-	faces, account := account(cfg, gw, caller, resolved)
+//
+// A caller whose URI is an account of that peer is shown as this account, because the peer knows callers by it (teams.md B.3).
+// Any other caller, and the called party, is the property of number and URI that a mapping wrote last.
+func identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, resolved func(string) []netip.Addr) identity {
+	sw, gw, c := switchOf(cfg, i), i.Gateway.In(cfg), &a.Call
+	user := parseAddress(c.CallingURI)
+	faces, account := account(cfg, gw, user, resolved)
 
-	called, calling := c.CalledE164, c.CallingE164
-	if called == "" {
-		called = parseAddress(c.CalledURI).User
-	}
-	if faces.UserPhone {
-		called, calling = normalise(sw, called), normalise(sw, calling)
+	called := party(a, a.Called(), config.CalledURI, c.CalledE164, c.CalledURI)
+	caller := party(a, a.Calling(), config.CallingURI, c.CallingE164, "")
+	for _, p := range []*address{&called, &caller} {
+		if faces.UserPhone {
+			p.User = normalise(sw, p.User)
+		}
+		if faces.UserPhone && isNumber(p.User) {
+			p.Params = ";user=phone"
+		}
 	}
 
 	var id identity
-	params := ""
-	if faces.UserPhone && isNumber(called) {
-		params = ";user=phone"
+	id.To, id.RequestURI = called, called
+	if called.Host == "" {
+		id.To.Host, id.RequestURI.Host = i.Remote.Host, i.Remote.Host
 	}
-	id.To = address{User: called, Host: i.Remote.Host, Params: params}
-	id.RequestURI = id.To
-	id.RequestURI.Port = i.Remote.Port
+	id.To.Port, id.RequestURI.Port = 0, i.Remote.Port
 	if faces.CallOutbound != nil && faces.CallOutbound.ForceTransport != "" {
 		id.RequestURI.Params += ";transport=" + faces.CallOutbound.ForceTransport
 	}
 
-	from := address{User: calling, Host: ourHost(cfg, i, gw)}
+	if caller.Host == "" {
+		caller.Host = ourHost(cfg, i, gw)
+	}
+	caller.Port = 0
+	from := caller
 	if account {
-		from, id.Account = address{User: caller.User, Host: caller.Host}, caller.User
-	} else if faces.UserPhone && isNumber(calling) {
-		from.Params = ";user=phone"
+		from, id.Account = address{User: user.User, Host: user.Host}, user.User
 	}
-	id.ContactUser = from.User
-	anonymous := c.CallingPI == restricted || from.User == ""
-	translate(i, c, &id, &from)
+	contact := from.User
+	private := c.CallingPI == restricted || from.User == ""
+	translate(i, c, &id, &from, &contact)
 
-	if i.Privacy && from.User != "" {
-		id.Asserted = "<" + address{User: from.User, Host: from.Host}.String() + ">"
-	}
-	id.From = sipgw.NameAddr{Name: c.CallingName, URI: from.String()}
-	if anonymous && !account {
-		// RFC 3323 4.1.1.3. The account of a PBX stays visible: without it the PBX does not know whose call this is.
-		id.From = sipgw.NameAddr{Name: "Anonymous", URI: "sip:anonymous@anonymous.invalid"}
-		id.Private = i.Privacy
-		if id.ContactUser == from.User {
-			id.ContactUser = "anonymous"
+	if asserted := caller; i.Privacy && caller.User != "" {
+		if !account {
+			asserted.User, asserted.Host = from.User, from.Host // as the translations have made them
+		}
+		if c.CallingSI == unscreened {
+			id.Preferred = "<" + asserted.String() + ">"
+		} else {
+			id.Asserted = "<" + asserted.String() + ">"
 		}
 	}
+	id.From = sipgw.NameAddr{Name: displayName(c.CallingName), URI: from.String()}
+	if private {
+		id.Private = i.Privacy
+		id.From.Name = "Anonymous"
+		if !account {
+			// RFC 3323 4.1.1.3. The account of a PBX stays visible: without it the PBX does not know whose call this is.
+			id.From.URI = "sip:anonymous@anonymous.invalid"
+			if contact == from.User {
+				contact = "anonymous"
+			}
+		}
+	}
+	id.ContactUser = escapeUser(contact)
 	return id
 }
 
+// party is one of the two parties: by its number, or by its URI when a mapping wrote that last. The host of a URI counts only
+// when it was written: one that the other peer has used says nothing to this one.
+func party(a *route.Attempt, stands, uri config.Property, number, otherwise string) address {
+	if stands == uri && slices.Contains(a.Written, uri) {
+		return parseAddress(a.Call.Get(uri))
+	}
+	if number == "" {
+		number = parseAddress(otherwise).User
+	}
+	return address{User: number}
+}
+
+// displayName makes a name fit for a header: UTF-8 (RFC 3261 25.1; old PBXs send Latin-1) without control characters.
+func displayName(name string) string {
+	if !utf8.ValidString(name) {
+		latin := make([]rune, len(name))
+		for i := range len(name) {
+			latin[i] = rune(name[i])
+		}
+		name = string(latin)
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, name))
+}
+
 // translate applies the interface's `address-translation outgoing-call` lines.
-func translate(i *config.SIPInterface, c *route.Call, id *identity, from *address) {
+func translate(i *config.SIPInterface, c *route.Call, id *identity, from *address, contact *string) {
 	for _, t := range i.Outgoing {
 		value := t.Fix
 		if value == "" {
@@ -91,7 +154,7 @@ func translate(i *config.SIPInterface, c *route.Call, id *identity, from *addres
 		}
 		switch t.Header + " " + t.Part {
 		case "contact-header user-part":
-			id.ContactUser = value
+			*contact = value
 		case "from-header user-part":
 			from.User = value
 		case "from-header host-part":

@@ -72,6 +72,7 @@ type Manager struct {
 	calls    map[string]*call
 	stopping bool
 	turns    map[string]int // calls that a cyclic hunt group has started, by its name
+	rounds   map[round]int  // calls that nobody has answered yet
 	group    sync.WaitGroup // every call
 }
 
@@ -83,7 +84,7 @@ func New(o Options) *Manager {
 	if o.Resolved == nil {
 		o.Resolved = func(string) []netip.Addr { return nil }
 	}
-	return &Manager{Options: o, log: o.Log, calls: map[string]*call{}, turns: map[string]int{}}
+	return &Manager{Options: o, log: o.Log, calls: map[string]*call{}, turns: map[string]int{}, rounds: map[round]int{}}
 }
 
 // Run waits until ctx ends, then hangs up every call and waits for the last.

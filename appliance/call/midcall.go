@@ -62,6 +62,7 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 		return
 	}
 	x.lastTaken = bytes.Clone(e.Body)
+	x.holds = offer.Audio.Held || offer.Audio.Direction != sdp.SendRecv
 	x.leg.Respond(e.ID, 200, "OK", body)
 	c.hold(y, wantedBy(offer, y.iface.HoldMethod))
 }
@@ -115,9 +116,8 @@ func (c *call) hold(y *side, d sdp.Direction) {
 	if y.leg == nil || !y.up || y.local == nil || y.reinvite || d == "" || y.local.Audio.Direction == d {
 		return
 	}
-	if d == sdp.SendRecv && y.local.Audio.Direction.Reverse() == y.remote.Audio.Direction && !y.remote.Audio.Direction.CanSend() {
-		// y holds the call itself: there is nothing to resume on its side.
-		return
+	if d == sdp.SendRecv && y.holds {
+		return // it is y who holds, and y who will resume
 	}
 	local, err := c.local(y)
 	if err != nil {

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"strings"
 
 	"viaduct/appliance/config"
@@ -8,18 +9,21 @@ import (
 	"viaduct/appliance/sipgw"
 )
 
-// restricted is the calling-pi of a caller who does not want to be seen.
-const restricted = "restricted"
+const (
+	restricted = "restricted"        // calling-pi of a caller who does not want to be seen
+	asserted   = "network-provided"  // calling-si of one whose number the peer vouches for
+	unscreened = "user-not-screened" // and of one whose number it does not
+)
 
 // properties fills the properties of a call from its INVITE, as the interface's `address-translation incoming-call` lines say.
 // Without a line, the called number comes from the Request-URI, called-uri is the To-URI, and the caller is the From header
 // (trinity.md 2.1).
 func properties(i *config.SIPInterface, r *sipgw.Request) route.Call {
 	c := route.Call{
-		CalledE164:  parseAddress(r.URI).User,
+		CalledE164:  number(r.URI),
 		CalledURI:   r.To.URI,
 		CalledName:  r.To.Name,
-		CallingE164: r.From.User(),
+		CallingE164: number(r.From.URI),
 		CallingURI:  r.From.URI,
 		CallingName: r.From.Name,
 		CallingIP:   r.Source.Addr().String(),
@@ -38,17 +42,69 @@ func properties(i *config.SIPInterface, r *sipgw.Request) route.Call {
 		case strings.HasSuffix(string(t.Property), "-name"):
 			c.Set(t.Property, from.Name)
 		case strings.HasSuffix(string(t.Property), "-e164"):
-			c.Set(t.Property, parseAddress(from.URI).User)
+			c.Set(t.Property, number(from.URI))
 		}
 	}
-	// Privacy: id alone is no wish of the caller: Teams sends it with every call once ForwardPAI is on (teams.md A.34).
-	if user := strings.ToLower(r.From.User()); user == "anonymous" || user == "" || strings.HasSuffix(strings.ToLower(r.From.Host()), ".invalid") {
-		c.CallingPI = restricted
-		if parseAddress(c.CallingURI).User == r.From.User() {
-			c.CallingE164 = ""
-		}
-	}
+	present(i, r, &c)
 	return c
+}
+
+// present finds out whether the caller may be shown, and who an anonymous one is.
+//
+// Privacy: id asks for no more than that P-Asserted-Identity stays inside (RFC 3325 9.3), but a PBX that says it with a real From
+// means the whole number. Teams says it with every call once ForwardPAI is on (teams.md A.34), so there it means nothing. With
+// `privacy` the number that the peer vouches for stands for an anonymous caller: it finds the account, and goes no further than
+// to peers with `privacy` of their own.
+func present(i *config.SIPInterface, r *sipgw.Request, c *route.Call) {
+	wishes := strings.Split(strings.ToLower(strings.Join(r.Headers("Privacy"), ";")), ";")
+	for n := range wishes {
+		wishes[n] = strings.TrimSpace(wishes[n])
+	}
+	anonymous := nobody(r.From)
+	if anonymous || slices.Contains(wishes, "user") || slices.Contains(wishes, "id") && !isTeams(i) {
+		c.CallingPI = restricted
+	}
+	sure, known := headerAddress(r, "p-asserted-identity-header")
+	if !known {
+		if sure, known = headerAddress(r, "p-preferred-identity-header"); known && i.Privacy {
+			c.CallingSI = unscreened
+		}
+	} else if i.Privacy {
+		c.CallingSI = asserted
+	}
+	if !anonymous {
+		return
+	}
+	known = known && i.Privacy && !nobody(sure)
+	if c.CallingE164 == number(r.From.URI) { // not from another header, as a line may say
+		c.CallingE164 = ""
+		if known {
+			c.CallingE164 = number(sure.URI)
+		}
+	}
+	if known && c.CallingURI == r.From.URI {
+		c.CallingURI = sure.URI
+	}
+}
+
+// nobody reports whether an address is that of an anonymous caller (RFC 3323 4.1.1.3, and what peers make of it).
+func nobody(n sipgw.NameAddr) bool {
+	user, host := strings.ToLower(n.User()), strings.ToLower(n.Host())
+	return user == "" || user == "anonymous" || user == "restricted" || user == "unavailable" || strings.HasSuffix(host, ".invalid")
+}
+
+// number is the user part of a URI; of a telephone number without its visual separators (RFC 3966 5.1.1).
+func number(uri string) string {
+	user := parseAddress(uri).User
+	if bare := strings.Map(func(r rune) rune {
+		if strings.ContainsRune("-.()", r) {
+			return -1
+		}
+		return r
+	}, user); strings.HasPrefix(user, "+") && isNumber(bare) {
+		return bare
+	}
+	return user
 }
 
 // headerAddress returns the address in the header that the configuration calls, for example, "from-header".
@@ -62,6 +118,10 @@ func headerAddress(r *sipgw.Request, header string) (sipgw.NameAddr, bool) {
 		return sipgw.NameAddr{URI: r.URI}, true
 	case "p-asserted-identity-header":
 		if list := r.Identities(); len(list) > 0 {
+			return list[0], true
+		}
+	case "p-preferred-identity-header":
+		if list := list(r, "P-Preferred-Identity"); len(list) > 0 {
 			return list[0], true
 		}
 	}

@@ -33,6 +33,7 @@ type side struct {
 	up    bool // answered
 	early bool // leg A: our answer went out in a 183
 	voice bool // packets have come
+	holds bool // the peer has put the call on hold
 
 	reinvite  bool          // a re-INVITE of ours is under way
 	wanted    sdp.Direction // what it, or the next one, should offer
@@ -54,7 +55,7 @@ func sends(p *config.VoIPProfile) bool { return p.SRTP == "forced" || p.SRTP == 
 // own, because the peer before knows the old one.
 func (s *side) forget() {
 	s.leg, s.local, s.remote, s.choice, s.crypto, s.lastTaken = nil, nil, nil, nil, nil, nil
-	s.up, s.voice, s.reinvite = false, false, false
+	s.up, s.voice, s.holds, s.reinvite = false, false, false, false
 }
 
 // open binds the media ports of a side.

@@ -99,9 +99,12 @@ func (r *Request) Header(name string) string {
 }
 
 // Identities are the P-Asserted-Identity values, in order.
-func (r *Request) Identities() []NameAddr {
+func (r *Request) Identities() []NameAddr { return ParseList(r.Headers("P-Asserted-Identity")) }
+
+// ParseList reads the values of header fields that hold lists of name-addr.
+func ParseList(values []string) []NameAddr {
 	var list []NameAddr
-	for _, v := range r.Headers("P-Asserted-Identity") {
+	for _, v := range values {
 		for _, s := range splitList(v) {
 			list = append(list, parseNameAddr(s))
 		}

@@ -49,6 +49,6 @@ func (host) Listen(_ string, addr netip.AddrPort) (net.Listener, error) {
 }
 
 func (host) Dial(ctx context.Context, _ string, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{Timeout: dialTimeout, LocalAddr: &net.TCPAddr{IP: local.AsSlice()}}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: local.AsSlice()}}
 	return d.DialContext(ctx, "tcp", to.String())
 }

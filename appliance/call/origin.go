@@ -1,0 +1,149 @@
+package call
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/sipgw"
+)
+
+// origin is what a call brings along that is no property of routing: how far it has come, and who has forwarded it.
+type origin struct {
+	forwards int // Max-Forwards that is left for the next INVITE
+	hops     int // times that it has passed through this box, see sipgw.Incoming
+	diverted
+}
+
+// diverted is what History-Info (RFC 7044, 4244) or Diversion (RFC 5806) tell of a call.
+type diverted struct {
+	times   int    // that it was forwarded; 0: never
+	by      string // number of the last who did
+	reason  string // as Diversion says it: "unconditional", "user-busy", "no-answer", ...
+	private bool
+}
+
+const (
+	defaultForwards = 70 // RFC 3261 8.1.1.6
+	maxDiversions   = 10 // ISUP allows 5; more is a loop
+)
+
+// originOf reads it from an INVITE that begins a call.
+func originOf(r *sipgw.Request, hops int) origin {
+	o := origin{forwards: defaultForwards, hops: hops, diverted: history(list(r, "History-Info"))}
+	if n, err := strconv.Atoi(strings.TrimSpace(r.Header("Max-Forwards"))); err == nil {
+		o.forwards = max(0, n-1)
+	}
+	if d := diversions(list(r, "Diversion")); d.times > 0 {
+		o.diverted = d
+	}
+	return o
+}
+
+func list(r *sipgw.Request, name string) []sipgw.NameAddr { return sipgw.ParseList(r.Headers(name)) }
+
+// causes are the reasons of Diversion for the causes of History-Info (RFC 7544 7, RFC 4458 2).
+var causes = map[string]string{
+	"302": "unconditional", "404": "unknown", "408": "no-answer", "480": "deflection", "486": "user-busy", "487": "deflection", "503": "unavailable",
+}
+
+// history reads History-Info. Who forwards a call is marked by a Reason with a cause in its own entry, which is how Teams says it
+// (teams.md A.34), or by a cause in the entry of the new destination (RFC 7044).
+func history(entries []sipgw.NameAddr) (d diverted) {
+	for i, e := range entries {
+		reason, ok := causes[reasonIn(e.URI)]
+		if !ok && i+1 < len(entries) {
+			cause, _ := sipgw.SplitURI(entries[i+1].URI).Param("cause")
+			reason, ok = causes[cause]
+		}
+		if user := number(e.URI); ok && user != "" {
+			d = diverted{times: d.times + 1, by: user, reason: reason, private: strings.Contains(strings.ToLower(e.URI), "privacy=history")}
+		}
+	}
+	if len(entries) > 0 && d.times > 0 {
+		// An index such as 1.1.1 counts the steps even where entries were taken out.
+		d.times = max(d.times, strings.Count(param(entries[len(entries)-1].Params, "index"), "."))
+	}
+	return d
+}
+
+// reasonIn is the cause of a Reason header inside a URI: <sip:a@b?Reason=SIP%3Bcause%3D302>.
+func reasonIn(uri string) string {
+	_, headers, _ := strings.Cut(uri, "?")
+	for h := range strings.SplitSeq(headers, "&") {
+		name, value, _ := strings.Cut(h, "=")
+		if !strings.EqualFold(name, "Reason") {
+			continue
+		}
+		if text, err := url.PathUnescape(value); err == nil {
+			value = text
+		}
+		for one := range strings.SplitSeq(value, ",") {
+			if protocol, params, _ := strings.Cut(one, ";"); strings.EqualFold(strings.TrimSpace(protocol), "SIP") {
+				return param(params, "cause")
+			}
+		}
+	}
+	return ""
+}
+
+// diversions reads Diversion; the first is the last who forwarded.
+func diversions(entries []sipgw.NameAddr) (d diverted) {
+	for i, e := range entries {
+		n, _ := strconv.Atoi(param(e.Params, "counter"))
+		d.times += min(max(n, 1), 100)
+		if i == 0 {
+			d.by, d.reason = number(e.URI), cmp.Or(param(e.Params, "reason"), "unknown")
+			privacy := strings.ToLower(param(e.Params, "privacy"))
+			d.private = privacy == "full" || privacy == "name" || privacy == "uri"
+		}
+	}
+	return d
+}
+
+// header tells a peer who has forwarded the call: a PBX shows it, and chooses a greeting by it. Only the last one is named, so
+// that the INVITE stays small (teams.md B.9).
+func (d diverted) header(host string, phone bool) []sipgw.Header {
+	if d.times == 0 || d.by == "" {
+		return nil
+	}
+	a := address{User: d.by, Host: host}
+	if phone && isNumber(d.by) {
+		a.Params = ";user=phone"
+	}
+	v := "<" + a.String() + ">;reason=" + d.reason + ";counter=" + strconv.Itoa(d.times)
+	if d.private {
+		v += ";privacy=full"
+	}
+	return []sipgw.Header{{Name: "Diversion", Value: v}}
+}
+
+// headers are what our INVITE to interface i carries beside what every INVITE has. Nothing of the caller's own headers is passed
+// on as it stands: what belongs to one side (X-, User-Agent, route and charging headers) stays there.
+func (c *call) headers(i *config.SIPInterface, id identity) []sipgw.Header {
+	h := append([]sipgw.Header{{Name: "Max-Forwards", Value: strconv.Itoa(c.origin.forwards)}}, id.headers()...)
+	if !isTeams(i) { // Teams does not read it (teams.md A.34)
+		h = append(h, c.origin.header(ourHost(c.cfg, i, i.Gateway.In(c.cfg)), strings.Contains(id.To.Params, "user=phone"))...)
+	}
+	return h
+}
+
+// isTeams reports whether an interface's peer is Microsoft Teams.
+func isTeams(i *config.SIPInterface) bool {
+	host := strings.ToLower(strings.TrimSuffix(i.Remote.Host, "."))
+	return strings.HasSuffix(host, "pstnhub.microsoft.com") || strings.HasSuffix(host, "teams.microsoft.us") ||
+		slices.ContainsFunc(i.Trust, func(s config.Source) bool { return s.Teams })
+}
+
+// param is a parameter of a list such as "a=1;b=2", without quotes.
+func param(params, name string) string {
+	for p := range strings.SplitSeq(params, ";") {
+		if k, v, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), name) {
+			return strings.Trim(strings.TrimSpace(v), `"`)
+		}
+	}
+	return ""
+}

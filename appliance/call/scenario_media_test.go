@@ -1,0 +1,166 @@
+package call_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"sync"
+
+	"viaduct/appliance/call"
+	"viaduct/appliance/media"
+)
+
+// relay stands for the media relay: it opens no ports and notes what it is told.
+type relay struct {
+	mu       sync.Mutex
+	next     uint16
+	sessions []*mediaSession
+}
+
+type mediaSession struct {
+	relay  *relay
+	mu     sync.Mutex
+	notify func(media.Event)
+	sides  [2]mediaSide
+	closed bool
+}
+
+type mediaSide struct {
+	ports     media.Ports
+	sets      []media.Params
+	newKeys   int      // Sets with another remote key than the one before
+	newLocals int      // the same of our key
+	digits    []string // DTMF events that were to be sent, "5/160ms"
+}
+
+func (r *relay) NewSession() call.MediaSession {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &mediaSession{relay: r}
+	r.sessions = append(r.sessions, s)
+	return s
+}
+
+// session is the n-th call's that had media, counted from 1; 0: the last.
+func (r *relay) session(n int) *mediaSession {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n == 0 {
+		n = len(r.sessions)
+	}
+	if n < 1 || n > len(r.sessions) {
+		return nil
+	}
+	return r.sessions[n-1]
+}
+
+func (r *relay) open() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sessions {
+		if s.mu.Lock(); !s.closed {
+			n++
+		}
+		s.mu.Unlock()
+	}
+	return n
+}
+
+func (s *mediaSession) Notify(f func(media.Event)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notify = f
+}
+
+func (s *mediaSession) Open(side media.Side, p media.PortOptions) (media.Ports, error) {
+	s.relay.mu.Lock()
+	s.relay.next += 2
+	port := 16382 + s.relay.next
+	s.relay.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sides[side].ports.RTP.IsValid() {
+		return media.Ports{}, fmt.Errorf("side %s opened twice", side)
+	}
+	ports := media.Ports{RTP: netip.AddrPortFrom(p.Addr, port), RTCP: netip.AddrPortFrom(p.Addr, port+1)}
+	s.sides[side].ports = ports
+	return ports, nil
+}
+
+func (s *mediaSession) Set(side media.Side, p media.Params) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := &s.sides[side]
+	if n := len(x.sets); n > 0 {
+		if !sameKey(x.sets[n-1].RemoteKey, p.RemoteKey) {
+			x.newKeys++
+		}
+		if !sameKey(x.sets[n-1].LocalKey, p.LocalKey) {
+			x.newLocals++
+		}
+	}
+	x.sets = append(x.sets, p)
+	return nil
+}
+
+func sameKey(a, b *media.Key) bool {
+	return a == b || a != nil && b != nil && a.Suite == b.Suite && bytes.Equal(a.Master, b.Master)
+}
+
+func (s *mediaSession) Stats(media.Side) media.Stats { return media.Stats{} }
+
+func (s *mediaSession) Close() [2]media.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return [2]media.Stats{}
+}
+
+// happen tells the call what the relay has noticed.
+func (s *mediaSession) happen(side media.Side, kind media.EventKind) {
+	s.mu.Lock()
+	f := s.notify
+	s.mu.Unlock()
+	if f != nil {
+		f(media.Event{Side: side, Kind: kind})
+	}
+}
+
+// facts are what a `media` step may ask about a side.
+func (s *mediaSession) facts(side media.Side) map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := &s.sides[side]
+	f := map[string]string{
+		"local": x.ports.RTP.String(), "sets": strconv.Itoa(len(x.sets)), "digits": fmt.Sprint(x.digits), "closed": yes(s.closed),
+		"remote keys": "kept", "our keys": "kept", "remote": "none",
+	}
+	if x.newKeys > 0 {
+		f["remote keys"] = fmt.Sprintf("changed %d", x.newKeys)
+	}
+	if x.newLocals > 0 {
+		f["our keys"] = fmt.Sprintf("changed %d", x.newLocals)
+	}
+	if len(x.sets) == 0 {
+		return f
+	}
+	p := x.sets[len(x.sets)-1]
+	f["remote"], f["mux"], f["send"], f["receive"] = p.Remote.String(), yes(p.Mux), yes(p.Send), yes(p.Receive)
+	f["audio"], f["dtmf"], f["cn"] = strconv.Itoa(int(p.AudioPT)), strconv.Itoa(int(p.DTMFPT)), strconv.Itoa(int(p.CNPT))
+	f["srtp"] = yes(p.RemoteKey != nil)
+	if p.RemoteKey != nil {
+		f["suite"] = p.RemoteKey.Suite
+		f["remote key"] = base64.StdEncoding.EncodeToString(p.RemoteKey.Master)
+		f["our key"] = base64.StdEncoding.EncodeToString(p.LocalKey.Master)
+	}
+	return f
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,653 @@
+package call_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"viaduct/appliance/media"
+)
+
+// TestScenarios plays every file of testdata/scenarios against the whole signalling of the box (package sipgw, route and call with
+// the reference configuration) in virtual time, and then reads the table of docs/teams.md. README.md beside the files says how they
+// are read.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/scenarios/*.sip")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	played := map[string]*scenario{}
+	for _, file := range files {
+		s, err := readScenario(file)
+		if err != nil {
+			t.Errorf("read scenario: %v", err)
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { play(t, s) })
+			played[s.name] = s
+		})
+	}
+	t.Run("table", func(t *testing.T) { checkTable(t, played) })
+}
+
+func play(t *testing.T, s *scenario) {
+	w := newWorld(t)
+	defer w.stop()
+	first := step{where: s.name, words: []string{"begin"}}
+	steps := s.steps
+	for len(steps) > 0 && steps[0].describes() {
+		w.setUp(steps[0])
+		steps = steps[1:]
+	}
+	if err := w.configure(); err != nil {
+		w.fail(first, "%v", err)
+	}
+	time.Sleep(10 * time.Second) // registrations and the first OPTIONS
+	w.settle(first)
+	w.last = time.Now()
+	for _, st := range steps {
+		w.step(st)
+		w.settle(st)
+		w.last = time.Now()
+	}
+	w.end(step{where: s.name, words: []string{"end"}})
+}
+
+// describes reports whether a step says what the world is like. At the top of a file it is so before the box starts.
+func (s step) describes() bool {
+	switch s.words[0] {
+	case "config", "manual", "sdp", "name", "peer":
+		return true
+	}
+	return len(s.words) > 1 && (s.words[1] == "is" || s.words[1] == "has" || s.words[1] == "refuses")
+}
+
+// setUp is a step that says what the world is like.
+func (w *world) setUp(s step) {
+	w.t.Helper()
+	switch s.words[0] {
+	case "config":
+		w.lines = append(w.lines, s.block...)
+	case "manual":
+		w.mu.Lock()
+		w.manual[s.text(1)] = true
+		w.mu.Unlock()
+	case "sdp":
+		w.sdps[s.text(1)] = s.block
+	case "name":
+		var addrs []netip.Addr
+		for _, a := range s.words[2:] {
+			addrs = append(addrs, netip.MustParseAddr(a))
+		}
+		w.names.set(s.words[1], addrs)
+	case "peer": // peer NAME ADDRESS:PORT TRANSPORT
+		addr, err := netip.ParseAddrPort(s.words[2])
+		if err != nil {
+			w.fail(s, "%v", err)
+		}
+		w.addPeer(s.words[1], addr, s.words[3])
+	default:
+		w.mood(s)
+	}
+}
+
+// mood is "PEER refuses", "PEER is silent", "PEER answers", "PEER closes", "PEER has no tcp".
+func (w *world) mood(s step) {
+	w.t.Helper()
+	p := w.peers[s.words[0]]
+	if p == nil {
+		w.fail(s, "what is that?")
+	}
+	mode := ""
+	switch s.words[len(s.words)-1] {
+	case "refuses":
+		mode = "refuses"
+	case "silent":
+		mode = "silent"
+	case "answers":
+	case "closes":
+		p.closeAll()
+		return
+	case "tcp":
+		p.tcp = false
+		return
+	default:
+		w.fail(s, "what is that?")
+	}
+	p.mu.Lock()
+	p.mode = mode
+	p.mu.Unlock()
+	if mode != "" {
+		p.closeAll()
+	}
+}
+
+func (w *world) step(s step) {
+	w.t.Helper()
+	var limit time.Duration
+	exact := false
+	if d, ok := strings.CutPrefix(s.words[0], "+"); ok {
+		limit, exact = w.duration(s, d), true
+		s.words = s.words[1:]
+	} else if s.words[0] == "within" {
+		limit = w.duration(s, s.words[1])
+		s.words = s.words[2:]
+	}
+	if len(s.words) > 2 && s.words[1] == ">" {
+		time.Sleep(limit)
+		w.sends(s)
+		return
+	}
+	if len(s.words) > 2 && s.words[1] == "<" {
+		w.expects(s, limit, exact)
+		return
+	}
+	switch s.words[0] {
+	case "wait":
+		time.Sleep(w.duration(s, s.words[1]))
+	case "quiet":
+		if len(s.words) > 1 {
+			time.Sleep(w.duration(s, s.words[1]))
+		}
+		w.settle(s)
+		w.empty(s)
+	case "config":
+		w.setUp(s)
+		if err := w.configure(); err != nil {
+			w.fail(s, "%v", err)
+		}
+		time.Sleep(time.Second)
+	case "manual", "name", "sdp", "peer":
+		w.setUp(s)
+	case "automatic":
+		w.mu.Lock()
+		delete(w.manual, s.text(1))
+		w.mu.Unlock()
+	case "media":
+		m, side := w.mediaOf(s)
+		w.facts(s, m.facts(side))
+	case "voice", "silence":
+		m, side := w.mediaOf(s)
+		m.happen(side, map[string]media.EventKind{"voice": media.Started, "silence": media.TimedOut}[s.words[0]])
+	case "record":
+		w.record(s)
+	case "licenses":
+		f := map[string]string{}
+		for _, r := range w.licenses.Table() {
+			f[r.Name] = fmt.Sprintf("%d of %d", r.Alloc, r.Total)
+		}
+		w.facts(s, f)
+	case "take": // take N licenses of each pool
+		n, _ := strconv.Atoi(s.words[1])
+		release, err := w.licenses.Acquire(n, n)
+		if err != nil {
+			w.fail(s, "%v", err)
+		}
+		w.taken += n
+		w.t.Cleanup(release)
+	case "calls":
+		f := map[string]string{"count": strconv.Itoa(w.calls.Count())}
+		for i, c := range w.calls.Calls() {
+			f[fmt.Sprintf("state %d", i+1)] = c.State
+		}
+		w.facts(s, f)
+	case "log":
+		w.mu.Lock()
+		log := w.log.String()
+		w.mu.Unlock()
+		for _, want := range s.block {
+			if !slices.ContainsFunc(strings.Split(log, "\n"), func(l string) bool { return w.vars.match("*"+want+"*", l) }) {
+				w.fail(s, "no line of the log has %q", want)
+			}
+		}
+	case "clear":
+		w.calls.Clear("")
+	case "keep-alives": // keep-alives PEER N: double CRLFs on connections of the box since the last such step
+		p := w.peers[s.words[1]]
+		p.mu.Lock()
+		n := p.crlf
+		p.crlf = 0
+		p.mu.Unlock()
+		if fmt.Sprint(n) != s.text(2) {
+			w.fail(s, "%d", n)
+		}
+	case "set":
+		name, value, _ := strings.Cut(s.text(1), " ")
+		value, err := w.vars.expand(value)
+		if err != nil {
+			w.fail(s, "%v", err)
+		}
+		w.vars[name] = value
+	default:
+		w.mood(s)
+	}
+}
+
+func (w *world) duration(s step, text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		w.fail(s, "%v", err)
+	}
+	return d
+}
+
+// who takes "pbx" or "pbx/2" apart: the peer, and the dialog with it.
+func (w *world) who(s step) (*peer, *dialog) {
+	name, rest, ok := strings.Cut(s.words[0], "/")
+	if !ok {
+		rest = name
+	}
+	p := w.peers[name]
+	if p == nil {
+		w.fail(s, "there is no peer %s", name)
+	}
+	return p, w.dialog(rest)
+}
+
+// sends is "PEER > ...".
+func (w *world) sends(s step) {
+	w.t.Helper()
+	p, d := w.who(s)
+	var m *message
+	var err error
+	var k *link
+	connection := s.options["connection"]
+	switch first := s.words[2]; {
+	case first == "CRLF":
+		k, err = p.connection(connection)
+		if err == nil {
+			before := p.pongs
+			err = p.write(k, []byte("\r\n\r\n"))
+			w.settle(s)
+			if err == nil && p.pongs != before+1 {
+				err = fmt.Errorf("no CRLF came back")
+			}
+		}
+		if err != nil {
+			w.fail(s, "%v", err)
+		}
+		return
+	case first == "again":
+		last, ok := d.sent[s.text(3)]
+		if !ok {
+			w.fail(s, "nothing of that kind was sent")
+		}
+		w.note("%-7s > again: %s", p.name, strings.SplitN(string(last.b), "\r\n", 2)[0])
+		if err := p.write(last.link, last.b); err != nil {
+			w.fail(s, "%v", err)
+		}
+		return
+	case first == "raw":
+		var lines []string
+		for _, l := range s.block {
+			l, err := w.vars.expand(strings.TrimPrefix(strings.TrimPrefix(l, "|"), " "))
+			if err != nil {
+				w.fail(s, "%v", err)
+			}
+			lines = append(lines, l)
+		}
+		head, body, _ := strings.Cut(strings.Join(lines, "\r\n")+"\r\n", "\r\n\r\n")
+		m = &message{start: lines[0], body: body}
+		if p.transport != "udp" {
+			if k, err = p.connection(connection); err != nil {
+				w.fail(s, "%v", err)
+			}
+		}
+		w.note("%-7s > %s (raw)", p.name, m.start)
+		if err := p.write(k, []byte(strings.TrimSuffix(head, "\r\n")+"\r\n\r\n"+body)); err != nil {
+			w.fail(s, "%v", err)
+		}
+		return
+	case first[0] >= '1' && first[0] <= '6':
+		var req *arrived
+		if to := s.options["to"]; to != "" {
+			req = d.requests[to]
+		} else if len(d.pending) > 0 {
+			req = d.pending[len(d.pending)-1]
+		}
+		if req == nil {
+			w.fail(s, "there is no request to answer")
+		}
+		tag := d.tag
+		if t, ok := s.options["tag"]; ok {
+			tag = t
+		}
+		m = responseTo(req.message, s.text(2), tag)
+		if len(s.words) == 3 {
+			m.start += " " + phrases[first]
+		}
+		if code := m.code(); req.method() == "INVITE" && code > 100 && code < 300 {
+			m.add("Contact", p.contact)
+		}
+		if k = req.link; k != nil && k.closed {
+			w.fail(s, "the connection of the request is closed")
+		}
+		if err = w.write(m, s.block); err != nil {
+			w.fail(s, "%v", err)
+		}
+		if m.code() > 100 && (d.local == "" || m.code() >= 200 && m.code() < 300) {
+			d.local = m.get("To")
+		}
+		if m.code() >= 200 {
+			d.pending = slices.DeleteFunc(d.pending, func(a *arrived) bool { return a == req || a.method() == req.method() && a.seq() == req.seq() })
+			if m.code() >= 300 && req.method() == "INVITE" {
+				w.mu.Lock()
+				w.acks[req.branch()] = false
+				w.mu.Unlock()
+			}
+		}
+	default:
+		if m, err = w.request(p, d, first, s.text(3)); err == nil {
+			err = w.write(m, s.block)
+		}
+		if err != nil {
+			w.fail(s, "%v", err)
+		}
+		if first != "ACK" && first != "CANCEL" && tagOf(m.get("From")) == "" {
+			i := slices.IndexFunc(m.fields, func(f [2]string) bool { return strings.EqualFold(f[0], "From") })
+			if i >= 0 && !s.has("untagged") {
+				m.fields[i][1] += ";tag=" + d.tag
+			}
+		}
+		d.sentRequest(m)
+		if p.transport != "udp" || s.has("tcp") {
+			if k, err = p.connection(connection); err != nil {
+				w.fail(s, "%v", err)
+			}
+			w.mu.Lock()
+			w.sentOn[m.branch()] = k
+			w.mu.Unlock()
+		}
+	}
+	b := m.bytes()
+	d.sent[key(m)], d.sent[""] = sending{b, k}, sending{b, k}
+	d.publish(w.vars)
+	w.note("%-7s > %s", p.name, m.start)
+	if err := p.write(k, b); err != nil {
+		w.fail(s, "%v", err)
+	}
+}
+
+var phrases = map[string]string{"100": "Trying", "180": "Ringing", "183": "Session Progress", "200": "OK", "202": "Accepted", "486": "Busy Here",
+	"487": "Request Terminated", "491": "Request Pending", "503": "Service Unavailable", "404": "Not Found", "603": "Decline"}
+
+// key is what a message is called in a dialog: its method or code.
+func key(m *message) string {
+	if m.code() != 0 {
+		return strconv.Itoa(m.code())
+	}
+	return m.method()
+}
+
+// expects is "PEER < ...".
+func (w *world) expects(s step, limit time.Duration, exact bool) {
+	w.t.Helper()
+	p, d := w.who(s)
+	w.settle(s)
+	a := w.take(s, p, d)
+	switch {
+	case a != nil && exact && a.at.Sub(w.last) < limit-10*time.Millisecond:
+		w.fail(s, "it came %v too early:\n%s", limit-a.at.Sub(w.last), a.raw)
+	case a == nil && exact:
+		time.Sleep(limit)
+		w.settle(s)
+		if a = w.take(s, p, d); a != nil && a.at.Sub(w.last) < limit-10*time.Millisecond {
+			w.fail(s, "it came after %v:\n%s", a.at.Sub(w.last), a.raw)
+		}
+	case a == nil && limit > 0:
+		for until := time.Now().Add(limit); a == nil && time.Now().Before(until); {
+			time.Sleep(min(100*time.Millisecond, time.Until(until)))
+			w.settle(s)
+			a = w.take(s, p, d)
+		}
+	}
+	if a == nil {
+		w.fail(s, "nothing came; what waits at %s: %s", p.name, p.waiting())
+	}
+	if why := w.differs(s, d, a); why != "" {
+		w.fail(s, "%s\nin\n%s", why, a.raw)
+	}
+	d.takes(a)
+	d.publish(w.vars)
+}
+
+// take removes the first message of a dialog from its peer's queue. A 100 that is not expected is nothing to speak of.
+func (w *world) take(s step, p *peer, d *dialog) *arrived {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := 0; i < len(p.queue); i++ {
+		a := p.queue[i]
+		switch {
+		case d.callID == "" && (a.code() != 0 || tagOf(a.get("To")) != "" || w.known(a.get("Call-ID"))):
+			continue
+		case d.callID != "" && a.get("Call-ID") != d.callID:
+			continue
+		case a.code() == 100 && s.words[2] != "100":
+			p.queue = slices.Delete(p.queue, i, i+1)
+			i--
+			continue
+		}
+		p.queue = slices.Delete(p.queue, i, i+1)
+		return a
+	}
+	return nil
+}
+
+func (w *world) known(callID string) bool {
+	for _, d := range w.dialogs {
+		if d.callID == callID {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *peer) waiting() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []string
+	for _, a := range p.queue {
+		list = append(list, fmt.Sprintf("%s (%s)", a.start, a.get("CSeq")))
+	}
+	if list == nil {
+		return "nothing"
+	}
+	return strings.Join(list, ", ")
+}
+
+// differs says what a message has other than its step; "" when it is what was expected.
+func (w *world) differs(s step, d *dialog, a *arrived) string {
+	v := w.vars.clone()
+	start := s.text(2)
+	switch first := s.words[2]; {
+	case first[0] >= '1' && first[0] <= '6':
+		if !strings.HasPrefix(a.start, "SIP/2.0 "+first) || len(s.words) > 3 && !v.match("SIP/2.0 "+start, a.start) {
+			return "expected " + start
+		}
+		if to := s.options["to"]; to != "" && a.method() != to {
+			return "expected a response to " + to
+		}
+	default:
+		if a.method() != first || a.code() != 0 || len(s.words) > 3 && !v.match(start+" SIP/2.0", a.start) {
+			return "expected " + start
+		}
+	}
+	if want := s.options["transport"]; want != "" && a.transport != want {
+		return "came over " + a.transport
+	}
+	if last := d.last[key(a.message)]; s.has("same") && string(last) != string(a.raw) {
+		return "not the same as before:\n" + string(last)
+	}
+	after := map[string]int{}
+	for _, line := range s.block {
+		no := false
+		if rest, ok := strings.CutPrefix(line, "no "); ok {
+			no, line = true, rest
+		}
+		f := fieldLine.FindStringSubmatch(line)
+		switch {
+		case line == "body":
+			if (a.body == "") != no {
+				return "body"
+			}
+		case line == "sdp same":
+			if a.body != d.body {
+				return "another body than\n" + d.body
+			}
+		case strings.HasPrefix(line, "|"), sdpLine.MatchString(line):
+			pattern := strings.TrimPrefix(strings.TrimPrefix(line, "|"), " ")
+			found := slices.ContainsFunc(strings.Split(strings.TrimSuffix(a.body, "\r\n"), "\r\n"), func(l string) bool { return v.match(pattern, l) })
+			if found == no {
+				return fmt.Sprintf("body line %q %s", pattern, map[bool]string{true: "is there", false: "is missing"}[no])
+			}
+		case f == nil && no && fieldLine.MatchString(line+":"):
+			if a.has(line) {
+				return line + " is there"
+			}
+		case f == nil:
+			return fmt.Sprintf("what is %q?", line)
+		case no:
+			if slices.ContainsFunc(a.all(f[1]), func(x string) bool { return v.match(f[2], x) }) {
+				return line + " is there"
+			}
+		default:
+			name, values := strings.ToLower(f[1]), a.all(f[1])
+			i := after[name]
+			for i < len(values) && !v.match(f[2], values[i]) {
+				i++
+			}
+			if i == len(values) {
+				return fmt.Sprintf("%s is %q, want %q", f[1], values, f[2])
+			}
+			after[name] = i + 1
+		}
+	}
+	maps.Copy(w.vars, v)
+	return ""
+}
+
+func (w *world) mediaOf(s step) (*mediaSession, media.Side) {
+	w.t.Helper()
+	n, _ := strconv.Atoi(s.options["call"])
+	m := w.relay.session(n)
+	if m == nil {
+		w.fail(s, "no call has media")
+	}
+	switch s.words[1] {
+	case "caller":
+		return m, media.A
+	case "callee":
+		return m, media.B
+	}
+	w.fail(s, "caller or callee?")
+	return nil, 0
+}
+
+// facts compares lines "name: pattern" with what is.
+func (w *world) facts(s step, f map[string]string) {
+	w.t.Helper()
+	for _, line := range s.block {
+		name, pattern, ok := strings.Cut(line, ":")
+		if value, known := f[name]; !ok || !known || !w.vars.match(strings.TrimSpace(pattern), value) {
+			w.fail(s, "%s: it is %q; all there is: %v", line, value, f)
+		}
+	}
+}
+
+// record compares the record of a call that ended.
+func (w *world) record(s step) {
+	w.t.Helper()
+	w.settle(s)
+	w.mu.Lock()
+	n := len(w.records)
+	if i, err := strconv.Atoi(s.options["call"]); err == nil {
+		n = min(n, i)
+	}
+	if n == 0 {
+		w.mu.Unlock()
+		w.fail(s, "no call has ended")
+	}
+	b, err := json.Marshal(w.records[n-1])
+	w.mu.Unlock()
+	var tree map[string]any
+	if err == nil {
+		err = json.Unmarshal(b, &tree)
+	}
+	if err != nil {
+		w.fail(s, "%v", err)
+	}
+	f := map[string]string{}
+	flatten(f, "", tree)
+	w.facts(s, f)
+}
+
+// flatten names every leaf of a record: "attempts 1 code".
+func flatten(f map[string]string, prefix string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, x := range v {
+			flatten(f, strings.TrimSpace(prefix+" "+k), x)
+		}
+	case []any:
+		f[prefix] = strconv.Itoa(len(v))
+		for i, x := range v {
+			flatten(f, fmt.Sprintf("%s %d", prefix, i+1), x)
+		}
+	default:
+		f[prefix] = fmt.Sprint(v)
+	}
+}
+
+// empty demands that nobody has got a message that no step expected.
+func (w *world) empty(s step) {
+	w.t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(w.peers)) {
+		p := w.peers[name]
+		p.mu.Lock()
+		p.queue = slices.DeleteFunc(p.queue, func(a *arrived) bool { return a.code() == 100 })
+		n := len(p.queue)
+		p.mu.Unlock()
+		if n > 0 {
+			w.fail(s, "%s has got what no step expects: %s", name, p.waiting())
+		}
+	}
+}
+
+// end demands that nothing is left of the scenario's calls: no message, leg, media session, license or missing ACK.
+func (w *world) end(s step) {
+	w.t.Helper()
+	w.empty(s)
+	time.Sleep(70 * time.Second)
+	w.settle(s)
+	w.empty(s)
+	for _, g := range w.stack.Gateways() {
+		if g.Legs != 0 {
+			w.fail(s, "gateway %s still has %d legs", g.Name, g.Legs)
+		}
+	}
+	if n := w.calls.Count(); n != 0 {
+		w.fail(s, "%d calls are left", n)
+	}
+	if n := w.relay.open(); n != 0 {
+		w.fail(s, "%d media sessions are open", n)
+	}
+	for branch, came := range w.acks {
+		if !came {
+			w.fail(s, "the refusal of INVITE %s was not acknowledged", branch)
+		}
+	}
+	for _, r := range w.licenses.Table() {
+		if r.Alloc != w.taken {
+			w.fail(s, "%d licenses %s are not given back", r.Alloc-w.taken, r.Name)
+		}
+	}
+}

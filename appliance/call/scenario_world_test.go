@@ -1,0 +1,223 @@
+package call_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"viaduct/appliance/call"
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
+	"viaduct/appliance/license"
+	"viaduct/appliance/sipgw"
+)
+
+// world is the box of one scenario, with everything around it.
+type world struct {
+	t     *testing.T
+	start time.Time
+	vars  variables
+	sdps  map[string][]string
+	lines []string // of the configuration, beyond the reference
+
+	net      *memory
+	names    *table
+	relay    *relay
+	licenses *license.Manager
+	stack    *sipgw.Stack
+	calls    *call.Manager
+	peers    map[string]*peer
+	dialogs  map[string]*dialog
+	last     time.Time // when the last step ended
+	taken    int       // licenses of each pool that the scenario holds itself
+
+	mu       sync.Mutex // of what the box's goroutines touch
+	cfg      *config.Config
+	records  []call.Record
+	problems []string
+	trace    []string
+	log      bytes.Buffer
+	manual   map[string]bool // methods outside dialogs that the scenario answers itself
+	sentOn   map[string]*link
+	acks     map[string]bool // branches of INVITEs refused by a peer: true when their ACK has come
+	ports    uint16
+	stop     func()
+}
+
+// reference is the configuration that integrators paste.
+const reference = "../lang/testdata/starface-teams.cfg"
+
+var identityOfBox = sync.OnceValues(func() (*x509.Certificate, crypto.Signer) { return selfSigned("sbc.meinefirma.de") })
+
+// selfSigned makes a certificate that is good in virtual time, which begins in the year 2000.
+func selfSigned(names ...string) (*x509.Certificate, crypto.Signer) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	from := time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
+	x := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
+		NotBefore: from, NotAfter: from.AddDate(50, 0, 0), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, x, x, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	x, err = x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	return x, key
+}
+
+// keys is the box's key store: one certificate and its key under every name.
+type keys struct{}
+
+func (keys) Certificates(string) ([]*x509.Certificate, error) {
+	x, _ := identityOfBox()
+	return []*x509.Certificate{x}, nil
+}
+
+func (keys) PrivateKey(string) (crypto.Signer, error) {
+	_, k := identityOfBox()
+	return k, nil
+}
+
+var certificateOfTeams = sync.OnceValue(func() *x509.Certificate {
+	x, _ := selfSigned("sip.pstnhub.microsoft.com", "sip2.pstnhub.microsoft.com", "sip3.pstnhub.microsoft.com", "*.pstnhub.microsoft.com")
+	return x
+})
+
+// newWorld starts a box that knows no configuration yet.
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, start: time.Now(), vars: variables{}, sdps: map[string][]string{}, licenses: license.New(), relay: &relay{},
+		names: &table{names: map[string][]netip.Addr{}}, peers: map[string]*peer{}, dialogs: map[string]*dialog{},
+		manual: map[string]bool{}, sentOn: map[string]*link{}, acks: map[string]bool{}, ports: 40000}
+	w.net = &memory{w: w, sockets: map[netip.AddrPort]*socket{}, listeners: map[netip.AddrPort]*listener{}}
+	for _, p := range []struct{ name, addr, transport, host string }{
+		{"teams", "52.114.75.24:5061", "tls", "sip.pstnhub.microsoft.com"},
+		{"teams2", "52.114.132.46:5061", "tls", "sip2.pstnhub.microsoft.com"},
+		{"teams3", "52.114.14.70:5061", "tls", "sip3.pstnhub.microsoft.com"},
+		{"region", "52.114.76.76:5061", "tls", "sip-du-a-eu.pstnhub.microsoft.com"},
+		{"pbx", "192.168.1.100:5060", "udp", "starface.meinefirma.de"},
+	} {
+		w.addPeer(p.name, netip.MustParseAddrPort(p.addr), p.transport)
+		w.names.set(p.host, []netip.Addr{netip.MustParseAddrPort(p.addr).Addr()})
+	}
+	log := slog.New(slog.NewTextHandler(writer(func(b []byte) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.log.Write(b)
+	}), nil))
+	w.stack = sipgw.New(sipgw.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net, UserAgent: "Viaduct SBC",
+		OnInvite: func(in *sipgw.Incoming) { w.calls.OnInvite(in) }})
+	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
+		Config: w.config, Record: func(r call.Record) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.records = append(w.records, r)
+		}})
+	var calls, stack sync.WaitGroup
+	callsCtx, endCalls := context.WithCancel(context.Background())
+	stackCtx, endStack := context.WithCancel(context.Background())
+	calls.Go(func() { w.calls.Run(callsCtx) })
+	stack.Go(func() { w.stack.Run(stackCtx) })
+	w.stop = func() {
+		endCalls()
+		calls.Wait()
+		endStack()
+		stack.Wait()
+		for _, p := range w.peers {
+			p.closeAll()
+		}
+	}
+	return w
+}
+
+func (w *world) config() *config.Config {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cfg
+}
+
+type writer func([]byte)
+
+func (f writer) Write(b []byte) (int, error) { f(b); return len(b), nil }
+
+// configure takes up the reference configuration with the lines that the scenario has added to it.
+func (w *world) configure() error {
+	text, err := os.ReadFile(reference)
+	if err != nil {
+		return err
+	}
+	cfg, problems := language().Parse([]byte(string(text) + "\n" + strings.Join(w.lines, "\n") + "\n"))
+	for _, p := range problems {
+		if p.Severity == lang.Error {
+			return fmt.Errorf("configuration: %q: %s", p.Text, p.Fix)
+		}
+	}
+	w.mu.Lock()
+	w.cfg = cfg
+	w.mu.Unlock()
+	return w.stack.Apply(cfg, cfg.Address)
+}
+
+var language = sync.OnceValue(lang.New)
+
+// port is a new source port for a connection.
+func (w *world) port() uint16 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ports++
+	return w.ports
+}
+
+func (w *world) problem(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.problems = append(w.problems, fmt.Sprintf(format, args...))
+}
+
+// note adds a line to the ladder that a failure prints.
+func (w *world) note(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trace = append(w.trace, fmt.Sprintf("%9.3fs ", time.Since(w.start).Seconds())+fmt.Sprintf(format, args...))
+}
+
+// fail ends the scenario with everything that was said until now.
+func (w *world) fail(s step, format string, args ...any) {
+	w.t.Helper()
+	w.mu.Lock()
+	log := w.log.String()
+	trace := strings.Join(w.trace, "\n")
+	w.mu.Unlock()
+	w.t.Fatalf("%s: %s\n%s\n\nthe messages:\n%s\nthe log:\n%s", s.where, strings.Join(s.words, " "), fmt.Sprintf(format, args...), trace, log)
+}
+
+// settle lets the box finish what it is doing.
+func (w *world) settle(s step) {
+	w.t.Helper()
+	synctest.Wait()
+	w.mu.Lock()
+	problems := w.problems
+	w.problems = nil
+	w.mu.Unlock()
+	if problems != nil {
+		w.fail(s, "%s", strings.Join(problems, "\n"))
+	}
+}
