@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -87,23 +88,24 @@ func askConsole(ctx context.Context) error {
 	return nil
 }
 
-// watch asks the services, and feeds the watchdog as long as they are well. A service counts from its first good answer on: one
-// that never comes up would be no better after a reset, and the box would not stay up long enough to be helped.
-func watch(dog *watchdog, checks []check) {
+// watch asks the services until ctx ends, and feeds the watchdog as long as they are well; when one is not, it restarts the box once
+// and lets the watchdog starve. A service counts from its first good answer on: one that never comes up would be no better after
+// a reset, and the box would not stay up long enough to be helped.
+func watch(ctx context.Context, checks []check, feed, restart func()) {
 	var ill atomic.Bool
-	go func() {
-		for range time.Tick(feedEvery) {
+	var feeder sync.WaitGroup
+	feeder.Go(func() {
+		for wait(ctx, feedEvery) {
 			if !ill.Load() {
-				dog.feed()
+				feed()
 			}
 		}
-	}()
+	})
+	defer feeder.Wait()
 	seen := make([]time.Time, len(checks))
 	for {
 		for i, c := range checks {
-			ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
-			err := c.ask(ctx)
-			cancel()
+			err := c.answer(ctx)
 			switch {
 			case err == nil:
 				if seen[i].IsZero() {
@@ -113,12 +115,34 @@ func watch(dog *watchdog, checks []check) {
 			case seen[i].IsZero():
 			case time.Since(seen[i]) > healthPatience && ill.CompareAndSwap(false, true):
 				log.Printf("%s has not answered since %v (%v): restarting the box", c.name, seen[i].Format(time.TimeOnly), err)
-				// In good order if that is still possible; if not, the watchdog is hungry.
-				if err := unix.Kill(os.Getpid(), unix.SIGTERM); err != nil {
-					log.Printf("restart: %v", err)
-				}
+				restart()
 			}
 		}
-		time.Sleep(healthEvery)
+		if !wait(ctx, healthEvery) {
+			return
+		}
+	}
+}
+
+func (c check) answer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	return c.ask(ctx)
+}
+
+// wait tells whether ctx has not ended meanwhile.
+func wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// restart asks gokrazy, which listens for the signal in this process, to end the services and restart the box.
+func restart() {
+	if err := unix.Kill(os.Getpid(), unix.SIGTERM); err != nil {
+		log.Printf("restart: %v", err)
 	}
 }

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -69,7 +70,7 @@ func start(lines *journal) error {
 	if err := gokrazy.SuperviseServices(services(box)); err != nil {
 		return fmt.Errorf("supervise: %w", err)
 	}
-	go watch(dog, healthChecks())
+	go watch(context.Background(), healthChecks(), dog.feed, restart)
 	return nil
 }
 

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// services that answer from `up` until `down` after the start.
+func service(name string, up, down time.Duration) check {
+	start := time.Now()
+	return check{name, func(ctx context.Context) error {
+		if t := time.Since(start); t < up || t >= down {
+			return errors.New("no answer")
+		}
+		return nil
+	}}
+}
+
+func TestWatchdogStarvesOnlyForAServiceThatStoppedAnswering(t *testing.T) {
+	const ever = 1000 * time.Hour
+	for name, c := range map[string]struct {
+		sbcd, consoled [2]time.Duration
+		restarted      bool
+	}{
+		"all well":               {[2]time.Duration{0, ever}, [2]time.Duration{0, ever}, false},
+		"slow to start":          {[2]time.Duration{10 * time.Minute, ever}, [2]time.Duration{0, ever}, false},
+		"never came up":          {[2]time.Duration{ever, ever}, [2]time.Duration{0, ever}, false},
+		"sbcd hangs":             {[2]time.Duration{0, time.Minute}, [2]time.Duration{0, ever}, true},
+		"consoled hangs":         {[2]time.Duration{0, ever}, [2]time.Duration{time.Minute, 5 * time.Minute}, true},
+		"both hang: one restart": {[2]time.Duration{0, time.Minute}, [2]time.Duration{0, time.Minute}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+				defer cancel()
+				var fed atomic.Int64
+				restarts := 0
+				watch(ctx, []check{service("sbcd", c.sbcd[0], c.sbcd[1]), service("consoled", c.consoled[0], c.consoled[1])},
+					func() { fed.Store(time.Now().UnixNano()) }, func() { restarts++ })
+				hungry := time.Since(time.Unix(0, fed.Load()))
+				if c.restarted != (restarts == 1) || restarts > 1 {
+					t.Errorf("%d restarts", restarts)
+				}
+				if c.restarted != (hungry > 10*time.Minute) {
+					t.Errorf("fed %v before the end", hungry)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,166 @@
+package image
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var when = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+
+// many is a tree with what makes file systems stumble: long names, many of them, empty files, sizes around blocks.
+func many() *tree {
+	t := newTree()
+	t.file("cmdline.txt", 0o644, []byte("root=old\n"))
+	t.file("loader/entries/gokrazy.conf", 0o644, []byte("options root=old\n"))
+	t.file("EFI/BOOT/BOOTAA64.EFI", 0o644, bytes.Repeat([]byte("x"), 70000))
+	t.file("vmlinuz", 0o644, bytes.Repeat([]byte("kernel"), 300000))
+	t.file("empty", 0o600, nil)
+	for i := range 300 {
+		t.file(fmt.Sprintf("overlays/a-rather-long-name-%03d.dtbo", i), 0o644, []byte{byte(i)})
+		t.file(fmt.Sprintf("overlays/a.long.name+%03d.dtbo", i), 0o644, bytes.Repeat([]byte{byte(i)}, i*17))
+	}
+	for i, n := range []int{sector, fatCluster - 1, fatCluster, fatCluster + 1, squashBlock - 1, squashBlock, squashBlock + 1} {
+		t.file(fmt.Sprintf("sizes/%d.bin", i), 0o755, bytes.Repeat([]byte{byte(n), byte(i)}, n)[:n])
+	}
+	return t
+}
+
+// tool runs a program of the host on an image file.
+func tool(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	return string(out)
+}
+
+func TestFAT16IsClean(t *testing.T) {
+	img, err := writeFAT16(many(), "VIADUCT", 64*mib, bootStart/sector, when)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "boot")
+	if err := os.WriteFile(name, img, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, "fsck.fat", "-n", name)
+}
+
+// What gokrazy's update code does to find the files that it rewrites to switch roots: one FAT, plain entries only, the case of
+// names without extension, contiguous data.
+func TestGokrazyFindsTheFilesThatItRewrites(t *testing.T) {
+	img, err := writeFAT16(many(), "VIADUCT", 64*mib, bootStart/sector, when)
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func(path string) string {
+		le := binary.LittleEndian
+		at := (1 + int(le.Uint16(img[22:]))) * sector
+		data := at + fatRootEntries*fatEntry
+		for word := range strings.SplitSeq(path, "/") {
+			base, ext, dotted := strings.Cut(strings.ToUpper(word), ".")
+			if len(base) > 8 || len(ext) > 3 {
+				base, ext = base[:min(len(base), 6)]+"~1", ext[:min(len(ext), 3)]
+			}
+			found := false
+			for i := 0; i < fatRootEntries && !found; i++ {
+				e := img[at+i*fatEntry:]
+				name := strings.TrimRight(string(e[:8]), " ")
+				if e[8] != ' ' {
+					name += "." + string(e[8:11])
+				}
+				if e[0] == 0 || !(dotted && strings.EqualFold(name, base+"."+ext)) && name != word {
+					continue
+				}
+				found = true
+				start := data + (int(le.Uint16(e[26:]))-2)*fatCluster
+				if e[11] != fatAttrDir {
+					return string(img[start : start+int(le.Uint32(e[28:]))])
+				}
+				at = start
+			}
+			if !found {
+				t.Fatalf("%s: %s not found", path, word)
+			}
+		}
+		return ""
+	}
+	if got := find("cmdline.txt"); got != "root=old\n" {
+		t.Errorf("cmdline.txt holds %q", got)
+	}
+	if got := find("loader/entries/gokrazy.conf"); got != "options root=old\n" {
+		t.Errorf("gokrazy.conf holds %q", got)
+	}
+}
+
+func TestFAT16RefusesWhatDoesNotFit(t *testing.T) {
+	big := newTree()
+	big.file("vmlinuz", 0o644, make([]byte, 70*mib))
+	if _, err := writeFAT16(big, "VIADUCT", 64*mib, 0, when); err == nil {
+		t.Error("70 MiB were put into 64 MiB")
+	}
+	for _, size := range []int{mib, 1024 * mib} {
+		if _, err := writeFAT16(newTree(), "VIADUCT", size, 0, when); err == nil {
+			t.Errorf("%d bytes were called FAT16", size)
+		}
+	}
+}
+
+func TestSquashFSUnpacksToWhatWentIn(t *testing.T) {
+	tree := many()
+	tree.dir("perm")
+	tree.link("etc/resolv.conf", "/nowhere/at/all")
+	img, err := writeSquashFS(tree, when)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	name, out := filepath.Join(dir, "root"), filepath.Join(dir, "out")
+	if err := os.WriteFile(name, img, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, "unsquashfs", "-no-progress", "-strict-errors", "-d", out, name)
+	seen := 0
+	var compare func(e *entry, path string)
+	compare = func(e *entry, path string) {
+		seen++
+		info, err := os.Lstat(path)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if info.Mode() != e.mode && e.mode&fs.ModeSymlink == 0 || !info.ModTime().Equal(when) {
+			t.Errorf("%s: mode %v, time %v", path, info.Mode(), info.ModTime())
+		}
+		switch {
+		case e.mode.IsDir():
+			if list, _ := os.ReadDir(path); len(list) != len(e.children) {
+				t.Errorf("%s has %d entries, want %d", path, len(list), len(e.children))
+			}
+			for _, c := range e.children {
+				compare(c, filepath.Join(path, c.name))
+			}
+		case e.mode&fs.ModeSymlink != 0:
+			if target, err := os.Readlink(path); target != e.target {
+				t.Errorf("%s points to %q (%v)", path, target, err)
+			}
+		default:
+			if data, err := os.ReadFile(path); !bytes.Equal(data, e.data) {
+				t.Errorf("%s: %d bytes differ from the %d that went in (%v)", path, len(data), len(e.data), err)
+			}
+		}
+	}
+	compare(tree.root, out)
+	if seen < 600 {
+		t.Errorf("only %d entries compared", seen)
+	}
+}
