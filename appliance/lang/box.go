@@ -54,6 +54,20 @@ type Keys interface {
 	ExportCertificate(name string) ([]byte, error)
 	DeletePKI(kind, name string) error // kind "certificate" or "private-key"
 	PKI() []PKIItem
+	// Untrusted lists issuers of peers' certificates that were met and are not trusted.
+	Untrusted() []Untrusted
+	// TrustIssuer imports the one with this SHA-256, trusts it where it was met, and returns a line about what was done.
+	TrustIssuer(sha256 string) (string, error)
+}
+
+// Untrusted is the certificate at which the chain of a peer ended, and which is no trust anchor.
+type Untrusted struct {
+	SHA256          string // hex
+	Subject, Issuer string
+	Root            bool // its own issuer; else an intermediate, or the peer's own certificate
+	NotAfter        time.Time
+	Gateway, Peer   string // where it was met
+	Last            time.Time
 }
 
 // PKIItem is one thing in the key store.
@@ -177,10 +191,14 @@ type Machine interface {
 	Clock() Clock
 	// Log returns the last n lines of the log, oldest first.
 	Log(n int) []string
+	// FollowLog calls each for every new line of the log until ctx ends or each fails.
+	FollowLog(ctx context.Context, each func(line string) error) error
 	// Ping and Lookup may take seconds; they end with ctx.
 	Ping(ctx context.Context, host string, report func(line string)) error
 	Lookup(ctx context.Context, host string) ([]string, error)
 	Sessions() []SessionInfo
+	// Debug switches a topic on or off for the session on a terminal: "sip", "call", "route", "rtp", "tls" or "all".
+	Debug(tty, topic string, on bool) error
 }
 
 // Version is what `show version` prints.

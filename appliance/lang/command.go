@@ -68,6 +68,7 @@ func adminCommands() []Line {
 		command("end", "Leave the configuration", end),
 		command("import <what>", "Take a certificate or a private key, pasted as PEM", importPKI),
 		command("export <what:certificate>", "Show a certificate as PEM", exportPKI),
+		command("pki trust <sum:fingerprint>", "Trust the issuer of a peer's certificate, by its SHA-256: `show pki trusted` lists those that were met", trustIssuer),
 		command("erase <what>", "Delete a certificate or a private key", erasePKI),
 		command("install license <key:text>", "Install a license key", installLicense),
 		command("copy <from:running-config|startup-config|factory-config> <to:running-config|startup-config>", "Copy a configuration", copyConfig),
@@ -75,6 +76,9 @@ func adminCommands() []Line {
 		command("reload [graceful] [in <minutes:1..1440>]", "Restart with the startup-config, at once, when no call is left, or unless cancelled", reload),
 		command("no reload", "Cancel a restart", noReload),
 		command("clear calls [<id>]", "End one call, or all", clearCalls),
+		command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, the way through the tables, media or TLS in this session, until no debug all",
+			func(c *call, a *topic) error { return c.debug(a.Topic, true) }),
+		command("no debug <topic:sip|call|route|rtp|tls|all>", "Show it no longer", func(c *call, a *topic) error { return c.debug(a.Topic, false) }),
 	}, operatorCommands()...)
 }
 
@@ -204,6 +208,18 @@ func erasePKI(c *call, a *pkiName) error {
 	return nil
 }
 
+type fingerprint struct{ Sum string }
+
+func trustIssuer(c *call, a *fingerprint) error {
+	text, err := c.box.TrustIssuer(a.Sum)
+	if err != nil {
+		return fmt.Errorf("pki trust: %w", err)
+	}
+	c.result.Changed = true
+	c.printf("%s\n", text)
+	return nil
+}
+
 type licenseKey struct{ Key string }
 
 func installLicense(c *call, a *licenseKey) error {
@@ -276,6 +292,15 @@ func reload(c *call, a *reloadArgs) error {
 func noReload(c *call, _ *none) error {
 	if err := c.box.Reload(Reload{Cancel: true}); err != nil {
 		return fmt.Errorf("no reload: %w", err)
+	}
+	return nil
+}
+
+type topic struct{ Topic string }
+
+func (c *call) debug(topic string, on bool) error {
+	if err := c.box.Debug(c.session.TTY, topic, on); err != nil {
+		return fmt.Errorf("debug %s: %w", topic, err)
 	}
 	return nil
 }

@@ -27,12 +27,14 @@ func showCommands() []Line {
 		command("show context sip-gateway [<name>]", "Gateways and their sockets", showGateways),
 		traceCommand(),
 		command("show pki", "Certificates and keys", showPKI),
+		command("show pki trusted", "Roots that are built in, and issuers that peers have shown and that are not trusted", showTrusted),
 		command("show clock", "Time", showClock),
 		command("show sntp-client", "Where the time comes from", showSNTP),
 		command("show ip interface", "Network interfaces", showIPInterfaces),
 		command("show ip route", "Routes", showIPRoutes),
 		command("show port ethernet", "Network ports", showPorts),
 		command("show log [<lines:1..100000>]", "The last lines of the log", showLog),
+		command("show log follow", "The last lines of the log, and new ones as they come, until Ctrl-C", followLog),
 		command("show accounts", "Who may log in", showAccounts),
 	}
 }
@@ -288,9 +290,38 @@ func showGateways(c *call, a *named) error {
 }
 
 func showPKI(c *call, _ *none) error {
+	c.printPKI(func(PKIItem) bool { return true })
+	return nil
+}
+
+// showTrusted prints trust anchors, then what could become one.
+func showTrusted(c *call, _ *none) error {
+	anchors := map[string]bool{}
+	for _, t := range c.box.Running().TLS {
+		for _, n := range t.Trusted {
+			anchors[string(n)] = true
+		}
+	}
+	c.printPKI(func(k PKIItem) bool { return k.Kind == "trusted" || anchors["pki:"+k.Kind+"/"+k.Name] })
+	for _, u := range c.box.Untrusted() {
+		c.printf("not trusted: %s\n", u.Subject)
+		c.printf("  Issuer: %s\n", u.Issuer)
+		c.printf("  Valid until: %s\n", u.NotAfter.UTC().Format("2006-01-02 15:04:05 UTC"))
+		c.printf("  SHA-256: %s\n", u.SHA256)
+		c.printf("  Shown by: %s on %s, last %s\n", u.Peer, u.Gateway, u.Last.UTC().Format("2006-01-02 15:04:05 UTC"))
+		c.printf("  To trust it: pki trust %s\n", u.SHA256)
+	}
+	return nil
+}
+
+// printPKI prints those things of the key store that are wanted.
+func (c *call) printPKI(wanted func(PKIItem) bool) {
 	used := usersOfKeys(c.lang, c.box.Running())
 	now := c.box.Clock().Now
 	for _, k := range c.box.PKI() {
+		if !wanted(k) {
+			continue
+		}
 		name := "pki:" + k.Kind + "/" + k.Name
 		if k.Kind == "trusted" {
 			name = "built-in root " + k.Name
@@ -318,7 +349,6 @@ func showPKI(c *call, _ *none) error {
 			c.printf("  Used by: %s\n", dash(strings.Join(used[name], "; ")))
 		}
 	}
-	return nil
 }
 
 // usersOfKeys lists, for each name in the key store, the lines that refer to it.
@@ -336,13 +366,14 @@ func usersOfKeys(l *Language, cfg *config.Config) map[string][]string {
 	return used
 }
 
+// local prints a time as a clock on the wall shows it.
+func (c *call) local(t time.Time) string {
+	return t.In(c.box.Running().Clock.Location()).Format("2006-01-02 15:04:05 -07:00 MST")
+}
+
 func showClock(c *call, _ *none) error {
-	zone, err := Zone(c.box.Running().Clock.Zone)
-	if err != nil {
-		zone = time.UTC
-	}
 	now := c.box.Clock()
-	c.printf("%s\n", now.Now.In(zone).Format("2006-01-02 15:04:05 -07:00 MST"))
+	c.printf("%s\n", c.local(now.Now))
 	if !now.Synced {
 		c.printf("Not synchronised.\n")
 	}
@@ -412,6 +443,21 @@ func showLog(c *call, a *lines) error {
 	return nil
 }
 
+func followLog(c *call, _ *none) error {
+	const before = 10
+	for _, l := range c.box.Log(before) {
+		c.printf("%s\n", l)
+	}
+	err := c.box.FollowLog(c.ctx, func(line string) error {
+		_, err := fmt.Fprintf(c.out, "%s\n", line)
+		return err
+	})
+	if c.ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 func showAccounts(c *call, _ *none) error {
 	rows := [][]string{{"Class", "Name", "Password"}}
 	for _, a := range c.box.Running().Accounts {
@@ -427,7 +473,7 @@ func showAccounts(c *call, _ *none) error {
 func who(c *call, _ *none) error {
 	rows := [][]string{{"User", "Class", "Terminal", "Since"}}
 	for _, s := range c.box.Sessions() {
-		rows = append(rows, []string{dash(s.User), string(s.Class), dash(s.TTY), s.Since.UTC().Format("2006-01-02 15:04:05 UTC")})
+		rows = append(rows, []string{dash(s.User), string(s.Class), dash(s.TTY), c.local(s.Since)})
 	}
 	c.columns(rows)
 	return nil

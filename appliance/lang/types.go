@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 	_ "time/tzdata" // the box has no zone files
 
 	"golang.org/x/crypto/bcrypt"
@@ -90,6 +89,7 @@ var kinds = map[string]cli.Type{
 	"zone":        {What: "time zone such as Europe/Berlin, or an offset such as +01:00", Parse: parseZone},
 	"ed25519":     {What: "Ed25519 public key in base64, 43 characters", Parse: parseEd25519},
 	"number":      {What: "number", Parse: parseDigits},
+	"fingerprint": {What: "SHA-256 of a certificate, 64 hex digits", Parse: parseFingerprint},
 	"profile":     {What: "name"},
 	"certificate": {What: "pki:certificate/NAME", Parse: parsePKI("certificate")},
 	"private-key": {What: "pki:private-key/NAME", Parse: parsePKI("private-key")},
@@ -212,6 +212,15 @@ func parsePKI(classes ...string) func(string, any) (any, error) {
 	}
 }
 
+// parseFingerprint takes 64 hex digits, also as openssl prints them, with colons.
+func parseFingerprint(w string, _ any) (any, error) {
+	sum := strings.ToUpper(strings.ReplaceAll(w, ":", ""))
+	if len(sum) != 64 || strings.Trim(sum, "0123456789ABCDEF") != "" {
+		return nil, fmt.Errorf("%q is no SHA-256 of a certificate: 64 hex digits", w)
+	}
+	return sum, nil
+}
+
 func parseName(w string, _ any) (any, error) {
 	if w == "" {
 		return nil, errors.New("it cannot be empty")
@@ -238,25 +247,10 @@ func parseDigits(w string, _ any) (any, error) {
 }
 
 func parseZone(w string, _ any) (any, error) {
-	if _, err := Zone(w); err != nil {
+	if _, err := config.Zone(w); err != nil {
 		return nil, err
 	}
 	return w, nil
-}
-
-// Zone returns the location of a configured zone: an IANA name or an offset such as +01:00; empty is UTC.
-func Zone(name string) (*time.Location, error) {
-	if t, err := time.Parse("-07:00", name); err == nil {
-		return t.Location(), nil
-	}
-	if name == "Local" {
-		return nil, fmt.Errorf("unknown time zone %q", name)
-	}
-	l, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, fmt.Errorf("unknown time zone %q", name)
-	}
-	return l, nil
 }
 
 func parseEd25519(w string, _ any) (any, error) {

@@ -39,6 +39,10 @@ var roots = sync.OnceValue(func() (list []*x509.Certificate) {
 	return list
 })
 
+// BuiltInName is the name under which a store serves the built-in trust anchors: `trusted-certificate pki:certificate/BUILT-IN` keeps
+// them beside others. It cannot be imported.
+const BuiltInName = "BUILT-IN"
+
 // BuiltIn returns the built-in trust anchors in the order of their names.
 func BuiltIn() []*x509.Certificate { return slices.Clone(roots()) }
 

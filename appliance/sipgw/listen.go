@@ -129,6 +129,7 @@ func (g *gateway) welcome(s *stream, conn net.Conn) {
 		t, err := g.acceptTLS(conn, s.peer.Addr())
 		if err != nil {
 			g.log.Warn("TLS handshake failed", "gw", g.name, "peer", s.peer, "err", err)
+			g.unknownIssuer(s.peer.String(), err)
 			discard(conn)
 			s.close(err)
 			return
@@ -137,6 +138,14 @@ func (g *gateway) welcome(s *stream, conn net.Conn) {
 	}
 	if s.start(conn) && !s.trusted {
 		time.AfterFunc(handshakeTimeout, func() { s.close(errConnClosed) }) // long enough for one 403
+	}
+}
+
+// unknownIssuer tells the box when err is about an authority that is not trusted.
+func (g *gateway) unknownIssuer(peer string, err error) {
+	var e *pki.UnknownIssuer
+	if f := g.stack.opts.OnUnknownIssuer; f != nil && errors.As(err, &e) {
+		f(g.name, peer, e)
 	}
 }
 

@@ -92,6 +92,7 @@ func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
 		if to.transport == "tls" {
 			if conn, err = g.handshake(ctx, conn, to.name); err != nil {
 				failure = &TransportError{Op: "handshake", Peer: to.name + " " + a.String(), Err: err}
+				g.unknownIssuer(to.name+" "+a.String(), err)
 				g.failed(a)
 				continue
 			}

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/pki"
 )
 
 // Resolver finds addresses; package names implements it.
@@ -46,7 +47,10 @@ type Options struct {
 	Network  Network // nil: the host's
 	// OnInvite is told of each new INVITE outside a dialog that comes from a trusted source and passed all checks. It is called
 	// in a read loop and must not block; it must call Leg.Take or Leg.Reject before it returns.
-	OnInvite  func(*Incoming)
+	OnInvite func(*Incoming)
+	// OnUnknownIssuer is told of each peer whose certificate comes from an authority that is not trusted; may be nil; must not block.
+	OnUnknownIssuer func(gateway, peer string, e *pki.UnknownIssuer)
+
 	Trace     func(TraceEntry) // every message in and out; may be nil; must not block
 	UserAgent string           // Server and User-Agent header; empty: none
 }

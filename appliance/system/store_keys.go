@@ -31,6 +31,9 @@ type StoredItem struct {
 
 // Certificates implements pki.Store. The error wraps fs.ErrNotExist when nothing of this name was imported.
 func (s *Store) Certificates(name string) ([]*x509.Certificate, error) {
+	if name == pki.BuiltInName {
+		return pki.BuiltIn(), nil
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	e, ok := s.certs[name]
@@ -225,6 +228,9 @@ func load[T any](path, object string, parse func([]byte) (T, error)) (e entry[T]
 func checkName(name string) error {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-@+", r)
+	}
+	if name == pki.BuiltInName {
+		return fmt.Errorf("name %q stands for the built-in roots", name)
 	}
 	if name == "" || len(name) > 100 || name[0] == '.' || strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
 		return fmt.Errorf("name %q: 1 to 100 letters, digits and the signs . _ - @ + are allowed, and no dot in front", name)

@@ -31,6 +31,7 @@ import (
 	"viaduct/appliance/media"
 	"viaduct/appliance/names"
 	"viaduct/appliance/netcfg"
+	"viaduct/appliance/pki"
 	"viaduct/appliance/sipgw"
 	"viaduct/board"
 )
@@ -79,6 +80,8 @@ type System struct {
 	mu       sync.Mutex
 	found    []lang.Problem // by the reconciler: what the kernel or a socket refused
 	sessions map[string]lang.SessionInfo
+
+	strangers strangers
 }
 
 // Open reads the state directory and builds the box; nothing runs yet. Files that cannot be read are reported in the log and
@@ -111,7 +114,8 @@ func Open(o Options) (*System, error) {
 	})
 	s.sip = sipgw.New(sipgw.Options{
 		Log: o.Log, Resolver: s.resolver, PKI: s, UserAgent: "Viaduct SBC " + o.Release.Version,
-		OnInvite: func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
+		OnInvite:        func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
+		OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
 	})
 	s.calls = call.New(call.Options{
 		Log: o.Log, SIP: s.sip, Media: call.Relay{Relay: s.relay}, Licenses: s.licenses, Config: s.Running, Resolved: s.resolver.Cached,
@@ -205,13 +209,15 @@ func (s *System) reconcile(ctx context.Context) error {
 	var applied *config.Config
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	expiry := time.NewTicker(time.Minute)
-	defer expiry.Stop()
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	var certificates expiries
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-expiry.C:
+		case <-minute.C:
+			certificates.check(s.log, s.Running(), s.store, time.Now())
 			for _, l := range s.licenses.Expire(time.Now()) {
 				s.log.Warn("license expired", "name", l.Kind, "serial", l.Serial)
 			}
@@ -221,6 +227,7 @@ func (s *System) reconcile(ctx context.Context) error {
 			if cfg := s.Running(); cfg != applied {
 				s.apply(cfg)
 				applied = cfg
+				certificates.check(s.log, cfg, s.store, time.Now())
 			}
 		}
 	}

@@ -1,0 +1,59 @@
+package system
+
+import (
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/pki"
+)
+
+// expiries announces certificates that come to their end, each once at every threshold. It belongs to the reconciler.
+type expiries struct {
+	told map[string]int // by SHA-256: the threshold, in days
+}
+
+// check looks at every certificate that the configuration uses. Of the built-in roots it tells only their end: they are replaced
+// with the firmware, and Microsoft's own certificates move to a new one long before.
+func (e *expiries) check(log *slog.Logger, cfg *config.Config, store pki.Store, now time.Time) {
+	told := map[string]int{}
+	look := func(name string, c *x509.Certificate, least int) {
+		days, passed := pki.Threshold(c, now)
+		if !passed || days > least {
+			return
+		}
+		sum := pki.Fingerprint(c)
+		told[sum] = days
+		if before, known := e.told[sum]; known && before <= days {
+			return
+		}
+		end := c.NotAfter.UTC().Format(time.DateTime)
+		if days == 0 {
+			log.Error("certificate has expired", "name", name, "err", fmt.Sprintf("%s ended on %s", pki.Describe(c).Subject, end))
+			return
+		}
+		log.Warn("certificate expires soon", "name", name, "err", fmt.Sprintf("%s ends on %s, in %d days or less", pki.Describe(c).Subject, end, days))
+	}
+	for _, p := range cfg.TLS {
+		names := append([]config.PKIName(nil), p.Trusted...)
+		for _, o := range p.Own {
+			names = append(names, o.Name)
+		}
+		if len(p.Trusted) == 0 {
+			names = append(names, "pki:certificate/"+pki.BuiltInName)
+		}
+		for _, n := range names {
+			least := pki.Thresholds[0]
+			if pki.Name(n) == pki.BuiltInName {
+				least = 0
+			}
+			list, _ := store.Certificates(pki.Name(n)) // what is missing is a problem of the configuration, and listed there
+			for _, c := range list {
+				look(string(n), c, least)
+			}
+		}
+	}
+	e.told = told
+}

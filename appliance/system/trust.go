@@ -1,0 +1,175 @@
+package system
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
+	"viaduct/appliance/pki"
+)
+
+// strangers remembers the certificates at which peers' chains ended that were not trusted, so that an administrator can trust one
+// by its fingerprint after he has looked at it. Nothing is ever trusted by itself.
+type strangers struct {
+	mu   sync.Mutex
+	seen map[string]stranger // by SHA-256
+}
+
+type stranger struct {
+	*pki.UnknownIssuer
+	gateway, peer string
+	last          time.Time
+	told          time.Time
+}
+
+const (
+	mostStrangers = 16
+	tellAgain     = time.Hour // the log is told of the same issuer not more often
+)
+
+// note takes one down and tells the log, with the command that trusts it.
+func (s *strangers) note(log *slog.Logger, gateway, peer string, e *pki.UnknownIssuer) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen == nil {
+		s.seen = map[string]stranger{}
+	}
+	x, known := s.seen[e.SHA256]
+	if !known && len(s.seen) >= mostStrangers {
+		oldest := ""
+		for sum, y := range s.seen {
+			if oldest == "" || y.last.Before(s.seen[oldest].last) {
+				oldest = sum
+			}
+		}
+		delete(s.seen, oldest)
+	}
+	x.UnknownIssuer, x.gateway, x.peer, x.last = e, gateway, peer, now
+	if now.Sub(x.told) >= tellAgain {
+		x.told = now
+		log.Error("issuer of a peer's certificate is not trusted; when it should be, enter the command in name", "gw", gateway, "peer", peer, "err", e,
+			"name", "pki trust "+e.SHA256)
+	}
+	s.seen[e.SHA256] = x
+}
+
+// find returns one by its fingerprint, in any case and with or without colons.
+func (s *strangers) find(sum string) (stranger, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, ok := s.seen[strings.ToUpper(strings.ReplaceAll(sum, ":", ""))]
+	return x, ok
+}
+
+func (s *strangers) forget(sum string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.seen, sum)
+}
+
+func (s *strangers) list() []stranger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []stranger
+	for _, x := range s.seen {
+		list = append(list, x)
+	}
+	slices.SortFunc(list, func(a, b stranger) int { return cmp.Compare(a.SHA256, b.SHA256) })
+	return list
+}
+
+// Untrusted lists the issuers of peers' certificates that are not trusted.
+func (s *System) Untrusted() []lang.Untrusted {
+	var list []lang.Untrusted
+	for _, x := range s.strangers.list() {
+		list = append(list, lang.Untrusted{
+			SHA256: x.SHA256, Subject: pki.Describe(x.End).Subject, Issuer: x.Issuer, Root: x.Root,
+			Peer: x.peer, Gateway: x.gateway, Last: x.last, NotAfter: x.End.NotAfter,
+		})
+	}
+	return list
+}
+
+// TrustIssuer imports the certificate of this fingerprint and adds it to the trusted certificates of the profile that met it.
+func (s *System) TrustIssuer(sum string) (string, error) {
+	x, ok := s.strangers.find(sum)
+	if !ok {
+		return "", errors.New("no peer has shown a certificate with this fingerprint: see `show pki trusted`")
+	}
+	name, err := s.nameFor(x.End)
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.store.ImportCertificate(name, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: x.End.Raw})); err != nil {
+		return "", err
+	}
+	profile := ""
+	err = s.Mutate(func(old *config.Config) (*config.Config, error) {
+		next, found, err := withTrusted(old, x.gateway, config.PKIName("pki:certificate/"+name))
+		profile = found
+		return next, err
+	})
+	if err != nil {
+		return "", err
+	}
+	s.strangers.forget(x.SHA256)
+	s.log.Warn("issuer trusted", "gw", x.gateway, "name", name)
+	kind := "root"
+	if !x.Root {
+		kind = "intermediate, whose own issuer stays unknown here"
+	}
+	return fmt.Sprintf("certificate %s (%s) is trusted in profile tls %s; `copy running-config startup-config` keeps it so", name, kind, profile), nil
+}
+
+// nameFor makes a name in the key store of a certificate's subject. One that is taken by another certificate is told apart.
+func (s *System) nameFor(c *x509.Certificate) (string, error) {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return '_'
+	}, pki.Describe(c).Subject)
+	name = name[:min(len(name), 64)]
+	for _, try := range []string{name, name + "-" + pki.Fingerprint(c)[:8]} {
+		have, err := s.store.Certificates(try)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && len(have) == 1 && bytes.Equal(have[0].Raw, c.Raw) {
+			return try, nil
+		}
+	}
+	return "", fmt.Errorf("certificate %s exists already and is another one", name)
+}
+
+// withTrusted adds a trusted certificate to the TLS profile of a gateway. A profile that trusted the built-in roots goes on to.
+func withTrusted(old *config.Config, gateway string, name config.PKIName) (next *config.Config, profile string, err error) {
+	gw := config.Ref[config.SIPGateway]{Name: gateway}.In(old)
+	if gw == nil || gw.TLS.In(old) == nil {
+		return nil, "", fmt.Errorf("context sip-gateway %s has no profile tls any more", gateway)
+	}
+	p := *gw.TLS.In(old)
+	if len(p.Trusted) == 0 {
+		p.Trusted = []config.PKIName{"pki:certificate/" + pki.BuiltInName}
+	}
+	if !slices.Contains(p.Trusted, name) {
+		p.Trusted = append(slices.Clone(p.Trusted), name)
+	}
+	changed := *old
+	changed.TLS = slices.Clone(old.TLS)
+	for i, x := range changed.TLS {
+		if x == gw.TLS.In(old) {
+			changed.TLS[i] = &p
+		}
+	}
+	return &changed, p.Name, nil
+}

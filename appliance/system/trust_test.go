@@ -1,0 +1,131 @@
+package system
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"log/slog"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/pki"
+)
+
+// root makes a root certificate that ends in so long.
+func root(t *testing.T, name string, left time.Duration) *x509.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<60))
+	c := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(left)}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func teamsProfile() (*config.Config, *config.TLSProfile) {
+	p := &config.TLSProfile{Name: "teams", AuthIncoming: true}
+	c := config.New()
+	c.TLS = []*config.TLSProfile{p}
+	c.Gateways = []*config.SIPGateway{{Name: "wan", TLS: config.Ref[config.TLSProfile]{Name: "teams"}}}
+	return c, p
+}
+
+// An issuer that a peer has shown is trusted with one command, and the built-in roots stay trusted beside it.
+func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
+	store, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s := &System{store: store, log: slog.New(slog.NewTextHandler(&log, nil)), changed: make(chan struct{}, 1)}
+	cfg, before := teamsProfile()
+	s.running.Store(cfg)
+	met := func(c *x509.Certificate) string {
+		sum := pki.Fingerprint(c)
+		s.strangers.note(s.log, "wan", "sip.example 192.0.2.9:5061", &pki.UnknownIssuer{Subject: "sip.example", Issuer: c.Subject.CommonName, End: c, SHA256: sum, Root: true})
+		return sum
+	}
+	first, second := root(t, "New Root G9/2", time.Hour), root(t, "New Root G9/2", time.Hour)
+	sum := met(first)
+	met(first)
+	if n := strings.Count(log.String(), "pki trust "+sum); n != 1 || !strings.Contains(log.String(), "New Root G9/2") {
+		t.Errorf("logged %d times:\n%s", n, log.String())
+	}
+	if _, err := s.TrustIssuer(strings.Repeat("0", 64)); err == nil {
+		t.Error("a fingerprint that nobody has shown was trusted")
+	}
+	text, err := s.TrustIssuer(strings.ToLower(sum))
+	if err != nil || !strings.Contains(text, "New_Root_G9_2 (root) is trusted in profile tls teams") {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := s.TrustIssuer(met(second)); err != nil { // another one of the same name
+		t.Error(err)
+	}
+	got := s.Running().TLS[0].Trusted
+	if len(got) != 3 || got[0] != "pki:certificate/BUILT-IN" || got[1] != "pki:certificate/New_Root_G9_2" || len(before.Trusted) != 0 {
+		t.Errorf("%v, before %v", got, before.Trusted)
+	}
+	for i, want := range []*x509.Certificate{first, second} {
+		if list, err := s.Certificates(pki.Name(got[i+1])); err != nil || len(list) != 1 || !list[0].Equal(want) {
+			t.Errorf("%s: %v, %v", got[i+1], list, err)
+		}
+	}
+	if list, err := s.Certificates(pki.BuiltInName); err != nil || len(list) != len(pki.BuiltIn()) {
+		t.Errorf("built in: %d, %v", len(list), err)
+	}
+	if _, err := store.ImportCertificate(pki.BuiltInName, []byte("x")); err == nil || !strings.Contains(err.Error(), "built-in") {
+		t.Errorf("import as %s: %v", pki.BuiltInName, err)
+	}
+	if len(s.Untrusted()) != 0 {
+		t.Error("still listed as not trusted")
+	}
+	for range 2 * mostStrangers {
+		met(root(t, "X", time.Hour))
+	}
+	if n := len(s.Untrusted()); n != mostStrangers {
+		t.Errorf("%d remembered", n)
+	}
+}
+
+func TestCertificatesAreAnnouncedOnceAtEachThreshold(t *testing.T) {
+	const day = 24 * time.Hour
+	store, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := root(t, "sbc.example", 40*day)
+	store.certs["MINE"] = entry[[]*x509.Certificate]{value: []*x509.Certificate{c}}
+	cfg, p := teamsProfile()
+	p.Own = []config.OwnCertificate{{Index: 1, Name: "pki:certificate/MINE"}}
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, nil))
+	var e expiries
+	for _, step := range []struct {
+		left time.Duration
+		want string
+	}{
+		{31 * day, ""}, {30 * day, "in 30 days or less"}, {29 * day, ""}, {14 * day, "in 14 days or less"}, {13 * day, ""},
+		{6 * day, "in 7 days or less"}, {6 * time.Hour, "in 1 days or less"}, {time.Hour, ""}, {-time.Second, "certificate has expired"}, {-day, ""},
+	} {
+		out.Reset()
+		e.check(log, cfg, store, c.NotAfter.Add(-step.left))
+		if got := out.String(); strings.Contains(got, "sbc.example") != (step.want != "") || !strings.Contains(got, step.want) {
+			t.Errorf("%v before its end: %q, want %q", step.left, got, step.want)
+		}
+	}
+}
