@@ -17,7 +17,7 @@ import (
 
 // buildBox builds the box's programs, once for all tests.
 var buildBox = sync.OnceValues(func() (dir string, err error) {
-	if dir, err = os.MkdirTemp("", "box"); err != nil {
+	if dir, err = os.MkdirTemp(scratch, "box"); err != nil {
 		return "", err
 	}
 	out, err := exec.Command("go", "build", raceFlag, "-o", dir, "viaduct/cmd/sbcd", "viaduct/cmd/consoled").CombinedOutput()

@@ -14,9 +14,18 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
+// scratch is a folder that all tests share; it is removed after them.
+var scratch string
+
 func TestMain(m *testing.M) {
 	Enter()
-	os.Exit(m.Run())
+	var err error
+	if scratch, err = os.MkdirTemp("", "lab"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(scratch)
+	os.Exit(code)
 }
 
 // newTestWorld makes a world whose box side is configured by the test instead of a box.
