@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -56,6 +57,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	processors := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(processors + len(r.threads)) // see doze
+	defer runtime.GOMAXPROCS(processors)
 	var work, delivery sync.WaitGroup
 	delivery.Go(r.events.deliver)
 	errs := make([]error, len(r.threads))
