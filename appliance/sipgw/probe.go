@@ -51,6 +51,8 @@ type probe struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the goroutine has ended
 
+	unreached int // probes in a row that could not be sent
+
 	mu    sync.Mutex
 	state ProbeState
 }
@@ -100,11 +102,19 @@ func (p *probe) once(ctx context.Context) time.Duration {
 		res, err = p.spec.via.do(limited, req, p.spec.to)
 	}
 	took := time.Since(start)
+	if !isTransport(err) {
+		p.unreached = 0
+	}
 	switch {
 	case ctx.Err() != nil:
 		return 0
 	case err != nil:
 		p.settle(0, 0, reasonOf(err))
+		if isTransport(err) {
+			// Nothing was sent: no address, no connection. After a start or a broken cable that is over in seconds.
+			p.unreached++
+			return min(probeSoon<<min(p.unreached-1, 10), p.spec.interval)
+		}
 	case res.StatusCode == 503:
 		p.settle(503, took, strings.TrimSpace("503 "+res.Reason))
 		// Retry-After holds the peer in the box (RFC 3261 section 21.5.4), but may also free it sooner than our own turn.

@@ -86,8 +86,8 @@ func TestWhatBoxesAPeer(t *testing.T) {
 		{"503 with Retry-After for ever", always(503, "Retry-After: 100000"), 0, true, 503, holdMost},
 		{"no response", fails(errTimeout), 32 * time.Second, true, 0, 28 * time.Second},
 		{"no response within the time-out", always(200), 2 * time.Minute, true, 0, probeSoon},
-		{"TLS failure", fails(&TransportError{"handshake", "192.0.2.1:5061", errors.New("certificate unknown")}), 0, true, 0, time.Minute},
-		{"refused", fails(&TransportError{"dial", "192.0.2.1:5061", errors.New("connection refused")}), 0, true, 0, time.Minute},
+		{"TLS failure", fails(&TransportError{"handshake", "192.0.2.1:5061", errors.New("certificate unknown")}), 0, true, 0, probeSoon},
+		{"refused", fails(&TransportError{"dial", "192.0.2.1:5061", errors.New("connection refused")}), 0, true, 0, probeSoon},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			peer := &scripted{answer: tc.answer, delay: tc.delay}
