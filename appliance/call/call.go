@@ -34,6 +34,7 @@ type call struct {
 
 	noAnswer *time.Timer // hunting: this attempt has not answered at all
 	early    *time.Timer // 183 came, but no voice yet
+	alerted  bool        // an attempt has got 18x
 	ringing  bool        // the caller has been told
 	last     failure     // of the attempt before this one
 	over     bool
@@ -102,7 +103,10 @@ func (c *call) begin(in *sipgw.Incoming) {
 	}
 	c.a.remote = offer // nil: the caller wants our offer
 
-	if c.plan, err = route.New(c.cfg, in.Interface, c.props); err != nil {
+	c.props.Time = c.record.Started.In(c.cfg.Clock.Location())
+	c.plan, err = route.New(c.cfg, in.Interface, c.props)
+	c.showRoute()
+	if err != nil {
 		c.refuse(unroutable(err))
 		return
 	}

@@ -10,11 +10,10 @@ import (
 	"viaduct/appliance/sipgw"
 )
 
-// next goes to the destination that follows a failure f, or gives the caller f when none does. Once it has rung, nothing is hunted
-// on: the callee's phones would ring again (teams.md A.30).
+// next goes to the destination that follows a failure f, or gives the caller f when none does. After an 18x nothing is hunted on: the callee's phones would ring again (teams.md A.30).
 func (c *call) next(f failure) {
 	stop(c.noAnswer)
-	for !c.ringing {
+	for !c.alerted {
 		n, ok := 0, c.attempt < 0 && len(c.plan.Attempts) > 0
 		if c.attempt >= 0 {
 			n, ok = c.following(f)
@@ -119,7 +118,8 @@ func (c *call) silent(leg *sipgw.Leg, d time.Duration) {
 // failed reads what a final response means: for 4xx and 6xx the status code decides, a Reason header only refines a 5xx
 // (teams.md A.29: Teams says "busy on busy" with 486 and cause 34, and whoever hunts on that rings the callee three times).
 func (c *call) failed(e sipgw.Failed) failure {
-	f := failure{code: e.Code, reason: e.Reason, text: e.Text, retry: e.RetryAfter, cause: route.CauseFromSIP(e.Code)}
+	// Its reason phrase stays here: it is text of one side and may name things there.
+	f := failure{code: e.Code, text: e.Text, retry: e.RetryAfter, cause: route.CauseFromSIP(e.Code)}
 	if e.Code >= 500 && e.Code < 600 && e.Cause != 0 {
 		f.cause = e.Cause
 	}
@@ -134,6 +134,9 @@ func (c *call) failed(e sipgw.Failed) failure {
 		}
 	}
 	switch {
+	case e.Local && c.alerted:
+		// It rang until the time was over. 503 or 408 would make Teams try its next trunk, and the phone ring again.
+		f.code, f.reason, f.cause = 480, "Temporarily Unavailable", 19
 	case e.Code == 401 || e.Code == 407:
 		// The caller cannot answer a challenge that was meant for our account.
 		f.code, f.reason = 503, "Service Unavailable"
@@ -148,9 +151,10 @@ func (c *call) failed(e sipgw.Failed) failure {
 // progress handles a provisional response.
 func (c *call) progress(e sipgw.Progress) {
 	stop(c.noAnswer) // the peer is alive
-	if e.Code == 100 {
-		return
+	if e.Code < 180 || e.Code > 189 {
+		return // 100, and 199: one of several phones has given up (RFC 6228), which says nothing about the others
 	}
+	c.alerted = true
 	if e.Code == 180 && c.record.Alerted.IsZero() {
 		c.record.Alerted = time.Now()
 	}
@@ -162,8 +166,11 @@ func (c *call) progress(e sipgw.Progress) {
 		}
 		c.earlyMedia()
 	}
-	if e.Code == 180 || e.Code == 181 || e.Code == 182 {
+	switch {
+	case e.Code == 180:
 		c.ring(180, "Ringing", nil)
+	case (e.Code == 181 || e.Code == 182) && !c.ringing && !c.a.up:
+		c.a.leg.Provisional(e.Code, "", nil) // on its way elsewhere, or queued: nothing rings yet
 	}
 }
 

@@ -81,14 +81,14 @@ func identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, reso
 	private := c.CallingPI == restricted || from.User == ""
 	translate(i, c, &id, &from, &contact)
 
-	if asserted := caller; i.Privacy && caller.User != "" {
+	if who := caller; i.Privacy && caller.User != "" {
 		if !account {
-			asserted.User, asserted.Host = from.User, from.Host // as the translations have made them
+			who.User, who.Host = from.User, from.Host // as the translations have made them
 		}
 		if c.CallingSI == unscreened {
-			id.Preferred = "<" + asserted.String() + ">"
+			id.Preferred = "<" + who.String() + ">"
 		} else {
-			id.Asserted = "<" + asserted.String() + ">"
+			id.Asserted = "<" + who.String() + ">"
 		}
 	}
 	id.From = sipgw.NameAddr{Name: displayName(c.CallingName), URI: from.String()}

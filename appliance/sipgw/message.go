@@ -1,6 +1,7 @@
 package sipgw
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 
@@ -110,4 +111,15 @@ func ParseList(values []string) []NameAddr {
 		}
 	}
 	return list
+}
+
+// ParseRequest reads a request as a gateway would have taken it, for those who have its text only.
+func ParseRequest(text []byte) (*Request, error) {
+	m, _, err := parser.ParseHeaders(text, false)
+	req, ok := m.(*sip.Request)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("parse request: %w", firstError(err, errLength))
+	}
+	r := view(req, arrival{way: datagramFlow{}})
+	return &r, nil
 }
