@@ -19,6 +19,7 @@ type dialog struct {
 	seq           int
 	branches      int
 	invite        *message            // the peer's last
+	final         *message            // the box's final response to it
 	pending       []*arrived          // requests of the box without final response
 	requests      map[string]*arrived // the last request of the box, by method
 	sent          map[string]sending  // by method or code, and "" for the last
@@ -126,6 +127,7 @@ func (w *world) request(p *peer, d *dialog, method, uri string) (*message, error
 	m := &message{}
 	d.branches++
 	branch := fmt.Sprintf("z9hG4bK-%s-%d", d.name, d.branches)
+	refused := false
 	inside := tagOf(d.remote) != "" && d.target != ""
 	if d.callID == "" {
 		d.callID = "call-" + d.name
@@ -138,11 +140,15 @@ func (w *world) request(p *peer, d *dialog, method, uri string) (*message, error
 		if d.invite == nil {
 			return nil, errors.New("there was no INVITE")
 		}
-		if method == "CANCEL" {
-			branch, uri = d.invite.branch(), strings.Fields(d.invite.start)[1]
+		refused = method == "ACK" && d.final != nil && d.final.code() >= 300 && d.final.seq() == d.invite.seq()
+		if method == "CANCEL" || refused { // the transaction of the INVITE (RFC 3261 9.1, 17.1.1.3)
+			branch = d.invite.branch()
 		}
 	default:
 		d.seq++
+	}
+	if refused || method == "CANCEL" {
+		uri = strings.Fields(d.invite.start)[1]
 	}
 	if uri == "" {
 		return nil, errors.New("a Request-URI is wanted: the box has given no Contact yet")
@@ -155,9 +161,12 @@ func (w *world) request(p *peer, d *dialog, method, uri string) (*message, error
 	m.add("Via", "SIP/2.0/"+strings.ToUpper(p.transport)+" "+p.addr.String()+";branch="+branch)
 	m.add("Max-Forwards", "69")
 	switch {
-	case method == "CANCEL":
+	case method == "CANCEL" || refused:
 		m.add("From", d.invite.get("From"))
-		m.add("To", d.invite.get("To"))
+		if m.add("To", d.invite.get("To")); refused {
+			m.drop("To")
+			m.add("To", d.final.get("To"))
+		}
 		for _, v := range d.invite.all("Via") {
 			m.drop("Via")
 			m.add("Via", v)
@@ -219,6 +228,9 @@ func (d *dialog) takes(a *arrived) {
 		}
 		d.requests[a.method()] = a
 		return
+	}
+	if a.method() == "INVITE" && a.code() >= 200 {
+		d.final = a.message
 	}
 	if a.method() == "INVITE" && tagOf(a.get("To")) != "" && a.code() < 300 {
 		d.remote = a.get("To")

@@ -107,7 +107,7 @@ func (v variables) expand(line string) (string, error) {
 	return out, nil
 }
 
-var variable = regexp.MustCompile(`\{[a-zA-Z][a-zA-Z0-9._-]*\}`)
+var variable = regexp.MustCompile(`\{[a-zA-Z][a-zA-Z0-9._/-]*\}`)
 
 // match compares a value with a pattern: * stands for anything, {name} for the variable's value, or for anything that then becomes
 // its value; \ takes the next character literally. A mismatch changes no variable.

@@ -178,7 +178,6 @@ func (w *world) arrive(p *peer, k *link, transport string, raw []byte) {
 		w.problem("the box sent %s a broken message: %v", p.name, err)
 		return
 	}
-	w.note("%-7s < %s  (%s)", p.name, m.start, m.get("CSeq"))
 	if p.state() == "silent" {
 		return
 	}
@@ -197,6 +196,7 @@ func (w *world) arrive(p *peer, k *link, transport string, raw []byte) {
 	case method == "ACK" && code == 0 && w.refused(m.branch()):
 		return
 	}
+	w.note("%-7s < %s  (%s)", p.name, m.start, m.get("CSeq"))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.queue = append(p.queue, &arrived{message: m, raw: raw, at: time.Now(), link: k, transport: transport})

@@ -242,15 +242,15 @@ func (w *world) duration(s step, text string) time.Duration {
 
 // who takes "pbx" or "pbx/2" apart: the peer, and the dialog with it.
 func (w *world) who(s step) (*peer, *dialog) {
-	name, rest, ok := strings.Cut(s.words[0], "/")
-	if !ok {
-		rest = name
-	}
+	name, rest, _ := strings.Cut(s.words[0], "/")
 	p := w.peers[name]
 	if p == nil {
 		w.fail(s, "there is no peer %s", name)
 	}
-	return p, w.dialog(rest)
+	if other, _, _ := strings.Cut(rest, "/"); w.peers[other] != nil {
+		return p, w.dialog(rest)
+	}
+	return p, w.dialog(s.words[0])
 }
 
 // sends is "PEER > ...".
@@ -427,7 +427,7 @@ func (w *world) take(s step, p *peer, d *dialog) *arrived {
 	for i := 0; i < len(p.queue); i++ {
 		a := p.queue[i]
 		switch {
-		case d.callID == "" && (a.code() != 0 || tagOf(a.get("To")) != "" || w.known(a.get("Call-ID"))):
+		case d.callID == "" && (a.code() != 0 || a.method() != s.words[2] || tagOf(a.get("To")) != "" || w.known(a.get("Call-ID"))):
 			continue
 		case d.callID != "" && a.get("Call-ID") != d.callID:
 			continue
@@ -502,6 +502,10 @@ func (w *world) differs(s step, d *dialog, a *arrived) string {
 		case line == "sdp same":
 			if a.body != d.body {
 				return "another body than\n" + d.body
+			}
+		case strings.HasPrefix(line, "*"):
+			if v.match(line, string(a.raw)) == no {
+				return fmt.Sprintf("%q %s", line, map[bool]string{true: "is there", false: "is missing"}[no])
 			}
 		case strings.HasPrefix(line, "|"), sdpLine.MatchString(line):
 			pattern := strings.TrimPrefix(strings.TrimPrefix(line, "|"), " ")
