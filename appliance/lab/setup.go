@@ -25,8 +25,7 @@ type Setup struct {
 	Key, Certificate, Chain []byte
 }
 
-// Paste writes what an integrator pastes: PEM blocks, licenses with their comment lines, the
-// configuration, and the one thing that is special here: that Teams' certificate comes from the lab.
+// Paste writes what an integrator pastes: PEM blocks, licenses with their comment lines, the configuration, and what is special here.
 func (w *World) Paste(s Setup) (string, error) {
 	if s.Key == nil {
 		key, err := w.PKI.BoxKeyPEM()
@@ -54,9 +53,21 @@ func (w *World) Paste(s Setup) (string, error) {
 		return "", err
 	}
 	b.WriteString(authority + "\n" + keys + s.Configuration)
-	b.WriteString("\nprofile tls pf_tls_default\n  trusted-certificate 1 pki:certificate/TEAMSROOT\nend\n")
+	b.WriteString(special)
 	return b.String(), nil
 }
+
+// special is what this world needs besides the guide's configuration: Teams' certificate comes from the lab, and the PBX is in
+// Germany, so that its 0030123456 becomes the +4930123456 that Teams wants.
+const special = `
+profile tls pf_tls_default
+  trusted-certificate 1 pki:certificate/TEAMSROOT
+context cs SWITCH
+  international-prefix 00
+  national-prefix 0
+  country-code 49
+end
+`
 
 // Licenses makes keys of an issuer that is the world's own. It returns the line that makes the box trust the
 // issuer, and the lines that install the keys, each under its comments. Kinds with a count of 0 are left out.
@@ -66,7 +77,7 @@ func (w *World) Licenses(counts map[license.Kind]int) (authority, keys string, e
 			return "", "", fmt.Errorf("make license issuer: %w", err)
 		}
 	}
-	authority = "license-authority lab key " + license.FormatIssuer(w.issuer.Public().(ed25519.PublicKey))
+	authority = "license-authority lab " + license.FormatIssuer(w.issuer.Public().(ed25519.PublicKey))
 	var b strings.Builder
 	for _, kind := range []license.Kind{license.SIPSessions, license.SRTPChannels} {
 		count := counts[kind]

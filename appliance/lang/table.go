@@ -35,7 +35,7 @@ var statements = []Line{
 		Also: []string{"<class:superuser|administrator|operator> <#name:name> password <password:password>"},
 		Into: "Accounts", Help: "Let somebody log in: an operator looks, an administrator changes, a superuser also manages accounts",
 		Settle: hashPassword, Example: `administrator anna password "good night"`},
-	{Line: "license-authority <#name:name> key <key:ed25519>", Into: "LicenseAuthorities", Help: "Accept license keys of this issuer, besides the built-in one"},
+	{Line: "license-authority <#name:name> <key:ed25519>", Into: "LicenseAuthorities", Help: "Accept license keys of this issuer, besides the built-in one"},
 	{Line: "profile tls <#name:name>", Into: "TLS", Help: "Identity and rules of TLS connections", Prompt: "pf-tls", Lines: tlsProfile},
 	{Line: "profile voip <#name:name>", Into: "VoIP", Help: "Codecs, RTP and SRTP towards a peer", Prompt: "pf-voip", Lines: voipProfile},
 	{Line: "context ip <#name:name>", Into: "IP", Help: "Interfaces, addresses and routes", Prompt: "ctx-ip", Lines: contextIP},

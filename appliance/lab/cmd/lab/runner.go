@@ -94,35 +94,32 @@ func (r *runner) paste(ctx context.Context) error {
 	return nil
 }
 
-// problems: errors end the run. Warnings are given a moment, until names resolve and the clock is set; those that
-// stay are shown. Notes, on lines that only the original's hardware needs, are counted.
+// problems: none is what is wanted. Warnings are given a moment, until names resolve and the clock is set. Notes, on lines that
+// only the original's hardware needs, are counted.
 func (r *runner) problems(ctx context.Context) error {
-	patience := time.Now().Add(2 * time.Second)
+	patience := time.Now().Add(5 * time.Second)
 	for {
 		text, err := r.box.Exec(ctx, "show config problems")
 		if err != nil {
 			return err
 		}
-		var errs, warnings []string
+		var errs, warnings int
 		notes := 0
 		for line := range strings.Lines(text) {
 			switch line = strings.TrimSpace(line); {
 			case strings.HasPrefix(line, "error:"):
-				errs = append(errs, line)
+				errs++
 			case strings.HasPrefix(line, "warning:"):
-				warnings = append(warnings, line)
+				warnings++
 			case strings.HasPrefix(line, "note:"):
 				notes++
 			}
 		}
 		switch {
-		case len(errs) > 0:
+		case errs > 0, warnings > 0 && time.Now().After(patience):
 			return fmt.Errorf("show config problems has\n%s", text)
-		case len(warnings) == 0:
+		case warnings == 0:
 			r.n.held("show config problems: no error, no warning, %d notes", notes)
-			return nil
-		case time.Now().After(patience):
-			r.n.tell("box", strings.Join(warnings, "\n"))
 			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
