@@ -31,19 +31,20 @@ type Options struct {
 // Run runs the box until ctx ends. A reload starts it again in place.
 func Run(ctx context.Context, b board.Board, o Options) error {
 	ring := system.NewRing(2000)
-	log := system.NewLog(o.Level, ring, o.LogTo)
+	syslog := system.NewSyslog()
+	log := system.NewLog(o.Level, syslog, ring, o.LogTo)
 	language := lang.New()
 	for {
-		err := once(ctx, b, o, language, log, ring)
+		err := once(ctx, b, o, language, log, ring, syslog)
 		if !errors.Is(err, system.ErrReload) {
 			return err
 		}
 	}
 }
 
-func once(ctx context.Context, b board.Board, o Options, language *lang.Language, log *slog.Logger, ring *system.Ring) error {
+func once(ctx context.Context, b board.Board, o Options, language *lang.Language, log *slog.Logger, ring *system.Ring, syslog *system.Syslog) error {
 	box, err := system.Open(system.Options{
-		Board: b, StateDir: o.StateDir, ConfigFile: o.ConfigFile, Release: o.Release, Log: log, Ring: ring, Language: language,
+		Board: b, StateDir: o.StateDir, ConfigFile: o.ConfigFile, Release: o.Release, Log: log, Ring: ring, Syslog: syslog, Language: language,
 	})
 	if err != nil {
 		return err

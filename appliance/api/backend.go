@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"io"
+	"time"
 
 	"viaduct/appliance/api/wire"
 )
@@ -23,9 +24,10 @@ type Backend interface {
 	// Login checks a password; it takes as long for an unknown account as for a wrong password.
 	Login(ctx context.Context, r wire.LoginRequest) wire.LoginReply
 
-	// Events calls each for what happens, until the context ends or each returns an error; tty picks the debug output of
-	// one session, "" gets all but that. It drops events rather than wait for a slow follower.
-	Events(ctx context.Context, tty string, each func(wire.Event) error) error
+	// Events calls each for what happens, until the context ends or each returns an error. With a TTY the follower is the
+	// session there: it is logged in for as long as it follows, and gets what it debugs. Without, it gets all but that. It
+	// drops events rather than wait for a slow follower.
+	Events(ctx context.Context, s *Session, each func(wire.Event) error) error
 
 	// Metrics writes the counters in the Prometheus text format.
 	Metrics(w io.Writer) error
@@ -37,6 +39,8 @@ type Session struct {
 	Mode []string // header lines, outermost first
 	User string   // "" is the local root
 	TTY  string
+	// Since is when a session that follows events began; zero: now.
+	Since time.Time
 }
 
 // Result is what a line leaves behind.

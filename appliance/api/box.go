@@ -14,23 +14,13 @@ import (
 	"viaduct/appliance/lang"
 )
 
-// Follower is a box whose log can be followed.
-type Follower interface {
-	// FollowLog calls each for every new line of the log until ctx ends or each fails.
-	FollowLog(ctx context.Context, each func(line string) error) error
-}
-
-// NewBackend joins the language and the box that it commands. Followers of events get the log when box is a Follower.
-func NewBackend(l *lang.Language, box lang.Box) Backend {
-	follow, _ := box.(Follower)
-	return &backend{lang: l, box: box, follow: follow}
-}
+// NewBackend joins the language and the box that it commands.
+func NewBackend(l *lang.Language, box lang.Box) Backend { return &backend{lang: l, box: box} }
 
 // backend is immutable.
 type backend struct {
-	lang   *lang.Language
-	box    lang.Box
-	follow Follower // nil: nothing to follow
+	lang *lang.Language
+	box  lang.Box
 }
 
 // session adds the account's class, as it is now.
@@ -114,7 +104,7 @@ var dummy = []byte("$2a$10$cSNeUkA.4FYpgHIsG7oLiOfVQX2ObDsnM4Kqlf21P.PFpkyiHJZwe
 func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply {
 	cfg := b.box.Running()
 	if r.User == "" {
-		return wire.LoginReply{OK: !r.Remote && factory(cfg), Idle: idle}
+		return wire.LoginReply{OK: !r.Remote && factory(cfg), Banner: cfg.Banner, Idle: idle}
 	}
 	a, hash := account(cfg, r.User), dummy
 	if a != nil && a.Password != "" {
@@ -142,13 +132,22 @@ func factory(cfg *config.Config) bool {
 	return true
 }
 
-// Events gives the log to followers of everything. Sessions get what they asked to debug, which is nothing so far.
-func (b *backend) Events(ctx context.Context, tty string, each func(wire.Event) error) error {
-	if tty != "" || b.follow == nil {
-		<-ctx.Done()
-		return ctx.Err()
+// Events gives the log to followers of everything. Sessions get what they debug.
+func (b *backend) Events(ctx context.Context, s *Session, each func(wire.Event) error) error {
+	if s.TTY != "" {
+		ls, ok := b.session(s)
+		if !ok {
+			return fmt.Errorf("account %q does not exist", s.User)
+		}
+		info := lang.SessionInfo{User: s.User, TTY: s.TTY, Class: ls.Class, Since: s.Since}
+		if info.Since.IsZero() {
+			info.Since = time.Now()
+		}
+		return b.box.Attend(ctx, info, func(text string) error {
+			return each(wire.Event{Time: time.Now(), Kind: "debug", Text: text})
+		})
 	}
-	return b.follow.FollowLog(ctx, func(line string) error {
+	return b.box.FollowLog(ctx, func(line string) error {
 		return each(wire.Event{Time: time.Now(), Kind: "log", Text: line})
 	})
 }

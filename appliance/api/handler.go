@@ -122,7 +122,12 @@ func (h handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	err := h.backend.Events(ctx, r.URL.Query().Get("tty"), func(e wire.Event) error {
+	q := r.URL.Query()
+	s := &Session{User: q.Get("user"), TTY: q.Get("tty")}
+	if t, err := time.Parse(time.RFC3339, q.Get("since")); err == nil {
+		s.Since = t
+	}
+	err := h.backend.Events(ctx, s, func(e wire.Event) error {
 		if err := enc.Encode(e); err != nil {
 			return err
 		}

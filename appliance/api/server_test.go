@@ -62,8 +62,8 @@ func (f *fake) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply {
 	return wire.LoginReply{OK: r.Password == "right", User: r.User}
 }
 
-func (f *fake) Events(ctx context.Context, tty string, each func(wire.Event) error) error {
-	each(wire.Event{Kind: "log", Text: "hello " + tty})
+func (f *fake) Events(ctx context.Context, s *Session, each func(wire.Event) error) error {
+	each(wire.Event{Kind: "log", Text: "hello " + s.TTY})
 	<-ctx.Done()
 	return ctx.Err()
 }

@@ -7,6 +7,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -20,6 +21,7 @@ type Config struct {
 	DNSServers []netip.Addr // dns-client server, in order of preference
 	SNTP       SNTP
 	Clock      LocalClock
+	Syslog     *Syslog // nil: the log stays in the box
 
 	Accounts           []*Account
 	LicenseAuthorities []*LicenseAuthority
@@ -53,10 +55,51 @@ type SNTPServer struct {
 
 func (s *SNTPServer) SetDefaults() { s.Port, s.Version = 123, 4 }
 
-// LocalClock is the offset of local time, used for printing only: logs and certificates are in UTC.
+// LocalClock is the offset of local time, for printing and for tables of times: logs and certificates are in UTC.
 type LocalClock struct {
 	Zone string // IANA name or "+01:00"; empty is UTC
 }
+
+// Zone returns the location of a configured zone: an IANA name or an offset such as +01:00; empty is UTC.
+func Zone(name string) (*time.Location, error) {
+	if t, err := time.Parse("-07:00", name); err == nil {
+		return t.Location(), nil
+	}
+	if name == "Local" {
+		return nil, fmt.Errorf("unknown time zone %q", name)
+	}
+	l, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("unknown time zone %q", name)
+	}
+	return l, nil
+}
+
+// Location is the zone in which people here read a clock, and in which tables of times are meant: UTC when none is set.
+func (c LocalClock) Location() *time.Location {
+	l, err := Zone(c.Zone)
+	if err != nil {
+		return time.UTC
+	}
+	return l
+}
+
+// Syslog is `syslog-client`: where the log is sent to (RFC 5424 over UDP).
+type Syslog struct {
+	Remotes  []SyslogRemote
+	Severity string // "error", "warning", "informational" (default), "debug": the least that is sent
+	Facility string // "local0" (default) to "local7"
+}
+
+func (s *Syslog) SetDefaults() { s.Severity, s.Facility = "informational", "local0" }
+
+// SyslogRemote is `remote HOST [PORT]`.
+type SyslogRemote struct {
+	Host string // name or address
+	Port uint16 // default 514
+}
+
+func (r *SyslogRemote) SetDefaults() { r.Port = 514 }
 
 // Account may log in at the console.
 type Account struct {

@@ -162,9 +162,11 @@ func (c *Client) call(ctx context.Context, path string, in, out any) error {
 	return nil
 }
 
-// Events calls each for what sbcd reports to this tty, until the connection or the context ends.
-func (c *Client) Events(ctx context.Context, tty string, each func(wire.Event)) error {
-	body, err := c.do(ctx, http.MethodGet, wire.PathEvents+"?tty="+url.QueryEscape(tty), nil)
+// Events calls each for what sbcd reports to the session of user on tty, until the connection or the context ends. For that
+// long the session counts as logged in.
+func (c *Client) Events(ctx context.Context, user, tty string, since time.Time, each func(wire.Event)) error {
+	q := url.Values{"tty": {tty}, "user": {user}, "since": {since.UTC().Format(time.RFC3339)}}
+	body, err := c.do(ctx, http.MethodGet, wire.PathEvents+"?"+q.Encode(), nil)
 	if err != nil {
 		return err
 	}

@@ -264,8 +264,9 @@ func (s *session) peek() string {
 // follow prints what sbcd reports to this session (debug output), through restarts of sbcd.
 func (s *session) follow(ctx context.Context, done chan<- struct{}) {
 	defer close(done)
+	began := time.Now()
 	for ctx.Err() == nil {
-		s.client.Events(ctx, s.tty, func(e wire.Event) { s.println(e.Text) })
+		s.client.Events(ctx, s.user, s.tty, began, func(e wire.Event) { s.println(e.Text) })
 		select {
 		case <-ctx.Done():
 		case <-time.After(2 * time.Second):

@@ -197,6 +197,8 @@ type Machine interface {
 	Ping(ctx context.Context, host string, report func(line string)) error
 	Lookup(ctx context.Context, host string) ([]string, error)
 	Sessions() []SessionInfo
+	// Attend keeps a session among Sessions, and gives it what it debugs, until ctx ends or each fails.
+	Attend(ctx context.Context, s SessionInfo, each func(text string) error) error
 	// Debug switches a topic on or off for the session on a terminal: "sip", "call", "route", "rtp", "tls" or "all".
 	Debug(tty, topic string, on bool) error
 }

@@ -217,7 +217,7 @@ func checkClock(c *checker) {
 	if c.env.Synced != nil && !*c.env.Synced {
 		c.add(c.at(c.cfg, "Enabled"), Warning, "the clock is not synchronised yet: certificates cannot be judged", "")
 	}
-	if _, err := Zone(c.cfg.Clock.Zone); err != nil {
+	if _, err := config.Zone(c.cfg.Clock.Zone); err != nil {
 		c.add(c.at(c.cfg, "Zone"), Error, err.Error(), "")
 	}
 }

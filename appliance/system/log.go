@@ -3,6 +3,7 @@ package system
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"sync"
 )
@@ -71,11 +72,11 @@ func (r *Ring) Follow(ctx context.Context, each func(line string) error) error {
 	}
 }
 
-// NewLog returns a logger that writes text lines to out and to the ring.
-func NewLog(level slog.Leveler, outs ...interface{ Write([]byte) (int, error) }) *slog.Logger {
-	handlers := make([]slog.Handler, len(outs))
-	for i, out := range outs {
-		handlers[i] = slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})
+// NewLog returns a logger that writes text lines to each of outs, and records to syslog.
+func NewLog(level slog.Leveler, syslog *Syslog, outs ...io.Writer) *slog.Logger {
+	handlers := []slog.Handler{syslog.Handler()}
+	for _, out := range outs {
+		handlers = append(handlers, slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
 	}
 	return slog.New(slog.NewMultiHandler(handlers...))
 }

@@ -1,15 +1,16 @@
 package system
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/metrics"
-	"slices"
 	"strings"
 	"time"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
 )
 
@@ -65,14 +66,11 @@ func (s *System) Lookup(ctx context.Context, host string) ([]string, error) {
 	return list, err
 }
 
-// Sessions are the consoles that are logged in.
-func (s *System) Sessions() []lang.SessionInfo {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []lang.SessionInfo
-	for _, i := range s.sessions {
-		list = append(list, i)
+// hostname is the configured name, or the last six digits of the serial number.
+func (s *System) hostname(cfg *config.Config) string {
+	serial := s.o.Board.SerialNumber()
+	if cfg.Hostname != "" || len(serial) < 6 {
+		return cmp.Or(cfg.Hostname, "sbc")
 	}
-	slices.SortFunc(list, func(a, b lang.SessionInfo) int { return a.Since.Compare(b.Since) })
-	return list
+	return strings.ToUpper(serial[len(serial)-6:])
 }

@@ -49,7 +49,8 @@ type Options struct {
 	ConfigFile string // read instead of the state directory's startup-config; "" is that one
 	Release    Release
 	Log        *slog.Logger
-	Ring       *Ring // where the log is kept for `show log`
+	Ring       *Ring   // where the log is kept for `show log`
+	Syslog     *Syslog // what sends it to servers; nil: nothing does
 	Language   *lang.Language
 }
 
@@ -79,7 +80,7 @@ type System struct {
 
 	mu       sync.Mutex
 	found    []lang.Problem // by the reconciler: what the kernel or a socket refused
-	sessions map[string]lang.SessionInfo
+	sessions sessions
 
 	strangers strangers
 }
@@ -97,13 +98,13 @@ func Open(o Options) (*System, error) {
 	s := &System{
 		o: o, log: o.Log, start: time.Now(), store: store, licenses: license.New(),
 		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1),
-		records: make(chan call.Record, 1000), sessions: map[string]lang.SessionInfo{},
+		records: make(chan call.Record, 1000),
 	}
 	s.running.Store(s.startup())
 	s.installLicenses()
 
 	s.resolver = names.New(func() []netip.AddrPort { return servers(s.Running()) })
-	s.relay = media.New(media.Options{Log: o.Log})
+	s.relay = media.New(media.Options{Log: s.engineLog(topicRTP)})
 	var kernel clock.Kernel // nil: the system's
 	if o.Board.Name() == "sim" {
 		kernel = clock.Observer{} // a development machine's clock is not ours to set
@@ -113,12 +114,12 @@ func Open(o Options) (*System, error) {
 		Load: store.SavedTime, Save: store.SaveTime,
 	})
 	s.sip = sipgw.New(sipgw.Options{
-		Log: o.Log, Resolver: s.resolver, PKI: s, UserAgent: "Viaduct SBC " + o.Release.Version,
+		Log: s.engineLog(topicSIP), Trace: s.trace, Resolver: s.resolver, PKI: s, UserAgent: "Viaduct SBC " + o.Release.Version,
 		OnInvite:        func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
 		OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
 	})
 	s.calls = call.New(call.Options{
-		Log: o.Log, SIP: s.sip, Media: call.Relay{Relay: s.relay}, Licenses: s.licenses, Config: s.Running, Resolved: s.resolver.Cached,
+		Log: s.engineLog(topicCall), SIP: s.sip, Media: call.Relay{Relay: s.relay}, Licenses: s.licenses, Config: s.Running, Resolved: s.resolver.Cached,
 		Record: s.record,
 	})
 	return s, nil
@@ -180,6 +181,9 @@ func (s *System) Run(ctx context.Context) error {
 		stops = append(stops, func() { cancel(); <-done })
 	}
 	engine("records", s.writeRecords)
+	if s.o.Syslog != nil {
+		engine("syslog", func(ctx context.Context) error { return s.o.Syslog.send(ctx, s.resolver.Lookup) })
+	}
 	engine("clock", s.clock.Run)
 	engine("network", func(ctx context.Context) error { return s.net.Run(ctx, s.link) })
 	engine("media", s.relay.Run)
@@ -236,6 +240,9 @@ func (s *System) reconcile(ctx context.Context) error {
 // apply brings the engines in line: network first, because sockets need its addresses, then the clock, then gateways with their
 // keys, registrations and probes.
 func (s *System) apply(cfg *config.Config) {
+	if s.o.Syslog != nil {
+		s.o.Syslog.apply(cfg.Syslog, s.hostname(cfg))
+	}
 	var found []lang.Problem
 	problem := func(severity lang.Severity, text string) {
 		found = append(found, lang.Problem{Severity: severity, Text: text})

@@ -128,7 +128,7 @@ func (s *System) Gateways() []lang.Gateway {
 
 // Trace is a dry run of the routing.
 func (s *System) Trace(start config.Dest, properties []lang.PropertyValue) (lang.Trace, error) {
-	c := route.Call{Time: time.Now()}
+	c := route.Call{Time: time.Now().In(s.Running().Clock.Location())}
 	for _, p := range properties {
 		c.Set(p.Property, p.Value)
 	}

@@ -204,7 +204,7 @@ func (b *toy) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply {
 	return wire.LoginReply{}
 }
 
-func (b *toy) Events(ctx context.Context, _ string, each func(wire.Event) error) error {
+func (b *toy) Events(ctx context.Context, _ *api.Session, each func(wire.Event) error) error {
 	for {
 		select {
 		case e := <-b.events:

@@ -7,7 +7,7 @@
 //	POST /v1/exec    ExecRequest  → a stream of Answer, one JSON object a line
 //	POST /v1/help    HelpRequest  → HelpReply
 //	POST /v1/login   LoginRequest → LoginReply
-//	GET  /v1/events  ?tty=NAME    → a stream of Event, one JSON object a line
+//	GET  /v1/events  ?tty=NAME&user=ACCOUNT&since=RFC3339 → a stream of Event, one JSON object a line
 //	GET  /metrics                 → text
 package wire
 

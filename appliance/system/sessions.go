@@ -1,0 +1,158 @@
+package system
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"viaduct/appliance/lang"
+)
+
+// The topics of `debug`.
+const (
+	topicSIP   = "sip"
+	topicCall  = "call"
+	topicRoute = "route"
+	topicRTP   = "rtp"
+	topicTLS   = "tls"
+)
+
+// sessions are the consoles that are logged in, and what each of them debugs. The zero value is empty.
+type sessions struct {
+	mu    sync.Mutex
+	list  []*session
+	topic [5]atomic.Int32 // how many debug each of topics: asked for every packet, so without a lock
+}
+
+var topics = [...]string{topicSIP, topicCall, topicRoute, topicRTP, topicTLS}
+
+type session struct {
+	lang.SessionInfo
+	debug map[string]bool
+	lines chan string
+}
+
+// waitingLines is how much a slow terminal may be behind before it misses lines: a page of SIP messages.
+const waitingLines = 500
+
+// rtpEvery is how often `debug rtp` shows counters.
+const rtpEvery = 5 * time.Second
+
+// Attend keeps a session in the list of `who` and gives it what it debugs, until ctx ends or each fails.
+func (s *System) Attend(ctx context.Context, info lang.SessionInfo, each func(text string) error) error {
+	x := &session{SessionInfo: info, debug: map[string]bool{}, lines: make(chan string, waitingLines)}
+	s.sessions.add(x)
+	defer s.sessions.remove(x)
+	counters := time.NewTicker(rtpEvery)
+	defer counters.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case l := <-x.lines:
+			if err := each(l); err != nil {
+				return err
+			}
+		case <-counters.C:
+			if s.sessions.debugs(x, topicRTP) {
+				s.showMedia(x)
+			}
+		}
+	}
+}
+
+// showMedia queues the counters of every call for a session that debugs rtp.
+func (s *System) showMedia(x *session) {
+	for _, c := range s.Calls() {
+		for _, l := range c.Legs {
+			x.show(topicRTP, fmt.Sprintf("call %s %s: %s to %s, %d in, %d out, %d lost, jitter %.1f ms",
+				c.ID, l.Interface, l.Local, l.Remote, l.PacketsIn, l.PacketsOut, l.Lost, l.JitterMS))
+		}
+	}
+}
+
+// Sessions are the consoles that are logged in, the oldest first.
+func (s *System) Sessions() []lang.SessionInfo {
+	s.sessions.mu.Lock()
+	defer s.sessions.mu.Unlock()
+	list := make([]lang.SessionInfo, len(s.sessions.list))
+	for i, x := range s.sessions.list {
+		list[i] = x.SessionInfo
+	}
+	slices.SortStableFunc(list, func(a, b lang.SessionInfo) int { return a.Since.Compare(b.Since) })
+	return list
+}
+
+// Debug switches a topic on or off for the session on a terminal; topic "all" is every one.
+func (s *System) Debug(tty, topic string, on bool) error { return s.sessions.set(tty, topic, on) }
+
+func (s *sessions) set(tty, topic string, on bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.list, func(x *session) bool { return x.TTY == tty })
+	if i < 0 {
+		return fmt.Errorf("this terminal shows no debug output: it needs a session at a keyboard")
+	}
+	for n, t := range topics {
+		if topic != t && topic != "all" || s.list[i].debug[t] == on {
+			continue
+		}
+		s.list[i].debug[t] = on
+		if on {
+			s.topic[n].Add(1)
+		} else {
+			s.topic[n].Add(-1)
+		}
+	}
+	return nil
+}
+
+func (s *sessions) add(x *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(s.list, x)
+}
+
+func (s *sessions) remove(x *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = slices.DeleteFunc(s.list, func(y *session) bool { return x == y })
+	for n, t := range topics {
+		if x.debug[t] {
+			s.topic[n].Add(-1)
+		}
+	}
+}
+
+func (s *sessions) debugs(x *session, topic string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return x.debug[topic]
+}
+
+// wanted reports whether some session debugs a topic.
+func (s *sessions) wanted(topic string) bool {
+	n := slices.Index(topics[:], topic)
+	return n >= 0 && s.topic[n].Load() > 0
+}
+
+// emit gives text to all sessions that debug a topic. It never blocks: a slow terminal misses lines.
+func (s *sessions) emit(topic, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.list {
+		if x.debug[topic] {
+			x.show(topic, text)
+		}
+	}
+}
+
+func (x *session) show(topic, text string) {
+	select {
+	case x.lines <- time.Now().UTC().Format("15:04:05.000") + " " + topic + ": " + text:
+	default:
+	}
+}
