@@ -7,9 +7,10 @@ STAMP   := $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.built=$(STAMP)
 
 # Debian packages of the independent peers that tests call with, by the program that each brings.
-PEERS := sipp:sip-tester baresip:baresip nft:nftables ssh:openssh-client
+PEERS := sipp:sip-tester baresip:baresip nft:nftables ssh:openssh-client \
+	qemu-system-aarch64:qemu-system-arm fsck.fat:dosfstools unsquashfs:squashfs-tools e2fsck:e2fsprogs
 
-.PHONY: build run test bench docs fuzz peers clean
+.PHONY: build run test bench docs fuzz peers image qemu flash clean
 
 build:
 	@mkdir -p build
@@ -40,6 +41,29 @@ peers:
 		root=; [ "$$(id -u)" = 0 ] || root=sudo; \
 		$$root apt-get update -q && DEBIAN_FRONTEND=noninteractive $$root apt-get install -qy --no-install-recommends $$missing; \
 	fi
+
+# The flashable image of a board: qemu-virt, uefi-arm64, rpi4, rpi5. See docs/image.md.
+BOARD ?= qemu-virt
+IMAGE := build/viaduct-$(BOARD).img
+EFI   := $(if $(filter uefi-arm64,$(BOARD)),build/systemd-bootaa64.efi)
+
+image: $(EFI)
+	@mkdir -p build
+	$(GO) run ./image/cmd/mkimage -board $(BOARD) -out $(IMAGE) -gz $(if $(EFI),-efi $(EFI)) \
+		-version '$(VERSION)' -commit '$(COMMIT)' -built '$(STAMP)'
+
+build/systemd-bootaa64.efi:
+	image/fetch-efi.sh $@
+
+# The image in an emulator, its serial line in this terminal. Ctrl-] cuts the power; the disk is kept for the next time.
+qemu: peers
+	@test -e $(IMAGE) || $(MAKE) image BOARD=$(BOARD)
+	$(GO) run ./image/cmd/qemu $(IMAGE)
+
+# The image to a medium: make flash BOARD=rpi4 DEV=/dev/sdX
+flash:
+	@test -n "$(DEV)" || { echo 'usage: make flash BOARD=... DEV=/dev/... [FORCE=1]'; exit 2; }
+	$(GO) run ./image/cmd/flash $(if $(FORCE),-force) $(IMAGE) $(DEV)
 
 clean:
 	rm -rf build

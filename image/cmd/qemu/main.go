@@ -1,0 +1,86 @@
+// Command qemu starts an image in an emulator, with the box's serial line in this terminal. See docs/image.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+
+	"golang.org/x/term"
+
+	"viaduct/image"
+)
+
+// leave is Ctrl-].
+const leave = 0x1d
+
+func main() {
+	ssh := flag.String("ssh", "127.0.0.1:2222", "`address` here that leads to 192.168.1.1:22 on port ethernet 0 0")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: qemu [-ssh ADDRESS] IMAGE")
+		os.Exit(2)
+	}
+	if err := run(flag.Arg(0), *ssh); err != nil {
+		fmt.Fprintln(os.Stderr, "qemu:", err)
+		os.Exit(1)
+	}
+}
+
+func run(disk, ssh string) error {
+	work, err := os.MkdirTemp("", "viaduct-qemu")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	cmd, err := image.Machine{
+		Disk: disk, Work: work,
+		LAN: image.Wire{Net: "192.168.1.0/24", Host: "192.168.1.2", Forwards: []string{ssh + "-192.168.1.1:22"}},
+		WAN: image.Wire{Net: "203.0.113.0/24", Host: "203.0.113.2"},
+	}.Command(ctx)
+	if err != nil {
+		return err
+	}
+	keys, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	fmt.Println("Ctrl-] cuts the power. The prompt comes after some ten seconds; press Enter then.")
+	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
+		state, err := term.MakeRaw(fd)
+		if err != nil {
+			return err
+		}
+		defer term.Restore(fd, state)
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() { // ends with the process
+		for b := make([]byte, 1); ; {
+			if _, err := io.ReadFull(os.Stdin, b); err != nil {
+				return
+			}
+			if b[0] == leave {
+				stop()
+				return
+			}
+			if _, err := keys.Write(b); err != nil {
+				return
+			}
+		}
+	}()
+	err = cmd.Wait()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

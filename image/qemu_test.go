@@ -1,0 +1,284 @@
+package image
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// One build serves all tests; the second one is for the comparison.
+var builtImage = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "viaduct-image-test")
+	if err != nil {
+		return "", err
+	}
+	return dir, buildTo(filepath.Join(dir, "box.img"))
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := builtImage(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+func buildTo(name string) error {
+	_, err := Build(Options{
+		Board: "qemu-virt", Out: name,
+		Release: Release{Version: "v9.8.7", Commit: "0123456789abcdef", Built: when},
+	})
+	return err
+}
+
+func TestTwoBuildsAreEqual(t *testing.T) {
+	dir, err := builtImage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := filepath.Join(t.TempDir(), "again.img")
+	if err := buildTo(again); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := hash(t, filepath.Join(dir, "box.img")), hash(t, again); a != b {
+		t.Errorf("%s and %s", a, b)
+	}
+}
+
+func hash(t *testing.T, name string) string {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// emulated is a box under power.
+type emulated struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	keys io.WriteCloser
+	more chan []byte // from the serial line; closed at its end
+	text bytes.Buffer
+	read int // of text
+}
+
+// slow bounds each step: an emulated processor, on a machine that does other things too.
+const slow = 2 * time.Minute
+
+// disk is a fresh copy of the image on a larger medium.
+func freshDisk(t *testing.T) string {
+	t.Helper()
+	dir, err := builtImage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "disk.img")
+	tool(t, "cp", "--sparse=always", filepath.Join(dir, "box.img"), name)
+	if err := os.Truncate(name, diskSize+256*mib); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func powerOn(t *testing.T, m Machine) *emulated {
+	t.Helper()
+	cmd, err := m.Command(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &emulated{t: t, cmd: cmd, more: make(chan []byte, 64)}
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		e.keys, err = cmd.StdinPipe()
+	}
+	cmd.Stderr = os.Stderr
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(e.more)
+		for r := bufio.NewReader(out); ; {
+			b := make([]byte, 4096)
+			n, err := r.Read(b)
+			if err != nil {
+				return
+			}
+			e.more <- b[:n]
+		}
+	}()
+	t.Cleanup(e.powerOff)
+	return e
+}
+
+// powerOff pulls the plug. What the box has not synced is gone.
+func (e *emulated) powerOff() {
+	if e.cmd.ProcessState != nil {
+		return
+	}
+	e.cmd.Process.Kill()
+	for range e.more { // the pipe must be read to its end before Wait
+	}
+	e.cmd.Wait()
+}
+
+// until reads the serial line until the pattern stands there, and returns all since the last time.
+func (e *emulated) until(pattern string) string {
+	e.t.Helper()
+	re := regexp.MustCompile(pattern)
+	deadline := time.After(slow)
+	for {
+		rest := e.text.Bytes()[e.read:]
+		if m := re.FindIndex(rest); m != nil {
+			e.read += m[1]
+			return string(rest[:m[1]])
+		}
+		select {
+		case b, ok := <-e.more:
+			if !ok {
+				e.t.Fatalf("the emulator ended; before %q:\n%s", pattern, rest)
+			}
+			e.text.Write(b)
+		case <-deadline:
+			e.t.Fatalf("no %q within %v; the line says:\n%s", pattern, slow, rest)
+		}
+	}
+}
+
+const prompt = `(?m)^\r?[\w-]+(\([\w./-]+\)(\[[^\]]*\])?)?[>#]$`
+
+// run runs one command and returns what it printed.
+func (e *emulated) run(line string) string {
+	e.t.Helper()
+	io.WriteString(e.keys, line+"\r")
+	text := e.until(prompt)
+	if strings.Contains(text, "\n% ") {
+		e.t.Errorf("%s: %s", line, text)
+	}
+	return text
+}
+
+// again runs a command until its answer holds the pattern: what a configuration sets off takes a moment.
+func (e *emulated) again(line, pattern string) {
+	e.t.Helper()
+	re := regexp.MustCompile(pattern)
+	var text string
+	for end := time.Now().Add(slow); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+		if text = e.run(line); re.MatchString(text) {
+			return
+		}
+	}
+	e.t.Fatalf("%s never said %q but:\n%s", line, pattern, text)
+}
+
+// freePort is a TCP port of this host.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// greeting is what answers at an address within a few seconds, "" when nothing does.
+func greeting(address string) string {
+	c, err := net.DialTimeout("tcp", address, 5*time.Second)
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	b := make([]byte, 8)
+	n, _ := io.ReadFull(c, b)
+	return string(b[:n])
+}
+
+const twoPorts = `context ip ROUTER
+  interface if_eth00
+    ipaddress if_eth00 192.168.1.1/24
+  interface if_eth01
+    ipaddress if_eth01 203.0.113.20/24
+port ethernet 0 0
+  bind interface ROUTER if_eth00
+  no shutdown
+port ethernet 0 1
+  bind interface ROUTER if_eth01
+  no shutdown
+end
+`
+
+// The whole way of a box: out of the emulator's reset with an empty data partition and a clock in 1970, configured over the serial
+// line, saved, unplugged, and the same again.
+func TestBoxKeepsItsConfigurationOverAPowerCut(t *testing.T) {
+	lan, wan := freePort(t), freePort(t)
+	m := Machine{
+		Disk: freshDisk(t), Work: t.TempDir(), Clock: "1970-01-01",
+		LAN: Wire{"192.168.1.0/24", "192.168.1.2", []string{lan + "-192.168.1.1:22"}},
+		WAN: Wire{"203.0.113.0/24", "203.0.113.2", []string{wan + "-203.0.113.20:22"}},
+	}
+	start := time.Now()
+	e := powerOn(t, m)
+	e.until(prompt)
+	t.Logf("first prompt after %.1f s", time.Since(start).Seconds())
+	if before := e.text.String(); strings.Contains(before, "init") || strings.Contains(before, "EXT4") {
+		t.Errorf("the serial line is not the console's alone:\n%s", before)
+	}
+	if v := e.run("show version"); !strings.Contains(v, "v9.8.7") || !strings.Contains(v, "qemu-virt") || !strings.Contains(v, "020000000010") {
+		t.Errorf("show version:\n%s", v)
+	}
+	if c := e.run("show clock"); !strings.Contains(c, "2026") {
+		t.Errorf("the clock stands before the build:\n%s", c)
+	}
+	e.run("no terminal more")
+	e.run("enable")
+	e.run("configure")
+	for line := range strings.Lines(twoPorts) {
+		e.run(strings.TrimSpace(line))
+	}
+	e.again("show ip interface", `eth00\s+up\s+192\.168\.1\.1/24`)
+	e.again("show ip interface", `eth01\s+up\s+203\.0\.113\.20/24`)
+	if l := e.run("show log"); strings.Contains(l, "level=ERROR") || strings.Contains(l, "level=WARN") {
+		t.Errorf("something is wrong on this kernel:\n%s", l)
+	}
+	e.run("copy running-config startup-config")
+	e.powerOff()
+
+	start = time.Now()
+	e = powerOn(t, m)
+	e.until(prompt)
+	t.Logf("prompt with a configuration after %.1f s", time.Since(start).Seconds())
+	e.again("show ip interface", `eth00\s+up\s+192\.168\.1\.1/24`)
+	e.again("show ip interface", `eth01\s+up\s+203\.0\.113\.20/24`)
+	if text, err := exec.Command("sgdisk", "-v", m.Disk).CombinedOutput(); err != nil || !strings.Contains(string(text), "No problems found") {
+		t.Errorf("partition table: %v\n%s", err, text)
+	}
+	if g := greeting(lan); !strings.HasPrefix(g, "SSH-2.0") {
+		t.Errorf("on the LAN side SSH says %q", g)
+	}
+	if g := greeting(wan); g != "" {
+		t.Errorf("on the WAN side SSH says %q", g)
+	}
+}
