@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
@@ -91,45 +89,6 @@ func (b *backend) Help(_ context.Context, s *Session, line string, cursor int) w
 		r.Choices[i] = wire.Choice{Word: c.Word, Help: c.Help}
 	}
 	return r
-}
-
-// idle is how long a session may be silent.
-const idle = 30 * time.Minute
-
-// dummy is compared where there is no account, so that its absence cannot be seen from the time that the answer takes.
-var dummy = []byte("$2a$10$cSNeUkA.4FYpgHIsG7oLiOfVQX2ObDsnM4Kqlf21P.PFpkyiHJZwe")
-
-// Login follows three rules: an account with a password wants it; one without gets in only where the box stands; and while
-// no account has a password, whoever stands at the box gets in without an account, which is how it leaves the factory.
-func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply {
-	cfg := b.box.Running()
-	if r.User == "" {
-		return wire.LoginReply{OK: !r.Remote && factory(cfg), Banner: cfg.Banner, Idle: idle}
-	}
-	a, hash := account(cfg, r.User), dummy
-	if a != nil && a.Password != "" {
-		hash = []byte(a.Password)
-	}
-	right := bcrypt.CompareHashAndPassword(hash, []byte(r.Password)) == nil
-	switch {
-	case a == nil:
-		right = false
-	case a.Password == "":
-		right = !r.Remote && r.Password == ""
-	}
-	if !right {
-		return wire.LoginReply{}
-	}
-	return wire.LoginReply{OK: true, User: r.User, Idle: idle}
-}
-
-func factory(cfg *config.Config) bool {
-	for _, a := range cfg.Accounts {
-		if a.Password != "" {
-			return false
-		}
-	}
-	return true
 }
 
 // Events gives the log to followers of everything. Sessions get what they debug.

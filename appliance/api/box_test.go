@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,10 @@ func TestLogin(t *testing.T) {
 		{Class: config.Administrator, Name: "admin", Password: hash(t, "right")},
 		{Class: config.Operator, Name: "open"},
 	}
+	set.PublicKeys = []*config.PublicKey{
+		{Account: "admin", Key: base64.StdEncoding.EncodeToString([]byte("a key"))},
+		{Account: "gone", Key: base64.StdEncoding.EncodeToString([]byte("its key"))},
+	}
 	for _, c := range []struct {
 		name string
 		cfg  *config.Config
@@ -66,7 +71,10 @@ func TestLogin(t *testing.T) {
 		{"a wrong password", set, wire.LoginRequest{User: "admin", Password: "wrong", Remote: true}, false},
 		{"an empty password", set, wire.LoginRequest{User: "admin", Remote: true}, false},
 		{"an unknown account", set, wire.LoginRequest{User: "nobody", Password: "right"}, false},
-		{"an account without a password at the box", set, wire.LoginRequest{User: "open"}, true},
+		{"an account without a password at the box has to choose one", set, wire.LoginRequest{User: "open"}, false},
+		{"a public key", set, wire.LoginRequest{User: "admin", PublicKey: []byte("a key"), Remote: true}, true},
+		{"another account's public key", set, wire.LoginRequest{User: "open", PublicKey: []byte("a key"), Remote: true}, false},
+		{"a deleted account's public key", set, wire.LoginRequest{User: "gone", PublicKey: []byte("its key"), Remote: true}, false},
 		{"the same over the network", set, wire.LoginRequest{User: "open", Remote: true}, false},
 		{"the same with some password", set, wire.LoginRequest{User: "open", Password: "x"}, false},
 	} {
@@ -74,6 +82,49 @@ func TestLogin(t *testing.T) {
 		if r.OK != c.ok || r.OK && r.User != c.r.User {
 			t.Errorf("%s: %+v, want %v", c.name, r, c.ok)
 		}
+	}
+}
+
+// choosing is a box whose configuration can be changed.
+type choosing struct{ accounts }
+
+func (b *choosing) Mutate(change func(*config.Config) (*config.Config, error)) error {
+	cfg, err := change(b.cfg)
+	b.cfg = cfg
+	return err
+}
+
+func TestANewPasswordIsChosen(t *testing.T) {
+	cfg := config.New()
+	cfg.Accounts = []*config.Account{{Class: config.Operator, Name: "anna b", Password: hash(t, "start"), Change: true}}
+	box := &choosing{accounts{cfg: cfg}}
+	b := NewBackend(lang.New(), box)
+	login := func(password, chosen string) wire.LoginReply {
+		return b.Login(t.Context(), wire.LoginRequest{User: "anna b", Password: password, NewPassword: chosen, Remote: true})
+	}
+	if r := login("start", ""); r.OK || !r.Change {
+		t.Errorf("without a new password: %+v", r)
+	}
+	if r := login("wrong", "a new password"); r.OK || r.Change {
+		t.Errorf("with a wrong password: %+v", r)
+	}
+	for _, bad := range []string{"short", "start", "with\nnewline"} {
+		if r := login("start", bad); r.OK || !r.Change || r.Banner == "" {
+			t.Errorf("%q: %+v", bad, r)
+		}
+	}
+	const chosen = `"quo ted\ encrypted`
+	if r := login("start", chosen); !r.OK {
+		t.Fatalf("%+v", r)
+	}
+	if r := login("start", ""); r.OK || r.Change {
+		t.Errorf("the old password still works: %+v", r)
+	}
+	if r := login(chosen, ""); !r.OK || r.Change {
+		t.Errorf("the new password: %+v", r)
+	}
+	if a := box.cfg.Accounts[0]; a.Class != config.Operator || a.Change || len(box.cfg.Accounts) != 1 {
+		t.Errorf("%+v", a)
 	}
 }
 

@@ -23,7 +23,9 @@ type Config struct {
 	Clock      LocalClock
 	Syslog     *Syslog // nil: the log stays in the box
 
+	Console            Console
 	Accounts           []*Account
+	PublicKeys         []*PublicKey
 	LicenseAuthorities []*LicenseAuthority
 
 	TLS      []*TLSProfile
@@ -37,7 +39,19 @@ type Config struct {
 }
 
 // New returns an empty configuration with every default set.
-func New() *Config { return &Config{} }
+func New() *Config {
+	c := &Config{}
+	c.SetDefaults()
+	return c
+}
+
+func (c *Config) SetDefaults() { c.Console.IdleTimeout = 1800 * seconds }
+
+// Console is what holds for every session at the command line.
+type Console struct {
+	IdleTimeout time.Duration // console idle-timeout: whole seconds; 0 is for ever
+	Telnet      uint16        // console telnet PORT; 0 off
+}
 
 // SNTP is `sntp-client` and its servers.
 type SNTP struct {
@@ -106,6 +120,15 @@ type Account struct {
 	Class    AccountClass
 	Name     string
 	Password Secret // stored as a bcrypt hash; "" cannot log in remotely
+	Change   bool   // the password must be changed at the next login
+}
+
+// PublicKey lets an account log in over SSH without its password.
+type PublicKey struct {
+	Account string
+	Type    string // "ssh-ed25519", ...
+	Key     string // base64, as in authorized_keys
+	Comment string
 }
 
 // AccountClass orders what an account may do: an operator looks, an administrator changes, a superuser also manages accounts.

@@ -118,7 +118,7 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 
 // take changes the running configuration by one line.
 func (l *Language) take(c *call, w layer, m *cli.Match) error {
-	if m.Stmt.Into == "Accounts" && !c.session.may(config.Superuser) && !c.session.openFactory(c.box.Running()) {
+	if (m.Stmt.Into == "Accounts" || m.Stmt.Into == "PublicKeys") && !c.session.may(config.Superuser) && !c.session.openFactory(c.box.Running()) {
 		return errors.New("only a superuser manages accounts")
 	}
 	err := c.box.Mutate(func(old *config.Config) (*config.Config, error) {

@@ -75,6 +75,8 @@ func randomValue(t *rapid.T, c Choice) string {
 		return rapid.SampledFrom([]string{`\+49123`, "default", `(00)?49(...)?$`, "sip:(.*)", "", "49 30", `"`, "4."}).Draw(t, "key")
 	case "time zone such as Europe/Berlin, or an offset such as +01:00":
 		return rapid.SampledFrom([]string{"Europe/Berlin", "+01:00", "UTC"}).Draw(t, "zone")
+	case "public key in base64, beginning with AAAA":
+		return "AAAAC3NzaC1lZDI1NTE5AAAAIE1hbnkgd29ya2VkIGFuZCBub25lIHdhcyB0aXJlZCEh"
 	case "Ed25519 public key in base64, 43 characters":
 		return "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 	}

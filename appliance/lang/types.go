@@ -2,6 +2,7 @@ package lang
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -87,6 +88,7 @@ var kinds = map[string]cli.Type{
 	"host":        {What: "host name or address", Parse: parseHost},
 	"digits":      {What: "digits", Parse: parseDigits},
 	"zone":        {What: "time zone such as Europe/Berlin, or an offset such as +01:00", Parse: parseZone},
+	"ssh-key":     {What: "public key in base64, beginning with AAAA", Parse: parseSSHKey},
 	"ed25519":     {What: "Ed25519 public key in base64, 43 characters", Parse: parseEd25519},
 	"number":      {What: "number", Parse: parseDigits},
 	"fingerprint": {What: "SHA-256 of a certificate, 64 hex digits", Parse: parseFingerprint},
@@ -258,6 +260,21 @@ func parseEd25519(w string, _ any) (any, error) {
 		return nil, errors.New("the key must be an Ed25519 public key in base64, 43 characters")
 	}
 	return w, nil
+}
+
+// parseSSHKey takes the second word of a line of authorized_keys: base64 of a key that names its own type first (RFC 4253, 6.6).
+func parseSSHKey(w string, _ any) (any, error) {
+	b, err := base64.StdEncoding.DecodeString(w)
+	if err == nil && len(b) > 4 {
+		if n := binary.BigEndian.Uint32(b); n > 0 && n < 64 && int(n)+4 < len(b) && sshKeyTypes[string(b[4:4+n])] {
+			return w, nil
+		}
+	}
+	return nil, errors.New("this is no SSH public key: it is the second word of a line in id_ed25519.pub, and begins with AAAA")
+}
+
+var sshKeyTypes = map[string]bool{
+	"ssh-ed25519": true, "ecdsa-sha2-nistp256": true, "ecdsa-sha2-nistp384": true, "ecdsa-sha2-nistp521": true, "ssh-rsa": true,
 }
 
 // parseHash takes a stored password: a bcrypt hash, or nothing for an account that has none yet.

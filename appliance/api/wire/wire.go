@@ -110,6 +110,11 @@ type LoginRequest struct {
 	Password string `json:"password"`
 	TTY      string `json:"tty"`
 	Remote   bool   `json:"remote"` // over the network: accounts without a password are refused
+	// NewPassword answers a reply with Change.
+	NewPassword string `json:"new_password,omitempty"`
+	// PublicKey, in the form of RFC 4253, 6.6, is asked instead of a password. The console has not yet seen that the other
+	// side holds the key, or has: that is its to check.
+	PublicKey []byte `json:"public_key,omitempty"`
 }
 
 // LoginReply says who may go on. A refusal gives no reason that tells an unknown account from a wrong password.
@@ -119,6 +124,8 @@ type LoginReply struct {
 	Banner string `json:"banner,omitempty"` // printed after a login, or before the question for one
 	// Idle is how long a silent session stays, in nanoseconds; 0 is for ever.
 	Idle time.Duration `json:"idle,omitempty"`
+	// Change: the password is right, but a new one must be chosen first. Banner says why one was not taken.
+	Change bool `json:"change,omitempty"`
 }
 
 // Event is something that happened, for debug output to a session and for followers.

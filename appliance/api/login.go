@@ -1,0 +1,116 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"viaduct/appliance/api/wire"
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
+)
+
+// dummy is compared where there is no account, so that its absence cannot be seen from the time that the answer takes.
+var dummy = []byte("$2a$10$cSNeUkA.4FYpgHIsG7oLiOfVQX2ObDsnM4Kqlf21P.PFpkyiHJZwe")
+
+// Login follows these rules: an account with a password wants it, or one of its public keys; one without gets in only where
+// the box stands, and chooses a password there; and while no account has a password, whoever stands at the box gets in
+// without an account, which is how it leaves the factory.
+func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply {
+	cfg := b.box.Running()
+	in := wire.LoginReply{OK: true, User: r.User, Idle: cfg.Console.IdleTimeout}
+	if r.User == "" {
+		in.OK = !r.Remote && factory(cfg)
+		in.Banner = cfg.Banner
+		if in.OK {
+			in.Banner = strings.TrimLeft(in.Banner+"\n"+openDoor, "\n")
+		}
+		return in
+	}
+	a := account(cfg, r.User)
+	if r.PublicKey != nil {
+		if a == nil || !hasKey(cfg, a.Name, r.PublicKey) {
+			return wire.LoginReply{}
+		}
+		return in
+	}
+	hash := dummy
+	if a != nil && a.Password != "" {
+		hash = []byte(a.Password)
+	}
+	right := bcrypt.CompareHashAndPassword(hash, []byte(r.Password)) == nil
+	switch {
+	case a == nil:
+		right = false
+	case a.Password == "":
+		right = !r.Remote && r.Password == ""
+	}
+	switch {
+	case !right:
+		return wire.LoginReply{}
+	case !a.Change && a.Password != "":
+		return in
+	case r.NewPassword == "":
+		return wire.LoginReply{Change: true, User: r.User}
+	}
+	if err := b.setPassword(a, r); err != nil {
+		return wire.LoginReply{Change: true, User: r.User, Banner: err.Error()}
+	}
+	in.Banner = "The new password is in force; `copy running-config startup-config` keeps it over a restart."
+	return in
+}
+
+// openDoor is said to whoever gets in without an account.
+const openDoor = "No account has a password yet: this line is open to everybody, and nobody gets in over the network.\n" +
+	"Set one: superuser NAME password PASSWORD"
+
+// shortestPassword is how many characters a password must have that is chosen at a login.
+const shortestPassword = 8
+
+// setPassword gives an account the password that its owner has chosen.
+func (b *backend) setPassword(a *config.Account, r wire.LoginRequest) error {
+	switch {
+	case r.NewPassword == r.Password:
+		return errors.New("the new password is the old one")
+	case len([]rune(r.NewPassword)) < shortestPassword:
+		return errors.New("the new password is too short: 8 characters at least")
+	case strings.ContainsFunc(r.NewPassword, func(c rune) bool { return c < ' ' || c == 0x7f }):
+		return errors.New("the new password holds a character that cannot be typed")
+	}
+	s := &lang.Session{Mode: []string{"enable", "configure"}, User: a.Name, Class: config.Superuser, TTY: r.TTY}
+	var out bytes.Buffer
+	line := string(a.Class) + " " + cli.Quote(a.Name) + " password " + quoted(r.NewPassword)
+	if _, err := b.lang.Exec(context.Background(), b.box, s, line, nil, &out); err != nil {
+		return errors.New("the new password is not taken: " + err.Error())
+	}
+	return nil
+}
+
+// quoted keeps a password that looks like a keyword, or like a quotation, one word.
+func quoted(password string) string {
+	return cli.Quote(" " + password)[:1] + cli.Quote(" " + password)[2:]
+}
+
+// hasKey reports whether a public key (in its wire form) is one of the account's.
+func hasKey(cfg *config.Config, name string, key []byte) bool {
+	for _, k := range cfg.PublicKeys {
+		if b, err := base64.StdEncoding.DecodeString(k.Key); k.Account == name && err == nil && bytes.Equal(b, key) {
+			return true
+		}
+	}
+	return false
+}
+
+func factory(cfg *config.Config) bool {
+	for _, a := range cfg.Accounts {
+		if a.Password != "" {
+			return false
+		}
+	}
+	return true
+}
