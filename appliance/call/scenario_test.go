@@ -65,7 +65,7 @@ func play(t *testing.T, s *scenario) {
 // describes reports whether a step says what the world is like. At the top of a file it is so before the box starts.
 func (s step) describes() bool {
 	switch s.words[0] {
-	case "config", "manual", "sdp", "name", "peer":
+	case "config", "manual", "sdp", "name", "peer", "forward":
 		return true
 	}
 	return len(s.words) > 1 && (s.words[1] == "is" || s.words[1] == "has" || s.words[1] == "refuses")
@@ -95,6 +95,12 @@ func (w *world) setUp(s step) {
 			w.fail(s, "%v", err)
 		}
 		w.addPeer(s.words[1], addr, s.words[3])
+	case "forward": // forward PUBLIC PRIVATE: a router before the box
+		for _, p := range w.peers {
+			if p.box.Addr() == netip.MustParseAddr(s.words[1]) {
+				p.box = netip.AddrPortFrom(netip.MustParseAddr(s.words[2]), p.box.Port())
+			}
+		}
 	default:
 		w.mood(s)
 	}

@@ -42,6 +42,9 @@ func checkTeams(c *checker) {
 	})
 }
 
+// maxTeamsName is the longest name of an SBC, in characters (teams.md A.1).
+const maxTeamsName = 63
+
 // narrowTrust returns the line to complain about when trusted networks leave out some of Microsoft's, or -1.
 func narrowTrust(trust []config.Source) int {
 	first := -1
@@ -67,6 +70,12 @@ func (c *checker) contactHost(i *config.SIPInterface, g *config.SIPGateway, gi *
 		}
 		c.in(gi, Warning, "Contact towards Teams holds an address: Teams answers 403 unless it holds the name in the certificate", fix)
 		return
+	}
+	if len(contact) > maxTeamsName {
+		c.add(w, Warning, fmt.Sprintf("Contact towards Teams has %d characters: Teams takes %d at most", len(contact), maxTeamsName), "")
+	}
+	if strings.HasSuffix(strings.ToLower("."+contact), ".onmicrosoft.com") {
+		c.add(w, Warning, "Contact towards Teams is a name in onmicrosoft.com, which Teams does not take for an SBC: use one in a domain of your own", "")
 	}
 	if i.Local.Host != "" && !strings.EqualFold(contact, i.Local.Host) {
 		c.add(w, Warning, fmt.Sprintf("Contact towards Teams says %s, but local is %s: Teams answers 403 unless Contact is the paired name in the certificate",
