@@ -359,12 +359,18 @@ func (g *loader) collect(byPort map[uint16]int) {
 		n := g.b.receive()
 		for i := range n {
 			p, _, stamp := g.b.packet(i)
+			if isRTCP(p[1]) {
+				continue
+			}
 			g.result.Received++
 			g.check(p, stamp)
 		}
 		m := g.a.receive()
 		for i := range m {
 			p, from, stamp := g.a.packet(i)
+			if isRTCP(p[1]) {
+				continue
+			}
 			g.result.Received++
 			c := &g.calls[byPort[from.port]]
 			index, _ := c.heardIndex.estimate(uint16(p[2])<<8 | uint16(p[3]))
