@@ -79,6 +79,9 @@ func (s *sshServer) channel(ctx context.Context, ch ssh.Channel, asks <-chan *ss
 // shell is a session at a terminal; it returns the exit status.
 func (s *sshServer) shell(ctx context.Context, scr *screen, who *ssh.Permissions, tty string) int {
 	scr.keys.idle, _ = time.ParseDuration(who.Extensions[extIdle])
+	if text := who.Extensions[extBanner]; text != "" {
+		scr.println(text)
+	}
 	if err := s.newSession(scr, who.Extensions[extUser], tty).run(ctx); !hangup(err) {
 		s.Log.Debug("ssh session ended", "peer", tty, "err", err)
 		return 1

@@ -17,6 +17,31 @@ const (
 // retry is how soon after a failure sbcd is asked again, besides the patience that a request has.
 const retry = 200 * time.Millisecond
 
+// choose asks for the password that replaces the first one; the reply is not OK when none was chosen.
+func (c *console) choose(ctx context.Context, scr *screen, q wire.LoginRequest) (r wire.LoginReply, err error) {
+	say := mustChange
+	for range chooseTries {
+		scr.println(say)
+		var both [2]string
+		for i, prompt := range [...]string{"New password: ", "Again: "} {
+			var state lineState
+			if both[i], state, err = scr.password(prompt); err != nil || state.mark != entered {
+				return wire.LoginReply{}, nil // the terminal's end is met again by whoever reads next
+			}
+		}
+		if both[0] != both[1] {
+			say = differ
+			continue
+		}
+		q.NewPassword = both[0]
+		if r, err = c.client.Login(ctx, q); err != nil || r.OK {
+			return r, err
+		}
+		say = r.Banner
+	}
+	return wire.LoginReply{}, nil
+}
+
 // login asks at a screen who is there until somebody is let in, and returns the reply. While no account has a password it
 // asks nobody. The error is the terminal's.
 func (c *console) login(ctx context.Context, scr *screen, tty string) (wire.LoginReply, error) {
@@ -65,7 +90,16 @@ func (c *console) login(ctx context.Context, scr *screen, tty string) (wire.Logi
 		if err != nil {
 			continue
 		}
+		if r.Change {
+			r, err = c.choose(ctx, scr, wire.LoginRequest{User: user, Password: password, TTY: tty})
+			if err != nil {
+				continue
+			}
+		}
 		if r.OK {
+			if r.Banner != "" {
+				scr.println(r.Banner)
+			}
 			return r, nil
 		}
 		select {

@@ -10,13 +10,11 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
-
-	"viaduct/appliance/api/wire"
 )
 
 const (
 	handshakeTime = 20 * time.Second // from the connection to the password, as OpenSSH's LoginGraceTime, but stricter
-	maxTries      = 4                // passwords a connection
+	maxTries      = 8                // keys and passwords a connection: an agent offers all the keys that it has
 	maxPeers      = 32               // connections at once
 	maxPeersEach  = 8                // of one source
 	maxChannels   = 4                // sessions of one connection
@@ -151,12 +149,6 @@ func (s *sshServer) leave(c net.Conn) {
 	delete(s.peers, c)
 }
 
-// Extensions of the permissions that a login leaves.
-const (
-	extUser = "user"
-	extIdle = "idle"
-)
-
 // serve is one connection.
 func (s *sshServer) serve(ctx context.Context, c net.Conn, from netip.Addr) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -204,56 +196,4 @@ func (s *sshServer) serve(ctx context.Context, c net.Conn, from netip.Addr) {
 	}
 	cancel()
 	running.Wait()
-}
-
-// config is the handshake of one connection. The identity is taken from the permissions that the callback that succeeded
-// has returned, never from a variable: a client may offer many.
-func (s *sshServer) config(ctx context.Context, from netip.Addr) *ssh.ServerConfig {
-	check := func(user, password string) (*ssh.Permissions, error) {
-		if s.bans.banned(from) {
-			return nil, errors.New("banned")
-		}
-		r, err := s.client.Login(ctx, wire.LoginRequest{User: user, Password: password, TTY: "ssh " + from.String(), Remote: true})
-		switch {
-		case err != nil:
-			return nil, err
-		case user == "" || !r.OK:
-			if s.bans.wrong(from) {
-				s.Log.Warn("too many wrong passwords", "peer", from.String())
-			}
-			select {
-			case <-time.After(badPassword):
-			case <-ctx.Done():
-			}
-			return nil, errors.New("wrong account or password")
-		}
-		s.bans.right(from)
-		return &ssh.Permissions{Extensions: map[string]string{extUser: r.User, extIdle: r.Idle.String()}}, nil
-	}
-	cfg := &ssh.ServerConfig{
-		MaxAuthTries:  maxTries,
-		ServerVersion: "SSH-2.0-Viaduct",
-		PasswordCallback: func(m ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
-			return check(m.User(), string(password))
-		},
-		KeyboardInteractiveCallback: func(m ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
-			answers, err := ask("", "", []string{"Password: "}, []bool{false})
-			if err != nil || len(answers) != 1 {
-				return nil, errors.New("no password given")
-			}
-			return check(m.User(), answers[0])
-		},
-		BannerCallback: func(ssh.ConnMetadata) string {
-			r, err := s.client.Login(ctx, wire.LoginRequest{TTY: "ssh " + from.String(), Remote: true})
-			switch {
-			case err != nil:
-				return fmt.Sprintf("%v\r\n", err)
-			case r.Banner != "":
-				return printable(r.Banner) + "\r\n"
-			}
-			return ""
-		},
-	}
-	cfg.AddHostKey(s.key)
-	return cfg
 }
