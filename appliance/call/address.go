@@ -43,6 +43,19 @@ func parseAddress(uri string) address {
 	return address{User: user, Host: u.Host, Port: u.Port}
 }
 
+// separator is what stands between a URI and one more header in it.
+func separator(uri string) string {
+	if strings.Contains(uri, "?") {
+		return "&"
+	}
+	return "?"
+}
+
+// escapeHeader writes the value of a header inside a URI (RFC 3261 19.1.1).
+func escapeHeader(v string) string {
+	return strings.NewReplacer("+", "%20", "%2A", "*").Replace(url.QueryEscape(v))
+}
+
 // escapeUser writes a user part: unreserved and user-unreserved characters of RFC 3261 25.1 stand, all others are escaped.
 func escapeUser(user string) string {
 	const stand = "-_.!~*'()&=+$,;?/"

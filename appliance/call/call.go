@@ -3,6 +3,7 @@ package call
 import (
 	"errors"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"viaduct/appliance/config"
@@ -35,9 +36,14 @@ type call struct {
 	noAnswer *time.Timer // hunting: this attempt has not answered at all
 	early    *time.Timer // 183 came, but no voice yet
 	alerted  bool        // an attempt has got 18x
-	ringing  bool        // the caller has been told
-	last     failure     // of the attempt before this one
-	over     bool
+	transfer *transfer   // REFER that is acted upon; nil: none
+	refers   int         // REFERs that were accepted
+	pushed   bool        // the call was to be handed back, see pushBack
+	union    *union      // with another call, see bridge.go; nil: none
+
+	ringing bool    // the caller has been told
+	last    failure // of the attempt before this one
+	over    bool
 
 	record Record
 }
@@ -71,6 +77,8 @@ func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
 		c.fromCaller(e)
 	case l == c.b.leg:
 		c.fromCallee(e)
+	case c.transfer != nil && l == c.transfer.next.leg:
+		c.fromNext(e)
 	}
 	// Any other leg is an attempt that was given up: its failure was expected, and a 200 that crossed our CANCEL is
 	// acknowledged and ended by sipgw.
@@ -86,6 +94,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	}
 	c.a.profile = c.profile(c.a.iface)
 	c.props = properties(c.a.iface, &in.Request)
+	c.a.refers = allows(in.Request.Headers, "REFER")
 	c.origin = originOf(&in.Request, in.Hops)
 	c.record.Calling, c.record.Called = c.props.CallingE164, c.props.CalledE164
 	c.record.CallID = in.Request.CallID
@@ -173,6 +182,9 @@ func (c *call) fromCaller(e sipgw.Event) {
 		c.finish()
 	case sipgw.Acked:
 		c.answered(&c.a, e.ContentType, e.Body)
+		c.pushBack()
+	case sipgw.Notified:
+		c.handedBack(e)
 	case sipgw.Ended:
 		c.ended(&c.a, &c.b, e)
 	default:
@@ -219,6 +231,9 @@ func (c *call) fromMedia(e media.Event) {
 
 // ended hangs up the other side after one has.
 func (c *call) ended(x, y *side, e sipgw.Ended) {
+	if c.leaves(x) {
+		return
+	}
 	who := "caller"
 	if x == &c.b {
 		who = "callee"
@@ -258,6 +273,11 @@ func (c *call) refuse(f failure) {
 		c.record.end("callee", f.code, f.text)
 	}
 	c.log.Info("call refused", "code", f.code, "err", f.text)
+	if c.a.up { // early-connect: the caller has been listening to an announcement
+		c.a.leg.Bye(reasonHeader("SIP;cause=" + strconv.Itoa(f.code))...)
+		c.finish()
+		return
+	}
 	var headers []sipgw.Header
 	if f.retry > 0 {
 		headers = append(headers, sipgw.Header{Name: "Retry-After", Value: seconds(f.retry)})
@@ -276,6 +296,10 @@ func (c *call) finish() {
 	}
 	c.over = true
 	c.settled()
+	c.dropTransfer()
+	c.part(c.record.Reason)
+	c.a.unbridge()
+	c.b.unbridge()
 	stop(c.noAnswer)
 	stop(c.early)
 	if c.media != nil {

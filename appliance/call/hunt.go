@@ -198,6 +198,11 @@ func (c *call) earlyMedia() {
 	}
 	c.a.early = true
 	stop(c.early)
+	if c.a.iface.EarlyConnect {
+		c.a.up = true
+		c.a.leg.Answer(body)
+		return
+	}
 	c.ring(183, "Session Progress", body)
 }
 
@@ -216,6 +221,14 @@ func (c *call) connect(e sipgw.Answered) {
 		fail(&sdp.Error{Code: 488, Text: "the answer holds no usable description"})
 		return
 	}
+	c.b.refers = allows(e.Headers, "REFER")
+	if err := c.answerCaller(); err != nil {
+		fail(err)
+	}
+}
+
+// answerCaller connects the caller with the callee, who has answered.
+func (c *call) answerCaller() error {
 	var body []byte
 	var err error
 	if c.a.remote == nil {
@@ -224,8 +237,7 @@ func (c *call) connect(e sipgw.Answered) {
 		body, err = c.answer(&c.a, &c.b)
 	}
 	if err != nil {
-		fail(err)
-		return
+		return err
 	}
 	c.a.up = true
 	c.settled()
@@ -233,4 +245,5 @@ func (c *call) connect(e sipgw.Answered) {
 	c.record.attempt(failure{code: 200})
 	c.a.leg.Answer(body)
 	c.log.Info("connected", "if", c.b.iface.Name)
+	return nil
 }

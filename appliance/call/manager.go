@@ -30,6 +30,7 @@ type Signalling interface {
 	Invite(sipgw.Owner, sipgw.Invite) *sipgw.Leg
 	Available(iface string) bool
 	LocalAddr(iface string) netip.Addr
+	Dialog(iface string, r sipgw.Replaces) *sipgw.Leg
 }
 
 // Media is the part of a media.Relay that calls use.
@@ -100,6 +101,10 @@ func (m *Manager) Run(ctx context.Context) error {
 
 // OnInvite takes a new call: sipgw.Options.OnInvite.
 func (m *Manager) OnInvite(in *sipgw.Incoming) {
+	if in.Replaces != nil {
+		m.onReplaces(in)
+		return
+	}
 	c := newCall(m, in)
 	m.mu.Lock()
 	if m.stopping {

@@ -24,8 +24,10 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 		c.log.Warn("re-INVITE refused", "leg", x.which.String(), "code", e.Code, "err", e.Err)
 	case sipgw.Info:
 		x.leg.Respond(e.ID, 200, "OK", nil)
+	case sipgw.Acked: // our 200 was an offer
+		c.answered(x, e.ContentType, e.Body)
 	case sipgw.Refer:
-		x.leg.Respond(e.ID, 603, "Declined", nil)
+		c.refer(x, y, e)
 	}
 }
 
@@ -64,7 +66,9 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 	x.lastTaken = bytes.Clone(e.Body)
 	x.holds = offer.Audio.Held || offer.Audio.Direction != sdp.SendRecv
 	x.leg.Respond(e.ID, 200, "OK", body)
-	c.hold(y, wantedBy(offer, y.iface.HoldMethod))
+	if !c.holdBeyond(y, offer) {
+		c.hold(y, wantedBy(offer, y.iface.HoldMethod))
+	}
 }
 
 // reanswer answers an offer inside the dialog with the codec and key in use.

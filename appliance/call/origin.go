@@ -138,6 +138,18 @@ func isTeams(i *config.SIPInterface) bool {
 		slices.ContainsFunc(i.Trust, func(s config.Source) bool { return s.Teams })
 }
 
+// allows reports whether a message's Allow header names a method.
+func allows(headers func(string) []string, method string) bool {
+	for _, v := range headers("Allow") {
+		for m := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(m), method) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // param is a parameter of a list such as "a=1;b=2", without quotes.
 func param(params, name string) string {
 	for p := range strings.SplitSeq(params, ";") {

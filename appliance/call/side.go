@@ -30,6 +30,9 @@ type side struct {
 	local, remote *sdp.Session // last description sent and taken
 	choice        *sdp.Choice  // what the last offer and answer agreed
 
+	bridge *bridge // media of a peer that came by transfer; nil: the call's own session
+	refers bool    // the peer allows REFER
+
 	up    bool // answered
 	early bool // leg A: our answer went out in a 183
 	voice bool // packets have come
@@ -82,7 +85,8 @@ func (c *call) open(s *side) error {
 			}
 		}
 	}
-	ports, err := c.media.Open(s.which, options)
+	session, which := c.relay(s)
+	ports, err := session.Open(which, options)
 	if err != nil {
 		return fmt.Errorf("open media port of %s: %w", s.iface.Name, err)
 	}
@@ -186,7 +190,11 @@ func (c *call) apply(s *side) error {
 		Rate:     ch.Codec.Rate,
 		Latch:    true,
 	}
-	return c.media.Set(s.which, p)
+	session, which := c.relay(s)
+	if err := session.Set(which, p); err != nil || s.bridge == nil {
+		return err
+	}
+	return s.bridge.connect(c, s)
 }
 
 func key(k *sdp.Crypto) *media.Key {

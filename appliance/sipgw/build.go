@@ -205,6 +205,9 @@ func render(req *sip.Request, via string) []byte {
 	return b.Bytes()
 }
 
+// Phrase is the reason phrase of a status code, as RFC 3261 21 has it.
+func Phrase(code int) string { return reasonPhrase(code) }
+
 func reasonPhrase(code int) string {
 	if p, ok := phrases[code]; ok {
 		return p

@@ -229,6 +229,9 @@ func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...H
 		l.next()
 	default:
 		delete(l.pending, id)
+		if tx.req.Method == sip.REFER && code/100 == 2 {
+			h = append(l.identity(), h...) // it begins a subscription (RFC 3515 2.4.1)
+		}
 		l.respond(tx, code, reason, body, "", h)
 	}
 }
