@@ -517,7 +517,7 @@ func TestAFloodOnOnePort(t *testing.T) {
 		}
 	}()
 	time.Sleep(50 * time.Millisecond) // the shield is up after the first few strangers; until then one packet may find the buffer full
-	for range 50 { // a second of voice
+	for range 50 {                    // a second of voice
 		for _, c := range []*callOf{victim, other} {
 			c.a.send(8)
 			c.b.send(8)

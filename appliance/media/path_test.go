@@ -1,0 +1,88 @@
+package media
+
+import (
+	"net/netip"
+	"testing"
+)
+
+// path is a thread's way of a packet without the system calls: SRTP comes in on A, RTP on B.
+type path struct {
+	t       *thread
+	s       *Session
+	peer    *crypter
+	send    *keys
+	a, b    address
+	seq     uint64
+	packets int
+}
+
+func newPath(t testing.TB) *path {
+	t.Helper()
+	r := New(Options{})
+	p := &path{t: r.threads[0], s: r.NewSession(), peer: newCrypter()}
+	t.Cleanup(func() { p.s.Close() })
+	p.t.prepared.Do(func() {}) // no raw socket: nothing leaves
+	p.t.batch.raw = 1 << 30
+	for side, host := range []string{"127.0.0.3", "127.0.0.4"} {
+		if _, err := p.s.Open(Side(side), PortOptions{Addr: netip.MustParseAddr(host), First: 20000, Last: 29999}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	local, remote := randomKey(AES80), randomKey(AES80)
+	a, b := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("127.0.0.2:9")
+	p.a, p.b = addressOf(a), addressOf(b)
+	pa := Params{Remote: a, Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: true, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
+	if err := p.s.Set(A, pa); err != nil {
+		t.Fatal(err)
+	}
+	pa.Remote, pa.LocalKey, pa.RemoteKey, pa.Latch = b, nil, nil, false
+	if err := p.s.Set(B, pa); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if p.send, err = newKeys(remote); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// both relays one packet each way.
+func (p *path) both() {
+	p.seq++
+	p.t.now += 20_000_000
+	slot := p.t.input.slot(0)[headroom:]
+	fillLoad(slot, 7, p.seq, 0)
+	n := p.peer.protect(p.send, slot, 172, 12, p.seq)
+	p.t.slot = 0
+	p.t.receive(p.s.legs[A].ports[rtp], slot[:n], p.a)
+	slot = p.t.input.slot(1)[headroom:]
+	fillLoad(slot, 8, p.seq, 0)
+	p.t.slot = 1
+	p.t.receive(p.s.legs[B].ports[rtp], slot[:172], p.b)
+	p.packets += p.t.batch.n
+	p.t.batch.n = 0
+}
+
+func TestNoAllocationPerPacket(t *testing.T) {
+	p := newPath(t)
+	for range 10 {
+		p.both() // the first packets latch and report
+	}
+	p.packets = 0
+	if n := testing.AllocsPerRun(1000, p.both); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if p.packets != 2*1001 {
+		t.Errorf("%d packets left: %+v", p.packets, p.s.legs[A].stats)
+	}
+}
+
+// BenchmarkRelayPacket is a packet each way, headers and checksums included, without system calls; one further protection is the
+// peer's.
+func BenchmarkRelayPacket(b *testing.B) {
+	p := newPath(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.both()
+	}
+}
