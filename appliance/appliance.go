@@ -26,6 +26,8 @@ type Options struct {
 	Release    system.Release
 	Level      slog.Level
 	LogTo      io.Writer // besides the ring that `show log` reads
+	Rescue     string    // file in which a console leaves orders while it gets no answers; "": none
+	ConsoleUID int       // user of consoled once it has dropped its privileges; 0: it keeps them
 }
 
 // Run runs the box until ctx ends. A reload starts it again in place.
@@ -45,11 +47,12 @@ func Run(ctx context.Context, b board.Board, o Options) error {
 func once(ctx context.Context, b board.Board, o Options, language *lang.Language, log *slog.Logger, ring *system.Ring, syslog *system.Syslog) error {
 	box, err := system.Open(system.Options{
 		Board: b, StateDir: o.StateDir, ConfigFile: o.ConfigFile, Release: o.Release, Log: log, Ring: ring, Syslog: syslog, Language: language,
+		Rescue: o.Rescue,
 	})
 	if err != nil {
 		return err
 	}
-	server, err := api.Listen(api.Options{Socket: o.Socket, Log: log}, api.NewBackend(language, box))
+	server, err := api.Listen(api.Options{Socket: o.Socket, UID: o.ConsoleUID, Log: log}, api.NewBackend(language, box))
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", o.Socket, err)
 	}

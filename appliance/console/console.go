@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -24,7 +25,7 @@ type Options struct {
 	Socket string   // sbcd's
 	Serial []string // devices of serial lines, 115200 8N1
 	SSH    []string // addresses to listen on, "192.168.1.1:22"
-	State  string   // folder of the SSH host key, made when it is missing
+	State  string   // folder of the SSH host key and of what was typed, made when it is missing
 	Log    *slog.Logger
 }
 
@@ -45,7 +46,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &console{Options: o, client: NewClient(o.Socket, patience), histories: &histories{}}
+	c := &console{Options: o, client: NewClient(o.Socket, patience), histories: &histories{dir: filepath.Join(o.State, "history")}, rescue: newRescue(o.Socket)}
 	var server *sshServer
 	if len(o.SSH) > 0 {
 		var err error
@@ -74,6 +75,7 @@ type console struct {
 	Options
 	client    *Client
 	histories *histories
+	rescue    *rescue
 }
 
 // newSession makes a session of a user who has been let in.
@@ -82,5 +84,6 @@ func (c *console) newSession(scr *screen, user, tty string) *session {
 		shell:   shell{client: c.client, user: user, tty: tty},
 		screen:  scr,
 		history: c.histories.get(user),
+		rescue:  c.rescue,
 	}
 }

@@ -1,12 +1,16 @@
 package console
 
 import (
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 )
 
-// histories keeps what each account typed, for as long as consoled runs. Sessions of one account share it.
+// histories keeps what each account typed. Sessions of one account share it; it is written when a session ends.
 type histories struct {
+	dir  string // "": kept for as long as consoled runs
 	lock sync.Mutex
 	of   map[string]*history
 }
@@ -20,6 +24,10 @@ func (h *histories) get(user string) *history {
 	one := h.of[user]
 	if one == nil {
 		one = &history{}
+		if h.dir != "" {
+			one.file = filepath.Join(h.dir, "of-"+url.PathEscape(user))
+			one.load()
+		}
 		h.of[user] = one
 	}
 	return one
@@ -27,8 +35,10 @@ func (h *histories) get(user string) *history {
 
 // history is the last lines of an account. It serves x/term, which reads it under its own rules; the session adds.
 type history struct {
+	file  string // "": nowhere
 	lock  sync.Mutex
 	lines []string // oldest first
+	fresh bool     // there are lines that the file does not have
 }
 
 const (
@@ -36,11 +46,49 @@ const (
 	historyLine  = 1024 // bytes of a line that is worth keeping
 )
 
+func (h *history) load() {
+	text, err := os.ReadFile(h.file)
+	if err != nil {
+		return // nobody has typed anything yet
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimRight(line, "\n"); line != "" && notText(line) == "" && len(line) <= historyLine {
+			h.lines = append(h.lines, line)
+		}
+	}
+	h.lines = h.lines[max(0, len(h.lines)-historyLines):]
+}
+
+// save writes the file when there is something new; losing it is worth no more than an error.
+func (h *history) save() error {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	if h.file == "" || !h.fresh {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(h.file), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(h.file+".new", []byte(strings.Join(h.lines, "\n")+"\n"), 0o600); err != nil {
+		return err
+	}
+	h.fresh = false
+	return os.Rename(h.file+".new", h.file)
+}
+
+// secretWords are in lines that hold a secret, and are not kept.
+var secretWords = []string{"password", "pass-phrase"}
+
 // remember adds a typed line, except empty ones, repetitions, and lines that hold a secret.
 func (h *history) remember(line string) {
 	line = strings.TrimSpace(line)
-	if line == "" || len(line) > historyLine || strings.Contains(line, "password") || strings.Contains(line, "passphrase") {
+	if line == "" || len(line) > historyLine || notText(line) != "" {
 		return
+	}
+	for _, w := range secretWords {
+		if strings.Contains(line, w) {
+			return
+		}
 	}
 	h.lock.Lock()
 	defer h.lock.Unlock()
@@ -50,7 +98,7 @@ func (h *history) remember(line string) {
 	if len(h.lines) == historyLines {
 		h.lines = append(h.lines[:0], h.lines[1:]...)
 	}
-	h.lines = append(h.lines, line)
+	h.lines, h.fresh = append(h.lines, line), true
 }
 
 // Add is x/term's; it is called for blocks and answers, too, so the session calls remember instead.

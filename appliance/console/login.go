@@ -49,15 +49,15 @@ func (c *console) login(ctx context.Context, scr *screen, tty string) (wire.Logi
 	open, err := c.client.Login(ctx, wire.LoginRequest{TTY: tty})
 	for {
 		if err != nil {
+			scr.print(c.rescue.why())
 			scr.println(fmt.Sprintf("%% %v; waiting for it", err))
+			scr.print("Keys that work meanwhile:\n" + c.rescue.menu(false))
 		}
 		for err != nil {
 			if e := scr.keys.ended(); e != nil {
 				return wire.LoginReply{}, e
 			}
-			select {
-			case <-time.After(retry):
-			case <-ctx.Done():
+			if c.rescue.pressed(ctx, scr); ctx.Err() != nil {
 				return wire.LoginReply{}, ctx.Err()
 			}
 			open, err = c.client.Login(ctx, wire.LoginRequest{TTY: tty})

@@ -19,6 +19,8 @@ type session struct {
 	queue   []string // pasted lines that are not run yet
 	pasted  int      // lines since the keyboard was last quiet that no fingers typed
 	bad     int      // lines in a row that were no text
+	rescue  *rescue
+	down    bool // sbcd did not answer the last line
 }
 
 // pasteEnd is how long the keyboard must be quiet for a paste to be over.
@@ -29,6 +31,7 @@ func (s *session) run(ctx context.Context) error {
 	s.more = true
 	s.term.History = s.history
 	s.term.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) { return s.key(ctx, line, pos, key) }
+	defer s.history.save() // an error is a full or missing disk, about which sbcd complains enough
 	defer func() {
 		s.term.History = noHistory{}
 		s.term.AutoCompleteCallback = nil
@@ -42,6 +45,7 @@ func (s *session) run(ctx context.Context) error {
 	}()
 	if err := s.refresh(ctx); err != nil {
 		s.println(explain(err))
+		s.explainDown(err)
 		s.prompt = "> "
 	}
 	for !s.exit {
@@ -90,6 +94,7 @@ func (s *session) step(ctx context.Context) error {
 		s.exit = true
 	case state.bad != "":
 		s.refuse(state.bad)
+	case s.down && s.local() && s.rescue.typed(s.screen, line):
 	default:
 		s.bad = 0
 		s.history.remember(line)
@@ -134,6 +139,7 @@ func (s *session) exec(ctx context.Context, lines []string, pasted bool) {
 		}
 	})
 	s.queue = append(lines[ran:len(lines):len(lines)], s.queue...)
+	s.down = false
 	switch {
 	case err == nil && s.collect != nil && ran > 0:
 		s.keys.onInterrupt(nil)
@@ -153,6 +159,24 @@ func (s *session) exec(ctx context.Context, lines []string, pasted bool) {
 			s.println(fmt.Sprintf("%% %d more pasted lines were not run", n))
 			s.queue = nil
 		}
+		s.explainDown(err)
+	}
+}
+
+// local reports whether the session's terminal is at the box.
+func (s *session) local() bool {
+	return !strings.HasPrefix(s.tty, "ssh") && !strings.HasPrefix(s.tty, "telnet")
+}
+
+// explainDown says why sbcd may not answer, and what can be done about it.
+func (s *session) explainDown(err error) {
+	var down *Down
+	if !errors.As(err, &down) {
+		return
+	}
+	if s.down = true; s.local() {
+		s.print(s.rescue.why())
+		s.print("Words that work meanwhile:\n" + s.rescue.menu(true))
 	}
 }
 

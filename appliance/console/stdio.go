@@ -44,7 +44,7 @@ func Stdio(ctx context.Context, socket string, in, out *os.File) error {
 			}
 		}
 	}()
-	c := &console{client: NewClient(socket, patience), histories: &histories{}}
+	c := &console{client: NewClient(socket, patience), histories: &histories{}, rescue: newRescue(socket)}
 	err = c.newSession(scr, "", fmt.Sprintf("stdio %d", os.Getpid())).run(ctx)
 	if hangup(err) {
 		err = nil

@@ -52,6 +52,7 @@ type Options struct {
 	Ring       *Ring   // where the log is kept for `show log`
 	Syslog     *Syslog // what sends it to servers; nil: nothing does
 	Language   *lang.Language
+	Rescue     string // file in which a console leaves an order for the next start; "": none
 }
 
 // ErrReload is why Run ended when the box is to start again with its startup-config.
@@ -129,6 +130,15 @@ func Open(o Options) (*System, error) {
 func (s *System) startup() *config.Config {
 	name := "startup-config"
 	text, err := s.store.Startup()
+	switch takeOrder(s.o.Rescue) {
+	case orderFactory:
+		s.log.Warn("starting with the factory settings, as ordered at the console")
+		return config.New()
+	case orderPrevious:
+		name = "startup-config.1"
+		s.log.Warn("starting with the startup-config before the last one, as ordered at the console")
+		text, err = s.store.OldStartup(1)
+	}
 	if s.o.ConfigFile != "" {
 		name = s.o.ConfigFile
 		text, err = os.ReadFile(name)
@@ -180,6 +190,7 @@ func (s *System) Run(ctx context.Context) error {
 		}()
 		stops = append(stops, func() { cancel(); <-done })
 	}
+	engine("rescue", s.obey)
 	engine("records", s.writeRecords)
 	if s.o.Syslog != nil {
 		engine("syslog", func(ctx context.Context) error { return s.o.Syslog.send(ctx, s.resolver.Lookup) })

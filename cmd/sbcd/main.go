@@ -5,9 +5,12 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/pprof"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,7 +28,9 @@ func main() {
 	socket := flag.String("socket", "/run/sbcd.sock", "`path` of the unix socket for consoles")
 	boardName := flag.String("board", "", "board `name` (default: detected; sim on a development machine)")
 	check := flag.String("check", "", "check a configuration `file`, print every problem, change nothing; exit status 1 when there is an error")
+	consoleUID := flag.Int("console-uid", 0, "`number` of the user that consoled runs as once it has its ports; 0 is root")
 	verbose := flag.Bool("verbose", false, "log every step")
+	profile := flag.String("cpuprofile", "", "write a CPU profile to this `file`, for development")
 	flag.Parse()
 
 	if *check != "" {
@@ -48,8 +53,25 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	beside := strings.TrimSuffix(*socket, ".sock") // where consoled looks while nobody answers on the socket
+	logTo := io.Writer(os.Stderr)
+	if f, err := system.OpenLogFile(beside+".log", *consoleUID); err != nil {
+		fmt.Fprintln(os.Stderr, "sbcd:", err)
+	} else {
+		logTo = io.MultiWriter(os.Stderr, f)
+	}
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			fatal(err)
+		}
+		defer pprof.StopCPUProfile()
+	}
 	err = appliance.Run(ctx, b, appliance.Options{
-		StateDir: *state, ConfigFile: *config, Socket: *socket, Level: level, LogTo: os.Stderr,
+		StateDir: *state, ConfigFile: *config, Socket: *socket, Level: level, LogTo: logTo, Rescue: beside + ".rescue", ConsoleUID: *consoleUID,
 		Release: system.Release{Version: version, Commit: commit, Built: buildTime()},
 	})
 	if err != nil {

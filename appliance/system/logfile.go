@@ -1,0 +1,53 @@
+package system
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync"
+)
+
+// logFileMax is the most that the log file holds, in bytes: it lies in memory.
+const logFileMax = 256 << 10
+
+// LogFile is where a console reads why sbcd does not answer. It outlives the process, begins anew when it is full, and gets
+// the goroutines' stacks when the process crashes. Safe for concurrent use.
+type LogFile struct {
+	mu   sync.Mutex
+	file *os.File
+	size int64
+}
+
+// OpenLogFile opens or makes the file, readable for user uid.
+func OpenLogFile(name string, uid int) (*LogFile, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open log file: %w", err)
+	}
+	fi, err := f.Stat()
+	if err == nil && uid != 0 {
+		err = f.Chown(uid, -1)
+	}
+	if err == nil {
+		err = debug.SetCrashOutput(f, debug.CrashOptions{})
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open log file: %w", err)
+	}
+	return &LogFile{file: f, size: fi.Size()}, nil
+}
+
+func (l *LogFile) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.size+int64(len(p)) > logFileMax {
+		if err := l.file.Truncate(0); err != nil {
+			return 0, err
+		}
+		l.size = 0
+	}
+	n, err := l.file.Write(p)
+	l.size += int64(n)
+	return n, err
+}
