@@ -13,7 +13,6 @@ type boardProfile struct {
 	needsEFI bool              // it boots in no other way
 	firmware []string          // files of the Raspberry Pi's firmware, as patterns
 	trees    []string          // device trees of the kernel module, as patterns
-	modules  []string          // kernel modules that PID 1 loads
 	config   map[string]string // lines of config.txt that differ from the kernel module's
 	more     []string          // lines added to it
 }
@@ -38,9 +37,8 @@ var boardProfiles = []boardProfile{
 	},
 	{
 		name: "rpi5", kernel: kernelPi, console: "console=serial0,115200", // its firmware is in the EEPROM
-		trees:   []string{"bcm2712*.dtb", "overlays/*"},
-		modules: []string{"kernel/drivers/hwmon/pwm-fan.ko"},
-		config:  map[string]string{"enable_uart": "1"},
+		trees:  []string{"bcm2712*.dtb", "overlays/*"},
+		config: map[string]string{"enable_uart": "1"},
 	},
 }
 

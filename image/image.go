@@ -58,7 +58,7 @@ func Build(o Options) (Sizes, error) {
 	if err != nil {
 		return fail(err)
 	}
-	rootTree, err := rootFiles(profile, o.Release, work, kernel)
+	rootTree, err := rootFiles(profile, o.Release, work)
 	if err != nil {
 		return fail(err)
 	}

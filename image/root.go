@@ -6,11 +6,12 @@ import (
 	"path/filepath"
 )
 
-// rootFiles is the root file system: programs is the folder that they were built into, kernel that of the kernel's module.
+// rootFiles is the root file system; programs is the folder that they were built into. No kernel modules: all that the boards need is
+// built into their kernels.
 //
 // What is missing is missing on purpose. gokr-pw.txt would make gokrazy's management HTTP listen on every private address, the
 // WAN's too; a shell at /perm/sh or /tmp/serial-busybox would answer on the serial line without a login.
-func rootFiles(b boardProfile, r Release, programs, kernel string) (*tree, error) {
+func rootFiles(b boardProfile, r Release, programs string) (*tree, error) {
 	t := newTree()
 	for _, name := range []string{"bin", "dev", "etc", "lib", "mnt", "perm", "proc", "run", "sys", "tmp"} {
 		t.dir(name)
@@ -27,20 +28,6 @@ func rootFiles(b boardProfile, r Release, programs, kernel string) (*tree, error
 			return nil, err
 		}
 		t.file(p.path, 0o755, data)
-	}
-	if len(b.modules) == 0 {
-		return t, nil
-	}
-	release, err := filepath.Glob(filepath.Join(kernel, "lib/modules/*"))
-	if err != nil || len(release) != 1 {
-		return nil, fmt.Errorf("%s holds modules of %d kernels, want one", kernel, len(release))
-	}
-	for _, name := range b.modules {
-		data, err := os.ReadFile(filepath.Join(release[0], name))
-		if err != nil {
-			return nil, err
-		}
-		t.file(filepath.Join("lib/modules", filepath.Base(release[0]), name), 0o644, data)
 	}
 	return t, nil
 }
