@@ -17,6 +17,7 @@ type leg struct {
 	signal  [2]address // what was signalled, for latching and to see a change
 	rx, tx  *keys      // nil: plain
 	receive bool
+	muted   bool // a digit is played to the other side in place of this one's voice
 	send    bool
 	mux     bool
 	latch   bool // learn what is unknown in source

@@ -90,10 +90,10 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 	return n, true
 }
 
-// forward passes a packet of l to the other side, as the next packet of the stream that goes there.
+// forward passes a packet of l to the other side.
 func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32) {
 	o := l.other
-	if !l.receive || !o.send || !o.dest[rtp].known() {
+	if !l.receive || l.muted || !o.send || !o.dest[rtp].known() {
 		return
 	}
 	pt := l.translate(p[1] & 0x7f)
@@ -101,6 +101,12 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 		l.stats.invalid++
 		return
 	}
+	t.join(l, p, n, header, ssrc, seq, timestamp, pt)
+}
+
+// join sends a packet to the other side of l as the next one of the stream that goes there.
+func (t *thread) join(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8) {
+	o := l.other
 	s := &o.stream
 	index, v := s.place(ssrc, seq, timestamp, t.now, o.rate)
 	switch v {

@@ -22,11 +22,13 @@ type Session struct {
 	opened [2]*portRange
 	keys   [2]struct{ local, peer *keys } // that were set last
 	final  [2]Stats
+	events [2]uint8 // payload type of telephone-events that each side wants, NoPT none
+	digits [2]digits
 }
 
 // NewSession makes a session without ports. Close must be called even when nothing was opened.
 func (r *Relay) NewSession() *Session {
-	s := &Session{relay: r}
+	s := &Session{relay: r, events: [2]uint8{NoPT, NoPT}}
 	for _, t := range r.threads {
 		if s.thread == nil || t.load.Load() < s.thread.load.Load() {
 			s.thread = t
@@ -130,6 +132,7 @@ func (s *Session) Set(side Side, p Params) error {
 		return fmt.Errorf("media side %s: remote %w", side, err)
 	}
 	old.local, old.peer = next.local, next.peer
+	s.events[side] = p.DTMFPT
 	l := &s.legs[side]
 	s.thread.do(func() { l.apply(next, s.thread.now) })
 	return nil
@@ -167,6 +170,11 @@ func (s *Session) Close() [2]Stats {
 		return s.final
 	}
 	s.closed = true
+	for i := range s.digits {
+		if t := s.digits[i].timer; t != nil {
+			t.Stop()
+		}
+	}
 	s.thread.do(func() {
 		for side := range s.legs {
 			s.final[side] = s.legs[side].figures(s.thread.base)

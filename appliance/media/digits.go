@@ -1,0 +1,120 @@
+package media
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// A digit that the other side gave in SIP INFO is played to a side as a telephone-event (RFC 4733), in place of the voice that comes
+// meanwhile. It is a source of its own in the stream that goes there: sequence numbers and timestamps go on.
+const (
+	digitStep  = 20 * time.Millisecond // between two packets of an event
+	digitLeast = 60 * time.Millisecond
+	digitMost  = 5 * time.Second
+	digitPause = 60 * time.Millisecond // between two digits, or they are taken for one
+	digitEnds  = 3                     // packets that say that the event is over (RFC 4733 2.5.1.4)
+	digitQueue = 32
+)
+
+// digits are those that wait to be played to one side. The session's lock guards them.
+type digits struct {
+	queue  []digit
+	timer  *time.Timer
+	source uint32 // SSRC of the events, before they join the stream
+	began  time.Time
+	seq    uint16
+}
+
+type digit struct {
+	event    uint8
+	length   time.Duration
+	at       time.Duration // of the first packet, from digits.began
+	step     int
+	finished int // end packets sent
+}
+
+// Press plays a telephone-event (0 to 9 the digits, 10 *, 11 #, 12 to 15 A to D, 16 flash) to a side, after those that are still
+// being played. The length is kept between 60 ms and 5 s. It fails when no payload type was agreed with that side.
+func (s *Session) Press(to Side, event uint8, length time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := &s.digits[to]
+	switch {
+	case s.closed:
+		return ErrClosed
+	case event > 16:
+		return fmt.Errorf("telephone-event %d: there is none", event)
+	case s.opened[to] == nil || s.events[to] == NoPT:
+		return fmt.Errorf("media side %s: no telephone-event was agreed", to)
+	case len(d.queue) >= digitQueue:
+		return fmt.Errorf("media side %s: too many digits are waiting", to)
+	}
+	if d.source == 0 {
+		d.source, d.began = rand.Uint32()|1, time.Now()
+	}
+	d.queue = append(d.queue, digit{event: event, length: min(max(length, digitLeast), digitMost)})
+	if d.timer == nil {
+		d.timer = time.AfterFunc(0, func() { s.playDigit(to) })
+	}
+	return nil
+}
+
+// playDigit sends the next packet of the digit that is being played.
+func (s *Session) playDigit(to Side) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := &s.digits[to]
+	if s.closed || len(d.queue) == 0 {
+		d.timer = nil
+		return
+	}
+	e := &d.queue[0]
+	if e.step == 0 {
+		e.at = time.Since(d.began)
+	}
+	passed := time.Duration(e.step+1) * digitStep
+	over := passed >= e.length
+	l, last, next := &s.legs[to], over && e.finished+1 == digitEnds, digitStep
+	s.thread.do(func() { s.thread.event(l, *e, min(passed, e.length), over, last, d.source, d.seq) })
+	d.seq++
+	switch {
+	case last:
+		d.queue = d.queue[1:]
+		next = digitPause
+	case over:
+		e.finished++
+		next = time.Millisecond // the repetitions follow at once
+	default:
+		e.step++
+	}
+	d.timer.Reset(next)
+}
+
+// event sends one packet of an event to a side. Until the last one no voice goes there.
+func (t *thread) event(o *leg, e digit, passed time.Duration, over, last bool, source uint32, seq uint16) {
+	o.other.muted = !last
+	if !o.send || !o.dest[rtp].known() || o.out.DTMF == NoPT {
+		return
+	}
+	if t.input.next == slots {
+		t.flush()
+	}
+	t.slot = t.input.next
+	t.input.next++
+	p := t.input.slot(t.slot)[headroom:]
+	const header, n = 12, 16
+	p[0], p[1] = 0x80, 0
+	if e.step == 0 && e.finished == 0 {
+		p[1] = 0x80
+	}
+	p[12], p[13] = e.event, 10 // -10 dBm0
+	if over {
+		p[13] |= 0x80
+	}
+	units := func(d time.Duration) uint32 { return uint32(int64(d/time.Microsecond) * o.rate / 1_000_000) }
+	binary.BigEndian.PutUint16(p[14:], uint16(min(units(passed), 0xffff)))
+	t.join(o.other, p, n, header, source, seq, units(e.at), o.out.DTMF)
+	t.flush()
+}
