@@ -132,13 +132,6 @@ func writeFirst(b *bytes.Buffer, req *sip.Request, name string) {
 	}
 }
 
-func firstValue(m interface{ Headers() []sip.Header }, name string) string {
-	if v := headerValues(m, name); len(v) > 0 {
-		return v[0]
-	}
-	return ""
-}
-
 // tagOf returns the tag of a From or To value.
 func tagOf(value string) string {
 	for p := range strings.SplitSeq(parseNameAddr(value).Params, ";") {

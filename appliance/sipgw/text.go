@@ -113,22 +113,56 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// compact names of header fields that we read.
-var compact = map[string]string{
-	"via": "v", "from": "f", "to": "t", "call-id": "i", "contact": "m", "content-type": "c", "content-length": "l",
-	"supported": "k", "refer-to": "r", "referred-by": "b", "event": "o", "subject": "s", "session-expires": "x", "content-encoding": "e",
-}
+// compact names of header fields that we read, by the length of the long ones: it is looked up some hundred times a call.
+var compact = func() (byLength [32][][2]string) {
+	for _, pair := range [][2]string{
+		{"Via", "v"}, {"From", "f"}, {"To", "t"}, {"Call-ID", "i"}, {"Contact", "m"}, {"Content-Type", "c"}, {"Content-Length", "l"},
+		{"Supported", "k"}, {"Refer-To", "r"}, {"Referred-By", "b"}, {"Event", "o"}, {"Subject", "s"}, {"Session-Expires", "x"}, {"Content-Encoding", "e"},
+	} {
+		byLength[len(pair[0])] = append(byLength[len(pair[0])], pair)
+	}
+	return byLength
+}()
 
 // headerValues are the values of all fields of a name, long or compact, in order.
 func headerValues(m interface{ Headers() []sip.Header }, name string) []string {
 	var list []string
-	short := compact[strings.ToLower(name)]
+	short := compactName(name)
 	for _, h := range m.Headers() {
-		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
+		if isNamed(h, name, short) {
 			list = append(list, h.Value())
 		}
 	}
 	return list
+}
+
+// firstValue is the first of them, "" when there is none.
+func firstValue(m interface{ Headers() []sip.Header }, name string) string {
+	short := compactName(name)
+	for _, h := range m.Headers() {
+		if isNamed(h, name, short) {
+			return h.Value()
+		}
+	}
+	return ""
+}
+
+// isNamed is asked some hundred times a call, so it compares lengths first.
+func isNamed(h sip.Header, name, short string) bool {
+	n := h.Name()
+	return len(n) == len(name) && strings.EqualFold(n, name) || short != "" && len(n) == 1 && strings.EqualFold(n, short)
+}
+
+// compactName is the compact form of a name, "" when it has none.
+func compactName(name string) string {
+	if len(name) < len(compact) {
+		for _, pair := range compact[len(name)] {
+			if strings.EqualFold(pair[0], name) {
+				return pair[1]
+			}
+		}
+	}
+	return ""
 }
 
 // addrPort reads "host:port" of a message's source; the zero value when it is none.

@@ -72,11 +72,9 @@ func (r *Ring) Follow(ctx context.Context, each func(line string) error) error {
 	}
 }
 
-// NewLog returns a logger that writes text lines to each of outs, and records to syslog.
+// NewLog returns a logger that writes text lines to each of outs, and records to syslog. A line is formatted once for all outs; one
+// that fails ends those behind it.
 func NewLog(level slog.Leveler, syslog *Syslog, outs ...io.Writer) *slog.Logger {
-	handlers := []slog.Handler{syslog.Handler()}
-	for _, out := range outs {
-		handlers = append(handlers, slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
-	}
-	return slog.New(slog.NewMultiHandler(handlers...))
+	text := slog.NewTextHandler(io.MultiWriter(outs...), &slog.HandlerOptions{Level: level})
+	return slog.New(slog.NewMultiHandler(syslog.Handler(), text))
 }
