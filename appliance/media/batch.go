@@ -21,7 +21,6 @@ type batch struct {
 	iovs    [slots]unix.Iovec
 	names   [slots]sockaddr
 	single  sockaddr
-	unsent  uint64
 	ident   uint16
 }
 
@@ -60,8 +59,7 @@ func rawSocket() (int, error) {
 // add queues a packet. It stands at headroom in its slot, so that headers fit before it.
 func (b *batch) add(from *port, to address, slot []byte, size int) {
 	if from == nil || b.n == len(b.entries) {
-		b.unsent++
-		return
+		return // closed; the entries are as many as the slots
 	}
 	e := &b.entries[b.n]
 	*e = outbound{from, to, slot[headroom : headroom+size], b.raw >= 0 && from.family == unix.AF_INET && to.isV4()}
@@ -110,6 +108,6 @@ func (b *batch) sendOwn(e *outbound) {
 	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(e.port.fd), uintptr(unsafe.Pointer(&e.packet[0])), uintptr(len(e.packet)),
 		unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&b.single)), uintptr(length))
 	if errno != 0 {
-		b.unsent++
+		e.port.leg.stats.unsent++
 	}
 }

@@ -194,7 +194,7 @@ func (l *leg) figures(base time.Time) Stats {
 	s := Stats{
 		Received: c.received, Sent: c.sent, ReceivedOctets: c.receivedOctets, SentOctets: c.sentOctets,
 		Lost: l.heard.lost(), Duplicates: c.duplicates, Late: c.late,
-		Foreign: c.foreign, AuthFailed: c.authFailed, Replayed: c.replayed, Invalid: c.invalid,
+		Foreign: c.foreign, AuthFailed: c.authFailed, Unsent: c.unsent, Replayed: c.replayed, Invalid: c.invalid,
 		RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent,
 		RoundTrip: l.reports.roundTrip, Source: l.source[rtp].netip(), SSRC: l.heard.ssrc,
 	}

@@ -97,6 +97,7 @@ type Stats struct {
 	RoundTrip                  time.Duration // by the peer's RTCP about reports of ours, 0 when unknown
 	Duplicates, Late           uint64        // packets that were not passed on because they came twice or out of any order
 	Foreign                    uint64        // dropped: from another source than the negotiated or latched one
+	Unsent                     uint64        // the kernel refused to send them
 	KernelDrops                uint64        // dropped before we saw them: strangers during a flood, or more than a port's buffer holds
 	AuthFailed                 uint64        // dropped: SRTP or SRTCP tag wrong
 	Replayed                   uint64        // dropped: SRTP or SRTCP index seen before
