@@ -181,7 +181,7 @@ func (c *call) fromCaller(e sipgw.Event) {
 		}
 		c.finish()
 	case sipgw.Acked:
-		c.answered(&c.a, e.ContentType, e.Body)
+		c.offerAnswered(&c.a, &c.b, e)
 		c.pushBack()
 	case sipgw.Notified:
 		c.handedBack(e)

@@ -43,6 +43,7 @@ type MediaSession interface {
 	Notify(func(media.Event))
 	Open(media.Side, media.PortOptions) (media.Ports, error)
 	Set(media.Side, media.Params) error
+	Press(to media.Side, event uint8, length time.Duration) error
 	Stats(media.Side) media.Stats
 	Close() [2]media.Stats
 }

@@ -23,9 +23,9 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 		x.reinvite = false
 		c.log.Warn("re-INVITE refused", "leg", x.which.String(), "code", e.Code, "err", e.Err)
 	case sipgw.Info:
-		x.leg.Respond(e.ID, 200, "OK", nil)
-	case sipgw.Acked: // our 200 was an offer
-		c.answered(x, e.ContentType, e.Body)
+		c.digit(x, y, e)
+	case sipgw.Acked:
+		c.offerAnswered(x, y, e)
 	case sipgw.Refer:
 		c.refer(x, y, e)
 	}
@@ -38,8 +38,7 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 			x.leg.Respond(e.ID, 200, "OK", nil) // a session timer's refresh (RFC 4028 7.4)
 			return
 		}
-		// The peer asks for our offer; its answer comes in the ACK. We offer what we have, the same keys and ports.
-		x.leg.Respond(e.ID, 200, "OK", x.local.Marshal())
+		x.leg.Respond(e.ID, 200, "OK", c.reoffer(x))
 		return
 	}
 	if bytes.Equal(e.Body, x.lastTaken) && x.local != nil {
@@ -64,10 +63,38 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 		return
 	}
 	x.lastTaken = bytes.Clone(e.Body)
-	x.holds = offer.Audio.Held || offer.Audio.Direction != sdp.SendRecv
 	x.leg.Respond(e.ID, 200, "OK", body)
-	if !c.holdBeyond(y, offer) {
-		c.hold(y, wantedBy(offer, y.iface.HoldMethod))
+	c.toldBy(x, y)
+}
+
+// toldBy passes on what x has just said about hold.
+func (c *call) toldBy(x, y *side) {
+	x.holds = holds(x.remote)
+	if !c.holdBeyond(y, x.remote) {
+		c.hold(y, wantedBy(x.remote, y.iface.HoldMethod))
+	}
+}
+
+// reoffer is our offer for a peer that asks for one: what it has, the same keys and ports. It is not on hold because the peer
+// itself held the call until now: many resume in this way (RFC 6337 5.3).
+func (c *call) reoffer(x *side) []byte {
+	d := c.toward(x)
+	if x.local.Audio.Direction == d {
+		return x.local.Marshal()
+	}
+	offer, err := c.propose(x, d)
+	if err != nil {
+		c.log.Warn("resume not offered", "leg", x.which.String(), "err", err)
+		return x.local.Marshal()
+	}
+	x.local, x.lastTaken = offer, nil
+	return offer.Marshal()
+}
+
+// offerAnswered takes the answer in the ACK to a 200 of ours that was an offer.
+func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
+	if c.answered(x, e.ContentType, e.Body) && x.local.Audio.Direction == sdp.SendRecv {
+		c.toldBy(x, y)
 	}
 }
 
@@ -81,6 +108,7 @@ func (c *call) reanswer(x *side, offer *sdp.Session) ([]byte, error) {
 	if x.choice != nil {
 		local.Prefer, local.Other = x.choice.Codec.Name, agreed(x)
 	}
+	local.Direction = c.toward(x)
 	answer, choice, err := sdp.Answer(offer, local)
 	if err != nil {
 		x.version = before
@@ -98,19 +126,29 @@ func (c *call) reanswer(x *side, offer *sdp.Session) ([]byte, error) {
 	return answer.Marshal(), c.apply(x)
 }
 
+// holds reports whether a description puts the call on hold: its sender wants to hear nothing. One that only listens (recvonly)
+// does not.
+func holds(s *sdp.Session) bool { return s.Audio.Held || !s.Audio.Direction.CanReceive() }
+
 // wantedBy is the direction that the other leg is to be offered after an offer: hold in the form that the peer there understands
 // (teams.md A.43), or sendrecv.
 func wantedBy(offer *sdp.Session, method config.HoldMethod) sdp.Direction {
-	if !offer.Audio.Held && offer.Audio.Direction.CanReceive() && offer.Audio.Direction.CanSend() {
-		return sdp.SendRecv
-	}
-	switch method {
-	case config.HoldInactive:
+	switch {
+	case !holds(offer):
+	case method == config.HoldInactive:
 		return sdp.Inactive
-	case config.HoldSendonly:
+	case method == config.HoldSendonly:
 		return sdp.SendOnly
 	}
-	return sdp.SendRecv // the peer is not told; the music of the holding side flows
+	return sdp.SendRecv // with hold-method none the peer is not told; the music of the holding side flows
+}
+
+// toward is the direction of our next description for x: hold when the peer beyond holds the call.
+func (c *call) toward(x *side) sdp.Direction {
+	if y := c.beyond(x); y.holds && y.remote != nil && c.union == nil {
+		return wantedBy(y.remote, x.iface.HoldMethod)
+	}
+	return sdp.SendRecv
 }
 
 // hold offers y a direction when it has another one now. One re-INVITE at a time: what is wanted meanwhile is offered when it
@@ -123,22 +161,26 @@ func (c *call) hold(y *side, d sdp.Direction) {
 	if d == sdp.SendRecv && y.holds {
 		return // it is y who holds, and y who will resume
 	}
-	local, err := c.local(y)
-	if err != nil {
-		c.log.Warn("hold not passed on", "leg", y.which.String(), "err", err)
-		return
-	}
-	if y.choice != nil {
-		local.Prefer, local.Other = y.choice.Codec.Name, agreed(y)
-	}
-	local.Direction = d
-	offer, err := sdp.Offer(local)
+	offer, err := c.propose(y, d)
 	if err != nil {
 		c.log.Warn("hold not passed on", "leg", y.which.String(), "err", err)
 		return
 	}
 	y.local, y.reinvite, y.lastTaken = offer, true, nil
 	y.leg.Reinvite(offer.Marshal())
+}
+
+// propose is an offer to a side with the codec, key and ports in use.
+func (c *call) propose(s *side, d sdp.Direction) (*sdp.Session, error) {
+	local, err := c.local(s)
+	if err != nil {
+		return nil, err
+	}
+	if s.choice != nil {
+		local.Prefer, local.Other = s.choice.Codec.Name, agreed(s)
+	}
+	local.Direction = d
+	return sdp.Offer(local)
 }
 
 // held reports whether a side has put the call on hold.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"time"
 
 	"viaduct/appliance/call"
 	"viaduct/appliance/media"
@@ -107,6 +108,13 @@ func (s *mediaSession) Set(side media.Side, p media.Params) error {
 
 func sameKey(a, b *media.Key) bool {
 	return a == b || a != nil && b != nil && a.Suite == b.Suite && bytes.Equal(a.Master, b.Master)
+}
+
+func (s *mediaSession) Press(to media.Side, event uint8, length time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sides[to].digits = append(s.sides[to].digits, fmt.Sprintf("%d/%v", event, length))
+	return nil
 }
 
 func (s *mediaSession) Stats(media.Side) media.Stats { return media.Stats{} }

@@ -64,8 +64,10 @@ func (m *message) code() int {
 // method is that of a request, or of the request that a response is for.
 func (m *message) method() string {
 	if m.code() != 0 {
-		_, method, _ := strings.Cut(m.get("CSeq"), " ")
-		return method
+		if f := strings.Fields(m.get("CSeq")); len(f) == 2 {
+			return f[1]
+		}
+		return ""
 	}
 	method, _, _ := strings.Cut(m.start, " ")
 	return method

@@ -308,6 +308,11 @@ func (w *world) sends(s step) {
 				w.fail(s, "%v", err)
 			}
 		}
+		for _, l := range lines {
+			if f := fieldLine.FindStringSubmatch(l); f != nil && d.callID == "" && (strings.EqualFold(f[1], "Call-ID") || strings.EqualFold(f[1], "i")) {
+				d.callID = f[2]
+			}
+		}
 		w.note("%-7s > %s (raw)", p.name, m.start)
 		if err := p.write(k, []byte(strings.TrimSuffix(head, "\r\n")+"\r\n\r\n"+body)); err != nil {
 			w.fail(s, "%v", err)
