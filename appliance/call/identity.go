@@ -75,6 +75,9 @@ func identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, reso
 	caller.Port = 0
 	from := caller
 	if account {
+		if c.CallingE164 != "" { // the number that P-Asserted-Identity gives
+			caller = address{User: c.CallingE164, Host: ourHost(cfg, i, gw), Params: caller.Params}
+		}
 		from, id.Account = address{User: user.User, Host: user.Host}, user.User
 	}
 	contact := from.User

@@ -43,7 +43,7 @@ func check(req *sip.Request) *fault {
 		return &fault{code: 400, reason: "Malformed CSeq"}
 	case !methods[req.Method]: // whatever else is wrong with it (RFC 4475 3.1.2.18)
 		return &fault{code: 501}
-	case !strings.EqualFold(string(c.MethodName), string(req.Method)): // sipgo gives the method in capitals
+	case !strings.EqualFold(strings.TrimSpace(string(c.MethodName)), string(req.Method)): // sipgo gives the method in capitals
 		return &fault{code: 400, reason: "CSeq names another method"}
 	}
 	for _, name := range []string{"From", "To"} {

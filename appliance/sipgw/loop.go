@@ -7,7 +7,7 @@ import (
 
 // maxHops is how often a call may come back to us through proxies before it is refused: a proxy may send it round to another of
 // its users once or twice, but not for ever.
-const maxHops = 4
+const maxHops = 3
 
 // callID makes the Call-ID of a call that has passed through this box hops times. It ends in a mark of the box and that number:
 // a proxy that brings the call back keeps the Call-ID, so the number is there when it comes (and nothing has to be remembered).

@@ -27,7 +27,9 @@ var parser = sip.NewParser(sip.WithHeadersParsers(func() map[string]sip.HeaderPa
 	all := map[string]sip.HeaderParser{}
 	for name, f := range sip.DefaultHeadersParser() {
 		switch name {
-		case "via", "v", "cseq", "call-id", "i", "content-length", "l":
+		case "via", "v":
+			all[name] = parseVia(f)
+		case "cseq", "call-id", "i", "content-length", "l":
 			all[name] = f
 		}
 	}
@@ -178,7 +180,7 @@ func (g *gateway) response(res *sip.Response, a arrival) {
 	res.SetSource(a.source.String())
 	branch, _ := v.Params.Get("branch")
 	g.mu.Lock()
-	tx := g.clients[clientKey(branch, string(c.MethodName))]
+	tx := g.clients[clientKey(branch, strings.TrimSpace(string(c.MethodName)))]
 	g.mu.Unlock()
 	if tx != nil {
 		tx.receive(res)

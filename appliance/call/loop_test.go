@@ -1,0 +1,55 @@
+package call
+
+import (
+	"testing"
+
+	"viaduct/appliance/route"
+	"viaduct/appliance/sipgw"
+)
+
+func TestCallsInACircleAreCounted(t *testing.T) {
+	m := New(Options{})
+	one := func(_, calling, called string) *call {
+		return &call{m: m, props: route.Call{CallingE164: calling, CalledE164: called}}
+	}
+	var calls []*call
+	in := &sipgw.Incoming{Interface: "teams"}
+	for n := range maxAlike {
+		c := one("teams", "+491", "+492")
+		if c.circles(in) {
+			t.Fatalf("call %d is one too many", n)
+		}
+		calls = append(calls, c)
+	}
+	for _, x := range []struct {
+		why    string
+		c      *call
+		in     string
+		circle bool
+	}{
+		{"the same once more", one("teams", "+491", "+492"), "teams", true},
+		{"another callee: a ring group", one("teams", "+491", "+493"), "teams", false},
+		{"another caller", one("teams", "+494", "+492"), "teams", false},
+		{"from the other side", one("pbx", "+491", "+492"), "pbx", false},
+		{"a caller without number", one("teams", "", "+492"), "teams", false},
+	} {
+		if got := x.c.circles(&sipgw.Incoming{Interface: x.in}); got != x.circle {
+			t.Errorf("%s: %v", x.why, got)
+		}
+		x.c.settled()
+	}
+	calls[0].settled() // answered
+	calls[0].settled() // and over
+	if one("teams", "+491", "+492").circles(in) {
+		t.Error("answered calls are counted")
+	}
+	for _, c := range calls[1:] {
+		c.settled()
+	}
+	if m.rounds[round{"teams", "+491", "+492"}] != 1 || len(m.rounds) != 1 {
+		t.Errorf("left over: %v", m.rounds)
+	}
+	if c := (&call{m: m, origin: origin{diverted: diverted{times: maxDiversions + 1}}}); !c.circles(in) {
+		t.Error("forwarded for ever")
+	}
+}
