@@ -71,7 +71,7 @@ func (c *call) open(s *side) error {
 		return fmt.Errorf("interface %s has no local address", s.iface.Name)
 	}
 	s.addr = bind
-	options := media.PortOptions{Addr: bind}
+	options := media.PortOptions{Addr: bind, TOS: trafficClass(s.iface.VoIP.In(c.cfg))}
 	if gw := s.iface.Gateway.In(c.cfg); gw != nil {
 		for _, g := range gw.Interfaces {
 			if c.cfg.Address(g.Bind) != bind {
@@ -92,6 +92,17 @@ func (c *call) open(s *side) error {
 	}
 	s.ports, s.opened = ports, true
 	return nil
+}
+
+// trafficClass is the octet that a profile's packets are marked with, as the relay takes it: negative is none.
+func trafficClass(p *config.VoIPProfile) int {
+	switch {
+	case p == nil:
+		return 0 // the relay's own choice
+	case p.DSCP == 0:
+		return -1
+	}
+	return p.DSCP << 2
 }
 
 // local is our side of the next description.

@@ -30,6 +30,7 @@ type Config struct {
 
 	TLS      []*TLSProfile
 	VoIP     []*VoIPProfile
+	ACL      []*ACL
 	IP       []*IPContext
 	CS       []*Switch
 	Auth     []*AuthService
@@ -49,8 +50,9 @@ func (c *Config) SetDefaults() { c.Console.IdleTimeout = 1800 * seconds }
 
 // Console is what holds for every session at the command line.
 type Console struct {
-	IdleTimeout time.Duration // console idle-timeout: whole seconds; 0 is for ever
-	Telnet      uint16        // console telnet PORT; 0 off
+	IdleTimeout time.Duration  // console idle-timeout: whole seconds; 0 is for ever
+	Telnet      uint16         // console telnet PORT; 0 off
+	Access      []netip.Prefix // console access NET: may reach the console on any port; none: the networks at port ethernet 0 0
 }
 
 // SNTP is `sntp-client` and its servers.
@@ -187,9 +189,10 @@ type VoIPProfile struct {
 	SRTPKeyLifetime  int    // srtp key-lifetime N: 2^N packets, 0 (not set) or 10..48
 	MediaProcessing  bool   // media-processing forced: taken with a note, there is no DSP
 	RTCPMultiplexing bool   // rtp rtcp-multiplexing: RTP and RTCP on one port (RFC 5761)
+	DSCP             int    // rtp dscp N: of the packets that we send (RFC 2474), 0..63, default 46 (EF)
 }
 
-func (p *VoIPProfile) SetDefaults() { p.SRTP, p.DTMFRelay = "disabled", "default" }
+func (p *VoIPProfile) SetDefaults() { p.SRTP, p.DTMFRelay, p.DSCP = "disabled", "default", 46 }
 
 // Codec is one `codec` line.
 type Codec struct {
@@ -218,15 +221,37 @@ type IPInterface struct {
 	MTU            int // octets, 0: leave it, 576..9000
 	MediaPortFirst uint16
 	MediaPortLast  uint16
+	Table          Ref[RoutingTableIP] // use routing-table: routes of what leaves with an address of this interface; zero: DEFAULT
+	ACLIn, ACLOut  Ref[ACL]            // use profile acl; zero: none
 }
 
 func (i *IPInterface) SetDefaults() { i.MediaPortFirst, i.MediaPortLast = 16384, 32767 }
 
-// IPAddress is `ipaddress NAME A.B.C.D/N`: the name is what a gateway binds to.
+// IPAddress is `ipaddress NAME A.B.C.D/N|dhcp`: the name is what a gateway binds to.
 type IPAddress struct {
 	Name   string
+	DHCP   bool         // a server of the network says which; Prefix is not valid then
 	Prefix netip.Prefix // with the host bits
 }
+
+// ACL is `profile acl NAME`: the first rule that matches a packet decides, and what none matches is denied. A list only narrows
+// what the rest of the configuration opens. Answers to what was let through need no rule.
+type ACL struct {
+	Name  string
+	Rules []ACLRule // in the order of their index
+}
+
+// ACLRule is `rule N permit|deny ip|tcp|udp|icmp SOURCE DESTINATION [port FIRST [LAST]]`.
+type ACLRule struct {
+	Index               int
+	Action              string // "permit" or "deny"
+	Protocol            string // "ip" is any
+	Source, Destination ACLHost
+	PortFirst, PortLast uint16 // of the destination, tcp and udp only; 0: any. PortLast 0: PortFirst alone
+}
+
+// ACLHost is `any`, an address or a network.
+type ACLHost struct{ Prefix netip.Prefix } // not valid: any
 
 // RoutingTableIP is `routing-table NAME` of an IP context.
 type RoutingTableIP struct {
@@ -244,8 +269,25 @@ type IPRoute struct {
 // EthernetPort is `port ethernet SLOT PORT`.
 type EthernetPort struct {
 	Slot, Port int    // 0 0 is eth00 (LAN), 0 1 is eth01 (WAN)
+	Medium     Medium // speed and duplex
 	Bind       IPBind // bind interface ROUTER IF
-	Enabled    bool   // no shutdown; default shut
+	VLANs      []*VLAN
+	Enabled    bool // no shutdown; default shut
+}
+
+func (p *EthernetPort) SetDefaults() { p.Medium = Medium{Speed: "auto", Duplex: "full"} }
+
+// Medium is `medium auto` or `medium SPEED [half|full]`.
+type Medium struct {
+	Speed  string // "auto" (default), or Mbit/s: "10", "100", "1000", "2500", "10000"
+	Duplex string // "full" (default) or "half"; of no meaning with auto
+}
+
+// VLAN is `vlan ID` of a port: frames with this tag (IEEE 802.1Q).
+type VLAN struct {
+	ID      int
+	Bind    IPBind
+	Enabled bool // no shutdown; default shut
 }
 
 // IPBind names an interface of an IP context.

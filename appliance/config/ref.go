@@ -26,6 +26,10 @@ func find[T any](c *Config, name string) *T {
 		found = named(c.VoIP, name, func(x *VoIPProfile) string { return x.Name })
 	case *IPContext:
 		found = named(c.IP, name, func(x *IPContext) string { return x.Name })
+	case *ACL:
+		found = named(c.ACL, name, func(x *ACL) string { return x.Name })
+	case *RoutingTableIP:
+		found = within(c.IP, name, func(x *IPContext) []*RoutingTableIP { return x.Tables }, func(x *RoutingTableIP) string { return x.Name })
 	case *AuthService:
 		found = named(c.Auth, name, func(x *AuthService) string { return x.Name })
 	case *LocationService:

@@ -14,6 +14,9 @@ import (
 func checkBinds(c *checker) {
 	for _, p := range c.cfg.Ports {
 		c.ipInterface(c.at(p, "Bind"), p.Bind.Context, p.Bind.Interface)
+		for _, v := range p.VLANs {
+			c.ipInterface(c.at(v, "Bind"), v.Bind.Context, v.Bind.Interface)
+		}
 	}
 	for _, g := range c.cfg.Gateways {
 		for _, i := range g.Interfaces {
@@ -28,6 +31,9 @@ func checkBinds(c *checker) {
 			var defined []string
 			for _, a := range x.Addresses {
 				defined = append(defined, a.Name)
+			}
+			if slices.Contains(defined, i.Bind.Address) {
+				continue // of DHCP
 			}
 			c.missing(w, "address of interface "+x.Name, i.Bind.Address, defined)
 		}
@@ -55,15 +61,32 @@ func (c *checker) attached() (nets []netip.Prefix) {
 	for _, x := range c.cfg.IP {
 		for _, i := range x.Interfaces {
 			for _, a := range i.Addresses {
-				nets = append(nets, a.Prefix.Masked())
+				if !a.DHCP {
+					nets = append(nets, a.Prefix.Masked())
+				}
 			}
 		}
 	}
 	return nets
 }
 
+// leased reports whether an address comes from DHCP: then networks, a default route and name servers may too.
+func (c *checker) leased() bool {
+	for _, x := range c.cfg.IP {
+		for _, i := range x.Interfaces {
+			if slices.ContainsFunc(i.Addresses, func(a config.IPAddress) bool { return a.DHCP }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // reachable reports whether a network or a route leads to an address.
 func (c *checker) reachable(a netip.Addr) bool {
+	if c.leased() {
+		return true
+	}
 	nets := c.attached()
 	for _, x := range c.cfg.IP {
 		for _, t := range x.Tables {
@@ -82,8 +105,13 @@ func checkNetwork(c *checker) {
 		if i := c.cfg.IPInterface(p.Bind.Context, p.Bind.Interface); i != nil && p.Enabled {
 			bound[i] = true
 		}
+		for _, v := range p.VLANs {
+			if i := c.cfg.IPInterface(v.Bind.Context, v.Bind.Interface); i != nil && p.Enabled && v.Enabled {
+				bound[i] = true
+			}
+		}
 	}
-	hasDefault := false
+	hasDefault := c.leased()
 	nets := c.attached()
 	for _, x := range c.cfg.IP {
 		for _, i := range x.Interfaces {
@@ -94,7 +122,7 @@ func checkNetwork(c *checker) {
 		for _, t := range x.Tables {
 			for n, r := range t.Routes {
 				hasDefault = hasDefault || r.Prefix.Bits() == 0
-				if !slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(r.Gateway) }) {
+				if !c.leased() && !slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(r.Gateway) }) {
 					c.add(c.at(t, "Routes", n), Warning, fmt.Sprintf("gateway %s is in no attached network", r.Gateway), "")
 				}
 			}
@@ -164,7 +192,7 @@ func (c *checker) firstName() (name string) {
 
 // checkNames looks for names that nothing can resolve.
 func checkNames(c *checker) {
-	if c.firstName() != "" && len(c.cfg.DNSServers) == 0 {
+	if c.firstName() != "" && len(c.cfg.DNSServers) == 0 && !c.leased() {
 		c.interfaces(func(_ *config.Switch, i *config.SIPInterface, _ *config.SIPGateway) {
 			if _, err := netip.ParseAddr(i.Remote.Host); err != nil && i.Remote.Host != "" {
 				w := c.at(i, "Remote")

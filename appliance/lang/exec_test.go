@@ -55,7 +55,7 @@ func TestWhatALineSays(t *testing.T) {
 		{"two near misses", "context cs S\nmapping-table called-el64 to calling-el64 T", `"calling-el64" taken as calling-e164`},
 		{"an ambiguous abbreviation lists what it may be", "e", "% ambiguous: \"e\" may be "},
 		{"what is wrong gets a caret", "profile voip V\nsrtp transmission frced", `"frced" taken as forced`},
-		{"a short word is not corrected", "profile voip V\nrtp rtxx", "  rtp rtxx\n      ^\n% unknown word \"rtxx\", expected rtcp-multiplexing\n"},
+		{"a short word is not corrected", "profile voip V\nrtp rtxx", "  rtp rtxx\n      ^\n% unknown word \"rtxx\", expected rtcp-multiplexing or dscp\n"},
 		{"a number out of range", "context ip R\ninterface I\nmtu 100", "  mtu 100\n      ^\n% octets must be 576 to 9000, not 100\n"},
 		{"a missing word", "profile voip", "  profile voip\n              ^\n% incomplete: expected <name>\n"},
 		{"an address", "dns-client server 1.2.3", `"1.2.3" is no IPv4 address`},

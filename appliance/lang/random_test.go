@@ -63,6 +63,8 @@ func randomValue(t *rapid.T, c Choice) string {
 	switch c.Help {
 	case "IPv4 address":
 		return fmt.Sprintf("10.0.%d.%d", octet.Draw(t, "a"), octet.Draw(t, "b"))
+	case "any, an address or a network":
+		return rapid.SampledFrom([]string{"any", "10.0.0.1", "10.0.0.1/32", "10.1.0.0/16"}).Draw(t, "host")
 	case "address/length", "network, for example 192.0.2.0/24":
 		return fmt.Sprintf("10.0.%d.%d/%d", octet.Draw(t, "a"), octet.Draw(t, "b"), rapid.IntRange(0, 32).Draw(t, "bits"))
 	case "host name or address":

@@ -39,6 +39,8 @@ var statements = []Line{
 	{Line: "webserver <_:rest>", Into: "-", Help: "Web pages of the original", Note: noEffect},
 	{Line: "console idle-timeout <seconds:0..86400>", Into: "Console.IdleTimeout", Help: "Log a session out after this time without a key; 0 is never"},
 	{Line: "console telnet <port" + port, Into: "Console.Telnet", Help: "Take logins over Telnet, which anybody on the way can read, passwords included; without it there is no Telnet"},
+	{Line: "console access <#network>", Into: "Console.Access", Help: "A network that may reach SSH and Telnet, whatever port it comes in by; without any, the networks at port ethernet 0 0 may",
+		Example: "console access 198.51.100.0/24"},
 	{Line: "<class:superuser|administrator|operator> <#name:name> password <password:hash> encrypted [change]",
 		Also: []string{"<class:superuser|administrator|operator> <#name:name> password <password:password> [change]"},
 		Into: "Accounts", Help: "Let somebody log in: an operator looks, an administrator changes, a superuser also manages accounts; change: at the first login for a password of his own",
@@ -50,6 +52,11 @@ var statements = []Line{
 	{Line: "license-authority <#name:name> <key:ed25519>", Into: "LicenseAuthorities", Help: "Accept license keys of this issuer, besides the built-in one"},
 	{Line: "profile tls <#name:name>", Into: "TLS", Help: "Identity and rules of TLS connections", Prompt: "pf-tls", Lines: tlsProfile},
 	{Line: "profile voip <#name:name>", Into: "VoIP", Help: "Codecs, RTP and SRTP towards a peer", Prompt: "pf-voip", Lines: voipProfile},
+	{Line: "profile acl <#name:name>", Into: "ACL", Help: "Packets that may pass; what no rule matches may not, answers always may", Prompt: "pf-acl", Lines: []Line{
+		{Line: "rule [<#index:1..9999>] <action:permit|deny> <protocol:ip|tcp|udp|icmp> <source> <destination> [port <port-first" + port + " [<port-last" + port + "]]",
+			Also: []string{"<action:permit|deny> <protocol:ip|tcp|udp|icmp> <source> <destination> [port <port-first" + port + " [<port-last" + port + "]]"},
+			Into: "Rules", Help: "Let packets pass, or not; the first rule that matches decides", Example: "rule 10 permit udp 198.51.100.0/24 any port 16384 32767"},
+	}},
 	{Line: "context ip <#name:name>", Into: "IP", Help: "Interfaces, addresses and routes", Prompt: "ctx-ip", Lines: contextIP},
 	{Line: "context cs <#name:name>", Into: "CS", Help: "Routing of calls, and the SIP interfaces that they come and go by", Prompt: "ctx-cs", Lines: contextCS},
 	{Line: "authentication-service <#name:name>", Into: "Auth", Help: "SIP accounts", Prompt: "svc-auth", Lines: []Line{
@@ -60,10 +67,15 @@ var statements = []Line{
 	{Line: "location-service <#name:name>", Into: "Location", Help: "Domains, and the identities that are known in them", Prompt: "svc-ls", Lines: locationService},
 	{Line: "context sip-gateway <#name:name>", Into: "Gateways", Help: "Sockets that speak SIP", Prompt: "ctx-sipgw", Lines: sipGateway},
 	{Line: "port ethernet <#slot:0..0> <#port:0..7>", Into: "Ports", Help: "A network port: 0 0 is eth00 (LAN), 0 1 is eth01 (WAN)", Prompt: "prt-eth", Lines: []Line{
-		{Line: "medium <_:rest>", Into: "-", Help: "Speed and duplex of the original", Note: "taken, no effect: the port negotiates"},
+		{Line: "medium <speed:auto|10|100|1000|2500|10000> [<duplex:half|full>]", Into: "Medium", Help: "Speed in Mbit/s and duplex, where negotiation fails", Example: "medium 100 full"},
 		{Line: "encapsulation <_:rest>", Into: "-", Help: "Encapsulation of the original", Note: "taken, no effect: it is always ip"},
 		{Line: "bind interface <context> <interface>", Also: []string{"bind interface <interface> <context>"}, Into: "Bind",
 			Help: "Interface of a context ip that this port carries", Example: "bind interface ROUTER if_eth00"},
+		{Line: "vlan <#id:1..4094>", Into: "VLANs", Help: "Frames with this tag", Prompt: "vlan", Lines: []Line{
+			{Line: "bind interface <context> <interface>", Also: []string{"bind interface <interface> <context>"}, Into: "Bind",
+				Help: "Interface of a context ip that this VLAN carries", Example: "bind interface ROUTER if_voice"},
+			{Line: "shutdown", Into: "!Enabled", Help: "Take the VLAN down"},
+		}},
 		{Line: "shutdown", Into: "!Enabled", Help: "Take the port down"},
 	}},
 }
@@ -95,15 +107,20 @@ var voipProfile = []Line{
 	{Line: "srtp key-lifetime <exponent:10..48>", Into: "SRTPKeyLifetime", Help: "Use a key for 2^N packets", Note: "taken, no effect: a key lasts for its call"},
 	{Line: "media-processing forced", Into: "MediaProcessing", Help: "Media processing of the original", Note: noDSP},
 	{Line: "rtp rtcp-multiplexing", Into: "RTCPMultiplexing", Help: "RTP and RTCP on one port (RFC 5761)"},
+	{Line: "rtp dscp <value:0..63>", Into: "DSCP", Help: "Mark of the media packets that we send, for the priorities of switches and routers; 46 is EF"},
 }
 
 var contextIP = []Line{
 	{Line: "interface <#name:name>", Into: "Interfaces", Help: "An interface; a port binds to it", Prompt: "if-ip", Lines: []Line{
-		{Line: "ipaddress <#name> <prefix>", Also: []string{"ipaddress <prefix>"}, Into: "Addresses", Help: "An address with its network",
+		{Line: "ipaddress <#name> (dhcp|<prefix>)", Also: []string{"ipaddress <prefix>", "ipaddress dhcp"}, Into: "Addresses",
+			Help:    "An address with its network, or the one that a DHCP server gives, with its default route and name servers where none are configured",
 			Example: "ipaddress if_eth00 192.168.1.1/24"},
 		{Line: "tcp adjust-mss rx <mode:=mtu>", Into: "AdjustMSSRx", Help: "Clamp the segment size of incoming TCP connections"},
 		{Line: "tcp adjust-mss tx <mode:=mtu>", Into: "AdjustMSSTx", Help: "Clamp the segment size of outgoing TCP connections"},
 		{Line: "mtu <octets:576..9000>", Into: "MTU", Help: "Largest packet, in octets"},
+		{Line: "use routing-table <table>", Into: "Table", Help: "Routes of packets that leave with an address of this interface, as with two uplinks"},
+		{Line: "use profile acl in <acl>", Also: []string{"use profile acl <acl> in"}, Into: "ACLIn", Help: "Packets that may come in here"},
+		{Line: "use profile acl out <acl>", Also: []string{"use profile acl <acl> out"}, Into: "ACLOut", Help: "Packets that may go out here"},
 		{Line: "media-ports <media-port-first:1024..65534> <media-port-last:1025..65535>", Into: ".", Help: "UDP ports for RTP and RTCP"},
 	}},
 	{Line: "routing-table <#name:name>", Into: "Tables", Help: "Routes", Prompt: "rt-tab", Lines: []Line{

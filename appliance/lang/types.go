@@ -36,15 +36,28 @@ var types = map[reflect.Type]cli.Type{
 		return ""
 	}},
 	reflect.TypeFor[netip.Prefix]():   {What: "address/length", Parse: parsePrefix},
+	reflect.TypeFor[config.ACLHost](): {What: "any, an address or a network", Words: []string{"any"}, Parse: parseACLHost, Print: printACLHost},
 	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
 
-	reflect.TypeFor[start](): startType(),
+	reflect.TypeFor[start]():      startType(),
+	reflect.TypeFor[copyFrom]():   placeType("configuration or URL", runningConfig, startupConfig, factoryConfig, consolePlace),
+	reflect.TypeFor[copyTo]():     placeType("configuration or URL", runningConfig, startupConfig, consolePlace),
+	reflect.TypeFor[configFile](): fileType(),
 
 	reflect.TypeFor[config.Ref[config.TLSProfile]](): ref[config.TLSProfile]("profile tls", func(c *config.Config) []string {
 		return names(c.TLS, func(x *config.TLSProfile) string { return x.Name })
 	}),
 	reflect.TypeFor[config.Ref[config.VoIPProfile]](): ref[config.VoIPProfile]("profile voip", func(c *config.Config) []string {
 		return names(c.VoIP, func(x *config.VoIPProfile) string { return x.Name })
+	}),
+	reflect.TypeFor[config.Ref[config.ACL]](): ref[config.ACL]("profile acl", func(c *config.Config) []string {
+		return names(c.ACL, func(x *config.ACL) string { return x.Name })
+	}),
+	reflect.TypeFor[config.Ref[config.RoutingTableIP]](): ref[config.RoutingTableIP]("routing-table", func(c *config.Config) (all []string) {
+		for _, x := range c.IP {
+			all = append(all, names(x.Tables, func(t *config.RoutingTableIP) string { return t.Name })...)
+		}
+		return all
 	}),
 	reflect.TypeFor[config.Ref[config.IPContext]](): ref[config.IPContext]("context ip", func(c *config.Config) []string {
 		return names(c.IP, func(x *config.IPContext) string { return x.Name })
@@ -197,6 +210,32 @@ func printSource(v any) string {
 		return s.Prefix.String()
 	}
 	return ""
+}
+
+// parseACLHost takes "any", an address or a network.
+func parseACLHost(w string, _ any) (any, error) {
+	if w == "any" {
+		return config.ACLHost{}, nil
+	}
+	if a, err := netip.ParseAddr(w); err == nil && a.Is4() {
+		return config.ACLHost{Prefix: netip.PrefixFrom(a, 32)}, nil
+	}
+	p, err := parsePrefix(w, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not any, no IPv4 address and no network such as 192.0.2.0/24", w)
+	}
+	return config.ACLHost{Prefix: p.(netip.Prefix).Masked()}, nil
+}
+
+func printACLHost(v any) string {
+	switch p := v.(config.ACLHost).Prefix; {
+	case !p.IsValid():
+		return "any"
+	case p.IsSingleIP():
+		return p.Addr().String()
+	default:
+		return p.String()
+	}
 }
 
 // parsePKI takes "pki:CLASS/NAME". Names are free, dots allowed, but not a path: they become file names.
