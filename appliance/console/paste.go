@@ -132,8 +132,11 @@ func (p *paste) collected(ctx context.Context, l input) error {
 	for p.collect != nil {
 		p.say(p.collect.Prompt)
 		read := p.pem
-		if p.collect.Kind == wire.Secret {
+		switch p.collect.Kind {
+		case wire.Secret:
 			read = p.secret
+		case wire.Text:
+			read = p.lineText
 		}
 		text := read(ctx, l)
 		if text == "" {
@@ -157,6 +160,22 @@ func (p *paste) secret(ctx context.Context, _ input) string {
 		return ""
 	}
 	return l.text + "\n"
+}
+
+// lineText reads lines up to one with a single dot, or to the end of the input.
+func (p *paste) lineText(ctx context.Context, _ input) string {
+	var b strings.Builder
+	for {
+		l, ok := p.next(ctx)
+		if !ok || strings.TrimSpace(l.text) == endOfText {
+			return b.String()
+		}
+		if b.Len()+len(l.text) >= wire.MaxBody {
+			p.say(fmt.Sprintf("%% the text has more than %d bytes (input line %d)", wire.MaxBody, l.n))
+			return ""
+		}
+		b.WriteString(l.text + "\n")
+	}
 }
 
 // pem reads a block; lines that turn out to be commands go back to the queue.

@@ -192,8 +192,11 @@ func (s *session) collected(ctx context.Context, line string) {
 	body := ""
 	for s.collect != nil {
 		read := s.pem
-		if s.collect.Kind == wire.Secret {
+		switch s.collect.Kind {
+		case wire.Secret:
 			read = s.secret
+		case wire.Text:
+			read = s.text
 		}
 		text := read(s.collect.Prompt)
 		if text == "" {
@@ -223,6 +226,31 @@ func (s *session) secret(prompt string) string {
 	}
 	return line + "\n"
 }
+
+// text reads lines up to one with a single dot.
+func (s *session) text(prompt string) string {
+	s.println(prompt)
+	help := s.term.AutoCompleteCallback
+	s.term.AutoCompleteCallback, s.term.History = s.plainKey, noHistory{}
+	defer func() { s.term.AutoCompleteCallback, s.term.History = help, s.history }()
+	var b strings.Builder
+	for {
+		line, state, err := s.blockLine()
+		switch {
+		case err != nil, state.mark == abandoned, state.mark == toTop:
+			return ""
+		case state.mark == atEnd, strings.TrimSpace(line) == endOfText:
+			return b.String()
+		case b.Len()+len(line) >= wire.MaxBody:
+			s.println(fmt.Sprintf("%% the text has more than %d bytes", wire.MaxBody))
+			return ""
+		}
+		b.WriteString(line + "\n")
+	}
+}
+
+// endOfText is the line that ends a text, which may hold empty lines.
+const endOfText = "."
 
 // pem reads a block; lines that turn out to be commands go back to the queue.
 func (s *session) pem(prompt string) string {

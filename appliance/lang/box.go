@@ -33,6 +33,13 @@ type Configuration interface {
 	// WriteFile replaces "startup-config" atomically; the one before is kept.
 	WriteFile(name string, text []byte) error
 	EraseFile(name string) error
+	// Fetch gets a file over HTTP, Send puts one; they end with ctx.
+	Fetch(ctx context.Context, url string) ([]byte, error)
+	Send(ctx context.Context, url string, text []byte) error
+	// Backup is startup-config, key store and licenses in one block of text, encrypted under a pass phrase. Restore stores
+	// all of one or nothing, and returns a line about what it held.
+	Backup(passphrase string) ([]byte, error)
+	Restore(text []byte, passphrase string) (string, error)
 	// Reload restarts with the startup-config: after delay (0 now), and when graceful once no call is left.
 	Reload(r Reload) error
 }
@@ -195,6 +202,7 @@ type Machine interface {
 	FollowLog(ctx context.Context, each func(line string) error) error
 	// Ping and Lookup may take seconds; they end with ctx.
 	Ping(ctx context.Context, host string, report func(line string)) error
+	Traceroute(ctx context.Context, host string, report func(line string)) error
 	Lookup(ctx context.Context, host string) ([]string, error)
 	Sessions() []SessionInfo
 	// Attend keeps a session among Sessions, and gives it what it debugs, until ctx ends or each fails.
@@ -209,8 +217,12 @@ type Version struct {
 	Started                                    time.Time
 	Memory                                     uint64 // octets in use by this process
 	Load                                       string
+	More                                       []Measure // of the whole machine
 	Temperature                                string
 }
+
+// Measure is a figure with its name.
+type Measure struct{ Name, Value string }
 
 // IPInterface is a network interface as the kernel has it.
 type IPInterface struct {

@@ -47,6 +47,11 @@ func command[A any](line, help string, run func(c *call, a *A) error) Line {
 		Data: runner(func(c *call, a any) error { return run(c, a.(*A)) })}
 }
 
+func withExample(example string, l Line) Line {
+	l.Example = example
+	return l
+}
+
 // operatorCommands work for everybody, in every mode.
 func operatorCommands() []Line {
 	return append([]Line{
@@ -56,6 +61,7 @@ func operatorCommands() []Line {
 		command("terminal more", "Show long output page by page", func(c *call, _ *none) error { return c.more(true) }),
 		command("no terminal more", "Show long output at once", func(c *call, _ *none) error { return c.more(false) }),
 		command("ping <host:host>", "Ask a host for an answer", ping),
+		command("traceroute <host:host>", "Show the routers on the way to a host", traceroute),
 		command("nslookup <host:host>", "Ask the name servers", nslookup),
 		command("who", "Show who is logged in", who),
 	}, showCommands()...)
@@ -71,7 +77,10 @@ func adminCommands() []Line {
 		command("pki trust <sum:fingerprint>", "Trust the issuer of a peer's certificate, by its SHA-256: `show pki trusted` lists those that were met", trustIssuer),
 		command("erase <what>", "Delete a certificate or a private key", erasePKI),
 		command("install license <key:text>", "Install a license key", installLicense),
-		command("copy <from:running-config|startup-config|factory-config> <to:running-config|startup-config>", "Copy a configuration", copyConfig),
+		withExample("copy running-config https://192.168.1.20/sbc01.cfg",
+			command("copy <from> <to>", "Copy a configuration; from the console it is pasted, to http it is sent with PUT", copyConfig)),
+		command("export backup", "Print configuration, keys, certificates and licenses, encrypted under a pass phrase", exportBackup),
+		command("import backup", "Take a backup, pasted; the next reload uses it", importBackup),
 		command("erase startup-config", "Delete the startup-config", eraseStartup),
 		command("reload [graceful] [in <minutes:1..1440>]", "Restart with the startup-config, at once, when no call is left, or unless cancelled", reload),
 		command("no reload", "Cancel a restart", noReload),
@@ -229,37 +238,6 @@ func installLicense(c *call, a *licenseKey) error {
 	}
 	c.printf("%s\n", text)
 	return nil
-}
-
-type fromTo struct{ From, To string }
-
-func copyConfig(c *call, a *fromTo) error {
-	if a.From == a.To {
-		return errors.New("a copy onto itself")
-	}
-	var text []byte
-	var err error
-	if a.From == "running-config" {
-		text = c.lang.Print(c.box.Running(), false)
-	} else if text, err = c.box.ReadFile(a.From); err != nil {
-		return fmt.Errorf("read %s: %w", a.From, err)
-	}
-	if a.To == "startup-config" {
-		if err := c.box.WriteFile(a.To, text); err != nil {
-			return fmt.Errorf("write %s: %w", a.To, err)
-		}
-		return nil
-	}
-	cfg, problems := c.lang.Parse(text)
-	for _, p := range problems {
-		if p.Severity == Error {
-			c.printf("%% %s line %d: %s\n", a.From, p.Line, p.Text)
-		}
-	}
-	c.result.Changed = true
-	err = c.box.Mutate(func(*config.Config) (*config.Config, error) { return cfg, nil })
-	c.place = c.lang.place(c.box.Running(), c.place.mode())
-	return err
 }
 
 func eraseStartup(c *call, _ *none) error {

@@ -48,7 +48,7 @@ type Result struct {
 // Collect describes the block that a line wants.
 type Collect struct {
 	Prompt string
-	Kind   string // "pem": up to an empty line; "secret": one line, not echoed, appended to the body collected before
+	Kind   string // "pem": up to an empty line; "text": up to a line with a single dot; "secret": one line, not echoed, appended to the body collected before
 }
 
 // Help is what may stand at a place in a line.

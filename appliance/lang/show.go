@@ -18,8 +18,11 @@ func showCommands() []Line {
 	return []Line{
 		command("show running-config", "The configuration in force", showRunning),
 		command("show startup-config [<n:1..10>]", "The saved configuration, or the Nth one before it", showStartup),
+		command("show config diff [<a>] [<b>]", "What differs between two configurations; without names, what a reload would undo", showDiff),
 		command("show config problems", "What is wrong with the configuration, and how to put it right", showProblems),
 		command("show system licenses", "License counters", showLicenses),
+		command("show system", "Uptime, load, memory, temperature", showSystem),
+		command("show call-router [<name>]", "Tables and services, or the lines of one", showCallRouter),
 		command("show version", "Versions and serial number", showVersion),
 		command("show calls [detail <level:0..5>]", "Calls in progress", showCalls),
 		command("show sip registrations", "Registrations of our identities", showRegistrations),

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
 )
@@ -26,7 +28,19 @@ func (s *System) Version() lang.Version {
 	if t, ok := s.o.Board.Temperature(); ok {
 		v.Temperature = fmt.Sprintf("%.0f °C", t)
 	}
+	var m unix.Sysinfo_t
+	if unix.Sysinfo(&m) == nil {
+		v.More = append(v.More, share("Free memory", uint64(m.Freeram+m.Bufferram)*uint64(m.Unit), uint64(m.Totalram)*uint64(m.Unit)))
+	}
+	var f unix.Statfs_t
+	if unix.Statfs(s.o.StateDir, &f) == nil {
+		v.More = append(v.More, share("Free flash", f.Bavail*uint64(f.Bsize), f.Blocks*uint64(f.Bsize)))
+	}
 	return v
+}
+
+func share(name string, part, whole uint64) lang.Measure {
+	return lang.Measure{Name: name, Value: fmt.Sprintf("%d of %d MiB", part>>20, whole>>20)}
 }
 
 func memory() uint64 {

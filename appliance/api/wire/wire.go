@@ -71,12 +71,13 @@ type Answer struct {
 // Collect asks for a block after a line.
 type Collect struct {
 	Prompt string `json:"prompt"`
-	Kind   string `json:"kind"` // PEM or Secret
+	Kind   string `json:"kind"` // PEM, Text or Secret
 }
 
 // Kinds of block.
 const (
 	PEM    = "pem"    // PEM text up to an empty line
+	Text   = "text"   // any lines up to one that holds a single dot
 	Secret = "secret" // one line, not echoed
 )
 

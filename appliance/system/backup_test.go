@@ -1,0 +1,73 @@
+package system
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestABackupIsOpenedByItsPassPhraseOnly(t *testing.T) {
+	a, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = "system hostname sbc01\n"
+	if err := a.SaveStartup([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.AddLicense("KEY", "# twenty calls"); err != nil {
+		t.Fatal(err)
+	}
+	cert, key := identity(t, "sbc01.example.com")
+	if _, err := a.ImportCertificate("own", cert); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.ImportPrivateKey("own.key", key, ""); err != nil {
+		t.Fatal(err)
+	}
+	b, err := a.backup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := sealBackup(b, "open sesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(sealed), "sbc01") {
+		t.Error("the backup is not encrypted")
+	}
+	if _, err := openBackup(sealed, "open sesam"); err != errBackup {
+		t.Errorf("a wrong pass phrase: %v", err)
+	}
+	torn := strings.Replace(string(sealed), "A", "B", 1)
+	if _, err := openBackup([]byte(torn), "open sesame"); err == nil {
+		t.Error("a damaged backup is taken")
+	}
+	for _, bad := range []string{"", "hello", "-----BEGIN VIADUCT BACKUP-----\n\nAAAA\n-----END VIADUCT BACKUP-----\n"} {
+		if _, err := openBackup([]byte(bad), "x"); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+	again, err := openBackup(sealed, "open sesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.restore(again); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := c.Startup(); string(got) != text {
+		t.Errorf("startup-config %q", got)
+	}
+	if _, err := c.PrivateKey("own.key"); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Certificates("own"); err != nil {
+		t.Error(err)
+	}
+	if got, _ := c.Licenses(); string(got) != "# twenty calls\nKEY\n" {
+		t.Errorf("licenses %q", got)
+	}
+}

@@ -1,0 +1,104 @@
+package system
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"viaduct/appliance/pki"
+)
+
+// transferTime and transferMax bound a copy over HTTP.
+const (
+	transferTime = time.Minute
+	transferMax  = 4 << 20 // octets
+)
+
+// web is a client that finds hosts with the box's own name servers, and trusts the roots of the system, if it has any, the
+// built-in ones, and those in the key store.
+func (s *System) web() *http.Client {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	for _, c := range pki.BuiltIn() {
+		roots.AddCert(c)
+	}
+	for _, k := range s.store.Keys() {
+		if chain, err := s.store.Certificates(k.Name); k.Kind == KindCertificate && err == nil {
+			for _, c := range chain {
+				if c.IsCA {
+					roots.AddCert(c)
+				}
+			}
+		}
+	}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		addrs, err := s.resolver.Lookup(ctx, host)
+		if err != nil {
+			return nil, err
+		}
+		var failed error
+		for _, a := range addrs {
+			conn, err := new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(a.String(), port))
+			if err == nil {
+				return conn, nil
+			}
+			failed = errors.Join(failed, err)
+		}
+		return nil, failed
+	}
+	return &http.Client{Timeout: transferTime, Transport: &http.Transport{
+		DialContext: dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots},
+	}}
+}
+
+// Fetch gets a file over HTTP.
+func (s *System) Fetch(ctx context.Context, url string) ([]byte, error) {
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.web().Do(q)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		return nil, errors.New(r.Status)
+	}
+	text, err := io.ReadAll(io.LimitReader(r.Body, transferMax+1))
+	if err == nil && len(text) > transferMax {
+		err = fmt.Errorf("the file has more than %d bytes", transferMax)
+	}
+	return text, err
+}
+
+// Send puts a file over HTTP.
+func (s *System) Send(ctx context.Context, url string, text []byte) error {
+	q, err := http.NewRequestWithContext(ctx, http.MethodPut, url, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	q.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	r, err := s.web().Do(q)
+	if err != nil {
+		return err
+	}
+	r.Body.Close()
+	if r.StatusCode/100 != 2 {
+		return errors.New(r.Status)
+	}
+	return nil
+}
