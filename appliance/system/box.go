@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ func (s *System) Mutate(change func(*config.Config) (*config.Config, error)) err
 		return err
 	}
 	s.running.Store(cfg)
-	if len(before.LicenseAuthorities) != len(cfg.LicenseAuthorities) {
+	if !slices.Equal(before.LicenseAuthorities, cfg.LicenseAuthorities) {
 		s.installLicenses() // keys of an issuer that was not known before
 	}
 	s.touch()

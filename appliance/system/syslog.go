@@ -55,11 +55,6 @@ func (l *Syslog) apply(c *config.Syslog, hostname string) {
 
 // send writes what is queued until ctx ends. lookup finds the servers' addresses.
 func (l *Syslog) send(ctx context.Context, lookup func(context.Context, string) ([]netip.Addr, error)) error {
-	conn, err := net.ListenUDP("udp4", nil)
-	if err != nil {
-		return fmt.Errorf("open socket for syslog: %w", err)
-	}
-	defer conn.Close()
 	for {
 		select {
 		case <-ctx.Done():
@@ -72,12 +67,20 @@ func (l *Syslog) send(ctx context.Context, lookup func(context.Context, string) 
 			for _, r := range s.Remotes {
 				ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 				if addrs, err := lookup(ctx, r.Host); err == nil && len(addrs) > 0 {
-					// A server that is away must not fill the log with reports about the log: the error has no place to go.
-					conn.WriteToUDPAddrPort(m.text, netip.AddrPortFrom(addrs[0], r.Port))
+					sendTo(netip.AddrPortFrom(addrs[0], r.Port), m.text)
 				}
 				cancel()
 			}
 		}
+	}
+}
+
+// sendTo sends one datagram. Its socket is connected and lives no longer: one that stays open would take packets from everybody.
+// A server that is away must not fill the log with reports about the log, so an error has no place to go.
+func sendTo(server netip.AddrPort, text []byte) {
+	if conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server)); err == nil {
+		conn.Write(text)
+		conn.Close()
 	}
 }
 

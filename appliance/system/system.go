@@ -105,6 +105,11 @@ func Open(o Options) (*System, error) {
 	s.installLicenses()
 
 	s.resolver = names.New(func() []netip.AddrPort { return servers(s.Running()) })
+	if s.net, err = netcfg.New(netcfg.Options{
+		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached,
+	}); err != nil {
+		return nil, err
+	}
 	s.relay = media.New(media.Options{Log: s.engineLog(topicRTP)})
 	var kernel clock.Kernel // nil: the system's
 	if o.Board.Name() == "sim" {
@@ -160,16 +165,10 @@ func (s *System) startup() *config.Config {
 
 // Run runs the box until ctx ends or a reload is due (ErrReload), then stops it in order: calls, signalling, media, the rest.
 func (s *System) Run(ctx context.Context) error {
-	var err error
 	if names, err := s.o.Board.Ports(); err != nil {
 		s.log.Error("ports not found", "err", err)
 	} else if err := netcfg.NamePorts(names); err != nil {
 		s.log.Error("ports not renamed", "err", err)
-	}
-	if s.net, err = netcfg.New(netcfg.Options{
-		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached,
-	}); err != nil {
-		return err
 	}
 	defer s.net.Close()
 	defer s.resolver.Close()
