@@ -125,6 +125,7 @@ func (m *Manager) OnInvite(in *sipgw.Incoming) {
 		m.mu.Lock()
 		delete(m.calls, c.id)
 		m.mu.Unlock()
+		c.forget()
 	}()
 }
 

@@ -188,6 +188,9 @@ func (l *Leg) acknowledged(req *sip.Request) {
 	}
 	in.stop()
 	l.in = nil
+	if in.tx.from.way.reliable() {
+		in.tx.end() // no INVITE comes a second time, and no 200 will be repeated
+	}
 	if l.state == answered {
 		l.enter(confirmedLeg)
 		if l.byeWanted != nil {

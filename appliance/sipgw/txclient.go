@@ -188,7 +188,7 @@ func (tx *clientTx) receive(res *sip.Response) {
 		}
 	case res.StatusCode < 300:
 		if tx.state == calling || tx.state == proceeding {
-			tx.state, tx.answered = accepted, true
+			tx.state, tx.answered, tx.raw = accepted, true, nil
 			tx.quiet()
 			tx.linger = time.AfterFunc(transactionTimeout, tx.abort)
 		}
