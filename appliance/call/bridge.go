@@ -87,7 +87,11 @@ func (c *call) joinWith(other *call, leg *sipgw.Leg) {
 		c.transferFailed(488)
 		return
 	}
-	answer := func(peer media.Ports, err error) { c.Post(func() { c.joined(t, other, peer, err) }) }
+	answer := func(peer media.Ports, err error) { // on the other's goroutine
+		if !c.Post(func() { c.joined(t, other, peer, err) }) && err == nil {
+			other.hangUp(nil, "", "transfer") // this call has ended meanwhile
+		}
+	}
 	if !other.Post(func() { answer(other.joinBy(c, leg, codec, ports)) }) {
 		c.transferFailed(481)
 	}

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -96,7 +95,10 @@ func diversions(entries []sipgw.NameAddr) (d diverted) {
 		n, _ := strconv.Atoi(param(e.Params, "counter"))
 		d.times += min(max(n, 1), 100)
 		if i == 0 {
-			d.by, d.reason = number(e.URI), cmp.Or(param(e.Params, "reason"), "unknown")
+			d.by, d.reason = number(e.URI), strings.ToLower(param(e.Params, "reason"))
+			if strings.Trim(d.reason, "abcdefghijklmnopqrstuvwxyz-") != "" || d.reason == "" {
+				d.reason = "unknown"
+			}
 			privacy := strings.ToLower(param(e.Params, "privacy"))
 			d.private = privacy == "full" || privacy == "name" || privacy == "uri"
 		}
