@@ -245,10 +245,15 @@ var sipGateway = []Line{
 
 // topics are help for keywords with which several statements begin.
 var topics = map[string]string{
+	"administrator":       "An account that changes the configuration",
+	"superuser":           "An account that also manages accounts",
+	"operator":            "An account that only looks",
 	"address-translation": "Which headers and properties make each other",
 	"authentication":      "Checking of identities",
 	"bind":                "What this belongs to",
 	"call":                "Calls of this identity",
+	"call-router":         "Tables, and the way of a call through them",
+	"console":             "Sessions at the command line",
 	"call-reroute":        "Redirects (3xx)",
 	"call-transfer":       "Transfers (REFER)",
 	"clear":               "End or forget",
