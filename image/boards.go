@@ -8,13 +8,12 @@ import (
 // boardProfile is what the image of a board holds besides what all have.
 type boardProfile struct {
 	name     string
-	kernel   string            // Go module
-	console  string            // kernel parameters; the last one is /dev/console, where a panic shows
-	needsEFI bool              // it boots in no other way
-	firmware []string          // files of the Raspberry Pi's firmware, as patterns
-	trees    []string          // device trees of the kernel module, as patterns
-	config   map[string]string // lines of config.txt that differ from the kernel module's
-	more     []string          // lines added to it
+	kernel   string   // Go module
+	console  string   // kernel parameters; the last one is /dev/console, where a panic shows
+	needsEFI bool     // it boots in no other way
+	firmware []string // files of the Raspberry Pi's firmware, as patterns
+	trees    []string // device trees of the kernel module, as patterns
+	config   []string // lines of config.txt in place of the kernel module's, or besides them; nil: it has none
 }
 
 const (
@@ -31,14 +30,13 @@ var boardProfiles = []boardProfile{
 		name: "rpi4", kernel: kernelPi, console: "console=serial0,115200",
 		firmware: []string{"start4.elf", "fixup4.dat"},
 		trees:    []string{"bcm2711-rpi-*.dtb", "overlays/*"},
-		config:   map[string]string{"enable_uart": "1"},
-		// Bluetooth would have the PL011, and the pins a UART whose speed changes with the processor's.
-		more: []string{"dtoverlay=disable-bt"},
+		// Without disable-bt, Bluetooth has the PL011, and the pins a UART whose speed changes with the processor's.
+		config: []string{"enable_uart=1", "dtoverlay=disable-bt"},
 	},
 	{
 		name: "rpi5", kernel: kernelPi, console: "console=serial0,115200", // its firmware is in the EEPROM
 		trees:  []string{"bcm2712*.dtb", "overlays/*"},
-		config: map[string]string{"enable_uart": "1"},
+		config: []string{"enable_uart=1"},
 	},
 }
 

@@ -2,26 +2,35 @@ package image
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-)
 
-// pad is spaces at the end of the kernel's command line: it is rewritten in place when roots are switched.
-const pad = 64
+	"viaduct/image/update"
+)
 
 // commandLine is the kernel's. `gpt` lets it take the backup of the partition table when power went while the table was
 // written; the root is named by the first partition's identity and a distance from it, which gokrazy looks for.
 func (b boardProfile) commandLine() string {
-	return fmt.Sprintf("%s quiet loglevel=3 gpt root=PARTUUID=%s/PARTNROFF=%d ro rootwait init=/gokrazy/init panic=10 oops=panic%s",
-		b.console, partUUID(partBoot), partRootA-partBoot, strings.Repeat(" ", pad))
+	return fmt.Sprintf("%s quiet loglevel=3 gpt root=PARTUUID=%s/PARTNROFF=%d ro rootwait init=/gokrazy/init panic=10 oops=panic",
+		b.console, partUUID(partBoot), partRootA-partBoot)
 }
 
-// bootFiles is the boot partition.
-func bootFiles(b boardProfile, host toolchain, kernel, efi string) (*tree, error) {
+// kernelSlack is by how much a kernel may grow before an update cannot bring it, in bytes: files of the boot partition keep their size.
+const kernelSlack = 4 * mib
+
+// bootFiles is the boot partition. It holds the kernel of slot a, room for that of slot b, and what is known of both.
+func bootFiles(b boardProfile, r Release, host toolchain, kernel []byte, module, efi string) (*tree, error) {
 	t := newTree()
+	slot := (len(kernel) + 2*kernelSlack - 1) / kernelSlack * kernelSlack
+	t.file(update.A.KernelFile(), 0o644, append(kernel[:len(kernel):len(kernel)], make([]byte, slot-len(kernel))...))
+	t.file(update.B.KernelFile(), 0o644, make([]byte, slot))
+	state, err := update.State{Slots: [2]update.Firmware{{Version: r.Version, Commit: r.Commit, Built: r.Built.UTC()}}}.Encode()
+	if err != nil {
+		return nil, err
+	}
+	t.file(update.StateFile, 0o644, state)
 	add := func(dir string, patterns ...string) error {
 		for _, pattern := range patterns {
 			names, err := filepath.Glob(filepath.Join(dir, pattern))
@@ -41,7 +50,7 @@ func bootFiles(b boardProfile, host toolchain, kernel, efi string) (*tree, error
 		}
 		return nil
 	}
-	if err := add(kernel, append([]string{"vmlinuz"}, b.trees...)...); err != nil {
+	if err := add(module, b.trees...); err != nil {
 		return nil, err
 	}
 	if len(b.firmware) > 0 {
@@ -55,7 +64,7 @@ func bootFiles(b boardProfile, host toolchain, kernel, efi string) (*tree, error
 	}
 	t.file("cmdline.txt", 0o644, []byte(b.commandLine()+"\n"))
 	if b.config != nil {
-		text, err := os.ReadFile(filepath.Join(kernel, "config.txt"))
+		text, err := os.ReadFile(filepath.Join(module, "config.txt"))
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +80,7 @@ func bootFiles(b boardProfile, host toolchain, kernel, efi string) (*tree, error
 		// Without an editor: who may type at the serial line shall not choose what runs as PID 1.
 		t.file("loader/loader.conf", 0o644, []byte("timeout 0\neditor no\n"))
 		// gokrazy looks for this name.
-		t.file("loader/entries/gokrazy.conf", 0o644, fmt.Appendf(nil, "title Viaduct SBC\nlinux /vmlinuz\noptions %s\n", b.commandLine()))
+		t.file("loader/entries/gokrazy.conf", 0o644, fmt.Appendf(nil, "title Viaduct SBC\nlinux /%s\noptions %s\n", update.A.KernelFile(), b.commandLine()))
 	case b.needsEFI:
 		return nil, fmt.Errorf("it needs a boot loader for EFI")
 	}
@@ -81,9 +90,11 @@ func bootFiles(b boardProfile, host toolchain, kernel, efi string) (*tree, error
 // configText is config.txt of the Raspberry Pi's firmware.
 func configText(text string, b boardProfile) []byte {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	for _, key := range slices.Sorted(maps.Keys(b.config)) {
-		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, key+"=") })
-		lines = append(lines, key+"="+b.config[key])
+	for _, line := range append([]string{"kernel=" + update.A.KernelFile()}, b.config...) {
+		if key, _, found := strings.Cut(line, "="); found && key != "dtoverlay" {
+			lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, key+"=") })
+		}
+		lines = append(lines, line)
 	}
-	return []byte(strings.Join(append(lines, b.more...), "\n") + "\n")
+	return []byte(strings.Join(lines, "\n") + "\n")
 }

@@ -13,7 +13,7 @@ import (
 const (
 	mib       = 1 << 20
 	bootStart = 4 * mib
-	bootSize  = 128 * mib
+	bootSize  = 160 * mib // two kernels of up to 70 MiB
 	rootSize  = 128 * mib
 	dataSize  = 128 * mib // in the image; at its first boot the box grows it to the end of the medium
 	rootA     = bootStart + bootSize

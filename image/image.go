@@ -7,21 +7,28 @@
 package image
 
 import (
+	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"time"
+
+	"viaduct/image/update"
 )
 
 // Options of a build.
 type Options struct {
 	Board   string // profile: see Boards
 	Release Release
-	EFI     string    // file: a boot loader for EFI that reads loader/entries (systemd-boot); uefi-arm64 needs it
-	Out     string    // image file to write
-	Dir     string    // folder inside the module, where the go command runs; "" is the present one
-	Log     io.Writer // what the go command says; nil: nothing
+	EFI     string             // file: a boot loader for EFI that reads loader/entries (systemd-boot); uefi-arm64 needs it
+	Out     string             // image file to write; "": none
+	Bundle  string             // update to write; "": none
+	Key     ed25519.PrivateKey // signs the update
+	Trust   []byte             // public keys whose updates the box takes, see update.ParseKeys; empty: it takes none
+	Dir     string             // folder inside the module, where the go command runs; "" is the present one
+	Log     io.Writer          // what the go command says; nil: nothing
 }
 
 // Release is what `show version` tells.
@@ -46,6 +53,12 @@ func Build(o Options) (Sizes, error) {
 		return fail(fmt.Errorf("build time %v is not possible", o.Release.Built))
 	}
 	host := toolchain{dir: o.Dir, log: o.Log}
+	if _, err := update.ParseKeys(string(o.Trust)); err != nil {
+		return fail(err)
+	}
+	if o.Bundle != "" && len(o.Key) != ed25519.PrivateKeySize {
+		return fail(errors.New("an update wants a key to sign it"))
+	}
 	work, err := os.MkdirTemp("", "viaduct-image")
 	if err != nil {
 		return fail(err)
@@ -54,11 +67,15 @@ func Build(o Options) (Sizes, error) {
 	if err := host.build(work, o.Release); err != nil {
 		return fail(err)
 	}
-	kernel, err := host.module(profile.kernel)
+	module, err := host.module(profile.kernel)
 	if err != nil {
 		return fail(err)
 	}
-	rootTree, err := rootFiles(profile, o.Release, work)
+	kernel, err := os.ReadFile(filepath.Join(module, "vmlinuz"))
+	if err != nil {
+		return fail(err)
+	}
+	rootTree, err := rootFiles(profile, o.Release, work, o.Trust)
 	if err != nil {
 		return fail(err)
 	}
@@ -66,7 +83,16 @@ func Build(o Options) (Sizes, error) {
 	if err != nil {
 		return fail(err)
 	}
-	bootTree, err := bootFiles(profile, host, kernel, o.EFI)
+	sizes := Sizes{Kernel: len(kernel), Root: len(root), Disk: diskSize}
+	if o.Bundle != "" {
+		if err := writeBundle(o, root, kernel); err != nil {
+			return fail(err)
+		}
+	}
+	if o.Out == "" {
+		return sizes, nil
+	}
+	bootTree, err := bootFiles(profile, o.Release, host, kernel, module, o.EFI)
 	if err != nil {
 		return fail(err)
 	}
@@ -77,9 +103,15 @@ func Build(o Options) (Sizes, error) {
 	if err := writeDisk(o.Out, boot, root); err != nil {
 		return fail(err)
 	}
-	vmlinuz, err := os.Stat(filepath.Join(kernel, "vmlinuz"))
+	return sizes, nil
+}
+
+// writeBundle writes the update to what the image would hold.
+func writeBundle(o Options, root, kernel []byte) error {
+	f, err := os.Create(o.Bundle)
 	if err != nil {
-		return fail(err)
+		return err
 	}
-	return Sizes{Kernel: int(vmlinuz.Size()), Root: len(root), Disk: diskSize}, nil
+	m := update.Manifest{Board: o.Board, Version: o.Release.Version, Commit: o.Release.Commit, Built: o.Release.Built.UTC()}
+	return errors.Join(update.Write(f, o.Key, m, root, kernel), f.Close())
 }

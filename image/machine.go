@@ -1,24 +1,28 @@
 package image
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"viaduct/image/update"
 )
 
-// Machine is an emulated box: QEMU's virt board with two ports, on which the kernel starts with its own command line straight from
-// the image's boot partition. Its networks lead nowhere: a port reaches no more than the addresses that are forwarded to it.
+// Machine is an emulated box: QEMU's virt board with two ports. Its networks lead nowhere: a port reaches no more than the addresses
+// that are forwarded to it.
+//
+// Without firmware, Command is the boot loader: the kernel and the command line of the slot that is active now start at once, and
+// the emulator ends when the box restarts. With UEFI firmware, the image's boot loader runs, and a restart is one.
 type Machine struct {
 	Disk   string // image, written to
 	Work   string // folder for the kernel
 	LAN    Wire   // port ethernet 0 0
 	WAN    Wire   // port ethernet 0 1
+	UEFI   bool   // start through UEFI firmware and the image's boot loader
 	Clock  string // of the board's battery clock, "1970-01-01" or ""
 	Memory int    // MiB; 0: 512
 }
@@ -32,22 +36,8 @@ type Wire struct {
 
 // Command returns the emulator, with the serial line as its standard input and output. To kill it is to cut the power.
 func (m Machine) Command(ctx context.Context) (*exec.Cmd, error) {
-	disk, err := os.Open(m.Disk)
+	start, err := m.start()
 	if err != nil {
-		return nil, err
-	}
-	defer disk.Close()
-	boot := io.NewSectionReader(disk, bootStart, bootSize)
-	kernel, err := readFAT16(boot, "vmlinuz")
-	if err != nil {
-		return nil, err
-	}
-	line, err := readFAT16(boot, "cmdline.txt")
-	if err != nil {
-		return nil, err
-	}
-	vmlinuz := filepath.Join(m.Work, "vmlinuz")
-	if err := os.WriteFile(vmlinuz, kernel, 0o644); err != nil {
 		return nil, err
 	}
 	if m.Memory == 0 {
@@ -56,10 +46,10 @@ func (m Machine) Command(ctx context.Context) (*exec.Cmd, error) {
 	args := []string{
 		"-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-smp", "2", "-m", fmt.Sprint(m.Memory), "-accel", "tcg,thread=multi",
 		"-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio",
-		"-kernel", vmlinuz, "-append", strings.TrimSpace(string(line)),
-		"-drive", "if=none,id=disk,format=raw,cache=unsafe,file=" + m.Disk, "-device", "virtio-blk-pci,drive=disk,addr=0x8",
+		"-drive", "if=none,id=disk,format=raw,cache=unsafe,file=" + m.Disk, "-device", "virtio-blk-pci,drive=disk,addr=0x8,bootindex=0",
 		"-device", "i6300esb,addr=0x9", "-action", "watchdog=reset",
 	}
+	args = append(args, start...)
 	if m.Clock != "" {
 		args = append(args, "-rtc", "base="+m.Clock)
 	}
@@ -77,26 +67,46 @@ func (m Machine) Command(ctx context.Context) (*exec.Cmd, error) {
 	return exec.CommandContext(ctx, "qemu-system-aarch64", args...), nil
 }
 
-// readFAT16 reads a file in the root folder of a file system that writeFAT16 has made.
-func readFAT16(r io.ReaderAt, name string) ([]byte, error) {
-	head := make([]byte, sector)
-	if _, err := r.ReadAt(head, 0); err != nil {
-		return nil, err
-	}
-	le := binary.LittleEndian
-	rootStart := sector * (1 + int64(le.Uint16(head[22:])))
-	root := make([]byte, fatRootEntries*fatEntry)
-	if _, err := r.ReadAt(root, rootStart); err != nil {
-		return nil, err
-	}
-	base, ext, _ := strings.Cut(name, ".")
-	want := []byte(strings.ToUpper(fmt.Sprintf("%-8s%-3s", base, ext)))
-	for ; len(root) > 0; root = root[fatEntry:] {
-		if root[11] == fatAttrFile && bytes.Equal(bytes.ToUpper(root[:11]), want) {
-			data := make([]byte, le.Uint32(root[28:]))
-			_, err := r.ReadAt(data, rootStart+fatRootEntries*fatEntry+(int64(le.Uint16(root[26:]))-2)*fatCluster)
-			return data, err
+// Firmware of Debian's package qemu-efi-aarch64.
+const (
+	uefiCode = "/usr/share/AAVMF/AAVMF_CODE.fd"
+	uefiVars = "/usr/share/AAVMF/AAVMF_VARS.fd"
+)
+
+// start are the arguments that say how the box starts.
+func (m Machine) start() ([]string, error) {
+	if m.UEFI {
+		vars, err := os.ReadFile(uefiVars)
+		if err != nil {
+			return nil, err
 		}
+		own := filepath.Join(m.Work, "vars.fd")
+		if err := os.WriteFile(own, vars, 0o600); err != nil {
+			return nil, err
+		}
+		return []string{"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + uefiCode, "-drive", "if=pflash,format=raw,unit=1,file=" + own}, nil
 	}
-	return nil, fmt.Errorf("the boot partition has no %s", name)
+	disk, err := os.Open(m.Disk)
+	if err != nil {
+		return nil, err
+	}
+	defer disk.Close()
+	boot := io.NewSectionReader(disk, bootStart, bootSize)
+	line, err := update.Read(boot, "cmdline.txt")
+	if err != nil {
+		return nil, err
+	}
+	slot, err := update.Running(string(line))
+	if err != nil {
+		return nil, err
+	}
+	kernel, err := update.Read(boot, slot.KernelFile())
+	if err != nil {
+		return nil, err
+	}
+	vmlinuz := filepath.Join(m.Work, "vmlinuz")
+	if err := os.WriteFile(vmlinuz, kernel, 0o644); err != nil {
+		return nil, err
+	}
+	return []string{"-no-reboot", "-kernel", vmlinuz, "-append", strings.TrimSpace(string(line))}, nil
 }

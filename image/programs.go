@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -25,9 +26,10 @@ type toolchain struct {
 }
 
 // build compiles the programs into a folder. Nothing of the host or of the folder's name gets into them; time zones do, since
-// the box has no files of them.
-func (t toolchain) build(dir string, r Release) error {
+// the box has no files of them. More are flags of the linker.
+func (t toolchain) build(dir string, r Release, more ...string) error {
 	flags := fmt.Sprintf("-s -w -buildid= -X main.version=%s -X main.commit=%s -X main.built=%s", r.Version, r.Commit, r.Built.UTC().Format(time.RFC3339))
+	flags = strings.Join(append([]string{flags}, more...), " ")
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-tags", "gokrazy,netgo,osusergo,timetzdata", "-ldflags", flags, "-o", dir + "/"}
 	for _, p := range shipped {
 		args = append(args, p.source)

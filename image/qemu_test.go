@@ -30,32 +30,52 @@ import (
 )
 
 // One build serves all tests; the second one is for the comparison.
-var builtImage = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "viaduct-image-test")
-	if err != nil {
-		return "", err
-	}
-	return dir, buildTo(filepath.Join(dir, "box.img"))
-})
+var (
+	imageDir   string // of box.img; "" until it is built
+	builtImage = sync.OnceValues(func() (string, error) {
+		var err error
+		if imageDir, err = os.MkdirTemp("", "viaduct-image-test"); err != nil {
+			return "", err
+		}
+		return filepath.Join(imageDir, "box.img"), buildTo(filepath.Join(imageDir, "box.img"))
+	})
+)
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := builtImage(); err == nil {
-		os.RemoveAll(dir)
+	if imageDir != "" {
+		os.RemoveAll(imageDir)
 	}
 	os.Exit(code)
 }
 
+// efiLoader is systemd-boot, fetched as `make image BOARD=uefi-arm64` does.
+var efiLoader = sync.OnceValues(func() (string, error) {
+	name := "../build/systemd-bootaa64.efi"
+	if _, err := os.Stat(name); err == nil {
+		return name, nil
+	}
+	out, err := exec.Command("./fetch-efi.sh", name).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("fetch-efi.sh: %w\n%s", err, out)
+	}
+	return name, nil
+})
+
 func buildTo(name string) error {
-	_, err := Build(Options{
-		Board: "qemu-virt", Out: name,
+	efi, err := efiLoader()
+	if err != nil {
+		return err
+	}
+	_, err = Build(Options{
+		Board: "qemu-virt", Out: name, EFI: efi,
 		Release: Release{Version: "v9.8.7", Commit: "0123456789abcdef", Built: when},
 	})
 	return err
 }
 
 func TestTwoBuildsAreEqual(t *testing.T) {
-	dir, err := builtImage()
+	first, err := builtImage()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +83,7 @@ func TestTwoBuildsAreEqual(t *testing.T) {
 	if err := buildTo(again); err != nil {
 		t.Fatal(err)
 	}
-	if a, b := hash(t, filepath.Join(dir, "box.img")), hash(t, again); a != b {
+	if a, b := hash(t, first), hash(t, again); a != b {
 		t.Errorf("%s and %s", a, b)
 	}
 }
@@ -98,12 +118,12 @@ const slow = 2 * time.Minute
 // disk is a fresh copy of the image on a larger medium.
 func freshDisk(t *testing.T) string {
 	t.Helper()
-	dir, err := builtImage()
+	built, err := builtImage()
 	if err != nil {
 		t.Fatal(err)
 	}
 	name := filepath.Join(t.TempDir(), "disk.img")
-	tool(t, "cp", "--sparse=always", filepath.Join(dir, "box.img"), name)
+	tool(t, "cp", "--sparse=always", built, name)
 	if err := os.Truncate(name, diskSize+256*mib); err != nil {
 		t.Fatal(err)
 	}
@@ -152,6 +172,23 @@ func (e *emulated) powerOff() {
 	for range e.more { // the pipe must be read to its end before Wait
 	}
 	e.cmd.Wait()
+}
+
+// ended waits until the emulator ends by itself: in a Machine without firmware, when the box restarts.
+func (e *emulated) ended() {
+	e.t.Helper()
+	for deadline := time.After(slow); ; {
+		select {
+		case b, ok := <-e.more:
+			if !ok {
+				e.cmd.Wait()
+				return
+			}
+			e.text.Write(b)
+		case <-deadline:
+			e.t.Fatalf("no restart within %v; the line says:\n%s", slow, e.text.Bytes()[e.read:])
+		}
+	}
 }
 
 // until reads the serial line until the pattern stands there, and returns all since the last time.

@@ -11,7 +11,7 @@ import (
 //
 // What is missing is missing on purpose. gokr-pw.txt would make gokrazy's management HTTP listen on every private address, the
 // WAN's too; a shell at /perm/sh or /tmp/serial-busybox would answer on the serial line without a login.
-func rootFiles(b boardProfile, r Release, programs string) (*tree, error) {
+func rootFiles(b boardProfile, r Release, programs string, trust []byte) (*tree, error) {
 	t := newTree()
 	for _, name := range []string{"bin", "dev", "etc", "lib", "mnt", "perm", "proc", "run", "sys", "tmp"} {
 		t.dir(name)
@@ -22,6 +22,7 @@ func rootFiles(b boardProfile, r Release, programs string) (*tree, error) {
 	t.file("etc/hosts", 0o644, []byte("127.0.0.1 localhost\n::1 localhost\n"))
 	t.file("etc/viaduct-release", 0o644, fmt.Appendf(nil, "board %s\nversion %s\ncommit %s\nbuilt %s\n",
 		b.name, r.Version, r.Commit, r.Built.UTC().Format("2006-01-02T15:04:05Z")))
+	t.file("etc/viaduct-update-keys", 0o644, trust)
 	for _, p := range shipped {
 		data, err := os.ReadFile(filepath.Join(programs, filepath.Base(p.source)))
 		if err != nil {

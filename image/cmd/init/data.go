@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -19,6 +20,8 @@ import (
 )
 
 const (
+	bootPartition = 1
+	rootPartition = 2 // the first of two
 	dataPartition = 4
 	sectorSize    = 512
 	dataMount     = "/perm"
@@ -27,7 +30,7 @@ const (
 // mountData mounts the data partition if gokrazy could not: at the first boot it is empty, and is grown to the end of the medium
 // and formatted. A file system that does not mount is never formatted, since the configuration and keys of a box are in it; it is
 // then mounted read-only without its journal, so that the box comes up with what can be read.
-func mountData() error {
+func (d disk) mountData() error {
 	mounts, err := os.ReadFile("/proc/mounts")
 	if err != nil {
 		return err
@@ -35,11 +38,8 @@ func mountData() error {
 	if strings.Contains(string(mounts), " "+dataMount+" ") {
 		return nil
 	}
-	d, err := findDisk()
-	if err != nil {
-		return err
-	}
-	part, err := os.OpenFile(d.part, os.O_RDWR, 0)
+	data := d.parts[dataPartition]
+	part, err := os.OpenFile(data, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
@@ -50,10 +50,10 @@ func mountData() error {
 	if err = errors.Join(err, part.Close()); err != nil {
 		return err
 	}
-	if err := unix.Mount(d.part, dataMount, "ext4", 0, ""); err != nil {
-		log.Printf("data partition: mount %s: %v: read-only now", d.part, err)
-		if err := unix.Mount(d.part, dataMount, "ext4", unix.MS_RDONLY, "noload"); err != nil {
-			return fmt.Errorf("mount %s read-only: %w", d.part, err)
+	if err := unix.Mount(data, dataMount, "ext4", 0, ""); err != nil {
+		log.Printf("data partition: mount %s: %v: read-only now", data, err)
+		if err := unix.Mount(data, dataMount, "ext4", unix.MS_RDONLY, "noload"); err != nil {
+			return fmt.Errorf("mount %s read-only: %w", data, err)
 		}
 		return nil
 	}
@@ -62,8 +62,9 @@ func mountData() error {
 
 // disk is the medium that the box was booted from.
 type disk struct {
-	device, part string // /dev/vda, /dev/vda4
-	size         int64  // bytes
+	device string                    // /dev/vda
+	parts  [dataPartition + 1]string // /dev/vda1, at its number
+	size   int64                     // bytes
 }
 
 // findDisk finds the medium by the device that / is mounted from.
@@ -81,20 +82,20 @@ func findDisk() (disk, error) {
 	if err != nil {
 		return disk{}, err
 	}
+	d := disk{device: filepath.Join("/dev", filepath.Base(path)), size: sectors * sectorSize}
 	numbers, err := filepath.Glob(filepath.Join(path, "*", "partition"))
 	if err != nil {
 		return disk{}, err
 	}
 	for _, name := range numbers {
-		if n, err := readNumber(name); err == nil && n == dataPartition {
-			return disk{
-				device: filepath.Join("/dev", filepath.Base(path)),
-				part:   filepath.Join("/dev", filepath.Base(filepath.Dir(name))),
-				size:   sectors * sectorSize,
-			}, nil
+		if n, err := readNumber(name); err == nil && n > 0 && int(n) < len(d.parts) {
+			d.parts[n] = filepath.Join("/dev", filepath.Base(filepath.Dir(name)))
 		}
 	}
-	return disk{}, fmt.Errorf("%s has no partition %d", path, dataPartition)
+	if slices.Contains(d.parts[1:], "") {
+		return disk{}, fmt.Errorf("%s has partitions %q", path, d.parts[1:])
+	}
+	return d, nil
 }
 
 func readNumber(name string) (int64, error) {

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	healthEvery    = 10 * time.Second
+	healthEvery    = 5 * time.Second
 	healthTimeout  = 5 * time.Second
 	healthPatience = 2 * time.Minute // a service that does not answer for so long hangs: a restart takes seconds
 	feedEvery      = time.Second     // the shortest timeout of the drivers is 15 s
@@ -88,23 +88,34 @@ func askConsole(ctx context.Context) error {
 	return nil
 }
 
+// watcher decides from the health of the services whether the box goes on.
+type watcher struct {
+	checks        []check
+	feed, restart func()
+	// A new firmware that is on trial: confirm is called once all services have answered, until it returns nil. When that has not
+	// happened within limit, the box is restarted. nil: no trial.
+	confirm func() error
+	limit   time.Duration
+}
+
 // watch asks the services until ctx ends, and feeds the watchdog as long as they are well; when one is not, it restarts the box once
 // and lets the watchdog starve. A service counts from its first good answer on: one that never comes up would be no better after
-// a reset, and the box would not stay up long enough to be helped.
-func watch(ctx context.Context, checks []check, feed, restart func()) {
+// a reset, and the box would not stay up long enough to be helped. On trial it is: then an older firmware comes back.
+func (w watcher) watch(ctx context.Context) {
 	var ill atomic.Bool
 	var feeder sync.WaitGroup
 	feeder.Go(func() {
 		for wait(ctx, feedEvery) {
 			if !ill.Load() {
-				feed()
+				w.feed()
 			}
 		}
 	})
 	defer feeder.Wait()
-	seen := make([]time.Time, len(checks))
+	start, seen := time.Now(), make([]time.Time, len(w.checks))
 	for {
-		for i, c := range checks {
+		all := true
+		for i, c := range w.checks {
 			err := c.answer(ctx)
 			switch {
 			case err == nil:
@@ -112,10 +123,25 @@ func watch(ctx context.Context, checks []check, feed, restart func()) {
 					log.Printf("%s answers", c.name)
 				}
 				seen[i] = time.Now()
+				continue
 			case seen[i].IsZero():
 			case time.Since(seen[i]) > healthPatience && ill.CompareAndSwap(false, true):
 				log.Printf("%s has not answered since %v (%v): restarting the box", c.name, seen[i].Format(time.TimeOnly), err)
-				restart()
+				w.restart()
+			}
+			all = false
+		}
+		if w.confirm != nil {
+			if all {
+				if err := w.confirm(); err != nil {
+					log.Printf("trial: %v", err)
+				} else {
+					w.confirm = nil
+				}
+			}
+			if w.confirm != nil && time.Since(start) > w.limit && ill.CompareAndSwap(false, true) {
+				log.Printf("trial: not healthy within %v: restarting the box", w.limit)
+				w.restart()
 			}
 		}
 		if !wait(ctx, healthEvery) {

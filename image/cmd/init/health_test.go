@@ -39,14 +39,58 @@ func TestWatchdogStarvesOnlyForAServiceThatStoppedAnswering(t *testing.T) {
 				defer cancel()
 				var fed atomic.Int64
 				restarts := 0
-				watch(ctx, []check{service("sbcd", c.sbcd[0], c.sbcd[1]), service("consoled", c.consoled[0], c.consoled[1])},
-					func() { fed.Store(time.Now().UnixNano()) }, func() { restarts++ })
+				watcher{
+					checks: []check{service("sbcd", c.sbcd[0], c.sbcd[1]), service("consoled", c.consoled[0], c.consoled[1])},
+					feed:   func() { fed.Store(time.Now().UnixNano()) }, restart: func() { restarts++ },
+				}.watch(ctx)
 				hungry := time.Since(time.Unix(0, fed.Load()))
 				if c.restarted != (restarts == 1) || restarts > 1 {
 					t.Errorf("%d restarts", restarts)
 				}
 				if c.restarted != (hungry > 10*time.Minute) {
 					t.Errorf("fed %v before the end", hungry)
+				}
+			})
+		})
+	}
+}
+
+func TestTrial(t *testing.T) {
+	const ever = 1000 * time.Hour
+	for name, c := range map[string]struct {
+		sbcd      [2]time.Duration
+		refusals  int // answers of confirm that are errors
+		confirmed bool
+	}{
+		"healthy at once":         {[2]time.Duration{0, ever}, 0, true},
+		"healthy in time":         {[2]time.Duration{time.Minute, ever}, 0, true},
+		"a port that comes late":  {[2]time.Duration{0, ever}, 3, true},
+		"a port that never comes": {[2]time.Duration{0, ever}, 1000, false},
+		"never healthy":           {[2]time.Duration{ever, ever}, 0, false},
+		"healthy when it is over": {[2]time.Duration{3 * time.Minute, ever}, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
+				defer cancel()
+				restarts, asked, confirmed := 0, 0, false
+				watcher{
+					checks: []check{service("sbcd", c.sbcd[0], c.sbcd[1]), service("consoled", 0, ever)},
+					feed:   func() {}, restart: func() { restarts++ },
+					limit: 2 * time.Minute,
+					confirm: func() error {
+						if asked++; asked <= c.refusals {
+							return errors.New("no port")
+						}
+						if confirmed {
+							t.Error("confirmed twice")
+						}
+						confirmed = true
+						return nil
+					},
+				}.watch(ctx)
+				if confirmed != c.confirmed || confirmed == (restarts > 0) || restarts > 1 {
+					t.Errorf("confirmed: %v, restarts: %d", confirmed, restarts)
 				}
 			})
 		})

@@ -1,8 +1,8 @@
 // Command init is PID 1 of a box: gokrazy's boot and supervision, with the serial line, the ports, the clock, the data partition and
 // the watchdog as this product wants them.
 //
-// It owns the order of the start and the health of the services. It does not own what they do; the data partition's contents
-// belong to sbcd and consoled. Goroutines: gokrazy's, one that renames ports that come late, one that asks the services how they
+// It owns the order of the start, the health of the services, and the installation of updates, which sbcd hands over at gokrazy's
+// unix socket (update.go). It does not own what the services do; the data partition's contents belong to sbcd and consoled. Goroutines: gokrazy's, one that renames ports that come late, one that asks the services how they
 // are, and one that feeds the watchdog. They end with the machine.
 package main
 
@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log"
+	"net/http"
 	"os"
 	"os/exec"
 	"time"
@@ -53,7 +54,16 @@ func start(lines *journal) error {
 	if err := clockFloor(); err != nil {
 		log.Printf("clock: %v", err)
 	}
-	if err := mountData(); err != nil {
+	medium, err := findDisk()
+	if err != nil {
+		log.Printf("medium: %v", err) // what follows says what does not work without it
+	}
+	firmware, err := findFirmware(medium)
+	if err != nil {
+		log.Printf("updates are not possible: %v", err)
+	}
+	trial := firmware.started()
+	if err := medium.mountData(); err != nil {
 		log.Printf("data partition: %v", err)
 	}
 	box := board.Detect()
@@ -67,10 +77,15 @@ func start(lines *journal) error {
 		return err
 	}
 	os.Stdin = null
+	http.Handle(installPath, firmware)
 	if err := gokrazy.SuperviseServices(services(box)); err != nil {
 		return fmt.Errorf("supervise: %w", err)
 	}
-	go watch(context.Background(), healthChecks(), dog.feed, restart)
+	w := watcher{checks: healthChecks(), feed: dog.feed, restart: restart}
+	if trial {
+		w.confirm, w.limit = func() error { return firmware.confirm(box) }, trialTime()
+	}
+	go w.watch(context.Background())
 	return nil
 }
 

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"viaduct/board"
+	"viaduct/image/update"
+)
+
+// Updates are handed over at the unix socket that gokrazy listens on, which only root opens:
+//
+//	GET  /viaduct/image            the slots: Images as JSON
+//	PUT  /viaduct/image[?force=1]  a bundle; the answer is a stream of Progress, one JSON object a line
+//
+// After a good end, POST /reboot there starts the new firmware.
+const installPath = "/viaduct/image"
+
+// Images is what is known of the slots.
+type Images struct {
+	Board   string       `json:"board"`
+	Running string       `json:"running"` // "a" or "b"
+	State   update.State `json:"state"`
+}
+
+// Progress is a line of the answer to an installation.
+type Progress struct {
+	Text  string `json:"text,omitempty"`
+	Done  bool   `json:"done,omitempty"`  // the last line
+	Error string `json:"error,omitempty"` // in the last line
+}
+
+// trialLimit is for how long a new firmware may start until it is healthy; the linker sets it in tests.
+var trialLimit = "2m"
+
+func trialTime() time.Duration {
+	d, err := time.ParseDuration(trialLimit)
+	if err != nil {
+		return 2 * time.Minute
+	}
+	return d
+}
+
+// firmware is the two slots of this box. Its methods answer with an error when the medium is not as expected.
+type firmware struct {
+	problem error // why there is nothing to work on
+	disk    update.Disk
+	running update.Slot
+	board   string
+	options update.Options
+	busy    sync.Mutex // one installation at a time
+}
+
+// findFirmware opens the partitions. The result can be used even with an error.
+func findFirmware(d disk) (*firmware, error) {
+	f := &firmware{}
+	f.problem = f.open(d)
+	return f, f.problem
+}
+
+func (f *firmware) open(d disk) error {
+	line, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		return err
+	}
+	if f.running, err = update.Running(string(line)); err != nil {
+		return err
+	}
+	release, err := os.ReadFile("/etc/viaduct-release")
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile("/etc/viaduct-update-keys")
+	if err != nil {
+		return err
+	}
+	keys, err := update.ParseKeys(string(text))
+	if err != nil {
+		return err
+	}
+	now, err := time.Parse(time.RFC3339, built)
+	if err != nil {
+		return err
+	}
+	var parts [3]device
+	for i := range parts {
+		file, err := os.OpenFile(d.parts[bootPartition+i], os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		parts[i] = device{file}
+	}
+	f.disk = update.Disk{Boot: parts[0], Roots: [2]update.Device{parts[rootPartition-1], parts[rootPartition]}}
+	if f.disk.RootSize, err = parts[rootPartition].Seek(0, io.SeekEnd); err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(release)) {
+		if name, found := strings.CutPrefix(line, "board "); found {
+			f.board = strings.TrimSpace(name)
+		}
+	}
+	f.options = update.Options{
+		Disk: f.disk, Running: f.running, Board: f.board, Built: now, Keys: keys,
+		Spool: filepath.Join(dataMount, "update.part"),
+	}
+	return nil
+}
+
+// device is a partition whose reads after Sync come from the medium.
+type device struct{ *os.File }
+
+func (d device) Sync() error {
+	if err := d.File.Sync(); err != nil {
+		return err
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, d.Fd(), unix.BLKFLSBUF, 0); errno != 0 {
+		return fmt.Errorf("drop what is cached: %w", errno)
+	}
+	return nil
+}
+
+// started counts this start, and tells whether the firmware is on trial. One that has had its tries is left for the other.
+func (f *firmware) started() bool {
+	if f.problem != nil {
+		return false
+	}
+	trial, back, err := f.disk.Started(f.running)
+	if err != nil {
+		log.Printf("slots: %v", err)
+	}
+	if back {
+		log.Printf("slot %v did not become healthy: back to the other one", f.running)
+		unix.Sync()
+		if err := unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART); err != nil {
+			log.Printf("restart: %v", err)
+		}
+	}
+	return trial
+}
+
+// confirm ends the trial well, if the port of the serial number is there: a kernel without its driver is not what the box needs.
+func (f *firmware) confirm(box board.Board) error {
+	if _, err := net.InterfaceByName(box.PortName(0, 0)); err != nil {
+		return fmt.Errorf("%s: %w", box.PortName(0, 0), err)
+	}
+	if err := f.disk.Confirm(f.running); err != nil {
+		return err
+	}
+	log.Printf("slot %v is healthy: it stays", f.running)
+	return nil
+}
+
+func (f *firmware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if f.problem != nil {
+		http.Error(w, f.problem.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	out := json.NewEncoder(w)
+	switch r.Method {
+	case http.MethodGet:
+		s, err := f.disk.State()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		out.Encode(Images{Board: f.board, Running: f.running.String(), State: s}) // an error is a closed connection
+	case http.MethodPut:
+		w.Header().Set("Content-Type", "application/jsonl")
+		flush := http.NewResponseController(w)
+		flush.EnableFullDuplex() // lines go out while the bundle comes in
+		tell := func(p Progress) {
+			out.Encode(p)
+			flush.Flush()
+		}
+		err := f.install(r, func(line string) { tell(Progress{Text: line}) })
+		last := Progress{Done: true}
+		if err != nil {
+			last.Error = err.Error()
+		}
+		tell(last)
+	default:
+		http.Error(w, "GET or PUT", http.StatusMethodNotAllowed)
+	}
+}
+
+func (f *firmware) install(r *http.Request, tell func(string)) error {
+	if !f.busy.TryLock() {
+		return errors.New("another update is being installed")
+	}
+	defer f.busy.Unlock()
+	s, err := f.disk.State()
+	if err != nil {
+		return err
+	}
+	if s.Trial != nil && s.Trial.Slot == f.running {
+		return errors.New("the running firmware is still on trial: the other one is what it would go back to")
+	}
+	o := f.options
+	o.Force, o.Tell = r.URL.Query().Get("force") == "1", tell
+	m, err := update.Install(r.Body, o)
+	if err != nil {
+		log.Printf("update: %v", err)
+		return err
+	}
+	log.Printf("update: %s is in slot %v", m.Version, f.running.Other())
+	return nil
+}

@@ -1,0 +1,72 @@
+package update
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// The boot partition is FAT16 as package image makes it: one FAT, contiguous files, clusters of 4 KiB. Files are overwritten in place,
+// never made or moved, so that no power cut leaves a file system that a boot loader cannot read.
+const (
+	sector     = 512
+	fatCluster = 4096
+	fatEntry   = 32
+	fatDir     = 0x10
+	fatLong    = 0x0f
+)
+
+// Find finds a file of the boot partition: its offset and its size in bytes.
+func Find(boot io.ReaderAt, path string) (at, size int64, err error) {
+	head := make([]byte, sector)
+	if _, err := boot.ReadAt(head, 0); err != nil {
+		return 0, 0, fmt.Errorf("find %s: %w", path, err)
+	}
+	le := binary.LittleEndian
+	folder := sector * (int64(le.Uint16(head[14:])) + int64(head[16])*int64(le.Uint16(head[22:])))
+	length := int64(le.Uint16(head[17:])) * fatEntry
+	data := folder + length
+	words := strings.Split(path, "/")
+	for i, word := range words {
+		list := make([]byte, length)
+		if _, err := boot.ReadAt(list, folder); err != nil {
+			return 0, 0, fmt.Errorf("find %s: %w", path, err)
+		}
+		e := lookup(list, word)
+		if e == nil || (e[11]&fatDir != 0) != (i < len(words)-1) {
+			return 0, 0, fmt.Errorf("the boot partition has no %s", path)
+		}
+		folder = data + (int64(le.Uint16(e[26:]))-2)*fatCluster
+		length = fatCluster // the folders that are looked into are small
+		size = int64(le.Uint32(e[28:]))
+	}
+	return folder, size, nil
+}
+
+// lookup finds a name among entries by its short form.
+func lookup(list []byte, name string) []byte {
+	base, ext, _ := strings.Cut(strings.ToUpper(name), ".")
+	if len(base) > 8 || len(ext) > 3 {
+		base, ext = base[:min(len(base), 6)]+"~1", ext[:min(len(ext), 3)]
+	}
+	want := fmt.Appendf(nil, "%-8s%-3s", base, ext)
+	for ; len(list) >= fatEntry && list[0] != 0; list = list[fatEntry:] {
+		if list[11] != fatLong && bytes.Equal(bytes.ToUpper(list[:11]), want) {
+			return list[:fatEntry]
+		}
+	}
+	return nil
+}
+
+// Read reads a file of the boot partition.
+func Read(boot io.ReaderAt, path string) ([]byte, error) {
+	at, size, err := Find(boot, path)
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, size)
+	_, err = boot.ReadAt(data, at)
+	return data, err
+}
