@@ -261,6 +261,7 @@ var topics = map[string]string{
 	"context":             "IP, call routing, or a SIP gateway",
 	"copy":                "Copy a configuration",
 	"erase":               "Delete a file",
+	"export":              "Print something to keep elsewhere",
 	"import":              "Take something into the key store",
 	"interface":           "An interface",
 	"ip":                  "Internet protocol",
