@@ -115,10 +115,10 @@ func (t *thread) do(f func()) {
 	}
 	done := make(chan struct{})
 	t.queue = append(t.queue, func() { f(); close(done) })
-	t.mu.Unlock()
 	if t.asleep.Load() {
-		t.wake()
+		t.wake() // with the lock: the thread cannot end before, and the eventfd's number be another file's
 	}
+	t.mu.Unlock()
 	<-done
 }
 
@@ -129,8 +129,13 @@ func (t *thread) wake() {
 
 // run relays until ctx ends and then closes every session.
 func (t *thread) run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, t.wake)
-	defer stop()
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { t.wake(); close(woken) })
+	defer func() {
+		if !stop() {
+			<-woken // the eventfd is closed after this
+		}
+	}()
 	t.mu.Lock()
 	t.running = true
 	t.mu.Unlock()
