@@ -27,9 +27,6 @@ func checkTeams(c *checker) {
 			w := c.at(i, "Trust", n)
 			c.add(w, Warning, "Teams signals from 52.112.0.0/14 and 52.122.0.0/15: calls from its other data centres are dropped", "trust microsoft-teams")
 		}
-		if i.TransferEmit {
-			c.in(i, Note, "a call from Teams back to Teams would be handed back with REFER, which Teams does not take", "no call-transfer emit")
-		}
 		if v := i.VoIP.In(c.cfg); v != nil && v.SRTP != "forced" {
 			c.add(c.at(v, "SRTP"), Warning, "Teams takes SRTP only", "srtp transmission forced")
 		}
