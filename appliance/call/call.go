@@ -177,7 +177,7 @@ func (c *call) fromCaller(e sipgw.Event) {
 	case sipgw.Cancelled:
 		c.record.end("caller", 487, e.Reason)
 		if c.b.leg != nil {
-			c.b.leg.Cancel(reasonHeader(elsewhere(e.Reason))...)
+			c.b.leg.Bye(reasonHeader(elsewhere(e.Reason))...) // CANCEL, unless it has just answered
 		}
 		c.finish()
 	case sipgw.Acked:
@@ -320,6 +320,11 @@ func (c *call) finish() {
 // forget lets go of what a call held, once its goroutine has ended: its legs know it for half a minute more, while their transactions
 // wait for what a network may have kept back, and at hundreds of calls a second that would be all the memory there is.
 func (c *call) forget() {
+	for _, l := range []*sipgw.Leg{c.a.leg, c.b.leg} {
+		if l != nil {
+			l.Leave(c)
+		}
+	}
 	c.a, c.b = side{}, side{}
 	c.plan, c.media, c.cfg, c.release, c.log = nil, nil, nil, nil, nil
 	c.props, c.record = route.Call{}, Record{}

@@ -27,6 +27,7 @@ type Programs struct {
 	State          string    // folder; the socket is made in it too
 	Log            io.Writer // sbcd's log; nil: nobody reads it
 	Verbose        bool      // the log tells every step
+	Arguments      []string  // further ones of sbcd
 }
 
 // Box is a running box in the box namespace of a world.
@@ -58,6 +59,7 @@ func (b *Box) Start(ctx context.Context) error {
 	if b.programs.Verbose {
 		args = append(args, "-verbose")
 	}
+	args = append(args, b.programs.Arguments...)
 	cmd := exec.Command(b.programs.SBCD, args...)
 	cmd.Stdout, cmd.Stderr = b.programs.Log, b.programs.Log
 	process, err := b.world.Box.Start(cmd)

@@ -103,6 +103,16 @@ func (l *Leg) Take(o Owner) {
 	}
 }
 
+// Leave says that o has ended, and may be called from any goroutine then. What is still to be done for the leg runs on the stack's own
+// loop, as it would anyhow; o is not kept alive for it. A leg that has another owner now is left alone.
+func (l *Leg) Leave(o Owner) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.owner == o {
+		l.owner, l.orphan = nil, true
+	}
+}
+
 // after runs f on the owner's goroutine in d, unless the leg is over by then.
 func (l *Leg) after(d time.Duration, f func()) *time.Timer {
 	t := time.AfterFunc(d, func() {
@@ -248,7 +258,7 @@ func (l *Leg) respond(tx *serverTx, code int, reason string, body []byte, conten
 
 // identity are the headers of every response to INVITE and UPDATE that may build or refresh a dialog.
 func (l *Leg) identity() []Header {
-	return []Header{{"Contact", l.contact}, {"Allow", allow(l.iface)}}
+	return []Header{{"Contact", l.contact}, {"Allow", l.allow()}}
 }
 
 // die ends an established leg because its dialog is no more.
