@@ -174,8 +174,7 @@ func TestSeveralAddressesOfAName(t *testing.T) {
 	var l net.Listener
 	dead, alive, other := addr("127.0.0.3"), addr("127.0.0.2"), addr("127.0.0.4")
 	b := newBox(t, true, func(c *config.Config, i *config.SIPInterface) { l = remote(t, c); i.Remote.Host = "sip.example" })
-	known := fakeNames{"sip.example": {dead, alive}}
-	b.s.opts.Resolver = known
+	b.names.Store(&fakeNames{"sip.example": {dead, alive}})
 	cert := b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)
 	refuse := func(p *peer) {
 		p.write(reply(p.want("INVITE "), "486 Busy Here", "z", "", ""))
@@ -193,7 +192,7 @@ func TestSeveralAddressesOfAName(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer moved.Close()
-	b.s.opts.Resolver = fakeNames{"sip.example": {other}}
+	b.names.Store(&fakeNames{"sip.example": {other}})
 	refuse(secureServer(t, moved, cert, func() { b.invite(nil) }))
 	first.c.SetReadDeadline(time.Now().Add(5 * time.Second))
 	if _, err := first.r.ReadByte(); err == nil || isTimeout(err) {

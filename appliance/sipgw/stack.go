@@ -125,6 +125,7 @@ func (s *Stack) Run(ctx context.Context) error {
 		}
 	}
 	s.endWatching() // says good-bye to the registrars, so it comes before the sockets are closed
+	s.settle()
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	s.mu.Lock()

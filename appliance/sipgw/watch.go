@@ -1,8 +1,12 @@
 package sipgw
 
 import (
+	"maps"
 	"slices"
 	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // Refresh registers every identity and probes every peer now, for example after a link came back: whoever was unreachable
@@ -33,4 +37,32 @@ func (s *Stack) endWatching() {
 	wg.Go(s.probes.end)
 	wg.Go(s.registrations.end)
 	wg.Wait()
+}
+
+// settle waits until the BYEs that are under way have been answered, goodbyeTime at most. Calls end just before the stack does, and a
+// peer whose BYE still waited for its connection would stay in a call with nobody.
+func (s *Stack) settle() {
+	const look = 10 * time.Millisecond
+	for end := time.Now().Add(goodbyeTime); s.parting() && time.Now().Before(end); {
+		time.Sleep(look)
+	}
+}
+
+func (s *Stack) parting() bool {
+	s.mu.Lock()
+	gateways := slices.Collect(maps.Values(s.gateways))
+	s.mu.Unlock()
+	return slices.ContainsFunc(gateways, (*gateway).parting)
+}
+
+// parting reports whether a BYE of ours has no final response yet.
+func (g *gateway) parting() bool {
+	g.mu.Lock()
+	list := slices.Collect(maps.Values(g.clients))
+	g.mu.Unlock()
+	return slices.ContainsFunc(list, func(tx *clientTx) bool {
+		tx.mu.Lock()
+		defer tx.mu.Unlock()
+		return tx.req.Method == sip.BYE && (tx.state == calling || tx.state == proceeding)
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,8 @@ type box struct {
 	calls  chan *Incoming
 	call   *testCall
 	root   *authority
+	names  *movingNames
+	stop   func() // ends the stack, which takes a moment
 }
 
 func freePort(t *testing.T) uint16 {
@@ -75,13 +78,15 @@ func newBox(t *testing.T, secure bool, change func(*config.Config, *config.SIPIn
 	}
 	b.plain = netip.AddrPortFrom(addr("127.0.0.1"), gi.UDPTCP)
 	b.secure = netip.AddrPortFrom(addr("127.0.0.1"), gi.TLS)
-	names := fakeNames{"sip.example": {addr("127.0.0.2")}, "sip2.example": {addr("127.0.0.2")}}
-	b.s = New(Options{Resolver: names, PKI: store, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
+	b.names = &movingNames{}
+	b.names.Store(&fakeNames{"sip.example": {addr("127.0.0.2")}, "sip2.example": {addr("127.0.0.2")}})
+	b.s = New(Options{Resolver: b.names, PKI: store, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
 	if err := b.apply(); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	b.stop = cancel
 	go func() { b.s.Run(ctx); close(done) }()
 	t.Cleanup(func() {
 		cancel()
@@ -98,6 +103,17 @@ func newBox(t *testing.T, secure bool, change func(*config.Config, *config.SIPIn
 func (b *box) apply() error {
 	return b.s.Apply(b.cfg, func(config.AddressBind) netip.Addr { return addr("127.0.0.1") })
 }
+
+// movingNames is a resolver whose table changes while the stack asks it.
+type movingNames struct{ atomic.Pointer[fakeNames] }
+
+func (m *movingNames) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	return m.Load().Lookup(ctx, host)
+}
+func (m *movingNames) LookupSRV(ctx context.Context, service, proto, name string) ([]*net.SRV, error) {
+	return m.Load().LookupSRV(ctx, service, proto, name)
+}
+func (m *movingNames) Cached(host string) []netip.Addr { return m.Load().Cached(host) }
 
 // peer is a connection that the test writes segments on and reads messages from.
 type peer struct {
