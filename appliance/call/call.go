@@ -37,7 +37,6 @@ type call struct {
 	early    *time.Timer // 183 came, but no voice yet
 	alerted  bool        // an attempt has got 18x
 	transfer *transfer   // REFER that is acted upon; nil: none
-	refers   int         // REFERs that were accepted
 	pushed   bool        // the call was to be handed back, see pushBack
 	union    *union      // with another call, see bridge.go; nil: none
 

@@ -431,26 +431,38 @@ func (w *world) expects(s step, limit time.Duration, exact bool) {
 	d.publish(w.vars)
 }
 
-// take removes the first message of a dialog from its peer's queue. A 100 that is not expected is nothing to speak of.
+// take removes the first message of a dialog from its peer's queue; of messages that came on different connections, between which
+// there is no order, the one that the step wants. A 100 that is not expected is nothing to speak of.
 func (w *world) take(s step, p *peer, d *dialog) *arrived {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i := 0; i < len(p.queue); i++ {
-		a := p.queue[i]
+	if s.words[2] != "100" {
+		p.queue = slices.DeleteFunc(p.queue, func(a *arrived) bool { return a.code() == 100 && a.get("Call-ID") == d.callID })
+	}
+	first := -1
+	seen := map[*link]bool{}
+	for i, a := range p.queue {
 		switch {
 		case d.callID == "" && (a.code() != 0 || a.method() != s.words[2] || tagOf(a.get("To")) != "" || w.known(a.get("Call-ID"))):
 			continue
-		case d.callID != "" && a.get("Call-ID") != d.callID:
-			continue
-		case a.code() == 100 && s.words[2] != "100":
-			p.queue = slices.Delete(p.queue, i, i+1)
-			i--
+		case d.callID != "" && a.get("Call-ID") != d.callID, seen[a.link]:
 			continue
 		}
-		p.queue = slices.Delete(p.queue, i, i+1)
-		return a
+		seen[a.link] = true
+		if key(a.message) == s.words[2] {
+			first = i
+			break
+		}
+		if first < 0 {
+			first = i
+		}
 	}
-	return nil
+	if first < 0 {
+		return nil
+	}
+	a := p.queue[first]
+	p.queue = slices.Delete(p.queue, first, first+1)
+	return a
 }
 
 func (w *world) known(callID string) bool {

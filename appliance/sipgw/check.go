@@ -90,7 +90,7 @@ func checkExtensions(req *sip.Request) *fault {
 	var unknown []string
 	for _, v := range headerValues(req, "Require") {
 		for _, tag := range splitList(v) {
-			if !strings.EqualFold(tag, "timer") && !strings.EqualFold(tag, "replaces") {
+			if !strings.EqualFold(tag, "timer") && !(strings.EqualFold(tag, "100rel") && req.Method == sip.INVITE) && !strings.EqualFold(tag, "replaces") {
 				unknown = append(unknown, tag)
 			}
 		}

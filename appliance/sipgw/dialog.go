@@ -158,7 +158,7 @@ func (l *Leg) build(d *dialog, method sip.RequestMethod, seq uint32, contentType
 	switch method {
 	case sip.INVITE, sip.UPDATE:
 		list = append(list, l.identity()...)
-		list = append(list, Header{"Supported", extensions})
+		list = append(list, Header{"Supported", l.extensions()})
 	case sip.REFER, sip.SUBSCRIBE, sip.NOTIFY:
 		list = append(list, Header{"Contact", d.contact})
 	}

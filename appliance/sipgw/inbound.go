@@ -14,7 +14,8 @@ type inbound struct {
 	tx       *serverTx
 	seq      uint32
 	initial  bool
-	ok       []byte // our 2xx, repeated until its ACK comes
+	rel      *reliable // nil: provisional responses need no PRACK
+	ok       []byte    // our 2xx, repeated until its ACK comes
 	interval time.Duration
 	repeat   *time.Timer
 	giveUp   *time.Timer
@@ -52,6 +53,10 @@ func (g *gateway) incoming(tx *serverTx) {
 		g.answer(tx, 422, []Header{{"Min-SE", least}})
 		return
 	}
+	if requires(req, "100rel") && tx.from.way.transport() == "tls" {
+		g.refuse(req, tx.from, &fault{code: 420, h: []Header{{"Unsupported", "100rel"}}})
+		return
+	}
 	replaced, f := g.replaced(req)
 	if f == nil && replaced == nil && g.stack.hops(firstValue(req, "Call-ID")) > maxHops {
 		f = &fault{code: 482}
@@ -77,7 +82,7 @@ func (g *gateway) incoming(tx *serverTx) {
 		l.routes = append(l.routes, splitList(v)...)
 	}
 	l.auth = newAuthenticator(c.credential(SplitURI(parseNameAddr(to).URI).User))
-	l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo, initial: true}
+	l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo, initial: true, rel: newReliable(req)}
 	l.initInfo(tx.from.source.String() + "/" + l.transport)
 	tx.onCancel = func(reason string) { l.post(func() { l.cancelled(reason) }) }
 
@@ -121,6 +126,10 @@ func (l *Leg) Provisional(code int, reason string, body []byte, h ...Header) {
 		return
 	}
 	in := l.in
+	if in.rel != nil {
+		l.reliably(in, code, reason, body, h)
+		return
+	}
 	m := l.respond(in.tx, code, reason, body, "", append(l.identity(), h...))
 	in.stop()
 	// A proxy on the way gives up after three minutes of silence (13.3.1.1).
@@ -136,7 +145,7 @@ func (l *Leg) ringOn(in *inbound, code int, m []byte) {
 
 // Answer accepts the call with 200 and sees to it that the 200 arrives; a missing ACK ends the leg after 64*T1 (Ended).
 func (l *Leg) Answer(body []byte, h ...Header) {
-	if l.state != ringing {
+	if l.state != ringing || l.in.rel.waits(func() { l.Answer(body, h...) }) {
 		return
 	}
 	l.enter(answered)
@@ -150,7 +159,7 @@ func (l *Leg) accept(body []byte, h []Header) {
 	if len(body) > 0 {
 		l.sdp = body
 	}
-	all := append(l.identity(), Header{"Supported", extensions})
+	all := append(l.identity(), Header{"Supported", l.extensions()})
 	all = append(append(all, l.sessionAccept(in.tx.req)...), h...)
 	in.ok = l.respond(in.tx, 200, "", body, "", all)
 	in.interval = t1
@@ -254,14 +263,14 @@ func (l *Leg) request(tx *serverTx) {
 	case sip.REFER:
 		l.referred(tx)
 	case sip.OPTIONS:
-		l.respond(tx, 200, "", nil, "", append(l.identity(), Header{"Accept", "application/sdp, multipart/mixed"}, Header{"Supported", extensions}))
+		l.respond(tx, 200, "", nil, "", append(l.identity(), Header{"Accept", "application/sdp, multipart/mixed"}, Header{"Supported", l.extensions()}))
 	case sip.NOTIFY:
 		l.respond(tx, 200, "", nil, "", nil)
 		l.notified(req)
 	case sip.PRACK:
-		l.respond(tx, 481, "", nil, "", nil)
+		l.acknowledgedReliably(tx)
 	default:
-		l.respond(tx, 405, "", nil, "", []Header{{"Allow", allow(l.iface)}})
+		l.respond(tx, 405, "", nil, "", []Header{{"Allow", l.allow()}})
 	}
 }
 
@@ -350,7 +359,7 @@ func (l *Leg) referred(tx *serverTx) {
 	to := headerValues(tx.req, "Refer-To")
 	switch {
 	case !l.iface.TransferAccept:
-		l.respond(tx, 405, "", nil, "", []Header{{"Allow", allow(l.iface)}})
+		l.respond(tx, 405, "", nil, "", []Header{{"Allow", l.allow()}})
 	case len(to) != 1 || strings.TrimSpace(to[0]) == "":
 		l.respond(tx, 400, "Refer-To is not there once", nil, "", nil)
 	case l.state != confirmedLeg && l.state != answered:

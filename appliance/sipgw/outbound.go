@@ -35,8 +35,9 @@ type outbound struct {
 	answered     bool // a 2xx came
 	tries        int
 	glares       int
-	acks         map[string]ack // by remote tag, to repeat them
-	answer       *sip.Response  // a 2xx that waits for Leg.Ack
+	acks         map[string]ack    // by remote tag, to repeat them
+	rseq         map[string]uint32 // of the last reliable provisional response, by remote tag
+	answer       *sip.Response     // a 2xx that waits for Leg.Ack
 	waitC        *time.Timer
 	guard        *time.Timer
 }
@@ -168,7 +169,7 @@ func (l *Leg) inviteProgress(out *outbound, res *sip.Response) {
 		l.sendCancel(out)
 		return
 	}
-	if l.state == over || !out.initial {
+	if l.state == over || !out.initial || !l.prack(out, res) {
 		return
 	}
 	if res.StatusCode > 100 {
@@ -298,7 +299,7 @@ func (l *Leg) sendRaw(a ack) {
 func (l *Leg) endFork(out *outbound, res *sip.Response) {
 	d := l.dialog
 	d.confirm(res)
-	d.localSeq = out.seq
+	d.localSeq = max(out.seq, l.localSeq)
 	tag := d.remoteTag
 	out.acks[tag] = ack{}
 	l.ackIn(&d, out, tag, nil, "")

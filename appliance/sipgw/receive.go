@@ -322,7 +322,7 @@ func (g *gateway) outOfDialog(tx *serverTx) {
 	case sip.BYE, sip.UPDATE, sip.INFO, sip.PRACK:
 		g.answer(tx, 481, nil)
 	default:
-		g.answer(tx, 405, []Header{{"Allow", allow(g.interfaceOf(tx.from.source.Addr()))}})
+		g.answer(tx, 405, []Header{{"Allow", allow(g.interfaceOf(tx.from.source.Addr()), tx.from.way.transport())}})
 	}
 }
 
@@ -337,18 +337,23 @@ func (g *gateway) options(tx *serverTx) {
 	i := g.interfaceOf(tx.from.source.Addr())
 	g.answer(tx, 200, []Header{
 		{"Contact", "<" + g.contact("", tx.from.way.transport()) + ">"},
-		{"Allow", allow(i)},
+		{"Allow", allow(i, tx.from.way.transport())},
 		{"Accept", "application/sdp, multipart/mixed"},
 		{"Supported", extensions},
 	})
 }
 
 // allow is the Allow header towards a SIP interface. Without call-transfer accept there is no REFER in it, on any message: Teams
-// then keeps transfers to itself (A.49).
-func allow(i *config.SIPInterface) string {
-	const always = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY"
-	if i != nil && i.TransferAccept {
-		return always + ", REFER"
+// then keeps transfers to itself (A.49). PRACK is for peers that are not Teams.
+func allow(i *config.SIPInterface, transport string) string {
+	methods := "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY"
+	if transport != "tls" {
+		methods += ", PRACK"
 	}
-	return always
+	if i != nil && i.TransferAccept {
+		methods += ", REFER"
+	}
+	return methods
 }
+
+func (l *Leg) allow() string { return allow(l.iface, l.transport) }

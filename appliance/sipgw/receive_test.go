@@ -31,7 +31,7 @@ func TestRequestCheck(t *testing.T) {
 		"Max-Forwards of words":     {"Max-Forwards: 70", "Max-Forwards: many", "400"},
 		"another scheme":            {"INVITE sip:+49711@192.0.2.1", "INVITE nobodyKnowsThisScheme:totallyopaquecontent", "416"},
 		"another version":           {"192.0.2.1 SIP/2.0", "192.0.2.1 SIP/7.0", "505"},
-		"something required":        {"Max-Forwards", "Require: nothingSupportsThis, 100rel\nMax-Forwards", "420"},
+		"something required":        {"Max-Forwards", "Require: nothingSupportsThis, timer, norThis\nMax-Forwards", "420"},
 		"an unknown method":         {"INVITE", "NEWMETHOD", "501"},
 		"REGISTER":                  {"INVITE", "REGISTER", "405"},
 		"BYE out of the blue":       {"INVITE", "BYE", "481"},
@@ -53,7 +53,7 @@ func TestRequestCheck(t *testing.T) {
 				}
 				b.put(m)
 				r := b.one("SIP/2.0 " + c.code + " ")
-				if c.code == "420" && field(r, "Unsupported") != "nothingSupportsThis, 100rel" {
+				if c.code == "420" && field(r, "Unsupported") != "nothingSupportsThis, norThis" {
 					t.Error(r)
 				}
 				if len(b.calls) != 0 {

@@ -180,7 +180,7 @@ func TestOtherRequestsInTheDialog(t *testing.T) {
 func TestSessionTimerIsRefreshedByUs(t *testing.T) {
 	onPaper(t, func(_ *config.Config, i *config.SIPInterface) { i.SessionTimer = 1800 * time.Second }, func(t *testing.T, b *bench) {
 		_, invite := b.dial(nil)
-		if field(invite, "Session-Expires") != "1800" || field(invite, "Supported") != extensions {
+		if field(invite, "Session-Expires") != "1800" || !strings.HasPrefix(field(invite, "Supported"), extensions) {
 			t.Error(invite)
 		}
 		b.put(reply(invite, "422 Session Interval Too Small", "z", "Min-SE: 2000\n", ""))

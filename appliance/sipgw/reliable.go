@@ -1,0 +1,139 @@
+package sipgw
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Reliable provisional responses (RFC 3262): what a PBX requires of us we do, and what it asks of us in a response we answer with
+// PRACK. Peers over TLS are Teams, which knows none of it (A.25).
+
+// reliable are the provisional responses to an INVITE that requires 100rel.
+type reliable struct {
+	seq      uint32 // RSeq of the last
+	unacked  []byte // waits for its PRACK; nil: none does
+	answer   bool   // it carries a description: a 200 must not overtake it (5)
+	interval time.Duration
+	queue    []func() // what is to be said after the PRACK
+}
+
+// extensions are those that we name in Supported towards the peer.
+func (l *Leg) extensions() string {
+	if l.transport == "tls" {
+		return extensions
+	}
+	return extensions + ", 100rel"
+}
+
+// newReliable is not nil for an INVITE that requires reliable responses.
+func newReliable(req *sip.Request) *reliable {
+	if !requires(req, "100rel") {
+		return nil
+	}
+	return &reliable{seq: rand.Uint32N(1 << 30)}
+}
+
+func requires(m interface{ Headers() []sip.Header }, tag string) bool {
+	for _, v := range headerValues(m, "Require") {
+		for _, t := range splitList(v) {
+			if strings.EqualFold(t, tag) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// reliably sends a provisional response and repeats it until its PRACK comes (3). The next one waits for that.
+func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []Header) {
+	rel := in.rel
+	if rel.unacked != nil {
+		rel.queue = append(rel.queue, func() { l.Provisional(code, reason, body, h...) })
+		return
+	}
+	rel.seq++
+	h = append(append(l.identity(), Header{"Require", "100rel"}, Header{"RSeq", strconv.FormatUint(uint64(rel.seq), 10)}), h...)
+	rel.unacked, rel.answer, rel.interval = l.respond(in.tx, code, reason, body, "", h), len(body) > 0, t1
+	in.stop()
+	in.repeat = l.after(t1, func() { l.repeatReliable(in) })
+	in.giveUp = l.after(transactionTimeout, func() {
+		if l.state == ringing && rel.unacked != nil {
+			l.Reject(504, "No PRACK")
+			l.emit(Cancelled{Reason: "no PRACK"})
+		}
+	})
+}
+
+func (l *Leg) repeatReliable(in *inbound) {
+	if rel := in.rel; l.state == ringing && rel.unacked != nil {
+		in.tx.respond(183, rel.unacked)
+		rel.interval *= 2
+		in.repeat = l.after(rel.interval, func() { l.repeatReliable(in) })
+	}
+}
+
+// waits reports whether a 200 has to wait for a PRACK, and keeps it.
+func (rel *reliable) waits(answer func()) bool {
+	if rel == nil || rel.unacked == nil || !rel.answer {
+		return false
+	}
+	rel.queue = append(rel.queue, answer)
+	return true
+}
+
+// acknowledgedReliably is a PRACK. One with a new offer is the call's to answer (5).
+func (l *Leg) acknowledgedReliably(tx *serverTx) {
+	in := l.in
+	want := ""
+	if in != nil && in.rel != nil {
+		want = fmt.Sprintf("%d %d INVITE", in.rel.seq, in.seq)
+	}
+	if got := strings.Join(strings.Fields(firstValue(tx.req, "RAck")), " "); want == "" || got != want || in.rel.unacked == nil {
+		l.respond(tx, 481, "", nil, "", nil)
+		return
+	}
+	rel := in.rel
+	rel.unacked = nil
+	if l.state == ringing {
+		in.stop()
+	}
+	if len(tx.req.Body()) > 0 {
+		l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(sip.PRACK), Body: tx.req.Body(), ContentType: firstValue(tx.req, "Content-Type")})
+	} else {
+		l.respond(tx, 200, "", nil, "", nil)
+	}
+	queue := rel.queue
+	rel.queue = nil
+	for _, f := range queue {
+		f() // what has to wait again queues itself
+	}
+}
+
+// prack acknowledges a reliable provisional response of the peer and reports whether it is one to look at: not repeated, not out of
+// order (4).
+func (l *Leg) prack(out *outbound, res *sip.Response) bool {
+	if !requires(res, "100rel") || l.transport == "tls" {
+		return true
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(firstValue(res, "RSeq")), 10, 32)
+	tag := tagOf(firstValue(res, "To"))
+	last, known := out.rseq[tag]
+	if err != nil || n == 0 || known && uint32(n) != last+1 {
+		return false
+	}
+	if out.rseq == nil {
+		out.rseq = map[string]uint32{}
+	}
+	out.rseq[tag] = uint32(n)
+	d := l.dialog
+	d.confirm(res)
+	l.localSeq++ // also of the dialog that this fork may become
+	d.localSeq = l.localSeq - 1
+	l.transact(&d, sip.PRACK, "", nil, []Header{{"RAck", fmt.Sprintf("%d %d INVITE", n, out.seq)}}, func(*sip.Response, error) {})
+	return true
+}
