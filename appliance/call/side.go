@@ -30,8 +30,9 @@ type side struct {
 	local, remote *sdp.Session // last description sent and taken
 	choice        *sdp.Choice  // what the last offer and answer agreed
 
-	bridge *bridge // media of a peer that came by transfer; nil: the call's own session
-	refers bool    // the peer allows REFER
+	bridge    *bridge // media of a peer that came by transfer; nil: the call's own session
+	refers    bool    // the peer allows REFER
+	referrals int     // REFERs of the peer that were accepted
 
 	up    bool // answered
 	early bool // leg A: our answer went out in a 183

@@ -47,7 +47,7 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 		return
 	}
 	t := &transfer{x: x, by: x.leg, event: "refer", quiet: e.Quiet}
-	if c.refers++; c.refers > 1 {
+	if x.referrals++; x.referrals > 1 {
 		t.event += ";id=" + strconv.FormatUint(uint64(e.Seq), 10) // RFC 3515 2.4.6
 	}
 	var h []sipgw.Header
