@@ -6,9 +6,9 @@ COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 STAMP   := $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.built=$(STAMP)
 
-# Debian packages of the independent peers that tests call with, by the program that each brings.
+# Debian packages of the independent peers that tests call with, by the program or file that each brings.
 PEERS := sipp:sip-tester baresip:baresip nft:nftables ssh:openssh-client \
-	qemu-system-aarch64:qemu-system-arm fsck.fat:dosfstools unsquashfs:squashfs-tools e2fsck:e2fsprogs
+	qemu-system-aarch64:qemu-system-arm /usr/share/AAVMF/AAVMF_CODE.fd:qemu-efi-aarch64 fsck.fat:dosfstools unsquashfs:squashfs-tools e2fsck:e2fsprogs
 
 .PHONY: build run test bench docs fuzz peers image qemu flash clean
 
@@ -35,7 +35,7 @@ docs:
 
 peers:
 	@for p in $(PEERS); do \
-		command -v $${p%%:*} >/dev/null 2>&1 || missing="$$missing $${p##*:}"; \
+		command -v $${p%%:*} >/dev/null 2>&1 || test -e $${p%%:*} || missing="$$missing $${p##*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \
 		root=; [ "$$(id -u)" = 0 ] || root=sudo; \
@@ -45,11 +45,13 @@ peers:
 # The flashable image of a board: qemu-virt, uefi-arm64, rpi4, rpi5. See docs/image.md.
 BOARD ?= qemu-virt
 IMAGE := build/viaduct-$(BOARD).img
+# UPDATE_TRUST=FILE: public keys whose updates the box takes. UPDATE_KEY=FILE: sign one with this private key, build/viaduct-BOARD.update.
+UPDATE := $(if $(UPDATE_TRUST),-trust $(UPDATE_TRUST)) $(if $(UPDATE_KEY),-key $(UPDATE_KEY) -update build/viaduct-$(BOARD).update)
 EFI   := $(if $(filter uefi-arm64,$(BOARD)),build/systemd-bootaa64.efi)
 
 image: $(EFI)
 	@mkdir -p build
-	$(GO) run ./image/cmd/mkimage -board $(BOARD) -out $(IMAGE) -gz $(if $(EFI),-efi $(EFI)) \
+	$(GO) run ./image/cmd/mkimage -board $(BOARD) -out $(IMAGE) -gz $(if $(EFI),-efi $(EFI)) $(UPDATE) \
 		-version '$(VERSION)' -commit '$(COMMIT)' -built '$(STAMP)'
 
 build/systemd-bootaa64.efi:

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 
 	"golang.org/x/term"
@@ -40,20 +39,12 @@ func run(disk, ssh string) error {
 	defer os.RemoveAll(work)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	cmd, err := image.Machine{
+	m := image.Machine{
 		Disk: disk, Work: work,
 		LAN: image.Wire{Net: "192.168.1.0/24", Host: "192.168.1.2", Forwards: []string{ssh + "-192.168.1.1:22"}},
 		WAN: image.Wire{Net: "203.0.113.0/24", Host: "203.0.113.2"},
-	}.Command(ctx)
-	if err != nil {
-		return err
 	}
-	keys, err := cmd.StdinPipe()
-	if err != nil {
-		return err
-	}
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	fmt.Println("Ctrl-] cuts the power. The prompt comes after some ten seconds; press Enter then.")
+	fmt.Println("Ctrl-] cuts the power. The prompt comes after some five seconds.")
 	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
 		state, err := term.MakeRaw(fd)
 		if err != nil {
@@ -61,10 +52,9 @@ func run(disk, ssh string) error {
 		}
 		defer term.Restore(fd, state)
 	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
+	keys := make(chan byte)
 	go func() { // ends with the process
+		defer close(keys)
 		for b := make([]byte, 1); ; {
 			if _, err := io.ReadFull(os.Stdin, b); err != nil {
 				return
@@ -73,14 +63,45 @@ func run(disk, ssh string) error {
 				stop()
 				return
 			}
-			if _, err := keys.Write(b); err != nil {
-				return
-			}
+			keys <- b[0]
 		}
 	}()
-	err = cmd.Wait()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() != nil {
-		return nil
+	for ctx.Err() == nil { // it ends when the box restarts
+		if err := once(ctx, m, keys); err != nil && ctx.Err() == nil {
+			return err
+		}
 	}
-	return err
+	return nil
+}
+
+// once runs the emulator until the box restarts or the power is cut.
+func once(ctx context.Context, m image.Machine, keys <-chan byte) error {
+	cmd, err := m.Command(ctx)
+	if err != nil {
+		return err
+	}
+	line, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case b, ok := <-keys:
+			if !ok {
+				keys = nil
+				continue
+			}
+			if _, err := line.Write([]byte{b}); err != nil {
+				return errors.Join(err, <-ended)
+			}
+		}
+	}
 }
