@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
+
+	"viaduct/appliance/lang"
 )
 
 // Metrics writes what the box knows about itself. Names keep to the Prometheus conventions; labels hold only names from
@@ -20,14 +24,15 @@ func (b *backend) Metrics(w io.Writer) error {
 	m.head("viaduct_memory_bytes", "gauge", "Memory in use by sbcd")
 	m.value("viaduct_memory_bytes", float64(v.Memory))
 
-	states := map[string]int{}
-	for _, c := range b.box.Calls() {
+	states, calls := map[string]int{}, b.box.Calls()
+	for _, c := range calls {
 		states[c.State]++
 	}
 	m.head("viaduct_calls", "gauge", "Calls in progress")
 	for _, s := range []string{"routing", "ringing", "connected", "held", "ending"} {
 		m.value("viaduct_calls", float64(states[s]), "state", s)
 	}
+	m.media(calls)
 	pools := b.box.Licenses().Pools
 	m.head("viaduct_license_total", "gauge", "Size of a license pool")
 	for _, p := range pools {
@@ -54,6 +59,42 @@ func (b *backend) Metrics(w io.Writer) error {
 	m.value("viaduct_clock_synced", truth(c.Synced))
 	_, err := w.Write(m.Bytes())
 	return err
+}
+
+// media sums up what the peers of each interface send in the calls in progress. The figures of single calls are in their records.
+func (m *metrics) media(calls []lang.Call) {
+	type sum struct{ legs, rated, packets, lost, jitter, mos float64 }
+	sums := map[string]*sum{}
+	for _, c := range calls {
+		for _, l := range c.Legs {
+			s := sums[l.Interface]
+			if s == nil {
+				s = &sum{}
+				sums[l.Interface] = s
+			}
+			s.legs++
+			s.packets += float64(l.PacketsIn)
+			s.lost += float64(l.Lost)
+			s.jitter += l.JitterMS
+			if l.MOS > 0 {
+				s.rated++
+				s.mos += l.MOS
+			}
+		}
+	}
+	names := slices.Sorted(maps.Keys(sums))
+	each := func(name, help string, value func(s *sum) (float64, bool)) {
+		m.head(name, "gauge", help)
+		for _, n := range names {
+			if v, ok := value(sums[n]); ok {
+				m.value(name, v, "interface", n)
+			}
+		}
+	}
+	each("viaduct_media_packets", "RTP packets received in the calls in progress", func(s *sum) (float64, bool) { return s.packets, true })
+	each("viaduct_media_lost", "RTP packets of the peers that did not come, in the calls in progress", func(s *sum) (float64, bool) { return s.lost, true })
+	each("viaduct_media_jitter_seconds", "Mean jitter of the calls in progress", func(s *sum) (float64, bool) { return s.jitter / s.legs / 1000, true })
+	each("viaduct_media_mos", "Mean opinion score of the calls in progress (ITU-T G.107)", func(s *sum) (float64, bool) { return s.mos / s.rated, s.rated > 0 })
 }
 
 func truth(b bool) float64 {

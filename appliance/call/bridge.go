@@ -59,7 +59,7 @@ func (b *bridge) connect(c *call, s *side) error {
 // plain is RTP to ports of our own.
 func plain(to media.Ports, ch *sdp.Choice) media.Params {
 	return media.Params{Remote: to.RTP, RemoteRTCP: to.RTCP, Mux: to.RTP == to.RTCP, Send: true, Receive: true,
-		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate}
+		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Law: law(ch.Codec)}
 }
 
 // unbridge gives the ports of a bridge back.

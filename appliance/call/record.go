@@ -47,6 +47,9 @@ type SideMedia struct {
 	Sent     uint64  `json:"sent"`
 	Lost     int64   `json:"lost"`
 	JitterMS float64 `json:"jitter_ms"`
+	TripMS   float64 `json:"round_trip_ms,omitempty"` // 0: not known
+	Burst    float64 `json:"burst_ratio,omitempty"`   // of the losses, 1: as by chance
+	MOS      float64 `json:"mos,omitempty"`           // of what came from the peer (ITU-T G.107), 0: not known
 	Foreign  uint64  `json:"foreign,omitempty"`
 }
 
@@ -86,8 +89,9 @@ func (r *Record) media(stats [2]media.Stats, a, b *side) {
 		m := SideMedia{
 			Codec:    fmt.Sprintf("%s/%d", s.choice.Codec.Name, s.choice.Codec.Rate),
 			Received: stats[n].Received, Sent: stats[n].Sent, Lost: stats[n].Lost,
-			JitterMS: math.Round(float64(stats[n].Jitter)/float64(time.Millisecond)*100) / 100,
-			Foreign:  stats[n].Foreign,
+			JitterMS: milliseconds(stats[n].Jitter), TripMS: milliseconds(stats[n].RoundTrip),
+			Burst: hundredths(stats[n].Quality.BurstRatio), MOS: hundredths(stats[n].Quality.MOS),
+			Foreign: stats[n].Foreign,
 		}
 		if s.choice.Local != nil {
 			m.Suite = s.choice.Local.Suite
@@ -95,6 +99,10 @@ func (r *Record) media(stats [2]media.Stats, a, b *side) {
 		r.Media = append(r.Media, m)
 	}
 }
+
+func milliseconds(d time.Duration) float64 { return hundredths(float64(d) / float64(time.Millisecond)) }
+
+func hundredths(v float64) float64 { return math.Round(v*100) / 100 }
 
 // reasonHeader wraps the value of a Reason header (RFC 3326), none for "".
 func reasonHeader(value string) []sipgw.Header {

@@ -199,8 +199,8 @@ func (c *call) apply(s *side) error {
 		Send: ch.Direction.CanSend(), Receive: ch.Direction.CanReceive(),
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN),
 		Received: &media.PayloadTypes{Audio: ch.RxAudio, DTMF: ch.RxDTMF, CN: ch.RxCN},
-		Rate:     ch.Codec.Rate,
-		Latch:    true,
+		Rate:     ch.Codec.Rate, Law: law(ch.Codec),
+		Latch: true,
 	}
 	session, which := c.relay(s)
 	if err := session.Set(which, p); err != nil || s.bridge == nil {
@@ -214,6 +214,17 @@ func key(k *sdp.Crypto) *media.Key {
 		return nil
 	}
 	return &media.Key{Suite: k.Suite, Master: k.Key, MKI: k.MKI}
+}
+
+// law is the code of G.711 that a codec is made of.
+func law(c sdp.Codec) media.Law {
+	switch c.Name {
+	case sdp.PCMA:
+		return media.ALaw
+	case sdp.PCMU:
+		return media.MuLaw
+	}
+	return media.OtherCodec
 }
 
 func pt(c *sdp.Codec) uint8 {

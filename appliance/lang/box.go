@@ -146,6 +146,8 @@ type Leg struct {
 	PacketsIn, PacketsOut   uint64
 	Lost                    uint64
 	JitterMS                float64
+	RoundTripMS             float64 // 0: not known
+	BurstRatio, MOS         float64 // of what came from the peer; MOS 0: not known
 }
 
 // Registration is the state of one identity.

@@ -202,11 +202,20 @@ func showCalls(c *call, a *detail) error {
 			c.printf("    Media: %s, SRTP %s, %s to %s\n", dash(l.Codec), dash(l.Security), dash(l.Local), dash(l.Remote))
 			if a.Level > 1 {
 				c.printf("    Packets: %d in, %d out, %d lost, jitter %.1f ms\n", l.PacketsIn, l.PacketsOut, l.Lost, l.JitterMS)
+				c.printf("    Quality: MOS %s, burst ratio %.1f, round trip %s\n", known(l.MOS, "%.2f"), max(l.BurstRatio, 1), known(l.RoundTripMS, "%.1f ms"))
 			}
 		}
 	}
 	c.printf("%s\n", plural(len(calls), "call"))
 	return nil
+}
+
+// known formats a figure that is zero when it is not known.
+func known(v float64, format string) string {
+	if v == 0 {
+		return "-"
+	}
+	return fmt.Sprintf(format, v)
 }
 
 func dash(s string) string {

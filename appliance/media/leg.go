@@ -27,6 +27,7 @@ type leg struct {
 	warned  bool // KeyUsed was reported
 	in, out PayloadTypes
 	rate    int64
+	law     Law // of the voice, in both directions
 
 	stream  outgoing
 	heard   reception
@@ -112,6 +113,7 @@ func (l *leg) apply(s settings, now time.Duration) {
 	if l.rate == 0 {
 		l.rate = 8000
 	}
+	l.law = s.Law
 	l.since = now
 	l.silent = false
 	if changed || s.newKey {
@@ -206,6 +208,8 @@ func (l *leg) figures(base time.Time) Stats {
 	if l.rate > 0 {
 		s.Jitter = time.Duration(l.heard.jitter) * time.Second / time.Duration(16*l.rate)
 	}
+	s.Quality = l.quality(s.Jitter)
+	s.PeerLost, s.PeerJitter = l.reports.peerLost, time.Duration(l.reports.peerJitter)*time.Second/time.Duration(max(l.rate, 1))
 	if l.last != 0 {
 		s.Last = base.Add(l.last)
 	}

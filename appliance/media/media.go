@@ -63,6 +63,15 @@ type Key struct {
 	Lifetime uint64 // packets after which a LocalKey should be replaced, 0: never. KeyUsed comes after three quarters
 }
 
+// Law is the code of G.711 that a voice codec is made of. Between two sides of different laws the voice is converted.
+type Law uint8
+
+const (
+	OtherCodec Law = iota // not G.711: packets pass as they are
+	ALaw
+	MuLaw
+)
+
 // PayloadTypes are numbers of one direction, NoPT for none.
 type PayloadTypes struct{ Audio, DTMF, CN uint8 }
 
@@ -80,6 +89,7 @@ type Params struct {
 	Received              *PayloadTypes // numbers that the peer sends, when they differ
 
 	Rate int // clock rate of the RTP timestamps in Hz, 0 is 8000
+	Law  Law // of the codec that AudioPT stands for
 
 	// Latch learns the peer's source address once, from its first packet: with a RemoteKey from the first authentic packet of
 	// any source, without from the first packet of the signalled address (any port), or of any address with LatchAny.
@@ -94,7 +104,10 @@ type Stats struct {
 	ReceivedOctets, SentOctets uint64
 	Lost                       int64         // of the peer's packets by RFC 3550 A.3; negative with duplicates
 	Jitter                     time.Duration // RFC 3550 A.8
-	RoundTrip                  time.Duration // by the peer's RTCP about reports of ours, 0 when unknown
+	RoundTrip                  time.Duration // to the peer and back, by its RTCP about reports that we sent (RFC 3550 6.4.1), 0 when unknown
+	Quality                    Quality       // of what came from the peer
+	PeerLost                   int64         // what the peer misses of our packets, by its last report
+	PeerJitter                 time.Duration // that it sees, by its last report
 	Duplicates, Late           uint64        // packets that were not passed on because they came twice or out of any order
 	Foreign                    uint64        // dropped: from another source than the negotiated or latched one
 	Unsent                     uint64        // the kernel refused to send them

@@ -13,6 +13,9 @@ type reception struct {
 	received uint32 // since base
 	bad      uint32 // next number of a stream that may have begun anew, plus 1<<16; 0 none
 	before   int64  // lost in earlier streams of this leg
+	heard    int64  // received in them
+	gaps     int64  // runs of packets that did not come in order, in all streams
+	missing  int64  // packets in these runs, but for those that came late
 	transit  int64  // of the packet before, in timestamp units
 	jitter   int64  // in 1/16 timestamp units
 }
@@ -32,6 +35,10 @@ func (r *reception) update(ssrc uint32, seq uint16, timestamp uint32, arrival ti
 	}
 	switch delta := seq - uint16(r.max); {
 	case delta < maxDropout:
+		if delta > 1 {
+			r.gaps++
+			r.missing += int64(delta - 1)
+		}
 		r.max += uint32(delta)
 	case delta <= 0xffff-maxMisorder:
 		if r.bad != uint32(seq)+1<<16 {
@@ -41,6 +48,8 @@ func (r *reception) update(ssrc uint32, seq uint16, timestamp uint32, arrival ti
 		r.restart(ssrc, seq)
 		r.transit = transit(timestamp, arrival, rate)
 		return
+	default:
+		r.missing = max(r.missing-1, 0)
 	}
 	r.received++
 	now := transit(timestamp, arrival, rate)
@@ -59,7 +68,9 @@ func transit(timestamp uint32, arrival time.Duration, rate int64) int64 {
 }
 
 func (r *reception) restart(ssrc uint32, seq uint16) {
-	*r = reception{ssrc: ssrc, started: true, base: uint32(seq), max: uint32(seq), received: 1, before: r.lost(), jitter: r.jitter}
+	heard := r.heard + int64(r.received)
+	*r = reception{ssrc: ssrc, started: true, base: uint32(seq), max: uint32(seq), received: 1, before: r.lost(), heard: heard,
+		gaps: r.gaps, missing: r.missing, jitter: r.jitter}
 }
 
 func (r *reception) lost() int64 {
@@ -67,4 +78,19 @@ func (r *reception) lost() int64 {
 		return r.before
 	}
 	return r.before + int64(r.max-r.base+1) - int64(r.received)
+}
+
+// loss is the share of packets that did not come, 0 to 1.
+func (r *reception) loss() float64 {
+	lost := float64(max(r.lost(), 0))
+	return lost / max(lost+float64(r.heard)+float64(r.received), 1)
+}
+
+// burstRatio is the mean length of the runs of lost packets over the mean that loss at random would have, 1/(1-p) (G.107 section
+// 7.5). It is 1 at least: one run says nothing about what is rarer than chance.
+func (r *reception) burstRatio() float64 {
+	if r.gaps == 0 {
+		return 1
+	}
+	return max(1, float64(r.missing)/float64(r.gaps)*(1-r.loss()))
 }

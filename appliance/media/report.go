@@ -18,6 +18,8 @@ type reporting struct {
 	own                uint32 // the same of ours
 	ownAt              time.Duration
 	roundTrip          time.Duration
+	peerLost           int64  // of our packets, by the peer's last report
+	peerJitter         uint32 // in timestamp units
 }
 
 // reportIfDue sends a side a report of our own.
@@ -95,7 +97,11 @@ func (l *leg) noteReport(p, blocks []byte, now time.Duration) {
 		r.last, r.lastAt = b.Uint32(p[10:]), now
 	}
 	for ; len(blocks) >= 24; blocks = blocks[24:] {
-		if last := b.Uint32(blocks[16:]); last != 0 && last == r.own && b.Uint32(blocks) == l.stream.ssrc {
+		if b.Uint32(blocks) != l.stream.ssrc {
+			continue
+		}
+		r.peerLost, r.peerJitter = int64(int32(b.Uint32(blocks[4:])<<8)>>8), b.Uint32(blocks[12:])
+		if last := b.Uint32(blocks[16:]); last != 0 && last == r.own {
 			held := time.Duration(b.Uint32(blocks[20:])) * time.Second / 65536
 			if trip := now - r.ownAt - held; trip >= 0 {
 				r.roundTrip = trip

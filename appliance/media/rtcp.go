@@ -63,6 +63,7 @@ func (t *thread) forwardRTCP(l *leg, p []byte, blocks, end int) {
 		b.PutUint32(p[16:], b.Uint32(p[16:])+o.stream.tsDelta)
 		b.PutUint32(p[20:], uint32(o.stats.sent))
 		b.PutUint32(p[24:], uint32(o.stats.sentPayload))
+		o.reports.own, o.reports.ownAt = b.Uint32(p[10:]), t.now // the answer to it measures the way from us to o's peer
 	}
 	for i := range int(p[0] & 31) {
 		block := p[blocks+24*i:]

@@ -32,7 +32,8 @@ func (s *System) Calls() []lang.Call {
 				Interface: l.Interface, Peer: l.Peer, CallID: l.CallID, Codec: l.Codec, Security: security,
 				Local: address(l.Local), Remote: address(l.Remote),
 				PacketsIn: l.Stats.Received, PacketsOut: l.Stats.Sent, Lost: uint64(max(0, l.Stats.Lost)),
-				JitterMS: float64(l.Stats.Jitter) / float64(time.Millisecond),
+				JitterMS: float64(l.Stats.Jitter) / float64(time.Millisecond), RoundTripMS: float64(l.Stats.RoundTrip) / float64(time.Millisecond),
+				BurstRatio: l.Stats.Quality.BurstRatio, MOS: l.Stats.Quality.MOS,
 			})
 		}
 		list = append(list, c)

@@ -1,0 +1,81 @@
+package media
+
+import (
+	"math"
+	"time"
+)
+
+// Quality is what a listener of a peer's stream would say, by the E-model (ITU-T G.107) with its default values.
+type Quality struct {
+	R          float64 // transmission rating, 0 to 93.2
+	MOS        float64 // the mean opinion score that belongs to R, 1 to 4.41; 0: not known for this codec, or nothing was heard
+	BurstRatio float64 // length of the observed runs of lost packets over that of random loss; 1 when nothing was lost
+}
+
+// impairment is what a codec takes from the rating (G.113 Appendix I).
+type impairment struct {
+	equipment  float64 // Ie
+	robustness float64 // Bpl, against loss at random
+}
+
+var (
+	impairmentG711 = impairment{0, 25.1} // with concealment of loss (G.711 Appendix I), which every peer of today has
+	impairmentG729 = impairment{11, 19}  // G.729 Annex A
+)
+
+// Parts of the way from mouth to ear that we cannot see: a packet is 20 ms of voice, a jitter buffer holds another at least.
+const (
+	packetDelay = 20 * time.Millisecond
+	leastBuffer = 20 * time.Millisecond
+)
+
+// rate computes the quality of a stream that lost a share (0 to 1) of its packets in runs of the burst ratio.
+func (i impairment) rate(loss, burst float64, roundTrip, jitter time.Duration) Quality {
+	delay := roundTrip/2 + packetDelay + max(leastBuffer, 2*jitter)
+	q := Quality{BurstRatio: burst}
+	percent := 100 * loss
+	q.R = defaultRating - delayImpairment(delay) - (i.equipment + (95-i.equipment)*percent/(percent/burst+i.robustness))
+	q.R = max(q.R, 0)
+	q.MOS = opinion(q.R)
+	return q
+}
+
+// defaultRating is Ro minus Is of G.107 with all default values.
+const defaultRating = 93.2
+
+// delayImpairment is Idd (G.107 section 7.4): what delay takes when there is no echo, which both ends of an IP call cancel.
+func delayImpairment(d time.Duration) float64 {
+	ms := float64(d) / float64(time.Millisecond)
+	if ms <= 100 {
+		return 0
+	}
+	x := math.Log2(ms / 100)
+	root := func(v float64) float64 { return math.Pow(1+math.Pow(v, 6), 1.0/6) }
+	return 25 * (root(x) - 3*root(x/3) + 2)
+}
+
+// opinion turns R into MOS (G.107 Annex B).
+func opinion(r float64) float64 {
+	switch {
+	case r <= 0:
+		return 1
+	case r >= 100:
+		return 4.5
+	}
+	return max(1, 1+0.035*r+r*(r-60)*(100-r)*7e-6)
+}
+
+// quality rates the peer's stream.
+func (l *leg) quality(jitter time.Duration) Quality {
+	codec := impairmentG711
+	switch {
+	case !l.heard.started:
+		return Quality{}
+	case l.law != OtherCodec:
+	case l.in.Audio == 18: // the static number of G.729, which nobody gives another
+		codec = impairmentG729
+	default:
+		return Quality{BurstRatio: l.heard.burstRatio()}
+	}
+	return codec.rate(l.heard.loss(), l.heard.burstRatio(), l.reports.roundTrip, jitter)
+}
