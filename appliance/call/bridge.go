@@ -82,8 +82,7 @@ type union struct {
 func (c *call) joinWith(other *call, leg *sipgw.Leg) {
 	t := c.transfer
 	y := c.beyond(t.x)
-	codec, ports := y.choice, t.x.ports
-	if t.x.bridge != nil || !t.x.opened {
+	if t.x.bridge != nil || t.x.choice == nil || y.choice == nil {
 		c.transferFailed(488)
 		return
 	}
@@ -92,13 +91,15 @@ func (c *call) joinWith(other *call, leg *sipgw.Leg) {
 			other.hangUp(nil, "", "transfer") // this call has ended meanwhile
 		}
 	}
-	if !other.Post(func() { answer(other.joinBy(c, leg, codec, ports)) }) {
+	joint, codec, ports := t.x.choice, y.choice.Codec, t.x.ports
+	if !other.Post(func() { answer(other.joinBy(c, leg, codec, joint, ports)) }) {
 		c.transferFailed(481)
 	}
 }
 
-// joinBy joins this call, at the side of leg, with another one.
-func (c *call) joinBy(other *call, leg *sipgw.Leg, codec *sdp.Choice, ports media.Ports) (media.Ports, error) {
+// joinBy joins this call, at the side of leg, with another one, whose callee uses codec. Between the two, both use the payload
+// types of joint.
+func (c *call) joinBy(other *call, leg *sipgw.Leg, codec sdp.Codec, joint *sdp.Choice, ports media.Ports) (media.Ports, error) {
 	x := &c.a
 	if leg == c.b.leg {
 		x = &c.b
@@ -107,19 +108,19 @@ func (c *call) joinBy(other *call, leg *sipgw.Leg, codec *sdp.Choice, ports medi
 	switch {
 	case c.over || x.leg != leg || !x.up || y.leg == nil || !y.up || y.choice == nil || x.bridge != nil || c.transfer != nil || c.union != nil:
 		return media.Ports{}, &sdp.Error{Code: 481, Text: "the call to be joined is over, or has other plans"}
-	case y.choice.Codec.Name != codec.Codec.Name || y.choice.Codec.Rate != codec.Codec.Rate:
+	case y.choice.Codec.Name != codec.Name || y.choice.Codec.Rate != codec.Rate:
 		return media.Ports{}, &sdp.Error{Code: 488, Text: "the calls use different codecs"}
 	}
-	if err := c.unite(other, x, ports); err != nil {
+	if err := c.unite(other, x, joint, ports); err != nil {
 		return media.Ports{}, err
 	}
 	return x.ports, nil
 }
 
 // unite connects side x with the ports of another call. Both legs of the one who asked for it are ended by us.
-func (c *call) unite(other *call, x *side, ports media.Ports) error {
+func (c *call) unite(other *call, x *side, joint *sdp.Choice, ports media.Ports) error {
 	y := c.beyond(x)
-	if err := c.media.Set(x.which, plain(ports, x.choice)); err != nil {
+	if err := c.media.Set(x.which, plain(ports, joint)); err != nil {
 		return err
 	}
 	c.union = &union{other, x}
@@ -150,7 +151,7 @@ func (c *call) joined(t *transfer, other *call, peer media.Ports, err error) {
 	if t.x.leg == nil {
 		t.x.leg = t.by // it has hung up already; ending it again does nothing
 	}
-	if err := c.unite(other, t.x, peer); err != nil {
+	if err := c.unite(other, t.x, t.x.choice, peer); err != nil {
 		c.log.Warn("transfer failed", "other", other.id, "err", err)
 		c.hangUp(nil, "", "box")
 	}
