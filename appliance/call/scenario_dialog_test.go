@@ -52,6 +52,7 @@ func (w *world) write(m *message, block []string) error {
 	var body []string
 	var kind string
 	seen := map[string]bool{}
+	at := -1 // where a line comes that takes the place of one that was left out
 	for _, line := range block {
 		if raw, ok := strings.CutPrefix(line, "|"); ok {
 			line, err := w.vars.expand(strings.TrimPrefix(raw, " "))
@@ -71,11 +72,16 @@ func (w *world) write(m *message, block []string) error {
 			if err != nil {
 				return err
 			}
-			kind, body = "sdp", append(body, lines...)
+			kind, body, at = "sdp", append(body, lines...), -1
 		case sdpLine.MatchString(line):
-			kind, body = "sdp", append(body, line)
+			if kind = "sdp"; at < 0 {
+				at = len(body)
+			}
+			body = slices.Insert(body, at, line)
+			at++
 		case strings.HasPrefix(line, "-"):
 			n := len(body)
+			at = slices.IndexFunc(body, func(l string) bool { return strings.HasPrefix(l, line[1:]) })
 			body = slices.DeleteFunc(body, func(l string) bool { return strings.HasPrefix(l, line[1:]) })
 			if len(body) == n {
 				return fmt.Errorf("no line of the body begins with %q", line[1:])
@@ -255,6 +261,7 @@ func (d *dialog) publish(v variables) {
 		last := d.pending[len(d.pending)-1]
 		set("branch", last.branch())
 		set("cseq", strconv.Itoa(last.seq()))
+		set("contact", uriOf(last.get("Contact")))
 		set("uri", strings.Fields(last.start)[1])
 	}
 }
