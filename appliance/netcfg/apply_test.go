@@ -178,7 +178,7 @@ func TestRoutesThatCannotBeSet(t *testing.T) {
 		}, "route 0.0.0.0/0 gateway 192.168.1.254: there is another route of the same prefix and metric", ""},
 		"a table that nothing selects": {func(c *config.Config) {
 			c.IP[0].Tables = append(c.IP[0].Tables, &config.RoutingTableIP{Name: "VOICE", Routes: []config.IPRoute{{}}})
-		}, "", "context ip ROUTER routing-table VOICE: only the table DEFAULT is used"},
+		}, "", "context ip ROUTER routing-table VOICE: no interface uses it (use routing-table VOICE)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			newWorld(t)

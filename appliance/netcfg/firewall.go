@@ -48,7 +48,7 @@ func (j *job) derive() ruleset {
 	rawIn := &chain{name: "untracked-in", kind: nftables.ChainTypeFilter, hook: nftables.ChainHookPrerouting, priority: nftables.ChainPriorityRaw, title: " # hook prerouting, priority -300"}
 	rawOut := &chain{name: "untracked-out", kind: nftables.ChainTypeFilter, hook: nftables.ChainHookOutput, priority: nftables.ChainPriorityRaw, title: " # hook output, priority -300"}
 	set := ruleset{rawIn, rawOut, input, output, forward}
-	gateways := map[string]bool{}
+	gateways, acls := map[string]bool{}, map[string]bool{}
 	for _, p := range j.ports {
 		if p.former() {
 			continue
@@ -67,6 +67,12 @@ func (j *job) derive() ruleset {
 			}
 			if p.conf.AdjustMSSRx == "mtu" {
 				in.add(segment(size))
+			}
+		}
+		for _, a := range j.lists(p, in, output) {
+			if !acls[a.Name] {
+				acls[a.Name] = true
+				set = append(set, list(a))
 			}
 		}
 		input.add(device("iifname", p.device), jump(in.name))
@@ -114,11 +120,13 @@ func (j *job) open(p *port, in *chain) (gateways []*config.SIPGateway) {
 			gateways = append(gateways, g)
 		}
 	}
-	if p.lan {
-		for _, n := range j.management(p) {
-			for _, s := range j.o.Services {
-				in.add(address("saddr", n), ports(s.Protocol, "dport", s.Port, s.Port), accept)
-			}
+	services := j.o.Services
+	if t := j.cfg.Console.Telnet; t != 0 {
+		services = append(slices.Clone(services), Service{"telnet", "tcp", t})
+	}
+	for _, n := range j.management(p) {
+		for _, s := range services {
+			in.add(address("saddr", n), ports(s.Protocol, "dport", s.Port, s.Port), accept)
 		}
 	}
 	return gateways
@@ -205,10 +213,20 @@ func merge(list []netip.Prefix) []netip.Prefix {
 	return kept
 }
 
-// management are the networks that may reach the box's own services: those on the LAN port, and those that are routed to it.
-// A default route through the LAN port adds nothing: the internet is no management network.
+// management are the networks that may reach the box's own services through a port: those that are configured, whatever the port;
+// without any, those on the LAN port, and those that are routed to it. A default route through the LAN port adds nothing: the
+// internet is no management network.
 func (j *job) management(p *port) []netip.Prefix {
 	var list []netip.Prefix
+	if access := j.cfg.Console.Access; len(access) > 0 {
+		for _, n := range access {
+			list = append(list, n.Masked())
+		}
+		return merge(list)
+	}
+	if !p.lan {
+		return nil
+	}
 	for _, a := range p.addresses() {
 		list = append(list, a.Masked())
 	}

@@ -24,12 +24,16 @@ func (j *job) port(p *port) {
 		o = &owned{}
 		j.owned[p.device] = o
 	}
+	if p.vlan == 0 && !p.former() {
+		j.medium(p, o)
+	}
 	j.mtu(p, o)
 	j.ipv6(p)
 	j.addresses(p)
 	j.upDown(p)
 	if p.former() {
 		delete(j.owned, p.device)
+		j.dropVLAN(p)
 	}
 }
 

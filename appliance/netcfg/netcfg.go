@@ -5,7 +5,8 @@
 // the routes with its own protocol number or through these interfaces, and the nftables table `viaduct`. It does not own other
 // interfaces, other routes, other tables, name servers or the clock. Apply is idempotent: it reads what the kernel has, changes
 // the difference only and says what it changed.
-// Its goroutine is Run's caller; beside it a subscription reads link events, and Run waits for its end.
+// Its goroutine is Run's caller; beside it a subscription reads link events and a DHCP client runs for each port that wants one
+// (package dhcp), and Run waits for their ends.
 package netcfg
 
 import (
@@ -16,6 +17,7 @@ import (
 	"sync"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/netcfg/dhcp"
 
 	"github.com/vishvananda/netlink"
 )
@@ -25,7 +27,8 @@ type Options struct {
 	Log      *slog.Logger
 	PortName func(slot, port int) string    // kernel's name of `port ethernet S P`; nil: PortName
 	Cached   func(host string) []netip.Addr // what the name of a trusted remote resolves to now; must not block; nil: never resolved
-	Services []Service                      // open on the LAN port besides SIP and media; nil: SSH
+	Services []Service                      // open to the management networks besides SIP and media; nil: SSH
+	Leased   func()                         // a DHCP server gave or took an address, a router or name servers; must not block; may be nil
 }
 
 // PortName is the name of a port on a box whose board has no other names: `port ethernet 0 1` is eth01.
@@ -49,11 +52,17 @@ type Net struct {
 	owned map[string]*owned // interfaces that we have configured, by the kernel's name
 	last  *config.Config    // of Apply, nil before the first
 	rules string            // of the firewall that is in force
+
+	lease   chan struct{}           // one token: wanted has changed
+	wanted  map[string]netlink.Link // devices that shall have a lease
+	leases  map[string]*dhcp.Lease
+	clients map[string]*dhcp.Client // those that run, for State
 }
 
 // owned is what we remember of an interface that we have configured.
 type owned struct {
-	mtu int // before we changed it; 0 when we did not
+	mtu   int  // before we changed it; 0 when we did not
+	fixed bool // we have set its speed
 }
 
 // Report says what Apply did.
@@ -85,7 +94,7 @@ func New(o Options) (*Net, error) {
 		kernel.Close()
 		return nil, err
 	}
-	return &Net{o: o, kernel: kernel, probe: probe, owned: map[string]*owned{}}, nil
+	return &Net{o: o, kernel: kernel, probe: probe, owned: map[string]*owned{}, lease: make(chan struct{}, 1), leases: map[string]*dhcp.Lease{}}, nil
 }
 
 // Close lets go of the kernel; what is configured stays.
@@ -104,14 +113,18 @@ func (n *Net) Apply(cfg *config.Config) (Report, error) {
 
 // apply applies the last configuration; n.mu is held.
 func (n *Net) apply() (Report, error) {
-	j := &job{Net: n, cfg: n.last}
+	j := &job{Net: n, cfg: n.effective(n.last)}
 	j.plan()
+	for _, p := range j.ports {
+		j.makeVLAN(p)
+	}
 	// The firewall comes first: nothing is reachable before it stands.
 	j.firewall()
 	for _, p := range j.ports {
 		j.port(p)
 	}
 	j.routes()
+	j.noteLeases()
 	return j.done()
 }
 

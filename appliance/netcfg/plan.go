@@ -17,7 +17,8 @@ type job struct {
 	*Net
 	cfg    *config.Config
 	ports  []*port
-	table  []config.IPRoute // the routes in force
+	table  []config.IPRoute // the routes in force: those of the main table
+	tables []*table         // those of others
 	report Report
 	errs   []error
 }
@@ -28,7 +29,10 @@ type port struct {
 	device string              // for the kernel: "eth01"
 	conf   *config.IPInterface // what it is bound to; nil: no addresses
 	up     bool
-	lan    bool         // port ethernet 0 0
+	lan    bool // port ethernet 0 0
+	medium config.Medium
+	vlan   int          // its tag, 0: none
+	parent *port        // of a VLAN
 	link   netlink.Link // nil: the kernel has no such device
 }
 
@@ -47,10 +51,9 @@ func (j *job) fail(format string, a ...any) { j.errs = append(j.errs, fmt.Errorf
 func (j *job) plan() {
 	bound := map[*config.IPInterface]string{}
 	configured := map[string]bool{}
-	for _, c := range j.cfg.Ports {
-		p := &port{name: fmt.Sprintf("port ethernet %d %d", c.Slot, c.Port), device: j.o.PortName(c.Slot, c.Port), up: c.Enabled, lan: c.Slot == 0 && c.Port == 0}
+	add := func(p *port, b config.IPBind) {
 		configured[p.device] = true
-		if b := c.Bind; !b.Interface.IsZero() {
+		if !b.Interface.IsZero() {
 			p.conf = j.cfg.IPInterface(b.Context, b.Interface)
 			if p.conf == nil {
 				j.warn("%s: context ip %s has no interface %s", p.name, b.Context.Name, b.Interface.Name)
@@ -61,12 +64,20 @@ func (j *job) plan() {
 				bound[p.conf] = p.name
 			}
 		}
-		if p.link = j.find(p.device); p.link == nil && p.up {
-			j.fail("%s: this box has no device %s", p.name, p.device)
-		}
+		p.link = j.find(p.device)
 		j.ports = append(j.ports, p)
 	}
+	for _, c := range j.cfg.Ports {
+		p := &port{name: portTitle(c), device: j.o.PortName(c.Slot, c.Port), up: c.Enabled, lan: c.Slot == 0 && c.Port == 0, medium: c.Medium}
+		if add(p, c.Bind); p.link == nil && p.up {
+			j.fail("%s: this box has no device %s", p.name, p.device)
+		}
+		for _, v := range c.VLANs {
+			add(&port{name: vlanTitle(c, v), device: vlanDevice(p.device, v.ID), up: c.Enabled && v.Enabled, vlan: v.ID, parent: p}, v.Bind)
+		}
+	}
 	j.table = j.routingTable()
+	j.tables = j.otherTables()
 	var former []string
 	for device := range j.owned {
 		if !configured[device] {
@@ -118,17 +129,25 @@ func (j *job) mtuOf(p *port) int {
 	return 1500
 }
 
-// routingTable returns the routes in force: those of the tables named DEFAULT. The kernels of the image have no further IPv4
-// tables, so others are named in a warning.
+// routingTable returns the routes of the tables named DEFAULT. Where they hold no default route, those that DHCP servers have
+// given are taken, the first port's before the second's.
 func (j *job) routingTable() []config.IPRoute {
 	var routes []config.IPRoute
 	for _, c := range j.cfg.IP {
 		for _, t := range c.Tables {
 			if strings.EqualFold(t.Name, "DEFAULT") {
 				routes = append(routes, t.Routes...)
-			} else if len(t.Routes) > 0 {
-				j.warn("context ip %s routing-table %s: only the table DEFAULT is used", c.Name, t.Name)
 			}
+		}
+	}
+	if slices.ContainsFunc(routes, func(r config.IPRoute) bool { return r.Prefix.Bits() == 0 }) {
+		return routes
+	}
+	metric := 0
+	for _, device := range j.leaseOrder() {
+		if router := j.leases[device].Router; router.IsValid() {
+			routes = append(routes, config.IPRoute{Prefix: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Gateway: router, Metric: metric})
+			metric++
 		}
 	}
 	return routes

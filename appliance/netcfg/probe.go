@@ -43,9 +43,7 @@ type ifreq struct {
 // speed returns Mbit/s and "full" or "half"; 0 and "" when the driver does not know, as without link.
 func (p *probe) speed(device string) (mbit int, duplex string) {
 	cmd := ethtoolCmd{cmd: unix.ETHTOOL_GSET}
-	req := ifreq{data: unsafe.Pointer(&cmd)}
-	copy(req.name[:unix.IFNAMSIZ-1], device)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(p.fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req))); errno != 0 {
+	if p.ethtool(device, &cmd) != nil {
 		return 0, ""
 	}
 	if s := uint32(cmd.speedHigh)<<16 | uint32(cmd.speed); s != 0xffff && s != 0xffffffff {

@@ -2,6 +2,7 @@ package netcfg
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -21,23 +22,47 @@ type routeKey struct {
 	metric int
 }
 
-// routes replaces and adds what is configured, then removes what is left of ours.
+// routes sets the routes of all tables, and the rules that choose one.
 func (j *job) routes() {
-	have, err := j.mainTable()
+	j.tableRoutes(unix.RT_TABLE_MAIN, j.table)
+	if !j.policy(j.tables) {
+		return
+	}
+	left, err := j.tablesOfOurs()
+	if err != nil {
+		j.fail("read routes: %w", err)
+		return
+	}
+	for _, t := range j.tables {
+		routes := t.routes
+		if len(t.sources) == 0 {
+			routes = nil // nothing would look there
+		}
+		j.tableRoutes(t.number, routes)
+		delete(left, t.number)
+	}
+	for _, number := range slices.Sorted(maps.Keys(left)) {
+		j.tableRoutes(number, nil)
+	}
+}
+
+// tableRoutes replaces and adds what is configured in one table, then removes what is left of ours.
+func (j *job) tableRoutes(number int, wanted []config.IPRoute) {
+	have, err := j.routesOf(number)
 	if err != nil {
 		j.fail("read routes: %w", err)
 		return
 	}
 	kept := map[int]bool{} // indexes of have
 	seen := map[routeKey]bool{}
-	for _, r := range j.table {
+	for _, r := range wanted {
 		key := routeKey{r.Prefix.Masked(), r.Metric}
 		if seen[key] {
 			j.fail("route %s gateway %s: there is another route of the same prefix and metric", r.Prefix, r.Gateway)
 			continue
 		}
 		seen[key] = true
-		j.route(r, key, have, kept)
+		j.route(number, r, key, have, kept)
 	}
 	for i, k := range have {
 		if kept[i] || !j.isOurs(k) {
@@ -52,8 +77,8 @@ func (j *job) routes() {
 }
 
 // route sets one route and marks in kept what must stay of the routes that are there.
-func (j *job) route(r config.IPRoute, key routeKey, have []netlink.Route, kept map[int]bool) {
-	want := netlink.Route{Dst: ipNet(key.prefix), Gw: r.Gateway.AsSlice(), Priority: r.Metric, Protocol: ours, Table: unix.RT_TABLE_MAIN}
+func (j *job) route(number int, r config.IPRoute, key routeKey, have []netlink.Route, kept map[int]bool) {
+	want := netlink.Route{Dst: ipNet(key.prefix), Gw: r.Gateway.AsSlice(), Priority: r.Metric, Protocol: ours, Table: number}
 	if p := j.through(r.Gateway); p != nil {
 		if !p.up || p.link == nil {
 			j.warn("route %s gateway %s: %s is down", r.Prefix, r.Gateway, p.name)
@@ -103,13 +128,34 @@ func (j *job) isOurs(r netlink.Route) bool {
 	return byHand && slices.ContainsFunc(j.ports, func(p *port) bool { return p.link != nil && p.link.Attrs().Index == r.LinkIndex })
 }
 
-// mainTable are the unicast routes of the main table.
-func (n *Net) mainTable() ([]netlink.Route, error) {
+// tablesOfOurs are the numbers of tables besides the main one that hold routes of ours.
+func (n *Net) tablesOfOurs() (map[int]bool, error) {
+	numbers := map[int]bool{}
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		var list []netlink.Route
+		err := again(func() (err error) {
+			list, err = n.kernel.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC, Protocol: ours}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
+			return err
+		})
+		if err != nil && !(family == netlink.FAMILY_V6 && errors.Is(err, unix.EAFNOSUPPORT)) {
+			return nil, err
+		}
+		for _, r := range list {
+			if r.Table != unix.RT_TABLE_MAIN {
+				numbers[r.Table] = true
+			}
+		}
+	}
+	return numbers, nil
+}
+
+// routesOf are the unicast routes of a table.
+func (n *Net) routesOf(number int) ([]netlink.Route, error) {
 	var all []netlink.Route
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		var list []netlink.Route
 		err := again(func() (err error) {
-			list, err = n.kernel.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNICAST}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
+			list, err = n.kernel.RouteListFiltered(family, &netlink.Route{Table: number, Type: unix.RTN_UNICAST}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
 			return err
 		})
 		if err != nil && !(family == netlink.FAMILY_V6 && errors.Is(err, unix.EAFNOSUPPORT)) {

@@ -23,6 +23,8 @@ func (n *Net) Run(ctx context.Context, event func(LinkEvent)) error {
 		return err
 	}
 	defer w.close(cancel)
+	leases := newLessees(n)
+	defer leases.close()
 	names := time.NewTicker(namesInterval)
 	defer names.Stop()
 	again := time.NewTimer(time.Hour)
@@ -38,6 +40,9 @@ func (n *Net) Run(ctx context.Context, event func(LinkEvent)) error {
 						event(e)
 					}
 					again.Reset(settle)
+					if c := leases.clients[e.Device]; c != nil && e.Link {
+						c.Confirm()
+					}
 				}
 			})
 			if err != nil {
@@ -45,6 +50,15 @@ func (n *Net) Run(ctx context.Context, event func(LinkEvent)) error {
 			}
 		case <-again.C:
 			n.refresh(n.apply)
+		case <-n.lease:
+			leases.follow(ctx)
+		case c := <-leases.changes:
+			if leases.take(c) {
+				n.refresh(n.apply)
+				if n.o.Leased != nil {
+					n.o.Leased()
+				}
+			}
 		case <-names.C:
 			n.refresh(n.followNames)
 		}
@@ -73,7 +87,7 @@ func (n *Net) refresh(f func() (Report, error)) {
 
 // followNames writes the firewall again when a trusted name resolves to something else now.
 func (n *Net) followNames() (Report, error) {
-	j := &job{Net: n, cfg: n.last}
+	j := &job{Net: n, cfg: n.effective(n.last)}
 	j.plan()
 	if j.derive().String() == n.rules {
 		return Report{}, nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/netcfg/dhcp"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -22,6 +23,7 @@ type State struct {
 // PortState is one `port ethernet` of the configuration.
 type PortState struct {
 	Slot, Port int
+	VLAN       int    // its tag, 0: the port itself
 	Device     string // kernel's name, for example "eth01"
 	Context    string // what it is bound to, "" when it is not
 	Interface  string
@@ -35,6 +37,7 @@ type PortState struct {
 	Driver     string
 	Addresses  []netip.Prefix
 	Rx, Tx     Counters
+	DHCP       *dhcp.State // nil: no DHCP client runs for the port
 }
 
 // Counters of one direction since the device came up.
@@ -64,15 +67,30 @@ func (n *Net) State(cfg *config.Config) (State, error) {
 	for _, l := range links {
 		names[l.Attrs().Index] = l.Attrs().Name
 	}
+	var ports []PortState
 	for _, c := range cfg.Ports {
 		p := PortState{Slot: c.Slot, Port: c.Port, Device: n.o.PortName(c.Slot, c.Port), Enabled: c.Enabled,
 			Context: c.Bind.Context.Name, Interface: c.Bind.Interface.Name}
+		ports = append(ports, p)
+		for _, v := range c.VLANs {
+			ports = append(ports, PortState{Slot: c.Slot, Port: c.Port, VLAN: v.ID, Device: vlanDevice(p.Device, v.ID), Enabled: c.Enabled && v.Enabled,
+				Context: v.Bind.Context.Name, Interface: v.Bind.Interface.Name})
+		}
+	}
+	n.mu.Lock()
+	clients := n.clients
+	n.mu.Unlock()
+	for _, p := range ports {
+		if c := clients[p.Device]; c != nil {
+			state := c.State()
+			p.DHCP = &state
+		}
 		if i := slices.IndexFunc(links, func(l netlink.Link) bool { return l.Attrs().Name == p.Device }); i >= 0 {
 			errs = append(errs, n.portState(&p, links[i]))
 		}
 		s.Ports = append(s.Ports, p)
 	}
-	routes, err := n.mainTable()
+	routes, err := n.routesOf(unix.RT_TABLE_MAIN)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("read routes: %w", err))
 	}

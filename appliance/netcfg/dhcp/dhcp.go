@@ -1,0 +1,190 @@
+// Package dhcp is a DHCP client (RFC 2131) for one port: it gets a lease, renews and rebinds it, confirms it after the link was
+// away, and releases it.
+//
+// It owns the messages and the state of the lease. It does not own the address, the routes or the name servers: who runs a Client
+// is told of each lease and does with it what is configured. Frames go past the kernel's own network, since there is no address to
+// speak from, and past its firewall. The goroutines are Run's caller and a reader of frames that Run waits for.
+package dhcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Conn carries whole Ethernet frames of one device.
+type Conn io.ReadWriteCloser
+
+// Options are what a Client needs.
+type Options struct {
+	Log    *slog.Logger
+	Device string // for the log
+	MAC    [6]byte
+	Conn   Conn // closed when Run ends
+}
+
+// Lease is what a server gave us.
+type Lease struct {
+	Prefix      netip.Prefix // address with the network's length
+	Router      netip.Addr   // not valid when the server named none in the network
+	NameServers []netip.Addr
+	Server      netip.Addr
+	Obtained    time.Time
+	Renew       time.Time // T1: the server is asked for more
+	Rebind      time.Time // T2: any server is asked
+	Expires     time.Time
+	hardware    [6]byte // of the server, or of the relay that stands for it
+}
+
+// State is for people.
+type State struct {
+	Step    string // "discovering", "requesting", "bound", "renewing", "rebinding", "confirming", "ended"
+	Lease   *Lease // nil: none
+	Problem string // of the last attempt, "" when all is well
+}
+
+// ErrRelease as the cause of the end of Run's context gives the lease back to the server.
+var ErrRelease = errors.New("release")
+
+// Client gets and keeps one lease.
+type Client struct {
+	o       Options
+	confirm chan struct{} // one token: ask whether the lease still holds
+	packets chan packet
+	xid     uint32
+	began   time.Time // of the present attempt, for the secs field
+
+	mu    sync.Mutex
+	state State
+}
+
+// New returns a client; nothing happens before Run.
+func New(o Options) *Client {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Client{o: o, confirm: make(chan struct{}, 1), packets: make(chan packet), state: State{Step: "discovering"}}
+}
+
+// State is what the client does now.
+func (c *Client) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+// Confirm asks the server whether the lease still holds: the link was away, and the wire may lead to another network now.
+func (c *Client) Confirm() {
+	select {
+	case c.confirm <- struct{}{}:
+	default:
+	}
+}
+
+// Run gets a lease and keeps it until ctx ends; with the cause ErrRelease it gives it back then. told is called with each lease
+// that is new or longer, and with nil when it is lost; it must not block for long.
+func (c *Client) Run(ctx context.Context, told func(*Lease)) {
+	var reader sync.WaitGroup
+	done := make(chan struct{})
+	reader.Go(func() { c.read(done) })
+	defer reader.Wait()
+	defer c.o.Conn.Close()
+	defer close(done)
+	var lease *Lease
+	for ctx.Err() == nil {
+		if lease == nil {
+			if lease = c.acquire(ctx); lease == nil {
+				continue
+			}
+			c.o.Log.Info("lease obtained", "if", c.o.Device, "peer", lease.Server, "address", lease.Prefix, "expires", lease.Expires)
+			told(lease)
+		}
+		next := c.keep(ctx, lease)
+		if ctx.Err() != nil {
+			break
+		}
+		if next == nil {
+			c.o.Log.Warn("lease lost", "if", c.o.Device, "address", lease.Prefix)
+			c.set("discovering", nil)
+		}
+		lease = next
+		told(lease)
+	}
+	if lease != nil && errors.Is(context.Cause(ctx), ErrRelease) {
+		c.send(lease.hardware, lease.Prefix.Addr(), lease.Server, message{kind: kindRelease, ciaddr: lease.Prefix.Addr(),
+			options: map[byte][]byte{optServer: lease.Server.AsSlice()}})
+	}
+	c.set("ended", nil)
+}
+
+// read passes on the frames that are answers to us.
+func (c *Client) read(done <-chan struct{}) {
+	buf := make([]byte, 2048)
+	for {
+		n, err := c.o.Conn.Read(buf)
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, errClosed):
+			return
+		case err != nil: // the device is down for a moment, and the socket says so once
+			select {
+			case <-done:
+				return
+			case <-time.After(time.Second):
+				continue
+			}
+		}
+		p, ok := parse(buf[:n])
+		if !ok || p.hw != c.o.MAC {
+			continue
+		}
+		select {
+		case c.packets <- p:
+		case <-done:
+			return
+		}
+	}
+}
+
+func (c *Client) set(step string, lease *Lease) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.Step, c.state.Lease = step, lease
+}
+
+func (c *Client) problem(text string) {
+	c.mu.Lock()
+	news := c.state.Problem != text && text != ""
+	c.state.Problem = text
+	c.mu.Unlock()
+	if news {
+		c.o.Log.Warn("no lease", "if", c.o.Device, "err", text)
+	}
+}
+
+// begin starts an attempt with an identifier of its own.
+func (c *Client) begin() { c.xid, c.began = rand.Uint32(), time.Now() }
+
+// send sends one message; what the device refuses is as lost as what the wire loses.
+func (c *Client) send(hardware [6]byte, from, to netip.Addr, m message) {
+	m.xid, m.hw, m.secs = c.xid, c.o.MAC, uint16(min(time.Since(c.began)/time.Second, 0xffff))
+	m.options[optClientID] = append([]byte{1}, c.o.MAC[:]...)
+	if m.kind != kindRelease {
+		m.options[optWanted] = []byte{optMask, optRouter, optNameServers, optLeaseTime, optServer, optRenew, optRebind}
+		m.options[optMaxSize] = []byte{1500 >> 8, 1500 & 0xff}
+	}
+	if _, err := c.o.Conn.Write(frame(c.o.MAC, hardware, from, to, m)); err != nil {
+		c.problem(fmt.Sprintf("send: %v", err))
+	}
+}
+
+var (
+	everybody = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	nobody    = netip.IPv4Unspecified()
+)
