@@ -49,11 +49,16 @@ func (s *System) Env() lang.Env {
 	}
 }
 
-// problems are what the reconciler met.
+// problems are what the reconciler met, and peers whose issuer is not trusted.
 func (s *System) problems() []lang.Problem {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]lang.Problem(nil), s.found...)
+	list := append([]lang.Problem(nil), s.found...)
+	s.mu.Unlock()
+	for _, x := range s.strangers.list() {
+		list = append(list, lang.Problem{Severity: lang.Warning, Fix: "pki trust " + x.SHA256,
+			Text: fmt.Sprintf("context sip-gateway %s refused %s: %v", x.gateway, x.peer, x.UnknownIssuer)})
+	}
+	return list
 }
 
 // factory is the configuration of a box as it leaves the factory: closed until configured.
@@ -133,8 +138,12 @@ func (s *System) ImportCertificate(name string, pem []byte) (string, error) {
 	return text, nil
 }
 
-// ImportPrivateKey stores a private key, never in its encrypted form: the box must start without a pass phrase.
+// ImportPrivateKey stores a private key, never in its encrypted form: the box must start without a pass phrase. A key that does
+// not belong to the certificate beside which a profile uses it is refused: TLS would stop at once.
 func (s *System) ImportPrivateKey(name string, pem []byte, passphrase string) (string, error) {
+	if err := s.fits(name, pem, passphrase); err != nil {
+		return "", err
+	}
 	key, err := s.store.ImportPrivateKey(name, pem, passphrase)
 	if err != nil {
 		return "", err

@@ -66,6 +66,9 @@ func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
 	if n := strings.Count(log.String(), "pki trust "+sum); n != 1 || !strings.Contains(log.String(), "New Root G9/2") {
 		t.Errorf("logged %d times:\n%s", n, log.String())
 	}
+	if p := s.problems(); len(p) != 1 || p[0].Fix != "pki trust "+sum || !strings.Contains(p[0].Text, "sip.example") {
+		t.Errorf("problems: %+v", p)
+	}
 	if _, err := s.TrustIssuer(strings.Repeat("0", 64)); err == nil {
 		t.Error("a fingerprint that nobody has shown was trusted")
 	}
