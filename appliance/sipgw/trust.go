@@ -7,12 +7,6 @@ import (
 	"viaduct/appliance/config"
 )
 
-// teamsNetworks are Microsoft's signalling networks: the superset of all lists since 2020 (A.13).
-var teamsNetworks = []netip.Prefix{
-	netip.MustParsePrefix("52.112.0.0/14"),
-	netip.MustParsePrefix("52.120.0.0/14"),
-}
-
 // expectFor is how long a peer that we sent a request to over UDP may answer, although no trust line names it: a registrar, for
 // example. Only its responses are taken.
 const expectFor = 64*t1 + t4
@@ -36,7 +30,7 @@ func (g *gateway) trustedBy(i *config.SIPInterface, from netip.Addr) bool {
 				return true
 			}
 		case t.Teams:
-			for _, n := range teamsNetworks {
+			for _, n := range config.TeamsSignalling {
 				if n.Contains(from) {
 					return true
 				}
