@@ -321,6 +321,8 @@ func (g *gateway) outOfDialog(tx *serverTx) {
 		g.answer(tx, 489, []Header{{"Allow-Events", "refer"}})
 	case sip.BYE, sip.UPDATE, sip.INFO, sip.PRACK:
 		g.answer(tx, 481, nil)
+	case sip.REFER:
+		g.answer(tx, 403, nil) // to call somebody for nobody: transfers are of calls, in their dialogs
 	default:
 		g.answer(tx, 405, []Header{{"Allow", allow(g.interfaceOf(tx.from.source.Addr()), tx.from.way.transport())}})
 	}

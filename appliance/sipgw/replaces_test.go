@@ -208,6 +208,13 @@ func TestResponsesCopyWhatTheRequestSaid(t *testing.T) {
 	}
 }
 
+func TestReferOutsideACallIsForbidden(t *testing.T) {
+	onPaper(t, func(_ *config.Config, i *config.SIPInterface) { i.TransferAccept = true }, func(t *testing.T, b *bench) {
+		b.put(strings.ReplaceAll(inviteText("a", "a", "Refer-To: <sip:x@y>\n", ""), "INVITE", "REFER"))
+		b.one("SIP/2.0 403 ")
+	})
+}
+
 func TestRequireReplacesIsUnderstood(t *testing.T) {
 	onPaper(t, func(_ *config.Config, i *config.SIPInterface) { i.TransferAccept = true }, func(t *testing.T, b *bench) {
 		b.put(inviteText("a", "a", "Require: replaces, join\n", "v=0"))
