@@ -20,6 +20,9 @@ import (
 
 // TestMain is consoled itself when a test starts this binary as such: the tests drive the real program.
 func TestMain(m *testing.M) {
+	if os.Getenv("SBCD_TEST_MAIN") != "" {
+		os.Exit(sbcdMain())
+	}
 	if os.Getenv("CONSOLED_TEST_MAIN") != "" {
 		os.Exit(run())
 	}
@@ -224,7 +227,7 @@ func (b *toy) Metrics(w io.Writer) error {
 
 // user is somebody at a terminal: what comes out of it is kept until it is expected.
 type user struct {
-	t    *testing.T
+	t    tester
 	w    io.Writer
 	lock sync.Mutex
 	got  string
@@ -232,7 +235,13 @@ type user struct {
 	over bool
 }
 
-func newUser(t *testing.T, r io.Reader, w io.Writer) *user {
+// tester is what a user needs of a test, or of a script.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func newUser(t tester, r io.Reader, w io.Writer) *user {
 	u := &user{t: t, w: w}
 	go func() {
 		b := make([]byte, 4096)
@@ -309,7 +318,7 @@ func (u *user) ends() {
 }
 
 // eventually waits for a condition.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t tester, what string, ok func() bool) {
 	t.Helper()
 	for until := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(until) {

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"viaduct/appliance"
+	"viaduct/appliance/system"
+	"viaduct/board"
+)
+
+// realBox is sbcd itself, in a network namespace of its own.
+type realBox struct {
+	t             tester
+	state, socket string
+	cmd           *exec.Cmd
+}
+
+// start starts sbcd and waits until it answers.
+func (b *realBox) start() {
+	b.t.Helper()
+	b.cmd = exec.Command(os.Args[0], "-state", b.state, "-socket", b.socket)
+	b.cmd.Env = append(os.Environ(), "SBCD_TEST_MAIN=1")
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if uid := os.Geteuid(); uid != 0 {
+		b.cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		b.cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+		b.cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+	}
+	if testing.Verbose() {
+		b.cmd.Stderr = os.Stderr
+	}
+	if err := b.cmd.Start(); err != nil {
+		b.t.Fatalf("start sbcd: %v", err)
+	}
+	eventually(b.t, "sbcd answers", func() bool { return b.answers() })
+}
+
+func (b *realBox) answers() bool {
+	fi, err := os.Stat(b.socket)
+	return err == nil && fi.Mode()&os.ModeSocket != 0
+}
+
+// kill ends sbcd as a crash would.
+func (b *realBox) kill() {
+	if b.cmd != nil {
+		b.cmd.Process.Kill()
+		b.cmd.Wait()
+		os.Remove(b.socket)
+		b.cmd = nil
+	}
+}
+
+// serialNumber is the guide's box: its prompt is 0F2439.
+const serialNumber = "00A0BA0F2439"
+
+// sbcdMain is sbcd, when a test starts this binary as such.
+func sbcdMain() int {
+	state := flag.String("state", "", "")
+	socket := flag.String("socket", "", "")
+	flag.Parse()
+	b, err := board.Named("sim")
+	if err == nil {
+		b, err = board.WithSerialNumber(b, serialNumber)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	beside := strings.TrimSuffix(*socket, ".sock")
+	log, err := system.OpenLogFile(beside+".log", 0)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	err = appliance.Run(ctx, b, appliance.Options{
+		StateDir: *state, Socket: *socket, Level: slog.LevelInfo, LogTo: log, Rescue: beside + ".rescue",
+		Release: system.Release{Version: "test"},
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
