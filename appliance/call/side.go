@@ -200,7 +200,8 @@ func (c *call) apply(s *side) error {
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN),
 		Received: &media.PayloadTypes{Audio: ch.RxAudio, DTMF: ch.RxDTMF, CN: ch.RxCN},
 		Rate:     ch.Codec.Rate, Law: law(ch.Codec),
-		Latch: true,
+		Suppress: ch.CN != nil, // agreed only when the profile says silence-suppression
+		Latch:    true,
 	}
 	session, which := c.relay(s)
 	if err := session.Set(which, p); err != nil || s.bridge == nil {
@@ -234,7 +235,8 @@ func pt(c *sdp.Codec) uint8 {
 	return c.PT
 }
 
-// agreed are the codecs that a side has settled on: the other side is offered nothing else, because nothing is transcoded.
+// agreed are the codecs that a side has settled on: the other side is offered nothing else but its other law, because nothing is
+// transcoded.
 func agreed(s *side) []sdp.Codec {
 	list := []sdp.Codec{s.choice.Codec}
 	if s.choice.DTMF != nil {

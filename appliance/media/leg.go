@@ -29,6 +29,10 @@ type leg struct {
 	rate    int64
 	law     Law // of the voice, in both directions
 
+	suppress bool     // pauses of the other side are described to this one (RFC 3389)
+	spoken   activity // of this side
+	noise    *noise   // that is played to this side; nil: never was
+
 	stream  outgoing
 	heard   reception
 	streams [4]inbound    // SRTP state of the peer's SSRCs under rx
@@ -113,7 +117,7 @@ func (l *leg) apply(s settings, now time.Duration) {
 	if l.rate == 0 {
 		l.rate = 8000
 	}
-	l.law = s.Law
+	l.law, l.suppress = s.Law, s.Suppress
 	l.since = now
 	l.silent = false
 	if changed || s.newKey {

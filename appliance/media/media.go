@@ -91,6 +91,10 @@ type Params struct {
 	Rate int // clock rate of the RTP timestamps in Hz, 0 is 8000
 	Law  Law // of the codec that AudioPT stands for
 
+	// Suppress sends this side comfort noise in place of the other side's pauses, when CNPT was agreed and Law is known there. A
+	// side without CNPT hears noise of ours when the other side's peer describes its pauses.
+	Suppress bool
+
 	// Latch learns the peer's source address once, from its first packet: with a RemoteKey from the first authentic packet of
 	// any source, without from the first packet of the signalled address (any port), or of any address with LatchAny.
 	// Without Latch only packets from Remote (RemoteRTCP) are taken.

@@ -98,8 +98,17 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 	}
 	pt := l.translate(p[1] & 0x7f)
 	if pt == NoPT {
-		l.stats.invalid++
+		if l.describes(p, n, header) {
+			t.comfort(o, p[header])
+		} else {
+			l.stats.invalid++
+		}
 		return
+	}
+	if l.law != OtherCodec && p[1]&0x7f == l.in.Audio {
+		if n, pt = t.voice(l, p, n, header, ssrc, seq, pt); pt == NoPT {
+			return
+		}
 	}
 	t.join(l, p, n, header, ssrc, seq, timestamp, pt)
 }

@@ -77,6 +77,33 @@ func TestNoAllocationPerPacket(t *testing.T) {
 	}
 }
 
+func TestNoAllocationPerPacketOfVoice(t *testing.T) {
+	p := newPath(t)
+	p.listen(t)
+	if n := testing.AllocsPerRun(1000, p.both); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// listen has both sides' voice looked at: other laws, and pauses suppressed.
+func (p *path) listen(t testing.TB) {
+	l := p.s.legs[:]
+	l[A].law, l[B].law, l[A].suppress = ALaw, MuLaw, true
+	for range 10 {
+		p.both()
+	}
+}
+
+// BenchmarkRelayVoice is the same with voice activity detection one way and conversion both ways.
+func BenchmarkRelayVoice(b *testing.B) {
+	p := newPath(b)
+	p.listen(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.both()
+	}
+}
+
 // BenchmarkRelayPacket is a packet each way, headers and checksums included, without system calls; one further protection is the
 // peer's.
 func BenchmarkRelayPacket(b *testing.B) {

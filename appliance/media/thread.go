@@ -43,6 +43,7 @@ type thread struct {
 	events []unix.EpollEvent
 	// places of ports that may hold more packets than their budget let them give; spare is the other half of the exchange
 	backlog, spare []int
+	noisy          []*leg // sides that hear comfort noise of ours
 
 	prepared  sync.Once
 	housekept time.Duration
@@ -191,6 +192,9 @@ func (t *thread) turn() error {
 		}
 		packets += t.drain(t.ports[place])
 	}
+	if len(t.noisy) > 0 {
+		t.hiss()
+	}
 	t.flush()
 	if t.now-t.housekept >= second {
 		t.housekeep()
@@ -226,7 +230,7 @@ func (t *thread) wait() (int, error) {
 	t.mu.Lock()
 	waiting := len(t.queue) > 0
 	t.mu.Unlock()
-	timeout := int(second / time.Millisecond)
+	timeout := int(t.untilNoise() / time.Millisecond)
 	if waiting || len(t.backlog) > 0 {
 		timeout = 0
 	}

@@ -122,12 +122,16 @@ func (p *voip) silence() bool {
 
 func (p *voip) dtmf() bool { return p.DTMFRelay != "signaling" }
 
-// codecsFor are the audio codecs that our side takes part in: the profile's, as far as the other leg has them too, the preferred first.
+// codecsFor are the audio codecs that our side takes part in: the profile's, as far as the other leg has them too, the preferred
+// first. Those that the other leg has in the other law of G.711 come last: their voice must be converted.
 func (l Local) codecsFor() []Codec {
-	var list []Codec
+	var list, converted []Codec
 	for _, c := range profile(l.Profile).codecs() {
 		if l.Other != nil {
 			other, ok := find(l.Other, c)
+			if _, converts := find(l.Other, c.otherLaw()); !ok && converts {
+				converted = append(converted, c)
+			}
 			if !ok {
 				continue
 			}
@@ -139,7 +143,18 @@ func (l Local) codecsFor() []Codec {
 			list = append(list, c)
 		}
 	}
-	return list
+	return append(list, converted...)
+}
+
+// otherLaw is the codec that a codec of G.711 can be converted from and to; the zero Codec for any other.
+func (c Codec) otherLaw() Codec {
+	switch c.Name {
+	case PCMA:
+		return named["g711ulaw64k"]
+	case PCMU:
+		return named["g711alaw64k"]
+	}
+	return Codec{}
 }
 
 func find(list []Codec, like Codec) (Codec, bool) {

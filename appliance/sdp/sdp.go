@@ -94,7 +94,8 @@ type Local struct {
 	SessionID, Version uint64
 	Direction          Direction // "" is sendrecv
 
-	// Other restricts the codecs to those that the other leg takes too, matched by name and rate: nil is no restriction.
+	// Other restricts the codecs to those that the other leg takes too, matched by name and rate, or has in the other law of
+	// G.711: nil is no restriction.
 	Other []Codec
 	// Prefer puts the codec that is in use on the other leg first ("" leaves the profile's order).
 	Prefer string

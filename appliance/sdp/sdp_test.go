@@ -364,7 +364,7 @@ func TestBothLegsGetACodecThatTheOtherHas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	has(t, s, "m=audio 20000 RTP/AVP 8 101")
+	has(t, s, "m=audio 20000 RTP/AVP 8 0 101") // mu-law would be converted, so it comes last
 	l.Other = Takes(parse(t, plain("m=audio 4000 RTP/AVP 9 0")), teamsProfile())
 	if _, err := Offer(l); code(err) != 488 {
 		t.Errorf("nothing in common: %v", err)
@@ -372,6 +372,27 @@ func TestBothLegsGetACodecThatTheOtherHas(t *testing.T) {
 	l.Other, l.Prefer = nil, PCMU
 	s, _ = Offer(l)
 	has(t, s, "m=audio 20000 RTP/AVP 0 8 101")
+}
+
+func TestTheOtherLawOfG711IsTheLastChoice(t *testing.T) {
+	l := local(pbxProfile())
+	l.Other = []Codec{named["g711ulaw64k"]}
+	for _, c := range []struct{ offered, want string }{
+		{"0 8", "0"}, {"8 0", "0"}, {"8", "8"},
+	} {
+		s, choice, err := Answer(parse(t, plain("m=audio 4000 RTP/AVP "+c.offered)), l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		has(t, s, "m=audio 20000 RTP/AVP "+c.want)
+		if want := map[string]string{"0": PCMU, "8": PCMA}[c.want]; choice.Codec.Name != want {
+			t.Errorf("offered %s: %+v", c.offered, choice)
+		}
+	}
+	l.Other = []Codec{named["g722"]}
+	if _, err := Offer(l); code(err) != 488 {
+		t.Errorf("G.722 is not converted: %v", err)
+	}
 }
 
 func TestMultipart(t *testing.T) {

@@ -1,0 +1,99 @@
+package media
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// noise is comfort noise that is played to a side which cannot take its description (RFC 3389): the pauses of the other side would be
+// dead silence there, and a PBX may take them for a broken call.
+type noise struct {
+	active bool
+	peak   int           // of the samples, which are evenly distributed
+	next   time.Duration // of the next packet
+	source uint32        // SSRC, before it joins the stream
+	seq    uint16
+	time   uint32 // timestamp
+	random uint32
+}
+
+const (
+	noiseStep = 20 * time.Millisecond
+	noiseSize = 160 // samples of a step
+	noiseLag  = 100 * time.Millisecond
+)
+
+// comfort begins noise towards a side, or gives it another level, in -dBov. Spectral coefficients are not used: the noise is white.
+func (t *thread) comfort(o *leg, level uint8) {
+	if o.noise == nil {
+		o.noise = &noise{source: rand.Uint32() | 1, random: rand.Uint32() | 1}
+	}
+	n := o.noise
+	n.peak = int(32768 * math.Sqrt(3) * math.Pow(10, -float64(level&0x7f)/20))
+	if !n.active {
+		n.active, n.next = true, t.now
+		o.stream.restart = true // timestamps go on from now
+		t.noisy = append(t.noisy, o)
+	}
+}
+
+// hiss sends the packets of noise that are due. It runs when t.noisy is not empty.
+func (t *thread) hiss() {
+	kept := t.noisy[:0]
+	for _, o := range t.noisy {
+		n := o.noise
+		if !n.active || !o.send || !o.other.receive || o.law == OtherCodec || o.ports[rtp] == nil || !o.dest[rtp].known() {
+			n.active = false
+			continue
+		}
+		if t.now-n.next > noiseLag {
+			n.next = t.now // we slept: what is past is past
+		}
+		for ; n.next <= t.now; n.next += noiseStep {
+			t.sendNoise(o)
+		}
+		kept = append(kept, o)
+	}
+	clear(t.noisy[len(kept):])
+	t.noisy = kept
+}
+
+func (t *thread) sendNoise(o *leg) {
+	if t.input.next == slots {
+		t.flush()
+	}
+	t.slot = t.input.next
+	t.input.next++
+	p := t.input.slot(t.slot)[headroom:]
+	const header = 12
+	p[0], p[1] = 0x80, 0
+	o.noise.fill(p[header:header+noiseSize], o.law)
+	t.join(o.other, p, header+noiseSize, header, o.noise.source, o.noise.seq, o.noise.time, o.out.Audio)
+	o.noise.seq++
+	o.noise.time += noiseSize
+}
+
+// fill writes white noise; the generator is Marsaglia's xorshift, whose period is longer than any call.
+func (n *noise) fill(octets []byte, law Law) {
+	for i := range octets {
+		n.random ^= n.random << 13
+		n.random ^= n.random >> 17
+		n.random ^= n.random << 5
+		octets[i] = law.encode(int(int64(int32(n.random)) * int64(n.peak) >> 31))
+	}
+}
+
+// untilNoise is how long the thread may sleep before the next packet of noise, at most a second.
+func (t *thread) untilNoise() time.Duration {
+	wait := second
+	for _, o := range t.noisy {
+		wait = min(wait, o.noise.next-t.now)
+	}
+	return max(wait, time.Millisecond)
+}
+
+// describes reports whether a packet of l is comfort noise that the other side cannot take but can be played.
+func (l *leg) describes(p []byte, n, header int) bool {
+	return l.in.CN != NoPT && p[1]&0x7f == l.in.CN && l.other.law != OtherCodec && n > header
+}
