@@ -28,7 +28,7 @@ var floors = map[string]string{
 	"flash":       "",
 	"call":        "config route sdp license sipgw media",
 	"lang":        "config cli",
-	"system":      "config cli lang route sdp license pki names sipgw media netcfg clock flash call ../board",
+	"system":      "config cli lang route sdp license pki names sipgw media netcfg netcfg/dhcp clock flash call ../board",
 	"api":         "config cli lang system api/wire",
 	"api/wire":    "",
 	"console":     "api/wire",

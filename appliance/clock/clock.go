@@ -8,6 +8,7 @@ package clock
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -26,6 +27,9 @@ type Options struct {
 	Load   func() (time.Time, error) // saved time, the zero time when there is none; may be nil
 	Save   func(time.Time) error     // called hourly and at the end of Run; may be nil
 	Query  Query                     // nil: NTP over UDP
+
+	LoadDrift func() (float64, error) // saved frequency of a Tunable kernel, in parts per million; 0 when none is; may be nil
+	SaveDrift func(float64) error     // called when Save is; may be nil
 }
 
 // Query asks one server once. The error is a KissOfDeath when the server does not want to be asked.
@@ -48,6 +52,8 @@ type Clock struct {
 	wait    map[netip.AddrPort]time.Time // of servers that said kiss of death: not before; Run's goroutine only
 
 	mu      sync.Mutex // everything below
+	began   time.Time  // of Floor or Run
+	known   bool       // a time was saved: it was synchronised once
 	servers []config.SNTPServer
 	enabled bool
 	state   State
@@ -60,6 +66,7 @@ type State struct {
 	Since      time.Time     // of the last accepted answer
 	Offset     time.Duration // then
 	Adjustable bool          // false: the kernel refused; we only observe
+	Drift      float64       // parts per million by which the clock is made faster; 0 when not known
 	Next       time.Time     // of the next query
 	Interval   time.Duration
 	Servers    []ServerState
@@ -82,7 +89,8 @@ const (
 	minInterval   = 64 * time.Second
 	maxInterval   = 1024 * time.Second
 	saveInterval  = time.Hour
-	maxAddresses  = 4 // of one name
+	patience      = 2 * time.Minute // for servers that do not answer, until a clock that was right once is taken for sane
+	maxAddresses  = 4               // of one name
 )
 
 // New returns a Clock; nothing happens before Floor, Apply and Run.
@@ -132,6 +140,7 @@ func rank(role string) int {
 
 // Run asks the servers until ctx ends, then saves the time and returns nil.
 func (c *Clock) Run(ctx context.Context) error {
+	c.begin()
 	// The first round comes with the first configuration.
 	poll, save := time.NewTimer(maxInterval), time.NewTimer(saveInterval)
 	defer poll.Stop()
@@ -193,6 +202,23 @@ func (c *Clock) Synced() bool {
 	}
 }
 
+// Sane returns nil when certificates can be judged by the clock, and says why not otherwise: not before it is synchronised. Where
+// no server is configured nobody will ever know better. While no server answers, the time that was saved is believed after a
+// while: it is late by as long as the power was off, and calls matter more.
+func (c *Clock) Sane() error {
+	if _, observer := c.o.Kernel.(Observer); observer || c.Synced() {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.enabled || len(c.servers) == 0 || c.known && !c.began.IsZero() && time.Since(c.began) >= patience {
+		return nil
+	}
+	return errInsane
+}
+
+var errInsane = errors.New("TLS waits for the clock to be synchronised: certificates cannot be judged yet")
+
 // Wait returns nil once the clock is synced, or ctx's error.
 func (c *Clock) Wait(ctx context.Context) error {
 	select {
@@ -210,5 +236,8 @@ func (c *Clock) State() State {
 	s := c.state
 	s.Synced = c.Synced()
 	s.Servers = slices.Clone(s.Servers)
+	if k, ok := c.o.Kernel.(Tunable); ok {
+		s.Drift, _ = k.Frequency()
+	}
 	return s
 }

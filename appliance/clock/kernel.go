@@ -18,6 +18,12 @@ type Kernel interface {
 	Slew(offset, interval time.Duration) error
 }
 
+// Tunable is a Kernel whose frequency is known, in parts per million by which it is made faster.
+type Tunable interface {
+	Frequency() (float64, error)
+	SetFrequency(float64) error
+}
+
 // System is the kernel's clock. Setting it needs CAP_SYS_TIME in the first user namespace.
 type System struct{}
 
@@ -45,6 +51,27 @@ func (System) Slew(offset, interval time.Duration) error {
 	}
 	if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &tx); err != nil {
 		return fmt.Errorf("slew clock by %v: %w", offset, err)
+	}
+	return nil
+}
+
+const (
+	perMillion   = 1 << 16 // of the kernel's unit
+	maxFrequency = 500     // parts per million, MAXFREQ of linux/timex.h
+)
+
+func (System) Frequency() (float64, error) {
+	var tx unix.Timex
+	if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &tx); err != nil {
+		return 0, fmt.Errorf("read frequency of the clock: %w", err)
+	}
+	return float64(tx.Freq) / perMillion, nil
+}
+
+func (System) SetFrequency(drift float64) error {
+	tx := unix.Timex{Modes: unix.ADJ_FREQUENCY, Freq: int64(max(-maxFrequency, min(drift, maxFrequency)) * perMillion)}
+	if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &tx); err != nil {
+		return fmt.Errorf("set frequency of the clock: %w", err)
 	}
 	return nil
 }

@@ -18,11 +18,16 @@ const small = 500 * time.Millisecond
 // Floor sets the clock to the later of build time and saved time when it is behind: a board without a battery starts in 1970,
 // and every certificate would be "not yet valid". Call it before anything needs TLS.
 func (c *Clock) Floor() error {
+	c.begin()
+	c.tune()
 	floor := c.o.Build
 	var loadErr error
 	if c.o.Load != nil {
 		saved, err := c.o.Load()
 		loadErr = err
+		c.mu.Lock()
+		c.known = !saved.IsZero()
+		c.mu.Unlock()
 		if saved.After(floor) {
 			floor = saved
 		}
@@ -38,13 +43,47 @@ func (c *Clock) Floor() error {
 	return loadErr
 }
 
-// save keeps the time for the next Floor, unless it is known to be wrong.
+// save keeps the time and the drift for the next Floor, unless it is known to be wrong.
 func (c *Clock) save() {
 	if c.o.Save == nil || !c.Synced() {
 		return
 	}
 	if err := c.o.Save(c.o.Kernel.Now()); err != nil {
 		c.o.Log.Error("time not saved", "err", err)
+	}
+	k, ok := c.o.Kernel.(Tunable)
+	if !ok || c.o.SaveDrift == nil {
+		return
+	}
+	drift, err := k.Frequency()
+	if err == nil {
+		err = c.o.SaveDrift(drift)
+	}
+	if err != nil {
+		c.o.Log.Error("drift not saved", "err", err)
+	}
+}
+
+func (c *Clock) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.began.IsZero() {
+		c.began = time.Now()
+	}
+}
+
+// tune gives the kernel the frequency that it had learned before the power went. One that it has learned since is better.
+func (c *Clock) tune() {
+	k, ok := c.o.Kernel.(Tunable)
+	if !ok || c.o.LoadDrift == nil {
+		return
+	}
+	drift, err := c.o.LoadDrift()
+	if have, known := k.Frequency(); err == nil && drift != 0 && known == nil && have == 0 {
+		err = k.SetFrequency(drift)
+	}
+	if err != nil {
+		c.o.Log.Warn("drift not restored", "err", err)
 	}
 }
 

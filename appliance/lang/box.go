@@ -198,6 +198,8 @@ type Machine interface {
 	IPRoutes() []IPRoute
 	Ports() []Port
 	Clock() Clock
+	// SyncClock asks the time servers now and sets the clock, however far it is off; it ends with ctx.
+	SyncClock(ctx context.Context) error
 	// Log returns the last n lines of the log, oldest first.
 	Log(n int) []string
 	// FollowLog calls each for every new line of the log until ctx ends or each fails.
@@ -232,6 +234,19 @@ type IPInterface struct {
 	State               string // "up", "down", "no carrier"
 	Addresses           []netip.Prefix
 	MTU                 int
+	DHCP                *Lease // nil: no DHCP client runs
+}
+
+// Lease is what a DHCP client has, or tries to get.
+type Lease struct {
+	State       string // "bound", "discovering", ...
+	Address     netip.Prefix
+	Router      netip.Addr
+	NameServers []netip.Addr
+	Server      netip.Addr
+	Renew       time.Time
+	Expires     time.Time
+	Err         string
 }
 
 // IPRoute is a route as the kernel has it.
@@ -260,6 +275,22 @@ type Clock struct {
 	Last    time.Time // of the last answer of a server
 	Stratum int
 	Err     string // why not synced
+
+	Adjusted bool          // the clock is ours to set
+	Drift    float64       // parts per million by which it is made faster
+	Interval time.Duration // between queries
+	Next     time.Time     // zero: no query is to come
+	Servers  []TimeServer
+}
+
+// TimeServer is one address of a configured server.
+type TimeServer struct {
+	Role, Host, Addr string
+	Stratum          int
+	Offset, Distance time.Duration
+	Last             time.Time // of its last answer, zero: none yet
+	Used             bool      // agreed with the majority
+	Err              string    // of the last query
 }
 
 // SessionInfo is one login.

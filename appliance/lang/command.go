@@ -81,6 +81,7 @@ func adminCommands() []Line {
 			command("copy <from> <to>", "Copy a configuration; from the console it is pasted, to http it is sent with PUT", copyConfig)),
 		command("export backup", "Print configuration, keys, certificates and licenses, encrypted under a pass phrase", exportBackup),
 		command("import backup", "Take a backup, pasted; the next reload uses it", importBackup),
+		command("clock sync", "Ask the time servers now and set the clock, however far it is off", clockSync),
 		command("erase startup-config", "Delete the startup-config", eraseStartup),
 		command("reload [graceful] [in <minutes:1..1440>]", "Restart with the startup-config, at once, when no call is left, or unless cancelled", reload),
 		command("no reload", "Cancel a restart", noReload),

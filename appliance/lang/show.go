@@ -33,6 +33,7 @@ func showCommands() []Line {
 		command("show pki trusted", "Roots that are built in, and issuers that peers have shown and that are not trusted", showTrusted),
 		command("show clock", "Time", showClock),
 		command("show sntp-client", "Where the time comes from", showSNTP),
+		command("show dhcp-client", "Addresses that DHCP servers have given", showDHCP),
 		command("show ip interface", "Network interfaces", showIPInterfaces),
 		command("show ip route", "Routes", showIPRoutes),
 		command("show port ethernet", "Network ports", showPorts),
@@ -404,7 +405,67 @@ func showSNTP(c *call, _ *none) error {
 	if k.Err != "" {
 		c.printf("Trouble: %s\n", k.Err)
 	}
+	if !k.Next.IsZero() {
+		c.printf("Next query in: %s, every %s\n", span(max(0, k.Next.Sub(k.Now))), k.Interval)
+	}
+	if k.Adjusted {
+		c.printf("Drift: %+.3f ppm\n", k.Drift)
+	} else {
+		c.printf("The clock is kept by somebody else, and only compared.\n")
+	}
+	if len(k.Servers) == 0 {
+		return nil
+	}
+	rows := [][]string{{"", "Role", "Server", "Address", "Stratum", "Offset", "Distance", "Last answer", "Trouble"}}
+	for _, s := range k.Servers {
+		row := []string{map[bool]string{true: "*", false: " "}[s.Used], s.Role, s.Host, dash(s.Addr), "-", "-", "-", "-", dash(s.Err)}
+		if !s.Last.IsZero() {
+			row[4], row[5], row[6] = fmt.Sprint(s.Stratum), s.Offset.Round(time.Microsecond).String(), s.Distance.Round(time.Microsecond).String()
+			row[7] = span(k.Now.Sub(s.Last)) + " ago"
+		}
+		rows = append(rows, row)
+	}
+	c.columns(rows)
 	return nil
+}
+
+func showDHCP(c *call, _ *none) error {
+	found := false
+	now := c.box.Clock().Now
+	for _, i := range c.box.IPInterfaces() {
+		l := i.DHCP
+		if l == nil {
+			continue
+		}
+		found = true
+		c.printf("Interface: %s on %s\n  State: %s\n", i.Name, dash(i.Port), l.State)
+		if l.Address.IsValid() {
+			router := "-"
+			if l.Router.IsValid() {
+				router = l.Router.String()
+			}
+			var servers []string
+			for _, s := range l.NameServers {
+				servers = append(servers, s.String())
+			}
+			c.printf("  Address: %s\n  Router: %s\n  Name servers: %s\n  DHCP server: %s\n", l.Address, router, dash(strings.Join(servers, ", ")), l.Server)
+			c.printf("  Renewed in: %s\n  Expires in: %s\n", span(max(0, l.Renew.Sub(now))), span(max(0, l.Expires.Sub(now))))
+		}
+		if l.Err != "" {
+			c.printf("  Trouble: %s\n", l.Err)
+		}
+	}
+	if !found {
+		c.printf("No interface has an address of DHCP.\n")
+	}
+	return nil
+}
+
+func clockSync(c *call, _ *none) error {
+	if err := c.box.SyncClock(c.ctx); err != nil {
+		return fmt.Errorf("clock sync: %w", err)
+	}
+	return showClock(c, nil)
 }
 
 func showIPInterfaces(c *call, _ *none) error {

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,17 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 type busyBox struct{ *box }
 
 func (busyBox) Clock() Clock {
-	return Clock{Now: noon, Synced: true, Server: "192.0.2.123", Stratum: 2, Last: noon.Add(-time.Minute), Offset: 1500 * time.Microsecond}
+	return Clock{Now: noon, Synced: true, Server: "192.0.2.123", Stratum: 2, Last: noon.Add(-time.Minute), Offset: 1500 * time.Microsecond,
+		Adjusted: true, Drift: -12.3456, Interval: 64 * time.Second, Next: noon.Add(4 * time.Second), Servers: []TimeServer{
+			{Role: "primary", Host: "ntp.example.org", Addr: "192.0.2.123:123", Stratum: 2, Offset: 1500 * time.Microsecond, Distance: 12 * time.Millisecond, Last: noon.Add(-time.Minute), Used: true},
+			{Role: "secondary", Host: "192.0.2.9", Addr: "192.0.2.9:123", Err: "the server refuses to serve (RATE)"},
+		}}
+}
+
+func (busyBox) IPInterfaces() []IPInterface {
+	return []IPInterface{{Context: "ROUTER", Name: "if_eth01", Port: "eth01", State: "up", MTU: 1500, Addresses: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/28")},
+		DHCP: &Lease{State: "bound", Address: netip.MustParsePrefix("203.0.113.7/28"), Router: netip.MustParseAddr("203.0.113.1"), Server: netip.MustParseAddr("203.0.113.1"),
+			NameServers: []netip.Addr{netip.MustParseAddr("203.0.113.2")}, Renew: noon.Add(time.Hour), Expires: noon.Add(2 * time.Hour)}}}
 }
 
 func (busyBox) Licenses() Licenses {
@@ -50,7 +61,7 @@ func TestShow(t *testing.T) {
 	b.cfg, _ = l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T2\ninterface sip I\nroute call dest-table T\n"))
 	var out strings.Builder
 	for _, line := range []string{
-		"show system licenses", "show calls", "show calls detail 4", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client",
+		"show system licenses", "show calls", "show calls detail 4", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show accounts",
 	} {
 		out.WriteString("> " + line + "\n")

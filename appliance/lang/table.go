@@ -257,7 +257,7 @@ var topics = map[string]string{
 	"call-reroute":        "Redirects (3xx)",
 	"call-transfer":       "Transfers (REFER)",
 	"clear":               "End or forget",
-	"clock":               "Local time",
+	"clock":               "Time of the box",
 	"context":             "IP, call routing, or a SIP gateway",
 	"copy":                "Copy a configuration",
 	"erase":               "Delete a file",

@@ -135,6 +135,8 @@ func (s *Stack) prepare(cfg *config.Config, gw *config.SIPGateway, addrs func(co
 			c.tlsErr = errNoTLSProfile
 		} else if _, err := pki.ServerConfig(c.tlsProfile, s.opts.PKI); err != nil {
 			c.tlsErr = err
+		} else if s.opts.Clock != nil && !s.secured(gw.Name) {
+			c.tlsErr = s.opts.Clock()
 		}
 		if c.tlsErr != nil {
 			errs = append(errs, fmt.Errorf("gateway %s: %w", gw.Name, c.tlsErr))
@@ -142,6 +144,16 @@ func (s *Stack) prepare(cfg *config.Config, gw *config.SIPGateway, addrs func(co
 		c.identity = s.identity(c.tlsProfile)
 	}
 	return c, errors.Join(errs...)
+}
+
+// secured reports whether a gateway has TLS already: it keeps it, whatever becomes of the clock.
+func (s *Stack) secured(name string) bool {
+	g := s.gateway(name)
+	if g == nil {
+		return false
+	}
+	c := g.conf.Load()
+	return c.identity != "" && c.tlsErr == nil
 }
 
 // identity condenses everything that a TLS connection was built from: when it changes, all are opened anew, or the peers go on

@@ -151,6 +151,9 @@ func (g *gateway) unknownIssuer(peer string, err error) {
 
 func (g *gateway) acceptTLS(conn net.Conn, from netip.Addr) (net.Conn, error) {
 	c := g.conf.Load()
+	if c.tlsErr != nil {
+		return nil, c.tlsErr
+	}
 	if c.tlsProfile == nil {
 		return nil, errNoTLSProfile
 	}

@@ -80,6 +80,9 @@ func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
 	stop := context.AfterFunc(ctx, func() { s.close(errConnClosed) })
 	defer stop()
 	var failure error
+	if err := g.conf.Load().tlsErr; to.transport == "tls" && err != nil {
+		failure, to.addrs = &TransportError{Op: "handshake", Peer: to.name, Err: err}, nil
+	}
 	for _, a := range to.addrs {
 		dialling, end := context.WithTimeout(ctx, dialTimeout)
 		conn, err := g.stack.opts.Network.Dial(dialling, to.transport, local, a)

@@ -51,6 +51,9 @@ type Options struct {
 	// OnUnknownIssuer is told of each peer whose certificate comes from an authority that is not trusted; may be nil; must not block.
 	OnUnknownIssuer func(gateway, peer string, e *pki.UnknownIssuer)
 
+	// Clock says why certificates cannot be judged yet, nil when they can: until then no TLS begins. May be nil.
+	Clock func() error
+
 	Trace     func(TraceEntry) // every message in and out; may be nil; must not block
 	UserAgent string           // Server and User-Agent header; empty: none
 }

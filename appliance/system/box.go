@@ -61,8 +61,16 @@ func (s *System) problems() []lang.Problem {
 	return list
 }
 
-// factory is the configuration of a box as it leaves the factory: closed until configured.
-const factory = "cli version 4.00\n"
+// factory is the configuration of a box as it leaves the factory: the LAN port has an address at which SSH answers, though it lets
+// nobody in before there is an account with a password, which is made at the serial line. Everything else is closed.
+const factory = `cli version 4.00
+context ip ROUTER
+  interface if_eth00
+    ipaddress if_eth00 192.168.1.1/24
+port ethernet 0 0
+  bind interface ROUTER if_eth00
+  no shutdown
+`
 
 // ReadFile returns "startup-config", "factory-config" or "startup-config.N", the Nth last one.
 func (s *System) ReadFile(name string) ([]byte, error) {

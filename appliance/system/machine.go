@@ -60,15 +60,27 @@ func (s *System) FollowLog(ctx context.Context, each func(line string) error) er
 // Clock tells the time and who says so.
 func (s *System) Clock() lang.Clock {
 	st := s.clock.State()
-	c := lang.Clock{Now: time.Now(), Synced: st.Synced, Offset: st.Offset, Last: st.Since, Err: st.Problem}
+	c := lang.Clock{Now: time.Now(), Synced: st.Synced, Offset: st.Offset, Last: st.Since, Err: st.Problem,
+		Adjusted: st.Adjustable, Drift: st.Drift}
+	if st.Enabled {
+		c.Interval, c.Next = st.Interval, st.Next
+	}
 	for _, server := range st.Servers {
-		if server.Used {
+		x := lang.TimeServer{Role: server.Role, Host: server.Host, Stratum: server.Sample.Stratum, Offset: server.Sample.Offset,
+			Distance: server.Sample.Distance, Last: server.Last, Used: server.Used, Err: server.Error}
+		if server.Addr.IsValid() {
+			x.Addr = server.Addr.String()
+		}
+		c.Servers = append(c.Servers, x)
+		if server.Used && c.Server == "" {
 			c.Server, c.Stratum = fmt.Sprintf("%s (%s)", server.Host, server.Addr.Addr()), server.Sample.Stratum
-			break
 		}
 	}
 	return c
 }
+
+// SyncClock asks the time servers now and steps the clock.
+func (s *System) SyncClock(ctx context.Context) error { return s.clock.Sync(ctx) }
 
 // Lookup asks the box's own name servers.
 func (s *System) Lookup(ctx context.Context, host string) ([]string, error) {

@@ -10,6 +10,7 @@ import (
 
 	"viaduct/appliance/lang"
 	"viaduct/appliance/netcfg"
+	"viaduct/appliance/netcfg/dhcp"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
@@ -34,12 +35,24 @@ func (s *System) IPInterfaces() []lang.IPInterface {
 			for _, p := range st.Ports {
 				if p.Context == c.Name && p.Interface == i.Name {
 					x.Port, x.State, x.Addresses, x.MTU = p.Device, state(p), p.Addresses, p.MTU
+					x.DHCP = lease(p.DHCP)
 				}
 			}
 			list = append(list, x)
 		}
 	}
 	return list
+}
+
+func lease(d *dhcp.State) *lang.Lease {
+	if d == nil {
+		return nil
+	}
+	x := &lang.Lease{State: d.Step, Err: d.Problem}
+	if l := d.Lease; l != nil {
+		x.Address, x.Router, x.NameServers, x.Server, x.Renew, x.Expires = l.Prefix, l.Router, l.NameServers, l.Server, l.Renew, l.Expires
+	}
+	return x
 }
 
 // IPRoutes lists the kernel's routes.
@@ -55,6 +68,9 @@ func (s *System) IPRoutes() []lang.IPRoute {
 func (s *System) Ports() []lang.Port {
 	var list []lang.Port
 	for _, p := range s.network().Ports {
+		if p.VLAN != 0 {
+			continue
+		}
 		list = append(list, lang.Port{
 			Slot: p.Slot, Port: p.Port, Name: p.Device, MAC: p.MAC, State: state(p), Speed: speed(p),
 			RxPackets: p.Rx.Packets, TxPackets: p.Tx.Packets, RxErrors: p.Rx.Errors, TxErrors: p.Tx.Errors,

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +42,7 @@ const (
 	startupFile = "startup-config"
 	licenseFile = "licenses"
 	timeFile    = "time"
+	driftFile   = "drift"
 	certFolder  = "pki/certificate"
 	keyFolder   = "pki/private-key"
 	recordsDir  = "cdr"
@@ -212,6 +214,32 @@ func (s *Store) SaveTime(t time.Time) error {
 	defer s.writing.Unlock()
 	if err := flash.Write(filepath.Join(s.dir, timeFile), []byte(t.UTC().Format(time.RFC3339)+"\n"), 0o644); err != nil {
 		return fmt.Errorf("save time: %w", err)
+	}
+	return nil
+}
+
+// SavedDrift returns the frequency of the clock that was saved last, in parts per million, 0 when none is saved.
+func (s *Store) SavedDrift() (float64, error) {
+	text, err := os.ReadFile(filepath.Join(s.dir, driftFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	var drift float64
+	if err == nil {
+		drift, err = strconv.ParseFloat(strings.TrimSpace(string(text)), 64)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read saved drift: %w", err)
+	}
+	return drift, nil
+}
+
+// SaveDrift keeps the frequency of the clock for the next start.
+func (s *Store) SaveDrift(drift float64) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := flash.Write(filepath.Join(s.dir, driftFile), fmt.Appendf(nil, "%.3f\n", drift), 0o644); err != nil {
+		return fmt.Errorf("save drift: %w", err)
 	}
 	return nil
 }

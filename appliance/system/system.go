@@ -64,20 +64,23 @@ type System struct {
 	log   *slog.Logger
 	start time.Time
 
-	store    *Store
-	running  atomic.Pointer[config.Config]
-	mutate   sync.Mutex    // one change at a time
-	changed  chan struct{} // one token: there is a newer snapshot
-	reload   chan struct{} // one token: end Run with ErrReload
-	timed    *time.Timer   // a reload to come; guarded by mutate
-	resolver *names.Resolver
-	net      *netcfg.Net
-	clock    *clock.Clock
-	licenses *license.Manager
-	relay    *media.Relay
-	sip      *sipgw.Stack
-	calls    *call.Manager
-	records  chan call.Record
+	store   *Store
+	running atomic.Pointer[config.Config]
+	// effective is what the engines work with: running, with the addresses that DHCP servers have given.
+	effective atomic.Pointer[config.Config]
+	tlsWaits  atomic.Bool   // a gateway was not given TLS, because of the clock
+	mutate    sync.Mutex    // one change at a time
+	changed   chan struct{} // one token: there is a newer snapshot
+	reload    chan struct{} // one token: end Run with ErrReload
+	timed     *time.Timer   // a reload to come; guarded by mutate
+	resolver  *names.Resolver
+	net       *netcfg.Net
+	clock     *clock.Clock
+	licenses  *license.Manager
+	relay     *media.Relay
+	sip       *sipgw.Stack
+	calls     *call.Manager
+	records   chan call.Record
 
 	mu       sync.Mutex
 	found    []lang.Problem // by the reconciler: what the kernel or a socket refused
@@ -102,11 +105,12 @@ func Open(o Options) (*System, error) {
 		records: make(chan call.Record, 1000),
 	}
 	s.running.Store(s.startup())
+	s.effective.Store(s.Running())
 	s.installLicenses()
 
-	s.resolver = names.New(func() []netip.AddrPort { return servers(s.Running()) })
+	s.resolver = names.New(s.nameServers)
 	if s.net, err = netcfg.New(netcfg.Options{
-		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached,
+		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached, Leased: s.republish,
 	}); err != nil {
 		return nil, err
 	}
@@ -117,15 +121,16 @@ func Open(o Options) (*System, error) {
 	}
 	s.clock = clock.New(clock.Options{
 		Log: o.Log, Lookup: s.resolver.Lookup, Kernel: kernel, Build: o.Release.Built,
-		Load: store.SavedTime, Save: store.SaveTime,
+		Load: store.SavedTime, Save: store.SaveTime, LoadDrift: store.SavedDrift, SaveDrift: store.SaveDrift,
 	})
 	s.sip = sipgw.New(sipgw.Options{
 		Log: s.engineLog(topicSIP), Trace: s.trace, Resolver: s.resolver, PKI: s, UserAgent: "Viaduct SBC " + o.Release.Version,
 		OnInvite:        func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
+		Clock:           s.judgeClock,
 		OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
 	})
 	s.calls = call.New(call.Options{
-		Log: s.engineLog(topicCall), SIP: s.sip, Media: call.Relay{Relay: s.relay}, Licenses: s.licenses, Config: s.Running, Resolved: s.resolver.Cached,
+		Log: s.engineLog(topicCall), SIP: s.sip, Media: call.Relay{Relay: s.relay}, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record,
 	})
 	return s, nil
@@ -138,7 +143,7 @@ func (s *System) startup() *config.Config {
 	switch takeOrder(s.o.Rescue) {
 	case orderFactory:
 		s.log.Warn("starting with the factory settings, as ordered at the console")
-		return config.New()
+		return s.factory()
 	case orderPrevious:
 		name = "startup-config.1"
 		s.log.Warn("starting with the startup-config before the last one, as ordered at the console")
@@ -149,8 +154,8 @@ func (s *System) startup() *config.Config {
 		text, err = os.ReadFile(name)
 	}
 	if errors.Is(err, fs.ErrNotExist) && s.o.ConfigFile == "" {
-		s.log.Info("no startup-config, starting empty")
-		return config.New()
+		s.log.Info("no startup-config, starting with the factory settings")
+		return s.factory()
 	}
 	if err != nil {
 		s.log.Error("startup-config not read", "name", name, "err", err)
@@ -160,6 +165,15 @@ func (s *System) startup() *config.Config {
 	for _, p := range problems {
 		s.log.Warn("configuration", "name", name, "line", p.Line, "err", p.Text)
 	}
+	return cfg
+}
+
+// factory is the configuration without a startup-config. A development machine's ports are not ours to configure unasked.
+func (s *System) factory() *config.Config {
+	if s.o.Board.Name() == "sim" {
+		return config.New()
+	}
+	cfg, _ := s.o.Language.Parse([]byte(factory))
 	return cfg
 }
 
@@ -195,6 +209,7 @@ func (s *System) Run(ctx context.Context) error {
 		engine("syslog", func(ctx context.Context) error { return s.o.Syslog.send(ctx, s.resolver.Lookup) })
 	}
 	engine("clock", s.clock.Run)
+	engine("tls", s.awaitClock)
 	engine("network", func(ctx context.Context) error { return s.net.Run(ctx, s.link) })
 	engine("media", s.relay.Run)
 	engine("sip", s.sip.Run)
@@ -266,13 +281,42 @@ func (s *System) apply(cfg *config.Config) {
 		problem(lang.Warning, e.Error())
 	}
 	s.clock.Apply(cfg)
-	for _, e := range split(s.sip.Apply(cfg, cfg.Address)) {
+	effective := s.net.Effective(cfg)
+	s.effective.Store(effective)
+	for _, e := range split(s.sip.Apply(effective, effective.Address)) {
 		s.log.Error("gateway not as configured", "err", e)
 		problem(lang.Warning, e.Error())
 	}
 	s.mu.Lock()
 	s.found = found
 	s.mu.Unlock()
+}
+
+// judgeClock tells the gateways whether certificates can be judged, and remembers when they have to wait.
+func (s *System) judgeClock() error {
+	err := s.clock.Sane()
+	if err != nil && !s.tlsWaits.Swap(true) {
+		s.log.Warn("gateways wait with TLS", "err", err)
+	}
+	return err
+}
+
+// awaitClock has the gateways begin with TLS as soon as the clock is right.
+func (s *System) awaitClock(ctx context.Context) error {
+	every := time.NewTicker(200 * time.Millisecond)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+			if s.tlsWaits.Load() && s.clock.Sane() == nil {
+				s.tlsWaits.Store(false)
+				s.log.Info("TLS begins")
+				s.republish()
+			}
+		}
+	}
 }
 
 // link hears of a port's link: registrations that were lost with it are renewed at once.
@@ -335,9 +379,14 @@ func (s *System) writeRecords(ctx context.Context) error {
 	}
 }
 
-func servers(cfg *config.Config) []netip.AddrPort {
-	list := make([]netip.AddrPort, len(cfg.DNSServers))
-	for i, a := range cfg.DNSServers {
+// nameServers are those that are configured, or else those that DHCP servers have named.
+func (s *System) nameServers() []netip.AddrPort {
+	addrs := s.Running().DNSServers
+	if len(addrs) == 0 && s.net != nil {
+		addrs = s.net.NameServers()
+	}
+	list := make([]netip.AddrPort, len(addrs))
+	for i, a := range addrs {
 		list[i] = netip.AddrPortFrom(a, 53)
 	}
 	return list
