@@ -38,7 +38,7 @@ type call struct {
 	alerted  bool        // an attempt has got 18x
 	transfer *transfer   // REFER that is acted upon; nil: none
 	pushed   bool        // the call was to be handed back, see pushBack
-	union    *union      // with another call, see bridge.go; nil: none
+	union    *union      // with another call, see union.go; nil: none
 
 	ringing bool    // the caller has been told
 	last    failure // of the attempt before this one

@@ -17,7 +17,7 @@ import (
 // Who that is called decides the host of Refer-To. Teams, and any PBX that names itself or a stranger, gets a new INVITE back with
 // the URI byte for byte: for Teams it names a state of its own that only Teams understands, even when it looks like a telephone
 // number, and an SBC that sends it on to the PBX makes loops (teams.md A.50). A PBX that names us means a call through us. And
-// one that names another of its calls with us (attended transfer) wants the two callees joined, see bridge.go.
+// one that names another of its calls with us (attended transfer) wants the two callees joined, see union.go.
 //
 // The call goes on as it is until the new peer has answered; then x is its leg, on the same ports, and the old leg is ended.
 type transfer struct {
