@@ -179,20 +179,24 @@ func (g *gateway) acceptTLS(conn net.Conn, from netip.Addr) (net.Conn, error) {
 	return t, nil
 }
 
-// namesOf are the names that a peer at an address may have: those of the remotes whose interfaces trust it (A.9). An interface
-// whose remote is an address demands none.
+// namesOf are the names that a peer at an address may have: those of the remotes whose interfaces trust it (A.9). None are demanded
+// of a peer whose requests belong to an interface with an address for its remote.
 func (g *gateway) namesOf(from netip.Addr) []string {
+	if own := g.interfaceOf(from); own == nil || !isName(own.Remote.Host) {
+		return nil
+	}
 	var names []string
 	for _, i := range g.conf.Load().interfaces {
-		if !g.trustedBy(i, from) {
-			continue
+		if g.trustedBy(i, from) && isName(i.Remote.Host) {
+			names = append(names, i.Remote.Host)
 		}
-		if _, err := netip.ParseAddr(i.Remote.Host); err == nil || i.Remote.Host == "" {
-			return nil
-		}
-		names = append(names, i.Remote.Host)
 	}
 	return names
+}
+
+func isName(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err != nil && host != ""
 }
 
 var (

@@ -162,7 +162,9 @@ func (l *Leg) startSession(interval time.Duration, ours bool) {
 // keys and ports stay (A.45).
 func (l *Leg) refreshSession() {
 	if l.state != confirmedLeg || l.out != nil || l.in != nil || len(l.sdp) == 0 {
-		return // the INVITE that is under way refreshes, too
+		// The INVITE that is under way refreshes, too, and starts the timer anew; should it be refused, this is the next chance.
+		l.session.refresh = l.after(10*time.Second, l.refreshSession)
+		return
 	}
 	l.out = &outbound{refresh: true, body: l.sdp, acks: map[string]ack{}}
 	l.localSeq++

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -280,6 +281,9 @@ func (s *System) apply(cfg *config.Config) {
 		s.log.Error("network not as configured", "err", e)
 		problem(lang.Warning, e.Error())
 	}
+	if len(report.Changes) > 0 {
+		s.awaitLinks(cfg)
+	}
 	s.clock.Apply(cfg)
 	effective := s.net.Effective(cfg)
 	s.effective.Store(effective)
@@ -290,6 +294,18 @@ func (s *System) apply(cfg *config.Config) {
 	s.mu.Lock()
 	s.found = found
 	s.mu.Unlock()
+}
+
+// awaitLinks gives ports that were just brought up a moment to find their carrier: whatever is sent before that fails at once,
+// and every hub would begin in the penalty box.
+func (s *System) awaitLinks(cfg *config.Config) {
+	for range 50 {
+		st, err := s.net.State(cfg)
+		if err != nil || !slices.ContainsFunc(st.Ports, func(p netcfg.PortState) bool { return p.Enabled && p.Present && !p.Link }) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // judgeClock tells the gateways whether certificates can be judged, and remembers when they have to wait.
