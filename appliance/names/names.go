@@ -103,6 +103,18 @@ func (r *Resolver) Close() {
 	r.wg.Wait()
 }
 
+// Retry forgets that servers did not answer: the network came up, so the next question is asked at once. Answers stay.
+func (r *Resolver) Retry() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.failed)
+	for _, e := range r.cache {
+		if !errors.Is(e.err, ErrNotFound) {
+			e.retry = time.Time{}
+		}
+	}
+}
+
 // Lookup returns the IPv4 addresses of a host, all of them, in the server's order. A literal address is returned as it is,
 // with or without brackets. When the servers fail, the last answer is served for a day. The error wraps ErrNotFound,
 // ErrNoServers, ErrClosed, the context's error, or says what the servers did.

@@ -406,3 +406,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestRetryAsksAgainAtOnce(t *testing.T) {
+	s := newServer(t)
+	s.set(func(s *server) { s.rcode = dnsmessage.RCodeServerFailure })
+	r := resolver(t, s.addr)
+	if got := addrs(t, r, "one.test"); got != "error" {
+		t.Fatal(got)
+	}
+	s.set(func(s *server) {
+		s.rcode = dnsmessage.RCodeSuccess
+		s.answers["one.test. A"] = []dnsmessage.Resource{a("one.test.", 60, "192.0.2.1")}
+	})
+	if got := addrs(t, r, "one.test"); got != "error" {
+		t.Fatalf("a failure is believed for a moment, got %s", got)
+	}
+	r.Retry()
+	if got := addrs(t, r, "one.test"); got != "[192.0.2.1]" {
+		t.Error(got)
+	}
+}

@@ -283,6 +283,7 @@ func (s *System) apply(cfg *config.Config) {
 	}
 	if len(report.Changes) > 0 {
 		s.awaitLinks(cfg)
+		s.resolver.Retry()
 	}
 	s.clock.Apply(cfg)
 	effective := s.net.Effective(cfg)
