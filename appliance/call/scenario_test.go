@@ -181,9 +181,9 @@ func (w *world) step(s step) {
 	case "media":
 		m, side := w.mediaOf(s)
 		w.facts(s, m.facts(side))
-	case "voice", "silence":
+	case "voice", "silence", "worn":
 		m, side := w.mediaOf(s)
-		m.happen(side, map[string]media.EventKind{"voice": media.Started, "silence": media.TimedOut}[s.words[0]])
+		m.happen(side, map[string]media.EventKind{"voice": media.Started, "silence": media.TimedOut, "worn": media.KeyUsed}[s.words[0]])
 	case "record":
 		w.record(s)
 	case "licenses":
@@ -222,6 +222,18 @@ func (w *world) step(s step) {
 		p.mu.Lock()
 		n := p.crlf
 		p.crlf = 0
+		p.mu.Unlock()
+		if fmt.Sprint(n) != s.text(2) {
+			w.fail(s, "%d", n)
+		}
+	case "connections": // connections PEER N: those that the box has opened until now
+		p, n := w.peers[s.words[1]], 0
+		p.mu.Lock()
+		for _, k := range p.links {
+			if k.byBox {
+				n++
+			}
+		}
 		p.mu.Unlock()
 		if fmt.Sprint(n) != s.text(2) {
 			w.fail(s, "%d", n)
