@@ -29,6 +29,9 @@ type Backend interface {
 	// drops events rather than wait for a slow follower.
 	Events(ctx context.Context, s *Session, each func(wire.Event) error) error
 
+	// Settings is what the configuration says about consoles.
+	Settings() wire.Settings
+
 	// Metrics writes the counters in the Prometheus text format.
 	Metrics(w io.Writer) error
 }

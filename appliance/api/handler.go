@@ -138,6 +138,8 @@ func (h handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func (h handler) settings(w http.ResponseWriter, _ *http.Request) { reply(w, h.backend.Settings()) }
+
 func (h handler) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	if err := h.backend.Metrics(w); err != nil {

@@ -65,6 +65,11 @@ func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply 
 	return in
 }
 
+// Settings is what the configuration says about consoles.
+func (b *backend) Settings() wire.Settings {
+	return wire.Settings{Telnet: b.box.Running().Console.Telnet}
+}
+
 // openDoor is said to whoever gets in without an account.
 const openDoor = "No account has a password yet: this line is open to everybody, and nobody gets in over the network.\n" +
 	"Set one: superuser NAME password PASSWORD"

@@ -68,6 +68,8 @@ func (f *fake) Events(ctx context.Context, s *Session, each func(wire.Event) err
 	return ctx.Err()
 }
 
+func (f *fake) Settings() wire.Settings { return wire.Settings{} }
+
 func (f *fake) Metrics(w io.Writer) error { _, err := io.WriteString(w, "up 1\n"); return err }
 
 // start runs a server and returns a client of it, its socket, and how to stop it.

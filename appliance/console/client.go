@@ -150,6 +150,20 @@ func (c *Client) Login(ctx context.Context, q wire.LoginRequest) (wire.LoginRepl
 	return r, c.call(ctx, wire.PathLogin, q, &r)
 }
 
+// Settings asks what the configuration says about consoles.
+func (c *Client) Settings(ctx context.Context) (wire.Settings, error) {
+	var s wire.Settings
+	body, err := c.do(ctx, http.MethodGet, wire.PathSettings, nil)
+	if err != nil {
+		return s, err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(&s); err != nil {
+		return s, fmt.Errorf("answer of %s: %w", wire.PathSettings, err)
+	}
+	return s, nil
+}
+
 func (c *Client) call(ctx context.Context, path string, in, out any) error {
 	body, err := c.do(ctx, http.MethodPost, path, in)
 	if err != nil {

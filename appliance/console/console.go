@@ -25,6 +25,7 @@ type Options struct {
 	Socket string   // sbcd's
 	Serial []string // devices of serial lines, 115200 8N1
 	SSH    []string // addresses to listen on, "192.168.1.1:22"
+	UID    int      // user to become once the ports are open; 0: stay
 	State  string   // folder of the SSH host key and of what was typed, made when it is missing
 	Log    *slog.Logger
 }
@@ -55,7 +56,11 @@ func Run(ctx context.Context, o Options) error {
 		}
 		defer server.close()
 	}
+	if err := c.dropPrivileges(); err != nil {
+		return err
+	}
 	var all sync.WaitGroup
+	all.Go(func() { c.telnet(ctx) })
 	for _, device := range o.Serial {
 		all.Go(func() { c.serial(ctx, device) })
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,25 +43,47 @@ func (c *console) choose(ctx context.Context, scr *screen, q wire.LoginRequest) 
 	return wire.LoginReply{}, nil
 }
 
+// door is where somebody wants to get in.
+type door struct {
+	tty    string
+	remote bool        // over the network
+	wrong  func() bool // counts a wrong password, and reports whether it was one too many; nil: there is no end
+}
+
+// errBanned is the end of a connection with too many wrong passwords.
+var errBanned = errors.New("too many wrong passwords")
+
 // login asks at a screen who is there until somebody is let in, and returns the reply. While no account has a password it
 // asks nobody. The error is the terminal's.
-func (c *console) login(ctx context.Context, scr *screen, tty string) (wire.LoginReply, error) {
+func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginReply, error) {
 	penalty := firstPenalty
-	open, err := c.client.Login(ctx, wire.LoginRequest{TTY: tty})
+	open, err := c.client.Login(ctx, wire.LoginRequest{TTY: d.tty, Remote: d.remote})
 	for {
 		if err != nil {
-			scr.print(c.rescue.why())
+			if !d.remote {
+				scr.print(c.rescue.why())
+			}
 			scr.println(fmt.Sprintf("%% %v; waiting for it", err))
-			scr.print("Keys that work meanwhile:\n" + c.rescue.menu(false))
+			if !d.remote {
+				scr.print("Keys that work meanwhile:\n" + c.rescue.menu(false))
+			}
 		}
 		for err != nil {
 			if e := scr.keys.ended(); e != nil {
 				return wire.LoginReply{}, e
 			}
-			if c.rescue.pressed(ctx, scr); ctx.Err() != nil {
+			if d.remote {
+				select {
+				case <-time.After(retry):
+				case <-ctx.Done():
+				}
+			} else {
+				c.rescue.pressed(ctx, scr)
+			}
+			if ctx.Err() != nil {
 				return wire.LoginReply{}, ctx.Err()
 			}
-			open, err = c.client.Login(ctx, wire.LoginRequest{TTY: tty})
+			open, err = c.client.Login(ctx, wire.LoginRequest{TTY: d.tty, Remote: d.remote})
 		}
 		if open.Banner != "" {
 			scr.println(open.Banner)
@@ -86,12 +109,12 @@ func (c *console) login(ctx context.Context, scr *screen, tty string) (wire.Logi
 			continue
 		}
 		var r wire.LoginReply
-		r, err = c.client.Login(ctx, wire.LoginRequest{User: user, Password: password, TTY: tty})
+		r, err = c.client.Login(ctx, wire.LoginRequest{User: user, Password: password, TTY: d.tty, Remote: d.remote})
 		if err != nil {
 			continue
 		}
 		if r.Change {
-			r, err = c.choose(ctx, scr, wire.LoginRequest{User: user, Password: password, TTY: tty})
+			r, err = c.choose(ctx, scr, wire.LoginRequest{User: user, Password: password, TTY: d.tty, Remote: d.remote})
 			if err != nil {
 				continue
 			}
@@ -107,8 +130,12 @@ func (c *console) login(ctx context.Context, scr *screen, tty string) (wire.Logi
 		case <-ctx.Done():
 			return wire.LoginReply{}, ctx.Err()
 		}
+		if d.wrong != nil && d.wrong() {
+			c.Log.Warn("too many wrong passwords", "name", d.tty)
+			return wire.LoginReply{}, errBanned
+		}
 		penalty = min(2*penalty, maxPenalty)
 		scr.println("% login incorrect")
-		open, err = c.client.Login(ctx, wire.LoginRequest{TTY: tty})
+		open, err = c.client.Login(ctx, wire.LoginRequest{TTY: d.tty, Remote: d.remote})
 	}
 }

@@ -49,7 +49,7 @@ func (c *console) serialLine(ctx context.Context, device string) error {
 	}()
 	for {
 		scr.fresh()
-		who, err := c.login(ctx, scr, "serial")
+		who, err := c.login(ctx, scr, door{tty: "serial"})
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,13 +22,14 @@ import (
 type realBox struct {
 	t             tester
 	state, socket string
+	uid           int // of consoled
 	cmd           *exec.Cmd
 }
 
 // start starts sbcd and waits until it answers.
 func (b *realBox) start() {
 	b.t.Helper()
-	b.cmd = exec.Command(os.Args[0], "-state", b.state, "-socket", b.socket)
+	b.cmd = exec.Command(os.Args[0], "-state", b.state, "-socket", b.socket, "-console-uid", strconv.Itoa(b.uid))
 	b.cmd.Env = append(os.Environ(), "SBCD_TEST_MAIN=1")
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	if uid := os.Geteuid(); uid != 0 {
@@ -66,6 +68,7 @@ const serialNumber = "00A0BA0F2439"
 func sbcdMain() int {
 	state := flag.String("state", "", "")
 	socket := flag.String("socket", "", "")
+	uid := flag.Int("console-uid", 0, "")
 	flag.Parse()
 	b, err := board.Named("sim")
 	if err == nil {
@@ -76,7 +79,7 @@ func sbcdMain() int {
 		return 1
 	}
 	beside := strings.TrimSuffix(*socket, ".sock")
-	log, err := system.OpenLogFile(beside+".log", 0)
+	log, err := system.OpenLogFile(beside+".log", *uid)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -85,7 +88,7 @@ func sbcdMain() int {
 	defer stop()
 	err = appliance.Run(ctx, b, appliance.Options{
 		StateDir: *state, Socket: *socket, Level: slog.LevelInfo, LogTo: log, Rescue: beside + ".rescue",
-		Release: system.Release{Version: "test"},
+		Release: system.Release{Version: "test"}, ConsoleUID: *uid,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

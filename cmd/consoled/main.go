@@ -28,6 +28,7 @@ func run() int {
 	stdio := flag.Bool("stdio", false, "one session on stdin and stdout; piped input is a paste")
 	flag.Func("serial", "serial line to serve, 115200 8N1 (may be given again)", add(&o.Serial))
 	flag.Func("ssh", "address to serve SSH on, for example 192.168.1.1:22 (may be given again)", add(&o.SSH))
+	flag.IntVar(&o.UID, "uid", 0, "user `number` to become once the ports are open; 0 stays")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "consoled: unexpected argument %q\n", flag.Arg(0))

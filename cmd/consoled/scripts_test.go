@@ -35,7 +35,7 @@ import (
 // an SSH port, and these commands besides testscript's own:
 //
 //	sbcd start|kill          begin, or end as a crash does
-//	terminal serial|stdio    sit down at a terminal; ssh USER [OPTION...] is OpenSSH's client at one
+//	terminal serial|stdio    sit down at a terminal; ssh USER [OPTION...] is OpenSSH's client at one, telnet PORT a bare one
 //	type TEXT...             text and Enter, as fingers do
 //	keys TEXT...             text with Go escapes (\t, \x03), as fingers do
 //	paste FILE...            a file at line speed, CR for LF
@@ -254,6 +254,16 @@ func cmdTerminal(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	var c *exec.Cmd
 	switch args[0] {
+	case "telnet":
+		var conn net.Conn
+		eventually(scriptT{ts}, "telnet answers", func() (ok bool) {
+			var err error
+			conn, err = net.Dial("tcp", "127.0.0.1:"+args[1])
+			return err == nil
+		})
+		d.cleanups = append(d.cleanups, func() { conn.Close() })
+		d.user = newUser(scriptT{ts}, conn, conn)
+		return
 	case "serial":
 		if d.serial == nil {
 			d.serial = newUser(scriptT{ts}, d.master, d.master)

@@ -21,7 +21,12 @@ import (
 // sshServer runs consoled with an SSH port of the kernel's choice and returns its address.
 func sshServer(t *testing.T, socket, state string) string {
 	t.Helper()
-	c := consoled(t, "-socket", socket, "-ssh", "127.0.0.1:0", "-state", state)
+	return listening(t, consoled(t, "-socket", socket, "-ssh", "127.0.0.1:0", "-state", state))
+}
+
+// listening starts a consoled and returns the address of its SSH port.
+func listening(t *testing.T, c *exec.Cmd) string {
+	t.Helper()
 	log, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@
 //	POST /v1/help    HelpRequest  → HelpReply
 //	POST /v1/login   LoginRequest → LoginReply
 //	GET  /v1/events  ?tty=NAME&user=ACCOUNT&since=RFC3339 → a stream of Event, one JSON object a line
+//	GET  /v1/settings             → Settings
 //	GET  /metrics                 → text
 package wire
 
@@ -20,6 +21,8 @@ const (
 	PathLogin   = "/v1/login"
 	PathEvents  = "/v1/events"
 	PathMetrics = "/metrics"
+
+	PathSettings = "/v1/settings"
 )
 
 // Limits of one request. A console keeps within them; the server answers 413 to what goes beyond.
@@ -127,6 +130,11 @@ type LoginReply struct {
 	Idle time.Duration `json:"idle,omitempty"`
 	// Change: the password is right, but a new one must be chosen first. Banner says why one was not taken.
 	Change bool `json:"change,omitempty"`
+}
+
+// Settings are what the configuration says about consoles.
+type Settings struct {
+	Telnet uint16 `json:"telnet,omitempty"` // port; 0: none
 }
 
 // Event is something that happened, for debug output to a session and for followers.

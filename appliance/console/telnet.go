@@ -1,0 +1,252 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// settingsEvery is how often sbcd is asked whether Telnet is configured.
+const settingsEvery = 2 * time.Second
+
+// telnetServer is the console over Telnet (RFC 854), for as long as the configuration asks for it: nobody on the way is kept
+// from reading along. Accounts without a password are refused, and sources of wrong passwords banned, as over SSH.
+type telnetServer struct {
+	*console
+	bans bans
+
+	lock  sync.Mutex
+	peers map[net.Conn]struct{}
+}
+
+// maxTelnet is how many connections there may be at once.
+const maxTelnet = 8
+
+// telnet follows the configuration until the context ends.
+func (c *console) telnet(ctx context.Context) {
+	s := &telnetServer{console: c, peers: map[net.Conn]struct{}{}}
+	var port uint16
+	stop := func() {}
+	defer func() { stop() }()
+	for ctx.Err() == nil {
+		if now, err := c.client.Settings(ctx); err == nil && now.Telnet != port {
+			stop()
+			stop, port = func() {}, 0
+			if now.Telnet != 0 {
+				if end, err := s.listen(ctx, now.Telnet); err != nil {
+					c.Log.Warn("telnet not served", "err", err)
+				} else {
+					stop, port = end, now.Telnet
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(settingsEvery):
+		}
+	}
+}
+
+// listen serves a port until end is called, which waits for everybody to be gone.
+func (s *telnetServer) listen(ctx context.Context, port uint16) (end func(), err error) {
+	l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+	if err != nil {
+		return nil, err
+	}
+	s.Log.Warn("telnet listens: passwords can be read on the way", "name", l.Addr().String())
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	all.Go(func() {
+		for ctx.Err() == nil {
+			conn, err := l.Accept()
+			if err != nil {
+				select {
+				case <-ctx.Done():
+				case <-time.After(100 * time.Millisecond): // out of file descriptors: not for ever
+				}
+				continue
+			}
+			if !s.enter(conn) {
+				conn.Close()
+				continue
+			}
+			all.Go(func() {
+				defer s.leave(conn)
+				s.serve(ctx, conn)
+			})
+		}
+	})
+	return func() {
+		cancel()
+		l.Close()
+		all.Wait()
+	}, nil
+}
+
+func (s *telnetServer) enter(c net.Conn) bool {
+	if s.bans.banned(remote(c)) {
+		return false
+	}
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if len(s.peers) >= maxTelnet {
+		return false
+	}
+	s.peers[c] = struct{}{}
+	return true
+}
+
+func (s *telnetServer) leave(c net.Conn) {
+	c.Close()
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	delete(s.peers, c)
+}
+
+// serve is one connection: a login and its session.
+func (s *telnetServer) serve(ctx context.Context, conn net.Conn) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := conn.Write([]byte{iac, will, optEcho, iac, will, optSGA, iac, do, optNAWS}); err != nil {
+		return
+	}
+	scr := newScreen(telnetWriter{whole{conn}})
+	in := &telnetReader{from: conn, size: scr.resize}
+	var reader sync.WaitGroup
+	reader.Go(func() { scr.keys.pump(ctx, in) })
+	defer reader.Wait()
+	defer conn.Close()
+	from := remote(conn)
+	late := time.AfterFunc(3*handshakeTime, func() { conn.Close() })
+	tty := "telnet " + conn.RemoteAddr().String()
+	who, err := s.login(ctx, scr, door{tty: tty, remote: true, wrong: func() bool { return s.bans.wrong(from) }})
+	late.Stop()
+	if err != nil {
+		return
+	}
+	s.bans.right(from)
+	s.Log.Info("telnet login", "peer", conn.RemoteAddr().String(), "name", who.User)
+	scr.keys.idle = who.Idle
+	if err := s.newSession(scr, who.User, tty).run(ctx); !hangup(err) {
+		s.Log.Debug("telnet session ended", "peer", tty, "err", err)
+	}
+}
+
+// Telnet's bytes (RFC 854, 857, 858, 1073).
+const (
+	iac     = 255
+	dont    = 254
+	do      = 253
+	wont    = 252
+	will    = 251
+	sb      = 250
+	se      = 240
+	optEcho = 1
+	optSGA  = 3
+	optNAWS = 31
+)
+
+// telnetReader takes the commands out of what a client sends.
+type telnetReader struct {
+	from  io.Reader
+	size  func(width, height int)
+	state func(r *telnetReader, b byte) bool // true: b is text
+	sub   []byte                             // of a subnegotiation
+	cr    bool
+}
+
+func (r *telnetReader) Read(p []byte) (int, error) {
+	for {
+		n, err := r.from.Read(p)
+		kept := 0
+		for _, b := range p[:n] {
+			if r.take(b) {
+				p[kept] = b
+				kept++
+			}
+		}
+		if kept > 0 || err != nil {
+			return kept, err
+		}
+	}
+}
+
+func (r *telnetReader) take(b byte) bool {
+	if r.state != nil {
+		return r.state(r, b)
+	}
+	after := r.cr
+	r.cr = b == '\r'
+	switch {
+	case b == iac:
+		r.state = (*telnetReader).command
+		return false
+	case b == 0 && after: // CR NUL is a CR
+		return false
+	}
+	return true
+}
+
+func (r *telnetReader) command(b byte) bool {
+	switch b {
+	case iac:
+		r.state = nil
+		return true
+	case will, wont, do, dont:
+		r.state = (*telnetReader).option
+	case sb:
+		r.state, r.sub = (*telnetReader).inside, r.sub[:0]
+	default:
+		r.state = nil
+	}
+	return false
+}
+
+func (r *telnetReader) option(byte) bool {
+	r.state = nil
+	return false
+}
+
+func (r *telnetReader) inside(b byte) bool {
+	switch {
+	case b == iac:
+		r.state = (*telnetReader).insideCommand
+	case len(r.sub) < 16: // what is longer is nothing that was asked for
+		r.sub = append(r.sub, b)
+	}
+	return false
+}
+
+func (r *telnetReader) insideCommand(b byte) bool {
+	if b == iac {
+		r.state = (*telnetReader).inside
+		r.sub = append(r.sub, b)
+		return false
+	}
+	r.state = nil
+	if b == se && len(r.sub) == 5 && r.sub[0] == optNAWS {
+		r.size(int(r.sub[1])<<8|int(r.sub[2]), int(r.sub[3])<<8|int(r.sub[4]))
+	}
+	return false
+}
+
+// telnetWriter doubles the byte that begins a command. The screen writes UTF-8, which has no such byte; a width does.
+type telnetWriter struct{ w io.Writer }
+
+func (w telnetWriter) Write(p []byte) (int, error) {
+	from := 0
+	for i, b := range p {
+		if b == iac {
+			if _, err := w.w.Write(p[from : i+1]); err != nil {
+				return from, err
+			}
+			from = i
+		}
+	}
+	_, err := w.w.Write(p[from:])
+	return len(p), err
+}
