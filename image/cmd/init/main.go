@@ -28,6 +28,9 @@ var version, commit, built = "development", "unknown", ""
 
 const socket = "/run/sbcd.sock"
 
+// consoleUID is the user that consoled becomes once it has its ports: whoever finds a hole in it is not root.
+const consoleUID = "500"
+
 func main() {
 	lines := &journal{}
 	log.SetOutput(lines) // from the first line on: the serial line is the console's
@@ -96,13 +99,13 @@ func services(box board.Board) []*gokrazy.Service {
 		cmd.Env = os.Environ()
 		return gokrazy.NewService(cmd)
 	}
-	terminals := []string{"-socket", socket, "-ssh", ":22"}
+	terminals := []string{"-socket", socket, "-ssh", ":22", "-uid", consoleUID}
 	if device := box.SerialDevice(); device != "" {
 		terminals = append(terminals, "-serial", device)
 	}
 	return []*gokrazy.Service{
 		service("/gokrazy/randomd"),
-		service("/user/sbcd", "-state", "/perm/sbc", "-socket", socket),
+		service("/user/sbcd", "-state", "/perm/sbc", "-socket", socket, "-console-uid", consoleUID),
 		service("/user/consoled", terminals...),
 	}
 }
