@@ -11,11 +11,11 @@ const (
 	firstWait  = 4 * time.Second // RFC 2131 section 4.1: doubled up to 64 s, each a second more or less by chance
 	lastWait   = 64 * time.Second
 	tries      = 4                // of a request, until another server is looked for
-	refused    = 10 * time.Second // pause after a refusal, so that a server that offers and refuses is not flooded
+	refused    = 10 * time.Second // pause after an offer that came to nothing, so that a server that offers and refuses is not flooded
 	leastRenew = time.Minute      // between renewals (section 4.4.5)
 )
 
-// wait is a pause of about d.
+// about is a time near d.
 func about(d time.Duration) time.Duration {
 	return d + time.Duration(rand.Int64N(int64(2*time.Second))) - time.Second
 }
@@ -82,7 +82,11 @@ func (c *Client) acquire(ctx context.Context) *Lease {
 		c.send(everybody, nobody, broadcast, message{kind: kindRequest, options: map[byte][]byte{
 			optServer: offer.options[optServer], optAddress: offer.yiaddr.AsSlice()}})
 	}, kindAck, kindNak)
-	return c.taken(ctx, p, sent)
+	lease := c.taken(ctx, p, sent)
+	if lease == nil {
+		c.pause(ctx, refused)
+	}
+	return lease
 }
 
 // taken makes the lease of an answer to a request; nil: there is none.
@@ -99,13 +103,11 @@ func (c *Client) taken(ctx context.Context, p *packet, sent time.Time) *Lease {
 			text += fmt.Sprintf(": %q", why)
 		}
 		c.problem(text)
-		c.pause(ctx, refused)
 		return nil
 	}
 	lease, err := p.lease(sent)
 	if err != nil {
 		c.problem(err.Error())
-		c.pause(ctx, refused)
 		return nil
 	}
 	c.problem("")

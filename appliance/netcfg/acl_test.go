@@ -1,0 +1,142 @@
+package netcfg
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/config"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/nftables"
+)
+
+// aclConfig is sipConfig with lists on the WAN port and networks of the console.
+func aclConfig() *config.Config {
+	c := sipConfig()
+	host := func(s string) config.ACLHost {
+		if s == "any" {
+			return config.ACLHost{}
+		}
+		return config.ACLHost{Prefix: netip.MustParsePrefix(s)}
+	}
+	rule := func(n int, action, protocol, from, to string, ports ...uint16) config.ACLRule {
+		r := config.ACLRule{Index: n, Action: action, Protocol: protocol, Source: host(from), Destination: host(to)}
+		if len(ports) > 0 {
+			r.PortFirst = ports[0]
+		}
+		if len(ports) > 1 {
+			r.PortLast = ports[1]
+		}
+		return r
+	}
+	c.ACL = []*config.ACL{
+		{Name: "WAN_IN", Rules: []config.ACLRule{
+			rule(30, "permit", "udp", "52.112.0.0/14", "any", 16384, 32767),
+			rule(10, "deny", "ip", "52.114.75.99/32", "any"),
+			rule(20, "permit", "tcp", "52.112.0.0/14", "123.123.123.123/32", 5062),
+			rule(40, "permit", "icmp", "any", "any"),
+			rule(50, "permit", "tcp", "198.51.100.0/24", "any", 22),
+		}},
+		{Name: "WAN_OUT", Rules: []config.ACLRule{rule(10, "deny", "ip", "any", "52.114.75.24/32"), rule(20, "permit", "ip", "any", "any")}},
+	}
+	c.IP[0].Interfaces[1].ACLIn.Name, c.IP[0].Interfaces[1].ACLOut.Name = "WAN_IN", "WAN_OUT"
+	c.Console.Access = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("192.168.1.7/32")}
+	c.Console.Telnet = 2323
+	return c
+}
+
+func TestFirewallWithAccessLists(t *testing.T) {
+	newWorld(t)
+	n := firewallNet(t)
+	j := &job{Net: n, cfg: aclConfig()}
+	j.plan()
+	set := j.derive()
+	const golden = "testdata/access-lists.nft"
+	if *update {
+		check(t, os.WriteFile(golden, []byte(set.String()), 0o644))
+	}
+	if d := cmp.Diff(string(must(os.ReadFile(golden))(t)), set.String()); d != "" {
+		t.Errorf("rules (-want +got):\n%s", d)
+	}
+	must(n.Apply(aclConfig()))(t)
+	conn := must(nftables.New())(t)
+	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
+	for _, c := range set {
+		rules := must(conn.GetRules(table, &nftables.Chain{Name: c.name, Table: table}))(t)
+		if len(rules) != len(c.rules) {
+			t.Fatalf("chain %s has %d rules in the kernel, want %d", c.name, len(rules), len(c.rules))
+		}
+		for i, r := range rules {
+			if d := cmp.Diff(kinds(c.rules[i].exprs()), kinds(r.Exprs)); d != "" {
+				t.Errorf("chain %s, %s (-want +got):\n%s", c.name, c.rules[i], d)
+			}
+		}
+	}
+	if r := must(n.Apply(aclConfig()))(t); len(r.Changes) > 0 {
+		t.Errorf("again: changed %q", r.Changes)
+	}
+	if r := must(n.Apply(sipConfig()))(t); !slices.ContainsFunc(r.Changes, func(s string) bool { return strings.HasPrefix(s, "firewall") }) {
+		t.Errorf("without the lists: %q", r.Changes)
+	}
+}
+
+func TestAccessListsNarrowWhatIsOpen(t *testing.T) {
+	w := newWorld(t)
+	n := firewallNet(t)
+	must(n.Apply(aclConfig()))(t)
+	w.address("peth00", "192.168.1.100/24", "192.168.1.7/24", "192.168.1.8/24")
+	w.address("peth01", "123.123.123.113/28", "52.114.75.24/14", "52.114.75.99/14", "198.51.100.9/24")
+	w.atPeer(func() { waitRunning(t, "peth00"); waitRunning(t, "peth01") })
+	for _, c := range []struct {
+		name, network, from, to string
+		open                    bool
+	}{
+		{"TLS from a denied host", "tcp", "52.114.75.99", "123.123.123.123:5062", false},
+		{"media from a denied host", "udp", "52.114.75.99", "123.123.123.123:16400", false},
+		{"media from a permitted host", "udp", "52.114.75.24", "123.123.123.123:16400", true},
+		{"media from elsewhere", "udp", "198.51.100.9", "123.123.123.123:16400", false},
+		{"SIP that is permitted but not trusted", "tcp", "198.51.100.9", "123.123.123.123:5062", false},
+		{"SSH from a management network on the WAN", "tcp", "198.51.100.9", "123.123.123.123:22", true},
+		{"Telnet, which the list does not permit", "tcp", "198.51.100.9", "123.123.123.123:2323", false},
+		{"SSH from a management host on the LAN", "tcp", "192.168.1.7", "192.168.1.1:22", true},
+		{"Telnet from a management host on the LAN", "tcp", "192.168.1.7", "192.168.1.1:2323", true},
+		{"SSH from another host of the LAN", "tcp", "192.168.1.8", "192.168.1.1:22", false},
+		{"the LAN has no list", "udp", "192.168.1.100", "192.168.1.1:5060", true},
+	} {
+		if got := w.reaches(t, c.network, c.from, c.to); got != c.open {
+			t.Errorf("%s: open %v, want %v", c.name, got, c.open)
+		}
+	}
+	// What the box asks itself is answered without a rule of its own; what the list for outgoing packets denies does not go out.
+	for address, open := range map[string]bool{"123.123.123.113:53": true, "52.114.75.24:53": false} {
+		var server net.PacketConn
+		w.atPeer(func() { server = must(net.ListenPacket("udp", address))(t) })
+		client, err := net.Dial("udp", address)
+		check(t, err)
+		_, err = client.Write([]byte("question"))
+		if err == nil && open {
+			buf := make([]byte, 100)
+			check(t, server.SetDeadline(time.Now().Add(2*time.Second)))
+			_, from, err := server.ReadFrom(buf)
+			check(t, err)
+			must(server.WriteTo([]byte("answer"), from))(t)
+			check(t, client.SetDeadline(time.Now().Add(2*time.Second)))
+			if _, err := client.Read(buf); err != nil {
+				t.Errorf("answer from %s: %v", address, err)
+			}
+		}
+		if !open {
+			check(t, server.SetDeadline(time.Now().Add(100*time.Millisecond)))
+			if _, _, err := server.ReadFrom(make([]byte, 100)); err == nil {
+				t.Errorf("a denied packet reached %s", address)
+			}
+		}
+		client.Close()
+		server.Close()
+	}
+}

@@ -1,0 +1,85 @@
+package netcfg
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"viaduct/appliance/config"
+
+	"github.com/vishvananda/netlink"
+)
+
+func TestSpeedAndDuplexAreSet(t *testing.T) {
+	newWorld(t)
+	// A tap device is the one kind without hardware whose driver lets its speed be chosen.
+	check(t, netlink.LinkDel(must(netlink.LinkByName("eth01"))(t)))
+	tap := &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: "eth01"}, Mode: netlink.TUNTAP_MODE_TAP, Queues: 1}
+	check(t, netlink.LinkAdd(tap))
+	defer tap.Fds[0].Close() // its carrier
+
+	n := newNet(t)
+	for _, step := range []struct {
+		medium config.Medium
+		change string
+		speed  int // 0: whatever this kernel begins with
+		duplex string
+	}{
+		{config.Medium{Speed: "auto", Duplex: "full"}, "", 0, "full"},
+		{config.Medium{Speed: "100", Duplex: "half"}, "eth01: medium 100 half", 100, "half"},
+		{config.Medium{Speed: "2500", Duplex: "full"}, "eth01: medium 2500 full", 2500, "full"},
+		{config.Medium{Speed: "auto", Duplex: "full"}, "eth01: medium auto", 2500, "full"},
+	} {
+		cfg := testConfig()
+		cfg.Ports[1].Medium = step.medium
+		r := must(n.Apply(cfg))(t)
+		medium := slices.DeleteFunc(r.Changes, func(s string) bool { return !strings.Contains(s, "medium") })
+		if strings.Join(medium, "\n") != step.change {
+			t.Errorf("medium %+v: changes %q", step.medium, medium)
+		}
+		if p := must(n.State(cfg))(t).Ports[1]; step.speed != 0 && p.Speed != step.speed || p.Duplex != step.duplex {
+			t.Errorf("medium %+v: the kernel has %d %s", step.medium, p.Speed, p.Duplex)
+		}
+		if r := must(n.Apply(cfg))(t); len(r.Changes) > 0 || len(r.Warnings) > 0 {
+			t.Errorf("medium %+v, again: %q, %q", step.medium, r.Changes, r.Warnings)
+		}
+	}
+}
+
+func TestAPortWhoseSpeedCannotBeSet(t *testing.T) {
+	newWorld(t)
+	cfg := testConfig()
+	cfg.Ports[1].Medium = config.Medium{Speed: "100", Duplex: "full"}
+	r := must(newNet(t).Apply(cfg))(t)
+	if want := "port ethernet 0 1: this port cannot be set to 100 full"; !slices.Contains(r.Warnings, want) {
+		t.Errorf("warnings %q", r.Warnings)
+	}
+}
+
+func TestVLANs(t *testing.T) {
+	newWorld(t)
+	cfg := testConfig()
+	voice := &config.IPInterface{Name: "if_voice", Addresses: []config.IPAddress{{Name: "v", Prefix: cfg.IP[0].Interfaces[0].Addresses[0].Prefix}}}
+	cfg.IP[0].Interfaces = append(cfg.IP[0].Interfaces, voice)
+	cfg.Ports[0].Bind = config.IPBind{}
+	cfg.Ports[0].VLANs = []*config.VLAN{{ID: 20, Enabled: true, Bind: config.IPBind{Context: config.Ref[config.IPContext]{Name: "ROUTER"}, Interface: config.Ref[config.IPInterface]{Name: "if_voice"}}}}
+	n := newNet(t)
+	r := must(n.Apply(cfg))(t)
+	if !slices.Contains(r.Changes, "eth00.20: made") {
+		want := "port ethernet 0 0 vlan 20: the kernel of this image has no VLANs (8021q): no packet of it goes in or out; use an untagged port of the switch"
+		if !slices.Equal(without(r.Warnings, "IPv6"), []string{want}) {
+			t.Errorf("changes %q, warnings %q", r.Changes, r.Warnings)
+		}
+		return
+	}
+	if got := addressesOf(t, "eth00.20"); !slices.Equal(got, []string{"192.168.1.1/24"}) {
+		t.Errorf("eth00.20 has %v", got)
+	}
+	if r := must(n.Apply(cfg))(t); len(r.Changes) > 0 {
+		t.Errorf("again: changed %q", r.Changes)
+	}
+	r = must(n.Apply(testConfig()))(t)
+	if !slices.Contains(r.Changes, "eth00.20: removed") {
+		t.Errorf("without the VLAN: %q", r.Changes)
+	}
+}
