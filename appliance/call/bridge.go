@@ -61,14 +61,6 @@ func plain(to media.Ports, ch *sdp.Choice) media.Params {
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Law: law(ch.Codec)}
 }
 
-// trunk is RTP to ports of another call of ours, with numbers that both calls know and the codec of the peers beyond: the one who
-// was between them may have had the other law.
-func trunk(to media.Ports, ch *sdp.Choice) media.Params {
-	p := plain(to, ch)
-	p.AudioPT, p.DTMFPT, p.CNPT = 96, 101, 13
-	return p
-}
-
 // unbridge gives the ports of a bridge back.
 func (s *side) unbridge() {
 	if s.bridge != nil {

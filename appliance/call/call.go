@@ -130,6 +130,10 @@ func (c *call) begin(in *sipgw.Incoming) {
 		c.refuse(failure{code: 503, reason: "Service Unavailable", text: err.Error()})
 		return
 	}
+	if err := c.answerable(&c.a); err != nil {
+		c.refuse(unusable(err)) // before anybody's phone rings
+		return
+	}
 	c.plan.Rotate(c.m.turn)
 	if c.urgent {
 		c.likelyFirst()
@@ -222,6 +226,10 @@ func (c *call) fromMedia(e media.Event) {
 	case e.Kind == media.Started && e.Side == media.B:
 		c.b.voice = true
 		c.earlyMedia()
+	case e.Kind == media.KeyUsed && e.Side == media.A:
+		c.rekey(&c.a)
+	case e.Kind == media.KeyUsed:
+		c.rekey(&c.b)
 	case e.Kind == media.TimedOut && c.connectedAt() && !c.held():
 		c.log.Warn("call ended, no media", "leg", e.Side.String())
 		c.hangUp(nil, `Q.850;cause=102;text="no media"`, "media")

@@ -17,11 +17,12 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 		c.offered(x, y, e)
 	case sipgw.Answered: // to our re-INVITE
 		x.reinvite = false
-		c.answered(x, e.ContentType, e.Body)
+		c.rekeyed(x, c.answered(x, e.ContentType, e.Body))
 		c.hold(x, x.wanted)
 	case sipgw.Failed:
 		x.reinvite = false
 		c.log.Warn("re-INVITE refused", "leg", x.which.String(), "code", e.Code, "err", e.Err)
+		c.rekeyed(x, false)
 	case sipgw.Info:
 		c.digit(x, y, e)
 	case sipgw.Acked:

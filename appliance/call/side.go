@@ -42,6 +42,8 @@ type side struct {
 	reinvite  bool          // a re-INVITE of ours is under way
 	wanted    sdp.Direction // what it, or the next one, should offer
 	lastTaken []byte        // the body that remote was read from: a refresh repeats it
+	worn      bool          // our key is to be renewed when no re-INVITE is under way, see rekey.go
+	retained  *agreement    // what was agreed before the re-INVITE with a fresh key; nil: none is under way
 }
 
 // secure reports whether this side has or may have SRTP: by what the peer offered, else by the profile.
@@ -55,11 +57,25 @@ func (s *side) secure() bool {
 // sends reports whether a profile offers SRTP.
 func sends(p *config.VoIPProfile) bool { return p.SRTP == "forced" || p.SRTP == "preferred" }
 
+// suite is the crypto suite of our key: what Teams and every other peer has, unless the peer offers only others.
+func (s *side) suite() string {
+	if s.remote != nil {
+		for _, suite := range []string{sdp.AES80, sdp.GCM256, sdp.GCM128, sdp.AES32} {
+			for _, c := range s.remote.Audio.Crypto {
+				if c.Suite == suite {
+					return suite
+				}
+			}
+		}
+	}
+	return sdp.AES80
+}
+
 // forget makes a side ready for another attempt: ports stay, everything that was agreed goes. A new attempt gets a key of its
 // own, because the peer before knows the old one.
 func (s *side) forget() {
 	s.leg, s.local, s.remote, s.choice, s.crypto, s.lastTaken = nil, nil, nil, nil, nil, nil
-	s.up, s.voice, s.holds, s.reinvite = false, false, false, false
+	s.up, s.voice, s.holds, s.reinvite, s.worn, s.retained = false, false, false, false, false, nil
 }
 
 // open binds the media ports of a side.
@@ -109,9 +125,12 @@ func trafficClass(p *config.VoIPProfile) int {
 // local is our side of the next description.
 func (c *call) local(s *side) (sdp.Local, error) {
 	if s.crypto == nil && s.secure() {
-		k, err := sdp.NewCrypto(sdp.AES80, 1)
+		k, err := sdp.NewCrypto(s.suite(), 1)
 		if err != nil {
 			return sdp.Local{}, fmt.Errorf("make srtp key: %w", err)
+		}
+		if n := s.profile.SRTPKeyLifetime; n > 0 {
+			k.Lifetime = 1 << n
 		}
 		s.crypto = []sdp.Crypto{k}
 	}
@@ -125,6 +144,19 @@ func (c *call) local(s *side) (sdp.Local, error) {
 		Addr: s.addr, Port: s.ports.RTP.Port(), RTCPPort: s.ports.RTCP.Port(), Profile: s.profile, Crypto: s.crypto,
 		SessionID: s.sessionID, Version: s.version,
 	}, nil
+}
+
+// answerable reports why an offer could not be answered, whatever the other side says.
+func (c *call) answerable(x *side) error {
+	if x.remote == nil {
+		return nil
+	}
+	local, err := c.local(x)
+	if err == nil {
+		x.version-- // nothing was said
+		_, _, err = sdp.Answer(x.remote, local)
+	}
+	return err
 }
 
 // answer answers the offer of x, with the codec that y uses, and sets x's media. An answer that went out already is repeated.
@@ -202,6 +234,9 @@ func (c *call) apply(s *side) error {
 		Rate:     ch.Codec.Rate, Law: law(ch.Codec),
 		Suppress: ch.CN != nil, // agreed only when the profile says silence-suppression
 		Latch:    true,
+	}
+	if p.LocalKey != nil && s.profile.SRTPKeyLifetime > 0 {
+		p.LocalKey.Lifetime = ch.Local.Lifetime
 	}
 	session, which := c.relay(s)
 	if err := session.Set(which, p); err != nil || s.bridge == nil {

@@ -11,18 +11,27 @@ import (
 	"testing"
 	"time"
 
-	pion "github.com/pion/srtp/v2"
+	pionrtcp "github.com/pion/rtcp"
+	pionrtp "github.com/pion/rtp"
 )
 
 // peer is the other end of a side: a UDP socket, or two, and pion's SRTP.
 type peer struct {
 	t         testing.TB
 	rtp, rtcp *net.UDPConn
-	out, in   *pion.Context // nil: plain
+	out, in   securer // nil: plain
 	to        Ports
 	ssrc      uint32
 	seq       uint16
 	key       *Key // that the peer sends with
+}
+
+// securer is SRTP that is not ours, for one direction.
+type securer interface {
+	EncryptRTP(dst, plain []byte, h *pionrtp.Header) ([]byte, error)
+	DecryptRTP(dst, wire []byte, h *pionrtp.Header) ([]byte, error)
+	EncryptRTCP(dst, plain []byte, h *pionrtcp.Header) ([]byte, error)
+	DecryptRTCP(dst, wire []byte, h *pionrtcp.Header) ([]byte, error)
 }
 
 const rest = 100 * time.Millisecond // long enough that a packet would have come

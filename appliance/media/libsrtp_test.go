@@ -1,0 +1,153 @@
+package media
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	pionrtcp "github.com/pion/rtcp"
+	pionrtp "github.com/pion/rtp"
+)
+
+// libsrtp is Cisco's library in a process of its own, through Debian's python3-pylibsrtp.
+type libsrtp struct {
+	testing.TB
+	mu   sync.Mutex
+	in   io.Writer
+	out  *bufio.Reader
+	next int
+}
+
+func newLibsrtp(t testing.TB) *libsrtp {
+	t.Helper()
+	cmd := exec.Command("/usr/bin/python3", "testdata/libsrtp.py") // Debian's own: the module is not in another's path
+	in, err1 := cmd.StdinPipe()
+	out, err2 := cmd.StdoutPipe()
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("libsrtp.py: %v\n%s", err, complaints.String())
+		}
+	})
+	return &libsrtp{TB: t, in: in, out: bufio.NewReader(out)}
+}
+
+func (l *libsrtp) ask(format string, args ...any) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := fmt.Fprintf(l.in, format+"\n", args...); err != nil {
+		return nil, err
+	}
+	line, err := l.out.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	line = strings.TrimSpace(line)
+	if text, bad := strings.CutPrefix(line, "error"); bad {
+		return nil, errors.New("libsrtp:" + text)
+	}
+	return hex.DecodeString(line)
+}
+
+// context is a key in one direction.
+func (l *libsrtp) context(direction string, k Key) *libsrtpContext {
+	l.Helper()
+	l.next++
+	if _, err := l.ask("new %d %s %s %x", l.next, direction, k.Suite, k.Master); err != nil {
+		l.Fatal(err)
+	}
+	return &libsrtpContext{l, l.next}
+}
+
+type libsrtpContext struct {
+	*libsrtp
+	number int
+}
+
+func (c *libsrtpContext) EncryptRTP(_, p []byte, _ *pionrtp.Header) ([]byte, error) {
+	return c.ask("protect %d %x", c.number, p)
+}
+
+func (c *libsrtpContext) DecryptRTP(_, p []byte, _ *pionrtp.Header) ([]byte, error) {
+	return c.ask("unprotect %d %x", c.number, p)
+}
+
+func (c *libsrtpContext) EncryptRTCP(_, p []byte, _ *pionrtcp.Header) ([]byte, error) {
+	return c.ask("protect_rtcp %d %x", c.number, p)
+}
+
+func (c *libsrtpContext) DecryptRTCP(_, p []byte, _ *pionrtcp.Header) ([]byte, error) {
+	return c.ask("unprotect_rtcp %d %x", c.number, p)
+}
+
+// secureBy gives the peer libsrtp in place of pion.
+func (p *peer) secureBy(l *libsrtp, suite string) (local, remote *Key) {
+	ours, theirs := randomKey(suite), randomKey(suite)
+	p.in, p.out, p.key = l.context("in", ours), l.context("out", theirs), &theirs
+	return &ours, &theirs
+}
+
+// A call with libsrtp on one side, in both directions: from 65500 across the roll-over, then under new keys, then across it again.
+func TestLibsrtp(t *testing.T) {
+	r := running(t, Options{})
+	for _, suite := range []string{AES80, AES32, GCM128, GCM256} {
+		t.Run(suite, func(t *testing.T) {
+			l := newLibsrtp(t)
+			c := call(t, r, suite)
+			for range 2 { // two keys
+				c.pa.LocalKey, c.pa.RemoteKey = c.a.secureBy(l, suite)
+				c.a.ssrc++ // libsrtp begins a stream under a new key with roll-over counter 0
+				c.a.seq = 65500
+				c.set(t)
+				for range 100 {
+					c.talk(t)
+				}
+				for range 7 { // our stream began anywhere: in steps that a receiver can follow it goes round twice
+					c.b.seq += 20_000
+					c.talk(t)
+				}
+				c.reportsBothWays(t)
+			}
+			for side, s := range c.Close() {
+				if s.AuthFailed+s.Replayed+s.Invalid+s.Foreign+s.Late+s.Duplicates != 0 {
+					t.Errorf("side %v: %+v", Side(side), s)
+				}
+			}
+		})
+	}
+}
+
+// reportsBothWays sends a receiver report through the relay from each side.
+func (c *callOf) reportsBothWays(t *testing.T) {
+	t.Helper()
+	plain, err := pionrtcp.Marshal([]pionrtcp.Packet{&pionrtcp.ReceiverReport{SSRC: c.a.ssrc}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire, err := c.a.out.EncryptRTCP(nil, plain, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.a.write(c.a.rtcp, c.a.to.RTCP, wire)
+	if got := c.b.read(c.b.rtcp, 2*time.Second); len(got) < 8 || got[1] != receiverReport {
+		t.Errorf("B got %x", got)
+	}
+	binary.BigEndian.PutUint32(plain[4:], c.b.ssrc)
+	c.b.write(c.b.rtcp, c.b.to.RTCP, plain)
+	if got, err := c.a.in.DecryptRTCP(nil, c.a.read(c.a.rtcp, 2*time.Second), nil); err != nil || got[1] != receiverReport {
+		t.Errorf("A got %x, %v", got, err)
+	}
+}
