@@ -141,7 +141,8 @@ func checkInterfaces(c *checker) {
 		for n, o := range i.Outgoing {
 			if o.Header == "contact-header" && o.Part == "user-part" && strings.Contains(o.Fix, ".") {
 				c.add(c.at(i, "Outgoing", n), Note,
-					fmt.Sprintf("%s becomes the user part of Contact; its host part comes from spoofed contact-header", o.Fix), "")
+					fmt.Sprintf("%s becomes the user part of Contact; its host part comes from spoofed contact-header", o.Fix),
+					"no address-translation outgoing-call contact-header user-part")
 			}
 		}
 		if p := i.PenaltyBox; p.Timeout > p.Interval {
@@ -194,8 +195,11 @@ func (c *checker) unmappedPath(s *config.Switch, dest config.Dest, depth int, se
 			continue
 		}
 		if c.endsAtTeams(r.Dest) {
-			c.add(c.at(t, "Routes", n), Warning, "nothing maps the calling number on the way to Teams, which wants it with +: "+
-				"add a mapping-table to calling-e164, or country-code, international-prefix and national-prefix", "")
+			w, h := c.at(t, "Routes", n), c.headers[s]
+			c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
+				Text: "nothing maps the calling number on the way to Teams, which wants it with +: " +
+					"add a mapping-table to calling-e164, or country-code, international-prefix and national-prefix",
+				Fix: "country-code COUNTRY", FixPath: append(slices.Clone(h.Path), h.Source)})
 		}
 		c.unmappedPath(s, r.Dest, depth+1, seen)
 	}

@@ -130,11 +130,11 @@ func checkNetwork(c *checker) {
 	}
 	if len(c.cfg.IP) > 0 && !hasDefault && c.needsInternet() {
 		x := c.cfg.IP[0]
-		c.in(x, Warning, "no default route: "+c.firstName()+" is unreachable", "")
+		c.needsRoute(c.headers[x], "no default route: "+c.firstName()+" is unreachable", netip.PrefixFrom(netip.IPv4Unspecified(), 0))
 	}
 	for n, s := range c.cfg.DNSServers {
 		if len(nets) > 0 && !c.reachable(s) {
-			c.add(c.at(c.cfg, "DNSServers", n), Warning, fmt.Sprintf("%s is in no attached network, and no route leads there", s), "")
+			c.unreachable(c.at(c.cfg, "DNSServers", n), s)
 		}
 	}
 	c.reachableHosts(nets)
@@ -147,7 +147,7 @@ func (c *checker) reachableHosts(nets []netip.Prefix) {
 	}
 	check := func(w Where, host string) {
 		if a, err := netip.ParseAddr(host); err == nil && !c.reachable(a) {
-			c.add(w, Warning, fmt.Sprintf("%s is in no attached network, and no route leads there", a), "")
+			c.unreachable(w, a)
 		}
 	}
 	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, _ *config.SIPGateway) {
@@ -163,6 +163,24 @@ func (c *checker) reachableHosts(nets []netip.Prefix) {
 			}
 		}
 	}
+}
+
+// unreachable reports an address that no network holds; the usual network around it is the fix.
+func (c *checker) unreachable(w Where, a netip.Addr) {
+	const usual = 24
+	c.needsRoute(w, fmt.Sprintf("%s is in no attached network, and no route leads there", a), netip.PrefixFrom(a, usual).Masked())
+}
+
+// needsRoute reports that a route is missing, with the line for the first routing table of the first context.
+func (c *checker) needsRoute(w Where, text string, to netip.Prefix) {
+	x := c.cfg.IP[0]
+	h := c.headers[x]
+	table := "routing-table DEFAULT"
+	if len(x.Tables) > 0 {
+		table = c.headers[x.Tables[0]].Source
+	}
+	c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning, Text: text,
+		Fix: fmt.Sprintf("route %s gateway ADDRESS", to), FixPath: append(slices.Clone(h.Path), h.Source, table)})
 }
 
 // uriHost is the host of a value such as sip:user@host:port;params.
@@ -197,7 +215,7 @@ func checkNames(c *checker) {
 			if _, err := netip.ParseAddr(i.Remote.Host); err != nil && i.Remote.Host != "" {
 				w := c.at(i, "Remote")
 				c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
-					Text: "no name server: names of peers cannot be resolved (dns-client server ADDRESS)"})
+					Text: "no name server: names of peers cannot be resolved", Fix: "dns-client server ADDRESS", FixPath: []string{}})
 			}
 		})
 		return
@@ -233,9 +251,9 @@ func checkClock(c *checker) {
 			}
 			done = true
 			w := c.headers[t]
-			fix := ""
-			if len(c.cfg.SNTP.Servers) > 0 {
-				fix = "sntp-client"
+			fix := "sntp-client"
+			if len(c.cfg.SNTP.Servers) == 0 {
+				fix = "sntp-client server primary HOST"
 			}
 			c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning, Fix: fix, FixPath: []string{},
 				Text: "the clock is not synchronised, TLS will fail: sntp-client and sntp-client server primary HOST are missing"})
