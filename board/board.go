@@ -1,11 +1,12 @@
-// Package board holds what differs between boxes: which device is which port, the serial line, serial number, LED, watchdog,
-// temperature.
+// Package board holds what differs between boxes: which device is which port, the serial line, serial number, LED, reset button,
+// watchdog, temperature.
 //
 // It owns the profiles (data) and the few files under /sys and /proc that they name. It does not own what is done with them:
 // package netcfg renames devices, the image feeds the watchdog. It has no goroutines.
 package board
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"net"
@@ -18,12 +19,14 @@ import (
 
 // Board is one box.
 type Board interface {
-	Name() string                            // profile: "sim", "qemu-virt", "uefi-arm64", "rpi4", "rpi5"
-	PortName(slot, port int) string          // kernel's name of `port ethernet S P` after renaming: "eth00"
-	Ports() (map[string]string, error)       // how the kernel calls a device now -> the port's name, for netcfg.NamePorts
-	SerialDevice() string                    // of the console, "" when there is none
-	SerialNumber() string                    // twelve upper case hex digits, as on the label; "" when port ethernet 0 0 is not there
-	LED(Light) error                         // does nothing when there is no LED
+	Name() string                      // profile: "sim", "qemu-virt", "uefi-arm64", "rpi4", "rpi5"
+	PortName(slot, port int) string    // kernel's name of `port ethernet S P` after renaming: "eth00"
+	Ports() (map[string]string, error) // how the kernel calls a device now -> the port's name, for netcfg.NamePorts
+	SerialDevice() string              // of the console, "" when there is none
+	SerialNumber() string              // twelve upper case hex digits, as on the label; "" when port ethernet 0 0 is not there
+	LED(Light) error                   // does nothing when there is no LED
+	// ResetButton calls held when the reset button was held for ResetHold, until ctx ends; it returns at once without a button.
+	ResetButton(ctx context.Context, held func()) error
 	Watchdog() string                        // device, "" when there is none
 	Temperature() (celsius float64, ok bool) // of the processor
 }
