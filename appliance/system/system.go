@@ -215,6 +215,8 @@ func (s *System) Run(ctx context.Context) error {
 	engine("media", s.relay.Run)
 	engine("sip", s.sip.Run)
 	engine("calls", s.calls.Run)
+	engine("lights", s.lights)
+	engine("button", s.button)
 	engine("reconciler", s.reconcile)
 	defer func() {
 		for i := len(stops) - 1; i >= 0; i-- {

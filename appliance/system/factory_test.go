@@ -1,0 +1,120 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/lang"
+	"viaduct/board"
+)
+
+// boxOf opens a box of a board with a state directory.
+func boxOf(t *testing.T, b board.Board, state, rescue string) *System {
+	t.Helper()
+	s, err := Open(Options{Board: b, StateDir: state, Log: slog.New(slog.DiscardHandler), Ring: NewRing(10), Language: lang.New(), Rescue: rescue})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.net.Close(); s.resolver.Close() })
+	return s
+}
+
+func named(t *testing.T, name string) board.Board {
+	t.Helper()
+	b, err := board.Named(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestTheFactorySettings(t *testing.T) {
+	l := lang.New()
+	cfg, problems := l.Parse([]byte(factory))
+	if problems = append(problems, l.Check(cfg, lang.Env{})...); len(problems) > 0 {
+		t.Errorf("problems %v", problems)
+	}
+	if got := string(l.Print(cfg, false)); strings.ReplaceAll(got, "\n\n", "\n") != factory {
+		t.Errorf("reads back as\n%s", got)
+	}
+	if len(cfg.Accounts) > 0 || len(cfg.Gateways) > 0 || len(cfg.Ports) != 1 || cfg.IP[0].Interfaces[0].Addresses[0].DHCP {
+		t.Errorf("it opens more than the LAN port: %+v", cfg)
+	}
+}
+
+func TestABoxWithoutAConfiguration(t *testing.T) {
+	l, dir := lang.New(), t.TempDir()
+	text := func(s *System) string { return strings.ReplaceAll(string(l.Print(s.Running(), false)), "\n\n", "\n") }
+	s := boxOf(t, named(t, "qemu-virt"), dir, "")
+	if got := text(s); got != factory {
+		t.Errorf("first boot:\n%s", got)
+	}
+	if got := text(boxOf(t, named(t, "sim"), t.TempDir(), "")); got != "" {
+		t.Errorf("a development machine:\n%s", got)
+	}
+	// Saved by hand, as `copy factory-config startup-config` does.
+	if err := s.WriteFile("startup-config", []byte("system hostname sbc01\n")); err != nil {
+		t.Fatal(err)
+	}
+	if got := text(boxOf(t, named(t, "qemu-virt"), dir, "")); got != "system hostname sbc01\n" {
+		t.Errorf("with a startup-config:\n%s", got)
+	}
+	// Ordered at the console: for one start only.
+	rescue := filepath.Join(t.TempDir(), "rescue")
+	if err := os.WriteFile(rescue, []byte(orderFactory), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{factory, "system hostname sbc01\n"} {
+		if got := text(boxOf(t, named(t, "qemu-virt"), dir, rescue)); got != want {
+			t.Errorf("by the console's order:\n%s", got)
+		}
+	}
+	file, err := s.ReadFile("factory-config")
+	if err == nil {
+		err = s.WriteFile("startup-config", file)
+	}
+	if got := text(boxOf(t, named(t, "qemu-virt"), dir, "")); got != factory || err != nil {
+		t.Errorf("factory-config as startup-config: %v\n%s", err, got)
+	}
+}
+
+// pressed is a board whose reset button is held at once.
+type pressed struct{ board.Board }
+
+func (pressed) ResetButton(_ context.Context, held func()) error {
+	held()
+	return nil
+}
+
+func TestTheResetButtonBringsTheFactorySettings(t *testing.T) {
+	dir := t.TempDir()
+	s := boxOf(t, pressed{named(t, "sim")}, dir, "")
+	if err := s.WriteFile("startup-config", []byte("administrator anna password forgotten\n")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.button(ctx); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-s.reload:
+	case <-ctx.Done():
+		t.Error("no restart")
+	}
+	if text, err := s.store.Startup(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("startup-config %q, %v", text, err)
+	}
+	if old, err := s.store.OldStartup(1); err != nil || !strings.Contains(string(old), "anna") {
+		t.Errorf("the last one: %q, %v", old, err)
+	}
+	if s.light() != board.LightAlarm {
+		t.Error("the LED says that all is well")
+	}
+}
