@@ -28,7 +28,7 @@ test: peers
 	$(GO) test ./appliance/lang -run '^$$' -fuzz FuzzPaste -fuzztime 10s
 
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -p 1 -run '^$$' -bench . -benchmem ./...
 
 # Generated documents; a test in each package fails when one is not current.
 docs:
