@@ -36,17 +36,23 @@ func Run(ctx context.Context, b board.Board, o Options) error {
 	syslog := system.NewSyslog()
 	log := system.NewLog(o.Level, syslog, ring, o.LogTo)
 	language := lang.New()
+	secrets, err := system.OpenSecrets(o.StateDir)
+	if err != nil {
+		log.Error("sealed secrets not readable", "err", err) // everything else works
+	} else {
+		language = lang.NewSealing(secrets)
+	}
 	for {
-		err := once(ctx, b, o, language, log, ring, syslog)
+		err := once(ctx, b, o, language, secrets, log, ring, syslog)
 		if !errors.Is(err, system.ErrReload) {
 			return err
 		}
 	}
 }
 
-func once(ctx context.Context, b board.Board, o Options, language *lang.Language, log *slog.Logger, ring *system.Ring, syslog *system.Syslog) error {
+func once(ctx context.Context, b board.Board, o Options, language *lang.Language, secrets *system.Secrets, log *slog.Logger, ring *system.Ring, syslog *system.Syslog) error {
 	box, err := system.Open(system.Options{
-		Board: b, StateDir: o.StateDir, ConfigFile: o.ConfigFile, Release: o.Release, Log: log, Ring: ring, Syslog: syslog, Language: language,
+		Board: b, StateDir: o.StateDir, ConfigFile: o.ConfigFile, Release: o.Release, Log: log, Ring: ring, Syslog: syslog, Language: language, Secrets: secrets,
 		Rescue: o.Rescue,
 	})
 	if err != nil {

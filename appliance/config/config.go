@@ -23,6 +23,7 @@ type Config struct {
 	Clock      LocalClock
 	Syslog     *Syslog // nil: the log stays in the box
 
+	PasswordEncryption bool // print and store secrets in a form that this box alone can read
 	Console            Console
 	Accounts           []*Account
 	PublicKeys         []*PublicKey

@@ -199,7 +199,7 @@ func (c *call) linesOf(name string) ([]printedLine, error) {
 		cfg, _ = c.lang.Parse(text)
 	}
 	var list []printedLine
-	c.lang.table.Walk(cfg, c.masked(), func(p *cli.Printed) {
+	c.lang.printer(cfg).Walk(cfg, c.masked(), func(p *cli.Printed) {
 		list = append(list, printedLine{strings.Join(p.Path, " / "), p.Text})
 	})
 	return list, nil

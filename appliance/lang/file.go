@@ -31,7 +31,9 @@ func (l *Language) CheckFile(name string, text []byte, env Env) []Problem {
 }
 
 // Print writes cfg as lines that Parse reads back; masked leaves secrets out.
-func (l *Language) Print(cfg *config.Config, masked bool) []byte { return l.table.Print(cfg, masked) }
+func (l *Language) Print(cfg *config.Config, masked bool) []byte {
+	return l.printer(cfg).Print(cfg, masked)
+}
 
 // reader reads a file of lines.
 type reader struct {

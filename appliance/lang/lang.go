@@ -63,15 +63,24 @@ type Language struct {
 	editor   *cli.Editor
 	operator *cli.Mode // commands of everybody
 	admin    *cli.Mode // and those of an administrator after enable
+
+	sealed *cli.Table // prints secrets sealed; nil: there is no key
 }
 
 // MaxLine is the length of the longest line, in bytes.
 const MaxLine = 64 << 10
 
 // New compiles the table; a mistake in it panics.
-func New() *Language {
-	t := cli.New(config.New(), statements, options)
-	return &Language{table: t, editor: t.NewEditor(), operator: t.Commands(operatorCommands()), admin: t.Commands(adminCommands())}
+func New() *Language { return NewSealing(nil) }
+
+// NewSealing compiles the table for a box that can seal secrets.
+func NewSealing(s Sealer) *Language {
+	t := cli.New(config.New(), statements, sealing(options, s, false))
+	var sealed *cli.Table
+	if s != nil {
+		sealed = cli.New(config.New(), statements, sealing(options, s, true))
+	}
+	return &Language{sealed: sealed, table: t, editor: t.NewEditor(), operator: t.Commands(operatorCommands()), admin: t.Commands(adminCommands())}
 }
 
 // Exec runs one line for s and writes what the user is to see to out. body is the block that an earlier Result asked for.

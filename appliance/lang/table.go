@@ -37,6 +37,7 @@ var statements = []Line{
 		{Line: "facility <facility:local0|local1|local2|local3|local4|local5|local6|local7>", Into: "Facility", Help: "Facility of the messages"},
 	}},
 	{Line: "webserver <_:rest>", Into: "-", Help: "Web pages of the original", Note: noEffect},
+	{Line: "password-encryption", Into: "PasswordEncryption", Help: "Print and store secrets in a form that this box alone can read; a backup takes the key along"},
 	{Line: "console idle-timeout <seconds:0..86400>", Into: "Console.IdleTimeout", Help: "Log a session out after this time without a key; 0 is never"},
 	{Line: "console telnet <port" + port, Into: "Console.Telnet", Help: "Take logins over Telnet, which anybody on the way can read, passwords included; without it there is no Telnet"},
 	{Line: "console access <#network>", Into: "Console.Access", Help: "A network that may reach SSH and Telnet, whatever port it comes in by; without any, the networks at port ethernet 0 0 may",

@@ -32,6 +32,7 @@ type backup struct {
 	Licenses     []byte
 	Certificates map[string][]byte // PEM
 	Keys         map[string][]byte // PEM
+	SecretKey    []byte            // opens the sealed secrets of Startup
 }
 
 // The block around it. The pass phrase becomes a key with argon2id, with as much memory as a small box can spare; it
@@ -63,6 +64,9 @@ func (s *System) Backup(passphrase string) ([]byte, error) {
 		return nil, err
 	}
 	b.Made, b.Serial = time.Now().UTC(), s.o.Board.SerialNumber()
+	if s.o.Secrets != nil {
+		b.SecretKey = s.o.Secrets.key.Load()[:]
+	}
 	return sealBackup(b, passphrase)
 }
 
@@ -102,6 +106,11 @@ func (s *System) Restore(text []byte, passphrase string) (string, error) {
 	for name, text := range b.Keys {
 		if _, err := pki.ParsePrivateKey(text, ""); err != nil || checkName(name) != nil {
 			return "", fmt.Errorf("private key %s: %w", name, errors.Join(err, checkName(name)))
+		}
+	}
+	if s.o.Secrets != nil && b.SecretKey != nil {
+		if err := s.o.Secrets.replace(b.SecretKey); err != nil {
+			return "", err
 		}
 	}
 	if err := s.store.restore(b); err != nil {

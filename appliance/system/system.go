@@ -53,7 +53,8 @@ type Options struct {
 	Ring       *Ring   // where the log is kept for `show log`
 	Syslog     *Syslog // what sends it to servers; nil: nothing does
 	Language   *lang.Language
-	Rescue     string // file in which a console leaves an order for the next start; "": none
+	Secrets    *Secrets // the key with which Language seals secrets
+	Rescue     string   // file in which a console leaves an order for the next start; "": none
 }
 
 // ErrReload is why Run ended when the box is to start again with its startup-config.
