@@ -245,5 +245,24 @@ func (c *call) answerCaller() error {
 	c.record.attempt(failure{code: 200})
 	c.a.leg.Answer(body)
 	c.log.Info("connected", "if", c.b.iface.Name)
+	c.sameCodec()
 	return nil
+}
+
+func g711(c *sdp.Choice) bool { return c.Codec.Name == sdp.PCMA || c.Codec.Name == sdp.PCMU }
+
+// sameCodec offers the caller the codec of the callee when a fork that answered chose another one than the fork whose early media the
+// caller has been hearing: the relay converts between the laws of G.711 and nothing else.
+func (c *call) sameCodec() {
+	a, b := &c.a, &c.b
+	if a.choice == nil || b.choice == nil || a.choice.Codec.Name == b.choice.Codec.Name || g711(a.choice) && g711(b.choice) {
+		return
+	}
+	offer, err := c.offer(a, b)
+	if err != nil {
+		c.log.Warn("codec of the callee not offered to the caller", "err", err)
+		return
+	}
+	a.reinvite, a.lastTaken = true, nil
+	a.leg.Reinvite(offer)
 }
