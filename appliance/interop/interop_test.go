@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,13 +42,18 @@ type setting struct {
 	world *lab.World
 	box   *lab.Box
 	dir   string
+
+	seconds int // that a call may take at most
 }
 
 // set makes the networks and the box, with the reference configuration but for what these peers are not: a SIPp scenario is no
 // registrar, and baresip neither answers OPTIONS as Teams does, nor resolves the name in our Contact, nor sends TCP from its own
 // address but from the one next to the box.
-func set(t *testing.T) *setting {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+func set(t *testing.T) *setting { return setWith(t, 20, "srtp key-lifetime 31") }
+
+// setWith is set for calls of so many seconds, with a line in place of the profile's `srtp key-lifetime`.
+func setWith(t *testing.T, seconds int, lifetime string) *setting {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(seconds+10)*time.Second)
 	t.Cleanup(cancel)
 	dir, state := t.TempDir(), t.TempDir() // before the world, so that they outlive it
 	w, err := lab.New(ctx, lab.Options{NoTeams: true, NoStarface: true})
@@ -59,7 +65,7 @@ func set(t *testing.T) *setting {
 			t.Error(err)
 		}
 	})
-	s := &setting{T: t, ctx: ctx, world: w, dir: dir}
+	s := &setting{T: t, ctx: ctx, world: w, dir: dir, seconds: seconds}
 	for _, hub := range []string{"sip", "sip2", "sip3"} {
 		w.DNS.Set(hub+".pstnhub.microsoft.com", lab.WANPeerAddr)
 	}
@@ -68,6 +74,7 @@ func set(t *testing.T) *setting {
 	}
 	paste, err := w.Paste(lab.Setup{Configuration: strings.NewReplacer(
 		"register auto", "register none",
+		"srtp key-lifetime 31", lifetime,
 		"    penalty-box sip-option-trigger interval 60 timeout 60 force tls\n", "",
 		"spoofed contact-header manual sbc.meinefirma.de", "spoofed contact-header manual "+lab.BoxWAN.String(),
 		"    trust remote\n    trust 52.112.0.0/14\n", "    trust remote\n    trust 52.112.0.0/14\n    trust "+lab.GatewayAddr.String()+"/32\n",
@@ -124,7 +131,7 @@ func (s *setting) certificate() {
 // baresip starts the Teams side (its TLS port is the one after sip_listen): TLS, SRTP mandatory, playing a tone and recording what it hears. Command is run at start.
 func (s *setting) baresip(hz int, command string) *lab.Process {
 	s.Helper()
-	s.file("tone.wav", lab.WAV(hz, -10, 30*time.Second))
+	s.file("tone.wav", lab.WAV(hz, -10, time.Duration(s.seconds+10)*time.Second))
 	s.file("accounts", "<sip:+497123222@sip.pstnhub.microsoft.com;transport=tls>;regint=0;answermode=auto;audio_codecs=pcma;mediaenc=srtp-mand\n")
 	s.file("config", fmt.Sprintf(`
 poll_method epoll
@@ -147,7 +154,7 @@ module_tmp account.so
 module_app menu.so
 snd_path %[1]s
 `, s.dir, lab.WANPeerAddr))
-	args := []string{"-f", s.dir, "-t", "20"}
+	args := []string{"-f", s.dir, "-t", strconv.Itoa(s.seconds)}
 	if command != "" {
 		args = append(args, "-e", command)
 	}
@@ -156,9 +163,9 @@ snd_path %[1]s
 
 func (s *setting) sipp(args ...string) *lab.Process {
 	s.Helper()
-	s.file("tone.alaw", string(lab.ALaw(1000, -10, 30*time.Second)))
+	s.file("tone.alaw", string(lab.ALaw(1000, -10, time.Duration(s.seconds+10)*time.Second)))
 	cmd := exec.Command("sipp", append(args, "-i", lab.StarfaceAddr.String(), "-p", "5060", "-mi", lab.StarfaceAddr.String(),
-		"-m", "1", "-nostdin", "-timeout", "20s", "-timeout_error")...)
+		"-m", "1", "-nostdin", "-timeout", strconv.Itoa(s.seconds)+"s", "-timeout_error")...)
 	return s.start(s.world.LAN, cmd)
 }
 
@@ -197,6 +204,22 @@ func scenario(t *setting, name string) string {
 // heard measures what baresip recorded of the far side, once it has written its file.
 func (s *setting) heard() lab.Tone {
 	s.Helper()
+	voice := s.recording()
+	return s.measure(voice[second/2 : second*3/2]) // the second second: the first has the set-up in it
+}
+
+// heardLast measures the last second but for the end of the call.
+func (s *setting) heardLast() lab.Tone {
+	s.Helper()
+	voice := s.recording()
+	return s.measure(voice[len(voice)-second*3/2 : len(voice)-second/2])
+}
+
+// second is one of baresip's recording, in octets.
+const second = 2 * 8000
+
+func (s *setting) recording() []byte {
+	s.Helper()
 	files, err := filepath.Glob(filepath.Join(s.dir, "dump-*-dec.wav"))
 	if err != nil || len(files) != 1 {
 		s.Fatalf("recordings: %v (%v)", files, err)
@@ -205,11 +228,16 @@ func (s *setting) heard() lab.Tone {
 	if err != nil {
 		s.Fatal(err)
 	}
-	const header, second = 44, 2 * 8000
+	const header = 44
 	if len(text) < header+2*second {
 		s.Fatalf("the recording holds %d octets: not two seconds of voice", len(text))
 	}
-	tone, ok := lab.MeasurePCM(text[header+second/2 : header+second*3/2]) // the second second: the first has the set-up in it
+	return text[header : len(text)&^1]
+}
+
+func (s *setting) measure(voice []byte) lab.Tone {
+	s.Helper()
+	tone, ok := lab.MeasurePCM(voice)
 	if !ok {
 		s.Fatal("the recording holds no tone")
 	}
@@ -266,6 +294,26 @@ func TestBaresipOverTLSAndSRTPCallsSIPp(t *testing.T) {
 	if r.By != "caller" || r.Media[0].Suite != "AES_CM_128_HMAC_SHA1_80" || r.Media[1].Suite != "" {
 		t.Errorf("record: %+v", r)
 	}
+}
+
+// After three quarters of 2^10 packets the box offers baresip a new key; the voice goes on in both directions.
+func TestKeyIsRenewedDuringACallWithBaresip(t *testing.T) {
+	s := setWith(t, 35, "srtp key-lifetime 10")
+	pbx := s.sipp("-sf", scenario(s, "pbx-answers.xml"), "-mp", "16000", "-rtp_echo")
+	phone := s.baresip(440, fmt.Sprintf("d sip:+4930123456@%s:5062", lab.BoxWAN))
+	s.until("new key", func() bool {
+		text, err := s.box.Exec(s.ctx, "show log")
+		return err == nil && strings.Contains(text, "srtp key renewed")
+	})
+	time.Sleep(4 * time.Second) // voice under the new key
+	if err := phone.Stop(5 * time.Second); err != nil {
+		t.Logf("baresip: %v", err)
+	}
+	if err := pbx.Wait(); err != nil {
+		t.Errorf("sipp: %v", err)
+	}
+	s.wants("baresip heard", s.heardLast(), 440)
+	s.record()
 }
 
 func TestSIPpCallsBaresipOverTLSAndSRTP(t *testing.T) {

@@ -3,6 +3,7 @@ package media
 import (
 	"bytes"
 	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha1"
@@ -48,6 +49,54 @@ func TestCounterModeVectors(t *testing.T) {
 	newCrypter().xor(h, data, 0, 0)
 	if want := unhex(t, "E03EAD0935C95E80E166B16DD92B4EB4D23513162B02D0F72A43A2FE4A5F97AB41E95B3BB0A2E8DD477901E4FCA894C0"); !bytes.Equal(data, want) {
 		t.Errorf("%X", data)
+	}
+}
+
+// RFC 7714 sections 16 and 17 give session keys and salt, so the derivation is left out.
+func TestGCMVectors(t *testing.T) {
+	const packet = "8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573"
+	const report = "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeefdeadbeefdeadbeefdeadbeef"
+	for _, c := range []struct {
+		suite, key, srtp, srtcp string
+	}{
+		{GCM128, "000102030405060708090a0b0c0d0e0f",
+			"8040f17b8041f8d35501a0b2f24de3a3fb34de6cacba861c9d7e4bcabe633bd50d294e6f42a5f47a51c7d19b36de3adf8833899d7f27beb16a9152cf765ee4390cce",
+			"81c8000d4d61727363e94885dcdab67ca727d7662f6b7e997ff5c0f76c06f32dc676a5f1730d6fda4ce09b4686303ded0bb9275bc84aa45896cf4d2fc5abf87245d9eade800005d4"},
+		{GCM256, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+			"8040f17b8041f8d35501a0b232b1de78a822fe12ef9f78fa332e33aab18012389a58e2f3b50b2a0276ffae0f1ba63799b87b7aa3db36dfffd6b0f9bb7878d7a76c13", ""},
+	} {
+		k, err := newKeys(Key{Suite: c.suite, Master: random(len(c.key)/2 + 12)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, err := aes.NewCipher(unhex(t, c.key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range []*half{&k.rtp, &k.rtcp} {
+			if h.aead, err = cipher.NewGCM(block); err != nil {
+				t.Fatal(err)
+			}
+			copy(h.salt[:], "Quid pro quo")
+		}
+		crypt, buf := newCrypter(), make([]byte, 256)
+		n := crypt.protect(k, buf, copy(buf, unhex(t, packet)), 12, 0xf17b)
+		if got := hex.EncodeToString(buf[:n]); got != c.srtp {
+			t.Errorf("%s: SRTP is\n%s, want\n%s", c.suite, got, c.srtp)
+		}
+		if n, ok := crypt.unprotect(k, buf[:n], 12, 0xf17b); !ok || hex.EncodeToString(buf[:n]) != packet {
+			t.Errorf("%s: the packet does not come back", c.suite)
+		}
+		if c.srtcp == "" {
+			continue
+		}
+		n = crypt.protectRTCP(k, buf, copy(buf, unhex(t, report)), 0x5d4)
+		if got := hex.EncodeToString(buf[:n]); got != c.srtcp {
+			t.Errorf("%s: SRTCP is\n%s, want\n%s", c.suite, got, c.srtcp)
+		}
+		if n, index, ok := crypt.unprotectRTCP(k, buf[:n]); !ok || index != 0x5d4 || hex.EncodeToString(buf[:n]) != report {
+			t.Errorf("%s: the report does not come back", c.suite)
+		}
 	}
 }
 

@@ -276,3 +276,20 @@ func TestNoiseIsPlayedByAnIdleThread(t *testing.T) {
 		t.Errorf("25 packets of noise in %v", d)
 	}
 }
+
+// The default limit is longer than any pause; whoever describes a pause now and then, or only reports, is there.
+func TestALongPauseIsNoSilence(t *testing.T) {
+	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Law: ALaw, Suppress: true}, none(Params{AudioPT: 8, Law: ALaw}))
+	l := &q.s.legs[A]
+	for range 10 {
+		q.packet(A, 13, []byte{60})
+		q.step(80 * time.Second)
+		if q.t.housekeep(); l.silent {
+			t.Fatal("a side that sends comfort noise is taken for silent")
+		}
+	}
+	q.step(11 * time.Second)
+	if q.t.housekeep(); !l.silent {
+		t.Error("a side that sends nothing for 91 s is not taken for silent")
+	}
+}
