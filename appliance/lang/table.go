@@ -72,12 +72,13 @@ var statements = []Line{
 		{Line: "encapsulation <_:rest>", Into: "-", Help: "Encapsulation of the original", Note: "taken, no effect: it is always ip"},
 		{Line: "bind interface <context> <interface>", Also: []string{"bind interface <interface> <context>"}, Into: "Bind",
 			Help: "Interface of a context ip that this port carries", Example: "bind interface ROUTER if_eth00"},
+		{Line: "shutdown", Into: "!Enabled", Help: "Take the port down"},
+		// Last: shutdown and bind behind it would be the VLAN's.
 		{Line: "vlan <#id:1..4094>", Into: "VLANs", Help: "Frames with this tag", Prompt: "vlan", Lines: []Line{
 			{Line: "bind interface <context> <interface>", Also: []string{"bind interface <interface> <context>"}, Into: "Bind",
 				Help: "Interface of a context ip that this VLAN carries", Example: "bind interface ROUTER if_voice"},
 			{Line: "shutdown", Into: "!Enabled", Help: "Take the VLAN down"},
 		}},
-		{Line: "shutdown", Into: "!Enabled", Help: "Take the port down"},
 	}},
 }
 

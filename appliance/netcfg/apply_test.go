@@ -3,6 +3,7 @@ package netcfg
 import (
 	"log/slog"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -230,4 +231,32 @@ func addressesOf(t *testing.T, device string) (list []string) {
 		list = append(list, a.IPNet.String())
 	}
 	return list
+}
+
+// The kernel of a port without an IPv6 address takes none from the wire, neither an address nor a route.
+func TestIPv6IsOffUnlessConfigured(t *testing.T) {
+	newWorld(t)
+	n := newNet(t)
+	off := func(device string) string {
+		return strings.TrimSpace(string(must(os.ReadFile("/proc/sys/net/ipv6/conf/" + device + "/disable_ipv6"))(t)))
+	}
+	must(n.Apply(testConfig()))(t)
+	for _, device := range []string{"eth00", "eth01"} {
+		if off(device) != "1" {
+			t.Errorf("IPv6 is on at %s", device)
+		}
+		if list := must(netlink.AddrList(must(netlink.LinkByName(device))(t), netlink.FAMILY_V6))(t); len(list) > 0 {
+			t.Errorf("%s has %v", device, list)
+		}
+	}
+	cfg := testConfig()
+	cfg.IP[0].Interfaces[1].Addresses = append(cfg.IP[0].Interfaces[1].Addresses, config.IPAddress{Name: "six", Prefix: netip.MustParsePrefix("2001:db8::7/64")})
+	must(n.Apply(cfg))(t)
+	if off("eth00") != "1" || off("eth01") != "0" {
+		t.Errorf("with an address at eth01: eth00 %s, eth01 %s", off("eth00"), off("eth01"))
+	}
+	must(n.Apply(testConfig()))(t)
+	if off("eth01") != "1" {
+		t.Error("IPv6 stays on when its address has gone")
+	}
 }

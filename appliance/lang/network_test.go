@@ -1,0 +1,94 @@
+package lang
+
+import (
+	"strings"
+	"testing"
+
+	"viaduct/appliance/config"
+)
+
+const network = `profile voip pf
+  rtp dscp 34
+profile acl WAN
+  rule 1 permit udp 52.112.0.0/14 any port 16384 32767
+  rule 2 deny ip 192.0.2.9 any
+context ip ROUTER
+  interface if_eth00
+    ipaddress if_eth00 192.168.1.1/24
+  interface if_eth01
+    ipaddress if_eth01 dhcp
+    use routing-table SECOND
+    use profile acl in WAN
+    use profile acl out WAN
+  interface if_voice
+    ipaddress v 10.0.0.1/24
+  routing-table SECOND
+    route 0.0.0.0/0 gateway 192.168.1.254
+console access 198.51.100.0/24
+context cs SWITCH
+  interface sip I
+    bind context sip-gateway G
+    remote peer.example.org
+    trust remote
+    route call dest-interface I
+  no shutdown
+context sip-gateway G
+  interface I
+    transport-protocol udp+tcp 5060
+    bind ipaddress ROUTER if_eth01 if_eth01
+  no shutdown
+port ethernet 0 0
+  medium 100 half
+  bind interface ROUTER if_eth00
+  no shutdown
+  vlan 20
+    bind interface ROUTER if_voice
+    no shutdown
+port ethernet 0 1
+  medium auto
+  bind interface ROUTER if_eth01
+  no shutdown
+`
+
+func TestTheNetworkIsConfigured(t *testing.T) {
+	l := New()
+	cfg, problems := l.Parse([]byte(network))
+	if len(problems) > 0 {
+		t.Errorf("problems %v", problems)
+	}
+	readsBack(t, l, cfg)
+	wan, port := cfg.IP[0].Interfaces[1], cfg.Ports[0]
+	if !wan.Addresses[0].DHCP || wan.Addresses[0].Name != "if_eth01" || wan.Table.Name != "SECOND" || wan.ACLIn.Name != "WAN" || wan.ACLOut.Name != "WAN" {
+		t.Errorf("WAN %+v", wan)
+	}
+	if port.Medium != (config.Medium{Speed: "100", Duplex: "half"}) || cfg.Ports[1].Medium.Speed != "auto" || port.VLANs[0].ID != 20 || !port.VLANs[0].Enabled {
+		t.Errorf("ports %+v, %+v", port, cfg.Ports[1])
+	}
+	if cfg.VoIP[0].DSCP != 34 || cfg.Console.Access[0].String() != "198.51.100.0/24" || len(cfg.ACL[0].Rules) != 2 || cfg.ACL[0].Rules[0].PortLast != 32767 {
+		t.Errorf("%+v, %+v, %+v", cfg.VoIP[0], cfg.Console, cfg.ACL[0])
+	}
+	// A DHCP server may give the default route and name servers, so nothing is missing.
+	for _, p := range l.Check(cfg, Env{}) {
+		t.Errorf("%s", p)
+	}
+}
+
+func TestWhatIsMissingInTheNetwork(t *testing.T) {
+	l := New()
+	for _, x := range []struct{ old, new, want string }{
+		{"ipaddress if_eth01 dhcp", "ipaddress if_eth01 192.0.2.1/24", "no name server"},
+		{"in WAN", "in WAM", "no such profile acl: WAM, did you mean WAN?"},
+		{"use routing-table SECOND", "use routing-table THIRD", "no such routing-table: THIRD"},
+		{"ROUTER if_voice", "ROUTER if_voise", "no such interface of context ip ROUTER: if_voise, did you mean if_voice?"},
+		{"if_eth01 if_eth01", "if_eth01 other", "no such address of interface if_eth01: other"},
+		{"rule 2 deny ip 192.0.2.9 any", "rule 2 deny ip nobody any", `"nobody" is not any`},
+	} {
+		var all []string
+		for _, p := range l.CheckFile("f", []byte(strings.Replace(network, x.old, x.new, 1)), Env{}) {
+			all = append(all, p.String())
+		}
+		if text := strings.Join(all, "\n"); !strings.Contains(text, x.want) {
+			t.Errorf("%s: want %q in\n%s", x.new, x.want, text)
+		}
+	}
+}
