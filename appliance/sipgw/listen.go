@@ -134,6 +134,7 @@ func (g *gateway) welcome(s *stream, conn net.Conn) {
 			s.close(err)
 			return
 		}
+		g.logSecured(t, "accepted")
 		conn = t
 	}
 	if s.start(conn) && !s.trusted {

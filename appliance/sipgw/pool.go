@@ -133,6 +133,7 @@ func (g *gateway) handshake(ctx context.Context, conn net.Conn, name string) (ne
 		conn.Close()
 		return nil, err
 	}
+	g.logSecured(t, "opened")
 	return t, nil
 }
 

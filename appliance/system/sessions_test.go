@@ -1,0 +1,106 @@
+package system
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
+	"viaduct/appliance/sipgw"
+)
+
+// attend keeps a session on a terminal and returns what it is shown.
+func attend(t *testing.T, s *System, tty string) <-chan string {
+	t.Helper()
+	shown := make(chan string, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Attend(ctx, lang.SessionInfo{User: "anna", TTY: tty, Since: time.Now()}, func(text string) error {
+			shown <- text
+			return nil
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	for until := time.Now().Add(10 * time.Second); len(s.Sessions()) == 0 || s.Sessions()[len(s.Sessions())-1].TTY != tty; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("the session does not appear")
+		}
+	}
+	return shown
+}
+
+func TestDebugReachesTheSessionThatAsked(t *testing.T) {
+	s := &System{log: slog.New(slog.DiscardHandler)}
+	one, other := attend(t, s, "serial"), attend(t, s, "ssh 1")
+	if err := s.Debug("nowhere", "sip", true); err == nil {
+		t.Error("a terminal without a session debugs")
+	}
+	calls, sip := s.engineLog(topicCall), s.engineLog(topicSIP)
+	calls.Info("not asked for")
+	for _, topic := range []string{"call", "route", "sip"} {
+		if err := s.Debug("serial", topic, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls.With("call", "17").Debug("calling", "if", "x")
+	calls.Debug("route", "name", "table T")
+	sip.Debug("TLS connection") // another topic
+	s.trace(sipgw.TraceEntry{Gateway: "gw", Transport: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060"),
+		Message: []byte("INVITE x\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^31\r\n")})
+	for _, want := range []string{
+		"call: calling call=17 if=x$", "route: route name=table T$",
+		`sip: received from udp 192\.0\.2\.1:5060, gateway gw\nINVITE x\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:\*\*\*\|2\^31$`,
+	} {
+		if got := <-one; !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("shown %q, want %s", got, want)
+		}
+	}
+	s.Debug("serial", "all", false)
+	calls.Info("not any more")
+	if len(one)+len(other) > 0 || s.sessions.wanted(topicCall) {
+		t.Errorf("shown besides: %d %d", len(one), len(other))
+	}
+}
+
+func TestSyslogMessage(t *testing.T) {
+	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	l := NewSyslog()
+	log := slog.New(l.Handler())
+	log.Error("before it is configured")
+	l.apply(&config.Syslog{Remotes: []config.SyslogRemote{{Host: "log", Port: uint16(server.LocalAddr().(*net.UDPAddr).Port)}}, Severity: "warning", Facility: "local3"}, "sbc01")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.send(ctx, func(context.Context, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+		})
+	}()
+	defer func() { cancel(); <-done }()
+	log.Info("too little")
+	log.With("gw", "wan").Warn("peer is away", "peer", strings.Repeat("x", 3000))
+	b := make([]byte, 4096)
+	server.SetReadDeadline(time.Now().Add(10 * time.Second))
+	n, _, err := server.ReadFromUDP(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`^<156>1 \d{4}-\d\d-\d\dT[\d:.]+Z sbc01 sbcd - - - msg="peer is away" gw=wan peer=xxx`).Match(b[:n]) || n != largestSyslog {
+		t.Errorf("%d bytes: %s", n, b[:min(n, 200)])
+	}
+}
