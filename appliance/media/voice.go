@@ -113,6 +113,9 @@ func (t *thread) voice(l *leg, p []byte, n, header int, ssrc uint32, seq uint16,
 		n = max(n-int(p[n-1]), header)
 		p[0] &^= 0x20
 	}
+	if n == header {
+		return n, pt // a packet without voice keeps a path through a NAT open
+	}
 	octets := p[header:n]
 	if suppress && !o.stream.restart && ssrc == o.stream.from {
 		switch l.spoken.judge(octets, l.law, seq, t.now) {

@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // quietPath is a session without system calls, plain on both sides, whose packets and time a test makes.
 type quietPath struct {
-	*testing.T
+	testing.TB
 	t      *thread
 	s      *Session
 	peers  [2]address
@@ -25,11 +25,15 @@ type quietPath struct {
 	number uint32 // timestamp
 }
 
-func newQuietPath(t *testing.T, a, b Params) *quietPath {
+func newQuietPath(t testing.TB, a, b Params) *quietPath {
 	t.Helper()
 	r := New(Options{})
-	q := &quietPath{T: t, t: r.threads[0], s: r.NewSession(), seq: 65530}
-	t.Cleanup(func() { q.s.Close() })
+	q := &quietPath{TB: t, t: r.threads[0], s: r.NewSession(), seq: 65530}
+	t.Cleanup(func() {
+		q.s.Close()
+		q.t.batch.raw = -1
+		q.t.release() // it never runs
+	})
 	q.t.prepared.Do(func() {})
 	q.t.batch.raw = 1 << 30
 	for side, p := range []Params{a, b} {
@@ -292,4 +296,36 @@ func TestALongPauseIsNoSilence(t *testing.T) {
 	if q.t.housekeep(); !l.silent {
 		t.Error("a side that sends nothing for 91 s is not taken for silent")
 	}
+}
+
+// Whatever an admitted peer sends, RTP or RTCP: what leaves is RTP or RTCP of ours, and no longer than a slot.
+func FuzzRelay(f *testing.F) {
+	f.Add([]byte{0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7, 0xd5, 0xd5, 0xd5}, uint16(3))
+	f.Add([]byte{0xb1, 13, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 9, 0xbe, 0xde, 0, 1, 1, 2, 3, 4, 60}, uint16(2))
+	f.Add([]byte{0xa0, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 200}, uint16(40))
+	f.Add([]byte{0x81, 201, 0, 7, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1}, uint16(1))
+	f.Fuzz(func(t *testing.T, packet []byte, times uint16) {
+		if len(packet) < 2 || len(packet) > maxInput {
+			return
+		}
+		q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Law: ALaw, Suppress: true, Mux: true}, Params{AudioPT: 0, DTMFPT: 96, CNPT: NoPT, Law: MuLaw, Mux: true})
+		for n := range times % 50 {
+			for side := range q.peers {
+				q.t.slot, q.t.input.next = 0, 1
+				p := q.t.input.slot(0)[headroom:]
+				copy(p, packet)
+				if !isRTCP(p[1]) && len(packet) > 3 {
+					p[3] += byte(n)
+				}
+				q.t.receive(q.s.legs[side].ports[rtp], p[:len(packet)], q.peers[side])
+			}
+			q.t.hiss()
+			for _, out := range q.left() {
+				if len(out) < 8 || out[0]>>6 != 2 || len(out) > maxInput+tailroom {
+					t.Fatalf("%x left", out)
+				}
+			}
+			q.step(20 * time.Millisecond)
+		}
+	})
 }
