@@ -1,0 +1,70 @@
+package lang
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+// webBox is a box with a web server behind one URL.
+type webBox struct {
+	*box
+	page []byte
+}
+
+const pageURL = "https://192.0.2.1/sbc.cfg"
+
+func (b *webBox) Fetch(_ context.Context, url string) ([]byte, error) {
+	if url != pageURL || b.page == nil {
+		return nil, errors.New("404 Not Found")
+	}
+	return b.page, nil
+}
+
+func (b *webBox) Send(_ context.Context, url string, text []byte) error {
+	b.page = text
+	return nil
+}
+
+func TestCopiesAndDifferences(t *testing.T) {
+	l := New()
+	b := &webBox{box: newBox()}
+	s := &Session{Mode: []string{"enable"}, Class: "superuser"}
+	run := func(line, body string) string {
+		var out strings.Builder
+		var block []byte
+		if body != "" {
+			block = []byte(body)
+		}
+		r, _ := l.Exec(t.Context(), b, s, line, block, &out)
+		s.Mode = r.Mode
+		return out.String()
+	}
+	for _, x := range []struct{ line, body, want string }{
+		{"copy startup-config running-config", "", "read startup-config: file does not exist"},
+		{"copy running-config running-config", "", "a copy onto itself"},
+		{"copy running-config ftp://x", "", `"ftp://x" is no place for a configuration`},
+		{"copy https://192.0.2.1/gone.cfg startup-config", "", "fetch https://192.0.2.1/gone.cfg: 404 Not Found"},
+		{"copy console: running-config", "system hostname a\n\nsntp-client\n", ""},
+		{"copy running-config " + pageURL, "", ""},
+		{"copy console: running-config", "<html>\nsystem hostname b\n", "1 line not understood: nothing was copied"},
+		{"copy " + pageURL + " startup-config", "", ""},
+		{"show config diff", "", "startup-config and running-config are the same.\n"},
+		{"copy console: running-config", "system hostname a\ncontext cs S\nmapping-table e164 to e164 T\nmap 1 to 2\n", ""},
+		{"show config diff", "", "- only in startup-config\n+ only in running-config\n- sntp-client\n+ context cs S\ncontext cs S\n+ mapping-table e164 to e164 T\n" +
+			"context cs S / mapping-table e164 to e164 T\n+ map 1 to 2\n"},
+		{"show call-router", "", "mapping-table  T     1      -"},
+		{"show call-router T", "", "mapping-table e164 to e164 T\n  map 1 to 2\n"},
+		{"show call-router U", "", "no such table, function or service: U"},
+		{"copy running-config console:", "", "  mapping-table e164 to e164 T\n"},
+	} {
+		if out := run(x.line, x.body); !strings.Contains(out, x.want) || x.want == "" && out != "" {
+			t.Errorf("%s: %q, want %q", x.line, out, x.want)
+		}
+	}
+	if r, _ := l.Exec(t.Context(), b, s, "copy console: startup-config", nil, io.Discard); r.Collect == nil || r.Collect.Kind != "text" {
+		t.Errorf("no text is asked for: %+v", r)
+	}
+}
