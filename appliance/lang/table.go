@@ -114,7 +114,7 @@ var voipProfile = []Line{
 
 var contextIP = []Line{
 	{Line: "interface <#name:name>", Into: "Interfaces", Help: "An interface; a port binds to it", Prompt: "if-ip", Lines: []Line{
-		{Line: "ipaddress <#name> (dhcp|<prefix>)", Also: []string{"ipaddress <prefix>", "ipaddress dhcp"}, Into: "Addresses",
+		{Line: "ipaddress <#name> (dhcp|<prefix>)", Also: []string{"ipaddress (dhcp|<prefix>)"}, Into: "Addresses",
 			Help:    "An address with its network, or the one that a DHCP server gives, with its default route and name servers where none are configured",
 			Example: "ipaddress if_eth00 192.168.1.1/24"},
 		{Line: "tcp adjust-mss rx <mode:=mtu>", Into: "AdjustMSSRx", Help: "Clamp the segment size of incoming TCP connections"},
