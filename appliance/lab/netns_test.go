@@ -155,7 +155,8 @@ func TestNameServerAnswersAndChanges(t *testing.T) {
 
 func TestTimeServerTellsTheTruthUnlessToldToLie(t *testing.T) {
 	w := newTestWorld(t, Options{NoTeams: true, NoStarface: true})
-	ask := func() time.Duration {
+	// An offset is known to half the round trip: on a busy machine that is much.
+	ask := func() (offset, most time.Duration) {
 		r, err := ntp.QueryWithOptions(NTPAddr.String(), ntp.QueryOptions{Timeout: 5 * time.Second, Dialer: func(_, remote string) (net.Conn, error) {
 			return w.Box.Dial(t.Context(), "udp4", "", remote)
 		}})
@@ -165,13 +166,13 @@ func TestTimeServerTellsTheTruthUnlessToldToLie(t *testing.T) {
 		if err := r.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		return r.ClockOffset
+		return r.ClockOffset, r.RTT/2 + 5*time.Millisecond
 	}
-	if offset := ask(); offset.Abs() > 50*time.Millisecond {
-		t.Errorf("offset %v", offset)
+	if offset, most := ask(); offset.Abs() > most {
+		t.Errorf("offset %v, more than %v", offset, most)
 	}
 	w.NTP.Lie(-time.Hour)
-	if offset := ask(); (offset + time.Hour).Abs() > 50*time.Millisecond {
-		t.Errorf("lying offset %v", offset)
+	if offset, most := ask(); (offset + time.Hour).Abs() > most {
+		t.Errorf("lying offset %v, more than %v from an hour", offset, most)
 	}
 }
