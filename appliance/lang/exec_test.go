@@ -73,6 +73,9 @@ func TestWhatALineSays(t *testing.T) {
 		{"a question mark is a character", `context cs S` + "\n" + `mapping-table e164 to e164 T` + "\n" + `map (00)?49(...)?$ to \2`, ""},
 		{"a name of another kind", "profile tls P\nprivate-key pki:certificate/X", "must be pki:private-key/NAME"},
 		{"a dry run from nowhere", "show call-router trace nowhere called-e164 +49", "no such routing-table, service or interface sip: nowhere"},
+		{"a license for another unit, by its comment", "# SIP Sessions, serial 4711 for 00aabb0f2439 [extra-sessions=20]", "% warning: the comment names unit 00AABB0F2439, this is 00A0BA0F2439"},
+		{"a license for this unit, by its comment", "# SIP Sessions for 00a0ba0f2439", ""},
+		{"a telephone number in a comment", "# call 004930123456 first", ""},
 		{"a carriage return at the end", "sntp-client\r", ""},
 		{"blanks that are not ASCII", "dns-client\u00a0server 192.0.2.1", ""},
 	} {

@@ -106,6 +106,7 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 		return fmt.Errorf("line longer than %d characters", MaxLine)
 	}
 	if blank(line) {
+		c.comment(line)
 		return nil
 	}
 	var modes []cli.Layer
