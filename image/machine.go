@@ -12,8 +12,7 @@ import (
 	"viaduct/image/update"
 )
 
-// Machine is an emulated box: QEMU's virt board with two ports. Its networks lead nowhere: a port reaches no more than the addresses
-// that are forwarded to it.
+// Machine is an emulated box: QEMU's virt board with two ports.
 //
 // Without firmware, Command is the boot loader: the kernel and the command line of the slot that is active now start at once, and
 // the emulator ends when the box restarts. With UEFI firmware, the image's boot loader runs, and a restart is one.
@@ -27,8 +26,9 @@ type Machine struct {
 	Memory int    // MiB; 0: 512
 }
 
-// Wire is the network at a port.
+// Wire is the network at a port: a device of this host, or one of the emulator that leads nowhere.
 type Wire struct {
+	Tap      string   // tap device, in the network namespace that the emulator runs in; the rest does not count then
 	Net      string   // "192.168.1.0/24"
 	Host     string   // our address in it
 	Forwards []string // "127.0.0.1:2222-192.168.1.1:22": TCP to us leads to the box
@@ -60,6 +60,9 @@ func (m Machine) Command(ctx context.Context) (*exec.Cmd, error) {
 		}
 		for _, f := range w.Forwards {
 			net += ",hostfwd=tcp:" + f
+		}
+		if w.Tap != "" {
+			net = fmt.Sprintf("tap,id=net%d,ifname=%s,script=no,downscript=no", i, w.Tap)
 		}
 		args = append(args, "-netdev", net,
 			"-device", fmt.Sprintf("virtio-net-pci,netdev=net%d,mac=02:00:00:00:00:1%d,addr=0x1%d,romfile=", i, i, i))
