@@ -130,6 +130,17 @@ func readsBack(t interface {
 	}
 }
 
+// withoutAccounts leaves out the lines of accounts, however abbreviated: hashing their passwords would take all the time.
+func withoutAccounts(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if word := strings.ToLower(strings.TrimSpace(line)); !strings.HasPrefix(word, "op") && !strings.HasPrefix(word, "ad") && !strings.HasPrefix(word, "su") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
 // Any paste is answered, and what is left of it reads back.
 func FuzzPaste(f *testing.F) {
 	f.Add(string(reference(f, "starface-teams-as-printed.cfg")))
@@ -137,10 +148,7 @@ func FuzzPaste(f *testing.F) {
 	f.Add("no no\nno\nno route\nroute d dest-table x\nexit\nend\n\"\n\\\nport ethernet 0 0\nbind interface A B\n")
 	l := New()
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.Contains(text, "password") {
-			t.Skip("hashing passwords takes all the time")
-		}
-		cfg, _ := l.Parse([]byte(text))
+		cfg, _ := l.Parse([]byte(withoutAccounts(text)))
 		l.Check(cfg, Env{})
 		readsBack(t, l, cfg)
 	})
