@@ -142,6 +142,18 @@ func checkGateways(c *checker) {
 
 // checkTLS looks at identities: what is missing, expired, or does not belong together.
 func checkTLS(c *checker) {
+	for _, g := range c.cfg.Gateways {
+		t := g.TLS.In(c.cfg)
+		if t == nil || !g.Enabled {
+			continue
+		}
+		if !t.AuthIncoming {
+			c.in(t, Warning, "gateway "+g.Name+" takes TLS connections without looking at the peer's certificate", "authentication incoming")
+		}
+		if !t.AuthOutgoing {
+			c.in(t, Warning, "gateway "+g.Name+" opens TLS connections without looking at the peer's certificate", "authentication outgoing")
+		}
+	}
 	for _, t := range c.cfg.TLS {
 		if (t.AuthIncoming || t.AuthOutgoing) && len(t.Trusted) == 0 {
 			c.add(c.headers[t], Note, "no trusted-certificate: the built-in roots of Microsoft and DigiCert are used", "")

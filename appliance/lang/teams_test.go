@@ -29,3 +29,18 @@ func TestNamesThatTeamsDoesNotTake(t *testing.T) {
 		t.Error("two names are not noticed")
 	}
 }
+
+func TestTLSWithoutALookAtThePeerIsWarnedOf(t *testing.T) {
+	text := string(reference(t, "starface-teams.cfg"))
+	for line, want := range map[string]string{
+		"  authentication incoming\n": "takes TLS connections without looking at the peer's certificate; fix: authentication incoming",
+		"  authentication outgoing\n": "opens TLS connections without looking at the peer's certificate; fix: authentication outgoing",
+	} {
+		if got := problemLines(New().CheckFile("f", []byte(text), Env{})); strings.Contains(got, want) {
+			t.Errorf("said of a profile that has %q", line)
+		}
+		if got := problemLines(New().CheckFile("f", []byte(strings.Replace(text, line, "", 1)), Env{})); !strings.Contains(got, "warning: gateway gw_sip_wan_5062 "+want) {
+			t.Errorf("without %q:\n%s", line, got)
+		}
+	}
+}
