@@ -1,6 +1,7 @@
 package call
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -121,7 +122,6 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.urgency()
 	if err := c.license(); err != nil {
 		c.refuse(unlicensed(err))
-		c.log.Warn("call refused, no license left", "err", err)
 		return
 	}
 	c.media = c.m.Media.NewSession()
@@ -279,7 +279,11 @@ func (c *call) refuse(f failure) {
 	if c.b.leg != nil {
 		c.record.end("callee", f.code, f.text)
 	}
-	c.log.Info("call refused", "code", f.code, "err", f.text)
+	level := slog.LevelInfo
+	if f.cause == resourcesUnavailable {
+		level = slog.LevelWarn // licenses, ports: something for the administrator to do
+	}
+	c.log.Log(context.Background(), level, "call refused", "code", f.code, "err", f.text)
 	if c.a.up { // early-connect: the caller has been listening to an announcement
 		c.a.leg.Bye(reasonHeader("SIP;cause=" + strconv.Itoa(f.code))...)
 		c.finish()
@@ -371,9 +375,11 @@ func unroutable(err error) failure {
 	return f
 }
 
+const resourcesUnavailable = 47 // Q.850
+
 // unlicensed is 503, so that Teams tries its next trunk (teams.md A.37).
 func unlicensed(err error) failure {
-	f := failure{code: 503, reason: "Service Unavailable", cause: 47, text: err.Error()}
+	f := failure{code: 503, reason: "Service Unavailable", cause: resourcesUnavailable, text: err.Error()}
 	var e *license.Exhausted
 	if errors.As(err, &e) {
 		f.text = "no license left in pool " + e.Pool
