@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/license"
 	"viaduct/appliance/media"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
@@ -379,10 +378,5 @@ const resourcesUnavailable = 47 // Q.850
 
 // unlicensed is 503, so that Teams tries its next trunk (teams.md A.37).
 func unlicensed(err error) failure {
-	f := failure{code: 503, reason: "Service Unavailable", cause: resourcesUnavailable, text: err.Error()}
-	var e *license.Exhausted
-	if errors.As(err, &e) {
-		f.text = "no license left in pool " + e.Pool
-	}
-	return f
+	return failure{code: 503, reason: "Service Unavailable", cause: resourcesUnavailable, text: err.Error()}
 }
