@@ -98,16 +98,24 @@ func speed(p netcfg.PortState) string {
 	return fmt.Sprintf("%d Mbit/s %s duplex", p.Speed, p.Duplex)
 }
 
-// Ping sends four ICMP echo requests, one a second.
-func (s *System) Ping(ctx context.Context, host string, report func(string)) error {
+// icmp finds a host's address and opens a socket for echo requests to it; the caller closes it.
+func (s *System) icmp(ctx context.Context, host string) (netip.Addr, *icmp.PacketConn, error) {
 	addrs, err := s.resolver.Lookup(ctx, host)
 	if err != nil {
-		return err
+		return netip.Addr{}, nil, err
 	}
-	to := addrs[0]
 	conn, err := icmp.ListenPacket("ip4:icmp", "0.0.0.0")
 	if err != nil {
-		return fmt.Errorf("open icmp socket: %w", err)
+		return netip.Addr{}, nil, fmt.Errorf("open icmp socket: %w", err)
+	}
+	return addrs[0], conn, nil
+}
+
+// Ping sends four ICMP echo requests, one a second.
+func (s *System) Ping(ctx context.Context, host string, report func(string)) error {
+	to, conn, err := s.icmp(ctx, host)
+	if err != nil {
+		return err
 	}
 	defer conn.Close()
 	id := os.Getpid() & 0xffff

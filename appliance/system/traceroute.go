@@ -24,14 +24,9 @@ const (
 
 // Traceroute shows the routers on the way to a host: it sends echo requests that live ever longer.
 func (s *System) Traceroute(ctx context.Context, host string, report func(string)) error {
-	addrs, err := s.resolver.Lookup(ctx, host)
+	to, conn, err := s.icmp(ctx, host)
 	if err != nil {
 		return err
-	}
-	to := addrs[0]
-	conn, err := icmp.ListenPacket("ip4:icmp", "0.0.0.0")
-	if err != nil {
-		return fmt.Errorf("open icmp socket: %w", err)
 	}
 	defer conn.Close()
 	for hops, seq := 1, 0; hops <= mostHops && ctx.Err() == nil; hops++ {
