@@ -131,12 +131,7 @@ func (c *Clock) Apply(cfg *config.Config) {
 	}
 }
 
-func rank(role string) int {
-	if role == "primary" {
-		return 0
-	}
-	return 1
-}
+func rank(role string) int { return slices.Index(config.SNTPRoles, role) }
 
 // Run asks the servers until ctx ends, then saves the time and returns nil.
 func (c *Clock) Run(ctx context.Context) error {

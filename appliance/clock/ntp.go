@@ -10,7 +10,7 @@ import (
 	"github.com/beevik/ntp"
 )
 
-// KissOfDeath is a server's wish not to be asked (RFC 5905 section 7.4): RATE, DENY, RSTR and others.
+// KissOfDeath is a server's wish not to be asked (RFC 5905 section 7.4): RATE (less often), DENY or RSTR (never).
 type KissOfDeath string
 
 func (k KissOfDeath) Error() string { return "the server refuses to serve (" + string(k) + ")" }
@@ -21,10 +21,13 @@ const (
 	maxDistance  = 1500 * time.Millisecond // MAXDIST of RFC 5905 appendix A.1.1
 )
 
-// queryNTP asks one server by NTP version 3 or 4.
+// queryNTP asks one server by NTP version 3 or 4; 0 is 4, and what is older is asked as 3.
 func queryNTP(ctx context.Context, server netip.AddrPort, version int) (Sample, error) {
-	if version != 3 {
+	switch {
+	case version == 0:
 		version = 4
+	case version < 3:
+		version = 3
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -41,7 +44,12 @@ func queryNTP(ctx context.Context, server netip.AddrPort, version int) (Sample, 
 		return Sample{}, fmt.Errorf("query: %w", err)
 	}
 	if r.IsKissOfDeath() {
-		return Sample{}, KissOfDeath(r.KissCode)
+		switch r.KissCode {
+		case "RATE", "DENY", "RSTR":
+			return Sample{}, KissOfDeath(r.KissCode)
+		}
+		// INIT, STEP: it has just started, as after a power cut that hit both of us, and will have the time in a minute.
+		return Sample{}, fmt.Errorf("answer: the server has no time now (%q)", r.KissCode)
 	}
 	if err := r.Validate(); err != nil {
 		return Sample{}, fmt.Errorf("answer: %w", err)

@@ -58,12 +58,7 @@ func responder(t *testing.T, edit func(answer []byte) []byte) netip.AddrPort {
 
 func TestQueryNTP(t *testing.T) {
 	shift := func(d time.Duration) func([]byte) []byte {
-		return func(a []byte) []byte {
-			for _, at := range []int{16, 32, 40} {
-				binary.BigEndian.PutUint64(a[at:], binary.BigEndian.Uint64(a[at:])+uint64(int64(d/time.Second))<<32)
-			}
-			return a
-		}
+		return func(a []byte) []byte { return lying(a, d) }
 	}
 	for name, c := range map[string]struct {
 		edit   func([]byte) []byte

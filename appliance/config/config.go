@@ -62,12 +62,15 @@ type SNTP struct {
 	Servers []*SNTPServer
 }
 
-// SNTPServer is `sntp-client server primary|secondary HOST [port N] [version N]`.
+// SNTPRoles are the places for time servers, the one that is believed when they disagree first. It takes three to tell who lies.
+var SNTPRoles = []string{"primary", "secondary", "tertiary", "quaternary"}
+
+// SNTPServer is `sntp-client server ROLE HOST [port N] [version N]`.
 type SNTPServer struct {
-	Role    string // "primary" or "secondary": one server each
+	Role    string // one of SNTPRoles: one server each
 	Host    string // name or address
 	Port    uint16 // default 123
-	Version uint8  // default 4
+	Version uint8  // 1..4, default 4; 1 and 2 are asked as 3, whose servers answer them alike
 }
 
 func (s *SNTPServer) SetDefaults() { s.Port, s.Version = 123, 4 }

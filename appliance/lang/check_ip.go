@@ -235,6 +235,11 @@ func checkNames(c *checker) {
 
 // checkClock looks at the time: certificates depend on it.
 func checkClock(c *checker) {
+	for _, s := range c.cfg.SNTP.Servers {
+		if s.Version < 3 {
+			c.add(c.headers[s], Note, "NTP versions 1 and 2 are asked as version 3", "")
+		}
+	}
 	usesTLS := func(f func(config.Ref[config.TLSProfile])) {
 		for _, g := range c.cfg.Gateways {
 			if !g.TLS.IsZero() {

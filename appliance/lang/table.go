@@ -1,7 +1,10 @@
 package lang
 
 import (
+	"strings"
+
 	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
 )
 
 // Line is an entry of the table.
@@ -28,8 +31,8 @@ var statements = []Line{
 		Help: "Local time, for printing and for tables of times; logs and certificates are in UTC", Example: "clock local zone Europe/Berlin"},
 	{Line: "dns-client server <#server>", Into: "DNSServers", Help: "Ask this name server; several are asked in turn"},
 	{Line: "sntp-client", Into: "SNTP.Enabled", Help: "Set the clock from the network"},
-	{Line: "sntp-client server <#role:primary|secondary> <host:host> [port <port" + port + "] [version <version:1..4>]",
-		Into: "SNTP.Servers", Help: "Ask this time server"},
+	{Line: "sntp-client server <#role:" + strings.Join(config.SNTPRoles, "|") + "> <host:host> [port <port" + port + "] [version <version:1..4>]",
+		Into: "SNTP.Servers", Help: "Ask this time server; when they disagree the majority is believed, and without one the primary"},
 	{Line: "syslog-client", Into: "Syslog", Help: "Send the log to servers of the network", Prompt: "syslog", Lines: []Line{
 		{Line: "remote <#host:host> [<port" + port + "]", Into: "Remotes", Help: "A server that takes RFC 5424 over UDP", Example: "remote 192.168.1.20"},
 		{Line: "severity <severity:error|warning|informational|debug>", Also: []string{"facility <_> severity <severity:error|warning|informational|debug>"},
