@@ -10,7 +10,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.built=$(S
 PEERS := sipp:sip-tester baresip:baresip-core /usr/lib/python3/dist-packages/pylibsrtp:python3-pylibsrtp nft:nftables ssh:openssh-client \
 	qemu-system-aarch64:qemu-system-arm /usr/share/AAVMF/AAVMF_CODE.fd:qemu-efi-aarch64 fsck.fat:dosfstools unsquashfs:squashfs-tools e2fsck:e2fsprogs
 
-.PHONY: build run test bench docs peers image qemu flash clean
+.PHONY: build run test bench docs peers image qemu cuts flash clean
 
 build:
 	@mkdir -p build
@@ -62,6 +62,11 @@ build/systemd-bootaa64.efi:
 qemu: peers
 	@test -e $(IMAGE) || $(MAKE) image BOARD=$(BOARD)
 	$(GO) run ./image/cmd/qemu $(IMAGE)
+
+# The power goes at 50 random moments of the first start and at 50 of a save, in an emulator: some twenty minutes. make test does a few.
+CUTS ?= 50
+cuts: peers
+	$(GO) test -v -count=1 -timeout 2h -run 'TestPowerCut(During|While)' ./image -cuts $(CUTS)
 
 # The image to a medium: make flash BOARD=rpi4 DEV=/dev/sdX
 flash:

@@ -17,13 +17,14 @@ import (
 // Without firmware, Command is the boot loader: the kernel and the command line of the slot that is active now start at once, and
 // the emulator ends when the box restarts. With UEFI firmware, the image's boot loader runs, and a restart is one.
 type Machine struct {
-	Disk   string // image, written to
-	Work   string // folder for the kernel
-	LAN    Wire   // port ethernet 0 0
-	WAN    Wire   // port ethernet 0 1
-	UEFI   bool   // start through UEFI firmware and the image's boot loader
-	Clock  string // of the board's battery clock, "1970-01-01" or ""
-	Memory int    // MiB; 0: 512
+	Disk     string // image, written to
+	WriteLog string // file, there and empty: what is written to the disk is logged, as QEMU's blklogwrites does; "": it is not
+	Work     string // folder for the kernel
+	LAN      Wire   // port ethernet 0 0
+	WAN      Wire   // port ethernet 0 1
+	UEFI     bool   // start through UEFI firmware and the image's boot loader
+	Clock    string // of the board's battery clock, "1970-01-01" or ""
+	Memory   int    // MiB; 0: 512
 }
 
 // Wire is the network at a port: a device of this host, or one of the emulator that leads nowhere.
@@ -46,10 +47,9 @@ func (m Machine) Command(ctx context.Context) (*exec.Cmd, error) {
 	args := []string{
 		"-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-smp", "2", "-m", fmt.Sprint(m.Memory), "-accel", "tcg,thread=multi",
 		"-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio",
-		"-drive", "if=none,id=disk,format=raw,cache=unsafe,file=" + m.Disk, "-device", "virtio-blk-pci,drive=disk,addr=0x8,bootindex=0",
 		"-device", "i6300esb,addr=0x9", "-action", "watchdog=reset",
 	}
-	args = append(args, start...)
+	args = append(append(args, m.disk()...), start...)
 	if m.Clock != "" {
 		args = append(args, "-rtc", "base="+m.Clock)
 	}
@@ -68,6 +68,20 @@ func (m Machine) Command(ctx context.Context) (*exec.Cmd, error) {
 			"-device", fmt.Sprintf("virtio-net-pci,netdev=net%d,mac=02:00:00:00:00:1%d,addr=0x1%d,romfile=", i, i, i))
 	}
 	return exec.CommandContext(ctx, "qemu-system-aarch64", args...), nil
+}
+
+// disk are the arguments of the disk. What the box flushes is in the host's memory then, which outlives the emulator: waiting for
+// the host's disk would only cost time.
+func (m Machine) disk() []string {
+	file := func(node, name string) []string {
+		return []string{"-blockdev", "driver=file,cache.no-flush=on,node-name=" + node + ",filename=" + name}
+	}
+	device := []string{"-device", "virtio-blk-pci,drive=disk,addr=0x8,bootindex=0,discard=off,write-zeroes=off"}
+	if m.WriteLog == "" {
+		return append(file("disk", m.Disk), device...)
+	}
+	args := append(file("data", m.Disk), file("log", m.WriteLog)...)
+	return append(append(args, "-blockdev", "driver=blklogwrites,node-name=disk,file=data,log=log"), device...)
 }
 
 // Firmware of Debian's package qemu-efi-aarch64.
