@@ -3,6 +3,8 @@ package pki
 import (
 	"context"
 	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/tls"
 	"crypto/x509"
@@ -213,9 +215,18 @@ func TestOldVersionsAreNotNegotiated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serverErr, clientErr, _ := handshake(t, server, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
-	if serverErr == nil || clientErr == nil {
-		t.Error("TLS 1.1 was negotiated")
+	// The error is that of the version, and not of the certificate that this peer does not show either.
+	serverErr, _, _ := handshake(t, server, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	if serverErr == nil || !strings.Contains(serverErr.Error(), "unsupported versions") {
+		t.Errorf("a peer of TLS 1.1: %v", serverErr)
+	}
+	client, err := ClientConfig(p, w.store, "hub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := &tls.Config{Certificates: []tls.Certificate{*chainOf(issue(t, w.root, "hub", serverOnly("hub")))}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	if serverErr, _, _ := handshake(t, old, client); serverErr == nil || !strings.Contains(serverErr.Error(), "unsupported versions") {
+		t.Errorf("a peer of TLS 1.1 that we dial: %v", serverErr)
 	}
 }
 
@@ -281,6 +292,11 @@ func TestCheck(t *testing.T) {
 	w.store.certs["plain"] = []*x509.Certificate{issueFor(t, w.boxMiddle, "plain", w.box.key).cert}
 	w.store.certs["client"] = []*x509.Certificate{issueFor(t, w.boxMiddle, "client", w.box.key, clientOnly("client")).cert}
 	w.store.keys["other"] = w.root.key
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.store.certs["weak"], w.store.keys["weak"] = []*x509.Certificate{issueFor(t, w.boxMiddle, "weak", weak, serverOnly("weak")).cert}, weak
 	own := func(names ...string) func(*config.TLSProfile) {
 		return func(p *config.TLSProfile) {
 			p.Own = nil
@@ -315,7 +331,8 @@ func TestCheck(t *testing.T) {
 		"a leaf for an anchor": {func(p *config.TLSProfile) {
 			p.Trusted = []config.PKIName{"pki:certificate/box", "pki:certificate/gone"}
 		}, false, now, []string{serverUsage, "warning: trusted-certificate pki:certificate/box: sbc.example.com is no certificate of an authority", "warning: trusted-certificate pki:certificate/gone cannot be used"}},
-		"no version": {func(p *config.TLSProfile) { p.V12, p.V13 = false, false }, false, now, []string{"warning: neither TLS 1.2 nor 1.3 is on", serverUsage}},
+		"a short RSA key": {func(p *config.TLSProfile) { own("weak", "middle")(p); p.PrivateKey = "pki:private-key/weak" }, true, now, []string{"warning: the certificate of weak has an RSA key of 1024 bits", "note: the certificate of weak carries"}},
+		"no version":      {func(p *config.TLSProfile) { p.V12, p.V13 = false, false }, false, now, []string{"warning: neither TLS 1.2 nor 1.3 is on", serverUsage}},
 	} {
 		p := profile()
 		if c.change != nil {

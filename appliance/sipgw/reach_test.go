@@ -2,6 +2,7 @@ package sipgw
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
@@ -176,14 +177,32 @@ func TestNewCertificateOpensConnectionsAnew(t *testing.T) {
 	cert := b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)
 	first := secureServer(t, l, cert, func() { b.invite(nil) })
 	invite := first.want("INVITE ")
+	accept := func() *tls.Conn {
+		c := tls.Client(b.connect("127.0.0.2", b.secure).c, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{cert}})
+		if err := c.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	theirs := accept()
 	mine, key := issue(t, b.root, "sbc.example", []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, false)
 	store := b.s.opts.PKI.(keys)
 	store.certs["MINE"][0], store.keys["mine"] = mine, key
 	if err := b.apply(); err != nil {
 		t.Fatal(err)
 	}
+	theirs.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := theirs.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+		t.Errorf("a connection of the peer is still open: %v", err)
+	}
+	if shown := accept().ConnectionState().PeerCertificates[0]; !shown.Equal(mine) {
+		t.Error("a new connection of the peer is shown the old certificate")
+	}
 	second := secureServer(t, l, cert, func() { b.invite(nil) })
 	second.want("INVITE ")
+	if shown := second.c.(*tls.Conn).ConnectionState().PeerCertificates[0]; !shown.Equal(mine) {
+		t.Error("a new connection of ours shows the old certificate")
+	}
 	// The INVITE under way keeps its connection until it is over.
 	first.write(reply(invite, "486 Busy Here", "z", "", ""))
 	first.want("ACK ")

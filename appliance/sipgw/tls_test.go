@@ -130,7 +130,7 @@ func TestHandshakeDeadline(t *testing.T) {
 
 // Microsoft's certificates carry the server usage only, also when it is the client (A.8).
 func TestClientCertificateWithServerUsageOnly(t *testing.T) {
-	b := newBox(t, true, nil)
+	b := newBox(t, true, func(_ *config.Config, i *config.SIPInterface) { i.Remote.Host = "sip.example" })
 	pool := x509.NewCertPool()
 	pool.AddCert(b.root.cert)
 	try := func(cert ...tls.Certificate) error {
@@ -164,6 +164,9 @@ func TestClientCertificateWithServerUsageOnly(t *testing.T) {
 	}
 	if err := try(b.root.pair(t, "sip.example", x509.ExtKeyUsageClientAuth)); err == nil {
 		t.Error("a certificate without the server usage was taken")
+	}
+	if err := try(b.root.pair(t, "other.example", x509.ExtKeyUsageServerAuth)); err == nil {
+		t.Error("a certificate for another name than the peer's was taken (A.9)")
 	}
 }
 
