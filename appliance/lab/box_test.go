@@ -32,8 +32,10 @@ type running struct {
 	*World
 	t   *testing.T
 	ctx context.Context
-	box *Box
-	log *safeBuffer
+
+	state string // the box's folder
+	box   *Box
+	log   *safeBuffer
 }
 
 type safeBuffer struct {
@@ -55,10 +57,14 @@ func (s *safeBuffer) String() string {
 
 func runBox(t *testing.T, setup Setup, replace ...string) *running {
 	t.Helper()
-	dir, err := buildBox()
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := newRunning(t)
+	r.start(setup, replace...)
+	return r
+}
+
+// newRunning makes the world; the box is to be started yet.
+func newRunning(t *testing.T) *running {
+	t.Helper()
 	state := t.TempDir() // before the clean-up that stops the box, so that it is removed after it
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -69,7 +75,7 @@ func runBox(t *testing.T, setup Setup, replace ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{World: w, t: t, ctx: ctx, log: &safeBuffer{}}
+	r := &running{World: w, t: t, ctx: ctx, state: state, log: &safeBuffer{}}
 	t.Cleanup(func() {
 		refusals := append(w.Teams.Refusals(), w.Starface.Refusals()...)
 		if err := w.Close(); err != nil {
@@ -86,28 +92,37 @@ func runBox(t *testing.T, setup Setup, replace ...string) *running {
 			t.Logf("SIP:\n%s", &trace)
 		}
 	})
-	if r.box, err = w.StartBox(ctx, Programs{SBCD: filepath.Join(dir, "sbcd"), Consoled: filepath.Join(dir, "consoled"), State: state, Log: r.log}); err != nil {
-		t.Fatal(err)
+	return r
+}
+
+// start starts the box, pastes its configuration and waits until it is registered and known.
+func (r *running) start(setup Setup, replace ...string) {
+	r.t.Helper()
+	dir, err := buildBox()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if r.box, err = r.StartBox(r.ctx, Programs{SBCD: filepath.Join(dir, "sbcd"), Consoled: filepath.Join(dir, "consoled"), State: r.state, Log: r.log}); err != nil {
+		r.t.Fatal(err)
 	}
 	before := Configuration
 	setup.Configuration = strings.NewReplacer(replace...).Replace(before)
 	if len(replace) > 0 && setup.Configuration == before {
-		t.Fatal("the configuration does not hold what was to be replaced")
+		r.t.Fatal("the configuration does not hold what was to be replaced")
 	}
-	text, err := w.Paste(setup)
+	text, err := r.Paste(setup)
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	if _, err := r.box.Paste(ctx, text); err != nil {
-		t.Fatal(err)
+	if _, err := r.box.Paste(r.ctx, text); err != nil {
+		r.t.Fatal(err)
 	}
-	if err := w.Starface.WaitRegistered(ctx, 3); err != nil {
-		t.Fatal(err)
+	if err := r.Starface.WaitRegistered(r.ctx, 3); err != nil {
+		r.t.Fatal(err)
 	}
-	if err := w.Teams.WaitActive(ctx); err != nil {
-		t.Fatal(err)
+	if err := r.Teams.WaitActive(r.ctx); err != nil {
+		r.t.Fatal(err)
 	}
-	return r
 }
 
 // fromTeams makes a call and returns both ends, up.

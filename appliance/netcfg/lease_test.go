@@ -2,93 +2,29 @@ package netcfg
 
 import (
 	"context"
-	"encoding/binary"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lab"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
-// leaseServer is a small DHCP server on the neighbours' end of the WAN, over the kernel's own UDP.
-type leaseServer struct {
-	conn net.PacketConn
-	done chan struct{}
-
-	mu      sync.Mutex
-	address string // that it gives; a request for another is refused
-	seen    []byte // kinds of message
-}
-
-func (w *world) leaseServer(t *testing.T, address string) *leaseServer {
+// leaseServer serves DHCP on the neighbours' end of the WAN.
+func (w *world) leaseServer(t *testing.T, address string) *lab.DHCP {
 	t.Helper()
-	s := &leaseServer{address: address, done: make(chan struct{})}
+	var s *lab.DHCP
 	w.address("peth01", "203.0.113.1/24")
 	w.atPeer(func() {
-		l := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-			return c.Control(func(fd uintptr) {
-				check(t, unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1))
-				check(t, unix.BindToDevice(int(fd), "peth01"))
-			})
-		}}
-		s.conn = must(l.ListenPacket(t.Context(), "udp4", ":67"))(t)
+		s = must(lab.ServeDHCP(t.Context(), "peth01", netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr(address)))(t)
 	})
-	go s.serve()
-	t.Cleanup(func() { s.conn.Close(); <-s.done })
+	t.Cleanup(func() { s.Close() })
 	return s
-}
-
-func (s *leaseServer) serve() {
-	defer close(s.done)
-	buf := make([]byte, 1500)
-	for {
-		n, _, err := s.conn.ReadFrom(buf)
-		if err != nil {
-			return
-		}
-		if n < 243 || buf[240] != 53 {
-			continue
-		}
-		s.mu.Lock()
-		kind, address := buf[242], netip.MustParseAddr(s.address).AsSlice()
-		s.seen = append(s.seen, kind)
-		s.mu.Unlock()
-		answer := map[byte]byte{1: 2, 3: 5}[kind]
-		if answer == 0 {
-			continue
-		}
-		// A request that names an address that is not given (any more).
-		if at := slices.Index(buf[243:n], 50); kind == 3 && at >= 0 && !slices.Equal(buf[243+at+2:243+at+6], address) {
-			answer = 6
-		}
-		out := slices.Clone(buf[:240])
-		out[0] = 2
-		copy(out[16:], address)
-		out = append(out, 53, 1, answer, 54, 4, 203, 0, 113, 1, 1, 4, 255, 255, 255, 0, 3, 4, 203, 0, 113, 1, 6, 4, 203, 0, 113, 53, 51, 4)
-		out = append(binary.BigEndian.AppendUint32(out, 3600), 255)
-		s.conn.WriteTo(out, &net.UDPAddr{IP: net.IPv4bcast, Port: 68})
-	}
-}
-
-func (s *leaseServer) give(address string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.address = address
-}
-
-func (s *leaseServer) saw(kind byte) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Contains(s.seen, kind)
 }
 
 // dhcpConfig is sipConfig with a WAN port whose address a server gives, and without a default route.
@@ -138,7 +74,7 @@ func TestAPortGetsItsAddressByDHCP(t *testing.T) {
 				t.Errorf("Apply again changed %q", r.Changes)
 			}
 			// The wire leads somewhere else after a flap: the address is confirmed, refused, and another one taken.
-			server.give("203.0.113.78")
+			server.Give(netip.MustParseAddr("203.0.113.78"))
 			w.atPeer(func() {
 				check(t, netlink.LinkSetDown(must(netlink.LinkByName("peth01"))(t)))
 				time.Sleep(1100 * time.Millisecond) // the kernel tells of a link once a second
@@ -168,7 +104,7 @@ func TestAPortGetsItsAddressByDHCP(t *testing.T) {
 	if got := look(); got != "123.123.123.123/28 via 123.123.123.113 configured gateway 123.123.123.123" {
 		t.Errorf("at the end: %q", got)
 	}
-	if !server.saw(7) {
+	if !server.Saw(lab.DHCPRelease) {
 		t.Error("the lease was not released")
 	}
 }

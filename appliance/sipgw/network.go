@@ -5,6 +5,9 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Network opens the sockets and connections of the gateways. Options leaves it nil for those of the host; tests put connections of
@@ -36,19 +39,38 @@ type Secured interface {
 type host struct{}
 
 func (host) ListenPacket(addr netip.AddrPort) (PacketConn, error) {
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+	l := net.ListenConfig{Control: mark}
+	conn, err := l.ListenPacket(context.Background(), "udp", addr.String())
 	if err != nil {
 		return nil, err
 	}
-	conn.SetReadBuffer(1 << 20) // bursts of a PBX that forks to many accounts
-	return conn, nil
+	udp := conn.(*net.UDPConn)
+	udp.SetReadBuffer(1 << 20) // bursts of a PBX that forks to many accounts
+	return udp, nil
 }
 
+// Listen: accepted connections have the listener's mark.
 func (host) Listen(_ string, addr netip.AddrPort) (net.Listener, error) {
-	return net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr))
+	l := net.ListenConfig{Control: mark}
+	return l.Listen(context.Background(), "tcp", addr.String())
 }
 
 func (host) Dial(ctx context.Context, _ string, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: local.AsSlice()}}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: local.AsSlice()}, Control: mark}
 	return d.DialContext(ctx, "tcp", to.String())
+}
+
+// signalling is DSCP CS3 (24) as the TOS octet: what PBXs and phones mark SIP with, so that the priorities of a network that knows
+// voice hold for ours too.
+const signalling = 0x60
+
+// mark marks what a socket sends. A kernel that does not let us is no reason to be without the socket.
+func mark(network, _ string, c syscall.RawConn) error {
+	return c.Control(func(fd uintptr) {
+		if network == "tcp6" || network == "udp6" {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_TCLASS, signalling)
+		} else {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, signalling)
+		}
+	})
 }

@@ -1,0 +1,167 @@
+package lab
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// wait waits until something holds.
+func (r *running) wait(what string, holds func() bool) {
+	r.t.Helper()
+	for !holds() {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-r.ctx.Done():
+			r.t.Fatalf("%s: not in time", what)
+		}
+	}
+}
+
+// flap takes a wire out and puts it in again. The kernel tells of a link once a second at most.
+func (r *running) flap(n *Namespace, link string, between func()) {
+	r.t.Helper()
+	set := func(change func(*netlink.Handle, netlink.Link) error) {
+		if err := n.edit(func(h *netlink.Handle) error {
+			l, err := h.LinkByName(link)
+			if err != nil {
+				return err
+			}
+			return change(h, l)
+		}); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	set(func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetDown(l) })
+	time.Sleep(1200 * time.Millisecond)
+	if between != nil {
+		between()
+	}
+	set(func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetUp(l) })
+}
+
+func TestAfterALinkFlapRegistrationsAndProbesAreSentAnew(t *testing.T) {
+	r := runBox(t, Setup{})
+	registers, options := r.Starface.Registers(), r.Teams.Hubs[0].Options()
+	began := time.Now()
+	r.flap(r.LAN, "lan0", nil)
+	r.wait("registrations", func() bool { return r.Starface.Registers() >= registers+3 })
+	if log := r.log.String(); !strings.Contains(log, "msg=link name=eth00 up=false") || !strings.Contains(log, "msg=link name=eth00 up=true") {
+		t.Error("the log does not tell of the link")
+	}
+	if n := r.Starface.Registrations(); len(n) != 3 {
+		t.Errorf("%d registrations", len(n))
+	}
+	r.wait("OPTIONS to Teams", func() bool { return r.Teams.Hubs[0].Options() > options })
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v; the lifetime of a registration is minutes", took)
+	}
+	// Everything works again: addresses, routes and sockets.
+	out, in := r.fromPBX(Ring{})
+	r.end(out, in)
+	out, in = r.fromTeams(Dial{})
+	r.end(out, in)
+	r.ended()
+}
+
+// A PBX port that has its address by DHCP, and one day another one: sockets and registrations move along.
+func TestGatewaysFollowTheAddressThatAServerGives(t *testing.T) {
+	first, second := netip.MustParseAddr("192.168.1.71"), netip.MustParseAddr("192.168.1.72")
+	r := newRunning(t)
+	var server *DHCP
+	if err := r.LAN.Do(func() (err error) {
+		server, err = ServeDHCP(t.Context(), "lan0", StarfaceAddr, first)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	r.start(Setup{}, "ipaddress if_eth00 192.168.1.1/24", "ipaddress if_eth00 dhcp")
+	contact := func(want netip.Addr) func() bool {
+		return func() bool {
+			list := r.Starface.Registrations()
+			for _, x := range list {
+				if !strings.Contains(x.Contact, want.String()) {
+					return false
+				}
+			}
+			return len(list) == 3
+		}
+	}
+	r.wait("registered from the first address", contact(first))
+	out, in := r.fromPBX(Ring{})
+	r.end(out, in)
+
+	server.Give(second)
+	r.flap(r.LAN, "lan0", nil) // the lease is confirmed, and refused
+	r.wait("registered from the second address", contact(second))
+	text, err := r.box.Exec(r.ctx, "show context sip-gateway")
+	if err != nil || !strings.Contains(text, "192.168.1.72:5060") || strings.Contains(text, "192.168.1.71") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	out, in = r.fromPBX(Ring{})
+	r.end(out, in)
+	out, in = r.fromTeams(Dial{})
+	r.end(out, in)
+	r.ended()
+}
+
+// marks listens on a device until media and signalling of the box have been heard, and returns the TOS octets of each kind.
+func (r *running) marks(n *Namespace, device string, box netip.Addr, transport byte, sip uint16) map[string]byte {
+	r.t.Helper()
+	var s *Sniffer
+	if err := n.Do(func() (err error) {
+		s, err = Sniff(device)
+		return err
+	}); err != nil {
+		r.t.Fatal(err)
+	}
+	defer s.Close()
+	heard := map[string]byte{}
+	_, err := s.Next(5*time.Second, func(p Packet) bool {
+		from, to := p.Ports()
+		switch {
+		case p.From() != box:
+		case p.Protocol() == unix.IPPROTO_UDP && from >= 16384 && from <= 32767:
+			heard["media"] = p.TOS()
+		case p.Protocol() == transport && (from == sip || to == teamsPort) && len(p.Payload()) > 60:
+			heard["SIP"] = p.TOS()
+		}
+		return len(heard) == 2
+	})
+	if err != nil {
+		r.t.Errorf("on %s: only heard %v: %v", device, heard, err)
+	}
+	return heard
+}
+
+func TestPacketsAreMarkedOnTheWire(t *testing.T) {
+	const ef, af41, cs3 = 46 << 2, 34 << 2, 24 << 2
+	r := runBox(t, Setup{}, "profile voip pf_voip_starface\n  codec", "profile voip pf_voip_starface\n  rtp dscp 34\n  codec")
+	type side struct {
+		n         *Namespace
+		device    string
+		box       netip.Addr
+		transport byte
+		sip       uint16
+		media     byte
+	}
+	for _, s := range []side{
+		{r.LAN, "lan0", BoxLAN, unix.IPPROTO_UDP, 5060, af41},
+		{r.WAN, "wan0", BoxWAN, unix.IPPROTO_TCP, 5062, ef}, // the profile says nothing: as everywhere
+	} {
+		heard := make(chan map[string]byte)
+		go func() { heard <- r.marks(s.n, s.device, s.box, s.transport, s.sip) }()
+		out, in := r.fromPBX(Ring{})
+		time.Sleep(100 * time.Millisecond) // some voice
+		r.end(out, in)
+		if got := <-heard; got["media"] != s.media || got["SIP"] != cs3 {
+			t.Errorf("on %s: %v, want media %d and SIP %d", s.device, got, s.media, cs3)
+		}
+	}
+	r.ended()
+}
