@@ -32,6 +32,8 @@ type leg struct {
 	suppress bool     // pauses of the other side are described to this one (RFC 3389)
 	spoken   activity // of this side
 	noise    *noise   // that is played to this side; nil: never was
+	octets   int      // of G.711 that a packet to this side holds, 0: as many as come
+	packing  *packing // makes such packets; nil: never had to
 
 	stream  outgoing
 	heard   reception
@@ -118,6 +120,7 @@ func (l *leg) apply(s settings, now time.Duration) {
 		l.rate = 8000
 	}
 	l.law, l.suppress = s.Law, s.Suppress
+	l.setPtime(s.Ptime)
 	l.since = now
 	l.silent = false
 	if changed || s.newKey {

@@ -91,6 +91,10 @@ type Params struct {
 	Rate int // clock rate of the RTP timestamps in Hz, 0 is 8000
 	Law  Law // of the codec that AudioPT stands for
 
+	// Ptime is how much voice a packet to this side holds where both sides have G.711: longer and shorter ones are cut and joined.
+	// 10 to 60 ms, others are taken for the nearest; 0: as much as those that come.
+	Ptime time.Duration
+
 	// Suppress sends this side comfort noise in place of the other side's pauses, when CNPT was agreed and Law is known there. A
 	// side without CNPT hears noise of ours when the other side's peer describes its pauses.
 	Suppress bool

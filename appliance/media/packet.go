@@ -105,26 +105,48 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 		}
 		return
 	}
-	if l.law != OtherCodec && p[1]&0x7f == l.in.Audio {
+	voice := l.law != OtherCodec && p[1]&0x7f == l.in.Audio
+	if voice {
 		if n, pt = t.voice(l, p, n, header, ssrc, seq, pt); pt == NoPT {
 			return
 		}
+		voice = pt == o.out.Audio
+	}
+	if l.repacks(voice, n-header) {
+		t.repack(l, p, n, header, ssrc, seq, timestamp, pt, voice)
+		return
 	}
 	t.join(l, p, n, header, ssrc, seq, timestamp, pt)
 }
 
 // join sends a packet to the other side of l as the next one of the stream that goes there.
 func (t *thread) join(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8) {
+	if n, ok := t.ready(l, p, n, header, ssrc, seq, timestamp, pt); ok {
+		t.room()
+		t.send(l.other, rtp, p[:n])
+	}
+}
+
+// room sends what is queued when the queue is full: one packet that comes may leave as several.
+func (t *thread) room() {
+	if t.batch.n == len(t.batch.entries) {
+		t.batch.flush()
+	}
+}
+
+// ready makes a packet the next one of the stream that goes to the other side of l, protects it and returns its length. ok is
+// false when it came twice or too late.
+func (t *thread) ready(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8) (length int, ok bool) {
 	o := l.other
 	s := &o.stream
 	index, v := s.place(ssrc, seq, timestamp, t.now, o.rate)
 	switch v {
 	case seen:
 		l.stats.duplicates++
-		return
+		return 0, false
 	case tooOld:
 		l.stats.late++
-		return
+		return 0, false
 	}
 	p[1] = p[1]&0x80 | pt
 	if s.marker {
@@ -140,5 +162,5 @@ func (t *thread) join(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, 
 	}
 	o.stats.sent++
 	o.stats.sentOctets += uint64(n)
-	t.send(o, rtp, p[:n])
+	return n, true
 }

@@ -104,6 +104,38 @@ func BenchmarkRelayVoice(b *testing.B) {
 	}
 }
 
+// cut has A get packets of 30 ms and B of 10, where 20 come.
+func (p *path) cut(t testing.TB) {
+	p.listen(t)
+	p.s.legs[A].setPtime(30 * ms)
+	p.s.legs[B].setPtime(10 * ms)
+	for range 10 {
+		p.both()
+	}
+}
+
+func TestNoAllocationPerPacketThatIsCut(t *testing.T) {
+	p := newPath(t)
+	p.cut(t)
+	p.packets = 0
+	if n := testing.AllocsPerRun(1000, p.both); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if p.packets < 2*1001 {
+		t.Errorf("%d packets left", p.packets)
+	}
+}
+
+// BenchmarkRelayPtime is BenchmarkRelayVoice with packets cut one way and joined the other.
+func BenchmarkRelayPtime(b *testing.B) {
+	p := newPath(b)
+	p.cut(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.both()
+	}
+}
+
 // BenchmarkRelayPacket is a packet each way, headers and checksums included, without system calls; one further protection is the
 // peer's.
 func BenchmarkRelayPacket(b *testing.B) {

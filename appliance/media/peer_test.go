@@ -133,6 +133,8 @@ func seqOf(b []byte) uint16   { return binary.BigEndian.Uint16(b[2:]) }
 func tsOf(b []byte) uint32    { return binary.BigEndian.Uint32(b[4:]) }
 func ssrcOf(b []byte) uint32  { return binary.BigEndian.Uint32(b[8:]) }
 
+func putTS(b []byte, v uint32) { binary.BigEndian.PutUint32(b[4:], v) }
+
 // running is a relay that runs for the length of a test.
 func running(t testing.TB, o Options) *Relay {
 	t.Helper()

@@ -7,7 +7,6 @@ import (
 )
 
 func TestRatingByTheEModel(t *testing.T) {
-	const ms = time.Millisecond
 	for _, c := range []struct {
 		name                  string
 		codec                 impairment

@@ -69,7 +69,11 @@ func (t *thread) forwardRTCP(l *leg, p []byte, blocks, end int) {
 		block := p[blocks+24*i:]
 		if b.Uint32(block) == l.stream.ssrc { // what l hears of us is what the other side's peer sent
 			b.PutUint32(block, o.heard.ssrc)
-			b.PutUint16(block[10:], b.Uint16(block[10:])-l.stream.seqDelta)
+			if k := l.packing; k != nil && k.active {
+				b.PutUint32(block[8:], o.heard.max) // our packets are others than those of the other side
+			} else {
+				b.PutUint16(block[10:], b.Uint16(block[10:])-l.stream.seqDelta)
+			}
 		}
 	}
 	end += o.name(p[end:cap(p)])
@@ -87,6 +91,7 @@ func (t *thread) sendRTCP(o *leg, p []byte, n int) {
 	}
 	o.stats.rtcpSent++
 	o.reports.sent = t.now
+	t.room()
 	which := rtcp
 	if o.mux {
 		which = rtp

@@ -16,7 +16,7 @@ const (
 	loud       = (1 << 30) / 10_000    // -40 dBov: always voice
 	faint      = (1 << 30) / 3_162_278 // -65 dBov: never voice
 	background = (1 << 30) / 100_000   // -50 dBov: the most that the background is taken for
-	hangover   = 10                    // packets that are passed after the last with voice: the ends of words are faint
+	hangover   = 1600                  // samples that are passed after the last packet with voice: the ends of words are faint
 	refresh    = time.Second           // the description is repeated so often, or at once when the level moves by 3 dB
 )
 
@@ -24,8 +24,8 @@ const (
 type activity struct {
 	floor   uint32 // mean square of the background
 	last    uint16 // sequence number of the newest packet
-	hang    uint8
-	level   uint8 // told last, in -dBov
+	hang    uint16 // samples of the hangover that are left
+	level   uint8  // told last, in -dBov
 	started bool
 	told    time.Duration
 }
@@ -68,7 +68,7 @@ func (a *activity) judge(octets []byte, law Law, seq uint16, now time.Duration) 
 		return speech
 	}
 	if a.hang > 0 {
-		if a.hang--; a.hang > 0 {
+		if a.hang -= uint16(min(len(octets), int(a.hang))); a.hang > 0 {
 			return speech
 		}
 		a.told = 0
@@ -106,7 +106,7 @@ func (t *thread) voice(l *leg, p []byte, n, header int, ssrc uint32, seq uint16,
 		o.noise.active = false
 	}
 	suppress, convert := o.suppress && o.out.CN != NoPT, o.law != OtherCodec && o.law != l.law
-	if !suppress && !convert {
+	if !suppress && !convert && o.octets == 0 {
 		return n, pt
 	}
 	if p[0]&0x20 != 0 && n > header { // padding is no voice
@@ -125,7 +125,11 @@ func (t *thread) voice(l *leg, p []byte, n, header int, ssrc uint32, seq uint16,
 			p[header] = l.spoken.level
 			return header + 1, o.out.CN
 		case withhold:
-			o.stream.seqDelta-- // it leaves no gap in the numbers
+			if k := o.packing; k != nil && k.active {
+				k.skip(seq)
+			} else {
+				o.stream.seqDelta-- // it leaves no gap in the numbers
+			}
 			return n, NoPT
 		case stale:
 			return n, NoPT

@@ -308,7 +308,8 @@ func FuzzRelay(f *testing.F) {
 		if len(packet) < 2 || len(packet) > maxInput {
 			return
 		}
-		q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Law: ALaw, Suppress: true, Mux: true}, Params{AudioPT: 0, DTMFPT: 96, CNPT: NoPT, Law: MuLaw, Mux: true})
+		q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Law: ALaw, Suppress: true, Mux: true, Ptime: 20 * ms},
+			Params{AudioPT: 0, DTMFPT: 96, CNPT: NoPT, Law: MuLaw, Mux: true, Ptime: 60 * ms})
 		for n := range times % 50 {
 			for side := range q.peers {
 				q.t.slot, q.t.input.next = 0, 1

@@ -1,0 +1,187 @@
+package media
+
+import "time"
+
+// Conversion of the packet size. A side gets the voice of G.711 in packets as long as it asks for (a=ptime, a=maxptime), however long
+// those of the other side are. Nothing is computed: octets move from one packet into the next.
+//
+// The packets that leave have numbers of their own. A lost packet leaves its number open, so that the listener conceals what is missing
+// and its reports count it, and one that comes late after all goes out under that number, as long as it is. Before a gap, a pause, a
+// digit or the end of a talk spurt goes what was waiting for more, as a short packet: voice is neither held back nor filled up.
+
+// Packets of voice that we make hold so much: RFC 3551 section 4.2 lets receivers expect up to 200 ms, phones do not.
+const (
+	leastPtime = 10 * time.Millisecond
+	usualPtime = 20 * time.Millisecond
+	mostPtime  = 60 * time.Millisecond
+)
+
+// voiceOctets is how much G.711 a time of voice is.
+func voiceOctets(d time.Duration) int { return int(d / (time.Second / 8000)) }
+
+const (
+	mostOctets = 480 // of mostPtime
+	packedSlot = headroom + 12 + mostOctets + tailroom + 20
+)
+
+// packing is the conversion towards one side. It is made when the first packet of another length comes, and then takes all
+// packets of that source.
+type packing struct {
+	active   bool
+	marker   bool   // the packet that is being filled begins a talk spurt
+	fitting  bool   // the last packet had the right length
+	last     uint16 // number of the newest packet that came
+	next     uint16 // of the next that leaves, before it joins the stream
+	gap      gap    // that was found last
+	odd      uint32 // next number of a source that may have begun anew, plus 1<<16; 0 none
+	have     int    // octets that wait
+	time     uint32 // timestamp of the first of them
+	slot     int    // of memory, that was used last
+	waiting  [mostOctets]byte
+	outgoing [8][packedSlot]byte
+}
+
+// gap is a run of packets that did not come, and the numbers that were left open for them.
+type gap struct{ first, count, open uint16 }
+
+// repacks reports whether a packet of l goes to the other side by way of the conversion.
+func (l *leg) repacks(voice bool, octets int) bool {
+	o := l.other
+	return o.packing != nil && o.packing.active || voice && octets != o.octets && octets > 0 && o.octets > 0 && o.law != OtherCodec
+}
+
+// repack passes a packet of l on in packets of the length that the other side wants. voice tells G.711 from what passes as it is.
+func (t *thread) repack(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8, voice bool) {
+	o := l.other
+	if o.packing == nil {
+		o.packing = &packing{}
+	}
+	k, s := o.packing, &o.stream
+	if s.restart || ssrc != s.from {
+		if k.active = voice && n-header != o.octets; !k.active {
+			t.join(l, p, n, header, ssrc, seq, timestamp, pt)
+			return
+		}
+		k.begin(seq)
+		s.rebase(ssrc, seq, timestamp, t.now, o.rate)
+	} else if !k.active {
+		k.begin(seq)
+	}
+	switch ahead := int16(seq - k.last); {
+	case ahead == 1:
+	case ahead > 1:
+		t.packRest(l, ssrc)
+		k.gap = gap{k.last + 1, uint16(ahead - 1), k.next}
+		k.next += uint16(ahead - 1)
+	case ahead > -windowSize:
+		t.belated(l, p, n, header, ssrc, seq, timestamp, pt)
+		return
+	case k.odd != uint32(seq)+1<<16: // two in a row: the source began to count anew (RFC 3550 A.1)
+		k.odd = uint32(seq+1) + 1<<16
+		l.stats.late++
+		return
+	default:
+		k.begin(seq)
+		s.rebase(ssrc, seq, timestamp, t.now, o.rate)
+	}
+	k.last, k.odd = seq, 0
+	if !voice || n == header {
+		t.packRest(l, ssrc)
+		t.join(l, p, n, header, ssrc, k.next, timestamp, pt)
+		k.next++
+		return
+	}
+	t.fill(l, p[header:n], ssrc, timestamp, p[1]&0x80 != 0)
+}
+
+// begin makes ready for a source whose next packet has a number. What waits of another is less than a packet and stays behind.
+func (k *packing) begin(seq uint16) {
+	k.active, k.fitting, k.last, k.next, k.gap, k.odd, k.have = true, false, seq-1, seq, gap{}, 0, 0
+}
+
+// fill adds voice to what waits and sends what is full.
+func (t *thread) fill(l *leg, octets []byte, ssrc uint32, timestamp uint32, marker bool) {
+	k, size := l.other.packing, l.other.octets
+	fits := len(octets) == size
+	// An announcement ends with a short packet; when packets of the right length follow, its rest need not delay them for ever.
+	if marker || timestamp != k.time+uint32(k.have) || fits && k.fitting {
+		t.packRest(l, ssrc)
+	}
+	if k.fitting = fits; k.have == 0 {
+		k.time, k.marker = timestamp, marker
+	}
+	for len(octets) >= size-k.have {
+		more := octets[:size-k.have]
+		octets = octets[len(more):]
+		t.pack(l, ssrc, more)
+	}
+	k.have += copy(k.waiting[k.have:], octets)
+}
+
+// packRest sends what waits, as short as it is.
+func (t *thread) packRest(l *leg, ssrc uint32) {
+	if l.other.packing.have > 0 {
+		t.pack(l, ssrc, nil)
+	}
+}
+
+// pack sends what waits and what came in one packet.
+func (t *thread) pack(l *leg, ssrc uint32, more []byte) {
+	o := l.other
+	k := o.packing
+	if k.slot++; k.slot >= len(k.outgoing) {
+		k.slot = 0
+		t.batch.flush() // or what stands there would be overwritten
+	}
+	if t.batch.n == 0 {
+		k.slot = 0
+	}
+	slot := k.outgoing[k.slot][:]
+	p := slot[headroom:]
+	const header = 12
+	p[0], p[1] = 0x80, 0
+	if k.marker {
+		p[1], k.marker = 0x80, false
+	}
+	n := header + copy(p[header:], k.waiting[:k.have])
+	n += copy(p[n:], more)
+	size, ok := t.ready(l, p, n, header, ssrc, k.next, k.time, o.out.Audio)
+	k.next++
+	k.time += uint32(n - header)
+	k.have = 0
+	if ok {
+		t.room()
+		t.batch.add(o.ports[rtp], o.dest[rtp], slot, size)
+	}
+}
+
+// belated passes a packet on that comes after its gap was seen.
+func (t *thread) belated(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8) {
+	g := &l.other.packing.gap
+	if place := seq - g.first; place < g.count {
+		t.join(l, p, n, header, ssrc, g.open+place, timestamp, pt) // which notices a copy
+		return
+	}
+	l.stats.duplicates++
+}
+
+// skip notes a packet that stays behind: it leaves no gap in the numbers.
+func (k *packing) skip(seq uint16) {
+	if ahead := int16(seq - k.last); ahead > 0 {
+		k.next += uint16(ahead - 1)
+		k.last = seq
+	}
+}
+
+// setPtime is how much voice the packets to this side hold from now on, 0: as much as those that come.
+func (l *leg) setPtime(d time.Duration) {
+	octets := 0
+	if d > 0 {
+		octets = voiceOctets(min(max(d, leastPtime), mostPtime))
+	}
+	if k := l.packing; octets != l.octets && k != nil && k.active {
+		k.active = false
+		l.stream.restart = true // other numbers are added from now on
+	}
+	l.octets = octets
+}
