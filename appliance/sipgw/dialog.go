@@ -175,6 +175,9 @@ func (l *Leg) transact(d *dialog, method sip.RequestMethod, contentType string, 
 }
 
 func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType string, body []byte, h, credentials []Header, done func(*sip.Response, error)) {
+	if d.remoteTag == l.remoteTag {
+		d = &l.dialog // an early dialog that has become the leg's own
+	}
 	d.localSeq++
 	req, err := l.build(d, method, d.localSeq, contentType, body, append(h[:len(h):len(h)], credentials...))
 	if err != nil {

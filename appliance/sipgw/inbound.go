@@ -156,9 +156,7 @@ func (l *Leg) Answer(body []byte, h ...Header) {
 func (l *Leg) accept(body []byte, h []Header) {
 	in := l.in
 	in.stop()
-	if len(body) > 0 {
-		l.sdp = body
-	}
+	l.says(body)
 	all := append(l.identity(), Header{"Supported", l.extensions()})
 	all = append(append(all, l.sessionAccept(in.tx.req)...), h...)
 	in.ok = l.respond(in.tx, 200, "", body, "", all)
@@ -192,8 +190,8 @@ func (l *Leg) unacknowledged(in *inbound) {
 // acknowledged is an ACK in the dialog.
 func (l *Leg) acknowledged(req *sip.Request) {
 	in := l.in
-	if l.state == over || in == nil || in.ok == nil || req.CSeq() == nil || req.CSeq().SeqNo != in.seq {
-		return
+	if l.state == over || in == nil || in.ok == nil || req.CSeq().SeqNo != in.seq || tagOf(firstValue(req, "From")) != l.remoteTag {
+		return // late, or of a stranger who does not know the dialog (12.2.2)
 	}
 	in.stop()
 	l.in = nil
@@ -243,21 +241,30 @@ func (l *Leg) request(tx *serverTx) {
 		l.respond(tx, code, "", nil, "", nil)
 		return
 	}
-	if tag := tagOf(firstValue(req, "From")); l.remoteTag != "" && tag != l.remoteTag {
+	d, early := &l.dialog, (*fork)(nil)
+	switch tag := tagOf(firstValue(req, "From")); {
+	case l.state == inviting && req.Method == sip.BYE: // its 200 may still be on its way, and the tag be new
+	case l.state == inviting:
+		if early = l.fork(tag); early == nil {
+			l.respond(tx, 481, "", nil, "", nil)
+			return
+		}
+		d = &early.dialog
+	case tag != l.remoteTag:
 		l.respond(tx, 481, "", nil, "", nil)
 		return
 	}
-	if seq := req.CSeq().SeqNo; seq < l.remoteSeq {
+	if seq := req.CSeq().SeqNo; seq < d.remoteSeq {
 		l.respond(tx, 500, "CSeq out of order", nil, "", nil) // 12.2.2
 		return
 	} else {
-		l.remoteSeq = seq
+		d.remoteSeq = seq
 	}
 	switch req.Method {
 	case sip.BYE:
 		l.hungUp(tx)
 	case sip.INVITE, sip.UPDATE:
-		l.offered(tx)
+		l.offered(tx, d, early)
 	case sip.INFO:
 		l.ask(tx, Info{ID: RequestID(tx.key), ContentType: firstValue(req, "Content-Type"), Body: req.Body()})
 	case sip.REFER:
@@ -295,63 +302,6 @@ func (l *Leg) hungUp(tx *serverTx) {
 		l.finish()
 		l.emit(Ended{Reason: reason})
 	}
-}
-
-// offered is a re-INVITE or UPDATE.
-func (l *Leg) offered(tx *serverTx) {
-	req := tx.req
-	if req.Method == sip.UPDATE {
-		if len(req.Body()) == 0 { // a session refresh, or a new Contact: nothing for the call to decide
-			if least := tooShort(req); least != "" {
-				l.respond(tx, 422, "", nil, "", []Header{{"Min-SE", least}})
-				return
-			}
-			l.refresh(req)
-			l.respond(tx, 200, "", nil, "", append(l.identity(), l.sessionAccept(req)...))
-			return
-		}
-		if l.state == ringing || l.state == inviting {
-			l.respond(tx, 500, "", nil, "", []Header{{"Retry-After", "2"}}) // no offer before the first answer
-			return
-		}
-	}
-	switch {
-	case l.out != nil && (l.out.tx != nil || l.out.answer != nil):
-		l.respond(tx, 491, "", nil, "", nil) // 14.2
-		return
-	case l.in != nil && l.in.ok == nil, req.Method == sip.UPDATE && len(l.pending) > 0:
-		l.respond(tx, 500, "", nil, "", []Header{{"Retry-After", "2"}})
-		return
-	}
-	if least := tooShort(req); least != "" {
-		l.respond(tx, 422, "", nil, "", []Header{{"Min-SE", least}})
-		return
-	}
-	l.refresh(req)
-	if tx.invite {
-		if l.in != nil { // its ACK is missing, but a peer that goes on has seen our 200
-			l.in.stop()
-			if l.state == answered {
-				l.enter(confirmedLeg)
-			}
-		}
-		l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo}
-		tx.mu.Lock()
-		tx.onCancel = func(string) { l.post(func() { l.offerWithdrawn(tx) }) }
-		tx.mu.Unlock()
-	}
-	l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(req.Method), Body: req.Body(), ContentType: firstValue(req, "Content-Type")})
-}
-
-// offerWithdrawn is a CANCEL for a re-INVITE: the call's answer to it will find nobody.
-func (l *Leg) offerWithdrawn(tx *serverTx) {
-	if l.pending[RequestID(tx.key)] == nil {
-		return
-	}
-	delete(l.pending, RequestID(tx.key))
-	l.in = nil
-	l.respond(tx, 487, "", nil, "", nil)
-	l.next()
 }
 
 // referred is a REFER.

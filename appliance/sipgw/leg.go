@@ -227,10 +227,10 @@ func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...H
 			delete(l.pending, id)
 		}
 		if code/100 == 2 {
-			if len(body) > 0 {
-				l.sdp = body
+			l.says(body)
+			if l.state != ringing && l.state != inviting { // the timer begins with the 2xx to the INVITE
+				h = append(h, l.sessionAccept(tx.req)...)
 			}
-			h = append(h, l.sessionAccept(tx.req)...)
 		}
 		if tx.invite && code >= 300 {
 			l.in = nil
@@ -239,10 +239,20 @@ func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...H
 		l.next()
 	default:
 		delete(l.pending, id)
+		if tx.req.Method == sip.PRACK && code/100 == 2 {
+			l.says(body)
+		}
 		if tx.req.Method == sip.REFER && code/100 == 2 {
 			h = append(l.identity(), h...) // it begins a subscription (RFC 3515 2.4.1)
 		}
 		l.respond(tx, code, reason, body, "", h)
+	}
+}
+
+// says notes what we have said of ourselves, if body holds that.
+func (l *Leg) says(body []byte) {
+	if len(body) > 0 {
+		l.sdp = body
 	}
 }
 

@@ -3,8 +3,6 @@ package sipgw
 import (
 	"errors"
 	"math/rand/v2"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -35,9 +33,9 @@ type outbound struct {
 	answered     bool // a 2xx came
 	tries        int
 	glares       int
-	acks         map[string]ack    // by remote tag, to repeat them
-	rseq         map[string]uint32 // of the last reliable provisional response, by remote tag
-	answer       *sip.Response     // a 2xx that waits for Leg.Ack
+	acks         map[string]ack   // by remote tag, to repeat them
+	forks        map[string]*fork // early dialogs in which more was said, by remote tag; nil: none
+	answer       *sip.Response    // a 2xx that waits for Leg.Ack
 	waitC        *time.Timer
 	guard        *time.Timer
 }
@@ -131,14 +129,6 @@ func (l *Leg) invite(out *outbound, again []Header) {
 	})
 }
 
-// unreached says how an INVITE failed that got no final response.
-func (l *Leg) unreached(err error) Failed {
-	if isTransport(err) {
-		return Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: err}
-	}
-	return Failed{Code: 408, Reason: "Request Timeout", Local: true, Err: err}
-}
-
 // inviteResult is a response to an INVITE of ours, or the end of waiting for one.
 func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *sip.Response, err error) {
 	switch {
@@ -169,18 +159,22 @@ func (l *Leg) inviteProgress(out *outbound, res *sip.Response) {
 		l.sendCancel(out)
 		return
 	}
-	if l.state == over || !out.initial || !l.prack(out, res) {
+	if l.state == over || !out.initial {
 		return
 	}
-	if res.StatusCode > 100 {
+	tag := tagOf(firstValue(res, "To"))
+	l.forked(tag)
+	if !l.prack(out, res) {
+		return
+	}
+	if res.StatusCode > 100 || out.waitC == nil { // 100 starts it, but only what tells of progress starts it anew
 		out.stop()
 		out.waitC = l.after(timerC, func() {
 			l.report(out, Failed{Code: 408, Reason: "no answer", Local: true, Err: errTimeout})
 			l.cancel(out, nil)
 		})
 	}
-	l.forked(tagOf(firstValue(res, "To")))
-	l.emit(Progress{Code: res.StatusCode, Reason: res.Reason, ToTag: tagOf(firstValue(res, "To")), Body: res.Body(),
+	l.emit(Progress{Code: res.StatusCode, Reason: res.Reason, ToTag: tag, Body: res.Body(),
 		ContentType: firstValue(res, "Content-Type"), Headers: func(name string) []string { return headerValues(res, name) }})
 }
 
@@ -202,7 +196,7 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sip.Response) {
 	out.stop()
 	l.auth.accepted()
 	if out.initial {
-		l.confirm(res)
+		l.confirmed(out, res)
 	} else {
 		l.refresh(res)
 	}
@@ -252,9 +246,7 @@ func (l *Leg) Ack(body []byte) {
 	}
 	res := out.answer
 	out.answer, l.out = nil, nil
-	if len(body) > 0 {
-		l.sdp = body
-	}
+	l.says(body)
 	l.acknowledge(out, res, body, "")
 	l.next()
 }
@@ -295,17 +287,6 @@ func (l *Leg) sendRaw(a ack) {
 	}
 }
 
-// endFork acknowledges and ends a second dialog that our INVITE made.
-func (l *Leg) endFork(out *outbound, res *sip.Response) {
-	d := l.dialog
-	d.confirm(res)
-	d.localSeq = max(out.seq, l.localSeq)
-	tag := d.remoteTag
-	out.acks[tag] = ack{}
-	l.ackIn(&d, out, tag, nil, "")
-	l.transact(&d, sip.BYE, "", nil, nil, func(*sip.Response, error) {})
-}
-
 // inviteRefused is a 3xx to 6xx.
 func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sip.Response) {
 	out.stop()
@@ -333,27 +314,6 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sip.Response) 
 		l.overloaded(out, f)
 	}
 	l.inviteFailed(out, f)
-}
-
-// glareWait is how long to wait after a 491 (14.1): whoever made the Call-ID waits longer, so that they do not meet again.
-func (l *Leg) glareWait() time.Duration {
-	if l.incoming {
-		return time.Duration(rand.IntN(201)) * 10 * time.Millisecond
-	}
-	return 2100*time.Millisecond + time.Duration(rand.IntN(191))*10*time.Millisecond
-}
-
-// retry sends a re-INVITE again after a glare, when the peer's own is over.
-func (l *Leg) retry(out *outbound) {
-	if l.out != out {
-		return
-	}
-	if l.in != nil {
-		l.after(l.glareWait(), func() { l.retry(out) })
-		return
-	}
-	l.localSeq++
-	l.invite(out, nil)
 }
 
 // inviteFailed ends an INVITE of ours: the first one ends the leg, a re-INVITE only when the dialog is gone.
@@ -391,116 +351,4 @@ func (l *Leg) report(out *outbound, f Failed) {
 		out.reported = true
 		l.emit(f)
 	}
-}
-
-// Cancel gives up an INVITE of ours that has no final response yet. A 200 that crosses it is acknowledged and ended.
-// Events still come: Failed with 487 as a rule; the owner need not wait for it.
-func (l *Leg) Cancel(h ...Header) {
-	if l.state == inviting {
-		l.cancel(l.out, h)
-	}
-}
-
-func (l *Leg) cancel(out *outbound, h []Header) {
-	if out.cancelWanted || out.answered {
-		return
-	}
-	if err := checkHeaders(h); err != nil {
-		l.log.Error("header left out", "gw", l.g.name, "err", err)
-		h = nil
-	}
-	out.cancelWanted, out.cancelHeader = true, h
-	switch {
-	case out.alive:
-		l.sendCancel(out)
-	case out.tx == nil:
-	case !out.tx.unsent():
-		l.stack.suspect(l.iface.Name) // given up on without any answer: is somebody there at all?
-	default:
-		// The connection is still being opened: what was never sent needs no CANCEL.
-		out.tx.abort()
-		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})
-	}
-}
-
-// sendCancel sends the CANCEL; without a final response after 64*T1 the INVITE is given up (9.1).
-func (l *Leg) sendCancel(out *outbound) {
-	if out.cancelling || out.tx == nil {
-		return
-	}
-	out.cancelling = true
-	out.stop()
-	out.tx.cancel(out.cancelHeader)
-	out.guard = l.after(transactionTimeout, func() {
-		out.tx.abort()
-		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true, Err: errTimeout})
-	})
-}
-
-// Reinvite offers body (nil: asks for an offer). The result is Answered or Failed with Reinvite set; glare is resolved here.
-func (l *Leg) Reinvite(body []byte) {
-	if l.state == confirmedLeg || l.state == answered {
-		l.queued = append(l.queued, body)
-		l.next()
-	}
-}
-
-// next sends the re-INVITE that waits, when no other INVITE is under way.
-func (l *Leg) next() {
-	if l.state != confirmedLeg || l.out != nil || l.in != nil || len(l.queued) == 0 {
-		return
-	}
-	body := l.queued[0]
-	l.queued = l.queued[1:]
-	l.out = &outbound{body: body, acks: map[string]ack{}}
-	l.localSeq++
-	l.invite(l.out, nil)
-}
-
-// failed reads a 3xx to 6xx.
-func failed(res *sip.Response) Failed {
-	f := Failed{Code: res.StatusCode, Reason: res.Reason}
-	var text []string
-	for _, name := range []string{"Reason", "Warning"} {
-		for _, v := range headerValues(res, name) {
-			text = append(text, v)
-			if name == "Reason" && f.Cause == 0 {
-				f.Cause = q850(v)
-			}
-		}
-	}
-	f.Text = strings.Join(text, "; ")
-	seconds := strings.TrimLeft(firstValue(res, "Retry-After"), " ")
-	if i := strings.IndexFunc(seconds, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
-		seconds = seconds[:i]
-	}
-	if n, err := strconv.ParseUint(seconds, 10, 31); err == nil {
-		f.RetryAfter = time.Duration(n) * time.Second
-	}
-	if f.Code < 400 {
-		for _, v := range headerValues(res, "Contact") {
-			for _, c := range splitList(v) {
-				f.Contact = append(f.Contact, parseNameAddr(c).URI)
-			}
-		}
-	}
-	return f
-}
-
-// q850 is the cause of a Reason header value such as `Q.850;cause=34;text="..."`, 0 when it holds none.
-func q850(v string) int {
-	for _, one := range splitList(v) {
-		protocol, params, _ := strings.Cut(one, ";")
-		if !strings.EqualFold(strings.TrimSpace(protocol), "Q.850") {
-			continue
-		}
-		for p := range strings.SplitSeq(params, ";") {
-			if k, n, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), "cause") {
-				if cause, err := strconv.Atoi(strings.TrimSpace(n)); err == nil && cause > 0 && cause < 128 {
-					return cause
-				}
-			}
-		}
-	}
-	return 0
 }

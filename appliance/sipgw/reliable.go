@@ -18,6 +18,7 @@ type reliable struct {
 	seq      uint32 // RSeq of the last
 	unacked  []byte // waits for its PRACK; nil: none does
 	answer   bool   // it carries a description: a 200 must not overtake it (5)
+	answered bool   // one of them did
 	interval time.Duration
 	queue    []func() // what is to be said after the PRACK
 }
@@ -59,6 +60,7 @@ func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []He
 	rel.seq++
 	h = append(append(l.identity(), Header{"Require", "100rel"}, Header{"RSeq", strconv.FormatUint(uint64(rel.seq), 10)}), h...)
 	rel.unacked, rel.answer, rel.interval = l.respond(in.tx, code, reason, body, "", h), len(body) > 0, t1
+	rel.answered = rel.answered || rel.answer
 	in.stop()
 	in.repeat = l.after(t1, func() { l.repeatReliable(in) })
 	in.giveUp = l.after(transactionTimeout, func() {
@@ -121,19 +123,15 @@ func (l *Leg) prack(out *outbound, res *sip.Response) bool {
 		return true
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(firstValue(res, "RSeq")), 10, 32)
-	tag := tagOf(firstValue(res, "To"))
-	last, known := out.rseq[tag]
-	if err != nil || n == 0 || known && uint32(n) != last+1 {
+	f := l.fork(tagOf(firstValue(res, "To")))
+	if f == nil || err != nil || n == 0 || f.rseq != 0 && uint32(n) != f.rseq+1 {
 		return false
 	}
-	if out.rseq == nil {
-		out.rseq = map[string]uint32{}
+	if f.rseq == 0 {
+		f.confirm(res)
 	}
-	out.rseq[tag] = uint32(n)
-	d := l.dialog
-	d.confirm(res)
-	l.localSeq++ // also of the dialog that this fork may become
-	d.localSeq = l.localSeq - 1
-	l.transact(&d, sip.PRACK, "", nil, []Header{{"RAck", fmt.Sprintf("%d %d INVITE", n, out.seq)}}, func(*sip.Response, error) {})
+	f.rseq = uint32(n)
+	f.answered = f.answered || len(res.Body()) > 0
+	l.transact(&f.dialog, sip.PRACK, "", nil, []Header{{"RAck", fmt.Sprintf("%d %d INVITE", n, out.seq)}}, func(*sip.Response, error) {})
 	return true
 }

@@ -93,18 +93,6 @@ func (s *Stack) Dialog(iface string, r Replaces) *Leg {
 	return nil
 }
 
-// forked notes the tag of an early dialog.
-func (l *Leg) forked(tag string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if tag != "" && len(l.forks) < maxForks && !slices.Contains(l.forks, tag) {
-		l.forks = append(l.forks, tag)
-	}
-}
-
-// maxForks are the early dialogs that are kept of one INVITE.
-const maxForks = 32
-
 // Owner is what the leg belongs to now; nil: nobody. It may be called from any goroutine.
 func (l *Leg) Owner() Owner {
 	l.mu.Lock()

@@ -1,0 +1,45 @@
+package sipgw
+
+// Cancel gives up an INVITE of ours that has no final response yet. A 200 that crosses it is acknowledged and ended.
+// Events still come: Failed with 487 as a rule; the owner need not wait for it.
+func (l *Leg) Cancel(h ...Header) {
+	if l.state == inviting {
+		l.cancel(l.out, h)
+	}
+}
+
+func (l *Leg) cancel(out *outbound, h []Header) {
+	if out.cancelWanted || out.answered {
+		return
+	}
+	if err := checkHeaders(h); err != nil {
+		l.log.Error("header left out", "gw", l.g.name, "err", err)
+		h = nil
+	}
+	out.cancelWanted, out.cancelHeader = true, h
+	switch {
+	case out.alive:
+		l.sendCancel(out)
+	case out.tx == nil:
+	case !out.tx.unsent():
+		l.stack.suspect(l.iface.Name) // given up on without any answer: is somebody there at all?
+	default:
+		// The connection is still being opened: what was never sent needs no CANCEL.
+		out.tx.abort()
+		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})
+	}
+}
+
+// sendCancel sends the CANCEL; without a final response after 64*T1 the INVITE is given up (9.1).
+func (l *Leg) sendCancel(out *outbound) {
+	if out.cancelling || out.tx == nil {
+		return
+	}
+	out.cancelling = true
+	out.stop()
+	out.tx.cancel(out.cancelHeader)
+	out.guard = l.after(transactionTimeout, func() {
+		out.tx.abort()
+		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true, Err: errTimeout})
+	})
+}

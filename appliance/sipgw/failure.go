@@ -1,0 +1,65 @@
+package sipgw
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// unreached says how an INVITE failed that got no final response.
+func (l *Leg) unreached(err error) Failed {
+	if isTransport(err) {
+		return Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: err}
+	}
+	return Failed{Code: 408, Reason: "Request Timeout", Local: true, Err: err}
+}
+
+// failed reads a 3xx to 6xx.
+func failed(res *sip.Response) Failed {
+	f := Failed{Code: res.StatusCode, Reason: res.Reason}
+	var text []string
+	for _, name := range []string{"Reason", "Warning"} {
+		for _, v := range headerValues(res, name) {
+			text = append(text, v)
+			if name == "Reason" && f.Cause == 0 {
+				f.Cause = q850(v)
+			}
+		}
+	}
+	f.Text = strings.Join(text, "; ")
+	seconds := strings.TrimLeft(firstValue(res, "Retry-After"), " ")
+	if i := strings.IndexFunc(seconds, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		seconds = seconds[:i]
+	}
+	if n, err := strconv.ParseUint(seconds, 10, 31); err == nil {
+		f.RetryAfter = time.Duration(n) * time.Second
+	}
+	if f.Code < 400 {
+		for _, v := range headerValues(res, "Contact") {
+			for _, c := range splitList(v) {
+				f.Contact = append(f.Contact, parseNameAddr(c).URI)
+			}
+		}
+	}
+	return f
+}
+
+// q850 is the cause of a Reason header value such as `Q.850;cause=34;text="..."`, 0 when it holds none.
+func q850(v string) int {
+	for _, one := range splitList(v) {
+		protocol, params, _ := strings.Cut(one, ";")
+		if !strings.EqualFold(strings.TrimSpace(protocol), "Q.850") {
+			continue
+		}
+		for p := range strings.SplitSeq(params, ";") {
+			if k, n, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), "cause") {
+				if cause, err := strconv.Atoi(strings.TrimSpace(n)); err == nil && cause > 0 && cause < 128 {
+					return cause
+				}
+			}
+		}
+	}
+	return 0
+}

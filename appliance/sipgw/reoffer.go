@@ -1,0 +1,125 @@
+package sipgw
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Reinvite offers body (nil: asks for an offer). The result is Answered or Failed with Reinvite set; glare is resolved here.
+func (l *Leg) Reinvite(body []byte) {
+	if l.state == confirmedLeg || l.state == answered {
+		l.queued = append(l.queued, body)
+		l.next()
+	}
+}
+
+// next sends the re-INVITE that waits, when no other INVITE is under way.
+func (l *Leg) next() {
+	if l.state != confirmedLeg || l.out != nil || l.in != nil || len(l.queued) == 0 {
+		return
+	}
+	body := l.queued[0]
+	l.queued = l.queued[1:]
+	l.out = &outbound{body: body, acks: map[string]ack{}}
+	l.localSeq++
+	l.invite(l.out, nil)
+}
+
+// glareWait is how long to wait after a 491 (14.1): whoever made the Call-ID waits longer, so that they do not meet again.
+func (l *Leg) glareWait() time.Duration {
+	if l.incoming {
+		return time.Duration(rand.IntN(201)) * 10 * time.Millisecond
+	}
+	return 2100*time.Millisecond + time.Duration(rand.IntN(191))*10*time.Millisecond
+}
+
+// retry sends a re-INVITE again after a glare, when the peer's own is over.
+func (l *Leg) retry(out *outbound) {
+	if l.out != out {
+		return
+	}
+	if l.in != nil {
+		l.after(l.glareWait(), func() { l.retry(out) })
+		return
+	}
+	l.localSeq++
+	l.invite(out, nil)
+}
+
+// offered is a re-INVITE or UPDATE in the dialog d, an early one that our INVITE has made or the leg's own.
+func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
+	req := tx.req
+	if least := tooShort(req); least != "" {
+		l.respond(tx, 422, "", nil, "", []Header{{"Min-SE", least}})
+		return
+	}
+	if req.Method == sip.UPDATE && len(req.Body()) == 0 { // a session refresh, or a new Contact: nothing for the call to decide
+		d.refresh(req)
+		h := l.identity()
+		if l.state == confirmedLeg || l.state == answered {
+			h = append(h, l.sessionAccept(req)...)
+		}
+		l.respond(tx, 200, "", nil, "", h)
+		return
+	}
+	switch l.outOfTurn(req, early) {
+	case 491:
+		l.respond(tx, 491, "", nil, "", nil)
+		return
+	case 500:
+		l.respond(tx, 500, "", nil, "", []Header{{"Retry-After", strconv.Itoa(rand.IntN(11))}})
+		return
+	}
+	d.refresh(req)
+	if tx.invite {
+		if l.in != nil { // its ACK is missing, but a peer that goes on has seen our 200
+			l.in.stop()
+			if l.state == answered {
+				l.enter(confirmedLeg)
+			}
+		}
+		l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo}
+		tx.mu.Lock()
+		tx.onCancel = func(string) { l.post(func() { l.offerWithdrawn(tx) }) }
+		tx.mu.Unlock()
+	}
+	l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(req.Method), Body: req.Body(), ContentType: firstValue(req, "Content-Type")})
+}
+
+// outOfTurn says why an offer of the peer comes at the wrong moment: 491 while one of ours is not answered, 500 while one of its own is
+// not (14.2, RFC 3311 5.2). 0: it does not.
+func (l *Leg) outOfTurn(req *sip.Request, early *fork) int {
+	in, out := l.in, l.out
+	switch {
+	case l.state == inviting && (req.Method != sip.UPDATE || !early.answered):
+		return 491 // the offer of our INVITE
+	case l.state == inviting:
+	case l.state == ringing && req.Method == sip.UPDATE && in.rel != nil && in.rel.answered:
+	case l.state == ringing && req.Method == sip.UPDATE && len(in.tx.req.Body()) == 0:
+		return 491 // the peer has asked for our offer
+	case in != nil && in.ok == nil:
+		return 500
+	case in != nil && len(in.tx.req.Body()) == 0, out != nil && (out.tx != nil || out.answer != nil):
+		return 491
+	}
+	for _, tx := range l.pending {
+		if tx.invite || tx.req.Method == sip.UPDATE || tx.req.Method == sip.PRACK {
+			return 500
+		}
+	}
+	return 0
+}
+
+// offerWithdrawn is a CANCEL for a re-INVITE: the call's answer to it will find nobody.
+func (l *Leg) offerWithdrawn(tx *serverTx) {
+	if l.pending[RequestID(tx.key)] == nil {
+		return
+	}
+	delete(l.pending, RequestID(tx.key))
+	l.in = nil
+	l.respond(tx, 487, "", nil, "", nil)
+	l.next()
+}
