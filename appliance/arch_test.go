@@ -28,12 +28,13 @@ var floors = map[string]string{
 	"flash":       "",
 	"call":        "config route sdp license sipgw media",
 	"lang":        "config cli",
-	"system":      "config cli lang route sdp license pki names sipgw media netcfg netcfg/dhcp clock flash call ../board",
+	"system":      "config cli lang route sdp license pki names sipgw media netcfg netcfg/dhcp clock flash call upload ../board",
 	"api":         "config cli lang system api/wire",
 	"api/wire":    "",
-	"console":     "api/wire",
+	"console":     "api/wire upload",
+	"upload":      "",
 	"../board":    "",
-	"../consoled": "console api/wire ../board",
+	"../consoled": "console api/wire upload ../board",
 }
 
 // owners lists the modules that one package alone may import (the lab checks us with code of its own, so it may too).

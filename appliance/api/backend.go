@@ -42,6 +42,7 @@ type Session struct {
 	Mode []string // header lines, outermost first
 	User string   // "" is the local root
 	TTY  string
+	File io.ReadCloser // comes along with the line; nil: none does
 	// Since is when a session that follows events began; zero: now.
 	Since time.Time
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -27,6 +28,31 @@ func (h handler) exec(w http.ResponseWriter, r *http.Request) {
 	if !h.read(w, r, &q) {
 		return
 	}
+	h.stream(w, r, func(ctx context.Context, out *spool) { h.run(ctx, &q, out) })
+}
+
+// execWithFile runs a line that reads a file, as that comes in: it may be larger than our memory.
+func (h handler) execWithFile(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	connection := http.NewResponseController(w)
+	if err := connection.EnableFullDuplex(); err != nil { // answers go out while the file comes in
+		fail(w, http.StatusInternalServerError, err)
+		return
+	}
+	s := &Session{Mode: q["mode"], User: q.Get("user"), TTY: q.Get("tty"), File: &file{r.Body, connection}}
+	h.stream(w, r, func(ctx context.Context, out *spool) { out.done(h.one(ctx, s, q.Get("line"), nil, out)) })
+}
+
+// file is the body of a request. Close ends a Read that waits, which the body's own Close would wait for.
+type file struct {
+	io.Reader
+	connection *http.ResponseController
+}
+
+func (f *file) Close() error { return f.connection.SetReadDeadline(time.Unix(1, 0)) }
+
+// stream answers with what run writes.
+func (h handler) stream(w http.ResponseWriter, r *http.Request, run func(context.Context, *spool)) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	out := newSpool(ctx)
@@ -34,7 +60,7 @@ func (h handler) exec(w http.ResponseWriter, r *http.Request) {
 	go func() {
 		defer close(ended)
 		defer out.close()
-		h.run(ctx, &q, out)
+		run(ctx, out)
 	}()
 	w.Header().Set("Content-Type", "application/jsonl")
 	if err := out.send(w); err != nil {

@@ -43,6 +43,7 @@ func Listen(o Options, b Backend) (*Server, error) {
 	h := handler{backend: b, log: o.Log, closing: closing}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+wire.PathExec, h.exec)
+	mux.HandleFunc("PUT "+wire.PathExec, h.execWithFile)
 	mux.HandleFunc("POST "+wire.PathHelp, h.help)
 	mux.HandleFunc("POST "+wire.PathLogin, h.login)
 	mux.HandleFunc("GET "+wire.PathEvents, h.events)

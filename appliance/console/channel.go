@@ -62,6 +62,16 @@ func (s *sshServer) channel(ctx context.Context, ch ssh.Channel, asks <-chan *ss
 				if r.Type == "exec" {
 					paste.command(p.Command)
 				}
+				if scr == nil {
+					paste.file = func() io.ReadCloser {
+						out, in := io.Pipe()
+						running.Go(func() {
+							_, err := io.Copy(in, ch)
+							in.CloseWithError(err) // nil is the end of the file
+						})
+						return out
+					}
+				}
 				running.Go(func() { ended <- s.lines(ctx, paste, ch.Stderr()) })
 			case "signal":
 				var p struct{ Name string }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/upload"
 )
 
 // Client speaks with sbcd. It may be used by many sessions at once.
@@ -94,15 +95,23 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (io.ReadCl
 		}
 		return nil, fmt.Errorf("%w: %w", errBroken, err)
 	}
-	if r.StatusCode != http.StatusOK {
-		defer r.Body.Close()
-		var f wire.Failure
-		if json.NewDecoder(io.LimitReader(r.Body, 64<<10)).Decode(&f) != nil || f.Error == "" {
-			f.Error = r.Status
-		}
-		return nil, fmt.Errorf("sbcd refused the request: %s", f.Error)
+	if err := refused(r); err != nil {
+		r.Body.Close()
+		return nil, err
 	}
 	return r.Body, nil
+}
+
+// refused is the error of an answer without success.
+func refused(r *http.Response) error {
+	if r.StatusCode == http.StatusOK {
+		return nil
+	}
+	var f wire.Failure
+	if json.NewDecoder(io.LimitReader(r.Body, 64<<10)).Decode(&f) != nil || f.Error == "" {
+		f.Error = r.Status
+	}
+	return fmt.Errorf("sbcd refused the request: %s", f.Error)
 }
 
 // Exec runs lines and calls each for every answer, in order. Its error is *Down when nothing was run; errBroken when the
@@ -113,7 +122,27 @@ func (c *Client) Exec(ctx context.Context, q wire.ExecRequest, each func(wire.An
 		return err
 	}
 	defer body.Close()
-	want := max(1, len(q.Lines))
+	return answers(ctx, body, max(1, len(q.Lines)), each)
+}
+
+// ExecWithFile runs a line that reads a file. The file is closed in the end, which must end a Read that waits.
+func (c *Client) ExecWithFile(ctx context.Context, q wire.ExecRequest, file io.ReadCloser, each func(wire.Answer) error) error {
+	conn, err := c.dial(ctx, "", "")
+	if err != nil {
+		file.Close()
+		return err
+	}
+	values := url.Values{"line": {q.Line}, "mode": q.Mode, "user": {q.User}, "tty": {q.TTY}}
+	return upload.Put(ctx, conn.(*net.UnixConn), wire.PathExec+"?"+values.Encode(), file, func(r *http.Response) error {
+		if err := refused(r); err != nil {
+			return err
+		}
+		return answers(ctx, r.Body, 1, each)
+	})
+}
+
+// answers calls each for what comes, to its end, by which want lines must be done.
+func answers(ctx context.Context, body io.Reader, want int, each func(wire.Answer) error) error {
 	dec := json.NewDecoder(body)
 	for {
 		var a wire.Answer

@@ -26,7 +26,9 @@ type paste struct {
 
 	queue []input        // lines that are already here
 	lines <-chan []input // lines to come
-	start func()         // starts reading lines; nil once called
+	start func()         // starts reading lines; nil once the input is read
+	// file starts reading the input as it is, in place of lines; nil: it is no file.
+	file func() io.ReadCloser
 	// blocksOnly: lines that come are only read into blocks (`ssh box import pki:certificate/X < cert.pem`).
 	blocksOnly bool
 
@@ -57,9 +59,11 @@ func newPaste(ctx context.Context, sh shell, in io.Reader, out io.Writer, spawn 
 	return p
 }
 
-// command makes the paste run the lines of one command; what comes in is read only into blocks.
+// command makes the paste run the lines of one command, as whoever may do so in the mode of administrators; what comes in is
+// read only into blocks, or as a file.
 func (p *paste) command(text string) {
 	p.blocksOnly = true
+	p.mode = []string{wire.Enabled}
 	for i, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		p.queue = append(p.queue, input{text: line, n: i + 1, bad: notText(line)})
 	}
@@ -130,6 +134,9 @@ func (p *paste) done(l input, a wire.Answer) {
 func (p *paste) collected(ctx context.Context, l input) error {
 	body := ""
 	for p.collect != nil {
+		if p.collect.Kind == wire.File {
+			return p.sendFile(ctx, l)
+		}
 		p.say(p.collect.Prompt)
 		read := p.pem
 		switch p.collect.Kind {
@@ -150,6 +157,22 @@ func (p *paste) collected(ctx context.Context, l input) error {
 			p.failed = true
 			p.say(explain(err))
 		}
+	}
+	return ctx.Err()
+}
+
+// sendFile runs a line again, with the input as the file that it wants.
+func (p *paste) sendFile(ctx context.Context, l input) error {
+	if p.file == nil || p.start == nil {
+		p.failed = true
+		p.say(p.collect.Prompt)
+		p.collect = nil
+		return nil
+	}
+	p.start = nil
+	if err := p.runWithFile(ctx, l.text, p.file(), p.text, func(a wire.Answer) { p.done(l, a) }); err != nil {
+		p.failed = true
+		p.say(explain(err))
 	}
 	return ctx.Err()
 }

@@ -191,6 +191,11 @@ func (s *session) summary(ctx context.Context) {
 func (s *session) collected(ctx context.Context, line string) {
 	body := ""
 	for s.collect != nil {
+		if s.collect.Kind == wire.File {
+			s.println(s.collect.Prompt)
+			s.collect = nil
+			return
+		}
 		read := s.pem
 		switch s.collect.Kind {
 		case wire.Secret:

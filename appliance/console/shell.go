@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"viaduct/appliance/api/wire"
 )
@@ -41,17 +42,30 @@ func (s *shell) run(ctx context.Context, lines []string, body string, text func(
 	} else {
 		q.Lines = lines
 	}
-	err = s.client.Exec(ctx, q, func(a wire.Answer) error {
+	err = s.client.Exec(ctx, q, s.each(text, func(a wire.Answer) {
+		done(ran, a)
+		ran++
+	}))
+	return ran, err
+}
+
+// runWithFile runs a line that reads a file.
+func (s *shell) runWithFile(ctx context.Context, line string, file io.ReadCloser, text func(string), done func(wire.Answer)) error {
+	s.collect = nil
+	return s.client.ExecWithFile(ctx, wire.ExecRequest{Mode: s.mode, Line: line, User: s.user, TTY: s.tty}, file, s.each(text, done))
+}
+
+// each takes answers as they come.
+func (s *shell) each(text func(string), done func(wire.Answer)) func(wire.Answer) error {
+	return func(a wire.Answer) error {
 		if !a.Done {
 			text(a.Text)
 			return nil
 		}
 		s.take(a)
-		done(ran, a)
-		ran++
+		done(a)
 		return nil
-	})
-	return ran, err
+	}
 }
 
 func (s *shell) take(a wire.Answer) {

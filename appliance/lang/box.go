@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"io"
 	"net/netip"
 	"time"
 
@@ -18,6 +19,7 @@ type Box interface {
 	Licensing
 	Watching
 	Machine
+	Firmware
 }
 
 // Configuration is the running configuration and its files.
@@ -40,8 +42,9 @@ type Configuration interface {
 	// all of one or nothing, and returns a line about what it held.
 	Backup(passphrase string) ([]byte, error)
 	Restore(text []byte, passphrase string) (string, error)
-	// Reload restarts with the startup-config: after delay (0 now), and when graceful once no call is left.
-	Reload(r Reload) error
+	// Reload restarts with the startup-config: after delay (0 now), and when graceful once no call is left. With an image
+	// that waits to be started the whole box restarts, and what is its version.
+	Reload(r Reload) (image string, err error)
 }
 
 // Reload says how to restart.
@@ -217,12 +220,13 @@ type Machine interface {
 
 // Version is what `show version` prints.
 type Version struct {
-	Product, Release, Board, Serial, GoVersion string
-	Started                                    time.Time
-	Memory                                     uint64 // octets in use by this process
-	Load                                       string
-	More                                       []Measure // of the whole machine
-	Temperature                                string
+	Product, Release, Commit, Board, Serial, GoVersion string
+	Built                                              time.Time // zero: the build does not say
+	Started                                            time.Time
+	Memory                                             uint64 // octets in use by this process
+	Load                                               string
+	More                                               []Measure // of the whole machine
+	Temperature                                        string
 }
 
 // Measure is a figure with its name.
@@ -315,4 +319,31 @@ type Env struct {
 type PKIStore interface {
 	Certificates(name string) ([]*x509.Certificate, error)
 	PrivateKey(name string) (crypto.Signer, error)
+}
+
+// Firmware is the images that a box holds. Both installations check an image to its end before anything is replaced, report
+// what they do, a line each, and end with ctx; one that has begun to write goes on to its end.
+type Firmware interface {
+	Images(ctx context.Context) (Images, error)
+	// InstallImage installs the image that file is, and closes it. force takes one that is older than what runs.
+	InstallImage(ctx context.Context, file io.ReadCloser, force bool, report func(line string)) error
+	// FetchImage installs an image from a web server.
+	FetchImage(ctx context.Context, url string, force bool, report func(line string)) error
+}
+
+// Images is what `show system images` prints.
+type Images struct {
+	Board string
+	Slots []Image
+}
+
+// Image is what one slot holds.
+type Image struct {
+	Slot            string // "a", "b"
+	Version, Commit string // "": the slot is empty, or half written
+	Built           time.Time
+	Running, Next   bool // what runs, what the next start starts
+	Trial           bool // it has yet to prove itself
+	Tries, MaxTries int  // starts on trial so far, and after how many the box goes back
+	Failed          bool // it was tried and did not prove itself
 }

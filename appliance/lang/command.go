@@ -78,12 +78,13 @@ func adminCommands() []Line {
 		command("erase <what>", "Delete a certificate or a private key", erasePKI),
 		command("install license <key:text>", "Install a license key", installLicense),
 		withExample("copy running-config https://192.168.1.20/sbc01.cfg",
-			command("copy <from> <to>", "Copy a configuration; from the console it is pasted, to http it is sent with PUT", copyConfig)),
+			command("copy <from> <to> [force]", "Copy a configuration, or an image to flash:; from the console it is pasted, to http it is sent with PUT; force takes an older image", copyConfig)),
+		withExample("install-image", command("install-image [force]", "Install an image that comes over ssh: ssh NAME@BOX install-image < FILE; force takes an older one", installImage)),
 		command("export backup", "Print configuration, keys, certificates and licenses, encrypted under a pass phrase", exportBackup),
 		command("import backup", "Take a backup, pasted; the next reload uses it", importBackup),
 		command("clock sync", "Ask the time servers now and set the clock, however far it is off", clockSync),
 		command("erase startup-config", "Delete the startup-config", eraseStartup),
-		command("reload [graceful] [in <minutes:1..1440>]", "Restart with the startup-config, at once, when no call is left, or unless cancelled", reload),
+		command("reload [graceful] [in <minutes:1..1440>]", "Restart with the startup-config, at once, when no call is left, or unless cancelled; the whole box when an image waits to be started", reload),
 		command("no reload", "Cancel a restart", noReload),
 		command("clear calls [<id>]", "End one call, or all", clearCalls),
 		command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, the way through the tables, media or TLS in this session, until no debug all",
@@ -254,8 +255,12 @@ type reloadArgs struct {
 }
 
 func reload(c *call, a *reloadArgs) error {
-	if err := c.box.Reload(Reload{Graceful: a.Graceful, Delay: minutes(a.Minutes)}); err != nil {
+	image, err := c.box.Reload(Reload{Graceful: a.Graceful, Delay: minutes(a.Minutes)})
+	if err != nil {
 		return fmt.Errorf("reload: %w", err)
+	}
+	if image != "" {
+		c.printf("The box starts with image %s\n", image)
 	}
 	switch {
 	case a.Minutes > 0:
@@ -269,7 +274,7 @@ func reload(c *call, a *reloadArgs) error {
 }
 
 func noReload(c *call, _ *none) error {
-	if err := c.box.Reload(Reload{Cancel: true}); err != nil {
+	if _, err := c.box.Reload(Reload{Cancel: true}); err != nil {
 		return fmt.Errorf("no reload: %w", err)
 	}
 	return nil

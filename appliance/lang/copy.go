@@ -16,6 +16,7 @@ const (
 	startupConfig = "startup-config"
 	factoryConfig = "factory-config"
 	consolePlace  = "console:"
+	flashPlace    = "flash:" // where an image goes
 )
 
 // place types of `copy` and `show config diff`.
@@ -54,13 +55,19 @@ func fileType() cli.Type {
 const keptConfigs = 10 // startup-config.1 is the youngest
 
 type copyArgs struct {
-	From copyFrom
-	To   copyTo
+	From  copyFrom
+	To    copyTo
+	Force bool
 }
 
 func copyConfig(c *call, a *copyArgs) error {
 	from, to := string(a.From), string(a.To)
-	if from == to && from != consolePlace {
+	switch {
+	case to == flashPlace:
+		return c.fetchImage(from, a.Force)
+	case a.Force:
+		return errors.New("force is for images: copy https://HOST/PATH flash: force")
+	case from == to && from != consolePlace:
 		return errors.New("a copy onto itself")
 	}
 	text, err := c.read(from)

@@ -26,7 +26,8 @@ type Session struct {
 	Mode  []string
 	User  string
 	Class config.AccountClass
-	TTY   string // "serial", "ssh 192.0.2.7:50122", "" for a script
+	TTY   string        // "serial", "ssh 192.0.2.7:50122", "" for a script
+	File  io.ReadCloser // comes along with the line; nil: none does. Close ends a Read
 }
 
 // may reports whether the account may do what class may do.
@@ -48,7 +49,7 @@ type Result struct {
 // Collect describes the block that a line wants.
 type Collect struct {
 	Prompt string
-	Kind   string // "pem": up to an empty line; "text": up to a line with a single dot; "secret": one line, not echoed, appended to the body collected before
+	Kind   string // "pem": up to an empty line; "text": up to a line with a single dot; "secret": one line, not echoed, appended to the body collected before; "file": bytes that come along as Session.File
 }
 
 // Help is what may stand at a place in a line.

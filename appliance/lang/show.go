@@ -21,6 +21,7 @@ func showCommands() []Line {
 		command("show config diff [<a>] [<b>]", "What differs between two configurations; without names, what a reload would undo", showDiff),
 		command("show config problems", "What is wrong with the configuration, and how to put it right", showProblems),
 		command("show system licenses", "License counters", showLicenses),
+		command("show system images", "The images that the box holds: which runs, which starts next, and whether it is on trial", showImages),
 		command("show system", "Uptime, load, memory, temperature", showSystem),
 		command("show call-router [<name>]", "Tables and services, or the lines of one", showCallRouter),
 		command("show version", "Versions and serial number", showVersion),
@@ -143,6 +144,12 @@ func showVersion(c *call, _ *none) error {
 	v := c.box.Version()
 	now := c.box.Clock().Now
 	c.printf("%s (Board:%s; Serial:%s; Software Version:%s; %s)\n", v.Product, v.Board, v.Serial, v.Release, v.GoVersion)
+	if v.Commit != "" {
+		c.printf("Commit: %s\n", v.Commit)
+	}
+	if !v.Built.IsZero() {
+		c.printf("Built: %s\n", buildTime(v.Built))
+	}
 	if !v.Started.IsZero() {
 		c.printf("Up for %s\n", span(now.Sub(v.Started)))
 	}

@@ -41,7 +41,7 @@ var types = map[reflect.Type]cli.Type{
 
 	reflect.TypeFor[start]():      startType(),
 	reflect.TypeFor[copyFrom]():   placeType("configuration or URL", runningConfig, startupConfig, factoryConfig, consolePlace),
-	reflect.TypeFor[copyTo]():     placeType("configuration or URL", runningConfig, startupConfig, consolePlace),
+	reflect.TypeFor[copyTo]():     placeType("configuration, flash: or URL", runningConfig, startupConfig, consolePlace, flashPlace),
 	reflect.TypeFor[configFile](): fileType(),
 
 	reflect.TypeFor[config.Ref[config.TLSProfile]](): ref[config.TLSProfile]("profile tls", func(c *config.Config) []string {

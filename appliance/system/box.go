@@ -103,28 +103,40 @@ func (s *System) EraseFile(name string) error {
 }
 
 // Reload restarts with the startup-config, a moment later so that the answer to the command still arrives.
-func (s *System) Reload(r lang.Reload) error {
+func (s *System) Reload(r lang.Reload) (image string, err error) {
+	if !r.Cancel {
+		image = s.waitingImage()
+	}
 	s.mutate.Lock()
 	defer s.mutate.Unlock()
 	if s.timed != nil && s.timed.Stop() && r.Cancel {
 		s.timed = nil
-		return nil
+		return "", nil
 	}
 	if r.Cancel {
-		return fmt.Errorf("no reload is pending")
+		return "", fmt.Errorf("no reload is pending")
 	}
 	const answer = 200 * time.Millisecond
 	s.timed = time.AfterFunc(max(r.Delay, answer), func() { s.restart(r.Graceful) })
-	return nil
+	return image, nil
 }
 
-// restart ends Run; graceful waits for the last call, looking once a second.
+// restart ends Run, or restarts the whole box when an image waits to be started; graceful waits for the last call, looking once
+// a second.
 func (s *System) restart(graceful bool) {
 	if graceful && s.calls.Count() > 0 {
 		s.mutate.Lock()
 		s.timed = time.AfterFunc(time.Second, func() { s.restart(true) })
 		s.mutate.Unlock()
 		return
+	}
+	if image := s.waitingImage(); image != "" {
+		s.log.Warn("the box restarts with another image", "version", image)
+		err := s.reboot()
+		if err == nil {
+			return // we are told to end
+		}
+		s.log.Error("the box does not restart", "err", err)
 	}
 	select {
 	case s.reload <- struct{}{}:

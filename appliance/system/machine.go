@@ -19,7 +19,7 @@ import (
 // Version tells what runs here and how it does.
 func (s *System) Version() lang.Version {
 	v := lang.Version{
-		Product: "Viaduct SBC", Release: s.o.Release.Version, Board: s.o.Board.Name(), Serial: s.o.Board.SerialNumber(),
+		Product: "Viaduct SBC", Release: s.o.Release.Version, Commit: s.o.Release.Commit, Built: s.o.Release.Built, Board: s.o.Board.Name(), Serial: s.o.Board.SerialNumber(),
 		GoVersion: runtime.Version(), Started: s.start, Memory: memory(),
 	}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {

@@ -25,12 +25,16 @@ func (s *System) lights(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-every.C:
+		case <-s.lit:
 		}
 	}
 }
 
-// light is alarm while something that is configured does not work, or nothing is configured.
+// light is update while an image is written, and alarm while something that is configured does not work, or nothing is configured.
 func (s *System) light() board.Light {
+	if s.updating.Load() > 0 {
+		return board.LightUpdate
+	}
 	gateways := s.Gateways()
 	if len(gateways) == 0 || s.tlsWaits.Load() {
 		return board.LightAlarm

@@ -55,6 +55,7 @@ type Options struct {
 	Language   *lang.Language
 	Secrets    *Secrets // the key with which Language seals secrets
 	Rescue     string   // file in which a console leaves an order for the next start; "": none
+	Installer  string   // unix socket of PID 1, which installs images and restarts the box; "" or nothing there: no image of ours runs
 }
 
 // ErrReload is why Run ended when the box is to start again with its startup-config.
@@ -74,6 +75,8 @@ type System struct {
 	mutate    sync.Mutex    // one change at a time
 	changed   chan struct{} // one token: there is a newer snapshot
 	reload    chan struct{} // one token: end Run with ErrReload
+	updating  atomic.Int32  // images that are being installed
+	lit       chan struct{} // one token: the LED may have to change
 	timed     *time.Timer   // a reload to come; guarded by mutate
 	resolver  *names.Resolver
 	net       *netcfg.Net
@@ -103,7 +106,7 @@ func Open(o Options) (*System, error) {
 	}
 	s := &System{
 		o: o, log: o.Log, start: time.Now(), store: store, licenses: license.New(),
-		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1), lit: make(chan struct{}, 1),
 		records: make(chan call.Record, 1000),
 	}
 	s.running.Store(s.startup())

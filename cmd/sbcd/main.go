@@ -30,6 +30,7 @@ func main() {
 	boardName := flag.String("board", "", "board `name` (default: detected; sim on a development machine)")
 	check := flag.String("check", "", "check a configuration `file`, print every problem, change nothing; exit status 1 when there is an error")
 	consoleUID := flag.Int("console-uid", 0, "`number` of the user that consoled runs as once it has its ports; 0 is root")
+	installer := flag.String("installer", "/run/gokrazy-http.sock", "`path` of PID 1's unix socket, where images are installed; nothing is there on a development machine")
 	verbose := flag.Bool("verbose", false, "log every step")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this `file`, for development")
 	flag.Parse()
@@ -73,7 +74,7 @@ func main() {
 		defer pprof.StopCPUProfile()
 	}
 	err = appliance.Run(ctx, b, appliance.Options{
-		StateDir: *state, ConfigFile: *config, Socket: *socket, Level: level, LogTo: logTo, Rescue: beside + ".rescue", ConsoleUID: *consoleUID,
+		StateDir: *state, ConfigFile: *config, Socket: *socket, Level: level, LogTo: logTo, Rescue: beside + ".rescue", ConsoleUID: *consoleUID, Installer: *installer,
 		Release: system.Release{Version: version, Commit: commit, Built: buildTime()},
 	})
 	if err != nil {

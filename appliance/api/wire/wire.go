@@ -5,6 +5,7 @@
 // missing field has its zero value.
 //
 //	POST /v1/exec    ExecRequest  → a stream of Answer, one JSON object a line
+//	PUT  /v1/exec    ?line=LINE&mode=HEADER&mode=...&user=ACCOUNT&tty=NAME → the same; the line reads the body, which is a file
 //	POST /v1/help    HelpRequest  → HelpReply
 //	POST /v1/login   LoginRequest → LoginReply
 //	GET  /v1/events  ?tty=NAME&user=ACCOUNT&since=RFC3339 → a stream of Event, one JSON object a line
@@ -24,6 +25,9 @@ const (
 
 	PathSettings = "/v1/settings"
 )
+
+// Enabled is the header line of a mode in which administrators may use every command; for others it counts as none.
+const Enabled = "enable"
 
 // Limits of one request. A console keeps within them; the server answers 413 to what goes beyond.
 const (
@@ -74,7 +78,7 @@ type Answer struct {
 // Collect asks for a block after a line.
 type Collect struct {
 	Prompt string `json:"prompt"`
-	Kind   string `json:"kind"` // PEM, Text or Secret
+	Kind   string `json:"kind"` // PEM, Text, Secret or File
 }
 
 // Kinds of block.
@@ -82,6 +86,7 @@ const (
 	PEM    = "pem"    // PEM text up to an empty line
 	Text   = "text"   // any lines up to one that holds a single dot
 	Secret = "secret" // one line, not echoed
+	File   = "file"   // any bytes up to their end, sent with PUT; where none come along, Prompt says how to do it
 )
 
 // HelpRequest asks what can stand at the cursor.

@@ -1,0 +1,286 @@
+package system
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"viaduct/appliance/lang"
+	"viaduct/appliance/upload"
+)
+
+// Images are installed by PID 1 (image/cmd/init), which alone knows the medium and checks what it is given. We hand it over.
+
+const (
+	imagePath  = "/viaduct/image"
+	rebootPath = "/reboot?async=true" // it ends us, too, before it answers otherwise
+
+	imageTries = 3 // starts on trial before PID 1 goes back, see image/update
+
+	installerTime = 10 * time.Second // for answers that take no work
+	stallTime     = time.Minute      // without a byte from a web server an image is given up
+	progressEvery = 3 * time.Second
+)
+
+var (
+	errNoImages = errors.New("this machine does not run from an image: there is nothing to install one in")
+	errStalled  = fmt.Errorf("nothing came for %v", stallTime)
+)
+
+// dialInstaller connects to PID 1.
+func (s *System) dialInstaller(ctx context.Context) (*net.UnixConn, error) {
+	if s.o.Installer == "" {
+		return nil, errNoImages
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", s.o.Installer)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoImages
+	}
+	if err != nil {
+		return nil, fmt.Errorf("PID 1 does not answer: %w", err)
+	}
+	return conn.(*net.UnixConn), nil
+}
+
+// askInstaller sends a request without a body and reads the answer, of which bad ones are errors.
+func (s *System) askInstaller(ctx context.Context, method, path string, answer func(io.Reader) error) error {
+	ctx, cancel := context.WithTimeout(ctx, installerTime)
+	defer cancel()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return s.dialInstaller(ctx)
+	}}}
+	q, err := http.NewRequestWithContext(ctx, method, "http://init"+path, nil)
+	if err != nil {
+		return err
+	}
+	r, err := client.Do(q)
+	if errors.Is(err, errNoImages) {
+		return errNoImages
+	}
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	if err := refusal(r); err != nil {
+		return err
+	}
+	return answer(r.Body)
+}
+
+// refusal is the error of an answer without success: PID 1 writes what is wrong with the medium as text.
+func refusal(r *http.Response) error {
+	if r.StatusCode == http.StatusOK {
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(r.Body, 4<<10))
+	if why := strings.TrimSpace(string(text)); err == nil && why != "" && r.StatusCode != http.StatusNotFound {
+		return errors.New(why)
+	}
+	return fmt.Errorf("PID 1 answers %s", r.Status)
+}
+
+// slots is the answer of PID 1 about what it knows.
+type slots struct {
+	Board   string
+	Running string // "a" or "b"
+	State   struct {
+		Slots [2]struct {
+			Version, Commit string
+			Built           time.Time
+			Failed          bool
+		}
+		Trial *struct{ Slot, Tries int }
+	}
+}
+
+// Images tells what the slots hold.
+func (s *System) Images(ctx context.Context) (lang.Images, error) {
+	var x slots
+	if err := s.askInstaller(ctx, http.MethodGet, imagePath, func(r io.Reader) error { return json.NewDecoder(r).Decode(&x) }); err != nil {
+		return lang.Images{}, err
+	}
+	images := lang.Images{Board: x.Board}
+	next := x.Running
+	if t := x.State.Trial; t != nil && (slotName(t.Slot) != x.Running || t.Tries < imageTries) {
+		next = slotName(t.Slot)
+	} else if t != nil {
+		next = slotName(1 - t.Slot)
+	}
+	for i, f := range x.State.Slots {
+		image := lang.Image{
+			Slot: slotName(i), Version: f.Version, Commit: f.Commit, Built: f.Built, Failed: f.Failed, MaxTries: imageTries,
+			Running: slotName(i) == x.Running, Next: slotName(i) == next,
+		}
+		if t := x.State.Trial; t != nil && t.Slot == i {
+			image.Trial, image.Tries = true, t.Tries
+		}
+		images.Slots = append(images.Slots, image)
+	}
+	return images, nil
+}
+
+// slotName is what a slot is called.
+func slotName(slot int) string { return string(rune('a' + slot)) }
+
+// waitingImage is the version of an image that a restart of the box would start and that does not run; "" when there is none.
+func (s *System) waitingImage() string {
+	images, err := s.Images(context.Background())
+	if err != nil {
+		return ""
+	}
+	for _, i := range images.Slots {
+		if i.Next && !i.Running {
+			return i.Version
+		}
+	}
+	return ""
+}
+
+// reboot restarts the whole box; PID 1 ends us soon after.
+func (s *System) reboot() error {
+	return s.askInstaller(context.Background(), http.MethodPost, rebootPath, func(io.Reader) error { return nil })
+}
+
+// InstallImage hands an image to PID 1 as it comes in.
+func (s *System) InstallImage(ctx context.Context, file io.ReadCloser, force bool, report func(string)) error {
+	return s.install(ctx, &progress{ReadCloser: file, size: -1}, force, report)
+}
+
+// FetchImage hands an image to PID 1 as it comes from a web server. There is no limit to how long it takes, but one to how long
+// nothing comes.
+func (s *System) FetchImage(ctx context.Context, url string, force bool, report func(string)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stalled := time.AfterFunc(stallTime, func() { cancel(errStalled) })
+	defer stalled.Stop()
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	client := s.web()
+	client.Timeout = 0
+	r, err := client.Do(q)
+	if err != nil {
+		return because(ctx, err)
+	}
+	defer r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		return errors.New(r.Status)
+	}
+	return because(ctx, s.install(ctx, &progress{ReadCloser: r.Body, size: r.ContentLength, stalled: stalled}, force, report))
+}
+
+// because is why ctx has ended, when that is not the user's will, or else err.
+func because(ctx context.Context, err error) error {
+	if err != nil && context.Cause(ctx) == errStalled {
+		return errStalled
+	}
+	return err
+}
+
+func (s *System) install(ctx context.Context, file *progress, force bool, report func(string)) error {
+	var one sync.Mutex // lines come from the file and from PID 1
+	file.report = func(line string) {
+		one.Lock()
+		defer one.Unlock()
+		report(line)
+	}
+	conn, err := s.dialInstaller(ctx)
+	if err != nil {
+		file.Close()
+		return err
+	}
+	s.update(true)
+	defer s.update(false)
+	path := imagePath
+	if force {
+		path += "?force=1"
+	}
+	s.log.Info("an image is being installed")
+	err = upload.Put(ctx, conn, path, file, func(r *http.Response) error { return follow(r, file.report) })
+	if err != nil {
+		s.log.Warn("image not installed", "err", err)
+		return err
+	}
+	s.log.Info("an image is installed, and starts with the next restart of the box")
+	return nil
+}
+
+// follow reports what PID 1 does, until it has done it.
+func follow(r *http.Response, report func(string)) error {
+	if err := refusal(r); err != nil {
+		return err
+	}
+	for in := json.NewDecoder(r.Body); ; {
+		var line struct {
+			Text, Error string
+			Done        bool
+		}
+		if err := in.Decode(&line); err != nil {
+			return fmt.Errorf("PID 1 ended in the middle of it: %w", err)
+		}
+		if line.Text != "" {
+			report(line.Text)
+		}
+		switch {
+		case line.Done && line.Error != "":
+			return errors.New(line.Error)
+		case line.Done:
+			return nil
+		}
+	}
+}
+
+// update lets the LED say that an image is written, or no longer.
+func (s *System) update(on bool) {
+	if on {
+		s.updating.Add(1)
+	} else {
+		s.updating.Add(-1)
+	}
+	select {
+	case s.lit <- struct{}{}:
+	default:
+	}
+}
+
+// progress is a file on its way that tells how much of it has come.
+type progress struct {
+	io.ReadCloser
+	size    int64 // -1: not known
+	report  func(string)
+	stalled *time.Timer // nil: it may take its time
+
+	got  int64
+	last time.Time
+}
+
+func (p *progress) Read(b []byte) (int, error) {
+	if p.stalled != nil {
+		p.stalled.Reset(stallTime)
+		defer p.stalled.Stop() // not while PID 1 writes
+	}
+	n, err := p.ReadCloser.Read(b)
+	p.got += int64(n)
+	switch now := time.Now(); {
+	case p.last.IsZero():
+		p.last = now
+	case now.Sub(p.last) >= progressEvery && p.size > 0:
+		p.last = now
+		p.report(fmt.Sprintf("%.1f of %.1f MiB have come", mebibytes(p.got), mebibytes(p.size)))
+	case now.Sub(p.last) >= progressEvery:
+		p.last = now
+		p.report(fmt.Sprintf("%.1f MiB have come", mebibytes(p.got)))
+	}
+	return n, err
+}
+
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
