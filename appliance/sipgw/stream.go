@@ -233,8 +233,8 @@ func (s *stream) keep() bool {
 		s.close(errConnClosed)
 		return false
 	}
-	if idle < pingInterval {
-		return true
+	if idle < pingInterval/2 {
+		return true // the next turn comes before the peer's two minutes are over
 	}
 	return s.put([]byte(keepAlivePin))
 }
