@@ -101,9 +101,11 @@ func (j *job) open(p *port, in *chain) (gateways []*config.SIPGateway) {
 			in.add(address("daddr", single(a.Addr())), ports("udp", "dport", first, last), accept)
 		}
 	}
+	control := controls(addrs)
+	in.pings(control)
 	in.add(connection("established,related", expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED), accept)
-	in.add(connection("invalid", expr.CtStateBitINVALID), drop)
-	in.control(addrs)
+	in.errors(control)
+	in.add(connection("invalid", expr.CtStateBitINVALID), counter, drop)
 	for _, g := range j.cfg.Gateways {
 		for _, i := range g.Interfaces {
 			a := j.cfg.Address(i.Bind)
@@ -132,23 +134,38 @@ func (j *job) open(p *port, in *chain) (gateways []*config.SIPGateway) {
 	return gateways
 }
 
-// control lets in the messages that keep IP working: path MTU and errors (media is not tracked, so no message is related to it),
-// and a few pings.
-func (c *chain) control(addrs []netip.Prefix) {
-	families := map[string]bool{}
-	for _, a := range addrs {
-		families[map[bool]string{true: "icmp", false: "icmpv6"}[a.Addr().Is4()]] = true
+// messages are the kinds of one control protocol that are let in.
+type messages struct {
+	protocol string // "icmp" or "icmpv6"
+	errors   []string
+}
+
+// controls are the messages that keep IP working, for the families of these addresses.
+func controls(addrs []netip.Prefix) (list []messages) {
+	if slices.ContainsFunc(addrs, func(a netip.Prefix) bool { return a.Addr().Is4() }) {
+		list = append(list, messages{"icmp", []string{"destination-unreachable", "time-exceeded", "parameter-problem"}})
 	}
-	if families["icmp"] {
-		c.add(icmp("icmp", "echo-request"), rate(20), accept)
-		for _, kind := range []string{"destination-unreachable", "time-exceeded", "parameter-problem"} {
-			c.add(icmp("icmp", kind), rate(100), accept)
-		}
+	if slices.ContainsFunc(addrs, func(a netip.Prefix) bool { return a.Addr().Is6() }) {
+		list = append(list, messages{"icmpv6", []string{"nd-neighbor-solicit", "nd-neighbor-advert", "nd-router-advert",
+			"destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem"}})
 	}
-	if families["icmpv6"] {
-		c.add(icmp("icmpv6", "echo-request"), rate(20), accept)
-		for _, kind := range []string{"nd-neighbor-solicit", "nd-neighbor-advert", "nd-router-advert", "destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem"} {
-			c.add(icmp("icmpv6", kind), rate(100), accept)
+	return list
+}
+
+// pings lets in a few. The rule stands before the one for connections: the second ping of a series belongs to one.
+func (c *chain) pings(control []messages) {
+	for _, m := range control {
+		c.add(icmp(m.protocol, "echo-request"), rate(20), accept)
+		c.add(icmp(m.protocol, "echo-request"), counter, drop)
+	}
+}
+
+// errors lets in path MTU and errors. The kernel does not track media, so a message about it is related to nothing, and counts as
+// invalid.
+func (c *chain) errors(control []messages) {
+	for _, m := range control {
+		for _, kind := range m.errors {
+			c.add(icmp(m.protocol, kind), rate(100), accept)
 		}
 	}
 }
