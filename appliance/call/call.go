@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/license"
 	"viaduct/appliance/media"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
@@ -23,15 +24,15 @@ type call struct {
 	done chan struct{} // closed when the call is over
 	cfg  *config.Config
 
-	a, b    side         // caller's and callee's
-	props   route.Call   // of the caller's INVITE, before routing
-	origin  origin       // what else it brought
-	round   *round       // that it is counted in, see loop.go
-	plan    *route.Plan  // where the call may go
-	urgent  bool         // to an emergency number, see emergency.go
-	attempt int          // index into plan.Attempts of the one under way
-	media   MediaSession // nil before it is needed
-	release func()       // licenses; nil before Acquire
+	a, b    side           // caller's and callee's
+	props   route.Call     // of the caller's INVITE, before routing
+	origin  origin         // what else it brought
+	round   *round         // that it is counted in, see loop.go
+	plan    *route.Plan    // where the call may go
+	urgent  bool           // to an emergency number, see emergency.go
+	attempt int            // index into plan.Attempts of the one under way
+	media   MediaSession   // nil before it is needed
+	lease   *license.Lease // nil before it is taken, and for an emergency call without
 
 	noAnswer *time.Timer // hunting: this attempt has not answered at all
 	early    *time.Timer // 183 came, but no voice yet
@@ -155,12 +156,12 @@ func (c *call) license() error {
 	if secure {
 		channels = 1
 	}
-	release, err := c.m.Licenses.Acquire(1, channels)
+	lease, err := c.m.Licenses.Acquire(1, channels)
 	if err != nil && c.urgent {
 		c.log.Warn("emergency call without a license", "err", err)
 		return nil
 	}
-	c.release = release
+	c.lease = lease
 	return err
 }
 
@@ -315,9 +316,7 @@ func (c *call) finish() {
 	if c.media != nil {
 		c.record.media(c.media.Close(), &c.a, &c.b)
 	}
-	if c.release != nil {
-		c.release()
-	}
+	c.lease.Release()
 	c.record.Ended = time.Now()
 	c.log.Info("call ended", "code", c.record.Code, "duration", c.record.duration().Round(time.Second))
 	if c.m.Record != nil {
@@ -336,7 +335,7 @@ func (c *call) forget() {
 		}
 	}
 	c.a, c.b = side{}, side{}
-	c.plan, c.media, c.cfg, c.release, c.log = nil, nil, nil, nil, nil
+	c.plan, c.media, c.cfg, c.lease, c.log = nil, nil, nil, nil, nil
 	c.props, c.record = route.Call{}, Record{}
 }
 

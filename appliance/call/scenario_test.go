@@ -192,12 +192,12 @@ func (w *world) step(s step) {
 		w.facts(s, f)
 	case "take": // take N licenses of each pool
 		n, _ := strconv.Atoi(s.words[1])
-		release, err := w.licenses.Acquire(n, n)
+		lease, err := w.licenses.Acquire(n, n)
 		if err != nil {
 			w.fail(s, "%v", err)
 		}
 		w.taken += n
-		w.t.Cleanup(release)
+		w.t.Cleanup(lease.Release)
 	case "calls":
 		f := map[string]string{"count": strconv.Itoa(w.calls.Count())}
 		for i, c := range w.calls.Calls() {

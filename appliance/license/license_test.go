@@ -148,7 +148,7 @@ func TestTheTable(t *testing.T) {
 	install(License{Kind: SIPSessions, Count: 20, Serial: 1})
 	install(License{Kind: SIPSessions, Count: 57, Serial: 2, Expires: today})
 	install(License{Kind: SRTPChannels, Count: 20, Serial: 3})
-	release, err := m.Acquire(1, 2)
+	lease, err := m.Acquire(1, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,8 +159,8 @@ func TestTheTable(t *testing.T) {
 	if gone := m.Expire(today.AddDate(0, 0, 1)); len(gone) != 1 || gone[0].Serial != 2 {
 		t.Errorf("expired: %v", gone)
 	}
-	release()
-	release()
+	lease.Release()
+	lease.Release()
 	check("expired and released twice", Row{"sip-sessions", 4, 20, 0, 24, 0, 24}, Row{"srtp-channels", 8, 20, 0, 28, 0, 28})
 	if !m.Remove(1) || m.Remove(1) {
 		t.Error("remove")
@@ -191,13 +191,13 @@ func TestFeatures(t *testing.T) {
 
 func TestTheFifthCallIsRefused(t *testing.T) {
 	m := New()
-	var last func()
+	var last *Lease
 	for range 4 {
-		release, err := m.Acquire(1, 1)
+		lease, err := m.Acquire(1, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		last = release
+		last = lease
 	}
 	var e *Exhausted
 	if _, err := m.Acquire(1, 1); !errors.As(err, &e) || e.Pool != "sip-sessions" || e.Total != 4 {
@@ -206,7 +206,7 @@ func TestTheFifthCallIsRefused(t *testing.T) {
 	if r := m.Table()[1]; r.Alloc != 4 {
 		t.Errorf("a refused call took %d channels", r.Alloc-4)
 	}
-	last()
+	last.Release()
 	if _, err := m.Acquire(1, 6); !errors.As(err, &e) || e.Pool != "srtp-channels" {
 		t.Errorf("more channels than there are: %v", err)
 	}
@@ -215,6 +215,38 @@ func TestTheFifthCallIsRefused(t *testing.T) {
 	}
 	if _, err := m.Acquire(-1, 0); err == nil {
 		t.Error("less than nothing")
+	}
+}
+
+// TestChannelsComeAndGoDuringACall: a transfer may bring SRTP into a call, or take it out.
+func TestChannelsComeAndGoDuringACall(t *testing.T) {
+	m := New()
+	lease, err := m.Acquire(1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, err := m.Acquire(0, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *Exhausted
+	if err := lease.Channels(2); !errors.As(err, &e) || e.Pool != "srtp-channels" || m.Table()[1].Alloc != 7 {
+		t.Errorf("more than there are: %v, %+v", err, m.Table()[1])
+	}
+	for _, n := range []int{1, 1, 0, 1} {
+		if err := lease.Channels(n); err != nil || m.Table()[1].Alloc != 7+n {
+			t.Errorf("%d: %v, %+v", n, err, m.Table()[1])
+		}
+	}
+	others.Release()
+	lease.Release()
+	for _, r := range m.Table() {
+		if r.Alloc != 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	if err := (*Lease)(nil).Channels(3); err != nil {
+		t.Errorf("a call without a lease: %v", err)
 	}
 }
 
@@ -244,12 +276,13 @@ func TestCountersWithManyCallsAtOnce(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 500 {
-				if release, err := m.Acquire(1, rand.IntN(3)); err == nil {
+				if lease, err := m.Acquire(1, rand.IntN(3)); err == nil {
 					if r := m.Table()[0]; r.Alloc > 4 || r.Alloc < 1 {
 						t.Errorf("%+v", r)
 					}
-					release()
-					release()
+					lease.Channels(rand.IntN(3))
+					lease.Release()
+					lease.Release()
 				}
 			}
 		})

@@ -89,9 +89,14 @@ func (m *Manager) List() []License {
 	return slices.Clone(m.licenses)
 }
 
-// Acquire takes sessions and channels in one step, or nothing at all: then the error is an *Exhausted. Release gives them back; calling
-// it again does nothing.
-func (m *Manager) Acquire(sessions, channels int) (release func(), err error) {
+// Lease is what a call has taken of the pools. A nil *Lease holds nothing and is refused nothing.
+type Lease struct {
+	m                  *Manager
+	sessions, channels int
+}
+
+// Acquire takes sessions and channels in one step, or nothing at all: then the error is an *Exhausted.
+func (m *Manager) Acquire(sessions, channels int) (*Lease, error) {
 	if sessions < 0 || channels < 0 {
 		return nil, errors.New("license: cannot acquire less than nothing")
 	}
@@ -105,12 +110,35 @@ func (m *Manager) Acquire(sessions, channels int) (release func(), err error) {
 	}
 	m.sessions += sessions
 	m.channels += channels
-	return sync.OnceFunc(func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.sessions -= sessions
-		m.channels -= channels
-	}), nil
+	return &Lease{m, sessions, channels}, nil
+}
+
+// Channels makes the lease hold so many channels, more or fewer than now. More than are free are refused with an *Exhausted, and then
+// it holds what it did.
+func (l *Lease) Channels(n int) error {
+	if l == nil {
+		return nil
+	}
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	if r := l.m.row(SRTPChannels, l.m.channels); n-l.channels > r.Free {
+		return &Exhausted{r.Name, r.Total}
+	}
+	l.m.channels += n - l.channels
+	l.channels = n
+	return nil
+}
+
+// Release gives everything back; calling it again does nothing.
+func (l *Lease) Release() {
+	if l == nil {
+		return
+	}
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	l.m.sessions -= l.sessions
+	l.m.channels -= l.channels
+	l.sessions, l.channels = 0, 0
 }
 
 // row adds up a pool; the caller holds mu.
