@@ -27,7 +27,7 @@ var floors = map[string]string{
 	"clock":       "config",
 	"flash":       "",
 	"call":        "config route sdp license sipgw media",
-	"lang":        "config cli",
+	"lang":        "config cli pki",
 	"system":      "config cli lang route sdp license pki names sipgw media netcfg netcfg/dhcp clock flash call upload ../board",
 	"api":         "config cli lang system api/wire",
 	"api/wire":    "",

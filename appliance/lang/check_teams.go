@@ -1,9 +1,6 @@
 package lang
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +9,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/pki"
 )
 
 // signallingNetworks are where Teams signals from today; config.TeamsSignalling is the superset that trust microsoft-teams means.
@@ -85,21 +83,13 @@ func (c *checker) contactHost(i *config.SIPInterface, g *config.SIPGateway, gi *
 	if t == nil || len(t.Own) == 0 || c.env.PKI == nil {
 		return
 	}
-	chain, err := c.env.PKI.Certificates(pkiBase(t.Own[0].Name))
+	chain, err := c.env.PKI.Certificates(pki.Name(t.Own[0].Name))
 	if err != nil || len(chain) == 0 {
 		return
 	}
 	if chain[0].VerifyHostname(contact) != nil {
 		c.add(w, Warning, fmt.Sprintf("Contact towards Teams says %s, but the certificate is for %s", contact, strings.Join(chain[0].DNSNames, ", ")), "")
 	}
-	if _, ec := chain[0].PublicKey.(*ecdsa.PublicKey); ec {
-		c.add(c.at(t, "Own", 0), Warning, "the certificate has an ECDSA key: Teams offers suites for RSA only, there will be no shared cipher", "")
-	}
-}
-
-func pkiBase(n config.PKIName) string {
-	_, name, _ := strings.Cut(string(n), "/")
-	return name
 }
 
 // checkGateways looks for sockets that cannot be opened.
@@ -171,60 +161,38 @@ func checkTLS(c *checker) {
 	}
 }
 
+// identity says what is wrong with the certificates and the key of a profile (package pki), at the lines that name them.
 func (c *checker) identity(t *config.TLSProfile) {
-	key, err := c.env.PKI.PrivateKey(pkiBase(t.PrivateKey))
-	c.imported(c.at(t, "PrivateKey"), t.PrivateKey, err)
-	for n, o := range t.Own {
-		chain, err := c.env.PKI.Certificates(pkiBase(o.Name))
-		w := c.at(t, "Own", n)
-		c.imported(w, o.Name, err)
-		if err != nil || len(chain) == 0 {
+	for _, f := range pki.Check(t, c.env.PKI, c.facesTeams(t), c.env.Now) {
+		w, severity := c.at(t, f.Field, f.Index), Warning
+		if f.Severity == "note" {
+			severity = Note
+		}
+		if errors.Is(f.Err, fs.ErrNotExist) {
+			c.notImported(w, t, f)
 			continue
 		}
-		c.expiry(w, chain[0])
-		if n == 0 && key != nil && !sameKey(key.Public(), chain[0].PublicKey) {
-			c.add(w, Warning, fmt.Sprintf("the certificate does not belong to %s", t.PrivateKey), "")
-		}
-	}
-	for n, name := range t.Trusted {
-		chain, err := c.env.PKI.Certificates(pkiBase(name))
-		c.imported(c.at(t, "Trusted", n), name, err)
-		if err == nil && len(chain) > 0 {
-			c.expiry(c.at(t, "Trusted", n), chain[0])
-		}
+		c.add(w, severity, f.Text, "")
 	}
 }
 
-func (c *checker) imported(w Where, name config.PKIName, err error) {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
-			Text: string(name) + " is not imported yet", Fix: "import " + string(name), FixPath: []string{}})
-	case err != nil:
-		c.add(w, Warning, fmt.Sprintf("%s: %v", name, err), "")
-	}
+// facesTeams reports whether an interface towards Teams uses a profile.
+func (c *checker) facesTeams(t *config.TLSProfile) (faces bool) {
+	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, g *config.SIPGateway) {
+		faces = faces || isTeams(i) && g != nil && g.TLS.In(c.cfg) == t
+	})
+	return faces
 }
 
-// soonDays is how long before its end a certificate is complained about.
-const soonDays = 30
-
-func (c *checker) expiry(w Where, x *x509.Certificate) {
-	now := c.env.Now
-	if now.IsZero() {
-		return
+// notImported offers the command that imports what a line names.
+func (c *checker) notImported(w Where, t *config.TLSProfile, f pki.Finding) {
+	name := t.PrivateKey
+	switch f.Field {
+	case "Own":
+		name = t.Own[f.Index].Name
+	case "Trusted":
+		name = t.Trusted[f.Index]
 	}
-	left := int(x.NotAfter.Sub(now).Hours() / 24)
-	switch {
-	case now.After(x.NotAfter):
-		c.add(w, Warning, "the certificate expired on "+x.NotAfter.UTC().Format("2006-01-02"), "")
-	case now.Before(x.NotBefore):
-		c.add(w, Warning, "the certificate is valid from "+x.NotBefore.UTC().Format("2006-01-02"), "")
-	case left < soonDays:
-		c.add(w, Warning, fmt.Sprintf("the certificate expires in %s", plural(left, "day")), "")
-	}
-}
-
-func sameKey(a, b crypto.PublicKey) bool {
-	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && k.Equal(b)
+	c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
+		Text: string(name) + " is not imported yet", Fix: "import " + string(name), FixPath: []string{}})
 }

@@ -16,6 +16,9 @@ import (
 type Finding struct {
 	Severity string // "warning" or "note", as in the list of problems
 	Text     string
+	Field    string // of the profile: "Own", "PrivateKey" or "Trusted"
+	Index    int    // in Own or Trusted
+	Err      error  // why it cannot be used; one that is fs.ErrNotExist: it is not imported
 }
 
 // Expiry is announced so long before.
@@ -29,143 +32,149 @@ type checker struct {
 	list    []Finding
 }
 
-func (k *checker) warn(format string, args ...any) {
-	k.list = append(k.list, Finding{"warning", fmt.Sprintf(format, args...)})
+// line is what a finding is about.
+type line struct {
+	field string
+	index int
 }
 
-func (k *checker) note(format string, args ...any) {
-	k.list = append(k.list, Finding{"note", fmt.Sprintf(format, args...)})
+func (k *checker) warn(l line, format string, args ...any) {
+	k.list = append(k.list, Finding{Severity: "warning", Text: fmt.Sprintf(format, args...), Field: l.field, Index: l.index})
 }
 
-// Check looks at everything that a profile refers to. Teams says that the profile faces Microsoft Teams, which takes RSA only.
+func (k *checker) note(l line, format string, args ...any) {
+	k.list = append(k.list, Finding{Severity: "note", Text: fmt.Sprintf(format, args...), Field: l.field, Index: l.index})
+}
+
+func (k *checker) unusable(l line, name config.PKIName, err error) {
+	k.warn(l, "%s cannot be used: %v", name, err)
+	k.list[len(k.list)-1].Err = err
+}
+
+// Check looks at every certificate and key that a profile refers to. Teams says that the profile faces Microsoft Teams, which takes
+// RSA only.
 func Check(p *config.TLSProfile, s Store, teams bool, now time.Time) []Finding {
 	k := &checker{profile: p, store: s, now: now}
-	if !p.V12 && !p.V13 {
-		k.warn("neither TLS 1.2 nor 1.3 is on: no connection will come up")
-	}
-	chain := k.chain()
+	chain, lines := k.chain()
 	key := k.key()
 	if len(chain) > 0 {
 		if key != nil {
 			if err := Belongs(chain[0], key); err != nil {
-				k.warn("%v", err)
+				k.warn(line{"PrivateKey", 0}, "%v", err)
 			}
 		}
-		k.leaf(chain[0], teams)
-		k.order(chain)
-		for _, c := range chain {
-			k.dates("own-certificate", c)
+		k.leaf(lines[0], chain[0], teams)
+		k.order(lines, chain)
+		for i, c := range chain {
+			k.dates(lines[i], "own-certificate", c)
 		}
 	}
 	k.anchors()
 	return k.list
 }
 
-func (k *checker) chain() (chain []*x509.Certificate) {
-	if len(k.profile.Own) == 0 {
-		k.warn("no own-certificate: peers that ask for one will end the handshake")
-	}
+// chain is what we show, leaf first, and the line that each certificate comes from.
+func (k *checker) chain() (chain []*x509.Certificate, lines []line) {
 	for _, o := range ordered(k.profile) {
+		l := line{"Own", slices.Index(k.profile.Own, o)}
 		list, err := k.store.Certificates(Name(o.Name))
 		if err != nil {
-			k.warn("own-certificate %d %s cannot be used: %v", o.Index, o.Name, err)
+			k.unusable(l, o.Name, err)
 			if len(chain) == 0 {
-				return nil // what follows is no leaf
+				return nil, nil // what follows is no leaf
 			}
 			continue
 		}
-		chain = append(chain, list...)
+		for _, c := range list {
+			chain, lines = append(chain, c), append(lines, l)
+		}
 	}
-	return chain
+	return chain, lines
 }
 
 func (k *checker) key() crypto.Signer {
 	if k.profile.PrivateKey == "" {
-		if len(k.profile.Own) > 0 {
-			k.warn("no private-key for the own-certificate")
-		}
 		return nil
 	}
 	key, err := k.store.PrivateKey(Name(k.profile.PrivateKey))
 	if err != nil {
-		k.warn("private-key %s cannot be used: %v", k.profile.PrivateKey, err)
+		k.unusable(line{"PrivateKey", 0}, k.profile.PrivateKey, err)
 		return nil
 	}
 	return key
 }
 
 // leaf judges our own certificate.
-func (k *checker) leaf(c *x509.Certificate, teams bool) {
+func (k *checker) leaf(l line, c *x509.Certificate, teams bool) {
 	who := "the certificate of " + subject(c)
 	public, isRSA := c.PublicKey.(*rsa.PublicKey)
 	switch {
 	case teams && !isRSA:
 		// teams.md A.3: all suites that Microsoft offers are ECDHE-RSA.
-		k.warn("%s has a key of type %s: Microsoft Teams takes RSA only and will end the handshake (no shared cipher); request one for an RSA key of 2048 bits or more", who, KeyType(c.PublicKey))
+		k.warn(l, "%s has a key of type %s: Microsoft Teams takes RSA only and will end the handshake (no shared cipher); request one for an RSA key of 2048 bits or more", who, KeyType(c.PublicKey))
 	case isRSA && public.N.BitLen() < 2048:
-		k.warn("%s has an RSA key of %d bits: peers want 2048 at least", who, public.N.BitLen())
+		k.warn(l, "%s has an RSA key of %d bits: peers want 2048 at least", who, public.N.BitLen())
 	}
 	if c.IsCA {
-		k.warn("%s is a certificate of an authority: own-certificate 1 must be this system's own", who)
+		k.warn(l, "%s is a certificate of an authority: own-certificate 1 must be this system's own", who)
 	}
 	if len(names(c)) == 0 {
-		k.warn("%s holds no names (SAN): peers of today do not look at the common name", who)
+		k.warn(l, "%s holds no names (SAN): peers of today do not look at the common name", who)
 	}
 	usage := func(u x509.ExtKeyUsage) bool {
 		return len(c.ExtKeyUsage) == 0 && len(c.UnknownExtKeyUsage) == 0 || slices.Contains(c.ExtKeyUsage, u) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
 	}
 	if !usage(x509.ExtKeyUsageServerAuth) {
-		k.warn("%s does not carry the server usage: peers will refuse it", who)
+		k.warn(l, "%s does not carry the server usage: peers will refuse it", who)
 	} else if !usage(x509.ExtKeyUsageClientAuth) {
 		// teams.md A.6: public authorities no longer issue it, and Microsoft takes certificates without.
-		k.note("%s carries the server usage only; Microsoft Teams takes it since 2026, another peer may want the client usage too", who)
+		k.note(l, "%s carries the server usage only; Microsoft Teams takes it since 2026, another peer may want the client usage too", who)
 	}
 }
 
 // order checks that each certificate was issued by the next.
-func (k *checker) order(chain []*x509.Certificate) {
+func (k *checker) order(lines []line, chain []*x509.Certificate) {
 	for i := 1; i < len(chain); i++ {
 		if chain[i-1].CheckSignatureFrom(chain[i]) == nil {
 			continue
 		}
+		l := lines[i]
 		if at := slices.IndexFunc(chain, func(c *x509.Certificate) bool { return c != chain[i-1] && chain[i-1].CheckSignatureFrom(c) == nil }); at >= 0 {
-			k.warn("the own-certificates are in the wrong order: %s was issued by %s, which must come next", subject(chain[i-1]), subject(chain[at]))
+			k.warn(l, "the own-certificates are in the wrong order: %s was issued by %s, which must come next", subject(chain[i-1]), subject(chain[at]))
 		} else {
-			k.warn("the own-certificates do not form a chain: %s was not issued by %s but by %q", subject(chain[i-1]), subject(chain[i]), plainName(chain[i-1].Issuer.CommonName, chain[i-1].Issuer.String()))
+			k.warn(l, "the own-certificates do not form a chain: %s was not issued by %s but by %q", subject(chain[i-1]), subject(chain[i]), plainName(chain[i-1].Issuer.CommonName, chain[i-1].Issuer.String()))
 		}
 		return
 	}
-	if c := chain[0]; len(chain) == 1 && c.Issuer.String() != c.Subject.String() {
-		k.note("only the certificate of %s itself is sent: if %q is an intermediate authority, add its certificate as own-certificate 2", subject(c), plainName(c.Issuer.CommonName, c.Issuer.String()))
+	if c, l := chain[0], lines[0]; len(chain) == 1 && c.Issuer.String() != c.Subject.String() {
+		k.note(l, "only the certificate of %s itself is sent: if %q is an intermediate authority, add its certificate as own-certificate 2", subject(c), plainName(c.Issuer.CommonName, c.Issuer.String()))
 	}
 }
 
-func (k *checker) dates(what string, c *x509.Certificate) {
+func (k *checker) dates(l line, what string, c *x509.Certificate) {
 	switch left := c.NotAfter.Sub(k.now); {
 	case k.now.Before(c.NotBefore):
-		k.warn("%s of %s is not good before %s: the clock is wrong, or it is too early", what, subject(c), c.NotBefore.UTC().Format(time.DateTime))
+		k.warn(l, "%s of %s is not good before %s: the clock is wrong, or it is too early", what, subject(c), c.NotBefore.UTC().Format(time.DateTime))
 	case left < 0:
-		k.warn("%s of %s has expired on %s", what, subject(c), c.NotAfter.UTC().Format(time.DateOnly))
+		k.warn(l, "%s of %s has expired on %s", what, subject(c), c.NotAfter.UTC().Format(time.DateOnly))
 	case left < expiryWarning:
-		k.warn("%s of %s expires on %s, in %d days", what, subject(c), c.NotAfter.UTC().Format(time.DateOnly), int(left.Hours()/24))
+		k.warn(l, "%s of %s expires on %s, in %d days", what, subject(c), c.NotAfter.UTC().Format(time.DateOnly), int(left.Hours()/24))
 	}
 }
 
 // anchors judges the trust anchors.
 func (k *checker) anchors() {
-	if len(k.profile.Trusted) == 0 && (k.profile.AuthIncoming || k.profile.AuthOutgoing) {
-		k.note("no trusted-certificate: using the built-in roots of Microsoft's certificates")
-	}
-	for _, n := range k.profile.Trusted {
+	for i, n := range k.profile.Trusted {
+		l := line{"Trusted", i}
 		list, err := k.store.Certificates(Name(n))
 		if err != nil {
-			k.warn("trusted-certificate %s cannot be used: %v", n, err)
+			k.unusable(l, n, err)
 		}
 		for _, c := range list {
 			if !c.IsCA && strings.TrimSpace(c.Issuer.String()) != strings.TrimSpace(c.Subject.String()) {
-				k.warn("trusted-certificate %s: %s is no certificate of an authority: only this very certificate will be trusted", n, subject(c))
+				k.warn(l, "%s: %s is no certificate of an authority: only this very certificate will be trusted", n, subject(c))
 			}
-			k.dates("trusted-certificate", c)
+			k.dates(l, "trusted-certificate", c)
 		}
 	}
 }

@@ -1,0 +1,102 @@
+package lang
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io/fs"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+)
+
+// imported is a key store.
+type imported struct {
+	certs map[string][]*x509.Certificate
+	keys  map[string]crypto.Signer
+}
+
+func (s imported) Certificates(name string) ([]*x509.Certificate, error) {
+	if c, ok := s.certs[name]; ok {
+		return c, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func (s imported) PrivateKey(name string) (crypto.Signer, error) {
+	if k, ok := s.keys[name]; ok {
+		return k, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+// certify makes a certificate of a key for a name, with the usages of servers (and of clients).
+func certify(t *testing.T, key crypto.Signer, name string, left time.Duration, usage ...x509.ExtKeyUsage) *x509.Certificate {
+	t.Helper()
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(left), ExtKeyUsage: usage}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// What is wrong with a certificate is said at the line that names it, before a peer ends the handshake for it (teams.md A.2, A.3, A.6).
+func TestCertificatesAreJudgedAtTheirLines(t *testing.T) {
+	const month = 40 * 24 * time.Hour
+	good, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const server, client = x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth
+	const leaf, key = "own-certificate 1 pki:certificate/MYCERTIFICATE: ", "private-key pki:private-key/myprivate.key: "
+	cfg, _ := New().Parse(reference(t, "starface-teams.cfg"))
+	for why, c := range map[string]struct {
+		cert *x509.Certificate
+		key  crypto.Signer
+		want string // "" for nothing at all
+	}{
+		"sound":                 {certify(t, good, "sbc.meinefirma.de", month, server, client), good, ""},
+		"server usage only":     {certify(t, good, "sbc.meinefirma.de", month, server), good, "note: " + leaf + "the certificate of sbc.meinefirma.de carries the server usage only"},
+		"no server usage":       {certify(t, good, "sbc.meinefirma.de", month, client), good, "warning: " + leaf + "the certificate of sbc.meinefirma.de does not carry the server usage"},
+		"EC":                    {certify(t, ec, "sbc.meinefirma.de", month, server, client), ec, "warning: " + leaf + "the certificate of sbc.meinefirma.de has a key of type EC P-256: Microsoft Teams takes RSA only"},
+		"another name":          {certify(t, good, "sbc.other.example", month, server, client), good, "Contact towards Teams says sbc.meinefirma.de, but the certificate is for sbc.other.example"},
+		"a wildcard":            {certify(t, good, "*.meinefirma.de", month, server, client), good, ""},
+		"a wildcard of two":     {certify(t, good, "*.de", month, server, client), good, "but the certificate is for *.de"},
+		"ends soon":             {certify(t, good, "sbc.meinefirma.de", 5*24*time.Hour+time.Hour, server, client), good, "warning: " + leaf + "own-certificate of sbc.meinefirma.de expires on " + time.Now().Add(5*24*time.Hour+time.Hour).UTC().Format(time.DateOnly) + ", in 5 days"},
+		"has ended":             {certify(t, good, "sbc.meinefirma.de", -time.Minute, server, client), good, "warning: " + leaf + "own-certificate of sbc.meinefirma.de has expired"},
+		"the key of another":    {certify(t, good, "sbc.meinefirma.de", month, server, client), ec, "warning: " + key + "the private key (EC P-256) does not belong"},
+		"no key":                {certify(t, good, "sbc.meinefirma.de", month, server, client), nil, "warning: " + key + "pki:private-key/myprivate.key is not imported yet; fix: import pki:private-key/myprivate.key"},
+		"no certificate at all": {nil, good, "warning: " + leaf + "pki:certificate/MYCERTIFICATE is not imported yet; fix: import pki:certificate/MYCERTIFICATE"},
+	} {
+		store := imported{map[string][]*x509.Certificate{}, map[string]crypto.Signer{}}
+		if c.cert != nil {
+			store.certs["MYCERTIFICATE"], store.certs["CA"] = []*x509.Certificate{c.cert}, nil
+		}
+		if c.key != nil {
+			store.keys["myprivate.key"] = c.key
+		}
+		var said []string
+		for _, p := range New().Check(cfg, Env{PKI: store, Now: time.Now()}) {
+			if strings.Contains(p.Source, "own-certificate ") || strings.Contains(p.Source, "private-key ") || strings.Contains(p.Text, "certificate is for") {
+				said = append(said, strings.Replace(p.String(), ": ", ": "+p.Source+": ", 1))
+			}
+		}
+		if got := strings.Join(said, "\n"); c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%s: want %q, said:\n%s", why, c.want, got)
+		}
+	}
+}
