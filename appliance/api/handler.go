@@ -28,7 +28,7 @@ func (h handler) exec(w http.ResponseWriter, r *http.Request) {
 	if !h.read(w, r, &q) {
 		return
 	}
-	h.stream(w, r, func(ctx context.Context, out *spool) { h.run(ctx, &q, out) })
+	h.stream(r.Context(), w, func(ctx context.Context, out *spool) { h.run(ctx, &q, out) })
 }
 
 // execWithFile runs a line that reads a file, as that comes in: it may be larger than our memory.
@@ -39,21 +39,31 @@ func (h handler) execWithFile(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusInternalServerError, err)
 		return
 	}
-	s := &Session{Mode: q["mode"], User: q.Get("user"), TTY: q.Get("tty"), File: &file{r.Body, connection}}
-	h.stream(w, r, func(ctx context.Context, out *spool) { out.done(h.one(ctx, s, q.Get("line"), nil, out)) })
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	defer cancel()
+	f := &file{Reader: r.Body, connection: connection, gone: context.AfterFunc(r.Context(), cancel)}
+	defer f.gone()
+	s := &Session{Mode: q["mode"], User: q.Get("user"), TTY: q.Get("tty"), File: f}
+	h.stream(ctx, w, func(ctx context.Context, out *spool) { out.done(h.one(ctx, s, q.Get("line"), nil, out)) })
 }
 
-// file is the body of a request. Close ends a Read that waits, which the body's own Close would wait for.
+// file is the body of a request.
 type file struct {
 	io.Reader
 	connection *http.ResponseController
+	gone       func() bool
 }
 
-func (f *file) Close() error { return f.connection.SetReadDeadline(time.Unix(1, 0)) }
+// Close ends a Read that waits, which the body's own Close would wait for. net/http takes the Read's error for the end of the
+// peer, and ends the context of the request with it: the answer, which says why the file is not wanted, must not end with that.
+func (f *file) Close() error {
+	f.gone()
+	return f.connection.SetReadDeadline(time.Unix(1, 0))
+}
 
 // stream answers with what run writes.
-func (h handler) stream(w http.ResponseWriter, r *http.Request, run func(context.Context, *spool)) {
-	ctx, cancel := context.WithCancel(r.Context())
+func (h handler) stream(ctx context.Context, w http.ResponseWriter, run func(context.Context, *spool)) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	out := newSpool(ctx)
 	ended := make(chan struct{})

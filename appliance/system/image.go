@@ -270,6 +270,9 @@ func (p *progress) Read(b []byte) (int, error) {
 	}
 	n, err := p.ReadCloser.Read(b)
 	p.got += int64(n)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("the image broke off after %.1f MiB: %w", mebibytes(p.got), err)
+	}
 	switch now := time.Now(); {
 	case p.last.IsZero():
 		p.last = now

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"viaduct/appliance"
 	"viaduct/appliance/system"
@@ -22,14 +23,16 @@ import (
 type realBox struct {
 	t             tester
 	state, socket string
-	uid           int // of consoled
+	uid           int    // of consoled
+	installer     string // unix socket of PID 1
+	web           string // folder that a web server beside the box serves, see web_test.go
 	cmd           *exec.Cmd
 }
 
 // start starts sbcd and waits until it answers.
 func (b *realBox) start() {
 	b.t.Helper()
-	b.cmd = exec.Command(os.Args[0], "-state", b.state, "-socket", b.socket, "-console-uid", strconv.Itoa(b.uid))
+	b.cmd = exec.Command(os.Args[0], "-state", b.state, "-socket", b.socket, "-console-uid", strconv.Itoa(b.uid), "-installer", b.installer, "-web", b.web)
 	b.cmd.Env = append(os.Environ(), "SBCD_TEST_MAIN=1")
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	if uid := os.Geteuid(); uid != 0 {
@@ -69,6 +72,8 @@ func sbcdMain() int {
 	state := flag.String("state", "", "")
 	socket := flag.String("socket", "", "")
 	uid := flag.Int("console-uid", 0, "")
+	installer := flag.String("installer", "", "")
+	web := flag.String("web", "", "")
 	flag.Parse()
 	b, err := board.Named("sim")
 	if err == nil {
@@ -86,9 +91,16 @@ func sbcdMain() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	if *web != "" {
+		if err := serveWeb(ctx, *web); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
 	err = appliance.Run(ctx, b, appliance.Options{
 		StateDir: *state, Socket: *socket, Level: slog.LevelInfo, LogTo: log, Rescue: beside + ".rescue",
-		Release: system.Release{Version: "test"}, ConsoleUID: *uid,
+		Release:    system.Release{Version: "test", Commit: "0123456789abcdef", Built: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)},
+		ConsoleUID: *uid, Installer: *installer,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -41,6 +41,10 @@ import (
 //	paste FILE...            a file at line speed, CR for LF
 //	see TEXT...              wait until it is shown
 //	hide TEXT...             it was not shown since the last see
+//	installer start|idle|restarts   PID 1 of a box (installer_test.go): it is there; nothing is on its way to it; it was told to restart
+//
+// `exec sshbox USER COMMAND...` is OpenSSH's client with a command and a public key. Beside the box stands a web server (web_test.go),
+// https://127.0.0.1:8443/, whose folder is web.
 //
 // Files that each script finds: ref.cfg (the guide's configuration, corrected), cert.pem, key.pem and other.pem (a key of
 // another certificate), ec-cert.pem and ec-key.pem, licenses.txt, id and id.pub.
@@ -49,7 +53,7 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata/scripts",
 		Setup: setupScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sbcd": cmdSbcd, "terminal": cmdTerminal, "type": cmdType, "keys": cmdKeys, "paste": cmdPaste, "see": cmdSee, "hide": cmdHide,
+			"sbcd": cmdSbcd, "terminal": cmdTerminal, "type": cmdType, "keys": cmdKeys, "paste": cmdPaste, "see": cmdSee, "hide": cmdHide, "installer": cmdInstaller,
 		},
 	})
 }
@@ -57,6 +61,7 @@ func TestScripts(t *testing.T) {
 // desk is what stands around a box in a script.
 type desk struct {
 	box      *realBox
+	init     *installer
 	work     string
 	master   *os.File // of the serial line
 	address  string   // of SSH
@@ -96,6 +101,7 @@ func setupScript(env *testscript.Env) error {
 		os.RemoveAll(dir)
 	})
 	env.Setenv("SOCKET", d.box.socket)
+	d.box.installer, d.box.web = filepath.Join(dir, "init.sock"), filepath.Join(env.WorkDir, "web")
 	bin := filepath.Join(env.WorkDir, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err
@@ -112,7 +118,21 @@ func setupScript(env *testscript.Env) error {
 	if err := d.files(env); err != nil {
 		return err
 	}
-	return d.consoled()
+	if err := makeWeb(env.WorkDir); err != nil {
+		return err
+	}
+	if err := d.consoled(); err != nil {
+		return err
+	}
+	program = fmt.Sprintf("#!/bin/sh\nuser=$1; shift\nexec ssh %s -i %s -o BatchMode=yes $user@127.0.0.1 \"$@\"\n", strings.Join(d.sshOptions(), " "), filepath.Join(d.work, "id"))
+	return os.WriteFile(filepath.Join(bin, "sshbox"), []byte(program), 0o755)
+}
+
+// sshOptions make OpenSSH's client forget the machine that it runs on.
+func (d *desk) sshOptions() []string {
+	_, port, _ := net.SplitHostPort(d.address)
+	return []string{"-F", "none", "-p", port, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=" + filepath.Join(d.work, "known"),
+		"-o", "IdentityAgent=none", "-o", "IdentitiesOnly=yes"}
 }
 
 // files writes what an administrator has at hand.
@@ -274,10 +294,8 @@ func cmdTerminal(ts *testscript.TestScript, _ bool, args []string) {
 		c = exec.Command(os.Args[0], "-socket", d.box.socket, "-stdio")
 		c.Env = append(os.Environ(), "CONSOLED_TEST_MAIN=1")
 	case "ssh":
-		host, port, _ := net.SplitHostPort(d.address)
-		options := append([]string{"-F", "none", "-p", port, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=" + filepath.Join(d.work, "known"),
-			"-o", "IdentityAgent=none", "-o", "IdentitiesOnly=yes", "-tt"}, args[2:]...)
-		c = exec.Command("ssh", append(options, args[1]+"@"+host)...)
+		options := append(append(d.sshOptions(), "-tt"), args[2:]...)
+		c = exec.Command("ssh", append(options, args[1]+"@127.0.0.1")...)
 		c.Env = append(os.Environ(), "HOME="+d.work, "SSH_ASKPASS_REQUIRE=never")
 		c.Dir = d.work
 	}
