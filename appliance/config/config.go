@@ -222,7 +222,7 @@ type IPInterface struct {
 	Addresses      []IPAddress
 	AdjustMSSRx    string // "" or "mtu": tcp adjust-mss rx mtu
 	AdjustMSSTx    string
-	MTU            int // octets, 0: leave it, 576..9000
+	MTU            int // octets, 576..9000; 0: 1500
 	MediaPortFirst uint16
 	MediaPortLast  uint16
 	Table          Ref[RoutingTableIP] // use routing-table: routes of what leaves with an address of this interface; zero: DEFAULT

@@ -122,7 +122,7 @@ var contextIP = []Line{
 			Example: "ipaddress if_eth00 192.168.1.1/24"},
 		{Line: "tcp adjust-mss rx <mode:=mtu>", Into: "AdjustMSSRx", Help: "Clamp the segment size of incoming TCP connections"},
 		{Line: "tcp adjust-mss tx <mode:=mtu>", Into: "AdjustMSSTx", Help: "Clamp the segment size of outgoing TCP connections"},
-		{Line: "mtu <octets:576..9000>", Into: "MTU", Help: "Largest packet, in octets"},
+		{Line: "mtu <octets:576..9000>", Into: "MTU", Help: "Largest packet, in octets; 1500 unless set"},
 		{Line: "use routing-table <table>", Into: "Table", Help: "Routes of packets that leave with an address of this interface, as with two uplinks"},
 		{Line: "use profile acl in <acl>", Also: []string{"use profile acl <acl> in"}, Into: "ACLIn", Help: "Packets that may come in here"},
 		{Line: "use profile acl out <acl>", Also: []string{"use profile acl <acl> out"}, Into: "ACLOut", Help: "Packets that may go out here"},

@@ -53,7 +53,7 @@ func (j *job) derive() ruleset {
 		if p.former() {
 			continue
 		}
-		in := &chain{name: "from-" + p.device}
+		in := &chain{name: portChain + p.device}
 		if p.conf != nil {
 			if first, last := p.conf.MediaPortFirst, p.conf.MediaPortLast; first > 0 && first <= last {
 				// Tracking connections costs more than relaying a packet does; the relay knows its own.
@@ -61,7 +61,7 @@ func (j *job) derive() ruleset {
 				rawOut.add(device("oifname", p.device), ports("udp", "sport", first, last), notrack)
 			}
 			// A segment fits when IPv4 and TCP headers of 20 octets each fit beside it.
-			size := uint16(j.mtuOf(p) - 40)
+			size := uint16(mtuOf(p) - 40)
 			if p.conf.AdjustMSSTx == "mtu" {
 				output.add(device("oifname", p.device), segment(size))
 			}

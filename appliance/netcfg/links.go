@@ -27,7 +27,7 @@ func (j *job) port(p *port) {
 	if p.vlan == 0 && !p.former() {
 		j.medium(p, o)
 	}
-	j.mtu(p, o)
+	j.mtu(p)
 	j.ipv6(p)
 	j.addresses(p)
 	j.upDown(p)
@@ -40,17 +40,14 @@ func (j *job) port(p *port) {
 // former reports whether the configuration does not name the port any more.
 func (p *port) former() bool { return strings.HasPrefix(p.name, "former ") }
 
-func (j *job) mtu(p *port, o *owned) {
-	want, have := j.mtuOf(p), p.link.Attrs().MTU
+func (j *job) mtu(p *port) {
+	want, have := mtuOf(p), p.link.Attrs().MTU
 	if want == have {
 		return
 	}
 	if err := j.kernel.LinkSetMTU(p.link, want); err != nil {
 		j.fail("%s: set MTU %d: %w", p.name, want, err)
 		return
-	}
-	if o.mtu == 0 {
-		o.mtu = have
 	}
 	j.change("%s: MTU %d, was %d", p.device, want, have)
 }

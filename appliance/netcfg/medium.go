@@ -15,7 +15,7 @@ import (
 func (j *job) medium(p *port, o *owned) {
 	want := p.medium
 	if want.Speed == "" || want.Speed == "auto" {
-		if !o.fixed {
+		if !o.fixed && !j.probe.silent(p.device) {
 			return // negotiation is what every driver begins with
 		}
 		want = config.Medium{Speed: "auto"}
@@ -33,6 +33,13 @@ func (j *job) medium(p *port, o *owned) {
 	if changed {
 		j.change("%s: medium %s", p.device, mediumText(want))
 	}
+}
+
+// silent reports whether a driver could negotiate and does not: an earlier process of ours has set its speed.
+func (p *probe) silent(device string) bool {
+	const canNegotiate = 1 << 6 // SUPPORTED_Autoneg of linux/ethtool.h
+	cmd := ethtoolCmd{cmd: unix.ETHTOOL_GSET}
+	return p.ethtool(device, &cmd) == nil && cmd.supported&canNegotiate != 0 && cmd.autoneg == 0
 }
 
 func mediumText(m config.Medium) string {

@@ -8,6 +8,7 @@ import (
 	"viaduct/appliance/config"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 func TestSpeedAndDuplexAreSet(t *testing.T) {
@@ -43,6 +44,15 @@ func TestSpeedAndDuplexAreSet(t *testing.T) {
 		if r := must(n.Apply(cfg))(t); len(r.Changes) > 0 || len(r.Warnings) > 0 {
 			t.Errorf("medium %+v, again: %q, %q", step.medium, r.Changes, r.Warnings)
 		}
+	}
+	// What the process before us has set: a driver that could negotiate does not.
+	cmd := ethtoolCmd{cmd: unix.ETHTOOL_SSET, supported: 1 << 6, speed: 100, duplex: 1}
+	check(t, n.probe.ethtool("eth01", &cmd))
+	if r := must(newNet(t).Apply(testConfig()))(t); !slices.Contains(r.Changes, "eth01: medium auto") {
+		t.Errorf("after a restart: changes %q", r.Changes)
+	}
+	if r := must(newNet(t).Apply(testConfig()))(t); len(r.Changes) > 0 {
+		t.Errorf("after a restart, again: changes %q", r.Changes)
 	}
 }
 

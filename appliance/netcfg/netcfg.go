@@ -61,7 +61,6 @@ type Net struct {
 
 // owned is what we remember of an interface that we have configured.
 type owned struct {
-	mtu   int  // before we changed it; 0 when we did not
 	fixed bool // we have set its speed
 }
 
@@ -107,6 +106,9 @@ func (n *Net) Close() error {
 func (n *Net) Apply(cfg *config.Config) (Report, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.last == nil {
+		n.recall()
+	}
 	n.last = cfg
 	return n.apply()
 }

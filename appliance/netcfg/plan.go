@@ -115,16 +115,13 @@ func (p *port) addresses() []netip.Prefix {
 	return list
 }
 
-// mtuOf is the MTU that the port will have, in octets.
-func (j *job) mtuOf(p *port) int {
-	o := j.owned[p.device]
+// mtuOf is the MTU that the port shall have, in octets: without configuration Ethernet's, and in a VLAN that of its port.
+func mtuOf(p *port) int {
 	switch {
 	case p.conf != nil && p.conf.MTU != 0:
 		return p.conf.MTU
-	case o != nil && o.mtu != 0:
-		return o.mtu // what it was before we came
-	case p.link != nil:
-		return p.link.Attrs().MTU
+	case p.parent != nil:
+		return mtuOf(p.parent)
 	}
 	return 1500
 }

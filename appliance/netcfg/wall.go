@@ -5,14 +5,18 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
 )
 
-// tableName is the table that is ours; no other is read or written.
-const tableName = "viaduct"
+// tableName is the table that is ours; no other is read or written. portChain begins the name of the chain of each port.
+const (
+	tableName = "viaduct"
+	portChain = "from-"
+)
 
 // firewall replaces the whole table in one transaction when the kernel's is another one. Which one the kernel has says a
 // fingerprint in the comment of its first rule, so that a new process finds the work of an old one.
@@ -110,18 +114,31 @@ func removeTable() (removed bool, err error) {
 	return false, nil
 }
 
-// present returns the fingerprint of the table in the kernel, "" when there is none or it cannot be read.
-func present(conn *nftables.Conn, table *nftables.Table, set ruleset) string {
-	for _, c := range set {
-		if len(c.rules) == 0 {
-			continue
+// recall takes over the devices of an earlier process of ours: those that its table has a chain for. A configuration that does not
+// name them any more takes them down, as if this process had configured them.
+func (n *Net) recall() {
+	conn, err := nftables.New()
+	if err != nil {
+		return // said by firewall
+	}
+	chains, _ := conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
+	for _, c := range chains {
+		if device, ok := strings.CutPrefix(c.Name, portChain); ok && c.Table.Name == tableName && n.owned[device] == nil {
+			n.owned[device] = &owned{}
 		}
+	}
+}
+
+// present returns the fingerprint of the table in the kernel, "" when there is none, a rule of it is gone, or it cannot be read.
+func present(conn *nftables.Conn, table *nftables.Table, set ruleset) (fingerprint string) {
+	for _, c := range set {
 		rules, err := conn.GetRules(table, &nftables.Chain{Name: c.name, Table: table})
-		if err != nil || len(rules) == 0 {
+		if err != nil || len(rules) != len(c.rules) {
 			return ""
 		}
-		text, _ := userdata.GetString(rules[0].UserData, userdata.TypeComment)
-		return text
+		if len(rules) > 0 && fingerprint == "" {
+			fingerprint, _ = userdata.GetString(rules[0].UserData, userdata.TypeComment)
+		}
 	}
-	return ""
+	return fingerprint
 }
