@@ -120,6 +120,9 @@ func (w *world) differs(s step, d *dialog, a *arrived) string {
 	if want := s.options["transport"]; want != "" && a.transport != want {
 		return "came over " + a.transport
 	}
+	if want := s.options["connection"]; want != "" && a.link.number(w.peers[strings.Split(s.words[0], "/")[0]]) != want {
+		return "came on another connection"
+	}
 	if last := d.last[key(a.message)]; s.has("same") && string(last) != string(a.raw) {
 		return "not the same as before:\n" + string(last)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +31,17 @@ func (s step) text(n int) string {
 		return ""
 	}
 	return strings.Join(s.words[n:], " ")
+}
+
+// understands are the options that a step of this kind may have.
+func (s step) understands() []string {
+	switch {
+	case slices.Contains(s.words, ">"):
+		return []string{"connection", "refused", "tag", "tcp", "to", "untagged"}
+	case slices.Contains(s.words, "<"):
+		return []string{"connection", "same", "to", "transport"}
+	}
+	return []string{"call"}
 }
 
 func (s step) has(option string) bool { _, ok := s.options[option]; return ok }
@@ -71,6 +83,11 @@ func (s *scenario) read(file string) error {
 				line = line[:m[0]]
 			}
 			st.words = strings.Fields(line)
+			for name := range st.options {
+				if !slices.Contains(st.understands(), name) {
+					return fmt.Errorf("%s: nobody looks at [%s] here", where, name)
+				}
+			}
 			switch st.words[0] {
 			case "proves":
 				for _, p := range st.words[1:] {

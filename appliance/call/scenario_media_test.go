@@ -161,6 +161,7 @@ func (s *mediaSession) facts(side media.Side) map[string]string {
 	if p.RemoteKey != nil {
 		f["suite"] = p.RemoteKey.Suite
 		f["remote key"] = base64.StdEncoding.EncodeToString(p.RemoteKey.Master)
+		f["remote mki"] = fmt.Sprintf("%x", p.RemoteKey.MKI)
 		f["our key"] = base64.StdEncoding.EncodeToString(p.LocalKey.Master)
 	}
 	return f

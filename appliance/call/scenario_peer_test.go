@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +46,22 @@ type link struct {
 	transport string
 	byBox     bool // the box opened it
 	closed    bool
+}
+
+// number says which of the connections that the box has opened to p this one is, from 1.
+func (k *link) number(p *peer) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, one := range p.links {
+		if one.byBox {
+			n++
+		}
+		if one == k {
+			return strconv.Itoa(n)
+		}
+	}
+	return ""
 }
 
 func (w *world) addPeer(name string, addr netip.AddrPort, transport string) *peer {
