@@ -157,7 +157,7 @@ func (s *mediaSession) facts(side media.Side) map[string]string {
 	p := x.sets[len(x.sets)-1]
 	f["remote"], f["mux"], f["send"], f["receive"] = p.Remote.String(), yes(p.Mux), yes(p.Send), yes(p.Receive)
 	f["audio"], f["dtmf"], f["cn"] = strconv.Itoa(int(p.AudioPT)), strconv.Itoa(int(p.DTMFPT)), strconv.Itoa(int(p.CNPT))
-	f["srtp"] = yes(p.RemoteKey != nil)
+	f["srtp"], f["ptime"] = yes(p.RemoteKey != nil), p.Ptime.String()
 	if p.RemoteKey != nil {
 		f["suite"] = p.RemoteKey.Suite
 		f["remote key"] = base64.StdEncoding.EncodeToString(p.RemoteKey.Master)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/media"
@@ -231,7 +232,7 @@ func (c *call) apply(s *side) error {
 		Send: ch.Direction.CanSend(), Receive: ch.Direction.CanReceive(),
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN),
 		Received: &media.PayloadTypes{Audio: ch.RxAudio, DTMF: ch.RxDTMF, CN: ch.RxCN},
-		Rate:     ch.Codec.Rate, Law: law(ch.Codec),
+		Rate:     ch.Codec.Rate, Law: law(ch.Codec), Ptime: time.Duration(ch.PacketTime(s.profile)) * time.Millisecond,
 		Suppress: ch.CN != nil, // agreed only when the profile says silence-suppression
 		Latch:    true,
 	}

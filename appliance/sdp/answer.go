@@ -157,7 +157,7 @@ func choose(wanted, offered []Codec) (Codec, bool) {
 
 // agreed is what follows from both descriptions: theirs says what and where we send, ours what comes.
 func agreed(ours, theirs *Audio, codec Codec) *Choice {
-	c := &Choice{Codec: codec, RxAudio: NoPT, RxDTMF: NoPT, RxCN: NoPT, Ptime: theirs.Ptime, Mux: ours.Mux && theirs.Mux}
+	c := &Choice{Codec: codec, RxAudio: NoPT, RxDTMF: NoPT, RxCN: NoPT, Ptime: theirs.Ptime, MaxPtime: theirs.MaxPtime, Mux: ours.Mux && theirs.Mux}
 	if sent, ok := find(theirs.Codecs, codec); ok {
 		c.Codec = sent
 	}
@@ -202,7 +202,7 @@ func (s *Session) Refreshes(earlier *Session) bool {
 // same compares what matters for media; a peer that changed something and forgot its version number has changed it anyway.
 func (a *Audio) same(b *Audio) bool {
 	return a.Addr == b.Addr && a.Port == b.Port && a.RTCPPort == b.RTCPPort && a.Mux == b.Mux && a.Secure == b.Secure &&
-		a.Direction == b.Direction && a.Ptime == b.Ptime && slices.Equal(a.Codecs, b.Codecs) &&
+		a.Direction == b.Direction && a.Ptime == b.Ptime && a.MaxPtime == b.MaxPtime && slices.Equal(a.Codecs, b.Codecs) &&
 		slices.EqualFunc(a.Crypto, b.Crypto, func(x, y Crypto) bool {
 			return x.Tag == y.Tag && x.Suite == y.Suite && string(x.Key) == string(y.Key) && string(x.MKI) == string(y.MKI)
 		})

@@ -111,6 +111,19 @@ func (p *voip) line(codec Codec) config.Codec {
 	return config.Codec{RxLength: 20, TxLength: 20}
 }
 
+// PacketTime is how much voice our packets to the peer hold, in milliseconds: as much as it asks for (a=ptime), else what the codec's
+// line in the profile says (tx-length), and never more than it takes (a=maxptime).
+func (c *Choice) PacketTime(p *config.VoIPProfile) int {
+	ms := c.Ptime
+	if ms == 0 {
+		ms = profile(p).line(c.Codec).TxLength
+	}
+	if c.MaxPtime > 0 {
+		ms = min(ms, c.MaxPtime)
+	}
+	return ms
+}
+
 func (p *voip) silence() bool {
 	for _, c := range p.Codecs {
 		if c.SilenceSuppression {

@@ -260,11 +260,9 @@ func (a *Audio) readAttributes(m section) {
 				a.RTCPPort = uint16(port)
 			}
 		case "ptime":
-			// Asterisk and others write 20.0 or 30.5 for odd codecs; the whole milliseconds are enough.
-			number, _, _ := strings.Cut(value, ".")
-			if ms, err := strconv.Atoi(number); err == nil && ms > 0 && ms <= 1000 {
-				a.Ptime = ms
-			}
+			a.Ptime = packetTime(value, a.Ptime)
+		case "maxptime":
+			a.MaxPtime = packetTime(value, a.MaxPtime)
 		case "crypto":
 			if c, ok := parseCrypto(value); ok && len(a.Crypto) < maxCrypto {
 				a.Crypto = append(a.Crypto, c)
@@ -274,6 +272,16 @@ func (a *Audio) readAttributes(m section) {
 	if a.RTCPPort == 0 && a.Port != 0 && a.Port != 65535 {
 		a.RTCPPort = a.Port + 1
 	}
+}
+
+// packetTime reads the milliseconds of a=ptime and a=maxptime; otherwise is what they are when that cannot be read. Asterisk and others
+// write 20.0 or 30.5 for odd codecs; the whole milliseconds are enough.
+func packetTime(value string, otherwise int) int {
+	number, _, _ := strings.Cut(value, ".")
+	if ms, err := strconv.Atoi(number); err == nil && ms > 0 && ms <= 1000 {
+		return ms
+	}
+	return otherwise
 }
 
 func (a *Audio) readCodecs(m section) {

@@ -62,16 +62,16 @@ type Crypto struct {
 
 // Audio is the audio stream of a description.
 type Audio struct {
-	Addr           netip.Addr // of the stream, taken from the session's c= when the stream has none
-	Port, RTCPPort uint16     // Port 0: the stream is refused; RTCPPort is Port+1 when not given, Port with Mux
-	Mux            bool       // a=rtcp-mux (RFC 5761)
-	Secure         bool       // RTP/SAVP or RTP/SAVPF
-	Feedback       bool       // RTP/AVPF or RTP/SAVPF
-	Direction      Direction  // holds written as c=0.0.0.0 read as inactive or sendonly, see Held
-	Held           bool       // the connection address is 0.0.0.0 (RFC 2543's hold)
-	Codecs         []Codec
-	Ptime          int // milliseconds, 0 when not given
-	Crypto         []Crypto
+	Addr            netip.Addr // of the stream, taken from the session's c= when the stream has none
+	Port, RTCPPort  uint16     // Port 0: the stream is refused; RTCPPort is Port+1 when not given, Port with Mux
+	Mux             bool       // a=rtcp-mux (RFC 5761)
+	Secure          bool       // RTP/SAVP or RTP/SAVPF
+	Feedback        bool       // RTP/AVPF or RTP/SAVPF
+	Direction       Direction  // holds written as c=0.0.0.0 read as inactive or sendonly, see Held
+	Held            bool       // the connection address is 0.0.0.0 (RFC 2543's hold)
+	Codecs          []Codec
+	Ptime, MaxPtime int // milliseconds, 0 when not given
+	Crypto          []Crypto
 }
 
 // Session is a description with its one audio stream. Other streams are kept as far as an answer must refuse them in order.
@@ -111,12 +111,12 @@ type Choice struct {
 	// the peer answered with numbers of its own.
 	RxAudio, RxDTMF, RxCN uint8 // NoPT when not agreed
 
-	Local, Remote *Crypto // nil, nil: RTP. The keys that we send and receive with
-	Mux           bool
-	Addr          netip.AddrPort // where to send RTP; the address is unspecified when the peer holds by c=0.0.0.0
-	RTCPAddr      netip.AddrPort
-	Direction     Direction // ours, after the peer's say: send with SendRecv, SendOnly; receive with SendRecv, RecvOnly
-	Ptime         int       // milliseconds, what the peer asks for, 0 when it does not say
+	Local, Remote   *Crypto // nil, nil: RTP. The keys that we send and receive with
+	Mux             bool
+	Addr            netip.AddrPort // where to send RTP; the address is unspecified when the peer holds by c=0.0.0.0
+	RTCPAddr        netip.AddrPort
+	Direction       Direction // ours, after the peer's say: send with SendRecv, SendOnly; receive with SendRecv, RecvOnly
+	Ptime, MaxPtime int       // milliseconds, what the peer asks for and the most that it takes, 0 when it does not say
 }
 
 // NoPT stands for "no such payload type".

@@ -509,3 +509,37 @@ func BenchmarkParseAnswer(b *testing.B) {
 		_ = a.Marshal()
 	}
 }
+
+func TestPacketsHoldWhatThePeerAsksFor(t *testing.T) {
+	for _, c := range []struct {
+		lines    string
+		rx, tx   int
+		says     string // in our answer
+		want     int
+		wantMost int
+	}{
+		{"a=ptime:30", 20, 20, "a=ptime:20", 30, 0},
+		{"a=maxptime:40\r\na=ptime:60.0", 20, 20, "a=ptime:20", 40, 40},
+		{"a=maxptime:10", 10, 30, "a=ptime:10", 10, 10},
+		{"", 40, 30, "a=ptime:40", 30, 0},
+		{"a=ptime:\r\na=maxptime:-5", 20, 20, "a=ptime:20", 20, 0},
+		{"a=ptime:99999999", 20, 20, "a=ptime:20", 20, 0},
+	} {
+		p := pbxProfile()
+		for i := range p.Codecs {
+			p.Codecs[i].RxLength, p.Codecs[i].TxLength = c.rx, c.tx
+		}
+		lines := "m=audio 4000 RTP/AVP 8"
+		if c.lines != "" {
+			lines += "\r\n" + c.lines
+		}
+		answer, choice, err := Answer(parse(t, plain(lines)), local(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		has(t, answer, c.says)
+		if got := choice.PacketTime(p); got != c.want || choice.MaxPtime != c.wantMost {
+			t.Errorf("%q: packets of %d ms, at most %d", c.lines, got, choice.MaxPtime)
+		}
+	}
+}
