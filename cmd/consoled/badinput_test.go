@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -13,24 +12,13 @@ import (
 // mostMemory is what neither daemon may take, whatever is pasted.
 const mostMemory = 64 << 20
 
-// peak is the most memory that a process has had, in octets.
-func peak(t *testing.T, pid int) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.Atoi(strings.Fields(rest)[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kib << 10
-		}
-	}
-	t.Fatal("no VmHWM")
-	return 0
+// peak is the most memory that a process has had so far, in octets. What wait4 tells would count what this process had when it
+// started the other.
+func peak(pid int) (octets int) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(text), "VmHWM:")
+	fmt.Sscan(rest, &octets)
+	return octets << 10
 }
 
 // Anything can be pasted: the box answers, stays small, and serves others meanwhile.
@@ -72,7 +60,7 @@ func TestBadInputLeavesTheBoxAlone(t *testing.T) {
 			if out, status := pipe(t, b.socket, "show version\n"); status != 0 || !strings.Contains(out, "Serial:") {
 				t.Errorf("afterwards: status %d\n%s", status, out)
 			}
-			if n := peak(t, b.cmd.Process.Pid); n > mostMemory && !raceEnabled {
+			if n := peak(b.cmd.Process.Pid); n == 0 || n > mostMemory && !raceEnabled {
 				t.Errorf("sbcd took %d MiB", n>>20)
 			}
 		})

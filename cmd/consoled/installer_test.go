@@ -27,6 +27,9 @@ type installer struct {
 	restarts int
 }
 
+// smallBox is less memory than an image of 100 MiB has, in octets.
+const smallBox = 96 << 20
+
 type fakeImage struct {
 	Version, Board string
 	Built          time.Time
@@ -136,8 +139,12 @@ func fakeImages() map[string][]byte {
 	older.Version, older.Built = "v1.9", whenBuilt.AddDate(0, 0, -1)
 	forged.Forged = true
 	other.Board = "rpi4"
+	large := newer
+	large.Size = 100 << 20
+	head, _ := json.Marshal(large)
 	return map[string][]byte{
-		"new.image": whole(newer), "old.image": whole(older), "forged.image": whole(forged), "other-board.image": whole(other),
+		"large.head": append(head, '\n'),
+		"new.image":  whole(newer), "old.image": whole(older), "forged.image": whole(forged), "other-board.image": whole(other),
 		"short.image": whole(newer)[:size/2],
 	}
 }
@@ -152,6 +159,13 @@ func cmdInstaller(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		d.init = f
 		d.cleanups = append(d.cleanups, stop)
+	case "small": // sbcd after an image of 100 MiB
+		if n := peak(d.box.cmd.Process.Pid); n == 0 || n > smallBox {
+			ts.Fatalf("sbcd took %d bytes, the limit is %d", n, smallBox)
+		}
+		if d.init.received < 100<<20 {
+			ts.Fatalf("PID 1 received %d bytes", d.init.received)
+		}
 	case "idle":
 		eventually(scriptT{ts}, "no upload is on its way", func() bool {
 			d.init.lock.Lock()
@@ -165,6 +179,6 @@ func cmdInstaller(ts *testscript.TestScript, _ bool, args []string) {
 			return d.init.restarts == 1
 		})
 	default:
-		ts.Fatalf("usage: installer start|idle|restarts")
+		ts.Fatalf("usage: installer start|small|idle|restarts")
 	}
 }

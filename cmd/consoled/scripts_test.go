@@ -41,7 +41,8 @@ import (
 //	paste FILE...            a file at line speed, CR for LF
 //	see TEXT...              wait until it is shown
 //	hide TEXT...             it was not shown since the last see
-//	installer start|idle|restarts   PID 1 of a box (installer_test.go): it is there; nothing is on its way to it; it was told to restart
+//	installer start|idle|small|restarts   PID 1 of a box (installer_test.go): it is there; nothing is on its way to it; sbcd held no
+//	                         image in memory; it was told to restart
 //
 // `exec sshbox USER COMMAND...` is OpenSSH's client with a command and a public key. Beside the box stands a web server (web_test.go),
 // https://127.0.0.1:8443/, whose folder is web.

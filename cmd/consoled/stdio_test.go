@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -23,6 +25,8 @@ func pipe(t *testing.T, socket, in string) (string, int) {
 	t.Helper()
 	c := consoled(t, "-socket", socket, "-stdio")
 	c.Stdin = strings.NewReader(in)
+	memory := filepath.Join(t.TempDir(), "memory")
+	c.Env = append(c.Env, "CONSOLED_TEST_MEMORY="+memory)
 	out, err := c.CombinedOutput()
 	status := 0
 	if e, ok := err.(*exec.ExitError); ok {
@@ -30,8 +34,16 @@ func pipe(t *testing.T, socket, in string) (string, int) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	if rss := c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; rss > 64<<10 && !raceEnabled {
-		t.Errorf("consoled took %d KiB", rss)
+	limit := mostMemory
+	if raceEnabled {
+		limit *= 4
+	}
+	text, err := os.ReadFile(memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := strconv.Atoi(string(text)); err != nil || n == 0 || n > limit {
+		t.Errorf("consoled took %q bytes, the limit is %d", text, limit)
 	}
 	return string(out), status
 }

@@ -24,7 +24,11 @@ func TestMain(m *testing.M) {
 		os.Exit(sbcdMain())
 	}
 	if os.Getenv("CONSOLED_TEST_MAIN") != "" {
-		os.Exit(run())
+		status := run()
+		if file := os.Getenv("CONSOLED_TEST_MEMORY"); file != "" {
+			os.WriteFile(file, fmt.Append(nil, peak(os.Getpid())), 0o600)
+		}
+		os.Exit(status)
 	}
 	os.Exit(m.Run())
 }
