@@ -146,7 +146,7 @@ func controls(addrs []netip.Prefix) (list []messages) {
 		list = append(list, messages{"icmp", []string{"destination-unreachable", "time-exceeded", "parameter-problem"}})
 	}
 	if slices.ContainsFunc(addrs, func(a netip.Prefix) bool { return a.Addr().Is6() }) {
-		list = append(list, messages{"icmpv6", []string{"nd-neighbor-solicit", "nd-neighbor-advert", "nd-router-advert",
+		list = append(list, messages{"icmpv6", []string{"nd-neighbor-solicit", "nd-neighbor-advert",
 			"destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem"}})
 	}
 	return list

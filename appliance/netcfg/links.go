@@ -52,19 +52,22 @@ func (j *job) mtu(p *port) {
 	j.change("%s: MTU %d, was %d", p.device, want, have)
 }
 
-// ipv6 switches IPv6 off unless an IPv6 address is configured: otherwise the kernel takes addresses and routes from any router
-// advertisement on the wire.
+// ipv6 switches IPv6 off unless an IPv6 address is configured, and then has the kernel leave routers' advertisements alone: otherwise it
+// takes addresses and routes from anybody on the wire.
 func (j *job) ipv6(p *port) {
 	if p.former() {
 		return
 	}
-	want := "1"
-	for _, a := range p.addresses() {
-		if a.Addr().Is6() {
-			want = "0"
-		}
+	if slices.ContainsFunc(p.addresses(), func(a netip.Prefix) bool { return a.Addr().Is6() }) {
+		j.ipv6Setting(p, "accept_ra", "0")
+		j.ipv6Setting(p, "disable_ipv6", "0")
+	} else {
+		j.ipv6Setting(p, "disable_ipv6", "1")
 	}
-	name := "/proc/sys/net/ipv6/conf/" + p.device + "/disable_ipv6"
+}
+
+func (j *job) ipv6Setting(p *port, setting, want string) {
+	name := "/proc/sys/net/ipv6/conf/" + p.device + "/" + setting
 	have, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) || strings.TrimSpace(string(have)) == want {
 		return // a kernel without IPv6, or as it shall be
@@ -73,7 +76,7 @@ func (j *job) ipv6(p *port) {
 		j.warn("%s: IPv6 cannot be switched: %v", p.name, err)
 		return
 	}
-	j.change("%s: IPv6 %s", p.device, map[string]string{"0": "on", "1": "off"}[want])
+	j.change("%s: IPv6 %s %s", p.device, setting, want)
 }
 
 // addresses removes what is not configured, then adds what is missing. Removing comes first and the list is read again: with

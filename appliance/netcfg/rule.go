@@ -105,7 +105,7 @@ func ports(protocol, side string, first, last uint16) part {
 var icmpTypes = map[string]byte{
 	"icmp echo-request": 8, "icmp destination-unreachable": 3, "icmp time-exceeded": 11, "icmp parameter-problem": 12,
 	"icmpv6 echo-request": 128, "icmpv6 destination-unreachable": 1, "icmpv6 packet-too-big": 2, "icmpv6 time-exceeded": 3, "icmpv6 parameter-problem": 4,
-	"icmpv6 nd-router-advert": 134, "icmpv6 nd-neighbor-solicit": 135, "icmpv6 nd-neighbor-advert": 136,
+	"icmpv6 nd-neighbor-solicit": 135, "icmpv6 nd-neighbor-advert": 136,
 }
 
 // icmp matches one type of "icmp" or "icmpv6".
