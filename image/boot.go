@@ -10,11 +10,11 @@ import (
 	"viaduct/image/update"
 )
 
-// commandLine is the kernel's. `gpt` lets it take the backup of the partition table when power went while the table was
+// commandLine is the kernel's for a slot. `gpt` lets it take the backup of the partition table when power went while the table was
 // written; the root is named by the first partition's identity and a distance from it, which gokrazy looks for.
-func (b boardProfile) commandLine() string {
+func (b boardProfile) commandLine(s update.Slot) string {
 	return fmt.Sprintf("%s quiet loglevel=3 gpt root=PARTUUID=%s/PARTNROFF=%d ro rootwait init=/gokrazy/init panic=10 oops=panic",
-		b.console, partUUID(partBoot), partRootA-partBoot)
+		b.console, partUUID(partBoot), partRootA-partBoot+int(s))
 }
 
 // kernelSlack is by how much a kernel may grow before an update cannot bring it, in bytes: files of the boot partition keep their size.
@@ -62,35 +62,40 @@ func bootFiles(b boardProfile, r Release, host toolchain, kernel []byte, module,
 			return nil, err
 		}
 	}
-	t.file("cmdline.txt", 0o644, []byte(b.commandLine()+"\n"))
+	slots := []update.Slot{update.A, update.B}
 	if b.config != nil {
 		text, err := os.ReadFile(filepath.Join(module, "config.txt"))
 		if err != nil {
 			return nil, err
 		}
-		t.file("config.txt", 0o644, configText(string(text), b))
+		for _, s := range slots {
+			t.file(s.CommandFile(), 0o644, []byte(b.commandLine(s)+"\n"))
+		}
+		t.file("config.txt", 0o644, configText(string(text), b, update.A))
+		t.file("tryboot.txt", 0o644, configText(string(text), b, update.B))
+		return t, nil
 	}
-	switch {
-	case efi != "":
+	// Everything else starts what loader/entries says: systemd-boot does, and so does Machine in its place.
+	t.file("loader/loader.conf", 0o644, []byte("timeout 0\neditor no\n")) // who may type at the serial line shall not choose what runs as PID 1
+	for _, e := range []update.Entry{{Slot: update.A, Rank: update.Own}, {Slot: update.B, Rank: update.Off}} {
+		t.file(update.EntryDir+"/"+e.Name(), 0o644, fmt.Appendf(nil, "title Viaduct SBC %v\nlinux /%s\noptions %s\n", e.Slot, e.Slot.KernelFile(), b.commandLine(e.Slot)))
+	}
+	if efi != "" {
 		loader, err := os.ReadFile(efi)
 		if err != nil {
 			return nil, err
 		}
 		t.file("EFI/BOOT/BOOTAA64.EFI", 0o644, loader)
-		// Without an editor: who may type at the serial line shall not choose what runs as PID 1.
-		t.file("loader/loader.conf", 0o644, []byte("timeout 0\neditor no\n"))
-		// gokrazy looks for this name.
-		t.file("loader/entries/gokrazy.conf", 0o644, fmt.Appendf(nil, "title Viaduct SBC\nlinux /%s\noptions %s\n", update.A.KernelFile(), b.commandLine()))
-	case b.needsEFI:
+	} else if b.needsEFI {
 		return nil, fmt.Errorf("it needs a boot loader for EFI")
 	}
 	return t, nil
 }
 
-// configText is config.txt of the Raspberry Pi's firmware.
-func configText(text string, b boardProfile) []byte {
+// configText is config.txt of the Raspberry Pi's firmware, for a slot.
+func configText(text string, b boardProfile, slot update.Slot) []byte {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	for _, line := range append([]string{"kernel=" + update.A.KernelFile()}, b.config...) {
+	for _, line := range append([]string{"kernel=" + slot.KernelFile(), "cmdline=" + slot.CommandFile()}, b.config...) {
 		if key, _, found := strings.Cut(line, "="); found && key != "dtoverlay" {
 			lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, key+"=") })
 		}

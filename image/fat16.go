@@ -8,8 +8,8 @@ import (
 	"unicode/utf16"
 )
 
-// The boot partition is FAT16 with one FAT and contiguous files. That is what gokrazy's reader, which finds cmdline.txt to switch
-// roots, takes for granted: with two FATs, as every mkfs makes, it looks in the wrong place.
+// The boot partition is FAT16 with one FAT, contiguous files, and the files of a folder one behind the other: package update, which
+// overwrites some of them, takes that for granted.
 const (
 	sector         = 512
 	fatCluster     = 4096 // bytes
@@ -157,21 +157,15 @@ func (f *fat16) short(name string, attr byte, cluster, size int) []byte {
 }
 
 // shortNames returns the 8.3 names of a folder's children, padded to 11 characters.
-//
-// Short names are upper case, but of names without extension: gokrazy's reader asks for `LOADER.` there, which is no name, and
-// finds the file only when the entry has the very case of the path. UEFI, U-Boot and Linux do not mind.
 func shortNames(dir *entry) []string {
 	taken := map[string]bool{}
 	names := make([]string, len(dir.children))
 	for i, c := range dir.children {
-		base, ext, dotted := c.name, "", false
-		if dot := strings.LastIndexByte(c.name, '.'); dot > 0 {
-			base, ext, dotted = c.name[:dot], c.name[dot+1:], true
+		base, ext := strings.ToUpper(c.name), ""
+		if dot := strings.LastIndexByte(base, '.'); dot > 0 {
+			base, ext = base[:dot], base[dot+1:]
 		}
 		fits := len(base) <= 8 && len(ext) <= 3 && !strings.ContainsAny(base, ". +,;=[]")
-		if !fits || dotted {
-			base, ext = strings.ToUpper(base), strings.ToUpper(ext)
-		}
 		base = strings.NewReplacer(".", "", " ", "", "+", "_", ",", "_", ";", "_", "=", "_", "[", "_", "]", "_").Replace(base)
 		ext = ext[:min(len(ext), 3)]
 		stem := base

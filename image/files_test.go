@@ -2,13 +2,11 @@ package image
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -54,53 +52,6 @@ func TestFAT16IsClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	tool(t, "fsck.fat", "-n", name)
-}
-
-// What gokrazy's update code does to find the files that it rewrites to switch roots: one FAT, plain entries only, the case of
-// names without extension, contiguous data.
-func TestGokrazyFindsTheFilesThatItRewrites(t *testing.T) {
-	img, err := writeFAT16(many(), "VIADUCT", 64*mib, bootStart/sector, when)
-	if err != nil {
-		t.Fatal(err)
-	}
-	find := func(path string) string {
-		le := binary.LittleEndian
-		at := (1 + int(le.Uint16(img[22:]))) * sector
-		data := at + fatRootEntries*fatEntry
-		for word := range strings.SplitSeq(path, "/") {
-			base, ext, dotted := strings.Cut(strings.ToUpper(word), ".")
-			if len(base) > 8 || len(ext) > 3 {
-				base, ext = base[:min(len(base), 6)]+"~1", ext[:min(len(ext), 3)]
-			}
-			found := false
-			for i := 0; i < fatRootEntries && !found; i++ {
-				e := img[at+i*fatEntry:]
-				name := strings.TrimRight(string(e[:8]), " ")
-				if e[8] != ' ' {
-					name += "." + string(e[8:11])
-				}
-				if e[0] == 0 || !(dotted && strings.EqualFold(name, base+"."+ext)) && name != word {
-					continue
-				}
-				found = true
-				start := data + (int(le.Uint16(e[26:]))-2)*fatCluster
-				if e[11] != fatAttrDir {
-					return string(img[start : start+int(le.Uint32(e[28:]))])
-				}
-				at = start
-			}
-			if !found {
-				t.Fatalf("%s: %s not found", path, word)
-			}
-		}
-		return ""
-	}
-	if got := find("cmdline.txt"); got != "root=old\n" {
-		t.Errorf("cmdline.txt holds %q", got)
-	}
-	if got := find("loader/entries/gokrazy.conf"); got != "options root=old\n" {
-		t.Errorf("gokrazy.conf holds %q", got)
-	}
 }
 
 func TestFAT16RefusesWhatDoesNotFit(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 
 // Machine is an emulated box: QEMU's virt board with two ports.
 //
-// Without firmware, Command is the boot loader: the kernel and the command line of the slot that is active now start at once, and
-// the emulator ends when the box restarts. With UEFI firmware, the image's boot loader runs, and a restart is one.
+// Without firmware, Command is the boot loader: it chooses a slot and counts the start as the image's boot loader would, the emulator
+// starts the slot's kernel at once, and ends when the box restarts. With UEFI firmware, the image's boot loader runs, and a restart is one.
 type Machine struct {
 	Disk     string // image, written to
 	WriteLog string // file, there and empty: what is written to the disk is logged, as QEMU's blklogwrites does; "": it is not
@@ -33,6 +33,7 @@ type Wire struct {
 	Net      string   // "192.168.1.0/24"
 	Host     string   // our address in it
 	Forwards []string // "127.0.0.1:2222-192.168.1.1:22": TCP to us leads to the box
+	Open     bool     // what the box sends to Host arrives at our loopback device
 }
 
 // Command returns the emulator, with the serial line as its standard input and output. To kill it is to cut the power.
@@ -54,7 +55,7 @@ func (m Machine) Command(ctx context.Context) (*exec.Cmd, error) {
 		args = append(args, "-rtc", "base="+m.Clock)
 	}
 	for i, w := range []Wire{m.LAN, m.WAN} {
-		net := fmt.Sprintf("user,id=net%d,restrict=on,ipv6=off", i)
+		net := fmt.Sprintf("user,id=net%d,restrict=%s,ipv6=off", i, map[bool]string{false: "on", true: "off"}[w.Open])
 		if w.Net != "" {
 			net += ",net=" + w.Net + ",host=" + w.Host
 		}
@@ -103,21 +104,22 @@ func (m Machine) start() ([]string, error) {
 		}
 		return []string{"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + uefiCode, "-drive", "if=pflash,format=raw,unit=1,file=" + own}, nil
 	}
-	disk, err := os.Open(m.Disk)
+	disk, err := os.OpenFile(m.Disk, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer disk.Close()
-	boot := io.NewSectionReader(disk, bootStart, bootSize)
-	line, err := update.Read(boot, "cmdline.txt")
+	boot := bootPartition{io.NewSectionReader(disk, bootStart, bootSize), io.NewOffsetWriter(disk, bootStart)}
+	entry, err := update.Next(boot)
 	if err != nil {
 		return nil, err
 	}
-	slot, err := update.Running(string(line))
-	if err != nil {
-		return nil, err
+	words := map[string]string{}
+	for line := range strings.Lines(string(entry)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		words[key] = value
 	}
-	kernel, err := update.Read(boot, slot.KernelFile())
+	kernel, err := update.Read(boot, strings.TrimPrefix(words["linux"], "/"))
 	if err != nil {
 		return nil, err
 	}
@@ -125,5 +127,13 @@ func (m Machine) start() ([]string, error) {
 	if err := os.WriteFile(vmlinuz, kernel, 0o644); err != nil {
 		return nil, err
 	}
-	return []string{"-no-reboot", "-kernel", vmlinuz, "-append", strings.TrimSpace(string(line))}, nil
+	return []string{"-no-reboot", "-kernel", vmlinuz, "-append", words["options"]}, nil
 }
+
+// bootPartition is that of an image file.
+type bootPartition struct {
+	io.ReaderAt
+	io.WriterAt
+}
+
+func (bootPartition) Sync() error { return nil }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,39 +44,83 @@ func (c flashChip) WriteAt(p []byte, off int64) (int, error) {
 
 func (c flashChip) Sync() error { return nil }
 
-// chips are a box with old firmware in slot a: roots and kernels of a few bytes, boot files as of a board with all of them.
-func chips(t *testing.T) (update.Disk, *int) {
+// loaders are the kinds of boot loaders, by what differs in a board's profile.
+var loaders = map[string]boardProfile{
+	"counts":     {name: "test", console: "console=x"},
+	"tries once": {name: "test", console: "console=x", config: []string{"enable_uart=1"}},
+}
+
+// testBox is a box with old firmware in slot a, roots and kernels of a few bytes, and a boot loader.
+type testBox struct {
+	update.Disk
+	power *int // see flashChip
+	asked bool // the loader was asked to try
+}
+
+func newBox(t *testing.T, b boardProfile) *testBox {
 	t.Helper()
-	b := boardProfile{name: "test", console: "console=x"}
-	tree, err := bootFiles(b, Release{Version: "v1", Built: when}, toolchain{}, []byte("old kernel"), t.TempDir(), "boot.go")
+	module := t.TempDir()
+	if err := os.WriteFile(filepath.Join(module, "config.txt"), []byte("# of the kernel\nenable_uart=0\nkernel=vmlinuz\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tree, err := bootFiles(b, Release{Version: "v1", Built: when}, toolchain{}, []byte("old kernel"), module, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree.file("config.txt", 0o644, configText("enable_uart=0\nkernel=vmlinuz", b))
 	boot, err := writeFAT16(tree, "VIADUCT", 64*mib, 0, when)
 	if err != nil {
 		t.Fatal(err)
 	}
 	power := 1 << 30
-	d := update.Disk{
+	box := &testBox{power: &power}
+	box.Disk = update.Disk{
 		Boot:     flashChip{boot, &power},
 		Roots:    [2]update.Device{flashChip{make([]byte, mib), &power}, flashChip{make([]byte, mib), &power}},
 		RootSize: mib,
+		TryOnce: func() error {
+			if power < 0 {
+				return errPower
+			}
+			box.asked = true
+			return nil
+		},
 	}
-	if _, err := d.Roots[0].WriteAt([]byte("old root"), 0); err != nil {
+	if _, err := box.Roots[0].WriteAt([]byte("old root"), 0); err != nil {
 		t.Fatal(err)
 	}
-	return d, &power
+	return box
 }
 
-// boots returns what would start now: the slot, and the first bytes of its root and kernel as each boot loader would take them.
-func boots(t *testing.T, d update.Disk) (slot update.Slot, root, kernel string) {
+// boot does what the boot loader does, and returns what it starts: the slot, and the first bytes of its root and kernel.
+func (d *testBox) boot(t *testing.T) (slot update.Slot, root, kernel string) {
 	t.Helper()
-	line, err := update.Read(d.Boot, "cmdline.txt")
+	line, err := update.Next(d.Boot)
+	name := regexp.MustCompile(`linux /(\S+)`)
 	if err != nil {
-		t.Fatal(err)
+		config := map[bool]string{false: "config.txt", true: "tryboot.txt"}[d.asked]
+		d.asked = false
+		text, err := update.Read(d.Boot, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := regexp.MustCompile(`(?m)^cmdline=(.*)$`).FindSubmatch(text)
+		if m == nil {
+			t.Fatalf("%s says:\n%s", config, text)
+		}
+		if line, err = update.Read(d.Boot, string(m[1])); err != nil {
+			t.Fatal(err)
+		}
+		line, name = append(line, text...), regexp.MustCompile(`(?m)^kernel=(.*)$`)
 	}
 	if slot, err = update.Running(string(line)); err != nil {
+		t.Fatal(err)
+	}
+	m := name.FindSubmatch(line)
+	if m == nil {
+		t.Fatalf("no kernel in:\n%s", line)
+	}
+	at, _, err := update.Find(d.Boot, string(m[1]))
+	if err != nil {
 		t.Fatal(err)
 	}
 	read := func(dev update.Device, at int64) string {
@@ -84,33 +130,30 @@ func boots(t *testing.T, d update.Disk) (slot update.Slot, root, kernel string) 
 		}
 		return strings.TrimRight(string(b), "\x00")
 	}
-	entry, err := update.Read(d.Boot, "loader/entries/gokrazy.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := update.Read(d.Boot, "config.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range []update.Slot{update.A, update.B} {
-		// Whatever a boot loader is told, it must be whole: either file may lag behind the other.
-		for name, text := range map[string][]byte{"config.txt": config, "gokrazy.conf": entry} {
-			if bytes.Contains(text, []byte(s.KernelFile())) {
-				at, _, err := update.Find(d.Boot, s.KernelFile())
-				if err != nil {
-					t.Fatal(err)
-				}
-				if k := read(d.Boot, at); k != "old kernel" && k != "new kernel" {
-					t.Errorf("%s names a kernel that holds %q", name, k)
-				}
-				kernel = read(d.Boot, at)
-			}
+	return slot, read(d.Roots[slot], 0), read(d.Boot, at)
+}
+
+// up boots until PID 1 of some slot goes on. A kernel of the slot dead dies before PID 1.
+func (d *testBox) up(t *testing.T, dead ...update.Slot) (slot update.Slot, trial bool) {
+	t.Helper()
+	for range 10 {
+		slot, root, kernel := d.boot(t)
+		if !strings.HasSuffix(root, " root") || !strings.HasSuffix(kernel, " kernel") {
+			t.Fatalf("slot %v is started with %q and %q", slot, root, kernel)
+		}
+		if slices.Contains(dead, slot) {
+			continue
+		}
+		trial, restart, err := d.Started(slot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !restart {
+			return slot, trial
 		}
 	}
-	if s, err := update.Running(string(entry)); err != nil || !strings.HasSuffix(read(d.Roots[s], 0), " root") {
-		t.Errorf("gokrazy.conf names a root that is not whole (%v)", err)
-	}
-	return slot, read(d.Roots[slot], 0), kernel
+	t.Fatal("it restarts for ever")
+	return 0, false
 }
 
 func bundle(t *testing.T, key ed25519.PrivateKey, change func(*update.Manifest)) []byte {
@@ -142,65 +185,127 @@ func options(t *testing.T, d update.Disk, running update.Slot, key ed25519.Publi
 	}
 }
 
+// eachLoader runs a test for each kind of boot loader, on a box where an update has just been installed.
+func eachLoader(t *testing.T, test func(t *testing.T, d *testBox, install func(version string, running update.Slot))) {
+	for name, profile := range loaders {
+		t.Run(name, func(t *testing.T) {
+			d := newBox(t, profile)
+			public, private := newKey(t)
+			age := time.Duration(0)
+			install := func(version string, running update.Slot) {
+				t.Helper()
+				age += time.Hour
+				b := bundle(t, private, func(m *update.Manifest) { m.Version, m.Built = version, when.Add(age) })
+				if _, err := update.Install(bytes.NewReader(b), options(t, d.Disk, running, public)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			install("v2", update.A)
+			test(t, d, install)
+		})
+	}
+}
+
 func TestUpdateIsTriedAndKept(t *testing.T) {
-	d, _ := chips(t)
-	public, private := newKey(t)
-	if _, err := update.Install(bytes.NewReader(bundle(t, private, asBuilt)), options(t, d, update.A, public)); err != nil {
-		t.Fatal(err)
-	}
-	slot, root, kernel := boots(t, d)
-	if slot != update.B || root != "new root" || kernel != "new kernel" {
-		t.Fatalf("slot %v starts with %q and %q", slot, root, kernel)
-	}
-	for range 2 { // it may restart once before it is healthy
-		if trial, back, err := d.Started(update.B); !trial || back || err != nil {
-			t.Fatalf("trial %v, back %v, %v", trial, back, err)
+	eachLoader(t, func(t *testing.T, d *testBox, install func(string, update.Slot)) {
+		for range 2 { // it may restart once before it is healthy
+			if slot, trial := d.up(t); slot != update.B || !trial {
+				t.Fatalf("slot %v, trial %v", slot, trial)
+			}
 		}
-	}
-	if err := d.Confirm(update.B); err != nil {
-		t.Fatal(err)
-	}
+		if err := d.Confirm(update.B); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			if slot, trial := d.up(t); slot != update.B || trial {
+				t.Fatalf("after it is confirmed: slot %v, trial %v", slot, trial)
+			}
+		}
+		s, err := d.State()
+		if err != nil || s.Slots[0].Version != "v1" || s.Slots[1].Version != "v2" {
+			t.Errorf("%+v, %v", s, err)
+		}
+		// And the next one goes to the other slot.
+		install("v3", update.B)
+		if slot, root, kernel := d.boot(t); slot != update.A || root != "new root" || kernel != "new kernel" {
+			t.Errorf("slot %v starts with %q and %q", slot, root, kernel)
+		}
+	})
+}
+
+func takenBack(t *testing.T, d *testBox) {
+	t.Helper()
 	for range 5 {
-		if trial, back, err := d.Started(update.B); trial || back || err != nil {
-			t.Fatalf("after it is confirmed: trial %v, back %v, %v", trial, back, err)
+		if slot, root, kernel := d.boot(t); slot != update.A || root != "old root" || kernel != "old kernel" {
+			t.Errorf("slot %v starts with %q and %q", slot, root, kernel)
+		}
+		if trial, restart, err := d.Started(update.A); trial || restart || err != nil {
+			t.Errorf("the old firmware: trial %v, restart %v, %v", trial, restart, err)
 		}
 	}
-	s, err := d.State()
-	if err != nil || s.Slots[0].Version != "v1" || s.Slots[1].Version != "v2" {
+	if s, err := d.State(); err != nil || s.Trial != nil || !s.Slots[1].Failed {
 		t.Errorf("%+v, %v", s, err)
-	}
-	// And the next one goes to the other slot, with the same kernel.
-	if _, err := update.Install(bytes.NewReader(bundle(t, private, func(m *update.Manifest) { m.Version, m.Built = "v3", when.Add(2*time.Hour) })), options(t, d, update.B, public)); err != nil {
-		t.Fatal(err)
-	}
-	if slot, root, _ := boots(t, d); slot != update.A || root != "new root" {
-		t.Errorf("slot %v starts with %q", slot, root)
 	}
 }
 
 func TestUpdateThatIsNeverHealthyIsTakenBack(t *testing.T) {
-	d, _ := chips(t)
-	public, private := newKey(t)
-	if _, err := update.Install(bytes.NewReader(bundle(t, private, asBuilt)), options(t, d, update.A, public)); err != nil {
-		t.Fatal(err)
-	}
-	for range update.Tries {
-		if trial, back, err := d.Started(update.B); !trial || back || err != nil {
-			t.Fatalf("trial %v, back %v, %v", trial, back, err)
+	eachLoader(t, func(t *testing.T, d *testBox, install func(string, update.Slot)) {
+		for range update.Tries {
+			if slot, trial := d.up(t); slot != update.B || !trial {
+				t.Fatalf("slot %v, trial %v", slot, trial)
+			}
 		}
-	}
-	if _, back, err := d.Started(update.B); !back || err != nil {
-		t.Fatalf("back %v, %v", back, err)
-	}
-	if slot, root, kernel := boots(t, d); slot != update.A || root != "old root" || kernel != "old kernel" {
-		t.Errorf("slot %v starts with %q and %q", slot, root, kernel)
-	}
-	if trial, back, err := d.Started(update.A); trial || back || err != nil {
-		t.Errorf("the old firmware: trial %v, back %v, %v", trial, back, err)
-	}
-	if s, err := d.State(); err != nil || !s.Slots[1].Failed {
-		t.Errorf("%+v, %v", s, err)
-	}
+		if slot, trial := d.up(t); slot != update.A || trial {
+			t.Fatalf("slot %v, trial %v", slot, trial)
+		}
+		takenBack(t, d)
+		install("v3", update.A) // and the slot is good for another one
+		if slot, trial := d.up(t); slot != update.B || !trial {
+			t.Errorf("slot %v, trial %v", slot, trial)
+		}
+	})
+}
+
+func TestUpdateWhoseKernelDiesBeforePID1IsTakenBack(t *testing.T) {
+	eachLoader(t, func(t *testing.T, d *testBox, _ func(string, update.Slot)) {
+		if slot, trial := d.up(t, update.B); slot != update.A || trial {
+			t.Fatalf("slot %v, trial %v", slot, trial)
+		}
+		takenBack(t, d)
+	})
+}
+
+func TestALoaderThatLosesAnEntryStartsTheOtherSlot(t *testing.T) {
+	eachLoader(t, func(t *testing.T, d *testBox, install func(string, update.Slot)) {
+		at, size, err := update.Find(d.Boot, "loader/entries/SLOTB.CNF")
+		if err != nil {
+			return // it has no entries
+		}
+		if size == 0 || at == 0 {
+			t.Fatalf("slot b's entry lies at %d and has %d bytes", at, size)
+		}
+		raw := d.Boot.(flashChip).data
+		raw[bytes.Index(raw, []byte("SLOTB   CNF"))] = 0xe5 // its power went while it renamed the file
+		if slot, trial := d.up(t); slot != update.A || trial {
+			t.Fatalf("slot %v, trial %v", slot, trial)
+		}
+		install("v3", update.A)
+		if slot, trial := d.up(t); slot != update.B || !trial {
+			t.Errorf("slot %v, trial %v", slot, trial)
+		}
+	})
+}
+
+// After all that an update writes the boot partition is one that every tool takes.
+func TestTheBootPartitionStaysSound(t *testing.T) {
+	eachLoader(t, func(t *testing.T, d *testBox, _ func(string, update.Slot)) {
+		d.up(t)
+		name := filepath.Join(t.TempDir(), "boot")
+		if err := os.WriteFile(name, d.Boot.(flashChip).data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tool(t, "fsck.fat", "-n", name)
+	})
 }
 
 func TestBadUpdatesAreRefusedAndNothingIsWritten(t *testing.T) {
@@ -230,22 +335,22 @@ func TestBadUpdatesAreRefusedAndNothingIsWritten(t *testing.T) {
 		"for another board":     {bundle(t, private, func(m *update.Manifest) { m.Board = "rpi4" }), "the update is for rpi4, this is test"},
 		"older":                 {bundle(t, private, func(m *update.Manifest) { m.Built = when.Add(-time.Hour) }), "only if forced"},
 	} {
-		d, power := chips(t)
-		*power = 0
-		_, err := update.Install(bytes.NewReader(c.bundle), options(t, d, update.A, public))
+		d := newBox(t, loaders["counts"])
+		*d.power = 0
+		_, err := update.Install(bytes.NewReader(c.bundle), options(t, d.Disk, update.A, public))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
-		if *power != 0 {
+		if *d.power != 0 {
 			t.Errorf("%s: something was written", name)
 		}
 	}
 }
 
 func TestAnOlderUpdateIsTakenWhenForced(t *testing.T) {
-	d, _ := chips(t)
+	d := newBox(t, loaders["counts"])
 	public, private := newKey(t)
-	o := options(t, d, update.A, public)
+	o := options(t, d.Disk, update.A, public)
 	o.Force = true
 	if _, err := update.Install(bytes.NewReader(bundle(t, private, func(m *update.Manifest) { m.Built = when.Add(-time.Hour) })), o); err != nil {
 		t.Error(err)
@@ -253,9 +358,9 @@ func TestAnOlderUpdateIsTakenWhenForced(t *testing.T) {
 }
 
 func TestNoKeysNoUpdates(t *testing.T) {
-	d, _ := chips(t)
+	d := newBox(t, loaders["counts"])
 	_, private := newKey(t)
-	o := options(t, d, update.A, nil)
+	o := options(t, d.Disk, update.A, nil)
 	o.Keys = nil
 	if _, err := update.Install(bytes.NewReader(bundle(t, private, asBuilt)), o); err == nil || !strings.Contains(err.Error(), "without a key") {
 		t.Error(err)
@@ -266,30 +371,34 @@ func TestNoKeysNoUpdates(t *testing.T) {
 func TestPowerCutDuringAnUpdateLeavesABoxThatStarts(t *testing.T) {
 	public, private := newKey(t)
 	b := bundle(t, private, asBuilt)
-	seen := map[string]bool{}
-	for cut := 0; ; cut += sector {
-		d, power := chips(t)
-		*power = cut
-		_, err := update.Install(bytes.NewReader(b), options(t, d, update.A, public))
-		*power = 1 << 30
-		slot, root, kernel := boots(t, d)
-		seen[fmt.Sprint(slot, root, kernel)] = true
-		if want := map[update.Slot]string{update.A: "old root", update.B: "new root"}[slot]; root != want {
-			t.Errorf("cut after %d bytes: slot %v starts with %q", cut, slot, root)
-		}
-		if _, _, err := d.Started(slot); err != nil {
-			t.Errorf("cut after %d bytes: %v", cut, err)
-		}
-		if slot == update.A {
-			if _, err := update.Install(bytes.NewReader(b), options(t, d, slot, public)); err != nil {
-				t.Errorf("cut after %d bytes, and then: %v", cut, err)
+	for name, profile := range loaders {
+		t.Run(name, func(t *testing.T) {
+			seen := map[update.Slot]int{}
+			for cut := 0; ; cut += sector {
+				d := newBox(t, profile)
+				*d.power = cut
+				_, installed := update.Install(bytes.NewReader(b), options(t, d.Disk, update.A, public))
+				*d.power = 1 << 30
+				slot, trial := d.up(t)
+				seen[slot]++
+				if (slot == update.B) != trial {
+					t.Errorf("cut after %d bytes: slot %v, trial %v", cut, slot, trial)
+				}
+				if slot == update.A {
+					if _, err := update.Install(bytes.NewReader(b), options(t, d.Disk, slot, public)); err != nil {
+						t.Errorf("cut after %d bytes, and then: %v", cut, err)
+					}
+				}
+				if slot, _ := d.up(t); slot != update.B {
+					t.Errorf("cut after %d bytes: slot %v after the second try", cut, slot)
+				}
+				if installed == nil {
+					break
+				}
 			}
-		}
-		if err == nil {
-			break
-		}
-	}
-	if len(seen) < 2 {
-		t.Errorf("only %v was seen: the cuts were not where they matter", seen)
+			if seen[update.A] < 2 || seen[update.B] < 1 {
+				t.Errorf("only %v was seen: the cuts were not where they matter", seen)
+			}
+		})
 	}
 }

@@ -16,33 +16,50 @@ const (
 	fatEntry   = 32
 	fatDir     = 0x10
 	fatLong    = 0x0f
+	fatDeleted = 0xe5
 )
 
 // Find finds a file of the boot partition: its offset and its size in bytes.
 func Find(boot io.ReaderAt, path string) (at, size int64, err error) {
+	at, e, err := walk(boot, path)
+	if err != nil {
+		return 0, 0, err
+	}
+	if e[11]&fatDir != 0 {
+		return 0, 0, fmt.Errorf("the boot partition has a folder %s", path)
+	}
+	return at, int64(binary.LittleEndian.Uint32(e[28:])), nil
+}
+
+// walk finds what a path names: where it lies, and its entry in its folder.
+func walk(boot io.ReaderAt, path string) (at int64, e []byte, err error) {
 	head := make([]byte, sector)
 	if _, err := boot.ReadAt(head, 0); err != nil {
-		return 0, 0, fmt.Errorf("find %s: %w", path, err)
+		return 0, nil, fmt.Errorf("find %s: %w", path, err)
 	}
 	le := binary.LittleEndian
 	folder := sector * (int64(le.Uint16(head[14:])) + int64(head[16])*int64(le.Uint16(head[22:])))
 	length := int64(le.Uint16(head[17:])) * fatEntry
 	data := folder + length
-	words := strings.Split(path, "/")
-	for i, word := range words {
+	for word := range strings.SplitSeq(path, "/") {
+		if e != nil && e[11]&fatDir == 0 {
+			e = nil
+			break
+		}
 		list := make([]byte, length)
 		if _, err := boot.ReadAt(list, folder); err != nil {
-			return 0, 0, fmt.Errorf("find %s: %w", path, err)
+			return 0, nil, fmt.Errorf("find %s: %w", path, err)
 		}
-		e := lookup(list, word)
-		if e == nil || (e[11]&fatDir != 0) != (i < len(words)-1) {
-			return 0, 0, fmt.Errorf("the boot partition has no %s", path)
+		if e = lookup(list, word); e == nil {
+			break
 		}
 		folder = data + (int64(le.Uint16(e[26:]))-2)*fatCluster
 		length = fatCluster // the folders that are looked into are small
-		size = int64(le.Uint32(e[28:]))
 	}
-	return folder, size, nil
+	if e == nil {
+		return 0, nil, fmt.Errorf("the boot partition has no %s", path)
+	}
+	return folder, e, nil
 }
 
 // lookup finds a name among entries by its short form.

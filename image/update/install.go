@@ -72,8 +72,15 @@ func Install(r io.Reader, o Options) (Manifest, error) {
 	if err != nil {
 		return m, err
 	}
+	l, err := o.Disk.loader()
+	if err != nil {
+		return m, err
+	}
 	s.Slots[target], s.Trial = Firmware{}, nil
 	if err := o.Disk.setState(s); err != nil {
+		return m, err
+	}
+	if err := l.settle(o.Running, Off); err != nil { // nobody shall choose what is half written
 		return m, err
 	}
 	at := int64(0)
@@ -89,11 +96,11 @@ func Install(r io.Reader, o Options) (Manifest, error) {
 		at += w.part.Packed.Size
 	}
 	s.Slots[target] = Firmware{Version: m.Version, Commit: m.Commit, Built: m.Built}
-	s.Trial = &Trial{Slot: target}
+	s.Trial = &Trial{Slot: target, Asked: 1}
 	if err := o.Disk.setState(s); err != nil {
 		return m, err
 	}
-	return m, o.Disk.activate(target)
+	return m, l.try(target)
 }
 
 // receive appends a part to the spool and checks it as it lies in the bundle.

@@ -24,16 +24,8 @@ func (s Slot) String() string { return string("ab"[s]) }
 // Other is the slot that s is not.
 func (s Slot) Other() Slot { return 1 - s }
 
-// KernelFile is the name of the slot's kernel on the boot partition.
-func (s Slot) KernelFile() string { return "kernel" + s.String() + ".img" }
-
-// Boot loaders learn the slot from these files, of which a board has some. Each is overwritten in one write of the same length,
-// and any mix of old and new ones starts: the roots hold no kernel modules, so either kernel runs either root.
-var (
-	loaderFiles = []string{"config.txt", "cmdline.txt", "loader/entries/gokrazy.conf"}
-	rootNumber  = regexp.MustCompile(`/PARTNROFF=([12])\b`) // of root partitions, from the boot partition on
-	kernelName  = regexp.MustCompile(`\bkernel[ab]\.img\b`)
-)
+// rootNumber counts root partitions from the boot partition on.
+var rootNumber = regexp.MustCompile(`/PARTNROFF=([12])\b`)
 
 // StateFile is one sector on the boot partition, so that it is there whatever the data partition is like.
 const (
@@ -61,7 +53,8 @@ type Firmware struct {
 // Trial is a new firmware that has not proved itself yet.
 type Trial struct {
 	Slot  Slot `json:"slot"`
-	Tries int  `json:"tries"` // starts so far
+	Tries int  `json:"tries"`           // starts so far
+	Asked int  `json:"asked,omitempty"` // how often a loader that tries once was asked to
 }
 
 // Encode is the state as its file holds it.
@@ -88,6 +81,8 @@ type Disk struct {
 	Boot     Device
 	Roots    [2]Device
 	RootSize int64 // bytes that fit into each
+	// TryOnce tells the firmware of a Raspberry Pi to read tryboot.txt at the next start; not used with another loader.
+	TryOnce func() error
 }
 
 // State reads the state of the slots.
@@ -122,37 +117,6 @@ func (d Disk) setState(s State) error {
 	return errors.Join(err, d.Boot.Sync())
 }
 
-// activate lets a slot be started from the next start on.
-func (d Disk) activate(s Slot) error {
-	done := 0
-	for _, name := range loaderFiles {
-		at, _, err := Find(d.Boot, name)
-		if err != nil {
-			continue // another board's
-		}
-		old, err := Read(d.Boot, name)
-		if err != nil {
-			return fmt.Errorf("start from slot %v: %w", s, err)
-		}
-		fresh := rootNumber.ReplaceAll(old, fmt.Appendf(nil, "/PARTNROFF=%d", s+1))
-		fresh = kernelName.ReplaceAll(fresh, []byte(s.KernelFile()))
-		done++
-		if bytes.Equal(old, fresh) {
-			continue
-		}
-		if _, err := d.Boot.WriteAt(fresh, at); err != nil {
-			return fmt.Errorf("start from slot %v: %w", s, err)
-		}
-		if err := d.Boot.Sync(); err != nil {
-			return fmt.Errorf("start from slot %v: %w", s, err)
-		}
-	}
-	if done == 0 {
-		return errors.New("the boot partition has no file of a boot loader")
-	}
-	return nil
-}
-
 // Running finds the slot in the kernel's command line.
 func Running(commandLine string) (Slot, error) {
 	m := rootNumber.FindStringSubmatch(commandLine)
@@ -162,34 +126,50 @@ func Running(commandLine string) (Slot, error) {
 	return Slot(m[1][0] - '1'), nil
 }
 
-// Started counts the start of the running slot; it is called once a start, before anything that may fail. When the slot is on
-// trial and has had its tries, the other one is made active: back is true then, and the box must restart. While trial is true, it
-// must restart too if it does not become healthy.
-func (d Disk) Started(running Slot) (trial, back bool, err error) {
+// Started judges the start of the running slot; it is called once a start, before anything that may fail. While trial is true, the box
+// must restart if it does not become healthy. When restart is true, it must do so now: another slot is to be started.
+func (d Disk) Started(running Slot) (trial, restart bool, err error) {
 	s, err := d.State()
 	if err != nil || s.Trial == nil {
 		return false, false, err
 	}
-	if s.Trial.Slot != running { // power went before the slot was made active, or after it was given up
-		s.Trial = nil
-		return false, false, d.setState(s)
+	tried := s.Trial.Slot
+	if tried == running && s.Trial.Tries < Tries {
+		s.Trial.Tries++
+		return true, false, d.setState(s)
 	}
-	if s.Trial.Tries >= Tries {
-		s.Slots[running].Failed = true
-		if err := d.activate(running.Other()); err != nil {
-			return true, false, err
+	l, err := d.loader()
+	if err != nil {
+		return tried == running, false, err
+	}
+	started, again := l.tried(s.Trial)
+	if tried != running && again {
+		s.Trial.Asked++
+		if err := d.setState(s); err != nil {
+			return false, false, err
 		}
-		s.Trial = nil
-		return false, true, d.setState(s)
+		return false, true, l.try(tried)
 	}
-	s.Trial.Tries++
-	return true, false, d.setState(s)
+	// Back for good: the loader has come back by itself, or it is one that does not count, or the slot was never started.
+	s.Slots[tried].Failed = started || tried == running
+	s.Trial = nil
+	if err := l.settle(tried.Other(), Off); err != nil {
+		return tried == running, false, err
+	}
+	return false, tried == running, d.setState(s)
 }
 
 // Confirm ends the trial of the running slot well.
 func (d Disk) Confirm(running Slot) error {
 	s, err := d.State()
 	if err != nil || s.Trial == nil || s.Trial.Slot != running {
+		return err
+	}
+	l, err := d.loader()
+	if err != nil {
+		return err
+	}
+	if err := l.settle(running, Spare); err != nil {
 		return err
 	}
 	s.Trial = nil

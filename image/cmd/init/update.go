@@ -102,7 +102,7 @@ func (f *firmware) open(d disk) error {
 		}
 		parts[i] = device{file}
 	}
-	f.disk = update.Disk{Boot: parts[0], Roots: [2]update.Device{parts[rootPartition-1], parts[rootPartition]}}
+	f.disk = update.Disk{Boot: parts[0], Roots: [2]update.Device{parts[rootPartition-1], parts[rootPartition]}, TryOnce: tryOnce}
 	if f.disk.RootSize, err = parts[rootPartition].Seek(0, io.SeekEnd); err != nil {
 		return err
 	}
@@ -131,17 +131,16 @@ func (d device) Sync() error {
 	return nil
 }
 
-// started counts this start, and tells whether the firmware is on trial. One that has had its tries is left for the other.
+// started judges this start, and tells whether the firmware is on trial. It may restart the box at once, with the other slot.
 func (f *firmware) started() bool {
 	if f.problem != nil {
 		return false
 	}
-	trial, back, err := f.disk.Started(f.running)
+	trial, other, err := f.disk.Started(f.running)
 	if err != nil {
 		log.Printf("slots: %v", err)
 	}
-	if back {
-		log.Printf("slot %v did not become healthy: back to the other one", f.running)
+	if other {
 		unix.Sync()
 		if err := unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART); err != nil {
 			log.Printf("restart: %v", err)

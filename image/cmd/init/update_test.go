@@ -55,10 +55,14 @@ func TestUpdateOverTheSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	boot := bootChip(map[string]string{
-		"SLOTS   TXT": string(state), "CMDLINE TXT": "root=PARTUUID=x/PARTNROFF=1 ro\n",
+		"SLOTS   TXT": string(state), "CONFIG  TXT": "kernel=kernela.img\n", "TRYBOOT TXT": "kernel=kernelb.img\n",
 		"KERNELA IMG": strings.Repeat("a", 100), "KERNELB IMG": strings.Repeat("b", 100),
 	})
-	d := update.Disk{Boot: boot, Roots: [2]update.Device{make(chip, 4096), make(chip, 4096)}, RootSize: 4096}
+	asked := 0
+	d := update.Disk{
+		Boot: boot, Roots: [2]update.Device{make(chip, 4096), make(chip, 4096)}, RootSize: 4096,
+		TryOnce: func() error { asked++; return nil },
+	}
 	f := &firmware{disk: d, board: "qemu-virt", options: update.Options{
 		Disk: d, Board: "qemu-virt", Built: now, Keys: []ed25519.PublicKey{public}, Spool: filepath.Join(t.TempDir(), "spool"),
 	}}
@@ -99,8 +103,8 @@ func TestUpdateOverTheSocket(t *testing.T) {
 		t.Errorf("older: %+v", last)
 	}
 	lines, last := put(bundle(now.Add(-time.Hour)), "?force=1")
-	if last.Error != "" || len(lines) < 4 {
-		t.Errorf("forced: %+v after %q", last, lines)
+	if last.Error != "" || len(lines) < 4 || asked != 1 {
+		t.Errorf("forced: %+v after %q, asked %d times", last, lines, asked)
 	}
 	answer, err := http.Get(server.URL + installPath)
 	if err != nil {
