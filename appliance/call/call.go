@@ -185,6 +185,7 @@ func (c *call) fromCaller(e sipgw.Event) {
 		c.finish()
 	case sipgw.Acked:
 		c.offerAnswered(&c.a, &c.b, e)
+		c.renegotiate(&c.a)
 		c.pushBack()
 	case sipgw.Notified:
 		c.handedBack(e)

@@ -224,7 +224,9 @@ func (c *call) connect(e sipgw.Answered) {
 	c.b.refers = allows(e.Headers, "REFER")
 	if err := c.answerCaller(); err != nil {
 		fail(err)
+		return
 	}
+	c.renegotiate(&c.b)
 }
 
 // answerCaller connects the caller with the callee, who has answered.

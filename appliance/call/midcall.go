@@ -27,6 +27,7 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 		c.digit(x, y, e)
 	case sipgw.Acked:
 		c.offerAnswered(x, y, e)
+		c.renegotiate(x)
 	case sipgw.Refer:
 		c.refer(x, y, e)
 	}

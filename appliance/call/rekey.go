@@ -12,7 +12,19 @@ const rekeyAgain = time.Minute
 // rekey offers a side a fresh key for the packets that we send (`srtp key-lifetime`: the relay says so when three quarters of it are
 // used). Both ends count roll-overs from 0 under it, we when its answer has come; the peer's own key goes on, or, when its answer
 // brings another one, begins at 0 too (teams.md A.45).
-func (c *call) rekey(s *side) {
+func (c *call) rekey(s *side) { c.freshKey(s, true) }
+
+// renegotiate offers a side a fresh key once its dialog stands, where the interface says so (`srtp renegotiate-on-connect`): the first
+// one was in an offer that every fork of the call has read. A peer that refuses keeps the first.
+func (c *call) renegotiate(s *side) {
+	if s.iface != nil && s.iface.SRTPRenegotiate && !s.renegotiated && s.choice != nil && s.choice.Local != nil {
+		s.renegotiated = true
+		c.freshKey(s, false)
+	}
+}
+
+// freshKey offers a fresh key; again says that a refusal is not the last word.
+func (c *call) freshKey(s *side, again bool) {
 	switch {
 	case c.over || s.leg == nil || !s.up || s.local == nil || s.choice == nil || s.choice.Local == nil:
 		return
@@ -29,7 +41,7 @@ func (c *call) rekey(s *side) {
 		c.log.Warn("new srtp key not offered", "leg", s.which.String(), "err", err)
 		return
 	}
-	s.retained = &agreement{before.local, before.crypto, before.lastTaken}
+	s.retained = &agreement{before.local, before.crypto, before.lastTaken, again}
 	s.local, s.reinvite, s.lastTaken = offer, true, nil
 	s.leg.Reinvite(offer.Marshal())
 }
@@ -39,6 +51,7 @@ type agreement struct {
 	local     *sdp.Session
 	crypto    []sdp.Crypto
 	lastTaken []byte
+	again     bool // a fresh key is offered again after a while
 }
 
 // rekeyed notes how the re-INVITE with a fresh key went.
@@ -52,6 +65,9 @@ func (c *call) rekeyed(s *side, ok bool) {
 		c.log.Info("srtp key renewed", "leg", s.which.String())
 	case was != nil:
 		s.local, s.crypto, s.lastTaken = was.local, was.crypto, was.lastTaken
+		if !was.again {
+			return
+		}
 		leg := s.leg
 		c.after(rekeyAgain, func() {
 			if s.leg == leg {

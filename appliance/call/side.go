@@ -45,6 +45,8 @@ type side struct {
 	lastTaken []byte        // the body that remote was read from: a refresh repeats it
 	worn      bool          // our key is to be renewed when no re-INVITE is under way, see rekey.go
 	retained  *agreement    // what was agreed before the re-INVITE with a fresh key; nil: none is under way
+
+	renegotiated bool // `srtp renegotiate-on-connect` has been done
 }
 
 // secure reports whether this side has or may have SRTP: by what the peer offered, else by the profile.
@@ -76,7 +78,7 @@ func (s *side) suite() string {
 // own, because the peer before knows the old one.
 func (s *side) forget() {
 	s.leg, s.local, s.remote, s.choice, s.crypto, s.lastTaken = nil, nil, nil, nil, nil, nil
-	s.up, s.voice, s.holds, s.reinvite, s.worn, s.retained = false, false, false, false, false, nil
+	s.up, s.voice, s.holds, s.reinvite, s.worn, s.retained, s.renegotiated = false, false, false, false, false, nil, false
 }
 
 // open binds the media ports of a side.

@@ -233,6 +233,7 @@ func (c *call) transferred() {
 	c.record.attempt(failure{code: 200})
 	c.log.Info("transferred", "if", t.next.iface.Name, "leg", t.x.which.String())
 	c.takeOver(t.x, t.next)
+	c.renegotiate(t.x)
 	t.by.Bye()
 }
 

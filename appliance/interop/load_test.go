@@ -130,6 +130,7 @@ func newLoad(b *testing.B, ctx context.Context) *load {
 	paste, err := l.world.Paste(lab.Setup{Sessions: concurrent, Channels: concurrent, Configuration: strings.NewReplacer(
 		"register auto", "register none",
 		"    penalty-box sip-option-trigger interval 60 timeout 60 force tls\n", "",
+		"    srtp renegotiate-on-connect\n", "", // a call is INVITE and BYE here
 	).Replace(lab.Configuration)})
 	if err != nil {
 		b.Fatal(err)
