@@ -310,7 +310,7 @@ func (tx *clientTx) end(a *agent) {
 func (a *agent) response(m *message, f *flow) {
 	branch, _ := m.branch()
 	tx := a.clients[branch+"|"+m.cseqMethod()]
-	if tx == nil {
+	if tx == nil || f.reliable() && f != tx.flow { // a response comes where its request went (A.15)
 		a.stray(m, f)
 		return
 	}

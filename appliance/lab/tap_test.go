@@ -85,8 +85,8 @@ func (x *tap) request(method string) *message {
 	return m
 }
 
-// reply responds to a request of the simulated peer.
-func (x *tap) reply(m *message, code int, contact, body string) {
+// reply responds to a request of the simulated peer, with replacements (old, new, ...) in the text.
+func (x *tap) reply(m *message, code int, contact, body string, replace ...string) {
 	x.t.Helper()
 	text := fmt.Sprintf("SIP/2.0 %d As Told\n", code)
 	for _, h := range m.headers {
@@ -105,7 +105,7 @@ func (x *tap) reply(m *message, code int, contact, body string) {
 	if body != "" {
 		text += "Content-Type: application/sdp\n"
 	}
-	x.send(text + "\n" + body)
+	x.send(strings.NewReplacer(replace...).Replace(text + "\n" + body))
 }
 
 // boxTLS is how the stand-in shows itself; cert nil: without a certificate.
@@ -122,13 +122,17 @@ func boxTLS(w *World, cert *tls.Certificate) *tls.Config {
 
 func dialHub(t *testing.T, w *World, hub int, cert *tls.Certificate) (*tap, error) {
 	t.Helper()
+	return dialHubAs(t, w, hub, boxTLS(w, cert))
+}
+
+func dialHubAs(t *testing.T, w *World, hub int, c *tls.Config) (*tap, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	raw, err := w.Box.Dial(ctx, "tcp4", "", netip.AddrPortFrom(sites[hub].addr, teamsPort).String())
 	if err != nil {
 		return nil, err
 	}
-	c := boxTLS(w, cert)
 	c.ServerName = sites[hub].name
 	conn := tls.Client(raw, c)
 	if err := conn.HandshakeContext(ctx); err != nil {
@@ -163,7 +167,7 @@ func newStandIn(t *testing.T, w *World, hub int) *standIn {
 	}
 	s.out.send(s.options(nil))
 	s.out.response(200)
-	raw, err := l.Accept()
+	raw, err := l.Accept() // the hub's own connection
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func (t *Teams) acknowledged(m *message, f *flow) {
 }
 
 func (t *Teams) strayed(m *message, f *flow) {
-	t.refuse(m.describe(), f.String(), &refusal{text: "a response to nothing that we asked"})
+	t.refuse(m.describe(), f.String(), &refusal{text: "a response to nothing that we asked on this connection"})
 }
 
 func (t *Teams) brokenMessage(err error, f *flow) {
