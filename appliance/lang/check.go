@@ -26,7 +26,7 @@ func (l *Language) check(cfg *config.Config, env Env) []Problem {
 
 // checks are what the lines of a configuration mean together.
 var checks = []func(*checker){
-	checkBinds, checkIdentities, checkNetwork, checkNames, checkClock, checkSwitches, checkTables, checkInterfaces,
+	checkBinds, checkPorts, checkIdentities, checkNetwork, checkNames, checkClock, checkSwitches, checkTables, checkInterfaces,
 	checkTeams, checkCallingNumber, checkDomains, checkHuntGroups, checkGateways, checkTLS, checkConsole,
 }
 

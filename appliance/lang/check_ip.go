@@ -121,7 +121,7 @@ func checkNetwork(c *checker) {
 		}
 		for _, t := range x.Tables {
 			for n, r := range t.Routes {
-				hasDefault = hasDefault || r.Prefix.Bits() == 0
+				hasDefault = hasDefault || r.Prefix.Bits() == 0 && r.Prefix.Addr().Is4()
 				if !c.leased() && !slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(r.Gateway) }) {
 					c.add(c.at(t, "Routes", n), Warning, fmt.Sprintf("gateway %s is in no attached network", r.Gateway), "")
 				}
@@ -167,7 +167,10 @@ func (c *checker) reachableHosts(nets []netip.Prefix) {
 
 // unreachable reports an address that no network holds; the usual network around it is the fix.
 func (c *checker) unreachable(w Where, a netip.Addr) {
-	const usual = 24
+	usual := 24
+	if a.Is6() {
+		usual = 64
+	}
 	c.needsRoute(w, fmt.Sprintf("%s is in no attached network, and no route leads there", a), netip.PrefixFrom(a, usual).Masked())
 }
 

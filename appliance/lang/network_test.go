@@ -82,6 +82,20 @@ func TestWhatIsMissingInTheNetwork(t *testing.T) {
 		{"ROUTER if_voice", "ROUTER if_voise", "no such interface of context ip ROUTER: if_voise, did you mean if_voice?"},
 		{"if_eth01 if_eth01", "if_eth01 other", "no such address of interface if_eth01: other"},
 		{"rule 2 deny ip 192.0.2.9 any", "rule 2 deny ip nobody any", `"nobody" is not any`},
+		// Lines that are taken, and would do something else than they say.
+		{"rule 2 deny ip 192.0.2.9 any", "rule 2 deny icmp any any port 7", "icmp has no ports"},
+		{"port 16384 32767", "port 32767 16384", "the rule holds for port 32767 only"},
+		{"rule 2 deny ip 192.0.2.9 any", "rule 2 deny ip 192.0.2.9 2001:db8::/32", "the rule holds for none"},
+		{"medium auto", "medium auto half", "half is not set; fix: medium auto"},
+		{"ipaddress v 10.0.0.1/24", "ipaddress v 10.0.0.0/24", "10.0.0.0 is the address of the network"},
+		{"ipaddress v 10.0.0.1/24", "ipaddress v 10.0.0.255/24", "10.0.0.255 is the broadcast address"},
+		{"ipaddress v 10.0.0.1/24", "ipaddress v 224.0.0.5/24", "224.0.0.5 is the address of a group"},
+		{"ipaddress v 10.0.0.1/24", "ipaddress v 192.168.0.1/16", "is at interface if_eth00 too (192.168.1.1/24)"},
+		{"ipaddress v 10.0.0.1/24", "ipaddress v 10.0.0.1/24\n    media-ports 20001 20000", "media-ports 20001 20000 holds no pair"},
+		{"ROUTER if_voice", "ROUTER if_eth00", "interface if_eth00 is bound to port ethernet 0 0 already"},
+		{"route 0.0.0.0/0 gateway 192.168.1.254", "route ::/0 gateway 192.168.1.254", "an IPv4 route has an IPv4 gateway"},
+		{"ipaddress if_eth01 dhcp", "ipaddress if_eth01 2001:db8::1/64", "SIP and media are spoken over IPv4 only: no peer is reached from 2001:db8::1"},
+		{"ipaddress v 10.0.0.1/24", "ipaddress v ::ffff:10.0.0.1/120", "is no address with a length"},
 	} {
 		var all []string
 		for _, p := range l.CheckFile("f", []byte(strings.Replace(network, x.old, x.new, 1)), Env{}) {
@@ -90,5 +104,21 @@ func TestWhatIsMissingInTheNetwork(t *testing.T) {
 		if text := strings.Join(all, "\n"); !strings.Contains(text, x.want) {
 			t.Errorf("%s: want %q in\n%s", x.new, x.want, text)
 		}
+	}
+}
+
+// IPv6 is off at a port until an address of it is configured, so it can be.
+func TestIPv6IsConfigured(t *testing.T) {
+	l := New()
+	text := strings.NewReplacer("ipaddress if_eth00 192.168.1.1/24", "ipaddress if_eth00 192.168.1.1/24\n    ipaddress six 2001:db8:1::1/64",
+		"rule 2 deny ip 192.0.2.9 any", "rule 2 deny ip 2001:db8:9::/48 any", "route 0.0.0.0/0 gateway 192.168.1.254", "route ::/0 gateway 2001:db8:1::2",
+		"console access 198.51.100.0/24", "console access 2001:db8:1::/64\ndns-client server 2001:db8:1::53").Replace(network)
+	cfg, problems := l.Parse([]byte(text))
+	for _, p := range append(problems, l.Check(cfg, Env{})...) {
+		t.Errorf("%s", p)
+	}
+	readsBack(t, l, cfg)
+	if got := cfg.IP[0].Interfaces[0].Addresses[1].Prefix.String(); got != "2001:db8:1::1/64" {
+		t.Errorf("address %s", got)
 	}
 }

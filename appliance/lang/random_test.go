@@ -61,11 +61,21 @@ func randomValue(t *rapid.T, c Choice) string {
 	name := rapid.SampledFrom([]string{"A", "b1", "default", "Default", "ROUTER", "dest-table", "with blank", `q"uote`, `back\slash\`, "5", "no"})
 	octet := rapid.IntRange(0, 255)
 	switch c.Help {
+	case "address":
+		if octet.Draw(t, "six") > 200 {
+			return fmt.Sprintf("2001:db8::%x", octet.Draw(t, "a"))
+		}
+		fallthrough
 	case "IPv4 address":
 		return fmt.Sprintf("10.0.%d.%d", octet.Draw(t, "a"), octet.Draw(t, "b"))
 	case "any, an address or a network":
-		return rapid.SampledFrom([]string{"any", "10.0.0.1", "10.0.0.1/32", "10.1.0.0/16"}).Draw(t, "host")
-	case "address/length", "network, for example 192.0.2.0/24":
+		return rapid.SampledFrom([]string{"any", "10.0.0.1", "10.0.0.1/32", "10.1.0.0/16", "2001:db8::1", "2001:db8::/32"}).Draw(t, "host")
+	case "address/length":
+		if octet.Draw(t, "six") > 200 {
+			return fmt.Sprintf("2001:db8::%x/%d", octet.Draw(t, "a"), rapid.IntRange(0, 128).Draw(t, "bits"))
+		}
+		fallthrough
+	case "network, for example 192.0.2.0/24":
 		return fmt.Sprintf("10.0.%d.%d/%d", octet.Draw(t, "a"), octet.Draw(t, "b"), rapid.IntRange(0, 32).Draw(t, "bits"))
 	case "host name or address":
 		return rapid.StringMatching(`[a-z0-9]{1,8}(\.[a-z]{2,5})?`).Draw(t, "host")

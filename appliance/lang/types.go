@@ -28,13 +28,8 @@ var types = map[reflect.Type]cli.Type{
 	reflect.TypeFor[config.Pattern](): {What: "key", Free: true,
 		Parse: func(w string, _ any) (any, error) { return config.ParsePattern(w) },
 		Print: func(v any) string { return v.(config.Pattern).String() }},
-	reflect.TypeFor[config.Source](): {What: "network, for example 192.0.2.0/24", Words: []string{"remote", "microsoft-teams"}, Parse: parseSource, Print: printSource},
-	reflect.TypeFor[netip.Addr](): {What: "IPv4 address", Parse: parseAddr, Print: func(v any) string {
-		if a := v.(netip.Addr); a.IsValid() {
-			return a.String()
-		}
-		return ""
-	}},
+	reflect.TypeFor[config.Source]():  {What: "network, for example 192.0.2.0/24", Words: []string{"remote", "microsoft-teams"}, Parse: parseSource, Print: printSource},
+	reflect.TypeFor[netip.Addr]():     {What: "address", Parse: parseAddr, Print: printAddr},
 	reflect.TypeFor[netip.Prefix]():   {What: "address/length", Parse: parsePrefix},
 	reflect.TypeFor[config.ACLHost](): {What: "any, an address or a network", Words: []string{"any"}, Parse: parseACLHost, Print: printACLHost},
 	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
@@ -100,6 +95,7 @@ var kinds = map[string]cli.Type{
 	"text":        {What: "text, in quotes when it holds blanks", Free: true},
 	"host":        {What: "host name or address", Parse: parseHost},
 	"digits":      {What: "digits", Parse: parseDigits},
+	"ipv4":        {What: "IPv4 address", Parse: parseIPv4, Print: printAddr},
 	"zone":        {What: "time zone such as Europe/Berlin, or an offset such as +01:00", Parse: parseZone},
 	"ssh-key":     {What: "public key in base64, beginning with AAAA", Parse: parseSSHKey},
 	"ed25519":     {What: "Ed25519 public key in base64, 43 characters", Parse: parseEd25519},
@@ -167,7 +163,18 @@ func ref[T any](what string, namesOf func(*config.Config) []string) cli.Type {
 		}}
 }
 
+// sound reports whether an address is one of a network: without a zone, and not one of IPv4 in the form of IPv6.
+func sound(a netip.Addr) bool { return a.Zone() == "" && !a.Is4In6() }
+
 func parseAddr(w string, _ any) (any, error) {
+	a, err := netip.ParseAddr(w)
+	if err != nil || !sound(a) {
+		return nil, fmt.Errorf("%q is no IPv4 or IPv6 address", w)
+	}
+	return a, nil
+}
+
+func parseIPv4(w string, _ any) (any, error) {
 	a, err := netip.ParseAddr(w)
 	if err != nil || !a.Is4() {
 		return nil, fmt.Errorf("%q is no IPv4 address", w)
@@ -175,10 +182,17 @@ func parseAddr(w string, _ any) (any, error) {
 	return a, nil
 }
 
+func printAddr(v any) string {
+	if a := v.(netip.Addr); a.IsValid() {
+		return a.String()
+	}
+	return ""
+}
+
 func parsePrefix(w string, _ any) (any, error) {
 	p, err := netip.ParsePrefix(w)
-	if err != nil || !p.Addr().Is4() {
-		return nil, fmt.Errorf("%q is no IPv4 address with a length, such as 192.0.2.1/24", w)
+	if err != nil || !sound(p.Addr()) {
+		return nil, fmt.Errorf("%q is no address with a length, such as 192.0.2.1/24 or 2001:db8::1/64", w)
 	}
 	return p, nil
 }
@@ -193,11 +207,11 @@ func parseSource(w string, _ any) (any, error) {
 	if a, err := netip.ParseAddr(w); err == nil && a.Is4() {
 		return config.Source{Prefix: netip.PrefixFrom(a, 32)}, nil
 	}
-	p, err := parsePrefix(w, nil)
-	if err != nil {
+	p, err := netip.ParsePrefix(w)
+	if err != nil || !p.Addr().Is4() {
 		return nil, fmt.Errorf("%q is no source: remote, microsoft-teams, or a network such as 192.0.2.0/24", w)
 	}
-	return config.Source{Prefix: p.(netip.Prefix).Masked()}, nil
+	return config.Source{Prefix: p.Masked()}, nil
 }
 
 func printSource(v any) string {
@@ -217,12 +231,12 @@ func parseACLHost(w string, _ any) (any, error) {
 	if w == "any" {
 		return config.ACLHost{}, nil
 	}
-	if a, err := netip.ParseAddr(w); err == nil && a.Is4() {
-		return config.ACLHost{Prefix: netip.PrefixFrom(a, 32)}, nil
+	if a, err := netip.ParseAddr(w); err == nil && sound(a) {
+		return config.ACLHost{Prefix: netip.PrefixFrom(a, a.BitLen())}, nil
 	}
 	p, err := parsePrefix(w, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not any, no IPv4 address and no network such as 192.0.2.0/24", w)
+		return nil, fmt.Errorf("%q is not any, no address and no network such as 192.0.2.0/24", w)
 	}
 	return config.ACLHost{Prefix: p.(netip.Prefix).Masked()}, nil
 }

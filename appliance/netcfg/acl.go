@@ -2,6 +2,7 @@ package netcfg
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	"viaduct/appliance/config"
@@ -17,26 +18,45 @@ func list(a *config.ACL) *chain {
 	rules := slices.Clone(a.Rules)
 	slices.SortStableFunc(rules, func(a, b config.ACLRule) int { return cmp.Compare(a.Index, b.Index) })
 	for _, r := range rules {
-		c.rules = append(c.rules, aclRule(r))
+		for _, p := range protocolsOf(r) {
+			c.rules = append(c.rules, aclRule(r, p))
+		}
 	}
 	c.add(counter, drop)
 	return c
 }
 
-func aclRule(r config.ACLRule) rule {
+// protocolsOf are those that a rule is about: icmp is that of either family, and a port is one of tcp and of udp.
+func protocolsOf(r config.ACLRule) []string {
+	families := []netip.Prefix{r.Source.Prefix, r.Destination.Prefix}
+	switch {
+	case r.Protocol == "ip" && r.PortFirst != 0:
+		return []string{"tcp", "udp"}
+	case r.Protocol != "icmp":
+		return []string{r.Protocol}
+	case slices.ContainsFunc(families, func(p netip.Prefix) bool { return p.IsValid() && p.Addr().Is4() }):
+		return []string{"icmp"}
+	case slices.ContainsFunc(families, func(p netip.Prefix) bool { return p.IsValid() && p.Addr().Is6() }):
+		return []string{"icmpv6"}
+	}
+	return []string{"icmp", "icmpv6"}
+}
+
+func aclRule(r config.ACLRule, layer string) rule {
 	var parts rule
-	if p := r.Source.Prefix; p.IsValid() && p.Bits() > 0 {
+	// A network of length 0 is still one of its family.
+	if p := r.Source.Prefix; p.IsValid() {
 		parts = append(parts, address("saddr", p))
 	}
-	if p := r.Destination.Prefix; p.IsValid() && p.Bits() > 0 {
+	if p := r.Destination.Prefix; p.IsValid() {
 		parts = append(parts, address("daddr", p))
 	}
 	switch {
-	case r.Protocol == "ip":
-	case r.PortFirst != 0 && r.Protocol != "icmp":
-		parts = append(parts, ports(r.Protocol, "dport", r.PortFirst, max(r.PortFirst, r.PortLast)))
+	case layer == "ip":
+	case r.PortFirst != 0 && (layer == "tcp" || layer == "udp"):
+		parts = append(parts, ports(layer, "dport", r.PortFirst, max(r.PortFirst, r.PortLast)))
 	default:
-		parts = append(parts, protocol(r.Protocol))
+		parts = append(parts, protocol(layer))
 	}
 	if r.Action == "permit" {
 		return append(parts, leave)
@@ -55,18 +75,29 @@ func (j *job) lists(p *port, in, out *chain) (chains []*config.ACL) {
 			chains = append(chains, a)
 		}
 	}
+	six := slices.ContainsFunc(p.addresses(), func(a netip.Prefix) bool { return a.Addr().Is6() })
+	// Without its neighbours' hardware addresses nothing of IPv6 works, and no rule would be written for them.
+	neighbours := func(to *chain, match ...part) {
+		for _, kind := range []string{"nd-neighbor-solicit", "nd-neighbor-advert"} {
+			if six {
+				to.add(append(slices.Clone(match), icmp("icmpv6", kind), rate(100), accept)...)
+			}
+		}
+	}
 	if a := p.conf.ACLIn; !a.IsZero() {
 		in.add(reply, accept)
+		neighbours(in)
 		add(a, in)
 	}
 	if a := p.conf.ACLOut; !a.IsZero() {
 		out.add(device("oifname", p.device), reply, accept)
+		neighbours(out, device("oifname", p.device))
 		add(a, out, device("oifname", p.device))
 	}
 	return chains
 }
 
-// protocol matches "tcp", "udp" or "icmp".
+// protocol matches "tcp", "udp", "icmp" or "icmpv6".
 func protocol(name string) part {
 	return part{"meta l4proto " + name, meta(expr.MetaKeyL4PROTO, []byte{protocols[name]})}
 }

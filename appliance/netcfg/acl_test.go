@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // aclConfig is sipConfig with lists on the WAN port and networks of the console.
@@ -138,5 +140,55 @@ func TestAccessListsNarrowWhatIsOpen(t *testing.T) {
 		}
 		client.Close()
 		server.Close()
+	}
+}
+
+// `permit ip any any port 5062` is about a port, not about everything.
+func TestARuleForAPortHoldsForThatPort(t *testing.T) {
+	w := newWorld(t)
+	cfg := aclConfig()
+	cfg.ACL[0].Rules = []config.ACLRule{{Index: 1, Action: "permit", Protocol: "ip", PortFirst: 5062}}
+	must(firewallNet(t).Apply(cfg))(t)
+	w.address("peth01", "123.123.123.113/28", "52.114.75.24/14")
+	w.atPeer(func() { waitRunning(t, "peth01") })
+	if !w.reaches(t, "tcp", "52.114.75.24", "123.123.123.123:5062") {
+		t.Error("the port is closed")
+	}
+	if w.reaches(t, "udp", "52.114.75.24", "123.123.123.123:16400") {
+		t.Error("another port is open")
+	}
+}
+
+// IPv6 with a list that says nothing of it: neighbours are still found, and the list holds.
+func TestAccessListsAndIPv6(t *testing.T) {
+	w := newWorld(t)
+	cfg := aclConfig()
+	wan := cfg.IP[0].Interfaces[1]
+	wan.Addresses = append(wan.Addresses, config.IPAddress{Name: "six", Prefix: netip.MustParsePrefix("2001:db8::7/64")})
+	cfg.Console.Access = append(cfg.Console.Access, netip.MustParsePrefix("2001:db8::/64"))
+	cfg.ACL[0].Rules = append(cfg.ACL[0].Rules, config.ACLRule{Index: 60, Action: "permit", Protocol: "tcp", Source: config.ACLHost{Prefix: netip.MustParsePrefix("2001:db8::9/128")}, PortFirst: 22})
+	check(t, os.WriteFile("/proc/sys/net/ipv6/conf/eth01/accept_dad", []byte("0"), 0))
+	must(firewallNet(t).Apply(cfg))(t)
+	w.atPeer(func() {
+		check(t, os.WriteFile("/proc/sys/net/ipv6/conf/peth01/accept_dad", []byte("0"), 0))
+		waitRunning(t, "peth01")
+	})
+	w.address("peth01", "2001:db8::9/64", "2001:db8::8/64")
+	usable := func(device string) bool {
+		list := must(netlink.AddrList(must(netlink.LinkByName(device))(t), netlink.FAMILY_V6))(t)
+		return !slices.ContainsFunc(list, func(a netlink.Addr) bool { return a.Flags&unix.IFA_F_TENTATIVE != 0 })
+	}
+	for range 100 {
+		both := usable("eth01")
+		w.atPeer(func() { both = both && usable("peth01") })
+		if both {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	for from, open := range map[string]bool{"2001:db8::9": true, "2001:db8::8": false} {
+		if got := w.reaches(t, "tcp", from, "[2001:db8::7]:22"); got != open {
+			t.Errorf("SSH from %s: open %v, want %v", from, got, open)
+		}
 	}
 }

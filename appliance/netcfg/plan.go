@@ -126,6 +126,9 @@ func mtuOf(p *port) int {
 	return 1500
 }
 
+// everywhere is the prefix of a default route.
+var everywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+
 // routingTable returns the routes of the tables named DEFAULT. Where they hold no default route, those that DHCP servers have
 // given are taken, the first port's before the second's.
 func (j *job) routingTable() []config.IPRoute {
@@ -137,13 +140,13 @@ func (j *job) routingTable() []config.IPRoute {
 			}
 		}
 	}
-	if slices.ContainsFunc(routes, func(r config.IPRoute) bool { return r.Prefix.Bits() == 0 }) {
+	if slices.ContainsFunc(routes, func(r config.IPRoute) bool { return r.Prefix == everywhere }) {
 		return routes
 	}
 	metric := 0
 	for _, device := range j.leaseOrder() {
 		if router := j.leases[device].Router; router.IsValid() {
-			routes = append(routes, config.IPRoute{Prefix: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Gateway: router, Metric: metric})
+			routes = append(routes, config.IPRoute{Prefix: everywhere, Gateway: router, Metric: metric})
 			metric++
 		}
 	}
