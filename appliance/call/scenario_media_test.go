@@ -30,6 +30,7 @@ type mediaSession struct {
 
 type mediaSide struct {
 	ports     media.Ports
+	within    string // the ports that it might have taken
 	sets      []media.Params
 	newKeys   int      // Sets with another remote key than the one before
 	newLocals int      // the same of our key
@@ -86,7 +87,7 @@ func (s *mediaSession) Open(side media.Side, p media.PortOptions) (media.Ports, 
 		return media.Ports{}, fmt.Errorf("side %s opened twice", side)
 	}
 	ports := media.Ports{RTP: netip.AddrPortFrom(p.Addr, port), RTCP: netip.AddrPortFrom(p.Addr, port+1)}
-	s.sides[side].ports = ports
+	s.sides[side].ports, s.sides[side].within = ports, fmt.Sprintf("%d-%d", p.First, p.Last)
 	return ports, nil
 }
 
@@ -143,7 +144,7 @@ func (s *mediaSession) facts(side media.Side) map[string]string {
 	x := &s.sides[side]
 	f := map[string]string{
 		"local": x.ports.RTP.String(), "sets": strconv.Itoa(len(x.sets)), "digits": fmt.Sprint(x.digits), "closed": yes(s.closed),
-		"remote keys": "kept", "our keys": "kept", "remote": "none",
+		"remote keys": "kept", "our keys": "kept", "remote": "none", "range": x.within,
 	}
 	if x.newKeys > 0 {
 		f["remote keys"] = fmt.Sprintf("changed %d", x.newKeys)
