@@ -176,13 +176,17 @@ func (l *leg) keep(s *inbound) {
 }
 
 // admits reports whether a packet from an address may be looked at. Before the source is learnt, an SRTP packet may come from
-// anywhere, since it must prove itself, and an RTP packet from the signalled host.
+// anywhere, since it must prove itself, and an RTP packet from the signalled host; RTCP only from the host that RTP comes from, once
+// that is learnt: many peers send none for seconds, and whoever floods its port meanwhile would cost cryptography.
 func (l *leg) admits(from address, which int) bool {
 	if from == l.source[which] {
 		return from.known()
 	}
 	if !l.latch || l.source[which].known() || !l.signal[which].known() {
 		return false
+	}
+	if which == rtcp && l.source[rtp].known() {
+		return from.sameHost(l.source[rtp])
 	}
 	return l.rx != nil || l.anyHost || from.sameHost(l.signal[which])
 }
