@@ -55,7 +55,7 @@ var ErrRelease = errors.New("release")
 // Client gets and keeps one lease.
 type Client struct {
 	o       Options
-	confirm chan struct{} // one token: ask whether the lease still holds
+	confirm chan struct{} // one token: the link was away; ask whether the lease still holds, or for one at once
 	packets chan packet
 	xid     uint32
 	began   time.Time // of the present attempt, for the secs field
@@ -79,7 +79,8 @@ func (c *Client) State() State {
 	return c.state
 }
 
-// Confirm asks the server whether the lease still holds: the link was away, and the wire may lead to another network now.
+// Confirm asks the server whether the lease still holds: the link was away, and the wire may lead to another network now. Without a
+// lease it asks for one at once.
 func (c *Client) Confirm() {
 	select {
 	case c.confirm <- struct{}{}:

@@ -172,6 +172,96 @@ func TestAServerThatIsGone(t *testing.T) {
 	})
 }
 
+// The server is gone for good, and another one knows the lease (RFC 2131 section 4.4.5).
+func TestAnotherServerTakesTheLeaseOver(t *testing.T) {
+	run(t, func(t *testing.T, w *wire, c *Client, told chan *Lease, _ context.CancelCauseFunc) {
+		l := bind(t, w, told)
+		other := [6]byte{2, 0, 0, 0, 0, 0x98}
+		var r packet
+		for r = asked(t, <-w.sent); r.from != everybody; r = asked(t, <-w.sent) {
+			if s := c.State(); s.Step != "renewing" || s.Lease != l {
+				t.Errorf("state %+v", s)
+			}
+		}
+		if time.Now().Before(l.Rebind) || r.ciaddr.String() != "192.0.2.77" || r.options[optServer] != nil || r.options[optAddress] != nil {
+			t.Errorf("rebinding at %v: %+v", time.Since(l.Obtained), r)
+		}
+		if s := c.State(); s.Step != "rebinding" || s.Problem != "the DHCP server does not answer" {
+			t.Errorf("state %+v", s)
+		}
+		f := answer(r.xid, kindAck, "192.0.2.77", hour())
+		copy(f[6:], other[:])
+		w.received <- f
+		next := <-told
+		if next == nil || !next.Expires.After(l.Expires) || next.Prefix != l.Prefix {
+			t.Fatalf("lease %+v", next)
+		}
+		if r := asked(t, <-w.sent); r.from != other || time.Now().Before(next.Renew) {
+			t.Errorf("the next renewal goes to %x at %v", r.from, time.Since(next.Obtained))
+		}
+	})
+}
+
+func TestARenewalIsRefused(t *testing.T) {
+	run(t, func(t *testing.T, w *wire, c *Client, told chan *Lease, _ context.CancelCauseFunc) {
+		bind(t, w, told)
+		w.received <- answer(asked(t, <-w.sent).xid, kindNak, "0.0.0.0", map[byte][]byte{optMessage: []byte("moved")})
+		if l := <-told; l != nil {
+			t.Errorf("the lease is kept: %+v", l)
+		}
+		d := asked(t, <-w.sent)
+		if s := c.State(); d.kind != kindDiscover || s.Problem != `the DHCP server refuses the address: "moved"` || s.Lease != nil {
+			t.Errorf("then sent %+v, state %+v", d, s)
+		}
+		w.received <- answer(d.xid, kindOffer, "192.0.2.88", hour())
+		w.received <- answer(asked(t, <-w.sent).xid, kindAck, "192.0.2.88", hour())
+		if l := <-told; l == nil || l.Prefix.String() != "192.0.2.88/24" || c.State().Problem != "" {
+			t.Errorf("lease %+v, state %+v", l, c.State())
+		}
+	})
+}
+
+// A renewal may change everything but the way that it came.
+func TestARenewalBringsAnotherAddress(t *testing.T) {
+	run(t, func(t *testing.T, w *wire, _ *Client, told chan *Lease, _ context.CancelCauseFunc) {
+		bind(t, w, told)
+		o := hour()
+		o[optRouter] = []byte{192, 0, 2, 2}
+		w.received <- answer(asked(t, <-w.sent).xid, kindAck, "192.0.2.99", o)
+		if l := <-told; l == nil || l.Prefix.String() != "192.0.2.99/24" || l.Router.String() != "192.0.2.2" {
+			t.Errorf("lease %+v", l)
+		}
+	})
+}
+
+func TestTheCableIsPutInLate(t *testing.T) {
+	run(t, func(t *testing.T, w *wire, c *Client, _ chan *Lease, _ context.CancelCauseFunc) {
+		for range 3 { // into the long pauses
+			asked(t, <-w.sent)
+		}
+		began := time.Now()
+		c.Confirm()
+		if d := asked(t, <-w.sent); d.kind != kindDiscover || time.Since(began) > 0 {
+			t.Errorf("asked %v after the link came: %+v", time.Since(began), d)
+		}
+	})
+}
+
+func TestAServerThatOffersAndRefusesIsNotFlooded(t *testing.T) {
+	run(t, func(t *testing.T, w *wire, c *Client, _ chan *Lease, _ context.CancelCauseFunc) {
+		began, sent := time.Now(), 0
+		for time.Since(began) < time.Hour {
+			p := asked(t, <-w.sent)
+			sent++
+			kind := map[byte]byte{kindDiscover: kindOffer, kindRequest: kindNak}[p.kind]
+			w.received <- answer(p.xid, kind, "192.0.2.77", hour())
+		}
+		if sent > 2*360+2 {
+			t.Errorf("%d messages in an hour", sent)
+		}
+	})
+}
+
 func TestAfterALinkFlap(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind byte // of the answer; 0: none

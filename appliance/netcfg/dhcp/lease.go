@@ -20,36 +20,42 @@ func about(d time.Duration) time.Duration {
 	return d + time.Duration(rand.Int64N(int64(2*time.Second))) - time.Second
 }
 
-// exchange sends with growing pauses until an answer of one of the kinds comes; nil: none came in so many tries, or ctx ended.
+// exchange sends with growing pauses until an answer of one of the kinds comes; nil: none came in so many tries, or ctx ended. A
+// link that comes up is no time to pause.
 func (c *Client) exchange(ctx context.Context, tries int, send func(), kinds ...byte) *packet {
 	wait := firstWait
 	for range tries {
 		send()
-		if p := c.answer(ctx, about(wait), kinds...); p != nil || ctx.Err() != nil {
+		p, linkUp := c.answer(ctx, about(wait), c.confirm, kinds...)
+		if p != nil || ctx.Err() != nil {
 			return p
 		}
-		wait = min(2*wait, lastWait)
+		if wait = min(2*wait, lastWait); linkUp {
+			wait = firstWait
+		}
 	}
 	return nil
 }
 
-// answer waits for an answer to the present attempt.
-func (c *Client) answer(ctx context.Context, patience time.Duration, kinds ...byte) *packet {
+// answer waits for an answer to the present attempt. It returns early when a token comes; a nil channel has none.
+func (c *Client) answer(ctx context.Context, patience time.Duration, early <-chan struct{}, kinds ...byte) (p *packet, token bool) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return nil, false
 		case <-timer.C:
-			return nil
+			return nil, false
+		case <-early:
+			return nil, true
 		case p := <-c.packets:
 			if p.xid != c.xid {
 				continue
 			}
 			for _, k := range kinds {
 				if p.kind == k {
-					return &p
+					return &p, false
 				}
 			}
 		}
@@ -200,7 +206,7 @@ func (c *Client) once(ctx context.Context, l *Lease, step string, patience time.
 	}
 	sent := time.Now()
 	c.send(hardware, from, to, m)
-	p := c.answer(ctx, patience, kindAck, kindNak)
+	p, _ := c.answer(ctx, patience, nil, kindAck, kindNak)
 	if p == nil {
 		return nil, false
 	}
