@@ -267,6 +267,26 @@ func TestATornLineSpoilsNoOther(t *testing.T) {
 	}
 }
 
+func TestTheLastLines(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"2026-11-21.jsonl": "1\n2\n", "2026-11-22.jsonl": "3\n\n4\n", "2026-11-22.2.jsonl": "", "2026-11-22.3.jsonl": "5\n6"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := OpenLog(LogOptions{Dir: dir, Suffix: ".jsonl", Perm: 0o600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for n, want := range map[int]string{0: "", 1: "6", 2: "5 6", 3: "4 5 6", 6: "2 3  4 5 6", 100: "1 2 3  4 5 6"} {
+		lines, err := l.Last(n)
+		if got := string(bytes.Join(lines, []byte(" "))); err != nil || got != want {
+			t.Errorf("last %d: %q, %v; want %q", n, got, err, want)
+		}
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	l, err := OpenLog(LogOptions{Dir: b.TempDir(), Suffix: ".jsonl", Perm: 0o600, MaxTotal: 1 << 30})
 	if err != nil {

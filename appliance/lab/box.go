@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -225,26 +223,18 @@ func (b *Box) WaitAlloc(ctx context.Context, pool string, n int) error {
 	}
 }
 
-// Records reads the call records that the box has written, oldest first.
-func (b *Box) Records() (records []call.Record, err error) {
-	files, err := filepath.Glob(filepath.Join(b.programs.State, "cdr", "*.jsonl"))
+// Records returns the records of the calls that have ended, oldest first, as `show calls history` prints them.
+func (b *Box) Records(ctx context.Context) (records []call.Record, err error) {
+	text, err := b.Exec(ctx, "show calls history 10000 json")
 	if err != nil {
-		return nil, fmt.Errorf("read call records: %w", err)
+		return nil, err
 	}
-	for _, name := range files { // named by day: Glob sorts them
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, fmt.Errorf("read call records: %w", err)
+	for line := range strings.Lines(text) {
+		var r call.Record
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			return nil, fmt.Errorf("read call record %q: %w", line, err)
 		}
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			var r call.Record
-			if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-				f.Close()
-				return nil, fmt.Errorf("read call records: %s: %w", name, err)
-			}
-			records = append(records, r)
-		}
-		f.Close()
+		records = append(records, r)
 	}
 	return records, nil
 }
@@ -252,7 +242,7 @@ func (b *Box) Records() (records []call.Record, err error) {
 // WaitRecords waits until the box has written n call records.
 func (b *Box) WaitRecords(ctx context.Context, n int) ([]call.Record, error) {
 	for {
-		records, err := b.Records()
+		records, err := b.Records(ctx)
 		if err != nil || len(records) >= n {
 			return records, err
 		}

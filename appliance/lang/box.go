@@ -121,6 +121,8 @@ type Feature struct {
 // Watching is what goes on: calls, registrations, peers.
 type Watching interface {
 	Calls() []Call
+	// CallRecords returns the last n calls that ended, oldest first.
+	CallRecords(n int) ([]CallRecord, error)
 	ClearCall(id string) error // "" clears all
 	Registrations() []Registration
 	PenaltyBox() []Probe

@@ -3,6 +3,7 @@ package lang
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -26,11 +27,14 @@ func showCommands() []Line {
 		command("show call-router [<name>]", "Tables and services, or the lines of one", showCallRouter),
 		command("show version", "Versions and serial number", showVersion),
 		command("show calls [detail <level:0..5>]", "Calls in progress", showCalls),
+		withExample("show calls history 100", command("show calls history [<calls:1..10000>] [json]",
+			"The last calls that ended, 20 unless told; json prints their records, a line each", showHistory)),
+		command("show calls record <id:text>", "All that is kept of a call that ended, by its ID or its Call-ID", showRecord),
 		command("show sip registrations", "Registrations of our identities", showRegistrations),
 		command("show sip penalty-box", "Peers that are asked with OPTIONS", showPenaltyBox),
 		command("show context sip-gateway [<name>]", "Gateways and their sockets", showGateways),
 		traceCommand(),
-		command("show pki", "Certificates and keys", showPKI),
+		command("show pki", "Certificates and keys that were imported", showPKI),
 		command("show pki trusted", "Roots that are built in, and issuers that peers have shown and that are not trusted", showTrusted),
 		command("show clock", "Time", showClock),
 		command("show sntp-client", "Where the time comes from", showSNTP),
@@ -66,6 +70,9 @@ func showStartup(c *call, a *startupArgs) error {
 		name += fmt.Sprintf(".%d", a.N)
 	}
 	text, err := c.box.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no %s: `copy running-config startup-config` writes one, and keeps those before it", name)
+	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
@@ -310,7 +317,7 @@ func showGateways(c *call, a *named) error {
 }
 
 func showPKI(c *call, _ *none) error {
-	c.printPKI(func(PKIItem) bool { return true })
+	c.printPKI(func(k PKIItem) bool { return k.Kind != "trusted" })
 	return nil
 }
 

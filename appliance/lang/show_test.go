@@ -38,6 +38,18 @@ func (busyBox) Calls() []Call {
 		Legs: []Leg{{Interface: "if_teams", Peer: "52.112.1.1:5061", CallID: "a@b", Codec: "PCMA/8000", Security: "AES_CM_128_HMAC_SHA1_80", PacketsIn: 10, PacketsOut: 11, Lost: 1, JitterMS: 0.5, RoundTripMS: 31.2, BurstRatio: 1.5, MOS: 4.31}}}}
 }
 
+func (busyBox) CallRecords(n int) ([]CallRecord, error) {
+	return []CallRecord{
+		{ID: "15", CallID: "x@y", Started: noon.Add(-2 * time.Hour), Ended: noon.Add(-2 * time.Hour), From: "if_pbx", To: "if_teams", Calling: "222", Called: "+4930123",
+			By: "callee", Code: 486, Reason: "Busy Here", Attempts: []CallAttempt{{Interface: "if_teams", Calling: "+49222", Called: "+4930123", Code: 486, Text: "Q.850;cause=34"}},
+			JSON: []byte(`{"id":"15"}`)},
+		{ID: "16", CallID: "a@b", Started: noon.Add(-time.Hour), Connected: noon.Add(-time.Hour), Ended: noon.Add(-59 * time.Minute), From: "if_teams", To: "if_pbx",
+			Calling: "+4930123", Called: "222", By: "caller", Code: 200, JSON: []byte(`{"id":"16"}`),
+			Media: []CallMedia{{Codec: "PCMA/8000", Security: "AES_CM_128_HMAC_SHA1_80", Received: 3000, Sent: 2990, Lost: 2, JitterMS: 0.5, RoundTripMS: 31.2, BurstRatio: 1.5, MOS: 4.31},
+				{Codec: "PCMA/8000", Received: 2990, Sent: 3000, Foreign: 7, JitterMS: 0.1}}},
+	}[max(0, 2-n):], nil
+}
+
 func (busyBox) Registrations() []Registration {
 	return []Registration{{Identity: "user.01", AOR: "sip:user.01@pbx", Registrar: "pbx", State: "registered", Code: 200, Reason: "OK", Expires: noon.Add(2 * time.Minute)}}
 }
@@ -61,7 +73,8 @@ func TestShow(t *testing.T) {
 	b.cfg, _ = l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T2\ninterface sip I\nroute call dest-table T\n"))
 	var out strings.Builder
 	for _, line := range []string{
-		"show system licenses", "show calls", "show calls detail 4", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
+		"show system licenses", "show calls", "show calls detail 4",
+		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show accounts",
 	} {
 		out.WriteString("> " + line + "\n")

@@ -258,6 +258,7 @@ var topics = map[string]string{
 	"authentication":      "Checking of identities",
 	"bind":                "What this belongs to",
 	"call":                "Calls of this identity",
+	"calls":               "Calls in progress, and those that ended",
 	"call-router":         "Tables, and the way of a call through them",
 	"console":             "Sessions at the command line",
 	"call-reroute":        "Redirects (3xx)",

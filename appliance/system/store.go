@@ -118,7 +118,7 @@ func (s *Store) OldStartup(n int) ([]byte, error) {
 		return nil, err
 	}
 	if n < 1 || n > len(list) {
-		return nil, fmt.Errorf("startup-config.%d: %d older startup-configs are kept: %w", n, len(list), fs.ErrNotExist)
+		return nil, &fs.PathError{Op: "read", Path: fmt.Sprintf("startup-config.%d", n), Err: fs.ErrNotExist}
 	}
 	return s.startup.Load(list[n-1].Number)
 }

@@ -12,7 +12,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -364,43 +363,6 @@ func (s *System) Certificates(name string) ([]*x509.Certificate, error) {
 }
 
 func (s *System) PrivateKey(name string) (crypto.Signer, error) { return s.store.PrivateKey(name) }
-
-// record hands a call's record to the writer; a call never waits for the flash.
-func (s *System) record(r call.Record) {
-	select {
-	case s.records <- r:
-	default:
-		s.log.Error("call record lost, the writer is behind", "call", r.ID)
-	}
-}
-
-// writeRecords writes call records until ctx ends and every record before that is written.
-func (s *System) writeRecords(ctx context.Context) error {
-	log, err := s.store.Records()
-	if err != nil {
-		return fmt.Errorf("open call records: %w", err)
-	}
-	write := func(r call.Record) {
-		line, err := json.Marshal(r)
-		if err == nil {
-			err = log.Append(line)
-		}
-		if err != nil {
-			s.log.Error("call record not written", "call", r.ID, "err", err)
-		}
-	}
-	for {
-		select {
-		case r := <-s.records:
-			write(r)
-		case <-ctx.Done():
-			for len(s.records) > 0 {
-				write(<-s.records)
-			}
-			return log.Close()
-		}
-	}
-}
 
 // nameServers are those that are configured, or else those that DHCP servers have named.
 func (s *System) nameServers() []netip.AddrPort {
