@@ -209,10 +209,11 @@ func (c *Clock) Sane() error {
 	if !c.enabled || len(c.servers) == 0 || c.known && !c.began.IsZero() && time.Since(c.began) >= patience {
 		return nil
 	}
-	return errInsane
+	return ErrWaits
 }
 
-var errInsane = errors.New("TLS waits for the clock to be synchronised: certificates cannot be judged yet")
+// ErrWaits is the error of Sane.
+var ErrWaits = errors.New("TLS waits for the clock to be synchronised: certificates cannot be judged yet")
 
 // Wait returns nil once the clock is synced, or ctx's error.
 func (c *Clock) Wait(ctx context.Context) error {

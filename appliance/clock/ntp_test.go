@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -19,7 +20,7 @@ func ntpTime(t time.Time) uint64 {
 }
 
 // responder is an NTP server on loopback. edit may change the answer; a nil answer is silence.
-func responder(t *testing.T, edit func(answer []byte) []byte) netip.AddrPort {
+func responder(t testing.TB, edit func(answer []byte) []byte) netip.AddrPort {
 	t.Helper()
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -121,4 +122,41 @@ func TestObservingClockSyncsOverLoopback(t *testing.T) {
 		t.Errorf("state %+v", st)
 	}
 	stop()
+}
+
+// Whatever a server sends, an answer that is taken is one that can be believed.
+func FuzzAnswer(f *testing.F) {
+	var mu sync.Mutex
+	var edit func([]byte) []byte
+	server := responder(f, func(a []byte) []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		return edit(a)
+	})
+	f.Add(uint8(0x24), uint8(2), uint32(655), uint32(655), "GPS\x00", int64(0), int64(-60), uint8(48))
+	f.Add(uint8(0xe4), uint8(0), uint32(0), uint32(0), "RATE", int64(0), int64(0), uint8(48))
+	f.Add(uint8(0x24), uint8(15), uint32(1<<31), uint32(1<<31), "", int64(-1<<31), int64(1<<31), uint8(48))
+	f.Add(uint8(0x1c), uint8(1), uint32(0), uint32(0), "LOCL", int64(1<<40), int64(0), uint8(47))
+	f.Fuzz(func(t *testing.T, flags, stratum uint8, delay, dispersion uint32, reference string, seconds, set int64, size uint8) {
+		mu.Lock()
+		edit = func(a []byte) []byte {
+			a[0], a[1] = flags, stratum
+			binary.BigEndian.PutUint32(a[4:], delay)
+			binary.BigEndian.PutUint32(a[8:], dispersion)
+			copy(a[12:16], reference)
+			for _, at := range []int{32, 40} {
+				binary.BigEndian.PutUint64(a[at:], binary.BigEndian.Uint64(a[at:])+uint64(seconds)<<32)
+			}
+			binary.BigEndian.PutUint64(a[16:], binary.BigEndian.Uint64(a[32:])+uint64(set)<<32)
+			return a[:min(int(size), len(a))]
+		}
+		mu.Unlock()
+		s, err := queryNTP(t.Context(), server, 4)
+		if err != nil {
+			return
+		}
+		if s.Stratum < 1 || s.Stratum > 15 || s.Distance < 0 || s.Distance > maxDistance || flags&7 != 4 {
+			t.Errorf("taken: %+v", s)
+		}
+	})
 }
