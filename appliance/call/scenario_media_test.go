@@ -159,6 +159,7 @@ func (s *mediaSession) facts(side media.Side) map[string]string {
 	f["remote"], f["mux"], f["send"], f["receive"] = p.Remote.String(), yes(p.Mux), yes(p.Send), yes(p.Receive)
 	f["audio"], f["dtmf"], f["cn"] = strconv.Itoa(int(p.AudioPT)), strconv.Itoa(int(p.DTMFPT)), strconv.Itoa(int(p.CNPT))
 	f["srtp"], f["ptime"] = yes(p.RemoteKey != nil), p.Ptime.String()
+	f["suppress"] = yes(p.Suppress)
 	if p.RemoteKey != nil {
 		f["suite"] = p.RemoteKey.Suite
 		f["remote key"] = base64.StdEncoding.EncodeToString(p.RemoteKey.Master)
