@@ -96,6 +96,8 @@ type PKIItem struct {
 type Licensing interface {
 	// InstallLicense returns a line about what the key gives.
 	InstallLicense(key string) (string, error)
+	// EraseLicense forgets a key and returns a line about what it gave.
+	EraseLicense(key string) (string, error)
 	Licenses() Licenses
 }
 
@@ -104,7 +106,11 @@ type Licenses struct {
 	Serial   string
 	Pools    []Pool
 	Features []Feature
+	Keys     []LicenseKey
 }
+
+// LicenseKey is one installed key.
+type LicenseKey struct{ Key, About string }
 
 // Pool is one counted row: BuiltIn + Installed + Leased = Total = Alloc + Free.
 type Pool struct {

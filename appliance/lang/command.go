@@ -77,6 +77,7 @@ func adminCommands() []Line {
 		command("pki trust <sum:fingerprint>", "Trust the issuer of a peer's certificate, by its SHA-256: `show pki trusted` lists those that were met", trustIssuer),
 		command("erase <what>", "Delete a certificate or a private key", erasePKI),
 		command("install license <key:text>", "Install a license key", installLicense),
+		command("erase license <key:text>", "Forget a license key; calls in progress go on", eraseLicense),
 		withExample("copy running-config https://192.168.1.20/sbc01.cfg",
 			command("copy <from> <to> [force]", "Copy a configuration, or an image to flash:; from the console it is pasted, to http it is sent with PUT; force takes an older image", copyConfig)),
 		withExample("install-image", command("install-image [force]", "Install an image that comes over ssh: ssh NAME@BOX install-image < FILE; force takes an older one", installImage)),
@@ -239,6 +240,15 @@ func installLicense(c *call, a *licenseKey) error {
 		return fmt.Errorf("install license: %w", err)
 	}
 	c.printf("%s\n", text)
+	return nil
+}
+
+func eraseLicense(c *call, a *licenseKey) error {
+	text, err := c.box.EraseLicense(a.Key)
+	if err != nil {
+		return fmt.Errorf("erase license: %w", err)
+	}
+	c.printf("erased: %s\n", text)
 	return nil
 }
 

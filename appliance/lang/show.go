@@ -21,7 +21,7 @@ func showCommands() []Line {
 		command("show startup-config [<n:1..10>]", "The saved configuration, or the Nth one before it", showStartup),
 		command("show config diff [<a>] [<b>]", "What differs between two configurations; without names, what a reload would undo", showDiff),
 		command("show config problems", "What is wrong with the configuration, and how to put it right", showProblems),
-		command("show system licenses", "License counters", showLicenses),
+		command("show system licenses [detail <level:0..5>]", "License counters; with detail, the installed keys and what each gives", showLicenses),
 		command("show system images", "The images that the box holds: which runs, which starts next, and whether it is on trial", showImages),
 		command("show system", "Uptime, load, memory, temperature", showSystem),
 		command("show call-router [<name>]", "Tables and services, or the lines of one", showCallRouter),
@@ -125,8 +125,9 @@ func plural(n int, word string) string {
 	return fmt.Sprintf("%d %ss", n, word)
 }
 
-// showLicenses prints the guide's table, all six figures in every row.
-func showLicenses(c *call, _ *none) error {
+// showLicenses prints the guide's table, all six figures in every row, and then keys as lines to be pasted, which only those who
+// may install them see whole.
+func showLicenses(c *call, a *detail) error {
 	l := c.box.Licenses()
 	c.printf("Local Licenses\n\nSerial Number: %s\n\n", l.Serial)
 	c.printf("%-16s %6s + %6s + %6s = %6s = %6s + %6s\n", "", "Blt-In", "Inst.", "Leased", "Total", "Alloc", "Free")
@@ -136,6 +137,15 @@ func showLicenses(c *call, _ *none) error {
 	c.printf("\n")
 	for _, f := range l.Features {
 		c.printf("%-16s %6s\n", f.Name, yesNo(f.Enabled))
+	}
+	for _, k := range l.Keys {
+		if a.Level == 0 {
+			break
+		}
+		c.printf("\n# %s\n", k.About)
+		if !c.masked() {
+			c.printf("install license %s\n", k.Key)
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -30,7 +31,15 @@ func (busyBox) IPInterfaces() []IPInterface {
 
 func (busyBox) Licenses() Licenses {
 	return Licenses{Serial: "00A0BA0F2439", Pools: []Pool{{"sip-sessions", 4, 20, 57, 81, 1, 80}, {"srtp-channels", 8, 20, 0, 28, 0, 28}},
-		Features: []Feature{{"sip-tls-srtp", true}, {"transcoding", false}}}
+		Features: []Feature{{"sip-tls-srtp", true}, {"transcoding", false}},
+		Keys:     []LicenseKey{{"AQEAFAAA", "license 17: 20 sip-sessions, any system, of issuer lab"}, {"BBBB", "not in force: the issuer is unknown"}}}
+}
+
+func (busyBox) EraseLicense(key string) (string, error) {
+	if key != "BBBB" {
+		return "", errors.New("no such key is installed")
+	}
+	return "license 18: 1 srtp-channels", nil
 }
 
 func (busyBox) Calls() []Call {
@@ -73,7 +82,7 @@ func TestShow(t *testing.T) {
 	b.cfg, _ = l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T2\ninterface sip I\nroute call dest-table T\n"))
 	var out strings.Builder
 	for _, line := range []string{
-		"show system licenses", "show calls", "show calls detail 4",
+		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show accounts",
 	} {
@@ -82,4 +91,20 @@ func TestShow(t *testing.T) {
 		out.WriteString("\n")
 	}
 	golden(t, "testdata/show.golden", out.String())
+}
+
+func TestAdministratorsSeeAndEraseLicenseKeys(t *testing.T) {
+	l, b := New(), busyBox{newBox()}
+	s := &Session{Class: config.Administrator, Mode: []string{"enable"}}
+	for line, want := range map[string]string{
+		"show system licenses detail 1": "\n# license 17: 20 sip-sessions, any system, of issuer lab\ninstall license AQEAFAAA\n\n# not in force: the issuer is unknown\ninstall license BBBB\n",
+		"erase license BBBB":            "erased: license 18: 1 srtp-channels\n",
+		"erase license CCCC":            "% erase license: no such key is installed\n",
+	} {
+		var out strings.Builder
+		l.Exec(t.Context(), b, s, line, nil, &out)
+		if !strings.HasSuffix(out.String(), want) {
+			t.Errorf("%s:\n%s", line, out.String())
+		}
+	}
 }

@@ -162,10 +162,45 @@ func TestTheTable(t *testing.T) {
 	lease.Release()
 	lease.Release()
 	check("expired and released twice", Row{"sip-sessions", 4, 20, 0, 24, 0, 24}, Row{"srtp-channels", 8, 20, 0, 28, 0, 28})
-	if !m.Remove(1) || m.Remove(1) {
+	key := m.List()[0].Key
+	if !m.Remove(key) || m.Remove(key) {
 		t.Error("remove")
 	}
 	check("removed", Row{"sip-sessions", 4, 0, 0, 4, 0, 4}, Row{"srtp-channels", 8, 20, 0, 28, 0, 28})
+}
+
+func TestLicensesOfAnIssuerThatIsTrustedNoMoreAreDropped(t *testing.T) {
+	private, authorities := lab(t)
+	m := New()
+	if _, err := m.Install(sign(t, private, License{Kind: SIPSessions, Count: 1, Serial: 1}), box, today, authorities); err != nil {
+		t.Fatal(err)
+	}
+	var calls []*Lease
+	for range 5 {
+		lease, err := m.Acquire(1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls = append(calls, lease)
+	}
+	if gone := m.Distrust(authorities); len(gone) != 0 {
+		t.Errorf("dropped, though its issuer is there: %v", gone)
+	}
+	if gone := m.Distrust(nil); len(gone) != 1 {
+		t.Errorf("dropped: %v", gone)
+	}
+	// All five calls go on. The first that ends makes no room yet.
+	if r := m.Table()[0]; r != (Row{"sip-sessions", 4, 0, 0, 4, 5, 0}) {
+		t.Errorf("%+v", r)
+	}
+	calls[0].Release()
+	if _, err := m.Acquire(1, 1); err == nil {
+		t.Error("a call more than is licensed")
+	}
+	calls[1].Release()
+	if _, err := m.Acquire(1, 1); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestFeatures(t *testing.T) {

@@ -37,9 +37,8 @@ type Manager struct {
 // New returns a Manager with the built-in licenses only.
 func New() *Manager { return &Manager{} }
 
-// Install verifies a key and adds its license. Serial is the system's own serial number. Errors are sentences that say why the key is
-// refused; nothing has changed then.
-func (m *Manager) Install(key, serial string, now time.Time, authorities []*config.LicenseAuthority) (License, error) {
+// Verify reads a key. Serial is the system's own serial number. Errors are sentences that say why the key is refused.
+func Verify(key, serial string, now time.Time, authorities []*config.LicenseAuthority) (License, error) {
 	l, err := verify(key, issuers(authorities))
 	if err != nil {
 		return License{}, err
@@ -50,6 +49,15 @@ func (m *Manager) Install(key, serial string, now time.Time, authorities []*conf
 	if l.Expired(now) {
 		return License{}, fmt.Errorf("license %d expired on %s", l.Serial, l.Expires.Format(time.DateOnly))
 	}
+	return l, nil
+}
+
+// Install verifies a key, as Verify does, and adds its license. With an error nothing has changed.
+func (m *Manager) Install(key, serial string, now time.Time, authorities []*config.LicenseAuthority) (License, error) {
+	l, err := Verify(key, serial, now, authorities)
+	if err != nil {
+		return License{}, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if slices.ContainsFunc(m.licenses, func(o License) bool { return o.Serial == l.Serial && o.issuer == l.issuer }) {
@@ -59,9 +67,18 @@ func (m *Manager) Install(key, serial string, now time.Time, authorities []*conf
 	return l, nil
 }
 
-// Remove takes the licenses with this serial away and reports whether there were any. Calls go on.
-func (m *Manager) Remove(serial uint32) bool {
-	return len(m.remove(func(l License) bool { return l.Serial == serial })) > 0
+// Remove takes the license of a key away and reports whether it was there. Calls go on.
+func (m *Manager) Remove(key string) bool {
+	return len(m.remove(func(l License) bool { return l.Key == key })) > 0
+}
+
+// Distrust takes away what is of no issuer that is built in or among these, and returns it. Calls go on.
+func (m *Manager) Distrust(authorities []*config.LicenseAuthority) []License {
+	trusted := issuers(authorities)
+	return m.remove(func(l License) bool {
+		_, err := verify(l.Key, trusted)
+		return err != nil
+	})
 }
 
 // Expire takes away what has expired and returns it. Calls go on.

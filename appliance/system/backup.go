@@ -20,7 +20,6 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
-	"viaduct/appliance/flash"
 	"viaduct/appliance/pki"
 )
 
@@ -117,7 +116,7 @@ func (s *System) Restore(text []byte, passphrase string) (string, error) {
 		return "", err
 	}
 	s.republish()
-	s.installLicenses()
+	s.judgeLicenses()
 	return fmt.Sprintf("backup of box %s, made %s: startup-config, certificates %d, private keys %d", b.Serial,
 		b.Made.Format("2006-01-02 15:04:05 UTC"), len(b.Certificates), len(b.Keys)), nil
 }
@@ -158,9 +157,11 @@ func (s *Store) backup() (*backup, error) {
 	if b.Startup, err = s.Startup(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if b.Licenses, err = s.Licenses(); err != nil {
+	licenses, err := s.Licenses()
+	if err != nil {
 		return nil, err
 	}
+	b.Licenses = []byte(strings.Join(append(licenses, ""), "\n"))
 	for _, k := range s.Keys() {
 		folder, into := certFolder, b.Certificates
 		if k.Kind == KindPrivateKey {
@@ -187,12 +188,9 @@ func (s *Store) restore(b *backup) error {
 			return err
 		}
 	}
-	if strings.TrimSpace(string(b.Licenses)) != "" {
-		s.writing.Lock()
-		err := flash.Write(filepath.Join(s.dir, licenseFile), b.Licenses, 0o644)
-		s.writing.Unlock()
-		if err != nil {
-			return fmt.Errorf("save licenses: %w", err)
+	for _, key := range licenseLines(b.Licenses) {
+		if err := s.AddLicense(key); err != nil {
+			return err
 		}
 	}
 	if len(b.Startup) > 0 {

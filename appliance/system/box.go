@@ -30,7 +30,7 @@ func (s *System) Mutate(change func(*config.Config) (*config.Config, error)) err
 	}
 	s.running.Store(cfg)
 	if !slices.Equal(before.LicenseAuthorities, cfg.LicenseAuthorities) {
-		s.installLicenses() // keys of an issuer that was not known before
+		s.judgeLicenses()
 	}
 	s.touch()
 	return nil
@@ -215,55 +215,4 @@ func (s *System) republish() {
 	again := *s.running.Load()
 	s.running.Store(&again)
 	s.touch()
-}
-
-// InstallLicense verifies a key and keeps it.
-func (s *System) InstallLicense(key string) (string, error) {
-	l, err := s.licenses.Install(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities)
-	if err != nil {
-		return "", err
-	}
-	if err := s.store.AddLicense(key); err != nil {
-		s.licenses.Remove(l.Serial)
-		return "", err
-	}
-	text := fmt.Sprintf("license %d: %s", l.Serial, l.Kind)
-	if l.Count > 0 {
-		text += fmt.Sprintf(" +%d", l.Count)
-	}
-	return text, nil
-}
-
-// installLicenses installs what the store holds and is not installed yet. A key that is refused stays in the store: its issuer
-// may be configured later, or the clock be wrong now.
-func (s *System) installLicenses() {
-	have := map[string]bool{}
-	for _, l := range s.licenses.List() {
-		have[l.Key] = true
-	}
-	text, err := s.store.Licenses()
-	if err != nil {
-		s.log.Error("licenses not read", "err", err)
-	}
-	for key := range strings.Lines(string(text)) {
-		key = strings.TrimSpace(key)
-		if key == "" || strings.HasPrefix(key, "#") || have[key] {
-			continue
-		}
-		if _, err := s.licenses.Install(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities); err != nil {
-			s.log.Warn("license not in force", "err", err)
-		}
-	}
-}
-
-// Licenses are the pools and features of `show system licenses`.
-func (s *System) Licenses() lang.Licenses {
-	l := lang.Licenses{Serial: s.o.Board.SerialNumber()}
-	for _, r := range s.licenses.Table() {
-		l.Pools = append(l.Pools, lang.Pool(r))
-	}
-	for _, f := range s.licenses.Features() {
-		l.Features = append(l.Features, lang.Feature(f))
-	}
-	return l
 }

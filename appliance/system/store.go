@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,10 +74,25 @@ func OpenStore(dir string) (*Store, error) {
 			return nil, fmt.Errorf("open state folder %s: %w", dir, err)
 		}
 	}
+	if err := s.closeStartup(); err != nil {
+		return nil, fmt.Errorf("open state folder %s: %w", dir, err)
+	}
 	if err := s.loadKeys(); err != nil {
 		return nil, fmt.Errorf("open state folder %s: %w", dir, err)
 	}
 	return s, nil
+}
+
+// closeStartup lets only us read a startup-config that was put there by hand: it holds passwords.
+func (s *Store) closeStartup() error {
+	fi, err := os.Stat(s.startup.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && fi.Mode().Perm() != s.startup.Perm {
+		err = os.Chmod(s.startup.Path, s.startup.Perm)
+	}
+	return err
 }
 
 // Startup returns the text of the startup-config; the error is fs.ErrNotExist when there is none.
@@ -123,70 +139,54 @@ func (s *Store) OldStartup(n int) ([]byte, error) {
 	return s.startup.Load(list[n-1].Number)
 }
 
-// Licenses returns the text of the installed licenses: one key a line, comment lines as they were pasted. Nil when none.
-func (s *Store) Licenses() ([]byte, error) {
+// Licenses returns the keys of the installed licenses. In their file stands one a line; lines that begin with # do not count.
+func (s *Store) Licenses() ([]string, error) {
 	text, err := os.ReadFile(filepath.Join(s.dir, licenseFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read licenses: %w", err)
 	}
-	return text, nil
+	return licenseLines(text), nil
 }
 
-// AddLicense keeps a key with the comment lines that came before it. A key that is there already is not added twice.
-func (s *Store) AddLicense(key string, comments ...string) error {
-	return s.editLicenses(func(lines []string) []string {
-		for _, line := range lines {
-			if strings.TrimSpace(line) == key {
-				return lines
-			}
+func licenseLines(text []byte) (keys []string) {
+	for line := range strings.Lines(string(text)) {
+		if key := strings.TrimSpace(line); key != "" && key[0] != '#' {
+			keys = append(keys, key)
 		}
-		for _, c := range comments {
-			if c = strings.TrimSpace(c); !strings.HasPrefix(c, "#") {
-				c = "# " + c
-			}
-			lines = append(lines, c)
+	}
+	return keys
+}
+
+// AddLicense keeps a key. One that is there already is not added twice.
+func (s *Store) AddLicense(key string) error {
+	return s.editLicenses(func(keys []string) []string {
+		if slices.Contains(keys, key) {
+			return keys
 		}
-		return append(lines, key)
+		return append(keys, key)
 	})
 }
 
-// RemoveLicense forgets a key and the comment lines directly above it. A key that is not there is no error.
+// RemoveLicense forgets a key. One that is not there is no error.
 func (s *Store) RemoveLicense(key string) error {
-	return s.editLicenses(func(lines []string) []string {
-		var kept []string
-		comments := 0 // at the end of kept
-		for _, line := range lines {
-			switch {
-			case strings.TrimSpace(line) == key:
-				kept, comments = kept[:len(kept)-comments], 0
-				continue
-			case strings.HasPrefix(line, "#"):
-				comments++
-			default:
-				comments = 0
-			}
-			kept = append(kept, line)
-		}
-		return kept
+	return s.editLicenses(func(keys []string) []string {
+		return slices.DeleteFunc(keys, func(k string) bool { return k == key })
 	})
 }
 
-func (s *Store) editLicenses(edit func(lines []string) []string) error {
+func (s *Store) editLicenses(edit func(keys []string) []string) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	text, err := s.Licenses()
+	keys, err := s.Licenses()
 	if err != nil {
 		return err
 	}
-	var lines []string
-	if len(text) > 0 {
-		lines = strings.Split(strings.TrimRight(string(text), "\n"), "\n")
-	}
-	next := strings.Join(edit(lines), "\n") + "\n"
-	if next == string(text) || next == "\n" && len(text) == 0 {
+	before := len(keys)
+	if keys = edit(keys); len(keys) == before {
 		return nil
 	}
-	if err := flash.Write(filepath.Join(s.dir, licenseFile), []byte(next), 0o644); err != nil {
+	text := strings.Join(append(keys, ""), "\n")
+	if err := flash.Write(filepath.Join(s.dir, licenseFile), []byte(text), 0o644); err != nil {
 		return fmt.Errorf("save licenses: %w", err)
 	}
 	return nil

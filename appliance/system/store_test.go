@@ -239,28 +239,42 @@ func TestStartupConfigsAreKept(t *testing.T) {
 	}
 }
 
-func TestLicensesKeepTheirComments(t *testing.T) {
-	s := openStore(t, t.TempDir())
-	text := func() string {
-		t.Helper()
-		b, err := s.Licenses()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	if text() != "" {
-		t.Errorf("a new store has %q", text())
-	}
-	if err := errors.Join(s.RemoveLicense("NONE"), s.AddLicense("A1", "# SIP Sessions", "serial 1"), s.AddLicense("B2"), s.AddLicense("A1", "# again"), s.AddLicense("C3", "# last")); err != nil {
+func TestAStartupConfigThatWasPutThereByHandIsClosed(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "startup-config")
+	if err := os.WriteFile(path, []byte("system hostname a\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if want := "# SIP Sessions\n# serial 1\nA1\nB2\n# last\nC3\n"; text() != want {
-		t.Errorf("licenses %q, want %q", text(), want)
+	openStore(t, dir)
+	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", fi.Mode(), err)
 	}
-	if err := s.RemoveLicense("A1"); err != nil || text() != "B2\n# last\nC3\n" {
-		t.Errorf("%v: licenses %q", err, text())
+}
+
+func TestLicenses(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	has := func(want ...string) {
+		t.Helper()
+		if keys, err := s.Licenses(); err != nil || !slices.Equal(keys, want) {
+			t.Errorf("licenses %q (%v), want %q", keys, err, want)
+		}
 	}
+	has()
+	if err := errors.Join(s.RemoveLicense("NONE"), s.AddLicense("A1"), s.AddLicense("B2"), s.AddLicense("A1"), s.AddLicense("C3")); err != nil {
+		t.Fatal(err)
+	}
+	has("A1", "B2", "C3")
+	if err := s.RemoveLicense("A1"); err != nil {
+		t.Fatal(err)
+	}
+	s = openStore(t, dir)
+	has("B2", "C3")
+	// A file that was written by hand.
+	if err := os.WriteFile(filepath.Join(dir, "licenses"), []byte("# twenty calls\r\n  B2 \n\n#C3\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	has("B2")
 }
 
 func TestSavedTime(t *testing.T) {

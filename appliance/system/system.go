@@ -110,7 +110,7 @@ func Open(o Options) (*System, error) {
 	}
 	s.running.Store(s.startup())
 	s.effective.Store(s.Running())
-	s.installLicenses()
+	s.judgeLicenses()
 
 	s.resolver = names.New(s.nameServers)
 	if s.net, err = netcfg.New(netcfg.Options{
@@ -293,13 +293,24 @@ func (s *System) apply(cfg *config.Config) {
 	s.clock.Apply(cfg)
 	effective := s.net.Effective(cfg)
 	s.effective.Store(effective)
-	for _, e := range split(s.sip.Apply(effective, effective.Address)) {
-		s.log.Error("gateway not as configured", "err", e)
+	for _, e := range s.gatewayTrouble(s.sip.Apply(effective, effective.Address)) {
 		problem(lang.Warning, e.Error())
 	}
 	s.mu.Lock()
 	s.found = found
 	s.mu.Unlock()
+}
+
+// gatewayTrouble takes apart and logs what gateways could not do, save that they wait for the clock: judgeClock has said so, and
+// it may be over by now.
+func (s *System) gatewayTrouble(err error) []error {
+	list := split(err)
+	for _, e := range list {
+		if !errors.Is(e, clock.ErrWaits) {
+			s.log.Error("gateway not as configured", "err", e)
+		}
+	}
+	return list
 }
 
 // awaitLinks gives ports that were just brought up a moment to find their carrier: whatever is sent before that fails at once,

@@ -1,0 +1,183 @@
+package system
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"viaduct/appliance/clock"
+	"viaduct/appliance/lang"
+	"viaduct/board"
+	"viaduct/image/update"
+)
+
+// init1 is PID 1's socket with a handler behind it, and a box that knows it.
+func init1(t *testing.T, b board.Board, handler http.HandlerFunc) *System {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "init.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler}
+	served := make(chan struct{})
+	go func() { server.Serve(l); close(served) }()
+	t.Cleanup(func() { server.Close(); <-served })
+	s := boxOf(t, b, t.TempDir(), "")
+	s.o.Installer = path
+	return s
+}
+
+func TestWhatIsShownOfTheSlots(t *testing.T) {
+	built := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+	v1, v2 := update.Firmware{Version: "v1", Commit: "c1", Built: built}, update.Firmware{Version: "v2", Commit: "c2", Built: built}
+	failed := v2
+	failed.Failed = true
+	a, b := lang.Image{Slot: "a", Version: "v1", Commit: "c1", Built: built, MaxTries: update.Tries}, lang.Image{Slot: "b", MaxTries: update.Tries}
+	second := func(change func(*lang.Image)) lang.Image {
+		x := lang.Image{Slot: "b", Version: "v2", Commit: "c2", Built: built, MaxTries: update.Tries}
+		change(&x)
+		return x
+	}
+	for name, c := range map[string]struct {
+		running string
+		state   update.State
+		want    [2]lang.Image
+		waiting string
+	}{
+		"as flashed":     {"a", update.State{Slots: [2]update.Firmware{v1, {}}}, [2]lang.Image{mark(a, true, true), b}, ""},
+		"installed":      {"a", update.State{Slots: [2]update.Firmware{v1, v2}, Trial: &update.Trial{Slot: update.B}}, [2]lang.Image{mark(a, true, false), second(func(x *lang.Image) { x.Next, x.Trial = true, true })}, "v2"},
+		"started once":   {"b", update.State{Slots: [2]update.Firmware{v1, v2}, Trial: &update.Trial{Slot: update.B, Tries: 1}}, [2]lang.Image{a, second(func(x *lang.Image) { x.Running, x.Next, x.Trial, x.Tries = true, true, true, 1 })}, ""},
+		"its last start": {"b", update.State{Slots: [2]update.Firmware{v1, v2}, Trial: &update.Trial{Slot: update.B, Tries: update.Tries}}, [2]lang.Image{mark(a, false, true), second(func(x *lang.Image) { x.Running, x.Trial, x.Tries = true, true, update.Tries })}, "v1"},
+		"confirmed":      {"b", update.State{Slots: [2]update.Firmware{v1, v2}}, [2]lang.Image{a, second(func(x *lang.Image) { x.Running, x.Next = true, true })}, ""},
+		"taken back":     {"a", update.State{Slots: [2]update.Firmware{v1, failed}}, [2]lang.Image{mark(a, true, true), second(func(x *lang.Image) { x.Failed = true })}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := init1(t, named(t, "sim"), func(w http.ResponseWriter, r *http.Request) {
+				json.NewEncoder(w).Encode(map[string]any{"board": "qemu-virt", "running": c.running, "state": c.state})
+			})
+			got, err := s.Images(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(lang.Images{Board: "qemu-virt", Slots: c.want[:]}, got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+			if v := s.waitingImage(); v != c.waiting {
+				t.Errorf("%q waits, want %q", v, c.waiting)
+			}
+		})
+	}
+}
+
+func mark(i lang.Image, running, next bool) lang.Image {
+	i.Running, i.Next = running, next
+	return i
+}
+
+func TestPID1SaysWhatIsWrongWithTheMedium(t *testing.T) {
+	s := init1(t, named(t, "sim"), func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "no partition 3", http.StatusServiceUnavailable)
+	})
+	if _, err := s.Images(t.Context()); err == nil || err.Error() != "no partition 3" {
+		t.Errorf("images: %v", err)
+	}
+	err := s.InstallImage(t.Context(), io.NopCloser(strings.NewReader("image")), false, func(string) {})
+	if err == nil || err.Error() != "no partition 3" {
+		t.Errorf("install: %v", err)
+	}
+}
+
+// lamp is a board that remembers what its LED said.
+type lamp struct {
+	board.Board
+	says chan board.Light
+}
+
+func (l lamp) LED(x board.Light) error { l.says <- x; return nil }
+
+func TestTheLEDSaysThatAnImageIsWritten(t *testing.T) {
+	l := lamp{named(t, "sim"), make(chan board.Light, 10)}
+	written := make(chan struct{})
+	s := init1(t, l, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		<-written
+		io.WriteString(w, "{\"done\":true}\n")
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.lights(ctx) }()
+	if x := <-l.says; x != board.LightAlarm {
+		t.Errorf("before: %s", x)
+	}
+	installed := make(chan error, 1)
+	go func() {
+		installed <- s.InstallImage(t.Context(), io.NopCloser(strings.NewReader("image")), false, func(string) {})
+	}()
+	if x := <-l.says; x != board.LightUpdate {
+		t.Errorf("meanwhile: %s", x)
+	}
+	close(written)
+	if x := <-l.says; x != board.LightAlarm {
+		t.Errorf("afterwards: %s", x)
+	}
+	cancel()
+	if err := errors.Join(<-installed, <-ended); err != nil {
+		t.Error(err)
+	}
+}
+
+// A web server that stops to send is given up; one that waits for PID 1 to write is not.
+func TestAStalledFileIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		out, in := io.Pipe()
+		p := &progress{ReadCloser: out, size: -1, report: func(string) {}, stalled: time.AfterFunc(stallTime, func() { cancel(errStalled) })}
+		go func() {
+			in.Write([]byte("a"))
+			time.Sleep(stallTime - time.Second)
+			in.Write([]byte("b"))
+			time.Sleep(stallTime + time.Hour)
+			in.Close()
+		}()
+		for range 2 {
+			if _, err := p.Read(make([]byte, 10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Hour) // PID 1 writes
+		if because(ctx, errors.New("x")) == errStalled {
+			t.Error("given up though nobody read")
+		}
+		p.Read(make([]byte, 10))
+		if because(ctx, errors.New("x")) != errStalled {
+			t.Error("not given up")
+		}
+	})
+}
+
+func TestOfAClockThatIsWaitedForTheLogSpeaksOnce(t *testing.T) {
+	var log strings.Builder
+	s := boxOf(t, named(t, "sim"), t.TempDir(), "")
+	s.log = slog.New(slog.NewTextHandler(&log, nil))
+	waits := fmt.Errorf("gateway WAN: %w", clock.ErrWaits)
+	if list := s.gatewayTrouble(errors.Join(waits, errors.New("gateway LAN: its address is not there"))); len(list) != 2 {
+		t.Errorf("%v", list)
+	}
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "gateway LAN") {
+		t.Errorf("log:\n%s", text)
+	}
+}

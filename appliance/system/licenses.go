@@ -1,0 +1,90 @@
+package system
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"viaduct/appliance/lang"
+	"viaduct/appliance/license"
+)
+
+// InstallLicense verifies a key and keeps it.
+func (s *System) InstallLicense(key string) (string, error) {
+	l, err := s.licenses.Install(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities)
+	if err != nil {
+		return "", err
+	}
+	if err := s.store.AddLicense(l.Key); err != nil {
+		s.licenses.Remove(l.Key)
+		return "", err
+	}
+	return l.String(), nil
+}
+
+// EraseLicense forgets a key, in force or not, and returns what it gave; calls go on.
+func (s *System) EraseLicense(key string) (string, error) {
+	keys, err := s.store.Licenses()
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(keys, key) {
+		return "", errors.New("no such key is installed; `show system licenses detail 1` lists them")
+	}
+	if err := s.store.RemoveLicense(key); err != nil {
+		return "", err
+	}
+	about := s.about(key).About
+	s.licenses.Remove(key)
+	return about, nil
+}
+
+// judgeLicenses brings what is in force in line with the issuers that are trusted now: what is stored and of one that was not known
+// before is installed, and what is of one that is trusted no more is dropped; calls go on. A key that is refused stays in
+// the store: its issuer may be configured again, or the clock be wrong now.
+func (s *System) judgeLicenses() {
+	for _, l := range s.licenses.Distrust(s.Running().LicenseAuthorities) {
+		s.log.Warn("license not in force any more, its issuer is not trusted", "name", l.Kind, "serial", l.Serial)
+	}
+	keys, err := s.store.Licenses()
+	if err != nil {
+		s.log.Error("licenses not read", "err", err)
+	}
+	have := s.licenses.List()
+	for _, key := range keys {
+		if slices.ContainsFunc(have, func(l license.License) bool { return l.Key == key }) {
+			continue
+		}
+		if _, err := s.licenses.Install(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities); err != nil {
+			s.log.Warn("license not in force", "err", err)
+		}
+	}
+}
+
+// Licenses are the pools and features of `show system licenses`, and the keys behind them.
+func (s *System) Licenses() lang.Licenses {
+	l := lang.Licenses{Serial: s.o.Board.SerialNumber()}
+	for _, r := range s.licenses.Table() {
+		l.Pools = append(l.Pools, lang.Pool(r))
+	}
+	for _, f := range s.licenses.Features() {
+		l.Features = append(l.Features, lang.Feature(f))
+	}
+	keys, err := s.store.Licenses()
+	if err != nil {
+		s.log.Error("licenses not read", "err", err)
+	}
+	for _, key := range keys {
+		l.Keys = append(l.Keys, s.about(key))
+	}
+	return l
+}
+
+// about says what a key gives, or why it gives nothing.
+func (s *System) about(key string) lang.LicenseKey {
+	l, err := license.Verify(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities)
+	if err != nil {
+		return lang.LicenseKey{Key: key, About: "not in force: " + err.Error()}
+	}
+	return lang.LicenseKey{Key: key, About: l.String() + ", of issuer " + l.Issuer}
+}

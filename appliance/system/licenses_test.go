@@ -1,0 +1,78 @@
+package system
+
+import (
+	"crypto/ed25519"
+	"strings"
+	"testing"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
+	"viaduct/appliance/license"
+)
+
+func TestLicensesFollowTheirIssuers(t *testing.T) {
+	dir := t.TempDir()
+	s := boxOf(t, named(t, "sim"), dir, "")
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(l license.License) string {
+		t.Helper()
+		text, err := license.Sign(private, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	trust := func(list ...*config.LicenseAuthority) {
+		t.Helper()
+		err := s.Mutate(func(old *config.Config) (*config.Config, error) {
+			c := *old
+			c.LicenseAuthorities = list
+			return &c, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sessions := func(want int) {
+		t.Helper()
+		if p := s.Licenses().Pools[0]; p.Total != want {
+			t.Errorf("%+v, want %d in total", p, want)
+		}
+	}
+	lab := &config.LicenseAuthority{Name: "lab", Key: license.FormatIssuer(public)}
+	twenty := key(license.License{Kind: license.SIPSessions, Count: 20, Serial: 7})
+	if _, err := s.InstallLicense(twenty); err == nil || !strings.Contains(err.Error(), "issuer of this key") {
+		t.Errorf("an unknown issuer: %v", err)
+	}
+	trust(lab)
+	if text, err := s.InstallLicense(twenty); err != nil || text != "license 7: 20 sip-sessions, any system" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if text, err := s.InstallLicense(key(license.License{Kind: license.SIPRegistrar, Serial: 8})); err != nil || text != "license 8: sip-registrar, any system" {
+		t.Errorf("a feature has no count: %q, %v", text, err)
+	}
+	sessions(24)
+	trust()
+	sessions(4)
+	if keys := s.Licenses().Keys; len(keys) != 2 || keys[0].Key != twenty || !strings.HasPrefix(keys[0].About, "not in force: the issuer of this key") {
+		t.Errorf("%+v", keys)
+	}
+	trust(lab)
+	sessions(24)
+	if keys := s.Licenses().Keys; keys[0] != (lang.LicenseKey{Key: twenty, About: "license 7: 20 sip-sessions, any system, of issuer lab"}) {
+		t.Errorf("%+v", keys)
+	}
+	if _, err := s.EraseLicense(twenty[1:]); err == nil {
+		t.Error("a key that is not there was erased")
+	}
+	if text, err := s.EraseLicense(twenty); err != nil || !strings.HasPrefix(text, "license 7: 20 sip-sessions") {
+		t.Errorf("%q, %v", text, err)
+	}
+	sessions(4)
+	if s = boxOf(t, named(t, "sim"), dir, ""); len(s.Licenses().Keys) != 1 {
+		t.Errorf("after the next start: %+v", s.Licenses().Keys)
+	}
+}
