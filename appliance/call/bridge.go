@@ -16,10 +16,10 @@ type bridge struct {
 	joint   media.Ports // of that session's side, towards the bridge
 }
 
-// place gives a new side n the media ports of x, or a bridge when it is reached from another address.
+// place gives a new side n the media ports of x, or those of a bridge of its own when it is reached from another address.
 func (c *call) place(n, x *side) error {
-	if c.m.SIP.LocalAddr(n.iface.Name) == c.m.SIP.LocalAddr(x.iface.Name) && x.bridge == nil {
-		n.opened, n.ports, n.addr = x.opened, x.ports, x.addr
+	if c.m.SIP.LocalAddr(n.iface.Name) == x.ports.RTP.Addr() {
+		n.opened, n.ports, n.addr, n.bridge = x.opened, x.ports, x.addr, x.bridge
 		return nil
 	}
 	b := &bridge{session: c.m.Media.NewSession(), joint: x.ports}
@@ -61,6 +61,13 @@ func plain(to media.Ports, ch *sdp.Choice) media.Params {
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Law: law(ch.Codec)}
 }
 
+// displace gives back what place gave a side that does not take the place of x after all.
+func (n *side) displace(x *side) {
+	if n.bridge != x.bridge {
+		n.unbridge()
+	}
+}
+
 // unbridge gives the ports of a bridge back.
 func (s *side) unbridge() {
 	if s.bridge != nil {
@@ -71,7 +78,7 @@ func (s *side) unbridge() {
 
 // beyond is the other side of x.
 func (c *call) beyond(x *side) *side {
-	if x == &c.a {
+	if x.which == media.A {
 		return &c.b
 	}
 	return &c.a

@@ -24,26 +24,21 @@ type call struct {
 	done chan struct{} // closed when the call is over
 	cfg  *config.Config
 
-	a, b    side           // caller's and callee's
-	props   route.Call     // of the caller's INVITE, before routing
-	origin  origin         // what else it brought
-	round   *round         // that it is counted in, see loop.go
-	plan    *route.Plan    // where the call may go
-	urgent  bool           // to an emergency number, see emergency.go
-	attempt int            // index into plan.Attempts of the one under way
-	media   MediaSession   // nil before it is needed
-	lease   *license.Lease // nil before it is taken, and for an emergency call without
+	a, b   side           // caller's and callee's
+	props  route.Call     // of the caller's INVITE, before routing
+	origin origin         // what else it brought
+	round  *round         // that it is counted in, see loop.go
+	search                // for the callee
+	media  MediaSession   // nil before it is needed
+	lease  *license.Lease // nil before it is taken, and for an emergency call without
 
-	noAnswer *time.Timer // hunting: this attempt has not answered at all
+	ringing  bool        // the caller has been told
 	early    *time.Timer // 183 came, but no voice yet
-	alerted  bool        // an attempt has got 18x
 	transfer *transfer   // REFER that is acted upon; nil: none
+	coming   *sipgw.Leg  // INVITE with Replaces that waits for the other side to change its codec; nil: none
 	pushed   bool        // the call was to be handed back, see pushBack
 	union    *union      // with another call, see union.go; nil: none
-
-	ringing bool    // the caller has been told
-	last    failure // of the attempt before this one
-	over    bool
+	over     bool
 
 	record Record
 }
@@ -79,6 +74,8 @@ func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
 		c.fromCallee(e)
 	case c.transfer != nil && l == c.transfer.next.leg:
 		c.fromNext(e)
+	case l == c.coming:
+		c.coming = nil // the CANCEL of one that wanted to replace a side
 	}
 	// Any other leg is an attempt that was given up: its failure was expected, and a 200 that crossed our CANCEL is
 	// acknowledged and ended by sipgw.
@@ -119,13 +116,12 @@ func (c *call) begin(in *sipgw.Incoming) {
 		c.refuse(unroutable(err))
 		return
 	}
-	c.urgency()
+	c.urgency(&c.search, c.a.iface, c.props.CalledE164)
 	if err := c.license(); err != nil {
 		c.refuse(unlicensed(err))
 		return
 	}
-	c.media = c.m.Media.NewSession()
-	c.media.Notify(func(e media.Event) { c.Post(func() { c.fromMedia(e) }) })
+	c.newMedia()
 	if err := c.open(&c.a); err != nil {
 		c.refuse(failure{code: 503, reason: "Service Unavailable", text: err.Error()})
 		return
@@ -134,35 +130,21 @@ func (c *call) begin(in *sipgw.Incoming) {
 		c.refuse(unusable(err)) // before anybody's phone rings
 		return
 	}
-	c.plan.Rotate(c.m.turn)
-	if c.urgent {
-		c.likelyFirst()
-	}
-	c.attempt = -1
+	c.begins(&c.search)
 	c.next(failure{code: 503, cause: 38, reason: "Service Unavailable", text: "the route leads nowhere"})
 }
 
-// license takes a session for the call and a channel for each call that has SRTP on a side, both or none. Which sides will have
-// it is known from the profiles; an emergency call is never refused for it.
-func (c *call) license() error {
-	secure := c.a.secure()
-	for _, a := range c.plan.Attempts {
-		ref := config.Ref[config.SIPInterface]{Name: a.Interface}
-		if i := ref.In(c.cfg); i != nil {
-			secure = secure || sends(c.profile(i))
-		}
-	}
-	channels := 0
-	if secure {
-		channels = 1
-	}
-	lease, err := c.m.Licenses.Acquire(1, channels)
-	if err != nil && c.urgent {
-		c.log.Warn("emergency call without a license", "err", err)
-		return nil
-	}
-	c.lease = lease
-	return err
+// newMedia makes the call's media session.
+func (c *call) newMedia() {
+	c.media = c.m.Media.NewSession()
+	session := c.media
+	session.Notify(func(e media.Event) {
+		c.Post(func() {
+			if c.media == session {
+				c.fromMedia(e)
+			}
+		})
+	})
 }
 
 func (c *call) profile(i *config.SIPInterface) *config.VoIPProfile {
@@ -212,7 +194,9 @@ func (c *call) fromCallee(e sipgw.Event) {
 			c.inDialog(&c.b, &c.a, e)
 			return
 		}
-		c.next(c.failed(e))
+		f := c.failed(&c.search, e)
+		c.b.leg = nil
+		c.next(f)
 	case sipgw.Ended:
 		c.ended(&c.b, &c.a, e)
 	default:
@@ -224,6 +208,8 @@ func (c *call) fromCallee(e sipgw.Event) {
 func (c *call) fromMedia(e media.Event) {
 	switch {
 	case c.over:
+	case e.Kind == media.Started && c.transfer != nil && c.transfer.x.which == e.Side:
+		c.transfer.next.voice = c.transfer.next.choice != nil
 	case e.Kind == media.Started && e.Side == media.B:
 		c.b.voice = true
 		c.earlyMedia()
@@ -231,7 +217,7 @@ func (c *call) fromMedia(e media.Event) {
 		c.rekey(&c.a)
 	case e.Kind == media.KeyUsed:
 		c.rekey(&c.b)
-	case e.Kind == media.TimedOut && c.connectedAt() && !c.held():
+	case e.Kind == media.TimedOut && c.connectedAt() && !c.held() && c.transfer == nil:
 		c.log.Warn("call ended, no media", "leg", e.Side.String())
 		c.hangUp(nil, `Q.850;cause=102;text="no media"`, "media")
 	}
@@ -290,12 +276,9 @@ func (c *call) refuse(f failure) {
 		c.finish()
 		return
 	}
-	var headers []sipgw.Header
+	headers := cause(f)
 	if f.retry > 0 {
 		headers = append(headers, sipgw.Header{Name: "Retry-After", Value: seconds(f.retry)})
-	}
-	if f.cause != 0 {
-		headers = append(headers, reasonHeader(q850Cause(f.cause))...)
 	}
 	c.a.leg.Reject(f.code, f.reason, headers...)
 	c.finish()
@@ -309,6 +292,9 @@ func (c *call) finish() {
 	c.over = true
 	c.settled()
 	c.dropTransfer()
+	if c.coming != nil {
+		c.coming.Reject(603, "")
+	}
 	c.part(c.record.Reason)
 	c.a.unbridge()
 	c.b.unbridge()
@@ -335,8 +321,8 @@ func (c *call) forget() {
 			l.Leave(c)
 		}
 	}
-	c.a, c.b = side{}, side{}
-	c.plan, c.media, c.cfg, c.lease, c.log = nil, nil, nil, nil, nil
+	c.a, c.b, c.search = side{}, side{}, search{}
+	c.media, c.cfg, c.lease, c.log = nil, nil, nil, nil
 	c.props, c.record = route.Call{}, Record{}
 }
 
@@ -372,11 +358,4 @@ func unroutable(err error) failure {
 		}
 	}
 	return f
-}
-
-const resourcesUnavailable = 47 // Q.850
-
-// unlicensed is 503, so that Teams tries its next trunk (teams.md A.37).
-func unlicensed(err error) failure {
-	return failure{code: 503, reason: "Service Unavailable", cause: resourcesUnavailable, text: err.Error()}
 }

@@ -12,19 +12,19 @@ import (
 // next one is tried, those that are believed to work first.
 
 // urgency finds out whether this is one: by the number that was dialled, or by what routing made of it.
-func (c *call) urgency() {
-	sw := c.cfg.SwitchOf(c.a.iface)
-	c.urgent = sw.IsEmergency(c.props.CalledE164) || slices.ContainsFunc(c.plan.Attempts, func(a route.Attempt) bool {
+func (c *call) urgency(s *search, from *config.SIPInterface, called string) {
+	sw := c.cfg.SwitchOf(from)
+	s.urgent = sw.IsEmergency(called) || slices.ContainsFunc(s.plan.Attempts, func(a route.Attempt) bool {
 		return sw.IsEmergency(a.Call.CalledE164)
 	})
-	if c.urgent {
-		c.log.Warn("emergency call", "if", c.a.iface.Name)
+	if s.urgent {
+		c.log.Warn("emergency call", "if", from.Name)
 	}
 }
 
 // likelyFirst moves the destinations that answer OPTIONS before those that do not.
-func (c *call) likelyFirst() {
-	slices.SortStableFunc(c.plan.Attempts, func(a, b route.Attempt) int {
+func (c *call) likelyFirst(s *search) {
+	slices.SortStableFunc(s.plan.Attempts, func(a, b route.Attempt) int {
 		return rank(c.m.SIP.Available(b.Interface)) - rank(c.m.SIP.Available(a.Interface))
 	})
 }
@@ -34,14 +34,6 @@ func rank(available bool) int {
 		return 1
 	}
 	return 0
-}
-
-// following is the attempt after the present one, which failed with f.
-func (c *call) following(f failure) (int, bool) {
-	if c.urgent {
-		return c.attempt + 1, c.attempt+1 < len(c.plan.Attempts)
-	}
-	return c.plan.Next(c.attempt, f.cause)
 }
 
 // switchOf returns the context cs that holds the interface, an empty one when none does.

@@ -44,6 +44,7 @@ type MediaSession interface {
 	Open(media.Side, media.PortOptions) (media.Ports, error)
 	Set(media.Side, media.Params) error
 	Press(to media.Side, event uint8, length time.Duration) error
+	Ring(to media.Side, on bool) error
 	Stats(media.Side) media.Stats
 	Close() [2]media.Stats
 }

@@ -16,13 +16,11 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 	case sipgw.Offered:
 		c.offered(x, y, e)
 	case sipgw.Answered: // to our re-INVITE
-		x.reinvite = false
-		c.rekeyed(x, c.answered(x, e.ContentType, e.Body))
+		c.reinvited(x, c.answered(x, e.ContentType, e.Body))
 		c.hold(x, x.wanted)
 	case sipgw.Failed:
-		x.reinvite = false
 		c.log.Warn("re-INVITE refused", "leg", x.which.String(), "code", e.Code, "err", e.Err)
-		c.rekeyed(x, false)
+		c.reinvited(x, false)
 	case sipgw.Info:
 		c.digit(x, y, e)
 	case sipgw.Acked:
@@ -72,6 +70,9 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 // toldBy passes on what x has just said about hold.
 func (c *call) toldBy(x, y *side) {
 	x.holds = holds(x.remote)
+	if t := c.transfer; t != nil && t.heard && x == t.x {
+		return // y hears the new peer
+	}
 	if !c.holdBeyond(y, x.remote) {
 		c.hold(y, wantedBy(x.remote, y.iface.HoldMethod))
 	}
@@ -95,9 +96,17 @@ func (c *call) reoffer(x *side) []byte {
 
 // offerAnswered takes the answer in the ACK to a 200 of ours that was an offer.
 func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
-	if c.answered(x, e.ContentType, e.Body) && x.local.Audio.Direction == sdp.SendRecv {
+	if !c.answered(x, e.ContentType, e.Body) {
+		return
+	}
+	if x.local.Audio.Direction == sdp.SendRecv {
 		c.toldBy(x, y)
 	}
+	c.fit(y, x.choice, func(ok bool) {
+		if !ok {
+			c.log.Warn("the sides use different codecs")
+		}
+	})
 }
 
 // reanswer answers an offer inside the dialog with the codec and key in use.
@@ -147,6 +156,9 @@ func wantedBy(offer *sdp.Session, method config.HoldMethod) sdp.Direction {
 
 // toward is the direction of our next description for x: hold when the peer beyond holds the call.
 func (c *call) toward(x *side) sdp.Direction {
+	if t := c.transfer; t != nil && t.heard && x != t.x {
+		return sdp.SendRecv // the transferee hears the new peer
+	}
 	if y := c.beyond(x); y.holds && y.remote != nil && c.union == nil {
 		return wantedBy(y.remote, x.iface.HoldMethod)
 	}
@@ -168,8 +180,7 @@ func (c *call) hold(y *side, d sdp.Direction) {
 		c.log.Warn("hold not passed on", "leg", y.which.String(), "err", err)
 		return
 	}
-	y.local, y.reinvite, y.lastTaken = offer, true, nil
-	y.leg.Reinvite(offer.Marshal())
+	c.reinvite(y, offer, nil)
 }
 
 // propose is an offer to a side with the codec, key and ports in use.

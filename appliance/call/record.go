@@ -112,6 +112,14 @@ func reasonHeader(value string) []sipgw.Header {
 	return []sipgw.Header{{Name: "Reason", Value: value}}
 }
 
+// cause is the Reason header of a failure.
+func cause(f failure) []sipgw.Header {
+	if f.cause == 0 {
+		return nil
+	}
+	return reasonHeader(q850Cause(f.cause))
+}
+
 func q850Cause(cause int) string { return "Q.850;cause=" + strconv.Itoa(cause) }
 
 // q850 passes a peer's Reason on when it is one: protocol and cause, without its text, which may name things of that side.

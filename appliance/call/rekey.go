@@ -1,10 +1,6 @@
 package call
 
-import (
-	"time"
-
-	"viaduct/appliance/sdp"
-)
+import "time"
 
 // rekeyAgain is how long after a refusal the next try follows.
 const rekeyAgain = time.Minute
@@ -33,46 +29,26 @@ func (c *call) freshKey(s *side, again bool) {
 		return
 	}
 	s.worn = false
-	before := *s
+	before := s.crypto
 	s.crypto = nil
 	offer, err := c.propose(s, c.toward(s))
 	if err != nil {
-		s.crypto = before.crypto
+		s.crypto = before
 		c.log.Warn("new srtp key not offered", "leg", s.which.String(), "err", err)
 		return
 	}
-	s.retained = &agreement{before.local, before.crypto, before.lastTaken, again}
-	s.local, s.reinvite, s.lastTaken = offer, true, nil
-	s.leg.Reinvite(offer.Marshal())
-}
-
-// agreement is what holds on when an offer of ours is refused (RFC 3261 14.1).
-type agreement struct {
-	local     *sdp.Session
-	crypto    []sdp.Crypto
-	lastTaken []byte
-	again     bool // a fresh key is offered again after a while
-}
-
-// rekeyed notes how the re-INVITE with a fresh key went.
-func (c *call) rekeyed(s *side, ok bool) {
-	was := s.retained
-	s.retained = nil
-	switch {
-	case was == nil && s.worn:
-		c.rekey(s)
-	case was != nil && ok:
-		c.log.Info("srtp key renewed", "leg", s.which.String())
-	case was != nil:
-		s.local, s.crypto, s.lastTaken = was.local, was.crypto, was.lastTaken
-		if !was.again {
-			return
+	leg := s.leg
+	c.reinvite(s, offer, func(ok bool) {
+		switch {
+		case ok:
+			c.log.Info("srtp key renewed", "leg", s.which.String())
+		case again:
+			c.after(rekeyAgain, func() {
+				if s.leg == leg {
+					c.rekey(s)
+				}
+			})
 		}
-		leg := s.leg
-		c.after(rekeyAgain, func() {
-			if s.leg == leg {
-				c.rekey(s)
-			}
-		})
-	}
+	})
+	s.retained.crypto = before
 }

@@ -3,6 +3,7 @@ package call
 import (
 	"bytes"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
 )
@@ -21,31 +22,84 @@ func (m *Manager) onReplaces(in *sipgw.Incoming) {
 }
 
 // replace takes an INVITE with Replaces (RFC 3891): its leg takes the place of one of this call's. That is a call queue of Teams
-// that hands over (teams.md A.51), an attended transfer inside a PBX, or, for a leg of ours that still rings, a pickup.
+// that hands over (teams.md A.51), an attended transfer inside a PBX, or, for a leg of ours that still rings, a pickup. Where the new
+// peer uses another codec, the other side is asked to change first: when that does not work, everything stays as it was.
 func (c *call) replace(in *sipgw.Incoming) {
 	x, y := &c.a, &c.b
 	if in.Replaces == c.b.leg {
 		x, y = &c.b, &c.a
 	}
-	if c.over || x.leg != in.Replaces || c.media == nil {
+	switch {
+	case c.over || x.leg != in.Replaces || c.media == nil:
 		in.Leg.Reject(481, "")
 		return
-	}
-	n := side{which: x.which, leg: in.Leg, iface: x.iface, profile: x.profile, refers: allows(in.Request.Headers, "REFER"), opened: x.opened, ports: x.ports, addr: x.addr, bridge: x.bridge}
-	body, err := c.describe(&n, y, in)
-	if err != nil {
-		c.log.Warn("INVITE with Replaces refused", "if", in.Interface, "err", err)
-		f := unusable(err)
-		in.Leg.Reject(f.code, f.reason)
-		if x.choice != nil {
-			c.apply(x)
-		}
+	case c.coming != nil:
+		in.Leg.Reject(491, "")
 		return
 	}
-	c.log.Info("replaced", "if", in.Interface, "leg", x.which.String())
+	ref := config.Ref[config.SIPInterface]{Name: in.Interface}
+	n := side{which: x.which, leg: in.Leg, iface: ref.In(c.cfg), refers: allows(in.Request.Headers, "REFER")}
+	if n.iface == nil {
+		n.iface = x.iface
+	}
+	n.profile = c.profile(n.iface)
+	refuse := func(f failure) {
+		c.log.Warn("INVITE with Replaces refused", "if", in.Interface, "code", f.code, "err", f.text)
+		n.displace(x)
+		c.freed()
+		in.Leg.Reject(f.code, f.reason, cause(f)...)
+	}
+	offer, err := sdp.ParseBody(in.Request.ContentType, in.Request.Body)
+	if err != nil {
+		refuse(unusable(err))
+		return
+	}
+	n.remote = offer
+	if err := c.channel(&n, c.urgent); err != nil {
+		refuse(unlicensed(err))
+		return
+	}
+	if err := c.place(&n, x); err != nil {
+		refuse(unlicensed(err))
+		return
+	}
+	if err := c.describe(&n, y); err != nil {
+		refuse(unusable(err))
+		return
+	}
+	c.coming = in.Leg
+	done := func(ok bool) {
+		if c.coming != in.Leg {
+			n.displace(x) // it has given up, or the call is over
+			c.freed()
+			return
+		}
+		c.coming = nil
+		if !ok || x.leg != in.Replaces {
+			refuse(failure{code: 488, reason: "Not Acceptable Here", text: "no codec in common with the other side"})
+			return
+		}
+		n.lastTaken = bytes.Clone(in.Request.Body)
+		c.replaced(x, n)
+	}
+	if y.up {
+		c.fit(y, n.choice, done)
+	} else {
+		done(true) // see answerCaller
+	}
+}
+
+// replaced puts the new leg in the place of x.
+func (c *call) replaced(x *side, n side) {
+	if n.choice != nil {
+		if err := c.apply(&n); err != nil {
+			c.log.Warn("media not set", "leg", n.which.String(), "err", err)
+		}
+	}
+	c.log.Info("replaced", "if", n.iface.Name, "leg", x.which.String())
 	c.dropTransfer()
 	old, established := x.leg, x.up
-	in.Leg.Answer(body)
+	n.leg.Answer(n.local.Marshal())
 	c.takeOver(x, n)
 	if !established { // a pickup: the caller is connected now
 		stop(c.noAnswer)
@@ -59,33 +113,27 @@ func (c *call) replace(in *sipgw.Incoming) {
 	old.Bye()
 }
 
-// describe answers the offer of the new leg, or makes one, with what y uses or may use.
-func (c *call) describe(n, y *side, in *sipgw.Incoming) ([]byte, error) {
-	offer, err := sdp.ParseBody(in.Request.ContentType, in.Request.Body)
-	if err != nil {
-		return nil, err
-	}
-	n.remote = offer
+// describe answers the offer of the new leg, or makes one, with what y uses, could use, or may be asked to use.
+func (c *call) describe(n, y *side) error {
 	local, err := c.local(n)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if y.choice != nil {
-		local.Prefer, local.Other = y.choice.Codec.Name, agreed(y)
+		local.Prefer, local.Other = y.choice.Codec.Name, able(y)
 	} else if local.Other, err = c.callerCodecs(); err != nil {
-		return nil, err
+		return err
 	}
-	if offer == nil {
-		if n.local, err = sdp.Offer(local); err != nil { // the answer comes in the ACK
-			return nil, err
-		}
-		return n.local.Marshal(), nil
+	if n.remote == nil {
+		n.local, err = sdp.Offer(local) // the answer comes in the ACK
+		return err
 	}
-	if n.local, n.choice, err = sdp.Answer(offer, local); err != nil {
-		return nil, err
+	n.local, n.choice, err = sdp.Answer(n.remote, local)
+	if err != nil && y.choice != nil {
+		local.Other = sdp.Codecs(y.profile)
+		n.local, n.choice, err = sdp.Answer(n.remote, local)
 	}
-	n.lastTaken = bytes.Clone(in.Request.Body)
-	return n.local.Marshal(), c.apply(n)
+	return err
 }
 
 // pushBack hands a call that came and goes by the same interface back to its peer (`call-transfer emit`), when the peer knows

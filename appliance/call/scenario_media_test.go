@@ -32,8 +32,9 @@ type mediaSide struct {
 	ports     media.Ports
 	within    string // the ports that it might have taken
 	sets      []media.Params
-	newKeys   int      // Sets with another remote key than the one before
-	newLocals int      // the same of our key
+	newKeys   int // Sets with another remote key than the one before
+	newLocals int // the same of our key
+	ringing   bool
 	digits    []string // DTMF events that were to be sent, "5/160ms"
 }
 
@@ -118,6 +119,13 @@ func (s *mediaSession) Press(to media.Side, event uint8, length time.Duration) e
 	return nil
 }
 
+func (s *mediaSession) Ring(to media.Side, on bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sides[to].ringing = on
+	return nil
+}
+
 func (s *mediaSession) Stats(media.Side) media.Stats { return media.Stats{} }
 
 func (s *mediaSession) Close() [2]media.Stats {
@@ -143,7 +151,7 @@ func (s *mediaSession) facts(side media.Side) map[string]string {
 	defer s.mu.Unlock()
 	x := &s.sides[side]
 	f := map[string]string{
-		"local": x.ports.RTP.String(), "sets": strconv.Itoa(len(x.sets)), "digits": fmt.Sprint(x.digits), "closed": yes(s.closed),
+		"local": x.ports.RTP.String(), "sets": strconv.Itoa(len(x.sets)), "digits": fmt.Sprint(x.digits), "closed": yes(s.closed), "ringing": yes(x.ringing),
 		"remote keys": "kept", "our keys": "kept", "remote": "none", "range": x.within,
 	}
 	if x.newKeys > 0 {

@@ -43,8 +43,10 @@ type side struct {
 	reinvite  bool          // a re-INVITE of ours is under way
 	wanted    sdp.Direction // what it, or the next one, should offer
 	lastTaken []byte        // the body that remote was read from: a refresh repeats it
+	retained  agreement     // what was agreed before that re-INVITE
+	done      func(ok bool) // is told how it went, may be nil
+	later     []func()      // what waits for its end
 	worn      bool          // our key is to be renewed when no re-INVITE is under way, see rekey.go
-	retained  *agreement    // what was agreed before the re-INVITE with a fresh key; nil: none is under way
 
 	renegotiated bool // `srtp renegotiate-on-connect` has been done
 }
@@ -78,7 +80,7 @@ func (s *side) suite() string {
 // own, because the peer before knows the old one.
 func (s *side) forget() {
 	s.leg, s.local, s.remote, s.choice, s.crypto, s.lastTaken = nil, nil, nil, nil, nil, nil
-	s.up, s.voice, s.holds, s.reinvite, s.worn, s.retained, s.renegotiated = false, false, false, false, false, nil, false
+	s.up, s.voice, s.holds, s.renegotiated = false, false, false, false
 }
 
 // open binds the media ports of a side.
@@ -173,6 +175,8 @@ func (c *call) answer(x, y *side) ([]byte, error) {
 	}
 	if y.choice != nil {
 		local.Prefer, local.Other = y.choice.Codec.Name, agreed(y)
+	} else if x.iface.LocalRingback {
+		local.Other = tonal(x)
 	}
 	answer, choice, err := sdp.Answer(x.remote, local)
 	if err != nil {
@@ -225,13 +229,20 @@ func (c *call) answered(s *side, contentType string, body []byte) bool {
 	return true
 }
 
-// apply tells the relay what a side has agreed.
+// apply tells the relay what a side has agreed. The ports of one whose call is being transferred may be the new peer's already.
 func (c *call) apply(s *side) error {
-	ch := s.choice
+	if t := c.transfer; t != nil && t.heard && s == t.x {
+		return nil
+	}
+	return c.set(s, s.choice, s.choice.Direction)
+}
+
+// set tells the relay what a side has agreed, with a direction of its own.
+func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
 	p := media.Params{
 		Remote: ch.Addr, RemoteRTCP: ch.RTCPAddr, Mux: ch.Mux,
 		LocalKey: key(ch.Local), RemoteKey: key(ch.Remote),
-		Send: ch.Direction.CanSend(), Receive: ch.Direction.CanReceive(),
+		Send: d.CanSend(), Receive: d.CanReceive(),
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN),
 		Received: &media.PayloadTypes{Audio: ch.RxAudio, DTMF: ch.RxDTMF, CN: ch.RxCN},
 		Rate:     ch.Codec.Rate, Law: law(ch.Codec), Ptime: time.Duration(ch.PacketTime(s.profile)) * time.Millisecond,
@@ -271,19 +282,6 @@ func pt(c *sdp.Codec) uint8 {
 		return media.NoPT
 	}
 	return c.PT
-}
-
-// agreed are the codecs that a side has settled on: the other side is offered nothing else but its other law, because nothing is
-// transcoded.
-func agreed(s *side) []sdp.Codec {
-	list := []sdp.Codec{s.choice.Codec}
-	if s.choice.DTMF != nil {
-		list = append(list, *s.choice.DTMF)
-	}
-	if s.choice.CN != nil {
-		list = append(list, *s.choice.CN)
-	}
-	return list
 }
 
 // info describes the call for `show calls`.

@@ -1,10 +1,13 @@
 package call
 
 import (
+	"errors"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/route"
@@ -19,8 +22,11 @@ import (
 // number, and an SBC that sends it on to the PBX makes loops (teams.md A.50). A PBX that names us means a call through us. And
 // one that names another of its calls with us (attended transfer) wants the two callees joined, see union.go.
 //
-// The call goes on as it is until the new peer has answered; then x is its leg, on the same ports, and the old leg is ended.
+// The new INVITE is hunted through like that of any call. The call goes on as it is until somebody new rings or is heard; then the
+// other side, the transferee, hears that (see ringback.go). Once the new peer has answered, x is its leg, on the same ports, and the
+// old leg is ended. When nobody answers, everything is as before.
 type transfer struct {
+	search
 	x     *side
 	by    *sipgw.Leg // who asked, and is told with NOTIFY
 	event string     // value of the Event header
@@ -28,8 +34,15 @@ type transfer struct {
 	told  int
 	next  side // who is called
 
-	kind string // Content-Type and body of an answer before the 200
-	body []byte
+	uri        string          // of Refer-To
+	replaces   *sipgw.Replaces // of its headers; nil: none
+	referredBy string          // byte for byte
+	back       bool            // to go back to who asked
+
+	wait    *time.Timer // 183 came, but no voice yet
+	heard   bool        // the transferee has been turned from x to the new peer
+	ringing bool        // it hears our ringing tone
+	changed bool        // it has changed its codec to be joined with another call
 }
 
 // refer is a REFER of x's peer.
@@ -46,7 +59,7 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 		x.leg.Respond(e.ID, 603, "", nil)
 		return
 	}
-	t := &transfer{x: x, by: x.leg, event: "refer", quiet: e.Quiet}
+	t := &transfer{x: x, by: x.leg, event: "refer", quiet: e.Quiet, referredBy: e.ReferredBy}
 	if x.referrals++; x.referrals > 1 {
 		t.event += ";id=" + strconv.FormatUint(uint64(e.Seq), 10) // RFC 3515 2.4.6
 	}
@@ -58,24 +71,57 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 	c.transfer = t
 	t.notify(100)
 
-	uri, replaces := referTo(list[0].URI)
-	c.log.Info("transfer", "if", x.iface.Name, "leg", x.which.String(), "to", uri)
-	if replaces != nil {
-		if leg := c.m.SIP.Dialog(x.iface.Name, *replaces); leg != nil {
+	t.uri, t.replaces = referTo(list[0].URI)
+	c.log.Info("transfer", "if", x.iface.Name, "leg", x.which.String(), "to", t.uri)
+	if t.replaces != nil {
+		if leg := c.m.SIP.Dialog(x.iface.Name, *t.replaces); leg != nil {
 			if other, ok := leg.Owner().(*call); ok && other != c {
 				c.joinWith(other, leg)
 				return
 			}
 		}
 	}
-	invite, i, err := c.referred(t, uri, replaces, e.ReferredBy)
-	if err == nil {
-		err = c.callNext(t, y, i, invite)
+	if err := c.aim(t); err != nil {
+		c.log.Warn("transfer failed", "if", x.iface.Name, "to", t.uri, "err", err)
+		c.transferFailed(unroutable(err).code)
+		return
 	}
-	if err != nil {
-		c.log.Warn("transfer failed", "if", x.iface.Name, "to", uri, "err", err)
-		c.transferFailed(500)
+	c.begins(&t.search)
+	c.nextTarget(failure{code: 503})
+}
+
+// aim finds out where the INVITE of a transfer may go.
+func (c *call) aim(t *transfer) (err error) {
+	props := c.counterpart(t.x)
+	host := sipgw.SplitURI(t.uri).Host
+	if i := t.x.iface; isTeams(i) || host != "" && !c.means(i, host) {
+		t.back, t.plan = true, c.backTo(i, props)
+		return nil
 	}
+	props.CalledURI, props.CalledE164 = t.uri, number(t.uri)
+	if t.plan, err = route.New(c.cfg, t.x.iface.Name, props); err != nil {
+		return err
+	}
+	c.urgency(&t.search, t.x.iface, props.CalledE164)
+	return nil
+}
+
+// backTo is the way back to the peer of an interface: to Teams by each of its names, as a hunt group has them.
+func (c *call) backTo(i *config.SIPInterface, props route.Call) *route.Plan {
+	for _, h := range switchOf(c.cfg, i).HuntGroups {
+		if !isTeams(i) || !slices.ContainsFunc(h.Routes, func(r config.HuntRoute) bool { return r.Dest.Interface.Name == i.Name }) {
+			continue
+		}
+		plan, err := route.DryRun(c.cfg, config.Dest{Service: config.Ref[config.HuntGroup]{Name: h.Name}}, props)
+		if err != nil {
+			continue
+		}
+		for n := range plan.Attempts {
+			plan.Attempts[n].Call, plan.Attempts[n].Written = props, nil
+		}
+		return plan
+	}
+	return &route.Plan{Attempts: []route.Attempt{{Interface: i.Name, Call: props}}}
 }
 
 // referTo splits what Refer-To holds into the Request-URI and a Replaces header among its headers (RFC 3261 19.1.5).
@@ -92,42 +138,21 @@ func referTo(uri string) (string, *sipgw.Replaces) {
 	return uri, nil
 }
 
-// referred is the INVITE that a REFER asks for, without its offer, and the interface that it goes to.
-func (c *call) referred(t *transfer, uri string, replaces *sipgw.Replaces, by string) (r sipgw.Invite, i *config.SIPInterface, err error) {
-	props := c.counterpart(t.x)
-	host := sipgw.SplitURI(uri).Host
-	if i = t.x.iface; isTeams(i) || host != "" && !c.means(i, host) {
-		id := identify(c.cfg, i, &route.Attempt{Interface: i.Name, Call: props}, c.m.Resolved)
-		r = sipgw.Invite{RequestURI: uri, From: id.From, To: sipgw.NameAddr{URI: uri}, ContactUser: id.ContactUser, Headers: c.headers(i, id), Identity: id.Account}
-		if replaces != nil && !isTeams(i) { // Teams refuses it (teams.md A.25)
-			r.Headers = append(r.Headers, sipgw.Header{Name: "Replaces", Value: replaces.String()}, sipgw.Header{Name: "Require", Value: "replaces"})
+// referred is the INVITE that a REFER asks for, without its offer.
+func (c *call) referred(t *transfer, i *config.SIPInterface, a *route.Attempt) sipgw.Invite {
+	id := identify(c.cfg, i, a, c.m.Resolved)
+	r := sipgw.Invite{Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipgw.NameAddr{URI: id.To.String()},
+		ContactUser: id.ContactUser, Headers: c.headers(i, id), Identity: id.Account, Hops: c.origin.hops + 1, Urgent: t.urgent}
+	if t.back {
+		r.RequestURI, r.To = t.uri, sipgw.NameAddr{URI: t.uri}
+		if t.replaces != nil && !isTeams(i) { // Teams refuses it (teams.md A.25)
+			r.Headers = append(r.Headers, sipgw.Header{Name: "Replaces", Value: t.replaces.String()}, sipgw.Header{Name: "Require", Value: "replaces"})
 		}
-	} else {
-		props.CalledURI, props.CalledE164 = uri, number(uri)
-		plan, err := route.New(c.cfg, t.x.iface.Name, props)
-		if err != nil {
-			return r, nil, err
-		}
-		a := &plan.Attempts[0]
-		for n := range plan.Attempts {
-			if c.m.SIP.Available(plan.Attempts[n].Interface) {
-				a = &plan.Attempts[n]
-				break
-			}
-		}
-		ref := config.Ref[config.SIPInterface]{Name: a.Interface}
-		if i = ref.In(c.cfg); i == nil {
-			return r, nil, &route.Error{Cause: 38, Text: "interface " + a.Interface + " does not exist"}
-		}
-		id := identify(c.cfg, i, a, c.m.Resolved)
-		r = sipgw.Invite{RequestURI: id.RequestURI.String(), From: id.From, To: sipgw.NameAddr{URI: id.To.String()}, ContactUser: id.ContactUser,
-			Headers: c.headers(i, id), Identity: id.Account}
 	}
-	r.Interface, r.Hops = i.Name, c.origin.hops+1
-	if by != "" {
-		r.Headers = append(r.Headers, sipgw.Header{Name: "Referred-By", Value: by})
+	if t.referredBy != "" {
+		r.Headers = append(r.Headers, sipgw.Header{Name: "Referred-By", Value: t.referredBy})
 	}
-	return r, i, nil
+	return r
 }
 
 // counterpart are the properties of a call that the peer beyond x makes: what the peer of x knows it by.
@@ -166,9 +191,28 @@ func (c *call) means(i *config.SIPInterface, host string) bool {
 	return false
 }
 
-// callNext sends the INVITE to the new peer. It is offered what y uses, and sendrecv, whatever is on hold now (teams.md A.50).
-func (c *call) callNext(t *transfer, y *side, i *config.SIPInterface, r sipgw.Invite) error {
+// nextTarget calls the destination that follows a failure f, or ends the transfer when none does.
+func (c *call) nextTarget(f failure) {
+	t := c.transfer
+	invite := func(i *config.SIPInterface, a *route.Attempt) error { return c.inviteTarget(t, i, a) }
+	if f, ok := c.hunt(&t.search, f, invite); !ok {
+		c.log.Warn("transfer failed", "if", t.x.iface.Name, "to", t.uri, "code", f.code, "err", f.text)
+		c.transferFailed(f.code)
+	}
+}
+
+// inviteTarget sends the INVITE to the new peer. It is offered what the transferee uses or could use, and sendrecv, whatever is on
+// hold now (teams.md A.50).
+func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attempt) error {
+	y := c.beyond(t.x)
+	t.next.displace(t.x)
 	t.next = side{which: t.x.which, iface: i, profile: c.profile(i)}
+	if t.back && isTeams(t.x.iface) && !isTeams(i) {
+		return errForTeams
+	}
+	if err := c.channel(&t.next, t.urgent); err != nil {
+		return err
+	}
 	if err := c.place(&t.next, t.x); err != nil {
 		return err
 	}
@@ -176,15 +220,21 @@ func (c *call) callNext(t *transfer, y *side, i *config.SIPInterface, r sipgw.In
 	if err != nil {
 		return err
 	}
-	local.Prefer, local.Other = y.choice.Codec.Name, agreed(y)
+	local.Prefer, local.Other = y.choice.Codec.Name, able(y)
 	if t.next.local, err = sdp.Offer(local); err != nil {
 		return err
 	}
+	r := c.referred(t, i, a)
 	r.Body = t.next.local.Marshal()
 	c.record.Attempts = append(c.record.Attempts, Attempt{Interface: i.Name, Called: r.RequestURI})
 	t.next.leg = c.m.SIP.Invite(c, r)
+	if leg := t.next.leg; a.Timeout > 0 {
+		t.noAnswer = c.after(a.Timeout, func() { c.silent(&t.next, leg, a.Timeout, c.nextTarget) })
+	}
 	return nil
 }
+
+var errForTeams = errors.New("what Teams refers to is for Teams only")
 
 // notify tells how it goes on (RFC 3515 2.4.5).
 func (t *transfer) notify(code int) {
@@ -205,29 +255,43 @@ func (c *call) fromNext(e sipgw.Event) {
 	t := c.transfer
 	switch e := e.(type) {
 	case sipgw.Progress:
-		if len(e.Body) > 0 {
-			t.kind, t.body = e.ContentType, e.Body
-		}
+		stop(t.noAnswer)
 		t.notify(e.Code)
+		c.targetProgress(t, e)
 	case sipgw.Answered:
-		if len(e.Body) > 0 {
-			t.kind, t.body = e.ContentType, e.Body
+		stop(t.noAnswer)
+		t.next.up = true
+		t.next.refers = allows(e.Headers, "REFER")
+		done := func(ok bool) {
+			switch {
+			case c.transfer != t:
+			case ok:
+				c.transferred()
+			default:
+				c.record.attempt(failure{code: 488})
+				c.transferFailed(488)
+			}
 		}
-		if !c.answered(&t.next, t.kind, t.body) {
-			t.next.leg.Bye(reasonHeader(q850Cause(88))...)
-			c.transferFailed(488)
+		if !c.answered(&t.next, e.ContentType, e.Body) && t.next.choice == nil {
+			done(false)
 			return
 		}
-		c.transferred()
+		c.fit(c.beyond(t.x), t.next.choice, done)
 	case sipgw.Failed:
-		c.log.Info("transfer failed", "code", e.Code, "err", e.Text)
-		c.transferFailed(e.Code)
+		t.next.leg = nil
+		c.nextTarget(c.failed(&t.search, e))
+	case sipgw.Ended: // while the transferee changes its codec
+		t.next.leg = nil
+		c.transferFailed(480)
+	default:
+		c.inDialog(&t.next, c.beyond(t.x), e)
 	}
 }
 
 // transferred puts the new peer in the place of the one who asked.
 func (c *call) transferred() {
 	t := c.transfer
+	c.quieten(t)
 	c.transfer = nil
 	t.notify(200)
 	c.record.attempt(failure{code: 200})
@@ -243,28 +307,44 @@ func (c *call) takeOver(x *side, n side) {
 	if x.bridge != n.bridge {
 		x.unbridge()
 	}
+	done := x.done
 	*x = n
-	y := &c.b
-	if x == &c.b {
-		y = &c.a
+	if done != nil {
+		done(false) // the peer that was asked is gone
 	}
-	c.hold(y, sdp.SendRecv)
+	c.freed()
+	c.hold(c.beyond(x), sdp.SendRecv)
+}
+
+// freed gives the channel back when no side has SRTP any more.
+func (c *call) freed() {
+	if err := c.channel(nil, c.urgent); err != nil {
+		c.log.Warn("a side has got SRTP without a license", "err", err)
+	}
 }
 
 // transferFailed leaves the call as it was; when the one who asked has hung up meanwhile, it ends.
 func (c *call) transferFailed(code int) {
 	t := c.transfer
+	c.quieten(t)
 	c.transfer = nil
 	t.notify(code)
-	c.record.attempt(failure{code: code})
-	t.next.unbridge()
-	switch {
-	case t.x.leg == nil:
+	if t.next.leg != nil {
+		t.next.leg.Bye(reasonHeader(q850Cause(88))...)
+	}
+	t.next.displace(t.x)
+	if t.x.leg == nil {
 		c.hangUp(nil, "", "transfer")
-	case t.x.choice != nil:
+		return
+	}
+	c.freed()
+	if t.x.choice != nil {
 		if err := c.apply(t.x); err != nil {
 			c.log.Warn("media not set", "leg", t.x.which.String(), "err", err)
 		}
+	}
+	if y := c.beyond(t.x); t.heard && t.x.remote != nil {
+		c.hold(y, wantedBy(t.x.remote, y.iface.HoldMethod))
 	}
 }
 
@@ -280,11 +360,12 @@ func (c *call) leaves(x *side) bool {
 // dropTransfer ends the attempt of a transfer together with its call.
 func (c *call) dropTransfer() {
 	if t := c.transfer; t != nil {
+		c.quieten(t)
 		c.transfer = nil
 		t.notify(487)
 		if t.next.leg != nil {
-			t.next.leg.Cancel()
+			t.next.leg.Bye()
 		}
-		t.next.unbridge()
+		t.next.displace(t.x)
 	}
 }

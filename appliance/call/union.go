@@ -1,6 +1,8 @@
 package call
 
 import (
+	"errors"
+
 	"viaduct/appliance/media"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
@@ -14,7 +16,8 @@ type union struct {
 	x     *side // the side that is connected to the other call
 }
 
-// joinWith asks the call that has the leg to be joined with this one, for a REFER whose Refer-To names it in Replaces.
+// joinWith asks the call that has the leg to be joined with this one, for a REFER whose Refer-To names it in Replaces. Between the
+// two calls flows what the callee here has agreed.
 func (c *call) joinWith(other *call, leg *sipgw.Leg) {
 	t := c.transfer
 	y := c.beyond(t.x)
@@ -22,35 +25,47 @@ func (c *call) joinWith(other *call, leg *sipgw.Leg) {
 		c.transferFailed(488)
 		return
 	}
+	joint, ports := y.choice, t.x.ports
 	answer := func(peer media.Ports, err error) { // on the other's goroutine
-		if !c.Post(func() { c.joined(t, other, peer, err) }) && err == nil {
+		if !c.Post(func() { c.joined(t, other, leg, peer, joint, err) }) && err == nil {
 			other.hangUp(nil, "", "transfer") // this call has ended meanwhile
 		}
 	}
-	joint, codec, ports := t.x.choice, y.choice.Codec, t.x.ports
-	if !other.Post(func() { answer(other.joinBy(c, leg, codec, joint, ports)) }) {
+	if !other.Post(func() { other.joinBy(c, leg, joint, ports, answer) }) {
 		c.transferFailed(481)
 	}
 }
 
-// joinBy joins this call, at the side of leg, with another one, whose callee uses codec. Between the two, both use the payload
-// types of joint.
-func (c *call) joinBy(other *call, leg *sipgw.Leg, codec sdp.Codec, joint *sdp.Choice, ports media.Ports) (media.Ports, error) {
+// otherCodec refuses to join calls because the peer beyond uses another codec and may not change it.
+type otherCodec struct{ choice *sdp.Choice }
+
+func (e *otherCodec) Error() string { return "the other call uses " + e.choice.Codec.Name }
+
+// joinBy joins this call, at the side of leg, with another one that sends and expects what joint says.
+func (c *call) joinBy(other *call, leg *sipgw.Leg, joint *sdp.Choice, ports media.Ports, answer func(media.Ports, error)) {
 	x := &c.a
 	if leg == c.b.leg {
 		x = &c.b
 	}
 	y := c.beyond(x)
-	switch {
-	case c.over || x.leg != leg || !x.up || y.leg == nil || !y.up || y.choice == nil || x.bridge != nil || c.transfer != nil || c.union != nil:
-		return media.Ports{}, &sdp.Error{Code: 481, Text: "the call to be joined is over, or has other plans"}
-	case y.choice.Codec.Name != codec.Name || y.choice.Codec.Rate != codec.Rate:
-		return media.Ports{}, &sdp.Error{Code: 488, Text: "the calls use different codecs"}
+	joinable := func() bool {
+		return !c.over && x.leg == leg && x.up && y.leg != nil && y.up && y.choice != nil && x.bridge == nil && c.transfer == nil && c.union == nil
 	}
-	if err := c.unite(other, x, joint, ports); err != nil {
-		return media.Ports{}, err
+	unite := func(ok bool) {
+		switch {
+		case !joinable():
+			answer(media.Ports{}, &sdp.Error{Code: 481, Text: "the call to be joined is over, or has other plans"})
+		case !ok:
+			answer(media.Ports{}, &otherCodec{y.choice})
+		default:
+			answer(x.ports, c.unite(other, x, joint, ports))
+		}
 	}
-	return x.ports, nil
+	if !joinable() {
+		unite(false)
+		return
+	}
+	c.fit(y, joint, unite)
 }
 
 // unite connects side x with the ports of another call. Both legs of the one who asked for it are ended by us.
@@ -62,34 +77,46 @@ func (c *call) unite(other *call, x *side, joint *sdp.Choice, ports media.Ports)
 	c.union = &union{other, x}
 	x.leg.Bye()
 	x.leg = nil
-	x.local, x.choice = nil, nil
+	x.local, x.remote, x.choice = nil, nil, nil
 	c.log.Info("joined with another call", "leg", x.which.String(), "other", other.id)
+	c.freed()
 	c.hold(y, sdp.SendRecv)
 	return nil
 }
 
 // joined is the answer of the other call.
-func (c *call) joined(t *transfer, other *call, peer media.Ports, err error) {
+func (c *call) joined(t *transfer, other *call, leg *sipgw.Leg, peer media.Ports, joint *sdp.Choice, err error) {
 	gone := c.over || c.transfer != t
-	if err != nil && !gone {
+	var e *otherCodec
+	switch {
+	case gone && err == nil:
+		other.Post(func() { other.hangUp(nil, "", "transfer") })
+	case gone:
+	case errors.As(err, &e) && !t.changed: // then this side may be able to change
+		t.changed = true
+		c.fit(c.beyond(t.x), e.choice, func(ok bool) {
+			switch {
+			case c.transfer != t:
+			case ok:
+				c.joinWith(other, leg)
+			default:
+				c.log.Warn("transfer failed", "other", other.id, "err", err)
+				c.transferFailed(488)
+			}
+		})
+	case err != nil:
 		c.log.Warn("transfer failed", "other", other.id, "err", err)
 		c.transferFailed(488)
-		return
-	}
-	if err == nil && gone {
-		other.Post(func() { other.hangUp(nil, "", "transfer") })
-	}
-	if err != nil || gone {
-		return
-	}
-	c.transfer = nil
-	t.notify(200)
-	if t.x.leg == nil {
-		t.x.leg = t.by // it has hung up already; ending it again does nothing
-	}
-	if err := c.unite(other, t.x, t.x.choice, peer); err != nil {
-		c.log.Warn("transfer failed", "other", other.id, "err", err)
-		c.hangUp(nil, "", "box")
+	default:
+		c.transfer = nil
+		t.notify(200)
+		if t.x.leg == nil {
+			t.x.leg = t.by // it has hung up already; ending it again does nothing
+		}
+		if err := c.unite(other, t.x, joint, peer); err != nil {
+			c.log.Warn("transfer failed", "other", other.id, "err", err)
+			c.hangUp(nil, "", "box")
+		}
 	}
 }
 

@@ -46,6 +46,9 @@ func (c Codec) IsAudio() bool {
 	return c.Name != TelephoneEvent && c.Name != ComfortNoise && c.Name != "RED"
 }
 
+// Codecs are the audio codecs that a profile names, best first.
+func Codecs(p *config.VoIPProfile) []Codec { return profile(p).codecs() }
+
 // Same reports whether two payload types carry the same codec, whatever their numbers.
 func (c Codec) Same(o Codec) bool {
 	return c.Name == o.Name && c.Rate == o.Rate && max(c.Channels, 1) == max(o.Channels, 1)

@@ -1,0 +1,189 @@
+package call
+
+import (
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/route"
+	"viaduct/appliance/sdp"
+	"viaduct/appliance/sipgw"
+)
+
+// next goes to the destination that follows a failure f, or gives the caller f when none does.
+func (c *call) next(f failure) {
+	if f, ok := c.hunt(&c.search, f, c.invite); !ok {
+		c.refuse(f)
+	}
+}
+
+// invite sends the INVITE of one attempt.
+func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
+	c.b.iface, c.b.profile = i, c.profile(i)
+	c.b.forget()
+	if err := c.openCallee(); err != nil {
+		return err
+	}
+	local, err := c.local(&c.b)
+	if err != nil {
+		return err
+	}
+	if local.Other, err = c.callerCodecs(); err != nil {
+		return err
+	}
+	offer, err := sdp.Offer(local)
+	if err != nil {
+		return err
+	}
+	c.b.local = offer
+
+	id := identify(c.cfg, i, a, c.m.Resolved)
+	c.record.To = i.Name
+	c.record.Attempts = append(c.record.Attempts, Attempt{Interface: i.Name, Calling: a.Call.CallingE164, Called: id.RequestURI.User})
+	c.log.Info("calling", "if", i.Name, "to", id.RequestURI.String(), "from", id.From.URI)
+	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
+		Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipgw.NameAddr{URI: id.To.String()},
+		ContactUser: id.ContactUser, Headers: c.headers(i, id), Hops: c.origin.hops + 1, Body: offer.Marshal(), Identity: id.Account,
+		Urgent: c.urgent,
+	})
+	if leg := c.b.leg; a.Timeout > 0 {
+		c.noAnswer = c.after(a.Timeout, func() { c.silent(&c.b, leg, a.Timeout, c.next) })
+	}
+	return nil
+}
+
+// openCallee opens the media ports towards the callee. An attempt that leaves from another address of the box than the one before, such
+// as a PBX behind the hubs of Teams in a hunt group, gets a new session: nobody has been told the ports of the old one.
+func (c *call) openCallee() error {
+	if c.b.opened && c.b.ports.RTP.Addr() != c.m.SIP.LocalAddr(c.b.iface.Name) {
+		c.media.Close()
+		c.newMedia()
+		c.a.opened, c.b.opened = false, false
+		if err := c.open(&c.a); err != nil {
+			return err
+		}
+	}
+	return c.open(&c.b)
+}
+
+// callerCodecs are the codecs that the caller offers, or would be offered by us when it came without an offer.
+func (c *call) callerCodecs() ([]sdp.Codec, error) {
+	if c.a.remote != nil {
+		return tonal(&c.a), nil
+	}
+	local, err := c.local(&c.a)
+	if err != nil {
+		return nil, err
+	}
+	offer, err := sdp.Offer(local)
+	if err != nil {
+		return nil, err
+	}
+	return offer.Audio.Codecs, nil
+}
+
+// progress handles a provisional response.
+func (c *call) progress(e sipgw.Progress) {
+	stop(c.noAnswer) // the peer is alive
+	if e.Code < 180 || e.Code > 189 {
+		return // 100, and 199: one of several phones has given up (RFC 6228), which says nothing about the others
+	}
+	c.alerted = true
+	if e.Code == 180 && c.record.Alerted.IsZero() {
+		c.record.Alerted = time.Now()
+	}
+	if c.answered(&c.b, e.ContentType, e.Body) {
+		if !c.ringing && e.Code != 180 {
+			// Voice may follow at once (an announcement); if it does not, the caller should hear ringing and not silence
+			// (teams.md A.27).
+			c.early = c.after(earlyVoice, func() { c.ring(180, "Ringing", nil) })
+		}
+		c.earlyMedia()
+	}
+	switch {
+	case e.Code == 180:
+		c.ring(180, "Ringing", nil)
+	case (e.Code == 181 || e.Code == 182) && !c.ringing && !c.a.up:
+		c.a.leg.Provisional(e.Code, "", nil) // on its way elsewhere, or queued: nothing rings yet
+	}
+}
+
+// earlyVoice is how long a 183 may be silent before the caller hears ringing instead.
+const earlyVoice = 500 * time.Millisecond
+
+// ring tells the caller once; a 183 may follow a 180 but not the other way round.
+func (c *call) ring(code int, reason string, body []byte) {
+	if c.over || c.a.up || c.ringing && code == 180 {
+		return
+	}
+	c.ringing = true
+	if code == 180 && c.ringback() {
+		return
+	}
+	c.a.leg.Provisional(code, reason, body)
+}
+
+// earlyMedia connects the caller to voice that really arrives before the answer.
+func (c *call) earlyMedia() {
+	if c.a.up || c.a.early || !c.b.voice || c.b.choice == nil || c.a.remote == nil {
+		return
+	}
+	body, err := c.answer(&c.a, &c.b)
+	if err != nil {
+		c.log.Warn("early media not passed on", "err", err)
+		return
+	}
+	c.a.early = true
+	stop(c.early)
+	if c.a.iface.EarlyConnect {
+		c.a.up = true
+		c.a.leg.Answer(body)
+		return
+	}
+	c.ring(183, "Session Progress", body)
+}
+
+// connect joins the sides when the callee has answered.
+func (c *call) connect(e sipgw.Answered) {
+	stop(c.noAnswer)
+	stop(c.early)
+	c.b.up = true
+	fail := func(err error) {
+		c.log.Warn("call not connected", "err", err)
+		c.b.leg.Bye(reasonHeader(q850Cause(88))...)
+		c.b.leg = nil
+		c.refuse(unusable(err))
+	}
+	if !c.answered(&c.b, e.ContentType, e.Body) && c.b.choice == nil {
+		fail(&sdp.Error{Code: 488, Text: "the answer holds no usable description"})
+		return
+	}
+	c.b.refers = allows(e.Headers, "REFER")
+	if err := c.answerCaller(); err != nil {
+		fail(err)
+		return
+	}
+	c.renegotiate(&c.b)
+}
+
+// answerCaller connects the caller with the callee, who has answered.
+func (c *call) answerCaller() error {
+	var body []byte
+	var err error
+	if c.a.remote == nil {
+		body, err = c.offer(&c.a, &c.b) // the caller's answer comes in the ACK
+	} else {
+		body, err = c.answer(&c.a, &c.b)
+	}
+	if err != nil {
+		return err
+	}
+	c.answeredRing()
+	c.a.up = true
+	c.settled()
+	c.record.Connected = time.Now()
+	c.record.attempt(failure{code: 200})
+	c.a.leg.Answer(body)
+	c.log.Info("connected", "if", c.b.iface.Name)
+	c.sameCodec()
+	return nil
+}

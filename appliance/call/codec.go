@@ -1,0 +1,120 @@
+package call
+
+import (
+	"slices"
+
+	"viaduct/appliance/sdp"
+)
+
+// The relay converts between the two laws of G.711 and nothing else. Where two peers that come together use other codecs (a transfer, a
+// fork, an attended transfer of two calls), one of them is asked to change with a re-INVITE, before the two are connected where that
+// can still be refused.
+
+// fits reports whether the relay can connect two codecs.
+func fits(a, b sdp.Codec) bool { return a.Same(b) || g711(a) && g711(b) }
+
+func g711(c sdp.Codec) bool { return c.Name == sdp.PCMA || c.Name == sdp.PCMU }
+
+// agreed are the codecs that a side has settled on: the other side is offered nothing else but its other law.
+func agreed(s *side) []sdp.Codec { return settled(s.choice) }
+
+func settled(ch *sdp.Choice) []sdp.Codec {
+	list := []sdp.Codec{ch.Codec}
+	if ch.DTMF != nil {
+		list = append(list, *ch.DTMF)
+	}
+	if ch.CN != nil {
+		list = append(list, *ch.CN)
+	}
+	return list
+}
+
+// able are the codecs that a side uses or could change to: those in the last description of its peer that its profile permits too.
+func able(s *side) []sdp.Codec {
+	list := agreed(s)
+	if s.remote != nil {
+		for _, c := range sdp.Takes(s.remote, s.profile) {
+			if !slices.ContainsFunc(list, c.Same) {
+				list = append(list, c)
+			}
+		}
+	}
+	return list
+}
+
+// permits reports whether a side's profile names a codec.
+func permits(s *side, codec sdp.Codec) bool {
+	return slices.ContainsFunc(sdp.Codecs(s.profile), codec.Same)
+}
+
+// fit has s change to the codec of another side where the relay cannot connect the two, and then calls done: false when s cannot, or
+// its peer does not want to.
+func (c *call) fit(s *side, to *sdp.Choice, done func(ok bool)) {
+	switch {
+	case s.choice == nil || to == nil || fits(s.choice.Codec, to.Codec):
+		done(true)
+	case s.leg == nil || !s.up || !permits(s, to.Codec):
+		done(false)
+	case s.reinvite:
+		s.later = append(s.later, func() { c.fit(s, to, done) })
+	default:
+		local, err := c.local(s)
+		if err != nil {
+			done(false)
+			return
+		}
+		local.Prefer, local.Other, local.Direction = to.Codec.Name, settled(to), c.toward(s)
+		offer, err := sdp.Offer(local)
+		if err != nil {
+			done(false)
+			return
+		}
+		c.log.Info("codec changes", "leg", s.which.String(), "name", to.Codec.Name)
+		c.reinvite(s, offer, done)
+	}
+}
+
+// sameCodec has the caller change to the codec of the callee when the fork that answered chose another one than the fork whose early
+// media the caller has been hearing.
+func (c *call) sameCodec() {
+	c.fit(&c.a, c.b.choice, func(ok bool) {
+		if !ok {
+			c.log.Warn("the sides use different codecs")
+		}
+	})
+}
+
+// reinvite sends an offer to a side and keeps what was agreed until now, which goes on when the offer is refused (RFC 3261 14.1). Done,
+// which may be nil, is told how it went.
+func (c *call) reinvite(s *side, offer *sdp.Session, done func(ok bool)) {
+	s.retained = agreement{s.local, s.crypto, s.lastTaken}
+	s.local, s.reinvite, s.lastTaken, s.done = offer, true, nil, done
+	s.leg.Reinvite(offer.Marshal())
+}
+
+// agreement is what holds on when an offer of ours is refused.
+type agreement struct {
+	local     *sdp.Session
+	crypto    []sdp.Crypto
+	lastTaken []byte
+}
+
+// reinvited is the end of a re-INVITE of ours.
+func (c *call) reinvited(s *side, ok bool) {
+	was, done := s.retained, s.done
+	s.reinvite, s.retained, s.done = false, agreement{}, nil
+	if !ok {
+		s.local, s.crypto, s.lastTaken = was.local, was.crypto, was.lastTaken
+	}
+	if done != nil {
+		done(ok)
+	}
+	if s.worn {
+		c.rekey(s)
+	}
+	for !s.reinvite && len(s.later) > 0 {
+		f := s.later[0]
+		s.later = s.later[1:]
+		f()
+	}
+}

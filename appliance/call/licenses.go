@@ -1,0 +1,60 @@
+package call
+
+import (
+	"viaduct/appliance/config"
+)
+
+// A call takes one session for itself and one channel while one of its sides has SRTP, or may get it.
+
+const resourcesUnavailable = 47 // Q.850
+
+// unlicensed is 503, so that Teams tries its next trunk (teams.md A.37).
+func unlicensed(err error) failure {
+	return failure{code: 503, reason: "Service Unavailable", cause: resourcesUnavailable, text: err.Error()}
+}
+
+// license takes what the call may need, all or nothing, before it is known to whom it goes. An emergency call is never refused for it.
+func (c *call) license() error {
+	channels := channelsOf(&c.a)
+	for _, a := range c.plan.Attempts {
+		ref := config.Ref[config.SIPInterface]{Name: a.Interface}
+		if i := ref.In(c.cfg); i != nil && sends(c.profile(i)) {
+			channels = 1
+		}
+	}
+	lease, err := c.m.Licenses.Acquire(1, channels)
+	if err != nil && c.urgent {
+		c.log.Warn("emergency call without a license", "err", err)
+		return nil
+	}
+	c.lease = lease
+	return err
+}
+
+// channel takes or gives back the channel, for the sides that the call has now and one that it is to get, which may be nil. An error
+// leaves things as they were.
+func (c *call) channel(next *side, urgent bool) error {
+	n := 0
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.leg != nil {
+			n |= channelsOf(s)
+		}
+	}
+	if next != nil {
+		n |= channelsOf(next)
+	}
+	err := c.lease.Channels(n)
+	if err != nil && urgent {
+		c.log.Warn("emergency call without a license", "err", err)
+		return nil
+	}
+	return err
+}
+
+// channelsOf is 1 for a side with SRTP: by what was agreed, else by what the peer offers, else by what its profile lets it have.
+func channelsOf(s *side) int {
+	if s.choice != nil && s.choice.Local != nil || s.choice == nil && s.secure() {
+		return 1
+	}
+	return 0
+}

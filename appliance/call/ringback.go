@@ -1,0 +1,66 @@
+package call
+
+import (
+	"viaduct/appliance/sdp"
+	"viaduct/appliance/sipgw"
+)
+
+// What the transferee hears while the new peer of a transfer rings: what a caller would hear (teams.md A.27), but it has been answered
+// and can be told nothing with 180. So from the first ringing or voice on it hears that and not the one who asked, whose music may
+// have played until now; ringing is a tone of ours, until a voice comes.
+
+// targetProgress is a provisional response of the new peer.
+func (c *call) targetProgress(t *transfer, e sipgw.Progress) {
+	if e.Code < 180 || e.Code > 189 {
+		return
+	}
+	t.alerted = true
+	described := c.answered(&t.next, e.ContentType, e.Body)
+	switch {
+	case e.Code == 180:
+		c.turn(t)
+		c.tone(t)
+	case described:
+		c.turn(t)
+		stop(t.wait)
+		t.wait = c.after(earlyVoice, func() { c.tone(t) })
+	}
+}
+
+// turn lets the transferee hear the new peer: nothing of the old one any more, and no hold that it has asked for.
+func (c *call) turn(t *transfer) {
+	if t.heard {
+		return
+	}
+	t.heard = true
+	if x := t.x; t.next.choice == nil && x.choice != nil {
+		if err := c.set(x, x.choice, sdp.Inactive); err != nil {
+			c.log.Warn("media not set", "leg", x.which.String(), "err", err)
+		}
+	}
+	c.hold(c.beyond(t.x), sdp.SendRecv)
+}
+
+// tone plays the ringing tone to the transferee, unless a voice has come.
+func (c *call) tone(t *transfer) {
+	if c.over || c.transfer != t || t.ringing || t.next.voice {
+		return
+	}
+	session, which := c.relay(c.beyond(t.x))
+	if err := session.Ring(which, true); err != nil {
+		c.log.Info("no ringing tone", "leg", which.String(), "err", err)
+		return
+	}
+	t.ringing = true
+}
+
+// quieten ends the timers and the tone of a transfer.
+func (c *call) quieten(t *transfer) {
+	stop(t.noAnswer)
+	stop(t.wait)
+	if t.ringing {
+		t.ringing = false
+		session, which := c.relay(c.beyond(t.x))
+		session.Ring(which, false)
+	}
+}
