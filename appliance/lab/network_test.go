@@ -165,3 +165,22 @@ func TestPacketsAreMarkedOnTheWire(t *testing.T) {
 	}
 	r.ended()
 }
+
+// What this kernel cannot do is said where an administrator looks.
+func TestARefusedVLANIsAmongTheProblems(t *testing.T) {
+	const vlan = "vlan 20\n    bind interface ROUTER if_voice\n    no shutdown\n"
+	r := newRunning(t)
+	r.start(Setup{}, "port ethernet 0 0\n", "context ip ROUTER\n  interface if_voice\n    ipaddress v 10.20.0.1/24\nport ethernet 0 0\n  "+vlan+"port ethernet 0 0\n")
+	const want = "port ethernet 0 0 vlan 20: the kernel of this image has no VLANs (8021q)"
+	text, err := r.box.Exec(r.ctx, "show config problems")
+	if err != nil {
+		t.Fatal(err)
+	}
+	interfaces, err := r.box.Exec(r.ctx, "show ip interface")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if works := strings.Contains(interfaces, "10.20.0.1/24"); works == strings.Contains(text, want) {
+		t.Errorf("problems:\n%s\ninterfaces:\n%s", text, interfaces)
+	}
+}
