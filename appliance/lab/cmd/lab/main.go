@@ -64,6 +64,11 @@ func main() {
 		fmt.Fprintf(os.Stderr, "the box's log is in %s\n", r.logFile())
 		os.Exit(1)
 	}
+	if *state == defaultState(here) { // who names a folder wants to look into it
+		if err := removeState(*state); err != nil {
+			fatal(err)
+		}
+	}
 }
 
 func fatal(err error) {
@@ -99,14 +104,32 @@ func emptyState(dir string) error {
 	case !info.IsDir() || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Geteuid()):
 		return fmt.Errorf("use state folder %s: it is somebody else's, choose another with -state", dir)
 	}
-	// Only what a lab puts there is removed: -state may name any folder.
+	if err := clearState(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "box"), 0o700); err != nil {
+		return fmt.Errorf("make state folder: %w", err)
+	}
+	return nil
+}
+
+// clearState removes only what a lab puts there: -state may name any folder.
+func clearState(dir string) error {
 	for _, name := range []string{"box", "box.log", "lab.sock"} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("empty state folder: %w", err)
 		}
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "box"), 0o700); err != nil {
-		return fmt.Errorf("make state folder: %w", err)
+	return nil
+}
+
+// removeState leaves nothing of ours behind after a lab in which all held.
+func removeState(dir string) error {
+	if err := clearState(dir); err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, syscall.ENOTEMPTY) {
+		return fmt.Errorf("remove state folder: %w", err)
 	}
 	return nil
 }
