@@ -1,0 +1,105 @@
+package lab
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// boxCertificate is what the box shows a hub that connects now.
+func (r *running) boxCertificate() tls.ConnectionState {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
+	defer cancel()
+	raw, err := r.WAN.Dial(ctx, "tcp4", r.Teams.Hubs[0].site.addr.String(), netip.AddrPortFrom(BoxWAN, r.options.SBCPort).String())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer raw.Close()
+	c := tls.Client(raw, r.Teams.dial)
+	if err := c.HandshakeContext(ctx); err != nil {
+		r.t.Fatal(err)
+	}
+	return c.ConnectionState()
+}
+
+// eventually waits until something is so.
+func (r *running) eventually(what string, so func() bool) {
+	r.t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-tick.C:
+		case <-r.ctx.Done():
+			r.t.Fatalf("%s: not in time", what)
+		}
+	}
+}
+
+// Microsoft moves to another root. The log says which one, with a command that can be pasted as it stands, and after it both
+// directions work again.
+func TestAnIssuerOfTeamsIsTrustedByThePastedCommand(t *testing.T) {
+	r := newRunning(t)
+	r.tolerates = "tls: " // the handshakes that the box ends
+	r.start(Setup{})
+	if _, err := r.box.ExecIn(r.ctx, []string{"enable", "configure", "profile tls pf_tls_default"}, "no trusted-certificate pki:certificate/TEAMSROOT"); err != nil {
+		t.Fatal(err)
+	}
+	pasteable := regexp.MustCompile(`pki trust [0-9A-F]{64}`)
+	r.eventually("the log names the issuer", func() bool { return pasteable.MatchString(r.log.String()) })
+	command := pasteable.FindString(r.log.String())
+	problems, err := r.box.Exec(r.ctx, "show config problems")
+	if err != nil || !strings.Contains(problems, command) || !strings.Contains(problems, "Lab Root For Teams") {
+		t.Errorf("%s (%v)", problems, err)
+	}
+	trusted, err := r.box.Exec(r.ctx, "show pki trusted")
+	if err != nil || !strings.Contains(trusted, "To trust it: "+command) || !strings.Contains(trusted, "built-in root Microsoft RSA Root Certificate Authority 2017") {
+		t.Errorf("%s (%v)", trusted, err)
+	}
+	if out, err := r.box.Paste(r.ctx, "enable\n"+command+"\n"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	r.eventually("the hubs are reached again", func() bool {
+		out, err := r.box.Exec(r.ctx, "show sip penalty-box")
+		return err == nil && strings.Count(out, "200") >= len(r.Teams.Hubs) && !strings.Contains(out, "trusted")
+	})
+	out, in := r.fromTeams(Dial{})
+	r.end(in, out)
+	out, in = r.fromPBX(Ring{})
+	r.end(out, in)
+	r.ended()
+}
+
+// A certificate that is imported is shown at once, and connections that know the old one are closed (A.10).
+func TestAnImportedCertificateIsUsedAtOnce(t *testing.T) {
+	r := runBox(t, Setup{})
+	connection := func() (f *flow) {
+		_ = r.Teams.do(func() { f = r.Teams.Hubs[0].out })
+		return f
+	}
+	before := connection()
+	if before == nil {
+		t.Fatal("the hub has no connection to the box")
+	}
+	next, err := r.PKI.IssueBox(r.PKI.Box.PrivateKey.(crypto.Signer), SBCName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := r.box.Paste(r.ctx, "enable\nimport pki:certificate/MYCERTIFICATE\n"+string(CertificatePEM(next.Certificate[0]))+"\n"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	r.eventually("the new certificate is shown, with its chain", func() bool {
+		shown := r.boxCertificate().PeerCertificates
+		return len(shown) == 2 && shown[0].Equal(next.Leaf)
+	})
+	r.eventually("the hub's old connection is closed", func() bool { return connection() != before })
+	out, in := r.fromTeams(Dial{})
+	r.end(out, in)
+	r.ended()
+}
