@@ -14,6 +14,7 @@ import (
 
 	"viaduct/appliance/api"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/release"
 	"viaduct/appliance/system"
 	"viaduct/board"
 )
@@ -23,7 +24,7 @@ type Options struct {
 	StateDir   string // startup-config, pki/, licenses, cdr/
 	ConfigFile string // used instead of the state directory's startup-config; "" is that one
 	Socket     string // of the api
-	Release    system.Release
+	Release    release.Release
 	Level      slog.Level
 	LogTo      io.Writer // besides the ring that `show log` reads
 	Rescue     string    // file in which a console leaves orders while it gets no answers; "": none

@@ -26,15 +26,16 @@ var floors = map[string]string{
 	"netcfg/dhcp": "",
 	"clock":       "config",
 	"flash":       "",
+	"release":     "",
 	"call":        "config route sdp license sipgw media",
-	"lang":        "config cli pki",
-	"system":      "config cli lang route sdp license pki names sipgw media netcfg netcfg/dhcp clock flash call upload ../board",
+	"lang":        "config cli pki release",
+	"system":      "config cli lang route sdp license pki names sipgw media netcfg netcfg/dhcp clock flash call upload release ../board",
 	"api":         "config cli lang system api/wire",
 	"api/wire":    "",
 	"console":     "api/wire upload",
 	"upload":      "",
 	"../board":    "",
-	"../consoled": "console api/wire upload ../board",
+	"../consoled": "console api/wire upload release ../board",
 }
 
 // owners lists the modules that one package alone may import (the lab checks us with code of its own, so it may too).

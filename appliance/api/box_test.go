@@ -24,7 +24,7 @@ type accounts struct {
 func (b *accounts) Running() *config.Config { return b.cfg }
 func (b *accounts) Env() lang.Env           { return lang.Env{} }
 func (b *accounts) Version() lang.Version {
-	return lang.Version{Release: `1.0 "x"`, Started: time.Now()}
+	return lang.Version{Release: `1.0 "x"`, Commit: "0123", Started: time.Now()}
 }
 func (b *accounts) Calls() []lang.Call {
 	return []lang.Call{{State: "connected"}, {State: "connected"}}
@@ -143,7 +143,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range []string{
-		`viaduct_info{release="1.0 \"x\"",board="",serial=""} 1`, `viaduct_calls{state="connected"} 2`, `viaduct_calls{state="held"} 0`,
+		`viaduct_info{release="1.0 \"x\"",commit="0123",board="",serial=""} 1`, `viaduct_calls{state="connected"} 2`, `viaduct_calls{state="held"} 0`,
 		`viaduct_license_alloc{pool="sip-sessions"} 2`, `viaduct_registered{identity="user.01",registrar=""} 1`, `viaduct_clock_synced 1`,
 	} {
 		if !strings.Contains(out.String(), line+"\n") {

@@ -18,7 +18,7 @@ func (b *backend) Metrics(w io.Writer) error {
 	var m metrics
 	v := b.box.Version()
 	m.head("viaduct_info", "gauge", "Release and board")
-	m.value("viaduct_info", 1, "release", v.Release, "board", v.Board, "serial", v.Serial)
+	m.value("viaduct_info", 1, "release", v.Release, "commit", v.Commit, "board", v.Board, "serial", v.Serial)
 	m.head("viaduct_uptime_seconds", "gauge", "Time since the box started")
 	m.value("viaduct_uptime_seconds", time.Since(v.Started).Seconds())
 	m.head("viaduct_memory_bytes", "gauge", "Memory in use by sbcd")

@@ -3,7 +3,8 @@ package lang
 import (
 	"errors"
 	"fmt"
-	"time"
+
+	"viaduct/appliance/release"
 )
 
 // Images of the firmware: `copy URL flash:`, `install-image`, `show system images`.
@@ -51,7 +52,7 @@ func showImages(c *call, _ *none) error {
 	for _, i := range images.Slots {
 		built := "-"
 		if !i.Built.IsZero() {
-			built = buildTime(i.Built)
+			built = release.Time(i.Built)
 		}
 		rows = append(rows, []string{i.Slot, dash(i.Version), dash(shortCommit(i.Commit)), built, i.state()})
 	}
@@ -82,5 +83,3 @@ func (i Image) state() string {
 
 // shortCommit is as much of a commit's hash as tells it from others.
 func shortCommit(commit string) string { return commit[:min(len(commit), 12)] }
-
-func buildTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/release"
 )
 
 func minutes(n int) time.Duration { return time.Duration(n) * time.Minute }
@@ -165,7 +166,7 @@ func showVersion(c *call, _ *none) error {
 		c.printf("Commit: %s\n", v.Commit)
 	}
 	if !v.Built.IsZero() {
-		c.printf("Built: %s\n", buildTime(v.Built))
+		c.printf("Built: %s\n", release.Time(v.Built))
 	}
 	if !v.Started.IsZero() {
 		c.printf("Up for %s\n", span(now.Sub(v.Started)))

@@ -32,22 +32,17 @@ import (
 	"viaduct/appliance/names"
 	"viaduct/appliance/netcfg"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/release"
 	"viaduct/appliance/sipgw"
 	"viaduct/board"
 )
-
-// Release is what the build says of itself.
-type Release struct {
-	Version, Commit string
-	Built           time.Time
-}
 
 // Options are what a System is given.
 type Options struct {
 	Board      board.Board
 	StateDir   string // startup-config, pki/, licenses, cdr/
 	ConfigFile string // read instead of the state directory's startup-config; "" is that one
-	Release    Release
+	Release    release.Release
 	Log        *slog.Logger
 	Ring       *Ring   // where the log is kept for `show log`
 	Syslog     *Syslog // what sends it to servers; nil: nothing does

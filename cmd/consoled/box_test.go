@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"viaduct/appliance"
+	"viaduct/appliance/release"
 	"viaduct/appliance/system"
 	"viaduct/board"
 )
@@ -99,7 +100,7 @@ func sbcdMain() int {
 	}
 	err = appliance.Run(ctx, b, appliance.Options{
 		StateDir: *state, Socket: *socket, Level: slog.LevelInfo, LogTo: log, Rescue: beside + ".rescue",
-		Release:    system.Release{Version: "test", Commit: "0123456789abcdef", Built: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)},
+		Release:    release.Release{Version: "test", Commit: "0123456789abcdef", Built: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)},
 		ConsoleUID: *uid, Installer: *installer,
 	})
 	if err != nil {

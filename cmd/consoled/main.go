@@ -17,7 +17,11 @@ import (
 	"syscall"
 
 	"viaduct/appliance/console"
+	"viaduct/appliance/release"
 )
+
+// Set by the linker, see the Makefile.
+var version, commit, built = "development", "unknown", ""
 
 func main() { os.Exit(run()) }
 
@@ -29,7 +33,12 @@ func run() int {
 	flag.Func("serial", "serial line to serve, 115200 8N1 (may be given again)", add(&o.Serial))
 	flag.Func("ssh", "address to serve SSH on, for example 192.168.1.1:22 (may be given again)", add(&o.SSH))
 	flag.IntVar(&o.UID, "uid", 0, "user `number` to become once the ports are open; 0 stays")
+	showVersion := flag.Bool("version", false, "print version, commit and build time")
 	flag.Parse()
+	if *showVersion {
+		fmt.Println("consoled", release.Of(version, commit, built))
+		return 0
+	}
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "consoled: unexpected argument %q\n", flag.Arg(0))
 		return 2

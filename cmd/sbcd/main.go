@@ -13,9 +13,9 @@ import (
 	"runtime/pprof"
 	"strings"
 	"syscall"
-	"time"
 
 	"viaduct/appliance"
+	"viaduct/appliance/release"
 	"viaduct/appliance/system"
 	"viaduct/board"
 )
@@ -33,8 +33,14 @@ func main() {
 	installer := flag.String("installer", "/run/gokrazy-http.sock", "`path` of PID 1's unix socket, where images are installed; nothing is there on a development machine")
 	verbose := flag.Bool("verbose", false, "log every step")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this `file`, for development")
+	showVersion := flag.Bool("version", false, "print version, commit and build time")
 	flag.Parse()
 
+	build := release.Of(version, commit, built)
+	if *showVersion {
+		fmt.Println("sbcd", build)
+		return
+	}
 	if *check != "" {
 		sound, err := appliance.Check(*check, os.Stdout)
 		if err != nil {
@@ -75,20 +81,11 @@ func main() {
 	}
 	err = appliance.Run(ctx, b, appliance.Options{
 		StateDir: *state, ConfigFile: *config, Socket: *socket, Level: level, LogTo: logTo, Rescue: beside + ".rescue", ConsoleUID: *consoleUID, Installer: *installer,
-		Release: system.Release{Version: version, Commit: commit, Built: buildTime()},
+		Release: build,
 	})
 	if err != nil {
 		fatal(err)
 	}
-}
-
-// buildTime is the floor of the clock; the zero time when the build does not say.
-func buildTime() time.Time {
-	t, err := time.Parse(time.RFC3339, built)
-	if err != nil {
-		return time.Time{}
-	}
-	return t
 }
 
 func fatal(err error) {

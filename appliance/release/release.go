@@ -1,0 +1,36 @@
+// Package release is what a build says of itself: version, commit and time, as the linker has put them into a program.
+//
+// It owns how they are read and printed, the same in every program. It has no goroutines.
+package release
+
+import (
+	"fmt"
+	"time"
+)
+
+// Release is one build.
+type Release struct {
+	Version, Commit string
+	Built           time.Time // of the commit, so that builds can be repeated; zero: the build does not say
+}
+
+// Of reads what the linker has set: built is as in RFC 3339, and anything else is not known.
+func Of(version, commit, built string) Release {
+	t, err := time.Parse(time.RFC3339, built)
+	if err != nil {
+		t = time.Time{}
+	}
+	return Release{Version: version, Commit: commit, Built: t}
+}
+
+// String is what -version prints behind the name of the program.
+func (r Release) String() string {
+	s := fmt.Sprintf("%s, commit %s", r.Version, r.Commit)
+	if !r.Built.IsZero() {
+		s += ", built " + Time(r.Built)
+	}
+	return s
+}
+
+// Time is the time of a build as people read it.
+func Time(built time.Time) string { return built.UTC().Format("2006-01-02 15:04 UTC") }
