@@ -63,7 +63,7 @@ func (b *backend) Metrics(w io.Writer) error {
 
 // media sums up what the peers of each interface send in the calls in progress. The figures of single calls are in their records.
 func (m *metrics) media(calls []lang.Call) {
-	type sum struct{ legs, rated, packets, lost, jitter, mos float64 }
+	type sum struct{ legs, rated, heard, timed, packets, sent, lost, jitter, trip, burst, mos float64 }
 	sums := map[string]*sum{}
 	for _, c := range calls {
 		for _, l := range c.Legs {
@@ -74,8 +74,17 @@ func (m *metrics) media(calls []lang.Call) {
 			}
 			s.legs++
 			s.packets += float64(l.PacketsIn)
+			s.sent += float64(l.PacketsOut)
 			s.lost += float64(l.Lost)
 			s.jitter += l.JitterMS
+			if l.RoundTripMS > 0 {
+				s.timed++
+				s.trip += l.RoundTripMS
+			}
+			if l.BurstRatio > 0 {
+				s.heard++
+				s.burst += l.BurstRatio
+			}
 			if l.MOS > 0 {
 				s.rated++
 				s.mos += l.MOS
@@ -92,8 +101,13 @@ func (m *metrics) media(calls []lang.Call) {
 		}
 	}
 	each("viaduct_media_packets", "RTP packets received in the calls in progress", func(s *sum) (float64, bool) { return s.packets, true })
+	each("viaduct_media_sent", "RTP packets sent in the calls in progress", func(s *sum) (float64, bool) { return s.sent, true })
 	each("viaduct_media_lost", "RTP packets of the peers that did not come, in the calls in progress", func(s *sum) (float64, bool) { return s.lost, true })
 	each("viaduct_media_jitter_seconds", "Mean jitter of the calls in progress", func(s *sum) (float64, bool) { return s.jitter / s.legs / 1000, true })
+	each("viaduct_media_round_trip_seconds", "Mean round trip to the peers of the calls in progress, by RTCP",
+		func(s *sum) (float64, bool) { return s.trip / s.timed / 1000, s.timed > 0 })
+	each("viaduct_media_burst_ratio", "Mean burst ratio of the losses in the calls in progress, 1: as by chance (ITU-T G.107)",
+		func(s *sum) (float64, bool) { return s.burst / s.heard, s.heard > 0 })
 	each("viaduct_media_mos", "Mean opinion score of the calls in progress (ITU-T G.107)", func(s *sum) (float64, bool) { return s.mos / s.rated, s.rated > 0 })
 }
 

@@ -10,19 +10,23 @@ import (
 func TestMediaMetricsAreSumsOfAnInterface(t *testing.T) {
 	var m metrics
 	m.media([]lang.Call{
-		{Legs: []lang.Leg{{Interface: "teams", PacketsIn: 100, Lost: 1, JitterMS: 2, MOS: 4}, {Interface: "pbx", PacketsIn: 90}}},
-		{Legs: []lang.Leg{{Interface: "teams", PacketsIn: 50, JitterMS: 4, MOS: 4.5}, {Interface: "pbx"}}},
+		{Legs: []lang.Leg{{Interface: "teams", PacketsIn: 100, PacketsOut: 80, Lost: 1, JitterMS: 2, RoundTripMS: 40, BurstRatio: 1.5, MOS: 4},
+			{Interface: "pbx", PacketsIn: 90}}},
+		{Legs: []lang.Leg{{Interface: "teams", PacketsIn: 50, PacketsOut: 20, JitterMS: 4, BurstRatio: 1, MOS: 4.5}, {Interface: "pbx"}}},
 		{Legs: []lang.Leg{{Interface: "teams"}}},
 	})
 	for _, want := range []string{
 		`viaduct_media_packets{interface="teams"} 150`, `viaduct_media_packets{interface="pbx"} 90`, `viaduct_media_lost{interface="teams"} 1`,
-		`viaduct_media_jitter_seconds{interface="teams"} 0.002`, `viaduct_media_mos{interface="teams"} 4.25`,
+		`viaduct_media_sent{interface="teams"} 100`, `viaduct_media_round_trip_seconds{interface="teams"} 0.04`,
+		`viaduct_media_burst_ratio{interface="teams"} 1.25`, `viaduct_media_jitter_seconds{interface="teams"} 0.002`, `viaduct_media_mos{interface="teams"} 4.25`,
 	} {
 		if !strings.Contains(m.String(), want+"\n") {
 			t.Errorf("no %s in\n%s", want, m.String())
 		}
 	}
-	if strings.Contains(m.String(), `viaduct_media_mos{interface="pbx"}`) {
-		t.Errorf("a score of what is not known:\n%s", m.String())
+	for _, unknown := range []string{"mos", "round_trip_seconds", "burst_ratio"} {
+		if strings.Contains(m.String(), "viaduct_media_"+unknown+`{interface="pbx"}`) {
+			t.Errorf("%s of what is not known:\n%s", unknown, m.String())
+		}
 	}
 }

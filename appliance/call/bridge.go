@@ -68,6 +68,19 @@ func (n *side) displace(x *side) {
 	}
 }
 
+// closeMedia gives all ports back and returns the final figures of both sides: of a bridged one those of its peer, not of the way
+// between our own ports.
+func (c *call) closeMedia() [2]media.Stats {
+	final := c.media.Close()
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.bridge != nil {
+			final[s.which] = s.bridge.session.Close()[media.B]
+			s.unbridge()
+		}
+	}
+	return final
+}
+
 // unbridge gives the ports of a bridge back.
 func (s *side) unbridge() {
 	if s.bridge != nil {

@@ -296,13 +296,11 @@ func (c *call) finish() {
 		c.coming.Reject(603, "")
 	}
 	c.part(c.record.Reason)
-	c.a.unbridge()
-	c.b.unbridge()
+	if c.media != nil {
+		c.record.media(c.closeMedia(), &c.a, &c.b)
+	}
 	stop(c.noAnswer)
 	stop(c.early)
-	if c.media != nil {
-		c.record.media(c.media.Close(), &c.a, &c.b)
-	}
 	c.lease.Release()
 	c.record.Ended = time.Now()
 	c.log.Info("call ended", "code", c.record.Code, "duration", c.record.duration().Round(time.Second))

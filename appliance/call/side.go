@@ -311,7 +311,8 @@ func (c *call) info() Info {
 			}
 		}
 		if s.opened {
-			l.Stats = c.media.Stats(s.which)
+			session, which := c.relay(s)
+			l.Stats = session.Stats(which)
 		}
 		i.Legs = append(i.Legs, l)
 	}

@@ -205,6 +205,10 @@ func TestCallsBothWaysCarryAudio(t *testing.T) {
 		if err := r.box.WaitAlloc(r.ctx, "sip-sessions", 1); err != nil {
 			t.Error(err)
 		}
+		text, err := r.box.Exec(r.ctx, "show calls detail 2")
+		if err != nil || strings.Count(text, "Quality: MOS 4.4") != 2 || strings.Count(text, ", 0 lost, jitter ") != 2 {
+			t.Errorf("%s: %v\n%s", c.name, err, text)
+		}
 		r.end(in, out) // the callee hangs up
 		r.ended()
 		for _, side := range []*Call{out, in} {
@@ -220,6 +224,11 @@ func TestCallsBothWaysCarryAudio(t *testing.T) {
 	for _, rec := range records {
 		if rec.Code != 200 || rec.By != "callee" || len(rec.Media) != 2 {
 			t.Errorf("record %+v", rec)
+		}
+		for n, m := range rec.Media {
+			if m.MOS < 4.3 || m.Burst != 1 || m.Lost != 0 || m.Received < 50 || m.Sent < 50 {
+				t.Errorf("record, side %d: %+v", n, m)
+			}
 		}
 	}
 }

@@ -1,0 +1,46 @@
+package call
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/media"
+	"viaduct/appliance/sdp"
+)
+
+// measured is a media session that has seen a call.
+type measured struct {
+	MediaSession
+	stats [2]media.Stats
+}
+
+func (m measured) Stats(s media.Side) media.Stats { return m.stats[s] }
+func (m measured) Close() [2]media.Stats          { return m.stats }
+
+// What a record says of the media: of each side what its peer sent, also when that peer came by transfer and is reached through a
+// second session.
+func TestRecordHasTheFiguresOfBothPeers(t *testing.T) {
+	pcma := &sdp.Choice{Codec: sdp.Codec{PT: 8, Name: sdp.PCMA, Rate: 8000}}
+	secure := *pcma
+	secure.Local = &sdp.Crypto{Suite: sdp.AES80}
+	caller := media.Stats{Received: 1000, Sent: 990, Lost: 20, Jitter: 1500 * time.Microsecond, RoundTrip: 62500 * time.Microsecond,
+		Quality: media.Quality{R: 86.19, MOS: 4.2345, BurstRatio: 1.456}, Foreign: 3}
+	callee := media.Stats{Received: 980, Sent: 1000, Lost: -1, Quality: media.Quality{R: 93.2, MOS: 4.409, BurstRatio: 1}}
+	between := media.Stats{Received: 1, Sent: 1}
+	const wantCaller = `{"codec":"PCMA/8000","suite":"AES_CM_128_HMAC_SHA1_80","received":1000,"sent":990,"lost":20,"jitter_ms":1.5,"round_trip_ms":62.5,"burst_ratio":1.46,"mos":4.23,"foreign":3}`
+	const wantCallee = `{"codec":"PCMA/8000","received":980,"sent":1000,"lost":-1,"jitter_ms":0,"burst_ratio":1,"mos":4.41}`
+	for name, c := range map[string]*call{
+		"two peers":                {media: measured{stats: [2]media.Stats{caller, callee}}},
+		"a callee behind a bridge": {media: measured{stats: [2]media.Stats{caller, between}}, b: side{bridge: &bridge{session: measured{stats: [2]media.Stats{between, callee}}}}},
+		"a caller behind a bridge": {media: measured{stats: [2]media.Stats{between, callee}}, a: side{bridge: &bridge{session: measured{stats: [2]media.Stats{between, caller}}}}},
+	} {
+		c.a.which, c.b.which, c.a.choice, c.b.choice = media.A, media.B, &secure, pcma
+		c.record.media(c.closeMedia(), &c.a, &c.b)
+		got, err := json.Marshal(c.record)
+		if err != nil || !strings.Contains(string(got), `"media":[`+wantCaller+","+wantCallee+"]") {
+			t.Errorf("%s: %s %v", name, got, err)
+		}
+	}
+}
