@@ -371,14 +371,44 @@ func TestSoundLeasesOfOddServers(t *testing.T) {
 	}
 }
 
-// Whatever is on the wire, reading it ends, and what is taken makes a sound lease or none.
+// Whatever is on the wire, reading it ends.
 func FuzzParse(f *testing.F) {
 	f.Add(answer(1, kindOffer, "192.0.2.77", hour()))
 	f.Add(answer(1, kindNak, "0.0.0.0", map[byte][]byte{optMessage: []byte("no")})[:300])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if p, ok := parse(b); ok {
-			if l, err := p.lease(time.Now()); err == nil && (!l.Prefix.IsValid() || !l.Renew.Before(l.Rebind) || !l.Rebind.Before(l.Expires)) {
-				t.Errorf("lease %+v", l)
+		if p, ok := parse(b); ok && len(b) < ethernetSize+ipSize+udpSize+bootpSize+len(p.options) {
+			t.Errorf("more options than octets: %+v", p)
+		}
+	})
+}
+
+// Whatever a server says, there is a sound lease or none.
+func FuzzLease(f *testing.F) {
+	f.Add(uint32(0xc000024d), answer(1, kindAck, "192.0.2.77", hour())[ethernetSize+ipSize+udpSize+bootpSize:])
+	f.Add(uint32(0xc000024d), []byte{optServer, 4, 192, 0, 2, 1, optLeaseTime, 4, 255, 255, 255, 255, optRenew, 4, 0, 0, 0, 0, optPad, optRouter, 4, 10, 0, 0, 1, optMask, 2, 255})
+	f.Add(uint32(0x7f000001), []byte{optServer, 4, 192, 0, 2, 1, optEnd, 99})
+	f.Fuzz(func(t *testing.T, address uint32, b []byte) {
+		o, ok := options(b)
+		if !ok {
+			return
+		}
+		p := packet{message: message{kind: kindAck, yiaddr: netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, address))), options: o}}
+		now := time.Now()
+		l, err := p.lease(now)
+		if err != nil {
+			return
+		}
+		a := l.Prefix.Addr()
+		switch length := l.Expires.Sub(now); {
+		case !l.Prefix.IsValid() || l.Prefix.Bits() == 0 || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast(),
+			!now.Before(l.Renew) || !l.Renew.Before(l.Rebind) || !l.Rebind.Before(l.Expires) || length < 2*time.Minute || length > 11*365*24*time.Hour,
+			l.Router.IsValid() && (!l.Prefix.Contains(l.Router) || l.Router == a),
+			!l.Server.Is4():
+			t.Errorf("lease %+v", l)
+		}
+		for _, s := range l.NameServers {
+			if s.IsUnspecified() || s.IsMulticast() || s == broadcast {
+				t.Errorf("name server %s", s)
 			}
 		}
 	})

@@ -1,0 +1,48 @@
+package image
+
+import (
+	"regexp"
+	"testing"
+	"time"
+
+	"viaduct/appliance/lab"
+)
+
+// offset asks the time server and returns by how much the clock was off.
+func (e *emulated) offset() time.Duration {
+	e.t.Helper()
+	e.run("clock sync")
+	text := e.run("show sntp-client")
+	m := regexp.MustCompile(`offset (\S+)`).FindStringSubmatch(text)
+	if m == nil {
+		e.t.Fatalf("no offset in\n%s", text)
+	}
+	d, err := time.ParseDuration(m[1])
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return d
+}
+
+// keepsTime checks what becomes of the kernel's clock: a little is taken out gradually, much at once when it is ordered.
+func keepsTime(t *testing.T, e *emulated, server *lab.NTP) {
+	t.Helper()
+	const little, much = 300 * time.Millisecond, 20 * time.Second
+	server.Lie(little)
+	first := e.offset()
+	time.Sleep(5 * time.Second)
+	// The loop of the kernel takes out a sixteenth of what is left each second.
+	if second := e.offset(); first < little/2 || second > first-30*time.Millisecond || second < 0 {
+		t.Errorf("slewing: %v off, and after five seconds %v", first, second)
+	}
+	server.Lie(much)
+	before := e.offset()
+	if after := e.offset(); before < much/2 || after.Abs() > 500*time.Millisecond {
+		t.Errorf("a step by command: %v off, and then %v", before, after)
+	}
+	server.Lie(0)
+	e.offset()
+	if after := e.offset(); after.Abs() > 500*time.Millisecond {
+		t.Errorf("a step back: %v off", after)
+	}
+}
