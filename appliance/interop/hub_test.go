@@ -2,12 +2,9 @@ package interop
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -118,23 +115,10 @@ func (h *hub) complain(why string) {
 
 // read takes the box's responses.
 func (h *hub) read(k *hubConn) {
-	r := bufio.NewReaderSize(k, 64<<10)
-	var head []byte
-	for {
-		head = head[:0]
-		for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
-			line, err := r.ReadSlice('\n')
-			if err != nil {
-				return // closed at the end
-			}
-			if head = append(head, line...); len(head) == 2 {
-				head = head[:0] // a keep-alive
-			}
-		}
-		text := string(head)
-		length, _ := strconv.Atoi(headerOf(text, "Content-Length"))
-		if _, err := r.Discard(length); err != nil && err != io.EOF {
-			return
+	for r := bufio.NewReaderSize(k, 64<<10); ; {
+		text, err := readMessage(r)
+		if err != nil {
+			return // closed at the end
 		}
 		if !strings.HasPrefix(text, "SIP/2.0 ") {
 			h.complain("a request of the box on our connection: " + text[:strings.IndexByte(text, '\r')])
