@@ -27,21 +27,12 @@ func (b *backend) session(s *Session) (*lang.Session, bool) {
 	if s.User == "" {
 		return ls, true
 	}
-	a := account(b.box.Running(), s.User)
+	a := b.box.Running().Account(s.User)
 	if a == nil {
 		return ls, false
 	}
 	ls.Class = a.Class
 	return ls, true
-}
-
-func account(cfg *config.Config, name string) *config.Account {
-	for _, a := range cfg.Accounts {
-		if a.Name == name {
-			return a
-		}
-	}
-	return nil
 }
 
 func (b *backend) Exec(ctx context.Context, s *Session, line string, body []byte, out io.Writer) Result {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -85,8 +86,26 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// choosing is a box whose configuration can be changed.
-type choosing struct{ accounts }
+// choosing is a box whose configuration can be changed, and saved.
+type choosing struct {
+	accounts
+	startup string
+}
+
+func (b *choosing) ReadFile(name string) ([]byte, error) {
+	switch {
+	case name == "factory-config":
+		return []byte("sntp-client\n"), nil
+	case b.startup == "":
+		return nil, fs.ErrNotExist
+	}
+	return []byte(b.startup), nil
+}
+
+func (b *choosing) WriteFile(name string, text []byte) error {
+	b.startup = string(text)
+	return nil
+}
 
 func (b *choosing) Mutate(change func(*config.Config) (*config.Config, error)) error {
 	cfg, err := change(b.cfg)
@@ -97,7 +116,7 @@ func (b *choosing) Mutate(change func(*config.Config) (*config.Config, error)) e
 func TestANewPasswordIsChosen(t *testing.T) {
 	cfg := config.New()
 	cfg.Accounts = []*config.Account{{Class: config.Operator, Name: "anna b", Password: hash(t, "start"), Change: true}}
-	box := &choosing{accounts{cfg: cfg}}
+	box := &choosing{accounts: accounts{cfg: cfg}}
 	b := NewBackend(lang.New(), box)
 	login := func(password, chosen string) wire.LoginReply {
 		return b.Login(t.Context(), wire.LoginRequest{User: "anna b", Password: password, NewPassword: chosen, Remote: true})
@@ -125,6 +144,33 @@ func TestANewPasswordIsChosen(t *testing.T) {
 	}
 	if a := box.cfg.Accounts[0]; a.Class != config.Operator || a.Change || len(box.cfg.Accounts) != 1 {
 		t.Errorf("%+v", a)
+	}
+}
+
+// A password that was chosen at a login is kept where that changes nothing else.
+func TestAChosenPasswordIsSaved(t *testing.T) {
+	for name, c := range map[string]struct {
+		startup, want string // HASH stands for the new one
+		saved         bool
+	}{
+		"nothing is saved yet: the factory settings and the account": {"", "sntp-client\nadministrator anna password HASH encrypted\n", true},
+		"the account is there":     {"system hostname old\nadministrator anna password start change\n", "system hostname old\nadministrator anna password HASH encrypted\n", true},
+		"the account is not there": {"system hostname old\n", "system hostname old\n", false},
+		"lines that would be lost": {"administrator anna password start\nfrom the future\n", "administrator anna password start\nfrom the future\n", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config.New()
+			cfg.Hostname = "unsaved"
+			cfg.Accounts = []*config.Account{{Class: config.Administrator, Name: "anna", Password: hash(t, "start"), Change: true}}
+			box := &choosing{accounts: accounts{cfg: cfg}, startup: c.startup}
+			r := NewBackend(lang.New(), box).Login(t.Context(), wire.LoginRequest{User: "anna", Password: "start", NewPassword: "a good one", Remote: true})
+			if !r.OK || (r.Banner == passwordSaved) != c.saved {
+				t.Errorf("%+v", r)
+			}
+			if got := strings.ReplaceAll(box.startup, string(box.cfg.Accounts[0].Password), "HASH"); got != c.want {
+				t.Errorf("startup-config:\n%s\nwant:\n%s", got, c.want)
+			}
+		})
 	}
 }
 

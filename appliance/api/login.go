@@ -32,7 +32,7 @@ func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply 
 		}
 		return in
 	}
-	a := account(cfg, r.User)
+	a := cfg.Account(r.User)
 	if r.PublicKey != nil {
 		if a == nil || !hasKey(cfg, a.Name, r.PublicKey) {
 			return wire.LoginReply{}
@@ -61,9 +61,19 @@ func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply 
 	if err := b.setPassword(a, r); err != nil {
 		return wire.LoginReply{Change: true, User: r.User, Banner: err.Error()}
 	}
-	in.Banner = "The new password is in force; `copy running-config startup-config` keeps it over a restart."
+	in.Banner = passwordSaved
+	if saved, err := b.lang.SaveAccount(b.box, a.Name); err != nil || !saved {
+		in.Banner = passwordRunning
+	}
 	return in
 }
+
+// What is said of a password that was chosen at a login. It is kept over a restart where that touches nothing but the account:
+// who has just got in over the network must get in again after a power cut, and nobody saves a configuration for a password.
+const (
+	passwordSaved   = "The new password is in force, and saved."
+	passwordRunning = "The new password is in force; `copy running-config startup-config` keeps it over a restart."
+)
 
 // Settings is what the configuration says about consoles.
 func (b *backend) Settings() wire.Settings {
@@ -72,7 +82,7 @@ func (b *backend) Settings() wire.Settings {
 
 // openDoor is said to whoever gets in without an account.
 const openDoor = "No account has a password yet: this line is open to everybody, and nobody gets in over the network.\n" +
-	"Set one: superuser NAME password PASSWORD"
+	"Set one: enable, configure, superuser NAME password PASSWORD; and keep it: copy running-config startup-config"
 
 // shortestPassword is how many characters a password must have that is chosen at a login.
 const shortestPassword = 8

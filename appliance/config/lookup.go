@@ -91,3 +91,13 @@ func (l *LocationService) Credential(c *Config, user string) (Credential, bool) 
 	}
 	return Credential{}, false
 }
+
+// Account finds an account by its name; nil when there is none.
+func (c *Config) Account(name string) *Account {
+	for _, a := range c.Accounts {
+		if a.Name == name {
+			return a
+		}
+	}
+	return nil
+}

@@ -78,7 +78,7 @@ func (s *System) ReadFile(name string) ([]byte, error) {
 	case "startup-config":
 		return s.store.Startup()
 	case "factory-config":
-		return []byte(factory), nil
+		return []byte(s.factoryText()), nil
 	}
 	if n, err := strconv.Atoi(strings.TrimPrefix(name, "startup-config.")); err == nil {
 		return s.store.OldStartup(n)

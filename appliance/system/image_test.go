@@ -150,7 +150,7 @@ func TestAStalledFileIsGivenUp(t *testing.T) {
 			in.Write([]byte("a"))
 			time.Sleep(stallTime - time.Second)
 			in.Write([]byte("b"))
-			time.Sleep(stallTime + time.Hour)
+			time.Sleep(stallTime + 2*time.Hour)
 			in.Close()
 		}()
 		for range 2 {

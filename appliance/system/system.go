@@ -167,13 +167,18 @@ func (s *System) startup() *config.Config {
 	return cfg
 }
 
-// factory is the configuration without a startup-config. A development machine's ports are not ours to configure unasked.
+// factory is the configuration without a startup-config.
 func (s *System) factory() *config.Config {
-	if s.o.Board.Name() == "sim" {
-		return config.New()
-	}
-	cfg, _ := s.o.Language.Parse([]byte(factory))
+	cfg, _ := s.o.Language.Parse([]byte(s.factoryText()))
 	return cfg
+}
+
+// factoryText is empty on a development machine: its ports are not ours to configure unasked.
+func (s *System) factoryText() string {
+	if s.o.Board.Name() == "sim" {
+		return ""
+	}
+	return factory
 }
 
 // Run runs the box until ctx ends or a reload is due (ErrReload), then stops it in order: calls, signalling, media, the rest.

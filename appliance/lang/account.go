@@ -1,0 +1,45 @@
+package lang
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"viaduct/appliance/config"
+)
+
+// SaveAccount brings the account of a name in the startup-config in line with the running configuration, and changes nothing else
+// there. Without a startup-config it makes one, of the factory settings: else the next start would not know the account. It
+// reports false when the startup-config does not have the account, or lines that are not understood and would be lost.
+func (l *Language) SaveAccount(box Box, name string) (saved bool, err error) {
+	running := box.Running().Account(name)
+	if running == nil {
+		return false, fmt.Errorf("no account %s", name)
+	}
+	text, err := box.ReadFile(startupConfig)
+	fresh := errors.Is(err, fs.ErrNotExist)
+	if fresh {
+		text, err = box.ReadFile(factoryConfig)
+	}
+	if err != nil {
+		return false, fmt.Errorf("read configuration: %w", err)
+	}
+	cfg, problems := l.Parse(text)
+	if slices.ContainsFunc(problems, func(p Problem) bool { return p.Severity == Error }) {
+		return false, nil
+	}
+	i := slices.IndexFunc(cfg.Accounts, func(a *config.Account) bool { return a.Name == name })
+	switch {
+	case i >= 0:
+		cfg.Accounts[i] = running
+	case fresh:
+		cfg.Accounts = append(cfg.Accounts, running)
+	default:
+		return false, nil
+	}
+	if err := box.WriteFile(startupConfig, l.Print(cfg, false)); err != nil {
+		return false, fmt.Errorf("write %s: %w", startupConfig, err)
+	}
+	return true, nil
+}
