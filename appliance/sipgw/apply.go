@@ -63,14 +63,18 @@ func (s *Stack) apply(cfg *config.Config, addrs func(config.AddressBind) netip.A
 	for _, g := range gone {
 		g.close()
 	}
+	anew := false
 	for _, g := range kept {
-		g.configure(wanted[g.name])
+		anew = g.configure(wanted[g.name]) || anew
 	}
 	for _, g := range kept {
 		errs = append(errs, g.open())
 	}
 	s.applyRegistrations(cfg)
 	s.applyProbes(cfg)
+	if anew {
+		s.probes.wake("") // whether peers take the new certificate, and we theirs, is known now and not a minute later
+	}
 	return errors.Join(errs...)
 }
 
@@ -189,9 +193,11 @@ func (s *Stack) newGateway(name string) *gateway {
 	return g
 }
 
-// configure takes up a configuration and closes the sockets that it does not want.
-func (g *gateway) configure(c *gatewayConf) {
+// configure takes up a configuration and closes the sockets that it does not want. It reports whether all TLS connections are to be
+// opened anew.
+func (g *gateway) configure(c *gatewayConf) (anew bool) {
 	old := g.conf.Swap(c)
+	anew = old.identity != "" && old.identity != c.identity
 	wanted := c.sockets()
 	g.mu.Lock()
 	for k, l := range g.listeners {
@@ -203,7 +209,7 @@ func (g *gateway) configure(c *gatewayConf) {
 	var retire, stranger []*stream
 	for s := range g.streams {
 		switch {
-		case s.kind == "tls" && old.identity != c.identity:
+		case s.kind == "tls" && anew:
 			retire = append(retire, s)
 		case s.accepted && s.trusted:
 			stranger = append(stranger, s)
@@ -222,6 +228,7 @@ func (g *gateway) configure(c *gatewayConf) {
 	case g.rewatch <- struct{}{}:
 	default:
 	}
+	return anew
 }
 
 // sockets are those that the configuration wants, with the interface that each belongs to.
