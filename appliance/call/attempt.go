@@ -184,6 +184,7 @@ func (c *call) answerCaller() error {
 	c.record.attempt(failure{code: 200})
 	c.a.leg.Answer(body)
 	c.log.Info("connected", "if", c.b.iface.Name)
-	c.sameCodec()
+	c.freed()
+	c.sameCodec(&c.a)
 	return nil
 }

@@ -74,10 +74,10 @@ func (c *call) fit(s *side, to *sdp.Choice, done func(ok bool)) {
 	}
 }
 
-// sameCodec has the caller change to the codec of the callee when the fork that answered chose another one than the fork whose early
-// media the caller has been hearing.
-func (c *call) sameCodec() {
-	c.fit(&c.a, c.b.choice, func(ok bool) {
+// sameCodec has a side change to the codec of the other one, after the fork that answered chose another one than the fork whose early
+// media the caller has been hearing, or when a change was for somebody who did not come.
+func (c *call) sameCodec(s *side) {
+	c.fit(s, c.beyond(s).choice, func(ok bool) {
 		if !ok {
 			c.log.Warn("the sides use different codecs")
 		}

@@ -99,42 +99,54 @@ func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
 	if !c.answered(x, e.ContentType, e.Body) {
 		return
 	}
+	c.freed()
 	if x.local.Audio.Direction == sdp.SendRecv {
 		c.toldBy(x, y)
 	}
-	c.fit(y, x.choice, func(ok bool) {
-		if !ok {
-			c.log.Warn("the sides use different codecs")
-		}
-	})
+	c.sameCodec(y)
 }
 
 // reanswer answers an offer inside the dialog with the codec and key in use.
 func (c *call) reanswer(x *side, offer *sdp.Session) ([]byte, error) {
-	before := x.version
-	local, err := c.local(x)
+	version, was, channels := x.version, x.remote, channelsOf(x)
+	x.remote = offer
+	answer, choice, err := c.renew(x, channels)
 	if err != nil {
-		return nil, err
-	}
-	if x.choice != nil {
-		local.Prefer, local.Other = x.choice.Codec.Name, agreed(x)
-	}
-	local.Direction = c.toward(x)
-	answer, choice, err := sdp.Answer(offer, local)
-	if err != nil {
-		x.version = before
+		x.version, x.remote = version, was
+		c.freed()
 		return nil, err
 	}
 	if x.local != nil {
 		// RFC 3264 8: the version counts changes, not answers.
 		same := *answer
-		same.Version = before
+		same.Version = version
 		if bytes.Equal(same.Marshal(), x.local.Marshal()) {
-			answer, x.version = &same, before
+			answer, x.version = &same, version
 		}
 	}
-	x.remote, x.local, x.choice = offer, answer, choice
+	x.local, x.choice = answer, choice
+	if channelsOf(x) < channels {
+		c.freed()
+	}
 	return answer.Marshal(), c.apply(x)
+}
+
+// renew is the answer to the offer that x.remote is now. One with SRTP, in a call that had no channel for x, needs one.
+func (c *call) renew(x *side, channels int) (*sdp.Session, *sdp.Choice, error) {
+	if x.secure() && channels == 0 {
+		if err := c.channel(&side{remote: x.remote}, c.urgent); err != nil {
+			return nil, nil, &sdp.Error{Code: 488, Text: err.Error()}
+		}
+	}
+	local, err := c.local(x)
+	if err != nil {
+		return nil, nil, err
+	}
+	if x.choice != nil {
+		local.Prefer, local.Other = x.choice.Codec.Name, agreed(x)
+	}
+	local.Direction = c.toward(x)
+	return sdp.Answer(x.remote, local)
 }
 
 // holds reports whether a description puts the call on hold: its sender wants to hear nothing. One that only listens (recvonly)

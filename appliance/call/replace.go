@@ -70,8 +70,9 @@ func (c *call) replace(in *sipgw.Incoming) {
 	c.coming = in.Leg
 	done := func(ok bool) {
 		if c.coming != in.Leg {
-			n.displace(x) // it has given up, or the call is over
+			n.displace(x) // it has given up
 			c.freed()
+			c.sameCodec(y)
 			return
 		}
 		c.coming = nil

@@ -190,14 +190,22 @@ func (w *world) step(s step) {
 			f[r.Name] = fmt.Sprintf("%d of %d", r.Alloc, r.Total)
 		}
 		w.facts(s, f)
-	case "take": // take N licenses of each pool
-		n, _ := strconv.Atoi(s.words[1])
-		lease, err := w.licenses.Acquire(n, n)
+	case "take": // take N licenses of each pool, take channels N: so many of that pool from now on
+		n, err := strconv.Atoi(s.words[len(s.words)-1])
+		if err == nil && w.taken == nil {
+			w.taken, err = w.licenses.Acquire(0, 0)
+		}
+		switch {
+		case err != nil:
+		case s.words[1] == "channels":
+			err, w.channels = w.taken.Channels(n), n
+		default:
+			w.sessions, w.channels = n, n
+			w.taken, err = w.licenses.Acquire(n, n)
+		}
 		if err != nil {
 			w.fail(s, "%v", err)
 		}
-		w.taken += n
-		w.t.Cleanup(lease.Release)
 	case "calls":
 		f := map[string]string{"count": strconv.Itoa(w.calls.Count())}
 		for i, c := range w.calls.Calls() {

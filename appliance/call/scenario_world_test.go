@@ -44,7 +44,9 @@ type world struct {
 	peers    map[string]*peer
 	dialogs  map[string]*dialog
 	last     time.Time // when the last step ended
-	taken    int       // licenses of each pool that the scenario holds itself
+
+	taken              *license.Lease // what the scenario holds itself; nil: nothing
+	sessions, channels int            // so many of each pool
 
 	mu       sync.Mutex // of what the box's goroutines touch
 	cfg      *config.Config

@@ -343,7 +343,9 @@ func (c *call) transferFailed(code int) {
 			c.log.Warn("media not set", "leg", t.x.which.String(), "err", err)
 		}
 	}
-	if y := c.beyond(t.x); t.heard && t.x.remote != nil {
+	y := c.beyond(t.x)
+	c.sameCodec(y)
+	if t.heard && t.x.remote != nil {
 		c.hold(y, wantedBy(t.x.remote, y.iface.HoldMethod))
 	}
 }

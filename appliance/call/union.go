@@ -54,6 +54,9 @@ func (c *call) joinBy(other *call, leg *sipgw.Leg, joint *sdp.Choice, ports medi
 	unite := func(ok bool) {
 		switch {
 		case !joinable():
+			if !c.over && c.union == nil {
+				c.sameCodec(y)
+			}
 			answer(media.Ports{}, &sdp.Error{Code: 481, Text: "the call to be joined is over, or has other plans"})
 		case !ok:
 			answer(media.Ports{}, &otherCodec{y.choice})
