@@ -145,6 +145,9 @@ func (l *Leg) finish() {
 	}
 	if l.out != nil {
 		l.out.stop()
+		if tx := l.out.tx; !l.out.initial && tx != nil && tx.unsent() {
+			tx.abort() // a re-INVITE that still waits for its connection would come after the end of the dialog
+		}
 	}
 	for id, tx := range l.pending {
 		delete(l.pending, id)

@@ -112,6 +112,9 @@ func (l *Leg) invite(out *outbound, again []Header) {
 		out.to = l.hopOf(&l.dialog)
 	}
 	l.reach(out.to, func(where endpoint, err error) {
+		if l.state == over && !out.initial {
+			return // the dialog has ended while its name was looked up
+		}
 		if out.cancelWanted {
 			l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})
 			return

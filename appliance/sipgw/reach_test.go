@@ -1,6 +1,7 @@
 package sipgw
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -210,5 +211,33 @@ func TestNewCertificateOpensConnectionsAnew(t *testing.T) {
 	first.c.SetReadDeadline(time.Now().Add(5 * time.Second))
 	if _, err := first.r.ReadByte(); err == nil || isTimeout(err) {
 		t.Errorf("the old connection is still open: %v", err)
+	}
+}
+
+// A re-INVITE that waits for its connection to open is not sent when the peer hangs up meanwhile.
+func TestAReinviteDoesNotFollowTheBye(t *testing.T) {
+	var l net.Listener
+	b := newBox(t, true, func(c *config.Config, i *config.SIPInterface) { l = remote(t, c); i.Remote.Host = "sip.example" })
+	cert := b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)
+	conn := tls.Client(b.connect("127.0.0.2", b.secure).c, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{cert}})
+	theirs := &peer{t, conn, bufio.NewReader(conn)}
+	say := func(m string) { theirs.write(strings.ReplaceAll(overTCP(m), "/TCP", "/TLS")) }
+	say(inviteText("c1", "b1", "", "v=0"))
+	theirs.want("SIP/2.0 100 ")
+	in := <-b.calls
+	b.call.on(func() { in.Leg.Answer([]byte("v=0")) })
+	tag := tagOf(field(theirs.want("SIP/2.0 200 "), "To"))
+	say(inDialogText("ACK", "c1", "a1", tag, 1, "", ""))
+	want[Acked](t, b.call)
+
+	b.call.on(func() { in.Leg.Reinvite([]byte("v=0")) })
+	slow := acceptPeer(t, l) // its handshake does not go on yet
+	say(inDialogText("BYE", "c1", "d1", tag, 2, "", ""))
+	theirs.want("SIP/2.0 200 ")
+	want[Ended](t, b.call)
+	b.invite(nil)
+	c := tls.Server(slow.c, &tls.Config{ClientAuth: tls.RequireAnyClientCert, Certificates: []tls.Certificate{cert}})
+	if first := (&peer{t, c, bufio.NewReader(c)}).want("INVITE "); field(first, "Call-ID") == "c1" {
+		t.Errorf("after the BYE came\n%s", first)
 	}
 }
