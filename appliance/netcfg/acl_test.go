@@ -1,7 +1,6 @@
 package netcfg
 
 import (
-	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -11,8 +10,6 @@ import (
 
 	"viaduct/appliance/config"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -55,30 +52,7 @@ func aclConfig() *config.Config {
 func TestFirewallWithAccessLists(t *testing.T) {
 	newWorld(t)
 	n := firewallNet(t)
-	j := &job{Net: n, cfg: aclConfig()}
-	j.plan()
-	set := j.derive()
-	const golden = "testdata/access-lists.nft"
-	if *update {
-		check(t, os.WriteFile(golden, []byte(set.String()), 0o644))
-	}
-	if d := cmp.Diff(string(must(os.ReadFile(golden))(t)), set.String()); d != "" {
-		t.Errorf("rules (-want +got):\n%s", d)
-	}
-	must(n.Apply(aclConfig()))(t)
-	conn := must(nftables.New())(t)
-	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
-	for _, c := range set {
-		rules := must(conn.GetRules(table, &nftables.Chain{Name: c.name, Table: table}))(t)
-		if len(rules) != len(c.rules) {
-			t.Fatalf("chain %s has %d rules in the kernel, want %d", c.name, len(rules), len(c.rules))
-		}
-		for i, r := range rules {
-			if d := cmp.Diff(kinds(c.rules[i].exprs()), kinds(r.Exprs)); d != "" {
-				t.Errorf("chain %s, %s (-want +got):\n%s", c.name, c.rules[i], d)
-			}
-		}
-	}
+	golden(t, n, aclConfig(), "testdata/access-lists.nft")
 	if r := must(n.Apply(aclConfig()))(t); len(r.Changes) > 0 {
 		t.Errorf("again: changed %q", r.Changes)
 	}
@@ -94,10 +68,7 @@ func TestAccessListsNarrowWhatIsOpen(t *testing.T) {
 	w.address("peth00", "192.168.1.100/24", "192.168.1.7/24", "192.168.1.8/24")
 	w.address("peth01", "123.123.123.113/28", "52.114.75.24/14", "52.114.75.99/14", "198.51.100.9/24")
 	w.atPeer(func() { waitRunning(t, "peth00"); waitRunning(t, "peth01") })
-	for _, c := range []struct {
-		name, network, from, to string
-		open                    bool
-	}{
+	w.try(t, []door{
 		{"TLS from a denied host", "tcp", "52.114.75.99", "123.123.123.123:5062", false},
 		{"media from a denied host", "udp", "52.114.75.99", "123.123.123.123:16400", false},
 		{"media from a permitted host", "udp", "52.114.75.24", "123.123.123.123:16400", true},
@@ -109,37 +80,12 @@ func TestAccessListsNarrowWhatIsOpen(t *testing.T) {
 		{"Telnet from a management host on the LAN", "tcp", "192.168.1.7", "192.168.1.1:2323", true},
 		{"SSH from another host of the LAN", "tcp", "192.168.1.8", "192.168.1.1:22", false},
 		{"the LAN has no list", "udp", "192.168.1.100", "192.168.1.1:5060", true},
-	} {
-		if got := w.reaches(t, c.network, c.from, c.to); got != c.open {
-			t.Errorf("%s: open %v, want %v", c.name, got, c.open)
-		}
-	}
+	})
 	// What the box asks itself is answered without a rule of its own; what the list for outgoing packets denies does not go out.
 	for address, open := range map[string]bool{"123.123.123.113:53": true, "52.114.75.24:53": false} {
-		var server net.PacketConn
-		w.atPeer(func() { server = must(net.ListenPacket("udp", address))(t) })
-		client, err := net.Dial("udp", address)
-		check(t, err)
-		_, err = client.Write([]byte("question"))
-		if err == nil && open {
-			buf := make([]byte, 100)
-			check(t, server.SetDeadline(time.Now().Add(2*time.Second)))
-			_, from, err := server.ReadFrom(buf)
-			check(t, err)
-			must(server.WriteTo([]byte("answer"), from))(t)
-			check(t, client.SetDeadline(time.Now().Add(2*time.Second)))
-			if _, err := client.Read(buf); err != nil {
-				t.Errorf("answer from %s: %v", address, err)
-			}
+		if question, answer := w.asks(t, address); question != open || answer != open {
+			t.Errorf("%s: question %v, answer %v, want %v", address, question, answer, open)
 		}
-		if !open {
-			check(t, server.SetDeadline(time.Now().Add(100*time.Millisecond)))
-			if _, _, err := server.ReadFrom(make([]byte, 100)); err == nil {
-				t.Errorf("a denied packet reached %s", address)
-			}
-		}
-		client.Close()
-		server.Close()
 	}
 }
 
@@ -151,12 +97,10 @@ func TestARuleForAPortHoldsForThatPort(t *testing.T) {
 	must(firewallNet(t).Apply(cfg))(t)
 	w.address("peth01", "123.123.123.113/28", "52.114.75.24/14")
 	w.atPeer(func() { waitRunning(t, "peth01") })
-	if !w.reaches(t, "tcp", "52.114.75.24", "123.123.123.123:5062") {
-		t.Error("the port is closed")
-	}
-	if w.reaches(t, "udp", "52.114.75.24", "123.123.123.123:16400") {
-		t.Error("another port is open")
-	}
+	w.try(t, []door{
+		{"the port", "tcp", "52.114.75.24", "123.123.123.123:5062", true},
+		{"another port", "udp", "52.114.75.24", "123.123.123.123:16400", false},
+	})
 }
 
 // IPv6 with a list that says nothing of it: neighbours are still found, and the list holds.
@@ -186,9 +130,8 @@ func TestAccessListsAndIPv6(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	for from, open := range map[string]bool{"2001:db8::9": true, "2001:db8::8": false} {
-		if got := w.reaches(t, "tcp", from, "[2001:db8::7]:22"); got != open {
-			t.Errorf("SSH from %s: open %v, want %v", from, got, open)
-		}
-	}
+	w.try(t, []door{
+		{"SSH from a permitted host", "tcp", "2001:db8::9", "[2001:db8::7]:22", true},
+		{"SSH from another host", "tcp", "2001:db8::8", "[2001:db8::7]:22", false},
+	})
 }

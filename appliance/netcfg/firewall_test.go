@@ -60,19 +60,23 @@ func firewallNet(t *testing.T) *Net {
 
 func TestFirewallOfTheReferenceConfiguration(t *testing.T) {
 	newWorld(t)
-	n := firewallNet(t)
-	j := &job{Net: n, cfg: sipConfig()}
+	golden(t, firewallNet(t), sipConfig(), "testdata/starface-teams.nft")
+}
+
+// golden compares the rules of a configuration with a file, and, once applied, with what the kernel has: every rule, with every
+// expression.
+func golden(t *testing.T, n *Net, cfg *config.Config, file string) {
+	t.Helper()
+	j := &job{Net: n, cfg: cfg}
 	j.plan()
 	set := j.derive()
-	const golden = "testdata/starface-teams.nft"
 	if *update {
-		check(t, os.WriteFile(golden, []byte(set.String()), 0o644))
+		check(t, os.WriteFile(file, []byte(set.String()), 0o644))
 	}
-	if d := cmp.Diff(string(must(os.ReadFile(golden))(t)), set.String()); d != "" {
+	if d := cmp.Diff(string(must(os.ReadFile(file))(t)), set.String()); d != "" {
 		t.Errorf("rules (-want +got):\n%s", d)
 	}
-	must(n.Apply(sipConfig()))(t)
-	// The kernel has every rule, with every expression.
+	must(n.Apply(cfg))(t)
 	conn := must(nftables.New())(t)
 	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
 	for _, c := range set {
@@ -105,10 +109,7 @@ func TestFirewallLetsInWhatIsConfigured(t *testing.T) {
 	w.address("peth01", "123.123.123.113/28", "52.114.75.24/14", "198.51.100.9/24")
 	w.atPeer(func() { waitRunning(t, "peth00"); waitRunning(t, "peth01") })
 
-	for _, c := range []struct {
-		name, network, from, to string
-		open                    bool
-	}{
+	w.try(t, []door{
 		{"SIP from the PBX", "udp", "192.168.1.100", "192.168.1.1:5060", true},
 		{"SIP by TCP from the PBX", "tcp", "192.168.1.100", "192.168.1.1:5060", true},
 		{"SIP from a stranger on the LAN", "udp", "192.168.1.7", "192.168.1.1:5060", false},
@@ -124,28 +125,48 @@ func TestFirewallLetsInWhatIsConfigured(t *testing.T) {
 		{"SSH from the LAN", "tcp", "192.168.1.7", "192.168.1.1:22", true},
 		{"SSH from the WAN", "tcp", "123.123.123.113", "123.123.123.123:22", false},
 		{"web from the LAN", "tcp", "192.168.1.7", "192.168.1.1:80", false},
-	} {
-		if got := w.reaches(t, c.network, c.from, c.to); got != c.open {
-			t.Errorf("%s: open %v, want %v", c.name, got, c.open)
-		}
-	}
+	})
 
 	// The box itself gets answers to what it asks.
-	var server net.PacketConn
-	w.atPeer(func() { server = must(net.ListenPacket("udp", "123.123.123.113:53"))(t) })
-	defer server.Close()
-	client := must(net.Dial("udp", "123.123.123.113:53"))(t)
-	defer client.Close()
-	must(client.Write([]byte("question")))(t)
-	buf := make([]byte, 100)
-	check(t, server.SetDeadline(time.Now().Add(2*time.Second)))
-	_, from, err := server.ReadFrom(buf)
-	check(t, err)
-	must(server.WriteTo([]byte("answer"), from))(t)
-	check(t, client.SetDeadline(time.Now().Add(2*time.Second)))
-	if _, err := client.Read(buf); err != nil {
-		t.Errorf("answer of a name server: %v", err)
+	if question, answer := w.asks(t, "123.123.123.113:53"); !question || !answer {
+		t.Errorf("a name server: question %v, answer %v", question, answer)
 	}
+}
+
+// door is one thing that a neighbour tries.
+type door struct {
+	name, network, from, to string
+	open                    bool
+}
+
+func (w *world) try(t *testing.T, doors []door) {
+	t.Helper()
+	for _, d := range doors {
+		if got := w.reaches(t, d.network, d.from, d.to); got != d.open {
+			t.Errorf("%s: open %v, want %v", d.name, got, d.open)
+		}
+	}
+}
+
+// asks lets the box ask a neighbour over UDP: whether the question arrives there, and the answer here.
+func (w *world) asks(t *testing.T, address string) (question, answer bool) {
+	t.Helper()
+	var server net.PacketConn
+	w.atPeer(func() { server = must(net.ListenPacket("udp", address))(t) })
+	defer server.Close()
+	client := must(net.Dial("udp", address))(t)
+	defer client.Close()
+	client.Write([]byte("question")) // a list that denies it lets the write fail, or not
+	buf := make([]byte, 100)
+	check(t, server.SetDeadline(time.Now().Add(200*time.Millisecond)))
+	_, from, err := server.ReadFrom(buf)
+	if err != nil {
+		return false, false
+	}
+	must(server.WriteTo([]byte("answer"), from))(t)
+	check(t, client.SetDeadline(time.Now().Add(200*time.Millisecond)))
+	_, err = client.Read(buf)
+	return true, err == nil
 }
 
 // waitRunning waits until the kernel sends through a device.

@@ -88,6 +88,8 @@ func TestApplyAgainSaysNothingToTheKernel(t *testing.T) {
 		t.Fatal("the monitor hears nothing")
 	}
 	w.atPeer(func() { waitRunning(t, "peth00"); waitRunning(t, "peth01") })
+	waitRunning(t, "eth00")
+	waitRunning(t, "eth01")
 	// The kernel's own: links come up.
 	for quiet := 0; quiet < 10; quiet++ {
 		time.Sleep(100 * time.Millisecond)

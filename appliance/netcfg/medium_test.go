@@ -116,18 +116,11 @@ func TestTheDeviceOfAVLANIsAPort(t *testing.T) {
 	w.address("tagged", "192.168.1.200/24")
 	w.atPeer(func() { waitRunning(t, "tagged") })
 	waitRunning(t, "eth00.20")
-	for _, c := range []struct {
-		name, network, from, to string
-		open                    bool
-	}{
+	w.try(t, []door{
 		{"SIP from the PBX in the VLAN", "udp", "192.168.1.100", "192.168.1.1:5060", true},
 		{"SSH: the VLAN is no management network", "tcp", "192.168.1.100", "192.168.1.1:22", false},
 		{"SIP from a stranger in the VLAN", "udp", "192.168.1.200", "192.168.1.1:5060", false},
-	} {
-		if got := w.reaches(t, c.network, c.from, c.to); got != c.open {
-			t.Errorf("%s: open %v, want %v", c.name, got, c.open)
-		}
-	}
+	})
 	if p := must(n.State(cfg))(t).Ports[1]; p.VLAN != 20 || p.Device != "eth00.20" || !p.Present || !p.Link || p.Interface != "if_eth00" {
 		t.Errorf("state %+v", p)
 	}
