@@ -95,7 +95,7 @@ func (b *batch) sendRaw(i, end int) int {
 	if i == end {
 		return 0
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(b.raw), uintptr(unsafe.Pointer(&b.heads[i])), uintptr(end-i), unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(b.raw), uintptr(unsafe.Pointer(&b.heads[i])), uintptr(end-i), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0
 	}

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"net/netip"
 	"os"
 	"unsafe"
 
@@ -12,27 +11,50 @@ import (
 // call or a peer that moved; they are dropped and counted one by one.
 const flooded = budget / 2
 
-// shield lets the kernel drop strangers, so that a flood costs no system call and cannot fill the port's buffer. It needs the
-// source to be known; the filter goes when signalling changes it.
+// flooding is how many strangers in a second are a flood where the kernel turns them away anyhow.
+const flooding = 100
+
+// checkFlood says when strangers come to a steered port in masses.
+func (t *thread) checkFlood(l *leg) {
+	for _, p := range l.ports {
+		if p.entry == nil {
+			continue
+		}
+		strangers, _ := p.dropped()
+		if strangers-p.strangers >= flooding && !p.flooded {
+			p.flooded = true
+			t.warnOfFlood(p, nil)
+		}
+		p.strangers = strangers
+	}
+}
+
+// shield lets the kernel drop strangers at a port's own socket, so that a flood costs no system call and cannot fill its buffer. It
+// needs the source to be known; the filter goes when signalling changes it.
 func (t *thread) shield(p *port) {
 	l := p.leg
 	source := l.source[l.sourceOf(p.which)]
 	if p.which == rtcp && l.mux {
 		return // nothing is expected here, its buffer may be full
 	}
-	if p.shielded || !source.known() {
+	if p.flooded || !source.known() {
 		return
 	}
-	p.shielded = true // also when it fails: trying again would cost more than the flood
-	err, peer, addr := attachFilter(p.fd, source), source.netip(), netip.AddrPortFrom(l.local, l.number+uint16(p.which))
+	p.flooded = true // also when it fails: trying again would cost more than the flood
+	t.warnOfFlood(p, attachFilter(p.fd, source))
+}
+
+func (t *thread) warnOfFlood(p *port, err error) {
+	l := p.leg
+	peer, addr := l.source[l.sourceOf(p.which)].netip(), p.local.netip()
 	t.relay.events.post(func() {
 		t.log.Warn("media port is flooded: only packets of the call's peer are let in", "addr", addr, "peer", peer, "err", err)
 	})
 }
 
 func (p *port) unshield() {
-	if p != nil && p.shielded {
-		p.shielded = false
+	if p.flooded {
+		p.flooded = false
 		_ = unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) // fails only when none is attached
 	}
 }

@@ -129,9 +129,7 @@ func (l *leg) apply(s settings, now time.Duration) {
 	if changed {
 		l.other.stream.restart = true
 	}
-	for _, p := range l.ports {
-		p.unshield()
-	}
+	l.guard()
 }
 
 // translate turns a payload type that this side sends into the number that the other side wants, NoPT when it was not agreed.
@@ -175,20 +173,9 @@ func (l *leg) keep(s *inbound) {
 	*oldest = *s
 }
 
-// admits reports whether a packet from an address may be looked at. Before the source is learnt, an SRTP packet may come from
-// anywhere, since it must prove itself, and an RTP packet from the signalled host; RTCP only from the host that RTP comes from, once
-// that is learnt: many peers send none for seconds, and whoever floods its port meanwhile would cost cryptography.
+// admits reports whether a packet from an address may be looked at.
 func (l *leg) admits(from address, which int) bool {
-	if from == l.source[which] {
-		return from.known()
-	}
-	if !l.latch || l.source[which].known() || !l.signal[which].known() {
-		return false
-	}
-	if which == rtcp && l.source[rtp].known() {
-		return from.sameHost(l.source[rtp])
-	}
-	return l.rx != nil || l.anyHost || from.sameHost(l.signal[which])
+	return from == l.source[which] && from.known() || l.gate(which).lets(from)
 }
 
 // learn latches the source of a packet that was taken.
@@ -200,6 +187,7 @@ func (l *leg) learn(from address, which int) {
 	if l.dest[which].known() {
 		l.dest[which] = from
 	}
+	l.guard()
 }
 
 func (l *leg) figures(base time.Time) Stats {
@@ -213,7 +201,8 @@ func (l *leg) figures(base time.Time) Stats {
 	}
 	for _, p := range l.ports {
 		if p != nil {
-			s.KernelDrops += kernelDrops(p.fd)
+			strangers, others := p.dropped()
+			s.Foreign, s.KernelDrops = s.Foreign+strangers, s.KernelDrops+others
 		}
 	}
 	if l.rate > 0 {

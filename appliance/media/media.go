@@ -42,6 +42,8 @@ type Options struct {
 	Threads    int           // relay threads, default 1; a session stays on one
 	Quarantine time.Duration // a closed port rests so long before it is used again, default 10 s
 	Timeout    time.Duration // no packet from a side that should send for so long: TimedOut; default 90 s, negative: off
+
+	ownSockets bool // tests: read each port's own socket, as where steering is not permitted
 }
 
 // PortOptions say where a side's ports are.

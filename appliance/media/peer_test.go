@@ -41,7 +41,7 @@ func newPeer(t testing.TB, host string) *peer {
 	p := &peer{t: t, ssrc: binary.BigEndian.Uint32(random(4)), seq: 1000}
 	for _, c := range []**net.UDPConn{&p.rtp, &p.rtcp} {
 		var err error
-		if *c, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(host)}); err != nil {
+		if *c, err = net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(host)}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { (*c).Close() })
@@ -148,6 +148,20 @@ func running(t testing.TB, o Options) *Relay {
 	})
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	return r
+}
+
+// eachWay runs a test with each way of receiving.
+func eachWay(t *testing.T, o Options, test func(t *testing.T, r *Relay)) {
+	for _, own := range []bool{false, true} {
+		t.Run(map[bool]string{false: "shared socket", true: "own sockets"}[own], func(t *testing.T) {
+			o.ownSockets = own
+			r := running(t, o)
+			if r.prepare(); own != (r.steering == nil) {
+				t.Fatal("the kernel does not let us steer ports: CAP_BPF and CAP_NET_ADMIN are needed")
+			}
+			test(t, r)
+		})
+	}
 }
 
 // callOf is a session between two peers, A with SRTP when suite is not empty.

@@ -3,6 +3,7 @@ package media
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -22,6 +23,9 @@ type Relay struct {
 	events  *eventQueue
 	threads []*thread
 	failure error // of New, told by Run and Open
+
+	prepared sync.Once
+	steering *steering // nil: the kernel does not permit it. Set once, before any port is opened
 }
 
 // New prepares a relay. Sessions may be opened before Run; packets flow while Run runs.
@@ -39,8 +43,8 @@ func New(o Options) *Relay {
 		o.Timeout = defaultTimeout
 	}
 	r := &Relay{options: o, pools: pools{quarantine: o.Quarantine, byRange: map[portRange]*pool{}}, events: newEventQueue()}
-	for range o.Threads {
-		t, err := newThread(r)
+	for i := range o.Threads {
+		t, err := newThread(r, i)
 		if err != nil {
 			r.failure = err
 			break
@@ -75,7 +79,49 @@ func (r *Relay) Run(ctx context.Context) error {
 	for _, t := range r.threads {
 		t.release()
 	}
+	if r.steering != nil {
+		r.steering.close()
+	}
 	return errors.Join(errs...)
+}
+
+// prepare makes what needs privileges, in the network namespace of the caller: the threads' raw sockets, and the steering of ports with
+// the sockets that they share.
+func (r *Relay) prepare() {
+	r.prepared.Do(func() {
+		raw := make([]int, len(r.threads))
+		for i, t := range r.threads {
+			var err error
+			if raw[i], err = rawSocket(); err != nil {
+				r.options.Log.Warn("media packets are sent one by one, which costs more", "err", err)
+			}
+			t.do(func() { t.batch.raw = raw[i] })
+		}
+		if r.options.ownSockets {
+			return
+		}
+		var err error
+		if r.steering, err = r.steer(); err != nil {
+			r.options.Log.Warn("media ports are read one by one, which costs more", "err", err)
+			return
+		}
+		r.options.Log.Info("media ports share a socket")
+	})
+}
+
+func (r *Relay) steer() (*steering, error) {
+	s, err := newSteering(len(r.threads))
+	if err != nil {
+		return nil, fmt.Errorf("media steering: %w", err)
+	}
+	for _, t := range r.threads {
+		t.do(func() { err = errors.Join(err, t.share(s.ofThread(t.number))) })
+	}
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("media steering: %w", err)
+	}
+	return s, nil
 }
 
 // eventQueue takes what may block away from the relay threads: functions of calls, and the log.

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestBothDirections(t *testing.T) {
-	r := running(t, Options{})
+func TestBothDirections(t *testing.T) { eachWay(t, Options{}, testBothDirections) }
+
+func testBothDirections(t *testing.T, r *Relay) {
 	for _, suite := range []string{"", AES80, AES32, GCM128, GCM256} {
 		t.Run(suite, func(t *testing.T) {
 			c := call(t, r, suite)
@@ -214,7 +215,10 @@ func TestStreamGoesOnWhenTheSourceChanges(t *testing.T) {
 }
 
 func TestPortsRestAndAreReleased(t *testing.T) {
-	r := running(t, Options{Quarantine: 200 * time.Millisecond})
+	eachWay(t, Options{Quarantine: 200 * time.Millisecond}, testPortsRestAndAreReleased)
+}
+
+func testPortsRestAndAreReleased(t *testing.T, r *Relay) {
 	addr := netip.MustParseAddr("127.0.0.5")
 	o := PortOptions{Addr: addr, First: 31001, Last: 31005} // two pairs: 31002 and 31004
 	s := r.NewSession()

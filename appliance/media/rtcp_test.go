@@ -10,7 +10,10 @@ import (
 )
 
 func TestRTCPPassesInTheTermsOfTheOtherSide(t *testing.T) {
-	r := running(t, Options{})
+	eachWay(t, Options{}, testRTCPPassesInTheTermsOfTheOtherSide)
+}
+
+func testRTCPPassesInTheTermsOfTheOtherSide(t *testing.T, r *Relay) {
 	for _, mux := range []bool{false, true} {
 		c := call(t, r, AES80)
 		c.pa.Mux = mux

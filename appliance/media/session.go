@@ -80,7 +80,7 @@ func (s *Session) Open(side Side, p PortOptions) (Ports, error) {
 	case !p.Addr.IsValid() || p.Addr.IsUnspecified():
 		return Ports{}, fmt.Errorf("media ports of side %s: address %s is not a local address", side, p.Addr)
 	}
-	s.thread.prepare()
+	s.relay.prepare()
 	p = p.withDefaults()
 	number, fds, err := s.relay.bindPair(p)
 	if err != nil {

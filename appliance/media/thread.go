@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -31,8 +30,12 @@ type thread struct {
 
 	epoll  int
 	wakeup int // eventfd
-	ports  []*port
-	free   []int // places in ports
+	number int // among the relay's
+	inlets []*inlet
+	shared []*inlet     // those of them that all ports share
+	free   []int        // places in inlets
+	table  portTable    // of the ports that share an inlet
+	found  [slots]*port // those of the packets that are being relayed
 	legs   map[*leg]struct{}
 	crypt  *crypter
 	empty  inbound
@@ -41,11 +44,10 @@ type thread struct {
 	slot   int  // that is being handled
 	busy   bool // the last turn had packets
 	events []unix.EpollEvent
-	// places of ports that may hold more packets than their budget let them give; spare is the other half of the exchange
+	// places of inlets that hold more packets than they could give; spare is the other half of the exchange
 	backlog, spare []int
 	noisy          []*leg // sides that hear comfort noise of ours
 
-	prepared  sync.Once
 	housekept time.Duration
 	load      atomic.Int32 // sessions
 
@@ -55,22 +57,8 @@ type thread struct {
 	asleep  atomic.Bool
 }
 
-// port is one UDP socket of a leg.
-type port struct {
-	fd       int
-	leg      *leg
-	which    int // rtp or rtcp
-	family   uint16
-	header   *header
-	place    int
-	shielded bool // the kernel drops strangers
-}
-
-// budget is how many packets one socket may give per tick: a flood on one port costs the others little.
-const budget = 8
-
-func newThread(r *Relay) (*thread, error) {
-	t := &thread{relay: r, log: r.options.Log, base: time.Now(), legs: map[*leg]struct{}{}, crypt: newCrypter(),
+func newThread(r *Relay, number int) (*thread, error) {
+	t := &thread{relay: r, number: number, log: r.options.Log, base: time.Now(), legs: map[*leg]struct{}{}, crypt: newCrypter(),
 		events: make([]unix.EpollEvent, 1024), epoll: -1, wakeup: -1}
 	t.now = 1 // zero means never
 	var err error
@@ -81,7 +69,7 @@ func newThread(r *Relay) (*thread, error) {
 		unix.Close(t.epoll)
 		return nil, fmt.Errorf("media thread: %w", os.NewSyscallError("eventfd", err))
 	}
-	if err := t.watch(t.wakeup, -1); err != nil {
+	if err := t.expect(t.wakeup, -1); err != nil {
 		t.release()
 		return nil, fmt.Errorf("media thread: %w", err)
 	}
@@ -96,13 +84,6 @@ func (t *thread) release() {
 	if t.batch != nil && t.batch.raw >= 0 {
 		unix.Close(t.batch.raw)
 	}
-}
-
-// watch asks for one event per arrival (edge-triggered): the kernel then looks at a socket once per event and not a second time
-// to find it empty. What a port's budget leaves behind is remembered in backlog instead.
-func (t *thread) watch(fd, place int) error {
-	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(place)}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, fd, &e))
 }
 
 // do runs f on the thread, or here and now when the thread does not run, and waits for it. f must be short.
@@ -179,8 +160,8 @@ func (t *thread) turn() error {
 	left := t.backlog
 	t.backlog, t.spare = t.spare[:0], left
 	for _, place := range left {
-		if p := t.ports[place]; p != nil { // it may have been closed
-			packets += t.drain(p)
+		if in := t.inlets[place]; in != nil { // it may have been closed
+			packets += t.drain(in)
 		}
 	}
 	for i := range t.events[:n] {
@@ -190,7 +171,7 @@ func (t *thread) turn() error {
 			_, _ = unix.Read(t.wakeup, b[:])
 			continue
 		}
-		packets += t.drain(t.ports[place])
+		packets += t.drain(t.inlets[place])
 	}
 	if len(t.noisy) > 0 {
 		t.hiss()
@@ -241,31 +222,6 @@ func (t *thread) wait() (int, error) {
 	return n, os.NewSyscallError("epoll_wait", err)
 }
 
-// drain relays the packets of one port, at most its budget.
-func (t *thread) drain(p *port) int {
-	if t.input.next+budget > slots {
-		t.flush()
-	}
-	n, strangers := t.input.read(p.fd, budget), p.leg.stats.foreign
-	for i := t.input.next; i < t.input.next+n; i++ {
-		size, from, cut := t.input.packet(i)
-		if cut {
-			p.leg.stats.invalid++
-			continue
-		}
-		t.slot = i
-		t.receive(p, t.input.slot(i)[headroom:headroom+size], from)
-	}
-	t.input.next += n
-	if n == budget {
-		t.backlog = append(t.backlog, p.place)
-	}
-	if p.leg.stats.foreign-strangers >= flooded {
-		t.shield(p)
-	}
-	return n
-}
-
 // flush sends what is queued; the slots are free again after it.
 func (t *thread) flush() {
 	t.batch.flush()
@@ -277,60 +233,13 @@ func (t *thread) send(l *leg, which int, p []byte) {
 	t.batch.add(l.ports[which], l.dest[which], t.input.slot(t.slot), len(p))
 }
 
-// prepare makes the thread's raw socket, in the network namespace of the caller.
-func (t *thread) prepare() {
-	t.prepared.Do(func() {
-		raw, err := rawSocket()
-		if err != nil {
-			t.log.Warn("media packets are sent one by one, which costs more", "err", err)
-			return
-		}
-		t.do(func() { t.batch.raw = raw })
-	})
-}
-
-// open adds a side's two sockets.
-func (t *thread) open(l *leg, fds [2]int) error {
-	for which, fd := range fds {
-		h := newHeader(netip.AddrPortFrom(l.local, l.number+uint16(which)), l.tos)
-		p := &port{fd: fd, leg: l, which: which, family: familyOf(l.local), header: &h}
-		if k := len(t.free); k > 0 {
-			p.place, t.free = t.free[k-1], t.free[:k-1]
-			t.ports[p.place] = p
-		} else {
-			p.place = len(t.ports)
-			t.ports = append(t.ports, p)
-		}
-		if err := t.watch(fd, p.place); err != nil {
-			t.ports[p.place] = nil
-			t.free = append(t.free, p.place)
-			return err
-		}
-		l.ports[which] = p
-	}
-	l.since = t.now
-	t.legs[l] = struct{}{}
-	return nil
-}
-
-// close closes a side's sockets. It may run for a leg that is half open.
-func (t *thread) close(l *leg) {
-	for which, p := range l.ports {
-		if p != nil {
-			unix.Close(p.fd) // takes it out of epoll too
-			t.ports[p.place] = nil
-			t.free = append(t.free, p.place)
-			l.ports[which] = nil
-		}
-	}
-	delete(t.legs, l)
-}
-
 // housekeep looks for sides that fell silent, reports that are due and keys that are used up, once a second.
 func (t *thread) housekeep() {
 	t.housekept = t.now
+	t.checkShared()
 	for l := range t.legs {
 		t.checkSilence(l)
+		t.checkFlood(l)
 		t.reportIfDue(l)
 		if l.tx != nil && l.lifetime > 0 && l.stream.underKey >= l.lifetime-l.lifetime/4 {
 			t.report(l, &l.warned, KeyUsed)
@@ -355,55 +264,4 @@ func (t *thread) report(l *leg, reported *bool, kind EventKind) {
 		*reported = true
 		t.relay.events.post(func() { l.session.hear(Event{l.side, kind}) })
 	}
-}
-
-// input is a thread's memory for packets and what recvmmsg needs to fill it.
-type input struct {
-	memory []byte
-	next   int // first free slot
-	heads  [slots]mmsghdr
-	iovs   [slots]unix.Iovec
-	names  [slots]sockaddr
-}
-
-// slots is how many packets may be between receiving and sending.
-const slots = 128
-
-// mmsghdr is struct mmsghdr.
-type mmsghdr struct {
-	head unix.Msghdr
-	n    uint32
-	_    [4]byte
-}
-
-func newInput() *input {
-	in := &input{memory: make([]byte, slots*slotSize)}
-	for i := range in.heads {
-		in.iovs[i].Base = &in.memory[i*slotSize+headroom]
-		in.iovs[i].SetLen(maxInput)
-		in.heads[i].head = unix.Msghdr{Name: &in.names[i][0], Namelen: uint32(len(in.names[i])), Iov: &in.iovs[i]}
-		in.heads[i].head.SetIovlen(1)
-	}
-	return in
-}
-
-// read fills free slots and returns how many. The socket is not blocking: the system call is too short for the scheduler to know.
-func (in *input) read(fd, most int) int {
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&in.heads[in.next])), uintptr(most), unix.MSG_DONTWAIT, 0, 0)
-	if errno != 0 {
-		return 0 // EAGAIN, or an ICMP error that belongs to a packet of ours
-	}
-	return int(n)
-}
-
-// slot is the memory of a slot, its capacity ending with it.
-func (in *input) slot(i int) []byte {
-	return in.memory[i*slotSize : (i+1)*slotSize : (i+1)*slotSize]
-}
-
-func (in *input) packet(i int) (size int, from address, cut bool) {
-	h := &in.heads[i]
-	from = in.names[i].address()
-	h.head.Namelen = uint32(len(in.names[i]))
-	return int(h.n), from, h.head.Flags&unix.MSG_TRUNC != 0
 }

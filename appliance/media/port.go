@@ -1,0 +1,106 @@
+package media
+
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// port is one UDP port of a leg, and the socket that is bound to it.
+type port struct {
+	fd        int
+	leg       *leg
+	which     int // rtp or rtcp
+	family    uint16
+	local     address
+	header    *header
+	entry     *entry // of the steering; nil: packets are read from fd
+	inlet     *inlet // of fd; nil with steering
+	flooded   bool   // the log says so, and the own socket has a filter
+	strangers uint64 // that the kernel turned away, seen by checkFlood
+	next      *port  // of the same number at another address
+}
+
+// portTable finds a port by the local address that a packet was sent to.
+type portTable [256]*[256]*port
+
+func (t *portTable) find(to address) *port {
+	page := t[to.port>>8]
+	if page == nil {
+		return nil
+	}
+	for p := page[to.port&0xff]; p != nil; p = p.next {
+		if p.local == to {
+			return p
+		}
+	}
+	return nil
+}
+
+func (t *portTable) add(p *port) {
+	page := &t[p.local.port>>8]
+	if *page == nil {
+		*page = new([256]*port)
+	}
+	first := &(*page)[p.local.port&0xff]
+	p.next, *first = *first, p
+}
+
+func (t *portTable) remove(p *port) {
+	at := &t[p.local.port>>8][p.local.port&0xff]
+	for *at != p {
+		at = &(*at).next
+	}
+	*at, p.next = p.next, nil
+}
+
+// open adds a side's two ports. The leg has those that were added even when it fails.
+func (t *thread) open(l *leg, fds [2]int) error {
+	for which, fd := range fds {
+		local := netip.AddrPortFrom(l.local, l.number+uint16(which))
+		h := newHeader(local, l.tos)
+		p := &port{fd: fd, leg: l, which: which, family: familyOf(l.local), local: addressOf(local), header: &h}
+		var err error
+		if s := t.relay.steering; s != nil {
+			if p.entry, err = s.add(p.local, socketPlace(t.number, p.family)); err == nil {
+				t.table.add(p)
+			}
+		} else {
+			p.inlet, err = t.watch(fd, p)
+		}
+		if err != nil {
+			return err
+		}
+		l.ports[which] = p
+	}
+	l.since = t.now
+	t.legs[l] = struct{}{}
+	return nil
+}
+
+// close closes a side's ports. It may run for a leg that is half open.
+func (t *thread) close(l *leg) {
+	for which, p := range l.ports {
+		if p == nil {
+			continue
+		}
+		if p.entry != nil {
+			t.relay.steering.remove(p.local, p.entry)
+			t.table.remove(p)
+		} else {
+			t.forget(p.inlet)
+		}
+		unix.Close(p.fd) // takes it out of epoll too
+		l.ports[which] = nil
+	}
+	delete(t.legs, l)
+}
+
+// dropped is what the kernel did not give us: strangers, and packets of the peer.
+func (p *port) dropped() (strangers, others uint64) {
+	if p.entry == nil {
+		return 0, kernelDrops(p.fd)
+	}
+	return atomic.LoadUint64(&p.entry.strangers), atomic.LoadUint64(&p.entry.excess)
+}

@@ -1,0 +1,120 @@
+package media
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// Ports of one number at several addresses, IPv6 among them, and sessions on several threads are told apart.
+func TestPortsOfOneNumber(t *testing.T) {
+	eachWay(t, Options{Threads: 2}, func(t *testing.T, r *Relay) {
+		hosts := []string{"127.0.0.5", "127.0.0.6", "127.0.0.7", "::1"}
+		var calls []*callOf
+		for i := range hosts {
+			c := &callOf{Session: r.NewSession(), a: newPeer(t, hosts[i]), b: newPeer(t, hosts[(i+1)%len(hosts)])}
+			t.Cleanup(func() { c.Close() })
+			for side, p := range []*peer{c.a, c.b} {
+				first := uint16(31010 + 2*side)
+				var err error
+				if p.to, err = c.Open(Side(side), PortOptions{Addr: at(p.rtp).Addr(), First: first, Last: first + 1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			local, remote := c.a.secure(AES80)
+			c.pa, c.pb = c.a.params(local, remote), c.b.params(nil, nil)
+			c.set(t)
+			calls = append(calls, c)
+		}
+		for range 5 {
+			for _, c := range calls {
+				c.talk(t)
+			}
+		}
+		for _, c := range calls {
+			for side, s := range c.Close() {
+				if s.Received != 5 || s.Sent != 5 || s.Foreign+s.AuthFailed+s.KernelDrops != 0 {
+					t.Errorf("side %v: %+v", Side(side), s)
+				}
+			}
+		}
+	})
+}
+
+// A port is the relay's from Open to Close only. What comes to other ports of the range, and before and after, is others'.
+func TestPortsOfOthersAreLeftAlone(t *testing.T) {
+	eachWay(t, Options{}, func(t *testing.T, r *Relay) {
+		o := PortOptions{Addr: netip.MustParseAddr("127.0.0.5"), First: 31020, Last: 31021}
+		phone := newPeer(t, "127.0.0.1")
+		somebodyElse := func(when string) {
+			t.Helper()
+			c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(o.Addr, o.First)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			phone.write(phone.rtp, at(c), []byte(when))
+			if b := phone.read(c, time.Second); string(b) != when {
+				t.Errorf("%s the port was open: nothing came", when)
+			}
+		}
+		s := r.NewSession()
+		somebodyElse("before")
+		ports, err := s.Open(A, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(ports.RTP)); err == nil {
+			c.Close()
+			t.Error("a port of a session is free for others")
+		}
+		s.Close()
+		somebodyElse("after")
+	})
+}
+
+// Two relays in one network namespace, and two sessions that send to each other.
+func TestRelaysBesideEachOther(t *testing.T) {
+	one, two := call(t, running(t, Options{}), AES80), call(t, running(t, Options{}), "")
+	for range 3 {
+		one.talk(t)
+		two.talk(t)
+	}
+}
+
+// What comes too fast stays in the kernel: strangers before the peer is known, whom nothing tells from it, and a forged source.
+// The signalled host does not wait for the strangers.
+func TestAFloodThatCannotBeToldFromThePeer(t *testing.T) {
+	const many = 5000
+	burst := func(p *peer) {
+		_, wire := p.packet(8)
+		for range many {
+			p.write(p.rtp, p.to.RTP, wire)
+		}
+	}
+	r := running(t, Options{})
+	c := call(t, r, AES80)
+	stranger := newPeer(t, "127.0.0.9")
+	stranger.to = c.a.to
+	stranger.secure(AES80)
+	burst(stranger)
+	c.talk(t)
+	s := c.Stats(A)
+	if s.AuthFailed == 0 || s.AuthFailed+s.KernelDrops+s.Foreign != many || s.Received != 1 || s.AuthFailed > many/2 {
+		t.Errorf("before the peer was known: %+v", s)
+	}
+	burst(stranger)
+	c.talk(t)
+	if s := c.Stats(A); s.Foreign < many || s.AuthFailed > many/2 {
+		t.Errorf("when it was known: %+v", s)
+	}
+	before := c.Stats(A).KernelDrops
+	burst(c.a)
+	time.Sleep(300 * time.Millisecond)
+	c.b.receive()
+	c.talk(t)
+	if s := c.Stats(A); s.Replayed == 0 || s.Replayed+1+s.KernelDrops-before != many {
+		t.Errorf("under its name: %+v", s)
+	}
+}
