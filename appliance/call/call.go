@@ -217,6 +217,10 @@ func (c *call) fromMedia(e media.Event) {
 		c.rekey(&c.a)
 	case e.Kind == media.KeyUsed:
 		c.rekey(&c.b)
+	case e.Kind == media.Pressed && e.Side == media.A:
+		c.pressed(&c.b, e)
+	case e.Kind == media.Pressed:
+		c.pressed(&c.a, e)
 	case e.Kind == media.TimedOut && c.connectedAt() && !c.held() && c.transfer == nil:
 		c.log.Warn("call ended, no media", "leg", e.Side.String())
 		c.hangUp(nil, `Q.850;cause=102;text="no media"`, "media")

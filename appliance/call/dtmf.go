@@ -1,10 +1,12 @@
 package call
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
+	"viaduct/appliance/media"
 	"viaduct/appliance/sipgw"
 )
 
@@ -32,6 +34,19 @@ func (c *call) digit(x, y *side, e sipgw.Info) {
 	if err := session.Press(which, event, length); err != nil {
 		c.log.Warn("digit not passed on", "leg", y.which.String(), "err", err)
 	}
+}
+
+// pressed passes on a digit that x's peer sent as a telephone-event, to a peer that takes it in SIP INFO (`dtmf-relay signaling`).
+func (c *call) pressed(y *side, e media.Event) {
+	const names = "0123456789*#ABCD"
+	if y.leg == nil || !y.up || y.profile.DTMFRelay != "signaling" || c.union != nil && c.union.x == y {
+		return
+	}
+	signal := strconv.Itoa(int(e.Digit)) // 16: the hook flash
+	if int(e.Digit) < len(names) {
+		signal = names[e.Digit : e.Digit+1]
+	}
+	y.leg.Request("INFO", "application/dtmf-relay", fmt.Appendf(nil, "Signal=%s\r\nDuration=%d\r\n", signal, e.Length.Milliseconds()))
 }
 
 // digitOf reads the body of an INFO: "Signal=5" and "Duration=160" (milliseconds) on lines of their own, or the digit alone.

@@ -136,12 +136,12 @@ func (s *mediaSession) Close() [2]media.Stats {
 }
 
 // happen tells the call what the relay has noticed.
-func (s *mediaSession) happen(side media.Side, kind media.EventKind) {
+func (s *mediaSession) happen(e media.Event) {
 	s.mu.Lock()
 	f := s.notify
 	s.mu.Unlock()
 	if f != nil {
-		f(media.Event{Side: side, Kind: kind})
+		f(e)
 	}
 }
 
@@ -167,7 +167,7 @@ func (s *mediaSession) facts(side media.Side) map[string]string {
 	f["remote"], f["mux"], f["send"], f["receive"] = p.Remote.String(), yes(p.Mux), yes(p.Send), yes(p.Receive)
 	f["audio"], f["dtmf"], f["cn"] = strconv.Itoa(int(p.AudioPT)), strconv.Itoa(int(p.DTMFPT)), strconv.Itoa(int(p.CNPT))
 	f["srtp"], f["ptime"] = yes(p.RemoteKey != nil), p.Ptime.String()
-	f["suppress"] = yes(p.Suppress)
+	f["suppress"], f["latch"] = yes(p.Suppress), yes(p.Latch)
 	if p.RemoteKey != nil {
 		f["suite"] = p.RemoteKey.Suite
 		f["remote key"] = base64.StdEncoding.EncodeToString(p.RemoteKey.Master)

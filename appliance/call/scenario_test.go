@@ -2,6 +2,7 @@ package call_test
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -63,7 +64,7 @@ func play(t *testing.T, s *scenario) {
 // describes reports whether a step says what the world is like. At the top of a file it is so before the box starts.
 func (s step) describes() bool {
 	switch s.words[0] {
-	case "config", "manual", "sdp", "name", "peer", "forward":
+	case "config", "manual", "sdp", "name", "service", "peer", "forward":
 		return true
 	}
 	return len(s.words) > 1 && (s.words[1] == "is" || s.words[1] == "has" || s.words[1] == "refuses")
@@ -87,6 +88,19 @@ func (w *world) setUp(s step) {
 			addrs = append(addrs, netip.MustParseAddr(a))
 		}
 		w.names.set(s.words[1], addrs)
+	case "service": // service _sip._udp.NAME TARGET:PORT ...: the best first
+		var list []*net.SRV
+		for n, target := range s.words[2:] {
+			host, port, _ := strings.Cut(target, ":")
+			p, err := strconv.ParseUint(port, 10, 16)
+			if err != nil {
+				w.fail(s, "%v", err)
+			}
+			list = append(list, &net.SRV{Target: host + ".", Port: uint16(p), Priority: uint16(n)})
+		}
+		w.names.mu.Lock()
+		w.names.srv[s.words[1]] = list
+		w.names.mu.Unlock()
 	case "peer": // peer NAME ADDRESS:PORT TRANSPORT
 		addr, err := netip.ParseAddrPort(s.words[2])
 		if err != nil {
@@ -107,6 +121,12 @@ func (w *world) setUp(s step) {
 // mood is "PEER refuses", "PEER is silent", "PEER answers", "PEER closes", "PEER has no tcp".
 func (w *world) mood(s step) {
 	w.t.Helper()
+	if s.words[0] == "names" { // the name servers
+		w.names.mu.Lock()
+		w.names.silent = s.words[len(s.words)-1] == "silent"
+		w.names.mu.Unlock()
+		return
+	}
 	p := w.peers[s.words[0]]
 	if p == nil {
 		w.fail(s, "what is that?")
@@ -170,7 +190,7 @@ func (w *world) step(s step) {
 			w.fail(s, "%v", err)
 		}
 		time.Sleep(time.Second)
-	case "manual", "name", "sdp", "peer":
+	case "manual", "name", "service", "sdp", "peer":
 		w.setUp(s)
 	case "automatic":
 		w.mu.Lock()
@@ -181,7 +201,14 @@ func (w *world) step(s step) {
 		w.facts(s, m.facts(side))
 	case "voice", "silence", "worn":
 		m, side := w.mediaOf(s)
-		m.happen(side, map[string]media.EventKind{"voice": media.Started, "silence": media.TimedOut, "worn": media.KeyUsed}[s.words[0]])
+		m.happen(media.Event{Side: side, Kind: map[string]media.EventKind{"voice": media.Started, "silence": media.TimedOut, "worn": media.KeyUsed}[s.words[0]]})
+	case "dials": // dials SIDE EVENT LENGTH: the relay has got a telephone-event that the other side takes by signalling only
+		m, side := w.mediaOf(s)
+		event, err := strconv.Atoi(s.words[2])
+		if err != nil {
+			w.fail(s, "%v", err)
+		}
+		m.happen(media.Event{Side: side, Kind: media.Pressed, Digit: uint8(event), Length: w.duration(s, s.words[3])})
 	case "record":
 		w.record(s)
 	case "licenses":

@@ -7,6 +7,51 @@ import (
 	"time"
 )
 
+// pressing is a telephone-event that a peer sends and the other side cannot take: it is told, once, with its length.
+type pressing struct {
+	open      bool // it has begun and was not told
+	known     bool // timestamp holds something
+	event     uint8
+	timestamp uint32 // of its beginning: all its packets have the same (RFC 4733 section 2.2.1)
+	duration  uint16 // in timestamp units, as far as it is known
+	seen      time.Duration
+}
+
+// pressed notes a packet of a telephone-event from l.
+func (t *thread) pressed(l *leg, p []byte, timestamp uint32) {
+	k := &l.pressing
+	if len(p) < 4 || p[0] > lastEvent {
+		l.stats.invalid++
+		return
+	}
+	if !k.known || timestamp != k.timestamp {
+		if k.known && int32(timestamp-k.timestamp) < 0 {
+			return // a late packet of the one before
+		}
+		t.released(l) // its end was lost
+		*k = pressing{open: true, known: true, event: p[0], timestamp: timestamp}
+	}
+	k.duration, k.seen = max(k.duration, binary.BigEndian.Uint16(p[2:])), t.now
+	if p[1]&0x80 != 0 {
+		t.released(l)
+	}
+}
+
+// released tells the call of an event of l that is over.
+func (t *thread) released(l *leg) {
+	if k := &l.pressing; k.open {
+		k.open = false
+		e := Event{Side: l.side, Kind: Pressed, Digit: k.event, Length: time.Duration(k.duration) * time.Second / time.Duration(l.rate)}
+		t.relay.events.post(func() { l.session.hear(e) })
+	}
+}
+
+// goneQuiet is how long after the last packet of an event, whose end was lost, voice says that it is over.
+const goneQuiet = 100 * time.Millisecond
+
+// lastEvent is the highest that is relayed: the hook flash.
+const lastEvent = 16
+
 // A digit that the other side gave in SIP INFO is played to a side as a telephone-event (RFC 4733), in place of the voice that comes
 // meanwhile. It is a source of its own in the stream that goes there: sequence numbers and timestamps go on.
 const (
@@ -44,7 +89,7 @@ func (s *Session) Press(to Side, event uint8, length time.Duration) error {
 	switch {
 	case s.closed:
 		return ErrClosed
-	case event > 16:
+	case event > lastEvent:
 		return fmt.Errorf("telephone-event %d: there is none", event)
 	case s.opened[to] == nil || s.events[to] == NoPT:
 		return fmt.Errorf("media side %s: no telephone-event was agreed", to)

@@ -79,3 +79,70 @@ func TestDigitsNeedAPayloadType(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 }
+
+// Events that the other side has no payload type for are told, once each, with their length: also when the packets that end them
+// are lost, and another digit or the voice says that they are over (RFC 4733 section 2.5.1.4).
+func TestDigitsThatTheOtherSideCannotTakeAreTold(t *testing.T) {
+	c := call(t, running(t, Options{}), AES80)
+	c.pb.DTMFPT, c.pb.CNPT = NoPT, NoPT
+	c.set(t)
+	told := make(chan Event, 16)
+	c.Notify(func(e Event) {
+		if e.Kind == Pressed {
+			told <- e
+		}
+	})
+	send := func(at uint32, event, flags byte, duration uint16) {
+		plain := packetOf(c.a.ssrc, c.a.seq, 4)
+		c.a.seq++
+		plain[1] = 101
+		putTS(plain, at)
+		plain[12], plain[13] = event, flags|10
+		binary.BigEndian.PutUint16(plain[14:], duration)
+		wire, err := c.a.out.EncryptRTP(nil, plain, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.a.write(c.a.rtp, c.a.to.RTP, wire)
+	}
+	want := func(digit uint8, length time.Duration) {
+		t.Helper()
+		select {
+		case e := <-told:
+			if e != (Event{A, Pressed, digit, length}) {
+				t.Errorf("%+v, want %d for %v", e, digit, length)
+			}
+		case <-time.After(2 * time.Second):
+			t.Fatalf("digit %d was not told", digit)
+		}
+	}
+	const end = 0x80
+	for n := range 5 {
+		send(1000, 5, 0, uint16(160*n+160))
+	}
+	for range 3 {
+		send(1000, 5, end, 800)
+	}
+	want(5, 100*ms)
+	send(5000, 11, 0, 160) // its end is lost
+	send(5000, 11, 0, 320)
+	send(9000, 0, 0, 160) // and this one begins
+	want(11, 40*ms)
+	send(5000, 11, end, 400) // late
+	time.Sleep(goneQuiet + 20*ms)
+	c.a.send(8)
+	want(0, 20*ms)
+	send(9000, 0, end, 240) // what was told is over
+	send(12000, 17, end, 240)
+	c.a.send(8)
+	c.b.receive()
+	c.b.receive()
+	select {
+	case e := <-told:
+		t.Errorf("told twice, or what is no digit: %+v", e)
+	case <-time.After(rest):
+	}
+	if s := c.Stats(A); s.Invalid != 1 {
+		t.Errorf("%+v", s)
+	}
+}

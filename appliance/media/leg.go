@@ -35,6 +35,8 @@ type leg struct {
 	octets   int      // of G.711 that a packet to this side holds, 0: as many as come
 	packing  *packing // makes such packets; nil: never had to
 
+	pressing pressing // what this side dials, when the other cannot take it as an event
+
 	stream  outgoing
 	heard   reception
 	streams [4]inbound    // SRTP state of the peer's SSRCs under rx

@@ -138,12 +138,15 @@ const (
 	Started  EventKind = iota // the first packet was taken after Open or after a Set that changed the peer
 	TimedOut                  // no packet within Options.Timeout although the side should send; once until packets come again
 	KeyUsed                   // so many packets went out under LocalKey that it should be replaced
+	Pressed                   // the peer sent a telephone-event, which the other side has agreed on no payload type for
 )
 
 // Event is something that a call wants to know about its media.
 type Event struct {
-	Side Side
-	Kind EventKind
+	Side   Side
+	Kind   EventKind
+	Digit  uint8         // of Pressed, numbered as Press does
+	Length time.Duration // of Pressed
 }
 
 // Errors that callers tell apart.

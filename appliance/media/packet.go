@@ -98,12 +98,18 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 	}
 	pt := l.translate(p[1] & 0x7f)
 	if pt == NoPT {
-		if l.describes(p, n, header) {
+		switch {
+		case l.describes(p, n, header):
 			t.comfort(o, p[header])
-		} else {
+		case l.in.DTMF != NoPT && p[1]&0x7f == l.in.DTMF:
+			t.pressed(l, p[header:n], timestamp)
+		default:
 			l.stats.invalid++
 		}
 		return
+	}
+	if l.pressing.open && t.now-l.pressing.seen > goneQuiet {
+		t.released(l)
 	}
 	voice := l.law != OtherCodec && p[1]&0x7f == l.in.Audio
 	if voice {

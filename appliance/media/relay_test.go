@@ -311,12 +311,12 @@ func TestEvents(t *testing.T) {
 		}
 	}
 	c.talk(t)
-	expect(Event{A, Started}, Event{B, Started})
-	expect(Event{A, TimedOut}, Event{B, TimedOut})
+	expect(Event{Side: A, Kind: Started}, Event{Side: B, Kind: Started})
+	expect(Event{Side: A, Kind: TimedOut}, Event{Side: B, Kind: TimedOut})
 	for range 15 {
 		c.talk(t)
 	}
-	expect(Event{A, KeyUsed}, Event{A, TimedOut}, Event{B, TimedOut})
+	expect(Event{Side: A, Kind: KeyUsed}, Event{Side: A, Kind: TimedOut}, Event{Side: B, Kind: TimedOut})
 }
 
 func TestStatsCountLoss(t *testing.T) {

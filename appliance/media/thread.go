@@ -262,6 +262,6 @@ func (t *thread) checkSilence(l *leg) {
 func (t *thread) report(l *leg, reported *bool, kind EventKind) {
 	if !*reported {
 		*reported = true
-		t.relay.events.post(func() { l.session.hear(Event{l.side, kind}) })
+		t.relay.events.post(func() { l.session.hear(Event{Side: l.side, Kind: kind}) })
 	}
 }
