@@ -85,8 +85,22 @@ type box struct {
 	root string
 }
 
-func (b *box) Name() string         { return b.name }
-func (b *box) SerialDevice() string { return b.serial }
+func (b *box) Name() string { return b.name }
+
+// SerialDevice is the line of the kernel's console, which each board names on the kernel's command line: there a panic shows. It is the
+// profile's when that one is a screen.
+func (b *box) SerialDevice() string {
+	if b.sim {
+		return ""
+	}
+	text, _ := os.ReadFile(filepath.Join(b.root, "sys/class/tty/console/active")) // the last one is /dev/console
+	if list := strings.Fields(string(text)); len(list) > 0 && !screen.MatchString(list[len(list)-1]) {
+		return "/dev/" + list[len(list)-1]
+	}
+	return b.serial
+}
+
+var screen = regexp.MustCompile(`^tty\d*$`)
 
 func (b *box) PortName(slot, port int) string { return fmt.Sprintf("eth%d%d", slot, port) }
 

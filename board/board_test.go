@@ -89,6 +89,25 @@ func TestBoardsAreDetectedAndTheirPortsFound(t *testing.T) {
 	}
 }
 
+func TestTheSerialLineIsTheKernelsConsole(t *testing.T) {
+	for name, c := range map[string]struct{ model, active, want string }{
+		"Pi 5: the debug connector":       {"Raspberry Pi 5", "ttyAMA10\n", "/dev/ttyAMA10"},
+		"Pi 4: the header":                {"Raspberry Pi 4", "tty1 ttyAMA0\n", "/dev/ttyAMA0"},
+		"a server with a 16550":           {"", "ttyS0\n", "/dev/ttyS0"},
+		"a server with a screen":          {"", "ttyAMA0 tty0\n", "/dev/ttyAMA0"},
+		"a kernel that says nothing":      {"Raspberry Pi 5", "", "/dev/ttyAMA10"},
+		"two lines: the last is the main": {"", "ttyS0 ttyAMA0\n", "/dev/ttyAMA0"},
+	} {
+		root := machine(t, map[string]string{"gokrazy/init": "", "sys/firmware/devicetree/base/model": c.model, "sys/class/tty/console/active": c.active}, nil)
+		if got := detect(root).SerialDevice(); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+	if got := detect(t.TempDir()).SerialDevice(); got != "" {
+		t.Errorf("a development machine has the serial line %s", got)
+	}
+}
+
 func TestNamed(t *testing.T) {
 	if b, err := Named("rpi4"); err != nil || b.Name() != "rpi4" {
 		t.Errorf("rpi4: %v", err)

@@ -7,7 +7,7 @@ type profile struct {
 	sim    bool       // a development machine: ports are called as they shall be, and nothing of the hardware is touched
 	models []string   // part of the device tree's model, or of the DMI's maker
 	ports  []portPath // in order of preference; ports that none of them finds get the devices left over, in the order of the kernel
-	serial string     // console
+	serial string     // console, when the kernel names none
 	led    string     // under /sys/class/leds
 }
 
@@ -36,7 +36,7 @@ var profiles = []profile{
 		name:   "rpi5",
 		models: []string{"Raspberry Pi 5", "Raspberry Pi Compute Module 5"},
 		ports:  []portPath{{"1f00100000.ethernet", 0, 0}, {"/usb", 0, 1}}, // macb of the RP1; USB3 RTL8153
-		serial: "/dev/serial0",
+		serial: "/dev/ttyAMA10",                                           // the connector between the HDMI sockets; serial0 is at the header
 		led:    "ACT",
 	},
 	// Any ARM server or PC with UEFI: ports in the order of their PCI addresses.

@@ -34,7 +34,7 @@ var boardProfiles = []boardProfile{
 		config: []string{"enable_uart=1", "dtoverlay=disable-bt"},
 	},
 	{
-		name: "rpi5", kernel: kernelPi, console: "console=serial0,115200", // its firmware is in the EEPROM
+		name: "rpi5", kernel: kernelPi, console: "console=ttyAMA10,115200", // its firmware is in the EEPROM
 		trees:  []string{"bcm2712*.dtb", "overlays/*"},
 		config: []string{"enable_uart=1"},
 	},

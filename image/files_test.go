@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/diskfs/go-diskfs/partition/gpt"
+	"github.com/diskfs/go-diskfs/partition/mbr"
 )
 
 // when is the time of the builds in tests: long ago, since a box takes no time from before its build.
@@ -114,5 +117,34 @@ func TestSquashFSUnpacksToWhatWentIn(t *testing.T) {
 	compare(tree.root, out)
 	if seen < 600 {
 		t.Errorf("only %d entries compared", seen)
+	}
+}
+
+// The Raspberry Pi's firmware reads an MBR: it must find the boot partition there, where the GPT has it.
+func TestTheMBRNamesTheBootPartitionToo(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "disk")
+	if err := writeDisk(name, []byte("boot"), []byte("root")); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	old, err := mbr.Read(f, sector, sector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := gpt.Read(f, sector, sector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot, rest := old.Partitions[0], old.Partitions[1]
+	if boot.Type != mbr.Fat32LBA || !boot.Bootable || uint64(boot.Start) != table.Partitions[0].Start || uint64(boot.Size)*sector != table.Partitions[0].Size {
+		t.Errorf("boot is %+v, in the GPT %+v", boot, table.Partitions[0])
+	}
+	const protective = 0xee
+	if rest.Type != protective || rest.Bootable || rest.Start != 1 || rest.Start+rest.Size != boot.Start {
+		t.Errorf("the second entry is %+v", rest)
 	}
 }

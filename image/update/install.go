@@ -21,6 +21,7 @@ type Options struct {
 	Built   time.Time           // of the running firmware
 	Keys    []ed25519.PublicKey // whose signature is taken
 	Force   bool                // take an older firmware too
+	Ports   []string            // that are up
 	Spool   string              // file for the bundle while it is checked; it is removed
 	Tell    func(string)        // progress, a line each
 }
@@ -96,7 +97,7 @@ func Install(r io.Reader, o Options) (Manifest, error) {
 		at += w.part.Packed.Size
 	}
 	s.Slots[target] = Firmware{Version: m.Version, Commit: m.Commit, Built: m.Built}
-	s.Trial = &Trial{Slot: target, Asked: 1}
+	s.Trial = &Trial{Slot: target, Asked: 1, Ports: o.Ports}
 	if err := o.Disk.setState(s); err != nil {
 		return m, err
 	}

@@ -52,9 +52,10 @@ type Firmware struct {
 
 // Trial is a new firmware that has not proved itself yet.
 type Trial struct {
-	Slot  Slot `json:"slot"`
-	Tries int  `json:"tries"`           // starts so far
-	Asked int  `json:"asked,omitempty"` // how often a loader that tries once was asked to
+	Slot  Slot     `json:"slot"`
+	Tries int      `json:"tries"`           // starts so far
+	Asked int      `json:"asked,omitempty"` // how often a loader that tries once was asked to
+	Ports []string `json:"ports,omitempty"` // that were up before: the new firmware must bring them up too
 }
 
 // Encode is the state as its file holds it.

@@ -74,19 +74,16 @@ func start(lines *journal) error {
 		log.Printf("led: %v", err)
 	}
 	ports(box)
-	// gokrazy reads the serial line for a shell that is not there, and would eat every second key of the console.
-	null, err := os.Open(os.DevNull)
-	if err != nil {
+	if err := leaveSerialLine(); err != nil {
 		return err
 	}
-	os.Stdin = null
 	http.Handle(installPath, firmware)
 	if err := gokrazy.SuperviseServices(services(box)); err != nil {
 		return fmt.Errorf("supervise: %w", err)
 	}
 	w := watcher{checks: healthChecks(), feed: dog.feed, restart: restart}
 	if trial {
-		w.confirm, w.limit = func() error { return firmware.confirm(box) }, trialTime()
+		w.confirm, w.limit = firmware.confirm, trialTime()
 	}
 	go w.watch(context.Background())
 	return nil
@@ -116,6 +113,24 @@ func quietKernel() {
 	if _, err := unix.Klogctl(setConsoleLevel, make([]byte, emergencies)); err != nil {
 		log.Printf("console level: %v", err)
 	}
+}
+
+// leaveSerialLine keeps everybody but the console away from the serial line: gokrazy, which reads it for a shell that is not
+// there and would eat every second key; services that write to /dev/console, as randomd does; and whoever sends a break, as terminal
+// servers do when somebody connects, after which the kernel takes the next key for an order (SysRq: restart, panic).
+func leaveSerialLine() error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	os.Stdin = null
+	if err := unix.Mount(os.DevNull, "/dev/console", "", unix.MS_BIND, ""); err != nil {
+		log.Printf("/dev/console: %v", err)
+	}
+	if err := os.WriteFile("/proc/sys/kernel/sysrq", []byte("0"), 0); err != nil {
+		log.Printf("sysrq: %v", err)
+	}
+	return nil
 }
 
 // clockFloor sets the clock to the time of the build when it stands before it: without a battery it stands in 1970, and no

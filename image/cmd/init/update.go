@@ -10,13 +10,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"viaduct/board"
 	"viaduct/image/update"
 )
 
@@ -149,16 +149,41 @@ func (f *firmware) started() bool {
 	return trial
 }
 
-// confirm ends the trial well, if the port of the serial number is there: a kernel without its driver is not what the box needs.
-func (f *firmware) confirm(box board.Board) error {
-	if _, err := net.InterfaceByName(box.PortName(0, 0)); err != nil {
-		return fmt.Errorf("%s: %w", box.PortName(0, 0), err)
+// confirm ends the trial well, if the ports are up that were up before the update: the configuration is applied then, and the kernel
+// has their drivers.
+func (f *firmware) confirm() error {
+	s, err := f.disk.State()
+	if err != nil {
+		return err
+	}
+	up := portsUp()
+	if s.Trial != nil {
+		for _, port := range s.Trial.Ports {
+			if !slices.Contains(up, port) {
+				return fmt.Errorf("%s was up before the update", port)
+			}
+		}
 	}
 	if err := f.disk.Confirm(f.running); err != nil {
 		return err
 	}
 	log.Printf("slot %v is healthy: it stays", f.running)
 	return nil
+}
+
+// portsUp lists the ports that are not shut down; whether a cable is plugged in does not count.
+func portsUp() []string {
+	list, err := net.Interfaces()
+	if err != nil {
+		log.Printf("ports: %v", err)
+	}
+	var names []string
+	for _, i := range list {
+		if i.Flags&net.FlagUp != 0 && i.Flags&net.FlagLoopback == 0 {
+			names = append(names, i.Name)
+		}
+	}
+	return names
 }
 
 func (f *firmware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -208,7 +233,7 @@ func (f *firmware) install(r *http.Request, tell func(string)) error {
 		return errors.New("the running firmware is still on trial: the other one is what it would go back to")
 	}
 	o := f.options
-	o.Force, o.Tell = r.URL.Query().Get("force") == "1", tell
+	o.Force, o.Tell, o.Ports = r.URL.Query().Get("force") == "1", tell, portsUp()
 	m, err := update.Install(r.Body, o)
 	if err != nil {
 		log.Printf("update: %v", err)
