@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -201,5 +202,39 @@ func TestRoutersOnTheWireAreNotHeard(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	if offered() {
 		t.Error("a port with an IPv6 address has taken another one of a router")
+	}
+}
+
+// Every call is its own on both sides: no packet goes through the box from one port to the other, even if the kernel would.
+func TestNothingIsForwarded(t *testing.T) {
+	w := newWorld(t)
+	n := firewallNet(t)
+	must(n.Apply(sipConfig()))(t)
+	check(t, os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0))
+	w.address("peth00", "192.168.1.100/24")
+	w.address("peth01", "123.123.123.113/28")
+	w.atPeer(func() {
+		waitRunning(t, "peth00")
+		waitRunning(t, "peth01")
+		for _, r := range []struct{ to, by, device string }{{"203.0.113.0/24", "192.168.1.1", "peth00"}, {"10.108.0.0/16", "123.123.123.123", "peth01"}} {
+			link := must(netlink.LinkByName(r.device))(t)
+			check(t, netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: net.ParseIP(r.by), Dst: ipNet(netip.MustParsePrefix(r.to))}))
+		}
+		// The box's route to the network behind the LAN leads here.
+		check(t, netlink.AddrAdd(must(netlink.LinkByName("peth00"))(t), must(netlink.ParseAddr("192.168.1.254/24"))(t)))
+	})
+	for _, firewall := range []bool{true, false} {
+		if !firewall {
+			must(removeTable())(t) // what the kernel would do, for the comparison
+		}
+		for _, c := range []struct{ from, in, to, out string }{{"192.168.1.100", "peth00", "203.0.113.5", "peth01"}, {"123.123.123.113", "peth01", "10.108.2.100", "peth00"}} {
+			wire, to := w.sniff(c.out), netip.MustParseAddr(c.to)
+			protocol, payload := datagram(netip.AddrPortFrom(netip.MustParseAddr(c.from), 16400), netip.AddrPortFrom(to, 16400))
+			w.gun(c.in).send(t, netip.MustParseAddr(c.from), to, protocol, payload)
+			_, err := wire.Next(200*time.Millisecond, func(p lab.Packet) bool { return p.To() == to })
+			if through := err == nil; through == firewall {
+				t.Errorf("from %s to %s: came through %v, with the firewall %v", c.in, c.out, through, firewall)
+			}
+		}
 	}
 }
