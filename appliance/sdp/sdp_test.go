@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"strings"
@@ -105,6 +106,25 @@ func TestOfferTowardsThePBX(t *testing.T) {
 	}
 	has(t, s, "m=audio 20000 RTP/AVP 8 0 101", "a=rtcp-mux")
 	lacks(t, s, "crypto", "CN/")
+	unasked := pbxProfile()
+	unasked.RTCPMultiplexing = false // Asterisk multiplexes only when it is told to
+	if s, err = Offer(local(unasked)); err != nil {
+		t.Fatal(err)
+	}
+	has(t, s, "a=rtcp:20001")
+	lacks(t, s, "rtcp-mux")
+}
+
+// A new key says how long it holds, as Teams wants to read it, and no two are alike.
+func TestNewKeys(t *testing.T) {
+	one, err := NewCrypto(AES80, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := NewCrypto(AES80, 1)
+	if err != nil || bytes.Equal(one.Key, two.Key) || len(one.Key) != 30 || !strings.HasSuffix(one.line(), "|2^31") {
+		t.Errorf("%s, %s, %v", one.line(), two.line(), err)
+	}
 }
 
 func TestDTMFBySignallingOffersNoEvents(t *testing.T) {

@@ -80,6 +80,30 @@ func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 	}
 }
 
+// Hundreds of accounts are no burst for the PBX, neither at the start nor after a link came back (B.1).
+func TestRegistrationsAreSpread(t *testing.T) {
+	const accounts = 200
+	peer := &scripted{answer: always(200)}
+	bubble(t, func(t *testing.T, s *Stack) {
+		var list []registrationSpec
+		for n := range accounts {
+			list = append(list, testRegistration(peer, fmt.Sprintf("user.%d", n)))
+		}
+		for turn, start := range []func(){func() { s.register(list...) }, s.Refresh} {
+			before := peer.count()
+			start()
+			time.Sleep(accounts * startSpread / 10)
+			if n := peer.count() - before; n > accounts/4 {
+				t.Errorf("turn %d: %d of %d in a tenth of the time", turn, n, accounts)
+			}
+			time.Sleep(accounts * startSpread)
+			if n := peer.count() - before; n != accounts {
+				t.Errorf("turn %d: %d of %d", turn, n, accounts)
+			}
+		}
+	})
+}
+
 func TestRegisterAnswersTheChallenge(t *testing.T) {
 	nonce := "1"
 	peer := &scripted{}
