@@ -3,6 +3,7 @@ package sipgw
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -33,6 +34,7 @@ func TestRFC4475(t *testing.T) {
 				got := "silence"
 				if list := b.sent(); len(list) == 1 {
 					got, _, _ = strings.Cut(strings.TrimPrefix(list[0], "SIP/2.0 "), "\r\n")
+					complete(t, string(m), list[0])
 				} else if len(list) > 1 {
 					t.Errorf("answered by %q", firstLines(list))
 				}
@@ -57,6 +59,31 @@ func TestRFC4475(t *testing.T) {
 				synctest.Wait()
 			})
 		})
+	}
+}
+
+// complete wants what an answer of that code must say (RFC 3261 8.2.6.2 and 21.4): the Vias of the request, a tag of ours, and what
+// would have been taken.
+func complete(t *testing.T, request, answer string) {
+	t.Helper()
+	vias := func(m string) int { return len(regexp.MustCompile(`(?mi)^(via|v)[ \t]*:`).FindAllString(m, -1)) }
+	request, _, _ = strings.Cut(request, "\r\n\r\n")
+	if vias(answer) < vias(request) { // one field of ours may hold one of several
+		t.Errorf("%d Vias, the request has %d:\n%s", vias(answer), vias(request), answer)
+	}
+	code := answer[len("SIP/2.0 "):][:3]
+	if to := field(answer, "To"); code != "100" && to != "" && tagOf(to) == "" {
+		t.Errorf("To without tag: %s", to)
+	}
+	for of, name := range map[string]string{"405": "Allow", "415": "Accept", "420": "Unsupported", "200": "Allow"} {
+		if code == of && field(answer, name) == "" {
+			t.Errorf("%s without %s", code, name)
+		}
+	}
+	for name, value := range map[string]string{"Unsupported": "nothingSupportsThis, nothingSupportsThisEither", "Accept": "application/sdp, multipart/mixed"} {
+		if got := field(answer, name); got != "" && got != value {
+			t.Errorf("%s: %s, want %s", name, got, value)
+		}
 	}
 }
 
