@@ -91,7 +91,7 @@ module_app menu.so
 module_app ctrl_tcp.so
 snd_path %[1]s
 `, p.dir, at, lines))
-	p.Process = s.start(where, "baresip", "-f", p.dir, "-t", strconv.Itoa(s.seconds))
+	p.Process = s.start(where, s.command("baresip", "-f", p.dir, "-t", strconv.Itoa(s.seconds)))
 	control := netip.AddrPortFrom(at, 4444)
 	s.listens(p.Process, "tcp", control)
 	var err error
@@ -162,7 +162,10 @@ func (p *phone) play() {
 	p.does("ausrc", "aufile,"+filepath.Join(p.dir, "tone.wav"))
 }
 
-// recorded is the sound that the phone has said ("enc") or heard ("dec") until now.
+// spoken is what the phone has said until now, heard what it has heard.
+func (p *phone) spoken() []byte { p.Helper(); return p.recorded("enc") }
+func (p *phone) heard() []byte  { p.Helper(); return p.recorded("dec") }
+
 func (p *phone) recorded(direction string) []byte {
 	p.Helper()
 	files, err := filepath.Glob(filepath.Join(p.dir, "dump-*-"+direction+".wav"))
@@ -180,18 +183,18 @@ func (p *phone) recorded(direction string) []byte {
 	return text[min(header, len(text)) : len(text)&^1]
 }
 
-// records waits until there has been a tone for half a second.
-func (p *phone) records(direction string, hz float64) {
-	p.Helper()
-	began := len(p.recorded(direction))
+// tone waits until a recording has had a tone for half a second.
+func (s *setting) tone(who string, recorded func() []byte, hz float64) {
+	s.Helper()
+	began := len(recorded())
 	var tone lab.Tone
 	defer func() {
-		if p.Failed() {
-			p.Logf("recorded %v at last, want %.0f Hz at -10 dBm0", tone, hz)
+		if s.Failed() {
+			s.Logf("%s recorded %v at last, want %.0f Hz at -10 dBm0", who, tone, hz)
 		}
 	}()
-	p.until("tone", func() bool {
-		voice := p.recorded(direction)
+	s.until("tone", func() bool {
+		voice := recorded()
 		if len(voice) < began+second/2 {
 			return false
 		}
@@ -203,7 +206,7 @@ func (p *phone) records(direction string, hz float64) {
 func (p *phone) hears(hz float64) {
 	p.Helper()
 	p.listen()
-	p.records("enc", hz)
+	p.tone("baresip", p.spoken, hz)
 	p.play()
 }
 
@@ -211,9 +214,9 @@ func (p *phone) hears(hz float64) {
 func (p *phone) silence() {
 	p.Helper()
 	p.listen()
-	began := len(p.recorded("enc")) + second/5 // what was on its way
-	p.until("sound", func() bool { return len(p.recorded("enc")) > began+second })
-	if tone, ok := lab.MeasurePCM(p.recorded("enc")[began:]); ok && tone.DBm0 > -60 {
+	began := len(p.spoken()) + second/5 // what was on its way
+	p.until("sound", func() bool { return len(p.spoken()) > began+second })
+	if tone, ok := lab.MeasurePCM(p.spoken()[began:]); ok && tone.DBm0 > -60 {
 		p.Errorf("heard %v, want silence", tone)
 	}
 	p.play()
@@ -297,7 +300,7 @@ func TestBaresipOverTLSAndSRTPCallsSIPp(t *testing.T) {
 	teams := s.teamsPhone(440)
 	teams.does("dial", fmt.Sprintf("sip:+4930123456@%s:5062", lab.BoxWAN))
 	s.is("connected")
-	teams.records("dec", 440)
+	teams.tone("baresip", teams.heard, 440)
 	teams.does("hangup", "")
 	if err := pbx.Wait(); err != nil {
 		t.Errorf("sipp: %v", err)

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	// Each test has networks of its own and waits more than it works: the longest decides, not the sum.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
 	code := m.Run()
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 }
 
 // packages are where the programs come from (the Makefile installs them).
-var packages = map[string]string{"sipp": "sip-tester", "baresip": "baresip-core"}
+var packages = map[string]string{"sipp": "sip-tester", "baresip": "baresip-core", "twinkle-console": "twinkle-console"}
 
 // hubs are the names that hubs have, those that they put into Record-Route, and addresses inside Microsoft's networks.
 var hubs = []struct {
@@ -131,18 +131,23 @@ func (s *setting) file(name, text string) string {
 	return path
 }
 
-// start starts a peer. What it writes is shown when the test fails.
-func (s *setting) start(where *lab.Namespace, program string, args ...string) *lab.Process {
+// command is a peer's program with its arguments.
+func (s *setting) command(program string, args ...string) *exec.Cmd {
 	s.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
 		s.Fatalf("%v: install Debian's package %s", err, packages[program])
 	}
-	log, err := os.CreateTemp(s.dir, program+"-*.log")
+	return exec.Command(path, args...)
+}
+
+// start starts a peer. What it writes is shown when the test fails.
+func (s *setting) start(where *lab.Namespace, cmd *exec.Cmd) *lab.Process {
+	s.Helper()
+	log, err := os.CreateTemp(s.dir, filepath.Base(cmd.Path)+"-*.log")
 	if err != nil {
 		s.Fatal(err)
 	}
-	cmd := exec.Command(path, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, s.dir
 	p, err := where.Start(cmd)
 	if err != nil {
@@ -153,7 +158,7 @@ func (s *setting) start(where *lab.Namespace, program string, args ...string) *l
 		log.Close()
 		if s.Failed() {
 			text, _ := os.ReadFile(log.Name())
-			s.Logf("%s %s:\n%s", program, strings.Join(args, " "), text)
+			s.Logf("%s:\n%s", strings.Join(cmd.Args, " "), text)
 		}
 	})
 	return p
@@ -173,8 +178,8 @@ func (s *setting) sipp(where *lab.Namespace, address, scenario string, args ...s
 			s.Logf("%s:\n%s", scenario, text)
 		}
 	})
-	return s.start(where, "sipp", append([]string{"-sf", path, "-i", address, "-p", "5060", "-mi", address, "-m", "1", "-nostdin",
-		"-timeout", strconv.Itoa(s.seconds) + "s", "-timeout_error", "-trace_err", "-error_file", messages + ".errors", "-trace_msg", "-message_file", messages}, args...)...)
+	return s.start(where, s.command("sipp", append([]string{"-sf", path, "-i", address, "-p", "5060", "-mi", address, "-m", "1", "-nostdin",
+		"-timeout", strconv.Itoa(s.seconds) + "s", "-timeout_error", "-trace_err", "-error_file", messages + ".errors", "-trace_msg", "-message_file", messages}, args...)...))
 }
 
 // listens waits until a process has a socket at an address.
