@@ -22,6 +22,13 @@ func (r *running) wait(what string, holds func() bool) {
 	}
 }
 
+// talk lets a call last for a moment, and ends it.
+func (r *running) talk(by, other *Call) {
+	r.t.Helper()
+	time.Sleep(200 * time.Millisecond)
+	r.end(by, other)
+}
+
 // flap takes a wire out and puts it in again. The kernel tells of a link once a second at most.
 func (r *running) flap(n *Namespace, link string, between func()) {
 	r.t.Helper()
@@ -62,9 +69,9 @@ func TestAfterALinkFlapRegistrationsAndProbesAreSentAnew(t *testing.T) {
 	}
 	// Everything works again: addresses, routes and sockets.
 	out, in := r.fromPBX(Ring{})
-	r.end(out, in)
+	r.talk(out, in)
 	out, in = r.fromTeams(Dial{})
-	r.end(out, in)
+	r.talk(out, in)
 	r.ended()
 }
 
@@ -94,7 +101,7 @@ func TestGatewaysFollowTheAddressThatAServerGives(t *testing.T) {
 	}
 	r.wait("registered from the first address", contact(first))
 	out, in := r.fromPBX(Ring{})
-	r.end(out, in)
+	r.talk(out, in)
 
 	server.Give(second)
 	r.flap(r.LAN, "lan0", nil) // the lease is confirmed, and refused
@@ -104,9 +111,9 @@ func TestGatewaysFollowTheAddressThatAServerGives(t *testing.T) {
 		t.Errorf("%v\n%s", err, text)
 	}
 	out, in = r.fromPBX(Ring{})
-	r.end(out, in)
+	r.talk(out, in)
 	out, in = r.fromTeams(Dial{})
-	r.end(out, in)
+	r.talk(out, in)
 	r.ended()
 }
 
@@ -157,8 +164,7 @@ func TestPacketsAreMarkedOnTheWire(t *testing.T) {
 		heard := make(chan map[string]byte)
 		go func() { heard <- r.marks(s.n, s.device, s.box, s.transport, s.sip) }()
 		out, in := r.fromPBX(Ring{})
-		time.Sleep(100 * time.Millisecond) // some voice
-		r.end(out, in)
+		r.talk(out, in)
 		if got := <-heard; got["media"] != s.media || got["SIP"] != cs3 {
 			t.Errorf("on %s: %v, want media %d and SIP %d", s.device, got, s.media, cs3)
 		}
