@@ -9,7 +9,6 @@ import (
 
 // pressing is a telephone-event that a peer sends and the other side cannot take: it is told, once, with its length.
 type pressing struct {
-	open      bool // it has begun and was not told
 	known     bool // timestamp holds something
 	event     uint8
 	timestamp uint32 // of its beginning: all its packets have the same (RFC 4733 section 2.2.1)
@@ -29,7 +28,8 @@ func (t *thread) pressed(l *leg, p []byte, timestamp uint32) {
 			return // a late packet of the one before
 		}
 		t.released(l) // its end was lost
-		*k = pressing{open: true, known: true, event: p[0], timestamp: timestamp}
+		l.dials = true
+		*k = pressing{known: true, event: p[0], timestamp: timestamp}
 	}
 	k.duration, k.seen = max(k.duration, binary.BigEndian.Uint16(p[2:])), t.now
 	if p[1]&0x80 != 0 {
@@ -39,8 +39,8 @@ func (t *thread) pressed(l *leg, p []byte, timestamp uint32) {
 
 // released tells the call of an event of l that is over.
 func (t *thread) released(l *leg) {
-	if k := &l.pressing; k.open {
-		k.open = false
+	if k := &l.pressing; l.dials {
+		l.dials = false
 		e := Event{Side: l.side, Kind: Pressed, Digit: k.event, Length: time.Duration(k.duration) * time.Second / time.Duration(l.rate)}
 		t.relay.events.post(func() { l.session.hear(e) })
 	}

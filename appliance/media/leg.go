@@ -18,6 +18,7 @@ type leg struct {
 	rx, tx  *keys      // nil: plain
 	receive bool
 	muted   bool // a digit is played to the other side in place of this one's voice
+	dials   bool // pressing is under way
 	send    bool
 	mux     bool
 	latch   bool // learn what is unknown in source
@@ -35,8 +36,6 @@ type leg struct {
 	octets   int      // of G.711 that a packet to this side holds, 0: as many as come
 	packing  *packing // makes such packets; nil: never had to
 
-	pressing pressing // what this side dials, when the other cannot take it as an event
-
 	stream  outgoing
 	heard   reception
 	streams [4]inbound    // SRTP state of the peer's SSRCs under rx
@@ -46,6 +45,8 @@ type leg struct {
 	since   time.Duration // of Open or Set: silence counts from here
 
 	stats counters
+
+	pressing pressing // what this side dials, when the other cannot take it as an event
 
 	ports    [2]*port
 	local    netip.Addr

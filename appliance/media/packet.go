@@ -108,7 +108,7 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 		}
 		return
 	}
-	if l.pressing.open && t.now-l.pressing.seen > goneQuiet {
+	if l.dials && t.now-l.pressing.seen > goneQuiet {
 		t.released(l)
 	}
 	voice := l.law != OtherCodec && p[1]&0x7f == l.in.Audio

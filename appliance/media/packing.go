@@ -47,7 +47,7 @@ type gap struct{ first, count, open uint16 }
 // repacks reports whether a packet of l goes to the other side by way of the conversion.
 func (l *leg) repacks(voice bool, octets int) bool {
 	o := l.other
-	return o.packing != nil && o.packing.active || voice && octets != o.octets && octets > 0 && o.octets > 0 && o.law != OtherCodec
+	return o.octets > 0 && voice && octets != o.octets && octets > 0 && o.law != OtherCodec || o.packing != nil && o.packing.active
 }
 
 // repack passes a packet of l on in packets of the length that the other side wants. voice tells G.711 from what passes as it is.

@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 func TestBothDirections(t *testing.T) { eachWay(t, Options{}, testBothDirections) }
@@ -262,26 +260,6 @@ func testPortsRestAndAreReleased(t *testing.T, r *Relay) {
 	more.Close()
 	if _, err := r.NewSession().Open(A, PortOptions{Addr: addr, First: 5, Last: 5}); err == nil {
 		t.Error("a range without a pair")
-	}
-}
-
-func TestPacketsCarryTheTOS(t *testing.T) {
-	c := call(t, running(t, Options{}), "")
-	raw, err := c.b.rtp.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_RECVTOS, 1) })
-	c.a.send(8)
-	b, oob := make([]byte, 2048), make([]byte, 64)
-	_ = c.b.rtp.SetReadDeadline(time.Now().Add(2 * time.Second))
-	_, n, _, _, err := c.b.rtp.ReadMsgUDPAddrPort(b, oob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	messages, _ := unix.ParseSocketControlMessage(oob[:n])
-	if len(messages) != 1 || messages[0].Data[0] != efTOS {
-		t.Errorf("%v", messages)
 	}
 }
 
