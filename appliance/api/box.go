@@ -44,12 +44,30 @@ func (b *backend) Exec(ctx context.Context, s *Session, line string, body []byte
 	if strings.TrimSpace(line) == "" {
 		return Result{Mode: s.Mode, Prompt: b.lang.Prompt(b.box, ls)}
 	}
-	r, err := b.lang.Exec(ctx, b.box, ls, line, body, out)
+	return resultOf(b.lang.Exec(ctx, b.box, ls, line, body, out))
+}
+
+func resultOf(r lang.Result, err error) Result {
 	res := Result{Mode: r.Mode, Prompt: r.Prompt, Failed: err != nil, Exit: r.Exit, More: r.More, Changed: r.Changed}
 	if r.Collect != nil {
 		res.Collect = &wire.Collect{Prompt: r.Collect.Prompt, Kind: r.Collect.Kind}
 	}
 	return res
+}
+
+func (b *backend) ExecTogether(ctx context.Context, s *Session, lines []string, done func(text []byte, r Result)) (ran int) {
+	ls, ok := b.session(s)
+	if !ok {
+		return 0
+	}
+	list, err := b.lang.ExecTogether(ctx, b.box, ls, lines)
+	if err != nil {
+		return 0 // nothing has changed; each line says what is wrong
+	}
+	for _, r := range list {
+		done(r.Text, resultOf(r.Result, r.Err))
+	}
+	return len(list)
 }
 
 func (b *backend) EndPaste(ctx context.Context, s *Session, out io.Writer) Result {

@@ -94,12 +94,19 @@ func (h handler) run(ctx context.Context, q *wire.ExecRequest, out *spool) {
 			body = nil
 		}
 	}
-	for _, line := range lines {
-		if ctx.Err() != nil {
-			return
+	for len(lines) > 0 && ctx.Err() == nil {
+		if len(lines) > 1 {
+			ran := h.backend.ExecTogether(ctx, s, lines, func(text []byte, res Result) {
+				s.Mode = res.Mode
+				out.Write(text) // an error is the end of ctx
+				out.done(res)
+			})
+			if lines = lines[ran:]; ran > 0 {
+				continue
+			}
 		}
-		res := h.one(ctx, s, line, body, out)
-		s.Mode = res.Mode
+		res := h.one(ctx, s, lines[0], body, out)
+		lines, s.Mode = lines[1:], res.Mode
 		out.done(res)
 		if res.Collect != nil || res.Exit {
 			return

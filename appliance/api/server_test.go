@@ -49,6 +49,22 @@ func (f *fake) Exec(ctx context.Context, s *Session, line string, _ []byte, out 
 	return Result{Mode: s.Mode, Failed: line == "fail"}
 }
 
+// ExecTogether runs the lines that go somewhere.
+func (f *fake) ExecTogether(ctx context.Context, s *Session, lines []string, done func([]byte, Result)) (ran int) {
+	here := *s
+	for _, line := range lines {
+		if !strings.HasPrefix(line, "go ") {
+			break
+		}
+		var out bytes.Buffer
+		r := f.Exec(ctx, &here, line, nil, &out)
+		here.Mode = r.Mode
+		done(append(out.Bytes(), "together\n"...), r)
+		ran++
+	}
+	return ran
+}
+
 func (f *fake) EndPaste(_ context.Context, s *Session, out io.Writer) Result {
 	fmt.Fprintln(out, "2 problems")
 	return Result{Mode: s.Mode, Failed: true}
@@ -140,7 +156,7 @@ func TestExec(t *testing.T) {
 	}{
 		{"a line", wire.ExecRequest{Mode: []string{"m"}, Line: "show", User: "u"}, "show of u in m\n[ok m]"},
 		{"a line that fails", wire.ExecRequest{Line: "fail"}, "fail of  in \n[error ]"},
-		{"the mode goes from line to line", wire.ExecRequest{Lines: []string{"go a", "go b", "show"}}, "[ok a][ok a/b]show of  in a/b\n[ok a/b]"},
+		{"the mode goes from line to line", wire.ExecRequest{Lines: []string{"go a", "go b", "show"}}, "together\n[ok a]together\n[ok a/b]show of  in a/b\n[ok a/b]"},
 		{"a line that collects is the last", wire.ExecRequest{Lines: []string{"collect", "show"}}, "[ok ]"},
 		{"a panic costs one line", wire.ExecRequest{Mode: []string{"m"}, Lines: []string{"panic", "show"}}, "% internal error: as asked\n[error m]show of  in m\n[ok m]"},
 		{"the end of a paste", wire.ExecRequest{EndPaste: true, Mode: []string{"m"}}, "2 problems\n[error m]"},
@@ -319,6 +335,13 @@ type quietBackend struct{ *fake }
 
 func (quietBackend) Exec(_ context.Context, s *Session, _ string, _ []byte, _ io.Writer) Result {
 	return Result{Mode: s.Mode, Prompt: "box(map-tab)[TABLE]#"}
+}
+
+func (quietBackend) ExecTogether(_ context.Context, s *Session, lines []string, done func([]byte, Result)) int {
+	for range lines {
+		done(nil, Result{Mode: s.Mode, Prompt: "box(map-tab)[TABLE]#"})
+	}
+	return len(lines)
 }
 
 type discard struct{}

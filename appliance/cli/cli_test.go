@@ -118,7 +118,7 @@ func run(t *testing.T, table *Table, text string) *device {
 		if len(path) > 0 && m.Layer == 1 {
 			at = nil
 		}
-		if root, err = e.Apply(root, at, m); err != nil {
+		if root, err = e.Apply(root, at, m, nil); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
 		if m.Stmt.Mode != nil && !m.Neg {

@@ -13,11 +13,13 @@ var ErrGone = errors.New("no such object")
 
 // Editor applies lines to configurations. It never changes the configuration that it is given: it copies the path from the
 // root to the changed field. Long lists grow in place behind the end that older configurations see, and are found by an
-// index, so that a paste costs the same for each line however long the list has become.
+// index, so that a paste costs the same for each line however long the list has become. To replace an element in place the list must
+// be a draft's.
 type Editor struct {
 	table *Table
 
-	mu sync.Mutex
+	mu    sync.Mutex
+	draft *Draft // of the line that is being applied
 	// grown are the lists that this editor made last; it alone may write behind their ends.
 	grown [8]*grown
 	next  int
@@ -32,6 +34,25 @@ type grown struct {
 	owns bool // this editor may write behind the end
 }
 
+// Draft is the lists that were made for a configuration that nobody else has seen yet. They are changed in place, so that to replace
+// each element of a long list does not cost a copy of it each time. It is over when the configuration is shown to anybody. The zero
+// value is a new draft.
+type Draft struct{ lists map[uintptr]reflect.Value } // by address; holding them keeps it from being used again
+
+func (d *Draft) add(list reflect.Value) {
+	if d == nil || list.Len() < indexed {
+		return // a short list costs little to copy
+	}
+	if d.lists == nil {
+		d.lists = map[uintptr]reflect.Value{}
+	}
+	d.lists[list.Pointer()] = list
+}
+
+func (d *Draft) has(list reflect.Value) bool {
+	return d != nil && list.Len() > 0 && d.lists[list.Pointer()].IsValid()
+}
+
 // indexed is the length from which a list gets an index.
 const indexed = 32
 
@@ -39,10 +60,11 @@ const indexed = 32
 func (t *Table) NewEditor() *Editor { return &Editor{table: t} }
 
 // Apply returns root (a pointer to the configuration) with the line m, which stands in the mode that path leads to.
-// It returns root itself when nothing changes.
-func (e *Editor) Apply(root any, path []*Match, m *Match) (any, error) {
+// It returns root itself when nothing changes. With a draft, root is what the draft's last line has made, and is not to be used any more.
+func (e *Editor) Apply(root any, path []*Match, m *Match, d *Draft) (any, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.draft = d
 	v, err := e.apply(reflect.ValueOf(root), path, m)
 	if err != nil {
 		return root, err
@@ -362,6 +384,7 @@ func (e *Editor) append(s *Stmt, list, v reflect.Value, key string) reflect.Valu
 		room = 2 * n
 	}
 	longer := reflect.MakeSlice(list.Type(), n+1, room)
+	e.draft.add(longer)
 	reflect.Copy(longer, list)
 	longer.Index(n).Set(v)
 	if n+1 >= indexed {
@@ -393,10 +416,15 @@ func (e *Editor) insert(s *Stmt, list, v reflect.Value, key string) reflect.Valu
 	return longer
 }
 
-// replace returns a copy of the list with v at i; the index moves to the copy.
+// replace returns the list with v at i: itself when it is the draft's, else a copy, to which the index moves.
 func (e *Editor) replace(list reflect.Value, i int, v reflect.Value) reflect.Value {
+	if e.draft.has(list) {
+		list.Index(i).Set(v)
+		return list
+	}
 	g := e.known(list)
 	cp := reflect.MakeSlice(list.Type(), list.Len(), list.Len())
+	e.draft.add(cp)
 	reflect.Copy(cp, list)
 	cp.Index(i).Set(v)
 	if g != nil {

@@ -44,6 +44,7 @@ type reader struct {
 	problems []Problem
 	lines    map[string]int // where the printed form of each line stands in the file
 	last     int            // number of the last line
+	draft    cli.Draft
 }
 
 func (l *Language) read(name string, text []byte) *reader {
@@ -82,7 +83,7 @@ func (r *reader) line(line string) {
 		return
 	}
 	w := where[m.Layer]
-	changed, err := l.apply(r.cfg, w, m)
+	changed, err := l.apply(r.cfg, w, m, &r.draft)
 	if err != nil {
 		if errors.Is(err, cli.ErrGone) {
 			err = fmt.Errorf("the block that this line is in does not exist any more")

@@ -120,6 +120,9 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 	if err != nil {
 		return l.hintMode(c, cfg, line, err)
 	}
+	if m.Layer >= len(where) && draftOf(c.box) != nil {
+		return errCommand
+	}
 	c.corrections(m)
 	if m.Layer >= len(where) {
 		return m.Stmt.Data.(runner)(c, m.Args())
@@ -133,7 +136,7 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 		return errors.New("only a superuser manages accounts")
 	}
 	err := c.box.Mutate(func(old *config.Config) (*config.Config, error) {
-		changed, err := l.apply(old, w, m)
+		changed, err := l.apply(old, w, m, draftOf(c.box))
 		c.result.Changed = changed != old
 		return changed, err
 	})
@@ -157,15 +160,15 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 }
 
 // apply makes the configuration with line m in the mode that w leads to.
-func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match) (*config.Config, error) {
+func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match, d *cli.Draft) (*config.Config, error) {
 	if w.implicit != "" && !m.Neg {
-		made, err := l.editor.Apply(cfg, nil, w.path[0])
+		made, err := l.editor.Apply(cfg, nil, w.path[0], d)
 		if err != nil {
 			return cfg, err
 		}
 		cfg = made.(*config.Config)
 	}
-	changed, err := l.editor.Apply(cfg, w.path, m)
+	changed, err := l.editor.Apply(cfg, w.path, m, d)
 	if w.implicit != "" && errors.Is(err, cli.ErrGone) {
 		err = nil // `no` of something that was never there
 	}
