@@ -161,8 +161,22 @@ func (c tlsWire) ConnectionState() tls.ConnectionState { return c.state }
 
 // table is the name server of a scenario.
 type table struct {
-	mu    sync.Mutex
-	names map[string][]netip.Addr
+	mu     sync.Mutex
+	names  map[string][]netip.Addr
+	srv    map[string][]*net.SRV // by "_sip._udp.name"
+	silent bool                  // it answers nothing
+}
+
+// answers waits as long as its caller does when the name servers are silent.
+func (t *table) answers(ctx context.Context) error {
+	t.mu.Lock()
+	silent := t.silent
+	t.mu.Unlock()
+	if silent {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
 }
 
 func (t *table) set(host string, addrs []netip.Addr) {
@@ -177,9 +191,12 @@ func (t *table) Cached(host string) []netip.Addr {
 	return t.names[host]
 }
 
-func (t *table) Lookup(_ context.Context, host string) ([]netip.Addr, error) {
+func (t *table) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
+	}
+	if err := t.answers(ctx); err != nil {
+		return nil, err
 	}
 	if list := t.Cached(host); len(list) > 0 {
 		return list, nil
@@ -187,6 +204,14 @@ func (t *table) Lookup(_ context.Context, host string) ([]netip.Addr, error) {
 	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 }
 
-func (t *table) LookupSRV(_ context.Context, service, proto, name string) ([]*net.SRV, error) {
+func (t *table) LookupSRV(ctx context.Context, service, proto, name string) ([]*net.SRV, error) {
+	if err := t.answers(ctx); err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if list := t.srv["_"+service+"._"+proto+"."+name]; len(list) > 0 {
+		return list, nil
+	}
 	return nil, &net.DNSError{Err: "no such host", Name: "_" + service + "._" + proto + "." + name, IsNotFound: true}
 }

@@ -259,6 +259,8 @@ func (w *world) judge(p *peer, k *link, m *message) {
 		w.problem("%s: a SIPS URI (A.17)", m.start)
 	case m.has("Contact") && m.code() < 300 && !strings.Contains(m.get("Contact"), "sbc.meinefirma.de:5062;transport=tls>"):
 		w.problem("%s: Contact %s (A.2)", m.start, m.get("Contact"))
+	case m.code() == 0 && !strings.HasPrefix(m.get("Via"), "SIP/2.0/TLS sbc.meinefirma.de:5062;"):
+		w.problem("%s: Via %s (C.1)", m.start, m.get("Via"))
 	case m.code() == 0 && (method == "PRACK" || method == "UPDATE" || method == "INFO" || method == "REFER"):
 		w.problem("%s: a method that Teams does not allow (A.25)", m.start)
 	case m.code() == 0 && method == "INVITE" && m.body == "":

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -107,7 +108,7 @@ var certificateOfTeams = sync.OnceValue(func() *x509.Certificate {
 // newWorld starts a box that knows no configuration yet.
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, start: time.Now(), vars: variables{}, sdps: map[string][]string{}, licenses: license.New(), relay: &relay{},
-		names: &table{names: map[string][]netip.Addr{}}, peers: map[string]*peer{}, dialogs: map[string]*dialog{},
+		names: &table{names: map[string][]netip.Addr{}, srv: map[string][]*net.SRV{}}, peers: map[string]*peer{}, dialogs: map[string]*dialog{},
 		manual: map[string]bool{}, sentOn: map[string]*link{}, acks: map[string]bool{}, ports: 40000}
 	w.net = &memory{w: w, sockets: map[netip.AddrPort]*socket{}, listeners: map[netip.AddrPort]*listener{}}
 	for _, p := range []struct{ name, addr, transport, host string }{

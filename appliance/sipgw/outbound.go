@@ -344,6 +344,7 @@ func (l *Leg) inviteFailed(out *outbound, f Failed) {
 		l.report(out, f)
 	} else {
 		l.log.Warn("session refresh refused", "gw", l.g.name, "leg", l.callID, "code", f.Code, "err", f.Err)
+		l.refreshLater(f.RetryAfter)
 	}
 	l.next()
 }

@@ -8,7 +8,10 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-const minSE = 90 * time.Second // RFC 4028 4
+const (
+	minSE        = 90 * time.Second // RFC 4028 4
+	refreshAgain = 10 * time.Second // at the earliest
+)
 
 // session is the session timer of a leg (RFC 4028): the call is known to be alive because one side repeats its offer.
 type session struct {
@@ -158,12 +161,23 @@ func (l *Leg) startSession(interval time.Duration, ours bool) {
 	l.session.expire = l.after(interval-min(32*time.Second, interval/3), func() { l.die(408, "session timer expired") })
 }
 
+// refreshLater is another try after a refusal, which leaves the session as it is until its time is over (10): when the peer says, else
+// so that there are some more tries.
+func (l *Leg) refreshLater(wait time.Duration) {
+	if l.session.on && l.session.ours {
+		if wait == 0 {
+			wait = max(refreshAgain, l.session.interval/10)
+		}
+		l.session.refresh = l.after(wait, l.refreshSession)
+	}
+}
+
 // refreshSession repeats what we said last in a re-INVITE: Teams takes no UPDATE (A.25). It is the same to the byte, so that
 // keys and ports stay (A.45).
 func (l *Leg) refreshSession() {
 	if l.state != confirmedLeg || l.out != nil || l.in != nil || len(l.sdp) == 0 {
 		// The INVITE that is under way refreshes, too, and starts the timer anew; should it be refused, this is the next chance.
-		l.session.refresh = l.after(10*time.Second, l.refreshSession)
+		l.session.refresh = l.after(refreshAgain, l.refreshSession)
 		return
 	}
 	l.out = &outbound{refresh: true, body: l.sdp, acks: map[string]ack{}}
