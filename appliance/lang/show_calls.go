@@ -1,0 +1,139 @@
+package lang
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+// What goes on: calls, registrations, peers, gateways.
+
+type detail struct{ Level int }
+
+func showCalls(c *call, a *detail) error {
+	calls := c.box.Calls()
+	now := c.box.Clock().Now
+	rows := [][]string{{"ID", "State", "Calling", "Called", "From", "To", "Time"}}
+	for _, x := range calls {
+		since := x.Started
+		if !x.Connected.IsZero() {
+			since = x.Connected
+		}
+		rows = append(rows, []string{x.ID, x.State, dash(x.Calling), dash(x.Called), x.From, dash(x.To), span(now.Sub(since))})
+	}
+	if a.Level == 0 {
+		if len(calls) > 0 {
+			c.columns(rows)
+		}
+		c.printf("%s\n", plural(len(calls), "call"))
+		return nil
+	}
+	for i, x := range calls {
+		c.columns([][]string{rows[0], rows[i+1]})
+		for _, l := range x.Legs {
+			c.printf("  %s with %s\n", l.Interface, dash(l.Peer))
+			c.printf("    Call-ID: %s\n", l.CallID)
+			c.printf("    Media: %s, SRTP %s, %s to %s\n", dash(l.Codec), dash(l.Security), dash(l.Local), dash(l.Remote))
+			if a.Level > 1 {
+				c.printf("    Packets: %d in, %d out, %d lost, jitter %.1f ms\n", l.PacketsIn, l.PacketsOut, l.Lost, l.JitterMS)
+				c.printf("    Quality: MOS %s, burst ratio %.1f, round trip %s\n", known(l.MOS, "%.2f"), max(l.BurstRatio, 1), known(l.RoundTripMS, "%.1f ms"))
+			}
+		}
+	}
+	c.printf("%s\n", plural(len(calls), "call"))
+	return nil
+}
+
+// known formats a figure that is zero when it is not known.
+func known(v float64, format string) string {
+	if v == 0 {
+		return "-"
+	}
+	return fmt.Sprintf(format, v)
+}
+
+func showRegistrations(c *call, _ *none) error {
+	list := c.box.Registrations()
+	now := c.box.Clock().Now
+	for _, r := range list {
+		c.printf("SIP Registration: %s\n", r.Identity)
+		c.printf("  State: %s\n", r.State)
+		c.printf("  Address: %s\n", dash(r.AOR))
+		c.printf("  Registrar: %s\n", dash(r.Registrar))
+		if r.Code > 0 {
+			c.printf("  Last answer: %d %s\n", r.Code, r.Reason)
+		} else if r.Reason != "" {
+			c.printf("  Last answer: %s\n", r.Reason)
+		}
+		if !r.Expires.IsZero() {
+			c.printf("  Expires in: %s\n", span(r.Expires.Sub(now)))
+		}
+		if !r.NextTry.IsZero() {
+			c.printf("  Next try in: %s\n", span(max(0, r.NextTry.Sub(now))))
+		}
+	}
+	c.printf("%s\n", plural(len(list), "registration"))
+	return nil
+}
+
+func showPenaltyBox(c *call, _ *none) error {
+	now := c.box.Clock().Now
+	rows := [][]string{{"Interface", "Peer", "State", "For", "Last answer", "RTT", "Next"}}
+	for _, p := range c.box.PenaltyBox() {
+		state, since, rtt, next := "up", "-", "-", "-"
+		if p.Boxed {
+			state = "in penalty box"
+		}
+		if !p.Since.IsZero() {
+			since = span(now.Sub(p.Since))
+		}
+		if p.RTT > 0 {
+			rtt = milliseconds(p.RTT)
+		}
+		if !p.NextProbe.IsZero() {
+			next = span(max(0, p.NextProbe.Sub(now)))
+		}
+		rows = append(rows, []string{p.Interface, p.Peer, state, since, dash(p.LastAnswer), rtt, next})
+	}
+	if len(rows) == 1 {
+		c.printf("No interface has a penalty-box.\n")
+		return nil
+	}
+	c.columns(rows)
+	return nil
+}
+
+// milliseconds prints a round trip; in a LAN it takes less than one.
+func milliseconds(d time.Duration) string {
+	if d < 10*time.Millisecond {
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	}
+	return fmt.Sprintf("%d ms", d.Milliseconds())
+}
+
+type named struct{ Name string }
+
+func showGateways(c *call, a *named) error {
+	rows := [][]string{{"Gateway", "Interface", "State", "Listening on", "Connections"}}
+	for _, g := range c.box.Gateways() {
+		if a.Name != "" && config.SameName(a.Name) != config.SameName(g.Name) {
+			continue
+		}
+		state := g.State
+		if g.Err != "" {
+			state += ": " + g.Err
+		}
+		rows = append(rows, []string{g.Name, g.Interface, state, dash(strings.Join(g.Listen, ", ")), fmt.Sprint(g.Connections)})
+	}
+	if len(rows) == 1 {
+		if a.Name != "" {
+			return fmt.Errorf("no such context sip-gateway: %s", a.Name)
+		}
+		c.printf("No gateway is configured.\n")
+		return nil
+	}
+	c.columns(rows)
+	return nil
+}
