@@ -27,6 +27,7 @@ func (c *call) place(n, x *side) error {
 		b.joint = x.bridge.joint
 	}
 	n.bridge = b
+	b.session.Notify(func(e media.Event) { c.Post(func() { c.fromBridge(b, e) }) })
 	inner, err := b.session.Open(media.A, media.PortOptions{Addr: b.joint.RTP.Addr()})
 	if err == nil {
 		b.inner = inner
@@ -59,6 +60,15 @@ func (b *bridge) connect(c *call, s *side) error {
 func plain(to media.Ports, ch *sdp.Choice) media.Params {
 	return media.Params{Remote: to.RTP, RemoteRTCP: to.RTCP, Mux: to.RTP == to.RTCP, Send: true, Receive: true,
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Law: law(ch.Codec)}
+}
+
+// fromBridge handles what the relay says of a bridge. Voice and silence of the peer show at the call's own session too.
+func (c *call) fromBridge(b *bridge, e media.Event) {
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.bridge == b && e.Side == media.B && e.Kind == media.KeyUsed {
+			c.rekey(s)
+		}
+	}
 }
 
 // displace gives back what place gave a side that does not take the place of x after all.

@@ -172,6 +172,7 @@ func (s *mediaSession) facts(side media.Side) map[string]string {
 		f["suite"] = p.RemoteKey.Suite
 		f["remote key"] = base64.StdEncoding.EncodeToString(p.RemoteKey.Master)
 		f["remote mki"] = fmt.Sprintf("%x", p.RemoteKey.MKI)
+		f["lifetime"] = strconv.FormatUint(p.LocalKey.Lifetime, 10)
 		f["our key"] = base64.StdEncoding.EncodeToString(p.LocalKey.Master)
 	}
 	return f
