@@ -205,6 +205,7 @@ func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
 		t.Errorf("refused: %v", r)
 	}
 	keepsTime(t, e, world.NTP)
+	saysWhatItLacks(e)
 	e.powerOff()
 	grown(t, m.Disk)
 }

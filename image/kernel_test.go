@@ -46,3 +46,16 @@ func keepsTime(t *testing.T, e *emulated, server *lab.NTP) {
 		t.Errorf("a step back: %v off", after)
 	}
 }
+
+// saysWhatItLacks configures what the kernel of this image cannot do: it is taken, and said.
+func saysWhatItLacks(e *emulated) {
+	e.t.Helper()
+	for _, line := range []string{"configure", "context ip ROUTER", "routing-table SECOND", "route 0.0.0.0/0 gateway 192.168.1.254",
+		"context ip ROUTER", "interface if_eth00", "use routing-table SECOND", "context ip ROUTER", "interface if_voice", "ipaddress v 10.20.0.1/24",
+		"port ethernet 0 0", "vlan 20", "bind interface ROUTER if_voice", "no shutdown", "end"} {
+		e.run(line)
+	}
+	e.again("show config problems", `routing-table SECOND: the kernel of this image has one routing table only`)
+	e.again("show config problems", `port ethernet 0 0 vlan 20: the kernel of this image has no VLANs \(8021q\)`)
+	e.again("show ip interface", `eth00\s+up\s+192\.168\.1\.1/24`)
+}
