@@ -142,9 +142,9 @@ func setBPFElement(fd int, key, value unsafe.Pointer) error {
 	return err
 }
 
-// load hands a program to the kernel. What its verifier says against it is part of the error.
+// handOver gives the program to the kernel. What its verifier says against it is part of the error.
 func (p *bpfProgram) handOver(name string, kind, attach uint32) (int, error) {
-	log, license := make([]byte, 64<<10), []byte("Apache-2.0\x00")
+	license := []byte("Apache-2.0\x00")
 	attr := struct {
 		kind, length            uint32
 		code, license           unsafe.Pointer
@@ -157,6 +157,7 @@ func (p *bpfProgram) handOver(name string, kind, attach uint32) (int, error) {
 	copy(attr.name[:15], name)
 	fd, err := bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 	if err != nil {
+		log := make([]byte, 64<<10)
 		attr.logLevel, attr.logSize, attr.log = 1, uint32(len(log)), unsafe.Pointer(&log[0])
 		_, _ = bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 		return -1, fmt.Errorf("program %s: %w %s", name, err, unix.ByteSliceToString(log))

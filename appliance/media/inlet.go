@@ -116,12 +116,16 @@ func (t *thread) relayOwn(p *port, first, n int) {
 
 // relayShared relays what was read from a shared socket. A port may have been closed since.
 //
-// All ports are looked up before the first packet is relayed: hundreds of calls do not fit into the processor's caches, and so it
-// waits for the memory of many at once.
+// All ports are looked up before the first packet is relayed; warm says why.
 func (t *thread) relayShared(first, n int) {
 	ports := t.found[:n]
 	for i := range ports {
 		ports[i] = t.table.find(t.input.sentTo(first + i))
+	}
+	for _, p := range ports {
+		if p != nil {
+			t.warmed += p.leg.warm()
+		}
 	}
 	for i, p := range ports {
 		if p != nil {

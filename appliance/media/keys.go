@@ -44,6 +44,7 @@ type half struct {
 	inner, outer [sha1.Size]byte
 	salt         [16]byte // 14 octets and two zeros, or 12 octets
 	tag          int
+	expanded     *expanded // of block or aead
 }
 
 // newKeys derives session keys (RFC 3711 section 4.3 with key derivation rate 0).
@@ -79,9 +80,10 @@ func newHalf(prf cipher.Block, salt []byte, s suite, first byte, tag int) (h hal
 	if s.gcm {
 		h.tag = s.tag
 		h.aead, err = cipher.NewGCM(block)
+		h.expanded = expandedIn(h.aead)
 		return h, err
 	}
-	h.block = block
+	h.block, h.expanded = block, expandedIn(block)
 	h.inner, h.outer = hmacStates(derive(prf, salt, first+1, sha1.Size))
 	return h, nil
 }

@@ -109,8 +109,9 @@ func (s *steering) makeMaps(threads int) (err error) {
 		return os.NewSyscallError("mmap", err)
 	}
 	s.entries = unsafe.Slice((*entry)(unsafe.Pointer(&s.memory[0])), steered)
-	for i := range s.entries {
-		s.free = append(s.free, uint32(i))
+	s.free = make([]uint32, steered)
+	for i := range s.free {
+		s.free[i] = uint32(i)
 	}
 	return nil
 }

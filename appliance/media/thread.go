@@ -36,6 +36,7 @@ type thread struct {
 	free   []int        // places in inlets
 	table  portTable    // of the ports that share an inlet
 	found  [slots]*port // those of the packets that are being relayed
+	warmed uint64       // see warm
 	legs   map[*leg]struct{}
 	crypt  *crypter
 	empty  inbound
