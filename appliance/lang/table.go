@@ -105,8 +105,10 @@ var tlsProfile = []Line{
 
 var voipProfile = []Line{
 	{Line: "codec [<#index:1..99>] <name:" + codecs + "> [rx-length <rx-length:10..60>] [tx-length <tx-length:10..60>] [silence-suppression] [voice-update-frames]",
-		Into: "Codecs", Help: "Offer a codec; the lowest index is preferred", Example: "codec 1 g711alaw64k rx-length 20 tx-length 20"},
-	{Line: "dtmf-relay <relay:default|rtp|signaling>", Into: "DTMFRelay", Help: "How digits travel"},
+		Into: "Codecs", Example: "codec 1 g711alaw64k rx-length 20 tx-length 20",
+		Help: "Offer a codec; the lowest index is preferred. We ask for packets of rx-length (in ms), and send tx-length to a peer that asks for nothing"},
+	{Line: "dtmf-relay <relay:default|rtp|signaling>", Into: "DTMFRelay",
+		Help: "How digits travel: as telephone-events (RFC 4733), or with signaling in SIP INFO"},
 	{Line: "fax <_:rest>", Into: "-", Help: "Fax of the original", Note: "taken, no effect: fax passes as voice"},
 	{Line: "srtp transmission <srtp:forced|preferred|disabled>", Into: "SRTP", Help: "Encrypt media"},
 	{Line: "srtp key-lifetime <exponent:10..48>", Into: "SRTPKeyLifetime", Help: "Use a key for 2^N packets: after three quarters of them a re-INVITE brings a new one"},
