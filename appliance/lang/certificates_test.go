@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"viaduct/appliance/config"
 )
 
 // imported is a key store.
@@ -97,6 +99,68 @@ func TestCertificatesAreJudgedAtTheirLines(t *testing.T) {
 		}
 		if got := strings.Join(said, "\n"); c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: want %q, said:\n%s", why, c.want, got)
+		}
+	}
+}
+
+// keyed is a box with keys, some of which end, and a peer that it does not know.
+type keyed struct{ *box }
+
+func (keyed) Clock() Clock { return Clock{Now: noon} }
+
+func (keyed) PKI() []PKIItem {
+	const day = 24 * time.Hour
+	return []PKIItem{
+		{Kind: "certificate", Name: "MYCERTIFICATE", KeyType: "RSA 2048", Subject: "sbc.meinefirma.de", Names: []string{"sbc.meinefirma.de"}, Issuer: "Some CA", NotAfter: noon.Add(10 * day), Chain: 2},
+		{Kind: "certificate", Name: "NEWROOT", KeyType: "RSA 4096", Subject: "New Root", Issuer: "New Root", NotAfter: noon.Add(-day), Chain: 1},
+		{Kind: "private-key", Name: "myprivate.key", KeyType: "RSA 2048"},
+		{Kind: "trusted", Name: "DigiCert Global Root G2", KeyType: "RSA 2048", Subject: "DigiCert Global Root G2", Issuer: "DigiCert Global Root G2", NotAfter: noon.Add(4000 * day), Chain: 1},
+	}
+}
+
+func (keyed) Untrusted() []Untrusted {
+	return []Untrusted{{SHA256: "AB12", Subject: "Another Root", Issuer: "Another Root", NotAfter: noon, Gateway: "gw", Peer: "sip.pstnhub.microsoft.com 52.114.75.24:5061", Last: noon.Add(-time.Minute)}}
+}
+
+func TestWhatIsShownOfKeysAndTrust(t *testing.T) {
+	l, b := New(), keyed{newBox()}
+	b.cfg, _ = l.Parse([]byte("profile tls pf\nown-certificate 1 pki:certificate/MYCERTIFICATE\nprivate-key pki:private-key/myprivate.key\ntrusted-certificate pki:certificate/NEWROOT\n"))
+	root := `pki:certificate/NEWROOT
+  Key: RSA 4096
+  Subject: New Root
+  Issuer: New Root
+  Valid until: 2026-11-21 12:00:00 UTC (EXPIRED)
+  Used by: profile tls pf
+`
+	for line, want := range map[string]string{
+		"show pki": `pki:certificate/MYCERTIFICATE
+  Key: RSA 2048
+  Subject: sbc.meinefirma.de
+  Names: sbc.meinefirma.de
+  Issuer: Some CA
+  Valid until: 2026-12-02 12:00:00 UTC (in 10 days)
+  Chain: 2 certificates
+  Used by: profile tls pf
+` + root + `pki:private-key/myprivate.key
+  Key: RSA 2048
+  Used by: profile tls pf
+`,
+		"show pki trusted": root + `built-in root DigiCert Global Root G2
+  Key: RSA 2048
+  Subject: DigiCert Global Root G2
+  Issuer: DigiCert Global Root G2
+  Valid until: 2037-11-04 12:00:00 UTC
+not trusted: Another Root
+  Issuer: Another Root
+  Valid until: 2026-11-22 12:00:00 UTC
+  SHA-256: AB12
+  Shown by: sip.pstnhub.microsoft.com 52.114.75.24:5061 on gw, last 2026-11-22 11:59:00 UTC
+  To trust it: pki trust AB12
+`,
+	} {
+		var out strings.Builder
+		if _, err := l.Exec(t.Context(), b, &Session{Class: config.Administrator, Mode: []string{"enable"}}, line, nil, &out); err != nil || out.String() != want {
+			t.Errorf("%s (%v):\n%s\nwant\n%s", line, err, out.String(), want)
 		}
 	}
 }
