@@ -19,6 +19,10 @@ A line of the configuration is understood in the present mode and in those aroun
 and blank lines mean nothing, and ` + "`#`" + ` begins a comment. Keywords may be shortened to what is unique. ` + "`no`" + ` in front takes a line
 back. Values with blanks, and empty ones, stand in quotes. ` + "`show config problems`" + ` says what is wrong, and how to put it right.
 
+` + "`ssh NAME@BOX COMMAND`" + ` runs one command with all the rights of the account, without ` + "`enable`" + `, and exits with 1 when it failed. What the command
+reads, a block or a file, comes from the input: ` + "`ssh admin@sbc01 import pki:certificate/CA < ca.pem`" + `. Lines on the input of ` + "`ssh NAME@BOX`" + `
+without a terminal are a paste.
+
 Patterns: ` + "`<argument>`" + `, ` + "`[may be left out]`" + ` (several in any order), ` + "`(one|of these)`" + `.
 
 ## Keys of tables
