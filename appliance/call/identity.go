@@ -233,7 +233,10 @@ func normalise(sw *config.Switch, number string) string {
 	if !isNumber(number) || strings.HasPrefix(number, "+") {
 		return number
 	}
-	if rest, ok := strings.CutPrefix(number, cmp.Or(sw.InternationalPrefix, "00")); ok && rest != "" {
+	if rest, ok := strings.CutPrefix(number, cmp.Or(sw.InternationalPrefix, "00")); ok {
+		if rest == "" {
+			return number
+		}
 		return "+" + rest
 	}
 	if rest, ok := strings.CutPrefix(number, sw.NationalPrefix); ok && sw.NationalPrefix != "" && sw.CountryCode != "" && rest != "" {

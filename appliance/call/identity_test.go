@@ -38,6 +38,28 @@ func said(id identity) string {
 	return s
 }
 
+// Numbers as a PBX dials them, in the plans of several countries (teams.md A.22, B.4).
+func TestNumbersBecomeE164(t *testing.T) {
+	germany := &config.Switch{InternationalPrefix: "00", NationalPrefix: "0", CountryCode: "49"}
+	america := &config.Switch{InternationalPrefix: "011", NationalPrefix: "1", CountryCode: "1"}
+	italy := &config.Switch{CountryCode: "39"} // national numbers keep their zero, so no prefix is configured
+	none := &config.Switch{}
+	for _, x := range []struct {
+		plan          *config.Switch
+		dialled, want string
+	}{
+		{germany, "0711123456", "+49711123456"}, {germany, "0043123456", "+43123456"}, {germany, "+43123456", "+43123456"}, {germany, "222", "222"},
+		{germany, "00", "00"}, {germany, "0", "0"}, {germany, "user.01", "user.01"}, {germany, "*21*0711#", "*21*0711#"},
+		{america, "12125550100", "+12125550100"}, {america, "01149711123456", "+49711123456"}, {america, "0049711", "0049711"},
+		{italy, "0612345", "0612345"}, {italy, "0049711123456", "+49711123456"},
+		{none, "0711123456", "0711123456"}, {none, "0049711123456", "+49711123456"},
+	} {
+		if got := normalise(x.plan, x.dialled); got != x.want {
+			t.Errorf("%s in the plan of +%s: %s, want %s", x.dialled, x.plan.CountryCode, got, x.want)
+		}
+	}
+}
+
 func TestWhoThePeersAreTold(t *testing.T) {
 	const uris = ";user=phone;transport=tls"
 	for _, x := range []struct {
@@ -115,6 +137,18 @@ From: <sip:+497123000@other.example;user=phone>
 To: <sip:+497123222@sip.pstnhub.microsoft.com;user=phone>
 Contact: +4930123456
 P-Asserted-Identity: <sip:+497123000@other.example;user=phone>`},
+		{"a To and a Request-URI that lines take from properties", "teams", func(_, teams *config.SIPInterface) {
+			teams.Outgoing = []config.OutgoingTranslation{
+				{Header: "to-header", Part: "user-part", Property: config.CallingE164}, {Header: "to-header", Part: "host-part", Property: config.CallingURI},
+				{Header: "request-uri", Part: "user-part", Property: config.CallingURI}, {Header: "request-uri", Part: "host-part", Fix: "tenant.example"},
+				{Header: "contact-header", Part: "user-part", Property: config.CalledName}, // there is none: the line does nothing
+			}
+		}, route.Call{CalledE164: "+497123222", CallingE164: "+4930123456", CallingURI: "sip:alice@here.example;x=1"}, nil, `
+INVITE sip:alice@tenant.example:5061` + uris + `
+From: <sip:+4930123456@sbc.example;user=phone>
+To: <sip:+4930123456@here.example;user=phone>
+Contact: +4930123456
+P-Asserted-Identity: <sip:+4930123456@sbc.example;user=phone>`},
 		{"service codes", "teams", nil, route.Call{CalledE164: "*21#", CallingE164: "+4930#1"}, nil, `
 INVITE sip:*21%23@sip.pstnhub.microsoft.com:5061` + uris + `
 From: <sip:+4930%231@sbc.example;user=phone>
