@@ -183,43 +183,67 @@ func (p *phone) recorded(direction string) []byte {
 	return text[min(header, len(text)) : len(text)&^1]
 }
 
-// tone waits until a recording has had a tone for half a second.
-func (s *setting) tone(who string, recorded func() []byte, hz float64) {
+// tone waits until a recording ends with half a second of a tone.
+func (s *setting) tone(recorded func() []byte, hz float64) {
+	s.Helper()
+	s.ends(recorded, second/2, fmt.Sprintf("%.0f Hz at -10 dBm0", hz), func(heard lab.Tone) bool {
+		return math.Abs(heard.Hz-hz) < 5 && math.Abs(heard.DBm0+10) < 1.5
+	})
+}
+
+// ends waits until a recording has grown by a length that sounds as it should.
+func (s *setting) ends(recorded func() []byte, length int, want string, is func(lab.Tone) bool) {
 	s.Helper()
 	began := len(recorded())
-	var tone lab.Tone
-	defer func() {
+	var heard lab.Tone
+	s.Cleanup(func() {
 		if s.Failed() {
-			s.Logf("%s recorded %v at last, want %.0f Hz at -10 dBm0", who, tone, hz)
+			s.Logf("wanted %s, heard %v at last", want, heard)
 		}
-	}()
-	s.until("tone", func() bool {
-		voice := recorded()
-		if len(voice) < began+second/2 {
+	})
+	s.until(want, func() bool {
+		sound := recorded()
+		if len(sound) < began+length {
 			return false
 		}
-		tone, _ = lab.MeasurePCM(voice[len(voice)-second/2:])
-		return math.Abs(tone.Hz-hz) < 5 && math.Abs(tone.DBm0+10) < 1.5
+		var ok bool
+		if heard, ok = lab.MeasurePCM(sound[len(sound)-length:]); !ok {
+			heard.DBm0 = math.Inf(-1)
+		}
+		return is(heard)
 	})
 }
 
 func (p *phone) hears(hz float64) {
 	p.Helper()
 	p.listen()
-	p.tone("baresip", p.spoken, hz)
+	p.tone(p.ear(), hz)
 	p.play()
 }
 
-// silence is that nothing is heard for a second.
+// silence waits until nothing has been heard for a second.
 func (p *phone) silence() {
 	p.Helper()
 	p.listen()
-	began := len(p.spoken()) + second/5 // what was on its way
-	p.until("sound", func() bool { return len(p.spoken()) > began+second })
-	if tone, ok := lab.MeasurePCM(p.spoken()[began:]); ok && tone.DBm0 > -60 {
-		p.Errorf("heard %v, want silence", tone)
-	}
+	p.ends(p.ear(), second, "silence", func(heard lab.Tone) bool { return heard.DBm0 < -60 })
 	p.play()
+}
+
+// ear is what has been heard since listen. A re-INVITE that comes only now breaks the bridge: then it is made anew.
+func (p *phone) ear() func() []byte {
+	size, grew := 0, time.Now()
+	return func() []byte {
+		p.Helper()
+		sound := p.spoken()
+		switch {
+		case len(sound) > size:
+			size, grew = len(sound), time.Now()
+		case time.Since(grew) > 300*time.Millisecond:
+			p.listen()
+			grew = time.Now()
+		}
+		return sound
+	}
 }
 
 // is waits until the box's call is in a state.
@@ -231,8 +255,9 @@ func (s *setting) is(state string) {
 	})
 }
 
-// record waits for the call's record and checks what must hold for every call that went well.
-func (s *setting) record() call.Record {
+// record waits for the call's record and checks what must hold for every call that went well. Twinkle throws away packets of its own
+// that are late, so the number lost may be greater there.
+func (s *setting) record(lost int64) call.Record {
 	s.Helper()
 	records, err := s.box.WaitRecords(s.ctx, 1)
 	if err != nil {
@@ -243,7 +268,7 @@ func (s *setting) record() call.Record {
 		s.Fatalf("record: %+v", r)
 	}
 	for n, m := range r.Media {
-		if m.Received < 20 || m.Sent < 20 || m.Lost > 2 {
+		if m.Received < 20 || m.Sent < 20 || m.Lost > lost {
 			s.Errorf("media of side %d: %+v", n, m)
 		}
 	}
@@ -256,6 +281,7 @@ func (s *setting) record() call.Record {
 // Both sides are baresip, and each holds and resumes. Each hears the other's tone before and after, and nothing meanwhile, although
 // the other goes on playing.
 func TestBaresipHoldsAndResumes(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name       string
 		teamsCalls bool
@@ -285,7 +311,7 @@ func TestBaresipHoldsAndResumes(t *testing.T) {
 				pbx.hears(440)
 			}
 			callee.does("hangup", "")
-			if r := s.record(); r.By != "callee" {
+			if r := s.record(2); r.By != "callee" {
 				t.Errorf("record: %+v", r)
 			}
 		})
@@ -300,12 +326,12 @@ func TestBaresipOverTLSAndSRTPCallsSIPp(t *testing.T) {
 	teams := s.teamsPhone(440)
 	teams.does("dial", fmt.Sprintf("sip:+4930123456@%s:5062", lab.BoxWAN))
 	s.is("connected")
-	teams.tone("baresip", teams.heard, 440)
+	teams.tone(teams.heard, 440)
 	teams.does("hangup", "")
 	if err := pbx.Wait(); err != nil {
 		t.Errorf("sipp: %v", err)
 	}
-	r := s.record()
+	r := s.record(2)
 	if r.By != "caller" || r.Media[0].Suite != "AES_CM_128_HMAC_SHA1_80" || r.Media[1].Suite != "" {
 		t.Errorf("record: %+v", r)
 	}
@@ -324,7 +350,7 @@ func TestKeyIsRenewedDuringACallWithBaresip(t *testing.T) {
 	})
 	pbx.hears(440)
 	teams.does("hangup", "")
-	s.record()
+	s.record(2)
 }
 
 func TestSIPpCallsBaresipOverTLSAndSRTP(t *testing.T) {
@@ -338,7 +364,7 @@ func TestSIPpCallsBaresipOverTLSAndSRTP(t *testing.T) {
 	if err := pbx.Wait(); err != nil {
 		t.Errorf("sipp: %v", err)
 	}
-	r := s.record()
+	r := s.record(2)
 	if r.By != "caller" || r.Media[0].Suite != "" || r.Media[1].Suite != "AES_CM_128_HMAC_SHA1_80" {
 		t.Errorf("record: %+v", r)
 	}

@@ -104,6 +104,7 @@ func (p *twinkle) recorded() []byte {
 
 // A PBX of Twinkle and a Teams of baresip hold and resume in turns.
 func TestTwinkle(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, hold string
 		teamsCalls bool
@@ -126,7 +127,7 @@ func TestTwinkle(t *testing.T) {
 			both := func() {
 				t.Helper()
 				teams.hears(1000)
-				s.tone("Twinkle", pbx.recorded, 440)
+				s.tone(pbx.recorded, 440)
 			}
 			both()
 			pbx.does("hold")
@@ -142,7 +143,7 @@ func TestTwinkle(t *testing.T) {
 			s.is("connected")
 			both()
 			pbx.does("bye")
-			if r := s.record(); (r.By == "callee") != test.teamsCalls {
+			if r := s.record(100); (r.By == "callee") != test.teamsCalls {
 				t.Errorf("record: %+v", r)
 			}
 		})
