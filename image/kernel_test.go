@@ -47,6 +47,19 @@ func keepsTime(t *testing.T, e *emulated, server *lab.NTP) {
 	}
 }
 
+// startsAt checks from which time the clock of a box without a battery went on: one that it had saved.
+func startsAt(e *emulated, earliest time.Time) {
+	e.t.Helper()
+	text := e.run("show log 200")
+	m := regexp.MustCompile(`clock was behind, set forward"? time="?(\S+?Z)`).FindStringSubmatch(text)
+	if m == nil {
+		e.t.Fatalf("the clock was not behind:\n%s", text)
+	}
+	if at, err := time.Parse(time.RFC3339Nano, m[1]); err != nil || at.Before(earliest) {
+		e.t.Errorf("the clock went on at %s, want %s or later (%v)", m[1], earliest, err)
+	}
+}
+
 // saysWhatItLacks configures what the kernel of this image cannot do: it is taken, and said.
 func saysWhatItLacks(e *emulated) {
 	e.t.Helper()

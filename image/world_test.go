@@ -189,6 +189,7 @@ func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
 	t.Logf("prompt with a configuration after %.1f s", time.Since(start).Seconds())
 	quiet(t, e.text.String())
 	e.run("no terminal more")
+	startsAt(e, start.Add(-10*time.Minute)) // it was right before the power went, although for less than an hour
 	everything(true)
 	if again := e.run("show running-config"); again != running {
 		t.Errorf("saved:\n%s\nand after the power cut:\n%s", running, again)

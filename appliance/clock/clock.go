@@ -25,7 +25,7 @@ type Options struct {
 	Kernel Kernel                    // nil: the system's
 	Build  time.Time                 // of the firmware: the time cannot be earlier
 	Load   func() (time.Time, error) // saved time, the zero time when there is none; may be nil
-	Save   func(time.Time) error     // called hourly and at the end of Run; may be nil
+	Save   func(time.Time) error     // called at the first sync, hourly, and at the end of Run; may be nil
 	Query  Query                     // nil: NTP over UDP
 
 	LoadDrift func() (float64, error) // saved frequency of a Tunable kernel, in parts per million; 0 when none is; may be nil

@@ -143,6 +143,7 @@ func (c *Clock) round(ctx context.Context, command bool) error {
 	c.once.Do(func() {
 		c.o.Log.Info("clock synchronised", "offset", offset, "servers", len(samples))
 		close(c.synced)
+		c.save() // the power may go before the first hour is over
 	})
 	c.mu.Lock()
 	c.state.Since = time.Now()
