@@ -269,6 +269,12 @@ func TestUpdatesOfABoxWithUEFI(t *testing.T) {
 	e.until("Kernel panic")
 	e.logIn(password)
 	e.images(`a +v9\.9\.1 .*failed`, `b +v9\.9\.0 .*running, confirmed; starts next`)
+	e.powerOff()
+	boot, err := io.ReadAll(io.NewSectionReader(d.Boot, 0, bootSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sound(t, boot)
 }
 
 // A firmware that starts and never becomes healthy is left by PID 1 and the boot loader's count.
