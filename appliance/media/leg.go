@@ -16,6 +16,7 @@ type leg struct {
 	dest    [2]address // where RTP and RTCP go; unknown: nowhere
 	signal  [2]address // what was signalled, for latching and to see a change
 	rx, tx  *keys      // nil: plain
+	former  *former    // key before rx, until the first packet under rx; nil: none
 	receive bool
 	muted   bool // a digit is played to the other side in place of this one's voice
 	dials   bool // pressing is under way
@@ -107,6 +108,9 @@ func (l *leg) apply(s settings, now time.Duration) {
 		l.stream.rekey()
 	}
 	if s.newKey {
+		if l.former = nil; l.rx != nil && s.peer != nil && !changed { // from another place comes another peer
+			l.former = &former{l.rx, l.streams}
+		}
 		l.rx, l.streams, l.turn = s.peer, [4]inbound{}, 0
 	}
 	l.lifetime = 0

@@ -75,19 +75,58 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 		l.stats.replayed++
 		return 0, false
 	}
+	// The first packet that we hear may come after a roll-over: the peer began near 65535 and its first packets were lost.
+	rolled := !state.rtp.started && seq < 1<<14
+	var kept []byte
+	if (rolled || l.former != nil) && l.rx.rtp.aead != nil {
+		kept = t.crypt.spare[:copy(t.crypt.spare[:], p)] // a failed GCM leaves nothing to try again with
+	}
 	n, ok = t.crypt.unprotect(l.rx, p, header, index)
-	if !ok && !state.rtp.started && seq < 1<<14 && l.rx.rtp.aead == nil {
-		// The first packet that we hear may come after a roll-over: the peer began near 65535 and its first packets were lost.
+	if !ok && rolled {
+		copy(p, kept)
 		index |= 1 << 16
 		n, ok = t.crypt.unprotect(l.rx, p, header, index)
+	}
+	if !ok && l.former != nil {
+		copy(p, kept)
+		if n, ok = l.former.take(t.crypt, p, header, ssrc, seq); ok {
+			return n, true
+		}
 	}
 	if !ok {
 		l.stats.authFailed++
 		return 0, false
 	}
+	l.former = nil
 	state.rtp.mark(index)
 	l.keep(state)
 	return n, true
+}
+
+// former is the key that a peer used before the present one, with its streams. The peer that brings a new key in an offer goes on with
+// the old one until our answer has come, a round trip or more: that voice is not lost. The first packet under the new key ends it.
+type former struct {
+	keys    *keys
+	streams [4]inbound
+}
+
+// take checks and decrypts a packet of a stream that was under way before the key changed.
+func (f *former) take(c *crypter, p []byte, header int, ssrc uint32, seq uint16) (n int, ok bool) {
+	for i := range f.streams {
+		state := &f.streams[i]
+		if state.used == 0 || state.ssrc != ssrc {
+			continue
+		}
+		index, ok := state.rtp.estimate(seq)
+		if !ok || state.rtp.check(index) != fresh {
+			return 0, false
+		}
+		if n, ok = c.unprotect(f.keys, p, header, index); ok {
+			state.rtp.mark(index)
+		}
+		return n, ok
+	}
+	return 0, false
 }
 
 // forward passes a packet of l to the other side.

@@ -311,3 +311,54 @@ func newPeer6(t *testing.T) *peer {
 	}
 	return p
 }
+
+// A peer that has offered a new key goes on with the old one until it has our answer. Nothing of that is lost, and with its first
+// packet under the new key, which begins at roll-over counter 0, the old one is over.
+func TestVoiceUnderTheOldKeyUntilTheNewOneComes(t *testing.T) {
+	r := running(t, Options{})
+	for _, suites := range [][2]string{{AES80, AES80}, {GCM128, GCM128}, {AES80, GCM256}, {GCM256, AES32}} {
+		c := call(t, r, suites[0])
+		c.a.seq = 65530
+		for range 10 {
+			c.talk(t) // across the roll-over
+		}
+		old := c.a.out
+		c.pa.LocalKey, c.pa.RemoteKey = c.a.secure(suites[1])
+		next := c.a.out
+		c.set(t)
+		c.a.out = old
+		for range 5 {
+			c.talk(t)
+		}
+		late := c.a.sealed(1)[0]
+		c.a.out = next
+		for range 5 {
+			c.talk(t)
+		}
+		c.a.write(c.a.rtp, c.a.to.RTP, late)
+		c.b.nothing("the old key after the new one")
+		if s := c.Stats(A); s.AuthFailed != 1 || s.Replayed != 0 || s.Received != 20 {
+			t.Errorf("%v: %+v", suites, s)
+		}
+	}
+}
+
+// Who comes from another place is another peer: the one before, with the old key, is not learnt in its stead.
+func TestTheOldKeyIsOverWhenThePeerMoves(t *testing.T) {
+	c := call(t, running(t, Options{}), AES80)
+	c.talk(t)
+	old := *c.a
+	moved := newPeer(t, "127.0.0.7")
+	moved.to = c.a.to
+	c.a = moved
+	local, remote := moved.secure(AES80)
+	c.pa = moved.params(local, remote)
+	c.pa.Latch = true
+	c.set(t)
+	old.send(8)
+	c.b.nothing("the old peer")
+	c.talk(t)
+	if s := c.Stats(A); s.Source != at(moved.rtp) {
+		t.Errorf("%+v", s)
+	}
+}

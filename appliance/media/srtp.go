@@ -14,6 +14,7 @@ type crypter struct {
 	nonce     [12]byte
 	aad       [12]byte
 	keystream [slotSize]byte
+	spare     [slotSize]byte // a packet as it came, where more than one key or index may fit
 }
 
 func newCrypter() *crypter { return &crypter{auth: newAuthenticator()} }

@@ -304,12 +304,17 @@ func FuzzRelay(f *testing.F) {
 	f.Add([]byte{0xb1, 13, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 9, 0xbe, 0xde, 0, 1, 1, 2, 3, 4, 60}, uint16(2))
 	f.Add([]byte{0xa0, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 200}, uint16(40))
 	f.Add([]byte{0x81, 201, 0, 7, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1}, uint16(1))
+	f.Add([]byte{0x80, 101, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7, 5, 0x8a, 3, 32}, uint16(67))
 	f.Fuzz(func(t *testing.T, packet []byte, times uint16) {
 		if len(packet) < 2 || len(packet) > maxInput {
 			return
 		}
+		event := uint8(96)
+		if times&64 != 0 {
+			event = NoPT // digits are told
+		}
 		q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Law: ALaw, Suppress: true, Mux: true, Ptime: 20 * ms},
-			Params{AudioPT: 0, DTMFPT: 96, CNPT: NoPT, Law: MuLaw, Mux: true, Ptime: 60 * ms})
+			Params{AudioPT: 0, DTMFPT: event, CNPT: NoPT, Law: MuLaw, Mux: true, Ptime: 60 * ms})
 		for n := range times % 50 {
 			for side := range q.peers {
 				q.t.slot, q.t.input.next = 0, 1
