@@ -224,6 +224,9 @@ func TestWhatAnINVITETellsOfItsCaller(t *testing.T) {
 		{"a tel URI", "pbx", "From: <tel:+49-30-123456;phone-context=x>;tag=1", "+4930123456", "tel:+49-30-123456;phone-context=x", "", "", ""},
 		{"an escaped number", "pbx", "From: <sip:%2B4930123%23@pbx>;tag=1", "+4930123#", "sip:%2B4930123%23@pbx", "", "", ""},
 		{"anonymous", "pbx", "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=1", "", "sip:anonymous@anonymous.invalid", "Anonymous", restricted, ""},
+		{"restricted", "pbx", "From: <sip:Restricted@pbx>;tag=1", "", "sip:Restricted@pbx", "", restricted, ""},
+		{"unavailable", "pbx", "From: <sip:unavailable@pbx>;tag=1", "", "sip:unavailable@pbx", "", restricted, ""},
+		{"a number at nobody's host", "pbx", "From: <sip:1@anonymous.invalid>;tag=1", "", "sip:1@anonymous.invalid", "", restricted, ""},
 		{"no user part", "pbx", "From: <sip:pbx>;tag=1", "", "sip:pbx", "", restricted, ""},
 		{"anonymous, the number is not asked for", "pbx", "From: <sip:anonymous@anonymous.invalid>;tag=1\nP-Asserted-Identity: <sip:+4930123456@pbx>",
 			"", "sip:anonymous@anonymous.invalid", "", restricted, ""},
@@ -249,9 +252,9 @@ func TestWhatAnINVITETellsOfItsCaller(t *testing.T) {
 func TestLinesChooseTheHeader(t *testing.T) {
 	_, pbx, _ := twoSides()
 	pbx.Incoming = []config.IncomingTranslation{{Property: config.CallingE164, Header: "p-asserted-identity-header"}, {Property: config.CallingName, Header: "p-asserted-identity-header"},
-		{Property: config.CalledE164, Header: "to-header"}}
+		{Property: config.CalledE164, Header: "to-header"}, {Property: config.CallingURI, Header: "p-asserted-identity-header"}}
 	c := properties(pbx, request(t, "From: <sip:anonymous@anonymous.invalid>;tag=1\nP-Asserted-Identity: \"Real, Name\" <sip:+4930123456@pbx>"))
-	if c.CallingE164 != "+4930123456" || c.CallingName != "Real, Name" || c.CalledE164 != "+49711" || c.CallingPI != restricted {
+	if c.CallingE164 != "+4930123456" || c.CallingName != "Real, Name" || c.CalledE164 != "+49711" || c.CallingURI != "sip:+4930123456@pbx" || c.CallingPI != restricted {
 		t.Errorf("%+v", c)
 	}
 }
