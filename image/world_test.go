@@ -177,6 +177,7 @@ func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
 			return world.Starface.Call(ctx, lab.Ring{Account: "user.02"})
 		},
 			world.Teams.NextCall, lab.TeamsTone, lab.StarfaceTone)
+		e.again("show log 200", "media ports share a socket") // the image's kernel lets sbcd steer them
 	}
 	everything(false)
 	running := e.run("show running-config")

@@ -25,12 +25,18 @@ const (
 	sharedCalls = 16
 )
 
+// ownBuffer is the buffer of a port's own socket, in octets as the kernel counts them: about a second of voice. More would only hide a
+// delay.
+const ownBuffer = 64 << 10
+
 // watch makes an inlet of a socket; p is nil for a shared one. It asks for one event per arrival (edge-triggered): the kernel then
 // looks at a socket once per event and not a second time to find it empty. What stays behind is remembered in backlog instead.
 func (t *thread) watch(fd int, p *port) (*inlet, error) {
 	in := &inlet{fd: fd, place: len(t.inlets), port: p, most: budget, calls: 1}
 	if p == nil {
 		in.most, in.calls = slots, sharedCalls
+	} else { // best effort: another buffer changes nothing but how much is heard after a stall
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, ownBuffer/2) // the kernel doubles it
 	}
 	if k := len(t.free); k > 0 {
 		in.place, t.free = t.free[k-1], t.free[:k-1]

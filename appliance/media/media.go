@@ -3,6 +3,9 @@
 // It owns the local UDP ports, the packets on them, the SRTP contexts, and the figures that are counted on the way. It does not
 // own offers and answers (package sdp) or the question which calls there are (package call): it is told by Set.
 //
+// Packets of all ports of a thread come in at one socket, to which a program in the kernel steers them (steer.go), or, where the
+// kernel does not permit that, at a socket for each port. All else is the same.
+//
 // Goroutines: each relay thread is one goroutine that owns its sockets and the state of
 // its sessions alone. Callers hand it commands through a queue and an eventfd; there is no lock on the path of a packet. One
 // more goroutine delivers events.
@@ -121,7 +124,7 @@ type Stats struct {
 	Duplicates, Late           uint64        // packets that were not passed on because they came twice or out of any order
 	Foreign                    uint64        // dropped: from another source than the negotiated or latched one
 	Unsent                     uint64        // the kernel refused to send them
-	KernelDrops                uint64        // dropped before we saw them: strangers during a flood, or more than a port's buffer holds
+	KernelDrops                uint64        // dropped before we saw them: more than a port may get, or, from its own socket, strangers during a flood
 	AuthFailed                 uint64        // dropped: SRTP or SRTCP tag wrong
 	Replayed                   uint64        // dropped: SRTP or SRTCP index seen before
 	Invalid                    uint64        // dropped: not RTP or RTCP, or a payload type that was not agreed

@@ -145,3 +145,23 @@ func BenchmarkRelayPacket(b *testing.B) {
 		p.both()
 	}
 }
+
+// BenchmarkOpenClose is what the four ports of a call cost, with each way of receiving.
+func BenchmarkOpenClose(b *testing.B) {
+	for _, own := range []bool{false, true} {
+		b.Run(map[bool]string{false: "shared socket", true: "own sockets"}[own], func(b *testing.B) {
+			r := running(b, Options{Quarantine: 1, ownSockets: own})
+			before := ownTime()
+			for b.Loop() {
+				s := r.NewSession()
+				for side := range 2 {
+					if _, err := s.Open(Side(side), PortOptions{Addr: netip.MustParseAddr("127.0.0.3")}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				s.Close()
+			}
+			b.ReportMetric(float64(ownTime()-before)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}

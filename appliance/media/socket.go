@@ -13,9 +13,6 @@ import (
 // efTOS is DSCP EF (46) as the TOS octet.
 const efTOS = 0xb8
 
-// receiveBuffer of a port, in octets as the kernel counts them: about a second of voice. More would only hide a delay.
-const receiveBuffer = 64 << 10
-
 func (p PortOptions) withDefaults() PortOptions {
 	if p.First == 0 && p.Last == 0 {
 		p.First, p.Last = 16384, 32767
@@ -41,8 +38,6 @@ func bindUDP(local netip.AddrPort, tos int) (fd int, err error) {
 		unix.Close(fd)
 		return -1, fmt.Errorf("media socket %s: %w", local, err)
 	}
-	// Best effort: a smaller or larger buffer changes nothing but how much is heard after a stall.
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer/2) // the kernel doubles it
 	return fd, nil
 }
 

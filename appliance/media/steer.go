@@ -14,7 +14,7 @@ import (
 
 // Steering lets all ports of a thread share one receiving socket, so that one system call takes what came for hundreds of calls.
 //
-// A program in the kernel runs where the socket of a packet is looked up (BPF_PROG_TYPE_SK_LOOKUP, Linux 5.9), behind the
+// A program in the kernel runs where the socket of a packet is looked up (BPF_PROG_TYPE_SK_LOOKUP, Linux 5.11 with all that it calls), behind the
 // firewall's input chain. It finds the port's entry by local address and port, lets in whom the entry's gate admits, and gives the
 // packet to the thread's socket, which tells the address that it was sent to (IP_RECVORIGDSTADDR). Strangers are counted
 // in the entry and end in a socket that drops everything without a word, so a flood reaches no queue. What belongs to no port of
