@@ -21,6 +21,7 @@ import (
 	"github.com/diskfs/go-diskfs/partition/gpt"
 
 	"viaduct/appliance/lab"
+	"viaduct/image/update"
 )
 
 // One build serves all tests; the second one is for the comparison.
@@ -85,6 +86,43 @@ func TestTwoBuildsAreEqual(t *testing.T) {
 	}
 	if a, b := hash(t, first), hash(t, again); a != b {
 		t.Errorf("%s and %s", a, b)
+	}
+}
+
+// Each board's image can be built, and has what its boot loader wants in a sound partition.
+func TestEveryBoardHasAnImage(t *testing.T) {
+	efi, err := efiLoader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for board, want := range map[string][]string{
+		"qemu-virt":  {"kernela.img", "kernelb.img", "slots.txt"},
+		"uefi-arm64": {"EFI/BOOT/BOOTAA64.EFI", "loader/loader.conf", "kernela.img", "kernelb.img", "slots.txt"},
+		"rpi4":       {"start4.elf", "fixup4.dat", "config.txt", "tryboot.txt", "cmdlinea.txt", "cmdlineb.txt", "kernela.img", "kernelb.img", "slots.txt"},
+		"rpi5":       {"config.txt", "tryboot.txt", "cmdlinea.txt", "cmdlineb.txt", "kernela.img", "kernelb.img", "slots.txt"},
+	} {
+		t.Run(board, func(t *testing.T) {
+			name := filepath.Join(t.TempDir(), "img")
+			sizes, err := Build(Options{Board: board, Out: name, EFI: efi, Release: Release{Version: "v1", Commit: "c", Built: when}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("kernel %.1f MiB, root %.1f MiB", float64(sizes.Kernel)/mib, float64(sizes.Root)/mib)
+			boot := partitions(t, name).Boot
+			for _, file := range want {
+				if _, size, err := update.Find(boot, file); err != nil || size == 0 {
+					t.Errorf("%s: %d bytes, %v", file, size, err)
+				}
+			}
+			all, err := io.ReadAll(io.NewSectionReader(boot, 0, bootSize))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sound(t, all)
+		})
+	}
+	if len(Boards()) != 4 {
+		t.Errorf("the boards are %v", Boards())
 	}
 }
 

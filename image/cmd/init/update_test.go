@@ -125,6 +125,36 @@ func TestUpdateOverTheSocket(t *testing.T) {
 	}
 }
 
+func TestATrialEndsWellOnlyWithThePortsOfBefore(t *testing.T) {
+	box := func(ports ...string) *firmware {
+		state, err := update.State{Trial: &update.Trial{Slot: update.B, Tries: 1, Asked: 1, Ports: ports}}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &firmware{running: update.B, disk: update.Disk{Boot: bootChip(map[string]string{
+			"SLOTS   TXT": string(state), "CONFIG  TXT": "kernel=kernela.img\n", "TRYBOOT TXT": "kernel=kernelb.img\n",
+		})}}
+	}
+	f := box(append(portsUp(), "eth77")...)
+	if err := f.confirm(); err == nil || err.Error() != "eth77 was up before the update" {
+		t.Errorf("a port is missing: %v", err)
+	}
+	if s, err := f.disk.State(); err != nil || s.Trial == nil {
+		t.Errorf("a port is missing: %+v, %v", s, err)
+	}
+	f = box(portsUp()...)
+	if err := f.confirm(); err != nil {
+		t.Error(err)
+	}
+	text, err := update.Read(f.disk.Boot, "config.txt")
+	if err != nil || string(text) != "kernel=kernelb.img\n" {
+		t.Errorf("config.txt says %q, %v", text, err)
+	}
+	if s, err := f.disk.State(); err != nil || s.Trial != nil {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 func TestAMediumThatIsNotAsExpectedIsSaidSo(t *testing.T) {
 	f := &firmware{problem: fmt.Errorf("no partition 3")}
 	w := httptest.NewRecorder()
