@@ -162,7 +162,13 @@ func (l *Leg) inviteProgress(out *outbound, res *sip.Response) {
 		l.sendCancel(out)
 		return
 	}
-	if l.state == over || !out.initial {
+	if l.state == over {
+		return
+	}
+	if !out.initial {
+		if out.waitC == nil { // or an answer that never comes would keep all further offers waiting
+			out.waitC = l.after(timerC, func() { l.cancel(out, nil) })
+		}
 		return
 	}
 	tag := tagOf(firstValue(res, "To"))
