@@ -5,7 +5,8 @@
 // and in them a name server, a time server, a simulated STARFACE on the LAN and
 // a simulated Microsoft Teams with three hubs on the WAN. The box itself is not
 // part of a world: its programs are started inside the box namespace by StartBox,
-// or a test opens sockets there by itself.
+// or a test opens sockets there by itself. A DHCP server and a Sniffer of packets
+// stand ready for tests that want one.
 //
 // The simulated peers are strict on purpose. They share no code with the box's
 // own SIP, SDP and RTP, they refuse what the real ones refuse, and they say why:

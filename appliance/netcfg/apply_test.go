@@ -133,7 +133,7 @@ func TestChangesAreApplied(t *testing.T) {
 		{"port shut", func(c *config.Config) { c.Ports[1].Enabled = false },
 			[]string{"eth01: address 123.123.123.123/28 removed", "eth01: down", "route 10.108.0.0/16 gateway 192.168.1.254 metric 0 removed"}},
 		{"port not configured any more", func(c *config.Config) { c.Ports = c.Ports[1:] },
-			[]string{"eth01: address 123.123.123.123/28 added", "eth01: up", "eth00: address 192.168.1.1/24 removed", "eth00: down", "route 0.0.0.0/0 gateway 123.123.123.113 metric 0 set"}},
+			[]string{"eth00: address 192.168.1.1/24 removed", "eth00: down", "eth01: address 123.123.123.123/28 added", "eth01: up", "route 0.0.0.0/0 gateway 123.123.123.113 metric 0 set"}},
 	} {
 		cfg := testConfig()
 		step.change(cfg)

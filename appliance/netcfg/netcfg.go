@@ -120,10 +120,17 @@ func (n *Net) apply() (Report, error) {
 	for _, p := range j.ports {
 		j.makeVLAN(p)
 	}
-	// The firewall comes first: nothing is reachable before it stands.
+	// What is reachable stands behind the firewall: it comes before the ports, and after those that it forgets.
+	for _, p := range j.ports {
+		if p.former() {
+			j.port(p)
+		}
+	}
 	j.firewall()
 	for _, p := range j.ports {
-		j.port(p)
+		if !p.former() {
+			j.port(p)
+		}
 	}
 	j.routes()
 	j.noteLeases()
