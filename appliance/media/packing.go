@@ -21,7 +21,7 @@ func voiceOctets(d time.Duration) int { return int(d / (time.Second / 8000)) }
 
 const (
 	mostOctets = 480 // of mostPtime
-	packedSlot = headroom + 12 + mostOctets + tailroom + 20
+	packedSlot = headroom + 12 + mostOctets + tailroom
 )
 
 // packing is the conversion towards one side. It is made when the first packet of another length comes, and then takes all
