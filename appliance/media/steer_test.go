@@ -1,10 +1,16 @@
 package media
 
 import (
+	"bytes"
+	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Ports of one number at several addresses, IPv6 among them, and sessions on several threads are told apart.
@@ -116,5 +122,29 @@ func TestAFloodThatCannotBeToldFromThePeer(t *testing.T) {
 	c.talk(t)
 	if s := c.Stats(A); s.Replayed == 0 || s.Replayed+1+s.KernelDrops-before != many {
 		t.Errorf("under its name: %+v", s)
+	}
+}
+
+// Without capabilities ports are read and packets sent one by one, which is said.
+func TestWithoutPrivileges(t *testing.T) {
+	var log bytes.Buffer
+	r := running(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	prepared := make(chan error)
+	go func() {
+		runtime.LockOSThread() // it is never unlocked: this thread ends with its lack of capabilities
+		var none [2]unix.CapUserData
+		err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0])
+		r.prepare()
+		prepared <- err
+	}()
+	if err := <-prepared; err != nil {
+		t.Fatal(err)
+	}
+	if r.steering != nil || !strings.Contains(log.String(), "media ports are read one by one") || !strings.Contains(log.String(), "media packets are sent one by one") {
+		t.Errorf("steering %v; the log has\n%s", r.steering, log.String())
+	}
+	c := call(t, r, AES80)
+	for range 3 {
+		c.talk(t)
 	}
 }
