@@ -45,7 +45,7 @@ type Sample struct {
 // Clock disciplines the kernel's clock.
 type Clock struct {
 	o       Options
-	changed chan struct{}                // Apply took other servers
+	changed chan struct{}                // one token: Apply took other servers, or the network came up
 	sync    chan chan<- error            // the command
 	synced  chan struct{}                // closed at the first sync
 	once    sync.Once                    // for closing synced
@@ -125,10 +125,7 @@ func (c *Clock) Apply(cfg *config.Config) {
 	}
 	c.enabled, c.servers = cfg.SNTP.Enabled, servers
 	c.state.Enabled = cfg.SNTP.Enabled
-	select {
-	case c.changed <- struct{}{}:
-	default:
-	}
+	c.again()
 }
 
 func rank(role string) int { return slices.Index(config.SNTPRoles, role) }
@@ -184,6 +181,21 @@ func (c *Clock) Sync(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// Retry asks the servers at once when none has answered yet: the network came up.
+func (c *Clock) Retry() {
+	if !c.Synced() {
+		c.again()
+	}
+}
+
+// again has Run begin anew.
+func (c *Clock) again() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
 	}
 }
 

@@ -208,6 +208,27 @@ func TestNoServerAnswersThenOneDoes(t *testing.T) {
 	})
 }
 
+func TestTheNetworkComesUpLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, f, _ := setup(time.Minute)
+		f.all(0, errors.New("network is unreachable"))
+		start(t, c)
+		time.Sleep(time.Hour)
+		f.all(0, nil)
+		c.Retry()
+		synctest.Wait()
+		if !c.Synced() {
+			t.Errorf("it waits for the next query: %+v", c.State())
+		}
+		asked := f.count("192.0.2.9")
+		c.Retry() // the time is known: a link that comes and goes asks nobody
+		synctest.Wait()
+		if n := f.count("192.0.2.9"); n != asked {
+			t.Errorf("asked %d times more", n-asked)
+		}
+	})
+}
+
 func TestServersThatRefuseAreLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, f, _ := setup(0)

@@ -109,7 +109,7 @@ func Open(o Options) (*System, error) {
 
 	s.resolver = names.New(s.nameServers)
 	if s.net, err = netcfg.New(netcfg.Options{
-		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached, Leased: s.republish,
+		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached, Leased: s.leased,
 	}); err != nil {
 		return nil, err
 	}
@@ -356,8 +356,21 @@ func (s *System) awaitClock(ctx context.Context) error {
 func (s *System) link(e netcfg.LinkEvent) {
 	s.log.Info("link", "name", e.Device, "up", e.Link)
 	if e.Link {
+		s.online()
 		s.sip.Refresh()
 	}
+}
+
+// leased hears that a DHCP server gave or took something: the engines follow the addresses.
+func (s *System) leased() {
+	s.online()
+	s.republish()
+}
+
+// online ends the pauses after questions that nobody could answer: the network is another one now.
+func (s *System) online() {
+	s.resolver.Retry()
+	s.clock.Retry()
 }
 
 // touch tells the reconciler that something it follows has changed.
