@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	pionrtcp "github.com/pion/rtcp"
 )
 
 const ms = time.Millisecond
@@ -341,7 +343,7 @@ func TestTwoSidesWithDifferentPackets(t *testing.T) {
 		}
 		p.write(p.rtp, p.to.RTP, wire)
 	}
-	var a, b []byte
+	var a, b, last []byte
 	for n := range 20 {
 		for i := range 3 {
 			send(c.a, 480*n+160*i, 160)
@@ -351,7 +353,7 @@ func TestTwoSidesWithDifferentPackets(t *testing.T) {
 		}
 		for range 3 {
 			p := c.a.receive()
-			a = append(a, payload(p)...)
+			a, last = append(a, payload(p)...), p
 			if len(payload(p)) != 160 {
 				t.Fatalf("A got %d octets", len(payload(p)))
 			}
@@ -367,5 +369,22 @@ func TestTwoSidesWithDifferentPackets(t *testing.T) {
 	if !bytes.Equal(a, audio[:9600]) || !bytes.Equal(b, audio[:9600]) {
 		t.Error("another voice was heard")
 	}
-	c.reportsBothWays(t)
+	// What A reports of our packets is passed on in the numbers of those that B has sent.
+	plain, err := pionrtcp.Marshal([]pionrtcp.Packet{&pionrtcp.ReceiverReport{SSRC: c.a.ssrc, Reports: []pionrtcp.ReceptionReport{{SSRC: ssrcOf(last),
+		LastSequenceNumber: uint32(seqOf(last)), FractionLost: 7, Jitter: 9}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire, err := c.a.out.EncryptRTCP(nil, plain, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.a.write(c.a.rtcp, c.a.to.RTCP, wire)
+	var report pionrtcp.ReceiverReport
+	if err := report.Unmarshal(c.b.read(c.b.rtcp, 2*time.Second)[:32]); err != nil || len(report.Reports) != 1 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	if r := report.Reports[0]; r.SSRC != c.b.ssrc || uint16(r.LastSequenceNumber) != c.b.seq-1 || r.FractionLost != 7 || r.Jitter != 9 {
+		t.Errorf("%+v, B has sent up to %d", r, c.b.seq-1)
+	}
 }
