@@ -40,10 +40,11 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	c.record.To = i.Name
 	c.record.Attempts = append(c.record.Attempts, Attempt{Interface: i.Name, Calling: a.Call.CallingE164, Called: id.RequestURI.User})
 	c.log.Info("calling", "if", i.Name, "to", id.RequestURI.String(), "from", id.From.URI)
+	where := c.origin.place.toldTo(i)
 	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
 		Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipgw.NameAddr{URI: id.To.String()},
-		ContactUser: id.ContactUser, Headers: c.headers(i, id), Hops: c.origin.hops + 1, Body: offer.Marshal(), Identity: id.Account,
-		Urgent: c.urgent,
+		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.headers...), Hops: c.origin.hops + 1,
+		Body: offer.Marshal(), Parts: where.parts, Identity: id.Account, Urgent: c.urgent,
 	})
 	if leg := c.b.leg; a.Timeout > 0 {
 		c.noAnswer = c.after(a.Timeout, func() { c.silent(&c.b, leg, a.Timeout, c.next) })

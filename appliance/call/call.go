@@ -325,7 +325,7 @@ func (c *call) forget() {
 	}
 	c.a, c.b, c.search = side{}, side{}, search{}
 	c.media, c.cfg, c.lease, c.log = nil, nil, nil, nil
-	c.props, c.record = route.Call{}, Record{}
+	c.props, c.record, c.origin = route.Call{}, Record{}, origin{}
 }
 
 // after runs f on the call's goroutine when d has passed.

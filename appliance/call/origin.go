@@ -14,6 +14,7 @@ import (
 type origin struct {
 	forwards int // Max-Forwards that is left for the next INVITE
 	hops     int // times that it has passed through this box, see sipgw.Incoming
+	place    place
 	diverted
 }
 
@@ -32,7 +33,7 @@ const (
 
 // originOf reads it from an INVITE that begins a call.
 func originOf(r *sipgw.Request, hops int) origin {
-	o := origin{forwards: defaultForwards, hops: hops, diverted: history(list(r, "History-Info"))}
+	o := origin{forwards: defaultForwards, hops: hops, place: placeOf(r), diverted: history(list(r, "History-Info"))}
 	if n, err := strconv.Atoi(strings.TrimSpace(r.Header("Max-Forwards"))); err == nil {
 		o.forwards = max(0, n-1)
 	}

@@ -126,6 +126,7 @@ type SIPInterface struct {
 
 	EarlyConnect    bool
 	EarlyDisconnect bool
+	PassLocation    bool // geolocation pass: this peer is told where callers are
 	LocalRingback   bool // ringback local: callers that come in here hear a ringing tone of ours
 	TransferAccept  bool // call-transfer accept: act on REFER; default true
 	TransferEmit    bool // call-transfer emit; default true

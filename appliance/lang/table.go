@@ -174,6 +174,8 @@ var sipInterface = []Line{
 	{Line: "early-disconnect", Into: "EarlyDisconnect", Help: "Hang up at once when the other side has hung up"},
 	{Line: "ringback local", Into: "LocalRingback",
 		Help: "Play the ringing tone to callers who come in here until a voice comes, for peers that do not make it themselves; their calls are G.711"},
+	{Line: "geolocation pass", Into: "PassLocation",
+		Help: "Tell this peer where a caller is, when the other side says so (Geolocation and PIDF-LO, as Teams sends them with emergency calls)"},
 	{Line: "call-transfer accept", Into: "TransferAccept", Help: "Act on REFER: call whom the peer names, in its place; off: no REFER in Allow"},
 	{Line: "call-transfer emit", Into: "TransferEmit", Help: "Hand a call back with REFER when it left the way it came, to a peer whose Allow has REFER"},
 	{Line: "call-reroute accept", Into: "RerouteAccept", Help: "Act on 3xx answers"},

@@ -28,7 +28,7 @@ type Invite struct {
 	ContactUser string // user part of our Contact; may be empty
 	Headers     []Header
 	Body        []byte // SDP, or nil
-	ContentType string // default application/sdp
+	Parts       []Part // of the body, beside the SDP
 	Hops        int    // how often the call has passed through this box, this time included
 	Identity    string // whose credentials answer a challenge: the name of an identity of the gateway's location services
 	Urgent      bool   // to be tried even where a call is believed to fail

@@ -84,8 +84,11 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: transport,
 		contact: "<" + g.contact(r.ContactUser, transport) + ">"}
 	l.auth = newAuthenticator(l.conf.credential(r.Identity))
-	l.out = &outbound{initial: true, to: target{i.Remote.Host, i.Remote.Port, transport}, contentType: r.ContentType, body: r.Body,
+	l.out = &outbound{initial: true, to: target{i.Remote.Host, i.Remote.Port, transport}, body: r.Body,
 		headers: r.Headers, acks: map[string]ack{}}
+	if len(r.Parts) > 0 {
+		l.out.contentType, l.out.body = attach(r.Body, r.Parts)
+	}
 	l.sdp = r.Body
 	l.session.interval = i.SessionTimer
 	l.initInfo(joinHostPort(i.Remote.Host, i.Remote.Port) + "/" + transport)

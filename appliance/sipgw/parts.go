@@ -1,0 +1,28 @@
+package sipgw
+
+import "bytes"
+
+// Part is a part of a body beside the description (RFC 5621), for example the caller's place.
+type Part struct {
+	Headers []Header // Content-Type and what else describes it
+	Content []byte
+}
+
+// attach makes one body of a description and further parts. A re-INVITE of the leg has the description alone again.
+func attach(description []byte, parts []Part) (contentType string, body []byte) {
+	boundary := token(24)
+	var b bytes.Buffer
+	for _, p := range append([]Part{{[]Header{{"Content-Type", "application/sdp"}, {"Content-Disposition", "session"}}, description}}, parts...) {
+		b.WriteString("--" + boundary + "\r\n")
+		for _, h := range p.Headers {
+			if checkHeaders([]Header{h}) == nil {
+				writeHeader(&b, h.Name, h.Value)
+			}
+		}
+		b.WriteString("\r\n")
+		b.Write(p.Content)
+		b.WriteString("\r\n")
+	}
+	b.WriteString("--" + boundary + "--\r\n")
+	return "multipart/mixed;boundary=" + boundary, b.Bytes()
+}
