@@ -46,9 +46,7 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.headers...), Hops: c.origin.hops + 1,
 		Body: offer.Marshal(), Parts: where.parts, Identity: id.Account, Urgent: c.urgent,
 	})
-	if leg := c.b.leg; a.Timeout > 0 {
-		c.noAnswer = c.after(a.Timeout, func() { c.silent(&c.b, leg, a.Timeout, c.next) })
-	}
+	c.limit(&c.search, &c.b, c.next)
 	return nil
 }
 
@@ -84,7 +82,7 @@ func (c *call) callerCodecs() ([]sdp.Codec, error) {
 
 // progress handles a provisional response.
 func (c *call) progress(e sipgw.Progress) {
-	stop(c.noAnswer) // the peer is alive
+	c.alive() // the peer is alive
 	if e.Code < 180 || e.Code > 189 {
 		return // 100, and 199: one of several phones has given up (RFC 6228), which says nothing about the others
 	}
@@ -145,7 +143,7 @@ func (c *call) earlyMedia() {
 
 // connect joins the sides when the callee has answered.
 func (c *call) connect(e sipgw.Answered) {
-	stop(c.noAnswer)
+	c.alive()
 	stop(c.early)
 	c.b.up = true
 	fail := func(err error) {

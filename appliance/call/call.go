@@ -303,7 +303,7 @@ func (c *call) finish() {
 	if c.media != nil {
 		c.record.media(c.closeMedia(), &c.a, &c.b)
 	}
-	stop(c.noAnswer)
+	c.alive()
 	stop(c.early)
 	c.lease.Release()
 	c.record.Ended = time.Now()

@@ -21,7 +21,7 @@ type search struct {
 
 // hunt goes to the destination that follows a failure f. It reports false when none does, and with what to fail.
 func (c *call) hunt(s *search, f failure, invite func(*config.SIPInterface, *route.Attempt) error) (failure, bool) {
-	stop(s.noAnswer)
+	s.alive()
 	for !s.alerted {
 		n, ok := s.following(f)
 		if !ok {
@@ -76,12 +76,30 @@ func (c *call) try(s *search, a *route.Attempt, invite func(*config.SIPInterface
 	return failure{}
 }
 
-// silent gives an attempt up that has not answered at all, not even with 100, in time d.
-func (c *call) silent(x *side, leg *sipgw.Leg, d time.Duration, next func(failure)) {
-	if c.over || x.leg != leg {
+// limit gives the attempt under way, which calls x, up when it has not answered at all, not even with 100, in the time that its hunt
+// group has for that.
+func (c *call) limit(s *search, x *side, next func(failure)) {
+	d := s.plan.Attempts[s.attempt].Timeout
+	if d == 0 {
 		return
 	}
-	leg.Cancel()
+	var t *time.Timer
+	t = c.after(d, func() {
+		if !c.over && s.noAnswer == t {
+			c.silent(x, d, next)
+		}
+	})
+	s.noAnswer = t
+}
+
+// alive ends that time: the peer has said something.
+func (s *search) alive() {
+	stop(s.noAnswer)
+	s.noAnswer = nil
+}
+
+func (c *call) silent(x *side, d time.Duration, next func(failure)) {
+	x.leg.Cancel()
 	x.leg = nil
 	f := failure{code: 503, cause: 41, reason: "Service Unavailable", text: "no answer within " + d.String()}
 	c.record.attempt(f)

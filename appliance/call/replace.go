@@ -103,7 +103,7 @@ func (c *call) replaced(x *side, n side) {
 	n.leg.Answer(n.local.Marshal())
 	c.takeOver(x, n)
 	if !established { // a pickup: the caller is connected now
-		stop(c.noAnswer)
+		c.alive()
 		stop(c.early)
 		old.Cancel(reasonHeader(`SIP;cause=200;text="Call completed elsewhere"`)...)
 		if err := c.answerCaller(); err != nil {

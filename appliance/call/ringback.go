@@ -56,7 +56,7 @@ func (c *call) tone(t *transfer) {
 
 // quieten ends the timers and the tone of a transfer.
 func (c *call) quieten(t *transfer) {
-	stop(t.noAnswer)
+	t.search.alive()
 	stop(t.wait)
 	if t.ringing {
 		t.ringing = false

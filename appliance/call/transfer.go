@@ -228,9 +228,7 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	r.Body = t.next.local.Marshal()
 	c.record.Attempts = append(c.record.Attempts, Attempt{Interface: i.Name, Called: r.RequestURI})
 	t.next.leg = c.m.SIP.Invite(c, r)
-	if leg := t.next.leg; a.Timeout > 0 {
-		t.noAnswer = c.after(a.Timeout, func() { c.silent(&t.next, leg, a.Timeout, c.nextTarget) })
-	}
+	c.limit(&t.search, &t.next, c.nextTarget)
 	return nil
 }
 
@@ -255,11 +253,11 @@ func (c *call) fromNext(e sipgw.Event) {
 	t := c.transfer
 	switch e := e.(type) {
 	case sipgw.Progress:
-		stop(t.noAnswer)
+		t.search.alive()
 		t.notify(e.Code)
 		c.targetProgress(t, e)
 	case sipgw.Answered:
-		stop(t.noAnswer)
+		t.search.alive()
 		t.next.up = true
 		t.next.refers = allows(e.Headers, "REFER")
 		done := func(ok bool) {

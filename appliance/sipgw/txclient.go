@@ -41,7 +41,7 @@ type clientTx struct {
 	raw    []byte
 	way    flow
 	// result is given every response that matters in its order, or one error; after an error or a final response to a
-	// non-INVITE nothing more comes. It is called under the transaction's lock and may only post.
+	// non-INVITE nothing more comes. It may be called under the transaction's lock, and may only post.
 	result func(*sip.Response, error)
 	// fallback, when not nil, changes way and raw to another transport after the first could not be dialled (18.1.1).
 	fallback func(transport string) error
@@ -175,6 +175,7 @@ func (tx *clientTx) unsent() bool {
 func (tx *clientTx) receive(res *sip.Response) {
 	tx.mu.Lock()
 	var ack []byte
+	refused := false
 	switch {
 	case tx.state == terminated:
 	case res.StatusCode < 200:
@@ -199,8 +200,7 @@ func (tx *clientTx) receive(res *sip.Response) {
 		tx.state, tx.answered = completed, true
 		tx.quiet()
 		tx.acked = renderSame(tx.req, sip.ACK, tx.via, firstValue(res, "To"), nil) // 17.1.1.3
-		ack = tx.acked
-		tx.result(res, nil)
+		ack, refused = tx.acked, true
 	case tx.state == completed:
 		ack = tx.acked
 	}
@@ -212,6 +212,9 @@ func (tx *clientTx) receive(res *sip.Response) {
 			tx.lingerFor(lingerD)
 		}
 		tx.mu.Unlock()
+	}
+	if refused {
+		tx.result(res, nil) // after the ACK has left: an INVITE that follows must not overtake it
 	}
 }
 
