@@ -15,7 +15,8 @@ var (
 	seed = flag.Uint64("seed", 0, "of the moments at which the power is cut; 0: another one each time")
 )
 
-// moments are random times within a span, one in each of n equal parts of it, in any order.
+// moments are random points of a span, one in each of n equal parts of it, in any order: of a time every other one, and else of what is
+// written in it, so that they fall between writes on a machine of any speed, too.
 type moments struct {
 	*rand.Rand
 	order []int
@@ -32,8 +33,27 @@ func newMoments(t *testing.T, n int) moments {
 	return moments{r, r.Perm(n)}
 }
 
-func (m moments) at(i int, span time.Duration) time.Duration {
-	return time.Duration((float64(m.order[i]) + m.Float64()) / float64(len(m.order)) * float64(span))
+// span is how long something took, and by how much the log of writes grew with it.
+type span struct {
+	time  time.Duration
+	bytes int64
+}
+
+// wait waits for moment i of a span, in which the log grows from a size. It returns what it waited for.
+func (m moments) wait(l logged, i int, s span, from int64) string {
+	part := (float64(m.order[i]) + m.Float64()) / float64(len(m.order))
+	if i%2 == 0 {
+		after := time.Duration(part * float64(s.time))
+		time.Sleep(after)
+		return fmt.Sprintf("after %v of %v", after.Round(time.Millisecond), s.time.Round(time.Millisecond))
+	}
+	size := from + int64(part*float64(s.bytes))
+	for end := time.Now().Add(2 * s.time); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+		if now, _ := l.written(); now > size {
+			break
+		}
+	}
+	return fmt.Sprintf("after %d of %d KiB", (size-from)>>10, s.bytes>>10)
 }
 
 // The first start grows the data partition, formats it and writes the first files. Wherever in that the power is cut, the
@@ -44,20 +64,20 @@ func TestPowerCutDuringTheFirstStart(t *testing.T) {
 	measured.firstWrite()
 	begin := time.Now()
 	measured.until(prompt)
-	span := time.Since(begin)
+	size, last := measured.written()
+	whole := span{last.Sub(begin), size}
 	all := measured.cut(when.Rand)
-	t.Logf("from the first write to the prompt: %v; %v", span, all)
-	formatting := 0
+	t.Logf("%v from the first write to the last: %v", whole.time.Round(time.Millisecond), all)
+	midst := 0
 	for i := range *cuts {
 		m := Machine{Disk: freshDisk(t), Work: t.TempDir()}
 		l := powerOnLogged(t, m)
 		l.firstWrite()
-		after := when.at(i, span)
-		time.Sleep(after)
+		at := when.wait(l, i, whole, 0)
 		n := l.cut(when.Rand)
-		t.Logf("cut %d: %v after the first write: %v", i, after.Round(time.Millisecond), n)
+		t.Logf("cut %d %s: %v", i, at, n)
 		if n.writes < all.writes*9/10 {
-			formatting++
+			midst++
 		}
 		e := powerOn(t, m)
 		e.until(prompt)
@@ -69,8 +89,8 @@ func TestPowerCutDuringTheFirstStart(t *testing.T) {
 			return
 		}
 	}
-	if formatting == 0 {
-		t.Error("no cut fell into the formatting")
+	if *cuts >= 20 && midst < *cuts/3 {
+		t.Errorf("%d cuts fell between the writes", midst)
 	}
 }
 
@@ -79,7 +99,7 @@ func TestPowerCutDuringTheFirstStart(t *testing.T) {
 func TestPowerCutWhileSaving(t *testing.T) {
 	when := newMoments(t, *cuts)
 	m := Machine{Disk: freshDisk(t), Work: t.TempDir()}
-	span := time.Duration(0)
+	var whole span
 	seen := map[string]int{}
 	for i := range *cuts + 1 {
 		l := powerOnLogged(t, m)
@@ -103,19 +123,19 @@ func TestPowerCutWhileSaving(t *testing.T) {
 		}
 		l.run("configure")
 		l.run(fmt.Sprintf("system hostname sure%d", i))
+		before, _ := l.written()
 		begin := time.Now()
 		l.run("copy running-config startup-config")
-		span = max(span, l.lastWrite().Sub(begin))
+		size, last := l.written()
+		whole = span{max(whole.time, last.Sub(begin)), size - before}
 		if i == *cuts {
 			l.powerOff()
 			break
 		}
 		l.run(fmt.Sprintf("system hostname cut%d", i))
 		io.WriteString(l.keys, "copy running-config startup-config\r")
-		after := when.at(i, span)
-		time.Sleep(after)
-		n := l.cut(when.Rand)
-		t.Logf("cut %d: %v after the command, of %v: %v", i, after.Round(time.Millisecond), span.Round(time.Millisecond), n)
+		at := when.wait(l, i, whole, size)
+		t.Logf("cut %d %s: %v", i, at, l.cut(when.Rand))
 	}
 	t.Logf("found after it: %v", seen)
 	if *cuts >= 20 && (seen["old"] == 0 || seen["new"] == 0) {

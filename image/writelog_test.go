@@ -40,21 +40,21 @@ func powerOnLogged(t *testing.T, m Machine) logged {
 func (l logged) firstWrite() {
 	l.t.Helper()
 	for end := time.Now().Add(slow); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if info, err := os.Stat(l.log); err == nil && info.Size() > 0 {
+		if size, _ := l.written(); size > 0 {
 			return
 		}
 	}
 	l.t.Fatalf("nothing is written within %v", slow)
 }
 
-// lastWrite is when the box last wrote something.
-func (l logged) lastWrite() time.Time {
+// written tells the size of the log, and when the box last wrote something.
+func (l logged) written() (bytes int64, last time.Time) {
 	l.t.Helper()
 	info, err := os.Stat(l.log)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	return info.ModTime()
+	return info.Size(), info.ModTime()
 }
 
 // cut cuts the power. The disk then holds what a medium would.
