@@ -101,7 +101,9 @@ func (b *toy) Exec(ctx context.Context, s *api.Session, line string, body []byte
 	return r
 }
 
-func (b *toy) ExecTogether(context.Context, *api.Session, []string, func([]byte, api.Result)) int { return 0 }
+func (b *toy) ExecTogether(context.Context, *api.Session, []string, func([]byte, api.Result)) int {
+	return 0
+}
 
 func (b *toy) exec(ctx context.Context, s *api.Session, line string, body []byte, out io.Writer) api.Result {
 	words := strings.Fields(line)
