@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf16"
+
+	"viaduct/image/update"
 )
 
 // The boot partition is FAT16 with one FAT, contiguous files, and the files of a folder one behind the other: package update, which
@@ -18,11 +19,9 @@ const (
 	fatAttrVolume  = 0x08
 	fatAttrDir     = 0x10
 	fatAttrFile    = 0x20
-	fatAttrLong    = 0x0f
 	fatEnd         = 0xffff
 	fatMinClusters = 4085 // fewer is FAT12, by definition
 	fatMaxClusters = 65524
-	fatLongRunes   = 13 // UTF-16 characters in one entry of a long name
 )
 
 // fat16 is a file system being written.
@@ -189,34 +188,5 @@ func longEntries(name, short string) []byte {
 	if plain == name && name == strings.ToUpper(name) {
 		return nil
 	}
-	var sum byte
-	for _, c := range []byte(short) {
-		sum = sum>>1 | sum<<7
-		sum += c
-	}
-	units := utf16.Encode([]rune(name))
-	n := (len(units) + fatLongRunes - 1) / fatLongRunes
-	if len(units)%fatLongRunes != 0 {
-		units = append(units, 0)
-	}
-	for len(units) < n*fatLongRunes {
-		units = append(units, 0xffff)
-	}
-	var b []byte
-	for i := n; i > 0; i-- { // the end of the name comes first
-		e := make([]byte, fatEntry)
-		e[0] = byte(i)
-		if i == n {
-			e[0] |= 0x40
-		}
-		e[11], e[13] = fatAttrLong, sum
-		for k, u := range units[(i-1)*fatLongRunes : i*fatLongRunes] {
-			binary.LittleEndian.PutUint16(e[longPlaces[k]:], u)
-		}
-		b = append(b, e...)
-	}
-	return b
+	return update.LongName(name, short)
 }
-
-// longPlaces are the offsets of a long name's characters in its entry.
-var longPlaces = [fatLongRunes]int{1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30}

@@ -1,8 +1,8 @@
 // Package update replaces the firmware of a box by a signed bundle: into the slot that does not run, tried, and kept or taken
 // back.
 //
-// It owns the format of bundles (bundle.go), the two slots on the boot partition and which of them starts (slots.go, fat.go), and the
-// order of writing (install.go). It does not own where a bundle comes from, nor when the box restarts, nor what healthy means:
+// It owns the format of bundles (bundle.go), the two slots (slots.go), what boot loaders read on the boot partition to know which of them
+// starts (loader.go, entries.go, fat.go), and the order of writing (install.go). It does not own where a bundle comes from, nor when the box restarts, nor what healthy means:
 // image/cmd/init does. It has no goroutines.
 package update
 

@@ -132,7 +132,7 @@ func openEntries(boot io.ReaderAt) (*folder, error) {
 		case e[0] == fatDeleted:
 			long = nil
 		case e[11] == fatLong:
-			long = append(longPart(e), long...)
+			long = append(longUnits(e), long...)
 		default:
 			if entry, ok := parseEntry(string(utf16.Decode(long))); ok {
 				f.list[entry.Slot] = entry
@@ -157,21 +157,6 @@ func (f *folder) complete() (*folder, error) {
 	return f, nil
 }
 
-// longPlaces are the offsets of a long name's characters in its entry.
-var longPlaces = [13]int{1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30}
-
-func longPart(e []byte) []uint16 {
-	var units []uint16
-	for _, at := range longPlaces {
-		u := binary.LittleEndian.Uint16(e[at:])
-		if u == 0 {
-			break
-		}
-		units = append(units, u)
-	}
-	return units
-}
-
 // write writes the names. All are in one sector, which is written whole or not at all.
 func (f *folder) write(boot Device) error {
 	fail := func(err error) error { return fmt.Errorf("write %s: %w", EntryDir, err) }
@@ -184,30 +169,14 @@ func (f *folder) write(boot Device) error {
 	n := copy(out, f.head)
 	for _, e := range f.list {
 		short := fmt.Sprintf("SLOT%c   CNF", 'A'+rune(e.Slot))
-		var sum byte
-		for _, c := range []byte(short) {
-			sum = sum>>1 | sum<<7
-			sum += c
-		}
-		long := out[n : n+fatEntry]
-		long[0], long[11], long[13] = 0x41, fatLong, sum // the first and last part
-		units := utf16.Encode([]rune(e.Name()))
-		for i, at := range longPlaces {
-			u := uint16(0xffff)
-			if i < len(units) {
-				u = units[i]
-			} else if i == len(units) {
-				u = 0
-			}
-			binary.LittleEndian.PutUint16(long[at:], u)
-		}
-		file := out[n+fatEntry : n+2*fatEntry]
+		n += copy(out[n:], LongName(e.Name(), short)) // one entry: the names are short enough
+		file := out[n : n+fatEntry]
 		copy(file, f.file)
 		copy(file, short)
 		file[12] = 0 // no flags: the short name has no other case
 		binary.LittleEndian.PutUint16(file[26:], uint16(f.clusters[e.Slot]))
 		binary.LittleEndian.PutUint32(file[28:], f.size)
-		n += 2 * fatEntry
+		n += fatEntry
 	}
 	_, err := boot.WriteAt(out, f.at)
 	if err = errors.Join(err, boot.Sync()); err != nil {

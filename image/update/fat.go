@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf16"
 )
 
 // The boot partition is FAT16 as package image makes it: one FAT, contiguous files, clusters of 4 KiB. Files are overwritten in place,
@@ -75,6 +76,53 @@ func lookup(list []byte, name string) []byte {
 		}
 	}
 	return nil
+}
+
+// longPlaces are the offsets of a long name's UTF-16 characters in an entry of it.
+var longPlaces = [13]int{1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30}
+
+// LongName returns the directory entries that say the long name of a file; short is its other name, of 11 characters.
+func LongName(name, short string) []byte {
+	var sum byte
+	for _, c := range []byte(short) {
+		sum = sum>>1 | sum<<7
+		sum += c
+	}
+	units := utf16.Encode([]rune(name))
+	n := (len(units) + len(longPlaces) - 1) / len(longPlaces)
+	if len(units)%len(longPlaces) != 0 {
+		units = append(units, 0)
+	}
+	for len(units) < n*len(longPlaces) {
+		units = append(units, 0xffff)
+	}
+	var b []byte
+	for i := n; i > 0; i-- { // the end of the name comes first
+		e := make([]byte, fatEntry)
+		e[0] = byte(i)
+		if i == n {
+			e[0] |= 0x40
+		}
+		e[11], e[13] = fatLong, sum
+		for k, u := range units[(i-1)*len(longPlaces) : i*len(longPlaces)] {
+			binary.LittleEndian.PutUint16(e[longPlaces[k]:], u)
+		}
+		b = append(b, e...)
+	}
+	return b
+}
+
+// longUnits are the characters in an entry of a long name.
+func longUnits(e []byte) []uint16 {
+	var units []uint16
+	for _, at := range longPlaces {
+		u := binary.LittleEndian.Uint16(e[at:])
+		if u == 0 {
+			break
+		}
+		units = append(units, u)
+	}
+	return units
 }
 
 // Read reads a file of the boot partition.
