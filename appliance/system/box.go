@@ -2,6 +2,7 @@ package system
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -105,6 +106,9 @@ func (s *System) EraseFile(name string) error {
 // Reload restarts with the startup-config, a moment later so that the answer to the command still arrives.
 func (s *System) Reload(r lang.Reload) (image string, err error) {
 	if !r.Cancel {
+		if s.updating.Load() > 0 {
+			return "", errors.New("an image is being installed: wait for its end")
+		}
 		image = s.waitingImage()
 	}
 	s.mutate.Lock()

@@ -108,7 +108,7 @@ type lamp struct {
 
 func (l lamp) LED(x board.Light) error { l.says <- x; return nil }
 
-func TestTheLEDSaysThatAnImageIsWritten(t *testing.T) {
+func TestWhileAnImageIsWritten(t *testing.T) {
 	l := lamp{named(t, "sim"), make(chan board.Light, 10)}
 	written := make(chan struct{})
 	s := init1(t, l, func(w http.ResponseWriter, r *http.Request) {
@@ -128,6 +128,9 @@ func TestTheLEDSaysThatAnImageIsWritten(t *testing.T) {
 	}()
 	if x := <-l.says; x != board.LightUpdate {
 		t.Errorf("meanwhile: %s", x)
+	}
+	if _, err := s.Reload(lang.Reload{}); err == nil {
+		t.Error("a reload breaks it off")
 	}
 	close(written)
 	if x := <-l.says; x != board.LightAlarm {
