@@ -56,6 +56,7 @@ type Clock struct {
 	known   bool       // a time was saved: it was synchronised once
 	servers []config.SNTPServer
 	enabled bool
+	abandon func() // the round that goes on; nil: none does
 	state   State
 }
 
@@ -119,13 +120,13 @@ func (c *Clock) Apply(cfg *config.Config) {
 	// The primary is believed when two disagree, so it goes first.
 	slices.SortStableFunc(servers, func(a, b config.SNTPServer) int { return rank(a.Role) - rank(b.Role) })
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if cfg.SNTP.Enabled == c.enabled && slices.Equal(servers, c.servers) {
-		return
-	}
+	same := cfg.SNTP.Enabled == c.enabled && slices.Equal(servers, c.servers)
 	c.enabled, c.servers = cfg.SNTP.Enabled, servers
 	c.state.Enabled = cfg.SNTP.Enabled
-	c.again()
+	c.mu.Unlock()
+	if !same {
+		c.again()
+	}
 }
 
 func rank(role string) int { return slices.Index(config.SNTPRoles, role) }
@@ -150,11 +151,11 @@ func (c *Clock) Run(ctx context.Context) error {
 			c.mu.Lock()
 			c.state.Interval = firstInterval
 			c.mu.Unlock()
-			c.round(ctx, false)
+			c.attempt(ctx)
 		case answer := <-c.sync:
 			answer <- c.round(ctx, true)
 		case <-poll.C:
-			c.round(ctx, false)
+			c.attempt(ctx)
 		}
 		poll.Reset(c.plan())
 	}
@@ -191,12 +192,31 @@ func (c *Clock) Retry() {
 	}
 }
 
-// again has Run begin anew.
+// again has Run begin anew, without waiting for the answers of the present round.
 func (c *Clock) again() {
 	select {
 	case c.changed <- struct{}{}:
 	default:
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.abandon != nil {
+		c.abandon()
+	}
+}
+
+// attempt is one round that Run has begun on its own.
+func (c *Clock) attempt(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	set := func(f func()) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.abandon = f
+	}
+	set(cancel)
+	defer set(nil)
+	c.round(ctx, false) // what went wrong is in the state
 }
 
 // Synced reports whether the time can be relied upon, for certificates above all.

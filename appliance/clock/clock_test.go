@@ -229,6 +229,29 @@ func TestTheNetworkComesUpLate(t *testing.T) {
 	})
 }
 
+// A query that waits for an answer through a network that was not there does not hold up the next.
+func TestARoundIsAbandonedWhenTheNetworkComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, f, _ := setup(0)
+		hang := true // of this bubble's goroutines, one after the other
+		c.o.Query = func(ctx context.Context, server netip.AddrPort, version int) (Sample, error) {
+			if hang {
+				<-ctx.Done()
+				return Sample{}, ctx.Err()
+			}
+			return f.query(ctx, server, version)
+		}
+		start(t, c)
+		synctest.Wait()
+		hang = false
+		began := time.Now()
+		c.Retry()
+		if err := c.Wait(t.Context()); err != nil || time.Since(began) > 0 {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
 func TestServersThatRefuseAreLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, f, _ := setup(0)
