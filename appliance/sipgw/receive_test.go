@@ -29,6 +29,8 @@ func TestRequestCheck(t *testing.T) {
 		"a length beyond the body":  {"Content-Length: 3", "Content-Length: 30", "400"},
 		"Max-Forwards 0":            {"Max-Forwards: 70", "Max-Forwards: 0", "483"},
 		"Max-Forwards of words":     {"Max-Forwards: 70", "Max-Forwards: many", "400"},
+		"Max-Forwards of 256":       {"Max-Forwards: 70", "Max-Forwards: 256", "400"},
+		"two Max-Forwards":          {"Max-Forwards: 70", "Max-Forwards: 70\nMax-Forwards: 69", "400"},
 		"another scheme":            {"INVITE sip:+49711@192.0.2.1", "INVITE nobodyKnowsThisScheme:totallyopaquecontent", "416"},
 		"another version":           {"192.0.2.1 SIP/2.0", "192.0.2.1 SIP/7.0", "505"},
 		"something required":        {"Max-Forwards", "Require: nothingSupportsThis, timer, norThis\nMax-Forwards", "420"},

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"context"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -10,7 +11,25 @@ import (
 	"viaduct/appliance/pki"
 )
 
-// expiries announces certificates that come to their end, each once at every threshold. It belongs to the reconciler.
+// calendar announces each minute what comes to its end: certificates, and licenses, which give their channels back.
+func (s *System) calendar(ctx context.Context) error {
+	var certificates expiries
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	for {
+		certificates.check(s.log, s.Running(), s.store, time.Now())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-minute.C:
+		}
+		for _, l := range s.licenses.Expire(time.Now()) {
+			s.log.Warn("license expired", "name", l.Kind, "serial", l.Serial)
+		}
+	}
+}
+
+// expiries announces certificates that come to their end, each once at every threshold. It belongs to the calendar.
 type expiries struct {
 	told map[string]int // by SHA-256: the threshold, in days
 }

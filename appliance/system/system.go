@@ -220,6 +220,7 @@ func (s *System) Run(ctx context.Context) error {
 	engine("calls", s.calls.Run)
 	engine("lights", s.lights)
 	engine("button", s.button)
+	engine("calendar", s.calendar)
 	engine("reconciler", s.reconcile)
 	defer func() {
 		for i := len(stops) - 1; i >= 0; i-- {
@@ -244,25 +245,16 @@ func (s *System) reconcile(ctx context.Context) error {
 	var applied *config.Config
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	minute := time.NewTicker(time.Minute)
-	defer minute.Stop()
-	var certificates expiries
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-minute.C:
-			certificates.check(s.log, s.Running(), s.store, time.Now())
-			for _, l := range s.licenses.Expire(time.Now()) {
-				s.log.Warn("license expired", "name", l.Kind, "serial", l.Serial)
-			}
 		case <-s.changed:
 			timer.Reset(settle)
 		case <-timer.C:
 			if cfg := s.Running(); cfg != applied {
 				s.apply(cfg)
 				applied = cfg
-				certificates.check(s.log, cfg, s.store, time.Now())
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package system
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,11 +10,14 @@ import (
 	"crypto/x509/pkix"
 	"log/slog"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/license"
 	"viaduct/appliance/pki"
 )
 
@@ -131,4 +135,55 @@ func TestCertificatesAreAnnouncedOnceAtEachThreshold(t *testing.T) {
 			t.Errorf("%v before its end: %q, want %q", step.left, got, step.want)
 		}
 	}
+}
+
+// Of the built-in roots only their end is told.
+func TestBuiltInRootsAreAnnouncedAtTheirEndOnly(t *testing.T) {
+	store, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, _ := teamsProfile()
+	first := slices.MinFunc(pki.BuiltIn(), func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+	var out bytes.Buffer
+	var e expiries
+	log := slog.New(slog.NewTextHandler(&out, nil))
+	if e.check(log, cfg, store, first.NotAfter.Add(-time.Hour)); out.Len() > 0 {
+		t.Errorf("an hour before: %s", &out)
+	}
+	if e.check(log, cfg, store, first.NotAfter.Add(time.Hour)); !strings.Contains(out.String(), "certificate has expired") {
+		t.Errorf("an hour after: %s", &out)
+	}
+}
+
+// A box that runs for months tells of certificates that come to their end meanwhile, within the minute.
+func TestTheCalendarGoesOn(t *testing.T) {
+	const day = 24 * time.Hour
+	store, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, p := teamsProfile()
+	p.Own = []config.OwnCertificate{{Index: 1, Name: "pki:certificate/MINE"}}
+	synctest.Test(t, func(t *testing.T) {
+		store.certs["MINE"] = entry[[]*x509.Certificate]{value: []*x509.Certificate{root(t, "sbc.example", 31*day+day/2)}}
+		var out bytes.Buffer
+		s := &System{store: store, licenses: license.New(), log: slog.New(slog.NewTextHandler(&out, nil))}
+		s.running.Store(cfg)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.calendar(ctx) }()
+		for _, want := range []string{"", "in 30 days or less", "", ""} {
+			out.Reset()
+			time.Sleep(day + time.Minute)
+			synctest.Wait()
+			if got := out.String(); strings.Contains(got, "sbc.example") != (want != "") || !strings.Contains(got, want) {
+				t.Errorf("%q, want %q", got, want)
+			}
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
