@@ -102,6 +102,18 @@ func newRunning(t *testing.T) *running {
 // start starts the box, pastes its configuration and waits until it is registered and known.
 func (r *running) start(setup Setup, replace ...string) {
 	r.t.Helper()
+	r.configure(setup, replace...)
+	if err := r.Starface.WaitRegistered(r.ctx, 3); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.Teams.WaitActive(r.ctx); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// configure starts the box and pastes its configuration.
+func (r *running) configure(setup Setup, replace ...string) {
+	r.t.Helper()
 	dir, err := buildBox()
 	if err != nil {
 		r.t.Fatal(err)
@@ -119,12 +131,6 @@ func (r *running) start(setup Setup, replace ...string) {
 		r.t.Fatal(err)
 	}
 	if _, err := r.box.Paste(r.ctx, text); err != nil {
-		r.t.Fatal(err)
-	}
-	if err := r.Starface.WaitRegistered(r.ctx, 3); err != nil {
-		r.t.Fatal(err)
-	}
-	if err := r.Teams.WaitActive(r.ctx); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -29,33 +29,59 @@ func (r *running) talk(by, other *Call) {
 	r.end(by, other)
 }
 
-// flap takes a wire out and puts it in again. The kernel tells of a link once a second at most.
-func (r *running) flap(n *Namespace, link string, between func()) {
+// plug puts a wire in, or takes it out.
+func (r *running) plug(n *Namespace, link string, in bool) {
 	r.t.Helper()
-	set := func(change func(*netlink.Handle, netlink.Link) error) {
-		if err := n.edit(func(h *netlink.Handle) error {
-			l, err := h.LinkByName(link)
-			if err != nil {
-				return err
-			}
-			return change(h, l)
-		}); err != nil {
-			r.t.Fatal(err)
+	if err := n.edit(func(h *netlink.Handle) error {
+		l, err := h.LinkByName(link)
+		if err != nil {
+			return err
 		}
+		if in {
+			return h.LinkSetUp(l)
+		}
+		return h.LinkSetDown(l)
+	}); err != nil {
+		r.t.Fatal(err)
 	}
-	set(func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetDown(l) })
+}
+
+// flap takes a wire out and puts it in again. The kernel tells of a link once a second at most.
+func (r *running) flap(n *Namespace, link string) {
+	r.t.Helper()
+	r.plug(n, link, false)
 	time.Sleep(1200 * time.Millisecond)
-	if between != nil {
-		between()
+	r.plug(n, link, true)
+}
+
+// A box that was switched on before its cable: names, registrations and probes have all failed for a while, and wait longer each time.
+func TestTheCableIsPutInLate(t *testing.T) {
+	r := newRunning(t)
+	r.plug(r.LAN, "lan0", false)
+	r.configure(Setup{})
+	time.Sleep(6 * time.Second)
+	r.plug(r.LAN, "lan0", true)
+	began := time.Now()
+	if err := r.Starface.WaitRegistered(r.ctx, 3); err != nil {
+		t.Fatal(err)
 	}
-	set(func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetUp(l) })
+	if err := r.Teams.WaitActive(r.ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.wait("the time", func() bool {
+		text, err := r.box.Exec(r.ctx, "show sntp-client")
+		return err == nil && strings.Contains(text, "Synchronised: yes")
+	})
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }
 
 func TestAfterALinkFlapRegistrationsAndProbesAreSentAnew(t *testing.T) {
 	r := runBox(t, Setup{})
 	registers, options := r.Starface.Registers(), r.Teams.Hubs[0].Options()
 	began := time.Now()
-	r.flap(r.LAN, "lan0", nil)
+	r.flap(r.LAN, "lan0")
 	r.wait("registrations", func() bool { return r.Starface.Registers() >= registers+3 })
 	if log := r.log.String(); !strings.Contains(log, "msg=link name=eth00 up=false") || !strings.Contains(log, "msg=link name=eth00 up=true") {
 		t.Error("the log does not tell of the link")
@@ -104,7 +130,7 @@ func TestGatewaysFollowTheAddressThatAServerGives(t *testing.T) {
 	r.talk(out, in)
 
 	server.Give(second)
-	r.flap(r.LAN, "lan0", nil) // the lease is confirmed, and refused
+	r.flap(r.LAN, "lan0") // the lease is confirmed, and refused
 	r.wait("registered from the second address", contact(second))
 	text, err := r.box.Exec(r.ctx, "show context sip-gateway")
 	if err != nil || !strings.Contains(text, "192.168.1.72:5060") || strings.Contains(text, "192.168.1.71") {

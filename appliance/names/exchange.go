@@ -56,6 +56,9 @@ func (r *Resolver) askServers(ctx context.Context, q question) (reply, error) {
 
 	x := exchange{conn: conn, q: q, edns: true, asked: map[netip.AddrPort]uint16{}, down: map[netip.AddrPort]error{}}
 	for round := range rounds {
+		if ctx.Err() != nil {
+			break
+		}
 		pause := nextServer << round
 		if len(servers) == 1 {
 			pause *= 2
@@ -82,6 +85,9 @@ func (r *Resolver) askServers(ctx context.Context, q question) (reply, error) {
 	}
 	if r.ctx.Err() != nil {
 		return reply{}, ErrClosed
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return reply{}, ctx.Err() // it begins anew; no server is to blame
 	}
 	r.mark(servers, netip.AddrPort{})
 	for _, err := range x.down {

@@ -83,6 +83,7 @@ type entry struct {
 	retry   time.Time // after err: not asked again before
 	used    time.Time
 	flight  chan struct{} // closed when the query under way has ended; nil when there is none
+	anew    func()        // begins the query under way anew
 }
 
 // New returns a resolver that asks the servers that the function returns at that moment, in their order of preference.
@@ -103,7 +104,8 @@ func (r *Resolver) Close() {
 	r.wg.Wait()
 }
 
-// Retry forgets that servers did not answer: the network came up, so the next question is asked at once. Answers stay.
+// Retry forgets that servers did not answer: the network came up, so the next question is asked at once, and those that wait for
+// an answer are asked anew. Answers stay.
 func (r *Resolver) Retry() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,6 +113,9 @@ func (r *Resolver) Retry() {
 	for _, e := range r.cache {
 		if !errors.Is(e.err, ErrNotFound) {
 			e.retry = time.Time{}
+		}
+		if e.flight != nil {
+			e.anew()
 		}
 	}
 }
@@ -238,14 +243,26 @@ func (r *Resolver) start(q question, e *entry) {
 		return
 	}
 	flight := make(chan struct{})
-	e.flight = flight
+	ctx, cancel := context.WithCancel(r.ctx)
+	e.flight, e.anew = flight, cancel
 	r.wg.Go(func() {
-		a, err := r.exchange(r.ctx, q)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		e.set(a, err, time.Now())
-		e.flight = nil
-		close(flight)
+		for {
+			a, err := r.exchange(ctx, q)
+			cancelled := ctx.Err() != nil
+			cancel()
+			r.mu.Lock()
+			if err != nil && cancelled && !r.closed {
+				ctx, cancel = context.WithCancel(r.ctx)
+				e.anew = cancel
+				r.mu.Unlock()
+				continue
+			}
+			e.set(a, err, time.Now())
+			e.flight, e.anew = nil, nil
+			close(flight)
+			r.mu.Unlock()
+			return
+		}
 	})
 }
 

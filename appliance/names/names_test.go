@@ -426,3 +426,27 @@ func TestRetryAsksAgainAtOnce(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A question that was asked while the cable was out is in its last, long pause when the network comes.
+func TestRetryAsksAnewWhatWaits(t *testing.T) {
+	s := newServer(t)
+	s.set(func(s *server) {
+		s.silent = true
+		s.answers["one.test. A"] = []dnsmessage.Resource{a("one.test.", 60, "192.0.2.1")}
+	})
+	r := resolver(t, s.addr)
+	got := make(chan string)
+	go func() { got <- addrs(t, r, "one.test") }()
+	for udp, _ := s.counts(); udp == 0; udp, _ = s.counts() {
+		time.Sleep(time.Millisecond)
+	}
+	s.set(func(s *server) { s.silent = false })
+	began := time.Now()
+	r.Retry()
+	if got := <-got; got != "[192.0.2.1]" {
+		t.Error(got)
+	}
+	if took := time.Since(began); took > nextServer {
+		t.Errorf("answered after %v", took)
+	}
+}
