@@ -130,7 +130,8 @@ func (r loadResult) report(b *testing.B, calls int, used, over time.Duration) {
 }
 
 // BenchmarkRelayLoad relays N calls, SRTP on one side and RTP on the other, 20 ms packets both ways, in real time.
-// VIADUCT_LOAD_SECONDS sets how long (default 5), VIADUCT_LOAD_CALLS which N ("100,500,1000").
+// VIADUCT_LOAD_SECONDS sets how long (default 5), VIADUCT_LOAD_CALLS which N ("100,500,1000"), VIADUCT_LOAD_OWN=1 that each port's own
+// socket is read.
 func BenchmarkRelayLoad(b *testing.B) {
 	for _, calls := range loadSizes(b) {
 		b.Run(strconv.Itoa(calls), func(b *testing.B) { relayLoad(b, calls) })
@@ -164,7 +165,11 @@ func relayLoad(b *testing.B, calls int) {
 	pin(b, 0)
 	b.Cleanup(func() { pin(b, -1) })
 	g := startGenerator(b)
-	r := running(b, Options{})
+	own := os.Getenv("VIADUCT_LOAD_OWN") == "1"
+	r := running(b, Options{ownSockets: own})
+	if r.prepare(); own != (r.steering == nil) {
+		b.Fatal("the kernel does not let us steer ports: CAP_BPF and CAP_NET_ADMIN are needed, or VIADUCT_LOAD_OWN=1")
+	}
 	plan := loadPlan{Duration: loadSeconds()}
 	resident := residentMemory()
 	for range calls {
