@@ -157,3 +157,20 @@ func TestStrangersGetSilence(t *testing.T) {
 		b.one("SIP/2.0 403 ")
 	})
 }
+
+// Two lengths that differ are a classic way to smuggle a message in behind another: nothing on that stream can be believed any more.
+func TestTwoLengthsEndTheStream(t *testing.T) {
+	for text, fatal := range map[string]bool{
+		"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\nl: 0\r\n\r\n":                false,
+		"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\nl: 5\r\n\r\n":                true,
+		"OPTIONS sip:a SIP/2.0\r\nL : 5\r\ncontent-length: 0\r\n\r\nhello":          true,
+		"OPTIONS sip:a SIP/2.0\r\nSubject: x\r\n l: 5\r\nContent-Length: 0\r\n\r\n": false, // folded: part of Subject
+		"OPTIONS sip:a SIP/2.0\r\nContent-Length: -1\r\n\r\n":                       true,
+		"OPTIONS sip:a SIP/2.0\r\n\r\n":                                             true, // RFC 3261 18.3: it is not optional there
+	} {
+		head, _, _, _, f, ended := frameStream([]byte(text))
+		if head == nil || ended != fatal || (f.code == 400) != fatal {
+			t.Errorf("%q: ended %v, %+v", text, ended, f)
+		}
+	}
+}
