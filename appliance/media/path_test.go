@@ -149,7 +149,7 @@ func BenchmarkRelayPacket(b *testing.B) {
 // BenchmarkOpenClose is what the four ports of a call cost, with each way of receiving.
 func BenchmarkOpenClose(b *testing.B) {
 	for _, own := range []bool{false, true} {
-		b.Run(map[bool]string{false: "shared socket", true: "own sockets"}[own], func(b *testing.B) {
+		b.Run(way(own), func(b *testing.B) {
 			r := running(b, Options{Quarantine: 1, ownSockets: own})
 			before := ownTime()
 			for b.Loop() {

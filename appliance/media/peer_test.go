@@ -150,10 +150,18 @@ func running(t testing.TB, o Options) *Relay {
 	return r
 }
 
+// way names a way of receiving.
+func way(own bool) string {
+	if own {
+		return "own sockets"
+	}
+	return "shared socket"
+}
+
 // eachWay runs a test with each way of receiving.
 func eachWay(t *testing.T, o Options, test func(t *testing.T, r *Relay)) {
 	for _, own := range []bool{false, true} {
-		t.Run(map[bool]string{false: "shared socket", true: "own sockets"}[own], func(t *testing.T) {
+		t.Run(way(own), func(t *testing.T) {
 			o.ownSockets = own
 			r := running(t, o)
 			if r.prepare(); own != (r.steering == nil) {

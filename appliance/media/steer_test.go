@@ -148,3 +148,34 @@ func TestWithoutPrivileges(t *testing.T) {
 		c.talk(t)
 	}
 }
+
+// The relay works in the network namespace of whoever opens its first port.
+func TestPortsInANetworkNamespace(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		t.Run(way(own), func(t *testing.T) {
+			runtime.LockOSThread() // it is never unlocked: this thread ends with the test
+			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+				t.Fatal(err)
+			}
+			lo, err := unix.NewIfreq("lo")
+			if err != nil {
+				t.Fatal(err)
+			}
+			lo.SetUint16(unix.IFF_UP)
+			s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(s)
+			if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo); err != nil {
+				t.Fatal(err)
+			}
+			r := running(t, Options{ownSockets: own})
+			c := call(t, r, AES80)
+			c.talk(t)
+			if own != (r.steering == nil) {
+				t.Error("ports are not read as they should be")
+			}
+		})
+	}
+}
