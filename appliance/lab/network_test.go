@@ -79,6 +79,7 @@ func TestTheCableIsPutInLate(t *testing.T) {
 
 func TestAfterALinkFlapRegistrationsAndProbesAreSentAnew(t *testing.T) {
 	r := runBox(t, Setup{})
+	out, in := r.fromPBX(Ring{}) // it lives through it
 	registers, options := r.Starface.Registers(), r.Teams.Hubs[0].Options()
 	began := time.Now()
 	r.flap(r.LAN, "lan0")
@@ -94,7 +95,10 @@ func TestAfterALinkFlapRegistrationsAndProbesAreSentAnew(t *testing.T) {
 		t.Errorf("it took %v; the lifetime of a registration is minutes", took)
 	}
 	// Everything works again: addresses, routes and sockets.
-	out, in := r.fromPBX(Ring{})
+	wantTone(t, "the caller", out.Audio, TeamsTone)
+	wantTone(t, "the callee", in.Audio, StarfaceTone)
+	r.end(out, in)
+	out, in = r.fromPBX(Ring{})
 	r.talk(out, in)
 	out, in = r.fromTeams(Dial{})
 	r.talk(out, in)
