@@ -75,6 +75,7 @@ func TestTeamsRefusesOptions(t *testing.T) {
 		{"SIPS Contact", []string{"Contact: <sip:", "Contact: <sips:"}, 403, "SIPS"},
 		{"address in Record-Route", []string{"Max-Forwards", "Record-Route: <sip:123.123.123.123;lr>\nMax-Forwards"}, 403, "Record-Route host"},
 		{"From of another", []string{"From: <sip:sbc.", "From: <sip:abc."}, 403, "From host"},
+		{"the name of another hub", []string{"OPTIONS sip:sip.", "OPTIONS sip:sip2."}, 404, "Request-URI host"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s.out.t = t

@@ -241,3 +241,28 @@ func TestAReinviteDoesNotFollowTheBye(t *testing.T) {
 		t.Errorf("after the BYE came\n%s", first)
 	}
 }
+
+// A carrier has a name for each customer, and Teams finds the tenant by it: the Contact is that of the gateway by which a call leaves
+// (A.53).
+func TestEachGatewayHasAContactOfItsOwn(t *testing.T) {
+	var l net.Listener
+	b := newBox(t, true, func(c *config.Config, i *config.SIPInterface) {
+		l = remote(t, c)
+		i.Remote.Host = "sip.example"
+		gw := *c.Gateways[0]
+		gi := *gw.Interfaces[0]
+		gi.TLS, gi.SpoofedContact = freePort(t), config.Spoofed{Host: "tenant2.sbc.example", Port: 5063}
+		gw.Name, gw.Interfaces = "gw2", []*config.GatewayInterface{&gi}
+		second := *i
+		second.Name, second.Gateway = "peer2", config.Ref[config.SIPGateway]{Name: "gw2"}
+		c.Gateways = append(c.Gateways, &gw)
+		c.CS[0].Interfaces = append(c.CS[0].Interfaces, &second)
+	})
+	cert := b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)
+	for iface, want := range map[string]string{"peer": "<sip:sbc.example:5062;transport=tls>", "peer2": "<sip:tenant2.sbc.example:5063;transport=tls>"} {
+		p := secureServer(t, l, cert, func() { b.invite(func(r *Invite) { r.Interface = iface }) })
+		if got := field(p.want("INVITE "), "Contact"); got != want {
+			t.Errorf("%s: Contact %s, want %s", iface, got, want)
+		}
+	}
+}
