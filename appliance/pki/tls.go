@@ -36,15 +36,16 @@ func ServerConfig(p *config.TLSProfile, s Store) (*tls.Config, error) {
 			return nil, err
 		}
 		c.ClientAuth = tls.RequireAnyClientCert
-		c.VerifyConnection = verifier(p, pool, "")
+		c.VerifyConnection = verifier(p, pool)
 		c.SessionTicketsDisabled = true // a resumed session would stand for a verification under trust anchors of long ago
 	}
 	return c, nil
 }
 
 // ClientConfig returns the TLS settings for a connection that we open to serverName, which is sent (SNI) and, with `authentication
-// outgoing`, must stand in the peer's certificate. Our own certificate is shown whenever the peer asks for one.
-func ClientConfig(p *config.TLSProfile, s Store, serverName string) (*tls.Config, error) {
+// outgoing`, must stand in the peer's certificate, or one of the other names in its place. Our own certificate is shown whenever the
+// peer asks for one.
+func ClientConfig(p *config.TLSProfile, s Store, serverName string, others ...string) (*tls.Config, error) {
 	chain, key, err := own(p, s)
 	if err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ func ClientConfig(p *config.TLSProfile, s Store, serverName string) (*tls.Config
 		if serverName == "" {
 			return nil, fmt.Errorf("profile tls %s: no name to verify the server by", p.Name)
 		}
-		c.VerifyConnection = verifier(p, pool, serverName)
+		c.VerifyConnection = verifier(p, pool, append([]string{serverName}, others...)...)
 	}
 	if key != nil {
 		shown := certificate(chain, key)
@@ -101,8 +102,9 @@ func ordered(p *config.TLSProfile) []config.OwnCertificate {
 	return slices.SortedStableFunc(slices.Values(p.Own), func(a, b config.OwnCertificate) int { return cmp.Compare(a.Index, b.Index) })
 }
 
-// verifier verifies a peer's certificate; with an empty name, any name in it will do (CheckNames asks for more).
-func verifier(p *config.TLSProfile, anchors *x509.CertPool, name string) func(tls.ConnectionState) error {
+// verifier verifies a peer's certificate, which must hold one of the names; without names, any name in it will do (CheckNames asks for
+// more).
+func verifier(p *config.TLSProfile, anchors *x509.CertPool, names ...string) func(tls.ConnectionState) error {
 	usage := x509.ExtKeyUsageAny
 	if p.RequireType == "server" {
 		usage = x509.ExtKeyUsageServerAuth
@@ -119,8 +121,8 @@ func verifier(p *config.TLSProfile, anchors *x509.CertPool, name string) func(tl
 		if _, err := leaf.Verify(o); err != nil {
 			return explain(err, leaf, rest)
 		}
-		if name != "" {
-			return checkNames(leaf, name)
+		if len(names) > 0 {
+			return checkNames(leaf, names...)
 		}
 		return nil
 	}

@@ -164,21 +164,22 @@ func TestDialledConnections(t *testing.T) {
 		change func(*config.TLSProfile)
 		want   string
 	}{
-		"the right name":        {hub, nil, ""},
-		"the wrong name":        {other, nil, "the peer's certificate is for other.example.com, not for " + name},
-		"wrong, unverified":     {other, func(p *config.TLSProfile) { p.AuthOutgoing = false }, ""},
-		"no server usage":       {chainOf(issue(t, w.root, name, clientOnly(name))), nil, "does not carry the server usage"},
-		"TLS 1.2 only":          {hub, func(p *config.TLSProfile) { p.V13 = false }, ""},
-		"TLS 1.3 only":          {hub, func(p *config.TLSProfile) { p.V12 = false }, ""},
-		"own chain in one name": {hub, func(p *config.TLSProfile) { p.Own = []config.OwnCertificate{{Index: 1, Name: "pki:certificate/chain"}} }, ""},
-		"no anchor that fits":   {hub, func(p *config.TLSProfile) { p.Trusted = []config.PKIName{"pki:certificate/middle"} }, "which is not trusted here"},
-		"one anchor is missing": {hub, func(p *config.TLSProfile) { p.Trusted = append(p.Trusted, "pki:certificate/gone") }, ""},
+		"a name that stands for it": {chainOf(issue(t, w.intermediate, "hub.example", serverOnly("hub.example")), w.intermediate), nil, ""},
+		"the right name":            {hub, nil, ""},
+		"the wrong name":            {other, nil, "the peer's certificate is for other.example.com, not for " + name + " or hub.example"},
+		"wrong, unverified":         {other, func(p *config.TLSProfile) { p.AuthOutgoing = false }, ""},
+		"no server usage":           {chainOf(issue(t, w.root, name, clientOnly(name))), nil, "does not carry the server usage"},
+		"TLS 1.2 only":              {hub, func(p *config.TLSProfile) { p.V13 = false }, ""},
+		"TLS 1.3 only":              {hub, func(p *config.TLSProfile) { p.V12 = false }, ""},
+		"own chain in one name":     {hub, func(p *config.TLSProfile) { p.Own = []config.OwnCertificate{{Index: 1, Name: "pki:certificate/chain"}} }, ""},
+		"no anchor that fits":       {hub, func(p *config.TLSProfile) { p.Trusted = []config.PKIName{"pki:certificate/middle"} }, "which is not trusted here"},
+		"one anchor is missing":     {hub, func(p *config.TLSProfile) { p.Trusted = append(p.Trusted, "pki:certificate/gone") }, ""},
 	} {
 		p := profile()
 		if c.change != nil {
 			c.change(p)
 		}
-		client, err := ClientConfig(p, w.store, name)
+		client, err := ClientConfig(p, w.store, name, "hub.example")
 		if err != nil {
 			t.Fatal(err)
 		}

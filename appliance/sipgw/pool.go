@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"viaduct/appliance/pki"
@@ -93,7 +94,7 @@ func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
 			continue
 		}
 		if to.transport == "tls" {
-			if conn, err = g.handshake(ctx, conn, to.name); err != nil {
+			if conn, err = g.handshake(ctx, conn, to.name, g.standsFor(to.name, a.Addr())...); err != nil {
 				failure = &TransportError{Op: "handshake", Peer: to.name + " " + a.String(), Err: err}
 				g.unknownIssuer(to.name+" "+a.String(), err)
 				g.failed(a)
@@ -111,14 +112,26 @@ func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
 	s.close(failure)
 }
 
-// handshake makes a TLS client of a connection: our certificate, the peer's checked for name.
-func (g *gateway) handshake(ctx context.Context, conn net.Conn, name string) (net.Conn, error) {
+// standsFor are the names that a certificate may hold in place of the name that is dialled. A proxy that names itself in Record-Route
+// is one of a peer's many, and shows the peer's own name as it does when it dials us: sip.pstnhub.microsoft.com (A.9). None for
+// the name of a peer itself, and where nobody trusts the address.
+func (g *gateway) standsFor(name string, at netip.Addr) []string {
+	for _, i := range g.conf.Load().interfaces {
+		if !isName(name) || strings.EqualFold(i.Remote.Host, name) {
+			return nil
+		}
+	}
+	return g.namesOf(at)
+}
+
+// handshake makes a TLS client of a connection: our certificate, the peer's checked for name or one of those that stand for it.
+func (g *gateway) handshake(ctx context.Context, conn net.Conn, name string, others ...string) (net.Conn, error) {
 	c := g.conf.Load()
 	if c.tlsProfile == nil {
 		conn.Close()
 		return nil, errNoTLSProfile
 	}
-	conf, err := pki.ClientConfig(c.tlsProfile, g.stack.opts.PKI, name)
+	conf, err := pki.ClientConfig(c.tlsProfile, g.stack.opts.PKI, name, others...)
 	if err != nil {
 		conn.Close()
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -264,5 +265,41 @@ func TestEachGatewayHasAContactOfItsOwn(t *testing.T) {
 		if got := field(p.want("INVITE "), "Contact"); got != want {
 			t.Errorf("%s: Contact %s, want %s", iface, got, want)
 		}
+	}
+}
+
+// A proxy that only Record-Route names shows the certificate of the peer that it belongs to (A.9, A.32). Where nobody trusts its
+// address, it has to show its own name.
+func TestAProxyShowsThePeersName(t *testing.T) {
+	var l net.Listener
+	b := newBox(t, true, func(c *config.Config, i *config.SIPInterface) { l = remote(t, c); i.Remote.Host = "sip.example" })
+	port := addrPortOf(l.Addr()).Port()
+	elsewhere, err := net.Listen("tcp", fmt.Sprintf("127.0.0.9:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer elsewhere.Close()
+	b.names.Store(&fakeNames{"sip.example": {addr("127.0.0.2")}, "region.example": {addr("127.0.0.2")}, "other.example": {addr("127.0.0.9")}})
+	cert := b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)
+	hub := secureServer(t, l, cert, func() { b.invite(nil) })
+	answer := func(proxy string) *Leg {
+		leg := b.invite(nil)
+		invite := hub.want("INVITE ")
+		hub.write(reply(invite, "200 OK", "x", fmt.Sprintf("Contact: <sip:a@nowhere.example:443>\nRecord-Route: <sip:%s:%d;transport=tls;lr>\n", proxy, port), "v=0"))
+		want[Answered](t, b.call)
+		return leg
+	}
+	hub.want("INVITE ")
+	answer("region.example")
+	region := acceptPeer(t, l)
+	c := tls.Server(region.c, &tls.Config{ClientAuth: tls.RequireAnyClientCert, Certificates: []tls.Certificate{cert}})
+	(&peer{t, c, bufio.NewReader(c)}).want("ACK ")
+
+	answer("other.example")
+	stranger := acceptPeer(t, elsewhere)
+	c = tls.Server(stranger.c, &tls.Config{ClientAuth: tls.RequireAnyClientCert, Certificates: []tls.Certificate{cert}})
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	if n, err := c.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+		t.Errorf("a stranger got %d octets, %v", n, err)
 	}
 }
