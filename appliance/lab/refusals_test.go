@@ -175,7 +175,15 @@ func TestTeamsRefusesOffersInACall(t *testing.T) {
 	s.out.response(200)
 	s.out.send(dialogRequest("ACK", ok, 20, ""))
 	refusedWith(t, w, "media moved from 123.123.123.123:20000 to 123.123.123.123:20002")
-	s.out.send(dialogRequest("BYE", ok, 21, ""))
+	other, err := dialHub(t, w, 1, &w.PKI.Box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.send(dialogRequest("BYE", ok, 21, ""))
+	if m := other.response(481); !strings.Contains(m.get("Reason"), "came to sip2.pstnhub.microsoft.com, but Record-Route names") {
+		t.Errorf("BYE at another hub: %q", m.get("Reason"))
+	}
+	s.out.send(dialogRequest("BYE", ok, 22, ""))
 	s.out.response(200)
 }
 
