@@ -2,8 +2,11 @@ package system
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"viaduct/appliance/lang"
+	"viaduct/appliance/sipgw"
 	"viaduct/board"
 )
 
@@ -30,29 +33,25 @@ func (s *System) lights(ctx context.Context) error {
 	}
 }
 
-// light is update while an image is written, and alarm while something that is configured does not work, or nothing is configured.
+// light is update while an image is written, and else how the box does.
 func (s *System) light() board.Light {
 	if s.updating.Load() > 0 {
 		return board.LightUpdate
 	}
-	gateways := s.Gateways()
-	if len(gateways) == 0 || s.tlsWaits.Load() {
+	return lightOf(s.Gateways(), s.tlsWaits.Load(), s.sip.Registrations(), s.sip.PenaltyBox())
+}
+
+// lightOf is alarm while something that is configured does not work, or nothing is configured: a socket, TLS that waits for the time,
+// a registration, a peer that does not answer OPTIONS.
+func lightOf(gateways []lang.Gateway, waits bool, registrations []sipgw.RegistrationState, probes []sipgw.ProbeState) board.Light {
+	switch {
+	case len(gateways) == 0, waits,
+		slices.ContainsFunc(gateways, func(g lang.Gateway) bool { return g.State == "failed" }),
+		slices.ContainsFunc(registrations, func(r sipgw.RegistrationState) bool {
+			return r.State == "failed" || r.State == "registering" && r.Expires.IsZero()
+		}),
+		slices.ContainsFunc(probes, func(p sipgw.ProbeState) bool { return p.Boxed }):
 		return board.LightAlarm
-	}
-	for _, g := range gateways {
-		if g.State == "failed" {
-			return board.LightAlarm
-		}
-	}
-	for _, r := range s.sip.Registrations() {
-		if r.State == "failed" || r.State == "registering" && r.Expires.IsZero() {
-			return board.LightAlarm
-		}
-	}
-	for _, p := range s.sip.PenaltyBox() {
-		if p.Boxed {
-			return board.LightAlarm
-		}
 	}
 	return board.LightWell
 }
