@@ -185,5 +185,7 @@ func (c *call) answerCaller() error {
 	c.log.Info("connected", "if", c.b.iface.Name)
 	c.freed()
 	c.sameCodec(&c.a)
+	c.hold(&c.a, c.a.wanted) // an UPDATE before the answer may have said so
+	c.hold(&c.b, c.b.wanted)
 	return nil
 }

@@ -111,7 +111,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 
 	c.props.Time = c.record.Started.In(c.cfg.Clock.Location())
 	c.plan, err = route.New(c.cfg, in.Interface, c.props)
-	c.showRoute()
+	c.showRoute(c.plan)
 	if err != nil {
 		c.refuse(unroutable(err))
 		return

@@ -99,7 +99,10 @@ func (c *call) aim(t *transfer) (err error) {
 		return nil
 	}
 	props.CalledURI, props.CalledE164 = t.uri, number(t.uri)
-	if t.plan, err = route.New(c.cfg, t.x.iface.Name, props); err != nil {
+	props.Time = time.Now().In(c.cfg.Clock.Location())
+	t.plan, err = route.New(c.cfg, t.x.iface.Name, props)
+	c.showRoute(t.plan)
+	if err != nil {
 		return err
 	}
 	c.urgency(&t.search, t.x.iface, props.CalledE164)
@@ -227,6 +230,7 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	r := c.referred(t, i, a)
 	r.Body = t.next.local.Marshal()
 	c.record.Attempts = append(c.record.Attempts, Attempt{Interface: i.Name, Called: r.RequestURI})
+	c.log.Info("calling", "if", i.Name, "to", r.RequestURI, "from", r.From.URI)
 	t.next.leg = c.m.SIP.Invite(c, r)
 	c.limit(&t.search, &t.next, c.nextTarget)
 	return nil
@@ -294,6 +298,7 @@ func (c *call) transferred() {
 	t.notify(200)
 	c.record.attempt(failure{code: 200})
 	c.log.Info("transferred", "if", t.next.iface.Name, "leg", t.x.which.String())
+	c.urgent = c.urgent || t.urgent
 	c.takeOver(t.x, t.next)
 	c.renegotiate(t.x)
 	t.by.Bye()
