@@ -51,9 +51,11 @@ func playAnything(t *testing.T, seed uint64) {
 	}
 	w.lines = strings.Split(`context cs SWITCH
 interface sip if_sip_starface
+ringback local
 call-transfer accept
 call-transfer emit
 interface sip if_sip_microsoft-directrouting-primary
+srtp renegotiate-on-connect
 call-transfer accept
 routing-table called-e164 rt_from_starface
 route 300 dest-interface if_sip_starface
