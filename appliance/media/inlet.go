@@ -100,6 +100,7 @@ func (t *thread) drain(in *inlet) (packets int) {
 		} else {
 			t.relayShared(first, n)
 		}
+		t.input.free(first, n)
 		packets += n
 		if n < in.most {
 			return packets
@@ -186,20 +187,25 @@ func newInput() *input {
 		in.heads[i].head = unix.Msghdr{Name: &in.names[i][0], Iov: &in.iovs[i], Control: (*byte)(unsafe.Pointer(&in.control[i]))}
 		in.heads[i].head.SetIovlen(1)
 	}
+	in.free(0, slots)
 	return in
 }
 
 // read fills free slots and returns how many. The socket is not blocking: the system call is too short for the scheduler to know.
 func (in *input) read(fd, most int) int {
-	for i := in.next; i < in.next+most; i++ {
-		in.heads[i].head.Namelen = uint32(unsafe.Sizeof(in.names[i]))
-		in.heads[i].head.SetControllen(int(unsafe.Sizeof(in.control[i])))
-	}
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&in.heads[in.next])), uintptr(most), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0 // EAGAIN, or an ICMP error that belongs to a packet of ours
 	}
 	return int(n)
+}
+
+// free makes slots ready to be filled again.
+func (in *input) free(first, n int) {
+	for i := first; i < first+n; i++ {
+		in.heads[i].head.Namelen = uint32(unsafe.Sizeof(in.names[i]))
+		in.heads[i].head.SetControllen(int(unsafe.Sizeof(in.control[i])))
+	}
 }
 
 // slot is the memory of a slot, its capacity ending with it.
