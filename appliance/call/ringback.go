@@ -54,6 +54,14 @@ func (c *call) tone(t *transfer) {
 	t.ringing = true
 }
 
+// toneGoesOn plays the tone to a transferee again that was on hold until now: the relay has ended it, because it could not be heard.
+func (c *call) toneGoesOn(s *side) {
+	if t := c.transfer; t != nil && t.ringing && s == c.beyond(t.x) {
+		t.ringing = false
+		c.tone(t)
+	}
+}
+
 // quieten ends the timers and the tone of a transfer.
 func (c *call) quieten(t *transfer) {
 	t.search.alive()

@@ -105,6 +105,7 @@ func (s *mediaSession) Set(side media.Side, p media.Params) error {
 		}
 	}
 	x.sets = append(x.sets, p)
+	x.ringing = x.ringing && p.Send
 	return nil
 }
 
@@ -122,7 +123,8 @@ func (s *mediaSession) Press(to media.Side, event uint8, length time.Duration) e
 func (s *mediaSession) Ring(to media.Side, on bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sides[to].ringing = on
+	x := &s.sides[to]
+	x.ringing = on && len(x.sets) > 0 && x.sets[len(x.sets)-1].Send // who cannot hear it gets none
 	return nil
 }
 

@@ -234,7 +234,11 @@ func (c *call) apply(s *side) error {
 	if t := c.transfer; t != nil && t.heard && s == t.x {
 		return nil
 	}
-	return c.set(s, s.choice, s.choice.Direction)
+	if err := c.set(s, s.choice, s.choice.Direction); err != nil {
+		return err
+	}
+	c.toneGoesOn(s)
+	return nil
 }
 
 // set tells the relay what a side has agreed, with a direction of its own.
