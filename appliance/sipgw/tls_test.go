@@ -130,7 +130,12 @@ func TestHandshakeDeadline(t *testing.T) {
 
 // Microsoft's certificates carry the server usage only, also when it is the client (A.8).
 func TestClientCertificateWithServerUsageOnly(t *testing.T) {
-	b := newBox(t, true, func(_ *config.Config, i *config.SIPInterface) { i.Remote.Host = "sip.example" })
+	b := newBox(t, true, func(c *config.Config, i *config.SIPInterface) {
+		i.Remote.Host = "sip.example"
+		elsewhere := *i // a peer at another address
+		elsewhere.Name, elsewhere.Remote.Host = "elsewhere", "other.example"
+		c.CS[0].Interfaces = append(c.CS[0].Interfaces, &elsewhere)
+	})
 	pool := x509.NewCertPool()
 	pool.AddCert(b.root.cert)
 	try := func(cert ...tls.Certificate) error {
