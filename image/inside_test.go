@@ -15,6 +15,7 @@ import (
 // asks, the watchdog is PID 1's, and both programs together are content with 40 MiB. And then: nobody but the console writes to
 // the serial line, but a panic is seen there.
 func TestABoxFromTheInside(t *testing.T) {
+	t.Parallel() // it waits much
 	m := Machine{Disk: freshDisk(t), Work: t.TempDir()}
 	r := Release{Version: "v9.8.8", Commit: "inspected", Built: when}
 	root, err := writeSquashFS(programs(t, r, func(dir string) {
