@@ -88,7 +88,7 @@ func Next(boot Device) (text []byte, err error) {
 	if chosen.Rank == Off {
 		return nil, errors.New("the boot partition has nothing to start")
 	}
-	if chosen.Rank == Tried {
+	if chosen.Rank == Tried && chosen.Left > 0 {
 		chosen.Left--
 		if err := f.write(boot); err != nil {
 			return nil, err
