@@ -44,3 +44,20 @@ func TestTLSWithoutALookAtThePeerIsWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// What else Teams demands of the lines, each said where it is missing (teams.md A.2, A.13, A.24, and behind port forwarding).
+func TestLinesThatTeamsDemands(t *testing.T) {
+	text := string(reference(t, "starface-teams.cfg"))
+	sound := problemLines(New().CheckFile("f", []byte(text), Env{}))
+	for _, x := range []struct{ old, new, want string }{
+		{"    spoofed contact-header manual sbc.meinefirma.de port 5062\n", "", "warning: Contact towards Teams holds an address: Teams answers 403 unless it holds the name in the certificate; fix: spoofed contact-header manual sbc.meinefirma.de port 5062"},
+		{"    trust 52.120.0.0/14\n", "", "warning: Teams signals from 52.112.0.0/14 and 52.122.0.0/15: calls from its other data centres are dropped"},
+		{"  srtp transmission forced\n", "  srtp transmission preferred\n", "warning: Teams takes SRTP only; fix: srtp transmission forced"},
+		{"123.123.123.123/28", "10.20.30.2/24", "note: 10.20.30.2 is a private address: behind port forwarding the address in SDP must be the public one (spoofed media-address)"},
+	} {
+		changed := strings.ReplaceAll(text, x.old, x.new)
+		if got := problemLines(New().CheckFile("f", []byte(changed), Env{})); changed == text || strings.Contains(sound, x.want) || !strings.Contains(got, x.want) {
+			t.Errorf("%q as %q: want %q, said:\n%s", x.old, x.new, x.want, got)
+		}
+	}
+}
