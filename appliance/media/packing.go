@@ -165,14 +165,6 @@ func (t *thread) belated(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 	l.stats.duplicates++
 }
 
-// skip notes a packet that stays behind: it leaves no gap in the numbers.
-func (k *packing) skip(seq uint16) {
-	if ahead := int16(seq - k.last); ahead > 0 {
-		k.next += uint16(ahead - 1)
-		k.last = seq
-	}
-}
-
 // setPtime is how much voice the packets to this side hold from now on, 0: as much as those that come.
 func (l *leg) setPtime(d time.Duration) {
 	octets := 0

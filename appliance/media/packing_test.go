@@ -388,3 +388,25 @@ func TestTwoSidesWithDifferentPackets(t *testing.T) {
 		t.Errorf("%+v, B has sent up to %d", r, c.b.seq-1)
 	}
 }
+
+// More packets than one side's memory holds come and leave in one turn of the thread.
+func TestABurstThatIsCut(t *testing.T) {
+	c := call(t, running(t, Options{}), AES80)
+	c.pa.Law, c.pb.Law, c.pa.Ptime = ALaw, ALaw, 10*ms
+	c.set(t)
+	audio := talkSpurts()
+	for n := range 10 {
+		plain := packetOf(c.b.ssrc, c.b.seq, 480)
+		putTS(plain, uint32(480*n))
+		copy(plain[12:], audio[480*n:])
+		c.b.seq++
+		c.b.write(c.b.rtp, c.b.to.RTP, plain)
+	}
+	var heard []byte
+	for range 60 {
+		heard = append(heard, payload(c.a.receive())...)
+	}
+	if !bytes.Equal(heard, audio[:4800]) {
+		t.Error("another voice was heard")
+	}
+}

@@ -125,11 +125,7 @@ func (t *thread) voice(l *leg, p []byte, n, header int, ssrc uint32, seq uint16,
 			p[header] = l.spoken.level
 			return header + 1, o.out.CN
 		case withhold:
-			if k := o.packing; k != nil && k.active {
-				k.skip(seq)
-			} else {
-				o.stream.seqDelta-- // it leaves no gap in the numbers
-			}
+			o.stream.seqDelta-- // it leaves no gap in the numbers
 			return n, NoPT
 		case stale:
 			return n, NoPT
