@@ -120,10 +120,15 @@ func (c *call) describe(n, y *side) error {
 	if err != nil {
 		return err
 	}
-	if y.choice != nil {
+	switch u := c.union; {
+	case u != nil && u.x == y:
+		local.Prefer, local.Other = u.joint.Codec.Name, settled(u.joint)
+	case y.choice != nil:
 		local.Prefer, local.Other = y.choice.Codec.Name, able(y)
-	} else if local.Other, err = c.callerCodecs(); err != nil {
-		return err
+	default:
+		if local.Other, err = c.callerCodecs(); err != nil {
+			return err
+		}
 	}
 	if n.remote == nil {
 		n.local, err = sdp.Offer(local) // the answer comes in the ACK

@@ -13,7 +13,8 @@ import (
 // keys and license; what happens on one is told to the other.
 type union struct {
 	other *call
-	x     *side // the side that is connected to the other call
+	x     *side       // the side that is connected to the other call
+	joint *sdp.Choice // what flows there
 }
 
 // joinWith asks the call that has the leg to be joined with this one, for a REFER whose Refer-To names it in Replaces. Between the
@@ -77,7 +78,7 @@ func (c *call) unite(other *call, x *side, joint *sdp.Choice, ports media.Ports)
 	if err := c.media.Set(x.which, plain(ports, joint)); err != nil {
 		return err
 	}
-	c.union = &union{other, x}
+	c.union = &union{other, x, joint}
 	x.leg.Bye()
 	x.leg = nil
 	x.local, x.remote, x.choice = nil, nil, nil
