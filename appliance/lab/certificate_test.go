@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/tls"
+	"crypto/x509"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -102,4 +103,25 @@ func TestAnImportedCertificateIsUsedAtOnce(t *testing.T) {
 	out, in := r.fromTeams(Dial{})
 	r.end(out, in)
 	r.ended()
+}
+
+// A box that starts with a certificate that ends soon says so.
+func TestACertificateThatEndsSoonIsAnnounced(t *testing.T) {
+	r := runBox(t, Setup{})
+	short, err := r.PKI.boxIssuer.issue(r.PKI.Box.PrivateKey.(crypto.Signer), time.Now().AddDate(0, -6, 5), x509.ExtKeyUsageServerAuth, SBCName) // for half a year, of which five days are left
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := r.box.Paste(r.ctx, "enable\nimport pki:certificate/MYCERTIFICATE\n"+string(CertificatePEM(short.Certificate[0]))+"\ncopy running-config startup-config\n"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := r.box.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.box.Start(r.ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("the log tells of it", func() bool {
+		return regexp.MustCompile(`certificate expires soon.*MYCERTIFICATE.*sbc\.meinefirma\.de ends on .* in 7 days or less`).MatchString(r.log.String())
+	})
 }
