@@ -144,9 +144,10 @@ func format(part *os.File, size int64) error {
 	if err := mark(formatting); err != nil {
 		return fmt.Errorf("format: %w", err)
 	}
-	params := &ext4.Params{VolumeName: "data", InodeRatio: 16 << 10}
+	// A box has some hundred files, and the tables of inodes are most of the work.
+	params := &ext4.Params{VolumeName: "data", InodeRatio: 64 << 10}
 	if size > 2<<30 {
-		params.InodeRatio = 256 << 10 // tables of inodes are most of what is written
+		params.InodeRatio = 256 << 10
 	}
 	if _, err := ext4.Create(file.New(part, false), size, 0, sectorSize, params); err != nil {
 		return fmt.Errorf("format: %w", err)
