@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The system call bpf and as much of an assembler as one program of fifty instructions needs (bpf(2), the kernel's
+// The system call bpf and as much of an assembler as one program of a hundred instructions needs (bpf(2), the kernel's
 // Documentation/bpf/standardization/instruction-set.rst).
 
 // bpfInstruction is struct bpf_insn.
