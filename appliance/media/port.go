@@ -9,17 +9,18 @@ import (
 
 // port is one UDP port of a leg, and the socket that is bound to it.
 type port struct {
+	leg    *leg
+	header *header
+	local  address
+	next   *port // of the same number at another address
+	which  int   // rtp or rtcp
+	family uint16
+
+	flooded   bool // the log says so, and the own socket has a filter
 	fd        int
-	leg       *leg
-	which     int // rtp or rtcp
-	family    uint16
-	local     address
-	header    *header
 	entry     *entry // of the steering; nil: packets are read from fd
 	inlet     *inlet // of fd; nil with steering
-	flooded   bool   // the log says so, and the own socket has a filter
 	strangers uint64 // that the kernel turned away, seen by checkFlood
-	next      *port  // of the same number at another address
 }
 
 // portTable finds a port by the local address that a packet was sent to.
