@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	cuts = flag.Int("cuts", 3, "how often the power is cut in each of the tests of power cuts; make cuts: 50")
+	cuts = flag.Int("cuts", 4, "how often the power is cut in each of the tests of power cuts; make cuts: 50")
 	seed = flag.Uint64("seed", 0, "of the moments at which the power is cut; 0: another one each time")
 )
 
