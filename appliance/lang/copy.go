@@ -3,6 +3,8 @@ package lang
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -90,6 +92,9 @@ func copyConfig(c *call, a *copyArgs) error {
 	if err != nil {
 		return err
 	}
+	if from != factoryConfig && !c.managesAccounts() && !sameAccounts(cfg, c.box.Running()) {
+		return fmt.Errorf("the accounts of %s are others than those of the %s: only a superuser manages accounts", from, runningConfig)
+	}
 	if to == startupConfig {
 		return c.write(text)
 	}
@@ -97,6 +102,11 @@ func copyConfig(c *call, a *copyArgs) error {
 	err = c.box.Mutate(func(*config.Config) (*config.Config, error) { return cfg, nil })
 	c.place = c.lang.place(c.box.Running(), c.place.mode())
 	return err
+}
+
+// sameAccounts reports whether the same people get in with either configuration.
+func sameAccounts(a, b *config.Config) bool {
+	return reflect.DeepEqual(a.Accounts, b.Accounts) && reflect.DeepEqual(a.PublicKeys, b.PublicKeys)
 }
 
 func (c *call) write(text []byte) error {
@@ -124,10 +134,10 @@ func (c *call) read(from string) ([]byte, error) {
 		return text, nil
 	}
 	text, err := c.box.ReadFile(from)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", from, err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s yet", from)
 	}
-	return text, nil
+	return text, err
 }
 
 // judged parses a configuration that is to be used as a whole. One that holds lines which are not understood is refused when
@@ -199,9 +209,9 @@ type printedLine struct{ block, text string }
 func (c *call) linesOf(name string) ([]printedLine, error) {
 	cfg := c.box.Running()
 	if name != runningConfig {
-		text, err := c.box.ReadFile(name)
+		text, err := c.read(name)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+			return nil, err
 		}
 		cfg, _ = c.lang.Parse(text)
 	}
@@ -239,8 +249,13 @@ func blocksOf(lists ...[]printedLine) (blocks []string) {
 	return blocks
 }
 
+var errBackup = errors.New("only a superuser: a backup holds the accounts and the private keys")
+
 // exportBackup prints everything that makes this box what it is, under a pass phrase.
 func exportBackup(c *call, _ *none) error {
+	if !c.managesAccounts() {
+		return errBackup
+	}
 	pass := strings.Trim(string(c.body), "\r\n")
 	if pass == "" {
 		c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
@@ -255,6 +270,9 @@ func exportBackup(c *call, _ *none) error {
 }
 
 func importBackup(c *call, _ *none) error {
+	if !c.managesAccounts() {
+		return errBackup
+	}
 	if c.body == nil {
 		c.result.Collect = &Collect{Prompt: "Paste the backup (enter an empty line when done):", Kind: "pem"}
 		return nil

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"viaduct/appliance/config"
 )
 
 // webBox is a box with a web server behind one URL.
@@ -43,7 +45,7 @@ func TestCopiesAndDifferences(t *testing.T) {
 		return out.String()
 	}
 	for _, x := range []struct{ line, body, want string }{
-		{"copy startup-config running-config", "", "read startup-config: file does not exist"},
+		{"copy startup-config running-config", "", "there is no startup-config yet"},
 		{"copy running-config running-config", "", "a copy onto itself"},
 		{"copy running-config ftp://x", "", `"ftp://x" is no place for a configuration`},
 		{"copy https://192.0.2.1/gone.cfg startup-config", "", "fetch https://192.0.2.1/gone.cfg: 404 Not Found"},
@@ -66,5 +68,38 @@ func TestCopiesAndDifferences(t *testing.T) {
 	}
 	if r, _ := l.Exec(t.Context(), b, s, "copy console: startup-config", nil, io.Discard); r.Collect == nil || r.Collect.Kind != "text" {
 		t.Errorf("no text is asked for: %+v", r)
+	}
+}
+
+// Who may not write a line of an account does not get one in as part of a whole configuration either.
+func TestAdministratorsKeepTheAccounts(t *testing.T) {
+	b := &webBox{box: newBox()}
+	s := &Session{Mode: []string{"enable"}, Class: config.Superuser}
+	run := func(line, body string) string {
+		var out strings.Builder
+		New().Exec(t.Context(), b, s, line, []byte(body), &out)
+		return out.String()
+	}
+	if out := run("copy console: running-config", "superuser anna password secret1\nadministrator adam password secret2\n"); out != "" {
+		t.Fatal(out)
+	}
+	run("copy running-config "+pageURL, "")
+	s.User, s.Class = "adam", config.Administrator
+	for _, line := range []string{"copy console: running-config", "copy console: startup-config"} {
+		if out := run(line, "superuser adam password mine\n"); !strings.Contains(out, "only a superuser manages accounts") {
+			t.Errorf("%s: %q", line, out)
+		}
+	}
+	b.page = append(b.page, "system hostname other\n"...)
+	if out := run("copy "+pageURL+" running-config", ""); out != "" || b.cfg.Hostname != "other" {
+		t.Errorf("the same accounts: %q", out)
+	}
+	for _, line := range []string{"export backup", "import backup"} {
+		if out := run(line, "phrase"); !strings.Contains(out, "only a superuser") {
+			t.Errorf("%s: %q", line, out)
+		}
+	}
+	if out := run("copy factory-config startup-config", ""); strings.Contains(out, "superuser") {
+		t.Errorf("the way to the factory settings: %q", out)
 	}
 }

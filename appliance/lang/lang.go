@@ -132,7 +132,7 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 
 // take changes the running configuration by one line.
 func (l *Language) take(c *call, w layer, m *cli.Match) error {
-	if (m.Stmt.Into == "Accounts" || m.Stmt.Into == "PublicKeys") && !c.session.may(config.Superuser) && !c.session.openFactory(c.box.Running()) {
+	if (m.Stmt.Into == "Accounts" || m.Stmt.Into == "PublicKeys") && !c.managesAccounts() {
 		return errors.New("only a superuser manages accounts")
 	}
 	err := c.box.Mutate(func(old *config.Config) (*config.Config, error) {
@@ -277,6 +277,11 @@ func (l *Language) Prompt(box Box, s *Session) string {
 		p = place{}
 	}
 	return l.prompt(hostname(box), p)
+}
+
+// managesAccounts reports whether the session may say who gets in.
+func (c *call) managesAccounts() bool {
+	return c.session.may(config.Superuser) || c.session.openFactory(c.box.Running())
 }
 
 // openFactory reports whether nobody can manage accounts yet: then every administrator may.
