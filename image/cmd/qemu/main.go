@@ -84,7 +84,8 @@ func once(ctx context.Context, m image.Machine, keys <-chan byte) error {
 	if err != nil {
 		return err
 	}
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	// Not os.Stdout itself: QEMU would make the terminal answer reads at once, ours among them, and the first pause would end the keys.
+	cmd.Stdout, cmd.Stderr = struct{ io.Writer }{os.Stdout}, os.Stderr
 	if err := cmd.Start(); err != nil {
 		return err
 	}
