@@ -26,7 +26,7 @@ const (
 	imageTries = 3 // starts on trial before PID 1 goes back, see image/update
 
 	installerTime = 10 * time.Second // for answers that take no work
-	stallTime     = time.Minute      // without a byte from a web server an image is given up
+	stallTime     = time.Minute      // without a byte an image is given up: only one is installed at a time
 	progressEvery = 3 * time.Second
 )
 
@@ -151,16 +151,16 @@ func (s *System) reboot() error {
 
 // InstallImage hands an image to PID 1 as it comes in.
 func (s *System) InstallImage(ctx context.Context, file io.ReadCloser, force bool, report func(string)) error {
-	return s.install(ctx, &progress{ReadCloser: file, size: -1}, force, report)
+	ctx, p, end := awaited(ctx, s.stall)
+	defer end()
+	p.ReadCloser = file
+	return because(ctx, s.install(ctx, p, force, report))
 }
 
-// FetchImage hands an image to PID 1 as it comes from a web server. There is no limit to how long it takes, but one to how long
-// nothing comes.
+// FetchImage hands an image to PID 1 as it comes from a web server.
 func (s *System) FetchImage(ctx context.Context, url string, force bool, report func(string)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stalled := time.AfterFunc(stallTime, func() { cancel(errStalled) })
-	defer stalled.Stop()
+	ctx, p, end := awaited(ctx, s.stall)
+	defer end()
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
@@ -175,7 +175,19 @@ func (s *System) FetchImage(ctx context.Context, url string, force bool, report 
 	if r.StatusCode != http.StatusOK {
 		return errors.New(r.Status)
 	}
-	return because(ctx, s.install(ctx, &progress{ReadCloser: r.Body, size: r.ContentLength, stalled: stalled}, force, report))
+	p.ReadCloser, p.size = r.Body, r.ContentLength
+	return because(ctx, s.install(ctx, p, force, report))
+}
+
+// awaited is a file that has not begun to come, and the context of its installation, which ends when nothing comes for so long. How
+// long all of it takes has no limit.
+func awaited(ctx context.Context, patience time.Duration) (limited context.Context, p *progress, end func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	p = &progress{size: -1, patience: patience, stalled: time.AfterFunc(patience, func() { cancel(errStalled) })}
+	return ctx, p, func() {
+		p.stalled.Stop()
+		cancel(nil)
+	}
 }
 
 // because is why ctx has ended, when that is not the user's will, or else err.
@@ -255,19 +267,18 @@ func (s *System) update(on bool) {
 // progress is a file on its way that tells how much of it has come.
 type progress struct {
 	io.ReadCloser
-	size    int64 // -1: not known
-	report  func(string)
-	stalled *time.Timer // nil: it may take its time
+	size     int64 // -1: not known
+	report   func(string)
+	patience time.Duration
+	stalled  *time.Timer // ends the installation; it runs while a Read waits
 
 	got  int64
 	last time.Time
 }
 
 func (p *progress) Read(b []byte) (int, error) {
-	if p.stalled != nil {
-		p.stalled.Reset(stallTime)
-		defer p.stalled.Stop() // not while PID 1 writes
-	}
+	p.stalled.Reset(p.patience)
+	defer p.stalled.Stop() // not while PID 1 writes
 	n, err := p.ReadCloser.Read(b)
 	p.got += int64(n)
 	if err != nil && err != io.EOF {

@@ -142,13 +142,13 @@ func TestWhileAnImageIsWritten(t *testing.T) {
 	}
 }
 
-// A web server that stops to send is given up; one that waits for PID 1 to write is not.
+// Who stops to send is given up; who waits for PID 1 to write is not.
 func TestAStalledFileIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		defer cancel(nil)
+		ctx, p, end := awaited(t.Context(), stallTime)
+		defer end()
 		out, in := io.Pipe()
-		p := &progress{ReadCloser: out, size: -1, report: func(string) {}, stalled: time.AfterFunc(stallTime, func() { cancel(errStalled) })}
+		p.ReadCloser, p.report = out, func(string) {}
 		go func() {
 			in.Write([]byte("a"))
 			time.Sleep(stallTime - time.Second)
@@ -170,6 +170,22 @@ func TestAStalledFileIsGivenUp(t *testing.T) {
 			t.Error("not given up")
 		}
 	})
+}
+
+// A sender over ssh whose line is dead would else keep everybody from installing until its session ends.
+func TestASenderThatFallsSilentFreesTheInstaller(t *testing.T) {
+	freed := make(chan struct{})
+	s := init1(t, named(t, "sim"), func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		close(freed)
+	})
+	s.stall = 100 * time.Millisecond
+	out, in := io.Pipe()
+	go in.Write([]byte("the beginning of an image"))
+	if err := s.InstallImage(t.Context(), out, false, func(string) {}); !errors.Is(err, errStalled) {
+		t.Errorf("%v", err)
+	}
+	<-freed
 }
 
 func TestOfAClockThatIsWaitedForTheLogSpeaksOnce(t *testing.T) {

@@ -70,6 +70,7 @@ type System struct {
 	changed   chan struct{} // one token: there is a newer snapshot
 	reload    chan struct{} // one token: end Run with ErrReload
 	updating  atomic.Int32  // images that are being installed
+	stall     time.Duration // without a byte an image is given up
 	lit       chan struct{} // one token: the LED may have to change
 	timed     *time.Timer   // a reload to come; guarded by mutate
 	resolver  *names.Resolver
@@ -99,7 +100,7 @@ func Open(o Options) (*System, error) {
 		o.Log.Error("file of the key store not usable", "err", err)
 	}
 	s := &System{
-		o: o, log: o.Log, start: time.Now(), store: store, licenses: license.New(),
+		o: o, log: o.Log, start: time.Now(), store: store, licenses: license.New(), stall: stallTime,
 		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1), lit: make(chan struct{}, 1),
 		records: make(chan call.Record, 1000),
 	}
