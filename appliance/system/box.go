@@ -50,10 +50,10 @@ func (s *System) Env() lang.Env {
 	}
 }
 
-// problems are what the reconciler met, and peers whose issuer is not trusted.
+// problems are lines that were left out at the start, what the reconciler met, and peers whose issuer is not trusted.
 func (s *System) problems() []lang.Problem {
 	s.mu.Lock()
-	list := append([]lang.Problem(nil), s.found...)
+	list := slices.Concat(s.unread, s.found)
 	s.mu.Unlock()
 	for _, x := range s.strangers.list() {
 		list = append(list, lang.Problem{Severity: lang.Warning, Fix: "pki trust " + x.SHA256,
@@ -92,7 +92,11 @@ func (s *System) WriteFile(name string, text []byte) error {
 	if name != "startup-config" {
 		return fmt.Errorf("%s cannot be written", name)
 	}
-	return s.store.SaveStartup(text)
+	if err := s.store.SaveStartup(text); err != nil {
+		return err
+	}
+	s.rewritten(text)
+	return nil
 }
 
 // EraseFile removes the startup-config.
@@ -100,7 +104,11 @@ func (s *System) EraseFile(name string) error {
 	if name != "startup-config" {
 		return fmt.Errorf("%s cannot be erased", name)
 	}
-	return s.store.EraseStartup()
+	if err := s.store.EraseStartup(); err != nil {
+		return err
+	}
+	s.rewritten(nil)
+	return nil
 }
 
 // Reload restarts with the startup-config, a moment later so that the answer to the command still arrives.

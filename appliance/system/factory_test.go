@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,5 +117,46 @@ func TestTheResetButtonBringsTheFactorySettings(t *testing.T) {
 	}
 	if s.light() != board.LightAlarm {
 		t.Error("the LED says that all is well")
+	}
+}
+
+func TestLinesThatWereLeftOutAtTheStart(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want []string
+	}{
+		"none":          {"system hostname a\n", nil},
+		"a newer one's": {"system hostname a\nfrobnicate 7\n", []string{`startup-config, line 2 was left out at the start: unknown command "frobnicate"`}},
+		"many":          {strings.Repeat("frobnicate\n", unreadShown+2), []string{"2 more lines of startup-config were left out at the start: show log names them"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, startupFile), []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := boxOf(t, named(t, "sim"), dir, "")
+			list := s.Env().Found
+			if (len(c.want) == 0) != (len(list) == 0) {
+				t.Errorf("problems %v", list)
+			}
+			for _, want := range c.want {
+				if !slices.ContainsFunc(list, func(p lang.Problem) bool { return strings.Contains(p.Text, want) }) {
+					t.Errorf("problems %v, want %s", list, want)
+				}
+			}
+			// A login that sets a password changes its line, and leaves the others in the file.
+			if err := s.WriteFile("startup-config", []byte(c.text+"dns-client\n")); err != nil {
+				t.Fatal(err)
+			}
+			if now := s.Env().Found; len(now) != len(list) {
+				t.Errorf("after a write that keeps them: %v", now)
+			}
+			if err := s.WriteFile("startup-config", []byte("system hostname a\n")); err != nil {
+				t.Fatal(err)
+			}
+			if now := s.Env().Found; len(now) > 0 {
+				t.Errorf("after a write without them: %v", now)
+			}
+		})
 	}
 }

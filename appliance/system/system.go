@@ -14,10 +14,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -84,6 +82,7 @@ type System struct {
 
 	mu       sync.Mutex
 	found    []lang.Problem // by the reconciler: what the kernel or a socket refused
+	unread   []lang.Problem // of the startup-config, until another one is written
 	sessions sessions
 
 	strangers strangers
@@ -134,38 +133,6 @@ func Open(o Options) (*System, error) {
 		Record: s.record,
 	})
 	return s, nil
-}
-
-// startup reads the startup-config. What is wrong in it is logged; everything sound in it starts.
-func (s *System) startup() *config.Config {
-	name := "startup-config"
-	text, err := s.store.Startup()
-	switch takeOrder(s.o.Rescue) {
-	case orderFactory:
-		s.log.Warn("starting with the factory settings, as ordered at the console")
-		return s.factory()
-	case orderPrevious:
-		name = "startup-config.1"
-		s.log.Warn("starting with the startup-config before the last one, as ordered at the console")
-		text, err = s.store.OldStartup(1)
-	}
-	if s.o.ConfigFile != "" {
-		name = s.o.ConfigFile
-		text, err = os.ReadFile(name)
-	}
-	if errors.Is(err, fs.ErrNotExist) && s.o.ConfigFile == "" {
-		s.log.Info("no startup-config, starting with the factory settings")
-		return s.factory()
-	}
-	if err != nil {
-		s.log.Error("startup-config not read", "name", name, "err", err)
-		return config.New()
-	}
-	cfg, problems := s.o.Language.Parse(text)
-	for _, p := range problems {
-		s.log.Warn("configuration", "name", name, "line", p.Line, "err", p.Text)
-	}
-	return cfg
 }
 
 // factory is the configuration without a startup-config.
