@@ -64,7 +64,7 @@ func (s *System) Backup(passphrase string) ([]byte, error) {
 	}
 	b.Made, b.Serial = time.Now().UTC(), s.o.Board.SerialNumber()
 	if s.o.Secrets != nil {
-		b.SecretKey = s.o.Secrets.key.Load()[:]
+		b.SecretKey = s.o.Secrets.first()
 	}
 	return sealBackup(b, passphrase)
 }

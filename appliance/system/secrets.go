@@ -1,6 +1,7 @@
 package system
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -12,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 
 	"viaduct/appliance/flash"
@@ -19,14 +21,18 @@ import (
 
 // Secrets seals passwords of the configuration with a key of this box's own, so that a file that leaves the box gives nothing
 // away. Who can read the key's file can open them: it keeps secrets from onlookers and mail, not from root.
+//
+// A backup of another box brings that box's key. The one before stays in the file: power may go before the startup-config of the
+// backup is there, and what was sealed with the old key, kept startup-configs too, must still open.
 type Secrets struct {
 	file string
-	key  atomic.Pointer[[secretKeySize]byte]
+	keys atomic.Pointer[[][]byte] // the first seals, any opens
 }
 
 const (
 	secretKeyFile = "secret.key"
 	secretKeySize = 32
+	secretKeysMax = 8 // in the file, one behind the other
 )
 
 // OpenSecrets reads the key in a state folder, and makes one where there is none.
@@ -38,17 +44,26 @@ func OpenSecrets(dir string) (*Secrets, error) {
 		text = make([]byte, secretKeySize)
 		rand.Read(text)
 		return s, s.replace(text)
-	case err == nil && len(text) != secretKeySize:
+	case err == nil && (len(text) == 0 || len(text)%secretKeySize != 0):
 		err = fmt.Errorf("%s is damaged", secretKeyFile)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read key of the box: %w", err)
 	}
-	s.key.Store((*[secretKeySize]byte)(text))
+	s.take(text)
 	return s, nil
 }
 
-// replace takes another box's key, from its backup.
+// take takes the keys of a file.
+func (s *Secrets) take(text []byte) {
+	keys := slices.Collect(slices.Chunk(text, secretKeySize))
+	s.keys.Store(&keys)
+}
+
+// first is the key that seals.
+func (s *Secrets) first() []byte { return (*s.keys.Load())[0] }
+
+// replace seals with another box's key from now on, of its backup.
 func (s *Secrets) replace(key []byte) error {
 	if len(key) != secretKeySize {
 		return errors.New("the key of the box has the wrong length")
@@ -56,15 +71,24 @@ func (s *Secrets) replace(key []byte) error {
 	if err := flash.MakeDir(filepath.Dir(s.file), 0o755); err != nil {
 		return fmt.Errorf("save key of the box: %w", err)
 	}
-	if err := flash.Write(s.file, key, 0o600); err != nil {
+	keys := [][]byte{key}
+	if old := s.keys.Load(); old != nil {
+		for _, k := range *old {
+			if !bytes.Equal(k, key) && len(keys) < secretKeysMax {
+				keys = append(keys, k)
+			}
+		}
+	}
+	text := slices.Concat(keys...)
+	if err := flash.Write(s.file, text, 0o600); err != nil {
 		return fmt.Errorf("save key of the box: %w", err)
 	}
-	s.key.Store((*[secretKeySize]byte)(key))
+	s.take(text)
 	return nil
 }
 
-func (s *Secrets) cipher() (cipher.AEAD, []byte, error) {
-	key := s.key.Load()[:]
+// ciphers returns the cipher of a key, and the key of its nonces.
+func ciphers(key []byte) (cipher.AEAD, []byte, error) {
 	block, err := aes.NewCipher(derived(key, "seal"))
 	if err != nil {
 		return nil, nil, err
@@ -82,7 +106,7 @@ func derived(key []byte, use string) []byte {
 // Seal returns the sealed form of a secret. The same secret has the same form, so that a printed configuration changes only
 // where it was changed: the nonce is made from the text (as in RFC 8452).
 func (s *Secrets) Seal(secret string) (string, error) {
-	aead, nonces, err := s.cipher()
+	aead, nonces, err := ciphers(s.first())
 	if err != nil {
 		return "", err
 	}
@@ -92,18 +116,18 @@ func (s *Secrets) Seal(secret string) (string, error) {
 
 // Unseal is its inverse; the error says that another box has sealed it.
 func (s *Secrets) Unseal(text string) (string, error) {
-	other := errors.New("the secret was sealed by another box, or is damaged: enter it anew")
-	aead, _, err := s.cipher()
-	if err != nil {
-		return "", err
-	}
 	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) < aead.NonceSize() {
-		return "", other
+	for _, key := range *s.keys.Load() {
+		aead, _, e := ciphers(key)
+		if e != nil {
+			return "", e
+		}
+		if err != nil || len(b) < aead.NonceSize() {
+			break
+		}
+		if secret, e := aead.Open(nil, b[:aead.NonceSize()], b[aead.NonceSize():], nil); e == nil {
+			return string(secret), nil
+		}
 	}
-	secret, err := aead.Open(nil, b[:aead.NonceSize()], b[aead.NonceSize():], nil)
-	if err != nil {
-		return "", other
-	}
-	return string(secret), nil
+	return "", errors.New("the secret was sealed by another box, or is damaged: enter it anew")
 }

@@ -48,3 +48,40 @@ func TestSecretsAreOpenedByTheBoxThatSealedThem(t *testing.T) {
 		t.Error("a damaged key is taken")
 	}
 }
+
+// Power may go between the key of a backup and its startup-config.
+func TestTheKeyOfABackupLeavesTheOldOneInItsPlace(t *testing.T) {
+	dir := t.TempDir()
+	s, err := OpenSecrets(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := s.Seal("ours")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := OpenSecrets(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := other.Seal("theirs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * secretKeysMax { // the same backup again and again takes no room
+		if err := s.replace(other.first()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err = OpenSecrets(dir); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{sealed: "ours", theirs: "theirs"} {
+		if got, err := s.Unseal(text); err != nil || got != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	if again, err := s.Seal("theirs"); err != nil || again != theirs {
+		t.Errorf("sealed with another key than the backup's: %v", err)
+	}
+}
