@@ -76,19 +76,27 @@ func (h *history) save() error {
 	return os.Rename(h.file+".new", h.file)
 }
 
-// secretWords are in lines that hold a secret, and are not kept.
-var secretWords = []string{"password", "pass-phrase"}
+// holdsSecret reports whether a line may hold a secret: a word for one, which may be cut short as any word of a line, or a
+// URL with a password.
+func holdsSecret(line string) bool {
+	if _, url, found := strings.Cut(line, "://"); found && strings.Contains(url, "@") {
+		return true
+	}
+	for i, word := range strings.Fields(strings.ToLower(line)) {
+		for _, secret := range []string{"password", "pass-phrase"} {
+			if strings.Contains(word, secret) || i > 0 && strings.HasPrefix(secret, word) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // remember adds a typed line, except empty ones, repetitions, and lines that hold a secret.
 func (h *history) remember(line string) {
 	line = strings.TrimSpace(line)
-	if line == "" || len(line) > historyLine || notText(line) != "" {
+	if line == "" || len(line) > historyLine || notText(line) != "" || holdsSecret(line) {
 		return
-	}
-	for _, w := range secretWords {
-		if strings.Contains(line, w) {
-			return
-		}
 	}
 	h.lock.Lock()
 	defer h.lock.Unlock()

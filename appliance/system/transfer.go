@@ -59,9 +59,20 @@ func (s *System) web() *http.Client {
 		}
 		return nil, failed
 	}
-	return &http.Client{Timeout: transferTime, Transport: &http.Transport{
+	return &http.Client{Timeout: transferTime, CheckRedirect: stayPrivate, Transport: &http.Transport{
 		DialContext: dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots},
 	}}
+}
+
+// stayPrivate refuses to be led from https to http: a configuration holds passwords, and whoever is on the way could write one.
+func stayPrivate(q *http.Request, via []*http.Request) error {
+	switch {
+	case via[0].URL.Scheme == "https" && q.URL.Scheme != "https":
+		return errors.New("the server leads away from https")
+	case len(via) >= 10:
+		return errors.New("the server leads from place to place")
+	}
+	return nil
 }
 
 // Fetch gets a file over HTTP.
