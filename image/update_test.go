@@ -233,6 +233,33 @@ func TestUpdateIsTriedAndKept(t *testing.T) {
 	})
 }
 
+// A box must not be without updates for ever because of one bad sector.
+func TestAStateThatTheMediumHasSpoiled(t *testing.T) {
+	eachLoader(t, func(t *testing.T, d *testBox, install func(string, update.Slot)) {
+		at, size, err := update.Find(d.Boot, update.StateFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{"no JSON": "\xff\xff", "no such slot": `{"slots":[{},{}],"trial":{"slot":7,"tries":1}}`} {
+			spoiled := append([]byte(text), bytes.Repeat([]byte(" "), int(size)-len(text))...)
+			if _, err := d.Boot.WriteAt(spoiled, at); err != nil {
+				t.Fatal(err)
+			}
+			slot, trial := d.up(t)
+			if trial {
+				t.Errorf("%s: on trial", name)
+			}
+			for slot != update.A { // nobody confirms it
+				slot, _ = d.up(t)
+			}
+			install("v3", update.A)
+			if slot, trial := d.up(t); slot != update.B || !trial {
+				t.Errorf("%s: afterwards slot %v starts, trial %v", name, slot, trial)
+			}
+		}
+	})
+}
+
 func takenBack(t *testing.T, d *testBox) {
 	t.Helper()
 	for range 5 {

@@ -86,18 +86,16 @@ type Disk struct {
 	TryOnce func() error
 }
 
-// State reads the state of the slots.
+// State reads the state of the slots. One that a medium has spoiled is the zero State, in which no trial goes on: the running firmware
+// stays, one on trial is left by its loader, and the next installation writes the state anew.
 func (d Disk) State() (State, error) {
 	text, err := Read(d.Boot, StateFile)
 	if err != nil {
 		return State{}, err
 	}
 	var s State
-	if err := json.Unmarshal(text, &s); err != nil {
-		return State{}, fmt.Errorf("state of the slots: %w", err)
-	}
-	if s.Trial != nil && s.Trial.Slot != A && s.Trial.Slot != B {
-		return State{}, fmt.Errorf("state of the slots: no slot %d", s.Trial.Slot)
+	if json.Unmarshal(text, &s) != nil || s.Trial != nil && s.Trial.Slot != A && s.Trial.Slot != B {
+		return State{}, nil
 	}
 	return s, nil
 }

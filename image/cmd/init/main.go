@@ -69,6 +69,7 @@ func start(lines *journal) error {
 	if err := medium.mountData(); err != nil {
 		log.Printf("data partition: %v", err)
 	}
+	firmware.sweep()
 	box := board.Detect()
 	if err := box.LED(board.LightBoot); err != nil {
 		log.Printf("led: %v", err)

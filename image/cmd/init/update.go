@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -147,6 +148,13 @@ func (f *firmware) started() bool {
 		}
 	}
 	return trial
+}
+
+// sweep removes what is left of an update during which power went.
+func (f *firmware) sweep() {
+	if err := os.Remove(f.options.Spool); err != nil && !errors.Is(err, fs.ErrNotExist) && f.problem == nil {
+		log.Printf("what is left of an update: %v", err)
+	}
 }
 
 // confirm ends the trial well, if the ports are up that were up before the update: the configuration is applied then, and the kernel

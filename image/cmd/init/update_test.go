@@ -5,9 +5,12 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -152,6 +155,18 @@ func TestATrialEndsWellOnlyWithThePortsOfBefore(t *testing.T) {
 	}
 	if s, err := f.disk.State(); err != nil || s.Trial != nil {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestAnUpdateThatWasCutLeavesNothing(t *testing.T) {
+	spool := filepath.Join(t.TempDir(), "update.part")
+	if err := os.WriteFile(spool, []byte("the beginning of a bundle"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := &firmware{options: update.Options{Spool: spool}}
+	f.sweep()
+	if _, err := os.Stat(spool); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it fills the data partition: %v", err)
 	}
 }
 
