@@ -296,9 +296,12 @@ func (c *call) finish() {
 	c.over = true
 	c.settled()
 	c.dropTransfer()
-	if c.coming != nil {
-		c.coming.Reject(603, "")
+	if l := c.coming; l != nil {
+		c.coming = nil
+		l.Reject(603, "")
 	}
+	c.abandon(&c.a)
+	c.abandon(&c.b)
 	c.part(c.record.Reason)
 	if c.media != nil {
 		c.record.media(c.closeMedia(), &c.a, &c.b)

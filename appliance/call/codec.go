@@ -53,24 +53,20 @@ func (c *call) fit(s *side, to *sdp.Choice, done func(ok bool)) {
 	switch {
 	case s.choice == nil || to == nil || fits(s.choice.Codec, to.Codec):
 		done(true)
-	case s.leg == nil || !s.up || !permits(s, to.Codec):
+	case c.over || s.leg == nil || !s.up || !permits(s, to.Codec):
 		done(false)
 	case s.reinvite:
 		s.later = append(s.later, func() { c.fit(s, to, done) })
 	default:
-		local, err := c.local(s)
-		if err != nil {
-			done(false)
-			return
-		}
-		local.Prefer, local.Other, local.Direction = to.Codec.Name, settled(to), c.toward(s)
-		offer, err := sdp.Offer(local)
-		if err != nil {
-			done(false)
-			return
-		}
 		c.log.Info("codec changes", "leg", s.which.String(), "name", to.Codec.Name)
-		c.reinvite(s, offer, done)
+		c.reinvite(s, func() (*sdp.Session, error) {
+			local, err := c.local(s)
+			if err != nil {
+				return nil, err
+			}
+			local.Prefer, local.Other, local.Direction = to.Codec.Name, settled(to), c.toward(s)
+			return sdp.Offer(local)
+		}, done)
 	}
 }
 
@@ -78,18 +74,27 @@ func (c *call) fit(s *side, to *sdp.Choice, done func(ok bool)) {
 // media the caller has been hearing, or when a change was for somebody who did not come.
 func (c *call) sameCodec(s *side) {
 	c.fit(s, c.beyond(s).choice, func(ok bool) {
-		if !ok {
+		if !ok && !c.over {
 			c.log.Warn("the sides use different codecs")
 		}
 	})
 }
 
-// reinvite sends an offer to a side and keeps what was agreed until now, which goes on when the offer is refused (RFC 3261 14.1). Done,
-// which may be nil, is told how it went.
-func (c *call) reinvite(s *side, offer *sdp.Session, done func(ok bool)) {
-	s.retained = agreement{s.local, s.crypto, s.lastTaken}
-	s.local, s.reinvite, s.lastTaken, s.done = offer, true, nil, done
-	s.leg.Reinvite(offer.Marshal())
+// reinvite sends a side an offer, which is made when it is sent. What was agreed until now goes on when it is refused (RFC 3261 14.1).
+// Done, which may be nil, is told how it went.
+func (c *call) reinvite(s *side, offer func() (*sdp.Session, error), done func(ok bool)) {
+	s.reinvite, s.done = true, done
+	s.leg.Reinvite(func() []byte {
+		s.restore()
+		s.retained = &agreement{s.local, s.crypto, s.lastTaken}
+		o, err := offer()
+		if err != nil {
+			c.log.Warn("offer not made", "leg", s.which.String(), "err", err)
+			return nil
+		}
+		s.local, s.lastTaken = o, nil
+		return o.Marshal()
+	})
 }
 
 // agreement is what holds on when an offer of ours is refused.
@@ -99,13 +104,20 @@ type agreement struct {
 	lastTaken []byte
 }
 
+// restore takes back an offer of ours that was refused, also one that waits to be made again because it met an offer of the peer.
+func (s *side) restore() {
+	if was := s.retained; was != nil {
+		s.local, s.crypto, s.lastTaken, s.retained = was.local, was.crypto, was.lastTaken, nil
+	}
+}
+
 // reinvited is the end of a re-INVITE of ours.
 func (c *call) reinvited(s *side, ok bool) {
-	was, done := s.retained, s.done
-	s.reinvite, s.retained, s.done = false, agreement{}, nil
 	if !ok {
-		s.local, s.crypto, s.lastTaken = was.local, was.crypto, was.lastTaken
+		s.restore()
 	}
+	done := s.done
+	s.reinvite, s.retained, s.done = false, nil, nil
 	if done != nil {
 		done(ok)
 	}
@@ -115,6 +127,18 @@ func (c *call) reinvited(s *side, ok bool) {
 	for !s.reinvite && len(s.later) > 0 {
 		f := s.later[0]
 		s.later = s.later[1:]
+		f()
+	}
+}
+
+// abandon tells those who wait for a side to change its codec that its peer is gone.
+func (c *call) abandon(s *side) {
+	done, later := s.done, s.later
+	s.reinvite, s.retained, s.done, s.later = false, nil, nil, nil
+	if done != nil {
+		done(false)
+	}
+	for _, f := range later {
 		f()
 	}
 }

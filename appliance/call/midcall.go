@@ -16,8 +16,11 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 	case sipgw.Offered:
 		c.offered(x, y, e)
 	case sipgw.Answered: // to our re-INVITE
-		c.reinvited(x, c.answered(x, e.ContentType, e.Body))
-		c.hold(x, x.wanted)
+		ok := c.answered(x, e.ContentType, e.Body)
+		c.reinvited(x, ok)
+		if ok { // who gives no answer would give none again, without end
+			c.hold(x, x.wanted)
+		}
 	case sipgw.Failed:
 		c.log.Warn("re-INVITE refused", "leg", x.which.String(), "code", e.Code, "err", e.Err)
 		c.reinvited(x, false)
@@ -33,6 +36,7 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 
 // offered answers a re-INVITE or UPDATE.
 func (c *call) offered(x, y *side, e sipgw.Offered) {
+	x.restore() // an offer of ours that is out: they have met, and it has been refused
 	if len(e.Body) == 0 {
 		if e.Method == "UPDATE" || x.local == nil {
 			x.leg.Respond(e.ID, 200, "OK", nil) // a session timer's refresh (RFC 4028 7.4)
@@ -97,6 +101,10 @@ func (c *call) reoffer(x *side) []byte {
 // offerAnswered takes the answer in the ACK to a 200 of ours that was an offer.
 func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
 	if !c.answered(x, e.ContentType, e.Body) {
+		if x.choice == nil {
+			c.log.Warn("call ended, no answer to our offer", "leg", x.which.String())
+			c.hangUp(nil, q850Cause(88), "box")
+		}
 		return
 	}
 	c.freed()
@@ -187,12 +195,7 @@ func (c *call) hold(y *side, d sdp.Direction) {
 	if d == sdp.SendRecv && y.holds {
 		return // it is y who holds, and y who will resume
 	}
-	offer, err := c.propose(y, d)
-	if err != nil {
-		c.log.Warn("hold not passed on", "leg", y.which.String(), "err", err)
-		return
-	}
-	c.reinvite(y, offer, nil)
+	c.reinvite(y, func() (*sdp.Session, error) { return c.propose(y, y.wanted) }, nil)
 }
 
 // propose is an offer to a side with the codec, key and ports in use.

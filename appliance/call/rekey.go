@@ -1,6 +1,10 @@
 package call
 
-import "time"
+import (
+	"time"
+
+	"viaduct/appliance/sdp"
+)
 
 // rekeyAgain is how long after a refusal the next try follows.
 const rekeyAgain = time.Minute
@@ -29,20 +33,16 @@ func (c *call) freshKey(s *side, again bool) {
 		return
 	}
 	s.worn = false
-	before := s.crypto
-	s.crypto = nil
-	offer, err := c.propose(s, c.toward(s))
-	if err != nil {
-		s.crypto = before
-		c.log.Warn("new srtp key not offered", "leg", s.which.String(), "err", err)
-		return
-	}
 	leg := s.leg
-	c.reinvite(s, offer, func(ok bool) {
+	fresh := func() (*sdp.Session, error) {
+		s.crypto = nil
+		return c.propose(s, c.toward(s))
+	}
+	c.reinvite(s, fresh, func(ok bool) {
 		switch {
 		case ok:
 			c.log.Info("srtp key renewed", "leg", s.which.String())
-		case again:
+		case again && !c.over:
 			c.after(rekeyAgain, func() {
 				if s.leg == leg {
 					c.rekey(s)
@@ -50,5 +50,4 @@ func (c *call) freshKey(s *side, again bool) {
 			})
 		}
 	})
-	s.retained.crypto = before
 }

@@ -43,7 +43,7 @@ type side struct {
 	reinvite  bool          // a re-INVITE of ours is under way
 	wanted    sdp.Direction // what it, or the next one, should offer
 	lastTaken []byte        // the body that remote was read from: a refresh repeats it
-	retained  agreement     // what was agreed before that re-INVITE
+	retained  *agreement    // what was agreed before that re-INVITE; nil: it has not been sent
 	done      func(ok bool) // is told how it went, may be nil
 	later     []func()      // what waits for its end
 	worn      bool          // our key is to be renewed when no re-INVITE is under way, see rekey.go

@@ -310,11 +310,9 @@ func (c *call) takeOver(x *side, n side) {
 	if x.bridge != n.bridge {
 		x.unbridge()
 	}
-	done := x.done
+	n.done, n.later = x.done, x.later
 	*x = n
-	if done != nil {
-		done(false) // the peer that was asked is gone
-	}
+	c.abandon(x)
 	c.freed()
 	c.hold(c.beyond(x), sdp.SendRecv)
 }

@@ -81,6 +81,7 @@ func (c *call) unite(other *call, x *side, joint *sdp.Choice, ports media.Ports)
 	c.union = &union{other, x, joint}
 	x.leg.Bye()
 	x.leg = nil
+	c.abandon(x)
 	x.local, x.remote, x.choice = nil, nil, nil
 	c.log.Info("joined with another call", "leg", x.which.String(), "other", other.id)
 	c.freed()
@@ -119,6 +120,7 @@ func (c *call) joined(t *transfer, other *call, leg *sipgw.Leg, peer media.Ports
 		}
 		if err := c.unite(other, t.x, joint, peer); err != nil {
 			c.log.Warn("transfer failed", "other", other.id, "err", err)
+			other.Post(func() { other.hangUp(nil, "", "transfer") })
 			c.hangUp(nil, "", "box")
 		}
 	}

@@ -21,12 +21,10 @@ func (l *Leg) cancel(out *outbound, h []Header) {
 	case out.alive:
 		l.sendCancel(out)
 	case out.tx == nil:
-	case !out.tx.unsent():
-		l.stack.suspect(l.iface.Name) // given up on without any answer: is somebody there at all?
-	default:
-		// The connection is still being opened: what was never sent needs no CANCEL.
-		out.tx.abort()
+	case out.tx.withdraw(): // what was never sent needs no CANCEL
 		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})
+	default:
+		l.stack.suspect(l.iface.Name) // given up on without any answer: is somebody there at all?
 	}
 }
 

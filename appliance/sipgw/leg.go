@@ -35,9 +35,9 @@ type Leg struct {
 	state     legState
 	byeWanted []Header // hang up as soon as the ACK comes; nil: no
 
-	in      *inbound  // the peer's INVITE that waits for our response or its ACK
-	out     *outbound // our INVITE that waits for its final response or our ACK
-	queued  [][]byte  // offers of Reinvite that wait for the others to end
+	in      *inbound        // the peer's INVITE that waits for our response or its ACK
+	out     *outbound       // our INVITE that waits for its final response or our ACK
+	queued  []func() []byte // offers of Reinvite that wait for the others to end
 	pending map[RequestID]*serverTx
 	waiting []hop // requests that wait for a name to be resolved, in their order
 	auth    *authenticator
@@ -145,8 +145,8 @@ func (l *Leg) finish() {
 	}
 	if l.out != nil {
 		l.out.stop()
-		if tx := l.out.tx; !l.out.initial && tx != nil && tx.unsent() {
-			tx.abort() // a re-INVITE that still waits for its connection would come after the end of the dialog
+		if tx := l.out.tx; !l.out.initial && tx != nil {
+			tx.withdraw() // a re-INVITE that still waits for its connection would come after the end of the dialog
 		}
 	}
 	for id, tx := range l.pending {
@@ -208,7 +208,7 @@ func (l *Leg) hangUp(h []Header) {
 func (l *Leg) Request(method string, contentType string, body []byte, h ...Header) {
 	if l.state == confirmedLeg || l.state == answered {
 		l.transact(&l.dialog, sip.RequestMethod(method), contentType, body, h, func(res *sip.Response, _ error) {
-			if res != nil && res.StatusCode == 481 {
+			if res != nil && res.StatusCode == 481 && method != string(sip.NOTIFY) { // that one ends a subscription alone (RFC 6665 4.2.2)
 				l.die(481, "the peer knows no such call")
 			}
 		})

@@ -33,6 +33,8 @@ type outbound struct {
 	answered     bool // a 2xx came
 	tries        int
 	glares       int
+	glaring      bool             // 491 came, and it waits to be sent again
+	offer        func() []byte    // makes body for a re-INVITE
 	acks         map[string]ack   // by remote tag, to repeat them
 	forks        map[string]*fork // early dialogs in which more was said, by remote tag; nil: none
 	answer       *sip.Response    // a 2xx that waits for Leg.Ack
@@ -101,7 +103,8 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 
 // invite builds and sends an INVITE; again carries credentials.
 func (l *Leg) invite(out *outbound, again []Header) {
-	out.seq, out.tx = l.localSeq, nil
+	out.stop()
+	out.seq, out.tx, out.alive, out.glaring, out.waitC = l.localSeq, nil, false, false, nil // nothing was said to this one yet
 	h := append(l.sessionOffer(out), out.headers...)
 	req, err := l.build(&l.dialog, sip.INVITE, out.seq, out.contentType, out.body, append(h, again...))
 	if err != nil {
@@ -317,7 +320,7 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sip.Response) 
 		return
 	case wanted && code == 491 && !out.initial && out.glares < maxGlares:
 		out.glares++
-		out.tx = nil
+		out.tx, out.glaring = nil, true
 		l.after(l.glareWait(), func() { l.retry(out) })
 		return
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // slowNames answers after a second, and knows nothing before it was asked.
@@ -231,7 +233,7 @@ func TestAReinviteDoesNotFollowTheBye(t *testing.T) {
 	say(inDialogText("ACK", "c1", "a1", tag, 1, "", ""))
 	want[Acked](t, b.call)
 
-	b.call.on(func() { in.Leg.Reinvite([]byte("v=0")) })
+	b.call.on(func() { in.Leg.Reinvite(offering("v=0")) })
 	slow := acceptPeer(t, l) // its handshake does not go on yet
 	say(inDialogText("BYE", "c1", "d1", tag, 2, "", ""))
 	theirs.want("SIP/2.0 200 ")
@@ -302,4 +304,33 @@ func TestAProxyShowsThePeersName(t *testing.T) {
 	if n, err := c.Read(make([]byte, 1)); err == nil || isTimeout(err) {
 		t.Errorf("a stranger got %d octets, %v", n, err)
 	}
+}
+
+// A request that waits behind others for a slow peer can be taken back: a re-INVITE after its dialog has ended, an INVITE that has been
+// cancelled. One that is being written can not.
+func TestRequestBehindOthersIsTakenBack(t *testing.T) {
+	onPaper(t, nil, func(t *testing.T, b *bench) {
+		ours, theirs := net.Pipe()
+		s := newStream(b.g, "tcp", false)
+		s.start(ours)
+		request := func(text string) *clientTx {
+			tx := &clientTx{g: b.g, key: clientKey(text, "INVITE"), invite: true, way: s, raw: []byte(text), result: func(*sip.Response, error) {}}
+			tx.start()
+			synctest.Wait()
+			return tx
+		}
+		first, second := request("first"), request("second") // the peer reads nothing yet
+		if first.withdraw() || !second.withdraw() {
+			t.Error("which one waits?")
+		}
+		s.send([]byte(" third"), nil, nil)
+		got := make([]byte, 100)
+		theirs.Read(got)
+		n, _ := theirs.Read(got)
+		if string(got[:n]) != " third" {
+			t.Errorf("the peer got %q", got[:n])
+		}
+		first.abort()
+		theirs.Close()
+	})
 }

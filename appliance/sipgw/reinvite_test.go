@@ -28,7 +28,7 @@ func TestReinviteInEachDirection(t *testing.T) {
 		b.starts()
 		want[Acked](t, b.call)
 
-		b.call.on(func() { l.Reinvite([]byte("v=0 again")) })
+		b.call.on(func() { l.Reinvite(offering("v=0 again")) })
 		m := b.one("INVITE sip:user.01@192.0.2.100:5060 SIP/2.0") // the target was refreshed
 		if bodyOf(m) != "v=0 again" || field(m, "Contact") == "" {
 			t.Error(m)
@@ -44,7 +44,7 @@ func TestReinviteInEachDirection(t *testing.T) {
 func TestRefusedReinviteLeavesTheCallAlone(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, _ := b.established(nil, "")
-		b.call.on(func() { l.Reinvite([]byte("v=0")) })
+		b.call.on(func() { l.Reinvite(offering("v=0")) })
 		b.put(reply(b.one("INVITE "), "488 Not Acceptable Here", "", "", ""))
 		b.one("ACK ")
 		if e := want[Failed](t, b.call); e.Code != 488 || !e.Reinvite {
@@ -58,7 +58,7 @@ func TestRefusedReinviteLeavesTheCallAlone(t *testing.T) {
 func TestReinviteToADeadDialogEndsTheCall(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, _ := b.established(nil, "")
-		b.call.on(func() { l.Reinvite([]byte("v=0")) })
+		b.call.on(func() { l.Reinvite(offering("v=0")) })
 		b.put(reply(b.one("INVITE "), "481 No Such Call", "", "", ""))
 		b.one("ACK ")
 		if e := want[Ended](t, b.call); e.Code != 481 {
@@ -71,7 +71,7 @@ func TestGlareIsResolved(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, ok := b.arrived("c1", "")
 		tag := tagOf(field(ok, "To"))
-		b.call.on(func() { l.Reinvite([]byte("v=0 ours")) })
+		b.call.on(func() { l.Reinvite(offering("v=0 ours")) })
 		ours := b.one("INVITE ")
 		b.put(inDialogText("INVITE", "c1", "g1", tag, 2, "", "v=0 theirs"))
 		b.starts("SIP/2.0 100 ", "SIP/2.0 491 ")
@@ -257,5 +257,34 @@ func TestSessionTimerWithAPeerThatHasNone(t *testing.T) {
 		if e := want[Ended](t, b.call); e.Code != 481 {
 			t.Errorf("%+v", e)
 		}
+	})
+}
+
+// offering makes the same offer each time.
+func offering(body string) func() []byte { return func() []byte { return []byte(body) } }
+
+// The peer has not got the ACK of its call, or it was lost, and sends a re-INVITE to a leg that was hung up meanwhile: the BYE that
+// waited for the ACK goes out.
+func TestReinviteInPlaceOfTheACKAfterAHangUp(t *testing.T) {
+	onPaper(t, nil, func(t *testing.T, b *bench) {
+		b.put(inviteText("c1", "b1", "", "v=0"))
+		in := <-b.calls
+		b.call.on(func() { in.Leg.Answer([]byte("v=0")); in.Leg.Bye() })
+		list := b.starts("SIP/2.0 100 ", "SIP/2.0 200 ")
+		b.put(inDialogText("INVITE", "c1", "r1", tagOf(field(list[1], "To")), 2, "", "v=0"))
+		b.starts("SIP/2.0 100 ", "SIP/2.0 487 ", "BYE ")
+	})
+}
+
+// An offer of the peer in an UPDATE has not been answered: ours waits for that (RFC 3311 5.1).
+func TestReinviteWaitsForTheAnswerToAnUPDATE(t *testing.T) {
+	onPaper(t, nil, func(t *testing.T, b *bench) {
+		l, ok := b.arrived("c1", "")
+		b.put(inDialogText("UPDATE", "c1", "u1", tagOf(field(ok, "To")), 2, "", "v=0 theirs"))
+		o := want[Offered](t, b.call)
+		b.call.on(func() { l.Reinvite(offering("v=0 ours")) })
+		b.starts()
+		b.call.on(func() { l.Respond(o.ID, 200, "", []byte("v=0")) })
+		b.starts("SIP/2.0 200 ", "INVITE ")
 	})
 }

@@ -8,24 +8,47 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// Reinvite offers body (nil: asks for an offer). The result is Answered or Failed with Reinvite set; glare is resolved here.
-func (l *Leg) Reinvite(body []byte) {
+// Reinvite sends the offer that a function makes when its time has come, and makes again after a glare, because the peer's own offer
+// has been answered meanwhile; nil: there is none to make after all. The result is Answered or Failed with Reinvite set.
+func (l *Leg) Reinvite(offer func() []byte) {
 	if l.state == confirmedLeg || l.state == answered {
-		l.queued = append(l.queued, body)
+		l.queued = append(l.queued, offer)
 		l.next()
 	}
 }
 
 // next sends the re-INVITE that waits, when no other INVITE is under way.
 func (l *Leg) next() {
-	if l.state != confirmedLeg || l.out != nil || l.in != nil || len(l.queued) == 0 {
+	if l.state != confirmedLeg || l.out != nil || l.asked() || len(l.queued) == 0 {
 		return
 	}
-	body := l.queued[0]
+	offer := l.queued[0]
 	l.queued = l.queued[1:]
-	l.out = &outbound{body: body, acks: map[string]ack{}}
+	l.reoffer(&outbound{offer: offer})
+}
+
+// reoffer sends a re-INVITE with what is to be offered now.
+func (l *Leg) reoffer(out *outbound) {
+	l.out, out.acks = out, map[string]ack{}
+	if out.body = out.offer(); out.body == nil {
+		l.inviteFailed(out, Failed{Code: 500, Reason: "Server Internal Error", Local: true})
+		return
+	}
 	l.localSeq++
-	l.invite(l.out, nil)
+	l.invite(out, nil)
+}
+
+// asked reports whether an offer of the peer is not over: ours has to wait (14.1, RFC 3311 5.1).
+func (l *Leg) asked() bool {
+	if l.in != nil {
+		return true
+	}
+	for _, tx := range l.pending {
+		if tx.req.Method == sip.UPDATE {
+			return true
+		}
+	}
+	return false
 }
 
 // glareWait is how long to wait after a 491 (14.1): whoever made the Call-ID waits longer, so that they do not meet again.
@@ -41,12 +64,11 @@ func (l *Leg) retry(out *outbound) {
 	if l.out != out {
 		return
 	}
-	if l.in != nil {
+	if l.asked() {
 		l.after(l.glareWait(), func() { l.retry(out) })
 		return
 	}
-	l.localSeq++
-	l.invite(out, nil)
+	l.reoffer(out)
 }
 
 // offered is a re-INVITE or UPDATE in the dialog d, an early one that our INVITE has made or the leg's own.
@@ -80,6 +102,11 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 			if l.state == answered {
 				l.enter(confirmedLeg)
 			}
+			if l.byeWanted != nil {
+				l.respond(tx, 487, "", nil, "", nil)
+				l.hangUp(l.byeWanted)
+				return
+			}
 		}
 		l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo}
 		tx.mu.Lock()
@@ -102,7 +129,7 @@ func (l *Leg) outOfTurn(req *sip.Request, early *fork) int {
 		return 491 // the peer has asked for our offer
 	case in != nil && in.ok == nil:
 		return 500
-	case in != nil && len(in.tx.req.Body()) == 0, out != nil && (out.tx != nil || out.answer != nil):
+	case in != nil && len(in.tx.req.Body()) == 0, out != nil && !out.glaring:
 		return 491
 	}
 	for _, tx := range l.pending {

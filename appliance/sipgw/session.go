@@ -131,6 +131,7 @@ func (l *Leg) sessionAccept(req *sip.Request) []Header {
 			interval = min(interval, max(asked, time.Duration(least)*time.Second))
 		}
 	}
+	interval = max(interval, minSE)
 	ours := true
 	switch {
 	case !knows:
@@ -175,12 +176,10 @@ func (l *Leg) refreshLater(wait time.Duration) {
 // refreshSession repeats what we said last in a re-INVITE: Teams takes no UPDATE (A.25). It is the same to the byte, so that
 // keys and ports stay (A.45).
 func (l *Leg) refreshSession() {
-	if l.state != confirmedLeg || l.out != nil || l.in != nil || len(l.sdp) == 0 {
+	if l.state != confirmedLeg || l.out != nil || l.asked() || len(l.sdp) == 0 {
 		// The INVITE that is under way refreshes, too, and starts the timer anew; should it be refused, this is the next chance.
 		l.session.refresh = l.after(refreshAgain, l.refreshSession)
 		return
 	}
-	l.out = &outbound{refresh: true, body: l.sdp, acks: map[string]ack{}}
-	l.localSeq++
-	l.invite(l.out, nil)
+	l.reoffer(&outbound{refresh: true, offer: func() []byte { return l.sdp }})
 }

@@ -49,6 +49,7 @@ type clientTx struct {
 	mu       sync.Mutex
 	state    txState
 	answered bool // a response came
+	taken    bool // the connection writes the request, or has written it
 	acked    []byte
 	interval time.Duration
 	retry    *time.Timer
@@ -90,9 +91,11 @@ func (tx *clientTx) enter() func() {
 	return func() { way.send(raw, tx.wanted, failed) }
 }
 
+// wanted is asked by the connection before it writes the request.
 func (tx *clientTx) wanted() bool {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
+	tx.taken = true
 	return tx.state != terminated
 }
 
@@ -158,17 +161,15 @@ func (tx *clientTx) abort() {
 	tx.end()
 }
 
-// unsent reports whether the request still waits for its connection.
-func (tx *clientTx) unsent() bool {
+// withdraw ends the transaction when its request still waits for its connection, and reports whether it did. It is not sent then.
+func (tx *clientTx) withdraw() bool {
 	tx.mu.Lock()
-	s, ok := tx.way.(*stream)
-	tx.mu.Unlock()
-	if !ok {
+	defer tx.mu.Unlock()
+	if tx.taken || !tx.way.reliable() {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.conn == nil && !s.closed
+	tx.end()
+	return true
 }
 
 // receive is called in the read loop.
