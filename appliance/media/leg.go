@@ -109,7 +109,7 @@ func (l *leg) apply(s settings, now time.Duration) {
 	}
 	if s.newKey {
 		if l.former = nil; l.rx != nil && s.peer != nil && !changed { // from another place comes another peer
-			l.former = &former{l.rx, l.streams}
+			l.former = &former{l.rx, l.streams, now + formerLife}
 		}
 		l.rx, l.streams, l.turn = s.peer, [4]inbound{}, 0
 	}

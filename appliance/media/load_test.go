@@ -167,7 +167,7 @@ func relayLoad(b *testing.B, calls int) {
 	g := startGenerator(b)
 	own := os.Getenv("VIADUCT_LOAD_OWN") == "1"
 	r := running(b, Options{ownSockets: own})
-	if r.prepare(); own != (r.steering == nil) {
+	if err := r.prepare(); err != nil || own != (r.steering == nil) {
 		b.Fatal("the kernel does not let us steer ports: CAP_BPF and CAP_NET_ADMIN are needed, or VIADUCT_LOAD_OWN=1")
 	}
 	plan := loadPlan{Duration: loadSeconds()}

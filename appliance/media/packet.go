@@ -1,6 +1,9 @@
 package media
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // slot is one packet in a thread's memory.
 //
@@ -87,7 +90,7 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 		index |= 1 << 16
 		n, ok = t.crypt.unprotect(l.rx, p, header, index)
 	}
-	if !ok && l.former != nil {
+	if !ok && l.former != nil && t.now < l.former.until {
 		copy(p, kept)
 		if n, ok = l.former.take(t.crypt, p, header, ssrc, seq); ok {
 			return n, true
@@ -104,11 +107,16 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 }
 
 // former is the key that a peer used before the present one, with its streams. The peer that brings a new key in an offer goes on with
-// the old one until our answer has come, a round trip or more: that voice is not lost. The first packet under the new key ends it.
+// the old one until our answer has come, a round trip or more: that voice is not lost. The first packet under the new key ends it, or
+// time: whoever else has learnt the old key shall not wait for a peer that is silent.
 type former struct {
 	keys    *keys
 	streams [4]inbound
+	until   time.Duration // of thread.now
 }
+
+// formerLife is how long an answer is repeated until its ACK comes (timer H of RFC 3261).
+const formerLife = 32 * time.Second
 
 // take checks and decrypts a packet of a stream that was under way before the key changed.
 func (f *former) take(c *crypter, p []byte, header int, ssrc uint32, seq uint16) (n int, ok bool) {

@@ -21,7 +21,7 @@ func newPath(t testing.TB) *path {
 	r := New(Options{})
 	p := &path{t: r.threads[0], s: r.NewSession(), peer: newCrypter()}
 	t.Cleanup(func() { p.s.Close() })
-	r.prepared.Do(func() {})
+	r.prepared = true
 	p.t.batch.raw = 1 << 30 // no raw socket: nothing leaves
 	for side, host := range []string{"127.0.0.3", "127.0.0.4"} {
 		if _, err := p.s.Open(Side(side), PortOptions{Addr: netip.MustParseAddr(host), First: 20000, Last: 29999}); err != nil {

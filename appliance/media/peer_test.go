@@ -164,7 +164,7 @@ func eachWay(t *testing.T, o Options, test func(t *testing.T, r *Relay)) {
 		t.Run(way(own), func(t *testing.T) {
 			o.ownSockets = own
 			r := running(t, o)
-			if r.prepare(); own != (r.steering == nil) {
+			if err := r.prepare(); err != nil || own != (r.steering == nil) {
 				t.Fatal("the kernel does not let us steer ports: CAP_BPF and CAP_NET_ADMIN are needed")
 			}
 			test(t, r)

@@ -56,21 +56,15 @@ func (t *portTable) remove(p *port) {
 	*at, p.next = p.next, nil
 }
 
-// open adds a side's two ports. The leg has those that were added even when it fails.
+// open adds a side's two ports: both, or none when it fails. The sockets are the thread's then, or closed.
 func (t *thread) open(l *leg, fds [2]int) error {
 	for which, fd := range fds {
-		local := netip.AddrPortFrom(l.local, l.number+uint16(which))
-		h := newHeader(local, l.tos)
-		p := &port{fd: fd, leg: l, which: which, family: familyOf(l.local), local: addressOf(local), header: &h}
-		var err error
-		if s := t.relay.steering; s != nil {
-			if p.entry, err = s.add(p.local, socketPlace(t.number, p.family)); err == nil {
-				t.table.add(p)
-			}
-		} else {
-			p.inlet, err = t.watch(fd, p)
-		}
+		p, err := t.newPort(l, which, fd)
 		if err != nil {
+			t.close(l)
+			for _, fd := range fds[which:] {
+				unix.Close(fd)
+			}
 			return err
 		}
 		l.ports[which] = p
@@ -80,7 +74,23 @@ func (t *thread) open(l *leg, fds [2]int) error {
 	return nil
 }
 
-// close closes a side's ports. It may run for a leg that is half open.
+func (t *thread) newPort(l *leg, which, fd int) (*port, error) {
+	if t.ended {
+		return nil, errEnded
+	}
+	local := netip.AddrPortFrom(l.local, l.number+uint16(which))
+	h := newHeader(local, l.tos)
+	p := &port{fd: fd, leg: l, which: which, family: familyOf(l.local), local: addressOf(local), header: &h}
+	var err error
+	if s := t.relay.steering; s == nil {
+		p.inlet, err = t.watch(fd, p)
+	} else if p.entry, err = s.add(p.local, socketPlace(t.number, p.family)); err == nil {
+		t.table.add(p)
+	}
+	return p, err
+}
+
+// close closes a side's ports.
 func (t *thread) close(l *leg) {
 	for which, p := range l.ports {
 		if p == nil {

@@ -24,7 +24,9 @@ type Relay struct {
 	threads []*thread
 	failure error // of New, told by Run and Open
 
-	prepared sync.Once
+	mu       sync.Mutex // guards prepared and ended
+	prepared bool
+	ended    bool
 	steering *steering // nil: the kernel does not permit it. Set once, before any port is opened
 }
 
@@ -54,9 +56,13 @@ func New(o Options) *Relay {
 	return r
 }
 
+// errEnded is of ports that are to be opened after the relay's end.
+var errEnded = errors.New("media relay has ended")
+
 // Run relays until ctx ends, then closes what is still open. It runs once.
 func (r *Relay) Run(ctx context.Context) error {
 	if r.failure != nil {
+		r.end()
 		return r.failure
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -76,37 +82,52 @@ func (r *Relay) Run(ctx context.Context) error {
 	work.Wait()
 	r.events.close()
 	delivery.Wait()
+	r.end()
+	return errors.Join(errs...)
+}
+
+// end gives back what threads and steering hold. No port is open, and none is opened any more: the threads have seen to that.
+func (r *Relay) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
 	for _, t := range r.threads {
 		t.release()
 	}
 	if r.steering != nil {
 		r.steering.close()
 	}
-	return errors.Join(errs...)
 }
 
 // prepare makes what needs privileges, in the network namespace of the caller: the threads' raw sockets, and the steering of ports with
-// the sockets that they share.
-func (r *Relay) prepare() {
-	r.prepared.Do(func() {
-		raw := make([]int, len(r.threads))
-		for i, t := range r.threads {
-			var err error
-			if raw[i], err = rawSocket(); err != nil {
-				r.options.Log.Warn("media packets are sent one by one, which costs more", "err", err)
-			}
-			t.do(func() { t.batch.raw = raw[i] })
+// the sockets that they share. Later calls do nothing. It fails when the relay has ended.
+func (r *Relay) prepare() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return errEnded
+	}
+	if r.prepared {
+		return nil
+	}
+	r.prepared = true
+	for _, t := range r.threads {
+		raw, err := rawSocket()
+		if err != nil {
+			r.options.Log.Warn("media packets are sent one by one, which costs more", "err", err)
 		}
-		if r.options.ownSockets {
-			return
-		}
-		var err error
-		if r.steering, err = r.steer(); err != nil {
-			r.options.Log.Warn("media ports are read one by one, which costs more", "err", err)
-			return
-		}
-		r.options.Log.Info("media ports share a socket")
-	})
+		t.do(func() { t.batch.raw = raw })
+	}
+	if r.options.ownSockets {
+		return nil
+	}
+	var err error
+	if r.steering, err = r.steer(); err != nil {
+		r.options.Log.Warn("media ports are read one by one, which costs more", "err", err)
+		return nil
+	}
+	r.options.Log.Info("media ports share a socket")
+	return nil
 }
 
 func (r *Relay) steer() (*steering, error) {

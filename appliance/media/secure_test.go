@@ -362,3 +362,25 @@ func TestTheOldKeyIsOverWhenThePeerMoves(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A peer that never uses its new key, or is silent, does not keep the old one alive.
+func TestTheOldKeyIsOverWithTime(t *testing.T) {
+	p := newPath(t)
+	p.both()
+	a := &p.s.legs[A]
+	local, remote := randomKey(AES80), randomKey(AES80)
+	if err := p.s.Set(A, Params{Remote: a.signal[rtp].netip(), Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: true, Send: true, Receive: true, AudioPT: 8}); err != nil {
+		t.Fatal(err)
+	}
+	asked := p.t.now
+	for _, c := range []struct {
+		after time.Duration
+		taken uint64
+	}{{time.Second, 2}, {31 * time.Second, 3}, {33 * time.Second, 3}} {
+		p.t.now = asked + c.after
+		p.both()
+		if a.stats.received != c.taken || a.stats.received+a.stats.authFailed != p.seq {
+			t.Errorf("after %v: %d taken, %d not authentic, of %d", c.after, a.stats.received, a.stats.authFailed, p.seq)
+		}
+	}
+}

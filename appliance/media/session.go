@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Session is the media of one call. Its methods may be called from any goroutine, but calls for one session are meant to come
@@ -80,7 +78,9 @@ func (s *Session) Open(side Side, p PortOptions) (Ports, error) {
 	case !p.Addr.IsValid() || p.Addr.IsUnspecified():
 		return Ports{}, fmt.Errorf("media ports of side %s: address %s is not a local address", side, p.Addr)
 	}
-	s.relay.prepare()
+	if err := s.relay.prepare(); err != nil {
+		return Ports{}, err
+	}
 	p = p.withDefaults()
 	number, fds, err := s.relay.bindPair(p)
 	if err != nil {
@@ -91,15 +91,12 @@ func (s *Session) Open(side Side, p PortOptions) (Ports, error) {
 		l.local, l.number, l.tos = p.Addr, number, byte(p.TOS)
 		err = s.thread.open(l, fds)
 	})
-	s.opened[side] = &portRange{p.Addr, p.First, p.Last}
+	from := portRange{p.Addr, p.First, p.Last}
 	if err != nil {
-		for which, fd := range fds {
-			if l.ports[which] == nil {
-				unix.Close(fd)
-			}
-		}
+		s.relay.pools.put(from, number, time.Now())
 		return Ports{}, fmt.Errorf("media ports of side %s: %w", side, err)
 	}
+	s.opened[side] = &from
 	return Ports{netip.AddrPortFrom(p.Addr, number), netip.AddrPortFrom(p.Addr, number+1)}, nil
 }
 

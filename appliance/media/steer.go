@@ -228,12 +228,13 @@ func dropAll(fd int) error {
 	return os.NewSyscallError("setsockopt SO_ATTACH_FILTER", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &f))
 }
 
-// sharedSocket makes a socket for packets to many addresses, in the network namespace of the calling thread. It needs a port of its
-// own to be found; what comes there belongs to no call.
+// sharedSocket makes a socket for packets to many addresses, in the network namespace of the calling thread. The program needs no
+// address of it, but the kernel gives every bound socket one, which the program does not guard: it is one that the network cannot reach,
+// whether the loopback interface is up or not.
 func sharedSocket(family int) (int, error) {
-	domain, local := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{})
+	domain, local := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
 	if family == v6 {
-		domain, local = unix.AF_INET6, &unix.SockaddrInet6{}
+		domain, local = unix.AF_INET6, &unix.SockaddrInet6{Addr: [16]byte{15: 1}}
 	}
 	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -241,9 +242,9 @@ func sharedSocket(family int) (int, error) {
 	}
 	var options error
 	if family == v4 {
-		options = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVORIGDSTADDR, 1)
+		options = errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVORIGDSTADDR, 1), unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_FREEBIND, 1))
 	} else {
-		options = errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVORIGDSTADDR, 1), unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1))
+		options = errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVORIGDSTADDR, 1), unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1))
 	}
 	if err := errors.Join(os.NewSyscallError("setsockopt", options), os.NewSyscallError("bind", unix.Bind(fd, local))); err != nil {
 		unix.Close(fd)

@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -100,6 +101,38 @@ func TestNobodyIsAdmittedBeforeSet(t *testing.T) {
 	})
 }
 
+// The socket that all ports share has a port of its own, which the program does not guard: nobody may fill its queue there.
+func TestTheSharedSocketCannotBeReached(t *testing.T) {
+	r := running(t, Options{})
+	call(t, r, "").talk(t)
+	for family, fd := range r.steering.ofThread(0) {
+		var at netip.AddrPort
+		switch name, err := unix.Getsockname(fd); a := name.(type) {
+		case *unix.SockaddrInet4:
+			at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 2}), uint16(a.Port))
+		case *unix.SockaddrInet6:
+			if at = netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port)); !at.Addr().IsLoopback() {
+				t.Errorf("it is bound to %v", at)
+			}
+			continue
+		default:
+			t.Fatal(family, name, err)
+		}
+		c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(time.Second))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNREFUSED) {
+			t.Errorf("port %v: %v", at, err)
+		}
+	}
+}
+
 // Two relays in one network namespace, and two sessions that send to each other.
 func TestRelaysBesideEachOther(t *testing.T) {
 	one, two := call(t, running(t, Options{}), AES80), call(t, running(t, Options{}), "")
@@ -156,8 +189,7 @@ func TestWithoutPrivileges(t *testing.T) {
 		runtime.LockOSThread() // it is never unlocked: this thread ends with its lack of capabilities
 		var none [2]unix.CapUserData
 		err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0])
-		r.prepare()
-		prepared <- err
+		prepared <- errors.Join(err, r.prepare())
 	}()
 	if err := <-prepared; err != nil {
 		t.Fatal(err)

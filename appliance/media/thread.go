@@ -55,6 +55,7 @@ type thread struct {
 	mu      sync.Mutex
 	queue   []func()
 	running bool
+	ended   bool // ran, and never will again
 	asleep  atomic.Bool
 }
 
@@ -129,7 +130,7 @@ func (t *thread) run(ctx context.Context) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.running = false
+	t.running, t.ended = false, true
 	for _, f := range t.queue {
 		f()
 	}
