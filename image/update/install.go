@@ -38,18 +38,11 @@ func Install(r io.Reader, o Options) (Manifest, error) {
 	target := o.Running.Other()
 	root, kernel := m.Parts[0], m.Parts[1]
 	kernelAt, kernelSize, err := Find(o.Disk.Boot, target.KernelFile())
-	switch {
-	case err != nil:
+	if err == nil {
+		err = o.suits(m, kernelSize)
+	}
+	if err != nil {
 		return m, err
-	case m.Board != o.Board:
-		return m, fmt.Errorf("the update is for %s, this is %s", m.Board, o.Board)
-	case m.Built.Before(o.Built) && !o.Force:
-		return m, fmt.Errorf("the update (%s of %s) is older than what runs (of %s): it is taken only if forced",
-			m.Version, m.Built.Format(time.DateOnly), o.Built.Format(time.DateOnly))
-	case root.Size > o.Disk.RootSize:
-		return m, fmt.Errorf("the update's root has %d bytes, %d fit: flash the image instead", root.Size, o.Disk.RootSize)
-	case kernel.Size > kernelSize:
-		return m, fmt.Errorf("the update's kernel has %d bytes, %d fit: flash the image instead", kernel.Size, kernelSize)
 	}
 	o.Tell(fmt.Sprintf("%s of %s for %s", m.Version, m.Built.Format(time.DateOnly), m.Board))
 
@@ -102,6 +95,22 @@ func Install(r io.Reader, o Options) (Manifest, error) {
 		return m, err
 	}
 	return m, l.try(target)
+}
+
+// suits says why a bundle is not for this box, whose slots have room for a kernel of so many bytes.
+func (o Options) suits(m Manifest, room int64) error {
+	switch root, kernel := m.Parts[0].Size, m.Parts[1].Size; {
+	case m.Board != o.Board:
+		return fmt.Errorf("the update is for %s, this is %s", m.Board, o.Board)
+	case m.Built.Before(o.Built) && !o.Force:
+		return fmt.Errorf("the update (%s of %s) is older than what runs (of %s): it is taken only if forced",
+			m.Version, m.Built.Format(time.DateOnly), o.Built.Format(time.DateOnly))
+	case root > o.Disk.RootSize:
+		return fmt.Errorf("the update's root has %d bytes, %d fit: flash the image instead", root, o.Disk.RootSize)
+	case kernel > room:
+		return fmt.Errorf("the update's kernel has %d bytes, %d fit: flash the image instead", kernel, room)
+	}
+	return nil
 }
 
 // receive appends a part to the spool and checks it as it lies in the bundle.
