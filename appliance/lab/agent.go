@@ -42,7 +42,11 @@ type agent struct {
 
 	servers map[string]*serverTx
 	clients map[string]*clientTx
+	left    map[string]bool // Call-IDs of the calls that we have hung up a moment ago
 }
+
+// crossing is how long after our BYE was answered a request of the box may come that had left before it got the BYE.
+const crossing = 200 * time.Millisecond
 
 // serverTx is a request that came in, with the last response to it.
 type serverTx struct {
@@ -71,7 +75,7 @@ type clientTx struct {
 }
 
 func newAgent(ctx context.Context, name string, o *Options) *agent {
-	return &agent{name: name, options: o, ctx: ctx, mail: make(chan func(), 256), servers: map[string]*serverTx{}, clients: map[string]*clientTx{}}
+	return &agent{name: name, options: o, ctx: ctx, mail: make(chan func(), 256), servers: map[string]*serverTx{}, clients: map[string]*clientTx{}, left: map[string]bool{}}
 }
 
 func (a *agent) run() {

@@ -262,6 +262,10 @@ func (c *Call) finish(e End) {
 		c.Audio.Close()
 	}
 	c.side.forget(c)
+	if c.isUp && !e.ByBox {
+		c.a.left[c.ID] = true
+		c.a.after(crossing, func() { delete(c.a.left, c.ID) })
+	}
 	close(c.over)
 }
 

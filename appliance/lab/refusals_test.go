@@ -187,6 +187,41 @@ func TestTeamsRefusesOffersInACall(t *testing.T) {
 	s.out.response(200)
 }
 
+// A re-INVITE that leaves before the BYE of Teams has come is nobody's fault; one after a BYE of the box is.
+func TestReinviteThatCrossesABYEIsNoOffence(t *testing.T) {
+	w := newTestWorld(t, Options{NoStarface: true})
+	s := newStandIn(t, w, 0)
+	connect := func(id string) (*Call, *message) {
+		s.out.send(s.invite(id))
+		ok := s.out.response(200)
+		s.out.send(dialogRequest("ACK", ok, 1, ""))
+		call, err := w.Teams.NextCall(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return call, ok
+	}
+	call, ok := connect("theirs")
+	ended := make(chan error, 1)
+	go func() { ended <- call.Hangup(t.Context()) }()
+	s.in.reply(s.in.request("BYE"), 200, boxContact("a"), "")
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	s.out.send(dialogRequest("INVITE", ok, 2, s.sdp("sendrecv", 1)))
+	s.out.response(481)
+	s.out.send(dialogRequest("ACK", ok, 2, ""))
+	if list := w.Teams.Refusals(); len(list) > 0 {
+		t.Errorf("refused: %v", list)
+	}
+	_, ok = connect("ours")
+	s.out.send(dialogRequest("BYE", ok, 2, ""))
+	s.out.response(200)
+	s.out.send(dialogRequest("INVITE", ok, 3, s.sdp("sendrecv", 1)))
+	s.out.response(481)
+	refusedWith(t, w, "in a dialog that is not there")
+}
+
 func TestTeamsEndsCallsWithFurtherBadAnswers(t *testing.T) {
 	w := newTestWorld(t, Options{NoStarface: true})
 	s := newStandIn(t, w, 0)

@@ -25,6 +25,8 @@ func (t *Teams) taken(tx *serverTx) {
 		return
 	}
 	switch {
+	case m.tag("To") != "" && t.left[m.get("Call-ID")]:
+		tx.respond(481, "Call/Transaction Does Not Exist", nil)
 	case m.tag("To") != "":
 		t.respondRefusal(tx, &refusal{481, "Call/Transaction Does Not Exist", m.method + " in a dialog that is not there"})
 	case !f.accepted:
