@@ -66,6 +66,14 @@ func (t *thread) share(fds [families]int) error {
 	return nil
 }
 
+// unshare undoes share before the sockets are closed.
+func (t *thread) unshare() {
+	for _, in := range t.shared {
+		t.forget(in)
+	}
+	t.shared = nil
+}
+
 // checkShared says when a shared socket overflowed: the thread had no processor for a long time, or has more calls than it can bear.
 func (t *thread) checkShared() {
 	for _, in := range t.shared {

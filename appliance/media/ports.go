@@ -8,11 +8,17 @@ import (
 	"time"
 )
 
-// pools hand out pairs of ports, one pool for each local address and range.
+// pools hand out pairs of ports, one pool for each local address and range. Ranges of one address may overlap: gateways share it, or
+// the configuration has changed.
 type pools struct {
 	mu         sync.Mutex
 	quarantine time.Duration
 	byRange    map[portRange]*pool
+	rests      map[netip.AddrPort]time.Time // until when the RTP port that a call had stays unusable
+}
+
+func newPools(quarantine time.Duration) pools {
+	return pools{quarantine: quarantine, byRange: map[portRange]*pool{}, rests: map[netip.AddrPort]time.Time{}}
 }
 
 type portRange struct {
@@ -20,17 +26,9 @@ type portRange struct {
 	first, last uint16
 }
 
-// pool is a queue of even ports. A freed port goes to its end and stays unusable for the quarantine: late packets of the call that
-// had it would reach the next one. The order is random, so that a stranger cannot tell the next call's port from his own.
-type pool struct {
-	free    []uint16
-	resting []resting
-}
-
-type resting struct {
-	port  uint16
-	until time.Time
-}
+// pool is a queue of even ports, the longest unused first. A freed port goes to its end and rests for the quarantine: late packets of
+// the call that had it would reach the next one. The order is random, so that a stranger cannot tell the next call's port from his own.
+type pool struct{ free []uint16 }
 
 func (p *pools) take(r portRange, now time.Time) (uint16, error) {
 	p.mu.Lock()
@@ -43,16 +41,15 @@ func (p *pools) take(r portRange, now time.Time) (uint16, error) {
 		}
 		p.byRange[r] = from
 	}
-	for len(from.resting) > 0 && !now.Before(from.resting[0].until) {
-		from.free = append(from.free, from.resting[0].port)
-		from.resting = from.resting[1:]
+	for range from.free {
+		port := from.free[0]
+		from.free = from.free[1:]
+		if !now.Before(p.rests[netip.AddrPortFrom(r.addr, port)]) {
+			return port, nil
+		}
+		from.free = append(from.free, port)
 	}
-	if len(from.free) == 0 {
-		return 0, fmt.Errorf("%w: %s, ports %d to %d, %d of them resting", ErrNoPort, r.addr, r.first, r.last, 2*len(from.resting))
-	}
-	port := from.free[0]
-	from.free = from.free[1:]
-	return port, nil
+	return 0, fmt.Errorf("%w: %s, ports %d to %d, %d of them resting", ErrNoPort, r.addr, r.first, r.last, 2*len(from.free))
 }
 
 func newPool(r portRange) (*pool, error) {
@@ -72,6 +69,7 @@ func newPool(r portRange) (*pool, error) {
 func (p *pools) put(r portRange, port uint16, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.rests[netip.AddrPortFrom(r.addr, port)] = now.Add(p.quarantine)
 	to := p.byRange[r]
-	to.resting = append(to.resting, resting{port, now.Add(p.quarantine)})
+	to.free = append(to.free, port)
 }

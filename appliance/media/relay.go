@@ -44,7 +44,7 @@ func New(o Options) *Relay {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	r := &Relay{options: o, pools: pools{quarantine: o.Quarantine, byRange: map[portRange]*pool{}}, events: newEventQueue()}
+	r := &Relay{options: o, pools: newPools(o.Quarantine), events: newEventQueue()}
 	for i := range o.Threads {
 		t, err := newThread(r, i)
 		if err != nil {
@@ -139,6 +139,9 @@ func (r *Relay) steer() (*steering, error) {
 		t.do(func() { err = errors.Join(err, t.share(s.ofThread(t.number))) })
 	}
 	if err != nil {
+		for _, t := range r.threads {
+			t.do(t.unshare)
+		}
 		s.close()
 		return nil, fmt.Errorf("media steering: %w", err)
 	}

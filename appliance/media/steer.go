@@ -120,7 +120,7 @@ func (s *steering) makeMaps(threads int) (err error) {
 func (s *steering) makeSocket(i, family int) error {
 	fd, err := sharedSocket(family)
 	if err != nil {
-		if family == v6 {
+		if family == v6 && errors.Is(err, unix.EAFNOSUPPORT) {
 			return nil // the machine has none, and so no port will
 		}
 		return err

@@ -203,6 +203,23 @@ func TestWithoutPrivileges(t *testing.T) {
 	}
 }
 
+// Where one thread cannot read the shared socket, none does.
+func TestAThreadThatCannotShare(t *testing.T) {
+	r := New(Options{Threads: 2, Log: slog.New(slog.DiscardHandler)})
+	defer r.end()
+	epoll := r.threads[1].epoll
+	r.threads[1].epoll = -1
+	if err := r.prepare(); err != nil || r.steering != nil {
+		t.Errorf("steering %v, %v", r.steering, err)
+	}
+	r.threads[1].epoll = epoll
+	for _, thread := range r.threads {
+		if len(thread.shared) > 0 || len(thread.free) != len(thread.inlets) {
+			t.Errorf("thread %d reads sockets that are closed", thread.number)
+		}
+	}
+}
+
 // The relay works in the network namespace of whoever opens its first port.
 func TestPortsInANetworkNamespace(t *testing.T) {
 	for _, own := range []bool{false, true} {
@@ -221,10 +238,10 @@ func TestPortsInANetworkNamespace(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer unix.Close(s)
-			if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo); err != nil {
+			r := running(t, Options{ownSockets: own})
+			if err := errors.Join(r.prepare(), unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo)); err != nil { // not even its loopback was up
 				t.Fatal(err)
 			}
-			r := running(t, Options{ownSockets: own})
 			c := call(t, r, AES80)
 			c.talk(t)
 			if own != (r.steering == nil) {
