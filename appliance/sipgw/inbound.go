@@ -65,25 +65,7 @@ func (g *gateway) incoming(tx *serverTx) {
 		g.refuse(req, tx.from, f)
 		return
 	}
-	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: ringing,
-		pending: map[RequestID]*serverTx{}}
-	from, to := firstValue(req, "From"), firstValue(req, "To")
-	user := ""
-	if u := SplitURI(req.Recipient.String()); u.Scheme != "tel" {
-		user = u.User
-	}
-	l.dialog = dialog{callID: firstValue(req, "Call-ID"), localTag: tx.toTag, remoteTag: tagOf(from), local: to + ";tag=" + tx.toTag,
-		remote: from, localSeq: 0, remoteSeq: req.CSeq().SeqNo, target: contact, transport: tx.from.way.transport(),
-		contact: "<" + g.contact(user, tx.from.way.transport()) + ">"}
-	if open := angle(to); open < 0 {
-		l.local = "<" + parseNameAddr(to).URI + ">;tag=" + tx.toTag
-	}
-	for _, v := range headerValues(req, "Record-Route") {
-		l.routes = append(l.routes, splitList(v)...)
-	}
-	l.auth = newAuthenticator(c.credential(SplitURI(parseNameAddr(to).URI).User))
-	l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo, initial: true, rel: newReliable(req)}
-	l.initInfo(tx.from.source.String() + "/" + l.transport)
+	l := g.newLeg(tx, i, contact)
 	tx.onCancel = func(reason string) { l.post(func() { l.cancelled(reason) }) }
 
 	tx.open()
@@ -106,6 +88,31 @@ func (g *gateway) incoming(tx *serverTx) {
 			l.post(f)
 		}
 	}
+}
+
+// newLeg is the leg of an INVITE that came in.
+func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *Leg {
+	c, req := g.conf.Load(), tx.req
+	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: ringing,
+		pending: map[RequestID]*serverTx{}}
+	from, to := firstValue(req, "From"), firstValue(req, "To")
+	user := ""
+	if u := SplitURI(req.Recipient.String()); u.Scheme != "tel" {
+		user = u.User
+	}
+	l.dialog = dialog{callID: firstValue(req, "Call-ID"), localTag: tx.toTag, remoteTag: tagOf(from), local: to + ";tag=" + tx.toTag,
+		remote: from, localSeq: 0, remoteSeq: req.CSeq().SeqNo, target: contact, transport: tx.from.way.transport(),
+		contact: "<" + g.contact(user, tx.from.way.transport()) + ">"}
+	if open := angle(to); open < 0 {
+		l.local = "<" + parseNameAddr(to).URI + ">;tag=" + tx.toTag
+	}
+	for _, v := range headerValues(req, "Record-Route") {
+		l.routes = append(l.routes, splitList(v)...)
+	}
+	l.auth = newAuthenticator(c.credential(SplitURI(parseNameAddr(to).URI).User))
+	l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo, initial: true, rel: newReliable(req)}
+	l.initInfo(tx.from.source.String() + "/" + l.transport)
+	return l
 }
 
 // urgent reports whether an INVITE is for an emergency number, which no limit of ours refuses.
@@ -149,6 +156,9 @@ func (l *Leg) Answer(body []byte, h ...Header) {
 		return
 	}
 	l.enter(answered)
+	if rel := l.in.rel; rel != nil && rel.renewed != nil {
+		body = rel.renewed
+	}
 	l.accept(body, h)
 }
 

@@ -249,6 +249,9 @@ func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...H
 			h = append(l.identity(), h...) // it begins a subscription (RFC 3515 2.4.1)
 		}
 		l.respond(tx, code, reason, body, "", h)
+		if tx.req.Method == sip.PRACK && l.in != nil && l.in.rel != nil {
+			l.in.rel.goOn(body)
+		}
 	}
 }
 

@@ -19,6 +19,8 @@ type reliable struct {
 	unacked  []byte // waits for its PRACK; nil: none does
 	answer   bool   // it carries a description: a 200 must not overtake it (5)
 	answered bool   // one of them did
+	offered  bool   // a PRACK has brought an offer, and the call has not answered it
+	renewed  []byte // our answer to that: a 200 says it, too
 	interval time.Duration
 	queue    []func() // what is to be said after the PRACK
 }
@@ -53,7 +55,7 @@ func requires(m interface{ Headers() []sip.Header }, tag string) bool {
 // reliably sends a provisional response and repeats it until its PRACK comes (3). The next one waits for that.
 func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []Header) {
 	rel := in.rel
-	if rel.unacked != nil {
+	if rel.unacked != nil || rel.offered {
 		rel.queue = append(rel.queue, func() { l.Provisional(code, reason, body, h...) })
 		return
 	}
@@ -81,7 +83,7 @@ func (l *Leg) repeatReliable(in *inbound) {
 
 // waits reports whether a 200 has to wait for a PRACK, and keeps it.
 func (rel *reliable) waits(answer func()) bool {
-	if rel == nil || rel.unacked == nil || !rel.answer {
+	if rel == nil || !rel.offered && (rel.unacked == nil || !rel.answer) {
 		return false
 	}
 	rel.queue = append(rel.queue, answer)
@@ -104,10 +106,18 @@ func (l *Leg) acknowledgedReliably(tx *serverTx) {
 	if l.state == ringing {
 		in.stop()
 	}
-	if len(tx.req.Body()) > 0 {
+	if rel.offered = len(tx.req.Body()) > 0; rel.offered {
 		l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(sip.PRACK), Body: tx.req.Body(), ContentType: firstValue(tx.req, "Content-Type")})
 	} else {
 		l.respond(tx, 200, "", nil, "", nil)
+		rel.goOn(nil)
+	}
+}
+
+// goOn says what has waited for a PRACK, and for our answer to an offer in it: a 200 to the INVITE must not overtake that either.
+func (rel *reliable) goOn(answer []byte) {
+	if rel.offered = false; len(answer) > 0 {
+		rel.renewed = answer
 	}
 	queue := rel.queue
 	rel.queue = nil
