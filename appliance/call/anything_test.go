@@ -128,6 +128,14 @@ func (c *crowd) description(p *party) []string {
 		"a=" + pick(c, "sendrecv", "sendrecv", "sendrecv", "inactive", "sendonly", "recvonly")}, key...)
 }
 
+// mostly is a description, and now and then none.
+func (c *crowd) mostly(p *party) []string {
+	if c.rand.IntN(8) == 0 {
+		return nil
+	}
+	return c.description(p)
+}
+
 // act does one thing.
 func (c *crowd) act() {
 	switch n := c.rand.IntN(12); {
@@ -181,7 +189,7 @@ func (c *crowd) answer(p *party) {
 	switch code := pick(c, "100", "180", "183", "181", "200", "200", "200", "486", "503", "491", "488", "422", "302"); {
 	case code == "200":
 		c.ringing = slices.DeleteFunc(c.ringing, func(o *party) bool { return o == p })
-		c.say(p, "200 OK", to, append([]string{"Allow: INVITE, ACK, BYE, REFER, NOTIFY"}, c.description(p)...)...)
+		c.say(p, "200 OK", to, append([]string{"Allow: INVITE, ACK, BYE, REFER, NOTIFY"}, c.mostly(p)...)...)
 		if !slices.Contains(c.talking, p) {
 			c.talking = append(c.talking, p)
 		}
@@ -298,7 +306,7 @@ func (c *crowd) hears(peer string, a *arrived) {
 		case a.code() >= 300 || p.d.invite.body != "":
 			c.say(p, "ACK", nil)
 		default:
-			c.say(p, "ACK", nil, c.description(p)...)
+			c.say(p, "ACK", nil, c.mostly(p)...)
 		}
 		if a.code() < 300 && first {
 			c.talking = append(c.talking, p)
