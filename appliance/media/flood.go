@@ -14,18 +14,25 @@ const flooded = budget / 2
 // flooding is how many strangers in a second are a flood where the kernel turns them away anyhow.
 const flooding = 100
 
-// checkFlood says when strangers come to a steered port in masses.
+// checkFlood says when strangers come to a steered port in masses, or what cannot be told from the peer comes too fast.
 func (t *thread) checkFlood(l *leg) {
 	for _, p := range l.ports {
 		if p.entry == nil {
 			continue
 		}
-		strangers, _ := p.dropped()
+		strangers, excess := p.dropped()
 		if strangers-p.strangers >= flooding && !p.flooded {
 			p.flooded = true
 			t.warnOfFlood(p, nil)
 		}
-		p.strangers = strangers
+		if excess > p.excess && !p.hurried {
+			p.hurried = true
+			addr, packets := p.local.netip(), excess-p.excess
+			t.relay.events.post(func() {
+				t.log.Warn("media port gets more packets than a call has: the rest is dropped", "addr", addr, "packets", packets)
+			})
+		}
+		p.strangers, p.excess = strangers, excess
 	}
 }
 

@@ -49,7 +49,7 @@ func (l *leg) guard() {
 		case p == nil:
 		case p.entry != nil:
 			p.entry.admit(l.gate(l.sourceOf(which)))
-			p.flooded = false
+			p.flooded, p.hurried = false, false
 		default:
 			p.unshield()
 		}

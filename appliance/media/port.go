@@ -17,10 +17,12 @@ type port struct {
 	family uint16
 
 	flooded   bool // the log says so, and the own socket has a filter
+	hurried   bool // the log says that too many came
 	fd        int
 	entry     *entry // of the steering; nil: packets are read from fd
 	inlet     *inlet // of fd; nil with steering
 	strangers uint64 // that the kernel turned away, seen by checkFlood
+	excess    uint64 // and those that came too fast
 }
 
 // portTable finds a port by the local address that a packet was sent to.

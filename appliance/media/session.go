@@ -63,7 +63,8 @@ func (s *Session) hear(e Event) {
 	}
 }
 
-// Open binds the ports of a side, in the network namespace of the calling thread. A second Open of the same side is an error.
+// Open binds the ports of a side, in the network namespace of the calling thread, which is the same for all sessions of a relay. A
+// second Open of the same side is an error.
 func (s *Session) Open(side Side, p PortOptions) (Ports, error) {
 	if s.relay.failure != nil {
 		return Ports{}, s.relay.failure

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -206,6 +207,41 @@ func testAFlood(t *testing.T, r *Relay) {
 	}
 	if r.steering == nil && (foreign == 0 || kernel == 0 || foreign > strangers/4) {
 		t.Errorf("%d strangers: %d seen, %d dropped by the kernel", strangers, foreign, kernel)
+	}
+}
+
+// A flood is told once for each port, until signalling changes who sends.
+func TestAFloodIsTold(t *testing.T) {
+	var log strings.Builder
+	r := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	t.Cleanup(r.end)
+	c := call(t, r, "")
+	check := func(strangers, excess uint64) (told string) {
+		log.Reset()
+		e := c.legs[A].ports[rtp].entry
+		e.strangers, e.excess = e.strangers+strangers, e.excess+excess
+		c.thread.checkFlood(&c.legs[A])
+		for _, f := range r.events.queue {
+			f()
+		}
+		r.events.queue = nil
+		return log.String()
+	}
+	const strangers, haste = "media port is flooded", "media port gets more packets than a call has: the rest is dropped"
+	for range 2 {
+		if told := check(flooding-1, 0); told != "" {
+			t.Errorf("%d strangers: %s", flooding-1, told)
+		}
+		if told := check(flooding, 0); strings.Count(told, strangers) != 1 || strings.Contains(told, haste) {
+			t.Errorf("%d strangers: %s", flooding, told)
+		}
+		if told := check(0, 7); strings.Count(told, haste) != 1 || !strings.Contains(told, "packets=7") || strings.Contains(told, strangers) {
+			t.Errorf("too fast: %s", told)
+		}
+		if told := check(flooding, 7); told != "" {
+			t.Errorf("told already: %s", told)
+		}
+		c.set(t)
 	}
 }
 
