@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"viaduct/appliance/flash"
@@ -25,7 +26,8 @@ type Store struct {
 	dir     string
 	startup flash.Versions
 
-	writing sync.Mutex // one change at a time
+	writing  sync.Mutex // one change at a time
+	readOnly bool       // nothing can be written, from the start on
 
 	mu    sync.RWMutex // the maps
 	certs map[string]entry[[]*x509.Certificate]
@@ -53,7 +55,8 @@ const (
 )
 
 // OpenStore opens the state folder and makes what is missing of it. The error says that the folder cannot be used at all;
-// single files that cannot be read are in Problems.
+// single files that cannot be read are in Problems. One that can only be read is used: PID 1 mounts a damaged file system so, and
+// the box must come up with what is in it.
 func OpenStore(dir string) (*Store, error) {
 	s := &Store{
 		dir:     dir,
@@ -70,11 +73,13 @@ func OpenStore(dir string) (*Store, error) {
 		if err == nil {
 			err = flash.Sweep(path)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, syscall.EROFS) {
 			return nil, fmt.Errorf("open state folder %s: %w", dir, err)
 		}
+		const writable = 2 // W_OK of unistd.h
+		s.readOnly = s.readOnly || err != nil || errors.Is(syscall.Access(path, writable), syscall.EROFS)
 	}
-	if err := s.closeStartup(); err != nil {
+	if err := s.closeStartup(); err != nil && !s.readOnly {
 		return nil, fmt.Errorf("open state folder %s: %w", dir, err)
 	}
 	if err := s.loadKeys(); err != nil {
@@ -94,6 +99,9 @@ func (s *Store) closeStartup() error {
 	}
 	return err
 }
+
+// ReadOnly reports that nothing can be written.
+func (s *Store) ReadOnly() bool { return s.readOnly }
 
 // Startup returns the text of the startup-config; the error is fs.ErrNotExist when there is none.
 func (s *Store) Startup() ([]byte, error) {

@@ -184,7 +184,7 @@ func (s *Store) write(name string, text []byte, perm fs.FileMode, publish func()
 // loadKeys reads the key store. A file that cannot be parsed keeps its place with its error.
 func (s *Store) loadKeys() error {
 	certs, err := os.ReadDir(filepath.Join(s.dir, certFolder))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is not there where nothing can be made
 		return err
 	}
 	for _, f := range certs {
@@ -193,7 +193,7 @@ func (s *Store) loadKeys() error {
 		}
 	}
 	keys, err := os.ReadDir(filepath.Join(s.dir, keyFolder))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, f := range keys {

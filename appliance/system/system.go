@@ -103,6 +103,10 @@ func Open(o Options) (*System, error) {
 		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1), lit: make(chan struct{}, 1),
 		records: make(chan call.Record, 1000),
 	}
+	if store.ReadOnly() {
+		o.Log.Error("the state folder can only be read, nothing is saved", "name", o.StateDir)
+		s.leftOut("the box's memory can only be read, it may be damaged: nothing is saved. Note the configuration, and flash the box anew")
+	}
 	s.running.Store(s.startup())
 	s.effective.Store(s.Running())
 	s.judgeLicenses()
