@@ -6,50 +6,48 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/crypto/ssh"
 )
 
-// hostKey reads the SSH host key of a folder, or makes one: an administrator who has accepted it once must never be asked
-// again.
+// hostKey reads the SSH host key of a folder: an administrator who has accepted it once must never be asked again. It makes one
+// where none is, or none that can be read. A new one that cannot be kept comes with an error: it is good for this run, and without it nobody got to a console of a box whose
+// data partition is damaged.
 func hostKey(dir string) (ssh.Signer, error) {
 	path := filepath.Join(dir, "ssh_host_ed25519_key")
-	text, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if text, err = makeHostKey(path); err != nil {
-			return nil, fmt.Errorf("make host key: %w", err)
+	if text, err := os.ReadFile(path); err == nil {
+		if key, err := ssh.ParsePrivateKey(text); err == nil {
+			return key, nil
 		}
-	case err != nil:
-		return nil, fmt.Errorf("read host key: %w", err)
 	}
-	key, err := ssh.ParsePrivateKey(text)
+	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("parse host key %s: %w", path, err)
+		return nil, fmt.Errorf("make host key: %w", err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		return nil, fmt.Errorf("make host key: %w", err)
+	}
+	key, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		return nil, fmt.Errorf("make host key: %w", err)
+	}
+	if err := keepHostKey(path, pem.EncodeToMemory(block)); err != nil {
+		return key, fmt.Errorf("keep host key: %w", err)
 	}
 	return key, nil
 }
 
-// makeHostKey writes a new key beside its place, syncs it and renames it: power may go at any moment.
-func makeHostKey(path string) ([]byte, error) {
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	block, err := ssh.MarshalPrivateKey(key, "")
-	if err != nil {
-		return nil, err
-	}
-	text := pem.EncodeToMemory(block)
+// keepHostKey writes a key beside its place, syncs it and renames it: power may go at any moment.
+func keepHostKey(path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, err = f.Write(text)
 	err = errors.Join(err, f.Sync(), f.Close())
@@ -57,11 +55,11 @@ func makeHostKey(path string) ([]byte, error) {
 		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d, err := os.Open(filepath.Dir(path))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return text, errors.Join(d.Sync(), d.Close())
+	return errors.Join(d.Sync(), d.Close())
 }

@@ -36,8 +36,11 @@ type sshServer struct {
 
 func newSSHServer(c *console) (*sshServer, error) {
 	key, err := hostKey(c.State)
-	if err != nil {
+	if key == nil {
 		return nil, err
+	}
+	if err != nil {
+		c.Log.Error("ssh shows a key of this run only", "err", err)
 	}
 	s := &sshServer{console: c, key: key, peers: make(map[net.Conn]netip.Addr)}
 	for _, addr := range c.SSH {
