@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flooded is how many strangers in one reading of a port call for a filter in the kernel. A few are a late packet of an earlier
+// shieldAt is how many strangers in one reading of a port call for a filter in the kernel. A few are a late packet of an earlier
 // call or a peer that moved; they are dropped and counted one by one.
-const flooded = budget / 2
+const shieldAt = budget / 2
 
-// flooding is how many strangers in a second are a flood where the kernel turns them away anyhow.
-const flooding = 100
+// tellAt is how many strangers in a second are told of where the kernel turns them away anyhow.
+const tellAt = 100
 
 // checkFlood says when strangers come to a steered port in masses, or what cannot be told from the peer comes too fast.
 func (t *thread) checkFlood(l *leg) {
@@ -21,7 +21,7 @@ func (t *thread) checkFlood(l *leg) {
 			continue
 		}
 		strangers, excess := p.dropped()
-		if strangers-p.strangers >= flooding && !p.flooded {
+		if strangers-p.strangers >= tellAt && !p.flooded {
 			p.flooded = true
 			t.warnOfFlood(p, nil)
 		}

@@ -124,7 +124,7 @@ func (t *thread) relayOwn(p *port, first, n int) {
 	for i := first; i < first+n; i++ {
 		t.take(p, i)
 	}
-	if p.leg.stats.foreign-strangers >= flooded {
+	if p.leg.stats.foreign-strangers >= shieldAt {
 		t.shield(p)
 	}
 }

@@ -229,16 +229,16 @@ func TestAFloodIsTold(t *testing.T) {
 	}
 	const strangers, haste = "media port is flooded", "media port gets more packets than a call has: the rest is dropped"
 	for range 2 {
-		if told := check(flooding-1, 0); told != "" {
-			t.Errorf("%d strangers: %s", flooding-1, told)
+		if told := check(tellAt-1, 0); told != "" {
+			t.Errorf("%d strangers: %s", tellAt-1, told)
 		}
-		if told := check(flooding, 0); strings.Count(told, strangers) != 1 || strings.Contains(told, haste) {
-			t.Errorf("%d strangers: %s", flooding, told)
+		if told := check(tellAt, 0); strings.Count(told, strangers) != 1 || strings.Contains(told, haste) {
+			t.Errorf("%d strangers: %s", tellAt, told)
 		}
 		if told := check(0, 7); strings.Count(told, haste) != 1 || !strings.Contains(told, "packets=7") || strings.Contains(told, strangers) {
 			t.Errorf("too fast: %s", told)
 		}
-		if told := check(flooding, 7); told != "" {
+		if told := check(tellAt, 7); told != "" {
 			t.Errorf("told already: %s", told)
 		}
 		c.set(t)
