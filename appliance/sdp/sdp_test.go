@@ -375,46 +375,6 @@ func TestAnswerAcceptedByTheOfferer(t *testing.T) {
 	}
 }
 
-func TestBothLegsGetACodecThatTheOtherHas(t *testing.T) {
-	pbx := parse(t, plain("m=audio 4000 RTP/AVP 9 0 8"))
-	common := Takes(pbx, teamsProfile())
-	l := local(pbxProfile())
-	l.Other = common
-	s, err := Offer(l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	has(t, s, "m=audio 20000 RTP/AVP 8 0 101") // mu-law would be converted, so it comes last
-	l.Other = Takes(parse(t, plain("m=audio 4000 RTP/AVP 9 0")), teamsProfile())
-	if _, err := Offer(l); code(err) != 488 {
-		t.Errorf("nothing in common: %v", err)
-	}
-	l.Other, l.Prefer = nil, PCMU
-	s, _ = Offer(l)
-	has(t, s, "m=audio 20000 RTP/AVP 0 8 101")
-}
-
-func TestTheOtherLawOfG711IsTheLastChoice(t *testing.T) {
-	l := local(pbxProfile())
-	l.Other = []Codec{named["g711ulaw64k"]}
-	for _, c := range []struct{ offered, want string }{
-		{"0 8", "0"}, {"8 0", "0"}, {"8", "8"},
-	} {
-		s, choice, err := Answer(parse(t, plain("m=audio 4000 RTP/AVP "+c.offered)), l)
-		if err != nil {
-			t.Fatal(err)
-		}
-		has(t, s, "m=audio 20000 RTP/AVP "+c.want)
-		if want := map[string]string{"0": PCMU, "8": PCMA}[c.want]; choice.Codec.Name != want {
-			t.Errorf("offered %s: %+v", c.offered, choice)
-		}
-	}
-	l.Other = []Codec{named["g722"]}
-	if _, err := Offer(l); code(err) != 488 {
-		t.Errorf("G.722 is not converted: %v", err)
-	}
-}
-
 func TestMultipart(t *testing.T) {
 	sdp := plain("m=audio 4000 RTP/AVP 8")
 	mixed := "--b\r\nContent-Type: application/pidf+xml\r\nContent-ID: <x>\r\n\r\n<presence/>\r\n--b\r\nContent-Type: application/sdp\r\n\r\n" + sdp + "\r\n--b--\r\n"
@@ -527,39 +487,5 @@ func BenchmarkParseAnswer(b *testing.B) {
 			b.Fatal(err)
 		}
 		_ = a.Marshal()
-	}
-}
-
-func TestPacketsHoldWhatThePeerAsksFor(t *testing.T) {
-	for _, c := range []struct {
-		lines    string
-		rx, tx   int
-		says     string // in our answer
-		want     int
-		wantMost int
-	}{
-		{"a=ptime:30", 20, 20, "a=ptime:20", 30, 0},
-		{"a=maxptime:40\r\na=ptime:60.0", 20, 20, "a=ptime:20", 40, 40},
-		{"a=maxptime:10", 10, 30, "a=ptime:10", 10, 10},
-		{"", 40, 30, "a=ptime:40", 30, 0},
-		{"a=ptime:\r\na=maxptime:-5", 20, 20, "a=ptime:20", 20, 0},
-		{"a=ptime:99999999", 20, 20, "a=ptime:20", 20, 0},
-	} {
-		p := pbxProfile()
-		for i := range p.Codecs {
-			p.Codecs[i].RxLength, p.Codecs[i].TxLength = c.rx, c.tx
-		}
-		lines := "m=audio 4000 RTP/AVP 8"
-		if c.lines != "" {
-			lines += "\r\n" + c.lines
-		}
-		answer, choice, err := Answer(parse(t, plain(lines)), local(p))
-		if err != nil {
-			t.Fatal(err)
-		}
-		has(t, answer, c.says)
-		if got := choice.PacketTime(p); got != c.want || choice.MaxPtime != c.wantMost {
-			t.Errorf("%q: packets of %d ms, at most %d", c.lines, got, choice.MaxPtime)
-		}
 	}
 }
