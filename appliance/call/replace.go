@@ -37,12 +37,7 @@ func (c *call) replace(in *sipgw.Incoming) {
 		in.Leg.Reject(491, "")
 		return
 	}
-	ref := config.Ref[config.SIPInterface]{Name: in.Interface}
-	n := side{which: x.which, leg: in.Leg, iface: ref.In(c.cfg), refers: allows(in.Request.Headers, "REFER")}
-	if n.iface == nil {
-		n.iface = x.iface
-	}
-	n.profile = c.profile(n.iface)
+	n := c.inPlaceOf(x, in)
 	refuse := func(f failure) {
 		c.log.Warn("INVITE with Replaces refused", "if", in.Interface, "code", f.code, "err", f.text)
 		n.displace(x)
@@ -88,6 +83,17 @@ func (c *call) replace(in *sipgw.Incoming) {
 	} else {
 		done(true) // see answerCaller
 	}
+}
+
+// inPlaceOf is the side that an INVITE with Replaces makes of x.
+func (c *call) inPlaceOf(x *side, in *sipgw.Incoming) side {
+	ref := config.Ref[config.SIPInterface]{Name: in.Interface}
+	n := side{which: x.which, leg: in.Leg, iface: ref.In(c.cfg), refers: allows(in.Request.Headers, "REFER")}
+	if n.iface == nil {
+		n.iface = x.iface
+	}
+	n.profile = c.profile(n.iface)
+	return n
 }
 
 // replaced puts the new leg in the place of x.
