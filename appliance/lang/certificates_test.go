@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"io/fs"
 	"math/big"
 	"strings"
@@ -161,6 +162,67 @@ not trusted: Another Root
 		var out strings.Builder
 		if _, err := l.Exec(t.Context(), b, &Session{Class: config.Administrator, Mode: []string{"enable"}}, line, nil, &out); err != nil || out.String() != want {
 			t.Errorf("%s (%v):\n%s\nwant\n%s", line, err, out.String(), want)
+		}
+	}
+}
+
+// stored is a box that keeps what is imported.
+type stored struct {
+	*box
+	names []string
+}
+
+func (b *stored) ImportCertificate(name string, _ []byte) (string, error) {
+	b.names = append(b.names, name)
+	return "certificate " + name, nil
+}
+
+func (b *stored) ImportPrivateKey(name string, _ []byte, _ string) (string, error) {
+	b.names = append(b.names, name)
+	return "private key " + name, nil
+}
+
+// A key that Teams cannot use is refused where it would be shown to Teams, and is welcome elsewhere (teams.md A.3).
+func TestAnECKeyIsNotImportedForTeams(t *testing.T) {
+	l := New()
+	b := &stored{box: newBox()}
+	b.cfg, _ = l.Parse(reference(t, "starface-teams.cfg"))
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what  string
+		key   crypto.Signer
+		taken bool
+	}{
+		{"private-key/myprivate.key", ec, false},
+		{"private-key/myprivate.key", small, true},
+		{"private-key/another.key", ec, true},
+		{"certificate/MYCERTIFICATE", ec, false},
+		{"certificate/MYCERTIFICATE", small, true},
+		{"certificate/CA", ec, true}, // an issuer may have any key
+	} {
+		var text []byte
+		if strings.HasPrefix(c.what, "certificate") {
+			text = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certify(t, c.key, "sbc.meinefirma.de", time.Hour).Raw})
+		} else {
+			der, err := x509.MarshalPKCS8PrivateKey(c.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+		}
+		b.names = nil
+		var out strings.Builder
+		l.Exec(t.Context(), b, &Session{Class: config.Superuser, Mode: []string{"enable"}}, "import pki:"+c.what, text, &out)
+		refused := strings.Contains(out.String(), "takes RSA only, and it is of type EC P-256") && strings.Contains(out.String(), "nothing stored")
+		if taken := len(b.names) == 1; taken != c.taken || refused == c.taken {
+			t.Errorf("%s: stored %v, says %q", c.what, b.names, out.String())
 		}
 	}
 }

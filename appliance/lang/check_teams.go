@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"crypto"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -182,6 +184,22 @@ func (c *checker) facesTeams(t *config.TLSProfile) (faces bool) {
 		faces = faces || isTeams(i) && g != nil && g.TLS.In(c.cfg) == t
 	})
 	return faces
+}
+
+// forTeams says why a key must not be stored under a name by which a profile shows it to Teams, nil when it may: all suites that
+// Microsoft offers are ECDHE-RSA, so any other key ends every handshake (teams.md A.3). What cannot be read is not judged here.
+func forTeams(cfg *config.Config, what config.PKIName, public crypto.PublicKey) error {
+	if _, isRSA := public.(*rsa.PublicKey); isRSA || public == nil {
+		return nil
+	}
+	c := &checker{cfg: cfg}
+	for _, t := range cfg.TLS {
+		if shown := t.PrivateKey == what || len(t.Own) > 0 && t.Own[0].Name == what; shown && c.facesTeams(t) {
+			return fmt.Errorf("profile tls %s shows it to Microsoft Teams, which takes RSA only, and it is of type %s: request a certificate for an RSA key of 2048 bits or more",
+				t.Name, pki.KeyType(public))
+		}
+	}
+	return nil
 }
 
 // notImported offers the command that imports what a line names.

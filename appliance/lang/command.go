@@ -2,6 +2,7 @@ package lang
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/pki"
 )
 
 // call is one command on its way.
@@ -168,12 +170,14 @@ func importPKI(c *call, a *pkiName) error {
 		c.result.Collect = &Collect{Prompt: "Paste the contents of the file (enter an empty line when done):", Kind: "pem"}
 		return nil
 	}
+	pem, pass := splitPassphrase(c.body)
+	err := forTeams(c.box.Running(), config.PKIName("pki:"+class+"/"+name), publicKey(class, pem, pass))
 	var text string
-	var err error
-	if class == "certificate" {
+	switch {
+	case err != nil:
+	case class == "certificate":
 		text, err = c.box.ImportCertificate(name, c.body)
-	} else {
-		pem, pass := splitPassphrase(c.body)
+	default:
 		text, err = c.box.ImportPrivateKey(name, pem, pass)
 		if errors.Is(err, ErrPassphrase) && pass == "" {
 			c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
@@ -184,6 +188,18 @@ func importPKI(c *call, a *pkiName) error {
 		return fmt.Errorf("import of %s: %w; nothing stored", name, err)
 	}
 	c.printf("%s\n", text)
+	return nil
+}
+
+// publicKey is that of a private key or of the first certificate, nil when it cannot be read.
+func publicKey(class string, pem []byte, pass string) crypto.PublicKey {
+	if class == "certificate" {
+		if list, err := pki.ParseCertificates(pem); err == nil && len(list) > 0 {
+			return list[0].PublicKey
+		}
+	} else if key, err := pki.ParsePrivateKey(pem, pass); err == nil {
+		return key.Public()
+	}
 	return nil
 }
 
