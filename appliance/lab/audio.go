@@ -47,6 +47,7 @@ type Audio struct {
 	}
 	in struct {
 		ctx       *srtp.Context
+		old       *srtp.Context // of the key before, until a packet under the new one comes
 		key       []byte
 		ssrc      uint32
 		highest   uint16
@@ -79,6 +80,7 @@ type AudioStats struct {
 	Lost     int // missing in the sequence
 	Foreign  int // from another address than the agreed one
 	Bad      int // not RTP, not authentic, replayed, or of another payload type
+	OldKey   int // of those received, under the key before: on the way when it changed. One after the first under the new key is bad
 	Reports  int // RTCP packets that came
 	Events   int // telephone-event packets
 	Noise    int // comfort noise packets
@@ -170,8 +172,12 @@ func (a *Audio) apply(p audioPlan) error {
 	if a.out.ctx, err = context(a.out.ctx, a.out.key, p.localKey); err != nil {
 		return err
 	}
-	if a.in.ctx, err = context(a.in.ctx, a.in.key, p.remoteKey); err != nil {
+	before := a.in.ctx
+	if a.in.ctx, err = context(before, a.in.key, p.remoteKey); err != nil {
 		return err
+	}
+	if a.in.ctx != before {
+		a.in.old = before
 	}
 	a.out.key, a.in.key = p.localKey, p.remoteKey
 	if p.send && !a.plan.send {
@@ -303,6 +309,13 @@ func (a *Audio) receive(packet []byte, from netip.AddrPort) {
 	}
 	if a.in.ctx != nil {
 		clear, err := a.in.ctx.DecryptRTP(nil, packet, nil)
+		if err == nil {
+			a.in.old = nil
+		} else if a.in.old != nil {
+			if clear, err = a.in.old.DecryptRTP(nil, packet, nil); err == nil {
+				a.in.stats.OldKey++
+			}
+		}
 		if err != nil {
 			a.in.stats.Bad++
 			return

@@ -68,13 +68,11 @@ func TestANewKeyOnceACallIsConnected(t *testing.T) {
 		stop()
 		wantTone(t, "caller", out.Audio, []float64{TeamsTone, StarfaceTone}[n])
 		wantTone(t, "callee", in.Audio, []float64{StarfaceTone, TeamsTone}[n])
-		before := []AudioStats{out.Audio.Stats(), in.Audio.Stats()} // what was under way when the key changed has come
-		wantTone(t, "caller, later", out.Audio, []float64{TeamsTone, StarfaceTone}[n])
 		r.end(out, in)
 		r.ended()
-		for i, side := range []*Call{out, in} {
-			if s := side.Audio.Stats(); s.Lost > 0 || s.Foreign > 0 || s.Bad > before[i].Bad {
-				t.Errorf("audio %+v, before %+v", s, before[i])
+		for _, side := range []*Call{out, in} {
+			if s := side.Audio.Stats(); s.Lost > 0 || s.Foreign > 0 || s.Bad > 0 {
+				t.Errorf("audio %+v", s)
 			}
 		}
 	}
