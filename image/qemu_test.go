@@ -1,7 +1,6 @@
 package image
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/ed25519"
@@ -197,19 +196,22 @@ func powerOnIn(t *testing.T, m Machine, in func(func() error) error) *emulated {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		defer close(e.more)
-		for r := bufio.NewReader(out); ; {
-			b := make([]byte, 4096)
-			n, err := r.Read(b)
-			if err != nil {
-				return
-			}
-			e.more <- b[:n]
-		}
-	}()
+	go e.listen(out)
 	t.Cleanup(e.powerOff)
 	return e
+}
+
+// listen takes what the serial line says until it ends.
+func (e *emulated) listen(line io.Reader) {
+	defer close(e.more)
+	for {
+		b := make([]byte, 4096)
+		n, err := line.Read(b)
+		if err != nil {
+			return
+		}
+		e.more <- b[:n]
+	}
 }
 
 // powerOff pulls the plug. What the box has not synced is gone.

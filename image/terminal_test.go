@@ -20,17 +20,7 @@ func TestTheEmulatorInATerminal(t *testing.T) {
 	}
 	defer terminal.Close()
 	e := &emulated{t: t, cmd: cmd, more: make(chan []byte, 64), keys: terminal}
-	go func() {
-		defer close(e.more)
-		for {
-			b := make([]byte, 4096)
-			n, err := terminal.Read(b)
-			if err != nil {
-				return
-			}
-			e.more <- b[:n]
-		}
-	}()
+	go e.listen(terminal)
 	t.Cleanup(e.powerOff)
 	e.until(`000010>`)
 	for range 2 {
