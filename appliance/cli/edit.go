@@ -344,6 +344,7 @@ func (e *Editor) known(list reflect.Value) *grown {
 
 // remember makes room for a list in the ring.
 func (e *Editor) remember(list reflect.Value) *grown {
+	list = list.Slice(0, list.Len()) // a value of its own: the one given is a field, which soon holds another array
 	g := &grown{data: list.Pointer(), len: list.Len(), list: list}
 	e.grown[e.next] = g
 	e.next = (e.next + 1) % len(e.grown)
