@@ -33,6 +33,9 @@ type Backend interface {
 	// drops events rather than wait for a slow follower.
 	Events(ctx context.Context, s *Session, each func(wire.Event) error) error
 
+	// Health is how the box does.
+	Health() wire.Health
+
 	// Settings is what the configuration says about consoles.
 	Settings() wire.Settings
 

@@ -181,6 +181,8 @@ func (h handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func (h handler) health(w http.ResponseWriter, _ *http.Request) { reply(w, h.backend.Health()) }
+
 func (h handler) settings(w http.ResponseWriter, _ *http.Request) { reply(w, h.backend.Settings()) }
 
 func (h handler) metrics(w http.ResponseWriter, _ *http.Request) {

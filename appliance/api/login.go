@@ -75,6 +75,9 @@ const (
 	passwordRunning = "The new password is in force; `copy running-config startup-config` keeps it over a restart."
 )
 
+// Health is how the box does.
+func (b *backend) Health() wire.Health { return wire.Health{Unfit: b.box.Unfit()} }
+
 // Settings is what the configuration says about consoles.
 func (b *backend) Settings() wire.Settings {
 	return wire.Settings{Telnet: b.box.Running().Console.Telnet}

@@ -48,6 +48,7 @@ func Listen(o Options, b Backend) (*Server, error) {
 	mux.HandleFunc("POST "+wire.PathLogin, h.login)
 	mux.HandleFunc("GET "+wire.PathEvents, h.events)
 	mux.HandleFunc("GET "+wire.PathSettings, h.settings)
+	mux.HandleFunc("GET "+wire.PathHealth, h.health)
 	mux.HandleFunc("GET "+wire.PathMetrics, h.metrics)
 	return &Server{socket: l, unfollow: unfollow, http: &http.Server{
 		Handler:           mux,

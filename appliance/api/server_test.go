@@ -86,6 +86,8 @@ func (f *fake) Events(ctx context.Context, s *Session, each func(wire.Event) err
 
 func (f *fake) Settings() wire.Settings { return wire.Settings{} }
 
+func (f *fake) Health() wire.Health { return wire.Health{Unfit: []string{"it is a fake"}} }
+
 func (f *fake) Metrics(w io.Writer) error { _, err := io.WriteString(w, "up 1\n"); return err }
 
 // start runs a server and returns a client of it, its socket, and how to stop it.

@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -33,7 +34,7 @@ type Signalling interface {
 	Dialog(iface string, r sipgw.Replaces) *sipgw.Leg
 }
 
-// Media is the part of a media.Relay that calls use.
+// Media is the part of a media relay that calls use.
 type Media interface {
 	NewSession() MediaSession
 }
@@ -48,12 +49,6 @@ type MediaSession interface {
 	Stats(media.Side) media.Stats
 	Close() [2]media.Stats
 }
-
-// Relay makes a media.Relay the Media of calls.
-type Relay struct{ *media.Relay }
-
-// NewSession makes a session without ports.
-func (r Relay) NewSession() MediaSession { return r.Relay.NewSession() }
 
 // Options are what calls are given.
 type Options struct {
@@ -144,6 +139,13 @@ func (m *Manager) Clear(id string) bool {
 		c.Post(func() { c.hangUp(nil, "Q.850;cause=16;text=\"cleared by administrator\"", "administrator") })
 	}
 	return len(list) > 0
+}
+
+// Abandon hangs up every call, because its media is lost.
+func (m *Manager) Abandon(why string) {
+	for _, c := range m.list("") {
+		c.Post(func() { c.hangUp(nil, fmt.Sprintf("Q.850;cause=41;text=%q", why), "media") })
+	}
 }
 
 // Calls describes the calls in progress, oldest first.

@@ -205,6 +205,8 @@ type Trace struct {
 // Machine is the box itself: version, network, time, log.
 type Machine interface {
 	Version() Version
+	// Unfit says why the box cannot do its work, or cannot tell yet; nothing when it can.
+	Unfit() []string
 	IPInterfaces() []IPInterface
 	IPRoutes() []IPRoute
 	Ports() []Port

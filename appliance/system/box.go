@@ -50,10 +50,11 @@ func (s *System) Env() lang.Env {
 	}
 }
 
-// problems are lines that were left out at the start, what the reconciler met, and peers whose issuer is not trusted.
+// problems are lasting failures, lines that were left out at the start, what the reconciler met, and peers whose issuer is not trusted.
 func (s *System) problems() []lang.Problem {
+	list := s.standing.problems()
 	s.mu.Lock()
-	list := slices.Concat(s.unread, s.found)
+	list = slices.Concat(list, s.unread, s.found)
 	s.mu.Unlock()
 	for _, x := range s.strangers.list() {
 		list = append(list, lang.Problem{Severity: lang.Warning, Fix: "pki trust " + x.SHA256,

@@ -258,10 +258,7 @@ func (s *System) update(on bool) {
 	} else {
 		s.updating.Add(-1)
 	}
-	select {
-	case s.lit <- struct{}{}:
-	default:
-	}
+	s.relight()
 }
 
 // progress is a file on its way that tells how much of it has come.

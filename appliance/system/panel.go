@@ -38,6 +38,9 @@ func (s *System) light() board.Light {
 	if s.updating.Load() > 0 {
 		return board.LightUpdate
 	}
+	if s.standing.some() {
+		return board.LightAlarm
+	}
 	return lightOf(s.Gateways(), s.tlsWaits.Load(), s.sip.Registrations(), s.sip.PenaltyBox())
 }
 
@@ -54,6 +57,14 @@ func lightOf(gateways []lang.Gateway, waits bool, registrations []sipgw.Registra
 		return board.LightAlarm
 	}
 	return board.LightWell
+}
+
+// relight has the LED looked at now.
+func (s *System) relight() {
+	select {
+	case s.lit <- struct{}{}:
+	default:
+	}
 }
 
 // button waits for the reset button: the startup-config goes, and with it every account, so that the serial line lets people in

@@ -24,14 +24,16 @@ func (s *System) writeRecords(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open call records: %w", err)
 	}
+	defer s.standing.clear("call records")
 	write := func(r call.Record) {
 		line, err := json.Marshal(r)
 		if err == nil {
 			err = log.Append(line)
 		}
 		if err != nil {
-			s.log.Error("call record not written", "call", r.ID, "err", err)
+			err = fmt.Errorf("call records are not written: %w", err)
 		}
+		s.standing.judge("call records", err)
 	}
 	for {
 		select {

@@ -75,7 +75,7 @@ type System struct {
 	net       *netcfg.Net
 	clock     *clock.Clock
 	licenses  *license.Manager
-	relay     *media.Relay
+	relay     *relay
 	sip       *sipgw.Stack
 	calls     *call.Manager
 	records   chan call.Record
@@ -86,6 +86,8 @@ type System struct {
 	sessions sessions
 
 	strangers strangers
+	standing  standing
+	engaged   atomic.Pointer[time.Time] // the engines run since
 }
 
 // Open reads the state directory and builds the box; nothing runs yet. Files that cannot be read are reported in the log and
@@ -103,6 +105,7 @@ func Open(o Options) (*System, error) {
 		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1), lit: make(chan struct{}, 1),
 		records: make(chan call.Record, 1000),
 	}
+	s.standing = standing{log: o.Log, change: s.relight}
 	if store.ReadOnly() {
 		o.Log.Error("the state folder can only be read, nothing is saved", "name", o.StateDir)
 		s.leftOut("the box's memory can only be read, it may be damaged: nothing is saved. Note the configuration, and flash the box anew")
@@ -117,7 +120,7 @@ func Open(o Options) (*System, error) {
 	}); err != nil {
 		return nil, err
 	}
-	s.relay = media.New(media.Options{Log: s.engineLog(topicRTP)})
+	s.relay = newRelay(func() runner { return media.New(media.Options{Log: s.engineLog(topicRTP)}) }, func() { s.calls.Abandon("the media relay has ended") })
 	var kernel clock.Kernel // nil: the system's
 	if o.Board.Name() == "sim" {
 		kernel = clock.Observer{} // a development machine's clock is not ours to set
@@ -133,7 +136,7 @@ func Open(o Options) (*System, error) {
 		OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
 	})
 	s.calls = call.New(call.Options{
-		Log: s.engineLog(topicCall), SIP: s.sip, Media: call.Relay{Relay: s.relay}, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
+		Log: s.engineLog(topicCall), SIP: s.sip, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record,
 	})
 	return s, nil
@@ -166,40 +169,7 @@ func (s *System) Run(ctx context.Context) error {
 		s.log.Warn("clock not set to its floor", "err", err)
 	}
 
-	// Engines stop in the opposite order of this list, each waited for before the next.
-	var stops []func()
-	engine := func(name string, run func(context.Context) error) {
-		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				s.log.Error("engine ended", "name", name, "err", err)
-			}
-		}()
-		stops = append(stops, func() { cancel(); <-done })
-	}
-	engine("rescue", s.obey)
-	engine("records", s.writeRecords)
-	if s.o.Syslog != nil {
-		engine("syslog", func(ctx context.Context) error { return s.o.Syslog.send(ctx, s.resolver.Lookup) })
-	}
-	engine("clock", s.clock.Run)
-	engine("tls", s.awaitClock)
-	engine("network", func(ctx context.Context) error { return s.net.Run(ctx, s.link) })
-	engine("media", s.relay.Run)
-	engine("sip", s.sip.Run)
-	engine("calls", s.calls.Run)
-	engine("lights", s.lights)
-	engine("button", s.button)
-	engine("calendar", s.calendar)
-	engine("reconciler", s.reconcile)
-	defer func() {
-		for i := len(stops) - 1; i >= 0; i-- {
-			stops[i]()
-		}
-	}()
-
+	defer s.engage(ctx)()
 	s.log.Info("started", "version", s.o.Release.Version, "board", s.o.Board.Name(), "serial", s.o.Board.SerialNumber())
 	s.touch()
 	select {
@@ -209,6 +179,49 @@ func (s *System) Run(ctx context.Context) error {
 		s.log.Info("reload")
 		return ErrReload
 	}
+}
+
+// engage starts the engines. The function that it returns stops them in the opposite order, each waited for before the next.
+func (s *System) engage(ctx context.Context) (stop func()) {
+	engines := []engine{
+		{name: "rescue", run: s.obey},
+		{name: "records", run: s.writeRecords},
+		{name: "syslog", run: s.sendSyslog},
+		{name: "clock", run: s.clock.Run},
+		{name: "tls", run: s.awaitClock},
+		{name: "network", vital: true, run: func(ctx context.Context) error { return s.net.Run(ctx, s.link) }},
+		{name: "media", vital: true, run: s.relay.Run},
+		{name: "sip", vital: true, run: s.sip.Run},
+		{name: "calls", vital: true, run: s.calls.Run},
+		{name: "lights", run: s.lights},
+		{name: "button", run: s.button},
+		{name: "calendar", run: s.calendar},
+		{name: "reconciler", vital: true, run: s.reconcile},
+	}
+	var stops []func()
+	for _, e := range engines {
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.keep(ctx, e)
+		}()
+		stops = append(stops, func() { cancel(); <-done })
+	}
+	now := time.Now()
+	s.engaged.Store(&now)
+	return func() {
+		for _, stop := range slices.Backward(stops) {
+			stop()
+		}
+	}
+}
+
+func (s *System) sendSyslog(ctx context.Context) error {
+	if s.o.Syslog == nil {
+		return nil
+	}
+	return s.o.Syslog.send(ctx, s.resolver.Lookup)
 }
 
 // reconcile applies the newest snapshot once changes have settled for a moment: a paste of hundreds of lines is applied once.

@@ -230,6 +230,8 @@ func (b *toy) Events(ctx context.Context, _ *api.Session, each func(wire.Event) 
 
 func (b *toy) Settings() wire.Settings { return wire.Settings{} }
 
+func (b *toy) Health() wire.Health { return wire.Health{} }
+
 func (b *toy) Metrics(w io.Writer) error {
 	_, err := io.WriteString(w, "toy 1\n")
 	return err

@@ -10,6 +10,7 @@
 //	POST /v1/login   LoginRequest → LoginReply
 //	GET  /v1/events  ?tty=NAME&user=ACCOUNT&since=RFC3339 → a stream of Event, one JSON object a line
 //	GET  /v1/settings             → Settings
+//	GET  /v1/health               → Health
 //	GET  /metrics                 → text
 package wire
 
@@ -24,6 +25,7 @@ const (
 	PathMetrics = "/metrics"
 
 	PathSettings = "/v1/settings"
+	PathHealth   = "/v1/health"
 )
 
 // Enabled is the header line of a mode in which administrators may use every command; for others it counts as none.
@@ -140,6 +142,13 @@ type LoginReply struct {
 // Settings are what the configuration says about consoles.
 type Settings struct {
 	Telnet uint16 `json:"telnet,omitempty"` // port; 0: none
+}
+
+// Health is how the box does. A box that answers and is unfit needs help; it does not need a restart.
+type Health struct {
+	// Unfit says why there can be no calls: the relay or the gateways do not run, or have only just started. An image on trial is
+	// not confirmed meanwhile.
+	Unfit []string `json:"unfit,omitempty"`
 }
 
 // Event is something that happened, for debug output to a session and for followers.

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,11 +34,17 @@ type check struct {
 	ask  func(context.Context) error
 }
 
+// unfit is the answer of a service that lives and cannot do its work: no reason to restart the box, and none to trust an image on trial.
+type unfit []string
+
+func (u unfit) Error() string { return strings.Join(u, "; ") }
+
 func healthChecks() []check {
 	return []check{{"sbcd", askSBCD}, {"consoled", askConsole}}
 }
 
-// askSBCD asks for a prompt: that goes through the socket, the language and the running configuration.
+// askSBCD asks for a prompt, which goes through the socket, the language and the running configuration, and then whether there can
+// be calls.
 func askSBCD(ctx context.Context) error {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -44,6 +52,36 @@ func askSBCD(ctx context.Context) error {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
 	}}
+	if err := askPrompt(ctx, client); err != nil {
+		return err
+	}
+	return askHealth(ctx, client)
+}
+
+func askHealth(ctx context.Context, client http.Client) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://sbcd"+wire.PathHealth, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("health: %s", response.Status)
+	}
+	var h wire.Health
+	if err := json.NewDecoder(response.Body).Decode(&h); err != nil {
+		return fmt.Errorf("health: %w", err)
+	}
+	if len(h.Unfit) > 0 {
+		return unfit(h.Unfit)
+	}
+	return nil
+}
+
+func askPrompt(ctx context.Context, client http.Client) error {
 	body, err := json.Marshal(wire.ExecRequest{TTY: "health"})
 	if err != nil {
 		return err
@@ -113,17 +151,27 @@ func (w watcher) watch(ctx context.Context) {
 	})
 	defer feeder.Wait()
 	start, seen := time.Now(), make([]time.Time, len(w.checks))
+	said := ""
 	for {
 		all := true
 		for i, c := range w.checks {
 			err := c.answer(ctx)
-			switch {
-			case err == nil:
+			var sick unfit
+			lives := err == nil || errors.As(err, &sick)
+			if lives {
 				if seen[i].IsZero() {
 					log.Printf("%s answers", c.name)
 				}
 				seen[i] = time.Now()
+			}
+			if sick != nil && w.confirm != nil && sick.Error() != said {
+				said = sick.Error()
+				log.Printf("trial: %s: %s", c.name, said)
+			}
+			switch {
+			case err == nil:
 				continue
+			case lives:
 			case seen[i].IsZero():
 			case time.Since(seen[i]) > healthPatience && ill.CompareAndSwap(false, true):
 				log.Printf("%s has not answered since %v (%v): restarting the box", c.name, seen[i].Format(time.TimeOnly), err)

@@ -55,6 +55,47 @@ func TestWatchdogStarvesOnlyForAServiceThatStoppedAnswering(t *testing.T) {
 	}
 }
 
+// sick is a service that answers, and says that it cannot work until `well` after the start.
+func sick(name string, well time.Duration) check {
+	start := time.Now()
+	return check{name, func(context.Context) error {
+		if time.Since(start) < well {
+			return unfit{"the engine \"media\" does not run"}
+		}
+		return nil
+	}}
+}
+
+func TestABoxThatCannotWork(t *testing.T) {
+	const ever = 1000 * time.Hour
+	for name, c := range map[string]struct {
+		well      time.Duration
+		trial     bool
+		confirmed bool
+		restarts  int
+	}{
+		"an image on trial is not confirmed":        {ever, true, false, 1},
+		"an image on trial that needs a moment":     {10 * time.Second, true, true, 0},
+		"one that is confirmed is left to its work": {ever, false, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+				defer cancel()
+				restarts, confirmed := 0, false
+				w := watcher{checks: []check{sick("sbcd", c.well)}, feed: func() {}, restart: func() { restarts++ }, limit: 2 * time.Minute}
+				if c.trial {
+					w.confirm = func() error { confirmed = true; return nil }
+				}
+				w.watch(ctx)
+				if confirmed != c.confirmed || restarts != c.restarts {
+					t.Errorf("confirmed: %v, restarts: %d", confirmed, restarts)
+				}
+			})
+		})
+	}
+}
+
 func TestTrial(t *testing.T) {
 	const ever = 1000 * time.Hour
 	for name, c := range map[string]struct {

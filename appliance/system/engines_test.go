@@ -1,0 +1,162 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"viaduct/appliance/lang"
+	"viaduct/board"
+)
+
+// watched is a System of nothing but its standing failures, and its log.
+func watched() (*System, *Ring) {
+	ring := NewRing(100)
+	log := NewLog(nil, NewSyslog(), ring)
+	s := &System{log: log}
+	s.standing.log = log
+	return s, ring
+}
+
+func TestAnEngineThatEndsIsStartedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, ring := watched()
+		ctx, cancel := context.WithCancel(t.Context())
+		starts := make(chan time.Duration, 100)
+		began := time.Now()
+		var mended atomic.Bool
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.keep(ctx, engine{name: "media", vital: true, run: func(ctx context.Context) error {
+				starts <- time.Since(began)
+				if !mended.Load() {
+					return errors.New("no descriptors left")
+				}
+				<-ctx.Done()
+				return nil
+			}})
+		}()
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		for _, want := range []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second} {
+			if at := <-starts; at != want {
+				t.Errorf("a start at %v, want %v", at, want)
+			}
+		}
+		if len(starts) > 0 {
+			t.Errorf("%d starts too many", len(starts))
+		}
+		if list := s.standing.problems(); len(list) != 1 || !strings.Contains(list[0].Text, `"media" does not run: no descriptors left`) || list[0].Severity != lang.Warning {
+			t.Errorf("problems %v", list)
+		}
+		if why := s.standing.unfit(); len(why) != 1 {
+			t.Errorf("unfit %v", why)
+		}
+		mended.Store(true)
+		time.Sleep(lastPause + steady)
+		synctest.Wait()
+		if s.standing.some() || len(s.standing.unfit()) > 0 {
+			t.Errorf("problems of an engine that runs: %v", s.standing.problems())
+		}
+		cancel()
+		<-done
+		if log := ring.Last(100); len(log) != 2 || !strings.Contains(log[0], "lasting failure begins") || !strings.Contains(log[1], "lasting failure is over") {
+			t.Errorf("log %q", log)
+		}
+	})
+}
+
+func TestAnEngineThatHasNothingToDo(t *testing.T) {
+	for vital, want := range map[bool]int{false: 0, true: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := watched()
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			go s.keep(ctx, engine{name: "x", vital: vital, run: func(context.Context) error { return nil }})
+			time.Sleep(time.Second)
+			if got := len(s.standing.problems()); got != want {
+				t.Errorf("vital %v: %d problems", vital, got)
+			}
+			cancel()
+			synctest.Wait()
+		})
+	}
+}
+
+// The records' folder cannot be made while a file is in its way; the box says so until it is gone.
+func TestCallRecordsThatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	way := filepath.Join(dir, recordsDir)
+	if err := os.WriteFile(way, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := boxOf(t, named(t, "sim"), dir, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	says := func() bool {
+		return slices.ContainsFunc(s.Env().Found, func(p lang.Problem) bool { return strings.Contains(p.Text, `"records" does not run`) })
+	}
+	await(t, "the problem", says)
+	if s.light() != board.LightAlarm {
+		t.Error("the LED says that all is well")
+	}
+	if err := os.Remove(way); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the end of the problem", func() bool { return !says() })
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// await waits until something is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s does not come", what)
+		}
+	}
+}
+
+// mortal is a relay that ends by itself the first time.
+type mortal struct {
+	runner
+	dies error
+}
+
+func (m mortal) Run(ctx context.Context) error {
+	if m.dies == nil {
+		<-ctx.Done()
+	}
+	return m.dies
+}
+
+// A relay that ends closes the ports of every call: the calls end with it, and the next relay serves the next calls.
+func TestARelayThatEndsIsReplaced(t *testing.T) {
+	made, lost := 0, 0
+	r := newRelay(func() runner {
+		if made++; made == 1 {
+			return mortal{dies: errors.New("epoll: bad file descriptor")}
+		}
+		return mortal{}
+	}, func() { lost++ })
+	if err := r.Run(t.Context()); err == nil || lost != 1 || made != 1 {
+		t.Errorf("the first: %v, lost %d, made %d", err, lost, made)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.Run(ctx); err != nil || lost != 1 || made != 2 {
+		t.Errorf("the second: %v, lost %d, made %d", err, lost, made)
+	}
+}
