@@ -7,9 +7,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"viaduct/appliance/lang"
+	"viaduct/appliance/printable"
 )
 
 // Metrics writes what the box knows about itself. Names keep to the Prometheus conventions; labels hold only names from
@@ -121,6 +123,9 @@ func truth(b bool) float64 {
 // metrics builds the Prometheus text format.
 type metrics struct{ bytes.Buffer }
 
+// labelEscapes are the only ones that the format knows.
+var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 func (m *metrics) head(name, kind, help string) {
 	fmt.Fprintf(m, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 }
@@ -133,7 +138,7 @@ func (m *metrics) value(name string, v float64, labels ...string) {
 		if i == 0 {
 			sep = "{"
 		}
-		fmt.Fprintf(m, "%s%s=%s", sep, labels[i], strconv.Quote(labels[i+1]))
+		fmt.Fprintf(m, `%s%s="%s"`, sep, labels[i], labelEscapes.Replace(printable.Text(labels[i+1])))
 	}
 	if len(labels) > 0 {
 		m.WriteByte('}')

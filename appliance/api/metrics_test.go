@@ -30,3 +30,11 @@ func TestMediaMetricsAreSumsOfAnInterface(t *testing.T) {
 		}
 	}
 }
+
+func TestLabelsKeepToTheFormat(t *testing.T) {
+	var m metrics
+	m.value("viaduct_peer_up", 1, "peer", "a\"b\\c\x1b[2J\nviaduct_calls 99\u202e\xff")
+	if got, want := m.String(), `viaduct_peer_up{peer="a\"b\\c\\x1b[2J\\x0aviaduct_calls 99\\u202e\\xff"} 1`+"\n"; got != want {
+		t.Errorf("got %s want %s", got, want)
+	}
+}

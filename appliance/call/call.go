@@ -48,7 +48,7 @@ type failure struct {
 	code   int // SIP status towards the caller
 	cause  int // Q.850
 	reason string
-	text   string // Reason and Warning of the peer, verbatim
+	text   string // Reason and Warning of the peer
 	retry  time.Duration
 }
 
@@ -312,7 +312,7 @@ func (c *call) finish() {
 	c.record.Ended = time.Now()
 	c.log.Info("call ended", "code", c.record.Code, "duration", c.record.duration().Round(time.Second))
 	if c.m.Record != nil {
-		c.m.Record(c.record)
+		c.m.Record(c.record.printable())
 	}
 	close(c.done)
 	c.box.End()

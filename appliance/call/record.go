@@ -3,11 +3,13 @@ package call
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"viaduct/appliance/media"
+	"viaduct/appliance/printable"
 	"viaduct/appliance/sipgw"
 )
 
@@ -36,7 +38,7 @@ type Attempt struct {
 	Calling   string `json:"calling"`
 	Called    string `json:"called"`
 	Code      int    `json:"code,omitempty"`
-	Text      string `json:"text,omitempty"` // Reason and Warning of the peer, verbatim
+	Text      string `json:"text,omitempty"` // Reason and Warning of the peer
 }
 
 // SideMedia are the figures of one side.
@@ -64,6 +66,19 @@ func (r *Record) end(who string, code int, reason string) {
 		code = 480
 	}
 	r.By, r.Code, r.Reason = who, code, reason
+}
+
+// printable is the record as it is kept and shown: numbers, reasons and Call-ID are words of the peers.
+func (r Record) printable() Record {
+	for _, word := range []*string{&r.CallID, &r.Calling, &r.Called, &r.Reason} {
+		*word = printable.Text(*word)
+	}
+	r.Attempts = slices.Clone(r.Attempts)
+	for n := range r.Attempts {
+		a := &r.Attempts[n]
+		a.Calling, a.Called, a.Text = printable.Text(a.Calling), printable.Text(a.Called), printable.Text(a.Text)
+	}
+	return r
 }
 
 // attempt notes how the attempt under way went.

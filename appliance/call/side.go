@@ -10,6 +10,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/media"
+	"viaduct/appliance/printable"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
 )
@@ -291,7 +292,7 @@ func pt(c *sdp.Codec) uint8 {
 // info describes the call for `show calls`.
 func (c *call) info() Info {
 	i := Info{
-		ID: c.id, State: "routing", Calling: c.record.Calling, Called: c.record.Called,
+		ID: c.id, State: "routing", Calling: printable.Text(c.record.Calling), Called: printable.Text(c.record.Called),
 		Started: c.record.Started, Connected: c.record.Connected,
 	}
 	switch {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/printable"
 )
 
 // Extensions of the permissions that a login leaves.
@@ -62,7 +63,7 @@ func (s *sshServer) config(ctx context.Context, from netip.Addr) *ssh.ServerConf
 			case err != nil:
 				return fmt.Sprintf("%v\r\n", err)
 			case r.Banner != "":
-				return printable(r.Banner) + "\r\n"
+				return printable.Lines(r.Banner) + "\r\n"
 			}
 			return ""
 		},
@@ -136,7 +137,7 @@ func (a auth) choose(user, password string, ask ssh.KeyboardInteractiveChallenge
 		if err != nil || r.OK {
 			return permissions(r), err
 		}
-		say = printable(r.Banner)
+		say = printable.Lines(r.Banner)
 	}
 	return nil, errors.New("no new password chosen")
 }

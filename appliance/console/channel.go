@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"viaduct/appliance/printable"
 )
 
 // channel is one session of an SSH connection: a shell with or without a terminal, or one command.
@@ -103,7 +105,7 @@ func (s *sshServer) shell(ctx context.Context, scr *screen, who *ssh.Permissions
 func (s *sshServer) lines(ctx context.Context, p *paste, stderr io.Writer) int {
 	err := p.run(ctx)
 	if err != nil && err != ErrSaid {
-		fmt.Fprintf(stderr, "%% %v\n", err)
+		fmt.Fprintf(stderr, "%% %s\n", printable.Line(err.Error()))
 	}
 	if err != nil {
 		return 1

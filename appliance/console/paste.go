@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/printable"
 )
 
 // ErrSaid is the result of a paste in which a line failed: what was wrong has been printed.
@@ -346,6 +347,6 @@ func (p *paste) leftOver() {
 	}
 }
 
-func (p *paste) text(t string) { io.WriteString(p.out, t) }
+func (p *paste) text(t string) { io.WriteString(p.out, printable.Lines(t)) }
 
-func (p *paste) say(line string) { io.WriteString(p.out, strings.TrimRight(line, "\n")+"\n") }
+func (p *paste) say(line string) { p.text(strings.TrimRight(line, "\n") + "\n") }

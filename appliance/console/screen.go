@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
+	"viaduct/appliance/printable"
+
 	"golang.org/x/term"
 )
 
@@ -72,24 +74,9 @@ func (s *screen) password(prompt string) (string, lineState, error) {
 }
 
 // print writes text at the left edge, or above the line that is being edited.
-func (s *screen) print(text string) { s.term.Write([]byte(printable(text))) }
+func (s *screen) print(text string) { s.term.Write([]byte(printable.Lines(text))) }
 
 func (s *screen) println(line string) { s.print(strings.TrimRight(line, "\n") + "\n") }
-
-// printable takes out what would steer the terminal: texts hold what strangers sent (SIP headers, names).
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\r':
-			return -1
-		case r == '\n' || r == '\t':
-			return r
-		case r < ' ' || 0x7f <= r && r < 0xa0:
-			return '.'
-		}
-		return r
-	}, text)
-}
 
 // noHistory keeps x/term from recording: blocks, passwords and answers are lines to it as well.
 type noHistory struct{}
@@ -113,7 +100,7 @@ func (p *pager) print(text string) {
 	if p.quit {
 		return
 	}
-	text = printable(text)
+	text = printable.Lines(text)
 	if !p.on {
 		p.screen.term.Write([]byte(text))
 		return

@@ -90,7 +90,7 @@ func (c *checker) contactHost(i *config.SIPInterface, g *config.SIPGateway, gi *
 		return
 	}
 	if chain[0].VerifyHostname(contact) != nil {
-		c.add(w, Warning, fmt.Sprintf("Contact towards Teams says %s, but the certificate is for %s", contact, strings.Join(chain[0].DNSNames, ", ")), "")
+		c.add(w, Warning, fmt.Sprintf("Contact towards Teams says %s, but the certificate is for %s", contact, strings.Join(pki.Describe(chain[0]).Names, ", ")), "")
 	}
 }
 

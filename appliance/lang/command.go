@@ -12,6 +12,7 @@ import (
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/printable"
 )
 
 // call is one command on its way.
@@ -26,7 +27,32 @@ type call struct {
 	result  Result
 }
 
-func (c *call) printf(format string, a ...any) { fmt.Fprintf(c.out, format, a...) }
+// printf writes a line. Line ends are those of the format: a value of several lines could forge one, such as a fix to paste. Text that
+// has lines of its own goes to out.
+func (c *call) printf(format string, a ...any) {
+	values := make([]any, len(a))
+	for i, v := range a {
+		values[i] = oneLine(v)
+	}
+	fmt.Fprintf(c.out, format, values...)
+}
+
+// oneLine makes a value that is text printable.
+func oneLine(v any) any {
+	switch v := v.(type) {
+	case error:
+		return sentence(v)
+	case []byte:
+		return printable.Line(string(v))
+	}
+	if r := reflect.ValueOf(v); r.Kind() == reflect.String {
+		return printable.Line(r.String())
+	}
+	return v
+}
+
+// sentence is an error on one line. Errors that were joined stand on a line each.
+func sentence(err error) string { return printable.Line(strings.ReplaceAll(err.Error(), "\n", "; ")) }
 
 // masked reports whether secrets are hidden from this session.
 func (c *call) masked() bool { return c.place.level == operatorExec }
@@ -224,8 +250,8 @@ func exportPKI(c *call, a *pkiName) error {
 	if err != nil {
 		return fmt.Errorf("export %s: %w", name, err)
 	}
-	c.printf("%s", text)
-	return nil
+	_, err = c.out.Write(text)
+	return err
 }
 
 func erasePKI(c *call, a *pkiName) error {

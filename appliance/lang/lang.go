@@ -247,7 +247,7 @@ func (l *Language) explain(out io.Writer, line string, err error) {
 		}
 		fmt.Fprintf(out, "  %s\n  %s^\n", strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", " "), strings.Repeat(" ", col))
 	}
-	fmt.Fprintf(out, "%% %v\n", err)
+	fmt.Fprintf(out, "%% %s\n", sentence(err))
 }
 
 // blank reports whether a line says nothing: empty, or a comment.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"viaduct/appliance/printable"
 )
 
 // ErrPassphrase says that a private key is encrypted and needs its pass phrase.
@@ -58,7 +60,8 @@ func (p Problem) String() string {
 			text += fmt.Sprintf(" and %d more", more)
 		}
 	}
-	if p.Fix != "" {
+	text = printable.Line(text)
+	if p.Fix != "" && printable.Line(p.Fix) == p.Fix {
 		text += "; fix: " + p.Fix
 	}
 	if p.File == "" {

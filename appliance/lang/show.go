@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"viaduct/appliance/printable"
 	"viaduct/appliance/release"
 )
 
@@ -52,7 +53,11 @@ func showCommands() []Line {
 func (c *call) columns(rows [][]string) {
 	w := tabwriter.NewWriter(c.out, 0, 8, 2, ' ', 0)
 	for _, r := range rows {
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(r, "\t"), "\t"))
+		cells := make([]string, len(r))
+		for i, cell := range r {
+			cells[i] = printable.Line(cell)
+		}
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 	}
 	w.Flush()
 }
@@ -102,7 +107,7 @@ func showProblems(c *call, _ *none) error {
 		if more := len(p.Also) - alsoShown; more > 0 {
 			c.printf("  and in %s\n", plural(more, "more line"))
 		}
-		if p.Fix == "" {
+		if p.Fix == "" || printable.Line(p.Fix) != p.Fix { // what cannot be shown cannot be pasted
 			continue
 		}
 		c.printf("  fix:\n")
@@ -216,7 +221,7 @@ func followLog(c *call, _ *none) error {
 		c.printf("%s\n", l)
 	}
 	err := c.box.FollowLog(c.ctx, func(line string) error {
-		_, err := fmt.Fprintf(c.out, "%s\n", line)
+		_, err := fmt.Fprintf(c.out, "%s\n", printable.Line(line))
 		return err
 	})
 	if c.ctx.Err() != nil {

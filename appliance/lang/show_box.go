@@ -82,7 +82,7 @@ func (c *call) printBlock(header string) {
 			return
 		}
 		if depth >= 0 && text != "\n" {
-			c.printf("%s", line[depth:])
+			c.printf("%s\n", strings.TrimRight(line[depth:], "\n"))
 		}
 	}
 }

@@ -43,7 +43,7 @@ func decryptOld(b block, pass string) ([]byte, error) {
 	c, ok := oldCiphers[name]
 	iv, err := hex.DecodeString(ivHex)
 	if !ok || err != nil || len(iv) < 8 {
-		return nil, fmt.Errorf("the private key is encrypted in a way that is not known here (%s)%s", printable(name), convert)
+		return nil, fmt.Errorf("the private key is encrypted in a way that is not known here (%s)%s", unknownCipher(name), convert)
 	}
 	var key, sum []byte
 	for len(key) < c.key {
@@ -59,7 +59,7 @@ func decryptOld(b block, pass string) ([]byte, error) {
 
 const convert = ": encrypt it anew with `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
 
-func printable(s string) string { return fmt.Sprintf("%.20q", s) }
+func unknownCipher(s string) string { return fmt.Sprintf("%.20q", s) }
 
 // Object identifiers of RFC 8018.
 var (

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"viaduct/appliance/printable"
 )
 
 // Info describes a certificate for `show pki`.
@@ -45,7 +47,10 @@ func Describe(c *x509.Certificate) Info {
 func Fingerprint(c *x509.Certificate) string { return fmt.Sprintf("%X", sha256.Sum256(c.Raw)) }
 
 func names(c *x509.Certificate) []string {
-	list := append([]string(nil), c.DNSNames...)
+	var list []string
+	for _, n := range c.DNSNames {
+		list = append(list, printable.Text(n))
+	}
 	for _, a := range c.IPAddresses {
 		list = append(list, a.String())
 	}
@@ -54,11 +59,11 @@ func names(c *x509.Certificate) []string {
 
 func subject(c *x509.Certificate) string { return plainName(c.Subject.CommonName, c.Subject.String()) }
 
-// plainName chooses the readable form of a name; certificates of today may have an empty one.
+// plainName chooses the readable form of a name; certificates of today may have an empty one. Anybody can put any text into one.
 func plainName(common, whole string) string {
 	for _, s := range []string{common, whole} {
 		if s = strings.TrimSpace(s); s != "" {
-			return s
+			return printable.Text(s)
 		}
 	}
 	return "(no name)"

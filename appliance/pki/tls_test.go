@@ -386,6 +386,10 @@ func TestDescribe(t *testing.T) {
 		!slices.Equal(i.Names, []string{"a.example.com", "192.0.2.1"}) || !slices.Equal(i.Usage, []string{"server", "client", "another"}) {
 		t.Errorf("%+v", i)
 	}
+	hostile := issue(t, nil, "sbc\n  fix: reload\x1b[2J\u202e", func(c *x509.Certificate) { c.Subject.Organization = []string{strings.Repeat("x", 5000)} })
+	if i := Describe(hostile.cert); i.Subject != `sbc\x0a  fix: reload\x1b[2J\u202e` || i.Issuer != i.Subject {
+		t.Errorf("%+v", i)
+	}
 	if Name("pki:certificate/a/b") != "a/b" || Name("plain") != "plain" {
 		t.Error("names")
 	}

@@ -80,7 +80,7 @@ type Failed struct {
 	Code       int // 408 and 503 also stand for local failures
 	Reason     string
 	Cause      int    // Q.850 cause of the Reason header, 0 none
-	Text       string // Reason and Warning headers verbatim, for the log and the call record
+	Text       string // Reason and Warning headers, printable, for the log and the call record
 	RetryAfter time.Duration
 	Contact    []string // of a 3xx
 	Local      bool     // nothing came from the peer: DNS, TCP, TLS, timeout

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/printable"
+
 	"github.com/emiago/sipgo/sip"
 )
 
@@ -18,7 +20,7 @@ func (l *Leg) unreached(err error) Failed {
 
 // failed reads a 3xx to 6xx.
 func failed(res *sip.Response) Failed {
-	f := Failed{Code: res.StatusCode, Reason: res.Reason}
+	f := Failed{Code: res.StatusCode, Reason: printable.Text(res.Reason)}
 	var text []string
 	for _, name := range []string{"Reason", "Warning"} {
 		for _, v := range headerValues(res, name) {
@@ -28,7 +30,7 @@ func failed(res *sip.Response) Failed {
 			}
 		}
 	}
-	f.Text = strings.Join(text, "; ")
+	f.Text = printable.Text(strings.Join(text, "; "))
 	seconds := strings.TrimLeft(firstValue(res, "Retry-After"), " ")
 	if i := strings.IndexFunc(seconds, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
 		seconds = seconds[:i]

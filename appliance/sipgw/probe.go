@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/printable"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -116,7 +117,7 @@ func (p *probe) once(ctx context.Context) time.Duration {
 			return min(probeSoon<<min(p.unreached-1, 10), p.spec.interval)
 		}
 	case res.StatusCode == 503:
-		p.settle(503, took, strings.TrimSpace("503 "+res.Reason))
+		p.settle(503, took, strings.TrimSpace("503 "+printable.Text(res.Reason)))
 		// Retry-After holds the peer in the box (RFC 3261 section 21.5.4), but may also free it sooner than our own turn.
 		if hold := retryAfter(res); hold > 0 {
 			return min(hold, holdMost)

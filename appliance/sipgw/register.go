@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/printable"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -144,7 +145,7 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 			err = errors.New("registrar keeps the registration for no time at all")
 		}
 	} else if err == nil {
-		err = &responseError{res.StatusCode, res.Reason}
+		err = &responseError{res.StatusCode, printable.Text(res.Reason)}
 	}
 	if err != nil {
 		return r.failed(res, err)
@@ -155,7 +156,7 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 			r.log.Info("registered", "code", res.StatusCode)
 			s.State, s.Since = "registered", time.Now()
 		}
-		s.Expires, s.Code, s.Reason, s.Err = start.Add(granted), res.StatusCode, res.Reason, nil
+		s.Expires, s.Code, s.Reason, s.Err = start.Add(granted), res.StatusCode, printable.Text(res.Reason), nil
 	})
 	return max(time.Duration(float64(granted)*(0.5+0.3*rand.Float64())), time.Second)
 }
@@ -169,7 +170,7 @@ func (r *registration) failed(res *sip.Response, err error) time.Duration {
 		}
 		s.Code, s.Reason, s.Err = 0, "", err
 		if res != nil {
-			s.Code, s.Reason = res.StatusCode, res.Reason
+			s.Code, s.Reason = res.StatusCode, printable.Text(res.Reason)
 		}
 		if s.State != "failed" && !time.Now().Before(s.Expires) {
 			s.State, s.Since = "failed", time.Now()

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"viaduct/appliance/printable"
 	"viaduct/appliance/sipgw"
 )
 
@@ -44,7 +45,7 @@ func (t *tap) Handle(ctx context.Context, r slog.Record) error {
 		var b strings.Builder
 		b.WriteString(r.Message)
 		add := func(a slog.Attr) bool {
-			fmt.Fprintf(&b, " %s=%v", a.Key, a.Value.Resolve())
+			fmt.Fprintf(&b, " %s=%s", a.Key, printable.Line(a.Value.Resolve().String()))
 			return true
 		}
 		for _, a := range t.attrs {

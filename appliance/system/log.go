@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+
+	"viaduct/appliance/printable"
 )
 
 // Ring keeps the last lines of the log for `show log` and hands new ones to followers.
@@ -75,6 +77,6 @@ func (r *Ring) Follow(ctx context.Context, each func(line string) error) error {
 // NewLog returns a logger that writes text lines to each of outs, and records to syslog. A line is formatted once for all outs; one
 // that fails ends those behind it.
 func NewLog(level slog.Leveler, syslog *Syslog, outs ...io.Writer) *slog.Logger {
-	text := slog.NewTextHandler(io.MultiWriter(outs...), &slog.HandlerOptions{Level: level})
+	text := slog.NewTextHandler(io.MultiWriter(outs...), &slog.HandlerOptions{Level: level, ReplaceAttr: printable.Attr})
 	return slog.New(slog.NewMultiHandler(syslog.Handler(), text))
 }

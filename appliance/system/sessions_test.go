@@ -55,11 +55,12 @@ func TestDebugReachesTheSessionThatAsked(t *testing.T) {
 	}
 	calls.With("call", "17").Debug("calling", "if", "x")
 	calls.Debug("route", "name", "table T")
+	calls.Debug("calling", "to", "x\n12:00 call: forged\x1b[2J")
 	sip.Debug("TLS connection") // another topic
 	s.trace(sipgw.TraceEntry{Gateway: "gw", Transport: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060"),
 		Message: []byte("INVITE x\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^31\r\n")})
 	for _, want := range []string{
-		"call: calling call=17 if=x$", "route: route name=table T$",
+		"call: calling call=17 if=x$", "route: route name=table T$", `call: calling to=x\\x0a12:00 call: forged\\x1b\[2J$`,
 		`sip: received from udp 192\.0\.2\.1:5060, gateway gw\nINVITE x\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:\*\*\*\|2\^31$`,
 	} {
 		if got := <-one; !regexp.MustCompile(want).MatchString(got) {
@@ -93,7 +94,7 @@ func TestSyslogMessage(t *testing.T) {
 	}()
 	defer func() { cancel(); <-done }()
 	log.Info("too little")
-	log.With("gw", "wan").Warn("peer is away", "peer", strings.Repeat("x", 3000))
+	log.With("gw", "wan").Warn("peer is away", "peer", strings.Repeat("x", 3000), "err", strings.Repeat("y", 3000))
 	b := make([]byte, 4096)
 	server.SetReadDeadline(time.Now().Add(10 * time.Second))
 	n, _, err := server.ReadFromUDP(b)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/printable"
 )
 
 // Syslog sends the log to servers of the network (RFC 5424 over UDP, RFC 5426). Its handler takes records from any
@@ -136,7 +137,7 @@ func (s *syslogSettings) format(r slog.Record, attrs []slog.Attr) []byte {
 		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
 			return slog.Attr{}
 		}
-		return a
+		return printable.Attr(groups, a)
 	}})
 	if err := plain.WithAttrs(attrs).Handle(context.Background(), r); err != nil {
 		text.WriteString(r.Message)

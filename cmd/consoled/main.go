@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"viaduct/appliance/console"
+	"viaduct/appliance/printable"
 	"viaduct/appliance/release"
 )
 
@@ -26,7 +27,7 @@ var version, commit, built = "development", "unknown", ""
 func main() { os.Exit(run()) }
 
 func run() int {
-	o := console.Options{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	o := console.Options{Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: printable.Attr}))}
 	flag.StringVar(&o.Socket, "socket", "/run/sbcd.sock", "unix socket of sbcd")
 	flag.StringVar(&o.State, "state", "/perm/console", "folder of the SSH host key")
 	stdio := flag.Bool("stdio", false, "one session on stdin and stdout; piped input is a paste")

@@ -1,0 +1,116 @@
+package lang
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"viaduct/appliance/config"
+)
+
+// hostile is what a peer can put into a name, a number or a reason: it clears the screen, forges a line of the problem list, turns text
+// around and holds octets that are no UTF-8.
+const hostile = "x\x1b[2J\n  fix:\n    reload\r\u009b31m\u202e\u2028\xff\ty"
+
+// hostileBox is a box whose peers are called so.
+type hostileBox struct{ busyBox }
+
+func (hostileBox) Calls() []Call {
+	return []Call{{ID: "17", State: "connected", From: "a", To: "b", Calling: hostile, Called: hostile, Started: noon,
+		Legs: []Leg{{Interface: "a", Peer: hostile, CallID: hostile, Codec: hostile}}}}
+}
+
+func (hostileBox) CallRecords(int) ([]CallRecord, error) {
+	return []CallRecord{{ID: "15", CallID: hostile, From: "a", To: "b", Calling: hostile, Called: hostile, By: "caller", Code: 486, Reason: hostile,
+		Attempts: []CallAttempt{{Interface: "b", Calling: hostile, Called: hostile, Code: 486, Text: hostile}}}}, nil
+}
+
+func (hostileBox) Registrations() []Registration {
+	return []Registration{{Identity: "user.01", AOR: hostile, Registrar: hostile, State: "failed", Code: 403, Reason: hostile}, {Reason: hostile}}
+}
+
+func (hostileBox) PenaltyBox() []Probe {
+	return []Probe{{Interface: "a", Peer: hostile, Boxed: true, LastAnswer: hostile}}
+}
+
+func (hostileBox) Gateways() []Gateway {
+	return []Gateway{{Name: "g", Interface: "i", State: "failed", Err: hostile}}
+}
+
+func (hostileBox) Untrusted() []Untrusted {
+	return []Untrusted{{SHA256: "AB", Subject: hostile, Issuer: hostile, Peer: hostile, Gateway: "g"}}
+}
+
+func (hostileBox) PKI() []PKIItem {
+	return []PKIItem{{Kind: "certificate", Name: "a", Subject: hostile, Issuer: hostile, Names: []string{hostile}}}
+}
+
+func (hostileBox) Clock() Clock {
+	return Clock{Now: noon, Server: hostile, Err: hostile, Servers: []TimeServer{{Role: "primary", Host: "h", Err: hostile}}}
+}
+
+func (hostileBox) Log(int) []string { return []string{hostile} }
+
+func (hostileBox) FollowLog(_ context.Context, each func(string) error) error { return each(hostile) }
+
+func (hostileBox) Ping(_ context.Context, _ string, each func(string)) error {
+	each(hostile)
+	return errors.New(hostile)
+}
+
+func (hostileBox) Lookup(context.Context, string) ([]string, error) {
+	return []string{hostile}, errors.New(hostile)
+}
+
+func (hostileBox) Fetch(context.Context, string) ([]byte, error) { return nil, errors.New(hostile) }
+
+func (hostileBox) Sessions() []SessionInfo {
+	return []SessionInfo{{User: hostile, TTY: hostile, Since: noon}}
+}
+
+func (hostileBox) Trace(config.Dest, []PropertyValue) (Trace, error) {
+	return Trace{Steps: []string{hostile}, Attempts: []string{hostile}}, errors.New(hostile)
+}
+
+func (hostileBox) TrustIssuer(string) (string, error) { return hostile, nil }
+
+func (b hostileBox) Env() Env {
+	return Env{Now: time.Time{}, Found: []Problem{{Severity: Warning, Text: hostile, Fix: "pki trust " + hostile}}}
+}
+
+func TestPeersCannotSteerTheConsole(t *testing.T) {
+	l := New()
+	b := hostileBox{busyBox{newBox()}}
+	b.cfg, _ = l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T2\n"))
+	s := &Session{Class: config.Superuser, Mode: []string{"enable"}}
+	for _, line := range []string{
+		"show calls", "show calls detail 4", "show calls history", "show calls record 15", "show sip registrations", "show sip penalty-box",
+		"show context sip-gateway", "show pki", "show pki trusted", "show sntp-client", "show log", "show log follow", "ping h", "nslookup h",
+		"copy http://h/x startup-config", "who", "show call-router trace T called-e164 1", "show config problems", "pki trust " + strings.Repeat("AB", 32),
+	} {
+		var out strings.Builder
+		l.Exec(t.Context(), b, s, line, nil, &out)
+		if !strings.Contains(out.String(), `x\x1b[2J`) {
+			t.Errorf("%s does not show the text:\n%s", line, out.String())
+		}
+		for text := range strings.Lines(out.String()) {
+			text = strings.TrimSuffix(text, "\n")
+			if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+				t.Errorf("%s prints %q", line, text)
+			}
+			if strings.TrimSpace(text) == "reload" {
+				t.Errorf("%s prints a line of the peer's: %q", line, text)
+			}
+		}
+	}
+}
+
+func TestAForeignFixIsNotOffered(t *testing.T) {
+	p := Problem{Severity: Warning, Text: "the certificate of " + hostile, Fix: "pki trust " + hostile}
+	if got, want := p.String(), `warning: the certificate of x\x1b[2J\x0a  fix:\x0a    reload\x0d\u009b31m\u202e\u2028\xff\x09y`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
