@@ -65,7 +65,7 @@ func history(entries []sipgw.NameAddr) (d diverted) {
 	}
 	if len(entries) > 0 && d.times > 0 {
 		// An index such as 1.1.1 counts the steps even where entries were taken out.
-		d.times = max(d.times, strings.Count(param(entries[len(entries)-1].Params, "index"), "."))
+		d.times = max(d.times, strings.Count(entries[len(entries)-1].Param("index"), "."))
 	}
 	return d
 }
@@ -83,7 +83,8 @@ func reasonIn(uri string) string {
 		}
 		for one := range strings.SplitSeq(value, ",") {
 			if protocol, params, _ := strings.Cut(one, ";"); strings.EqualFold(strings.TrimSpace(protocol), "SIP") {
-				return param(params, "cause")
+				cause, _ := sipgw.Param(params, "cause")
+				return cause
 			}
 		}
 	}
@@ -93,14 +94,14 @@ func reasonIn(uri string) string {
 // diversions reads Diversion; the first is the last who forwarded.
 func diversions(entries []sipgw.NameAddr) (d diverted) {
 	for i, e := range entries {
-		n, _ := strconv.Atoi(param(e.Params, "counter"))
+		n, _ := strconv.Atoi(e.Param("counter"))
 		d.times += min(max(n, 1), 100)
 		if i == 0 {
-			d.by, d.reason = number(e.URI), strings.ToLower(param(e.Params, "reason"))
+			d.by, d.reason = number(e.URI), strings.ToLower(e.Param("reason"))
 			if strings.Trim(d.reason, "abcdefghijklmnopqrstuvwxyz-") != "" || d.reason == "" {
 				d.reason = "unknown"
 			}
-			privacy := strings.ToLower(param(e.Params, "privacy"))
+			privacy := strings.ToLower(e.Param("privacy"))
 			d.private = privacy == "full" || privacy == "name" || privacy == "uri"
 		}
 	}
@@ -151,14 +152,4 @@ func allows(headers func(string) []string, method string) bool {
 		}
 	}
 	return false
-}
-
-// param is a parameter of a list such as "a=1;b=2", without quotes.
-func param(params, name string) string {
-	for p := range strings.SplitSeq(params, ";") {
-		if k, v, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), name) {
-			return strings.Trim(strings.TrimSpace(v), `"`)
-		}
-	}
-	return ""
 }

@@ -144,11 +144,9 @@ func q850(reason string) string {
 	if !strings.EqualFold(protocol, "Q.850") && !strings.EqualFold(protocol, "SIP") {
 		return ""
 	}
-	for p := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if n, err := strconv.Atoi(value); err == nil && strings.EqualFold(name, "cause") && n > 0 && n < 1000 {
-			return protocol + ";cause=" + value
-		}
+	value, _ := sipgw.Param(params, "cause")
+	if n, err := strconv.Atoi(value); err == nil && n > 0 && n < 1000 {
+		return protocol + ";cause=" + strconv.Itoa(n)
 	}
 	return ""
 }

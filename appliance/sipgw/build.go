@@ -28,6 +28,9 @@ func rawURI(s string) (u sip.Uri, err error) {
 // another, or a whole message (sipgo writes what it is given, GHSA-chcx-pf5f-wxc7).
 func unclean(s string) bool { return strings.ContainsAny(s, "\r\n\x00") }
 
+// lineBreaks takes out what ends a line. A NUL is text behind a backslash in quotes (RFC 3261 25.1, quoted-pair).
+var lineBreaks = strings.NewReplacer("\\\x00", "\\\x00", "\r", " ", "\n", " ", "\x00", " ")
+
 // checkHeaders refuses headers that would break a message.
 func checkHeaders(list []Header) error {
 	for _, h := range list {
@@ -119,7 +122,11 @@ func finish(b *bytes.Buffer, body []byte, contentType string, h []Header) {
 	b.Write(body)
 }
 
+// writeHeader writes a field. A line break in a value that a peer gave us would begin a field of its own on its way back.
 func writeHeader(b *bytes.Buffer, name, value string) {
+	if unclean(value) {
+		value = lineBreaks.Replace(value)
+	}
 	b.WriteString(name)
 	b.WriteString(": ")
 	b.WriteString(value)
@@ -133,14 +140,7 @@ func writeFirst(b *bytes.Buffer, req *sip.Request, name string) {
 }
 
 // tagOf returns the tag of a From or To value.
-func tagOf(value string) string {
-	for p := range strings.SplitSeq(parseNameAddr(value).Params, ";") {
-		if k, v, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(strings.TrimSpace(k), "tag") {
-			return strings.TrimSpace(v)
-		}
-	}
-	return ""
-}
+func tagOf(value string) string { return parseNameAddr(value).Param("tag") }
 
 // outgoing builds a request without its Via: start line and headers in the order given.
 func outgoing(method, uri string, headers []Header, body []byte, contentType string) (*sip.Request, error) {

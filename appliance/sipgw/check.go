@@ -163,10 +163,6 @@ func soundAddress(v string) bool {
 }
 
 func isCookie(req *sip.Request) bool {
-	v := req.Via()
-	if v == nil {
-		return false
-	}
-	branch, _ := v.Params.Get("branch")
-	return strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie)
+	v, _, _ := topVia(req)
+	return strings.HasPrefix(v.branch, sip.RFC3261BranchMagicCookie)
 }

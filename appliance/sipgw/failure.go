@@ -55,12 +55,9 @@ func q850(v string) int {
 		if !strings.EqualFold(strings.TrimSpace(protocol), "Q.850") {
 			continue
 		}
-		for p := range strings.SplitSeq(params, ";") {
-			if k, n, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), "cause") {
-				if cause, err := strconv.Atoi(strings.TrimSpace(n)); err == nil && cause > 0 && cause < 128 {
-					return cause
-				}
-			}
+		n, _ := Param(params, "cause")
+		if cause, err := strconv.Atoi(n); err == nil && cause > 0 && cause < 128 {
+			return cause
 		}
 	}
 	return 0

@@ -3,6 +3,7 @@ package sipgw
 import (
 	"bytes"
 	"errors"
+	"iter"
 	"strconv"
 )
 
@@ -18,6 +19,8 @@ var (
 
 	errTooLarge = errors.New("message too large")
 	errLength   = errors.New("Content-Length missing, twice or no number")
+	errLines    = errors.New("a CR, LF or NUL that ends no line")
+	errNoVia    = errors.New("no Via")
 )
 
 // framing is what was wrong with a message's length; the zero value is a sound message.
@@ -35,6 +38,8 @@ func frameDatagram(b []byte) (head, body []byte, f framing) {
 	head, body = b[:i+4], b[i+4:]
 	n, given, err := contentLength(head)
 	switch {
+	case !cleanLines(head):
+		return head, nil, framing{errLines, 400}
 	case err != nil:
 		return head, nil, framing{err, 400}
 	case !given:
@@ -71,9 +76,14 @@ func frameStream(b []byte) (head, body []byte, n, pongs int, f framing, fatal bo
 	if len(head) > maxHead {
 		return head, nil, len(b), pongs, framing{errTooLarge, 513}, true
 	}
+	if !cleanLines(head) {
+		// Who takes a bare LF for the end of a line may read another Content-Length here, and the next message elsewhere.
+		return head, nil, len(b), pongs, framing{errLines, 400}, true
+	}
 	length, given, err := contentLength(head)
-	if err != nil || !given {
-		// Without a length nothing says where the next message begins (RFC 3261 18.3).
+	if err != nil || !given && hasField(head, "content-type", "c") {
+		// Without a length nothing says where the body ends and the next message begins (RFC 3261 18.3). Peers of RFC 2543 leave it
+		// out of messages without a body, which can be told by their having no type either.
 		return head, nil, len(b), pongs, framing{errLength, 400}, true
 	}
 	if length > maxBody {
@@ -87,15 +97,7 @@ func frameStream(b []byte) (head, body []byte, n, pongs int, f framing, fatal bo
 
 // contentLength reads the Content-Length of a head. Two that differ are an error: a classic way to smuggle a message.
 func contentLength(head []byte) (n int, given bool, err error) {
-	for line := range bytes.SplitSeq(head, crlf2[:2]) {
-		name, value, ok := bytes.Cut(line, []byte(":"))
-		if !ok || len(name) == 0 || name[0] == ' ' || name[0] == '\t' {
-			continue
-		}
-		name = bytes.TrimRight(name, " \t")
-		if !bytes.EqualFold(name, []byte("content-length")) && !bytes.EqualFold(name, []byte("l")) {
-			continue
-		}
+	for value := range fields(head, "content-length", "l") {
 		v, bad := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 31)
 		if bad != nil || given && int(v) != n {
 			return 0, given, errLength
@@ -103,6 +105,49 @@ func contentLength(head []byte) (n int, given bool, err error) {
 		n, given = int(v), true
 	}
 	return n, given, nil
+}
+
+// fields are the values of a field in a head, by its long and its compact name.
+func fields(head []byte, long, short string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for line := range bytes.SplitSeq(head, crlf2[:2]) {
+			name, value, ok := bytes.Cut(line, []byte(":"))
+			if !ok || len(name) == 0 || name[0] == ' ' || name[0] == '\t' {
+				continue
+			}
+			name = bytes.TrimRight(name, " \t")
+			if (bytes.EqualFold(name, []byte(long)) || bytes.EqualFold(name, []byte(short))) && !yield(value) {
+				return
+			}
+		}
+	}
+}
+
+func hasField(head []byte, long, short string) bool {
+	for range fields(head, long, short) {
+		return true
+	}
+	return false
+}
+
+// cleanLines reports whether every line of a head ends in CRLF and none holds a CR, LF or NUL besides, but for a NUL behind a
+// backslash (RFC 3261 25.1). Some stacks take a bare LF for the end of a line: a header inside a header's value then passes whoever
+// checked the message before them.
+func cleanLines(head []byte) bool {
+	for i := 0; i < len(head); i++ {
+		j := bytes.IndexAny(head[i:], "\r\n\x00")
+		if j < 0 {
+			return true
+		}
+		switch i += j; {
+		case head[i] == 0 && i > 0 && head[i-1] == '\\': // a quoted-pair
+		case head[i] == '\r' && i+1 < len(head) && head[i+1] == '\n':
+			i++
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // isToken reports whether a SIP message may begin with c.

@@ -24,6 +24,12 @@ func (n NameAddr) User() string { return SplitURI(n.URI).User }
 // Host returns the host of the URI.
 func (n NameAddr) Host() string { return SplitURI(n.URI).Host }
 
+// Param returns a header parameter, "" when it is missing or has no value.
+func (n NameAddr) Param(name string) string {
+	v, _ := Param(n.Params, name)
+	return v
+}
+
 // URI are the parts of a sip, sips or tel URI.
 type URI struct {
 	Scheme string // lower case
@@ -34,15 +40,7 @@ type URI struct {
 }
 
 // Param returns a URI parameter, for example "transport"; names are compared without case.
-func (u URI) Param(name string) (value string, ok bool) {
-	for p := range strings.SplitSeq(u.Params, ";") {
-		k, v, _ := strings.Cut(p, "=")
-		if k != "" && strings.EqualFold(k, name) {
-			return v, true
-		}
-	}
-	return "", false
-}
+func (u URI) Param(name string) (value string, ok bool) { return Param(u.Params, name) }
 
 // SplitURI takes a URI apart. What cannot be understood is left empty.
 func SplitURI(s string) URI {

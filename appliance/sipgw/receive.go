@@ -2,6 +2,7 @@ package sipgw
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -27,8 +28,6 @@ var parser = sip.NewParser(sip.WithHeadersParsers(func() map[string]sip.HeaderPa
 	all := map[string]sip.HeaderParser{}
 	for name, f := range sip.DefaultHeadersParser() {
 		switch name {
-		case "via", "v":
-			all[name] = parseVia(f)
 		case "cseq", "call-id", "i", "content-length", "l":
 			all[name] = f
 		}
@@ -55,10 +54,14 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 			return
 		}
 	case *sip.Request:
-		if m.Via() == nil || m.Via().Host == "" {
+		v, present, ok := topVia(m)
+		if !present {
+			err = firstError(err, errNoVia)
 			break // nobody to answer
 		}
-		markVia(m, a.source)
+		if ok {
+			markVia(m, v, a.source)
+		}
 		m.SetSource(a.source.String())
 		m.SetTransport(strings.ToUpper(a.way.transport()))
 		switch {
@@ -67,6 +70,9 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 			return
 		case f.err != nil:
 			g.refuse(m, a, &fault{code: f.code})
+			return
+		case !ok:
+			g.refuse(m, a, &fault{code: 400, reason: "Malformed Via"})
 			return
 		case err != nil:
 			g.refuse(m, a, &fault{code: 400})
@@ -130,40 +136,20 @@ func (g *gateway) refuse(req *sip.Request, a arrival, f *fault) {
 	}
 }
 
-// markVia notes in the top Via where the request came from, so that the response finds back (RFC 3261 18.2.1, RFC 3581).
-func markVia(req *sip.Request, from netip.AddrPort) {
-	v := req.Via()
-	_, rport := v.Params.Get("rport")
-	if rport {
-		v.Params.Add("rport", strconv.Itoa(int(from.Port())))
-	}
-	if rport || v.Host != from.Addr().String() {
-		v.Params.Add("received", from.Addr().String())
-	}
-}
-
 // reply sends a response where RFC 3261 18.2.2 says: on the connection of the request, to its source over UDP, and on a new
-// connection when the old one is gone.
+// connection when the old one is gone. A Via that cannot be understood names no port: the response goes back to the source.
 func (g *gateway) reply(a arrival, req *sip.Request, m []byte) {
-	if f, ok := a.way.(datagramFlow); ok {
-		v := req.Via()
-		if _, rport := v.Params.Get("rport"); !rport {
-			port := uint16(v.Port)
-			if v.Port <= 0 || v.Port > 65535 {
-				port = 5060
-			}
-			f.to = netip.AddrPortFrom(f.to.Addr(), port)
+	v, _, ok := topVia(req)
+	if f, datagram := a.way.(datagramFlow); datagram {
+		if ok && !v.rport {
+			f.to = netip.AddrPortFrom(f.to.Addr(), cmp.Or(v.port, 5060))
 		}
 		f.send(m, nil, nil)
 		return
 	}
 	a.way.send(m, nil, func(error) {
-		v := req.Via()
-		port := uint16(v.Port)
-		if port == 0 {
-			port = defaultPort(a.way.transport())
-		}
-		to := endpoint{a.way.transport(), v.Host, []netip.AddrPort{netip.AddrPortFrom(a.source.Addr(), port)}}
+		port := cmp.Or(v.port, defaultPort(a.way.transport()))
+		to := endpoint{a.way.transport(), v.host, []netip.AddrPort{netip.AddrPortFrom(a.source.Addr(), port)}}
 		if way, err := g.way(to); err == nil {
 			way.send(m, nil, nil)
 		}
@@ -172,15 +158,15 @@ func (g *gateway) reply(a arrival, req *sip.Request, m []byte) {
 
 // response matches a response with its client transaction; one without is a late retransmission and dropped.
 func (g *gateway) response(res *sip.Response, a arrival) {
-	v, c := res.Via(), res.CSeq()
-	if v == nil || c == nil || res.StatusCode < 100 || res.StatusCode > 699 || res.SipVersion != "SIP/2.0" {
+	v, _, ok := topVia(res)
+	c := res.CSeq()
+	if !ok || c == nil || res.StatusCode < 100 || res.StatusCode > 699 || res.SipVersion != "SIP/2.0" {
 		g.counters.malformed.Add(1)
 		return
 	}
 	res.SetSource(a.source.String())
-	branch, _ := v.Params.Get("branch")
 	g.mu.Lock()
-	tx := g.clients[clientKey(branch, strings.TrimSpace(string(c.MethodName)))]
+	tx := g.clients[clientKey(v.branch, strings.TrimSpace(string(c.MethodName)))]
 	g.mu.Unlock()
 	if tx != nil {
 		tx.receive(res)
@@ -191,17 +177,17 @@ func clientKey(branch, method string) string { return branch + " " + method }
 
 // serverKey is what a request has in common with its retransmissions, its ACK and its CANCEL (RFC 3261 17.2.3).
 func serverKey(req *sip.Request, method string) string {
-	v := req.Via()
-	branch, _ := v.Params.Get("branch")
-	if strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie) && len(branch) > len(sip.RFC3261BranchMagicCookie) {
-		return method + " " + branch + " " + strings.ToLower(v.Host) + " " + strconv.Itoa(v.Port)
+	v, _, _ := topVia(req)
+	sentBy := strings.ToLower(v.host) + " " + strconv.Itoa(int(v.port))
+	if strings.HasPrefix(v.branch, sip.RFC3261BranchMagicCookie) && len(v.branch) > len(sip.RFC3261BranchMagicCookie) {
+		return method + " " + v.branch + " " + sentBy
 	}
 	// RFC 2543: the ACK has the tag of the response in To, so To cannot be part of it.
 	number := ""
 	if c := req.CSeq(); c != nil {
 		number = strconv.FormatUint(uint64(c.SeqNo), 10)
 	}
-	return method + " 2543 " + firstValue(req, "Call-ID") + " " + tagOf(firstValue(req, "From")) + " " + number + " " + v.SentBy() + " " + branch
+	return method + " 2543 " + firstValue(req, "Call-ID") + " " + tagOf(firstValue(req, "From")) + " " + number + " " + sentBy + " " + v.branch
 }
 
 // mergeKey is what two copies of a request have in common that came on different ways (RFC 3261 8.2.2.2).

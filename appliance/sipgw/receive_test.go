@@ -166,11 +166,39 @@ func TestTwoLengthsEndTheStream(t *testing.T) {
 		"OPTIONS sip:a SIP/2.0\r\nL : 5\r\ncontent-length: 0\r\n\r\nhello":          true,
 		"OPTIONS sip:a SIP/2.0\r\nSubject: x\r\n l: 5\r\nContent-Length: 0\r\n\r\n": false, // folded: part of Subject
 		"OPTIONS sip:a SIP/2.0\r\nContent-Length: -1\r\n\r\n":                       true,
-		"OPTIONS sip:a SIP/2.0\r\n\r\n":                                             true, // RFC 3261 18.3: it is not optional there
+		"OPTIONS sip:a SIP/2.0\r\n\r\n":                                             false, // RFC 2543, and nothing that could be a body
+		"INVITE sip:a SIP/2.0\r\nContent-Type: application/sdp\r\n\r\nv=0":          true,  // RFC 3261 18.3: it is not optional there
+		"INVITE sip:a SIP/2.0\r\nc: application/sdp\r\n\r\nv=0":                     true,
+		"OPTIONS sip:a SIP/2.0\r\nX: a\nContent-Length: 5\r\n\r\nhello":             true, // lengths that only some would see
+		"OPTIONS sip:a SIP/2.0\r\nX: a\nl: 5\r\nContent-Length: 0\r\n\r\n":          true,
+		"OPTIONS sip:a SIP/2.0\r\nX: a\x00b\r\nContent-Length: 0\r\n\r\n":           true,
 	} {
 		head, _, _, _, f, ended := frameStream([]byte(text))
 		if head == nil || ended != fatal || (f.code == 400) != fatal {
 			t.Errorf("%q: ended %v, %+v", text, ended, f)
+		}
+	}
+}
+
+// A header inside a header's value must not come back from us as a header.
+func TestBareLineBreaksAreRefused(t *testing.T) {
+	for _, evil := range []string{"\n", "\r", "\x00", "\n\n", "\r\r\n"} {
+		for _, name := range []string{"Via", "From", "To", "Call-ID", "CSeq", "Subject", "Timestamp", "Record-Route"} {
+			onPaper(t, nil, func(t *testing.T, b *bench) {
+				m := crlf("OPTIONS sip:192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.100:5060;branch=z9hG4bKx;rport\nFrom: <sip:192.0.2.100>;tag=x\n" +
+					"To: <sip:192.0.2.1>\nCall-ID: c\nCSeq: 1 OPTIONS\nSubject: s\nTimestamp: 1\nRecord-Route: <sip:a;lr>\nMax-Forwards: 70\nContent-Length: 0\n\n")
+				start := strings.Index(m, name+": ") + len(name) + 2
+				end := start + strings.Index(m[start:], "\r\n")
+				b.g.datagram(b.d, peerAddr, []byte(m[:end]+evil+"X-Evil: 1"+m[end:]))
+				for _, r := range b.sent() {
+					if !strings.HasPrefix(r, "SIP/2.0 400 ") {
+						t.Errorf("%q in %s is taken: %q", evil, name, r)
+					}
+					if strings.Contains(r, "\nX-Evil") || strings.Contains(strings.ReplaceAll(r, "\r\n", ""), "\n") || strings.Contains(r, "\x00") {
+						t.Errorf("%q in %s comes back: %q", evil, name, r)
+					}
+				}
+			})
 		}
 	}
 }

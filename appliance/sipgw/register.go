@@ -299,25 +299,40 @@ type responseError struct {
 func (e *responseError) Error() string { return strconv.Itoa(e.code) + " " + e.reason }
 
 // grantedTime reads from a 200 how long our contact is registered: its own expires parameter among all contacts of the AOR,
-// else the Expires header, else what we asked for (RFC 3261 section 10.2.4).
+// else the Expires header, else what we asked for (RFC 3261 section 10.2.4), and never longer than that. A registrar behind NAT, or one
+// that stores where a request came from, gives our contact back with another address: then the shortest of those with our user
+// part counts, or of all. To ask too early costs one request, too late every call until then.
 func grantedTime(res *sip.Response, contact string, asked time.Duration) time.Duration {
+	otherwise := asked
+	if e := headerValues(res, "Expires"); len(e) > 0 {
+		otherwise = min(asked, seconds(e))
+	}
 	ours := SplitURI(contact)
-	for _, v := range headerValues(res, "Contact") {
-		for _, one := range splitList(v) {
-			n := parseNameAddr(one)
-			if u := SplitURI(n.URI); u.User != ours.User || !strings.EqualFold(u.Host, ours.Host) ||
-				cmp.Or(u.Port, 5060) != cmp.Or(ours.Port, 5060) {
-				continue
-			}
-			if e, ok := (URI{Params: n.Params}).Param("expires"); ok {
-				return seconds([]string{e})
-			}
+	best, closest := otherwise, 0
+	for _, n := range ParseList(headerValues(res, "Contact")) {
+		granted := otherwise
+		if e, ok := Param(n.Params, "expires"); ok {
+			granted = min(asked, seconds([]string{e}))
+		}
+		switch like := likeness(SplitURI(n.URI), ours); {
+		case like > closest:
+			best, closest = granted, like
+		case like == closest:
+			best = min(best, granted)
 		}
 	}
-	if e := headerValues(res, "Expires"); len(e) > 0 {
-		return seconds(e)
+	return best
+}
+
+// likeness tells how sure it is that a contact is ours: 3 is the same, 2 has our user part, 1 is any other.
+func likeness(u, ours URI) int {
+	switch {
+	case u.User != ours.User:
+		return 1
+	case strings.EqualFold(u.Host, ours.Host) && cmp.Or(u.Port, 5060) == cmp.Or(ours.Port, 5060):
+		return 3
 	}
-	return asked
+	return 2
 }
 
 // retryAfter is the value of Retry-After, which may be followed by a comment and parameters (RFC 3261 section 20.33); 0: none.

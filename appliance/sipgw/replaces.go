@@ -17,17 +17,9 @@ type Replaces struct {
 func ParseReplaces(v string) (Replaces, bool) {
 	id, params, _ := strings.Cut(v, ";")
 	r := Replaces{CallID: strings.TrimSpace(id)}
-	for p := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "to-tag":
-			r.ToTag = strings.TrimSpace(value)
-		case "from-tag":
-			r.FromTag = strings.TrimSpace(value)
-		case "early-only":
-			r.EarlyOnly = true
-		}
-	}
+	r.ToTag, _ = Param(params, "to-tag")
+	r.FromTag, _ = Param(params, "from-tag")
+	_, r.EarlyOnly = Param(params, "early-only")
 	return r, r.CallID != "" && r.ToTag != "" && r.FromTag != "" && !strings.Contains(v, ",")
 }
 

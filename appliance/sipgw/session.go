@@ -39,12 +39,8 @@ func expires(m interface{ Headers() []sip.Header }) (interval time.Duration, ref
 	if err != nil {
 		return 0, ""
 	}
-	for p := range strings.SplitSeq(params, ";") {
-		if k, v, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), "refresher") {
-			refresher = strings.ToLower(strings.TrimSpace(v))
-		}
-	}
-	return time.Duration(n) * time.Second, refresher
+	refresher, _ = Param(params, "refresher")
+	return time.Duration(n) * time.Second, strings.ToLower(refresher)
 }
 
 // tooShort returns our Min-SE when a request asks for a shorter interval, else "".

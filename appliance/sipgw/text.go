@@ -58,6 +58,41 @@ func splitList(v string) []string {
 	return list
 }
 
+// cutQuoted cuts at the first sep outside quotes; found tells whether there is one.
+func cutQuoted(s string, sep byte) (before, after string, found bool) {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case quoted && s[i] == '\\':
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == sep && !quoted:
+			return s[:i], s[i+1:], true
+		}
+	}
+	return s, "", false
+}
+
+// Param returns a parameter of a list such as `a=1;b="2"`, without quotes. Names are compared without case, and blanks may stand around
+// every separator (RFC 3261 25.1).
+func Param(params, name string) (value string, ok bool) {
+	for more := params != ""; more; {
+		var p string
+		p, params, more = cutQuoted(params, ';')
+		if k, v := keyValue(p); k != "" && strings.EqualFold(k, name) {
+			return unquote(v), true
+		}
+	}
+	return "", false
+}
+
+// keyValue takes one parameter apart.
+func keyValue(p string) (key, value string) {
+	key, value, _ = strings.Cut(p, "=")
+	return strings.TrimSpace(key), strings.TrimSpace(value)
+}
+
 // parseNameAddr reads a name-addr or an addr-spec; everything behind an addr-spec's semicolon is a header parameter (RFC 3261 20.10).
 func parseNameAddr(v string) NameAddr {
 	v = strings.TrimSpace(v)

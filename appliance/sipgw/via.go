@@ -1,49 +1,134 @@
 package sipgw
 
 import (
+	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
 )
 
-// parseVia reads a Via whose parameters hold quoted strings, which sipgo takes apart at a semicolon inside them: what it then says
-// in the response is no longer what the peer wrote, as RFC 3261 8.2.6.2 wants it. All others, and lists, are sipgo's to read.
-func parseVia(otherwise sip.HeaderParser) sip.HeaderParser {
-	return func(name []byte, text string) (sip.Header, error) {
-		if !strings.Contains(text, `"`) || len(splitList(text)) != 1 {
-			return otherwise(name, text)
-		}
-		params := splitParams(text)
-		h, err := otherwise(name, params[0])
-		via, ok := h.(*sip.ViaHeader)
-		if err != nil || !ok {
-			return h, err
-		}
-		via.Params = sip.NewParams()
-		for _, p := range params[1:] {
-			key, value, _ := strings.Cut(p, "=")
-			if value = strings.TrimSpace(value); strings.ContainsAny(value, " \t") {
-				value = strings.Trim(value, `"`) // sipgo quotes what holds blanks
-			}
-			via.Params = append(via.Params, sip.HeaderKV{K: strings.TrimSpace(key), V: value})
-		}
-		return via, nil
-	}
+// via is the topmost Via of a message: whose request it is, and where its response goes (RFC 3261 18.2, 20.42). The text of the field
+// stays in the message as the peer wrote it, because a response repeats it (8.2.6.2); sipgo's own reader takes no blanks around
+// separators, although 25.1 allows them around every one.
+type via struct {
+	host   string // without the brackets of an IPv6 address
+	port   uint16 // 0: none given
+	branch string
+	rport  bool
 }
 
-// splitParams splits a header value at its semicolons, except inside quotes.
-func splitParams(v string) (list []string) {
-	start, quoted := 0, false
-	for i := 0; i < len(v); i++ {
-		switch {
-		case quoted && v[i] == '\\':
-			i++
-		case v[i] == '"':
-			quoted = !quoted
-		case v[i] == ';' && !quoted:
-			list = append(list, v[start:i])
-			start = i + 1
+// topVia reads the topmost Via. present tells whether there is one at all; ok, whether it can be understood.
+func topVia(m interface{ Headers() []sip.Header }) (v via, present, ok bool) {
+	i := topViaIndex(m)
+	if i < 0 {
+		return via{}, false, false
+	}
+	v, ok = readVia(m.Headers()[i].Value())
+	return v, true, ok
+}
+
+func topViaIndex(m interface{ Headers() []sip.Header }) int {
+	for i, h := range m.Headers() {
+		if isNamed(h, "Via", "v") {
+			return i
 		}
 	}
-	return append(list, v[start:])
+	return -1
+}
+
+// readVia reads the first value of a Via field.
+func readVia(text string) (v via, ok bool) {
+	text, others, more := cutQuoted(text, ',')
+	for more {
+		var one string
+		if one, others, more = cutQuoted(others, ','); strings.TrimSpace(one) == "" {
+			return via{}, false
+		}
+	}
+	head, params, more := cutQuoted(text, ';')
+	name, rest, ok := strings.Cut(head, "/")
+	version, rest, ok2 := strings.Cut(rest, "/")
+	transport, sentBy := cutBlank(strings.TrimSpace(rest))
+	if !ok || !ok2 || strings.Contains(head, `"`) || !strings.EqualFold(strings.TrimSpace(name), "SIP") || strings.TrimSpace(version) == "" || transport == "" {
+		return via{}, false
+	}
+	if v.host, v.port, ok = readSentBy(sentBy); !ok {
+		return via{}, false
+	}
+	for more {
+		var p string
+		p, params, more = cutQuoted(params, ';')
+		key, value := keyValue(p)
+		switch {
+		case key == "":
+			return via{}, false
+		case strings.EqualFold(key, "branch"):
+			v.branch = value
+		case strings.EqualFold(key, "rport"):
+			v.rport = true
+		}
+	}
+	return v, true
+}
+
+// readSentBy reads "host", "host : port" and the same of an IPv6 address in brackets.
+func readSentBy(s string) (host string, port uint16, ok bool) {
+	host, rest := s, ""
+	if strings.HasPrefix(s, "[") {
+		end := strings.IndexByte(s, ']')
+		if end < 0 {
+			return "", 0, false
+		}
+		host, rest = s[1:end], strings.TrimSpace(s[end+1:])
+		if rest != "" && rest[0] != ':' {
+			return "", 0, false
+		}
+	} else if i := strings.IndexByte(s, ':'); i >= 0 {
+		host, rest = s[:i], s[i:]
+	}
+	if host = strings.TrimSpace(host); host == "" || strings.ContainsAny(host, " \t\"") {
+		return "", 0, false
+	}
+	if rest == "" {
+		return host, 0, true
+	}
+	port = parsePort(rest[1:])
+	return host, port, port != 0
+}
+
+// cutBlank cuts at the first run of blanks.
+func cutBlank(s string) (before, after string) {
+	if i := strings.IndexAny(s, " \t"); i >= 0 {
+		return s[:i], strings.TrimSpace(s[i:])
+	}
+	return s, ""
+}
+
+// markVia notes in the topmost Via where the request came from, so that the response finds back (RFC 3261 18.2.1, RFC 3581). All else
+// in the field stays as it was written.
+func markVia(req *sip.Request, v via, from netip.AddrPort) {
+	i := topViaIndex(req)
+	if i < 0 || !v.rport && v.host == from.Addr().String() {
+		return
+	}
+	field := req.Headers()[i].Value()
+	first, _, _ := cutQuoted(field, ',')
+	others := field[len(first):]
+
+	var b strings.Builder
+	part, rest, more := cutQuoted(strings.TrimRight(first, " \t"), ';')
+	b.WriteString(part)
+	for more {
+		part, rest, more = cutQuoted(rest, ';')
+		switch key, _ := keyValue(part); {
+		case strings.EqualFold(key, "received"):
+			continue // only we know
+		case strings.EqualFold(key, "rport"):
+			part = key + "=" + strconv.Itoa(int(from.Port()))
+		}
+		b.WriteString(";" + part)
+	}
+	b.WriteString(";received=" + from.Addr().String() + others)
+	req.Headers()[i] = sip.NewHeader("Via", b.String())
 }
