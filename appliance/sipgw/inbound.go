@@ -57,7 +57,7 @@ func (g *gateway) incoming(tx *serverTx) {
 		g.refuse(req, tx.from, &fault{code: 420, h: []Header{{"Unsupported", "100rel"}}})
 		return
 	}
-	replaced, f := g.replaced(req)
+	replaced, f := g.replaced(req, tx.from.origin())
 	if f == nil && replaced == nil && g.stack.hops(firstValue(req, "Call-ID")) > maxHops {
 		f = &fault{code: 482}
 	}
@@ -111,6 +111,7 @@ func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *
 	}
 	l.auth = newAuthenticator(c.credential(SplitURI(parseNameAddr(to).URI).User))
 	l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo, initial: true, rel: newReliable(req)}
+	l.peer, l.proxies = tx.from.source.Addr(), l.routes
 	l.initInfo(tx.from.source.String() + "/" + l.transport)
 	return l
 }
@@ -264,12 +265,19 @@ func (l *Leg) request(tx *serverTx) {
 		l.respond(tx, 481, "", nil, "", nil)
 		return
 	}
-	if seq := req.CSeq().SeqNo; seq < d.remoteSeq {
+	seq := req.CSeq().SeqNo
+	if seq < d.remoteSeq {
 		l.respond(tx, 500, "CSeq out of order", nil, "", nil) // 12.2.2
 		return
-	} else {
-		d.remoteSeq = seq
 	}
+	if l.handle(tx, d, early); !tx.refused() {
+		d.remoteSeq = seq // what is refused out of hand leaves no trace
+	}
+}
+
+// handle is a request in the dialog d whose tags and CSeq are in order.
+func (l *Leg) handle(tx *serverTx, d *dialog, early *fork) {
+	req := tx.req
 	switch req.Method {
 	case sip.BYE:
 		l.hungUp(tx)

@@ -2,6 +2,7 @@ package sipgw
 
 import (
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -24,12 +25,14 @@ type Leg struct {
 	incoming bool
 	began    time.Time
 
-	mu     sync.Mutex // of the next five
-	owner  Owner
-	early  []func() // posted before Take
-	info   LegInfo
-	orphan bool     // the owner has ended
-	forks  []string // tags of early dialogs that our INVITE has made
+	mu      sync.Mutex // of the next seven
+	owner   Owner
+	early   []func() // posted before Take
+	info    LegInfo
+	orphan  bool       // the owner has ended
+	forks   []string   // tags of early dialogs that our INVITE has made
+	peer    netip.Addr // who began the dialog, or answered last
+	proxies []string   // its route set
 
 	dialog
 	state     legState
@@ -131,6 +134,7 @@ func (l *Leg) enter(s legState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.info.State, l.info.RemoteTag = stateNames[s], l.remoteTag
+	l.proxies = l.routes
 }
 
 // finish ends the leg: nothing is pending any more. Its dialog stays known for a moment, for a BYE that crosses ours.

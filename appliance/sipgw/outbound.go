@@ -140,6 +140,9 @@ func (l *Leg) invite(out *outbound, again []Header) {
 
 // inviteResult is a response to an INVITE of ours, or the end of waiting for one.
 func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *sip.Response, err error) {
+	if res != nil {
+		l.heard(res)
+	}
 	switch {
 	case err == nil && res.StatusCode/100 == 2:
 		l.inviteOK(out, req, res)

@@ -168,9 +168,15 @@ func (g *gateway) response(res *sip.Response, a arrival) {
 	g.mu.Lock()
 	tx := g.clients[clientKey(v.branch, strings.TrimSpace(string(c.MethodName)))]
 	g.mu.Unlock()
-	if tx != nil {
-		tx.receive(res)
+	if tx == nil {
+		return
 	}
+	if !g.kin(tx.asked(), a.origin()) {
+		g.counters.refused.Add(1)
+		g.log.Info("response ignored", "gw", g.name, "peer", a.source, "err", "it comes from somebody who was not asked")
+		return
+	}
+	tx.receive(res)
 }
 
 func clientKey(branch, method string) string { return branch + " " + method }
@@ -199,7 +205,7 @@ func mergeKey(req *sip.Request) string {
 func (g *gateway) request(req *sip.Request, a arrival) {
 	switch req.Method {
 	case sip.ACK:
-		g.acknowledged(req)
+		g.acknowledged(req, a)
 		return
 	case sip.CANCEL:
 		g.cancel(req, a)
@@ -209,8 +215,12 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 	g.mu.Lock()
 	known := g.servers[key]
 	g.mu.Unlock()
-	if known != nil {
+	if known != nil && g.kin(known.from.origin(), a.origin()) {
 		known.again()
+		return
+	}
+	if known != nil {
+		g.intruder(req, a)
 		return
 	}
 	if f := check(req); f != nil {
@@ -234,7 +244,7 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 }
 
 // acknowledged is an ACK: of a 3xx to 6xx it belongs to the transaction, of a 2xx to the dialog.
-func (g *gateway) acknowledged(req *sip.Request) {
+func (g *gateway) acknowledged(req *sip.Request, a arrival) {
 	if check(req) != nil {
 		return
 	}
@@ -242,7 +252,7 @@ func (g *gateway) acknowledged(req *sip.Request) {
 	tx := g.servers[serverKey(req, "INVITE")]
 	leg := g.legs[dialogKey(firstValue(req, "Call-ID"), tagOf(firstValue(req, "To")))]
 	g.mu.Unlock()
-	if tx != nil {
+	if tx != nil && g.kin(tx.from.origin(), a.origin()) {
 		tx.mu.Lock()
 		mine := tx.state == completed
 		tx.mu.Unlock()
@@ -251,7 +261,7 @@ func (g *gateway) acknowledged(req *sip.Request) {
 			return
 		}
 	}
-	if leg != nil {
+	if leg != nil && leg.heeds(a.origin()) {
 		leg.post(func() { leg.acknowledged(req) })
 	}
 }
@@ -267,6 +277,10 @@ func (g *gateway) cancel(req *sip.Request, a arrival) {
 	g.mu.Unlock()
 	if tx == nil {
 		g.reply(a, req, g.responseTo(req, 481, "", token(8), nil, "", nil))
+		return
+	}
+	if !g.kin(tx.from.origin(), a.origin()) {
+		g.intruder(req, a)
 		return
 	}
 	g.reply(a, req, g.responseTo(req, 200, "", tx.toTag, nil, "", nil))
@@ -285,6 +299,10 @@ func (g *gateway) inDialog(tx *serverTx, tag string) {
 			return
 		}
 		g.answer(tx, 481, nil)
+		return
+	}
+	if !leg.heeds(tx.from.origin()) {
+		g.intruder(tx.req, tx.from)
 		return
 	}
 	tx.open()

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"viaduct/appliance/config"
+
 	"github.com/emiago/sipgo/sip"
 )
 
@@ -31,9 +33,9 @@ func (r Replaces) String() string {
 	return s
 }
 
-// replaced finds the leg that an INVITE with Replaces wants to take the place of; nil without such a header. Only dialogs of the
-// same gateway are found: a peer has no business with those of the other side. The order of the checks is that of RFC 3891 3.
-func (g *gateway) replaced(req *sip.Request) (*Leg, *fault) {
+// replaced finds the leg that an INVITE with Replaces wants to take the place of; nil without such a header. A peer has no
+// business with the dialogs of others. The order of the checks is that of RFC 3891 3.
+func (g *gateway) replaced(req *sip.Request, from origin) (*Leg, *fault) {
 	values := headerValues(req, "Replaces")
 	if len(values) == 0 {
 		return nil, nil
@@ -46,6 +48,8 @@ func (g *gateway) replaced(req *sip.Request) (*Leg, *fault) {
 	switch {
 	case l == nil:
 		return nil, &fault{code: 481}
+	case !l.heeds(from):
+		return nil, &fault{code: 403}
 	case state == stateNames[over]:
 		return nil, &fault{code: 603}
 	case state == stateNames[ringing]:
@@ -72,17 +76,27 @@ func (g *gateway) dialog(r Replaces) (*Leg, string) {
 	return l, l.info.State
 }
 
-// Dialog returns the established leg that r names, among those of the gateway of a SIP interface: what a REFER of its peer
-// may speak of. Nil: there is none.
+// Dialog returns the established leg that r names, among those with the peer of a SIP interface: what a REFER of it may speak of.
+// Nil: there is none.
 func (s *Stack) Dialog(iface string, r Replaces) *Leg {
-	_, g := s.sipInterface(iface)
+	i, g := s.sipInterface(iface)
 	if g == nil {
 		return nil
 	}
-	if l, state := g.dialog(r); state == stateNames[confirmedLeg] || state == stateNames[answered] {
+	if l, state := g.dialog(r); l != nil && !l.with(i) {
+		return nil
+	} else if state == stateNames[confirmedLeg] || state == stateNames[answered] {
 		return l
 	}
 	return nil
+}
+
+// with reports whether the leg's peer is one of an interface.
+func (l *Leg) with(i *config.SIPInterface) bool {
+	l.mu.Lock()
+	peer := l.peer
+	l.mu.Unlock()
+	return l.iface.Name == i.Name || l.g.trustedBy(i, peer)
 }
 
 // Owner is what the leg belongs to now; nil: nobody. It may be called from any goroutine.

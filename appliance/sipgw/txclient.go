@@ -69,6 +69,14 @@ func (tx *clientTx) cancel(h []Header) {
 	c.start()
 }
 
+// asked is where the request went.
+func (tx *clientTx) asked() origin {
+	tx.mu.Lock()
+	way := tx.way
+	tx.mu.Unlock()
+	return originOf(way)
+}
+
 // start registers the transaction and sends its request.
 func (tx *clientTx) start() {
 	tx.mu.Lock()

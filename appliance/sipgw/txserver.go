@@ -20,6 +20,7 @@ type serverTx struct {
 	mu       sync.Mutex
 	state    txState
 	last     []byte
+	code     int                 // of the final response
 	onCancel func(reason string) // an INVITE's leg; called in the read loop
 	onGone   func()              // no ACK came for a 3xx to 6xx; may be nil
 	interval time.Duration
@@ -62,9 +63,19 @@ func (tx *serverTx) respond(code int, m []byte) bool {
 			tx.linger = time.AfterFunc(transactionTimeout, tx.end)
 		}
 	}
+	if code >= 200 {
+		tx.code = code
+	}
 	tx.mu.Unlock()
 	tx.g.reply(tx.from, tx.req, m)
 	return true
+}
+
+// refused reports whether the request got a 3xx to 6xx.
+func (tx *serverTx) refused() bool {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	return tx.code >= 300
 }
 
 // resend is timer G: the final response to an INVITE until its ACK.
