@@ -211,7 +211,7 @@ func (g *gateway) configure(c *gatewayConf) (anew bool) {
 		switch {
 		case s.kind == "tls" && anew:
 			retire = append(retire, s)
-		case s.accepted && s.trusted:
+		case s.trusted:
 			stranger = append(stranger, s)
 		}
 	}

@@ -2,8 +2,8 @@ package sipgw
 
 import "net/netip"
 
-// flow is a way on which messages reach a peer: a UDP socket with an address, a connection that the peer opened (responses
-// only, teams.md A.15), or one that we opened (requests only).
+// flow is a way on which messages reach a peer: a UDP socket with an address, a connection that the peer opened (of ours only
+// responses, teams.md A.15), or one that we opened.
 type flow interface {
 	// send queues one message and never blocks. wanted, when not nil, is asked before a message that had to wait for its
 	// connection is written. failed, when not nil, is told that it cannot be written.

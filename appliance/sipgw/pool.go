@@ -101,8 +101,9 @@ func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
 				continue
 			}
 		}
+		trusted := g.trusts(a.Addr())
 		g.mu.Lock()
-		s.target = a
+		s.target, s.trusted = a, trusted
 		g.mu.Unlock()
 		stop()
 		s.start(conn)

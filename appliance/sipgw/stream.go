@@ -23,14 +23,16 @@ var (
 	errQueueFull  = errors.New("the peer takes nothing")
 )
 
-// stream is a TCP or TLS connection, ours or the peer's. One goroutine reads it, one writes it; ours also dials it.
+// stream is a TCP or TLS connection, ours or the peer's. One goroutine reads it, one writes it; ours also dials it. Requests of a peer
+// are taken from both: but for Teams, every peer sends its BYE on the connection that brought it our INVITE (RFC 3261 18.2.2 and
+// 18.3 know no direction).
 type stream struct {
 	g        *gateway
 	kind     string // "tcp", "tls"
 	accepted bool
-	trusted  bool
+	trusted  bool // requests are taken; set before it is read, for ours when its address is known
 	opened   time.Time
-	target   netip.AddrPort // ours: what was dialled, or is now; guarded by the gateway
+	target   netip.AddrPort // ours: what was dialled, or is now; guarded by the gateway, as trusted is
 
 	mu      sync.Mutex
 	conn    net.Conn // nil while it is being dialled
