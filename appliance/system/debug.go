@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"strings"
 
 	"viaduct/appliance/printable"
@@ -86,12 +85,5 @@ func (s *System) trace(e sipgw.TraceEntry) {
 	if e.Dropped != "" {
 		head += ", dropped: " + e.Dropped
 	}
-	s.sessions.emit(topicSIP, head+"\n"+hideKeys(string(e.Message)))
-}
-
-// mediaKey is a key of RFC 4568 in an SDP body; whoever reads it can listen to the call.
-var mediaKey = regexp.MustCompile(`inline:[^\s|]+`)
-
-func hideKeys(message string) string {
-	return strings.TrimRight(strings.ReplaceAll(mediaKey.ReplaceAllString(message, "inline:***"), "\r\n", "\n"), "\n")
+	s.sessions.emit(topicSIP, head+"\n"+strings.TrimRight(strings.ReplaceAll(mask(string(e.Message)), "\r\n", "\n"), "\n"))
 }
