@@ -41,6 +41,7 @@ func FuzzReceived(f *testing.F) {
 		b.g.mu.Lock() // transactions live for seconds: the fuzzer must not fill the memory with them
 		clear(b.g.servers)
 		clear(b.g.merged)
+		b.g.lingering = newLingering()
 		b.g.mu.Unlock()
 	})
 }

@@ -38,8 +38,9 @@ type gateway struct {
 	resolved  map[target]resolved
 	failing   map[netip.AddrPort]time.Time // addresses that did not answer, until when they come last
 	clients   map[string]*clientTx
-	servers   map[string]*serverTx
-	merged    map[string]struct{}
+	servers   map[string]*serverTx // without a final response, or a 2xx to an INVITE without its ACK
+	lingering lingering            // those with one
+	merged    map[string]origin
 	legs      map[string]*Leg // by Call-ID and our tag
 }
 
@@ -302,18 +303,25 @@ func (g *gateway) addServer(tx *serverTx) {
 	g.mu.Lock()
 	g.servers[tx.key] = tx
 	if tx.merge != "" {
-		g.merged[tx.merge] = struct{}{}
+		g.merged[tx.merge] = tx.from.origin()
 	}
 	g.mu.Unlock()
 }
 
 func (g *gateway) dropServer(tx *serverTx) {
 	g.mu.Lock()
-	delete(g.servers, tx.key)
-	if tx.merge != "" {
-		delete(g.merged, tx.merge)
+	if g.servers[tx.key] == tx {
+		delete(g.servers, tx.key)
+		g.forgetMerge(tx.merge)
 	}
 	g.mu.Unlock()
+}
+
+// forgetMerge lets go of what a merged request is known by; the lock is held.
+func (g *gateway) forgetMerge(key string) {
+	if key != "" {
+		delete(g.merged, key)
+	}
 }
 
 func dialogKey(callID, localTag string) string { return callID + " " + localTag }

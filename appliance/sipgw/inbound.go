@@ -206,9 +206,7 @@ func (l *Leg) acknowledged(req *sip.Request) {
 	}
 	in.stop()
 	l.in = nil
-	if in.tx.from.way.reliable() {
-		in.tx.end() // no INVITE comes a second time, and no 200 will be repeated
-	}
+	in.tx.settle()
 	if l.state == answered {
 		l.enter(confirmedLeg)
 		if l.byeWanted != nil {

@@ -146,6 +146,9 @@ func (l *Leg) finish() {
 	l.session.stop()
 	if l.in != nil {
 		l.in.stop()
+		if l.in.ok != nil {
+			l.in.tx.settle()
+		}
 	}
 	if l.out != nil {
 		l.out.stop()

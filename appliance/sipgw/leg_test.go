@@ -57,7 +57,7 @@ func TestIncomingCallIsAnsweredAndEndedByThePeer(t *testing.T) {
 		time.Sleep(time.Minute)
 		b.put(inDialogText("INFO", "c1", "b3", tag, 3, "", ""))
 		b.one("SIP/2.0 481 ")
-		if n := len(b.g.legs) + len(b.g.servers) + len(b.g.merged); n > 1 {
+		if n := len(b.g.legs) + len(b.g.servers) + len(b.g.merged) + len(b.g.lingering.byKey); n > 1 {
 			t.Errorf("%d things left", n)
 		}
 	})

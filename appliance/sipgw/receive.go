@@ -2,7 +2,6 @@ package sipgw
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -136,25 +135,8 @@ func (g *gateway) refuse(req *sip.Request, a arrival, f *fault) {
 	}
 }
 
-// reply sends a response where RFC 3261 18.2.2 says: on the connection of the request, to its source over UDP, and on a new
-// connection when the old one is gone. A Via that cannot be understood names no port: the response goes back to the source.
-func (g *gateway) reply(a arrival, req *sip.Request, m []byte) {
-	v, _, ok := topVia(req)
-	if f, datagram := a.way.(datagramFlow); datagram {
-		if ok && !v.rport {
-			f.to = netip.AddrPortFrom(f.to.Addr(), cmp.Or(v.port, 5060))
-		}
-		f.send(m, nil, nil)
-		return
-	}
-	a.way.send(m, nil, func(error) {
-		port := cmp.Or(v.port, defaultPort(a.way.transport()))
-		to := endpoint{a.way.transport(), v.host, []netip.AddrPort{netip.AddrPortFrom(a.source.Addr(), port)}}
-		if way, err := g.way(to); err == nil {
-			way.send(m, nil, nil)
-		}
-	})
-}
+// reply sends a response to a request that has no transaction.
+func (g *gateway) reply(a arrival, req *sip.Request, m []byte) { g.backTo(a, req).send(m) }
 
 // response matches a response with its client transaction; one without is a late retransmission and dropped.
 func (g *gateway) response(res *sip.Response, a arrival) {
@@ -213,13 +195,20 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 	}
 	key := serverKey(req, string(req.Method))
 	g.mu.Lock()
-	known := g.servers[key]
+	var known interface{ again() }
+	var from arrival
+	if tx, f := g.servers[key], g.lingering.byKey[key]; tx != nil {
+		known, from = tx, tx.from
+	} else if f != nil {
+		known, from = f, f.from
+	}
 	g.mu.Unlock()
-	if known != nil && g.kin(known.from.origin(), a.origin()) {
+	switch {
+	case known == nil:
+	case g.kin(from.origin(), a.origin()):
 		known.again()
 		return
-	}
-	if known != nil {
+	default:
 		g.intruder(req, a)
 		return
 	}
@@ -234,9 +223,9 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 	}
 	tx.merge = mergeKey(req)
 	g.mu.Lock()
-	_, merged := g.merged[tx.merge]
+	first, merged := g.merged[tx.merge]
 	g.mu.Unlock()
-	if merged {
+	if merged && g.kin(first, a.origin()) {
 		g.refuse(req, a, &fault{code: 482})
 		return
 	}
@@ -249,17 +238,14 @@ func (g *gateway) acknowledged(req *sip.Request, a arrival) {
 		return
 	}
 	g.mu.Lock()
-	tx := g.servers[serverKey(req, "INVITE")]
+	f := g.lingering.byKey[serverKey(req, "INVITE")]
 	leg := g.legs[dialogKey(firstValue(req, "Call-ID"), tagOf(firstValue(req, "To")))]
 	g.mu.Unlock()
-	if tx != nil && g.kin(tx.from.origin(), a.origin()) {
-		tx.mu.Lock()
-		mine := tx.state == completed
-		tx.mu.Unlock()
-		if mine {
-			tx.acknowledge()
-			return
+	if f != nil && g.kin(f.from.origin(), a.origin()) && f.acknowledged() {
+		if f.from.way.reliable() {
+			g.dropFinished(f) // nothing comes a second time
 		}
+		return
 	}
 	if leg != nil && leg.heeds(a.origin()) {
 		leg.post(func() { leg.acknowledged(req) })
@@ -273,18 +259,28 @@ func (g *gateway) cancel(req *sip.Request, a arrival) {
 		return
 	}
 	g.mu.Lock()
-	tx := g.servers[serverKey(req, "INVITE")]
+	key := serverKey(req, "INVITE")
+	tx, late := g.servers[key], g.lingering.byKey[key]
 	g.mu.Unlock()
-	if tx == nil {
+	var from arrival
+	var tag string
+	switch {
+	case tx != nil:
+		from, tag = tx.from, tx.toTag
+	case late != nil:
+		from, tag = late.from, late.toTag
+	default:
 		g.reply(a, req, g.responseTo(req, 481, "", token(8), nil, "", nil))
 		return
 	}
-	if !g.kin(tx.from.origin(), a.origin()) {
+	if !g.kin(from.origin(), a.origin()) {
 		g.intruder(req, a)
 		return
 	}
-	g.reply(a, req, g.responseTo(req, 200, "", tx.toTag, nil, "", nil))
-	tx.cancelled(firstValue(req, "Reason"))
+	g.reply(a, req, g.responseTo(req, 200, "", tag, nil, "", nil))
+	if tx != nil {
+		tx.cancelled(firstValue(req, "Reason"))
+	}
 }
 
 // inDialog hands a request to the leg whose dialog it names.

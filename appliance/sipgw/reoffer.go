@@ -99,6 +99,7 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 	if tx.invite {
 		if l.in != nil { // its ACK is missing, but a peer that goes on has seen our 200
 			l.in.stop()
+			l.in.tx.settle()
 			if l.state == answered {
 				l.enter(confirmedLeg)
 			}

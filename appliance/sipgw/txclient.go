@@ -24,8 +24,7 @@ type txState uint8
 const (
 	calling    txState = iota // client: nothing came back yet; server: no final response yet
 	proceeding                // client: a provisional response came
-	completed                 // a final response, other than 2xx to INVITE
-	confirmed                 // INVITE server: the ACK of that came
+	completed                 // client: a final response, other than 2xx to INVITE
 	accepted                  // INVITE: 2xx (RFC 6026)
 	terminated
 )

@@ -7,13 +7,15 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// serverTx is a server transaction (RFC 3261 17.2, RFC 6026). The responses are the leg's; this retransmits what has to be.
+// serverTx is a server transaction (RFC 3261 17.2, RFC 6026) until its final response; a 2xx to an INVITE is the leg's to repeat until its
+// ACK. What is kept after that is in lingering.
 type serverTx struct {
 	g      *gateway
 	key    string
 	merge  string // what a merged request has in common with it (8.2.2.2)
 	req    *sip.Request
 	from   arrival
+	back   back
 	invite bool
 	toTag  string // of every response but 100
 
@@ -22,15 +24,13 @@ type serverTx struct {
 	last     []byte
 	code     int                 // of the final response
 	onCancel func(reason string) // an INVITE's leg; called in the read loop
-	onGone   func()              // no ACK came for a 3xx to 6xx; may be nil
-	interval time.Duration
-	retry    *time.Timer
-	linger   *time.Timer
+	linger   *time.Timer         // how long the ACK of a 2xx is waited for
 	release  func()
 }
 
 // open registers the transaction.
 func (tx *serverTx) open() {
+	tx.back = tx.g.backTo(tx.from, tx.req)
 	tx.release = tx.from.way.hold(nil)
 	tx.g.addServer(tx)
 }
@@ -47,27 +47,23 @@ func (tx *serverTx) respond(code int, m []byte) bool {
 	case code < 200:
 		tx.last = m
 	case tx.invite && code < 300:
-		tx.state, tx.last = accepted, nil
+		tx.state, tx.code, tx.last = accepted, code, nil
 		tx.linger = time.AfterFunc(transactionTimeout, tx.end)
-	case tx.invite:
-		tx.state, tx.last, tx.interval = completed, m, t1
-		tx.linger = time.AfterFunc(transactionTimeout, tx.unacknowledged)
-		if !tx.from.way.reliable() {
-			tx.retry = time.AfterFunc(t1, tx.resend)
-		}
 	default:
-		tx.state, tx.last = completed, m
-		if tx.from.way.reliable() {
-			defer tx.end()
-		} else {
-			tx.linger = time.AfterFunc(transactionTimeout, tx.end)
+		tx.state, tx.code, tx.last, tx.onCancel = terminated, code, nil, nil
+		tx.mu.Unlock()
+		if !tx.invite && tx.from.way.reliable() {
+			tx.back.send(m)
+			tx.g.dropServer(tx)
+			tx.release()
+			return true
 		}
-	}
-	if code >= 200 {
-		tx.code = code
+		tx.g.finish(tx, m, tx.invite)
+		tx.back.send(m)
+		return true
 	}
 	tx.mu.Unlock()
-	tx.g.reply(tx.from, tx.req, m)
+	tx.back.send(m)
 	return true
 }
 
@@ -78,53 +74,13 @@ func (tx *serverTx) refused() bool {
 	return tx.code >= 300
 }
 
-// resend is timer G: the final response to an INVITE until its ACK.
-func (tx *serverTx) resend() {
-	tx.mu.Lock()
-	if tx.state != completed {
-		tx.mu.Unlock()
-		return
-	}
-	tx.interval = min(2*tx.interval, t2)
-	tx.retry.Reset(tx.interval)
-	m := tx.last
-	tx.mu.Unlock()
-	tx.g.reply(tx.from, tx.req, m)
-}
-
 // again is a retransmitted request.
 func (tx *serverTx) again() {
 	tx.mu.Lock()
 	m := tx.last
 	tx.mu.Unlock()
 	if m != nil {
-		tx.g.reply(tx.from, tx.req, m)
-	}
-}
-
-// acknowledge is the ACK of a 3xx to 6xx.
-func (tx *serverTx) acknowledge() {
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
-	if tx.state != completed || !tx.invite {
-		return
-	}
-	tx.state, tx.last = confirmed, nil
-	if tx.retry != nil {
-		tx.retry.Stop()
-	}
-	tx.linger.Stop()
-	wait := t4
-	if tx.from.way.reliable() {
-		wait = 0
-	}
-	tx.linger = time.AfterFunc(wait, tx.end)
-}
-
-func (tx *serverTx) unacknowledged() {
-	tx.end()
-	if tx.onGone != nil {
-		tx.onGone()
+		tx.back.send(m)
 	}
 }
 
@@ -141,19 +97,36 @@ func (tx *serverTx) cancelled(reason string) {
 	}
 }
 
-func (tx *serverTx) end() {
-	tx.mu.Lock()
-	if tx.state == terminated {
-		tx.mu.Unlock()
+// settle is the end of a 2xx to an INVITE: its ACK came, or nobody waits for it any more. Over UDP the INVITE may still come again.
+func (tx *serverTx) settle() {
+	if !tx.over() {
 		return
 	}
-	tx.state = terminated
-	for _, t := range []*time.Timer{tx.retry, tx.linger} {
-		if t != nil {
-			t.Stop()
-		}
+	if tx.from.way.reliable() {
+		tx.g.dropServer(tx)
+		tx.release()
+	} else {
+		tx.g.finish(tx, nil, false)
 	}
-	tx.mu.Unlock()
-	tx.g.dropServer(tx)
-	tx.release()
+}
+
+func (tx *serverTx) end() {
+	if tx.over() {
+		tx.g.dropServer(tx)
+		tx.release()
+	}
+}
+
+// over ends the transaction, once.
+func (tx *serverTx) over() bool {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	if tx.state == terminated {
+		return false
+	}
+	tx.state, tx.onCancel = terminated, nil
+	if tx.linger != nil {
+		tx.linger.Stop()
+	}
+	return true
 }

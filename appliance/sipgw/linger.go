@@ -1,0 +1,218 @@
+package sipgw
+
+import (
+	"container/list"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	maxLingering    = 16 << 20 // octets of what lingers on a gateway
+	maxLingeringOne = 8 << 20  // octets of it that are of one source
+	lingeringItself = 512      // octets that an entry takes beside its texts
+)
+
+// finished is what is left of a server transaction after its final response: its key and that response, for a request that comes
+// again (RFC 3261 17.2, RFC 6026). The request and the leg are let go of.
+type finished struct {
+	key, merge string
+	toTag      string // of an INVITE: a CANCEL that comes too late gets it
+	from       arrival
+	back       back
+	m          []byte // nil: what comes again is absorbed
+	due        time.Time
+	release    func()
+
+	mu       sync.Mutex
+	unacked  bool          // a 3xx to 6xx to an INVITE: repeated, over UDP, until its ACK comes
+	interval time.Duration // between repetitions
+	retry    *time.Timer
+
+	all, own *list.Element // its places in lingering; nil: it is gone
+}
+
+// lingering are the finished transactions of a gateway. What they take is bounded, whatever anybody sends: a source has a part of the
+// room at most, and the oldest gives way. All of it is guarded by the gateway.
+type lingering struct {
+	byKey    map[string]*finished
+	all      *list.List // in the order of their ends
+	bySource map[netip.Addr]*lingeringOf
+	octets   int
+	sweep    *time.Timer
+}
+
+// lingeringOf is the part of one source.
+type lingeringOf struct {
+	list   *list.List
+	octets int
+}
+
+func newLingering() lingering {
+	return lingering{byKey: map[string]*finished{}, all: list.New(), bySource: map[netip.Addr]*lingeringOf{}}
+}
+
+func (f *finished) octets() int { return len(f.key) + len(f.merge) + len(f.m) + lingeringItself }
+
+// finish lets go of a server transaction and keeps what a retransmission needs. m is nil where it is only to be absorbed.
+func (g *gateway) finish(tx *serverTx, m []byte, unacked bool) {
+	f := &finished{key: tx.key, merge: tx.merge, from: arrival{way: tx.from.way, source: tx.from.source}, back: tx.back, m: m, due: time.Now().Add(transactionTimeout),
+		release: tx.release, unacked: unacked}
+	if tx.invite {
+		f.toTag = tx.toTag
+	}
+	if unacked && !tx.from.way.reliable() {
+		f.mu.Lock()
+		f.interval = t1
+		f.retry = time.AfterFunc(t1, f.resend)
+		f.mu.Unlock()
+	}
+	g.mu.Lock()
+	if g.servers[tx.key] == tx {
+		delete(g.servers, tx.key)
+	}
+	gone := g.lingering.add(f)
+	for _, f := range gone {
+		g.forgetMerge(f.merge)
+	}
+	if g.lingering.sweep == nil {
+		g.lingering.sweep = time.AfterFunc(transactionTimeout, g.sweepLingering)
+	}
+	g.mu.Unlock()
+	end(gone)
+}
+
+// sweepLingering drops what has lingered long enough.
+func (g *gateway) sweepLingering() {
+	now := time.Now()
+	g.mu.Lock()
+	l := &g.lingering
+	var gone []*finished
+	for e := l.all.Front(); e != nil; e = l.all.Front() {
+		f := e.Value.(*finished)
+		if f.due.After(now) {
+			break
+		}
+		l.remove(f)
+		g.forgetMerge(f.merge)
+		gone = append(gone, f)
+	}
+	if l.sweep = nil; l.all.Len() > 0 {
+		wait := l.all.Front().Value.(*finished).due.Sub(now)
+		l.sweep = time.AfterFunc(max(wait, time.Second), g.sweepLingering)
+	}
+	g.mu.Unlock()
+	end(gone)
+}
+
+// dropFinished lets go of one before its time.
+func (g *gateway) dropFinished(f *finished) {
+	g.mu.Lock()
+	if f.all == nil {
+		g.mu.Unlock()
+		return
+	}
+	g.lingering.remove(f)
+	g.forgetMerge(f.merge)
+	g.mu.Unlock()
+	end([]*finished{f})
+}
+
+// end stops what is gone; no lock is held.
+func end(gone []*finished) {
+	for _, f := range gone {
+		f.quiet()
+		f.release()
+	}
+}
+
+// add takes one in and returns those that gave way for it.
+func (l *lingering) add(f *finished) (gone []*finished) {
+	if old := l.byKey[f.key]; old != nil {
+		l.remove(old)
+		gone = append(gone, old)
+	}
+	from := f.from.source.Addr()
+	own := l.bySource[from]
+	if own == nil {
+		own = &lingeringOf{list: list.New()}
+		l.bySource[from] = own
+	}
+	l.byKey[f.key] = f
+	f.all, f.own = l.all.PushBack(f), own.list.PushBack(f)
+	n := f.octets()
+	l.octets, own.octets = l.octets+n, own.octets+n
+	for own.octets > maxLingeringOne && own.list.Len() > 1 {
+		old := own.list.Front().Value.(*finished)
+		l.remove(old)
+		gone = append(gone, old)
+	}
+	for l.octets > maxLingering && l.all.Len() > 1 {
+		old := l.all.Front().Value.(*finished)
+		l.remove(old)
+		gone = append(gone, old)
+	}
+	return gone
+}
+
+func (l *lingering) remove(f *finished) {
+	from := f.from.source.Addr()
+	own := l.bySource[from]
+	l.all.Remove(f.all)
+	own.list.Remove(f.own)
+	f.all, f.own = nil, nil
+	n := f.octets()
+	l.octets, own.octets = l.octets-n, own.octets-n
+	if own.list.Len() == 0 {
+		delete(l.bySource, from)
+	}
+	if l.byKey[f.key] == f {
+		delete(l.byKey, f.key)
+	}
+}
+
+// again is a request that has been answered.
+func (f *finished) again() {
+	f.mu.Lock()
+	m := f.m
+	f.mu.Unlock()
+	if m != nil {
+		f.back.send(m)
+	}
+}
+
+// acknowledged is the ACK of a 3xx to 6xx. It reports whether one was waited for.
+func (f *finished) acknowledged() bool {
+	f.mu.Lock()
+	waited := f.unacked
+	f.unacked = false
+	f.mu.Unlock()
+	if waited {
+		f.quiet()
+	}
+	return waited
+}
+
+// resend is timer G: the final response to an INVITE until its ACK.
+func (f *finished) resend() {
+	f.mu.Lock()
+	if !f.unacked {
+		f.mu.Unlock()
+		return
+	}
+	f.interval = min(2*f.interval, t2)
+	f.retry.Reset(f.interval)
+	m := f.m
+	f.mu.Unlock()
+	f.back.send(m)
+}
+
+// quiet stops repetition.
+func (f *finished) quiet() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unacked = false
+	if f.retry != nil {
+		f.retry.Stop()
+	}
+}
