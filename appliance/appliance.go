@@ -40,8 +40,9 @@ func Run(ctx context.Context, b board.Board, o Options) error {
 	language := lang.New()
 	secrets, err := system.OpenSecrets(o.StateDir)
 	if err != nil {
-		log.Error("sealed secrets not readable", "err", err) // everything else works
-	} else {
+		log.Error("key of sealed secrets not kept", "err", err) // everything else works
+	}
+	if secrets != nil {
 		language = lang.NewSealing(secrets)
 	}
 	for {

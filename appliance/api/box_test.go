@@ -19,7 +19,8 @@ import (
 // accounts is a box with accounts, and a little to measure.
 type accounts struct {
 	lang.Box
-	cfg *config.Config
+	cfg     *config.Config
+	failing []string
 }
 
 func (b *accounts) Running() *config.Config { return b.cfg }
@@ -39,6 +40,7 @@ func (b *accounts) Registrations() []lang.Registration {
 func (b *accounts) PenaltyBox() []lang.Probe { return nil }
 func (b *accounts) Gateways() []lang.Gateway { return nil }
 func (b *accounts) Clock() lang.Clock        { return lang.Clock{Synced: true} }
+func (b *accounts) Failing() []string        { return b.failing }
 
 func hash(t *testing.T, password string) config.Secret {
 	t.Helper()
@@ -82,6 +84,27 @@ func TestLogin(t *testing.T) {
 		r := NewBackend(lang.New(), &accounts{cfg: c.cfg}).Login(t.Context(), c.r)
 		if r.OK != c.ok || r.OK && r.User != c.r.User {
 			t.Errorf("%s: %+v, want %v", c.name, r, c.ok)
+		}
+	}
+}
+
+// What fails on the box is said to those who are in, and to nobody else.
+func TestALoginSaysWhatFails(t *testing.T) {
+	cfg := config.New()
+	cfg.Banner = "Only for staff."
+	cfg.Accounts = []*config.Account{{Class: config.Administrator, Name: "admin", Password: hash(t, "right")}}
+	b := NewBackend(lang.New(), &accounts{cfg: cfg, failing: []string{"the box started with startup-config.1"}})
+	for _, c := range []struct {
+		r    wire.LoginRequest
+		says bool
+	}{
+		{wire.LoginRequest{User: "admin", Password: "right", Remote: true}, true},
+		{wire.LoginRequest{User: "admin", Password: "wrong", Remote: true}, false},
+		{wire.LoginRequest{Remote: true}, false},
+		{wire.LoginRequest{TTY: "serial"}, false},
+	} {
+		if r := b.Login(t.Context(), c.r); strings.Contains(r.Banner, "% the box started with startup-config.1") != c.says {
+			t.Errorf("%+v: %q", c.r, r.Banner)
 		}
 	}
 }

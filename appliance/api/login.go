@@ -22,6 +22,14 @@ var dummy = []byte("$2a$10$cSNeUkA.4FYpgHIsG7oLiOfVQX2ObDsnM4Kqlf21P.PFpkyiHJZwe
 // the box stands, and chooses a password there; and while no account has a password, whoever stands at the box gets in
 // without an account, which is how it leaves the factory.
 func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply {
+	in := b.login(r)
+	if in.OK {
+		in.Banner = strings.TrimLeft(strings.Join(append([]string{in.Banner}, b.box.Failing()...), "\n% "), "\n")
+	}
+	return in
+}
+
+func (b *backend) login(r wire.LoginRequest) wire.LoginReply {
 	cfg := b.box.Running()
 	in := wire.LoginReply{OK: true, User: r.User, Idle: cfg.Console.IdleTimeout}
 	if r.User == "" {

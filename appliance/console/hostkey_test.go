@@ -30,3 +30,40 @@ func TestABoxAlwaysHasAHostKey(t *testing.T) {
 		t.Errorf("not kept: %v", err)
 	}
 }
+
+// Whoever has accepted the key once is not asked again when a power cut has damaged its file.
+func TestADamagedHostKeyIsMadeGood(t *testing.T) {
+	dir := t.TempDir()
+	key, err := hostKey(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(why string) {
+		t.Helper()
+		if again, err := hostKey(dir); err != nil || !bytes.Equal(again.PublicKey().Marshal(), key.PublicKey().Marshal()) {
+			t.Errorf("%s: another key, %v", why, err)
+		}
+	}
+	for _, file := range []string{hostKeyFile, hostKeyTwin} {
+		for _, text := range []string{"", "-----BEGIN OPENSSH"} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := lostHostKey(dir); file == hostKeyFile && err != nil {
+				t.Errorf("%s %q: lost: %v", file, text, err)
+			}
+			same(file + " " + text)
+		}
+	}
+	for _, file := range []string{hostKeyFile, hostKeyTwin} {
+		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lostHostKey(dir) == nil {
+		t.Error("nothing is said of a key that is lost")
+	}
+	if err := lostHostKey(t.TempDir()); err != nil {
+		t.Errorf("at the first start: %v", err)
+	}
+}

@@ -48,6 +48,21 @@ func Remove(name string) error {
 	return SyncDir(filepath.Dir(name))
 }
 
+// damaged is the end of the name of what was put aside.
+const damaged = ".damaged"
+
+// PutAside gives a file, or whatever else stands in its place, another name, because it cannot be used: something may still be got
+// out of it. What was put aside before is lost.
+func PutAside(name string) error {
+	if err := os.RemoveAll(name + damaged); err != nil {
+		return fmt.Errorf("put aside %s: %w", name, err)
+	}
+	if err := os.Rename(name, name+damaged); err != nil {
+		return fmt.Errorf("put aside %s: %w", name, err)
+	}
+	return SyncDir(filepath.Dir(name))
+}
+
 // SyncDir makes the entries of a folder survive a power cut: names live in the folder, not in the file.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -2,6 +2,7 @@ package flash
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -299,5 +300,74 @@ func BenchmarkAppend(b *testing.B) {
 		if err := l.Append(line); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// What stands in the place of a file and cannot be read keeps nothing from being saved or erased.
+func TestAFileThatCannotBeRead(t *testing.T) {
+	for _, erase := range []bool{false, true} {
+		v := Versions{Path: filepath.Join(t.TempDir(), "f"), Keep: 2, Perm: 0o600}
+		for range 2 { // what was put aside before gives way
+			if err := os.Remove(v.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
+			if err := os.MkdirAll(filepath.Join(v.Path, "inside"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if erase {
+				if err := v.Erase(); err != nil {
+					t.Error(err)
+				}
+				if _, err := os.Stat(v.Path); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("after Erase: %v", err)
+				}
+				continue
+			}
+			if err := v.Save([]byte("new")); err != nil {
+				t.Error(err)
+			}
+			if text, err := os.ReadFile(v.Path); string(text) != "new" {
+				t.Errorf("%q, %v", text, err)
+			}
+			if _, err := os.Stat(filepath.Join(v.Path+damaged, "inside")); err != nil {
+				t.Error(err)
+			}
+		}
+		if list, err := v.List(); err != nil || len(list) > 0 {
+			t.Errorf("versions %v, %v", list, err)
+		}
+	}
+}
+
+// An empty file takes no place among the predecessors.
+func TestAnEmptyFileIsNotKept(t *testing.T) {
+	v := Versions{Path: filepath.Join(t.TempDir(), "f"), Keep: 2, Perm: 0o600}
+	if err := errors.Join(os.WriteFile(v.Path, nil, 0o600), v.Save([]byte("new"))); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := v.List(); err != nil || len(list) > 0 {
+		t.Errorf("versions %v, %v", list, err)
+	}
+}
+
+// A damaged file of a log takes neither the lines of the others nor those to come.
+func TestALogWithADamagedFile(t *testing.T) {
+	dir := t.TempDir()
+	today := time.Now().UTC().Format(time.DateOnly)
+	if err := os.Mkdir(filepath.Join(dir, today+".jsonl"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "2026-01-01.jsonl"), []byte("old\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := OpenLog(LogOptions{Dir: dir, Suffix: ".jsonl", Perm: 0o600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(l.Append([]byte("new")), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if lines, err := l.Last(5); err != nil || len(lines) != 2 || string(lines[0]) != "old" || string(lines[1]) != "new" {
+		t.Errorf("%q, %v", lines, err)
 	}
 }

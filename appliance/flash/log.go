@@ -140,19 +140,35 @@ func (l *Log) roll(day string) error {
 	if err := l.release(); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(l.o.Dir, fileName(day, part, l.o.Suffix)), os.O_RDWR|os.O_CREATE|os.O_APPEND, l.o.Perm)
+	f, size, err := l.open(day, part)
+	for last := part + damagedParts; err != nil && part < last; {
+		part++
+		f, size, err = l.open(day, part)
+	}
 	if err != nil {
 		return err
+	}
+	l.file, l.day, l.size = f, day, size
+	return l.trim()
+}
+
+// damagedParts is how many files of a day may be unusable until the log gives up: the medium is broken then, not a file.
+const damagedParts = 3
+
+// open opens a file of the log to append to, and returns its size.
+func (l *Log) open(day string, part int) (*os.File, int64, error) {
+	f, err := os.OpenFile(filepath.Join(l.o.Dir, fileName(day, part, l.o.Suffix)), os.O_RDWR|os.O_CREATE|os.O_APPEND, l.o.Perm)
+	if err != nil {
+		return nil, 0, err
 	}
 	size, err := mend(f)
 	if err == nil {
 		err = SyncDir(l.o.Dir)
 	}
 	if err != nil {
-		return errors.Join(err, f.Close())
+		return nil, 0, errors.Join(err, f.Close())
 	}
-	l.file, l.day, l.size = f, day, size
-	return l.trim()
+	return f, size, nil
 }
 
 // mend ends a line that a power cut tore, so that the next line stands for itself. It returns the size of the file.

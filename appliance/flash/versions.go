@@ -28,18 +28,21 @@ type Version struct {
 }
 
 // Save makes data the present file, and what was there the youngest predecessor. Saving what is there already changes
-// nothing. A power cut leaves the old or the new file in place, never none; an error leaves the old one.
+// nothing. A power cut leaves the old or the new file in place, never none; an error leaves the old one. What cannot be read
+// is put aside: it must not keep anything from being saved. An empty file is no predecessor worth a place.
 func (v Versions) Save(data []byte) error {
 	old, err := os.ReadFile(v.Path)
 	switch {
 	case err == nil && string(old) == string(data):
 		return nil
-	case err == nil:
+	case err == nil && len(old) > 0:
 		if err := v.retire(old); err != nil {
 			return err
 		}
-	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("save: %w", err)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		if err := PutAside(v.Path); err != nil {
+			return fmt.Errorf("save: %w", err)
+		}
 	}
 	if err := Write(v.Path, data, v.Perm); err != nil {
 		return err
@@ -55,7 +58,7 @@ func (v Versions) Erase() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("erase: %w", err)
+		return PutAside(v.Path)
 	}
 	if err := v.retire(old); err != nil {
 		return err

@@ -207,6 +207,8 @@ type Machine interface {
 	Version() Version
 	// Unfit says why the box cannot do its work, or cannot tell yet; nothing when it can.
 	Unfit() []string
+	// Failing lists the lasting failures of the box, a sentence each: what is said to whoever logs in.
+	Failing() []string
 	IPInterfaces() []IPInterface
 	IPRoutes() []IPRoute
 	Ports() []Port

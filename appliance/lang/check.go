@@ -16,7 +16,7 @@ func (l *Language) Check(cfg *config.Config, env Env) []Problem {
 }
 
 func (l *Language) check(cfg *config.Config, env Env) []Problem {
-	c := &checker{cfg: cfg, env: env, lines: map[lineKey]Where{}, headers: map[any]Where{}, names: map[reflect.Type][]string{}}
+	c := &checker{cfg: cfg, env: env, sealing: l.sealed != nil, lines: map[lineKey]Where{}, headers: map[any]Where{}, names: map[reflect.Type][]string{}}
 	l.table.Walk(cfg, true, c.line)
 	for _, check := range checks {
 		check(c)
@@ -27,13 +27,14 @@ func (l *Language) check(cfg *config.Config, env Env) []Problem {
 // checks are what the lines of a configuration mean together.
 var checks = []func(*checker){
 	checkBinds, checkPorts, checkIdentities, checkNetwork, checkNames, checkClock, checkSwitches, checkTables, checkInterfaces,
-	checkTeams, checkCallingNumber, checkDomains, checkHuntGroups, checkGateways, checkTLS, checkConsole,
+	checkTeams, checkCallingNumber, checkDomains, checkHuntGroups, checkGateways, checkTLS, checkConsole, checkSeals,
 }
 
 // checker collects problems.
 type checker struct {
 	cfg      *config.Config
 	env      Env
+	sealing  bool // the box has a key for sealed passwords
 	problems []Problem
 	lines    map[lineKey]Where // where each field of each object is printed
 	headers  map[any]Where     // the line that opens each object

@@ -1,9 +1,11 @@
 package lang
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
@@ -16,6 +18,13 @@ var options = cli.Options{Types: types, Kinds: kinds, Topics: topics, Same: conf
 func (l *Language) Parse(text []byte) (*config.Config, []Problem) {
 	r := l.read("", text)
 	return r.cfg, r.problems
+}
+
+// Understands reports whether text is a configuration: a line of it is a statement, or it holds nothing but comments. What a power
+// cut leaves of a file may be empty, zeros, or anything.
+func (l *Language) Understands(text []byte) bool {
+	r := l.read("", text)
+	return r.taken > 0 || len(r.problems) == 0 && bytes.ContainsRune(text, '#') && utf8.Valid(text) && !bytes.ContainsRune(text, 0)
 }
 
 // CheckFile reads a configuration and says everything that is wrong with it, in order of lines.
@@ -37,6 +46,7 @@ func (l *Language) Print(cfg *config.Config, masked bool) []byte {
 
 // reader reads a file of lines.
 type reader struct {
+	taken    int // statements that were understood
 	lang     *Language
 	name     string
 	cfg      *config.Config
@@ -92,6 +102,7 @@ func (r *reader) line(line string) {
 		return
 	}
 	r.cfg = changed
+	r.taken++
 	if w.implicit != "" {
 		r.report(Note, line, "outside of any context cs: taken into "+w.implicit)
 		if key := lineAt(nil, w.implicit); r.lines[key] == 0 {

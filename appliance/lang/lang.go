@@ -150,6 +150,9 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 	if m.Stmt.Note != "" && !m.Neg {
 		c.printf("%% note: %s\n", m.Stmt.Note)
 	}
+	if l.sealed != nil && !m.Neg && strings.Contains(l.editor.Text(c.box.Running(), w.path, m), " "+SealedPrefix) {
+		c.printf("%% note: %s\n", unopened)
+	}
 	if m.Stmt.Mode != nil && !m.Neg {
 		text := l.editor.Text(c.box.Running(), w.path, m)
 		c.place.path, c.place.header = append(w.path, m), append(w.headers, text)

@@ -115,6 +115,9 @@ func (s *System) Restore(text []byte, passphrase string) (string, error) {
 	if err := s.store.restore(b); err != nil {
 		return "", err
 	}
+	if len(b.Startup) > 0 {
+		s.rewritten(b.Startup)
+	}
 	s.republish()
 	s.judgeLicenses()
 	return fmt.Sprintf("backup of box %s, made %s: startup-config, certificates %d, private keys %d", b.Serial,
@@ -155,10 +158,10 @@ func (s *Store) backup() (*backup, error) {
 	b := &backup{Certificates: map[string][]byte{}, Keys: map[string][]byte{}}
 	var err error
 	if b.Startup, err = s.Startup(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return nil, fmt.Errorf("%w; `copy running-config startup-config` writes it anew", err)
 	}
 	licenses, err := s.Licenses()
-	if err != nil {
+	if err != nil && len(licenses) == 0 {
 		return nil, err
 	}
 	b.Licenses = []byte(strings.Join(append(licenses, ""), "\n"))

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -56,6 +57,9 @@ func (s *System) problems() []lang.Problem {
 	s.mu.Lock()
 	list = slices.Concat(list, s.unread, s.found)
 	s.mu.Unlock()
+	for _, err := range s.store.Problems() {
+		list = append(list, lang.Problem{Severity: lang.Warning, Text: err.Error()})
+	}
 	for _, x := range s.strangers.list() {
 		list = append(list, lang.Problem{Severity: lang.Warning, Fix: "pki trust " + x.SHA256,
 			Text: fmt.Sprintf("context sip-gateway %s refused %s: %v", x.gateway, x.peer, x.UnknownIssuer)})
@@ -88,10 +92,16 @@ func (s *System) ReadFile(name string) ([]byte, error) {
 	return nil, fmt.Errorf("there is no file %s", name)
 }
 
+// nothing is a startup-config of an empty configuration. An empty file would be taken for a damaged one.
+const nothing = "# nothing is configured\n"
+
 // WriteFile replaces the startup-config.
 func (s *System) WriteFile(name string, text []byte) error {
 	if name != "startup-config" {
 		return fmt.Errorf("%s cannot be written", name)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		text = []byte(nothing)
 	}
 	if err := s.store.SaveStartup(text); err != nil {
 		return err
@@ -110,6 +120,14 @@ func (s *System) EraseFile(name string) error {
 	}
 	s.rewritten(nil)
 	return nil
+}
+
+// Failing lists the lasting failures of the box, a sentence each.
+func (s *System) Failing() (list []string) {
+	for _, p := range s.standing.problems() {
+		list = append(list, p.Text)
+	}
+	return list
 }
 
 // Reload restarts with the startup-config, a moment later so that the answer to the command still arrives.

@@ -127,7 +127,7 @@ func TestLinesThatWereLeftOutAtTheStart(t *testing.T) {
 	}{
 		"none":          {"system hostname a\n", nil},
 		"a newer one's": {"system hostname a\nfrobnicate 7\n", []string{`startup-config, line 2 was left out at the start: unknown command "frobnicate"`}},
-		"many":          {strings.Repeat("frobnicate\n", unreadShown+2), []string{"2 more lines of startup-config were left out at the start: show log names them"}},
+		"many":          {"system hostname a\n" + strings.Repeat("frobnicate\n", unreadShown+2), []string{"2 more lines of startup-config were left out at the start: show log names them"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

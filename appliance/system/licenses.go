@@ -2,6 +2,7 @@ package system
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -24,10 +25,7 @@ func (s *System) InstallLicense(key string) (string, error) {
 
 // EraseLicense forgets a key, in force or not, and returns what it gave; calls go on.
 func (s *System) EraseLicense(key string) (string, error) {
-	keys, err := s.store.Licenses()
-	if err != nil {
-		return "", err
-	}
+	keys, _ := s.store.Licenses()
 	if !slices.Contains(keys, key) {
 		return "", errors.New("no such key is installed; `show system licenses detail 1` lists them")
 	}
@@ -46,10 +44,7 @@ func (s *System) judgeLicenses() {
 	for _, l := range s.licenses.Distrust(s.Running().LicenseAuthorities) {
 		s.log.Warn("license not in force any more, its issuer is not trusted", "name", l.Kind, "serial", l.Serial)
 	}
-	keys, err := s.store.Licenses()
-	if err != nil {
-		s.log.Error("licenses not read", "err", err)
-	}
+	keys := s.storedLicenses()
 	have := s.licenses.List()
 	for _, key := range keys {
 		if slices.ContainsFunc(have, func(l license.License) bool { return l.Key == key }) {
@@ -61,6 +56,23 @@ func (s *System) judgeLicenses() {
 	}
 }
 
+// storedLicenses are the keys in the store. A damaged file is a standing failure until it is written again.
+func (s *System) storedLicenses() []string {
+	keys, err := s.store.Licenses()
+	var f failure
+	switch {
+	case err == nil:
+		s.standing.clear("licenses")
+		return keys
+	case len(keys) > 0:
+		f.text = fmt.Sprintf("%v: %d of the version before are in force; install one again, and all are written anew", err, len(keys))
+	default:
+		f.text = fmt.Sprintf("%v: none is in force; install them again", err)
+	}
+	s.standing.raise("licenses", f)
+	return keys
+}
+
 // Licenses are the pools and features of `show system licenses`, and the keys behind them.
 func (s *System) Licenses() lang.Licenses {
 	l := lang.Licenses{Serial: s.o.Board.SerialNumber()}
@@ -70,11 +82,7 @@ func (s *System) Licenses() lang.Licenses {
 	for _, f := range s.licenses.Features() {
 		l.Features = append(l.Features, lang.Feature(f))
 	}
-	keys, err := s.store.Licenses()
-	if err != nil {
-		s.log.Error("licenses not read", "err", err)
-	}
-	for _, key := range keys {
+	for _, key := range s.storedLicenses() {
 		l.Keys = append(l.Keys, s.about(key))
 	}
 	return l

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 
 	"viaduct/appliance/flash"
+	"viaduct/appliance/lang"
 )
 
 // Secrets seals passwords of the configuration with a key of this box's own, so that a file that leaves the box gives nothing
@@ -24,35 +25,95 @@ import (
 //
 // A backup of another box brings that box's key. The one before stays in the file: power may go before the startup-config of the
 // backup is there, and what was sealed with the old key, kept startup-configs too, must still open.
+//
+// The file has a twin beside it: one that is damaged is made good from the other. Only when both are lost is a new key made where
+// there was one, and Damage says so then.
 type Secrets struct {
-	file string
-	keys atomic.Pointer[[][]byte] // the first seals, any opens
+	file   string
+	keys   atomic.Pointer[[][]byte] // the first seals, any opens
+	damage string
 }
 
 const (
 	secretKeyFile = "secret.key"
+	secretKeyTwin = "secret.key.twin"
 	secretKeySize = 32
 	secretKeysMax = 8 // in the file, one behind the other
 )
 
-// OpenSecrets reads the key in a state folder, and makes one where there is none.
+// OpenSecrets reads the key in a state folder, and makes one where there is none. The error says that it cannot be kept; there are
+// no Secrets then unless the key was read.
 func OpenSecrets(dir string) (*Secrets, error) {
 	s := &Secrets{file: filepath.Join(dir, secretKeyFile)}
-	text, err := os.ReadFile(s.file)
+	text, err := readKeys(s.file)
+	twin, twinErr := readKeys(s.twin())
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		text = make([]byte, secretKeySize)
-		rand.Read(text)
-		return s, s.replace(text)
-	case err == nil && (len(text) == 0 || len(text)%secretKeySize != 0):
-		err = fmt.Errorf("%s is damaged", secretKeyFile)
+	case err == nil && bytes.Equal(text, twin):
+		s.take(text)
+		return s, nil
+	case err == nil:
+		s.take(text)
+		return s, errors.Join(aside(s.twin(), twinErr), write(s.twin(), text))
+	case twinErr == nil:
+		s.take(twin)
+		return s, errors.Join(aside(s.file, err), write(s.file, twin))
+	case !errors.Is(err, fs.ErrNotExist):
+		s.damage = fmt.Sprintf("the key that opens sealed passwords is damaged (%v)", err)
+	case sealedIn(dir):
+		s.damage = "the key that opens sealed passwords is lost"
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read key of the box: %w", err)
+	fresh := make([]byte, secretKeySize)
+	rand.Read(fresh)
+	if err := errors.Join(aside(s.file, err), aside(s.twin(), twinErr), s.replace(fresh)); err != nil {
+		return nil, err
 	}
-	s.take(text)
 	return s, nil
 }
+
+// readKeys reads a file of keys.
+func readKeys(name string) ([]byte, error) {
+	text, err := os.ReadFile(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) == 0:
+		return nil, errEmpty
+	case len(text)%secretKeySize != 0:
+		return nil, fmt.Errorf("it has %d octets", len(text))
+	case bytes.Equal(text, make([]byte, len(text))):
+		return nil, errors.New("it holds nothing but zeros")
+	}
+	return text, nil
+}
+
+// aside puts a file aside that could not be used, for the reason err.
+func aside(name string, err error) error {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return flash.PutAside(name)
+}
+
+// sealedIn reports whether a configuration that was saved in a folder holds sealed passwords: then there was a key.
+func sealedIn(dir string) bool {
+	names, _ := filepath.Glob(filepath.Join(dir, startupFile+"*"))
+	return slices.ContainsFunc(names, func(name string) bool {
+		text, _ := os.ReadFile(name)
+		return bytes.Contains(text, []byte(lang.SealedPrefix))
+	})
+}
+
+func (s *Secrets) twin() string { return filepath.Join(filepath.Dir(s.file), secretKeyTwin) }
+
+func write(name string, keys []byte) error {
+	if err := flash.Write(name, keys, 0o600); err != nil {
+		return fmt.Errorf("save key of the box: %w", err)
+	}
+	return nil
+}
+
+// Damage says that the key was lost and another one is in its place; "" when it was not.
+func (s *Secrets) Damage() string { return s.damage }
 
 // take takes the keys of a file.
 func (s *Secrets) take(text []byte) {
@@ -80,11 +141,11 @@ func (s *Secrets) replace(key []byte) error {
 		}
 	}
 	text := slices.Concat(keys...)
-	if err := flash.Write(s.file, text, 0o600); err != nil {
-		return fmt.Errorf("save key of the box: %w", err)
+	if err := write(s.file, text); err != nil {
+		return err
 	}
 	s.take(text)
-	return nil
+	return write(s.twin(), text)
 }
 
 // ciphers returns the cipher of a key, and the key of its nonces.

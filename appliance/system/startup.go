@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
@@ -14,33 +15,93 @@ import (
 // unreadShown is how many lines of a startup-config that were left out are named by `show config problems`; the log has all.
 const unreadShown = 10
 
-// startup reads the startup-config. Everything sound in it starts. What is wrong in it is logged, and is among the problems until
-// another one is written: who saves then loses these lines.
+// startupFailure is the standing failure that the box does not run the startup-config which was saved last.
+const startupFailure = "startup-config"
+
+// source is a place from which the box may start.
+type source struct {
+	name string
+	read func() ([]byte, error)
+}
+
+// startup is the configuration to start with: the startup-config, or the youngest before it that can be used, or the factory
+// settings, so that somebody can reach the box. Everything sound in it starts; what is wrong in it is logged, and is among the
+// problems until another one is written: who saves then loses these lines.
 func (s *System) startup() *config.Config {
-	name := "startup-config"
-	text, err := s.store.Startup()
+	sources := s.sources()
 	switch takeOrder(s.o.Rescue) {
 	case orderFactory:
 		s.log.Warn("starting with the factory settings, as ordered at the console")
 		return s.factory()
 	case orderPrevious:
-		name = "startup-config.1"
 		s.log.Warn("starting with the startup-config before the last one, as ordered at the console")
-		text, err = s.store.OldStartup(1)
+		sources = sources[1:]
 	}
 	if s.o.ConfigFile != "" {
-		name = s.o.ConfigFile
-		text, err = os.ReadFile(name)
+		sources = []source{{s.o.ConfigFile, func() ([]byte, error) { return os.ReadFile(s.o.ConfigFile) }}}
 	}
-	if errors.Is(err, fs.ErrNotExist) && s.o.ConfigFile == "" {
-		s.log.Info("no startup-config, starting with the factory settings")
-		return s.factory()
+	var damaged []string
+	for _, from := range sources {
+		text, err := from.read()
+		if errors.Is(err, fs.ErrNotExist) && from.name == startupFile {
+			s.log.Info("no startup-config, starting with the factory settings")
+			return s.factory()
+		}
+		if err == nil && !s.o.Language.Understands(text) && (s.o.ConfigFile == "" || len(text) > 0) {
+			err = unusable(text)
+		}
+		if err != nil {
+			s.log.Error("configuration not usable", "name", from.name, "err", err)
+			damaged = append(damaged, fmt.Sprintf("%s (%v)", from.name, cause(err)))
+			continue
+		}
+		if len(damaged) > 0 {
+			s.fellBack(damaged, from.name)
+		}
+		return s.begin(from.name, text)
 	}
+	s.fellBack(damaged, "the factory settings")
+	return s.begin("factory-config", []byte(factory))
+}
+
+// sources are the startup-config and those before it.
+func (s *System) sources() []source {
+	list := []source{{startupFile, s.store.Startup}}
+	old, err := s.store.OldStartups()
 	if err != nil {
-		s.log.Error("startup-config not read", "name", name, "err", err)
-		s.leftOut(fmt.Sprintf("%s was not read at the start: %v", name, err))
-		return config.New()
+		s.log.Error("kept startup-configs not listed", "err", err)
 	}
+	for n := range old {
+		list = append(list, source{fmt.Sprintf("%s.%d", startupFile, n+1), func() ([]byte, error) { return s.store.OldStartup(n + 1) }})
+	}
+	return list
+}
+
+// cause is what an error comes from, without the names of files.
+func cause(err error) error {
+	for next := err; next != nil; next = errors.Unwrap(next) {
+		err = next
+	}
+	return err
+}
+
+// unusable says why a file is no configuration.
+func unusable(text []byte) error {
+	if len(strings.Trim(string(text), "\x00\r\n\t ")) == 0 {
+		return errEmpty
+	}
+	return errors.New("no line of it is understood")
+}
+
+// fellBack says that the box runs something else than what was saved last.
+func (s *System) fellBack(damaged []string, to string) {
+	s.log.Warn("starting with another configuration than the one that was saved last", "name", to)
+	s.standing.raise(startupFailure, failure{text: fmt.Sprintf("the box started with %s, because what was saved later cannot be used: %s. "+
+		"Look whether all is there, and save it", to, strings.Join(damaged, ", ")), fix: "copy running-config startup-config"})
+}
+
+// begin parses the configuration to start with.
+func (s *System) begin(name string, text []byte) *config.Config {
 	cfg, problems := s.o.Language.Parse(text)
 	lost := 0
 	for _, p := range problems {
@@ -65,6 +126,8 @@ func (s *System) leftOut(text string) {
 
 // rewritten forgets what was left out, unless the new startup-config still has such lines.
 func (s *System) rewritten(text []byte) {
+	s.standing.clear(startupFailure)
+	s.standing.clear(secretFailure)
 	_, problems := s.o.Language.Parse(text)
 	if slices.ContainsFunc(problems, func(p lang.Problem) bool { return p.Severity == lang.Error }) {
 		return
@@ -72,4 +135,16 @@ func (s *System) rewritten(text []byte) {
 	s.mu.Lock()
 	s.unread = nil
 	s.mu.Unlock()
+}
+
+// secretFailure is the standing failure that the key of sealed passwords was lost.
+const secretFailure = "secret.key"
+
+// lostKey says that passwords of the startup-config do not open any more. Which they are, the check of the configuration says.
+func (s *System) lostKey() {
+	if s.o.Secrets == nil || s.o.Secrets.Damage() == "" {
+		return
+	}
+	s.standing.raise(secretFailure, failure{text: s.o.Secrets.Damage() + ": a new one was made. Passwords that were sealed with the old one stay " +
+		"in the configuration and do not work: enter them anew, or import a backup of this box"})
 }

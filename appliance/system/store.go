@@ -1,6 +1,7 @@
 package system
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"errors"
@@ -23,11 +24,13 @@ import (
 // are read once and served from memory. A file that cannot be read is reported by Problems and left in its place; the others
 // are loaded. Store implements pki.Store. Safe for concurrent use.
 type Store struct {
-	dir     string
-	startup flash.Versions
+	dir      string
+	startup  flash.Versions
+	licenses flash.Versions
 
 	writing  sync.Mutex // one change at a time
 	readOnly bool       // nothing can be written, from the start on
+	damage   []error    // what could not be read at the start, save single keys
 
 	mu    sync.RWMutex // the maps
 	certs map[string]entry[[]*x509.Certificate]
@@ -54,15 +57,16 @@ const (
 	recordsMaximum = 256 << 20 // octets of call records; about half a million calls
 )
 
-// OpenStore opens the state folder and makes what is missing of it. The error says that the folder cannot be used at all;
-// single files that cannot be read are in Problems. One that can only be read is used: PID 1 mounts a damaged file system so, and
-// the box must come up with what is in it.
+// OpenStore opens the state folder and makes what is missing of it. The error says that there is no such folder; what in it cannot
+// be read is in Problems. One that can only be read is used: PID 1 mounts a damaged file system so, and the box must come up with
+// what is in it.
 func OpenStore(dir string) (*Store, error) {
 	s := &Store{
-		dir:     dir,
-		startup: flash.Versions{Path: filepath.Join(dir, startupFile), Keep: keptStartups, Perm: 0o600}, // it holds passwords
-		certs:   map[string]entry[[]*x509.Certificate]{},
-		keys:    map[string]entry[crypto.Signer]{},
+		dir:      dir,
+		startup:  flash.Versions{Path: filepath.Join(dir, startupFile), Keep: keptStartups, Perm: 0o600}, // it holds passwords
+		licenses: flash.Versions{Path: filepath.Join(dir, licenseFile), Keep: 1, Perm: 0o644},
+		certs:    map[string]entry[[]*x509.Certificate]{},
+		keys:     map[string]entry[crypto.Signer]{},
 	}
 	for _, folder := range []struct {
 		name string
@@ -74,18 +78,26 @@ func OpenStore(dir string) (*Store, error) {
 			err = flash.Sweep(path)
 		}
 		if err != nil && !errors.Is(err, syscall.EROFS) {
-			return nil, fmt.Errorf("open state folder %s: %w", dir, err)
+			if folder.name == "" && !exists(path) {
+				return nil, fmt.Errorf("open state folder %s: %w", dir, err)
+			}
+			s.damage = append(s.damage, fmt.Errorf("the folder %s is damaged: %w", filepath.Join(dir, folder.name), err))
+			continue
 		}
 		const writable = 2 // W_OK of unistd.h
 		s.readOnly = s.readOnly || err != nil || errors.Is(syscall.Access(path, writable), syscall.EROFS)
 	}
 	if err := s.closeStartup(); err != nil && !s.readOnly {
-		return nil, fmt.Errorf("open state folder %s: %w", dir, err)
+		s.damage = append(s.damage, fmt.Errorf("others may be able to read the startup-config: %w", err))
 	}
-	if err := s.loadKeys(); err != nil {
-		return nil, fmt.Errorf("open state folder %s: %w", dir, err)
-	}
+	s.loadKeys()
 	return s, nil
+}
+
+// exists reports whether a folder is there, whatever is wrong with it.
+func exists(dir string) bool {
+	fi, err := os.Stat(dir)
+	return err == nil && fi.IsDir()
 }
 
 // closeStartup lets only us read a startup-config that was put there by hand: it holds passwords.
@@ -94,7 +106,7 @@ func (s *Store) closeStartup() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil && fi.Mode().Perm() != s.startup.Perm {
+	if err == nil && fi.Mode().IsRegular() && fi.Mode().Perm() != s.startup.Perm {
 		err = os.Chmod(s.startup.Path, s.startup.Perm)
 	}
 	return err
@@ -103,9 +115,13 @@ func (s *Store) closeStartup() error {
 // ReadOnly reports that nothing can be written.
 func (s *Store) ReadOnly() bool { return s.readOnly }
 
-// Startup returns the text of the startup-config; the error is fs.ErrNotExist when there is none.
+// Startup returns the text of the startup-config; the error is fs.ErrNotExist when there is none. An empty one is damaged: none is
+// ever saved.
 func (s *Store) Startup() ([]byte, error) {
 	text, err := os.ReadFile(s.startup.Path)
+	if err == nil && len(text) == 0 {
+		err = errEmpty
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read startup-config: %w", err)
 	}
@@ -147,13 +163,30 @@ func (s *Store) OldStartup(n int) ([]byte, error) {
 	return s.startup.Load(list[n-1].Number)
 }
 
-// Licenses returns the keys of the installed licenses. In their file stands one a line; lines that begin with # do not count.
+// licenseHead begins the file of licenses, so that one without any license is not empty.
+const licenseHead = "# license keys, one a line\n"
+
+// errEmpty is of a file that holds nothing, as a power cut leaves it.
+var errEmpty = errors.New("it is empty")
+
+// Licenses returns the keys of the installed licenses. In their file stands one a line; lines that begin with # do not count. Of a
+// file that is empty or cannot be read the error says so, and the keys are those that were there before the last change.
 func (s *Store) Licenses() ([]string, error) {
-	text, err := os.ReadFile(filepath.Join(s.dir, licenseFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read licenses: %w", err)
+	text, err := os.ReadFile(s.licenses.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err == nil && len(bytes.Trim(text, "\x00\r\n ")) == 0:
+		err = errEmpty
 	}
-	return licenseLines(text), nil
+	if err == nil {
+		return licenseLines(text), nil
+	}
+	text = nil
+	if old, e := s.licenses.List(); e == nil && len(old) > 0 {
+		text, _ = s.licenses.Load(old[0].Number)
+	}
+	return licenseLines(text), fmt.Errorf("the file of licenses is damaged: %w", err)
 }
 
 func licenseLines(text []byte) (keys []string) {
@@ -185,16 +218,13 @@ func (s *Store) RemoveLicense(key string) error {
 func (s *Store) editLicenses(edit func(keys []string) []string) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	keys, err := s.Licenses()
-	if err != nil {
-		return err
-	}
+	keys, damaged := s.Licenses()
 	before := len(keys)
-	if keys = edit(keys); len(keys) == before {
+	if keys = edit(keys); len(keys) == before && damaged == nil {
 		return nil
 	}
-	text := strings.Join(append(keys, ""), "\n")
-	if err := flash.Write(filepath.Join(s.dir, licenseFile), []byte(text), 0o644); err != nil {
+	text := licenseHead + strings.Join(append(keys, ""), "\n")
+	if err := s.licenses.Save([]byte(text)); err != nil {
 		return fmt.Errorf("save licenses: %w", err)
 	}
 	return nil

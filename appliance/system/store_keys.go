@@ -157,9 +157,9 @@ func (s *Store) Keys() []StoredItem {
 	return list
 }
 
-// Problems are the files of the key store that cannot be used.
+// Problems are the files of the store that cannot be used.
 func (s *Store) Problems() []error {
-	var list []error
+	list := slices.Clone(s.damage)
 	for _, i := range s.Keys() {
 		if i.Err != nil {
 			list = append(list, i.Err)
@@ -182,21 +182,13 @@ func (s *Store) write(name string, text []byte, perm fs.FileMode, publish func()
 }
 
 // loadKeys reads the key store. A file that cannot be parsed keeps its place with its error.
-func (s *Store) loadKeys() error {
-	certs, err := os.ReadDir(filepath.Join(s.dir, certFolder))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is not there where nothing can be made
-		return err
-	}
-	for _, f := range certs {
+func (s *Store) loadKeys() {
+	for _, f := range s.files(certFolder) {
 		if checkName(f.Name()) == nil {
 			s.certs[f.Name()] = load(filepath.Join(s.dir, certFolder, f.Name()), "certificate "+f.Name(), pki.ParseCertificates)
 		}
 	}
-	keys, err := os.ReadDir(filepath.Join(s.dir, keyFolder))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, f := range keys {
+	for _, f := range s.files(keyFolder) {
 		if checkName(f.Name()) != nil {
 			continue
 		}
@@ -210,11 +202,22 @@ func (s *Store) loadKeys() error {
 		}
 		s.keys[f.Name()] = load(path, "private key "+f.Name(), func(text []byte) (crypto.Signer, error) { return pki.ParsePrivateKey(text, "") })
 	}
-	return nil
+}
+
+// files lists a folder of the key store.
+func (s *Store) files(folder string) []fs.DirEntry {
+	list, err := os.ReadDir(filepath.Join(s.dir, folder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is not there where nothing can be made
+		s.damage = append(s.damage, fmt.Errorf("the folder %s is damaged: %w", folder, err))
+	}
+	return list
 }
 
 func load[T any](path, object string, parse func([]byte) (T, error)) (e entry[T]) {
 	text, err := os.ReadFile(path)
+	if err == nil && len(text) == 0 {
+		err = errEmpty
+	}
 	if err == nil {
 		e.value, err = parse(text)
 	}

@@ -98,7 +98,7 @@ func Open(o Options) (*System, error) {
 		return nil, fmt.Errorf("open state in %s: %w", o.StateDir, err)
 	}
 	for _, err := range store.Problems() {
-		o.Log.Error("file of the key store not usable", "err", err)
+		o.Log.Error("file of the state folder not usable", "err", err)
 	}
 	s := &System{
 		o: o, log: o.Log, start: time.Now(), store: store, licenses: license.New(), stall: stallTime,
@@ -107,9 +107,9 @@ func Open(o Options) (*System, error) {
 	}
 	s.standing = standing{log: o.Log, change: s.relight}
 	if store.ReadOnly() {
-		o.Log.Error("the state folder can only be read, nothing is saved", "name", o.StateDir)
-		s.leftOut("the box's memory can only be read, it may be damaged: nothing is saved. Note the configuration, and flash the box anew")
+		s.standing.raise("memory", failure{text: "the box's memory can only be read, it may be damaged: nothing is saved. Note the configuration, and flash the box anew"})
 	}
+	s.lostKey()
 	s.running.Store(s.startup())
 	s.effective.Store(s.Running())
 	s.judgeLicenses()
