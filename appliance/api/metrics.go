@@ -50,7 +50,7 @@ func (b *backend) Metrics(w io.Writer) error {
 	}
 	m.head("viaduct_peer_up", "gauge", "1 when the peer answers OPTIONS")
 	for _, p := range b.box.PenaltyBox() {
-		m.value("viaduct_peer_up", truth(!p.Boxed), "interface", p.Interface, "peer", p.Peer)
+		m.value("viaduct_peer_up", truth(p.State != lang.PeerBoxed), "interface", p.Interface, "peer", p.Peer)
 	}
 	m.head("viaduct_gateway_up", "gauge", "1 when the SIP gateway's sockets are open")
 	for _, g := range b.box.Gateways() {

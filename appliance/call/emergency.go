@@ -25,12 +25,12 @@ func (c *call) urgency(s *search, from *config.SIPInterface, called string) {
 // likelyFirst moves the destinations that answer OPTIONS before those that do not.
 func (c *call) likelyFirst(s *search) {
 	slices.SortStableFunc(s.plan.Attempts, func(a, b route.Attempt) int {
-		return rank(c.m.SIP.Available(b.Interface)) - rank(c.m.SIP.Available(a.Interface))
+		return rank(c.m.SIP.Unavailable(b.Interface)) - rank(c.m.SIP.Unavailable(a.Interface))
 	})
 }
 
-func rank(available bool) int {
-	if available {
+func rank(unavailable string) int {
+	if unavailable == "" {
 		return 1
 	}
 	return 0

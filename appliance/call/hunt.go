@@ -61,9 +61,10 @@ func (c *call) try(s *search, a *route.Attempt, invite func(*config.SIPInterface
 	switch {
 	case i == nil:
 		return failure{code: 503, cause: 38, reason: "Service Unavailable", text: "interface " + a.Interface + " does not exist"}
-	case !s.urgent && !c.m.SIP.Available(a.Interface):
-		c.log.Info("destination skipped, it does not answer OPTIONS", "if", a.Interface)
-		return failure{code: 503, cause: 38, reason: "Service Unavailable", text: a.Interface + " does not answer OPTIONS"}
+	}
+	if why := c.m.SIP.Unavailable(a.Interface); why != "" && !s.urgent {
+		c.log.Info("destination skipped", "if", a.Interface, "err", why)
+		return failure{code: 503, cause: 38, reason: "Service Unavailable", text: "the peer of " + a.Interface + " " + why}
 	}
 	if err := invite(i, a); err != nil {
 		c.log.Warn("destination not tried", "if", a.Interface, "err", err)

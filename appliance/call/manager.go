@@ -29,7 +29,7 @@ import (
 // Signalling is the part of a sipgw.Stack that calls use.
 type Signalling interface {
 	Invite(sipgw.Owner, sipgw.Invite) *sipgw.Leg
-	Available(iface string) bool
+	Unavailable(iface string) (why string) // "": calls may go out by it
 	LocalAddr(iface string) netip.Addr
 	Dialog(iface string, r sipgw.Replaces) *sipgw.Leg
 }

@@ -131,6 +131,8 @@ type Watching interface {
 	CallRecords(n int) ([]CallRecord, error)
 	ClearCall(id string) error // "" clears all
 	Registrations() []Registration
+	// Register asks the registrar of an identity at once, "" those of all, and returns how many it asks.
+	Register(identity string) (int, error)
 	PenaltyBox() []Probe
 	Gateways() []Gateway
 	// Trace is a dry run of the routing of a call that starts at start with these properties.
@@ -164,21 +166,32 @@ type Leg struct {
 // Registration is the state of one identity.
 type Registration struct {
 	Identity, AOR, Registrar string // AOR: "user.01@pbx"
-	State                    string // "registered", "trying", "failed", "none"
+	State                    string // "registered", "registering", "failed", "stopped"
 	Expires                  time.Time
-	Code                     int // last final answer, 0 none
-	Reason                   string
+	Code                     int    // last final answer, 0 none
+	Reason                   string // of the answer, or why none came
 	NextTry                  time.Time
 }
 
-// Probe is the state of one penalty-box watch.
+// PeerState is what is known of the peer of a SIP interface.
+type PeerState string
+
+const (
+	PeerUp      PeerState = "up"
+	PeerRefuses PeerState = "refuses" // it answers OPTIONS, with 403
+	PeerBoxed   PeerState = "down"    // it gets no calls
+	PeerUnknown PeerState = "unknown" // no answer yet
+	PeerUnasked PeerState = "-"       // nobody asks it
+)
+
+// Probe is the peer of one SIP interface, as its penalty box knows it.
 type Probe struct {
 	Interface, Peer string
-	Boxed           bool
+	State           PeerState
 	Since           time.Time
 	LastAnswer      string // "200 OK", "timeout", "tls: ..."
 	RTT             time.Duration
-	NextProbe       time.Time
+	Heard           time.Time // its last request; zero: none since the start
 }
 
 // Gateway is the state of one interface of a sip-gateway.

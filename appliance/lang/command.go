@@ -116,6 +116,7 @@ func adminCommands() []Line {
 		command("reload [graceful] [in <minutes:1..1440>]", "Restart with the startup-config, at once, when no call is left, or unless cancelled; the whole box when an image waits to be started", reload),
 		command("no reload", "Cancel a restart", noReload),
 		command("clear calls [<id>]", "End one call, or all", clearCalls),
+		command("register now [<identity>]", "Ask the registrar of one identity, or of all, at once: after a password was put right, for example", registerNow),
 		command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, the way through the tables, media or TLS in this session, until no debug all",
 			func(c *call, a *topic) error { return c.debug(a.Topic, true) }),
 		command("no debug <topic:sip|call|route|rtp|tls|all>", "Show it no longer", func(c *call, a *topic) error { return c.debug(a.Topic, false) }),

@@ -33,7 +33,7 @@ func (hostileBox) Registrations() []Registration {
 }
 
 func (hostileBox) PenaltyBox() []Probe {
-	return []Probe{{Interface: "a", Peer: hostile, Boxed: true, LastAnswer: hostile}}
+	return []Probe{{Interface: "a", Peer: hostile, State: PeerBoxed, LastAnswer: hostile}}
 }
 
 func (hostileBox) Gateways() []Gateway {

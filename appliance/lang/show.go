@@ -32,7 +32,7 @@ func showCommands() []Line {
 			"The last calls that ended, 20 unless told; json prints their records, a line each", showHistory)),
 		command("show calls record <id:text>", "All that is kept of a call that ended, by its ID or its Call-ID", showRecord),
 		command("show sip registrations", "Registrations of our identities", showRegistrations),
-		command("show sip penalty-box", "Peers that are asked with OPTIONS", showPenaltyBox),
+		command("show sip penalty-box", "The peers: whether they answer OPTIONS, and when they last sent a request themselves", showPenaltyBox),
 		command("show context sip-gateway [<name>]", "Gateways and their sockets", showGateways),
 		traceCommand(),
 		command("show pki", "Certificates and keys that were imported", showPKI),

@@ -67,8 +67,12 @@ func showRegistrations(c *call, _ *none) error {
 		} else if r.Reason != "" {
 			c.printf("  Last answer: %s\n", r.Reason)
 		}
-		if !r.Expires.IsZero() {
-			c.printf("  Expires in: %s\n", span(r.Expires.Sub(now)))
+		switch left := r.Expires.Sub(now); {
+		case r.Expires.IsZero():
+		case left > 0:
+			c.printf("  Expires in: %s\n", span(left))
+		default:
+			c.printf("  Expired: %s ago\n", span(-left))
 		}
 		if !r.NextTry.IsZero() {
 			c.printf("  Next try in: %s\n", span(max(0, r.NextTry.Sub(now))))
@@ -78,27 +82,37 @@ func showRegistrations(c *call, _ *none) error {
 	return nil
 }
 
+type registering struct{ Identity string }
+
+func registerNow(c *call, a *registering) error {
+	n, err := c.box.Register(a.Identity)
+	if err != nil {
+		return err
+	}
+	c.printf("Asking now for %s: show sip registrations\n", plural(n, "registration"))
+	return nil
+}
+
+// showPenaltyBox shows all peers; what they said is as long as they please, and comes last.
 func showPenaltyBox(c *call, _ *none) error {
 	now := c.box.Clock().Now
-	rows := [][]string{{"Interface", "Peer", "State", "For", "Last answer", "RTT", "Next"}}
+	rows := [][]string{{"Interface", "State", "For", "RTT", "Heard", "Peer and last answer"}}
+	ago := func(t time.Time) string {
+		if t.IsZero() {
+			return "-"
+		}
+		return span(max(0, now.Sub(t)))
+	}
 	for _, p := range c.box.PenaltyBox() {
-		state, since, rtt, next := "up", "-", "-", "-"
-		if p.Boxed {
-			state = "in penalty box"
-		}
-		if !p.Since.IsZero() {
-			since = span(now.Sub(p.Since))
-		}
+		rtt := "-"
 		if p.RTT > 0 {
 			rtt = milliseconds(p.RTT)
 		}
-		if !p.NextProbe.IsZero() {
-			next = span(max(0, p.NextProbe.Sub(now)))
-		}
-		rows = append(rows, []string{p.Interface, p.Peer, state, since, dash(p.LastAnswer), rtt, next})
+		rows = append(rows, []string{p.Interface, string(p.State), ago(p.Since), rtt, ago(p.Heard), p.Peer})
+		rows = append(rows, []string{"", "", "", "", "", "  " + dash(p.LastAnswer)})
 	}
 	if len(rows) == 1 {
-		c.printf("No interface has a penalty-box.\n")
+		c.printf("No interface has a peer.\n")
 		return nil
 	}
 	c.columns(rows)

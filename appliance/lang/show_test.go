@@ -60,11 +60,19 @@ func (busyBox) CallRecords(n int) ([]CallRecord, error) {
 }
 
 func (busyBox) Registrations() []Registration {
-	return []Registration{{Identity: "user.01", AOR: "sip:user.01@pbx", Registrar: "pbx", State: "registered", Code: 200, Reason: "OK", Expires: noon.Add(2 * time.Minute)}}
+	return []Registration{
+		{Identity: "user.01", AOR: "user.01@pbx", Registrar: "192.168.1.100", State: "registered", Expires: noon.Add(90 * time.Second), Code: 200, Reason: "OK", NextTry: noon.Add(time.Minute)},
+		{Identity: "user.02", AOR: "user.02@pbx", Registrar: "192.168.1.100", State: "failed", Expires: noon.Add(-88 * time.Second), Reason: "no response", NextTry: noon.Add(12 * time.Second)},
+		{Identity: "user.03", AOR: "user.03@pbx", Registrar: "192.168.1.100", State: "failed", Code: 403, Reason: "Forbidden", NextTry: noon.Add(5 * time.Minute)},
+	}
 }
 
 func (busyBox) PenaltyBox() []Probe {
-	return []Probe{{Interface: "if_teams", Peer: "sip.pstnhub.microsoft.com:5061", Boxed: true, Since: noon.Add(-time.Minute), LastAnswer: "timeout", NextProbe: noon.Add(5 * time.Second)}}
+	return []Probe{
+		{Interface: "if_teams_1", Peer: "sip.pstnhub.microsoft.com:5061", State: PeerBoxed, Since: noon.Add(-time.Minute), Heard: noon.Add(-time.Hour), LastAnswer: "timeout"},
+		{Interface: "if_teams_2", Peer: "sip2.pstnhub.microsoft.com:5061", State: PeerRefuses, Since: noon.Add(-time.Minute), LastAnswer: "403 Forbidden", RTT: 31 * time.Millisecond},
+		{Interface: "if_pbx", Peer: "192.168.1.100", State: PeerUnasked, Heard: noon.Add(-time.Second), LastAnswer: "no penalty-box: it is not asked with OPTIONS"},
+	}
 }
 
 func (busyBox) Trace(start config.Dest, p []PropertyValue) (Trace, error) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/printable"
 )
 
 // What is known of a peer's health beside its answers to our OPTIONS (probe.go): it said how long to leave it alone, it did not
@@ -20,50 +21,61 @@ const (
 	failingFor = time.Minute      // an address that did not answer is tried after the others of its name
 )
 
-var errHeld = errors.New("the peer has asked not to be called, or did not answer the last call")
-
 // holds are the SIP interfaces that calls keep away from for a time.
 type holds struct {
-	mu    sync.Mutex
-	until map[string]time.Time
+	mu   sync.Mutex
+	held map[string]hold
 }
 
-func (h *holds) set(iface string, d time.Duration) {
+type hold struct {
+	until time.Time
+	why   string // "has answered a call with 503"
+}
+
+func (h *holds) set(iface string, d time.Duration, why string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.until == nil {
-		h.until = map[string]time.Time{}
+	if h.held == nil {
+		h.held = map[string]hold{}
 	}
-	if until := time.Now().Add(d); until.After(h.until[iface]) {
-		h.until[iface] = until
+	if until := time.Now().Add(d); until.After(h.held[iface].until) {
+		h.held[iface] = hold{until, why}
 	}
 }
 
-// left is how much longer the interface is held; 0: it is not.
-func (h *holds) left(iface string) time.Duration {
+// why says why the interface is held, and for how much longer; "" when it is not.
+func (h *holds) why(iface string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	until, ok := h.until[iface]
+	x, ok := h.held[iface]
 	if !ok {
-		return 0
+		return ""
 	}
-	d := time.Until(until)
-	if d <= 0 {
-		delete(h.until, iface)
-		return 0
+	left := time.Until(x.until)
+	if left <= 0 {
+		delete(h.held, iface)
+		return ""
 	}
-	return d
+	return x.why + ", left alone for another " + max(time.Second, left.Round(time.Second)).String()
 }
 
-// Available tells whether calls may go out by a SIP interface: false while it is in the penalty box, while its peer wants to be left
-// alone, and while that peer is a registrar that registers none of our identities any more. A peer that has not been heard of yet,
-// or that nobody watches, is available.
-func (s *Stack) Available(iface string) bool {
-	if s.probes.boxed(iface) || s.holds.left(iface) > 0 {
-		return false
+// Available tells whether calls may go out by a SIP interface.
+func (s *Stack) Available(iface string) bool { return s.Unavailable(iface) == "" }
+
+// Unavailable says what keeps calls away from a SIP interface, as the end of a sentence about its peer: it is in the penalty box, wants
+// to be left alone, was silent, or is a registrar that registers none of our identities any more. It is "" for a peer that has not
+// been heard of yet, or that nobody watches.
+func (s *Stack) Unavailable(iface string) string {
+	if why := s.probes.why(iface); why != "" {
+		return why
 	}
-	i, g := s.sipInterface(iface)
-	return i == nil || g == nil || !s.registrations.gone(g, i.Remote.Host)
+	if why := s.holds.why(iface); why != "" {
+		return why
+	}
+	if i, g := s.sipInterface(iface); i != nil && g != nil {
+		return s.registrations.lost(g, i.Remote.Host)
+	}
+	return ""
 }
 
 // overloaded is a 503 to a call: that connection ends after its transactions, and for the time of Retry-After the peer gets no
@@ -73,7 +85,7 @@ func (l *Leg) overloaded(out *outbound, f Failed) {
 		s.retire()
 	}
 	if f.RetryAfter > 0 {
-		l.stack.holds.set(l.iface.Name, min(f.RetryAfter, holdMost))
+		l.stack.holds.set(l.iface.Name, min(f.RetryAfter, holdMost), "has answered a call with 503")
 		l.log.Warn("peer wants no calls", "gw", l.g.name, "if", l.iface.Name, "code", f.Code, "duration", f.RetryAfter)
 	}
 	l.stack.suspect(l.iface.Name)
@@ -82,7 +94,7 @@ func (l *Leg) overloaded(out *outbound, f Failed) {
 // silent is an INVITE without any answer in all its time.
 func (l *Leg) silent() {
 	if !l.stack.probes.watches(l.iface.Name) {
-		l.stack.holds.set(l.iface.Name, holdSilent)
+		l.stack.holds.set(l.iface.Name, holdSilent, "did not answer the last call")
 	}
 	l.stack.suspect(l.iface.Name)
 }
@@ -104,22 +116,22 @@ func (g *gateway) unregistered(i *config.SIPInterface, identity string) error {
 	return nil
 }
 
-// gone reports whether a registrar is known to be away: some identity registers with it, and all that do are refused, or get no
-// answer although their time is not over yet.
-func (set *registrations) gone(g *gateway, host string) bool {
+// lost says that a registrar is known to be away, with what it said to one of us: some identity registers with it, and all that do are
+// refused, or get no answer although their time is not over yet. It is "" when the registrar is not away.
+func (set *registrations) lost(g *gateway, host string) (why string) {
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	any := false
 	for _, r := range set.running {
 		if r.spec.gateway != g.name || !strings.EqualFold(r.spec.to.host, host) {
 			continue
 		}
-		any = true
-		if st := r.snapshot(); st.State != "failed" && (st.Err == nil || st.Code != 0) {
-			return false
+		st := r.snapshot()
+		if st.State != "failed" && (st.Err == nil || st.Code != 0) {
+			return ""
 		}
+		why = "registers none of our identities: " + printable.Text(st.Err.Error())
 	}
-	return any
+	return why
 }
 
 // failed notes that an address does not answer.

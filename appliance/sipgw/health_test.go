@@ -222,3 +222,61 @@ func TestOldSRVAnswersAreUsedWhileNewOnesAreAskedFor(t *testing.T) {
 		}
 	})
 }
+
+// One text for three causes sent people after OPTIONS that nobody had configured.
+func TestUnavailableSaysWhy(t *testing.T) {
+	onPaper(t, nil, func(t *testing.T, b *bench) {
+		if why := b.s.Unavailable("pbx"); why != "" {
+			t.Errorf("before anything happened: %s", why)
+		}
+		b.s.holds.set("pbx", 90*time.Second, "has answered a call with 503")
+		if why := b.s.Unavailable("pbx"); why != "has answered a call with 503, left alone for another 1m30s" {
+			t.Errorf("held: %s", why)
+		}
+		time.Sleep(90 * time.Second)
+		if why := b.s.Unavailable("pbx"); why != "" {
+			t.Errorf("held for ever: %s", why)
+		}
+
+		r := newRegistration(registrationSpec{gateway: "gw", identity: "user.01", to: target{host: "192.0.2.100"}}, b.s.log)
+		r.state.State, r.state.Err = "failed", &responseError{403, "Forbidden"}
+		b.s.registrations.running = map[string]*registration{"x": r}
+		if why := b.s.Unavailable("pbx"); why != "registers none of our identities: 403 Forbidden" {
+			t.Errorf("not registered: %s", why)
+		}
+		b.s.registrations.running = nil
+
+		p := newProbe(probeSpec{name: "pbx"}, b.s.log)
+		b.s.probes.running = map[string]*probe{"pbx": p}
+		for reason, want := range map[string]string{
+			"no response": "does not answer OPTIONS: no response",
+			"dial 192.0.2.100:5060: connection refused": "does not answer OPTIONS: dial 192.0.2.100:5060: connection refused",
+		} {
+			p.settle(0, 0, reason)
+			if why := b.s.Unavailable("pbx"); why != want {
+				t.Errorf("boxed: %s, want %s", why, want)
+			}
+		}
+		p.settle(503, time.Millisecond, "503 Service Unavailable")
+		if why := b.s.Unavailable("pbx"); why != "answers OPTIONS with 503 Service Unavailable" {
+			t.Errorf("boxed by 503: %s", why)
+		}
+		b.s.probes.running = nil
+	})
+}
+
+// A peer that answers us and never asks has its way to us blocked; one that nobody asks is listed as such.
+func TestPeersAreListedWithTheirLastRequest(t *testing.T) {
+	onPaper(t, nil, func(t *testing.T, b *bench) {
+		list := b.s.PenaltyBox()
+		if len(list) != 1 || list[0].Interface != "pbx" || list[0].State != "unasked" || list[0].Peer != "192.0.2.100:5060" || !list[0].Heard.IsZero() {
+			t.Fatalf("%+v", list)
+		}
+		b.put("OPTIONS sip:192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.100:5060;branch=z9hG4bKh;rport\nMax-Forwards: 70\n" +
+			"From: <sip:192.0.2.100>;tag=t\nTo: <sip:192.0.2.1>\nCall-ID: h\nCSeq: 1 OPTIONS\nContent-Length: 0\n\n")
+		b.one("SIP/2.0 200 ")
+		if heard := b.s.PenaltyBox()[0].Heard; !heard.Equal(time.Now()) {
+			t.Errorf("heard %v, now %v", heard, time.Now())
+		}
+	})
+}

@@ -69,8 +69,8 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	transport := g.transportFor(i, r.Identity)
 	if !r.Urgent {
 		err := g.unregistered(i, r.Identity)
-		if err == nil && s.holds.left(i.Name) > 0 {
-			err = &TransportError{Op: "call", Peer: i.Remote.Host, Err: errHeld}
+		if why := s.holds.why(i.Name); err == nil && why != "" {
+			err = &TransportError{Op: "call", Peer: i.Remote.Host, Err: errors.New("the peer " + why)}
 		}
 		if err != nil {
 			l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: err})

@@ -25,7 +25,7 @@ const (
 // ProbeState is the health of one interface's peer, as `show sip penalty-box` prints it.
 type ProbeState struct {
 	Interface, Peer string
-	State           string // "up", "boxed", "unknown" before the first answer
+	State           string // "up", "boxed", "unknown" before the first answer, "unasked" without a probe
 	Boxed           bool
 	Reason          string        // why it is boxed
 	Since           time.Time     // in this state since
@@ -33,7 +33,12 @@ type ProbeState struct {
 	Next            time.Time     // start of the next probe; zero: one is under way
 	Code            int           // of the last response; 0: none came
 	RTT             time.Duration // of the last response, with name look-up and connecting; 0: none came
+	Heard           time.Time     // the peer's last request; zero: none came since the start
 }
+
+// Refused reports whether the peer is there and will not have us: Teams says 403 to OPTIONS when it does not know the name in our
+// Contact (teams.md A.2), and takes no calls then.
+func (s ProbeState) Refused() bool { return s.Code == 403 }
 
 // probeSpec is everything that a probe depends on; another spec is another probe.
 type probeSpec struct {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"viaduct/appliance/config"
@@ -18,12 +19,22 @@ type probes struct {
 	ended   bool
 }
 
-// boxed tells whether a SIP interface is in the penalty box.
-func (set *probes) boxed(iface string) bool {
+// why says why a SIP interface is in the penalty box, "" when it is not.
+func (set *probes) why(iface string) string {
 	set.mu.Lock()
 	p := set.running[iface]
 	set.mu.Unlock()
-	return p != nil && p.snapshot().Boxed
+	if p == nil {
+		return ""
+	}
+	switch st := p.snapshot(); {
+	case !st.Boxed:
+		return ""
+	case st.Code != 0:
+		return "answers OPTIONS with " + st.Reason
+	default:
+		return "does not answer OPTIONS: " + st.Reason
+	}
 }
 
 // watches tells whether somebody probes the interface's peer.
@@ -33,20 +44,62 @@ func (set *probes) watches(iface string) bool {
 	return set.running[iface] != nil
 }
 
-// PenaltyBox tells the state of every probe, ordered by interface.
+// PenaltyBox tells the state of the peer of every SIP interface, ordered by interface: those that are asked with OPTIONS, and those that
+// nobody asks.
 func (s *Stack) PenaltyBox() []ProbeState {
+	list := s.unprobed()
 	s.probes.mu.Lock()
-	defer s.probes.mu.Unlock()
-	var list []ProbeState
 	for _, p := range s.probes.running {
-		st := p.snapshot()
-		if left := s.holds.left(st.Interface); left > 0 && !st.Boxed {
-			st.State, st.Boxed, st.Reason = "boxed", true, "503 to a call, left alone for "+left.Round(time.Second).String()
+		list = append(list, p.snapshot())
+	}
+	s.probes.mu.Unlock()
+	for n := range list {
+		st := &list[n]
+		st.Heard = s.heard.last(st.Interface)
+		if why := s.holds.why(st.Interface); why != "" && !st.Boxed {
+			st.State, st.Boxed, st.Reason = "boxed", true, why
 		}
-		list = append(list, st)
 	}
 	slices.SortFunc(list, func(a, b ProbeState) int { return strings.Compare(a.Interface, b.Interface) })
 	return list
+}
+
+// unprobed are the peers of running gateways that no probe asks.
+func (s *Stack) unprobed() (list []ProbeState) {
+	s.mu.Lock()
+	cfg := s.cfg
+	s.mu.Unlock()
+	if cfg == nil {
+		return nil
+	}
+	for _, sw := range cfg.CS {
+		for _, i := range sw.Interfaces {
+			if g := i.Gateway.In(cfg); g != nil && g.Enabled && i.Remote.Host != "" && !s.probes.watches(i.Name) {
+				list = append(list, ProbeState{Interface: i.Name, Peer: joinHostPort(i.Remote.Host, i.Remote.Port), State: "unasked"})
+			}
+		}
+	}
+	return list
+}
+
+// heard is when each SIP interface's peer last sent a request: a peer that answers us and never asks is one whose way to us is blocked.
+type heard struct{ byInterface sync.Map } // name to *atomic.Int64, in nanoseconds
+
+func (h *heard) note(iface string) {
+	at, ok := h.byInterface.Load(iface)
+	if !ok {
+		at, _ = h.byInterface.LoadOrStore(iface, new(atomic.Int64))
+	}
+	at.(*atomic.Int64).Store(time.Now().UnixNano())
+}
+
+// last is zero when no request came yet.
+func (h *heard) last(iface string) time.Time {
+	at, ok := h.byInterface.Load(iface)
+	if !ok {
+		return time.Time{}
+	}
+	return time.Unix(0, at.(*atomic.Int64).Load())
 }
 
 // applyProbes starts, changes and stops OPTIONS probes; Apply calls it when the gateways stand. A probe whose configuration is

@@ -78,6 +78,9 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 			return
 		}
 		g.counters.requests.Add(1)
+		if i := g.interfaceOf(a.source.Addr()); i != nil {
+			g.stack.heard.note(i.Name)
+		}
 		g.request(m, a)
 		return
 	}

@@ -83,6 +83,7 @@ type registration struct {
 	failures int           // in a row: everything else
 
 	kick     chan time.Duration // an attempt in this time, whatever was planned
+	demand   chan struct{}      // one token: an administrator wants an attempt now
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when the goroutine has ended
 	takeover atomic.Bool   // somebody goes on with our binding: do not unregister
@@ -95,7 +96,7 @@ func newRegistration(spec registrationSpec, log *slog.Logger) *registration {
 	return &registration{
 		spec: spec, log: log.With("gw", spec.gateway, "name", spec.identity, "peer", spec.uri),
 		auth: newAuthenticator(spec.account), lifetime: spec.lifetime,
-		kick: make(chan time.Duration, 1), done: make(chan struct{}),
+		kick: make(chan time.Duration, 1), demand: make(chan struct{}, 1), done: make(chan struct{}),
 		state: RegistrationState{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
 			Registrar: strings.TrimPrefix(spec.uri, "sip:"), State: "registering", Since: time.Now()},
 	}
@@ -120,6 +121,9 @@ func (r *registration) sleep(ctx context.Context, d time.Duration) bool {
 		case <-ctx.Done():
 			return false
 		case <-timer.C:
+			return ctx.Err() == nil
+		case <-r.demand:
+			r.refusals, r.failures = 0, 0 // the password may be another one now, at either end
 			return ctx.Err() == nil
 		case soon := <-r.kick:
 			// A registrar that refused our password is not asked more often because a link flaps.

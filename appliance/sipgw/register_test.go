@@ -364,3 +364,32 @@ func TestRefreshAfterALinkFlap(t *testing.T) {
 		}
 	})
 }
+
+// After a password was put right nobody wants to wait for the quarter of an hour that a refused one earns.
+func TestRegisterNow(t *testing.T) {
+	peer := &scripted{answer: always(403)}
+	bubble(t, func(t *testing.T, s *Stack) {
+		s.register(testRegistration(peer, "user.01"), testRegistration(peer, "user.02"))
+		time.Sleep(10 * time.Minute)
+		before := peer.count()
+		peer.set(func() { peer.answer = always(200) })
+		if n := s.RegisterNow("user.09"); n != 0 {
+			t.Errorf("%d of an identity that nobody has", n)
+		}
+		if n := s.RegisterNow("user.01"); n != 1 {
+			t.Errorf("%d", n)
+		}
+		synctest.Wait()
+		list := s.Registrations()
+		if peer.count() != before+1 || list[0].State != "registered" || list[1].State != "failed" {
+			t.Errorf("%d requests, %+v", peer.count()-before, list)
+		}
+		if n := s.RegisterNow(""); n != 2 {
+			t.Errorf("%d of two", n)
+		}
+		synctest.Wait()
+		if list := s.Registrations(); peer.count() != before+3 || list[1].State != "registered" {
+			t.Errorf("%d requests, %+v", peer.count()-before, list)
+		}
+	})
+}

@@ -35,6 +35,24 @@ func (s *Stack) Registrations() []RegistrationState {
 	return list
 }
 
+// RegisterNow has the registrations of an identity, "" of all, try at once, whatever they are waiting for, and returns how many.
+func (s *Stack) RegisterNow(identity string) (n int) {
+	set := &s.registrations
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	for _, r := range set.running {
+		if identity != "" && r.spec.identity != identity {
+			continue
+		}
+		n++
+		select {
+		case r.demand <- struct{}{}:
+		default: // it is about to
+		}
+	}
+	return n
+}
+
 // applyRegistrations starts, changes and stops registrations; Apply calls it when the gateways stand. A registration whose
 // configuration is the same is not touched.
 func (s *Stack) applyRegistrations(cfg *config.Config) {

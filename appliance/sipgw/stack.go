@@ -87,6 +87,7 @@ type Stack struct {
 	registrations registrations // one per identity that registers (register.go)
 	probes        probes        // one per SIP interface with a penalty box (probe.go)
 	holds         holds         // interfaces without calls for a time (health.go)
+	heard         heard         // when each interface's peer last sent a request (probes.go)
 
 	mark    string         // of our Call-IDs, see callID
 	orphans *Mailbox       // runs legs whose owner has ended

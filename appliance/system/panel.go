@@ -45,7 +45,7 @@ func (s *System) light() board.Light {
 }
 
 // lightOf is alarm while something that is configured does not work, or nothing is configured: a socket, TLS that waits for the time,
-// a registration, a peer that does not answer OPTIONS.
+// a registration, a peer that does not answer OPTIONS or answers that it will not have us.
 func lightOf(gateways []lang.Gateway, waits bool, registrations []sipgw.RegistrationState, probes []sipgw.ProbeState) board.Light {
 	switch {
 	case len(gateways) == 0, waits,
@@ -53,7 +53,7 @@ func lightOf(gateways []lang.Gateway, waits bool, registrations []sipgw.Registra
 		slices.ContainsFunc(registrations, func(r sipgw.RegistrationState) bool {
 			return r.State == "failed" || r.State == "registering" && r.Expires.IsZero()
 		}),
-		slices.ContainsFunc(probes, func(p sipgw.ProbeState) bool { return p.Boxed }):
+		slices.ContainsFunc(probes, func(p sipgw.ProbeState) bool { return p.Boxed || p.Refused() }):
 		return board.LightAlarm
 	}
 	return board.LightWell

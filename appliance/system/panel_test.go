@@ -28,6 +28,9 @@ func TestTheLEDSaysHowTheBoxDoes(t *testing.T) {
 		"a registration is lost":         {up, false, []sipgw.RegistrationState{registered, {State: "failed"}}, nil, board.LightAlarm},
 		"not registered yet":             {up, false, []sipgw.RegistrationState{{State: "registering"}}, nil, board.LightAlarm},
 		"registered, and on its way new": {up, false, []sipgw.RegistrationState{{State: "registering", Expires: time.Now()}}, nil, board.LightWell},
+		"a hub refuses us":               {up, false, nil, []sipgw.ProbeState{answers, {State: "up", Code: 403}}, board.LightAlarm},
+		"a PBX knows no OPTIONS":         {up, false, nil, []sipgw.ProbeState{answers, {State: "up", Code: 405}}, board.LightWell},
+		"a peer that nobody asks":        {up, false, nil, []sipgw.ProbeState{answers, {State: "unasked"}}, board.LightWell},
 		"a hub does not answer":          {up, false, nil, []sipgw.ProbeState{answers, {Boxed: true}}, board.LightAlarm},
 	} {
 		if got := lightOf(x.gateways, x.waits, x.registrations, x.probes); got != x.want {

@@ -1,12 +1,14 @@
 package system
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/printable"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sipgw"
 )
@@ -63,12 +65,28 @@ func (s *System) ClearCall(id string) error {
 func (s *System) Registrations() []lang.Registration {
 	var list []lang.Registration
 	for _, r := range s.sip.Registrations() {
-		list = append(list, lang.Registration{
+		x := lang.Registration{
 			Identity: r.Identity, AOR: r.AOR, Registrar: r.Registrar, State: r.State,
-			Expires: r.Expires, Code: r.Code, Reason: r.Reason, NextTry: r.Next,
-		})
+			Expires: r.Expires, Code: r.Code, Reason: printable.Text(r.Reason), NextTry: r.Next,
+		}
+		if r.Err != nil && r.Code == 0 {
+			x.Reason = printable.Text(r.Err.Error())
+		}
+		list = append(list, x)
 	}
 	return list
+}
+
+// Register asks the registrars at once.
+func (s *System) Register(identity string) (int, error) {
+	n := s.sip.RegisterNow(identity)
+	switch {
+	case n == 0 && identity != "":
+		return 0, fmt.Errorf("no identity %s registers: see show sip registrations", identity)
+	case n == 0:
+		return 0, errors.New("no identity registers: registration outbound with register auto is missing")
+	}
+	return n, nil
 }
 
 // PenaltyBox are the states of all OPTIONS probes.
@@ -76,19 +94,36 @@ func (s *System) PenaltyBox() []lang.Probe {
 	var list []lang.Probe
 	for _, p := range s.sip.PenaltyBox() {
 		list = append(list, lang.Probe{
-			Interface: p.Interface, Peer: p.Peer, Boxed: p.Boxed, Since: p.Since, LastAnswer: answer(p), RTT: p.RTT, NextProbe: p.Next,
+			Interface: p.Interface, Peer: p.Peer, State: peerState(p), Since: p.Since, LastAnswer: answer(p), RTT: p.RTT, Heard: p.Heard,
 		})
 	}
 	return list
 }
 
+// peerState is what a peer's probe found out about it.
+func peerState(p sipgw.ProbeState) lang.PeerState {
+	switch {
+	case p.Boxed:
+		return lang.PeerBoxed
+	case p.State == "unasked":
+		return lang.PeerUnasked
+	case p.State == "unknown":
+		return lang.PeerUnknown
+	case p.Refused():
+		return lang.PeerRefuses
+	}
+	return lang.PeerUp
+}
+
 // answer says how the last probe went.
 func answer(p sipgw.ProbeState) string {
 	switch {
+	case p.State == "unasked" && !p.Boxed:
+		return "no penalty-box: it is not asked with OPTIONS"
 	case p.Reason != "":
 		return p.Reason
 	case p.Code != 0:
-		return strconv.Itoa(p.Code)
+		return strconv.Itoa(p.Code) + " " + sipgw.Phrase(p.Code)
 	}
 	return "none yet"
 }
@@ -144,8 +179,8 @@ func (s *System) Trace(start config.Dest, properties []lang.PropertyValue) (lang
 			if a.Call.CallingURI != "" {
 				line += ", calling-uri " + a.Call.CallingURI
 			}
-			if !s.sip.Available(a.Interface) {
-				line += " (in the penalty box now)"
+			if why := s.sip.Unavailable(a.Interface); why != "" {
+				line += " (not now: the peer " + why + ")"
 			}
 			t.Attempts = append(t.Attempts, line)
 		}
