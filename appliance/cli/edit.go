@@ -140,7 +140,7 @@ func (e *Editor) set(owner reflect.Value, m *Match) (changed bool, err error) {
 		f.Set(v.Addr())
 		return true, nil
 	case kindList:
-		return e.setElement(owner.FieldByIndex(s.field), m)
+		return e.setElement(owner, m)
 	}
 	f := owner.FieldByIndex(s.field)
 	v := withDefaults(owner.Type()).FieldByIndex(s.field)
@@ -156,8 +156,9 @@ func (e *Editor) set(owner reflect.Value, m *Match) (changed bool, err error) {
 }
 
 // setElement adds, replaces or removes one element of a list.
-func (e *Editor) setElement(f reflect.Value, m *Match) (bool, error) {
+func (e *Editor) setElement(owner reflect.Value, m *Match) (bool, error) {
 	s := m.Stmt
+	f := owner.FieldByIndex(s.field)
 	key := m.key()
 	if s.index != nil && !m.has(s.index) && !m.Neg {
 		var err error
@@ -186,7 +187,7 @@ func (e *Editor) setElement(f reflect.Value, m *Match) (bool, error) {
 		m.fill(v)
 	}
 	if s.Settle != nil {
-		if err := s.Settle(v.Addr().Interface()); err != nil {
+		if err := s.Settle(owner.Addr().Interface(), v.Addr().Interface()); err != nil {
 			return false, err
 		}
 	}

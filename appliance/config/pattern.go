@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,7 +11,7 @@ import (
 // The dialect is Trinity's, a regular expression (RE2), with the signs of the older SmartWare where they cannot mean anything else:
 //
 //   - % after . ] or ) repeats like *; anywhere else it is a character, because URIs escape with it (sip:%23...).
-//   - + and * where nothing stands before them to be repeated are characters: +49, *21, (+|00)49.
+//   - + and * where nothing stands before them to be repeated are characters: +49, *21, (+|00)49, sip:+49.
 //   - T at the end of a key of digits says "more digits follow", which an open end says anyway; it is dropped.
 //   - \ makes the next sign a character: \+ \. \* \$ \( \\.
 //
@@ -22,8 +23,9 @@ type Pattern struct {
 	text     string
 	fixed    string      // a plain key's characters, Any for each wildcard; shares text's memory where they are the same
 	program  *expression // nil for a plain key
-	literals uint16      // characters of fixed that are not Any
-	wild     uint16      // wildcards: less is better among keys of as many literals
+	network  *netip.Prefix
+	literals uint16 // characters of fixed that are not Any
+	wild     uint16 // wildcards: less is better among keys that demand as much
 	tail     tail
 	closed   bool // ends in $
 }
@@ -68,7 +70,7 @@ func ParsePattern(text string) (Pattern, error) {
 	if err != nil {
 		return Pattern{}, err
 	}
-	return Pattern{text: text, program: e, literals: e.literals, wild: e.wild, closed: closes(text)}, nil
+	return Pattern{text: text, program: e, wild: e.wild, closed: closes(text)}, nil
 }
 
 func (p Pattern) String() string               { return p.text }
@@ -81,8 +83,8 @@ func (p *Pattern) UnmarshalText(b []byte) (err error) {
 }
 
 // Fixed returns how a value must begin to match, with Any for each single wildcard. It reports false for a key that is a regular
-// expression. A value that begins so need not match: the key may ask something of the rest.
-func (p Pattern) Fixed() (string, bool) { return p.fixed, p.program == nil }
+// expression or a network. A value that begins so need not match: the key may ask something of the rest.
+func (p Pattern) Fixed() (string, bool) { return p.fixed, p.program == nil && p.network == nil }
 
 // Prefix returns characters that every matching value begins with; may be empty.
 func (p Pattern) Prefix() string {
@@ -93,12 +95,24 @@ func (p Pattern) Prefix() string {
 	return head
 }
 
-// MaxLiterals is the highest Literals that a match of this key can have.
-func (p Pattern) MaxLiterals() int {
-	if p.program != nil {
+// MaxDemand is the highest Demand that a match of this key can have.
+func (p Pattern) MaxDemand() int {
+	switch {
+	case p.network != nil:
+		return p.network.Bits()
+	case p.program != nil:
 		return p.program.max
 	}
-	return int(p.literals)
+	return p.demand()
+}
+
+// demand is how many characters a value must have to match a plain key.
+func (p Pattern) demand() int {
+	n := utf8.RuneCountInString(p.fixed)
+	if p.tail == tailSome {
+		n++
+	}
+	return n
 }
 
 // plain parses a key that needs no regular expression.
@@ -129,16 +143,27 @@ func plain(text string) (p Pattern, ok bool) {
 			}
 			c, same = Any, false
 			p.wild++
-		case (c == '+' || c == '*') && i == 0:
+		case (c == '+' || c == '*') && (i == 0 || rest[i-1] == ':'):
 		case strings.IndexByte("[()|?*+{^", c) >= 0:
 			return p, false
 		}
-		if next := i + 1; next < len(rest) && strings.IndexByte("?*+{", rest[next]) >= 0 || c == Any && next < len(rest) && rest[next] == '%' {
+		if next := i + 1; next < len(rest) && repeats(c, rest[next]) {
 			return p, false
 		}
 		b = append(b, c)
 	}
 	return p.finish(b, same), true
+}
+
+// repeats reports whether next says how often c is repeated. Nobody repeats the colon of sip:+49.
+func repeats(c, next byte) bool {
+	switch next {
+	case '?', '{':
+		return true
+	case '+', '*':
+		return c != ':'
+	}
+	return c == Any && next == '%'
 }
 
 func (p Pattern) finish(b []byte, same bool) Pattern {

@@ -5,25 +5,39 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
+	"strconv"
 	"strings"
 )
 
 // expression is a key that needs a regular expression.
 type expression struct {
-	re             *regexp.Regexp
-	prefix         string // every matching value begins with it
-	literals, wild uint16 // literals that every match has
-	max            int    // literals of the richest match
-	groups         []int  // numbers in re of the key's own groups, the whole match first
-	counted        []int  // numbers in re of the groups that we added around optional literals
+	re     *regexp.Regexp
+	prefix string // every matching value begins with it
+	always tally  // what every match demands
+	wild   uint16
+	max    int     // demand of the richest match
+	groups []int   // numbers in re of the key's own groups, the whole match first
+	extra  []extra // what is demanded only by values that meet a part which others need not meet
+}
+
+// tally counts the characters of a value that a key, or a part of one, demands.
+type tally struct{ literals, demand int }
+
+func (t tally) plus(o tally) tally { return tally{t.literals + o.literals, t.demand + o.demand} }
+
+// extra is a part of a key, in a group that we have added around it.
+type extra struct {
+	group int // number in re
+	tally
 }
 
 // counting is the name of the groups that we add; a key's own groups can hardly be called so.
-const counting = "_literal"
+const counting = "_part"
 
-// compile makes an expression of a key. How many of its literal characters a value meets is only known when it has matched, because
-// literals may be optional: (00)?49 meets two of 49222 and four of 0049222. So literals that not every match holds are wrapped in
-// groups of our own, whose lengths are added up.
+// compile makes an expression of a key. What it demands of a value is only known when it has matched, because parts may be optional
+// or alternatives: (00)?49 demands two characters of 49222 and four of 0049222. So optional literals and alternatives are wrapped in groups
+// of our own, and what stands in those that took part is added up. An optional wildcard demands nothing.
 func compile(text string) (*expression, error) {
 	translated, err := translate(text)
 	if err != nil {
@@ -37,13 +51,18 @@ func compile(text string) (*expression, error) {
 		return nil, &PatternError{text, max(strings.IndexByte(text, '{'), 0), "repeats too much"}
 	}
 	e := &expression{prefix: prefix(tree)}
-	tree = e.count(tree, false)
+	e.always = e.count(tree, false)
+	e.max = e.always.demand
+	for _, x := range e.extra {
+		e.max += x.demand
+	}
 	if e.re, err = regexp.Compile("^(?:" + tree.String() + ")"); err != nil {
 		return nil, syntaxError(text, err)
 	}
 	for i, name := range e.re.SubexpNames() {
-		if strings.HasPrefix(name, counting) {
-			e.counted = append(e.counted, i)
+		if n, ours := strings.CutPrefix(name, counting); ours {
+			part, _ := strconv.Atoi(n)
+			e.extra[part].group = i
 		} else {
 			e.groups = append(e.groups, i)
 		}
@@ -65,29 +84,53 @@ func size(re *syntax.Regexp) int {
 	return min(n, 1<<20)
 }
 
-// count adds up what decides between keys and wraps literals that are optional.
-func (e *expression) count(re *syntax.Regexp, optional bool) *syntax.Regexp {
+// count returns what every match of re demands, and wraps what only some matches do. Optional is what stands in a part that may be
+// left out.
+func (e *expression) count(re *syntax.Regexp, optional bool) (t tally) {
 	switch re.Op {
 	case syntax.OpLiteral:
-		e.max += len(re.Rune)
+		t = tally{len(re.Rune), len(re.Rune)}
 		if optional {
-			name := fmt.Sprint(counting, e.max)
-			return &syntax.Regexp{Op: syntax.OpCapture, Name: name, Sub: []*syntax.Regexp{re}}
+			e.wrap(re, t)
+			return tally{}
 		}
-		e.literals += uint16(len(re.Rune))
+		return t
 	case syntax.OpAnyChar, syntax.OpAnyCharNotNL, syntax.OpCharClass:
 		e.wild++
-	case syntax.OpStar, syntax.OpQuest, syntax.OpAlternate:
+		if optional {
+			return tally{}
+		}
+		return tally{demand: 1}
+	case syntax.OpAlternate:
+		e.wild++
+		for _, sub := range re.Sub {
+			if t := e.count(sub, optional); t.demand > 0 {
+				e.wrap(sub, t)
+			}
+		}
+		return tally{}
+	case syntax.OpStar, syntax.OpQuest:
 		optional = true
 		e.wild++
 	case syntax.OpPlus, syntax.OpRepeat:
 		optional = optional || re.Op == syntax.OpRepeat && re.Min == 0
 		e.wild++
 	}
-	for i, sub := range re.Sub {
-		re.Sub[i] = e.count(sub, optional)
+	for _, sub := range re.Sub {
+		t = t.plus(e.count(sub, optional))
 	}
-	return re
+	if re.Op == syntax.OpRepeat {
+		t = tally{t.literals * re.Min, t.demand * re.Min}
+	}
+	return t
+}
+
+// wrap puts a part of the tree into a group of our own.
+func (e *expression) wrap(re *syntax.Regexp, t tally) {
+	part := *re // the lists of a syntax.Regexp may stand in itself
+	part.Rune, part.Sub = slices.Clone(re.Rune), slices.Clone(re.Sub)
+	*re = syntax.Regexp{Op: syntax.OpCapture, Name: fmt.Sprint(counting, len(e.extra)), Sub: []*syntax.Regexp{&part}}
+	e.extra = append(e.extra, extra{tally: t})
 }
 
 // prefix returns the literal that the expression begins with.
@@ -109,12 +152,13 @@ func (e *expression) match(p Pattern, value string) (Match, bool) {
 	if spans == nil {
 		return Match{}, false
 	}
-	m := Match{Literals: int(e.literals), Wild: int(e.wild), Closed: p.closed, value: value}
-	for _, n := range e.counted {
-		if from := spans[2*n]; from >= 0 {
-			m.Literals += len([]rune(value[from:spans[2*n+1]]))
+	met := e.always
+	for _, x := range e.extra {
+		if spans[2*x.group] >= 0 {
+			met = met.plus(x.tally)
 		}
 	}
+	m := Match{Demand: met.demand, Literals: met.literals, Wild: int(e.wild), Closed: p.closed, value: value}
 	for i, n := range e.groups { // in place: groups[i] >= i
 		spans[2*i], spans[2*i+1] = spans[2*n], spans[2*n+1]
 	}
@@ -167,7 +211,7 @@ func translate(text string) (string, error) {
 				return "", &PatternError{text, i, "? has nothing before it that could be optional; write \\? for the character"}
 			}
 		case '+', '*':
-			if last == '(' {
+			if last == '(' || i > 0 && source[i-1] == ':' {
 				b.WriteByte('\\')
 				c = 'a' // a character: it can be repeated itself
 			}

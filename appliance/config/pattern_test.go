@@ -72,7 +72,7 @@ func TestKeysMatch(t *testing.T) {
 	} {
 		got := "-"
 		if m, ok := pattern(t, c.key).Match(c.value); ok {
-			got = m.Expand(c.to)
+			got, _ = m.Expand(c.to, MaxURI)
 		}
 		if got != c.want {
 			t.Errorf("%s: key %q on %q: got %q, want %q", c.why, c.key, c.value, got, c.want)
@@ -85,8 +85,17 @@ func TestTheBestKeyWins(t *testing.T) {
 		{"more literals", `sip:user.01@h`, `sip:user.01@.+`, `sip:(.+)@(.+)`},
 		{"literals count where the value meets them", `0049222`, `(00)?49(...)?$`, `004`},
 		{"optional literals that are not met do not count", `49222`, `492`, `(00)?49(...)?$`},
-		{"a plain key before a pattern of as many literals", `4930`, `49`, `49.*`},
-		{"fewer wildcards", `4930`, `49.`, `49..`},
+		{"more of the number", `4930`, `49..`, `49.`},
+		{"direct dial-in before the whole block", `+493012345`, `\+4930123(..)`, `\+4930123`},
+		{"a set after a prefix", `12`, `1[1-5]`, `1`},
+		{"sets and dots before one dot", `322`, `[2-4]..$`, `.T`},
+		{"three digits before two", `+4930123456`, `\+4930123(...)`, `\+4930123(..)`},
+		{"something before anything", `4930`, `49.+`, `49.*`},
+		{"as many characters, more of them literal", `4930`, `4930`, `49..`},
+		{"a repeated digit", `00493`, `0{2}49`, `004`},
+		{"of the alternatives the one that is met", `1234`, `(1...|2)`, `123`},
+		{"the alternative that is not met does not count", `2999`, `29`, `(1...|2)`},
+		{"fewer wildcards where nothing else decides", `4930`, `49`, `49.*`},
 		{"closed before open", `4930`, `4930$`, `4930`},
 		{"the longer prefix", `4930123`, `49301`, `4930`},
 		{"literals of alternatives", `30123`, `(30123|40)`, `301`},
@@ -95,6 +104,18 @@ func TestTheBestKeyWins(t *testing.T) {
 		w, ok2 := pattern(t, c.worse).Match(c.value)
 		if !ok1 || !ok2 || !b.Better(w) || w.Better(b) {
 			t.Errorf("%s: on %q key %q (%v %+v) is not better than %q (%v %+v)", c.why, c.value, c.better, ok1, b, c.worse, ok2, w)
+		}
+	}
+}
+
+func TestAValueHasALength(t *testing.T) {
+	m, _ := pattern(t, `(.+)`).Match(strings.Repeat("1", 40))
+	if v, ok := m.Expand(`\1\1`, 80); !ok || len(v) != 80 {
+		t.Errorf("%d characters, %v", len(v), ok)
+	}
+	for _, to := range []string{`\1\1\1`, strings.Repeat(`\1`, 30_000), strings.Repeat("x", 81), strings.Repeat(`\x`, 81)} {
+		if v, ok := m.Expand(to, 80); ok || len(v) > 121 && strings.Contains(to, `\`) {
+			t.Errorf("%.20q: %d characters, %v", to, len(v), ok)
 		}
 	}
 }
@@ -158,7 +179,7 @@ func TestManyPlainKeysStaySmall(t *testing.T) {
 }
 
 func FuzzPattern(f *testing.F) {
-	for _, s := range []string{`(00)?49(...)?$`, `\+497123222`, `sip:user.01@.+`, `sip:(.*)`, `[^01]%T`, `+49`, `(+|00)`, `.+$`, `a.*$`, `^12`, `1{2,3}`, `(?i)a`, `.%$`} {
+	for _, s := range []string{`(00)?49(...)?$`, `\+497123222`, `sip:user.01@.+`, `sip:(.*)`, `[^01]%T`, `+49`, `(+|00)`, `.+$`, `a.*$`, `^12`, `1{2,3}`, `(?i)a`, `.%$`, `sip:+49`, `(a|b..)?c`} {
 		f.Add(s, "0049222")
 		f.Add(s, "sip:user.01@host")
 	}
@@ -173,8 +194,8 @@ func FuzzPattern(f *testing.F) {
 		}
 		m, ok := p.Match(value)
 		if ok {
-			m.Expand(`\0\1\2\9\`)
-			if !strings.HasPrefix(value, m.Group(0)) || !strings.HasPrefix(value, p.Prefix()) || m.Literals > p.MaxLiterals() {
+			m.Expand(`\0\1\2\9\`, MaxURI)
+			if !strings.HasPrefix(value, m.Group(0)) || !strings.HasPrefix(value, p.Prefix()) || m.Demand > p.MaxDemand() {
 				t.Fatalf("%q on %q: %+v", key, value, m)
 			}
 		}
@@ -182,7 +203,7 @@ func FuzzPattern(f *testing.F) {
 		if _, isPlain := p.Fixed(); !isPlain || !utf8.ValidString(value) || strings.ContainsAny(value, "\n") || dropT(key) != key {
 			return
 		}
-		text := strings.ReplaceAll(strings.TrimPrefix(key, "^"), ".%", ".*")
+		text := strings.NewReplacer(".%", ".*", ":+", `:\+`, ":*", `:\*`).Replace(strings.TrimPrefix(key, "^"))
 		if strings.HasPrefix(text, "+") || strings.HasPrefix(text, "*") {
 			text = `\` + text
 		}

@@ -52,10 +52,11 @@ type MappingTable struct {
 	Maps    []Mapping
 }
 
-// Mapping is `map KEY to VALUE`: the best matching key's value replaces the whole property; \0 to \9 stand for its groups.
+// Mapping is `map KEY|default to VALUE`: the best matching key's value replaces the whole property; \0 to \9 stand for its groups.
 type Mapping struct {
-	Key Pattern
-	To  string
+	Default bool
+	Key     Pattern // when not Default
+	To      string
 }
 
 // ComplexFunction is `complex-function NAME`: tables (or further functions) run in order.

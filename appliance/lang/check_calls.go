@@ -3,7 +3,6 @@ package lang
 import (
 	"fmt"
 	"net/netip"
-	"regexp/syntax"
 	"slices"
 	"strings"
 	"time"
@@ -36,90 +35,6 @@ func (c *checker) runsItself(f *config.ComplexFunction, name string, depth int) 
 		}
 	}
 	return false
-}
-
-// checkTables looks at keys and values that hardly mean what they say.
-func checkTables(c *checker) {
-	for _, s := range c.cfg.CS {
-		for _, t := range s.MappingTables {
-			for n, m := range t.Maps {
-				c.mapping(c.at(t, "Maps", n), t, m)
-			}
-		}
-		for _, t := range s.RoutingTables {
-			if len(t.Routes) == 0 {
-				c.add(c.headers[t], Warning, "routing-table "+t.Name+" has no routes: its calls are dropped", "")
-			}
-		}
-	}
-}
-
-func (c *checker) mapping(w Where, t *config.MappingTable, m config.Mapping) {
-	key := m.Key.String()
-	if isE164(t.Out) && mayBeEmpty(key, m.To) {
-		c.add(w, Note, "the key also matches where its group is empty: the number then stays as it was, an empty one is never written", "")
-	}
-	if at := bareDot(key); at >= 0 {
-		c.add(w, Note, `a "." in a key stands for any character: write \. for a dot`, "map "+key[:at]+`\`+key[at:]+" to "+m.To)
-	}
-	if isE164(t.In) && openNumber(m.Key) && !strings.Contains(m.To, `\`) {
-		c.add(w, Note, "the key also matches longer numbers that begin so: end it with $", "map "+key+"$ to "+m.To)
-	}
-}
-
-func isE164(p config.Property) bool { return strings.HasSuffix(string(p), "e164") }
-
-// wholeNumber is the length from which a key of digits is taken for a whole number that should end in $.
-const wholeNumber = 8
-
-// openNumber reports whether a key is a whole number, to the last digit, without $.
-func openNumber(p config.Pattern) bool {
-	key := p.String()
-	digits := strings.TrimPrefix(strings.TrimPrefix(key, `\`), "+")
-	return len(digits) >= wholeNumber && strings.Trim(digits, "0123456789") == ""
-}
-
-// bareDot finds a single dot between letters or digits, which is meant to be one.
-func bareDot(key string) int {
-	for i := 1; i+1 < len(key); i++ {
-		if key[i] == '.' && wordChar(key[i-1]) && wordChar(key[i+1]) && !(i >= 2 && key[i-2] == '\\') && strings.ContainsAny(key, "@:") {
-			return i
-		}
-	}
-	return -1
-}
-
-func wordChar(b byte) bool { return b >= '0' && b <= '9' || b|0x20 >= 'a' && b|0x20 <= 'z' }
-
-// mayBeEmpty reports whether a value that consists of groups only can be empty: all its groups may match nothing.
-func mayBeEmpty(key, to string) bool {
-	if len(to) < 2 || strings.Trim(to, `\123456789`) != "" {
-		return false
-	}
-	re, err := syntax.Parse(strings.TrimPrefix(key, "^"), syntax.Perl)
-	if err != nil {
-		return false
-	}
-	for i := 0; i+1 < len(to); i += 2 {
-		if to[i] != '\\' || !optionalGroup(re, int(to[i+1]-'0'), false) {
-			return false
-		}
-	}
-	return true
-}
-
-// optionalGroup reports whether group n stands under something that need not match.
-func optionalGroup(re *syntax.Regexp, n int, optional bool) bool {
-	if re.Op == syntax.OpCapture && re.Cap == n {
-		return optional
-	}
-	switch re.Op {
-	case syntax.OpQuest, syntax.OpStar, syntax.OpAlternate:
-		optional = true
-	case syntax.OpRepeat:
-		optional = optional || re.Min == 0
-	}
-	return slices.ContainsFunc(re.Sub, func(s *syntax.Regexp) bool { return optionalGroup(s, n, optional) })
 }
 
 // checkInterfaces looks for interfaces that cannot make or take calls.

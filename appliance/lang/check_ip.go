@@ -259,12 +259,16 @@ func checkClock(c *checker) {
 			}
 			done = true
 			w := c.headers[t]
-			fix := "sntp-client"
-			if len(c.cfg.SNTP.Servers) == 0 {
-				fix = "sntp-client server primary HOST"
+			p := Problem{Path: w.Path, Source: w.Source, Severity: Warning, First: "sntp-client", Fix: "sntp-client server primary HOST", FixPath: []string{}}
+			missing := p.First + " and " + p.Fix + " are"
+			switch {
+			case c.cfg.SNTP.Enabled:
+				p.First, missing = "", p.Fix+" is"
+			case len(c.cfg.SNTP.Servers) > 0:
+				p.First, p.Fix, missing = "", "sntp-client", "sntp-client is"
 			}
-			c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning, Fix: fix, FixPath: []string{},
-				Text: "the clock is not synchronised, TLS will fail: sntp-client and sntp-client server primary HOST are missing"})
+			p.Text = "the clock is not synchronised, TLS will fail: " + missing + " missing"
+			c.problems = append(c.problems, p)
 		})
 		return
 	}

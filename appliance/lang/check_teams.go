@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rsa"
 	"errors"
@@ -77,6 +78,10 @@ func (c *checker) contactHost(i *config.SIPInterface, g *config.SIPGateway, gi *
 	if i.Local.Host != "" && !strings.EqualFold(contact, i.Local.Host) {
 		c.add(w, Warning, fmt.Sprintf("Contact towards Teams says %s, but local is %s: Teams answers 403 unless Contact is the paired name in the certificate",
 			contact, i.Local.Host), strings.Replace(w.Source, contact, i.Local.Host, 1))
+	}
+	if via, name := gi.SpoofedVia.Host, cmp.Or(i.Local.Host, contact); via != "" && !strings.EqualFold(via, name) {
+		at := c.at(gi, "SpoofedVia")
+		c.add(at, Warning, fmt.Sprintf("Via towards Teams says %s, but the box is called %s there: it has one name", via, name), strings.Replace(at.Source, via, name, 1))
 	}
 	if addr := c.cfg.Address(gi.Bind); addr.IsPrivate() && !gi.SpoofedMedia.IsValid() {
 		c.in(gi, Note, fmt.Sprintf("%s is a private address: behind port forwarding the address in SDP must be the public one (spoofed media-address)", addr), "")

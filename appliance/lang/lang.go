@@ -127,7 +127,24 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 	if m.Layer >= len(where) {
 		return m.Stmt.Data.(runner)(c, m.Args())
 	}
-	return l.take(c, where[m.Layer], m)
+	return marked(line, l.take(c, where[m.Layer], m))
+}
+
+// marked finds the place in the line of what is wrong with a key or a value of a table.
+func marked(line string, err error) error {
+	var key *config.PatternError
+	var value *config.ValueError
+	word, pos := "", 0
+	switch {
+	case errors.As(err, &key):
+		word, pos = key.Key, key.Pos
+	case errors.As(err, &value):
+		word = value.Value
+	}
+	if at := strings.LastIndex(line, word); word != "" && at >= 0 {
+		return &cli.Error{Col: at + pos, Text: err.Error()}
+	}
+	return err
 }
 
 // take changes the running configuration by one line.

@@ -28,8 +28,23 @@ Patterns: ` + "`<argument>`" + `, ` + "`[may be left out]`" + ` (several in any 
 ## Keys of tables
 
 Keys of mapping and routing tables are regular expressions that begin at the first character and are open at the end unless ` + "`$`" + `
-closes them. Of several that match, the best one counts, whatever the order of lines: most literal characters, then fewer
-wildcards, then ` + "`$`" + `, then order. A mapping replaces the whole value; ` + "`\\0`" + ` to ` + "`\\9`" + ` stand for the key's groups; where no key matches,
-the value stays. A key of type e164 without a leading ` + "`+`" + ` also matches the number without its ` + "`+`" + `. A value of type e164 is cut at
-` + "`@`" + `, ` + "`;`" + ` and ` + "`>`" + `.
+closes them. Of several that match, the best one counts, whatever the order of lines: the one that demands most characters of the
+value, so that ` + "`\\+4930123(..)`" + ` comes before ` + "`\\+4930123`" + ` and ` + "`1[1-5]`" + ` before ` + "`1`" + `. Characters and alternatives that may be left out count where
+the value has them, and a wildcard that may be left out does not count. Then most literal characters decide, then ` + "`$`" + `, then fewer
+wildcards, then order. ` + "`default`" + ` comes last. A mapping replaces the whole value; ` + "`\\0`" + ` to ` + "`\\9`" + ` stand for the key's groups; where no key
+matches and there is no ` + "`default`" + `, the value stays. What would be longer than 64 characters (numbers) or 1,024 (everything else) rejects the call.
+
+A key of type e164 without a leading ` + "`+`" + ` also matches the number without its ` + "`+`" + `, and ` + "`T`" + ` alone matches every number. Numbers come without the
+signs between their digits. A value of type e164 is cut at ` + "`@`" + `, ` + "`;`" + ` and ` + "`>`" + `.
+
+Some tables take no patterns of characters, and refuse a key that could never match:
+
+| type | keys |
+|---|---|
+| calling-ip, called-ip | an address, a network such as ` + "`192.0.2.0/24`" + ` (the smallest that matches is the best), or a pattern of addresses |
+| time | ` + "`08:00-17:00`" + ` (17:00 is not in it), ` + "`22:00-06:00`" + `, ` + "`12:30`" + ` |
+| date | ` + "`24.12.2026`" + `, ` + "`24.12.2026-06.01.2027`" + ` |
+| day-of-week | ` + "`mon`" + `, ` + "`monday`" + `, ` + "`mon-fri`" + ` |
+| calling-pi | allowed, restricted, interworking |
+| calling-si | user-not-screened, user-passed, user-failed, network-provided (or network) |
 `

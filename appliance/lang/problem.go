@@ -32,6 +32,7 @@ type Problem struct {
 	Source   string   // the line itself, as show running-config prints it
 	Severity Severity
 	Text     string
+	First    string   // a line to paste before Fix, or empty
 	Fix      string   // a line to paste, or empty
 	FixPath  []string // header lines of the mode that Fix belongs in; nil: Path
 	Also     []Where  // further lines of which the same is to be said
@@ -39,13 +40,78 @@ type Problem struct {
 
 // Where is a line of a configuration.
 type Where struct {
-	Line   int // as Problem.Line
-	Path   []string
-	Source string
+	Line    int // as Problem.Line
+	Path    []string
+	Source  string
+	First   string // as Problem.First
+	Fix     string
+	FixPath []string
 }
 
-// alsoShown is how many further lines are named.
-const alsoShown = 8
+// fix are the lines to paste; none when they hold what cannot be shown as it is, and so cannot be pasted.
+func (w Where) fix() (lines []string) {
+	for _, line := range []string{w.First, w.Fix} {
+		if printable.Line(line) != line {
+			return nil
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// where is the problem's own line.
+func (p Problem) where() Where {
+	return Where{Line: p.Line, Path: p.Path, Source: p.Source, First: p.First, Fix: p.Fix, FixPath: p.FixPath}
+}
+
+// alsoShown is how many further lines are named, and alsoFixed of how many the fixes are.
+const (
+	alsoShown = 8
+	alsoFixed = 50
+)
+
+// Fixes are the lines to paste against a problem and all that is merged with it: for each place the headers that lead there, and
+// what belongs there.
+func (p Problem) Fixes() (blocks [][]string) {
+	at := map[string]int{} // the block of each place
+	for _, w := range append([]Where{p.where()}, p.Also[:min(len(p.Also), alsoFixed)]...) {
+		lines := w.fix()
+		if len(lines) == 0 {
+			continue
+		}
+		path := w.Path
+		if w.FixPath != nil {
+			path = w.FixPath
+		}
+		place := strings.Join(path, "\n")
+		n, known := at[place]
+		if !known {
+			n = len(blocks)
+			at[place] = n
+			blocks = append(blocks, slices.Clone(path))
+		}
+		for _, line := range lines {
+			if !slices.Contains(blocks[n][len(path):], line) {
+				blocks[n] = append(blocks[n], line)
+			}
+		}
+	}
+	return blocks
+}
+
+// fixLines are the lines of the fixes without the headers that lead there.
+func (p Problem) fixLines() (lines []string) {
+	for _, w := range append([]Where{p.where()}, p.Also[:min(len(p.Also), alsoShown)]...) {
+		for _, line := range w.fix() {
+			if !slices.Contains(lines, line) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
 
 // String is how sbcd -check prints it: "FILE:LINE: severity: text".
 func (p Problem) String() string {
@@ -61,8 +127,8 @@ func (p Problem) String() string {
 		}
 	}
 	text = printable.Line(text)
-	if p.Fix != "" && printable.Line(p.Fix) == p.Fix {
-		text += "; fix: " + p.Fix
+	for _, line := range p.fixLines() {
+		text += "; fix: " + line
 	}
 	if p.File == "" {
 		return text
@@ -93,7 +159,7 @@ func merge(list []Problem) []Problem {
 		}
 		seen[place] = true
 		if i, ok := first[text]; ok && p.Severity != Error {
-			out[i].Also = append(out[i].Also, Where{Line: p.Line, Path: p.Path, Source: p.Source})
+			out[i].Also = append(out[i].Also, p.where())
 			continue
 		}
 		first[text] = len(out)

@@ -107,16 +107,14 @@ func showProblems(c *call, _ *none) error {
 		if more := len(p.Also) - alsoShown; more > 0 {
 			c.printf("  and in %s\n", plural(more, "more line"))
 		}
-		if p.Fix == "" || printable.Line(p.Fix) != p.Fix { // what cannot be shown cannot be pasted
-			continue
+		blocks := p.Fixes()
+		if len(blocks) > 0 {
+			c.printf("  fix:\n")
 		}
-		c.printf("  fix:\n")
-		path := p.Path
-		if p.FixPath != nil {
-			path = p.FixPath
-		}
-		for _, line := range append(slices.Clone(path), p.Fix) {
-			c.printf("    %s\n", line)
+		for _, block := range blocks {
+			for _, line := range block {
+				c.printf("    %s\n", line)
+			}
 		}
 	}
 	c.printf("%s, %s, %s\n", plural(count[Error], "error"), plural(count[Warning], "warning"), plural(count[Note], "note"))

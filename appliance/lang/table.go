@@ -143,17 +143,19 @@ var contextCS = []Line{
 	{Line: "emergency-number <#number" + digits, Into: "Emergency", Help: "Calls to it are never refused for licenses, load or health, and try every destination",
 		Example: "emergency-number 112"},
 	{Line: "digit-collection <_:rest>", Into: "-", Help: "Digit collection of the original", Note: "taken, no effect: SIP numbers are complete"},
-	{Line: "mapping-table <in> to <out> <#name:name>", Into: "MappingTables", Help: "Look at one property of a call and write another", Prompt: "rt-tab", Lines: []Line{
-		{Line: "map <#key> to <to:text>", Into: "Maps",
-			Help: `The best matching key's value replaces the whole property; \0 to \9 stand for the key's groups`, Example: `map (00)?49(...)?$ to \2`},
-	}},
+	{Line: "mapping-table <in> to <out> <#name:name>", Into: "MappingTables", Help: "Look at one property of a call and write another", Prompt: "rt-tab",
+		Settle: settleMappingTable, Lines: []Line{
+			{Line: "map (default|<#key>) to <to:text>", Into: "Maps", Settle: settleMapping,
+				Help: `The best matching key's value replaces the whole property; \0 to \9 stand for the key's groups`, Example: `map (00)?49(...)?$ to \2`},
+		}},
 	{Line: "complex-function <#name:name>", Into: "Functions", Help: "Tables that run one after the other", Prompt: "cmplx-func", Lines: []Line{
 		{Line: "execute [<#index:1..999>] <run>", Into: "Steps", Help: "Run a table or a complex function"},
 	}},
-	{Line: "routing-table <key:" + tableKeys + "> <#name:name>", Into: "RoutingTables", Help: "Choose where a call goes by one of its properties", Prompt: "rt-tab", Lines: []Line{
-		{Line: "route (default|<#key>) " + dest + " [<function>]", Into: "Routes", Help: "Where calls go whose property matches the key best",
-			Example: "route default dest-interface if_sip_starface cf_teams2starface"},
-	}},
+	{Line: "routing-table <key:" + tableKeys + "> <#name:name>", Into: "RoutingTables", Help: "Choose where a call goes by one of its properties", Prompt: "rt-tab",
+		Settle: settleRoutingTable, Lines: []Line{
+			{Line: "route (default|<#key>) " + dest + " [<function>]", Into: "Routes", Settle: settleRoute, Help: "Where calls go whose property matches the key best",
+				Example: "route default dest-interface if_sip_starface cf_teams2starface"},
+		}},
 	{Line: "interface sip <#name:name>", Into: "Interfaces", Help: "A peer, and how to speak with it", Prompt: "if-sip", Lines: sipInterface},
 	{Line: "service hunt-group <#name:name>", Into: "HuntGroups", Help: "Destinations that are tried one after the other", Prompt: "svc-hunt", Lines: []Line{
 		{Line: "cyclic", Into: "Cyclic", Help: "Begin with another destination for each call"},

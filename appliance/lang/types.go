@@ -344,7 +344,7 @@ func isHash(w string) bool {
 }
 
 // hashPassword makes sure that no password of an account is kept in clear.
-func hashPassword(elem any) error {
+func hashPassword(_, elem any) error {
 	a := elem.(*config.Account)
 	if a.Password == "" || isHash(string(a.Password)) {
 		return nil

@@ -48,7 +48,7 @@ func (c *Call) field(p config.Property) *string {
 // Get returns a property; "" when the call has no such property.
 func (c *Call) Get(p config.Property) string {
 	if f := c.field(p); f != nil {
-		return *f
+		return p.Settled(*f)
 	}
 	switch p {
 	case config.TimeOfDay:
@@ -62,9 +62,10 @@ func (c *Call) Get(p config.Property) string {
 }
 
 // Set writes a property. A property that a call does not have, and the time, are left alone. A number holds no host and no
-// parameters: what a mapping copies from a URI into an e164 property ends at the first of @ ; >.
+// parameters: of what a mapping copies from a URI into an e164 property, the scheme and
+// everything from the first of @ ; > on is left out.
 func (c *Call) Set(p config.Property, v string) {
-	if isE164(p) {
+	if p.IsNumber() {
 		v = cutNumber(v)
 	}
 	if f := c.field(p); f != nil {
@@ -72,15 +73,24 @@ func (c *Call) Set(p config.Property, v string) {
 	}
 }
 
-func isE164(p config.Property) bool {
-	return p == config.CalledE164 || p == config.CallingE164 || p == config.E164
-}
-
 func cutNumber(v string) string {
+	for _, scheme := range []string{"sip:", "sips:", "tel:"} {
+		v = strings.TrimPrefix(v, scheme)
+	}
 	if i := strings.IndexAny(v, "@;>"); i >= 0 {
 		return v[:i]
 	}
 	return v
+}
+
+// tooLong returns a property that is longer than any real one; "" when none is.
+func (c *Call) tooLong() config.Property {
+	for _, p := range []config.Property{config.CalledE164, config.CallingE164, config.CalledURI, config.CallingURI, config.CalledName, config.CallingName} {
+		if len(*c.field(p)) > p.MaxLength() {
+			return p
+		}
+	}
+	return ""
 }
 
 // party is a call on its way, with the properties that mappings have written, the last one last.

@@ -18,7 +18,7 @@ const fewKeys = 8
 // mappings and routes keep the indexes of large tables. A table of a published configuration never changes, so its index is good for
 // as long as the table lives, and goes with it.
 var (
-	mappings = cache[config.MappingTable, config.Mapping]{key: func(m *config.Mapping) (config.Pattern, bool) { return m.Key, true }}
+	mappings = cache[config.MappingTable, config.Mapping]{key: func(m *config.Mapping) (config.Pattern, bool) { return m.Key, !m.Default }}
 	routes   = cache[config.RoutingTable, config.Route]{key: func(r *config.Route) (config.Pattern, bool) { return r.Key, !r.Default }}
 )
 
@@ -83,10 +83,10 @@ type index[E any] struct {
 }
 
 type shape struct {
-	length   int
-	any      []int // where wildcards stand
-	literals int
-	first    map[string]int32
+	length int
+	any    []int // where wildcards stand
+	demand int
+	first  map[string]int32
 }
 
 func newIndex[E any](entries []E, key func(*E) (config.Pattern, bool)) *index[E] {
@@ -112,7 +112,7 @@ func newIndex[E any](entries []E, key func(*E) (config.Pattern, bool)) *index[E]
 		}
 		s := byShape[string(mask)]
 		if s == nil {
-			s = &shape{length: len(fixed), literals: k.MaxLiterals(), first: map[string]int32{}}
+			s = &shape{length: len(fixed), demand: k.MaxDemand(), first: map[string]int32{}}
 			for j := range mask {
 				if mask[j] == '.' {
 					s.any = append(s.any, j)
@@ -121,14 +121,14 @@ func newIndex[E any](entries []E, key func(*E) (config.Pattern, bool)) *index[E]
 			byShape[string(mask)] = s
 			x.shapes = append(x.shapes, s)
 		}
-		s.literals = max(s.literals, k.MaxLiterals())
+		s.demand = max(s.demand, k.MaxDemand())
 		if other, taken := s.first[fixed]; taken {
 			x.next[int32(i)] = other
 		}
 		s.first[fixed] = int32(i)
 	}
-	slices.SortFunc(x.shapes, func(a, b *shape) int { return cmp.Compare(b.literals, a.literals) })
-	rank := func(i int32) int { k, _ := key(&entries[i]); return k.MaxLiterals() }
+	slices.SortFunc(x.shapes, func(a, b *shape) int { return cmp.Compare(b.demand, a.demand) })
+	rank := func(i int32) int { k, _ := key(&entries[i]); return k.MaxDemand() }
 	slices.SortFunc(x.exprs, func(a, b int32) int { return cmp.Compare(rank(b), rank(a)) })
 	return x
 }
@@ -150,7 +150,7 @@ func (x *index[E]) find(value string) (best int, match config.Match, ok bool) {
 	}
 	var buf [config.MaxPattern]byte
 	for _, s := range x.shapes {
-		if ok && s.literals < match.Literals {
+		if ok && s.demand < match.Demand {
 			break
 		}
 		if len(value) < s.length {
@@ -174,7 +174,7 @@ func (x *index[E]) find(value string) (best int, match config.Match, ok bool) {
 	}
 	for _, i := range x.exprs {
 		k, _ := x.key(&x.entries[i])
-		if ok && k.MaxLiterals() < match.Literals {
+		if ok && k.MaxDemand() < match.Demand {
 			break
 		}
 		consider(int(i))

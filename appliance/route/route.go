@@ -46,6 +46,7 @@ func (e *Error) Error() string { return e.Text }
 // Causes with which routing itself rejects a call.
 const (
 	noRoute    = 3  // no route to destination
+	badNumber  = 28 // invalid number format
 	loop       = 25 // exchange routing error
 	outOfOrder = 38 // network out of order: for Teams a reason to try another SBC (503)
 )
@@ -60,6 +61,9 @@ func New(cfg *config.Config, from string, call Call) (*Plan, error) {
 	}
 	if !sw.Enabled {
 		return w.rejected(outOfOrder, "context cs %s is shut down", sw.Name)
+	}
+	if long := call.tooLong(); long != "" {
+		return w.tooLong(long)
 	}
 	p := &party{Call: call}
 	if !in.MappingIn.IsZero() {
@@ -83,7 +87,14 @@ func DryRun(cfg *config.Config, start config.Dest, call Call) (*Plan, error) {
 	if sw := owner(cfg, start); sw != nil && !sw.Enabled {
 		return w.rejected(outOfOrder, "context cs %s is shut down", sw.Name)
 	}
+	if long := call.tooLong(); long != "" {
+		return w.tooLong(long)
+	}
 	return w.plan(w.dest(start, &party{Call: call}, "start"))
+}
+
+func (w *walk) tooLong(p config.Property) (*Plan, error) {
+	return w.rejected(badNumber, "%s is longer than %d characters", p, p.MaxLength())
 }
 
 func (w *walk) rejected(cause int, format string, args ...any) (*Plan, error) {

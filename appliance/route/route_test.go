@@ -45,7 +45,11 @@ func table(t testing.TB, name string, p config.Property, lines ...any) *config.R
 	t.Helper()
 	rt := &config.RoutingTable{Name: name, Key: p}
 	for i := 0; i < len(lines); i += 2 {
-		rt.Routes = append(rt.Routes, config.Route{Key: key(t, lines[i].(string)), Dest: lines[i+1].(config.Dest)})
+		k, err := config.ParseKey(p, lines[i].(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rt.Routes = append(rt.Routes, config.Route{Key: k, Dest: lines[i+1].(config.Dest)})
 	}
 	return rt
 }
@@ -103,6 +107,38 @@ func TestMappingTables(t *testing.T) {
 	}
 }
 
+func TestADefaultMapsWhatNoKeyMatches(t *testing.T) {
+	m := mapping(t, "m", config.CalledE164, config.CalledE164, `200`, `4930200`)
+	m.Maps = append([]config.Mapping{{Default: true, To: `4930000`}}, m.Maps...)
+	both := mapping(t, "both", config.E164, config.E164, `0(.*)`, `49\1`)
+	both.Maps = append(both.Maps, config.Mapping{Default: true, To: `+\0`})
+	for _, x := range []struct {
+		m                                 *config.MappingTable
+		called, calling, want, wantCaller string
+	}{
+		{m, "200", "1", "4930200", "1"}, {m, "201", "1", "4930000", "1"}, {m, "", "1", "4930000", "1"}, {m, "+201", "1", "4930000", "1"},
+		{both, "030", "15", "4930", "+15"},
+	} {
+		rt := &config.RoutingTable{Name: "rt", Key: config.CalledE164, Routes: []config.Route{fallback(toInterface("a"), x.m.Name)}}
+		p, err := New(box(toTable("rt"), withMaps(x.m), withTables(rt)), "in", Call{CalledE164: x.called, CallingE164: x.calling})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := p.Attempts[0].Call; c.CalledE164 != x.want || c.CallingE164 != x.wantCaller {
+			t.Errorf("%s: %q from %q, want %q from %q\n%s", x.m.Name, c.CalledE164, c.CallingE164, x.want, x.wantCaller, lines(p))
+		}
+	}
+}
+
+func TestACallWithAnEndlessNumberIsRejected(t *testing.T) {
+	for _, c := range []Call{{CalledE164: strings.Repeat("1", 65)}, {CallingE164: strings.Repeat("1", 65)}, {CallingURI: strings.Repeat("a", 1025)}, {CallingName: strings.Repeat("a", 1025)}} {
+		var e *Error
+		if _, err := New(box(toInterface("a")), "in", c); !errors.As(err, &e) || SIPFromCause(e.Cause) != 484 {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 func TestFunctionsRunInOrder(t *testing.T) {
 	add := func(name, digit string) *config.MappingTable {
 		return mapping(t, name, config.CalledE164, config.CalledE164, `(.*)`, `\1`+digit)
@@ -155,6 +191,13 @@ func TestRoutingTables(t *testing.T) {
 		{"pi", table(t, "rt", "calling-pi", `restricted`, a), Call{CallingPI: "restricted"}, "a"},
 		{"si", table(t, "rt", "calling-si", `network-provided`, a), Call{CallingSI: "network-provided"}, "a"},
 		{"both parties means the called one", table(t, "rt", "e164", `1`, a), Call{CalledE164: "1", CallingE164: "2"}, "a"},
+		{"a network", table(t, "rt", "calling-ip", `0.0.0.0/0`, b, `192.0.2.0/24`, a), Call{CallingIP: "192.0.2.7"}, "a"},
+		{"an address is no prefix", table(t, "rt", "calling-ip", `192.0.2.7`, a), Call{CallingIP: "192.0.2.70"}, "d"},
+		{"a call that says nothing is allowed", table(t, "rt", "calling-pi", `allowed`, a), Call{}, "a"},
+		{"and not screened", table(t, "rt", "calling-si", `user-not-screened`, a), Call{}, "a"},
+		{"network is the manual's word", table(t, "rt", "calling-si", `network`, a), Call{CallingSI: "network-provided"}, "a"},
+		{"any number", table(t, "rt", "called-e164", `T`, a), Call{CalledE164: "4930"}, "a"},
+		{"a set after a prefix", table(t, "rt", "called-e164", `1`, a, `1[1-5]`, b), Call{CalledE164: "12"}, "b"},
 		{"a property that calls do not have", table(t, "rt", "itc", `speech`, a), Call{}, "d"},
 		{"time", table(t, "rt", "time", `08:00-17:00`, a), Call{Time: at("2026-11-23 16:59:59")}, "a"},
 		{"time, end not included", table(t, "rt", "time", `08:00-17:00`, a), Call{Time: at("2026-11-23 17:00:00")}, "d"},
@@ -169,29 +212,12 @@ func TestRoutingTables(t *testing.T) {
 		{"date", table(t, "rt", "date", `24.12.2026-06.01.2027`, a), Call{Time: at("2027-01-06 23:00:00")}, "a"},
 		{"date, no", table(t, "rt", "date", `24.12.2026-06.01.2027`, a), Call{Time: at("2027-01-07 00:00:00")}, "d"},
 		{"one date", table(t, "rt", "date", `24.12.2026`, a), Call{Time: at("2026-12-24 13:00:00")}, "a"},
-		{"no time at all", table(t, "rt", "time", `lunch`, a), Call{Time: at("2026-12-24 13:00:00")}, "d"},
 	} {
 		x.rt.Routes = append([]config.Route{fallback(toInterface("d"), "")}, x.rt.Routes...)
 		p, err := New(box(toTable("rt"), withTables(x.rt)), "in", x.call)
 		if err != nil || interfaces(p) != x.want {
 			t.Errorf("%s: %q, want %q (%v)\n%s", x.why, interfaces(p), x.want, err, lines(p))
 		}
-	}
-}
-
-func TestWrongTimeKeysAreMarked(t *testing.T) {
-	for _, x := range []struct {
-		p   config.Property
-		key string
-		pos int
-	}{{"time", "8 o'clock", 0}, {"time", "08:00-25:00", 6}, {"day-of-week", "mon-fry", 4}, {"date", "24.12.2026-23.12.2026", 11}, {"date", "31.02.2026", 0}} {
-		var e *config.PatternError
-		if err := CheckTimeKey(x.p, x.key); !errors.As(err, &e) || e.Pos != x.pos {
-			t.Errorf("%s %q: %v, want a mark at %d", x.p, x.key, err, x.pos)
-		}
-	}
-	if err := CheckTimeKey(config.CalledE164, "lunch"); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -202,6 +228,8 @@ func TestRejections(t *testing.T) {
 	other.Routes = []config.Route{fallback(toTable("self"), "")}
 	grows := table(t, "grows", config.CalledE164)
 	grows.Routes = []config.Route{fallback(toTable("grows"), "m")}
+	doubles := table(t, "doubles", config.CalledE164)
+	doubles.Routes = []config.Route{fallback(toTable("doubles"), "twice")}
 	bad := table(t, "bad", config.CalledE164)
 	bad.Routes = []config.Route{fallback(toInterface("a"), "nothing")}
 	looping := table(t, "looping", config.CalledE164)
@@ -209,9 +237,9 @@ func TestRejections(t *testing.T) {
 	broken := table(t, "broken", config.CalledE164)
 	broken.Routes = []config.Route{fallback(toInterface("a"), "f3")}
 	parts := []func(*config.Switch){
-		withMaps(mapping(t, "m", config.CalledE164, config.CalledE164, `(.*)`, `\1x`)),
+		withMaps(mapping(t, "m", config.CalledURI, config.CalledURI, `(.*)`, `\1x`), mapping(t, "twice", config.CalledE164, config.CalledE164, `(.+)`, `\1\1`)),
 		withFunctions(function("f1", "f2"), function("f2", "m", "f1"), function("f3", "m", "missing")),
-		withTables(self, other, grows, bad, looping, broken, table(t, "none", config.CalledE164, `0`, toInterface("a"))),
+		withTables(self, other, grows, doubles, bad, looping, broken, table(t, "none", config.CalledE164, `0`, toInterface("a"))),
 		withHunts(hunt("empty", nil, 0), hunt("dead", nil, 0, toTable("none"), toInterface("zz")), hunt("round", nil, 0, toService("round"))),
 	}
 	for _, x := range []struct {
@@ -229,6 +257,7 @@ func TestRejections(t *testing.T) {
 		{"a missing step", toTable("broken"), 3, `complex-function f3: function "missing" does not exist`},
 		{"tables in a circle", toTable("self"), 25, `routing-table other: dest-table self again: the call would go round for ever`},
 		{"a circle in which the number grows", toTable("grows"), 25, `routing-table grows: gave up after 64 tables`},
+		{"a number that doubles", toTable("doubles"), 28, `mapping-table twice: map (.+) to \1\1 makes called-e164 longer than 64 characters`},
 		{"functions in a circle", toTable("looping"), 25, `complex-function f2: complex-function f1 runs itself`},
 		{"an empty service", toService("empty"), 3, "service empty: has no `route call`"},
 		{"a service of dead ends", toService("dead"), 3, `routing-table none: no key matches called-e164 "1" and there is no default`},

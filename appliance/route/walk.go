@@ -112,10 +112,10 @@ func (w *walk) table(t *config.RoutingTable, p *party) (*node, error) {
 func choose(t *config.RoutingTable, key config.Property, c *Call) (*config.Route, string) {
 	var i int
 	var found bool
-	if isClock(key) {
+	if key.IsClock() {
 		i, found = chooseTime(t.Routes, key, c.Time)
 	} else {
-		i, _, found = routes.find(t, t.Routes, c.Get(key), isE164(key))
+		i, _, found = routes.find(t, t.Routes, c.Get(key), key.IsNumber())
 	}
 	if found {
 		return &t.Routes[i], "route " + t.Routes[i].Key.String()
@@ -128,13 +128,27 @@ func choose(t *config.RoutingTable, key config.Property, c *Call) (*config.Route
 	return nil, ""
 }
 
+// chooseTime returns the route whose period holds the time; of several the shortest, then the first line.
+func chooseTime(list []config.Route, p config.Property, now time.Time) (best int, found bool) {
+	shortest := 0
+	for i := range list {
+		if list[i].Default {
+			continue
+		}
+		period, err := config.ParsePeriod(p, list[i].Key.String())
+		if err == nil && period.Holds(now) && (!found || period.Length() < shortest) {
+			best, shortest, found = i, period.Length(), true
+		}
+	}
+	return best, found
+}
+
 // function runs a mapping table or a complex function on the call.
 func (w *walk) function(table, entry, name string, p *party) error {
 	m, f := config.FunctionIn(w.cfg, config.Ref[config.Function]{Name: name})
 	switch {
 	case m != nil:
-		w.mapping(m, p)
-		return nil
+		return w.mapping(m, p)
 	case f == nil:
 		return w.reject(table, noRoute, "function %q does not exist", name)
 	case slices.Contains(w.running, name) || len(w.running) >= maxDepth:
@@ -155,24 +169,27 @@ func (w *walk) function(table, entry, name string, p *party) error {
 }
 
 // mapping applies a mapping table: the best matching entry's value replaces the whole property; without one it stays.
-func (w *walk) mapping(t *config.MappingTable, p *party) {
+func (w *walk) mapping(t *config.MappingTable, p *party) error {
+	name := "mapping-table " + t.Name
 	list, n := pairs(t)
 	for _, pair := range list[:n] {
 		in, out := pair[0], pair[1]
-		s := Step{Table: "mapping-table " + t.Name, Before: string(in) + " " + show(p.Get(in))}
-		i, m, ok := mappings.find(t, t.Maps, p.Get(in), isE164(in))
+		s := Step{Table: name, Before: string(in) + " " + show(p.Get(in))}
+		e, m, ok := lookUp(t, in, &p.Call)
 		if !ok {
 			s.Action = ActionNone
 			w.step(s)
 			continue
 		}
-		e := &t.Maps[i]
-		s.Entry = "map " + e.Key.String() + " to " + e.To
-		v := m.Expand(e.To)
-		if isE164(out) {
+		s.Entry = "map " + entryKey(e) + " to " + e.To
+		v, fits := m.Expand(e.To, config.MaxURI)
+		if out.IsNumber() {
 			v = cutNumber(v)
 		}
 		switch {
+		case !fits || len(v) > out.MaxLength():
+			// Cut, it would be somebody else's number.
+			return w.reject(name, badNumber, "%s makes %s longer than %d characters", s.Entry, out, out.MaxLength())
 		case v == "" && (out == config.CalledE164 || out == config.CalledURI):
 			s.Action, s.After = ActionKept, string(out)+" is never made empty"
 		case p.field(out) == nil:
@@ -182,6 +199,31 @@ func (w *walk) mapping(t *config.MappingTable, p *party) {
 		}
 		w.step(s)
 	}
+	return nil
+}
+
+// lookUp returns the best entry of a mapping table for a call, or its default when no key matches.
+func lookUp(t *config.MappingTable, in config.Property, c *Call) (*config.Mapping, config.Match, bool) {
+	if i, m, ok := mappings.find(t, t.Maps, c.Get(in), in.IsNumber()); ok {
+		return &t.Maps[i], m, true
+	}
+	for i := range t.Maps {
+		if t.Maps[i].Default {
+			m, _ := everything.Match(c.Get(in))
+			return &t.Maps[i], m, true
+		}
+	}
+	return nil, config.Match{}, false
+}
+
+// everything is the key for which default stands: \0 is the whole value.
+var everything, _ = config.ParsePattern(".*")
+
+func entryKey(e *config.Mapping) string {
+	if e.Default {
+		return "default"
+	}
+	return e.Key.String()
 }
 
 // group follows a call into all destinations of a hunt group. A destination that leads nowhere is left out.

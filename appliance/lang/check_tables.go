@@ -1,0 +1,226 @@
+package lang
+
+import (
+	"fmt"
+	"regexp/syntax"
+	"slices"
+	"strings"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+)
+
+// checkTables looks at keys and values that hardly mean what they say.
+func checkTables(c *checker) {
+	for _, s := range c.cfg.CS {
+		for _, t := range s.MappingTables {
+			e := entries{c, "map", t.In, map[string]bool{}}
+			for _, m := range t.Maps {
+				e.keys[keyText(m.Default, m.Key)] = true
+			}
+			for n, m := range t.Maps {
+				e.mapping(c.at(t, "Maps", n), t, m)
+			}
+		}
+		for _, t := range s.RoutingTables {
+			if len(t.Routes) == 0 {
+				c.add(c.headers[t], Warning, "routing-table "+t.Name+" has no routes: its calls are dropped", "")
+			}
+			e := entries{c, "route", t.Key, map[string]bool{}}
+			for _, r := range t.Routes {
+				e.keys[keyText(r.Default, r.Key)] = true
+			}
+			for n, r := range t.Routes {
+				if !r.Default {
+					w := c.at(t, "Routes", n)
+					e.key(w, r.Key, strings.TrimPrefix(w.Source, "route "+quoted(r.Key.String())))
+				}
+			}
+		}
+	}
+}
+
+// entries are the lines of one table.
+type entries struct {
+	*checker
+	word string // with which each begins
+	of   config.Property
+	keys map[string]bool // as they are printed
+}
+
+func keyText(isDefault bool, k config.Pattern) string {
+	if isDefault {
+		return "default"
+	}
+	return quoted(k.String())
+}
+
+func (e entries) mapping(w Where, t *config.MappingTable, m config.Mapping) {
+	rest := " to " + quoted(m.To)
+	if t.Out.IsNumber() && mayBeEmpty(m.Key.String(), m.To) {
+		e.add(w, Note, "the key also matches where its group is empty: the number then stays as it was, an empty one is never written", "")
+	}
+	if m.Default || !e.key(w, m.Key, rest) {
+		return
+	}
+	key := m.Key.String()
+	if better := dotsEscaped(key); better != key {
+		e.instead(w, Note, `a "." in a key stands for any character: write \. for a dot`, key, quoted(better), rest)
+	}
+	if t.In.IsNumber() && openNumber(m.Key) && !strings.Contains(m.To, `\`) {
+		e.instead(w, Note, "the key also matches longer numbers that begin so: end it with $", key, quoted(key+"$"), rest)
+	}
+}
+
+// key warns of keys that match nothing, or not what who wrote them knows from other boxes. It reports whether it found none.
+func (e entries) key(w Where, k config.Pattern, rest string) bool {
+	key := k.String()
+	var text, better string
+	switch {
+	case e.of.IsNumber():
+		text, better = strangeNumber(key)
+	case e.of.IsURI() && !beginsAsURI(k):
+		text, better = "a URI begins with sip:, sips: or tel:, so the key matches none", dotsEscaped("sip:"+key)
+	}
+	if text == "" {
+		return true
+	}
+	if better != "" && better != "default" {
+		better = quoted(better)
+	}
+	e.instead(w, Warning, text, key, better, rest)
+	return false
+}
+
+// instead reports a problem whose fix gives an entry another key: without the first line the old one would stay beside the new one. What the table
+// has under that key already stays as it is.
+func (e entries) instead(w Where, severity Severity, text, key, better, rest string) {
+	p := Problem{Path: w.Path, Source: w.Source, Severity: severity, Text: text}
+	switch no := "no " + e.word + " " + quoted(key); {
+	case e.keys[better]:
+		p.Fix = no
+	case better != "":
+		p.First, p.Fix = no, e.word+" "+better+rest
+	}
+	e.problems = append(e.problems, p)
+}
+
+// quoted is a key as it is printed.
+func quoted(text string) string {
+	if text == "default" || text == "to" || text == "map" || text == "route" {
+		return `"` + text + `"`
+	}
+	return cli.Quote(text)
+}
+
+// others are words that people write for what no key matches.
+var others = []string{"*", "any", "all", "else", "other", "others", "rest", "otherwise", "_"}
+
+// strangeNumber says what is strange about the key of numbers, and what may have been meant.
+func strangeNumber(key string) (text, better string) {
+	if slices.Contains(others, strings.ToLower(key)) {
+		return fmt.Sprintf("the key matches numbers that begin with %q only: for all that no other key matches write default", key), "default"
+	}
+	plain := withoutSets(key)
+	if strings.Trim(plain, `0123456789.*#+()?$^|\%{},XxNnZzTt_!-/ `) != "" || !strings.ContainsAny(plain, "0123456789XxZ.") {
+		return "", "" // an account, or a pattern of letters
+	}
+	switch {
+	case strings.ContainsAny(plain, "XxNnZz_!"):
+		better = strings.NewReplacer("X", ".", "x", ".", "N", "[2-9]", "n", "[2-9]", "Z", "[1-9]", "z", "[1-9]").Replace(strings.TrimRight(strings.TrimPrefix(key, "_"), "!"))
+		if strings.HasPrefix(key, "_") {
+			better = strings.TrimSuffix(better, ".") // the dot of such a plan is the open end of a key here
+		}
+		if plain != key {
+			better = "" // what a letter beside a set means is not ours to guess
+		}
+		return "X, N, Z, _ and ! are characters here, which no number has: a dot is any digit, [2-9] one of a set", better
+	case strings.ContainsAny(strings.TrimSuffix(plain, "T"), "Tt"):
+		return "T stands for further digits at the end of a key only: the key matches no number", strings.NewReplacer("T", "", "t", "").Replace(key)
+	case strings.ContainsAny(plain, "-/ "):
+		better = strings.NewReplacer("-", "", "/", "", " ", "").Replace(key)
+		if plain != key {
+			better = ""
+		}
+		return "numbers are compared without the signs between their digits: the key matches none", better
+	}
+	return "", ""
+}
+
+// withoutSets takes the sets [...] out of a key.
+func withoutSets(key string) string {
+	for {
+		head, rest, ok := strings.Cut(key, "[")
+		if !ok {
+			return key
+		}
+		_, tail, _ := strings.Cut(rest, "]")
+		key = head + tail
+	}
+}
+
+// beginsAsURI reports whether a key may match a URI.
+func beginsAsURI(k config.Pattern) bool {
+	head := strings.ToLower(k.Prefix())
+	return slices.ContainsFunc([]string{"sip:", "sips:", "tel:"}, func(scheme string) bool {
+		return strings.HasPrefix(scheme, head) || strings.HasPrefix(head, scheme)
+	})
+}
+
+// wholeNumber is the length from which a key of digits is taken for a whole number that should end in $.
+const wholeNumber = 8
+
+// openNumber reports whether a key is a whole number, to the last digit, without $.
+func openNumber(p config.Pattern) bool {
+	key := p.String()
+	digits := strings.TrimPrefix(strings.TrimPrefix(key, `\`), "+")
+	return len(digits) >= wholeNumber && strings.Trim(digits, "0123456789") == ""
+}
+
+// dotsEscaped writes single dots between letters or digits of a URI, which are meant to be dots, as such.
+func dotsEscaped(key string) string {
+	if !strings.ContainsAny(key, "@:") {
+		return key
+	}
+	var b strings.Builder
+	for i := range len(key) {
+		if key[i] == '.' && i > 0 && i+1 < len(key) && wordChar(key[i-1]) && wordChar(key[i+1]) && !(i >= 2 && key[i-2] == '\\') {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(key[i])
+	}
+	return b.String()
+}
+
+func wordChar(b byte) bool { return b >= '0' && b <= '9' || b|0x20 >= 'a' && b|0x20 <= 'z' }
+
+// mayBeEmpty reports whether a value that consists of groups only can be empty: all its groups may match nothing.
+func mayBeEmpty(key, to string) bool {
+	if len(to) < 2 || strings.Trim(to, `\123456789`) != "" {
+		return false
+	}
+	re, err := syntax.Parse(strings.TrimPrefix(key, "^"), syntax.Perl)
+	if err != nil {
+		return false
+	}
+	for i := 0; i+1 < len(to); i += 2 {
+		if to[i] != '\\' || !optionalGroup(re, int(to[i+1]-'0'), false) {
+			return false
+		}
+	}
+	return true
+}
+
+// optionalGroup reports whether group n stands under something that need not match.
+func optionalGroup(re *syntax.Regexp, n int, optional bool) bool {
+	if re.Op == syntax.OpCapture && re.Cap == n {
+		return optional
+	}
+	switch re.Op {
+	case syntax.OpQuest, syntax.OpStar, syntax.OpAlternate:
+		optional = true
+	case syntax.OpRepeat:
+		optional = optional || re.Min == 0
+	}
+	return slices.ContainsFunc(re.Sub, func(s *syntax.Regexp) bool { return optionalGroup(s, n, optional) })
+}
