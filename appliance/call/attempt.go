@@ -90,7 +90,7 @@ func (c *call) progress(e sipgw.Progress) {
 	if e.Code == 180 && c.record.Alerted.IsZero() {
 		c.record.Alerted = time.Now()
 	}
-	if c.answered(&c.b, e.ContentType, e.Body) {
+	if ok, _ := c.answered(&c.b, e.ContentType, e.Body); ok {
 		if !c.ringing && e.Code != 180 {
 			// Voice may follow at once (an announcement); if it does not, the caller should hear ringing and not silence
 			// (teams.md A.27).
@@ -152,7 +152,7 @@ func (c *call) connect(e sipgw.Answered) {
 		c.b.leg = nil
 		c.refuse(unusable(err))
 	}
-	if !c.answered(&c.b, e.ContentType, e.Body) && c.b.choice == nil {
+	if _, err := c.answered(&c.b, e.ContentType, e.Body); err != nil || c.b.choice == nil {
 		fail(&sdp.Error{Code: 488, Text: "the answer holds no usable description"})
 		return
 	}

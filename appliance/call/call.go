@@ -45,11 +45,12 @@ type call struct {
 
 // failure is why an attempt, or the call, did not come about.
 type failure struct {
-	code   int // SIP status towards the caller
-	cause  int // Q.850
-	reason string
-	text   string // Reason and Warning of the peer
-	retry  time.Duration
+	code    int // SIP status towards the caller
+	cause   int // Q.850
+	reason  string
+	text    string // Reason and Warning of the peer
+	warning int    // code of our own Warning header, whose text is text; 0: none
+	retry   time.Duration
 }
 
 func newCall(m *Manager, in *sipgw.Incoming) *call {
@@ -102,7 +103,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 		c.log.Warn("call refused, it goes in a circle", "if", in.Interface)
 		return
 	}
-	offer, err := sdp.ParseBody(in.Request.ContentType, in.Request.Body)
+	offer, err := c.described(&c.a, in.Request.ContentType, in.Request.Body, true)
 	if err != nil {
 		c.refuse(unusable(err))
 		return
@@ -280,7 +281,7 @@ func (c *call) refuse(f failure) {
 		c.finish()
 		return
 	}
-	headers := cause(f)
+	headers := append(cause(f), warning(f)...)
 	if f.retry > 0 {
 		headers = append(headers, sipgw.Header{Name: "Retry-After", Value: seconds(f.retry)})
 	}
@@ -346,8 +347,11 @@ func stop(t *time.Timer) {
 func unusable(err error) failure {
 	f := failure{code: 488, reason: "Not Acceptable Here", text: err.Error()}
 	var e *sdp.Error
-	if errors.As(err, &e) && e.Code == 400 {
-		f.code, f.reason = 400, "Bad Request"
+	if errors.As(err, &e) {
+		f.warning = e.Warning
+		if e.Code == 400 {
+			f.code, f.reason = 400, "Bad Request"
+		}
 	}
 	return f
 }

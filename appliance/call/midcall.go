@@ -16,7 +16,7 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 	case sipgw.Offered:
 		c.offered(x, y, e)
 	case sipgw.Answered: // to our re-INVITE
-		ok := c.answered(x, e.ContentType, e.Body)
+		ok, _ := c.answered(x, e.ContentType, e.Body)
 		c.reinvited(x, ok)
 		if ok { // who gives no answer would give none again, without end
 			c.hold(x, x.wanted)
@@ -51,7 +51,7 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 		x.leg.Respond(e.ID, 200, "OK", x.local.Marshal())
 		return
 	}
-	offer, err := sdp.ParseBody(e.ContentType, e.Body)
+	offer, err := c.described(x, e.ContentType, e.Body, true)
 	if err == nil && offer == nil {
 		x.leg.Respond(e.ID, 200, "OK", nil)
 		return
@@ -63,7 +63,7 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 	if err != nil {
 		f := unusable(err)
 		c.log.Warn("offer refused", "leg", x.which.String(), "err", err)
-		x.leg.Respond(e.ID, f.code, f.reason, nil)
+		x.leg.Respond(e.ID, f.code, f.reason, nil, warning(f)...)
 		return
 	}
 	x.lastTaken = bytes.Clone(e.Body)
@@ -100,7 +100,7 @@ func (c *call) reoffer(x *side) []byte {
 
 // offerAnswered takes the answer in the ACK to a 200 of ours that was an offer.
 func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
-	if !c.answered(x, e.ContentType, e.Body) {
+	if ok, _ := c.answered(x, e.ContentType, e.Body); !ok {
 		if x.choice == nil {
 			c.log.Warn("call ended, no answer to our offer", "leg", x.which.String())
 			c.hangUp(nil, q850Cause(88), "box")

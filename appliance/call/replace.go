@@ -42,9 +42,9 @@ func (c *call) replace(in *sipgw.Incoming) {
 		c.log.Warn("INVITE with Replaces refused", "if", in.Interface, "code", f.code, "err", f.text)
 		n.displace(x)
 		c.freed()
-		in.Leg.Reject(f.code, f.reason, cause(f)...)
+		in.Leg.Reject(f.code, f.reason, append(cause(f), warning(f)...)...)
 	}
-	offer, err := sdp.ParseBody(in.Request.ContentType, in.Request.Body)
+	offer, err := c.described(&n, in.Request.ContentType, in.Request.Body, true)
 	if err != nil {
 		refuse(unusable(err))
 		return

@@ -15,7 +15,7 @@ func (c *call) targetProgress(t *transfer, e sipgw.Progress) {
 		return
 	}
 	t.alerted = true
-	described := c.answered(&t.next, e.ContentType, e.Body)
+	described, _ := c.answered(&t.next, e.ContentType, e.Body)
 	switch {
 	case e.Code == 180:
 		c.turn(t)

@@ -202,17 +202,18 @@ func (c *call) offer(x, y *side) ([]byte, error) {
 	return x.local.Marshal(), nil
 }
 
-// answered takes the answer to an offer of ours, when body holds one, and sets the media.
-func (c *call) answered(s *side, contentType string, body []byte) bool {
+// answered takes the answer to an offer of ours, when body holds one, and sets the media. An error says that it holds one that cannot be
+// used: then what an earlier response said does not count either.
+func (c *call) answered(s *side, contentType string, body []byte) (ok bool, err error) {
 	if len(body) == 0 || s.local == nil {
-		return false
+		return false, nil
 	}
 	if bytes.Equal(body, s.lastTaken) {
-		return true // the 200 repeats the 183
+		return true, nil // the 200 repeats the 183
 	}
-	answer, err := sdp.ParseBody(contentType, body)
+	answer, err := c.described(s, contentType, body, false)
 	if err == nil && answer == nil {
-		return false // another kind of body
+		return false, nil // another kind of body
 	}
 	var choice *sdp.Choice
 	if err == nil {
@@ -220,14 +221,14 @@ func (c *call) answered(s *side, contentType string, body []byte) bool {
 	}
 	if err != nil {
 		c.log.Warn("answer not usable", "leg", s.which.String(), "err", err)
-		return false
+		return false, err
 	}
 	s.remote, s.choice, s.lastTaken = answer, choice, bytes.Clone(body)
 	if err := c.apply(s); err != nil {
 		c.log.Warn("media not set", "leg", s.which.String(), "err", err)
-		return false
+		return false, err
 	}
-	return true
+	return true, nil
 }
 
 // apply tells the relay what a side has agreed. The ports of one whose call is being transferred may be the new peer's already.
@@ -252,7 +253,7 @@ func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
 		Received: &media.PayloadTypes{Audio: ch.RxAudio, DTMF: ch.RxDTMF, CN: ch.RxCN},
 		Rate:     ch.Codec.Rate, Law: law(ch.Codec), Ptime: time.Duration(ch.PacketTime(s.profile)) * time.Millisecond,
 		Suppress: ch.CN != nil, // agreed only when the profile says silence-suppression
-		Latch:    true,
+		Latch:    true, Admit: c.admit(s),
 	}
 	if p.LocalKey != nil && s.profile.SRTPKeyLifetime > 0 {
 		p.LocalKey.Lifetime = ch.Local.Lifetime

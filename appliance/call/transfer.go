@@ -274,7 +274,7 @@ func (c *call) fromNext(e sipgw.Event) {
 				c.transferFailed(488)
 			}
 		}
-		if !c.answered(&t.next, e.ContentType, e.Body) && t.next.choice == nil {
+		if _, err := c.answered(&t.next, e.ContentType, e.Body); err != nil || t.next.choice == nil {
 			done(false)
 			return
 		}

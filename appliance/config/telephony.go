@@ -149,7 +149,8 @@ type SIPInterface struct {
 	PenaltyBox   PenaltyBox
 	SessionTimer time.Duration // session-timer SECONDS (RFC 4028); 0 off, 90 s at least
 
-	Trust []Source
+	Trust      []Source
+	MediaTrust []ACLHost // media trust: networks of the peer's media, beside Microsoft's with trust microsoft-teams; empty: all on this side
 }
 
 func (i *SIPInterface) SetDefaults() {

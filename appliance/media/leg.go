@@ -22,11 +22,12 @@ type leg struct {
 	dials   bool // pressing is under way
 	send    bool
 	mux     bool
-	latch   bool // learn what is unknown in source
-	anyHost bool // from any address
-	started bool // Started was reported
-	silent  bool // TimedOut was reported
-	warned  bool // KeyUsed was reported
+	latch   bool                      // learn what is unknown in source
+	anyHost bool                      // from any address
+	admit   func(netip.AddrPort) bool // asked about a source that is to be learnt; nil: all may
+	started bool                      // Started was reported
+	silent  bool                      // TimedOut was reported
+	warned  bool                      // KeyUsed was reported
 	in, out PayloadTypes
 	rate    int64
 	law     Law // of the voice, in both directions
@@ -102,7 +103,7 @@ func (l *leg) apply(s settings, now time.Duration) {
 			l.dest[i] = l.source[i]
 		}
 	}
-	l.latch, l.anyHost, l.mux = s.Latch, s.LatchAny, s.Mux
+	l.latch, l.anyHost, l.mux, l.admit = s.Latch, s.LatchAny, s.Mux, s.Admit
 	if s.newLocal {
 		l.tx, l.warned = s.local, false
 		l.stream.rekey()
@@ -182,7 +183,7 @@ func (l *leg) keep(s *inbound) {
 
 // admits reports whether a packet from an address may be looked at.
 func (l *leg) admits(from address, which int) bool {
-	return from == l.source[which] && from.known() || l.gate(which).lets(from)
+	return from == l.source[which] && from.known() || l.gate(which).lets(from) && (l.admit == nil || l.admit(from.netip()))
 }
 
 // learn latches the source of a packet that was taken.

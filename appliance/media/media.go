@@ -109,6 +109,9 @@ type Params struct {
 	// Without Latch only packets from Remote (RemoteRTCP) are taken.
 	Latch    bool
 	LatchAny bool
+
+	// Admit is asked, in the relay's thread, before a source is learnt; nil: all. It must be quick and wait for nothing.
+	Admit func(netip.AddrPort) bool
 }
 
 // Stats of one side. Packets and octets count RTP; octets are payload and header without UDP.

@@ -98,6 +98,23 @@ func testLatching(t *testing.T, r *Relay) {
 		old.send(8)
 		c.b.nothing("old place")
 	})
+	t.Run("a source that is not admitted is not learnt, authentic as it may be", func(t *testing.T) {
+		c := call(t, r, AES80)
+		c.pa.Admit = func(from netip.AddrPort) bool { return from == at(c.a.rtp) || from == at(c.a.rtcp) }
+		c.pa.Remote = netip.MustParseAddrPort("127.0.0.9:9999")
+		c.set(t)
+		other := newPeer(t, "127.0.0.8")
+		other.to, other.out, other.ssrc = c.a.to, c.a.out, c.a.ssrc
+		other.send(8)
+		c.b.nothing("a source outside the peer's network")
+		c.b.send(8)
+		other.nothing("voice for a source outside the peer's network")
+		if s := c.Stats(A); s.Source.IsValid() || s.Foreign != 1 {
+			t.Errorf("%+v", s)
+		}
+		c.a.seq++
+		c.talk(t)
+	})
 	t.Run("without Latch only the signalled port", func(t *testing.T) {
 		c := call(t, r, "")
 		other := newPeer(t, "127.0.0.1")

@@ -10,14 +10,14 @@ import (
 func Offer(l Local) (*Session, error) {
 	codecs := l.codecsFor()
 	if len(codecs) == 0 {
-		return nil, notAcceptable("the two sides of the call have no codec in common")
+		return nil, notAcceptable(WarnFormat, "the two sides of the call have no codec in common")
 	}
 	p := profile(l.Profile)
 	s := l.session(p, codecs[0])
 	a := &s.Audio
 	if p.SRTP == "forced" || p.SRTP == "preferred" {
 		if len(l.Crypto) == 0 {
-			return nil, notAcceptable("SRTP is configured, but there is no key to offer")
+			return nil, notAcceptable(WarnTransport, "SRTP is configured, but there is no key to offer")
 		}
 		// "preferred" offers the key on a plain RTP line: a peer without SRTP overlooks it, one with SRTP takes it. Offering
 		// RTP/SAVP would make the first one refuse.
@@ -55,15 +55,15 @@ func (l Local) session(p *voip, codec Codec) *Session {
 func Answer(offer *Session, l Local) (*Session, *Choice, error) {
 	theirs := &offer.Audio
 	if theirs.Port == 0 {
-		return nil, nil, notAcceptable("the offer refuses its audio stream")
+		return nil, nil, notAcceptable(WarnMedia, "the offer refuses its audio stream")
 	}
 	p := profile(l.Profile)
 	codec, ok := choose(l.codecsFor(), theirs.Codecs)
 	if !ok {
-		return nil, nil, notAcceptable("no codec of the offer (%s) is usable here", names(theirs.Codecs))
+		return nil, nil, notAcceptable(WarnFormat, "no codec of the offer (%s) is usable here", names(theirs.Codecs))
 	}
 	s := l.session(p, codec)
-	s.before, s.after = offer.before, offer.after
+	s.streams, s.chosen = offer.streams, offer.chosen
 	a := &s.Audio
 	a.Secure, a.Feedback = theirs.Secure, theirs.Feedback
 	a.Mux = theirs.Mux && p.RTCPMultiplexing // only when offered: RFC 8035 section 3
@@ -96,7 +96,7 @@ func Answer(offer *Session, l Local) (*Session, *Choice, error) {
 func (l Local) answerKeys(theirs *Audio, srtp string) (local, remote *Crypto, err error) {
 	if srtp != "forced" && srtp != "preferred" {
 		if theirs.Secure {
-			return nil, nil, notAcceptable("the offer wants SRTP, which is not configured towards this peer")
+			return nil, nil, notAcceptable(WarnTransport, "the offer wants SRTP, which is not configured towards this peer")
 		}
 		return nil, nil, nil
 	}
@@ -110,7 +110,7 @@ func (l Local) answerKeys(theirs *Audio, srtp string) (local, remote *Crypto, er
 		}
 	}
 	if theirs.Secure || srtp == "forced" {
-		return nil, nil, notAcceptable("the offer has no a=crypto line of a suite that we support")
+		return nil, nil, notAcceptable(WarnTransport, "the offer has no a=crypto line of a suite that we support")
 	}
 	return nil, nil, nil
 }
@@ -119,12 +119,12 @@ func (l Local) answerKeys(theirs *Audio, srtp string) (local, remote *Crypto, er
 func Accept(offer, answer *Session) (*Choice, error) {
 	ours, theirs := &offer.Audio, &answer.Audio
 	if theirs.Port == 0 {
-		return nil, notAcceptable("the answer refuses the audio stream")
+		return nil, notAcceptable(WarnMedia, "the answer refuses the audio stream")
 	}
 	// The first codec of the answer is the one that the peer will use (RFC 3264 section 7).
 	codec, ok := choose(theirs.Codecs, ours.Codecs)
 	if !ok {
-		return nil, notAcceptable("no codec of the answer (%s) was offered", names(theirs.Codecs))
+		return nil, notAcceptable(WarnFormat, "no codec of the answer (%s) was offered", names(theirs.Codecs))
 	}
 	c := agreed(ours, theirs, codec)
 	c.Direction = ours.Direction.And(theirs.Direction.Reverse())
@@ -137,7 +137,7 @@ func Accept(offer, answer *Session) (*Choice, error) {
 		}
 	}
 	if c.Remote == nil && (ours.Secure || theirs.Secure) {
-		return nil, notAcceptable("the answer has no a=crypto line with tag and suite of the offer")
+		return nil, notAcceptable(WarnTransport, "the answer has no a=crypto line with tag and suite of the offer")
 	}
 	return c, nil
 }
@@ -172,6 +172,9 @@ func agreed(ours, theirs *Audio, codec Codec) *Choice {
 	}
 	c.Addr = netip.AddrPortFrom(theirs.Addr, theirs.Port)
 	c.RTCPAddr = netip.AddrPortFrom(theirs.Addr, theirs.RTCPPort)
+	if theirs.RTCPAddr.IsValid() {
+		c.RTCPAddr = netip.AddrPortFrom(theirs.RTCPAddr, theirs.RTCPPort)
+	}
 	if c.Mux {
 		c.RTCPAddr = c.Addr
 	}
@@ -201,7 +204,7 @@ func (s *Session) Refreshes(earlier *Session) bool {
 
 // same compares what matters for media; a peer that changed something and forgot its version number has changed it anyway.
 func (a *Audio) same(b *Audio) bool {
-	return a.Addr == b.Addr && a.Port == b.Port && a.RTCPPort == b.RTCPPort && a.Mux == b.Mux && a.Secure == b.Secure &&
+	return a.Addr == b.Addr && a.RTCPAddr == b.RTCPAddr && a.Port == b.Port && a.RTCPPort == b.RTCPPort && a.Mux == b.Mux && a.Secure == b.Secure &&
 		a.Direction == b.Direction && a.Ptime == b.Ptime && a.MaxPtime == b.MaxPtime && slices.Equal(a.Codecs, b.Codecs) &&
 		slices.EqualFunc(a.Crypto, b.Crypto, func(x, y Crypto) bool {
 			return x.Tag == y.Tag && x.Suite == y.Suite && string(x.Key) == string(y.Key) && string(x.MKI) == string(y.MKI)

@@ -32,11 +32,11 @@ func dig(contentType string, body []byte, depth int) ([]byte, error) {
 		if bytes.HasPrefix(bytes.TrimSpace(body), []byte("v=0")) {
 			return body, nil
 		}
-		return nil, &Error{415, "body without Content-Type"}
+		return nil, &Error{Code: 415, Text: "body without Content-Type"}
 	}
 	kind, parameters, err := mime.ParseMediaType(contentType)
 	if err != nil && kind == "" {
-		return nil, &Error{400, fmt.Sprintf("Content-Type %.80q: %v", contentType, err)}
+		return nil, malformed("Content-Type %.80q: %v", contentType, err)
 	}
 	switch {
 	case kind == "application/sdp":
@@ -45,11 +45,11 @@ func dig(contentType string, body []byte, depth int) ([]byte, error) {
 		if depth > 0 {
 			return nil, nil // another part: a place, an ISUP message
 		}
-		return nil, &Error{415, fmt.Sprintf("Content-Type %.80q is not a session description", kind)}
+		return nil, &Error{Code: 415, Text: fmt.Sprintf("Content-Type %.80q is not a session description", kind)}
 	case parameters["boundary"] == "":
-		return nil, &Error{400, "multipart body without boundary"}
+		return nil, malformed("multipart body without boundary")
 	case depth == maxDepth || len(body) > 4*maxBody:
-		return nil, &Error{400, "multipart body too deep or too long"}
+		return nil, malformed("multipart body too deep or too long")
 	}
 	return digParts(multipart.NewReader(bytes.NewReader(body), parameters["boundary"]), depth)
 }
@@ -61,11 +61,11 @@ func digParts(parts *multipart.Reader, depth int) ([]byte, error) {
 			return nil, nil
 		}
 		if err != nil {
-			return nil, &Error{400, fmt.Sprintf("multipart body: %v", err)}
+			return nil, malformed("multipart body: %v", err)
 		}
 		content, err := io.ReadAll(part)
 		if err != nil {
-			return nil, &Error{400, fmt.Sprintf("multipart body: %v", err)}
+			return nil, malformed("multipart body: %v", err)
 		}
 		contentType := part.Header.Get("Content-Type")
 		if contentType == "" {

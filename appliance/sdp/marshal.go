@@ -14,12 +14,15 @@ func (s *Session) Marshal() []byte {
 		b = fmt.Appendf(b, "c=%s\r\n", address(s.Addr))
 	}
 	b = append(b, "t=0 0\r\n"...)
-	for _, r := range s.before {
-		b = r.append(b)
+	if len(s.streams) == 0 {
+		return s.Audio.append(b, s.Addr)
 	}
-	b = s.Audio.append(b, s.Addr)
-	for _, r := range s.after {
-		b = r.append(b)
+	for i, r := range s.streams {
+		if i == s.chosen {
+			b = s.Audio.append(b, s.Addr)
+		} else {
+			b = r.append(b)
+		}
 	}
 	return b
 }
@@ -34,7 +37,7 @@ func address(a netip.Addr) string {
 	return "IN IP6 " + a.String()
 }
 
-func (r refused) append(b []byte) []byte {
+func (r stream) append(b []byte) []byte {
 	b = fmt.Appendf(b, "m=%s 0 %s", r.media, r.proto)
 	for _, f := range r.formats {
 		b = append(append(b, ' '), f...)

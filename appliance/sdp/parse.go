@@ -1,17 +1,17 @@
 package sdp
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// refused is a stream that we do not take: its m-line goes into the answer with port 0 (RFC 3264 section 6).
-type refused struct {
+// stream is one m-line of a peer. One that we do not take goes into the answer with port 0 (RFC 3264 section 6).
+type stream struct {
 	media, proto string
 	formats      []string
+	audio        *Audio // nil: it is no audio stream over RTP, or one that cannot be read
 }
 
 // Limits on what a peer may write. A description of Teams has about 40 lines and 12 payload types.
@@ -28,7 +28,7 @@ const (
 // must not cost a call.
 func Parse(body []byte) (*Session, error) {
 	if len(body) > maxBody {
-		return nil, &Error{400, "session description: too long"}
+		return nil, malformed("session description: too long")
 	}
 	d, err := sections(string(body))
 	if err != nil {
@@ -38,29 +38,43 @@ func Parse(body []byte) (*Session, error) {
 	if err := s.readSession(d.session); err != nil {
 		return nil, err
 	}
-	chosen := -1
-	for i, stream := range d.streams {
-		if stream.isAudio() && (chosen < 0 || d.streams[chosen].port == 0 && stream.port != 0) {
-			chosen = i
+	if err := s.readStreams(d); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// readStreams reads all streams and chooses the first audio stream that is not refused. One that cannot be read counts only when there
+// is no other.
+func (s *Session) readStreams(d *description) error {
+	err, chosen := notAcceptable(WarnMedia, "no audio stream over RTP is described"), -1
+	for i, m := range d.streams {
+		if m.isAudio() {
+			a, bad := s.readAudio(m, d.session)
+			switch {
+			case bad == nil:
+				m.audio = a
+				if chosen < 0 || s.streams[chosen].audio.Port == 0 && a.Port != 0 {
+					chosen = i
+				}
+			case m.port != 0 && chosen < 0:
+				err = bad
+			}
 		}
+		s.streams = append(s.streams, m.stream)
 	}
 	if chosen < 0 {
-		return nil, notAcceptable("no audio stream over RTP is described")
+		return err
 	}
-	for i, stream := range d.streams {
-		switch {
-		case i < chosen:
-			s.before = append(s.before, stream.refused)
-		case i > chosen:
-			s.after = append(s.after, stream.refused)
-		}
-	}
-	return s, s.readAudio(d.streams[chosen], d.session)
+	s.choose(chosen)
+	return nil
 }
+
+func (s *Session) choose(i int) { s.chosen, s.Audio = i, *s.streams[i].audio }
 
 // section is a run of lines: the session's, or one stream's.
 type section struct {
-	refused
+	stream
 	port  int
 	lines []line
 }
@@ -85,11 +99,11 @@ func sections(text string) (*description, error) {
 			continue
 		}
 		if len(raw) < 2 || raw[1] != '=' {
-			return nil, &Error{400, fmt.Sprintf("session description: line %.40q is not of the form x=value", raw)}
+			return nil, malformed("session description: line %.40q is not of the form x=value", raw)
 		}
 		l := line{raw[0], raw[2:]}
 		if first && (l.letter != 'v' || strings.TrimSpace(l.value) != "0") {
-			return nil, &Error{400, "session description: does not begin with v=0"}
+			return nil, malformed("session description: does not begin with v=0")
 		}
 		first = false
 		if l.letter != 'm' {
@@ -101,13 +115,13 @@ func sections(text string) (*description, error) {
 			return nil, err
 		}
 		if len(d.streams) == maxStreams {
-			return nil, &Error{400, "session description: too many streams"}
+			return nil, malformed("session description: too many streams")
 		}
 		d.streams = append(d.streams, stream)
 		current = &d.streams[len(d.streams)-1]
 	}
 	if first {
-		return nil, &Error{400, "session description: empty"}
+		return nil, malformed("session description: empty")
 	}
 	return d, nil
 }
@@ -116,23 +130,23 @@ func sections(text string) (*description, error) {
 func readMedia(value string) (section, error) {
 	f := strings.Fields(value)
 	if len(f) < 4 {
-		return section{}, &Error{400, fmt.Sprintf("session description: m=%.60q is incomplete", value)}
+		return section{}, malformed("session description: m=%.60q is incomplete", value)
 	}
 	number, _, _ := strings.Cut(f[1], "/")
 	port, err := strconv.ParseUint(number, 10, 16)
 	if err != nil {
-		return section{}, &Error{400, fmt.Sprintf("session description: port %.20q of m=%.20s is not a port", f[1], f[0])}
+		return section{}, malformed("session description: port %.20q of m=%.20s is not a port", f[1], f[0])
 	}
 	for _, word := range append([]string{f[0], f[2]}, f[3:]...) {
 		if !printable(word) { // it goes into our answer
-			return section{}, &Error{400, fmt.Sprintf("session description: m=%.60q holds odd characters", value)}
+			return section{}, malformed("session description: m=%.60q holds odd characters", value)
 		}
 	}
 	formats := f[3:]
 	if len(formats) > maxFormats {
-		return section{}, &Error{400, "session description: too many formats"}
+		return section{}, malformed("session description: too many formats")
 	}
-	return section{refused: refused{f[0], f[2], slices.Clone(formats)}, port: int(port)}, nil
+	return section{stream: stream{media: f[0], proto: f[2], formats: slices.Clone(formats)}, port: int(port)}, nil
 }
 
 func printable(word string) bool {
@@ -177,7 +191,7 @@ func (s *Session) readSession(d section) error {
 	if o, ok := d.last('o'); ok {
 		f := strings.Fields(o)
 		if len(f) < 3 {
-			return &Error{400, fmt.Sprintf("session description: o=%.60q is incomplete", o)}
+			return malformed("session description: o=%.60q is incomplete", o)
 		}
 		// Numbers wider than 64 bits are legal; their low digits still tell one version from the next.
 		s.OriginUser, s.SessionID, s.Version = f[0], lowDigits(f[1]), lowDigits(f[2])
@@ -207,30 +221,30 @@ func lowDigits(s string) uint64 {
 func connection(value string) (netip.Addr, error) {
 	f := strings.Fields(value)
 	if len(f) < 3 || !strings.EqualFold(f[0], "IN") {
-		return netip.Addr{}, &Error{400, fmt.Sprintf("session description: c=%.60q is not an address", value)}
+		return netip.Addr{}, malformed("session description: c=%.60q is not an address", value)
 	}
 	host, _, _ := strings.Cut(f[2], "/")
 	addr, err := netip.ParseAddr(host)
 	if err != nil || addr.Zone() != "" {
-		return netip.Addr{}, notAcceptable("session description: c=%.60q is not an address", value)
+		return netip.Addr{}, notAcceptable(WarnAddress, "session description: c=%.60q is not an address", value)
 	}
 	return addr.Unmap(), nil
 }
 
-func (s *Session) readAudio(m, session section) error {
-	a := &s.Audio
+func (s *Session) readAudio(m, session section) (*Audio, error) {
+	a := &Audio{}
 	proto := strings.ToUpper(m.proto)
 	a.Port, a.Addr = uint16(m.port), s.Addr
 	a.Secure, a.Feedback = strings.HasPrefix(proto, "RTP/S"), strings.HasSuffix(proto, "F")
 	if c, ok := m.last('c'); ok {
 		addr, err := connection(c)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		a.Addr = addr
 	}
 	if !a.Addr.IsValid() && a.Port != 0 {
-		return &Error{400, "session description: no c= line says where the audio goes"}
+		return nil, malformed("session description: no c= line says where the audio goes")
 	}
 	a.Direction = SendRecv
 	for _, part := range []section{session, m} {
@@ -246,7 +260,7 @@ func (s *Session) readAudio(m, session section) error {
 	}
 	a.readAttributes(m)
 	a.readCodecs(m)
-	return nil
+	return a, nil
 }
 
 func (a *Audio) readAttributes(m section) {
@@ -255,10 +269,7 @@ func (a *Audio) readAttributes(m section) {
 		case "rtcp-mux":
 			a.Mux = true
 		case "rtcp":
-			number, _, _ := strings.Cut(value, " ")
-			if port, err := strconv.ParseUint(number, 10, 16); err == nil && port != 0 {
-				a.RTCPPort = uint16(port)
-			}
+			a.readRTCP(value)
 		case "ptime":
 			a.Ptime = packetTime(value, a.Ptime)
 		case "maxptime":
@@ -271,6 +282,19 @@ func (a *Audio) readAttributes(m section) {
 	}
 	if a.RTCPPort == 0 && a.Port != 0 && a.Port != 65535 {
 		a.RTCPPort = a.Port + 1
+	}
+}
+
+// readRTCP reads `PORT [IN IP4 ADDRESS]` (RFC 3605).
+func (a *Audio) readRTCP(value string) {
+	number, network, _ := strings.Cut(value, " ")
+	port, err := strconv.ParseUint(number, 10, 16)
+	if err != nil || port == 0 {
+		return
+	}
+	a.RTCPPort = uint16(port)
+	if addr, err := connection(network); err == nil && addr != a.Addr {
+		a.RTCPAddr = addr
 	}
 }
 

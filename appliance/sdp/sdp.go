@@ -63,6 +63,7 @@ type Crypto struct {
 // Audio is the audio stream of a description.
 type Audio struct {
 	Addr            netip.Addr // of the stream, taken from the session's c= when the stream has none
+	RTCPAddr        netip.Addr // of a=rtcp (RFC 3605); not valid: Addr
 	Port, RTCPPort  uint16     // Port 0: the stream is refused; RTCPPort is Port+1 when not given, Port with Mux
 	Mux             bool       // a=rtcp-mux (RFC 5761)
 	Secure          bool       // RTP/SAVP or RTP/SAVPF
@@ -74,7 +75,8 @@ type Audio struct {
 	Crypto          []Crypto
 }
 
-// Session is a description with its one audio stream. Other streams are kept as far as an answer must refuse them in order.
+// Session is a description with its one audio stream: the first that is not refused, or the one that Suit has chosen. Other streams
+// are kept as far as an answer must refuse them in order.
 type Session struct {
 	OriginUser         string
 	SessionID, Version uint64
@@ -82,7 +84,8 @@ type Session struct {
 	Addr               netip.Addr // session level c=; may be invalid when every stream has its own
 	Audio              Audio
 
-	before, after []refused // streams before and after the audio stream
+	streams []stream // all of a peer's, in their order; none: of ours there is the audio stream only
+	chosen  int      // which of them Audio is
 }
 
 // Local is our side of a description.
@@ -122,16 +125,32 @@ type Choice struct {
 // NoPT stands for "no such payload type".
 const NoPT = 0xff
 
-// Error is an offer or answer that cannot be used. Code is the SIP status that says so (488, or 400 for what is not SDP).
+// Error is an offer or answer that cannot be used. Code is the SIP status that says so (488, or 400 for what is not SDP), Warning the
+// code of a Warning header beside it (RFC 3261 20.43), 0 for none.
 type Error struct {
-	Code int
-	Text string
+	Code    int
+	Text    string
+	Warning int
 }
 
 func (e *Error) Error() string { return e.Text }
 
-func notAcceptable(format string, args ...any) error {
-	return &Error{488, fmt.Sprintf(format, args...)}
+// Codes of a Warning header.
+const (
+	WarnNetwork   = 300 // network protocol: another IP version
+	WarnAddress   = 301 // network address format
+	WarnTransport = 302 // transport protocol: with or without SRTP
+	WarnMedia     = 304 // media type
+	WarnFormat    = 305 // media format: codecs
+	WarnMulticast = 330
+)
+
+func notAcceptable(warning int, format string, args ...any) error {
+	return &Error{488, fmt.Sprintf(format, args...), warning}
+}
+
+func malformed(format string, args ...any) error {
+	return &Error{Code: 400, Text: fmt.Sprintf(format, args...)}
 }
 
 // CanSend and CanReceive say what a direction permits to the side that wrote it.
