@@ -58,8 +58,12 @@ func (b *bridge) connect(c *call, s *side) error {
 
 // plain is RTP to ports of our own.
 func plain(to media.Ports, ch *sdp.Choice) media.Params {
-	return media.Params{Remote: to.RTP, RemoteRTCP: to.RTCP, Mux: to.RTP == to.RTCP, Send: true, Receive: true,
-		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Law: law(ch.Codec)}
+	p := media.Params{Remote: to.RTP, RemoteRTCP: to.RTCP, Mux: to.RTP == to.RTCP, Send: true, Receive: true,
+		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Codec: name(ch.Codec), Law: law(ch.Codec)}
+	for _, c := range spares(ch) {
+		p.Spare = append(p.Spare, media.Format{Received: c.PT, Wanted: c.PT, Codec: name(c), Law: law(c)})
+	}
+	return p
 }
 
 // fromBridge handles what the relay says of a bridge. Voice and silence of the peer show at the call's own session too.

@@ -19,7 +19,7 @@ func g711(c sdp.Codec) bool { return c.Name == sdp.PCMA || c.Name == sdp.PCMU }
 func agreed(s *side) []sdp.Codec { return settled(s.choice) }
 
 func settled(ch *sdp.Choice) []sdp.Codec {
-	list := []sdp.Codec{ch.Codec}
+	list := append([]sdp.Codec{ch.Codec}, spares(ch)...)
 	if ch.DTMF != nil {
 		list = append(list, *ch.DTMF)
 	}
@@ -27,6 +27,23 @@ func settled(ch *sdp.Choice) []sdp.Codec {
 		list = append(list, *ch.CN)
 	}
 	return list
+}
+
+// spares are the codecs that a peer may change to at any time.
+func spares(ch *sdp.Choice) (list []sdp.Codec) {
+	for _, f := range ch.Spare {
+		if !f.Same(ch.Codec) && !slices.ContainsFunc(list, f.Same) {
+			list = append(list, f.Codec)
+		}
+	}
+	return list
+}
+
+// passes reports whether whatever a peer may send has a way to another one.
+func passes(from, to *sdp.Choice) bool {
+	return !slices.ContainsFunc(settled(from), func(c sdp.Codec) bool {
+		return c.IsAudio() && !slices.ContainsFunc(settled(to), func(o sdp.Codec) bool { return fits(c, o) })
+	})
 }
 
 // able are the codecs that a side uses or could change to: those in the last description of its peer that its profile permits too.
@@ -48,10 +65,15 @@ func permits(s *side, codec sdp.Codec) bool {
 }
 
 // fit has s change to the codec of another side where the relay cannot connect the two, and then calls done: false when s cannot, or
-// its peer does not want to.
+// its peer does not want to. A peer that has agreed on codecs that the other side has not is asked to leave them out; when it does not
+// want to, nothing is lost until it uses them.
 func (c *call) fit(s *side, to *sdp.Choice, done func(ok bool)) {
+	if s.choice != nil && to != nil && fits(s.choice.Codec, to.Codec) {
+		after := done
+		done = func(bool) { after(true) }
+	}
 	switch {
-	case s.choice == nil || to == nil || fits(s.choice.Codec, to.Codec):
+	case s.choice == nil || to == nil || passes(s.choice, to):
 		done(true)
 	case c.over || s.leg == nil || !s.up || !permits(s, to.Codec):
 		done(false)

@@ -151,7 +151,7 @@ func (c *call) renew(x *side, channels int) (*sdp.Session, *sdp.Choice, error) {
 		return nil, nil, err
 	}
 	if x.choice != nil {
-		local.Prefer, local.Other = x.choice.Codec.Name, agreed(x)
+		local.Prefer, local.Other, local.Also = x.choice.Codec.Name, []sdp.Codec{x.choice.Codec}, spares(x.choice)
 	}
 	local.Direction = c.toward(x)
 	return sdp.Answer(x.remote, local)

@@ -128,9 +128,9 @@ func (c *call) describe(n, y *side) error {
 	}
 	switch u := c.union; {
 	case u != nil && u.x == y:
-		local.Prefer, local.Other = u.joint.Codec.Name, settled(u.joint)
+		local.Prefer, local.Other, local.Also = u.joint.Codec.Name, settled(u.joint), spares(u.joint)
 	case y.choice != nil:
-		local.Prefer, local.Other = y.choice.Codec.Name, able(y)
+		local.Prefer, local.Other, local.Also = y.choice.Codec.Name, able(y), spares(y.choice)
 	default:
 		if local.Other, err = c.callerCodecs(); err != nil {
 			return err

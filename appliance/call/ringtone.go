@@ -1,6 +1,8 @@
 package call
 
 import (
+	"slices"
+
 	"viaduct/appliance/media"
 	"viaduct/appliance/sdp"
 )
@@ -33,17 +35,12 @@ func (c *call) answeredRing() {
 	}
 }
 
-// tonal are the codecs of a caller's offer that a tone can be made in. A caller who is to hear ours gets no other, and its callee neither,
-// because it is agreed before the callee has spoken.
+// tonal are the codecs of a caller's offer that it may be answered with: where it is to hear a tone of ours those that one can be made in,
+// and its callee is offered no other either, because it is agreed before the callee has spoken.
 func tonal(s *side) []sdp.Codec {
-	if !s.iface.LocalRingback {
-		return s.remote.Audio.Codecs
+	list := sdp.Takes(s.remote, s.profile)
+	if s.iface.LocalRingback {
+		list = slices.DeleteFunc(list, func(c sdp.Codec) bool { return law(c) == media.OtherCodec })
 	}
-	kept := []sdp.Codec{}
-	for _, codec := range s.remote.Audio.Codecs {
-		if !codec.IsAudio() || law(codec) != media.OtherCodec {
-			kept = append(kept, codec)
-		}
-	}
-	return kept
+	return list
 }

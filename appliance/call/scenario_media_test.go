@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -169,6 +170,18 @@ func (s *mediaSession) facts(side media.Side) map[string]string {
 	f["remote"], f["mux"], f["send"], f["receive"] = p.Remote.String(), yes(p.Mux), yes(p.Send), yes(p.Receive)
 	f["audio"], f["dtmf"], f["cn"] = strconv.Itoa(int(p.AudioPT)), strconv.Itoa(int(p.DTMFPT)), strconv.Itoa(int(p.CNPT))
 	f["srtp"], f["ptime"] = yes(p.RemoteKey != nil), p.Ptime.String()
+	var spare []string
+	for _, s := range p.Spare {
+		spare = append(spare, fmt.Sprintf("%d-%d", s.Received, s.Wanted))
+	}
+	f["spare"] = strings.Join(spare, " ")
+	var claimed []string
+	for n := range 32 {
+		if p.Claimed>>n&1 != 0 {
+			claimed = append(claimed, strconv.Itoa(96+n))
+		}
+	}
+	f["claimed"] = strings.Join(claimed, " ")
 	f["suppress"], f["latch"] = yes(p.Suppress), yes(p.Latch)
 	if p.RemoteKey != nil {
 		f["suite"] = p.RemoteKey.Suite

@@ -175,7 +175,7 @@ func (c *call) answer(x, y *side) ([]byte, error) {
 		return nil, err
 	}
 	if y.choice != nil {
-		local.Prefer, local.Other = y.choice.Codec.Name, agreed(y)
+		local.Prefer, local.Other, local.Also = y.choice.Codec.Name, agreed(y), spares(y.choice)
 	} else if x.iface.LocalRingback {
 		local.Other = tonal(x)
 	}
@@ -251,7 +251,8 @@ func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
 		Send: d.CanSend(), Receive: d.CanReceive(),
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN),
 		Received: &media.PayloadTypes{Audio: ch.RxAudio, DTMF: ch.RxDTMF, CN: ch.RxCN},
-		Rate:     ch.Codec.Rate, Law: law(ch.Codec), Ptime: time.Duration(ch.PacketTime(s.profile)) * time.Millisecond,
+		Codec:    name(ch.Codec), Spare: spareFormats(ch), Claimed: ch.Claimed,
+		Rate: ch.Codec.Rate, Law: law(ch.Codec), Ptime: time.Duration(ch.PacketTime(s.profile)) * time.Millisecond,
 		Suppress: ch.CN != nil, // agreed only when the profile says silence-suppression
 		Latch:    true, Admit: c.admit(s),
 	}
@@ -281,6 +282,17 @@ func law(c sdp.Codec) media.Law {
 		return media.MuLaw
 	}
 	return media.OtherCodec
+}
+
+// name tells codecs apart for the relay.
+func name(c sdp.Codec) string { return fmt.Sprintf("%s/%d/%d", c.Name, c.Rate, max(c.Channels, 1)) }
+
+// spareFormats are the further formats of a side as the relay takes them.
+func spareFormats(ch *sdp.Choice) (list []media.Format) {
+	for _, f := range ch.Spare {
+		list = append(list, media.Format{Received: f.Rx, Wanted: f.PT, Codec: name(f.Codec), Law: law(f.Codec)})
+	}
+	return list
 }
 
 func pt(c *sdp.Codec) uint8 {

@@ -31,6 +31,9 @@ type leg struct {
 	in, out PayloadTypes
 	rate    int64
 	law     Law // of the voice, in both directions
+	codec   string
+	spare   []Format // what else comes, see spare.go
+	claimed uint32
 
 	suppress bool     // pauses of the other side are described to this one (RFC 3389)
 	spoken   activity // of this side
@@ -128,6 +131,7 @@ func (l *leg) apply(s settings, now time.Duration) {
 		l.rate = 8000
 	}
 	l.law, l.suppress = s.Law, s.Suppress
+	l.codec, l.spare, l.claimed = s.Codec, s.Spare, s.Claimed
 	l.setPtime(s.Ptime)
 	l.since = now
 	l.silent = false

@@ -80,6 +80,13 @@ const (
 // PayloadTypes are numbers of one direction, NoPT for none.
 type PayloadTypes struct{ Audio, DTMF, CN uint8 }
 
+// Format is a voice codec that a peer sends under the number Received, and wants to receive under Wanted.
+type Format struct {
+	Received, Wanted uint8
+	Codec            string
+	Law              Law
+}
+
 // Params are what offer and answer agreed for a side.
 type Params struct {
 	Remote     netip.AddrPort // where RTP goes; invalid or unspecified: nowhere yet
@@ -93,8 +100,16 @@ type Params struct {
 	AudioPT, DTMFPT, CNPT uint8         // numbers that the peer wants to receive, NoPT for none
 	Received              *PayloadTypes // numbers that the peer sends, when they differ
 
-	Rate int // clock rate of the RTP timestamps in Hz, 0 is 8000
-	Law  Law // of the codec that AudioPT stands for
+	Rate  int    // clock rate of the RTP timestamps in Hz, 0 is 8000
+	Codec string // that AudioPT stands for, by any name: two sides have the same where the names are equal
+	Law   Law    // of that codec
+
+	// Spare are further formats that the peer may send at any time. They are passed on where the other side has the same codec, or both
+	// are G.711.
+	Spare []Format
+	// Claimed are numbers from 96 on that mean something: bit n stands for 96+n. A telephone-event under any other is taken for one
+	// under the agreed number.
+	Claimed uint32
 
 	// Ptime is how much voice a packet to this side holds where both sides have G.711: longer and shorter ones are cut and joined.
 	// 10 to 60 ms, others are taken for the nearest; 0: as much as those that come.

@@ -11,7 +11,7 @@ import (
 const (
 	slotSize = 27 * 64 // an odd number of cache lines: slots of 2048 octets would all fall into the same sets
 	headroom = 64
-	tailroom = 64
+	tailroom = 192 // tag and index, an MKI of 128 octets, and the CNAME of a report; what is left takes all that an Ethernet frame holds
 	maxInput = slotSize - headroom - tailroom
 )
 
@@ -143,12 +143,24 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 	if !l.receive || l.muted || !o.send || !o.dest[rtp].known() {
 		return
 	}
-	pt := l.translate(p[1] & 0x7f)
+	number := p[1] & 0x7f
+	pt, from, to := l.translate(number), OtherCodec, o.law
+	if number == l.in.Audio {
+		from = l.law
+	}
+	if pt == NoPT {
+		if f := l.format(number); f != nil {
+			pt, from, to = o.takes(f)
+		} else if l.ownEvent(number, p[header:n]) {
+			number, pt = l.in.DTMF, o.out.DTMF
+			p[1] = p[1]&0x80 | number
+		}
+	}
 	if pt == NoPT {
 		switch {
 		case l.describes(p, n, header):
 			t.comfort(o, p[header])
-		case l.in.DTMF != NoPT && p[1]&0x7f == l.in.DTMF:
+		case l.in.DTMF != NoPT && number == l.in.DTMF:
 			t.pressed(l, p[header:n], timestamp)
 		default:
 			l.stats.invalid++
@@ -158,9 +170,9 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 	if l.dials && t.now-l.pressing.seen > goneQuiet {
 		t.released(l)
 	}
-	voice := l.law != OtherCodec && p[1]&0x7f == l.in.Audio
+	voice := from != OtherCodec
 	if voice {
-		if n, pt = t.voice(l, p, n, header, ssrc, seq, pt); pt == NoPT {
+		if n, pt = t.voice(l, p, n, header, ssrc, seq, pt, from, to); pt == NoPT {
 			return
 		}
 		voice = pt == o.out.Audio

@@ -104,7 +104,7 @@ func TestJumpsAndDisorderOfASecurePeer(t *testing.T) {
 // RFC 4568 section 6.1: the key of an a=crypto line with an MKI has it in each packet, in the directions that said so.
 func TestPacketsWithAnMKI(t *testing.T) {
 	for suite := range profiles {
-		for _, mki := range [][2][]byte{{{1}, nil}, {nil, {1}}, {{0, 7}, {1, 2, 3, 4}}} {
+		for _, mki := range [][2][]byte{{{1}, nil}, {nil, {1}}, {{0, 7}, {1, 2, 3, 4}}, {random(128), random(128)}} {
 			c := call(t, running(t, Options{}), "")
 			ours, theirs := randomKey(suite), randomKey(suite)
 			ours.MKI, theirs.MKI = mki[0], mki[1]

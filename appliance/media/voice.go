@@ -98,14 +98,14 @@ func levelOf(mean uint32) uint8 {
 	return uint8(min(127, math.Round(10*math.Log10((1<<30)/float64(max(mean, 1))))))
 }
 
-// voice prepares a packet of G.711 for the other side of l: silence suppression and the other law. It returns the packet's new
-// length and payload type, NoPT when it stays behind.
-func (t *thread) voice(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, pt uint8) (int, uint8) {
+// voice prepares a packet of G.711 for the other side of l: silence suppression, and another law where to is one. It returns the packet's
+// new length and payload type, NoPT when it stays behind.
+func (t *thread) voice(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, pt uint8, from, to Law) (int, uint8) {
 	o := l.other
 	if o.noise != nil {
 		o.noise.active = false
 	}
-	suppress, convert := o.suppress && o.out.CN != NoPT, o.law != OtherCodec && o.law != l.law
+	suppress, convert := o.suppress && o.out.CN != NoPT, to != OtherCodec && to != from
 	if !suppress && !convert && o.octets == 0 {
 		return n, pt
 	}
@@ -118,7 +118,7 @@ func (t *thread) voice(l *leg, p []byte, n, header int, ssrc uint32, seq uint16,
 	}
 	octets := p[header:n]
 	if suppress && !o.stream.restart && ssrc == o.stream.from {
-		switch l.spoken.judge(octets, l.law, seq, t.now) {
+		switch l.spoken.judge(octets, from, seq, t.now) {
 		case onset:
 			o.stream.marker = true
 		case describe:
@@ -134,7 +134,7 @@ func (t *thread) voice(l *leg, p []byte, n, header int, ssrc uint32, seq uint16,
 		l.spoken = activity{} // another source
 	}
 	if convert {
-		table := &laws[l.law].other
+		table := &laws[from].other
 		for i, v := range octets {
 			octets[i] = table[v]
 		}

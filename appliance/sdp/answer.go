@@ -50,8 +50,8 @@ func (l Local) session(p *voip, codec Codec) *Session {
 
 // Answer answers a peer's offer and says what was agreed. Errors are *Error with code 488.
 //
-// The answer holds one audio codec: the packets pass through to the other leg as they are, so the peer must not change codecs
-// in mid-call.
+// The answer holds one audio codec, and those that the other leg has agreed on beside it: the packets pass through to the other leg as
+// they are, so the peer must not change to any other in mid-call.
 func Answer(offer *Session, l Local) (*Session, *Choice, error) {
 	theirs := &offer.Audio
 	if theirs.Port == 0 {
@@ -78,7 +78,7 @@ func Answer(offer *Session, l Local) (*Session, *Choice, error) {
 	if local != nil {
 		a.Crypto = []Crypto{*local}
 	}
-	a.Codecs = []Codec{codec}
+	a.Codecs = append([]Codec{codec}, l.beside(theirs.Codecs, codec)...)
 	if cn := beside(theirs.Codecs, ComfortNoise, codec); cn != nil && p.silence() {
 		a.Codecs = append(a.Codecs, *cn)
 	}
@@ -170,6 +170,7 @@ func agreed(ours, theirs *Audio, codec Codec) *Choice {
 	if mine, sent := beside(ours.Codecs, ComfortNoise, codec), beside(theirs.Codecs, ComfortNoise, codec); mine != nil && sent != nil {
 		c.CN, c.RxCN = sent, mine.PT
 	}
+	c.Spare, c.Claimed = spare(ours, theirs, c), claimed(theirs, codec)|claimed(ours, codec)
 	c.Addr = netip.AddrPortFrom(theirs.Addr, theirs.Port)
 	c.RTCPAddr = netip.AddrPortFrom(theirs.Addr, theirs.RTCPPort)
 	if theirs.RTCPAddr.IsValid() {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -85,18 +86,14 @@ func (c *Crypto) parseLifetime(p string) bool {
 
 func (c *Crypto) parseMKI(id, length string) bool {
 	n, err := strconv.Atoi(length)
-	if err != nil || n < 1 || n > 16 { // 128 are allowed; nobody uses more than 4
+	if err != nil || n < 1 || n > 128 || len(id) > 320 || strings.Trim(id, "0123456789") != "" { // 128 octets have up to 309 digits
 		return false
 	}
-	value, err := strconv.ParseUint(id, 10, 64)
-	if err != nil || n < 8 && value>>(8*n) != 0 {
+	value, ok := new(big.Int).SetString(id, 10)
+	if !ok || value.Sign() < 0 || value.BitLen() > 8*n {
 		return false
 	}
-	c.MKI = make([]byte, n)
-	for i := n - 1; i >= 0; i-- {
-		c.MKI[i] = byte(value)
-		value >>= 8
-	}
+	c.MKI = value.FillBytes(make([]byte, n))
 	return true
 }
 
@@ -123,11 +120,7 @@ func (c Crypto) line() string {
 		}
 	}
 	if len(c.MKI) > 0 {
-		var id uint64
-		for _, b := range c.MKI {
-			id = id<<8 | uint64(b)
-		}
-		s += fmt.Sprintf("|%d:%d", id, len(c.MKI))
+		s += fmt.Sprintf("|%d:%d", new(big.Int).SetBytes(c.MKI), len(c.MKI))
 	}
 	return s
 }

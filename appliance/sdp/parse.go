@@ -322,9 +322,10 @@ func (a *Audio) readCodecs(m section) {
 	}
 	for _, format := range m.formats {
 		pt, err := strconv.ParseUint(format, 10, 7)
-		if err != nil || slices.ContainsFunc(a.Codecs, func(c Codec) bool { return c.PT == uint8(pt) }) {
+		if err != nil || slices.Contains(a.Numbers, uint8(pt)) {
 			continue
 		}
+		a.Numbers = append(a.Numbers, uint8(pt))
 		c, known := static[uint8(pt)]
 		if text, mapped := maps[format]; mapped {
 			c, known = rtpmap(uint8(pt), text)

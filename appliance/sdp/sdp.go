@@ -71,7 +71,8 @@ type Audio struct {
 	Direction       Direction  // holds written as c=0.0.0.0 read as inactive or sendonly, see Held
 	Held            bool       // the connection address is 0.0.0.0 (RFC 2543's hold)
 	Codecs          []Codec
-	Ptime, MaxPtime int // milliseconds, 0 when not given
+	Numbers         []uint8 // payload types of the m-line, also those that nobody here knows
+	Ptime, MaxPtime int     // milliseconds, 0 when not given
 	Crypto          []Crypto
 }
 
@@ -102,6 +103,8 @@ type Local struct {
 	Other []Codec
 	// Prefer puts the codec that is in use on the other leg first ("" leaves the profile's order).
 	Prefer string
+	// Also are further codecs that the other leg may send and receive at any time: an answer names them beside its codec.
+	Also []Codec
 }
 
 // Choice is what an offer and its answer agreed on, seen from our side: all that media.Params needs.
@@ -114,12 +117,24 @@ type Choice struct {
 	// the peer answered with numbers of its own.
 	RxAudio, RxDTMF, RxCN uint8 // NoPT when not agreed
 
+	// Spare are the further ways in which audio may come: whoever answers with several formats may send any of them at any time (RFC
+	// 3264 section 7), and some send a dynamic one under the number of their own description instead of ours.
+	Spare []Format
+	// Claimed are the numbers from 96 on that mean something else than telephone-event to one of the two: bit n stands for 96+n.
+	Claimed uint32
+
 	Local, Remote   *Crypto // nil, nil: RTP. The keys that we send and receive with
 	Mux             bool
 	Addr            netip.AddrPort // where to send RTP; the address is unspecified when the peer holds by c=0.0.0.0
 	RTCPAddr        netip.AddrPort
 	Direction       Direction // ours, after the peer's say: send with SendRecv, SendOnly; receive with SendRecv, RecvOnly
 	Ptime, MaxPtime int       // milliseconds, what the peer asks for and the most that it takes, 0 when it does not say
+}
+
+// Format is an audio codec that comes under the number Rx, and is wanted under its PT.
+type Format struct {
+	Codec
+	Rx uint8
 }
 
 // NoPT stands for "no such payload type".

@@ -3,6 +3,7 @@ package sdp
 import (
 	"bytes"
 	"errors"
+	"math/big"
 	"net/netip"
 	"strings"
 	"testing"
@@ -210,6 +211,12 @@ func TestCryptoLines(t *testing.T) {
 		{"lifetime and MKI", "1 " + AES80 + " inline:" + key1 + "|2^31|1:1", &Crypto{Tag: 1, Suite: AES80, Lifetime: 1 << 31, MKI: []byte{1}}},
 		{"MKI alone", "1 " + AES80 + " inline:" + key1 + "|1:1", &Crypto{Tag: 1, Suite: AES80, MKI: []byte{1}}},
 		{"MKI of four octets", "1 " + AES80 + " inline:" + key1 + "|2^20|258:4", &Crypto{Tag: 1, Suite: AES80, Lifetime: 1 << 20, MKI: []byte{0, 0, 1, 2}}},
+		{"MKI of 128 octets", "1 " + AES80 + " inline:" + key1 + "|258:128", &Crypto{Tag: 1, Suite: AES80, MKI: append(make([]byte, 126), 1, 2)}},
+		{"the largest MKI", "1 " + AES80 + " inline:" + key1 + "|" + new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 1024), big.NewInt(1)).String() + ":128",
+			&Crypto{Tag: 1, Suite: AES80, MKI: bytes.Repeat([]byte{0xff}, 128)}},
+		{"MKI of no octets", "1 " + AES80 + " inline:" + key1 + "|0:0", nil},
+		{"MKI too long", "1 " + AES80 + " inline:" + key1 + "|1:129", nil},
+		{"MKI with a sign", "1 " + AES80 + " inline:" + key1 + "|+1:4", nil},
 		{"tag 0", "0 " + AES32 + " inline:" + key1, &Crypto{Tag: 0, Suite: AES32}},
 		{"hint", "2 " + AES80 + " inline:" + key1 + " WSH=64", &Crypto{Tag: 2, Suite: AES80}},
 		{"optional parameter", "2 " + AES80 + " inline:" + key1 + " -X=1", &Crypto{Tag: 2, Suite: AES80}},

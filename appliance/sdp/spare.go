@@ -1,0 +1,49 @@
+package sdp
+
+import "slices"
+
+// beside are the codecs of an offer that may be answered beside the chosen one, numbered as in the offer.
+func (l Local) beside(offered []Codec, chosen Codec) (list []Codec) {
+	for _, c := range profile(l.Profile).codecs() {
+		if found, ok := find(offered, c); ok && !c.Same(chosen) && slices.ContainsFunc(l.Also, c.Same) {
+			list = append(list, found)
+		}
+	}
+	return list
+}
+
+// spare are the ways in which audio may come beside the first: the other codecs that both descriptions have, and all of them under the
+// number of the peer's description where that means nothing in ours. Some peers send what they expect to receive.
+func spare(ours, theirs *Audio, c *Choice) (list []Format) {
+	for _, mine := range ours.Codecs {
+		sent, ok := find(theirs.Codecs, mine)
+		if !mine.IsAudio() || !ok {
+			continue
+		}
+		if !mine.Same(c.Codec) {
+			list = append(list, Format{sent, mine.PT})
+		}
+		if !slices.ContainsFunc(ours.Codecs, func(o Codec) bool { return o.PT == sent.PT }) {
+			list = append(list, Format{sent, sent.PT})
+		}
+	}
+	return list
+}
+
+// firstDynamic is the first payload type that has a meaning only by a description.
+const firstDynamic = 96
+
+// claimed are the dynamic numbers of a description that mean something else than events beside the audio codec.
+func claimed(a *Audio, audio Codec) (bits uint32) {
+	event := beside(a.Codecs, TelephoneEvent, audio)
+	numbers := a.Numbers
+	for _, c := range a.Codecs { // of a description that we have made ourselves
+		numbers = append(numbers[:len(numbers):len(numbers)], c.PT)
+	}
+	for _, pt := range numbers {
+		if pt >= firstDynamic && (event == nil || event.PT != pt) {
+			bits |= 1 << (pt - firstDynamic)
+		}
+	}
+	return bits
+}
