@@ -19,8 +19,11 @@ type Backend interface {
 	// returns how many: it stops before a line that is more than a statement, which is for Exec then.
 	ExecTogether(ctx context.Context, s *Session, lines []string, done func(text []byte, r Result)) (ran int)
 
-	// EndPaste writes the problems that a paste has left in the configuration, nothing when there are none.
-	EndPaste(ctx context.Context, s *Session, out io.Writer) Result
+	// BeginPaste notes the problems of the configuration, as Known of the result.
+	BeginPaste(ctx context.Context, s *Session) Result
+
+	// EndPaste writes what a paste has brought: the problems that were not known before, and a line that counts them all.
+	EndPaste(ctx context.Context, s *Session, p Paste, out io.Writer) Result
 
 	// Help lists what can stand at the cursor (a byte index into line).
 	Help(ctx context.Context, s *Session, line string, cursor int) wire.HelpReply
@@ -54,6 +57,13 @@ type Session struct {
 	Since time.Time
 }
 
+// Paste is what a console knows of a paste that is over.
+type Paste struct {
+	Known   []byte // of BeginPaste
+	Refused int    // lines
+	Rows    int    // that the answer may have; 0: any number
+}
+
 // Result is what a line leaves behind.
 type Result struct {
 	Mode    []string
@@ -62,5 +72,9 @@ type Result struct {
 	Collect *wire.Collect // the line wants a block
 	Exit    bool          // the session is over
 	Changed bool          // the line changed the running configuration: a paste ends with EndPaste
+	Why     string        // with Failed: the reason in one line
+	Known   []byte        // of BeginPaste
 	More    *bool         // switches paging
+	Length  *int          // of the terminal, from now on
+	Width   *int
 }

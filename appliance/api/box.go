@@ -48,7 +48,10 @@ func (b *backend) Exec(ctx context.Context, s *Session, line string, body []byte
 }
 
 func resultOf(r lang.Result, err error) Result {
-	res := Result{Mode: r.Mode, Prompt: r.Prompt, Failed: err != nil, Exit: r.Exit, More: r.More, Changed: r.Changed}
+	res := Result{Mode: r.Mode, Prompt: r.Prompt, Failed: err != nil, Exit: r.Exit, Changed: r.Changed, More: r.More, Length: r.Length, Width: r.Width}
+	if err != nil {
+		res.Why = err.Error()
+	}
 	if r.Collect != nil {
 		res.Collect = &wire.Collect{Prompt: r.Collect.Prompt, Kind: r.Collect.Kind}
 	}
@@ -70,20 +73,21 @@ func (b *backend) ExecTogether(ctx context.Context, s *Session, lines []string, 
 	return len(list)
 }
 
-func (b *backend) EndPaste(ctx context.Context, s *Session, out io.Writer) Result {
+func (b *backend) BeginPaste(_ context.Context, s *Session) Result {
+	ls, ok := b.session(s)
+	if !ok {
+		return Result{Mode: s.Mode, Failed: true, Exit: true}
+	}
+	return Result{Mode: s.Mode, Prompt: b.lang.Prompt(b.box, ls), Known: b.lang.Known(b.box.Running(), b.box.Env())}
+}
+
+func (b *backend) EndPaste(_ context.Context, s *Session, p Paste, out io.Writer) Result {
 	ls, ok := b.session(s)
 	if !ok {
 		return Result{Mode: s.Mode, Failed: true, Exit: true}
 	}
 	res := Result{Mode: s.Mode, Prompt: b.lang.Prompt(b.box, ls)}
-	problems := b.lang.Check(b.box.Running(), b.box.Env())
-	if len(problems) == 0 {
-		return res
-	}
-	b.lang.Exec(ctx, b.box, ls, "show config problems", nil, out)
-	for _, p := range problems {
-		res.Failed = res.Failed || p.Severity == lang.Error
-	}
+	res.Failed = b.lang.EndPaste(b.box.Running(), b.box.Env(), lang.Paste{Known: p.Known, Refused: p.Refused, Rows: p.Rows}, out)
 	return res
 }
 

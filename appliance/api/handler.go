@@ -83,8 +83,12 @@ func (h handler) stream(ctx context.Context, w http.ResponseWriter, run func(con
 // run runs the lines of one request in order.
 func (h handler) run(ctx context.Context, q *wire.ExecRequest, out *spool) {
 	s := &Session{Mode: q.Mode, User: q.User, TTY: q.TTY}
-	if q.EndPaste {
-		out.done(h.backend.EndPaste(ctx, s, out))
+	switch {
+	case q.BeginPaste:
+		out.done(h.backend.BeginPaste(ctx, s))
+		return
+	case q.EndPaste:
+		out.done(h.backend.EndPaste(ctx, s, Paste{Known: q.Known, Refused: q.Refused, Rows: q.Rows}, out))
 		return
 	}
 	lines, body := q.Lines, []byte(nil)

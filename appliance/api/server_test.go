@@ -65,8 +65,12 @@ func (f *fake) ExecTogether(ctx context.Context, s *Session, lines []string, don
 	return ran
 }
 
-func (f *fake) EndPaste(_ context.Context, s *Session, out io.Writer) Result {
-	fmt.Fprintln(out, "2 problems")
+func (f *fake) BeginPaste(_ context.Context, s *Session) Result {
+	return Result{Mode: s.Mode, Known: []byte("known")}
+}
+
+func (f *fake) EndPaste(_ context.Context, s *Session, p Paste, out io.Writer) Result {
+	fmt.Fprintf(out, "2 problems, %s, %d refused\n", p.Known, p.Refused)
 	return Result{Mode: s.Mode, Failed: true}
 }
 
@@ -161,7 +165,7 @@ func TestExec(t *testing.T) {
 		{"the mode goes from line to line", wire.ExecRequest{Lines: []string{"go a", "go b", "show"}}, "together\n[ok a]together\n[ok a/b]show of  in a/b\n[ok a/b]"},
 		{"a line that collects is the last", wire.ExecRequest{Lines: []string{"collect", "show"}}, "[ok ]"},
 		{"a panic costs one line", wire.ExecRequest{Mode: []string{"m"}, Lines: []string{"panic", "show"}}, "% internal error: as asked\n[error m]show of  in m\n[ok m]"},
-		{"the end of a paste", wire.ExecRequest{EndPaste: true, Mode: []string{"m"}}, "2 problems\n[error m]"},
+		{"the end of a paste", wire.ExecRequest{EndPaste: true, Known: []byte("x"), Refused: 3, Mode: []string{"m"}}, "2 problems, x, 3 refused\n[error m]"},
 	} {
 		if got := brief(exec(t, c, x.q)); got != x.want {
 			t.Errorf("%s: %q, want %q", x.name, got, x.want)

@@ -52,18 +52,27 @@ func (s *spool) Write(p []byte) (int, error) {
 // text appends to the last answer while it is small, so that a command that writes word by word makes few JSON lines.
 func (s *spool) text(t string) {
 	s.size += len(t)
-	if n := len(s.todo); n > 0 && !s.todo[n-1].Done && len(s.todo[n-1].Text) < 4<<10 {
+	if n := len(s.todo); n > 0 && !s.todo[n-1].Done && !s.todo[n-1].Live && len(s.todo[n-1].Text) < 4<<10 {
 		s.todo[n-1].Text += t
 		return
 	}
 	s.todo = append(s.todo, wire.Answer{Text: t})
 }
 
+// Live tells that what the running line writes from now on are news.
+func (s *spool) Live() {
+	s.lock.Lock()
+	s.todo = append(s.todo, wire.Answer{Live: true})
+	s.lock.Unlock()
+	poke(s.news)
+}
+
 // done ends a line.
 func (s *spool) done(r Result) {
-	a := wire.Answer{Done: true, Mode: r.Mode, Prompt: r.Prompt, Status: wire.OK, Collect: r.Collect, Exit: r.Exit, Changed: r.Changed, More: r.More}
+	a := wire.Answer{Done: true, Mode: r.Mode, Prompt: r.Prompt, Status: wire.OK, Collect: r.Collect, Exit: r.Exit, Changed: r.Changed,
+		Known: r.Known, More: r.More, Length: r.Length, Width: r.Width}
 	if r.Failed {
-		a.Status = wire.Error
+		a.Status, a.Why = wire.Error, r.Why
 	}
 	s.lock.Lock()
 	s.todo = append(s.todo, a)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"viaduct/appliance/api/wire"
 )
@@ -36,7 +37,9 @@ func (s *session) key(ctx context.Context, line string, pos int, key rune) (stri
 		if key == '?' {
 			shown += "?"
 		}
-		s.println(shown + "\n" + choices(h.Choices))
+		page := &pager{screen: s.screen, on: s.more, help: true}
+		page.print(shown + "\n" + choices(h.Choices, int(s.width.Load())))
+		page.end()
 	}
 	return line, pos, true
 }
@@ -54,18 +57,47 @@ func (s *session) plainKey(line string, pos int, key rune) (string, int, bool) {
 	return line, pos, true
 }
 
-// choices lays out help in two columns.
-func choices(list []wire.Choice) string {
+// longestWord is how wide the column of words becomes; a longer word has a line of its own.
+const longestWord = 28
+
+// choices lays out help in two columns; a section of words has a heading.
+func choices(list []wire.Choice, width int) string {
 	if len(list) == 0 {
-		return "% nothing can stand here\n"
+		return "% nothing is known that fits here\n"
 	}
-	width := 0
+	column := 0
 	for _, c := range list {
-		width = max(width, min(len(c.Word), 32))
+		if n := utf8.RuneCountInString(c.Word); n <= longestWord {
+			column = max(column, n)
+		}
 	}
 	var b strings.Builder
-	for _, c := range list {
-		fmt.Fprintf(&b, "  %-*s  %s\n", width, c.Word, c.Help)
+	for i, c := range list {
+		if c.Section != "" && (i == 0 || c.Section != list[i-1].Section) {
+			b.WriteString(c.Section + ":\n")
+		}
+		word := c.Word
+		if utf8.RuneCountInString(word) > column {
+			b.WriteString("  " + word + "\n")
+			word = ""
+		}
+		for _, line := range wrap(c.Help, max(20, width-column-5)) {
+			fmt.Fprintf(&b, "  %-*s  %s\n", column, word, line)
+			word = ""
+		}
 	}
 	return b.String()
+}
+
+// wrap cuts a text at blanks into lines of at most width characters, where it has such blanks. There is always one line.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimLeft(line+" "+word, " ")
+	}
+	return append(lines, line)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"viaduct/appliance/api/wire"
 )
@@ -143,14 +144,6 @@ func (k *keyboard) wait(have int, d time.Duration) bool {
 	}
 }
 
-// waiting reports whether input is there that nobody has read.
-func (k *keyboard) waiting() bool {
-	k.lock.Lock()
-	defer k.lock.Unlock()
-	k.dropLF()
-	return len(k.buf) > 0 || len(k.out) > 0
-}
-
 // ended is why no more input comes, nil while it does.
 func (k *keyboard) ended() error {
 	k.lock.Lock()
@@ -225,16 +218,79 @@ func keys(b []byte) bool {
 	return notText(string(b)) != ""
 }
 
-// key waits for one key of a question (the pager's); 0 when nothing more comes.
-func (k *keyboard) key() byte {
+// Keys that are more than a character, as terminals send them behind ESC [ or ESC O.
+const (
+	keyUp       = "A"
+	keyDown     = "B"
+	keyRight    = "C"
+	keyLeft     = "D"
+	keyHome     = "H"
+	keyEnd      = "F"
+	keyPageUp   = "5~"
+	keyPageDown = "6~"
+)
+
+// key waits for one key of a question: a character, or the name of one that sends a sequence behind an escape. It is empty
+// when nothing more comes.
+func (k *keyboard) key() string {
 	if !k.wait(0, k.idle) {
-		return 0
+		return ""
 	}
 	k.lock.Lock()
+	b := k.buf
+	k.lock.Unlock() // the reader only appends: b stays valid while we look at it
+	key, n := string(b[:1]), 1
+	switch {
+	case b[0] == 0x1b:
+		b, n = k.sequence(b)
+		if key = string(b[:n]); n > 2 {
+			key = key[2:]
+		}
+		switch key {
+		case "1~", "7~":
+			key = keyHome
+		case "4~", "8~":
+			key = keyEnd
+		}
+	case b[0] >= utf8.RuneSelf:
+		if _, size := utf8.DecodeRune(b); utf8.FullRune(b) {
+			key, n = string(b[:size]), size
+		}
+	}
+	k.lock.Lock()
+	k.advance(n)
+	k.skipLF = key == "\r"
+	k.lock.Unlock()
+	return key
+}
+
+// word reads a word behind a question, shown as it grows; it is empty when its reader thinks better of it.
+func (k *keyboard) word(show func(string)) string {
+	const longest = 60
+	word := []rune{}
+	for {
+		show(string(word))
+		switch key := k.key(); {
+		case key == "\r", key == "\n":
+			return string(word)
+		case key == "", key == "\x03", key == "\x04", key == "\x1a", key == "\x1b":
+			return ""
+		case key == "\x7f", key == "\b":
+			word = word[:max(0, len(word)-1)]
+		case key == "\x15":
+			word = word[:0]
+		case utf8.RuneCountInString(key) == 1 && key >= " " && len(word) < longest:
+			word = append(word, []rune(key)...)
+		}
+	}
+}
+
+// typedAhead reports whether input is there that was not meant for a question: a paste goes on, and nobody is reading yet.
+func (k *keyboard) typedAhead() bool {
+	k.lock.Lock()
 	defer k.lock.Unlock()
-	b := k.buf[0]
-	k.advance(1)
-	return b
+	k.dropLF()
+	return len(k.out) > 0 || bytes.ContainsAny(k.buf, "\r\n") && len(bytes.Trim(k.buf, " \r\n")) > 0
 }
 
 func ctrl(c byte) byte { return c & 0x1f }

@@ -178,21 +178,26 @@ func (k *keyboard) spoil(c byte) {
 
 // escape handles an escape sequence and returns its length.
 func (k *keyboard) escape(b []byte) int {
+	b, n := k.sequence(b)
+	switch key, _ := escapeKey(b); key {
+	case pasteOn, pasteOff:
+		k.paste = key == pasteOn
+	default:
+		if !k.secret {
+			k.out = append(k.out, key...)
+		}
+	}
+	return n
+}
+
+// sequence waits for the whole of the escape sequence that begins b, and returns what has come and how long the sequence is.
+func (k *keyboard) sequence(b []byte) ([]byte, int) {
 	for {
-		key, n := escapeKey(b)
-		if n > 0 {
-			switch key {
-			case pasteOn, pasteOff:
-				k.paste = key == pasteOn
-			default:
-				if !k.secret {
-					k.out = append(k.out, key...)
-				}
-			}
-			return n
+		if _, n := escapeKey(b); n > 0 {
+			return b, n
 		}
 		if len(b) >= longestEscape || !k.wait(len(b), escapePause) {
-			return 1
+			return b, 1
 		}
 		k.lock.Lock()
 		b = k.buf

@@ -33,9 +33,13 @@ type paste struct {
 	// blocksOnly: lines that come are only read into blocks (`ssh box import pki:certificate/X < cert.pem`).
 	blocksOnly bool
 
+	ran        int // lines that were run
 	failed     bool
 	complaints int
 }
+
+// pasteRows is how long the end of a paste may be where nobody says how large the screen is.
+const pasteRows = 23
 
 // quiet is how long a line may be late to count as part of what came before it.
 const quiet = 100 * time.Millisecond
@@ -77,6 +81,9 @@ func (p *paste) run(ctx context.Context) error {
 		if len(batch) == 0 {
 			break
 		}
+		if p.ran == 0 {
+			p.beginPaste(ctx)
+		}
 		if err := p.exec(ctx, batch); err != nil {
 			return err
 		}
@@ -85,7 +92,10 @@ func (p *paste) run(ctx context.Context) error {
 	if p.exit {
 		p.leftOver()
 	}
-	failed, err := p.endPaste(ctx, p.text)
+	if p.ran == 1 && !p.tally.changed { // one command has said all that is to be said
+		p.tally = tally{}
+	}
+	failed, err := p.endPaste(ctx, pasteRows, p.text)
 	if err != nil {
 		p.say(explain(err))
 	}
@@ -103,6 +113,7 @@ func (p *paste) exec(ctx context.Context, batch []input) error {
 	}
 	ran, err := p.shell.run(ctx, lines, "", p.text, func(i int, a wire.Answer) { p.done(batch[i], a) })
 	p.queue = append(batch[ran:len(batch):len(batch)], p.queue...)
+	p.ran += ran
 	var down *Down
 	switch {
 	case err == nil:
@@ -112,8 +123,7 @@ func (p *paste) exec(ctx context.Context, batch []input) error {
 		p.say(fmt.Sprintf("%% %v: input line %d and what follows it were not run", err, batch[ran].n))
 		return ErrSaid
 	default:
-		p.failed = true
-		p.say(explain(err))
+		p.fail(batch[ran], explain(err), err.Error())
 		p.say(fmt.Sprintf("%% (input line %d)", batch[ran].n))
 		p.queue = p.queue[1:]
 		return nil
@@ -125,6 +135,7 @@ func (p *paste) exec(ctx context.Context, batch []input) error {
 }
 
 func (p *paste) done(l input, a wire.Answer) {
+	p.tally.count(l.n, l.text, a)
 	if a.Status == wire.Error {
 		p.failed = true
 		p.say(fmt.Sprintf("%% (input line %d)", l.n))
@@ -148,32 +159,35 @@ func (p *paste) collected(ctx context.Context, l input) error {
 		}
 		text := read(ctx, l)
 		if text == "" {
-			p.failed = true
 			p.collect = nil
-			p.say(fmt.Sprintf("%% nothing was pasted after %q: nothing stored", strings.TrimSpace(l.text)))
+			p.fail(l, fmt.Sprintf("%% no text follows %q: nothing stored", strings.TrimSpace(l.text)), "no text follows")
 			return ctx.Err()
 		}
 		body += text
 		if _, err := p.shell.run(ctx, []string{l.text}, body, p.text, func(_ int, a wire.Answer) { p.done(l, a) }); err != nil {
-			p.failed = true
-			p.say(explain(err))
+			p.fail(l, explain(err), err.Error())
 		}
 	}
 	return ctx.Err()
 }
 
+// fail says why a line has failed.
+func (p *paste) fail(l input, say, why string) {
+	p.failed = true
+	p.tally.refuse(l.n, l.text, why)
+	p.say(say)
+}
+
 // sendFile runs a line again, with the input as the file that it wants.
 func (p *paste) sendFile(ctx context.Context, l input) error {
 	if p.file == nil || p.start == nil {
-		p.failed = true
-		p.say(p.collect.Prompt)
+		p.fail(l, p.collect.Prompt, "it reads a file")
 		p.collect = nil
 		return nil
 	}
 	p.start = nil
 	if err := p.runWithFile(ctx, l.text, p.file(), p.text, func(a wire.Answer) { p.done(l, a) }); err != nil {
-		p.failed = true
-		p.say(explain(err))
+		p.fail(l, explain(err), err.Error())
 	}
 	return ctx.Err()
 }
@@ -320,6 +334,8 @@ func (p *paste) peek() string {
 // refuse names a line that cannot be run; after some of them it only counts, for the end of the paste.
 func (p *paste) refuse(l input) {
 	p.failed = true
+	p.ran++
+	p.tally.refuse(l.n, l.text, l.bad)
 	if p.complaints++; p.complaints <= maxComplaints {
 		p.say(fmt.Sprintf("%% input line %d: %s: not run", l.n, l.bad))
 	}

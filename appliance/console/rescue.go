@@ -96,12 +96,12 @@ func (r *rescue) pressed(ctx context.Context, scr *screen) {
 	}
 	key := scr.keys.key()
 	for _, o := range orders {
-		if key != o.key {
+		if key != string(o.key) {
 			continue
 		}
 		scr.print(o.does + "? (y/n) ")
 		const patient = 10 * time.Second
-		if !scr.keys.wait(0, patient) || scr.keys.key() != 'y' {
+		if !scr.keys.wait(0, patient) || scr.keys.key() != "y" {
 			scr.println("no")
 			return
 		}

@@ -1,7 +1,7 @@
 package console
 
 import (
-	"context"
+	"cmp"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -20,6 +20,7 @@ type screen struct {
 	term   *term.Terminal
 	width  atomic.Int32
 	height atomic.Int32
+	fixed  atomic.Bool // somebody has said how large it is: a serial line does not know
 }
 
 // newScreen makes a screen that writes to w; the caller runs keys.pump.
@@ -38,12 +39,26 @@ func (s *screen) fresh() {
 		io.Writer
 	}{s.keys, s.w}, "")
 	s.term.History = noHistory{}
+	if s.fixed.Swap(false) {
+		s.resize(0, 0)
+	}
 	s.term.SetSize(int(s.width.Load()), int(s.height.Load()))
 	s.keys.idle = 0
 	s.keys.lineEnd()
 }
 
+// fix makes the screen as large as its user says; 0 leaves a measure as it is.
+func (s *screen) fix(width, height int) {
+	s.fixed.Store(false)
+	s.resize(cmp.Or(width, int(s.width.Load())), cmp.Or(height, int(s.height.Load())))
+	s.fixed.Store(true)
+}
+
+// resize makes the screen as large as its terminal says that it is.
 func (s *screen) resize(width, height int) {
+	if s.fixed.Load() {
+		return
+	}
 	if width < 1 || width > 1000 || height < 1 || height > 1000 { // a serial line or a pty that nobody told its size
 		width, height = 80, 24
 	}
@@ -84,67 +99,6 @@ type noHistory struct{}
 func (noHistory) Add(string)    {}
 func (noHistory) Len() int      { return 0 }
 func (noHistory) At(int) string { return "" }
-
-// pager prints the answer of one command a page at a time.
-type pager struct {
-	*screen
-	on     bool
-	cancel context.CancelFunc // ends the command when the reader has seen enough
-	row    int
-	column int
-	quit   bool
-}
-
-// print takes the next piece of the answer.
-func (p *pager) print(text string) {
-	if p.quit {
-		return
-	}
-	text = printable.Lines(text)
-	if !p.on {
-		p.screen.term.Write([]byte(text))
-		return
-	}
-	from := 0
-	for i, r := range text {
-		if r != '\n' {
-			if p.column++; p.column > int(p.width.Load()) {
-				p.column, p.row = 1, p.row+1
-			}
-			continue
-		}
-		p.column, p.row = 0, p.row+1
-		if p.row < int(p.height.Load())-1 || p.keys.waiting() { // a paste goes on: nobody is reading yet
-			continue
-		}
-		p.screen.term.Write([]byte(text[from : i+1]))
-		from = i + 1
-		if p.ask(); p.quit {
-			return
-		}
-	}
-	p.screen.term.Write([]byte(text[from:]))
-}
-
-const morePrompt = "--More--"
-
-// ask waits for the reader: blank for a page, Enter for a line, q or Ctrl-C for enough.
-func (p *pager) ask() {
-	p.keys.onInterrupt(nil)
-	defer p.keys.onInterrupt(p.cancel)
-	io.WriteString(p.w, morePrompt)
-	key := p.keys.key()
-	io.WriteString(p.w, "\r"+strings.Repeat(" ", len(morePrompt))+"\r")
-	switch key {
-	case '\r', '\n':
-		p.row--
-	case 'q', 'Q', ctrl('C'), ctrl('D'), ctrl('Z'), 0:
-		p.quit = true
-		p.cancel()
-	default:
-		p.row = 0
-	}
-}
 
 // complete inserts text into a line at a byte position.
 func complete(line string, pos int, insert string) (string, int) {

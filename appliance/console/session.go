@@ -69,22 +69,19 @@ func (s *session) step(ctx context.Context) error {
 		if s.pasted > 1 {
 			s.summary(ctx)
 		}
-		s.pasted, s.changed = 0, false
+		s.pasted = 0
 	}
 	if s.fill(); len(s.queue) > 0 {
 		lines := s.queue[:min(len(s.queue), batchLines)]
 		s.queue = s.queue[len(lines):]
-		s.pasted += len(lines)
 		s.bad = 0
-		s.exec(ctx, lines, true)
+		s.paste(ctx)
+		s.pasted += s.exec(ctx, lines, true)
 		return nil
 	}
 	line, state, err := s.read(s.prompt)
 	if err != nil {
 		return err
-	}
-	if state.fast {
-		s.pasted++
 	}
 	switch {
 	case state.mark == abandoned:
@@ -94,13 +91,31 @@ func (s *session) step(ctx context.Context) error {
 		s.exit = true
 	case state.bad != "":
 		s.refuse(state.bad)
+		if state.fast {
+			s.paste(ctx)
+			s.pasted++
+			s.tally.refuse(s.pasted, line, state.bad)
+		}
 	case s.down && s.local() && s.rescue.typed(s.screen, line):
 	default:
 		s.bad = 0
 		s.history.remember(line)
-		s.exec(ctx, []string{line}, false)
+		if state.fast {
+			s.paste(ctx)
+		}
+		ran := s.exec(ctx, []string{line}, false)
+		if state.fast {
+			s.pasted += ran
+		}
 	}
 	return nil
+}
+
+// paste begins a paste, unless one goes on.
+func (s *session) paste(ctx context.Context) {
+	if s.pasted == 0 {
+		s.beginPaste(ctx)
+	}
 }
 
 // fill takes the pasted lines that are here.
@@ -120,39 +135,46 @@ func (s *session) refuse(why string) {
 	}
 }
 
-// exec runs lines; pasted ones are shown behind their prompts, as the editor has shown a typed one.
-func (s *session) exec(ctx context.Context, lines []string, pasted bool) {
+// exec runs lines; pasted ones are shown behind their prompts, as the editor has shown a typed one. It returns how many it took.
+func (s *session) exec(ctx context.Context, lines []string, pasted bool) (took int) {
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.keys.onInterrupt(cancel)
 	defer s.keys.onInterrupt(nil)
-	out := pager{screen: s.screen, on: s.more && !pasted, cancel: cancel}
+	out := &pager{screen: s.screen, on: s.more && !pasted, cancel: cancel}
+	s.live = out.live
 	show := func(i int) {
 		if pasted && i < len(lines) {
-			out.screen.print(s.prompt + lines[i] + "\n")
+			out.print(s.prompt + lines[i] + "\n")
 		}
 	}
 	show(0)
-	ran, err := s.shell.run(running, lines, "", out.print, func(i int, _ wire.Answer) {
+	ran, err := s.shell.run(running, lines, "", out.print, func(i int, a wire.Answer) {
+		s.tally.count(s.pasted+i+1, lines[i], a)
 		if s.collect == nil && !s.exit {
 			show(i + 1)
 		}
 	})
+	out.end()
+	s.size()
 	s.queue = append(lines[ran:len(lines):len(lines)], s.queue...)
 	s.down = false
 	switch {
 	case err == nil && s.collect != nil && ran > 0:
 		s.keys.onInterrupt(nil)
-		s.collected(ctx, lines[ran-1])
+		s.collected(ctx, s.pasted+ran, lines[ran-1])
 	case err == nil:
-	case out.quit:
 	case running.Err() != nil:
-		s.queue = nil // what was to be run after the command that was interrupted
-		s.println("^C")
+		s.queue = nil // what was to be run after the command that was interrupted, which is not run again either
+		if !out.quit {
+			s.println("^C")
+		}
 	default:
 		s.println(explain(err))
 		if len(s.queue) > 0 {
+			s.tally.refuse(s.pasted+ran+1, s.queue[0], err.Error())
 			s.queue = s.queue[1:]
+			ran++
 		}
 		var down *Down
 		if n := len(s.queue); errors.As(err, &down) && n > 0 {
@@ -160,6 +182,15 @@ func (s *session) exec(ctx context.Context, lines []string, pasted bool) {
 			s.queue = nil
 		}
 		s.explainDown(err)
+	}
+	return ran
+}
+
+// size makes the screen as large as `terminal length` and `terminal width` have said.
+func (s *session) size() {
+	if s.rows+s.columns > 0 {
+		s.fix(s.columns, s.rows)
+		s.rows, s.columns = 0, 0
 	}
 }
 
@@ -180,15 +211,15 @@ func (s *session) explainDown(err error) {
 	}
 }
 
-// summary prints the problems that a paste has left.
+// summary prints what a paste has brought.
 func (s *session) summary(ctx context.Context) {
-	if _, err := s.endPaste(ctx, s.print); err != nil {
+	if _, err := s.endPaste(ctx, int(s.height.Load())-1, s.print); err != nil {
 		s.println(explain(err))
 	}
 }
 
 // collected reads the blocks that a line wants, and runs it again with all of them until it wants no more.
-func (s *session) collected(ctx context.Context, line string) {
+func (s *session) collected(ctx context.Context, n int, line string) {
 	body := ""
 	for s.collect != nil {
 		if s.collect.Kind == wire.File {
@@ -207,12 +238,13 @@ func (s *session) collected(ctx context.Context, line string) {
 		if text == "" {
 			s.collect = nil
 			s.println("% nothing stored")
+			s.tally.refuse(n, line, "nothing stored")
 			return
 		}
 		body += text
 		running, cancel := context.WithCancel(ctx)
 		s.keys.onInterrupt(cancel)
-		_, err := s.shell.run(running, []string{line}, body, s.print, func(int, wire.Answer) {})
+		_, err := s.shell.run(running, []string{line}, body, s.print, func(_ int, a wire.Answer) { s.tally.count(n, line, a) })
 		s.keys.onInterrupt(nil)
 		cancel()
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"viaduct/appliance/api/wire"
 )
@@ -18,10 +19,13 @@ type shell struct {
 
 	mode    []string
 	prompt  string
-	changed bool          // the configuration was changed since the last paste ended
+	tally   tally         // of the paste that goes on
 	collect *wire.Collect // the last line wants a block
 	exit    bool          // the session is over
 	more    bool          // page long output
+	rows    int           // that the terminal was said to have; 0: nothing was said
+	columns int
+	live    func() // called when what follows are news as they come, which nobody wants to page; nil: it makes no difference
 }
 
 // batch is how much of a paste goes into one request: enough to make the request cheap, little enough to keep within
@@ -58,6 +62,9 @@ func (s *shell) runWithFile(ctx context.Context, line string, file io.ReadCloser
 // each takes answers as they come.
 func (s *shell) each(text func(string), done func(wire.Answer)) func(wire.Answer) error {
 	return func(a wire.Answer) error {
+		if a.Live && s.live != nil {
+			s.live()
+		}
 		if !a.Done {
 			text(a.Text)
 			return nil
@@ -70,9 +77,13 @@ func (s *shell) each(text func(string), done func(wire.Answer)) func(wire.Answer
 
 func (s *shell) take(a wire.Answer) {
 	s.mode, s.prompt, s.collect, s.exit = a.Mode, a.Prompt, a.Collect, a.Exit
-	s.changed = s.changed || a.Changed
-	if a.More != nil {
+	switch {
+	case a.More != nil:
 		s.more = *a.More
+	case a.Length != nil:
+		s.more, s.rows = *a.Length > 0, *a.Length
+	case a.Width != nil:
+		s.columns = *a.Width
 	}
 }
 
@@ -82,13 +93,32 @@ func (s *shell) refresh(ctx context.Context) error {
 	return err
 }
 
-// endPaste prints the problems that a paste has left, when it changed anything. failed: there are errors among them.
-func (s *shell) endPaste(ctx context.Context, text func(string)) (failed bool, err error) {
-	if !s.changed {
+// beginPaste notes which problems there are before a paste. Where sbcd does not say, all that it finds at the end are new.
+func (s *shell) beginPaste(ctx context.Context) {
+	s.tally = tally{}
+	q := wire.ExecRequest{Mode: s.mode, BeginPaste: true, User: s.user, TTY: s.tty}
+	s.client.Exec(ctx, q, func(a wire.Answer) error {
+		s.tally.known = a.Known
+		return nil
+	})
+}
+
+// endPaste prints what a paste has brought: the lines that were refused, the problems that are new, and a line that counts all, within
+// rows (0: any number). A paste that changed nothing, and of which nothing was refused, is none. failed: there are errors.
+func (s *shell) endPaste(ctx context.Context, rows int, text func(string)) (failed bool, err error) {
+	t := s.tally
+	s.tally = tally{}
+	if !t.changed && t.refused == 0 {
 		return false, nil
 	}
-	s.changed = false
-	q := wire.ExecRequest{Mode: s.mode, EndPaste: true, User: s.user, TTY: s.tty}
+	refused := t.text()
+	if refused != "" {
+		text(refused)
+	}
+	if rows > 0 {
+		rows = max(4, rows-strings.Count(refused, "\n"))
+	}
+	q := wire.ExecRequest{Mode: s.mode, EndPaste: true, Known: t.known, Refused: t.refused, Rows: rows, User: s.user, TTY: s.tty}
 	err = s.client.Exec(ctx, q, func(a wire.Answer) error {
 		if a.Done {
 			failed = a.Status == wire.Error

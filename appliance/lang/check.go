@@ -12,7 +12,12 @@ import (
 
 // Check says everything that is wrong with cfg.
 func (l *Language) Check(cfg *config.Config, env Env) []Problem {
-	return merge(append(l.check(cfg, env), env.Found...))
+	return merge(l.findings(cfg, env))
+}
+
+// findings are the problems of all lines, each for itself.
+func (l *Language) findings(cfg *config.Config, env Env) []Problem {
+	return append(l.check(cfg, env), env.Found...)
 }
 
 func (l *Language) check(cfg *config.Config, env Env) []Problem {

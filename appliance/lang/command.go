@@ -57,6 +57,13 @@ func sentence(err error) string { return printable.Line(strings.ReplaceAll(err.E
 // masked reports whether secrets are hidden from this session.
 func (c *call) masked() bool { return c.place.level == operatorExec }
 
+// live tells the console that what is printed from now on comes as it happens: it is not held back until a page is full.
+func (c *call) live() {
+	if out, ok := c.out.(interface{ Live() }); ok {
+		out.Live()
+	}
+}
+
 func (c *call) corrections(m *cli.Match) {
 	for _, x := range m.Corrections {
 		c.printf("%% note: %q taken as %s\n", x.Word, x.Taken)
@@ -168,6 +175,7 @@ func (c *call) more(on bool) error {
 type host struct{ Host string }
 
 func ping(c *call, a *host) error {
+	c.live()
 	return c.box.Ping(c.ctx, a.Host, func(line string) { c.printf("%s\n", line) })
 }
 

@@ -17,6 +17,7 @@ func (c *call) fetchImage(from string, force bool) error {
 	if !isURL(from) {
 		return errors.New("only an image from http://HOST/PATH or https://HOST/PATH is copied to flash:; see install-image for one from ssh")
 	}
+	c.live()
 	return c.installed(c.box.FetchImage(c.ctx, from, force, c.report))
 }
 
@@ -27,6 +28,7 @@ func installImage(c *call, a *forced) error {
 		c.result.Collect = &Collect{Prompt: imageByHand, Kind: "file"}
 		return nil
 	}
+	c.live()
 	return c.installed(c.box.InstallImage(c.ctx, c.session.File, a.Force, c.report))
 }
 

@@ -44,6 +44,8 @@ type Result struct {
 	Exit    bool     // the session ends
 	Changed bool     // the running configuration is another one now
 	More    *bool    // switches paging on or off
+	Length  *int     // rows of the terminal from now on, whatever it says itself; 0 is no paging
+	Width   *int     // its columns
 }
 
 // Collect describes the block that a line wants.

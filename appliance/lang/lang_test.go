@@ -54,6 +54,7 @@ type console struct {
 	box  *box
 	s    Session
 	last Result
+	err  error // of the last line
 }
 
 func newConsole(l *Language) *console {
@@ -64,7 +65,7 @@ func newConsole(l *Language) *console {
 func (c *console) types(lines ...string) string {
 	var out strings.Builder
 	for _, line := range lines {
-		c.last, _ = c.lang.Exec(context.Background(), c.box, &c.s, line, nil, &out)
+		c.last, c.err = c.lang.Exec(context.Background(), c.box, &c.s, line, nil, &out)
 		c.s.Mode = c.last.Mode
 	}
 	return out.String()

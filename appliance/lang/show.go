@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -95,28 +94,11 @@ func showProblems(c *call, _ *none) error {
 		c.printf("No problems.\n")
 		return nil
 	}
-	count := map[Severity]int{}
+	gravestFirst(problems)
 	for _, p := range problems {
-		count[p.Severity]++
-		c.printf("%s: %s\n", p.Severity, p.Text)
-		for _, w := range append([]Where{{Path: p.Path, Source: p.Source}}, p.Also[:min(len(p.Also), alsoShown)]...) {
-			if w.Source != "" {
-				c.printf("  in: %s\n", strings.Join(append(slices.Clone(w.Path), w.Source), " / "))
-			}
-		}
-		if more := len(p.Also) - alsoShown; more > 0 {
-			c.printf("  and in %s\n", plural(more, "more line"))
-		}
-		blocks := p.Fixes()
-		if len(blocks) > 0 {
-			c.printf("  fix:\n")
-		}
-		for _, block := range blocks {
-			for _, line := range block {
-				c.printf("    %s\n", line)
-			}
-		}
+		c.printf("%s", p.explained())
 	}
+	count := countProblems(problems)
 	c.printf("%s, %s, %s\n", plural(count[Error], "error"), plural(count[Warning], "warning"), plural(count[Note], "note"))
 	return nil
 }
@@ -215,6 +197,7 @@ func showLog(c *call, a *lines) error {
 
 func followLog(c *call, _ *none) error {
 	const before = 10
+	c.live()
 	for _, l := range c.box.Log(before) {
 		c.printf("%s\n", l)
 	}

@@ -111,5 +111,6 @@ func (c *call) walkRefs(f func(path []string, name string)) {
 }
 
 func traceroute(c *call, a *host) error {
+	c.live()
 	return c.box.Traceroute(c.ctx, a.Host, func(line string) { c.printf("%s\n", line) })
 }

@@ -91,7 +91,7 @@ func TestPipedPaste(t *testing.T) {
 			ran: []string{"box>unlock x", "box>unlock x", "box>unlock x", "box>show version"},
 		}, {
 			name: "nothing to import", in: "import x\n\nshow version\n", status: 1,
-			ran: []string{"box>import x", "box>show version"}, says: []string{"nothing was pasted"},
+			ran: []string{"box>import x", "box>show version"}, says: []string{"no text follows"},
 		}, {
 			name: "bytes that are no text", in: "show version\nM\xfcller\n# M\xfcller\nenable\n", status: 1,
 			ran: []string{"box>show version", "box>enable"}, says: []string{"% input line 2: byte 0xfc at column 2 is not UTF-8 text: not run"},

@@ -135,6 +135,12 @@ func (b *toy) exec(ctx context.Context, s *api.Session, line string, body []byte
 				return r
 			}
 		}
+	case line == "follow":
+		out.(interface{ Live() }).Live()
+		for i := range 100 {
+			fmt.Fprintf(out, "news %d\n", i+1)
+		}
+		<-ctx.Done()
 	case line == "wait":
 		fmt.Fprintln(out, "waiting")
 		<-ctx.Done()
@@ -176,7 +182,11 @@ func (b *toy) block(r *api.Result, word string, body []byte, out io.Writer) {
 	}
 }
 
-func (b *toy) EndPaste(_ context.Context, s *api.Session, out io.Writer) api.Result {
+func (b *toy) BeginPaste(_ context.Context, s *api.Session) api.Result {
+	return api.Result{Mode: s.Mode, Prompt: prompt(s.Mode)}
+}
+
+func (b *toy) EndPaste(_ context.Context, s *api.Session, _ api.Paste, out io.Writer) api.Result {
 	b.lock.Lock()
 	b.ends++
 	b.lock.Unlock()
@@ -188,6 +198,13 @@ var toyWords = []wire.Choice{{Word: "configure", Help: "Change the configuration
 
 func (b *toy) Help(_ context.Context, _ *api.Session, line string, cursor int) wire.HelpReply {
 	line = line[:cursor]
+	if line == "many " {
+		var r wire.HelpReply
+		for i := range 40 {
+			r.Choices = append(r.Choices, wire.Choice{Word: fmt.Sprintf("word%d", i+1), Help: "One of many", Section: "section " + strconv.Itoa(i/20)})
+		}
+		return r
+	}
 	if strings.HasPrefix(line, "map ") {
 		return wire.HelpReply{Literal: true}
 	}

@@ -50,8 +50,15 @@ type ExecRequest struct {
 	// Lines, when not empty, are run instead of Line, each in the mode that the one before left. The server stops after a
 	// line that collects a block or ends the session; every line that was run has one Answer with Done.
 	Lines []string `json:"lines,omitempty"`
-	// EndPaste tells that a paste is over: the answer lists the problems that it left in the configuration.
+	// BeginPaste, before the first line of a paste, asks for what the configuration's problems are by then (Answer.Known).
+	BeginPaste bool `json:"begin_paste,omitempty"`
+	// EndPaste tells that a paste is over: the answer lists the problems that it brought.
 	EndPaste bool `json:"end_paste,omitempty"`
+	// Known, Refused and Rows belong to EndPaste: what BeginPaste gave, how many lines of the paste were refused, and how many
+	// rows the answer may have (0: any number).
+	Known   []byte `json:"known,omitempty"`
+	Refused int    `json:"refused,omitempty"`
+	Rows    int    `json:"rows,omitempty"`
 
 	User string `json:"user,omitempty"` // account as LoginReply gave it; "" is the local root of -stdio and of scripts
 	TTY  string `json:"tty,omitempty"`  // "stdio", "serial", "ssh 192.0.2.7:50022"
@@ -66,6 +73,7 @@ const (
 // Answer is one JSON line of an exec stream: either text to print, or the end of one line.
 type Answer struct {
 	Text string `json:"text,omitempty"` // to print as it is; ends in "\n" when complete
+	Live bool   `json:"live,omitempty"` // what follows comes as it happens: nobody waits for a page of it to fill
 
 	Done    bool     `json:"done,omitempty"`
 	Mode    []string `json:"mode,omitempty"`    // the mode after the line
@@ -74,7 +82,11 @@ type Answer struct {
 	Collect *Collect `json:"collect,omitempty"` // the line wants a block: send it again with Body
 	Exit    bool     `json:"exit,omitempty"`    // the session is over
 	Changed bool     `json:"changed,omitempty"` // the line changed the running configuration
+	Why     string   `json:"why,omitempty"`     // with Error: the reason in one line
+	Known   []byte   `json:"known,omitempty"`   // answers BeginPaste; opaque
 	More    *bool    `json:"more,omitempty"`    // switch paging of this session on or off
+	Length  *int     `json:"length,omitempty"`  // rows of the terminal, whatever it says itself; 0 is no paging
+	Width   *int     `json:"width,omitempty"`   // its columns
 }
 
 // Collect asks for a block after a line.
@@ -110,8 +122,9 @@ type HelpReply struct {
 
 // Choice is one line of help.
 type Choice struct {
-	Word string `json:"word"`
-	Help string `json:"help"`
+	Word    string `json:"word"`
+	Help    string `json:"help"`
+	Section string `json:"section,omitempty"` // what the word belongs to; choices of one section stand together
 }
 
 // LoginRequest checks a password. With an empty User it asks whether this terminal gets in without one, which is so only
@@ -120,7 +133,8 @@ type LoginRequest struct {
 	User     string `json:"user"`
 	Password string `json:"password"`
 	TTY      string `json:"tty"`
-	Remote   bool   `json:"remote"` // over the network: accounts without a password are refused
+	Remote   bool   `json:"remote"`           // over the network: accounts without a password are refused
+	Source   string `json:"source,omitempty"` // with Remote: the address that it comes from
 	// NewPassword answers a reply with Change.
 	NewPassword string `json:"new_password,omitempty"`
 	// PublicKey, in the form of RFC 4253, 6.6, is asked instead of a password. The console has not yet seen that the other
@@ -135,6 +149,8 @@ type LoginReply struct {
 	Banner string `json:"banner,omitempty"` // printed after a login, or before the question for one
 	// Idle is how long a silent session stays, in nanoseconds; 0 is for ever.
 	Idle time.Duration `json:"idle,omitempty"`
+	// Banned: too many wrong passwords came from the source; for so much longer nobody gets in from there.
+	Banned time.Duration `json:"banned,omitempty"`
 	// Change: the password is right, but a new one must be chosen first. Banner says why one was not taken.
 	Change bool `json:"change,omitempty"`
 }

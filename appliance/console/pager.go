@@ -1,0 +1,237 @@
+package console
+
+import (
+	"context"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"viaduct/appliance/printable"
+)
+
+// pager prints a long text a page at a time. It keeps what it has been given, so that its reader may go back and search; of a
+// text that is larger than pagerRoom the beginning is forgotten.
+type pager struct {
+	*screen
+	on     bool
+	help   bool               // the text is shown above a line that is being edited
+	cancel context.CancelFunc // ends the command when the reader has seen enough; nil: there is none
+	quit   bool
+
+	lines []string // as far as they have come
+	size  int      // bytes in lines
+	part  string   // a line without its end
+	next  int      // the line that is printed next
+	left  int      // rows that fit before the reader is asked
+	begun bool
+	find  string // lines are passed over up to one that holds this
+	from  int    // where the search began
+	toEnd bool   // all lines but the last page are passed over
+	out   string // goes to the terminal as one piece
+	asked string // the prompt that stands below the text
+}
+
+// pagerRoom is how many bytes of a text can be gone back to.
+const pagerRoom = 4 << 20
+
+// page is how many rows are shown at once.
+func (p *pager) page() int {
+	rows := int(p.height.Load()) - 1
+	if p.help { // the line that is edited comes below
+		rows--
+	}
+	return max(1, rows)
+}
+
+// print takes the next piece of the text.
+func (p *pager) print(text string) {
+	if p.quit {
+		return
+	}
+	text = printable.Lines(text)
+	if !p.on {
+		p.term.Write([]byte(text))
+		return
+	}
+	if !p.begun {
+		p.begun, p.left = true, p.page()
+	}
+	p.take(text)
+	p.flow()
+}
+
+// take cuts text into lines.
+func (p *pager) take(text string) {
+	for {
+		line, rest, whole := strings.Cut(text, "\n")
+		if p.part += line; !whole {
+			return
+		}
+		p.add(p.part)
+		p.part, text = "", rest
+	}
+}
+
+// rowsOf is how many rows of the screen line n takes.
+func (p *pager) rowsOf(n int) int {
+	width := max(1, int(p.width.Load()))
+	return max(1, (utf8.RuneCountInString(p.lines[n])+width-1)/width)
+}
+
+// above is the line at the top of a screen of so many rows that ends before line n.
+func (p *pager) above(n, rows int) int {
+	for n > 0 && rows >= p.rowsOf(n-1) {
+		n--
+		rows -= p.rowsOf(n)
+	}
+	return n
+}
+
+func (p *pager) add(line string) {
+	p.lines = append(p.lines, line)
+	p.size += len(line) + 1
+	for p.size > pagerRoom && p.next > p.page() {
+		p.size -= len(p.lines[0]) + 1
+		p.lines, p.next, p.from = p.lines[1:], p.next-1, max(0, p.from-1)
+	}
+}
+
+// flow prints the lines that are here, as far as the reader wants them.
+func (p *pager) flow() {
+	for p.next < len(p.lines) && !p.quit {
+		switch {
+		case p.toEnd:
+			p.next = len(p.lines)
+		case p.find != "" && !strings.Contains(strings.ToLower(p.lines[p.next]), p.find):
+			p.next++
+		case p.left < p.rowsOf(p.next) && p.left < p.page() && !p.keys.typedAhead():
+			p.find = ""
+			p.send()
+			p.ask()
+		default:
+			p.find = ""
+			p.write(p.lines[p.next] + "\n")
+			p.next, p.left = p.next+1, p.left-p.rowsOf(p.next)
+		}
+	}
+	p.send()
+}
+
+func (p *pager) write(text string) { p.out += text }
+
+// send gives the terminal what was written: a line that is being edited is drawn anew after each piece.
+func (p *pager) send() {
+	if p.out != "" {
+		p.term.Write([]byte(p.out))
+		p.out = ""
+	}
+}
+
+// live prints what comes from now on at once: nobody has asked to wait for news.
+func (p *pager) live() {
+	p.end()
+	p.on = false
+}
+
+// end prints what is left when the text is over.
+func (p *pager) end() {
+	for p.on && !p.quit && (p.toEnd || p.find != "") {
+		if p.toEnd {
+			p.toEnd, p.next, p.left = false, p.above(len(p.lines), p.page()), p.page()
+		} else {
+			p.write("% not found: " + p.find + "\n")
+			p.find, p.next, p.left = "", p.from, 0
+		}
+		p.flow()
+	}
+	if p.on && !p.quit && p.part != "" {
+		p.write(p.part)
+		p.part = ""
+	}
+	p.send()
+	if p.help && p.quit {
+		p.term.Write(nil) // draws the line that is edited again
+	}
+}
+
+const (
+	morePrompt = "--More--"
+	moreHelp   = "--More-- Space: on, Enter: a row, b: back, g: top, G: end, /: find, q: enough"
+)
+
+// ask waits until the reader wants more, or enough.
+func (p *pager) ask() {
+	if p.cancel != nil { // Ctrl-C is a key of the reader's now
+		p.keys.onInterrupt(nil)
+		defer p.keys.onInterrupt(p.cancel)
+	}
+	for prompt := morePrompt; ; {
+		p.prompt(prompt)
+		key := p.keys.key()
+		p.prompt("")
+		if p.obey(key) {
+			return
+		}
+		prompt = moreHelp
+	}
+}
+
+// obey does what a key says; false when it says nothing.
+func (p *pager) obey(key string) bool {
+	switch key {
+	case " ", "f", keyPageDown, keyRight, "\x06":
+		p.left = p.page()
+	case "\r", "\n", "j", "e", keyDown:
+		p.left = p.rowsOf(p.next)
+	case "b", keyPageUp, keyLeft, "\x02":
+		p.back(p.page())
+	case "k", "y", keyUp:
+		p.back(p.rowsOf(max(0, p.above(p.next, p.page())-1)))
+	case "g", "<", keyHome:
+		p.next, p.left = 0, p.page()
+	case "G", ">", keyEnd:
+		p.toEnd = true
+	case "/":
+		p.search()
+	case "q", "Q", "\x03", "\x04", "\x1a", "":
+		p.quit = true
+		if p.cancel != nil {
+			p.cancel()
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// back shows the page again that ended n rows before the one that is on the screen.
+func (p *pager) back(n int) {
+	top := p.above(p.next, p.page())
+	p.next = max(0, min(p.above(top, n), top-1))
+	p.left = p.page()
+}
+
+// search asks for a text and goes on to the next row that holds it; nothing typed is the next page.
+func (p *pager) search() {
+	p.left = p.page()
+	if word := p.keys.word(func(shown string) { p.prompt("/" + shown) }); word != "" {
+		p.find, p.from = strings.ToLower(word), p.next
+	}
+	p.prompt("")
+}
+
+// prompt shows a line that is no part of the text, and takes away the one before it.
+func (p *pager) prompt(text string) {
+	if limit := int(p.width.Load()) - 1; len(text) > limit {
+		text = text[:max(0, limit)]
+	}
+	before := "\r" + strings.Repeat(" ", len(p.asked)) + "\r"
+	switch {
+	case p.help:
+		before = "\r\x1b[K"
+	case p.asked == "":
+		before = ""
+	}
+	p.asked = text
+	io.WriteString(p.w, before+text)
+}
