@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/printable"
 )
 
 // tally is what is remembered of a paste for its end.
@@ -49,9 +50,9 @@ func (t *tally) text() string {
 		if len(line) > longestSaid {
 			line = append(line[:longestSaid], []rune("...")...)
 		}
-		text := fmt.Sprintf("refused: line %d: %s", r.n, string(line))
+		text := fmt.Sprintf("refused: line %d: %s", r.n, printable.Line(string(line)))
 		if r.why != "" {
-			text += ": " + r.why
+			text += ": " + printable.Line(r.why)
 		}
 		b.WriteString(text + "\n")
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/printable"
 )
 
 // What is said at the end of a paste: what it has brought, and not what was known before.
@@ -105,7 +106,7 @@ func countProblems(list []Problem) map[Severity]int {
 func writeProblems(out io.Writer, list []Problem, rows int) (whole bool) {
 	var long, short []string
 	for _, p := range list {
-		long, short = append(long, p.explained()), append(short, fmt.Sprintf("%s: %s\n", p.Severity, p.Text))
+		long, short = append(long, p.explained()), append(short, fmt.Sprintf("%s: %s\n", p.Severity, printable.Line(p.Text)))
 	}
 	if text := strings.Join(long, ""); rows <= 0 || rowsOf(text) <= rows {
 		io.WriteString(out, text)
@@ -152,10 +153,10 @@ func rowsOf(text string) (n int) {
 // explained is all that is known of a problem: its text, where it is, and what puts it right.
 func (p Problem) explained() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", p.Severity, p.Text)
+	fmt.Fprintf(&b, "%s: %s\n", p.Severity, printable.Line(p.Text))
 	for _, w := range append([]Where{{Path: p.Path, Source: p.Source}}, p.Also[:min(len(p.Also), alsoShown)]...) {
 		if w.Source != "" {
-			fmt.Fprintf(&b, "  in: %s\n", strings.Join(append(slices.Clone(w.Path), w.Source), " / "))
+			fmt.Fprintf(&b, "  in: %s\n", printable.Line(strings.Join(append(slices.Clone(w.Path), w.Source), " / ")))
 		}
 	}
 	if more := len(p.Also) - alsoShown; more > 0 {
@@ -166,7 +167,7 @@ func (p Problem) explained() string {
 		b.WriteString("  fix:\n")
 	}
 	for _, line := range slices.Concat(blocks...) {
-		fmt.Fprintf(&b, "    %s\n", line)
+		fmt.Fprintf(&b, "    %s\n", printable.Line(line))
 	}
 	return b.String()
 }

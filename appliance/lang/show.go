@@ -3,6 +3,7 @@ package lang
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"text/tabwriter"
@@ -96,7 +97,7 @@ func showProblems(c *call, _ *none) error {
 	}
 	gravestFirst(problems)
 	for _, p := range problems {
-		c.printf("%s", p.explained())
+		io.WriteString(c.out, p.explained())
 	}
 	count := countProblems(problems)
 	c.printf("%s, %s, %s\n", plural(count[Error], "error"), plural(count[Warning], "warning"), plural(count[Note], "note"))

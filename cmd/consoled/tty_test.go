@@ -69,7 +69,7 @@ func TestKeysOnATerminal(t *testing.T) {
 	box.events <- wire.Event{Text: "debug: call 1"}
 	u.sees("debug: call 1\r\nbox#")
 	u.types("evil\r")
-	u.sees(".]0;title.\r\nbox#")
+	u.sees(`\x1b]0;title\x07` + "\r\nbox#")
 	u.types("no terminal more\r")
 	u.sees("box#")
 	u.types("show lines 100\r")
