@@ -52,6 +52,8 @@ func checkInterfaces(c *checker) {
 		}
 		if len(i.Trust) == 0 {
 			c.in(i, Warning, "interface sip "+i.Name+" trusts nobody: requests to it get no answer", "trust remote")
+		} else if a := c.untrustedRemote(i); a.IsValid() {
+			c.in(i, Warning, fmt.Sprintf("no trust line of interface sip %s holds its own remote (%s): what the peer sends is dropped", i.Name, a), "trust remote")
 		}
 		for n, o := range i.Outgoing {
 			if o.Header == "contact-header" && o.Part == "user-part" && strings.Contains(o.Fix, ".") {
@@ -67,6 +69,25 @@ func checkInterfaces(c *checker) {
 			c.in(g, Warning, "context sip-gateway "+g.Name+" is shut down: its interfaces can neither call nor be called", "no shutdown")
 		}
 	})
+}
+
+// untrustedRemote is an address of an interface's peer that none of its trust lines holds. What a name stands for is known on a box only.
+func (c *checker) untrustedRemote(i *config.SIPInterface) netip.Addr {
+	var addrs []netip.Addr
+	if a, err := netip.ParseAddr(i.Remote.Host); err == nil {
+		addrs = []netip.Addr{a}
+	} else if c.env.Resolve != nil && i.Remote.Host != "" {
+		addrs, _ = c.env.Resolve(i.Remote.Host)
+	}
+	for _, a := range addrs {
+		if !slices.ContainsFunc(i.Trust, func(t config.Source) bool {
+			return t.Remote || t.Prefix.IsValid() && t.Prefix.Contains(a) ||
+				t.Teams && slices.ContainsFunc(config.TeamsSignalling, func(p netip.Prefix) bool { return p.Contains(a) })
+		}) {
+			return a
+		}
+	}
+	return netip.Addr{}
 }
 
 // checkHuntGroups looks for groups that do not hunt.

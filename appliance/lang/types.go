@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	_ "time/tzdata" // the box has no zone files
+	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -91,7 +92,7 @@ var types = map[reflect.Type]cli.Type{
 // kinds are words whose Go type says too little.
 var kinds = map[string]cli.Type{
 	"name":        {What: "name", Parse: parseName},
-	"value":       {What: "text, not empty", Free: true, Parse: parseName},
+	"value":       {What: "text, not empty", Free: true, Parse: parseValue},
 	"text":        {What: "text, in quotes when it holds blanks", Free: true},
 	"host":        {What: "host name or address", Parse: parseHost},
 	"digits":      {What: "digits", Parse: parseDigits},
@@ -276,11 +277,21 @@ func parseFingerprint(w string, _ any) (any, error) {
 	return sum, nil
 }
 
-func parseName(w string, _ any) (any, error) {
+func parseValue(w string, _ any) (any, error) {
 	if w == "" {
 		return nil, errors.New("it cannot be empty")
 	}
 	return w, nil
+}
+
+// maxName is how many characters a name may have: more than anybody types, and few enough for a line of a table.
+const maxName = 128
+
+func parseName(w string, _ any) (any, error) {
+	if n := utf8.RuneCountInString(w); n > maxName {
+		return nil, fmt.Errorf("a name has %d characters at most, this one has %d", maxName, n)
+	}
+	return parseValue(w, nil)
 }
 
 // parseHost takes what can be a host: letters, digits, dots, hyphens, underscores, or an IPv4 address.

@@ -2,6 +2,7 @@ package netcfg
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -10,69 +11,156 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-func aclChain(a *config.ACL) string { return "acl-" + a.Name }
-
-// list is the chain of an access list. A packet that it permits goes on through the rest of the firewall.
-func list(a *config.ACL) *chain {
-	c := &chain{name: aclChain(a)}
+// list returns the name of the chain of an access list. A packet that it permits goes on through the rest of the firewall.
+func (w *wall) list(a *config.ACL) (name string) {
+	if c := w.acls[a]; c != nil {
+		return c.name
+	}
+	c := &chain{name: fmt.Sprintf("acl-%d", len(w.acls)+1), title: " # profile acl " + a.Name}
+	w.acls[a] = c
+	w.lateChains = append(w.lateChains, c)
 	rules := slices.Clone(a.Rules)
 	slices.SortStableFunc(rules, func(a, b config.ACLRule) int { return cmp.Compare(a.Index, b.Index) })
-	for _, r := range rules {
-		for _, p := range protocolsOf(r) {
-			c.rules = append(c.rules, aclRule(r, p))
+	for _, e := range joined(rules) {
+		for _, layer := range e.layers() {
+			c.rules = append(c.rules, e.rule(layer))
 		}
 	}
-	c.add(counter, drop)
-	return c
+	c.add(counter, refuse)
+	return c.name
 }
 
-// protocolsOf are those that a rule is about: icmp is that of either family, and a port is one of tcp and of udp.
-func protocolsOf(r config.ACLRule) []string {
-	families := []netip.Prefix{r.Source.Prefix, r.Destination.Prefix}
+// entry is one line of an access list, or several in a row that one rule with sets can stand for.
+type entry struct {
+	action, protocol     string
+	sources, destination []netip.Prefix // empty: any
+	ports                []portRange    // empty: any
+}
+
+// joined makes entries of the lines. Lines in a row with one action may change places, so those that differ in the source only, in the
+// port only or in the destination only become one.
+func joined(rules []config.ACLRule) (entries []entry) {
+	for len(rules) > 0 {
+		n := 1
+		for n < len(rules) && rules[n].Action == rules[0].Action {
+			n++
+		}
+		row := make([]entry, n)
+		for i, r := range rules[:n] {
+			row[i] = entryOf(r)
+		}
+		for _, d := range []dimension{bySource, byPort, byDestination} {
+			row = join(row, d)
+		}
+		entries, rules = append(entries, row...), rules[n:]
+	}
+	return entries
+}
+
+func entryOf(r config.ACLRule) entry {
+	e := entry{action: r.Action, protocol: r.Protocol}
+	// A network of length 0 is still one of its family.
+	if p := r.Source.Prefix; p.IsValid() {
+		e.sources = []netip.Prefix{p}
+	}
+	if p := r.Destination.Prefix; p.IsValid() {
+		e.destination = []netip.Prefix{p}
+	}
+	if r.PortFirst != 0 && r.Protocol != "icmp" {
+		e.ports = []portRange{{r.PortFirst, max(r.PortFirst, r.PortLast)}}
+	}
+	return e
+}
+
+// dimension is what entries may differ in to become one.
+type dimension struct {
+	wildcard func(e *entry) bool // the entry stands for all values: it is one with nothing
+	family   func(e *entry) bool // a set holds one family
+	forget   func(e *entry)
+	take     func(e, from *entry)
+}
+
+var (
+	bySource = dimension{
+		wildcard: func(e *entry) bool { return len(e.sources) == 0 },
+		family:   func(e *entry) bool { return e.sources[0].Addr().Is6() },
+		forget:   func(e *entry) { e.sources = nil },
+		take:     func(e, from *entry) { e.sources = append(e.sources, from.sources...) },
+	}
+	byDestination = dimension{
+		wildcard: func(e *entry) bool { return len(e.destination) == 0 },
+		family:   func(e *entry) bool { return e.destination[0].Addr().Is6() },
+		forget:   func(e *entry) { e.destination = nil },
+		take:     func(e, from *entry) { e.destination = append(e.destination, from.destination...) },
+	}
+	byPort = dimension{
+		wildcard: func(e *entry) bool { return len(e.ports) == 0 },
+		family:   func(*entry) bool { return false },
+		forget:   func(e *entry) { e.ports = nil },
+		take:     func(e, from *entry) { e.ports = append(e.ports, from.ports...) },
+	}
+)
+
+// join makes one entry of those that are equal but for one dimension, in the place of the first.
+func join(row []entry, d dimension) (kept []entry) {
+	first := map[string]int{}
+	for _, e := range row {
+		if d.wildcard(&e) {
+			kept = append(kept, e)
+			continue
+		}
+		rest := e
+		d.forget(&rest)
+		key := fmt.Sprint(d.family(&e), rest)
+		if i, known := first[key]; known {
+			d.take(&kept[i], &e)
+			continue
+		}
+		first[key] = len(kept)
+		kept = append(kept, e)
+	}
+	return kept
+}
+
+// layers are the protocols that an entry is about: icmp is that of either family, and a port is one of tcp and of udp.
+func (e entry) layers() []string {
+	families := slices.Concat(e.sources, e.destination)
 	switch {
-	case r.Protocol == "ip" && r.PortFirst != 0:
+	case e.protocol == "ip" && len(e.ports) > 0:
 		return []string{"tcp", "udp"}
-	case r.Protocol != "icmp":
-		return []string{r.Protocol}
-	case slices.ContainsFunc(families, func(p netip.Prefix) bool { return p.IsValid() && p.Addr().Is4() }):
+	case e.protocol != "icmp":
+		return []string{e.protocol}
+	case slices.ContainsFunc(families, func(p netip.Prefix) bool { return p.Addr().Is4() }):
 		return []string{"icmp"}
-	case slices.ContainsFunc(families, func(p netip.Prefix) bool { return p.IsValid() && p.Addr().Is6() }):
+	case slices.ContainsFunc(families, func(p netip.Prefix) bool { return p.Addr().Is6() }):
 		return []string{"icmpv6"}
 	}
 	return []string{"icmp", "icmpv6"}
 }
 
-func aclRule(r config.ACLRule, layer string) rule {
-	var parts rule
-	// A network of length 0 is still one of its family.
-	if p := r.Source.Prefix; p.IsValid() {
-		parts = append(parts, address("saddr", p))
-	}
-	if p := r.Destination.Prefix; p.IsValid() {
-		parts = append(parts, address("daddr", p))
-	}
+func (e entry) rule(layer string) rule {
+	parts := append(among("saddr", e.sources), among("daddr", e.destination)...)
 	switch {
 	case layer == "ip":
-	case r.PortFirst != 0 && (layer == "tcp" || layer == "udp"):
-		parts = append(parts, ports(layer, "dport", r.PortFirst, max(r.PortFirst, r.PortLast)))
+	case len(e.ports) > 0:
+		parts = append(parts, portsAmong(layer, "dport", e.ports))
 	default:
 		parts = append(parts, protocol(layer))
 	}
-	if r.Action == "permit" {
+	if e.action == "permit" {
 		return append(parts, leave)
 	}
-	return append(parts, counter, drop)
+	return append(parts, counter, refuse)
 }
 
-// lists puts the access lists of a port in front of everything else that comes in and goes out, and returns their chains.
-func (j *job) lists(p *port, in, out *chain) (chains []*config.ACL) {
+// lists puts the access lists of a port in front of everything else that comes in and goes out.
+func (w *wall) lists(p *port, in, out *chain) {
 	if p.conf == nil {
-		return nil
+		return
 	}
 	add := func(r config.Ref[config.ACL], to *chain, match ...part) {
-		if a := r.In(j.cfg); a != nil {
-			to.add(append(match, jump(aclChain(a)))...)
-			chains = append(chains, a)
+		if a := r.In(w.cfg); a != nil {
+			to.add(append(match, jump(w.list(a)))...)
 		}
 	}
 	six := slices.ContainsFunc(p.addresses(), func(a netip.Prefix) bool { return a.Addr().Is6() })
@@ -94,18 +182,17 @@ func (j *job) lists(p *port, in, out *chain) (chains []*config.ACL) {
 		neighbours(out, device("oifname", p.device))
 		add(a, out, device("oifname", p.device))
 	}
-	return chains
 }
 
 // protocol matches "tcp", "udp", "icmp" or "icmpv6".
 func protocol(name string) part {
-	return part{"meta l4proto " + name, meta(expr.MetaKeyL4PROTO, []byte{protocols[name]})}
+	return part{text: "meta l4proto " + name, exprs: meta(expr.MetaKeyL4PROTO, []byte{protocols[name]})}
 }
 
 var (
-	leave = part{"return", []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}}}
+	leave = part{text: "return", exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}}}
 	// reply matches what answers a connection that was let through.
-	reply = part{"ct direction reply", []expr.Any{
+	reply = part{text: "ct direction reply", exprs: []expr.Any{
 		&expr.Ct{Key: expr.CtKeyDIRECTION, Register: reg},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: reg, Data: []byte{1}},
 	}}

@@ -1,7 +1,7 @@
 package netcfg
 
 import (
-	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -24,7 +24,7 @@ type chain struct {
 
 func (c *chain) add(parts ...part) { c.rules = append(c.rules, parts) }
 
-// ruleset is the table as text, in the syntax of nft.
+// ruleset is the table. As text it has the syntax of nft.
 type ruleset []*chain
 
 func (r ruleset) String() string {
@@ -39,16 +39,40 @@ func (r ruleset) String() string {
 	return b.String()
 }
 
-// derive makes the firewall of the configuration. Packets of a port that nothing in the configuration asks for are dropped; other devices are not
-// looked at. Nothing is forwarded from or to a port: the box is no router, every call is its own on both sides.
-func (j *job) derive() ruleset {
+// size is how many rules there are.
+func (r ruleset) size() (rules int) {
+	for _, c := range r {
+		rules += len(c.rules)
+	}
+	return rules
+}
+
+// wall is a ruleset while it is made.
+type wall struct {
+	*job
+	set      ruleset
+	acls     map[*config.ACL]*chain
+	gateways map[*config.SIPGateway]*chain
+	peers    []*peer // whose packets are counted when they are dropped
+	// lateChains are those that a port's chain jumps to; they stand behind it.
+	lateChains []*chain
+}
+
+// derive returns the rules of the configuration.
+func (j *job) derive() ruleset { return j.build().set }
+
+// build makes the firewall of the configuration. It drops the packets of a port that nothing in the configuration asks for, and does not
+// look at other devices. Nothing is forwarded from or to a port: the box is no router, every call is its own on both sides.
+//
+// Chains have numbers for names. The kernel limits the length of a name, the configuration should not.
+func (j *job) build() *wall {
 	input := &chain{name: "input", kind: nftables.ChainTypeFilter, hook: nftables.ChainHookInput, priority: nftables.ChainPriorityFilter, title: " # hook input, priority 0"}
 	output := &chain{name: "output", kind: nftables.ChainTypeFilter, hook: nftables.ChainHookOutput, priority: nftables.ChainPriorityFilter, title: " # hook output, priority 0"}
 	forward := &chain{name: "forward", kind: nftables.ChainTypeFilter, hook: nftables.ChainHookForward, priority: nftables.ChainPriorityFilter, title: " # hook forward, priority 0"}
 	rawIn := &chain{name: "untracked-in", kind: nftables.ChainTypeFilter, hook: nftables.ChainHookPrerouting, priority: nftables.ChainPriorityRaw, title: " # hook prerouting, priority -300"}
 	rawOut := &chain{name: "untracked-out", kind: nftables.ChainTypeFilter, hook: nftables.ChainHookOutput, priority: nftables.ChainPriorityRaw, title: " # hook output, priority -300"}
-	set := ruleset{rawIn, rawOut, input, output, forward}
-	gateways, acls := map[string]bool{}, map[string]bool{}
+	refused := &chain{name: droppedChain, title: " # what is not let in"}
+	w := &wall{job: j, set: ruleset{rawIn, rawOut, input, output, forward, refused}, acls: map[*config.ACL]*chain{}, gateways: map[*config.SIPGateway]*chain{}}
 	for _, p := range j.ports {
 		if p.former() {
 			continue
@@ -69,32 +93,28 @@ func (j *job) derive() ruleset {
 				in.add(segment(size))
 			}
 		}
-		for _, a := range j.lists(p, in, output) {
-			if !acls[a.Name] {
-				acls[a.Name] = true
-				set = append(set, list(a))
-			}
-		}
+		w.lists(p, in, output)
 		input.add(device("iifname", p.device), jump(in.name))
 		forward.add(device("iifname", p.device), drop)
 		forward.add(device("oifname", p.device), drop)
-		set = append(set, in)
-		for _, g := range j.open(p, in) {
-			if !gateways[g.Name] {
-				gateways[g.Name] = true
-				set = append(set, j.trusted(g))
-			}
-		}
-		in.add(counter, drop)
+		w.set = append(w.set, in)
+		w.open(p, in, refused)
+		in.add(counter, refuse)
+		w.set = append(w.set, w.lateChains...)
+		w.lateChains = nil
 	}
-	return set
+	if len(j.ports) == 0 || len(input.rules) == 0 {
+		return &wall{job: j}
+	}
+	refused.add(drop)
+	return w
 }
 
-// open lets in what the configuration opens on a port, and returns the gateways that have a socket there.
-func (j *job) open(p *port, in *chain) (gateways []*config.SIPGateway) {
+// open lets in what the configuration opens on a port.
+func (w *wall) open(p *port, in, refused *chain) {
 	addrs := p.addresses()
 	if len(addrs) == 0 {
-		return nil
+		return
 	}
 	for _, a := range addrs {
 		if first, last := p.conf.MediaPortFirst, p.conf.MediaPortLast; first > 0 && first <= last {
@@ -105,33 +125,31 @@ func (j *job) open(p *port, in *chain) (gateways []*config.SIPGateway) {
 	in.pings(control)
 	in.add(connection("established,related", expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED), accept)
 	in.errors(control)
-	in.add(connection("invalid", expr.CtStateBitINVALID), counter, drop)
-	for _, g := range j.cfg.Gateways {
+	in.add(connection("invalid", expr.CtStateBitINVALID), counter, refuse)
+	for _, g := range w.cfg.Gateways {
 		for _, i := range g.Interfaces {
-			a := j.cfg.Address(i.Bind)
-			if !g.Enabled || !a.IsValid() || j.cfg.IPInterface(i.Bind.Context, i.Bind.Interface) != p.conf {
+			a := w.cfg.Address(i.Bind)
+			if !g.Enabled || !a.IsValid() || w.cfg.IPInterface(i.Bind.Context, i.Bind.Interface) != p.conf {
 				continue
 			}
-			if i.UDPTCP != 0 {
-				in.add(address("daddr", single(a)), ports("udp", "dport", i.UDPTCP, i.UDPTCP), jump(chainOf(g)))
-				in.add(address("daddr", single(a)), ports("tcp", "dport", i.UDPTCP, i.UDPTCP), jump(chainOf(g)))
+			for _, s := range []Service{{"SIP", "udp", i.UDPTCP}, {"SIP", "tcp", i.UDPTCP}, {"SIP", "tcp", i.TLS}} {
+				if s.Port != 0 {
+					socket := []part{address("daddr", single(a)), ports(s.Protocol, "dport", s.Port, s.Port)}
+					in.add(append(slices.Clone(socket), jump(w.trusted(g)))...)
+					w.watch(g, refused, socket)
+				}
 			}
-			if i.TLS != 0 {
-				in.add(address("daddr", single(a)), ports("tcp", "dport", i.TLS, i.TLS), jump(chainOf(g)))
-			}
-			gateways = append(gateways, g)
 		}
 	}
-	services := j.o.Services
-	if t := j.cfg.Console.Telnet; t != 0 {
+	services := w.o.Services
+	if t := w.cfg.Console.Telnet; t != 0 {
 		services = append(slices.Clone(services), Service{"telnet", "tcp", t})
 	}
-	for _, n := range j.management(p) {
+	for _, source := range among("saddr", w.management(p)) {
 		for _, s := range services {
-			in.add(address("saddr", n), ports(s.Protocol, "dport", s.Port, s.Port), accept)
+			in.add(source, ports(s.Protocol, "dport", s.Port, s.Port), accept)
 		}
 	}
-	return gateways
 }
 
 // messages are the kinds of one control protocol that are let in.
@@ -170,29 +188,37 @@ func (c *chain) errors(control []messages) {
 	}
 }
 
-func chainOf(g *config.SIPGateway) string { return "sip-" + g.Name }
-
 func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// trusted is the chain of a gateway: packets of the networks that its SIP interfaces trust.
-func (j *job) trusted(g *config.SIPGateway) *chain {
-	c := &chain{name: chainOf(g)}
+// trusted returns the name of the chain of a gateway: it lets in packets of the networks that its SIP interfaces trust.
+func (w *wall) trusted(g *config.SIPGateway) (name string) {
+	if c := w.gateways[g]; c != nil {
+		return c.name
+	}
+	c := &chain{name: fmt.Sprintf("sip-%d", len(w.gateways)+1), title: " # context sip-gateway " + g.Name}
+	w.gateways[g] = c
+	w.lateChains = append(w.lateChains, c)
 	if g.AnswerUntrusted {
 		c.add(accept) // strangers get their 403
-		return c
+		return c.name
 	}
 	var sources []netip.Prefix
+	w.interfacesOf(g, func(i *config.SIPInterface) { sources = append(sources, w.sources(i)...) })
+	for _, source := range among("saddr", sources) {
+		c.add(source, accept)
+	}
+	return c.name
+}
+
+// interfacesOf calls f for the SIP interfaces of a gateway.
+func (j *job) interfacesOf(g *config.SIPGateway, f func(i *config.SIPInterface)) {
 	for _, s := range j.cfg.CS {
 		for _, i := range s.Interfaces {
 			if i.Gateway.Name == g.Name {
-				sources = append(sources, j.sources(i)...)
+				f(i)
 			}
 		}
 	}
-	for _, p := range merge(sources) {
-		c.add(address("saddr", p), accept)
-	}
-	return c
 }
 
 // sources are the networks that an interface trusts. A remote's name stands for what it resolves to now.
@@ -202,13 +228,7 @@ func (j *job) sources(i *config.SIPInterface) (list []netip.Prefix) {
 		case t.Teams:
 			list = append(list, config.TeamsSignalling...)
 		case t.Remote:
-			if a, err := netip.ParseAddr(i.Remote.Host); err == nil {
-				list = append(list, single(a))
-			} else if i.Remote.Host != "" {
-				for _, a := range j.o.Cached(i.Remote.Host) {
-					list = append(list, single(a.Unmap()))
-				}
-			}
+			list = append(list, j.remote(i)...)
 		case t.Prefix.IsValid():
 			list = append(list, t.Prefix.Masked())
 		}
@@ -216,18 +236,17 @@ func (j *job) sources(i *config.SIPInterface) (list []netip.Prefix) {
 	return list
 }
 
-// merge sorts networks and drops those that lie in another.
-func merge(list []netip.Prefix) []netip.Prefix {
-	slices.SortFunc(list, func(a, b netip.Prefix) int {
-		return cmp.Or(a.Bits()-b.Bits(), a.Addr().Compare(b.Addr()))
-	})
-	var kept []netip.Prefix
-	for _, p := range list {
-		if !slices.ContainsFunc(kept, func(k netip.Prefix) bool { return k.Contains(p.Addr()) }) {
-			kept = append(kept, p)
+// remote are the addresses of an interface's peer, as far as they are known now.
+func (j *job) remote(i *config.SIPInterface) (list []netip.Prefix) {
+	if a, err := netip.ParseAddr(i.Remote.Host); err == nil {
+		return []netip.Prefix{single(a.Unmap())}
+	}
+	if i.Remote.Host != "" {
+		for _, a := range j.o.Cached(i.Remote.Host) {
+			list = append(list, single(a.Unmap()))
 		}
 	}
-	return kept
+	return list
 }
 
 // management are the networks that may reach the box's own services through a port: those that are configured, whatever the port;

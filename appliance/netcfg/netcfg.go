@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/netcfg/dhcp"
@@ -29,6 +30,9 @@ type Options struct {
 	Cached   func(host string) []netip.Addr // what the name of a trusted remote resolves to now; must not block; nil: never resolved
 	Services []Service                      // open to the management networks besides SIP and media; nil: SSH
 	Leased   func()                         // a DHCP server gave or took an address, a router or name servers; must not block; may be nil
+	// Alarm hears of a lasting failure by a name of ours: a sentence when it begins or has new words, "" when it is over. It must not
+	// block; nil: the log alone is told.
+	Alarm func(name, text string)
 }
 
 // PortName is the name of a port on a box whose board has no other names: `port ethernet 0 1` is eth01.
@@ -49,9 +53,17 @@ type Net struct {
 	probe  *probe
 
 	mu    sync.Mutex
-	owned map[string]*owned // interfaces that we have configured, by the kernel's name
-	last  *config.Config    // of Apply, nil before the first
-	rules string            // of the firewall that is in force
+	owned map[string]*owned                   // interfaces that we have configured, by the kernel's name
+	last  *config.Config                      // of Apply, nil before the first
+	rules string                              // of the firewall that is in force
+	write func(ruleset, string) (bool, error) // writeTable, save in tests
+	// stands are the rules that were written last, guarded the devices that they look at; retry is when those that could not be
+	// written are tried again.
+	stands  ruleset
+	guarded map[string]bool
+	retry   time.Time
+	counts  counts
+	said    string // the last error of refresh that the log was told
 
 	lease   chan struct{}           // one token: wanted has changed
 	wanted  map[string]netlink.Link // devices that shall have a lease
@@ -84,6 +96,13 @@ func New(o Options) (*Net, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if o.Alarm == nil {
+		o.Alarm = func(name, text string) {
+			if text != "" {
+				o.Log.Error("network alarm", "name", name, "err", text)
+			}
+		}
+	}
 	kernel, err := netlink.NewHandle()
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
@@ -93,7 +112,7 @@ func New(o Options) (*Net, error) {
 		kernel.Close()
 		return nil, err
 	}
-	return &Net{o: o, kernel: kernel, probe: probe, owned: map[string]*owned{}, lease: make(chan struct{}, 1), leases: map[string]*dhcp.Lease{}}, nil
+	return &Net{o: o, kernel: kernel, probe: probe, owned: map[string]*owned{}, lease: make(chan struct{}, 1), leases: map[string]*dhcp.Lease{}, write: writeTable}, nil
 }
 
 // Close lets go of the kernel; what is configured stays.

@@ -14,6 +14,7 @@ import (
 type part struct {
 	text  string
 	exprs []expr.Any
+	set   *set // that an expression looks into; nil: none
 }
 
 // rule is matches and what to do when all of them hold.
@@ -53,7 +54,7 @@ func device(direction, name string) part {
 	}
 	padded := make([]byte, unix.IFNAMSIZ)
 	copy(padded, name)
-	return part{fmt.Sprintf("%s %q", direction, name), meta(key, padded)}
+	return part{text: fmt.Sprintf("%s %q", direction, name), exprs: meta(key, padded)}
 }
 
 func family(a netip.Addr) []expr.Any {
@@ -66,6 +67,19 @@ func family(a netip.Addr) []expr.Any {
 // address matches "saddr" or "daddr".
 func address(side string, p netip.Prefix) part {
 	a := p.Masked().Addr()
+	word, exprs := addressField(side, a)
+	text := fmt.Sprintf("%s %s", word, p.Masked())
+	if p.IsSingleIP() {
+		text = fmt.Sprintf("%s %s", word, a)
+	} else {
+		mask := ipNet(p).Mask
+		exprs = append(exprs, &expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: uint32(len(mask)), Mask: mask, Xor: make([]byte, len(mask))})
+	}
+	return part{text: text, exprs: append(exprs, &expr.Cmp{Op: expr.CmpOpEq, Register: reg, Data: a.AsSlice()})}
+}
+
+// addressField loads "saddr" or "daddr" of packets of the address's family.
+func addressField(side string, a netip.Addr) (word string, load []expr.Any) {
 	word, offset, length := "ip", uint32(12), uint32(4)
 	if a.Is6() {
 		word, offset, length = "ip6", 8, 16
@@ -73,14 +87,7 @@ func address(side string, p netip.Prefix) part {
 	if side == "daddr" {
 		offset += length
 	}
-	exprs := append(family(a), payload(expr.PayloadBaseNetworkHeader, offset, length))
-	text := fmt.Sprintf("%s %s %s", word, side, p.Masked())
-	if p.IsSingleIP() {
-		text = fmt.Sprintf("%s %s %s", word, side, a)
-	} else {
-		exprs = append(exprs, &expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: length, Mask: ipNet(p).Mask, Xor: make([]byte, length)})
-	}
-	return part{text, append(exprs, &expr.Cmp{Op: expr.CmpOpEq, Register: reg, Data: a.AsSlice()})}
+	return word + " " + side, append(family(a), payload(expr.PayloadBaseNetworkHeader, offset, length))
 }
 
 var protocols = map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP, "icmp": unix.IPPROTO_ICMP, "icmpv6": unix.IPPROTO_ICMPV6}
@@ -89,17 +96,22 @@ func number(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }
 
 // ports matches "sport" or "dport" of tcp or udp, from first to last.
 func ports(protocol, side string, first, last uint16) part {
+	exprs := portField(protocol, side)
+	if first == last {
+		return part{text: fmt.Sprintf("%s %s %d", protocol, side, first), exprs: append(exprs, &expr.Cmp{Op: expr.CmpOpEq, Register: reg, Data: number(first)})}
+	}
+	return part{text: fmt.Sprintf("%s %s %d-%d", protocol, side, first, last), exprs: append(exprs,
+		&expr.Cmp{Op: expr.CmpOpGte, Register: reg, Data: number(first)},
+		&expr.Cmp{Op: expr.CmpOpLte, Register: reg, Data: number(last)})}
+}
+
+// portField loads "sport" or "dport" of tcp or udp.
+func portField(protocol, side string) []expr.Any {
 	offset := uint32(0)
 	if side == "dport" {
 		offset = 2
 	}
-	exprs := append(meta(expr.MetaKeyL4PROTO, []byte{protocols[protocol]}), payload(expr.PayloadBaseTransportHeader, offset, 2))
-	if first == last {
-		return part{fmt.Sprintf("%s %s %d", protocol, side, first), append(exprs, &expr.Cmp{Op: expr.CmpOpEq, Register: reg, Data: number(first)})}
-	}
-	return part{fmt.Sprintf("%s %s %d-%d", protocol, side, first, last), append(exprs,
-		&expr.Cmp{Op: expr.CmpOpGte, Register: reg, Data: number(first)},
-		&expr.Cmp{Op: expr.CmpOpLte, Register: reg, Data: number(last)})}
+	return append(meta(expr.MetaKeyL4PROTO, []byte{protocols[protocol]}), payload(expr.PayloadBaseTransportHeader, offset, 2))
 }
 
 var icmpTypes = map[string]byte{
@@ -110,14 +122,14 @@ var icmpTypes = map[string]byte{
 
 // icmp matches one type of "icmp" or "icmpv6".
 func icmp(protocol, kind string) part {
-	return part{protocol + " type " + kind, append(meta(expr.MetaKeyL4PROTO, []byte{protocols[protocol]}),
+	return part{text: protocol + " type " + kind, exprs: append(meta(expr.MetaKeyL4PROTO, []byte{protocols[protocol]}),
 		payload(expr.PayloadBaseTransportHeader, 0, 1),
 		&expr.Cmp{Op: expr.CmpOpEq, Register: reg, Data: []byte{icmpTypes[protocol+" "+kind]}})}
 }
 
 // connection matches the state that the kernel has tracked: bits of linux/netfilter/nf_conntrack_common.h.
 func connection(text string, states uint32) part {
-	return part{"ct state " + text, []expr.Any{
+	return part{text: "ct state " + text, exprs: []expr.Any{
 		&expr.Ct{Key: expr.CtKeySTATE, Register: reg},
 		&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 4, Mask: binary.NativeEndian.AppendUint32(nil, states), Xor: make([]byte, 4)},
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: reg, Data: make([]byte, 4)},
@@ -126,7 +138,7 @@ func connection(text string, states uint32) part {
 
 // rate holds for so many packets a second, with a burst of as many.
 func rate(packets int) part {
-	return part{fmt.Sprintf("limit rate %d/second burst %d packets", packets, packets), []expr.Any{
+	return part{text: fmt.Sprintf("limit rate %d/second burst %d packets", packets, packets), exprs: []expr.Any{
 		&expr.Limit{Type: expr.LimitTypePkts, Rate: uint64(packets), Unit: expr.LimitTimeSecond, Burst: uint32(packets)},
 	}}
 }
@@ -134,8 +146,8 @@ func rate(packets int) part {
 // segment lowers the maximum segment size that a SYN announces, never raises it.
 func segment(size uint16) part {
 	const flags, syn, option = 13, 0x02, 2 // offset in the TCP header, bit, kind of the option; its value is at octet 2
-	return part{fmt.Sprintf("tcp flags syn tcp option maxseg size > %d tcp option maxseg size set %d", size, size),
-		append(meta(expr.MetaKeyL4PROTO, []byte{unix.IPPROTO_TCP}),
+	return part{text: fmt.Sprintf("tcp flags syn tcp option maxseg size > %d tcp option maxseg size set %d", size, size),
+		exprs: append(meta(expr.MetaKeyL4PROTO, []byte{unix.IPPROTO_TCP}),
 			payload(expr.PayloadBaseTransportHeader, flags, 1),
 			&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 1, Mask: []byte{syn}, Xor: []byte{0}},
 			&expr.Cmp{Op: expr.CmpOpNeq, Register: reg, Data: []byte{0}},
@@ -146,13 +158,14 @@ func segment(size uint16) part {
 }
 
 func jump(chain string) part {
-	return part{"jump " + chain, []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: chain}}}
+	return part{text: "jump " + chain, exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: chain}}}
 }
 
 // What rules do.
 var (
-	accept  = part{"accept", []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}}
-	drop    = part{"drop", []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}}
-	counter = part{"counter", []expr.Any{&expr.Counter{}}}
-	notrack = part{"notrack", []expr.Any{&expr.Notrack{}}}
+	accept  = part{text: "accept", exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}}
+	drop    = part{text: "drop", exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}}
+	counter = part{text: "counter", exprs: []expr.Any{&expr.Counter{}}}
+	refuse  = part{text: "goto " + droppedChain, exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictGoto, Chain: droppedChain}}}
+	notrack = part{text: "notrack", exprs: []expr.Any{&expr.Notrack{}}}
 )

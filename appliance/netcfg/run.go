@@ -27,6 +27,8 @@ func (n *Net) Run(ctx context.Context, event func(LinkEvent)) error {
 	defer leases.close()
 	names := time.NewTicker(namesInterval)
 	defer names.Stop()
+	count := time.NewTicker(countInterval)
+	defer count.Stop()
 	again := time.NewTimer(time.Hour)
 	again.Stop()
 	for {
@@ -61,6 +63,8 @@ func (n *Net) Run(ctx context.Context, event func(LinkEvent)) error {
 			}
 		case <-names.C:
 			n.refresh(n.followNames)
+		case <-count.C:
+			n.readCounts()
 		}
 	}
 }
@@ -78,15 +82,36 @@ func (n *Net) refresh(f func() (Report, error)) {
 	if n.last == nil {
 		return
 	}
-	if r, err := f(); err != nil {
+	r, err := f()
+	switch {
+	case err != nil && err.Error() != n.said:
+		n.said = err.Error()
 		n.o.Log.Error("network not as configured", "err", err)
-	} else if len(r.Changes) > 0 {
+	case err == nil && len(r.Changes) > 0:
+		n.said = ""
 		n.o.Log.Info("network set again")
 	}
 }
 
-// followNames writes the firewall again when a trusted name resolves to something else now.
+// readCounts looks whether packets of configured peers were dropped.
+func (n *Net) readCounts() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.counts.read(time.Now(), n.o.Alarm); err != nil {
+		n.o.Log.Debug("counters of the firewall not read", "err", err)
+	}
+}
+
+// followNames writes the firewall again when a trusted name resolves to something else now. After rules that could not be written
+// everything is tried again: ports may wait for them.
 func (n *Net) followNames() (Report, error) {
+	switch {
+	case n.retry.IsZero():
+	case time.Now().Before(n.retry):
+		return Report{}, nil
+	default:
+		return n.apply()
+	}
 	j := &job{Net: n, cfg: n.effective(n.last)}
 	j.plan()
 	if j.derive().String() == n.rules {

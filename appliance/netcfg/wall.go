@@ -6,49 +6,88 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/userdata"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// tableName is the table that is ours; no other is read or written. portChain begins the name of the chain of each port.
+// tableName is the table that is ours; no other is read or written. portChain begins the name of the chain of each port, droppedChain is
+// where packets end that nothing lets in.
 const (
-	tableName = "viaduct"
-	portChain = "from-"
+	tableName    = "viaduct"
+	portChain    = "from-"
+	droppedChain = "dropped"
 )
+
+// ErrOpen says that the rules of the firewall do not stand. Ports that no earlier rules guard stay down.
+var ErrOpen = errors.New("the firewall cannot be set")
 
 // firewall replaces the whole table in one transaction when the kernel's is another one. Which one the kernel has says a
 // fingerprint in the comment of its first rule, so that a new process finds the work of an old one.
 func (j *job) firewall() {
-	set := j.derive()
-	rules := 0
-	for _, c := range set {
-		rules += len(c.rules)
-	}
+	w := j.build()
+	text := w.set.String()
 	var changed bool
 	var err error
-	if rules == 0 {
+	if len(w.set) == 0 {
 		changed, err = removeTable()
 	} else {
-		sum := sha256.Sum256([]byte(set.String()))
-		changed, err = writeTable(set, "viaduct "+hex.EncodeToString(sum[:]))
+		changed, err = j.write(w.set, w.set.fingerprint())
 	}
-	j.Net.rules = set.String()
 	switch {
-	case unsupported(err) && rules == 0:
-	case unsupported(err):
-		j.warn("the firewall is not active, this kernel has no nftables or lacks a part of it: %v", err)
-	case err != nil:
+	case err == nil:
+	case len(w.set) > 0:
+		j.unguarded(err)
+		return
+	case !unsupported(err):
 		j.fail("firewall: %w", err)
-	case changed:
-		j.change("firewall: %d rules", rules)
+	}
+	j.Net.rules, j.Net.stands, j.Net.retry, j.Net.guarded = text, w.set, time.Time{}, map[string]bool{}
+	for _, p := range j.ports {
+		j.guarded[p.device] = !p.former()
+	}
+	j.o.Alarm(AlarmFirewall, "")
+	if changed {
+		j.counts.begin(w.peers, j.o.Alarm)
+		j.change("firewall: %d rules", w.set.size())
 	}
 }
 
-// unsupported are the kernel's ways to say that it has no such subsystem, chain type or expression.
+// AlarmFirewall is the name of the alarm that the firewall cannot be set.
+const AlarmFirewall = "firewall"
+
+// retryFirewall is how often it is tried again to write rules that could not be written.
+const retryFirewall = 10 * time.Second
+
+// unguarded keeps ports down that no rules guard. Those of the last table that was written go on: an old rule is better than no call.
+func (j *job) unguarded(err error) {
+	if !j.stands.stand() {
+		j.Net.guarded = nil
+	}
+	var down []string
+	for _, p := range j.ports {
+		if !p.former() && p.up && !j.Net.guarded[p.device] {
+			p.up = false
+			down = append(down, p.device)
+		}
+	}
+	text := fmt.Sprintf("the firewall cannot be set: %v", err)
+	if len(down) > 0 {
+		text += "; ports stay down: " + strings.Join(down, ", ")
+	} else {
+		text += "; the rules before it stay in force"
+	}
+	j.Net.rules, j.Net.retry = "", time.Now().Add(retryFirewall)
+	j.o.Alarm(AlarmFirewall, text)
+	j.errs = append(j.errs, fmt.Errorf("%w: %v", ErrOpen, err))
+}
+
+// unsupported are the kernel's ways to say that it has no nftables.
 func unsupported(err error) bool {
-	for _, e := range []error{unix.EPROTONOSUPPORT, unix.EOPNOTSUPP, unix.EAFNOSUPPORT, unix.ENOENT, unix.ENOSYS} {
+	for _, e := range []error{unix.EPROTONOSUPPORT, unix.EOPNOTSUPP, unix.EAFNOSUPPORT} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -56,15 +95,25 @@ func unsupported(err error) bool {
 	return false
 }
 
-// writeTable makes the table what set says and reports whether it was another one before. The connection opens a socket in the
-// namespace of the calling thread for each transaction.
-func writeTable(set ruleset, fingerprint string) (changed bool, err error) {
-	conn, err := nftables.New()
+// netlinkBuffer holds the messages of a transaction on their way to the kernel, and its answers: one for each rule.
+const netlinkBuffer = 32 << 20
+
+// dial makes a connection to nftables. It opens a socket in the namespace of the calling thread for each transaction.
+func dial() (*nftables.Conn, error) {
+	return nftables.New(nftables.WithSockOptions(func(c *netlink.Conn) error {
+		return errors.Join(c.SetReadBuffer(netlinkBuffer), c.SetWriteBuffer(netlinkBuffer))
+	}))
+}
+
+// writeTable makes the table what set says and reports whether it was another one before.
+func writeTable(rules ruleset, fingerprint string) (changed bool, err error) {
+	conn, err := dial()
 	if err != nil {
 		return false, err
 	}
 	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
-	if present(conn, table, set) == fingerprint {
+	sets := rules.sets(table)
+	if present(conn, table, rules, sets) == fingerprint {
 		return false, nil
 	}
 	// Adding the table first makes its removal succeed when it is not there.
@@ -72,15 +121,20 @@ func writeTable(set ruleset, fingerprint string) (changed bool, err error) {
 	conn.DelTable(table)
 	conn.AddTable(table)
 	accepting := nftables.ChainPolicyAccept
-	for _, c := range set {
+	for _, c := range rules {
 		n := &nftables.Chain{Name: c.name, Table: table}
 		if c.hook != nil {
 			n.Type, n.Hooknum, n.Priority, n.Policy = c.kind, c.hook, c.priority, &accepting
 		}
 		conn.AddChain(n)
 	}
+	for _, s := range sets {
+		if err := s.write(conn); err != nil {
+			return false, fmt.Errorf("write set %s: %w", s.kernel.Name, err)
+		}
+	}
 	comment := userdata.AppendString(nil, userdata.TypeComment, fingerprint)
-	for _, c := range set {
+	for _, c := range rules {
 		for _, r := range c.rules {
 			conn.AddRule(&nftables.Rule{Table: table, Chain: &nftables.Chain{Name: c.name, Table: table}, Exprs: r.exprs(), UserData: comment})
 			comment = nil
@@ -92,9 +146,28 @@ func writeTable(set ruleset, fingerprint string) (changed bool, err error) {
 	return true, nil
 }
 
+// fingerprint stands for all rules.
+func (r ruleset) fingerprint() string {
+	sum := sha256.Sum256([]byte(r.String()))
+	return "viaduct " + hex.EncodeToString(sum[:])
+}
+
+// stand reports whether the kernel has these rules.
+func (r ruleset) stand() bool {
+	if len(r) == 0 {
+		return false
+	}
+	conn, err := dial()
+	if err != nil {
+		return false
+	}
+	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
+	return present(conn, table, r, r.sets(table)) == r.fingerprint()
+}
+
 // removeTable takes the table away when there are no ports, and reports whether it was there.
 func removeTable() (removed bool, err error) {
-	conn, err := nftables.New()
+	conn, err := dial()
 	if err != nil {
 		return false, err
 	}
@@ -117,7 +190,7 @@ func removeTable() (removed bool, err error) {
 // recall takes over the devices of an earlier process of ours: those that its table has a chain for. A configuration that does not
 // name them any more takes them down, as if this process had configured them.
 func (n *Net) recall() {
-	conn, err := nftables.New()
+	conn, err := dial()
 	if err != nil {
 		return // said by firewall
 	}
@@ -129,15 +202,20 @@ func (n *Net) recall() {
 	}
 }
 
-// present returns the fingerprint of the table in the kernel, "" when there is none, a rule of it is gone, or it cannot be read.
-func present(conn *nftables.Conn, table *nftables.Table, set ruleset) (fingerprint string) {
-	for _, c := range set {
-		rules, err := conn.GetRules(table, &nftables.Chain{Name: c.name, Table: table})
-		if err != nil || len(rules) != len(c.rules) {
+// present returns the fingerprint of the table in the kernel, "" when there is none, something of it is gone, or it cannot be read.
+func present(conn *nftables.Conn, table *nftables.Table, rules ruleset, sets []*set) (fingerprint string) {
+	for _, c := range rules {
+		have, err := conn.GetRules(table, &nftables.Chain{Name: c.name, Table: table})
+		if err != nil || len(have) != len(c.rules) {
 			return ""
 		}
-		if len(rules) > 0 && fingerprint == "" {
-			fingerprint, _ = userdata.GetString(rules[0].UserData, userdata.TypeComment)
+		if len(have) > 0 && fingerprint == "" {
+			fingerprint, _ = userdata.GetString(have[0].UserData, userdata.TypeComment)
+		}
+	}
+	for _, s := range sets {
+		if elements, err := conn.GetSetElements(s.kernel); err != nil || len(elements) != len(s.elements) {
+			return ""
 		}
 	}
 	return fingerprint

@@ -111,6 +111,15 @@ func (s *System) icmp(ctx context.Context, host string) (netip.Addr, *icmp.Packe
 	return addrs[0], conn, nil
 }
 
+// networkAlarm keeps the lasting failures of the network. A box without its firewall does no work: its ports stay down.
+func (s *System) networkAlarm(name, text string) {
+	if text == "" {
+		s.standing.clear("network: " + name)
+		return
+	}
+	s.standing.raise("network: "+name, failure{text: text, unfit: name == netcfg.AlarmFirewall})
+}
+
 // Ping sends four ICMP echo requests, one a second.
 func (s *System) Ping(ctx context.Context, host string, report func(string)) error {
 	to, conn, err := s.icmp(ctx, host)

@@ -116,7 +116,7 @@ func Open(o Options) (*System, error) {
 
 	s.resolver = names.New(s.nameServers)
 	if s.net, err = netcfg.New(netcfg.Options{
-		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached, Leased: s.leased,
+		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached, Leased: s.leased, Alarm: s.networkAlarm,
 	}); err != nil {
 		return nil, err
 	}
@@ -260,6 +260,9 @@ func (s *System) apply(cfg *config.Config) {
 		problem(lang.Warning, w)
 	}
 	for _, e := range split(err) {
+		if errors.Is(e, netcfg.ErrOpen) {
+			continue // an alarm, until it is over
+		}
 		s.log.Error("network not as configured", "err", e)
 		problem(lang.Warning, e.Error())
 	}

@@ -1,0 +1,155 @@
+package netcfg
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"viaduct/appliance/config"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+)
+
+// peer is whom a SIP interface is for. The firewall counts what it drops of its packets to the gateway's sockets: a peer that is
+// configured and not let in is a mistake in a trust line or an access list, and nothing else in the box would ever see its packets.
+type peer struct {
+	gateway, iface string
+	chain          string
+	rules          []int // in the chain, whose counters are the peer's
+	trusted        bool  // its addresses are in a trust line: an access list drops it
+}
+
+// watch sends what is dropped on its way to a socket past the counters of the gateway's peers.
+func (w *wall) watch(g *config.SIPGateway, refused *chain, socket []part) {
+	name := "peers-of-" + w.trusted(g)
+	for _, p := range w.peers {
+		if p.chain == name {
+			refused.add(append(socket, jump(name))...)
+			return
+		}
+	}
+	c := &chain{name: name, title: " # dropped packets of configured peers"}
+	trusted := merge(w.trustOf(g))
+	w.interfacesOf(g, func(i *config.SIPInterface) {
+		p := &peer{gateway: g.Name, iface: i.Name, chain: name}
+		addresses := w.remote(i)
+		for _, source := range among("saddr", addresses) {
+			p.rules = append(p.rules, len(c.rules))
+			c.add(source, counter)
+		}
+		if len(p.rules) > 0 {
+			p.trusted = g.AnswerUntrusted || within(addresses, trusted)
+			w.peers = append(w.peers, p)
+		}
+	})
+	if len(c.rules) > 0 {
+		refused.add(append(socket, jump(name))...)
+		w.lateChains = append(w.lateChains, c)
+	}
+}
+
+func (j *job) trustOf(g *config.SIPGateway) (list []netip.Prefix) {
+	j.interfacesOf(g, func(i *config.SIPInterface) { list = append(list, j.sources(i)...) })
+	return list
+}
+
+// within reports whether each of the networks lies in one of those others, which are sorted and apart.
+func within(networks, others []netip.Prefix) bool {
+	for _, n := range networks {
+		inside := false
+		for _, o := range others {
+			inside = inside || o.Bits() <= n.Bits() && o.Contains(n.Addr())
+		}
+		if !inside {
+			return false
+		}
+	}
+	return true
+}
+
+// why says what drops the peer's packets.
+func (p *peer) why() string {
+	if p.trusted {
+		return fmt.Sprintf("the firewall drops packets of the peer of interface sip %s: a profile acl does not permit them", p.iface)
+	}
+	return fmt.Sprintf("the firewall drops packets of the peer of interface sip %s: their source is in no trust line of context sip-gateway %s", p.iface, p.gateway)
+}
+
+const (
+	// countInterval is how often the counters of dropped packets are read.
+	countInterval = 5 * time.Second
+	// quietPeer is how long nothing of a peer has been dropped when that is over. Peers ask with OPTIONS every minute or so.
+	quietPeer = 3 * time.Minute
+)
+
+// counts follow the counters of the peers of the rules in force.
+type counts struct {
+	peers map[*peer]*count
+}
+
+type count struct {
+	packets uint64
+	last    time.Time // they grew
+}
+
+// begin takes over the peers of new rules, whose counters are zero.
+func (c *counts) begin(peers []*peer, alarm func(name, text string)) {
+	for p := range c.peers {
+		alarm(p.alarm(), "")
+	}
+	c.peers = map[*peer]*count{}
+	for _, p := range peers {
+		c.peers[p] = &count{}
+	}
+}
+
+// read judges the counters.
+func (c *counts) read(now time.Time, alarm func(name, text string)) error {
+	if len(c.peers) == 0 {
+		return nil
+	}
+	conn, err := dial()
+	if err != nil {
+		return err
+	}
+	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
+	rules := map[string][]*nftables.Rule{}
+	for p, have := range c.peers {
+		list, known := rules[p.chain]
+		if !known {
+			if list, err = conn.GetRules(table, &nftables.Chain{Name: p.chain, Table: table}); err != nil {
+				return fmt.Errorf("read chain %s: %w", p.chain, err)
+			}
+			rules[p.chain] = list
+		}
+		packets := p.sum(list)
+		switch {
+		case packets > have.packets:
+			have.last = now
+			alarm(p.alarm(), p.why())
+		case !have.last.IsZero() && now.Sub(have.last) >= quietPeer:
+			have.last = time.Time{}
+			alarm(p.alarm(), "")
+		}
+		have.packets = packets
+	}
+	return nil
+}
+
+func (p *peer) alarm() string { return "peer of " + p.iface }
+
+// sum adds up the counters of a peer.
+func (p *peer) sum(rules []*nftables.Rule) (packets uint64) {
+	for _, n := range p.rules {
+		if n >= len(rules) {
+			continue // the table is another program's work
+		}
+		for _, e := range rules[n].Exprs {
+			if c, ok := e.(*expr.Counter); ok {
+				packets += c.Packets
+			}
+		}
+	}
+	return packets
+}
