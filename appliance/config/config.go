@@ -332,9 +332,24 @@ type SIPGateway struct {
 	CallsPerSecond    int  // overload protection: 0 is no limit
 	MaxConnections    int  // default 500
 	MaxConnsPerSource int  // default 64
+
+	// What one address may send; no PBX comes near the defaults.
+	CallsPerSource      int // new calls a second; 0: by the licensed sessions
+	UnansweredPerSource int // at once
+	RequestsPerSource   int // a second, outside calls
 }
 
-func (g *SIPGateway) SetDefaults() { g.MaxConnections, g.MaxConnsPerSource = 500, 64 }
+// Defaults of what one address may send.
+const (
+	UnansweredPerSource = 500
+	RequestsPerSource   = 1000
+)
+
+// SetDefaults sets what no configuration says.
+func (g *SIPGateway) SetDefaults() {
+	g.MaxConnections, g.MaxConnsPerSource = 500, 64
+	g.UnansweredPerSource, g.RequestsPerSource = UnansweredPerSource, RequestsPerSource
+}
 
 // GatewayInterface is `interface NAME` of a sip-gateway.
 type GatewayInterface struct {

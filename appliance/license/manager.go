@@ -183,6 +183,13 @@ func (m *Manager) Table() []Row {
 	return []Row{m.row(SIPSessions, m.sessions), m.row(SRTPChannels, m.channels)}
 }
 
+// Sessions is how many calls the licenses allow at once.
+func (m *Manager) Sessions() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.row(SIPSessions, m.sessions).Total
+}
+
 // Features returns the yes-or-no features.
 func (m *Manager) Features() (list []Feature) {
 	for _, k := range kinds {

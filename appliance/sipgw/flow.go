@@ -65,6 +65,10 @@ func (g *gateway) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 			return
 		}
 	}
+	if !g.hears(from.Addr()) {
+		g.deaf("udp", from)
+		return
+	}
 	if len(b) < minMessage || !isToken(b[0]) {
 		return // a keep-alive: CRLF, zeros, STUN
 	}

@@ -25,8 +25,10 @@ type gateway struct {
 	rewatch chan struct{} // the peers' names changed
 	stop    context.CancelFunc
 	rate    limiter
+	senders senders
+	repeats *Repeats
 
-	counters struct{ requests, untrusted, malformed, refused atomic.Uint64 }
+	counters struct{ requests, untrusted, malformed, refused, surplus atomic.Uint64 }
 
 	mu        sync.Mutex
 	listeners map[listenKey]*listener
@@ -336,6 +338,9 @@ func (g *gateway) dropLeg(l *Leg) {
 	g.mu.Lock()
 	delete(g.legs, dialogKey(l.callID, l.localTag))
 	g.mu.Unlock()
+	if l.incoming {
+		g.leaves(l)
+	}
 }
 
 func (g *gateway) trace(transport string, local, remote netip.AddrPort, sent bool, m []byte) {
@@ -357,11 +362,10 @@ func (g *gateway) dropped(transport string, from, local netip.AddrPort, m []byte
 	}
 }
 
-// limiter is a token bucket of one second.
+// limiter is what all may do together.
 type limiter struct {
-	mu     sync.Mutex
-	tokens float64
-	last   time.Time
+	mu sync.Mutex
+	bucket
 }
 
 // allow takes a token; perSecond 0 is no limit.
@@ -371,17 +375,7 @@ func (l *limiter) allow(perSecond int) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
-	if l.last.IsZero() {
-		l.tokens = float64(perSecond)
-	}
-	l.tokens = min(float64(perSecond), l.tokens+now.Sub(l.last).Seconds()*float64(perSecond))
-	l.last = now
-	if l.tokens < 1 {
-		return false
-	}
-	l.tokens--
-	return true
+	return l.take(float64(perSecond), 1, time.Now())
 }
 
 // TransportError says that a peer could not be reached.

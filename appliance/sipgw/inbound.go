@@ -14,6 +14,7 @@ type inbound struct {
 	tx       *serverTx
 	seq      uint32
 	initial  bool
+	answered time.Time
 	rel      *reliable // nil: provisional responses need no PRACK
 	ok       []byte    // our 2xx, repeated until its ACK comes
 	interval time.Duration
@@ -44,9 +45,14 @@ func (g *gateway) incoming(tx *serverTx) {
 	case contact == "":
 		g.refuse(req, tx.from, &fault{code: 400, reason: "Missing or malformed Contact"})
 		return
-	case !c.urgent(i, req) && !g.rate.allow(c.gw.CallsPerSecond):
-		g.log.Warn("call refused", "gw", g.name, "if", i.Name, "peer", tx.from.source, "err", "too many calls per second")
-		g.answer(tx, 503, []Header{{"Retry-After", "1"}})
+	}
+	urgent := c.urgent(i, req)
+	if why := g.callOf(tx.from.source.Addr(), urgent); why != "" {
+		g.surplus(req, tx.from, why)
+		return
+	}
+	if !urgent && !g.rate.allow(c.gw.CallsPerSecond) {
+		g.surplus(req, tx.from, "too many calls per second")
 		return
 	}
 	if least := tooShort(req); least != "" {
@@ -66,6 +72,8 @@ func (g *gateway) incoming(tx *serverTx) {
 		return
 	}
 	l := g.newLeg(tx, i, contact)
+	l.caller, l.urgent = tx.from.source.Addr(), urgent
+	g.rings(l)
 	tx.onCancel = func(reason string) { l.post(func() { l.cancelled(reason) }) }
 
 	tx.open()
@@ -171,7 +179,10 @@ func (l *Leg) accept(body []byte, h []Header) {
 	all := append(l.identity(), Header{"Supported", l.extensions()})
 	all = append(append(all, l.sessionAccept(in.tx.req)...), h...)
 	in.ok = l.respond(in.tx, 200, "", body, "", all)
-	in.interval = t1
+	in.answered, in.interval = time.Now(), t1
+	if in.initial && !in.tx.from.way.reliable() {
+		l.g.waitsForACK(l)
+	}
 	in.repeat = l.after(t1, func() { l.repeatOK(in) })
 	in.giveUp = l.after(transactionTimeout, func() { l.unacknowledged(in) })
 }
@@ -207,6 +218,9 @@ func (l *Leg) acknowledged(req *sip.Request) {
 	in.stop()
 	l.in = nil
 	in.tx.settle()
+	if in.initial {
+		l.g.acked(l)
+	}
 	if l.state == answered {
 		l.enter(confirmedLeg)
 		if l.byeWanted != nil {

@@ -23,16 +23,19 @@ type Leg struct {
 	iface    *config.SIPInterface
 	log      *slog.Logger
 	incoming bool
+	caller   netip.Addr // of an incoming one: whom it is counted for
+	urgent   bool       // and that it is for an emergency number
 	began    time.Time
 
-	mu      sync.Mutex // of the next seven
-	owner   Owner
-	early   []func() // posted before Take
-	info    LegInfo
-	orphan  bool       // the owner has ended
-	forks   []string   // tags of early dialogs that our INVITE has made
-	peer    netip.Addr // who began the dialog, or answered last
-	proxies []string   // its route set
+	mu       sync.Mutex // of the next eight
+	owner    Owner
+	early    []func() // posted before Take
+	info     LegInfo
+	orphan   bool       // the owner has ended
+	forks    []string   // tags of early dialogs that our INVITE has made
+	peer     netip.Addr // who began the dialog, or answered last
+	proxies  []string   // its route set
+	requests bucket     // of the peer
 
 	dialog
 	state     legState
@@ -130,6 +133,9 @@ func (l *Leg) after(d time.Duration, f func()) *time.Timer {
 
 // enter changes the state and what Info tells.
 func (l *Leg) enter(s legState) {
+	if l.incoming && l.state == ringing && s != ringing {
+		l.g.rangOut(l)
+	}
 	l.state = s
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,8 +148,12 @@ func (l *Leg) finish() {
 	if l.state == over {
 		return
 	}
+	refused := l.state == ringing
 	l.enter(over)
 	l.session.stop()
+	if l.incoming {
+		l.g.acked(l)
+	}
 	if l.in != nil {
 		l.in.stop()
 		if l.in.ok != nil {
@@ -163,6 +173,10 @@ func (l *Leg) finish() {
 			code = 487
 		}
 		l.respond(tx, code, "", nil, "", nil)
+	}
+	if refused {
+		l.g.dropLeg(l) // there was no dialog
+		return
 	}
 	g := l.g
 	time.AfterFunc(t4, func() { g.dropLeg(l) })

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"time"
@@ -66,7 +67,7 @@ func (g *gateway) accept(l *listener) {
 			if isClosed(err) {
 				return
 			}
-			g.log.Warn("accept failed", "gw", g.name, "err", err)
+			g.repeats.Log(slog.LevelWarn, "accept failed", "", "", "gw", g.name, "err", err)
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
@@ -88,7 +89,7 @@ func (g *gateway) admit(l *listener, conn net.Conn) {
 	s := newStream(g, l.key.transport, true)
 	s.peer, s.trusted = from, trusted
 	if err := g.enter(s); err != nil {
-		g.log.Warn("connection refused", "gw", g.name, "peer", from, "err", err)
+		g.repeats.Log(slog.LevelWarn, "connection refused", from.Addr().String(), err.Error(), "gw", g.name, "peer", from, "err", err)
 		discard(conn)
 		return
 	}
@@ -128,7 +129,7 @@ func (g *gateway) welcome(s *stream, conn net.Conn) {
 	if s.kind == "tls" {
 		t, err := g.acceptTLS(conn, s.peer.Addr())
 		if err != nil {
-			g.log.Warn("TLS handshake failed", "gw", g.name, "peer", s.peer, "err", err)
+			g.repeats.Log(slog.LevelWarn, "TLS handshake failed", s.peer.Addr().String(), "", "gw", g.name, "peer", s.peer, "err", err)
 			g.unknownIssuer(s.peer.String(), err)
 			discard(conn)
 			s.close(err)

@@ -3,6 +3,7 @@ package sipgw
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -36,6 +37,9 @@ var parser = sip.NewParser(sip.WithHeadersParsers(func() map[string]sip.HeaderPa
 
 // received handles one message in the read loop of its socket or connection. head and body are the reader's buffer.
 func (g *gateway) received(head, body []byte, f framing, a arrival) {
+	if tooLarge(head) {
+		head, body, f = essentials(head), nil, framing{errTooLarge, 513}
+	}
 	m, n, err := parser.ParseHeaders(head, false)
 	if err == nil && n != len(head) {
 		err = errLength
@@ -86,7 +90,7 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 	}
 	g.counters.malformed.Add(1)
 	err = firstError(err, f.err)
-	g.log.Info("malformed message", "gw", g.name, "peer", a.source, "err", err)
+	g.repeats.Log(slog.LevelInfo, "malformed message", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", err)
 	g.dropped(a.way.transport(), a.source, a.local, head, fmt.Sprint("malformed: ", err))
 }
 
@@ -132,10 +136,17 @@ func (g *gateway) forbid(req *sip.Request, a arrival) {
 // refuse answers a malformed request, without a transaction.
 func (g *gateway) refuse(req *sip.Request, a arrival, f *fault) {
 	g.counters.refused.Add(1)
-	g.log.Info("request refused", "gw", g.name, "peer", a.source, "code", f.code, "err", f.reason)
+	g.repeats.Log(slog.LevelInfo, "request refused", a.source.Addr().String(), f.reason, "gw", g.name, "peer", a.source, "code", f.code, "err", f.reason)
 	if req.Method != sip.ACK {
 		g.reply(a, req, g.responseTo(req, f.code, f.reason, token(8), nil, "", f.h))
 	}
+}
+
+// surplus refuses what is beyond a limit, without keeping anything of it.
+func (g *gateway) surplus(req *sip.Request, a arrival, why string) {
+	g.counters.surplus.Add(1)
+	g.repeats.Log(slog.LevelWarn, "request refused", a.source.Addr().String(), why, "gw", g.name, "peer", a.source, "code", 503, "err", why)
+	g.reply(a, req, g.responseTo(req, 503, "", token(8), nil, "", []Header{{"Retry-After", "1"}}))
 }
 
 // reply sends a response to a request that has no transaction.
@@ -158,7 +169,7 @@ func (g *gateway) response(res *sip.Response, a arrival) {
 	}
 	if !g.kin(tx.asked(), a.origin()) {
 		g.counters.refused.Add(1)
-		g.log.Info("response ignored", "gw", g.name, "peer", a.source, "err", "it comes from somebody who was not asked")
+		g.repeats.Log(slog.LevelInfo, "response ignored", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", "it comes from somebody who was not asked")
 		return
 	}
 	tx.receive(res)
@@ -219,9 +230,15 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 		g.refuse(req, a, f)
 		return
 	}
+	dialog := tagOf(firstValue(req, "To"))
+	// A request of a call has a limit of its own, and an INVITE is counted as a call.
+	if dialog == "" && req.Method != sip.INVITE && !g.takes(a.source.Addr(), g.isPeer(a.source.Addr())) {
+		g.surplus(req, a, "too many requests of this source")
+		return
+	}
 	tx := &serverTx{g: g, key: key, req: req, from: a, invite: req.Method == sip.INVITE, toTag: token(10)}
-	if tag := tagOf(firstValue(req, "To")); tag != "" {
-		g.inDialog(tx, tag)
+	if dialog != "" {
+		g.inDialog(tx, dialog)
 		return
 	}
 	tx.merge = mergeKey(req)
@@ -291,8 +308,12 @@ func (g *gateway) inDialog(tx *serverTx, tag string) {
 	g.mu.Lock()
 	leg := g.legs[dialogKey(firstValue(tx.req, "Call-ID"), tag)]
 	g.mu.Unlock()
-	tx.toTag = tag
+	tx.toTag = strings.Clone(tag) // not the whole message
 	if leg == nil {
+		if !g.takes(tx.from.source.Addr(), g.isPeer(tx.from.source.Addr())) {
+			g.surplus(tx.req, tx.from, "too many requests of this source")
+			return
+		}
 		if tx.req.Method == sip.OPTIONS {
 			g.options(tx)
 			return
@@ -302,6 +323,10 @@ func (g *gateway) inDialog(tx *serverTx, tag string) {
 	}
 	if !leg.heeds(tx.from.origin()) {
 		g.intruder(tx.req, tx.from)
+		return
+	}
+	if tx.req.Method != sip.BYE && !leg.takes() {
+		g.surplus(tx.req, tx.from, "too many requests in one call")
 		return
 	}
 	tx.open()

@@ -51,6 +51,9 @@ type Options struct {
 	// OnUnknownIssuer is told of each peer whose certificate comes from an authority that is not trusted; may be nil; must not block.
 	OnUnknownIssuer func(gateway, peer string, e *pki.UnknownIssuer)
 
+	// Sessions is how many calls there may be at once, for the default of what one source may begin; may be nil.
+	Sessions func() int
+
 	// Clock says why certificates cannot be judged yet, nil when they can: until then no TLS begins. May be nil.
 	Clock func() error
 
@@ -193,7 +196,7 @@ func (g *gateway) state() GatewayState {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	st := GatewayState{Name: g.name, Connections: len(g.streams), Legs: len(g.legs), Requests: g.counters.requests.Load(),
-		Untrusted: g.counters.untrusted.Load(), Malformed: g.counters.malformed.Load(), Refused: g.counters.refused.Load()}
+		Untrusted: g.counters.untrusted.Load(), Malformed: g.counters.malformed.Load(), Refused: g.counters.refused.Load(), Surplus: g.counters.surplus.Load()}
 	for k, l := range g.listeners {
 		st.Listeners = append(st.Listeners, ListenerState{Interface: l.iface, Transport: k.transport, Addr: k.addr, Err: l.err})
 	}
@@ -213,6 +216,7 @@ type GatewayState struct {
 	Untrusted   uint64 // datagrams and connections of strangers, dropped
 	Malformed   uint64 // messages that could not be parsed
 	Refused     uint64 // requests that the check answered with an error
+	Surplus     uint64 // messages beyond the limits of their source, refused or dropped
 }
 
 // ListenerState is one socket of a gateway.

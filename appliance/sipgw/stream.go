@@ -3,6 +3,7 @@ package sipgw
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -15,6 +16,7 @@ const (
 	readTimeout    = 20 * time.Minute // an accepted connection on which nothing comes
 	partialTimeout = 30 * time.Second // a message that began and does not end
 	pingInterval   = 60 * time.Second // a double CRLF on an idle connection of ours: the peer's idle timer (A.16)
+	paceInterval   = 20 * time.Millisecond
 	renewAfter     = 50 * time.Minute // a connection of ours is renewed, hourly at least (A.16)
 )
 
@@ -292,12 +294,15 @@ func (s *stream) take(b []byte) (rest []byte, ok bool) {
 		if pongs > 0 && s.accepted {
 			s.send([]byte("\r\n"), nil, nil)
 		}
+		if head != nil && !s.pace() {
+			return nil, false
+		}
 		if head != nil {
 			s.g.trace(s.kind, s.local, s.peer, false, b[n-len(head)-len(body):n])
 			s.g.received(head, body, f, arrival{way: s, source: s.peer, local: s.local, trusted: s.trusted})
 		}
 		if fatal {
-			s.g.log.Info("connection closed", "gw", s.g.name, "peer", s.peer, "err", f.err)
+			s.g.repeats.Log(slog.LevelInfo, "connection closed", s.peer.Addr().String(), "", "gw", s.g.name, "peer", s.peer, "err", f.err)
 			s.lingerClose(f.err)
 			return nil, false
 		}
@@ -306,6 +311,18 @@ func (s *stream) take(b []byte) (rest []byte, ok bool) {
 			return b, true
 		}
 	}
+}
+
+// pace reads no faster than a source may send: what is too much waits with its sender. False: the connection has ended.
+func (s *stream) pace() bool {
+	for !s.g.hears(s.peer.Addr()) {
+		select {
+		case <-time.After(paceInterval):
+		case <-s.done:
+			return false
+		}
+	}
+	return true
 }
 
 // lingerClose lets the answer to a message without boundary leave before the connection ends.

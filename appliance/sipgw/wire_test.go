@@ -198,7 +198,7 @@ func overTCP(m string) string {
 }
 
 func TestCancelInTheSegmentOfItsInvite(t *testing.T) {
-	b := newBox(t, false, nil)
+	b := newBox(t, false, func(c *config.Config, _ *config.SIPInterface) { c.Gateways[0].CallsPerSource = 10000 })
 	p := b.connect("127.0.0.2", b.plain)
 	for i := range 1000 {
 		id := "c" + strconv.Itoa(i)

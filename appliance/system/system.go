@@ -133,6 +133,7 @@ func Open(o Options) (*System, error) {
 		Log: s.engineLog(topicSIP), Trace: s.trace, Resolver: s.resolver, PKI: s, UserAgent: "Viaduct SBC " + o.Release.Version,
 		OnInvite:        func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
 		Clock:           s.judgeClock,
+		Sessions:        s.licenses.Sessions,
 		OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
 	})
 	s.calls = call.New(call.Options{

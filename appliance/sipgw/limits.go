@@ -1,0 +1,39 @@
+package sipgw
+
+import "bytes"
+
+const (
+	maxFields = 256  // header fields of a message
+	maxField  = 8192 // octets of one, folded lines included
+)
+
+// tooLarge reports whether a head has more than anybody needs: it costs its reader many times what it costs its sender.
+func tooLarge(head []byte) bool {
+	if len(head) > maxHead {
+		return true
+	}
+	fields, size := 0, 0
+	for line := range bytes.SplitSeq(head, crlf2[:2]) {
+		if len(line) > 0 && line[0] != ' ' && line[0] != '\t' {
+			fields, size = fields+1, 0
+		}
+		if size += len(line); size > maxField || fields > maxFields {
+			return true
+		}
+	}
+	return false
+}
+
+// essentials are of a head what a refusal repeats: enough to tell its sender.
+func essentials(head []byte) []byte {
+	var out []byte
+	for line := range bytes.SplitSeq(head, crlf2[:2]) {
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		if len(out) == 0 || repeatedInRefusals[string(bytes.ToLower(bytes.TrimRight(name, " \t")))] && len(out)+len(line) < maxField {
+			out = append(append(out, line...), crlf2[:2]...)
+		}
+	}
+	return append(out, crlf2[:2]...)
+}
+
+var repeatedInRefusals = map[string]bool{"via": true, "v": true, "from": true, "f": true, "to": true, "t": true, "call-id": true, "i": true, "cseq": true}

@@ -1,0 +1,253 @@
+package sipgw
+
+import (
+	"cmp"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+// What one address may cost. Trusted does not mean harmless: over UDP the address of a peer can be forged, and a peer can be broken.
+// No PBX comes near these limits, and what is beyond them is refused or dropped before it costs anything.
+const (
+	messagesPerRequest = 4    // messages of every kind for each new request of the limit: responses, ACKs, repetitions
+	maxSources         = 4096 // that are told apart
+	strangeRequests    = 2000 // new requests a second, of all who are neither a configured peer nor in a call
+	maxUnanswered      = 1000 // calls of all senders
+	maxUnacked         = 16   // answered calls of one source without an ACK, over UDP
+	unackedAtLeast     = 3 * time.Second
+	leastCalls         = 20 // new calls a second of one source, where there are few sessions
+	manyCalls          = 500
+	dialogRequests     = 20 // requests a second in one dialog, BYE apart
+)
+
+// bucket is a token bucket with room for so many seconds.
+type bucket struct {
+	tokens float64
+	last   time.Time
+}
+
+func (b *bucket) take(perSecond, seconds float64, now time.Time) bool {
+	if b.last.IsZero() {
+		b.tokens = perSecond * seconds
+	}
+	b.tokens = min(perSecond*seconds, b.tokens+now.Sub(b.last).Seconds()*perSecond)
+	if b.last = now; b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// sender is an address that sends, as long as it does.
+type sender struct {
+	messages, requests, calls, urgent bucket
+	heard                             time.Time
+
+	legs              int    // in calls now
+	ringing, pressing int    // of these, calls without a final response; emergency calls among them are counted apart
+	unacked           []*Leg // answered over UDP, in their order
+}
+
+// senders are the addresses that send to a gateway.
+type senders struct {
+	mu      sync.Mutex
+	by      map[netip.Addr]*sender
+	ringing int
+	strange bucket
+}
+
+func newSenders() senders { return senders{by: map[netip.Addr]*sender{}} }
+
+// senderOf is what is counted as one: an address, of IPv6 a whole network of which anybody has all.
+func senderOf(a netip.Addr) netip.Addr {
+	if a.Is6() {
+		p, _ := a.Prefix(64)
+		return p.Addr()
+	}
+	return a
+}
+
+// of finds a source, or makes it; the lock is held. When there are too many, one that is in no call gives way.
+func (s *senders) of(a netip.Addr, now time.Time) *sender {
+	a = senderOf(a)
+	x := s.by[a]
+	if x == nil {
+		if len(s.by) >= maxSources {
+			s.makeRoom()
+		}
+		x = &sender{}
+		s.by[a] = x
+	}
+	x.heard = now
+	return x
+}
+
+// makeRoom drops one that is in no call: of some that the map's own order shows, the one that has been silent longest.
+func (s *senders) makeRoom() {
+	var victim netip.Addr
+	var since time.Time
+	looked := 0
+	for a, x := range s.by {
+		if x.legs > 0 {
+			continue
+		}
+		if looked == 0 || x.heard.Before(since) {
+			victim, since = a, x.heard
+		}
+		if looked++; looked == 16 {
+			break
+		}
+	}
+	delete(s.by, victim)
+}
+
+// limit is a configured one, or its default.
+func limit(configured, otherwise int) float64 { return float64(cmp.Or(configured, otherwise)) }
+
+// hears reports whether one more message of an address is looked at.
+func (g *gateway) hears(a netip.Addr) bool {
+	now := time.Now()
+	rate := limit(g.conf.Load().gw.RequestsPerSource, config.RequestsPerSource)
+	g.senders.mu.Lock()
+	defer g.senders.mu.Unlock()
+	return g.senders.of(a, now).messages.take(messagesPerRequest*rate, 2, now)
+}
+
+// deaf notes a message that was dropped unread.
+func (g *gateway) deaf(transport string, from netip.AddrPort) {
+	g.counters.surplus.Add(1)
+	g.repeats.Log(slog.LevelWarn, "messages dropped", from.Addr().String(), "", "gw", g.name, "peer", from, "transport", transport, "err", "too many of this source")
+}
+
+// isPeer reports whether an address is one that an interface names as its remote.
+func (g *gateway) isPeer(a netip.Addr) bool {
+	return slices.ContainsFunc(g.conf.Load().interfaces, func(i *config.SIPInterface) bool { return g.isRemote(i, a) })
+}
+
+// takes reports whether one more request of the peer is taken in the leg's dialog.
+func (l *Leg) takes() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.requests.take(dialogRequests, 2, time.Now())
+}
+
+// takes reports whether a new request of an address is taken. peer: it is one that the configuration names.
+func (g *gateway) takes(a netip.Addr, peer bool) bool {
+	now := time.Now()
+	rate := limit(g.conf.Load().gw.RequestsPerSource, config.RequestsPerSource)
+	s := &g.senders
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.of(a, now)
+	return x.requests.take(rate, 2, now) && (peer || x.legs > 0 || s.strange.take(strangeRequests, 2, now))
+}
+
+// callOf reports why a new call of an address is refused; "" when it is taken. An emergency call is counted apart, so that others never
+// stand in its way.
+func (g *gateway) callOf(a netip.Addr, urgent bool) (why string) {
+	now := time.Now()
+	gw := g.conf.Load().gw
+	rate, most := limit(gw.CallsPerSource, g.callsPerSource()), int(limit(gw.UnansweredPerSource, config.UnansweredPerSource))
+	s := &g.senders
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.of(a, now)
+	b, waiting, all := &x.calls, x.ringing, s.ringing
+	if urgent {
+		b, waiting, all = &x.urgent, x.pressing, 0
+	}
+	switch {
+	case !b.take(rate, 2, now):
+		return "too many calls per second of this source"
+	case waiting >= most:
+		return "too many unanswered calls of this source"
+	case all >= maxUnanswered:
+		return "too many unanswered calls"
+	}
+	return ""
+}
+
+// callsPerSource is the default. Whoever has so many sessions does not begin half of them in a second.
+func (g *gateway) callsPerSource() int {
+	if sessions := g.stack.opts.Sessions; sessions != nil {
+		return max(leastCalls, sessions()/2)
+	}
+	return manyCalls
+}
+
+// rings counts a call that came in; the leg knows whom it is counted for.
+func (g *gateway) rings(l *Leg) {
+	s := &g.senders
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.of(l.caller, time.Now())
+	if x.legs++; l.urgent {
+		x.pressing++
+		return
+	}
+	x.ringing++
+	s.ringing++
+}
+
+// rangOut counts it no longer as unanswered.
+func (g *gateway) rangOut(l *Leg) {
+	s := &g.senders
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.of(l.caller, time.Now())
+	if l.urgent {
+		x.pressing--
+		return
+	}
+	x.ringing--
+	s.ringing--
+}
+
+// leaves counts it no longer at all.
+func (g *gateway) leaves(l *Leg) {
+	s := &g.senders
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.of(l.caller, time.Now()).legs--
+}
+
+// waitsForACK counts a call whose 200 waits for its ACK. Whoever forges the address of a caller never sees the 200: of more than a few such
+// calls the oldest is given up, long before its time is over.
+func (g *gateway) waitsForACK(l *Leg) {
+	s := &g.senders
+	s.mu.Lock()
+	x := s.of(l.caller, time.Now())
+	x.unacked = append(x.unacked, l)
+	var oldest *Leg
+	if len(x.unacked) > maxUnacked {
+		oldest = x.unacked[0]
+	}
+	s.mu.Unlock()
+	if oldest == nil {
+		return
+	}
+	oldest.post(func() {
+		if in := oldest.in; in != nil && in.initial && in.ok != nil && time.Since(in.answered) >= unackedAtLeast {
+			oldest.unacknowledged(in)
+		}
+	})
+}
+
+// acked ends that.
+func (g *gateway) acked(l *Leg) {
+	s := &g.senders
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.of(l.caller, time.Now())
+	for i, one := range x.unacked {
+		if one == l {
+			x.unacked = append(x.unacked[:i:i], x.unacked[i+1:]...)
+			return
+		}
+	}
+}
