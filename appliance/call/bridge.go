@@ -18,7 +18,7 @@ type bridge struct {
 
 // place gives a new side n the media ports of x, or those of a bridge of its own when it is reached from another address.
 func (c *call) place(n, x *side) error {
-	if c.m.SIP.LocalAddr(n.iface.Name) == x.ports.RTP.Addr() {
+	if c.here(n) == x.ports.RTP.Addr() {
 		n.opened, n.ports, n.addr, n.bridge = x.opened, x.ports, x.addr, x.bridge
 		return nil
 	}

@@ -89,7 +89,7 @@ func (c *call) open(s *side) error {
 	if s.opened {
 		return nil
 	}
-	bind := c.m.SIP.LocalAddr(s.iface.Name)
+	bind := c.here(s)
 	if !bind.IsValid() {
 		return fmt.Errorf("interface %s has no local address", s.iface.Name)
 	}
@@ -115,6 +115,16 @@ func (c *call) open(s *side) error {
 	}
 	s.ports, s.opened = ports, true
 	return nil
+}
+
+// here is the box's address on a side: the one at which its leg stands, else the one from which it will be reached.
+func (c *call) here(s *side) netip.Addr {
+	if s.leg != nil {
+		if a := s.leg.LocalAddr(); a.IsValid() {
+			return a
+		}
+	}
+	return c.m.SIP.LocalAddr(s.iface.Name)
 }
 
 // trafficClass is the octet that a profile's packets are marked with, as the relay takes it: negative is none.

@@ -2,7 +2,6 @@ package call
 
 import (
 	"errors"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -177,13 +176,13 @@ func (c *call) counterpart(x *side) route.Call {
 
 // means reports whether a host that a peer names is this box.
 func (c *call) means(i *config.SIPInterface, host string) bool {
-	if a, err := netip.ParseAddr(host); err == nil && a == c.m.SIP.LocalAddr(i.Name) {
-		return true
-	}
 	names := []string{i.Local.Host}
 	if gw := i.Gateway.In(c.cfg); gw != nil {
 		for _, g := range gw.Interfaces {
 			names = append(names, g.SpoofedContact.Host, g.SpoofedVia.Host)
+			if a := c.cfg.Address(g.Bind); a.IsValid() {
+				names = append(names, a.String())
+			}
 		}
 	}
 	for _, n := range names {

@@ -38,9 +38,30 @@ func checkPorts(c *checker) {
 		}
 	}
 	for _, g := range c.cfg.Gateways {
+		c.sidesOf(g)
 		for _, i := range g.Interfaces {
 			if a := c.cfg.Address(i.Bind); a.Is6() {
 				c.add(c.at(i, "Bind"), Warning, fmt.Sprintf("SIP and media are spoken over IPv4 only: no peer is reached from %s", a), "")
+			}
+		}
+	}
+}
+
+// sidesOf looks for a gateway with several interfaces for one transport, where what a peer is told of the box depends on the routes.
+func (c *checker) sidesOf(g *config.SIPGateway) {
+	first := map[string]*config.GatewayInterface{}
+	for _, i := range g.Interfaces {
+		for _, speaks := range []struct {
+			transport string
+			port      uint16
+		}{{"udp and tcp", i.UDPTCP}, {"tls", i.TLS}} {
+			switch other := first[speaks.transport]; {
+			case speaks.port == 0:
+			case other == nil:
+				first[speaks.transport] = i
+			default:
+				c.add(c.at(i, "Bind"), Warning, fmt.Sprintf("interface %s of this gateway speaks %s too: a request leaves by the interface whose network leads to the peer, "+
+					"and names its address in Contact, Via and media. A gateway of its own for each side leaves nothing to the routes", other.Name, speaks.transport), "")
 			}
 		}
 	}

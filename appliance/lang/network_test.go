@@ -95,6 +95,8 @@ func TestWhatIsMissingInTheNetwork(t *testing.T) {
 		{"ROUTER if_voice", "ROUTER if_eth00", "interface if_eth00 is bound to port ethernet 0 0 already"},
 		{"route 0.0.0.0/0 gateway 192.168.1.254", "route ::/0 gateway 192.168.1.254", "an IPv4 route has an IPv4 gateway"},
 		{"ipaddress if_eth01 dhcp", "ipaddress if_eth01 2001:db8::1/64", "SIP and media are spoken over IPv4 only: no peer is reached from 2001:db8::1"},
+		{"context sip-gateway G\n  interface I\n", "context sip-gateway G\n  interface J\n    transport-protocol udp+tcp 5060\n    bind ipaddress ROUTER if_eth00 if_eth00\n  interface I\n",
+			"interface J of this gateway speaks udp and tcp too"},
 		{"ipaddress v 10.0.0.1/24", "ipaddress v ::ffff:10.0.0.1/120", "is no address with a length"},
 	} {
 		var all []string

@@ -100,7 +100,7 @@ func (l *Leg) transportOf(u URI, otherwise string) string {
 	if t = strings.ToLower(t); u.Scheme == "sips" {
 		t = "tls"
 	}
-	if (t == "udp" || t == "tcp" || t == "tls") && l.g.conf.Load().bind(t) != nil {
+	if (t == "udp" || t == "tcp" || t == "tls") && l.g.conf.Load().first(t) != nil {
 		return t
 	}
 	return otherwise

@@ -14,6 +14,7 @@ type flow interface {
 	reliable() bool
 	transport() string
 	remote() netip.AddrPort
+	local() netip.Addr // of ours, that it begins at
 }
 
 // datagrams is one UDP socket; datagramFlow is a peer reached through it.
@@ -39,6 +40,7 @@ func (f datagramFlow) hold(func(error)) func() { return func() {} }
 func (f datagramFlow) reliable() bool          { return false }
 func (f datagramFlow) transport() string       { return "udp" }
 func (f datagramFlow) remote() netip.AddrPort  { return f.to }
+func (f datagramFlow) local() netip.Addr       { return f.d.local.Addr() }
 
 // read takes datagrams until the socket is closed. Strangers are dropped here, before anything is parsed or remembered.
 func (d *datagrams) read() {

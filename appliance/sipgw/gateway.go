@@ -57,61 +57,11 @@ type gatewayConf struct {
 	tlsErr     error
 }
 
-// bound is an interface of the gateway with the address that it has now.
-type bound struct {
-	*config.GatewayInterface
-	addr netip.Addr
-}
-
-// port is where the interface listens for a transport, 0: not.
-func (b bound) port(transport string) uint16 {
-	switch {
-	case !b.addr.IsValid():
-		return 0
-	case transport == "tls":
-		return b.TLS
-	}
-	return b.UDPTCP
-}
-
-// bind is the interface that carries a transport; nil: none does.
-func (c *gatewayConf) bind(transport string) *bound {
-	for i := range c.binds {
-		if c.binds[i].port(transport) != 0 {
-			return &c.binds[i]
-		}
-	}
-	return nil
-}
-
 // target is where a request goes: a name or address, resolved when it is sent. Port 0: SRV, then the transport's default.
 type target struct {
 	host      string
 	port      uint16
 	transport string // "udp", "tcp", "tls"
-}
-
-// local is the address that requests leave from over a transport; zero: no such listener.
-func (g *gateway) local(transport string) netip.Addr {
-	if b := g.conf.Load().bind(transport); b != nil {
-		return b.addr
-	}
-	return netip.Addr{}
-}
-
-// socket is the UDP socket that reaches an address.
-func (g *gateway) socket(to netip.Addr) *datagrams {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, b := range g.conf.Load().binds {
-		if b.UDPTCP == 0 || !b.addr.IsValid() || b.addr.Is4() != to.Is4() {
-			continue
-		}
-		if l := g.listeners[listenKey{"udp", netip.AddrPortFrom(b.addr, b.UDPTCP)}]; l != nil && l.udp != nil {
-			return l.udp
-		}
-	}
-	return nil
 }
 
 // transport is what requests to a SIP interface's peer use: "tls", "udp" or "tcp".
@@ -128,44 +78,12 @@ func (g *gateway) transportFor(i *config.SIPInterface, identity string) string {
 		}
 	}
 	switch {
-	case i != nil && i.PenaltyBox.ForceTLS && c.bind("tls") != nil:
+	case i != nil && i.PenaltyBox.ForceTLS && c.first("tls") != nil:
 		return "tls"
-	case c.bind("udp") == nil && c.bind("tls") != nil:
+	case c.first("udp") == nil && c.first("tls") != nil:
 		return "tls"
 	}
 	return "udp"
-}
-
-// contact is our Contact URI for a transport, for example "sip:user@sbc.example:5062;transport=tls".
-func (g *gateway) contact(user, transport string) string {
-	host, port := "", uint16(0)
-	if b := g.conf.Load().bind(transport); b != nil {
-		host, port = b.addr.String(), b.port(transport)
-		if b.SpoofedContact.Host != "" {
-			host, port = b.SpoofedContact.Host, b.SpoofedContact.Port
-		}
-	}
-	uri := "sip:"
-	if user != "" {
-		uri += user + "@"
-	}
-	uri += joinHostPort(host, port)
-	if transport != "udp" {
-		uri += ";transport=" + transport
-	}
-	return uri
-}
-
-// via is the value of our Via for a transport.
-func (g *gateway) via(transport, branch string) string {
-	host, port := "", uint16(0)
-	if b := g.conf.Load().bind(transport); b != nil {
-		host, port = b.addr.String(), b.port(transport)
-		if b.SpoofedVia.Host != "" {
-			host, port = b.SpoofedVia.Host, b.SpoofedVia.Port
-		}
-	}
-	return "SIP/2.0/" + strings.ToUpper(transport) + " " + joinHostPort(host, port) + ";branch=" + branch + ";rport"
 }
 
 func joinHostPort(host string, port uint16) string {
@@ -193,7 +111,7 @@ func (g *gateway) begin(req *sip.Request, to endpoint, result func(*sip.Response
 		if err != nil {
 			return err
 		}
-		tx.via = g.via(transport, branch)
+		tx.via = g.conf.Load().at(transport, way.local()).via(transport, branch)
 		tx.way, tx.raw = way, render(req, tx.via)
 		return nil
 	}
@@ -261,15 +179,16 @@ func (g *gateway) do(ctx context.Context, req *sip.Request, to target) (*sip.Res
 }
 
 // newRequest builds a request outside a dialog: from and to are URIs, contactUser is the user part of our Contact ("" none, and
-// then no @). A new Call-ID and From tag; CSeq 1. The Contact is that of the gateway for the transport, spoofed if configured.
-func (g *gateway) newRequest(method sip.RequestMethod, uri, from, to, contactUser string, transport string, h ...Header) (*sip.Request, error) {
+// then no @). A new Call-ID and From tag; CSeq 1. The Contact is that of the side of the gateway on which the peer is, spoofed if
+// configured.
+func (g *gateway) newRequest(method sip.RequestMethod, uri, from, to, contactUser string, where target, h ...Header) (*sip.Request, error) {
 	list := []Header{
 		{"Max-Forwards", "70"},
 		{"From", "<" + from + ">;tag=" + token(10)},
 		{"To", "<" + to + ">"},
 		{"Call-ID", token(24)},
 		{"CSeq", "1 " + string(method)},
-		{"Contact", "<" + g.contact(contactUser, transport) + ">"},
+		{"Contact", "<" + g.contact(contactUser, where) + ">"},
 	}
 	if ua := g.stack.opts.UserAgent; ua != "" {
 		list = append(list, Header{"User-Agent", ua})

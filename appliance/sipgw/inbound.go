@@ -101,7 +101,8 @@ func (g *gateway) incoming(tx *serverTx) {
 // newLeg is the leg of an INVITE that came in.
 func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *Leg {
 	c, req := g.conf.Load(), tx.req
-	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: ringing,
+	side := c.at(tx.from.way.transport(), tx.from.local.Addr())
+	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: ringing, here: side.address(),
 		pending: map[RequestID]*serverTx{}}
 	from, to := firstValue(req, "From"), firstValue(req, "To")
 	user := ""
@@ -110,7 +111,7 @@ func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *
 	}
 	l.dialog = dialog{callID: firstValue(req, "Call-ID"), localTag: tx.toTag, remoteTag: tagOf(from), local: to + ";tag=" + tx.toTag,
 		remote: from, localSeq: 0, remoteSeq: req.CSeq().SeqNo, target: contact, transport: tx.from.way.transport(),
-		contact: "<" + g.contact(user, tx.from.way.transport()) + ">"}
+		contact: "<" + side.contact(user, tx.from.way.transport()) + ">"}
 	if open := angle(to); open < 0 {
 		l.local = "<" + parseNameAddr(to).URI + ">;tag=" + tx.toTag
 	}

@@ -26,6 +26,7 @@ type Leg struct {
 	caller   netip.Addr // of an incoming one: whom it is counted for
 	urgent   bool       // and that it is for an emergency number
 	began    time.Time
+	here     netip.Addr // our address towards the peer, for its media too; zero: none
 
 	mu       sync.Mutex // of the next eight
 	owner    Owner
@@ -50,6 +51,9 @@ type Leg struct {
 	session session
 	sdp     []byte // what we said last: a session refresh says it again
 }
+
+// LocalAddr is the address of the box towards the peer: media goes the same way.
+func (l *Leg) LocalAddr() netip.Addr { return l.here }
 
 type legState uint8
 

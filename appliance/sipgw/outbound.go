@@ -78,15 +78,18 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		}
 	}
 	l.pending = map[RequestID]*serverTx{}
+	to := target{i.Remote.Host, i.Remote.Port, transport}
+	side := g.towards(to)
+	l.here = side.address()
 	l.state = inviting
 	tag := token(10)
 	from := r.From
 	from.Params = "tag=" + tag
 	l.dialog = dialog{callID: s.callID(r.Hops), localTag: tag, local: from.String(), remote: r.To.String(),
 		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: transport,
-		contact: "<" + g.contact(r.ContactUser, transport) + ">"}
+		contact: "<" + side.contact(r.ContactUser, transport) + ">"}
 	l.auth = newAuthenticator(l.conf.credential(r.Identity))
-	l.out = &outbound{initial: true, to: target{i.Remote.Host, i.Remote.Port, transport}, body: r.Body,
+	l.out = &outbound{initial: true, to: to, body: r.Body,
 		headers: r.Headers, acks: map[string]ack{}}
 	if len(r.Parts) > 0 {
 		l.out.contentType, l.out.body = attach(r.Body, r.Parts)
@@ -126,6 +129,9 @@ func (l *Leg) invite(out *outbound, again []Header) {
 			return
 		}
 		if err == nil {
+			if out.initial {
+				l.settleSide(where, req)
+			}
 			var tx *clientTx // set before anything that is posted here can run
 			tx, err = l.g.begin(req, where, func(res *sip.Response, err error) {
 				l.post(func() { l.inviteResult(out, tx, req, res, err) })
@@ -136,6 +142,17 @@ func (l *Leg) invite(out *outbound, again []Header) {
 			l.inviteFailed(out, l.unreached(err))
 		}
 	})
+}
+
+// settleSide puts the Contact right when the name of the peer was not known before: it is on another side of the gateway then.
+func (l *Leg) settleSide(where endpoint, req *sip.Request) {
+	side := l.g.conf.Load().towards(where.transport, where.addrs[0].Addr())
+	contact := "<" + side.contact(SplitURI(parseNameAddr(l.contact).URI).User, l.transport) + ">"
+	if contact == l.contact || side == nil {
+		return
+	}
+	l.contact = contact
+	req.ReplaceHeader(sip.NewHeader("Contact", contact))
 }
 
 // inviteResult is a response to an INVITE of ours, or the end of waiting for one.
@@ -293,7 +310,7 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 			l.log.Warn("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
 			return
 		}
-		a := ack{where, render(req, l.g.via(where.transport, newBranch()))}
+		a := ack{where, render(req, l.g.conf.Load().towards(where.transport, where.addrs[0].Addr()).via(where.transport, newBranch()))}
 		out.acks[tag] = a
 		l.sendRaw(a)
 	})

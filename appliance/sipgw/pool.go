@@ -48,7 +48,7 @@ func (g *gateway) way(to endpoint) (flow, error) {
 		g.expect(to.addrs[0].Addr())
 		return datagramFlow{d, to.addrs[0]}, nil
 	}
-	local := g.local(to.transport)
+	local := g.conf.Load().towards(to.transport, to.addrs[0].Addr()).address()
 	if !local.IsValid() {
 		return nil, &TransportError{Op: "send", Peer: to.name, Err: errNoListener}
 	}
@@ -61,7 +61,7 @@ func (g *gateway) way(to endpoint) (flow, error) {
 		return old, nil
 	}
 	s := newStream(g, to.transport, false)
-	s.peer, s.target = to.addrs[0], to.addrs[0]
+	s.peer, s.target, s.here = to.addrs[0], to.addrs[0], netip.AddrPortFrom(local, 0)
 	g.pool[key] = s
 	g.streams[s] = struct{}{}
 	g.mu.Unlock()

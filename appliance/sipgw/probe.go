@@ -102,8 +102,12 @@ func (p *probe) once(ctx context.Context) time.Duration {
 	limited, cancel := context.WithTimeout(ctx, p.spec.timeout)
 	defer cancel()
 	var res *sip.Response
-	req, err := p.spec.via.newRequest(sip.OPTIONS, p.spec.uri, p.spec.from, p.spec.uri, "", p.spec.to.transport,
-		Header{"Accept", "application/sdp"})
+	var req *sip.Request
+	_, err := p.spec.via.resolve(limited, p.spec.to) // what we say of ourselves depends on where the peer is
+	if err == nil {
+		req, err = p.spec.via.newRequest(sip.OPTIONS, p.spec.uri, p.spec.from, p.spec.uri, "", p.spec.to,
+			Header{"Accept", "application/sdp"})
+	}
 	if err == nil {
 		res, err = p.spec.via.do(limited, req, p.spec.to)
 	}
@@ -197,7 +201,7 @@ func (g *gateway) probeSpec(i *config.SIPInterface) probeSpec {
 	transport := g.transport(i)
 	us := i.Local.Host
 	if us == "" {
-		us = SplitURI(g.contact("", transport)).Host
+		us = SplitURI(g.contact("", target{host: i.Remote.Host, transport: transport})).Host
 	}
 	spec := probeSpec{
 		via: g, gateway: g.name, name: i.Name,

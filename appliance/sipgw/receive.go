@@ -366,7 +366,7 @@ func (g *gateway) answer(tx *serverTx, code int, h []Header) {
 func (g *gateway) options(tx *serverTx) {
 	i := g.interfaceOf(tx.from.source.Addr())
 	g.answer(tx, 200, []Header{
-		{"Contact", "<" + g.contact("", tx.from.way.transport()) + ">"},
+		{"Contact", "<" + g.conf.Load().at(tx.from.way.transport(), tx.from.local.Addr()).contact("", tx.from.way.transport()) + ">"},
 		{"Allow", allow(i, tx.from.way.transport())},
 		{"Accept", "application/sdp, multipart/mixed"},
 		{"Supported", extensions},

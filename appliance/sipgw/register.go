@@ -66,7 +66,9 @@ func (p registrationSpec) binds(q registrationSpec) bool {
 
 // caller sends requests: a gateway.
 type caller interface {
-	newRequest(method sip.RequestMethod, uri, from, to, contactUser string, transport string, h ...Header) (*sip.Request, error)
+	resolve(ctx context.Context, to target) (endpoint, error)
+	contact(user string, to target) string
+	newRequest(method sip.RequestMethod, uri, from, to, contactUser string, where target, h ...Header) (*sip.Request, error)
 	do(ctx context.Context, req *sip.Request, to target) (*sip.Response, error)
 }
 
@@ -76,6 +78,7 @@ type registration struct {
 	log      *slog.Logger
 	auth     *authenticator
 	first    *sip.Request // the others are copies of it: one Call-ID for all (RFC 3261 section 10.2)
+	contact  string       // our Contact URI in the last request
 	cseq     uint32
 	lifetime time.Duration // asked for; more than configured after a 423
 	bound    bool          // there is, or may be, a binding at the registrar
@@ -145,7 +148,7 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 	}
 	var granted time.Duration
 	if err == nil && res.IsSuccess() {
-		if granted = grantedTime(res, r.spec.contact, r.lifetime); granted <= 0 {
+		if granted = grantedTime(res, r.contact, r.lifetime); granted <= 0 {
 			err = errors.New("registrar keeps the registration for no time at all")
 		}
 	} else if err == nil {
@@ -216,6 +219,9 @@ func (r *registration) retry(res *sip.Response, err error) time.Duration {
 // exchange sends a REGISTER for a lifetime (0: unregister), answers challenges and a 423, and returns the final response.
 // The error is one of transport, of digest, or of the context; a refusal by the registrar is a response.
 func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*sip.Response, error) {
+	if _, err := r.spec.via.resolve(ctx, r.spec.to); err != nil { // what we say of ourselves depends on where the registrar is
+		return nil, err
+	}
 	for range maxExchanges {
 		req, err := r.request(lifetime)
 		if err != nil {
@@ -247,7 +253,7 @@ func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*s
 // request builds the next REGISTER.
 func (r *registration) request(lifetime time.Duration) (*sip.Request, error) {
 	if r.first == nil {
-		req, err := r.spec.via.newRequest(sip.REGISTER, r.spec.uri, r.spec.aor, r.spec.aor, r.spec.identity, r.spec.to.transport)
+		req, err := r.spec.via.newRequest(sip.REGISTER, r.spec.uri, r.spec.aor, r.spec.aor, r.spec.identity, r.spec.to)
 		if err != nil {
 			return nil, err
 		}
@@ -256,6 +262,8 @@ func (r *registration) request(lifetime time.Duration) (*sip.Request, error) {
 	req := r.first.Clone()
 	r.cseq++
 	req.ReplaceHeader(&sip.CSeqHeader{SeqNo: r.cseq, MethodName: sip.REGISTER})
+	r.contact = r.spec.via.contact(r.spec.identity, r.spec.to)
+	req.ReplaceHeader(sip.NewHeader("Contact", "<"+r.contact+">"))
 	req.AppendHeader(sip.NewHeader("Expires", strconv.Itoa(int(lifetime/time.Second))))
 	r.auth.authorize(req)
 	return req, nil
@@ -388,13 +396,14 @@ func (g *gateway) registrationSpec(cfg *config.Config, l *config.LocationService
 	}
 	transport := g.transportFor(nil, identity)
 	account, _ := l.Credential(cfg, identity)
+	to := target{host: registrar.Host, port: registrar.Port, transport: transport}
 	r := f.Registration
 	return registrationSpec{
 		via: g, gateway: g.name, service: l.Name, identity: identity,
 		aor:     "sip:" + identity + "@" + joinHostPort(domain.Host, 0),
 		uri:     "sip:" + joinHostPort(registrar.Host, registrar.Port) + transportParam(transport),
-		contact: g.contact(identity, transport),
-		to:      target{host: registrar.Host, port: registrar.Port, transport: transport},
+		contact: g.contact(identity, to),
+		to:      to,
 		account: account, lifetime: max(r.Lifetime, time.Second),
 		clientError: r.RetryClientError, serverError: r.RetryServerError, systemError: r.RetrySystemError,
 	}

@@ -167,13 +167,13 @@ func (s *Stack) sipInterface(name string) (*config.SIPInterface, *gateway) {
 	return i, s.gateways[i.Gateway.Name]
 }
 
-// LocalAddr returns the local address that media of a SIP interface binds to, the zero Addr when there is none.
+// LocalAddr returns the local address that media towards the peer of a SIP interface binds to, the zero Addr when there is none.
 func (s *Stack) LocalAddr(iface string) netip.Addr {
 	i, g := s.sipInterface(iface)
 	if g == nil {
 		return netip.Addr{}
 	}
-	return g.local(g.transport(i))
+	return g.towards(target{i.Remote.Host, i.Remote.Port, g.transport(i)}).address()
 }
 
 // Gateways tells what each gateway does now, in the order of their names.

@@ -39,7 +39,7 @@ type stream struct {
 	mu      sync.Mutex
 	conn    net.Conn // nil while it is being dialled
 	peer    netip.AddrPort
-	local   netip.AddrPort
+	here    netip.AddrPort // our end; before it is open its address alone
 	queue   []queued
 	size    int // octets in queue
 	wake    chan struct{}
@@ -71,6 +71,12 @@ func (s *stream) remote() netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.peer
+}
+
+func (s *stream) local() netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.here.Addr()
 }
 
 func (s *stream) send(m []byte, wanted func() bool, failed func(error)) {
@@ -177,7 +183,7 @@ func (s *stream) start(conn net.Conn) bool {
 		conn.Close()
 		return false
 	}
-	s.conn, s.peer, s.local = conn, addrPortOf(conn.RemoteAddr()), addrPortOf(conn.LocalAddr())
+	s.conn, s.peer, s.here = conn, addrPortOf(conn.RemoteAddr()), addrPortOf(conn.LocalAddr())
 	s.mu.Unlock()
 	if !s.g.stack.spawn(s.write) || !s.g.stack.spawn(s.read) {
 		s.close(errConnClosed)
@@ -204,7 +210,7 @@ func (s *stream) write() {
 		out = out[:0]
 		for i, q := range batch {
 			if q.wanted == nil || q.wanted() {
-				s.g.trace(s.kind, s.local, s.peer, true, q.m)
+				s.g.trace(s.kind, s.here, s.peer, true, q.m)
 				out = append(out, q.m...)
 			}
 			batch[i] = queued{}
@@ -298,8 +304,8 @@ func (s *stream) take(b []byte) (rest []byte, ok bool) {
 			return nil, false
 		}
 		if head != nil {
-			s.g.trace(s.kind, s.local, s.peer, false, b[n-len(head)-len(body):n])
-			s.g.received(head, body, f, arrival{way: s, source: s.peer, local: s.local, trusted: s.trusted})
+			s.g.trace(s.kind, s.here, s.peer, false, b[n-len(head)-len(body):n])
+			s.g.received(head, body, f, arrival{way: s, source: s.peer, local: s.here, trusted: s.trusted})
 		}
 		if fatal {
 			s.g.repeats.Log(slog.LevelInfo, "connection closed", s.peer.Addr().String(), "", "gw", s.g.name, "peer", s.peer, "err", f.err)

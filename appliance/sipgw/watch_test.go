@@ -28,7 +28,7 @@ type scripted struct {
 	at   []time.Time
 }
 
-func (s *scripted) newRequest(method sip.RequestMethod, uri, from, to, contactUser string, transport string, h ...Header) (*sip.Request, error) {
+func (s *scripted) newRequest(method sip.RequestMethod, uri, from, to, contactUser string, _ target, h ...Header) (*sip.Request, error) {
 	contact := "sip:192.168.1.1:5060"
 	if contactUser != "" {
 		contact = "sip:" + contactUser + "@192.168.1.1:5060"
@@ -36,6 +36,10 @@ func (s *scripted) newRequest(method sip.RequestMethod, uri, from, to, contactUs
 	return outgoing(string(method), uri, append([]Header{{"From", "<" + from + ">;tag=" + token(5)}, {"To", "<" + to + ">"},
 		{"Call-ID", token(8)}, {"CSeq", "1 " + string(method)}, {"Contact", "<" + contact + ">"}}, h...), nil, "")
 }
+
+func (s *scripted) resolve(context.Context, target) (endpoint, error) { return endpoint{}, nil }
+
+func (s *scripted) contact(user string, _ target) string { return "sip:" + user + "@192.168.1.1:5060" }
 
 func (s *scripted) do(ctx context.Context, req *sip.Request, _ target) (*sip.Response, error) {
 	s.mu.Lock()

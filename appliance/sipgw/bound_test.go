@@ -1,0 +1,130 @@
+package sipgw
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"viaduct/appliance/config"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// twoSided is a gateway with an interface on the LAN and one on the WAN, the WAN's first: a peer of each trusts its own side only.
+func twoSided(t *testing.T, f func(t *testing.T, b *bench, lan, wan *paper)) {
+	onPaper(t, func(c *config.Config, pbx *config.SIPInterface) {
+		ip := func(name, prefix string) *config.IPInterface {
+			return &config.IPInterface{Name: name, Addresses: []config.IPAddress{{Name: name, Prefix: netip.MustParsePrefix(prefix)}}}
+		}
+		c.IP = []*config.IPContext{{Name: "ROUTER", Interfaces: []*config.IPInterface{ip("WAN", "203.0.113.5/24"), ip("LAN", "192.168.1.1/24")},
+			Tables: []*config.RoutingTableIP{{Name: "DEFAULT", Routes: []config.IPRoute{{Prefix: prefix("0.0.0.0/0"), Gateway: addr("203.0.113.1")}}}}}}
+		pbx.Remote = config.HostPort{Host: "pbx.example", Port: 5060}
+		hub := *pbx
+		hub.Name, hub.Remote = "hub", config.HostPort{Host: "198.51.100.9", Port: 5060}
+		c.CS[0].Interfaces = append(c.CS[0].Interfaces, &hub)
+	}, func(t *testing.T, b *bench) {
+		b.s.opts.Resolver = fakeNames{"pbx.example": {addr("192.168.1.100")}}
+		lan, wan := &paper{}, &paper{}
+		c := *b.g.conf.Load()
+		gw := c.gw.Interfaces[0]
+		c.binds = []bound{{gw, addr("203.0.113.5")}, {gw, addr("192.168.1.1")}}
+		c.interfaces = c.cfg.CS[0].Interfaces
+		b.g.conf.Store(&c)
+		clear(b.g.listeners)
+		for _, x := range []struct {
+			p  *paper
+			at string
+		}{{lan, "192.168.1.1:5060"}, {wan, "203.0.113.5:5060"}} {
+			at := addrPort(x.at)
+			b.g.listeners[listenKey{"udp", at}] = &listener{iface: "if", udp: &datagrams{g: b.g, conn: x.p, local: at}}
+		}
+		f(t, b, lan, wan)
+	})
+}
+
+// only is the one message that a side has sent; the other has sent nothing.
+func only(t *testing.T, p, other *paper, start string) string {
+	t.Helper()
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.sent) != 1 || !strings.HasPrefix(p.sent[0], start) || len(other.sent) != 0 {
+		t.Fatalf("sent %q and on the other side %q, want one %s", firstLines(p.sent), firstLines(other.sent), start)
+	}
+	m := p.sent[0]
+	p.sent = nil
+	return m
+}
+
+func TestEachSideIsToldItsOwnAddress(t *testing.T) {
+	twoSided(t, func(t *testing.T, b *bench, lan, wan *paper) {
+		for _, x := range []struct {
+			iface, ours string
+			p, other    *paper
+		}{{"pbx", "192.168.1.1", lan, wan}, {"hub", "203.0.113.5", wan, lan}} {
+			if got := b.s.LocalAddr(x.iface); got != addr(x.ours) {
+				t.Errorf("%s: media at %v, want %s", x.iface, got, x.ours)
+			}
+			var leg *Leg
+			b.call.on(func() {
+				leg = b.s.Invite(b.call, Invite{Interface: x.iface, RequestURI: "sip:100@peer", From: NameAddr{URI: "sip:a@b"}, To: NameAddr{URI: "sip:100@peer"},
+					ContactUser: "user.01", Body: []byte("v=0")})
+			})
+			m := only(t, x.p, x.other, "INVITE ")
+			if !strings.HasPrefix(field(m, "Via"), "SIP/2.0/UDP "+x.ours+":5060;") || field(m, "Contact") != "<sip:user.01@"+x.ours+":5060>" || leg.LocalAddr() != addr(x.ours) {
+				t.Errorf("%s: Via %s, Contact %s, media %v", x.iface, field(m, "Via"), field(m, "Contact"), leg.LocalAddr())
+			}
+			b.call.on(func() { leg.Cancel() })
+		}
+	})
+}
+
+func TestWhatCameByASocketIsAnsweredWithItsAddress(t *testing.T) {
+	twoSided(t, func(t *testing.T, b *bench, lan, wan *paper) {
+		d := b.g.listeners[listenKey{"udp", addrPort("192.168.1.1:5060")}].udp
+		put := func(m string) {
+			b.g.datagram(d, addrPort("192.168.1.100:5060"), []byte(crlf(strings.NewReplacer("192.0.2.100", "192.168.1.100", "192.0.2.1", "192.168.1.1").Replace(m))))
+		}
+		put("OPTIONS sip:192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.100:5060;branch=z9hG4bKo;rport\nMax-Forwards: 70\nFrom: <sip:192.0.2.100>;tag=t\nTo: <sip:192.0.2.1>\n" +
+			"Call-ID: o\nCSeq: 1 OPTIONS\nContent-Length: 0\n\n")
+		if m := only(t, lan, wan, "SIP/2.0 200 "); field(m, "Contact") != "<sip:192.168.1.1:5060>" {
+			t.Errorf("OPTIONS: Contact %s", field(m, "Contact"))
+		}
+		put(inviteText("c1", "b1", "", "v=0"))
+		only(t, lan, wan, "SIP/2.0 100 ")
+		in := <-b.calls
+		if in.Leg.LocalAddr() != addr("192.168.1.1") {
+			t.Errorf("media at %v", in.Leg.LocalAddr())
+		}
+		b.call.on(func() { in.Leg.Answer([]byte("v=0")) })
+		m := only(t, lan, wan, "SIP/2.0 200 ")
+		if field(m, "Contact") != "<sip:+49711@192.168.1.1:5060>" {
+			t.Errorf("INVITE: Contact %s", field(m, "Contact"))
+		}
+		put(inDialogText("ACK", "c1", "a1", tagOf(field(m, "To")), 1, "", ""))
+		b.call.on(func() { in.Leg.Bye() })
+		if m := only(t, lan, wan, "BYE "); !strings.HasPrefix(field(m, "Via"), "SIP/2.0/UDP 192.168.1.1:5060;") {
+			t.Errorf("BYE: Via %s", field(m, "Via"))
+		}
+	})
+}
+
+// The name of a registrar may not be known when its registration is made.
+func TestRegistrationNamesTheSideOfItsRegistrar(t *testing.T) {
+	twoSided(t, func(t *testing.T, b *bench, lan, wan *paper) {
+		spec := registrationSpec{via: b.g, gateway: "gw", identity: "user.01", aor: "sip:user.01@pbx.example", uri: "sip:pbx.example",
+			to: target{"pbx.example", 5060, "udp"}, lifetime: 180e9}
+		r := newRegistration(spec, b.s.log)
+		done := make(chan *sip.Response)
+		go func() { res, _ := r.exchange(context.Background(), spec.lifetime); done <- res }()
+		m := only(t, lan, wan, "REGISTER ")
+		if field(m, "Contact") != "<sip:user.01@192.168.1.1:5060>" || !strings.HasPrefix(field(m, "Via"), "SIP/2.0/UDP 192.168.1.1:5060;") {
+			t.Errorf("Contact %s, Via %s", field(m, "Contact"), field(m, "Via"))
+		}
+		d := b.g.listeners[listenKey{"udp", addrPort("192.168.1.1:5060")}].udp
+		b.g.datagram(d, addrPort("192.168.1.100:5060"), []byte(crlf(reply(m, "200 OK", "z", "", ""))))
+		<-done
+	})
+}
