@@ -14,6 +14,7 @@ import (
 type union struct {
 	other *call
 	x     *side       // the side that is connected to the other call
+	left  *sipgw.Leg  // of the peer that has left: it is ended when it has heard of the transfer's success; nil: it has been
 	joint *sdp.Choice // what flows there
 }
 
@@ -72,14 +73,13 @@ func (c *call) joinBy(other *call, leg *sipgw.Leg, joint *sdp.Choice, ports medi
 	c.fit(y, joint, unite)
 }
 
-// unite connects side x with the ports of another call. Both legs of the one who asked for it are ended by us.
+// unite connects side x with the ports of another call. Both legs of the one who asked for it are ended by us, see farewell.
 func (c *call) unite(other *call, x *side, joint *sdp.Choice, ports media.Ports) error {
 	y := c.beyond(x)
 	if err := c.media.Set(x.which, plain(ports, joint)); err != nil {
 		return err
 	}
-	c.union = &union{other, x, joint}
-	x.leg.Bye()
+	c.union = &union{other: other, x: x, left: x.leg, joint: joint}
 	x.leg = nil
 	c.abandon(x)
 	x.local, x.remote, x.choice = nil, nil, nil
@@ -122,13 +122,26 @@ func (c *call) joined(t *transfer, other *call, leg *sipgw.Leg, peer media.Ports
 			c.log.Warn("transfer failed", "other", other.id, "err", err)
 			other.Post(func() { other.hangUp(nil, "", "transfer") })
 			c.hangUp(nil, "", "box")
+			return
 		}
+		c.farewell() // which waits for the answer to the NOTIFY
+		t.by.AfterRequests(func() { other.Post(other.farewell) })
+	}
+}
+
+// farewell ends the leg of the peer that has left. Its screen would say "transferring" for ever if it heard of the end of a call before it
+// heard that the transfer is done.
+func (c *call) farewell() {
+	if u := c.union; u != nil && u.left != nil {
+		u.left.Bye()
+		u.left = nil
 	}
 }
 
 // part ends the call that this one was joined with.
 func (c *call) part(reason string) {
 	if u := c.union; u != nil {
+		c.farewell()
 		c.union = nil
 		u.other.Post(func() {
 			if u.other.union != nil {

@@ -224,8 +224,9 @@ func (l *Leg) acknowledged(req *sip.Request) {
 	}
 	if l.state == answered {
 		l.enter(confirmedLeg)
-		if l.byeWanted != nil {
-			l.hangUp(l.byeWanted)
+		if bye := l.byeWanted; bye != nil {
+			l.byeWanted = nil
+			l.Bye(bye...)
 			return
 		}
 	}

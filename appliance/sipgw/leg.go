@@ -40,7 +40,8 @@ type Leg struct {
 
 	dialog
 	state     legState
-	byeWanted []Header // hang up as soon as the ACK comes; nil: no
+	byeWanted []Header // hang up as soon as the ACK comes, or the last NOTIFY has been answered; nil: no
+	turns     turns
 
 	in      *inbound        // the peer's INVITE that waits for our response or its ACK
 	out     *outbound       // our INVITE that waits for its final response or our ACK
@@ -178,6 +179,7 @@ func (l *Leg) finish() {
 		}
 		l.respond(tx, code, "", nil, "", nil)
 	}
+	l.settle()
 	if refused {
 		l.g.dropLeg(l) // there was no dialog
 		return
@@ -213,6 +215,12 @@ func (l *Leg) Bye(h ...Header) {
 			l.byeWanted = append([]Header{}, h...)
 		}
 	case confirmedLeg:
+		if l.turns.notifies() {
+			if l.byeWanted == nil {
+				l.byeWanted = append([]Header{}, h...)
+			}
+			return
+		}
 		l.hangUp(h)
 	}
 }
@@ -227,17 +235,6 @@ func (l *Leg) hangUp(h []Header) {
 	}
 	l.finish()
 	l.transact(&l.dialog, sip.BYE, "", nil, h, func(*sip.Response, error) {})
-}
-
-// Request sends INFO, NOTIFY or MESSAGE in the dialog; its response is not reported.
-func (l *Leg) Request(method string, contentType string, body []byte, h ...Header) {
-	if l.state == confirmedLeg || l.state == answered {
-		l.transact(&l.dialog, sip.RequestMethod(method), contentType, body, h, func(res *sip.Response, _ error) {
-			if res != nil && res.StatusCode == 481 && method != string(sip.NOTIFY) { // that one ends a subscription alone (RFC 6665 4.2.2)
-				l.die(481, "the peer knows no such call")
-			}
-		})
-	}
 }
 
 // Respond answers an Offered, Info or Refer.
