@@ -71,6 +71,7 @@ type Result struct {
 	Failed  bool          // the line was refused or failed
 	Collect *wire.Collect // the line wants a block
 	Exit    bool          // the session is over
+	LeftOut bool          // the line is part of a block that is not understood
 	Changed bool          // the line changed the running configuration: a paste ends with EndPaste
 	Why     string        // with Failed: the reason in one line
 	Known   []byte        // of BeginPaste

@@ -71,6 +71,9 @@ func (m *matcher) nearMiss(pos int) string {
 	return near[0]
 }
 
+// mostExpected is how many words a message lists that may stand in a place.
+const mostExpected = 40
+
 // error says what is wrong at the word up to which the line could be understood furthest.
 func (m *matcher) error(line string) *Error {
 	if len(m.words) == 0 {
@@ -104,8 +107,10 @@ func (m *matcher) error(line string) *Error {
 	switch {
 	case len(e.Candidates) > 0:
 		e.Text += ", did you mean " + orList(e.Candidates) + "?"
-	case f.err == nil && furthest > 0 && len(f.expected) <= 12:
+	case f.err == nil && furthest > 0 && len(f.expected) <= mostExpected:
 		e.Text += ", expected " + orList(f.expected)
+	case f.err == nil && furthest > 0:
+		e.Text += ", expected " + strings.Join(f.expected[:mostExpected], ", ") + " and others: ? lists them"
 	}
 	return e
 }

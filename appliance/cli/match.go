@@ -20,6 +20,7 @@ type Match struct {
 	Layer       int
 	Neg         bool // `no` stood in front
 	Corrections []Correction
+	Exact       bool // every keyword was spelt out
 	binds       []bind
 	flags       []*word
 }
@@ -73,6 +74,9 @@ const mostCorrected = 2
 
 // Match finds what line means in the layers. The error is an *Error.
 func (t *Table) Match(layers []Layer, line string, root any) (*Match, error) {
+	if err := misread(line); err != nil {
+		return nil, err
+	}
 	return t.match(layers, line, Words(line), root, mostCorrected)
 }
 
@@ -97,6 +101,7 @@ func (t *Table) match(layers []Layer, line string, words []Word, root any, mayMi
 		corrected := slices.Clone(words)
 		corrected[pos].Text = taken
 		if best, err := t.match(layers, line, corrected, root, mayMiss-1); err == nil {
+			best.Exact = false
 			best.Corrections = append([]Correction{{Word: words[pos].Text, Taken: taken}}, best.Corrections...)
 			return best, nil
 		}
@@ -359,16 +364,22 @@ func (m *matcher) choose(line string) (*Match, error) {
 	}
 	for i := range whole {
 		if len(whole) > 1 && whole[i].namesExist(m.root) {
-			return &whole[i].Match, nil
+			return whole[i].match(), nil
 		}
 	}
 	if len(whole) > 0 {
-		return &whole[0].Match, nil
+		return whole[0].match(), nil
 	}
 	if r := truncated(missing); r != nil {
-		return &r.Match, nil
+		return r.match(), nil
 	}
 	return nil, incomplete(line, missing)
+}
+
+// match is the result of a reading.
+func (r *reading) match() *Match {
+	r.Exact = !slices.Contains(r.fits, fitShort)
+	return &r.Match
 }
 
 // namesExist reports whether all objects that the line names exist: of two word orders, it decides for the right one.

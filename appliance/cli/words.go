@@ -15,7 +15,8 @@ type Word struct {
 
 // Words splits a line at blanks. A word that begins with a quotation mark goes on to the closing one; inside, a backslash
 // counts only in front of a quotation mark (two of them for one backslash there), so that patterns stay as they are. A
-// quotation mark that is never closed, or is inside a word, is a character: passwords are taken verbatim.
+// quotation mark that is never closed, or is inside a word, is a character: passwords are taken verbatim. The quotation marks of printed
+// text, “ ” „ and their like, stand for ".
 func Words(line string) []Word {
 	var words []Word
 	for i := 0; i < len(line); {
@@ -24,8 +25,12 @@ func Words(line string) []Word {
 			i += n
 			continue
 		}
-		if r == '"' {
-			if text, end, ok := quoted(line, i); ok {
+		read := quoted
+		if strings.ContainsRune(doubleQuotes, r) {
+			read = printedQuotes
+		}
+		if r == '"' || strings.ContainsRune(doubleQuotes, r) {
+			if text, end, ok := read(line, i); ok {
 				words = append(words, Word{Text: text, Start: i, End: end, Quoted: true})
 				i = end
 				continue
@@ -70,9 +75,24 @@ func quoted(line string, start int) (text string, end int, ok bool) {
 	return "", 0, false
 }
 
+// printedQuotes reads a word at line[start] between the quotation marks of printed text.
+func printedQuotes(line string, start int) (text string, end int, ok bool) {
+	_, n := utf8.DecodeRuneInString(line[start:])
+	begin := start + n
+	for i, r := range line[begin:] {
+		if r != '"' && !strings.ContainsRune(doubleQuotes, r) {
+			continue
+		}
+		end = begin + i + utf8.RuneLen(r)
+		next, _ := utf8.DecodeRuneInString(line[end:])
+		return line[begin : begin+i], end, end == len(line) || unicode.IsSpace(next)
+	}
+	return "", 0, false
+}
+
 // Quote returns text as a word that Words gives back.
 func Quote(text string) string {
-	if text != "" && text[0] != '"' && strings.IndexFunc(text, unicode.IsSpace) < 0 {
+	if !mustQuote(text) {
 		return text
 	}
 	var b strings.Builder

@@ -104,11 +104,11 @@ func (s *shell) beginPaste(ctx context.Context) {
 }
 
 // endPaste prints what a paste has brought: the lines that were refused, the problems that are new, and a line that counts all, within
-// rows (0: any number). A paste that changed nothing, and of which nothing was refused, is none. failed: there are errors.
+// rows (0: any number). A paste that changed nothing, and of which nothing was refused or left out, is none. failed: there are errors.
 func (s *shell) endPaste(ctx context.Context, rows int, text func(string)) (failed bool, err error) {
 	t := s.tally
 	s.tally = tally{}
-	if !t.changed && t.refused == 0 {
+	if !t.changed && !t.leftOut && t.refused == 0 {
 		return false, nil
 	}
 	refused := t.text()
@@ -121,6 +121,7 @@ func (s *shell) endPaste(ctx context.Context, rows int, text func(string)) (fail
 	q := wire.ExecRequest{Mode: s.mode, EndPaste: true, Known: t.known, Refused: t.refused, Rows: rows, User: s.user, TTY: s.tty}
 	err = s.client.Exec(ctx, q, func(a wire.Answer) error {
 		if a.Done {
+			s.take(a)
 			failed = a.Status == wire.Error
 		} else {
 			text(a.Text)

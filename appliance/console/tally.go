@@ -12,6 +12,7 @@ import (
 type tally struct {
 	known   []byte // the problems before it began, in sbcd's form
 	changed bool   // the configuration is another one
+	leftOut bool   // there were lines of a block that is not understood
 	refused int    // lines
 	named   []refusal
 }
@@ -31,6 +32,7 @@ const (
 // count takes the answer to line n of the paste.
 func (t *tally) count(n int, line string, a wire.Answer) {
 	t.changed = t.changed || a.Changed
+	t.leftOut = t.leftOut || a.LeftOut
 	if a.Status == wire.Error {
 		t.refuse(n, line, a.Why)
 	}

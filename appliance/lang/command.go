@@ -25,6 +25,8 @@ type call struct {
 	out     io.Writer
 	place   place // where the session stands; a command may move it
 	result  Result
+	object  string // that the prompt names which was copied along with the line
+	instead bool   // the line stands for one of another generation
 }
 
 // printf writes a line. Line ends are those of the format: a value of several lines could forge one, such as a fix to paste. Text that
@@ -147,6 +149,8 @@ func configure(c *call, _ *none) error {
 
 func exit(c *call, _ *none) error {
 	switch {
+	case c.place.out != nil:
+		c.place.out = nil
 	case len(c.place.path) > 0:
 		c.place = c.place.up(1)
 	case c.place.level == configuring:

@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/pasted"
 )
 
 var options = cli.Options{Types: types, Kinds: kinds, Topics: topics, Same: config.SameName}
@@ -55,19 +56,37 @@ type reader struct {
 	lines    map[string]int // where the printed form of each line stands in the file
 	last     int            // number of the last line
 	draft    cli.Draft
+	block    int    // which problem is the header of the block that is left out
+	instead  bool   // the line stands for one of another generation
+	object   string // that the prompt names which was copied along with the line
 }
 
 func (l *Language) read(name string, text []byte) *reader {
 	r := &reader{lang: l, name: name, cfg: config.New(), place: place{level: configuring}, lines: map[string]int{}}
+	text, was := pasted.Decode(text)
+	if was != "" {
+		r.report(Note, "", "the file is in "+was+": it is read as such")
+	}
 	for line := range strings.Lines(string(text)) {
 		r.last++
-		if r.last == 1 {
-			line = strings.TrimPrefix(line, "\ufeff")
-		}
-		r.line(strings.TrimRight(line, "\r\n"))
+		copied := pasted.Read(strings.TrimRight(line, "\r\n"))
+		r.object = copied.Object
+		r.line(copied.Text)
 	}
+	r.endBlock()
 	return r
 }
+
+// endBlock adds to the problem of a header how many lines were left out with it.
+func (r *reader) endBlock() {
+	if text := r.place.out.said(); text != "" {
+		r.problems[r.block].Text += "; " + text
+	}
+	r.place.out = nil
+}
+
+// leaveOut begins a block that is left out, whose header is the last problem.
+func (r *reader) leaveOut(at place) { r.place, r.block = at, len(r.problems)-1 }
 
 func (r *reader) line(line string) {
 	l := r.lang
@@ -78,11 +97,20 @@ func (r *reader) line(line string) {
 	case blank(line):
 		return
 	}
+	if r.place.out != nil {
+		switch l.belongs(r.cfg, r.place, line) {
+		case inside:
+			r.place.out.lines++
+			return
+		case beyond:
+			r.endBlock()
+		}
+	}
 	modes, where := l.layers(r.cfg, r.place)
 	n := len(modes)
 	m, err := l.table.Match(append(modes, cli.Layer{Mode: l.admin}), line, r.cfg)
 	if err != nil {
-		r.report(Error, line, err.Error())
+		r.otherwise(modes, line, err)
 		return
 	}
 	for _, c := range m.Corrections {
@@ -92,6 +120,10 @@ func (r *reader) line(line string) {
 		r.command(line, m)
 		return
 	}
+	if err := r.place.otherObject(r.object, m); err != nil {
+		r.report(Error, line, err.Error())
+		return
+	}
 	w := where[m.Layer]
 	changed, err := l.apply(r.cfg, w, m, &r.draft)
 	if err != nil {
@@ -99,6 +131,9 @@ func (r *reader) line(line string) {
 			err = fmt.Errorf("the block that this line is in does not exist any more")
 		}
 		r.report(Error, line, err.Error())
+		if m.Stmt.Mode != nil && !m.Neg {
+			r.leaveOut(r.place.refused(w, line))
+		}
 		return
 	}
 	r.cfg = changed
@@ -124,14 +159,40 @@ func (r *reader) line(line string) {
 	}
 }
 
+// otherwise takes a line that is not understood as it is: in the words of another generation, or not at all.
+func (r *reader) otherwise(modes []cli.Layer, line string, err error) {
+	u := r.lang.misunderstand(r.cfg, r.place, modes, line)
+	switch {
+	case u.instead != nil && !r.instead:
+		r.report(Note, line, fmt.Sprintf("taken as `%s`", strings.Join(u.instead, "`, `")))
+		r.place, r.instead = u.at, true
+		for _, line := range u.instead {
+			r.line(line)
+		}
+		if r.instead = false; !u.header {
+			r.place = u.at
+		}
+		return
+	case u.note != "":
+		r.report(Note, line, u.note)
+	default:
+		r.report(Error, line, err.Error())
+	}
+	r.leaveOut(u.at)
+}
+
 // command takes those commands that have their place in a pasted file.
 func (r *reader) command(line string, m *cli.Match) {
 	switch m.Stmt.Line.Line {
 	case "exit":
-		if len(r.place.path) > 0 {
+		switch {
+		case r.place.out != nil:
+			r.endBlock()
+		case len(r.place.path) > 0:
 			r.place = r.place.up(1)
 		}
 	case "end", "enable", "configure", "logout":
+		r.endBlock()
 		r.place = place{level: configuring}
 	default:
 		r.report(Error, line, "a command, not a line of a configuration")

@@ -17,6 +17,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/pasted"
 )
 
 // Session is who types, and where he stands.
@@ -46,6 +47,7 @@ type Result struct {
 	More    *bool    // switches paging on or off
 	Length  *int     // rows of the terminal from now on, whatever it says itself; 0 is no paging
 	Width   *int     // its columns
+	LeftOut bool     // the line is part of a block that is not understood: it was not even looked at
 }
 
 // Collect describes the block that a line wants.
@@ -94,10 +96,15 @@ func (l *Language) Exec(ctx context.Context, box Box, s *Session, line string, b
 	if !s.may(config.Administrator) {
 		p = place{}
 	}
-	c := &call{ctx: ctx, lang: l, box: box, session: s, body: body, out: out, place: p}
+	copied := pasted.Read(line)
+	line = copied.Text
+	c := &call{ctx: ctx, lang: l, object: copied.Object, box: box, session: s, body: body, out: out, place: p}
 	err := l.exec(c, cfg, line)
 	if err != nil {
 		l.explain(out, line, err)
+	}
+	if err != nil && c.place.out != nil && c.place.out.sure {
+		c.printf("%% what follows is left out with it, up to the next header that is understood\n")
 	}
 	c.result.Mode = c.place.mode()
 	c.result.Prompt = l.prompt(hostname(box), c.place)
@@ -112,6 +119,21 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 		c.comment(line)
 		return nil
 	}
+	if c.place.out != nil && l.belongs(cfg, c.place, line) == inside {
+		c.place.out.lines++
+		c.result.LeftOut = true
+		return nil
+	}
+	return l.understand(c, cfg, line)
+}
+
+// understand runs a line that is not part of a block that is left out.
+func (l *Language) understand(c *call, cfg *config.Config, line string) error {
+	block := c.place.out
+	if block != nil && l.belongs(cfg, c.place, line) == beyond {
+		c.place.out = nil
+		c.saidLeftOut(block)
+	}
 	var modes []cli.Layer
 	var where []layer
 	if c.place.level == configuring {
@@ -119,6 +141,9 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 	}
 	modes = append(modes, cli.Layer{Mode: l.commands(c.place.level)})
 	m, err := l.table.Match(modes, line, cfg)
+	if err != nil && c.place.level == configuring {
+		return l.otherwise(c, cfg, modes, line, err)
+	}
 	if err != nil {
 		return l.hintMode(c, cfg, line, err)
 	}
@@ -127,9 +152,22 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 	}
 	c.corrections(m)
 	if m.Layer >= len(where) {
-		return m.Stmt.Data.(runner)(c, m.Args())
+		err := m.Stmt.Data.(runner)(c, m.Args())
+		if block != nil && c.place.out == nil {
+			c.saidLeftOut(block)
+		}
+		return err
 	}
-	return marked(line, l.take(c, where[m.Layer], m))
+	if err := c.place.otherObject(c.object, m); err != nil {
+		return err
+	}
+	if err := l.take(c, where[m.Layer], m); err != nil {
+		if m.Stmt.Mode != nil && !m.Neg {
+			c.place = c.place.refused(where[m.Layer], line)
+		}
+		return marked(line, err)
+	}
+	return nil
 }
 
 // marked finds the place in the line of what is wrong with a key or a value of a table.
@@ -183,6 +221,9 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 
 // apply makes the configuration with line m in the mode that w leads to.
 func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match, d *cli.Draft) (*config.Config, error) {
+	if err := alone(cfg, w, m); err != nil {
+		return cfg, err
+	}
 	if w.implicit != "" && !m.Neg {
 		made, err := l.editor.Apply(cfg, nil, w.path[0], d)
 		if err != nil {
@@ -204,17 +245,37 @@ func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match, d *cli.Draft
 // they name: only now can they be told apart.
 func settlePorts(cfg *config.Config) *config.Config {
 	for n, p := range cfg.Ports {
-		turned := config.IPBind{Context: config.Ref[config.IPContext]{Name: p.Bind.Interface.Name}, Interface: config.Ref[config.IPInterface]{Name: p.Bind.Context.Name}}
-		if bindable(cfg, p.Bind) || !bindable(cfg, turned) {
+		port := *p
+		bind, changed := turned(cfg, p.Bind)
+		port.Bind = bind
+		for i, v := range p.VLANs {
+			bind, turn := turned(cfg, v.Bind)
+			if !turn {
+				continue
+			}
+			vlan := *v
+			vlan.Bind = bind
+			port.VLANs = slices.Clone(port.VLANs)
+			port.VLANs[i], changed = &vlan, true
+		}
+		if !changed {
 			continue
 		}
-		cp, port := *cfg, *p
-		port.Bind = turned
+		cp := *cfg
 		cp.Ports = slices.Clone(cfg.Ports)
 		cp.Ports[n] = &port
 		cfg = &cp
 	}
 	return cfg
+}
+
+// turned is a bind in the order of words in which it names an interface that exists.
+func turned(cfg *config.Config, b config.IPBind) (config.IPBind, bool) {
+	other := config.IPBind{Context: config.Ref[config.IPContext]{Name: b.Interface.Name}, Interface: config.Ref[config.IPInterface]{Name: b.Context.Name}}
+	if bindable(cfg, b) || !bindable(cfg, other) {
+		return b, false
+	}
+	return other, true
 }
 
 // bindable reports whether both names of a bind exist, each for itself.
@@ -267,7 +328,7 @@ func (l *Language) explain(out io.Writer, line string, err error) {
 		for range line[:min(e.Col, len(line))] {
 			col++
 		}
-		fmt.Fprintf(out, "  %s\n  %s^\n", strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", " "), strings.Repeat(" ", col))
+		fmt.Fprintf(out, "  %s\n  %s^\n", cli.Legible(strings.TrimRight(line, "\r\n")), strings.Repeat(" ", col))
 	}
 	fmt.Fprintf(out, "%% %s\n", sentence(err))
 }

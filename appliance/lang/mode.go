@@ -27,6 +27,7 @@ type place struct {
 	level  level
 	header []string
 	path   []*cli.Match
+	out    *leftOut // the block that is left out here, nil for none
 }
 
 // place resolves a mode against a configuration. A header whose object is gone ends the path in front of it.
@@ -44,6 +45,9 @@ func (l *Language) place(cfg *config.Config, mode []string) place {
 	}
 	m := l.table.Root()
 	for _, line := range mode {
+		if p.out = parseLeftOut(line); p.out != nil {
+			break
+		}
 		match, err := l.table.Match([]cli.Layer{{Mode: m}}, line, cfg)
 		if err != nil || match.Stmt.Mode == nil || match.Neg || l.editor.Exists(cfg, append(p.path[:len(p.path):len(p.path)], match)) == len(p.path) {
 			break
@@ -61,7 +65,11 @@ func (p place) mode() []string {
 	case adminExec:
 		return []string{enableLine}
 	}
-	return append([]string{enableLine, configureLine}, p.header...)
+	mode := append([]string{enableLine, configureLine}, p.header...)
+	if p.out != nil {
+		mode = append(mode, p.out.String())
+	}
+	return mode
 }
 
 // up is the place n modes further out.
@@ -115,6 +123,8 @@ func (l *Language) prompt(hostname string, p place) string {
 		return hostname + ">"
 	case p.level == adminExec:
 		return hostname + "#"
+	case p.out != nil && p.out.sure:
+		return hostname + "(?)#"
 	case len(p.path) == 0:
 		return hostname + "(cfg)#"
 	}

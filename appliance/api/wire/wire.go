@@ -76,17 +76,18 @@ type Answer struct {
 	Live bool   `json:"live,omitempty"` // what follows comes as it happens: nobody waits for a page of it to fill
 
 	Done    bool     `json:"done,omitempty"`
-	Mode    []string `json:"mode,omitempty"`    // the mode after the line
-	Prompt  string   `json:"prompt,omitempty"`  // the prompt after the line
-	Status  string   `json:"status,omitempty"`  // OK or Error
-	Collect *Collect `json:"collect,omitempty"` // the line wants a block: send it again with Body
-	Exit    bool     `json:"exit,omitempty"`    // the session is over
-	Changed bool     `json:"changed,omitempty"` // the line changed the running configuration
-	Why     string   `json:"why,omitempty"`     // with Error: the reason in one line
-	Known   []byte   `json:"known,omitempty"`   // answers BeginPaste; opaque
-	More    *bool    `json:"more,omitempty"`    // switch paging of this session on or off
-	Length  *int     `json:"length,omitempty"`  // rows of the terminal, whatever it says itself; 0 is no paging
-	Width   *int     `json:"width,omitempty"`   // its columns
+	Mode    []string `json:"mode,omitempty"`     // the mode after the line
+	Prompt  string   `json:"prompt,omitempty"`   // the prompt after the line
+	Status  string   `json:"status,omitempty"`   // OK or Error
+	Collect *Collect `json:"collect,omitempty"`  // the line wants a block: send it again with Body
+	Exit    bool     `json:"exit,omitempty"`     // the session is over
+	Changed bool     `json:"changed,omitempty"`  // the line changed the running configuration
+	LeftOut bool     `json:"left_out,omitempty"` // the line is part of a block that is not understood, and was not looked at
+	Why     string   `json:"why,omitempty"`      // with Error: the reason in one line
+	Known   []byte   `json:"known,omitempty"`    // answers BeginPaste; opaque
+	More    *bool    `json:"more,omitempty"`     // switch paging of this session on or off
+	Length  *int     `json:"length,omitempty"`   // rows of the terminal, whatever it says itself; 0 is no paging
+	Width   *int     `json:"width,omitempty"`    // its columns
 }
 
 // Collect asks for a block after a line.

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Typographic signs that word processors and printed manuals put in place of " and -.
+const (
+	doubleQuotes = "“”„‟«»"
+	singleQuotes = "‘’‚‛"
+	dashes       = "‐‑‒–—―−"
+)
+
+// unseen names characters that nobody sees; others are named by their number alone.
+var unseen = map[rune]string{
+	'\u00a0': "no-break space",
+	'\u00ad': "soft hyphen",
+	'\u061c': "direction mark",
+	'\u200b': "zero-width space",
+	'\u200c': "zero-width non-joiner",
+	'\u200d': "zero-width joiner",
+	'\u200e': "direction mark",
+	'\u200f': "direction mark",
+	'\u202a': "direction mark",
+	'\u202b': "direction mark",
+	'\u202c': "direction mark",
+	'\u202d': "direction mark",
+	'\u202e': "direction mark",
+	'\u2060': "word joiner",
+	'\u2066': "direction mark",
+	'\u2067': "direction mark",
+	'\u2068': "direction mark",
+	'\u2069': "direction mark",
+	'\u034f': "grapheme joiner",
+	'\u2800': "blank of Braille",
+	'\u3164': "Hangul filler",
+	'\ufeff': "byte order mark",
+}
+
+// isUnseen reports whether nobody sees that r is there, or which sign it is.
+func isUnseen(r rune) bool {
+	_, known := unseen[r]
+	return known || unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || unicode.IsSpace(r) && r != ' ' && r != '\t'
+}
+
+// misread finds the first character of a line that would be stored as something else than what its reader sees: one that is not seen,
+// one that was no text, or the printed form of a quotation mark or a hyphen outside of quotation marks. nil: there is none.
+func misread(line string) *Error {
+	if strings.IndexFunc(line, func(r rune) bool { return (r < ' ' || r >= 0x7f) && r != '\t' }) < 0 {
+		return nil
+	}
+	for _, w := range Words(line) {
+		text := line[w.Start:w.End]
+		for i, r := range text {
+			if what := misreadRune(text[i:], r, i == 0, w.Quoted); what != "" {
+				at := w.Start + i
+				return &Error{Col: at, Text: fmt.Sprintf("%s at column %d", what, utf8.RuneCountInString(line[:at])+1)}
+			}
+		}
+	}
+	return nil
+}
+
+// misreadRune says what is wrong with the rune r at the beginning of rest, "" when nothing is.
+func misreadRune(rest string, r rune, first, quoted bool) string {
+	switch {
+	case r == utf8.RuneError:
+		if _, size := utf8.DecodeRuneInString(rest); size == 1 {
+			return fmt.Sprintf("byte 0x%02x, which is not UTF-8 text,", rest[0])
+		}
+		return "a character that was lost when the text was converted (U+FFFD)"
+	case r < ' ' && r != '\t', r >= 0x7f && r < 0xa0:
+		return fmt.Sprintf("a control character (0x%02x)", r)
+	case isUnseen(r):
+		name := unseen[r]
+		if name == "" {
+			name = "character that cannot be seen"
+		}
+		return fmt.Sprintf("a %s (U+%04X)", name, r)
+	case quoted:
+		return ""
+	case strings.ContainsRune(doubleQuotes, r), first && strings.ContainsRune(singleQuotes, r):
+		return fmt.Sprintf("a printed quotation mark (%c): write \" instead, or put the word into \" \";", r)
+	case strings.ContainsRune(dashes, r):
+		return fmt.Sprintf("a printed dash (%c, U+%04X): write - instead, or put the word into \" \";", r, r)
+	}
+	return ""
+}
+
+// Legible is line with a mark in place of each character that a terminal would not show, of as many columns.
+func Legible(line string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case r < ' ', r >= 0x7f && r < 0xa0, r == utf8.RuneError, r != ' ' && isUnseen(r):
+			return '?'
+		}
+		return r
+	}, line)
+}
+
+// seen is line without the characters that nobody sees: what its reader takes it for.
+func seen(line string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case r < ' ', r >= 0x7f && r < 0xa0, isUnseen(r):
+			return -1
+		case strings.ContainsRune(dashes, r):
+			return '-'
+		}
+		return r
+	}, line)
+}
+
+// mustQuote reports whether a word is read back as it is only between quotation marks.
+func mustQuote(text string) bool {
+	if text == "" || text[0] == '"' || strings.IndexFunc(text, unicode.IsSpace) >= 0 || strings.ContainsAny(text, doubleQuotes+dashes) {
+		return true
+	}
+	r, _ := utf8.DecodeRuneInString(text)
+	return strings.ContainsRune(singleQuotes, r)
+}

@@ -1,0 +1,110 @@
+package lang
+
+import (
+	"slices"
+	"strings"
+
+	"viaduct/appliance/cli"
+)
+
+// hardware are lines of the original about things that this box does not have: taken, and without effect. They are known by
+// their first words, in the mode of the given prompt; "" is the root. A block is left out with its lines.
+type hardware struct {
+	prompt string
+	block  bool
+	why    string
+	begins []string
+}
+
+const (
+	noPorts     = "there are no telephone ports here"
+	noRouter    = "the box is no router"
+	provisioned = "the box is not provisioned by servers"
+)
+
+// hardwares is the table.
+var hardwares = []hardware{
+	{"", true, noPorts, []string{"port bri", "port pri", "port e1t1", "port e1", "port t1", "port fxs", "port fxo", "port isdn", "port analog", "port g703"}},
+	{"", true, noPorts, []string{"profile tone-set", "profile call-progress-tone", "profile ringing-cadence", "profile pstn", "profile fxs", "profile fxo", "profile r2", "profile r2-signaling", "profile isdn"}},
+	{"", true, noRouter, []string{"port serial", "port xdsl", "port adsl", "port dsl", "port gshdsl", "port atm", "port wan", "port usb", "port wlan",
+		"profile napt", "profile ppp", "profile mlppp", "profile service-policy", "profile dhcp-server", "profile dhcp-client", "profile ipsec-transform", "profile ipsec-policy-manual",
+		"profile ipsec-policy-ike", "profile ike", "profile link-supervision", "profile wlan", "subscriber ppp", "context bridge", "context switch", "pppoe"}},
+	{"", true, "SIP behaves as RFC 3398 says", []string{"profile sip"}},
+	{"", true, "accounts are those of this box", []string{"profile aaa", "profile authentication", "profile radius", "radius-client", "tacacs-client", "radius-server", "tacacs-server"}},
+	{"", true, provisioned, []string{"profile provisioning", "cwmp-client"}},
+	{"", true, "there are no actions", []string{"actions"}},
+	{"", true, noDSPHere, []string{"system"}},
+	{"", true, "the box speaks SIP only", []string{"gateway", "context h323-gateway", "context isoip-gateway", "context mgcp-gateway"}},
+	{"", false, noDSPHere, []string{"ic voice", "system ic", "system clock-source", "system bypass-mode", "system synchronize-to-isdn-clock", "low-bitrate-codec", "clock-source"}},
+	{"", false, "only the hostname is kept", []string{"system contact", "system location", "system provider", "system supplier", "system subscriber", "system description"}},
+	{"", false, "there is no SNMP agent", []string{"snmp", "snmp-server", "snmp-client"}},
+	{"", false, provisioned, []string{"timer", "provisioning", "message-server", "auto-provisioning"}},
+	{"", false, "the box gives no addresses and answers no names", []string{"dns-relay", "dhcp-server", "dns-server", "sntp-server", "ip dhcp-server"}},
+	{"", false, "clocks are set as sntp-client server says", []string{"sntp-client poll-interval", "sntp-client gmt-offset", "sntp-client operating-mode", "sntp-client anycast-address",
+		"sntp-client local-clock-offset", "sntp-client root-delay-offset", "sntp-client local-port"}},
+	{"", false, noRouter, []string{"rip", "icmp", "ip route", "qos", "bridge", "tunnel", "napt", "nat", "firewall"}},
+	{"", false, "sessions come by serial line, SSH, and Telnet where console telnet stands", []string{"ssh-server", "telnet-server", "terminal telnet", "terminal ssh", "terminal console", "aaa", "http-server"}},
+	{"", false, noPorts, []string{"isdn", "call-control", "tone-set"}},
+
+	{"ctx-ip", false, noRouter, []string{"multicast-send", "qos", "rip", "icmp", "nat", "napt", "arp", "dhcp-server", "use profile dhcp-server", "use profile napt", "ipsec"}},
+	{"if-ip", false, noRouter, []string{"use profile napt", "use profile service-policy", "use profile ipsec", "use profile ipsec-policy-manual", "use profile wlan", "point-to-point", "icmp", "rip", "cos", "igmp", "ipsec",
+		"bandwidth", "multicast-send", "router-advertisement", "dhcp-server", "use profile dhcp-server", "mac-address"}},
+	{"prt-eth", true, noRouter, []string{"pppoe"}},
+	{"prt-eth", false, noRouter, []string{"cos", "frame-format", "mac-address", "priority", "phy"}},
+
+	{"ctx-cs", true, noPorts, []string{"interface fxs", "interface fxo", "interface isdn", "interface bri", "interface pri", "interface h323", "interface isoip", "interface r2", "interface e1t1", "interface analog"}},
+	{"ctx-cs", true, "the box has hunt groups only", []string{"service distribution-group", "service limiter", "service priority", "service aaa", "service second-dialtone", "service sip-conference",
+		"service sip-location-service", "service bridge", "service ringback", "service overlap", "service call-pickup"}},
+	{"ctx-cs", false, noPorts, []string{"use profile tone-set", "use profile pstn", "bearer-capability", "isdn", "limiter", "tone-set"}},
+	{"if-sip", false, noPorts, []string{"use profile pstn", "limiter", "use tone-set"}},
+
+	{"identity-group", true, "requests outside of calls are not passed on", []string{"message inbound", "message outbound", "subscription inbound", "subscription outbound", "presence inbound", "presence outbound", "notification inbound", "notification outbound"}},
+	{"identity", true, "requests outside of calls are not passed on", []string{"message inbound", "message outbound", "subscription inbound", "subscription outbound", "presence inbound", "presence outbound", "notification inbound", "notification outbound"}},
+
+	{"pf-voip", false, noDSPHere, []string{"dejitter-mode", "dejitter-max-delay", "dejitter-buffer", "dejitter-grow-step", "dejitter-grow-attenuation", "dejitter-shrink-speed", "echo-canceller", "silence-compression", "high-pass-filter", "post-filter",
+		"voice-volume", "flash-hook", "modem", "rtp traffic-class", "rtp port-range", "t38", "voice-update-frames", "dtmf-mute-encoder", "background-noise", "sid"}},
+}
+
+const noDSPHere = "there is no DSP here"
+
+// note is what is said of such a line.
+func (h *hardware) note() string { return "taken, no effect: " + h.why }
+
+// hardwareLine finds what is known of a line in the modes of p, and the place from which it is understood.
+func hardwareLine(p place, line string) (place, *hardware) {
+	words := cli.Words(line)
+	for n := len(p.path); n >= 0; n-- {
+		prompt := ""
+		if n > 0 {
+			prompt = p.path[n-1].Stmt.Prompt
+		}
+		for i := range hardwares {
+			h := &hardwares[i]
+			if h.prompt == prompt && slices.ContainsFunc(h.begins, func(b string) bool { return beginsWith(words, b) }) {
+				return p.up(len(p.path) - n), h
+			}
+		}
+	}
+	// A block of context cs may stand at the root.
+	for i := range hardwares {
+		h := &hardwares[i]
+		if h.prompt == "ctx-cs" && h.block && slices.ContainsFunc(h.begins, func(b string) bool { return beginsWith(words, b) }) {
+			return p.up(len(p.path)), h
+		}
+	}
+	return p, nil
+}
+
+// beginsWith reports whether a line begins with these words. "system" alone is a block; with more words it is a line of another kind.
+func beginsWith(words []cli.Word, begin string) bool {
+	if begin == "system" && len(words) > 1 {
+		return false
+	}
+	for b := range strings.FieldsSeq(begin) {
+		if len(words) == 0 || words[0].Text != b {
+			return false
+		}
+		words = words[1:]
+	}
+	return true
+}

@@ -1,0 +1,187 @@
+package lang
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+	"viaduct/appliance/pasted"
+)
+
+// leftOut is a block whose header was not understood. Its lines are left out with it: what is not understood changes nothing else.
+// The block ends at the next header that is understood, at one that is not and opens a block of its own, at `exit`, and where the
+// lines are indented less than its own.
+//
+// A header is known by its first word. A line whose first word nobody knows opens a block only if the next line is indented further:
+// else a slip in a line would take those behind it along.
+type leftOut struct {
+	header string
+	indent int  // of the header
+	body   int  // of the first line below that is indented further, 0 when there is none
+	sure   bool // it is a block; else the next line decides
+	quiet  bool // known, and without effect here
+	lines  int  // that were left out
+}
+
+// leftOutMark begins the last line of a mode that stands in such a block.
+const leftOutMark = "?"
+
+// String is the block as a line of a mode: it travels with the session, as the mode does.
+func (o *leftOut) String() string {
+	return fmt.Sprintf("%s %d %d %t %t %d %s", leftOutMark, o.indent, o.body, o.sure, o.quiet, o.lines, o.header)
+}
+
+// parseLeftOut is the inverse of String; nil for a line that is none.
+func parseLeftOut(line string) *leftOut {
+	f := strings.SplitN(line, " ", 7)
+	if len(f) < 7 || f[0] != leftOutMark {
+		return nil
+	}
+	var numbers [3]int
+	for i, word := range []string{f[1], f[2], f[5]} {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 0 {
+			return nil
+		}
+		numbers[i] = n
+	}
+	return &leftOut{indent: numbers[0], body: numbers[1], lines: numbers[2], sure: f[3] == "true", quiet: f[4] == "true", header: f[6]}
+}
+
+// said tells how many lines were left out, "" when none was.
+func (o *leftOut) said() string {
+	switch {
+	case o == nil || o.lines == 0:
+		return ""
+	case o.lines == 1:
+		return "its block is left out, 1 line"
+	}
+	return fmt.Sprintf("its block is left out, %d lines", o.lines)
+}
+
+// belonging is what a line is to the block that is left out where it comes.
+type belonging int
+
+const (
+	inside belonging = iota // a line of the block
+	beyond                  // the block has ended in front of it
+	aside                   // a command, which ends nothing
+)
+
+// belongs decides about the next line at a place that is in a block that is left out.
+func (l *Language) belongs(cfg *config.Config, p place, line string) belonging {
+	o := p.out
+	words := cli.Words(line[:min(len(line), longestLooked)])
+	if len(words) == 0 {
+		return aside
+	}
+	first := words[0].Text
+	switch in := pasted.Indent(line); {
+	case in > o.indent && (first != "exit" || o.body == 0 || in > o.body):
+		if o.body == 0 {
+			o.body = in
+		}
+		o.sure = true
+		return inside
+	case !o.sure || in < o.indent || o.body > 0 && first != "exit":
+		return beyond
+	}
+	if l.headerAfter(cfg, p, line, first) {
+		return beyond
+	}
+	if m, err := l.table.Match([]cli.Layer{{Mode: l.admin}}, line, cfg); err == nil && m.Exact && first != enableLine {
+		return aside
+	}
+	return inside
+}
+
+// headerAfter reports whether line is a header in the modes around the block, spelt out: the lines of the block may look like the
+// abbreviation of one. A header that is not understood counts, too: it opens a block of its own.
+func (l *Language) headerAfter(cfg *config.Config, p place, line, first string) bool {
+	modes, where := l.layers(cfg, p)
+	if strings.HasPrefix(p.out.header, "context") {
+		// What may stand at the root without its context cs is part of the context that is not understood.
+		n := slices.IndexFunc(where, func(w layer) bool { return w.implicit != "" })
+		if n >= 0 {
+			modes, where = modes[:n], where[:n]
+		}
+	}
+	opens := false
+	for i := range modes {
+		modes[i].Blocks, modes[i].Correct = true, false
+		opens = opens || modes[i].Mode.Opens(first)
+	}
+	if m, err := l.table.Match(modes, line, cfg); err == nil {
+		return m.Exact && !m.Neg
+	}
+	if _, m := hardwareLine(p, line); m != nil && m.block {
+		return true
+	}
+	_, nameless := l.onlyContext(cfg, line)
+	return opens || nameless
+}
+
+// misunderstood is what becomes of a line that no pattern fits.
+type misunderstood struct {
+	instead []string // lines of ours that say the same
+	header  bool     // the last of them opens a mode
+	note    string   // why it has no effect, "" for an error
+	at      place    // where to go on
+}
+
+// misunderstand decides what becomes of a line at a place of the configuration that was not understood in modes.
+func (l *Language) misunderstand(cfg *config.Config, p place, modes []cli.Layer, line string) misunderstood {
+	line = line[:min(len(line), longestLooked)]
+	if header, ok := l.onlyContext(cfg, line); ok {
+		return misunderstood{instead: []string{header}, header: true, at: p}
+	}
+	if at, lines := olderLine(cfg, p, line); lines != nil {
+		return misunderstood{instead: lines, at: at}
+	}
+	out := &leftOut{header: strings.TrimSpace(cli.Legible(line)), indent: pasted.Indent(line)}
+	if len(out.header) > longestHeader {
+		out.header = strings.ToValidUTF8(out.header[:longestHeader], "") + "..."
+	}
+	if at, h := hardwareLine(p, line); h != nil {
+		out.sure, out.quiet = h.block, true
+		at.out = out
+		return misunderstood{note: h.note(), at: at}
+	}
+	look, word := l.table.Look(modes, line)
+	switch look {
+	case cli.LooksAsStatement:
+		return misunderstood{at: p}
+	case cli.LooksAsHeader:
+		p, out.sure = p.owner(word, l.table.Root()), true
+	}
+	p.out = out
+	return misunderstood{at: p}
+}
+
+// longestLooked is how much of a line is looked at for what it may have been.
+const longestLooked = 1000
+
+// longestHeader is how much of a header is kept for messages.
+const longestHeader = 100
+
+// owner is the place from which a header that begins with word would be understood: the innermost mode that has such a header,
+// or where one stands when none has.
+func (p place) owner(word string, root *cli.Mode) place {
+	for i := len(p.path); i > 0; i-- {
+		if p.path[i-1].Stmt.Mode.Opens(word) {
+			return p.up(len(p.path) - i)
+		}
+	}
+	if root.Opens(word) {
+		return p.up(len(p.path))
+	}
+	return p
+}
+
+// refused is the place behind a header that was understood and not taken: its lines are left out as well.
+func (p place) refused(w layer, line string) place {
+	return place{level: configuring, path: w.path, header: w.headers, out: &leftOut{header: strings.TrimSpace(line), indent: pasted.Indent(line), sure: true}}
+}

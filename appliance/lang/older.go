@@ -1,0 +1,198 @@
+package lang
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+)
+
+// olderForm is a line as the generation before wrote it, in the mode of a prompt ("" is the root), and the lines that say the same here.
+type olderForm struct {
+	prompt string
+	form   *regexp.Regexp
+	// lines are given the name of the object whose mode the line stands in, and what the form has matched; none: it says nothing that
+	// can be said here.
+	lines func(cfg *config.Config, here string, m []string) []string
+}
+
+const ip4 = `(\d+\.\d+\.\d+\.\d+)`
+
+// olderForms are tried where a line is not understood as it is.
+var olderForms = []olderForm{
+	{"if-ip", form(`ipaddress (?:(\S+) )?` + ip4 + ` ` + ip4), func(_ *config.Config, here string, m []string) []string {
+		p, ok := masked4(m[2], m[3])
+		if !ok {
+			return nil
+		}
+		if m[1] == "" {
+			m[1] = here
+		}
+		return []string{"ipaddress " + cli.Quote(m[1]) + " " + p.String()}
+	}},
+	{"ctx-ip", form(`route ` + ip4 + ` ` + ip4 + ` ` + ip4 + `(?: (\d+))?`), olderRoute},
+	{"rt-tab", form(`route ` + ip4 + ` ` + ip4 + ` (?:gateway )?` + ip4 + `(?: (?:metric )?(\d+))?`), func(cfg *config.Config, here string, m []string) []string {
+		if lines := olderRoute(cfg, here, m); lines != nil {
+			return lines[1:]
+		}
+		return nil
+	}},
+	{"if-gw", form(`bind interface (\S+) context (\S+)(?: port (\d+))?`), func(cfg *config.Config, _ string, m []string) []string {
+		lines := []string{fmt.Sprintf("bind ipaddress %s %s %s", m[2], m[1], addressName(cfg, m[2], m[1]))}
+		if m[3] != "" {
+			lines = append(lines, "transport-protocol udp+tcp "+m[3])
+		}
+		return lines
+	}},
+	{"", form(`sntp-client server ` + ip4 + `(.*)`), func(_ *config.Config, _ string, m []string) []string {
+		return []string{"sntp-client server primary " + m[1] + m[2]}
+	}},
+	{"", form(`clock local dst-rule \S+ ([+-]\d\d:\d\d) from \S+ mar last sun\S* until \S+ oct last sun\S*`), func(_ *config.Config, _ string, m []string) []string {
+		zone := map[string]string{"+01:00": "Europe/London", "+02:00": "Europe/Berlin", "+03:00": "Europe/Athens"}[m[1]]
+		if zone == "" {
+			return nil
+		}
+		return []string{"clock local zone " + zone}
+	}},
+	{"regout", form(`preferred-transport-protocol (udp|tcp|tls)`), func(_ *config.Config, _ string, m []string) []string {
+		return []string{"call outbound", "transport-protocol force " + m[1]}
+	}},
+	{"if-sip", form(`hold-method (?:direction-attribute|zero-ip)`), func(*config.Config, string, []string) []string {
+		return []string{"hold-method direction-attribute " + string(config.HoldSendonly)}
+	}},
+	{"if-sip", form(`address-translation outgoing-call (\S+) user-part (fix \S+|\S+) host-part (fix \S+|\S+)`), func(_ *config.Config, _ string, m []string) []string {
+		lines := []string{"address-translation outgoing-call " + m[1] + " user-part " + m[2]}
+		if m[3] != "to-header" { // the peer's host is what the header has anyway
+			lines = append(lines, "address-translation outgoing-call "+m[1]+" host-part "+m[3])
+		}
+		return lines
+	}},
+	{"pf-acl", form(`(permit|deny) (ip|tcp|udp|icmp) (any|host \S+|` + ip4 + ` ` + ip4 + `) (any|host \S+|` + ip4 + ` ` + ip4 + `)(?: eq (\d+)| range (\d+) (\d+))?`), olderRule},
+}
+
+func form(pattern string) *regexp.Regexp { return regexp.MustCompile(`^` + pattern + `$`) }
+
+// olderLine finds the lines that say what an older one says, and the place that they belong to; nil: it is no older one.
+func olderLine(cfg *config.Config, p place, line string) (place, []string) {
+	line = strings.Join(strings.Fields(line), " ")
+	for n := len(p.path); n >= 0; n-- {
+		prompt, here := "", ""
+		if n > 0 {
+			m := p.path[n-1]
+			prompt, here = m.Stmt.Prompt, strings.Join(m.Key(), " ")
+		}
+		for _, o := range olderForms {
+			if o.prompt != prompt {
+				continue
+			}
+			if m := o.form.FindStringSubmatch(line); m != nil {
+				if lines := o.lines(cfg, here, m); lines != nil {
+					return p.up(len(p.path) - n), lines
+				}
+			}
+		}
+	}
+	return p, nil
+}
+
+// onlyContext is the header line of a context whose name was left out, where there is only one.
+func (l *Language) onlyContext(cfg *config.Config, line string) (header string, ok bool) {
+	words := cli.Words(line)
+	if len(words) != 2 || words[0].Text != "context" {
+		return "", false
+	}
+	var found []string
+	usual := ""
+	switch words[1].Text {
+	case "cs":
+		usual, found = "SWITCH", names(cfg.CS, func(x *config.Switch) string { return x.Name })
+	case "ip":
+		usual, found = "ROUTER", names(cfg.IP, func(x *config.IPContext) string { return x.Name })
+	case "sip-gateway":
+		found = names(cfg.Gateways, func(x *config.SIPGateway) string { return x.Name })
+	}
+	if len(found) == 0 && usual != "" {
+		found = []string{usual}
+	}
+	if len(found) != 1 {
+		return "", false
+	}
+	return "context " + words[1].Text + " " + cli.Quote(found[0]), true
+}
+
+func masked4(address, mask string) (netip.Prefix, bool) {
+	a, err1 := netip.ParseAddr(address)
+	m, err2 := netip.ParseAddr(mask)
+	if err1 != nil || err2 != nil || !a.Is4() || !m.Is4() {
+		return netip.Prefix{}, false
+	}
+	for bits := range 33 {
+		p := netip.PrefixFrom(a, bits)
+		if net, _ := netip.AddrFrom4([4]byte{255, 255, 255, 255}).Prefix(bits); net.Addr() == m {
+			return p, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// olderRoute is a route of a context ip, which stands in a table here.
+func olderRoute(_ *config.Config, _ string, m []string) []string {
+	p, ok := masked4(m[1], m[2])
+	if !ok || p != p.Masked() {
+		return nil
+	}
+	line := "route " + p.String() + " gateway " + m[3]
+	if m[4] != "" {
+		line += " metric " + m[4]
+	}
+	return []string{"routing-table DEFAULT", line}
+}
+
+// addressName is the name of the address that an interface has: its only one, or the interface's own name.
+func addressName(cfg *config.Config, context, name string) string {
+	i := cfg.IPInterface(config.Ref[config.IPContext]{Name: context}, config.Ref[config.IPInterface]{Name: name})
+	if i != nil && len(i.Addresses) == 1 {
+		return cli.Quote(i.Addresses[0].Name)
+	}
+	return name
+}
+
+// olderRule is a rule with host addresses and wildcard masks.
+func olderRule(_ *config.Config, _ string, m []string) []string {
+	from, ok1 := olderHost(m[3])
+	to, ok2 := olderHost(m[6])
+	if !ok1 || !ok2 {
+		return nil
+	}
+	line := strings.Join([]string{m[1], m[2], from, to}, " ")
+	switch {
+	case m[9] != "":
+		line += " port " + m[9]
+	case m[10] != "":
+		line += " port " + m[10] + " " + m[11]
+	}
+	return []string{line}
+}
+
+func olderHost(text string) (string, bool) {
+	f := strings.Fields(text)
+	switch {
+	case len(f) == 1:
+		return text, true
+	case f[0] == "host":
+		return f[1], true
+	}
+	w, err := netip.ParseAddr(f[1])
+	if err != nil {
+		return "", false
+	}
+	mask := w.As4()
+	for i := range mask {
+		mask[i] = ^mask[i]
+	}
+	p, ok := masked4(f[0], netip.AddrFrom4(mask).String())
+	return p.Masked().String(), ok
+}

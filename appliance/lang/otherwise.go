@@ -1,0 +1,82 @@
+package lang
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+)
+
+// otherwise takes a line of the configuration that is not understood as it is: in the words of another generation, or not at all.
+func (l *Language) otherwise(c *call, cfg *config.Config, modes []cli.Layer, line string, err error) error {
+	u := l.misunderstand(cfg, c.place, modes, line)
+	c.place = u.at
+	switch {
+	case u.instead != nil && !c.instead:
+		return l.sayInstead(c, u)
+	case u.note != "":
+		c.printf("%% note: %s\n", u.note)
+		return nil
+	}
+	return err
+}
+
+// sayInstead runs the lines that say what an older one says.
+func (l *Language) sayInstead(c *call, u misunderstood) error {
+	c.instead = true
+	defer func() { c.instead = false }()
+	c.printf("%% note: taken as `%s`\n", strings.Join(u.instead, "`, `"))
+	for _, line := range u.instead {
+		if err := l.understand(c, c.box.Running(), line); err != nil {
+			return err
+		}
+	}
+	if !u.header {
+		c.place = u.at
+	}
+	return nil
+}
+
+// saidLeftOut tells how many lines a block had that is over.
+func (c *call) saidLeftOut(o *leftOut) {
+	if text := o.said(); text != "" && !o.quiet {
+		c.printf("%% %s: %s\n", o.header, text)
+	}
+}
+
+// SayLeftOut tells how many lines were left out of a block in which a paste has ended. The session stays in it, as its prompt says.
+func (l *Language) SayLeftOut(box Box, s *Session, out io.Writer) Result {
+	p := l.place(box.Running(), s.Mode)
+	if o := p.out; o != nil {
+		(&call{out: out}).saidLeftOut(o)
+		if o.lines = 0; !o.sure {
+			p.out = nil
+		}
+	}
+	return Result{Mode: p.mode(), Prompt: l.prompt(hostname(box), p)}
+}
+
+// otherObject refuses a line that was copied along with the prompt of another object than the present one.
+func (p place) otherObject(object string, m *cli.Match) error {
+	if object == "" || m.Stmt.Mode != nil || len(p.path) == 0 {
+		return nil
+	}
+	here := strings.Join(p.path[len(p.path)-1].Key(), " ")
+	if here == "" || lettersOf(here) == lettersOf(object) {
+		return nil
+	}
+	return fmt.Errorf("the prompt in front of the line is that of %s, and this is %s", cli.Quote(object), cli.Quote(here))
+}
+
+// lettersOf is a name as prompts of either box show it: SWITCH or switch, 0 1 or 0/1.
+func lettersOf(name string) string {
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, name))
+}
