@@ -51,6 +51,7 @@ type failure struct {
 	text    string // Reason and Warning of the peer
 	warning int    // code of our own Warning header, whose text is text; 0: none
 	retry   time.Duration
+	local   bool // no answer of the peer: silence, or a destination that could not be tried. Hunting goes on, whatever its causes are
 }
 
 func newCall(m *Manager, in *sipgw.Incoming) *call {

@@ -49,6 +49,8 @@ func (s *search) following(f failure) (int, bool) {
 	switch n := s.attempt + 1; {
 	case n == 0 || s.urgent: // an emergency call tries every destination, whatever the one before said
 		return n, n < len(s.plan.Attempts)
+	case f.local:
+		return s.plan.Next(s.attempt, route.NoAnswer)
 	default:
 		return s.plan.Next(s.attempt, f.cause)
 	}
@@ -60,19 +62,21 @@ func (c *call) try(s *search, a *route.Attempt, invite func(*config.SIPInterface
 	i := ref.In(c.cfg)
 	switch {
 	case i == nil:
-		return failure{code: 503, cause: 38, reason: "Service Unavailable", text: "interface " + a.Interface + " does not exist"}
+		return failure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "interface " + a.Interface + " does not exist"}
 	}
 	if why := c.m.SIP.Unavailable(a.Interface); why != "" && !s.urgent {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
-		return failure{code: 503, cause: 38, reason: "Service Unavailable", text: "the peer of " + a.Interface + " " + why}
+		return failure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "the peer of " + a.Interface + " " + why}
 	}
 	if err := invite(i, a); err != nil {
 		c.log.Warn("destination not tried", "if", a.Interface, "err", err)
 		var e *sdp.Error
+		f := unlicensed(err)
 		if errors.As(err, &e) {
-			return unusable(err)
+			f = unusable(err)
 		}
-		return unlicensed(err)
+		f.local = true
+		return f
 	}
 	return failure{}
 }
@@ -102,7 +106,7 @@ func (s *search) alive() {
 func (c *call) silent(x *side, d time.Duration, next func(failure)) {
 	x.leg.Cancel()
 	x.leg = nil
-	f := failure{code: 503, cause: 41, reason: "Service Unavailable", text: "no answer within " + d.String()}
+	f := failure{local: true, code: 503, cause: 41, reason: "Service Unavailable", text: "no answer within " + d.String()}
 	c.record.attempt(f)
 	c.log.Warn("destination does not answer", "if", x.iface.Name)
 	next(f)
@@ -118,7 +122,7 @@ func (c *call) failed(s *search, e sipgw.Failed) failure {
 	}
 	if e.Local {
 		// DNS, TCP, TLS or a peer that is gone: the next destination at once (trinity.md 2.6).
-		f.cause, f.reason = 38, "Service Unavailable"
+		f.local, f.cause, f.reason = true, 38, "Service Unavailable"
 		if f.code < 500 || f.code >= 600 {
 			f.code = 503
 		}

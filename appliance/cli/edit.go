@@ -174,6 +174,7 @@ func (e *Editor) setElement(owner reflect.Value, m *Match) (bool, error) {
 		f.Set(remove(f, i))
 		return true, nil
 	}
+	defer s.order(owner)
 	v := withDefaults(s.elem)
 	if i >= 0 && s.Mode != nil {
 		old := reflect.Indirect(f.Index(i))
@@ -209,6 +210,40 @@ func (e *Editor) setElement(owner reflect.Value, m *Match) (bool, error) {
 		f.Set(e.append(s, f, v, key))
 	}
 	return true, nil
+}
+
+// order brings what a list holds by default to its front, in that order: taken away and added again, it prints as it did.
+func (s *Stmt) order(owner reflect.Value) {
+	f, def := owner.FieldByIndex(s.field), s.builtin(owner.Type())
+	if def.Len() == 0 || f.Len() == 0 {
+		return
+	}
+	ordered := reflect.MakeSlice(f.Type(), 0, f.Len())
+	for i := range def.Len() {
+		if contains(f, def.Index(i)) {
+			ordered = reflect.Append(ordered, def.Index(i))
+		}
+	}
+	for i := range f.Len() {
+		if !contains(def, f.Index(i)) {
+			ordered = reflect.Append(ordered, f.Index(i))
+		}
+	}
+	f.Set(ordered)
+}
+
+// builtin is what a list holds by default.
+func (s *Stmt) builtin(owner reflect.Type) reflect.Value {
+	return withDefaults(owner).FieldByIndex(s.field)
+}
+
+func contains(list, elem reflect.Value) bool {
+	for i := range list.Len() {
+		if equal(list.Index(i), elem) {
+			return true
+		}
+	}
+	return false
 }
 
 // keyName is the spelling that an object already has: a line that names it in another case does not rename it.

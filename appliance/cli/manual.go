@@ -82,12 +82,10 @@ func (s *Stmt) boolDefault() bool {
 func manualArg(s *Stmt, a *arg) string {
 	var parts []string
 	if len(a.typ.Words) > 0 {
-		words := strings.Join(a.typ.Words, "`, `")
 		if a.typ.Parse != nil {
 			parts = append(parts, a.hint())
-		} else {
-			parts = append(parts, code(words))
 		}
+		parts = append(parts, code(strings.Join(a.typ.Words, "`, `")))
 	} else {
 		parts = append(parts, a.hint())
 	}

@@ -225,9 +225,10 @@ func (w *walker) stmt(s *Stmt, owner reflect.Value, def *reflect.Value, path []s
 	line.Field = s.name
 	switch s.kind {
 	case kindList:
-		for i := range f.Len() {
-			w.element(s, reflect.Indirect(f.Index(i)), f.Index(i), line, i, path)
+		if !def.IsValid() {
+			*def = withDefaults(owner.Type().Elem())
 		}
+		w.list(s, f, def.FieldByIndex(s.field), line, path)
 	case kindPtr:
 		if !f.IsNil() {
 			w.element(s, f.Elem(), f, line, 0, path)
@@ -246,6 +247,22 @@ func (w *walker) stmt(s *Stmt, owner reflect.Value, def *reflect.Value, path []s
 			line.Text = s.text(f, w.mask)
 		}
 		w.f(&line)
+	}
+}
+
+// list prints the elements of a list that it does not hold by default, and `no` for those that it has lost.
+func (w *walker) list(s *Stmt, f, builtin reflect.Value, line Printed, path []string) {
+	for i := range f.Len() {
+		if builtin.Len() == 0 || !contains(builtin, f.Index(i)) {
+			w.element(s, reflect.Indirect(f.Index(i)), f.Index(i), line, i, path)
+		}
+	}
+	for i := range builtin.Len() {
+		if !contains(f, builtin.Index(i)) {
+			line.elem, line.Index = builtin.Index(i), -1
+			line.Text = "no " + s.text(line.elem, w.mask)
+			w.f(&line)
+		}
 	}
 }
 

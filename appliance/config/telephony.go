@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -104,9 +105,11 @@ type HuntGroup struct {
 	Name       string
 	Cyclic     bool          // start round robin
 	Timeout    time.Duration // whole seconds; next destination when it has not answered at all (not even 100); 0: never
-	DropCauses []Cause       // hunting goes on for these; empty: DefaultDropCauses
+	DropCauses []Cause       // hunting goes on for these
 	Routes     []HuntRoute
 }
+
+func (h *HuntGroup) SetDefaults() { h.DropCauses = slices.Clone(DefaultDropCauses) }
 
 // HuntRoute is `route call N dest-… NAME`.
 type HuntRoute struct {

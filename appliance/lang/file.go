@@ -136,6 +136,9 @@ func (r *reader) line(line string) {
 		}
 		return
 	}
+	if note := nothingTaken(m, r.cfg != changed); note != "" {
+		r.report(Note, line, note)
+	}
 	r.cfg = changed
 	r.taken++
 	if w.implicit != "" {

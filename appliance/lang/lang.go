@@ -207,6 +207,9 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 	if m.Stmt.Note != "" && !m.Neg {
 		c.printf("%% note: %s\n", m.Stmt.Note)
 	}
+	if note := nothingTaken(m, c.result.Changed); note != "" {
+		c.printf("%% note: %s\n", note)
+	}
 	if l.sealed != nil && !m.Neg && strings.Contains(l.editor.Text(c.box.Running(), w.path, m), " "+SealedPrefix) {
 		c.printf("%% note: %s\n", unopened)
 	}
@@ -217,6 +220,14 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 		c.place = l.place(c.box.Running(), c.place.mode())
 	}
 	return nil
+}
+
+// nothingTaken says what a `no` has not taken away, because it is built in and stands for an empty list.
+func nothingTaken(m *cli.Match, changed bool) string {
+	if !m.Neg || changed || m.Stmt.Builtin == "" {
+		return ""
+	}
+	return "nothing is taken away, " + m.Stmt.Builtin
 }
 
 // apply makes the configuration with line m in the mode that w leads to.

@@ -43,7 +43,7 @@ var statements = []Line{
 	{Line: "password-encryption", Into: "PasswordEncryption", Help: "Print and store secrets in a form that this box alone can read; a backup takes the key along"},
 	{Line: "console idle-timeout <seconds:0..86400>", Into: "Console.IdleTimeout", Help: "Log a session out after this time without a key; 0 is never"},
 	{Line: "console telnet <port" + port, Into: "Console.Telnet", Help: "Take logins over Telnet, which anybody on the way can read, passwords included; without it there is no Telnet"},
-	{Line: "console access <#network>", Into: "Console.Access", Help: "A network that may reach SSH and Telnet, whatever port it comes in by; without any, the networks at port ethernet 0 0 may",
+	{Line: "console access <#network>", Into: "Console.Access", Builtin: "without a console access line it is the networks at port ethernet 0 0: name those that may instead", Help: "A network that may reach SSH and Telnet, whatever port it comes in by; without any, the networks at port ethernet 0 0 may",
 		Example: "console access 198.51.100.0/24"},
 	{Line: "<class:superuser|administrator|operator> <#name:name> password <password:hash> encrypted [change]",
 		Also: []string{"<class:superuser|administrator|operator> <#name:name> password <password:password> [change]"},
@@ -97,7 +97,7 @@ var tlsProfile = []Line{
 	{Line: "own-certificate [<#index:1..99>] <name:certificate>", Into: "Own", Help: "Our certificate: 1 is the leaf, the rest is its chain",
 		Example: "own-certificate 1 pki:certificate/MYCERTIFICATE"},
 	{Line: "trusted-certificate <#trusted:certificate>", Also: []string{"trusted-certificate <_:number> <#trusted:certificate>"}, Into: "Trusted",
-		Help: "Trust certificates that this one has signed; without any, the built-in roots of Microsoft and DigiCert"},
+		Builtin: "without a trusted-certificate it is the built-in roots of Microsoft and DigiCert: name the certificates that are to be trusted", Help: "Trust certificates that this one has signed; without any, the built-in roots of Microsoft and DigiCert"},
 	{Line: "diffie-hellman-parameters <dh-parameters:dh>", Into: "DHParameters", Help: "DH parameters of the original", Note: "taken, no effect: only ECDHE suites are used"},
 	{Line: "require certificate-type <type:server|any>", Into: "RequireType",
 		Help: "The peer's certificate must carry this usage, whatever its role: Microsoft's carries server only"},
@@ -105,7 +105,7 @@ var tlsProfile = []Line{
 
 var voipProfile = []Line{
 	{Line: "codec [<#index:1..99>] <name:" + codecs + "> [rx-length <rx-length:10..60>] [tx-length <tx-length:10..60>] [silence-suppression] [voice-update-frames]",
-		Into: "Codecs", Example: "codec 1 g711alaw64k rx-length 20 tx-length 20",
+		Into: "Codecs", Builtin: "without a codec line it is g711alaw64k and g711ulaw64k: write the codecs that are to be offered", Example: "codec 1 g711alaw64k rx-length 20 tx-length 20",
 		Help: "Offer a codec; the lowest index is preferred. We ask for packets of rx-length (in ms), and send tx-length to a peer that asks for nothing"},
 	{Line: "dtmf-relay <relay:default|rtp|signaling>", Into: "DTMFRelay",
 		Help: "How digits travel: as telephone-events (RFC 4733), or with signaling in SIP INFO"},
@@ -160,7 +160,8 @@ var contextCS = []Line{
 	{Line: "service hunt-group <#name:name>", Into: "HuntGroups", Help: "Destinations that are tried one after the other", Prompt: "svc-hunt", Lines: []Line{
 		{Line: "cyclic", Into: "Cyclic", Help: "Begin with another destination for each call"},
 		{Line: "timeout <seconds:1..300>", Into: "Timeout", Help: "Go on when a destination has not answered at all, not even with 100"},
-		{Line: "drop-cause <#cause>", Into: "DropCauses", Help: "Go on when a destination refuses with this cause; the first such line replaces the built-in list"},
+		{Line: "drop-cause <#cause>", Into: "DropCauses", Help: "Go on when a destination refuses with this cause, or not, with `no`; silence and a destination that cannot be reached always go on. Unless a line says otherwise: " +
+			strings.Join(words(config.DefaultDropCauses...), ", "), Example: "no drop-cause temporary-failure"},
 		{Line: "route call [<#index:1..999>] " + dest, Into: "Routes", Help: "A destination"},
 	}},
 	{Line: "shutdown", Into: "!Enabled", Help: "Route no calls"},

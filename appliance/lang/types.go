@@ -25,7 +25,7 @@ var types = map[reflect.Type]cli.Type{
 	reflect.TypeFor[config.Property](): {What: "property", Words: words(
 		config.CalledE164, config.CallingE164, config.CalledURI, config.CallingURI, config.CalledName, config.CallingName,
 		config.CalledIP, config.CallingIP, config.CallingPI, config.CallingSI, config.E164, config.URI, config.Name)},
-	reflect.TypeFor[config.Cause](): {What: "cause", Words: words(config.Causes()...)},
+	reflect.TypeFor[config.Cause](): {What: "cause, or its number of Q.850", Words: words(config.Causes()...), Parse: parseCause},
 	reflect.TypeFor[config.Pattern](): {What: "key", Free: true,
 		Parse: func(w string, _ any) (any, error) { return config.ParsePattern(w) },
 		Print: func(v any) string { return v.(config.Pattern).String() }},
@@ -213,6 +213,18 @@ func parseSource(w string, _ any) (any, error) {
 		return nil, fmt.Errorf("%q is no source: remote, microsoft-teams, or a network such as 192.0.2.0/24", w)
 	}
 	return config.Source{Prefix: p.Masked()}, nil
+}
+
+// parseCause takes the manual's name of a cause, one of older configurations, or the number.
+func parseCause(w string, _ any) (any, error) {
+	if c, ok := config.ParseCause(w); ok {
+		return c, nil
+	}
+	text := fmt.Sprintf("%q is no cause", w)
+	if near := cli.Nearest(w, words(config.Causes()...)); len(near) > 0 {
+		text += ", did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return nil, errors.New(text)
 }
 
 func printSource(v any) string {

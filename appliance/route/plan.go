@@ -10,7 +10,6 @@ import (
 // Plan is what to do with a call: attempts in order, until one succeeds or fails with a cause that does not hunt.
 type Plan struct {
 	Attempts []Attempt
-	Hunt     *config.HuntGroup // the outermost; nil when an interface was chosen directly
 	Trace    []Step
 
 	root *node
@@ -51,18 +50,11 @@ func (a *Attempt) stands(number, uri config.Property) config.Property {
 	return number
 }
 
-// NoAnswer is the cause for Hunts and Next when an attempt's timeout struck; it always goes on.
+// NoAnswer is the cause for Next when a destination was silent or could not be tried at all; it always goes on.
 const NoAnswer = -1
 
-// Hunts reports whether an attempt that failed with this Q.850 cause goes on to the next of the (outermost) hunt group.
-func (p *Plan) Hunts(cause int) bool { return p.Hunt != nil && hunts(p.Hunt, cause) }
-
 func hunts(h *config.HuntGroup, cause int) bool {
-	list := h.DropCauses
-	if len(list) == 0 {
-		list = config.DefaultDropCauses
-	}
-	return cause == NoAnswer || slices.ContainsFunc(list, func(c config.Cause) bool { return c.Number() == cause && cause != 0 })
+	return cause == NoAnswer || slices.ContainsFunc(h.DropCauses, func(c config.Cause) bool { return c.Number() == cause && cause != 0 })
 }
 
 // Next returns the index of the attempt that follows attempt i, which failed with a Q.850 cause (or NoAnswer). It reports false
@@ -80,14 +72,6 @@ func (p *Plan) Next(i, cause int) (int, bool) {
 		next = g.end
 	}
 	return 0, false
-}
-
-// Timeout returns how long a destination of the (outermost) hunt group may be silent; 0: for ever.
-func (p *Plan) Timeout() time.Duration {
-	if p.Hunt == nil {
-		return 0
-	}
-	return p.Hunt.Timeout
 }
 
 // Rotate turns cyclic hunt groups so that each call begins with another destination. Turn is asked once for each cyclic group of

@@ -349,7 +349,7 @@ func TestHuntingThroughServicesInServices(t *testing.T) {
 			t.Errorf("%s: after %d with %d comes %d, want %d", x.why, x.from, x.cause, got, x.want)
 		}
 	}
-	if p.Attempts[0].Timeout != 5*time.Second || p.Attempts[1].Timeout != 2*time.Second || p.Timeout() != 5*time.Second {
+	if p.Attempts[0].Timeout != 5*time.Second || p.Attempts[1].Timeout != 2*time.Second {
 		t.Error("timeouts are not those of the services")
 	}
 }

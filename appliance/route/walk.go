@@ -278,7 +278,7 @@ func (w *walk) plan(n *node, err error) (*Plan, error) {
 		}
 		return p, err
 	}
-	p.root, p.Hunt = n, n.hunt
+	p.root = n
 	p.flatten()
 	return p, nil
 }
