@@ -28,6 +28,9 @@ type Options struct {
 	Save   func(time.Time) error     // called at the first sync, hourly, and at the end of Run; may be nil
 	Query  Query                     // nil: NTP over UDP
 
+	Moved      func()           // the clock was stepped; may be nil
+	Distrusted func(why string) // after each round with answers: why none of the servers is believed, "" when one is; may be nil
+
 	LoadDrift func() (float64, error) // saved frequency of a Tunable kernel, in parts per million; 0 when none is; may be nil
 	SaveDrift func(float64) error     // called when Save is; may be nil
 }
@@ -54,6 +57,7 @@ type Clock struct {
 	mu      sync.Mutex // everything below
 	began   time.Time  // of Floor or Run
 	known   bool       // a time was saved: it was synchronised once
+	floor   time.Time  // of Floor: a time that has passed already
 	servers []config.SNTPServer
 	enabled bool
 	abandon func() // the round that goes on; nil: none does

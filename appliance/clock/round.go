@@ -20,18 +20,16 @@ const small = 500 * time.Millisecond
 func (c *Clock) Floor() error {
 	c.begin()
 	c.tune()
-	floor := c.o.Build
+	var saved time.Time
 	var loadErr error
 	if c.o.Load != nil {
-		saved, err := c.o.Load()
-		loadErr = err
-		c.mu.Lock()
-		c.known = !saved.IsZero()
-		c.mu.Unlock()
-		if saved.After(floor) {
-			floor = saved
-		}
+		saved, loadErr = c.o.Load()
 	}
+	floor := c.floorOf(saved)
+	c.mu.Lock()
+	c.known = !saved.IsZero()
+	c.floor = floor
+	c.mu.Unlock()
 	behind := floor.Sub(c.o.Kernel.Now())
 	if behind <= 0 {
 		return loadErr
@@ -40,6 +38,7 @@ func (c *Clock) Floor() error {
 		return errors.Join(loadErr, fmt.Errorf("set the clock forward to %s: %w", floor.UTC().Format(time.RFC3339), err))
 	}
 	c.o.Log.Info("clock was behind, set forward", "time", floor.UTC())
+	c.moved()
 	return loadErr
 }
 
@@ -103,10 +102,6 @@ func (c *Clock) round(ctx context.Context, command bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	offset, used, agreed := choose(samples)
-	for i, u := range used {
-		states[from[i]].Used = u
-	}
 	c.mu.Lock()
 	interval := c.state.Interval
 	c.mu.Unlock()
@@ -114,15 +109,20 @@ func (c *Clock) round(ctx context.Context, command bool) error {
 		c.conclude(states, 0, "no time server answers", min(interval*2, minInterval))
 		return errors.New("no time server answers")
 	}
-	problem := ""
-	if !agreed {
-		problem = "the time servers disagree: " + states[from[0]].Host + " is believed alone"
+	hosts := make([]string, len(samples))
+	for i, at := range from {
+		hosts[i] = states[at].Host
 	}
-	if now := c.o.Kernel.Now().Add(offset); now.Before(c.o.Build) {
-		problem = fmt.Sprintf("the time servers say %s, before this firmware was built: not believed", now.UTC().Format(time.DateTime))
-		c.conclude(states, offset, problem, minInterval)
-		return errors.New(problem)
+	v := c.believe(samples, hosts, command)
+	for i, u := range v.used {
+		states[from[i]].Used = u
 	}
+	c.distrusted(v.refused)
+	if v.refused != "" {
+		c.conclude(states, v.offset, v.refused, minInterval)
+		return errors.New(v.refused)
+	}
+	offset, problem := v.offset, v.problem
 	if err := c.adjust(offset, command); err != nil {
 		if problem == "" {
 			problem = err.Error()
@@ -160,6 +160,7 @@ func (c *Clock) adjust(offset time.Duration, command bool) error {
 	if step := command || !c.Synced(); step && offset.Abs() > small {
 		if err = c.o.Kernel.Step(offset); err == nil {
 			c.o.Log.Info("clock stepped", "offset", offset)
+			c.moved()
 		}
 	} else {
 		err = c.o.Kernel.Slew(offset, interval)
@@ -175,6 +176,20 @@ func (c *Clock) adjust(offset time.Duration, command bool) error {
 		return fmt.Errorf("the clock is %v off and cannot be adjusted from here: %w", offset.Round(time.Millisecond), err)
 	}
 	return err
+}
+
+// moved tells that the clock shows another time than a moment ago.
+func (c *Clock) moved() {
+	if c.o.Moved != nil {
+		c.o.Moved()
+	}
+}
+
+// distrusted tells why no server is believed, "" when one is.
+func (c *Clock) distrusted(why string) {
+	if c.o.Distrusted != nil {
+		c.o.Distrusted(why)
+	}
 }
 
 // conclude publishes the result of a round.

@@ -16,17 +16,50 @@ func (s *System) calendar(ctx context.Context) error {
 	var certificates expiries
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
+	last := time.Now()
 	for {
 		certificates.check(s.log, s.Running(), s.store, time.Now())
+		moved := false
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-minute.C:
+		case <-s.moved:
+			moved = true
 		}
 		for _, l := range s.licenses.Expire(time.Now()) {
 			s.log.Warn("license expired", "name", l.Kind, "serial", l.Serial)
 		}
+		now := time.Now()
+		if moved || jumped(last, now) {
+			s.judgeLicenses()
+		}
+		last = now
 	}
+}
+
+// jumped reports whether somebody has set the clock between two moments: it went on by something else than the time that passed. What
+// expired under a wrong time is in force again.
+func jumped(last, now time.Time) bool {
+	const slewed = time.Second // in a minute, and more
+	return (now.Round(0).Sub(last.Round(0)) - now.Sub(last)).Abs() > slewed
+}
+
+// clockMoved hears that the clock was stepped.
+func (s *System) clockMoved() {
+	select {
+	case s.moved <- struct{}{}:
+	default:
+	}
+}
+
+// clockDistrusted keeps the alarm that no time server is believed.
+func (s *System) clockDistrusted(why string) {
+	if why == "" {
+		s.standing.clear("clock")
+		return
+	}
+	s.standing.raise("clock", failure{text: "the time is not taken: " + why})
 }
 
 // expiries announces certificates that come to their end, each once at every threshold. It belongs to the calendar.

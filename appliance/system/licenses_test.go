@@ -1,9 +1,13 @@
 package system
 
 import (
+	"context"
 	"crypto/ed25519"
+	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
@@ -75,4 +79,51 @@ func TestLicensesFollowTheirIssuers(t *testing.T) {
 	if s = boxOf(t, named(t, "sim"), dir, ""); len(s.Licenses().Keys) != 1 {
 		t.Errorf("after the next start: %+v", s.Licenses().Keys)
 	}
+}
+
+// A time server that lies at the start takes licenses out of force. When the clock is right again, so are they.
+func TestLicensesAreJudgedAgainWhenTheClockIsRight(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	board := named(t, "sim")
+	synctest.Test(t, func(t *testing.T) {
+		key, err := license.Sign(private, license.License{Kind: license.SIPSessions, Count: 20, Serial: 7, Expires: time.Now().Add(365 * 24 * time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &System{store: store, licenses: license.New(), log: slog.New(slog.DiscardHandler), moved: make(chan struct{}, 1)}
+		s.o.Board = board
+		s.standing.log = s.log
+		cfg := config.New()
+		cfg.LicenseAuthorities = []*config.LicenseAuthority{{Name: "lab", Key: license.FormatIssuer(public)}}
+		s.running.Store(cfg)
+		if err := store.AddLicense(key); err != nil {
+			t.Fatal(err)
+		}
+		s.judgeLicenses()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.calendar(ctx) }()
+		total := func(want int) {
+			t.Helper()
+			synctest.Wait()
+			if got := s.licenses.Table()[0].Total; got != want {
+				t.Errorf("%d sessions, want %d", got, want)
+			}
+		}
+		total(24)
+		// The clock is thirty years ahead for a moment: what expires then is dropped, and comes back with the right time.
+		s.licenses.Expire(time.Now().Add(30 * 365 * 24 * time.Hour))
+		total(4)
+		s.clockMoved()
+		total(24)
+		cancel()
+		<-done
+	})
 }

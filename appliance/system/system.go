@@ -67,6 +67,7 @@ type System struct {
 	mutate    sync.Mutex    // one change at a time
 	changed   chan struct{} // one token: there is a newer snapshot
 	reload    chan struct{} // one token: end Run with ErrReload
+	moved     chan struct{} // one token: the clock was stepped
 	updating  atomic.Int32  // images that are being installed
 	stall     time.Duration // without a byte an image is given up
 	lit       chan struct{} // one token: the LED may have to change
@@ -102,7 +103,7 @@ func Open(o Options) (*System, error) {
 	}
 	s := &System{
 		o: o, log: o.Log, start: time.Now(), store: store, licenses: license.New(), stall: stallTime,
-		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1), lit: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1), moved: make(chan struct{}, 1), lit: make(chan struct{}, 1),
 		records: make(chan call.Record, 1000),
 	}
 	s.standing = standing{log: o.Log, change: s.relight}
@@ -127,6 +128,7 @@ func Open(o Options) (*System, error) {
 	}
 	s.clock = clock.New(clock.Options{
 		Log: o.Log, Lookup: s.resolver.Lookup, Kernel: kernel, Build: o.Release.Built,
+		Moved: s.clockMoved, Distrusted: s.clockDistrusted,
 		Load: store.SavedTime, Save: store.SaveTime, LoadDrift: store.SavedDrift, SaveDrift: store.SaveDrift,
 	})
 	s.sip = sipgw.New(sipgw.Options{
