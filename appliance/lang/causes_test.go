@@ -67,9 +67,9 @@ func TestTheWordsOfTheManualAreCauses(t *testing.T) {
 // Of what is built in and stands for an empty list nothing can be taken away, which is said.
 func TestNoOfSomethingBuiltIn(t *testing.T) {
 	for header, lines := range map[string][]string{
-		"profile voip V": {"no codec 1", "no codec 2 g711ulaw64k"},
-		"profile tls T":  {"no trusted-certificate pki:certificate/X"},
-		"exit":           {"no console access 192.168.1.0/24"},
+		"profile voip V":    {"no codec 1", "no codec 2 g711ulaw64k"},
+		"profile tls T":     {"no trusted-certificate pki:certificate/X"},
+		"system hostname x": {"no console access 192.168.1.0/24"},
 	} {
 		for _, line := range lines {
 			c := configuringConsole(New())
