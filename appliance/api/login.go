@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"net/netip"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
@@ -18,7 +19,7 @@ import (
 // dummy is compared where there is no account, so that its absence cannot be seen from the time that the answer takes.
 var dummy = []byte("$2a$10$cSNeUkA.4FYpgHIsG7oLiOfVQX2ObDsnM4Kqlf21P.PFpkyiHJZwe")
 
-// Login follows these rules: an account with a password wants it, or one of its public keys; one without gets in only where
+// Login follows these rules: from a source of too many wrong passwords nobody gets in; an account with a password wants it, or one of its public keys; one without gets in only where
 // the box stands, and chooses a password there; and while no account has a password, whoever stands at the box gets in
 // without an account, which is how it leaves the factory.
 func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply {
@@ -32,6 +33,12 @@ func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply 
 func (b *backend) login(r wire.LoginRequest) wire.LoginReply {
 	cfg := b.box.Running()
 	in := wire.LoginReply{OK: true, User: r.User, Idle: cfg.Console.IdleTimeout}
+	source, _ := netip.ParseAddr(r.Source) // not valid: somebody at the box, who is never shut out
+	if source.IsValid() {
+		if left := b.box.Banned(source); left > 0 {
+			return wire.LoginReply{Banned: left}
+		}
+	}
 	if r.User == "" {
 		in.OK = !r.Remote && factory(cfg)
 		in.Banner = cfg.Banner
@@ -59,8 +66,18 @@ func (b *backend) login(r wire.LoginRequest) wire.LoginReply {
 		right = !r.Remote && r.Password == ""
 	}
 	switch {
+	case !right && source.IsValid():
+		name := ""
+		if a != nil {
+			name = a.Name
+		}
+		return wire.LoginReply{Banned: b.box.WrongPassword(source, name)}
 	case !right:
 		return wire.LoginReply{}
+	case source.IsValid():
+		b.box.RightPassword(source, a.Name)
+	}
+	switch {
 	case !a.Change && a.Password != "":
 		return in
 	case r.NewPassword == "":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"time"
 
@@ -25,11 +26,12 @@ const (
 type auth struct {
 	*sshServer
 	ctx  context.Context
+	conn net.Conn
 	from netip.Addr
 }
 
-func (s *sshServer) config(ctx context.Context, from netip.Addr) *ssh.ServerConfig {
-	a := auth{sshServer: s, ctx: ctx, from: from}
+func (s *sshServer) config(ctx context.Context, c net.Conn, from netip.Addr) *ssh.ServerConfig {
+	a := auth{sshServer: s, ctx: ctx, conn: c, from: from}
 	cfg := &ssh.ServerConfig{
 		MaxAuthTries:      maxTries,
 		ServerVersion:     "SSH-2.0-Viaduct",
@@ -58,7 +60,9 @@ func (s *sshServer) config(ctx context.Context, from netip.Addr) *ssh.ServerConf
 			return permissions(r), err
 		},
 		BannerCallback: func(ssh.ConnMetadata) string {
-			r, err := s.client.Login(ctx, wire.LoginRequest{TTY: "ssh " + from.String(), Remote: true})
+			s.lobby.talks(c)
+			c.SetDeadline(time.Now().Add(loginTime))
+			r, err := s.client.Login(ctx, a.request(wire.LoginRequest{}))
 			switch {
 			case err != nil:
 				return fmt.Sprintf("%v\r\n", err)
@@ -72,6 +76,12 @@ func (s *sshServer) config(ctx context.Context, from netip.Addr) *ssh.ServerConf
 	return cfg
 }
 
+// request completes what is asked of sbcd.
+func (a auth) request(q wire.LoginRequest) wire.LoginRequest {
+	q.TTY, q.Remote, q.Source = "ssh "+a.from.String(), true, a.from.String()
+	return q
+}
+
 // permissions are what a login is worth.
 func permissions(r wire.LoginReply) *ssh.Permissions {
 	if !r.OK {
@@ -83,10 +93,7 @@ func permissions(r wire.LoginReply) *ssh.Permissions {
 // publicKey asks whether a key opens an account. A key that does not is no wrong password: clients offer what they have. The
 // package checks the signature afterwards.
 func (a auth) publicKey(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-	if a.bans.banned(a.from) {
-		return nil, errors.New("banned")
-	}
-	r, err := a.client.Login(a.ctx, wire.LoginRequest{User: m.User(), PublicKey: key.Marshal(), TTY: "ssh " + a.from.String(), Remote: true})
+	r, err := a.client.Login(a.ctx, a.request(wire.LoginRequest{User: m.User(), PublicKey: key.Marshal()}))
 	switch {
 	case err != nil:
 		return nil, err
@@ -96,33 +103,43 @@ func (a auth) publicKey(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions
 	return permissions(r), nil
 }
 
-// password checks a password; the reply is OK, or wants a new one. A wrong one costs a second and counts for the ban.
+// password checks a password; the reply is OK, or wants a new one. A wrong one costs a second, and sbcd counts it.
 func (a auth) password(user, password string) (wire.LoginReply, error) {
-	if a.bans.banned(a.from) {
-		return wire.LoginReply{}, errors.New("banned")
+	if user == "" {
+		return wire.LoginReply{}, errors.New("no account named")
 	}
-	r, err := a.client.Login(a.ctx, wire.LoginRequest{User: user, Password: password, TTY: "ssh " + a.from.String(), Remote: true})
+	r, err := a.client.Login(a.ctx, a.request(wire.LoginRequest{User: user, Password: password}))
 	switch {
 	case err != nil:
 		return r, err
-	case user == "" || !r.OK && !r.Change:
-		if a.bans.wrong(a.from) {
-			a.Log.Warn("too many wrong passwords", "peer", a.from.String())
-		}
-		select {
-		case <-time.After(badPassword):
-		case <-a.ctx.Done():
-		}
-		return wire.LoginReply{}, errors.New("wrong account or password")
+	case r.OK || r.Change:
+		return r, nil
 	}
-	a.bans.right(a.from)
-	return r, nil
+	select {
+	case <-time.After(badPassword):
+	case <-a.ctx.Done():
+	}
+	err = errors.New("wrong account or password")
+	if r.Banned > 0 {
+		err = &ssh.BannerError{Err: err, Message: shutOut(r.Banned) + "\r\n"}
+	}
+	return wire.LoginReply{}, err
+}
+
+// shutOut says to whoever was shut out for how much longer.
+func shutOut(left time.Duration) string {
+	minutes := int((left + time.Minute - 1) / time.Minute)
+	if minutes == 1 {
+		return "Too many wrong passwords: try again in a minute."
+	}
+	return fmt.Sprintf("Too many wrong passwords: try again in %d minutes.", minutes)
 }
 
 // choose asks for the password that replaces the first one.
 func (a auth) choose(user, password string, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 	say := mustChange
 	for range chooseTries {
+		a.conn.SetDeadline(time.Now().Add(loginTime))
 		answers, err := ask("", say, []string{"New password: ", "Again: "}, []bool{false, false})
 		if err != nil || len(answers) != 2 {
 			return nil, errors.New("no new password given")
@@ -131,9 +148,7 @@ func (a auth) choose(user, password string, ask ssh.KeyboardInteractiveChallenge
 			say = differ
 			continue
 		}
-		r, err := a.client.Login(a.ctx, wire.LoginRequest{
-			User: user, Password: password, NewPassword: answers[0], TTY: "ssh " + a.from.String(), Remote: true,
-		})
+		r, err := a.client.Login(a.ctx, a.request(wire.LoginRequest{User: user, Password: password, NewPassword: answers[0]}))
 		if err != nil || r.OK {
 			return permissions(r), err
 		}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -177,6 +178,15 @@ func (c *Client) Help(ctx context.Context, q wire.HelpRequest) (wire.HelpReply, 
 func (c *Client) Login(ctx context.Context, q wire.LoginRequest) (wire.LoginReply, error) {
 	var r wire.LoginReply
 	return r, c.call(ctx, wire.PathLogin, q, &r)
+}
+
+// banned asks for how much longer nobody gets in from a source.
+func (c *Client) banned(ctx context.Context, from netip.Addr) time.Duration {
+	r, err := c.Login(ctx, wire.LoginRequest{Remote: true, Source: from.String()})
+	if err != nil {
+		return 0 // then nobody gets in at all
+	}
+	return r.Banned
 }
 
 // Settings asks what the configuration says about consoles.

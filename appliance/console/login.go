@@ -46,9 +46,18 @@ func (c *console) choose(ctx context.Context, scr *screen, q wire.LoginRequest) 
 // door is where somebody wants to get in.
 type door struct {
 	tty    string
-	remote bool        // over the network
-	wrong  func() bool // counts a wrong password, and reports whether it was one too many; nil: there is no end
+	source string // over the network: the address that it comes from
+	talks  func() // called when somebody has said who he is; nil: it makes no difference
 }
+
+// request completes what is asked of sbcd.
+func (d door) request(q wire.LoginRequest) wire.LoginRequest {
+	q.TTY, q.Remote, q.Source = d.tty, d.remote(), d.source
+	return q
+}
+
+// remote reports whether somebody comes over the network.
+func (d door) remote() bool { return d.source != "" }
 
 // errBanned is the end of a connection with too many wrong passwords.
 var errBanned = errors.New("too many wrong passwords")
@@ -57,14 +66,14 @@ var errBanned = errors.New("too many wrong passwords")
 // asks nobody. The error is the terminal's.
 func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginReply, error) {
 	penalty := firstPenalty
-	open, err := c.client.Login(ctx, wire.LoginRequest{TTY: d.tty, Remote: d.remote})
+	open, err := c.client.Login(ctx, d.request(wire.LoginRequest{}))
 	for {
 		if err != nil {
-			if !d.remote {
+			if !d.remote() {
 				scr.print(c.rescue.why())
 			}
 			scr.println(fmt.Sprintf("%% %v; waiting for it", err))
-			if !d.remote {
+			if !d.remote() {
 				scr.print("Keys that work meanwhile:\n" + c.rescue.menu(false))
 			}
 		}
@@ -72,7 +81,7 @@ func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginRep
 			if e := scr.keys.ended(); e != nil {
 				return wire.LoginReply{}, e
 			}
-			if d.remote {
+			if d.remote() {
 				select {
 				case <-time.After(retry):
 				case <-ctx.Done():
@@ -83,7 +92,7 @@ func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginRep
 			if ctx.Err() != nil {
 				return wire.LoginReply{}, ctx.Err()
 			}
-			open, err = c.client.Login(ctx, wire.LoginRequest{TTY: d.tty, Remote: d.remote})
+			open, err = c.client.Login(ctx, d.request(wire.LoginRequest{}))
 		}
 		if open.Banner != "" {
 			scr.println(open.Banner)
@@ -101,6 +110,9 @@ func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginRep
 				user = ""
 			}
 		}
+		if d.talks != nil {
+			d.talks()
+		}
 		password, state, e := scr.password("Password: ")
 		if e != nil {
 			return wire.LoginReply{}, e
@@ -109,12 +121,12 @@ func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginRep
 			continue
 		}
 		var r wire.LoginReply
-		r, err = c.client.Login(ctx, wire.LoginRequest{User: user, Password: password, TTY: d.tty, Remote: d.remote})
+		r, err = c.client.Login(ctx, d.request(wire.LoginRequest{User: user, Password: password}))
 		if err != nil {
 			continue
 		}
 		if r.Change {
-			r, err = c.choose(ctx, scr, wire.LoginRequest{User: user, Password: password, TTY: d.tty, Remote: d.remote})
+			r, err = c.choose(ctx, scr, d.request(wire.LoginRequest{User: user, Password: password}))
 			if err != nil {
 				continue
 			}
@@ -130,12 +142,12 @@ func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginRep
 		case <-ctx.Done():
 			return wire.LoginReply{}, ctx.Err()
 		}
-		if d.wrong != nil && d.wrong() {
-			c.Log.Warn("too many wrong passwords", "name", d.tty)
+		if r.Banned > 0 {
+			scr.println("% " + shutOut(r.Banned))
 			return wire.LoginReply{}, errBanned
 		}
 		penalty = min(2*penalty, maxPenalty)
 		scr.println("% login incorrect")
-		open, err = c.client.Login(ctx, wire.LoginRequest{TTY: d.tty, Remote: d.remote})
+		open, err = c.client.Login(ctx, d.request(wire.LoginRequest{}))
 	}
 }

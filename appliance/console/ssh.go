@@ -13,10 +13,11 @@ import (
 )
 
 const (
-	handshakeTime = 20 * time.Second // from the connection to the password, as OpenSSH's LoginGraceTime, but stricter
+	handshakeTime = 20 * time.Second // from the connection to the question who it is
+	loginTime     = 90 * time.Second // from there to the login, and as long again for a new password
 	maxTries      = 8                // keys and passwords a connection: an agent offers all the keys that it has
-	maxPeers      = 32               // connections at once
-	maxPeersEach  = 8                // of one source
+	maxWaiting    = 32               // connections without a login
+	maxWaitingOf  = 8                // of one source
 	maxChannels   = 4                // sessions of one connection
 	badPassword   = time.Second      // a wrong password is answered after this
 )
@@ -27,11 +28,8 @@ type sshServer struct {
 	*console
 	key       ssh.Signer
 	listeners []net.Listener
-	bans      bans
-
-	lock  sync.Mutex
-	peers map[net.Conn]netip.Addr
-	all   sync.WaitGroup
+	lobby     lobby
+	all       sync.WaitGroup
 }
 
 func newSSHServer(c *console) (*sshServer, error) {
@@ -45,7 +43,7 @@ func newSSHServer(c *console) (*sshServer, error) {
 	if err != nil {
 		c.Log.Error("ssh shows a key of this run only", "err", err)
 	}
-	s := &sshServer{console: c, key: key, peers: make(map[net.Conn]netip.Addr)}
+	s := &sshServer{console: c, key: key, lobby: lobby{log: c.Log, name: "ssh", room: maxWaiting, each: maxWaitingOf}}
 	for _, addr := range c.SSH {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
@@ -89,11 +87,7 @@ func (s *sshServer) run(ctx context.Context) error {
 // end closes all sockets.
 func (s *sshServer) end() {
 	s.close()
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	for c := range s.peers {
-		c.Close()
-	}
+	s.lobby.end()
 }
 
 func (s *sshServer) accept(ctx context.Context, l net.Listener) error {
@@ -109,12 +103,12 @@ func (s *sshServer) accept(ctx context.Context, l net.Listener) error {
 			return fmt.Errorf("accept ssh: %w", err)
 		}
 		from := remote(c)
-		if !s.admit(c, from) {
+		if !s.lobby.enter(c, from) {
 			c.Close()
 			continue
 		}
 		s.all.Go(func() {
-			defer s.leave(c)
+			defer s.lobby.leave(c)
 			s.serve(ctx, c, from)
 		})
 	}
@@ -127,45 +121,24 @@ func remote(c net.Conn) netip.Addr {
 	return netip.Addr{}
 }
 
-// admit refuses banned sources and more connections than the box needs.
-func (s *sshServer) admit(c net.Conn, from netip.Addr) bool {
-	if s.bans.banned(from) {
-		return false
-	}
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	same := 0
-	for _, a := range s.peers {
-		if a == from {
-			same++
-		}
-	}
-	if len(s.peers) >= maxPeers || same >= maxPeersEach {
-		s.Log.Warn("too many ssh connections", "peer", from.String())
-		return false
-	}
-	s.peers[c] = from
-	return true
-}
-
-func (s *sshServer) leave(c net.Conn) {
-	c.Close()
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	delete(s.peers, c)
-}
-
 // serve is one connection.
 func (s *sshServer) serve(ctx context.Context, c net.Conn, from netip.Addr) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.SetDeadline(time.Now().Add(handshakeTime))
-	conn, channels, requests, err := ssh.NewServerConn(c, s.config(ctx, from))
+	if left := s.client.banned(ctx, from); left > 0 {
+		fmt.Fprintf(c, "%s\r\n", shutOut(left)) // RFC 4253, 4.2: lines may come before the version; clients show them when asked for details
+		return
+	}
+	conn, channels, requests, err := ssh.NewServerConn(c, s.config(ctx, c, from))
 	if err != nil {
 		s.Log.Debug("ssh handshake failed", "peer", from.String(), "err", err)
 		return
 	}
 	defer conn.Close()
+	if !s.lobby.login(c, conn.Permissions.Extensions[extUser]) {
+		return
+	}
 	c.SetDeadline(time.Time{})
 	s.Log.Info("ssh login", "peer", conn.RemoteAddr().String(), "name", conn.Permissions.Extensions[extUser])
 	var running sync.WaitGroup

@@ -16,18 +16,18 @@ const settingsEvery = 2 * time.Second
 // from reading along. Accounts without a password are refused, and sources of wrong passwords banned, as over SSH.
 type telnetServer struct {
 	*console
-	bans bans
-
-	lock  sync.Mutex
-	peers map[net.Conn]struct{}
+	lobby lobby
 }
 
-// maxTelnet is how many connections there may be at once.
-const maxTelnet = 8
+// How many connections without a login there may be, and how many of one source.
+const (
+	maxTelnet   = 8
+	maxTelnetOf = 4
+)
 
 // telnet follows the configuration until the context ends.
 func (c *console) telnet(ctx context.Context) {
-	s := &telnetServer{console: c, peers: map[net.Conn]struct{}{}}
+	s := &telnetServer{console: c, lobby: lobby{log: c.Log, name: "telnet", room: maxTelnet, each: maxTelnetOf}}
 	var port uint16
 	stop := func() {}
 	defer func() { stop() }()
@@ -69,12 +69,12 @@ func (s *telnetServer) listen(ctx context.Context, port uint16) (end func(), err
 				}
 				continue
 			}
-			if !s.enter(conn) {
+			if !s.lobby.enter(conn, remote(conn)) {
 				conn.Close()
 				continue
 			}
 			all.Go(func() {
-				defer s.leave(conn)
+				defer s.lobby.leave(conn)
 				s.serve(ctx, conn)
 			})
 		}
@@ -84,26 +84,6 @@ func (s *telnetServer) listen(ctx context.Context, port uint16) (end func(), err
 		l.Close()
 		all.Wait()
 	}, nil
-}
-
-func (s *telnetServer) enter(c net.Conn) bool {
-	if s.bans.banned(remote(c)) {
-		return false
-	}
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	if len(s.peers) >= maxTelnet {
-		return false
-	}
-	s.peers[c] = struct{}{}
-	return true
-}
-
-func (s *telnetServer) leave(c net.Conn) {
-	c.Close()
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	delete(s.peers, c)
 }
 
 // serve is one connection: a login and its session.
@@ -121,14 +101,17 @@ func (s *telnetServer) serve(ctx context.Context, conn net.Conn) {
 	defer reader.Wait()
 	defer conn.Close()
 	from := remote(conn)
-	late := time.AfterFunc(3*handshakeTime, func() { conn.Close() })
-	tty := "telnet " + conn.RemoteAddr().String()
-	who, err := s.login(ctx, scr, door{tty: tty, remote: true, wrong: func() bool { return s.bans.wrong(from) }})
-	late.Stop()
-	if err != nil {
+	if left := s.client.banned(ctx, from); left > 0 {
+		scr.println("% " + shutOut(left))
 		return
 	}
-	s.bans.right(from)
+	late := time.AfterFunc(loginTime, func() { conn.Close() })
+	tty := "telnet " + conn.RemoteAddr().String()
+	who, err := s.login(ctx, scr, door{tty: tty, source: from.String(), talks: func() { s.lobby.talks(conn) }})
+	late.Stop()
+	if err != nil || !s.lobby.login(conn, who.User) {
+		return
+	}
 	s.Log.Info("telnet login", "peer", conn.RemoteAddr().String(), "name", who.User)
 	scr.keys.idle = who.Idle
 	if err := s.newSession(scr, who.User, tty).run(ctx); !hangup(err) {

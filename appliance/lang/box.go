@@ -20,6 +20,28 @@ type Box interface {
 	Watching
 	Machine
 	Firmware
+	Door
+}
+
+// Door is who is shut out because of wrong passwords. Sources are addresses; what counts as one may be a network.
+type Door interface {
+	// Banned is how much longer nobody gets in from a source, 0 when they may try.
+	Banned(source netip.Addr) time.Duration
+	// WrongPassword counts one for an account ("" for one that does not exist), and returns what Banned does from now on.
+	WrongPassword(source netip.Addr, account string) time.Duration
+	// RightPassword forgives the source the wrong ones for the account.
+	RightPassword(source netip.Addr, account string)
+	// Bans lists the sources of wrong passwords, those that are shut out for longest first.
+	Bans() []Ban
+	// LiftBans forgets a source, all of them with the zero address, and returns how many.
+	LiftBans(source netip.Addr) int
+}
+
+// Ban is a source of wrong passwords.
+type Ban struct {
+	Source netip.Addr
+	Wrong  int
+	Left   time.Duration // for so much longer it is shut out; 0: it is not
 }
 
 // Configuration is the running configuration and its files.

@@ -125,6 +125,7 @@ func adminCommands() []Line {
 		command("reload [graceful] [in <minutes:1..1440>]", "Restart with the startup-config, at once, when no call is left, or unless cancelled; the whole box when an image waits to be started", reload),
 		command("no reload", "Cancel a restart", noReload),
 		command("clear calls [<id>]", "End one call, or all", clearCalls),
+		command("clear bans [<source>]", "Forget the wrong passwords of one source, or of all: they may log in again", clearBans),
 		command("register now [<identity>]", "Ask the registrar of one identity, or of all, at once: after a password was put right, for example", registerNow),
 		command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, the way through the tables, media or TLS in this session, until no debug all",
 			func(c *call, a *topic) error { return c.debug(a.Topic, true) }),

@@ -46,6 +46,7 @@ func showCommands() []Line {
 		command("show log [<lines:1..100000>]", "The last lines of the log", showLog),
 		command("show log follow", "The last lines of the log, and new ones as they come, until Ctrl-C", followLog),
 		command("show accounts", "Who may log in", showAccounts),
+		command("show bans", "Where wrong passwords came from in the last ten minutes, and who is shut out for them", showBans),
 	}
 }
 

@@ -46,6 +46,8 @@ func (s *System) Attend(ctx context.Context, info lang.SessionInfo, each func(te
 	x := &session{SessionInfo: info, debug: map[string]bool{}, lines: make(chan string, waitingLines)}
 	s.sessions.add(x)
 	defer s.sessions.remove(x)
+	s.log.Info("session begins", "name", info.User, "tty", info.TTY)
+	defer s.log.Info("session ends", "name", info.User, "tty", info.TTY)
 	counters := time.NewTicker(rtpEvery)
 	defer counters.Stop()
 	for {

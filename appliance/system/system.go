@@ -85,6 +85,7 @@ type System struct {
 	found    []lang.Problem // by the reconciler: what the kernel or a socket refused
 	unread   []lang.Problem // of the startup-config, until another one is written
 	sessions sessions
+	bans     bans
 
 	strangers strangers
 	standing  standing
@@ -106,6 +107,7 @@ func Open(o Options) (*System, error) {
 		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1), moved: make(chan struct{}, 1), lit: make(chan struct{}, 1),
 		records: make(chan call.Record, 1000),
 	}
+	s.bans.log = o.Log
 	s.standing = standing{log: o.Log, change: s.relight}
 	if store.ReadOnly() {
 		s.standing.raise("memory", failure{text: "the box's memory can only be read, it may be damaged: nothing is saved. Note the configuration, and flash the box anew"})

@@ -179,25 +179,6 @@ func session(t *testing.T, c *ssh.Client) *ssh.Session {
 	return s
 }
 
-func TestSSHWrongPasswordsAreBanned(t *testing.T) {
-	box, socket := newToy(), socketPath(t)
-	box.password = "right"
-	box.serve(t, socket)
-	addr := sshServer(t, socket, t.TempDir())
-	start := time.Now()
-	for range 6 {
-		if _, err := dial(t, addr, "wrong"); err == nil {
-			t.Fatal("a wrong password is let in")
-		}
-	}
-	if took := time.Since(start); took < 5*time.Second {
-		t.Errorf("six wrong passwords took %v only", took)
-	}
-	if _, err := dial(t, addr, "right"); err == nil {
-		t.Error("after six wrong passwords the source is not banned")
-	}
-}
-
 func TestSSHHostKeyIsKept(t *testing.T) {
 	box, socket, state := newToy(), socketPath(t), filepath.Join(t.TempDir(), "new", "state")
 	box.serve(t, socket)

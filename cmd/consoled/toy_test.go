@@ -51,6 +51,9 @@ type toy struct {
 	idle     time.Duration
 	ends     int // pastes that ended
 	events   chan wire.Event
+	patience int           // wrong passwords until their source is shut out; 0: it never is
+	wrong    int           // that came
+	banned   time.Duration // for so long
 }
 
 func newToy() *toy { return &toy{events: make(chan wire.Event, 10)} }
@@ -224,12 +227,17 @@ func (b *toy) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply {
 	b.lock.Lock()
 	defer b.lock.Unlock()
 	switch {
+	case b.banned > 0 && r.Source != "":
+		return wire.LoginReply{Banned: b.banned}
 	case r.User == "":
 		return wire.LoginReply{OK: !r.Remote && b.password == "", Banner: b.banner, Idle: b.idle}
 	case r.User == "admin" && b.password != "" && r.Password == b.password:
 		return wire.LoginReply{OK: true, User: "admin", Idle: b.idle}
 	}
-	return wire.LoginReply{}
+	if b.wrong++; b.wrong >= b.patience && b.patience > 0 {
+		b.banned = 10 * time.Minute
+	}
+	return wire.LoginReply{Banned: b.banned}
 }
 
 func (b *toy) Events(ctx context.Context, _ *api.Session, each func(wire.Event) error) error {

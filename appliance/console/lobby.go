@@ -1,0 +1,171 @@
+package console
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// lobby holds the connections of a server. Those on which nobody has logged in yet are few, and give way to new ones: whoever
+// opens connections and says nothing must not keep the administrator out. Those that are logged in never do.
+type lobby struct {
+	log  *slog.Logger
+	name string // of the service
+	room int    // connections without a login
+	each int    // of one source
+
+	lock    sync.Mutex
+	waiting map[net.Conn]*guest
+	inside  map[net.Conn]string // by account
+	given   int                 // connections that gave way since the log said so
+	said    time.Time
+}
+
+// guest is a connection without a login.
+type guest struct {
+	from  netip.Addr
+	talks bool // has come as far as the question who it is
+}
+
+const (
+	maxInside     = 64 // connections with a login
+	maxInsideEach = 16 // of one account
+	sayEvery      = time.Minute
+)
+
+// enter lets a connection in, in place of another one if need be; false when it is itself the one to go.
+func (l *lobby) enter(c net.Conn, from netip.Addr) bool {
+	if from.Is6() && !from.Is4In6() { // who has one address there has its network
+		if p, err := from.WithZone("").Prefix(64); err == nil {
+			from = p.Addr()
+		}
+	}
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	if l.waiting == nil {
+		l.waiting, l.inside = map[net.Conn]*guest{}, map[net.Conn]string{}
+	}
+	of := map[netip.Addr]int{}
+	for _, g := range l.waiting {
+		of[g.from]++
+	}
+	switch {
+	case of[from] >= l.each:
+		if !l.drop(from, false) {
+			l.drop(from, true)
+		}
+	case len(l.waiting) >= l.room && !l.dropOf(of, of[from]+1):
+		l.giveWay()
+		return false
+	}
+	l.waiting[c] = &guest{from: from}
+	return true
+}
+
+// dropOf drops a silent connection of the source that has most of them; where all talk, any of one that has its fair share. The lock
+// is held.
+func (l *lobby) dropOf(of map[netip.Addr]int, fair int) bool {
+	silent := map[netip.Addr]int{}
+	for _, g := range l.waiting {
+		if !g.talks {
+			silent[g.from]++
+		}
+	}
+	if most := largest(silent); most.IsValid() {
+		return l.drop(most, false)
+	}
+	most := largest(of)
+	return of[most] >= fair && l.drop(most, true)
+}
+
+// largest is one of the sources that have most.
+func largest(of map[netip.Addr]int) (most netip.Addr) {
+	for a, n := range of {
+		if n > of[most] {
+			most = a
+		}
+	}
+	return most
+}
+
+// drop closes one connection of a source, which one is left to chance: a silent one, or any. The lock is held.
+func (l *lobby) drop(from netip.Addr, any bool) bool {
+	var victims []net.Conn
+	for c, g := range l.waiting {
+		if g.from == from && (any || !g.talks) {
+			victims = append(victims, c)
+		}
+	}
+	if len(victims) == 0 {
+		return false
+	}
+	c := victims[rand.IntN(len(victims))]
+	delete(l.waiting, c)
+	c.Close()
+	l.giveWay()
+	return true
+}
+
+// giveWay counts a connection that had to go; the log says so now and then. The lock is held.
+func (l *lobby) giveWay() {
+	l.given++
+	if now := time.Now(); now.Sub(l.said) >= sayEvery {
+		l.log.Warn("too many connections without a login, some gave way", "name", l.name, "count", l.given)
+		l.given, l.said = 0, now
+	}
+}
+
+// talks notes that somebody is about to log in.
+func (l *lobby) talks(c net.Conn) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	if g := l.waiting[c]; g != nil {
+		g.talks = true
+	}
+}
+
+// login takes a connection among those that stay; false when there are too many of them, or when it had to go meanwhile.
+func (l *lobby) login(c net.Conn, account string) bool {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	if l.waiting[c] == nil {
+		return false
+	}
+	same := 0
+	for _, a := range l.inside {
+		if a == account {
+			same++
+		}
+	}
+	if same >= maxInsideEach || len(l.inside) >= maxInside {
+		l.log.Warn("too many sessions", "name", account)
+		return false
+	}
+	delete(l.waiting, c)
+	l.inside[c] = account
+	return true
+}
+
+// leave forgets a connection.
+func (l *lobby) leave(c net.Conn) {
+	c.Close()
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	delete(l.waiting, c)
+	delete(l.inside, c)
+}
+
+// end closes all connections.
+func (l *lobby) end() {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	for c := range l.waiting {
+		c.Close()
+	}
+	for c := range l.inside {
+		c.Close()
+	}
+}

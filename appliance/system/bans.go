@@ -1,0 +1,184 @@
+package system
+
+import (
+	"cmp"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"viaduct/appliance/lang"
+)
+
+// bans shut out sources of wrong passwords: after banTries within banTime, for banTime. Whoever knows the password of one account is
+// forgiven the wrong ones for that account, and no others. An IPv6 source is its /64. The zero value is empty.
+type bans struct {
+	log   *slog.Logger
+	mu    sync.Mutex
+	of    map[netip.Addr]*offender
+	swept time.Time // what has expired was last dropped
+}
+
+// offender is a source from which wrong passwords came.
+type offender struct {
+	tries map[string]int // by account; those for accounts that do not exist have the empty name
+	until time.Time      // when it is forgotten
+}
+
+const (
+	// OpenSSH's client asks three times for a password and then three times in another form of the same question: that is one
+	// person who does not remember, and may go on.
+	banTries = 12
+	banTime  = 10 * time.Minute
+	banTable = 4096 // sources kept; the table must not grow with an attack
+)
+
+func (o *offender) wrong() (n int) {
+	for _, m := range o.tries {
+		n += m
+	}
+	return n
+}
+
+func (o *offender) banned() bool { return o.wrong() >= banTries }
+
+// sourceOf is what counts as one source.
+func sourceOf(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return a
+}
+
+// left is how much longer a source is shut out.
+func (b *bans) left(source netip.Addr, now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forget(now)
+	if o := b.of[sourceOf(source)]; o != nil && o.banned() && now.Before(o.until) {
+		return o.until.Sub(now)
+	}
+	return 0
+}
+
+// wrong counts a wrong password and returns for how long the source is shut out now.
+func (b *bans) wrong(source netip.Addr, account string, now time.Time) time.Duration {
+	source = sourceOf(source)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forget(now)
+	o := b.of[source]
+	if o == nil || now.After(o.until) {
+		b.makeRoom()
+		o = &offender{tries: map[string]int{}}
+		if b.of == nil {
+			b.of = map[netip.Addr]*offender{}
+		}
+		b.of[source] = o
+		b.log.Info("wrong password", "peer", source, "name", account)
+	}
+	before := o.banned()
+	o.tries[account]++
+	o.until = now.Add(banTime)
+	if !o.banned() {
+		return 0
+	}
+	if !before {
+		b.log.Warn("too many wrong passwords, nobody gets in from there", "peer", source, "for", banTime)
+	}
+	return banTime
+}
+
+// right forgives a source the wrong passwords for an account whose right one it knows.
+func (b *bans) right(source netip.Addr, account string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if o := b.of[sourceOf(source)]; o != nil {
+		if delete(o.tries, account); len(o.tries) == 0 {
+			delete(b.of, sourceOf(source))
+		}
+	}
+}
+
+// lift forgets a source, or all of them, and returns how many.
+func (b *bans) lift(source netip.Addr) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for a, o := range b.of {
+		if !source.IsValid() || a == sourceOf(source) {
+			if n++; o.banned() {
+				b.log.Info("ban lifted", "peer", a)
+			}
+			delete(b.of, a)
+		}
+	}
+	return n
+}
+
+// list returns the sources, those that are shut out for longest first.
+func (b *bans) list(now time.Time) (list []lang.Ban) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forget(now)
+	for a, o := range b.of {
+		x := lang.Ban{Source: a, Wrong: o.wrong()}
+		if o.banned() {
+			x.Left = o.until.Sub(now)
+		}
+		list = append(list, x)
+	}
+	slices.SortFunc(list, func(a, b lang.Ban) int { return cmp.Or(cmp.Compare(b.Left, a.Left), a.Source.Compare(b.Source)) })
+	return list
+}
+
+// sweepEvery is how often the table is looked through for what has expired.
+const sweepEvery = time.Second
+
+// forget drops what has expired. The lock is held, as in makeRoom.
+func (b *bans) forget(now time.Time) {
+	if now.Sub(b.swept) < sweepEvery {
+		return
+	}
+	b.swept = now
+	for a, o := range b.of {
+		if now.After(o.until) {
+			if o.banned() {
+				b.log.Info("ban is over", "peer", a)
+			}
+			delete(b.of, a)
+		}
+	}
+}
+
+// makeRoom drops the source that is nearest to its end when the table is full; one that is shut out stays before others.
+func (b *bans) makeRoom() {
+	if len(b.of) < banTable {
+		return
+	}
+	var first netip.Addr
+	for a, o := range b.of {
+		old := b.of[first]
+		if old == nil || old.banned() && !o.banned() || old.banned() == o.banned() && o.until.Before(old.until) {
+			first = a
+		}
+	}
+	delete(b.of, first)
+}
+
+// Banned, WrongPassword and RightPassword are asked at logins over the network.
+
+func (s *System) Banned(source netip.Addr) time.Duration { return s.bans.left(source, time.Now()) }
+
+func (s *System) WrongPassword(source netip.Addr, account string) time.Duration {
+	return s.bans.wrong(source, account, time.Now())
+}
+
+func (s *System) RightPassword(source netip.Addr, account string) { s.bans.right(source, account) }
+
+func (s *System) Bans() []lang.Ban { return s.bans.list(time.Now()) }
+
+func (s *System) LiftBans(source netip.Addr) int { return s.bans.lift(source) }
