@@ -156,7 +156,7 @@ func (c *call) connect(e sipgw.Answered) {
 		fail(&sdp.Error{Code: 488, Text: "the answer holds no usable description"})
 		return
 	}
-	c.b.refers = allows(e.Headers, "REFER")
+	c.b.knows(e.Headers)
 	if err := c.answerCaller(); err != nil {
 		fail(err)
 		return

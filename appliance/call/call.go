@@ -93,7 +93,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	}
 	c.a.profile = c.profile(c.a.iface)
 	c.props = properties(c.a.iface, &in.Request)
-	c.a.refers = allows(in.Request.Headers, "REFER")
+	c.a.knows(in.Request.Headers)
 	c.origin = originOf(&in.Request, in.Hops)
 	c.record.Calling, c.record.Called = c.props.CallingE164, c.props.CalledE164
 	c.record.CallID = in.Request.CallID

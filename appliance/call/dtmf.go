@@ -13,8 +13,38 @@ import (
 // usualDigit is how long a digit lasts whose length is not given.
 const usualDigit = 160 * time.Millisecond
 
-// digit answers an INFO of leg x. A digit in it is played to y as a telephone-event, the only form that Teams takes (teams.md A.41);
-// other contents are nothing to us.
+// dialling is how digits go to a peer.
+type dialling uint8
+
+const (
+	nowhere      dialling = iota
+	asEvents              // telephone-events (RFC 4733), the only form that Teams takes (teams.md A.41)
+	asSignalling          // SIP INFO
+)
+
+func (d dialling) String() string { return [...]string{"none", "telephone-event", "SIP INFO"}[d] }
+
+// digits is how digits go to the peer of a side: as the profile says (dtmf-relay), else as events, and where its description has none
+// in SIP INFO when its Allow has that. An endpoint of Asterisk with dtmf_mode=info is such a one.
+func (s *side) digits() dialling {
+	switch {
+	case s.profile != nil && s.profile.DTMFRelay == "signaling":
+		return asSignalling
+	case s.choice == nil:
+	case s.choice.DTMF != nil:
+		return asEvents
+	case s.informs && s.profile.DTMFRelay != "rtp" && !isTeams(s.iface):
+		return asSignalling
+	}
+	return nowhere
+}
+
+// knows notes what a peer's Allow header names.
+func (s *side) knows(headers func(string) []string) {
+	s.refers, s.informs = allows(headers, "REFER"), allows(headers, "INFO")
+}
+
+// digit answers an INFO of leg x. A digit in it goes to y as y takes it; other contents are nothing to us.
 func (c *call) digit(x, y *side, e sipgw.Info) {
 	kind, _, _ := strings.Cut(strings.ToLower(e.ContentType), ";")
 	event, length, ok := digitOf(strings.TrimSpace(kind), string(e.Body))
@@ -30,23 +60,36 @@ func (c *call) digit(x, y *side, e sipgw.Info) {
 		return
 	}
 	x.leg.Respond(e.ID, 200, "OK", nil)
+	if c.signals(y) {
+		y.signal(event, length)
+		return
+	}
 	session, which := c.relay(y)
 	if err := session.Press(which, event, length); err != nil {
 		c.log.Warn("digit not passed on", "leg", y.which.String(), "err", err)
 	}
 }
 
-// pressed passes on a digit that x's peer sent as a telephone-event, to a peer that takes it in SIP INFO (`dtmf-relay signaling`).
+// pressed passes on a digit that the other peer sent as a telephone-event, to one that takes it in SIP INFO.
 func (c *call) pressed(y *side, e media.Event) {
+	if c.signals(y) {
+		y.signal(e.Digit, e.Length)
+	}
+}
+
+// signals reports whether digits go to a side's peer in SIP INFO, and can.
+func (c *call) signals(y *side) bool {
+	return y.leg != nil && y.up && y.digits() == asSignalling && (c.union == nil || c.union.x != y)
+}
+
+// signal sends a digit in SIP INFO.
+func (s *side) signal(event uint8, length time.Duration) {
 	const names = "0123456789*#ABCD"
-	if y.leg == nil || !y.up || y.profile.DTMFRelay != "signaling" || c.union != nil && c.union.x == y {
-		return
+	signal := strconv.Itoa(int(event)) // 16: the hook flash
+	if int(event) < len(names) {
+		signal = names[event : event+1]
 	}
-	signal := strconv.Itoa(int(e.Digit)) // 16: the hook flash
-	if int(e.Digit) < len(names) {
-		signal = names[e.Digit : e.Digit+1]
-	}
-	y.leg.Request("INFO", "application/dtmf-relay", fmt.Appendf(nil, "Signal=%s\r\nDuration=%d\r\n", signal, e.Length.Milliseconds()))
+	s.leg.Request("INFO", "application/dtmf-relay", fmt.Appendf(nil, "Signal=%s\r\nDuration=%d\r\n", signal, length.Milliseconds()))
 }
 
 // digitOf reads the body of an INFO: "Signal=5" and "Duration=160" (milliseconds) on lines of their own, or the digit alone.

@@ -206,6 +206,7 @@ type Info struct {
 type LegInfo struct {
 	sipgw.LegInfo
 	Codec, Suite  string // "PCMA/8000"; the SRTP suite or ""
+	Digits        string // how digits go to this peer
 	Local, Remote netip.AddrPort
 	Stats         media.Stats
 }

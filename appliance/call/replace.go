@@ -88,7 +88,8 @@ func (c *call) replace(in *sipgw.Incoming) {
 // inPlaceOf is the side that an INVITE with Replaces makes of x.
 func (c *call) inPlaceOf(x *side, in *sipgw.Incoming) side {
 	ref := config.Ref[config.SIPInterface]{Name: in.Interface}
-	n := side{which: x.which, leg: in.Leg, iface: ref.In(c.cfg), refers: allows(in.Request.Headers, "REFER")}
+	n := side{which: x.which, leg: in.Leg, iface: ref.In(c.cfg)}
+	n.knows(in.Request.Headers)
 	if n.iface == nil {
 		n.iface = x.iface
 	}

@@ -237,6 +237,9 @@ func (w *world) step(s step) {
 		f := map[string]string{"count": strconv.Itoa(w.calls.Count())}
 		for i, c := range w.calls.Calls() {
 			f[fmt.Sprintf("state %d", i+1)] = c.State
+			for n, l := range c.Legs {
+				f[fmt.Sprintf("digits %d %s", i+1, [...]string{"caller", "callee"}[n])] = l.Digits
+			}
 		}
 		w.facts(s, f)
 	case "log":

@@ -34,6 +34,7 @@ type side struct {
 
 	bridge    *bridge // media of a peer that came by transfer; nil: the call's own session
 	refers    bool    // the peer allows REFER
+	informs   bool    // and INFO
 	referrals int     // REFERs of the peer that were accepted
 
 	up    bool // answered
@@ -81,7 +82,7 @@ func (s *side) suite() string {
 // own, because the peer before knows the old one.
 func (s *side) forget() {
 	s.leg, s.local, s.remote, s.choice, s.crypto, s.lastTaken = nil, nil, nil, nil, nil, nil
-	s.up, s.voice, s.holds, s.renegotiated = false, false, false, false
+	s.up, s.voice, s.holds, s.renegotiated, s.refers, s.informs = false, false, false, false, false, false
 }
 
 // open binds the media ports of a side.
@@ -330,7 +331,7 @@ func (c *call) info() Info {
 		if s.leg == nil {
 			continue
 		}
-		l := LegInfo{LegInfo: s.leg.Info(), Local: s.ports.RTP}
+		l := LegInfo{LegInfo: s.leg.Info(), Local: s.ports.RTP, Digits: s.digits().String()}
 		if s.choice != nil {
 			l.Codec = fmt.Sprintf("%s/%d", s.choice.Codec.Name, s.choice.Codec.Rate)
 			l.Remote = s.choice.Addr

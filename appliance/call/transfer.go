@@ -262,7 +262,7 @@ func (c *call) fromNext(e sipgw.Event) {
 	case sipgw.Answered:
 		t.search.alive()
 		t.next.up = true
-		t.next.refers = allows(e.Headers, "REFER")
+		t.next.knows(e.Headers)
 		done := func(ok bool) {
 			switch {
 			case c.transfer != t:

@@ -177,6 +177,7 @@ type Call struct {
 type Leg struct {
 	Interface, Peer, CallID string
 	Codec, Security         string // "PCMA/8000", "AES_CM_128_HMAC_SHA1_80" or "none"
+	Digits                  string // how digits go to this peer: "telephone-event", "SIP INFO", "none"
 	Local, Remote           string // media addresses
 	PacketsIn, PacketsOut   uint64
 	Lost                    uint64

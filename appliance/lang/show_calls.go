@@ -36,6 +36,7 @@ func showCalls(c *call, a *detail) error {
 			c.printf("  %s with %s\n", l.Interface, dash(l.Peer))
 			c.printf("    Call-ID: %s\n", l.CallID)
 			c.printf("    Media: %s, SRTP %s, %s to %s\n", dash(l.Codec), dash(l.Security), dash(l.Local), dash(l.Remote))
+			c.printf("    Digits to it: %s\n", dash(l.Digits))
 			if a.Level > 1 {
 				c.printf("    Packets: %d in, %d out, %d lost, jitter %.1f ms\n", l.PacketsIn, l.PacketsOut, l.Lost, l.JitterMS)
 				c.printf("    Quality: MOS %s, burst ratio %.1f, round trip %s\n", known(l.MOS, "%.2f"), max(l.BurstRatio, 1), known(l.RoundTripMS, "%.1f ms"))

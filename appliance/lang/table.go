@@ -108,7 +108,7 @@ var voipProfile = []Line{
 		Into: "Codecs", Builtin: "without a codec line it is g711alaw64k and g711ulaw64k: write the codecs that are to be offered", Example: "codec 1 g711alaw64k rx-length 20 tx-length 20",
 		Help: "Offer a codec; the lowest index is preferred. We ask for packets of rx-length (in ms), and send tx-length to a peer that asks for nothing"},
 	{Line: "dtmf-relay <relay:default|rtp|signaling>", Into: "DTMFRelay",
-		Help: "How digits travel: as telephone-events (RFC 4733), or with signaling in SIP INFO"},
+		Help: "How digits travel: default is as telephone-events (RFC 4733), and in SIP INFO to a peer that has INFO but no events; rtp is events only, signaling SIP INFO only"},
 	{Line: "fax <_:rest>", Into: "-", Help: "Fax of the original", Note: "taken, no effect: fax passes as voice"},
 	{Line: "srtp transmission <srtp:forced|preferred|disabled>", Into: "SRTP", Help: "Encrypt media"},
 	{Line: "srtp key-lifetime <exponent:10..48>", Into: "SRTPKeyLifetime", Help: "Use a key for 2^N packets: after three quarters of them a re-INVITE brings a new one"},

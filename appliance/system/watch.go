@@ -31,7 +31,7 @@ func (s *System) Calls() []lang.Call {
 				security = "none"
 			}
 			c.Legs = append(c.Legs, lang.Leg{
-				Interface: l.Interface, Peer: l.Peer, CallID: l.CallID, Codec: l.Codec, Security: security,
+				Interface: l.Interface, Peer: l.Peer, CallID: l.CallID, Codec: l.Codec, Security: security, Digits: l.Digits,
 				Local: address(l.Local), Remote: address(l.Remote),
 				PacketsIn: l.Stats.Received, PacketsOut: l.Stats.Sent, Lost: uint64(max(0, l.Stats.Lost)),
 				JitterMS: float64(l.Stats.Jitter) / float64(time.Millisecond), RoundTripMS: float64(l.Stats.RoundTrip) / float64(time.Millisecond),
