@@ -93,6 +93,7 @@ func (h handler) run(ctx context.Context, q *wire.ExecRequest, out *spool) {
 	}
 	lines, body := q.Lines, []byte(nil)
 	if len(lines) == 0 {
+		s.Yes = q.Yes
 		lines, body = []string{q.Line}, []byte(q.Body)
 		if q.Body == "" {
 			body = nil

@@ -40,7 +40,7 @@ func (b *backend) login(r wire.LoginRequest) wire.LoginReply {
 		}
 	}
 	if r.User == "" {
-		in.OK = !r.Remote && factory(cfg)
+		in.OK = !r.Remote && cfg.OpenDoor()
 		in.Banner = cfg.Banner
 		if in.OK {
 			in.Banner = strings.TrimLeft(in.Banner+"\n"+openDoor, "\n")
@@ -147,13 +147,4 @@ func hasKey(cfg *config.Config, name string, key []byte) bool {
 		}
 	}
 	return false
-}
-
-func factory(cfg *config.Config) bool {
-	for _, a := range cfg.Accounts {
-		if a.Password != "" {
-			return false
-		}
-	}
-	return true
 }

@@ -9,6 +9,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -311,6 +312,16 @@ type AuthService struct {
 type Credential struct {
 	Username string
 	Password Secret
+}
+
+// LetsIn reports whether somebody can log in over the network: an account has a password or a public key.
+func (c *Config) LetsIn() bool {
+	return !c.OpenDoor() || slices.ContainsFunc(c.PublicKeys, func(k *PublicKey) bool { return c.Account(k.Account) != nil })
+}
+
+// OpenDoor reports whether no account has a password: then whoever stands at the box gets in.
+func (c *Config) OpenDoor() bool {
+	return !slices.ContainsFunc(c.Accounts, func(a *Account) bool { return a.Password != "" })
 }
 
 // Secret is a value that is masked wherever an operator looks and never logged.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"viaduct/appliance/api/wire"
@@ -152,6 +153,29 @@ func (b *block) text() string {
 		return ""
 	}
 	return strings.Join(b.lines, "\n") + "\n"
+}
+
+// over reports whether the block is complete with the END line that came last: where one block is wanted, and where an encrypted key
+// stands alone, since whoever has pasted that types the pass phrase next, with or without an empty line before it. An encrypted key
+// that certificates follow goes on.
+func (b *block) over(one bool, next func() string) bool {
+	if b.place != between || !strings.HasPrefix(b.lines[len(b.lines)-1], "-----END") {
+		return false
+	}
+	if !one && !b.encrypted() {
+		return false
+	}
+	if t := strings.TrimSpace(next()); !one && (strings.HasPrefix(t, "-----BEGIN") || preamble(t)) {
+		return false
+	}
+	return true
+}
+
+// encrypted reports whether the block holds a private key under a pass phrase.
+func (b *block) encrypted() bool {
+	return slices.ContainsFunc(b.lines, func(l string) bool {
+		return l == "-----BEGIN ENCRYPTED PRIVATE KEY-----" || strings.HasPrefix(l, "Proc-Type:") && strings.Contains(l, "ENCRYPTED")
+	})
 }
 
 // wants reports whether an empty line does not end the block when next follows it: chains are often written with empty

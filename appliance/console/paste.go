@@ -149,11 +149,25 @@ func (p *paste) collected(ctx context.Context, l input) error {
 		if p.collect.Kind == wire.File {
 			return p.sendFile(ctx, l)
 		}
+		if p.collect.Kind == wire.Confirm {
+			if p.yes = p.confirm(p.collect); !p.yes {
+				p.failed = true
+				p.tally.refuse(l.n, l.text, "not done")
+				p.collect = nil
+				return ctx.Err()
+			}
+			p.again(ctx, l, body)
+			continue
+		}
 		p.say(p.collect.Prompt)
 		read := p.pem
 		switch p.collect.Kind {
+		case wire.Block:
+			read = p.block
 		case wire.Secret:
 			read = p.secret
+		case wire.NewSecret:
+			read = p.newSecret
 		case wire.Text:
 			read = p.lineText
 		}
@@ -164,11 +178,16 @@ func (p *paste) collected(ctx context.Context, l input) error {
 			return ctx.Err()
 		}
 		body += text
-		if _, err := p.shell.run(ctx, []string{l.text}, body, p.text, func(_ int, a wire.Answer) { p.done(l, a) }); err != nil {
-			p.fail(l, explain(err), err.Error())
-		}
+		p.again(ctx, l, body)
 	}
 	return ctx.Err()
+}
+
+// again runs a line with what was collected for it.
+func (p *paste) again(ctx context.Context, l input, body string) {
+	if _, err := p.shell.run(ctx, []string{l.text}, body, p.text, func(_ int, a wire.Answer) { p.done(l, a) }); err != nil {
+		p.fail(l, explain(err), err.Error())
+	}
 }
 
 // fail says why a line has failed.
@@ -200,6 +219,15 @@ func (p *paste) secret(ctx context.Context, _ input) string {
 	return l.text + "\n"
 }
 
+// newSecret reads a secret, and its repetition where one follows: a script cannot mistype.
+func (p *paste) newSecret(ctx context.Context, l input) string {
+	secret := p.secret(ctx, l)
+	if secret != "" && p.peek() == strings.TrimSuffix(secret, "\n") {
+		p.secret(ctx, l)
+	}
+	return secret
+}
+
 // lineText reads lines up to one with a single dot, or to the end of the input.
 func (p *paste) lineText(ctx context.Context, _ input) string {
 	var b strings.Builder
@@ -216,8 +244,13 @@ func (p *paste) lineText(ctx context.Context, _ input) string {
 	}
 }
 
-// pem reads a block; lines that turn out to be commands go back to the queue.
-func (p *paste) pem(ctx context.Context, l input) string {
+// pem reads blocks; lines that turn out to be commands go back to the queue.
+func (p *paste) pem(ctx context.Context, l input) string { return p.blocks(ctx, l, false) }
+
+// block reads one block, to its END line.
+func (p *paste) block(ctx context.Context, l input) string { return p.blocks(ctx, l, true) }
+
+func (p *paste) blocks(ctx context.Context, l input, one bool) string {
 	var b block
 	var e *end
 	at := l.n
@@ -234,7 +267,12 @@ func (p *paste) pem(ctx context.Context, l input) string {
 		if in.bad != "" {
 			in.text = "(" + in.bad + ")" // keeps its place, so that the check of the block names it
 		}
-		e = b.add(in.text)
+		if e = b.add(in.text); e == nil && b.over(one, p.peek) {
+			e = &end{}
+			for len(p.queue) > 0 && p.queue[0].bad == "" && strings.TrimSpace(p.queue[0].text) == "" {
+				p.queue = p.queue[1:]
+			}
+		}
 	}
 	if e.slip != "" {
 		p.say(e.slip)

@@ -227,10 +227,23 @@ func (s *session) collected(ctx context.Context, n int, line string) {
 			s.collect = nil
 			return
 		}
+		if s.collect.Kind == wire.Confirm {
+			if s.yes = s.confirm(s.collect.Prompt); !s.yes {
+				s.collect = nil
+				s.tally.refuse(n, line, "not done")
+				return
+			}
+			s.again(ctx, n, line, body)
+			continue
+		}
 		read := s.pem
 		switch s.collect.Kind {
+		case wire.Block:
+			read = s.block
 		case wire.Secret:
 			read = s.secret
+		case wire.NewSecret:
+			read = s.newSecret
 		case wire.Text:
 			read = s.text
 		}
@@ -242,26 +255,48 @@ func (s *session) collected(ctx context.Context, n int, line string) {
 			return
 		}
 		body += text
-		running, cancel := context.WithCancel(ctx)
-		s.keys.onInterrupt(cancel)
-		_, err := s.shell.run(running, []string{line}, body, s.print, func(_ int, a wire.Answer) { s.tally.count(n, line, a) })
-		s.keys.onInterrupt(nil)
-		cancel()
-		if err != nil {
-			s.println(explain(err))
-		}
+		s.again(ctx, n, line, body)
 	}
 }
 
+// again runs a line with what was collected for it.
+func (s *session) again(ctx context.Context, n int, line, body string) {
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.keys.onInterrupt(cancel)
+	defer s.keys.onInterrupt(nil)
+	if _, err := s.shell.run(running, []string{line}, body, s.print, func(_ int, a wire.Answer) { s.tally.count(n, line, a) }); err != nil {
+		s.println(explain(err))
+	}
+}
+
+// secret reads a line that is not shown, whether it is typed or was pasted behind a block.
 func (s *session) secret(prompt string) string {
 	if !strings.HasSuffix(prompt, " ") {
 		prompt += " "
+	}
+	if s.fill(); len(s.queue) > 0 {
+		line := s.queue[0]
+		s.queue = s.queue[1:]
+		s.println(prompt)
+		return line + "\n"
 	}
 	line, state, err := s.password(prompt)
 	if err != nil || state.mark != entered || state.bad != "" {
 		return ""
 	}
 	return line + "\n"
+}
+
+// newSecret reads a secret that nobody has typed before: twice.
+func (s *session) newSecret(prompt string) string {
+	for {
+		first := s.secret(prompt)
+		if first == "" || first == "\n" || s.secret("Again: ") == first {
+			return first
+		}
+		s.println("% " + differ)
+	}
 }
 
 // text reads lines up to one with a single dot.
@@ -289,8 +324,13 @@ func (s *session) text(prompt string) string {
 // endOfText is the line that ends a text, which may hold empty lines.
 const endOfText = "."
 
-// pem reads a block; lines that turn out to be commands go back to the queue.
-func (s *session) pem(prompt string) string {
+// pem reads blocks; lines that turn out to be commands go back to the queue.
+func (s *session) pem(prompt string) string { return s.blocks(prompt, false) }
+
+// block reads one block, to its END line.
+func (s *session) block(prompt string) string { return s.blocks(prompt, true) }
+
+func (s *session) blocks(prompt string, one bool) string {
 	s.println(prompt)
 	help := s.term.AutoCompleteCallback
 	s.term.AutoCompleteCallback, s.term.History = s.plainKey, noHistory{}
@@ -309,6 +349,12 @@ func (s *session) pem(prompt string) string {
 		case strings.TrimSpace(line) == "" && b.wants(s.peek()):
 		default:
 			e = b.add(line)
+		}
+		if e == nil && b.over(one, s.peek) {
+			e = &end{}
+			for len(s.queue) > 0 && strings.TrimSpace(s.queue[0]) == "" {
+				s.queue = s.queue[1:]
+			}
 		}
 	}
 	if e.slip != "" {

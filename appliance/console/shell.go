@@ -26,6 +26,7 @@ type shell struct {
 	rows    int           // that the terminal was said to have; 0: nothing was said
 	columns int
 	live    func() // called when what follows are news as they come, which nobody wants to page; nil: it makes no difference
+	yes     bool   // answers the question of the next line
 }
 
 // batch is how much of a paste goes into one request: enough to make the request cheap, little enough to keep within
@@ -40,9 +41,10 @@ const (
 // it belongs to.
 func (s *shell) run(ctx context.Context, lines []string, body string, text func(string), done func(i int, a wire.Answer)) (ran int, err error) {
 	s.collect = nil
+	defer func() { s.yes = false }()
 	q := wire.ExecRequest{Mode: s.mode, User: s.user, TTY: s.tty}
 	if len(lines) == 1 {
-		q.Line, q.Body = lines[0], body
+		q.Line, q.Body, q.Yes = lines[0], body, s.yes
 	} else {
 		q.Lines = lines
 	}

@@ -54,6 +54,8 @@ type Configuration interface {
 	Env() Env
 	// ReadFile returns "startup-config", "factory-config", or "startup-config.N", the Nth last one (1..10).
 	ReadFile(name string) ([]byte, error)
+	// Kept is how many startup-configs before the present one there are.
+	Kept() int
 	// WriteFile replaces "startup-config" atomically; the one before is kept.
 	WriteFile(name string, text []byte) error
 	EraseFile(name string) error
@@ -67,20 +69,45 @@ type Configuration interface {
 	// Reload restarts with the startup-config: after delay (0 now), and when graceful once no call is left. With an image
 	// that waits to be started the whole box restarts, and what is its version.
 	Reload(r Reload) (image string, err error)
+	// Coming is the reload that is to come, nil when there is none.
+	Coming() *Coming
 }
 
 // Reload says how to restart.
 type Reload struct {
 	Graceful bool
 	Delay    time.Duration
-	Cancel   bool // `no reload`: forget a pending one
+	Cancel   bool   // `no reload`: forget a pending one
+	By, TTY  string // who orders it, and on which terminal: the others are told
+}
+
+// Coming is a reload that is to come.
+type Coming struct {
+	At       time.Time // zero: at once, or when no call is left
+	Graceful bool
+}
+
+// In says when it comes.
+func (c Coming) In(now time.Time) string {
+	when := "now"
+	switch left := c.At.Sub(now); {
+	case c.At.IsZero() && c.Graceful:
+		when = "when no call is left"
+	case c.At.IsZero():
+		return when
+	case left > 90*time.Second:
+		when = "in " + plural(int((left+30*time.Second)/time.Minute), "minute")
+	default:
+		when = "in " + plural(int(max(left, 0)/time.Second), "second")
+	}
+	return when + "; `no reload` cancels it"
 }
 
 // Keys is the key store.
 type Keys interface {
 	// ImportCertificate stores one or more PEM certificates (a chain) under name and returns a line about what it is.
 	ImportCertificate(name string, pem []byte) (string, error)
-	// ImportPrivateKey likewise; the error is ErrPassphrase when pem is encrypted and passphrase is empty.
+	// ImportPrivateKey likewise; the error is pki.ErrEncrypted when pem is encrypted and passphrase is empty.
 	ImportPrivateKey(name string, pem []byte, passphrase string) (string, error)
 	// ExportCertificate returns the PEM text that was imported.
 	ExportCertificate(name string) ([]byte, error)
@@ -149,6 +176,7 @@ type Feature struct {
 // Watching is what goes on: calls, registrations, peers.
 type Watching interface {
 	Calls() []Call
+	CallCount() int
 	// CallRecords returns the last n calls that ended, oldest first.
 	CallRecords(n int) ([]CallRecord, error)
 	ClearCall(id string) error // "" clears all

@@ -116,13 +116,15 @@ func adminCommands() []Line {
 		command("install license <key:text>", "Install a license key", installLicense),
 		command("erase license <key:text>", "Forget a license key; calls in progress go on", eraseLicense),
 		withExample("copy running-config https://192.168.1.20/sbc01.cfg",
-			command("copy <from> <to> [force]", "Copy a configuration, or an image to flash:; from the console it is pasted, to http it is sent with PUT; force takes an older image", copyConfig)),
+			command("copy <from> <to> [replace] [force]", "Copy a configuration, or an image to flash:; from the console it is pasted, to http it is sent with PUT. "+
+				"Into the running-config it is merged, unless replace makes it the whole of it, which is asked; force does not ask, and takes an older image", copyConfig)),
 		withExample("install-image", command("install-image [force]", "Install an image that comes over ssh: ssh NAME@BOX install-image < FILE; force takes an older one", installImage)),
 		command("export backup", "Print configuration, keys, certificates and licenses, encrypted under a pass phrase; for superusers", exportBackup),
 		command("import backup", "Take a backup, pasted; the next reload uses it; for superusers", importBackup),
 		command("clock sync", "Ask the time servers now and set the clock, however far it is off", clockSync),
 		command("erase startup-config", "Delete the startup-config", eraseStartup),
-		command("reload [graceful] [in <minutes:1..1440>]", "Restart with the startup-config, at once, when no call is left, or unless cancelled; the whole box when an image waits to be started", reload),
+		command("reload [graceful] [in <minutes:1..1440>] [force]", "Restart with the startup-config, at once, when no call is left, or unless cancelled; the whole box when an image waits to be started. "+
+			"It asks when changes or calls would be lost, unless force stands behind it", reload),
 		command("no reload", "Cancel a restart", noReload),
 		command("clear calls [<id>]", "End one call, or all", clearCalls),
 		command("clear bans [<source>]", "Forget the wrong passwords of one source, or of all: they may log in again", clearBans),
@@ -219,7 +221,7 @@ func importPKI(c *call, a *pkiName) error {
 		text, err = c.box.ImportCertificate(name, c.body)
 	default:
 		text, err = c.box.ImportPrivateKey(name, pem, pass)
-		if errors.Is(err, ErrPassphrase) && pass == "" {
+		if errors.Is(err, pki.ErrEncrypted) && pass == "" {
 			c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
 			return nil
 		}
@@ -311,37 +313,6 @@ func eraseLicense(c *call, a *licenseKey) error {
 func eraseStartup(c *call, _ *none) error {
 	if err := c.box.EraseFile("startup-config"); err != nil {
 		return fmt.Errorf("erase startup-config: %w", err)
-	}
-	return nil
-}
-
-type reloadArgs struct {
-	Graceful bool
-	Minutes  int
-}
-
-func reload(c *call, a *reloadArgs) error {
-	image, err := c.box.Reload(Reload{Graceful: a.Graceful, Delay: minutes(a.Minutes)})
-	if err != nil {
-		return fmt.Errorf("reload: %w", err)
-	}
-	if image != "" {
-		c.printf("The box starts with image %s\n", image)
-	}
-	switch {
-	case a.Minutes > 0:
-		c.printf("Restarting with the startup-config in %d minutes; `no reload` cancels it\n", a.Minutes)
-	case a.Graceful:
-		c.printf("Restarting when no call is left\n")
-	default:
-		c.printf("Restarting\n")
-	}
-	return nil
-}
-
-func noReload(c *call, _ *none) error {
-	if _, err := c.box.Reload(Reload{Cancel: true}); err != nil {
-		return fmt.Errorf("no reload: %w", err)
 	}
 	return nil
 }

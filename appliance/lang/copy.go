@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"viaduct/appliance/cli"
@@ -28,38 +29,70 @@ type (
 	configFile string
 )
 
-// placeType is a word of a list, or a URL.
+// placeType is a word of a list, a startup-config that is kept, or a URL.
 func placeType(what string, words ...string) cli.Type {
 	return cli.Type{What: what, Words: words, Parse: func(w string, _ any) (any, error) {
-		for _, known := range words {
-			if w == known {
-				return w, nil
-			}
-		}
-		if isURL(w) {
+		if slices.Contains(words, w) || isURL(w) {
 			return w, nil
 		}
-		return nil, fmt.Errorf("%q is no place for a configuration: %s", w, strings.Join(words, ", ")+", http://HOST/PATH or https://HOST/PATH")
+		return nil, fmt.Errorf("%q is no place for a configuration: %s", w, strings.Join(slices.DeleteFunc(slices.Clone(words), numbered), ", ")+", http://HOST/PATH or https://HOST/PATH")
 	}}
 }
 
 func isURL(w string) bool { return strings.HasPrefix(w, "http://") || strings.HasPrefix(w, "https://") }
 
+// savedConfigs are the configurations that the box has in files.
+func savedConfigs() []string {
+	words := []string{startupConfig, factoryConfig}
+	for n := 1; n <= keptConfigs; n++ {
+		words = append(words, keptConfig(n))
+	}
+	return words
+}
+
+// numbered reports whether a word is the name of a startup-config that is kept.
+func numbered(word string) bool { return strings.HasPrefix(word, startupConfig+".") }
+
+// keptConfig is the name of the Nth last startup-config.
+func keptConfig(n int) string { return fmt.Sprintf("%s.%d", startupConfig, n) }
+
 // fileType is a configuration that the box has.
 func fileType() cli.Type {
-	words := []string{runningConfig, startupConfig, factoryConfig}
-	for n := 1; n <= keptConfigs; n++ {
-		words = append(words, fmt.Sprintf("%s.%d", startupConfig, n))
-	}
-	return cli.Type{What: "configuration", Words: words}
+	return cli.Type{What: "configuration", Words: append([]string{runningConfig}, savedConfigs()...)}
 }
 
 const keptConfigs = 10 // startup-config.1 is the youngest
 
+// kept leaves out of the help those startup-configs that are not there.
+func kept(h Help, box Box, partial string) Help {
+	there := -1
+	gone := func(word string) bool {
+		n, err := strconv.Atoi(strings.TrimPrefix(word, startupConfig+"."))
+		if !numbered(word) || err != nil {
+			return false
+		}
+		if there < 0 {
+			there = box.Kept()
+		}
+		return n > there
+	}
+	before := len(h.Choices)
+	h.Choices = slices.DeleteFunc(h.Choices, func(c Choice) bool { return gone(c.Word) })
+	if len(h.Choices) == before {
+		return h
+	}
+	words := slices.DeleteFunc(slices.Clone(h.Choices), func(c Choice) bool { return strings.HasPrefix(c.Word, "<") })
+	if len(words) == 1 {
+		h.Insert = strings.TrimPrefix(words[0].Word, partial) + " "
+	}
+	return h
+}
+
 type copyArgs struct {
-	From  copyFrom
-	To    copyTo
-	Force bool
+	From    copyFrom
+	To      copyTo
+	Replace bool
+	Force   bool
 }
 
 func copyConfig(c *call, a *copyArgs) error {
@@ -67,8 +100,10 @@ func copyConfig(c *call, a *copyArgs) error {
 	switch {
 	case to == flashPlace:
 		return c.fetchImage(from, a.Force)
-	case a.Force:
-		return errors.New("force is for images: copy https://HOST/PATH flash: force")
+	case a.Replace && to != runningConfig:
+		return errors.New("only the running-config is merged or replaced")
+	case a.Force && !a.Replace:
+		return errors.New("force is for images, copy https://HOST/PATH flash: force, and leaves out the question of replace")
 	case from == to && from != consolePlace:
 		return errors.New("a copy onto itself")
 	}
@@ -84,36 +119,59 @@ func copyConfig(c *call, a *copyArgs) error {
 		if err := c.box.Send(c.ctx, to, text); err != nil {
 			return fmt.Errorf("send to %s: %w", to, err)
 		}
-		return nil
-	case to == startupConfig && from == runningConfig:
-		return c.write(text)
+		return c.copied(from, to, text)
+	case to == runningConfig && a.Replace:
+		return c.replace(from, text, a.Force)
+	case to == runningConfig:
+		return c.merge(from, text)
 	}
-	cfg, err := c.judged(from, text)
-	if err != nil {
-		return err
+	return c.save(from, text)
+}
+
+// save makes a text the startup-config. One that holds lines which are not understood is refused when it comes from outside: it may be
+// anything, the error page of a web server for example.
+func (c *call) save(from string, text []byte) error {
+	cfg := c.box.Running()
+	if from != runningConfig {
+		r := c.lang.read("", text)
+		cfg = r.cfg
+		bad, outside := c.refused(r.problems), from == consolePlace || isURL(from)
+		switch {
+		case outside && bad > 0:
+			return fmt.Errorf("%s not understood: nothing was copied", plural(bad, "line"))
+		case outside && r.taken == 0:
+			return fmt.Errorf("nothing in %s is a line of a configuration: nothing was copied", from)
+		}
+		if err := c.mayHave(from, cfg); err != nil {
+			return err
+		}
 	}
+	if err := c.box.WriteFile(startupConfig, text); err != nil {
+		return fmt.Errorf("write %s: %w", startupConfig, err)
+	}
+	if !cfg.LetsIn() {
+		c.printf("%% warning: no account in it has a password or a public key: after the next reload nobody gets in over the network\n")
+	}
+	return c.copied(from, startupConfig, text)
+}
+
+// copied says that a copy was made.
+func (c *call) copied(from, to string, text []byte) error {
+	c.printf("%s copied to %s: %s\n", from, to, plural(strings.Count(string(text), "\n"), "line"))
+	return nil
+}
+
+// mayHave refuses a configuration whose accounts are others than those that are in force, unless the session manages accounts.
+func (c *call) mayHave(from string, cfg *config.Config) error {
 	if from != factoryConfig && !c.managesAccounts() && !sameAccounts(cfg, c.box.Running()) {
 		return fmt.Errorf("the accounts of %s are others than those of the %s: only a superuser manages accounts", from, runningConfig)
 	}
-	if to == startupConfig {
-		return c.write(text)
-	}
-	c.result.Changed = true
-	err = c.box.Mutate(func(*config.Config) (*config.Config, error) { return cfg, nil })
-	c.place = c.lang.place(c.box.Running(), c.place.mode())
-	return err
+	return nil
 }
 
 // sameAccounts reports whether the same people get in with either configuration.
 func sameAccounts(a, b *config.Config) bool {
 	return reflect.DeepEqual(a.Accounts, b.Accounts) && reflect.DeepEqual(a.PublicKeys, b.PublicKeys)
-}
-
-func (c *call) write(text []byte) error {
-	if err := c.box.WriteFile(startupConfig, text); err != nil {
-		return fmt.Errorf("write %s: %w", startupConfig, err)
-	}
-	return nil
 }
 
 // read returns a configuration as text; from the console it may only ask for it.
@@ -135,30 +193,35 @@ func (c *call) read(from string) ([]byte, error) {
 	}
 	text, err := c.box.ReadFile(from)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no %s yet", from)
+		return nil, &missingFile{from}
 	}
 	return text, err
 }
 
-// judged parses a configuration that is to be used as a whole. One that holds lines which are not understood is refused when
-// it comes from outside: it may be anything, the error page of a web server for example.
-func (c *call) judged(from string, text []byte) (*config.Config, error) {
-	cfg, problems := c.lang.Parse(text)
-	bad := 0
+// refusedShown is how many refused lines are named.
+const refusedShown = 20
+
+// refused names the lines of a text that were not taken, and returns how many there are.
+func (c *call) refused(problems []Problem) (n int) {
 	for _, p := range problems {
 		if p.Severity != Error {
 			continue
 		}
-		const shown = 10
-		if bad++; bad <= shown {
+		if n++; n <= refusedShown {
 			c.printf("%% line %d: %s\n", p.Line, p.Text)
 		}
 	}
-	if bad > 0 && (from == consolePlace || isURL(from)) {
-		return nil, fmt.Errorf("%s not understood: nothing was copied", plural(bad, "line"))
+	if n > refusedShown {
+		c.printf("%% and %s\n", plural(n-refusedShown, "more line"))
 	}
-	return cfg, nil
+	return n
 }
+
+// missingFile is the error of a configuration that nobody has saved yet.
+type missingFile struct{ name string }
+
+func (m *missingFile) Error() string { return fmt.Sprintf("there is no %s yet", m.name) }
+func (m *missingFile) Unwrap() error { return fs.ErrNotExist }
 
 type diffArgs struct{ A, B configFile }
 
@@ -179,47 +242,67 @@ func showDiff(c *call, d *diffArgs) error {
 	if err != nil {
 		return err
 	}
-	gone, come := missingIn(before, after), missingIn(after, before)
-	if len(gone)+len(come) == 0 {
+	if c.differences(string(a), string(b), before, after, 0) == 0 {
 		c.printf("%s and %s are the same.\n", a, b)
-		return nil
+	}
+	return nil
+}
+
+// differences prints what only one of two configurations has, at most so many lines unless most is 0, and returns how many lines differ.
+func (c *call) differences(a, b string, before, after []printedLine, most int) int {
+	gone, come := missingIn(before, after), missingIn(after, before)
+	n, all := 0, len(gone)+len(come)
+	if all == 0 {
+		return 0
 	}
 	c.printf("- only in %s\n+ only in %s\n", a, b)
+	line := func(format string, a ...any) {
+		if n++; most == 0 || n <= most {
+			c.printf(format, a...)
+		}
+	}
 	for _, block := range blocksOf(gone, come) {
-		if block != "" {
+		if block != "" && (most == 0 || n < most) {
 			c.printf("%s\n", block)
 		}
 		for _, l := range gone {
 			if l.block == block {
-				c.printf("- %s\n", l.text)
+				line("- %s\n", l.text)
 			}
 		}
 		for _, l := range come {
 			if l.block == block {
-				c.printf("+ %s\n", l.text)
+				line("+ %s\n", l.text)
 			}
 		}
 	}
-	return nil
+	if most > 0 && all > most {
+		c.printf("... and %s\n", plural(all-most, "more line"))
+	}
+	return all
 }
 
 // printedLine is a line with the headers of the block that it stands in.
 type printedLine struct{ block, text string }
 
 func (c *call) linesOf(name string) ([]printedLine, error) {
-	cfg := c.box.Running()
-	if name != runningConfig {
-		text, err := c.read(name)
-		if err != nil {
-			return nil, err
-		}
-		cfg, _ = c.lang.Parse(text)
+	if name == runningConfig {
+		return c.printed(c.box.Running()), nil
 	}
-	var list []printedLine
+	text, err := c.read(name)
+	if err != nil {
+		return nil, err
+	}
+	cfg, _ := c.lang.Parse(text)
+	return c.printed(cfg), nil
+}
+
+// printed are the lines of a configuration.
+func (c *call) printed(cfg *config.Config) (list []printedLine) {
 	c.lang.printer(cfg).Walk(cfg, c.masked(), func(p *cli.Printed) {
 		list = append(list, printedLine{strings.Join(p.Path, " / "), p.Text})
 	})
-	return list, nil
+	return list
 }
 
 func missingIn(list, other []printedLine) (missing []printedLine) {
@@ -247,45 +330,4 @@ func blocksOf(lists ...[]printedLine) (blocks []string) {
 	}
 	slices.Sort(blocks)
 	return blocks
-}
-
-var errBackup = errors.New("only a superuser: a backup holds the accounts and the private keys")
-
-// exportBackup prints everything that makes this box what it is, under a pass phrase.
-func exportBackup(c *call, _ *none) error {
-	if !c.managesAccounts() {
-		return errBackup
-	}
-	pass := strings.Trim(string(c.body), "\r\n")
-	if pass == "" {
-		c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
-		return nil
-	}
-	text, err := c.box.Backup(pass)
-	if err != nil {
-		return fmt.Errorf("export backup: %w", err)
-	}
-	_, err = c.out.Write(text)
-	return err
-}
-
-func importBackup(c *call, _ *none) error {
-	if !c.managesAccounts() {
-		return errBackup
-	}
-	if c.body == nil {
-		c.result.Collect = &Collect{Prompt: "Paste the backup (enter an empty line when done):", Kind: "pem"}
-		return nil
-	}
-	text, pass := splitPassphrase(c.body)
-	if pass == "" {
-		c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
-		return nil
-	}
-	what, err := c.box.Restore(text, pass)
-	if err != nil {
-		return fmt.Errorf("import backup: %w; nothing stored", err)
-	}
-	c.printf("%s\nThe startup-config is that of the backup; `reload` starts with it.\n", what)
-	return nil
 }

@@ -62,7 +62,12 @@ type reader struct {
 }
 
 func (l *Language) read(name string, text []byte) *reader {
-	r := &reader{lang: l, name: name, cfg: config.New(), place: place{level: configuring}, lines: map[string]int{}}
+	return l.readOnto(config.New(), name, text)
+}
+
+// readOnto reads lines that change cfg.
+func (l *Language) readOnto(cfg *config.Config, name string, text []byte) *reader {
+	r := &reader{lang: l, name: name, cfg: cfg, place: place{level: configuring}, lines: map[string]int{}}
 	text, was := pasted.Decode(text)
 	if was != "" {
 		r.report(Note, "", "the file is in "+was+": it is read as such")

@@ -29,6 +29,7 @@ type Session struct {
 	Class config.AccountClass
 	TTY   string        // "serial", "ssh 192.0.2.7:50122", "" for a script
 	File  io.ReadCloser // comes along with the line; nil: none does. Close ends a Read
+	Yes   bool          // the question of this line, an earlier Result's, was answered with yes
 }
 
 // may reports whether the account may do what class may do.
@@ -53,7 +54,10 @@ type Result struct {
 // Collect describes the block that a line wants.
 type Collect struct {
 	Prompt string
-	Kind   string // "pem": up to an empty line; "text": up to a line with a single dot; "secret": one line, not echoed, appended to the body collected before; "file": bytes that come along as Session.File
+	// Kind is "pem": text up to an empty line; "block": one PEM block; "text": up to a line with a single dot; "secret": one line, not
+	// echoed, appended to the body collected before; "new-secret": the same, typed twice; "confirm": yes or no, which comes as
+	// Session.Yes; "file": bytes that come along as Session.File.
+	Kind string
 }
 
 // Help is what may stand at a place in a line.
@@ -361,7 +365,9 @@ func (l *Language) Help(box Box, s *Session, line string, cursor int) Help {
 	if p.level == configuring {
 		modes, _ = l.layers(cfg, p)
 	}
-	return l.table.Help(append(modes, cli.Layer{Mode: l.commands(p.level)}), line, cursor, cfg)
+	h := l.table.Help(append(modes, cli.Layer{Mode: l.commands(p.level)}), line, cursor, cfg)
+	before := line[:max(0, min(cursor, len(line)))]
+	return kept(h, box, before[strings.LastIndexByte(before, ' ')+1:])
 }
 
 // Prompt is the prompt of s, for a console that has just connected.

@@ -1,7 +1,6 @@
 package lang
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,9 +8,6 @@ import (
 
 	"viaduct/appliance/printable"
 )
-
-// ErrPassphrase says that a private key is encrypted and needs its pass phrase.
-var ErrPassphrase = errors.New("the key is encrypted")
 
 // Severity says what a problem means for the line.
 type Severity int

@@ -157,6 +157,9 @@ func showVersion(c *call, _ *none) error {
 	if !v.Started.IsZero() {
 		c.printf("Up for %s\n", span(now.Sub(v.Started)))
 	}
+	if r := c.box.Coming(); r != nil {
+		c.printf("Reload %s\n", r.In(now))
+	}
 	for _, line := range []struct{ name, value string }{
 		{"Memory", fmt.Sprintf("%.1f MiB", float64(v.Memory)/(1<<20))}, {"Load", v.Load}, {"Temperature", v.Temperature},
 	} {

@@ -19,12 +19,15 @@ func showSystem(c *call, _ *none) error {
 	if !v.Started.IsZero() {
 		rows = append(rows, []string{"Up for:", span(now.Now.Sub(v.Started))})
 	}
+	if r := c.box.Coming(); r != nil {
+		rows = append(rows, []string{"Reload:", r.In(now.Now)})
+	}
 	rows = append(rows, []string{"Load:", dash(v.Load)}, []string{"Memory:", fmt.Sprintf("%.1f MiB in use by sbcd", float64(v.Memory)/(1<<20))})
 	for _, m := range v.More {
 		rows = append(rows, []string{m.Name + ":", m.Value})
 	}
 	rows = append(rows, []string{"Temperature:", dash(v.Temperature)},
-		[]string{"Calls:", fmt.Sprint(len(c.box.Calls()))}, []string{"Sessions:", fmt.Sprint(len(c.box.Sessions()))})
+		[]string{"Calls:", fmt.Sprint(c.box.CallCount())}, []string{"Sessions:", fmt.Sprint(len(c.box.Sessions()))})
 	c.columns(rows)
 	return nil
 }

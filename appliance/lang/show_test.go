@@ -42,6 +42,10 @@ func (busyBox) EraseLicense(key string) (string, error) {
 	return "license 18: 1 srtp-channels", nil
 }
 
+func (busyBox) CallCount() int { return 1 }
+
+func (busyBox) Coming() *Coming { return &Coming{At: noon.Add(9*time.Minute + 2*time.Second)} }
+
 func (busyBox) Calls() []Call {
 	return []Call{{ID: "17", State: "connected", From: "if_teams", To: "if_pbx", Calling: "+4930123", Called: "222", Started: noon.Add(-time.Hour), Connected: noon.Add(-65 * time.Second),
 		Legs: []Leg{{Interface: "if_teams", Peer: "52.112.1.1:5061", CallID: "a@b", Codec: "PCMA/8000", Security: "AES_CM_128_HMAC_SHA1_80", Digits: "SIP INFO", PacketsIn: 10, PacketsOut: 11, Lost: 1, JitterMS: 0.5, RoundTripMS: 31.2, BurstRatio: 1.5, MOS: 4.31}}}}

@@ -36,7 +36,7 @@ var types = map[reflect.Type]cli.Type{
 	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
 
 	reflect.TypeFor[start]():      startType(),
-	reflect.TypeFor[copyFrom]():   placeType("configuration or URL", runningConfig, startupConfig, factoryConfig, consolePlace),
+	reflect.TypeFor[copyFrom]():   placeType("configuration or URL", append([]string{runningConfig, consolePlace}, savedConfigs()...)...),
 	reflect.TypeFor[copyTo]():     placeType("configuration, flash: or URL", runningConfig, startupConfig, consolePlace, flashPlace),
 	reflect.TypeFor[configFile](): fileType(),
 

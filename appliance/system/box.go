@@ -3,7 +3,6 @@ package system
 import (
 	"bytes"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -92,6 +91,12 @@ func (s *System) ReadFile(name string) ([]byte, error) {
 	return nil, fmt.Errorf("there is no file %s", name)
 }
 
+// Kept is how many startup-configs before the present one there are.
+func (s *System) Kept() int {
+	list, _ := s.store.OldStartups()
+	return len(list)
+}
+
 // nothing is a startup-config of an empty configuration. An empty file would be taken for a damaged one.
 const nothing = "# nothing is configured\n"
 
@@ -128,51 +133,6 @@ func (s *System) Failing() (list []string) {
 		list = append(list, p.Text)
 	}
 	return list
-}
-
-// Reload restarts with the startup-config, a moment later so that the answer to the command still arrives.
-func (s *System) Reload(r lang.Reload) (image string, err error) {
-	if !r.Cancel {
-		if s.updating.Load() > 0 {
-			return "", errors.New("an image is being installed: wait for its end")
-		}
-		image = s.waitingImage()
-	}
-	s.mutate.Lock()
-	defer s.mutate.Unlock()
-	if s.timed != nil && s.timed.Stop() && r.Cancel {
-		s.timed = nil
-		return "", nil
-	}
-	if r.Cancel {
-		return "", fmt.Errorf("no reload is pending")
-	}
-	const answer = 200 * time.Millisecond
-	s.timed = time.AfterFunc(max(r.Delay, answer), func() { s.restart(r.Graceful) })
-	return image, nil
-}
-
-// restart ends Run, or restarts the whole box when an image waits to be started; graceful waits for the last call, looking once
-// a second.
-func (s *System) restart(graceful bool) {
-	if graceful && s.calls.Count() > 0 {
-		s.mutate.Lock()
-		s.timed = time.AfterFunc(time.Second, func() { s.restart(true) })
-		s.mutate.Unlock()
-		return
-	}
-	if image := s.waitingImage(); image != "" {
-		s.log.Warn("the box restarts with another image", "version", image)
-		err := s.reboot()
-		if err == nil {
-			return // we are told to end
-		}
-		s.log.Error("the box does not restart", "err", err)
-	}
-	select {
-	case s.reload <- struct{}{}:
-	default:
-	}
 }
 
 // ImportCertificate stores a chain and has the gateways use it at once.

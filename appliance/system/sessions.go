@@ -48,11 +48,19 @@ func (s *System) Attend(ctx context.Context, info lang.SessionInfo, each func(te
 	defer s.sessions.remove(x)
 	s.log.Info("session begins", "name", info.User, "tty", info.TTY)
 	defer s.log.Info("session ends", "name", info.User, "tty", info.TTY)
+	if c := s.Coming(); c != nil {
+		x.say("the box reloads " + c.In(time.Now()))
+	}
 	counters := time.NewTicker(rtpEvery)
 	defer counters.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			for len(x.lines) > 0 { // why it ends, perhaps
+				if err := each(<-x.lines); err != nil {
+					break
+				}
+			}
 			return ctx.Err()
 		case l := <-x.lines:
 			if err := each(l); err != nil {
@@ -149,6 +157,25 @@ func (s *sessions) emit(topic, text string) {
 		if x.debug[topic] {
 			x.show(topic, text)
 		}
+	}
+}
+
+// tell gives a line to all sessions but the one on a terminal, which knows.
+func (s *sessions) tell(but, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.list {
+		if but == "" || x.TTY != but {
+			x.say(text)
+		}
+	}
+}
+
+// say queues a line that is no debug output.
+func (x *session) say(text string) {
+	select {
+	case x.lines <- "% " + text:
+	default:
 	}
 }
 

@@ -71,7 +71,7 @@ type System struct {
 	updating  atomic.Int32  // images that are being installed
 	stall     time.Duration // without a byte an image is given up
 	lit       chan struct{} // one token: the LED may have to change
-	timed     *time.Timer   // a reload to come; guarded by mutate
+	coming    *coming       // a reload to come; guarded by mutate
 	resolver  *names.Resolver
 	net       *netcfg.Net
 	clock     *clock.Clock

@@ -43,6 +43,9 @@ func (s *System) Calls() []lang.Call {
 	return list
 }
 
+// CallCount is the number of calls in progress; it asks none of them.
+func (s *System) CallCount() int { return s.calls.Count() }
+
 func address(a interface {
 	IsValid() bool
 	String() string

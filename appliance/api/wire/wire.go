@@ -47,6 +47,8 @@ type ExecRequest struct {
 	// by a newline; a key in PEM and its pass phrase are two. An empty line only asks for the prompt.
 	Line string `json:"line"`
 	Body string `json:"body,omitempty"`
+	// Yes answers the question that an answer to this line has asked (Confirm). For no, the line is not sent again.
+	Yes bool `json:"yes,omitempty"`
 	// Lines, when not empty, are run instead of Line, each in the mode that the one before left. The server stops after a
 	// line that collects a block or ends the session; every line that was run has one Answer with Done.
 	Lines []string `json:"lines,omitempty"`
@@ -93,15 +95,21 @@ type Answer struct {
 // Collect asks for a block after a line.
 type Collect struct {
 	Prompt string `json:"prompt"`
-	Kind   string `json:"kind"` // PEM, Text, Secret or File
+	Kind   string `json:"kind"` // PEM, Block, Text, Secret, NewSecret, Confirm or File
 }
 
 // Kinds of block.
 const (
 	PEM    = "pem"    // PEM text up to an empty line
+	Block  = "block"  // one PEM block
 	Text   = "text"   // any lines up to one that holds a single dot
 	Secret = "secret" // one line, not echoed
-	File   = "file"   // any bytes up to their end, sent with PUT; where none come along, Prompt says how to do it
+	// NewSecret is typed twice at a keyboard; one is sent.
+	NewSecret = "new-secret"
+	// Confirm is a question for yes or no. In a script the next line answers it when it is one of these words, and else stays a line
+	// of its own: the command is not run then.
+	Confirm = "confirm"
+	File    = "file" // any bytes up to their end, sent with PUT; where none come along, Prompt says how to do it
 )
 
 // HelpRequest asks what can stand at the cursor.

@@ -1,0 +1,94 @@
+package lang
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+type reloadArgs struct {
+	Graceful bool
+	Minutes  int
+	Force    bool
+}
+
+// unsavedShown is how many unsaved lines `reload` names.
+const unsavedShown = 10
+
+// reload says what is lost, and asks. `reload in` asks nothing: that the change is lost unless somebody comes back is its purpose.
+func reload(c *call, a *reloadArgs) error {
+	if !c.session.Yes {
+		unsaved, err := c.unsaved()
+		if err != nil {
+			return fmt.Errorf("reload: %w", err)
+		}
+		calls := c.box.CallCount()
+		switch {
+		case a.Minutes > 0 || a.Force:
+		case unsaved == 0 && (calls == 0 || a.Graceful):
+		case a.Graceful || calls == 0:
+			if !c.confirmed(false, "Reload, and lose what is not saved?") {
+				return nil
+			}
+		default:
+			if !c.confirmed(false, "Reload, and end "+plural(calls, "call")+"?") {
+				return nil
+			}
+		}
+	}
+	image, err := c.box.Reload(Reload{Graceful: a.Graceful, Delay: minutes(a.Minutes), By: c.who(), TTY: c.session.TTY})
+	if err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	if image != "" {
+		c.printf("The box starts with image %s\n", image)
+	}
+	switch {
+	case a.Minutes > 0:
+		c.printf("Restarting with the startup-config in %s; `no reload` cancels it\n", plural(a.Minutes, "minute"))
+	case a.Graceful:
+		c.printf("Restarting when no call is left\n")
+	default:
+		c.printf("Restarting\n")
+	}
+	return nil
+}
+
+// unsaved shows how the running configuration differs from the one that the box starts with, and returns in how many lines.
+func (c *call) unsaved() (int, error) {
+	from := startupConfig
+	saved, err := c.linesOf(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		from = factoryConfig
+		saved, err = c.linesOf(from)
+	}
+	if err != nil { // a damaged one: the box starts with another, and nobody has saved what runs
+		c.printf("%% the startup-config cannot be used: %v\n", err)
+		return 1, nil
+	}
+	n := c.differences(from, runningConfig, saved, c.printed(c.box.Running()), unsavedShown)
+	if n > 0 {
+		c.printf("%% not saved: %s; `copy running-config startup-config` saves them\n", plural(n, "line"))
+	}
+	return n, nil
+}
+
+func noReload(c *call, _ *none) error {
+	if _, err := c.box.Reload(Reload{Cancel: true, By: c.who(), TTY: c.session.TTY}); err != nil {
+		return fmt.Errorf("no reload: %w", err)
+	}
+	c.printf("The reload is cancelled.\n")
+	return nil
+}
+
+// who is the user of the session, as others are told.
+func (c *call) who() string {
+	name := c.session.User
+	if name == "" {
+		name = "somebody at the box"
+	}
+	if c.session.TTY != "" {
+		name += " (" + c.session.TTY + ")"
+	}
+	return name
+}

@@ -1,0 +1,105 @@
+package system
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"viaduct/appliance/lang"
+)
+
+// coming is a reload that is to come.
+type coming struct {
+	at       time.Time // zero: when no call is left
+	graceful bool
+	timer    *time.Timer
+	warning  *time.Timer // tells the consoles a minute before
+}
+
+const (
+	reloadAnswer  = 200 * time.Millisecond // in which the answer to the command still arrives
+	reloadWarning = time.Minute
+)
+
+func (c *coming) stop() bool {
+	if c.warning != nil {
+		c.warning.Stop()
+	}
+	return c.timer.Stop()
+}
+
+// Reload restarts with the startup-config, a moment later so that the answer to the command still arrives. The other consoles are told.
+func (s *System) Reload(r lang.Reload) (image string, err error) {
+	if !r.Cancel {
+		if s.updating.Load() > 0 {
+			return "", errors.New("an image is being installed: wait for its end")
+		}
+		image = s.waitingImage()
+	}
+	s.mutate.Lock()
+	defer s.mutate.Unlock()
+	pending := s.coming != nil && s.coming.stop()
+	s.coming = nil
+	if r.Cancel {
+		if !pending {
+			return "", errors.New("no reload is pending")
+		}
+		s.log.Warn("reload cancelled", "by", r.By)
+		s.sessions.tell(r.TTY, "the reload is cancelled by "+r.By)
+		return "", nil
+	}
+	c := &coming{graceful: r.Graceful}
+	if r.Delay > 0 {
+		c.at = time.Now().Add(r.Delay)
+	}
+	if r.Delay > reloadWarning {
+		c.warning = time.AfterFunc(r.Delay-reloadWarning, func() { s.sessions.tell("", "the box reloads in 1 minute; `no reload` cancels it") })
+	}
+	c.timer = time.AfterFunc(max(r.Delay, reloadAnswer), func() { s.restart(r.Graceful) })
+	s.coming = c
+	s.log.Warn("reload ordered", "by", r.By, "delay", r.Delay, "graceful", r.Graceful)
+	s.sessions.tell(r.TTY, fmt.Sprintf("%s lets the box reload %s", r.By, s.comingText()))
+	return image, nil
+}
+
+// Coming is the reload that is to come, nil when there is none.
+func (s *System) Coming() *lang.Coming {
+	s.mutate.Lock()
+	defer s.mutate.Unlock()
+	if s.coming == nil {
+		return nil
+	}
+	return &lang.Coming{At: s.coming.at, Graceful: s.coming.graceful}
+}
+
+// comingText says when the reload comes; s.mutate is held.
+func (s *System) comingText() string {
+	return lang.Coming{At: s.coming.at, Graceful: s.coming.graceful}.In(time.Now())
+}
+
+// restart ends Run, or restarts the whole box when an image waits to be started; graceful waits for the last call, looking once
+// a second.
+func (s *System) restart(graceful bool) {
+	if graceful && s.calls.Count() > 0 {
+		s.mutate.Lock()
+		defer s.mutate.Unlock()
+		if s.coming != nil { // else it was cancelled meanwhile
+			s.coming.at = time.Time{}
+			s.coming.timer = time.AfterFunc(time.Second, func() { s.restart(true) })
+		}
+		return
+	}
+	s.sessions.tell("", "the box reloads now")
+	if image := s.waitingImage(); image != "" {
+		s.log.Warn("the box restarts with another image", "version", image)
+		err := s.reboot()
+		if err == nil {
+			return // we are told to end
+		}
+		s.log.Error("the box does not restart", "err", err)
+	}
+	select {
+	case s.reload <- struct{}{}:
+	default:
+	}
+}
