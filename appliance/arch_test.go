@@ -22,7 +22,8 @@ var floors = map[string]string{
 	"pki":         "config printable",
 	"names":       "config printable",
 	"sipgw":       "config pki printable",
-	"media":       "config",
+	"media":       "config steer",
+	"steer":       "",
 	"netcfg":      "config netcfg/dhcp printable",
 	"netcfg/dhcp": "printable",
 	"clock":       "config printable",
@@ -45,6 +46,7 @@ var owners = map[string]string{
 	"github.com/emiago/sipgo":    "sipgw lab",
 	"github.com/pion/srtp":       "media lab",
 	"github.com/google/nftables": "netcfg",
+	"github.com/cilium/ebpf":     "steer",
 	"github.com/beevik/ntp":      "clock",
 	"go.bug.st/serial":           "console",
 }

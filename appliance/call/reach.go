@@ -22,7 +22,7 @@ type reach struct {
 	iface *config.SIPInterface
 }
 
-func (c *call) reachOf(s *side) reach { return reach{c.cfg, c.m.SIP.LocalAddr(s.iface.Name), s.iface} }
+func (c *call) reachOf(s *side) reach { return reach{c.cfg, c.here(s), s.iface} }
 
 // lowest is the lowest port that media is sent to. The ones below belong to services.
 const lowest = 1024

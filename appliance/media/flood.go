@@ -1,9 +1,11 @@
 package media
 
 import (
-	"os"
 	"unsafe"
 
+	"viaduct/appliance/steer"
+
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,23 +19,27 @@ const tellAt = 100
 // checkFlood says when strangers come to a steered port in masses, or what cannot be told from the peer comes too fast.
 func (t *thread) checkFlood(l *leg) {
 	for _, p := range l.ports {
-		if p.entry == nil {
-			continue
+		if p.steered != nil {
+			strangers, excess := p.dropped()
+			t.judge(p, strangers, excess)
 		}
-		strangers, excess := p.dropped()
-		if strangers-p.strangers >= tellAt && !p.flooded {
-			p.flooded = true
-			t.warnOfFlood(p, nil)
-		}
-		if excess > p.excess && !p.hurried {
-			p.hurried = true
-			addr, packets := p.local.netip(), excess-p.excess
-			t.relay.events.post(func() {
-				t.log.Warn("media port gets more packets than a call has: the rest is dropped", "addr", addr, "packets", packets)
-			})
-		}
-		p.strangers, p.excess = strangers, excess
 	}
+}
+
+// judge compares what the kernel has dropped at a steered port with what it had dropped before.
+func (t *thread) judge(p *port, strangers, excess uint64) {
+	if strangers-p.strangers >= tellAt && !p.flooded {
+		p.flooded = true
+		t.warnOfFlood(p, nil)
+	}
+	if excess > p.excess && !p.hurried {
+		p.hurried = true
+		addr, packets := p.local.netip(), excess-p.excess
+		t.relay.events.post(func() {
+			t.log.Warn("media port gets more packets than a call has: the rest is dropped", "addr", addr, "packets", packets)
+		})
+	}
+	p.strangers, p.excess = strangers, excess
 }
 
 // shield lets the kernel drop strangers at a port's own socket, so that a flood costs no system call and cannot fill its buffer. It
@@ -67,35 +73,27 @@ func (p *port) unshield() {
 }
 
 // netOffset is SKF_NET_OFF: offsets from there count from the IP header. Others count from the UDP header here.
-const netOffset = -0x100000
+const netOffset = ^uint32(0x100000) + 1
 
 // attachFilter makes a socket take packets from one address and port only.
 func attachFilter(fd int, source address) error {
-	words := []struct {
-		offset int32
-		value  uint32
-	}{{netOffset + 12, uint32(source.low)}}
+	type word struct{ offset, value uint32 }
+	words := []word{{netOffset + 12, uint32(source.low)}}
 	if !source.isV4() {
 		words = words[:0]
 		for i, v := range []uint32{uint32(source.high >> 32), uint32(source.high), uint32(source.low >> 32), uint32(source.low)} {
-			words = append(words, struct {
-				offset int32
-				value  uint32
-			}{netOffset + 8 + 4*int32(i), v})
+			words = append(words, word{netOffset + 8 + 4*uint32(i), v})
 		}
 	}
-	const load, half, equal, ret = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_LD | unix.BPF_H | unix.BPF_ABS,
-		unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
-	var program []unix.SockFilter
-	left := uint8(2*len(words) + 1) // instructions from the first comparison to "take"
+	var program []bpf.Instruction
+	skip := uint8(2*len(words) + 1) // from the first comparison to the last instruction
 	for _, w := range words {
-		program = append(program, unix.SockFilter{Code: load, K: uint32(w.offset)}, unix.SockFilter{Code: equal, Jf: left, K: w.value})
-		left -= 2
+		program = append(program, bpf.LoadAbsolute{Off: w.offset, Size: 4}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: w.value, SkipFalse: skip})
+		skip -= 2
 	}
-	program = append(program, unix.SockFilter{Code: half, K: 0}, unix.SockFilter{Code: equal, Jf: 1, K: uint32(source.port)},
-		unix.SockFilter{Code: ret, K: 0xffff}, unix.SockFilter{Code: ret, K: 0})
-	f := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	return os.NewSyscallError("setsockopt SO_ATTACH_FILTER", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &f))
+	program = append(program, bpf.LoadAbsolute{Off: 0, Size: 2}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(source.port), SkipFalse: 1},
+		bpf.RetConstant{Val: 0xffff}, bpf.RetConstant{Val: 0})
+	return steer.AttachFilter(fd, program)
 }
 
 // kernelDrops is how many packets the kernel dropped at a socket: filtered, or no room.

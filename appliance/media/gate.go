@@ -1,27 +1,21 @@
 package media
 
+import "viaduct/appliance/steer"
+
 // gate says who may send to a port. The thread asks it for each packet; with steering the kernel has asked before.
 type gate struct {
-	admits uint32
+	admits steer.Admits
 	from   address
 }
 
-// What a gate admits.
-const (
-	admitsNobody  = iota
-	admitsPeer    // from.port of the host from
-	admitsHost    // any port of the host
-	admitsAnybody // and the host is preferred
-)
-
 func (g gate) lets(from address) bool {
 	switch g.admits {
-	case admitsPeer:
+	case steer.Peer:
 		return from == g.from
-	case admitsHost:
+	case steer.Host:
 		return from.sameHost(g.from)
 	}
-	return g.admits == admitsAnybody
+	return g.admits == steer.Anybody
 }
 
 // gate of the source of RTP or RTCP. Before it is learnt, an SRTP packet may come from anywhere, since it must prove itself, and an
@@ -31,15 +25,15 @@ func (l *leg) gate(which int) gate {
 	signal := l.signal[which]
 	switch {
 	case l.source[which].known():
-		return gate{admitsPeer, l.source[which]}
+		return gate{steer.Peer, l.source[which]}
 	case !l.latch || !signal.known():
 		return gate{}
 	case which == rtcp && l.source[rtp].known():
-		return gate{admitsHost, l.source[rtp]}
+		return gate{steer.Host, l.source[rtp]}
 	case l.rx != nil || l.anyHost:
-		return gate{admitsAnybody, signal}
+		return gate{steer.Anybody, signal}
 	}
-	return gate{admitsHost, signal}
+	return gate{steer.Host, signal}
 }
 
 // guard tells the kernel whom a side's ports admit, whenever that changes.
@@ -47,8 +41,9 @@ func (l *leg) guard() {
 	for which, p := range l.ports {
 		switch {
 		case p == nil:
-		case p.entry != nil:
-			p.entry.admit(l.gate(l.sourceOf(which)))
+		case p.steered != nil:
+			g := l.gate(l.sourceOf(which))
+			p.steered.Admit(g.admits, g.from.netip())
 			p.flooded, p.hurried = false, false
 		default:
 			p.unshield()

@@ -4,6 +4,8 @@ import (
 	"os"
 	"unsafe"
 
+	"viaduct/appliance/steer"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -52,7 +54,7 @@ func (t *thread) watch(fd int, p *port) (*inlet, error) {
 }
 
 // share makes inlets of the sockets that all ports of the thread share.
-func (t *thread) share(fds [families]int) error {
+func (t *thread) share(fds [steer.Families]int) error {
 	for _, fd := range fds {
 		if fd < 0 {
 			continue

@@ -46,6 +46,7 @@ type Options struct {
 	Quarantine time.Duration // a closed port rests so long before it is used again, default 10 s
 	Timeout    time.Duration // no packet from a side that should send for so long: TimedOut; default 90 s, negative: off
 
+	steered    int  // tests: ports that can be steered, steeredPorts unless told
 	ownSockets bool // tests: read each port's own socket, as where steering is not permitted
 }
 

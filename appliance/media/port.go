@@ -1,8 +1,11 @@
 package media
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
-	"sync/atomic"
+
+	"viaduct/appliance/steer"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,10 +22,10 @@ type port struct {
 	flooded   bool // the log says so, and the own socket has a filter
 	hurried   bool // the log says that too many came
 	fd        int
-	entry     *entry // of the steering; nil: packets are read from fd
-	inlet     *inlet // of fd; nil with steering
-	strangers uint64 // that the kernel turned away, seen by checkFlood
-	excess    uint64 // and those that came too fast
+	steered   *steer.Port // nil: packets are read from fd
+	inlet     *inlet      // of fd; nil with steering
+	strangers uint64      // that the kernel turned away, seen by checkFlood
+	excess    uint64      // and those that came too fast
 }
 
 // portTable finds a port by the local address that a packet was sent to.
@@ -86,8 +89,11 @@ func (t *thread) newPort(l *leg, which, fd int) (*port, error) {
 	var err error
 	if s := t.relay.steering; s == nil {
 		p.inlet, err = t.watch(fd, p)
-	} else if p.entry, err = s.add(p.local, socketPlace(t.number, p.family)); err == nil {
+	} else if p.steered, err = s.Add(local, t.number); err == nil {
 		t.table.add(p)
+	}
+	if errors.Is(err, steer.ErrFull) {
+		err = fmt.Errorf("%w: all of %d are in use", ErrNoPort, steeredPorts)
 	}
 	return p, err
 }
@@ -98,8 +104,8 @@ func (t *thread) close(l *leg) {
 		if p == nil {
 			continue
 		}
-		if p.entry != nil {
-			t.relay.steering.remove(p.local, p.entry)
+		if p.steered != nil {
+			p.steered.Remove()
 			t.table.remove(p)
 		} else {
 			t.forget(p.inlet)
@@ -112,8 +118,8 @@ func (t *thread) close(l *leg) {
 
 // dropped is what the kernel did not give us: strangers, and packets of the peer.
 func (p *port) dropped() (strangers, others uint64) {
-	if p.entry == nil {
+	if p.steered == nil {
 		return 0, kernelDrops(p.fd)
 	}
-	return atomic.LoadUint64(&p.entry.strangers), atomic.LoadUint64(&p.entry.excess)
+	return p.steered.Dropped()
 }

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"viaduct/appliance/steer"
 )
 
 // Defaults of Options.
@@ -15,6 +18,9 @@ const (
 	defaultQuarantine = 10 * time.Second
 	defaultTimeout    = 90 * time.Second // longer than any pause of comfort noise
 )
+
+// steeredPorts is how many ports can share the sockets of the threads.
+const steeredPorts = 1 << 14
 
 // Relay is the media engine of a process.
 type Relay struct {
@@ -27,7 +33,7 @@ type Relay struct {
 	mu       sync.Mutex // guards prepared and ended
 	prepared bool
 	ended    bool
-	steering *steering // nil: the kernel does not permit it. Set once, before any port is opened
+	steering *steer.Steering // nil: the kernel does not permit it. Set once, before any port is opened
 }
 
 // New prepares a relay. Sessions may be opened before Run; packets flow while Run runs.
@@ -95,7 +101,7 @@ func (r *Relay) end() {
 		t.release()
 	}
 	if r.steering != nil {
-		r.steering.close()
+		r.steering.Close()
 	}
 }
 
@@ -130,19 +136,19 @@ func (r *Relay) prepare() error {
 	return nil
 }
 
-func (r *Relay) steer() (*steering, error) {
-	s, err := newSteering(len(r.threads))
+func (r *Relay) steer() (*steer.Steering, error) {
+	s, err := steer.New(len(r.threads), cmp.Or(r.options.steered, steeredPorts))
 	if err != nil {
 		return nil, fmt.Errorf("media steering: %w", err)
 	}
 	for _, t := range r.threads {
-		t.do(func() { err = errors.Join(err, t.share(s.ofThread(t.number))) })
+		t.do(func() { err = errors.Join(err, t.share(s.Sockets(t.number))) })
 	}
 	if err != nil {
 		for _, t := range r.threads {
 			t.do(t.unshare)
 		}
-		s.close()
+		s.Close()
 		return nil, fmt.Errorf("media steering: %w", err)
 	}
 	return s, nil

@@ -190,6 +190,11 @@ func TestRTCPWithAndWithoutMux(t *testing.T) {
 				for _, bad := range [][]byte{wire, forged, report(c.a)} {
 					c.a.write(a, toA, bad)
 				}
+				for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(ms) {
+					if s := c.Stats(A); s.Replayed+s.AuthFailed == 3 {
+						break
+					}
+				}
 				if c.b.read(b, 30*ms) != nil {
 					t.Error("a bad report passed")
 				}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/steer"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -105,7 +107,7 @@ func TestNobodyIsAdmittedBeforeSet(t *testing.T) {
 func TestTheSharedSocketCannotBeReached(t *testing.T) {
 	r := running(t, Options{})
 	call(t, r, "").talk(t)
-	for family, fd := range r.steering.ofThread(0) {
+	for family, fd := range r.steering.Sockets(0) {
 		var at netip.AddrPort
 		switch name, err := unix.Getsockname(fd); a := name.(type) {
 		case *unix.SockaddrInet4:
@@ -152,7 +154,7 @@ func TestAFloodThatCannotBeToldFromThePeer(t *testing.T) {
 		for range many {
 			p.write(p.rtp, p.to.RTP, wire)
 		}
-		return uint64((packetBurst+time.Since(began)+50*time.Millisecond)/packetEvery) + 1
+		return uint64((steer.PacketBurst+time.Since(began)+50*time.Millisecond)/steer.PacketEvery) + 1
 	}
 	r := running(t, Options{})
 	c := call(t, r, AES80)

@@ -235,9 +235,8 @@ func TestAFloodIsTold(t *testing.T) {
 	c := call(t, r, "")
 	check := func(strangers, excess uint64) (told string) {
 		log.Reset()
-		e := c.legs[A].ports[rtp].entry
-		e.strangers, e.excess = e.strangers+strangers, e.excess+excess
-		c.thread.checkFlood(&c.legs[A])
+		p := c.legs[A].ports[rtp]
+		c.thread.judge(p, p.strangers+strangers, p.excess+excess)
 		for _, f := range r.events.queue {
 			f()
 		}
