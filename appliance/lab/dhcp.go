@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -21,7 +22,8 @@ type DHCP struct {
 
 	mu   sync.Mutex // protects the following
 	give netip.Addr
-	seen []byte // kinds of message
+	seen []byte          // kinds of message
+	tell map[byte][]byte // options
 }
 
 // The kinds of message that a client sends.
@@ -49,7 +51,10 @@ func ServeDHCP(ctx context.Context, device string, at, give netip.Addr) (*DHCP, 
 	if err != nil {
 		return nil, fmt.Errorf("serve DHCP on %s: %w", device, err)
 	}
-	s := &DHCP{conn: conn, at: at, give: give}
+	own := at.AsSlice()
+	s := &DHCP{conn: conn, at: at, give: give, tell: map[byte][]byte{
+		1: {255, 255, 255, 0}, 3: own, 6: {own[0], own[1], own[2], 53}, 51: binary.BigEndian.AppendUint32(nil, 3600),
+	}}
 	s.wg.Go(s.serve)
 	return s, nil
 }
@@ -65,6 +70,15 @@ func (s *DHCP) Give(a netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.give = a
+}
+
+// Tell makes the server give another option from now on; without octets it gives none.
+func (s *DHCP) Tell(option byte, value ...byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tell[option] = value; len(value) == 0 {
+		delete(s.tell, option)
+	}
 }
 
 // Saw reports whether a client has sent a message of this kind.
@@ -85,7 +99,7 @@ func (s *DHCP) serve() {
 			continue
 		}
 		s.mu.Lock()
-		kind, give := buf[242], s.give.AsSlice()
+		kind, give, tell := buf[242], s.give.AsSlice(), maps.Clone(s.tell)
 		s.seen = append(s.seen, kind)
 		s.mu.Unlock()
 		answer := map[byte]byte{DHCPDiscover: dhcpOffer, DHCPRequest: dhcpAck}[kind]
@@ -107,10 +121,9 @@ func (s *DHCP) serve() {
 		option := func(kind byte, value ...byte) { out = append(append(out, kind, byte(len(value))), value...) }
 		option(53, answer)
 		option(54, at...)
-		option(1, 255, 255, 255, 0)
-		option(3, at...)
-		option(6, at[0], at[1], at[2], 53)
-		option(51, binary.BigEndian.AppendUint32(nil, 3600)...)
+		for _, kind := range slices.Sorted(maps.Keys(tell)) {
+			option(kind, tell[kind]...)
+		}
 		_, _ = s.conn.WriteTo(append(out, 255), &net.UDPAddr{IP: net.IPv4bcast, Port: 68})
 	}
 }

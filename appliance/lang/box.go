@@ -322,6 +322,7 @@ type Lease struct {
 	State       string // "bound", "discovering", ...
 	Address     netip.Prefix
 	Router      netip.Addr
+	Routes      []IPRoute // besides the default route; no Gateway: on the link
 	NameServers []netip.Addr
 	Server      netip.Addr
 	Renew       time.Time

@@ -64,6 +64,13 @@ func showDHCP(c *call, _ *none) error {
 				servers = append(servers, s.String())
 			}
 			c.printf("  Address: %s\n  Router: %s\n  Name servers: %s\n  DHCP server: %s\n", l.Address, router, dash(strings.Join(servers, ", ")), l.Server)
+			for _, r := range l.Routes {
+				to := "on the link"
+				if r.Gateway.IsValid() {
+					to = "gateway " + r.Gateway.String()
+				}
+				c.printf("  Route: %s %s\n", r.Prefix, to)
+			}
 			c.printf("  Renewed in: %s\n  Expires in: %s\n", span(max(0, l.Renew.Sub(now))), span(max(0, l.Expires.Sub(now))))
 		}
 		if l.Err != "" {

@@ -267,7 +267,8 @@ func (j *job) management(p *port) []netip.Prefix {
 		list = append(list, a.Masked())
 	}
 	for _, r := range j.table {
-		if r.Prefix.Bits() > 0 && j.through(r.Gateway) == p {
+		// A route of a DHCP server adds nothing either: who may reach the box is not its to say.
+		if r.port == nil && r.Prefix.Bits() > 0 && j.through(r.Gateway) == p {
 			list = append(list, r.Prefix.Masked())
 		}
 	}

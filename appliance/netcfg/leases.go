@@ -202,7 +202,7 @@ func (s *lessees) take(c change) bool {
 		return old != nil
 	}
 	n.leases[c.device] = c.lease
-	return old == nil || old.Prefix != c.lease.Prefix || old.Router != c.lease.Router || !slices.Equal(old.NameServers, c.lease.NameServers)
+	return old == nil || old.Prefix != c.lease.Prefix || old.Router != c.lease.Router || !slices.Equal(old.Routes, c.lease.Routes) || !slices.Equal(old.NameServers, c.lease.NameServers)
 }
 
 // publish lets State see the clients.

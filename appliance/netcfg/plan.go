@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"viaduct/appliance/config"
 
@@ -17,8 +16,8 @@ type job struct {
 	*Net
 	cfg    *config.Config
 	ports  []*port
-	table  []config.IPRoute // the routes in force: those of the main table
-	tables []*table         // those of others
+	table  []route  // the routes in force: those of the main table
+	tables []*table // those of others
 	report Report
 	errs   []error
 }
@@ -124,33 +123,6 @@ func mtuOf(p *port) int {
 		return mtuOf(p.parent)
 	}
 	return 1500
-}
-
-// everywhere is the prefix of a default route.
-var everywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-
-// routingTable returns the routes of the tables named DEFAULT. Where they hold no default route, those that DHCP servers have
-// given are taken, the first port's before the second's.
-func (j *job) routingTable() []config.IPRoute {
-	var routes []config.IPRoute
-	for _, c := range j.cfg.IP {
-		for _, t := range c.Tables {
-			if strings.EqualFold(t.Name, "DEFAULT") {
-				routes = append(routes, t.Routes...)
-			}
-		}
-	}
-	if slices.ContainsFunc(routes, func(r config.IPRoute) bool { return r.Prefix == everywhere }) {
-		return routes
-	}
-	metric := 0
-	for _, device := range j.leaseOrder() {
-		if router := j.leases[device].Router; router.IsValid() {
-			routes = append(routes, config.IPRoute{Prefix: everywhere, Gateway: router, Metric: metric})
-			metric++
-		}
-	}
-	return routes
 }
 
 // through returns the port whose network holds the gateway, or nil.

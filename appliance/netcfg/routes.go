@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"viaduct/appliance/config"
-
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +32,7 @@ func (j *job) routes() {
 		return
 	}
 	for _, t := range j.tables {
-		routes := t.routes
+		routes := configured(t.routes)
 		if len(t.sources) == 0 {
 			routes = nil // nothing would look there
 		}
@@ -47,7 +45,7 @@ func (j *job) routes() {
 }
 
 // tableRoutes replaces and adds what is configured in one table, then removes what is left of ours.
-func (j *job) tableRoutes(number int, wanted []config.IPRoute) {
+func (j *job) tableRoutes(number int, wanted []route) {
 	have, err := j.routesOf(number)
 	if err != nil {
 		j.fail("read routes: %w", err)
@@ -77,14 +75,24 @@ func (j *job) tableRoutes(number int, wanted []config.IPRoute) {
 }
 
 // route sets one route and marks in kept what must stay of the routes that are there.
-func (j *job) route(number int, r config.IPRoute, key routeKey, have []netlink.Route, kept map[int]bool) {
+func (j *job) route(number int, r route, key routeKey, have []netlink.Route, kept map[int]bool) {
 	want := netlink.Route{Dst: ipNet(key.prefix), Gw: r.Gateway.AsSlice(), Priority: r.Metric, Protocol: ours, Table: number}
-	if p := j.through(r.Gateway); p != nil {
+	p := r.port
+	if p == nil {
+		p = j.through(r.Gateway)
+	}
+	if p != nil {
 		if !p.up || p.link == nil {
 			j.warn("route %s gateway %s: %s is down", r.Prefix, r.Gateway, p.name)
 			return
 		}
 		want.LinkIndex = p.link.Attrs().Index
+	}
+	switch {
+	case !r.Gateway.IsValid():
+		want.Gw, want.Scope = nil, netlink.SCOPE_LINK
+	case r.port != nil:
+		want.SetFlag(netlink.FLAG_ONLINK)
 	}
 	if r.Prefix.Addr().Is6() && key.metric == 0 {
 		key.metric = 1024 // the kernel's default for IPv6

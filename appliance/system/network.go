@@ -51,6 +51,9 @@ func lease(d *dhcp.State) *lang.Lease {
 	x := &lang.Lease{State: d.Step, Err: d.Problem}
 	if l := d.Lease; l != nil {
 		x.Address, x.Router, x.NameServers, x.Server, x.Renew, x.Expires = l.Prefix, l.Router, l.NameServers, l.Server, l.Renew, l.Expires
+		for _, r := range l.Routes {
+			x.Routes = append(x.Routes, lang.IPRoute{Prefix: r.Prefix, Gateway: r.Gateway})
+		}
 	}
 	return x
 }

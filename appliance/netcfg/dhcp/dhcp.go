@@ -32,7 +32,8 @@ type Options struct {
 // Lease is what a server gave us.
 type Lease struct {
 	Prefix      netip.Prefix // address with the network's length
-	Router      netip.Addr   // not valid when the server named none in the network
+	Router      netip.Addr   // of the default route, perhaps outside of the network; not valid when the server named none
+	Routes      []Route      // besides the default route
 	NameServers []netip.Addr
 	Server      netip.Addr
 	Obtained    time.Time
@@ -176,7 +177,7 @@ func (c *Client) send(hardware [6]byte, from, to netip.Addr, m message) {
 	m.xid, m.hw, m.secs = c.xid, c.o.MAC, uint16(min(time.Since(c.began)/time.Second, 0xffff))
 	m.options[optClientID] = append([]byte{1}, c.o.MAC[:]...)
 	if m.kind != kindRelease {
-		m.options[optWanted] = []byte{optMask, optRouter, optNameServers, optLeaseTime, optServer, optRenew, optRebind}
+		m.options[optWanted] = []byte{optRoutes, optMask, optRouter, optNameServers, optLeaseTime, optServer, optRenew, optRebind}
 		m.options[optMaxSize] = []byte{1500 >> 8, 1500 & 0xff}
 	}
 	if _, err := c.o.Conn.Write(frame(c.o.MAC, hardware, from, to, m)); err != nil {

@@ -317,10 +317,14 @@ func TestBadOffersAreNotTaken(t *testing.T) {
 		change  func(map[byte][]byte)
 		want    string
 	}{
-		"no address":        {"0.0.0.0", func(map[byte][]byte) {}, "the DHCP server gives the address 0.0.0.0"},
-		"a group's address": {"224.0.0.1", func(map[byte][]byte) {}, "the DHCP server gives the address 224.0.0.1"},
-		"a mask of nothing": {"192.0.2.77", func(o map[byte][]byte) { o[optMask] = make([]byte, 4) }, "the DHCP server gives the mask 0.0.0.0"},
-		"a mask with holes": {"192.0.2.77", func(o map[byte][]byte) { o[optMask] = []byte{255, 0, 255, 0} }, "the DHCP server gives the mask 255.0.255.0"},
+		"no address":             {"0.0.0.0", func(map[byte][]byte) {}, "the DHCP server gives the address 0.0.0.0"},
+		"a group's address":      {"224.0.0.1", func(map[byte][]byte) {}, "the DHCP server gives the address 224.0.0.1"},
+		"a mask of nothing":      {"192.0.2.77", func(o map[byte][]byte) { o[optMask] = make([]byte, 4) }, "the DHCP server gives the mask 0.0.0.0"},
+		"an address of class E":  {"240.0.0.1", func(map[byte][]byte) {}, "the DHCP server gives the address 240.0.0.1"},
+		"the network's address":  {"192.0.2.0", func(map[byte][]byte) {}, "the DHCP server gives the address 192.0.2.0/24, which is the network's own or its broadcast address"},
+		"the broadcast address":  {"192.0.2.255", func(map[byte][]byte) {}, "the DHCP server gives the address 192.0.2.255/24, which is the network's own or its broadcast address"},
+		"a mask of three octets": {"192.0.2.77", func(o map[byte][]byte) { o[optMask] = []byte{255, 255, 255} }, "the DHCP server gives a mask of 3 octets"},
+		"a mask with holes":      {"192.0.2.77", func(o map[byte][]byte) { o[optMask] = []byte{255, 0, 255, 0} }, "the DHCP server gives the mask 255.0.255.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, w *wire, client *Client, _ chan *Lease, _ context.CancelCauseFunc) {
@@ -349,13 +353,18 @@ func TestSoundLeasesOfOddServers(t *testing.T) {
 		change func(map[byte][]byte)
 		want   func(*Lease) bool
 	}{
-		"for ever":                         {func(o map[byte][]byte) { o[optLeaseTime] = []byte{255, 255, 255, 255} }, func(l *Lease) bool { return l.Expires.After(l.Obtained.AddDate(9, 0, 0)) }},
-		"for a second":                     {func(o map[byte][]byte) { o[optLeaseTime] = []byte{0, 0, 0, 1} }, func(l *Lease) bool { return l.Renew.Sub(l.Obtained) == time.Minute }},
-		"renewal after the end":            {func(o map[byte][]byte) { o[optRenew] = []byte{0, 1, 0, 0} }, func(l *Lease) bool { return l.Renew.Sub(l.Obtained) == 30*time.Minute }},
-		"a router in another network":      {func(o map[byte][]byte) { o[optRouter] = []byte{10, 0, 0, 1} }, func(l *Lease) bool { return !l.Router.IsValid() }},
-		"a name server that is everybody":  {func(o map[byte][]byte) { o[optNameServers] = []byte{255, 255, 255, 255, 1} }, func(l *Lease) bool { return len(l.NameServers) == 0 }},
-		"no mask: the length is a guess":   {func(o map[byte][]byte) { delete(o, optMask) }, func(l *Lease) bool { return l.Prefix.Bits() == 24 }},
-		"an address of its own (a /32)":    {func(o map[byte][]byte) { o[optMask] = []byte{255, 255, 255, 255} }, func(l *Lease) bool { return l.Prefix.Bits() == 32 && !l.Router.IsValid() }},
+		"for ever":                        {func(o map[byte][]byte) { o[optLeaseTime] = []byte{255, 255, 255, 255} }, func(l *Lease) bool { return l.Expires.After(l.Obtained.AddDate(9, 0, 0)) }},
+		"for a second":                    {func(o map[byte][]byte) { o[optLeaseTime] = []byte{0, 0, 0, 1} }, func(l *Lease) bool { return l.Renew.Sub(l.Obtained) == time.Minute }},
+		"renewal after the end":           {func(o map[byte][]byte) { o[optRenew] = []byte{0, 1, 0, 0} }, func(l *Lease) bool { return l.Renew.Sub(l.Obtained) == 30*time.Minute }},
+		"a router in another network":     {func(o map[byte][]byte) { o[optRouter] = []byte{10, 0, 0, 1} }, func(l *Lease) bool { return l.Router.String() == "10.0.0.1" }},
+		"a name server that is everybody": {func(o map[byte][]byte) { o[optNameServers] = []byte{255, 255, 255, 255, 1} }, func(l *Lease) bool { return len(l.NameServers) == 0 }},
+		"no mask: the length is a guess":  {func(o map[byte][]byte) { delete(o, optMask) }, func(l *Lease) bool { return l.Prefix.Bits() == 24 }},
+		"an address of its own (a /32)":   {func(o map[byte][]byte) { o[optMask] = []byte{255, 255, 255, 255} }, func(l *Lease) bool { return l.Prefix.Bits() == 32 && l.Router.String() == "192.0.2.1" }},
+		"a point to point link (a /31)":   {func(o map[byte][]byte) { o[optMask], o[optRouter] = []byte{255, 255, 255, 254}, []byte{192, 0, 2, 76} }, func(l *Lease) bool { return l.Prefix.Bits() == 31 && l.Router.String() == "192.0.2.76" }},
+		"a router that is everybody": {func(o map[byte][]byte) {
+			o[optRouter] = []byte{192, 0, 2, 255, 255, 255, 255, 255, 224, 0, 0, 1, 127, 0, 0, 1, 0, 0, 0, 0, 192, 0, 2, 0}
+		}, func(l *Lease) bool { return !l.Router.IsValid() }},
+		"half a router":                    {func(o map[byte][]byte) { o[optRouter] = []byte{192, 0} }, func(l *Lease) bool { return !l.Router.IsValid() }},
 		"the box as its own router":        {func(o map[byte][]byte) { o[optRouter] = []byte{192, 0, 2, 77} }, func(l *Lease) bool { return !l.Router.IsValid() }},
 		"a second router when one is odd ": {func(o map[byte][]byte) { o[optRouter] = []byte{10, 0, 0, 1, 192, 0, 2, 2} }, func(l *Lease) bool { return l.Router.String() == "192.0.2.2" }},
 	} {
@@ -402,7 +411,7 @@ func FuzzLease(f *testing.F) {
 		switch length := l.Expires.Sub(now); {
 		case !l.Prefix.IsValid() || l.Prefix.Bits() == 0 || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast(),
 			!now.Before(l.Renew) || !l.Renew.Before(l.Rebind) || !l.Rebind.Before(l.Expires) || length < 2*time.Minute || length > 11*365*24*time.Hour,
-			l.Router.IsValid() && (!l.Prefix.Contains(l.Router) || l.Router == a),
+			l.Router.IsValid() && (unusable(l.Router) || l.Router == a), len(l.Routes) > maxRoutes,
 			!l.Server.Is4():
 			t.Errorf("lease %+v", l)
 		}

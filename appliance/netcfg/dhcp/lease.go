@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"viaduct/appliance/printable"
 )
 
 const (
@@ -106,7 +108,7 @@ func (c *Client) taken(ctx context.Context, p *packet, sent time.Time) *Lease {
 	case p.kind == kindNak:
 		text := "the DHCP server refuses the address"
 		if why := p.options[optMessage]; len(why) > 0 {
-			text += fmt.Sprintf(": %q", why)
+			text += fmt.Sprintf(": %q", printable.Text(string(why)))
 		}
 		c.problem(text)
 		return nil

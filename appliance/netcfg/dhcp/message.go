@@ -18,7 +18,7 @@ const (
 	optAddress, optLeaseTime, optKind        = 50, 51, 53
 	optServer, optWanted, optMessage         = 54, 55, 56
 	optMaxSize, optRenew, optRebind          = 57, 58, 59
-	optClientID, optPad, optEnd              = 61, 0, 255
+	optClientID, optRoutes, optPad, optEnd   = 61, 121, 0, 255
 	clientPort, serverPort                   = 68, 67
 	ethernetSize, ipSize, udpSize, bootpSize = 14, 20, 8, 240 // with the magic cookie
 )
@@ -156,16 +156,18 @@ func options(b []byte) (map[byte][]byte, bool) {
 // lease makes the lease of an offer or acknowledgement; it runs from when we asked for it (section 4.4.1).
 func (p *packet) lease(asked time.Time) (*Lease, error) {
 	l := &Lease{Obtained: asked, hardware: p.from}
-	if a := p.yiaddr; a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a == broadcast {
-		return nil, fmt.Errorf("the DHCP server gives the address %s", a)
+	if unusable(p.yiaddr) {
+		return nil, fmt.Errorf("the DHCP server gives the address %s", p.yiaddr)
 	}
 	servers := addresses(p.options[optServer])
-	if len(servers) != 1 {
+	if len(p.options[optServer]) != 4 || unusable(servers[0]) {
 		return nil, errors.New("the DHCP server does not say who it is")
 	}
 	l.Server = servers[0]
 	bits := 24
-	if m := p.options[optMask]; len(m) == 4 {
+	if m := p.options[optMask]; len(m) != 0 && len(m) != 4 {
+		return nil, fmt.Errorf("the DHCP server gives a mask of %d octets", len(m))
+	} else if len(m) == 4 {
 		mask := binary.BigEndian.Uint32(m)
 		if bits = 0; mask != 0 {
 			for bits < 32 && mask&(1<<(31-bits)) != 0 {
@@ -177,14 +179,12 @@ func (p *packet) lease(asked time.Time) (*Lease, error) {
 		}
 	}
 	l.Prefix = netip.PrefixFrom(p.yiaddr, bits)
-	for _, r := range addresses(p.options[optRouter]) {
-		if l.Prefix.Contains(r) && r != p.yiaddr {
-			l.Router = r
-			break
-		}
+	if p.yiaddr == edge(l.Prefix, false) || p.yiaddr == edge(l.Prefix, true) {
+		return nil, fmt.Errorf("the DHCP server gives the address %s, which is the network's own or its broadcast address", l.Prefix)
 	}
+	l.routing(p.options)
 	for _, s := range addresses(p.options[optNameServers]) {
-		if !s.IsUnspecified() && !s.IsMulticast() && s != broadcast {
+		if !unusable(s) && s != p.yiaddr {
 			l.NameServers = append(l.NameServers, s)
 		}
 	}

@@ -1,0 +1,99 @@
+package netcfg
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/netcfg/dhcp"
+)
+
+// route is one of a routing table.
+type route struct {
+	config.IPRoute
+	port *port // that a DHCP server's route leads out of; nil: the one whose network holds the gateway
+}
+
+// everywhere is the prefix of a default route.
+var everywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+
+// configured makes routes of those in the configuration.
+func configured(list []config.IPRoute) (routes []route) {
+	for _, r := range list {
+		routes = append(routes, route{IPRoute: r})
+	}
+	return routes
+}
+
+// routingTable returns the routes of the tables named DEFAULT, and those that DHCP servers have given, the first port's before the
+// second's. What is configured goes first: a default route of a server is taken only where none is configured.
+func (j *job) routingTable() []route {
+	var routes []route
+	for _, c := range j.cfg.IP {
+		for _, t := range c.Tables {
+			if strings.EqualFold(t.Name, "DEFAULT") {
+				routes = append(routes, configured(t.Routes)...)
+			}
+		}
+	}
+	own := routes
+	metric := 0
+	for _, device := range j.leaseOrder() {
+		i := slices.IndexFunc(j.ports, func(p *port) bool { return p.device == device })
+		if i < 0 {
+			continue
+		}
+		for _, r := range j.ofLease(j.ports[i], j.leases[device], own) {
+			r.Metric = metric
+			if !slices.ContainsFunc(routes, func(x route) bool { return x.Prefix.Masked() == r.Prefix && x.Metric == metric }) {
+				routes = append(routes, r)
+			}
+		}
+		metric++
+	}
+	return routes
+}
+
+// ofLease are the routes that a lease adds to those that are configured. A server must not draw packets away from another port: who
+// answers first on the WAN would get those for the PBX.
+func (j *job) ofLease(p *port, l *dhcp.Lease, own []route) (routes []route) {
+	add := func(to netip.Prefix, gateway netip.Addr) {
+		routes = append(routes, route{IPRoute: config.IPRoute{Prefix: to, Gateway: gateway}, port: p})
+	}
+	for _, r := range l.Routes {
+		if whose := j.elsewhere(p, r.Prefix, own); whose != "" {
+			j.warn("%s: the DHCP server's route to %s is left out, it leads into %s", p.name, r.Prefix, whose)
+			continue
+		}
+		add(r.Prefix, r.Gateway)
+	}
+	if !l.Router.IsValid() || slices.ContainsFunc(own, func(r route) bool { return r.Prefix == everywhere }) {
+		return routes
+	}
+	// A router outside of the network is on the link all the same.
+	if !l.Prefix.Contains(l.Router) && j.elsewhere(p, single(l.Router), own) == "" {
+		add(single(l.Router), netip.Addr{})
+	}
+	add(everywhere, l.Router)
+	return routes
+}
+
+// elsewhere says to what of the configuration a network belongs that lies in the network of another port, or behind a configured route;
+// "" when it is free.
+func (j *job) elsewhere(p *port, to netip.Prefix, own []route) string {
+	holds := func(n netip.Prefix) bool { return n.Bits() > 0 && n.Bits() <= to.Bits() && n.Contains(to.Addr()) }
+	for _, other := range j.ports {
+		for _, a := range other.addresses() {
+			if other != p && holds(a) {
+				return "the network of " + other.name
+			}
+		}
+	}
+	for _, r := range own {
+		if holds(r.Prefix) {
+			return "the configured route to " + r.Prefix.String()
+		}
+	}
+	return ""
+}
