@@ -148,23 +148,66 @@ func (m *Manager) Abandon(why string) {
 	}
 }
 
-// Calls describes the calls in progress, oldest first.
+// snapshot is a call in progress, and where the figures of its legs come from.
+type snapshot struct {
+	Info
+	media []mediaSide // of the legs; without a session: none is open
+}
+
+type mediaSide struct {
+	session MediaSession
+	which   media.Side
+}
+
+// Calls describes the calls in progress, oldest first. All are asked before the first answer is waited for, and the relay for all of
+// their figures together.
 func (m *Manager) Calls() []Info {
-	list := m.list("")
-	infos := make([]Info, 0, len(list))
-	for _, c := range list {
-		answer := make(chan Info, 1)
-		if !c.Post(func() { answer <- c.info() }) {
-			continue
+	type asked struct {
+		*call
+		answer chan snapshot
+	}
+	var open []asked
+	for _, c := range m.list("") {
+		a := asked{c, make(chan snapshot, 1)}
+		if c.Post(func() { a.answer <- c.info() }) {
+			open = append(open, a)
 		}
+	}
+	list := make([]snapshot, 0, len(open))
+	for _, a := range open {
 		select {
-		case i := <-answer:
-			infos = append(infos, i)
-		case <-c.done:
+		case s := <-a.answer:
+			list = append(list, s)
+		case <-a.done:
 		}
+	}
+	figures(list)
+	infos := make([]Info, len(list))
+	for i := range list {
+		infos[i] = list[i].Info
 	}
 	slices.SortFunc(infos, func(a, b Info) int { return a.Started.Compare(b.Started) })
 	return infos
+}
+
+// figures fills in what the media of all calls has counted.
+func figures(list []snapshot) {
+	var sides []media.SessionSide
+	var of []*media.Stats
+	for _, s := range list {
+		for i, m := range s.media {
+			switch session := m.session.(type) {
+			case nil:
+			case *media.Session:
+				sides, of = append(sides, media.SessionSide{Session: session, Side: m.which}), append(of, &s.Legs[i].Stats)
+			default:
+				s.Legs[i].Stats = session.Stats(m.which)
+			}
+		}
+	}
+	for i, stats := range media.StatsOf(sides) {
+		*of[i] = stats
+	}
 }
 
 func (m *Manager) list(id string) (list []*call) {

@@ -313,12 +313,12 @@ func pt(c *sdp.Codec) uint8 {
 	return c.PT
 }
 
-// info describes the call for `show calls`.
-func (c *call) info() Info {
-	i := Info{
+// info describes the call for `show calls`, save the figures of its media, for which those who ask get the sides.
+func (c *call) info() snapshot {
+	i := snapshot{Info: Info{
 		ID: c.id, State: "routing", Calling: printable.Text(c.record.Calling), Called: printable.Text(c.record.Called),
 		Started: c.record.Started, Connected: c.record.Connected,
-	}
+	}}
 	switch {
 	case c.held():
 		i.State = "held"
@@ -339,11 +339,11 @@ func (c *call) info() Info {
 				l.Suite = s.choice.Local.Suite
 			}
 		}
+		var m mediaSide
 		if s.opened {
-			session, which := c.relay(s)
-			l.Stats = session.Stats(which)
+			m.session, m.which = c.relay(s)
 		}
-		i.Legs = append(i.Legs, l)
+		i.Legs, i.media = append(i.Legs, l), append(i.media, m)
 	}
 	return i
 }

@@ -338,3 +338,34 @@ func TestSetRefusesWhatCannotWork(t *testing.T) {
 		}
 	}
 }
+
+// The figures of many calls come at once, of those that have ended too.
+func TestStatsOfManySides(t *testing.T) { eachWay(t, Options{Threads: 2}, testStatsOfManySides) }
+
+func testStatsOfManySides(t *testing.T, r *Relay) {
+	var sides []SessionSide
+	for n := range 5 {
+		c := call(t, r, "")
+		for range n {
+			c.talk(t)
+		}
+		if n == 4 {
+			c.Close()
+		}
+		sides = append(sides, SessionSide{c.Session, A}, SessionSide{c.Session, B})
+	}
+	unopened := r.NewSession()
+	defer unopened.Close()
+	list := StatsOf(append(sides, SessionSide{unopened, A}))
+	for i, x := range sides {
+		if one := x.Session.Stats(x.Side); list[i].Received != one.Received || int(one.Received) != i/2 {
+			t.Errorf("side %d: %d received together, %d alone", i, list[i].Received, one.Received)
+		}
+	}
+	if last := list[len(sides)]; last.Received != 0 {
+		t.Errorf("without ports: %+v", last)
+	}
+	if list := StatsOf(nil); len(list) > 0 {
+		t.Errorf("of none: %v", list)
+	}
+}

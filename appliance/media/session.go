@@ -160,6 +160,34 @@ func (s *Session) Stats(side Side) Stats {
 	return figures
 }
 
+// SessionSide is one side of a session.
+type SessionSide struct {
+	Session *Session
+	Side    Side
+}
+
+// StatsOf are the figures of many sides now. Each relay thread is asked once, however many sides it has: a thread that is busy answers
+// once in its turn, which is a millisecond.
+func StatsOf(sides []SessionSide) []Stats {
+	list := make([]Stats, len(sides))
+	asked := map[*thread][]int{}
+	for i, x := range sides {
+		x.Session.mu.Lock()
+		if list[i] = x.Session.final[x.Side]; !x.Session.closed && x.Session.thread != nil {
+			asked[x.Session.thread] = append(asked[x.Session.thread], i)
+		}
+		x.Session.mu.Unlock()
+	}
+	for t, places := range asked {
+		t.do(func() {
+			for _, i := range places {
+				list[i] = sides[i].Session.legs[sides[i].Side].figures(t.base)
+			}
+		})
+	}
+	return list
+}
+
 // Close frees the ports and returns the final figures of both sides, A's first. A second Close returns the same.
 func (s *Session) Close() [2]Stats {
 	s.mu.Lock()

@@ -138,7 +138,7 @@ func (set *registrations) lost(g *gateway, host string) (why string) {
 func (g *gateway) failed(a netip.AddrPort) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.failing[a] = time.Now().Add(failingFor)
+	keep(g.failing, a, time.Now().Add(failingFor), func(t time.Time) time.Time { return t })
 }
 
 // prefer puts addresses that did not answer lately behind the others; the mutex is held.

@@ -122,10 +122,28 @@ func (g *gateway) lookup(ctx context.Context, t target) (endpoint, error) {
 	}
 	if t.port == 0 {
 		g.mu.Lock()
-		g.resolved[t] = resolved{to, time.Now().Add(resolvedFor)}
+		keep(g.resolved, t, resolved{to, time.Now().Add(resolvedFor)}, func(r resolved) time.Time { return r.until })
 		g.mu.Unlock()
 	}
 	return to, nil
+}
+
+// mostKept is how many names and addresses are remembered that peers may have told us: a Contact or a Refer-To names any.
+const mostKept = 256
+
+// keep remembers a value under a key, in place of the oldest one when there are too many.
+func keep[K comparable, V any](m map[K]V, key K, value V, until func(V) time.Time) {
+	if _, known := m[key]; !known && len(m) >= mostKept {
+		var oldest K
+		first := true
+		for k, v := range m {
+			if first || until(v).Before(until(m[oldest])) {
+				oldest, first = k, false
+			}
+		}
+		delete(m, oldest)
+	}
+	m[key] = value
 }
 
 // known returns what is known of a name's addresses, those behind its SRV records included, without waiting.

@@ -231,21 +231,38 @@ func (s *System) sendSyslog(ctx context.Context) error {
 
 // reconcile applies the newest snapshot once changes have settled for a moment: a paste of hundreds of lines is applied once.
 func (s *System) reconcile(ctx context.Context) error {
-	const settle = 200 * time.Millisecond
 	var applied *config.Config
+	settled(ctx, s.changed, func() {
+		if cfg := s.Running(); cfg != applied {
+			s.apply(cfg)
+			applied = cfg
+		}
+	})
+	return nil
+}
+
+const (
+	settle = 200 * time.Millisecond // without a change
+	latest = time.Second            // after the first one, however many follow: a script that changes something all the time must not be waited for
+)
+
+// settled calls apply at once, and then after changes, until ctx ends.
+func settled(ctx context.Context, changed <-chan struct{}, apply func()) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var first time.Time // of the changes that are not applied yet
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-s.changed:
-			timer.Reset(settle)
-		case <-timer.C:
-			if cfg := s.Running(); cfg != applied {
-				s.apply(cfg)
-				applied = cfg
+			return
+		case <-changed:
+			if first.IsZero() {
+				first = time.Now()
 			}
+			timer.Reset(min(settle, latest-time.Since(first)))
+		case <-timer.C:
+			first = time.Time{}
+			apply()
 		}
 	}
 }
