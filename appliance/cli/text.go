@@ -90,19 +90,6 @@ func misreadRune(rest string, r rune, first, quoted bool) string {
 	return ""
 }
 
-// Legible is line with a mark in place of each character that a terminal would not show, of as many columns.
-func Legible(line string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case r < ' ', r >= 0x7f && r < 0xa0, r == utf8.RuneError, r != ' ' && isUnseen(r):
-			return '?'
-		}
-		return r
-	}, line)
-}
-
 // seen is line without the characters that nobody sees: what its reader takes it for.
 func seen(line string) string {
 	return strings.Map(func(r rune) rune {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/pasted"
 )
 
 // block collects what follows `import pki:…`: PEM text up to an empty line. The commonest slip is a command that follows
@@ -19,6 +20,10 @@ type block struct {
 	place place
 	width int // length of a full line of the body
 	size  int
+	// numbered: lines carry numbers, so one that is a number and nothing else is empty.
+	numbered bool
+	dump     bool // lines of `openssl x509 -text` stand around the block
+	dumped   int  // that many
 }
 
 type place int
@@ -41,7 +46,10 @@ type end struct {
 
 // add takes the next line; the result is not nil when the block has ended.
 func (b *block) add(line string) *end {
-	t := strings.TrimSpace(line)
+	t, command := b.read(line)
+	if command {
+		return b.command(line, t)
+	}
 	if b.size += len(t) + 1; b.size > wire.MaxBody {
 		return &end{slip: fmt.Sprintf("%% the block has more than %d bytes: it ends here", wire.MaxBody), rest: b.take(line)}
 	}
@@ -65,6 +73,36 @@ func (b *block) add(line string) *end {
 	return b.inside(line, t)
 }
 
+// read takes off what was copied along with a line; command: a prompt stood in front of it, so it is a line of its own.
+func (b *block) read(line string) (t string, command bool) {
+	l := pasted.Read(line)
+	t = strings.TrimSpace(l.Text)
+	raw := strings.TrimSpace(line)
+	switch {
+	case l.Prompt:
+		return t, true
+	case t == "" && strings.Trim(raw, "0123456789") == "" && !b.numbered:
+		return raw, false // the end of a key may be digits
+	case l.Marked:
+		b.numbered = true
+	}
+	return t, false
+}
+
+// command ends the block in front of a line that was typed behind a prompt.
+func (b *block) command(line, t string) *end {
+	var e *end
+	switch {
+	case b.place == body || b.place == header || len(b.doubt) > 0:
+		e = b.torn(line)
+	case b.place == before && t != "":
+		e = &end{slip: "% no PEM block follows (-----BEGIN is missing): the next line is run as a command", rest: []string{line}}
+	default:
+		e = &end{rest: []string{line}}
+	}
+	return e
+}
+
 // boundary takes a BEGIN or an END line.
 func (b *block) boundary(line, t string, begin bool) *end {
 	if begin && len(b.doubt) > 0 {
@@ -73,7 +111,7 @@ func (b *block) boundary(line, t string, begin bool) *end {
 	for _, d := range b.doubt {
 		b.keep(strings.TrimSpace(d))
 	}
-	b.doubt, b.width = nil, 0
+	b.doubt, b.width, b.dump = nil, 0, false
 	b.keep(t)
 	b.place = between
 	if begin {
@@ -87,6 +125,10 @@ func (b *block) outside(line, t string) *end {
 	switch {
 	case t == "":
 		return &end{}
+	case (b.dump || beginsDump(t)) && inDump(line, t):
+		b.dump = true
+		b.dumped++
+		return nil
 	case preamble(t), len(t) >= 40 && base64ish(t): // the second: the BEGIN line is missing; key material is no command
 		b.keep(t)
 		return nil
@@ -181,12 +223,28 @@ func (b *block) encrypted() bool {
 // wants reports whether an empty line does not end the block when next follows it: chains are often written with empty
 // lines between the certificates, and a paste may begin with one.
 func (b *block) wants(next string) bool {
-	return (b.place == before || b.place == between) && strings.HasPrefix(strings.TrimSpace(next), "-----BEGIN")
+	next = strings.TrimSpace(pasted.Read(next).Text)
+	return (b.place == before || b.place == between) && (strings.HasPrefix(next, "-----BEGIN") || beginsDump(next) || preamble(next) && next[0] != '#')
+}
+
+// beginsDump reports whether a line is the first one of what openssl prints of a certificate or a key in words.
+func beginsDump(t string) bool {
+	for _, p := range []string{"Certificate:", "Certificate Request:", "Private-Key:", "RSA Private-Key:", "Public-Key:", "RSA Public-Key:", "Certificate Revocation List"} {
+		if strings.HasPrefix(t, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// inDump reports whether a line may be one of those. They are kept nowhere: what they say is in the block.
+func inDump(line, t string) bool {
+	return pasted.Indent(pasted.Read(line).Text) > 0 || strings.HasSuffix(t, ":") || strings.Contains(t, ": ") || strings.Contains(t, " = ") || strings.Trim(t, "0123456789abcdefABCDEF:") == ""
 }
 
 // preamble are the lines that tools write around PEM blocks.
 func preamble(t string) bool {
-	for _, p := range []string{"Bag Attributes", "Key Attributes", "friendlyName:", "localKeyID:", "subject=", "issuer=", "subject:", "issuer:", "Certificate chain", "s:", "i:", "0 s:", "1 s:", "2 s:", "3 s:", "a:", "v:", "#"} {
+	for _, p := range []string{"Paste the contents of the file", "Bag Attributes", "Key Attributes", "friendlyName:", "localKeyID:", "subject=", "issuer=", "subject:", "issuer:", "Certificate chain", "s:", "i:", "0 s:", "1 s:", "2 s:", "3 s:", "a:", "v:", "#"} {
 		if strings.HasPrefix(t, p) {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/pasted"
 	"viaduct/appliance/printable"
 )
 
@@ -17,6 +18,9 @@ var ErrSaid = errors.New("there were errors")
 
 // maxComplaints is how many lines that are not text are named one by one: a binary file must not answer with its length.
 const maxComplaints = 10
+
+// maxLost is how many lines that are not text sbcd is told of. No header stands behind so many.
+const maxLost = 10_000
 
 // paste runs lines that come without anybody at the keys: a pipe into `consoled -stdio`, a command given to ssh, a shell
 // without a terminal. Nothing is echoed and no prompt is printed; the answers are, and after the last line the problems
@@ -51,7 +55,7 @@ func newPaste(ctx context.Context, sh shell, in io.Reader, out io.Writer, spawn 
 	p.start = func() {
 		spawn(func() {
 			defer close(lines)
-			readLines(in, func(some []input) bool {
+			readLines(pasted.NewReader(in), func(some []input) bool {
 				select {
 				case lines <- some:
 					return true
@@ -261,7 +265,7 @@ func (p *paste) blocks(ctx context.Context, l input, one bool) string {
 			break
 		}
 		at = in.n
-		if in.bad == "" && strings.TrimSpace(in.text) == "" && b.wants(p.peek()) {
+		if in.bad == "" && pasted.Blank(in.text) && b.wants(p.peek()) {
 			continue
 		}
 		if in.bad != "" {
@@ -306,6 +310,9 @@ func (p *paste) batch(ctx context.Context) []input {
 				break
 			}
 			p.refuse(l)
+			if l.text != "" && p.complaints <= maxLost {
+				p.lost(ctx, l.text)
+			}
 			continue
 		}
 		batch = append(batch, l)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/pasted"
 )
 
 // session is somebody at a screen: it reads lines, runs them, and prints the answers.
@@ -91,6 +92,7 @@ func (s *session) step(ctx context.Context) error {
 		s.exit = true
 	case state.bad != "":
 		s.refuse(state.bad)
+		s.lost(ctx, line)
 		if state.fast {
 			s.paste(ctx)
 			s.pasted++
@@ -104,8 +106,11 @@ func (s *session) step(ctx context.Context) error {
 			s.paste(ctx)
 		}
 		ran := s.exec(ctx, []string{line}, false)
-		if state.fast {
+		switch {
+		case state.fast:
 			s.pasted += ran
+		case s.leftOut:
+			s.println("% left out: the line is in a block that is not understood, which exit leaves")
 		}
 	}
 	return nil
@@ -346,7 +351,7 @@ func (s *session) blocks(prompt string, one bool) string {
 			e = b.close()
 		case state.bad != "":
 			e = b.add("(" + state.bad + ")") // keeps its place, so that the check of the block names it
-		case strings.TrimSpace(line) == "" && b.wants(s.peek()):
+		case pasted.Blank(line) && b.wants(s.peek()):
 		default:
 			e = b.add(line)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"viaduct/appliance/api/wire"
 )
@@ -22,6 +23,7 @@ type shell struct {
 	tally   tally         // of the paste that goes on
 	collect *wire.Collect // the last line wants a block
 	exit    bool          // the session is over
+	leftOut bool          // the last line is in a block that is not understood
 	more    bool          // page long output
 	rows    int           // that the terminal was said to have; 0: nothing was said
 	columns int
@@ -55,6 +57,17 @@ func (s *shell) run(ctx context.Context, lines []string, body string, text func(
 	return ran, err
 }
 
+// lost tells sbcd of a line that is no text and is not run: it may have been the header of the lines behind it. What is said of it
+// has been said.
+func (s *shell) lost(ctx context.Context, line string) {
+	s.run(ctx, []string{strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return utf8.RuneError
+		}
+		return r
+	}, line) + string(utf8.RuneError)}, "", func(string) {}, func(int, wire.Answer) {})
+}
+
 // runWithFile runs a line that reads a file.
 func (s *shell) runWithFile(ctx context.Context, line string, file io.ReadCloser, text func(string), done func(wire.Answer)) error {
 	s.collect = nil
@@ -78,7 +91,7 @@ func (s *shell) each(text func(string), done func(wire.Answer)) func(wire.Answer
 }
 
 func (s *shell) take(a wire.Answer) {
-	s.mode, s.prompt, s.collect, s.exit = a.Mode, a.Prompt, a.Collect, a.Exit
+	s.mode, s.prompt, s.collect, s.exit, s.leftOut = a.Mode, a.Prompt, a.Collect, a.Exit, a.LeftOut
 	switch {
 	case a.More != nil:
 		s.more = *a.More

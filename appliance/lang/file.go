@@ -172,7 +172,7 @@ func (r *reader) otherwise(modes []cli.Layer, line string, err error) {
 	u := r.lang.misunderstand(r.cfg, r.place, modes, line)
 	switch {
 	case u.instead != nil && !r.instead:
-		r.report(Note, line, fmt.Sprintf("taken as `%s`", strings.Join(u.instead, "`, `")))
+		r.report(Note, line, u.taken())
 		r.place, r.instead = u.at, true
 		for _, line := range u.instead {
 			r.line(line)

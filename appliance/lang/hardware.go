@@ -27,8 +27,8 @@ var hardwares = []hardware{
 	{"", true, noPorts, []string{"port bri", "port pri", "port e1t1", "port e1", "port t1", "port fxs", "port fxo", "port isdn", "port analog", "port g703"}},
 	{"", true, noPorts, []string{"profile tone-set", "profile call-progress-tone", "profile ringing-cadence", "profile pstn", "profile fxs", "profile fxo", "profile r2", "profile r2-signaling", "profile isdn"}},
 	{"", true, noRouter, []string{"port serial", "port xdsl", "port adsl", "port dsl", "port gshdsl", "port atm", "port wan", "port usb", "port wlan",
-		"profile napt", "profile ppp", "profile mlppp", "profile service-policy", "profile dhcp-server", "profile dhcp-client", "profile ipsec-transform", "profile ipsec-policy-manual",
-		"profile ipsec-policy-ike", "profile ike", "profile link-supervision", "profile wlan", "subscriber ppp", "context bridge", "context switch", "pppoe"}},
+		"profile napt", "profile ppp", "profile mlppp", "profile service-policy", "profile dhcp-server", "profile dhcp-client",
+		"profile link-supervision", "profile wlan", "subscriber ppp", "context bridge", "context switch", "pppoe"}},
 	{"", true, "SIP behaves as RFC 3398 says", []string{"profile sip"}},
 	{"", true, "accounts are those of this box", []string{"profile aaa", "profile authentication", "profile radius", "radius-client", "tacacs-client", "radius-server", "tacacs-server"}},
 	{"", true, provisioned, []string{"profile provisioning", "cwmp-client"}},
@@ -42,12 +42,12 @@ var hardwares = []hardware{
 	{"", false, "the box gives no addresses and answers no names", []string{"dns-relay", "dhcp-server", "dns-server", "sntp-server", "ip dhcp-server"}},
 	{"", false, "clocks are set as sntp-client server says", []string{"sntp-client poll-interval", "sntp-client gmt-offset", "sntp-client operating-mode", "sntp-client anycast-address",
 		"sntp-client local-clock-offset", "sntp-client root-delay-offset", "sntp-client local-port"}},
-	{"", false, noRouter, []string{"rip", "icmp", "ip route", "qos", "bridge", "tunnel", "napt", "nat", "firewall"}},
+	{"", false, noRouter, []string{"rip", "icmp", "ip route", "qos", "bridge", "tunnel", "napt", "nat"}},
 	{"", false, "sessions come by serial line, SSH, and Telnet where console telnet stands", []string{"ssh-server", "telnet-server", "terminal telnet", "terminal ssh", "terminal console", "aaa", "http-server"}},
 	{"", false, noPorts, []string{"isdn", "call-control", "tone-set"}},
 
-	{"ctx-ip", false, noRouter, []string{"multicast-send", "qos", "rip", "icmp", "nat", "napt", "arp", "dhcp-server", "use profile dhcp-server", "use profile napt", "ipsec"}},
-	{"if-ip", false, noRouter, []string{"use profile napt", "use profile service-policy", "use profile ipsec", "use profile ipsec-policy-manual", "use profile wlan", "point-to-point", "icmp", "rip", "cos", "igmp", "ipsec",
+	{"ctx-ip", false, noRouter, []string{"multicast-send", "qos", "rip", "icmp", "nat", "napt", "arp", "dhcp-server", "use profile dhcp-server", "use profile napt"}},
+	{"if-ip", false, noRouter, []string{"use profile napt", "use profile service-policy", "use profile wlan", "point-to-point", "icmp", "rip", "cos", "igmp",
 		"bandwidth", "multicast-send", "router-advertisement", "dhcp-server", "use profile dhcp-server", "mac-address"}},
 	{"prt-eth", true, noRouter, []string{"pppoe"}},
 	{"prt-eth", false, noRouter, []string{"cos", "frame-format", "mac-address", "priority", "phy"}},
@@ -68,11 +68,19 @@ var hardwares = []hardware{
 const noDSPHere = "there is no DSP here"
 
 // note is what is said of such a line.
-func (h *hardware) note() string { return "taken, no effect: " + h.why }
+func (h *hardware) note() string {
+	if h.block {
+		return "taken, no effect, with its whole block: " + h.why
+	}
+	return "taken, no effect: " + h.why
+}
 
 // hardwareLine finds what is known of a line in the modes of p, and the place from which it is understood.
 func hardwareLine(p place, line string) (place, *hardware) {
 	words := cli.Words(line)
+	if len(words) > 0 && words[0].Text == "no" {
+		words = words[1:]
+	}
 	for n := len(p.path); n >= 0; n-- {
 		prompt := ""
 		if n > 0 {

@@ -14,10 +14,12 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/pasted"
+	"viaduct/appliance/printable"
 )
 
 // Session is who types, and where he stands.
@@ -339,11 +341,9 @@ func (l *Language) commands(at level) *cli.Mode {
 func (l *Language) explain(out io.Writer, line string, err error) {
 	var e *cli.Error
 	if errors.As(err, &e) && len(line) < 200 {
-		col := 0
-		for range line[:min(e.Col, len(line))] {
-			col++
-		}
-		fmt.Fprintf(out, "  %s\n  %s^\n", cli.Legible(strings.TrimRight(line, "\r\n")), strings.Repeat(" ", col))
+		line = strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", " ")
+		col := utf8.RuneCountInString(printable.Line(line[:min(e.Col, len(line))]))
+		fmt.Fprintf(out, "  %s\n  %s^\n", printable.Line(line), strings.Repeat(" ", col))
 	}
 	fmt.Fprintf(out, "%% %s\n", sentence(err))
 }

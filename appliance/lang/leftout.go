@@ -9,6 +9,7 @@ import (
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/pasted"
+	"viaduct/appliance/printable"
 )
 
 // leftOut is a block whose header was not understood. Its lines are left out with it: what is not understood changes nothing else.
@@ -60,6 +61,15 @@ func (o *leftOut) said() string {
 		return "its block is left out, 1 line"
 	}
 	return fmt.Sprintf("its block is left out, %d lines", o.lines)
+}
+
+// taken says which lines were taken for one of another generation.
+func (u misunderstood) taken() string {
+	text := "taken as `" + strings.Join(u.instead, "`, `") + "`"
+	if u.left != "" {
+		text += "; `" + u.left + "` has no effect"
+	}
+	return text
 }
 
 // belonging is what a line is to the block that is left out where it comes.
@@ -117,7 +127,7 @@ func (l *Language) headerAfter(cfg *config.Config, p place, line, first string) 
 	if m, err := l.table.Match(modes, line, cfg); err == nil {
 		return m.Exact && !m.Neg
 	}
-	if _, m := hardwareLine(p, line); m != nil && m.block {
+	if _, m := hardwareLine(p, line); m != nil && m.block && first != "no" {
 		return true
 	}
 	_, nameless := l.onlyContext(cfg, line)
@@ -127,6 +137,7 @@ func (l *Language) headerAfter(cfg *config.Config, p place, line, first string) 
 // misunderstood is what becomes of a line that no pattern fits.
 type misunderstood struct {
 	instead []string // lines of ours that say the same
+	left    string   // the part of the line that they do not say
 	header  bool     // the last of them opens a mode
 	note    string   // why it has no effect, "" for an error
 	at      place    // where to go on
@@ -138,15 +149,12 @@ func (l *Language) misunderstand(cfg *config.Config, p place, modes []cli.Layer,
 	if header, ok := l.onlyContext(cfg, line); ok {
 		return misunderstood{instead: []string{header}, header: true, at: p}
 	}
-	if at, lines := olderLine(cfg, p, line); lines != nil {
-		return misunderstood{instead: lines, at: at}
+	if at, lines, left := olderLine(cfg, p, line); lines != nil {
+		return misunderstood{instead: lines, left: left, at: at}
 	}
-	out := &leftOut{header: strings.TrimSpace(cli.Legible(line)), indent: pasted.Indent(line)}
-	if len(out.header) > longestHeader {
-		out.header = strings.ToValidUTF8(out.header[:longestHeader], "") + "..."
-	}
+	out := &leftOut{header: shown(line), indent: pasted.Indent(line)}
 	if at, h := hardwareLine(p, line); h != nil {
-		out.sure, out.quiet = h.block, true
+		out.sure, out.quiet = h.block && !strings.HasPrefix(out.header, "no "), true
 		at.out = out
 		return misunderstood{note: h.note(), at: at}
 	}
@@ -164,8 +172,11 @@ func (l *Language) misunderstand(cfg *config.Config, p place, modes []cli.Layer,
 // longestLooked is how much of a line is looked at for what it may have been.
 const longestLooked = 1000
 
-// longestHeader is how much of a header is kept for messages.
-const longestHeader = 100
+// shown is a header as messages name it.
+func shown(line string) string {
+	const longest = 100
+	return printable.Short(strings.TrimSpace(strings.ReplaceAll(line, "\t", " ")), longest)
+}
 
 // owner is the place from which a header that begins with word would be understood: the innermost mode that has such a header,
 // or where one stands when none has.
@@ -183,5 +194,5 @@ func (p place) owner(word string, root *cli.Mode) place {
 
 // refused is the place behind a header that was understood and not taken: its lines are left out as well.
 func (p place) refused(w layer, line string) place {
-	return place{level: configuring, path: w.path, header: w.headers, out: &leftOut{header: strings.TrimSpace(line), indent: pasted.Indent(line), sure: true}}
+	return place{level: configuring, path: w.path, header: w.headers, out: &leftOut{header: shown(line), indent: pasted.Indent(line), sure: true}}
 }

@@ -8,6 +8,7 @@ func (l *Language) Manual() string {
 	b.WriteString(manualIntro)
 	b.WriteString(l.table.Manual(l.table.Root(), "\n# Lines of a configuration"))
 	b.WriteString(l.table.Manual(l.admin, "\n# Commands\n\nThey work in every mode."))
+	b.WriteString(manualOlder())
 	return b.String()
 }
 
@@ -16,7 +17,7 @@ const manualIntro = `<!-- Generated from the table of appliance/lang: go test ./
 # The command language
 
 A line of the configuration is understood in the present mode and in those around it, so a file needs no ` + "`exit`" + `; indentation
-and blank lines mean nothing, and ` + "`#`" + ` begins a comment. Keywords may be shortened to what is unique. ` + "`no`" + ` in front takes a line
+and blank lines mean nothing while every header is understood (see [what is not understood](#what-is-not-understood)), and ` + "`#`" + ` begins a comment. Keywords may be shortened to what is unique. ` + "`no`" + ` in front takes a line
 back. Values with blanks, and empty ones, stand in quotes. ` + "`show config problems`" + ` says what is wrong, and how to put it right.
 
 ` + "`ssh NAME@BOX COMMAND`" + ` runs one command with all the rights of the account, without ` + "`enable`" + `, and exits with 1 when it failed. What the command

@@ -13,7 +13,9 @@ import (
 // olderForm is a line as the generation before wrote it, in the mode of a prompt ("" is the root), and the lines that say the same here.
 type olderForm struct {
 	prompt string
+	shown  string // for the manual
 	form   *regexp.Regexp
+	left   string // the part of the line that has no effect, "" for none
 	// lines are given the name of the object whose mode the line stands in, and what the form has matched; none: it says nothing that
 	// can be said here.
 	lines func(cfg *config.Config, here string, m []string) []string
@@ -23,7 +25,7 @@ const ip4 = `(\d+\.\d+\.\d+\.\d+)`
 
 // olderForms are tried where a line is not understood as it is.
 var olderForms = []olderForm{
-	{"if-ip", form(`ipaddress (?:(\S+) )?` + ip4 + ` ` + ip4), func(_ *config.Config, here string, m []string) []string {
+	{prompt: "if-ip", shown: "ipaddress [NAME] ADDRESS MASK", form: form(`ipaddress (?:(\S+) )?` + ip4 + ` ` + ip4), lines: func(_ *config.Config, here string, m []string) []string {
 		p, ok := masked4(m[2], m[3])
 		if !ok {
 			return nil
@@ -33,50 +35,52 @@ var olderForms = []olderForm{
 		}
 		return []string{"ipaddress " + cli.Quote(m[1]) + " " + p.String()}
 	}},
-	{"ctx-ip", form(`route ` + ip4 + ` ` + ip4 + ` ` + ip4 + `(?: (\d+))?`), olderRoute},
-	{"rt-tab", form(`route ` + ip4 + ` ` + ip4 + ` (?:gateway )?` + ip4 + `(?: (?:metric )?(\d+))?`), func(cfg *config.Config, here string, m []string) []string {
+	{prompt: "ctx-ip", shown: "route NETWORK MASK GATEWAY [METRIC]", form: form(`route ` + ip4 + ` ` + ip4 + ` ` + ip4 + `(?: (\d+))?`), lines: olderRoute},
+	{prompt: "rt-tab", shown: "route NETWORK MASK [gateway] GATEWAY [[metric] METRIC]", form: form(`route ` + ip4 + ` ` + ip4 + ` (?:gateway )?` + ip4 + `(?: (?:metric )?(\d+))?`), lines: func(cfg *config.Config, here string, m []string) []string {
 		if lines := olderRoute(cfg, here, m); lines != nil {
 			return lines[1:]
 		}
 		return nil
 	}},
-	{"if-gw", form(`bind interface (\S+) context (\S+)(?: port (\d+))?`), func(cfg *config.Config, _ string, m []string) []string {
+	{prompt: "if-gw", shown: "bind interface INTERFACE context CONTEXT [port PORT]", form: form(`bind interface (\S+) context (\S+)(?: port (\d+))?`), lines: func(cfg *config.Config, _ string, m []string) []string {
 		lines := []string{fmt.Sprintf("bind ipaddress %s %s %s", m[2], m[1], addressName(cfg, m[2], m[1]))}
 		if m[3] != "" {
 			lines = append(lines, "transport-protocol udp+tcp "+m[3])
 		}
 		return lines
 	}},
-	{"", form(`sntp-client server ` + ip4 + `(.*)`), func(_ *config.Config, _ string, m []string) []string {
+	{shown: "sntp-client server ADDRESS", form: form(`sntp-client server ` + ip4 + `(.*)`), lines: func(_ *config.Config, _ string, m []string) []string {
 		return []string{"sntp-client server primary " + m[1] + m[2]}
 	}},
-	{"", form(`clock local dst-rule \S+ ([+-]\d\d:\d\d) from \S+ mar last sun\S* until \S+ oct last sun\S*`), func(_ *config.Config, _ string, m []string) []string {
+	{shown: "clock local dst-rule NAME OFFSET from TIME mar last sunday until TIME oct last sunday", form: form(`clock local dst-rule \S+ ([+-]\d\d:\d\d) from \S+ mar last sun\S* until \S+ oct last sun\S*`), lines: func(_ *config.Config, _ string, m []string) []string {
 		zone := map[string]string{"+01:00": "Europe/London", "+02:00": "Europe/Berlin", "+03:00": "Europe/Athens"}[m[1]]
 		if zone == "" {
 			return nil
 		}
 		return []string{"clock local zone " + zone}
 	}},
-	{"regout", form(`preferred-transport-protocol (udp|tcp|tls)`), func(_ *config.Config, _ string, m []string) []string {
+	{prompt: "regout", shown: "preferred-transport-protocol TRANSPORT", form: form(`preferred-transport-protocol (udp|tcp|tls)`), lines: func(_ *config.Config, _ string, m []string) []string {
 		return []string{"call outbound", "transport-protocol force " + m[1]}
 	}},
-	{"if-sip", form(`hold-method (?:direction-attribute|zero-ip)`), func(*config.Config, string, []string) []string {
+	{prompt: "if-sip", shown: "hold-method direction-attribute, hold-method zero-ip", form: form(`hold-method (?:direction-attribute|zero-ip)`), lines: func(*config.Config, string, []string) []string {
 		return []string{"hold-method direction-attribute " + string(config.HoldSendonly)}
 	}},
-	{"if-sip", form(`address-translation outgoing-call (\S+) user-part (fix \S+|\S+) host-part (fix \S+|\S+)`), func(_ *config.Config, _ string, m []string) []string {
-		lines := []string{"address-translation outgoing-call " + m[1] + " user-part " + m[2]}
-		if m[3] != "to-header" { // the peer's host is what the header has anyway
-			lines = append(lines, "address-translation outgoing-call "+m[1]+" host-part "+m[3])
-		}
-		return lines
-	}},
-	{"pf-acl", form(`(permit|deny) (ip|tcp|udp|icmp) (any|host \S+|` + ip4 + ` ` + ip4 + `) (any|host \S+|` + ip4 + ` ` + ip4 + `)(?: eq (\d+)| range (\d+) (\d+))?`), olderRule},
+	{prompt: "if-sip", shown: "address-translation outgoing-call HEADER user-part PROPERTY host-part to-header", left: "host-part to-header",
+		form: form(`address-translation outgoing-call (\S+) user-part (fix \S+|\S+) host-part to-header`), lines: func(_ *config.Config, _ string, m []string) []string {
+			return []string{"address-translation outgoing-call " + m[1] + " user-part " + m[2]}
+		}},
+	{prompt: "if-sip", shown: "address-translation outgoing-call HEADER user-part PROPERTY host-part PROPERTY",
+		form: form(`address-translation outgoing-call (\S+) user-part (fix \S+|\S+) host-part (fix \S+|\S+)`), lines: func(_ *config.Config, _ string, m []string) []string {
+			return []string{"address-translation outgoing-call " + m[1] + " user-part " + m[2], "address-translation outgoing-call " + m[1] + " host-part " + m[3]}
+		}},
+	{prompt: "pf-acl", shown: "permit|deny PROTOCOL SOURCE [WILDCARD] DESTINATION [WILDCARD] [eq PORT|range PORT PORT]", form: form(`(permit|deny) (ip|tcp|udp|icmp) (any|host \S+|` + ip4 + ` ` + ip4 + `) (any|host \S+|` + ip4 + ` ` + ip4 + `)(?: eq (\d+)| range (\d+) (\d+))?`), lines: olderRule},
 }
 
 func form(pattern string) *regexp.Regexp { return regexp.MustCompile(`^` + pattern + `$`) }
 
-// olderLine finds the lines that say what an older one says, and the place that they belong to; nil: it is no older one.
-func olderLine(cfg *config.Config, p place, line string) (place, []string) {
+// olderLine finds the lines that say what an older one says, and the place that they belong to; nil: it is no older one. Left is the part of
+// it that has no effect here.
+func olderLine(cfg *config.Config, p place, line string) (at place, lines []string, left string) {
 	line = strings.Join(strings.Fields(line), " ")
 	for n := len(p.path); n >= 0; n-- {
 		prompt, here := "", ""
@@ -90,12 +94,12 @@ func olderLine(cfg *config.Config, p place, line string) (place, []string) {
 			}
 			if m := o.form.FindStringSubmatch(line); m != nil {
 				if lines := o.lines(cfg, here, m); lines != nil {
-					return p.up(len(p.path) - n), lines
+					return p.up(len(p.path) - n), lines, o.left
 				}
 			}
 		}
 	}
-	return p, nil
+	return p, nil, ""
 }
 
 // onlyContext is the header line of a context whose name was left out, where there is only one.

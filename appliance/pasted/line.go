@@ -13,8 +13,8 @@ type Line struct {
 	Text string // what was copied, with its indentation
 	// Object is what the prompt in front of the line says the line is about: X of `sbc01(if-sip)[X]#`; "" when it says nothing.
 	Object string
-	// Marked: something stood in front of the text.
-	Marked bool
+	Marked bool // something stood in front of the text
+	Prompt bool // and the last of it was a prompt
 }
 
 var (
@@ -39,9 +39,13 @@ func Read(line string) Line {
 	}
 	if m := prompt.FindStringSubmatch(l.Text); m != nil {
 		l.Text, l.Object, l.Marked = l.Text[len(m[0]):], m[1], true
+		l.Prompt = true
 	}
 	return l
 }
+
+// Blank reports whether a line says nothing, whatever stands in front of it.
+func Blank(line string) bool { return strings.TrimSpace(Read(line).Text) == "" }
 
 // Indent is how far a line is indented, in columns; a tab goes on to the next multiple of eight.
 func Indent(line string) int {
