@@ -92,9 +92,13 @@ func (c *call) begin(in *sipgw.Incoming) {
 		return
 	}
 	c.a.profile = c.profile(c.a.iface)
-	c.props = properties(c.a.iface, &in.Request)
+	sw := switchOf(c.cfg, c.a.iface)
+	c.props = properties(sw, c.a.iface, &in.Request)
+	if here := c.a.leg.LocalAddr(); here.IsValid() {
+		c.props.CalledIP = here.String()
+	}
 	c.a.knows(in.Request.Headers)
-	c.origin = originOf(&in.Request, in.Hops)
+	c.origin = originOf(sw, &in.Request, in.Hops)
 	c.record.Calling, c.record.Called = c.props.CallingE164, c.props.CalledE164
 	c.record.CallID = in.Request.CallID
 	c.log.Info("call", "if", in.Interface, "from", c.props.CallingURI, "to", in.Request.URI)
@@ -153,9 +157,7 @@ func (c *call) profile(i *config.SIPInterface) *config.VoIPProfile {
 	if p := i.VoIP.In(c.cfg); p != nil {
 		return p
 	}
-	p := &config.VoIPProfile{Codecs: []config.Codec{{Index: 1, Name: "g711alaw64k", RxLength: 20, TxLength: 20}}}
-	p.SetDefaults()
-	return p
+	return sdp.DefaultProfile
 }
 
 // fromCaller handles an event of leg A.

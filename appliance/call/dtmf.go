@@ -33,7 +33,7 @@ func (s *side) digits() dialling {
 	case s.choice == nil:
 	case s.choice.DTMF != nil:
 		return asEvents
-	case s.informs && s.profile.DTMFRelay != "rtp" && !isTeams(s.iface):
+	case s.informs && s.profile.DTMFRelay != "rtp" && !s.iface.Teams():
 		return asSignalling
 	}
 	return nowhere

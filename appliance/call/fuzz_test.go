@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/sipgw"
 )
 
@@ -19,7 +20,7 @@ func FuzzHistory(f *testing.F) {
 			return // such a value is no header field
 		}
 		entries := sipgw.ParseList([]string{text})
-		for _, d := range []diverted{history(entries), diversions(entries)} {
+		for _, d := range []diverted{history(&config.Switch{}, entries), diversions(&config.Switch{}, entries)} {
 			for _, h := range d.header("sbc.example", true) {
 				if strings.ContainsAny(h.Value, "\r\n\x00") || strings.Count(h.Value, "<") != 1 {
 					t.Errorf("%q gives %q", text, h.Value)

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -225,28 +224,4 @@ func ourHost(cfg *config.Config, i *config.SIPInterface, gw *config.SIPGateway) 
 		}
 	}
 	return "anonymous.invalid"
-}
-
-// normalise writes a number as +E.164 where the context's prefixes say how: 0049… and 0… become +49…; what cannot be told
-// (an extension such as 222) stays. 00 is the international prefix unless another one is configured (ITU-T E.164).
-func normalise(sw *config.Switch, number string) string {
-	if !isNumber(number) || strings.HasPrefix(number, "+") {
-		return number
-	}
-	if rest, ok := strings.CutPrefix(number, cmp.Or(sw.InternationalPrefix, "00")); ok {
-		if rest == "" {
-			return number
-		}
-		return "+" + rest
-	}
-	if rest, ok := strings.CutPrefix(number, sw.NationalPrefix); ok && sw.NationalPrefix != "" && sw.CountryCode != "" && rest != "" {
-		return "+" + sw.CountryCode + rest
-	}
-	return number
-}
-
-// isNumber reports whether a user part is a telephone number (RFC 3966: digits, a leading +, and the dialable * and #).
-func isNumber(user string) bool {
-	user = strings.TrimPrefix(user, "+")
-	return user != "" && strings.Trim(user, "0123456789*#") == ""
 }

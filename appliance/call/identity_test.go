@@ -220,8 +220,8 @@ func TestWhatAnINVITETellsOfItsCaller(t *testing.T) {
 	}{
 		{"From", "pbx", "From: \"Bob\" <sip:030123456@pbx>;tag=1", "030123456", "sip:030123456@pbx", "Bob", "", ""},
 		{"From without brackets", "pbx", "f: sip:030123456@pbx;tag=1", "030123456", "sip:030123456@pbx", "", "", ""},
-		{"visual separators", "pbx", "From: <sip:+49(30)123-45.6@pbx;user=phone>;tag=1", "+49301234" + "56", "sip:+49(30)123-45.6@pbx;user=phone", "", "", ""},
-		{"a tel URI", "pbx", "From: <tel:+49-30-123456;phone-context=x>;tag=1", "+4930123456", "tel:+49-30-123456;phone-context=x", "", "", ""},
+		{"visual separators", "pbx", "From: <sip:+49(30)123-45.6@pbx;user=phone>;tag=1", "+49301234" + "56", "sip:+4930123456@pbx;user=phone", "", "", ""},
+		{"a tel URI", "pbx", "From: <tel:+49-30-123456;phone-context=x>;tag=1", "+4930123456", "tel:+4930123456;phone-context=x", "", "", ""},
 		{"an escaped number", "pbx", "From: <sip:%2B4930123%23@pbx>;tag=1", "+4930123#", "sip:%2B4930123%23@pbx", "", "", ""},
 		{"anonymous", "pbx", "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=1", "", "sip:anonymous@anonymous.invalid", "Anonymous", restricted, ""},
 		{"restricted", "pbx", "From: <sip:Restricted@pbx>;tag=1", "", "sip:Restricted@pbx", "", restricted, ""},
@@ -242,7 +242,7 @@ func TestWhatAnINVITETellsOfItsCaller(t *testing.T) {
 		_, pbx, teams := twoSides()
 		i := map[string]*config.SIPInterface{"pbx": pbx, "teams": teams}[x.iface]
 		r := request(t, x.headers)
-		c := properties(i, r)
+		c := properties(&config.Switch{}, i, r)
 		if got, want := []string{c.CallingE164, c.CallingURI, c.CallingName, c.CallingPI, c.CallingSI}, []string{x.number, x.uri, x.name, x.pi, x.si}; strings.Join(got, "|") != strings.Join(want, "|") {
 			t.Errorf("%s: %q, want %q", x.why, got, want)
 		}
@@ -253,7 +253,7 @@ func TestLinesChooseTheHeader(t *testing.T) {
 	_, pbx, _ := twoSides()
 	pbx.Incoming = []config.IncomingTranslation{{Property: config.CallingE164, Header: "p-asserted-identity-header"}, {Property: config.CallingName, Header: "p-asserted-identity-header"},
 		{Property: config.CalledE164, Header: "to-header"}, {Property: config.CallingURI, Header: "p-asserted-identity-header"}}
-	c := properties(pbx, request(t, "From: <sip:anonymous@anonymous.invalid>;tag=1\nP-Asserted-Identity: \"Real, Name\" <sip:+4930123456@pbx>"))
+	c := properties(&config.Switch{}, pbx, request(t, "From: <sip:anonymous@anonymous.invalid>;tag=1\nP-Asserted-Identity: \"Real, Name\" <sip:+4930123456@pbx>"))
 	if c.CallingE164 != "+4930123456" || c.CallingName != "Real, Name" || c.CalledE164 != "+49711" || c.CallingURI != "sip:+4930123456@pbx" || c.CallingPI != restricted {
 		t.Errorf("%+v", c)
 	}
@@ -276,7 +276,7 @@ func TestWhoForwardedTheCall(t *testing.T) {
 		{"Diversion without parameters", "Diversion: <tel:+49-30-1>", "<sip:+49301@sbc.example>;reason=unknown;counter=1", 1},
 		{"nonsense", "History-Info: ;;index=,<>\nDiversion: ", "", 0},
 	} {
-		o := originOf(request(t, x.headers), 0)
+		o := originOf(&config.Switch{}, request(t, x.headers), 0)
 		got := ""
 		for _, h := range o.header("sbc.example", false) {
 			got = h.Value
@@ -289,7 +289,7 @@ func TestWhoForwardedTheCall(t *testing.T) {
 
 func TestMaxForwardsGoesDown(t *testing.T) {
 	for value, want := range map[string]int{"": 70, "Max-Forwards: 70": 69, "Max-Forwards: 1": 0, "Max-Forwards: x": 70} {
-		if got := originOf(request(t, value), 0).forwards; got != want {
+		if got := originOf(&config.Switch{}, request(t, value), 0).forwards; got != want {
 			t.Errorf("%q: %d, want %d", value, got, want)
 		}
 	}

@@ -2,7 +2,6 @@ package call
 
 import (
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -32,12 +31,12 @@ const (
 )
 
 // originOf reads it from an INVITE that begins a call.
-func originOf(r *sipgw.Request, hops int) origin {
-	o := origin{forwards: defaultForwards, hops: hops, place: placeOf(r), diverted: history(list(r, "History-Info"))}
+func originOf(sw *config.Switch, r *sipgw.Request, hops int) origin {
+	o := origin{forwards: defaultForwards, hops: hops, place: placeOf(r), diverted: history(sw, list(r, "History-Info"))}
 	if n, err := strconv.Atoi(strings.TrimSpace(r.Header("Max-Forwards"))); err == nil {
 		o.forwards = max(0, n-1)
 	}
-	if d := diversions(list(r, "Diversion")); d.times > 0 {
+	if d := diversions(sw, list(r, "Diversion")); d.times > 0 {
 		o.diverted = d
 	}
 	return o
@@ -52,14 +51,14 @@ var causes = map[string]string{
 
 // history reads History-Info. Who forwards a call is marked by a Reason with a cause in its own entry, which is how Teams says it
 // (teams.md A.34), or by a cause in the entry of the new destination (RFC 7044).
-func history(entries []sipgw.NameAddr) (d diverted) {
+func history(sw *config.Switch, entries []sipgw.NameAddr) (d diverted) {
 	for i, e := range entries {
 		reason, ok := causes[reasonIn(e.URI)]
 		if !ok && i+1 < len(entries) {
 			cause, _ := sipgw.SplitURI(entries[i+1].URI).Param("cause")
 			reason, ok = causes[cause]
 		}
-		if user := number(e.URI); ok && user != "" {
+		if user := number(sw, e.URI); ok && user != "" {
 			d = diverted{times: d.times + 1, by: user, reason: reason, private: strings.Contains(strings.ToLower(e.URI), "privacy=history")}
 		}
 	}
@@ -92,12 +91,12 @@ func reasonIn(uri string) string {
 }
 
 // diversions reads Diversion; the first is the last who forwarded.
-func diversions(entries []sipgw.NameAddr) (d diverted) {
+func diversions(sw *config.Switch, entries []sipgw.NameAddr) (d diverted) {
 	for i, e := range entries {
 		n, _ := strconv.Atoi(e.Param("counter"))
 		d.times += min(max(n, 1), 100)
 		if i == 0 {
-			d.by, d.reason = number(e.URI), strings.ToLower(e.Param("reason"))
+			d.by, d.reason = number(sw, e.URI), strings.ToLower(e.Param("reason"))
 			if strings.Trim(d.reason, "abcdefghijklmnopqrstuvwxyz-") != "" || d.reason == "" {
 				d.reason = "unknown"
 			}
@@ -129,17 +128,10 @@ func (d diverted) header(host string, phone bool) []sipgw.Header {
 // on as it stands: what belongs to one side (X-, User-Agent, route and charging headers) stays there.
 func (c *call) headers(i *config.SIPInterface, id identity) []sipgw.Header {
 	h := append([]sipgw.Header{{Name: "Max-Forwards", Value: strconv.Itoa(c.origin.forwards)}}, id.headers()...)
-	if !isTeams(i) { // Teams does not read it (teams.md A.34)
+	if !i.Teams() { // Teams does not read it (teams.md A.34)
 		h = append(h, c.origin.header(ourHost(c.cfg, i, i.Gateway.In(c.cfg)), strings.Contains(id.To.Params, "user=phone"))...)
 	}
 	return h
-}
-
-// isTeams reports whether an interface's peer is Microsoft Teams.
-func isTeams(i *config.SIPInterface) bool {
-	host := strings.ToLower(strings.TrimSuffix(i.Remote.Host, "."))
-	return strings.HasSuffix(host, "pstnhub.microsoft.com") || strings.HasSuffix(host, "teams.microsoft.us") ||
-		slices.ContainsFunc(i.Trust, func(s config.Source) bool { return s.Teams })
 }
 
 // allows reports whether a message's Allow header names a method.

@@ -18,18 +18,18 @@ const (
 // properties fills the properties of a call from its INVITE, as the interface's `address-translation incoming-call` lines say.
 // Without a line, the called number comes from the Request-URI, called-uri is the To-URI, and the caller is the From header
 // (trinity.md 2.1).
-func properties(i *config.SIPInterface, r *sipgw.Request) route.Call {
+func properties(sw *config.Switch, i *config.SIPInterface, r *sipgw.Request) route.Call {
 	c := route.Call{
-		CalledE164:  number(r.URI),
-		CalledURI:   r.To.URI,
+		CalledE164:  number(sw, r.URI),
+		CalledURI:   plainURI(sw, r.To.URI),
 		CalledName:  r.To.Name,
-		CallingE164: number(r.From.URI),
-		CallingURI:  r.From.URI,
+		CallingE164: number(sw, r.From.URI),
+		CallingURI:  plainURI(sw, r.From.URI),
 		CallingName: r.From.Name,
 		CallingIP:   r.Source.Addr().String(),
 	}
 	if parseAddress(c.CalledURI).User == "" {
-		c.CalledURI = r.URI
+		c.CalledURI = plainURI(sw, r.URI)
 	}
 	for _, t := range i.Incoming {
 		from, ok := headerAddress(r, t.Header)
@@ -38,14 +38,14 @@ func properties(i *config.SIPInterface, r *sipgw.Request) route.Call {
 		}
 		switch {
 		case strings.HasSuffix(string(t.Property), "-uri"):
-			c.Set(t.Property, from.URI)
+			c.Set(t.Property, plainURI(sw, from.URI))
 		case strings.HasSuffix(string(t.Property), "-name"):
 			c.Set(t.Property, from.Name)
 		case strings.HasSuffix(string(t.Property), "-e164"):
-			c.Set(t.Property, number(from.URI))
+			c.Set(t.Property, number(sw, from.URI))
 		}
 	}
-	present(i, r, &c)
+	present(sw, i, r, &c)
 	return c
 }
 
@@ -55,13 +55,13 @@ func properties(i *config.SIPInterface, r *sipgw.Request) route.Call {
 // means the whole number. Teams says it with every call once ForwardPAI is on (teams.md A.34), so there it means nothing. With
 // `privacy` the number that the peer vouches for stands for an anonymous caller: it finds the account, and goes no further than
 // to peers with `privacy` of their own.
-func present(i *config.SIPInterface, r *sipgw.Request, c *route.Call) {
+func present(sw *config.Switch, i *config.SIPInterface, r *sipgw.Request, c *route.Call) {
 	wishes := strings.Split(strings.ToLower(strings.Join(r.Headers("Privacy"), ";")), ";")
 	for n := range wishes {
 		wishes[n] = strings.TrimSpace(wishes[n])
 	}
 	anonymous := nobody(r.From)
-	if anonymous || slices.Contains(wishes, "user") || slices.Contains(wishes, "id") && !isTeams(i) {
+	if anonymous || slices.Contains(wishes, "user") || slices.Contains(wishes, "id") && !i.Teams() {
 		c.CallingPI = restricted
 	}
 	sure, known := headerAddress(r, "p-asserted-identity-header")
@@ -76,14 +76,14 @@ func present(i *config.SIPInterface, r *sipgw.Request, c *route.Call) {
 		return
 	}
 	known = known && i.Privacy && !nobody(sure)
-	if c.CallingE164 == number(r.From.URI) { // not from another header, as a line may say
+	if c.CallingE164 == number(sw, r.From.URI) { // not from another header, as a line may say
 		c.CallingE164 = ""
 		if known {
-			c.CallingE164 = number(sure.URI)
+			c.CallingE164 = number(sw, sure.URI)
 		}
 	}
-	if known && c.CallingURI == r.From.URI {
-		c.CallingURI = sure.URI
+	if known && c.CallingURI == plainURI(sw, r.From.URI) {
+		c.CallingURI = plainURI(sw, sure.URI)
 	}
 }
 
@@ -91,20 +91,6 @@ func present(i *config.SIPInterface, r *sipgw.Request, c *route.Call) {
 func nobody(n sipgw.NameAddr) bool {
 	user, host := strings.ToLower(n.User()), strings.ToLower(n.Host())
 	return user == "" || user == "anonymous" || user == "restricted" || user == "unavailable" || strings.HasSuffix(host, ".invalid")
-}
-
-// number is the user part of a URI; of a telephone number without its visual separators (RFC 3966 5.1.1).
-func number(uri string) string {
-	user := parseAddress(uri).User
-	if bare := strings.Map(func(r rune) rune {
-		if strings.ContainsRune("-.()", r) {
-			return -1
-		}
-		return r
-	}, user); strings.HasPrefix(user, "+") && isNumber(bare) {
-		return bare
-	}
-	return user
 }
 
 // headerAddress returns the address in the header that the configuration calls, for example, "from-header".

@@ -152,7 +152,7 @@ func (c *call) describe(n, y *side) error {
 // pushBack hands a call that came and goes by the same interface back to its peer (`call-transfer emit`), when the peer knows
 // REFER: it connects its two users itself, and the box is out of the way. Teams does not (teams.md A.25).
 func (c *call) pushBack() {
-	if c.over || c.a.iface != c.b.iface || isTeams(c.a.iface) || !c.a.iface.TransferEmit || !c.a.refers || !c.b.refers || c.pushed || c.b.leg == nil {
+	if c.over || c.a.iface != c.b.iface || c.a.iface.Teams() || !c.a.iface.TransferEmit || !c.a.refers || !c.b.refers || c.pushed || c.b.leg == nil {
 		return
 	}
 	c.pushed = true

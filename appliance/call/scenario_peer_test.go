@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"viaduct/appliance/config"
 )
 
 // peer is somebody who talks to the box: a hub of Teams, the PBX, a stranger.
@@ -249,7 +251,8 @@ func (w *world) judge(p *peer, k *link, m *message) {
 			w.problem("%s: not on the connection of its request (A.15)", m.start)
 		}
 	}
-	if p.transport != "tls" {
+	of := func(n netip.Prefix) bool { return n.Contains(p.addr.Addr()) }
+	if p.transport != "tls" || !slices.ContainsFunc(config.TeamsSignalling, of) {
 		return
 	}
 	// What Teams demands of everything.

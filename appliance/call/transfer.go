@@ -93,11 +93,12 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 func (c *call) aim(t *transfer) (err error) {
 	props := c.counterpart(t.x)
 	host := sipgw.SplitURI(t.uri).Host
-	if i := t.x.iface; isTeams(i) || host != "" && !c.means(i, host) {
+	if i := t.x.iface; i.Teams() || host != "" && !c.means(i, host) {
 		t.back, t.plan = true, c.backTo(i, props)
 		return nil
 	}
-	props.CalledURI, props.CalledE164 = t.uri, number(t.uri)
+	sw := switchOf(c.cfg, t.x.iface)
+	props.CalledURI, props.CalledE164 = plainURI(sw, t.uri), number(sw, t.uri)
 	props.Time = time.Now().In(c.cfg.Clock.Location())
 	t.plan, err = route.New(c.cfg, t.x.iface.Name, props)
 	c.showRoute(t.plan)
@@ -111,7 +112,7 @@ func (c *call) aim(t *transfer) (err error) {
 // backTo is the way back to the peer of an interface: to Teams by each of its names, as a hunt group has them.
 func (c *call) backTo(i *config.SIPInterface, props route.Call) *route.Plan {
 	for _, h := range switchOf(c.cfg, i).HuntGroups {
-		if !isTeams(i) || !slices.ContainsFunc(h.Routes, func(r config.HuntRoute) bool { return r.Dest.Interface.Name == i.Name }) {
+		if !i.Teams() || !slices.ContainsFunc(h.Routes, func(r config.HuntRoute) bool { return r.Dest.Interface.Name == i.Name }) {
 			continue
 		}
 		plan, err := route.DryRun(c.cfg, config.Dest{Service: config.Ref[config.HuntGroup]{Name: h.Name}}, props)
@@ -147,7 +148,7 @@ func (c *call) referred(t *transfer, i *config.SIPInterface, a *route.Attempt) s
 		ContactUser: id.ContactUser, Headers: c.headers(i, id), Identity: id.Account, Hops: c.origin.hops + 1, Urgent: t.urgent}
 	if t.back {
 		r.RequestURI, r.To = t.uri, sipgw.NameAddr{URI: t.uri}
-		if t.replaces != nil && !isTeams(i) { // Teams refuses it (teams.md A.25)
+		if t.replaces != nil && !i.Teams() { // Teams refuses it (teams.md A.25)
 			r.Headers = append(r.Headers, sipgw.Header{Name: "Replaces", Value: t.replaces.String()}, sipgw.Header{Name: "Require", Value: "replaces"})
 		}
 	}
@@ -209,7 +210,7 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	y := c.beyond(t.x)
 	t.next.displace(t.x)
 	t.next = side{which: t.x.which, iface: i, profile: c.profile(i)}
-	if t.back && isTeams(t.x.iface) && !isTeams(i) {
+	if t.back && t.x.iface.Teams() && !i.Teams() {
 		return errForTeams
 	}
 	if err := c.channel(&t.next, t.urgent); err != nil {

@@ -1,6 +1,10 @@
 package config
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
 
 // TeamsSignalling are the networks that Microsoft Teams signals from (`trust microsoft-teams`). Microsoft names 52.112.0.0/14
 // and 52.122.0.0/15 since April 2023 and 52.120.0.0/14 before; this is the superset.
@@ -8,3 +12,24 @@ var TeamsSignalling = []netip.Prefix{netip.MustParsePrefix("52.112.0.0/14"), net
 
 // TeamsMedia are the networks of its media processors and relays: today the same.
 var TeamsMedia = TeamsSignalling
+
+// teamsDomains hold the names of Teams' hubs: sip.pstnhub.microsoft.com, and for the US government sip.pstnhub.gov.teams.microsoft.us.
+var teamsDomains = []string{"pstnhub.microsoft.com", "teams.microsoft.us"}
+
+// Teams reports whether the peer of an interface is Microsoft Teams, which demands some things that others do not have, and knows
+// some things not that others do. It is by its remote, a name or an address, or by what the interface trusts.
+func (i *SIPInterface) Teams() bool {
+	host := strings.ToLower(strings.TrimSuffix(i.Remote.Host, "."))
+	if slices.ContainsFunc(teamsDomains, func(d string) bool { return host == d || strings.HasSuffix(host, "."+d) }) {
+		return true
+	}
+	if a, err := netip.ParseAddr(host); err == nil && ofTeams(netip.PrefixFrom(a, a.BitLen())) {
+		return true
+	}
+	return slices.ContainsFunc(i.Trust, func(s Source) bool { return s.Teams || s.Prefix.IsValid() && ofTeams(s.Prefix) })
+}
+
+// ofTeams reports whether a network is part of those of Teams.
+func ofTeams(n netip.Prefix) bool {
+	return slices.ContainsFunc(TeamsSignalling, func(t netip.Prefix) bool { return t.Bits() <= n.Bits() && t.Contains(n.Addr()) })
+}

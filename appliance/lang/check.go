@@ -147,9 +147,3 @@ func (c *checker) interfaces(f func(*config.Switch, *config.SIPInterface, *confi
 		}
 	}
 }
-
-// isTeams reports whether the peer of an interface is Microsoft Teams.
-func isTeams(i *config.SIPInterface) bool {
-	h := strings.ToLower(i.Remote.Host)
-	return strings.HasSuffix(h, ".pstnhub.microsoft.com") || strings.HasSuffix(h, ".teams.microsoft.us")
-}

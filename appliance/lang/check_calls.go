@@ -111,7 +111,7 @@ func checkCallingNumber(c *checker) {
 			continue
 		}
 		for _, i := range s.Interfaces {
-			if isTeams(i) || c.writesCalling(config.Ref[config.Function]{Name: i.MappingIn.Name}, 0) {
+			if i.Teams() || c.writesCalling(config.Ref[config.Function]{Name: i.MappingIn.Name}, 0) {
 				continue
 			}
 			c.unmappedPath(s, i.Route, 0, map[string]bool{})
@@ -144,12 +144,12 @@ func (c *checker) unmappedPath(s *config.Switch, dest config.Dest, depth int, se
 // endsAtTeams reports whether a destination is Teams, directly or through a hunt group.
 func (c *checker) endsAtTeams(d config.Dest) bool {
 	if i := d.Interface.In(c.cfg); i != nil {
-		return isTeams(i)
+		return i.Teams()
 	}
 	if h := c.serviceMeant(d.Service); h != nil {
 		return slices.ContainsFunc(h.Routes, func(r config.HuntRoute) bool {
 			i := r.Dest.Interface.In(c.cfg)
-			return i != nil && isTeams(i)
+			return i != nil && i.Teams()
 		})
 	}
 	return false

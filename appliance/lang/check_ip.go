@@ -200,12 +200,13 @@ func (c *checker) needsInternet() bool { return c.firstName() != "" }
 
 // firstName is the first peer's name that has to be looked up, preferably Microsoft's.
 func (c *checker) firstName() (name string) {
+	teams := false
 	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, _ *config.SIPGateway) {
 		if _, err := netip.ParseAddr(i.Remote.Host); err == nil || i.Remote.Host == "" {
 			return
 		}
-		if name == "" || isTeams(i) && !strings.HasSuffix(name, ".pstnhub.microsoft.com") {
-			name = i.Remote.Host
+		if name == "" || i.Teams() && !teams {
+			name, teams = i.Remote.Host, i.Teams()
 		}
 	})
 	return name

@@ -21,7 +21,7 @@ var signallingNetworks = []netip.Prefix{netip.MustParsePrefix("52.112.0.0/14"), 
 // checkTeams checks what Microsoft demands of interfaces towards Teams.
 func checkTeams(c *checker) {
 	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, g *config.SIPGateway) {
-		if !isTeams(i) {
+		if !i.Teams() {
 			return
 		}
 		if n := narrowTrust(i.Trust); n >= 0 {
@@ -186,7 +186,7 @@ func (c *checker) identity(t *config.TLSProfile) {
 // facesTeams reports whether an interface towards Teams uses a profile.
 func (c *checker) facesTeams(t *config.TLSProfile) (faces bool) {
 	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, g *config.SIPGateway) {
-		faces = faces || isTeams(i) && g != nil && g.TLS.In(c.cfg) == t
+		faces = faces || i.Teams() && g != nil && g.TLS.In(c.cfg) == t
 	})
 	return faces
 }

@@ -61,3 +61,19 @@ func TestLinesThatTeamsDemands(t *testing.T) {
 		}
 	}
 }
+
+// The checks for Teams do not fall silent because its hubs are configured in another way.
+func TestTeamsIsKnownByAddressAndTrust(t *testing.T) {
+	text := strings.Replace(string(reference(t, "starface-teams.cfg")), "  srtp transmission forced\n", "  srtp transmission preferred\n", 1)
+	for name, changed := range map[string]string{
+		"by address": strings.NewReplacer("remote sip.pstnhub.microsoft.com", "remote 52.114.75.24", "remote sip2.pstnhub.microsoft.com", "remote 52.114.132.46",
+			"remote sip3.pstnhub.microsoft.com", "remote 52.114.14.70").Replace(text),
+		"by trust": strings.NewReplacer("remote sip.pstnhub.microsoft.com", "remote hub1.example.com", "remote sip2.pstnhub.microsoft.com", "remote hub2.example.com",
+			"remote sip3.pstnhub.microsoft.com", "remote hub3.example.com", "    trust 52.112.0.0/14\n    trust 52.120.0.0/14\n", "    trust microsoft-teams\n").Replace(text),
+		"with a dot at the end": strings.ReplaceAll(text, ".pstnhub.microsoft.com", ".pstnhub.microsoft.com."),
+	} {
+		if got := problemLines(New().CheckFile("f", []byte(changed), Env{})); changed == text || strings.Contains(changed, " sip.pstnhub.microsoft.com 5061") || !strings.Contains(got, "Teams takes SRTP only") {
+			t.Errorf("%s:\n%s", name, got)
+		}
+	}
+}

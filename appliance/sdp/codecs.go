@@ -32,14 +32,12 @@ const events = "0-16"
 // eventPT is the payload type of telephone-event in our offers.
 const eventPT = 101
 
-// fallback is what a peer without a voip profile gets.
-var fallback = config.VoIPProfile{
-	SRTP: "disabled", DTMFRelay: "default",
-	Codecs: []config.Codec{{Index: 1, Name: "g711alaw64k", RxLength: 20, TxLength: 20}, {Index: 2, Name: "g711ulaw64k", RxLength: 20, TxLength: 20}},
-}
-
-// Known reports whether a codec of that configured name can be offered.
-func Known(name string) bool { _, ok := named[strings.ToLower(name)]; return ok }
+// DefaultProfile is what a peer without a voip profile gets. A profile that names no codec has its codecs.
+var DefaultProfile = func() *config.VoIPProfile {
+	p := &config.VoIPProfile{Codecs: []config.Codec{{Index: 1, Name: "g711alaw64k", RxLength: 20, TxLength: 20}, {Index: 2, Name: "g711ulaw64k", RxLength: 20, TxLength: 20}}}
+	p.SetDefaults()
+	return p
+}()
 
 // IsAudio tells codecs proper from what travels beside them.
 func (c Codec) IsAudio() bool {
@@ -70,12 +68,12 @@ func Takes(peer *Session, p *config.VoIPProfile) []Codec {
 type voip config.VoIPProfile
 
 func profile(p *config.VoIPProfile) *voip {
-	if p == nil || len(p.Codecs) == 0 {
-		if p == nil {
-			return (*voip)(&fallback)
-		}
+	switch {
+	case p == nil:
+		return (*voip)(DefaultProfile)
+	case len(p.Codecs) == 0:
 		with := *p
-		with.Codecs = fallback.Codecs
+		with.Codecs = DefaultProfile.Codecs
 		return (*voip)(&with)
 	}
 	return (*voip)(p)

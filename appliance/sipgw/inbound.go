@@ -59,7 +59,7 @@ func (g *gateway) incoming(tx *serverTx) {
 		g.answer(tx, 422, []Header{{"Min-SE", least}})
 		return
 	}
-	if requires(req, "100rel") && tx.from.way.transport() == "tls" {
+	if requires(req, "100rel") && i.Teams() {
 		g.refuse(req, tx.from, &fault{code: 420, h: []Header{{"Unsupported", "100rel"}}})
 		return
 	}

@@ -352,7 +352,7 @@ func (g *gateway) outOfDialog(tx *serverTx) {
 	case sip.REFER:
 		g.answer(tx, 403, nil) // to call somebody for nobody: transfers are of calls, in their dialogs
 	default:
-		g.answer(tx, 405, []Header{{"Allow", allow(g.interfaceOf(tx.from.source.Addr()), tx.from.way.transport())}})
+		g.answer(tx, 405, []Header{{"Allow", allow(g.interfaceOf(tx.from.source.Addr()))}})
 	}
 }
 
@@ -367,7 +367,7 @@ func (g *gateway) options(tx *serverTx) {
 	i := g.interfaceOf(tx.from.source.Addr())
 	g.answer(tx, 200, []Header{
 		{"Contact", "<" + g.conf.Load().at(tx.from.way.transport(), tx.from.local.Addr()).contact("", tx.from.way.transport()) + ">"},
-		{"Allow", allow(i, tx.from.way.transport())},
+		{"Allow", allow(i)},
 		{"Accept", "application/sdp, multipart/mixed"},
 		{"Supported", extensions},
 	})
@@ -375,9 +375,9 @@ func (g *gateway) options(tx *serverTx) {
 
 // allow is the Allow header towards a SIP interface. Without call-transfer accept there is no REFER in it, on any message: Teams
 // then keeps transfers to itself (A.49). PRACK is for peers that are not Teams.
-func allow(i *config.SIPInterface, transport string) string {
+func allow(i *config.SIPInterface) string {
 	methods := "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY"
-	if transport != "tls" {
+	if i == nil || !i.Teams() {
 		methods += ", PRACK"
 	}
 	if i != nil && i.TransferAccept {
@@ -386,4 +386,4 @@ func allow(i *config.SIPInterface, transport string) string {
 	return methods
 }
 
-func (l *Leg) allow() string { return allow(l.iface, l.transport) }
+func (l *Leg) allow() string { return allow(l.iface) }

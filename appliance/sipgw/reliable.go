@@ -11,7 +11,7 @@ import (
 )
 
 // Reliable provisional responses (RFC 3262): what a PBX requires of us we do, and what it asks of us in a response we answer with
-// PRACK. Peers over TLS are Teams, which knows none of it (A.25).
+// PRACK. Teams knows none of it (A.25).
 
 // reliable are the provisional responses to an INVITE that requires 100rel.
 type reliable struct {
@@ -27,7 +27,7 @@ type reliable struct {
 
 // extensions are those that we name in Supported towards the peer.
 func (l *Leg) extensions() string {
-	if l.transport == "tls" {
+	if l.iface.Teams() {
 		return extensions
 	}
 	return extensions + ", 100rel"
@@ -129,7 +129,7 @@ func (rel *reliable) goOn(answer []byte) {
 // prack acknowledges a reliable provisional response of the peer and reports whether it is one to look at: not repeated, not out of
 // order (4).
 func (l *Leg) prack(out *outbound, res *sip.Response) bool {
-	if !requires(res, "100rel") || l.transport == "tls" {
+	if !requires(res, "100rel") || l.iface.Teams() {
 		return true
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(firstValue(res, "RSeq")), 10, 32)
