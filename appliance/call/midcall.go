@@ -2,6 +2,7 @@ package call
 
 import (
 	"bytes"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sdp"
@@ -19,11 +20,16 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 		ok, _ := c.answered(x, e.ContentType, e.Body)
 		c.reinvited(x, ok)
 		if ok { // who gives no answer would give none again, without end
+			x.refusals = 0
+			if x.local.Audio.Direction == sdp.SendRecv && holds(x.remote) != x.holds {
+				c.toldBy(x, y) // a peer whose own offer we have refused, because the two met, says now what it wants
+			}
 			c.hold(x, x.wanted)
 		}
 	case sipgw.Failed:
 		c.log.Warn("re-INVITE refused", "leg", x.which.String(), "code", e.Code, "err", e.Err)
 		c.reinvited(x, false)
+		c.holdAgain(x, e)
 	case sipgw.Info:
 		c.digit(x, y, e)
 	case sipgw.Acked:
@@ -74,11 +80,12 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 // toldBy passes on what x has just said about hold.
 func (c *call) toldBy(x, y *side) {
 	x.holds = holds(x.remote)
+	x.plays = x.holds && x.remote.Audio.Direction.CanSend()
 	if t := c.transfer; t != nil && t.heard && x == t.x {
 		return // y hears the new peer
 	}
-	if !c.holdBeyond(y, x.remote) {
-		c.hold(y, wantedBy(x.remote, y.iface.HoldMethod))
+	if !c.holdBeyond(y, x.holds) {
+		c.hold(y, wanted(x.holds, y.iface.HoldMethod))
 	}
 }
 
@@ -161,11 +168,11 @@ func (c *call) renew(x *side, channels int) (*sdp.Session, *sdp.Choice, error) {
 // does not.
 func holds(s *sdp.Session) bool { return s.Audio.Held || !s.Audio.Direction.CanReceive() }
 
-// wantedBy is the direction that the other leg is to be offered after an offer: hold in the form that the peer there understands
-// (teams.md A.43), or sendrecv.
-func wantedBy(offer *sdp.Session, method config.HoldMethod) sdp.Direction {
+// wanted is the direction that the other leg is to be offered while a peer holds the call, or does not: hold in the form that the peer
+// there understands (teams.md A.43), or sendrecv.
+func wanted(held bool, method config.HoldMethod) sdp.Direction {
 	switch {
-	case !holds(offer):
+	case !held:
 	case method == config.HoldInactive:
 		return sdp.Inactive
 	case method == config.HoldSendonly:
@@ -179,10 +186,7 @@ func (c *call) toward(x *side) sdp.Direction {
 	if t := c.transfer; t != nil && t.heard && x != t.x {
 		return sdp.SendRecv // the transferee hears the new peer
 	}
-	if y := c.beyond(x); y.holds && y.remote != nil && c.union == nil {
-		return wantedBy(y.remote, x.iface.HoldMethod)
-	}
-	return sdp.SendRecv
+	return wanted(c.beyond(x).holds && c.union == nil, x.iface.HoldMethod)
 }
 
 // hold offers y a direction when it has another one now. One re-INVITE at a time: what is wanted meanwhile is offered when it
@@ -192,10 +196,42 @@ func (c *call) hold(y *side, d sdp.Direction) {
 	if y.leg == nil || !y.up || y.local == nil || y.reinvite || d == "" || y.local.Audio.Direction == d {
 		return
 	}
-	if d == sdp.SendRecv && y.holds {
-		return // it is y who holds, and y who will resume
+	if d == sdp.SendRecv && y.holds && !(y.plays && wanted(true, c.beyond(y).iface.HoldMethod).CanSend()) {
+		return // it is y who holds, and y who will resume; nor is there music that the other side could hear
 	}
-	c.reinvite(y, func() (*sdp.Session, error) { return c.propose(y, y.wanted) }, nil)
+	c.reinvite(y, func() (*sdp.Session, error) {
+		y.offered = y.wanted
+		return c.propose(y, y.offered)
+	}, nil)
+}
+
+// Offers of hold and resume that were refused for a reason that passes are made again, so often and after such a time.
+const (
+	mostRefusals  = 10
+	offerAgainIn  = 5 * time.Second
+	offerAgainMax = time.Minute
+)
+
+// holdAgain goes on after an offer to x was refused: what is wanted may be another thing by now, or the refusal was not for good. A peer
+// that has met us six times in a row (491), or is busy with itself (500, 503), would else be left in a state that nobody wants.
+func (c *call) holdAgain(x *side, e sipgw.Failed) {
+	if c.over || x.local == nil || x.wanted == "" || x.local.Audio.Direction == x.wanted {
+		return
+	}
+	if x.wanted != x.offered {
+		c.hold(x, x.wanted)
+		return
+	}
+	passes := e.Code == 491 || e.Code == 500 || e.Code == 503 || e.Code == 504
+	if x.refusals++; !passes || e.Local || x.refusals > mostRefusals {
+		return
+	}
+	leg := x.leg
+	c.after(max(offerAgainIn, min(e.RetryAfter, offerAgainMax)), func() {
+		if !c.over && x.leg == leg {
+			c.hold(x, x.wanted)
+		}
+	})
 }
 
 // propose is an offer to a side with the codec, key and ports in use.

@@ -41,9 +41,12 @@ type side struct {
 	early bool // leg A: our answer went out in a 183
 	voice bool // packets have come
 	holds bool // the peer has put the call on hold
+	plays bool // and may send music meanwhile
 
 	reinvite  bool          // a re-INVITE of ours is under way
 	wanted    sdp.Direction // what it, or the next one, should offer
+	offered   sdp.Direction // what the last one for hold or resume has offered
+	refusals  int           // of such, since the last that was taken
 	lastTaken []byte        // the body that remote was read from: a refresh repeats it
 	retained  *agreement    // what was agreed before that re-INVITE; nil: it has not been sent
 	done      func(ok bool) // is told how it went, may be nil

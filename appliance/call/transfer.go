@@ -346,8 +346,8 @@ func (c *call) transferFailed(code int) {
 	}
 	y := c.beyond(t.x)
 	c.sameCodec(y)
-	if t.heard && t.x.remote != nil {
-		c.hold(y, wantedBy(t.x.remote, y.iface.HoldMethod))
+	if t.heard {
+		c.hold(y, wanted(t.x.holds, y.iface.HoldMethod))
 	}
 }
 

@@ -153,7 +153,7 @@ func (c *call) part(reason string) {
 }
 
 // holdBeyond passes hold and resume of y on to the call that this one is joined with; false: it is not joined there.
-func (c *call) holdBeyond(x *side, offer *sdp.Session) bool {
+func (c *call) holdBeyond(x *side, held bool) bool {
 	u := c.union
 	if u == nil || u.x != x {
 		return false
@@ -161,7 +161,7 @@ func (c *call) holdBeyond(x *side, offer *sdp.Session) bool {
 	u.other.Post(func() {
 		if o := u.other; o.union != nil && !o.over {
 			z := o.beyond(o.union.x)
-			o.hold(z, wantedBy(offer, z.iface.HoldMethod))
+			o.hold(z, wanted(held, z.iface.HoldMethod))
 		}
 	})
 	return true
