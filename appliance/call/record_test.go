@@ -8,6 +8,7 @@ import (
 
 	"viaduct/appliance/media"
 	"viaduct/appliance/sdp"
+	"viaduct/appliance/srtp"
 )
 
 // measured is a media session that has seen a call.
@@ -24,7 +25,7 @@ func (m measured) Close() [2]media.Stats          { return m.stats }
 func TestRecordHasTheFiguresOfBothPeers(t *testing.T) {
 	pcma := &sdp.Choice{Codec: sdp.Codec{PT: 8, Name: sdp.PCMA, Rate: 8000}}
 	secure := *pcma
-	secure.Local = &sdp.Crypto{Suite: sdp.AES80}
+	secure.Local = &sdp.Crypto{Suite: srtp.AES80}
 	caller := media.Stats{Received: 1000, Sent: 990, Lost: 20, Jitter: 1500 * time.Microsecond, RoundTrip: 62500 * time.Microsecond,
 		Quality: media.Quality{R: 86.19, MOS: 4.2345, BurstRatio: 1.456}, Foreign: 3}
 	callee := media.Stats{Received: 980, Sent: 1000, Lost: -1, Quality: media.Quality{R: 93.2, MOS: 4.409, BurstRatio: 1}}

@@ -12,6 +12,7 @@ import (
 
 	"viaduct/appliance/call"
 	"viaduct/appliance/media"
+	"viaduct/appliance/srtp"
 )
 
 // relay stands for the media relay: it opens no ports and notes what it is told.
@@ -110,7 +111,7 @@ func (s *mediaSession) Set(side media.Side, p media.Params) error {
 	return nil
 }
 
-func sameKey(a, b *media.Key) bool {
+func sameKey(a, b *srtp.Key) bool {
 	return a == b || a != nil && b != nil && a.Suite == b.Suite && bytes.Equal(a.Master, b.Master)
 }
 

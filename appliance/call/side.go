@@ -13,6 +13,7 @@ import (
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/srtp"
 )
 
 // side is one leg of a call with its descriptions and media.
@@ -70,7 +71,7 @@ func sends(p *config.VoIPProfile) bool { return p.SRTP == "forced" || p.SRTP == 
 // suite is the crypto suite of our key: what Teams and every other peer has, unless the peer offers only others.
 func (s *side) suite() string {
 	if s.remote != nil {
-		for _, suite := range []string{sdp.AES80, sdp.GCM256, sdp.GCM128, sdp.AES32} {
+		for _, suite := range srtp.Suites {
 			for _, c := range s.remote.Audio.Crypto {
 				if c.Suite == suite {
 					return suite
@@ -78,7 +79,7 @@ func (s *side) suite() string {
 			}
 		}
 	}
-	return sdp.AES80
+	return srtp.AES80
 }
 
 // forget makes a side ready for another attempt: ports stay, everything that was agreed goes. A new attempt gets a key of its
@@ -280,11 +281,11 @@ func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
 	return s.bridge.connect(c, s)
 }
 
-func key(k *sdp.Crypto) *media.Key {
+func key(k *sdp.Crypto) *srtp.Key {
 	if k == nil {
 		return nil
 	}
-	return &media.Key{Suite: k.Suite, Master: k.Key, MKI: k.MKI}
+	return &srtp.Key{Suite: k.Suite, Master: k.Key, MKI: k.MKI}
 }
 
 // law is the code of G.711 that a codec is made of.

@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"testing"
 	"time"
+
+	"viaduct/appliance/srtp"
 )
 
 func TestDigitsArePlayedAsEvents(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.talk(t)
 	c.b.send(8)
 	voice := c.a.receive()
@@ -83,7 +85,7 @@ func TestDigitsNeedAPayloadType(t *testing.T) {
 // Events that the other side has no payload type for are told, once each, with their length: also when the packets that end them
 // are lost, and another digit or the voice says that they are over (RFC 4733 section 2.5.1.4).
 func TestDigitsThatTheOtherSideCannotTakeAreTold(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.pb.DTMFPT, c.pb.CNPT = NoPT, NoPT
 	c.set(t)
 	told := make(chan Event, 16)

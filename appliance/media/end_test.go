@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 	"testing"
+
+	"viaduct/appliance/srtp"
 )
 
 // descriptors is how many files the process has open.
@@ -24,7 +26,7 @@ func TestAnEndedRelayLeavesNothing(t *testing.T) {
 		t.Run(way(own), func(t *testing.T) {
 			var before int
 			for n := range 3 {
-				t.Run("", func(t *testing.T) { call(t, running(t, Options{ownSockets: own}), AES80).talk(t) })
+				t.Run("", func(t *testing.T) { call(t, running(t, Options{ownSockets: own}), srtp.AES80).talk(t) })
 				if n == 0 {
 					before = descriptors(t) // the Go runtime has opened its own
 				}

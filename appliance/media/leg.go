@@ -3,6 +3,8 @@ package media
 import (
 	"net/netip"
 	"time"
+
+	"viaduct/appliance/srtp"
 )
 
 // leg is one side of a session. Only its thread touches it.
@@ -15,7 +17,7 @@ type leg struct {
 	source  [2]address // who may send RTP and RTCP; unknown while to be learnt
 	dest    [2]address // where RTP and RTCP go; unknown: nowhere
 	signal  [2]address // what was signalled, for latching and to see a change
-	rx, tx  *keys      // nil: plain
+	rx, tx  *srtp.Keys // nil: plain
 	former  *former    // key before rx, until the first packet under rx; nil: none
 	receive bool
 	muted   bool // a digit is played to the other side in place of this one's voice
@@ -65,7 +67,7 @@ type leg struct {
 type inbound struct {
 	ssrc      uint32
 	used      uint32 // turn of the last use, 0: free
-	rtp, rtcp window
+	rtp, rtcp srtp.Window
 }
 
 // counters are the figures that are not kept elsewhere.
@@ -80,7 +82,7 @@ type counters struct {
 type settings struct {
 	Params
 	remote           [2]address
-	local, peer      *keys
+	local, peer      *srtp.Keys
 	newLocal, newKey bool
 }
 

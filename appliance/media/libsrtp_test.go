@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/srtp"
+
 	pionrtcp "github.com/pion/rtcp"
 	pionrtp "github.com/pion/rtp"
 )
@@ -63,7 +65,7 @@ func (l *libsrtp) ask(format string, args ...any) ([]byte, error) {
 }
 
 // context is a key in one direction.
-func (l *libsrtp) context(direction string, k Key) *libsrtpContext {
+func (l *libsrtp) context(direction string, k srtp.Key) *libsrtpContext {
 	l.Helper()
 	l.next++
 	if _, err := l.ask("new %d %s %s %x", l.next, direction, k.Suite, k.Master); err != nil {
@@ -94,7 +96,7 @@ func (c *libsrtpContext) DecryptRTCP(_, p []byte, _ *pionrtcp.Header) ([]byte, e
 }
 
 // secureBy gives the peer libsrtp in place of pion.
-func (p *peer) secureBy(l *libsrtp, suite string) (local, remote *Key) {
+func (p *peer) secureBy(l *libsrtp, suite string) (local, remote *srtp.Key) {
 	ours, theirs := randomKey(suite), randomKey(suite)
 	p.in, p.out, p.key = l.context("in", ours), l.context("out", theirs), &theirs
 	return &ours, &theirs
@@ -104,7 +106,7 @@ func (p *peer) secureBy(l *libsrtp, suite string) (local, remote *Key) {
 // roll-over and so begin at counter 0 with any number (RFC 3711 3.3.1), and across the next one.
 func TestLibsrtp(t *testing.T) {
 	r := running(t, Options{})
-	for _, suite := range []string{AES80, AES32, GCM128, GCM256} {
+	for _, suite := range []string{srtp.AES80, srtp.AES32, srtp.GCM128, srtp.GCM256} {
 		t.Run(suite, func(t *testing.T) {
 			l := newLibsrtp(t)
 			c := call(t, r, suite)

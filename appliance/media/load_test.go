@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/srtp"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -180,7 +182,7 @@ func relayLoad(b *testing.B, calls int) {
 		if errA != nil || errB != nil {
 			b.Fatal(errA, errB)
 		}
-		local, remote := randomKey(AES80), randomKey(AES80)
+		local, remote := randomKey(srtp.AES80), randomKey(srtp.AES80)
 		p := Params{Remote: g.A, Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: true, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
 		if err := s.Set(A, p); err != nil {
 			b.Fatal(err)
@@ -248,7 +250,7 @@ func needFiles(t testing.TB, n int) {
 // loader is the generator's state: one socket per side, since the relay tells calls apart by its own ports.
 type loader struct {
 	a, b      *loadSocket
-	crypt     *crypter
+	crypt     *srtp.Crypter
 	calls     []loaderCall
 	latencies []time.Duration
 	result    loadResult
@@ -257,10 +259,10 @@ type loader struct {
 
 type loaderCall struct {
 	a, b          sockaddr
-	send, receive *keys
+	send, receive *srtp.Keys
 	seq           uint64
 	ssrc          uint32
-	heardIndex    window
+	heardIndex    srtp.Window
 }
 
 func generate(in io.Reader, out io.Writer) error {
@@ -268,7 +270,7 @@ func generate(in io.Reader, out io.Writer) error {
 	var set unix.CPUSet
 	set.Set(runtime.NumCPU() - 1)
 	_ = unix.SchedSetaffinity(0, &set)
-	g := &loader{crypt: newCrypter()}
+	g := &loader{crypt: srtp.NewCrypter()}
 	var err error
 	if g.a, err = newLoadSocket("127.0.0.1"); err != nil {
 		return err
@@ -289,10 +291,10 @@ func generate(in io.Reader, out io.Writer) error {
 		l.a.set(addressOf(c.A), unix.AF_INET)
 		l.b.set(addressOf(c.B), unix.AF_INET)
 		for _, k := range []struct {
-			to     **keys
+			to     **srtp.Keys
 			master []byte
 		}{{&l.send, c.Send}, {&l.receive, c.Receive}} {
-			if *k.to, err = newKeys(Key{Suite: AES80, Master: k.master}); err != nil {
+			if *k.to, err = srtp.NewKeys(srtp.Key{Suite: srtp.AES80, Master: k.master}); err != nil {
 				return err
 			}
 		}
@@ -342,7 +344,7 @@ func (g *loader) offer(c *loaderCall) {
 	now := uint64(time.Now().UnixNano())
 	p := g.a.next(&c.a)
 	fillLoad(p, c.ssrc, c.seq, now)
-	g.a.size(g.crypt.protect(c.send, p, 172, 12, c.seq))
+	g.a.size(g.crypt.Protect(c.send, p, 172, 12, c.seq))
 	p = g.b.next(&c.b)
 	fillLoad(p, c.ssrc, c.seq, now)
 	g.b.size(172)
@@ -378,10 +380,10 @@ func (g *loader) collect(byPort map[uint16]int) {
 			}
 			g.result.Received++
 			c := &g.calls[byPort[from.port]]
-			index, _ := c.heardIndex.estimate(uint16(p[2])<<8 | uint16(p[3]))
-			c.heardIndex.mark(index)
+			index, _ := c.heardIndex.Estimate(uint16(p[2])<<8 | uint16(p[3]))
+			c.heardIndex.Mark(index)
 			if index%8 == 0 {
-				if size, ok := g.crypt.unprotect(c.receive, p, 12, index); ok {
+				if size, ok := g.crypt.Unprotect(c.receive, p, 12, index); ok {
 					g.check(p[:size], stamp)
 				} else {
 					g.result.Bad++

@@ -16,6 +16,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"viaduct/appliance/srtp"
 )
 
 // Side of a session: A is the caller's, B the callee's.
@@ -30,14 +32,6 @@ func (s Side) String() string { return [...]string{"a", "b"}[s] }
 
 // NoPT stands for "no such payload type".
 const NoPT = 0xff
-
-// Suites of SRTP, named as in a=crypto (RFC 4568, RFC 7714).
-const (
-	AES80  = "AES_CM_128_HMAC_SHA1_80"
-	AES32  = "AES_CM_128_HMAC_SHA1_32"
-	GCM128 = "AEAD_AES_128_GCM"
-	GCM256 = "AEAD_AES_256_GCM"
-)
 
 // Options of a relay. The zero value is good.
 type Options struct {
@@ -60,14 +54,6 @@ type PortOptions struct {
 // Ports of a side. They stay the same for the whole call. RTCP is bound even when it ends up multiplexed, because an offer must
 // name it for a peer that does not multiplex.
 type Ports struct{ RTP, RTCP netip.AddrPort }
-
-// Key is one direction's SRTP key. Master is key and salt as in a=crypto. MKI is the identifier that packets carry, or empty.
-type Key struct {
-	Suite    string
-	Master   []byte
-	MKI      []byte
-	Lifetime uint64 // packets after which a LocalKey should be replaced, 0: never. KeyUsed comes after three quarters
-}
 
 // Law is the code of G.711 that a voice codec is made of. Between two sides of different laws the voice is converted.
 type Law uint8
@@ -94,7 +80,7 @@ type Params struct {
 	RemoteRTCP netip.AddrPort // invalid: Remote's port plus one; unused with Mux
 	Mux        bool           // RTP and RTCP on one port (RFC 5761)
 
-	LocalKey, RemoteKey *Key // we send with LocalKey and receive with RemoteKey; nil, nil is plain RTP
+	LocalKey, RemoteKey *srtp.Key // we send with LocalKey and receive with RemoteKey; nil, nil is plain RTP
 
 	Send, Receive bool // whether we may send to, and take packets from, this side
 

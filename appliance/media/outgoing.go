@@ -3,6 +3,8 @@ package media
 import (
 	"math/rand/v2"
 	"time"
+
+	"viaduct/appliance/srtp"
 )
 
 // outgoing is the one RTP stream that we send to a side for the whole call. Whatever comes from the other side, first one source and
@@ -10,16 +12,16 @@ import (
 // strict receiver keeps to the first source that it hears, and SRTP counts roll-overs per SSRC.
 type outgoing struct {
 	ssrc      uint32
-	from      uint32 // SSRC of the source that passes now
-	seqDelta  uint16 // added to its sequence numbers
-	tsDelta   uint32 // added to its timestamps
-	restart   bool   // the next packet begins a new source even if its SSRC is the same
-	marker    bool   // the next packet begins a talk spurt
-	sent      window // which indexes went out: none may ever go out twice with different contents (RFC 3711 section 9.1)
-	base      uint64 // first index of the present source
-	odd       uint32 // next number of a source that may have begun anew, plus 1<<16; 0 none
-	begun     bool   // lastSeq and so on hold something
-	lastSeq   uint16 // the highest sent
+	from      uint32      // SSRC of the source that passes now
+	seqDelta  uint16      // added to its sequence numbers
+	tsDelta   uint32      // added to its timestamps
+	restart   bool        // the next packet begins a new source even if its SSRC is the same
+	marker    bool        // the next packet begins a talk spurt
+	sent      srtp.Window // which indexes went out: none may ever go out twice with different contents (RFC 3711 section 9.1)
+	base      uint64      // first index of the present source
+	odd       uint32      // next number of a source that may have begun anew, plus 1<<16; 0 none
+	begun     bool        // lastSeq and so on hold something
+	lastSeq   uint16      // the highest sent
 	lastTS    uint32
 	lastAt    time.Duration
 	rtcpIndex uint32 // of SRTCP, 31 bits
@@ -31,12 +33,12 @@ func newOutgoing() outgoing {
 }
 
 // place finds the index for a packet of the other side and notes it as sent, unless it came twice or too late.
-func (o *outgoing) place(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) (index uint64, v verdict) {
+func (o *outgoing) place(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) (index uint64, v srtp.Verdict) {
 	if o.restart || ssrc != o.from {
 		o.rebase(ssrc, seq, timestamp, now, rate)
 	}
 	index, v = o.find(seq)
-	if v == tooOld { // two in a row: the source began to count anew (RFC 3550 A.1)
+	if v == srtp.TooOld { // two in a row: the source began to count anew (RFC 3550 A.1)
 		if o.odd != uint32(seq)+1<<16 {
 			o.odd = uint32(seq+1) + 1<<16
 			return 0, v
@@ -44,26 +46,26 @@ func (o *outgoing) place(ssrc uint32, seq uint16, timestamp uint32, now time.Dur
 		o.rebase(ssrc, seq, timestamp, now, rate)
 		index, v = o.find(seq)
 	}
-	if v == fresh {
+	if v == srtp.Fresh {
 		o.odd = 0
 		o.mark(index, timestamp, now)
 	}
 	return index, v
 }
 
-func (o *outgoing) find(seq uint16) (index uint64, v verdict) {
-	index, ok := o.sent.estimate(seq + o.seqDelta)
+func (o *outgoing) find(seq uint16) (index uint64, v srtp.Verdict) {
+	index, ok := o.sent.Estimate(seq + o.seqDelta)
 	if !ok || index < o.base {
-		return 0, tooOld
+		return 0, srtp.TooOld
 	}
-	return index, o.sent.check(index)
+	return index, o.sent.Check(index)
 }
 
 // rebase lets a source begin where the one before it ended.
 func (o *outgoing) rebase(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) {
 	next, ts := uint16(rand.Uint32()>>17), rand.Uint32() // under 2^15, so that the first roll-over is not missed (RFC 3711 3.3.1)
-	if o.sent.started {
-		o.base = o.sent.top + 1
+	if o.sent.Started() {
+		o.base = o.sent.Top() + 1
 	}
 	if o.begun {
 		next = o.lastSeq + 1
@@ -75,14 +77,14 @@ func (o *outgoing) rebase(ssrc uint32, seq uint16, timestamp uint32, now time.Du
 
 // mark notes a packet as sent.
 func (o *outgoing) mark(index uint64, timestamp uint32, now time.Duration) {
-	if !o.sent.started || index > o.sent.top {
+	if !o.sent.Started() || index > o.sent.Top() {
 		o.begun, o.lastSeq, o.lastTS, o.lastAt = true, uint16(index), timestamp+o.tsDelta, now
 	}
-	o.sent.mark(index)
+	o.sent.Mark(index)
 	o.underKey++
 }
 
 // rekey begins to count at roll-over counter 0 (RFC 3711 section 3.3.1: the counter belongs to the key).
 func (o *outgoing) rekey() {
-	o.sent, o.base, o.rtcpIndex, o.underKey = window{}, 0, 0, 0
+	o.sent, o.base, o.rtcpIndex, o.underKey = srtp.Window{}, 0, 0, 0
 }

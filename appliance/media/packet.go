@@ -3,6 +3,8 @@ package media
 import (
 	"encoding/binary"
 	"time"
+
+	"viaduct/appliance/srtp"
 )
 
 // slot is one packet in a thread's memory.
@@ -45,7 +47,7 @@ func (l *leg) sourceOf(which int) int {
 func isRTCP(second byte) bool { return second&0x7f >= 64 && second&0x7f <= 95 }
 
 func (t *thread) receiveRTP(l *leg, p []byte, from address) {
-	header, ok := headerLength(p)
+	header, ok := srtp.HeaderLength(p)
 	if !ok {
 		l.stats.invalid++
 		return
@@ -73,22 +75,22 @@ func (t *thread) receiveRTP(l *leg, p []byte, from address) {
 // authentic checks and decrypts an SRTP packet.
 func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16) (n int, ok bool) {
 	state := l.inbound(ssrc, &t.empty)
-	index, ok := state.rtp.estimate(seq)
-	if !ok || state.rtp.check(index) != fresh {
+	index, ok := state.rtp.Estimate(seq)
+	if !ok || state.rtp.Check(index) != srtp.Fresh {
 		l.stats.replayed++
 		return 0, false
 	}
 	// The first packet that we hear may come after a roll-over: the peer began near 65535 and its first packets were lost.
-	rolled := !state.rtp.started && seq < 1<<14
+	rolled := !state.rtp.Started() && seq < 1<<14
 	var kept []byte
-	if (rolled || l.former != nil) && l.rx.rtp.aead != nil {
-		kept = t.crypt.spare[:copy(t.crypt.spare[:], p)] // a failed GCM leaves nothing to try again with
+	if rolled || l.former != nil {
+		kept = t.crypt.Keep(l.rx, p)
 	}
-	n, ok = t.crypt.unprotect(l.rx, p, header, index)
+	n, ok = t.crypt.Unprotect(l.rx, p, header, index)
 	if !ok && rolled {
 		copy(p, kept)
 		index |= 1 << 16
-		n, ok = t.crypt.unprotect(l.rx, p, header, index)
+		n, ok = t.crypt.Unprotect(l.rx, p, header, index)
 	}
 	if !ok && l.former != nil && t.now < l.former.until {
 		copy(p, kept)
@@ -101,7 +103,7 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 		return 0, false
 	}
 	l.former = nil
-	state.rtp.mark(index)
+	state.rtp.Mark(index)
 	l.keep(state)
 	return n, true
 }
@@ -110,7 +112,7 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 // the old one until our answer has come, a round trip or more: that voice is not lost. The first packet under the new key ends it, or
 // time: whoever else has learnt the old key shall not wait for a peer that is silent.
 type former struct {
-	keys    *keys
+	keys    *srtp.Keys
 	streams [4]inbound
 	until   time.Duration // of thread.now
 }
@@ -119,18 +121,18 @@ type former struct {
 const formerLife = 32 * time.Second
 
 // take checks and decrypts a packet of a stream that was under way before the key changed.
-func (f *former) take(c *crypter, p []byte, header int, ssrc uint32, seq uint16) (n int, ok bool) {
+func (f *former) take(c *srtp.Crypter, p []byte, header int, ssrc uint32, seq uint16) (n int, ok bool) {
 	for i := range f.streams {
 		state := &f.streams[i]
 		if state.used == 0 || state.ssrc != ssrc {
 			continue
 		}
-		index, ok := state.rtp.estimate(seq)
-		if !ok || state.rtp.check(index) != fresh {
+		index, ok := state.rtp.Estimate(seq)
+		if !ok || state.rtp.Check(index) != srtp.Fresh {
 			return 0, false
 		}
-		if n, ok = c.unprotect(f.keys, p, header, index); ok {
-			state.rtp.mark(index)
+		if n, ok = c.Unprotect(f.keys, p, header, index); ok {
+			state.rtp.Mark(index)
 		}
 		return n, ok
 	}
@@ -206,10 +208,10 @@ func (t *thread) ready(l *leg, p []byte, n, header int, ssrc uint32, seq uint16,
 	s := &o.stream
 	index, v := s.place(ssrc, seq, timestamp, t.now, o.rate)
 	switch v {
-	case seen:
+	case srtp.Seen:
 		l.stats.duplicates++
 		return 0, false
-	case tooOld:
+	case srtp.TooOld:
 		l.stats.late++
 		return 0, false
 	}
@@ -223,7 +225,7 @@ func (t *thread) ready(l *leg, p []byte, n, header int, ssrc uint32, seq uint16,
 	binary.BigEndian.PutUint32(p[8:], s.ssrc)
 	o.stats.sentPayload += uint64(n - header)
 	if o.tx != nil {
-		n = t.crypt.protect(o.tx, p[:cap(p)], n, header, index)
+		n = t.crypt.Protect(o.tx, p[:cap(p)], n, header, index)
 	}
 	o.stats.sent++
 	o.stats.sentOctets += uint64(n)

@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"viaduct/appliance/srtp"
+)
 
 // Conversion of the packet size. A side gets the voice of G.711 in packets as long as it asks for (a=ptime, a=maxptime), however long
 // those of the other side are. Nothing is computed: octets move from one packet into the next.
@@ -73,7 +77,7 @@ func (t *thread) repack(l *leg, p []byte, n, header int, ssrc uint32, seq uint16
 		t.packRest(l, ssrc)
 		k.gap = gap{k.last + 1, uint16(ahead - 1), k.next}
 		k.next += uint16(ahead - 1)
-	case ahead > -windowSize:
+	case ahead > -srtp.WindowSize:
 		t.belated(l, p, n, header, ssrc, seq, timestamp, pt)
 		return
 	case k.odd != uint32(seq)+1<<16: // two in a row: the source began to count anew (RFC 3550 A.1)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/srtp"
+
 	pionrtcp "github.com/pion/rtcp"
 )
 
@@ -325,7 +327,7 @@ func TestAnotherLengthIsAgreedDuringACall(t *testing.T) {
 
 // Through the whole relay: the PBX sends 30 ms and gets 30, Teams sends 20 and gets 20, encrypted.
 func TestTwoSidesWithDifferentPackets(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.pa.Law, c.pb.Law, c.pa.Ptime, c.pb.Ptime = ALaw, ALaw, 20*ms, 30*ms
 	c.set(t)
 	audio := talkSpurts()
@@ -391,7 +393,7 @@ func TestTwoSidesWithDifferentPackets(t *testing.T) {
 
 // More packets than one side's memory holds come and leave in one turn of the thread.
 func TestABurstThatIsCut(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.pa.Law, c.pb.Law, c.pa.Ptime = ALaw, ALaw, 10*ms
 	c.set(t)
 	audio := talkSpurts()

@@ -3,14 +3,16 @@ package media
 import (
 	"net/netip"
 	"testing"
+
+	"viaduct/appliance/srtp"
 )
 
 // path is a thread's way of a packet without the system calls: SRTP comes in on A, RTP on B.
 type path struct {
 	t       *thread
 	s       *Session
-	peer    *crypter
-	send    *keys
+	peer    *srtp.Crypter
+	send    *srtp.Keys
 	a, b    address
 	seq     uint64
 	packets int
@@ -19,7 +21,7 @@ type path struct {
 func newPath(t testing.TB) *path {
 	t.Helper()
 	r := New(Options{})
-	p := &path{t: r.threads[0], s: r.NewSession(), peer: newCrypter()}
+	p := &path{t: r.threads[0], s: r.NewSession(), peer: srtp.NewCrypter()}
 	t.Cleanup(func() { p.s.Close() })
 	r.prepared = true
 	p.t.batch.raw = 1 << 30 // no raw socket: nothing leaves
@@ -28,7 +30,7 @@ func newPath(t testing.TB) *path {
 			t.Fatal(err)
 		}
 	}
-	local, remote := randomKey(AES80), randomKey(AES80)
+	local, remote := randomKey(srtp.AES80), randomKey(srtp.AES80)
 	a, b := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("127.0.0.2:9")
 	p.a, p.b = addressOf(a), addressOf(b)
 	pa := Params{Remote: a, Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: true, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
@@ -40,7 +42,7 @@ func newPath(t testing.TB) *path {
 		t.Fatal(err)
 	}
 	var err error
-	if p.send, err = newKeys(remote); err != nil {
+	if p.send, err = srtp.NewKeys(remote); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -52,7 +54,7 @@ func (p *path) both() {
 	p.t.now += 20_000_000
 	slot := p.t.input.slot(0)[headroom:]
 	fillLoad(slot, 7, p.seq, 0)
-	n := p.peer.protect(p.send, slot, 172, 12, p.seq)
+	n := p.peer.Protect(p.send, slot, 172, 12, p.seq)
 	p.t.slot = 0
 	p.t.receive(p.s.legs[A].ports[rtp], slot[:n], p.a)
 	slot = p.t.input.slot(1)[headroom:]

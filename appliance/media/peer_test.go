@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/srtp"
+
 	pionrtcp "github.com/pion/rtcp"
 	pionrtp "github.com/pion/rtp"
 )
@@ -23,7 +25,7 @@ type peer struct {
 	to        Ports
 	ssrc      uint32
 	seq       uint16
-	key       *Key // that the peer sends with
+	key       *srtp.Key // that the peer sends with
 }
 
 // securer is SRTP that is not ours, for one direction.
@@ -52,14 +54,14 @@ func newPeer(t testing.TB, host string) *peer {
 func at(c *net.UDPConn) netip.AddrPort { return c.LocalAddr().(*net.UDPAddr).AddrPort() }
 
 // secure makes keys for both directions and returns them as the relay sees them.
-func (p *peer) secure(suite string) (local, remote *Key) {
+func (p *peer) secure(suite string) (local, remote *srtp.Key) {
 	ours, theirs := randomKey(suite), randomKey(suite)
 	p.in, p.out = pionContext(p.t, ours), pionContext(p.t, theirs)
 	p.key = &theirs
 	return &ours, &theirs
 }
 
-func (p *peer) params(local, remote *Key) Params {
+func (p *peer) params(local, remote *srtp.Key) Params {
 	return Params{Remote: at(p.rtp), RemoteRTCP: at(p.rtcp), LocalKey: local, RemoteKey: remote, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
 }
 

@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"viaduct/appliance/srtp"
 )
 
 func TestRatingByTheEModel(t *testing.T) {
@@ -62,7 +64,7 @@ func TestReorderingIsNoLoss(t *testing.T) {
 }
 
 func TestQualityOfACall(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.pa.Law, c.pb.Law = ALaw, ALaw
 	c.set(t)
 	for n := range 50 {

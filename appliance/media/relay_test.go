@@ -6,12 +6,14 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"viaduct/appliance/srtp"
 )
 
 func TestBothDirections(t *testing.T) { eachWay(t, Options{}, testBothDirections) }
 
 func testBothDirections(t *testing.T, r *Relay) {
-	for _, suite := range []string{"", AES80, AES32, GCM128, GCM256} {
+	for _, suite := range []string{"", srtp.AES80, srtp.AES32, srtp.GCM128, srtp.GCM256} {
 		t.Run(suite, func(t *testing.T) {
 			c := call(t, r, suite)
 			for range 20 {
@@ -31,7 +33,7 @@ func testBothDirections(t *testing.T, r *Relay) {
 }
 
 func TestRollOverNear65535(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.a.seq, c.b.seq = 65500, 65500
 	for range 100 {
 		c.talk(t)
@@ -40,7 +42,7 @@ func TestRollOverNear65535(t *testing.T) {
 
 func TestFirstPacketHeardIsPastTheRollOver(t *testing.T) {
 	r := running(t, Options{})
-	for suite := range suites {
+	for _, suite := range srtp.Suites {
 		c := call(t, r, suite)
 		c.a.seq = 65530
 		for range 10 { // lost
@@ -55,7 +57,7 @@ func TestFirstPacketHeardIsPastTheRollOver(t *testing.T) {
 }
 
 func TestRollOverTowardsSRTP(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.talk(t)
 	for range 3 { // in steps that a receiver can follow
 		c.b.seq += 30000
@@ -64,7 +66,7 @@ func TestRollOverTowardsSRTP(t *testing.T) {
 }
 
 func TestRefreshWithTheSameKeysGoesOn(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.a.seq = 65530
 	for range 10 {
 		c.talk(t)
@@ -76,17 +78,17 @@ func TestRefreshWithTheSameKeysGoesOn(t *testing.T) {
 }
 
 func TestNewKeysBeginAtRollOverCounterZero(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.a.seq = 65530
 	for range 10 {
 		c.talk(t)
 	}
-	c.pa.LocalKey, c.pa.RemoteKey = c.a.secure(AES80)
+	c.pa.LocalKey, c.pa.RemoteKey = c.a.secure(srtp.AES80)
 	c.set(t)
 	for range 10 {
 		c.talk(t)
 	}
-	c.pa.LocalKey, c.pa.RemoteKey = c.a.secure(GCM128)
+	c.pa.LocalKey, c.pa.RemoteKey = c.a.secure(srtp.GCM128)
 	c.set(t)
 	for range 10 {
 		c.talk(t)
@@ -94,7 +96,7 @@ func TestNewKeysBeginAtRollOverCounterZero(t *testing.T) {
 }
 
 func TestReplayedAndForgedPackets(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.talk(t)
 	_, wire := c.a.packet(8)
 	for range 3 {
@@ -113,7 +115,7 @@ func TestReplayedAndForgedPackets(t *testing.T) {
 }
 
 func TestReorderedPacketsPassAndDuplicatesDoNot(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.talk(t)
 	_, first := c.b.packet(8)
 	_, second := c.b.packet(8)
@@ -134,7 +136,7 @@ func TestReorderedPacketsPassAndDuplicatesDoNot(t *testing.T) {
 }
 
 func TestDirections(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.talk(t)
 	c.pa.Send = false
 	c.set(t)
@@ -156,7 +158,7 @@ func TestDirections(t *testing.T) {
 }
 
 func TestPayloadTypesAreTranslated(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.pa.DTMFPT, c.pa.CNPT = 126, 118
 	c.pa.Received = &PayloadTypes{Audio: 8, DTMF: 97, CN: 118}
 	c.pb.CNPT = NoPT
@@ -183,7 +185,7 @@ func TestPayloadTypesAreTranslated(t *testing.T) {
 }
 
 func TestStreamGoesOnWhenTheSourceChanges(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	for range 3 {
 		c.b.send(8)
 	}
@@ -272,7 +274,7 @@ func testPortsRestAndAreReleased(t *testing.T, r *Relay) {
 
 func TestEvents(t *testing.T) {
 	r := running(t, Options{Timeout: 1500 * time.Millisecond})
-	c := call(t, r, AES80)
+	c := call(t, r, srtp.AES80)
 	events := make(chan Event, 16)
 	c.Notify(func(e Event) { events <- e })
 	c.pa.LocalKey.Lifetime = 20
@@ -305,7 +307,7 @@ func TestEvents(t *testing.T) {
 }
 
 func TestStatsCountLoss(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.talk(t)
 	for range 10 {
 		c.a.packet(8) // lost on the way
@@ -328,10 +330,10 @@ func TestARelayThatDoesNotRun(t *testing.T) {
 
 func TestSetRefusesWhatCannotWork(t *testing.T) {
 	c := call(t, running(t, Options{}), "")
-	k := randomKey(AES80)
+	k := randomKey(srtp.AES80)
 	for what, p := range map[string]Params{
 		"one key":   {LocalKey: &k},
-		"short key": {LocalKey: &k, RemoteKey: &Key{Suite: AES80, Master: random(3)}},
+		"short key": {LocalKey: &k, RemoteKey: &srtp.Key{Suite: srtp.AES80, Master: random(3)}},
 	} {
 		if err := c.Set(A, p); err == nil {
 			t.Error(what)

@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"viaduct/appliance/srtp"
 )
 
 // goertzel is the power of a frequency in samples, as the mean square of a sine.
@@ -66,7 +68,7 @@ func TestRingingTone(t *testing.T) {
 }
 
 func TestAVoiceTakesThePlaceOfTheRingingTone(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.pa.Law, c.pb.Law = ALaw, ALaw
 	before := c.pb
 	c.pb.Receive, c.pb.Send = false, false // the callee has said nothing yet

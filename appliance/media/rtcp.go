@@ -1,6 +1,10 @@
 package media
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"viaduct/appliance/srtp"
+)
 
 // RTCP packet types (RFC 3550 section 12.1).
 const (
@@ -20,15 +24,15 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 		state := l.inbound(binary.BigEndian.Uint32(p[4:]), &t.empty)
 		var index uint32
 		var ok bool
-		if n, index, ok = t.crypt.unprotectRTCP(l.rx, p); !ok {
+		if n, index, ok = t.crypt.UnprotectRTCP(l.rx, p); !ok {
 			l.stats.authFailed++
 			return
 		}
-		if state.rtcp.check(uint64(index)) != fresh {
+		if state.rtcp.Check(uint64(index)) != srtp.Fresh {
 			l.stats.replayed++
 			return
 		}
-		state.rtcp.mark(uint64(index))
+		state.rtcp.Mark(uint64(index))
 		l.keep(state)
 	}
 	l.learn(from, l.sourceOf(rtcp))
@@ -87,7 +91,7 @@ func (t *thread) sendRTCP(o *leg, p []byte, n int) {
 			return // RFC 3711 section 9.2: no more under this key
 		}
 		o.stream.rtcpIndex++
-		n = t.crypt.protectRTCP(o.tx, p[:cap(p)], n, o.stream.rtcpIndex)
+		n = t.crypt.ProtectRTCP(o.tx, p[:cap(p)], n, o.stream.rtcpIndex)
 	}
 	o.stats.rtcpSent++
 	o.reports.sent = t.now

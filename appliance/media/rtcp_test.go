@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/srtp"
+
 	pionrtcp "github.com/pion/rtcp"
 )
 
@@ -15,7 +17,7 @@ func TestRTCPPassesInTheTermsOfTheOtherSide(t *testing.T) {
 
 func testRTCPPassesInTheTermsOfTheOtherSide(t *testing.T, r *Relay) {
 	for _, mux := range []bool{false, true} {
-		c := call(t, r, AES80)
+		c := call(t, r, srtp.AES80)
 		c.pa.Mux = mux
 		c.set(t)
 		c.talk(t)
@@ -76,7 +78,7 @@ func testRTCPPassesInTheTermsOfTheOtherSide(t *testing.T, r *Relay) {
 }
 
 func TestReportsOfOurOwnWhenTheOtherSideSendsNone(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.talk(t)
 	c.a.packet(8) // lost
 	c.talk(t)

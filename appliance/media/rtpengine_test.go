@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/srtp"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -112,7 +114,7 @@ func (e *rtpengine) call(b *testing.B, i int, g *generator) loadCall {
 	}
 	id := fmt.Sprint("call", i)
 	offered := e.ask(bencode("ICE", "remove", "call-id", id, "command", "offer", "direction", "l1:a1:be", "from-tag", "a",
-		"rtcp-mux", "l7:requiree", "sdp", sdp(g.A, "RTP/SAVP", "a=crypto:1 "+AES80+" inline:"+base64.StdEncoding.EncodeToString(key)+"\r\n"),
+		"rtcp-mux", "l7:requiree", "sdp", sdp(g.A, "RTP/SAVP", "a=crypto:1 "+srtp.AES80+" inline:"+base64.StdEncoding.EncodeToString(key)+"\r\n"),
 		"transport-protocol", "RTP/AVP"))
 	answered := e.ask(bencode("ICE", "remove", "call-id", id, "command", "answer", "from-tag", "a", "rtcp-mux", "l6:accepte",
 		"sdp", sdp(g.B, "RTP/AVP", ""), "to-tag", "b"))

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/srtp"
+
 	pionrtcp "github.com/pion/rtcp"
 	pion "github.com/pion/srtp/v2"
 	"golang.org/x/sys/unix"
@@ -27,18 +29,18 @@ func (p *peer) sealed(n int) (wire [][]byte) {
 
 // RFC 3711 section 3.3.2: what lies in the window is taken once, what lies before it never.
 func TestEdgesOfTheReplayWindow(t *testing.T) {
-	for _, suite := range []string{AES80, GCM256} {
+	for _, suite := range []string{srtp.AES80, srtp.GCM256} {
 		c := call(t, running(t, Options{}), suite)
 		c.a.seq = 65400 // the window lies across the roll-over
 		c.talk(t)
-		wire := c.a.sealed(windowSize + 2)
+		wire := c.a.sealed(srtp.WindowSize + 2)
 		newest := len(wire) - 1
 		for _, step := range []struct {
 			packet int
 			passes bool
 		}{
-			{newest, true}, {newest - windowSize + 1, true}, {newest - windowSize + 1, false}, {newest - windowSize, false}, {0, false},
-			{newest - 1, true}, {newest - 1, false}, {newest, false}, {newest - windowSize + 2, true},
+			{newest, true}, {newest - srtp.WindowSize + 1, true}, {newest - srtp.WindowSize + 1, false}, {newest - srtp.WindowSize, false}, {0, false},
+			{newest - 1, true}, {newest - 1, false}, {newest, false}, {newest - srtp.WindowSize + 2, true},
 		} {
 			before := c.Stats(A).Replayed
 			c.a.write(c.a.rtp, c.a.to.RTP, wire[step.packet])
@@ -53,7 +55,7 @@ func TestEdgesOfTheReplayWindow(t *testing.T) {
 
 // RFC 3711 section 3.2.3: each SSRC has a roll-over counter of its own under a key, kept while others speak.
 func TestEachSSRCHasItsRollOverCounter(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	first, second := c.a.ssrc, c.a.ssrc+1
 	turn := func(ssrc uint32, seq uint16, packets int) uint16 {
 		t.Helper()
@@ -78,7 +80,7 @@ func TestEachSSRCHasItsRollOverCounter(t *testing.T) {
 
 // A peer that leaves out numbers, as far as a receiver can follow (2^15, RFC 3711 section 3.3.1), and sends in another order.
 func TestJumpsAndDisorderOfASecurePeer(t *testing.T) {
-	c := call(t, running(t, Options{}), AES32)
+	c := call(t, running(t, Options{}), srtp.AES32)
 	c.talk(t)
 	for _, jump := range []uint16{5, 200, 3000, 20000, 32000, 32767, 32000} {
 		c.a.seq += jump - 1
@@ -108,7 +110,7 @@ func TestPacketsWithAnMKI(t *testing.T) {
 			c := call(t, running(t, Options{}), "")
 			ours, theirs := randomKey(suite), randomKey(suite)
 			ours.MKI, theirs.MKI = mki[0], mki[1]
-			context := func(k Key) *pion.Context {
+			context := func(k srtp.Key) *pion.Context {
 				if k.MKI == nil {
 					return pionContext(t, k)
 				}
@@ -134,7 +136,7 @@ func TestPacketsWithAnMKI(t *testing.T) {
 // and a report that is replayed, forged or plain does not pass.
 func TestRTCPWithAndWithoutMux(t *testing.T) {
 	r := running(t, Options{})
-	for _, suite := range []string{"", AES80, AES32, GCM128, GCM256} {
+	for _, suite := range []string{"", srtp.AES80, srtp.AES32, srtp.GCM128, srtp.GCM256} {
 		for mux := range 4 {
 			t.Run(fmt.Sprintf("%s mux %02b", suite, mux), func(t *testing.T) {
 				c := call(t, r, suite)
@@ -285,7 +287,7 @@ func TestASideOnIPv6(t *testing.T) {
 	if c.b.to, err = c.Open(B, PortOptions{Addr: netip.MustParseAddr("127.0.0.4"), First: 20000, Last: 29999}); err != nil {
 		t.Fatal(err)
 	}
-	local, remote := c.a.secure(AES80)
+	local, remote := c.a.secure(srtp.AES80)
 	c.pa, c.pb = c.a.params(local, remote), c.b.params(nil, nil)
 	c.set(t)
 	for range 5 {
@@ -321,7 +323,7 @@ func newPeer6(t *testing.T) *peer {
 // packet under the new key, which begins at roll-over counter 0, the old one is over.
 func TestVoiceUnderTheOldKeyUntilTheNewOneComes(t *testing.T) {
 	r := running(t, Options{})
-	for _, suites := range [][2]string{{AES80, AES80}, {GCM128, GCM128}, {AES80, GCM256}, {GCM256, AES32}} {
+	for _, suites := range [][2]string{{srtp.AES80, srtp.AES80}, {srtp.GCM128, srtp.GCM128}, {srtp.AES80, srtp.GCM256}, {srtp.GCM256, srtp.AES32}} {
 		c := call(t, r, suites[0])
 		c.a.seq = 65530
 		for range 10 {
@@ -350,13 +352,13 @@ func TestVoiceUnderTheOldKeyUntilTheNewOneComes(t *testing.T) {
 
 // Who comes from another place is another peer: the one before, with the old key, is not learnt in its stead.
 func TestTheOldKeyIsOverWhenThePeerMoves(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.talk(t)
 	old := *c.a
 	moved := newPeer(t, "127.0.0.7")
 	moved.to = c.a.to
 	c.a = moved
-	local, remote := moved.secure(AES80)
+	local, remote := moved.secure(srtp.AES80)
 	c.pa = moved.params(local, remote)
 	c.pa.Latch = true
 	c.set(t)
@@ -373,7 +375,7 @@ func TestTheOldKeyIsOverWithTime(t *testing.T) {
 	p := newPath(t)
 	p.both()
 	a := &p.s.legs[A]
-	local, remote := randomKey(AES80), randomKey(AES80)
+	local, remote := randomKey(srtp.AES80), randomKey(srtp.AES80)
 	if err := p.s.Set(A, Params{Remote: a.signal[rtp].netip(), Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: true, Send: true, Receive: true, AudioPT: 8}); err != nil {
 		t.Fatal(err)
 	}

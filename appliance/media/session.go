@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"viaduct/appliance/srtp"
 )
 
 // Session is the media of one call. Its methods may be called from any goroutine, but calls for one session are meant to come
@@ -18,7 +20,7 @@ type Session struct {
 	closed bool
 	notify func(Event)
 	opened [2]*portRange
-	keys   [2]struct{ local, peer *keys } // that were set last
+	keys   [2]struct{ local, peer *srtp.Keys } // that were set last
 	final  [2]Stats
 	events [2]uint8 // payload type of telephone-events that each side wants, NoPT none
 	digits [2]digits
@@ -137,14 +139,14 @@ func (s *Session) Set(side Side, p Params) error {
 }
 
 // renew derives keys unless they are the ones that are in use.
-func renew(old *keys, k *Key) (now *keys, changed bool, err error) {
+func renew(old *srtp.Keys, k *srtp.Key) (now *srtp.Keys, changed bool, err error) {
 	switch {
 	case k == nil:
 		return nil, old != nil, nil
-	case old.equal(*k):
+	case old.Equal(*k):
 		return old, false, nil
 	}
-	now, err = newKeys(*k)
+	now, err = srtp.NewKeys(*k)
 	return now, true, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/srtp"
 	"viaduct/appliance/steer"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +32,7 @@ func TestPortsOfOneNumber(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			local, remote := c.a.secure(AES80)
+			local, remote := c.a.secure(srtp.AES80)
 			c.pa, c.pb = c.a.params(local, remote), c.b.params(nil, nil)
 			c.set(t)
 			calls = append(calls, c)
@@ -137,7 +138,7 @@ func TestTheSharedSocketCannotBeReached(t *testing.T) {
 
 // Two relays in one network namespace, and two sessions that send to each other.
 func TestRelaysBesideEachOther(t *testing.T) {
-	one, two := call(t, running(t, Options{}), AES80), call(t, running(t, Options{}), "")
+	one, two := call(t, running(t, Options{}), srtp.AES80), call(t, running(t, Options{}), "")
 	for range 3 {
 		one.talk(t)
 		two.talk(t)
@@ -157,10 +158,10 @@ func TestAFloodThatCannotBeToldFromThePeer(t *testing.T) {
 		return uint64((steer.PacketBurst+time.Since(began)+50*time.Millisecond)/steer.PacketEvery) + 1
 	}
 	r := running(t, Options{})
-	c := call(t, r, AES80)
+	c := call(t, r, srtp.AES80)
 	stranger := newPeer(t, "127.0.0.9")
 	stranger.to = c.a.to
-	stranger.secure(AES80)
+	stranger.secure(srtp.AES80)
 	limit := burst(stranger)
 	c.talk(t)
 	s := c.Stats(A)
@@ -199,7 +200,7 @@ func TestWithoutPrivileges(t *testing.T) {
 	if r.steering != nil || !strings.Contains(log.String(), "media ports are read one by one") || !strings.Contains(log.String(), "media packets are sent one by one") {
 		t.Errorf("steering %v; the log has\n%s", r.steering, log.String())
 	}
-	c := call(t, r, AES80)
+	c := call(t, r, srtp.AES80)
 	for range 3 {
 		c.talk(t)
 	}
@@ -244,7 +245,7 @@ func TestPortsInANetworkNamespace(t *testing.T) {
 			if err := errors.Join(r.prepare(), unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo)); err != nil { // not even its loopback was up
 				t.Fatal(err)
 			}
-			c := call(t, r, AES80)
+			c := call(t, r, srtp.AES80)
 			c.talk(t)
 			if own != (r.steering == nil) {
 				t.Error("ports are not read as they should be")

@@ -10,12 +10,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"viaduct/appliance/srtp"
 )
 
 func TestStrangersAreNotRelayed(t *testing.T) { eachWay(t, Options{}, testStrangersAreNotRelayed) }
 
 func testStrangersAreNotRelayed(t *testing.T, r *Relay) {
-	for _, suite := range []string{"", AES80} {
+	for _, suite := range []string{"", srtp.AES80} {
 		c := call(t, r, suite)
 		c.talk(t)
 		before := c.Stats(A).AuthFailed
@@ -37,12 +39,12 @@ func TestLatching(t *testing.T) { eachWay(t, Options{}, testLatching) }
 
 func testLatching(t *testing.T, r *Relay) {
 	t.Run("an SRTP peer behind NAT is learnt by its first authentic packet", func(t *testing.T) {
-		c := call(t, r, AES80)
+		c := call(t, r, srtp.AES80)
 		c.pa.Remote = netip.MustParseAddrPort("127.0.0.9:9")
 		c.set(t)
 		forged := newPeer(t, "127.0.0.8")
 		forged.to = c.a.to
-		forged.secure(AES80)
+		forged.secure(srtp.AES80)
 		forged.send(8)
 		c.talk(t)
 		if s := c.Stats(A); s.AuthFailed != 1 || s.Source != at(c.a.rtp) {
@@ -50,7 +52,7 @@ func testLatching(t *testing.T, r *Relay) {
 		}
 	})
 	t.Run("RTCP of an SRTP peer is learnt at the host that its RTP came from, without cryptography for others", func(t *testing.T) {
-		c := call(t, r, AES80)
+		c := call(t, r, srtp.AES80)
 		c.pa.Remote, c.pa.RemoteRTCP = netip.MustParseAddrPort("127.0.0.9:9"), netip.MustParseAddrPort("127.0.0.9:10")
 		c.set(t)
 		c.talk(t)
@@ -87,7 +89,7 @@ func testLatching(t *testing.T, r *Relay) {
 		c.b.nothing("second host")
 	})
 	t.Run("signalling moves the peer, and the old place is a stranger", func(t *testing.T) {
-		c := call(t, r, AES80)
+		c := call(t, r, srtp.AES80)
 		c.talk(t)
 		old := *c.a
 		moved := newPeer(t, "127.0.0.7")
@@ -99,7 +101,7 @@ func testLatching(t *testing.T, r *Relay) {
 		c.b.nothing("old place")
 	})
 	t.Run("a source that is not admitted is not learnt, authentic as it may be", func(t *testing.T) {
-		c := call(t, r, AES80)
+		c := call(t, r, srtp.AES80)
 		c.pa.Admit = func(from netip.AddrPort) bool { return from == at(c.a.rtp) || from == at(c.a.rtcp) }
 		c.pa.Remote = netip.MustParseAddrPort("127.0.0.9:9999")
 		c.set(t)
@@ -154,7 +156,7 @@ func testAFlood(t *testing.T, r *Relay) {
 	var calls []*callOf
 	var ports []netip.AddrPort
 	for n := range victims + others {
-		c := call(t, r, []string{AES80, GCM128}[n%2])
+		c := call(t, r, []string{srtp.AES80, srtp.GCM128}[n%2])
 		c.talk(t)
 		c.reportsBothWays(t)
 		for _, p := range []*peer{c.a, c.b} {

@@ -11,6 +11,8 @@ import (
 	"time"
 	"unsafe"
 
+	"viaduct/appliance/srtp"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -38,7 +40,7 @@ type thread struct {
 	found  [slots]*port // those of the packets that are being relayed
 	warmed uint64       // see warm
 	legs   map[*leg]struct{}
-	crypt  *crypter
+	crypt  *srtp.Crypter
 	empty  inbound
 	batch  *batch
 	input  *input
@@ -60,7 +62,7 @@ type thread struct {
 }
 
 func newThread(r *Relay, number int) (*thread, error) {
-	t := &thread{relay: r, number: number, log: r.options.Log, base: time.Now(), legs: map[*leg]struct{}{}, crypt: newCrypter(),
+	t := &thread{relay: r, number: number, log: r.options.Log, base: time.Now(), legs: map[*leg]struct{}{}, crypt: srtp.NewCrypter(),
 		events: make([]unix.EpollEvent, 1024), epoll: -1, wakeup: -1}
 	t.now = 1 // zero means never
 	var err error

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"viaduct/appliance/srtp"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -259,7 +261,7 @@ func TestComfortNoiseIsPlayedToASideThatCannotTakeIt(t *testing.T) {
 
 // The peer of A describes its pauses once; a thread that has nothing else to do wakes up for the noise.
 func TestNoiseIsPlayedByAnIdleThread(t *testing.T) {
-	c := call(t, running(t, Options{}), AES80)
+	c := call(t, running(t, Options{}), srtp.AES80)
 	c.pa.Law, c.pb.Law, c.pb.CNPT = ALaw, MuLaw, NoPT
 	c.set(t)
 	plain := packetOf(c.a.ssrc, c.a.seq, 1)

@@ -7,14 +7,13 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
-)
 
-// keyLengths are master key and salt, in octets (RFC 4568 section 6.2, RFC 7714 section 14.2).
-var keyLengths = map[string]int{AES80: 16 + 14, AES32: 16 + 14, GCM128: 16 + 12, GCM256: 32 + 12}
+	"viaduct/appliance/srtp"
+)
 
 // NewCrypto makes a line with a fresh random key and the lifetime that Teams expects to read (2^31 packets).
 func NewCrypto(suite string, tag int) (Crypto, error) {
-	n, ok := keyLengths[suite]
+	n, ok := srtp.MasterLength(suite)
 	if !ok {
 		return Crypto{}, fmt.Errorf("crypto suite %q: not known", suite)
 	}
@@ -51,7 +50,7 @@ func (c *Crypto) parseKey(inline string) bool {
 			return false
 		}
 	}
-	if n, known := keyLengths[c.Suite]; !known || len(key) != n {
+	if n, known := srtp.MasterLength(c.Suite); !known || len(key) != n {
 		return false
 	}
 	c.Key = key

@@ -34,14 +34,6 @@ const (
 	TelephoneEvent = "telephone-event"
 )
 
-// Suites of a=crypto that package media can run (RFC 4568, RFC 7714).
-const (
-	AES80  = "AES_CM_128_HMAC_SHA1_80"
-	AES32  = "AES_CM_128_HMAC_SHA1_32"
-	GCM128 = "AEAD_AES_128_GCM"
-	GCM256 = "AEAD_AES_256_GCM"
-)
-
 // Codec is one payload type of a stream. Channels is 1 when the description names none.
 type Codec struct {
 	PT             uint8

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"viaduct/appliance/srtp"
+
 	"github.com/google/go-cmp/cmp"
 	pion "github.com/pion/sdp/v3"
 
@@ -43,7 +45,7 @@ func pbxProfile() *config.VoIPProfile {
 func local(p *config.VoIPProfile) Local {
 	l := Local{Addr: netip.MustParseAddr("203.0.113.5"), Port: 20000, Profile: p, SessionID: 77, Version: 1}
 	if p.SRTP != "disabled" {
-		l.Crypto = []Crypto{{Tag: 1, Suite: AES80, Key: []byte(strings.Repeat("k", 30)), Lifetime: 1 << 31}}
+		l.Crypto = []Crypto{{Tag: 1, Suite: srtp.AES80, Key: []byte(strings.Repeat("k", 30)), Lifetime: 1 << 31}}
 	}
 	return l
 }
@@ -118,11 +120,11 @@ func TestOfferTowardsThePBX(t *testing.T) {
 
 // A new key says how long it holds, as Teams wants to read it, and no two are alike.
 func TestNewKeys(t *testing.T) {
-	one, err := NewCrypto(AES80, 1)
+	one, err := NewCrypto(srtp.AES80, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := NewCrypto(AES80, 1)
+	two, err := NewCrypto(srtp.AES80, 1)
 	if err != nil || bytes.Equal(one.Key, two.Key) || len(one.Key) != 30 || !strings.HasSuffix(one.line(), "|2^31") {
 		t.Errorf("%s, %s, %v", one.line(), two.line(), err)
 	}
@@ -143,7 +145,7 @@ func TestPreferredSRTPStaysReadableForAPeerWithout(t *testing.T) {
 	if c, err := Accept(s, parse(t, plain("m=audio 4000 RTP/AVP 8"))); err != nil || c.Local != nil {
 		t.Errorf("plain answer: %+v, %v", c, err)
 	}
-	if c, err := Accept(s, parse(t, plain("m=audio 4000 RTP/AVP 8\r\na=crypto:1 "+AES80+" inline:"+key1))); err != nil || c.Remote == nil {
+	if c, err := Accept(s, parse(t, plain("m=audio 4000 RTP/AVP 8\r\na=crypto:1 "+srtp.AES80+" inline:"+key1))); err != nil || c.Remote == nil {
 		t.Errorf("answer with key: %+v, %v", c, err)
 	}
 }
@@ -160,7 +162,7 @@ func TestAnswerToTeams(t *testing.T) {
 	if c.Codec.Name != PCMA || c.Codec.PT != 8 || c.DTMF.PT != 126 || c.CN.PT != 13 || c.RxDTMF != 126 || !c.Mux {
 		t.Errorf("choice: %+v", c)
 	}
-	if c.Remote.Suite != AES80 || c.Remote.Tag != 1 || c.Local.Tag != 1 || c.Addr.String() != "52.114.250.123:52142" || c.RTCPAddr != c.Addr {
+	if c.Remote.Suite != srtp.AES80 || c.Remote.Tag != 1 || c.Local.Tag != 1 || c.Addr.String() != "52.114.250.123:52142" || c.RTCPAddr != c.Addr {
 		t.Errorf("choice: %+v", c)
 	}
 }
@@ -205,32 +207,32 @@ func TestCryptoLines(t *testing.T) {
 		name, line string
 		want       *Crypto
 	}{
-		{"key alone", "1 " + AES80 + " inline:" + key1, &Crypto{Tag: 1, Suite: AES80}},
-		{"lifetime as power", "1 " + AES80 + " inline:" + key1 + "|2^31", &Crypto{Tag: 1, Suite: AES80, Lifetime: 1 << 31}},
-		{"lifetime as number", "1 " + AES80 + " inline:" + key1 + "|1000000", &Crypto{Tag: 1, Suite: AES80, Lifetime: 1000000}},
-		{"lifetime and MKI", "1 " + AES80 + " inline:" + key1 + "|2^31|1:1", &Crypto{Tag: 1, Suite: AES80, Lifetime: 1 << 31, MKI: []byte{1}}},
-		{"MKI alone", "1 " + AES80 + " inline:" + key1 + "|1:1", &Crypto{Tag: 1, Suite: AES80, MKI: []byte{1}}},
-		{"MKI of four octets", "1 " + AES80 + " inline:" + key1 + "|2^20|258:4", &Crypto{Tag: 1, Suite: AES80, Lifetime: 1 << 20, MKI: []byte{0, 0, 1, 2}}},
-		{"MKI of 128 octets", "1 " + AES80 + " inline:" + key1 + "|258:128", &Crypto{Tag: 1, Suite: AES80, MKI: append(make([]byte, 126), 1, 2)}},
-		{"the largest MKI", "1 " + AES80 + " inline:" + key1 + "|" + new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 1024), big.NewInt(1)).String() + ":128",
-			&Crypto{Tag: 1, Suite: AES80, MKI: bytes.Repeat([]byte{0xff}, 128)}},
-		{"MKI of no octets", "1 " + AES80 + " inline:" + key1 + "|0:0", nil},
-		{"MKI too long", "1 " + AES80 + " inline:" + key1 + "|1:129", nil},
-		{"MKI with a sign", "1 " + AES80 + " inline:" + key1 + "|+1:4", nil},
-		{"tag 0", "0 " + AES32 + " inline:" + key1, &Crypto{Tag: 0, Suite: AES32}},
-		{"hint", "2 " + AES80 + " inline:" + key1 + " WSH=64", &Crypto{Tag: 2, Suite: AES80}},
-		{"optional parameter", "2 " + AES80 + " inline:" + key1 + " -X=1", &Crypto{Tag: 2, Suite: AES80}},
+		{"key alone", "1 " + srtp.AES80 + " inline:" + key1, &Crypto{Tag: 1, Suite: srtp.AES80}},
+		{"lifetime as power", "1 " + srtp.AES80 + " inline:" + key1 + "|2^31", &Crypto{Tag: 1, Suite: srtp.AES80, Lifetime: 1 << 31}},
+		{"lifetime as number", "1 " + srtp.AES80 + " inline:" + key1 + "|1000000", &Crypto{Tag: 1, Suite: srtp.AES80, Lifetime: 1000000}},
+		{"lifetime and MKI", "1 " + srtp.AES80 + " inline:" + key1 + "|2^31|1:1", &Crypto{Tag: 1, Suite: srtp.AES80, Lifetime: 1 << 31, MKI: []byte{1}}},
+		{"MKI alone", "1 " + srtp.AES80 + " inline:" + key1 + "|1:1", &Crypto{Tag: 1, Suite: srtp.AES80, MKI: []byte{1}}},
+		{"MKI of four octets", "1 " + srtp.AES80 + " inline:" + key1 + "|2^20|258:4", &Crypto{Tag: 1, Suite: srtp.AES80, Lifetime: 1 << 20, MKI: []byte{0, 0, 1, 2}}},
+		{"MKI of 128 octets", "1 " + srtp.AES80 + " inline:" + key1 + "|258:128", &Crypto{Tag: 1, Suite: srtp.AES80, MKI: append(make([]byte, 126), 1, 2)}},
+		{"the largest MKI", "1 " + srtp.AES80 + " inline:" + key1 + "|" + new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 1024), big.NewInt(1)).String() + ":128",
+			&Crypto{Tag: 1, Suite: srtp.AES80, MKI: bytes.Repeat([]byte{0xff}, 128)}},
+		{"MKI of no octets", "1 " + srtp.AES80 + " inline:" + key1 + "|0:0", nil},
+		{"MKI too long", "1 " + srtp.AES80 + " inline:" + key1 + "|1:129", nil},
+		{"MKI with a sign", "1 " + srtp.AES80 + " inline:" + key1 + "|+1:4", nil},
+		{"tag 0", "0 " + srtp.AES32 + " inline:" + key1, &Crypto{Tag: 0, Suite: srtp.AES32}},
+		{"hint", "2 " + srtp.AES80 + " inline:" + key1 + " WSH=64", &Crypto{Tag: 2, Suite: srtp.AES80}},
+		{"optional parameter", "2 " + srtp.AES80 + " inline:" + key1 + " -X=1", &Crypto{Tag: 2, Suite: srtp.AES80}},
 		{"unknown suite", "1 F8_128_HMAC_SHA1_80 inline:" + key1, nil},
-		{"short key", "1 " + AES80 + " inline:d0Rmdmcm", nil},
-		{"key of another suite's length", "1 " + GCM256 + " inline:" + key1, nil},
-		{"not base64", "1 " + AES80 + " inline:" + strings.Repeat("!", 40), nil},
-		{"no key method", "1 " + AES80 + " " + key1, nil},
-		{"no encryption", "1 " + AES80 + " inline:" + key1 + " UNENCRYPTED_SRTP", nil},
-		{"key derivation rate", "1 " + AES80 + " inline:" + key1 + " KDR=1", nil},
-		{"two keys", "1 " + AES80 + " inline:" + key1 + "|2^20|1:4;inline:" + key2 + "|2^20|2:4", nil},
-		{"MKI wider than its length", "1 " + AES80 + " inline:" + key1 + "|300:1", nil},
-		{"negative tag", "-1 " + AES80 + " inline:" + key1, nil},
-		{"lifetime beyond any", "1 " + AES80 + " inline:" + key1 + "|2^64", nil},
+		{"short key", "1 " + srtp.AES80 + " inline:d0Rmdmcm", nil},
+		{"key of another suite's length", "1 " + srtp.GCM256 + " inline:" + key1, nil},
+		{"not base64", "1 " + srtp.AES80 + " inline:" + strings.Repeat("!", 40), nil},
+		{"no key method", "1 " + srtp.AES80 + " " + key1, nil},
+		{"no encryption", "1 " + srtp.AES80 + " inline:" + key1 + " UNENCRYPTED_SRTP", nil},
+		{"key derivation rate", "1 " + srtp.AES80 + " inline:" + key1 + " KDR=1", nil},
+		{"two keys", "1 " + srtp.AES80 + " inline:" + key1 + "|2^20|1:4;inline:" + key2 + "|2^20|2:4", nil},
+		{"MKI wider than its length", "1 " + srtp.AES80 + " inline:" + key1 + "|300:1", nil},
+		{"negative tag", "-1 " + srtp.AES80 + " inline:" + key1, nil},
+		{"lifetime beyond any", "1 " + srtp.AES80 + " inline:" + key1 + "|2^64", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, ok := parseCrypto(test.line)
@@ -297,9 +299,9 @@ func TestRefusals(t *testing.T) {
 		profile     *config.VoIPProfile
 		want        string
 	}{
-		{"SRTP offered, RTP configured", "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 " + AES80 + " inline:" + key1, pbx, "SRTP"},
+		{"SRTP offered, RTP configured", "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 " + srtp.AES80 + " inline:" + key1, pbx, "SRTP"},
 		{"RTP offered, SRTP forced", "m=audio 4000 RTP/AVP 8", teams, "crypto"},
-		{"no suite in common", "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 " + AES32 + " inline:" + key1, teams, "crypto"},
+		{"no suite in common", "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 " + srtp.AES32 + " inline:" + key1, teams, "crypto"},
 		{"no codec in common", "m=audio 4000 RTP/AVP 18 101\r\na=rtpmap:101 telephone-event/8000", pbx, "G729/8000"},
 		{"stream refused", "m=audio 0 RTP/AVP 8", pbx, "refuses"},
 		{"DTLS", "m=audio 4000 UDP/TLS/RTP/SAVPF 8", pbx, "no audio stream"},
@@ -360,7 +362,7 @@ func TestRTCPAddresses(t *testing.T) {
 
 func TestAnswerAcceptedByTheOfferer(t *testing.T) {
 	offer, _ := Offer(local(teamsProfile()))
-	answer := "m=audio 50000 RTP/SAVP 8 13 97\r\na=rtpmap:97 telephone-event/8000\r\na=rtcp-mux\r\na=crypto:1 " + AES80 + " inline:" + key1 + "|2^31|1:1"
+	answer := "m=audio 50000 RTP/SAVP 8 13 97\r\na=rtpmap:97 telephone-event/8000\r\na=rtcp-mux\r\na=crypto:1 " + srtp.AES80 + " inline:" + key1 + "|2^31|1:1"
 	c, err := Accept(offer, parse(t, plain(answer)))
 	if err != nil {
 		t.Fatal(err)
@@ -374,7 +376,7 @@ func TestAnswerAcceptedByTheOfferer(t *testing.T) {
 		"refused":         strings.Replace(answer, "50000", "0", 1),
 		"another codec":   strings.Replace(answer, "SAVP 8 13 97", "SAVP 0", 1),
 		"plain RTP":       "m=audio 50000 RTP/AVP 8",
-		"tag, other name": strings.Replace(answer, AES80, AES32, 1),
+		"tag, other name": strings.Replace(answer, srtp.AES80, srtp.AES32, 1),
 	} {
 		if _, err := Accept(offer, parse(t, plain(bad))); code(err) != 488 {
 			t.Errorf("%s: %v", what, err)
@@ -452,7 +454,7 @@ func TestBrokenDescriptions(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(teamsOffer)
 	f.Add(plain("m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15"))
-	f.Add(plain("m=image 4100 udptl t38\r\nm=audio 0 RTP/SAVPF 8\r\na=crypto:1 " + AES80 + " inline:" + key1 + "|1:1"))
+	f.Add(plain("m=image 4100 udptl t38\r\nm=audio 0 RTP/SAVPF 8\r\na=crypto:1 " + srtp.AES80 + " inline:" + key1 + "|1:1"))
 	l := local(teamsProfile())
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := Parse([]byte(text))

@@ -1,4 +1,4 @@
-package media
+package srtp
 
 import (
 	"bytes"
@@ -43,10 +43,10 @@ func TestKeyDerivationVectors(t *testing.T) {
 // RFC 3711 appendix B.2: the keystream for SSRC and index 0.
 func TestCounterModeVectors(t *testing.T) {
 	block, _ := aes.NewCipher(unhex(t, "2B7E151628AED2A6ABF7158809CF4F3C"))
-	h := &half{block: block}
+	h := &sessionKeys{block: block}
 	copy(h.salt[:], unhex(t, "F0F1F2F3F4F5F6F7F8F9FAFBFCFD"))
 	data := make([]byte, 48)
-	newCrypter().xor(h, data, 0, 0)
+	NewCrypter().xor(h, data, 0, 0)
 	if want := unhex(t, "E03EAD0935C95E80E166B16DD92B4EB4D23513162B02D0F72A43A2FE4A5F97AB41E95B3BB0A2E8DD477901E4FCA894C0"); !bytes.Equal(data, want) {
 		t.Errorf("%X", data)
 	}
@@ -65,7 +65,7 @@ func TestGCMVectors(t *testing.T) {
 		{GCM256, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
 			"8040f17b8041f8d35501a0b232b1de78a822fe12ef9f78fa332e33aab18012389a58e2f3b50b2a0276ffae0f1ba63799b87b7aa3db36dfffd6b0f9bb7878d7a76c13", ""},
 	} {
-		k, err := newKeys(Key{Suite: c.suite, Master: random(len(c.key)/2 + 12)})
+		k, err := NewKeys(Key{Suite: c.suite, Master: random(len(c.key)/2 + 12)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,28 +73,28 @@ func TestGCMVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, h := range []*half{&k.rtp, &k.rtcp} {
+		for _, h := range []*sessionKeys{&k.rtp, &k.rtcp} {
 			if h.aead, err = cipher.NewGCM(block); err != nil {
 				t.Fatal(err)
 			}
 			copy(h.salt[:], "Quid pro quo")
 		}
-		crypt, buf := newCrypter(), make([]byte, 256)
-		n := crypt.protect(k, buf, copy(buf, unhex(t, packet)), 12, 0xf17b)
+		crypt, buf := NewCrypter(), make([]byte, 256)
+		n := crypt.Protect(k, buf, copy(buf, unhex(t, packet)), 12, 0xf17b)
 		if got := hex.EncodeToString(buf[:n]); got != c.srtp {
 			t.Errorf("%s: SRTP is\n%s, want\n%s", c.suite, got, c.srtp)
 		}
-		if n, ok := crypt.unprotect(k, buf[:n], 12, 0xf17b); !ok || hex.EncodeToString(buf[:n]) != packet {
+		if n, ok := crypt.Unprotect(k, buf[:n], 12, 0xf17b); !ok || hex.EncodeToString(buf[:n]) != packet {
 			t.Errorf("%s: the packet does not come back", c.suite)
 		}
 		if c.srtcp == "" {
 			continue
 		}
-		n = crypt.protectRTCP(k, buf, copy(buf, unhex(t, report)), 0x5d4)
+		n = crypt.ProtectRTCP(k, buf, copy(buf, unhex(t, report)), 0x5d4)
 		if got := hex.EncodeToString(buf[:n]); got != c.srtcp {
 			t.Errorf("%s: SRTCP is\n%s, want\n%s", c.suite, got, c.srtcp)
 		}
-		if n, index, ok := crypt.unprotectRTCP(k, buf[:n]); !ok || index != 0x5d4 || hex.EncodeToString(buf[:n]) != report {
+		if n, index, ok := crypt.UnprotectRTCP(k, buf[:n]); !ok || index != 0x5d4 || hex.EncodeToString(buf[:n]) != report {
 			t.Errorf("%s: the report does not come back", c.suite)
 		}
 	}
@@ -104,7 +104,7 @@ func TestHMACAgainstTheStandardLibrary(t *testing.T) {
 	a := newAuthenticator()
 	for _, n := range []int{0, 1, 59, 60, 63, 64, 120, 172, 500} {
 		key, message := random(20), random(n)
-		h := &half{}
+		h := &sessionKeys{}
 		h.inner, h.outer = hmacStates(key)
 		m := hmac.New(sha1.New, key)
 		m.Write(message)
@@ -142,7 +142,7 @@ func pionContext(t testing.TB, k Key, o ...pion.ContextOption) *pion.Context {
 
 // packetOf is an RTP packet in a buffer with room for a tag.
 func packetOf(ssrc uint32, seq uint16, payload int) []byte {
-	p := make([]byte, 12+payload, slotSize)
+	p := make([]byte, 12+payload, MaxPacket)
 	p[0], p[1] = 0x80, 8
 	binary.BigEndian.PutUint16(p[2:], seq)
 	binary.BigEndian.PutUint32(p[4:], uint32(seq)*160)
@@ -152,8 +152,8 @@ func packetOf(ssrc uint32, seq uint16, payload int) []byte {
 }
 
 func rtcpPacket(ssrc uint32) []byte {
-	p := make([]byte, 28, slotSize)
-	p[0], p[1] = 0x80, senderReport
+	p := make([]byte, 28, MaxPacket)
+	p[0], p[1] = 0x80, 200
 	binary.BigEndian.PutUint16(p[2:], 6)
 	binary.BigEndian.PutUint32(p[4:], ssrc)
 	rand.Read(p[8:])
@@ -170,11 +170,11 @@ func TestBothWaysWithPion(t *testing.T) {
 				if mki != nil {
 					o = append(o, pion.MasterKeyIndicator(mki))
 				}
-				ours, err := newKeys(k)
+				ours, err := NewKeys(k)
 				if err != nil {
 					t.Fatal(err)
 				}
-				c, theirs, theirsIn := newCrypter(), pionContext(t, k, o...), pionContext(t, k, o...)
+				c, theirs, theirsIn := NewCrypter(), pionContext(t, k, o...), pionContext(t, k, o...)
 				for i := range 400 {
 					index := uint64(65400 + i) // across a roll-over
 					p := packetOf(7, uint16(index), mathrand.IntN(400))
@@ -183,14 +183,14 @@ func TestBothWaysWithPion(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					n := c.protect(ours, p[:cap(p)], len(p), 12, index)
+					n := c.Protect(ours, p[:cap(p)], len(p), 12, index)
 					if !bytes.Equal(p[:n], want) {
 						t.Fatalf("packet %d: not what pion makes", i)
 					}
 					if got, err := theirsIn.DecryptRTP(nil, p[:n], nil); err != nil || !bytes.Equal(got, plain) {
 						t.Fatalf("packet %d: pion does not take it: %v", i, err)
 					}
-					if n, ok := c.unprotect(ours, want, 12, index); !ok || !bytes.Equal(want[:n], plain) {
+					if n, ok := c.Unprotect(ours, want, 12, index); !ok || !bytes.Equal(want[:n], plain) {
 						t.Fatalf("packet %d: does not come back", i)
 					}
 				}
@@ -201,11 +201,11 @@ func TestBothWaysWithPion(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					n := c.protectRTCP(ours, p[:cap(p)], len(p), uint32(i+1))
+					n := c.ProtectRTCP(ours, p[:cap(p)], len(p), uint32(i+1))
 					if !bytes.Equal(p[:n], want) {
 						t.Fatalf("report %d: not what pion makes\n%x\n%x", i, p[:n], want)
 					}
-					n, index, ok := c.unprotectRTCP(ours, want)
+					n, index, ok := c.UnprotectRTCP(ours, want)
 					if !ok || index != uint32(i+1) || !bytes.Equal(want[:n], plain) {
 						t.Fatalf("report %d: does not come back (index %d)", i, index)
 					}
@@ -217,18 +217,18 @@ func TestBothWaysWithPion(t *testing.T) {
 
 func TestEveryFlippedBitIsNoticed(t *testing.T) {
 	for suite := range suites {
-		k, _ := newKeys(randomKey(suite))
-		c := newCrypter()
+		k, _ := NewKeys(randomKey(suite))
+		c := NewCrypter()
 		p := packetOf(7, 1, 160)
-		n := c.protect(k, p[:cap(p)], len(p), 12, 1)
+		n := c.Protect(k, p[:cap(p)], len(p), 12, 1)
 		for bit := range 8 * n {
 			bad := bytes.Clone(p[:n])
 			bad[bit/8] ^= 1 << (bit % 8)
-			header, ok := headerLength(bad)
+			header, ok := HeaderLength(bad)
 			if !ok {
 				continue
 			}
-			if _, ok := c.unprotect(k, bad, header, 1); ok {
+			if _, ok := c.Unprotect(k, bad, header, 1); ok {
 				t.Errorf("%s: bit %d", suite, bit)
 			}
 		}
@@ -237,48 +237,48 @@ func TestEveryFlippedBitIsNoticed(t *testing.T) {
 
 func TestAnnouncedMKIThatThePacketsLack(t *testing.T) {
 	k := randomKey(AES80)
-	bare, _ := newKeys(k)
+	bare, _ := NewKeys(k)
 	k.MKI = []byte{1}
-	with, _ := newKeys(k)
-	c := newCrypter()
+	with, _ := NewKeys(k)
+	c := NewCrypter()
 	p := packetOf(7, 1, 160)
-	n := c.protect(bare, p[:cap(p)], len(p), 12, 1)
-	if m, ok := c.unprotect(with, p[:n], 12, 1); !ok || m != 172 {
+	n := c.Protect(bare, p[:cap(p)], len(p), 12, 1)
+	if m, ok := c.Unprotect(with, p[:n], 12, 1); !ok || m != 172 {
 		t.Errorf("%d %v", m, ok)
 	}
 }
 
 func TestKeysThatCannotBe(t *testing.T) {
 	for _, k := range []Key{{Suite: "F8_128_HMAC_SHA1_80", Master: random(30)}, {Suite: AES80, Master: random(29)}, {Suite: GCM256, Master: random(28)}} {
-		if _, err := newKeys(k); err == nil {
+		if _, err := NewKeys(k); err == nil {
 			t.Errorf("%s with %d octets is taken", k.Suite, len(k.Master))
 		}
 	}
 }
 
 func TestWindow(t *testing.T) {
-	var w window
+	var w Window
 	for _, step := range []struct {
 		seq   uint16
 		index uint64
-		want  verdict
+		want  Verdict
 	}{
-		{65534, 65534, fresh}, {65534, 65534, seen}, {65533, 65533, fresh}, {0, 65536, fresh}, {65535, 65535, fresh},
-		{65535, 65535, seen}, {100, 65636, fresh}, {65535, 65535, seen}, {65508, 65508, tooOld}, {65509, 65509, fresh}, {400, 65936, fresh}, {273, 65809, fresh}, {272, 65808, tooOld},
+		{65534, 65534, Fresh}, {65534, 65534, Seen}, {65533, 65533, Fresh}, {0, 65536, Fresh}, {65535, 65535, Fresh},
+		{65535, 65535, Seen}, {100, 65636, Fresh}, {65535, 65535, Seen}, {65508, 65508, TooOld}, {65509, 65509, Fresh}, {400, 65936, Fresh}, {273, 65809, Fresh}, {272, 65808, TooOld},
 	} {
-		index, ok := w.estimate(step.seq)
+		index, ok := w.Estimate(step.seq)
 		if !ok || index != step.index {
 			t.Fatalf("%d: index %d", step.seq, index)
 		}
-		if v := w.check(index); v != step.want {
+		if v := w.Check(index); v != step.want {
 			t.Fatalf("%d: %v", step.seq, v)
-		} else if v == fresh {
-			w.mark(index)
+		} else if v == Fresh {
+			w.Mark(index)
 		}
 	}
-	w = window{}
-	w.mark(5)
-	if _, ok := w.estimate(65000); ok {
+	w = Window{}
+	w.Mark(5)
+	if _, ok := w.Estimate(65000); ok {
 		t.Error("an index before the stream's first")
 	}
 }
@@ -286,28 +286,28 @@ func TestWindow(t *testing.T) {
 func FuzzUnprotect(f *testing.F) {
 	key := Key{Suite: AES80, Master: bytes.Repeat([]byte{7}, 30), MKI: []byte{1}}
 	gcm := Key{Suite: GCM128, Master: bytes.Repeat([]byte{7}, 28)}
-	all := make([]*keys, 0, 2)
-	c := newCrypter()
+	all := make([]*Keys, 0, 2)
+	c := NewCrypter()
 	for _, k := range []Key{key, gcm} {
-		ours, _ := newKeys(k)
+		ours, _ := NewKeys(k)
 		all = append(all, ours)
 		p := packetOf(7, 1, 20)
-		f.Add(p[:c.protect(ours, p[:cap(p)], len(p), 12, 1)], uint64(1))
+		f.Add(p[:c.Protect(ours, p[:cap(p)], len(p), 12, 1)], uint64(1))
 		p = rtcpPacket(7)
-		f.Add(p[:c.protectRTCP(ours, p[:cap(p)], len(p), 1)], uint64(1))
+		f.Add(p[:c.ProtectRTCP(ours, p[:cap(p)], len(p), 1)], uint64(1))
 	}
 	f.Fuzz(func(t *testing.T, p []byte, index uint64) {
-		if len(p) > maxInput {
+		if len(p) > MaxPacket {
 			return
 		}
 		for _, k := range all {
-			if header, ok := headerLength(p); ok {
-				if n, ok := c.unprotect(k, bytes.Clone(p), header, index&(1<<48-1)); ok && (n < header || n >= len(p)) {
+			if header, ok := HeaderLength(p); ok {
+				if n, ok := c.Unprotect(k, bytes.Clone(p), header, index&(1<<48-1)); ok && (n < header || n >= len(p)) {
 					t.Errorf("%d octets of %d", n, len(p))
 				}
 			}
 			if len(p) >= 8 {
-				c.unprotectRTCP(k, bytes.Clone(p))
+				c.UnprotectRTCP(k, bytes.Clone(p))
 			}
 		}
 	})
@@ -315,23 +315,23 @@ func FuzzUnprotect(f *testing.F) {
 
 func BenchmarkSRTP(b *testing.B) {
 	for _, suite := range []string{AES80, AES32, GCM128, GCM256} {
-		k, _ := newKeys(randomKey(suite))
-		c := newCrypter()
+		k, _ := NewKeys(randomKey(suite))
+		c := NewCrypter()
 		b.Run(suite+"/protect", func(b *testing.B) {
 			b.ReportAllocs()
 			p := packetOf(7, 1, 160)
 			for i := range b.N {
-				c.protect(k, p[:cap(p)], len(p), 12, uint64(i))
+				c.Protect(k, p[:cap(p)], len(p), 12, uint64(i))
 			}
 		})
 		b.Run(suite+"/unprotect", func(b *testing.B) {
 			b.ReportAllocs()
 			p := packetOf(7, 1, 160)
-			n := c.protect(k, p[:cap(p)], len(p), 12, 1)
+			n := c.Protect(k, p[:cap(p)], len(p), 12, 1)
 			work := make([]byte, n)
 			for b.Loop() {
 				copy(work, p[:n])
-				if _, ok := c.unprotect(k, work, 12, 1); !ok {
+				if _, ok := c.Unprotect(k, work, 12, 1); !ok {
 					b.Fatal("not authentic")
 				}
 			}

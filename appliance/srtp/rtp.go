@@ -1,4 +1,4 @@
-package media
+package srtp
 
 import (
 	"crypto/aes"
@@ -6,21 +6,25 @@ import (
 	"encoding/binary"
 )
 
-// crypter runs SRTP and SRTCP for one thread: what changes per packet and would otherwise be allocated.
-type crypter struct {
+// MaxPacket is the most that a packet may have, with room for what protecting it adds.
+const MaxPacket = 2048
+
+// Crypter runs SRTP and SRTCP for one thread: what changes per packet and would otherwise be allocated.
+type Crypter struct {
 	auth      *authenticator
 	counter   [aes.BlockSize]byte
 	block     [aes.BlockSize]byte
 	nonce     [12]byte
 	aad       [12]byte
-	keystream [slotSize]byte
-	spare     [slotSize]byte // a packet as it came, where more than one key or index may fit
+	keystream [MaxPacket]byte
+	spare     [MaxPacket]byte // a packet as it came, where more than one key or index may fit
 }
 
-func newCrypter() *crypter { return &crypter{auth: newAuthenticator()} }
+// NewCrypter returns one for a thread.
+func NewCrypter() *Crypter { return &Crypter{auth: newAuthenticator()} }
 
-// headerLength is the length of an RTP header with CSRCs and extension; ok is false for what is not RTP.
-func headerLength(p []byte) (n int, ok bool) {
+// HeaderLength is the length of an RTP header with CSRCs and extension; ok is false for what is not RTP.
+func HeaderLength(p []byte) (n int, ok bool) {
 	if len(p) < 12 || p[0]>>6 != 2 {
 		return 0, false
 	}
@@ -34,9 +38,9 @@ func headerLength(p []byte) (n int, ok bool) {
 	return n, n <= len(p)
 }
 
-// protect encrypts the RTP packet buf[:n] in place and appends its tag; buf has room for maxTag and the MKI. header is the
+// Protect encrypts the RTP packet buf[:n] in place and appends its tag; buf has room for MaxTag and the MKI. header is the
 // length of the RTP header. It returns the new length.
-func (c *crypter) protect(k *keys, buf []byte, n, header int, index uint64) int {
+func (c *Crypter) Protect(k *Keys, buf []byte, n, header int, index uint64) int {
 	ssrc := binary.BigEndian.Uint32(buf[8:])
 	if h := &k.rtp; h.aead == nil {
 		c.xor(h, buf[header:n], ssrc, index)
@@ -50,9 +54,9 @@ func (c *crypter) protect(k *keys, buf []byte, n, header int, index uint64) int 
 	return n
 }
 
-// unprotect checks and decrypts an SRTP packet in place. header is the length of the RTP header. ok is false when the packet is
+// Unprotect checks and decrypts an SRTP packet in place. header is the length of the RTP header. ok is false when the packet is
 // not authentic; its octets are then useless but for the header.
-func (c *crypter) unprotect(k *keys, p []byte, header int, index uint64) (n int, ok bool) {
+func (c *Crypter) Unprotect(k *Keys, p []byte, header int, index uint64) (n int, ok bool) {
 	n, ok = c.open(k, p, header, index, len(k.mki))
 	if !ok && len(k.mki) > 0 && k.rtp.aead == nil {
 		// Some announce an MKI in a=crypto and leave it out of the packets. (A failed GCM leaves nothing to try again with.)
@@ -61,7 +65,15 @@ func (c *crypter) unprotect(k *keys, p []byte, header int, index uint64) (n int,
 	return n, ok
 }
 
-func (c *crypter) open(k *keys, p []byte, header int, index uint64, mki int) (n int, ok bool) {
+// Keep returns a copy of a packet that a failed Unprotect would spoil, valid until the next call; nil when it would not.
+func (c *Crypter) Keep(k *Keys, p []byte) []byte {
+	if k.rtp.aead == nil {
+		return nil
+	}
+	return c.spare[:copy(c.spare[:], p)]
+}
+
+func (c *Crypter) open(k *Keys, p []byte, header int, index uint64, mki int) (n int, ok bool) {
 	h := &k.rtp
 	if h.aead != nil { // ciphertext, tag, MKI
 		n = len(p) - mki
@@ -86,8 +98,8 @@ func (c *crypter) open(k *keys, p []byte, header int, index uint64, mki int) (n 
 // encrypted marks the SRTCP index of an encrypted packet (the E flag).
 const encrypted = 1 << 31
 
-// protectRTCP encrypts the RTCP packet buf[:n] in place and appends index and tag; buf has room for maxTag and the MKI.
-func (c *crypter) protectRTCP(k *keys, buf []byte, n int, index uint32) int {
+// ProtectRTCP encrypts the RTCP packet buf[:n] in place and appends index and tag; buf has room for MaxTag and the MKI.
+func (c *Crypter) ProtectRTCP(k *Keys, buf []byte, n int, index uint32) int {
 	h, ssrc := &k.rtcp, binary.BigEndian.Uint32(buf[4:])
 	if h.aead != nil {
 		copy(c.aad[:8], buf)
@@ -104,8 +116,8 @@ func (c *crypter) protectRTCP(k *keys, buf []byte, n int, index uint32) int {
 	return n + copy(buf[n:], tag[:h.tag])
 }
 
-// unprotectRTCP checks and decrypts an SRTCP packet in place and returns its index.
-func (c *crypter) unprotectRTCP(k *keys, p []byte) (n int, index uint32, ok bool) {
+// UnprotectRTCP checks and decrypts an SRTCP packet in place and returns its index.
+func (c *Crypter) UnprotectRTCP(k *Keys, p []byte) (n int, index uint32, ok bool) {
 	n, index, ok = c.openRTCP(k, p, len(k.mki))
 	if !ok && len(k.mki) > 0 && k.rtp.aead == nil {
 		n, index, ok = c.openRTCP(k, p, 0)
@@ -113,7 +125,7 @@ func (c *crypter) unprotectRTCP(k *keys, p []byte) (n int, index uint32, ok bool
 	return n, index, ok
 }
 
-func (c *crypter) openRTCP(k *keys, p []byte, mki int) (n int, index uint32, ok bool) {
+func (c *Crypter) openRTCP(k *Keys, p []byte, mki int) (n int, index uint32, ok bool) {
 	h := &k.rtcp
 	if h.aead != nil { // ciphertext, tag, index, MKI
 		n = len(p) - mki - 4
@@ -142,7 +154,7 @@ func (c *crypter) openRTCP(k *keys, p []byte, mki int) (n int, index uint32, ok 
 }
 
 // xor applies AES in counter mode with the initial value of RFC 3711 section 4.1.1: salt, SSRC and index.
-func (c *crypter) xor(h *half, data []byte, ssrc uint32, index uint64) {
+func (c *Crypter) xor(h *sessionKeys, data []byte, ssrc uint32, index uint64) {
 	iv := &c.counter
 	*iv = h.salt
 	binary.BigEndian.PutUint32(iv[4:], binary.BigEndian.Uint32(iv[4:])^ssrc)
@@ -157,7 +169,7 @@ func (c *crypter) xor(h *half, data []byte, ssrc uint32, index uint64) {
 
 // iv is the nonce of RFC 7714: two zeros, SSRC, and the 48-bit index (section 8.1), or two more zeros and the SRTCP index
 // (section 9.1), over the salt.
-func (c *crypter) iv(h *half, ssrc uint32, index uint64) []byte {
+func (c *Crypter) iv(h *sessionKeys, ssrc uint32, index uint64) []byte {
 	b := binary.BigEndian
 	copy(c.nonce[:], h.salt[:12])
 	b.PutUint32(c.nonce[2:], b.Uint32(c.nonce[2:])^ssrc)

@@ -1,4 +1,4 @@
-package media
+package srtp
 
 import (
 	"crypto/sha1"
@@ -65,7 +65,7 @@ func (a *authenticator) begin(value *[sha1.Size]byte) {
 
 // tag is HMAC over message, and, for SRTP, over the roll-over counter after it (RFC 3711 section 4.2). The result is valid
 // until the next call.
-func (a *authenticator) tag(h *half, message []byte, roc uint32, withROC bool) []byte {
+func (a *authenticator) tag(h *sessionKeys, message []byte, roc uint32, withROC bool) []byte {
 	a.begin(&h.inner)
 	a.hash.Write(message)
 	if withROC {

@@ -1,4 +1,4 @@
-package media
+package srtp
 
 import (
 	"bytes"
@@ -9,46 +9,31 @@ import (
 	"fmt"
 )
 
-// suite is what a crypto suite of RFC 4568 or RFC 7714 consists of, lengths in octets.
-type suite struct {
-	key, salt int
-	tag       int // of SRTP; SRTCP of the AES_CM suites always has 10 (RFC 4568 section 6.2.2)
-	gcm       bool
-}
-
-var suites = map[string]suite{
-	AES80:  {key: 16, salt: 14, tag: 10},
-	AES32:  {key: 16, salt: 14, tag: 4},
-	GCM128: {key: 16, salt: 12, tag: 16, gcm: true},
-	GCM256: {key: 32, salt: 12, tag: 16, gcm: true},
-}
-
 const srtcpTag = 10
 
-// maxTag is the most that protecting a packet adds: SRTCP index, GCM tag.
-const maxTag = 4 + 16
+// MaxTag is the most that protecting a packet adds: SRTCP index, GCM tag.
+const MaxTag = 4 + 16
 
 // keys are the session keys of one direction, made ready for use: AES expanded, HMAC's inner and outer state computed. They hold
 // no state of packets, so one packet does not touch them; roll-over counters and replay windows are with the streams.
-type keys struct {
-	rtp, rtcp half
+type Keys struct {
+	rtp, rtcp sessionKeys
 	mki       []byte
 	master    []byte // with suite: to tell an equal key from a new one
 	suite     string
 }
 
-// half is what SRTP, or SRTCP, uses of the keys.
-type half struct {
+// sessionKeys is what SRTP, or SRTCP, uses of the keys.
+type sessionKeys struct {
 	block        cipher.Block // AES_CM
 	aead         cipher.AEAD  // GCM, instead of block and the two states
 	inner, outer [sha1.Size]byte
 	salt         [16]byte // 14 octets and two zeros, or 12 octets
 	tag          int
-	expanded     *expanded // of block or aead
 }
 
-// newKeys derives session keys (RFC 3711 section 4.3 with key derivation rate 0).
-func newKeys(k Key) (*keys, error) {
+// NewKeys derives session keys (RFC 3711 section 4.3 with key derivation rate 0).
+func NewKeys(k Key) (*Keys, error) {
 	s, ok := suites[k.Suite]
 	if !ok {
 		return nil, fmt.Errorf("srtp suite %q: not supported", k.Suite)
@@ -60,17 +45,17 @@ func newKeys(k Key) (*keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("srtp key: %w", err)
 	}
-	out := &keys{mki: bytes.Clone(k.MKI), master: bytes.Clone(k.Master), suite: k.Suite}
+	out := &Keys{mki: bytes.Clone(k.MKI), master: bytes.Clone(k.Master), suite: k.Suite}
 	salt := k.Master[s.key:]
-	if out.rtp, err = newHalf(prf, salt, s, 0, s.tag); err != nil {
+	if out.rtp, err = newSessionKeys(prf, salt, s, 0, s.tag); err != nil {
 		return nil, err
 	}
-	out.rtcp, err = newHalf(prf, salt, s, 3, srtcpTag)
+	out.rtcp, err = newSessionKeys(prf, salt, s, 3, srtcpTag)
 	return out, err
 }
 
-// newHalf derives with three labels: first is encryption, first+1 authentication, first+2 salt.
-func newHalf(prf cipher.Block, salt []byte, s suite, first byte, tag int) (h half, err error) {
+// newSessionKeys derives with three labels: first is encryption, first+1 authentication, first+2 salt.
+func newSessionKeys(prf cipher.Block, salt []byte, s suite, first byte, tag int) (h sessionKeys, err error) {
 	h.tag = tag
 	block, err := aes.NewCipher(derive(prf, salt, first, s.key))
 	if err != nil {
@@ -80,10 +65,9 @@ func newHalf(prf cipher.Block, salt []byte, s suite, first byte, tag int) (h hal
 	if s.gcm {
 		h.tag = s.tag
 		h.aead, err = cipher.NewGCM(block)
-		h.expanded = expandedIn(h.aead)
 		return h, err
 	}
-	h.block, h.expanded = block, expandedIn(block)
+	h.block = block
 	h.inner, h.outer = hmacStates(derive(prf, salt, first+1, sha1.Size))
 	return h, nil
 }
@@ -101,7 +85,11 @@ func derive(prf cipher.Block, salt []byte, label byte, n int) []byte {
 	return out[:n]
 }
 
-// equal reports whether a key is the one that these were derived from.
-func (k *keys) equal(o Key) bool {
+// Equal reports whether a key is the one that these were derived from.
+func (k *Keys) Equal(o Key) bool {
 	return k != nil && k.suite == o.Suite && bytes.Equal(k.master, o.Master) && bytes.Equal(k.mki, o.MKI)
 }
+
+// Prefetch reads what a packet will need first, so that the processor waits for the memory of many calls at once; the sum only keeps the
+// compiler from leaving it out.
+func (k *Keys) Prefetch() (sum uint64) { return uint64(k.rtp.inner[0]) + uint64(k.rtp.tag) }
