@@ -139,6 +139,7 @@ func (l *Language) understand(c *call, cfg *config.Config, line string) error {
 	if block != nil && l.belongs(cfg, c.place, line) == beyond {
 		c.place.out = nil
 		c.saidLeftOut(block)
+		block = nil
 	}
 	var modes []cli.Layer
 	var where []layer

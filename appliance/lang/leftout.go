@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
@@ -175,6 +176,7 @@ const longestLooked = 1000
 // shown is a header as messages name it.
 func shown(line string) string {
 	const longest = 100
+	line = strings.TrimRight(line, string(utf8.RuneError)) // the mark of a line that was no text
 	return printable.Short(strings.TrimSpace(strings.ReplaceAll(line, "\t", " ")), longest)
 }
 
