@@ -287,7 +287,7 @@ func (c *Clock) resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 		err = errors.New("no address")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("resolve %s: %w", host, err)
+		return nil, err // names the host
 	}
 	return addrs, nil
 }

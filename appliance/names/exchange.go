@@ -90,10 +90,7 @@ func (r *Resolver) askServers(ctx context.Context, q question) (reply, error) {
 		return reply{}, ctx.Err() // it begins anew; no server is to blame
 	}
 	r.mark(servers, netip.AddrPort{})
-	for _, err := range x.down {
-		return reply{}, fmt.Errorf("%d name servers asked, none answered: %w", len(servers), err)
-	}
-	return reply{}, fmt.Errorf("%d name servers asked, none answered", len(servers))
+	return reply{}, unanswered(r.servers(), x.down)
 }
 
 // exchange is one question on its way.
@@ -122,7 +119,7 @@ func (x *exchange) send(server netip.AddrPort) error {
 		return err
 	}
 	if _, err = x.conn.WriteToUDPAddrPort(msg, server); err != nil {
-		return fmt.Errorf("send to %v: %w", server, err)
+		return err
 	}
 	return nil
 }
@@ -160,7 +157,7 @@ func (x *exchange) receive(ctx context.Context, deadline time.Time) (outcome, bo
 				continue
 			}
 		}
-		x.down[from] = fmt.Errorf("%v: %w", from, err)
+		x.down[from] = fmt.Errorf("name server %s: %w", listed([]netip.AddrPort{from}), err)
 		return outcome{}, false, nil // ask the next one now
 	}
 }

@@ -25,7 +25,7 @@ var errNotOurs = errors.New("not an answer to this question")
 type serverError struct{ code dnsmessage.RCode }
 
 func (e *serverError) Error() string {
-	return "server says " + strings.TrimPrefix(e.code.String(), "RCode")
+	return "it says " + strings.TrimPrefix(e.code.String(), "RCode")
 }
 
 // reply is what one message says.

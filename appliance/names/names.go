@@ -58,6 +58,10 @@ type Resolver struct {
 	cache  map[question]*entry
 	failed map[netip.AddrPort]time.Time // servers that did not answer, asked last until then
 	closed bool
+
+	silence    func(text string) // see OnSilence; may be nil
+	quietSince time.Time         // no server has answered since; zero: one has
+	quiet      bool              // silence was told so
 }
 
 // question is what is asked; the name is lower case without a final dot.
@@ -127,12 +131,17 @@ func (r *Resolver) Lookup(ctx context.Context, host string) ([]netip.Addr, error
 	if a, ok := literal(host); ok {
 		return []netip.Addr{a}, nil
 	}
-	a, err := r.lookup(ctx, question{canonical(host), dnsmessage.TypeA})
+	a, err := r.lookup(ctx, addressesOf(host))
 	if err != nil {
-		return nil, fmt.Errorf("look up %s: %w", host, err)
+		return nil, lookUp(host, err)
 	}
 	return slices.Clone(a.addrs), nil
 }
+
+// lookUp names the host in an error. Who asks need not do it again.
+func lookUp(host string, err error) error { return fmt.Errorf("look up %s: %w", host, err) }
+
+func addressesOf(host string) question { return question{canonical(host), dnsmessage.TypeA} }
 
 // LookupSRV returns the records of _service._proto.name in the order in which they are to be tried: by priority, within one
 // priority at random by weight (RFC 2782). Errors are those of Lookup.
@@ -151,7 +160,7 @@ func (r *Resolver) Cached(host string) []netip.Addr {
 	if a, ok := literal(host); ok {
 		return []netip.Addr{a}
 	}
-	q := question{canonical(host), dnsmessage.TypeA}
+	q := addressesOf(host)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
@@ -200,7 +209,13 @@ func (r *Resolver) lookup(ctx context.Context, q question) (answer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now = time.Now()
-	if gaveUp != nil && !e.usable(now) {
+	switch {
+	case gaveUp == nil || e.usable(now):
+	case e.err != nil:
+		return answer{}, e.err // of the question before: it says more
+	case errors.Is(gaveUp, context.DeadlineExceeded):
+		return answer{}, &SilentError{r.servers(), gaveUp}
+	default:
 		return answer{}, gaveUp
 	}
 	return e.result(now)
@@ -258,6 +273,7 @@ func (r *Resolver) start(q question, e *entry) {
 				continue
 			}
 			e.set(a, err, time.Now())
+			r.heard(err, time.Now())
 			e.flight, e.anew = nil, nil
 			close(flight)
 			r.mu.Unlock()

@@ -2,6 +2,7 @@ package sipgw
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -135,7 +136,7 @@ func (l *Leg) resolveFirst() {
 	})
 	if !ok {
 		l.waiting = nil
-		h.then(endpoint{}, &TransportError{Op: "resolve", Peer: h.to.host, Err: context.Canceled})
+		h.then(endpoint{}, &TransportError{Op: opResolve, Peer: h.to.host, Err: fmt.Errorf("look up %s: %w", h.to.host, context.Canceled)})
 	}
 }
 

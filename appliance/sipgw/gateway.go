@@ -304,8 +304,24 @@ type TransportError struct {
 	Err  error
 }
 
-func (e *TransportError) Error() string { return e.Op + " " + e.Peer + ": " + e.Err.Error() }
+func (e *TransportError) Error() string {
+	if e.Op == opResolve {
+		return e.Err.Error() // names the host itself
+	}
+	return e.Op + " " + e.Peer + ": " + e.Err.Error()
+}
 func (e *TransportError) Unwrap() error { return e.Err }
+
+// opResolve is the Op of a TransportError of the name servers.
+const opResolve = "resolve"
+
+func noAddress(host string) error { return errors.New(host + " has no address") }
+
+// isSilence reports whether an error is that of name servers that are silent: the resolver tells of it for all names at once.
+func isSilence(err error) bool {
+	var s interface{ Silent() bool }
+	return errors.As(err, &s) && s.Silent()
+}
 
 // isTransport reports whether err says that the peer was not reached.
 func isTransport(err error) bool {

@@ -206,5 +206,4 @@ var (
 	errTooManyOfSource    = errors.New("too many connections of this source")
 	errNoTLSProfile       = errors.New("the gateway uses no TLS profile")
 	errNoListener         = errors.New("the gateway has no open socket for this transport")
-	errNoAddress          = errors.New("no address")
 )

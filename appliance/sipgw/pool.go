@@ -35,7 +35,7 @@ type poolKey struct {
 // never travel on a connection that the peer opened (A.15).
 func (g *gateway) way(to endpoint) (flow, error) {
 	if len(to.addrs) == 0 {
-		return nil, &TransportError{Op: "resolve", Peer: to.name, Err: errNoAddress}
+		return nil, &TransportError{Op: opResolve, Peer: to.name, Err: noAddress(to.name)}
 	}
 	g.mu.Lock()
 	to.addrs = g.prefer(to.addrs)

@@ -172,7 +172,7 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 func (r *registration) failed(res *sip.Response, err error) time.Duration {
 	wait := r.retry(res, err)
 	r.change(func(s *RegistrationState) {
-		if s.Err == nil || s.Err.Error() != err.Error() {
+		if !isSilence(err) && (s.Err == nil || s.Err.Error() != err.Error()) {
 			r.log.Warn("registration failed", "err", err)
 		}
 		s.Code, s.Reason, s.Err = 0, "", err

@@ -111,14 +111,14 @@ func (g *gateway) lookup(ctx context.Context, t target) (endpoint, error) {
 		}
 		list, err := g.stack.opts.Resolver.Lookup(ctx, t.host)
 		if err != nil {
-			return to, &TransportError{Op: "resolve", Peer: t.host, Err: err}
+			return to, &TransportError{Op: opResolve, Peer: t.host, Err: err}
 		}
 		for _, a := range list {
 			to.addrs = append(to.addrs, netip.AddrPortFrom(a, port))
 		}
 	}
 	if len(to.addrs) == 0 {
-		return to, &TransportError{Op: "resolve", Peer: t.host, Err: errNoAddress}
+		return to, &TransportError{Op: opResolve, Peer: t.host, Err: noAddress(t.host)}
 	}
 	if t.port == 0 {
 		g.mu.Lock()
@@ -166,13 +166,23 @@ func (g *gateway) known(host string) []netip.Addr {
 
 // watch keeps the addresses of all peers known: trust must not depend on our having called them first.
 func (g *gateway) watch(ctx context.Context) {
+	said := map[string]string{} // by SIP interface: the error that the log was told
 	for {
 		for _, i := range g.conf.Load().interfaces {
 			if i.Remote.Host == "" {
 				continue
 			}
 			t := target{i.Remote.Host, i.Remote.Port, g.transport(i)}
-			if _, err := g.lookup(ctx, t); err != nil && ctx.Err() == nil {
+			_, err := g.lookup(ctx, t)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err == nil && said[i.Name] != "":
+				g.log.Info("name resolves again", "gw", g.name, "if", i.Name, "name", t.host)
+				delete(said, i.Name)
+			case err == nil || isSilence(err) || said[i.Name] == err.Error():
+			default:
+				said[i.Name] = err.Error()
 				g.log.Warn("name does not resolve", "gw", g.name, "if", i.Name, "name", t.host, "err", err)
 			}
 		}

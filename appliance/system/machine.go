@@ -84,10 +84,13 @@ func (s *System) SyncClock(ctx context.Context) error { return s.clock.Sync(ctx)
 
 // Lookup asks the box's own name servers.
 func (s *System) Lookup(ctx context.Context, host string) ([]string, error) {
-	addrs, err := s.resolver.Lookup(ctx, host)
+	a, err := s.resolver.Ask(ctx, host)
 	var list []string
-	for _, a := range addrs {
-		list = append(list, a.String())
+	for _, addr := range a.Addrs {
+		list = append(list, addr.String())
+	}
+	if known := s.resolver.Cached(host); err != nil && len(known) > 0 {
+		list = append(list, fmt.Sprintf("the last answer is still in use: %s", strings.Trim(fmt.Sprint(known), "[]")))
 	}
 	return list, err
 }

@@ -118,6 +118,7 @@ func Open(o Options) (*System, error) {
 	s.judgeLicenses()
 
 	s.resolver = names.New(s.nameServers)
+	s.resolver.OnSilence(func(text string) { s.networkAlarm("name servers", text) })
 	if s.net, err = netcfg.New(netcfg.Options{
 		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached, Leased: s.leased, Alarm: s.networkAlarm,
 	}); err != nil {
