@@ -35,7 +35,7 @@ const (
 func BenchmarkCalls(b *testing.B) {
 	ctx, cancel := context.WithTimeout(b.Context(), time.Duration(*loadSeconds)*time.Second+time.Minute)
 	defer cancel()
-	l := newLoad(b, ctx)
+	l := newLoad(b, ctx, 4**loadRate*int(loadHold/time.Second))
 	pid := l.box.PID()
 	pbx := l.pbx()
 	h := l.hub()
@@ -93,14 +93,16 @@ func BenchmarkCalls(b *testing.B) {
 
 // load is a box between a SIPp and a hub.
 type load struct {
-	b     *testing.B
+	b     testing.TB
 	ctx   context.Context
 	world *lab.World
 	box   *lab.Box
 	dir   string
 }
 
-func newLoad(b *testing.B, ctx context.Context) *load {
+// newLoad starts a box with licenses for so many calls at once, and with the reference configuration but for what replacements (old,
+// new, ...) change.
+func newLoad(b testing.TB, ctx context.Context, concurrent int, replacements ...string) *load {
 	l := &load{b: b, ctx: ctx, dir: b.TempDir()}
 	state := b.TempDir()
 	log, err := os.Create(filepath.Join(l.dir, "sbcd.log"))
@@ -126,12 +128,11 @@ func newLoad(b *testing.B, ctx context.Context) *load {
 	if l.box, err = l.world.StartBox(ctx, p); err != nil {
 		b.Fatal(err)
 	}
-	concurrent := 4 * *loadRate * int(loadHold/time.Second)
-	paste, err := l.world.Paste(lab.Setup{Sessions: concurrent, Channels: concurrent, Configuration: strings.NewReplacer(
+	paste, err := l.world.Paste(lab.Setup{Sessions: concurrent, Channels: concurrent, Configuration: strings.NewReplacer(append(replacements,
 		"register auto", "register none",
 		"    penalty-box sip-option-trigger interval 60 timeout 60 force tls\n", "",
 		"    srtp renegotiate-on-connect\n", "", // a call is INVITE and BYE here
-	).Replace(lab.Configuration)})
+	)...).Replace(lab.Configuration)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -177,7 +178,7 @@ func (l *load) pbx() *lab.Process {
 	return p
 }
 
-func lookPath(b *testing.B, name string) string {
+func lookPath(b testing.TB, name string) string {
 	b.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -229,7 +230,7 @@ func (l *load) statistics() map[string]int {
 }
 
 // cpu is the time that a process has used, user and system.
-func cpu(b *testing.B, pid int) time.Duration {
+func cpu(b testing.TB, pid int) time.Duration {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -242,7 +243,7 @@ func cpu(b *testing.B, pid int) time.Duration {
 }
 
 // resident is the memory that a process holds, in KiB.
-func resident(b *testing.B, pid int) int {
+func resident(b testing.TB, pid int) int {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -36,6 +36,7 @@ type gateway struct {
 	streams   map[*stream]struct{}
 	accepted  int // connections of peers
 	sources   map[netip.Addr]int
+	held      atomic.Int64 // octets that wait on them
 	expected  map[netip.Addr]time.Time
 	resolved  map[target]resolved
 	failing   map[netip.AddrPort]time.Time // addresses that did not answer, until when they come last

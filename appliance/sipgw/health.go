@@ -23,8 +23,9 @@ const (
 
 // holds are the SIP interfaces that calls keep away from for a time.
 type holds struct {
-	mu   sync.Mutex
-	held map[string]hold
+	mu    sync.Mutex
+	held  map[string]hold
+	heard map[string]time.Time // when the peer answered a call last
 }
 
 type hold struct {
@@ -41,6 +42,22 @@ func (h *holds) set(iface string, d time.Duration, why string) {
 	if until := time.Now().Add(d); until.After(h.held[iface].until) {
 		h.held[iface] = hold{until, why}
 	}
+}
+
+// answers notes that the peer of an interface has answered a call.
+func (h *holds) answers(iface string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.heard == nil {
+		h.heard = map[string]time.Time{}
+	}
+	h.heard[iface] = time.Now()
+}
+
+func (h *holds) heardSince(iface string, t time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.heard[iface].After(t)
 }
 
 // why says why the interface is held, and for how much longer; "" when it is not.
@@ -91,8 +108,11 @@ func (l *Leg) overloaded(out *outbound, f Failed) {
 	l.stack.suspect(l.iface.Name)
 }
 
-// silent is an INVITE without any answer in all its time.
+// silent is an INVITE without any answer in all its time. Where others were answered meanwhile a network has lost this one.
 func (l *Leg) silent() {
+	if l.stack.holds.heardSince(l.iface.Name, l.began) {
+		return
+	}
 	if !l.stack.probes.watches(l.iface.Name) {
 		l.stack.holds.set(l.iface.Name, holdSilent, "did not answer the last call")
 	}

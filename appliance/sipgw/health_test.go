@@ -57,6 +57,21 @@ func TestPeerThatDoesNotAnswerACallIsLeftAlone(t *testing.T) {
 			t.Error("for ever")
 		}
 	})
+	t.Run("but not where it has answered others meanwhile", func(t *testing.T) {
+		onPaper(t, nil, func(t *testing.T, b *bench) {
+			b.dial(nil) // lost in a flood
+			time.Sleep(transactionTimeout / 2)
+			b.sent()
+			_, invite := b.dial(func(r *Invite) { r.RequestURI = "sip:101@192.0.2.100" })
+			b.put(reply(invite, "486 Busy Here", "z", "", ""))
+			want[Failed](t, b.call)
+			time.Sleep(transactionTimeout)
+			if e := want[Failed](t, b.call); e.Code != 408 || !b.s.Available("pbx") {
+				t.Errorf("%+v", e)
+			}
+			b.sent()
+		})
+	})
 	t.Run("but not for one call that was refused", func(t *testing.T) {
 		onPaper(t, nil, func(t *testing.T, b *bench) {
 			_, invite := b.dial(nil)

@@ -47,7 +47,7 @@ func (g *gateway) incoming(tx *serverTx) {
 		return
 	}
 	urgent := c.urgent(i, req)
-	if why := g.callOf(tx.from.source.Addr(), urgent); why != "" {
+	if why := g.callOf(tx.from.source.Addr(), g.isPeer(tx.from.source.Addr()), urgent); why != "" {
 		g.surplus(req, tx.from, why)
 		return
 	}
@@ -220,7 +220,7 @@ func (l *Leg) acknowledged(req *sip.Request) {
 	l.in = nil
 	in.tx.settle()
 	if in.initial {
-		l.g.acked(l)
+		l.g.acked(l, true)
 	}
 	if l.state == answered {
 		l.enter(confirmedLeg)

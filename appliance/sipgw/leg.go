@@ -24,6 +24,7 @@ type Leg struct {
 	log      *slog.Logger
 	incoming bool
 	caller   netip.Addr // of an incoming one: whom it is counted for
+	talks    bool       // its ACK came; guarded by the senders
 	urgent   bool       // and that it is for an emergency number
 	began    time.Time
 	here     netip.Addr // our address towards the peer, for its media too; zero: none
@@ -157,7 +158,7 @@ func (l *Leg) finish() {
 	l.enter(over)
 	l.session.stop()
 	if l.incoming {
-		l.g.acked(l)
+		l.g.acked(l, false)
 	}
 	if l.in != nil {
 		l.in.stop()

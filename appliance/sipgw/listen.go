@@ -87,14 +87,14 @@ func (g *gateway) admit(l *listener, conn net.Conn) {
 		}
 	}
 	s := newStream(g, l.key.transport, true)
-	s.peer, s.trusted = from, trusted
+	s.conn, s.peer, s.from, s.trusted = conn, from, from.Addr(), trusted
 	if err := g.enter(s); err != nil {
 		g.repeats.Log(slog.LevelWarn, "connection refused", from.Addr().String(), err.Error(), "gw", g.name, "peer", from, "err", err)
 		discard(conn)
 		return
 	}
 	if !g.stack.spawn(func() { g.welcome(s, conn) }) {
-		discard(conn)
+		s.close(errConnClosed)
 	}
 }
 
@@ -104,24 +104,6 @@ func discard(conn net.Conn) {
 		t.SetLinger(0)
 	}
 	conn.Close()
-}
-
-// enter counts a connection against the limits of the gateway.
-func (g *gateway) enter(s *stream) error {
-	gw := g.conf.Load().gw
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	from := s.peer.Addr()
-	switch {
-	case gw.MaxConnections > 0 && g.accepted >= gw.MaxConnections:
-		return errTooManyConnections
-	case gw.MaxConnsPerSource > 0 && g.sources[from] >= gw.MaxConnsPerSource:
-		return errTooManyOfSource
-	}
-	g.accepted++
-	g.sources[from]++
-	g.streams[s] = struct{}{}
-	return nil
 }
 
 // welcome does the handshake of an accepted connection and begins to serve it.
@@ -202,8 +184,6 @@ func isName(host string) bool {
 }
 
 var (
-	errTooManyConnections = errors.New("too many connections")
-	errTooManyOfSource    = errors.New("too many connections of this source")
-	errNoTLSProfile       = errors.New("the gateway uses no TLS profile")
-	errNoListener         = errors.New("the gateway has no open socket for this transport")
+	errNoTLSProfile = errors.New("the gateway uses no TLS profile")
+	errNoListener   = errors.New("the gateway has no open socket for this transport")
 )

@@ -45,8 +45,18 @@ func (host) ListenPacket(addr netip.AddrPort) (PacketConn, error) {
 		return nil, err
 	}
 	udp := conn.(*net.UDPConn)
-	udp.SetReadBuffer(1 << 20) // bursts of a PBX that forks to many accounts
+	receiveBuffer(udp)
 	return udp, nil
+}
+
+// receiveBuffer makes room for bursts: of a PBX that forks to many accounts, and of large datagrams, behind which an answer must not be
+// lost. A kernel that does not let us go beyond its own limit gives what it gives.
+func receiveBuffer(conn *net.UDPConn) {
+	const octets = 4 << 20
+	conn.SetReadBuffer(octets)
+	if raw, err := conn.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, octets) })
+	}
 }
 
 // Listen: accepted connections have the listener's mark.

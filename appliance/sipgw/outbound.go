@@ -159,6 +159,7 @@ func (l *Leg) settleSide(where endpoint, req *sip.Request) {
 func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *sip.Response, err error) {
 	if res != nil {
 		l.heard(res)
+		l.stack.holds.answers(l.iface.Name)
 	}
 	switch {
 	case err == nil && res.StatusCode/100 == 2:

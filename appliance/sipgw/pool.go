@@ -155,12 +155,16 @@ func (g *gateway) handshake(ctx context.Context, conn net.Conn, name string, oth
 func (g *gateway) forget(s *stream) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.forgetLocked(s)
+}
+
+func (g *gateway) forgetLocked(s *stream) {
 	if _, ok := g.streams[s]; !ok {
 		return
 	}
 	delete(g.streams, s)
 	if s.accepted {
-		if from := s.peer.Addr(); g.sources[from] > 1 {
+		if from := s.from; g.sources[from] > 1 {
 			g.sources[from]--
 		} else {
 			delete(g.sources, from)

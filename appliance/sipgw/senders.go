@@ -16,7 +16,7 @@ import (
 const (
 	messagesPerRequest = 4    // messages of every kind for each new request of the limit: responses, ACKs, repetitions
 	maxSources         = 4096 // that are told apart
-	strangeRequests    = 2000 // new requests a second, of all who are neither a configured peer nor in a call
+	strangeRequests    = 2000 // new requests a second of all who are neither a configured peer nor in a call; calls: as one source
 	maxUnanswered      = 1000 // calls of all senders
 	maxUnacked         = 16   // answered calls of one source without an ACK, over UDP
 	unackedAtLeast     = 3 * time.Second
@@ -45,9 +45,10 @@ func (b *bucket) take(perSecond, seconds float64, now time.Time) bool {
 
 // sender is an address that sends, as long as it does.
 type sender struct {
-	messages, requests, calls, urgent bucket
-	heard                             time.Time
+	messages, requests, calls, urgent, connections bucket
+	heard                                          time.Time
 
+	talking           int    // calls that it has acknowledged: whoever forges an address has none
 	legs              int    // in calls now
 	ringing, pressing int    // of these, calls without a final response; emergency calls among them are counted apart
 	unacked           []*Leg // answered over UDP, in their order
@@ -55,10 +56,10 @@ type sender struct {
 
 // senders are the addresses that send to a gateway.
 type senders struct {
-	mu      sync.Mutex
-	by      map[netip.Addr]*sender
-	ringing int
-	strange bucket
+	mu                    sync.Mutex
+	by                    map[netip.Addr]*sender
+	ringing               int
+	strange, strangeCalls bucket // of all who are neither a configured peer nor in a call
 }
 
 func newSenders() senders { return senders{by: map[netip.Addr]*sender{}} }
@@ -136,6 +137,14 @@ func (l *Leg) takes() bool {
 	return l.requests.take(dialogRequests, 2, time.Now())
 }
 
+// connects reports whether one more connection of an address is taken.
+func (g *gateway) connects(a netip.Addr) bool {
+	now := time.Now()
+	g.senders.mu.Lock()
+	defer g.senders.mu.Unlock()
+	return g.senders.of(a, now).connections.take(newConnections, 2, now)
+}
+
 // takes reports whether a new request of an address is taken. peer: it is one that the configuration names.
 func (g *gateway) takes(a netip.Addr, peer bool) bool {
 	now := time.Now()
@@ -144,12 +153,12 @@ func (g *gateway) takes(a netip.Addr, peer bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.of(a, now)
-	return x.requests.take(rate, 2, now) && (peer || x.legs > 0 || s.strange.take(strangeRequests, 2, now))
+	return x.requests.take(rate, 2, now) && (peer || x.talking > 0 || s.strange.take(strangeRequests, 2, now))
 }
 
 // callOf reports why a new call of an address is refused; "" when it is taken. An emergency call is counted apart, so that others never
 // stand in its way.
-func (g *gateway) callOf(a netip.Addr, urgent bool) (why string) {
+func (g *gateway) callOf(a netip.Addr, peer, urgent bool) (why string) {
 	now := time.Now()
 	gw := g.conf.Load().gw
 	rate, most := limit(gw.CallsPerSource, g.callsPerSource()), int(limit(gw.UnansweredPerSource, config.UnansweredPerSource))
@@ -164,6 +173,8 @@ func (g *gateway) callOf(a netip.Addr, urgent bool) (why string) {
 	switch {
 	case !b.take(rate, 2, now):
 		return "too many calls per second of this source"
+	case !peer && !urgent && x.talking == 0 && !s.strangeCalls.take(rate, 2, now):
+		return "too many calls per second of sources that are in no call"
 	case waiting >= most:
 		return "too many unanswered calls of this source"
 	case all >= maxUnanswered:
@@ -213,7 +224,10 @@ func (g *gateway) leaves(l *Leg) {
 	s := &g.senders
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.of(l.caller, time.Now()).legs--
+	x := s.of(l.caller, time.Now())
+	if x.legs--; l.talks {
+		x.talking--
+	}
 }
 
 // waitsForACK counts a call whose 200 waits for its ACK. Whoever forges the address of a caller never sees the 200: of more than a few such
@@ -238,16 +252,17 @@ func (g *gateway) waitsForACK(l *Leg) {
 	})
 }
 
-// acked ends that.
-func (g *gateway) acked(l *Leg) {
+// acked ends that; talks: with the ACK.
+func (g *gateway) acked(l *Leg, talks bool) {
 	s := &g.senders
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.of(l.caller, time.Now())
-	for i, one := range x.unacked {
-		if one == l {
-			x.unacked = append(x.unacked[:i:i], x.unacked[i+1:]...)
-			return
-		}
+	if talks && !l.talks {
+		l.talks = true
+		x.talking++
+	}
+	if i := slices.Index(x.unacked, l); i >= 0 {
+		x.unacked = slices.Delete(x.unacked, i, i+1)
 	}
 }

@@ -1,20 +1,26 @@
 package sipgw
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
 	maxQueued      = 1 << 20          // octets that wait for a slow peer before its connection is given up
+	maxBatch       = 64 << 10         // octets that are written at once
+	firstBuffer    = 8 << 10          // octets that every connection has for reading
 	writeTimeout   = 10 * time.Second // for one batch of messages
 	readTimeout    = 20 * time.Minute // an accepted connection on which nothing comes
-	partialTimeout = 30 * time.Second // a message that began and does not end
+	partialTimeout = 30 * time.Second // a message, from its first octet to its last
 	pingInterval   = 60 * time.Second // a double CRLF on an idle connection of ours: the peer's idle timer (A.16)
 	paceInterval   = 20 * time.Millisecond
 	renewAfter     = 50 * time.Minute // a connection of ours is renewed, hourly at least (A.16)
@@ -22,6 +28,8 @@ const (
 
 var (
 	errConnClosed = errors.New("connection closed")
+	errTooSlow    = errors.New("a message did not end in its time")
+	errIdle       = errors.New("nothing came for too long")
 	errQueueFull  = errors.New("the peer takes nothing")
 )
 
@@ -32,7 +40,9 @@ type stream struct {
 	g        *gateway
 	kind     string // "tcp", "tls"
 	accepted bool
-	trusted  bool // requests are taken; set before it is read, for ours when its address is known
+	trusted  bool        // requests are taken; set before it is read, for ours when its address is known
+	from     netip.Addr  // accepted: whose it is
+	spoken   atomic.Bool // something came on it that could be understood
 	opened   time.Time
 	target   netip.AddrPort // ours: what was dialled, or is now; guarded by the gateway, as trusted is
 
@@ -41,7 +51,8 @@ type stream struct {
 	peer    netip.AddrPort
 	here    netip.AddrPort // our end; before it is open its address alone
 	queue   []queued
-	size    int // octets in queue
+	size    int // octets in queue, and being written
+	held    int // octets that count as waiting: size, and what reading takes
 	wake    chan struct{}
 	done    chan struct{}
 	err     error // why it closed
@@ -57,6 +68,9 @@ type queued struct {
 	wanted func() bool
 	failed func(error)
 }
+
+// octets are what it takes: the smallest messages are not free.
+func (q queued) octets() int { return len(q.m) + 64 }
 
 func newStream(g *gateway, kind string, accepted bool) *stream {
 	now := time.Now()
@@ -80,16 +94,21 @@ func (s *stream) local() netip.Addr {
 }
 
 func (s *stream) send(m []byte, wanted func() bool, failed func(error)) {
+	q := queued{m, wanted, failed}
 	s.mu.Lock()
-	err := s.err
+	err, total := s.err, int64(0)
 	if !s.closed {
-		if err = nil; s.size+len(m) > maxQueued {
+		if err = nil; s.size+q.octets() > maxQueued {
 			err = errQueueFull
 		} else {
-			s.queue, s.size, s.used = append(s.queue, queued{m, wanted, failed}), s.size+len(m), time.Now()
+			s.queue, s.size, s.used = append(s.queue, q), s.size+q.octets(), time.Now()
+			total = s.holdsLocked(q.octets())
 		}
 	}
 	s.mu.Unlock()
+	if total > maxHeld {
+		s.g.shed()
+	}
 	if err == nil {
 		s.signal()
 		return
@@ -154,6 +173,9 @@ func (s *stream) close(err error) {
 		err = &TransportError{Op: "connection", Peer: s.peer.String(), Err: err}
 	}
 	s.err = err
+	if s.accepted {
+		s.g.held.Add(-int64(s.held))
+	}
 	conn, queue, users := s.conn, s.queue, s.users
 	s.queue, s.users = nil, map[int]func(error){}
 	close(s.done)
@@ -200,7 +222,7 @@ func (s *stream) write() {
 	var out []byte
 	for {
 		s.mu.Lock()
-		batch, s.queue, s.size = s.queue, batch[:0], 0
+		batch = s.takeBatch(batch[:0])
 		spent := s.retired && len(s.users) == 0 && len(batch) == 0
 		s.mu.Unlock()
 		if spent {
@@ -208,17 +230,23 @@ func (s *stream) write() {
 			return
 		}
 		out = out[:0]
+		written := 0
 		for i, q := range batch {
+			written += q.octets()
 			if q.wanted == nil || q.wanted() {
 				s.g.trace(s.kind, s.here, s.peer, true, q.m)
 				out = append(out, q.m...)
 			}
 			batch[i] = queued{}
 		}
-		if len(out) > 0 {
-			if !s.put(out) {
-				return
-			}
+		if len(out) > 0 && !s.put(out) {
+			return
+		}
+		if written > 0 {
+			s.mu.Lock()
+			s.size -= written
+			s.holdsLocked(-written)
+			s.mu.Unlock()
 			continue // more may have come, or the last user gone
 		}
 		select {
@@ -231,6 +259,21 @@ func (s *stream) write() {
 			}
 		}
 	}
+}
+
+// takeBatch takes from the queue what is written at once; the lock is held.
+func (s *stream) takeBatch(batch []queued) []queued {
+	n, size := 0, 0
+	for n < len(s.queue) && (n == 0 || size < maxBatch) {
+		size += s.queue[n].octets()
+		n++
+	}
+	batch = append(batch, s.queue[:n]...)
+	s.queue = slices.Delete(s.queue, 0, n)
+	if len(s.queue) == 0 && cap(s.queue) > 1024 {
+		s.queue = nil
+	}
+	return batch
 }
 
 // keep pings an idle connection of ours and closes one that has not been used for an hour.
@@ -258,16 +301,19 @@ func (s *stream) put(b []byte) bool {
 	return true
 }
 
-// read takes messages off the connection and hands them on in their order, until it ends.
+// read takes messages off the connection and hands them on in their order, until it ends. A message has a time in all, however it
+// trickles in.
 func (s *stream) read() {
-	buf := make([]byte, 0, 8192)
+	buf := make([]byte, 0, firstBuffer)
+	var began time.Time // when the message began that is not whole yet; zero: none has
 	for {
 		if len(buf) == cap(buf) {
+			s.holds(cap(buf))
 			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
 		}
 		switch {
-		case len(buf) > 0:
-			s.conn.SetReadDeadline(time.Now().Add(partialTimeout))
+		case !began.IsZero():
+			s.conn.SetReadDeadline(began.Add(partialTimeout))
 		case s.accepted:
 			s.conn.SetReadDeadline(time.Now().Add(readTimeout))
 		default:
@@ -280,17 +326,38 @@ func (s *stream) read() {
 			return
 		}
 		if err != nil {
-			if err == io.EOF {
-				err = errConnClosed
-			}
-			s.close(err)
+			s.ends(err, len(rest) > 0)
 			return
 		}
+		switch {
+		case len(bytes.Trim(rest, "\r\n")) == 0: // half a keep-alive at most
+			began = time.Time{}
+		case began.IsZero() || len(rest) < len(buf):
+			began = time.Now()
+		}
 		buf = append(buf[:0], rest...)
-		if len(buf) == 0 && cap(buf) > 65536 {
-			buf = make([]byte, 0, 8192)
+		if len(buf) == 0 && cap(buf) > 2*firstBuffer {
+			s.holds(firstBuffer - cap(buf))
+			buf = make([]byte, 0, firstBuffer)
 		}
 	}
+}
+
+// ends is the end of reading.
+func (s *stream) ends(err error, partial bool) {
+	switch {
+	case err == io.EOF:
+		err = errConnClosed
+	case partial && errors.Is(err, os.ErrDeadlineExceeded):
+		err = errTooSlow
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errIdle
+	}
+	if err == errTooSlow {
+		s.g.closes(s, err)
+		return
+	}
+	s.close(err)
 }
 
 // take handles every whole message in b and returns what is left.
@@ -304,6 +371,9 @@ func (s *stream) take(b []byte) (rest []byte, ok bool) {
 			return nil, false
 		}
 		if head != nil {
+			if s.accepted && f.err == nil {
+				s.use()
+			}
 			s.g.trace(s.kind, s.here, s.peer, false, b[n-len(head)-len(body):n])
 			s.g.received(head, body, f, arrival{way: s, source: s.peer, local: s.here, trusted: s.trusted})
 		}
@@ -317,6 +387,14 @@ func (s *stream) take(b []byte) (rest []byte, ok bool) {
 			return b, true
 		}
 	}
+}
+
+// use notes that somebody speaks on the connection.
+func (s *stream) use() {
+	s.spoken.Store(true)
+	s.mu.Lock()
+	s.used = time.Now()
+	s.mu.Unlock()
 }
 
 // pace reads no faster than a source may send: what is too much waits with its sender. False: the connection has ended.

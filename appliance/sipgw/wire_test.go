@@ -400,30 +400,6 @@ func TestMessageInPieces(t *testing.T) {
 	}
 }
 
-func TestConnectionLimits(t *testing.T) {
-	b := newBox(t, false, func(c *config.Config, i *config.SIPInterface) {
-		c.Gateways[0].MaxConnections, c.Gateways[0].MaxConnsPerSource = 3, 2
-		i.Trust = []config.Source{{Prefix: prefix("127.0.0.0/24")}}
-	})
-	open := func(from string) bool {
-		p, err := b.tryConnect(from, b.plain)
-		if err != nil {
-			return false
-		}
-		p.c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-		_, err = p.c.Read(make([]byte, 1))
-		return isTimeout(err)
-	}
-	for i, c := range []struct {
-		from string
-		want bool
-	}{{"127.0.0.2", true}, {"127.0.0.2", true}, {"127.0.0.2", false}, {"127.0.0.3", true}, {"127.0.0.4", false}} {
-		if open(c.from) != c.want {
-			t.Errorf("%d: from %s open is not %v", i, c.from, c.want)
-		}
-	}
-}
-
 func TestApplyLeavesConnectionsAlone(t *testing.T) {
 	b := newBox(t, false, nil)
 	p := b.connect("127.0.0.2", b.plain)

@@ -1,0 +1,199 @@
+package sipgw
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"math"
+	"net/netip"
+	"time"
+)
+
+// A connection costs memory and a place as long as it is there, whether or not anybody speaks on it. One that has brought nothing yet
+// gives way to others, and whoever has most gives way first: nobody shuts others out by holding connections.
+const (
+	maxHalfOpen    = 64       // connections on which no message has come yet
+	maxHalfOpenOne = 16       // of one source
+	newConnections = 32       // a second, of one source
+	maxHeld        = 16 << 20 // octets in all accepted connections: of messages that are not whole, for peers that do not read
+	idleAtLeast    = 10 * time.Second
+)
+
+var (
+	errTooManyConnections = errors.New("too many connections")
+	errTooManyOfSource    = errors.New("too many connections of this source")
+	errTooManyNew         = errors.New("too many new connections of this source")
+	errGaveWay            = errors.New("it gave way to another connection")
+	errHoldsMost          = errors.New("too much waits on connections, and most on this one")
+)
+
+// enter gives an accepted connection a place, perhaps that of another.
+func (g *gateway) enter(s *stream) error {
+	if !g.connects(s.from) {
+		return errTooManyNew
+	}
+	g.mu.Lock()
+	gone, err := g.place(s)
+	g.mu.Unlock()
+	for _, x := range gone {
+		x.close(errGaveWay)
+	}
+	return err
+}
+
+// place finds the place, and says who loses it; the lock is held.
+func (g *gateway) place(s *stream) (gone []*stream, err error) {
+	gw := g.conf.Load().gw
+	limits := []struct {
+		full  bool
+		err   error
+		whose func() netip.Addr
+		count func(*stream) bool
+	}{
+		{g.sources[s.from] >= cmp.Or(gw.MaxConnsPerSource, math.MaxInt), errTooManyOfSource, s.source, anyStream},
+		{g.count(s.from, (*stream).halfOpen) >= maxHalfOpenOne, errTooManyOfSource, s.source, (*stream).halfOpen},
+		{g.count(netip.Addr{}, (*stream).halfOpen) >= maxHalfOpen, errTooManyConnections, func() netip.Addr { return g.noisiest((*stream).halfOpen) }, (*stream).halfOpen},
+		{g.accepted >= cmp.Or(gw.MaxConnections, math.MaxInt), errTooManyConnections, func() netip.Addr { return g.fairest(s.from) }, anyStream},
+	}
+	for _, l := range limits {
+		if !l.full || len(gone) > 0 {
+			continue // one that has gone makes room everywhere
+		}
+		x := g.leastUseful(l.whose(), l.count)
+		if x == nil && l.err == errTooManyConnections {
+			x = g.leastUseful(netip.Addr{}, (*stream).halfOpen)
+		}
+		if x == nil {
+			return nil, l.err
+		}
+		g.forgetLocked(x)
+		gone = append(gone, x)
+	}
+	g.accepted++
+	g.sources[s.from]++
+	g.streams[s] = struct{}{}
+	return gone, nil
+}
+
+func anyStream(*stream) bool { return true }
+
+func (s *stream) source() netip.Addr { return s.from }
+
+// halfOpen reports whether nothing has come on an accepted connection yet that could be understood.
+func (s *stream) halfOpen() bool { return !s.spoken.Load() }
+
+// count counts the accepted connections of a source, or of all for the zero Addr; the lock is held.
+func (g *gateway) count(from netip.Addr, what func(*stream) bool) (n int) {
+	for s := range g.streams {
+		if s.accepted && (!from.IsValid() || s.from == from) && what(s) {
+			n++
+		}
+	}
+	return n
+}
+
+// noisiest is the source with the most connections of a kind; the lock is held.
+func (g *gateway) noisiest(what func(*stream) bool) (most netip.Addr) {
+	n := map[netip.Addr]int{}
+	for s := range g.streams {
+		if s.accepted && what(s) {
+			if n[s.from]++; n[s.from] > n[most] {
+				most = s.from
+			}
+		}
+	}
+	return most
+}
+
+// fairest is who gives way to a newcomer: whoever has most, when that is more than the newcomer has; the lock is held.
+func (g *gateway) fairest(newcomer netip.Addr) netip.Addr {
+	if most := g.noisiest(anyStream); g.sources[most] > g.sources[newcomer]+1 {
+		return most
+	}
+	return newcomer
+}
+
+// leastUseful is the accepted connection of a source, or of all for the zero Addr, that is missed least: the oldest that is half open, else the one that has been
+// idle longest; nil when all are in use. The lock is held.
+func (g *gateway) leastUseful(from netip.Addr, among func(*stream) bool) (found *stream) {
+	var since time.Time
+	half := false
+	for s := range g.streams {
+		if !s.accepted || from.IsValid() && s.from != from || !among(s) {
+			continue
+		}
+		at, idle := s.opened, s.halfOpen()
+		if !idle && half {
+			continue
+		}
+		if !idle {
+			var busy bool
+			if at, busy = s.lastUsed(); busy || time.Since(at) < idleAtLeast {
+				continue
+			}
+		}
+		if found == nil || idle && !half || at.Before(since) {
+			found, since, half = s, at, idle
+		}
+	}
+	return found
+}
+
+// lastUsed is when something was said on a connection last, and whether a transaction is under way.
+func (s *stream) lastUsed() (at time.Time, busy bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used, len(s.users) > 0
+}
+
+// holds counts octets that wait on an accepted connection, more or fewer. Of too many in all, the connection that holds most of the
+// source that holds most is closed. The connection's lock is not held.
+func (s *stream) holds(more int) {
+	s.mu.Lock()
+	total := s.holdsLocked(more)
+	s.mu.Unlock()
+	if total > maxHeld {
+		s.g.shed()
+	}
+}
+
+func (s *stream) holdsLocked(more int) (total int64) {
+	if s.closed || !s.accepted {
+		return 0
+	}
+	s.held += more
+	return s.g.held.Add(int64(more))
+}
+
+// shed closes the connection that holds most of the source that holds most.
+func (g *gateway) shed() {
+	g.mu.Lock()
+	bySource := map[netip.Addr]int{}
+	largest := map[netip.Addr]*stream{}
+	octets := map[*stream]int{}
+	var most netip.Addr
+	for s := range g.streams {
+		if !s.accepted {
+			continue
+		}
+		s.mu.Lock()
+		octets[s] = s.held
+		s.mu.Unlock()
+		if bySource[s.from] += octets[s]; bySource[s.from] > bySource[most] {
+			most = s.from
+		}
+		if x := largest[s.from]; x == nil || octets[s] > octets[x] {
+			largest[s.from] = s
+		}
+	}
+	g.mu.Unlock()
+	if s := largest[most]; s != nil {
+		g.closes(s, errHoldsMost)
+	}
+}
+
+// closes closes an accepted connection and says why.
+func (g *gateway) closes(s *stream, err error) {
+	g.repeats.Log(slog.LevelInfo, "connection closed", s.from.String(), err.Error(), "gw", g.name, "peer", s.remote(), "err", err)
+	s.close(err)
+}
