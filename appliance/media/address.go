@@ -1,6 +1,7 @@
 package media
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"unsafe"
 
@@ -21,7 +22,7 @@ func addressOf(a netip.AddrPort) address {
 		return address{}
 	}
 	b := a.Addr().As16()
-	return address{be64(b[:]), be64(b[8:]), a.Port()}
+	return address{binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:]), a.Port()}
 }
 
 func (a address) known() bool { return a.port != 0 }
@@ -35,20 +36,9 @@ func (a address) netip() netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	var b [16]byte
-	putBE64(b[:], a.high)
-	putBE64(b[8:], a.low)
+	binary.BigEndian.PutUint64(b[:], a.high)
+	binary.BigEndian.PutUint64(b[8:], a.low)
 	return netip.AddrPortFrom(netip.AddrFrom16(b).Unmap(), a.port)
-}
-
-func be64(b []byte) uint64 {
-	_ = b[7]
-	return uint64(b[0])<<56 | uint64(b[1])<<48 | uint64(b[2])<<40 | uint64(b[3])<<32 | uint64(b[4])<<24 | uint64(b[5])<<16 | uint64(b[6])<<8 | uint64(b[7])
-}
-
-func putBE64(b []byte, v uint64) {
-	for i := range 8 {
-		b[i] = byte(v >> (56 - 8*i))
-	}
 }
 
 // sockaddr is room for what the kernel calls struct sockaddr_in or sockaddr_in6.
@@ -63,7 +53,7 @@ func (s *sockaddr) address() address {
 	case unix.AF_INET:
 		return address{0, mappedPrefix | uint64(s[4])<<24 | uint64(s[5])<<16 | uint64(s[6])<<8 | uint64(s[7]), port}
 	case unix.AF_INET6:
-		return address{be64(s[8:]), be64(s[16:]), port}
+		return address{binary.BigEndian.Uint64(s[8:]), binary.BigEndian.Uint64(s[16:]), port}
 	}
 	return address{}
 }
@@ -76,9 +66,9 @@ func (s *sockaddr) set(a address, family uint16) uint32 {
 		s[4], s[5], s[6], s[7] = byte(a.low>>24), byte(a.low>>16), byte(a.low>>8), byte(a.low)
 		return unix.SizeofSockaddrInet4
 	}
-	putBE64(s[4:], 0) // flow information
-	putBE64(s[8:], a.high)
-	putBE64(s[16:], a.low)
+	binary.BigEndian.PutUint64(s[4:], 0) // flow information
+	binary.BigEndian.PutUint64(s[8:], a.high)
+	binary.BigEndian.PutUint64(s[16:], a.low)
 	s[24], s[25], s[26], s[27] = 0, 0, 0, 0 // scope
 	return unix.SizeofSockaddrInet6
 }

@@ -2,6 +2,7 @@ package media
 
 import (
 	"bufio"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -356,8 +357,8 @@ func fillLoad(p []byte, ssrc uint32, seq, now uint64) {
 	ts := uint32(seq) * 160
 	p[4], p[5], p[6], p[7] = byte(ts>>24), byte(ts>>16), byte(ts>>8), byte(ts)
 	p[8], p[9], p[10], p[11] = byte(ssrc>>24), byte(ssrc>>16), byte(ssrc>>8), byte(ssrc)
-	putBE64(p[12:], now)
-	putBE64(p[20:], ^now)
+	binary.BigEndian.PutUint64(p[12:], now)
+	binary.BigEndian.PutUint64(p[20:], ^now)
 }
 
 // collect takes what came. RTP shows its sending time; of SRTP one packet in eight is decrypted.
@@ -397,11 +398,11 @@ func (g *loader) collect(byPort map[uint16]int) {
 }
 
 func (g *loader) check(p []byte, stamp int64) {
-	if len(p) != 172 || be64(p[12:]) != ^be64(p[20:]) {
+	if len(p) != 172 || binary.BigEndian.Uint64(p[12:]) != ^binary.BigEndian.Uint64(p[20:]) {
 		g.result.Bad++
 		return
 	}
 	if g.measuring && len(g.latencies) < cap(g.latencies) {
-		g.latencies = append(g.latencies, time.Duration(stamp-int64(be64(p[12:]))))
+		g.latencies = append(g.latencies, time.Duration(stamp-int64(binary.BigEndian.Uint64(p[12:]))))
 	}
 }

@@ -24,7 +24,7 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 		state := l.inbound(binary.BigEndian.Uint32(p[4:]), &t.empty)
 		var index uint32
 		var ok bool
-		if n, index, ok = t.crypt.UnprotectRTCP(l.rx, p); !ok {
+		if n, index, ok = l.rx.UnprotectRTCP(p); !ok {
 			l.stats.authFailed++
 			return
 		}
@@ -91,7 +91,9 @@ func (t *thread) sendRTCP(o *leg, p []byte, n int) {
 			return // RFC 3711 section 9.2: no more under this key
 		}
 		o.stream.rtcpIndex++
-		n = t.crypt.ProtectRTCP(o.tx, p[:cap(p)], n, o.stream.rtcpIndex)
+		if n = o.tx.ProtectRTCP(p[:cap(p)], n, o.stream.rtcpIndex); n == 0 {
+			return
+		}
 	}
 	o.stats.rtcpSent++
 	o.reports.sent = t.now

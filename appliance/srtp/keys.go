@@ -9,21 +9,21 @@ import (
 	"fmt"
 )
 
-const srtcpTag = 10
-
-// MaxTag is the most that protecting a packet adds: SRTCP index, GCM tag.
+// MaxTag is the most that protecting a packet adds, beside an MKI: SRTCP index, GCM tag.
 const MaxTag = 4 + 16
 
-// keys are the session keys of one direction, made ready for use: AES expanded, HMAC's inner and outer state computed. They hold
-// no state of packets, so one packet does not touch them; roll-over counters and replay windows are with the streams.
+// Keys are the session keys of one direction, made ready for use: AES expanded, HMAC's inner and outer state computed. Of SRTP they hold
+// no state of packets, so one packet does not touch them; roll-over counters and replay windows are with the streams. They belong to one
+// thread.
 type Keys struct {
-	rtp, rtcp sessionKeys
-	mki       []byte
-	master    []byte // with suite: to tell an equal key from a new one
-	suite     string
+	rtp    sessionKeys
+	rtcp   control
+	mki    []byte
+	master []byte // with suite: to tell an equal key from a new one
+	suite  string
 }
 
-// sessionKeys is what SRTP, or SRTCP, uses of the keys.
+// sessionKeys are what SRTP uses (RFC 3711 section 4.3).
 type sessionKeys struct {
 	block        cipher.Block // AES_CM
 	aead         cipher.AEAD  // GCM, instead of block and the two states
@@ -47,28 +47,33 @@ func NewKeys(k Key) (*Keys, error) {
 	}
 	out := &Keys{mki: bytes.Clone(k.MKI), master: bytes.Clone(k.Master), suite: k.Suite}
 	salt := k.Master[s.key:]
-	if out.rtp, err = newSessionKeys(prf, salt, s, 0, s.tag); err != nil {
+	if out.rtp, err = newSessionKeys(prf, salt, s); err != nil {
 		return nil, err
 	}
-	out.rtcp, err = newSessionKeys(prf, salt, s, 3, srtcpTag)
+	out.rtcp, err = newControl(k, s)
 	return out, err
 }
 
-// newSessionKeys derives with three labels: first is encryption, first+1 authentication, first+2 salt.
-func newSessionKeys(prf cipher.Block, salt []byte, s suite, first byte, tag int) (h sessionKeys, err error) {
-	h.tag = tag
-	block, err := aes.NewCipher(derive(prf, salt, first, s.key))
+// Labels of the key derivation (RFC 3711 section 4.3.1).
+const (
+	labelEncryption = iota
+	labelAuthentication
+	labelSalt
+)
+
+func newSessionKeys(prf cipher.Block, salt []byte, s suite) (h sessionKeys, err error) {
+	h.tag = s.tag
+	block, err := aes.NewCipher(derive(prf, salt, labelEncryption, s.key))
 	if err != nil {
 		return h, fmt.Errorf("srtp session key: %w", err)
 	}
-	copy(h.salt[:], derive(prf, salt, first+2, s.salt))
+	copy(h.salt[:], derive(prf, salt, labelSalt, s.salt))
 	if s.gcm {
-		h.tag = s.tag
 		h.aead, err = cipher.NewGCM(block)
 		return h, err
 	}
 	h.block = block
-	h.inner, h.outer = hmacStates(derive(prf, salt, first+1, sha1.Size))
+	h.inner, h.outer = hmacStates(derive(prf, salt, labelAuthentication, sha1.Size))
 	return h, nil
 }
 

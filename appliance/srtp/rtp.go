@@ -9,13 +9,12 @@ import (
 // MaxPacket is the most that a packet may have, with room for what protecting it adds.
 const MaxPacket = 2048
 
-// Crypter runs SRTP and SRTCP for one thread: what changes per packet and would otherwise be allocated.
+// Crypter runs SRTP for one thread: what changes per packet and would otherwise be allocated.
 type Crypter struct {
 	auth      *authenticator
 	counter   [aes.BlockSize]byte
 	block     [aes.BlockSize]byte
 	nonce     [12]byte
-	aad       [12]byte
 	keystream [MaxPacket]byte
 	spare     [MaxPacket]byte // a packet as it came, where more than one key or index may fit
 }
@@ -95,64 +94,6 @@ func (c *Crypter) open(k *Keys, p []byte, header int, index uint64, mki int) (n 
 	return n, true
 }
 
-// encrypted marks the SRTCP index of an encrypted packet (the E flag).
-const encrypted = 1 << 31
-
-// ProtectRTCP encrypts the RTCP packet buf[:n] in place and appends index and tag; buf has room for MaxTag and the MKI.
-func (c *Crypter) ProtectRTCP(k *Keys, buf []byte, n int, index uint32) int {
-	h, ssrc := &k.rtcp, binary.BigEndian.Uint32(buf[4:])
-	if h.aead != nil {
-		copy(c.aad[:8], buf)
-		binary.BigEndian.PutUint32(c.aad[8:], encrypted|index)
-		n = len(h.aead.Seal(buf[:8], c.iv(h, ssrc, uint64(index)), buf[8:n], c.aad[:]))
-		n += copy(buf[n:], c.aad[8:])
-		return n + copy(buf[n:], k.mki)
-	}
-	c.xor(h, buf[8:n], ssrc, uint64(index))
-	binary.BigEndian.PutUint32(buf[n:], encrypted|index)
-	n += 4
-	tag := c.auth.tag(h, buf[:n], 0, false)
-	n += copy(buf[n:], k.mki)
-	return n + copy(buf[n:], tag[:h.tag])
-}
-
-// UnprotectRTCP checks and decrypts an SRTCP packet in place and returns its index.
-func (c *Crypter) UnprotectRTCP(k *Keys, p []byte) (n int, index uint32, ok bool) {
-	n, index, ok = c.openRTCP(k, p, len(k.mki))
-	if !ok && len(k.mki) > 0 && k.rtp.aead == nil {
-		n, index, ok = c.openRTCP(k, p, 0)
-	}
-	return n, index, ok
-}
-
-func (c *Crypter) openRTCP(k *Keys, p []byte, mki int) (n int, index uint32, ok bool) {
-	h := &k.rtcp
-	if h.aead != nil { // ciphertext, tag, index, MKI
-		n = len(p) - mki - 4
-		if n < 8+h.tag || string(p[n+4:]) != string(k.mki[:mki]) || p[n]&0x80 == 0 {
-			return 0, 0, false
-		}
-		index = binary.BigEndian.Uint32(p[n:]) &^ encrypted
-		copy(c.aad[:8], p)
-		copy(c.aad[8:], p[n:n+4])
-		plain, err := h.aead.Open(p[8:8], c.iv(h, binary.BigEndian.Uint32(p[4:]), uint64(index)), p[8:n], c.aad[:])
-		return 8 + len(plain), index, err == nil
-	}
-	n = len(p) - h.tag - mki - 4
-	if n < 8 || string(p[n+4:n+4+mki]) != string(k.mki[:mki]) {
-		return 0, 0, false
-	}
-	tag := c.auth.tag(h, p[:n+4], 0, false)
-	if subtle.ConstantTimeCompare(tag[:h.tag], p[n+4+mki:]) != 1 {
-		return 0, 0, false
-	}
-	index = binary.BigEndian.Uint32(p[n:]) &^ encrypted
-	if p[n]&0x80 != 0 { // else authenticated only
-		c.xor(h, p[8:n], binary.BigEndian.Uint32(p[4:]), uint64(index))
-	}
-	return n, index, true
-}
-
 // xor applies AES in counter mode with the initial value of RFC 3711 section 4.1.1: salt, SSRC and index.
 func (c *Crypter) xor(h *sessionKeys, data []byte, ssrc uint32, index uint64) {
 	iv := &c.counter
@@ -167,8 +108,7 @@ func (c *Crypter) xor(h *sessionKeys, data []byte, ssrc uint32, index uint64) {
 	subtle.XORBytes(data, data, c.keystream[:n])
 }
 
-// iv is the nonce of RFC 7714: two zeros, SSRC, and the 48-bit index (section 8.1), or two more zeros and the SRTCP index
-// (section 9.1), over the salt.
+// iv is the nonce of RFC 7714 section 8.1: two zeros, SSRC, and the 48-bit index, over the salt.
 func (c *Crypter) iv(h *sessionKeys, ssrc uint32, index uint64) []byte {
 	b := binary.BigEndian
 	copy(c.nonce[:], h.salt[:12])
