@@ -125,6 +125,8 @@ type Untrusted struct {
 	Subject, Issuer string
 	Root            bool // its own issuer; else an intermediate, or the peer's own certificate
 	NotAfter        time.Time
+	Warning         string // what to think of before it is trusted
+	Leaf            string // about the peer's certificate: names and dates
 	Gateway, Peer   string // where it was met
 	Last            time.Time
 }

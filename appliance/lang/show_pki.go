@@ -29,6 +29,12 @@ func showTrusted(c *call, _ *none) error {
 		c.printf("  Valid until: %s\n", u.NotAfter.UTC().Format("2006-01-02 15:04:05 UTC"))
 		c.printf("  SHA-256: %s\n", u.SHA256)
 		c.printf("  Shown by: %s on %s, last %s\n", u.Peer, u.Gateway, u.Last.UTC().Format("2006-01-02 15:04:05 UTC"))
+		if u.Leaf != "" {
+			c.printf("  Peer's certificate: %s\n", u.Leaf)
+		}
+		if u.Warning != "" {
+			c.printf("  Warning: %s\n", u.Warning)
+		}
 		c.printf("  To trust it: pki trust %s\n", u.SHA256)
 	}
 	return nil

@@ -15,6 +15,7 @@ type UnknownIssuer struct {
 	Issuer  string            // whose certificate is missing, or that of End itself when it is a root
 	End     *x509.Certificate // the last of the chain that the peer sent
 	SHA256  string            // of End, upper case hex
+	Leaf    *x509.Certificate // the peer's certificate
 	Root    bool              // End is a root: importing it as a trusted certificate makes the chain good
 }
 
@@ -35,7 +36,7 @@ func explain(err error, leaf *x509.Certificate, rest []*x509.Certificate) error 
 		end := chainEnd(leaf, rest)
 		return &UnknownIssuer{
 			Subject: subject(leaf), Issuer: plainName(end.Issuer.CommonName, end.Issuer.String()),
-			End: end, SHA256: Fingerprint(end), Root: bytes.Equal(end.RawSubject, end.RawIssuer),
+			Leaf: leaf, End: end, SHA256: Fingerprint(end), Root: bytes.Equal(end.RawSubject, end.RawIssuer),
 		}
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fmt.Errorf("the certificate of %s is good from %s to %s only: it has expired, or this clock is wrong",

@@ -59,9 +59,9 @@ func (s *System) problems() []lang.Problem {
 	for _, err := range s.store.Problems() {
 		list = append(list, lang.Problem{Severity: lang.Warning, Text: err.Error()})
 	}
-	for _, x := range s.strangers.list() {
+	for _, x := range s.untrusted() {
 		list = append(list, lang.Problem{Severity: lang.Warning, Fix: "pki trust " + x.SHA256,
-			Text: fmt.Sprintf("context sip-gateway %s refused %s: %v", x.gateway, x.peer, x.UnknownIssuer)})
+			Text: fmt.Sprintf("context sip-gateway %s refused %s: %v; the peer's certificate: %s. %s", x.gateway, x.peer, x.UnknownIssuer, x.leaf(), capital(x.warning()))})
 	}
 	return list
 }

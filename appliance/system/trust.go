@@ -17,6 +17,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/printable"
 )
 
 // strangers remembers the certificates at which peers' chains ended that were not trusted, so that an administrator can trust one
@@ -35,8 +36,38 @@ type stranger struct {
 
 const (
 	mostStrangers = 16
-	tellAgain     = time.Hour // the log is told of the same issuer not more often
+	tellAgain     = time.Hour      // the log is told of the same issuer not more often
+	rememberFor   = 24 * time.Hour // after the peer has shown it last
 )
+
+// selfMade is said of a chain that ends in a certificate which is its own issuer: no authority has looked at it.
+const selfMade = "anybody can make such a root, so this may be an attack: compare the fingerprint with the one that the peer's " +
+	"administrator gives you before you trust it"
+
+// warning says what to think of before the issuer is trusted.
+func (x stranger) warning() string {
+	if x.Root {
+		return selfMade
+	}
+	return "nobody here knows who made it: compare the fingerprint with the one that the peer's administrator gives you before you trust it"
+}
+
+// capital begins a sentence.
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// leaf says for whom and when the peer's certificate is good.
+func (x stranger) leaf() string {
+	c := x.Leaf
+	if c == nil {
+		c = x.End
+	}
+	d := pki.Describe(c)
+	text := fmt.Sprintf("subject %s, good from %s to %s", d.Subject, d.NotBefore.UTC().Format(time.DateOnly), d.NotAfter.UTC().Format(time.DateOnly))
+	if len(d.Names) > 0 {
+		text += ", for " + strings.Join(d.Names, ", ")
+	}
+	return printable.Text(text)
+}
 
 // note takes one down and tells the log, with the command that trusts it.
 func (s *strangers) note(log *slog.Logger, gateway, peer string, e *pki.UnknownIssuer) {
@@ -79,24 +110,59 @@ func (s *strangers) forget(sum string) {
 	delete(s.seen, sum)
 }
 
+// list returns those that are remembered, and forgets those whose peers have not come for a day.
 func (s *strangers) list() []stranger {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []stranger
-	for _, x := range s.seen {
+	for sum, x := range s.seen {
+		if time.Since(x.last) > rememberFor {
+			delete(s.seen, sum)
+			continue
+		}
 		list = append(list, x)
 	}
 	slices.SortFunc(list, func(a, b stranger) int { return cmp.Compare(a.SHA256, b.SHA256) })
 	return list
 }
 
+// untrusted are the issuers that are not trusted still. One is judged again whenever it is asked for: it may have been imported by hand,
+// or its gateway be gone.
+func (s *System) untrusted() (list []stranger) {
+	cfg := s.Running()
+	for _, x := range s.strangers.list() {
+		if s.settledNow(cfg, x) {
+			s.strangers.forget(x.SHA256)
+			continue
+		}
+		list = append(list, x)
+	}
+	return list
+}
+
+// settledNow reports whether a gateway trusts an issuer now, or does not meet it any more.
+func (s *System) settledNow(cfg *config.Config, x stranger) bool {
+	gw := config.Ref[config.SIPGateway]{Name: x.gateway}.In(cfg)
+	if gw == nil || gw.TLS.In(cfg) == nil {
+		return true
+	}
+	p := gw.TLS.In(cfg)
+	for _, name := range p.Trusted {
+		certs, _ := s.store.Certificates(pki.Name(name)) // what is missing is a problem of the configuration
+		if slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return c.Equal(x.End) || x.End.CheckSignatureFrom(c) == nil }) {
+			return true
+		}
+	}
+	return false
+}
+
 // Untrusted lists the issuers of peers' certificates that are not trusted.
 func (s *System) Untrusted() []lang.Untrusted {
 	var list []lang.Untrusted
-	for _, x := range s.strangers.list() {
+	for _, x := range s.untrusted() {
 		list = append(list, lang.Untrusted{
 			SHA256: x.SHA256, Subject: pki.Describe(x.End).Subject, Issuer: x.Issuer, Root: x.Root,
-			Peer: x.peer, Gateway: x.gateway, Last: x.last, NotAfter: x.End.NotAfter,
+			Peer: x.peer, Gateway: x.gateway, Last: x.last, NotAfter: x.End.NotAfter, Warning: x.warning(), Leaf: x.leaf(),
 		})
 	}
 	return list
