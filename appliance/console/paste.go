@@ -10,6 +10,7 @@ import (
 
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/pasted"
+	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 )
 
@@ -388,8 +389,8 @@ func (p *paste) refuse(l input) {
 
 // complain prints how many lines were not named.
 func (p *paste) complain() {
-	if p.complaints > maxComplaints {
-		p.say(fmt.Sprintf("%% %d more lines are not text: not run", p.complaints-maxComplaints))
+	if more := p.complaints - maxComplaints; more > 0 {
+		p.say(fmt.Sprintf("%% %s %s not text: not run", plural.Of(more, "more line"), plural.Is(more)))
 	}
 }
 

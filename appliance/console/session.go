@@ -10,6 +10,7 @@ import (
 
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/pasted"
+	"viaduct/appliance/plural"
 )
 
 // session is somebody at a screen: it reads lines, runs them, and prints the answers.
@@ -183,7 +184,7 @@ func (s *session) exec(ctx context.Context, lines []string, pasted bool) (took i
 		}
 		var down *Down
 		if n := len(s.queue); errors.As(err, &down) && n > 0 {
-			s.println(fmt.Sprintf("%% %d more pasted lines were not run", n))
+			s.println(fmt.Sprintf("%% %s %s not run", plural.Of(n, "more pasted line"), plural.Was(n)))
 			s.queue = nil
 		}
 		s.explainDown(err)

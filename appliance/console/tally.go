@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 )
 
@@ -59,7 +60,7 @@ func (t *tally) text() string {
 		b.WriteString(text + "\n")
 	}
 	if more := t.refused - len(t.named); more > 0 {
-		fmt.Fprintf(&b, "and %d more lines refused\n", more)
+		fmt.Fprintf(&b, "and %s refused\n", plural.Of(more, "more line"))
 	}
 	return b.String()
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/plural"
 )
 
 // Box is what commands ask of the running box. Methods answer at once from what the box knows, except where they take a
@@ -96,9 +97,9 @@ func (c Coming) In(now time.Time) string {
 	case c.At.IsZero():
 		return when
 	case left > 90*time.Second:
-		when = "in " + plural(int((left+30*time.Second)/time.Minute), "minute")
+		when = "in " + plural.Of(int((left+30*time.Second)/time.Minute), "minute")
 	default:
-		when = "in " + plural(int(max(left, 0)/time.Second), "second")
+		when = "in " + plural.Of(int(max(left, 0)/time.Second), "second")
 	}
 	return when + "; `no reload` cancels it"
 }

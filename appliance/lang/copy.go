@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/plural"
 )
 
 // The places that a configuration is copied from and to.
@@ -138,7 +139,7 @@ func (c *call) save(from string, text []byte) error {
 		bad, outside := c.refused(r.problems), from == consolePlace || isURL(from)
 		switch {
 		case outside && bad > 0:
-			return fmt.Errorf("%s not understood: nothing was copied", plural(bad, "line"))
+			return fmt.Errorf("%s not understood: nothing was copied", plural.Of(bad, "line"))
 		case outside && r.taken == 0:
 			return fmt.Errorf("nothing in %s is a line of a configuration: nothing was copied", from)
 		}
@@ -157,7 +158,7 @@ func (c *call) save(from string, text []byte) error {
 
 // copied says that a copy was made.
 func (c *call) copied(from, to string, text []byte) error {
-	c.printf("%s copied to %s: %s\n", from, to, plural(strings.Count(string(text), "\n"), "line"))
+	c.printf("%s copied to %s: %s\n", from, to, plural.Of(strings.Count(string(text), "\n"), "line"))
 	return nil
 }
 
@@ -212,7 +213,7 @@ func (c *call) refused(problems []Problem) (n int) {
 		}
 	}
 	if n > refusedShown {
-		c.printf("%% and %s\n", plural(n-refusedShown, "more line"))
+		c.printf("%% and %s\n", plural.Of(n-refusedShown, "more line"))
 	}
 	return n
 }
@@ -277,7 +278,7 @@ func (c *call) differences(a, b string, before, after []printedLine, most int) i
 		}
 	}
 	if most > 0 && all > most {
-		c.printf("... and %s\n", plural(all-most, "more line"))
+		c.printf("... and %s\n", plural.Of(all-most, "more line"))
 	}
 	return all
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"viaduct/appliance/plural"
 )
 
 // Who is shut out because of wrong passwords.
@@ -40,6 +42,6 @@ func clearBans(c *call, a *banArgs) error {
 	if n == 0 && a.Source.IsValid() {
 		return fmt.Errorf("no wrong passwords came from %s: `show bans` lists who they came from", a.Source)
 	}
-	c.printf("%s forgotten\n", plural(n, "source"))
+	c.printf("%s forgotten\n", plural.Of(n, "source"))
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"viaduct/appliance/plural"
 )
 
 // CallRecord is a call that has ended.
@@ -67,7 +69,7 @@ func showHistory(c *call, a *historyArgs) error {
 	if len(records) > 0 {
 		c.columns(rows)
 	}
-	c.printf("%s\n", plural(len(records), "call"))
+	c.printf("%s\n", plural.Of(len(records), "call"))
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/pasted"
+	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 )
 
@@ -55,13 +56,10 @@ func parseLeftOut(line string) *leftOut {
 
 // said tells how many lines were left out, "" when none was.
 func (o *leftOut) said() string {
-	switch {
-	case o == nil || o.lines == 0:
+	if o == nil || o.lines == 0 {
 		return ""
-	case o.lines == 1:
-		return "its block is left out, 1 line"
 	}
-	return fmt.Sprintf("its block is left out, %d lines", o.lines)
+	return "its block is left out, " + plural.Of(o.lines, "line")
 }
 
 // taken says which lines were taken for one of another generation.

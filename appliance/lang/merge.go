@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/plural"
 )
 
 // merge takes the lines of a text into the running configuration, as if they were pasted.
@@ -29,7 +30,7 @@ func (c *call) merge(from string, text []byte) error {
 	if taken == 0 {
 		return fmt.Errorf("no line of %s is understood: nothing was changed", from)
 	}
-	c.printf("%s merged into the %s: %s taken, %d refused\n", from, runningConfig, plural(taken, "line"), bad)
+	c.printf("%s merged into the %s: %s taken, %d refused\n", from, runningConfig, plural.Of(taken, "line"), bad)
 	if bad > 0 {
 		return errRefused
 	}
@@ -50,7 +51,7 @@ func (c *call) replace(from string, text []byte, forced bool) error {
 	case !c.lang.Understands(text):
 		return fmt.Errorf("no line of %s is understood: nothing was changed", from)
 	case bad > 0 && forced && !c.session.Yes:
-		return fmt.Errorf("%s not understood: nothing was changed", plural(bad, "line"))
+		return fmt.Errorf("%s not understood: nothing was changed", plural.Of(bad, "line"))
 	}
 	if err := c.mayHave(from, cfg); err != nil {
 		return err
@@ -61,7 +62,7 @@ func (c *call) replace(from string, text []byte, forced bool) error {
 	}
 	if !forced && !c.session.Yes {
 		if bad > 0 {
-			c.printf("%% %s not understood and left out\n", plural(bad, "line"))
+			c.printf("%% %s not understood and left out\n", plural.Of(bad, "line"))
 		}
 		if !cfg.LetsIn() {
 			c.printf("%% warning: no account in it has a password or a public key: nobody gets in over the network any more\n")

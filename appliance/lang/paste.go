@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 )
 
@@ -64,11 +65,11 @@ func (l *Language) EndPaste(cfg *config.Config, env Env, p Paste, out io.Writer)
 		fmt.Fprintln(out, "No problems.")
 		return false
 	}
-	text := plural(count[Error]+p.Refused, "error")
+	text := plural.Of(count[Error]+p.Refused, "error")
 	if p.Refused > 0 {
-		text += fmt.Sprintf(" (%s refused)", plural(p.Refused, "line"))
+		text += fmt.Sprintf(" (%s refused)", plural.Of(p.Refused, "line"))
 	}
-	text += fmt.Sprintf(", %s, %s", plural(count[Warning], "warning"), plural(count[Note], "note"))
+	text += fmt.Sprintf(", %s, %s", plural.Of(count[Warning], "warning"), plural.Of(count[Note], "note"))
 	if len(fresh) < len(all) {
 		text += fmt.Sprintf("; %s new", isAre(len(fresh)))
 	}
@@ -131,7 +132,7 @@ func writeProblems(out io.Writer, list []Problem, rows int) (whole bool) {
 		var rest []string
 		for _, s := range []Severity{Error, Warning, Note} {
 			if count[s] > 0 {
-				rest = append(rest, plural(count[s], s.String()))
+				rest = append(rest, plural.Of(count[s], s.String()))
 			}
 		}
 		fmt.Fprintf(out, "and %s more\n", strings.Join(rest, ", "))
@@ -160,7 +161,7 @@ func (p Problem) explained() string {
 		}
 	}
 	if more := len(p.Also) - alsoShown; more > 0 {
-		fmt.Fprintf(&b, "  and in %s\n", plural(more, "more line"))
+		fmt.Fprintf(&b, "  and in %s\n", plural.Of(more, "more line"))
 	}
 	blocks := p.Fixes()
 	if len(blocks) > 0 {

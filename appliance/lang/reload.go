@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"viaduct/appliance/plural"
 )
 
 type reloadArgs struct {
@@ -31,7 +33,7 @@ func reload(c *call, a *reloadArgs) error {
 				return nil
 			}
 		default:
-			if !c.confirmed(false, "Reload, and end "+plural(calls, "call")+"?") {
+			if !c.confirmed(false, "Reload, and end "+plural.Of(calls, "call")+"?") {
 				return nil
 			}
 		}
@@ -45,7 +47,7 @@ func reload(c *call, a *reloadArgs) error {
 	}
 	switch {
 	case a.Minutes > 0:
-		c.printf("Restarting with the startup-config in %s; `no reload` cancels it\n", plural(a.Minutes, "minute"))
+		c.printf("Restarting with the startup-config in %s; `no reload` cancels it\n", plural.Of(a.Minutes, "minute"))
 	case a.Graceful:
 		c.printf("Restarting when no call is left\n")
 	default:
@@ -68,7 +70,7 @@ func (c *call) unsaved() (int, error) {
 	}
 	n := c.differences(from, runningConfig, saved, c.printed(c.box.Running()), unsavedShown)
 	if n > 0 {
-		c.printf("%% not saved: %s; `copy running-config startup-config` saves them\n", plural(n, "line"))
+		c.printf("%% not saved: %s; `copy running-config startup-config` saves them\n", plural.Of(n, "line"))
 	}
 	return n, nil
 }

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/release"
 )
@@ -101,15 +102,8 @@ func showProblems(c *call, _ *none) error {
 		io.WriteString(c.out, p.explained())
 	}
 	count := countProblems(problems)
-	c.printf("%s, %s, %s\n", plural(count[Error], "error"), plural(count[Warning], "warning"), plural(count[Note], "note"))
+	c.printf("%s, %s, %s\n", plural.Of(count[Error], "error"), plural.Of(count[Warning], "warning"), plural.Of(count[Note], "note"))
 	return nil
-}
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
 }
 
 // showLicenses prints the guide's table, all six figures in every row, and then keys as lines to be pasted, which only those who

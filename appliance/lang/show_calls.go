@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/plural"
 )
 
 // What goes on: calls, registrations, peers, gateways.
@@ -27,7 +28,7 @@ func showCalls(c *call, a *detail) error {
 		if len(calls) > 0 {
 			c.columns(rows)
 		}
-		c.printf("%s\n", plural(len(calls), "call"))
+		c.printf("%s\n", plural.Of(len(calls), "call"))
 		return nil
 	}
 	for i, x := range calls {
@@ -43,7 +44,7 @@ func showCalls(c *call, a *detail) error {
 			}
 		}
 	}
-	c.printf("%s\n", plural(len(calls), "call"))
+	c.printf("%s\n", plural.Of(len(calls), "call"))
 	return nil
 }
 
@@ -79,7 +80,7 @@ func showRegistrations(c *call, _ *none) error {
 			c.printf("  Next try in: %s\n", span(max(0, r.NextTry.Sub(now))))
 		}
 	}
-	c.printf("%s\n", plural(len(list), "registration"))
+	c.printf("%s\n", plural.Of(len(list), "registration"))
 	return nil
 }
 
@@ -90,7 +91,7 @@ func registerNow(c *call, a *registering) error {
 	if err != nil {
 		return err
 	}
-	c.printf("Asking now for %s: show sip registrations\n", plural(n, "registration"))
+	c.printf("Asking now for %s: show sip registrations\n", plural.Of(n, "registration"))
 	return nil
 }
 

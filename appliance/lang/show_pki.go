@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/plural"
 )
 
 // The key store, and what is trusted.
@@ -64,11 +65,11 @@ func (c *call) printPKI(wanted func(PKIItem) bool) {
 			if now.After(k.NotAfter) {
 				expiry += " (EXPIRED)"
 			} else if days := int(k.NotAfter.Sub(now).Hours() / 24); days < 30 {
-				expiry += fmt.Sprintf(" (in %s)", plural(days, "day"))
+				expiry += fmt.Sprintf(" (in %s)", plural.Of(days, "day"))
 			}
 			c.printf("  Valid until: %s\n", expiry)
 			if k.Chain > 1 {
-				c.printf("  Chain: %s\n", plural(k.Chain, "certificate"))
+				c.printf("  Chain: %s\n", plural.Of(k.Chain, "certificate"))
 			}
 		}
 		if k.Kind != "trusted" {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/plural"
 )
 
 // Finding is something that an administrator should know about what a profile refers to.
@@ -158,7 +159,7 @@ func (k *checker) dates(l line, what string, c *x509.Certificate) {
 	case left < 0:
 		k.warn(l, "%s of %s has expired on %s", what, subject(c), c.NotAfter.UTC().Format(time.DateOnly))
 	case left < expiryWarning:
-		k.warn(l, "%s of %s expires on %s, in %d days", what, subject(c), c.NotAfter.UTC().Format(time.DateOnly), int(left.Hours()/24))
+		k.warn(l, "%s of %s expires on %s, in %s", what, subject(c), c.NotAfter.UTC().Format(time.DateOnly), plural.Of(int(left.Hours()/24), "day"))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/plural"
 )
 
 // calendar announces each minute what comes to its end: certificates, and licenses, which give their channels back.
@@ -86,7 +87,7 @@ func (e *expiries) check(log *slog.Logger, cfg *config.Config, store pki.Store, 
 			log.Error("certificate has expired", "name", name, "err", fmt.Sprintf("%s ended on %s", pki.Describe(c).Subject, end))
 			return
 		}
-		log.Warn("certificate expires soon", "name", name, "err", fmt.Sprintf("%s ends on %s, in %d days or less", pki.Describe(c).Subject, end, days))
+		log.Warn("certificate expires soon", "name", name, "err", fmt.Sprintf("%s ends on %s, in %s or less", pki.Describe(c).Subject, end, plural.Of(days, "day")))
 	}
 	for _, p := range cfg.TLS {
 		names := append([]config.PKIName(nil), p.Trusted...)

@@ -10,6 +10,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/plural"
 )
 
 // unreadShown is how many lines of a startup-config that were left out are named by `show config problems`; the log has all.
@@ -113,8 +114,8 @@ func (s *System) begin(name string, text []byte) *config.Config {
 			s.leftOut(fmt.Sprintf("%s, line %d was left out at the start: %s", name, p.Line, p.Text))
 		}
 	}
-	if lost > unreadShown {
-		s.leftOut(fmt.Sprintf("%d more lines of %s were left out at the start: show log names them", lost-unreadShown, name))
+	if more := lost - unreadShown; more > 0 {
+		s.leftOut(fmt.Sprintf("%s of %s %s left out at the start: show log names them", plural.Of(more, "more line"), name, plural.Was(more)))
 	}
 	return cfg
 }

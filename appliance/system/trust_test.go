@@ -127,7 +127,7 @@ func TestCertificatesAreAnnouncedOnceAtEachThreshold(t *testing.T) {
 		want string
 	}{
 		{31 * day, ""}, {30 * day, "in 30 days or less"}, {29 * day, ""}, {14 * day, "in 14 days or less"}, {13 * day, ""},
-		{6 * day, "in 7 days or less"}, {6 * time.Hour, "in 1 days or less"}, {time.Hour, ""}, {-time.Second, "certificate has expired"}, {-day, ""},
+		{6 * day, "in 7 days or less"}, {6 * time.Hour, "in 1 day or less"}, {time.Hour, ""}, {-time.Second, "certificate has expired"}, {-day, ""},
 	} {
 		out.Reset()
 		e.check(log, cfg, store, c.NotAfter.Add(-step.left))
