@@ -21,7 +21,7 @@ var floors = map[string]string{
 	"sdp":         "config printable srtp",
 	"license":     "config",
 	"pki":         "config printable plural",
-	"names":       "config printable plural",
+	"names":       "config printable",
 	"sipgw":       "config pki printable",
 	"media":       "config srtp steer",
 	"srtp":        "",
