@@ -19,6 +19,9 @@ type Backend interface {
 	// returns how many: it stops before a line that is more than a statement, which is for Exec then.
 	ExecTogether(ctx context.Context, s *Session, lines []string, done func(text []byte, r Result)) (ran int)
 
+	// Lost takes lines that are no text, and returns the mode that they leave behind.
+	Lost(ctx context.Context, s *Session, lines []string) (mode []string)
+
 	// BeginPaste notes the problems of the configuration, as Known of the result.
 	BeginPaste(ctx context.Context, s *Session) Result
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/config"
@@ -71,6 +72,19 @@ func (b *backend) ExecTogether(ctx context.Context, s *Session, lines []string, 
 		done(r.Text, resultOf(r.Result, r.Err))
 	}
 	return len(list)
+}
+
+// Lost has each line refused, for the mode that it leaves behind: the character that stands for one that was lost is in every one.
+func (b *backend) Lost(ctx context.Context, s *Session, lines []string) []string {
+	ls, ok := b.session(s)
+	if !ok {
+		return s.Mode
+	}
+	for _, line := range lines {
+		r, _ := b.lang.Exec(ctx, b.box, ls, line+string(utf8.RuneError), nil, io.Discard)
+		ls.Mode = r.Mode
+	}
+	return ls.Mode
 }
 
 func (b *backend) BeginPaste(_ context.Context, s *Session) Result {

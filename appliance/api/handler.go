@@ -83,6 +83,9 @@ func (h handler) stream(ctx context.Context, w http.ResponseWriter, run func(con
 // run runs the lines of one request in order.
 func (h handler) run(ctx context.Context, q *wire.ExecRequest, out *spool) {
 	s := &Session{Mode: q.Mode, User: q.User, TTY: q.TTY}
+	if len(q.Lost) > 0 {
+		s.Mode = h.backend.Lost(ctx, s, q.Lost)
+	}
 	switch {
 	case q.BeginPaste:
 		out.done(h.backend.BeginPaste(ctx, s))

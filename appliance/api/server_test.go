@@ -65,6 +65,8 @@ func (f *fake) ExecTogether(ctx context.Context, s *Session, lines []string, don
 	return ran
 }
 
+func (f *fake) Lost(_ context.Context, s *Session, _ []string) []string { return s.Mode }
+
 func (f *fake) BeginPaste(_ context.Context, s *Session) Result {
 	return Result{Mode: s.Mode, Known: []byte("known")}
 }

@@ -88,6 +88,9 @@ func (m *matcher) error(line string) *Error {
 		return &Error{Col: w.Start, Text: "unknown command"}
 	}
 	e := &Error{Col: w.Start}
+	if _, ok := f.err.(notANumber); ok && len(f.expected) > 0 {
+		f.err = nil
+	}
 	switch {
 	case f.err != nil:
 		e.Text = f.err.Error()
@@ -107,9 +110,10 @@ func (m *matcher) error(line string) *Error {
 	switch {
 	case len(e.Candidates) > 0:
 		e.Text += ", did you mean " + orList(e.Candidates) + "?"
-	case f.err == nil && furthest > 0 && len(f.expected) <= mostExpected:
+	case f.err != nil, furthest == 0, furthest == 1 && m.words[0].Text == "no":
+	case len(f.expected) <= mostExpected:
 		e.Text += ", expected " + orList(f.expected)
-	case f.err == nil && furthest > 0:
+	default:
 		e.Text += ", expected " + strings.Join(f.expected[:mostExpected], ", ") + " and others: ? lists them"
 	}
 	return e

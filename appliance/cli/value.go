@@ -83,10 +83,15 @@ func (a *arg) parseAny(text string, root any) (reflect.Value, error) {
 	return v, err
 }
 
+// notANumber says that a word is no number. Where a keyword may stand instead, the word was meant to be one.
+type notANumber struct{ what string }
+
+func (e notANumber) Error() string { return e.what + " must be a number" }
+
 func (a *arg) number(text string, bits int) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, fmt.Errorf("%s must be a number", a.label())
+		return 0, notANumber{a.label()}
 	}
 	lo, hi := a.limits(bits)
 	if err != nil || n < lo || n > hi {

@@ -20,9 +20,6 @@ var ErrSaid = errors.New("there were errors")
 // maxComplaints is how many lines that are not text are named one by one: a binary file must not answer with its length.
 const maxComplaints = 10
 
-// maxLost is how many lines that are not text sbcd is told of. No header stands behind so many.
-const maxLost = 10_000
-
 // paste runs lines that come without anybody at the keys: a pipe into `consoled -stdio`, a command given to ssh, a shell
 // without a terminal. Nothing is echoed and no prompt is printed; the answers are, and after the last line the problems
 // that the paste has left.
@@ -311,9 +308,7 @@ func (p *paste) batch(ctx context.Context) []input {
 				break
 			}
 			p.refuse(l)
-			if l.text != "" && p.complaints <= maxLost {
-				p.lost(ctx, l.text)
-			}
+			p.lose(l.text)
 			continue
 		}
 		batch = append(batch, l)

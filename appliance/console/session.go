@@ -93,7 +93,8 @@ func (s *session) step(ctx context.Context) error {
 		s.exit = true
 	case state.bad != "":
 		s.refuse(state.bad)
-		s.lost(ctx, line)
+		s.lose(line)
+		s.refresh(ctx) // an error says what the next line will say
 		if state.fast {
 			s.paste(ctx)
 			s.pasted++

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"viaduct/appliance/api/wire"
 )
@@ -24,6 +23,7 @@ type shell struct {
 	collect *wire.Collect // the last line wants a block
 	exit    bool          // the session is over
 	leftOut bool          // the last line is in a block that is not understood
+	lost    []string      // lines that were no text, since the last request
 	more    bool          // page long output
 	rows    int           // that the terminal was said to have; 0: nothing was said
 	columns int
@@ -44,7 +44,7 @@ const (
 func (s *shell) run(ctx context.Context, lines []string, body string, text func(string), done func(i int, a wire.Answer)) (ran int, err error) {
 	s.collect = nil
 	defer func() { s.yes = false }()
-	q := wire.ExecRequest{Mode: s.mode, User: s.user, TTY: s.tty}
+	q := wire.ExecRequest{Mode: s.mode, Lost: s.takeLost(), User: s.user, TTY: s.tty}
 	if len(lines) == 1 {
 		q.Line, q.Body, q.Yes = lines[0], body, s.yes
 	} else {
@@ -57,15 +57,20 @@ func (s *shell) run(ctx context.Context, lines []string, body string, text func(
 	return ran, err
 }
 
-// lost tells sbcd of a line that is no text and is not run: it may have been the header of the lines behind it. What is said of it
-// has been said.
-func (s *shell) lost(ctx context.Context, line string) {
-	s.run(ctx, []string{strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return utf8.RuneError
-		}
-		return r
-	}, line) + string(utf8.RuneError)}, "", func(string) {}, func(int, wire.Answer) {})
+// lose notes a line that is no text and is not run: sbcd is told of it with the next one, for it may have been the header of the lines
+// that follow. What is to be said of it has been said.
+func (s *shell) lose(line string) {
+	const most, longest = 100, 200
+	if len(s.lost) < most {
+		s.lost = append(s.lost, line[:min(len(line), longest)])
+	}
+}
+
+// takeLost gives the lines that were lost since the last request.
+func (s *shell) takeLost() []string {
+	lost := s.lost
+	s.lost = nil
+	return lost
 }
 
 // runWithFile runs a line that reads a file.
@@ -133,7 +138,7 @@ func (s *shell) endPaste(ctx context.Context, rows int, text func(string)) (fail
 	if rows > 0 {
 		rows = max(4, rows-strings.Count(refused, "\n"))
 	}
-	q := wire.ExecRequest{Mode: s.mode, EndPaste: true, Known: t.known, Refused: t.refused, Rows: rows, User: s.user, TTY: s.tty}
+	q := wire.ExecRequest{Mode: s.mode, Lost: s.takeLost(), EndPaste: true, Known: t.known, Refused: t.refused, Rows: rows, User: s.user, TTY: s.tty}
 	err = s.client.Exec(ctx, q, func(a wire.Answer) error {
 		if a.Done {
 			s.take(a)

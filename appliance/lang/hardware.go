@@ -76,7 +76,7 @@ func (h *hardware) note() string {
 }
 
 // hardwareLine finds what is known of a line in the modes of p, and the place from which it is understood.
-func hardwareLine(p place, line string) (place, *hardware) {
+func (l *Language) hardwareLine(p place, line string) (place, *hardware) {
 	words := cli.Words(line)
 	if len(words) > 0 && words[0].Text == "no" {
 		words = words[1:]
@@ -97,7 +97,7 @@ func hardwareLine(p place, line string) (place, *hardware) {
 	for i := range hardwares {
 		h := &hardwares[i]
 		if h.prompt == "ctx-cs" && h.block && slices.ContainsFunc(h.begins, func(b string) bool { return beginsWith(words, b) }) {
-			return p.up(len(p.path)), h
+			return p.owner(words[0].Text, l.table.Root()), h
 		}
 	}
 	return p, nil

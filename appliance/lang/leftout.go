@@ -126,7 +126,7 @@ func (l *Language) headerAfter(cfg *config.Config, p place, line, first string) 
 	if m, err := l.table.Match(modes, line, cfg); err == nil {
 		return m.Exact && !m.Neg
 	}
-	if _, m := hardwareLine(p, line); m != nil && m.block && first != "no" {
+	if _, m := l.hardwareLine(p, line); m != nil && m.block && first != "no" {
 		return true
 	}
 	_, nameless := l.onlyContext(cfg, line)
@@ -152,7 +152,7 @@ func (l *Language) misunderstand(cfg *config.Config, p place, modes []cli.Layer,
 		return misunderstood{instead: lines, left: left, at: at}
 	}
 	out := &leftOut{header: shown(line), indent: pasted.Indent(line)}
-	if at, h := hardwareLine(p, line); h != nil {
+	if at, h := l.hardwareLine(p, line); h != nil {
 		out.sure, out.quiet = h.block && !strings.HasPrefix(out.header, "no "), true
 		at.out = out
 		return misunderstood{note: h.note(), at: at}

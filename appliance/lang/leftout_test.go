@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/pasted"
 )
 
 // Each file of testdata/paste holds a paste and what became of it: the configuration that it made and what was said. Typed line by line,
@@ -74,4 +76,66 @@ func ranTogether(t *testing.T, l *Language, lines []string) *config.Config {
 		}
 	}
 	return b.cfg
+}
+
+// strangers are headers of blocks that the box does not know, with the indentation of the lines in front of which they may stand.
+var strangers = map[string]int{
+	"interface gsm X": 2, "service carousel X": 2, "routing-table called-moon X": 2, "mapping-table moon to called-e164 X": 2, "gizmo X": 2,
+	"port satellite 0 0": 0, "profile phantom X": 0, "context vrf X": 0, "port ethernet 0 9": 0, "location-service": 0, "gizmo": 0,
+	"interface fxs X": 2, "port bri 0 0": 0, "profile ppp X": 0, "system": 0,
+}
+
+// A block that is not understood changes nothing, whatever lines it holds and wherever it stands, with and without indentation.
+func TestABlockThatIsNotUnderstoodChangesNothing(t *testing.T) {
+	l := New()
+	want, problems := l.Parse(reference(t, "starface-teams.cfg"))
+	if len(problems) > 0 {
+		t.Log(problemLines(problems))
+	}
+	lines := strings.Split(strings.TrimSpace(string(l.Print(want, false))), "\n") // as the box prints it: indented by 2
+	var body []string
+	for i, line := range lines {
+		deeper := i+1 < len(lines) && pasted.Indent(lines[i+1]) > pasted.Indent(line)
+		if first, _, _ := strings.Cut(strings.TrimSpace(line), " "); line != "" && !deeper && first != "identity" && first != "call" && first != "interface" {
+			body = append(body, strings.TrimSpace(line), "no "+strings.TrimSpace(line))
+		}
+	}
+	flat := func(text string) string {
+		var b strings.Builder
+		for line := range strings.Lines(text) {
+			b.WriteString(strings.TrimLeft(line, " "))
+		}
+		return b.String()
+	}
+	for header, indent := range strangers {
+		tried := 0
+		for i, line := range lines {
+			isHeader := i+1 < len(lines) && pasted.Indent(lines[i+1]) > pasted.Indent(line)
+			if line == "" || pasted.Indent(line) != indent || !isHeader {
+				continue
+			}
+			var block []string
+			for n := range 8 {
+				block = append(block, strings.Repeat(" ", indent+2+n%2)+body[(i*31+n*17)%len(body)])
+			}
+			text := strings.Join(append(append(append(lines[:i:i], strings.Repeat(" ", indent)+header), block...), lines[i:]...), "\n")
+			forms := map[string]string{"indented": text}
+			if !strings.HasPrefix(header, "gizmo") {
+				forms["flat"] = flat(text)
+			}
+			for form, text := range forms {
+				got, problems := l.Parse([]byte(text))
+				if a, b := string(l.Print(want, false)), string(l.Print(got, false)); a != b {
+					t.Errorf("%s, %q before %q (-without +with):\n%s\n%s", form, header, line, cmp.Diff(a, b), problemLines(problems))
+				}
+				typed := configuringConsole(l)
+				typed.types(strings.Split(text, "\n")...)
+				same(t, got, typed.box.cfg)
+			}
+			tried++
+		}
+		if tried < 3 {
+			t.Errorf("%q was tried in %d places", header, tried)
+		}
+	}
 }

@@ -185,6 +185,8 @@ func (b *toy) block(r *api.Result, word string, body []byte, out io.Writer) {
 	}
 }
 
+func (b *toy) Lost(_ context.Context, s *api.Session, _ []string) []string { return s.Mode }
+
 func (b *toy) BeginPaste(_ context.Context, s *api.Session) api.Result {
 	return api.Result{Mode: s.Mode, Prompt: prompt(s.Mode)}
 }

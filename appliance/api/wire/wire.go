@@ -52,6 +52,9 @@ type ExecRequest struct {
 	// Lines, when not empty, are run instead of Line, each in the mode that the one before left. The server stops after a
 	// line that collects a block or ends the session; every line that was run has one Answer with Done.
 	Lines []string `json:"lines,omitempty"`
+	// Lost are lines that stood in front of these and are not run, for they are no text; sbcd says nothing of them. One may have been
+	// the header of what follows, which is left out then.
+	Lost []string `json:"lost,omitempty"`
 	// BeginPaste, before the first line of a paste, asks for what the configuration's problems are by then (Answer.Known).
 	BeginPaste bool `json:"begin_paste,omitempty"`
 	// EndPaste tells that a paste is over: the answer lists the problems that it brought.
