@@ -135,6 +135,7 @@ func (c *call) earlyMedia() {
 	stop(c.early)
 	if c.a.iface.EarlyConnect {
 		c.a.up = true
+		c.stands(answered)
 		c.a.leg.Answer(body)
 		return
 	}
@@ -181,6 +182,7 @@ func (c *call) answerCaller() error {
 	c.settled()
 	c.record.Connected = time.Now()
 	c.record.attempt(failure{code: 200})
+	c.stands(answered)
 	c.a.leg.Answer(body)
 	c.log.Info("connected", "if", c.b.iface.Name)
 	c.freed()

@@ -38,6 +38,7 @@ type call struct {
 	coming   *sipgw.Leg  // INVITE with Replaces that waits for the other side to change its codec; nil: none
 	pushed   bool        // the call was to be handed back, see pushBack
 	union    *union      // with another call, see union.go; nil: none
+	standing standing    // what other calls see of it, see room.go
 	over     bool
 
 	record Record
@@ -58,9 +59,10 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 	id := newID()
 	return &call{
 		m: m, id: id, log: m.log.With("call", id), box: sipgw.NewMailbox(), done: make(chan struct{}), cfg: m.Config(),
-		a:      side{which: media.A, leg: in.Leg},
-		b:      side{which: media.B},
-		record: Record{ID: id, Started: time.Now(), From: in.Interface},
+		a:        side{which: media.A, leg: in.Leg},
+		b:        side{which: media.B},
+		standing: standing{source: in.Request.Source.Addr(), since: time.Now()},
+		record:   Record{ID: id, Started: time.Now(), From: in.Interface},
 	}
 }
 
@@ -123,12 +125,31 @@ func (c *call) begin(in *sipgw.Incoming) {
 		return
 	}
 	c.urgency(&c.search, c.a.iface, c.props.CalledE164)
-	if err := c.license(); err != nil {
+	if c.urgent {
+		c.presses()
+	}
+	c.room(c.license, c.licensed, maxTries)
+}
+
+// licensed goes on with a call that has a license, or has not.
+func (c *call) licensed(err error) {
+	if err != nil {
+		c.m.refused(c.standing.source)
 		c.refuse(unlicensed(err))
 		return
 	}
 	c.newMedia()
-	if err := c.open(&c.a); err != nil {
+	tries := 0
+	if c.urgent {
+		tries = maxTries // ports are found, too
+	}
+	c.room(func() error { return c.open(&c.a) }, c.placed, tries)
+}
+
+// placed goes on with a call that has ports, or has not.
+func (c *call) placed(err error) {
+	if err != nil {
+		c.m.refused(c.standing.source)
 		c.refuse(failure{code: 503, reason: "Service Unavailable", text: err.Error()})
 		return
 	}
@@ -170,6 +191,7 @@ func (c *call) fromCaller(e sipgw.Event) {
 		}
 		c.finish()
 	case sipgw.Acked:
+		c.stands(talking)
 		c.offerAnswered(&c.a, &c.b, e)
 		c.renegotiate(&c.a)
 		c.pushBack()

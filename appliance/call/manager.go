@@ -69,9 +69,10 @@ type Manager struct {
 	mu       sync.Mutex
 	calls    map[string]*call
 	stopping bool
-	turns    map[string]int // calls that a cyclic hunt group has started, by its name
-	rounds   map[round]int  // calls that nobody has answered yet
-	group    sync.WaitGroup // every call
+	turns    map[string]int       // calls that a cyclic hunt group has started, by its name
+	rounds   map[round]int        // calls that nobody has answered yet
+	noise    map[netip.Addr]noise // sources that find no room
+	group    sync.WaitGroup       // every call
 }
 
 // New returns a manager without calls.
@@ -82,7 +83,7 @@ func New(o Options) *Manager {
 	if o.Resolved == nil {
 		o.Resolved = func(string) []netip.Addr { return nil }
 	}
-	return &Manager{Options: o, log: o.Log, calls: map[string]*call{}, turns: map[string]int{}, rounds: map[round]int{}}
+	return &Manager{Options: o, log: o.Log, calls: map[string]*call{}, turns: map[string]int{}, rounds: map[round]int{}, noise: map[netip.Addr]noise{}}
 }
 
 // Run waits until ctx ends, then hangs up every call and waits for the last.

@@ -1,0 +1,90 @@
+package call
+
+import (
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestWhoGivesWay(t *testing.T) {
+	pbx, other, hub := netip.MustParseAddr("192.168.1.100"), netip.MustParseAddr("192.168.1.7"), netip.MustParseAddr("52.114.75.24")
+	type one struct {
+		source netip.Addr
+		stage  stage
+		age    time.Duration
+		urgent bool
+	}
+	for name, x := range map[string]struct {
+		calls    []one
+		newcomer one
+		refused  map[netip.Addr]int
+		want     int // -1: none
+	}{
+		"nobody, where all talk":                      {[]one{{pbx, talking, time.Hour, false}}, one{source: hub}, map[netip.Addr]int{pbx: 20}, -1},
+		"nobody, where a PBX rings":                   {[]one{{pbx, asking, time.Minute, false}, {pbx, asking, time.Minute, false}}, one{source: hub}, map[netip.Addr]int{pbx: 5}, -1},
+		"the oldest without an ACK":                   {[]one{{pbx, answered, 4 * time.Second, false}, {pbx, answered, 9 * time.Second, false}}, one{source: pbx}, nil, 1},
+		"nobody, as long as an ACK may come":          {[]one{{pbx, answered, time.Second, false}}, one{source: hub}, nil, -1},
+		"the one without an ACK before a flood's":     {[]one{{other, asking, time.Minute, false}, {pbx, answered, 5 * time.Second, false}}, one{source: hub}, map[netip.Addr]int{other: 20}, 1},
+		"the oldest of who floods":                    {[]one{{pbx, asking, time.Hour, false}, {other, asking, 5 * time.Second, false}, {other, asking, 9 * time.Second, false}}, one{source: hub}, map[netip.Addr]int{other: 20}, 2},
+		"nobody, for who floods itself":               {[]one{{other, asking, time.Minute, false}}, one{source: hub}, map[netip.Addr]int{other: 20, hub: 20}, -1},
+		"nobody, for the same source":                 {[]one{{other, asking, time.Minute, false}}, one{source: other}, map[netip.Addr]int{other: 20}, -1},
+		"whoever rings, for an emergency call":        {[]one{{pbx, talking, time.Hour, false}, {pbx, asking, time.Second, false}}, one{source: pbx, urgent: true}, nil, 1},
+		"no emergency call, not even for another one": {[]one{{pbx, answered, time.Hour, true}}, one{source: pbx, urgent: true}, nil, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := New(Options{})
+				make := func(o one) *call {
+					return &call{m: m, standing: standing{source: o.source, stage: o.stage, since: time.Now().Add(-o.age), urgent: o.urgent}}
+				}
+				var list []*call
+				for n, o := range x.calls {
+					list = append(list, make(o))
+					m.calls[string(rune('a'+n))] = list[n]
+				}
+				for source, n := range x.refused {
+					for range n {
+						m.refused(source)
+					}
+				}
+				var want *call
+				if x.want >= 0 {
+					want = list[x.want]
+				}
+				newcomer := make(x.newcomer)
+				if got := m.givesWay(newcomer); got != want {
+					t.Errorf("%+v gives way", got)
+				}
+				if want != nil && m.givesWay(newcomer) == want {
+					t.Error("it is asked twice")
+				}
+			})
+		})
+	}
+}
+
+// What a source was refused is forgotten with time, and only so many sources are known.
+func TestNoiseGoesDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(Options{})
+		a := netip.MustParseAddr("10.0.0.0")
+		for range 100 {
+			m.refused(a)
+		}
+		if !m.noisy(a, time.Now()) {
+			t.Error("not noisy")
+		}
+		time.Sleep(time.Minute)
+		if m.noisy(a, time.Now()) {
+			t.Error("for ever")
+		}
+		for range 3 * maxNoisy {
+			a = a.Next()
+			m.refused(a)
+		}
+		if len(m.noise) > maxNoisy {
+			t.Errorf("%d sources", len(m.noise))
+		}
+	})
+}
