@@ -174,8 +174,10 @@ func (c *call) newMedia() {
 	})
 }
 
-func (c *call) profile(i *config.SIPInterface) *config.VoIPProfile {
-	if p := i.VoIP.In(c.cfg); p != nil {
+func (c *call) profile(i *config.SIPInterface) *config.VoIPProfile { return profileOf(c.cfg, i) }
+
+func profileOf(cfg *config.Config, i *config.SIPInterface) *config.VoIPProfile {
+	if p := i.VoIP.In(cfg); p != nil {
 		return p
 	}
 	return sdp.DefaultProfile

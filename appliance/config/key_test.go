@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"testing"
+	"time"
 )
 
 func TestKeysThatCanNeverMatchAreRefused(t *testing.T) {
@@ -94,6 +95,23 @@ func TestValuesOfMappingsAreChecked(t *testing.T) {
 	} {
 		if err := x.p.CheckValue(x.text); (err == nil) != x.ok {
 			t.Errorf("%s %q: %v", x.p, x.text, err)
+		}
+	}
+}
+
+func TestInstants(t *testing.T) {
+	now := time.Date(2026, 11, 29, 9, 15, 22, 0, time.UTC) // a sunday
+	for _, x := range []struct {
+		p           Property
+		value, want string
+	}{
+		{TimeOfDay, "03:00", "2026-11-29 03:00:00"}, {TimeOfDay, "8:05:06", "2026-11-29 08:05:06"}, {Date, "24.12.2026", "2026-12-24 09:15:22"},
+		{DayOfWeek, "tue", "2026-12-01 09:15:22"}, {DayOfWeek, "sunday", "2026-11-29 09:15:22"}, {DayOfWeek, "tuesday-fri", "2026-12-01 09:15:22"},
+		{TimeOfDay, "25:00", ""}, {Date, "2026-12-24", ""}, {DayOfWeek, "di", ""},
+	} {
+		at, err := Instant(x.p, x.value, now)
+		if got := at.Format(time.DateTime); (err == nil) != (x.want != "") || err == nil && got != x.want {
+			t.Errorf("%s %s: %s %v, want %s", x.p, x.value, got, err, x.want)
 		}
 	}
 }

@@ -108,3 +108,23 @@ func instant(p Property, t time.Time) int {
 	y, m, d := t.Date()
 	return int(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 }
+
+// Instant is the time nearest after now that a value of a clock's property names: 03:00 today, a date at this time of day, the next
+// tuesday. The error is a *PatternError.
+func Instant(p Property, value string, now time.Time) (time.Time, error) {
+	period, err := ParsePeriod(p, value)
+	if err != nil {
+		return now, err
+	}
+	y, month, d := now.Date()
+	h, m, s := now.Clock()
+	switch p {
+	case TimeOfDay:
+		h, m, s = period.from/3600, period.from/60%60, period.from%60
+	case Date:
+		y, month, d = time.Unix(int64(period.from)*86400, 0).UTC().Date()
+	case DayOfWeek:
+		d += (period.from - int(now.Weekday()) + 7) % 7
+	}
+	return time.Date(y, month, d, h, m, s, 0, now.Location()), nil
+}

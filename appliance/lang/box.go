@@ -188,8 +188,8 @@ type Watching interface {
 	Register(identity string) (int, error)
 	PenaltyBox() []Probe
 	Gateways() []Gateway
-	// Trace is a dry run of the routing of a call that starts at start with these properties.
-	Trace(start config.Dest, properties []PropertyValue) (Trace, error)
+	// Trace is a dry run of a call with these properties. The error says which of them no call can have.
+	Trace(start TraceStart, properties []PropertyValue) (Trace, error)
 }
 
 // Call is one call in progress.
@@ -263,10 +263,18 @@ type PropertyValue struct {
 	Value    string
 }
 
+// TraceStart is where a dry run begins: at a table or a service, or with a call that comes in on an interface.
+type TraceStart struct {
+	Dest      config.Dest
+	Interface string
+}
+
 // Trace is a dry run.
 type Trace struct {
 	Steps    []string // one readable line each
 	Attempts []string // where the call would go, in order, with the numbers it would carry
+	Notes    []string // what makes the result less than it looks like
+	Result   string   // whether the call would go through, to whom, or why it would be refused
 }
 
 // Machine is the box itself: version, network, time, log.

@@ -71,8 +71,8 @@ func (hostileBox) Sessions() []SessionInfo {
 	return []SessionInfo{{User: hostile, TTY: hostile, Since: noon}}
 }
 
-func (hostileBox) Trace(config.Dest, []PropertyValue) (Trace, error) {
-	return Trace{Steps: []string{hostile}, Attempts: []string{hostile}}, errors.New(hostile)
+func (hostileBox) Trace(TraceStart, []PropertyValue) (Trace, error) {
+	return Trace{Steps: []string{hostile}, Attempts: []string{hostile}, Notes: []string{hostile}, Result: hostile}, nil
 }
 
 func (hostileBox) TrustIssuer(string) (string, error) { return hostile, nil }

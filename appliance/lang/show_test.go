@@ -79,8 +79,9 @@ func (busyBox) PenaltyBox() []Probe {
 	}
 }
 
-func (busyBox) Trace(start config.Dest, p []PropertyValue) (Trace, error) {
-	return Trace{Steps: []string{"table " + start.Table.Name + " " + string(p[0].Property) + " " + p[0].Value}, Attempts: []string{"if_pbx"}}, nil
+func (busyBox) Trace(start TraceStart, p []PropertyValue) (Trace, error) {
+	return Trace{Steps: []string{"table " + start.Dest.Table.Name + start.Interface + " " + string(p[0].Property) + " " + p[0].Value}, Attempts: []string{"if_pbx"},
+		Notes: []string{"mapping-table M has no key for it"}, Result: "The call would go to if_pbx"}, nil
 }
 
 func TestShow(t *testing.T) {

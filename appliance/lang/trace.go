@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"strconv"
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
@@ -9,15 +10,22 @@ import (
 
 // traceArgs are where a dry run begins, and the properties of its call.
 type traceArgs struct {
-	Start     start
-	Property  config.Property
-	Value     string
-	Property2 config.Property
-	Value2    string
-	Property3 config.Property
-	Value3    string
-	Property4 config.Property
-	Value4    string
+	Start                                 start
+	Property, Property2, Property3        config.Property
+	Property4, Property5, Property6       config.Property
+	Value, Value2, Value3, Value4, Value5 string
+	Value6                                string
+}
+
+// properties are those that were given.
+func (a *traceArgs) properties() (list []PropertyValue) {
+	for _, p := range []PropertyValue{{a.Property, a.Value}, {a.Property2, a.Value2}, {a.Property3, a.Value3},
+		{a.Property4, a.Value4}, {a.Property5, a.Value5}, {a.Property6, a.Value6}} {
+		if p.Property != "" {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // start is the name of a routing table, a service, or the interface that a call comes in on.
@@ -25,9 +33,13 @@ type start string
 
 // traceCommand is the dry run of a number through the tables.
 func traceCommand() Line {
-	p := ":" + tableKeys + ">"
-	l := command("show call-router trace <start> <property"+p+" <value:text> [<property2"+p+" <value2:text> [<property3"+p+" <value3:text> [<property4"+p+" <value4:text>]]]",
-		"Which tables and entries a call passes, and where it ends; nothing is called", showTrace)
+	one := func(n string) string { return "<property" + n + ":" + tableKeys + "> <value" + n + ":text>" }
+	more := ""
+	for n := 6; n >= 2; n-- {
+		more = " [" + one(strconv.Itoa(n)) + more + "]"
+	}
+	l := command("show call-router trace <start> "+one("")+more,
+		"Which tables and entries a call with these properties passes, whether it would go through, and as whom it calls; nothing is called", showTrace)
 	l.Example = "show call-router trace rt_from_starface called-e164 +4930123456"
 	return l
 }
@@ -45,43 +57,38 @@ func startType() cli.Type {
 }
 
 func showTrace(c *call, a *traceArgs) error {
-	dest, err := a.Start.dest(c.box.Running())
+	begin, err := a.Start.place(c.box.Running())
 	if err != nil {
 		return err
 	}
-	var props []PropertyValue
-	for _, p := range []PropertyValue{{a.Property, a.Value}, {a.Property2, a.Value2}, {a.Property3, a.Value3}, {a.Property4, a.Value4}} {
-		if p.Property != "" {
-			props = append(props, p)
-		}
+	t, err := c.box.Trace(begin, a.properties())
+	if err != nil {
+		return err
 	}
-	t, err := c.box.Trace(dest, props)
 	for _, s := range t.Steps {
 		c.printf("%s\n", s)
 	}
 	for i, s := range t.Attempts {
 		c.printf("%d. %s\n", i+1, s)
 	}
-	if err != nil {
-		return fmt.Errorf("not routed: %w", err)
+	for _, s := range t.Notes {
+		c.printf("%% note: %s\n", s)
 	}
+	c.printf("%s\n", t.Result)
 	return nil
 }
 
-// dest is where the trace begins.
-func (s start) dest(cfg *config.Config) (config.Dest, error) {
+// place is where the trace begins.
+func (s start) place(cfg *config.Config) (TraceStart, error) {
 	name := string(s)
 	if r := (config.Ref[config.RoutingTable]{Name: name}); r.In(cfg) != nil {
-		return config.Dest{Table: r}, nil
+		return TraceStart{Dest: config.Dest{Table: r}}, nil
 	}
 	if r := (config.Ref[config.HuntGroup]{Name: name}); r.In(cfg) != nil {
-		return config.Dest{Service: r}, nil
+		return TraceStart{Dest: config.Dest{Service: r}}, nil
 	}
 	if i := (config.Ref[config.SIPInterface]{Name: name}).In(cfg); i != nil {
-		if i.Route.IsZero() {
-			return config.Dest{}, fmt.Errorf("interface sip %s has no route call", name)
-		}
-		return i.Route, nil
+		return TraceStart{Interface: i.Name}, nil
 	}
-	return config.Dest{}, fmt.Errorf("no such routing-table, service or interface sip: %s", name)
+	return TraceStart{}, fmt.Errorf("no such routing-table, service or interface sip: %s", name)
 }

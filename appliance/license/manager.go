@@ -119,15 +119,30 @@ func (m *Manager) Acquire(sessions, channels int) (*Lease, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if r := m.row(SIPSessions, m.sessions); sessions > r.Free {
-		return nil, &Exhausted{r.Name, r.Total}
-	}
-	if r := m.row(SRTPChannels, m.channels); channels > r.Free {
-		return nil, &Exhausted{r.Name, r.Total}
+	if err := m.free(sessions, channels); err != nil {
+		return nil, err
 	}
 	m.sessions += sessions
 	m.channels += channels
 	return &Lease{m, sessions, channels}, nil
+}
+
+// Free says whether Acquire would give so much now: an *Exhausted when not.
+func (m *Manager) Free(sessions, channels int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.free(sessions, channels)
+}
+
+// free is Free; the caller holds mu.
+func (m *Manager) free(sessions, channels int) error {
+	if r := m.row(SIPSessions, m.sessions); sessions > r.Free {
+		return &Exhausted{r.Name, r.Total}
+	}
+	if r := m.row(SRTPChannels, m.channels); channels > r.Free {
+		return &Exhausted{r.Name, r.Total}
+	}
+	return nil
 }
 
 // Channels makes the lease hold so many channels, more or fewer than now. More than are free are refused with an *Exhausted, and then

@@ -73,6 +73,20 @@ func (c *Call) Set(p config.Property, v string) {
 	}
 }
 
+// Suppose sets a property of a call that nobody has made, as a dry run asks for it: the time can be set too, and what a call could not
+// have is an error.
+func (c *Call) Suppose(p config.Property, v string) (err error) {
+	if p.IsClock() {
+		c.Time, err = config.Instant(p, v, c.Time)
+		return err
+	}
+	if err := p.CheckValue(v); err != nil {
+		return err
+	}
+	c.Set(p, v)
+	return nil
+}
+
 func cutNumber(v string) string {
 	for _, scheme := range []string{"sip:", "sips:", "tel:"} {
 		v = strings.TrimPrefix(v, scheme)

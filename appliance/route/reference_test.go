@@ -149,7 +149,7 @@ func TestTheTraceReads(t *testing.T) {
 		`routing-table rt_from_starface: route default: runs complex-function cf_starface2teams`,
 		`mapping-table mt_starface2teams-b-e164: called-uri "sip:user.01@192.168.1.1": map sip:user.01@.+ to +497123222 => called-e164 "+497123222"`,
 		`service hg_microsoft-directrouting: route call 1 => dest-interface if_sip_microsoft-directrouting-primary`,
-		`interface if_sip_microsoft-directrouting-primary: calls called-e164 "+497123222" as calling-e164 "030123456"`,
+		`interface if_sip_microsoft-directrouting-primary: calls called-e164 "+497123222" for calling-e164 "030123456"`,
 	}
 	for i, line := range want {
 		if i >= len(p.Trace) || p.Trace[i].String() != line {

@@ -265,7 +265,11 @@ func (w *walk) attempt(i *config.SIPInterface, p *party) (*node, error) {
 	}
 	a := &Attempt{Interface: i.Name, Call: p.Call, Written: p.written}
 	called, calling := a.Called(), a.Calling()
-	w.step(Step{Table: name, Action: ActionCall, After: string(called) + " " + show(p.Get(called)) + " as " + string(calling) + " " + show(p.Get(calling))})
+	caller := ", no caller"
+	if v := p.Get(calling); v != "" {
+		caller = " for " + string(calling) + " " + show(v)
+	}
+	w.step(Step{Table: name, Action: ActionCall, After: string(called) + " " + show(p.Get(called)) + caller})
 	return &node{attempt: a}, nil
 }
 

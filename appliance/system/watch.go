@@ -6,10 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/printable"
-	"viaduct/appliance/route"
 	"viaduct/appliance/sipgw"
 )
 
@@ -163,30 +161,4 @@ func (s *System) Gateways() []lang.Gateway {
 		}
 	}
 	return list
-}
-
-// Trace is a dry run of the routing.
-func (s *System) Trace(start config.Dest, properties []lang.PropertyValue) (lang.Trace, error) {
-	c := route.Call{Time: time.Now().In(s.Running().Clock.Location())}
-	for _, p := range properties {
-		c.Set(p.Property, p.Value)
-	}
-	plan, err := route.DryRun(s.Running(), start, c)
-	var t lang.Trace
-	if plan != nil {
-		for _, step := range plan.Trace {
-			t.Steps = append(t.Steps, step.String())
-		}
-		for _, a := range plan.Attempts {
-			line := fmt.Sprintf("%s with called-e164 %s, calling-e164 %s", a.Interface, a.Call.CalledE164, a.Call.CallingE164)
-			if a.Call.CallingURI != "" {
-				line += ", calling-uri " + a.Call.CallingURI
-			}
-			if why := s.sip.Unavailable(a.Interface); why != "" {
-				line += " (not now: the peer " + why + ")"
-			}
-			t.Attempts = append(t.Attempts, line)
-		}
-	}
-	return t, err
 }

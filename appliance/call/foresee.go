@@ -1,0 +1,87 @@
+package call
+
+import (
+	"slices"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/route"
+)
+
+// Forecast is what would become of a call that nobody has made.
+type Forecast struct {
+	Attempts []Foreseen
+	Refused  string // why no destination would be called at all; "": the first whose Skipped is empty would be
+	Code     int    // that the caller would get then
+}
+
+// Foreseen is one destination of a Forecast.
+type Foreseen struct {
+	Interface string
+	To, From  string // URIs of the INVITE
+	Account   string // as which the peer sees the caller; "": none
+	Skipped   string // why the destination would be passed over; "": it would be called
+	Unknown   string // the caller, whom a peer that knows its users by their accounts would not know; "": none is needed, or there is one
+}
+
+// Foresee says what would become of a call with this plan under a configuration, made now: whom it would reach, as whom, and whether
+// licenses are left.
+func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
+	channels, urgent := 0, false
+	for n := range plan.Attempts {
+		a := &plan.Attempts[n]
+		i := config.Ref[config.SIPInterface]{Name: a.Interface}.In(cfg)
+		if i == nil {
+			f.Attempts = append(f.Attempts, Foreseen{Interface: a.Interface, Skipped: "it does not exist"})
+			continue
+		}
+		if sends(profileOf(cfg, i)) {
+			channels = 1
+		}
+		urgent = urgent || switchOf(cfg, i).IsEmergency(a.Call.CalledE164)
+		f.Attempts = append(f.Attempts, m.foresee(cfg, i, a))
+	}
+	err := m.Licenses.Free(1, channels)
+	switch {
+	case urgent: // is refused for nothing that is ours to decide
+	case err != nil:
+		f.Refused, f.Code = err.Error(), unlicensed(err).code
+	case !slices.ContainsFunc(f.Attempts, func(x Foreseen) bool { return x.Skipped == "" }):
+		f.Refused, f.Code = "no destination can be called now", 503
+		if n := len(f.Attempts); n > 0 {
+			f.Refused += ", " + f.Attempts[n-1].Interface + " because " + f.Attempts[n-1].Skipped
+		}
+	}
+	return f
+}
+
+func (m *Manager) foresee(cfg *config.Config, i *config.SIPInterface, a *route.Attempt) Foreseen {
+	id := identify(cfg, i, a, m.Resolved)
+	f := Foreseen{Interface: i.Name, To: id.RequestURI.String(), From: id.From.URI, Account: id.Account}
+	switch gw, why := i.Gateway.In(cfg), m.SIP.Unavailable(i.Name); {
+	case gw == nil:
+		f.Skipped = "it has no context sip-gateway"
+	case !gw.Enabled:
+		f.Skipped = "context sip-gateway " + gw.Name + " is shut down"
+	case i.Remote.Host == "":
+		f.Skipped = "it has no remote"
+	case why != "":
+		f.Skipped = "its peer " + why
+	case id.Account == "" && hasAccounts(cfg, gw):
+		f.Unknown = a.Call.Get(a.Calling())
+		if f.Unknown == "" {
+			f.Unknown = "a caller without a number"
+		}
+	}
+	return f
+}
+
+// hasAccounts reports whether the peers of a gateway know callers by accounts.
+func hasAccounts(cfg *config.Config, gw *config.SIPGateway) bool {
+	return slices.ContainsFunc(gw.Location, func(r config.Ref[config.LocationService]) bool {
+		l := r.In(cfg)
+		return l != nil && slices.ContainsFunc(l.Identities, func(i *config.Identity) bool {
+			_, ok := l.Credential(cfg, i.Name)
+			return ok
+		})
+	})
+}

@@ -1,0 +1,141 @@
+package system
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"viaduct/appliance/call"
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
+	"viaduct/appliance/route"
+)
+
+// Trace is a dry run of a call: its way through the tables, and what would become of it now.
+func (s *System) Trace(start lang.TraceStart, properties []lang.PropertyValue) (lang.Trace, error) {
+	cfg := s.Running()
+	c, err := supposed(time.Now().In(cfg.Clock.Location()), properties)
+	if err != nil {
+		return lang.Trace{}, err
+	}
+	var plan *route.Plan
+	if start.Interface != "" {
+		plan, err = route.New(cfg, start.Interface, c)
+	} else {
+		plan, err = route.DryRun(cfg, start.Dest, c)
+	}
+	t := lang.Trace{Notes: doubts(plan, properties)}
+	for _, step := range plan.Trace {
+		t.Steps = append(t.Steps, step.String())
+	}
+	var e *route.Error
+	if errors.As(err, &e) {
+		t.Result = refused(route.SIPFromCause(e.Cause), e.Text)
+		return t, nil
+	}
+	return foreseen(t, plan, s.calls.Foresee(cfg, plan)), nil
+}
+
+func refused(code int, why string) string {
+	return fmt.Sprintf("The call would be refused with %d: %s", code, why)
+}
+
+// supposed is the call that a dry run is about. The date is taken before the time and the day, whatever their order is.
+func supposed(now time.Time, properties []lang.PropertyValue) (route.Call, error) {
+	c := route.Call{Time: now}
+	list := slices.Clone(properties)
+	slices.SortStableFunc(list, func(a, b lang.PropertyValue) int { return cmp.Compare(rank(a.Property), rank(b.Property)) })
+	for _, p := range list {
+		if err := c.Suppose(p.Property, p.Value); err != nil {
+			return c, err
+		}
+	}
+	for _, p := range list {
+		if period, err := config.ParsePeriod(p.Property, p.Value); p.Property.IsClock() && err == nil && !period.Holds(c.Time) {
+			return c, fmt.Errorf("%s %s is no %s", p.Property, p.Value, strings.ToLower(c.Time.Format("Monday")))
+		}
+	}
+	return c, nil
+}
+
+// rank puts the date first.
+func rank(p config.Property) int {
+	if p == config.Date {
+		return 0
+	}
+	return 1
+}
+
+// doubts are what makes the result of a dry run less than it looks like.
+func doubts(plan *route.Plan, properties []lang.PropertyValue) (notes []string) {
+	given := func(list ...config.Property) bool {
+		return slices.ContainsFunc(properties, func(p lang.PropertyValue) bool { return slices.Contains(list, p.Property) })
+	}
+	if !given(config.CallingE164, config.CallingURI) {
+		notes = append(notes, "no caller was given: add calling-e164 NUMBER, or calling-uri URI, to see as whom the call would come")
+	}
+	for _, step := range plan.Trace {
+		if step.Action == route.ActionNone {
+			notes = append(notes, step.Table+" has no key for "+step.Before+", which stays as it is")
+		}
+	}
+	return notes
+}
+
+// foreseen says what would become of a call with this plan.
+func foreseen(t lang.Trace, plan *route.Plan, f call.Forecast) lang.Trace {
+	var first *call.Foreseen
+	for n, x := range f.Attempts {
+		line := x.Interface + " " + parties(plan.Attempts[n].Call)
+		if x.Skipped != "" {
+			line += " (not now: " + x.Skipped + ")"
+		} else if first == nil {
+			first = &f.Attempts[n]
+		}
+		t.Attempts = append(t.Attempts, line)
+	}
+	switch {
+	case f.Refused != "":
+		t.Result = refused(f.Code, f.Refused)
+	case first == nil:
+		t.Result = "No destination answers now; a call to an emergency number would try them all"
+	case first.Account != "":
+		t.Result = reached(first) + ", with account " + first.Account
+	case first.Unknown != "":
+		t.Notes = append(t.Notes, "there is no account for "+first.Unknown+": a mapping must write a calling-uri whose user is an identity, and whose host is a domain of the location-service")
+		t.Result = reached(first) + ", without an account: the peer may refuse it"
+	default:
+		t.Result = reached(first)
+	}
+	return t
+}
+
+func reached(x *call.Foreseen) string {
+	return "The call would go to " + x.Interface + ": " + x.To + " from " + x.From
+}
+
+// parties are the numbers that a call carries.
+func parties(c route.Call) string {
+	text := "with called-e164 " + quoted(c.CalledE164)
+	if c.CallingE164 != "" {
+		text += ", calling-e164 " + quoted(c.CallingE164)
+	}
+	if c.CallingURI != "" {
+		text += ", calling-uri " + c.CallingURI
+	}
+	if c.CallingE164 == "" && c.CallingURI == "" {
+		text += ", no caller"
+	}
+	return text
+}
+
+// quoted shows emptiness.
+func quoted(v string) string {
+	if v == "" {
+		return `""`
+	}
+	return v
+}
