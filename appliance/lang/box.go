@@ -295,7 +295,7 @@ type Machine interface {
 	// FollowLog calls each for every new line of the log until ctx ends or each fails.
 	FollowLog(ctx context.Context, each func(line string) error) error
 	// Ping and Lookup may take seconds; they end with ctx.
-	Ping(ctx context.Context, host string, report func(line string)) error
+	Ping(ctx context.Context, p Ping, report func(line string)) error
 	Traceroute(ctx context.Context, host string, report func(line string)) error
 	Lookup(ctx context.Context, host string) ([]string, error)
 	Sessions() []SessionInfo

@@ -1,11 +1,13 @@
 package lang
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"reflect"
 	"strings"
 
@@ -97,7 +99,8 @@ func operatorCommands() []Line {
 		command("logout", "End the session", logout),
 		command("terminal more", "Show long output page by page", func(c *call, _ *none) error { return c.more(true) }),
 		command("no terminal more", "Show long output at once", func(c *call, _ *none) error { return c.more(false) }),
-		command("ping <host:host>", "Ask a host for an answer", ping),
+		withExample("ping sip.pstnhub.microsoft.com size 1472 df", command("ping <host:host> [size <size:1..65507>] [df] [count <count:1..1000>] [source <source:ipv4>]",
+			"Ask a host for an answer; size is that of the data (28 octets of headers are added, 56 unless given), df forbids routers to cut packets up, source is an address of the box", ping)),
 		command("traceroute <host:host>", "Show the routers on the way to a host", traceroute),
 		command("nslookup <host:host>", "Ask the name servers", nslookup),
 		command("who", "Show who is logged in", who),
@@ -181,9 +184,27 @@ func (c *call) more(on bool) error {
 
 type host struct{ Host string }
 
-func ping(c *call, a *host) error {
+type pingArgs struct {
+	Host   string
+	Size   int // 0: not given, as Count
+	DF     bool
+	Count  int
+	Source netip.Addr
+}
+
+// Ping is what `ping` asks for.
+type Ping struct {
+	Host   string
+	Size   int  // octets of data
+	Whole  bool // routers may not cut the packets up
+	Count  int
+	Source netip.Addr // not valid: the address of the port that the packets leave by
+}
+
+func ping(c *call, a *pingArgs) error {
 	c.live()
-	return c.box.Ping(c.ctx, a.Host, func(line string) { c.printf("%s\n", line) })
+	p := Ping{Host: a.Host, Size: cmp.Or(a.Size, 56), Whole: a.DF, Count: cmp.Or(a.Count, 4), Source: a.Source}
+	return c.box.Ping(c.ctx, p, func(line string) { c.printf("%s\n", line) })
 }
 
 func nslookup(c *call, a *host) error {

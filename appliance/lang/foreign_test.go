@@ -56,7 +56,7 @@ func (hostileBox) Log(int) []string { return []string{hostile} }
 
 func (hostileBox) FollowLog(_ context.Context, each func(string) error) error { return each(hostile) }
 
-func (hostileBox) Ping(_ context.Context, _ string, each func(string)) error {
+func (hostileBox) Ping(_ context.Context, _ Ping, each func(string)) error {
 	each(hostile)
 	return errors.New(hostile)
 }

@@ -3,17 +3,13 @@ package system
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
-	"os"
-	"time"
 
 	"viaduct/appliance/lang"
 	"viaduct/appliance/netcfg"
 	"viaduct/appliance/netcfg/dhcp"
 
 	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
 )
 
 // network is the kernel's state of the configured ports; an error leaves it empty and in the log.
@@ -121,59 +117,4 @@ func (s *System) networkAlarm(name, text string) {
 		return
 	}
 	s.standing.raise("network: "+name, failure{text: text, unfit: name == netcfg.AlarmFirewall})
-}
-
-// Ping sends four ICMP echo requests, one a second.
-func (s *System) Ping(ctx context.Context, host string, report func(string)) error {
-	to, conn, err := s.icmp(ctx, host)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	id := os.Getpid() & 0xffff
-	for seq := 1; seq <= 4; seq++ {
-		rtt, err := echo(ctx, conn, to, id, seq)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			report(fmt.Sprintf("%s: %v", to, err))
-		default:
-			report(fmt.Sprintf("%s: reply %d in %.1f ms", to, seq, float64(rtt)/float64(time.Millisecond)))
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second - min(rtt, time.Second)):
-		}
-	}
-	return nil
-}
-
-// echo sends one request and waits a second for its reply.
-func echo(ctx context.Context, conn *icmp.PacketConn, to netip.Addr, id, seq int) (time.Duration, error) {
-	request := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: id, Seq: seq, Data: make([]byte, 56)}}
-	b, err := request.Marshal(nil)
-	if err != nil {
-		return 0, err
-	}
-	sent := time.Now()
-	if _, err := conn.WriteTo(b, &net.IPAddr{IP: to.AsSlice()}); err != nil {
-		return 0, err
-	}
-	if err := conn.SetReadDeadline(sent.Add(time.Second)); err != nil {
-		return 0, err
-	}
-	for buf := make([]byte, 1500); ctx.Err() == nil; {
-		n, _, err := conn.ReadFrom(buf)
-		if err != nil {
-			return time.Second, fmt.Errorf("no reply")
-		}
-		if m, err := icmp.ParseMessage(ipv4.ICMPTypeEcho.Protocol(), buf[:n]); err == nil && m.Type == ipv4.ICMPTypeEchoReply {
-			if e, ok := m.Body.(*icmp.Echo); ok && e.ID == id && e.Seq == seq {
-				return time.Since(sent), nil
-			}
-		}
-	}
-	return 0, ctx.Err()
 }

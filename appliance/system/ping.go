@@ -1,0 +1,140 @@
+package system
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"viaduct/appliance/lang"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+)
+
+// pingHeaders are the octets of the IP and ICMP headers in front of the data of an echo request.
+const pingHeaders = 28
+
+// Ping sends ICMP echo requests, one a second.
+func (s *System) Ping(ctx context.Context, p lang.Ping, report func(string)) error {
+	addrs, err := s.resolver.Lookup(ctx, p.Host)
+	if err != nil {
+		return err
+	}
+	conn, err := pingSocket(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	to, received := addrs[0], 0
+	for seq := 1; seq <= p.Count; seq++ {
+		rtt, err := echo(ctx, conn, to, p.Size, seq)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			report(fmt.Sprintf("%s: %v", to, err))
+		default:
+			received++
+			report(fmt.Sprintf("%s: reply %d in %.1f ms", to, seq, float64(rtt)/float64(time.Millisecond)))
+		}
+		if seq == p.Count {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second - min(rtt, time.Second)):
+		}
+	}
+	report(fmt.Sprintf("%d sent, %d answered, packets of %d octets", p.Count, received, p.Size+pingHeaders))
+	return nil
+}
+
+// pingSocket opens a socket for echo requests. Whether a router may cut them up is an option of the socket; what the kernel knows of
+// the way's MTU must not keep them back.
+func pingSocket(ctx context.Context, p lang.Ping) (net.PacketConn, error) {
+	fragments := unix.IP_PMTUDISC_DONT
+	if p.Whole {
+		fragments = unix.IP_PMTUDISC_PROBE
+	}
+	l := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if e := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, fragments) }); e != nil {
+			return e
+		}
+		return err
+	}}
+	source := "0.0.0.0"
+	if p.Source.IsValid() {
+		source = p.Source.String()
+	}
+	conn, err := l.ListenPacket(ctx, "ip4:icmp", source)
+	switch {
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%s is no address of this box", source)
+	case err != nil:
+		return nil, fmt.Errorf("open icmp socket: %w", err)
+	}
+	return conn, nil
+}
+
+// echo sends one request and waits a second for its reply, or for what a router says of it.
+func echo(ctx context.Context, conn net.PacketConn, to netip.Addr, size, seq int) (time.Duration, error) {
+	id := os.Getpid() & 0xffff
+	request := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: id, Seq: seq, Data: make([]byte, size)}}
+	b, err := request.Marshal(nil)
+	if err != nil {
+		return 0, err
+	}
+	sent := time.Now()
+	switch _, err := conn.WriteTo(b, &net.IPAddr{IP: to.AsSlice()}); {
+	case errors.Is(err, unix.EMSGSIZE):
+		return 0, fmt.Errorf("a packet of %d octets is larger than the MTU of the interface", size+pingHeaders)
+	case err != nil:
+		return 0, err
+	}
+	if err := conn.SetReadDeadline(sent.Add(time.Second)); err != nil {
+		return 0, err
+	}
+	for buf := make([]byte, 1<<16); ctx.Err() == nil; {
+		n, from, err := conn.ReadFrom(buf)
+		if err != nil {
+			return time.Second, errors.New("no reply")
+		}
+		m, err := icmp.ParseMessage(icmpProto, buf[:n])
+		if err != nil {
+			continue
+		}
+		switch body := m.Body.(type) {
+		case *icmp.Echo:
+			if m.Type == ipv4.ICMPTypeEchoReply && body.ID == id && body.Seq == seq {
+				return time.Since(sent), nil
+			}
+		case *icmp.DstUnreach:
+			if quotes(body.Data, id, seq) {
+				return time.Since(sent), unreachable(from, m.Code, buf[:n])
+			}
+		case *icmp.TimeExceeded:
+			if quotes(body.Data, id, seq) {
+				return time.Since(sent), fmt.Errorf("%s says that the packet goes round in circles", from)
+			}
+		}
+	}
+	return 0, ctx.Err()
+}
+
+// unreachable says what a router or the host itself has against a packet. message is its ICMP message (RFC 792, RFC 1191 section 4).
+func unreachable(from net.Addr, code int, message []byte) error {
+	const fragmentationNeeded = 4
+	if code == fragmentationNeeded {
+		return fmt.Errorf("%s says that the packet is too large: the MTU of the next link is %d", from, binary.BigEndian.Uint16(message[6:8]))
+	}
+	return fmt.Errorf("%s says that it is unreachable (code %d)", from, code)
+}

@@ -1,0 +1,71 @@
+package system
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+
+	"viaduct/appliance/lang"
+	"viaduct/appliance/names"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// ownLoopback moves the test's goroutine into a network of its own, whose loopback has an MTU of 1500.
+func ownLoopback(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread() // never unlocked: the thread ends with the test's goroutine
+	if err := unix.Unshare(unix.CLONE_NEWNET); errors.Is(err, unix.EPERM) {
+		t.Skip("needs a network namespace")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(netlink.LinkSetMTU(lo, 1500), netlink.LinkSetUp(lo)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPingFindsTheMTU(t *testing.T) {
+	ownLoopback(t)
+	s := &System{resolver: names.New(func() []netip.AddrPort { return nil })}
+	defer s.resolver.Close()
+	for _, c := range []struct {
+		ping lang.Ping
+		want string
+	}{
+		{lang.Ping{Host: "127.0.0.1", Size: 56, Count: 1}, "1 sent, 1 answered, packets of 84 octets"},
+		{lang.Ping{Host: "127.0.0.1", Size: 1472, Count: 1, Whole: true}, "1 sent, 1 answered, packets of 1500 octets"},
+		{lang.Ping{Host: "127.0.0.1", Size: 1473, Count: 1, Whole: true}, "a packet of 1501 octets is larger than the MTU of the interface\n1 sent, 0 answered"},
+		{lang.Ping{Host: "127.0.0.1", Size: 1473, Count: 1}, "1 sent, 1 answered, packets of 1501 octets"},
+		{lang.Ping{Host: "127.0.0.1", Size: 65507, Count: 1}, "1 sent, 1 answered, packets of 65535 octets"},
+		{lang.Ping{Host: "127.0.0.1", Size: 56, Count: 1, Source: netip.MustParseAddr("127.0.0.9")}, "1 sent, 1 answered"},
+		{lang.Ping{Host: "127.0.0.1", Size: 56, Count: 1, Source: netip.MustParseAddr("192.0.2.9")}, "192.0.2.9 is no address of this box"},
+	} {
+		var out strings.Builder
+		if err := s.Ping(t.Context(), c.ping, func(line string) { out.WriteString(line + "\n") }); err != nil {
+			out.WriteString(err.Error())
+		}
+		if !strings.Contains(out.String(), c.want) {
+			t.Errorf("%+v: %s, want %s", c.ping, out.String(), c.want)
+		}
+	}
+}
+
+func TestARouterTellsOfItsMTU(t *testing.T) {
+	from := &net.IPAddr{IP: net.IPv4(192, 0, 2, 1)}
+	message := []byte{3, 4, 0, 0, 0, 0, 0x05, 0x78}
+	if got, want := unreachable(from, 4, message).Error(), "192.0.2.1 says that the packet is too large: the MTU of the next link is 1400"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got := unreachable(from, 1, message).Error(); got != "192.0.2.1 says that it is unreachable (code 1)" {
+		t.Error(got)
+	}
+}
