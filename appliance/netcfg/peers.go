@@ -3,6 +3,7 @@ package netcfg
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"viaduct/appliance/config"
@@ -31,9 +32,14 @@ func (w *wall) watch(g *config.SIPGateway, refused *chain, socket []part) {
 	}
 	c := &chain{name: name, title: " # dropped packets of configured peers"}
 	trusted := merge(w.trustOf(g))
+	var seen [][]netip.Prefix
 	w.interfacesOf(g, func(i *config.SIPInterface) {
 		p := &peer{gateway: g.Name, iface: i.Name, chain: name}
-		addresses := w.remote(i)
+		addresses := w.addressesOf(i)
+		if slices.ContainsFunc(seen, func(s []netip.Prefix) bool { return slices.Equal(s, addresses) }) {
+			return // hubs of one Teams: their packets are told of once
+		}
+		seen = append(seen, addresses)
 		for _, source := range among("saddr", addresses) {
 			p.rules = append(p.rules, len(c.rules))
 			c.add(source, counter)
@@ -52,6 +58,14 @@ func (w *wall) watch(g *config.SIPGateway, refused *chain, socket []part) {
 func (j *job) trustOf(g *config.SIPGateway) (list []netip.Prefix) {
 	j.interfacesOf(g, func(i *config.SIPInterface) { list = append(list, j.sources(i)...) })
 	return list
+}
+
+// addressesOf are those that a peer may call from: its own, and for Teams those of all its hubs, whichever is configured.
+func (j *job) addressesOf(i *config.SIPInterface) []netip.Prefix {
+	if i.Teams() {
+		return config.TeamsSignalling
+	}
+	return j.remote(i)
 }
 
 // within reports whether each of the networks lies in one of those others, which are sorted and apart.

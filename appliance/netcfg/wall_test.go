@@ -328,6 +328,27 @@ func TestADroppedPeerIsAnAlarm(t *testing.T) {
 	}
 }
 
+// Teams calls from whichever of its hubs: with its remote alone trusted, most calls would stay away without a word.
+func TestAHubOfTeamsThatIsNotTrustedIsAnAlarm(t *testing.T) {
+	w := newWorld(t)
+	n, raised := alarmedNet(t)
+	cfg := sipConfig()
+	for _, i := range cfg.CS[0].Interfaces[:2] {
+		i.Trust = []config.Source{{Remote: true}}
+	}
+	must(n.Apply(cfg))(t)
+	w.address("peth01", "123.123.123.113/28", "52.114.75.24/32", "52.112.7.7/32")
+	w.atPeer(func() { waitRunning(t, "peth01") })
+	for from, alarm := range map[string]bool{"52.114.75.24": false, "52.112.7.7": true} {
+		w.reaches(t, "tcp", from, "123.123.123.123:5062")
+		check(t, n.counts.read(time.Now(), n.o.Alarm))
+		if (len(raised) == 1) != alarm {
+			t.Errorf("from %s: alarms %v", from, raised)
+		}
+		clear(raised)
+	}
+}
+
 // BenchmarkApplyLarge writes 2,000 rules of an access list, 5,000 trusted networks and as many of the console.
 func BenchmarkApplyLarge(b *testing.B) {
 	t := &testing.T{}
