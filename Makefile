@@ -1,7 +1,7 @@
 # Two commands do all the set-up: `make run` (the box and a lab around it) and `make test` (everything that CI checks).
 
 GO      ?= go
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION := $(shell cat appliance/release/VERSION)
 COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 STAMP   := $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.built=$(STAMP)

@@ -22,7 +22,7 @@ import (
 )
 
 // Set by the linker, see the Makefile.
-var version, commit, built = "development", "unknown", ""
+var version, commit, built = "", "unknown", ""
 
 func main() { os.Exit(run()) }
 

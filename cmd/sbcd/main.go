@@ -21,7 +21,7 @@ import (
 )
 
 // Set by the linker, see the Makefile.
-var version, commit, built = "development", "unknown", ""
+var version, commit, built = "", "unknown", ""
 
 // memoryLimit makes the collector work harder before floods let the process grow: what is in use stays far below, and a box of 1 GiB has other
 // things to do.

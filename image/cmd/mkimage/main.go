@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/release"
 	"viaduct/image"
 )
 
@@ -22,7 +23,7 @@ func main() {
 	flag.StringVar(&o.Board, "board", "", "board `name`: "+strings.Join(image.Boards(), ", "))
 	flag.StringVar(&o.Out, "out", "", "image `file` to write (default build/viaduct-BOARD.img)")
 	flag.StringVar(&o.EFI, "efi", "", "`file` of the boot loader for EFI, put into the image when given; uefi-arm64 needs it")
-	flag.StringVar(&o.Release.Version, "version", "development", "version that `show version` tells")
+	flag.StringVar(&o.Release.Version, "version", release.Number(), "version that `show version` tells")
 	flag.StringVar(&o.Release.Commit, "commit", "unknown", "commit that it was built from")
 	built := flag.String("built", "", "`time` of the commit, RFC 3339")
 	trust := flag.String("trust", "", "`file` of public keys, one a line: the box takes updates that are signed with one of them")
