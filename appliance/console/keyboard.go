@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -18,7 +19,10 @@ import (
 type keyboard struct {
 	lock      sync.Mutex
 	buf       []byte
-	err       error // why no more comes
+	came      int       // bytes that have come into buf in all
+	last      time.Time // when the last of them came
+	pauses    []int     // after how many bytes nobody sent anything for helpPause, as far as the next one is in buf
+	err       error     // why no more comes
 	news      chan struct{}
 	room      chan struct{}
 	interrupt func() // Ctrl-C while a command runs
@@ -81,13 +85,13 @@ func (k *keyboard) put(ctx context.Context, b []byte, err error) bool {
 		k.lock.Lock()
 		if i := bytes.LastIndexByte(b, ctrl('C')); i >= 0 && k.interrupt != nil {
 			k.interrupt()
-			k.buf, b = k.buf[:0], b[i+1:] // what was typed ahead was meant for the command that is gone
+			k.buf, k.pauses, b = k.buf[:0], nil, b[i+1:] // what was typed ahead was meant for the command that is gone
 		}
 		if err != nil && k.err == nil {
 			k.err = err
 		}
 		if len(k.buf)+len(b) <= keyboardRoom || len(k.buf) == 0 {
-			k.buf = append(k.buf, b...)
+			k.take(b)
 			k.lock.Unlock()
 			poke(k.news)
 			return err == nil
@@ -99,6 +103,39 @@ func (k *keyboard) put(ctx context.Context, b []byte, err error) bool {
 			return false
 		}
 	}
+}
+
+// take appends what came. The lock is held.
+func (k *keyboard) take(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	now := time.Now()
+	if len(k.buf) > 0 && now.Sub(k.last) >= helpPause {
+		k.pauses = append(k.pauses, k.came)
+	}
+	k.buf = append(k.buf, b...)
+	k.came, k.last = k.came+len(b), now
+}
+
+// pausedAfter reports whether the terminal was quiet for helpPause after the first n bytes of buf, before the next one came: what was typed
+// while a command ran is told from a paste by when it came, not by when it is read. The lock is held.
+func (k *keyboard) pausedAfter(n int) bool {
+	_, found := slices.BinarySearch(k.pauses, k.came-len(k.buf)+n)
+	return found
+}
+
+// asks reports whether a line that is here holds a `?` or a Tab that was a key. The lock is held.
+func (k *keyboard) asks(at int, line []byte) bool {
+	if len(k.pauses) == 0 || k.paste {
+		return false
+	}
+	for i, c := range line {
+		if (c == '?' || c == '\t') && k.pausedAfter(at+i+1) {
+			return true
+		}
+	}
+	return false
 }
 
 func poke(c chan struct{}) {
@@ -163,11 +200,15 @@ func (k *keyboard) dropLF() {
 // advance drops n bytes that were read. The lock is held.
 func (k *keyboard) advance(n int) {
 	k.buf = k.buf[n:]
+	read := k.came - len(k.buf)
+	for len(k.pauses) > 0 && k.pauses[0] <= read {
+		k.pauses = k.pauses[1:]
+	}
 	poke(k.room)
 }
 
 // lines takes complete lines of text that are already here, at the beginning of a line: a paste, or what was typed ahead.
-// Lines that hold keys (control characters, escape sequences) are left to the editor.
+// Lines that hold keys (control characters, escape sequences, a call for help) are left to the editor.
 func (k *keyboard) lines() []string {
 	k.lock.Lock()
 	defer k.lock.Unlock()
@@ -192,7 +233,7 @@ func (k *keyboard) lines() []string {
 			break
 		}
 		i := bytes.IndexAny(rest, "\r\n")
-		if i < 0 || i > wire.MaxLine || keys(rest[:i]) {
+		if i < 0 || i > wire.MaxLine || keys(rest[:i]) || k.asks(at, rest[:i]) {
 			break
 		}
 		lines = append(lines, string(bytes.ReplaceAll(rest[:i], []byte{'\t'}, []byte{' '})))

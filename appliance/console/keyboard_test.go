@@ -18,6 +18,11 @@ import (
 // typed feeds pieces to a keyboard, one after the other, and returns the lines that x/term makes of them, with what the
 // callback was asked.
 func typed(t *testing.T, gap time.Duration, pieces ...string) (lines []string, states []lineState, keys string) {
+	return typedWhile(t, 0, gap, pieces...)
+}
+
+// typedWhile does so to a session that reads nothing for a while, as one does that runs a command.
+func typedWhile(t *testing.T, busy, gap time.Duration, pieces ...string) (lines []string, states []lineState, keys string) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
 		k := newKeyboard()
@@ -39,7 +44,15 @@ func typed(t *testing.T, gap time.Duration, pieces ...string) (lines []string, s
 			keys += string(key)
 			return line, pos, key != '?'
 		}
+		time.Sleep(busy)
 		for {
+			for busy > 0 {
+				pasted := k.lines() // as a session does
+				if len(pasted) == 0 {
+					break
+				}
+				lines, states = append(lines, pasted...), append(states, make([]lineState, len(pasted))...)
+			}
 			line, err := x.ReadLine()
 			if err != nil && err != term.ErrPasteIndicator {
 				return
@@ -89,6 +102,35 @@ func TestKeys(t *testing.T) {
 			}
 			if states[0].mark != c.mark || states[0].bad != "" {
 				t.Errorf("first line ended as %+v, want %v", states[0], c.mark)
+			}
+		})
+	}
+}
+
+// What was typed while a command ran means the same as what is typed afterwards.
+func TestKeysTypedAhead(t *testing.T) {
+	const slow, fast = 60 * time.Millisecond, time.Millisecond
+	for _, c := range []struct {
+		name   string
+		gap    time.Duration
+		pieces []string
+		lines  string // joined by |
+		keys   string // that asked for help
+	}{
+		{"Tab and Enter", slow, []string{"e", "n", "\t", "\r"}, "en", "\t"},
+		{"Tab in the second line", slow, []string{"end\r", "conf", "\t", "\r"}, "end|conf", "\t"},
+		{"help", slow, []string{"show ", "?", "ver\r"}, "show ?ver", "?"},
+		{"a paste keeps its Tab and its ?", fast, []string{"map a?b\tc\r"}, "map a?b c", ""},
+		{"a paste in single bytes does so too", fast, strings.Split("map a?b\tc\r", ""), "map a?b c", ""},
+		{"a bracketed paste does so whenever it comes", slow, []string{"\x1b[200~map a?", "b\t", "c\r\x1b[201~"}, "map a?b c", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			lines, _, keys := typedWhile(t, time.Second, c.gap, c.pieces...)
+			if got := strings.Join(lines, "|"); got != c.lines {
+				t.Errorf("lines %q, want %q", got, c.lines)
+			}
+			if keys != c.keys {
+				t.Errorf("asked about %q, want %q", keys, c.keys)
 			}
 		})
 	}

@@ -12,8 +12,8 @@ import (
 //
 //   - Characters go in as bracketed pastes of our own making, so that x/term does not cut the line at 4096 bytes and asks
 //     nobody about them; the limit is wire.MaxLine, and what goes beyond is counted and reported.
-//   - `?` and Tab go in as keys only where nothing follows at once, outside a paste and not after Ctrl-V: they then reach
-//     the editor's callback, which asks sbcd what may stand there.
+//   - `?` and Tab go in as keys only where nothing followed at once when they came, outside a paste and not after Ctrl-V: they then
+//     reach the editor's callback, which asks sbcd what may stand there.
 //   - Ctrl-C, Ctrl-Z and Ctrl-D would end x/term's reading: they become an Enter with a mark.
 //   - CR, LF and CRLF are one Enter, also when CR and LF come in two reads.
 //   - Escape sequences that x/term does not know, or that are torn (256 bytes of them would make it spin), are left out.
@@ -45,6 +45,8 @@ func (k *keyboard) translate() {
 	b := k.buf
 	n := len(b)
 	c := b[0]
+	paused := k.pausedAfter(1)
+	text := run(b, k.pausedAfter)
 	k.lock.Unlock() // the reader only appends: b stays valid while we look at it
 
 	take := 1
@@ -55,7 +57,7 @@ func (k *keyboard) translate() {
 	case c == 0x1b && !k.verbatim:
 		take = k.escape(b)
 	case c == '?' || c == '\t':
-		if k.paste || k.verbatim || k.secret || n > 1 || k.wait(1, helpPause) {
+		if k.paste || k.verbatim || k.secret || !paused && (n > 1 || k.wait(1, helpPause)) {
 			k.text(b[:1])
 		} else {
 			k.out = append(k.out, c)
@@ -63,7 +65,7 @@ func (k *keyboard) translate() {
 	case c < ' ' || c == 0x7f:
 		k.control(c)
 	default:
-		take = run(b)
+		take = text
 		if take == 0 { // a torn character: its rest is on the way, or it is none
 			if n < utf8.UTFMax && k.wait(n, escapePause) {
 				return
@@ -79,15 +81,15 @@ func (k *keyboard) translate() {
 	k.lock.Unlock()
 }
 
-// run is the length of the text at the head of b, without a `?` or Tab at its very end.
-func run(b []byte) int {
+// run is the length of the text at the head of b, without a `?` or Tab at its very end or before a pause.
+func run(b []byte, paused func(int) bool) int {
 	n := 0
 	for n < len(b) && n < chunk {
 		c := b[n]
 		if c < ' ' && c != '\t' || c == 0x7f {
 			break
 		}
-		if (c == '?' || c == '\t') && n == len(b)-1 {
+		if (c == '?' || c == '\t') && (n == len(b)-1 || paused(n+1)) {
 			break
 		}
 		r, size := utf8.DecodeRune(b[n:])

@@ -73,7 +73,11 @@ func (s *session) step(ctx context.Context) error {
 		}
 		s.pasted = 0
 	}
-	if s.fill(); len(s.queue) > 0 {
+	if s.fill(); s.down && s.local() && len(s.queue) == 1 && s.rescue.typed(s.screen, s.queue[0]) {
+		s.queue = nil // a word for the rescue, typed ahead: it is no paste
+		return nil
+	}
+	if len(s.queue) > 0 {
 		lines := s.queue[:min(len(s.queue), batchLines)]
 		s.queue = s.queue[len(lines):]
 		s.bad = 0
