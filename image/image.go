@@ -59,34 +59,44 @@ func Build(o Options) (Sizes, error) {
 	if o.Bundle != "" && len(o.Key) != ed25519.PrivateKeySize {
 		return fail(errors.New("an update wants a key to sign it"))
 	}
-	work, err := os.MkdirTemp("", "viaduct-image")
+	programs, err := os.MkdirTemp("", "viaduct-image")
 	if err != nil {
 		return fail(err)
 	}
-	defer os.RemoveAll(work)
-	if err := host.build(work, o.Release); err != nil {
+	defer os.RemoveAll(programs)
+	if err := host.build(programs, o.Release, allShipped()); err != nil {
 		return fail(err)
 	}
+	sizes, err := assemble(profile, o, programs)
+	if err != nil {
+		return fail(err)
+	}
+	return sizes, nil
+}
+
+// assemble puts the image together from the folder where its programs are.
+func assemble(profile boardProfile, o Options, programs string) (Sizes, error) {
+	host := toolchain{dir: o.Dir, log: o.Log}
 	module, err := host.module(profile.kernel)
 	if err != nil {
-		return fail(err)
+		return Sizes{}, err
 	}
 	kernel, err := os.ReadFile(filepath.Join(module, "vmlinuz"))
 	if err != nil {
-		return fail(err)
+		return Sizes{}, err
 	}
-	rootTree, err := rootFiles(profile, o.Release, work, o.Trust)
+	rootTree, err := rootFiles(profile, o.Release, programs, o.Trust)
 	if err != nil {
-		return fail(err)
+		return Sizes{}, err
 	}
 	root, err := writeSquashFS(rootTree, o.Release.Built)
 	if err != nil {
-		return fail(err)
+		return Sizes{}, err
 	}
 	sizes := Sizes{Kernel: len(kernel), Root: len(root), Disk: diskSize}
 	if o.Bundle != "" {
 		if err := writeBundle(o, root, kernel); err != nil {
-			return fail(err)
+			return Sizes{}, err
 		}
 	}
 	if o.Out == "" {
@@ -94,24 +104,32 @@ func Build(o Options) (Sizes, error) {
 	}
 	bootTree, err := bootFiles(profile, o.Release, host, kernel, module, o.EFI)
 	if err != nil {
-		return fail(err)
+		return Sizes{}, err
 	}
 	boot, err := writeFAT16(bootTree, "VIADUCT", bootSize, bootStart/sector, o.Release.Built)
 	if err != nil {
-		return fail(err)
+		return Sizes{}, err
 	}
 	if err := writeDisk(o.Out, boot, root); err != nil {
-		return fail(err)
+		return Sizes{}, err
 	}
 	return sizes, nil
 }
 
 // writeBundle writes the update to what the image would hold.
 func writeBundle(o Options, root, kernel []byte) error {
+	packedRoot, err := update.Pack(update.Root, root)
+	if err != nil {
+		return err
+	}
+	packedKernel, err := update.Pack(update.Kernel, kernel)
+	if err != nil {
+		return err
+	}
 	f, err := os.Create(o.Bundle)
 	if err != nil {
 		return err
 	}
 	m := update.Manifest{Board: o.Board, Version: o.Release.Version, Commit: o.Release.Commit, Built: o.Release.Built.UTC()}
-	return errors.Join(update.Write(f, o.Key, m, root, kernel), f.Close())
+	return errors.Join(update.Write(f, o.Key, m, packedRoot, packedKernel), f.Close())
 }

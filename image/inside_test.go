@@ -17,12 +17,11 @@ import (
 func TestABoxFromTheInside(t *testing.T) {
 	t.Parallel() // it waits much
 	m := Machine{Disk: freshDisk(t), Work: t.TempDir()}
-	r := Release{Version: "v9.8.8", Commit: "inspected", Built: when}
-	root, err := writeSquashFS(programs(t, r, func(dir string) {
-		if _, err := (toolchain{}).run("build", "-trimpath", "-o", filepath.Join(dir, "randomd"), "viaduct/image/testdata/inspect"); err != nil {
-			t.Fatal(err)
-		}
-	}), r.Built)
+	dir := programs(t)
+	if _, err := (toolchain{}).run("build", "-trimpath", "-o", filepath.Join(dir, "randomd"), "viaduct/image/testdata/inspect"); err != nil {
+		t.Fatal(err)
+	}
+	root, err := writeSquashFS(rootOf(t, release, dir), release.Built)
 	if err != nil {
 		t.Fatal(err)
 	}

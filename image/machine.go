@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"viaduct/image/update"
 )
@@ -36,7 +37,8 @@ type Wire struct {
 	Open     bool     // what the box sends to Host arrives at our loopback device
 }
 
-// Command returns the emulator, with the serial line as its standard input and output. To kill it is to cut the power.
+// Command returns the emulator, with the serial line as its standard input and output. To kill it is to cut the power. It ends with the
+// thread that starts it, so start it on one that lasts.
 func (m Machine) Command(ctx context.Context) (*exec.Cmd, error) {
 	start, err := m.start()
 	if err != nil {
@@ -68,7 +70,9 @@ func (m Machine) Command(ctx context.Context) (*exec.Cmd, error) {
 		args = append(args, "-netdev", net,
 			"-device", fmt.Sprintf("virtio-net-pci,netdev=net%d,mac=02:00:00:00:00:1%d,addr=0x1%d,romfile=", i, i, i))
 	}
-	return exec.CommandContext(ctx, "qemu-system-aarch64", args...), nil
+	cmd := exec.CommandContext(ctx, "qemu-system-aarch64", args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd, nil
 }
 
 // disk are the arguments of the disk. What the box flushes is in the host's memory then, which outlives the emulator: waiting for

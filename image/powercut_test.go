@@ -11,7 +11,8 @@ import (
 )
 
 var (
-	cuts = flag.Int("cuts", 4, "how often the power is cut in each of the tests of power cuts; make cuts: 50")
+	cuts = flag.Int("cuts", 2, "how often the power is cut in each of the tests of power cuts; make cuts: 50")
+	long = flag.Bool("long", false, "the long form of tests that have one, as in make cuts")
 	seed = flag.Uint64("seed", 0, "of the moments at which the power is cut; 0: another one each time")
 )
 
@@ -59,6 +60,7 @@ func (m moments) wait(l logged, i int, s span, from int64) string {
 // The first start grows the data partition, formats it and writes the first files. Wherever in that the power is cut, the
 // next start does what is missing.
 func TestPowerCutDuringTheFirstStart(t *testing.T) {
+	t.Parallel()
 	when := newMoments(t, *cuts)
 	measured := powerOnLogged(t, Machine{Disk: freshDisk(t), Work: t.TempDir()})
 	measured.firstWrite()
@@ -97,6 +99,7 @@ func TestPowerCutDuringTheFirstStart(t *testing.T) {
 // A save that the power cuts short leaves the old configuration or the new one, whole, and a data partition that can be
 // written to. The medium stays the same from cut to cut, as in a box that has a hard life.
 func TestPowerCutWhileSaving(t *testing.T) {
+	t.Parallel()
 	when := newMoments(t, *cuts)
 	m := Machine{Disk: freshDisk(t), Work: t.TempDir()}
 	var whole span

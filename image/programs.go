@@ -25,16 +25,22 @@ type toolchain struct {
 	log io.Writer
 }
 
-// build compiles the programs into a folder. Nothing of the host or of the folder's name gets into them; time zones do, since
-// the box has no files of them. More are flags of the linker.
-func (t toolchain) build(dir string, r Release, more ...string) error {
+// allShipped lists the packages of all programs of the root.
+func allShipped() []string {
+	var list []string
+	for _, p := range shipped {
+		list = append(list, p.source)
+	}
+	return list
+}
+
+// build compiles programs into a folder, by their packages. Nothing of the host or of the folder's name gets into them; time zones
+// do, since the box has no files of them. More are flags of the linker.
+func (t toolchain) build(dir string, r Release, packages []string, more ...string) error {
 	flags := fmt.Sprintf("-s -w -buildid= -X main.version=%s -X main.commit=%s -X main.built=%s", r.Version, r.Commit, r.Built.UTC().Format(time.RFC3339))
 	flags = strings.Join(append([]string{flags}, more...), " ")
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-tags", "gokrazy,netgo,osusergo,timetzdata", "-ldflags", flags, "-o", dir + "/"}
-	for _, p := range shipped {
-		args = append(args, p.source)
-	}
-	_, err := t.run(args...)
+	_, err := t.run(append(args, packages...)...)
 	return err
 }
 

@@ -1,8 +1,10 @@
 package image
 
 import (
+	"io"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -11,16 +13,23 @@ import (
 
 // make qemu gives the serial line to a terminal, whose keys come one by one.
 func TestTheEmulatorInATerminal(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "qemu")
 	tool(t, "go", "build", "-o", program, "./cmd/qemu")
 	cmd := exec.Command(program, "-ssh", freePort(t), freshDisk(t))
-	terminal, err := pty.Start(cmd)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Pdeathsig: syscall.SIGKILL}
+	terminal, line, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer terminal.Close()
-	e := &emulated{t: t, cmd: cmd, more: make(chan []byte, 64), keys: terminal}
-	go e.listen(terminal)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = line, line, line
+	e := &emulated{t: t, cmd: cmd, line: newSerialLine(), keys: terminal}
+	if e.ended, err = startHere(cmd); err != nil {
+		t.Fatal(err)
+	}
+	line.Close()
+	go io.Copy(e.line, terminal)
 	t.Cleanup(e.powerOff)
 	e.until(`000010>`)
 	for range 2 {
@@ -35,7 +44,7 @@ func TestTheEmulatorInATerminal(t *testing.T) {
 	if _, err := terminal.Write([]byte{0x1d}); err != nil {
 		t.Fatal(err)
 	}
-	e.ended()
+	e.ends()
 	if code := cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("it ends with %d", code)
 	}

@@ -161,10 +161,19 @@ func bundle(t *testing.T, key ed25519.PrivateKey, change func(*update.Manifest))
 	m := update.Manifest{Board: "test", Version: "v2", Commit: "c2", Built: when.Add(time.Hour)}
 	change(&m)
 	var b bytes.Buffer
-	if err := update.Write(&b, key, m, []byte("new root"), []byte("new kernel")); err != nil {
+	if err := update.Write(&b, key, m, packed(t, update.Root, []byte("new root")), packed(t, update.Kernel, []byte("new kernel"))); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+func packed(t *testing.T, name string, data []byte) update.Payload {
+	t.Helper()
+	p, err := update.Pack(name, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func asBuilt(*update.Manifest) {}

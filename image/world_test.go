@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -43,25 +44,25 @@ func plug(w *lab.World) error {
 	})
 }
 
-// greeting is what the box's SSH server says, "" when nothing does within a few seconds.
-func greeting(t *testing.T, from *lab.Namespace, local, address string) string {
+// greeting is what the box's SSH server says, "" when nothing does in time.
+func greeting(t *testing.T, from *lab.Namespace, local, address string, limit time.Duration) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	c, err := from.Dial(ctx, "tcp", local, net.JoinHostPort(address, "22"))
 	if err != nil {
 		return ""
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(limit))
 	b := make([]byte, 8)
 	n, _ := io.ReadFull(c, b)
 	return string(b[:n])
 }
 
-// ring makes a call that arrives within a few seconds.
-func ring(ctx context.Context, dial, wait func(context.Context) (*lab.Call, error)) (out, in *lab.Call, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+// ring makes a call that arrives in time.
+func ring(ctx context.Context, limit time.Duration, dial, wait func(context.Context) (*lab.Call, error)) (out, in *lab.Call, err error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if out, err = dial(ctx); err == nil {
 		in, err = wait(ctx)
@@ -73,11 +74,15 @@ func ring(ctx context.Context, dial, wait func(context.Context) (*lab.Call, erro
 // that still has its connection to the box from before sends its INVITE there, and learns with that that it is gone.
 func call(t *testing.T, afterCut bool, dial, wait func(context.Context) (*lab.Call, error), callerHears, calleeHears float64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), slow)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	out, in, err := ring(ctx, dial, wait)
+	limit := patience
+	if afterCut {
+		limit = 10 * time.Second
+	}
+	out, in, err := ring(ctx, limit, dial, wait)
 	if err != nil && afterCut {
-		out, in, err = ring(ctx, dial, wait)
+		out, in, err = ring(ctx, patience, dial, wait)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -117,12 +122,16 @@ func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
 	if err := plug(world); err != nil {
 		t.Fatal(err)
 	}
+	start := func(cmd *exec.Cmd) (<-chan struct{}, error) {
+		p, err := world.Box.Start(cmd)
+		if err != nil {
+			return nil, err
+		}
+		return p.Done(), nil
+	}
 	m := Machine{Disk: freshDisk(t), Work: t.TempDir(), Clock: "1970-01-01", LAN: Wire{Tap: "tap0"}, WAN: Wire{Tap: "tap1"}}
-	start := time.Now()
-	e := powerOnIn(t, m, world.Box.Do)
-	e.until(prompt)
-	t.Logf("first prompt after %.1f s", time.Since(start).Seconds())
-	quiet(t, e.text.String())
+	e := powerOnBy(t, m, start)
+	quiet(t, e.until(prompt))
 	e.run("no terminal more")
 	if v := e.run("show version"); !strings.Contains(v, "v9.8.7") || !strings.Contains(v, "qemu-virt") || !strings.Contains(v, "020000000010") {
 		t.Errorf("show version:\n%s", v)
@@ -164,7 +173,7 @@ func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
 		if l := e.run("show system licenses"); !regexp.MustCompile(`(?i)sip.*\b20\b`).MatchString(l) {
 			t.Errorf("licenses:\n%s", l)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), slow)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if err := errors.Join(world.Starface.WaitRegistered(ctx, 3), world.Teams.WaitActive(ctx)); err != nil {
 			t.Fatalf("%v\n%s", err, e.run("show log 60"))
@@ -184,22 +193,20 @@ func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
 	e.run("copy running-config startup-config")
 	e.powerOff()
 
-	start = time.Now()
-	e = powerOnIn(t, m, world.Box.Do)
-	e.until(prompt)
-	t.Logf("prompt with a configuration after %.1f s", time.Since(start).Seconds())
-	quiet(t, e.text.String())
+	cut := time.Now()
+	e = powerOnBy(t, m, start)
+	quiet(t, e.until(prompt))
 	e.run("no terminal more")
-	startsAt(e, start.Add(-10*time.Minute)) // it was right before the power went, although for less than an hour
+	startsAt(e, cut.Add(-10*time.Minute)) // it was right before the power went, although for less than an hour
 	everything(true)
 	if again := e.run("show running-config"); again != running {
 		t.Errorf("saved:\n%s\nand after the power cut:\n%s", running, again)
 	}
-	if g := greeting(t, world.LAN, lab.LANPeerAddr.String(), lab.BoxLAN.String()); !strings.HasPrefix(g, "SSH-2.0") {
+	if g := greeting(t, world.LAN, lab.LANPeerAddr.String(), lab.BoxLAN.String(), patience); !strings.HasPrefix(g, "SSH-2.0") {
 		t.Errorf("on the LAN side SSH says %q", g)
 	}
 	for _, local := range []string{lab.StrangerAddr.String(), lab.WANPeerAddr.String()} {
-		if g := greeting(t, world.WAN, local, lab.BoxWAN.String()); g != "" {
+		if g := greeting(t, world.WAN, local, lab.BoxWAN.String(), 5*time.Second); g != "" {
 			t.Errorf("on the WAN side SSH says %q to %s", g, local)
 		}
 	}

@@ -39,12 +39,12 @@ func powerOnLogged(t *testing.T, m Machine) logged {
 // firstWrite waits until the box writes something.
 func (l logged) firstWrite() {
 	l.t.Helper()
-	for end := time.Now().Add(slow); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if size, _ := l.written(); size > 0 {
 			return
 		}
 	}
-	l.t.Fatalf("nothing is written within %v", slow)
+	l.t.Fatalf("nothing is written within %v", patience)
 }
 
 // written tells the size of the log, and when the box last wrote something.

@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ import (
 //	keys TEXT...             text with Go escapes (\t, \x03), as fingers do
 //	paste FILE...            a file at line speed, CR for LF
 //	see TEXT...              wait until it is shown
+//	await TEXT               press Enter until it is shown
 //	hide TEXT...             it was not shown since the last see
 //	installer start|idle|small|restarts   PID 1 of a box (installer_test.go): it is there; nothing is on its way to it; sbcd held no
 //	                         image in memory; it was told to restart
@@ -54,7 +56,7 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata/scripts",
 		Setup: setupScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sbcd": cmdSbcd, "terminal": cmdTerminal, "type": cmdType, "keys": cmdKeys, "paste": cmdPaste, "see": cmdSee, "hide": cmdHide, "installer": cmdInstaller,
+			"sbcd": cmdSbcd, "terminal": cmdTerminal, "type": cmdType, "keys": cmdKeys, "paste": cmdPaste, "see": cmdSee, "await": cmdAwait, "hide": cmdHide, "installer": cmdInstaller,
 		},
 	})
 }
@@ -136,24 +138,24 @@ func (d *desk) sshOptions() []string {
 		"-o", "IdentityAgent=none", "-o", "IdentitiesOnly=yes"}
 }
 
-// files writes what an administrator has at hand.
-func (d *desk) files(env *testscript.Env) error {
+// atHand are the files that an administrator has at hand, and his public key. They are made once: RSA keys take seconds.
+var atHand = sync.OnceValues(func() (map[string][]byte, error) {
 	reference, err := os.ReadFile("../../appliance/lang/testdata/starface-teams.cfg")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	files := map[string][]byte{"ref.cfg": reference}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	other, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "sbc.meinefirma.de"}, DNSNames: []string{"sbc.meinefirma.de"},
@@ -161,15 +163,15 @@ func (d *desk) files(env *testscript.Env) error {
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ecCert, err := x509.CreateCertificate(rand.Reader, template, template, ec.Public(), ec)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ecDER, err := x509.MarshalECPrivateKey(ec)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	block := func(kind string, der []byte) []byte {
 		return append(encpem.EncodeToMemory(&encpem.Block{Type: kind, Bytes: der}), '\n')
@@ -180,14 +182,14 @@ func (d *desk) files(env *testscript.Env) error {
 
 	public, issuer, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	licenses := "license-authority lab " + license.FormatIssuer(public) + "\n"
 	for i, kind := range []license.Kind{"sip-sessions", "srtp-channels"} {
 		l := license.License{Kind: kind, Count: 20, Serial: uint32(i + 1), System: serialNumber}
 		text, err := license.Sign(issuer, l)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		licenses += fmt.Sprintf("# %s\n# for %s\ninstall license %s\n", l, serialNumber, text)
 	}
@@ -195,18 +197,28 @@ func (d *desk) files(env *testscript.Env) error {
 
 	public, login, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	mine, err := ssh.MarshalPrivateKey(login, "")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	theirs, err := ssh.NewPublicKey(public)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	files["id"] = encpem.EncodeToMemory(mine)
-	env.Setenv("PUBLICKEY", strings.TrimSpace(string(ssh.MarshalAuthorizedKey(theirs))))
+	files["id.pub"] = ssh.MarshalAuthorizedKey(theirs)
+	return files, nil
+})
+
+// files writes them for a script.
+func (d *desk) files(env *testscript.Env) error {
+	files, err := atHand()
+	if err != nil {
+		return err
+	}
+	env.Setenv("PUBLICKEY", strings.TrimSpace(string(files["id.pub"])))
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(d.work, name), text, 0o600); err != nil {
 			return err
@@ -251,7 +263,7 @@ func (d *desk) consoled() error {
 	select {
 	case d.address = <-found:
 		return nil
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		return fmt.Errorf("consoled does not listen")
 	}
 }
@@ -343,6 +355,22 @@ func cmdSee(ts *testscript.TestScript, _ bool, args []string) {
 	for _, text := range args {
 		d.shown += d.user.sees(text)
 	}
+}
+
+func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
+	u := theDesk(ts).user
+	eventually(scriptT{ts}, "shown: "+args[0], func() bool {
+		time.Sleep(500 * time.Millisecond)
+		u.types("\r")
+		u.rests()
+		u.lock.Lock()
+		defer u.lock.Unlock()
+		_, rest, found := strings.Cut(u.got, args[0])
+		if found {
+			u.got = rest
+		}
+		return found
+	})
 }
 
 func cmdHide(ts *testscript.TestScript, _ bool, args []string) {

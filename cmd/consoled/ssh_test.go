@@ -51,7 +51,7 @@ func listening(t *testing.T, c *exec.Cmd) string {
 	select {
 	case a := <-addr:
 		return a
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("consoled does not listen")
 		return ""
 	}
@@ -60,7 +60,7 @@ func listening(t *testing.T, c *exec.Cmd) string {
 func dial(t *testing.T, addr, password string) (*ssh.Client, error) {
 	t.Helper()
 	return ssh.Dial("tcp", addr, &ssh.ClientConfig{
-		User: "admin", Auth: []ssh.AuthMethod{ssh.Password(password)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 20 * time.Second,
+		User: "admin", Auth: []ssh.AuthMethod{ssh.Password(password)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: patience,
 	})
 }
 
@@ -122,10 +122,10 @@ func TestSSH(t *testing.T) {
 		u.sees("box>")
 		u.types("show lines 50\r")
 		u.sees("line 9\r\n--More--")
-		if err := s.WindowChange(20, 80); err != nil {
+		size := ssh.Marshal(struct{ Columns, Rows, Width, Height uint32 }{80, 20, 640, 160})
+		if _, err := s.SendRequest("window-change", true, size); err != nil { // the answer comes when it is done
 			t.Fatal(err)
 		}
-		time.Sleep(100 * time.Millisecond)
 		u.types(" ")
 		u.sees("line 28\r\n--More--")
 		u.types("\x03")
@@ -186,7 +186,7 @@ func TestSSHHostKeyIsKept(t *testing.T) {
 		addr := ""
 		t.Run("start", func(t *testing.T) {
 			addr = sshServer(t, socket, state)
-			ssh.Dial("tcp", addr, &ssh.ClientConfig{Timeout: 20 * time.Second, HostKeyCallback: func(_ string, _ net.Addr, k ssh.PublicKey) error {
+			ssh.Dial("tcp", addr, &ssh.ClientConfig{Timeout: patience, HostKeyCallback: func(_ string, _ net.Addr, k ssh.PublicKey) error {
 				key = ssh.FingerprintSHA256(k) + " " + k.Type()
 				return nil
 			}})

@@ -20,6 +20,9 @@ import (
 
 // TestMain is consoled itself when a test starts this binary as such: the tests drive the real program.
 func TestMain(m *testing.M) {
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each of some hundred programs
+	}
 	if os.Getenv("SBCD_TEST_MAIN") != "" {
 		os.Exit(sbcdMain())
 	}
@@ -262,106 +265,4 @@ func (b *toy) Health() wire.Health { return wire.Health{} }
 func (b *toy) Metrics(w io.Writer) error {
 	_, err := io.WriteString(w, "toy 1\n")
 	return err
-}
-
-// user is somebody at a terminal: what comes out of it is kept until it is expected.
-type user struct {
-	t    tester
-	w    io.Writer
-	lock sync.Mutex
-	got  string
-	all  string
-	over bool
-}
-
-// tester is what a user needs of a test, or of a script.
-type tester interface {
-	Helper()
-	Fatalf(format string, args ...any)
-}
-
-func newUser(t tester, r io.Reader, w io.Writer) *user {
-	u := &user{t: t, w: w}
-	go func() {
-		b := make([]byte, 4096)
-		for {
-			n, err := r.Read(b)
-			u.lock.Lock()
-			u.got += string(b[:n])
-			u.all += string(b[:n])
-			u.over = err != nil
-			u.lock.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return u
-}
-
-// types sends keys as fingers do, one by one.
-func (u *user) types(keys string) {
-	u.t.Helper()
-	for _, k := range keys {
-		u.sends(string(k))
-		if time.Sleep(2 * time.Millisecond); k == '?' || k == '\t' {
-			time.Sleep(50 * time.Millisecond) // what follows at once makes it part of a paste
-		}
-	}
-}
-
-// sends sends bytes at once, as a paste does.
-func (u *user) sends(text string) {
-	u.t.Helper()
-	if _, err := io.WriteString(u.w, text); err != nil {
-		u.t.Fatalf("write: %v", err)
-	}
-}
-
-// sees waits for text, and forgets what came before its end.
-func (u *user) sees(text string) string {
-	u.t.Helper()
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		u.lock.Lock()
-		i := strings.Index(u.got, text)
-		if i >= 0 {
-			before := u.got[:i]
-			u.got = u.got[i+len(text):]
-			u.lock.Unlock()
-			return before
-		}
-		over := u.over
-		u.lock.Unlock()
-		if over || time.Now().After(until) {
-			u.lock.Lock()
-			defer u.lock.Unlock()
-			u.t.Fatalf("did not see %q (over: %v); the end of what came:\n%q", text, over, u.all[max(0, len(u.all)-1500):])
-		}
-	}
-}
-
-// ends waits for the terminal to be closed.
-func (u *user) ends() {
-	u.t.Helper()
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		u.lock.Lock()
-		over, rest := u.over, u.got
-		u.lock.Unlock()
-		if over {
-			return
-		}
-		if time.Now().After(until) {
-			u.t.Fatalf("the session does not end; it shows %q", rest)
-		}
-	}
-}
-
-// eventually waits for a condition.
-func eventually(t tester, what string, ok func() bool) {
-	t.Helper()
-	for until := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatalf("not so after 20 s: %s", what)
-		}
-	}
 }

@@ -8,6 +8,7 @@ package update
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -61,23 +62,26 @@ const (
 	Kernel = "kernel" // as the boot loader takes it
 )
 
-// Write makes a bundle. The manifest's parts are filled in.
-func Write(out io.Writer, key ed25519.PrivateKey, m Manifest, root, kernel []byte) error {
-	var payload [][]byte
-	m.Parts = nil
-	for _, p := range []struct {
-		name string
-		data []byte
-	}{{Root, root}, {Kernel, kernel}} {
-		var packed strings.Builder
-		z := gzip.NewWriter(&packed)
-		_, err := z.Write(p.data)
-		if err = errors.Join(err, z.Close()); err != nil {
-			return err
-		}
-		payload = append(payload, []byte(packed.String()))
-		m.Parts = append(m.Parts, Part{p.name, int64(len(p.data)), sum(p.data), Packed{int64(packed.Len()), sum([]byte(packed.String()))}})
+// Payload is a part, packed: ready for one bundle or several.
+type Payload struct {
+	part   Part
+	packed []byte
+}
+
+// Pack packs a part; name is Root or Kernel.
+func Pack(name string, data []byte) (Payload, error) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := z.Write(data)
+	if err = errors.Join(err, z.Close()); err != nil {
+		return Payload{}, fmt.Errorf("pack %s: %w", name, err)
 	}
+	return Payload{Part{name, int64(len(data)), sum(data), Packed{int64(packed.Len()), sum(packed.Bytes())}}, packed.Bytes()}, nil
+}
+
+// Write makes a bundle. The manifest's parts are filled in.
+func Write(out io.Writer, key ed25519.PrivateKey, m Manifest, root, kernel Payload) error {
+	m.Parts = []Part{root.part, kernel.part}
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err
@@ -89,8 +93,8 @@ func Write(out io.Writer, key ed25519.PrivateKey, m Manifest, root, kernel []byt
 	if _, err := fmt.Fprintf(out, "%s%s\n", head, base64.StdEncoding.EncodeToString(ed25519.Sign(key, []byte(head)))); err != nil {
 		return err
 	}
-	for _, p := range payload {
-		if _, err := out.Write(p); err != nil {
+	for _, p := range []Payload{root, kernel} {
+		if _, err := out.Write(p.packed); err != nil {
 			return err
 		}
 	}

@@ -93,8 +93,16 @@ func TestUpdateOverTheSocket(t *testing.T) {
 		return lines, last
 	}
 	bundle := func(built time.Time) []byte {
+		root, err := update.Pack(update.Root, []byte("root"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kernel, err := update.Pack(update.Kernel, []byte("kernel"))
+		if err != nil {
+			t.Fatal(err)
+		}
 		var b bytes.Buffer
-		if err := update.Write(&b, private, update.Manifest{Board: "qemu-virt", Version: "v2", Built: built}, []byte("root"), []byte("kernel")); err != nil {
+		if err := update.Write(&b, private, update.Manifest{Board: "qemu-virt", Version: "v2", Built: built}, root, kernel); err != nil {
 			t.Fatal(err)
 		}
 		return b.Bytes()

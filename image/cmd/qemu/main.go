@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 
 	"golang.org/x/term"
 
@@ -39,6 +40,7 @@ func run(disk, ssh string) error {
 	defer os.RemoveAll(work)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	runtime.LockOSThread() // the emulator ends with the thread that started it, and this one ends with the program
 	m := image.Machine{
 		Disk: disk, Work: work,
 		LAN: image.Wire{Net: "192.168.1.0/24", Host: "192.168.1.2", Forwards: []string{ssh + "-192.168.1.1:22"}},
