@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 )
 
@@ -129,36 +128,30 @@ func (c *Config) leadsBy(side *IPInterface, to netip.Addr) bool {
 			}
 		}
 	}
-	defaults := c.takeRoutes(&best, side, to, false)
+	c.takeRoutes(&best, side, to, false)
 	if t := side.Table.In(c); !best.found && t != nil && !strings.EqualFold(t.Name, "DEFAULT") {
 		c.take(&best, t.Routes, side, to)
 	}
-	switch {
-	case best.found:
-	case defaults:
+	if !best.found {
 		c.takeRoutes(&best, side, to, true)
-	default: // it is a DHCP server's
-		return slices.ContainsFunc(side.Addresses, func(a IPAddress) bool { return a.DHCP && a.Prefix.IsValid() })
 	}
 	return best.here
 }
 
-// takeRoutes looks at the routes of the tables DEFAULT: the default routes, or all others. It reports whether there are default routes.
-func (c *Config) takeRoutes(best *way, side *IPInterface, to netip.Addr, last bool) (defaults bool) {
+// takeRoutes looks at the routes of the tables DEFAULT: the default routes, or all others.
+func (c *Config) takeRoutes(best *way, side *IPInterface, to netip.Addr, last bool) {
 	for _, x := range c.IP {
 		for _, t := range x.Tables {
 			if !strings.EqualFold(t.Name, "DEFAULT") {
 				continue
 			}
 			for n, r := range t.Routes {
-				defaults = defaults || r.Prefix.Bits() == 0
 				if last == (r.Prefix.Bits() == 0) {
 					c.take(best, t.Routes[n:n+1], side, to)
 				}
 			}
 		}
 	}
-	return defaults
 }
 
 func (c *Config) take(best *way, routes []IPRoute, side *IPInterface, to netip.Addr) {

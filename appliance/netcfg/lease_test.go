@@ -61,6 +61,9 @@ func TestAPortGetsItsAddressByDHCP(t *testing.T) {
 		e := n.Effective(cfg)
 		if a := e.Address(e.Gateways[1].Interfaces[0].Bind); a.IsValid() {
 			b.WriteString("gateway " + a.String())
+			if o := e.Reach(a, netip.MustParseAddr("8.8.4.4")); (o == "") != strings.Contains(b.String(), "via ") {
+				t.Errorf("%s: 8.8.4.4 %q", b.String(), o)
+			}
 		}
 		return strings.TrimSpace(b.String())
 	}

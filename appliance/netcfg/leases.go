@@ -12,12 +12,32 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Effective is the configuration with the addresses that DHCP servers have given: cfg itself when there are none. Those that were
+// Effective is the configuration with the addresses and routes that DHCP servers have given: cfg itself when there are none. Those that were
 // not given yet stay not valid.
 func (n *Net) Effective(cfg *config.Config) *config.Config {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.effective(cfg)
+	return n.withRoutes(n.effective(cfg))
+}
+
+// withRoutes adds the routes of leases to the first context's table DEFAULT, so that whoever asks by which interface something is reached
+// (config.Reach) hears what the kernel does. Their gateway is the box's own address in that network: the true one may lie outside of it.
+func (n *Net) withRoutes(cfg *config.Config) *config.Config {
+	var routes []config.IPRoute
+	for _, device := range n.leaseOrder() {
+		for _, r := range n.given[device] {
+			r.Gateway = n.leases[device].Prefix.Addr()
+			routes = append(routes, r)
+		}
+	}
+	if len(routes) == 0 || len(cfg.IP) == 0 {
+		return cfg
+	}
+	e, x := *cfg, *cfg.IP[0]
+	x.Tables = append(slices.Clone(x.Tables), &config.RoutingTableIP{Name: "DEFAULT", Routes: routes})
+	e.IP = slices.Clone(cfg.IP)
+	e.IP[0] = &x
+	return &e
 }
 
 // effective: n.mu is held.

@@ -68,7 +68,8 @@ type Net struct {
 	lease   chan struct{}           // one token: wanted has changed
 	wanted  map[string]netlink.Link // devices that shall have a lease
 	leases  map[string]*dhcp.Lease
-	clients map[string]*dhcp.Client // those that run, for State
+	given   map[string][]config.IPRoute // of them, the routes that are in force, by device
+	clients map[string]*dhcp.Client     // those that run, for State
 }
 
 // owned is what we remember of an interface that we have configured.
@@ -136,6 +137,12 @@ func (n *Net) Apply(cfg *config.Config) (Report, error) {
 func (n *Net) apply() (Report, error) {
 	j := &job{Net: n, cfg: n.effective(n.last)}
 	j.plan()
+	n.given = map[string][]config.IPRoute{}
+	for _, r := range j.table {
+		if r.port != nil {
+			n.given[r.port.device] = append(n.given[r.port.device], r.IPRoute)
+		}
+	}
 	for _, p := range j.ports {
 		j.makeVLAN(p)
 	}
