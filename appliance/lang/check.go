@@ -32,7 +32,7 @@ func (l *Language) check(cfg *config.Config, env Env) []Problem {
 // checks are what the lines of a configuration mean together.
 var checks = []func(*checker){
 	checkBinds, checkPorts, checkIdentities, checkNetwork, checkNames, checkClock, checkSwitches, checkTables, checkInterfaces,
-	checkTeams, checkCallingNumber, checkDomains, checkHuntGroups, checkGateways, checkTLS, checkConsole, checkSeals,
+	checkTeams, checkCallingNumber, checkMedia, checkDomains, checkHuntGroups, checkGateways, checkTLS, checkConsole, checkSeals,
 }
 
 // checker collects problems.

@@ -1,0 +1,59 @@
+package lang
+
+import (
+	"net/netip"
+	"slices"
+
+	"viaduct/appliance/config"
+)
+
+// checkMedia looks for peers whose voice would be refused, because the routes lead to it by another interface. What a DHCP server may say
+// of routes is not known here.
+func checkMedia(c *checker) {
+	for _, x := range c.cfg.IP {
+		for _, i := range x.Interfaces {
+			if slices.ContainsFunc(i.Addresses, func(a config.IPAddress) bool { return a.DHCP }) {
+				return
+			}
+		}
+	}
+	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, g *config.SIPGateway) {
+		if g == nil {
+			return
+		}
+		if a, err := netip.ParseAddr(i.Remote.Host); err == nil && c.onAnotherSide(g, a) {
+			c.add(c.at(i, "Remote"), Warning, "the routes lead to "+a.String()+" by an interface that its gateway does not use: its calls have no voice. Add a route in context ip", "")
+		}
+		for n, m := range i.MediaTrust {
+			if a := someHost(m.Prefix); a.IsValid() && c.onAnotherSide(g, a) {
+				c.add(c.at(i, "MediaTrust", n), Warning, "the routes lead to "+m.Prefix.String()+" by an interface that this peer's gateway does not use: voice from there is refused. Add a route in context ip", "")
+			}
+		}
+	})
+}
+
+// someHost is an address in a network; of any network none.
+func someHost(p netip.Prefix) netip.Addr {
+	if !p.IsValid() || p.Bits() == 0 {
+		return netip.Addr{}
+	}
+	if p.IsSingleIP() {
+		return p.Addr()
+	}
+	return p.Masked().Addr().Next()
+}
+
+// onAnotherSide reports whether an address is reached by none of the interfaces that a gateway has its addresses on.
+func (c *checker) onAnotherSide(g *config.SIPGateway, a netip.Addr) bool {
+	other := false
+	for _, i := range g.Interfaces {
+		switch local := c.cfg.Address(i.Bind); {
+		case !local.IsValid() || local.Is4() != a.Is4():
+		case c.cfg.Reach(local, a) != config.OtherSide:
+			return false
+		default:
+			other = true
+		}
+	}
+	return other
+}
