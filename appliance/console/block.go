@@ -129,6 +129,9 @@ func (b *block) outside(line, t string) *end {
 		b.dump = true
 		b.dumped++
 		return nil
+	case b.place == before && (binary(t) || len(b.lines) > 0 && binary(b.lines[0])): // a file that is no text, up to its end
+		b.keep(t)
+		return nil
 	case preamble(t), len(t) >= 40 && base64ish(t): // the second: the BEGIN line is missing; key material is no command
 		b.keep(t)
 		return nil
@@ -241,6 +244,9 @@ func beginsDump(t string) bool {
 func inDump(line, t string) bool {
 	return pasted.Indent(pasted.Read(line).Text) > 0 || strings.HasSuffix(t, ":") || strings.Contains(t, ": ") || strings.Contains(t, " = ") || strings.Trim(t, "0123456789abcdefABCDEF:") == ""
 }
+
+// binary reports whether a line stands for one that is no text.
+func binary(t string) bool { return strings.HasPrefix(t, "(byte 0x") }
 
 // preamble are the lines that tools write around PEM blocks.
 func preamble(t string) bool {

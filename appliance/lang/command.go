@@ -296,6 +296,7 @@ func erasePKI(c *call, a *pkiName) error {
 	if err := c.box.DeletePKI(class, name); err != nil {
 		return fmt.Errorf("erase %s: %w", name, err)
 	}
+	c.printf("%s erased\n", a.What)
 	return nil
 }
 
@@ -335,6 +336,7 @@ func eraseStartup(c *call, _ *none) error {
 	if err := c.box.EraseFile("startup-config"); err != nil {
 		return fmt.Errorf("erase startup-config: %w", err)
 	}
+	c.printf("startup-config erased: the next reload starts with the factory settings; `copy startup-config.1 startup-config` takes it back\n")
 	return nil
 }
 

@@ -57,7 +57,7 @@ func ParsePrivateKey(text []byte, pass string) (crypto.Signer, error) {
 	case key == nil && certificates:
 		return nil, &ParseError{Text: "no private key, only certificates: import them with `import pki:certificate/NAME`"}
 	case key == nil:
-		return nil, &ParseError{Text: "no private key: there is no line -----BEGIN PRIVATE KEY-----"}
+		return nil, &ParseError{Text: "no private key: there is no line -----BEGIN PRIVATE KEY-----" + pkcs12Hint(text)}
 	}
 	return key, nil
 }

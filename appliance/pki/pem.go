@@ -115,7 +115,7 @@ func ParseCertificates(text []byte) (list []*x509.Certificate, err error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, &ParseError{Text: "no certificate: there is no line -----BEGIN CERTIFICATE-----"}
+		return nil, &ParseError{Text: "no certificate: there is no line -----BEGIN CERTIFICATE-----" + pkcs12Hint(text)}
 	}
 	return list, nil
 }

@@ -146,7 +146,7 @@ func (s *System) ImportCertificate(name string, pem []byte) (string, error) {
 	if len(chain) > 1 {
 		text += fmt.Sprintf(", and %d more of its chain", len(chain)-1)
 	}
-	return text, nil
+	return doubted(text, pki.Doubts(chain, time.Now())...), nil
 }
 
 // ImportPrivateKey stores a private key, never in its encrypted form: the box must start without a pass phrase. A key that does
@@ -160,7 +160,19 @@ func (s *System) ImportPrivateKey(name string, pem []byte, passphrase string) (s
 		return "", err
 	}
 	s.republish()
-	return fmt.Sprintf("private key %s: %s", name, pki.KeyType(key.Public())), nil
+	text := fmt.Sprintf("private key %s: %s", name, pki.KeyType(key.Public()))
+	if d := pki.KeyDoubt(key.Public()); d != "" {
+		return doubted(text, d), nil
+	}
+	return text, nil
+}
+
+// doubted is an answer with what speaks against what was done.
+func doubted(text string, doubts ...string) string {
+	for _, d := range doubts {
+		text += "\n% warning: " + d
+	}
+	return text
 }
 
 // ExportCertificate returns the PEM text that was imported.
