@@ -77,7 +77,11 @@ func (t *Table) Match(layers []Layer, line string, root any) (*Match, error) {
 	if err := misread(line); err != nil {
 		return nil, err
 	}
-	return t.match(layers, line, Words(line), root, mostCorrected)
+	m, err := t.match(layers, line, Words(line), root, mostCorrected)
+	if e, ok := err.(*Error); ok {
+		e.Text += oddBlank(line)
+	}
+	return m, err
 }
 
 // match finds what words mean, when as many as may be of them are taken for keywords that they miss narrowly.

@@ -55,39 +55,53 @@ func misread(line string) *Error {
 	for _, w := range Words(line) {
 		text := line[w.Start:w.End]
 		for i, r := range text {
-			if what := misreadRune(text[i:], r, i == 0, w.Quoted); what != "" {
+			if what, cure := misreadRune(text[i:], r, i == 0, w.Quoted); what != "" {
 				at := w.Start + i
-				return &Error{Col: at, Text: fmt.Sprintf("%s at column %d", what, utf8.RuneCountInString(line[:at])+1)}
+				return &Error{Col: at, Text: fmt.Sprintf("%s at column %d%s", what, utf8.RuneCountInString(line[:at])+1, cure)}
 			}
 		}
 	}
 	return nil
 }
 
-// misreadRune says what is wrong with the rune r at the beginning of rest, "" when nothing is.
-func misreadRune(rest string, r rune, first, quoted bool) string {
+// misreadRune says what is wrong with the rune r at the beginning of rest, and what to do; "" when nothing is.
+func misreadRune(rest string, r rune, first, quoted bool) (what, cure string) {
 	switch {
 	case r == utf8.RuneError:
 		if _, size := utf8.DecodeRuneInString(rest); size == 1 {
-			return fmt.Sprintf("byte 0x%02x, which is not UTF-8 text,", rest[0])
+			return fmt.Sprintf("byte 0x%02x", rest[0]), " is not UTF-8 text"
 		}
-		return "a character that was lost when the text was converted (U+FFFD)"
+		return "a character that was lost when the text was converted (U+FFFD)", ""
 	case r < ' ' && r != '\t', r >= 0x7f && r < 0xa0:
-		return fmt.Sprintf("a control character (0x%02x)", r)
+		return fmt.Sprintf("a control character (0x%02x)", r), ""
 	case isUnseen(r):
-		name := unseen[r]
-		if name == "" {
-			name = "character that cannot be seen"
-		}
-		return fmt.Sprintf("a %s (U+%04X)", name, r)
+		return fmt.Sprintf("a %s (U+%04X)", nameOf(r), r), ""
 	case quoted:
-		return ""
+		return "", ""
 	case strings.ContainsRune(doubleQuotes, r), first && strings.ContainsRune(singleQuotes, r):
-		return fmt.Sprintf("a printed quotation mark (%c): write \" instead, or put the word into \" \";", r)
+		return fmt.Sprintf("a printed quotation mark (%c)", r), `: write ", or put the whole word into " "`
 	case strings.ContainsRune(dashes, r):
-		return fmt.Sprintf("a printed dash (%c, U+%04X): write - instead, or put the word into \" \";", r, r)
+		return fmt.Sprintf("a printed dash (%c, U+%04X)", r, r), `: write -, or put the word into " "`
 	}
-	return ""
+	return "", ""
+}
+
+// nameOf is the name of a character that nobody sees.
+func nameOf(r rune) string {
+	if name := unseen[r]; name != "" {
+		return name
+	}
+	return "character that cannot be seen"
+}
+
+// oddBlank names a blank that is not the usual one, for a line in which it may have parted a word; "" when there is none.
+func oddBlank(line string) string {
+	i := strings.IndexFunc(line, func(r rune) bool { return isUnseen(r) && unicode.IsSpace(r) && r > ' ' })
+	if i < 0 {
+		return ""
+	}
+	r, _ := utf8.DecodeRuneInString(line[i:])
+	return fmt.Sprintf(" (a %s, U+%04X, at column %d parts words)", nameOf(r), r, utf8.RuneCountInString(line[:i])+1)
 }
 
 // seen is line without the characters that nobody sees: what its reader takes it for.

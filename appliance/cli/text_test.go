@@ -18,7 +18,7 @@ func TestWhatIsNotSeenIsNamedWithItsColumn(t *testing.T) {
 		"name a\x7f":                 "a control character (0x7f) at column 7",
 		"name a\u0085b":              "",
 		"name \u00e9\ufe0f":          "a character that cannot be seen (U+FE0F) at column 7",
-		"name B\xfcro":               "byte 0xfc, which is not UTF-8 text, at column 7",
+		"name B\xfcro":               "byte 0xfc at column 7 is not UTF-8 text",
 		"name B\ufffdro":             "a character that was lost when the text was converted (U+FFFD) at column 7",
 		"na\u200bme x":               "a zero-width space (U+200B) at column 3",
 		"name a”b":                   "a printed quotation mark (”)",
@@ -30,6 +30,7 @@ func TestWhatIsNotSeenIsNamedWithItsColumn(t *testing.T) {
 		"name „a – b“":               "",
 		"name «a b»":                 "",
 		"name\u00a0x":                "",
+		"name x\u00a0y":              "nothing may follow here: \"y\" (a no-break space, U+00A0, at column 7 parts words)",
 		"\u00a0\u00a0name\u2003Jürg": "",
 	} {
 		_, err := table.Match([]Layer{{Mode: table.root}}, line, &device{})

@@ -72,15 +72,18 @@ func (l *Language) readOnto(cfg *config.Config, name string, text []byte) *reade
 	if was != "" {
 		r.report(Note, "", "the file is in "+was+": it is read as such")
 	}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(lineEnds.Replace(string(text))) {
 		r.last++
-		copied := pasted.Read(strings.TrimRight(line, "\r\n"))
+		copied := pasted.Read(strings.TrimSuffix(line, "\n"))
 		r.object = copied.Object
 		r.line(copied.Text)
 	}
 	r.endBlock()
 	return r
 }
+
+// lineEnds makes every end of a line the same.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // endBlock adds to the problem of a header how many lines were left out with it.
 func (r *reader) endBlock() {
@@ -233,5 +236,5 @@ func (r *reader) lineOf(p Problem) int {
 func lineAt(path []string, text string) string { return strings.Join(path, "\n") + "\n\n" + text }
 
 func (r *reader) report(s Severity, line, text string) {
-	r.problems = append(r.problems, Problem{File: r.name, Line: r.last, Path: r.place.header, Source: strings.TrimSpace(line), Severity: s, Text: text})
+	r.problems = append(r.problems, Problem{File: r.name, Line: max(r.last, 1), Path: r.place.header, Source: strings.TrimSpace(line), Severity: s, Text: text})
 }
