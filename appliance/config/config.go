@@ -199,10 +199,13 @@ type VoIPProfile struct {
 
 func (p *VoIPProfile) SetDefaults() { p.SRTP, p.DTMFRelay, p.DSCP = "disabled", "default", 46 }
 
+// CodecNames are those that a `codec` line may have.
+var CodecNames = []string{"g711alaw64k", "g711ulaw64k", "g722", "g722-64k", "g729", "g729a", "opus"}
+
 // Codec is one `codec` line.
 type Codec struct {
 	Index              int
-	Name               string // "g711alaw64k", "g711ulaw64k", "g722", ...
+	Name               string // one of CodecNames
 	RxLength, TxLength int    // milliseconds, default 20
 	SilenceSuppression bool
 	VoiceUpdateFrames  bool

@@ -18,7 +18,6 @@ const (
 	digits    = ":digits>"
 	incoming  = "from-header|to-header|request-uri|p-asserted-identity-header"
 	outgoing  = "contact-header|from-header|to-header|request-uri"
-	codecs    = "g711alaw64k|g711ulaw64k|g722|g722-64k|g729|g729a|opus"
 	tableKeys = "called-e164|calling-e164|called-uri|calling-uri|called-name|calling-name|called-ip|calling-ip|calling-pi|calling-si|time|date|day-of-week"
 )
 
@@ -104,7 +103,7 @@ var tlsProfile = []Line{
 }
 
 var voipProfile = []Line{
-	{Line: "codec [<#index:1..99>] <name:" + codecs + "> [rx-length <rx-length:10..60>] [tx-length <tx-length:10..60>] [silence-suppression] [voice-update-frames]",
+	{Line: "codec [<#index:1..99>] <name:" + strings.Join(config.CodecNames, "|") + "> [rx-length <rx-length:10..60>] [tx-length <tx-length:10..60>] [silence-suppression] [voice-update-frames]",
 		Into: "Codecs", Builtin: "without a codec line it is g711alaw64k and g711ulaw64k: write the codecs that are to be offered", Example: "codec 1 g711alaw64k rx-length 20 tx-length 20",
 		Help: "Offer a codec; the lowest index is preferred. We ask for packets of rx-length (in ms), and send tx-length to a peer that asks for nothing"},
 	{Line: "dtmf-relay <relay:default|rtp|signaling>", Into: "DTMFRelay",

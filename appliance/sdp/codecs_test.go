@@ -2,6 +2,8 @@ package sdp
 
 import (
 	"testing"
+
+	"viaduct/appliance/config"
 )
 
 func TestBothLegsGetACodecThatTheOtherHas(t *testing.T) {
@@ -74,6 +76,14 @@ func TestPacketsHoldWhatThePeerAsksFor(t *testing.T) {
 		has(t, answer, c.says)
 		if got := choice.PacketTime(p); got != c.want || choice.MaxPtime != c.wantMost {
 			t.Errorf("%q: packets of %d ms, at most %d", c.lines, got, choice.MaxPtime)
+		}
+	}
+}
+
+func TestEveryCodecOfTheLanguageCanBeOffered(t *testing.T) {
+	for _, name := range config.CodecNames {
+		if list := Codecs(&config.VoIPProfile{Codecs: []config.Codec{{Index: 1, Name: name}}}); len(list) != 1 {
+			t.Errorf("%s: %v", name, list)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package sipgw
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -198,10 +197,4 @@ func compactName(name string) string {
 		}
 	}
 	return ""
-}
-
-// addrPort reads "host:port" of a message's source; the zero value when it is none.
-func addrPort(s string) netip.AddrPort {
-	a, _ := netip.ParseAddrPort(s)
-	return a
 }
