@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	floodFor    = 3 * time.Second // each
+	floodFor    = 2 * time.Second // each
 	floodMemory = 256 << 10       // KiB that sbcd may hold at most
 	floodCalls  = 10              // calls of others a second, meanwhile
 )

@@ -23,6 +23,7 @@ var (
 	errTooManyConnections = errors.New("too many connections")
 	errTooManyOfSource    = errors.New("too many connections of this source")
 	errTooManyNew         = errors.New("too many new connections of this source")
+	errTooManyDialled     = errors.New("too many connections of ours to this address")
 	errGaveWay            = errors.New("it gave way to another connection")
 	errHoldsMost          = errors.New("too much waits on connections, and most on this one")
 )

@@ -3,6 +3,7 @@ package sipgw
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -158,5 +159,38 @@ func TestPeersThatDoNotReadAreBounded(t *testing.T) {
 	}
 	if !pings.closed {
 		t.Error("small messages cost nothing")
+	}
+}
+
+// A peer that names another port each time does not make the box open connections without end.
+func TestConnectionsOfOursAreBounded(t *testing.T) {
+	b := newBox(t, false, func(_ *config.Config, i *config.SIPInterface) {
+		i.Trust = []config.Source{{Prefix: prefix("127.0.0.0/24")}}
+	})
+	l, err := net.Listen("tcp", "127.0.0.9:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	g := b.s.gateway("gw")
+	to := endpoint{"tcp", "", []netip.AddrPort{addrPortOf(l.Addr())}}
+	refused := 0
+	for n := range 100 {
+		to.name = fmt.Sprint("name", n)
+		if way, err := g.way(to); err != nil {
+			refused++
+		} else {
+			way.hold(nil) // in use
+		}
+	}
+	g.mu.Lock()
+	n := len(g.streams)
+	g.mu.Unlock()
+	if n > maxDialledOne || refused != 100-maxDialledOne {
+		t.Errorf("%d connections, %d refused", n, refused)
+	}
+	to.addrs = []netip.AddrPort{addrPort("127.0.0.10:5060")}
+	if _, err := g.way(to); err != nil {
+		t.Error("another address suffers:", err)
 	}
 }

@@ -3,6 +3,7 @@ package sipgw
 import (
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -60,18 +61,67 @@ func (g *gateway) way(to endpoint) (flow, error) {
 		g.mu.Unlock()
 		return old, nil
 	}
+	spare, err := g.spare(to.addrs[0].Addr())
+	if err != nil {
+		g.mu.Unlock()
+		return nil, &TransportError{Op: "dial", Peer: to.name, Err: err}
+	}
 	s := newStream(g, to.transport, false)
 	s.peer, s.target, s.here = to.addrs[0], to.addrs[0], netip.AddrPortFrom(local, 0)
 	g.pool[key] = s
 	g.streams[s] = struct{}{}
 	g.mu.Unlock()
-	if old != nil {
-		old.retire()
+	for _, x := range []*stream{old, spare} {
+		if x != nil {
+			x.retire()
+		}
 	}
 	if !g.stack.spawn(func() { g.dial(s, to, local) }) {
 		s.close(errConnClosed)
 	}
 	return s, nil
+}
+
+// A peer says where it is to be reached, in Via, Contact and Record-Route: so many connections we open at its word.
+const (
+	maxDialled    = 256
+	maxDialledOne = 16 // to one address
+)
+
+// spare finds a connection of ours to do without before one more is opened to an address: of as many to that address, of so many in all to
+// the address that has most. It is nil when there is room, and an error where all are in use. The lock is held.
+func (g *gateway) spare(to netip.Addr) (*stream, error) {
+	n := map[netip.Addr]int{}
+	all, most := 0, to
+	for s := range g.streams {
+		if !s.accepted {
+			all++
+			a := s.target.Addr()
+			if n[a]++; n[a] > n[most] {
+				most = a
+			}
+		}
+	}
+	switch {
+	case n[to] >= maxDialledOne:
+		most = to
+	case all < maxDialled:
+		return nil, nil
+	}
+	var idlest *stream
+	var since time.Time
+	for s := range g.streams {
+		if s.accepted || s.target.Addr() != most {
+			continue
+		}
+		if at, busy := s.lastUsed(); !busy && (idlest == nil || at.Before(since)) {
+			idlest, since = s, at
+		}
+	}
+	if idlest == nil {
+		return nil, errTooManyDialled
+	}
+	return idlest, nil
 }
 
 // dial opens a connection of ours, trying each address of the name.
@@ -109,7 +159,7 @@ func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
 		s.start(conn)
 		return
 	}
-	g.log.Warn("peer not reachable", "gw", g.name, "peer", to.name, "err", failure)
+	g.repeats.Log(slog.LevelWarn, "peer not reachable", to.name, "", "gw", g.name, "peer", to.name, "err", failure)
 	s.close(failure)
 }
 
