@@ -51,13 +51,16 @@ func showCommands() []Line {
 	}
 }
 
+// widestCell is how much of a value a table shows.
+const widestCell = 512
+
 // columns lays a table out.
 func (c *call) columns(rows [][]string) {
 	w := tabwriter.NewWriter(c.out, 0, 8, 2, ' ', 0)
 	for _, r := range rows {
 		cells := make([]string, len(r))
 		for i, cell := range r {
-			cells[i] = printable.Line(cell)
+			cells[i] = printable.Short(cell, widestCell)
 		}
 		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 	}

@@ -56,6 +56,7 @@ type Net struct {
 	owned map[string]*owned                   // interfaces that we have configured, by the kernel's name
 	last  *config.Config                      // of Apply, nil before the first
 	rules string                              // of the firewall that is in force
+	names string                              // what peerAddresses said when they were made
 	write func(ruleset, string) (bool, error) // writeTable, save in tests
 	// stands are the rules that were written last, guarded the devices that they look at; retry is when those that could not be
 	// written are tried again.

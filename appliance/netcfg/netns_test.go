@@ -35,12 +35,12 @@ func TestMain(m *testing.M) {
 
 // world is a box namespace with two ports, their other ends in a namespace of the neighbours.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	box, peer netns.NsHandle
 }
 
 // newWorld leaves the test's goroutine in the box namespace.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	runtime.LockOSThread() // never unlocked: the thread ends with the test's goroutine
 	w := &world{t: t}
@@ -75,7 +75,7 @@ func (w *world) address(device string, addrs ...string) {
 	})
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -83,8 +83,8 @@ func check(t *testing.T, err error) {
 }
 
 // must(f())(t) is the value of f, or the end of the test.
-func must[T any](v T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		check(t, err)
 		return v

@@ -107,14 +107,20 @@ type count struct {
 	last    time.Time // they grew
 }
 
-// begin takes over the peers of new rules, whose counters are zero.
+// begin takes over the peers of new rules, whose counters are zero. An alarm lasts while its reason does: the rules change with every
+// address of a peer's name.
 func (c *counts) begin(peers []*peer, alarm func(name, text string)) {
-	for p := range c.peers {
-		alarm(p.alarm(), "")
+	lasting := map[string]time.Time{}
+	for p, have := range c.peers {
+		if slices.ContainsFunc(peers, func(n *peer) bool { return n.why() == p.why() }) {
+			lasting[p.why()] = have.last
+		} else {
+			alarm(p.alarm(), "")
+		}
 	}
 	c.peers = map[*peer]*count{}
 	for _, p := range peers {
-		c.peers[p] = &count{}
+		c.peers[p] = &count{last: lasting[p.why()]}
 	}
 }
 

@@ -2,6 +2,8 @@ package netcfg
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -102,6 +104,17 @@ func (n *Net) readCounts() {
 	}
 }
 
+// peerAddresses are those of all peers, in words: of what the firewall is made from, names alone change by themselves.
+func (j *job) peerAddresses() string {
+	var b strings.Builder
+	for _, s := range j.cfg.CS {
+		for _, i := range s.Interfaces {
+			fmt.Fprintln(&b, i.Name, j.remote(i))
+		}
+	}
+	return b.String()
+}
+
 // followNames writes the firewall again when a trusted name resolves to something else now. After rules that could not be written
 // everything is tried again: ports may wait for them.
 func (n *Net) followNames() (Report, error) {
@@ -113,10 +126,10 @@ func (n *Net) followNames() (Report, error) {
 		return n.apply()
 	}
 	j := &job{Net: n, cfg: n.effective(n.last)}
-	j.plan()
-	if j.derive().String() == n.rules {
+	if j.peerAddresses() == n.names {
 		return Report{}, nil
 	}
+	j.plan()
 	j.errs = nil // those of the plan were reported by Apply
 	j.firewall()
 	return j.done()

@@ -27,7 +27,7 @@ func (w *world) inbox(protocol int) inbox {
 }
 
 // packets are those that have come since the last call, from their IP header on.
-func (i inbox) packets(t *testing.T) (list [][]byte) {
+func (i inbox) packets(t testing.TB) (list [][]byte) {
 	t.Helper()
 	for buf := make([]byte, 2048); ; {
 		n, _, err := unix.Recvfrom(int(i), buf, 0)
@@ -53,7 +53,7 @@ func (w *world) gun(device string) (g gun) {
 	return g
 }
 
-func (g gun) send(t *testing.T, from, to netip.Addr, protocol byte, payload []byte) {
+func (g gun) send(t testing.TB, from, to netip.Addr, protocol byte, payload []byte) {
 	t.Helper()
 	b := make([]byte, 20, 20+len(payload))
 	b[0], b[8], b[9] = 0x45, 64, protocol

@@ -28,6 +28,7 @@ var ErrOpen = errors.New("the firewall cannot be set")
 // firewall replaces the whole table in one transaction when the kernel's is another one. Which one the kernel has says a
 // fingerprint in the comment of its first rule, so that a new process finds the work of an old one.
 func (j *job) firewall() {
+	names := j.peerAddresses() // before the rules: what changes meanwhile is seen by the next look
 	w := j.build()
 	text := w.set.String()
 	var changed bool
@@ -45,6 +46,7 @@ func (j *job) firewall() {
 	case !unsupported(err):
 		j.fail("firewall: %w", err)
 	}
+	j.Net.names = names
 	j.Net.rules, j.Net.stands, j.Net.retry, j.Net.guarded = text, w.set, time.Time{}, map[string]bool{}
 	for _, p := range j.ports {
 		j.guarded[p.device] = !p.former()

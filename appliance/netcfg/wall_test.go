@@ -304,6 +304,12 @@ func TestADroppedPeerIsAnAlarm(t *testing.T) {
 	if text := raised["peer of "+pbx.Name]; !strings.Contains(text, "in no trust line of context sip-gateway gw_sip_lan_5060") {
 		t.Errorf("alarms %v", raised)
 	}
+	lan := cfg.IP[0].Interfaces[0]
+	lan.MTU = 1400
+	must(n.Apply(cfg))(t)
+	if len(raised) != 1 {
+		t.Errorf("after rules that have changed elsewhere: %v", raised)
+	}
 	now = now.Add(quietPeer)
 	check(t, n.counts.read(now, n.o.Alarm))
 	if len(raised) > 0 {
@@ -351,9 +357,8 @@ func TestAHubOfTeamsThatIsNotTrustedIsAnAlarm(t *testing.T) {
 
 // BenchmarkApplyLarge writes 2,000 rules of an access list, 5,000 trusted networks and as many of the console.
 func BenchmarkApplyLarge(b *testing.B) {
-	t := &testing.T{}
-	newWorld(t)
-	n := must(New(Options{Log: slog.New(slog.DiscardHandler), Cached: resolved}))(t)
+	newWorld(b)
+	n := must(New(Options{Log: slog.New(slog.DiscardHandler), Cached: resolved}))(b)
 	defer n.Close()
 	cfg, other := large(2000, 5000), sipConfig()
 	for b.Loop() {
@@ -365,5 +370,18 @@ func BenchmarkApplyLarge(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StartTimer()
+	}
+}
+
+// BenchmarkRulesLarge makes the same rules without writing them, as once a second for names that have moved.
+func BenchmarkRulesLarge(b *testing.B) {
+	n := &Net{o: Options{PortName: PortName, Cached: resolved, Services: []Service{{"ssh", "tcp", 22}}}, owned: map[string]*owned{}}
+	cfg := large(2000, 5000)
+	for b.Loop() {
+		j := &job{Net: n, cfg: cfg}
+		for _, c := range cfg.Ports {
+			j.ports = append(j.ports, &port{device: PortName(c.Slot, c.Port), conf: cfg.IP[0].Interfaces[c.Port], up: true, lan: c.Port == 0})
+		}
+		_ = j.derive().String()
 	}
 }
