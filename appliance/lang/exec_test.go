@@ -49,6 +49,22 @@ func TestAModeSurvivesALostConfiguration(t *testing.T) {
 	}
 }
 
+// A line that was typed for an object which another session has deleted changes nothing around it.
+func TestLinesOfADeletedObjectAreLeftOut(t *testing.T) {
+	l := New()
+	one, other := configuringConsole(l), configuringConsole(l)
+	other.box = one.box
+	one.types("context cs S", "no shutdown", "interface sip IF")
+	other.types("context cs S", "no interface sip IF")
+	out := one.types("shutdown", "country-code 49")
+	if !one.box.cfg.CS[0].Enabled || one.box.cfg.CS[0].CountryCode != "" || !strings.Contains(out, "interface sip IF does not exist any more") || !strings.HasSuffix(one.last.Prompt, "(?)#") {
+		t.Errorf("%+v, prompt %s, said %s", one.box.cfg.CS[0], one.last.Prompt, out)
+	}
+	if out := one.types("exit", "country-code 49"); one.box.cfg.CS[0].CountryCode != "49" || !strings.Contains(out, "2 lines") {
+		t.Errorf("%+v, said %s", one.box.cfg.CS[0], out)
+	}
+}
+
 func TestWhatALineSays(t *testing.T) {
 	for _, x := range []struct{ name, lines, want string }{
 		{"a near miss is taken and named", "context cs S\nrouting-table called-el64 T", `% note: "called-el64" taken as called-e164`},

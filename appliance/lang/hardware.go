@@ -37,6 +37,7 @@ var hardwares = []hardware{
 	{"", true, "the box speaks SIP only", []string{"gateway", "context h323-gateway", "context isoip-gateway", "context mgcp-gateway"}},
 	{"", false, noDSPHere, []string{"ic voice", "system ic", "system clock-source", "system bypass-mode", "system synchronize-to-isdn-clock", "low-bitrate-codec", "clock-source"}},
 	{"", false, "only the hostname is kept", []string{"system contact", "system location", "system provider", "system supplier", "system subscriber", "system description"}},
+	{"", false, "clock local zone with the name of a zone, such as Europe/Berlin, knows its summer time", []string{"clock local dst-rule"}},
 	{"", false, "there is no SNMP agent", []string{"snmp", "snmp-server", "snmp-client"}},
 	{"", false, provisioned, []string{"timer", "provisioning", "message-server", "auto-provisioning"}},
 	{"", false, "the box gives no addresses and answers no names", []string{"dns-relay", "dhcp-server", "dns-server", "sntp-server", "ip dhcp-server"}},

@@ -105,6 +105,7 @@ func (l *Language) Exec(ctx context.Context, box Box, s *Session, line string, b
 	copied := pasted.Read(line)
 	line = copied.Text
 	c := &call{ctx: ctx, lang: l, object: copied.Object, box: box, session: s, body: body, out: out, place: p}
+	c.leaveGone()
 	err := l.exec(c, cfg, line)
 	if err != nil {
 		l.explain(out, line, err)

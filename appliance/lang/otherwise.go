@@ -40,6 +40,18 @@ func (l *Language) sayInstead(c *call, u misunderstood) error {
 	return nil
 }
 
+// leaveGone leaves out what follows in a block whose object another session has deleted: the modes around it may know the same words.
+// At the root nothing is left of the mode, and nothing there has the words of a block.
+func (c *call) leaveGone() {
+	mode, left := c.session.Mode, c.place.mode()
+	if len(c.place.path) == 0 || len(left) >= len(mode) || c.place.out != nil {
+		return
+	}
+	header := mode[len(left)]
+	c.printf("%% %s does not exist any more: what follows is left out, up to the next header that is understood\n", header)
+	c.place.out = &leftOut{header: shown(header), sure: true}
+}
+
 // saidLeftOut tells how many lines a block had that is over.
 func (c *call) saidLeftOut(o *leftOut) {
 	if text := o.said(); text != "" && !o.quiet {
