@@ -117,13 +117,13 @@ func (c *crowd) party(peer string) *party {
 
 // description is an SDP of a peer, with a codec and a direction that it likes just now.
 func (c *crowd) description(p *party) []string {
-	profile, key := "RTP/AVP", []string{}
+	profile, key, at := "RTP/AVP", []string{}, pick(c, "192.168.1.100", "192.168.1.100", "192.168.1.100", "192.168.1.101", "127.0.0.1", "0.0.0.0")
 	if p.peer != "pbx" {
-		profile = "RTP/SAVP"
+		profile, at = "RTP/SAVP", pick(c, "52.113.10.20", "52.113.10.20", "52.113.10.20", "52.113.10.21", "192.168.1.1", "0.0.0.0")
 		key = []string{"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + strings.Repeat(pick(c, "A", "B", "C"), 40) + "|2^31"}
 	}
 	codecs := pick(c, "8 101", "8 0 9 101", "9 8 101", "0 101", "9 101", "8 13 101")
-	return append([]string{"v=0", "o=- " + fmt.Sprint(c.rand.IntN(1000), " ", c.rand.IntN(5)) + " IN IP4 192.168.1.100", "s=-", "c=IN IP4 192.168.1.100", "t=0 0",
+	return append([]string{"v=0", "o=- " + fmt.Sprint(c.rand.IntN(1000), " ", c.rand.IntN(5)) + " IN IP4 " + at, "s=-", "c=IN IP4 " + at, "t=0 0",
 		fmt.Sprintf("m=audio %d %s %s", 12000+2*c.rand.IntN(1000), profile, codecs), "a=rtpmap:101 telephone-event/8000",
 		"a=" + pick(c, "sendrecv", "sendrecv", "sendrecv", "inactive", "sendonly", "recvonly")}, key...)
 }

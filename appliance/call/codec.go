@@ -32,7 +32,7 @@ func settled(ch *sdp.Choice) []sdp.Codec {
 // spares are the codecs that a peer may change to at any time.
 func spares(ch *sdp.Choice) (list []sdp.Codec) {
 	for _, f := range ch.Spare {
-		if !f.Same(ch.Codec) && !slices.ContainsFunc(list, f.Same) {
+		if !f.Beside && !f.Same(ch.Codec) && !slices.ContainsFunc(list, f.Same) {
 			list = append(list, f.Codec)
 		}
 	}

@@ -126,7 +126,8 @@ type Choice struct {
 // Format is an audio codec that comes under the number Rx, and is wanted under its PT.
 type Format struct {
 	Codec
-	Rx uint8
+	Rx     uint8
+	Beside bool // it was not agreed: the other law of G.711, which the peer has and we have not
 }
 
 // NoPT stands for "no such payload type".

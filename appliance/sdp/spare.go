@@ -13,7 +13,8 @@ func (l Local) beside(offered []Codec, chosen Codec) (list []Codec) {
 }
 
 // spare are the ways in which audio may come beside the first: the other codecs that both descriptions have, and all of them under the
-// number of the peer's description where that means nothing in ours. Some peers send what they expect to receive.
+// number of the peer's description where that means nothing in ours. Some peers send what they expect to receive. And the other law of
+// G.711, when the peer has described it: an Asterisk with asymmetric_rtp_codec sends what it has, and it costs nothing to convert.
 func spare(ours, theirs *Audio, c *Choice) (list []Format) {
 	for _, mine := range ours.Codecs {
 		sent, ok := find(theirs.Codecs, mine)
@@ -21,10 +22,16 @@ func spare(ours, theirs *Audio, c *Choice) (list []Format) {
 			continue
 		}
 		if !mine.Same(c.Codec) {
-			list = append(list, Format{sent, mine.PT})
+			list = append(list, Format{Codec: sent, Rx: mine.PT})
 		}
 		if !slices.ContainsFunc(ours.Codecs, func(o Codec) bool { return o.PT == sent.PT }) {
-			list = append(list, Format{sent, sent.PT})
+			list = append(list, Format{Codec: sent, Rx: sent.PT})
+		}
+	}
+	other := c.Codec.otherLaw()
+	if sent, ok := find(theirs.Codecs, other); ok && other.Name != "" {
+		if _, agreed := find(ours.Codecs, other); !agreed && !slices.ContainsFunc(ours.Codecs, func(o Codec) bool { return o.PT == sent.PT }) {
+			list = append(list, Format{Codec: sent, Rx: sent.PT, Beside: true})
 		}
 	}
 	return list
