@@ -44,6 +44,21 @@ func (c *cache[T, E]) find(table *T, entries []E, value string, number bool) (in
 	return i, m, ok
 }
 
+// expressions is how many keys of a table are regular expressions, each of which a lookup may have to try.
+func (c *cache[T, E]) expressions(table *T, entries []E) (n int) {
+	if len(entries) > fewKeys {
+		return len(c.index(table, entries).exprs)
+	}
+	for i := range entries {
+		if k, ok := c.key(&entries[i]); ok {
+			if _, plain := k.Fixed(); !plain {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // index returns the index of a table, made at first use.
 func (c *cache[T, E]) index(table *T, entries []E) *index[E] {
 	w := weak.Make(table)

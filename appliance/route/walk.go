@@ -13,6 +13,9 @@ const (
 	maxSteps    = 1000
 	maxAttempts = 64
 	maxDepth    = 64
+	// maxWork is how many characters may be compared with regular expressions, each counted once for each of them: some seconds of work,
+	// when people's largest tables need some hundredths of one.
+	maxWork = 16 << 20
 )
 
 // walk follows one call through the tables.
@@ -20,6 +23,7 @@ type walk struct {
 	cfg      *config.Config
 	trace    []Step
 	attempts int
+	work     int      // done of maxWork
 	path     []visit  // tables and services that the present branch has entered
 	running  []string // complex functions that are being run
 }
@@ -92,6 +96,9 @@ func (w *walk) table(t *config.RoutingTable, p *party) (*node, error) {
 	key := t.Key
 	if pair, ok := both[key]; ok {
 		key = pair[0]
+	}
+	if !w.spend(len(p.Get(key)) * routes.expressions(t, t.Routes)) {
+		return nil, w.tooMuch(name)
 	}
 	r, entry := choose(t, key, &p.Call)
 	before := string(key) + " " + show(p.Get(key))
@@ -175,6 +182,9 @@ func (w *walk) mapping(t *config.MappingTable, p *party) error {
 	for _, pair := range list[:n] {
 		in, out := pair[0], pair[1]
 		s := Step{Table: name, Before: string(in) + " " + show(p.Get(in))}
+		if !w.spend(len(p.Get(in)) * mappings.expressions(t, t.Maps)) {
+			return w.tooMuch(name)
+		}
 		e, m, ok := lookUp(t, in, &p.Call)
 		if !ok {
 			s.Action = ActionNone
@@ -200,6 +210,16 @@ func (w *walk) mapping(t *config.MappingTable, p *party) error {
 		w.step(s)
 	}
 	return nil
+}
+
+// spend takes from what a walk may cost, and reports whether there was enough.
+func (w *walk) spend(work int) bool {
+	w.work += work
+	return w.work <= maxWork
+}
+
+func (w *walk) tooMuch(table string) error {
+	return w.reject(table, loop, "gave up, the tables of this call have too many regular expressions")
 }
 
 // lookUp returns the best entry of a mapping table for a call, or its default when no key matches.
