@@ -81,6 +81,8 @@ func randomValue(t *rapid.T, c Choice) string {
 		return rapid.StringMatching(`[a-z0-9]{1,8}(\.[a-z]{2,5})?`).Draw(t, "host")
 	case "text, not empty":
 		return rapid.StringMatching(`[a-z." ]{1,8}`).Draw(t, "value")
+	case "country code, one to three digits":
+		return rapid.SampledFrom([]string{"49", "1", "420"}).Draw(t, "country")
 	case "cause, or its number of Q.850":
 		return rapid.SampledFrom([]string{"17", "41", "127", "no-answer"}).Draw(t, "cause")
 	case "digits", "number":

@@ -138,7 +138,7 @@ var contextIP = []Line{
 var contextCS = []Line{
 	{Line: "national-prefix <prefix" + digits, Into: "NationalPrefix", Help: "What marks a national number", Example: "national-prefix 0"},
 	{Line: "international-prefix <prefix" + digits, Into: "InternationalPrefix", Help: "What marks an international number", Example: "international-prefix 00"},
-	{Line: "country-code <code" + digits, Into: "CountryCode", Help: "Our country, without +", Example: "country-code 49"},
+	{Line: "country-code <code:country>", Into: "CountryCode", Help: "Our country, without +", Example: "country-code 49"},
 	{Line: "emergency-number <#number" + digits, Into: "Emergency", Help: "Calls to it are never refused for licenses, load or health, and try every destination",
 		Example: "emergency-number 112"},
 	{Line: "digit-collection <_:rest>", Into: "-", Help: "Digit collection of the original", Note: "taken, no effect: SIP numbers are complete"},

@@ -106,3 +106,30 @@ func TestHabitsOfOtherDialPlansAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// A word with a form is refused where it has another one, though it might pass for text.
+func TestWordsThatCannotBeWhatTheyStandFor(t *testing.T) {
+	for line, want := range map[string]string{
+		"country-code 0":                       "is no country code",
+		"country-code 4930":                    "is no country code",
+		"country-code 030":                     "is no country code",
+		"interface sip X|remote 192.168.1.300": "is no address",
+		"interface sip X|remote 192.168.1":     "is no address",
+		"interface sip X|local 10.0.0.1.5":     "is no address",
+	} {
+		if said, _ := typed(t, strings.Split(line, "|")...); !strings.Contains(said, want) {
+			t.Errorf("%s: said %q, want %q", line, said, want)
+		}
+	}
+	for line, want := range map[string]string{
+		"country-code +49":                                  "country-code 49",
+		"country-code 0049":                                 "country-code 49",
+		"interface sip X|remote 4.pool.ntp.org":             "remote 4.pool.ntp.org",
+		"interface sip X|remote 123":                        "remote 123",
+		"interface sip X|remote sip.pstnhub.microsoft.com.": "remote sip.pstnhub.microsoft.com.",
+	} {
+		if said, running := typed(t, strings.Split(line, "|")...); strings.Contains(said, "%") || !strings.Contains(running, want+"\n") {
+			t.Errorf("%s: said %q, running-config\n%s", line, said, running)
+		}
+	}
+}

@@ -96,6 +96,7 @@ var kinds = map[string]cli.Type{
 	"text":        {What: "text, in quotes when it holds blanks", Free: true},
 	"host":        {What: "host name or address", Parse: parseHost},
 	"digits":      {What: "digits", Parse: parseDigits},
+	"country":     {What: "country code, one to three digits", Parse: parseCountry},
 	"ipv4":        {What: "IPv4 address", Parse: parseIPv4, Print: printAddr},
 	"zone":        {What: "time zone such as Europe/Berlin, or an offset such as +01:00", Parse: parseZone},
 	"ssh-key":     {What: "public key in base64, beginning with AAAA", Parse: parseSSHKey},
@@ -314,6 +315,11 @@ func parseHost(w string, _ any) (any, error) {
 	if w == "" || len(w) > 253 || strings.IndexFunc(w, bad) >= 0 || w[0] == '.' || w[0] == '-' || strings.Contains(w, "..") {
 		return nil, fmt.Errorf("%q is no host name or address", w)
 	}
+	if dot := strings.LastIndexByte(strings.TrimSuffix(w, "."), '.'); dot >= 0 && strings.Trim(w[dot:], "0123456789.") == "" {
+		if _, err := netip.ParseAddr(w); err != nil { // no name ends in a number (RFC 1123 2.1)
+			return nil, fmt.Errorf("%q is no address: four numbers up to 255", w)
+		}
+	}
 	return w, nil
 }
 
@@ -322,6 +328,15 @@ func parseDigits(w string, _ any) (any, error) {
 		return nil, fmt.Errorf("%q must be digits", w)
 	}
 	return w, nil
+}
+
+// parseCountry takes a code of ITU-T E.164, also with the signs in front that are dialled before it.
+func parseCountry(w string, _ any) (any, error) {
+	code := strings.TrimPrefix(strings.TrimPrefix(w, "+"), "00")
+	if code == "" || len(code) > 3 || strings.Trim(code, "0123456789") != "" || code[0] == '0' {
+		return nil, fmt.Errorf("%q is no country code: one to three digits such as 49, without + or 00", w)
+	}
+	return code, nil
 }
 
 func parseZone(w string, _ any) (any, error) {
