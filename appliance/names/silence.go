@@ -72,9 +72,8 @@ func (r *Resolver) OnSilence(f func(text string)) { r.silence = f }
 func (r *Resolver) heard(err error, now time.Time) {
 	var silent *SilentError
 	switch {
-	case errors.Is(err, ErrNoServers), errors.Is(err, ErrClosed):
-		return
-	case !errors.As(err, &silent):
+	case errors.Is(err, ErrClosed):
+	case !errors.As(err, &silent): // an answer, or no server is configured any more
 		r.quietSince = time.Time{}
 		if r.quiet {
 			r.quiet = false

@@ -45,6 +45,12 @@ func TestSilentServersAreToldOnceAndTheirEndToo(t *testing.T) {
 		if !slices.Equal(told, []string{begins, ""}) {
 			t.Errorf("told %q", told)
 		}
+		r.heard(&SilentError{}, time.Now())
+		r.heard(&SilentError{}, time.Now().Add(time.Minute))
+		r.heard(ErrNoServers, time.Now())
+		if len(told) != 4 || told[3] != "" {
+			t.Errorf("without servers: told %q", told)
+		}
 	})
 }
 
