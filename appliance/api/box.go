@@ -113,7 +113,7 @@ func (b *backend) Help(_ context.Context, s *Session, line string, cursor int) w
 	h := b.lang.Help(b.box, ls, line, cursor)
 	r := wire.HelpReply{Insert: h.Insert, Literal: h.Text, Choices: make([]wire.Choice, len(h.Choices))}
 	for i, c := range h.Choices {
-		r.Choices[i] = wire.Choice{Word: c.Word, Help: c.Help}
+		r.Choices[i] = wire.Choice{Word: c.Word, Help: c.Help, Section: c.Section}
 	}
 	return r
 }

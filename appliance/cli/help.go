@@ -1,13 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
 )
 
-// Choice is one way to go on with a line.
-type Choice struct{ Word, Help string }
+// Choice is one way to go on with a line. Section is the name of the layer that it belongs to.
+type Choice struct{ Word, Help, Section string }
 
 // Help is what may stand at a place in a line.
 type Help struct {
@@ -19,8 +20,8 @@ type Help struct {
 // endOfLine stands for a line that may end here.
 const endOfLine = "<cr>"
 
-// Help tells what may stand at cursor, a byte offset in line.
-func (t *Table) Help(layers []Layer, line string, cursor int, root any) Help {
+// Help tells what may stand at cursor, a byte offset in line. outside lists what exists of a kind (Type.Outside); it may be nil.
+func (t *Table) Help(layers []Layer, line string, cursor int, root any, outside func(kind string) []string) Help {
 	cursor = max(0, min(cursor, len(line)))
 	before := line[:cursor]
 	words := Words(before)
@@ -35,7 +36,7 @@ func (t *Table) Help(layers []Layer, line string, cursor int, root any) Help {
 			break
 		}
 	}
-	h := helper{table: t, root: root, partial: partial}
+	h := helper{table: t, root: root, partial: partial, outside: outside}
 	// What comes after an abbreviation depends on what it stands for: the best readings of the words before decide.
 	first := &matcher{table: t, root: root, words: words}
 	first.run(layers)
@@ -43,11 +44,12 @@ func (t *Table) Help(layers []Layer, line string, cursor int, root any) Help {
 	m := &matcher{table: t, root: root, words: words}
 	m.atEnd = func(n node) {
 		if h.fits(m.cur.fits) {
+			h.section = layers[m.cur.Layer].Name
 			h.add(n, m.cur.Stmt)
 		}
 	}
 	m.run(layers)
-	if partial == "" && len(words) == 0 {
+	if len(words) == 0 && strings.HasPrefix("no", partial) {
 		h.addNo(layers)
 	}
 	return h.result()
@@ -77,7 +79,9 @@ type helper struct {
 	table   *Table
 	root    any
 	partial string
+	outside func(kind string) []string
 	best    []int
+	section string // of what is added
 	choices []Choice
 	tabs    []string // words that Tab may complete to
 	free    bool
@@ -101,7 +105,7 @@ func (h *helper) add(n node, s *Stmt) {
 		}
 	case *word:
 		if strings.HasPrefix(n.text, h.partial) {
-			h.choice(n.text, s.Help, true)
+			h.choice(n.text, s.helpFor(n.text), true)
 		}
 	case *arg:
 		h.addArg(n, s)
@@ -114,7 +118,18 @@ func (h *helper) addArg(n *arg, s *Stmt) {
 	}
 	for _, w := range n.typ.Words {
 		if strings.HasPrefix(w, h.partial) {
-			h.choice(w, s.Help, true)
+			help, ok := n.typ.Help[w]
+			if !ok {
+				help = s.helpFor(w)
+			}
+			h.choice(w, help, true)
+		}
+	}
+	if n.typ.Outside != "" && h.outside != nil {
+		for _, name := range h.outside(n.typ.Outside) {
+			if w := Quote(name); strings.HasPrefix(w, h.partial) {
+				h.choice(w, n.label(), true)
+			}
 		}
 	}
 	if len(n.typ.Words) > 0 && n.typ.Parse == nil {
@@ -136,11 +151,22 @@ func (h *helper) addArg(n *arg, s *Stmt) {
 	}
 	if h.partial == "" || !n.typ.Free {
 		help := n.hint()
+		if text := s.Words[n.String()]; text != "" {
+			help = text
+		}
 		if def := s.argDefault(n); def != "" {
 			help += ", default " + def
 		}
 		h.choice(n.String(), help, false)
 	}
+}
+
+// helpFor is the help for a word of the statement: its own, or that of the whole.
+func (s *Stmt) helpFor(word string) string {
+	if text, ok := s.Words[word]; ok {
+		return text
+	}
+	return s.Help
 }
 
 // existing lists the objects that a header line may open again, wherever they stand.
@@ -172,8 +198,11 @@ func (t *Table) existing(root any, header *Stmt, a *arg) []string {
 
 func (h *helper) choice(word, help string, tab bool) {
 	i := slices.IndexFunc(h.choices, func(c Choice) bool { return c.Word == word })
+	if i >= 0 && h.choices[i].Section != h.section {
+		return // of a mode further out
+	}
 	if i < 0 {
-		h.choices = append(h.choices, Choice{word, help})
+		h.choices = append(h.choices, Choice{word, help, h.section})
 		if tab {
 			h.tabs = append(h.tabs, word)
 		}
@@ -194,6 +223,7 @@ func (h *helper) choice(word, help string, tab bool) {
 func (h *helper) addNo(layers []Layer) {
 	for _, l := range layers {
 		if l.Mode.Type != nil {
+			h.section = l.Name
 			h.choice("no", "Take a line back", true)
 			return
 		}
@@ -210,7 +240,15 @@ func (h *helper) result() Help {
 	if r.Text {
 		return Help{Text: true}
 	}
-	slices.SortStableFunc(r.Choices, func(a, b Choice) int { return rank(a.Word) - rank(b.Word) })
+	order := map[string]int{}
+	for _, c := range r.Choices {
+		if _, ok := order[c.Section]; !ok {
+			order[c.Section] = len(order)
+		}
+	}
+	slices.SortStableFunc(r.Choices, func(a, b Choice) int {
+		return cmp.Or(order[a.Section]-order[b.Section], rank(a.Word)-rank(b.Word))
+	})
 	if len(h.tabs) > 0 {
 		common := h.tabs[0]
 		for _, w := range h.tabs[1:] {

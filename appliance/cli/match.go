@@ -12,6 +12,7 @@ type Layer struct {
 	Mode    *Mode
 	Correct bool // take a near miss of a keyword for the keyword
 	Blocks  bool // only statements that open a mode
+	Name    string
 }
 
 // Match is a line that was understood.
@@ -242,7 +243,7 @@ func (m *matcher) keyword(n *word, pos int, k func(int)) {
 	switch {
 	case w.Text == n.text && !w.Quoted:
 		fit = fitKeyword
-	case w.Quoted || w.Text == "" || !strings.HasPrefix(n.text, w.Text):
+	case w.Quoted || w.Text == "" || m.cur.Stmt.Whole || !strings.HasPrefix(n.text, w.Text):
 		m.fail(pos, n, nil)
 		return
 	}

@@ -30,6 +30,8 @@ type Line struct {
 	Also    []string                    // further forms that are taken and never printed
 	Into    string                      // the field; a leading ! stores the opposite of a bool, "." binds the arguments to the mode's own fields, "-" stores nothing
 	Help    string                      // one line, no full stop
+	Words   map[string]string           // help for words of the pattern ("graceful") and for its arguments ("<minutes>") that differs from Help
+	Whole   bool                        // its words cannot be shortened: a stray letter must not be taken for it
 	Note    string                      // what to say whenever the statement is used and has no effect here
 	Example string                      // for the manual, where the pattern does not speak for itself
 	Prompt  string                      // of the mode that the statement opens, for example "if-sip"
@@ -50,8 +52,11 @@ type Type struct {
 	// Parse makes a value of the type; root is the configuration that the line is for.
 	Parse func(word string, root any) (any, error)
 	Print func(v any) string
+	Help  map[string]string // of some of Words
 	// Names lists the objects that exist, for completion.
 	Names func(root any) []string
+	// Outside is the kind of the objects that exist elsewhere than in the configuration, for completion.
+	Outside string
 }
 
 // Options are the parts of a language that the engine asks for.

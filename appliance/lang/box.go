@@ -286,6 +286,8 @@ type Machine interface {
 	Failing() []string
 	IPInterfaces() []IPInterface
 	IPRoutes() []IPRoute
+	// Neighbours are the hosts of the attached networks that the kernel knows.
+	Neighbours() ([]Neighbour, error)
 	Ports() []Port
 	Clock() Clock
 	// SyncClock asks the time servers now and sets the clock, however far it is off; it ends with ctx.
@@ -347,6 +349,14 @@ type IPRoute struct {
 	Gateway   netip.Addr
 	Interface string
 	Metric    int
+}
+
+// Neighbour is a host of an attached network.
+type Neighbour struct {
+	Addr   netip.Addr
+	MAC    string // "": nobody has answered
+	Device string // "eth00"
+	State  string // "reachable", "stale", "no answer"
 }
 
 // Port is a physical port.

@@ -91,19 +91,46 @@ func withExample(example string, l Line) Line {
 	return l
 }
 
+// also adds further forms to a command.
+func also(l Line, forms ...string) Line {
+	l.Also = forms
+	return l
+}
+
+// whole makes a command one that cannot be shortened.
+func whole(l Line) Line {
+	l.Whole = true
+	return l
+}
+
+// worded adds help for single words of a command: word, help, word, help.
+func worded(l Line, help ...string) Line {
+	l.Words = map[string]string{}
+	for n := 0; n < len(help); n += 2 {
+		l.Words[help[n]] = help[n+1]
+	}
+	return l
+}
+
 // operatorCommands work for everybody, in every mode.
 func operatorCommands() []Line {
 	return append([]Line{
 		command("enable", "Become an administrator", enable),
-		command("exit", "Leave the mode", exit),
+		command("help", "How this command line is used", help),
+		command("exit", "Leave the mode; outside of the configuration, the session", exit),
+		whole(command("quit", "The same as exit", exit)),
 		command("logout", "End the session", logout),
 		command("terminal more", "Show long output page by page", func(c *call, _ *none) error { return c.more(true) }),
 		command("no terminal more", "Show long output at once", func(c *call, _ *none) error { return c.more(false) }),
-		withExample("ping sip.pstnhub.microsoft.com size 1472 df", command("ping <host:host> [size <size:1..65507>] [df] [count <count:1..1000>] [source <source:ipv4>]",
+		command("terminal length <n:0..500>", "Rows of this terminal, where it does not know them itself; 0 shows long output at once", terminalLength),
+		command("terminal width <n:20..500>", "Columns of this terminal", terminalWidth),
+		worded(withExample("ping sip.pstnhub.microsoft.com size 1472 df", command("ping <host:host> [size <size:1..65507>] [df] [count <count:1..1000>] [source <source:ipv4>]",
 			"Ask a host for an answer; size is that of the data (28 octets of headers are added, 56 unless given), df forbids routers to cut packets up, source is an address of the box", ping)),
+			"size", "Octets of data, 56 unless given", "df", "Routers must not cut it up", "count", "How often", "source", "Address of the box that asks"),
 		command("traceroute <host:host>", "Show the routers on the way to a host", traceroute),
 		command("nslookup <host:host>", "Ask the name servers", nslookup),
 		command("who", "Show who is logged in", who),
+		command("show users", "Who is logged in", who),
 	}, showCommands()...)
 }
 
@@ -129,8 +156,8 @@ func adminCommands() []Line {
 		command("reload [graceful] [in <minutes:1..1440>] [force]", "Restart with the startup-config, at once, when no call is left, or unless cancelled; the whole box when an image waits to be started. "+
 			"It asks when changes or calls would be lost, unless force stands behind it", reload),
 		command("no reload", "Cancel a restart", noReload),
-		command("clear calls [<id>]", "End one call, or all", clearCalls),
-		command("clear bans [<source>]", "Forget the wrong passwords of one source, or of all: they may log in again", clearBans),
+		command("clear calls [<id:call>]", "End one call, or all", clearCalls),
+		command("clear bans [<source:banned>]", "Forget the wrong passwords of one source, or of all: they may log in again", clearBans),
 		command("register now [<identity>]", "Ask the registrar of one identity, or of all, at once: after a password was put right, for example", registerNow),
 		command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, the way through the tables, media or TLS in this session, until no debug all",
 			func(c *call, a *topic) error { return c.debug(a.Topic, true) }),

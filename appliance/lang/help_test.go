@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,5 +36,42 @@ func TestEveryKeywordHasHelp(t *testing.T) {
 				t.Errorf("%q: %s has no help", line, x.Word)
 			}
 		}
+	}
+}
+
+// TestEveryWordHasHelpOfItsOwn: two words that may stand in one place do not say the same.
+func TestEveryWordHasHelpOfItsOwn(t *testing.T) {
+	l := New()
+	modes := [][]string{nil, {"enable"}}
+	c := configuringConsole(l)
+	for line := range strings.Lines(string(reference(t, "starface-teams.cfg"))) {
+		if c.types(line); !slices.ContainsFunc(modes, func(m []string) bool { return slices.Equal(m, c.s.Mode) }) {
+			modes = append(modes, c.s.Mode)
+		}
+	}
+	c.box.Box = busyBox{}
+	seen := map[string]bool{}
+	var look func(line string, depth int)
+	look = func(line string, depth int) {
+		said := map[string]string{}
+		for _, x := range l.Help(c.box, &c.s, line, len(line)).Choices {
+			key := line + x.Word + x.Help
+			if strings.HasPrefix(x.Word, "<") || seen[key] {
+				continue
+			}
+			seen[key] = true
+			if other := said[x.Help]; other != "" && x.Help != "exists" {
+				t.Errorf("%q: %s and %s have the same help %q", line, other, x.Word, x.Help)
+			}
+			if said[x.Help] = x.Word; x.Help == "" {
+				t.Errorf("%q: %s has no help", line, x.Word)
+			}
+			if depth < 4 {
+				look(line+x.Word+" ", depth+1)
+			}
+		}
+	}
+	for _, c.s.Mode = range modes {
+		look("", 0)
 	}
 }

@@ -149,6 +149,11 @@ func (l *Language) understand(c *call, cfg *config.Config, line string) error {
 	}
 	modes = append(modes, cli.Layer{Mode: l.commands(c.place.level)})
 	m, err := l.table.Match(modes, line, cfg)
+	if err != nil {
+		if ran, err := l.filteredCommand(c, modes, line); ran {
+			return err
+		}
+	}
 	if err != nil && c.place.level == configuring {
 		return l.otherwise(c, cfg, modes, line, err)
 	}
@@ -317,19 +322,38 @@ func (l *Language) hintMode(c *call, cfg *config.Config, line string, err error)
 	if c.place.level == configuring {
 		return err
 	}
-	all, _ := l.layers(cfg, place{})
-	if _, e := l.table.Match(all, line, cfg); e == nil && !strings.HasPrefix(strings.TrimSpace(line), "no reload") {
-		if !c.session.may(config.Administrator) {
-			return errors.New("only an administrator changes the configuration")
-		}
+	line, _ = splitFilters(line)
+	if l.begins([]cli.Layer{{Mode: l.commands(c.place.level)}}, line, cfg) {
+		return err
+	}
+	statements, _ := l.layers(cfg, place{})
+	commands := []cli.Layer{{Mode: l.admin}}
+	understood := func(layers []cli.Layer) bool {
+		_, e := l.table.Match(layers, line, cfg)
+		return e == nil
+	}
+	isCommand, isStatement := understood(commands), understood(statements)
+	if !isCommand && !isStatement {
+		isCommand, isStatement = l.begins(commands, line, cfg), l.begins(statements, line, cfg)
+	}
+	switch operator := !c.session.may(config.Administrator); {
+	case isCommand && operator:
+		return fmt.Errorf("this needs an administrator, and %s is an operator", c.session.User)
+	case isCommand:
+		return errors.New("type enable first")
+	case isStatement && operator:
+		return fmt.Errorf("only an administrator changes the configuration, and %s is an operator", c.session.User)
+	case isStatement:
 		return errors.New("a line of the configuration: type enable and configure first")
 	}
-	if c.place.level == operatorExec && c.session.may(config.Administrator) {
-		if _, e := l.table.Match([]cli.Layer{{Mode: l.admin}}, line, cfg); e == nil {
-			return errors.New("type enable first")
-		}
-	}
 	return err
+}
+
+// begins reports whether a line is understood in the layers as far as its first word at least.
+func (l *Language) begins(layers []cli.Layer, line string, cfg *config.Config) bool {
+	_, err := l.table.Match(layers, line, cfg)
+	var e *cli.Error
+	return err == nil || errors.As(err, &e) && e.Col > len(line)-len(strings.TrimLeft(line, " \t"))
 }
 
 func (l *Language) commands(at level) *cli.Mode {
@@ -354,22 +378,6 @@ func (l *Language) explain(out io.Writer, line string, err error) {
 func blank(line string) bool {
 	line = strings.TrimSpace(strings.TrimPrefix(line, "\ufeff"))
 	return line == "" || line[0] == '#'
-}
-
-// Help tells what may stand at cursor (a byte offset) in line.
-func (l *Language) Help(box Box, s *Session, line string, cursor int) Help {
-	cfg := box.Running()
-	p := l.place(cfg, s.Mode)
-	if !s.may(config.Administrator) {
-		p = place{}
-	}
-	var modes []cli.Layer
-	if p.level == configuring {
-		modes, _ = l.layers(cfg, p)
-	}
-	h := l.table.Help(append(modes, cli.Layer{Mode: l.commands(p.level)}), line, cursor, cfg)
-	before := line[:max(0, min(cursor, len(line)))]
-	return kept(h, box, before[strings.LastIndexByte(before, ' ')+1:])
 }
 
 // Prompt is the prompt of s, for a console that has just connected.

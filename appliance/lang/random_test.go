@@ -17,7 +17,7 @@ import (
 func randomLine(t *rapid.T, l *Language, b *box, s *Session) string {
 	line := ""
 	for len(line) < 400 {
-		h := l.table.Help(l.linesOnly(b.cfg, s), line, len(line), b.cfg)
+		h := l.table.Help(l.linesOnly(b.cfg, s), line, len(line), b.cfg, nil)
 		var choices []Choice
 		for _, c := range h.Choices {
 			if c.Word != "no" || line == "" && rapid.IntRange(0, 9).Draw(t, "no") == 0 {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"viaduct/appliance/plural"
@@ -20,51 +18,40 @@ func minutes(n int) time.Duration { return time.Duration(n) * time.Minute }
 func showCommands() []Line {
 	return []Line{
 		command("show running-config", "The configuration in force", showRunning),
-		command("show startup-config [<n:1..10>]", "The saved configuration, or the Nth one before it", showStartup),
+		command("show startup-config [<n:version>]", "The saved configuration, or the Nth one before it", showStartup),
 		command("show config diff [<a>] [<b>]", "What differs between two configurations; without names, what a reload would undo", showDiff),
 		command("show config problems", "What is wrong with the configuration, and how to put it right", showProblems),
-		command("show system licenses [detail <level:0..5>]", "License counters; with detail, the installed keys and what each gives", showLicenses),
+		also(command("show system licenses [detail <level:0..5>]", "License counters; with detail, the installed keys and what each gives", showLicenses),
+			"show licenses [detail <level:0..5>]"),
 		command("show system images", "The images that the box holds: which runs, which starts next, and whether it is on trial", showImages),
 		command("show system", "Uptime, load, memory, temperature", showSystem),
-		command("show call-router [<name>]", "Tables and services, or the lines of one", showCallRouter),
+		command("show uptime", "How long the box has run", showUptime),
+		command("show call-router [<name:table>]", "Tables and services, or the lines of one", showCallRouter),
 		command("show version", "Versions and serial number", showVersion),
-		command("show calls [detail <level:0..5>]", "Calls in progress", showCalls),
+		also(command("show calls [detail <level:0..5>]", "Calls in progress", showCalls), "show call-control calls [detail <level:0..5>]"),
 		withExample("show calls history 100", command("show calls history [<calls:1..10000>] [json]",
 			"The last calls that ended, 20 unless told; json prints their records, a line each", showHistory)),
-		command("show calls record <id:text>", "All that is kept of a call that ended, by its ID or its Call-ID", showRecord),
+		command("show calls record <id:record>", "All that is kept of a call that ended, by its ID or its Call-ID", showRecord),
 		command("show sip registrations", "Registrations of our identities", showRegistrations),
 		command("show sip penalty-box", "The peers: whether they answer OPTIONS, and when they last sent a request themselves", showPenaltyBox),
-		command("show context sip-gateway [<name>]", "Gateways and their sockets", showGateways),
+		command("show context sip-gateway [<name:gateway>] [detail <level:0..5>]", "Gateways and their sockets; with detail, what is heard of each peer", showGateways),
 		traceCommand(),
 		command("show pki", "Certificates and keys that were imported", showPKI),
 		command("show pki trusted", "Roots that are built in, and issuers that peers have shown and that are not trusted", showTrusted),
 		command("show clock", "Time", showClock),
 		command("show sntp-client", "Where the time comes from", showSNTP),
 		command("show dhcp-client", "Addresses that DHCP servers have given", showDHCP),
-		command("show ip interface", "Network interfaces", showIPInterfaces),
+		also(command("show ip interface", "Network interfaces", showIPInterfaces), "show interfaces"),
 		command("show ip route", "Routes", showIPRoutes),
+		command("show arp", "Hosts of the attached networks, and whether they answer", showARP),
 		command("show port ethernet", "Network ports", showPorts),
+		command("show port ethernet <slot:0..0> <port:0..7>", "One of them, with its counters", showPort),
 		command("show log [<lines:1..100000>]", "The last lines of the log", showLog),
 		command("show log follow", "The last lines of the log, and new ones as they come, until Ctrl-C", followLog),
+		command("show tech-support", "All that somebody who is asked for help wants to see; secrets are left out", showTechSupport),
 		command("show accounts", "Who may log in", showAccounts),
 		command("show bans", "Where wrong passwords came from in the last ten minutes, and who is shut out for them", showBans),
 	}
-}
-
-// widestCell is how much of a value a table shows.
-const widestCell = 512
-
-// columns lays a table out.
-func (c *call) columns(rows [][]string) {
-	w := tabwriter.NewWriter(c.out, 0, 8, 2, ' ', 0)
-	for _, r := range rows {
-		cells := make([]string, len(r))
-		for i, cell := range r {
-			cells[i] = printable.Short(cell, widestCell)
-		}
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
-	}
-	w.Flush()
 }
 
 func showRunning(c *call, _ *none) error {

@@ -32,6 +32,32 @@ func showSystem(c *call, _ *none) error {
 	return nil
 }
 
+func showUptime(c *call, _ *none) error {
+	c.printf("Up for %s\n", span(c.box.Clock().Now.Sub(c.box.Version().Started)))
+	return nil
+}
+
+// techSupport are the commands whose answers somebody wants who is asked for help.
+var techSupport = []string{
+	"show version", "show system", "show clock", "show sntp-client", "show config problems", "show running-config", "show config diff",
+	"show system images", "show system licenses", "show port ethernet", "show ip interface", "show ip route", "show arp", "show dhcp-client",
+	"show pki", "show context sip-gateway", "show sip registrations", "show sip penalty-box", "show call-router", "show calls detail 5",
+	"show calls history 50", "show accounts", "show bans", "show users", "show log 300",
+}
+
+// showTechSupport prints the answers to many commands, as an operator sees them: without secrets.
+func showTechSupport(c *call, _ *none) error {
+	s := *c.session
+	s.Mode, s.Class = nil, config.Operator
+	for _, line := range techSupport {
+		c.printf("\n---- %s ----\n\n", line)
+		if _, err := c.lang.Exec(c.ctx, c.box, &s, line, nil, c.out); c.ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // showCallRouter lists the tables, and the lines of one.
 func showCallRouter(c *call, a *named) error {
 	cfg := c.box.Running()

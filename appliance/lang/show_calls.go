@@ -131,25 +131,58 @@ func milliseconds(d time.Duration) string {
 
 type named struct{ Name string }
 
-func showGateways(c *call, a *named) error {
-	rows := [][]string{{"Gateway", "Interface", "State", "Listening on", "Connections"}}
+type gatewayArgs struct {
+	Name  string
+	Level int
+}
+
+func showGateways(c *call, a *gatewayArgs) error {
+	rows := [][]string{{"Gateway", "Interface", "State", "Connections", "Listening on"}}
+	found := false
 	for _, g := range c.box.Gateways() {
 		if a.Name != "" && config.SameName(a.Name) != config.SameName(g.Name) {
 			continue
 		}
-		state := g.State
-		if g.Err != "" {
-			state += ": " + g.Err
+		found = true
+		if a.Level == 0 {
+			rows = append(rows, []string{g.Name, g.Interface, g.State, fmt.Sprint(g.Connections), dash(strings.Join(g.Listen, ", "))})
+			if g.Err != "" {
+				rows = append(rows, []string{"  " + g.Err})
+			}
+			continue
 		}
-		rows = append(rows, []string{g.Name, g.Interface, state, dash(strings.Join(g.Listen, ", ")), fmt.Sprint(g.Connections)})
+		c.printGateway(g)
 	}
-	if len(rows) == 1 {
-		if a.Name != "" {
-			return fmt.Errorf("no such context sip-gateway: %s", a.Name)
-		}
+	switch {
+	case !found && a.Name != "":
+		return fmt.Errorf("no such context sip-gateway: %s", a.Name)
+	case !found:
 		c.printf("No gateway is configured.\n")
-		return nil
+	case a.Level == 0:
+		c.columns(rows)
 	}
-	c.columns(rows)
 	return nil
+}
+
+// printGateway tells all of a gateway's interface.
+func (c *call) printGateway(g Gateway) {
+	c.printf("Gateway: %s\n  Interface: %s\n  State: %s\n", g.Name, g.Interface, g.State)
+	if g.Err != "" {
+		c.printf("  Error: %s\n", g.Err)
+	}
+	c.printf("  Listening on: %s\n  Connections: %d\n", dash(strings.Join(g.Listen, ", ")), g.Connections)
+	cfg := c.box.Running()
+	for _, s := range cfg.CS {
+		for _, i := range s.Interfaces {
+			if config.SameName(i.Gateway.Name) != config.SameName(g.Name) {
+				continue
+			}
+			c.printf("  Used by: interface sip %s\n", i.Name)
+			for _, p := range c.box.PenaltyBox() {
+				if p.Interface == i.Name {
+					c.printf("    Peer: %s, last answer: %s\n", p.Peer, dash(p.LastAnswer))
+				}
+			}
+		}
+	}
 }

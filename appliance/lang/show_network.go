@@ -35,10 +35,48 @@ func showIPRoutes(c *call, _ *none) error {
 }
 
 func showPorts(c *call, _ *none) error {
-	rows := [][]string{{"Port", "Name", "State", "Speed", "MAC", "Rx packets", "Rx errors", "Tx packets", "Tx errors"}}
+	rows := [][]string{{"Port", "Name", "State", "Speed", "Rx packets", "Tx packets", "Errors"}}
 	for _, p := range c.box.Ports() {
-		rows = append(rows, []string{fmt.Sprintf("%d %d", p.Slot, p.Port), p.Name, p.State, dash(p.Speed), p.MAC,
-			fmt.Sprint(p.RxPackets), fmt.Sprint(p.RxErrors), fmt.Sprint(p.TxPackets), fmt.Sprint(p.TxErrors)})
+		rows = append(rows, []string{fmt.Sprintf("%d %d", p.Slot, p.Port), p.Name, p.State, dash(p.Speed),
+			fmt.Sprint(p.RxPackets), fmt.Sprint(p.TxPackets), fmt.Sprint(p.RxErrors + p.TxErrors)})
+	}
+	c.columns(rows)
+	return nil
+}
+
+type portArgs struct{ Slot, Port int }
+
+func showPort(c *call, a *portArgs) error {
+	for _, p := range c.box.Ports() {
+		if p.Slot == a.Slot && p.Port == a.Port {
+			c.printPort(p)
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no port ethernet %d %d in the configuration", a.Slot, a.Port)
+}
+
+func (c *call) printPort(p Port) {
+	c.columns([][]string{
+		{"Port:", fmt.Sprintf("ethernet %d %d, %s", p.Slot, p.Port, p.Name)}, {"State:", p.State}, {"Speed:", dash(p.Speed)}, {"MAC:", dash(p.MAC)},
+		{"Received:", fmt.Sprintf("%d packets, %d errors", p.RxPackets, p.RxErrors)},
+		{"Sent:", fmt.Sprintf("%d packets, %d errors", p.TxPackets, p.TxErrors)},
+	})
+}
+
+// showARP lists the hosts of the attached networks.
+func showARP(c *call, _ *none) error {
+	list, err := c.box.Neighbours()
+	if err != nil {
+		return fmt.Errorf("neighbours: %w", err)
+	}
+	rows := [][]string{{"Address", "MAC", "Port", "State"}}
+	for _, n := range list {
+		rows = append(rows, []string{n.Addr.String(), dash(n.MAC), n.Device, n.State})
+	}
+	if len(rows) == 1 {
+		c.printf("No host of an attached network is known.\n")
+		return nil
 	}
 	c.columns(rows)
 	return nil

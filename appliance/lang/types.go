@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	_ "time/tzdata" // the box has no zone files
 	"unicode/utf8"
@@ -33,7 +34,7 @@ var types = map[reflect.Type]cli.Type{
 	reflect.TypeFor[netip.Addr]():     {What: "address", Parse: parseAddr, Print: printAddr},
 	reflect.TypeFor[netip.Prefix]():   {What: "address/length", Parse: parsePrefix},
 	reflect.TypeFor[config.ACLHost](): {What: "any, an address or a network", Words: []string{"any"}, Parse: parseACLHost, Print: printACLHost},
-	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
+	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Outside: outsideKeys, Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
 
 	reflect.TypeFor[start]():      startType(),
 	reflect.TypeFor[copyFrom]():   placeType("configuration or URL", append([]string{runningConfig, consolePlace}, savedConfigs()...)...),
@@ -104,11 +105,41 @@ var kinds = map[string]cli.Type{
 	"number":      {What: "number", Parse: parseDigits},
 	"fingerprint": {What: "SHA-256 of a certificate, 64 hex digits", Parse: parseFingerprint},
 	"profile":     {What: "name"},
-	"certificate": {What: "pki:certificate/NAME", Parse: parsePKI("certificate")},
+	"certificate": {What: "pki:certificate/NAME", Outside: outsideCertificates, Parse: parsePKI("certificate")},
 	"private-key": {What: "pki:private-key/NAME", Parse: parsePKI("private-key")},
 	"dh":          {What: "pki:diffie-hellman-parameters/NAME", Parse: parsePKI("diffie-hellman-parameters")},
+	"table":       {What: "table, function or service", Names: callRouterNames},
+	"gateway":     {What: "context sip-gateway", Names: gatewayNames},
+	"call":        {What: "call in progress, by its ID", Outside: outsideCalls},
+	"record":      {What: "call that ended, by its ID or its Call-ID", Outside: outsideRecords},
+	"banned":      {What: "address", Outside: outsideBans, Parse: parseAddr, Print: printAddr},
+	"version":     {What: "number, 1 is the youngest", Outside: outsideVersions, Parse: parseVersion, Print: func(v any) string { return fmt.Sprint(v) }},
 	"password":    {What: "password, up to the next blank", Free: true, Secret: true, Print: types[reflect.TypeFor[config.Secret]()].Print},
 	"hash":        {What: "hash of a password", Free: true, Secret: true, Parse: parseHash, Print: types[reflect.TypeFor[config.Secret]()].Print},
+}
+
+// callRouterNames are those of all that `show call-router` shows.
+func callRouterNames(root any) (all []string) {
+	for _, s := range root.(*config.Config).CS {
+		all = append(all, names(s.RoutingTables, func(x *config.RoutingTable) string { return x.Name })...)
+		all = append(all, mappingTables(s)...)
+		all = append(all, names(s.Functions, func(x *config.ComplexFunction) string { return x.Name })...)
+		all = append(all, names(s.HuntGroups, func(x *config.HuntGroup) string { return x.Name })...)
+	}
+	return all
+}
+
+func gatewayNames(root any) []string {
+	return names(root.(*config.Config).Gateways, func(x *config.SIPGateway) string { return x.Name })
+}
+
+// parseVersion takes the number of a kept configuration.
+func parseVersion(w string, _ any) (any, error) {
+	n, err := strconv.Atoi(w)
+	if err != nil || n < 1 || n > keptConfigs {
+		return nil, fmt.Errorf("n must be 1 to %d, not %s", keptConfigs, w)
+	}
+	return n, nil
 }
 
 func words[S ~string](list ...S) []string {

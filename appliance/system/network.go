@@ -63,6 +63,15 @@ func (s *System) IPRoutes() []lang.IPRoute {
 	return list
 }
 
+// Neighbours lists the hosts of the attached networks that the kernel knows.
+func (s *System) Neighbours() (list []lang.Neighbour, err error) {
+	known, err := s.net.Neighbours()
+	for _, n := range known {
+		list = append(list, lang.Neighbour(n))
+	}
+	return list, err
+}
+
 // Ports lists the physical ports.
 func (s *System) Ports() []lang.Port {
 	var list []lang.Port

@@ -1,0 +1,126 @@
+package lang
+
+import (
+	"fmt"
+	"strings"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+)
+
+// Help tells what may stand at cursor (a byte offset) in line.
+func (l *Language) Help(box Box, s *Session, line string, cursor int) Help {
+	cfg := box.Running()
+	p := l.place(cfg, s.Mode)
+	if !s.may(config.Administrator) {
+		p = place{}
+	}
+	if h, ok := filterHelp(line[:max(0, min(cursor, len(line)))]); ok {
+		return h
+	}
+	var modes []cli.Layer
+	if p.level == configuring {
+		modes = l.namedLayers(cfg, p)
+	}
+	h := l.table.Help(append(modes, cli.Layer{Mode: l.commands(p.level), Name: "Commands"}), line, cursor, cfg, outside(box))
+	if len(h.Choices) == 0 && !h.Text && p.level != configuring {
+		return l.elsewhere(box, s, p, line, cursor)
+	}
+	before := line[:max(0, min(cursor, len(line)))]
+	return onlySections(kept(h, box, before[strings.LastIndexByte(before, ' ')+1:]))
+}
+
+// namedLayers are the modes of a place, each with the line that opens it.
+func (l *Language) namedLayers(cfg *config.Config, p place) []cli.Layer {
+	modes, where := l.layers(cfg, p)
+	for n, w := range where {
+		switch {
+		case w.implicit != "":
+			modes[n].Name = "Blocks of " + w.implicit
+		case len(w.headers) == 0:
+			modes[n].Name = "Configuration"
+		default:
+			modes[n].Name = w.headers[len(w.headers)-1]
+		}
+	}
+	return modes
+}
+
+// onlySections leaves the headings out where all choices have the same.
+func onlySections(h Help) Help {
+	for _, c := range h.Choices {
+		if c.Section != h.Choices[0].Section {
+			return h
+		}
+	}
+	for n := range h.Choices {
+		h.Choices[n].Section = ""
+	}
+	return h
+}
+
+// elsewhere is what could stand there in a mode that the session is not in, or may not be in. Tab inserts nothing of it.
+func (l *Language) elsewhere(box Box, s *Session, p place, line string, cursor int) Help {
+	cfg := box.Running()
+	commands, statements := "After enable", "After enable and configure"
+	if !s.may(config.Administrator) {
+		commands, statements = "For administrators", "For administrators, after configure"
+	}
+	var layers []cli.Layer
+	if p.level == operatorExec {
+		layers = append(layers, cli.Layer{Mode: l.admin, Name: commands})
+	}
+	modes, _ := l.layers(cfg, place{})
+	for _, m := range modes {
+		m.Name = statements
+		layers = append(layers, m)
+	}
+	h := l.table.Help(layers, line, cursor, cfg, nil)
+	h.Insert = ""
+	return h
+}
+
+// outside lists the names of what is not in the configuration but in the box, for completion.
+func outside(box Box) func(kind string) []string {
+	return func(kind string) (names []string) {
+		switch kind {
+		case outsideKeys, outsideCertificates:
+			for _, i := range box.PKI() {
+				if i.Kind != "trusted" && (kind == outsideKeys || i.Kind == "certificate") {
+					names = append(names, "pki:"+i.Kind+"/"+i.Name)
+				}
+			}
+		case outsideCalls:
+			for _, c := range box.Calls() {
+				names = append(names, c.ID)
+			}
+		case outsideRecords:
+			const shown = 20
+			records, _ := box.CallRecords(shown) // none to name when they cannot be read
+			for _, r := range records {
+				names = append(names, r.ID)
+			}
+		case outsideVersions:
+			for n := 1; n <= keptConfigs; n++ {
+				if _, err := box.ReadFile(fmt.Sprintf("%s.%d", startupConfig, n)); err == nil {
+					names = append(names, fmt.Sprint(n))
+				}
+			}
+		case outsideBans:
+			for _, b := range box.Bans() {
+				names = append(names, b.Source.String())
+			}
+		}
+		return names
+	}
+}
+
+// The kinds of what a box holds outside of its configuration.
+const (
+	outsideKeys         = "keys"
+	outsideCertificates = "certificates"
+	outsideCalls        = "calls"
+	outsideRecords      = "records"
+	outsideVersions     = "versions"
+	outsideBans         = "bans"
+)

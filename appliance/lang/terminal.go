@@ -1,0 +1,42 @@
+package lang
+
+import "strings"
+
+// What a session may say about itself: its terminal, and help.
+
+type terminalSize struct{ N int }
+
+func terminalLength(c *call, a *terminalSize) error {
+	c.result.Length = &a.N
+	return nil
+}
+
+func terminalWidth(c *call, a *terminalSize) error {
+	c.result.Width = &a.N
+	return nil
+}
+
+// help is what a newcomer must know.
+func help(c *call, _ *none) error {
+	_, err := c.out.Write([]byte(helpText))
+	return err
+}
+
+var helpText = strings.TrimLeft(`
+?                     what can stand here; Tab completes it
+enable, configure     become an administrator, change the configuration
+exit, end, logout     leave the mode, the configuration, the session
+no LINE               take a line of the configuration back
+| include TEXT        behind a command: only lines with a text; exclude, begin
+                      and count likewise
+Ctrl-C                leave a line or end a command; Ctrl-Z is end
+Up, Down              lines that were typed before
+
+show config problems  what is wrong, and the lines that put it right
+show running-config   the configuration; copy running-config startup-config
+                      keeps it over a restart
+show calls            calls in progress; show calls history: those that ended
+show log              what happened
+
+At --More--: Space goes on, Enter by a row, b back, / searches, q is enough.
+`, "\n")
