@@ -36,7 +36,7 @@ func (t *Table) Help(layers []Layer, line string, cursor int, root any, outside 
 			break
 		}
 	}
-	h := helper{table: t, root: root, partial: partial, outside: outside}
+	h := helper{table: t, root: root, partial: partial, outside: outside, first: len(words) == 0 || len(words) == 1 && words[0].Text == "no"}
 	// What comes after an abbreviation depends on what it stands for: the best readings of the words before decide.
 	first := &matcher{table: t, root: root, words: words}
 	first.run(layers)
@@ -82,6 +82,7 @@ type helper struct {
 	outside func(kind string) []string
 	best    []int
 	section string // of what is added
+	first   bool   // of the line, but for a `no`
 	choices []Choice
 	tabs    []string // words that Tab may complete to
 	free    bool
@@ -105,7 +106,7 @@ func (h *helper) add(n node, s *Stmt) {
 		}
 	case *word:
 		if strings.HasPrefix(n.text, h.partial) {
-			h.choice(n.text, s.helpFor(n.text), true)
+			h.choice(n.text, h.helpFor(s, n.text), true)
 		}
 	case *arg:
 		h.addArg(n, s)
@@ -120,7 +121,7 @@ func (h *helper) addArg(n *arg, s *Stmt) {
 		if strings.HasPrefix(w, h.partial) {
 			help, ok := n.typ.Help[w]
 			if !ok {
-				help = s.helpFor(w)
+				help = h.helpFor(s, w)
 			}
 			h.choice(w, help, true)
 		}
@@ -161,9 +162,12 @@ func (h *helper) addArg(n *arg, s *Stmt) {
 	}
 }
 
-// helpFor is the help for a word of the statement: its own, or that of the whole.
-func (s *Stmt) helpFor(word string) string {
+// helpFor is the help for a word of a statement: its own there, the one that it has everywhere behind a first word, or that of the whole.
+func (h *helper) helpFor(s *Stmt, word string) string {
 	if text, ok := s.Words[word]; ok {
+		return text
+	}
+	if text, ok := h.table.options.Words[word]; ok && !h.first {
 		return text
 	}
 	return s.Help

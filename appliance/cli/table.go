@@ -64,6 +64,7 @@ type Options struct {
 	Types  map[reflect.Type]Type
 	Kinds  map[string]Type     // for <field:kind>
 	Topics map[string]string   // help for a keyword that several statements share
+	Words  map[string]string   // help for a word that means the same in all statements, behind their first word
 	Same   func(string) string // the form under which two names of objects are the same; nil: as they are
 }
 

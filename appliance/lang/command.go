@@ -159,9 +159,9 @@ func adminCommands() []Line {
 		command("clear calls [<id:call>]", "End one call, or all", clearCalls),
 		command("clear bans [<source:banned>]", "Forget the wrong passwords of one source, or of all: they may log in again", clearBans),
 		command("register now [<identity>]", "Ask the registrar of one identity, or of all, at once: after a password was put right, for example", registerNow),
-		command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, the way through the tables, media or TLS in this session, until no debug all",
-			func(c *call, a *topic) error { return c.debug(a.Topic, true) }),
-		command("no debug <topic:sip|call|route|rtp|tls|all>", "Show it no longer", func(c *call, a *topic) error { return c.debug(a.Topic, false) }),
+		worded(command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, the way through the tables, media or TLS in this session, until no debug all",
+			func(c *call, a *topic) error { return c.debug(a.Topic, true) }), debugHelp...),
+		worded(command("no debug <topic:sip|call|route|rtp|tls|all>", "Show it no longer", func(c *call, a *topic) error { return c.debug(a.Topic, false) }), debugHelp...),
 	}, operatorCommands()...)
 }
 
@@ -366,6 +366,10 @@ func eraseStartup(c *call, _ *none) error {
 	c.printf("startup-config erased: the next reload starts with the factory settings; `copy startup-config.1 startup-config` takes it back\n")
 	return nil
 }
+
+// debugHelp is the help for the topics of `debug`.
+var debugHelp = []string{"sip", "SIP messages, in and out", "call", "What calls do", "route", "The way of calls through the tables",
+	"rtp", "Counters of the media, every five seconds", "tls", "TLS connections and why they fail", "all", "All of it"}
 
 type topic struct{ Topic string }
 

@@ -32,7 +32,7 @@ type (
 
 // placeType is a word of a list, a startup-config that is kept, or a URL.
 func placeType(what string, words ...string) cli.Type {
-	return cli.Type{What: what, Words: words, Parse: func(w string, _ any) (any, error) {
+	return cli.Type{What: what, Words: words, Help: configHelp, Parse: func(w string, _ any) (any, error) {
 		if slices.Contains(words, w) || isURL(w) {
 			return w, nil
 		}
@@ -59,8 +59,23 @@ func keptConfig(n int) string { return fmt.Sprintf("%s.%d", startupConfig, n) }
 
 // fileType is a configuration that the box has.
 func fileType() cli.Type {
-	return cli.Type{What: "configuration", Words: append([]string{runningConfig}, savedConfigs()...)}
+	return cli.Type{What: "configuration", Words: append([]string{runningConfig}, savedConfigs()...), Help: configHelp}
 }
+
+// configHelp is the help for the places of configurations.
+var configHelp = func() map[string]string {
+	help := map[string]string{
+		runningConfig: "The configuration in force",
+		startupConfig: "The saved one, with which the box starts",
+		factoryConfig: "The one with which the box left the factory",
+		consolePlace:  "This terminal: the text is pasted, or shown",
+		flashPlace:    "The box's memory for images",
+	}
+	for n := 1; n <= keptConfigs; n++ {
+		help[keptConfig(n)] = fmt.Sprintf("The one that was saved %s before it", map[bool]string{true: "just", false: fmt.Sprintf("%d times", n)}[n == 1])
+	}
+	return help
+}()
 
 const keptConfigs = 10 // startup-config.1 is the youngest
 

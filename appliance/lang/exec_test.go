@@ -196,7 +196,7 @@ func TestHelp(t *testing.T) {
 		{"session-timer ", "<seconds>", ""},
 		{"trust m", "microsoft-teams <source>", "icrosoft-teams "},
 		{"show run", "running-config", "ning-config "},
-		{"show running-config ", "<cr>", ""},
+		{"show running-config ", "| <cr>", ""},
 		{"no privac", "privacy", "y "},
 		{"route call dest-table rt_from_s", "rt_from_starface <table>", "tarface "},
 	} {

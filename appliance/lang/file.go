@@ -12,7 +12,7 @@ import (
 	"viaduct/appliance/pasted"
 )
 
-var options = cli.Options{Types: types, Kinds: kinds, Topics: topics, Same: config.SameName}
+var options = cli.Options{Types: types, Kinds: kinds, Topics: topics, Words: wordHelp, Same: config.SameName}
 
 // Parse reads a configuration. What could not be taken is among the problems; everything else is in the configuration.
 // Only the lines themselves are judged; Check judges what they mean together.

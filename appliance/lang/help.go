@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"viaduct/appliance/cli"
@@ -22,13 +23,22 @@ func (l *Language) Help(box Box, s *Session, line string, cursor int) Help {
 	if p.level == configuring {
 		modes = l.namedLayers(cfg, p)
 	}
-	h := l.table.Help(append(modes, cli.Layer{Mode: l.commands(p.level), Name: "Commands"}), line, cursor, cfg, outside(box))
+	h := l.table.Help(append(modes, cli.Layer{Mode: l.commands(p.level), Name: commandsName}), line, cursor, cfg, outside(box))
 	if len(h.Choices) == 0 && !h.Text && p.level != configuring {
 		return l.elsewhere(box, s, p, line, cursor)
+	}
+	for n, c := range h.Choices {
+		if c.Word == "<cr>" && c.Section == commandsName {
+			h.Choices = slices.Insert(h.Choices, n, Choice{Word: "|", Help: "Choose from what it prints: include, exclude, begin, count", Section: commandsName})
+			break
+		}
 	}
 	before := line[:max(0, min(cursor, len(line)))]
 	return onlySections(kept(h, box, before[strings.LastIndexByte(before, ' ')+1:]))
 }
+
+// commandsName is the heading of the commands that work in every mode.
+const commandsName = "Commands"
 
 // namedLayers are the modes of a place, each with the line that opens it.
 func (l *Language) namedLayers(cfg *config.Config, p place) []cli.Layer {
@@ -101,10 +111,8 @@ func outside(box Box) func(kind string) []string {
 				names = append(names, r.ID)
 			}
 		case outsideVersions:
-			for n := 1; n <= keptConfigs; n++ {
-				if _, err := box.ReadFile(fmt.Sprintf("%s.%d", startupConfig, n)); err == nil {
-					names = append(names, fmt.Sprint(n))
-				}
+			for n := 1; n <= box.Kept(); n++ {
+				names = append(names, fmt.Sprint(n))
 			}
 		case outsideBans:
 			for _, b := range box.Bans() {

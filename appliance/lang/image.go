@@ -3,6 +3,7 @@ package lang
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"viaduct/appliance/release"
 )
@@ -50,11 +51,11 @@ func showImages(c *call, _ *none) error {
 		return err
 	}
 	c.printf("Board: %s\n\n", images.Board)
-	rows := [][]string{{"Slot", "Version", "Commit", "Built", "State"}}
+	rows := [][]string{{"Slot", "Version", "Commit", "Built (UTC)", "State"}}
 	for _, i := range images.Slots {
 		built := "-"
 		if !i.Built.IsZero() {
-			built = release.Time(i.Built)
+			built = strings.TrimSuffix(release.Time(i.Built), " UTC") // as wide as the screen allows
 		}
 		rows = append(rows, []string{i.Slot, dash(i.Version), dash(shortCommit(i.Commit)), built, i.state()})
 	}

@@ -233,7 +233,7 @@ var faces = []Line{
 	}},
 	{Line: "call outbound", Into: "CallOutbound", Help: "Calls from us", Prompt: "callout", Lines: []Line{
 		{Line: "transport-protocol force <transport:tls|tcp|udp>", Also: []string{"preferred-transport-protocol <transport:tls|tcp|udp>"},
-			Into: "ForceTransport", Help: "Use this transport only"},
+			Into: "ForceTransport", Help: "Use this transport only", Words: map[string]string{"preferred-transport-protocol": "The same, as older files have it"}},
 	}},
 	{Line: "call inbound", Into: "CallInbound", Help: "Calls to us", Prompt: "callin"},
 }
@@ -308,4 +308,11 @@ var topics = map[string]string{
 	"authenticate":        "How to authenticate",
 	"default":             "When no key matches",
 	"no":                  "Take a line back",
+	"terminal":            "Paging, and the size of this terminal",
+	"port":                "Network ports",
+	"ethernet":            "Network ports",
+	"acl":                 "Packets that may pass",
+	"rtp":                 "Packets of voice",
+	"adjust-mss":          "Largest segment of TCP",
+	"mapping-table":       "A table that changes properties of a call",
 }
