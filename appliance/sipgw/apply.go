@@ -27,6 +27,15 @@ func (s *Stack) Apply(cfg *config.Config, addrs func(config.AddressBind) netip.A
 }
 
 func (s *Stack) apply(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) error {
+	err := s.bring(cfg, addrs)
+	if f := s.opts.OnApplied; f != nil {
+		f(err)
+	}
+	return err
+}
+
+// bring brings the gateways in line.
+func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) error {
 	wanted := map[string]*gatewayConf{}
 	var errs []error
 	for _, gw := range cfg.Gateways {

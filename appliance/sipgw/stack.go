@@ -54,6 +54,10 @@ type Options struct {
 	// Sessions is how many calls there may be at once, for the default of what one source may begin; may be nil.
 	Sessions func() int
 
+	// OnApplied is told what the gateways could not do of a configuration, nil when all is done: after each Apply, and after each try to
+	// open what could not be opened. May be nil; it must not call the Stack.
+	OnApplied func(error)
+
 	// Clock says why certificates cannot be judged yet, nil when they can: until then no TLS begins. May be nil.
 	Clock func() error
 

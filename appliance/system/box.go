@@ -54,7 +54,7 @@ func (s *System) Env() lang.Env {
 func (s *System) problems() []lang.Problem {
 	list := s.standing.problems()
 	s.mu.Lock()
-	list = slices.Concat(list, s.unread, s.found)
+	list = slices.Concat(list, s.unread, s.refusals.problems())
 	s.mu.Unlock()
 	for _, err := range s.store.Problems() {
 		list = append(list, lang.Problem{Severity: lang.Warning, Text: err.Error()})

@@ -3,6 +3,8 @@ package system
 import (
 	"context"
 	"errors"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
 	"viaduct/board"
 )
@@ -158,5 +161,42 @@ func TestARelayThatEndsIsReplaced(t *testing.T) {
 	cancel()
 	if err := r.Run(ctx); err != nil || lost != 1 || made != 2 {
 		t.Errorf("the second: %v, lost %d, made %d", err, lost, made)
+	}
+}
+
+// A socket that could not be opened is tried again, and is no problem any more once it is open.
+func TestAGatewayWhosePortIsTakenForAWhile(t *testing.T) {
+	tcp, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp.Close()
+	udp, err := net.ListenPacket("udp4", tcp.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	s := boxOf(t, named(t, "sim"), t.TempDir(), "")
+	cfg := config.New()
+	cfg.Gateways = []*config.SIPGateway{{Name: "G", Enabled: true, Interfaces: []*config.GatewayInterface{{Name: "I", UDPTCP: uint16(tcp.Addr().(*net.TCPAddr).Port)}}}}
+	s.sip.Apply(cfg, func(config.AddressBind) netip.Addr { return netip.MustParseAddr("127.0.0.1") })
+	if list := s.refusals.problems(); len(list) != 2 || !strings.Contains(list[0].Text, "address already in use") {
+		t.Fatalf("problems %v", list)
+	}
+	if why := s.deaf(); why == nil {
+		t.Error("a box that hears nothing is fit")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.sip.Run(ctx) }()
+	udp.Close()
+	tcp.Close()
+	await(t, "the end of the problem", func() bool { return len(s.refusals.problems()) == 0 })
+	if why := s.deaf(); why != nil {
+		t.Error(why)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

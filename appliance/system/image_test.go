@@ -193,10 +193,20 @@ func TestOfAClockThatIsWaitedForTheLogSpeaksOnce(t *testing.T) {
 	s := boxOf(t, named(t, "sim"), t.TempDir(), "")
 	s.log = slog.New(slog.NewTextHandler(&log, nil))
 	waits := fmt.Errorf("gateway WAN: %w", clock.ErrWaits)
-	if list := s.gatewayTrouble(errors.Join(waits, errors.New("gateway LAN: its address is not there"))); len(list) != 2 {
+	for range 3 { // it tries again every few seconds
+		s.gatewaysApplied(errors.Join(waits, errors.New("gateway LAN: its address is not there")))
+	}
+	if list := s.refusals.problems(); len(list) != 2 {
 		t.Errorf("%v", list)
 	}
 	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "gateway LAN") {
+		t.Errorf("log:\n%s", text)
+	}
+	s.gatewaysApplied(nil)
+	if list := s.refusals.problems(); len(list) > 0 {
+		t.Errorf("when all is done: %v", list)
+	}
+	if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "gateway as configured again") {
 		t.Errorf("log:\n%s", text)
 	}
 }

@@ -82,7 +82,7 @@ type System struct {
 	records   chan call.Record
 
 	mu       sync.Mutex
-	found    []lang.Problem // by the reconciler: what the kernel or a socket refused
+	refusals refusals
 	unread   []lang.Problem // of the startup-config, until another one is written
 	sessions sessions
 	bans     bans
@@ -138,6 +138,7 @@ func Open(o Options) (*System, error) {
 		Log: s.engineLog(topicSIP), Trace: s.trace, Resolver: s.resolver, PKI: s, UserAgent: "Viaduct SBC " + o.Release.Version,
 		OnInvite:        func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
 		Clock:           s.judgeClock,
+		OnApplied:       s.gatewaysApplied,
 		Sessions:        s.licenses.Sessions,
 		OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
 	})
@@ -274,21 +275,17 @@ func (s *System) apply(cfg *config.Config) {
 	if s.o.Syslog != nil {
 		s.o.Syslog.apply(cfg.Syslog, s.hostname(cfg))
 	}
-	var found []lang.Problem
-	problem := func(severity lang.Severity, text string) {
-		found = append(found, lang.Problem{Severity: severity, Text: text})
-	}
 	report, err := s.net.Apply(cfg)
+	var list []unmet
 	for _, w := range report.Warnings {
-		problem(lang.Warning, w)
+		list = append(list, unmet{w, true})
 	}
 	for _, e := range split(err) {
-		if errors.Is(e, netcfg.ErrOpen) {
-			continue // an alarm, until it is over
+		if !errors.Is(e, netcfg.ErrOpen) { // an alarm, until it is over
+			list = append(list, unmet{e.Error(), false})
 		}
-		s.log.Error("network not as configured", "err", e)
-		problem(lang.Warning, e.Error())
 	}
+	s.refusals.set(s.log, "network", list)
 	if len(report.Changes) > 0 {
 		s.awaitLinks(cfg)
 		s.resolver.Retry()
@@ -296,24 +293,17 @@ func (s *System) apply(cfg *config.Config) {
 	s.clock.Apply(cfg)
 	effective := s.net.Effective(cfg)
 	s.effective.Store(effective)
-	for _, e := range s.gatewayTrouble(s.sip.Apply(effective, effective.Address)) {
-		problem(lang.Warning, e.Error())
-	}
-	s.mu.Lock()
-	s.found = found
-	s.mu.Unlock()
+	s.sip.Apply(effective, effective.Address) // what came of it comes to gatewaysApplied
 }
 
-// gatewayTrouble takes apart and logs what gateways could not do, save that they wait for the clock: judgeClock has said so, and
+// gatewaysApplied hears what gateways could not do, now or when they tried again. That they wait for the clock judgeClock has said, and
 // it may be over by now.
-func (s *System) gatewayTrouble(err error) []error {
-	list := split(err)
-	for _, e := range list {
-		if !errors.Is(e, clock.ErrWaits) {
-			s.log.Error("gateway not as configured", "err", e)
-		}
+func (s *System) gatewaysApplied(err error) {
+	var list []unmet
+	for _, e := range split(err) {
+		list = append(list, unmet{e.Error(), errors.Is(e, clock.ErrWaits)})
 	}
-	return list
+	s.refusals.set(s.log, "gateway", list)
 }
 
 // awaitLinks gives ports that were just brought up a moment to find their carrier: whatever is sent before that fails at once,
