@@ -80,7 +80,7 @@ func (e entries) key(w Where, k config.Pattern, rest string) bool {
 	case e.of.IsNumber():
 		text, better = strangeNumber(key)
 	case e.of.IsURI() && !beginsAsURI(k):
-		text, better = "a URI begins with sip:, sips: or tel:, so the key matches none", dotsEscaped("sip:"+key)
+		text, better = "a URI begins with sip:, sips: or tel:, so the key matches none", dotsEscaped(asURI(key))
 	}
 	if text == "" {
 		return true
@@ -127,21 +127,16 @@ func strangeNumber(key string) (text, better string) {
 	}
 	switch {
 	case strings.ContainsAny(plain, "XxNnZz_!"):
-		better = strings.NewReplacer("X", ".", "x", ".", "N", "[2-9]", "n", "[2-9]", "Z", "[1-9]", "z", "[1-9]").Replace(strings.TrimRight(strings.TrimPrefix(key, "_"), "!"))
+		better = besideSets(strings.TrimRight(strings.TrimPrefix(key, "_"), "!"),
+			strings.NewReplacer("X", ".", "x", ".", "N", "[2-9]", "n", "[2-9]", "Z", "[1-9]", "z", "[1-9]"))
 		if strings.HasPrefix(key, "_") {
 			better = strings.TrimSuffix(better, ".") // the dot of such a plan is the open end of a key here
-		}
-		if plain != key {
-			better = "" // what a letter beside a set means is not ours to guess
 		}
 		return "X, N, Z, _ and ! are characters here, which no number has: a dot is any digit, [2-9] one of a set", better
 	case strings.ContainsAny(strings.TrimSuffix(plain, "T"), "Tt"):
 		return "T stands for further digits at the end of a key only: the key matches no number", strings.NewReplacer("T", "", "t", "").Replace(key)
 	case strings.ContainsAny(plain, "-/ "):
-		better = strings.NewReplacer("-", "", "/", "", " ", "").Replace(key)
-		if plain != key {
-			better = ""
-		}
+		better = besideSets(key, strings.NewReplacer("-", "", "/", "", " ", ""))
 		return "numbers are compared without the signs between their digits: the key matches none", better
 	}
 	return "", ""
@@ -159,12 +154,40 @@ func withoutSets(key string) string {
 	}
 }
 
+// besideSets replaces in what stands outside of the sets [...] of a key.
+func besideSets(key string, r *strings.Replacer) string {
+	var b strings.Builder
+	for {
+		head, rest, ok := strings.Cut(key, "[")
+		b.WriteString(r.Replace(head))
+		if !ok {
+			return b.String()
+		}
+		set, tail, _ := strings.Cut(rest, "]")
+		b.WriteString("[" + set + "]")
+		key = tail
+	}
+}
+
 // beginsAsURI reports whether a key may match a URI.
 func beginsAsURI(k config.Pattern) bool {
-	head := strings.ToLower(k.Prefix())
-	return slices.ContainsFunc([]string{"sip:", "sips:", "tel:"}, func(scheme string) bool {
+	head := k.Prefix()
+	return slices.ContainsFunc(schemes, func(scheme string) bool {
 		return strings.HasPrefix(scheme, head) || strings.HasPrefix(head, scheme)
 	})
+}
+
+var schemes = []string{"sip:", "sips:", "tel:"}
+
+// asURI is a key of URIs that was written as an address book has it: in brackets, in capitals, or without a scheme.
+func asURI(key string) string {
+	key = strings.Trim(key, "<>")
+	for _, scheme := range schemes {
+		if len(key) > len(scheme) && strings.EqualFold(key[:len(scheme)], scheme) {
+			return scheme + key[len(scheme):]
+		}
+	}
+	return "sip:" + key
 }
 
 // wholeNumber is the length from which a key of digits is taken for a whole number that should end in $.

@@ -90,6 +90,8 @@ func TestHabitsOfOtherDialPlansAreNamed(t *testing.T) {
 		{"called-e164", "0T$", "fix: no route 0T$; fix: route 0$ dest-interface IF_A"},
 		{"called-e164", "030-123", "fix: no route 030-123; fix: route 030123 dest-interface IF_A"},
 		{"called-uri", "user@host", "fix: no route user@host; fix: route sip:user@host dest-interface IF_A"},
+		{"called-e164", "[2-9]xx", "fix: no route [2-9]xx; fix: route [2-9].. dest-interface IF_A"},
+		{"called-uri", "<sip:anna@h>", "fix: route sip:anna@h dest-interface IF_A"}, {"called-uri", "SIP:anna", "fix: route sip:anna dest-interface IF_A"},
 		{"called-e164", "[2-9]..$", ""}, {"called-e164", "user.01", ""}, {"called-e164", "*21", ""}, {"called-e164", "#31#", ""}, {"called-e164", `(00|\+)49[1-9].+`, ""},
 		{"called-e164", "T", ""}, {"called-e164", "0T", ""}, {"called-e164", ".T", ""}, {"called-e164", "reception", ""},
 		{"called-uri", "sip:user@", ""}, {"called-uri", ".*@host", ""}, {"called-uri", "(sip|tel):1", ""}, {"called-name", "any", ""}, {"calling-uri", "tel:+49", ""},
