@@ -463,7 +463,14 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, p := range []*config.VoIPProfile{teamsProfile(), pbxProfile()} {
 			l.Profile = p
+			_, _, before := Answer(s, l)
+			if err := s.Suit(p, nil); err != nil {
+				t.Fatalf("without a check: %v", err)
+			}
 			a, _, err := Answer(s, l)
+			if before == nil && err != nil {
+				t.Fatalf("the first stream could be answered, the chosen one not: %v", err)
+			}
 			if err != nil {
 				continue
 			}
