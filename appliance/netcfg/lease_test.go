@@ -197,3 +197,12 @@ func TestALeaseOpensNothing(t *testing.T) {
 		t.Errorf("the firewall:\n%s", text)
 	}
 }
+
+func TestALeaseInTheNetworkOfAnotherPortIsAWarning(t *testing.T) {
+	_, _, report := leased(t, dhcpConfig(), "192.168.1.77", func(s *lab.DHCP) { s.Tell(1, 255, 255, 255, 128) })
+	if !slices.ContainsFunc(report.Warnings, func(w string) bool {
+		return strings.HasPrefix(w, "port ethernet 0 1: the DHCP server gives 192.168.1.77/25, which is in the network of port ethernet 0 0")
+	}) {
+		t.Errorf("warnings %q", report.Warnings)
+	}
+}

@@ -44,6 +44,9 @@ func (j *job) routingTable() []route {
 		if i < 0 {
 			continue
 		}
+		if whose := j.elsewhere(j.ports[i], j.leases[device].Prefix, nil); whose != "" {
+			j.warn("%s: the DHCP server gives %s, which is in %s: packets to it leave by one of the two only", j.ports[i].name, j.leases[device].Prefix, whose)
+		}
 		for _, r := range j.ofLease(j.ports[i], j.leases[device], own) {
 			r.Metric = metric
 			if !slices.ContainsFunc(routes, func(x route) bool { return x.Prefix.Masked() == r.Prefix && x.Metric == metric }) {

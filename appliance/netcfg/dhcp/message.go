@@ -17,6 +17,7 @@ const (
 	optMask, optRouter, optNameServers       = 1, 3, 6
 	optAddress, optLeaseTime, optKind        = 50, 51, 53
 	optServer, optWanted, optMessage         = 54, 55, 56
+	optOverload                              = 52
 	optMaxSize, optRenew, optRebind          = 57, 58, 59
 	optClientID, optRoutes, optPad, optEnd   = 61, 121, 0, 255
 	clientPort, serverPort                   = 68, 67
@@ -127,11 +128,33 @@ func parse(b []byte) (p packet, ok bool) {
 	p.xid = binary.BigEndian.Uint32(bootp[4:])
 	p.yiaddr = netip.AddrFrom4([4]byte(bootp[16:20]))
 	copy(p.hw[:], bootp[28:])
-	if p.options, ok = options(bootp[bootpSize:]); !ok || len(p.options[optKind]) != 1 {
+	if p.options, ok = allOptions(bootp); !ok || len(p.options[optKind]) != 1 {
 		return p, false
 	}
 	p.kind = p.options[optKind][0]
 	return p, true
+}
+
+// allOptions reads the options, and those that a server with little room puts into the fields of names (RFC 2132 section 9.3).
+func allOptions(bootp []byte) (map[byte][]byte, bool) {
+	list, ok := options(bootp[bootpSize:])
+	if !ok || len(list[optOverload]) != 1 {
+		return list, ok
+	}
+	const file, sname = 1, 2
+	for bit, field := range [][]byte{bootp[108:236], bootp[44:108]} {
+		if list[optOverload][0]&[...]byte{file, sname}[bit] == 0 {
+			continue
+		}
+		more, ok := options(field)
+		if !ok {
+			return nil, false
+		}
+		for kind, value := range more {
+			list[kind] = append(list[kind], value...)
+		}
+	}
+	return list, true
 }
 
 // options reads the options; those that come twice are one (RFC 3396).

@@ -68,3 +68,25 @@ func TestRoutesAreAskedFor(t *testing.T) {
 		}
 	})
 }
+
+// A server with little room puts options into the fields of the server's and the file's name.
+func TestOptionsInTheFieldsOfNames(t *testing.T) {
+	o := hour()
+	delete(o, optRouter)
+	o[optOverload] = []byte{3}
+	b := answer(1, kindAck, "192.0.2.77", o)
+	bootp := b[ethernetSize+ipSize+udpSize:]
+	copy(bootp[108:], []byte{optRouter, 4, 192, 0, 2, 9, optEnd})
+	copy(bootp[44:], []byte{optNameServers, 4, 192, 0, 2, 54, optEnd})
+	p, ok := parse(b)
+	if !ok {
+		t.Fatal("not parsed")
+	}
+	if l, err := p.lease(time.Now()); err != nil || l.Router.String() != "192.0.2.9" || len(l.NameServers) != 3 {
+		t.Errorf("%+v, %v", l, err)
+	}
+	copy(bootp[44:], []byte{optNameServers, 99})
+	if _, ok := parse(b); ok {
+		t.Error("a field that ends in the middle of an option is read")
+	}
+}
