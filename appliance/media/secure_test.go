@@ -67,7 +67,7 @@ func TestEachSSRCHasItsRollOverCounter(t *testing.T) {
 	}
 	one := turn(first, 65530, 20) // rolls over
 	two := turn(second, 65000, 5) // does not
-	one = turn(first, one, 5)
+	turn(first, one, 5)
 	two = turn(second, two, 5)
 	for n := range uint32(10) { // and others that come and go do not disturb them while they speak
 		turn(second+1+n, uint16(1000*n), 2)

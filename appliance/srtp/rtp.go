@@ -13,7 +13,6 @@ const MaxPacket = 2048
 type Crypter struct {
 	auth      *authenticator
 	counter   [aes.BlockSize]byte
-	block     [aes.BlockSize]byte
 	nonce     [12]byte
 	keystream [MaxPacket]byte
 	spare     [MaxPacket]byte // a packet as it came, where more than one key or index may fit

@@ -4,7 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
-	. "github.com/cilium/ebpf/asm" //nolint:revive // the words of an assembler
+	. "github.com/cilium/ebpf/asm" // the words of an assembler
 	"golang.org/x/sys/unix"
 )
 
