@@ -1,6 +1,9 @@
 package cli
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Look is what a line that is not understood looks like, by its first word.
 type Look int
@@ -19,28 +22,33 @@ func (t *Table) Look(layers []Layer, line string) (Look, string) {
 		return LooksAsStatement, ""
 	}
 	first := words[0].Text
-	var here []string
+	var here, opening []string // first words of these layers
 	for _, l := range layers {
 		for _, s := range l.Mode.stmts {
-			if s.Mode == nil && !l.Blocks {
+			switch {
+			case s.Mode != nil:
+				opening = append(opening, s.firstWords()...)
+			case !l.Blocks:
 				here = append(here, s.firstWords()...)
 			}
 		}
 	}
 	headers, others := t.firstWords(t.root, nil, nil)
 	exactly := func(w string) bool { return w == first }
-	if look, word := looks(here, headers, exactly); word != "" {
-		return look, word
+	nearly := func(w string) bool {
+		return len(first) >= shortestSplit && (strings.HasPrefix(w, first) || distance(first, w, 1) <= 1)
 	}
-	if look, word := looks(others, nil, exactly); word != "" {
-		return look, word
-	}
-	if len(first) >= shortestSplit {
-		if look, word := looks(here, headers, func(w string) bool { return strings.HasPrefix(w, first) }); word != "" {
-			return look, word
-		}
-		if look, word := looks(here, headers, func(w string) bool { return distance(first, w, 1) <= 1 }); word != "" {
-			return look, word
+	// What may stand here comes before what may stand elsewhere, and a slip in a statement before one in a header.
+	for _, x := range []struct {
+		words []string
+		is    func(string) bool
+		look  Look
+	}{
+		{here, exactly, LooksAsStatement}, {opening, exactly, LooksAsHeader}, {here, nearly, LooksAsStatement},
+		{headers, exactly, LooksAsHeader}, {others, exactly, LooksAsStatement}, {headers, nearly, LooksAsHeader},
+	} {
+		if i := slices.IndexFunc(x.words, x.is); i >= 0 {
+			return x.look, x.words[i]
 		}
 	}
 	return LooksStrange, ""
@@ -48,21 +56,6 @@ func (t *Table) Look(layers []Layer, line string) (Look, string) {
 
 // shortestSplit is the length of a word below which neither its beginning nor a near miss says what was meant.
 const shortestSplit = 4
-
-// looks decides by which words are the one that was meant; where both kinds are, it was a statement.
-func looks(here, headers []string, is func(string) bool) (Look, string) {
-	for _, w := range here {
-		if is(w) {
-			return LooksAsStatement, w
-		}
-	}
-	for _, w := range headers {
-		if is(w) {
-			return LooksAsHeader, w
-		}
-	}
-	return LooksStrange, ""
-}
 
 // firstWords are those of all lines that open a mode, and of all others.
 func (t *Table) firstWords(m *Mode, headers, others []string) ([]string, []string) {

@@ -30,7 +30,8 @@ const manualUnknown = `
 A line that is not understood changes nothing. One that looks like the header of a block (` + "`interface gsm X`" + `, ` + "`port satellite 0 0`" + `, a table of an
 unknown type, a header with a bad value or a name that is taken) is left out with its block, and one message says how many lines that were.
 
-- A line is a header when a header of this box begins with the same word, also misspelt, and no other line of the present mode does.
+- A line is a header when a header of this box begins with the same word, also misspelt, and no other line
+  of the present mode could have been meant.
 - A line that begins with a word which nobody knows is a header only if the next line is indented further. So a slip takes no good
   line along, with and without indentation.
 - Lines that are indented further than the header belong to the block, whatever they say. A line that is indented less ends it, and so does
