@@ -14,7 +14,7 @@ func (s *System) record(r call.Record) {
 	select {
 	case s.records <- r:
 	default:
-		s.log.Error("call record lost, the writer is behind", "call", r.ID)
+		s.standing.raise("call records", failure{text: "call records are lost: they come faster than the flash takes them"})
 	}
 }
 
