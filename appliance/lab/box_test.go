@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -135,8 +136,35 @@ func (r *running) configure(setup Setup, replace ...string) {
 	}
 }
 
+// wait waits until something holds.
+func (r *running) wait(what string, holds func() bool) {
+	r.t.Helper()
+	for !holds() {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-r.ctx.Done():
+			r.t.Fatalf("%s: not in time", what)
+		}
+	}
+}
+
 // fromTeams makes a call and returns both ends, up.
 func (r *running) fromTeams(d Dial) (out, in *Call) {
+	r.t.Helper()
+	out, in = r.teamsRings(d)
+	r.up(out, in)
+	return out, in
+}
+
+func (r *running) fromPBX(ring Ring) (out, in *Call) {
+	r.t.Helper()
+	out, in = r.pbxRings(ring)
+	r.up(out, in)
+	return out, in
+}
+
+// teamsRings makes a call and returns both ends as soon as there are two.
+func (r *running) teamsRings(d Dial) (out, in *Call) {
 	r.t.Helper()
 	out, err := r.Teams.Call(r.ctx, d)
 	if err != nil {
@@ -145,11 +173,10 @@ func (r *running) fromTeams(d Dial) (out, in *Call) {
 	if in, err = r.Starface.NextCall(r.ctx); err != nil {
 		r.t.Fatal(err)
 	}
-	r.up(out, in)
 	return out, in
 }
 
-func (r *running) fromPBX(ring Ring) (out, in *Call) {
+func (r *running) pbxRings(ring Ring) (out, in *Call) {
 	r.t.Helper()
 	out, err := r.Starface.Call(r.ctx, ring)
 	if err != nil {
@@ -158,7 +185,6 @@ func (r *running) fromPBX(ring Ring) (out, in *Call) {
 	if in, err = r.Teams.NextCall(r.ctx); err != nil {
 		r.t.Fatal(err)
 	}
-	r.up(out, in)
 	return out, in
 }
 
@@ -359,36 +385,20 @@ func TestAHubWithoutOPTIONSIsSkippedUntilItAnswers(t *testing.T) {
 // until waits for a line of `show sip penalty-box`.
 func (r *running) until(what string, is func(line string) bool) {
 	r.t.Helper()
-	for {
+	r.wait(what, func() bool {
 		text, err := r.box.Exec(r.ctx, "show sip penalty-box")
 		if err != nil {
-			r.t.Fatal(err)
+			r.t.Fatalf("%s: %v", what, err)
 		}
-		for line := range strings.Lines(text) {
-			if is(line) {
-				return
-			}
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-r.ctx.Done():
-			r.t.Fatalf("%s: never; the last was\n%s", what, text)
-		}
-	}
+		return slices.ContainsFunc(strings.Split(text, "\n"), is)
+	})
 }
 
 func TestGivenUpCallsStopRinging(t *testing.T) {
 	r := runBox(t, Setup{})
 	r.Teams.Behave(Behaviour{Manual: true})
 	r.Starface.Behave(Behaviour{Manual: true})
-	out, err := r.Starface.Call(r.ctx, Ring{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := r.Teams.NextCall(r.ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	out, in := r.pbxRings(Ring{})
 	<-out.Ringing()
 	if err := out.Cancel(r.ctx, `SIP;cause=200;text="Call completed elsewhere"`); err != nil {
 		t.Error(err)
@@ -400,14 +410,7 @@ func TestGivenUpCallsStopRinging(t *testing.T) {
 		t.Errorf("at STARFACE it ended %+v", e)
 	}
 
-	up, err := r.Teams.Call(r.ctx, Dial{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	down, err := r.Starface.NextCall(r.ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	up, down := r.teamsRings(Dial{})
 	<-up.Ringing()
 	if err := down.Reject(486, "Busy Here", ""); err != nil {
 		t.Error(err)
@@ -459,9 +462,7 @@ func TestBoxComesBackWithWhatWasSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := r.Starface.Registers()
-	for r.Starface.Registers() < before+3 && r.ctx.Err() == nil {
-		time.Sleep(20 * time.Millisecond)
-	}
+	r.wait("registrations", func() bool { return r.Starface.Registers() >= before+3 })
 	out, in := r.fromTeams(Dial{})
 	r.end(out, in)
 	if pools, err := r.box.Pools(r.ctx); err != nil || pools["sip-sessions"].Total != 24 {

@@ -29,20 +29,6 @@ func (r *running) boxCertificate() tls.ConnectionState {
 	return c.ConnectionState()
 }
 
-// eventually waits until something is so.
-func (r *running) eventually(what string, so func() bool) {
-	r.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !so() {
-		select {
-		case <-tick.C:
-		case <-r.ctx.Done():
-			r.t.Fatalf("%s: not in time", what)
-		}
-	}
-}
-
 // Microsoft moves to another root. The log says which one, with a command that can be pasted as it stands, and after it both
 // directions work again.
 func TestAnIssuerOfTeamsIsTrustedByThePastedCommand(t *testing.T) {
@@ -53,7 +39,7 @@ func TestAnIssuerOfTeamsIsTrustedByThePastedCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	pasteable := regexp.MustCompile(`pki trust [0-9A-F]{64}`)
-	r.eventually("the log names the issuer", func() bool { return pasteable.MatchString(r.log.String()) })
+	r.wait("the log names the issuer", func() bool { return pasteable.MatchString(r.log.String()) })
 	command := pasteable.FindString(r.log.String())
 	problems, err := r.box.Exec(r.ctx, "show config problems")
 	if err != nil || !strings.Contains(problems, command) || !strings.Contains(problems, "Lab Root For Teams") {
@@ -66,7 +52,7 @@ func TestAnIssuerOfTeamsIsTrustedByThePastedCommand(t *testing.T) {
 	if out, err := r.box.Paste(r.ctx, "enable\n"+command+"\n"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	r.eventually("the hubs are reached again", func() bool {
+	r.wait("the hubs are reached again", func() bool {
 		out, err := r.box.Exec(r.ctx, "show sip penalty-box")
 		return err == nil && strings.Count(out, "200") >= len(r.Teams.Hubs) && !strings.Contains(out, "trusted")
 	})
@@ -95,11 +81,11 @@ func TestAnImportedCertificateIsUsedAtOnce(t *testing.T) {
 	if out, err := r.box.Paste(r.ctx, "enable\nimport pki:certificate/MYCERTIFICATE\n"+string(CertificatePEM(next.Certificate[0]))+"\n"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	r.eventually("the new certificate is shown, with its chain", func() bool {
+	r.wait("the new certificate is shown, with its chain", func() bool {
 		shown := r.boxCertificate().PeerCertificates
 		return len(shown) == 2 && shown[0].Equal(next.Leaf)
 	})
-	r.eventually("the hub's old connection is closed", func() bool { return connection() != before })
+	r.wait("the hub's old connection is closed", func() bool { return connection() != before })
 	out, in := r.fromTeams(Dial{})
 	r.end(out, in)
 	r.ended()
@@ -121,7 +107,7 @@ func TestACertificateThatEndsSoonIsAnnounced(t *testing.T) {
 	if err := r.box.Start(r.ctx); err != nil {
 		t.Fatal(err)
 	}
-	r.eventually("the log tells of it", func() bool {
+	r.wait("the log tells of it", func() bool {
 		return regexp.MustCompile(`certificate expires soon.*MYCERTIFICATE.*sbc\.meinefirma\.de ends on .* in 7 days or less`).MatchString(r.log.String())
 	})
 }

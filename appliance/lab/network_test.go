@@ -10,25 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wait waits until something holds.
-func (r *running) wait(what string, holds func() bool) {
-	r.t.Helper()
-	for !holds() {
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-r.ctx.Done():
-			r.t.Fatalf("%s: not in time", what)
-		}
-	}
-}
-
-// talk lets a call last for a moment, and ends it.
-func (r *running) talk(by, other *Call) {
-	r.t.Helper()
-	time.Sleep(200 * time.Millisecond)
-	r.end(by, other)
-}
-
 // plug puts a wire in, or takes it out.
 func (r *running) plug(n *Namespace, link string, in bool) {
 	r.t.Helper()
@@ -99,9 +80,9 @@ func TestAfterALinkFlapRegistrationsAndProbesAreSentAnew(t *testing.T) {
 	wantTone(t, "the callee", in.Audio, StarfaceTone)
 	r.end(out, in)
 	out, in = r.fromPBX(Ring{})
-	r.talk(out, in)
+	r.end(out, in)
 	out, in = r.fromTeams(Dial{})
-	r.talk(out, in)
+	r.end(out, in)
 	r.ended()
 }
 
@@ -131,7 +112,7 @@ func TestGatewaysFollowTheAddressThatAServerGives(t *testing.T) {
 	}
 	r.wait("registered from the first address", contact(first))
 	out, in := r.fromPBX(Ring{})
-	r.talk(out, in)
+	r.end(out, in)
 
 	server.Give(second)
 	r.flap(r.LAN, "lan0") // the lease is confirmed, and refused
@@ -141,9 +122,9 @@ func TestGatewaysFollowTheAddressThatAServerGives(t *testing.T) {
 		t.Errorf("%v\n%s", err, text)
 	}
 	out, in = r.fromPBX(Ring{})
-	r.talk(out, in)
+	r.end(out, in)
 	out, in = r.fromTeams(Dial{})
-	r.talk(out, in)
+	r.end(out, in)
 	r.ended()
 }
 
@@ -194,7 +175,7 @@ func TestPacketsAreMarkedOnTheWire(t *testing.T) {
 		heard := make(chan map[string]byte)
 		go func() { heard <- r.marks(s.n, s.device, s.box, s.transport, s.sip) }()
 		out, in := r.fromPBX(Ring{})
-		r.talk(out, in)
+		r.end(out, in)
 		if got := <-heard; got["media"] != s.media || got["SIP"] != cs3 {
 			t.Errorf("on %s: %v, want media %d and SIP %d", s.device, got, s.media, cs3)
 		}

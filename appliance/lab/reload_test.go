@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // held counts what a process has open, by kind.
@@ -46,10 +45,10 @@ func TestReloadsLeaveNothingOpen(t *testing.T) {
 		if _, err := r.box.Exec(r.ctx, "reload"); err != nil {
 			t.Fatal(err)
 		}
-		for again := false; !again && r.ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+		r.wait("the box again", func() bool {
 			text, err := r.box.Exec(r.ctx, "show sip registrations")
-			again = err == nil && strings.Count(r.log.String(), "msg=started ") == n+2 && strings.Count(text, "State: registered") == 3
-		}
+			return err == nil && strings.Count(r.log.String(), "msg=started ") == n+2 && strings.Count(text, "State: registered") == 3
+		})
 	}
 	last := open()
 	for kind, n := range last {

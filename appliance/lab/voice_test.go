@@ -12,14 +12,7 @@ func TestTheBoxPlaysTheRingingTone(t *testing.T) {
 	r := runBox(t, Setup{}, "    early-disconnect\n    no call-transfer accept\n    no call-transfer emit\n    address-complete",
 		"    early-disconnect\n    ringback local\n    no call-transfer accept\n    no call-transfer emit\n    address-complete")
 	r.Teams.Behave(Behaviour{Manual: true})
-	out, err := r.Starface.Call(r.ctx, Ring{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := r.Teams.NextCall(r.ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	out, in := r.pbxRings(Ring{})
 	<-out.Ringing()
 	if p := out.Provisionals(); len(p) == 0 || p[len(p)-1].Code != 183 || !p[len(p)-1].Media {
 		t.Errorf("the PBX was told %+v", p)
@@ -54,18 +47,7 @@ func TestANewKeyOnceACallIsConnected(t *testing.T) {
 		func() (*Call, *Call) { return r.fromTeams(Dial{}) },
 	} {
 		out, in := call()
-		ctx, stop := context.WithTimeout(r.ctx, 5*time.Second)
-		for {
-			text, err := r.box.Exec(ctx, "show log")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if strings.Count(text, "srtp key renewed") > n {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		stop()
+		r.wait("the new key", func() bool { return strings.Count(r.log.String(), "srtp key renewed") > n })
 		wantTone(t, "caller", out.Audio, []float64{TeamsTone, StarfaceTone}[n])
 		wantTone(t, "callee", in.Audio, []float64{StarfaceTone, TeamsTone}[n])
 		r.end(out, in)
