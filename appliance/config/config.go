@@ -349,20 +349,17 @@ type SIPGateway struct {
 
 	// What one address may send; no PBX comes near the defaults.
 	CallsPerSource      int // new calls a second; 0: by the licensed sessions
-	UnansweredPerSource int // at once
+	UnansweredPerSource int // at once; 0: by the licensed sessions
 	RequestsPerSource   int // a second, outside calls
 }
 
-// Defaults of what one address may send.
-const (
-	UnansweredPerSource = 500
-	RequestsPerSource   = 1000
-)
+// RequestsPerSource is the default of that limit.
+const RequestsPerSource = 1000
 
 // SetDefaults sets what no configuration says.
 func (g *SIPGateway) SetDefaults() {
 	g.MaxConnections, g.MaxConnsPerSource = 500, 64
-	g.UnansweredPerSource, g.RequestsPerSource = UnansweredPerSource, RequestsPerSource
+	g.RequestsPerSource = RequestsPerSource
 }
 
 // GatewayInterface is `interface NAME` of a sip-gateway.

@@ -255,7 +255,7 @@ var sipGateway = []Line{
 	{Line: "notify check-sync accept", Into: "NotifyCheckSync", Help: "Act on NOTIFY check-sync"},
 	{Line: "calls-per-second <calls:1..10000>", Into: "CallsPerSecond", Help: "Refuse calls beyond this rate; without it there is no limit"},
 	{Line: "calls-per-second-per-source <calls:1..10000>", Into: "CallsPerSource", Help: "New calls a second of one address; more get 503. By default half the licensed sessions, 20 at least. Emergency calls are counted apart"},
-	{Line: "unanswered-calls-per-source <calls:1..10000>", Into: "UnansweredPerSource", Help: "Calls of one address at once that nobody has answered yet; more get 503"},
+	{Line: "unanswered-calls-per-source <calls:1..10000>", Into: "UnansweredPerSource", Help: "Calls of one address at once that nobody has answered yet; more get 503. By default the licensed sessions, 500 at least"},
 	{Line: "requests-per-second-per-source <requests:10..100000>", Into: "RequestsPerSource", Help: "Other requests a second of one address, outside calls; more get 503, four times as many messages are not read"},
 	{Line: "max-connections <count:1..65535>", Into: "MaxConnections", Help: "Connections at once"},
 	{Line: "max-connections-per-source <count:1..65535>", Into: "MaxConnsPerSource", Help: "Connections at once from one address"},

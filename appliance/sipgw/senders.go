@@ -17,7 +17,7 @@ const (
 	messagesPerRequest = 4    // messages of every kind for each new request of the limit: responses, ACKs, repetitions
 	maxSources         = 4096 // that are told apart
 	strangeRequests    = 2000 // new requests a second of all who are neither a configured peer nor in a call; calls: as one source
-	maxUnanswered      = 1000 // calls of all senders
+	leastUnanswered    = 500  // unanswered calls of one source; of all twice as many
 	maxUnacked         = 16   // answered calls of one source without an ACK, over UDP
 	unackedAtLeast     = 3 * time.Second
 	leastCalls         = 20 // new calls a second of one source, where there are few sessions
@@ -161,7 +161,7 @@ func (g *gateway) takes(a netip.Addr, peer bool) bool {
 func (g *gateway) callOf(a netip.Addr, peer, urgent bool) (why string) {
 	now := time.Now()
 	gw := g.conf.Load().gw
-	rate, most := limit(gw.CallsPerSource, g.callsPerSource()), int(limit(gw.UnansweredPerSource, config.UnansweredPerSource))
+	rate, most := limit(gw.CallsPerSource, g.callsPerSource()), cmp.Or(gw.UnansweredPerSource, g.unansweredPerSource())
 	s := &g.senders
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,7 +177,7 @@ func (g *gateway) callOf(a netip.Addr, peer, urgent bool) (why string) {
 		return "too many calls per second of sources that are in no call"
 	case waiting >= most:
 		return "too many unanswered calls of this source"
-	case all >= maxUnanswered:
+	case all >= 2*g.unansweredPerSource():
 		return "too many unanswered calls"
 	}
 	return ""
@@ -189,6 +189,14 @@ func (g *gateway) callsPerSource() int {
 		return max(leastCalls, sessions()/2)
 	}
 	return manyCalls
+}
+
+// unansweredPerSource is the default: more calls than there are sessions come to nothing anyhow.
+func (g *gateway) unansweredPerSource() int {
+	if sessions := g.stack.opts.Sessions; sessions != nil {
+		return max(leastUnanswered, sessions())
+	}
+	return leastUnanswered
 }
 
 // rings counts a call that came in; the leg knows whom it is counted for.
