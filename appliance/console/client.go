@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"viaduct/appliance/api/wire"
@@ -22,12 +24,21 @@ type Client struct {
 	http   *http.Client
 	socket string
 	wait   time.Duration
+
+	began    time.Time
+	answered atomic.Bool // sbcd has answered since then
 }
+
+// startTime is how long sbcd may take to answer for the first time: a slow machine starts its programs together.
+const startTime = 30 * time.Second
+
+// starting reports whether sbcd may not be up yet.
+func (c *Client) starting() bool { return !c.answered.Load() && time.Since(c.began) < startTime }
 
 // NewClient makes a client of the unix socket. A request waits for up to wait until sbcd answers there, which carries a
 // paste over a reload; only requests that were not yet sent wait, so nothing is run twice.
 func NewClient(socket string, wait time.Duration) *Client {
-	c := &Client{socket: socket, wait: wait}
+	c := &Client{socket: socket, wait: wait, began: time.Now()}
 	c.http = &http.Client{Transport: &http.Transport{
 		DialContext:         c.dial,
 		MaxIdleConnsPerHost: 32,
@@ -40,7 +51,12 @@ func NewClient(socket string, wait time.Duration) *Client {
 // Down is the error of a request that was not sent, because nobody answers on the socket.
 type Down struct{ Err error }
 
-func (d *Down) Error() string { return "sbcd does not answer: " + d.Err.Error() }
+func (d *Down) Error() string {
+	if errors.Is(d.Err, syscall.ENOENT) || errors.Is(d.Err, syscall.ECONNREFUSED) {
+		return "sbcd does not answer: it does not run"
+	}
+	return "sbcd does not answer: " + d.Err.Error()
+}
 func (d *Down) Unwrap() error { return d.Err }
 
 // errBroken is the error of a request whose answer ended in the middle.
@@ -52,6 +68,7 @@ func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	for {
 		conn, err := d.DialContext(ctx, "unix", c.socket)
 		if err == nil {
+			c.answered.Store(true)
 			return conn, nil
 		}
 		if ctx.Err() != nil || !time.Now().Before(until) {

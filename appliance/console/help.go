@@ -63,7 +63,7 @@ const longestWord = 28
 // choices lays out help in two columns; a section of words has a heading.
 func choices(list []wire.Choice, width int) string {
 	if len(list) == 0 {
-		return "% nothing is known that fits here\n"
+		return "% nothing fits here\n"
 	}
 	column := 0
 	for _, c := range list {

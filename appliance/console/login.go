@@ -67,6 +67,12 @@ var errBanned = errors.New("too many wrong passwords")
 func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginReply, error) {
 	penalty := firstPenalty
 	open, err := c.client.Login(ctx, d.request(wire.LoginRequest{}))
+	if err != nil && c.client.starting() {
+		scr.println("The box is starting.")
+		for err != nil && c.client.starting() && scr.keys.ended() == nil && ctx.Err() == nil {
+			open, err = c.client.Login(ctx, d.request(wire.LoginRequest{})) // which waits for a while itself
+		}
+	}
 	for {
 		if err != nil {
 			if !d.remote() {

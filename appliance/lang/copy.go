@@ -36,7 +36,7 @@ func placeType(what string, words ...string) cli.Type {
 		if slices.Contains(words, w) || isURL(w) {
 			return w, nil
 		}
-		return nil, fmt.Errorf("%q is no place for a configuration: %s", w, strings.Join(slices.DeleteFunc(slices.Clone(words), numbered), ", ")+", http://HOST/PATH or https://HOST/PATH")
+		return nil, fmt.Errorf("%q is not a place for a configuration, which is %s", w, strings.Join(slices.DeleteFunc(slices.Clone(words), numbered), ", ")+", http://HOST/PATH or https://HOST/PATH")
 	}}
 }
 

@@ -117,7 +117,7 @@ func (c *call) printRecord(r CallRecord) {
 			side = dash(r.To)
 		}
 		c.printf("  Media of %s: %s, SRTP %s\n", side, dash(m.Codec), dash(m.Security))
-		c.printf("    Packets: %d in, %d out, %d lost, %d of strangers, jitter %.1f ms\n", m.Received, m.Sent, m.Lost, m.Foreign, m.JitterMS)
+		c.printf("    Packets: %d in, %d out, %d lost, %d from strangers, jitter %.1f ms\n", m.Received, m.Sent, m.Lost, m.Foreign, m.JitterMS)
 		c.printf("    Quality: MOS %s, burst ratio %.1f, round trip %s\n", known(m.MOS, "%.2f"), max(m.BurstRatio, 1), known(m.RoundTripMS, "%.1f ms"))
 	}
 }

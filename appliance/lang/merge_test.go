@@ -103,7 +103,7 @@ func TestKeptConfigurationsAreRestored(t *testing.T) {
 	if out := run("copy startup-config.3 startup-config"); !strings.Contains(out, "there is no startup-config.3 yet") {
 		t.Error(out)
 	}
-	if out := run("copy startup-config.11 startup-config"); !strings.Contains(out, `"startup-config.11" is no place for a configuration`) || strings.Contains(out, "startup-config.7") {
+	if out := run("copy startup-config.11 startup-config"); !strings.Contains(out, `"startup-config.11" is not a place for a configuration`) || strings.Contains(out, "startup-config.7") {
 		t.Error(out)
 	}
 	for line, want := range map[string]string{

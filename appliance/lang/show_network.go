@@ -116,7 +116,7 @@ func showDHCP(c *call, _ *none) error {
 		}
 	}
 	if !found {
-		c.printf("No interface has an address of DHCP.\n")
+		c.printf("No interface gets its address from DHCP.\n")
 	}
 	return nil
 }

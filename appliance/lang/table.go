@@ -68,7 +68,7 @@ var statements = []Line{
 			Help: "An account; the password is taken as it is, up to the next blank"},
 	}},
 	{Line: "location-service <#name:name>", Into: "Location", Help: "Domains, and the identities that are known in them", Prompt: "svc-ls", Lines: locationService},
-	{Line: "context sip-gateway <#name:name>", Into: "Gateways", Help: "Sockets that speak SIP", Prompt: "ctx-sipgw", Lines: sipGateway},
+	{Line: "context sip-gateway <#name:name>", Into: "Gateways", Help: "SIP sockets: addresses, ports, TLS", Prompt: "ctx-sipgw", Lines: sipGateway},
 	{Line: "port ethernet <#slot:0..0> <#port:0..7>", Into: "Ports", Help: "A network port: 0 0 is eth00 (LAN), 0 1 is eth01 (WAN)", Prompt: "prt-eth", Lines: []Line{
 		{Line: "medium <speed:auto|10|100|1000|2500|10000> [<duplex:half|full>]", Into: "Medium", Help: "Speed in Mbit/s and duplex, where negotiation fails", Example: "medium 100 full"},
 		{Line: "encapsulation <_:rest>", Into: "-", Help: "Encapsulation of the original", Note: "taken, no effect: it is always ip"},
@@ -226,9 +226,9 @@ var faces = []Line{
 	{Line: "registration outbound", Into: "Registration", Help: "Register with a registrar", Prompt: "regout", Lines: []Line{
 		{Line: "registrar <host:host> [<port" + port + "]", Into: "Registrar", Help: "The registrar; without it the first domain"},
 		{Line: "lifetime <seconds:30..86400>", Into: "Lifetime", Help: "Ask for registrations of this length"},
-		{Line: "retry-timeout on-client-error <seconds:1..86400>", Into: "RetryClientError", Help: "Try again after a 4xx answer"},
+		{Line: "retry-timeout on-client-error <seconds:1..86400>", Into: "RetryClientError", Help: "Try again after a 4xx answer; after 401, 403 and 407 ever later, by 6, 30, 60 and 90 times this, 15 minutes at most, since a PBX bans who insists; after others twice as late each time, 2 minutes at most"},
 		{Line: "retry-timeout on-server-error <seconds:1..86400>", Into: "RetryServerError", Help: "Try again after a 5xx answer"},
-		{Line: "retry-timeout on-system-error <seconds:1..86400>", Into: "RetrySystemError", Help: "Try again after no answer"},
+		{Line: "retry-timeout on-system-error <seconds:1..86400>", Into: "RetrySystemError", Help: "Try again after no answer; where the registrar cannot be reached at all, sooner at first"},
 		{Line: "register (auto|none)", Into: ".", Help: "Register on our own, or not at all"},
 	}},
 	{Line: "call outbound", Into: "CallOutbound", Help: "Calls from us", Prompt: "callout", Lines: []Line{

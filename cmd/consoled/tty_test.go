@@ -294,10 +294,15 @@ func TestSerialLineAtLineSpeed(t *testing.T) {
 func TestSerialLineWaitsForSbcd(t *testing.T) {
 	box, socket := newToy(), socketPath(t)
 	u := serialTTY(t, socket)
-	u.sees("sbcd does not answer")
-	u.sees("waiting for it\r\n")
+	u.sees("The box is starting.\r\n")
+	stop := box.serve(t, socket)
+	if shown := u.sees("box>"); strings.Contains(shown, "does not answer") {
+		t.Errorf("a box that starts is greeted with %q", shown)
+	}
+	stop()
+	u.types("exit\r")
+	u.sees("sbcd does not answer: it does not run: not run\r\n")
 	box.serve(t, socket)
-	u.sees("box>")
 	u.types("show version\r")
 	u.sees(`toy of "" on "serial"`)
 }
