@@ -28,6 +28,7 @@ type Options struct {
 	Level      slog.Level
 	LogTo      io.Writer // besides the ring that `show log` reads
 	Rescue     string    // file in which a console leaves orders while it gets no answers; "": none
+	Alarm      string    // a lasting failure of the box that whoever started us knows of; "": none
 	Installer  string    // unix socket of PID 1, which installs images; "": none
 	ConsoleUID int       // user of consoled once it has dropped its privileges; 0: it keeps them
 }
@@ -56,7 +57,7 @@ func Run(ctx context.Context, b board.Board, o Options) error {
 func once(ctx context.Context, b board.Board, o Options, language *lang.Language, secrets *system.Secrets, log *slog.Logger, ring *system.Ring, syslog *system.Syslog) error {
 	box, err := system.Open(system.Options{
 		Board: b, StateDir: o.StateDir, ConfigFile: o.ConfigFile, Release: o.Release, Log: log, Ring: ring, Syslog: syslog, Language: language, Secrets: secrets,
-		Rescue: o.Rescue, Installer: o.Installer,
+		Rescue: o.Rescue, Installer: o.Installer, Alarm: o.Alarm,
 	})
 	if err != nil {
 		return err

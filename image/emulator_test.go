@@ -193,8 +193,10 @@ func (e *emulated) run(line string) string {
 	e.t.Helper()
 	io.WriteString(e.keys, line+"\r")
 	text := e.until(prompt)
-	if strings.Contains(text, "\n% ") {
-		e.t.Errorf("%s: %s", line, text)
+	for said := range strings.Lines(text) {
+		if strings.HasPrefix(said, "% ") && !strings.HasPrefix(said, "% warning: ") && !strings.HasPrefix(said, "% note: ") {
+			e.t.Errorf("%s: %s", line, text)
+		}
 	}
 	return text
 }

@@ -1,10 +1,12 @@
 package image
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -84,16 +86,54 @@ func TestPowerCutDuringTheFirstStart(t *testing.T) {
 		e := powerOn(t, m)
 		e.until(prompt)
 		e.run("enable")
+		e.run("configure")
+		e.run("system hostname kept")
 		e.run("copy running-config startup-config")
 		e.powerOff()
 		grown(t, m.Disk)
 		if t.Failed() {
 			return
 		}
+		if i == *cuts-1 {
+			survivesDamage(t, m)
+		}
 	}
 	if *cuts >= 20 && midst < *cuts/3 {
 		t.Errorf("%d cuts fell between the writes", midst)
 	}
+}
+
+// survivesDamage damages the data partition of a box that has saved the name kept: first so that it can be repaired, then for good.
+func survivesDamage(t *testing.T, m Machine) {
+	t.Helper()
+	damage := func(size int, at ...int64) {
+		t.Helper()
+		disk, err := os.OpenFile(m.Disk, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer disk.Close()
+		for _, n := range at {
+			if _, err := disk.WriteAt(bytes.Repeat([]byte{0xa5}, size), dataStart+n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	damage(4096, 0)
+	e := powerOn(t, m)
+	e.until(`kept>$`)
+	e.run("enable")
+	e.run("copy running-config startup-config")
+	e.powerOff()
+
+	damage(mib, 0, 128*mib)
+	e = powerOn(t, m)
+	if text := e.until(prompt); strings.Contains(text, "kept>") {
+		t.Errorf("it knows its name:\n%s", text)
+	}
+	e.run("enable")
+	e.again("show config problems", "data partition is damaged and was left alone")
+	e.powerOff()
 }
 
 // A save that the power cuts short leaves the old configuration or the new one, whole, and a data partition that can be

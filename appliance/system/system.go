@@ -47,6 +47,7 @@ type Options struct {
 	Language   *lang.Language
 	Secrets    *Secrets // the key with which Language seals secrets
 	Rescue     string   // file in which a console leaves an order for the next start; "": none
+	Alarm      string   // a lasting failure of the box that whoever started us knows of; "": none
 	Installer  string   // unix socket of PID 1, which installs images and restarts the box; "" or nothing there: no image of ours runs
 }
 
@@ -111,6 +112,9 @@ func Open(o Options) (*System, error) {
 	s.standing = standing{log: o.Log, change: s.relight}
 	if store.ReadOnly() {
 		s.standing.raise("memory", failure{text: "the box's memory can only be read, it may be damaged: nothing is saved. Note the configuration, and flash the box anew"})
+	}
+	if o.Alarm != "" {
+		s.standing.raise("box", failure{text: o.Alarm, unfit: true})
 	}
 	s.lostKey()
 	s.running.Store(s.startup())

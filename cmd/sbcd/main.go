@@ -35,6 +35,7 @@ func main() {
 	check := flag.String("check", "", "check a configuration `file`, print every problem, change nothing; exit status 1 when there is an error")
 	consoleUID := flag.Int("console-uid", 0, "`number` of the user that consoled runs as once it has its ports; 0 is root")
 	installer := flag.String("installer", "/run/gokrazy-http.sock", "`path` of PID 1's unix socket, where images are installed; nothing is there on a development machine")
+	alarm := flag.String("alarm", "", "`text` of a lasting failure of the box that whoever starts sbcd knows of")
 	verbose := flag.Bool("verbose", false, "log every step")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this `file`, for development")
 	showVersion := flag.Bool("version", false, "print version, commit and build time")
@@ -86,7 +87,7 @@ func main() {
 	}
 	err = appliance.Run(ctx, b, appliance.Options{
 		StateDir: *state, ConfigFile: *config, Socket: *socket, Level: level, LogTo: logTo, Rescue: beside + ".rescue", ConsoleUID: *consoleUID, Installer: *installer,
-		Release: build,
+		Release: build, Alarm: *alarm,
 	})
 	if err != nil {
 		fatal(err)

@@ -2,9 +2,9 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"path/filepath"
@@ -27,37 +27,80 @@ const (
 	dataMount     = "/perm"
 )
 
-// mountData mounts the data partition if gokrazy could not: at the first boot it is empty, and is grown to the end of the medium
-// and formatted. A file system that does not mount is never formatted, since the configuration and keys of a box are in it; it is
-// then mounted read-only without its journal, so that the box comes up with what can be read.
-func (d disk) mountData() error {
+// mountData mounts the data partition if gokrazy could not, and returns what is wrong with it, for whoever looks at the box. When
+// nothing of it can be used, a file system in memory takes its place: the box comes up with the factory settings and can be reached.
+func (d disk) mountData() (alarm string, err error) {
 	mounts, err := os.ReadFile("/proc/mounts")
+	if err == nil && strings.Contains(string(mounts), " "+dataMount+" ") {
+		return "", nil
+	}
+	device := d.parts[dataPartition]
+	alarm, err = partition{
+		open:    func() (*os.File, error) { return os.OpenFile(device, os.O_RDWR, 0) },
+		prepare: d.prepare,
+		mount: func(flags uintptr, options string) error {
+			return unix.Mount(device, dataMount, "ext4", flags, options)
+		},
+		memory: func() error { return unix.Mount("tmpfs", dataMount, "tmpfs", 0, "mode=0755,size=64m") },
+	}.use()
 	if err != nil {
-		return err
+		return alarm, err
 	}
-	if strings.Contains(string(mounts), " "+dataMount+" ") {
-		return nil
+	if err := os.MkdirAll(filepath.Join(dataMount, "var"), 0o755); err != nil && !errors.Is(err, unix.EROFS) { // /var points there
+		return alarm, err
 	}
-	data := d.parts[dataPartition]
-	part, err := os.OpenFile(data, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	fresh, err := unformatted(part)
-	if err == nil && fresh {
-		err = d.prepare(part)
-	}
-	if err = errors.Join(err, part.Close()); err != nil {
-		return err
-	}
-	if err := unix.Mount(data, dataMount, "ext4", 0, ""); err != nil {
-		log.Printf("data partition: mount %s: %v: read-only now", data, err)
-		if err := unix.Mount(data, dataMount, "ext4", unix.MS_RDONLY, "noload"); err != nil {
-			return fmt.Errorf("mount %s read-only: %w", data, err)
+	return alarm, nil
+}
+
+// partition is the data partition, with what can be done to it.
+type partition struct {
+	open    func() (*os.File, error)
+	prepare func(*os.File) error // grow and format
+	mount   func(flags uintptr, options string) error
+	memory  func() error // mount something else in its place
+}
+
+// alarmMemory is said of a data partition that is not used. That one can only be read sbcd sees by itself.
+const alarmMemory = "the data partition is damaged and was left alone: the box runs with the factory settings from memory, and forgets everything at its restart"
+
+// use makes the partition usable. Only one that is provably new is formatted, since the configuration and keys of a box are in it. One
+// whose superblock is damaged gets it back from a copy; one that does not mount even then is read without its journal, so that the
+// box comes up with what is left.
+func (p partition) use() (alarm string, err error) {
+	err = p.check(func(part *os.File) error {
+		fresh, err := isNew(part)
+		if err != nil || !fresh {
+			return err
 		}
-		return nil
+		return p.prepare(part)
+	})
+	if err != nil {
+		log.Printf("data partition: %v", err)
 	}
-	return os.MkdirAll(filepath.Join(dataMount, "var"), 0o755) // /var points there
+	if err = p.mount(0, ""); err == nil {
+		return "", nil
+	}
+	log.Printf("data partition: mount: %v", err)
+	if err = p.check(restoreSuperblock); err != nil {
+		log.Printf("data partition: superblock: %v", err)
+	} else if err = p.mount(0, ""); err == nil {
+		return "", nil
+	}
+	if err = p.mount(unix.MS_RDONLY, "noload"); err == nil {
+		log.Print("data partition: read-only")
+		return "", nil
+	}
+	log.Printf("data partition: mount read-only: %v", err)
+	return alarmMemory, p.memory()
+}
+
+// check lets f look at the partition.
+func (p partition) check(f func(*os.File) error) error {
+	part, err := p.open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(part), part.Close())
 }
 
 // disk is the medium that the box was booted from.
@@ -110,14 +153,30 @@ func readNumber(name string) (int64, error) {
 // power goes meanwhile, what looks like a file system then is none.
 var formatting = []byte("viaduct: formatting\n")
 
-// unformatted tells whether a partition holds no file system: nothing at its start, or one that was never finished.
-func unformatted(part *os.File) (bool, error) {
-	head := make([]byte, 4096)
-	if _, err := part.ReadAt(head, 0); err != nil {
-		return false, fmt.Errorf("read data partition: %w", err)
+// untouched is how much of a partition is zero when nothing was ever written to it: what an image brings. What lies behind it on the
+// medium may be left over from before.
+const untouched = 128 << 20
+
+// isNew tells whether a partition was never formatted, or not to the end.
+func isNew(part *os.File) (bool, error) {
+	block := make([]byte, 1<<20)
+	zero := make([]byte, len(block))
+	for at := int64(0); at < untouched; at += int64(len(block)) {
+		n, err := part.ReadAt(block, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, fmt.Errorf("read data partition: %w", err)
+		}
+		if at == 0 && bytes.HasPrefix(block, formatting) {
+			return true, nil
+		}
+		if !bytes.Equal(block[:n], zero[:n]) {
+			return false, nil
+		}
+		if n < len(block) {
+			return at > 0 || n > 0, nil
+		}
 	}
-	const ext4Magic, magicAt = 0xef53, 1024 + 56
-	return bytes.HasPrefix(head, formatting) || binary.LittleEndian.Uint16(head[magicAt:]) != ext4Magic, nil
+	return true, nil
 }
 
 // prepare grows the partition and formats it.

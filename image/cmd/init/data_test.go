@@ -23,10 +23,10 @@ func blank(t *testing.T, size int64) *os.File {
 	return f
 }
 
-func wantUnformatted(t *testing.T, f *os.File, want bool, when string) {
+func wantNew(t *testing.T, f *os.File, want bool, when string) {
 	t.Helper()
-	if got, err := unformatted(f); got != want || err != nil {
-		t.Errorf("%s: unformatted is %v (%v)", when, got, err)
+	if got, err := isNew(f); got != want || err != nil {
+		t.Errorf("%s: new is %v (%v)", when, got, err)
 	}
 }
 
@@ -34,11 +34,11 @@ func TestFormat(t *testing.T) {
 	for name, size := range map[string]int64{"the image's own size": 128 << 20, "a card": 3 << 30} {
 		t.Run(name, func(t *testing.T) {
 			f := blank(t, size)
-			wantUnformatted(t, f, true, "empty")
+			wantNew(t, f, true, "empty")
 			if err := format(f, size); err != nil {
 				t.Fatal(err)
 			}
-			wantUnformatted(t, f, false, "formatted")
+			wantNew(t, f, false, "formatted")
 			if out, err := exec.Command("e2fsck", "-fn", f.Name()).CombinedOutput(); err != nil {
 				t.Errorf("e2fsck: %v\n%s", err, out)
 			}
@@ -54,7 +54,7 @@ func TestFormattingIsBegunAgainAfterAPowerCut(t *testing.T) {
 	if _, err := f.WriteAt(formatting, 0); err != nil { // everything is there, but the last write was not
 		t.Fatal(err)
 	}
-	wantUnformatted(t, f, true, "cut short")
+	wantNew(t, f, true, "cut short")
 }
 
 func TestGrowTable(t *testing.T) {

@@ -66,7 +66,8 @@ func start(lines *journal) error {
 		log.Printf("updates are not possible: %v", err)
 	}
 	trial := firmware.started()
-	if err := medium.mountData(); err != nil {
+	alarm, err := medium.mountData()
+	if err != nil {
 		log.Printf("data partition: %v", err)
 	}
 	firmware.sweep()
@@ -79,7 +80,7 @@ func start(lines *journal) error {
 		return err
 	}
 	http.Handle(installPath, firmware)
-	if err := gokrazy.SuperviseServices(services(box)); err != nil {
+	if err := gokrazy.SuperviseServices(services(box, alarm)); err != nil {
 		return fmt.Errorf("supervise: %w", err)
 	}
 	w := watcher{checks: healthChecks(), feed: dog.feed, restart: restart}
@@ -90,8 +91,9 @@ func start(lines *journal) error {
 	return nil
 }
 
-// services are what runs on the box. An exit status of 0 or 125 ends supervision, any other starts the program again.
-func services(box board.Board) []*gokrazy.Service {
+// services are what runs on the box. An exit status of 0 or 125 ends supervision, any other starts the program again. alarm is what
+// sbcd shall tell of the box, nothing when all is well.
+func services(box board.Board, alarm string) []*gokrazy.Service {
 	service := func(path string, args ...string) *gokrazy.Service {
 		cmd := exec.Command(path, args...)
 		cmd.Env = os.Environ()
@@ -103,7 +105,7 @@ func services(box board.Board) []*gokrazy.Service {
 	}
 	return []*gokrazy.Service{
 		service("/gokrazy/randomd"),
-		service("/user/sbcd", "-state", "/perm/sbc", "-socket", socket, "-console-uid", consoleUID),
+		service("/user/sbcd", "-state", "/perm/sbc", "-socket", socket, "-console-uid", consoleUID, "-alarm", alarm),
 		service("/user/consoled", terminals...),
 	}
 }
