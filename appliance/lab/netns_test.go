@@ -61,7 +61,7 @@ func newTestWorld(t *testing.T, o Options) *World {
 	return w
 }
 
-func TestWorldIsMadeQuicklyAndLeavesNothing(t *testing.T) {
+func TestWorldLeavesNothing(t *testing.T) {
 	if _, err := newPKI(time.Now()); err != nil { // the keys are made once a program
 		t.Fatal(err)
 	}
@@ -82,9 +82,6 @@ func TestWorldIsMadeQuicklyAndLeavesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	t.Logf("made in %v, closed %v after the start", made, time.Since(start))
-	if made > time.Second {
-		t.Errorf("making a world took %v", made)
-	}
 }
 
 func TestBoxPortsAreDownUntilTheBoxConfiguresThem(t *testing.T) {

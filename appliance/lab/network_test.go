@@ -72,7 +72,7 @@ func TestAfterALinkFlapRegistrationsAndProbesAreSentAnew(t *testing.T) {
 		t.Errorf("%d registrations", len(n))
 	}
 	r.wait("OPTIONS to Teams", func() bool { return r.Teams.Hubs[0].Options() > options })
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > 45*time.Second {
 		t.Errorf("it took %v; the lifetime of a registration is minutes", took)
 	}
 	// Everything works again: addresses, routes and sockets.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -126,26 +127,36 @@ func BenchmarkPrint20000Mappings(b *testing.B) {
 }
 
 // The figures that a paste and a print of many lines must keep on the slowest machine that runs the tests.
+// worked is for how long this process has computed. It does not count what else a machine does.
+func worked(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 func TestManyLinesStayFast(t *testing.T) {
 	l := New()
-	begin := time.Now()
+	begin := worked(t)
 	c := configuringConsole(l)
 	c.pastes(mappings()...)
-	first := time.Since(begin)
+	first := worked(t) - begin
 	if first > 20*time.Second {
 		t.Errorf("pasting %d lines took %v", many, first)
 	}
-	begin = time.Now()
+	begin = worked(t)
 	c.types("end", "configure")
 	c.pastes(mappingsTo("9")[:many/10]...)
-	if d := time.Since(begin); d > first {
+	if d := worked(t) - begin; d > first {
 		t.Errorf("pasting %d changed lines took %v, more than all lines took at first: %v", many/10, d, first)
 	}
-	begin = time.Now()
+	begin = worked(t)
 	if n := strings.Count(string(l.Print(c.box.cfg, false)), "\n"); n != many+3 {
 		t.Errorf("%d lines printed", n)
 	}
-	if d := time.Since(begin); d > 2*time.Second {
+	if d := worked(t) - begin; d > 4*time.Second {
 		t.Errorf("printing took %v", d)
 	}
 }

@@ -88,3 +88,18 @@ func TestAStateThatCanOnlyBeRead(t *testing.T) {
 		})
 	}
 }
+
+// What is wrong with the box before sbcd starts, whoever starts it tells.
+func TestAFailureOfTheBoxIsListed(t *testing.T) {
+	s, err := Open(Options{
+		Board: named(t, "sim"), StateDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Ring: NewRing(10), Language: lang.New(),
+		Alarm: "the data partition is damaged",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := slices.ContainsFunc(s.standing.problems(), func(p lang.Problem) bool { return p.Text == "the data partition is damaged" })
+	if !listed || len(s.standing.unfit()) == 0 {
+		t.Errorf("problems %v, unfit %v", s.standing.problems(), s.standing.unfit())
+	}
+}
