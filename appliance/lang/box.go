@@ -157,8 +157,15 @@ type Licensing interface {
 type Licenses struct {
 	Serial   string
 	Pools    []Pool
+	Peaks    []Peak
 	Features []Feature
 	Keys     []LicenseKey
+}
+
+// Peak is how far a pool was used since the start.
+type Peak struct {
+	Name          string
+	Most, Refused int
 }
 
 // LicenseKey is one installed key.

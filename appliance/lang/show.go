@@ -105,6 +105,9 @@ func showLicenses(c *call, a *detail) error {
 	for _, p := range l.Pools {
 		c.printf("%-16s %6d   %6d   %6d   %6d   %6d   %6d\n", p.Name, p.BuiltIn, p.Installed, p.Leased, p.Total, p.Alloc, p.Free)
 	}
+	for _, p := range l.Peaks {
+		c.printf("%s: at most %d at once since the start, %d refused\n", p.Name, p.Most, p.Refused)
+	}
 	c.printf("\n")
 	for _, f := range l.Features {
 		c.printf("%-16s %6s\n", f.Name, yesNo(f.Enabled))

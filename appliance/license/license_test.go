@@ -357,3 +357,22 @@ func FuzzInstall(f *testing.F) {
 		}
 	})
 }
+
+func TestPeaksAndRefusals(t *testing.T) {
+	m := New()
+	var leases []*Lease
+	for range 6 { // four are built in
+		if l, err := m.Acquire(1, 1); err == nil {
+			leases = append(leases, l)
+		}
+	}
+	if leases[0].Channels(100) == nil {
+		t.Error("more channels than there are")
+	}
+	for _, l := range leases {
+		l.Release()
+	}
+	if got := m.Peaks(); got[0] != (Peak{"sip-sessions", 4, 2}) || got[1] != (Peak{"srtp-channels", 4, 1}) {
+		t.Errorf("peaks %+v", got)
+	}
+}

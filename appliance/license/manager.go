@@ -32,6 +32,8 @@ type Manager struct {
 	licenses []License
 	sessions int // in use
 	channels int
+	peak     [2]int // most of sessions and channels that were in use at once
+	refused  [2]int // how often more were wanted than were free
 }
 
 // New returns a Manager with the built-in licenses only.
@@ -120,10 +122,12 @@ func (m *Manager) Acquire(sessions, channels int) (*Lease, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.free(sessions, channels); err != nil {
+		m.refuse(err)
 		return nil, err
 	}
 	m.sessions += sessions
 	m.channels += channels
+	m.peaks()
 	return &Lease{m, sessions, channels}, nil
 }
 
@@ -154,10 +158,13 @@ func (l *Lease) Channels(n int) error {
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
 	if r := l.m.row(SRTPChannels, l.m.channels); n-l.channels > r.Free {
-		return &Exhausted{r.Name, r.Total}
+		err := &Exhausted{r.Name, r.Total}
+		l.m.refuse(err)
+		return err
 	}
 	l.m.channels += n - l.channels
 	l.channels = n
+	l.m.peaks()
 	return nil
 }
 
@@ -189,6 +196,35 @@ func (m *Manager) row(name Kind, alloc int) Row {
 	r.Total = r.BuiltIn + r.Installed + r.Leased
 	r.Free = max(0, r.Total-r.Alloc)
 	return r
+}
+
+// peaks notes what is in use, and refuse that nothing was free; the caller holds mu.
+func (m *Manager) peaks() {
+	m.peak = [2]int{max(m.peak[0], m.sessions), max(m.peak[1], m.channels)}
+}
+
+func (m *Manager) refuse(err error) {
+	var e *Exhausted
+	switch {
+	case !errors.As(err, &e):
+	case e.Pool == string(SIPSessions):
+		m.refused[0]++
+	default:
+		m.refused[1]++
+	}
+}
+
+// Peak is how far a pool was used since the start: the most that was in use at once, and how often it was too small.
+type Peak struct {
+	Name          string
+	Most, Refused int
+}
+
+// Peaks returns those of the counted pools.
+func (m *Manager) Peaks() []Peak {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return []Peak{{string(SIPSessions), m.peak[0], m.refused[0]}, {string(SRTPChannels), m.peak[1], m.refused[1]}}
 }
 
 // Table returns the counted pools.

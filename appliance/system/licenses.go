@@ -79,6 +79,9 @@ func (s *System) Licenses() lang.Licenses {
 	for _, r := range s.licenses.Table() {
 		l.Pools = append(l.Pools, lang.Pool(r))
 	}
+	for _, p := range s.licenses.Peaks() {
+		l.Peaks = append(l.Peaks, lang.Peak(p))
+	}
 	for _, f := range s.licenses.Features() {
 		l.Features = append(l.Features, lang.Feature(f))
 	}
