@@ -103,7 +103,7 @@ func TestPowerCutDuringTheFirstStart(t *testing.T) {
 	}
 }
 
-// survivesDamage damages the data partition of a box that has saved the name kept.
+// survivesDamage damages the data partition of a box that has saved the name kept: first so that it can be repaired, then for good.
 func survivesDamage(t *testing.T, m Machine) {
 	t.Helper()
 	damage := func(size int, at ...int64) {
@@ -119,8 +119,15 @@ func survivesDamage(t *testing.T, m Machine) {
 			}
 		}
 	}
-	damage(mib, 0)
+	damage(4096, 0)
 	e := powerOn(t, m)
+	e.until(`kept>$`)
+	e.run("enable")
+	e.run("copy running-config startup-config")
+	e.powerOff()
+
+	damage(mib, 0)
+	e = powerOn(t, m)
 	if text := e.until(prompt); strings.Contains(text, "kept>") {
 		t.Errorf("it knows its name:\n%s", text)
 	}
