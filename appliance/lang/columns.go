@@ -37,7 +37,9 @@ func (c *call) columns(rows [][]string) {
 		line := ""
 		for n, cell := range row {
 			if breaks[n] {
-				b.WriteString(strings.TrimRight(line, " ") + "\n")
+				if line = strings.TrimRight(line, " "); line != "" { // else the row only goes on with the one before it
+					b.WriteString(line + "\n")
+				}
 				line = indent
 			}
 			line += cell + strings.Repeat(" ", max(0, width[n]-utf8.RuneCountInString(cell))) + gap

@@ -147,7 +147,7 @@ func adminCommands() []Line {
 		command("erase license <key:text>", "Forget a license key; calls in progress go on", eraseLicense),
 		withExample("copy running-config https://192.168.1.20/sbc01.cfg",
 			command("copy <from> <to> [replace] [force]", "Copy a configuration, or an image to flash:; from the console it is pasted, to http it is sent with PUT. "+
-				"Into the running-config it is merged, unless replace makes it the whole of it, which is asked; force does not ask, and takes an older image", copyConfig)),
+				"Into the running-config it is merged; with replace it replaces all, after a question. force asks nothing, and takes an older image", copyConfig)),
 		withExample("install-image", command("install-image [force]", "Install an image that comes over ssh: ssh NAME@BOX install-image < FILE; force takes an older one", installImage)),
 		command("export backup", "Print configuration, keys, certificates and licenses, encrypted under a pass phrase; for superusers", exportBackup),
 		command("import backup", "Take a backup, pasted; the next reload uses it; for superusers", importBackup),
@@ -157,7 +157,7 @@ func adminCommands() []Line {
 			"It asks when changes or calls would be lost, unless force stands behind it", reload),
 		command("no reload", "Cancel a restart", noReload),
 		command("clear calls [<id:call>]", "End one call, or all", clearCalls),
-		command("clear bans [<source:banned>]", "Forget the wrong passwords of one source, or of all: they may log in again", clearBans),
+		command("clear bans [<source:banned>]", "Forget the wrong passwords from one address, or from all, so that logins from there are possible again", clearBans),
 		command("register now [<identity>]", "Ask the registrar of one identity, or of all, at once: after a password was put right, for example", registerNow),
 		worded(command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, the way through the tables, media or TLS in this session, until no debug all",
 			func(c *call, a *topic) error { return c.debug(a.Topic, true) }), debugHelp...),
@@ -374,10 +374,7 @@ var debugHelp = []string{"sip", "SIP messages, in and out", "call", "What calls 
 type topic struct{ Topic string }
 
 func (c *call) debug(topic string, on bool) error {
-	if err := c.box.Debug(c.session.TTY, topic, on); err != nil {
-		return fmt.Errorf("debug %s: %w", topic, err)
-	}
-	return nil
+	return c.box.Debug(c.session.TTY, topic, on)
 }
 
 type callID struct{ ID string }

@@ -83,6 +83,8 @@ func TestWhoMayNotIsToldSo(t *testing.T) {
 		{config.Operator, "show nonsense", "unknown word", ""},
 		{config.Administrator, "reload", "type enable first", "After enable"},
 		{config.Administrator, "conf", "type enable first", "After enable"},
+		{config.Administrator, "no reload", "type enable first", ""},
+		{config.Administrator, "no debug all", "type enable first", ""},
 		{config.Administrator, "interface sip X", "type enable and configure first", "After enable and configure"},
 		{config.Administrator, "no shutdown", "unknown", ""},
 	} {

@@ -349,11 +349,15 @@ func (l *Language) hintMode(c *call, cfg *config.Config, line string, err error)
 	return err
 }
 
-// begins reports whether a line is understood in the layers as far as its first word at least.
+// begins reports whether a line is understood in the layers as far as its first word at least, a `no` in front of it apart.
 func (l *Language) begins(layers []cli.Layer, line string, cfg *config.Config) bool {
 	_, err := l.table.Match(layers, line, cfg)
+	first := strings.TrimLeft(line, " \t")
+	if word, rest, more := strings.Cut(first, " "); more && word == "no" {
+		first = strings.TrimLeft(rest, " \t")
+	}
 	var e *cli.Error
-	return err == nil || errors.As(err, &e) && e.Col > len(line)-len(strings.TrimLeft(line, " \t"))
+	return err == nil || errors.As(err, &e) && e.Col > len(line)-len(first)
 }
 
 func (l *Language) commands(at level) *cli.Mode {

@@ -45,7 +45,7 @@ Two objects of one name in two contexts of a kind are refused at the second: ref
 Characters that nobody sees, such as zero-width blanks, soft hyphens and no-break spaces in quotes, are refused and named with their column.
 Printed quotation marks (“ ” „ « ») around a word count as ` + "`\"`" + `; elsewhere, and printed dashes, they are refused outside of quotes.
 
-In front of a line, the prompt of a console, the number of the line and the ` + "`>`" + ` of a mail are left away. A line with the prompt of another
+In front of a line, the prompt of a console, a line number and the ` + "`>`" + ` of a mail are ignored. A line with the prompt of another
 object than the present one is refused. Files in UTF-16 are read.
 
 ` + "`context cs`" + `, ` + "`context ip`" + ` and ` + "`context sip-gateway`" + ` need no name where there is one only; the first two make ` + "`SWITCH`" + ` and ` + "`ROUTER`" + ` where there is none.

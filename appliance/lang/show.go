@@ -48,7 +48,7 @@ func showCommands() []Line {
 		command("show port ethernet <slot:0..0> <port:0..7>", "One of them, with its counters", showPort),
 		command("show log [<lines:1..100000>]", "The last lines of the log", showLog),
 		command("show log follow", "The last lines of the log, and new ones as they come, until Ctrl-C", followLog),
-		command("show tech-support", "All that somebody who is asked for help wants to see; secrets are left out", showTechSupport),
+		command("show tech-support", "Everything that support needs to see; secrets are left out", showTechSupport),
 		command("show accounts", "Who may log in", showAccounts),
 		command("show bans", "Where wrong passwords came from in the last ten minutes, and who is shut out for them", showBans),
 	}

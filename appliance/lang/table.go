@@ -46,7 +46,7 @@ var statements = []Line{
 		Example: "console access 198.51.100.0/24"},
 	{Line: "<class:superuser|administrator|operator> <#name:name> password <password:hash> encrypted [change]",
 		Also: []string{"<class:superuser|administrator|operator> <#name:name> password <password:password> [change]"},
-		Into: "Accounts", Help: "Let somebody log in: an operator looks, an administrator changes, a superuser also manages accounts; change: at the first login for a password of his own",
+		Into: "Accounts", Help: "Let somebody log in: an operator looks, an administrator changes, a superuser also manages accounts; change asks for a new password at the first login",
 		Settle: hashPassword, Example: `administrator anna password "good night"`},
 	{Line: "public-key <#account:name> <#type:ssh-ed25519|ecdsa-sha2-nistp256|ecdsa-sha2-nistp384|ecdsa-sha2-nistp521|ssh-rsa> <#key:ssh-key> [<comment>]",
 		Also: []string{"<_:superuser|administrator|operator> <#account:name> public-key <#type:ssh-ed25519|ecdsa-sha2-nistp256|ecdsa-sha2-nistp384|ecdsa-sha2-nistp521|ssh-rsa> <#key:ssh-key> [<comment>]"},
@@ -226,9 +226,9 @@ var faces = []Line{
 	{Line: "registration outbound", Into: "Registration", Help: "Register with a registrar", Prompt: "regout", Lines: []Line{
 		{Line: "registrar <host:host> [<port" + port + "]", Into: "Registrar", Help: "The registrar; without it the first domain"},
 		{Line: "lifetime <seconds:30..86400>", Into: "Lifetime", Help: "Ask for registrations of this length"},
-		{Line: "retry-timeout on-client-error <seconds:1..86400>", Into: "RetryClientError", Help: "Try again after a 4xx answer; after 401, 403 and 407 ever later, by 6, 30, 60 and 90 times this, 15 minutes at most, since a PBX bans who insists; after others twice as late each time, 2 minutes at most"},
-		{Line: "retry-timeout on-server-error <seconds:1..86400>", Into: "RetryServerError", Help: "Try again after a 5xx answer"},
-		{Line: "retry-timeout on-system-error <seconds:1..86400>", Into: "RetrySystemError", Help: "Try again after no answer; where the registrar cannot be reached at all, sooner at first"},
+		{Line: "retry-timeout on-client-error <seconds:1..86400>", Into: "RetryClientError", Help: "Wait this long after a 4xx answer. After 401, 403 and 407 the next waits are 6, 30, 60 and 90 times as long, 15 minutes at most, because a PBX bans clients that insist; after others the wait doubles, up to 2 minutes"},
+		{Line: "retry-timeout on-server-error <seconds:1..86400>", Into: "RetryServerError", Help: "Wait this long after a 5xx answer"},
+		{Line: "retry-timeout on-system-error <seconds:1..86400>", Into: "RetrySystemError", Help: "Wait this long after no answer; a registrar that cannot be reached at all is asked sooner at first"},
 		{Line: "register (auto|none)", Into: ".", Help: "Register on our own, or not at all"},
 	}},
 	{Line: "call outbound", Into: "CallOutbound", Help: "Calls from us", Prompt: "callout", Lines: []Line{

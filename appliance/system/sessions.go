@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -103,8 +104,11 @@ func (s *sessions) set(tty, topic string, on bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.list, func(x *session) bool { return x.TTY == tty })
+	if i < 0 && !on {
+		return nil // a script tidies up, where nothing was shown
+	}
 	if i < 0 {
-		return fmt.Errorf("this terminal shows no debug output: it needs a session at a keyboard")
+		return errors.New("this terminal shows no debug output: it needs a session at a keyboard")
 	}
 	for n, t := range topics {
 		if topic != t && topic != "all" || s.list[i].debug[t] == on {

@@ -46,6 +46,9 @@ func TestDebugReachesTheSessionThatAsked(t *testing.T) {
 	if err := s.Debug("nowhere", "sip", true); err == nil {
 		t.Error("a terminal without a session debugs")
 	}
+	if err := s.Debug("nowhere", "all", false); err != nil {
+		t.Errorf("a script that tidies up: %v", err)
+	}
 	calls, sip := s.engineLog(topicCall), s.engineLog(topicSIP)
 	calls.Info("not asked for")
 	for _, topic := range []string{"call", "route", "sip"} {
