@@ -195,19 +195,25 @@ func (r *telnetReader) option(byte) bool {
 }
 
 func (r *telnetReader) inside(b byte) bool {
-	switch {
-	case b == iac:
+	if b == iac {
 		r.state = (*telnetReader).insideCommand
-	case len(r.sub) < 16: // what is longer is nothing that was asked for
-		r.sub = append(r.sub, b)
+	} else {
+		r.keep(b)
 	}
 	return false
+}
+
+// keep takes a byte of a subnegotiation. What is longer is nothing that was asked for.
+func (r *telnetReader) keep(b byte) {
+	if len(r.sub) < 16 {
+		r.sub = append(r.sub, b)
+	}
 }
 
 func (r *telnetReader) insideCommand(b byte) bool {
 	if b == iac {
 		r.state = (*telnetReader).inside
-		r.sub = append(r.sub, b)
+		r.keep(b)
 		return false
 	}
 	r.state = nil

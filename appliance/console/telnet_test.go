@@ -36,6 +36,11 @@ func TestTelnetCommandsAreTakenOut(t *testing.T) {
 	if width != 255 || height != 24 {
 		t.Errorf("window %d by %d", width, height)
 	}
+	endless := strings.NewReader("\xff\xfa" + strings.Repeat("\xff\xff", 1000))
+	r = &telnetReader{from: endless}
+	if io.ReadAll(r); len(r.sub) > 16 {
+		t.Errorf("%d octets are kept of a subnegotiation without an end", len(r.sub))
+	}
 	var out bytes.Buffer
 	if n, err := (telnetWriter{&out}).Write([]byte("a\xffb")); n != 3 || err != nil || out.String() != "a\xff\xffb" {
 		t.Errorf("%d, %v, %q", n, err, out.String())
