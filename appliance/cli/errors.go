@@ -20,7 +20,6 @@ type failure struct {
 	expected []string // keywords and fixed words
 	correct  []string // of those, the ones that a near miss is taken for
 	err      error    // of an argument's form
-	args     []string // arguments that may stand there
 	extra    bool     // a pattern ended before this word
 }
 

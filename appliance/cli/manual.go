@@ -119,8 +119,7 @@ func (s *Stmt) argDefault(a *arg) string {
 // Reached returns the fields of type typ that some statement of the table reaches, by the index path as text.
 func (t *Table) Reached() map[reflect.Type]map[string]bool {
 	reached := map[reflect.Type]map[string]bool{}
-	var mark func(typ reflect.Type, index []int)
-	mark = func(typ reflect.Type, index []int) {
+	mark := func(typ reflect.Type, index []int) {
 		for i := range index {
 			if typ.Kind() == reflect.Pointer {
 				typ = typ.Elem()

@@ -328,7 +328,7 @@ func TestFloor(t *testing.T) {
 			"a battery kept the time":     {build.Add(9 * time.Hour), build.Add(time.Hour), build.Add(9 * time.Hour), nil},
 			"saved time is damaged":       {time.Unix(0, 0), time.Time{}, build, errors.New("damaged")},
 		} {
-			k := &fakeKernel{shift: time.Now().Sub(c.now)}
+			k := &fakeKernel{shift: time.Since(c.now)}
 			clock := New(Options{Log: slog.New(slog.DiscardHandler), Kernel: k, Build: build, Load: func() (time.Time, error) { return c.saved, c.err }})
 			if err := clock.Floor(); !errors.Is(err, c.err) || !k.Now().Equal(c.want) {
 				t.Errorf("%s: %v, %v; want %v", name, k.Now(), err, c.want)

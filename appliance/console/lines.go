@@ -40,8 +40,7 @@ func readLines(r io.Reader, each func([]input) bool) error {
 	}
 	skipLF := false
 	for {
-		b, err := in.Peek(1)
-		if err != nil {
+		if _, err := in.Peek(1); err != nil {
 			if len(line)+long > 0 {
 				cut()
 			}
@@ -53,9 +52,8 @@ func readLines(r io.Reader, each func([]input) bool) error {
 			}
 			return err
 		}
-		b, _ = in.Peek(in.Buffered())
+		b, _ := in.Peek(in.Buffered())
 		if skipLF && b[0] == '\n' {
-			b = b[:1]
 			in.Discard(1)
 			skipLF = false
 			continue

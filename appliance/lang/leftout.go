@@ -115,7 +115,7 @@ func (l *Language) headerAfter(cfg *config.Config, p place, line, first string) 
 		// What may stand at the root without its context cs is part of the context that is not understood.
 		n := slices.IndexFunc(where, func(w layer) bool { return w.implicit != "" })
 		if n >= 0 {
-			modes, where = modes[:n], where[:n]
+			modes = modes[:n]
 		}
 	}
 	opens := false

@@ -109,7 +109,8 @@ func TestPrivateKeys(t *testing.T) {
 	}
 	ecDER, _ := x509.MarshalECPrivateKey(ec)
 	old := func(kind string, der []byte, c x509.PEMCipher) string {
-		b, err := x509.EncryptPEMBlock(rand.Reader, kind, der, []byte("secret"), c) //nolint:staticcheck // the form is out of date, and still pasted
+		//lint:ignore SA1019 the form is out of date, and still pasted
+		b, err := x509.EncryptPEMBlock(rand.Reader, kind, der, []byte("secret"), c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -64,7 +64,7 @@ func chainOf(list ...*identity) *tls.Certificate {
 
 // handshake connects both over loopback and returns what each side says. A byte goes each way, because a TLS 1.3 client learns
 // only then that it was refused.
-func handshake(t *testing.T, server, client *tls.Config) (serverErr, clientErr error, state tls.ConnectionState) {
+func handshake(t *testing.T, server, client *tls.Config) (state tls.ConnectionState, serverErr, clientErr error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -102,7 +102,8 @@ func handshake(t *testing.T, server, client *tls.Config) (serverErr, clientErr e
 	}
 	defer c.Close()
 	clientErr = exchange(tls.Client(c, client))
-	return <-done, clientErr, state
+	serverErr = <-done
+	return state, serverErr, clientErr
 }
 
 func TestAcceptedConnections(t *testing.T) {
@@ -136,7 +137,7 @@ func TestAcceptedConnections(t *testing.T) {
 		roots := x509.NewCertPool()
 		roots.AddCert(w.boxRoot.cert) // the chain must come with the handshake
 		client := &tls.Config{ServerName: "sbc.example.com", RootCAs: roots, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.show, nil }}
-		serverErr, clientErr, state := handshake(t, server, client)
+		state, serverErr, clientErr := handshake(t, server, client)
 		if c.want == "" && (serverErr != nil || clientErr != nil) || c.want != "" && (serverErr == nil || !strings.Contains(serverErr.Error(), c.want)) {
 			t.Errorf("%s: server %v, client %v; want %q", why, serverErr, clientErr, c.want)
 		}
@@ -192,7 +193,7 @@ func TestDialledConnections(t *testing.T) {
 			GetCertificate:   func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { sni = h.ServerName; return c.show, nil },
 			VerifyConnection: func(cs tls.ConnectionState) error { shown = len(cs.PeerCertificates); return nil },
 		}
-		serverErr, clientErr, state := handshake(t, server, client)
+		state, serverErr, clientErr := handshake(t, server, client)
 		if c.want == "" && (serverErr != nil || clientErr != nil) || c.want != "" && (clientErr == nil || !strings.Contains(clientErr.Error(), c.want)) {
 			t.Errorf("%s: client %v, server %v; want %q", why, clientErr, serverErr, c.want)
 		}
@@ -217,7 +218,7 @@ func TestOldVersionsAreNotNegotiated(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The error is that of the version, and not of the certificate that this peer does not show either.
-	serverErr, _, _ := handshake(t, server, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	_, serverErr, _ := handshake(t, server, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
 	if serverErr == nil || !strings.Contains(serverErr.Error(), "unsupported versions") {
 		t.Errorf("a peer of TLS 1.1: %v", serverErr)
 	}
@@ -226,7 +227,7 @@ func TestOldVersionsAreNotNegotiated(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := &tls.Config{Certificates: []tls.Certificate{*chainOf(issue(t, w.root, "hub", serverOnly("hub")))}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
-	if serverErr, _, _ := handshake(t, old, client); serverErr == nil || !strings.Contains(serverErr.Error(), "unsupported versions") {
+	if _, serverErr, _ := handshake(t, old, client); serverErr == nil || !strings.Contains(serverErr.Error(), "unsupported versions") {
 		t.Errorf("a peer of TLS 1.1 that we dial: %v", serverErr)
 	}
 }

@@ -29,7 +29,6 @@ type turn struct {
 	method, contentType string
 	body                []byte
 	headers             []Header
-	over                bool
 	limit               *time.Timer
 }
 
