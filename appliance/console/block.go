@@ -60,7 +60,7 @@ func (b *block) add(line string) *end {
 	case before, between:
 		return b.outside(line, t)
 	case header:
-		if strings.Contains(t, ": ") {
+		if strings.Contains(t, ": ") || strings.HasSuffix(t, ":") { // a box without a serial number has none in its backup
 			b.keep(t)
 			return nil
 		}

@@ -44,6 +44,7 @@ func TestBlockLosesNothing(t *testing.T) {
 		{"an empty line before it", []string{"", begin, full, stop, "", "exit"}, 3, "", []string{"exit"}},
 		{"what openssl writes around it", []string{"Bag Attributes", "    friendlyName: sbc", "subject=CN = sbc", begin, full, stop, ""}, 6, "", nil},
 		{"headers of an encrypted key", []string{"-----BEGIN RSA PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED", "DEK-Info: AES-256-CBC,AB", "", full, "-----END RSA PRIVATE KEY-----", "", "exit"}, 6, "", []string{"exit"}},
+		{"a header without a value", []string{"-----BEGIN VIADUCT BACKUP-----", "Box: ", "Made: 2026-11-29", "", full, "-----END VIADUCT BACKUP-----", "", "exit"}, 6, "", []string{"exit"}},
 		{"no empty line after END", []string{begin, full, stop, "install license ABC", "show version"}, 3, "empty line after the END line is missing", []string{"install license ABC", "show version"}},
 		{"exit after END", []string{begin, full, stop, "exit"}, 3, "empty line", []string{"exit"}},
 		{"a comment after END", []string{begin, full, stop, "# SIP Sessions", "install license A"}, 4, "empty line", []string{"install license A"}},
