@@ -27,7 +27,7 @@ var single = []string{"From", "To", "Call-ID", "CSeq"}
 // check looks for what RFC 4475 calls invalid and a user agent must refuse (RFC 3261 8.2, 16.3); nil: the request is sound.
 // An ACK is never answered, so its faults only mean that it is dropped.
 func check(req *sip.Request) *fault {
-	if req.SipVersion != "SIP/2.0" {
+	if !spokenHere(req.SipVersion) {
 		return &fault{code: 505}
 	}
 	for _, name := range single {
@@ -82,6 +82,9 @@ func check(req *sip.Request) *fault {
 	return checkExtensions(req)
 }
 
+// spokenHere reports whether a message is of our version of SIP. Capitals do not matter (RFC 3261 7.1).
+func spokenHere(version string) bool { return strings.EqualFold(version, "SIP/2.0") }
+
 // extensions are the extensions that we name in Supported.
 const extensions = "timer, replaces"
 
@@ -108,7 +111,7 @@ func checkExtensions(req *sip.Request) *fault {
 		return &fault{code: 415, h: []Header{{"Accept-Encoding", "identity"}}}
 	}
 	if req.Method == sip.INVITE || req.Method == sip.UPDATE {
-		t, _, _ := strings.Cut(strings.ToLower(firstValue(req, "Content-Type")), ";")
+		t, _, _ := strings.Cut(strings.ToLower(contentType(req)), ";")
 		switch t = strings.TrimSpace(t); {
 		case t == "":
 			return &fault{code: 400, reason: "Body without Content-Type"}
@@ -124,7 +127,7 @@ func acceptsSDP(accept []string) bool {
 	for _, v := range accept {
 		for _, t := range splitList(v) {
 			t, _, _ = strings.Cut(t, ";")
-			switch strings.ToLower(strings.TrimSpace(t)) {
+			switch strings.ToLower(strings.TrimSpace(mediaType(t))) {
 			case "application/sdp", "application/*", "*/*":
 				return true
 			}

@@ -55,7 +55,7 @@ func contactOf(m interface{ Headers() []sip.Header }) string {
 	if len(list) == 0 {
 		return ""
 	}
-	uri := parseNameAddr(list[0]).URI
+	uri := strings.Join(strings.Fields(parseNameAddr(list[0]).URI), "") // blanks in it would split our request line
 	if _, err := rawURI(uri); err != nil {
 		return ""
 	}

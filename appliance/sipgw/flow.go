@@ -1,6 +1,9 @@
 package sipgw
 
-import "net/netip"
+import (
+	"bytes"
+	"net/netip"
+)
 
 // flow is a way on which messages reach a peer: a UDP socket with an address, a connection that the peer opened (of ours only
 // responses, teams.md A.15), or one that we opened.
@@ -71,10 +74,12 @@ func (g *gateway) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 		g.deaf("udp", from)
 		return
 	}
+	whole := b
+	b = bytes.TrimLeft(b, "\r\n") // as streams have them between messages (RFC 3261 7.5)
 	if len(b) < minMessage || !isToken(b[0]) {
 		return // a keep-alive: CRLF, zeros, STUN
 	}
 	head, body, f := frameDatagram(b)
-	g.trace("udp", d.local, from, false, b)
+	g.trace("udp", d.local, from, false, whole)
 	g.received(head, body, f, arrival{way: datagramFlow{d, from}, source: from, local: d.local, trusted: trusted})
 }

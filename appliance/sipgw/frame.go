@@ -107,12 +107,14 @@ func contentLength(head []byte) (n int, given bool, err error) {
 	return n, given, nil
 }
 
-// fields are the values of a field in a head, by its long and its compact name.
+// fields are the values of a field in a head, by its long and its compact name. A value may go on in the lines after it (RFC 3261 7.3.1).
 func fields(head []byte, long, short string) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for line := range bytes.SplitSeq(head, crlf2[:2]) {
+		for rest := head; len(rest) > 0; {
+			var line []byte
+			line, rest = cutField(rest)
 			name, value, ok := bytes.Cut(line, []byte(":"))
-			if !ok || len(name) == 0 || name[0] == ' ' || name[0] == '\t' {
+			if !ok || len(name) == 0 || isBlank(name[0]) {
 				continue
 			}
 			name = bytes.TrimRight(name, " \t")
@@ -122,6 +124,22 @@ func fields(head []byte, long, short string) iter.Seq[[]byte] {
 		}
 	}
 }
+
+// cutField cuts after the first line and those that continue it.
+func cutField(head []byte) (field, rest []byte) {
+	for end := 0; ; end += 2 {
+		i := bytes.Index(head[end:], crlf2[:2])
+		if i < 0 {
+			return head, nil
+		}
+		end += i
+		if next := end + 2; next == len(head) || !isBlank(head[next]) {
+			return head[:end], head[next:]
+		}
+	}
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 func hasField(head []byte, long, short string) bool {
 	for range fields(head, long, short) {

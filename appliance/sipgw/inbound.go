@@ -134,7 +134,7 @@ func (c *gatewayConf) urgent(i *config.SIPInterface, req *sip.Request) bool {
 func view(req *sip.Request, a arrival) Request {
 	return Request{Method: string(req.Method), URI: req.Recipient.String(), From: parseNameAddr(firstValue(req, "From")),
 		To: parseNameAddr(firstValue(req, "To")), CallID: firstValue(req, "Call-ID"), Body: req.Body(),
-		ContentType: firstValue(req, "Content-Type"), Transport: a.way.transport(), Source: a.source, msg: req}
+		ContentType: contentType(req), Transport: a.way.transport(), Source: a.source, msg: req}
 }
 
 // Provisional sends 180, 181 or 183; body may be nil.
@@ -230,7 +230,7 @@ func (l *Leg) acknowledged(req *sip.Request) {
 			return
 		}
 	}
-	l.emit(Acked{Body: req.Body(), ContentType: firstValue(req, "Content-Type")})
+	l.emit(Acked{Body: req.Body(), ContentType: contentType(req)})
 	l.next()
 }
 
@@ -298,7 +298,7 @@ func (l *Leg) handle(tx *serverTx, d *dialog, early *fork) {
 	case sip.INVITE, sip.UPDATE:
 		l.offered(tx, d, early)
 	case sip.INFO:
-		l.ask(tx, Info{ID: RequestID(tx.key), ContentType: firstValue(req, "Content-Type"), Body: req.Body()})
+		l.ask(tx, Info{ID: RequestID(tx.key), ContentType: contentType(req), Body: req.Body()})
 	case sip.REFER:
 		l.referred(tx)
 	case sip.OPTIONS:

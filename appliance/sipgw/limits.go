@@ -27,7 +27,9 @@ func tooLarge(head []byte) bool {
 // essentials are of a head what a refusal repeats: enough to tell its sender.
 func essentials(head []byte) []byte {
 	var out []byte
-	for line := range bytes.SplitSeq(head, crlf2[:2]) {
+	for len(head) > 0 {
+		var line []byte
+		line, head = cutField(head)
 		name, _, _ := bytes.Cut(line, []byte(":"))
 		if len(out) == 0 || repeatedInRefusals[string(bytes.ToLower(bytes.TrimRight(name, " \t")))] && len(out)+len(line) < maxField {
 			out = append(append(out, line...), crlf2[:2]...)

@@ -63,7 +63,7 @@ func SplitURI(s string) URI {
 	}
 	host, params, _ := strings.Cut(rest, ";")
 	u.Params = params
-	u.Host, u.Port = splitHostPort(host)
+	u.Host, u.Port = splitHostPort(strings.TrimSpace(host))
 	return u
 }
 

@@ -211,7 +211,7 @@ func (l *Leg) inviteProgress(out *outbound, res *sip.Response) {
 		})
 	}
 	l.emit(Progress{Code: res.StatusCode, Reason: res.Reason, ToTag: tag, Body: res.Body(),
-		ContentType: firstValue(res, "Content-Type"), Headers: func(name string) []string { return headerValues(res, name) }})
+		ContentType: contentType(res), Headers: func(name string) []string { return headerValues(res, name) }})
 }
 
 // inviteOK is a 2xx: the first one builds the dialog, one with the same tag is a retransmission, one with another tag is a fork
@@ -268,7 +268,7 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sip.Response) {
 	}
 	l.sessionAgreed(res)
 	if !out.refresh {
-		l.emit(Answered{Body: res.Body(), ContentType: firstValue(res, "Content-Type"), ToTag: tag, Reinvite: !out.initial,
+		l.emit(Answered{Body: res.Body(), ContentType: contentType(res), ToTag: tag, Reinvite: !out.initial,
 			Headers: func(name string) []string { return headerValues(res, name) }})
 	}
 	l.next()

@@ -40,6 +40,7 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 	if tooLarge(head) {
 		head, body, f = essentials(head), nil, framing{errTooLarge, 513}
 	}
+	head = withReason(head)
 	m, n, err := parser.ParseHeaders(head, false)
 	if err == nil && n != len(head) {
 		err = errLength
@@ -92,6 +93,15 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 	err = firstError(err, f.err)
 	g.repeats.Log(slog.LevelInfo, "malformed message", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", err)
 	g.dropped(a.way.transport(), a.source, a.local, head, fmt.Sprint("malformed: ", err))
+}
+
+// withReason puts the blank behind the status code that some peers leave out together with the reason phrase.
+func withReason(head []byte) []byte {
+	const code = len("SIP/2.0 200")
+	if len(head) < code+2 || !bytes.EqualFold(head[:4], []byte("SIP/")) || head[7] != ' ' || !bytes.HasPrefix(head[code:], crlf2[:2]) {
+		return head
+	}
+	return slices.Concat(head[:code], []byte(" "), head[code:])
 }
 
 // salvage makes a request, only to be refused, of one whose start line cannot be parsed: its sender waits for an answer.
@@ -156,7 +166,7 @@ func (g *gateway) reply(a arrival, req *sip.Request, m []byte) { g.backTo(a, req
 func (g *gateway) response(res *sip.Response, a arrival) {
 	v, _, ok := topVia(res)
 	c := res.CSeq()
-	if !ok || c == nil || res.StatusCode < 100 || res.StatusCode > 699 || res.SipVersion != "SIP/2.0" {
+	if !ok || c == nil || res.StatusCode < 100 || res.StatusCode > 699 || !spokenHere(res.SipVersion) {
 		g.counters.malformed.Add(1)
 		return
 	}

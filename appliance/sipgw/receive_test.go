@@ -165,6 +165,8 @@ func TestTwoLengthsEndTheStream(t *testing.T) {
 		"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\nl: 5\r\n\r\n":                true,
 		"OPTIONS sip:a SIP/2.0\r\nL : 5\r\ncontent-length: 0\r\n\r\nhello":          true,
 		"OPTIONS sip:a SIP/2.0\r\nSubject: x\r\n l: 5\r\nContent-Length: 0\r\n\r\n": false, // folded: part of Subject
+		"OPTIONS sip:a SIP/2.0\r\nContent-Length:\r\n 5\r\n\r\nhello":               false,
+		"OPTIONS sip:a SIP/2.0\r\nContent-Length: 5\r\n 0\r\n\r\nhello":             true, // "5 0"
 		"OPTIONS sip:a SIP/2.0\r\nContent-Length: -1\r\n\r\n":                       true,
 		"OPTIONS sip:a SIP/2.0\r\n\r\n":                                             false, // RFC 2543, and nothing that could be a body
 		"INVITE sip:a SIP/2.0\r\nContent-Type: application/sdp\r\n\r\nv=0":          true,  // RFC 3261 18.3: it is not optional there

@@ -114,7 +114,7 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 		tx.onCancel = func(string) { l.post(func() { l.offerWithdrawn(tx) }) }
 		tx.mu.Unlock()
 	}
-	l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(req.Method), Body: req.Body(), ContentType: firstValue(req, "Content-Type")})
+	l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(req.Method), Body: req.Body(), ContentType: contentType(req)})
 }
 
 // outOfTurn says why an offer of the peer comes at the wrong moment: 491 while one of ours is not answered, 500 while one of its own is

@@ -181,6 +181,20 @@ func firstValue(m interface{ Headers() []sip.Header }, name string) string {
 	return ""
 }
 
+// contentType is the Content-Type of a message.
+func contentType(m interface{ Headers() []sip.Header }) string {
+	return mediaType(firstValue(m, "Content-Type"))
+}
+
+// mediaType is a media type without the blanks that SIP alone permits around its slash (RFC 3261 25.1).
+func mediaType(v string) string {
+	kind, rest, ok := strings.Cut(v, "/")
+	if !ok {
+		return v
+	}
+	return strings.TrimSpace(kind) + "/" + strings.TrimSpace(rest)
+}
+
 // isNamed is asked some hundred times a call, so it compares lengths first.
 func isNamed(h sip.Header, name, short string) bool {
 	n := h.Name()
