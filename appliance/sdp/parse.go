@@ -200,11 +200,7 @@ func (s *Session) readSession(d section) error {
 		}
 	}
 	if c, ok := d.last('c'); ok {
-		addr, err := connection(c)
-		if err != nil {
-			return err
-		}
-		s.Addr = addr
+		s.Addr, _ = connection(c) // whoever has no other says what is wrong with it
 	}
 	return nil
 }
@@ -234,11 +230,15 @@ func connection(value string) (netip.Addr, error) {
 func (s *Session) readAudio(m, session section) (*Audio, error) {
 	a := &Audio{}
 	proto := strings.ToUpper(m.proto)
-	a.Port, a.Addr = uint16(m.port), s.Addr
+	a.Port = uint16(m.port)
 	a.Secure, a.Feedback = strings.HasPrefix(proto, "RTP/S"), strings.HasSuffix(proto, "F")
-	if c, ok := m.last('c'); ok {
+	c, given := m.last('c')
+	if !given {
+		c, given = session.last('c')
+	}
+	if given {
 		addr, err := connection(c)
-		if err != nil {
+		if err != nil && a.Port != 0 {
 			return nil, err
 		}
 		a.Addr = addr
