@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipgw"
@@ -28,23 +29,27 @@ func plainURI(sw *config.Switch, uri string) string {
 	return strings.Replace(uri, raw, escapeUser(plain), 1)
 }
 
-// betweenDigits are signs without a meaning in a number (RFC 3966 5.1.1, and what keyboards and address books write: DIN 5008).
-const betweenDigits = "-./ \t\u00a0\u2009\u202f\u2010\u2011\u2012\u2013"
+// betweenDigits reports whether a sign has no meaning in a number (RFC 3966 5.1.1, and what keyboards and address books write: DIN 5008):
+// also any blank, dash or invisible mark, such as those of direction around what was copied out of a directory.
+func betweenDigits(r rune) bool {
+	return r <= unicode.MaxASCII && strings.ContainsRune("-./ \t", r) || r == '\u2212' || // the minus of mathematics
+		r > unicode.MaxASCII && unicode.In(r, unicode.Zs, unicode.Pd, unicode.Cf)
+}
 
 var oneKindOfBrackets = strings.NewReplacer("[", "(", "]", ")")
 
 // bare takes a number out of a user part: without signs between digits, and without the trunk zero in brackets behind a country code, which
-// is not dialled from abroad: +49 (0) 30. A user that need not be a number, such as the account 100-1, stays as it is: a number says
+// is not dialled from abroad: +49 (0) 30, or +49 (030). A user that need not be a number, such as the account 100-1, stays as it is: a number says
 // so (phone), or begins with + or one of the context's prefixes, or is one for emergencies.
 func bare(sw *config.Switch, user string, phone bool) string {
 	n := oneKindOfBrackets.Replace(strings.Map(func(r rune) rune {
-		if strings.ContainsRune(betweenDigits, r) {
+		if betweenDigits(r) {
 			return -1
 		}
 		return r
 	}, user))
 	international := cmp.Or(sw.InternationalPrefix, "00")
-	if head, tail, ok := strings.Cut(n, "(0)"); ok && dropsZero(unbracketed(head), international) {
+	if head, tail, ok := strings.Cut(n, "(0"); ok && dropsZero(unbracketed(head), international) {
 		n = head + tail
 	}
 	n = unbracketed(n)
