@@ -32,7 +32,7 @@ type standing struct {
 	stage  stage
 	since  time.Time // of the stage
 	urgent bool
-	leaves bool // it is giving way
+	leaves bool // it was asked to give way, and has come no further since
 }
 
 // presses tells that this is an emergency call.
@@ -47,7 +47,7 @@ func (c *call) stands(s stage) {
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
 	if s > c.standing.stage {
-		c.standing.stage, c.standing.since = s, time.Now()
+		c.standing.stage, c.standing.since, c.standing.leaves = s, time.Now(), false
 	}
 }
 
@@ -145,9 +145,12 @@ func (c *call) room(take func() error, then func(error), tries int) {
 	}
 }
 
-// giveWay ends a call that has not come about for another.
+// giveWay ends a call that has not come about for another. One that has come further since it was chosen stays.
 func (c *call) giveWay() {
-	if !c.over {
+	c.m.mu.Lock()
+	leaves := c.standing.leaves
+	c.m.mu.Unlock()
+	if leaves && !c.over {
 		c.log.Warn("call gave way to another", "if", c.a.iface.Name)
 		c.hangUp(nil, q850Cause(resourcesUnavailable)+`;text="gave way"`, "box")
 	}

@@ -1,10 +1,13 @@
 package call
 
 import (
+	"log/slog"
 	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"viaduct/appliance/config"
 )
 
 func TestWhoGivesWay(t *testing.T) {
@@ -62,6 +65,23 @@ func TestWhoGivesWay(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Between the choice and the moment in which the call hears of it, its ACK may come.
+func TestACallThatGoesOnMeanwhileDoesNotGiveWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(Options{})
+		c := &call{m: m, log: slog.New(slog.DiscardHandler), standing: standing{stage: answered, since: time.Now().Add(-time.Minute)}, done: make(chan struct{})}
+		c.a.iface = &config.SIPInterface{Name: "pbx"}
+		m.calls["a"] = c
+		if m.givesWay(&call{m: m}) != c {
+			t.Fatal("it is not asked to give way")
+		}
+		c.stands(talking)
+		if c.giveWay(); c.over || c.record.Ended != (time.Time{}) {
+			t.Error("it gave way")
+		}
+	})
 }
 
 // What a source was refused is forgotten with time, and only so many sources are known.
