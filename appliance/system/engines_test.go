@@ -122,6 +122,23 @@ func TestCallRecordsThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+// A box that ends for another reason takes the reload that was to come with it: its timer would restart the next one.
+func TestAReloadToComeEndsWithItsBox(t *testing.T) {
+	s := boxOf(t, named(t, "sim"), t.TempDir(), "")
+	if _, err := s.Reload(lang.Reload{By: "anna", Delay: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	timer := s.coming.timer
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if timer.Stop() || s.Coming() != nil {
+		t.Error("the reload is still to come")
+	}
+}
+
 // await waits until something is so.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()

@@ -62,6 +62,16 @@ func (s *System) Reload(r lang.Reload) (image string, err error) {
 	return image, nil
 }
 
+// endReload stops the timers of a reload that is to come: the box that they belong to has ended, for another reason.
+func (s *System) endReload() {
+	s.mutate.Lock()
+	defer s.mutate.Unlock()
+	if s.coming != nil {
+		s.coming.stop()
+		s.coming = nil
+	}
+}
+
 // Coming is the reload that is to come, nil when there is none.
 func (s *System) Coming() *lang.Coming {
 	s.mutate.Lock()

@@ -176,6 +176,7 @@ func (s *System) Run(ctx context.Context) error {
 	}
 	defer s.net.Close()
 	defer s.resolver.Close()
+	defer s.endReload()
 	if err := s.clock.Floor(); err != nil {
 		s.log.Warn("clock not set to its floor", "err", err)
 	}
