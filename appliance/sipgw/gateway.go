@@ -26,7 +26,7 @@ type gateway struct {
 	stop    context.CancelFunc
 	rate    limiter
 	senders senders
-	repeats *Repeats
+	repeats *repeats
 
 	counters struct{ requests, untrusted, malformed, refused, surplus atomic.Uint64 }
 
