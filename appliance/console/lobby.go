@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"viaduct/appliance/source"
 )
 
 // lobby holds the connections of a server. Those on which nobody has logged in yet are few, and give way to new ones: whoever
@@ -38,11 +40,7 @@ const (
 
 // enter lets a connection in, in place of another one if need be; false when it is itself the one to go.
 func (l *lobby) enter(c net.Conn, from netip.Addr) bool {
-	if from.Is6() && !from.Is4In6() { // who has one address there has its network
-		if p, err := from.WithZone("").Prefix(64); err == nil {
-			from = p.Addr()
-		}
-	}
+	from = source.Of(from)
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	if l.waiting == nil {

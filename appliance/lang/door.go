@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"viaduct/appliance/plural"
+	"viaduct/appliance/source"
 )
 
 // Who is shut out because of wrong passwords.
@@ -17,7 +18,7 @@ func showBans(c *call, _ *none) error {
 		if b.Left > 0 {
 			left = span(b.Left.Round(time.Second))
 		}
-		rows = append(rows, []string{sourceName(b.Source), fmt.Sprint(b.Wrong), left})
+		rows = append(rows, []string{source.Name(b.Source), fmt.Sprint(b.Wrong), left})
 	}
 	if len(rows) == 1 {
 		c.printf("No wrong passwords in the last ten minutes.\n")
@@ -25,14 +26,6 @@ func showBans(c *call, _ *none) error {
 	}
 	c.columns(rows)
 	return nil
-}
-
-// sourceName is a source as it is counted: an address, or the network of one of IPv6.
-func sourceName(a netip.Addr) string {
-	if a.Is6() {
-		return netip.PrefixFrom(a, 64).String()
-	}
-	return a.String()
 }
 
 type banArgs struct{ Source netip.Addr }

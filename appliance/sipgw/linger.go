@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"viaduct/appliance/source"
 )
 
 const (
@@ -132,7 +134,7 @@ func (l *lingering) add(f *finished) (gone []*finished) {
 		l.remove(old)
 		gone = append(gone, old)
 	}
-	from := f.from.source.Addr()
+	from := source.Of(f.from.source.Addr())
 	own := l.bySource[from]
 	if own == nil {
 		own = &lingeringOf{list: list.New()}
@@ -156,7 +158,7 @@ func (l *lingering) add(f *finished) (gone []*finished) {
 }
 
 func (l *lingering) remove(f *finished) {
-	from := f.from.source.Addr()
+	from := source.Of(f.from.source.Addr())
 	own := l.bySource[from]
 	l.all.Remove(f.all)
 	own.list.Remove(f.own)

@@ -101,3 +101,13 @@ func TestWhatLingersIsBounded(t *testing.T) {
 		t.Errorf("%d octets, %d of %d", l.octets, len(l.byKey), l.all.Len())
 	}
 }
+
+func TestAnIPv6NetworkLingersAsOneSource(t *testing.T) {
+	l := newLingering()
+	for _, a := range []string{"[2001:db8::1]:5060", "[2001:db8::ffff:2]:5060"} {
+		l.add(&finished{key: a, from: arrival{source: netip.MustParseAddrPort(a)}})
+	}
+	if len(l.bySource) != 1 {
+		t.Errorf("they are %d sources", len(l.bySource))
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/pki"
+	"viaduct/appliance/source"
 )
 
 // listenKey names a socket of a gateway; the sockets that exist and those that are wanted are compared by it.
@@ -87,7 +88,7 @@ func (g *gateway) admit(l *listener, conn net.Conn) {
 		}
 	}
 	s := newStream(g, l.key.transport, true)
-	s.conn, s.peer, s.from, s.trusted = conn, from, from.Addr(), trusted
+	s.conn, s.peer, s.from, s.trusted = conn, from, source.Of(from.Addr()), trusted
 	if err := g.enter(s); err != nil {
 		g.repeats.Log(slog.LevelWarn, "connection refused", from.Addr().String(), err.Error(), "gw", g.name, "peer", from, "err", err)
 		discard(conn)

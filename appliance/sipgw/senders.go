@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/source"
 )
 
 // What one address may cost. Trusted does not mean harmless: over UDP the address of a peer can be forged, and a peer can be broken.
@@ -64,18 +65,9 @@ type senders struct {
 
 func newSenders() senders { return senders{by: map[netip.Addr]*sender{}} }
 
-// senderOf is what is counted as one: an address, of IPv6 a whole network of which anybody has all.
-func senderOf(a netip.Addr) netip.Addr {
-	if a.Is6() {
-		p, _ := a.Prefix(64)
-		return p.Addr()
-	}
-	return a
-}
-
 // of finds a source, or makes it; the lock is held. When there are too many, one that is in no call gives way.
 func (s *senders) of(a netip.Addr, now time.Time) *sender {
-	a = senderOf(a)
+	a = source.Of(a)
 	x := s.by[a]
 	if x == nil {
 		if len(s.by) >= maxSources {

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"viaduct/appliance/lang"
+	"viaduct/appliance/source"
 )
 
 // bans shut out sources of wrong passwords: after banTries within banTime, for banTime. Whoever knows the password of one account is
-// forgiven the wrong ones for that account, and no others. An IPv6 source is its /64. The zero value is empty.
+// forgiven the wrong ones for that account, and no others. A source is what source.Of says. The zero value is empty.
 type bans struct {
 	log   *slog.Logger
 	mu    sync.Mutex
@@ -43,43 +44,32 @@ func (o *offender) wrong() (n int) {
 
 func (o *offender) banned() bool { return o.wrong() >= banTries }
 
-// sourceOf is what counts as one source.
-func sourceOf(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return a
-}
-
 // left is how much longer a source is shut out.
-func (b *bans) left(source netip.Addr, now time.Time) time.Duration {
+func (b *bans) left(from netip.Addr, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.forget(now)
-	if o := b.of[sourceOf(source)]; o != nil && o.banned() && now.Before(o.until) {
+	if o := b.of[source.Of(from)]; o != nil && o.banned() && now.Before(o.until) {
 		return o.until.Sub(now)
 	}
 	return 0
 }
 
 // wrong counts a wrong password and returns for how long the source is shut out now.
-func (b *bans) wrong(source netip.Addr, account string, now time.Time) time.Duration {
-	source = sourceOf(source)
+func (b *bans) wrong(from netip.Addr, account string, now time.Time) time.Duration {
+	from = source.Of(from)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.forget(now)
-	o := b.of[source]
+	o := b.of[from]
 	if o == nil || now.After(o.until) {
 		b.makeRoom()
 		o = &offender{tries: map[string]int{}}
 		if b.of == nil {
 			b.of = map[netip.Addr]*offender{}
 		}
-		b.of[source] = o
-		b.log.Info("wrong password", "peer", source, "name", account)
+		b.of[from] = o
+		b.log.Info("wrong password", "peer", from, "name", account)
 	}
 	before := o.banned()
 	o.tries[account]++
@@ -88,28 +78,28 @@ func (b *bans) wrong(source netip.Addr, account string, now time.Time) time.Dura
 		return 0
 	}
 	if !before {
-		b.log.Warn("too many wrong passwords, nobody gets in from there", "peer", source, "for", banTime)
+		b.log.Warn("too many wrong passwords, nobody gets in from there", "peer", from, "for", banTime)
 	}
 	return banTime
 }
 
 // right forgives a source the wrong passwords for an account whose right one it knows.
-func (b *bans) right(source netip.Addr, account string) {
+func (b *bans) right(from netip.Addr, account string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if o := b.of[sourceOf(source)]; o != nil {
+	if o := b.of[source.Of(from)]; o != nil {
 		if delete(o.tries, account); len(o.tries) == 0 {
-			delete(b.of, sourceOf(source))
+			delete(b.of, source.Of(from))
 		}
 	}
 }
 
 // lift forgets a source, or all of them, and returns how many.
-func (b *bans) lift(source netip.Addr) (n int) {
+func (b *bans) lift(from netip.Addr) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for a, o := range b.of {
-		if !source.IsValid() || a == sourceOf(source) {
+		if !from.IsValid() || a == source.Of(from) {
 			if n++; o.banned() {
 				b.log.Info("ban lifted", "peer", a)
 			}

@@ -19,8 +19,8 @@ const unreadShown = 10
 // startupFailure is the standing failure that the box does not run the startup-config which was saved last.
 const startupFailure = "startup-config"
 
-// source is a place from which the box may start.
-type source struct {
+// startSource is a place from which the box may start.
+type startSource struct {
 	name string
 	read func() ([]byte, error)
 }
@@ -39,7 +39,7 @@ func (s *System) startup() *config.Config {
 		sources = sources[1:]
 	}
 	if s.o.ConfigFile != "" {
-		sources = []source{{s.o.ConfigFile, func() ([]byte, error) { return os.ReadFile(s.o.ConfigFile) }}}
+		sources = []startSource{{s.o.ConfigFile, func() ([]byte, error) { return os.ReadFile(s.o.ConfigFile) }}}
 	}
 	var damaged []string
 	for _, from := range sources {
@@ -66,14 +66,14 @@ func (s *System) startup() *config.Config {
 }
 
 // sources are the startup-config and those before it.
-func (s *System) sources() []source {
-	list := []source{{startupFile, s.store.Startup}}
+func (s *System) sources() []startSource {
+	list := []startSource{{startupFile, s.store.Startup}}
 	old, err := s.store.OldStartups()
 	if err != nil {
 		s.log.Error("kept startup-configs not listed", "err", err)
 	}
 	for n := range old {
-		list = append(list, source{fmt.Sprintf("%s.%d", startupFile, n+1), func() ([]byte, error) { return s.store.OldStartup(n + 1) }})
+		list = append(list, startSource{fmt.Sprintf("%s.%d", startupFile, n+1), func() ([]byte, error) { return s.store.OldStartup(n + 1) }})
 	}
 	return list
 }
