@@ -121,7 +121,7 @@ func copyConfig(c *call, a *copyArgs) error {
 	case a.Force && !a.Replace:
 		return errors.New("force is for images, copy https://HOST/PATH flash: force, and leaves out the question of replace")
 	case from == to && from != consolePlace:
-		return errors.New("a copy onto itself")
+		return errors.New("source and destination are the same")
 	}
 	text, err := c.read(from)
 	if err != nil || c.result.Collect != nil {

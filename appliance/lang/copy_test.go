@@ -46,7 +46,7 @@ func TestCopiesAndDifferences(t *testing.T) {
 	}
 	for _, x := range []struct{ line, body, want string }{
 		{"copy startup-config running-config", "", "there is no startup-config yet"},
-		{"copy running-config running-config", "", "a copy onto itself"},
+		{"copy running-config running-config", "", "source and destination are the same"},
 		{"copy running-config ftp://x", "", `"ftp://x" is not a place for a configuration`},
 		{"copy https://192.0.2.1/gone.cfg startup-config", "", "fetch https://192.0.2.1/gone.cfg: 404 Not Found"},
 		{"copy console: running-config", "system hostname a\n\nsntp-client\n", "console: merged into the running-config: 2 lines taken, 0 refused\n"},

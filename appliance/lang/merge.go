@@ -38,7 +38,7 @@ func (c *call) merge(from string, text []byte) error {
 }
 
 // errRefused is the end of a copy that left lines out.
-var errRefused = errors.New("what was refused is listed above; everything else is in force")
+var errRefused = errors.New("the lines above were refused; all others are in force")
 
 // diffShown is how many lines of a difference a question shows.
 const diffShown = 60

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"viaduct/appliance/pki"
+	"viaduct/appliance/plural"
 )
 
 // backup is what a backup holds: all that makes this box what it is, except its records and the time.
@@ -120,8 +121,20 @@ func (s *System) Restore(text []byte, passphrase string) (string, error) {
 	}
 	s.republish()
 	s.judgeLicenses()
-	return fmt.Sprintf("backup of box %s, made %s: startup-config, certificates %d, private keys %d", b.Serial,
-		b.Made.Format("2006-01-02 15:04:05 UTC"), len(b.Certificates), len(b.Keys)), nil
+	return b.summary(), nil
+}
+
+// summary says what a backup is and holds.
+func (b *backup) summary() string {
+	of := "a box without a serial number"
+	if b.Serial != "" {
+		of = "box " + b.Serial
+	}
+	parts := []string{"startup-config", plural.Of(len(b.Certificates), "certificate"), plural.Of(len(b.Keys), "private key")}
+	if len(b.Licenses) > 0 {
+		parts = append(parts, "licenses")
+	}
+	return fmt.Sprintf("backup of %s, made %s: %s", of, b.Made.Format("2006-01-02 15:04:05 UTC"), strings.Join(parts, ", "))
 }
 
 // openBackup decrypts a backup.

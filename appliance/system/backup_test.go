@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestABackupIsOpenedByItsPassPhraseOnly(t *testing.T) {
@@ -70,5 +71,19 @@ func TestABackupIsOpenedByItsPassPhraseOnly(t *testing.T) {
 	}
 	if got, _ := c.Licenses(); !slices.Equal(got, []string{"KEY"}) {
 		t.Errorf("licenses %q", got)
+	}
+}
+
+func TestSummaryOfABackup(t *testing.T) {
+	made := time.Date(2026, 11, 29, 13, 0, 0, 0, time.UTC)
+	one := map[string][]byte{"A": nil}
+	for want, b := range map[string]backup{
+		"backup of box 00A0BA0F2439, made 2026-11-29 13:00:00 UTC: startup-config, 1 certificate, 1 private key, licenses": {
+			Made: made, Serial: "00A0BA0F2439", Licenses: []byte("x"), Certificates: one, Keys: one},
+		"backup of a box without a serial number, made 2026-11-29 13:00:00 UTC: startup-config, 0 certificates, 0 private keys": {Made: made},
+	} {
+		if got := b.summary(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }

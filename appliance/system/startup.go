@@ -97,8 +97,8 @@ func unusable(text []byte) error {
 // fellBack says that the box runs something else than what was saved last.
 func (s *System) fellBack(damaged []string, to string) {
 	s.log.Warn("starting with another configuration than the one that was saved last", "name", to)
-	s.standing.raise(startupFailure, failure{text: fmt.Sprintf("the box started with %s, because what was saved later cannot be used: %s. "+
-		"Look whether all is there, and save it", to, strings.Join(damaged, ", ")), fix: "copy running-config startup-config"})
+	s.standing.raise(startupFailure, failure{text: fmt.Sprintf("the box started with %s, because later versions cannot be used: %s. "+
+		"Check that it is complete, and save it", to, strings.Join(damaged, ", ")), fix: "copy running-config startup-config"})
 }
 
 // begin parses the configuration to start with.

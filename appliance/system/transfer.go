@@ -68,9 +68,9 @@ func (s *System) web() *http.Client {
 func stayPrivate(q *http.Request, via []*http.Request) error {
 	switch {
 	case via[0].URL.Scheme == "https" && q.URL.Scheme != "https":
-		return errors.New("the server leads away from https")
+		return errors.New("the server redirects from https to http")
 	case len(via) >= 10:
-		return errors.New("the server leads from place to place")
+		return errors.New("the server redirects too often")
 	}
 	return nil
 }
