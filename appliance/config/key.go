@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -96,9 +97,27 @@ func networkKey(text string) (Pattern, bool) {
 func addressKey(text string) error {
 	bare := strings.NewReplacer(`\d`, "", `\.`, "", "%", "").Replace(text)
 	if i := strings.IndexFunc(bare, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF:.*+?()[]{}|^$,-T", r) }); i >= 0 {
-		return &PatternError{text, max(strings.IndexByte(text, bare[i]), 0), "is no address such as 192.0.2.7, and no network such as 192.0.2.0/24"}
+		return notAnAddress(text, max(strings.IndexByte(text, bare[i]), 0))
+	}
+	outside := sets.ReplaceAllStringFunc(text, func(s string) string { return strings.Repeat("0", len(s)) })
+	if i := strings.IndexAny(outside, ",-"); i >= 0 {
+		return notAnAddress(text, i) // a list or a range: no address has such a sign
+	}
+	if cutAddress.MatchString(text) {
+		return notAnAddress(text, 0)
 	}
 	return nil
+}
+
+var (
+	sets = regexp.MustCompile(`\[[^\]]*\]|\{[^}]*\}`)
+	// cutAddress is an address that is none, or the beginning of one as other systems write a network. As a pattern it would match
+	// whatever begins so: 10.1. also 10.17.0.1 and 10.123.0.1.
+	cutAddress = regexp.MustCompile(`^(?:\*\.)*[0-9a-fA-F:]+(?:\.[0-9a-fA-F:]+)*(?:\.\*)*\.?$`)
+)
+
+func notAnAddress(text string, at int) error {
+	return &PatternError{text, at, "is no address such as 192.0.2.7, and no network such as 192.0.2.0/24"}
 }
 
 // ValueError says why a mapping cannot write a value.

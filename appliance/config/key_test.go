@@ -18,6 +18,8 @@ func TestKeysThatCanNeverMatchAreRefused(t *testing.T) {
 		{Date, "24.12.2026-23.12.2026", 11}, {Date, "31.02.2026", 0}, {Date, "24.12.", 0}, {Date, "24.12.26", 0}, {Date, "2026-12-24", 0}, {Date, "24.12.2026-1.1.2027", 11},
 		{CallingPI, "national", 0}, {CallingPI, "restrict(ed)?$x", 0}, {CallingPI, "yes", 0}, {CallingSI, "screened", 0},
 		{CallingIP, "pbx.example.com", 0}, {CalledIP, "192.0.2.0/33", 9}, {CallingIP, "192.0.2.0/255.255.255.0", 9}, {CallingIP, "any", 1},
+		{CallingIP, "192.0.2.300", 0}, {CallingIP, "192.0.2.", 0}, {CallingIP, "192.0.2", 0}, {CallingIP, "10", 0}, {CalledIP, "2001:db8", 0}, {CallingIP, "192.0.2.010", 0},
+		{CallingIP, "192.0.2.10-192.0.2.20", 10}, {CallingIP, "192.0.2.10-20", 10}, {CallingIP, "192.0.2.*", 0}, {CallingIP, "*.0.2.1", 0}, {CallingIP, "192.0.2.1,192.0.2.2", 9},
 		{CalledE164, "DEFAULT", 0}, {CallingName, "Default", 0}, {TimeOfDay, "default", 0},
 	} {
 		var e *PatternError
@@ -40,6 +42,9 @@ func TestTypedKeys(t *testing.T) {
 		{CallingIP, "192.0.2.7", "192.0.2.70", false},
 		{CallingIP, "192.0.2.7", "192x0.2.7", false},
 		{CallingIP, `192\.0\.2\.`, "192.0.2.7", true},
+		{CallingIP, `192\.0\.2\.[0-9]+$`, "192.0.2.7", true},
+		{CallingIP, "192.0.2..", "192.0.2.7", true},
+		{CallingIP, `10\.(1|2){1,2}\..*`, "10.1.0.7", true},
 		{CallingIP, "192.0.2.0/24", "::ffff:192.0.2.7", true},
 		{CalledIP, "2001:db8::/32", "2001:db8::7", true},
 		{CallingIP, "0.0.0.0/0", "", false},

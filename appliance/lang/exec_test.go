@@ -44,8 +44,8 @@ func TestAModeSurvivesALostConfiguration(t *testing.T) {
 	c.types("context cs SWITCH", "interface sip IF")
 	c.box.cfg = config.New()
 	out := c.types("remote 192.0.2.1")
-	if len(c.s.Mode) != 2 || !strings.Contains(out, "unknown command") {
-		t.Errorf("mode %q, out %q", c.s.Mode, out)
+	if !strings.HasSuffix(c.last.Prompt, "(cfg)#") || !strings.Contains(out, "unknown command") {
+		t.Errorf("prompt %q, out %q", c.last.Prompt, out)
 	}
 }
 

@@ -19,6 +19,7 @@ type hardware struct {
 const (
 	noPorts     = "there are no telephone ports here"
 	noRouter    = "the box is no router"
+	noRegistrar = "phones do not register here"
 	provisioned = "the box is not provisioned by servers"
 )
 
@@ -49,7 +50,7 @@ var hardwares = []hardware{
 
 	{"ctx-ip", false, noRouter, []string{"multicast-send", "qos", "rip", "icmp", "nat", "napt", "arp", "dhcp-server", "use profile dhcp-server", "use profile napt"}},
 	{"if-ip", false, noRouter, []string{"use profile napt", "use profile service-policy", "use profile wlan", "point-to-point", "icmp", "rip", "cos", "igmp",
-		"bandwidth", "multicast-send", "router-advertisement", "dhcp-server", "use profile dhcp-server", "mac-address"}},
+		"bandwidth", "multicast-send", "router-advertisement", "dhcp-server", "use profile dhcp-server", "mac-address", "ipaddress unnumbered"}},
 	{"prt-eth", true, noRouter, []string{"pppoe"}},
 	{"prt-eth", false, noRouter, []string{"cos", "frame-format", "mac-address", "priority", "phy"}},
 
@@ -61,6 +62,13 @@ var hardwares = []hardware{
 
 	{"identity-group", true, "requests outside of calls are not passed on", []string{"message inbound", "message outbound", "subscription inbound", "subscription outbound", "presence inbound", "presence outbound", "notification inbound", "notification outbound"}},
 	{"identity", true, "requests outside of calls are not passed on", []string{"message inbound", "message outbound", "subscription inbound", "subscription outbound", "presence inbound", "presence outbound", "notification inbound", "notification outbound"}},
+
+	{"identity-group", true, noRegistrar, []string{"registration inbound"}},
+	{"identity", true, noRegistrar, []string{"registration inbound"}},
+	{"callout", false, "the profiles of its interface sip hold for a call", []string{"use profile"}},
+	{"callin", false, "the profiles of its interface sip hold for a call", []string{"use profile"}},
+	{"callout", false, "SIP behaves as RFC 3398 says", []string{"invite-transaction-timeout", "non-invite-transaction-timeout", "session-timer"}},
+	{"callin", false, "SIP behaves as RFC 3398 says", []string{"session-timer"}},
 
 	{"pf-voip", false, noDSPHere, []string{"dejitter-mode", "dejitter-max-delay", "dejitter-buffer", "dejitter-grow-step", "dejitter-grow-attenuation", "dejitter-shrink-speed", "echo-canceller", "silence-compression", "high-pass-filter", "post-filter",
 		"voice-volume", "flash-hook", "modem", "rtp traffic-class", "rtp port-range", "t38", "voice-update-frames", "dtmf-mute-encoder", "background-noise", "sid"}},

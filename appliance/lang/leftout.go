@@ -18,8 +18,8 @@ import (
 // The block ends at the next header that is understood, at one that is not and opens a block of its own, at `exit`, and where the
 // lines are indented less than its own.
 //
-// A header is known by its first word. A line whose first word nobody knows opens a block only if the next line is indented further:
-// else a slip in a line would take those behind it along.
+// A header is known by its first word. Any other line opens a block only if the next line is indented further: else a slip in a line
+// would take those behind it along.
 type leftOut struct {
 	header string
 	indent int  // of the header
@@ -154,13 +154,14 @@ func (l *Language) misunderstand(cfg *config.Config, p place, modes []cli.Layer,
 	out := &leftOut{header: shown(line), indent: pasted.Indent(line)}
 	if at, h := l.hardwareLine(p, line); h != nil {
 		out.sure, out.quiet = h.block && !strings.HasPrefix(out.header, "no "), true
+		if !out.sure {
+			at = p // a statement of a mode around leaves the mode no more than one that is understood
+		}
 		at.out = out
 		return misunderstood{note: h.note(), at: at}
 	}
 	look, word := l.table.Look(modes, line)
 	switch look {
-	case cli.LooksAsStatement:
-		return misunderstood{at: p}
 	case cli.LooksAsHeader:
 		p, out.sure = p.owner(word, l.table.Root()), true
 	}

@@ -49,6 +49,9 @@ var olderForms = []olderForm{
 		}
 		return lines
 	}},
+	{prompt: "svc-auth", shown: "realm NUMBER REALM", form: form(`realm \d+ (\S+)`), lines: func(_ *config.Config, _ string, m []string) []string {
+		return []string{"realm " + cli.Quote(m[1])}
+	}},
 	{shown: "sntp-client server ADDRESS", form: form(`sntp-client server ` + ip4 + `(.*)`), lines: func(_ *config.Config, _ string, m []string) []string {
 		return []string{"sntp-client server primary " + m[1] + m[2]}
 	}},

@@ -77,7 +77,8 @@ func (p place) otherObject(object string, m *cli.Match) error {
 		return nil
 	}
 	here := strings.Join(p.path[len(p.path)-1].Key(), " ")
-	if here == "" || lettersOf(here) == lettersOf(object) {
+	// Some releases put the context in front: [SWITCH.IF_A].
+	if here == "" || lettersOf(here) == lettersOf(object) || strings.HasSuffix(strings.ToLower(object), "."+strings.ToLower(here)) {
 		return nil
 	}
 	return fmt.Errorf("the prompt in front of the line is that of %s, and this is %s", cli.Quote(object), cli.Quote(here))

@@ -18,13 +18,14 @@ type Line struct {
 }
 
 var (
-	quoteMark  = regexp.MustCompile(`^[ \t]*>[ \t]?`)
-	lineNumber = regexp.MustCompile(`^[ \t]*[0-9]{1,6}(?:[:.)|][ \t]?|[ \t]|$)`)
+	quoteMark  = regexp.MustCompile(`^[ \t]*[>|][ \t]?`)
+	pager      = regexp.MustCompile(`^--More--(?: *\x08+)*`)
+	lineNumber = regexp.MustCompile(`^[ \t]*[0-9]{1,6}(?:[ \t]*[:.)|][ \t]?|[ \t]|$)`)
 	prompt     = regexp.MustCompile(`^[ \t]*[A-Za-z0-9][A-Za-z0-9._-]{0,62}(?:\((?:[a-z0-9-]+|\?)\)(?:\[([^\]]*)\])?)?[#>][ \t]*`)
 )
 
-// Read takes off what a copy has put in front of a line: the marks of a quoting mail, the number of the line, and the prompt behind
-// which the line was typed.
+// Read takes off what a copy has put in front of a line: the marks of a quoting mail, the prompt of a pager, the number of the line,
+// and the prompt behind which the line was typed.
 func Read(line string) Line {
 	l := Line{Text: strings.TrimPrefix(line, byteOrderMark)}
 	for {
@@ -33,6 +34,9 @@ func Read(line string) Line {
 			break
 		}
 		l.Text, l.Marked = l.Text[len(mark):], true
+	}
+	if m := pager.FindString(l.Text); m != "" {
+		l.Text, l.Marked = l.Text[len(m):], true
 	}
 	if n := lineNumber.FindString(l.Text); n != "" {
 		l.Text, l.Marked = l.Text[len(n):], true

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,6 +52,9 @@ func (s *System) startup() *config.Config {
 		if err == nil && !s.o.Language.Understands(text) && (s.o.ConfigFile == "" || len(text) > 0) {
 			err = unusable(text)
 		}
+		if err == nil && s.o.ConfigFile == "" && bytes.IndexByte(text, 0) >= 0 {
+			err = errHoles
+		}
 		if err != nil {
 			s.log.Error("configuration not usable", "name", from.name, "err", err)
 			damaged = append(damaged, fmt.Sprintf("%s (%v)", from.name, cause(err)))
@@ -93,6 +97,9 @@ func unusable(text []byte) error {
 	}
 	return errors.New("no line of it is understood")
 }
+
+// errHoles is what a power cut leaves where blocks of a file were not written yet. Half of a configuration may be a box without an address.
+var errHoles = errors.New("zeros stand in a part of it")
 
 // fellBack says that the box runs something else than what was saved last.
 func (s *System) fellBack(damaged []string, to string) {
