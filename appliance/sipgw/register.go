@@ -316,20 +316,22 @@ func (e *responseError) Error() string { return strconv.Itoa(e.code) + " " + e.r
 // part counts, or of all. To ask too early costs one request, too late every call until then.
 func grantedTime(res *sip.Response, contact string, asked time.Duration) time.Duration {
 	otherwise := asked
-	if e := headerValues(res, "Expires"); len(e) > 0 {
-		otherwise = min(asked, seconds(e))
+	if d, ok := lifetimeIn(headerValues(res, "Expires")); ok {
+		otherwise = min(asked, d)
 	}
 	ours := SplitURI(contact)
 	best, closest := otherwise, 0
 	for _, n := range ParseList(headerValues(res, "Contact")) {
 		granted := otherwise
 		if e, ok := Param(n.Params, "expires"); ok {
-			granted = min(asked, seconds([]string{e}))
+			if d, ok := lifetimeIn([]string{e}); ok {
+				granted = min(asked, d)
+			}
 		}
 		switch like := likeness(SplitURI(n.URI), ours); {
-		case like > closest:
+		case like > closest, like == closest && best == 0: // 0 is a binding that has ended, while another one may stand
 			best, closest = granted, like
-		case like == closest:
+		case like == closest && granted != 0:
 			best = min(best, granted)
 		}
 	}
@@ -352,16 +354,21 @@ func retryAfter(res *sip.Response) time.Duration { return seconds(headerValues(r
 
 // seconds reads the number at the start of the first value; 0 when there is none.
 func seconds(values []string) time.Duration {
+	d, _ := lifetimeIn(values)
+	return d
+}
+
+// lifetimeIn is the same, and tells 0 from what is no number. One beyond 32 bits is as long as any (RFC 3261 20.19).
+func lifetimeIn(values []string) (d time.Duration, ok bool) {
 	if len(values) == 0 {
-		return 0
+		return 0, false
 	}
 	v := strings.TrimSpace(values[0])
-	digits := v[:len(v)-len(strings.TrimLeft(v, "0123456789"))]
-	n, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil {
-		return 0
+	n, err := strconv.ParseUint(v[:len(v)-len(strings.TrimLeft(v, "0123456789"))], 10, 32)
+	if errors.Is(err, strconv.ErrSyntax) {
+		return 0, false
 	}
-	return time.Duration(n) * time.Second
+	return time.Duration(n) * time.Second, true
 }
 
 // wantedRegistrations are the registrations that a configuration asks for: one per identity with `register auto` in a location

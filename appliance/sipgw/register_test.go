@@ -157,8 +157,13 @@ func TestGrantedTime(t *testing.T) {
 		{"longer than asked", []string{"Contact: <sip:user.01@192.168.1.1>;expires=4294967295"}, 180},
 		{"longer than asked, in Expires", []string{"Expires: 4294967295"}, 180},
 		{"nothing said", nil, 180},
-		{"nonsense", []string{"Contact: <sip:user.01@192.168.1.1:5060>;expires=soon"}, 0},
-		{"more than a number holds", []string{"Expires: 99999999999999"}, 0},
+		{"nonsense", []string{"Contact: <sip:user.01@192.168.1.1:5060>;expires=soon"}, 180},
+		{"an empty one", []string{"Contact: <sip:user.01@192.168.1.1:5060>;expires=", "Expires: 70"}, 70},
+		{"nonsense in Expires", []string{"Expires: Thu, 01 Jan 2026 00:00:00 GMT"}, 180},
+		{"more than a number holds", []string{"Expires: 99999999999999"}, 180},
+		{"more than a number holds, at the contact", []string{"Contact: <sip:user.01@203.0.113.9>;expires=99999999999999999999", "Expires: 60"}, 180},
+		{"no time at all", []string{"Contact: <sip:user.01@192.168.1.1>;expires=0, <sip:user.01@10.0.0.1>;expires=60"}, 0},
+		{"rewritten, beside one that has ended", []string{"Contact: <sip:user.01@203.0.113.9:1>;expires=0, <sip:user.01@203.0.113.9:2>;expires=60, <sip:user.01@203.0.113.9:3>;expires=0"}, 60},
 	} {
 		if got := grantedTime(response(200, "OK", tc.h...), ours, 180*time.Second); got != tc.want*time.Second {
 			t.Errorf("%s: %v, want %v s", tc.name, got, int(tc.want))
