@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 	"syscall"
@@ -22,10 +21,6 @@ import (
 
 // Set by the linker, see the Makefile.
 var version, commit, built = "", "unknown", ""
-
-// memoryLimit makes the collector work harder before floods let the process grow: what is in use stays far below, and a box of 1 GiB has other
-// things to do.
-const memoryLimit = 176 << 20
 
 func main() {
 	state := flag.String("state", "/perm/sbc", "`directory` of startup-config, pki/, licenses, cdr/")
@@ -56,8 +51,6 @@ func main() {
 		}
 		return
 	}
-	debug.SetGCPercent(200) // half the collector's work; an idle box has the same 18 MiB
-	debug.SetMemoryLimit(memoryLimit)
 	b, err := board.Named(*boardName)
 	if err != nil {
 		fatal(err)
@@ -68,6 +61,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	boundMemory(ctx)
 	beside := strings.TrimSuffix(*socket, ".sock") // where consoled looks while nobody answers on the socket
 	logTo := io.Writer(os.Stderr)
 	if f, err := system.OpenLogFile(beside+".log", *consoleUID); err != nil {
