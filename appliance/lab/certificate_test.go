@@ -3,6 +3,8 @@ package lab
 import (
 	"context"
 	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"net/netip"
@@ -15,18 +17,24 @@ import (
 // boxCertificate is what the box shows a hub that connects now.
 func (r *running) boxCertificate() tls.ConnectionState {
 	r.t.Helper()
+	state, err := r.handshake()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return state
+}
+
+func (r *running) handshake() (tls.ConnectionState, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
 	defer cancel()
 	raw, err := r.WAN.Dial(ctx, "tcp4", r.Teams.Hubs[0].site.addr.String(), netip.AddrPortFrom(BoxWAN, r.options.SBCPort).String())
 	if err != nil {
-		r.t.Fatal(err)
+		return tls.ConnectionState{}, err
 	}
 	defer raw.Close()
 	c := tls.Client(raw, r.Teams.dial)
-	if err := c.HandshakeContext(ctx); err != nil {
-		r.t.Fatal(err)
-	}
-	return c.ConnectionState()
+	err = c.HandshakeContext(ctx)
+	return c.ConnectionState(), err
 }
 
 // Microsoft moves to another root. The log says which one, with a command that can be pasted as it stands, and after it both
@@ -89,6 +97,38 @@ func TestAnImportedCertificateIsUsedAtOnce(t *testing.T) {
 	out, in := r.fromTeams(Dial{})
 	r.end(out, in)
 	r.ended()
+}
+
+// TestANewKeyComesAfterItsCertificate, as docs/operation.md says of renewals: a key alone does not part the pair that is in use.
+func TestANewKeyComesAfterItsCertificate(t *testing.T) {
+	r := runBox(t, Setup{})
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := r.PKI.IssueBox(key, SBCName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := KeyPEM(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	importKey := "import pki:private-key/myprivate.key\n" + string(text) + "\n"
+	importCertificate := "import pki:certificate/MYCERTIFICATE\n" + string(CertificatePEM(next.Certificate[0])) + "\n"
+	if out, _ := r.box.Paste(r.ctx, "enable\n"+importKey); !strings.Contains(out, "import the certificate that belongs to it first") {
+		t.Fatalf("the key alone: %s", out)
+	}
+	if r.boxCertificate().PeerCertificates[0].Equal(next.Leaf) {
+		t.Fatal("the pair in use was parted")
+	}
+	if out, err := r.box.Paste(r.ctx, "enable\n"+importCertificate+importKey); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	r.wait("the new certificate is shown", func() bool {
+		state, err := r.handshake() // none is made while the key is still the old one
+		return err == nil && state.PeerCertificates[0].Equal(next.Leaf)
+	})
 }
 
 // A box that starts with a certificate that ends soon says so.
