@@ -83,7 +83,7 @@ func (b *block) read(line string) (t string, command bool) {
 		return t, true
 	case t == "" && strings.Trim(raw, "0123456789") == "" && !b.numbered:
 		return raw, false // the end of a key may be digits
-	case l.Marked:
+	case l.Marked && !octets(raw): // 00:c1: is no number of a line
 		b.numbered = true
 	}
 	return t, false
@@ -242,8 +242,11 @@ func beginsDump(t string) bool {
 
 // inDump reports whether a line may be one of those. They are kept nowhere: what they say is in the block.
 func inDump(line, t string) bool {
-	return pasted.Indent(pasted.Read(line).Text) > 0 || strings.HasSuffix(t, ":") || strings.Contains(t, ": ") || strings.Contains(t, " = ") || strings.Trim(t, "0123456789abcdefABCDEF:") == ""
+	return pasted.Indent(pasted.Read(line).Text) > 0 || strings.HasSuffix(t, ":") || strings.Contains(t, ": ") || strings.Contains(t, " = ") || octets(t)
 }
+
+// octets reports whether a line is a row of octets of a key or a signature.
+func octets(t string) bool { return strings.Trim(t, "0123456789abcdefABCDEF:") == "" }
 
 // binary reports whether a line stands for one that is no text.
 func binary(t string) bool { return strings.HasPrefix(t, "(byte 0x") }

@@ -67,6 +67,8 @@ func TestBlockLosesNothing(t *testing.T) {
 			"        X509v3 extensions:", "                DNS:sbc.example.com", begin, full, stop, "", "exit"}, 3, "", []string{"exit"}},
 		{"the same twice", []string{"Certificate:", "    Data:", begin, full, stop, "Certificate:", "    Data:", begin, full, stop, "", "exit"}, 6, "", []string{"exit"}},
 		{"what openssl pkey -text prints", []string{begin, full, stop, "Private-Key: (2048 bit, 2 primes)", "modulus:", "    00:c1:02", "publicExponent: 65537 (0x10001)", "prime1:", "    00:f1", "", "exit"}, 3, "", []string{"exit"}},
+		{"a row of that with one octet", []string{begin, full, stop, "Private-Key: (2048 bit, 2 primes)", "privateExponent:", "    00:c1:02:", "    81", "prime1:", "    00:f1", "", "exit"}, 3, "", []string{"exit"}},
+		{"numbered, with an octet", []string{"1\t" + begin, "2\t" + full, "3\t" + stop, "4\tPrivate-Key: (2048 bit)", "5\tprime1:", "6\t    00:c1:", "7\t    81", "8\tprime2:", "9", "exit"}, 3, "", []string{"exit"}},
 		{"a command behind it", []string{begin, full, stop, "Private-Key: (2048 bit)", "modulus:", "    00:c1", "show version"}, 3, "empty line", []string{"show version"}},
 		{"attributes with empty lines between", []string{"Bag Attributes", "    localKeyID: 01", "", "subject=CN = sbc", "", "issuer=CN = ca", begin, full, stop, "", "exit"}, 7, "", []string{"exit"}},
 		{"s_client -showcerts", []string{"Certificate chain", " 0 s:CN = sbc", "   i:CN = ca", "   a:PKEY: rsaEncryption, 2048 (bit)", begin, full, stop, " 1 s:CN = ca", begin, full, stop, "", "exit"}, 11, "", []string{"exit"}},
