@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 )
 
@@ -129,10 +130,7 @@ func (a auth) password(user, password string) (wire.LoginReply, error) {
 // shutOut says to whoever was shut out for how much longer.
 func shutOut(left time.Duration) string {
 	minutes := int((left + time.Minute - 1) / time.Minute)
-	if minutes == 1 {
-		return "Too many wrong passwords: try again in a minute."
-	}
-	return fmt.Sprintf("Too many wrong passwords: try again in %d minutes.", minutes)
+	return "Too many wrong passwords: try again in " + plural.Of(minutes, "minute") + "."
 }
 
 // choose asks for the password that replaces the first one.
