@@ -97,7 +97,7 @@ func (c *Config) broadcast(to netip.Addr) bool {
 		for _, i := range x.Interfaces {
 			for _, a := range i.Addresses {
 				p := a.Prefix
-				if to.Is4() && p.IsValid() && p.Bits() < 31 && p.Contains(to) && (p.Masked().Addr() == to || lastOf(p) == to) {
+				if to.Is4() && p.IsValid() && p.Bits() < 31 && p.Contains(to) && (p.Masked().Addr() == to || LastOf(p) == to) {
 					return true
 				}
 			}
@@ -106,13 +106,20 @@ func (c *Config) broadcast(to netip.Addr) bool {
 	return false
 }
 
-// lastOf is the highest address of an IPv4 network.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().As4()
-	for bit := p.Bits(); bit < 32; bit++ {
-		b[bit/8] |= 0x80 >> (bit % 8)
+// LastOf is the last address of a network.
+func LastOf(p netip.Prefix) netip.Addr {
+	b, bits := p.Addr().As16(), p.Bits()
+	if p.Addr().Is4() {
+		bits += 96
 	}
-	return netip.AddrFrom4(b)
+	for ; bits < 128; bits++ {
+		b[bits/8] |= 0x80 >> (bits % 8)
+	}
+	last := netip.AddrFrom16(b)
+	if p.Addr().Is4() {
+		return last.Unmap()
+	}
+	return last
 }
 
 // leadsBy reports whether packets from an address of side leave for another one by side. The networks of all interfaces and the routes

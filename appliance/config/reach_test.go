@@ -85,3 +85,14 @@ func TestReachAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestTheLastAddressOfANetwork(t *testing.T) {
+	for network, want := range map[string]string{
+		"192.168.1.7/24": "192.168.1.255", "10.0.0.0/8": "10.255.255.255", "203.0.113.4/32": "203.0.113.4", "0.0.0.0/0": "255.255.255.255", "192.0.2.0/31": "192.0.2.1",
+		"2001:db8::/64": "2001:db8::ffff:ffff:ffff:ffff", "2001:db8::7/128": "2001:db8::7",
+	} {
+		if got := LastOf(netip.MustParsePrefix(network)); got.String() != want {
+			t.Errorf("of %s: %s, want %s", network, got, want)
+		}
+	}
+}

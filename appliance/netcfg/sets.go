@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"viaduct/appliance/config"
+
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 )
@@ -98,7 +100,7 @@ func addressSet(side string, list []netip.Prefix) part {
 		if !begin.IsValid() {
 			begin = p.Addr()
 		}
-		behind := lastOf(p).Next() // invalid behind the last address of all
+		behind := config.LastOf(p).Next() // invalid behind the last address of all
 		if i+1 < len(list) && list[i+1].Addr() == behind {
 			continue // the kernel's sets take no range that begins where another ends
 		}
@@ -111,16 +113,6 @@ func addressSet(side string, list []netip.Prefix) part {
 	}
 	word, load := addressField(side, first)
 	return part{text: word + " { " + strings.Join(words, ", ") + " }", exprs: append(load, s.in()), set: s}
-}
-
-// lastOf is the last address of a network.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := p.Bits(); i < len(b)*8; i++ {
-		b[i/8] |= 0x80 >> (i % 8)
-	}
-	last, _ := netip.AddrFromSlice(b)
-	return last
 }
 
 // merge sorts networks and drops those that lie in another.
