@@ -55,19 +55,20 @@ func (s *Store) PrivateKey(name string) (crypto.Signer, error) {
 }
 
 // ImportCertificate checks and keeps one or several PEM certificates under a name; what was there is replaced.
+// Errors of imports leave the name to the caller, who says it anyway.
 func (s *Store) ImportCertificate(name string, text []byte) ([]*x509.Certificate, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	certs, err := pki.ParseCertificates(text)
 	if err != nil {
-		return nil, fmt.Errorf("import certificate %s: %w", name, err)
+		return nil, err
 	}
 	err = s.write(filepath.Join(certFolder, name), append(bytes.TrimSpace(text), '\n'), 0o644, func() {
 		s.certs[name] = entry[[]*x509.Certificate]{value: certs}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("import certificate %s: %w", name, err)
+		return nil, err
 	}
 	return certs, nil
 }
@@ -80,18 +81,18 @@ func (s *Store) ImportPrivateKey(name string, text []byte, passphrase string) (c
 	}
 	key, err := pki.ParsePrivateKey(text, passphrase)
 	if err != nil {
-		return nil, fmt.Errorf("import private key %s: %w", name, err)
+		return nil, err
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, fmt.Errorf("import private key %s: %w", name, err)
+		return nil, err
 	}
 	plain := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	err = s.write(filepath.Join(keyFolder, name), plain, 0o600, func() {
 		s.keys[name] = entry[crypto.Signer]{value: key}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("import private key %s: %w", name, err)
+		return nil, err
 	}
 	return key, nil
 }

@@ -300,3 +300,17 @@ func TestAStateFolderThatCannotBe(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestARefusedImportLeavesTheNameToItsCaller(t *testing.T) {
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, keyErr := s.ImportPrivateKey("mine", []byte("x"), "")
+	_, certErr := s.ImportCertificate("mine", []byte("x"))
+	for _, err := range []error{keyErr, certErr} {
+		if err == nil || strings.Contains(err.Error(), "mine") {
+			t.Errorf("refused with %v", err)
+		}
+	}
+}
