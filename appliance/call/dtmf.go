@@ -47,7 +47,8 @@ func (s *side) knows(headers func(string) []string) {
 // digit answers an INFO of leg x. A digit in it goes to y as y takes it; other contents are nothing to us.
 func (c *call) digit(x, y *side, e sipgw.Info) {
 	kind, _, _ := strings.Cut(strings.ToLower(e.ContentType), ";")
-	event, length, ok := digitOf(strings.TrimSpace(kind), string(e.Body))
+	kind = strings.TrimSpace(kind)
+	event, length, ok := digitOf(kind, string(e.Body))
 	switch {
 	case len(e.Body) == 0:
 		x.leg.Respond(e.ID, 200, "OK", nil) // some use it to see whether the dialog is alive
