@@ -104,6 +104,9 @@ func (l *Language) belongs(cfg *config.Config, p place, line string) belonging {
 	if m, err := l.table.Match([]cli.Layer{{Mode: l.admin}}, line, cfg); err == nil && m.Exact && first != enableLine {
 		return aside
 	}
+	if m, err := l.table.Match([]cli.Layer{{Mode: l.table.Root()}}, line, cfg); err == nil && m.Exact {
+		o.quiet = false // it may have been meant for the box: how many lines were left out is said
+	}
 	return inside
 }
 
