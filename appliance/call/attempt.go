@@ -101,8 +101,8 @@ func (c *call) progress(e sipgw.Progress) {
 	switch {
 	case e.Code == 180:
 		c.ring(180, "Ringing", nil)
-	case (e.Code < 183 || len(e.Body) == 0 && c.b.choice == nil) && !c.ringing && !c.a.up:
-		c.a.leg.Provisional(e.Code, "", nil) // on its way elsewhere, queued, or getting on: nothing rings yet
+	case (e.Code < 183 || c.b.choice == nil) && !c.ringing && !c.a.up:
+		c.a.leg.Provisional(e.Code, "", nil) // on its way elsewhere, queued, or getting on: nothing rings yet, and no voice can come
 	}
 }
 
