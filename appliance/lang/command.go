@@ -158,7 +158,7 @@ func adminCommands() []Line {
 		command("no reload", "Cancel a restart", noReload),
 		command("clear calls [<id:call>]", "End one call, or all", clearCalls),
 		command("clear bans [<source:banned>]", "Forget the wrong passwords from one address, or from all, so that logins from there are possible again", clearBans),
-		command("register now [<identity>]", "Ask the registrar of one identity, or of all, at once: after a password was put right, for example", registerNow),
+		command("register now [<identity:registered>]", "Ask the registrar of one identity, or of all, at once: after a password was put right, for example", registerNow),
 		worded(command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, the way through the tables, media or TLS in this session, until no debug all",
 			func(c *call, a *topic) error { return c.debug(a.Topic, true) }), debugHelp...),
 		worded(command("no debug <topic:sip|call|route|rtp|tls|all>", "Show it no longer", func(c *call, a *topic) error { return c.debug(a.Topic, false) }), debugHelp...),

@@ -141,6 +141,7 @@ func TestNamesAreCompleted(t *testing.T) {
 		{"import pki:private", "-key/myprivate.key "},
 		{"clear calls 4", "711 "},
 		{"show calls record 08", "15 "},
+		{"register now us", "er.01 "},
 		{"clear bans 192", ".0.2.7 "},
 		{"show call-router rt_from_t", "eams "},
 		{"show context sip-gateway gw_sip_l", "an_5060 "},
@@ -161,4 +162,5 @@ func (namedBox) PKI() []PKIItem {
 }
 func (namedBox) Calls() []Call                         { return []Call{{ID: "4711"}} }
 func (namedBox) CallRecords(int) ([]CallRecord, error) { return []CallRecord{{ID: "0815"}}, nil }
+func (namedBox) Registrations() []Registration         { return []Registration{{Identity: "user.01"}} }
 func (namedBox) Bans() []Ban                           { return []Ban{{Source: netip.MustParseAddr("192.0.2.7")}} }

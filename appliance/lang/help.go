@@ -100,6 +100,10 @@ func outside(box Box) func(kind string) []string {
 					names = append(names, "pki:"+i.Kind+"/"+i.Name)
 				}
 			}
+		case outsideRegistrations:
+			for _, r := range box.Registrations() {
+				names = append(names, r.Identity)
+			}
 		case outsideCalls:
 			for _, c := range box.Calls() {
 				names = append(names, c.ID)
@@ -125,10 +129,11 @@ func outside(box Box) func(kind string) []string {
 
 // The kinds of what a box holds outside of its configuration.
 const (
-	outsideKeys         = "keys"
-	outsideCertificates = "certificates"
-	outsideCalls        = "calls"
-	outsideRecords      = "records"
-	outsideVersions     = "versions"
-	outsideBans         = "bans"
+	outsideKeys          = "keys"
+	outsideCertificates  = "certificates"
+	outsideCalls         = "calls"
+	outsideRegistrations = "registrations"
+	outsideRecords       = "records"
+	outsideVersions      = "versions"
+	outsideBans          = "bans"
 )

@@ -44,6 +44,7 @@ type helpBox struct{ Box }
 
 func (helpBox) PKI() []PKIItem                        { return nil }
 func (helpBox) Calls() []Call                         { return nil }
+func (helpBox) Registrations() []Registration         { return nil }
 func (helpBox) CallRecords(int) ([]CallRecord, error) { return nil, nil }
 func (helpBox) Bans() []Ban                           { return nil }
 

@@ -111,6 +111,7 @@ var kinds = map[string]cli.Type{
 	"table":       {What: "table, function or service", Names: callRouterNames},
 	"gateway":     {What: "context sip-gateway", Names: gatewayNames},
 	"call":        {What: "call in progress, by its ID", Outside: outsideCalls},
+	"registered":  {What: "identity that registers", Outside: outsideRegistrations},
 	"record":      {What: "call that ended, by its ID or its Call-ID", Outside: outsideRecords},
 	"banned":      {What: "address", Outside: outsideBans, Parse: parseAddr, Print: printAddr},
 	"version":     {What: "number, 1 is the youngest", Outside: outsideVersions, Parse: parseVersion, Print: func(v any) string { return fmt.Sprint(v) }},
