@@ -9,8 +9,8 @@ import (
 
 // Typographic signs that word processors and printed manuals put in place of " and -.
 const (
-	doubleQuotes = "“”„‟«»"
-	singleQuotes = "‘’‚‛"
+	doubleQuotes = "“”„‟«»″＂"
+	singleQuotes = "‘’‚‛′"
 	dashes       = "‐‑‒–—―−"
 )
 

@@ -22,6 +22,8 @@ func TestWhatIsNotSeenIsNamedWithItsColumn(t *testing.T) {
 		"name B\ufffdro":             "a character that was lost when the text was converted (U+FFFD) at column 7",
 		"na\u200bme x":               "a zero-width space (U+200B) at column 3",
 		"name a”b":                   "a printed quotation mark (”)",
+		"name 11″":                   "a printed quotation mark (″)",
+		"name ″a b″":                 "",
 		"name ‘a’":                   "a printed quotation mark (‘)",
 		"name O’Brien":               "",
 		"name a–b":                   "a printed dash (–, U+2013)",
