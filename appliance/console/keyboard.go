@@ -21,7 +21,8 @@ type keyboard struct {
 	buf       []byte
 	came      int       // bytes that have come into buf in all
 	last      time.Time // when the last of them came
-	pauses    []int     // after how many bytes nobody sent anything for helpPause, as far as the next one is in buf
+	alone     bool      // that one came by itself, as a key does
+	pauses    []int     // after how many bytes a key was followed by nothing for helpPause, as far as the next byte is in buf
 	err       error     // why no more comes
 	news      chan struct{}
 	room      chan struct{}
@@ -111,14 +112,14 @@ func (k *keyboard) take(b []byte) {
 		return
 	}
 	now := time.Now()
-	if len(k.buf) > 0 && now.Sub(k.last) >= helpPause {
+	if len(k.buf) > 0 && k.alone && now.Sub(k.last) >= helpPause { // a piece of a paste may be late, too
 		k.pauses = append(k.pauses, k.came)
 	}
 	k.buf = append(k.buf, b...)
-	k.came, k.last = k.came+len(b), now
+	k.came, k.last, k.alone = k.came+len(b), now, len(b) == 1
 }
 
-// pausedAfter reports whether the terminal was quiet for helpPause after the first n bytes of buf, before the next one came: what was typed
+// pausedAfter reports whether the last of the first n bytes of buf came alone, and nothing for helpPause after it: what was typed
 // while a command ran is told from a paste by when it came, not by when it is read. The lock is held.
 func (k *keyboard) pausedAfter(n int) bool {
 	_, found := slices.BinarySearch(k.pauses, k.came-len(k.buf)+n)

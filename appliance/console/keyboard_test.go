@@ -121,6 +121,7 @@ func TestKeysTypedAhead(t *testing.T) {
 		{"Tab in the second line", slow, []string{"end\r", "conf", "\t", "\r"}, "end|conf", "\t"},
 		{"help", slow, []string{"show ", "?", "ver\r"}, "show ?ver", "?"},
 		{"a paste keeps its Tab and its ?", fast, []string{"map a?b\tc\r"}, "map a?b c", ""},
+		{"a paste that stalls behind one does so too", slow, []string{"map a?", "b\t", "c\r"}, "map a?b c", ""},
 		{"a paste in single bytes does so too", fast, strings.Split("map a?b\tc\r", ""), "map a?b c", ""},
 		{"a bracketed paste does so whenever it comes", slow, []string{"\x1b[200~map a?", "b\t", "c\r\x1b[201~"}, "map a?b c", ""},
 	} {

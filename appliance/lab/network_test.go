@@ -140,7 +140,7 @@ func (r *running) marks(n *Namespace, device string, box netip.Addr, transport b
 	}
 	defer s.Close()
 	heard := map[string]byte{}
-	_, err := s.Next(5*time.Second, func(p Packet) bool {
+	_, err := s.Next(time.Minute, func(p Packet) bool {
 		from, to := p.Ports()
 		switch {
 		case p.From() != box:
@@ -175,8 +175,9 @@ func TestPacketsAreMarkedOnTheWire(t *testing.T) {
 		heard := make(chan map[string]byte)
 		go func() { heard <- r.marks(s.n, s.device, s.box, s.transport, s.sip) }()
 		out, in := r.fromPBX(Ring{})
+		got := <-heard
 		r.end(out, in)
-		if got := <-heard; got["media"] != s.media || got["SIP"] != cs3 {
+		if got["media"] != s.media || got["SIP"] != cs3 {
 			t.Errorf("on %s: %v, want media %d and SIP %d", s.device, got, s.media, cs3)
 		}
 	}
