@@ -201,13 +201,18 @@ func (e *emulated) run(line string) string {
 	return text
 }
 
+// unwrapped puts the rows of a table that do not fit the terminal on one line again.
+func unwrapped(text string) string {
+	return regexp.MustCompile(`\r?\n[ \t]+`).ReplaceAllString(text, " ")
+}
+
 // again runs a command until its answer holds the pattern: what a configuration sets off takes a moment.
 func (e *emulated) again(line, pattern string) {
 	e.t.Helper()
 	re := regexp.MustCompile(pattern)
 	var text string
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
-		if text = e.run(line); re.MatchString(text) {
+		if text = e.run(line); re.MatchString(unwrapped(text)) {
 			return
 		}
 	}

@@ -242,7 +242,7 @@ func (e *emulated) try(line string) string {
 
 func (e *emulated) images(want ...string) {
 	e.t.Helper()
-	text := e.run("show system images")
+	text := unwrapped(e.run("show system images"))
 	for _, w := range want {
 		if !regexp.MustCompile(w).MatchString(text) {
 			e.t.Errorf("no %q in:\n%s", w, text)
