@@ -33,7 +33,7 @@ func TestAServerDoesNotLeadAwayFromHTTPS(t *testing.T) {
 	if text, err := s.Fetch(t.Context(), private.URL+"/on"); err != nil || string(text) != "system hostname right" {
 		t.Errorf("to the same server: %q, %v", text, err)
 	}
-	if text, err := s.Fetch(t.Context(), private.URL+"/away"); err == nil || !strings.Contains(err.Error(), "away from https") {
+	if text, err := s.Fetch(t.Context(), private.URL+"/away"); err == nil || !strings.Contains(err.Error(), "from https to http") {
 		t.Errorf("fetched %q, %v", text, err)
 	}
 	if err := s.Send(t.Context(), private.URL+"/away", []byte("password")); err == nil || len(got) > 0 {
