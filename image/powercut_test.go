@@ -83,24 +83,30 @@ func TestPowerCutDuringTheFirstStart(t *testing.T) {
 		if n.writes < all.writes*9/10 {
 			midst++
 		}
-		e := powerOn(t, m)
-		e.until(prompt)
-		e.run("enable")
-		e.run("configure")
-		e.run("system hostname kept")
-		e.run("copy running-config startup-config")
-		e.powerOff()
+		savesItsName(t, m)
 		grown(t, m.Disk)
 		if t.Failed() {
 			return
 		}
-		if i == *cuts-1 {
-			survivesDamage(t, m)
-		}
 	}
+	undisturbed := Machine{Disk: freshDisk(t), Work: t.TempDir()}
+	savesItsName(t, undisturbed)
+	survivesDamage(t, undisturbed)
 	if *cuts >= 20 && midst < *cuts/3 {
 		t.Errorf("%d cuts fell between the writes", midst)
 	}
+}
+
+// savesItsName starts a box, gives it the name kept, saves it and cuts the power.
+func savesItsName(t *testing.T, m Machine) {
+	t.Helper()
+	e := powerOn(t, m)
+	e.until(prompt)
+	e.run("enable")
+	e.run("configure")
+	e.run("system hostname kept")
+	e.run("copy running-config startup-config")
+	e.powerOff()
 }
 
 // survivesDamage damages the data partition of a box that has saved the name kept: first so that it can be repaired, then for good.
