@@ -88,6 +88,9 @@ func TestPowerCutDuringTheFirstStart(t *testing.T) {
 		if t.Failed() {
 			return
 		}
+		if *long && i == *cuts-1 {
+			survivesDamage(t, m)
+		}
 	}
 	undisturbed := Machine{Disk: freshDisk(t), Work: t.TempDir()}
 	savesItsName(t, undisturbed)
