@@ -3,7 +3,7 @@ package media
 import (
 	"unsafe"
 
-	"viaduct/appliance/steer"
+	"viaduct/appliance/sockfilter"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -68,7 +68,7 @@ func (t *thread) warnOfFlood(p *port, err error) {
 func (p *port) unshield() {
 	if p.flooded {
 		p.flooded = false
-		_ = unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) // fails only when none is attached
+		sockfilter.Detach(p.fd)
 	}
 }
 
@@ -93,7 +93,7 @@ func attachFilter(fd int, source address) error {
 	}
 	program = append(program, bpf.LoadAbsolute{Off: 0, Size: 2}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(source.port), SkipFalse: 1},
 		bpf.RetConstant{Val: 0xffff}, bpf.RetConstant{Val: 0})
-	return steer.AttachFilter(fd, program)
+	return sockfilter.Attach(fd, program)
 }
 
 // kernelDrops is how many packets the kernel dropped at a socket: filtered, or no room.

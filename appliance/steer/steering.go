@@ -8,6 +8,8 @@ import (
 	"sync"
 	"unsafe"
 
+	"viaduct/appliance/sockfilter"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/net/bpf"
@@ -115,7 +117,7 @@ func (s *Steering) makeSocket(i, family int) error {
 	}
 	s.sockets[i][family] = fd
 	if i == 0 {
-		err = AttachFilter(fd, []bpf.Instruction{bpf.RetConstant{}}) // it takes packets from the program and drops them
+		err = sockfilter.Attach(fd, []bpf.Instruction{bpf.RetConstant{}}) // it takes packets from the program and drops them
 	}
 	return errors.Join(err, s.bySocket.Put(uint32(Families*i+family), uint32(fd)))
 }

@@ -4,24 +4,27 @@ import (
 	"fmt"
 	"os"
 
+	"viaduct/appliance/sockfilter"
+
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
 var errClosed = os.ErrClosed
 
-// filter lets IPv4 packets to the UDP port of a client through, no fragments.
-var filter = []unix.SockFilter{
-	{Code: unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, K: 12},
-	{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.ETH_P_IP, Jf: 8},
-	{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: ethernetSize + 9},
-	{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.IPPROTO_UDP, Jf: 6},
-	{Code: unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, K: ethernetSize + 6},
-	{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: 0x1fff, Jt: 4},
-	{Code: unix.BPF_LDX | unix.BPF_B | unix.BPF_MSH, K: ethernetSize},
-	{Code: unix.BPF_LD | unix.BPF_H | unix.BPF_IND, K: ethernetSize + 2},
-	{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: clientPort, Jf: 1},
-	{Code: unix.BPF_RET | unix.BPF_K, K: 0xffff},
-	{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+// filter accepts IPv4 packets to the UDP port of a client. It drops fragments: they have no UDP header to look at.
+var filter = []bpf.Instruction{
+	bpf.LoadAbsolute{Off: 12, Size: 2}, // EtherType
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_IP, SkipFalse: 8},
+	bpf.LoadAbsolute{Off: ethernetSize + 9, Size: 1}, // IP protocol
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.IPPROTO_UDP, SkipFalse: 6},
+	bpf.LoadAbsolute{Off: ethernetSize + 6, Size: 2}, // fragment offset
+	bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: 0x1fff, SkipTrue: 4},
+	bpf.LoadMemShift{Off: ethernetSize},              // X is the length of the IP header
+	bpf.LoadIndirect{Off: ethernetSize + 2, Size: 2}, // destination port
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: clientPort, SkipFalse: 1},
+	bpf.RetConstant{Val: 0xffff},
+	bpf.RetConstant{Val: 0},
 }
 
 // Open opens a packet socket on a device of the calling thread's namespace.
@@ -31,8 +34,7 @@ func Open(index int) (Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open packet socket: %w", err)
 	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
+	err = sockfilter.Attach(fd, filter)
 	if err == nil {
 		const networkOrder = unix.ETH_P_IP>>8 | unix.ETH_P_IP&0xff<<8
 		err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder, Ifindex: index})
