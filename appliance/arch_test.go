@@ -45,7 +45,7 @@ var floors = map[string]string{
 
 	"../board":          "",
 	"../consoled":       "console api/wire upload printable release ../board",
-	"../sbcd":           ". release system ../board",
+	"../sbcd":           ". media release system ../board",
 	"../image":          "../image/update",
 	"../image/update":   "",
 	"../image/init":     "api/wire netcfg ../board ../image/update",

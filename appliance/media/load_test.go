@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + Threads) // as sbcd has it
 	os.Exit(m.Run())
 }
 

@@ -36,7 +36,7 @@ const NoPT = 0xff
 // Options of a relay. The zero value is good.
 type Options struct {
 	Log        *slog.Logger  // nil: slog.Default
-	Threads    int           // relay threads, default 1; a session stays on one
+	Threads    int           // relay threads, default Threads; a session stays on one
 	Quarantine time.Duration // a closed port rests so long before it is used again, default 10 s
 	Timeout    time.Duration // no packet from a side that should send for so long: TimedOut; default 90 s, negative: off
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"sync"
 	"time"
 
@@ -18,6 +17,10 @@ const (
 	defaultQuarantine = 10 * time.Second
 	defaultTimeout    = 90 * time.Second // longer than any pause of comfort noise
 )
+
+// Threads is how many relay threads there are unless Options say otherwise. Each naps without telling the Go scheduler, so the program
+// gives the runtime a processor more for each (GOMAXPROCS), or goroutines would wait for a nap to end.
+const Threads = 1
 
 // steeredPorts is how many ports can share the sockets of the threads.
 const steeredPorts = 1 << 14
@@ -42,7 +45,7 @@ func New(o Options) *Relay {
 		o.Log = slog.Default()
 	}
 	if o.Threads < 1 {
-		o.Threads = 1
+		o.Threads = Threads
 	}
 	if o.Quarantine == 0 {
 		o.Quarantine = defaultQuarantine
@@ -73,9 +76,6 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	processors := runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(processors + len(r.threads)) // see doze
-	defer runtime.GOMAXPROCS(processors)
 	var work, delivery sync.WaitGroup
 	delivery.Go(r.events.deliver)
 	errs := make([]error, len(r.threads))

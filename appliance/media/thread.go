@@ -195,8 +195,8 @@ func (t *thread) turn() error {
 
 // doze sleeps without telling the Go scheduler. Told, it takes the processor away from a goroutine that spends its life in short
 // system calls every 10 ms and looks for the next chance every 20 us, which cost as much as relaying 10,000 packets a second.
-// Relay.Run gives each thread a processor (GOMAXPROCS) of its own, so nobody waits for it; a signal of the scheduler or the
-// collector ends the sleep early.
+// The program gives each thread a processor (GOMAXPROCS) of its own, see Threads, so no goroutine waits for it. A signal of the scheduler
+// or the collector ends the sleep early.
 func doze(d time.Duration) {
 	pause := unix.NsecToTimespec(int64(d))
 	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0)

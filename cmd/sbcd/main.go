@@ -9,11 +9,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/pprof"
 	"strings"
 	"syscall"
 
 	"viaduct/appliance"
+	"viaduct/appliance/media"
 	"viaduct/appliance/release"
 	"viaduct/appliance/system"
 	"viaduct/board"
@@ -62,6 +64,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	boundMemory(ctx)
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + media.Threads)
 	beside := strings.TrimSuffix(*socket, ".sock") // where consoled looks while nobody answers on the socket
 	logTo := io.Writer(os.Stderr)
 	if f, err := system.OpenLogFile(beside+".log", *consoleUID); err != nil {
