@@ -9,11 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/status"
+
+	"golang.org/x/crypto/bcrypt"
 )
 
 // accounts is a box with accounts, and a little to measure.
@@ -28,8 +29,8 @@ func (b *accounts) Env() lang.Env           { return lang.Env{} }
 func (b *accounts) Version() lang.Version {
 	return lang.Version{Release: `1.0 "x"`, Commit: "0123", Started: time.Now()}
 }
-func (b *accounts) Calls() []lang.Call {
-	return []lang.Call{{State: "connected"}, {State: "connected"}}
+func (b *accounts) Calls() []status.Call {
+	return []status.Call{{State: status.CallConnected}, {State: status.CallConnected}}
 }
 func (b *accounts) Licenses() lang.Licenses {
 	return lang.Licenses{Pools: []lang.Pool{{Name: "sip-sessions", Total: 4, Alloc: 2}}}

@@ -12,6 +12,7 @@ import (
 
 	"viaduct/appliance/lang"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/status"
 )
 
 // Metrics writes what the box knows about itself. Names keep to the Prometheus conventions; labels hold only names from
@@ -26,13 +27,13 @@ func (b *backend) Metrics(w io.Writer) error {
 	m.head("viaduct_memory_bytes", "gauge", "Memory in use by sbcd")
 	m.value("viaduct_memory_bytes", float64(v.Memory))
 
-	states, calls := map[string]int{}, b.box.Calls()
+	states, calls := map[status.CallState]int{}, b.box.Calls()
 	for _, c := range calls {
 		states[c.State]++
 	}
 	m.head("viaduct_calls", "gauge", "Calls in progress")
-	for _, s := range []string{"routing", "ringing", "connected", "held", "ending"} {
-		m.value("viaduct_calls", float64(states[s]), "state", s)
+	for _, s := range status.CallStates() {
+		m.value("viaduct_calls", float64(states[s]), "state", s.String())
 	}
 	m.media(calls)
 	pools := b.box.Licenses().Pools
@@ -64,7 +65,7 @@ func (b *backend) Metrics(w io.Writer) error {
 }
 
 // media sums up what the peers of each interface send in the calls in progress. The figures of single calls are in their records.
-func (m *metrics) media(calls []lang.Call) {
+func (m *metrics) media(calls []status.Call) {
 	type sum struct{ legs, rated, heard, timed, packets, sent, lost, jitter, trip, burst, mos float64 }
 	sums := map[string]*sum{}
 	for _, c := range calls {
@@ -75,9 +76,9 @@ func (m *metrics) media(calls []lang.Call) {
 				sums[l.Interface] = s
 			}
 			s.legs++
-			s.packets += float64(l.PacketsIn)
-			s.sent += float64(l.PacketsOut)
-			s.lost += float64(l.Lost)
+			s.packets += float64(l.Received)
+			s.sent += float64(l.Sent)
+			s.lost += float64(max(l.Lost, 0))
 			s.jitter += l.JitterMS
 			if l.RoundTripMS > 0 {
 				s.timed++

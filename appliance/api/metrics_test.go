@@ -4,16 +4,16 @@ import (
 	"strings"
 	"testing"
 
-	"viaduct/appliance/lang"
+	"viaduct/appliance/status"
 )
 
 func TestMediaMetricsAreSumsOfAnInterface(t *testing.T) {
 	var m metrics
-	m.media([]lang.Call{
-		{Legs: []lang.Leg{{Interface: "teams", PacketsIn: 100, PacketsOut: 80, Lost: 1, JitterMS: 2, RoundTripMS: 40, BurstRatio: 1.5, MOS: 4},
-			{Interface: "pbx", PacketsIn: 90}}},
-		{Legs: []lang.Leg{{Interface: "teams", PacketsIn: 50, PacketsOut: 20, JitterMS: 4, BurstRatio: 1, MOS: 4.5}, {Interface: "pbx"}}},
-		{Legs: []lang.Leg{{Interface: "teams"}}},
+	m.media([]status.Call{
+		{Legs: []status.Leg{{Interface: "teams", Media: status.Media{Received: 100, Sent: 80, Lost: 1, JitterMS: 2, RoundTripMS: 40, BurstRatio: 1.5, MOS: 4}},
+			{Interface: "pbx", Media: status.Media{Received: 90}}}},
+		{Legs: []status.Leg{{Interface: "teams", Media: status.Media{Received: 50, Sent: 20, JitterMS: 4, BurstRatio: 1, MOS: 4.5}}, {Interface: "pbx"}}},
+		{Legs: []status.Leg{{Interface: "teams"}}},
 	})
 	for _, want := range []string{
 		`viaduct_media_packets{interface="teams"} 150`, `viaduct_media_packets{interface="pbx"} 90`, `viaduct_media_lost{interface="teams"} 1`,

@@ -7,6 +7,7 @@ import (
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // next goes to the destination that follows a failure f, or gives the caller f when none does.
@@ -38,7 +39,7 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 
 	id := identify(c.cfg, i, a, c.m.Resolved)
 	c.record.To = i.Name
-	c.record.Attempts = append(c.record.Attempts, Attempt{Interface: i.Name, Calling: a.Call.CallingE164, Called: id.RequestURI.User})
+	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.Name, Calling: a.Call.CallingE164, Called: id.RequestURI.User})
 	c.log.Info("calling", "if", i.Name, "to", id.RequestURI.String(), "from", id.From.URI)
 	where := c.origin.place.toldTo(i)
 	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{

@@ -13,6 +13,7 @@ import (
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // call is one call. Everything below runs on its own goroutine, see Manager.OnInvite.
@@ -41,7 +42,7 @@ type call struct {
 	standing standing    // what other calls see of it, see room.go
 	over     bool
 
-	record Record
+	record record
 }
 
 // failure is why an attempt, or the call, did not come about.
@@ -62,7 +63,7 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 		a:        side{which: media.A, leg: in.Leg},
 		b:        side{which: media.B},
 		standing: standing{source: in.Request.Source.Addr(), since: time.Now()},
-		record:   Record{ID: id, Started: time.Now(), From: in.Interface},
+		record:   record{status.Record{ID: id, Started: time.Now(), From: in.Interface}},
 	}
 }
 
@@ -187,7 +188,7 @@ func profileOf(cfg *config.Config, i *config.SIPInterface) *config.VoIPProfile {
 func (c *call) fromCaller(e sipgw.Event) {
 	switch e := e.(type) {
 	case sipgw.Cancelled:
-		c.record.end("caller", 487, e.Reason)
+		c.record.end(status.ByCaller, 487, e.Reason)
 		if c.b.leg != nil {
 			c.b.leg.Bye(reasonHeader(elsewhere(e.Reason))...) // CANCEL, unless it has just answered
 		}
@@ -251,7 +252,7 @@ func (c *call) fromMedia(e media.Event) {
 		c.pressed(&c.a, e)
 	case e.Kind == media.TimedOut && c.connectedAt() && !c.held() && c.transfer == nil:
 		c.log.Warn("call ended, no media", "leg", e.Side.String())
-		c.hangUp(nil, `Q.850;cause=102;text="no media"`, "media")
+		c.hangUp(nil, `Q.850;cause=102;text="no media"`, status.ByMedia)
 	}
 }
 
@@ -260,9 +261,9 @@ func (c *call) ended(x, y *side, e sipgw.Ended) {
 	if c.leaves(x) {
 		return
 	}
-	who := "caller"
+	who := status.ByCaller
 	if x == &c.b {
-		who = "callee"
+		who = status.ByCallee
 	}
 	if e.Code != 0 {
 		c.log.Warn("dialog died", "leg", x.which.String(), "code", e.Code, "err", e.Reason)
@@ -271,7 +272,7 @@ func (c *call) ended(x, y *side, e sipgw.Ended) {
 }
 
 // hangUp ends the legs that are left: y alone, or both for nil.
-func (c *call) hangUp(y *side, reason, who string) {
+func (c *call) hangUp(y *side, reason string, who status.Party) {
 	if c.over {
 		return
 	}
@@ -294,9 +295,9 @@ func (c *call) hangUp(y *side, reason, who string) {
 
 // refuse ends a call that has not come about.
 func (c *call) refuse(f failure) {
-	c.record.end("box", f.code, f.text)
+	c.record.end(status.ByBox, f.code, f.text)
 	if c.b.leg != nil {
-		c.record.end("callee", f.code, f.text)
+		c.record.end(status.ByCallee, f.code, f.text)
 	}
 	level := slog.LevelInfo
 	if f.cause == resourcesUnavailable {
@@ -356,7 +357,7 @@ func (c *call) forget() {
 	}
 	c.a, c.b, c.search = side{}, side{}, search{}
 	c.media, c.cfg, c.lease, c.log = nil, nil, nil, nil
-	c.props, c.record, c.origin = route.Call{}, Record{}, origin{}
+	c.props, c.record, c.origin = route.Call{}, record{}, origin{}
 }
 
 // after runs f on the call's goroutine when d has passed.

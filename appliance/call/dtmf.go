@@ -8,35 +8,25 @@ import (
 
 	"viaduct/appliance/media"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // usualDigit is how long a digit lasts whose length is not given.
 const usualDigit = 160 * time.Millisecond
 
-// dialling is how digits go to a peer.
-type dialling uint8
-
-const (
-	nowhere      dialling = iota
-	asEvents              // telephone-events (RFC 4733), the only form that Teams takes (teams.md A.41)
-	asSignalling          // SIP INFO
-)
-
-func (d dialling) String() string { return [...]string{"none", "telephone-event", "SIP INFO"}[d] }
-
-// digits is how digits go to the peer of a side: as the profile says (dtmf-relay), else as events, and where its description has none
-// in SIP INFO when its Allow has that. An endpoint of Asterisk with dtmf_mode=info is such a one.
-func (s *side) digits() dialling {
+// digits is how digits go to the peer of a side: as the profile says (dtmf-relay), else as events, the only form that Teams takes
+// (teams.md A.41), and where its description has none in SIP INFO when its Allow has that. An endpoint of Asterisk with dtmf_mode=info is such a one.
+func (s *side) digits() status.Digits {
 	switch {
 	case s.profile != nil && s.profile.DTMFRelay == "signaling":
-		return asSignalling
+		return status.DigitsInfo
 	case s.choice == nil:
 	case s.choice.DTMF != nil:
-		return asEvents
+		return status.DigitsEvents
 	case s.informs && s.profile.DTMFRelay != "rtp" && !s.iface.Teams():
-		return asSignalling
+		return status.DigitsInfo
 	}
-	return nowhere
+	return status.DigitsNone
 }
 
 // knows notes what a peer's Allow header names.
@@ -80,7 +70,7 @@ func (c *call) pressed(y *side, e media.Event) {
 
 // signals reports whether digits go to a side's peer in SIP INFO, and can.
 func (c *call) signals(y *side) bool {
-	return y.leg != nil && y.up && y.digits() == asSignalling && (c.union == nil || c.union.x != y)
+	return y.leg != nil && y.up && y.digits() == status.DigitsInfo && (c.union == nil || c.union.x != y)
 }
 
 // signal sends a digit in SIP INFO.

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +23,7 @@ import (
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // Signalling is the part of a sipgw.Stack that calls use.
@@ -58,7 +58,7 @@ type Options struct {
 	Licenses *license.Manager
 	Config   func() *config.Config          // the running configuration
 	Resolved func(host string) []netip.Addr // addresses of a name as far as known; must not block
-	Record   func(Record)                   // the record of each call that ended; must not block
+	Record   func(status.Record)            // the record of each call that ended; must not block
 }
 
 // Manager holds the calls in progress.
@@ -137,7 +137,7 @@ func (m *Manager) Count() int {
 func (m *Manager) Clear(id string) bool {
 	list := m.list(id)
 	for _, c := range list {
-		c.Post(func() { c.hangUp(nil, "Q.850;cause=16;text=\"cleared by administrator\"", "administrator") })
+		c.Post(func() { c.hangUp(nil, "Q.850;cause=16;text=\"cleared by administrator\"", status.ByAdministrator) })
 	}
 	return len(list) > 0
 }
@@ -145,69 +145,7 @@ func (m *Manager) Clear(id string) bool {
 // Abandon hangs up every call, because its media is lost.
 func (m *Manager) Abandon(why string) {
 	for _, c := range m.list("") {
-		c.Post(func() { c.hangUp(nil, fmt.Sprintf("Q.850;cause=41;text=%q", why), "media") })
-	}
-}
-
-// snapshot is a call in progress, and where the figures of its legs come from.
-type snapshot struct {
-	Info
-	media []mediaSide // of the legs; without a session: none is open
-}
-
-type mediaSide struct {
-	session MediaSession
-	which   media.Side
-}
-
-// Calls describes the calls in progress, oldest first. All are asked before the first answer is waited for, and the relay for all of
-// their figures together.
-func (m *Manager) Calls() []Info {
-	type asked struct {
-		*call
-		answer chan snapshot
-	}
-	var open []asked
-	for _, c := range m.list("") {
-		a := asked{c, make(chan snapshot, 1)}
-		if c.Post(func() { a.answer <- c.info() }) {
-			open = append(open, a)
-		}
-	}
-	list := make([]snapshot, 0, len(open))
-	for _, a := range open {
-		select {
-		case s := <-a.answer:
-			list = append(list, s)
-		case <-a.done:
-		}
-	}
-	figures(list)
-	infos := make([]Info, len(list))
-	for i := range list {
-		infos[i] = list[i].Info
-	}
-	slices.SortFunc(infos, func(a, b Info) int { return a.Started.Compare(b.Started) })
-	return infos
-}
-
-// figures fills in what the media of all calls has counted.
-func figures(list []snapshot) {
-	var sides []media.SessionSide
-	var of []*media.Stats
-	for _, s := range list {
-		for i, m := range s.media {
-			switch session := m.session.(type) {
-			case nil:
-			case *media.Session:
-				sides, of = append(sides, media.SessionSide{Session: session, Side: m.which}), append(of, &s.Legs[i].Stats)
-			default:
-				s.Legs[i].Stats = session.Stats(m.which)
-			}
-		}
-	}
-	for i, stats := range media.StatsOf(sides) {
-		*of[i] = stats
+		c.Post(func() { c.hangUp(nil, fmt.Sprintf("Q.850;cause=41;text=%q", why), status.ByMedia) })
 	}
 }
 
@@ -235,22 +173,4 @@ func newID() string {
 	var b [4]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
-}
-
-// Info is a call in progress as `show calls` prints it.
-type Info struct {
-	ID, State       string // "routing", "ringing", "connected", "held"
-	Calling, Called string
-	Started         time.Time
-	Connected       time.Time // zero: not yet
-	Legs            []LegInfo
-}
-
-// LegInfo is one side of it.
-type LegInfo struct {
-	sipgw.LegInfo
-	Codec, Suite  string // "PCMA/8000"; the SRTP suite or ""
-	Digits        string // how digits go to this peer
-	Local, Remote netip.AddrPort
-	Stats         media.Stats
 }

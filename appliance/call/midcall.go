@@ -7,6 +7,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // inDialog handles what happens on leg x inside the established call; y is the other leg. Offers are answered here and not
@@ -110,7 +111,7 @@ func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
 	if ok, _ := c.answered(x, e.ContentType, e.Body); !ok {
 		if x.choice == nil {
 			c.log.Warn("call ended, no answer to our offer", "leg", x.which.String())
-			c.hangUp(nil, q850Cause(88), "box")
+			c.hangUp(nil, q850Cause(88), status.ByBox)
 		}
 		return
 	}

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -11,52 +10,14 @@ import (
 	"viaduct/appliance/media"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
-// Record is what is kept of a call that ended: one JSON line.
-type Record struct {
-	ID        string      `json:"id"`
-	CallID    string      `json:"call_id"` // of the caller's leg
-	Started   time.Time   `json:"started"`
-	Alerted   time.Time   `json:"alerted,omitzero"`
-	Connected time.Time   `json:"connected,omitzero"`
-	Ended     time.Time   `json:"ended"`
-	From      string      `json:"from"` // SIP interfaces
-	To        string      `json:"to,omitempty"`
-	Calling   string      `json:"calling"`
-	Called    string      `json:"called"`
-	Attempts  []Attempt   `json:"attempts,omitempty"`
-	By        string      `json:"by"`   // who ended it: "caller", "callee", "box", "media", "administrator"
-	Code      int         `json:"code"` // SIP status of the call: 200 for one that was connected
-	Reason    string      `json:"reason,omitempty"`
-	Media     []SideMedia `json:"media,omitempty"` // caller's side first
-}
-
-// Attempt is one destination that was tried.
-type Attempt struct {
-	Interface string `json:"interface"`
-	Calling   string `json:"calling"`
-	Called    string `json:"called"`
-	Code      int    `json:"code,omitempty"`
-	Text      string `json:"text,omitempty"` // Reason and Warning of the peer
-}
-
-// SideMedia are the figures of one side.
-type SideMedia struct {
-	Codec    string  `json:"codec,omitempty"`
-	Suite    string  `json:"suite,omitempty"`
-	Received uint64  `json:"received"`
-	Sent     uint64  `json:"sent"`
-	Lost     int64   `json:"lost"`
-	JitterMS float64 `json:"jitter_ms"`
-	TripMS   float64 `json:"round_trip_ms,omitempty"` // 0: not known
-	Burst    float64 `json:"burst_ratio,omitempty"`   // of the losses, 1: as by chance
-	MOS      float64 `json:"mos,omitempty"`           // of what came from the peer (ITU-T G.107), 0: not known
-	Foreign  uint64  `json:"foreign,omitempty"`
-}
+// record is the record of a call while it grows.
+type record struct{ status.Record }
 
 // end notes how a call ended; the first word counts.
-func (r *Record) end(who string, code int, reason string) {
+func (r *record) end(who status.Party, code int, reason string) {
 	if r.By != "" {
 		return
 	}
@@ -69,7 +30,7 @@ func (r *Record) end(who string, code int, reason string) {
 }
 
 // printable is the record as it is kept and shown: numbers, reasons and Call-ID are words of the peers.
-func (r Record) printable() Record {
+func (r record) printable() status.Record {
 	for _, word := range []*string{&r.CallID, &r.Calling, &r.Called, &r.Reason} {
 		*word = printable.Text(*word)
 	}
@@ -78,17 +39,17 @@ func (r Record) printable() Record {
 		a := &r.Attempts[n]
 		a.Calling, a.Called, a.Text = printable.Text(a.Calling), printable.Text(a.Called), printable.Text(a.Text)
 	}
-	return r
+	return r.Record
 }
 
 // attempt notes how the attempt under way went.
-func (r *Record) attempt(f failure) {
+func (r *record) attempt(f failure) {
 	if n := len(r.Attempts); n > 0 {
 		r.Attempts[n-1].Code, r.Attempts[n-1].Text = f.code, f.text
 	}
 }
 
-func (r *Record) duration() time.Duration {
+func (r *record) duration() time.Duration {
 	if r.Connected.IsZero() {
 		return 0
 	}
@@ -96,26 +57,28 @@ func (r *Record) duration() time.Duration {
 }
 
 // media notes the final figures of the sides that had media.
-func (r *Record) media(stats [2]media.Stats, a, b *side) {
+func (r *record) media(stats [2]media.Stats, a, b *side) {
 	for n, s := range []*side{a, b} {
 		if s.choice == nil {
 			continue
 		}
-		m := SideMedia{
-			Codec:    fmt.Sprintf("%s/%d", s.choice.Codec.Name, s.choice.Codec.Rate),
-			Received: stats[n].Received, Sent: stats[n].Sent, Lost: stats[n].Lost,
-			JitterMS: milliseconds(stats[n].Jitter), TripMS: milliseconds(stats[n].RoundTrip),
-			Burst: hundredths(stats[n].Quality.BurstRatio), MOS: hundredths(stats[n].Quality.MOS),
-			Foreign: stats[n].Foreign,
-		}
-		if s.choice.Local != nil {
-			m.Suite = s.choice.Local.Suite
+		m := status.RecordMedia{Codec: s.codec(), Suite: s.protection(), Media: figures(stats[n])}
+		for _, f := range []*float64{&m.JitterMS, &m.RoundTripMS, &m.BurstRatio, &m.MOS} {
+			*f = hundredths(*f)
 		}
 		r.Media = append(r.Media, m)
 	}
 }
 
-func milliseconds(d time.Duration) float64 { return hundredths(float64(d) / float64(time.Millisecond)) }
+// figures are what the relay has counted on a side.
+func figures(s media.Stats) status.Media {
+	return status.Media{
+		Received: s.Received, Sent: s.Sent, Lost: s.Lost, JitterMS: milliseconds(s.Jitter), RoundTripMS: milliseconds(s.RoundTrip),
+		BurstRatio: s.Quality.BurstRatio, MOS: s.Quality.MOS, Foreign: s.Foreign,
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func hundredths(v float64) float64 { return math.Round(v*100) / 100 }
 

@@ -6,6 +6,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // onReplaces gives an INVITE with Replaces to the call that it is about.
@@ -114,7 +115,7 @@ func (c *call) replaced(x *side, n side) {
 		stop(c.early)
 		old.Cancel(reasonHeader(`SIP;cause=200;text="Call completed elsewhere"`)...)
 		if err := c.answerCaller(); err != nil {
-			c.hangUp(nil, q850Cause(88), "box")
+			c.hangUp(nil, q850Cause(88), status.ByBox)
 		}
 		return
 	}

@@ -3,6 +3,8 @@ package call
 import (
 	"net/netip"
 	"time"
+
+	"viaduct/appliance/status"
 )
 
 // Sessions are few, and a source that floods, or whose address is forged, must not hold them all with calls that come to nothing. When
@@ -152,6 +154,6 @@ func (c *call) giveWay() {
 	c.m.mu.Unlock()
 	if leaves && !c.over {
 		c.log.Warn("call gave way to another", "if", c.a.iface.Name)
-		c.hangUp(nil, q850Cause(resourcesUnavailable)+`;text="gave way"`, "box")
+		c.hangUp(nil, q850Cause(resourcesUnavailable)+`;text="gave way"`, status.ByBox)
 	}
 }

@@ -236,9 +236,9 @@ func (w *world) step(s step) {
 	case "calls":
 		f := map[string]string{"count": strconv.Itoa(w.calls.Count())}
 		for i, c := range w.calls.Calls() {
-			f[fmt.Sprintf("state %d", i+1)] = c.State
+			f[fmt.Sprintf("state %d", i+1)] = c.State.String()
 			for n, l := range c.Legs {
-				f[fmt.Sprintf("digits %d %s", i+1, [...]string{"caller", "callee"}[n])] = l.Digits
+				f[fmt.Sprintf("digits %d %s", i+1, [...]string{"caller", "callee"}[n])] = l.Digits.String()
 			}
 		}
 		w.facts(s, f)

@@ -26,6 +26,7 @@ import (
 	"viaduct/appliance/lang"
 	"viaduct/appliance/license"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // world is the box of one scenario, with everything around it.
@@ -51,7 +52,7 @@ type world struct {
 
 	mu       sync.Mutex // of what the box's goroutines touch
 	cfg      *config.Config
-	records  []call.Record
+	records  []status.Record
 	problems []string
 	trace    []string
 	log      bytes.Buffer
@@ -129,7 +130,7 @@ func newWorld(t *testing.T) *world {
 	w.stack = sipgw.New(sipgw.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net, UserAgent: "Viaduct SBC",
 		OnInvite: func(in *sipgw.Incoming) { w.calls.OnInvite(in) }})
 	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
-		Config: w.config, Record: func(r call.Record) {
+		Config: w.config, Record: func(r status.Record) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.records = append(w.records, r)

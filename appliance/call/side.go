@@ -10,7 +10,6 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/media"
-	"viaduct/appliance/printable"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/srtp"
@@ -315,39 +314,4 @@ func pt(c *sdp.Codec) uint8 {
 		return media.NoPT
 	}
 	return c.PT
-}
-
-// info describes the call for `show calls`, save the figures of its media, for which those who ask get the sides.
-func (c *call) info() snapshot {
-	i := snapshot{Info: Info{
-		ID: c.id, State: "routing", Calling: printable.Text(c.record.Calling), Called: printable.Text(c.record.Called),
-		Started: c.record.Started, Connected: c.record.Connected,
-	}}
-	switch {
-	case c.held():
-		i.State = "held"
-	case c.a.up:
-		i.State = "connected"
-	case c.ringing:
-		i.State = "ringing"
-	}
-	for _, s := range []*side{&c.a, &c.b} {
-		if s.leg == nil {
-			continue
-		}
-		l := LegInfo{LegInfo: s.leg.Info(), Local: s.ports.RTP, Digits: s.digits().String()}
-		if s.choice != nil {
-			l.Codec = fmt.Sprintf("%s/%d", s.choice.Codec.Name, s.choice.Codec.Rate)
-			l.Remote = s.choice.Addr
-			if s.choice.Local != nil {
-				l.Suite = s.choice.Local.Suite
-			}
-		}
-		var m mediaSide
-		if s.opened {
-			m.session, m.which = c.relay(s)
-		}
-		i.Legs, i.media = append(i.Legs, l), append(i.media, m)
-	}
-	return i
 }

@@ -12,6 +12,7 @@ import (
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // transfer is a REFER that is being acted upon (`call-transfer accept`): the peer of side x wants somebody else in its place.
@@ -229,7 +230,7 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	}
 	r := c.referred(t, i, a)
 	r.Body = t.next.local.Marshal()
-	c.record.Attempts = append(c.record.Attempts, Attempt{Interface: i.Name, Called: r.RequestURI})
+	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.Name, Called: r.RequestURI})
 	c.log.Info("calling", "if", i.Name, "to", r.RequestURI, "from", r.From.URI)
 	t.next.leg = c.m.SIP.Invite(c, r)
 	c.limit(&t.search, &t.next, c.nextTarget)

@@ -6,6 +6,7 @@ import (
 	"viaduct/appliance/media"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // union is a call joined with another one by an attended transfer: the peer x of both, who had one on hold and spoke with the
@@ -121,7 +122,7 @@ func (c *call) joined(t *transfer, other *call, leg *sipgw.Leg, peer media.Ports
 		if err := c.unite(other, t.x, joint, peer); err != nil {
 			c.log.Warn("transfer failed", "other", other.id, "err", err)
 			other.Post(func() { other.hangUp(nil, "", "transfer") })
-			c.hangUp(nil, "", "box")
+			c.hangUp(nil, "", status.ByBox)
 			return
 		}
 		c.farewell() // which waits for the answer to the NOTIFY

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"viaduct/appliance/call"
 	"viaduct/appliance/lab"
+	"viaduct/appliance/status"
 )
 
 // forBaresip is what a baresip in the place of Teams is not: it does not resolve the name in our Contact, and it sends TCP not from its
@@ -257,7 +257,7 @@ func (s *setting) is(state string) {
 
 // record waits for the call's record and checks what must hold for every call that went well. Twinkle throws away packets of its own
 // that are late, so the number lost may be greater there.
-func (s *setting) record(lost int64) call.Record {
+func (s *setting) record(lost int64) status.Record {
 	s.Helper()
 	records, err := s.box.WaitRecords(s.ctx, 1)
 	if err != nil {

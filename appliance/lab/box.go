@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"viaduct/appliance/api/wire"
-	"viaduct/appliance/call"
+	"viaduct/appliance/status"
 )
 
 // Programs are the box's two programs, built by the caller, and where it keeps its state.
@@ -224,13 +224,13 @@ func (b *Box) WaitAlloc(ctx context.Context, pool string, n int) error {
 }
 
 // Records returns the records of the calls that have ended, oldest first, as `show calls history` prints them.
-func (b *Box) Records(ctx context.Context) (records []call.Record, err error) {
+func (b *Box) Records(ctx context.Context) (records []status.Record, err error) {
 	text, err := b.Exec(ctx, "show calls history 10000 json")
 	if err != nil {
 		return nil, err
 	}
 	for line := range strings.Lines(text) {
-		var r call.Record
+		var r status.Record
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			return nil, fmt.Errorf("read call record %q: %w", line, err)
 		}
@@ -240,7 +240,7 @@ func (b *Box) Records(ctx context.Context) (records []call.Record, err error) {
 }
 
 // WaitRecords waits until the box has written n call records.
-func (b *Box) WaitRecords(ctx context.Context, n int) ([]call.Record, error) {
+func (b *Box) WaitRecords(ctx context.Context, n int) ([]status.Record, error) {
 	for {
 		records, err := b.Records(ctx)
 		if err != nil || len(records) >= n {

@@ -258,7 +258,7 @@ func TestCallsBothWaysCarryAudio(t *testing.T) {
 			t.Errorf("record %+v", rec)
 		}
 		for n, m := range rec.Media {
-			if m.MOS < 4.3 || m.Burst != 1 || m.Lost != 0 || m.Received < 10 || m.Sent < 10 {
+			if m.MOS < 4.3 || m.BurstRatio != 1 || m.Lost != 0 || m.Received < 10 || m.Sent < 10 {
 				t.Errorf("record, side %d: %+v", n, m)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/plural"
+	"viaduct/appliance/status"
 )
 
 // Box is what commands ask of the running box. Methods answer at once from what the box knows, except where they take a
@@ -185,10 +186,10 @@ type Feature struct {
 
 // Watching is what goes on: calls, registrations, peers.
 type Watching interface {
-	Calls() []Call
+	Calls() []status.Call
 	CallCount() int
 	// CallRecords returns the last n calls that ended, oldest first.
-	CallRecords(n int) ([]CallRecord, error)
+	CallRecords(n int) ([]status.Record, error)
 	ClearCall(id string) error // "" clears all
 	Registrations() []Registration
 	// Register asks the registrar of an identity at once, "" those of all, and returns how many it asks.
@@ -197,31 +198,6 @@ type Watching interface {
 	Gateways() []Gateway
 	// Trace is a dry run of a call with these properties. The error says which of them no call can have.
 	Trace(start TraceStart, properties []PropertyValue) (Trace, error)
-}
-
-// Call is one call in progress.
-type Call struct {
-	ID        string
-	State     string // "routing", "ringing", "connected", "held", "ending"
-	From, To  string // interfaces
-	Calling   string
-	Called    string
-	Started   time.Time
-	Connected time.Time // zero: not yet
-	Legs      []Leg
-}
-
-// Leg is one side of a call, for `show calls detail`.
-type Leg struct {
-	Interface, Peer, CallID string
-	Codec, Security         string // "PCMA/8000", "AES_CM_128_HMAC_SHA1_80" or "none"
-	Digits                  string // how digits go to this peer: "telephone-event", "SIP INFO", "none"
-	Local, Remote           string // media addresses
-	PacketsIn, PacketsOut   uint64
-	Lost                    uint64
-	JitterMS                float64
-	RoundTripMS             float64 // 0: not known
-	BurstRatio, MOS         float64 // of what came from the peer; MOS 0: not known
 }
 
 // Registration is the state of one identity.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 )
 
 func TestFilters(t *testing.T) {
@@ -160,7 +161,7 @@ type namedBox struct{ helpBox }
 func (namedBox) PKI() []PKIItem {
 	return []PKIItem{{Kind: "certificate", Name: "MINE"}, {Kind: "private-key", Name: "myprivate.key"}, {Kind: "trusted", Name: "DigiCert"}}
 }
-func (namedBox) Calls() []Call                         { return []Call{{ID: "4711"}} }
-func (namedBox) CallRecords(int) ([]CallRecord, error) { return []CallRecord{{ID: "0815"}}, nil }
-func (namedBox) Registrations() []Registration         { return []Registration{{Identity: "user.01"}} }
-func (namedBox) Bans() []Ban                           { return []Ban{{Source: netip.MustParseAddr("192.0.2.7")}} }
+func (namedBox) Calls() []status.Call                     { return []status.Call{{ID: "4711"}} }
+func (namedBox) CallRecords(int) ([]status.Record, error) { return []status.Record{{ID: "0815"}}, nil }
+func (namedBox) Registrations() []Registration            { return []Registration{{Identity: "user.01"}} }
+func (namedBox) Bans() []Ban                              { return []Ban{{Source: netip.MustParseAddr("192.0.2.7")}} }

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 )
 
 // hostile is what a peer can put into a name, a number or a reason: it clears the screen, forges a line of the problem list, turns text
@@ -18,14 +19,14 @@ const hostile = "x\x1b[2J\n  fix:\n    reload\r\u009b31m\u202e\u2028\xff\ty"
 // hostileBox is a box whose peers are called so.
 type hostileBox struct{ busyBox }
 
-func (hostileBox) Calls() []Call {
-	return []Call{{ID: "17", State: "connected", From: "a", To: "b", Calling: hostile, Called: hostile, Started: noon,
-		Legs: []Leg{{Interface: "a", Peer: hostile, CallID: hostile, Codec: hostile}}}}
+func (hostileBox) Calls() []status.Call {
+	return []status.Call{{ID: "17", State: status.CallConnected, From: "a", To: "b", Calling: hostile, Called: hostile, Started: noon,
+		Legs: []status.Leg{{Interface: "a", Peer: hostile, CallID: hostile, Codec: hostile}}}}
 }
 
-func (hostileBox) CallRecords(int) ([]CallRecord, error) {
-	return []CallRecord{{ID: "15", CallID: hostile, From: "a", To: "b", Calling: hostile, Called: hostile, By: "caller", Code: 486, Reason: hostile,
-		Attempts: []CallAttempt{{Interface: "b", Calling: hostile, Called: hostile, Code: 486, Text: hostile}}}}, nil
+func (hostileBox) CallRecords(int) ([]status.Record, error) {
+	return []status.Record{{ID: "15", CallID: hostile, From: "a", To: "b", Calling: hostile, Called: hostile, By: "caller", Code: 486, Reason: hostile,
+		Attempts: []status.Attempt{{Interface: "b", Calling: hostile, Called: hostile, Code: 486, Text: hostile}}}}, nil
 }
 
 func (hostileBox) Registrations() []Registration {

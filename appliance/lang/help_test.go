@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"viaduct/appliance/status"
 )
 
 // A header line completes to the objects that exist, because it opens them again.
@@ -42,11 +44,11 @@ func TestEveryKeywordHasHelp(t *testing.T) {
 // helpBox is a box in which nothing has a name.
 type helpBox struct{ Box }
 
-func (helpBox) PKI() []PKIItem                        { return nil }
-func (helpBox) Calls() []Call                         { return nil }
-func (helpBox) Registrations() []Registration         { return nil }
-func (helpBox) CallRecords(int) ([]CallRecord, error) { return nil, nil }
-func (helpBox) Bans() []Ban                           { return nil }
+func (helpBox) PKI() []PKIItem                           { return nil }
+func (helpBox) Calls() []status.Call                     { return nil }
+func (helpBox) Registrations() []Registration            { return nil }
+func (helpBox) CallRecords(int) ([]status.Record, error) { return nil, nil }
+func (helpBox) Bans() []Ban                              { return nil }
 
 // TestEveryWordHasHelpOfItsOwn: two words that may stand in one place do not say the same.
 func TestEveryWordHasHelpOfItsOwn(t *testing.T) {

@@ -1,44 +1,14 @@
 package lang
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"viaduct/appliance/plural"
+	"viaduct/appliance/status"
 )
-
-// CallRecord is a call that has ended.
-type CallRecord struct {
-	ID, CallID                string // CallID: of the caller's leg
-	Started, Connected, Ended time.Time
-	From, To                  string // interfaces
-	Calling, Called           string
-	By                        string // who ended it
-	Code                      int    // SIP status; 200 for a call that was connected
-	Reason                    string
-	Attempts                  []CallAttempt
-	Media                     []CallMedia // the caller's side first
-	JSON                      []byte      // the record as it is kept, one line
-}
-
-// CallAttempt is one destination that was tried.
-type CallAttempt struct {
-	Interface, Calling, Called string
-	Code                       int // 0: no answer
-	Text                       string
-}
-
-// CallMedia are the figures of one side.
-type CallMedia struct {
-	Codec, Security string
-	Received, Sent  uint64
-	Lost            int64
-	Foreign         uint64 // packets of strangers
-	JitterMS        float64
-	RoundTripMS     float64 // 0: not known
-	BurstRatio, MOS float64 // of what came from the peer; MOS 0: not known
-}
 
 type historyArgs struct {
 	Calls int // 0: as many as a screen shows
@@ -57,7 +27,11 @@ func showHistory(c *call, a *historyArgs) error {
 	}
 	if a.JSON {
 		for _, r := range records {
-			c.printf("%s\n", r.JSON)
+			line, err := json.Marshal(r)
+			if err != nil {
+				return fmt.Errorf("record of call %s: %w", r.ID, err)
+			}
+			c.printf("%s\n", line)
 		}
 		return nil
 	}
@@ -96,7 +70,7 @@ func showRecord(c *call, a *recordArgs) error {
 	return nil
 }
 
-func (c *call) printRecord(r CallRecord) {
+func (c *call) printRecord(r status.Record) {
 	c.printf("Call %s\n", r.ID)
 	c.printf("  Call-ID: %s\n", dash(r.CallID))
 	c.printf("  %s calls %s\n", dash(r.Calling), dash(r.Called))
@@ -116,22 +90,22 @@ func (c *call) printRecord(r CallRecord) {
 		if n > 0 {
 			side = dash(r.To)
 		}
-		c.printf("  Media of %s: %s, SRTP %s\n", side, dash(m.Codec), dash(m.Security))
+		c.printf("  Media of %s: %s, SRTP %s\n", side, dash(m.Codec), dash(m.Suite))
 		c.printf("    Packets: %d in, %d out, %d lost, %d from strangers, jitter %.1f ms\n", m.Received, m.Sent, m.Lost, m.Foreign, m.JitterMS)
 		c.printf("    Quality: MOS %s, burst ratio %.1f, round trip %s\n", known(m.MOS, "%.2f"), max(m.BurstRatio, 1), known(m.RoundTripMS, "%.1f ms"))
 	}
 }
 
 // talked is how long a call was connected.
-func talked(r CallRecord) string {
+func talked(r status.Record) string {
 	if r.Connected.IsZero() {
 		return "-"
 	}
 	return span(r.Ended.Sub(r.Connected))
 }
 
-func outcome(r CallRecord) string {
-	text := fmt.Sprintf("%d, ended by %s", r.Code, dash(r.By))
+func outcome(r status.Record) string {
+	text := fmt.Sprintf("%d, ended by %s", r.Code, dash(string(r.By)))
 	if r.Reason != "" {
 		text += ": " + r.Reason
 	}

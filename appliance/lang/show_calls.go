@@ -1,7 +1,9 @@
 package lang
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -22,7 +24,7 @@ func showCalls(c *call, a *detail) error {
 		if !x.Connected.IsZero() {
 			since = x.Connected
 		}
-		rows = append(rows, []string{x.ID, x.State, dash(x.Calling), dash(x.Called), x.From, dash(x.To), span(now.Sub(since))})
+		rows = append(rows, []string{x.ID, x.State.String(), dash(x.Calling), dash(x.Called), x.From, dash(x.To), span(now.Sub(since))})
 	}
 	if a.Level == 0 {
 		if len(calls) > 0 {
@@ -36,16 +38,24 @@ func showCalls(c *call, a *detail) error {
 		for _, l := range x.Legs {
 			c.printf("  %s with %s\n", l.Interface, dash(l.Peer))
 			c.printf("    Call-ID: %s\n", l.CallID)
-			c.printf("    Media: %s, SRTP %s, %s to %s\n", dash(l.Codec), dash(l.Security), dash(l.Local), dash(l.Remote))
-			c.printf("    Digits to it: %s\n", dash(l.Digits))
+			c.printf("    Media: %s, SRTP %s, %s to %s\n", dash(l.Codec), cmp.Or(l.Suite, "none"), endpoint(l.Local), endpoint(l.Remote))
+			c.printf("    Digits to it: %s\n", l.Digits)
 			if a.Level > 1 {
-				c.printf("    Packets: %d in, %d out, %d lost, jitter %.1f ms\n", l.PacketsIn, l.PacketsOut, l.Lost, l.JitterMS)
+				c.printf("    Packets: %d in, %d out, %d lost, jitter %.1f ms\n", l.Received, l.Sent, max(l.Lost, 0), l.JitterMS)
 				c.printf("    Quality: MOS %s, burst ratio %.1f, round trip %s\n", known(l.MOS, "%.2f"), max(l.BurstRatio, 1), known(l.RoundTripMS, "%.1f ms"))
 			}
 		}
 	}
 	c.printf("%s\n", plural.Of(len(calls), "call"))
 	return nil
+}
+
+// endpoint prints an address and port, "-" when there is none.
+func endpoint(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return "-"
+	}
+	return a.String()
 }
 
 // known formats a figure that is zero when it is not known.

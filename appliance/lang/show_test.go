@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -46,20 +47,20 @@ func (busyBox) CallCount() int { return 1 }
 
 func (busyBox) Coming() *Coming { return &Coming{At: noon.Add(9*time.Minute + 2*time.Second)} }
 
-func (busyBox) Calls() []Call {
-	return []Call{{ID: "17", State: "connected", From: "if_teams", To: "if_pbx", Calling: "+4930123", Called: "222", Started: noon.Add(-time.Hour), Connected: noon.Add(-65 * time.Second),
-		Legs: []Leg{{Interface: "if_teams", Peer: "52.112.1.1:5061", CallID: "a@b", Codec: "PCMA/8000", Security: "AES_CM_128_HMAC_SHA1_80", Digits: "SIP INFO", PacketsIn: 10, PacketsOut: 11, Lost: 1, JitterMS: 0.5, RoundTripMS: 31.2, BurstRatio: 1.5, MOS: 4.31}}}}
+func (busyBox) Calls() []status.Call {
+	return []status.Call{{ID: "17", State: status.CallConnected, From: "if_teams", To: "if_pbx", Calling: "+4930123", Called: "222", Started: noon.Add(-time.Hour), Connected: noon.Add(-65 * time.Second),
+		Legs: []status.Leg{{Interface: "if_teams", Peer: "52.112.1.1:5061", CallID: "a@b", Codec: "PCMA/8000", Suite: "AES_CM_128_HMAC_SHA1_80", Digits: status.DigitsInfo,
+			Media: status.Media{Received: 10, Sent: 11, Lost: 1, JitterMS: 0.5, RoundTripMS: 31.2, BurstRatio: 1.5, MOS: 4.31}}}}}
 }
 
-func (busyBox) CallRecords(n int) ([]CallRecord, error) {
-	return []CallRecord{
+func (busyBox) CallRecords(n int) ([]status.Record, error) {
+	return []status.Record{
 		{ID: "15", CallID: "x@y", Started: noon.Add(-2 * time.Hour), Ended: noon.Add(-2 * time.Hour), From: "if_pbx", To: "if_teams", Calling: "222", Called: "+4930123",
-			By: "callee", Code: 486, Reason: "Busy Here", Attempts: []CallAttempt{{Interface: "if_teams", Calling: "+49222", Called: "+4930123", Code: 486, Text: "Q.850;cause=34"}},
-			JSON: []byte(`{"id":"15"}`)},
+			By: status.ByCallee, Code: 486, Reason: "Busy Here", Attempts: []status.Attempt{{Interface: "if_teams", Calling: "+49222", Called: "+4930123", Code: 486, Text: "Q.850;cause=34"}}},
 		{ID: "16", CallID: "a@b", Started: noon.Add(-time.Hour), Connected: noon.Add(-time.Hour), Ended: noon.Add(-59 * time.Minute), From: "if_teams", To: "if_pbx",
-			Calling: "+4930123", Called: "222", By: "caller", Code: 200, JSON: []byte(`{"id":"16"}`),
-			Media: []CallMedia{{Codec: "PCMA/8000", Security: "AES_CM_128_HMAC_SHA1_80", Received: 3000, Sent: 2990, Lost: 2, JitterMS: 0.5, RoundTripMS: 31.2, BurstRatio: 1.5, MOS: 4.31},
-				{Codec: "PCMA/8000", Received: 2990, Sent: 3000, Foreign: 7, JitterMS: 0.1}}},
+			Calling: "+4930123", Called: "222", By: status.ByCaller, Code: 200,
+			Media: []status.RecordMedia{{Codec: "PCMA/8000", Suite: "AES_CM_128_HMAC_SHA1_80", Media: status.Media{Received: 3000, Sent: 2990, Lost: 2, JitterMS: 0.5, RoundTripMS: 31.2, BurstRatio: 1.5, MOS: 4.31}},
+				{Codec: "PCMA/8000", Media: status.Media{Received: 2990, Sent: 3000, Foreign: 7, JitterMS: 0.1}}}},
 	}[max(0, 2-n):], nil
 }
 

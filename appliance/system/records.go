@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"viaduct/appliance/call"
-	"viaduct/appliance/lang"
+	"viaduct/appliance/status"
 )
 
 // record hands a call's record to the writer; a call never waits for the flash.
-func (s *System) record(r call.Record) {
+func (s *System) record(r status.Record) {
 	select {
 	case s.records <- r:
 	default:
@@ -25,7 +24,7 @@ func (s *System) writeRecords(ctx context.Context) error {
 		return fmt.Errorf("open call records: %w", err)
 	}
 	defer s.standing.clear("call records")
-	write := func(r call.Record) {
+	write := func(r status.Record) {
 		line, err := json.Marshal(r)
 		if err == nil {
 			err = log.Append(line)
@@ -49,7 +48,7 @@ func (s *System) writeRecords(ctx context.Context) error {
 }
 
 // CallRecords returns the records of the last n calls, oldest first. A line that power cut short is left out.
-func (s *System) CallRecords(n int) ([]lang.CallRecord, error) {
+func (s *System) CallRecords(n int) ([]status.Record, error) {
 	log, err := s.store.Records()
 	if err != nil {
 		return nil, fmt.Errorf("open call records: %w", err)
@@ -59,29 +58,12 @@ func (s *System) CallRecords(n int) ([]lang.CallRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]lang.CallRecord, 0, len(lines))
+	list := make([]status.Record, 0, len(lines))
 	for _, line := range lines {
-		var r call.Record
+		var r status.Record
 		if json.Unmarshal(line, &r) == nil {
-			list = append(list, callRecord(r, line))
+			list = append(list, r)
 		}
 	}
 	return list, nil
-}
-
-func callRecord(r call.Record, line []byte) lang.CallRecord {
-	out := lang.CallRecord{
-		ID: r.ID, CallID: r.CallID, Started: r.Started, Connected: r.Connected, Ended: r.Ended,
-		From: r.From, To: r.To, Calling: r.Calling, Called: r.Called, By: r.By, Code: r.Code, Reason: r.Reason, JSON: line,
-	}
-	for _, a := range r.Attempts {
-		out.Attempts = append(out.Attempts, lang.CallAttempt(a))
-	}
-	for _, m := range r.Media {
-		out.Media = append(out.Media, lang.CallMedia{
-			Codec: m.Codec, Security: m.Suite, Received: m.Received, Sent: m.Sent, Lost: m.Lost, Foreign: m.Foreign,
-			JitterMS: m.JitterMS, RoundTripMS: m.TripMS, BurstRatio: m.Burst, MOS: m.MOS,
-		})
-	}
-	return out
 }

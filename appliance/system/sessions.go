@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -80,9 +81,16 @@ func (s *System) showMedia(x *session) {
 	for _, c := range s.Calls() {
 		for _, l := range c.Legs {
 			x.show(topicRTP, fmt.Sprintf("call %s %s: %s to %s, %d in, %d out, %d lost, jitter %.1f ms",
-				c.ID, l.Interface, l.Local, l.Remote, l.PacketsIn, l.PacketsOut, l.Lost, l.JitterMS))
+				c.ID, l.Interface, endpoint(l.Local), endpoint(l.Remote), l.Received, l.Sent, max(l.Lost, 0), l.JitterMS))
 		}
 	}
+}
+
+func endpoint(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
 
 // Sessions are the consoles that are logged in, the oldest first.

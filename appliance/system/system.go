@@ -32,6 +32,7 @@ import (
 	"viaduct/appliance/pki"
 	"viaduct/appliance/release"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 	"viaduct/board"
 )
 
@@ -80,7 +81,7 @@ type System struct {
 	relay     *relay
 	sip       *sipgw.Stack
 	calls     *call.Manager
-	records   chan call.Record
+	records   chan status.Record
 
 	mu       sync.Mutex
 	refusals refusals
@@ -106,7 +107,7 @@ func Open(o Options) (*System, error) {
 	s := &System{
 		o: o, log: o.Log, start: time.Now(), store: store, licenses: license.New(), stall: stallTime,
 		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1), moved: make(chan struct{}, 1), lit: make(chan struct{}, 1),
-		records: make(chan call.Record, 1000),
+		records: make(chan status.Record, 1000),
 	}
 	s.bans.log = o.Log
 	s.standing = standing{log: o.Log, change: s.relight}

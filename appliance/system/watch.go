@@ -4,55 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"viaduct/appliance/lang"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // Calls lists the calls in progress.
-func (s *System) Calls() []lang.Call {
-	var list []lang.Call
-	for _, i := range s.calls.Calls() {
-		c := lang.Call{
-			ID: i.ID, State: i.State, Calling: i.Calling, Called: i.Called, Started: i.Started, Connected: i.Connected,
-		}
-		for n, l := range i.Legs {
-			if n == 0 {
-				c.From = l.Interface
-			} else {
-				c.To = l.Interface
-			}
-			security := l.Suite
-			if security == "" {
-				security = "none"
-			}
-			c.Legs = append(c.Legs, lang.Leg{
-				Interface: l.Interface, Peer: l.Peer, CallID: l.CallID, Codec: l.Codec, Security: security, Digits: l.Digits,
-				Local: address(l.Local), Remote: address(l.Remote),
-				PacketsIn: l.Stats.Received, PacketsOut: l.Stats.Sent, Lost: uint64(max(0, l.Stats.Lost)),
-				JitterMS: float64(l.Stats.Jitter) / float64(time.Millisecond), RoundTripMS: float64(l.Stats.RoundTrip) / float64(time.Millisecond),
-				BurstRatio: l.Stats.Quality.BurstRatio, MOS: l.Stats.Quality.MOS,
-			})
-		}
-		list = append(list, c)
-	}
-	return list
-}
+func (s *System) Calls() []status.Call { return s.calls.Calls() }
 
 // CallCount is the number of calls in progress; it asks none of them.
 func (s *System) CallCount() int { return s.calls.Count() }
-
-func address(a interface {
-	IsValid() bool
-	String() string
-}) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
-}
 
 // ClearCall hangs up one call, or all.
 func (s *System) ClearCall(id string) error {

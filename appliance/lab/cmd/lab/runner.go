@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"viaduct/appliance/call"
 	"viaduct/appliance/lab"
+	"viaduct/appliance/status"
 )
 
 // runner is one run: world, box, the calls that are shown.
@@ -271,7 +271,7 @@ func (r *runner) records(ctx context.Context) error {
 	return nil
 }
 
-func describe(r call.Record) string {
+func describe(r status.Record) string {
 	s := fmt.Sprintf("%s → %s, %s → %s, %d, %.1f s, ended by %s", r.Calling, r.Called, r.From, r.To, r.Code, r.Ended.Sub(r.Connected).Seconds(), r.By)
 	for _, m := range r.Media {
 		s += fmt.Sprintf("; %s %s %d in, %d out, %d lost", m.Codec, m.Suite, m.Received, m.Sent, m.Lost)

@@ -1,0 +1,135 @@
+package call
+
+import (
+	"fmt"
+	"slices"
+
+	"viaduct/appliance/media"
+	"viaduct/appliance/printable"
+	"viaduct/appliance/status"
+)
+
+// snapshot is a call in progress, and where the figures of its legs come from.
+type snapshot struct {
+	status.Call
+	media []mediaSide // of the legs; without a session: none is open
+}
+
+type mediaSide struct {
+	session MediaSession
+	which   media.Side
+}
+
+// Calls describes the calls in progress, oldest first. All are asked before the first answer is waited for, and the relay for all of
+// their figures together.
+func (m *Manager) Calls() []status.Call {
+	type asked struct {
+		*call
+		answer chan snapshot
+	}
+	var open []asked
+	for _, c := range m.list("") {
+		a := asked{c, make(chan snapshot, 1)}
+		if c.Post(func() { a.answer <- c.snapshot() }) {
+			open = append(open, a)
+		}
+	}
+	list := make([]snapshot, 0, len(open))
+	for _, a := range open {
+		select {
+		case s := <-a.answer:
+			list = append(list, s)
+		case <-a.done:
+		}
+	}
+	measure(list)
+	calls := make([]status.Call, len(list))
+	for i := range list {
+		calls[i] = list[i].Call
+	}
+	slices.SortFunc(calls, func(a, b status.Call) int { return a.Started.Compare(b.Started) })
+	return calls
+}
+
+// measure fills in what the relay has counted for all calls.
+func measure(list []snapshot) {
+	var sides []media.SessionSide
+	var of []*status.Leg
+	for _, s := range list {
+		for i, m := range s.media {
+			switch session := m.session.(type) {
+			case nil:
+			case *media.Session:
+				sides, of = append(sides, media.SessionSide{Session: session, Side: m.which}), append(of, &s.Legs[i])
+			default:
+				s.Legs[i].Media = figures(session.Stats(m.which))
+			}
+		}
+	}
+	for i, stats := range media.StatsOf(sides) {
+		of[i].Media = figures(stats)
+	}
+}
+
+// snapshot describes the call without the figures of its media: measure asks for those of all calls at once.
+func (c *call) snapshot() snapshot {
+	x := snapshot{Call: status.Call{
+		ID: c.id, State: c.state(), Calling: printable.Text(c.record.Calling), Called: printable.Text(c.record.Called),
+		Started: c.record.Started, Connected: c.record.Connected,
+	}}
+	for n, s := range []*side{&c.a, &c.b} {
+		if s.leg == nil {
+			continue
+		}
+		leg := s.describe()
+		if n == 0 {
+			x.From = leg.Interface
+		} else {
+			x.To = leg.Interface
+		}
+		var m mediaSide
+		if s.opened {
+			m.session, m.which = c.relay(s)
+		}
+		x.Legs, x.media = append(x.Legs, leg), append(x.media, m)
+	}
+	return x
+}
+
+func (c *call) state() status.CallState {
+	switch {
+	case c.held():
+		return status.CallHeld
+	case c.a.up:
+		return status.CallConnected
+	case c.ringing:
+		return status.CallRinging
+	}
+	return status.CallRouting
+}
+
+// describe is the leg of a side.
+func (s *side) describe() status.Leg {
+	i := s.leg.Info()
+	l := status.Leg{Interface: i.Interface, Peer: i.Peer, CallID: i.CallID, Codec: s.codec(), Suite: s.protection(), Digits: s.digits(), Local: s.ports.RTP}
+	if s.choice != nil {
+		l.Remote = s.choice.Addr
+	}
+	return l
+}
+
+// codec names what a side has agreed, "PCMA/8000", "" before.
+func (s *side) codec() string {
+	if s.choice == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s/%d", s.choice.Codec.Name, s.choice.Codec.Rate)
+}
+
+// protection is the suite of SRTP that a side has agreed, "" without.
+func (s *side) protection() string {
+	if s.choice == nil || s.choice.Local == nil {
+		return ""
+	}
+	return s.choice.Local.Suite
+}

@@ -1,0 +1,46 @@
+package status
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// Whatever the box writes, a client reads back with the same structs.
+func roundTrip[T any](t *testing.T, want T) {
+	t.Helper()
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got T
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v, by %s", got, want, text)
+	}
+}
+
+func TestEveryStateHasAWord(t *testing.T) {
+	for _, s := range CallStates() {
+		roundTrip(t, Call{ID: "1", State: s, Started: time.Unix(1, 0).UTC()})
+	}
+	for d := DigitsNone; d <= DigitsInfo; d++ {
+		roundTrip(t, Leg{Digits: d})
+	}
+}
+
+func TestUnknownStatesAreRefused(t *testing.T) {
+	var s CallState
+	if err := json.Unmarshal([]byte(`"ending"`), &s); err == nil {
+		t.Error("a state that does not exist was read")
+	}
+	if _, err := json.Marshal(CallState(200)); err == nil {
+		t.Error("a state that does not exist was written")
+	}
+	if got := CallState(200).String(); got != "invalid(200)" {
+		t.Errorf("it is shown as %q", got)
+	}
+}
