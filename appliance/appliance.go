@@ -14,6 +14,7 @@ import (
 
 	"viaduct/appliance/api"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/release"
 	"viaduct/appliance/system"
 	"viaduct/board"
@@ -82,9 +83,9 @@ func Check(file string, out io.Writer) (bool, error) {
 		return false, err
 	}
 	sound := true
-	for _, p := range lang.New().CheckFile(file, text, lang.Env{}) {
+	for _, p := range lang.New().CheckFile(file, text, check.Env{}) {
 		fmt.Fprintln(out, p)
-		sound = sound && p.Severity != lang.Error
+		sound = sound && p.Severity != check.Error
 	}
 	return sound, nil
 }

@@ -12,6 +12,7 @@ import (
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/status"
 
 	"golang.org/x/crypto/bcrypt"
@@ -25,7 +26,7 @@ type accounts struct {
 }
 
 func (b *accounts) Running() *config.Config { return b.cfg }
-func (b *accounts) Env() lang.Env           { return lang.Env{} }
+func (b *accounts) Env() check.Env          { return check.Env{} }
 func (b *accounts) Version() lang.Version {
 	return lang.Version{Release: `1.0 "x"`, Commit: "0123", Started: time.Now()}
 }

@@ -24,6 +24,7 @@ import (
 	"viaduct/appliance/call"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/license"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/status"
@@ -172,7 +173,7 @@ func (w *world) configure() error {
 	text = bytes.ReplaceAll(text, []byte("    srtp renegotiate-on-connect\n"), nil)
 	cfg, problems := language().Parse([]byte(string(text) + "\n" + strings.Join(w.lines, "\n") + "\n"))
 	for _, p := range problems {
-		if p.Severity == lang.Error {
+		if p.Severity == check.Error {
 			return fmt.Errorf("configuration: %q: %s", p.Text, p.Fix)
 		}
 	}

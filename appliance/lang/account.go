@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 )
 
 // SaveAccount brings the account of a name in the startup-config in line with the running configuration, and changes nothing else
@@ -26,7 +27,7 @@ func (l *Language) SaveAccount(box Box, name string) (saved bool, err error) {
 		return false, fmt.Errorf("read configuration: %w", err)
 	}
 	cfg, problems := l.Parse(text)
-	if slices.ContainsFunc(problems, func(p Problem) bool { return p.Severity == Error }) {
+	if slices.ContainsFunc(problems, func(p check.Problem) bool { return p.Severity == check.Error }) {
 		return false, nil
 	}
 	i := slices.IndexFunc(cfg.Accounts, func(a *config.Account) bool { return a.Name == name })

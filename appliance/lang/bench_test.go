@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"viaduct/appliance/lang/check"
 )
 
 func BenchmarkParseReference(b *testing.B) {
@@ -25,7 +27,7 @@ func BenchmarkCheckReference(b *testing.B) {
 	cfg, _ := l.Parse(reference(b, "starface-teams.cfg"))
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Check(cfg, Env{})
+		l.Check(cfg, check.Env{})
 	}
 }
 

@@ -2,13 +2,12 @@ package lang
 
 import (
 	"context"
-	"crypto"
-	"crypto/x509"
 	"io"
 	"net/netip"
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/status"
 )
@@ -53,7 +52,7 @@ type Configuration interface {
 	// change is returned and nothing is published. change must not modify its argument.
 	Mutate(change func(*config.Config) (*config.Config, error)) error
 	// Env is what the check of a configuration may know of this box.
-	Env() Env
+	Env() check.Env
 	// ReadFile returns "startup-config", "factory-config", or "startup-config.N", the Nth last one (1..10).
 	ReadFile(name string) ([]byte, error)
 	// Kept is how many startup-configs before the present one there are.
@@ -383,23 +382,6 @@ type SessionInfo struct {
 	User, TTY string
 	Class     config.AccountClass
 	Since     time.Time
-}
-
-// Env is what a check may know besides the configuration. The zero value knows nothing, and checks that would need to
-// know are left out.
-type Env struct {
-	PKI     PKIStore
-	Resolve func(host string) (addrs []netip.Addr, known bool) // from cache only; known false: not looked up yet
-	Now     time.Time
-	Synced  *bool // clock
-	Serial  string
-	Found   []Problem // what the box met when it applied the configuration
-}
-
-// PKIStore reads the key store. Names are without their pki: class. An error that is fs.ErrNotExist means not imported.
-type PKIStore interface {
-	Certificates(name string) ([]*x509.Certificate, error)
-	PrivateKey(name string) (crypto.Signer, error)
 }
 
 // Firmware is the images that a box holds. Both installations check an image to its end before anything is replaced, report

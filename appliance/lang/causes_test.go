@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 )
 
 // Each cause is switched by itself: a line adds one to those that every hunt group has, `no` takes one away, and both are kept.
@@ -76,7 +77,7 @@ func TestNoOfSomethingBuiltIn(t *testing.T) {
 			if said := c.types(header, line); !strings.Contains(said, "note: nothing is taken away, without a") {
 				t.Errorf("%s: %q", line, said)
 			}
-			if p := New().CheckFile("f", []byte(header+"\n"+line+"\n"), Env{}); !strings.Contains(problemLines(p), "note: nothing is taken away") {
+			if p := New().CheckFile("f", []byte(header+"\n"+line+"\n"), check.Env{}); !strings.Contains(problemLines(p), "note: nothing is taken away") {
 				t.Errorf("%s: %s", line, problemLines(p))
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 )
 
 // imported is a key store.
@@ -93,7 +94,7 @@ func TestCertificatesAreJudgedAtTheirLines(t *testing.T) {
 			store.keys["myprivate.key"] = c.key
 		}
 		var said []string
-		for _, p := range New().Check(cfg, Env{PKI: store, Now: time.Now()}) {
+		for _, p := range New().Check(cfg, check.Env{PKI: store, Now: time.Now()}) {
 			if strings.Contains(p.Source, "own-certificate ") || strings.Contains(p.Source, "private-key ") || strings.Contains(p.Text, "certificate is for") {
 				said = append(said, strings.Replace(p.String(), ": ", ": "+p.Source+": ", 1))
 			}

@@ -13,6 +13,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/printable"
 )
@@ -261,7 +262,7 @@ func importPKI(c *call, a *pkiName) error {
 		return nil
 	}
 	pem, pass := splitPassphrase(c.body)
-	err := forTeams(c.box.Running(), config.PKIName("pki:"+class+"/"+name), publicKey(class, pem, pass))
+	err := check.KeyForTeams(c.box.Running(), config.PKIName("pki:"+class+"/"+name), publicKey(class, pem, pass))
 	var text string
 	switch {
 	case err != nil:

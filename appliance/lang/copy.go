@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
 )
 
@@ -218,9 +219,9 @@ func (c *call) read(from string) ([]byte, error) {
 const refusedShown = 20
 
 // refused names the lines of a text that were not taken, and returns how many there are.
-func (c *call) refused(problems []Problem) (n int) {
+func (c *call) refused(problems []check.Problem) (n int) {
 	for _, p := range problems {
-		if p.Severity != Error {
+		if p.Severity != check.Error {
 			continue
 		}
 		if n++; n <= refusedShown {

@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pasted"
 )
 
@@ -16,7 +17,7 @@ var options = cli.Options{Types: types, Kinds: kinds, Topics: topics, Words: wor
 
 // Parse reads a configuration. What could not be taken is among the problems; everything else is in the configuration.
 // Only the lines themselves are judged; Check judges what they mean together.
-func (l *Language) Parse(text []byte) (*config.Config, []Problem) {
+func (l *Language) Parse(text []byte) (*config.Config, []check.Problem) {
 	r := l.read("", text)
 	return r.cfg, r.problems
 }
@@ -29,15 +30,30 @@ func (l *Language) Understands(text []byte) bool {
 }
 
 // CheckFile reads a configuration and says everything that is wrong with it, in order of lines.
-func (l *Language) CheckFile(name string, text []byte, env Env) []Problem {
+func (l *Language) CheckFile(name string, text []byte, env check.Env) []check.Problem {
 	r := l.read(name, text)
 	problems := r.problems
-	for _, p := range l.check(r.cfg, env) {
+	for _, p := range l.checks().Configuration(r.cfg, env) {
 		p.File, p.Line = name, r.lineOf(p)
 		problems = append(problems, p)
 	}
-	sortProblems(problems)
-	return merge(problems)
+	check.Sort(problems)
+	return check.Merge(problems)
+}
+
+// Check says everything that is wrong with cfg.
+func (l *Language) Check(cfg *config.Config, env check.Env) []check.Problem {
+	return check.Merge(l.findings(cfg, env))
+}
+
+// findings are the problems of all lines, each for itself.
+func (l *Language) findings(cfg *config.Config, env check.Env) []check.Problem {
+	return append(l.checks().Configuration(cfg, env), env.Found...)
+}
+
+// checks is what package check knows of the language.
+func (l *Language) checks() check.Lines {
+	return check.Lines{Table: l.table, Types: types, Sealing: l.sealed != nil}
 }
 
 // Print writes cfg as lines that Parse reads back; masked leaves secrets out.
@@ -52,7 +68,7 @@ type reader struct {
 	name     string
 	cfg      *config.Config
 	place    place
-	problems []Problem
+	problems []check.Problem
 	lines    map[string]int // where the printed form of each line stands in the file
 	last     int            // number of the last line
 	draft    cli.Draft
@@ -70,7 +86,7 @@ func (l *Language) readOnto(cfg *config.Config, name string, text []byte) *reade
 	r := &reader{lang: l, name: name, cfg: cfg, place: place{level: configuring}, lines: map[string]int{}}
 	text, was := pasted.Decode(text)
 	if was != "" {
-		r.report(Note, "", "the file is in "+was+": it is read as such")
+		r.report(check.Note, "", "the file is in "+was+": it is read as such")
 	}
 	for line := range strings.Lines(lineEnds.Replace(string(text))) {
 		r.last++
@@ -100,7 +116,7 @@ func (r *reader) line(line string) {
 	l := r.lang
 	switch {
 	case len(line) > MaxLine:
-		r.report(Error, line[:40]+"...", fmt.Sprintf("line longer than %d characters", MaxLine))
+		r.report(check.Error, line[:40]+"...", fmt.Sprintf("line longer than %d characters", MaxLine))
 		return
 	case blank(line):
 		return
@@ -122,14 +138,14 @@ func (r *reader) line(line string) {
 		return
 	}
 	for _, c := range m.Corrections {
-		r.report(Note, line, fmt.Sprintf("%q taken as %s", c.Word, c.Taken))
+		r.report(check.Note, line, fmt.Sprintf("%q taken as %s", c.Word, c.Taken))
 	}
 	if m.Layer >= n {
 		r.command(line, m)
 		return
 	}
 	if err := r.place.otherObject(r.object, m); err != nil {
-		r.report(Error, line, err.Error())
+		r.report(check.Error, line, err.Error())
 		return
 	}
 	w := where[m.Layer]
@@ -138,20 +154,20 @@ func (r *reader) line(line string) {
 		if errors.Is(err, cli.ErrGone) {
 			err = fmt.Errorf("the block that this line is in does not exist any more")
 		}
-		r.report(Error, line, err.Error())
+		r.report(check.Error, line, err.Error())
 		if m.Stmt.Mode != nil && !m.Neg {
 			r.leaveOut(r.place.refused(w, line))
 		}
 		return
 	}
 	if note := nothingTaken(m, r.cfg != changed); note != "" {
-		r.report(Note, line, note)
+		r.report(check.Note, line, note)
 	}
 	r.cfg = changed
 	r.taken++
 	if w.implicit != "" {
-		r.report(Note, line, "outside of any context cs: taken into "+w.implicit)
-		if key := lineAt(nil, w.implicit); r.lines[key] == 0 {
+		r.report(check.Note, line, "outside of any context cs: taken into "+w.implicit)
+		if key := check.Key(nil, w.implicit); r.lines[key] == 0 {
 			r.lines[key] = r.last
 		}
 	}
@@ -163,7 +179,7 @@ func (r *reader) line(line string) {
 		return
 	}
 	if m.Stmt.Note != "" && m.Stmt.Into == "-" {
-		r.report(Note, line, m.Stmt.Note)
+		r.report(check.Note, line, m.Stmt.Note)
 	}
 	if m.Stmt.Mode != nil {
 		r.place.path, r.place.header = append(w.path, m), append(w.headers, l.editor.Text(r.cfg, w.path, m))
@@ -175,7 +191,7 @@ func (r *reader) otherwise(modes []cli.Layer, line string, err error) {
 	u := r.lang.misunderstand(r.cfg, r.place, modes, line)
 	switch {
 	case u.instead != nil && !r.instead:
-		r.report(Note, line, u.taken())
+		r.report(check.Note, line, u.taken())
 		r.place, r.instead = u.at, true
 		for _, line := range u.instead {
 			r.line(line)
@@ -185,9 +201,9 @@ func (r *reader) otherwise(modes []cli.Layer, line string, err error) {
 		}
 		return
 	case u.note != "":
-		r.report(Note, line, u.note)
+		r.report(check.Note, line, u.note)
 	default:
-		r.report(Error, line, err.Error())
+		r.report(check.Error, line, err.Error())
 	}
 	r.leaveOut(u.at)
 }
@@ -206,14 +222,14 @@ func (r *reader) command(line string, m *cli.Match) {
 		r.endBlock()
 		r.place = place{level: configuring}
 	default:
-		r.report(Error, line, "a command, not a line of a configuration")
+		r.report(check.Error, line, "a command, not a line of a configuration")
 	}
 }
 
 // remember notes where the printed form of a line stands.
 func (r *reader) remember(w layer, m *cli.Match) {
 	if text := r.lang.editor.Text(r.cfg, w.path, m); text != "" {
-		key := lineAt(w.headers, text)
+		key := check.Key(w.headers, text)
 		if _, known := r.lines[key]; !known || m.Stmt.Mode == nil {
 			r.lines[key] = r.last
 		}
@@ -221,9 +237,9 @@ func (r *reader) remember(w layer, m *cli.Match) {
 }
 
 // lineOf finds the line of a problem: its own, or the header of the block that it is about.
-func (r *reader) lineOf(p Problem) int {
+func (r *reader) lineOf(p check.Problem) int {
 	for path, source := p.Path, p.Source; ; {
-		if n, ok := r.lines[lineAt(path, source)]; ok {
+		if n, ok := r.lines[check.Key(path, source)]; ok {
 			return n
 		}
 		if len(path) == 0 {
@@ -233,8 +249,6 @@ func (r *reader) lineOf(p Problem) int {
 	}
 }
 
-func lineAt(path []string, text string) string { return strings.Join(path, "\n") + "\n\n" + text }
-
-func (r *reader) report(s Severity, line, text string) {
-	r.problems = append(r.problems, Problem{File: r.name, Line: max(r.last, 1), Path: r.place.header, Source: strings.TrimSpace(line), Severity: s, Text: text})
+func (r *reader) report(s check.Severity, line, text string) {
+	r.problems = append(r.problems, check.Problem{File: r.name, Line: max(r.last, 1), Path: r.place.header, Source: strings.TrimSpace(line), Severity: s, Text: text})
 }

@@ -3,6 +3,8 @@ package lang
 import (
 	"strings"
 	"testing"
+
+	"viaduct/appliance/lang/check"
 )
 
 // filled fills in what only the administrator knows.
@@ -56,7 +58,7 @@ func TestFixesPutTheirProblemsRight(t *testing.T) {
 				if q.Text == p.Text && q.Source == p.Source {
 					t.Errorf("%s: still there after its fix: %v", name, q)
 				}
-				if !said(before, q) && (q.Severity != Note || q.Fix != "") {
+				if !said(before, q) && (q.Severity != check.Note || q.Fix != "") {
 					t.Errorf("%s: the fix of %v\nbrings %v", name, p, q)
 				}
 			}
@@ -68,13 +70,13 @@ func TestFixesPutTheirProblemsRight(t *testing.T) {
 	}
 }
 
-func problemsOf(l *Language, text string) []Problem {
+func problemsOf(l *Language, text string) []check.Problem {
 	cfg, _ := l.Parse([]byte(text))
-	return l.Check(cfg, Env{})
+	return l.Check(cfg, check.Env{})
 }
 
 // said reports whether a problem was there before, maybe of another line: a fix changes what lines and keys are called.
-func said(list []Problem, q Problem) bool {
+func said(list []check.Problem, q check.Problem) bool {
 	for _, p := range list {
 		if p.Text == q.Text {
 			return true

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/status"
 )
 
@@ -78,8 +79,8 @@ func (hostileBox) Trace(TraceStart, []PropertyValue) (Trace, error) {
 
 func (hostileBox) TrustIssuer(string) (string, error) { return hostile, nil }
 
-func (b hostileBox) Env() Env {
-	return Env{Now: time.Time{}, Found: []Problem{{Severity: Warning, Text: hostile, Fix: "pki trust " + hostile}}}
+func (b hostileBox) Env() check.Env {
+	return check.Env{Now: time.Time{}, Found: []check.Problem{{Severity: check.Warning, Text: hostile, Fix: "pki trust " + hostile}}}
 }
 
 func TestPeersCannotSteerTheConsole(t *testing.T) {
@@ -110,7 +111,7 @@ func TestPeersCannotSteerTheConsole(t *testing.T) {
 }
 
 func TestAForeignFixIsNotOffered(t *testing.T) {
-	p := Problem{Severity: Warning, Text: "the certificate of " + hostile, Fix: "pki trust " + hostile}
+	p := check.Problem{Severity: check.Warning, Text: "the certificate of " + hostile, Fix: "pki trust " + hostile}
 	if got, want := p.String(), `warning: the certificate of x\x1b[2J\x0a  fix:\x0a    reload\x0d\u009b31m\u202e\u2028\xff\x09y`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

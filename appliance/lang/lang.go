@@ -18,6 +18,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pasted"
 	"viaduct/appliance/printable"
 )
@@ -223,8 +224,8 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 	if note := nothingTaken(m, c.result.Changed); note != "" {
 		c.printf("%% note: %s\n", note)
 	}
-	if l.sealed != nil && !m.Neg && strings.Contains(l.editor.Text(c.box.Running(), w.path, m), " "+SealedPrefix) {
-		c.printf("%% note: %s\n", unopened)
+	if l.sealed != nil && !m.Neg && strings.Contains(l.editor.Text(c.box.Running(), w.path, m), " "+check.SealedPrefix) {
+		c.printf("%% note: %s\n", check.Unopened)
 	}
 	if m.Stmt.Mode != nil && !m.Neg {
 		text := l.editor.Text(c.box.Running(), w.path, m)

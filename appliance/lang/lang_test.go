@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -19,12 +20,12 @@ var update = flag.Bool("update", false, "write the golden files anew")
 type box struct {
 	Box
 	cfg   *config.Config
-	env   Env
+	env   check.Env
 	files map[string][]byte
 }
 
 func (b *box) Running() *config.Config { return b.cfg }
-func (b *box) Env() Env                { return b.env }
+func (b *box) Env() check.Env          { return b.env }
 func (b *box) Mutate(f func(*config.Config) (*config.Config, error)) error {
 	cfg, err := f(b.cfg)
 	if err == nil {
@@ -54,7 +55,7 @@ func (b *box) Kept() (n int) {
 }
 
 func newBox() *box {
-	return &box{cfg: config.New(), env: Env{Serial: "00A0BA0F2439"}, files: map[string][]byte{}}
+	return &box{cfg: config.New(), env: check.Env{Serial: "00A0BA0F2439"}, files: map[string][]byte{}}
 }
 
 // console types lines into a box.
@@ -113,7 +114,7 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-func problemLines(list []Problem) string {
+func problemLines(list []check.Problem) string {
 	var b strings.Builder
 	for _, p := range list {
 		b.WriteString(p.String() + "\n")
@@ -122,21 +123,21 @@ func problemLines(list []Problem) string {
 }
 
 func TestTheReferenceConfigurationHasNoError(t *testing.T) {
-	for _, p := range New().CheckFile("starface-teams.cfg", reference(t, "starface-teams.cfg"), Env{}) {
-		if p.Severity == Error {
+	for _, p := range New().CheckFile("starface-teams.cfg", reference(t, "starface-teams.cfg"), check.Env{}) {
+		if p.Severity == check.Error {
 			t.Error(p)
 		}
 	}
 }
 
 func TestProblemsOfTheReferenceConfiguration(t *testing.T) {
-	golden(t, "testdata/starface-teams.problems", problemLines(New().CheckFile("starface-teams.cfg", reference(t, "starface-teams.cfg"), Env{})))
+	golden(t, "testdata/starface-teams.problems", problemLines(New().CheckFile("starface-teams.cfg", reference(t, "starface-teams.cfg"), check.Env{})))
 }
 
 // The published guide as it was printed: each of its slips gets its message, and nothing else does.
 func TestProblemsOfTheGuideAsPrinted(t *testing.T) {
 	golden(t, "testdata/starface-teams-as-printed.problems",
-		problemLines(New().CheckFile("starface-teams-as-printed.cfg", reference(t, "starface-teams-as-printed.cfg"), Env{})))
+		problemLines(New().CheckFile("starface-teams-as-printed.cfg", reference(t, "starface-teams-as-printed.cfg"), check.Env{})))
 }
 
 // One reference misspelt is one error, at its line, whichever it is.
@@ -158,9 +159,9 @@ func TestOneMisspeltReferenceIsOneErrorAtItsLine(t *testing.T) {
 		last := words[len(words)-1]
 		wrong := append([]string(nil), lines...)
 		wrong[i] = strings.TrimSuffix(line, last) + last[:len(last)-1] + "x"
-		var errors []Problem
-		for _, p := range l.CheckFile("f", []byte(strings.Join(wrong, "\n")), Env{}) {
-			if p.Severity == Error {
+		var errors []check.Problem
+		for _, p := range l.CheckFile("f", []byte(strings.Join(wrong, "\n")), check.Env{}) {
+			if p.Severity == check.Error {
 				errors = append(errors, p)
 			}
 		}

@@ -5,13 +5,14 @@ import (
 	"fmt"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
 )
 
 // merge takes the lines of a text into the running configuration, as if they were pasted.
 func (c *call) merge(from string, text []byte) error {
 	var taken int
-	var problems []Problem
+	var problems []check.Problem
 	var changed bool
 	err := c.box.Mutate(func(old *config.Config) (*config.Config, error) {
 		r := c.lang.readOnto(old, "", text)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 )
 
 const network = `profile voip pf
@@ -68,7 +69,7 @@ func TestTheNetworkIsConfigured(t *testing.T) {
 		t.Errorf("%+v, %+v, %+v", cfg.VoIP[0], cfg.Console, cfg.ACL[0])
 	}
 	// A DHCP server may give the default route and name servers, so nothing is missing.
-	for _, p := range l.Check(cfg, Env{}) {
+	for _, p := range l.Check(cfg, check.Env{}) {
 		t.Errorf("%s", p)
 	}
 }
@@ -100,7 +101,7 @@ func TestWhatIsMissingInTheNetwork(t *testing.T) {
 		{"ipaddress v 10.0.0.1/24", "ipaddress v ::ffff:10.0.0.1/120", "is no address with a length"},
 	} {
 		var all []string
-		for _, p := range l.CheckFile("f", []byte(strings.Replace(network, x.old, x.new, 1)), Env{}) {
+		for _, p := range l.CheckFile("f", []byte(strings.Replace(network, x.old, x.new, 1)), check.Env{}) {
 			all = append(all, p.String())
 		}
 		if text := strings.Join(all, "\n"); !strings.Contains(text, x.want) {
@@ -116,7 +117,7 @@ func TestIPv6IsConfigured(t *testing.T) {
 		"rule 2 deny ip 192.0.2.9 any", "rule 2 deny ip 2001:db8:9::/48 any", "route 0.0.0.0/0 gateway 192.168.1.254", "route ::/0 gateway 2001:db8:1::2",
 		"console access 198.51.100.0/24", "console access 2001:db8:1::/64\ndns-client server 2001:db8:1::53").Replace(network)
 	cfg, problems := l.Parse([]byte(text))
-	for _, p := range append(problems, l.Check(cfg, Env{})...) {
+	for _, p := range append(problems, l.Check(cfg, check.Env{})...) {
 		t.Errorf("%s", p)
 	}
 	readsBack(t, l, cfg)

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 )
@@ -31,45 +31,38 @@ const mostKnown = 100_000
 const problemHash = 8
 
 // Known notes the problems of a configuration for EndPaste. The form is EndPaste's own.
-func (l *Language) Known(cfg *config.Config, env Env) []byte {
+func (l *Language) Known(cfg *config.Config, env check.Env) []byte {
 	var known []byte
 	for _, p := range l.findings(cfg, env) {
 		if len(known) < mostKnown*problemHash {
-			known = binary.BigEndian.AppendUint64(known, p.hash())
+			known = binary.BigEndian.AppendUint64(known, p.Hash())
 		}
 	}
 	return known
 }
 
-// hash tells a problem of one line from others.
-func (p Problem) hash() uint64 {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s\n%s\n%s", p.Severity, p.Text, lineAt(p.Path, p.Source))
-	return h.Sum64()
-}
-
 // EndPaste writes which problems a paste has brought, the gravest first and in as much detail as the rows allow, and one line that
 // counts everything. failed: there are errors.
-func (l *Language) EndPaste(cfg *config.Config, env Env, p Paste, out io.Writer) (failed bool) {
+func (l *Language) EndPaste(cfg *config.Config, env check.Env, p Paste, out io.Writer) (failed bool) {
 	found := l.findings(cfg, env)
 	known := map[uint64]bool{}
 	for b := p.Known; len(b) >= problemHash; b = b[problemHash:] {
 		known[binary.BigEndian.Uint64(b)] = true
 	}
-	fresh := merge(slices.DeleteFunc(slices.Clone(found), func(x Problem) bool { return known[x.hash()] }))
+	fresh := check.Merge(slices.DeleteFunc(slices.Clone(found), func(x check.Problem) bool { return known[x.Hash()] }))
 	gravestFirst(fresh)
-	all := merge(found)
+	all := check.Merge(found)
 	whole := writeProblems(out, fresh, p.Rows-2)
 	count := countProblems(all)
 	if len(all) == 0 && p.Refused == 0 {
 		fmt.Fprintln(out, "No problems.")
 		return false
 	}
-	text := plural.Of(count[Error]+p.Refused, "error")
+	text := plural.Of(count[check.Error]+p.Refused, "error")
 	if p.Refused > 0 {
 		text += fmt.Sprintf(" (%s refused)", plural.Of(p.Refused, "line"))
 	}
-	text += fmt.Sprintf(", %s, %s", plural.Of(count[Warning], "warning"), plural.Of(count[Note], "note"))
+	text += fmt.Sprintf(", %s, %s", plural.Of(count[check.Warning], "warning"), plural.Of(count[check.Note], "note"))
 	if len(fresh) < len(all) {
 		text += fmt.Sprintf("; %s new", isAre(len(fresh)))
 	}
@@ -77,7 +70,7 @@ func (l *Language) EndPaste(cfg *config.Config, env Env, p Paste, out io.Writer)
 		text += "; see show config problems"
 	}
 	fmt.Fprintln(out, text)
-	return p.Refused+count[Error] > 0
+	return p.Refused+count[check.Error] > 0
 }
 
 func isAre(n int) string {
@@ -90,12 +83,12 @@ func isAre(n int) string {
 	return fmt.Sprintf("%d are", n)
 }
 
-func gravestFirst(list []Problem) {
-	slices.SortStableFunc(list, func(a, b Problem) int { return cmp.Compare(a.Severity, b.Severity) })
+func gravestFirst(list []check.Problem) {
+	slices.SortStableFunc(list, func(a, b check.Problem) int { return cmp.Compare(a.Severity, b.Severity) })
 }
 
-func countProblems(list []Problem) map[Severity]int {
-	count := map[Severity]int{}
+func countProblems(list []check.Problem) map[check.Severity]int {
+	count := map[check.Severity]int{}
 	for _, p := range list {
 		count[p.Severity]++
 	}
@@ -104,10 +97,10 @@ func countProblems(list []Problem) map[Severity]int {
 
 // writeProblems writes problems within rows, 0 or less for any number: all that is known of as many as can be, and a line each of the
 // others, or of the first ones only. It reports whether that was all that is known.
-func writeProblems(out io.Writer, list []Problem, rows int) (whole bool) {
+func writeProblems(out io.Writer, list []check.Problem, rows int) (whole bool) {
 	var long, short []string
 	for _, p := range list {
-		long, short = append(long, p.explained()), append(short, fmt.Sprintf("%s: %s\n", p.Severity, printable.Line(p.Text)))
+		long, short = append(long, p.Explained()), append(short, fmt.Sprintf("%s: %s\n", p.Severity, printable.Line(p.Text)))
 	}
 	if text := strings.Join(long, ""); rows <= 0 || rowsOf(text) <= rows {
 		io.WriteString(out, text)
@@ -130,7 +123,7 @@ func writeProblems(out io.Writer, list []Problem, rows int) (whole bool) {
 	if n < len(list) {
 		count := countProblems(list[n:])
 		var rest []string
-		for _, s := range []Severity{Error, Warning, Note} {
+		for _, s := range []check.Severity{check.Error, check.Warning, check.Note} {
 			if count[s] > 0 {
 				rest = append(rest, plural.Of(count[s], s.String()))
 			}
@@ -149,26 +142,4 @@ func rowsOf(text string) (n int) {
 		n += max(1, (utf8.RuneCountInString(strings.TrimRight(line, "\n"))+screenWidth-1)/screenWidth)
 	}
 	return n
-}
-
-// explained is all that is known of a problem: its text, where it is, and what puts it right.
-func (p Problem) explained() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", p.Severity, printable.Line(p.Text))
-	for _, w := range append([]Where{{Path: p.Path, Source: p.Source}}, p.Also[:min(len(p.Also), alsoShown)]...) {
-		if w.Source != "" {
-			fmt.Fprintf(&b, "  in: %s\n", printable.Line(strings.Join(append(slices.Clone(w.Path), w.Source), " / ")))
-		}
-	}
-	if more := len(p.Also) - alsoShown; more > 0 {
-		fmt.Fprintf(&b, "  and in %s\n", plural.Of(more, "more line"))
-	}
-	blocks := p.Fixes()
-	if len(blocks) > 0 {
-		b.WriteString("  fix:\n")
-	}
-	for _, line := range slices.Concat(blocks...) {
-		fmt.Fprintf(&b, "    %s\n", printable.Line(line))
-	}
-	return b.String()
 }

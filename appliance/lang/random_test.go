@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 )
 
 // randomLine types a line by taking one of the choices that help offers, word by word: whatever is offered must be taken.
@@ -141,7 +142,7 @@ func readsBack(t interface {
 	printed := l.Print(cfg, false)
 	again, problems := l.Parse(printed)
 	for _, p := range problems {
-		if p.Severity == Error {
+		if p.Severity == check.Error {
 			t.Fatalf("line %d %q: %v of\n%s", p.Line, p.Source, p, printed)
 		}
 	}
@@ -170,7 +171,7 @@ func FuzzPaste(f *testing.F) {
 	l := New()
 	f.Fuzz(func(t *testing.T, text string) {
 		cfg, _ := l.Parse([]byte(withoutAccounts(text)))
-		l.Check(cfg, Env{})
+		l.Check(cfg, check.Env{})
 		readsBack(t, l, cfg)
 	})
 }

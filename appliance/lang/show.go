@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/release"
@@ -89,10 +90,10 @@ func showProblems(c *call, _ *none) error {
 	}
 	gravestFirst(problems)
 	for _, p := range problems {
-		io.WriteString(c.out, p.explained())
+		io.WriteString(c.out, p.Explained())
 	}
 	count := countProblems(problems)
-	c.printf("%s, %s, %s\n", plural.Of(count[Error], "error"), plural.Of(count[Warning], "warning"), plural.Of(count[Note], "note"))
+	c.printf("%s, %s, %s\n", plural.Of(count[check.Error], "error"), plural.Of(count[check.Warning], "warning"), plural.Of(count[check.Note], "note"))
 	return nil
 }
 

@@ -3,6 +3,8 @@ package lang
 import (
 	"strings"
 	"testing"
+
+	"viaduct/appliance/lang/check"
 )
 
 // typed pastes lines into a context cs and returns what was said, and what was configured.
@@ -98,7 +100,7 @@ func TestHabitsOfOtherDialPlansAreNamed(t *testing.T) {
 	} {
 		text := "context cs SWITCH\n no shutdown\n interface sip IF_A\n routing-table " + x.header + " RT\n  route " + x.line + " dest-interface IF_A\n"
 		var got string
-		for _, p := range New().CheckFile("f", []byte(text), Env{}) {
+		for _, p := range New().CheckFile("f", []byte(text), check.Env{}) {
 			if p.Line == 5 {
 				got += p.String() + "\n"
 			}

@@ -3,6 +3,8 @@ package lang
 import (
 	"strings"
 	"testing"
+
+	"viaduct/appliance/lang/check"
 )
 
 // The SBC's name is what Teams is most particular about (teams.md A.1, A.2).
@@ -14,7 +16,7 @@ func TestNamesThatTeamsDoesNotTake(t *testing.T) {
 		"sbc.other.example":                           "", // one name everywhere
 	} {
 		found := false
-		for _, p := range New().CheckFile("f", []byte(strings.ReplaceAll(text, "sbc.meinefirma.de", name)), Env{}) {
+		for _, p := range New().CheckFile("f", []byte(strings.ReplaceAll(text, "sbc.meinefirma.de", name)), check.Env{}) {
 			found = found || want != "" && strings.Contains(p.Text, want)
 			if want == "" && strings.Contains(p.Text, "Contact towards Teams") {
 				t.Errorf("%s: %s", name, p.Text)
@@ -24,7 +26,7 @@ func TestNamesThatTeamsDoesNotTake(t *testing.T) {
 			t.Errorf("%s: nothing is said of it", name)
 		}
 	}
-	p := New().CheckFile("f", []byte(strings.Replace(text, "spoofed contact-header manual sbc.meinefirma.de", "spoofed contact-header manual sbc2.meinefirma.de", 1)), Env{})
+	p := New().CheckFile("f", []byte(strings.Replace(text, "spoofed contact-header manual sbc.meinefirma.de", "spoofed contact-header manual sbc2.meinefirma.de", 1)), check.Env{})
 	if !strings.Contains(problemLines(p), "Contact towards Teams says sbc2.meinefirma.de, but local is sbc.meinefirma.de") {
 		t.Error("two names are not noticed")
 	}
@@ -36,10 +38,10 @@ func TestTLSWithoutALookAtThePeerIsWarnedOf(t *testing.T) {
 		"  authentication incoming\n": "takes TLS connections without looking at the peer's certificate; fix: authentication incoming",
 		"  authentication outgoing\n": "opens TLS connections without looking at the peer's certificate; fix: authentication outgoing",
 	} {
-		if got := problemLines(New().CheckFile("f", []byte(text), Env{})); strings.Contains(got, want) {
+		if got := problemLines(New().CheckFile("f", []byte(text), check.Env{})); strings.Contains(got, want) {
 			t.Errorf("said of a profile that has %q", line)
 		}
-		if got := problemLines(New().CheckFile("f", []byte(strings.Replace(text, line, "", 1)), Env{})); !strings.Contains(got, "warning: gateway gw_sip_wan_5062 "+want) {
+		if got := problemLines(New().CheckFile("f", []byte(strings.Replace(text, line, "", 1)), check.Env{})); !strings.Contains(got, "warning: gateway gw_sip_wan_5062 "+want) {
 			t.Errorf("without %q:\n%s", line, got)
 		}
 	}
@@ -48,7 +50,7 @@ func TestTLSWithoutALookAtThePeerIsWarnedOf(t *testing.T) {
 // What else Teams demands of the lines, each said where it is missing (teams.md A.2, A.13, A.24, and behind port forwarding).
 func TestLinesThatTeamsDemands(t *testing.T) {
 	text := string(reference(t, "starface-teams.cfg"))
-	sound := problemLines(New().CheckFile("f", []byte(text), Env{}))
+	sound := problemLines(New().CheckFile("f", []byte(text), check.Env{}))
 	for _, x := range []struct{ old, new, want string }{
 		{"    spoofed contact-header manual sbc.meinefirma.de port 5062\n", "", "warning: Contact towards Teams holds an address: Teams answers 403 unless it holds the name in the certificate; fix: spoofed contact-header manual sbc.meinefirma.de port 5062"},
 		{"    trust 52.120.0.0/14\n", "", "warning: Teams signals from 52.112.0.0/14 and 52.122.0.0/15: calls from its other data centres are dropped"},
@@ -56,7 +58,7 @@ func TestLinesThatTeamsDemands(t *testing.T) {
 		{"123.123.123.123/28", "10.20.30.2/24", "note: 10.20.30.2 is a private address: behind port forwarding the address in SDP must be the public one (spoofed media-address)"},
 	} {
 		changed := strings.ReplaceAll(text, x.old, x.new)
-		if got := problemLines(New().CheckFile("f", []byte(changed), Env{})); changed == text || strings.Contains(sound, x.want) || !strings.Contains(got, x.want) {
+		if got := problemLines(New().CheckFile("f", []byte(changed), check.Env{})); changed == text || strings.Contains(sound, x.want) || !strings.Contains(got, x.want) {
 			t.Errorf("%q as %q: want %q, said:\n%s", x.old, x.new, x.want, got)
 		}
 	}
@@ -72,7 +74,7 @@ func TestTeamsIsKnownByAddressAndTrust(t *testing.T) {
 			"remote sip3.pstnhub.microsoft.com", "remote hub3.example.com", "    trust 52.112.0.0/14\n    trust 52.120.0.0/14\n", "    trust microsoft-teams\n").Replace(text),
 		"with a dot at the end": strings.ReplaceAll(text, ".pstnhub.microsoft.com", ".pstnhub.microsoft.com."),
 	} {
-		if got := problemLines(New().CheckFile("f", []byte(changed), Env{})); changed == text || strings.Contains(changed, " sip.pstnhub.microsoft.com 5061") || !strings.Contains(got, "Teams takes SRTP only") {
+		if got := problemLines(New().CheckFile("f", []byte(changed), check.Env{})); changed == text || strings.Contains(changed, " sip.pstnhub.microsoft.com 5061") || !strings.Contains(got, "Teams takes SRTP only") {
 			t.Errorf("%s:\n%s", name, got)
 		}
 	}

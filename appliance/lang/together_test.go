@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 )
 
 // witness is a box that looks at every configuration that is published.
@@ -131,7 +132,7 @@ func TestALineThatBreaksLeavesTheOthersAlone(t *testing.T) {
 // breaking is a box that breaks when it is asked for its serial number.
 type breaking struct{ *box }
 
-func (breaking) Env() Env { panic("broken") }
+func (breaking) Env() check.Env { panic("broken") }
 
 func TestCtrlCEndsLinesThatRunTogether(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -12,6 +12,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
 )
 
@@ -38,9 +39,9 @@ func (s *System) Mutate(change func(*config.Config) (*config.Config, error)) err
 }
 
 // Env is what a check of the configuration may know of this box.
-func (s *System) Env() lang.Env {
+func (s *System) Env() check.Env {
 	synced := s.clock.Synced()
-	return lang.Env{
+	return check.Env{
 		PKI: s, Now: time.Now(), Synced: &synced, Serial: s.o.Board.SerialNumber(),
 		Resolve: func(host string) ([]netip.Addr, bool) {
 			addrs := s.resolver.Cached(host)
@@ -51,16 +52,16 @@ func (s *System) Env() lang.Env {
 }
 
 // problems are lasting failures, lines that were left out at the start, what the reconciler met, and peers whose issuer is not trusted.
-func (s *System) problems() []lang.Problem {
+func (s *System) problems() []check.Problem {
 	list := s.standing.problems()
 	s.mu.Lock()
 	list = slices.Concat(list, s.unread, s.refusals.problems())
 	s.mu.Unlock()
 	for _, err := range s.store.Problems() {
-		list = append(list, lang.Problem{Severity: lang.Warning, Text: err.Error()})
+		list = append(list, check.Problem{Severity: check.Warning, Text: err.Error()})
 	}
 	for _, x := range s.untrusted() {
-		list = append(list, lang.Problem{Severity: lang.Warning, Fix: "pki trust " + x.SHA256,
+		list = append(list, check.Problem{Severity: check.Warning, Fix: "pki trust " + x.SHA256,
 			Text: fmt.Sprintf("context sip-gateway %s refused %s: %v; the peer's certificate: %s. %s", x.gateway, x.peer, x.UnknownIssuer, x.leaf(), capital(x.warning()))})
 	}
 	return list

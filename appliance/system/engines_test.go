@@ -16,6 +16,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 	"viaduct/board"
 )
 
@@ -57,7 +58,7 @@ func TestAnEngineThatEndsIsStartedAgain(t *testing.T) {
 		if len(starts) > 0 {
 			t.Errorf("%d starts too many", len(starts))
 		}
-		if list := s.standing.problems(); len(list) != 1 || !strings.Contains(list[0].Text, `"media" does not run: no descriptors left`) || list[0].Severity != lang.Warning {
+		if list := s.standing.problems(); len(list) != 1 || !strings.Contains(list[0].Text, `"media" does not run: no descriptors left`) || list[0].Severity != check.Warning {
 			t.Errorf("problems %v", list)
 		}
 		if why := s.standing.unfit(); len(why) != 1 {
@@ -106,7 +107,7 @@ func TestCallRecordsThatCannotBeWritten(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	says := func() bool {
-		return slices.ContainsFunc(s.Env().Found, func(p lang.Problem) bool { return strings.Contains(p.Text, `"records" does not run`) })
+		return slices.ContainsFunc(s.Env().Found, func(p check.Problem) bool { return strings.Contains(p.Text, `"records" does not run`) })
 	}
 	await(t, "the problem", says)
 	if s.light() != board.LightAlarm {

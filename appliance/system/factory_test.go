@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 	"viaduct/board"
 )
 
@@ -38,7 +39,7 @@ func named(t *testing.T, name string) board.Board {
 func TestTheFactorySettings(t *testing.T) {
 	l := lang.New()
 	cfg, problems := l.Parse([]byte(factory))
-	if problems = append(problems, l.Check(cfg, lang.Env{})...); len(problems) > 0 {
+	if problems = append(problems, l.Check(cfg, check.Env{})...); len(problems) > 0 {
 		t.Errorf("problems %v", problems)
 	}
 	if got := string(l.Print(cfg, false)); strings.ReplaceAll(got, "\n\n", "\n") != factory {
@@ -140,7 +141,7 @@ func TestLinesThatWereLeftOutAtTheStart(t *testing.T) {
 				t.Errorf("problems %v", list)
 			}
 			for _, want := range c.want {
-				if !slices.ContainsFunc(list, func(p lang.Problem) bool { return strings.Contains(p.Text, want) }) {
+				if !slices.ContainsFunc(list, func(p check.Problem) bool { return strings.Contains(p.Text, want) }) {
 					t.Errorf("problems %v, want %s", list, want)
 				}
 			}

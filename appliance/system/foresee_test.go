@@ -7,6 +7,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 )
 
 // traced is a box with the published configuration, and tables of times.
@@ -38,7 +39,7 @@ location-service ls_starface
   domain 2 192.168.1.100
 `)...))
 	for _, p := range problems {
-		if p.Severity == lang.Error {
+		if p.Severity == check.Error {
 			t.Fatal(p)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 )
 
 // readOnly runs f with a folder that can only be read, which fill has filled; it exists for f alone.
@@ -81,7 +82,7 @@ func TestAStateThatCanOnlyBeRead(t *testing.T) {
 				if s.WriteFile("startup-config", nil) == nil {
 					t.Error("it saves")
 				}
-				if !slices.ContainsFunc(s.Env().Found, func(p lang.Problem) bool { return strings.Contains(p.Text, "nothing is saved") }) {
+				if !slices.ContainsFunc(s.Env().Found, func(p check.Problem) bool { return strings.Contains(p.Text, "nothing is saved") }) {
 					t.Errorf("problems %v", s.Env().Found)
 				}
 			})
@@ -98,7 +99,7 @@ func TestAFailureOfTheBoxIsListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed := slices.ContainsFunc(s.standing.problems(), func(p lang.Problem) bool { return p.Text == "the data partition is damaged" })
+	listed := slices.ContainsFunc(s.standing.problems(), func(p check.Problem) bool { return p.Text == "the data partition is damaged" })
 	if !listed || len(s.standing.unfit()) == 0 {
 		t.Errorf("problems %v, unfit %v", s.standing.problems(), s.standing.unfit())
 	}

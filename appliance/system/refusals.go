@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sync"
 
-	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 )
 
 // refusals are what the kernel or a socket refuses of the present configuration. Each is a line in the log when it is new and one when
@@ -50,12 +50,12 @@ func (r *refusals) set(log *slog.Logger, by string, list []unmet) {
 }
 
 // problems are all of them as the list of problems has them.
-func (r *refusals) problems() (list []lang.Problem) {
+func (r *refusals) problems() (list []check.Problem) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, x := range r.list {
 		for _, y := range x.list {
-			list = append(list, lang.Problem{Severity: lang.Warning, Text: y.text})
+			list = append(list, check.Problem{Severity: check.Warning, Text: y.text})
 		}
 	}
 	return list

@@ -17,7 +17,7 @@ import (
 	"sync/atomic"
 
 	"viaduct/appliance/flash"
-	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 )
 
 // Secrets seals passwords of the configuration with a key of this box's own, so that a file that leaves the box gives nothing
@@ -99,7 +99,7 @@ func sealedIn(dir string) bool {
 	names, _ := filepath.Glob(filepath.Join(dir, startupFile+"*"))
 	return slices.ContainsFunc(names, func(name string) bool {
 		text, _ := os.ReadFile(name)
-		return bytes.Contains(text, []byte(lang.SealedPrefix))
+		return bytes.Contains(text, []byte(check.SealedPrefix))
 	})
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 )
 
 func TestSecretsAreOpenedByTheBoxThatSealedThem(t *testing.T) {
@@ -86,7 +86,7 @@ func TestAKeyThatWasDamaged(t *testing.T) {
 		"both gone, and nothing sealed": {func(dir, _ string) { remove(dir, secretKeyFile, secretKeyTwin) }, false, ""},
 		"both gone, and a password sealed": {func(dir, sealed string) {
 			remove(dir, secretKeyFile, secretKeyTwin)
-			put(dir, config+".3", "authentication-service A\n  username u password "+lang.SealedPrefix+sealed+"\n")
+			put(dir, config+".3", "authentication-service A\n  username u password "+check.SealedPrefix+sealed+"\n")
 		}, false, "is lost"},
 	} {
 		t.Run(name, func(t *testing.T) {

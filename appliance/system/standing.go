@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 )
 
 // standing are the lasting failures of the box: what an engine, a file or the kernel cannot do, from when it begins until it ends.
@@ -96,9 +96,9 @@ func (s *standing) unfit() (why []string) {
 }
 
 // problems are the failures as the list of problems has them, the oldest first.
-func (s *standing) problems() (list []lang.Problem) {
+func (s *standing) problems() (list []check.Problem) {
 	for _, f := range s.sorted() {
-		list = append(list, lang.Problem{Severity: lang.Warning, Text: f.text, Fix: f.fix})
+		list = append(list, check.Problem{Severity: check.Warning, Text: f.text, Fix: f.fix})
 	}
 	return list
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
 )
 
@@ -114,7 +114,7 @@ func (s *System) begin(name string, text []byte) *config.Config {
 	lost := 0
 	for _, p := range problems {
 		s.log.Warn("configuration", "name", name, "line", p.Line, "err", p.Text)
-		if p.Severity != lang.Error {
+		if p.Severity != check.Error {
 			continue
 		}
 		if lost++; lost <= unreadShown {
@@ -129,7 +129,7 @@ func (s *System) begin(name string, text []byte) *config.Config {
 
 // leftOut notes what of the startup-config is not in force.
 func (s *System) leftOut(text string) {
-	s.unread = append(s.unread, lang.Problem{Severity: lang.Warning, Text: text})
+	s.unread = append(s.unread, check.Problem{Severity: check.Warning, Text: text})
 }
 
 // rewritten forgets what was left out, unless the new startup-config still has such lines.
@@ -137,7 +137,7 @@ func (s *System) rewritten(text []byte) {
 	s.standing.clear(startupFailure)
 	s.standing.clear(secretFailure)
 	_, problems := s.o.Language.Parse(text)
-	if slices.ContainsFunc(problems, func(p lang.Problem) bool { return p.Severity == lang.Error }) {
+	if slices.ContainsFunc(problems, func(p check.Problem) bool { return p.Severity == check.Error }) {
 		return
 	}
 	s.mu.Lock()

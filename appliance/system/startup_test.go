@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 	"viaduct/board"
 )
 
@@ -155,7 +156,7 @@ func TestDamagedFilesOfTheState(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := boxOf(t, named(t, "sim"), dir, "")
-			if !slices.ContainsFunc(s.Env().Found, func(p lang.Problem) bool { return strings.Contains(p.Text, c.says) }) {
+			if !slices.ContainsFunc(s.Env().Found, func(p check.Problem) bool { return strings.Contains(p.Text, c.says) }) {
 				t.Errorf("problems %v", s.Env().Found)
 			}
 			if name == "folder of keys" {

@@ -25,6 +25,7 @@ import (
 	"viaduct/appliance/clock"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
 	"viaduct/appliance/names"
@@ -85,7 +86,7 @@ type System struct {
 
 	mu       sync.Mutex
 	refusals refusals
-	unread   []lang.Problem // of the startup-config, until another one is written
+	unread   []check.Problem // of the startup-config, until another one is written
 	sessions sessions
 	bans     bans
 

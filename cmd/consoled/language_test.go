@@ -10,6 +10,7 @@ import (
 	"viaduct/appliance/api"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 )
 
 // configBox is a box that has a configuration and nothing else: a command that asks for more panics, which the api answers.
@@ -20,7 +21,7 @@ type configBox struct {
 }
 
 func (b *configBox) Running() *config.Config { return b.running.Load() }
-func (b *configBox) Env() lang.Env           { return lang.Env{} }
+func (b *configBox) Env() check.Env          { return check.Env{} }
 
 func (b *configBox) Mutate(change func(*config.Config) (*config.Config, error)) error {
 	b.lock.Lock()

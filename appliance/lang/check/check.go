@@ -1,4 +1,9 @@
-package lang
+// Package check finds what is wrong with a configuration, and says what puts it right.
+//
+// It is a pure function of a configuration and of what the caller knows besides it (Env): the same problems come from a pasted line, from
+// `show config problems` and from a file that is checked on another machine. It owns the checks and the form of a Problem; what a single
+// line may say is the table's (package lang), and so is where problems are shown.
+package check
 
 import (
 	"fmt"
@@ -10,19 +15,17 @@ import (
 	"viaduct/appliance/config"
 )
 
-// Check says everything that is wrong with cfg.
-func (l *Language) Check(cfg *config.Config, env Env) []Problem {
-	return merge(l.findings(cfg, env))
+// Lines is what the checks know of the language: where each line of a configuration stands, and what it may refer to.
+type Lines struct {
+	Table   *cli.Table
+	Types   map[reflect.Type]cli.Type // of the table
+	Sealing bool                      // the box has a key for sealed passwords
 }
 
-// findings are the problems of all lines, each for itself.
-func (l *Language) findings(cfg *config.Config, env Env) []Problem {
-	return append(l.check(cfg, env), env.Found...)
-}
-
-func (l *Language) check(cfg *config.Config, env Env) []Problem {
-	c := &checker{cfg: cfg, env: env, sealing: l.sealed != nil, lines: map[lineKey]Where{}, headers: map[any]Where{}, names: map[reflect.Type][]string{}}
-	l.table.Walk(cfg, true, c.line)
+// Configuration finds everything that is wrong with cfg, each line by itself.
+func (l Lines) Configuration(cfg *config.Config, env Env) []Problem {
+	c := &checker{cfg: cfg, env: env, language: l, lines: map[lineKey]Where{}, headers: map[any]Where{}, names: map[reflect.Type][]string{}}
+	l.Table.Walk(cfg, true, c.line)
 	for _, check := range checks {
 		check(c)
 	}
@@ -39,7 +42,7 @@ var checks = []func(*checker){
 type checker struct {
 	cfg      *config.Config
 	env      Env
-	sealing  bool // the box has a key for sealed passwords
+	language Lines
 	problems []Problem
 	lines    map[lineKey]Where // where each field of each object is printed
 	headers  map[any]Where     // the line that opens each object
@@ -68,7 +71,7 @@ func (c *checker) line(p *cli.Printed) {
 		}
 		defined, ok := c.names[t]
 		if !ok {
-			for _, n := range types[t].Names(c.cfg) {
+			for _, n := range c.language.Types[t].Names(c.cfg) {
 				defined = append(defined, config.SameName(n))
 			}
 			c.names[t] = defined
@@ -146,4 +149,12 @@ func (c *checker) interfaces(f func(*config.Switch, *config.SIPInterface, *confi
 			f(s, i, i.Gateway.In(c.cfg))
 		}
 	}
+}
+
+func names[T any](list []*T, nameOf func(*T) string) []string {
+	out := make([]string, len(list))
+	for i, x := range list {
+		out[i] = nameOf(x)
+	}
+	return out
 }

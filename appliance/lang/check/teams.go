@@ -1,4 +1,4 @@
-package lang
+package check
 
 import (
 	"cmp"
@@ -191,9 +191,9 @@ func (c *checker) facesTeams(t *config.TLSProfile) (faces bool) {
 	return faces
 }
 
-// forTeams says why a key must not be stored under a name by which a profile shows it to Teams, nil when it may: all suites that
+// KeyForTeams says why a key must not be stored under a name by which a profile shows it to Teams, nil when it may: all suites that
 // Microsoft offers are ECDHE-RSA, so any other key ends every handshake (teams.md A.3). What cannot be read is not judged here.
-func forTeams(cfg *config.Config, what config.PKIName, public crypto.PublicKey) error {
+func KeyForTeams(cfg *config.Config, what config.PKIName, public crypto.PublicKey) error {
 	if _, isRSA := public.(*rsa.PublicKey); isRSA || public == nil {
 		return nil
 	}

@@ -1,11 +1,13 @@
-package lang
+package check
 
 import (
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
 
+	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 )
 
@@ -43,6 +45,9 @@ type Where struct {
 	Fix     string
 	FixPath []string
 }
+
+// Key tells a line below these headers from all others of a configuration.
+func Key(headers []string, line string) string { return strings.Join(headers, "\n") + "\n\n" + line }
 
 // fix are the lines to paste; none when they hold what cannot be shown as it is, and so cannot be pasted.
 func (w Where) fix() (lines []string) {
@@ -109,6 +114,13 @@ func (p Problem) fixLines() (lines []string) {
 	return lines
 }
 
+// Hash tells a problem of one line from others.
+func (p Problem) Hash() uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\n%s\n%s", p.Severity, p.Text, Key(p.Path, p.Source))
+	return h.Sum64()
+}
+
 // String is how sbcd -check prints it: "FILE:LINE: severity: text".
 func (p Problem) String() string {
 	text := fmt.Sprintf("%s: %s", p.Severity, p.Text)
@@ -132,8 +144,30 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, text)
 }
 
-// sortProblems puts problems in order of lines, and of severity within a line.
-func sortProblems(list []Problem) {
+// Explained is all that is known of a problem: its text, where it is, and what puts it right.
+func (p Problem) Explained() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", p.Severity, printable.Line(p.Text))
+	for _, w := range append([]Where{{Path: p.Path, Source: p.Source}}, p.Also[:min(len(p.Also), alsoShown)]...) {
+		if w.Source != "" {
+			fmt.Fprintf(&b, "  in: %s\n", printable.Line(strings.Join(append(slices.Clone(w.Path), w.Source), " / ")))
+		}
+	}
+	if more := len(p.Also) - alsoShown; more > 0 {
+		fmt.Fprintf(&b, "  and in %s\n", plural.Of(more, "more line"))
+	}
+	blocks := p.Fixes()
+	if len(blocks) > 0 {
+		b.WriteString("  fix:\n")
+	}
+	for _, line := range slices.Concat(blocks...) {
+		fmt.Fprintf(&b, "    %s\n", printable.Line(line))
+	}
+	return b.String()
+}
+
+// Sort puts problems in order of lines, and of severity within a line.
+func Sort(list []Problem) {
 	slices.SortStableFunc(list, func(a, b Problem) int {
 		if a.Line != b.Line {
 			return a.Line - b.Line
@@ -142,14 +176,14 @@ func sortProblems(list []Problem) {
 	})
 }
 
-// merge joins warnings and notes that say the same of several lines.
-func merge(list []Problem) []Problem {
+// Merge joins warnings and notes that say the same of several lines.
+func Merge(list []Problem) []Problem {
 	var out []Problem
 	first := map[string]int{}
 	seen := map[string]bool{}
 	for _, p := range list {
 		text := p.Severity.String() + p.Text
-		place := text + "\n" + strconv.Itoa(p.Line) + "\n" + lineAt(p.Path, p.Source)
+		place := text + "\n" + strconv.Itoa(p.Line) + "\n" + Key(p.Path, p.Source)
 		if seen[place] {
 			continue
 		}
