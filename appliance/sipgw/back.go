@@ -41,3 +41,8 @@ func (b back) send(m []byte) {
 		}
 	})
 }
+
+// responseTo builds a response to a request.
+func (g *gateway) responseTo(req *sip.Request, code int, reason, toTag string, body []byte, contentType string, h []Header) []byte {
+	return renderResponse(req, code, reason, toTag, g.stack.opts.UserAgent, body, contentType, h)
+}

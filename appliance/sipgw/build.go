@@ -67,8 +67,9 @@ func token(n int) string {
 
 func newBranch() string { return sip.RFC3261BranchMagicCookie + token(20) }
 
-// responseTo builds a response: the headers that RFC 3261 8.2.6 and 12.1.1 copy, then h, then the body.
-func (g *gateway) responseTo(req *sip.Request, code int, reason, toTag string, body []byte, contentType string, h []Header) []byte {
+// renderResponse builds a response: the headers that RFC 3261 8.2.6 and 12.1.1 copy, the name of the server, "" none, then h, then
+// the body.
+func renderResponse(req *sip.Request, code int, reason, toTag, server string, body []byte, contentType string, h []Header) []byte {
 	if reason == "" || unclean(reason) {
 		reason = reasonPhrase(code)
 	}
@@ -97,8 +98,8 @@ func (g *gateway) responseTo(req *sip.Request, code int, reason, toTag string, b
 	}
 	writeFirst(&b, req, "Call-ID")
 	writeFirst(&b, req, "CSeq")
-	if ua := g.stack.opts.UserAgent; ua != "" {
-		writeHeader(&b, "Server", ua)
+	if server != "" {
+		writeHeader(&b, "Server", server)
 	}
 	finish(&b, body, contentType, h)
 	return b.Bytes()
@@ -196,6 +197,28 @@ func render(req *sip.Request, via string) []byte {
 	b.WriteString("\r\n")
 	b.Write(req.Body())
 	return b.Bytes()
+}
+
+// renderSame builds an ACK or CANCEL from its INVITE: the same Request-URI, Via, Route, From, Call-ID and CSeq number.
+func renderSame(invite *sip.Request, method sip.RequestMethod, via, to string, h []Header) []byte {
+	req := sip.NewRequest(method, invite.Recipient)
+	for _, name := range []string{"Route", "From", "To", "Call-ID", "CSeq", "Max-Forwards", "Authorization", "Proxy-Authorization", "User-Agent"} {
+		for _, v := range headerValues(invite, name) {
+			switch name {
+			case "To":
+				v = to
+			case "CSeq":
+				n, _, _ := strings.Cut(v, " ")
+				v = n + " " + string(method)
+			}
+			req.AppendHeader(sip.NewHeader(name, v))
+		}
+	}
+	for _, x := range h {
+		req.AppendHeader(sip.NewHeader(x.Name, x.Value))
+	}
+	req.SetBody(nil)
+	return render(req, via)
 }
 
 // Phrase is the reason phrase of a status code, as RFC 3261 21 has it.

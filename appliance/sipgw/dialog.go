@@ -49,19 +49,6 @@ func (d *dialog) refresh(m interface{ Headers() []sip.Header }) {
 	}
 }
 
-// contactOf is the URI of the first Contact, "" when there is none that can be used.
-func contactOf(m interface{ Headers() []sip.Header }) string {
-	list := splitList(firstValue(m, "Contact"))
-	if len(list) == 0 {
-		return ""
-	}
-	uri := strings.Join(strings.Fields(parseNameAddr(list[0]).URI), "") // blanks in it would split our request line
-	if _, err := rawURI(uri); err != nil {
-		return ""
-	}
-	return uri
-}
-
 // uriAndRoutes are the Request-URI and Route values of a request in the dialog (12.2.1.1). A first route without lr is a strict
 // router of RFC 2543: it wants itself in the Request-URI and the target at the end of the route.
 func (d *dialog) uriAndRoutes() (string, []string) {

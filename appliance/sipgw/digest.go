@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"viaduct/appliance/config"
-
 	"github.com/emiago/sipgo/sip"
 )
 
@@ -55,9 +53,9 @@ type nonce struct {
 	stale  bool   // it came in place of a stale one
 }
 
-// newAuthenticator answers with an account; without one (ok false in the look-up) every challenge is errNoAccount.
-func newAuthenticator(c config.Credential) *authenticator {
-	return &authenticator{user: c.Username, password: string(c.Password)}
+// newAuthenticator answers with an account; without one (user is "") every challenge is errNoAccount.
+func newAuthenticator(user, password string) *authenticator {
+	return &authenticator{user: user, password: password}
 }
 
 // challenged takes the challenges of a 401 or 407. An error says that trying again makes no sense: errNoAccount, errRefused,

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"viaduct/appliance/config"
-
 	"github.com/emiago/sipgo/sip"
 	oracle "github.com/icholy/digest"
 )
@@ -34,10 +32,6 @@ func challengeFrom(code int, values ...string) *sip.Response {
 	return res
 }
 
-func account(user, password string) config.Credential {
-	return config.Credential{Username: user, Password: config.Secret(password)}
-}
-
 func TestDigestVectors(t *testing.T) {
 	const rfc7616 = `realm="http-auth@example.org", qop="auth, auth-int", nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", ` +
 		`opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"`
@@ -59,7 +53,7 @@ func TestDigestVectors(t *testing.T) {
 			"3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := newAuthenticator(account(tc.user, tc.password))
+			a := newAuthenticator(tc.user, tc.password)
 			if err := a.challenged(challengeFrom(401, tc.challenge)); err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +76,7 @@ func TestDigestAgreesWithAnotherImplementation(t *testing.T) {
 			if qop != "" {
 				c += `, qop="` + qop + `"`
 			}
-			a := newAuthenticator(account("user.01", `p"a\s:s`))
+			a := newAuthenticator("user.01", `p"a\s:s`)
 			err := a.challenged(challengeFrom(401, c))
 			if err != nil {
 				t.Fatal(c, err)
@@ -98,7 +92,7 @@ func TestDigestAgreesWithAnotherImplementation(t *testing.T) {
 				other.QOP = []string{chosen}
 			}
 			want, err := oracle.Digest(other, oracle.Options{Method: "REGISTER", URI: "sip:starface.example", Username: "user.01", Password: `p"a\s:s`,
-				Cnonce: cnonce, Count: 1, GetBody: func() (r io.ReadCloser, err error) { return readCloser{strings.NewReader("body")}, nil }})
+				Cnonce: cnonce, Count: 1, GetBody: func() (r io.ReadCloser, err error) { return io.NopCloser(strings.NewReader("body")), nil }})
 			if err != nil {
 				t.Fatal(c, err)
 			}
@@ -114,7 +108,7 @@ func TestDigestOfASession(t *testing.T) {
 	sum := func(format string, a ...any) string {
 		return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, format, a...)))
 	}
-	a := newAuthenticator(account("user", "pw"))
+	a := newAuthenticator("user", "pw")
 	if err := a.challenged(challengeFrom(401, `Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256-sess`)); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +126,7 @@ func TestDigestOfASession(t *testing.T) {
 }
 
 func TestDigestQuoting(t *testing.T) {
-	a := newAuthenticator(account(`us"er`, "x"))
+	a := newAuthenticator(`us"er`, "x")
 	if err := a.challenged(challengeFrom(407, `Digest realm="a \"b\" \\ c", nonce="n,1", qop="auth", algorithm="MD5", opaque="o", stale=FALSE, domain="sip:x"`)); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +170,7 @@ func TestChallengesInOneResponse(t *testing.T) {
 		{"nonsense", []string{"", ",,,", "=", `"`, "Digest", "\xff\xfe"}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := newAuthenticator(account("u", "p"))
+			a := newAuthenticator("u", "p")
 			err := a.challenged(challengeFrom(401, tc.values...))
 			var got []string
 			for _, h := range a.credentials("REGISTER", "sip:x", nil) {
@@ -211,7 +205,7 @@ func TestChallengeAfterChallenge(t *testing.T) {
 		{"expired without saying so", []step{{nonce("1"), nil, "00000001"}, {"ok", nil, "00000002"}, {nonce("2"), nil, "00000001"}, {nonce("3"), errRefused, ""}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := newAuthenticator(account("u", "p"))
+			a := newAuthenticator("u", "p")
 			for i, s := range tc.steps {
 				if s.value == "ok" {
 					a.accepted()
@@ -227,13 +221,13 @@ func TestChallengeAfterChallenge(t *testing.T) {
 			}
 		})
 	}
-	if err := newAuthenticator(config.Credential{}).challenged(challengeFrom(401, nonce("1"))); !errors.Is(err, errNoAccount) {
+	if err := newAuthenticator("", "").challenged(challengeFrom(401, nonce("1"))); !errors.Is(err, errNoAccount) {
 		t.Error(err)
 	}
 }
 
 func TestRegistrarAndProxyAreBothAnswered(t *testing.T) {
-	a := newAuthenticator(account("u", "p"))
+	a := newAuthenticator("u", "p")
 	if err := a.challenged(challengeFrom(407, `Digest realm="edge", nonce="e"`)); err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +252,7 @@ func FuzzChallenge(f *testing.F) {
 	f.Add(`Basic realm="x", Digest realm="a\"b", nonce=c, qop="auth-int,auth", stale=true`)
 	f.Add(`Digest realm="open`)
 	f.Fuzz(func(t *testing.T, v string) {
-		a := newAuthenticator(account("u", "p"))
+		a := newAuthenticator("u", "p")
 		if a.challenged(challengeFrom(401, v)) != nil {
 			return
 		}

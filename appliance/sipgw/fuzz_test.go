@@ -61,68 +61,6 @@ func fuzzBench(f testing.TB) (*bench, string) {
 	return b, tag
 }
 
-// FuzzFrame cuts a stream into messages, in one piece and in two: the result must be the same, and nothing may get lost.
-func FuzzFrame(f *testing.F) {
-	f.Add([]byte("\r\n\r\nOPTIONS sip:a SIP/2.0\r\nl: 2\r\n\r\nabBYE sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n"), 20)
-	f.Fuzz(func(t *testing.T, b []byte, at int) {
-		if at < 0 || at > len(b) {
-			return
-		}
-		whole := cut(b)
-		rest := []byte{}
-		var pieces []string
-		for _, part := range [][]byte{b[:at], b[at:]} {
-			rest = append(rest, part...)
-			for {
-				head, body, n, _, _, fatal := frameStream(rest)
-				if head != nil {
-					pieces = append(pieces, string(head)+string(body))
-				}
-				if fatal {
-					return
-				}
-				rest = rest[n:]
-				if head == nil {
-					break
-				}
-			}
-		}
-		if strings.Join(pieces, "|") != strings.Join(whole, "|") {
-			t.Errorf("%q in pieces, %q as a whole", pieces, whole)
-		}
-	})
-}
-
-func cut(b []byte) (list []string) {
-	for {
-		head, body, n, _, _, fatal := frameStream(b)
-		if head != nil {
-			list = append(list, string(head)+string(body))
-		}
-		if fatal || head == nil {
-			return list
-		}
-		b = b[n:]
-	}
-}
-
-func FuzzAddress(f *testing.F) {
-	for _, s := range []string{`"A \" <b>" <sip:a@b;x=1>;tag=2`, "sip:a@b;tag=1", "<tel:+49;ext=1>", `a <sip:[::1]:5060>, "x,y" <sip:b>`} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		for _, one := range splitList(s) {
-			n := parseNameAddr(one)
-			SplitURI(n.URI)
-			tagOf(one)
-			if u, err := rawURI(n.URI); err == nil && u.String() != n.URI {
-				t.Errorf("%q became %q", n.URI, u.String())
-			}
-		}
-		q850(s)
-	})
-}
-
 // BenchmarkIncomingCall is the signalling of one call that comes in: INVITE, 100, 180, 200, ACK, BYE, 200, without the socket.
 func BenchmarkIncomingCall(b *testing.B) {
 	x, _ := fuzzBench(b)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,16 +85,6 @@ func (g *gateway) transportFor(i *config.SIPInterface, identity string) string {
 	return "udp"
 }
 
-func joinHostPort(host string, port uint16) string {
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	if port == 0 {
-		return host
-	}
-	return host + ":" + strconv.Itoa(int(port))
-}
-
 // maxDatagram is the largest request that goes over UDP (RFC 3261 18.1.1); responses may be of any size.
 const maxDatagram = 1300
 
@@ -125,28 +113,6 @@ func (g *gateway) begin(req *sip.Request, to endpoint, result func(*sip.Response
 	}
 	tx.start()
 	return tx, nil
-}
-
-// renderSame builds an ACK or CANCEL from its INVITE: the same Request-URI, Via, Route, From, Call-ID and CSeq number.
-func renderSame(invite *sip.Request, method sip.RequestMethod, via, to string, h []Header) []byte {
-	req := sip.NewRequest(method, invite.Recipient)
-	for _, name := range []string{"Route", "From", "To", "Call-ID", "CSeq", "Max-Forwards", "Authorization", "Proxy-Authorization", "User-Agent"} {
-		for _, v := range headerValues(invite, name) {
-			switch name {
-			case "To":
-				v = to
-			case "CSeq":
-				n, _, _ := strings.Cut(v, " ")
-				v = n + " " + string(method)
-			}
-			req.AppendHeader(sip.NewHeader(name, v))
-		}
-	}
-	for _, x := range h {
-		req.AppendHeader(sip.NewHeader(x.Name, x.Value))
-	}
-	req.SetBody(nil)
-	return render(req, via)
 }
 
 // do sends a request outside a dialog (REGISTER, OPTIONS) and waits for its final response. The error is a *TransportError
@@ -207,6 +173,12 @@ func (c *gatewayConf) credential(identity string) config.Credential {
 		}
 	}
 	return config.Credential{}
+}
+
+// authenticator answers challenges with an identity's account.
+func (c *gatewayConf) authenticator(identity string) *authenticator {
+	account := c.credential(identity)
+	return newAuthenticator(account.Username, string(account.Password))
 }
 
 func (g *gateway) addClient(tx *clientTx) {

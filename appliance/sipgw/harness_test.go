@@ -299,3 +299,17 @@ func (b *bench) arrived(id, extra string) (*Leg, string) {
 
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 func addr(s string) netip.Addr     { return netip.MustParseAddr(s) }
+
+func account(user, password string) config.Credential {
+	return config.Credential{Username: user, Password: config.Secret(password)}
+}
+
+// authParam reads a parameter of an Authorization value as it was written, quotes included.
+func authParam(v, name string) string {
+	for _, p := range splitList(strings.TrimPrefix(v, "Digest ")) {
+		if k, x, _ := strings.Cut(p, "="); k == name {
+			return x
+		}
+	}
+	return ""
+}

@@ -80,7 +80,7 @@ func (g *gateway) incoming(tx *serverTx) {
 	g.addLeg(l)
 	tx.respond(100, g.responseTo(req, 100, "", "", nil, "", nil)) // at once: Teams counts from here (A.37)
 	if f := g.stack.opts.OnInvite; f != nil {
-		f(&Incoming{Leg: l, Interface: i.Name, Request: view(req, tx.from), Replaces: replaced, Hops: g.stack.hops(l.callID)})
+		f(&Incoming{Leg: l, Interface: i.Name, Request: view(req, tx.from.way.transport(), tx.from.source), Replaces: replaced, Hops: g.stack.hops(l.callID)})
 	}
 	l.mu.Lock()
 	taken := l.owner != nil
@@ -112,13 +112,13 @@ func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *
 	l.dialog = dialog{callID: firstValue(req, "Call-ID"), localTag: tx.toTag, remoteTag: tagOf(from), local: to + ";tag=" + tx.toTag,
 		remote: from, localSeq: 0, remoteSeq: req.CSeq().SeqNo, target: contact, transport: tx.from.way.transport(),
 		contact: "<" + side.contact(user, tx.from.way.transport()) + ">"}
-	if open := angle(to); open < 0 {
+	if !bracketed(to) {
 		l.local = "<" + parseNameAddr(to).URI + ">;tag=" + tx.toTag
 	}
 	for _, v := range headerValues(req, "Record-Route") {
 		l.routes = append(l.routes, splitList(v)...)
 	}
-	l.auth = newAuthenticator(c.credential(SplitURI(parseNameAddr(to).URI).User))
+	l.auth = c.authenticator(SplitURI(parseNameAddr(to).URI).User)
 	l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo, initial: true, rel: newReliable(req)}
 	l.peer, l.proxies = tx.from.source.Addr(), l.routes
 	l.initInfo(tx.from.source.String() + "/" + l.transport)
@@ -128,13 +128,6 @@ func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *
 // urgent reports whether an INVITE is for an emergency number, which no limit of ours refuses.
 func (c *gatewayConf) urgent(i *config.SIPInterface, req *sip.Request) bool {
 	return c.cfg.SwitchOf(i).IsEmergency(SplitURI(req.Recipient.String()).User)
-}
-
-// view shows a request to the call.
-func view(req *sip.Request, a arrival) Request {
-	return Request{Method: string(req.Method), URI: req.Recipient.String(), From: parseNameAddr(firstValue(req, "From")),
-		To: parseNameAddr(firstValue(req, "To")), CallID: firstValue(req, "Call-ID"), Body: req.Body(),
-		ContentType: contentType(req), Transport: a.way.transport(), Source: a.source, msg: req}
 }
 
 // Provisional sends 180, 181 or 183; body may be nil.

@@ -1,6 +1,7 @@
 package sipgw
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -116,8 +117,15 @@ func ParseRequest(text []byte) (*Request, error) {
 	m, _, err := parser.ParseHeaders(text, false)
 	req, ok := m.(*sip.Request)
 	if err != nil || !ok {
-		return nil, fmt.Errorf("parse request: %w", firstError(err, errLength))
+		return nil, fmt.Errorf("parse request: %w", cmp.Or(err, errLength))
 	}
-	r := view(req, arrival{way: datagramFlow{}})
+	r := view(req, "udp", netip.AddrPort{})
 	return &r, nil
+}
+
+// view shows a request to the call.
+func view(req *sip.Request, transport string, source netip.AddrPort) Request {
+	return Request{Method: string(req.Method), URI: req.Recipient.String(), From: parseNameAddr(firstValue(req, "From")),
+		To: parseNameAddr(firstValue(req, "To")), CallID: firstValue(req, "Call-ID"), Body: req.Body(),
+		ContentType: contentType(req), Transport: transport, Source: source, msg: req}
 }

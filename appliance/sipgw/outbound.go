@@ -88,7 +88,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.dialog = dialog{callID: s.callID(r.Hops), localTag: tag, local: from.String(), remote: r.To.String(),
 		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: transport,
 		contact: "<" + side.contact(r.ContactUser, transport) + ">"}
-	l.auth = newAuthenticator(l.conf.credential(r.Identity))
+	l.auth = l.conf.authenticator(r.Identity)
 	l.out = &outbound{initial: true, to: to, body: r.Body,
 		headers: r.Headers, acks: map[string]ack{}}
 	if len(r.Parts) > 0 {

@@ -1,11 +1,10 @@
 package sipgw
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -22,35 +21,9 @@ type arrival struct {
 	trusted bool // false: only responses are taken, or requests answered with 403
 }
 
-// parser leaves every header field that holds an address as text: what a peer says is given back byte for byte (route sets,
-// teams.md A.32), and read when it is needed.
-var parser = sip.NewParser(sip.WithHeadersParsers(func() map[string]sip.HeaderParser {
-	all := map[string]sip.HeaderParser{}
-	for name, f := range sip.DefaultHeadersParser() {
-		switch name {
-		case "cseq", "call-id", "i", "content-length", "l":
-			all[name] = f
-		}
-	}
-	return all
-}()))
-
 // received handles one message in the read loop of its socket or connection. head and body are the reader's buffer.
 func (g *gateway) received(head, body []byte, f framing, a arrival) {
-	if tooLarge(head) {
-		head, body, f = essentials(head), nil, framing{errTooLarge, 513}
-	}
-	head = withReason(head)
-	m, n, err := parser.ParseHeaders(head, false)
-	if err == nil && n != len(head) {
-		err = errLength
-	}
-	if m == nil && f.err == nil {
-		m, f = salvage(head, err)
-	}
-	if m != nil && len(body) > 0 && f.err == nil {
-		m.SetBody(append([]byte(nil), body...))
-	}
+	m, head, f, err := parse(head, body, f)
 	switch m := m.(type) {
 	case *sip.Response:
 		if err == nil && f.err == nil {
@@ -60,7 +33,7 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 	case *sip.Request:
 		v, present, ok := topVia(m)
 		if !present {
-			err = firstError(err, errNoVia)
+			err = cmp.Or(err, errNoVia)
 			break // nobody to answer
 		}
 		if ok {
@@ -90,49 +63,9 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 		return
 	}
 	g.counters.malformed.Add(1)
-	err = firstError(err, f.err)
+	err = cmp.Or(err, f.err)
 	g.repeats.Log(slog.LevelInfo, "malformed message", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", err)
 	g.dropped(a.way.transport(), a.source, a.local, head, fmt.Sprint("malformed: ", err))
-}
-
-// withReason puts the blank behind the status code that some peers leave out together with the reason phrase.
-func withReason(head []byte) []byte {
-	const code = len("SIP/2.0 200")
-	if len(head) < code+2 || !bytes.EqualFold(head[:4], []byte("SIP/")) || head[7] != ' ' || !bytes.HasPrefix(head[code:], crlf2[:2]) {
-		return head
-	}
-	return slices.Concat(head[:code], []byte(" "), head[code:])
-}
-
-// salvage makes a request, only to be refused, of one whose start line cannot be parsed: its sender waits for an answer.
-func salvage(head []byte, err error) (sip.Message, framing) {
-	line, rest, _ := bytes.Cut(head, crlf2[:2])
-	words := strings.Fields(string(line))
-	if len(words) < 2 || strings.HasPrefix(words[0], "SIP/") {
-		return nil, framing{err: err, code: 400}
-	}
-	m, _, bad := parser.ParseHeaders(append([]byte("UNREADABLE sip:unreadable SIP/2.0\r\n"), rest...), false)
-	req, ok := m.(*sip.Request)
-	if !ok || bad != nil {
-		return nil, framing{err: err, code: 400}
-	}
-	if req.Method = sip.RequestMethod(words[0]); req.Method == sip.ACK {
-		return nil, framing{err: err, code: 400}
-	}
-	f := framing{err: err, code: 400}
-	if scheme, _, ok := strings.Cut(words[1], ":"); ok && len(words) == 3 && scheme != "" && isToken(scheme[0]) && !slices.Contains([]string{"sip", "sips", "tel"}, scheme) {
-		f.code = 416
-	}
-	return req, f
-}
-
-func firstError(list ...error) error {
-	for _, err := range list {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // forbid answers a stranger's request where answer-untrusted-hosts is set.

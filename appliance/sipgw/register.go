@@ -98,7 +98,7 @@ type registration struct {
 func newRegistration(spec registrationSpec, log *slog.Logger) *registration {
 	return &registration{
 		spec: spec, log: log.With("gw", spec.gateway, "name", spec.identity, "peer", spec.uri),
-		auth: newAuthenticator(spec.account), lifetime: spec.lifetime,
+		auth: newAuthenticator(spec.account.Username, string(spec.account.Password)), lifetime: spec.lifetime,
 		kick: make(chan time.Duration, 1), demand: make(chan struct{}, 1), done: make(chan struct{}),
 		state: RegistrationState{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
 			Registrar: strings.TrimPrefix(spec.uri, "sip:"), State: "registering", Since: time.Now()},

@@ -112,7 +112,7 @@ func TestRegisterAnswersTheChallenge(t *testing.T) {
 		switch {
 		case auth == "":
 			return response(401, "Unauthorized", `WWW-Authenticate: Digest realm="asterisk", nonce="`+nonce+`", algorithm=MD5, qop="auth"`), nil
-		case param(auth, "nonce") != `"`+nonce+`"`:
+		case authParam(auth, "nonce") != `"`+nonce+`"`:
 			return response(401, "Unauthorized", `WWW-Authenticate: Digest realm="asterisk", nonce="`+nonce+`", algorithm=MD5, qop="auth", stale=true`), nil
 		}
 		return response(200, "OK", "Expires: 60"), nil
@@ -124,7 +124,7 @@ func TestRegisterAnswersTheChallenge(t *testing.T) {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 		time.Sleep(time.Until(registrationOf(t, s).Next)) // the nonce still holds
-		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 3 || param(firstValue(peer.last(), "Authorization"), "nc") != "00000002" {
+		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 3 || authParam(firstValue(peer.last(), "Authorization"), "nc") != "00000002" {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 		peer.set(func() { nonce = "2" })

@@ -41,17 +41,6 @@ func newReliable(req *sip.Request) *reliable {
 	return &reliable{seq: rand.Uint32N(1 << 30)}
 }
 
-func requires(m interface{ Headers() []sip.Header }, tag string) bool {
-	for _, v := range headerValues(m, "Require") {
-		for _, t := range splitList(v) {
-			if strings.EqualFold(t, tag) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // reliably sends a provisional response and repeats it until its PRACK comes (3). The next one waits for that.
 func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []Header) {
 	rel := in.rel

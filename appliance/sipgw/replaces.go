@@ -1,12 +1,7 @@
 package sipgw
 
 import (
-	"slices"
 	"strings"
-
-	"viaduct/appliance/config"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // Replaces names a dialog that a new one takes the place of (RFC 3891), as the one who receives it sees its tags.
@@ -31,82 +26,4 @@ func (r Replaces) String() string {
 		s += ";early-only"
 	}
 	return s
-}
-
-// replaced finds the leg that an INVITE with Replaces wants to take the place of; nil without such a header. A peer has no
-// business with the dialogs of others. The order of the checks is that of RFC 3891 3.
-func (g *gateway) replaced(req *sip.Request, from origin) (*Leg, *fault) {
-	values := headerValues(req, "Replaces")
-	if len(values) == 0 {
-		return nil, nil
-	}
-	r, ok := ParseReplaces(values[0])
-	if !ok || len(values) > 1 || len(headerValues(req, "Join")) > 0 {
-		return nil, &fault{code: 400, reason: "Malformed Replaces"}
-	}
-	l, state := g.dialog(r)
-	switch {
-	case l == nil:
-		return nil, &fault{code: 481}
-	case !l.heeds(from):
-		return nil, &fault{code: 403}
-	case state == stateNames[over]:
-		return nil, &fault{code: 603}
-	case state == stateNames[ringing]:
-		return nil, &fault{code: 481} // an early dialog that the peer began
-	case r.EarlyOnly && state != stateNames[inviting]:
-		return nil, &fault{code: 486}
-	}
-	return l, nil
-}
-
-// dialog finds a leg by its Call-ID and tags, with its state.
-func (g *gateway) dialog(r Replaces) (*Leg, string) {
-	g.mu.Lock()
-	l := g.legs[dialogKey(r.CallID, r.ToTag)]
-	g.mu.Unlock()
-	if l == nil {
-		return nil, ""
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if r.FromTag != l.info.RemoteTag && !slices.Contains(l.forks, r.FromTag) {
-		return nil, ""
-	}
-	return l, l.info.State
-}
-
-// Dialog returns the established leg that r names, among those with the peer of a SIP interface: what a REFER of it may speak of.
-// Nil: there is none.
-func (s *Stack) Dialog(iface string, r Replaces) *Leg {
-	i, g := s.sipInterface(iface)
-	if g == nil {
-		return nil
-	}
-	if l, state := g.dialog(r); l != nil && !l.with(i) {
-		return nil
-	} else if state == stateNames[confirmedLeg] || state == stateNames[answered] {
-		return l
-	}
-	return nil
-}
-
-// with reports whether the leg's peer is one of an interface.
-func (l *Leg) with(i *config.SIPInterface) bool {
-	l.mu.Lock()
-	peer := l.peer
-	l.mu.Unlock()
-	return l.iface.Name == i.Name || l.g.trustedBy(i, peer)
-}
-
-// Owner is what the leg belongs to now; nil: nobody. It may be called from any goroutine.
-func (l *Leg) Owner() Owner {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.owner
-}
-
-// Identify is the dialog as its peer would name it in a Replaces header, and the peer's Contact.
-func (l *Leg) Identify() (r Replaces, target string) {
-	return Replaces{CallID: l.callID, ToTag: l.remoteTag, FromTag: l.localTag}, l.target
 }

@@ -32,36 +32,12 @@ func (s *session) stop() {
 	s.on = false
 }
 
-// expires reads Session-Expires: its interval (0: none) and who refreshes ("uac", "uas", "").
-func expires(m interface{ Headers() []sip.Header }) (interval time.Duration, refresher string) {
-	value, params, _ := strings.Cut(firstValue(m, "Session-Expires"), ";")
-	n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31)
-	if err != nil {
-		return 0, ""
-	}
-	refresher, _ = Param(params, "refresher")
-	return time.Duration(n) * time.Second, strings.ToLower(refresher)
-}
-
 // tooShort returns our Min-SE when a request asks for a shorter interval, else "".
 func tooShort(req *sip.Request) string {
 	if n, _ := expires(req); n > 0 && n < minSE && supports(req, "timer") {
 		return secs(minSE)
 	}
 	return ""
-}
-
-func supports(m interface{ Headers() []sip.Header }, tag string) bool {
-	for _, name := range []string{"Supported", "Require"} {
-		for _, v := range headerValues(m, name) {
-			for _, t := range splitList(v) {
-				if strings.EqualFold(t, tag) {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }
 
 func secs(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }

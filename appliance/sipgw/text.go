@@ -28,6 +28,17 @@ func parsePort(s string) uint16 {
 	return uint16(n)
 }
 
+// joinHostPort is the opposite; port 0 is left out.
+func joinHostPort(host string, port uint16) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port == 0 {
+		return host
+	}
+	return host + ":" + strconv.Itoa(int(port))
+}
+
 // splitList splits a header value at its commas, except inside quotes and angle brackets.
 func splitList(v string) []string {
 	var list []string
@@ -123,6 +134,22 @@ func angle(v string) int {
 	}
 	return -1
 }
+
+// contactOf is the URI of the first Contact, "" when there is none that can be used.
+func contactOf(m interface{ Headers() []sip.Header }) string {
+	list := splitList(firstValue(m, "Contact"))
+	if len(list) == 0 {
+		return ""
+	}
+	uri := strings.Join(strings.Fields(parseNameAddr(list[0]).URI), "") // blanks in it would split our request line
+	if _, err := rawURI(uri); err != nil {
+		return ""
+	}
+	return uri
+}
+
+// bracketed reports whether a value is a name-addr: its URI stands in brackets.
+func bracketed(v string) bool { return angle(v) >= 0 }
 
 func unquote(s string) string {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {

@@ -3,7 +3,6 @@ package sipgw
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -13,10 +12,6 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 )
-
-type readCloser struct{ io.Reader }
-
-func (readCloser) Close() error { return nil }
 
 // scripted is a peer in virtual time: it answers each request with what its script says.
 type scripted struct {

@@ -94,15 +94,15 @@ func (p *pbx) answer(m, transport string) string {
 		return ""
 	case method == "REGISTER":
 		user := SplitURI(parseNameAddr(field(m, "To")).URI).User
-		a := newAuthenticator(account(user, "secret-"+user))
-		a.nonces = []*nonce{{c: challenge{realm: "asterisk", nonce: "n-" + user, algorithm: "SHA-256"}}}
+		a := newAuthenticator(user, "secret-"+user)
+		a.challenged(response(401, "", `WWW-Authenticate: Digest realm="asterisk", nonce="n-`+user+`", algorithm=SHA-256`))
 		switch auth := field(m, "Authorization"); {
 		case auth == "":
 			status = "401 Unauthorized"
 			for _, algorithm := range []string{"SHA3-512", "SHA-256", "MD5"} {
 				extra += fmt.Sprintf("WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"n-%s\", algorithm=%s\r\n", user, algorithm)
 			}
-		case param(auth, "response") != param(a.credentials("REGISTER", strings.Fields(m)[1], nil)[0].Value, "response"):
+		case authParam(auth, "response") != authParam(a.credentials("REGISTER", strings.Fields(m)[1], nil)[0].Value, "response"):
 			status = "403 Forbidden"
 			p.wrong++
 		default:
