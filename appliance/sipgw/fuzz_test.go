@@ -27,7 +27,7 @@ func FuzzReceived(f *testing.F) {
 		b.paper.sent = nil
 		b.paper.mu.Unlock()
 		for _, s := range sent {
-			if _, _, err := parser.ParseHeaders([]byte(s), false); err != nil {
+			if _, _, _, err := parse([]byte(s), nil, framing{}); err != nil {
 				t.Errorf("sent %q: %v", s, err)
 			}
 		}
