@@ -24,7 +24,8 @@ var floors = map[string]string{
 	"license":     "config",
 	"pki":         "config printable plural",
 	"names":       "config printable",
-	"sipgw":       "config pki printable source",
+	"sipmsg":      "",
+	"sipgw":       "config pki printable sipmsg source",
 	"media":       "config sockfilter srtp steer",
 	"srtp":        "",
 	"steer":       "sockfilter",
@@ -35,10 +36,10 @@ var floors = map[string]string{
 	"flash":       "",
 	"pasted":      "",
 	"release":     "",
-	"call":        "config route sdp license sipgw media srtp printable status",
+	"call":        "config route sdp license sipgw sipmsg media srtp printable status",
 	"lang":        "config cli lang/check pasted pki release printable plural source status",
 	"lang/check":  "config cli pki printable plural",
-	"system":      "config cli lang lang/check route sdp license pki names sipgw media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status",
+	"system":      "config cli lang lang/check route sdp license pki names sipgw sipmsg media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status",
 	"api":         "config cli lang system api/wire printable status",
 	"api/wire":    "",
 	"console":     "api/wire pasted upload printable plural source",
@@ -62,7 +63,7 @@ var floors = map[string]string{
 
 // owners lists the modules that one package alone may import (the lab checks us with code of its own, so it may too).
 var owners = map[string]string{
-	"github.com/emiago/sipgo":    "sipgw lab",
+	"github.com/emiago/sipgo":    "sipmsg sipgw lab",
 	"github.com/pion/srtp":       "srtp media lab",
 	"github.com/google/nftables": "netcfg",
 	"github.com/cilium/ebpf":     "steer",

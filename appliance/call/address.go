@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 )
 
 // address is one SIP URI in the pieces that the configuration speaks of.
@@ -34,7 +34,7 @@ func (a address) String() string {
 // parseAddress takes the value of a property apart, which may be anything that a mapping table wrote: what is not an address
 // has an empty Host.
 func parseAddress(uri string) address {
-	u := sipgw.SplitURI(strings.Trim(uri, "<> "))
+	u := sipmsg.SplitURI(strings.Trim(uri, "<> "))
 	user, err := url.PathUnescape(u.User)
 	if err != nil {
 		user = u.User

@@ -7,6 +7,7 @@ import (
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
@@ -43,7 +44,7 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	c.log.Info("calling", "if", i.Name, "to", id.RequestURI.String(), "from", id.From.URI)
 	where := c.origin.place.toldTo(i)
 	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
-		Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipgw.NameAddr{URI: id.To.String()},
+		Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
 		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.headers...), Hops: c.origin.hops + 1,
 		Body: offer.Marshal(), Parts: where.parts, Identity: id.Account, Urgent: c.urgent,
 	})

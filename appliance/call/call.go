@@ -13,6 +13,7 @@ import (
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
@@ -311,7 +312,7 @@ func (c *call) refuse(f failure) {
 	}
 	headers := append(cause(f), warning(f)...)
 	if f.retry > 0 {
-		headers = append(headers, sipgw.Header{Name: "Retry-After", Value: seconds(f.retry)})
+		headers = append(headers, sipmsg.Header{Name: "Retry-After", Value: seconds(f.retry)})
 	}
 	c.a.leg.Reject(f.code, f.reason, headers...)
 	c.finish()

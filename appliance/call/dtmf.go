@@ -8,6 +8,7 @@ import (
 
 	"viaduct/appliance/media"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
@@ -44,7 +45,7 @@ func (c *call) digit(x, y *side, e sipgw.Info) {
 		x.leg.Respond(e.ID, 200, "OK", nil) // some use it to see whether the dialog is alive
 		return
 	case kind != "application/dtmf-relay" && kind != "application/dtmf":
-		x.leg.Respond(e.ID, 415, "Unsupported Media Type", nil, sipgw.Header{Name: "Accept", Value: "application/dtmf-relay, application/dtmf"})
+		x.leg.Respond(e.ID, 415, "Unsupported Media Type", nil, sipmsg.Header{Name: "Accept", Value: "application/dtmf-relay, application/dtmf"})
 		return
 	case !ok:
 		x.leg.Respond(e.ID, 400, "Not a digit", nil)

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 )
 
 // FuzzHistory feeds History-Info, Diversion and Refer-To values of a peer to their readers: whatever comes out must fit into one
@@ -19,7 +19,7 @@ func FuzzHistory(f *testing.F) {
 		if strings.ContainsAny(text, "\r\n\x00") {
 			return // such a value is no header field
 		}
-		entries := sipgw.ParseList([]string{text})
+		entries := sipmsg.ParseList([]string{text})
 		for _, d := range []diverted{history(&config.Switch{}, entries), diversions(&config.Switch{}, entries)} {
 			for _, h := range d.header("sbc.example", true) {
 				if strings.ContainsAny(h.Value, "\r\n\x00") || strings.Count(h.Value, "<") != 1 {

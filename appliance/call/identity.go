@@ -9,13 +9,13 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/route"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 )
 
 // identity is what the headers of an INVITE say to a peer.
 type identity struct {
 	RequestURI, To address
-	From           sipgw.NameAddr
+	From           sipmsg.NameAddr
 	ContactUser    string // escaped
 	Account        string // identity whose credentials answer a challenge, "" for none
 	Asserted       string // P-Asserted-Identity, "" for none
@@ -24,15 +24,15 @@ type identity struct {
 }
 
 // headers are those of the INVITE that say who calls, beside From.
-func (id identity) headers() (list []sipgw.Header) {
+func (id identity) headers() (list []sipmsg.Header) {
 	if id.Asserted != "" {
-		list = append(list, sipgw.Header{Name: "P-Asserted-Identity", Value: id.Asserted})
+		list = append(list, sipmsg.Header{Name: "P-Asserted-Identity", Value: id.Asserted})
 	}
 	if id.Preferred != "" {
-		list = append(list, sipgw.Header{Name: "P-Preferred-Identity", Value: id.Preferred})
+		list = append(list, sipmsg.Header{Name: "P-Preferred-Identity", Value: id.Preferred})
 	}
 	if id.Private {
-		list = append(list, sipgw.Header{Name: "Privacy", Value: "id"})
+		list = append(list, sipmsg.Header{Name: "Privacy", Value: "id"})
 	}
 	return list
 }
@@ -93,7 +93,7 @@ func identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, reso
 			id.Asserted = "<" + who.String() + ">"
 		}
 	}
-	id.From = sipgw.NameAddr{Name: displayName(c.CallingName), URI: from.String()}
+	id.From = sipmsg.NameAddr{Name: displayName(c.CallingName), URI: from.String()}
 	if private {
 		id.Private = i.Privacy
 		id.From.Name = "Anonymous"

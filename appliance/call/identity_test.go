@@ -7,7 +7,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/route"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 )
 
 // twoSides has a PBX with accounts and Teams, as in the published set-up.
@@ -296,14 +296,14 @@ func TestMaxForwardsGoesDown(t *testing.T) {
 }
 
 // request is an INVITE with these headers.
-func request(t *testing.T, headers string) *sipgw.Request {
+func request(t *testing.T, headers string) *sipmsg.Request {
 	t.Helper()
 	if !strings.Contains(headers, "From:") && !strings.Contains(headers, "f:") {
 		headers = "From: <sip:030123456@pbx>;tag=1\n" + headers
 	}
 	m := "INVITE sip:+49711@sbc.example SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.100;branch=z9hG4bK1\nTo: <sip:+49711@sbc.example>\nCall-ID: 1\nCSeq: 1 INVITE\nContact: <sip:a@b>\n" +
 		strings.TrimSuffix(headers, "\n") + "\n\n"
-	r, err := sipgw.ParseRequest([]byte(strings.ReplaceAll(m, "\n", "\r\n")))
+	r, err := sipmsg.ParseRequest([]byte(strings.ReplaceAll(m, "\n", "\r\n")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
@@ -31,7 +32,7 @@ type Signalling interface {
 	Invite(sipgw.Owner, sipgw.Invite) *sipgw.Leg
 	Unavailable(iface string) (why string) // "": calls may go out by it
 	LocalAddr(iface string) netip.Addr
-	Dialog(iface string, r sipgw.Replaces) *sipgw.Leg
+	Dialog(iface string, r sipmsg.Replaces) *sipgw.Leg
 }
 
 // Media is the part of a media relay that calls use.
@@ -107,7 +108,7 @@ func (m *Manager) OnInvite(in *sipgw.Incoming) {
 	m.mu.Lock()
 	if m.stopping {
 		m.mu.Unlock()
-		in.Leg.Reject(503, "Service Unavailable", sipgw.Header{Name: "Retry-After", Value: "10"})
+		in.Leg.Reject(503, "Service Unavailable", sipmsg.Header{Name: "Retry-After", Value: "10"})
 		return
 	}
 	m.calls[c.id] = c

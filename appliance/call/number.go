@@ -8,12 +8,12 @@ import (
 	"unicode"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 )
 
 // number is the user part of a URI; of a telephone number without the signs that people put between its digits.
 func number(sw *config.Switch, uri string) string {
-	u := sipgw.SplitURI(strings.Trim(uri, "<> "))
+	u := sipmsg.SplitURI(strings.Trim(uri, "<> "))
 	phone, _ := u.Param("user")
 	return bare(sw, parseAddress(uri).User, u.Scheme == "tel" || strings.EqualFold(phone, "phone"))
 }
@@ -21,7 +21,7 @@ func number(sw *config.Switch, uri string) string {
 // plainURI is a URI with its number as number gives it: tables of URIs see the digits, too.
 func plainURI(sw *config.Switch, uri string) string {
 	user, plain := parseAddress(uri).User, number(sw, uri)
-	raw := sipgw.SplitURI(strings.Trim(uri, "<> ")).User
+	raw := sipmsg.SplitURI(strings.Trim(uri, "<> ")).User
 	if plain == user || raw == "" {
 		return uri
 	}

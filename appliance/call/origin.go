@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 )
 
 // origin is what a call brings along that is no property of routing: how far it has come, and who has forwarded it.
@@ -31,7 +31,7 @@ const (
 )
 
 // originOf reads it from an INVITE that begins a call.
-func originOf(sw *config.Switch, r *sipgw.Request, hops int) origin {
+func originOf(sw *config.Switch, r *sipmsg.Request, hops int) origin {
 	o := origin{forwards: defaultForwards, hops: hops, place: placeOf(r), diverted: history(sw, list(r, "History-Info"))}
 	if n, err := strconv.Atoi(strings.TrimSpace(r.Header("Max-Forwards"))); err == nil {
 		o.forwards = max(0, n-1)
@@ -42,7 +42,7 @@ func originOf(sw *config.Switch, r *sipgw.Request, hops int) origin {
 	return o
 }
 
-func list(r *sipgw.Request, name string) []sipgw.NameAddr { return sipgw.ParseList(r.Headers(name)) }
+func list(r *sipmsg.Request, name string) []sipmsg.NameAddr { return sipmsg.ParseList(r.Headers(name)) }
 
 // causes are the reasons of Diversion for the causes of History-Info (RFC 7544 7, RFC 4458 2).
 var causes = map[string]string{
@@ -51,11 +51,11 @@ var causes = map[string]string{
 
 // history reads History-Info. Who forwards a call is marked by a Reason with a cause in its own entry, which is how Teams says it
 // (teams.md A.34), or by a cause in the entry of the new destination (RFC 7044).
-func history(sw *config.Switch, entries []sipgw.NameAddr) (d diverted) {
+func history(sw *config.Switch, entries []sipmsg.NameAddr) (d diverted) {
 	for i, e := range entries {
 		reason, ok := causes[reasonIn(e.URI)]
 		if !ok && i+1 < len(entries) {
-			cause, _ := sipgw.SplitURI(entries[i+1].URI).Param("cause")
+			cause, _ := sipmsg.SplitURI(entries[i+1].URI).Param("cause")
 			reason, ok = causes[cause]
 		}
 		if user := number(sw, e.URI); ok && user != "" {
@@ -82,7 +82,7 @@ func reasonIn(uri string) string {
 		}
 		for one := range strings.SplitSeq(value, ",") {
 			if protocol, params, _ := strings.Cut(one, ";"); strings.EqualFold(strings.TrimSpace(protocol), "SIP") {
-				cause, _ := sipgw.Param(params, "cause")
+				cause, _ := sipmsg.Param(params, "cause")
 				return cause
 			}
 		}
@@ -91,7 +91,7 @@ func reasonIn(uri string) string {
 }
 
 // diversions reads Diversion; the first is the last who forwarded.
-func diversions(sw *config.Switch, entries []sipgw.NameAddr) (d diverted) {
+func diversions(sw *config.Switch, entries []sipmsg.NameAddr) (d diverted) {
 	for i, e := range entries {
 		n, _ := strconv.Atoi(e.Param("counter"))
 		d.times += min(max(n, 1), 100)
@@ -109,7 +109,7 @@ func diversions(sw *config.Switch, entries []sipgw.NameAddr) (d diverted) {
 
 // header tells a peer who has forwarded the call: a PBX shows it, and chooses a greeting by it. Only the last one is named, so
 // that the INVITE stays small (teams.md B.9).
-func (d diverted) header(host string, phone bool) []sipgw.Header {
+func (d diverted) header(host string, phone bool) []sipmsg.Header {
 	if d.times == 0 || d.by == "" {
 		return nil
 	}
@@ -121,13 +121,13 @@ func (d diverted) header(host string, phone bool) []sipgw.Header {
 	if d.private {
 		v += ";privacy=full"
 	}
-	return []sipgw.Header{{Name: "Diversion", Value: v}}
+	return []sipmsg.Header{{Name: "Diversion", Value: v}}
 }
 
 // headers are what our INVITE to interface i carries beside what every INVITE has. Nothing of the caller's own headers is passed
 // on as it stands: what belongs to one side (X-, User-Agent, route and charging headers) stays there.
-func (c *call) headers(i *config.SIPInterface, id identity) []sipgw.Header {
-	h := append([]sipgw.Header{{Name: "Max-Forwards", Value: strconv.Itoa(c.origin.forwards)}}, id.headers()...)
+func (c *call) headers(i *config.SIPInterface, id identity) []sipmsg.Header {
+	h := append([]sipmsg.Header{{Name: "Max-Forwards", Value: strconv.Itoa(c.origin.forwards)}}, id.headers()...)
 	if !i.Teams() { // Teams does not read it (teams.md A.34)
 		h = append(h, c.origin.header(ourHost(c.cfg, i, i.Gateway.In(c.cfg)), strings.Contains(id.To.Params, "user=phone"))...)
 	}

@@ -8,21 +8,21 @@ import (
 	"strings"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 )
 
 // place is where a caller is, as Teams says it with emergency calls (RFC 6442, teams.md A.35): header fields, and the parts of the
 // body that they name. It is passed on only where the interface says so (`geolocation pass`).
 type place struct {
-	headers []sipgw.Header
-	parts   []sipgw.Part
+	headers []sipmsg.Header
+	parts   []sipmsg.Part
 }
 
 // placeOf reads it from an INVITE; the zero place: nothing is said.
-func placeOf(r *sipgw.Request) (p place) {
+func placeOf(r *sipmsg.Request) (p place) {
 	for _, name := range []string{"Geolocation", "Geolocation-Routing"} {
 		for _, v := range r.Headers(name) {
-			p.headers = append(p.headers, sipgw.Header{Name: name, Value: v})
+			p.headers = append(p.headers, sipmsg.Header{Name: name, Value: v})
 		}
 	}
 	if len(p.headers) == 0 {
@@ -44,10 +44,10 @@ func placeOf(r *sipgw.Request) (p place) {
 		if err != nil {
 			return p
 		}
-		one := sipgw.Part{Content: content}
+		one := sipmsg.Part{Content: content}
 		for _, name := range []string{"Content-Type", "Content-ID", "Content-Disposition", "Content-Transfer-Encoding"} {
 			if v := part.Header.Get(name); v != "" {
-				one.Headers = append(one.Headers, sipgw.Header{Name: name, Value: v})
+				one.Headers = append(one.Headers, sipmsg.Header{Name: name, Value: v})
 			}
 		}
 		p.parts = append(p.parts, one)

@@ -6,7 +6,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/route"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 )
 
 const (
@@ -18,7 +18,7 @@ const (
 // properties fills the properties of a call from its INVITE, as the interface's `address-translation incoming-call` lines say.
 // Without a line, the called number comes from the Request-URI, called-uri is the To-URI, and the caller is the From header
 // (trinity.md 2.1).
-func properties(sw *config.Switch, i *config.SIPInterface, r *sipgw.Request) route.Call {
+func properties(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request) route.Call {
 	c := route.Call{
 		CalledE164:  number(sw, r.URI),
 		CalledURI:   plainURI(sw, r.To.URI),
@@ -55,7 +55,7 @@ func properties(sw *config.Switch, i *config.SIPInterface, r *sipgw.Request) rou
 // means the whole number. Teams says it with every call once ForwardPAI is on (teams.md A.34), so there it means nothing. With
 // `privacy` the number that the peer vouches for stands for an anonymous caller: it finds the account, and goes no further than
 // to peers with `privacy` of their own.
-func present(sw *config.Switch, i *config.SIPInterface, r *sipgw.Request, c *route.Call) {
+func present(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request, c *route.Call) {
 	wishes := strings.Split(strings.ToLower(strings.Join(r.Headers("Privacy"), ";")), ";")
 	for n := range wishes {
 		wishes[n] = strings.TrimSpace(wishes[n])
@@ -88,20 +88,20 @@ func present(sw *config.Switch, i *config.SIPInterface, r *sipgw.Request, c *rou
 }
 
 // nobody reports whether an address is that of an anonymous caller (RFC 3323 4.1.1.3, and what peers make of it).
-func nobody(n sipgw.NameAddr) bool {
+func nobody(n sipmsg.NameAddr) bool {
 	user, host := strings.ToLower(n.User()), strings.ToLower(n.Host())
 	return user == "" || user == "anonymous" || user == "restricted" || user == "unavailable" || strings.HasSuffix(host, ".invalid")
 }
 
 // headerAddress returns the address in the header that the configuration calls, for example, "from-header".
-func headerAddress(r *sipgw.Request, header string) (sipgw.NameAddr, bool) {
+func headerAddress(r *sipmsg.Request, header string) (sipmsg.NameAddr, bool) {
 	switch header {
 	case "from-header":
 		return r.From, true
 	case "to-header":
 		return r.To, true
 	case "request-uri":
-		return sipgw.NameAddr{URI: r.URI}, true
+		return sipmsg.NameAddr{URI: r.URI}, true
 	case "p-asserted-identity-header":
 		if list := r.Identities(); len(list) > 0 {
 			return list[0], true
@@ -111,5 +111,5 @@ func headerAddress(r *sipgw.Request, header string) (sipgw.NameAddr, bool) {
 			return list[0], true
 		}
 	}
-	return sipgw.NameAddr{}, false
+	return sipmsg.NameAddr{}, false
 }

@@ -7,7 +7,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sdp"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 )
 
 // Where media may go. A description is not believed: whoever may call could otherwise aim our packets at the box itself, at a host of
@@ -107,9 +107,9 @@ func (c *call) described(s *side, contentType string, body []byte, offer bool) (
 func (c *call) admit(s *side) func(netip.AddrPort) bool { return c.reachOf(s).admits }
 
 // warning is the Warning header of a failure (RFC 3261 20.43).
-func warning(f failure) []sipgw.Header {
+func warning(f failure) []sipmsg.Header {
 	if f.warning == 0 {
 		return nil
 	}
-	return []sipgw.Header{{Name: "Warning", Value: fmt.Sprintf("%d sbc %q", f.warning, f.text)}}
+	return []sipmsg.Header{{Name: "Warning", Value: fmt.Sprintf("%d sbc %q", f.warning, f.text)}}
 }

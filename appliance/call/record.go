@@ -9,7 +9,7 @@ import (
 
 	"viaduct/appliance/media"
 	"viaduct/appliance/printable"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
@@ -83,15 +83,15 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 func hundredths(v float64) float64 { return math.Round(v*100) / 100 }
 
 // reasonHeader wraps the value of a Reason header (RFC 3326), none for "".
-func reasonHeader(value string) []sipgw.Header {
+func reasonHeader(value string) []sipmsg.Header {
 	if value == "" {
 		return nil
 	}
-	return []sipgw.Header{{Name: "Reason", Value: value}}
+	return []sipmsg.Header{{Name: "Reason", Value: value}}
 }
 
 // cause is the Reason header of a failure.
-func cause(f failure) []sipgw.Header {
+func cause(f failure) []sipmsg.Header {
 	if f.cause == 0 {
 		return nil
 	}
@@ -107,7 +107,7 @@ func q850(reason string) string {
 	if !strings.EqualFold(protocol, "Q.850") && !strings.EqualFold(protocol, "SIP") {
 		return ""
 	}
-	value, _ := sipgw.Param(params, "cause")
+	value, _ := sipmsg.Param(params, "cause")
 	if n, err := strconv.Atoi(value); err == nil && n > 0 && n < 1000 {
 		return protocol + ";cause=" + strconv.Itoa(n)
 	}

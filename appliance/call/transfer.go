@@ -12,6 +12,7 @@ import (
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
@@ -34,10 +35,10 @@ type transfer struct {
 	told  int
 	next  side // who is called
 
-	uri        string          // of Refer-To
-	replaces   *sipgw.Replaces // of its headers; nil: none
-	referredBy string          // byte for byte
-	back       bool            // to go back to who asked
+	uri        string           // of Refer-To
+	replaces   *sipmsg.Replaces // of its headers; nil: none
+	referredBy string           // byte for byte
+	back       bool             // to go back to who asked
 
 	wait    *time.Timer // 183 came, but no voice yet
 	heard   bool        // the transferee has been turned from x to the new peer
@@ -47,7 +48,7 @@ type transfer struct {
 
 // refer is a REFER of x's peer.
 func (c *call) refer(x, y *side, e sipgw.Refer) {
-	list := sipgw.ParseList([]string{e.ReferTo})
+	list := sipmsg.ParseList([]string{e.ReferTo})
 	switch {
 	case len(list) != 1:
 		x.leg.Respond(e.ID, 400, "Malformed Refer-To", nil)
@@ -63,9 +64,9 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 	if x.referrals++; x.referrals > 1 {
 		t.event += ";id=" + strconv.FormatUint(uint64(e.Seq), 10) // RFC 3515 2.4.6
 	}
-	var h []sipgw.Header
+	var h []sipmsg.Header
 	if e.Quiet {
-		h = []sipgw.Header{{Name: "Refer-Sub", Value: "false"}}
+		h = []sipmsg.Header{{Name: "Refer-Sub", Value: "false"}}
 	}
 	x.leg.Respond(e.ID, 202, "", nil, h...)
 	c.transfer = t
@@ -93,7 +94,7 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 // aim finds out where the INVITE of a transfer may go.
 func (c *call) aim(t *transfer) (err error) {
 	props := c.counterpart(t.x)
-	host := sipgw.SplitURI(t.uri).Host
+	host := sipmsg.SplitURI(t.uri).Host
 	if i := t.x.iface; i.Teams() || host != "" && !c.means(i, host) {
 		t.back, t.plan = true, c.backTo(i, props)
 		return nil
@@ -129,12 +130,12 @@ func (c *call) backTo(i *config.SIPInterface, props route.Call) *route.Plan {
 }
 
 // referTo splits what Refer-To holds into the Request-URI and a Replaces header among its headers (RFC 3261 19.1.5).
-func referTo(uri string) (string, *sipgw.Replaces) {
+func referTo(uri string) (string, *sipmsg.Replaces) {
 	uri, headers, _ := strings.Cut(uri, "?")
 	for h := range strings.SplitSeq(headers, "&") {
 		name, value, _ := strings.Cut(h, "=")
 		if text, err := url.PathUnescape(value); err == nil && strings.EqualFold(name, "Replaces") {
-			if r, ok := sipgw.ParseReplaces(text); ok {
+			if r, ok := sipmsg.ParseReplaces(text); ok {
 				return uri, &r
 			}
 		}
@@ -145,16 +146,16 @@ func referTo(uri string) (string, *sipgw.Replaces) {
 // referred is the INVITE that a REFER asks for, without its offer.
 func (c *call) referred(t *transfer, i *config.SIPInterface, a *route.Attempt) sipgw.Invite {
 	id := identify(c.cfg, i, a, c.m.Resolved)
-	r := sipgw.Invite{Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipgw.NameAddr{URI: id.To.String()},
+	r := sipgw.Invite{Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
 		ContactUser: id.ContactUser, Headers: c.headers(i, id), Identity: id.Account, Hops: c.origin.hops + 1, Urgent: t.urgent}
 	if t.back {
-		r.RequestURI, r.To = t.uri, sipgw.NameAddr{URI: t.uri}
+		r.RequestURI, r.To = t.uri, sipmsg.NameAddr{URI: t.uri}
 		if t.replaces != nil && !i.Teams() { // Teams refuses it (teams.md A.25)
-			r.Headers = append(r.Headers, sipgw.Header{Name: "Replaces", Value: t.replaces.String()}, sipgw.Header{Name: "Require", Value: "replaces"})
+			r.Headers = append(r.Headers, sipmsg.Header{Name: "Replaces", Value: t.replaces.String()}, sipmsg.Header{Name: "Require", Value: "replaces"})
 		}
 	}
 	if t.referredBy != "" {
-		r.Headers = append(r.Headers, sipgw.Header{Name: "Referred-By", Value: t.referredBy})
+		r.Headers = append(r.Headers, sipmsg.Header{Name: "Referred-By", Value: t.referredBy})
 	}
 	return r
 }
@@ -249,8 +250,8 @@ func (t *transfer) notify(code int) {
 	if code >= 200 {
 		state = "terminated;reason=noresource"
 	}
-	t.by.Request("NOTIFY", "message/sipfrag;version=2.0", []byte("SIP/2.0 "+strconv.Itoa(code)+" "+sipgw.Phrase(code)+"\r\n"),
-		sipgw.Header{Name: "Event", Value: t.event}, sipgw.Header{Name: "Subscription-State", Value: state})
+	t.by.Request("NOTIFY", "message/sipfrag;version=2.0", []byte("SIP/2.0 "+strconv.Itoa(code)+" "+sipmsg.Phrase(code)+"\r\n"),
+		sipmsg.Header{Name: "Event", Value: t.event}, sipmsg.Header{Name: "Subscription-State", Value: state})
 }
 
 // fromNext handles an event of the leg to the new peer.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"strings"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -19,15 +20,15 @@ type back struct {
 
 // backTo is the way back of a request. A Via that cannot be understood names no port: the response goes back to the source.
 func (g *gateway) backTo(a arrival, req *sip.Request) back {
-	v, _, ok := topVia(req)
+	v, _, ok := sipmsg.TopVia(req)
 	if f, datagram := a.way.(datagramFlow); datagram {
-		if ok && !v.rport {
-			f.to = netip.AddrPortFrom(f.to.Addr(), cmp.Or(v.port, 5060))
+		if ok && !v.RPort {
+			f.to = netip.AddrPortFrom(f.to.Addr(), cmp.Or(v.Port, 5060))
 		}
 		return back{g: g, way: f}
 	}
-	return back{g: g, way: a.way, host: strings.Clone(v.host), // not the whole message
-		addr: netip.AddrPortFrom(a.source.Addr(), cmp.Or(v.port, defaultPort(a.way.transport())))}
+	return back{g: g, way: a.way, host: strings.Clone(v.Host), // not the whole message
+		addr: netip.AddrPortFrom(a.source.Addr(), cmp.Or(v.Port, defaultPort(a.way.transport())))}
 }
 
 func (b back) send(m []byte) {
@@ -43,6 +44,6 @@ func (b back) send(m []byte) {
 }
 
 // responseTo builds a response to a request.
-func (g *gateway) responseTo(req *sip.Request, code int, reason, toTag string, body []byte, contentType string, h []Header) []byte {
-	return renderResponse(req, code, reason, toTag, g.stack.opts.UserAgent, body, contentType, h)
+func (g *gateway) responseTo(req *sip.Request, code int, reason, toTag string, body []byte, contentType string, h []sipmsg.Header) []byte {
+	return sipmsg.RenderResponse(req, code, reason, toTag, g.stack.opts.UserAgent, body, contentType, h)
 }

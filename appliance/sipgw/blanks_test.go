@@ -3,6 +3,7 @@ package sipgw
 import (
 	"strings"
 	"testing"
+	"viaduct/appliance/sipmsg"
 )
 
 // RFC 3261 7.3.1 and 25.1: blanks and folds stand around every colon, and capitals matter in no name, nor in the version (7.1).
@@ -37,7 +38,7 @@ func TestBlanksAndCapitalsAreTaken(t *testing.T) {
 func TestFoldedFieldsOfLargeMessages(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		b.put("OPTIONS sip:192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.100:5060\n ;branch=z9hG4bKx\nMax-Forwards: 70\nFrom: <sip:192.0.2.100>;tag=t\n" +
-			"To: <sip:192.0.2.1>\nCall-ID: c\nCSeq: 1 OPTIONS\n" + strings.Repeat("X: y\n", 2*maxFields) + "Content-Length: 0\n\n")
+			"To: <sip:192.0.2.1>\nCall-ID: c\nCSeq: 1 OPTIONS\n" + strings.Repeat("X: y\n", 2*sipmsg.MaxFields) + "Content-Length: 0\n\n")
 		if v := field(b.one("SIP/2.0 513 "), "Via"); v != "SIP/2.0/UDP 192.0.2.100:5060 ;branch=z9hG4bKx" {
 			t.Error(v)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 )
 
 // bound is an interface of the gateway with the address that it has now: one side on which the gateway has peers.
@@ -45,7 +46,7 @@ func (b *bound) contact(user, transport string) string {
 	if user != "" {
 		uri += user + "@"
 	}
-	return uri + joinHostPort(host, port) + transportParam(transport)
+	return uri + sipmsg.JoinHostPort(host, port) + transportParam(transport)
 }
 
 // via is the value of our Via for a transport.
@@ -57,7 +58,7 @@ func (b *bound) via(transport, branch string) string {
 			host, port = b.SpoofedVia.Host, b.SpoofedVia.Port
 		}
 	}
-	return "SIP/2.0/" + strings.ToUpper(transport) + " " + joinHostPort(host, port) + ";branch=" + branch + ";rport"
+	return "SIP/2.0/" + strings.ToUpper(transport) + " " + sipmsg.JoinHostPort(host, port) + ";branch=" + branch + ";rport"
 }
 
 // first is the first interface that carries a transport; nil: none does.

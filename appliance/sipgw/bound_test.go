@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -69,7 +70,7 @@ func TestEachSideIsToldItsOwnAddress(t *testing.T) {
 			}
 			var leg *Leg
 			b.call.on(func() {
-				leg = b.s.Invite(b.call, Invite{Interface: x.iface, RequestURI: "sip:100@peer", From: NameAddr{URI: "sip:a@b"}, To: NameAddr{URI: "sip:100@peer"},
+				leg = b.s.Invite(b.call, Invite{Interface: x.iface, RequestURI: "sip:100@peer", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:100@peer"},
 					ContactUser: "user.01", Body: []byte("v=0")})
 			})
 			m := only(t, x.p, x.other, "INVITE ")
@@ -103,7 +104,7 @@ func TestWhatCameByASocketIsAnsweredWithItsAddress(t *testing.T) {
 		if field(m, "Contact") != "<sip:+49711@192.168.1.1:5060>" {
 			t.Errorf("INVITE: Contact %s", field(m, "Contact"))
 		}
-		put(inDialogText("ACK", "c1", "a1", tagOf(field(m, "To")), 1, "", ""))
+		put(inDialogText("ACK", "c1", "a1", sipmsg.Tag(field(m, "To")), 1, "", ""))
 		b.call.on(func() { in.Leg.Bye() })
 		if m := only(t, lan, wan, "BYE "); !strings.HasPrefix(field(m, "Via"), "SIP/2.0/UDP 192.168.1.1:5060;") {
 			t.Errorf("BYE: Via %s", field(m, "Via"))

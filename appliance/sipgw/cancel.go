@@ -1,18 +1,20 @@
 package sipgw
 
+import "viaduct/appliance/sipmsg"
+
 // Cancel gives up an INVITE of ours that has no final response yet. A 200 that crosses it is acknowledged and ended.
 // Events still come: Failed with 487 as a rule; the owner need not wait for it.
-func (l *Leg) Cancel(h ...Header) {
+func (l *Leg) Cancel(h ...sipmsg.Header) {
 	if l.state == inviting {
 		l.cancel(l.out, h)
 	}
 }
 
-func (l *Leg) cancel(out *outbound, h []Header) {
+func (l *Leg) cancel(out *outbound, h []sipmsg.Header) {
 	if out.cancelWanted || out.answered {
 		return
 	}
-	if err := checkHeaders(h); err != nil {
+	if err := sipmsg.CheckHeaders(h); err != nil {
 		l.log.Error("header left out", "gw", l.g.name, "err", err)
 		h = nil
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -32,11 +33,11 @@ type hop struct {
 
 // confirm takes the dialog state from a response to our INVITE (12.1.2).
 func (d *dialog) confirm(res *sip.Response) {
-	d.remoteTag = tagOf(firstValue(res, "To"))
-	d.remote = firstValue(res, "To")
+	d.remoteTag = sipmsg.Tag(sipmsg.First(res, "To"))
+	d.remote = sipmsg.First(res, "To")
 	d.routes = nil
-	for _, v := range headerValues(res, "Record-Route") {
-		d.routes = append(d.routes, splitList(v)...)
+	for _, v := range sipmsg.Values(res, "Record-Route") {
+		d.routes = append(d.routes, sipmsg.SplitList(v)...)
 	}
 	slices.Reverse(d.routes)
 	d.refresh(res)
@@ -44,7 +45,7 @@ func (d *dialog) confirm(res *sip.Response) {
 
 // refresh takes the remote target from the Contact of a request or response (12.2).
 func (d *dialog) refresh(m interface{ Headers() []sip.Header }) {
-	if c := contactOf(m); c != "" {
+	if c := sipmsg.Contact(m); c != "" {
 		d.target = c
 	}
 }
@@ -55,8 +56,8 @@ func (d *dialog) uriAndRoutes() (string, []string) {
 	if len(d.routes) == 0 {
 		return d.target, nil
 	}
-	first := parseNameAddr(d.routes[0]).URI
-	if _, lr := SplitURI(first).Param("lr"); lr {
+	first := sipmsg.ParseNameAddr(d.routes[0]).URI
+	if _, lr := sipmsg.SplitURI(first).Param("lr"); lr {
 		return d.target, d.routes
 	}
 	return first, append(slices.Clone(d.routes[1:]), "<"+d.target+">")
@@ -67,10 +68,10 @@ func (d *dialog) uriAndRoutes() (string, []string) {
 // one behind NAT is not reachable.
 func (l *Leg) hopOf(d *dialog) target {
 	if len(d.routes) > 0 {
-		u := SplitURI(parseNameAddr(d.routes[0]).URI)
+		u := sipmsg.SplitURI(sipmsg.ParseNameAddr(d.routes[0]).URI)
 		return target{u.Host, u.Port, l.transportOf(u, d.transport)}
 	}
-	if u := SplitURI(d.target); d.transport != "tls" {
+	if u := sipmsg.SplitURI(d.target); d.transport != "tls" {
 		if a, err := netip.ParseAddr(u.Host); err == nil && l.g.trustedBy(l.iface, a.Unmap()) {
 			port := u.Port
 			if port == 0 {
@@ -83,7 +84,7 @@ func (l *Leg) hopOf(d *dialog) target {
 }
 
 // transportOf is what a URI asks for: its transport parameter, TLS for sips; else that of the dialog.
-func (l *Leg) transportOf(u URI, otherwise string) string {
+func (l *Leg) transportOf(u sipmsg.URI, otherwise string) string {
 	t, _ := u.Param("transport")
 	if t = strings.ToLower(t); u.Scheme == "sips" {
 		t = "tls"
@@ -128,41 +129,41 @@ func (l *Leg) resolveFirst() {
 }
 
 // build makes a request in the dialog, or the one that begins it.
-func (l *Leg) build(d *dialog, method sip.RequestMethod, seq uint32, contentType string, body []byte, h []Header) (*sip.Request, error) {
+func (l *Leg) build(d *dialog, method sip.RequestMethod, seq uint32, contentType string, body []byte, h []sipmsg.Header) (*sip.Request, error) {
 	uri, routes := d.uriAndRoutes()
-	list := make([]Header, 0, 12+len(h))
-	if !slices.ContainsFunc(h, func(x Header) bool { return x.Name == "Max-Forwards" }) {
-		list = append(list, Header{"Max-Forwards", "70"}) // a call that passes through us brings its own, one lower
+	list := make([]sipmsg.Header, 0, 12+len(h))
+	if !slices.ContainsFunc(h, func(x sipmsg.Header) bool { return x.Name == "Max-Forwards" }) {
+		list = append(list, sipmsg.Header{Name: "Max-Forwards", Value: "70"}) // a call that passes through us brings its own, one lower
 	}
 	for _, r := range routes {
-		list = append(list, Header{"Route", r})
+		list = append(list, sipmsg.Header{Name: "Route", Value: r})
 	}
 	list = append(list,
-		Header{"From", d.local},
-		Header{"To", d.remote},
-		Header{"Call-ID", d.callID},
-		Header{"CSeq", strconv.FormatUint(uint64(seq), 10) + " " + string(method)},
+		sipmsg.Header{Name: "From", Value: d.local},
+		sipmsg.Header{Name: "To", Value: d.remote},
+		sipmsg.Header{Name: "Call-ID", Value: d.callID},
+		sipmsg.Header{Name: "CSeq", Value: strconv.FormatUint(uint64(seq), 10) + " " + string(method)},
 	)
 	switch method {
 	case sip.INVITE, sip.UPDATE:
 		list = append(list, l.identity()...)
-		list = append(list, Header{"Supported", l.extensions()})
+		list = append(list, sipmsg.Header{Name: "Supported", Value: l.extensions()})
 	case sip.REFER, sip.SUBSCRIBE, sip.NOTIFY:
-		list = append(list, Header{"Contact", d.contact})
+		list = append(list, sipmsg.Header{Name: "Contact", Value: d.contact})
 	}
 	if ua := l.stack.opts.UserAgent; ua != "" {
-		list = append(list, Header{"User-Agent", ua})
+		list = append(list, sipmsg.Header{Name: "User-Agent", Value: ua})
 	}
-	return outgoing(string(method), uri, append(list, h...), body, contentType)
+	return sipmsg.NewRequest(string(method), uri, append(list, h...), body, contentType)
 }
 
 // transact sends a request in the dialog other than INVITE and ACK; done is given its final response or an error, on the
 // owner's goroutine. A challenge is answered once.
-func (l *Leg) transact(d *dialog, method sip.RequestMethod, contentType string, body []byte, h []Header, done func(*sip.Response, error)) {
+func (l *Leg) transact(d *dialog, method sip.RequestMethod, contentType string, body []byte, h []sipmsg.Header, done func(*sip.Response, error)) {
 	l.transactWith(d, method, contentType, body, h, nil, done)
 }
 
-func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType string, body []byte, h, credentials []Header, done func(*sip.Response, error)) {
+func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType string, body []byte, h, credentials []sipmsg.Header, done func(*sip.Response, error)) {
 	if d.remoteTag == l.remoteTag {
 		d = &l.dialog // an early dialog that has become the leg's own
 	}
@@ -174,7 +175,7 @@ func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType stri
 		return
 	}
 	if credentials == nil && l.auth != nil {
-		l.auth.authorize(req) // a nonce that the peer has accepted may be good again
+		l.auth.Authorize(req) // a nonce that the peer has accepted may be good again
 	}
 	l.reach(l.hopOf(d), func(where endpoint, err error) {
 		if err == nil {
@@ -184,7 +185,7 @@ func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType stri
 				}
 				l.post(func() {
 					if res != nil && (res.StatusCode == 401 || res.StatusCode == 407) && credentials == nil && l.challenged(res) {
-						again := l.auth.credentials(string(method), req.Recipient.String(), body)
+						again := l.auth.Credentials(string(method), req.Recipient.String(), body)
 						l.transactWith(d, method, contentType, body, h, again, done)
 						return
 					}
@@ -203,7 +204,7 @@ func (l *Leg) challenged(res *sip.Response) bool {
 	if l.auth == nil {
 		return false
 	}
-	if err := l.auth.challenged(res); err != nil {
+	if err := l.auth.Challenged(res); err != nil {
 		l.log.Warn("challenge not answered", "gw", l.g.name, "if", l.iface.Name, "leg", l.callID, "err", err)
 		return false
 	}

@@ -1,6 +1,9 @@
 package sipgw
 
-import "time"
+import (
+	"time"
+	"viaduct/appliance/sipmsg"
+)
 
 // Owner is what a leg belongs to: a call.
 type Owner interface {
@@ -15,7 +18,7 @@ type Owner interface {
 type Incoming struct {
 	Leg       *Leg
 	Interface string // config.SIPInterface it belongs to
-	Request   Request
+	Request   sipmsg.Request
 	Replaces  *Leg // whose place it wants to take (RFC 3891); nil: it is a call of its own
 	Hops      int  // how often the call has passed through this box before
 }
@@ -24,14 +27,14 @@ type Incoming struct {
 type Invite struct {
 	Interface   string // config.SIPInterface
 	RequestURI  string // sent byte for byte
-	From, To    NameAddr
+	From, To    sipmsg.NameAddr
 	ContactUser string // user part of our Contact; may be empty
-	Headers     []Header
-	Body        []byte // SDP, or nil
-	Parts       []Part // of the body, beside the SDP
-	Hops        int    // how often the call has passed through this box, this time included
-	Identity    string // whose credentials answer a challenge: the name of an identity of the gateway's location services
-	Urgent      bool   // to be tried even where a call is believed to fail
+	Headers     []sipmsg.Header
+	Body        []byte        // SDP, or nil
+	Parts       []sipmsg.Part // of the body, beside the SDP
+	Hops        int           // how often the call has passed through this box, this time included
+	Identity    string        // whose credentials answer a challenge: the name of an identity of the gateway's location services
+	Urgent      bool          // to be tried even where a call is believed to fail
 }
 
 // RequestID names a request inside a dialog that waits for its response.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"viaduct/appliance/printable"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -23,15 +24,15 @@ func failed(res *sip.Response) Failed {
 	f := Failed{Code: res.StatusCode, Reason: printable.Text(res.Reason)}
 	var text []string
 	for _, name := range []string{"Reason", "Warning"} {
-		for _, v := range headerValues(res, name) {
+		for _, v := range sipmsg.Values(res, name) {
 			text = append(text, v)
 			if name == "Reason" && f.Cause == 0 {
-				f.Cause = q850(v)
+				f.Cause = sipmsg.Q850(v)
 			}
 		}
 	}
 	f.Text = printable.Text(strings.Join(text, "; "))
-	seconds := strings.TrimLeft(firstValue(res, "Retry-After"), " ")
+	seconds := strings.TrimLeft(sipmsg.First(res, "Retry-After"), " ")
 	if i := strings.IndexFunc(seconds, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
 		seconds = seconds[:i]
 	}
@@ -39,9 +40,9 @@ func failed(res *sip.Response) Failed {
 		f.RetryAfter = time.Duration(n) * time.Second
 	}
 	if f.Code < 400 {
-		for _, v := range headerValues(res, "Contact") {
-			for _, c := range splitList(v) {
-				f.Contact = append(f.Contact, parseNameAddr(c).URI)
+		for _, v := range sipmsg.Values(res, "Contact") {
+			for _, c := range sipmsg.SplitList(v) {
+				f.Contact = append(f.Contact, sipmsg.ParseNameAddr(c).URI)
 			}
 		}
 	}

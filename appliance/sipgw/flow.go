@@ -3,6 +3,7 @@ package sipgw
 import (
 	"bytes"
 	"net/netip"
+	"viaduct/appliance/sipmsg"
 )
 
 // flow is a way on which messages reach a peer: a UDP socket with an address, a connection that the peer opened (of ours only
@@ -76,10 +77,10 @@ func (g *gateway) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 	}
 	whole := b
 	b = bytes.TrimLeft(b, "\r\n") // as streams have them between messages (RFC 3261 7.5)
-	if len(b) < minMessage || !isToken(b[0]) {
+	if len(b) < sipmsg.MinMessage || !sipmsg.IsToken(b[0]) {
 		return // a keep-alive: CRLF, zeros, STUN
 	}
-	head, body, f := frameDatagram(b)
+	head, body, f := sipmsg.FrameDatagram(b)
 	g.trace("udp", d.local, from, false, whole)
 	g.received(head, body, f, arrival{way: datagramFlow{d, from}, source: from, local: d.local, trusted: trusted})
 }

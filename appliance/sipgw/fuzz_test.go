@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"viaduct/appliance/sipmsg"
 )
 
 // FuzzReceived feeds datagrams to a gateway with a call in each direction: nothing may panic, and what is sent must be sound SIP.
@@ -27,7 +28,8 @@ func FuzzReceived(f *testing.F) {
 		b.paper.sent = nil
 		b.paper.mu.Unlock()
 		for _, s := range sent {
-			if _, _, _, err := parse([]byte(s), nil, framing{}); err != nil {
+			head, body, framing := sipmsg.FrameDatagram([]byte(s))
+			if _, _, _, err := sipmsg.Parse(head, body, framing); err != nil {
 				t.Errorf("sent %q: %v", s, err)
 			}
 		}
@@ -84,10 +86,10 @@ func BenchmarkIncomingCall(b *testing.B) {
 	ack, bye := crlf(inDialogText("ACK", "ID", "aID", "TAG", 1, "", "")), crlf(inDialogText("BYE", "ID", "bID", "TAG", 2, "", ""))
 	b.ReportAllocs()
 	for b.Loop() {
-		id := token(12)
+		id := sipmsg.Token(12)
 		x.g.datagram(x.d, peerAddr, []byte(strings.NewReplacer("Call-ID", "Call-ID", "ID", id).Replace(invite)))
 		<-sent
-		r := strings.NewReplacer("Call-ID", "Call-ID", "ID", id, "TAG", tagOf(field(string(*last.Load()), "To")))
+		r := strings.NewReplacer("Call-ID", "Call-ID", "ID", id, "TAG", sipmsg.Tag(field(string(*last.Load()), "To")))
 		x.g.datagram(x.d, peerAddr, []byte(r.Replace(ack)))
 		x.g.datagram(x.d, peerAddr, []byte(r.Replace(bye)))
 		<-sent

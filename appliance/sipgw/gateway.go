@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -91,7 +92,7 @@ const maxDatagram = 1300
 // begin starts a client transaction to an endpoint. A request that is too large for UDP goes by TCP, and by UDP after all
 // when the peer has no TCP. result is called as clientTx says.
 func (g *gateway) begin(req *sip.Request, to endpoint, result func(*sip.Response, error)) (*clientTx, error) {
-	branch := newBranch()
+	branch := sipmsg.NewBranch()
 	tx := &clientTx{g: g, req: req, key: clientKey(branch, string(req.Method)), invite: req.Method == sip.INVITE, result: result}
 	put := func(transport string) error {
 		e := to
@@ -101,7 +102,7 @@ func (g *gateway) begin(req *sip.Request, to endpoint, result func(*sip.Response
 			return err
 		}
 		tx.via = g.conf.Load().at(transport, way.local()).via(transport, branch)
-		tx.way, tx.raw = way, render(req, tx.via)
+		tx.way, tx.raw = way, sipmsg.Render(req, tx.via)
 		return nil
 	}
 	err := put(to.transport)
@@ -148,19 +149,19 @@ func (g *gateway) do(ctx context.Context, req *sip.Request, to target) (*sip.Res
 // newRequest builds a request outside a dialog: from and to are URIs, contactUser is the user part of our Contact ("" none, and
 // then no @). A new Call-ID and From tag; CSeq 1. The Contact is that of the side of the gateway on which the peer is, spoofed if
 // configured.
-func (g *gateway) newRequest(method sip.RequestMethod, uri, from, to, contactUser string, where target, h ...Header) (*sip.Request, error) {
-	list := []Header{
-		{"Max-Forwards", "70"},
-		{"From", "<" + from + ">;tag=" + token(10)},
-		{"To", "<" + to + ">"},
-		{"Call-ID", token(24)},
-		{"CSeq", "1 " + string(method)},
-		{"Contact", "<" + g.contact(contactUser, where) + ">"},
+func (g *gateway) newRequest(method sip.RequestMethod, uri, from, to, contactUser string, where target, h ...sipmsg.Header) (*sip.Request, error) {
+	list := []sipmsg.Header{
+		{Name: "Max-Forwards", Value: "70"},
+		{Name: "From", Value: "<" + from + ">;tag=" + sipmsg.Token(10)},
+		{Name: "To", Value: "<" + to + ">"},
+		{Name: "Call-ID", Value: sipmsg.Token(24)},
+		{Name: "CSeq", Value: "1 " + string(method)},
+		{Name: "Contact", Value: "<" + g.contact(contactUser, where) + ">"},
 	}
 	if ua := g.stack.opts.UserAgent; ua != "" {
-		list = append(list, Header{"User-Agent", ua})
+		list = append(list, sipmsg.Header{Name: "User-Agent", Value: ua})
 	}
-	return outgoing(string(method), uri, append(list, h...), nil, "")
+	return sipmsg.NewRequest(string(method), uri, append(list, h...), nil, "")
 }
 
 // credential is the account with which an identity answers challenges on this gateway.
@@ -176,9 +177,9 @@ func (c *gatewayConf) credential(identity string) config.Credential {
 }
 
 // authenticator answers challenges with an identity's account.
-func (c *gatewayConf) authenticator(identity string) *authenticator {
+func (c *gatewayConf) authenticator(identity string) *sipmsg.Authenticator {
 	account := c.credential(identity)
-	return newAuthenticator(account.Username, string(account.Password))
+	return sipmsg.NewAuthenticator(account.Username, string(account.Password))
 }
 
 func (g *gateway) addClient(tx *clientTx) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 )
 
 // fakeNames resolves from a table.
@@ -261,8 +262,8 @@ func reply(req string, status, tag, extra, body string) string {
 // dial starts a leg of ours and returns it with its INVITE.
 func (b *bench) dial(change func(*Invite)) (*Leg, string) {
 	b.t.Helper()
-	r := Invite{Interface: "pbx", RequestURI: "sip:100@192.0.2.100", From: NameAddr{URI: "sip:user.01@192.0.2.100"},
-		To: NameAddr{URI: "sip:100@192.0.2.100"}, ContactUser: "user.01", Body: []byte("v=0 offer")}
+	r := Invite{Interface: "pbx", RequestURI: "sip:100@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:user.01@192.0.2.100"},
+		To: sipmsg.NameAddr{URI: "sip:100@192.0.2.100"}, ContactUser: "user.01", Body: []byte("v=0 offer")}
 	if change != nil {
 		change(&r)
 	}
@@ -291,7 +292,7 @@ func (b *bench) arrived(id, extra string) (*Leg, string) {
 	b.one("SIP/2.0 100 ")
 	b.call.on(func() { in.Leg.Answer([]byte("v=0 answer")) })
 	ok := b.one("SIP/2.0 200 ")
-	b.put(inDialogText("ACK", id, "ack"+id, tagOf(field(ok, "To")), 1, "", ""))
+	b.put(inDialogText("ACK", id, "ack"+id, sipmsg.Tag(field(ok, "To")), 1, "", ""))
 	b.sent()
 	want[Acked](b.t, b.call)
 	return in.Leg, ok
@@ -306,7 +307,7 @@ func account(user, password string) config.Credential {
 
 // authParam reads a parameter of an Authorization value as it was written, quotes included.
 func authParam(v, name string) string {
-	for _, p := range splitList(strings.TrimPrefix(v, "Digest ")) {
+	for _, p := range sipmsg.SplitList(strings.TrimPrefix(v, "Digest ")) {
 		if k, x, _ := strings.Cut(p, "="); k == name {
 			return x
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 )
 
 // Teams wants the connection of a 503 closed, and no call for the time of Retry-After (A.30).
@@ -103,7 +104,7 @@ func TestLostRegistrationsRefuseCallsAtOnce(t *testing.T) {
 		sound := RegistrationState{State: "registered", Expires: time.Now().Add(time.Hour), Code: 200}
 		call := func(identity string, urgent bool) []string {
 			b.call.on(func() {
-				b.s.Invite(b.call, Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: NameAddr{URI: "sip:a@b"}, To: NameAddr{URI: "sip:1@b"},
+				b.s.Invite(b.call, Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@b"},
 					Identity: identity, Urgent: urgent})
 			})
 			return b.sent()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -34,16 +35,16 @@ func (in *inbound) stop() {
 func (g *gateway) incoming(tx *serverTx) {
 	c, req := g.conf.Load(), tx.req
 	i := g.interfaceOf(tx.from.source.Addr())
-	contact := contactOf(req)
-	if contact == "" && !isCookie(req) && len(headerValues(req, "Contact")) == 0 {
-		contact = parseNameAddr(firstValue(req, "From")).URI // RFC 2543 asked for none
+	contact := sipmsg.Contact(req)
+	if contact == "" && !sipmsg.HasCookie(req) && len(sipmsg.Values(req, "Contact")) == 0 {
+		contact = sipmsg.ParseNameAddr(sipmsg.First(req, "From")).URI // RFC 2543 asked for none
 	}
 	switch {
 	case i == nil:
 		g.answer(tx, 403, nil)
 		return
 	case contact == "":
-		g.refuse(req, tx.from, &fault{code: 400, reason: "Missing or malformed Contact"})
+		g.refuse(req, tx.from, &sipmsg.Fault{Code: 400, Reason: "Missing or malformed Contact"})
 		return
 	}
 	urgent := c.urgent(i, req)
@@ -56,16 +57,16 @@ func (g *gateway) incoming(tx *serverTx) {
 		return
 	}
 	if least := tooShort(req); least != "" {
-		g.answer(tx, 422, []Header{{"Min-SE", least}})
+		g.answer(tx, 422, []sipmsg.Header{{Name: "Min-SE", Value: least}})
 		return
 	}
-	if requires(req, "100rel") && i.Teams() {
-		g.refuse(req, tx.from, &fault{code: 420, h: []Header{{"Unsupported", "100rel"}}})
+	if sipmsg.Requires(req, "100rel") && i.Teams() {
+		g.refuse(req, tx.from, &sipmsg.Fault{Code: 420, Headers: []sipmsg.Header{{Name: "Unsupported", Value: "100rel"}}})
 		return
 	}
 	replaced, f := g.replaced(req, tx.from.origin())
-	if f == nil && replaced == nil && g.stack.hops(firstValue(req, "Call-ID")) > maxHops {
-		f = &fault{code: 482}
+	if f == nil && replaced == nil && g.stack.hops(sipmsg.First(req, "Call-ID")) > maxHops {
+		f = &sipmsg.Fault{Code: 482}
 	}
 	if f != nil {
 		g.refuse(req, tx.from, f)
@@ -80,7 +81,7 @@ func (g *gateway) incoming(tx *serverTx) {
 	g.addLeg(l)
 	tx.respond(100, g.responseTo(req, 100, "", "", nil, "", nil)) // at once: Teams counts from here (A.37)
 	if f := g.stack.opts.OnInvite; f != nil {
-		f(&Incoming{Leg: l, Interface: i.Name, Request: view(req, tx.from.way.transport(), tx.from.source), Replaces: replaced, Hops: g.stack.hops(l.callID)})
+		f(&Incoming{Leg: l, Interface: i.Name, Request: sipmsg.View(req, tx.from.way.transport(), tx.from.source), Replaces: replaced, Hops: g.stack.hops(l.callID)})
 	}
 	l.mu.Lock()
 	taken := l.owner != nil
@@ -104,21 +105,21 @@ func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *
 	side := c.at(tx.from.way.transport(), tx.from.local.Addr())
 	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: ringing, here: side.address(),
 		pending: map[RequestID]*serverTx{}}
-	from, to := firstValue(req, "From"), firstValue(req, "To")
+	from, to := sipmsg.First(req, "From"), sipmsg.First(req, "To")
 	user := ""
-	if u := SplitURI(req.Recipient.String()); u.Scheme != "tel" {
+	if u := sipmsg.SplitURI(req.Recipient.String()); u.Scheme != "tel" {
 		user = u.User
 	}
-	l.dialog = dialog{callID: firstValue(req, "Call-ID"), localTag: tx.toTag, remoteTag: tagOf(from), local: to + ";tag=" + tx.toTag,
+	l.dialog = dialog{callID: sipmsg.First(req, "Call-ID"), localTag: tx.toTag, remoteTag: sipmsg.Tag(from), local: to + ";tag=" + tx.toTag,
 		remote: from, localSeq: 0, remoteSeq: req.CSeq().SeqNo, target: contact, transport: tx.from.way.transport(),
 		contact: "<" + side.contact(user, tx.from.way.transport()) + ">"}
-	if !bracketed(to) {
-		l.local = "<" + parseNameAddr(to).URI + ">;tag=" + tx.toTag
+	if !sipmsg.Bracketed(to) {
+		l.local = "<" + sipmsg.ParseNameAddr(to).URI + ">;tag=" + tx.toTag
 	}
-	for _, v := range headerValues(req, "Record-Route") {
-		l.routes = append(l.routes, splitList(v)...)
+	for _, v := range sipmsg.Values(req, "Record-Route") {
+		l.routes = append(l.routes, sipmsg.SplitList(v)...)
 	}
-	l.auth = c.authenticator(SplitURI(parseNameAddr(to).URI).User)
+	l.auth = c.authenticator(sipmsg.SplitURI(sipmsg.ParseNameAddr(to).URI).User)
 	l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo, initial: true, rel: newReliable(req)}
 	l.peer, l.proxies = tx.from.source.Addr(), l.routes
 	l.initInfo(tx.from.source.String() + "/" + l.transport)
@@ -127,11 +128,11 @@ func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *
 
 // urgent reports whether an INVITE is for an emergency number, which no limit of ours refuses.
 func (c *gatewayConf) urgent(i *config.SIPInterface, req *sip.Request) bool {
-	return c.cfg.SwitchOf(i).IsEmergency(SplitURI(req.Recipient.String()).User)
+	return c.cfg.SwitchOf(i).IsEmergency(sipmsg.SplitURI(req.Recipient.String()).User)
 }
 
 // Provisional sends 180, 181 or 183; body may be nil.
-func (l *Leg) Provisional(code int, reason string, body []byte, h ...Header) {
+func (l *Leg) Provisional(code int, reason string, body []byte, h ...sipmsg.Header) {
 	if l.state != ringing || code < 101 || code > 199 {
 		return
 	}
@@ -154,7 +155,7 @@ func (l *Leg) ringOn(in *inbound, code int, m []byte) {
 }
 
 // Answer accepts the call with 200 and sees to it that the 200 arrives; a missing ACK ends the leg after 64*T1 (Ended).
-func (l *Leg) Answer(body []byte, h ...Header) {
+func (l *Leg) Answer(body []byte, h ...sipmsg.Header) {
 	if l.state != ringing || l.in.rel.waits(func() { l.Answer(body, h...) }) {
 		return
 	}
@@ -166,11 +167,11 @@ func (l *Leg) Answer(body []byte, h ...Header) {
 }
 
 // accept sends the 2xx to the INVITE that waits and repeats it until its ACK comes (13.3.1.4).
-func (l *Leg) accept(body []byte, h []Header) {
+func (l *Leg) accept(body []byte, h []sipmsg.Header) {
 	in := l.in
 	in.stop()
 	l.says(body)
-	all := append(l.identity(), Header{"Supported", l.extensions()})
+	all := append(l.identity(), sipmsg.Header{Name: "Supported", Value: l.extensions()})
 	all = append(append(all, l.sessionAccept(in.tx.req)...), h...)
 	in.ok = l.respond(in.tx, 200, "", body, "", all)
 	in.answered, in.interval = time.Now(), t1
@@ -206,7 +207,7 @@ func (l *Leg) unacknowledged(in *inbound) {
 // acknowledged is an ACK in the dialog.
 func (l *Leg) acknowledged(req *sip.Request) {
 	in := l.in
-	if l.state == over || in == nil || in.ok == nil || req.CSeq().SeqNo != in.seq || tagOf(firstValue(req, "From")) != l.remoteTag {
+	if l.state == over || in == nil || in.ok == nil || req.CSeq().SeqNo != in.seq || sipmsg.Tag(sipmsg.First(req, "From")) != l.remoteTag {
 		return // late, or of a stranger who does not know the dialog (12.2.2)
 	}
 	in.stop()
@@ -223,12 +224,12 @@ func (l *Leg) acknowledged(req *sip.Request) {
 			return
 		}
 	}
-	l.emit(Acked{Body: req.Body(), ContentType: contentType(req)})
+	l.emit(Acked{Body: req.Body(), ContentType: sipmsg.ContentType(req)})
 	l.next()
 }
 
 // Reject refuses the call with a 3xx to 6xx.
-func (l *Leg) Reject(code int, reason string, h ...Header) {
+func (l *Leg) Reject(code int, reason string, h ...sipmsg.Header) {
 	if l.state != ringing || code < 300 {
 		return
 	}
@@ -260,7 +261,7 @@ func (l *Leg) request(tx *serverTx) {
 		return
 	}
 	d, early := &l.dialog, (*fork)(nil)
-	switch tag := tagOf(firstValue(req, "From")); {
+	switch tag := sipmsg.Tag(sipmsg.First(req, "From")); {
 	case l.state == inviting && req.Method == sip.BYE: // its 200 may still be on its way, and the tag be new
 	case l.state == inviting:
 		if early = l.fork(tag); early == nil {
@@ -291,18 +292,18 @@ func (l *Leg) handle(tx *serverTx, d *dialog, early *fork) {
 	case sip.INVITE, sip.UPDATE:
 		l.offered(tx, d, early)
 	case sip.INFO:
-		l.ask(tx, Info{ID: RequestID(tx.key), ContentType: contentType(req), Body: req.Body()})
+		l.ask(tx, Info{ID: RequestID(tx.key), ContentType: sipmsg.ContentType(req), Body: req.Body()})
 	case sip.REFER:
 		l.referred(tx)
 	case sip.OPTIONS:
-		l.respond(tx, 200, "", nil, "", append(l.identity(), Header{"Accept", "application/sdp, multipart/mixed"}, Header{"Supported", l.extensions()}))
+		l.respond(tx, 200, "", nil, "", append(l.identity(), sipmsg.Header{Name: "Accept", Value: "application/sdp, multipart/mixed"}, sipmsg.Header{Name: "Supported", Value: l.extensions()}))
 	case sip.NOTIFY:
 		l.respond(tx, 200, "", nil, "", nil)
 		l.notified(req)
 	case sip.PRACK:
 		l.acknowledgedReliably(tx)
 	default:
-		l.respond(tx, 405, "", nil, "", []Header{{"Allow", l.allow()}})
+		l.respond(tx, 405, "", nil, "", []sipmsg.Header{{Name: "Allow", Value: l.allow()}})
 	}
 }
 
@@ -314,7 +315,7 @@ func (l *Leg) ask(tx *serverTx, e Event) {
 
 // hungUp is a BYE.
 func (l *Leg) hungUp(tx *serverTx) {
-	reason := firstValue(tx.req, "Reason")
+	reason := sipmsg.First(tx.req, "Reason")
 	l.respond(tx, 200, "", nil, "", nil)
 	switch l.state {
 	case ringing:
@@ -331,16 +332,16 @@ func (l *Leg) hungUp(tx *serverTx) {
 
 // referred is a REFER.
 func (l *Leg) referred(tx *serverTx) {
-	to := headerValues(tx.req, "Refer-To")
+	to := sipmsg.Values(tx.req, "Refer-To")
 	switch {
 	case !l.iface.TransferAccept:
-		l.respond(tx, 405, "", nil, "", []Header{{"Allow", l.allow()}})
+		l.respond(tx, 405, "", nil, "", []sipmsg.Header{{Name: "Allow", Value: l.allow()}})
 	case len(to) != 1 || strings.TrimSpace(to[0]) == "":
 		l.respond(tx, 400, "Refer-To is not there once", nil, "", nil)
 	case l.state != confirmedLeg && l.state != answered:
 		l.respond(tx, 603, "", nil, "", nil)
 	default:
-		l.ask(tx, Refer{ID: RequestID(tx.key), ReferTo: to[0], ReferredBy: firstValue(tx.req, "Referred-By"), Seq: tx.req.CSeq().SeqNo,
-			Quiet: strings.EqualFold(firstValue(tx.req, "Refer-Sub"), "false")})
+		l.ask(tx, Refer{ID: RequestID(tx.key), ReferTo: to[0], ReferredBy: sipmsg.First(tx.req, "Referred-By"), Seq: tx.req.CSeq().SeqNo,
+			Quiet: strings.EqualFold(sipmsg.First(tx.req, "Refer-Sub"), "false")})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -41,7 +42,7 @@ type Leg struct {
 
 	dialog
 	state     legState
-	byeWanted []Header // hang up as soon as the ACK comes, or the last NOTIFY has been answered; nil: no
+	byeWanted []sipmsg.Header // hang up as soon as the ACK comes, or the last NOTIFY has been answered; nil: no
 	turns     turns
 
 	in      *inbound        // the peer's INVITE that waits for our response or its ACK
@@ -49,7 +50,7 @@ type Leg struct {
 	queued  []func() []byte // offers of Reinvite that wait for the others to end
 	pending map[RequestID]*serverTx
 	waiting []hop // requests that wait for a name to be resolved, in their order
-	auth    *authenticator
+	auth    *sipmsg.Authenticator
 	session session
 	sdp     []byte // what we said last: a session refresh says it again
 }
@@ -204,7 +205,7 @@ func (l *Leg) initInfo(peer string) {
 
 // Bye hangs up, whatever the state: an established leg with BYE, an outgoing one that is not answered with CANCEL, an incoming
 // one with 480. No event need be waited for.
-func (l *Leg) Bye(h ...Header) {
+func (l *Leg) Bye(h ...sipmsg.Header) {
 	switch l.state {
 	case ringing:
 		l.Reject(480, "", h...)
@@ -213,12 +214,12 @@ func (l *Leg) Bye(h ...Header) {
 	case answered:
 		// RFC 3261 15: not before the ACK, or the time for it is over.
 		if l.byeWanted == nil {
-			l.byeWanted = append([]Header{}, h...)
+			l.byeWanted = append([]sipmsg.Header{}, h...)
 		}
 	case confirmedLeg:
 		if l.turns.notifies() {
 			if l.byeWanted == nil {
-				l.byeWanted = append([]Header{}, h...)
+				l.byeWanted = append([]sipmsg.Header{}, h...)
 			}
 			return
 		}
@@ -227,7 +228,7 @@ func (l *Leg) Bye(h ...Header) {
 }
 
 // hangUp sends BYE and ends the leg.
-func (l *Leg) hangUp(h []Header) {
+func (l *Leg) hangUp(h []sipmsg.Header) {
 	if l.state == over {
 		return
 	}
@@ -239,7 +240,7 @@ func (l *Leg) hangUp(h []Header) {
 }
 
 // Respond answers an Offered, Info or Refer.
-func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...Header) {
+func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...sipmsg.Header) {
 	tx := l.pending[id]
 	if tx == nil {
 		return
@@ -286,8 +287,8 @@ func (l *Leg) says(body []byte) {
 }
 
 // respond sends a response with our tag.
-func (l *Leg) respond(tx *serverTx, code int, reason string, body []byte, contentType string, h []Header) []byte {
-	if err := checkHeaders(h); err != nil {
+func (l *Leg) respond(tx *serverTx, code int, reason string, body []byte, contentType string, h []sipmsg.Header) []byte {
+	if err := sipmsg.CheckHeaders(h); err != nil {
 		l.log.Error("header left out", "gw", l.g.name, "err", err)
 	}
 	m := l.g.responseTo(tx.req, code, reason, tx.toTag, body, contentType, h)
@@ -296,8 +297,8 @@ func (l *Leg) respond(tx *serverTx, code int, reason string, body []byte, conten
 }
 
 // identity are the headers of every response to INVITE and UPDATE that may build or refresh a dialog.
-func (l *Leg) identity() []Header {
-	return []Header{{"Contact", l.contact}, {"Allow", l.allow()}}
+func (l *Leg) identity() []sipmsg.Header {
+	return []sipmsg.Header{{Name: "Contact", Value: l.contact}, {Name: "Allow", Value: l.allow()}}
 }
 
 // die ends an established leg because its dialog is no more.
@@ -309,7 +310,7 @@ func (l *Leg) die(code int, why string) {
 	if code == 481 {
 		l.finish()
 	} else {
-		l.hangUp([]Header{{"Reason", "SIP;cause=" + itoa(code) + ";text=" + quote(why)}})
+		l.hangUp([]sipmsg.Header{{Name: "Reason", Value: "SIP;cause=" + itoa(code) + ";text=" + sipmsg.Quote(why)}})
 	}
 	l.emit(Ended{Reason: why, Code: code})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 )
 
 // onPaper runs a test in virtual time.
@@ -40,8 +41,8 @@ func TestIncomingCallIsAnsweredAndEndedByThePeer(t *testing.T) {
 		if got := field(ok, "Allow"); strings.Contains(got, "REFER") || !strings.Contains(got, "NOTIFY") {
 			t.Errorf("Allow %q", got)
 		}
-		tag := tagOf(field(ok, "To"))
-		if tag == "" || tag != tagOf(field(r, "To")) {
+		tag := sipmsg.Tag(field(ok, "To"))
+		if tag == "" || tag != sipmsg.Tag(field(r, "To")) {
 			t.Error("the tag changed")
 		}
 		b.put(inDialogText("ACK", "c1", "a1", tag, 1, "", ""))
@@ -100,11 +101,14 @@ func TestByeWaitsForTheACK(t *testing.T) {
 		b.put(inviteText("c1", "b1", "", "v=0"))
 		in := <-b.calls
 		b.one("SIP/2.0 100 ")
-		b.call.on(func() { in.Leg.Answer([]byte("v=0")); in.Leg.Bye(Header{"Reason", "Q.850;cause=16"}) })
+		b.call.on(func() {
+			in.Leg.Answer([]byte("v=0"))
+			in.Leg.Bye(sipmsg.Header{Name: "Reason", Value: "Q.850;cause=16"})
+		})
 		ok := b.one("SIP/2.0 200 ")
-		b.put(inDialogText("ACK", "c1", "a1", tagOf(field(ok, "To")), 1, "", ""))
+		b.put(inDialogText("ACK", "c1", "a1", sipmsg.Tag(field(ok, "To")), 1, "", ""))
 		bye := b.one("BYE sip:user.01@192.0.2.100:5060;x=1;x=2 SIP/2.0") // byte for byte
-		if field(bye, "Reason") != "Q.850;cause=16" || tagOf(field(bye, "To")) != "from-c1" || tagOf(field(bye, "From")) != tagOf(field(ok, "To")) {
+		if field(bye, "Reason") != "Q.850;cause=16" || sipmsg.Tag(field(bye, "To")) != "from-c1" || sipmsg.Tag(field(bye, "From")) != sipmsg.Tag(field(ok, "To")) {
 			t.Errorf("%s", bye)
 		}
 		b.put(reply(bye, "200 OK", "", "", ""))
@@ -150,7 +154,7 @@ func TestUntakenCallIsRefused(t *testing.T) {
 		b.s.opts.OnInvite = func(*Incoming) {}
 		b.put(inviteText("c1", "b1", "", "v=0"))
 		b.starts("SIP/2.0 100 ", "SIP/2.0 500 ")
-		b.s.opts.OnInvite = func(i *Incoming) { i.Leg.Reject(404, "", Header{"Reason", "Q.850;cause=1"}) }
+		b.s.opts.OnInvite = func(i *Incoming) { i.Leg.Reject(404, "", sipmsg.Header{Name: "Reason", Value: "Q.850;cause=1"}) }
 		b.put(inviteText("c2", "b2", "", "v=0"))
 		if m := b.starts("SIP/2.0 100 ", "SIP/2.0 404 Not Found"); field(m[1], "Reason") != "Q.850;cause=1" {
 			t.Error(m[1])
@@ -160,7 +164,7 @@ func TestUntakenCallIsRefused(t *testing.T) {
 
 func TestOutgoingCall(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
-		l, invite := b.dial(func(r *Invite) { r.Headers = []Header{{"P-Asserted-Identity", "<sip:+49@x>"}} })
+		l, invite := b.dial(func(r *Invite) { r.Headers = []sipmsg.Header{{Name: "P-Asserted-Identity", Value: "<sip:+49@x>"}} })
 		if field(invite, "Via") == "" || !strings.HasPrefix(field(invite, "Via"), "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK") ||
 			field(invite, "Contact") != "<sip:user.01@192.0.2.1:5060>" || field(invite, "P-Asserted-Identity") != "<sip:+49@x>" || bodyOf(invite) != "v=0 offer" {
 			t.Errorf("%s", invite)
@@ -215,7 +219,7 @@ func TestStrictRouterIsServed(t *testing.T) {
 func TestCancelOnlyAfterAProvisional(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, invite := b.dial(nil)
-		b.call.on(func() { l.Cancel(Header{"Reason", "SIP;cause=200"}) })
+		b.call.on(func() { l.Cancel(sipmsg.Header{Name: "Reason", Value: "SIP;cause=200"}) })
 		b.starts()
 		b.put(reply(invite, "100 Trying", "", "", ""))
 		cancel := b.one("CANCEL ")
@@ -242,7 +246,7 @@ func TestAnswerCrossingOurCancelIsAcknowledgedAndEnded(t *testing.T) {
 		cancel := b.one("CANCEL ")
 		b.put(reply(invite, "200 OK", "z", peerContact, "v=0"))
 		list := b.starts("ACK ", "BYE ")
-		if field(list[1], "To") == "" || tagOf(field(list[1], "To")) != "z" {
+		if field(list[1], "To") == "" || sipmsg.Tag(field(list[1], "To")) != "z" {
 			t.Error(list[1])
 		}
 		b.put(reply(cancel, "481 No", "z", "", ""))
@@ -262,7 +266,7 @@ func TestSecondForkIsEnded(t *testing.T) {
 		_, invite := b.established(nil, "")
 		b.put(reply(invite, "200 OK", "other", "Contact: <sip:other@192.0.2.100:5060>\n", "v=0"))
 		list := b.starts("ACK sip:other@", "BYE sip:other@")
-		if tagOf(field(list[0], "To")) != "other" || tagOf(field(list[1], "To")) != "other" {
+		if sipmsg.Tag(field(list[0], "To")) != "other" || sipmsg.Tag(field(list[1], "To")) != "other" {
 			t.Error(list)
 		}
 		b.put(reply(invite, "200 OK", "other", "Contact: <sip:other@192.0.2.100:5060>\n", "v=0"))
@@ -294,7 +298,7 @@ func TestRefusalIsReadAndAcknowledged(t *testing.T) {
 		_, invite := b.dial(nil)
 		b.put(reply(invite, "503 Service Unavailable", "z", "Reason: SIP;cause=503, Q.850;cause=34;text=\"no circuit\"\nRetry-After: 7 (busy)\n", ""))
 		ack := b.one("ACK ")
-		if field(ack, "Via") != field(invite, "Via") || tagOf(field(ack, "To")) != "z" {
+		if field(ack, "Via") != field(invite, "Via") || sipmsg.Tag(field(ack, "To")) != "z" {
 			t.Error(ack)
 		}
 		if e := want[Failed](t, b.call); e.Code != 503 || e.Cause != 34 || e.RetryAfter != 7*time.Second || e.Local {
@@ -354,8 +358,8 @@ func TestOfferlessInviteIsAcknowledgedByTheCall(t *testing.T) {
 
 func TestUncleanHeadersAreRefused(t *testing.T) {
 	for name, change := range map[string]func(*Invite){
-		"in a header":       func(r *Invite) { r.Headers = []Header{{"X", "a\r\nVia: b"}} },
-		"in a header name":  func(r *Invite) { r.Headers = []Header{{"X\r\nY", "a"}} },
+		"in a header":       func(r *Invite) { r.Headers = []sipmsg.Header{{Name: "X", Value: "a\r\nVia: b"}} },
+		"in a header name":  func(r *Invite) { r.Headers = []sipmsg.Header{{Name: "X\r\nY", Value: "a"}} },
 		"in the URI":        func(r *Invite) { r.RequestURI = "sip:1\r\n2@x" },
 		"a blank in it":     func(r *Invite) { r.RequestURI = "sip:1 2@x" },
 		"in From":           func(r *Invite) { r.From.URI = "sip:a\r\nb@x" },
@@ -364,7 +368,7 @@ func TestUncleanHeadersAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			onPaper(t, nil, func(t *testing.T, b *bench) {
-				r := Invite{Interface: "pbx", RequestURI: "sip:100@192.0.2.100", From: NameAddr{URI: "sip:a@b"}, To: NameAddr{URI: "sip:100@192.0.2.100"}}
+				r := Invite{Interface: "pbx", RequestURI: "sip:100@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:100@192.0.2.100"}}
 				change(&r)
 				b.call.on(func() { b.s.Invite(b.call, r) })
 				if e := want[Failed](t, b.call); !e.Local || e.Err == nil {
@@ -442,12 +446,12 @@ func TestLegWithoutOwnerIsHungUp(t *testing.T) {
 		_, ok := b.arrived("c1", "")
 		b.call.End()
 		b.starts()
-		b.put(inDialogText("INFO", "c1", "i1", tagOf(field(ok, "To")), 2, "", ""))
+		b.put(inDialogText("INFO", "c1", "i1", sipmsg.Tag(field(ok, "To")), 2, "", ""))
 		list := b.sent()
 		if len(list) != 2 || !strings.HasPrefix(list[0], "SIP/2.0 481 ") || !strings.HasPrefix(list[1], "BYE ") {
 			t.Errorf("%q", firstLines(list))
 		}
-		b.s.Invite(b.call, Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: NameAddr{URI: "sip:a@b"}, To: NameAddr{URI: "sip:1@b"}})
+		b.s.Invite(b.call, Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@b"}})
 		if m := b.sent(); len(m) > 1 || len(m) == 1 && !strings.HasPrefix(m[0], "BYE ") {
 			t.Errorf("%q", firstLines(m))
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -20,14 +21,14 @@ type outbound struct {
 	to               target
 	contentType      string
 	body             []byte
-	headers          []Header
+	headers          []sipmsg.Header
 
 	tx           *clientTx
 	seq          uint32
 	alive        bool // a provisional response came: CANCEL may be sent (9.1)
 	cancelWanted bool
 	cancelling   bool // CANCEL has been sent
-	cancelHeader []Header
+	cancelHeader []sipmsg.Header
 	hungUp       bool // a BYE came before the answer
 	reported     bool // the owner knows how it ended
 	answered     bool // a 2xx came
@@ -82,7 +83,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	side := g.towards(to)
 	l.here = side.address()
 	l.state = inviting
-	tag := token(10)
+	tag := sipmsg.Token(10)
 	from := r.From
 	from.Params = "tag=" + tag
 	l.dialog = dialog{callID: s.callID(r.Hops), localTag: tag, local: from.String(), remote: r.To.String(),
@@ -92,11 +93,11 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.out = &outbound{initial: true, to: to, body: r.Body,
 		headers: r.Headers, acks: map[string]ack{}}
 	if len(r.Parts) > 0 {
-		l.out.contentType, l.out.body = attach(r.Body, r.Parts)
+		l.out.contentType, l.out.body = sipmsg.Attach(r.Body, r.Parts)
 	}
 	l.sdp = r.Body
 	l.session.interval = i.SessionTimer
-	l.initInfo(joinHostPort(i.Remote.Host, i.Remote.Port) + "/" + transport)
+	l.initInfo(sipmsg.JoinHostPort(i.Remote.Host, i.Remote.Port) + "/" + transport)
 	g.addLeg(l)
 	if !o.Post(func() { l.invite(l.out, nil) }) {
 		l.finish()
@@ -105,7 +106,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 }
 
 // invite builds and sends an INVITE; again carries credentials.
-func (l *Leg) invite(out *outbound, again []Header) {
+func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 	out.stop()
 	out.seq, out.tx, out.alive, out.glaring, out.waitC = l.localSeq, nil, false, false, nil // nothing was said to this one yet
 	h := append(l.sessionOffer(out), out.headers...)
@@ -115,7 +116,7 @@ func (l *Leg) invite(out *outbound, again []Header) {
 		return
 	}
 	if again == nil {
-		l.auth.authorize(req)
+		l.auth.Authorize(req)
 	}
 	if !out.initial {
 		out.to = l.hopOf(&l.dialog)
@@ -147,7 +148,7 @@ func (l *Leg) invite(out *outbound, again []Header) {
 // settleSide puts the Contact right when the name of the peer was not known before: it is on another side of the gateway then.
 func (l *Leg) settleSide(where endpoint, req *sip.Request) {
 	side := l.g.conf.Load().towards(where.transport, where.addrs[0].Addr())
-	contact := "<" + side.contact(SplitURI(parseNameAddr(l.contact).URI).User, l.transport) + ">"
+	contact := "<" + side.contact(sipmsg.SplitURI(sipmsg.ParseNameAddr(l.contact).URI).User, l.transport) + ">"
 	if contact == l.contact || side == nil {
 		return
 	}
@@ -198,7 +199,7 @@ func (l *Leg) inviteProgress(out *outbound, res *sip.Response) {
 		}
 		return
 	}
-	tag := tagOf(firstValue(res, "To"))
+	tag := sipmsg.Tag(sipmsg.First(res, "To"))
 	l.forked(tag)
 	if !l.prack(out, res) {
 		return
@@ -211,13 +212,13 @@ func (l *Leg) inviteProgress(out *outbound, res *sip.Response) {
 		})
 	}
 	l.emit(Progress{Code: res.StatusCode, Reason: res.Reason, ToTag: tag, Body: res.Body(),
-		ContentType: contentType(res), Headers: func(name string) []string { return headerValues(res, name) }})
+		ContentType: sipmsg.ContentType(res), Headers: func(name string) []string { return sipmsg.Values(res, name) }})
 }
 
 // inviteOK is a 2xx: the first one builds the dialog, one with the same tag is a retransmission, one with another tag is a fork
 // that nobody wants any more (13.2.2.4).
 func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sip.Response) {
-	tag := tagOf(firstValue(res, "To"))
+	tag := sipmsg.Tag(sipmsg.First(res, "To"))
 	if a, ok := out.acks[tag]; ok {
 		if a.raw != nil {
 			l.sendRaw(a)
@@ -230,7 +231,7 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sip.Response) {
 	}
 	out.answered = true
 	out.stop()
-	l.auth.accepted()
+	l.auth.Accepted()
 	if out.initial {
 		l.confirmed(out, res)
 	} else {
@@ -268,8 +269,8 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sip.Response) {
 	}
 	l.sessionAgreed(res)
 	if !out.refresh {
-		l.emit(Answered{Body: res.Body(), ContentType: contentType(res), ToTag: tag, Reinvite: !out.initial,
-			Headers: func(name string) []string { return headerValues(res, name) }})
+		l.emit(Answered{Body: res.Body(), ContentType: sipmsg.ContentType(res), ToTag: tag, Reinvite: !out.initial,
+			Headers: func(name string) []string { return sipmsg.Values(res, name) }})
 	}
 	l.next()
 }
@@ -289,7 +290,7 @@ func (l *Leg) Ack(body []byte) {
 
 // acknowledge sends the ACK of a 2xx, which is a request of its own in the dialog (13.2.2.4).
 func (l *Leg) acknowledge(out *outbound, res *sip.Response, body []byte, contentType string) {
-	l.ackIn(&l.dialog, out, tagOf(firstValue(res, "To")), body, contentType)
+	l.ackIn(&l.dialog, out, sipmsg.Tag(sipmsg.First(res, "To")), body, contentType)
 }
 
 func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentType string) {
@@ -301,7 +302,7 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 	}
 	if out.tx != nil {
 		for _, name := range []string{"Authorization", "Proxy-Authorization"} {
-			for _, v := range headerValues(out.tx.req, name) {
+			for _, v := range sipmsg.Values(out.tx.req, name) {
 				req.AppendHeader(sip.NewHeader(name, v))
 			}
 		}
@@ -311,7 +312,7 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 			l.log.Warn("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
 			return
 		}
-		a := ack{where, render(req, l.g.conf.Load().towards(where.transport, where.addrs[0].Addr()).via(where.transport, newBranch()))}
+		a := ack{where, sipmsg.Render(req, l.g.conf.Load().towards(where.transport, where.addrs[0].Addr()).via(where.transport, sipmsg.NewBranch()))}
 		out.acks[tag] = a
 		l.sendRaw(a)
 	})
@@ -332,7 +333,7 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sip.Response) 
 	case wanted && (code == 401 || code == 407) && l.challenged(res):
 		out.tries++
 		l.localSeq++
-		l.invite(out, l.auth.credentials(string(sip.INVITE), req.Recipient.String(), out.body))
+		l.invite(out, l.auth.Credentials(string(sip.INVITE), req.Recipient.String(), out.body))
 		return
 	case wanted && code == 422 && l.sessionLonger(res):
 		out.tries++

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -44,7 +45,7 @@ func (l *Leg) heeds(x origin) bool {
 	peer, proxies := l.peer, l.proxies
 	l.mu.Unlock()
 	return x.addr == peer || l.g.trustedFor(l.iface, x.addr) || slices.ContainsFunc(proxies, func(route string) bool {
-		return slices.Contains(l.g.known(SplitURI(parseNameAddr(route).URI).Host), x.addr)
+		return slices.Contains(l.g.known(sipmsg.SplitURI(sipmsg.ParseNameAddr(route).URI).Host), x.addr)
 	})
 }
 
@@ -66,5 +67,5 @@ func (l *Leg) heard(res *sip.Response) {
 
 // intruder refuses a request for a call or transaction of somebody else. It changes nothing.
 func (g *gateway) intruder(req *sip.Request, a arrival) {
-	g.refuse(req, a, &fault{code: 403, reason: "Not Your Dialog"})
+	g.refuse(req, a, &sipmsg.Fault{Code: 403, Reason: "Not Your Dialog"})
 }

@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -67,7 +68,7 @@ func newProbe(spec probeSpec, log *slog.Logger) *probe {
 	return &probe{
 		spec: spec, log: log.With("gw", spec.gateway, "if", spec.name, "peer", spec.uri),
 		kick: make(chan struct{}, 1), done: make(chan struct{}),
-		state: ProbeState{Interface: spec.name, Peer: joinHostPort(spec.to.host, spec.to.port), State: "unknown", Since: time.Now()},
+		state: ProbeState{Interface: spec.name, Peer: sipmsg.JoinHostPort(spec.to.host, spec.to.port), State: "unknown", Since: time.Now()},
 	}
 }
 
@@ -106,7 +107,7 @@ func (p *probe) once(ctx context.Context) time.Duration {
 	_, err := p.spec.via.resolve(limited, p.spec.to) // what we say of ourselves depends on where the peer is
 	if err == nil {
 		req, err = p.spec.via.newRequest(sip.OPTIONS, p.spec.uri, p.spec.from, p.spec.uri, "", p.spec.to,
-			Header{"Accept", "application/sdp"})
+			sipmsg.Header{Name: "Accept", Value: "application/sdp"})
 	}
 	if err == nil {
 		res, err = p.spec.via.do(limited, req, p.spec.to)
@@ -201,12 +202,12 @@ func (g *gateway) probeSpec(i *config.SIPInterface) probeSpec {
 	transport := g.transport(i)
 	us := i.Local.Host
 	if us == "" {
-		us = SplitURI(g.contact("", target{host: i.Remote.Host, transport: transport})).Host
+		us = sipmsg.SplitURI(g.contact("", target{host: i.Remote.Host, transport: transport})).Host
 	}
 	spec := probeSpec{
 		via: g, gateway: g.name, name: i.Name,
-		uri:      "sip:" + joinHostPort(i.Remote.Host, i.Remote.Port),
-		from:     "sip:" + joinHostPort(us, 0),
+		uri:      "sip:" + sipmsg.JoinHostPort(i.Remote.Host, i.Remote.Port),
+		from:     "sip:" + sipmsg.JoinHostPort(us, 0),
 		to:       target{host: i.Remote.Host, port: i.Remote.Port, transport: transport},
 		interval: max(i.PenaltyBox.Interval, time.Second), timeout: i.PenaltyBox.Timeout,
 	}

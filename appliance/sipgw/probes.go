@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 )
 
 // probes is the set of all probes of the stack.
@@ -75,7 +76,7 @@ func (s *Stack) unprobed() (list []ProbeState) {
 	for _, sw := range cfg.CS {
 		for _, i := range sw.Interfaces {
 			if g := i.Gateway.In(cfg); g != nil && g.Enabled && i.Remote.Host != "" && !s.probes.watches(i.Name) {
-				list = append(list, ProbeState{Interface: i.Name, Peer: joinHostPort(i.Remote.Host, i.Remote.Port), State: "unasked"})
+				list = append(list, ProbeState{Interface: i.Name, Peer: sipmsg.JoinHostPort(i.Remote.Host, i.Remote.Port), State: "unasked"})
 			}
 		}
 	}

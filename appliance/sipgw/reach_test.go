@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -63,7 +64,7 @@ func TestNameIsResolvedWithoutHoldingUpTheCall(t *testing.T) {
 	change := func(_ *config.Config, i *config.SIPInterface) {
 		i.Remote = config.HostPort{Host: "pbx.example", Port: 5060}
 	}
-	invite := Invite{Interface: "pbx", RequestURI: "sip:1@pbx.example", From: NameAddr{URI: "sip:a@b"}, To: NameAddr{URI: "sip:1@pbx.example"}, Body: []byte("v")}
+	invite := Invite{Interface: "pbx", RequestURI: "sip:1@pbx.example", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@pbx.example"}, Body: []byte("v")}
 	onPaper(t, change, func(t *testing.T, b *bench) {
 		b.s.opts.Resolver = &slowNames{asked: map[string]bool{}, hosts: fakeNames{"pbx.example": {peerAddr.Addr()}}}
 		b.call.on(func() { b.s.Invite(b.call, invite) })
@@ -130,7 +131,7 @@ func TestUnreachablePeer(t *testing.T) {
 		onPaper(t, nil, func(t *testing.T, b *bench) {
 			b.paper.dead = true
 			b.call.on(func() {
-				b.s.Invite(b.call, Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: NameAddr{URI: "sip:a@b"}, To: NameAddr{URI: "sip:1@b"}})
+				b.s.Invite(b.call, Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@b"}})
 			})
 			if e := want[Failed](t, b.call); e.Code != 503 || !e.Local {
 				t.Errorf("%+v", e)
@@ -229,7 +230,7 @@ func TestAReinviteDoesNotFollowTheBye(t *testing.T) {
 	theirs.want("SIP/2.0 100 ")
 	in := <-b.calls
 	b.call.on(func() { in.Leg.Answer([]byte("v=0")) })
-	tag := tagOf(field(theirs.want("SIP/2.0 200 "), "To"))
+	tag := sipmsg.Tag(field(theirs.want("SIP/2.0 200 "), "To"))
 	say(inDialogText("ACK", "c1", "a1", tag, 1, "", ""))
 	want[Acked](t, b.call)
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -22,22 +23,22 @@ type arrival struct {
 }
 
 // received handles one message in the read loop of its socket or connection. head and body are the reader's buffer.
-func (g *gateway) received(head, body []byte, f framing, a arrival) {
-	m, head, f, err := parse(head, body, f)
+func (g *gateway) received(head, body []byte, f sipmsg.Framing, a arrival) {
+	m, head, f, err := sipmsg.Parse(head, body, f)
 	switch m := m.(type) {
 	case *sip.Response:
-		if err == nil && f.err == nil {
+		if err == nil && f.Err == nil {
 			g.response(m, a)
 			return
 		}
 	case *sip.Request:
-		v, present, ok := topVia(m)
+		v, present, ok := sipmsg.TopVia(m)
 		if !present {
-			err = cmp.Or(err, errNoVia)
+			err = cmp.Or(err, sipmsg.ErrNoVia)
 			break // nobody to answer
 		}
 		if ok {
-			markVia(m, v, a.source)
+			sipmsg.MarkVia(m, v, a.source)
 		}
 		m.SetSource(a.source.String())
 		m.SetTransport(strings.ToUpper(a.way.transport()))
@@ -45,14 +46,14 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 		case !a.trusted:
 			g.forbid(m, a)
 			return
-		case f.err != nil:
-			g.refuse(m, a, &fault{code: f.code})
+		case f.Err != nil:
+			g.refuse(m, a, &sipmsg.Fault{Code: f.Code})
 			return
 		case !ok:
-			g.refuse(m, a, &fault{code: 400, reason: "Malformed Via"})
+			g.refuse(m, a, &sipmsg.Fault{Code: 400, Reason: "Malformed Via"})
 			return
 		case err != nil:
-			g.refuse(m, a, &fault{code: 400})
+			g.refuse(m, a, &sipmsg.Fault{Code: 400})
 			return
 		}
 		g.counters.requests.Add(1)
@@ -63,7 +64,7 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 		return
 	}
 	g.counters.malformed.Add(1)
-	err = cmp.Or(err, f.err)
+	err = cmp.Or(err, f.Err)
 	g.repeats.Log(slog.LevelInfo, "malformed message", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", err)
 	g.dropped(a.way.transport(), a.source, a.local, head, fmt.Sprint("malformed: ", err))
 }
@@ -72,16 +73,16 @@ func (g *gateway) received(head, body []byte, f framing, a arrival) {
 func (g *gateway) forbid(req *sip.Request, a arrival) {
 	g.counters.untrusted.Add(1)
 	if g.conf.Load().gw.AnswerUntrusted && req.Method != sip.ACK {
-		g.reply(a, req, g.responseTo(req, 403, "", token(8), nil, "", nil))
+		g.reply(a, req, g.responseTo(req, 403, "", sipmsg.Token(8), nil, "", nil))
 	}
 }
 
 // refuse answers a malformed request, without a transaction.
-func (g *gateway) refuse(req *sip.Request, a arrival, f *fault) {
+func (g *gateway) refuse(req *sip.Request, a arrival, f *sipmsg.Fault) {
 	g.counters.refused.Add(1)
-	g.repeats.Log(slog.LevelInfo, "request refused", a.source.Addr().String(), f.reason, "gw", g.name, "peer", a.source, "code", f.code, "err", f.reason)
+	g.repeats.Log(slog.LevelInfo, "request refused", a.source.Addr().String(), f.Reason, "gw", g.name, "peer", a.source, "code", f.Code, "err", f.Reason)
 	if req.Method != sip.ACK {
-		g.reply(a, req, g.responseTo(req, f.code, f.reason, token(8), nil, "", f.h))
+		g.reply(a, req, g.responseTo(req, f.Code, f.Reason, sipmsg.Token(8), nil, "", f.Headers))
 	}
 }
 
@@ -89,7 +90,7 @@ func (g *gateway) refuse(req *sip.Request, a arrival, f *fault) {
 func (g *gateway) surplus(req *sip.Request, a arrival, why string) {
 	g.counters.surplus.Add(1)
 	g.repeats.Log(slog.LevelWarn, "request refused", a.source.Addr().String(), why, "gw", g.name, "peer", a.source, "code", 503, "err", why)
-	g.reply(a, req, g.responseTo(req, 503, "", token(8), nil, "", []Header{{"Retry-After", "1"}}))
+	g.reply(a, req, g.responseTo(req, 503, "", sipmsg.Token(8), nil, "", []sipmsg.Header{{Name: "Retry-After", Value: "1"}}))
 }
 
 // reply sends a response to a request that has no transaction.
@@ -97,15 +98,15 @@ func (g *gateway) reply(a arrival, req *sip.Request, m []byte) { g.backTo(a, req
 
 // response matches a response with its client transaction; one without is a late retransmission and dropped.
 func (g *gateway) response(res *sip.Response, a arrival) {
-	v, _, ok := topVia(res)
+	v, _, ok := sipmsg.TopVia(res)
 	c := res.CSeq()
-	if !ok || c == nil || res.StatusCode < 100 || res.StatusCode > 699 || !spokenHere(res.SipVersion) {
+	if !ok || c == nil || res.StatusCode < 100 || res.StatusCode > 699 || !sipmsg.SpokenHere(res.SipVersion) {
 		g.counters.malformed.Add(1)
 		return
 	}
 	res.SetSource(a.source.String())
 	g.mu.Lock()
-	tx := g.clients[clientKey(v.branch, strings.TrimSpace(string(c.MethodName)))]
+	tx := g.clients[clientKey(v.Branch, strings.TrimSpace(string(c.MethodName)))]
 	g.mu.Unlock()
 	if tx == nil {
 		return
@@ -122,22 +123,22 @@ func clientKey(branch, method string) string { return branch + " " + method }
 
 // serverKey is what a request has in common with its retransmissions, its ACK and its CANCEL (RFC 3261 17.2.3).
 func serverKey(req *sip.Request, method string) string {
-	v, _, _ := topVia(req)
-	sentBy := strings.ToLower(v.host) + " " + strconv.Itoa(int(v.port))
-	if strings.HasPrefix(v.branch, sip.RFC3261BranchMagicCookie) && len(v.branch) > len(sip.RFC3261BranchMagicCookie) {
-		return method + " " + v.branch + " " + sentBy
+	v, _, _ := sipmsg.TopVia(req)
+	sentBy := strings.ToLower(v.Host) + " " + strconv.Itoa(int(v.Port))
+	if strings.HasPrefix(v.Branch, sip.RFC3261BranchMagicCookie) && len(v.Branch) > len(sip.RFC3261BranchMagicCookie) {
+		return method + " " + v.Branch + " " + sentBy
 	}
 	// RFC 2543: the ACK has the tag of the response in To, so To cannot be part of it.
 	number := ""
 	if c := req.CSeq(); c != nil {
 		number = strconv.FormatUint(uint64(c.SeqNo), 10)
 	}
-	return method + " 2543 " + firstValue(req, "Call-ID") + " " + tagOf(firstValue(req, "From")) + " " + number + " " + sentBy + " " + v.branch
+	return method + " 2543 " + sipmsg.First(req, "Call-ID") + " " + sipmsg.Tag(sipmsg.First(req, "From")) + " " + number + " " + sentBy + " " + v.Branch
 }
 
 // mergeKey is what two copies of a request have in common that came on different ways (RFC 3261 8.2.2.2).
 func mergeKey(req *sip.Request) string {
-	return firstValue(req, "Call-ID") + " " + tagOf(firstValue(req, "From")) + " " + firstValue(req, "CSeq")
+	return sipmsg.First(req, "Call-ID") + " " + sipmsg.Tag(sipmsg.First(req, "From")) + " " + sipmsg.First(req, "CSeq")
 }
 
 // request matches a request with its transaction or dialog.
@@ -169,17 +170,17 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 		g.intruder(req, a)
 		return
 	}
-	if f := check(req); f != nil {
+	if f := sipmsg.Check(req); f != nil {
 		g.refuse(req, a, f)
 		return
 	}
-	dialog := tagOf(firstValue(req, "To"))
+	dialog := sipmsg.Tag(sipmsg.First(req, "To"))
 	// A request of a call has a limit of its own, and an INVITE is counted as a call.
 	if dialog == "" && req.Method != sip.INVITE && !g.takes(a.source.Addr(), g.isPeer(a.source.Addr())) {
 		g.surplus(req, a, "too many requests of this source")
 		return
 	}
-	tx := &serverTx{g: g, key: key, req: req, from: a, invite: req.Method == sip.INVITE, toTag: token(10)}
+	tx := &serverTx{g: g, key: key, req: req, from: a, invite: req.Method == sip.INVITE, toTag: sipmsg.Token(10)}
 	if dialog != "" {
 		g.inDialog(tx, dialog)
 		return
@@ -189,7 +190,7 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 	first, merged := g.merged[tx.merge]
 	g.mu.Unlock()
 	if merged && g.kin(first, a.origin()) {
-		g.refuse(req, a, &fault{code: 482})
+		g.refuse(req, a, &sipmsg.Fault{Code: 482})
 		return
 	}
 	g.outOfDialog(tx)
@@ -197,12 +198,12 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 
 // acknowledged is an ACK: of a 3xx to 6xx it belongs to the transaction, of a 2xx to the dialog.
 func (g *gateway) acknowledged(req *sip.Request, a arrival) {
-	if check(req) != nil {
+	if sipmsg.Check(req) != nil {
 		return
 	}
 	g.mu.Lock()
 	f := g.lingering.byKey[serverKey(req, "INVITE")]
-	leg := g.legs[dialogKey(firstValue(req, "Call-ID"), tagOf(firstValue(req, "To")))]
+	leg := g.legs[dialogKey(sipmsg.First(req, "Call-ID"), sipmsg.Tag(sipmsg.First(req, "To")))]
 	g.mu.Unlock()
 	if f != nil && g.kin(f.from.origin(), a.origin()) && f.acknowledged() {
 		if f.from.way.reliable() {
@@ -217,7 +218,7 @@ func (g *gateway) acknowledged(req *sip.Request, a arrival) {
 
 // cancel is a CANCEL: it is answered here, and its INVITE's leg is told (RFC 3261 9.2).
 func (g *gateway) cancel(req *sip.Request, a arrival) {
-	if f := check(req); f != nil {
+	if f := sipmsg.Check(req); f != nil {
 		g.refuse(req, a, f)
 		return
 	}
@@ -233,7 +234,7 @@ func (g *gateway) cancel(req *sip.Request, a arrival) {
 	case late != nil:
 		from, tag = late.from, late.toTag
 	default:
-		g.reply(a, req, g.responseTo(req, 481, "", token(8), nil, "", nil))
+		g.reply(a, req, g.responseTo(req, 481, "", sipmsg.Token(8), nil, "", nil))
 		return
 	}
 	if !g.kin(from.origin(), a.origin()) {
@@ -242,14 +243,14 @@ func (g *gateway) cancel(req *sip.Request, a arrival) {
 	}
 	g.reply(a, req, g.responseTo(req, 200, "", tag, nil, "", nil))
 	if tx != nil {
-		tx.cancelled(firstValue(req, "Reason"))
+		tx.cancelled(sipmsg.First(req, "Reason"))
 	}
 }
 
 // inDialog hands a request to the leg whose dialog it names.
 func (g *gateway) inDialog(tx *serverTx, tag string) {
 	g.mu.Lock()
-	leg := g.legs[dialogKey(firstValue(tx.req, "Call-ID"), tag)]
+	leg := g.legs[dialogKey(sipmsg.First(tx.req, "Call-ID"), tag)]
 	g.mu.Unlock()
 	tx.toTag = strings.Clone(tag) // not the whole message
 	if leg == nil {
@@ -289,18 +290,18 @@ func (g *gateway) outOfDialog(tx *serverTx) {
 	case sip.NOTIFY:
 		g.answer(tx, 200, nil) // message waiting and the like: taken without noise
 	case sip.SUBSCRIBE, sip.PUBLISH:
-		g.answer(tx, 489, []Header{{"Allow-Events", "refer"}})
+		g.answer(tx, 489, []sipmsg.Header{{Name: "Allow-Events", Value: "refer"}})
 	case sip.BYE, sip.UPDATE, sip.INFO, sip.PRACK:
 		g.answer(tx, 481, nil)
 	case sip.REFER:
 		g.answer(tx, 403, nil) // to call somebody for nobody: transfers are of calls, in their dialogs
 	default:
-		g.answer(tx, 405, []Header{{"Allow", allow(g.interfaceOf(tx.from.source.Addr()))}})
+		g.answer(tx, 405, []sipmsg.Header{{Name: "Allow", Value: allow(g.interfaceOf(tx.from.source.Addr()))}})
 	}
 }
 
 // answer responds to a request that belongs to no leg.
-func (g *gateway) answer(tx *serverTx, code int, h []Header) {
+func (g *gateway) answer(tx *serverTx, code int, h []sipmsg.Header) {
 	tx.open()
 	tx.respond(code, g.responseTo(tx.req, code, "", tx.toTag, nil, "", h))
 }
@@ -308,11 +309,11 @@ func (g *gateway) answer(tx *serverTx, code int, h []Header) {
 // options answers what every peer pings with. Teams wants the Contact with our name and Allow (A.19).
 func (g *gateway) options(tx *serverTx) {
 	i := g.interfaceOf(tx.from.source.Addr())
-	g.answer(tx, 200, []Header{
-		{"Contact", "<" + g.conf.Load().at(tx.from.way.transport(), tx.from.local.Addr()).contact("", tx.from.way.transport()) + ">"},
-		{"Allow", allow(i)},
-		{"Accept", "application/sdp, multipart/mixed"},
-		{"Supported", extensions},
+	g.answer(tx, 200, []sipmsg.Header{
+		{Name: "Contact", Value: "<" + g.conf.Load().at(tx.from.way.transport(), tx.from.local.Addr()).contact("", tx.from.way.transport()) + ">"},
+		{Name: "Allow", Value: allow(i)},
+		{Name: "Accept", Value: "application/sdp, multipart/mixed"},
+		{Name: "Supported", Value: sipmsg.Extensions},
 	})
 }
 

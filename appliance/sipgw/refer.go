@@ -3,17 +3,18 @@ package sipgw
 import (
 	"strconv"
 	"strings"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
 
 // Refer asks the peer to call somebody else (RFC 3515); to is the value of Refer-To. What comes of it are Notified events.
-func (l *Leg) Refer(to string, h ...Header) {
+func (l *Leg) Refer(to string, h ...sipmsg.Header) {
 	if l.state != confirmedLeg {
 		l.emit(Notified{Code: 481, Final: true})
 		return
 	}
-	l.transact(&l.dialog, sip.REFER, "", nil, append([]Header{{"Refer-To", to}}, h...), func(res *sip.Response, err error) {
+	l.transact(&l.dialog, sip.REFER, "", nil, append([]sipmsg.Header{{Name: "Refer-To", Value: to}}, h...), func(res *sip.Response, err error) {
 		switch {
 		case err != nil:
 			l.emit(Notified{Code: 408, Final: true})
@@ -25,12 +26,12 @@ func (l *Leg) Refer(to string, h ...Header) {
 
 // notified is a NOTIFY in the dialog. Of those only the ones of our REFER matter; its first may overtake the response to it.
 func (l *Leg) notified(req *sip.Request) {
-	event, _, _ := strings.Cut(firstValue(req, "Event"), ";")
+	event, _, _ := strings.Cut(sipmsg.First(req, "Event"), ";")
 	if !strings.EqualFold(strings.TrimSpace(event), "refer") {
 		return
 	}
 	n := Notified{Code: fragment(req.Body())}
-	state, _, _ := strings.Cut(firstValue(req, "Subscription-State"), ";")
+	state, _, _ := strings.Cut(sipmsg.First(req, "Subscription-State"), ";")
 	n.Final = n.Code >= 200 || strings.EqualFold(strings.TrimSpace(state), "terminated")
 	l.emit(n)
 }

@@ -15,6 +15,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -68,7 +69,7 @@ func (p registrationSpec) binds(q registrationSpec) bool {
 type caller interface {
 	resolve(ctx context.Context, to target) (endpoint, error)
 	contact(user string, to target) string
-	newRequest(method sip.RequestMethod, uri, from, to, contactUser string, where target, h ...Header) (*sip.Request, error)
+	newRequest(method sip.RequestMethod, uri, from, to, contactUser string, where target, h ...sipmsg.Header) (*sip.Request, error)
 	do(ctx context.Context, req *sip.Request, to target) (*sip.Response, error)
 }
 
@@ -76,7 +77,7 @@ type caller interface {
 type registration struct {
 	spec     registrationSpec
 	log      *slog.Logger
-	auth     *authenticator
+	auth     *sipmsg.Authenticator
 	first    *sip.Request // the others are copies of it: one Call-ID for all (RFC 3261 section 10.2)
 	contact  string       // our Contact URI in the last request
 	cseq     uint32
@@ -98,7 +99,7 @@ type registration struct {
 func newRegistration(spec registrationSpec, log *slog.Logger) *registration {
 	return &registration{
 		spec: spec, log: log.With("gw", spec.gateway, "name", spec.identity, "peer", spec.uri),
-		auth: newAuthenticator(spec.account.Username, string(spec.account.Password)), lifetime: spec.lifetime,
+		auth: sipmsg.NewAuthenticator(spec.account.Username, string(spec.account.Password)), lifetime: spec.lifetime,
 		kick: make(chan time.Duration, 1), demand: make(chan struct{}, 1), done: make(chan struct{}),
 		state: RegistrationState{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
 			Registrar: strings.TrimPrefix(spec.uri, "sip:"), State: "registering", Since: time.Now()},
@@ -233,18 +234,18 @@ func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*s
 		}
 		switch res.StatusCode {
 		case 401, 407:
-			if err := r.auth.challenged(res); err != nil {
-				r.auth.reset()
+			if err := r.auth.Challenged(res); err != nil {
+				r.auth.Reset()
 				return res, err
 			}
 			continue
 		case 423:
-			if least := seconds(headerValues(res, "Min-Expires")); lifetime > 0 && least > lifetime && least <= maxLifetime {
+			if least := seconds(sipmsg.Values(res, "Min-Expires")); lifetime > 0 && least > lifetime && least <= maxLifetime {
 				r.lifetime, lifetime = least, least
 				continue
 			}
 		}
-		r.auth.accepted()
+		r.auth.Accepted()
 		return res, nil
 	}
 	return nil, errors.New("registrar asks again and again")
@@ -265,7 +266,7 @@ func (r *registration) request(lifetime time.Duration) (*sip.Request, error) {
 	r.contact = r.spec.via.contact(r.spec.identity, r.spec.to)
 	req.ReplaceHeader(sip.NewHeader("Contact", "<"+r.contact+">"))
 	req.AppendHeader(sip.NewHeader("Expires", strconv.Itoa(int(lifetime/time.Second))))
-	r.auth.authorize(req)
+	r.auth.Authorize(req)
 	return req, nil
 }
 
@@ -316,19 +317,19 @@ func (e *responseError) Error() string { return strconv.Itoa(e.code) + " " + e.r
 // part counts, or of all. To ask too early costs one request, too late every call until then.
 func grantedTime(res *sip.Response, contact string, asked time.Duration) time.Duration {
 	otherwise := asked
-	if d, ok := lifetimeIn(headerValues(res, "Expires")); ok {
+	if d, ok := lifetimeIn(sipmsg.Values(res, "Expires")); ok {
 		otherwise = min(asked, d)
 	}
-	ours := SplitURI(contact)
+	ours := sipmsg.SplitURI(contact)
 	best, closest := otherwise, 0
-	for _, n := range ParseList(headerValues(res, "Contact")) {
+	for _, n := range sipmsg.ParseList(sipmsg.Values(res, "Contact")) {
 		granted := otherwise
-		if e, ok := Param(n.Params, "expires"); ok {
+		if e, ok := sipmsg.Param(n.Params, "expires"); ok {
 			if d, ok := lifetimeIn([]string{e}); ok {
 				granted = min(asked, d)
 			}
 		}
-		switch like := likeness(SplitURI(n.URI), ours); {
+		switch like := likeness(sipmsg.SplitURI(n.URI), ours); {
 		case like > closest, like == closest && best == 0: // 0 is a binding that has ended, while another one may stand
 			best, closest = granted, like
 		case like == closest && granted != 0:
@@ -339,7 +340,7 @@ func grantedTime(res *sip.Response, contact string, asked time.Duration) time.Du
 }
 
 // likeness tells how sure it is that a contact is ours: 3 is the same, 2 has our user part, 1 is any other.
-func likeness(u, ours URI) int {
+func likeness(u, ours sipmsg.URI) int {
 	switch {
 	case u.User != ours.User:
 		return 1
@@ -350,7 +351,7 @@ func likeness(u, ours URI) int {
 }
 
 // retryAfter is the value of Retry-After, which may be followed by a comment and parameters (RFC 3261 section 20.33); 0: none.
-func retryAfter(res *sip.Response) time.Duration { return seconds(headerValues(res, "Retry-After")) }
+func retryAfter(res *sip.Response) time.Duration { return seconds(sipmsg.Values(res, "Retry-After")) }
 
 // seconds reads the number at the start of the first value; 0 when there is none.
 func seconds(values []string) time.Duration {
@@ -407,8 +408,8 @@ func (g *gateway) registrationSpec(cfg *config.Config, l *config.LocationService
 	r := f.Registration
 	return registrationSpec{
 		via: g, gateway: g.name, service: l.Name, identity: identity,
-		aor:     "sip:" + identity + "@" + joinHostPort(domain.Host, 0),
-		uri:     "sip:" + joinHostPort(registrar.Host, registrar.Port) + transportParam(transport),
+		aor:     "sip:" + identity + "@" + sipmsg.JoinHostPort(domain.Host, 0),
+		uri:     "sip:" + sipmsg.JoinHostPort(registrar.Host, registrar.Port) + transportParam(transport),
 		contact: g.contact(identity, to),
 		to:      to,
 		account: account, lifetime: max(r.Lifetime, time.Second),

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -33,7 +34,7 @@ func registrationOf(t *testing.T, s *Stack) RegistrationState {
 	return list[0]
 }
 
-func expiresOf(req *sip.Request) string { return firstValue(req, "Expires") }
+func expiresOf(req *sip.Request) string { return sipmsg.First(req, "Expires") }
 
 func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 	peer := &scripted{answer: always(200, "Contact: <sip:user.01@192.168.1.1:5060>;expires=100")}
@@ -46,11 +47,11 @@ func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 		}
 		req := peer.last()
 		if got := req.StartLine(); got != "REGISTER sip:pbx.test SIP/2.0" || expiresOf(req) != "180" ||
-			!strings.HasPrefix(firstValue(req, "From"), "<sip:user.01@pbx.test>;tag=") || firstValue(req, "To") != "<sip:user.01@pbx.test>" ||
-			firstValue(req, "Contact") != "<sip:user.01@192.168.1.1:5060>" {
+			!strings.HasPrefix(sipmsg.First(req, "From"), "<sip:user.01@pbx.test>;tag=") || sipmsg.First(req, "To") != "<sip:user.01@pbx.test>" ||
+			sipmsg.First(req, "Contact") != "<sip:user.01@192.168.1.1:5060>" {
 			t.Error(req)
 		}
-		ids := map[string]bool{firstValue(req, "Call-ID"): true}
+		ids := map[string]bool{sipmsg.First(req, "Call-ID"): true}
 		for n := 2; n < 12; n++ {
 			time.Sleep(time.Until(registrationOf(t, s).Next))
 			synctest.Wait()
@@ -60,8 +61,8 @@ func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 			if p := peer.pause(); p < 50*time.Second || p > 80*time.Second {
 				t.Errorf("refreshed after %v of 100 s", p)
 			}
-			ids[firstValue(peer.last(), "Call-ID")] = true
-			if got := firstValue(peer.last(), "CSeq"); got != fmt.Sprintf("%d REGISTER", n) {
+			ids[sipmsg.First(peer.last(), "Call-ID")] = true
+			if got := sipmsg.First(peer.last(), "CSeq"); got != fmt.Sprintf("%d REGISTER", n) {
 				t.Error(got)
 			}
 		}
@@ -108,7 +109,7 @@ func TestRegisterAnswersTheChallenge(t *testing.T) {
 	nonce := "1"
 	peer := &scripted{}
 	peer.answer = func(n int, req *sip.Request) (*sip.Response, error) {
-		auth := firstValue(req, "Authorization")
+		auth := sipmsg.First(req, "Authorization")
 		switch {
 		case auth == "":
 			return response(401, "Unauthorized", `WWW-Authenticate: Digest realm="asterisk", nonce="`+nonce+`", algorithm=MD5, qop="auth"`), nil
@@ -124,7 +125,7 @@ func TestRegisterAnswersTheChallenge(t *testing.T) {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 		time.Sleep(time.Until(registrationOf(t, s).Next)) // the nonce still holds
-		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 3 || authParam(firstValue(peer.last(), "Authorization"), "nc") != "00000002" {
+		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 3 || authParam(sipmsg.First(peer.last(), "Authorization"), "nc") != "00000002" {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 		peer.set(func() { nonce = "2" })
@@ -133,7 +134,7 @@ func TestRegisterAnswersTheChallenge(t *testing.T) {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 	})
-	if expiresOf(peer.last()) != "0" || firstValue(peer.last(), "Authorization") == "" {
+	if expiresOf(peer.last()) != "0" || sipmsg.First(peer.last(), "Authorization") == "" {
 		t.Error("no authorized good-bye")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -28,28 +29,28 @@ type reliable struct {
 // extensions are those that we name in Supported towards the peer.
 func (l *Leg) extensions() string {
 	if l.iface.Teams() {
-		return extensions
+		return sipmsg.Extensions
 	}
-	return extensions + ", 100rel"
+	return sipmsg.Extensions + ", 100rel"
 }
 
 // newReliable is not nil for an INVITE that requires reliable responses.
 func newReliable(req *sip.Request) *reliable {
-	if !requires(req, "100rel") {
+	if !sipmsg.Requires(req, "100rel") {
 		return nil
 	}
 	return &reliable{seq: rand.Uint32N(1 << 30)}
 }
 
 // reliably sends a provisional response and repeats it until its PRACK comes (3). The next one waits for that.
-func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []Header) {
+func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []sipmsg.Header) {
 	rel := in.rel
 	if rel.unacked != nil || rel.offered {
 		rel.queue = append(rel.queue, func() { l.Provisional(code, reason, body, h...) })
 		return
 	}
 	rel.seq++
-	h = append(append(l.identity(), Header{"Require", "100rel"}, Header{"RSeq", strconv.FormatUint(uint64(rel.seq), 10)}), h...)
+	h = append(append(l.identity(), sipmsg.Header{Name: "Require", Value: "100rel"}, sipmsg.Header{Name: "RSeq", Value: strconv.FormatUint(uint64(rel.seq), 10)}), h...)
 	rel.unacked, rel.answer, rel.interval = l.respond(in.tx, code, reason, body, "", h), len(body) > 0, t1
 	rel.answered = rel.answered || rel.answer
 	in.stop()
@@ -86,7 +87,7 @@ func (l *Leg) acknowledgedReliably(tx *serverTx) {
 	if in != nil && in.rel != nil {
 		want = fmt.Sprintf("%d %d INVITE", in.rel.seq, in.seq)
 	}
-	if got := strings.Join(strings.Fields(firstValue(tx.req, "RAck")), " "); want == "" || got != want || in.rel.unacked == nil {
+	if got := strings.Join(strings.Fields(sipmsg.First(tx.req, "RAck")), " "); want == "" || got != want || in.rel.unacked == nil {
 		l.respond(tx, 481, "", nil, "", nil)
 		return
 	}
@@ -96,7 +97,7 @@ func (l *Leg) acknowledgedReliably(tx *serverTx) {
 		in.stop()
 	}
 	if rel.offered = len(tx.req.Body()) > 0; rel.offered {
-		l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(sip.PRACK), Body: tx.req.Body(), ContentType: firstValue(tx.req, "Content-Type")})
+		l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(sip.PRACK), Body: tx.req.Body(), ContentType: sipmsg.First(tx.req, "Content-Type")})
 	} else {
 		l.respond(tx, 200, "", nil, "", nil)
 		rel.goOn(nil)
@@ -118,11 +119,11 @@ func (rel *reliable) goOn(answer []byte) {
 // prack acknowledges a reliable provisional response of the peer and reports whether it is one to look at: not repeated, not out of
 // order (4).
 func (l *Leg) prack(out *outbound, res *sip.Response) bool {
-	if !requires(res, "100rel") || l.iface.Teams() {
+	if !sipmsg.Requires(res, "100rel") || l.iface.Teams() {
 		return true
 	}
-	n, err := strconv.ParseUint(strings.TrimSpace(firstValue(res, "RSeq")), 10, 32)
-	f := l.fork(tagOf(firstValue(res, "To")))
+	n, err := strconv.ParseUint(strings.TrimSpace(sipmsg.First(res, "RSeq")), 10, 32)
+	f := l.fork(sipmsg.Tag(sipmsg.First(res, "To")))
 	if f == nil || err != nil || n == 0 || f.rseq != 0 && uint32(n) != f.rseq+1 {
 		return false
 	}
@@ -131,6 +132,6 @@ func (l *Leg) prack(out *outbound, res *sip.Response) bool {
 	}
 	f.rseq = uint32(n)
 	f.answered = f.answered || len(res.Body()) > 0
-	l.transact(&f.dialog, sip.PRACK, "", nil, []Header{{"RAck", fmt.Sprintf("%d %d INVITE", n, out.seq)}}, func(*sip.Response, error) {})
+	l.transact(&f.dialog, sip.PRACK, "", nil, []sipmsg.Header{{Name: "RAck", Value: fmt.Sprintf("%d %d INVITE", n, out.seq)}}, func(*sip.Response, error) {})
 	return true
 }

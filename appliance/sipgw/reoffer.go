@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"time"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -75,7 +76,7 @@ func (l *Leg) retry(out *outbound) {
 func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 	req := tx.req
 	if least := tooShort(req); least != "" {
-		l.respond(tx, 422, "", nil, "", []Header{{"Min-SE", least}})
+		l.respond(tx, 422, "", nil, "", []sipmsg.Header{{Name: "Min-SE", Value: least}})
 		return
 	}
 	if req.Method == sip.UPDATE && len(req.Body()) == 0 { // a session refresh, or a new Contact: nothing for the call to decide
@@ -92,7 +93,7 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 		l.respond(tx, 491, "", nil, "", nil)
 		return
 	case 500:
-		l.respond(tx, 500, "", nil, "", []Header{{"Retry-After", strconv.Itoa(rand.IntN(11))}})
+		l.respond(tx, 500, "", nil, "", []sipmsg.Header{{Name: "Retry-After", Value: strconv.Itoa(rand.IntN(11))}})
 		return
 	}
 	d.refresh(req)
@@ -114,7 +115,7 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 		tx.onCancel = func(string) { l.post(func() { l.offerWithdrawn(tx) }) }
 		tx.mu.Unlock()
 	}
-	l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(req.Method), Body: req.Body(), ContentType: contentType(req)})
+	l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(req.Method), Body: req.Body(), ContentType: sipmsg.ContentType(req)})
 }
 
 // outOfTurn says why an offer of the peer comes at the wrong moment: 491 while one of ours is not answered, 500 while one of its own is

@@ -3,39 +3,40 @@ package sipgw
 import (
 	"slices"
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
 
 // replaced finds the leg that an INVITE with Replaces wants to take the place of; nil without such a header. A peer has no
 // business with the dialogs of others. The order of the checks is that of RFC 3891 3.
-func (g *gateway) replaced(req *sip.Request, from origin) (*Leg, *fault) {
-	values := headerValues(req, "Replaces")
+func (g *gateway) replaced(req *sip.Request, from origin) (*Leg, *sipmsg.Fault) {
+	values := sipmsg.Values(req, "Replaces")
 	if len(values) == 0 {
 		return nil, nil
 	}
-	r, ok := ParseReplaces(values[0])
-	if !ok || len(values) > 1 || len(headerValues(req, "Join")) > 0 {
-		return nil, &fault{code: 400, reason: "Malformed Replaces"}
+	r, ok := sipmsg.ParseReplaces(values[0])
+	if !ok || len(values) > 1 || len(sipmsg.Values(req, "Join")) > 0 {
+		return nil, &sipmsg.Fault{Code: 400, Reason: "Malformed Replaces"}
 	}
 	l, state := g.dialog(r)
 	switch {
 	case l == nil:
-		return nil, &fault{code: 481}
+		return nil, &sipmsg.Fault{Code: 481}
 	case !l.heeds(from):
-		return nil, &fault{code: 403}
+		return nil, &sipmsg.Fault{Code: 403}
 	case state == stateNames[over]:
-		return nil, &fault{code: 603}
+		return nil, &sipmsg.Fault{Code: 603}
 	case state == stateNames[ringing]:
-		return nil, &fault{code: 481} // an early dialog that the peer began
+		return nil, &sipmsg.Fault{Code: 481} // an early dialog that the peer began
 	case r.EarlyOnly && state != stateNames[inviting]:
-		return nil, &fault{code: 486}
+		return nil, &sipmsg.Fault{Code: 486}
 	}
 	return l, nil
 }
 
 // dialog finds a leg by its Call-ID and tags, with its state.
-func (g *gateway) dialog(r Replaces) (*Leg, string) {
+func (g *gateway) dialog(r sipmsg.Replaces) (*Leg, string) {
 	g.mu.Lock()
 	l := g.legs[dialogKey(r.CallID, r.ToTag)]
 	g.mu.Unlock()
@@ -52,7 +53,7 @@ func (g *gateway) dialog(r Replaces) (*Leg, string) {
 
 // Dialog returns the established leg that r names, among those with the peer of a SIP interface: what a REFER of it may speak of.
 // Nil: there is none.
-func (s *Stack) Dialog(iface string, r Replaces) *Leg {
+func (s *Stack) Dialog(iface string, r sipmsg.Replaces) *Leg {
 	i, g := s.sipInterface(iface)
 	if g == nil {
 		return nil
@@ -81,6 +82,6 @@ func (l *Leg) Owner() Owner {
 }
 
 // Identify is the dialog as its peer would name it in a Replaces header, and the peer's Contact.
-func (l *Leg) Identify() (r Replaces, target string) {
-	return Replaces{CallID: l.callID, ToTag: l.remoteTag, FromTag: l.localTag}, l.target
+func (l *Leg) Identify() (r sipmsg.Replaces, target string) {
+	return sipmsg.Replaces{CallID: l.callID, ToTag: l.remoteTag, FromTag: l.localTag}, l.target
 }

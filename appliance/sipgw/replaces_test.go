@@ -5,26 +5,27 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 )
 
 func TestParseReplaces(t *testing.T) {
 	for _, x := range []struct {
 		text string
-		want Replaces
+		want sipmsg.Replaces
 		ok   bool
 	}{
-		{"a@b;to-tag=1;from-tag=2", Replaces{"a@b", "1", "2", false}, true},
-		{" a@b ; From-Tag=2 ;early-only; to-tag = 1", Replaces{"a@b", "1", "2", true}, true},
-		{"a@b;to-tag=1", Replaces{CallID: "a@b", ToTag: "1"}, false},
-		{";to-tag=1;from-tag=2", Replaces{ToTag: "1", FromTag: "2"}, false},
-		{"a;to-tag=1;from-tag=2, b;to-tag=1;from-tag=2", Replaces{}, false},
-		{"", Replaces{}, false},
+		{"a@b;to-tag=1;from-tag=2", sipmsg.Replaces{CallID: "a@b", ToTag: "1", FromTag: "2", EarlyOnly: false}, true},
+		{" a@b ; From-Tag=2 ;early-only; to-tag = 1", sipmsg.Replaces{CallID: "a@b", ToTag: "1", FromTag: "2", EarlyOnly: true}, true},
+		{"a@b;to-tag=1", sipmsg.Replaces{CallID: "a@b", ToTag: "1"}, false},
+		{";to-tag=1;from-tag=2", sipmsg.Replaces{ToTag: "1", FromTag: "2"}, false},
+		{"a;to-tag=1;from-tag=2, b;to-tag=1;from-tag=2", sipmsg.Replaces{}, false},
+		{"", sipmsg.Replaces{}, false},
 	} {
-		got, ok := ParseReplaces(x.text)
+		got, ok := sipmsg.ParseReplaces(x.text)
 		if ok != x.ok || ok && got != x.want {
 			t.Errorf("%q: %+v %v", x.text, got, ok)
 		}
-		if again, _ := ParseReplaces(got.String()); ok && again != got {
+		if again, _ := sipmsg.ParseReplaces(got.String()); ok && again != got {
 			t.Errorf("%q: printed as %q", x.text, got)
 		}
 	}
@@ -33,7 +34,7 @@ func TestParseReplaces(t *testing.T) {
 func TestWhatAnINVITEWithReplacesFinds(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		old, ok := b.arrived("c1", "")
-		tag := tagOf(field(ok, "To"))
+		tag := sipmsg.Tag(field(ok, "To"))
 		try := func(branch, replaces string) string {
 			b.put(inviteText("n"+branch, branch, replaces, "v=0 offer"))
 			list := b.sent()
@@ -58,7 +59,7 @@ func TestWhatAnINVITEWithReplacesFinds(t *testing.T) {
 		if in.Replaces != old || in.Replaces.Owner() != b.call {
 			t.Error("the leg was not found")
 		}
-		if l := b.s.Dialog("pbx", Replaces{CallID: "c1", ToTag: tag, FromTag: "from-c1"}); l != old {
+		if l := b.s.Dialog("pbx", sipmsg.Replaces{CallID: "c1", ToTag: tag, FromTag: "from-c1"}); l != old {
 			t.Error("the dialog was not found")
 		}
 		b.call.on(func() { old.Bye() })
@@ -79,14 +80,14 @@ func TestAnEarlyDialogIsReplacedByWhoRings(t *testing.T) {
 		b.starts()
 		want[Progress](t, b.call)
 		want[Progress](t, b.call)
-		b.put(inviteText("n1", "n1", "Replaces: "+field(invite, "Call-ID")+";to-tag="+tagOf(field(invite, "From"))+";from-tag=phone2;early-only\n", "v=0"))
+		b.put(inviteText("n1", "n1", "Replaces: "+field(invite, "Call-ID")+";to-tag="+sipmsg.Tag(field(invite, "From"))+";from-tag=phone2;early-only\n", "v=0"))
 		if in := <-b.calls; in.Replaces != l {
 			t.Error("not found by the second tag")
 		} else {
 			b.call.on(func() { in.Leg.Reject(486, "") })
 		}
 		b.starts("SIP/2.0 100 ", "SIP/2.0 486 ")
-		b.put(inviteText("n2", "n2", "Replaces: "+field(invite, "Call-ID")+";to-tag="+tagOf(field(invite, "From"))+";from-tag=phone3\n", "v=0"))
+		b.put(inviteText("n2", "n2", "Replaces: "+field(invite, "Call-ID")+";to-tag="+sipmsg.Tag(field(invite, "From"))+";from-tag=phone3\n", "v=0"))
 		b.one("SIP/2.0 481 ")
 
 		// One that the peer began and we ring for is not the peer's to replace (RFC 3891 3).
@@ -94,7 +95,7 @@ func TestAnEarlyDialogIsReplacedByWhoRings(t *testing.T) {
 		in := <-b.calls
 		b.call.on(func() { in.Leg.Provisional(180, "", nil) })
 		ringing := b.starts("SIP/2.0 100 ", "SIP/2.0 180 ")[1]
-		b.put(inviteText("n3", "n3", "Replaces: in;to-tag="+tagOf(field(ringing, "To"))+";from-tag=from-in\n", "v=0"))
+		b.put(inviteText("n3", "n3", "Replaces: in;to-tag="+sipmsg.Tag(field(ringing, "To"))+";from-tag=from-in\n", "v=0"))
 		b.one("SIP/2.0 481 ")
 		b.call.on(func() { in.Leg.Reject(486, ""); l.Cancel() })
 	})
@@ -103,7 +104,7 @@ func TestAnEarlyDialogIsReplacedByWhoRings(t *testing.T) {
 func TestReferOfOurs(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, ok := b.arrived("c1", "")
-		tag := tagOf(field(ok, "To"))
+		tag := sipmsg.Tag(field(ok, "To"))
 		b.call.on(func() { l.Refer("<sip:300@192.0.2.100?Replaces=x>") })
 		m := b.one("REFER ")
 		if field(m, "Refer-To") != "<sip:300@192.0.2.100?Replaces=x>" || field(m, "Contact") == "" {
@@ -182,7 +183,7 @@ func TestResponsesCopyWhatTheRequestSaid(t *testing.T) {
 					in.Leg.Reject(486, "")
 				})
 				list := b.starts("SIP/2.0 100 ", "SIP/2.0 180 ", "SIP/2.0 486 ")
-				tag := tagOf(field(list[1], "To"))
+				tag := sipmsg.Tag(field(list[1], "To"))
 				for n, m := range list {
 					to := x.to
 					if n > 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 )
 
 // narrow gives each source little, and the switch an emergency number.
@@ -131,15 +132,15 @@ func TestCallsWithoutACKGiveWay(t *testing.T) {
 
 func TestTooManyHeadersAreRefused(t *testing.T) {
 	for name, extra := range map[string]string{
-		"fields":           strings.Repeat("a:\n", maxFields),
-		"a long one":       "Subject: " + strings.Repeat("x", maxField) + "\n",
-		"a long one, fold": "Subject: x\n" + strings.Repeat(" x\n", maxField/2),
+		"fields":           strings.Repeat("a:\n", sipmsg.MaxFields),
+		"a long one":       "Subject: " + strings.Repeat("x", sipmsg.MaxField) + "\n",
+		"a long one, fold": "Subject: x\n" + strings.Repeat(" x\n", sipmsg.MaxField/2),
 		"60 kB of them":    strings.Repeat("a:\n", 20000),
 		"many Vias":        strings.Repeat("v: SIP/2.0/UDP a;branch=z9hG4bKx\n", 1500),
 	} {
 		onPaper(t, nil, func(t *testing.T, b *bench) {
 			b.put(optionsText("o1", extra))
-			if m := b.one("SIP/2.0 513 "); field(m, "Call-ID") != "o1" || len(m) > 2*maxField {
+			if m := b.one("SIP/2.0 513 "); field(m, "Call-ID") != "o1" || len(m) > 2*sipmsg.MaxField {
 				t.Errorf("%s: %d octets: %.200s", name, len(m), m)
 			}
 			if n, _ := b.lingers(t); n != 0 {
@@ -152,7 +153,7 @@ func TestTooManyHeadersAreRefused(t *testing.T) {
 func TestRequestsOfACallAreLimited(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		_, ok := b.arrived("c1", "")
-		tag := tagOf(field(ok, "To"))
+		tag := sipmsg.Tag(field(ok, "To"))
 		for n := range 100 {
 			b.put(inDialogText("OPTIONS", "c1", "x"+itoa(n), tag, 2+n, "", ""))
 		}

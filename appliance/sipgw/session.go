@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -34,7 +35,7 @@ func (s *session) stop() {
 
 // tooShort returns our Min-SE when a request asks for a shorter interval, else "".
 func tooShort(req *sip.Request) string {
-	if n, _ := expires(req); n > 0 && n < minSE && supports(req, "timer") {
+	if n, _ := sipmsg.Expires(req); n > 0 && n < minSE && sipmsg.Supports(req, "timer") {
 		return secs(minSE)
 	}
 	return ""
@@ -43,7 +44,7 @@ func tooShort(req *sip.Request) string {
 func secs(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
 // sessionOffer are the headers of an INVITE of ours.
-func (l *Leg) sessionOffer(out *outbound) []Header {
+func (l *Leg) sessionOffer(out *outbound) []sipmsg.Header {
 	if l.session.interval == 0 {
 		return nil
 	}
@@ -55,12 +56,12 @@ func (l *Leg) sessionOffer(out *outbound) []Header {
 			v += ";refresher=uas"
 		}
 	}
-	return []Header{{"Session-Expires", v}, {"Min-SE", secs(max(minSE, l.session.least))}}
+	return []sipmsg.Header{{Name: "Session-Expires", Value: v}, {Name: "Min-SE", Value: secs(max(minSE, l.session.least))}}
 }
 
 // sessionLonger takes a 422 and reports whether a longer interval is worth a try.
 func (l *Leg) sessionLonger(res *sip.Response) bool {
-	n, err := strconv.ParseUint(strings.TrimSpace(firstValue(res, "Min-SE")), 10, 31)
+	n, err := strconv.ParseUint(strings.TrimSpace(sipmsg.First(res, "Min-SE")), 10, 31)
 	least := time.Duration(n) * time.Second
 	if err != nil || least <= l.session.interval || least > 24*time.Hour {
 		return false
@@ -71,7 +72,7 @@ func (l *Leg) sessionLonger(res *sip.Response) bool {
 
 // sessionAgreed takes what the 2xx to an INVITE of ours says (7.2).
 func (l *Leg) sessionAgreed(res *sip.Response) {
-	n, refresher := expires(res)
+	n, refresher := sipmsg.Expires(res)
 	switch {
 	case n > 0:
 		l.startSession(n, refresher != "uas")
@@ -83,9 +84,9 @@ func (l *Leg) sessionAgreed(res *sip.Response) {
 }
 
 // sessionAccept negotiates the timer for the 2xx to a request of the peer (9), starts it and returns the headers to send.
-func (l *Leg) sessionAccept(req *sip.Request) []Header {
-	asked, refresher := expires(req)
-	knows := supports(req, "timer")
+func (l *Leg) sessionAccept(req *sip.Request) []sipmsg.Header {
+	asked, refresher := sipmsg.Expires(req)
+	knows := sipmsg.Supports(req, "timer")
 	interval := l.iface.SessionTimer
 	if l.session.on {
 		interval = l.session.interval
@@ -97,7 +98,7 @@ func (l *Leg) sessionAccept(req *sip.Request) []Header {
 		l.session.stop()
 		return nil
 	}
-	if least, err := strconv.ParseUint(strings.TrimSpace(firstValue(req, "Min-SE")), 10, 31); err == nil {
+	if least, err := strconv.ParseUint(strings.TrimSpace(sipmsg.First(req, "Min-SE")), 10, 31); err == nil {
 		interval = max(interval, time.Duration(least)*time.Second) // 9: never below the peer's least
 		if asked > 0 {
 			interval = min(interval, max(asked, time.Duration(least)*time.Second))
@@ -114,13 +115,13 @@ func (l *Leg) sessionAccept(req *sip.Request) []Header {
 	}
 	l.startSession(interval, ours)
 	if ours {
-		h := []Header{{"Session-Expires", secs(interval) + ";refresher=uas"}}
+		h := []sipmsg.Header{{Name: "Session-Expires", Value: secs(interval) + ";refresher=uas"}}
 		if knows {
-			h = append(h, Header{"Require", "timer"})
+			h = append(h, sipmsg.Header{Name: "Require", Value: "timer"})
 		}
 		return h
 	}
-	return []Header{{"Session-Expires", secs(interval) + ";refresher=uac"}, {"Require", "timer"}}
+	return []sipmsg.Header{{Name: "Session-Expires", Value: secs(interval) + ";refresher=uac"}, {Name: "Require", Value: "timer"}}
 }
 
 // startSession starts the timer anew: refreshing at half the interval, giving up shortly before its end (10).

@@ -1,8 +1,8 @@
-// Package sipgw speaks SIP for the box: gateways and their sockets, trust, TLS, ordered transactions, dialogs, digest,
+// Package sipgw speaks SIP for the box: gateways and their sockets, trust, TLS, ordered transactions, dialogs,
 // registrations, OPTIONS probes and session timers.
 //
-// It owns everything between a socket and a call leg. It does not own what a call is (package call), which way a call goes
-// (package route) or what an SDP body means (package sdp): bodies pass through it as bytes.
+// It owns everything between a socket and a call leg, but for the text of messages (package sipmsg). It does not own what a call is
+// (package call), which way a call goes (package route) or what an SDP body means (package sdp): bodies pass through it as bytes.
 //
 // Goroutines: one read loop per UDP socket, listener and connection, one writer per connection, one dialler per connection being
 // opened, one loop of the stack for legs whose owner has ended. A read loop parses a message, matches its transaction and posts
@@ -24,6 +24,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/sipmsg"
 )
 
 // Resolver finds addresses; package names implements it.
@@ -109,7 +110,7 @@ func New(o Options) *Stack {
 	if o.Network == nil {
 		o.Network = host{}
 	}
-	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, mark: "-" + token(6) + "-", orphans: NewMailbox()}
+	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, mark: "-" + sipmsg.Token(6) + "-", orphans: NewMailbox()}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"viaduct/appliance/sipmsg"
 )
 
 const (
@@ -289,7 +290,7 @@ func (s *stream) keep() bool {
 	if idle < pingInterval/2 {
 		return true // the next turn comes before the peer's two minutes are over
 	}
-	return s.put([]byte(keepAlivePin))
+	return s.put([]byte(sipmsg.KeepAlive))
 }
 
 func (s *stream) put(b []byte) bool {
@@ -363,7 +364,7 @@ func (s *stream) ends(err error, partial bool) {
 // take handles every whole message in b and returns what is left.
 func (s *stream) take(b []byte) (rest []byte, ok bool) {
 	for {
-		head, body, n, pongs, f, fatal := frameStream(b)
+		head, body, n, pongs, f, fatal := sipmsg.FrameStream(b)
 		if pongs > 0 && s.accepted {
 			s.send([]byte("\r\n"), nil, nil)
 		}
@@ -371,15 +372,15 @@ func (s *stream) take(b []byte) (rest []byte, ok bool) {
 			return nil, false
 		}
 		if head != nil {
-			if s.accepted && f.err == nil {
+			if s.accepted && f.Err == nil {
 				s.use()
 			}
 			s.g.trace(s.kind, s.here, s.peer, false, b[n-len(head)-len(body):n])
 			s.g.received(head, body, f, arrival{way: s, source: s.peer, local: s.here, trusted: s.trusted})
 		}
 		if fatal {
-			s.g.repeats.Log(slog.LevelInfo, "connection closed", s.peer.Addr().String(), "", "gw", s.g.name, "peer", s.peer, "err", f.err)
-			s.lingerClose(f.err)
+			s.g.repeats.Log(slog.LevelInfo, "connection closed", s.peer.Addr().String(), "", "gw", s.g.name, "peer", s.peer, "err", f.Err)
+			s.lingerClose(f.Err)
 			return nil, false
 		}
 		b = b[n:]

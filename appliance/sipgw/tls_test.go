@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 )
 
 // keys is a key store of the test.
@@ -142,7 +143,7 @@ func TestClientCertificateWithServerUsageOnly(t *testing.T) {
 		p := b.connect("127.0.0.2", b.secure)
 		c := tls.Client(p.c, &tls.Config{RootCAs: pool, ServerName: "sbc.example", Certificates: cert})
 		c.SetDeadline(time.Now().Add(5 * time.Second))
-		if _, err := c.Write([]byte(crlf(strings.ReplaceAll(strings.ReplaceAll(overTCP(inviteText("o", token(6), "", "")), "INVITE", "OPTIONS"), "/TCP", "/TLS")))); err != nil {
+		if _, err := c.Write([]byte(crlf(strings.ReplaceAll(strings.ReplaceAll(overTCP(inviteText("o", sipmsg.Token(6), "", "")), "INVITE", "OPTIONS"), "/TCP", "/TLS")))); err != nil {
 			return err
 		}
 		m := (&peer{t, c, bufio.NewReader(c)})

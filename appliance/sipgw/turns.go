@@ -3,6 +3,7 @@ package sipgw
 import (
 	"slices"
 	"time"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -28,13 +29,13 @@ type turns struct {
 type turn struct {
 	method, contentType string
 	body                []byte
-	headers             []Header
+	headers             []sipmsg.Header
 	limit               *time.Timer
 }
 
 // Request sends INFO, NOTIFY or MESSAGE in the dialog, when those before have been answered; its response is not reported. A NOTIFY that
 // still waits gives way to a newer one of its subscription.
-func (l *Leg) Request(method string, contentType string, body []byte, h ...Header) {
+func (l *Leg) Request(method string, contentType string, body []byte, h ...sipmsg.Header) {
 	if l.state != confirmedLeg && l.state != answered || l.turns.now != nil && l.byeWanted != nil {
 		return
 	}
@@ -54,7 +55,7 @@ func (l *Leg) Request(method string, contentType string, body []byte, h ...Heade
 
 // renews reports whether a request makes an earlier one needless.
 func (t *turn) renews(earlier *turn) bool {
-	return t.method == string(sip.NOTIFY) && earlier.method == t.method && slices.ContainsFunc(t.headers, func(h Header) bool {
+	return t.method == string(sip.NOTIFY) && earlier.method == t.method && slices.ContainsFunc(t.headers, func(h sipmsg.Header) bool {
 		return h.Name == "Event" && slices.Contains(earlier.headers, h)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -58,13 +59,13 @@ type clientTx struct {
 }
 
 // cancel sends a CANCEL (9.1) on the way of the INVITE. Its response says nothing: what counts is the INVITE's.
-func (tx *clientTx) cancel(h []Header) {
+func (tx *clientTx) cancel(h []sipmsg.Header) {
 	tx.mu.Lock()
 	c := &clientTx{g: tx.g, req: tx.req, via: tx.via, way: tx.way, result: func(*sip.Response, error) {}}
 	tx.mu.Unlock()
 	branch, _, _ := strings.Cut(tx.key, " ")
 	c.key = clientKey(branch, string(sip.CANCEL))
-	c.raw = renderSame(c.req, sip.CANCEL, c.via, firstValue(c.req, "To"), h)
+	c.raw = sipmsg.RenderSame(c.req, sip.CANCEL, c.via, sipmsg.First(c.req, "To"), h)
 	c.start()
 }
 
@@ -207,7 +208,7 @@ func (tx *clientTx) receive(res *sip.Response) {
 	case tx.state == calling || tx.state == proceeding:
 		tx.state, tx.answered = completed, true
 		tx.quiet()
-		tx.acked = renderSame(tx.req, sip.ACK, tx.via, firstValue(res, "To"), nil) // 17.1.1.3
+		tx.acked = sipmsg.RenderSame(tx.req, sip.ACK, tx.via, sipmsg.First(res, "To"), nil) // 17.1.1.3
 		ack, refused = tx.acked, true
 	case tx.state == completed:
 		ack = tx.acked

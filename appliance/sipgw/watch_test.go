@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -23,13 +24,13 @@ type scripted struct {
 	at   []time.Time
 }
 
-func (s *scripted) newRequest(method sip.RequestMethod, uri, from, to, contactUser string, _ target, h ...Header) (*sip.Request, error) {
+func (s *scripted) newRequest(method sip.RequestMethod, uri, from, to, contactUser string, _ target, h ...sipmsg.Header) (*sip.Request, error) {
 	contact := "sip:192.168.1.1:5060"
 	if contactUser != "" {
 		contact = "sip:" + contactUser + "@192.168.1.1:5060"
 	}
-	return outgoing(string(method), uri, append([]Header{{"From", "<" + from + ">;tag=" + token(5)}, {"To", "<" + to + ">"},
-		{"Call-ID", token(8)}, {"CSeq", "1 " + string(method)}, {"Contact", "<" + contact + ">"}}, h...), nil, "")
+	return sipmsg.NewRequest(string(method), uri, append([]sipmsg.Header{{Name: "From", Value: "<" + from + ">;tag=" + sipmsg.Token(5)}, {Name: "To", Value: "<" + to + ">"},
+		{Name: "Call-ID", Value: sipmsg.Token(8)}, {Name: "CSeq", Value: "1 " + string(method)}, {Name: "Contact", Value: "<" + contact + ">"}}, h...), nil, "")
 }
 
 func (s *scripted) resolve(context.Context, target) (endpoint, error) { return endpoint{}, nil }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 )
 
 // pbx is a registrar on loopback, over UDP and TCP, written without the code under test: it reads and writes text.
@@ -93,16 +94,16 @@ func (p *pbx) answer(m, transport string) string {
 	case method == "OPTIONS" && p.silent:
 		return ""
 	case method == "REGISTER":
-		user := SplitURI(parseNameAddr(field(m, "To")).URI).User
-		a := newAuthenticator(user, "secret-"+user)
-		a.challenged(response(401, "", `WWW-Authenticate: Digest realm="asterisk", nonce="n-`+user+`", algorithm=SHA-256`))
+		user := sipmsg.SplitURI(sipmsg.ParseNameAddr(field(m, "To")).URI).User
+		a := sipmsg.NewAuthenticator(user, "secret-"+user)
+		a.Challenged(response(401, "", `WWW-Authenticate: Digest realm="asterisk", nonce="n-`+user+`", algorithm=SHA-256`))
 		switch auth := field(m, "Authorization"); {
 		case auth == "":
 			status = "401 Unauthorized"
 			for _, algorithm := range []string{"SHA3-512", "SHA-256", "MD5"} {
 				extra += fmt.Sprintf("WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"n-%s\", algorithm=%s\r\n", user, algorithm)
 			}
-		case authParam(auth, "response") != authParam(a.credentials("REGISTER", strings.Fields(m)[1], nil)[0].Value, "response"):
+		case authParam(auth, "response") != authParam(a.Credentials("REGISTER", strings.Fields(m)[1], nil)[0].Value, "response"):
 			status = "403 Forbidden"
 			p.wrong++
 		default:

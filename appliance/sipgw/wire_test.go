@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 )
 
 // The tests below use real sockets on the loopback network: the box is 127.0.0.1, its peer 127.0.0.2, a stranger 127.0.0.9.
@@ -247,7 +248,7 @@ func acceptPeer(t *testing.T, l net.Listener) *peer {
 }
 
 func (b *box) invite(change func(*Invite)) *Leg {
-	r := Invite{Interface: "peer", RequestURI: "sip:100@127.0.0.2", From: NameAddr{URI: "sip:a@127.0.0.1"}, To: NameAddr{URI: "sip:100@127.0.0.2"},
+	r := Invite{Interface: "peer", RequestURI: "sip:100@127.0.0.2", From: sipmsg.NameAddr{URI: "sip:a@127.0.0.1"}, To: sipmsg.NameAddr{URI: "sip:100@127.0.0.2"},
 		Body: []byte("v=0 offer")}
 	if change != nil {
 		change(&r)
@@ -308,9 +309,9 @@ func TestRequestsOfOursNeverUseThePeersConnection(t *testing.T) {
 	in := <-b.calls
 	b.call.on(func() { in.Leg.Answer([]byte("v=0")) })
 	ok := theirs.want("SIP/2.0 200 ")
-	theirs.write(overTCP(inDialogText("ACK", "c1", "a1", tagOf(field(ok, "To")), 1, "", "")))
+	theirs.write(overTCP(inDialogText("ACK", "c1", "a1", sipmsg.Tag(field(ok, "To")), 1, "", "")))
 	want[Acked](t, b.call)
-	theirs.write(overTCP(inDialogText("UPDATE", "c1", "u1", tagOf(field(ok, "To")), 2, "", "")))
+	theirs.write(overTCP(inDialogText("UPDATE", "c1", "u1", sipmsg.Tag(field(ok, "To")), 2, "", "")))
 	theirs.want("SIP/2.0 200 ")
 	// The Contact of the peer says port 5060, where nobody is; the record route of a real one would say where. Here the remote does.
 	leg := in.Leg

@@ -8,6 +8,7 @@ import (
 	"viaduct/appliance/lang"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
@@ -87,7 +88,7 @@ func answer(p sipgw.ProbeState) string {
 	case p.Reason != "":
 		return p.Reason
 	case p.Code != 0:
-		return strconv.Itoa(p.Code) + " " + sipgw.Phrase(p.Code)
+		return strconv.Itoa(p.Code) + " " + sipmsg.Phrase(p.Code)
 	}
 	return "none yet"
 }

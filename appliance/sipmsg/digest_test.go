@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import (
 	"crypto/sha256"
@@ -14,7 +14,7 @@ import (
 
 // param reads a parameter of an Authorization value as it was written, quotes included.
 func param(v, name string) string {
-	for _, p := range splitList(strings.TrimPrefix(v, "Digest ")) {
+	for _, p := range SplitList(strings.TrimPrefix(v, "Digest ")) {
 		if k, x, _ := strings.Cut(p, "="); k == name {
 			return x
 		}
@@ -53,12 +53,12 @@ func TestDigestVectors(t *testing.T) {
 			"3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := newAuthenticator(tc.user, tc.password)
-			if err := a.challenged(challengeFrom(401, tc.challenge)); err != nil {
+			a := NewAuthenticator(tc.user, tc.password)
+			if err := a.Challenged(challengeFrom(401, tc.challenge)); err != nil {
 				t.Fatal(err)
 			}
 			a.nonces[0].cnonce = tc.cnonce
-			h := a.credentials("GET", tc.uri, nil)
+			h := a.Credentials("GET", tc.uri, nil)
 			if len(h) != 1 || param(h[0].Value, "response") != `"`+tc.response+`"` {
 				t.Errorf("%v", h)
 			}
@@ -76,12 +76,12 @@ func TestDigestAgreesWithAnotherImplementation(t *testing.T) {
 			if qop != "" {
 				c += `, qop="` + qop + `"`
 			}
-			a := newAuthenticator("user.01", `p"a\s:s`)
-			err := a.challenged(challengeFrom(401, c))
+			a := NewAuthenticator("user.01", `p"a\s:s`)
+			err := a.Challenged(challengeFrom(401, c))
 			if err != nil {
 				t.Fatal(c, err)
 			}
-			got := a.credentials("REGISTER", "sip:starface.example", []byte("body"))[0].Value
+			got := a.Credentials("REGISTER", "sip:starface.example", []byte("body"))[0].Value
 			cnonce := strings.Trim(param(got, "cnonce"), `"`)
 			chosen := param(got, "qop")
 			if wants := map[string]string{"auth": "auth", "auth-int": "auth-int", "auth-int,auth": "auth", "": ""}[qop]; chosen != wants {
@@ -108,29 +108,29 @@ func TestDigestOfASession(t *testing.T) {
 	sum := func(format string, a ...any) string {
 		return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, format, a...)))
 	}
-	a := newAuthenticator("user", "pw")
-	if err := a.challenged(challengeFrom(401, `Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256-sess`)); err != nil {
+	a := NewAuthenticator("user", "pw")
+	if err := a.Challenged(challengeFrom(401, `Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256-sess`)); err != nil {
 		t.Fatal(err)
 	}
 	a.nonces[0].cnonce = "c"
 	a1 := sum("%s:n:c", sum("user:r:pw"))
 	for nc := 1; nc < 3; nc++ {
 		want := sum("%s:n:%08x:c:auth:%s", a1, nc, sum("REGISTER:sip:x"))
-		if got := a.credentials("REGISTER", "sip:x", nil)[0].Value; param(got, "response") != `"`+want+`"` {
+		if got := a.Credentials("REGISTER", "sip:x", nil)[0].Value; param(got, "response") != `"`+want+`"` {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	if err := a.challenged(challengeFrom(401, `Digest realm="s", nonce="n", algorithm=MD5-sess`)); !errors.Is(err, errNoChallenge) {
+	if err := a.Challenged(challengeFrom(401, `Digest realm="s", nonce="n", algorithm=MD5-sess`)); !errors.Is(err, ErrNoChallenge) {
 		t.Errorf("without qop there is no cnonce to hash in: %v", err)
 	}
 }
 
 func TestDigestQuoting(t *testing.T) {
-	a := newAuthenticator(`us"er`, "x")
-	if err := a.challenged(challengeFrom(407, `Digest realm="a \"b\" \\ c", nonce="n,1", qop="auth", algorithm="MD5", opaque="o", stale=FALSE, domain="sip:x"`)); err != nil {
+	a := NewAuthenticator(`us"er`, "x")
+	if err := a.Challenged(challengeFrom(407, `Digest realm="a \"b\" \\ c", nonce="n,1", qop="auth", algorithm="MD5", opaque="o", stale=FALSE, domain="sip:x"`)); err != nil {
 		t.Fatal(err)
 	}
-	h := a.credentials("INVITE", "sip:+49@pbx.test;user=phone", nil)
+	h := a.Credentials("INVITE", "sip:+49@pbx.test;user=phone", nil)
 	if len(h) != 1 || h[0].Name != "Proxy-Authorization" {
 		t.Fatal(h)
 	}
@@ -170,10 +170,10 @@ func TestChallengesInOneResponse(t *testing.T) {
 		{"nonsense", []string{"", ",,,", "=", `"`, "Digest", "\xff\xfe"}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := newAuthenticator("u", "p")
-			err := a.challenged(challengeFrom(401, tc.values...))
+			a := NewAuthenticator("u", "p")
+			err := a.Challenged(challengeFrom(401, tc.values...))
 			var got []string
-			for _, h := range a.credentials("REGISTER", "sip:x", nil) {
+			for _, h := range a.Credentials("REGISTER", "sip:x", nil) {
 				got = append(got, strings.Trim(param(h.Value, "nonce"), `"`))
 			}
 			if s := strings.Join(got, " "); s != tc.want || (err != nil) != (tc.want == "") {
@@ -195,53 +195,53 @@ func TestChallengeAfterChallenge(t *testing.T) {
 		name  string
 		steps []step
 	}{
-		{"wrong password", []step{{nonce("1"), nil, "00000001"}, {nonce("2"), errRefused, ""}}},
-		{"wrong password, same nonce", []step{{nonce("1"), nil, "00000001"}, {nonce("1"), errRefused, ""}}},
+		{"wrong password", []step{{nonce("1"), nil, "00000001"}, {nonce("2"), ErrRefused, ""}}},
+		{"wrong password, same nonce", []step{{nonce("1"), nil, "00000001"}, {nonce("1"), ErrRefused, ""}}},
 		{"stale once", []step{{nonce("1"), nil, "00000001"}, {nonce("2") + stale, nil, "00000001"}, {"ok", nil, "00000002"}}},
-		{"stale for ever", []step{{nonce("1"), nil, "00000001"}, {nonce("2") + stale, nil, "00000001"}, {nonce("3") + stale, errRefused, ""}}},
+		{"stale for ever", []step{{nonce("1"), nil, "00000001"}, {nonce("2") + stale, nil, "00000001"}, {nonce("3") + stale, ErrRefused, ""}}},
 		{"the nonce is used again and counted", []step{{nonce("1"), nil, "00000001"}, {"ok", nil, "00000002"}, {"ok", nil, "00000003"}}},
 		{"stale later", []step{{nonce("1"), nil, "00000001"}, {"ok", nil, "00000002"}, {nonce("2") + stale, nil, "00000001"}, {"ok", nil, "00000002"},
 			{nonce("3") + stale, nil, "00000001"}}},
-		{"expired without saying so", []step{{nonce("1"), nil, "00000001"}, {"ok", nil, "00000002"}, {nonce("2"), nil, "00000001"}, {nonce("3"), errRefused, ""}}},
+		{"expired without saying so", []step{{nonce("1"), nil, "00000001"}, {"ok", nil, "00000002"}, {nonce("2"), nil, "00000001"}, {nonce("3"), ErrRefused, ""}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := newAuthenticator("u", "p")
+			a := NewAuthenticator("u", "p")
 			for i, s := range tc.steps {
 				if s.value == "ok" {
-					a.accepted()
-				} else if err := a.challenged(challengeFrom(401, s.value)); !errors.Is(err, s.want) {
+					a.Accepted()
+				} else if err := a.Challenged(challengeFrom(401, s.value)); !errors.Is(err, s.want) {
 					t.Fatalf("step %d: %v, want %v", i, err, s.want)
 				}
 				if s.want != nil {
 					return
 				}
-				if h := a.credentials("REGISTER", "sip:x", nil); param(h[0].Value, "nc") != s.nc {
+				if h := a.Credentials("REGISTER", "sip:x", nil); param(h[0].Value, "nc") != s.nc {
 					t.Fatalf("step %d: %s, want nc %s", i, h[0].Value, s.nc)
 				}
 			}
 		})
 	}
-	if err := newAuthenticator("", "").challenged(challengeFrom(401, nonce("1"))); !errors.Is(err, errNoAccount) {
+	if err := NewAuthenticator("", "").Challenged(challengeFrom(401, nonce("1"))); !errors.Is(err, ErrNoAccount) {
 		t.Error(err)
 	}
 }
 
 func TestRegistrarAndProxyAreBothAnswered(t *testing.T) {
-	a := newAuthenticator("u", "p")
-	if err := a.challenged(challengeFrom(407, `Digest realm="edge", nonce="e"`)); err != nil {
+	a := NewAuthenticator("u", "p")
+	if err := a.Challenged(challengeFrom(407, `Digest realm="edge", nonce="e"`)); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.challenged(challengeFrom(401, `Digest realm="edge", nonce="r"`)); err != nil {
+	if err := a.Challenged(challengeFrom(401, `Digest realm="edge", nonce="r"`)); err != nil {
 		t.Fatal(err)
 	}
-	req, err := outgoing("REGISTER", "sip:pbx.test", []Header{{"From", "<sip:u@pbx.test>;tag=1"}}, nil, "")
+	req, err := NewRequest("REGISTER", "sip:pbx.test", []Header{{"From", "<sip:u@pbx.test>;tag=1"}}, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // the second replaces the first
-		a.authorize(req)
+		a.Authorize(req)
 	}
-	www, proxy := headerValues(req, "Authorization"), headerValues(req, "Proxy-Authorization")
+	www, proxy := Values(req, "Authorization"), Values(req, "Proxy-Authorization")
 	if len(www) != 1 || len(proxy) != 1 || param(www[0], "nonce") != `"r"` || param(proxy[0], "nonce") != `"e"` || param(www[0], "uri") != `"sip:pbx.test"` {
 		t.Error(www, proxy)
 	}
@@ -252,11 +252,11 @@ func FuzzChallenge(f *testing.F) {
 	f.Add(`Basic realm="x", Digest realm="a\"b", nonce=c, qop="auth-int,auth", stale=true`)
 	f.Add(`Digest realm="open`)
 	f.Fuzz(func(t *testing.T, v string) {
-		a := newAuthenticator("u", "p")
-		if a.challenged(challengeFrom(401, v)) != nil {
+		a := NewAuthenticator("u", "p")
+		if a.Challenged(challengeFrom(401, v)) != nil {
 			return
 		}
-		for _, h := range a.credentials("REGISTER", "sip:x", nil) {
+		for _, h := range a.Credentials("REGISTER", "sip:x", nil) {
 			if !unclean(v) && unclean(h.Value) {
 				t.Errorf("%q gives %q", v, h.Value)
 			}

@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import (
 	"strings"
@@ -18,7 +18,7 @@ func FuzzFrame(f *testing.F) {
 		for _, part := range [][]byte{b[:at], b[at:]} {
 			rest = append(rest, part...)
 			for {
-				head, body, n, _, _, fatal := frameStream(rest)
+				head, body, n, _, _, fatal := FrameStream(rest)
 				if head != nil {
 					pieces = append(pieces, string(head)+string(body))
 				}
@@ -39,7 +39,7 @@ func FuzzFrame(f *testing.F) {
 
 func cut(b []byte) (list []string) {
 	for {
-		head, body, n, _, _, fatal := frameStream(b)
+		head, body, n, _, _, fatal := FrameStream(b)
 		if head != nil {
 			list = append(list, string(head)+string(body))
 		}
@@ -67,8 +67,8 @@ func TestTwoLengthsEndTheStream(t *testing.T) {
 		"OPTIONS sip:a SIP/2.0\r\nX: a\nl: 5\r\nContent-Length: 0\r\n\r\n":          true,
 		"OPTIONS sip:a SIP/2.0\r\nX: a\x00b\r\nContent-Length: 0\r\n\r\n":           true,
 	} {
-		head, _, _, _, f, ended := frameStream([]byte(text))
-		if head == nil || ended != fatal || (f.code == 400) != fatal {
+		head, _, _, _, f, ended := FrameStream([]byte(text))
+		if head == nil || ended != fatal || (f.Code == 400) != fatal {
 			t.Errorf("%q: ended %v, %+v", text, ended, f)
 		}
 	}

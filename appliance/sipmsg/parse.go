@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import (
 	"bytes"
@@ -21,11 +21,11 @@ var parser = sip.NewParser(sip.WithHeadersParsers(func() map[string]sip.HeaderPa
 	return all
 }()))
 
-// parse reads a message that has been cut out of a datagram or a stream. What it returns instead of nothing says how its sender is to be
+// Parse reads a message that has been cut out of a datagram or a stream. What it returns instead of nothing says how its sender is to be
 // refused: head is what has been parsed, and m is nil when nobody can be answered.
-func parse(head, body []byte, f framing) (m sip.Message, parsed []byte, fault framing, err error) {
+func Parse(head, body []byte, f Framing) (m sip.Message, parsed []byte, fault Framing, err error) {
 	if tooLarge(head) {
-		head, body, f = essentials(head), nil, framing{errTooLarge, 513}
+		head, body, f = essentials(head), nil, Framing{errTooLarge, 513}
 	}
 	head = withReason(head)
 	var n int
@@ -33,10 +33,10 @@ func parse(head, body []byte, f framing) (m sip.Message, parsed []byte, fault fr
 	if err == nil && n != len(head) {
 		err = errLength
 	}
-	if m == nil && f.err == nil {
+	if m == nil && f.Err == nil {
 		m, f = salvage(head, err)
 	}
-	if m != nil && len(body) > 0 && f.err == nil {
+	if m != nil && len(body) > 0 && f.Err == nil {
 		m.SetBody(append([]byte(nil), body...))
 	}
 	return m, head, f, err
@@ -52,23 +52,23 @@ func withReason(head []byte) []byte {
 }
 
 // salvage makes a request, only to be refused, of one whose start line cannot be parsed: its sender waits for an answer.
-func salvage(head []byte, err error) (sip.Message, framing) {
+func salvage(head []byte, err error) (sip.Message, Framing) {
 	line, rest, _ := bytes.Cut(head, crlf2[:2])
 	words := strings.Fields(string(line))
 	if len(words) < 2 || strings.HasPrefix(words[0], "SIP/") {
-		return nil, framing{err: err, code: 400}
+		return nil, Framing{Err: err, Code: 400}
 	}
 	m, _, bad := parser.ParseHeaders(append([]byte("UNREADABLE sip:unreadable SIP/2.0\r\n"), rest...), false)
 	req, ok := m.(*sip.Request)
 	if !ok || bad != nil {
-		return nil, framing{err: err, code: 400}
+		return nil, Framing{Err: err, Code: 400}
 	}
 	if req.Method = sip.RequestMethod(words[0]); req.Method == sip.ACK {
-		return nil, framing{err: err, code: 400}
+		return nil, Framing{Err: err, Code: 400}
 	}
-	f := framing{err: err, code: 400}
-	if scheme, _, ok := strings.Cut(words[1], ":"); ok && len(words) == 3 && scheme != "" && isToken(scheme[0]) && !slices.Contains([]string{"sip", "sips", "tel"}, scheme) {
-		f.code = 416
+	f := Framing{Err: err, Code: 400}
+	if scheme, _, ok := strings.Cut(words[1], ":"); ok && len(words) == 3 && scheme != "" && IsToken(scheme[0]) && !slices.Contains([]string{"sip", "sips", "tel"}, scheme) {
+		f.Code = 416
 	}
 	return req, f
 }

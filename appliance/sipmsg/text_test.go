@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import "testing"
 
@@ -7,14 +7,14 @@ func FuzzAddress(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, one := range splitList(s) {
-			n := parseNameAddr(one)
+		for _, one := range SplitList(s) {
+			n := ParseNameAddr(one)
 			SplitURI(n.URI)
-			tagOf(one)
-			if u, err := rawURI(n.URI); err == nil && u.String() != n.URI {
+			Tag(one)
+			if u, err := RawURI(n.URI); err == nil && u.String() != n.URI {
 				t.Errorf("%q became %q", n.URI, u.String())
 			}
 		}
-		q850(s)
+		Q850(s)
 	})
 }

@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import (
 	"strconv"
@@ -8,9 +8,9 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// expires reads Session-Expires: its interval (0: none) and who refreshes ("uac", "uas", "").
-func expires(m interface{ Headers() []sip.Header }) (interval time.Duration, refresher string) {
-	value, params, _ := strings.Cut(firstValue(m, "Session-Expires"), ";")
+// Expires reads Session-Expires: its interval (0: none) and who refreshes ("uac", "uas", "").
+func Expires(m interface{ Headers() []sip.Header }) (interval time.Duration, refresher string) {
+	value, params, _ := strings.Cut(First(m, "Session-Expires"), ";")
 	n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31)
 	if err != nil {
 		return 0, ""
@@ -19,10 +19,10 @@ func expires(m interface{ Headers() []sip.Header }) (interval time.Duration, ref
 	return time.Duration(n) * time.Second, strings.ToLower(refresher)
 }
 
-func supports(m interface{ Headers() []sip.Header }, tag string) bool {
+func Supports(m interface{ Headers() []sip.Header }, tag string) bool {
 	for _, name := range []string{"Supported", "Require"} {
-		for _, v := range headerValues(m, name) {
-			for _, t := range splitList(v) {
+		for _, v := range Values(m, name) {
+			for _, t := range SplitList(v) {
 				if strings.EqualFold(t, tag) {
 					return true
 				}
@@ -32,9 +32,9 @@ func supports(m interface{ Headers() []sip.Header }, tag string) bool {
 	return false
 }
 
-func requires(m interface{ Headers() []sip.Header }, tag string) bool {
-	for _, v := range headerValues(m, "Require") {
-		for _, t := range splitList(v) {
+func Requires(m interface{ Headers() []sip.Header }, tag string) bool {
+	for _, v := range Values(m, "Require") {
+		for _, t := range SplitList(v) {
 			if strings.EqualFold(t, tag) {
 				return true
 			}
@@ -43,9 +43,9 @@ func requires(m interface{ Headers() []sip.Header }, tag string) bool {
 	return false
 }
 
-// q850 is the cause of a Reason header value such as `Q.850;cause=34;text="..."`, 0 when it holds none.
-func q850(v string) int {
-	for _, one := range splitList(v) {
+// Q850 is the cause of a Reason header value such as `Q.850;cause=34;text="..."`, 0 when it holds none.
+func Q850(v string) int {
+	for _, one := range SplitList(v) {
 		protocol, params, _ := strings.Cut(one, ";")
 		if !strings.EqualFold(strings.TrimSpace(protocol), "Q.850") {
 			continue

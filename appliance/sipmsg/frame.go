@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import (
 	"bytes"
@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	minMessage   = 32    // no SIP message is shorter
-	maxHead      = 32768 // octets of start line and header fields
-	maxBody      = 65536 // octets of a body
-	keepAlivePin = "\r\n\r\n"
+	MinMessage = 32    // no SIP message is shorter
+	maxHead    = 32768 // octets of start line and header fields
+	maxBody    = 65536 // octets of a body
+	KeepAlive  = "\r\n\r\n"
 )
 
 var (
@@ -20,39 +20,39 @@ var (
 	errTooLarge = errors.New("message too large")
 	errLength   = errors.New("Content-Length missing, twice or no number")
 	errLines    = errors.New("a CR, LF or NUL that ends no line")
-	errNoVia    = errors.New("no Via")
+	ErrNoVia    = errors.New("no Via")
 )
 
-// framing is what was wrong with a message's length; the zero value is a sound message.
-type framing struct {
-	err  error
-	code int // response that a request with this fault gets
+// Framing is what was wrong with a message's length; the zero value is a sound message.
+type Framing struct {
+	Err  error
+	Code int // response that a request with this fault gets
 }
 
-// frameDatagram cuts a datagram into head (with its empty line) and body (RFC 3261 18.3).
-func frameDatagram(b []byte) (head, body []byte, f framing) {
+// FrameDatagram cuts a datagram into head (with its empty line) and body (RFC 3261 18.3).
+func FrameDatagram(b []byte) (head, body []byte, f Framing) {
 	i := bytes.Index(b, crlf2)
 	if i < 0 {
-		return b, nil, framing{errors.New("no empty line"), 400}
+		return b, nil, Framing{errors.New("no empty line"), 400}
 	}
 	head, body = b[:i+4], b[i+4:]
 	n, given, err := contentLength(head)
 	switch {
 	case !cleanLines(head):
-		return head, nil, framing{errLines, 400}
+		return head, nil, Framing{errLines, 400}
 	case err != nil:
-		return head, nil, framing{err, 400}
+		return head, nil, Framing{err, 400}
 	case !given:
-		return head, body, framing{}
+		return head, body, Framing{}
 	case n > len(body):
-		return head, nil, framing{errors.New("body shorter than its Content-Length"), 400}
+		return head, nil, Framing{errors.New("body shorter than its Content-Length"), 400}
 	}
-	return head, body[:n], framing{}
+	return head, body[:n], Framing{}
 }
 
-// frameStream cuts the next message off a stream. n is how much of b it took: 0 means that more has to be read. pongs counts the
+// FrameStream cuts the next message off a stream. n is how much of b it took: 0 means that more has to be read. pongs counts the
 // double CRLFs before it, each of which asks for a CRLF (RFC 5626 4.4.1). fatal: the boundary of the message cannot be known.
-func frameStream(b []byte) (head, body []byte, n, pongs int, f framing, fatal bool) {
+func FrameStream(b []byte) (head, body []byte, n, pongs int, f Framing, fatal bool) {
 	start := 0
 	for len(b)-start >= 2 && b[start] == '\r' && b[start+1] == '\n' {
 		if len(b)-start >= 4 && b[start+2] == '\r' && b[start+3] == '\n' {
@@ -68,31 +68,31 @@ func frameStream(b []byte) (head, body []byte, n, pongs int, f framing, fatal bo
 	i := bytes.Index(rest, crlf2)
 	if i <= 0 {
 		if len(rest) > maxHead {
-			return nil, nil, start, pongs, framing{errTooLarge, 513}, true
+			return nil, nil, start, pongs, Framing{errTooLarge, 513}, true
 		}
-		return nil, nil, start, pongs, framing{}, false
+		return nil, nil, start, pongs, Framing{}, false
 	}
 	head = rest[:i+4]
 	if len(head) > maxHead {
-		return head, nil, len(b), pongs, framing{errTooLarge, 513}, true
+		return head, nil, len(b), pongs, Framing{errTooLarge, 513}, true
 	}
 	if !cleanLines(head) {
 		// Who takes a bare LF for the end of a line may read another Content-Length here, and the next message elsewhere.
-		return head, nil, len(b), pongs, framing{errLines, 400}, true
+		return head, nil, len(b), pongs, Framing{errLines, 400}, true
 	}
 	length, given, err := contentLength(head)
 	if err != nil || !given && hasField(head, "content-type", "c") {
 		// Without a length nothing says where the body ends and the next message begins (RFC 3261 18.3). Peers of RFC 2543 leave it
 		// out of messages without a body, which can be told by their having no type either.
-		return head, nil, len(b), pongs, framing{errLength, 400}, true
+		return head, nil, len(b), pongs, Framing{errLength, 400}, true
 	}
 	if length > maxBody {
-		return head, nil, len(b), pongs, framing{errTooLarge, 513}, true
+		return head, nil, len(b), pongs, Framing{errTooLarge, 513}, true
 	}
 	if len(rest) < len(head)+length {
-		return nil, nil, start, pongs, framing{}, false
+		return nil, nil, start, pongs, Framing{}, false
 	}
-	return head, rest[len(head) : len(head)+length], start + len(head) + length, pongs, framing{}, false
+	return head, rest[len(head) : len(head)+length], start + len(head) + length, pongs, Framing{}, false
 }
 
 // contentLength reads the Content-Length of a head. Two that differ are an error: a classic way to smuggle a message.
@@ -168,7 +168,7 @@ func cleanLines(head []byte) bool {
 	return true
 }
 
-// isToken reports whether a SIP message may begin with c.
-func isToken(c byte) bool {
+// IsToken reports whether a SIP message may begin with c.
+func IsToken(c byte) bool {
 	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte("-.!%*_+`'~"), c) >= 0
 }

@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import (
 	"net/netip"
@@ -8,21 +8,21 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// via is the topmost Via of a message: whose request it is, and where its response goes (RFC 3261 18.2, 20.42). The text of the field
+// Via is the topmost Via of a message: whose request it is, and where its response goes (RFC 3261 18.2, 20.42). The text of the field
 // stays in the message as the peer wrote it, because a response repeats it (8.2.6.2); sipgo's own reader takes no blanks around
 // separators, although 25.1 allows them around every one.
-type via struct {
-	host   string // without the brackets of an IPv6 address
-	port   uint16 // 0: none given
-	branch string
-	rport  bool
+type Via struct {
+	Host   string // without the brackets of an IPv6 address
+	Port   uint16 // 0: none given
+	Branch string
+	RPort  bool
 }
 
-// topVia reads the topmost Via. present tells whether there is one at all; ok, whether it can be understood.
-func topVia(m interface{ Headers() []sip.Header }) (v via, present, ok bool) {
+// TopVia reads the topmost Via. present tells whether there is one at all; ok, whether it can be understood.
+func TopVia(m interface{ Headers() []sip.Header }) (v Via, present, ok bool) {
 	i := topViaIndex(m)
 	if i < 0 {
-		return via{}, false, false
+		return Via{}, false, false
 	}
 	v, ok = readVia(m.Headers()[i].Value())
 	return v, true, ok
@@ -38,12 +38,12 @@ func topViaIndex(m interface{ Headers() []sip.Header }) int {
 }
 
 // readVia reads the first value of a Via field.
-func readVia(text string) (v via, ok bool) {
+func readVia(text string) (v Via, ok bool) {
 	text, others, more := cutQuoted(text, ',')
 	for more {
 		var one string
 		if one, others, more = cutQuoted(others, ','); strings.TrimSpace(one) == "" {
-			return via{}, false
+			return Via{}, false
 		}
 	}
 	head, params, more := cutQuoted(text, ';')
@@ -51,10 +51,10 @@ func readVia(text string) (v via, ok bool) {
 	version, rest, ok2 := strings.Cut(rest, "/")
 	transport, sentBy := cutBlank(strings.TrimSpace(rest))
 	if !ok || !ok2 || strings.Contains(head, `"`) || !strings.EqualFold(strings.TrimSpace(name), "SIP") || strings.TrimSpace(version) == "" || transport == "" {
-		return via{}, false
+		return Via{}, false
 	}
-	if v.host, v.port, ok = readSentBy(sentBy); !ok {
-		return via{}, false
+	if v.Host, v.Port, ok = readSentBy(sentBy); !ok {
+		return Via{}, false
 	}
 	for more {
 		var p string
@@ -62,11 +62,11 @@ func readVia(text string) (v via, ok bool) {
 		key, value := keyValue(p)
 		switch {
 		case key == "":
-			return via{}, false
+			return Via{}, false
 		case strings.EqualFold(key, "branch"):
-			v.branch = value
+			v.Branch = value
 		case strings.EqualFold(key, "rport"):
-			v.rport = true
+			v.RPort = true
 		}
 	}
 	return v, true
@@ -105,11 +105,11 @@ func cutBlank(s string) (before, after string) {
 	return s, ""
 }
 
-// markVia notes in the topmost Via where the request came from, so that the response finds back (RFC 3261 18.2.1, RFC 3581). All else
+// MarkVia notes in the topmost Via where the request came from, so that the response finds back (RFC 3261 18.2.1, RFC 3581). All else
 // in the field stays as it was written.
-func markVia(req *sip.Request, v via, from netip.AddrPort) {
+func MarkVia(req *sip.Request, v Via, from netip.AddrPort) {
 	i := topViaIndex(req)
-	if i < 0 || !v.rport && v.host == from.Addr().String() {
+	if i < 0 || !v.RPort && v.Host == from.Addr().String() {
 		return
 	}
 	field := req.Headers()[i].Value()

@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import (
 	"strconv"
@@ -28,8 +28,8 @@ func parsePort(s string) uint16 {
 	return uint16(n)
 }
 
-// joinHostPort is the opposite; port 0 is left out.
-func joinHostPort(host string, port uint16) string {
+// JoinHostPort is the opposite; port 0 is left out.
+func JoinHostPort(host string, port uint16) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
@@ -39,8 +39,8 @@ func joinHostPort(host string, port uint16) string {
 	return host + ":" + strconv.Itoa(int(port))
 }
 
-// splitList splits a header value at its commas, except inside quotes and angle brackets.
-func splitList(v string) []string {
+// SplitList splits a header value at its commas, except inside quotes and angle brackets.
+func SplitList(v string) []string {
 	var list []string
 	start, quoted, bracket := 0, false, false
 	add := func(s string) {
@@ -103,8 +103,8 @@ func keyValue(p string) (key, value string) {
 	return strings.TrimSpace(key), strings.TrimSpace(value)
 }
 
-// parseNameAddr reads a name-addr or an addr-spec; everything behind an addr-spec's semicolon is a header parameter (RFC 3261 20.10).
-func parseNameAddr(v string) NameAddr {
+// ParseNameAddr reads a name-addr or an addr-spec; everything behind an addr-spec's semicolon is a header parameter (RFC 3261 20.10).
+func ParseNameAddr(v string) NameAddr {
 	v = strings.TrimSpace(v)
 	open := angle(v)
 	if open < 0 {
@@ -135,21 +135,21 @@ func angle(v string) int {
 	return -1
 }
 
-// contactOf is the URI of the first Contact, "" when there is none that can be used.
-func contactOf(m interface{ Headers() []sip.Header }) string {
-	list := splitList(firstValue(m, "Contact"))
+// Contact is the URI of the first Contact, "" when there is none that can be used.
+func Contact(m interface{ Headers() []sip.Header }) string {
+	list := SplitList(First(m, "Contact"))
 	if len(list) == 0 {
 		return ""
 	}
-	uri := strings.Join(strings.Fields(parseNameAddr(list[0]).URI), "") // blanks in it would split our request line
-	if _, err := rawURI(uri); err != nil {
+	uri := strings.Join(strings.Fields(ParseNameAddr(list[0]).URI), "") // blanks in it would split our request line
+	if _, err := RawURI(uri); err != nil {
 		return ""
 	}
 	return uri
 }
 
-// bracketed reports whether a value is a name-addr: its URI stands in brackets.
-func bracketed(v string) bool { return angle(v) >= 0 }
+// Bracketed reports whether a value is a name-addr: its URI stands in brackets.
+func Bracketed(v string) bool { return angle(v) >= 0 }
 
 func unquote(s string) string {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
@@ -169,8 +169,8 @@ func unquote(s string) string {
 	return b.String()
 }
 
-// quote makes a display name safe between quotes.
-func quote(s string) string {
+// Quote makes a display name safe between quotes.
+func Quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
@@ -185,8 +185,8 @@ var compact = func() (byLength [32][][2]string) {
 	return byLength
 }()
 
-// headerValues are the values of all fields of a name, long or compact, in order.
-func headerValues(m interface{ Headers() []sip.Header }, name string) []string {
+// Values are the values of all fields of a name, long or compact, in order.
+func Values(m interface{ Headers() []sip.Header }, name string) []string {
 	var list []string
 	short := compactName(name)
 	for _, h := range m.Headers() {
@@ -197,8 +197,8 @@ func headerValues(m interface{ Headers() []sip.Header }, name string) []string {
 	return list
 }
 
-// firstValue is the first of them, "" when there is none.
-func firstValue(m interface{ Headers() []sip.Header }, name string) string {
+// First is the first of them, "" when there is none.
+func First(m interface{ Headers() []sip.Header }, name string) string {
 	short := compactName(name)
 	for _, h := range m.Headers() {
 		if isNamed(h, name, short) {
@@ -208,9 +208,9 @@ func firstValue(m interface{ Headers() []sip.Header }, name string) string {
 	return ""
 }
 
-// contentType is the Content-Type of a message.
-func contentType(m interface{ Headers() []sip.Header }) string {
-	return mediaType(firstValue(m, "Content-Type"))
+// ContentType is the Content-Type of a message.
+func ContentType(m interface{ Headers() []sip.Header }) string {
+	return mediaType(First(m, "Content-Type"))
 }
 
 // mediaType is a media type without the blanks that SIP alone permits around its slash (RFC 3261 25.1).

@@ -1,10 +1,10 @@
-package sipgw
+package sipmsg
 
 import "bytes"
 
 const (
-	maxFields = 256  // header fields of a message
-	maxField  = 8192 // octets of one, folded lines included
+	MaxFields = 256  // header fields of a message
+	MaxField  = 8192 // octets of one, folded lines included
 )
 
 // tooLarge reports whether a head has more than anybody needs: it costs its reader many times what it costs its sender.
@@ -17,7 +17,7 @@ func tooLarge(head []byte) bool {
 		if len(line) > 0 && line[0] != ' ' && line[0] != '\t' {
 			fields, size = fields+1, 0
 		}
-		if size += len(line); size > maxField || fields > maxFields {
+		if size += len(line); size > MaxField || fields > MaxFields {
 			return true
 		}
 	}
@@ -31,7 +31,7 @@ func essentials(head []byte) []byte {
 		var line []byte
 		line, head = cutField(head)
 		name, _, _ := bytes.Cut(line, []byte(":"))
-		if len(out) == 0 || repeatedInRefusals[string(bytes.ToLower(bytes.TrimRight(name, " \t")))] && len(out)+len(line) < maxField {
+		if len(out) == 0 || repeatedInRefusals[string(bytes.ToLower(bytes.TrimRight(name, " \t")))] && len(out)+len(line) < MaxField {
 			out = append(append(out, line...), crlf2[:2]...)
 		}
 	}

@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import (
 	"cmp"
@@ -87,7 +87,7 @@ func (r *Request) Headers(name string) []string {
 	if r.msg == nil {
 		return nil
 	}
-	return headerValues(r.msg, name)
+	return Values(r.msg, name)
 }
 
 // Header returns the first value of a header field, "" when there is none.
@@ -105,8 +105,8 @@ func (r *Request) Identities() []NameAddr { return ParseList(r.Headers("P-Assert
 func ParseList(values []string) []NameAddr {
 	var list []NameAddr
 	for _, v := range values {
-		for _, s := range splitList(v) {
-			list = append(list, parseNameAddr(s))
+		for _, s := range SplitList(v) {
+			list = append(list, ParseNameAddr(s))
 		}
 	}
 	return list
@@ -119,13 +119,13 @@ func ParseRequest(text []byte) (*Request, error) {
 	if err != nil || !ok {
 		return nil, fmt.Errorf("parse request: %w", cmp.Or(err, errLength))
 	}
-	r := view(req, "udp", netip.AddrPort{})
+	r := View(req, "udp", netip.AddrPort{})
 	return &r, nil
 }
 
-// view shows a request to the call.
-func view(req *sip.Request, transport string, source netip.AddrPort) Request {
-	return Request{Method: string(req.Method), URI: req.Recipient.String(), From: parseNameAddr(firstValue(req, "From")),
-		To: parseNameAddr(firstValue(req, "To")), CallID: firstValue(req, "Call-ID"), Body: req.Body(),
-		ContentType: contentType(req), Transport: transport, Source: source, msg: req}
+// View shows a request to the call.
+func View(req *sip.Request, transport string, source netip.AddrPort) Request {
+	return Request{Method: string(req.Method), URI: req.Recipient.String(), From: ParseNameAddr(First(req, "From")),
+		To: ParseNameAddr(First(req, "To")), CallID: First(req, "Call-ID"), Body: req.Body(),
+		ContentType: ContentType(req), Transport: transport, Source: source, msg: req}
 }

@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import "bytes"
 
@@ -8,14 +8,14 @@ type Part struct {
 	Content []byte
 }
 
-// attach makes one body of a description and further parts. A re-INVITE of the leg has the description alone again.
-func attach(description []byte, parts []Part) (contentType string, body []byte) {
-	boundary := token(24)
+// Attach makes one body of a description and further parts. A re-INVITE of the leg has the description alone again.
+func Attach(description []byte, parts []Part) (contentType string, body []byte) {
+	boundary := Token(24)
 	var b bytes.Buffer
 	for _, p := range append([]Part{{[]Header{{"Content-Type", "application/sdp"}, {"Content-Disposition", "session"}}, description}}, parts...) {
 		b.WriteString("--" + boundary + "\r\n")
 		for _, h := range p.Headers {
-			if checkHeaders([]Header{h}) == nil {
+			if CheckHeaders([]Header{h}) == nil {
 				writeHeader(&b, h.Name, h.Value)
 			}
 		}

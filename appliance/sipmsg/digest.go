@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import (
 	"crypto/md5"
@@ -29,16 +29,16 @@ import (
 //	a.accepted()
 
 var (
-	// errNoAccount: the peer wants credentials and the configuration has none for the identity.
-	errNoAccount = errors.New("credentials wanted, but the identity has no account")
-	// errRefused: the peer does not take the user name and password.
-	errRefused = errors.New("user name or password refused")
-	// errNoChallenge: a 401 or 407 that we cannot answer.
-	errNoChallenge = errors.New("no challenge that we can answer")
+	// ErrNoAccount: the peer wants credentials and the configuration has none for the identity.
+	ErrNoAccount = errors.New("credentials wanted, but the identity has no account")
+	// ErrRefused: the peer does not take the user name and password.
+	ErrRefused = errors.New("user name or password refused")
+	// ErrNoChallenge: a 401 or 407 that we cannot answer.
+	ErrNoChallenge = errors.New("no challenge that we can answer")
 )
 
-// authenticator answers the challenges that come to the requests of one registration or one leg. It belongs to one goroutine.
-type authenticator struct {
+// Authenticator answers the challenges that come to the requests of one registration or one leg. It belongs to one goroutine.
+type Authenticator struct {
 	user, password string
 	nonces         []*nonce // one per protection space that has challenged us, in the order of their first challenge
 }
@@ -53,21 +53,21 @@ type nonce struct {
 	stale  bool   // it came in place of a stale one
 }
 
-// newAuthenticator answers with an account; without one (user is "") every challenge is errNoAccount.
-func newAuthenticator(user, password string) *authenticator {
-	return &authenticator{user: user, password: password}
+// NewAuthenticator answers with an account; without one (user is "") every challenge is errNoAccount.
+func NewAuthenticator(user, password string) *Authenticator {
+	return &Authenticator{user: user, password: password}
 }
 
-// challenged takes the challenges of a 401 or 407. An error says that trying again makes no sense: errNoAccount, errRefused,
+// Challenged takes the challenges of a 401 or 407. An error says that trying again makes no sense: errNoAccount, errRefused,
 // errNoChallenge.
-func (a *authenticator) challenged(res interface{ Headers() []sip.Header }) error {
-	fresh := supported(headerValues(res, "WWW-Authenticate"), false)
-	fresh = append(fresh, supported(headerValues(res, "Proxy-Authenticate"), true)...)
+func (a *Authenticator) Challenged(res interface{ Headers() []sip.Header }) error {
+	fresh := supported(Values(res, "WWW-Authenticate"), false)
+	fresh = append(fresh, supported(Values(res, "Proxy-Authenticate"), true)...)
 	if len(fresh) == 0 {
-		return errNoChallenge
+		return ErrNoChallenge
 	}
 	if a.user == "" {
-		return errNoAccount
+		return ErrNoAccount
 	}
 	for _, n := range fresh {
 		i := slices.IndexFunc(a.nonces, func(o *nonce) bool { return o.proxy == n.proxy && o.c.realm == n.c.realm })
@@ -82,7 +82,7 @@ func (a *authenticator) challenged(res interface{ Headers() []sip.Header }) erro
 		switch {
 		case old.count == 0:
 		case old.stale && !old.proven, !n.c.stale && !old.proven:
-			return errRefused
+			return ErrRefused
 		default:
 			n.stale = true
 		}
@@ -91,27 +91,27 @@ func (a *authenticator) challenged(res interface{ Headers() []sip.Header }) erro
 	return nil
 }
 
-// accepted notes that the last authorized request was let through.
-func (a *authenticator) accepted() {
+// Accepted notes that the last authorized request was let through.
+func (a *Authenticator) Accepted() {
 	for _, n := range a.nonces {
 		n.proven = n.count > 0
 	}
 }
 
-// reset forgets every challenge, so that the next request is challenged anew.
-func (a *authenticator) reset() { a.nonces = nil }
+// Reset forgets every challenge, so that the next request is challenged anew.
+func (a *Authenticator) Reset() { a.nonces = nil }
 
-// authorize puts our credentials into a request, for every space that has challenged us, in place of those in it.
-func (a *authenticator) authorize(req *sip.Request) {
+// Authorize puts our credentials into a request, for every space that has challenged us, in place of those in it.
+func (a *Authenticator) Authorize(req *sip.Request) {
 	for req.RemoveHeader("Authorization") || req.RemoveHeader("Proxy-Authorization") {
 	}
-	for _, h := range a.credentials(string(req.Method), req.Recipient.String(), req.Body()) {
+	for _, h := range a.Credentials(string(req.Method), req.Recipient.String(), req.Body()) {
 		req.AppendHeader(sip.NewHeader(h.Name, h.Value))
 	}
 }
 
-// credentials are the header fields that authorize a request. uri is the Request-URI as it is sent.
-func (a *authenticator) credentials(method, uri string, body []byte) []Header {
+// Credentials are the header fields that authorize a request. uri is the Request-URI as it is sent.
+func (a *Authenticator) Credentials(method, uri string, body []byte) []Header {
 	var list []Header
 	for _, n := range a.nonces {
 		if n.cnonce == "" {
@@ -147,7 +147,7 @@ func (n *nonce) credentials(user, password, method, uri string, body []byte) str
 	a2 = sum(a2)
 
 	var b strings.Builder
-	fmt.Fprintf(&b, "Digest username=%s, realm=%s, nonce=%s, uri=%s", quote(user), quote(c.realm), quote(c.nonce), quote(uri))
+	fmt.Fprintf(&b, "Digest username=%s, realm=%s, nonce=%s, uri=%s", Quote(user), Quote(c.realm), Quote(c.nonce), Quote(uri))
 	if qop == "" {
 		fmt.Fprintf(&b, `, response="%s"`, sum(a1+":"+c.nonce+":"+a2))
 	} else {
@@ -159,7 +159,7 @@ func (n *nonce) credentials(user, password, method, uri string, body []byte) str
 		b.WriteString(", algorithm=" + c.algorithm)
 	}
 	if c.hasOpaque {
-		b.WriteString(", opaque=" + quote(c.opaque))
+		b.WriteString(", opaque=" + Quote(c.opaque))
 	}
 	return b.String()
 }

@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// rawURI is a URI that is sent byte for byte. sipgo keeps the text of schemes that it does not know, so the text is parsed as one
+// RawURI is a URI that is sent byte for byte. sipgo keeps the text of schemes that it does not know, so the text is parsed as one
 // of these: its own rendering reorders nothing, but it merges parameters that come twice and drops empty ones.
-func rawURI(s string) (u sip.Uri, err error) {
+func RawURI(s string) (u sip.Uri, err error) {
 	scheme, rest, ok := strings.Cut(s, ":")
 	if !ok || scheme == "" || rest == "" || unclean(s) || strings.ContainsAny(s, " <>\"") {
 		return u, fmt.Errorf("URI %q is not valid", s)
@@ -31,8 +31,8 @@ func unclean(s string) bool { return strings.ContainsAny(s, "\r\n\x00") }
 // lineBreaks takes out what ends a line. A NUL is text behind a backslash in quotes (RFC 3261 25.1, quoted-pair).
 var lineBreaks = strings.NewReplacer("\\\x00", "\\\x00", "\r", " ", "\n", " ", "\x00", " ")
 
-// checkHeaders refuses headers that would break a message.
-func checkHeaders(list []Header) error {
+// CheckHeaders refuses headers that would break a message.
+func CheckHeaders(list []Header) error {
 	for _, h := range list {
 		if h.Name == "" || unclean(h.Name) || strings.ContainsAny(h.Name, " :\t") || unclean(h.Value) {
 			return fmt.Errorf("header %q holds a line break or no name", h.Name)
@@ -45,7 +45,7 @@ func checkHeaders(list []Header) error {
 func (n NameAddr) String() string {
 	s := "<" + n.URI + ">"
 	if n.Name != "" {
-		s = quote(n.Name) + " " + s
+		s = Quote(n.Name) + " " + s
 	}
 	if n.Params != "" {
 		s += ";" + n.Params
@@ -55,9 +55,9 @@ func (n NameAddr) String() string {
 
 const tagLetters = "0123456789abcdefghijklmnopqrstuvwxyz"
 
-// token returns n random characters for tags, branches and Call-IDs. They name things and protect nothing, but rand/v2 is
+// Token returns n random characters for tags, branches and Call-IDs. They name things and protect nothing, but rand/v2 is
 // seeded from the system and not to be guessed from outside.
-func token(n int) string {
+func Token(n int) string {
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = tagLetters[rand.IntN(len(tagLetters))]
@@ -65,33 +65,33 @@ func token(n int) string {
 	return string(b)
 }
 
-func newBranch() string { return sip.RFC3261BranchMagicCookie + token(20) }
+func NewBranch() string { return sip.RFC3261BranchMagicCookie + Token(20) }
 
-// renderResponse builds a response: the headers that RFC 3261 8.2.6 and 12.1.1 copy, the name of the server, "" none, then h, then
+// RenderResponse builds a response: the headers that RFC 3261 8.2.6 and 12.1.1 copy, the name of the server, "" none, then h, then
 // the body.
-func renderResponse(req *sip.Request, code int, reason, toTag, server string, body []byte, contentType string, h []Header) []byte {
+func RenderResponse(req *sip.Request, code int, reason, toTag, server string, body []byte, contentType string, h []Header) []byte {
 	if reason == "" || unclean(reason) {
 		reason = reasonPhrase(code)
 	}
 	var b bytes.Buffer
 	b.Grow(1024 + len(body))
 	b.WriteString("SIP/2.0 " + strconv.Itoa(code) + " " + reason + "\r\n")
-	for _, v := range headerValues(req, "Via") {
+	for _, v := range Values(req, "Via") {
 		writeHeader(&b, "Via", v)
 	}
 	if code > 100 && code < 300 && (req.Method == sip.INVITE || code >= 200) {
-		for _, v := range headerValues(req, "Record-Route") {
+		for _, v := range Values(req, "Record-Route") {
 			writeHeader(&b, "Record-Route", v)
 		}
 	}
 	if code == 100 {
-		for _, v := range headerValues(req, "Timestamp") {
+		for _, v := range Values(req, "Timestamp") {
 			writeHeader(&b, "Timestamp", v)
 		}
 	}
 	writeFirst(&b, req, "From")
-	if to := firstValue(req, "To"); to != "" {
-		if code > 100 && toTag != "" && tagOf(to) == "" {
+	if to := First(req, "To"); to != "" {
+		if code > 100 && toTag != "" && Tag(to) == "" {
 			to += ";tag=" + toTag
 		}
 		writeHeader(&b, "To", to)
@@ -108,7 +108,7 @@ func renderResponse(req *sip.Request, code int, reason, toTag, server string, bo
 // finish writes further headers, the empty line and the body.
 func finish(b *bytes.Buffer, body []byte, contentType string, h []Header) {
 	for _, x := range h {
-		if checkHeaders([]Header{x}) == nil {
+		if CheckHeaders([]Header{x}) == nil {
 			writeHeader(b, x.Name, x.Value)
 		}
 	}
@@ -135,21 +135,21 @@ func writeHeader(b *bytes.Buffer, name, value string) {
 }
 
 func writeFirst(b *bytes.Buffer, req *sip.Request, name string) {
-	if v := firstValue(req, name); v != "" {
+	if v := First(req, name); v != "" {
 		writeHeader(b, name, v)
 	}
 }
 
-// tagOf returns the tag of a From or To value.
-func tagOf(value string) string { return parseNameAddr(value).Param("tag") }
+// Tag returns the tag of a From or To value.
+func Tag(value string) string { return ParseNameAddr(value).Param("tag") }
 
-// outgoing builds a request without its Via: start line and headers in the order given.
-func outgoing(method, uri string, headers []Header, body []byte, contentType string) (*sip.Request, error) {
-	u, err := rawURI(uri)
+// NewRequest builds a request without its Via: start line and headers in the order given.
+func NewRequest(method, uri string, headers []Header, body []byte, contentType string) (*sip.Request, error) {
+	u, err := RawURI(uri)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkHeaders(headers); err != nil {
+	if err := CheckHeaders(headers); err != nil {
 		return nil, err
 	}
 	req := sip.NewRequest(sip.RequestMethod(method), u)
@@ -183,8 +183,8 @@ func header(h Header) sip.Header {
 	return sip.NewHeader(h.Name, h.Value)
 }
 
-// render writes a request with our Via on top; the request itself is not changed.
-func render(req *sip.Request, via string) []byte {
+// Render writes a request with our Via on top; the request itself is not changed.
+func Render(req *sip.Request, via string) []byte {
 	var b bytes.Buffer
 	b.Grow(1024 + len(req.Body()))
 	b.WriteString(string(req.Method) + " " + req.Recipient.String() + " SIP/2.0\r\n")
@@ -199,11 +199,11 @@ func render(req *sip.Request, via string) []byte {
 	return b.Bytes()
 }
 
-// renderSame builds an ACK or CANCEL from its INVITE: the same Request-URI, Via, Route, From, Call-ID and CSeq number.
-func renderSame(invite *sip.Request, method sip.RequestMethod, via, to string, h []Header) []byte {
+// RenderSame builds an ACK or CANCEL from its INVITE: the same Request-URI, Via, Route, From, Call-ID and CSeq number.
+func RenderSame(invite *sip.Request, method sip.RequestMethod, via, to string, h []Header) []byte {
 	req := sip.NewRequest(method, invite.Recipient)
 	for _, name := range []string{"Route", "From", "To", "Call-ID", "CSeq", "Max-Forwards", "Authorization", "Proxy-Authorization", "User-Agent"} {
-		for _, v := range headerValues(invite, name) {
+		for _, v := range Values(invite, name) {
 			switch name {
 			case "To":
 				v = to
@@ -218,7 +218,7 @@ func renderSame(invite *sip.Request, method sip.RequestMethod, via, to string, h
 		req.AppendHeader(sip.NewHeader(x.Name, x.Value))
 	}
 	req.SetBody(nil)
-	return render(req, via)
+	return Render(req, via)
 }
 
 // Phrase is the reason phrase of a status code, as RFC 3261 21 has it.

@@ -1,4 +1,4 @@
-package sipgw
+package sipmsg
 
 import (
 	"net/netip"
@@ -11,7 +11,7 @@ import (
 // TestBlanksInResponses: our branch comes back with blanks around it, and is known again.
 func TestBlanksInResponses(t *testing.T) {
 	v, ok := readVia("SIP / 2.0/UDP  sbc.example : 5062 ; rport = 5062 ; Branch = z9hG4bKours ; received=192.0.2.1")
-	if !ok || v != (via{host: "sbc.example", port: 5062, branch: "z9hG4bKours", rport: true}) {
+	if !ok || v != (Via{Host: "sbc.example", Port: 5062, Branch: "z9hG4bKours", RPort: true}) {
 		t.Errorf("%+v %v", v, ok)
 	}
 }
@@ -29,7 +29,7 @@ func TestBlanksAroundParameters(t *testing.T) {
 	}
 	res := sip.NewResponse(200, "OK")
 	res.AppendHeader(sip.NewHeader("Session-Expires", "1800 ; refresher = UAC"))
-	if d, refresher := expires(res); d.Seconds() != 1800 || refresher != "uac" {
+	if d, refresher := Expires(res); d.Seconds() != 1800 || refresher != "uac" {
 		t.Errorf("Session-Expires: %v %s", d, refresher)
 	}
 }
@@ -48,8 +48,8 @@ func FuzzVia(f *testing.F) {
 		}
 		req := sip.NewRequest(sip.OPTIONS, sip.Uri{})
 		req.AppendHeader(sip.NewHeader("v", text))
-		markVia(req, v, netip.MustParseAddrPort("192.0.2.100:5060"))
-		again, present, ok := topVia(req)
+		MarkVia(req, v, netip.MustParseAddrPort("192.0.2.100:5060"))
+		again, present, ok := TopVia(req)
 		if !present || !ok || again != v {
 			t.Errorf("%q: %+v becomes %+v (%v)", text, v, again, ok)
 		}
