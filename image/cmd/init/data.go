@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/diskfs/go-diskfs/backend"
 	"github.com/diskfs/go-diskfs/backend/file"
 	"github.com/diskfs/go-diskfs/filesystem/ext4"
 	"github.com/diskfs/go-diskfs/partition/gpt"
@@ -30,20 +31,20 @@ const (
 // mountData mounts the data partition if gokrazy could not, and returns what is wrong with it, for whoever looks at the box. When
 // nothing of it can be used, a file system in memory takes its place: the box comes up with the factory settings and can be reached.
 func (d disk) mountData() (alarm string, err error) {
-	mounts, err := os.ReadFile("/proc/mounts")
-	if err == nil && strings.Contains(string(mounts), " "+dataMount+" ") {
-		return "", nil
-	}
 	device := d.parts[dataPartition]
-	alarm, err = partition{
+	p := partition{
 		open:    func() (*os.File, error) { return os.OpenFile(device, os.O_RDWR, 0) },
 		prepare: d.prepare,
 		mount: func(flags uintptr, options string) error {
 			return unix.Mount(device, dataMount, "ext4", flags, options)
 		},
 		memory: func() error { return unix.Mount("tmpfs", dataMount, "tmpfs", 0, "mode=0755,size=64m") },
-	}.use()
-	if err != nil {
+	}
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err == nil && strings.Contains(string(mounts), " "+dataMount+" ") {
+		return "", p.check(unmark)
+	}
+	if alarm, err = p.use(); err != nil {
 		return alarm, err
 	}
 	if err := os.MkdirAll(filepath.Join(dataMount, "var"), 0o755); err != nil && !errors.Is(err, unix.EROFS) { // /var points there
@@ -55,27 +56,34 @@ func (d disk) mountData() (alarm string, err error) {
 // partition is the data partition, with what can be done to it.
 type partition struct {
 	open    func() (*os.File, error)
-	prepare func(*os.File) error // grow and format
+	prepare func(blockDevice) error // grow and format
 	mount   func(flags uintptr, options string) error
 	memory  func() error // mount something else in its place
 }
 
-// alarmMemory is said of a data partition that is not used. That one can only be read sbcd sees by itself.
-const alarmMemory = "the data partition is damaged and was left alone: the box runs with the factory settings from memory, and forgets everything at its restart"
+// What is said of a data partition that is not used. sbcd sees by itself when a partition can only be read.
+const (
+	alarmMemory      = "the data partition is damaged and was left alone" + fromMemory
+	alarmUnformatted = "the data partition could not be formatted" + fromMemory
+	fromMemory       = ": the box runs with the factory settings from memory, and forgets everything at its restart"
+)
 
 // use makes the partition usable. Only one that is provably new is formatted, since the configuration and keys of a box are in it. One
 // whose superblock is damaged gets it back from a copy; one that does not mount even then is read without its journal, so that the
 // box comes up with what is left.
 func (p partition) use() (alarm string, err error) {
-	err = p.check(func(part *os.File) error {
-		fresh, err := isNew(part)
-		if err != nil || !fresh {
+	fresh := false
+	err = p.check(func(part blockDevice) (err error) {
+		if fresh, err = isNew(part); err != nil || !fresh {
 			return err
 		}
 		return p.prepare(part)
 	})
 	if err != nil {
 		log.Printf("data partition: %v", err)
+		if fresh { // copies of the superblock may be there, of a file system that is not
+			return alarmUnformatted, p.memory()
+		}
 	}
 	if err = p.mount(0, ""); err == nil {
 		return "", nil
@@ -95,7 +103,7 @@ func (p partition) use() (alarm string, err error) {
 }
 
 // check lets f look at the partition.
-func (p partition) check(f func(*os.File) error) error {
+func (p partition) check(f func(blockDevice) error) error {
 	part, err := p.open()
 	if err != nil {
 		return err
@@ -149,8 +157,8 @@ func readNumber(name string) (int64, error) {
 	return strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 }
 
-// formatting stands in the first sector while the partition is being formatted; ext4 itself leaves the sector alone. When
-// power goes meanwhile, what looks like a file system then is none.
+// formatting is the mark that stands in the first sector while the partition is being formatted. The sector belongs to no part of the
+// file system.
 var formatting = []byte("viaduct: formatting\n")
 
 // untouched is how much of a partition is zero when nothing was ever written to it: what an image brings. What lies behind it on the
@@ -158,7 +166,7 @@ var formatting = []byte("viaduct: formatting\n")
 const untouched = 128 << 20
 
 // isNew tells whether a partition was never formatted, or not to the end.
-func isNew(part *os.File) (bool, error) {
+func isNew(part io.ReaderAt) (bool, error) {
 	block := make([]byte, 1<<20)
 	zero := make([]byte, len(block))
 	for at := int64(0); at < untouched; at += int64(len(block)) {
@@ -180,7 +188,7 @@ func isNew(part *os.File) (bool, error) {
 }
 
 // prepare grows the partition and formats it.
-func (d disk) prepare(part *os.File) error {
+func (d disk) prepare(part blockDevice) error {
 	if err := d.grow(); err != nil {
 		log.Printf("data partition not grown: %v", err) // it is large enough as it is
 	}
@@ -192,15 +200,13 @@ func (d disk) prepare(part *os.File) error {
 	return format(part, size)
 }
 
-// format makes an ext4 file system of size bytes.
-func format(part *os.File, size int64) error {
-	mark := func(text []byte) error {
-		sector := make([]byte, sectorSize)
-		copy(sector, text)
-		_, err := part.WriteAt(sector, 0)
-		return errors.Join(err, part.Sync())
-	}
-	if err := mark(formatting); err != nil {
+// format makes an ext4 file system of size bytes. The power may be cut at any moment, and the kernel mounts whatever has a superblock
+// before anybody looks for the mark. So the superblock is written last, when all else is on the medium and the mark is gone. When the
+// power is cut between these two, the superblock is restored from its copies.
+func format(part blockDevice, size int64) error {
+	first := make([]byte, superAt+superSize)
+	copy(first, formatting)
+	if err := writeSynced(part, first, 0); err != nil {
 		return fmt.Errorf("format: %w", err)
 	}
 	// A box has some hundred files, and the tables of inodes are most of the work.
@@ -208,13 +214,65 @@ func format(part *os.File, size int64) error {
 	if size > 2<<30 {
 		params.InodeRatio = 256 << 10
 	}
-	if _, err := ext4.Create(file.New(part, false), size, 0, sectorSize, params); err != nil {
+	held := &withheld{blockDevice: part}
+	if _, err := ext4.Create(file.New(held, false), size, 0, sectorSize, params); err != nil {
 		return fmt.Errorf("format: %w", err)
 	}
 	if err := part.Sync(); err != nil {
 		return fmt.Errorf("format: %w", err)
 	}
-	return mark(nil)
+	if err := errors.Join(unmark(part), writeSuperblock(part, held.super[:])); err != nil {
+		return fmt.Errorf("format: %w", err)
+	}
+	return nil
+}
+
+// blockDevice is the partition, or what stands for it in a test.
+type blockDevice interface {
+	backend.WritableFile
+	Sync() error
+}
+
+// withheld is a partition that keeps the superblock back.
+type withheld struct {
+	blockDevice
+	super [superSize]byte
+}
+
+func (w *withheld) WriteAt(b []byte, at int64) (int, error) {
+	switch {
+	case at >= superAt+superSize || at+int64(len(b)) <= superAt:
+		return w.blockDevice.WriteAt(b, at)
+	case at == superAt && len(b) == superSize:
+		return copy(w.super[:], b), nil
+	}
+	return 0, fmt.Errorf("%d bytes at %d are not the superblock alone", len(b), at)
+}
+
+// writeSuperblock writes the first superblock. The sector that makes it one comes last: a sector is written wholly or not at all.
+func writeSuperblock(part blockDevice, super []byte) error {
+	if err := writeSynced(part, super[sectorSize:], superAt+sectorSize); err != nil {
+		return err
+	}
+	return writeSynced(part, super[:sectorSize], superAt)
+}
+
+// writeSynced writes to the medium, not into a cache of it.
+func writeSynced(part blockDevice, b []byte, at int64) error {
+	if _, err := part.WriteAt(b, at); err != nil {
+		return err
+	}
+	return part.Sync()
+}
+
+// unmark removes the mark from a partition that is in use. An older release could leave it there after a power cut, and the partition
+// would be formatted as soon as its superblock is damaged.
+func unmark(part blockDevice) error {
+	sector := make([]byte, sectorSize)
+	if _, err := part.ReadAt(sector, 0); err != nil || !bytes.HasPrefix(sector, formatting) {
+		return err
+	}
+	return writeSynced(part, make([]byte, sectorSize), 0)
 }
 
 // grow lets the data partition end at the end of the medium.
@@ -240,7 +298,7 @@ func (d disk) grow() error {
 // growTable rewrites the partition table for a medium of size bytes and returns where the data partition lies then, in bytes;
 // length 0 when there is nothing to gain. The backup is written and synced before the first table, and the kernel falls back to
 // it (`gpt` on its command line).
-func growTable(f *os.File, size int64) (start, length int64, err error) {
+func growTable(f backend.WritableFile, size int64) (start, length int64, err error) {
 	table, err := gpt.Read(f, sectorSize, sectorSize)
 	if err != nil {
 		return 0, 0, fmt.Errorf("read partition table: %w", err)
@@ -251,10 +309,11 @@ func growTable(f *os.File, size int64) (start, length int64, err error) {
 	last := table.Partitions[dataPartition-1]
 	table.Resize(uint64(size))
 	end := table.LastDataSector()
-	if end <= last.End {
+	if end <= last.End && !table.RecoveredFromBackup {
 		return 0, 0, nil
 	}
-	last.End = end
+	last.End = max(end, last.End)
+	end = last.End
 	last.Size = (end - last.Start + 1) * sectorSize
 	table.ProtectiveMBR = false // ours names the boot partition too
 	if err := table.Write(f, size); err != nil {

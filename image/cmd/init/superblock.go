@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // Of ext4 as `format` writes it: blocks of 4 KiB, or 1 KiB on small media; a superblock and then the descriptors of groups at the
@@ -54,13 +55,17 @@ func copyAt(number, block int64) int64 {
 // soundFor tells whether it is the copy of a group, of a file system that fits a partition of size bytes.
 func (s superblock) soundFor(number, block, size int64) bool {
 	return s.u16(0x38) == ext4Magic && s.block() == block && int64(s.u32(0x20)) == 8*block && s.u16(0xfe) == descriptor &&
+		int64(s.u32(0x28)) <= 8*block && s.u16(0x58) >= 128 && int64(s.u16(0x58)) <= block &&
 		(s.u16(0x5a) == 0 || s.u16(0x5a) == uint16(number)) && s.u32(0x64)&checksums == 0 &&
 		s.blocks() > 0 && s.blocks()*block <= size && size-s.blocks()*block < group(block)
 }
 
 // same tells whether two describe the same file system. What changes in its life does not count.
 func (s superblock) same(o superblock) bool {
-	for _, field := range [][2]int{{0x0, 8}, {0x14, 12}, {0x20, 12}, {0x38, 2}, {0x4c, 4}, {0x54, 6}, {0x5c, 4}, {0x64, 20}, {0xe0, 8}} {
+	for _, field := range [][2]int{
+		{0x0, 8}, {0x14, 12}, {0x20, 12}, {0x38, 2}, {0x4c, 4}, {0x54, 6}, {0x5c, 4}, {0x64, 20}, {0xe0, 8}, {0xfe, 2}, {0x150, 4},
+		{0x174, 2}, {0x200, 0x48}, {0x24c, 0x24},
+	} {
 		if !bytes.Equal(s[field[0]:field[0]+field[1]], o[field[0]:field[0]+field[1]]) {
 			return false
 		}
@@ -70,7 +75,7 @@ func (s superblock) same(o superblock) bool {
 
 // restoreSuperblock writes a copy of the superblock over a damaged one, and of the descriptors of groups that are damaged with it.
 // An error says why nothing was changed.
-func restoreSuperblock(part *os.File) error {
+func restoreSuperblock(part blockDevice) error {
 	size, err := part.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err
@@ -97,16 +102,16 @@ func restoreSuperblock(part *os.File) error {
 	if good.u32(0x5c)&hasJournal != 0 { // a copy does not know what the journal holds, and without the sign it would be emptied
 		binary.LittleEndian.PutUint32(good[0x60:], good.u32(0x60)|needsRecovery)
 	}
-	if changed {
-		if _, err := part.WriteAt(groups, groupsAt(superAt, good.block())); err != nil {
+	if changed { // before the superblock: with one that is sound the groups would not be restored any more
+		if err := writeSynced(part, groups, groupsAt(superAt, good.block())); err != nil {
 			return err
 		}
 	}
-	if _, err := part.WriteAt(good, superAt); err != nil {
+	if err := writeSuperblock(part, good); err != nil {
 		return err
 	}
 	log.Printf("data partition: the superblock is restored from its copy at %d MiB", at>>20)
-	return part.Sync()
+	return nil
 }
 
 // groupsAt is where the descriptors lie that belong to a superblock: in the next block.
@@ -114,7 +119,7 @@ func groupsAt(super, block int64) int64 { return super/block*block + block }
 
 // goodGroups returns the descriptors of groups, and whether some are not as they were: where one of the first names other places than its
 // copy, it is the copy, with what is free counted anew.
-func goodGroups(part *os.File, s superblock, at int64) (groups []byte, changed bool, err error) {
+func goodGroups(part blockDevice, s superblock, at int64) (groups []byte, changed bool, err error) {
 	block := s.block()
 	n := (s.blocks()*block + group(block) - 1) / group(block)
 	groups, copies := make([]byte, n*descriptor), make([]byte, n*descriptor)
@@ -136,12 +141,39 @@ func goodGroups(part *os.File, s superblock, at int64) (groups []byte, changed b
 				return nil, false, err
 			}
 		}
+		if err := countDirectories(part, g, s); err != nil {
+			return nil, false, err
+		}
 	}
 	return groups, changed, nil
 }
 
+// countDirectories counts the directories among a group's inodes in use, and writes their number into the group's descriptor.
+func countDirectories(part blockDevice, g []byte, s superblock) error {
+	le := binary.LittleEndian
+	bits, err := readBits(part, g, s.block(), 0x4)
+	if err != nil {
+		return err
+	}
+	inodes, size := int(s.u32(0x28)), int(s.u16(0x58))
+	table := make([]byte, inodes*size)
+	at := int64(le.Uint32(g[0x28:]))<<32 | int64(le.Uint32(g[0x8:]))
+	if _, err := part.ReadAt(table, at*s.block()); err != nil {
+		return err
+	}
+	n := 0
+	for i := range inodes {
+		if bits[i/8]&(1<<(i%8)) != 0 && le.Uint16(table[i*size:])>>12 == unix.S_IFDIR>>12 {
+			n++
+		}
+	}
+	le.PutUint16(g[0x10:], uint16(n))
+	le.PutUint16(g[0x30:], uint16(n>>16))
+	return nil
+}
+
 // countFree counts the bits that are not set, and writes their number into a group's descriptor: low half and, 32 bytes on, the high one.
-func countFree(part *os.File, g []byte, block int64, place, free, count int) error {
+func countFree(part blockDevice, g []byte, block int64, place, free, count int) error {
 	le := binary.LittleEndian
 	bits, err := readBits(part, g, block, place)
 	if err != nil {
@@ -159,7 +191,7 @@ func countFree(part *os.File, g []byte, block int64, place, free, count int) err
 }
 
 // readBits reads the block of bits that a group's descriptor names.
-func readBits(part *os.File, g []byte, block int64, place int) ([]byte, error) {
+func readBits(part blockDevice, g []byte, block int64, place int) ([]byte, error) {
 	le := binary.LittleEndian
 	bits := make([]byte, block)
 	at := int64(le.Uint32(g[place+0x20:]))<<32 | int64(le.Uint32(g[place:]))
@@ -169,7 +201,7 @@ func readBits(part *os.File, g []byte, block int64, place int) ([]byte, error) {
 
 // beginsUsed checks that the bits of the first group count in use what is always so: its first blocks, and the ten inodes that ext4
 // keeps for itself. The kernel would believe damaged ones, and overwrite files.
-func beginsUsed(part *os.File, groups []byte, block int64) error {
+func beginsUsed(part blockDevice, groups []byte, block int64) error {
 	for place, always := range map[int]uint16{0x0: 0x0f, 0x4: 0x3ff} {
 		bits, err := readBits(part, groups, block, place)
 		if err != nil {
@@ -184,7 +216,7 @@ func beginsUsed(part *os.File, groups []byte, block int64) error {
 
 // findCopy looks for a sound copy where ext4 keeps them: in group 1 and in those whose numbers are powers of 3, 5 and 7. Two must
 // agree where there are two: something else may have left one on the medium.
-func findCopy(part *os.File, size int64) (superblock, int64, error) {
+func findCopy(part blockDevice, size int64) (superblock, int64, error) {
 	var good superblock
 	var at int64
 	for _, block := range []int64{4096, 2048, 1024} {

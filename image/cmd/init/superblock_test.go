@@ -33,6 +33,7 @@ func used(t *testing.T, size int64) *os.File {
 		t.Fatal(err)
 	}
 	onImage(t, "debugfs", "-w", "-R", "write "+config+" startup-config", f.Name())
+	onImage(t, "debugfs", "-w", "-R", "mkdir sbc", f.Name())
 	return f
 }
 
@@ -183,7 +184,7 @@ func TestADataPartitionIsFormattedOnlyWhenItIsNew(t *testing.T) {
 			got := ""
 			alarm, err := partition{
 				open:    func() (*os.File, error) { return os.OpenFile(f.Name(), os.O_RDWR, 0) },
-				prepare: func(part *os.File) error { got = "formatted"; return format(part, cardSize) },
+				prepare: func(part blockDevice) error { got = "formatted"; return format(part, cardSize) },
 				mount: func(flags uintptr, _ string) error {
 					if err := mountable(f.Name(), flags); err != nil {
 						return err
