@@ -189,7 +189,7 @@ func (c *call) answerCaller() error {
 	c.log.Info("connected", "if", c.b.iface.Name)
 	c.freed()
 	c.sameCodec(&c.a)
-	if c.a.choice != nil && c.b.choice != nil && fits(c.a.choice.Codec, c.b.choice.Codec) {
+	if c.a.choice != nil && c.b.choice != nil && sdp.Joinable(c.a.choice.Codec, c.b.choice.Codec) {
 		c.sameCodec(&c.b) // which may have agreed on more than the caller has
 	}
 	c.hold(&c.a, c.a.wanted) // an UPDATE before the answer may have said so

@@ -59,9 +59,9 @@ func (b *bridge) connect(c *call, s *side) error {
 // plain is RTP to ports of our own.
 func plain(to media.Ports, ch *sdp.Choice) media.Params {
 	p := media.Params{Remote: to.RTP, RemoteRTCP: to.RTCP, Mux: to.RTP == to.RTCP, Send: true, Receive: true,
-		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Codec: name(ch.Codec), Law: law(ch.Codec)}
+		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Codec: name(ch.Codec), Voice: ch.Codec.Voice()}
 	for _, c := range spares(ch) {
-		p.Spare = append(p.Spare, media.Format{Received: c.PT, Wanted: c.PT, Codec: name(c), Law: law(c)})
+		p.Spare = append(p.Spare, media.Format{Received: c.PT, Wanted: c.PT, Codec: name(c), Voice: c.Voice()})
 	}
 	return p
 }

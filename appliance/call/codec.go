@@ -6,14 +6,8 @@ import (
 	"viaduct/appliance/sdp"
 )
 
-// The relay converts between the two laws of G.711 and nothing else. Where two peers that come together use other codecs (a transfer, a
-// fork, an attended transfer of two calls), one of them is asked to change with a re-INVITE, before the two are connected where that
-// can still be refused.
-
-// fits reports whether the relay can connect two codecs.
-func fits(a, b sdp.Codec) bool { return a.Same(b) || g711(a) && g711(b) }
-
-func g711(c sdp.Codec) bool { return c.Name == sdp.PCMA || c.Name == sdp.PCMU }
+// Two peers that are joined (a transfer, a fork, an attended transfer of two calls) may use codecs that the relay cannot join. One of them
+// is then asked to change with a re-INVITE, before the two are connected where that can still be refused.
 
 // agreed are the codecs that a side has settled on: the other side is offered nothing else but its other law.
 func agreed(s *side) []sdp.Codec { return settled(s.choice) }
@@ -42,7 +36,7 @@ func spares(ch *sdp.Choice) (list []sdp.Codec) {
 // passes reports whether whatever a peer may send has a way to another one.
 func passes(from, to *sdp.Choice) bool {
 	return !slices.ContainsFunc(settled(from), func(c sdp.Codec) bool {
-		return c.IsAudio() && !slices.ContainsFunc(settled(to), func(o sdp.Codec) bool { return fits(c, o) })
+		return c.IsAudio() && !slices.ContainsFunc(settled(to), func(o sdp.Codec) bool { return sdp.Joinable(c, o) })
 	})
 }
 
@@ -68,7 +62,7 @@ func permits(s *side, codec sdp.Codec) bool {
 // its peer does not want to. A peer that has agreed on codecs that the other side has not is asked to leave them out; when it does not
 // want to, nothing is lost until it uses them.
 func (c *call) fit(s *side, to *sdp.Choice, done func(ok bool)) {
-	if s.choice != nil && to != nil && fits(s.choice.Codec, to.Codec) {
+	if s.choice != nil && to != nil && sdp.Joinable(s.choice.Codec, to.Codec) {
 		after := done
 		done = func(bool) { after(true) }
 	}

@@ -40,7 +40,7 @@ func (c *call) answeredRing() {
 func tonal(s *side) []sdp.Codec {
 	list := sdp.Takes(s.remote, s.profile)
 	if s.iface.LocalRingback {
-		list = slices.DeleteFunc(list, func(c sdp.Codec) bool { return law(c) == media.OtherCodec })
+		list = slices.DeleteFunc(list, func(c sdp.Codec) bool { return c.Voice() == nil })
 	}
 	return list
 }

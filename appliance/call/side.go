@@ -266,7 +266,7 @@ func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN),
 		Received: &media.PayloadTypes{Audio: ch.RxAudio, DTMF: ch.RxDTMF, CN: ch.RxCN},
 		Codec:    name(ch.Codec), Spare: spareFormats(ch), Claimed: ch.Claimed,
-		Rate: ch.Codec.Rate, Law: law(ch.Codec), Ptime: time.Duration(ch.PacketTime(s.profile)) * time.Millisecond,
+		Rate: ch.Codec.Rate, Voice: ch.Codec.Voice(), Ptime: time.Duration(ch.PacketTime(s.profile)) * time.Millisecond,
 		Suppress: ch.CN != nil, // agreed only when the profile says silence-suppression
 		Latch:    true, Admit: c.admit(s),
 	}
@@ -287,24 +287,13 @@ func key(k *sdp.Crypto) *srtp.Key {
 	return &srtp.Key{Suite: k.Suite, Master: k.Key, MKI: k.MKI}
 }
 
-// law is the code of G.711 that a codec is made of.
-func law(c sdp.Codec) media.Law {
-	switch c.Name {
-	case sdp.PCMA:
-		return media.ALaw
-	case sdp.PCMU:
-		return media.MuLaw
-	}
-	return media.OtherCodec
-}
-
 // name tells codecs apart for the relay.
 func name(c sdp.Codec) string { return fmt.Sprintf("%s/%d/%d", c.Name, c.Rate, max(c.Channels, 1)) }
 
 // spareFormats are the further formats of a side as the relay takes them.
 func spareFormats(ch *sdp.Choice) (list []media.Format) {
 	for _, f := range ch.Spare {
-		list = append(list, media.Format{Received: f.Rx, Wanted: f.PT, Codec: name(f.Codec), Law: law(f.Codec)})
+		list = append(list, media.Format{Received: f.Rx, Wanted: f.PT, Codec: name(f.Codec), Voice: f.Codec.Voice()})
 	}
 	return list
 }

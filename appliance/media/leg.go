@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
 )
 
@@ -32,16 +33,16 @@ type leg struct {
 	warned  bool                      // KeyUsed was reported
 	in, out PayloadTypes
 	rate    int64
-	law     Law // of the voice, in both directions
+	voice   *audio.Codec // in both directions; nil: packets pass as they are
 	codec   string
 	spare   []Format // what else comes, see spare.go
 	claimed uint32
 
-	suppress bool     // pauses of the other side are described to this one (RFC 3389)
-	spoken   activity // of this side
-	noise    *noise   // that is played to this side; nil: never was
-	octets   int      // of G.711 that a packet to this side holds, 0: as many as come
-	packing  *packing // makes such packets; nil: never had to
+	suppress bool           // pauses of the other side are described to this one (RFC 3389)
+	spoken   audio.Activity // of this side
+	noise    *noise         // that is played to this side; nil: never was
+	octets   int            // of voice that a packet to this side holds, 0: as many as come
+	packing  *packing       // makes such packets; nil: never had to
 
 	stream  outgoing
 	heard   reception
@@ -132,7 +133,7 @@ func (l *leg) apply(s settings, now time.Duration) {
 	if l.rate == 0 {
 		l.rate = 8000
 	}
-	l.law, l.suppress = s.Law, s.Suppress
+	l.voice, l.suppress = s.Voice, s.Suppress
 	l.codec, l.spare, l.claimed = s.Codec, s.Spare, s.Claimed
 	l.setPtime(s.Ptime)
 	l.since = now
@@ -228,4 +229,18 @@ func (l *leg) figures(base time.Time) Stats {
 		s.Last = base.Add(l.last)
 	}
 	return s
+}
+
+// quality rates the peer's stream.
+func (l *leg) quality(jitter time.Duration) audio.Quality {
+	loss := audio.LossG729
+	switch {
+	case !l.heard.started:
+		return audio.Quality{}
+	case l.voice != nil:
+		loss = l.voice.Loss
+	case l.in.Audio != 18: // the static number of G.729, which no peer gives to another codec
+		return audio.Quality{BurstRatio: l.heard.burstRatio()}
+	}
+	return loss.Rate(l.heard.loss(), l.heard.burstRatio(), l.reports.roundTrip, jitter)
 }

@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"time"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
 )
 
@@ -55,15 +56,6 @@ type PortOptions struct {
 // name it for a peer that does not multiplex.
 type Ports struct{ RTP, RTCP netip.AddrPort }
 
-// Law is the code of G.711 that a voice codec is made of. Between two sides of different laws the voice is converted.
-type Law uint8
-
-const (
-	OtherCodec Law = iota // not G.711: packets pass as they are
-	ALaw
-	MuLaw
-)
-
 // PayloadTypes are numbers of one direction, NoPT for none.
 type PayloadTypes struct{ Audio, DTMF, CN uint8 }
 
@@ -71,7 +63,7 @@ type PayloadTypes struct{ Audio, DTMF, CN uint8 }
 type Format struct {
 	Received, Wanted uint8
 	Codec            string
-	Law              Law
+	Voice            *audio.Codec // nil: packets pass as they are
 }
 
 // Params are what offer and answer agreed for a side.
@@ -87,22 +79,22 @@ type Params struct {
 	AudioPT, DTMFPT, CNPT uint8         // numbers that the peer wants to receive, NoPT for none
 	Received              *PayloadTypes // numbers that the peer sends, when they differ
 
-	Rate  int    // clock rate of the RTP timestamps in Hz, 0 is 8000
-	Codec string // that AudioPT stands for, by any name: two sides have the same where the names are equal
-	Law   Law    // of that codec
+	Rate  int          // clock rate of the RTP timestamps in Hz, 0 is 8000
+	Codec string       // that AudioPT stands for, by any name: two sides have the same where the names are equal
+	Voice *audio.Codec // what that codec is, where the box can decode it; two sides with different ones have their voice converted
 
-	// Spare are further formats that the peer may send at any time. They are passed on where the other side has the same codec, or both
-	// are G.711.
+	// Spare are further formats that the peer may send at any time. They are passed on where the other side has the same codec, or one that
+	// they can be converted into.
 	Spare []Format
 	// Claimed are numbers from 96 on that mean something: bit n stands for 96+n. A telephone-event under any other is taken for one
 	// under the agreed number.
 	Claimed uint32
 
-	// Ptime is how much voice a packet to this side holds where both sides have G.711: longer and shorter ones are cut and joined.
+	// Ptime is how much voice a packet to this side holds where the box can decode both sides: longer and shorter ones are cut and joined.
 	// 10 to 60 ms, others are taken for the nearest; 0: as much as those that come.
 	Ptime time.Duration
 
-	// Suppress sends this side comfort noise in place of the other side's pauses, when CNPT was agreed and Law is known there. A
+	// Suppress sends this side comfort noise in place of the other side's pauses, when CNPT was agreed and Voice is known there. A
 	// side without CNPT hears noise of ours when the other side's peer describes its pauses.
 	Suppress bool
 
@@ -123,7 +115,7 @@ type Stats struct {
 	Lost                       int64         // of the peer's packets by RFC 3550 A.3; negative with duplicates
 	Jitter                     time.Duration // RFC 3550 A.8
 	RoundTrip                  time.Duration // to the peer and back, by its RTCP about reports that we sent (RFC 3550 6.4.1), 0 when unknown
-	Quality                    Quality       // of what came from the peer
+	Quality                    audio.Quality // of what came from the peer
 	PeerLost                   int64         // what the peer misses of our packets, by its last report
 	PeerJitter                 time.Duration // that it sees, by its last report
 	Duplicates, Late           uint64        // packets that were not passed on because they came twice or out of any order

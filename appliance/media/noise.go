@@ -1,42 +1,42 @@
 package media
 
 import (
-	"math"
 	"math/rand/v2"
 	"time"
+
+	"viaduct/appliance/audio"
 )
 
 // noise is a sound that we make for a side: comfort noise in the pauses of the other side, where its description (RFC 3389) is not
 // understood and a PBX may take dead silence for a broken call, or the ringing tone of ring.go. Voice of the other side ends it.
 type noise struct {
 	active bool
-	listed bool          // in the thread's noisy
-	ring   bool          // the ringing tone; else noise
-	played int           // samples of the ringing tone
-	peak   int           // of the noise's samples, which are evenly distributed
-	next   time.Duration // of the next packet
+	listed bool // in the thread's noisy
+	ring   bool // the ringing tone; else noise
+	tone   audio.Ringing
+	hiss   audio.Noise
+	next   time.Duration // when the next packet is due
 	source uint32        // SSRC, before it joins the stream
 	seq    uint16
 	time   uint32 // timestamp
-	random uint32
 }
 
 const noiseLag = 100 * time.Millisecond
 
-// comfort begins noise towards a side, or gives it another level, in -dBov. Spectral coefficients are not used: the noise is white.
+// comfort begins noise towards a side, or gives it another level, in -dBov.
 func (t *thread) comfort(o *leg, level uint8) {
 	t.sound(o, false)
-	o.noise.peak = int(32768 * math.Sqrt(3) * math.Pow(10, -float64(level&0x7f)/20))
+	o.noise.hiss.SetLevel(level)
 }
 
 // sound begins a sound towards a side, unless it is there.
 func (t *thread) sound(o *leg, ring bool) {
 	if o.noise == nil {
-		o.noise = &noise{source: rand.Uint32() | 1, random: rand.Uint32() | 1}
+		o.noise = &noise{source: rand.Uint32() | 1, hiss: audio.NewNoise(rand.Uint32() | 1)}
 	}
 	n := o.noise
 	if !n.active {
-		n.active, n.next, n.played = true, t.now, 0
+		n.active, n.next, n.tone = true, t.now, audio.Ringing{}
 		o.stream.restart = true // timestamps go on from now
 	}
 	if n.ring = ring; !n.listed {
@@ -50,7 +50,7 @@ func (t *thread) hiss() {
 	kept := t.noisy[:0]
 	for _, o := range t.noisy {
 		n := o.noise
-		if !n.active || !o.send || !o.other.receive && !n.ring || o.law == OtherCodec || o.ports[rtp] == nil || !o.dest[rtp].known() {
+		if !n.active || !o.send || !o.other.receive && !n.ring || o.voice == nil || o.ports[rtp] == nil || !o.dest[rtp].known() {
 			n.active, n.listed = false, false
 			continue
 		}
@@ -78,27 +78,17 @@ func (t *thread) sendNoise(o *leg) time.Duration {
 	const header = 12
 	octets := o.octets
 	if octets == 0 {
-		octets = voiceOctets(usualPtime)
+		octets = o.voice.Size(usualPtime)
 	}
-	o.noise.fill(p[header:header+octets], o.law)
+	if o.noise.ring {
+		o.noise.tone.Fill(p[header:header+octets], o.voice)
+	} else {
+		o.noise.hiss.Fill(p[header:header+octets], o.voice)
+	}
 	t.join(o.other, p, header+octets, header, o.noise.source, o.noise.seq, o.noise.time, o.out.Audio)
 	o.noise.seq++
-	o.noise.time += uint32(octets)
-	return time.Duration(octets) * time.Second / 8000
-}
-
-// fill writes the ringing tone, or white noise; its generator is Marsaglia's xorshift, whose period is longer than any call.
-func (n *noise) fill(octets []byte, law Law) {
-	if n.ring {
-		n.played = ringing(octets, law, n.played)
-		return
-	}
-	for i := range octets {
-		n.random ^= n.random << 13
-		n.random ^= n.random >> 17
-		n.random ^= n.random << 5
-		octets[i] = law.encode(int(int64(int32(n.random)) * int64(n.peak) >> 31))
-	}
+	o.noise.time += o.voice.Units(octets)
+	return o.voice.Time(octets)
 }
 
 // untilNoise is how long the thread may sleep before the next packet of noise, at most a second.
@@ -112,5 +102,5 @@ func (t *thread) untilNoise() time.Duration {
 
 // describes reports whether a packet of l is comfort noise that the other side cannot take but can be played.
 func (l *leg) describes(p []byte, n, header int) bool {
-	return l.in.CN != NoPT && p[1]&0x7f == l.in.CN && l.other.law != OtherCodec && n > header
+	return l.in.CN != NoPT && p[1]&0x7f == l.in.CN && l.other.voice != nil && n > header
 }

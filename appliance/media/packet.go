@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
 )
 
@@ -146,9 +147,9 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 		return
 	}
 	number := p[1] & 0x7f
-	pt, from, to := l.translate(number), OtherCodec, o.law
+	pt, from, to := l.translate(number), (*audio.Codec)(nil), o.voice
 	if number == l.in.Audio {
-		from = l.law
+		from = l.voice
 	}
 	if pt == NoPT {
 		if f := l.format(number); f != nil {
@@ -172,9 +173,9 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 	if l.dials && t.now-l.pressing.seen > goneQuiet {
 		t.released(l)
 	}
-	voice := from != OtherCodec
+	voice := from != nil
 	if voice {
-		if n, pt = t.voice(l, p, n, header, ssrc, seq, pt, from, to); pt == NoPT {
+		if n, pt = t.prepareVoice(l, p, n, header, ssrc, seq, pt, from, to); pt == NoPT {
 			return
 		}
 		voice = pt == o.out.Audio

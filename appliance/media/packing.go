@@ -3,30 +3,24 @@ package media
 import (
 	"time"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
 )
 
-// Conversion of the packet size. A side gets the voice of G.711 in packets as long as it asks for (a=ptime, a=maxptime), however long
+// Conversion of the packet size. A side gets voice that the box can decode in packets as long as it asks for (a=ptime, a=maxptime), however long
 // those of the other side are. Nothing is computed: octets move from one packet into the next.
 //
 // The packets that leave have numbers of their own. A lost packet leaves its number open, so that the listener conceals what is missing
 // and its reports count it, and one that comes late after all goes out under that number, as long as it is. Before a gap, a pause, a
 // digit or the end of a talk spurt goes what was waiting for more, as a short packet: voice is neither held back nor filled up.
 
-// Packets of voice that we make hold so much: RFC 3551 section 4.2 lets receivers expect up to 200 ms, phones do not.
+// Packets of voice that we make hold so much, and audio.MaxTime at most.
 const (
 	leastPtime = 10 * time.Millisecond
 	usualPtime = 20 * time.Millisecond
-	mostPtime  = 60 * time.Millisecond
 )
 
-// voiceOctets is how much G.711 a time of voice is.
-func voiceOctets(d time.Duration) int { return int(d / (time.Second / 8000)) }
-
-const (
-	mostOctets = 480 // of mostPtime
-	packedSlot = headroom + 12 + mostOctets + tailroom
-)
+const packedSlot = headroom + 12 + audio.MaxSize + tailroom
 
 // packing is the conversion towards one side. It is made when the first packet of another length comes, and then takes all
 // packets of that source.
@@ -41,7 +35,7 @@ type packing struct {
 	have     int    // octets that wait
 	time     uint32 // timestamp of the first of them
 	slot     int    // of memory, that was used last
-	waiting  [mostOctets]byte
+	waiting  [audio.MaxSize]byte
 	outgoing [8][packedSlot]byte
 }
 
@@ -51,10 +45,10 @@ type gap struct{ first, count, open uint16 }
 // repacks reports whether a packet of l goes to the other side by way of the conversion.
 func (l *leg) repacks(voice bool, octets int) bool {
 	o := l.other
-	return o.octets > 0 && voice && octets != o.octets && octets > 0 && o.law != OtherCodec || o.packing != nil && o.packing.active
+	return o.octets > 0 && voice && octets != o.octets && octets > 0 && o.voice != nil || o.packing != nil && o.packing.active
 }
 
-// repack passes a packet of l on in packets of the length that the other side wants. voice tells G.711 from what passes as it is.
+// repack passes a packet of l on in packets of the length that the other side wants. voice tells what can be cut from what passes as it is.
 func (t *thread) repack(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8, voice bool) {
 	o := l.other
 	if o.packing == nil {
@@ -108,7 +102,7 @@ func (t *thread) fill(l *leg, octets []byte, ssrc uint32, timestamp uint32, mark
 	k, size := l.other.packing, l.other.octets
 	fits := len(octets) == size
 	// An announcement ends with a short packet; when packets of the right length follow, its rest need not delay them for ever.
-	if marker || timestamp != k.time+uint32(k.have) || fits && k.fitting {
+	if marker || timestamp != k.time+l.other.voice.Units(k.have) || fits && k.fitting {
 		t.packRest(l, ssrc)
 	}
 	if k.fitting = fits; k.have == 0 {
@@ -151,7 +145,7 @@ func (t *thread) pack(l *leg, ssrc uint32, more []byte) {
 	n += copy(p[n:], more)
 	size, ok := t.ready(l, p, n, header, ssrc, k.next, k.time, o.out.Audio)
 	k.next++
-	k.time += uint32(n - header)
+	k.time += o.voice.Units(n - header)
 	k.have = 0
 	if ok {
 		t.room()
@@ -172,8 +166,8 @@ func (t *thread) belated(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 // setPtime is how much voice the packets to this side hold from now on, 0: as much as those that come.
 func (l *leg) setPtime(d time.Duration) {
 	octets := 0
-	if d > 0 {
-		octets = voiceOctets(min(max(d, leastPtime), mostPtime))
+	if d > 0 && l.voice != nil {
+		octets = l.voice.Size(min(max(d, leastPtime), audio.MaxTime))
 	}
 	if k := l.packing; octets != l.octets && k != nil && k.active {
 		k.active = false

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
 
 	pionrtcp "github.com/pion/rtcp"
@@ -16,17 +17,17 @@ const ms = time.Millisecond
 
 // repacked is a call whose side A is plain and wants packets of a length; B speaks.
 func repacked(t testing.TB, wants time.Duration) *quietPath {
-	return newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Law: ALaw, Ptime: wants}, Params{AudioPT: 8, DTMFPT: 96, CNPT: 13, Law: ALaw})
+	return newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Voice: audio.ALaw, Ptime: wants}, Params{AudioPT: 8, DTMFPT: 96, CNPT: 13, Voice: audio.ALaw})
 }
 
 // speak sends voice from an octet of the audio on, which is its timestamp too.
-func (q *quietPath) speak(audio []byte, at, octets int) [][]byte {
+func (q *quietPath) speak(spurts []byte, at, octets int) [][]byte {
 	q.number = uint32(at)
-	return q.packet(B, 8, audio[at:min(at+octets, len(audio))])
+	return q.packet(B, 8, spurts[at:min(at+octets, len(spurts))])
 }
 
 func TestPacketsAreCutAndJoined(t *testing.T) {
-	audio := talkSpurts()[:24000] // three seconds
+	spurts := talkSpurts()[:24000] // three seconds
 	for _, c := range []struct{ come, wanted, leave time.Duration }{
 		{10 * ms, 20 * ms, 20 * ms}, {30 * ms, 20 * ms, 20 * ms}, {40 * ms, 20 * ms, 20 * ms}, {60 * ms, 20 * ms, 20 * ms}, {5 * ms, 20 * ms, 20 * ms},
 		{20 * ms, 10 * ms, 10 * ms}, {20 * ms, 30 * ms, 30 * ms}, {20 * ms, 40 * ms, 40 * ms}, {20 * ms, 60 * ms, 60 * ms}, {30 * ms, 40 * ms, 40 * ms},
@@ -34,11 +35,11 @@ func TestPacketsAreCutAndJoined(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.come, " to ", c.wanted), func(t *testing.T) {
 			q := repacked(t, c.wanted)
-			octets, size := voiceOctets(c.come), voiceOctets(c.leave)
+			octets, size := audio.ALaw.Size(c.come), audio.ALaw.Size(c.leave)
 			var heard []byte
 			var first, last []byte
-			for at := 0; at < len(audio); at += octets {
-				for _, p := range q.speak(audio, at, octets) {
+			for at := 0; at < len(spurts); at += octets {
+				for _, p := range q.speak(spurts, at, octets) {
 					switch {
 					case first == nil:
 						first = p
@@ -55,23 +56,20 @@ func TestPacketsAreCutAndJoined(t *testing.T) {
 				}
 				q.step(c.come)
 			}
-			if len(heard) < len(audio)-size || !bytes.Equal(heard, audio[:len(heard)]) {
-				t.Errorf("another voice was heard, %d octets of %d", len(heard), len(audio))
+			if len(heard) < len(spurts)-size || !bytes.Equal(heard, spurts[:len(heard)]) {
+				t.Errorf("another voice was heard, %d octets of %d", len(heard), len(spurts))
 			}
 		})
 	}
 }
 
 func TestCutVoiceIsConvertedToo(t *testing.T) {
-	audio := talkSpurts()
-	q := newQuietPath(t, none(Params{AudioPT: 0, Law: MuLaw, Ptime: 20 * ms}), none(Params{AudioPT: 8, Law: ALaw}))
-	want := bytes.Clone(audio[:1200])
-	for i, v := range want {
-		want[i] = laws[ALaw].other[v]
-	}
+	spurts := talkSpurts()
+	q := newQuietPath(t, none(Params{AudioPT: 0, Voice: audio.MuLaw, Ptime: 20 * ms}), none(Params{AudioPT: 8, Voice: audio.ALaw}))
+	want := convert(spurts[:1200], audio.ALaw, audio.MuLaw)
 	var heard []byte
 	for at := 0; at < 1200; at += 240 {
-		for _, p := range q.speak(audio, at, 240) {
+		for _, p := range q.speak(spurts, at, 240) {
 			if p[1]&0x7f != 0 {
 				t.Fatalf("%x", p[:2])
 			}
@@ -140,7 +138,7 @@ func TestStoriesOfCutPackets(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			audio := talkSpurts()
+			spurts := talkSpurts()
 			q := repacked(t, 20*ms)
 			var first []byte
 			for n, s := range story {
@@ -151,14 +149,14 @@ func TestStoriesOfCutPackets(t *testing.T) {
 				}
 				q.number = uint32(s.at)
 				got := ""
-				for _, p := range q.packet(B, pt, audio[s.at:s.at+s.octets]) {
+				for _, p := range q.packet(B, pt, spurts[s.at:s.at+s.octets]) {
 					if first == nil {
 						first = p
 					}
 					at := fmt.Sprint(tsOf(p) - tsOf(first))
 					if s.seq < 0 {
 						at = "?" // goes on by the clock
-					} else if p[1]&0x7f == 8 && !bytes.Equal(payload(p), audio[tsOf(p)-tsOf(first):][:len(payload(p))]) {
+					} else if p[1]&0x7f == 8 && !bytes.Equal(payload(p), spurts[tsOf(p)-tsOf(first):][:len(payload(p))]) {
 						t.Errorf("packet %d: another voice than was sent", n)
 					}
 					got += fmt.Sprintf(" %d:%d@%s", seqOf(p)-seqOf(first), len(payload(p)), at)
@@ -184,14 +182,14 @@ func TestStoriesOfCutPackets(t *testing.T) {
 // Whatever a network does to the packets: what is heard at a time is what was said then, nothing twice, and nothing that came in
 // order is missing.
 func TestCutVoiceThroughABadNetwork(t *testing.T) {
-	audio := talkSpurts()
+	spurts := talkSpurts()
 	for seed := range uint64(40) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		sizes := []int{80, 160, 240, 320, 480}
 		come, wanted := sizes[random.IntN(5)], sizes[random.IntN(5)]
 		q := repacked(t, time.Duration(wanted)*time.Second/8000)
 		var order []int
-		for n := range len(audio) / come {
+		for n := range len(spurts) / come {
 			if random.IntN(20) > 0 { // else lost
 				order = append(order, n)
 			}
@@ -202,17 +200,17 @@ func TestCutVoiceThroughABadNetwork(t *testing.T) {
 				order[k-1], order[k-2] = order[k-2], order[k-1]
 			}
 		}
-		heard := make([]bool, len(audio))
+		heard := make([]bool, len(spurts))
 		came := map[uint16]bool{}
 		base, zero := uint32(0), false
 		for _, n := range order {
 			q.seq = uint16(65500 + n)
-			for _, p := range q.speak(audio, n*come, come) {
+			for _, p := range q.speak(spurts, n*come, come) {
 				if !zero {
 					base, zero = q.s.legs[A].stream.tsDelta, true
 				}
 				at := int(int32(tsOf(p) - base))
-				if at < 0 || at+len(payload(p)) > len(audio) || !bytes.Equal(payload(p), audio[at:at+len(payload(p))]) {
+				if at < 0 || at+len(payload(p)) > len(spurts) || !bytes.Equal(payload(p), spurts[at:at+len(payload(p))]) {
 					t.Fatalf("seed %d, %d to %d octets: another voice at %d", seed, come, wanted, at)
 				}
 				if came[seqOf(p)] {
@@ -229,7 +227,7 @@ func TestCutVoiceThroughABadNetwork(t *testing.T) {
 		}
 		highest, missing := -1, 0
 		for _, n := range order {
-			if n > highest && n*come+come <= len(audio)-2*mostOctets {
+			if n > highest && n*come+come <= len(spurts)-2*audio.MaxSize {
 				highest = n
 				for i := n * come; i < (n+1)*come; i++ {
 					if !heard[i] {
@@ -245,12 +243,12 @@ func TestCutVoiceThroughABadNetwork(t *testing.T) {
 }
 
 func TestPausesBetweenCutPackets(t *testing.T) {
-	audio := talkSpurts()
-	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Law: ALaw, Suppress: true, Ptime: 20 * ms}, none(Params{AudioPT: 8, Law: ALaw}))
+	spurts := talkSpurts()
+	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Voice: audio.ALaw, Suppress: true, Ptime: 20 * ms}, none(Params{AudioPT: 8, Voice: audio.ALaw}))
 	var last, first []byte
 	noise, voice := 0, 0
-	for at := 0; at < len(audio); at += 240 {
-		for _, p := range q.speak(audio, at, 240) {
+	for at := 0; at < len(spurts); at += 240 {
+		for _, p := range q.speak(spurts, at, 240) {
 			if first == nil {
 				first = p
 			} else if seqOf(p) != seqOf(last)+1 || int32(tsOf(p)-tsOf(last)) <= 0 {
@@ -261,7 +259,7 @@ func TestPausesBetweenCutPackets(t *testing.T) {
 				continue
 			}
 			voice++
-			if from := int(tsOf(p) - tsOf(first)); !bytes.Equal(payload(p), audio[from:from+len(payload(p))]) {
+			if from := int(tsOf(p) - tsOf(first)); !bytes.Equal(payload(p), spurts[from:from+len(payload(p))]) {
 				t.Errorf("at %d another voice came", at)
 			}
 		}
@@ -273,7 +271,7 @@ func TestPausesBetweenCutPackets(t *testing.T) {
 }
 
 func TestNoiseIsPlayedInPacketsOfTheLengthThatIsWanted(t *testing.T) {
-	q := newQuietPath(t, none(Params{AudioPT: 8, Law: ALaw, Ptime: 30 * ms}), Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Law: ALaw})
+	q := newQuietPath(t, none(Params{AudioPT: 8, Voice: audio.ALaw, Ptime: 30 * ms}), Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Voice: audio.ALaw})
 	q.packet(B, 13, []byte{50})
 	n := 0
 	for range 300 {
@@ -292,9 +290,9 @@ func TestNoiseIsPlayedInPacketsOfTheLengthThatIsWanted(t *testing.T) {
 
 // A re-INVITE asks for another length, and for none in particular; the stream goes on.
 func TestAnotherLengthIsAgreedDuringACall(t *testing.T) {
-	audio := talkSpurts()
-	a := none(Params{AudioPT: 8, Law: ALaw, Ptime: 20 * ms})
-	q := newQuietPath(t, a, none(Params{AudioPT: 8, Law: ALaw}))
+	spurts := talkSpurts()
+	a := none(Params{AudioPT: 8, Voice: audio.ALaw, Ptime: 20 * ms})
+	q := newQuietPath(t, a, none(Params{AudioPT: 8, Voice: audio.ALaw}))
 	a.Remote, a.Send, a.Receive = q.peers[A].netip(), true, true
 	var last []byte
 	at := 0
@@ -305,7 +303,7 @@ func TestAnotherLengthIsAgreedDuringACall(t *testing.T) {
 		}
 		sizes := map[int]int{}
 		for range 12 {
-			for _, p := range q.speak(audio, at, 240) {
+			for _, p := range q.speak(spurts, at, 240) {
 				if last != nil && seqOf(p) != seqOf(last)+1 {
 					t.Fatalf("%v: number %d after %d", ptime, seqOf(p), seqOf(last))
 				}
@@ -315,7 +313,7 @@ func TestAnotherLengthIsAgreedDuringACall(t *testing.T) {
 			at += 240
 			q.step(30 * ms)
 		}
-		want := voiceOctets(ptime)
+		want := audio.ALaw.Size(ptime)
 		if want == 0 {
 			want = 240
 		}
@@ -328,13 +326,13 @@ func TestAnotherLengthIsAgreedDuringACall(t *testing.T) {
 // Through the whole relay: the PBX sends 30 ms and gets 30, Teams sends 20 and gets 20, encrypted.
 func TestTwoSidesWithDifferentPackets(t *testing.T) {
 	c := call(t, running(t, Options{}), srtp.AES80)
-	c.pa.Law, c.pb.Law, c.pa.Ptime, c.pb.Ptime = ALaw, ALaw, 20*ms, 30*ms
+	c.pa.Voice, c.pb.Voice, c.pa.Ptime, c.pb.Ptime = audio.ALaw, audio.ALaw, 20*ms, 30*ms
 	c.set(t)
-	audio := talkSpurts()
+	spurts := talkSpurts()
 	send := func(p *peer, at, octets int) {
 		plain := packetOf(p.ssrc, p.seq, octets)
 		putTS(plain, uint32(at))
-		copy(plain[12:], audio[at:])
+		copy(plain[12:], spurts[at:])
 		p.seq++
 		wire := plain
 		if p.out != nil {
@@ -368,7 +366,7 @@ func TestTwoSidesWithDifferentPackets(t *testing.T) {
 			}
 		}
 	}
-	if !bytes.Equal(a, audio[:9600]) || !bytes.Equal(b, audio[:9600]) {
+	if !bytes.Equal(a, spurts[:9600]) || !bytes.Equal(b, spurts[:9600]) {
 		t.Error("another voice was heard")
 	}
 	// What A reports of our packets is passed on in the numbers of those that B has sent.
@@ -394,13 +392,13 @@ func TestTwoSidesWithDifferentPackets(t *testing.T) {
 // More packets than one side's memory holds come and leave in one turn of the thread.
 func TestABurstThatIsCut(t *testing.T) {
 	c := call(t, running(t, Options{}), srtp.AES80)
-	c.pa.Law, c.pb.Law, c.pa.Ptime = ALaw, ALaw, 10*ms
+	c.pa.Voice, c.pb.Voice, c.pa.Ptime = audio.ALaw, audio.ALaw, 10*ms
 	c.set(t)
-	audio := talkSpurts()
+	spurts := talkSpurts()
 	for n := range 10 {
 		plain := packetOf(c.b.ssrc, c.b.seq, 480)
 		putTS(plain, uint32(480*n))
-		copy(plain[12:], audio[480*n:])
+		copy(plain[12:], spurts[480*n:])
 		c.b.seq++
 		c.b.write(c.b.rtp, c.b.to.RTP, plain)
 	}
@@ -408,7 +406,7 @@ func TestABurstThatIsCut(t *testing.T) {
 	for range 60 {
 		heard = append(heard, payload(c.a.receive())...)
 	}
-	if !bytes.Equal(heard, audio[:4800]) {
+	if !bytes.Equal(heard, spurts[:4800]) {
 		t.Error("another voice was heard")
 	}
 }

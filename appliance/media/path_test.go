@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
 )
 
@@ -90,7 +91,7 @@ func TestNoAllocationPerPacketOfVoice(t *testing.T) {
 // listen has both sides' voice looked at: other laws, and pauses suppressed.
 func (p *path) listen(t testing.TB) {
 	l := p.s.legs[:]
-	l[A].law, l[B].law, l[A].suppress = ALaw, MuLaw, true
+	l[A].voice, l[B].voice, l[A].suppress = audio.ALaw, audio.MuLaw, true
 	for range 10 {
 		p.both()
 	}

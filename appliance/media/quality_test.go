@@ -5,31 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
 )
-
-func TestRatingByTheEModel(t *testing.T) {
-	for _, c := range []struct {
-		name                  string
-		codec                 impairment
-		loss, burst           float64
-		trip, jitter          time.Duration
-		wantRating, wantScore float64
-	}{
-		{"nothing wrong: G.107's default values", impairmentG711, 0, 1, 0, 0, 93.2, 4.41},
-		{"G.729 at its best", impairmentG729, 0, 1, 0, 0, 82.2, 4.11},
-		{"two in a hundred lost, at random", impairmentG711, 0.02, 1, 0, 0, 93.2 - 95*2/27.1, 4.23},
-		{"as many lost, in runs of four", impairmentG711, 0.02, 4, 0, 0, 93.2 - 95*2/25.6, 4.22},
-		{"every packet lost", impairmentG711, 1, 1, 0, 0, 93.2 - 95*100/125.1, 1.18},
-		{"far away: 40 ms here, 360 ms there", impairmentG711, 0, 1, 720 * ms, 0, 69.1, 3.56},
-		{"a jitter buffer counts as delay", impairmentG711, 0, 1, 0, 190 * ms, 69.1, 3.56},
-	} {
-		q := c.codec.rate(c.loss, c.burst, c.trip, c.jitter)
-		if math.Abs(q.R-c.wantRating) > 0.1 || math.Abs(q.MOS-c.wantScore) > 0.02 {
-			t.Errorf("%s: R %.2f, MOS %.2f; want %.2f, %.2f", c.name, q.R, q.MOS, c.wantRating, c.wantScore)
-		}
-	}
-}
 
 func TestBurstRatio(t *testing.T) {
 	for _, c := range []struct {
@@ -65,7 +43,7 @@ func TestReorderingIsNoLoss(t *testing.T) {
 
 func TestQualityOfACall(t *testing.T) {
 	c := call(t, running(t, Options{}), srtp.AES80)
-	c.pa.Law, c.pb.Law = ALaw, ALaw
+	c.pa.Voice, c.pb.Voice = audio.ALaw, audio.ALaw
 	c.set(t)
 	for n := range 50 {
 		if n%10 == 4 || n%10 == 5 {
@@ -87,7 +65,7 @@ func TestQualityOfACall(t *testing.T) {
 //   - R without it: 93.2 - 95*16.667/(16.667/1.667+25.1) = 48.09, delay 20 + 20 ms and nothing to take off for it; MOS 2.475
 //   - with it: Ta = 3062.5 + 20 + 20 ms, X = log2(31.025) = 4.955, Idd = 25*(4.9554 - 3*1.6651 + 2) = 49.01; R is below 0 then, MOS 1
 func TestFiguresOfALegByHand(t *testing.T) {
-	q := newQuietPath(t, none(Params{AudioPT: 8, Law: ALaw}), none(Params{AudioPT: 8, Law: ALaw}))
+	q := newQuietPath(t, none(Params{AudioPT: 8, Voice: audio.ALaw}), none(Params{AudioPT: 8, Voice: audio.ALaw}))
 	voice := make([]byte, 160)
 	n := 0
 	for i := range 60 {
@@ -130,7 +108,7 @@ func TestFiguresOfALegByHand(t *testing.T) {
 	if d := s.RoundTrip - 6125*ms; d.Abs() > ms {
 		t.Errorf("round trip %v", s.RoundTrip)
 	}
-	if idd := delayImpairment(3062500*time.Microsecond + 40*ms); math.Abs(idd-49.01) > 0.01 || s.Quality.MOS > 1.05 {
-		t.Errorf("Idd %.2f, %+v", idd, s.Quality)
+	if s.Quality.MOS > 1.05 {
+		t.Errorf("%+v", s.Quality)
 	}
 }

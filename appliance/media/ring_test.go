@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
 )
 
@@ -22,10 +23,10 @@ func goertzel(samples []int16, hz float64) float64 {
 // ITU-T E.180: 425 Hz, one second of five, -10 dBm0, in either law and in packets as long as the caller wants.
 func TestRingingTone(t *testing.T) {
 	for _, c := range []struct {
-		law   Law
+		voice *audio.Codec
 		ptime time.Duration
-	}{{ALaw, 0}, {MuLaw, 30 * ms}} {
-		q := newQuietPath(t, none(Params{AudioPT: 8, Law: c.law, Ptime: c.ptime}), none(Params{AudioPT: 8, Law: c.law}))
+	}{{audio.ALaw, 0}, {audio.MuLaw, 30 * ms}} {
+		q := newQuietPath(t, none(Params{AudioPT: 8, Voice: c.voice, Ptime: c.ptime}), none(Params{AudioPT: 8, Voice: c.voice}))
 		if err := q.s.Ring(A, true); err != nil {
 			t.Fatal(err)
 		}
@@ -39,9 +40,9 @@ func TestRingingTone(t *testing.T) {
 				if last != nil && (seqOf(p) != seqOf(last)+1 || tsOf(p)-tsOf(last) != uint32(len(payload(last))) || p[1] != 8) {
 					t.Fatalf("%x after %x", p[:12], last[:12])
 				}
-				for _, o := range payload(p) {
-					samples = append(samples, laws[c.law].linear[o])
-				}
+				part := make([]int16, len(payload(p)))
+				c.voice.Decode(part, payload(p))
+				samples = append(samples, part...)
 				last = p
 			}
 			q.step(ms)
@@ -54,14 +55,14 @@ func TestRingingTone(t *testing.T) {
 			part := samples[8000*second : 8000*(second+1)]
 			level := 10*math.Log10(goertzel(part, 425)/full+1e-12) + 3.14
 			if second == 0 && math.Abs(level+10) > 0.3 || second > 0 && level > -60 {
-				t.Errorf("law %d, second %d: 425 Hz at %.1f dBm0", c.law, second, level)
+				t.Errorf("%s, second %d: 425 Hz at %.1f dBm0", c.voice.Name, second, level)
 			}
 			var all float64
 			for _, v := range part {
 				all += float64(v) * float64(v) / 8000
 			}
 			if second == 0 && goertzel(part, 425) < 0.98*all {
-				t.Errorf("law %d: %.0f %% of it is the tone", c.law, 100*goertzel(part, 425)/all)
+				t.Errorf("%s: %.0f %% of it is the tone", c.voice.Name, 100*goertzel(part, 425)/all)
 			}
 		}
 	}
@@ -69,7 +70,7 @@ func TestRingingTone(t *testing.T) {
 
 func TestAVoiceTakesThePlaceOfTheRingingTone(t *testing.T) {
 	c := call(t, running(t, Options{}), srtp.AES80)
-	c.pa.Law, c.pb.Law = ALaw, ALaw
+	c.pa.Voice, c.pb.Voice = audio.ALaw, audio.ALaw
 	before := c.pb
 	c.pb.Receive, c.pb.Send = false, false // the callee has said nothing yet
 	c.set(t)
@@ -78,7 +79,7 @@ func TestAVoiceTakesThePlaceOfTheRingingTone(t *testing.T) {
 	}
 	var last []byte
 	for range 10 {
-		if last = c.a.receive(); levelOf(meanSquare(payload(last), ALaw)) > 17 {
+		if last = c.a.receive(); audio.ALaw.Level(payload(last)) > 17 {
 			t.Fatal("no tone")
 		}
 	}

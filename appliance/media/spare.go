@@ -1,5 +1,7 @@
 package media
 
+import "viaduct/appliance/audio"
+
 // Packets under other numbers than those of the first codec, of events and of comfort noise. Whoever answers an offer with several formats
 // may send any of them at any time (RFC 3264 section 7), and some peers send under the numbers of their own description. Only packets
 // that the usual way does not know come here.
@@ -14,12 +16,12 @@ func (l *leg) format(number uint8) *Format {
 	return nil
 }
 
-// takes says under which number a side gets voice of a spare format of the other one, NoPT when it cannot have it, and from which law of
-// G.711 it is to be converted into which. The side's first codec is preferred: it then hears no change.
-func (l *leg) takes(f *Format) (pt uint8, from, to Law) {
+// takes says under which number a side gets voice of a spare format of the other one, NoPT when it cannot have it, and from which codec
+// it is to be converted into which. The side's first codec is preferred: it then hears no change.
+func (l *leg) takes(f *Format) (pt uint8, from, to *audio.Codec) {
 	switch {
-	case f.Law != OtherCodec && l.law != OtherCodec:
-		return l.out.Audio, f.Law, l.law
+	case audio.Converts(f.Voice, l.voice):
+		return l.out.Audio, f.Voice, l.voice
 	case f.Codec == l.codec:
 		pt = l.out.Audio
 	default:
@@ -28,21 +30,21 @@ func (l *leg) takes(f *Format) (pt uint8, from, to Law) {
 	if l.noise != nil {
 		l.noise.active = false
 	}
-	return pt, f.Law, to
+	return pt, f.Voice, to
 }
 
-// wants finds a spare format of a side for another side's: of the same codec, or else of the other law.
-func (l *leg) wants(f *Format) (pt uint8, law Law) {
+// wants finds a spare format of a side for another side's: of the same codec, or else of one that it can be converted into.
+func (l *leg) wants(f *Format) (pt uint8, voice *audio.Codec) {
 	pt = NoPT
 	for _, own := range l.spare {
 		switch {
 		case own.Codec == f.Codec:
-			return own.Wanted, own.Law
-		case own.Law != OtherCodec && f.Law != OtherCodec:
-			pt, law = own.Wanted, own.Law
+			return own.Wanted, own.Voice
+		case audio.Converts(f.Voice, own.Voice):
+			pt, voice = own.Wanted, own.Voice
 		}
 	}
-	return pt, law
+	return pt, voice
 }
 
 // firstDynamic is the first payload type that means something only by a description.

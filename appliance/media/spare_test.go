@@ -4,23 +4,21 @@ import (
 	"bytes"
 	"testing"
 	"time"
+
+	"viaduct/appliance/audio"
 )
 
 // A peer that has agreed on several formats sends any of them, now this and now that, and nothing is lost: what the other side has too
 // passes, and G.711 becomes the law of its first codec.
 func TestPeersChangeBetweenAgreedFormats(t *testing.T) {
-	pcma := func(pt uint8) Format { return Format{pt, pt, "PCMA", ALaw} }
-	pcmu := func(pt uint8) Format { return Format{pt, pt, "PCMU", MuLaw} }
-	g722 := func(pt uint8) Format { return Format{pt, pt, "G722", OtherCodec} }
+	pcma := func(pt uint8) Format { return Format{pt, pt, "PCMA", audio.ALaw} }
+	pcmu := func(pt uint8) Format { return Format{pt, pt, "PCMU", audio.MuLaw} }
+	g722 := func(pt uint8) Format { return Format{pt, pt, "G722", nil} }
 	side := func(first Format, spare ...Format) Params {
-		return Params{AudioPT: first.Wanted, DTMFPT: NoPT, CNPT: NoPT, Codec: first.Codec, Law: first.Law, Spare: spare}
+		return Params{AudioPT: first.Wanted, DTMFPT: NoPT, CNPT: NoPT, Codec: first.Codec, Voice: first.Voice, Spare: spare}
 	}
 	octets := bytes.Repeat([]byte{0x12}, 160)
-	var converted [2][]byte // of octets from one law to the other
-	for _, o := range octets {
-		converted[0] = append(converted[0], laws[ALaw].other[o])
-		converted[1] = append(converted[1], laws[MuLaw].other[o])
-	}
+	converted := [2][]byte{convert(octets, audio.ALaw, audio.MuLaw), convert(octets, audio.MuLaw, audio.ALaw)}
 	for _, test := range []struct {
 		name   string
 		a, b   Params
@@ -33,13 +31,13 @@ func TestPeersChangeBetweenAgreedFormats(t *testing.T) {
 		{"the other law, which the other side has first", side(pcma(8), pcmu(0)), side(pcmu(0)), 0, 0, octets},
 		{"the other law, which the other side has too: it hears no change", side(pcma(8), pcmu(0)), side(pcma(8), pcmu(0)), 0, 8, converted[1]},
 		{"another codec, which the other side has too", side(pcma(8), g722(9)), side(pcma(8), g722(9)), 9, 9, octets},
-		{"another codec, which the other side has under another number", side(pcma(8), g722(9)), side(pcma(8), Format{9, 109, "G722", OtherCodec}), 9, 109, octets},
+		{"another codec, which the other side has under another number", side(pcma(8), g722(9)), side(pcma(8), Format{9, 109, "G722", nil}), 9, 109, octets},
 		{"another codec, which the other side has first", side(pcma(8), g722(9)), side(g722(9), pcma(8)), 9, 9, octets},
 		{"G.711 where the other side has another codec first", side(g722(9), pcma(8)), side(g722(9), pcma(8)), 8, 8, octets},
 		{"G.711 where the other side has the other law beside another codec", side(g722(9), pcma(8)), side(g722(9), pcmu(0)), 8, 0, converted[0]},
 		{"another codec, which the other side has not", side(pcma(8), g722(9)), side(pcma(8)), 9, NoPT, nil},
 		{"a codec that was not agreed", side(pcma(8)), side(pcma(8), pcmu(0)), 0, NoPT, nil},
-		{"the first codec under the peer's own number", side(Format{Wanted: 107, Codec: "OPUS"}, Format{111, 107, "OPUS", OtherCodec}), side(Format{Wanted: 96, Codec: "OPUS"}), 111, 96, octets},
+		{"the first codec under the peer's own number", side(Format{Wanted: 107, Codec: "OPUS"}, Format{111, 107, "OPUS", nil}), side(Format{Wanted: 96, Codec: "OPUS"}), 111, 96, octets},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			q := newQuietPath(t, test.a, test.b)
@@ -60,8 +58,8 @@ func TestPeersChangeBetweenAgreedFormats(t *testing.T) {
 
 // What is done to the voice of the first codec is done to that of the others: pauses are described, packets are cut.
 func TestASpareFormatIsVoice(t *testing.T) {
-	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: NoPT, Codec: "PCMA", Law: ALaw, Spare: []Format{{0, 0, "PCMU", MuLaw}}},
-		Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Codec: "PCMA", Law: ALaw, Suppress: true, Ptime: 10 * time.Millisecond})
+	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: NoPT, Codec: "PCMA", Voice: audio.ALaw, Spare: []Format{{0, 0, "PCMU", audio.MuLaw}}},
+		Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Codec: "PCMA", Voice: audio.ALaw, Suppress: true, Ptime: 10 * time.Millisecond})
 	q.packet(A, 0, bytes.Repeat([]byte{0x10}, 160))
 	q.step(20 * time.Millisecond)
 	if out := q.packet(A, 0, bytes.Repeat([]byte{0x10}, 160)); len(out) != 2 || len(out[0]) != 12+80 {
@@ -100,8 +98,8 @@ func TestEventsUnderThePeersOwnNumber(t *testing.T) {
 	} {
 		for _, side := range []Side{A, B} {
 			t.Run(test.name+" from "+side.String(), func(t *testing.T) {
-				from := Params{AudioPT: 8, DTMFPT: test.in, CNPT: NoPT, Codec: "PCMA", Law: ALaw, Claimed: test.claimed}
-				to := Params{AudioPT: 8, DTMFPT: test.out, CNPT: NoPT, Codec: "PCMA", Law: ALaw}
+				from := Params{AudioPT: 8, DTMFPT: test.in, CNPT: NoPT, Codec: "PCMA", Voice: audio.ALaw, Claimed: test.claimed}
+				to := Params{AudioPT: 8, DTMFPT: test.out, CNPT: NoPT, Codec: "PCMA", Voice: audio.ALaw}
 				a, b := from, to
 				if side == B {
 					a, b = to, from
@@ -121,7 +119,7 @@ func TestEventsUnderThePeersOwnNumber(t *testing.T) {
 
 // Where the other side takes digits by signalling only, one under the peer's own number is told like any other.
 func TestOwnEventsAreTold(t *testing.T) {
-	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: NoPT, Law: ALaw}, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: NoPT, Law: ALaw})
+	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: NoPT, Voice: audio.ALaw}, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: NoPT, Voice: audio.ALaw})
 	q.packet(A, 126, []byte{5, 10, 0, 160})
 	if k := q.s.legs[A].pressing; !k.known || k.event != 5 {
 		t.Errorf("%+v", k)
@@ -129,8 +127,8 @@ func TestOwnEventsAreTold(t *testing.T) {
 }
 
 func TestSpareFormatsAllocateNothing(t *testing.T) {
-	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: NoPT, Codec: "PCMA", Law: ALaw, Spare: []Format{{9, 9, "G722", OtherCodec}, {0, 0, "PCMU", MuLaw}}},
-		Params{AudioPT: 8, DTMFPT: 101, CNPT: NoPT, Codec: "PCMA", Law: ALaw, Spare: []Format{{9, 9, "G722", OtherCodec}}})
+	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: NoPT, Codec: "PCMA", Voice: audio.ALaw, Spare: []Format{{9, 9, "G722", nil}, {0, 0, "PCMU", audio.MuLaw}}},
+		Params{AudioPT: 8, DTMFPT: 101, CNPT: NoPT, Codec: "PCMA", Voice: audio.ALaw, Spare: []Format{{9, 9, "G722", nil}}})
 	voice, event := make([]byte, 160), []byte{5, 10, 0, 160}
 	port, from := q.s.legs[A].ports[rtp], q.peers[A]
 	p := q.t.input.slot(0)[headroom:]

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
 )
 
@@ -100,7 +101,7 @@ func talkSpurts() []byte {
 				}
 			}
 		}
-		out[i] = encodeALaw(int(voice + noise))
+		audio.ALaw.Encode(out[i:i+1], []int16{int16(voice + noise)})
 	}
 	return out
 }
@@ -129,15 +130,15 @@ func none(p Params) Params {
 }
 
 func TestPausesBecomeComfortNoise(t *testing.T) {
-	audio := talkSpurts()
-	golden(t, "talk-spurts.alaw", audio)
-	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Law: ALaw, Suppress: true}, none(Params{AudioPT: 8, Law: ALaw}))
+	spurts := talkSpurts()
+	golden(t, "talk-spurts.alaw", spurts)
+	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Voice: audio.ALaw, Suppress: true}, none(Params{AudioPT: 8, Voice: audio.ALaw}))
 	var log strings.Builder
 	var last uint16
 	var base uint32
 	passed := 0
-	for at := 0; at < len(audio); at += 160 {
-		for _, p := range q.packet(B, 8, audio[at:at+160]) {
+	for at := 0; at < len(spurts); at += 160 {
+		for _, p := range q.packet(B, 8, spurts[at:at+160]) {
 			if passed == 0 {
 				base = tsOf(p)
 			} else if seqOf(p) != last+1 {
@@ -150,7 +151,7 @@ func TestPausesBecomeComfortNoise(t *testing.T) {
 			switch pt := p[1]; {
 			case pt&0x7f == 13:
 				fmt.Fprintf(&log, "%5d ms: comfort noise, -%d dBov\n", at/8, p[12])
-			case !bytes.Equal(payload(p), audio[at:at+160]):
+			case !bytes.Equal(payload(p), spurts[at:at+160]):
 				t.Errorf("at %d another voice came", at)
 			case pt&0x80 != 0:
 				fmt.Fprintf(&log, "%5d ms: voice\n", at/8)
@@ -158,20 +159,20 @@ func TestPausesBecomeComfortNoise(t *testing.T) {
 		}
 		q.step(20 * time.Millisecond)
 	}
-	fmt.Fprintf(&log, "%d of %d packets\n", passed, len(audio)/160)
+	fmt.Fprintf(&log, "%d of %d packets\n", passed, len(spurts)/160)
 	golden(t, "pauses.golden", []byte(log.String()))
 }
 
 func TestLoudSoundIsNoPause(t *testing.T) {
-	for _, law := range []Law{ALaw, MuLaw} {
-		q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Law: law, Suppress: true}, none(Params{AudioPT: 8, Law: law}))
+	for _, voice := range audio.Codecs {
+		q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Voice: voice, Suppress: true}, none(Params{AudioPT: 8, Voice: voice}))
 		tone := make([]byte, 160)
 		for n := range 500 { // ten seconds of a tone of -30 dBov that never changes
 			for i := range tone {
-				tone[i] = law.encode(int(1465 * math.Sin(2*math.Pi*440*float64(160*n+i)/8000)))
+				voice.Encode(tone[i:i+1], []int16{int16(1465 * math.Sin(2*math.Pi*440*float64(160*n+i)/8000))})
 			}
 			if out := q.packet(B, 8, tone); len(out) != 1 || out[0][1]&0x7f != 8 {
-				t.Fatalf("law %d, packet %d: %x", law, n, out)
+				t.Fatalf("%s, packet %d: %x", voice.Name, n, out)
 			}
 			q.step(20 * time.Millisecond)
 		}
@@ -179,7 +180,7 @@ func TestLoudSoundIsNoPause(t *testing.T) {
 }
 
 func TestSilenceIsKeptWhereTheProfileDoesNotSuppressIt(t *testing.T) {
-	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Law: ALaw}, none(Params{AudioPT: 8, Law: ALaw}))
+	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Voice: audio.ALaw}, none(Params{AudioPT: 8, Voice: audio.ALaw}))
 	for range 100 {
 		if out := q.packet(B, 8, bytes.Repeat([]byte{0xd5}, 160)); len(out) != 1 || out[0][1]&0x7f != 8 {
 			t.Fatalf("%x", out)
@@ -189,7 +190,7 @@ func TestSilenceIsKeptWhereTheProfileDoesNotSuppressIt(t *testing.T) {
 }
 
 func TestCopiesAndLatePacketsInAPause(t *testing.T) {
-	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Law: ALaw, Suppress: true}, none(Params{AudioPT: 8, Law: ALaw}))
+	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Voice: audio.ALaw, Suppress: true}, none(Params{AudioPT: 8, Voice: audio.ALaw}))
 	silence, voice := bytes.Repeat([]byte{0xd5}, 160), bytes.Repeat([]byte{0x2a, 0xaa}, 80)
 	var numbers []uint16
 	for n := range 60 {
@@ -217,7 +218,7 @@ func TestCopiesAndLatePacketsInAPause(t *testing.T) {
 }
 
 func TestComfortNoiseIsPlayedToASideThatCannotTakeIt(t *testing.T) {
-	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Law: ALaw}, none(Params{AudioPT: 8, Law: ALaw}))
+	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Voice: audio.ALaw}, none(Params{AudioPT: 8, Voice: audio.ALaw}))
 	voice := bytes.Repeat([]byte{0x2a, 0xaa}, 80)
 	last := q.packet(A, 8, voice)[0]
 	take := func(at string, packets [][]byte) {
@@ -234,7 +235,8 @@ func TestComfortNoiseIsPlayedToASideThatCannotTakeIt(t *testing.T) {
 	}
 	q.step(20 * time.Millisecond)
 	take("description", q.packet(A, 13, []byte{50}))
-	q.s.legs[B].noise.random = 1 // the same noise every time
+	q.s.legs[B].noise.hiss = audio.NewNoise(1) // the same noise every time
+	q.s.legs[B].noise.hiss.SetLevel(50)
 	var heard []byte
 	for range 1000 {
 		q.t.hiss()
@@ -246,7 +248,7 @@ func TestComfortNoiseIsPlayedToASideThatCannotTakeIt(t *testing.T) {
 		q.step(time.Millisecond)
 	}
 	golden(t, "noise.alaw", heard)
-	if level := levelOf(meanSquare(heard, ALaw)); len(heard) != 50*160 || level < 49 || level > 51 {
+	if level := audio.ALaw.Level(heard); len(heard) != 50*160 || level < 49 || level > 51 {
 		t.Errorf("%d octets of noise at -%d dBov", len(heard), level)
 	}
 	take("voice", q.packet(A, 8, voice))
@@ -262,7 +264,7 @@ func TestComfortNoiseIsPlayedToASideThatCannotTakeIt(t *testing.T) {
 // The peer of A describes its pauses once; a thread that has nothing else to do wakes up for the noise.
 func TestNoiseIsPlayedByAnIdleThread(t *testing.T) {
 	c := call(t, running(t, Options{}), srtp.AES80)
-	c.pa.Law, c.pb.Law, c.pb.CNPT = ALaw, MuLaw, NoPT
+	c.pa.Voice, c.pb.Voice, c.pb.CNPT = audio.ALaw, audio.MuLaw, NoPT
 	c.set(t)
 	plain := packetOf(c.a.ssrc, c.a.seq, 1)
 	plain[1], plain[12] = 13, 40
@@ -274,7 +276,7 @@ func TestNoiseIsPlayedByAnIdleThread(t *testing.T) {
 	began := time.Now()
 	for range 25 {
 		p := c.b.receive()
-		if level := levelOf(meanSquare(payload(p), MuLaw)); p[1]&0x7f != 8 || level < 38 || level > 42 {
+		if level := audio.MuLaw.Level(payload(p)); p[1]&0x7f != 8 || level < 38 || level > 42 {
 			t.Fatalf("%x, -%d dBov", p[:12], level)
 		}
 	}
@@ -285,7 +287,7 @@ func TestNoiseIsPlayedByAnIdleThread(t *testing.T) {
 
 // The default limit is longer than any pause; whoever describes a pause now and then, or only reports, is there.
 func TestALongPauseIsNoSilence(t *testing.T) {
-	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Law: ALaw, Suppress: true}, none(Params{AudioPT: 8, Law: ALaw}))
+	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Voice: audio.ALaw, Suppress: true}, none(Params{AudioPT: 8, Voice: audio.ALaw}))
 	l := &q.s.legs[A]
 	for range 10 {
 		q.packet(A, 13, []byte{60})
@@ -315,8 +317,8 @@ func FuzzRelay(f *testing.F) {
 		if times&64 != 0 {
 			event = NoPT // digits are told
 		}
-		q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Law: ALaw, Suppress: true, Mux: true, Ptime: 20 * ms},
-			Params{AudioPT: 0, DTMFPT: event, CNPT: NoPT, Law: MuLaw, Mux: true, Ptime: 60 * ms})
+		q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: 13, Voice: audio.ALaw, Suppress: true, Mux: true, Ptime: 20 * ms},
+			Params{AudioPT: 0, DTMFPT: event, CNPT: NoPT, Voice: audio.MuLaw, Mux: true, Ptime: 60 * ms})
 		for n := range times % 50 {
 			for side := range q.peers {
 				q.t.slot, q.t.input.next = 0, 1

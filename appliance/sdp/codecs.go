@@ -1,8 +1,10 @@
 package sdp
 
 import (
+	"slices"
 	"strings"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/config"
 )
 
@@ -51,6 +53,12 @@ func Codecs(p *config.VoIPProfile) []Codec { return profile(p).codecs() }
 func (c Codec) Same(o Codec) bool {
 	return c.Name == o.Name && c.Rate == o.Rate && max(c.Channels, 1) == max(o.Channels, 1)
 }
+
+// Voice is what the box can decode and encode of a codec, nil when its packets can only pass.
+func (c Codec) Voice() *audio.Codec { return audio.Find(c.Name, c.Rate) }
+
+// Joinable reports whether the relay can join two sides that use these codecs: packets pass, or their voice is converted.
+func Joinable(a, b Codec) bool { return a.Same(b) || audio.Converts(a.Voice(), b.Voice()) }
 
 // Takes lists the audio codecs of a peer's description that the profile permits too, in the profile's order. It is never nil,
 // so that as Local.Other an empty list means "nothing in common".
@@ -136,17 +144,17 @@ func (p *voip) silence() bool {
 
 func (p *voip) dtmf() bool { return p.DTMFRelay != "signaling" }
 
-// codecsFor are the audio codecs that our side takes part in: the profile's, as far as the other leg has them too, the preferred
-// first. Those that the other leg has in the other law of G.711 come last: their voice must be converted.
+// codecsFor are the audio codecs that our side takes part in: those of the profile that the other leg has too, the preferred one first.
+// Codecs whose voice must be converted for the other leg come last.
 func (l Local) codecsFor() []Codec {
 	var list, converted []Codec
 	for _, c := range profile(l.Profile).codecs() {
 		if l.Other != nil {
 			other, ok := find(l.Other, c)
-			if _, converts := find(l.Other, c.otherLaw()); !ok && converts {
-				converted = append(converted, c)
-			}
 			if !ok {
+				if slices.ContainsFunc(l.Other, func(o Codec) bool { return Joinable(c, o) }) {
+					converted = append(converted, c)
+				}
 				continue
 			}
 			c.Fmtp = other.Fmtp // the packets pass through as they are, so what is said about them does too
@@ -158,17 +166,6 @@ func (l Local) codecsFor() []Codec {
 		}
 	}
 	return append(list, converted...)
-}
-
-// otherLaw is the codec that a codec of G.711 can be converted from and to; the zero Codec for any other.
-func (c Codec) otherLaw() Codec {
-	switch c.Name {
-	case PCMA:
-		return named["g711ulaw64k"]
-	case PCMU:
-		return named["g711alaw64k"]
-	}
-	return Codec{}
 }
 
 func find(list []Codec, like Codec) (Codec, bool) {

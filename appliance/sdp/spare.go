@@ -12,9 +12,9 @@ func (l Local) beside(offered []Codec, chosen Codec) (list []Codec) {
 	return list
 }
 
-// spare are the ways in which audio may come beside the first: the other codecs that both descriptions have, and all of them under the
-// number of the peer's description where that means nothing in ours. Some peers send what they expect to receive. And the other law of
-// G.711, when the peer has described it: an Asterisk with asymmetric_rtp_codec sends what it has, and it costs nothing to convert.
+// spare are the ways in which audio may come beside the first. Both descriptions may have further codecs, and each of them may come under the
+// number of the peer's description, where that number means nothing in ours: some peers send what they expect to receive. A codec of the
+// peer's description that we can convert may come, too: an Asterisk with asymmetric_rtp_codec sends what it has.
 func spare(ours, theirs *Audio, c *Choice) (list []Format) {
 	for _, mine := range ours.Codecs {
 		sent, ok := find(theirs.Codecs, mine)
@@ -28,9 +28,11 @@ func spare(ours, theirs *Audio, c *Choice) (list []Format) {
 			list = append(list, Format{Codec: sent, Rx: sent.PT})
 		}
 	}
-	other := c.Codec.otherLaw()
-	if sent, ok := find(theirs.Codecs, other); ok && other.Name != "" {
-		if _, agreed := find(ours.Codecs, other); !agreed && !slices.ContainsFunc(ours.Codecs, func(o Codec) bool { return o.PT == sent.PT }) {
+	for _, sent := range theirs.Codecs {
+		if !Joinable(sent, c.Codec) || slices.ContainsFunc(list, func(f Format) bool { return f.Beside && f.Same(sent) }) {
+			continue
+		}
+		if _, agreed := find(ours.Codecs, sent); !agreed && !slices.ContainsFunc(ours.Codecs, func(o Codec) bool { return o.PT == sent.PT }) {
 			list = append(list, Format{Codec: sent, Rx: sent.PT, Beside: true})
 		}
 	}

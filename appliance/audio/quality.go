@@ -1,36 +1,36 @@
-package media
+package audio
 
 import (
 	"math"
 	"time"
 )
 
-// Quality is what a listener of a peer's stream would say, by the E-model (ITU-T G.107) with its default values.
+// Quality is how a listener would rate a stream, by the E-model (ITU-T G.107) with its default values.
 type Quality struct {
 	R          float64 // transmission rating, 0 to 93.2
 	MOS        float64 // the mean opinion score that belongs to R, 1 to 4.41; 0: not known for this codec, or nothing was heard
 	BurstRatio float64 // length of the observed runs of lost packets over that of random loss; 1 when nothing was lost
 }
 
-// impairment is what a codec takes from the rating (G.113 Appendix I).
-type impairment struct {
+// Impairment is what a codec takes from the rating (G.113 Appendix I).
+type Impairment struct {
 	equipment  float64 // Ie
 	robustness float64 // Bpl, against loss at random
 }
 
 var (
-	impairmentG711 = impairment{0, 25.1} // with concealment of loss (G.711 Appendix I), which every peer of today has
-	impairmentG729 = impairment{11, 19}  // G.729 Annex A
+	lossG711 = Impairment{0, 25.1} // with concealment of loss (G.711 Appendix I), which every peer of today has
+	LossG729 = Impairment{11, 19}  // Annex A
 )
 
-// Parts of the way from mouth to ear that we cannot see: a packet is 20 ms of voice, a jitter buffer holds another at least.
+// Delays between mouth and ear that the box cannot see: a packet has 20 ms of voice, and a jitter buffer holds another one at least.
 const (
 	packetDelay = 20 * time.Millisecond
 	leastBuffer = 20 * time.Millisecond
 )
 
-// rate computes the quality of a stream that lost a share (0 to 1) of its packets in runs of the burst ratio.
-func (i impairment) rate(loss, burst float64, roundTrip, jitter time.Duration) Quality {
+// Rate computes the quality of a stream that lost a share (0 to 1) of its packets in runs of the burst ratio.
+func (i Impairment) Rate(loss, burst float64, roundTrip, jitter time.Duration) Quality {
 	delay := roundTrip/2 + packetDelay + max(leastBuffer, 2*jitter)
 	q := Quality{BurstRatio: burst}
 	percent := 100 * loss
@@ -43,7 +43,7 @@ func (i impairment) rate(loss, burst float64, roundTrip, jitter time.Duration) Q
 // defaultRating is Ro minus Is of G.107 with all default values.
 const defaultRating = 93.2
 
-// delayImpairment is Idd (G.107 section 7.4): what delay takes when there is no echo, which both ends of an IP call cancel.
+// delayImpairment is Idd (G.107 section 7.4): what delay takes from the rating without echo, which both ends of an IP call cancel.
 func delayImpairment(d time.Duration) float64 {
 	ms := float64(d) / float64(time.Millisecond)
 	if ms <= 100 {
@@ -63,19 +63,4 @@ func opinion(r float64) float64 {
 		return 4.5
 	}
 	return max(1, 1+0.035*r+r*(r-60)*(100-r)*7e-6)
-}
-
-// quality rates the peer's stream.
-func (l *leg) quality(jitter time.Duration) Quality {
-	codec := impairmentG711
-	switch {
-	case !l.heard.started:
-		return Quality{}
-	case l.law != OtherCodec:
-	case l.in.Audio == 18: // the static number of G.729, which nobody gives another
-		codec = impairmentG729
-	default:
-		return Quality{BurstRatio: l.heard.burstRatio()}
-	}
-	return codec.rate(l.heard.loss(), l.heard.burstRatio(), l.reports.roundTrip, jitter)
 }
