@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/older"
 	"viaduct/appliance/pasted"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
@@ -129,10 +130,10 @@ func (l *Language) headerAfter(cfg *config.Config, p place, line, first string) 
 	if m, err := l.table.Match(modes, line, cfg); err == nil {
 		return m.Exact && !m.Neg
 	}
-	if _, m := l.hardwareLine(p, line); m != nil && m.block && first != "no" {
+	if _, n := l.noEffect(p, line); n != nil && n.Block && first != "no" {
 		return true
 	}
-	_, nameless := l.onlyContext(cfg, line)
+	_, nameless := older.OnlyContext(cfg, line)
 	return opens || nameless
 }
 
@@ -148,20 +149,20 @@ type misunderstood struct {
 // misunderstand decides what becomes of a line at a place of the configuration that was not understood in modes.
 func (l *Language) misunderstand(cfg *config.Config, p place, modes []cli.Layer, line string) misunderstood {
 	line = line[:min(len(line), longestLooked)]
-	if header, ok := l.onlyContext(cfg, line); ok {
+	if header, ok := older.OnlyContext(cfg, line); ok {
 		return misunderstood{instead: []string{header}, header: true, at: p}
 	}
-	if at, lines, left := olderLine(cfg, p, line); lines != nil {
+	if at, lines, left := p.older(cfg, line); lines != nil {
 		return misunderstood{instead: lines, left: left, at: at}
 	}
 	out := &leftOut{header: shown(line), indent: pasted.Indent(line)}
-	if at, h := l.hardwareLine(p, line); h != nil {
-		out.sure, out.quiet = h.block && !strings.HasPrefix(out.header, "no "), true
+	if at, n := l.noEffect(p, line); n != nil {
+		out.sure, out.quiet = n.Block && !strings.HasPrefix(out.header, "no "), true
 		if !out.sure {
 			at = p // a statement of a mode around leaves the mode no more than one that is understood
 		}
 		at.out = out
-		return misunderstood{note: h.note(), at: at}
+		return misunderstood{note: n.Note(), at: at}
 	}
 	look, word := l.table.Look(modes, line)
 	switch look {
@@ -170,6 +171,48 @@ func (l *Language) misunderstand(cfg *config.Config, p place, modes []cli.Layer,
 	}
 	p.out = out
 	return misunderstood{at: p}
+}
+
+// older finds the lines that say what one of another generation says, and the place that they belong to; none: it is no such line. Left is
+// the part of it that has no effect.
+func (p place) older(cfg *config.Config, line string) (at place, lines []string, left string) {
+	for n := len(p.path); n >= 0; n-- {
+		prompt, here := "", ""
+		if n > 0 {
+			m := p.path[n-1]
+			prompt, here = m.Stmt.Prompt, strings.Join(m.Key(), " ")
+		}
+		if lines, left := older.Lines(cfg, prompt, here, line); lines != nil {
+			return p.up(len(p.path) - n), lines, left
+		}
+	}
+	return p, nil, ""
+}
+
+// noEffect finds what is known of a line without effect in the modes of p, and the place from which it is understood.
+func (l *Language) noEffect(p place, line string) (place, *older.NoEffect) {
+	for n := len(p.path); n >= 0; n-- {
+		prompt := ""
+		if n > 0 {
+			prompt = p.path[n-1].Stmt.Prompt
+		}
+		if known := older.Find(prompt, line); known != nil {
+			return p.up(len(p.path) - n), known
+		}
+	}
+	if known := older.FindBlock("ctx-cs", line); known != nil { // a block of context cs may stand at the root
+		return p.owner(firstWord(line), l.table.Root()), known
+	}
+	return p, nil
+}
+
+// firstWord is the first word of a line behind a `no`.
+func firstWord(line string) string {
+	words := cli.Words(line)
+	if len(words) > 1 && words[0].Text == "no" {
+		return words[1].Text
+	}
+	return words[0].Text
 }
 
 // longestLooked is how much of a line is looked at for what it may have been.

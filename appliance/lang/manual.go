@@ -1,6 +1,10 @@
 package lang
 
-import "strings"
+import (
+	"strings"
+
+	"viaduct/appliance/lang/older"
+)
 
 // Manual is docs/commands.md: every line and every command, from the table.
 func (l *Language) Manual() string {
@@ -8,7 +12,7 @@ func (l *Language) Manual() string {
 	b.WriteString(manualIntro)
 	b.WriteString(l.table.Manual(l.table.Root(), "\n# Lines of a configuration"))
 	b.WriteString(l.table.Manual(l.admin, "\n# Commands\n\nThey work in every mode."))
-	b.WriteString(manualOlder())
+	b.WriteString(older.Manual())
 	return b.String()
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/older"
 )
 
 // level is how far a session has come: what it may type besides the lines of its mode.
@@ -96,24 +97,13 @@ func (l *Language) layers(cfg *config.Config, p place) ([]cli.Layer, []layer) {
 	}
 	modes = append(modes, cli.Layer{Mode: l.table.Root(), Correct: true})
 	where = append(where, layer{})
-	if header := onlySwitch(cfg); header != "" && !(len(p.header) > 0 && p.path[0].Stmt.Prompt == "ctx-cs") {
+	if header, only := older.OnlyContext(cfg, "context cs"); only && !(len(p.header) > 0 && p.path[0].Stmt.Prompt == "ctx-cs") {
 		if m, err := l.table.Match([]cli.Layer{{Mode: l.table.Root()}}, header, cfg); err == nil {
 			modes = append(modes, cli.Layer{Mode: m.Stmt.Mode, Correct: true, Blocks: true})
 			where = append(where, layer{path: []*cli.Match{m}, headers: []string{header}, implicit: header})
 		}
 	}
 	return modes, where
-}
-
-// onlySwitch is the header line of the only context cs, or of the one that would be made.
-func onlySwitch(cfg *config.Config) string {
-	switch len(cfg.CS) {
-	case 0:
-		return "context cs SWITCH"
-	case 1:
-		return "context cs " + cli.Quote(cfg.CS[0].Name)
-	}
-	return ""
 }
 
 // prompt is how Trinity shows a place.

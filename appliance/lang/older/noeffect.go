@@ -1,4 +1,4 @@
-package lang
+package older
 
 import (
 	"slices"
@@ -7,11 +7,11 @@ import (
 	"viaduct/appliance/cli"
 )
 
-// hardware are lines of the original about things that this box does not have: taken, and without effect. They are known by
+// NoEffect are lines of the original about things that this box does not have: taken, and without effect. They are known by
 // their first words, in the mode of the given prompt; "" is the root. A block is left out with its lines.
-type hardware struct {
+type NoEffect struct {
 	prompt string
-	block  bool
+	Block  bool // the lines are headers
 	why    string
 	begins []string
 }
@@ -23,8 +23,7 @@ const (
 	provisioned = "the box is not provisioned by servers"
 )
 
-// hardwares is the table.
-var hardwares = []hardware{
+var noEffects = []NoEffect{
 	{"", true, noPorts, []string{"port bri", "port pri", "port e1t1", "port e1", "port t1", "port fxs", "port fxo", "port isdn", "port analog", "port g703"}},
 	{"", true, noPorts, []string{"profile tone-set", "profile call-progress-tone", "profile ringing-cadence", "profile pstn", "profile fxs", "profile fxo", "profile r2", "profile r2-signaling", "profile isdn"}},
 	{"", true, noRouter, []string{"port serial", "port xdsl", "port adsl", "port dsl", "port gshdsl", "port atm", "port wan", "port usb", "port wlan",
@@ -34,9 +33,9 @@ var hardwares = []hardware{
 	{"", true, "accounts are those of this box", []string{"profile aaa", "profile authentication", "profile radius", "radius-client", "tacacs-client", "radius-server", "tacacs-server"}},
 	{"", true, provisioned, []string{"profile provisioning", "cwmp-client"}},
 	{"", true, "there are no actions", []string{"actions"}},
-	{"", true, noDSPHere, []string{"system"}},
+	{"", true, noDSP, []string{"system"}},
 	{"", true, "the box speaks SIP only", []string{"gateway", "context h323-gateway", "context isoip-gateway", "context mgcp-gateway"}},
-	{"", false, noDSPHere, []string{"ic voice", "system ic", "system clock-source", "system bypass-mode", "system synchronize-to-isdn-clock", "low-bitrate-codec", "clock-source"}},
+	{"", false, noDSP, []string{"ic voice", "system ic", "system clock-source", "system bypass-mode", "system synchronize-to-isdn-clock", "low-bitrate-codec", "clock-source"}},
 	{"", false, "only the hostname is kept", []string{"system contact", "system location", "system provider", "system supplier", "system subscriber", "system description"}},
 	{"", false, "clock local zone with the name of a zone, such as Europe/Berlin, knows its summer time", []string{"clock local dst-rule"}},
 	{"", false, "there is no SNMP agent", []string{"snmp", "snmp-server", "snmp-client"}},
@@ -70,46 +69,42 @@ var hardwares = []hardware{
 	{"callout", false, "SIP behaves as RFC 3398 says", []string{"invite-transaction-timeout", "non-invite-transaction-timeout", "session-timer"}},
 	{"callin", false, "SIP behaves as RFC 3398 says", []string{"session-timer"}},
 
-	{"pf-voip", false, noDSPHere, []string{"dejitter-mode", "dejitter-max-delay", "dejitter-buffer", "dejitter-grow-step", "dejitter-grow-attenuation", "dejitter-shrink-speed", "echo-canceller", "silence-compression", "high-pass-filter", "post-filter",
+	{"pf-voip", false, noDSP, []string{"dejitter-mode", "dejitter-max-delay", "dejitter-buffer", "dejitter-grow-step", "dejitter-grow-attenuation", "dejitter-shrink-speed", "echo-canceller", "silence-compression", "high-pass-filter", "post-filter",
 		"voice-volume", "flash-hook", "modem", "rtp traffic-class", "rtp port-range", "t38", "voice-update-frames", "dtmf-mute-encoder", "background-noise", "sid"}},
 }
 
-const noDSPHere = "there is no DSP here"
+const noDSP = "there is no DSP here"
 
-// note is what is said of such a line.
-func (h *hardware) note() string {
-	if h.block {
-		return "taken, no effect, with its whole block: " + h.why
+// Note is what is said of such a line.
+func (n *NoEffect) Note() string {
+	if n.Block {
+		return "taken, no effect, with its whole block: " + n.why
 	}
-	return "taken, no effect: " + h.why
+	return "taken, no effect: " + n.why
 }
 
-// hardwareLine finds what is known of a line in the modes of p, and the place from which it is understood.
-func (l *Language) hardwareLine(p place, line string) (place, *hardware) {
+// Find finds a line without effect in the mode of a prompt, also behind a `no`; nil: it is none.
+func Find(prompt, line string) *NoEffect {
+	return find(line, func(n *NoEffect) bool { return n.prompt == prompt })
+}
+
+// FindBlock finds the header of a block without effect likewise.
+func FindBlock(prompt, line string) *NoEffect {
+	return find(line, func(n *NoEffect) bool { return n.prompt == prompt && n.Block })
+}
+
+func find(line string, in func(*NoEffect) bool) *NoEffect {
 	words := cli.Words(line)
 	if len(words) > 0 && words[0].Text == "no" {
 		words = words[1:]
 	}
-	for n := len(p.path); n >= 0; n-- {
-		prompt := ""
-		if n > 0 {
-			prompt = p.path[n-1].Stmt.Prompt
-		}
-		for i := range hardwares {
-			h := &hardwares[i]
-			if h.prompt == prompt && slices.ContainsFunc(h.begins, func(b string) bool { return beginsWith(words, b) }) {
-				return p.up(len(p.path) - n), h
-			}
+	for i := range noEffects {
+		n := &noEffects[i]
+		if in(n) && slices.ContainsFunc(n.begins, func(b string) bool { return beginsWith(words, b) }) {
+			return n
 		}
 	}
-	// A block of context cs may stand at the root.
-	for i := range hardwares {
-		h := &hardwares[i]
-		if h.prompt == "ctx-cs" && h.block && slices.ContainsFunc(h.begins, func(b string) bool { return beginsWith(words, b) }) {
-			return p.owner(words[0].Text, l.table.Root()), h
-		}
-	}
-	return p, nil
+	return nil
 }
 
 // beginsWith reports whether a line begins with these words. "system" alone is a block; with more words it is a line of another kind.
