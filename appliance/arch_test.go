@@ -25,7 +25,7 @@ var floors = map[string]string{
 	"pki":         "config printable plural",
 	"names":       "config printable",
 	"sipmsg":      "",
-	"sipgw":       "config pki printable sipmsg source",
+	"sipgw":       "config pki printable sipmsg source status",
 	"media":       "audio config sockfilter srtp steer",
 	"audio":       "",
 	"srtp":        "",

@@ -36,13 +36,13 @@ func (b *accounts) Calls() []status.Call {
 func (b *accounts) Licenses() lang.Licenses {
 	return lang.Licenses{Pools: []lang.Pool{{Name: "sip-sessions", Total: 4, Alloc: 2}}}
 }
-func (b *accounts) Registrations() []lang.Registration {
-	return []lang.Registration{{Identity: "user.01", State: "registered"}}
+func (b *accounts) Registrations() []status.Registration {
+	return []status.Registration{{Identity: "user.01", State: status.Registered}}
 }
-func (b *accounts) PenaltyBox() []lang.Probe { return nil }
-func (b *accounts) Gateways() []lang.Gateway { return nil }
-func (b *accounts) Clock() lang.Clock        { return lang.Clock{Synced: true} }
-func (b *accounts) Failing() []string        { return b.failing }
+func (b *accounts) PenaltyBox() []status.Peer  { return nil }
+func (b *accounts) Gateways() []status.Gateway { return nil }
+func (b *accounts) Clock() lang.Clock          { return lang.Clock{Synced: true} }
+func (b *accounts) Failing() []string          { return b.failing }
 
 func hash(t *testing.T, password string) config.Secret {
 	t.Helper()

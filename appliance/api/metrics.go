@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"viaduct/appliance/lang"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
@@ -47,15 +46,17 @@ func (b *backend) Metrics(w io.Writer) error {
 	}
 	m.head("viaduct_registered", "gauge", "1 when the identity is registered")
 	for _, r := range b.box.Registrations() {
-		m.value("viaduct_registered", truth(r.State == "registered"), "identity", r.Identity, "registrar", r.Registrar)
+		m.value("viaduct_registered", truth(r.State == status.Registered), "identity", r.Identity, "registrar", r.Registrar)
 	}
 	m.head("viaduct_peer_up", "gauge", "1 when the peer answers OPTIONS")
 	for _, p := range b.box.PenaltyBox() {
-		m.value("viaduct_peer_up", truth(p.State != lang.PeerBoxed), "interface", p.Interface, "peer", p.Peer)
+		m.value("viaduct_peer_up", truth(p.State != status.PeerDown), "interface", p.Interface, "peer", p.Peer)
 	}
 	m.head("viaduct_gateway_up", "gauge", "1 when the SIP gateway's sockets are open")
 	for _, g := range b.box.Gateways() {
-		m.value("viaduct_gateway_up", truth(g.State == "up"), "gateway", g.Name, "interface", g.Interface)
+		for _, i := range g.Interfaces {
+			m.value("viaduct_gateway_up", truth(i.State == status.GatewayUp), "gateway", g.Name, "interface", i.Name)
+		}
 	}
 	c := b.box.Clock()
 	m.head("viaduct_clock_synced", "gauge", "1 when the clock follows a time server")

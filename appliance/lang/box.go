@@ -190,53 +190,13 @@ type Watching interface {
 	// CallRecords returns the last n calls that ended, oldest first.
 	CallRecords(n int) ([]status.Record, error)
 	ClearCall(id string) error // "" clears all
-	Registrations() []Registration
+	Registrations() []status.Registration
 	// Register asks the registrar of an identity at once, "" those of all, and returns how many it asks.
 	Register(identity string) (int, error)
-	PenaltyBox() []Probe
-	Gateways() []Gateway
+	PenaltyBox() []status.Peer
+	Gateways() []status.Gateway
 	// Trace is a dry run of a call with these properties. The error says which of them no call can have.
 	Trace(start TraceStart, properties []PropertyValue) (Trace, error)
-}
-
-// Registration is the state of one identity.
-type Registration struct {
-	Identity, AOR, Registrar string // AOR: "user.01@pbx"
-	State                    string // "registered", "registering", "failed", "stopped"
-	Expires                  time.Time
-	Code                     int    // last final answer, 0 none
-	Reason                   string // of the answer, or why none came
-	NextTry                  time.Time
-}
-
-// PeerState is what is known of the peer of a SIP interface.
-type PeerState string
-
-const (
-	PeerUp      PeerState = "up"
-	PeerRefuses PeerState = "refuses" // it answers OPTIONS, with 403
-	PeerBoxed   PeerState = "down"    // it gets no calls
-	PeerUnknown PeerState = "unknown" // no answer yet
-	PeerUnasked PeerState = "-"       // nobody asks it
-)
-
-// Probe is the peer of one SIP interface, as its penalty box knows it.
-type Probe struct {
-	Interface, Peer string
-	State           PeerState
-	Since           time.Time
-	LastAnswer      string // "200 OK", "timeout", "tls: ..."
-	RTT             time.Duration
-	Heard           time.Time // its last request; zero: none since the start
-}
-
-// Gateway is the state of one interface of a sip-gateway.
-type Gateway struct {
-	Name, Interface string
-	State           string // "up", "shutdown", "failed"
-	Listen          []string
-	Connections     int
-	Err             string
 }
 
 // PropertyValue is one property of a call to be traced.

@@ -163,5 +163,7 @@ func (namedBox) PKI() []PKIItem {
 }
 func (namedBox) Calls() []status.Call                     { return []status.Call{{ID: "4711"}} }
 func (namedBox) CallRecords(int) ([]status.Record, error) { return []status.Record{{ID: "0815"}}, nil }
-func (namedBox) Registrations() []Registration            { return []Registration{{Identity: "user.01"}} }
-func (namedBox) Bans() []Ban                              { return []Ban{{Source: netip.MustParseAddr("192.0.2.7")}} }
+func (namedBox) Registrations() []status.Registration {
+	return []status.Registration{{Identity: "user.01"}}
+}
+func (namedBox) Bans() []Ban { return []Ban{{Source: netip.MustParseAddr("192.0.2.7")}} }

@@ -30,16 +30,16 @@ func (hostileBox) CallRecords(int) ([]status.Record, error) {
 		Attempts: []status.Attempt{{Interface: "b", Calling: hostile, Called: hostile, Code: 486, Text: hostile}}}}, nil
 }
 
-func (hostileBox) Registrations() []Registration {
-	return []Registration{{Identity: "user.01", AOR: hostile, Registrar: hostile, State: "failed", Code: 403, Reason: hostile}, {Reason: hostile}}
+func (hostileBox) Registrations() []status.Registration {
+	return []status.Registration{{Identity: "user.01", AOR: hostile, Registrar: hostile, State: status.RegistrationFailed, Code: 403, Reason: hostile}, {Error: hostile}}
 }
 
-func (hostileBox) PenaltyBox() []Probe {
-	return []Probe{{Interface: "a", Peer: hostile, State: PeerBoxed, LastAnswer: hostile}}
+func (hostileBox) PenaltyBox() []status.Peer {
+	return []status.Peer{{Interface: "a", Peer: hostile, State: status.PeerDown, Answer: hostile}}
 }
 
-func (hostileBox) Gateways() []Gateway {
-	return []Gateway{{Name: "g", Interface: "i", State: "failed", Err: hostile}}
+func (hostileBox) Gateways() []status.Gateway {
+	return []status.Gateway{{Name: "g", Interfaces: []status.GatewayInterface{{Name: "i", Error: hostile}}}}
 }
 
 func (hostileBox) Untrusted() []Untrusted {

@@ -46,7 +46,7 @@ type helpBox struct{ Box }
 
 func (helpBox) PKI() []PKIItem                           { return nil }
 func (helpBox) Calls() []status.Call                     { return nil }
-func (helpBox) Registrations() []Registration            { return nil }
+func (helpBox) Registrations() []status.Registration     { return nil }
 func (helpBox) CallRecords(int) ([]status.Record, error) { return nil, nil }
 func (helpBox) Bans() []Ban                              { return nil }
 

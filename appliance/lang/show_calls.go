@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/plural"
+	"viaduct/appliance/status"
 )
 
 // What goes on: calls, registrations, peers, gateways.
@@ -76,8 +77,8 @@ func showRegistrations(c *call, _ *none) error {
 		c.printf("  Registrar: %s\n", dash(r.Registrar))
 		if r.Code > 0 {
 			c.printf("  Last answer: %d %s\n", r.Code, r.Reason)
-		} else if r.Reason != "" {
-			c.printf("  Last answer: %s\n", r.Reason)
+		} else if r.Error != "" {
+			c.printf("  Last answer: %s\n", r.Error)
 		}
 		switch left := r.Expires.Sub(now); {
 		case r.Expires.IsZero():
@@ -86,8 +87,8 @@ func showRegistrations(c *call, _ *none) error {
 		default:
 			c.printf("  Expired: %s ago\n", span(-left))
 		}
-		if !r.NextTry.IsZero() {
-			c.printf("  Next try in: %s\n", span(max(0, r.NextTry.Sub(now))))
+		if !r.Next.IsZero() {
+			c.printf("  Next try in: %s\n", span(max(0, r.Next.Sub(now))))
 		}
 	}
 	c.printf("%s\n", plural.Of(len(list), "registration"))
@@ -120,8 +121,8 @@ func showPenaltyBox(c *call, _ *none) error {
 		if p.RTT > 0 {
 			rtt = milliseconds(p.RTT)
 		}
-		rows = append(rows, []string{p.Interface, string(p.State), ago(p.Since), rtt, ago(p.Heard), p.Peer})
-		rows = append(rows, []string{"", "", "", "", "", "  " + dash(p.LastAnswer)})
+		rows = append(rows, []string{p.Interface, p.State.String(), ago(p.Since), rtt, ago(p.Heard), p.Peer})
+		rows = append(rows, []string{"", "", "", "", "", "  " + dash(p.Answer)})
 	}
 	if len(rows) == 1 {
 		c.printf("No interface has a peer.\n")
@@ -153,15 +154,17 @@ func showGateways(c *call, a *gatewayArgs) error {
 		if a.Name != "" && config.SameName(a.Name) != config.SameName(g.Name) {
 			continue
 		}
-		found = true
-		if a.Level == 0 {
-			rows = append(rows, []string{g.Name, g.Interface, g.State, fmt.Sprint(g.Connections), dash(strings.Join(g.Listen, ", "))})
-			if g.Err != "" {
-				rows = append(rows, []string{"  " + g.Err})
+		for _, i := range g.Interfaces {
+			found = true
+			if a.Level > 0 {
+				c.printGateway(g, i)
+				continue
 			}
-			continue
+			rows = append(rows, []string{g.Name, i.Name, i.State.String(), fmt.Sprint(g.Connections), dash(listening(i))})
+			if i.Error != "" {
+				rows = append(rows, []string{"  " + i.Error})
+			}
 		}
-		c.printGateway(g)
 	}
 	switch {
 	case !found && a.Name != "":
@@ -174,13 +177,24 @@ func showGateways(c *call, a *gatewayArgs) error {
 	return nil
 }
 
-// printGateway tells all of a gateway's interface.
-func (c *call) printGateway(g Gateway) {
-	c.printf("Gateway: %s\n  Interface: %s\n  State: %s\n", g.Name, g.Interface, g.State)
-	if g.Err != "" {
-		c.printf("  Error: %s\n", g.Err)
+// listening lists the open sockets of a gateway's interface.
+func listening(i status.GatewayInterface) string {
+	var list []string
+	for _, l := range i.Listeners {
+		if l.State == status.ListenerOpen {
+			list = append(list, l.Transport+" "+l.Address.String())
+		}
 	}
-	c.printf("  Listening on: %s\n  Connections: %d\n", dash(strings.Join(g.Listen, ", ")), g.Connections)
+	return strings.Join(list, ", ")
+}
+
+// printGateway tells all of a gateway's interface.
+func (c *call) printGateway(g status.Gateway, at status.GatewayInterface) {
+	c.printf("Gateway: %s\n  Interface: %s\n  State: %s\n", g.Name, at.Name, at.State)
+	if at.Error != "" {
+		c.printf("  Error: %s\n", at.Error)
+	}
+	c.printf("  Listening on: %s\n  Connections: %d\n", dash(listening(at)), g.Connections)
 	cfg := c.box.Running()
 	for _, s := range cfg.CS {
 		for _, i := range s.Interfaces {
@@ -190,7 +204,7 @@ func (c *call) printGateway(g Gateway) {
 			c.printf("  Used by: interface sip %s\n", i.Name)
 			for _, p := range c.box.PenaltyBox() {
 				if p.Interface == i.Name {
-					c.printf("    Peer: %s, last answer: %s\n", p.Peer, dash(p.LastAnswer))
+					c.printf("    Peer: %s, last answer: %s\n", p.Peer, dash(p.Answer))
 				}
 			}
 		}

@@ -64,19 +64,19 @@ func (busyBox) CallRecords(n int) ([]status.Record, error) {
 	}[max(0, 2-n):], nil
 }
 
-func (busyBox) Registrations() []Registration {
-	return []Registration{
-		{Identity: "user.01", AOR: "user.01@pbx", Registrar: "192.168.1.100", State: "registered", Expires: noon.Add(90 * time.Second), Code: 200, Reason: "OK", NextTry: noon.Add(time.Minute)},
-		{Identity: "user.02", AOR: "user.02@pbx", Registrar: "192.168.1.100", State: "failed", Expires: noon.Add(-88 * time.Second), Reason: "no response", NextTry: noon.Add(12 * time.Second)},
-		{Identity: "user.03", AOR: "user.03@pbx", Registrar: "192.168.1.100", State: "failed", Code: 403, Reason: "Forbidden", NextTry: noon.Add(5 * time.Minute)},
+func (busyBox) Registrations() []status.Registration {
+	return []status.Registration{
+		{Identity: "user.01", AOR: "user.01@pbx", Registrar: "192.168.1.100", State: status.Registered, Expires: noon.Add(90 * time.Second), Code: 200, Reason: "OK", Next: noon.Add(time.Minute)},
+		{Identity: "user.02", AOR: "user.02@pbx", Registrar: "192.168.1.100", State: status.RegistrationFailed, Expires: noon.Add(-88 * time.Second), Error: "no response", Next: noon.Add(12 * time.Second)},
+		{Identity: "user.03", AOR: "user.03@pbx", Registrar: "192.168.1.100", State: status.RegistrationFailed, Code: 403, Reason: "Forbidden", Next: noon.Add(5 * time.Minute)},
 	}
 }
 
-func (busyBox) PenaltyBox() []Probe {
-	return []Probe{
-		{Interface: "if_teams_1", Peer: "sip.pstnhub.microsoft.com:5061", State: PeerBoxed, Since: noon.Add(-time.Minute), Heard: noon.Add(-time.Hour), LastAnswer: "timeout"},
-		{Interface: "if_teams_2", Peer: "sip2.pstnhub.microsoft.com:5061", State: PeerRefuses, Since: noon.Add(-time.Minute), LastAnswer: "403 Forbidden", RTT: 31 * time.Millisecond},
-		{Interface: "if_pbx", Peer: "192.168.1.100", State: PeerUnasked, Heard: noon.Add(-time.Second), LastAnswer: "no penalty-box: it is not asked with OPTIONS"},
+func (busyBox) PenaltyBox() []status.Peer {
+	return []status.Peer{
+		{Interface: "if_teams_1", Peer: "sip.pstnhub.microsoft.com:5061", State: status.PeerDown, Since: noon.Add(-time.Minute), Heard: noon.Add(-time.Hour), Answer: "timeout"},
+		{Interface: "if_teams_2", Peer: "sip2.pstnhub.microsoft.com:5061", State: status.PeerRefuses, Since: noon.Add(-time.Minute), Answer: "403 Forbidden", RTT: 31 * time.Millisecond},
+		{Interface: "if_pbx", Peer: "192.168.1.100", State: status.PeerUnasked, Heard: noon.Add(-time.Second), Answer: "no penalty-box: it is not asked with OPTIONS"},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/printable"
+	"viaduct/appliance/status"
 )
 
 // What is known of a peer's health beside its answers to our OPTIONS (probe.go): it said how long to leave it alone, it did not
@@ -129,8 +129,8 @@ func (g *gateway) unregistered(i *config.SIPInterface, identity string) error {
 		if r == nil || !strings.EqualFold(r.spec.to.host, i.Remote.Host) {
 			continue
 		}
-		if st := r.snapshot(); st.State == "failed" {
-			return &TransportError{Op: "call", Peer: st.Registrar, Err: errors.New("identity " + identity + " is not registered: " + st.Err.Error())}
+		if st := r.snapshot(); st.State == status.RegistrationFailed {
+			return &TransportError{Op: "call", Peer: st.Registrar, Err: errors.New("identity " + identity + " is not registered: " + st.Error)}
 		}
 	}
 	return nil
@@ -146,10 +146,10 @@ func (set *registrations) lost(g *gateway, host string) (why string) {
 			continue
 		}
 		st := r.snapshot()
-		if st.State != "failed" && (st.Err == nil || st.Code != 0) {
+		if st.State != status.RegistrationFailed && (st.Error == "" || st.Code != 0) {
 			return ""
 		}
-		why = "registers none of our identities: " + printable.Text(st.Err.Error())
+		why = "registers none of our identities: " + st.Error
 	}
 	return why
 }

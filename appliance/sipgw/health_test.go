@@ -2,7 +2,6 @@ package sipgw
 
 import (
 	"crypto/x509"
-	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/status"
 )
 
 // Teams wants the connection of a 503 closed, and no call for the time of Retry-After (A.30).
@@ -86,7 +86,7 @@ func TestPeerThatDoesNotAnswerACallIsLeftAlone(t *testing.T) {
 }
 
 // registering puts a registration in a state without a registrar.
-func (b *bench) registering(identity, host string, st RegistrationState) *registration {
+func (b *bench) registering(identity, host string, st status.Registration) *registration {
 	r := newRegistration(registrationSpec{gateway: "gw", service: "ls", identity: identity, to: target{host, 5060, "udp"}}, b.s.log)
 	r.state = st
 	if b.s.registrations.running == nil {
@@ -97,11 +97,11 @@ func (b *bench) registering(identity, host string, st RegistrationState) *regist
 }
 
 func TestLostRegistrationsRefuseCallsAtOnce(t *testing.T) {
-	lost := RegistrationState{State: "failed", Code: 403, Err: errors.New("403 Forbidden")}
+	lost := status.Registration{State: status.RegistrationFailed, Code: 403, Error: "403 Forbidden"}
 	onPaper(t, func(c *config.Config, _ *config.SIPInterface) {
 		c.Gateways[0].Location = []config.Ref[config.LocationService]{{Name: "ls"}}
 	}, func(t *testing.T, b *bench) {
-		sound := RegistrationState{State: "registered", Expires: time.Now().Add(time.Hour), Code: 200}
+		sound := status.Registration{State: status.Registered, Expires: time.Now().Add(time.Hour), Code: 200}
 		call := func(identity string, urgent bool) []string {
 			b.call.on(func() {
 				b.s.Invite(b.call, Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@b"},
@@ -128,11 +128,11 @@ func TestLostRegistrationsRefuseCallsAtOnce(t *testing.T) {
 		if !b.s.Available("pbx") {
 			t.Error("one lost registration is not a lost PBX")
 		}
-		two.change(func(s *RegistrationState) { s.Err, s.Code = errTimeout, 0 }) // a refresh got no answer
+		two.change(func(s *status.Registration) { s.Error, s.Code = errTimeout.Error(), 0 }) // a refresh got no answer
 		if b.s.Available("pbx") {
 			t.Error("nobody is registered any more, or gets an answer")
 		}
-		one.change(func(s *RegistrationState) { *s = RegistrationState{State: "registering"} })
+		one.change(func(s *status.Registration) { *s = status.Registration{State: status.Registering} })
 		if !b.s.Available("pbx") {
 			t.Error("what has just begun is not lost")
 		}
@@ -255,7 +255,7 @@ func TestUnavailableSaysWhy(t *testing.T) {
 		}
 
 		r := newRegistration(registrationSpec{gateway: "gw", identity: "user.01", to: target{host: "192.0.2.100"}}, b.s.log)
-		r.state.State, r.state.Err = "failed", &responseError{403, "Forbidden"}
+		r.state.State, r.state.Error = status.RegistrationFailed, "403 Forbidden"
 		b.s.registrations.running = map[string]*registration{"x": r}
 		if why := b.s.Unavailable("pbx"); why != "registers none of our identities: 403 Forbidden" {
 			t.Errorf("not registered: %s", why)
@@ -285,7 +285,7 @@ func TestUnavailableSaysWhy(t *testing.T) {
 func TestPeersAreListedWithTheirLastRequest(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		list := b.s.PenaltyBox()
-		if len(list) != 1 || list[0].Interface != "pbx" || list[0].State != "unasked" || list[0].Peer != "192.0.2.100:5060" || !list[0].Heard.IsZero() {
+		if len(list) != 1 || list[0].Interface != "pbx" || list[0].State != status.PeerUnasked || list[0].Peer != "192.0.2.100:5060" || !list[0].Heard.IsZero() {
 			t.Fatalf("%+v", list)
 		}
 		b.put("OPTIONS sip:192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.100:5060;branch=z9hG4bKh;rport\nMax-Forwards: 70\n" +

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/status"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -22,24 +24,6 @@ const (
 	holdMost  = 5 * time.Minute // the longest Retry-After: Teams demotes a trunk that sends no OPTIONS for five minutes
 	probeSoon = time.Second     // suspect: not more often than this
 )
-
-// ProbeState is the health of one interface's peer, as `show sip penalty-box` prints it.
-type ProbeState struct {
-	Interface, Peer string
-	State           string // "up", "boxed", "unknown" before the first answer, "unasked" without a probe
-	Boxed           bool
-	Reason          string        // why it is boxed
-	Since           time.Time     // in this state since
-	Last            time.Time     // end of the last probe; zero: none has ended
-	Next            time.Time     // start of the next probe; zero: one is under way
-	Code            int           // of the last response; 0: none came
-	RTT             time.Duration // of the last response, with name look-up and connecting; 0: none came
-	Heard           time.Time     // the peer's last request; zero: none came since the start
-}
-
-// Refused reports whether the peer is there and will not have us: Teams says 403 to OPTIONS when it does not know the name in our
-// Contact (teams.md A.2), and takes no calls then.
-func (s ProbeState) Refused() bool { return s.Code == 403 }
 
 // probeSpec is everything that a probe depends on; another spec is another probe.
 type probeSpec struct {
@@ -61,14 +45,14 @@ type probe struct {
 	unreached int // probes in a row that could not be sent
 
 	mu    sync.Mutex
-	state ProbeState
+	state status.Peer
 }
 
 func newProbe(spec probeSpec, log *slog.Logger) *probe {
 	return &probe{
 		spec: spec, log: log.With("gw", spec.gateway, "if", spec.name, "peer", spec.uri),
 		kick: make(chan struct{}, 1), done: make(chan struct{}),
-		state: ProbeState{Interface: spec.name, Peer: sipmsg.JoinHostPort(spec.to.host, spec.to.port), State: "unknown", Since: time.Now()},
+		state: status.Peer{Interface: spec.name, Peer: sipmsg.JoinHostPort(spec.to.host, spec.to.port), Answer: "none yet", Since: time.Now()},
 	}
 }
 
@@ -80,7 +64,7 @@ func (p *probe) run(ctx context.Context) {
 			return
 		}
 		started := time.Now()
-		p.change(func(s *ProbeState) { s.Next = started.Add(next) })
+		p.change(func(s *status.Peer) { s.Next = started.Add(next) })
 		timer := time.NewTimer(next)
 		for waiting := true; waiting; {
 			select {
@@ -98,7 +82,7 @@ func (p *probe) run(ctx context.Context) {
 
 // once probes and returns when to probe again.
 func (p *probe) once(ctx context.Context) time.Duration {
-	p.change(func(s *ProbeState) { s.Next = time.Time{} })
+	p.change(func(s *status.Peer) { s.Next = time.Time{} })
 	start := time.Now()
 	limited, cancel := context.WithTimeout(ctx, p.spec.timeout)
 	defer cancel()
@@ -142,22 +126,32 @@ func (p *probe) once(ctx context.Context) time.Duration {
 
 // settle notes the outcome of a probe; a reason boxes the peer.
 func (p *probe) settle(code int, rtt time.Duration, reason string) {
-	p.change(func(s *ProbeState) {
-		state := "up"
-		if reason != "" {
-			state = "boxed"
-		}
-		now := time.Now()
-		if s.State != state {
-			s.State, s.Since = state, now
-			if reason == "" {
-				p.log.Info("peer is up", "code", code)
-			} else {
+	p.change(func(s *status.Peer) {
+		down, now := reason != "", time.Now()
+		if s.State == status.PeerUnknown || down != (s.State == status.PeerDown) {
+			s.Since = now
+			if down {
 				p.log.Warn("peer is in the penalty box", "code", code, "err", reason)
+			} else {
+				p.log.Info("peer is up", "code", code)
 			}
 		}
-		s.Boxed, s.Reason, s.Code, s.RTT, s.Last = reason != "", reason, code, rtt, now
+		s.State, s.Answer, s.Code, s.RTT, s.Last = stateOf(code, down), reason, code, rtt, now
+		if !down {
+			s.Answer = strconv.Itoa(code) + " " + sipmsg.Phrase(code)
+		}
 	})
+}
+
+// stateOf is what an answer to OPTIONS says of a peer.
+func stateOf(code int, down bool) status.PeerState {
+	switch {
+	case down:
+		return status.PeerDown
+	case code == 403:
+		return status.PeerRefuses
+	}
+	return status.PeerUp
 }
 
 // reasonOf says why no answer came.
@@ -168,13 +162,13 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-func (p *probe) change(f func(*ProbeState)) {
+func (p *probe) change(f func(*status.Peer)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f(&p.state)
 }
 
-func (p *probe) snapshot() ProbeState {
+func (p *probe) snapshot() status.Peer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.state

@@ -8,6 +8,8 @@ import (
 	"time"
 	"viaduct/appliance/sipmsg"
 
+	"viaduct/appliance/status"
+
 	"github.com/emiago/sipgo/sip"
 )
 
@@ -18,7 +20,7 @@ func testProbe(peer *scripted, iface string) probeSpec {
 
 func (s *Stack) probe(list ...probeSpec) { s.probes.apply(list, s.log, &s.group) }
 
-func probeOf(t *testing.T, s *Stack) ProbeState {
+func probeOf(t *testing.T, s *Stack) status.Peer {
 	t.Helper()
 	synctest.Wait()
 	list := s.PenaltyBox()
@@ -32,11 +34,11 @@ func TestProbeIsSentAtOnceAndEveryInterval(t *testing.T) {
 	peer := &scripted{answer: always(200), delay: 20 * time.Millisecond}
 	bubble(t, func(t *testing.T, s *Stack) {
 		s.probe(testProbe(peer, "teams"))
-		if st := probeOf(t, s); st.State != "unknown" || !s.Available("teams") || !s.Available("other") {
+		if st := probeOf(t, s); st.State != status.PeerUnknown || !s.Available("teams") || !s.Available("other") {
 			t.Errorf("before the answer: %+v", st)
 		}
 		time.Sleep(20 * time.Millisecond)
-		if st := probeOf(t, s); st.State != "up" || st.Code != 200 || st.RTT != 20*time.Millisecond || st.Peer != "sip.pstnhub.test:5061" {
+		if st := probeOf(t, s); st.State != status.PeerUp || st.Code != 200 || st.RTT != 20*time.Millisecond || st.Peer != "sip.pstnhub.test:5061" {
 			t.Errorf("%+v", st)
 		}
 		req := peer.last()
@@ -96,7 +98,7 @@ func TestWhatBoxesAPeer(t *testing.T) {
 				s.probe(testProbe(peer, "teams"))
 				time.Sleep(min(tc.delay, time.Minute))
 				st := probeOf(t, s)
-				if st.Boxed != tc.boxed || s.Available("teams") == tc.boxed || st.Code != tc.code || (st.Reason != "") != tc.boxed {
+				if (st.State == status.PeerDown) != tc.boxed || s.Available("teams") == tc.boxed || st.Code != tc.code || st.Answer == "" {
 					t.Errorf("%+v", st)
 				}
 				if next := time.Until(st.Next); next > tc.next || next < tc.next-3*time.Second {
@@ -104,7 +106,7 @@ func TestWhatBoxesAPeer(t *testing.T) {
 				}
 				peer.set(func() { peer.answer, peer.delay = always(200), 0 })
 				time.Sleep(time.Until(st.Next))
-				if st := probeOf(t, s); st.State != "up" || st.Reason != "" || !s.Available("teams") {
+				if st := probeOf(t, s); st.State != status.PeerUp || st.Answer != "200 OK" || !s.Available("teams") {
 					t.Errorf("a 200 frees: %+v", st)
 				}
 			})
@@ -156,7 +158,7 @@ func TestProbesAreIndependent(t *testing.T) {
 		s.probe(list...)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		for i, want := range []string{"boxed", "up", "up"} {
+		for i, want := range []status.PeerState{status.PeerDown, status.PeerUp, status.PeerUp} {
 			if got := s.PenaltyBox()[i]; got.State != want {
 				t.Errorf("%+v, want %s", got, want)
 			}

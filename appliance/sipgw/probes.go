@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/status"
 )
 
 // probes is the set of all probes of the stack.
@@ -29,12 +30,12 @@ func (set *probes) why(iface string) string {
 		return ""
 	}
 	switch st := p.snapshot(); {
-	case !st.Boxed:
+	case st.State != status.PeerDown:
 		return ""
 	case st.Code != 0:
-		return "answers OPTIONS with " + st.Reason
+		return "answers OPTIONS with " + st.Answer
 	default:
-		return "does not answer OPTIONS: " + st.Reason
+		return "does not answer OPTIONS: " + st.Answer
 	}
 }
 
@@ -47,7 +48,7 @@ func (set *probes) watches(iface string) bool {
 
 // PenaltyBox tells the state of the peer of every SIP interface, ordered by interface: those that are asked with OPTIONS, and those that
 // nobody asks.
-func (s *Stack) PenaltyBox() []ProbeState {
+func (s *Stack) PenaltyBox() []status.Peer {
 	list := s.unprobed()
 	s.probes.mu.Lock()
 	for _, p := range s.probes.running {
@@ -57,16 +58,16 @@ func (s *Stack) PenaltyBox() []ProbeState {
 	for n := range list {
 		st := &list[n]
 		st.Heard = s.heard.last(st.Interface)
-		if why := s.holds.why(st.Interface); why != "" && !st.Boxed {
-			st.State, st.Boxed, st.Reason = "boxed", true, why
+		if why := s.holds.why(st.Interface); why != "" && st.State != status.PeerDown {
+			st.State, st.Answer = status.PeerDown, why
 		}
 	}
-	slices.SortFunc(list, func(a, b ProbeState) int { return strings.Compare(a.Interface, b.Interface) })
+	slices.SortFunc(list, func(a, b status.Peer) int { return strings.Compare(a.Interface, b.Interface) })
 	return list
 }
 
 // unprobed are the peers of running gateways that no probe asks.
-func (s *Stack) unprobed() (list []ProbeState) {
+func (s *Stack) unprobed() (list []status.Peer) {
 	s.mu.Lock()
 	cfg := s.cfg
 	s.mu.Unlock()
@@ -76,7 +77,8 @@ func (s *Stack) unprobed() (list []ProbeState) {
 	for _, sw := range cfg.CS {
 		for _, i := range sw.Interfaces {
 			if g := i.Gateway.In(cfg); g != nil && g.Enabled && i.Remote.Host != "" && !s.probes.watches(i.Name) {
-				list = append(list, ProbeState{Interface: i.Name, Peer: sipmsg.JoinHostPort(i.Remote.Host, i.Remote.Port), State: "unasked"})
+				list = append(list, status.Peer{Interface: i.Name, Peer: sipmsg.JoinHostPort(i.Remote.Host, i.Remote.Port), State: status.PeerUnasked,
+					Answer: "no penalty-box: it is not asked with OPTIONS"})
 			}
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/status"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -30,18 +31,6 @@ const (
 	maxLifetime  = 24 * time.Hour  // the most that a 423 can make us ask for
 	maxWait      = time.Hour       // the longest Retry-After that we keep to
 )
-
-// RegistrationState is one identity's registration, as `show sip registrations` prints it.
-type RegistrationState struct {
-	Gateway, Identity, AOR, Registrar string
-	State                             string    // "registered", "registering", "failed", "stopped"
-	Since                             time.Time // in this state since
-	Expires                           time.Time // of the registration; zero: not registered
-	Next                              time.Time // next attempt; zero: one is under way
-	Code                              int       // of the last final response; 0: none came
-	Reason                            string    // of the last final response
-	Err                               error     // why the last attempt failed; nil: it did not
-}
 
 // registrationSpec is everything that a registration depends on; another spec is another registration.
 type registrationSpec struct {
@@ -93,7 +82,7 @@ type registration struct {
 	takeover atomic.Bool   // somebody goes on with our binding: do not unregister
 
 	mu    sync.Mutex
-	state RegistrationState
+	state status.Registration
 }
 
 func newRegistration(spec registrationSpec, log *slog.Logger) *registration {
@@ -101,8 +90,8 @@ func newRegistration(spec registrationSpec, log *slog.Logger) *registration {
 		spec: spec, log: log.With("gw", spec.gateway, "name", spec.identity, "peer", spec.uri),
 		auth: sipmsg.NewAuthenticator(spec.account.Username, string(spec.account.Password)), lifetime: spec.lifetime,
 		kick: make(chan time.Duration, 1), demand: make(chan struct{}, 1), done: make(chan struct{}),
-		state: RegistrationState{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
-			Registrar: strings.TrimPrefix(spec.uri, "sip:"), State: "registering", Since: time.Now()},
+		state: status.Registration{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
+			Registrar: strings.TrimPrefix(spec.uri, "sip:"), Since: time.Now()},
 	}
 }
 
@@ -112,12 +101,11 @@ func (r *registration) run(ctx context.Context, delay time.Duration) {
 		delay = r.attempt(ctx)
 	}
 	r.goodbye()
-	r.change(func(s *RegistrationState) { s.State, s.Expires, s.Next = "stopped", time.Time{}, time.Time{} })
 }
 
 // sleep waits for the next attempt; false: there is none.
 func (r *registration) sleep(ctx context.Context, d time.Duration) bool {
-	r.change(func(s *RegistrationState) { s.Next = time.Now().Add(d) })
+	r.change(func(s *status.Registration) { s.Next = time.Now().Add(d) })
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for {
@@ -140,7 +128,7 @@ func (r *registration) sleep(ctx context.Context, d time.Duration) bool {
 
 // attempt registers once and returns when to do so again.
 func (r *registration) attempt(ctx context.Context) time.Duration {
-	r.change(func(s *RegistrationState) { s.Next = time.Time{} })
+	r.change(func(s *status.Registration) { s.Next = time.Time{} })
 	start := time.Now()
 	res, err := r.exchange(ctx, r.lifetime)
 	if ctx.Err() != nil {
@@ -159,12 +147,12 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 		return r.failed(res, err)
 	}
 	r.bound, r.refusals, r.failures = true, 0, 0
-	r.change(func(s *RegistrationState) {
-		if s.State != "registered" {
+	r.change(func(s *status.Registration) {
+		if s.State != status.Registered {
 			r.log.Info("registered", "code", res.StatusCode)
-			s.State, s.Since = "registered", time.Now()
+			s.State, s.Since = status.Registered, time.Now()
 		}
-		s.Expires, s.Code, s.Reason, s.Err = start.Add(granted), res.StatusCode, printable.Text(res.Reason), nil
+		s.Expires, s.Code, s.Reason, s.Error = start.Add(granted), res.StatusCode, printable.Text(res.Reason), ""
 	})
 	return max(time.Duration(float64(granted)*(0.5+0.3*rand.Float64())), time.Second)
 }
@@ -172,16 +160,17 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 // failed notes a failed attempt. A registration that has not expired yet goes on being one.
 func (r *registration) failed(res *sip.Response, err error) time.Duration {
 	wait := r.retry(res, err)
-	r.change(func(s *RegistrationState) {
-		if !isSilence(err) && (s.Err == nil || s.Err.Error() != err.Error()) {
+	r.change(func(s *status.Registration) {
+		why := printable.Text(err.Error())
+		if !isSilence(err) && s.Error != why {
 			r.log.Warn("registration failed", "err", err)
 		}
-		s.Code, s.Reason, s.Err = 0, "", err
+		s.Code, s.Reason, s.Error = 0, "", why
 		if res != nil {
 			s.Code, s.Reason = res.StatusCode, printable.Text(res.Reason)
 		}
-		if s.State != "failed" && !time.Now().Before(s.Expires) {
-			s.State, s.Since = "failed", time.Now()
+		if s.State != status.RegistrationFailed && !time.Now().Before(s.Expires) {
+			s.State, s.Since = status.RegistrationFailed, time.Now()
 		}
 	})
 	return wait
@@ -283,21 +272,21 @@ func (r *registration) goodbye() {
 }
 
 // change changes the state that Registrations shows.
-func (r *registration) change(f func(*RegistrationState)) {
+func (r *registration) change(f func(*status.Registration)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f(&r.state)
 }
 
 // snapshot is the state now; a registration ends when its time is over, even while the next attempt is under way.
-func (r *registration) snapshot() RegistrationState {
+func (r *registration) snapshot() status.Registration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.state
-	if s.State == "registered" && !time.Now().Before(s.Expires) {
-		s.State, s.Since = "registering", s.Expires
-		if s.Err != nil {
-			s.State = "failed"
+	if s.State == status.Registered && !time.Now().Before(s.Expires) {
+		s.State, s.Since = status.Registering, s.Expires
+		if s.Error != "" {
+			s.State = status.RegistrationFailed
 		}
 	}
 	return s

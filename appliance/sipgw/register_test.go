@@ -8,7 +8,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/status"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -24,7 +26,7 @@ func testRegistration(peer *scripted, identity string) registrationSpec {
 func (s *Stack) register(list ...registrationSpec) { s.registrations.apply(list, s.log, &s.group) }
 
 // registrationOf is the state of the only registration.
-func registrationOf(t *testing.T, s *Stack) RegistrationState {
+func registrationOf(t *testing.T, s *Stack) status.Registration {
 	t.Helper()
 	synctest.Wait()
 	list := s.Registrations()
@@ -42,7 +44,7 @@ func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 		s.register(testRegistration(peer, "user.01"))
 		time.Sleep(startSpread)
 		st := registrationOf(t, s)
-		if st.State != "registered" || st.Code != 200 || time.Until(st.Expires) < 99*time.Second || time.Until(st.Expires) > 100*time.Second || st.AOR != "sip:user.01@pbx.test" {
+		if st.State != status.Registered || st.Code != 200 || time.Until(st.Expires) < 99*time.Second || time.Until(st.Expires) > 100*time.Second || st.AOR != "sip:user.01@pbx.test" {
 			t.Errorf("%+v", st)
 		}
 		req := peer.last()
@@ -121,16 +123,16 @@ func TestRegisterAnswersTheChallenge(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Stack) {
 		s.register(testRegistration(peer, "user.01"))
 		time.Sleep(startSpread)
-		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 2 {
+		if st := registrationOf(t, s); st.State != status.Registered || peer.count() != 2 {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 		time.Sleep(time.Until(registrationOf(t, s).Next)) // the nonce still holds
-		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 3 || authParam(sipmsg.First(peer.last(), "Authorization"), "nc") != "00000002" {
+		if st := registrationOf(t, s); st.State != status.Registered || peer.count() != 3 || authParam(sipmsg.First(peer.last(), "Authorization"), "nc") != "00000002" {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 		peer.set(func() { nonce = "2" })
 		time.Sleep(time.Until(registrationOf(t, s).Next)) // it is stale now
-		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 5 {
+		if st := registrationOf(t, s); st.State != status.Registered || peer.count() != 5 {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 	})
@@ -182,7 +184,7 @@ func TestRegisterTooBrief(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Stack) {
 		s.register(testRegistration(peer, "user.01"))
 		time.Sleep(startSpread)
-		if st := registrationOf(t, s); st.State != "registered" || peer.count() != 2 {
+		if st := registrationOf(t, s); st.State != status.Registered || peer.count() != 2 {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 		time.Sleep(time.Until(registrationOf(t, s).Next))
@@ -198,7 +200,7 @@ func TestTooBriefWithoutSenseEndsTheAttempt(t *testing.T) {
 		bubble(t, func(t *testing.T, s *Stack) {
 			s.register(testRegistration(peer, "user.01"))
 			time.Sleep(startSpread)
-			if st := registrationOf(t, s); st.State != "failed" || st.Code != 423 || peer.count() != 1 {
+			if st := registrationOf(t, s); st.State != status.RegistrationFailed || st.Code != 423 || peer.count() != 1 {
 				t.Errorf("%s: %+v after %d requests", h, st, peer.count())
 			}
 		})
@@ -206,7 +208,7 @@ func TestTooBriefWithoutSenseEndsTheAttempt(t *testing.T) {
 }
 
 // waits are the times from failure to failure, which a peer that never gives in gets.
-func waits(t *testing.T, n int, answer func(int, *sip.Request) (*sip.Response, error)) (list []time.Duration, last RegistrationState) {
+func waits(t *testing.T, n int, answer func(int, *sip.Request) (*sip.Response, error)) (list []time.Duration, last status.Registration) {
 	peer := &scripted{answer: answer}
 	bubble(t, func(t *testing.T, s *Stack) {
 		s.register(testRegistration(peer, "user.01"))
@@ -256,7 +258,7 @@ func TestRetryTimes(t *testing.T) {
 					t.Errorf("wait %d is %v, want %v and up to a fifth more", i, got[i], d)
 				}
 			}
-			if last.State != "failed" || last.Err == nil {
+			if last.State != status.RegistrationFailed || last.Error == "" {
 				t.Errorf("%+v", last)
 			}
 		})
@@ -271,16 +273,16 @@ func TestRegistrationOutlivesAFailedRefresh(t *testing.T) {
 		next := registrationOf(t, s).Next
 		peer.set(func() { peer.answer = always(500) })
 		time.Sleep(time.Until(next))
-		if st := registrationOf(t, s); st.State != "registered" || st.Code != 500 || st.Err == nil {
+		if st := registrationOf(t, s); st.State != status.Registered || st.Code != 500 || st.Error == "" {
 			t.Errorf("refresh failed: %+v", st)
 		}
 		time.Sleep(51 * time.Second)
-		if st := registrationOf(t, s); st.State != "failed" {
+		if st := registrationOf(t, s); st.State != status.RegistrationFailed {
 			t.Errorf("expired: %+v", st)
 		}
 		peer.set(func() { peer.answer = always(200) })
 		time.Sleep(14 * time.Second)
-		if st := registrationOf(t, s); st.State != "registered" || st.Err != nil || st.Reason != "reason 200" {
+		if st := registrationOf(t, s); st.State != status.Registered || st.Error != "" || st.Reason != "reason 200" {
 			t.Errorf("back again: %+v", st)
 		}
 	})
@@ -365,7 +367,7 @@ func TestRefreshAfterALinkFlap(t *testing.T) {
 			t.Errorf("the registered asked %d times, the refused %d times", good.count(), bad.count())
 		}
 		list := s.Registrations()
-		if names := []string{list[0].Identity, list[1].Identity}; !slices.Equal(names, []string{"user.01", "user.02"}) || list[1].State != "failed" {
+		if names := []string{list[0].Identity, list[1].Identity}; !slices.Equal(names, []string{"user.01", "user.02"}) || list[1].State != status.RegistrationFailed {
 			t.Errorf("%+v", list)
 		}
 	})
@@ -387,14 +389,14 @@ func TestRegisterNow(t *testing.T) {
 		}
 		synctest.Wait()
 		list := s.Registrations()
-		if peer.count() != before+1 || list[0].State != "registered" || list[1].State != "failed" {
+		if peer.count() != before+1 || list[0].State != status.Registered || list[1].State != status.RegistrationFailed {
 			t.Errorf("%d requests, %+v", peer.count()-before, list)
 		}
 		if n := s.RegisterNow(""); n != 2 {
 			t.Errorf("%d of two", n)
 		}
 		synctest.Wait()
-		if list := s.Registrations(); peer.count() != before+3 || list[1].State != "registered" {
+		if list := s.Registrations(); peer.count() != before+3 || list[1].State != status.Registered {
 			t.Errorf("%d requests, %+v", peer.count()-before, list)
 		}
 	})

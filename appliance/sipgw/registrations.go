@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 )
 
 // registrations is the set of all registrations of the stack.
@@ -21,15 +22,15 @@ type registrations struct {
 }
 
 // Registrations tells the state of every registration, ordered by gateway and identity.
-func (s *Stack) Registrations() []RegistrationState {
+func (s *Stack) Registrations() []status.Registration {
 	set := &s.registrations
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	var list []RegistrationState
+	var list []status.Registration
 	for _, r := range set.running {
 		list = append(list, r.snapshot())
 	}
-	slices.SortFunc(list, func(a, b RegistrationState) int {
+	slices.SortFunc(list, func(a, b status.Registration) int {
 		return strings.Compare(a.Gateway+"\x00"+a.Identity+"\x00"+a.AOR, b.Gateway+"\x00"+b.Identity+"\x00"+b.AOR)
 	})
 	return list

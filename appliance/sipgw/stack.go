@@ -17,8 +17,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -179,55 +177,4 @@ func (s *Stack) LocalAddr(iface string) netip.Addr {
 		return netip.Addr{}
 	}
 	return g.towards(target{i.Remote.Host, i.Remote.Port, g.transport(i)}).address()
-}
-
-// Gateways tells what each gateway does now, in the order of their names.
-func (s *Stack) Gateways() []GatewayState {
-	s.mu.Lock()
-	var list []*gateway
-	for _, g := range s.gateways {
-		list = append(list, g)
-	}
-	s.mu.Unlock()
-	slices.SortFunc(list, func(a, b *gateway) int { return strings.Compare(a.name, b.name) })
-	var states []GatewayState
-	for _, g := range list {
-		states = append(states, g.state())
-	}
-	return states
-}
-
-func (g *gateway) state() GatewayState {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	st := GatewayState{Name: g.name, Connections: len(g.streams), Legs: len(g.legs), Requests: g.counters.requests.Load(),
-		Untrusted: g.counters.untrusted.Load(), Malformed: g.counters.malformed.Load(), Refused: g.counters.refused.Load(), Surplus: g.counters.surplus.Load()}
-	for k, l := range g.listeners {
-		st.Listeners = append(st.Listeners, ListenerState{Interface: l.iface, Transport: k.transport, Addr: k.addr, Err: l.err})
-	}
-	slices.SortFunc(st.Listeners, func(a, b ListenerState) int {
-		return strings.Compare(a.Interface+a.Transport+a.Addr.String(), b.Interface+b.Transport+b.Addr.String())
-	})
-	return st
-}
-
-// GatewayState is a gateway as `show` prints it.
-type GatewayState struct {
-	Name        string
-	Listeners   []ListenerState
-	Connections int // open stream connections, both directions
-	Legs        int
-	Requests    uint64 // received and trusted
-	Untrusted   uint64 // datagrams and connections of strangers, dropped
-	Malformed   uint64 // messages that could not be parsed
-	Refused     uint64 // requests that the check answered with an error
-	Surplus     uint64 // messages beyond the limits of their source, refused or dropped
-}
-
-// ListenerState is one socket of a gateway.
-type ListenerState struct {
-	Interface string // of the gateway
-	Transport string
-	Addr      netip.AddrPort
-	Err       error // why it is not open; nil: open
 }

@@ -16,6 +16,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/status"
 )
 
 // pbx is a registrar on loopback, over UDP and TCP, written without the code under test: it reads and writes text.
@@ -180,7 +181,7 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 	states := func() string {
 		text := ""
 		for _, r := range s.Registrations() {
-			text += r.Identity + " " + r.State + ", "
+			text += r.Identity + " " + r.State.String() + ", "
 		}
 		return text
 	}
@@ -191,7 +192,7 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 	if refused.Code != 403 || time.Until(refused.Next) < 9*time.Second {
 		t.Errorf("%+v", refused)
 	}
-	eventually(t, "the PBX is up", func() bool { return len(s.PenaltyBox()) == 1 && s.PenaltyBox()[0].State == "up" })
+	eventually(t, "the PBX is up", func() bool { return len(s.PenaltyBox()) == 1 && s.PenaltyBox()[0].State == status.PeerUp })
 
 	p.set(func() { p.silent = true })
 	eventually(t, "a silent PBX is boxed", func() bool { return !s.Available("pbx") })
@@ -227,7 +228,7 @@ func TestGatewayShutDownUnregisters(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "registered", func() bool {
-		return s.Registrations()[0].State == "registered" && s.Registrations()[1].State == "registered"
+		return s.Registrations()[0].State == status.Registered && s.Registrations()[1].State == status.Registered
 	})
 	down := *cfg
 	gw := *cfg.Gateways[0]

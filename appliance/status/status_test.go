@@ -44,3 +44,18 @@ func TestUnknownStatesAreRefused(t *testing.T) {
 		t.Errorf("it is shown as %q", got)
 	}
 }
+
+func TestPeersAndGateways(t *testing.T) {
+	for s := Registering; s <= RegistrationFailed; s++ {
+		roundTrip(t, Registration{Identity: "user.01", State: s})
+	}
+	for s := PeerUnknown; s <= PeerUnasked; s++ {
+		roundTrip(t, Peer{Interface: "if", State: s, RTT: 31 * time.Millisecond})
+	}
+	for s := GatewayFailed; s <= GatewayShutdown; s++ {
+		roundTrip(t, Gateway{Name: "gw", Interfaces: []GatewayInterface{{Name: "if", State: s}}})
+	}
+	for s := ListenerOpen; s <= ListenerNoAddress; s++ {
+		roundTrip(t, Listener{Transport: "tls", State: s})
+	}
+}

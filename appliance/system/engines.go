@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"viaduct/appliance/status"
 )
 
 // engine is a part of the box that runs as long as the box does.
@@ -74,12 +74,14 @@ func (s *System) Unfit() []string {
 func (s *System) deaf() error {
 	var failed error
 	for _, g := range s.sip.Gateways() {
-		for _, l := range g.Listeners {
-			switch {
-			case l.Err == nil:
-				return nil
-			case !errors.Is(l.Err, unix.EADDRNOTAVAIL):
-				failed = l.Err
+		for _, i := range g.Interfaces {
+			for _, l := range i.Listeners {
+				switch l.State {
+				case status.ListenerOpen:
+					return nil
+				case status.ListenerFailed:
+					failed = errors.New(l.Error)
+				}
 			}
 		}
 	}

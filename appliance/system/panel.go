@@ -5,8 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"viaduct/appliance/lang"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 	"viaduct/board"
 )
 
@@ -46,14 +45,16 @@ func (s *System) light() board.Light {
 
 // lightOf is alarm while something that is configured does not work, or nothing is configured: a socket, TLS that waits for the time,
 // a registration, a peer that does not answer OPTIONS or answers that it will not have us.
-func lightOf(gateways []lang.Gateway, waits bool, registrations []sipgw.RegistrationState, probes []sipgw.ProbeState) board.Light {
+func lightOf(gateways []status.Gateway, waits bool, registrations []status.Registration, peers []status.Peer) board.Light {
 	switch {
 	case len(gateways) == 0, waits,
-		slices.ContainsFunc(gateways, func(g lang.Gateway) bool { return g.State == "failed" }),
-		slices.ContainsFunc(registrations, func(r sipgw.RegistrationState) bool {
-			return r.State == "failed" || r.State == "registering" && r.Expires.IsZero()
+		slices.ContainsFunc(gateways, func(g status.Gateway) bool {
+			return slices.ContainsFunc(g.Interfaces, func(i status.GatewayInterface) bool { return i.State == status.GatewayFailed })
 		}),
-		slices.ContainsFunc(probes, func(p sipgw.ProbeState) bool { return p.Boxed || p.Refused() }):
+		slices.ContainsFunc(registrations, func(r status.Registration) bool {
+			return r.State == status.RegistrationFailed || r.State == status.Registering && r.Expires.IsZero()
+		}),
+		slices.ContainsFunc(peers, func(p status.Peer) bool { return p.State == status.PeerDown || p.State == status.PeerRefuses }):
 		return board.LightAlarm
 	}
 	return board.LightWell

@@ -3,12 +3,7 @@ package system
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
-	"viaduct/appliance/lang"
-	"viaduct/appliance/printable"
-	"viaduct/appliance/sipgw"
-	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
@@ -27,20 +22,7 @@ func (s *System) ClearCall(id string) error {
 }
 
 // Registrations are the states of all identities.
-func (s *System) Registrations() []lang.Registration {
-	var list []lang.Registration
-	for _, r := range s.sip.Registrations() {
-		x := lang.Registration{
-			Identity: r.Identity, AOR: r.AOR, Registrar: r.Registrar, State: r.State,
-			Expires: r.Expires, Code: r.Code, Reason: printable.Text(r.Reason), NextTry: r.Next,
-		}
-		if r.Err != nil && r.Code == 0 {
-			x.Reason = printable.Text(r.Err.Error())
-		}
-		list = append(list, x)
-	}
-	return list
-}
+func (s *System) Registrations() []status.Registration { return s.sip.Registrations() }
 
 // Register asks the registrars at once.
 func (s *System) Register(identity string) (int, error) {
@@ -54,75 +36,8 @@ func (s *System) Register(identity string) (int, error) {
 	return n, nil
 }
 
-// PenaltyBox are the states of all OPTIONS probes.
-func (s *System) PenaltyBox() []lang.Probe {
-	var list []lang.Probe
-	for _, p := range s.sip.PenaltyBox() {
-		list = append(list, lang.Probe{
-			Interface: p.Interface, Peer: p.Peer, State: peerState(p), Since: p.Since, LastAnswer: answer(p), RTT: p.RTT, Heard: p.Heard,
-		})
-	}
-	return list
-}
-
-// peerState is what a peer's probe found out about it.
-func peerState(p sipgw.ProbeState) lang.PeerState {
-	switch {
-	case p.Boxed:
-		return lang.PeerBoxed
-	case p.State == "unasked":
-		return lang.PeerUnasked
-	case p.State == "unknown":
-		return lang.PeerUnknown
-	case p.Refused():
-		return lang.PeerRefuses
-	}
-	return lang.PeerUp
-}
-
-// answer says how the last probe went.
-func answer(p sipgw.ProbeState) string {
-	switch {
-	case p.State == "unasked" && !p.Boxed:
-		return "no penalty-box: it is not asked with OPTIONS"
-	case p.Reason != "":
-		return p.Reason
-	case p.Code != 0:
-		return strconv.Itoa(p.Code) + " " + sipmsg.Phrase(p.Code)
-	}
-	return "none yet"
-}
+// PenaltyBox are the peers of all SIP interfaces.
+func (s *System) PenaltyBox() []status.Peer { return s.sip.PenaltyBox() }
 
 // Gateways are the configured gateways with their sockets.
-func (s *System) Gateways() []lang.Gateway {
-	open := map[string]lang.Gateway{}
-	for _, g := range s.sip.Gateways() {
-		for _, l := range g.Listeners {
-			x := open[g.Name+" "+l.Interface]
-			x.Name, x.Interface, x.Connections = g.Name, l.Interface, g.Connections
-			if l.Err != nil {
-				x.State, x.Err = "failed", l.Err.Error()
-			} else {
-				x.Listen = append(x.Listen, l.Transport+" "+l.Addr.String())
-				if x.State == "" {
-					x.State = "up"
-				}
-			}
-			open[g.Name+" "+l.Interface] = x
-		}
-	}
-	var list []lang.Gateway
-	for _, g := range s.Running().Gateways {
-		for _, i := range g.Interfaces {
-			x, ok := open[g.Name+" "+i.Name]
-			if !ok {
-				x = lang.Gateway{Name: g.Name, Interface: i.Name, State: "shutdown"}
-				if g.Enabled {
-					x.State = "failed"
-				}
-			}
-			list = append(list, x)
-		}
-	}
-	return list
-}
+func (s *System) Gateways() []status.Gateway { return s.sip.Gateways() }
