@@ -1,10 +1,15 @@
 package call
 
 import (
+	"cmp"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
 )
 
@@ -69,4 +74,94 @@ func escapeUser(user string) string {
 		}
 	}
 	return b.String()
+}
+
+// number is the user part of a URI; of a telephone number without the signs that people put between its digits.
+func number(sw *config.Switch, uri string) string {
+	u := sipmsg.SplitURI(strings.Trim(uri, "<> "))
+	phone, _ := u.Param("user")
+	return bare(sw, parseAddress(uri).User, u.Scheme == "tel" || strings.EqualFold(phone, "phone"))
+}
+
+// plainURI is a URI with its number as number gives it: tables of URIs see the digits, too.
+func plainURI(sw *config.Switch, uri string) string {
+	user, plain := parseAddress(uri).User, number(sw, uri)
+	raw := sipmsg.SplitURI(strings.Trim(uri, "<> ")).User
+	if plain == user || raw == "" {
+		return uri
+	}
+	raw, _, _ = strings.Cut(raw, ";")
+	return strings.Replace(uri, raw, escapeUser(plain), 1)
+}
+
+// betweenDigits reports whether a sign has no meaning in a number (RFC 3966 5.1.1, and what keyboards and address books write: DIN 5008):
+// also any blank, dash or invisible mark, such as those of direction around what was copied out of a directory.
+func betweenDigits(r rune) bool {
+	return r <= unicode.MaxASCII && strings.ContainsRune("-./ \t", r) || r == '\u2212' || // the minus of mathematics
+		r > unicode.MaxASCII && unicode.In(r, unicode.Zs, unicode.Pd, unicode.Cf)
+}
+
+var oneKindOfBrackets = strings.NewReplacer("[", "(", "]", ")")
+
+// bare takes a number out of a user part: without signs between digits, and without the trunk zero in brackets behind a country code, which
+// is not dialled from abroad: +49 (0) 30, or +49 (030). A user that need not be a number, such as the account 100-1, stays as it is: a number says
+// so (phone), or begins with + or one of the context's prefixes, or is one for emergencies.
+func bare(sw *config.Switch, user string, phone bool) string {
+	n := oneKindOfBrackets.Replace(strings.Map(func(r rune) rune {
+		if betweenDigits(r) {
+			return -1
+		}
+		return r
+	}, user))
+	international := cmp.Or(sw.InternationalPrefix, "00")
+	if head, tail, ok := strings.Cut(n, "(0"); ok && dropsZero(unbracketed(head), international) {
+		n = head + tail
+	}
+	n = unbracketed(n)
+	if _, err := netip.ParseAddr(user); err == nil || n == user || !isNumber(n) {
+		return user
+	}
+	if phone || strings.HasPrefix(n, "+") || strings.HasPrefix(n, international) || sw.IsEmergency(n) ||
+		sw.NationalPrefix != "" && strings.HasPrefix(n, sw.NationalPrefix) {
+		return n
+	}
+	return user
+}
+
+func unbracketed(n string) string { return strings.NewReplacer("(", "", ")", "").Replace(n) }
+
+// zeroCountries are those whose numbers keep the zero when they are called from abroad: Italy, San Marino, the Vatican.
+var zeroCountries = []string{"39", "378", "379"}
+
+// dropsZero reports whether what stands before a zero in brackets is a country code.
+func dropsZero(head, international string) bool {
+	code, ok := strings.CutPrefix(head, "+")
+	if !ok {
+		code, ok = strings.CutPrefix(head, international)
+	}
+	return ok && len(code) >= 1 && len(code) <= 3 && !slices.Contains(zeroCountries, code)
+}
+
+// normalise writes a number as +E.164 where the context's prefixes say how: 0049… and 0… become +49…; what cannot be told
+// (an extension such as 222) stays. 00 is the international prefix unless another one is configured (ITU-T E.164).
+func normalise(sw *config.Switch, number string) string {
+	if !isNumber(number) || strings.HasPrefix(number, "+") {
+		return number
+	}
+	if rest, ok := strings.CutPrefix(number, cmp.Or(sw.InternationalPrefix, "00")); ok {
+		if rest == "" {
+			return number
+		}
+		return "+" + rest
+	}
+	if rest, ok := strings.CutPrefix(number, sw.NationalPrefix); ok && sw.NationalPrefix != "" && sw.CountryCode != "" && rest != "" {
+		return "+" + sw.CountryCode + rest
+	}
+	return number
+}
+
+// isNumber reports whether a user part is a telephone number (RFC 3966: digits, a leading +, and the dialable * and #).
+func isNumber(user string) bool {
+	user = strings.TrimPrefix(user, "+")
+	return user != "" && strings.Trim(user, "0123456789*#") == ""
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // next goes to the destination that follows a failure f, or gives the caller f when none does.
-func (c *call) next(f failure) {
-	if f, ok := c.hunt(&c.search, f, c.invite); !ok {
+func (c *call) next(f callFailure) {
+	if f, ok := c.hunt(&c.hunting, f, c.invite); !ok {
 		c.refuse(f)
 	}
 }
@@ -42,13 +42,13 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	c.record.To = i.Name
 	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.Name, Calling: a.Call.CallingE164, Called: id.RequestURI.User})
 	c.log.Info("calling", "if", i.Name, "to", id.RequestURI.String(), "from", id.From.URI)
-	where := c.origin.place.toldTo(i)
+	where := c.origin.geolocation.toldTo(i)
 	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
 		Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
 		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.headers...), Hops: c.origin.hops + 1,
 		Body: offer.Marshal(), Parts: where.parts, Identity: id.Account, Urgent: c.urgent,
 	})
-	c.limit(&c.search, &c.b, c.next)
+	c.limitSilence(&c.hunting, &c.b, c.next)
 	return nil
 }
 
@@ -181,9 +181,9 @@ func (c *call) answerCaller() error {
 	}
 	c.answeredRing()
 	c.a.up = true
-	c.settled()
+	c.endRound()
 	c.record.Connected = time.Now()
-	c.record.attempt(failure{code: 200})
+	c.record.attempt(callFailure{code: 200})
 	c.stands(answered)
 	c.a.leg.Answer(body)
 	c.log.Info("connected", "if", c.b.iface.Name)

@@ -26,28 +26,28 @@ type call struct {
 	done chan struct{} // closed when the call is over
 	cfg  *config.Config
 
-	a, b   side           // caller's and callee's
-	props  route.Call     // of the caller's INVITE, before routing
-	origin origin         // what else it brought
-	round  *round         // that it is counted in, see loop.go
-	search                // for the callee
-	media  MediaSession   // nil before it is needed
-	lease  *license.Lease // nil before it is taken, and for an emergency call without
+	a, b    side           // caller's and callee's
+	props   route.Call     // of the caller's INVITE, before routing
+	origin  origin         // what else it brought
+	loop    *loopKey       // that it is counted in, see origin.go
+	hunting                // for the callee
+	media   MediaSession   // nil before it is needed
+	lease   *license.Lease // nil before it is taken, and for an emergency call without
 
-	ringing  bool        // the caller has been told
-	early    *time.Timer // 183 came, but no voice yet
-	transfer *transfer   // REFER that is acted upon; nil: none
-	coming   *sipgw.Leg  // INVITE with Replaces that waits for the other side to change its codec; nil: none
-	pushed   bool        // the call was to be handed back, see pushBack
-	union    *union      // with another call, see union.go; nil: none
-	standing standing    // what other calls see of it, see room.go
-	over     bool
+	ringing      bool        // the caller has been told
+	early        *time.Timer // 183 came, but no voice yet
+	transfer     *transfer   // REFER that is acted upon; nil: none
+	coming       *sipgw.Leg  // INVITE with Replaces that waits for the other side to change its codec; nil: none
+	referredBack bool        // the call was referred back to its peer, see referBack
+	joined       *joined     // with another call, see joined.go; nil: none
+	standing     standing    // what other calls see of it, see room.go
+	over         bool
 
 	record record
 }
 
-// failure is why an attempt, or the call, did not come about.
-type failure struct {
+// callFailure is why an attempt, or the call, did not come about.
+type callFailure struct {
 	code    int // SIP status towards the caller
 	cause   int // Q.850
 	reason  string
@@ -92,7 +92,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	ref := config.Ref[config.SIPInterface]{Name: in.Interface}
 	c.a.iface = ref.In(c.cfg)
 	if c.a.iface == nil {
-		c.refuse(failure{code: 503, reason: "Service Unavailable", text: "interface is gone"})
+		c.refuse(callFailure{code: 503, reason: "Service Unavailable", text: "interface is gone"})
 		return
 	}
 	c.a.profile = c.profile(c.a.iface)
@@ -107,8 +107,8 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.record.CallID = in.Request.CallID
 	c.log.Info("call", "if", in.Interface, "from", c.props.CallingURI, "to", in.Request.URI)
 
-	if c.circles(in) {
-		c.refuse(failure{code: 482, cause: 25, reason: "Loop Detected", text: "the call goes in a circle"})
+	if c.looping(in) {
+		c.refuse(callFailure{code: 482, cause: 25, reason: "Loop Detected", text: "the call goes in a circle"})
 		c.log.Warn("call refused, it goes in a circle", "if", in.Interface)
 		return
 	}
@@ -126,7 +126,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 		c.refuse(unroutable(err))
 		return
 	}
-	c.urgency(&c.search, c.a.iface, c.props.CalledE164)
+	c.urgency(&c.hunting, c.a.iface, c.props.CalledE164)
 	if c.urgent {
 		c.presses()
 	}
@@ -145,22 +145,22 @@ func (c *call) licensed(err error) {
 	if c.urgent {
 		tries = maxTries // ports are found, too
 	}
-	c.room(func() error { return c.open(&c.a) }, c.placed, tries)
+	c.room(func() error { return c.open(&c.a) }, c.portsTaken, tries)
 }
 
-// placed goes on with a call that has ports, or has not.
-func (c *call) placed(err error) {
+// portsTaken goes on with a call that has ports, or has not.
+func (c *call) portsTaken(err error) {
 	if err != nil {
 		c.m.refused(c.standing.source)
-		c.refuse(failure{code: 503, reason: "Service Unavailable", text: err.Error()})
+		c.refuse(callFailure{code: 503, reason: "Service Unavailable", text: err.Error()})
 		return
 	}
 	if err := c.answerable(&c.a); err != nil {
 		c.refuse(unusable(err)) // before anybody's phone rings
 		return
 	}
-	c.begins(&c.search)
-	c.next(failure{code: 503, cause: 38, reason: "Service Unavailable", text: "the route leads nowhere"})
+	c.startHunt(&c.hunting)
+	c.next(callFailure{code: 503, cause: 38, reason: "Service Unavailable", text: "the route leads nowhere"})
 }
 
 // newMedia makes the call's media session.
@@ -198,9 +198,9 @@ func (c *call) fromCaller(e sipgw.Event) {
 		c.stands(talking)
 		c.offerAnswered(&c.a, &c.b, e)
 		c.renegotiate(&c.a)
-		c.pushBack()
+		c.referBack()
 	case sipgw.Notified:
-		c.handedBack(e)
+		c.referBackNotified(e)
 	case sipgw.Ended:
 		c.ended(&c.a, &c.b, e)
 	default:
@@ -224,7 +224,7 @@ func (c *call) fromCallee(e sipgw.Event) {
 			c.inDialog(&c.b, &c.a, e)
 			return
 		}
-		f := c.failed(&c.search, e)
+		f := c.rejection(&c.hunting, e)
 		c.b.leg = nil
 		c.next(f)
 	case sipgw.Ended:
@@ -295,7 +295,7 @@ func (c *call) hangUp(y *side, reason string, who status.Party) {
 }
 
 // refuse ends a call that has not come about.
-func (c *call) refuse(f failure) {
+func (c *call) refuse(f callFailure) {
 	c.record.end(status.ByBox, f.code, f.text)
 	if c.b.leg != nil {
 		c.record.end(status.ByCallee, f.code, f.text)
@@ -324,15 +324,15 @@ func (c *call) finish() {
 		return
 	}
 	c.over = true
-	c.settled()
-	c.dropTransfer()
+	c.endRound()
+	c.abortTransfer()
 	if l := c.coming; l != nil {
 		c.coming = nil
 		l.Reject(603, "")
 	}
 	c.abandon(&c.a)
 	c.abandon(&c.b)
-	c.part(c.record.Reason)
+	c.endJoined(c.record.Reason)
 	if c.media != nil {
 		c.record.media(c.closeMedia(), &c.a, &c.b)
 	}
@@ -356,7 +356,7 @@ func (c *call) forget() {
 			l.Leave(c)
 		}
 	}
-	c.a, c.b, c.search = side{}, side{}, search{}
+	c.a, c.b, c.hunting = side{}, side{}, hunting{}
 	c.media, c.cfg, c.lease, c.log = nil, nil, nil, nil
 	c.props, c.record, c.origin = route.Call{}, record{}, origin{}
 }
@@ -373,8 +373,8 @@ func stop(t *time.Timer) {
 }
 
 // unusable turns an error of offer/answer into the refusal it asks for.
-func unusable(err error) failure {
-	f := failure{code: 488, reason: "Not Acceptable Here", text: err.Error()}
+func unusable(err error) callFailure {
+	f := callFailure{code: 488, reason: "Not Acceptable Here", text: err.Error()}
 	var e *sdp.Error
 	if errors.As(err, &e) {
 		f.warning = e.Warning
@@ -386,8 +386,8 @@ func unusable(err error) failure {
 }
 
 // unroutable turns an error of routing into the refusal it asks for.
-func unroutable(err error) failure {
-	f := failure{code: 404, reason: "Not Found", text: err.Error()}
+func unroutable(err error) callFailure {
+	f := callFailure{code: 404, reason: "Not Found", text: err.Error()}
 	var e *route.Error
 	if errors.As(err, &e) {
 		f.cause = e.Cause

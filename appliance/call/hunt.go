@@ -1,7 +1,10 @@
 package call
 
 import (
+	"context"
 	"errors"
+	"log/slog"
+	"slices"
 	"time"
 
 	"viaduct/appliance/config"
@@ -10,17 +13,17 @@ import (
 	"viaduct/appliance/sipgw"
 )
 
-// search is the way of a call, or of a transfer, through the destinations of its plan.
-type search struct {
+// hunting is the way of a call, or of a transfer, through the destinations of its plan.
+type hunting struct {
 	plan     *route.Plan
 	attempt  int         // index into plan.Attempts of the one under way; -1: none yet
 	alerted  bool        // one has got 18x: nothing is tried after it, the callee's phones would ring again (teams.md A.30)
 	noAnswer *time.Timer // the one under way has not answered at all
-	urgent   bool        // to an emergency number, see emergency.go
+	urgent   bool        // to an emergency number
 }
 
 // hunt goes to the destination that follows a failure f. It reports false when none does, and with what to fail.
-func (c *call) hunt(s *search, f failure, invite func(*config.SIPInterface, *route.Attempt) error) (failure, bool) {
+func (c *call) hunt(s *hunting, f callFailure, invite func(*config.SIPInterface, *route.Attempt) error) (callFailure, bool) {
 	s.alive()
 	for !s.alerted {
 		n, ok := s.following(f)
@@ -35,9 +38,9 @@ func (c *call) hunt(s *search, f failure, invite func(*config.SIPInterface, *rou
 	return f, false
 }
 
-// begins puts the destinations of a search into the order in which they are tried.
-func (c *call) begins(s *search) {
-	s.plan.Rotate(c.m.turn)
+// startHunt puts the destinations of a hunt into the order in which they are tried.
+func (c *call) startHunt(s *hunting) {
+	s.plan.Rotate(c.m.nextInCycle)
 	if s.urgent {
 		c.likelyFirst(s)
 	}
@@ -45,7 +48,7 @@ func (c *call) begins(s *search) {
 }
 
 // following is the attempt after the present one, which failed with f.
-func (s *search) following(f failure) (int, bool) {
+func (s *hunting) following(f callFailure) (int, bool) {
 	switch n := s.attempt + 1; {
 	case n == 0 || s.urgent: // an emergency call tries every destination, whatever the one before said
 		return n, n < len(s.plan.Attempts)
@@ -57,16 +60,16 @@ func (s *search) following(f failure) (int, bool) {
 }
 
 // try starts one attempt; the zero failure means that it is under way.
-func (c *call) try(s *search, a *route.Attempt, invite func(*config.SIPInterface, *route.Attempt) error) failure {
+func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterface, *route.Attempt) error) callFailure {
 	ref := config.Ref[config.SIPInterface]{Name: a.Interface}
 	i := ref.In(c.cfg)
 	switch {
 	case i == nil:
-		return failure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "interface " + a.Interface + " does not exist"}
+		return callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "interface " + a.Interface + " does not exist"}
 	}
 	if why := c.m.SIP.Unavailable(a.Interface); why != "" && !s.urgent {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
-		return failure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "the peer of " + a.Interface + " " + why}
+		return callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "the peer of " + a.Interface + " " + why}
 	}
 	if err := invite(i, a); err != nil {
 		c.log.Warn("destination not tried", "if", a.Interface, "err", err)
@@ -78,12 +81,12 @@ func (c *call) try(s *search, a *route.Attempt, invite func(*config.SIPInterface
 		f.local = true
 		return f
 	}
-	return failure{}
+	return callFailure{}
 }
 
-// limit gives the attempt under way, which calls x, up when it has not answered at all, not even with 100, in the time that its hunt
+// limitSilence gives the attempt under way, which calls x, up when it has not answered at all, not even with 100, in the time that its hunt
 // group has for that.
-func (c *call) limit(s *search, x *side, next func(failure)) {
+func (c *call) limitSilence(s *hunting, x *side, next func(callFailure)) {
 	d := s.plan.Attempts[s.attempt].Timeout
 	if d == 0 {
 		return
@@ -91,32 +94,32 @@ func (c *call) limit(s *search, x *side, next func(failure)) {
 	var t *time.Timer
 	t = c.after(d, func() {
 		if !c.over && s.noAnswer == t {
-			c.silent(x, d, next)
+			c.giveUpSilent(x, d, next)
 		}
 	})
 	s.noAnswer = t
 }
 
 // alive ends that time: the peer has said something.
-func (s *search) alive() {
+func (s *hunting) alive() {
 	stop(s.noAnswer)
 	s.noAnswer = nil
 }
 
-func (c *call) silent(x *side, d time.Duration, next func(failure)) {
+func (c *call) giveUpSilent(x *side, d time.Duration, next func(callFailure)) {
 	x.leg.Cancel()
 	x.leg = nil
-	f := failure{local: true, code: 503, cause: 41, reason: "Service Unavailable", text: "no answer within " + d.String()}
+	f := callFailure{local: true, code: 503, cause: 41, reason: "Service Unavailable", text: "no answer within " + d.String()}
 	c.record.attempt(f)
 	c.log.Warn("destination does not answer", "if", x.iface.Name)
 	next(f)
 }
 
-// failed reads what a final response means: for 4xx and 6xx the status code decides, a Reason header only refines a 5xx
+// rejection reads what a final response means: for 4xx and 6xx the status code decides, a Reason header only refines a 5xx
 // (teams.md A.29: Teams says "busy on busy" with 486 and cause 34, and whoever hunts on that rings the callee three times).
-func (c *call) failed(s *search, e sipgw.Failed) failure {
+func (c *call) rejection(s *hunting, e sipgw.Failed) callFailure {
 	// Its reason phrase stays here: it is text of one side and may name things there.
-	f := failure{code: e.Code, text: e.Text, retry: e.RetryAfter, cause: route.CauseFromSIP(e.Code)}
+	f := callFailure{code: e.Code, text: e.Text, retry: e.RetryAfter, cause: route.CauseFromSIP(e.Code)}
 	if e.Code >= 500 && e.Code < 600 && e.Cause != 0 {
 		f.cause = e.Cause
 	}
@@ -142,4 +145,51 @@ func (c *call) failed(s *search, e sipgw.Failed) failure {
 	}
 	c.record.attempt(f)
 	return f
+}
+
+// An emergency call (`emergency-number`) is refused for nothing that is ours to decide: not for a license, not for the rate of calls
+// (package sipgw), not because a destination has not answered OPTIONS or its registration is lost. Whatever a destination says, the
+// next one is tried, those that are believed to work first.
+
+// urgency finds out whether this is one: by the number that was dialled, or by what routing made of it.
+func (c *call) urgency(s *hunting, from *config.SIPInterface, called string) {
+	sw := c.cfg.SwitchOf(from)
+	s.urgent = sw.IsEmergency(called) || slices.ContainsFunc(s.plan.Attempts, func(a route.Attempt) bool {
+		return sw.IsEmergency(a.Call.CalledE164)
+	})
+	if s.urgent {
+		c.log.Warn("emergency call", "if", from.Name)
+	}
+}
+
+// likelyFirst moves the destinations that answer OPTIONS before those that do not.
+func (c *call) likelyFirst(s *hunting) {
+	slices.SortStableFunc(s.plan.Attempts, func(a, b route.Attempt) int {
+		return rank(c.m.SIP.Unavailable(b.Interface)) - rank(c.m.SIP.Unavailable(a.Interface))
+	})
+}
+
+func rank(unavailable string) int {
+	if unavailable == "" {
+		return 1
+	}
+	return 0
+}
+
+// switchOf returns the context cs that holds the interface, an empty one when none does.
+func switchOf(cfg *config.Config, i *config.SIPInterface) *config.Switch {
+	if sw := cfg.SwitchOf(i); sw != nil {
+		return sw
+	}
+	return &config.Switch{}
+}
+
+// showRoute logs the way that a call took through the tables, one line a step, for `debug route`.
+func (c *call) showRoute(plan *route.Plan) {
+	if plan == nil || !c.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	for _, step := range plan.Trace {
+		c.log.Debug("route", "name", step.String())
+	}
 }

@@ -9,8 +9,8 @@ import (
 const resourcesUnavailable = 47 // Q.850
 
 // unlicensed is 503, so that Teams tries its next trunk (teams.md A.37).
-func unlicensed(err error) failure {
-	return failure{code: 503, reason: "Service Unavailable", cause: resourcesUnavailable, text: err.Error()}
+func unlicensed(err error) callFailure {
+	return callFailure{code: 503, reason: "Service Unavailable", cause: resourcesUnavailable, text: err.Error()}
 }
 
 // license takes what the call may need, all or nothing, before it is known to whom it goes. An emergency call is never refused for it.

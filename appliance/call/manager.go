@@ -70,8 +70,8 @@ type Manager struct {
 	mu       sync.Mutex
 	calls    map[string]*call
 	stopping bool
-	turns    map[string]int       // calls that a cyclic hunt group has started, by its name
-	rounds   map[round]int        // calls that nobody has answered yet
+	cycles   map[string]int       // calls that a cyclic hunt group has started, by its name
+	rounds   map[loopKey]int      // calls that nobody has answered yet
 	noise    map[netip.Addr]noise // sources that find no room
 	group    sync.WaitGroup       // every call
 }
@@ -84,7 +84,7 @@ func New(o Options) *Manager {
 	if o.Resolved == nil {
 		o.Resolved = func(string) []netip.Addr { return nil }
 	}
-	return &Manager{Options: o, log: o.Log, calls: map[string]*call{}, turns: map[string]int{}, rounds: map[round]int{}, noise: map[netip.Addr]noise{}}
+	return &Manager{Options: o, log: o.Log, calls: map[string]*call{}, cycles: map[string]int{}, rounds: map[loopKey]int{}, noise: map[netip.Addr]noise{}}
 }
 
 // Run waits until ctx ends, then hangs up every call and waits for the last.
@@ -161,12 +161,12 @@ func (m *Manager) list(id string) (list []*call) {
 	return list
 }
 
-// turn counts the calls of a cyclic hunt group: each begins one destination later.
-func (m *Manager) turn(group string) int {
+// nextInCycle counts the calls of a cyclic hunt group: each begins one destination later.
+func (m *Manager) nextInCycle(group string) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.turns[group]
-	m.turns[group]++
+	n := m.cycles[group]
+	m.cycles[group]++
 	return n
 }
 

@@ -187,7 +187,7 @@ func (c *call) toward(x *side) sdp.Direction {
 	if t := c.transfer; t != nil && t.heard && x != t.x {
 		return sdp.SendRecv // the transferee hears the new peer
 	}
-	return wanted(c.beyond(x).holds && c.union == nil, x.iface.HoldMethod)
+	return wanted(c.beyond(x).holds && c.joined == nil, x.iface.HoldMethod)
 }
 
 // hold offers y a direction when it has another one now. One re-INVITE at a time: what is wanted meanwhile is offered when it

@@ -107,7 +107,7 @@ func (c *call) described(s *side, contentType string, body []byte, offer bool) (
 func (c *call) admit(s *side) func(netip.AddrPort) bool { return c.reachOf(s).admits }
 
 // warning is the Warning header of a failure (RFC 3261 20.43).
-func warning(f failure) []sipmsg.Header {
+func warning(f callFailure) []sipmsg.Header {
 	if f.warning == 0 {
 		return nil
 	}

@@ -43,7 +43,7 @@ func (r record) printable() status.Record {
 }
 
 // attempt notes how the attempt under way went.
-func (r *record) attempt(f failure) {
+func (r *record) attempt(f callFailure) {
 	if n := len(r.Attempts); n > 0 {
 		r.Attempts[n-1].Code, r.Attempts[n-1].Text = f.code, f.text
 	}
@@ -91,7 +91,7 @@ func reasonHeader(value string) []sipmsg.Header {
 }
 
 // cause is the Reason header of a failure.
-func cause(f failure) []sipmsg.Header {
+func cause(f callFailure) []sipmsg.Header {
 	if f.cause == 0 {
 		return nil
 	}

@@ -34,9 +34,9 @@ func TestRecordHasTheFiguresOfBothPeers(t *testing.T) {
 	const wantCaller = `{"codec":"PCMA/8000","suite":"AES_CM_128_HMAC_SHA1_80","received":1000,"sent":990,"lost":20,"jitter_ms":1.5,"round_trip_ms":62.5,"burst_ratio":1.46,"mos":4.23,"foreign":3}`
 	const wantCallee = `{"codec":"PCMA/8000","received":980,"sent":1000,"lost":-1,"jitter_ms":0,"burst_ratio":1,"mos":4.41}`
 	for name, c := range map[string]*call{
-		"two peers":                {media: measured{stats: [2]media.Stats{caller, callee}}},
-		"a callee behind a bridge": {media: measured{stats: [2]media.Stats{caller, between}}, b: side{bridge: &bridge{session: measured{stats: [2]media.Stats{between, callee}}}}},
-		"a caller behind a bridge": {media: measured{stats: [2]media.Stats{between, callee}}, a: side{bridge: &bridge{session: measured{stats: [2]media.Stats{between, caller}}}}},
+		"two peers":                   {media: measured{stats: [2]media.Stats{caller, callee}}},
+		"a callee behind a relay hop": {media: measured{stats: [2]media.Stats{caller, between}}, b: side{hop: &relayHop{session: measured{stats: [2]media.Stats{between, callee}}}}},
+		"a caller behind a relay hop": {media: measured{stats: [2]media.Stats{between, callee}}, a: side{hop: &relayHop{session: measured{stats: [2]media.Stats{between, caller}}}}},
 	} {
 		c.a.which, c.b.which, c.a.choice, c.b.choice = media.A, media.B, &secure, pcma
 		c.record.media(c.closeMedia(), &c.a, &c.b)

@@ -39,9 +39,9 @@ func (c *call) replace(in *sipgw.Incoming) {
 		return
 	}
 	n := c.inPlaceOf(x, in)
-	refuse := func(f failure) {
+	refuse := func(f callFailure) {
 		c.log.Warn("INVITE with Replaces refused", "if", in.Interface, "code", f.code, "err", f.text)
-		n.displace(x)
+		n.releasePorts(x)
 		c.freed()
 		in.Leg.Reject(f.code, f.reason, append(cause(f), warning(f)...)...)
 	}
@@ -55,7 +55,7 @@ func (c *call) replace(in *sipgw.Incoming) {
 		refuse(unlicensed(err))
 		return
 	}
-	if err := c.place(&n, x); err != nil {
+	if err := c.takePorts(&n, x); err != nil {
 		refuse(unlicensed(err))
 		return
 	}
@@ -66,14 +66,14 @@ func (c *call) replace(in *sipgw.Incoming) {
 	c.coming = in.Leg
 	done := func(ok bool) {
 		if c.coming != in.Leg {
-			n.displace(x) // it has given up
+			n.releasePorts(x) // it has given up
 			c.freed()
 			c.sameCodec(y)
 			return
 		}
 		c.coming = nil
 		if !ok || x.leg != in.Replaces {
-			refuse(failure{code: 488, reason: "Not Acceptable Here", text: "no codec in common with the other side"})
+			refuse(callFailure{code: 488, reason: "Not Acceptable Here", text: "no codec in common with the other side"})
 			return
 		}
 		n.lastTaken = bytes.Clone(in.Request.Body)
@@ -106,7 +106,7 @@ func (c *call) replaced(x *side, n side) {
 		}
 	}
 	c.log.Info("replaced", "if", n.iface.Name, "leg", x.which.String())
-	c.dropTransfer()
+	c.abortTransfer()
 	old, established := x.leg, x.up
 	n.leg.Answer(n.local.Marshal())
 	c.takeOver(x, n)
@@ -128,9 +128,9 @@ func (c *call) describe(n, y *side) error {
 	if err != nil {
 		return err
 	}
-	switch u := c.union; {
+	switch u := c.joined; {
 	case u != nil && u.x == y:
-		local.Prefer, local.Other, local.Also = u.joint.Codec.Name, settled(u.joint), spares(u.joint)
+		local.Prefer, local.Other, local.Also = u.agreed.Codec.Name, settled(u.agreed), spares(u.agreed)
 	case y.choice != nil:
 		local.Prefer, local.Other, local.Also = y.choice.Codec.Name, able(y), spares(y.choice)
 	default:
@@ -150,20 +150,20 @@ func (c *call) describe(n, y *side) error {
 	return err
 }
 
-// pushBack hands a call that came and goes by the same interface back to its peer (`call-transfer emit`), when the peer knows
+// referBack hands a call that came and goes by the same interface back to its peer (`call-transfer emit`), when the peer knows
 // REFER: it connects its two users itself, and the box is out of the way. Teams does not (teams.md A.25).
-func (c *call) pushBack() {
-	if c.over || c.a.iface != c.b.iface || c.a.iface.Teams() || !c.a.iface.TransferEmit || !c.a.refers || !c.b.refers || c.pushed || c.b.leg == nil {
+func (c *call) referBack() {
+	if c.over || c.a.iface != c.b.iface || c.a.iface.Teams() || !c.a.iface.TransferEmit || !c.a.refers || !c.b.refers || c.referredBack || c.b.leg == nil {
 		return
 	}
-	c.pushed = true
+	c.referredBack = true
 	dialog, target := c.b.leg.Identify()
 	c.log.Info("call handed back", "if", c.a.iface.Name)
 	c.a.leg.Refer("<" + target + separator(target) + "Replaces=" + escapeHeader(dialog.String()) + ">")
 }
 
-// handedBack tells how the peer went about it.
-func (c *call) handedBack(e sipgw.Notified) {
+// referBackNotified tells how the peer went about it.
+func (c *call) referBackNotified(e sipgw.Notified) {
 	switch {
 	case !e.Final:
 	case e.Code/100 == 2:

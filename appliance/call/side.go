@@ -32,10 +32,10 @@ type side struct {
 	local, remote *sdp.Session // last description sent and taken
 	choice        *sdp.Choice  // what the last offer and answer agreed
 
-	bridge    *bridge // media of a peer that came by transfer; nil: the call's own session
-	refers    bool    // the peer allows REFER
-	informs   bool    // and INFO
-	referrals int     // REFERs of the peer that were accepted
+	hop       *relayHop // media of a peer that came by transfer; nil: the call's own session
+	refers    bool      // the peer allows REFER
+	informs   bool      // and INFO
+	referrals int       // REFERs of the peer that were accepted
 
 	up    bool // answered
 	early bool // leg A: our answer went out in a 183
@@ -274,10 +274,10 @@ func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
 		p.LocalKey.Lifetime = ch.Local.Lifetime
 	}
 	session, which := c.relay(s)
-	if err := session.Set(which, p); err != nil || s.bridge == nil {
+	if err := session.Set(which, p); err != nil || s.hop == nil {
 		return err
 	}
-	return s.bridge.connect(c, s)
+	return s.hop.connect(c, s)
 }
 
 func key(k *sdp.Crypto) *srtp.Key {

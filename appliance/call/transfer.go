@@ -21,13 +21,13 @@ import (
 // Who that is called decides the host of Refer-To. Teams, and any PBX that names itself or a stranger, gets a new INVITE back with
 // the URI byte for byte: for Teams it names a state of its own that only Teams understands, even when it looks like a telephone
 // number, and an SBC that sends it on to the PBX makes loops (teams.md A.50). A PBX that names us means a call through us. And
-// one that names another of its calls with us (attended transfer) wants the two callees joined, see union.go.
+// one that names another of its calls with us (attended transfer) wants the two callees joined, see joined.go.
 //
 // The new INVITE is hunted through like that of any call. The call goes on as it is until somebody new rings or is heard; then the
-// other side, the transferee, hears that (see ringback.go). Once the new peer has answered, x is its leg, on the same ports, and the
+// other side, the transferee, hears that (see tone.go). Once the new peer has answered, x is its leg, on the same ports, and the
 // old leg is ended. When nobody answers, everything is as before.
 type transfer struct {
-	search
+	hunting
 	x     *side
 	by    *sipgw.Leg // who asked, and is told with NOTIFY
 	event string     // value of the Event header
@@ -77,7 +77,7 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 	if t.replaces != nil {
 		if leg := c.m.SIP.Dialog(x.iface.Name, *t.replaces); leg != nil {
 			if other, ok := leg.Owner().(*call); ok && other != c {
-				c.joinWith(other, leg)
+				c.joinCalls(other, leg)
 				return
 			}
 		}
@@ -87,8 +87,8 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 		c.transferFailed(unroutable(err).code)
 		return
 	}
-	c.begins(&t.search)
-	c.nextTarget(failure{code: 503})
+	c.startHunt(&t.hunting)
+	c.nextTarget(callFailure{code: 503})
 }
 
 // aim finds out where the INVITE of a transfer may go.
@@ -107,7 +107,7 @@ func (c *call) aim(t *transfer) (err error) {
 	if err != nil {
 		return err
 	}
-	c.urgency(&t.search, t.x.iface, props.CalledE164)
+	c.urgency(&t.hunting, t.x.iface, props.CalledE164)
 	return nil
 }
 
@@ -197,10 +197,10 @@ func (c *call) means(i *config.SIPInterface, host string) bool {
 }
 
 // nextTarget calls the destination that follows a failure f, or ends the transfer when none does.
-func (c *call) nextTarget(f failure) {
+func (c *call) nextTarget(f callFailure) {
 	t := c.transfer
 	invite := func(i *config.SIPInterface, a *route.Attempt) error { return c.inviteTarget(t, i, a) }
-	if f, ok := c.hunt(&t.search, f, invite); !ok {
+	if f, ok := c.hunt(&t.hunting, f, invite); !ok {
 		c.log.Warn("transfer failed", "if", t.x.iface.Name, "to", t.uri, "code", f.code, "err", f.text)
 		c.transferFailed(f.code)
 	}
@@ -210,7 +210,7 @@ func (c *call) nextTarget(f failure) {
 // hold now (teams.md A.50).
 func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attempt) error {
 	y := c.beyond(t.x)
-	t.next.displace(t.x)
+	t.next.releasePorts(t.x)
 	t.next = side{which: t.x.which, iface: i, profile: c.profile(i)}
 	if t.back && t.x.iface.Teams() && !i.Teams() {
 		return errForTeams
@@ -218,7 +218,7 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	if err := c.channel(&t.next, t.urgent); err != nil {
 		return err
 	}
-	if err := c.place(&t.next, t.x); err != nil {
+	if err := c.takePorts(&t.next, t.x); err != nil {
 		return err
 	}
 	local, err := c.local(&t.next)
@@ -234,7 +234,7 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.Name, Called: r.RequestURI})
 	c.log.Info("calling", "if", i.Name, "to", r.RequestURI, "from", r.From.URI)
 	t.next.leg = c.m.SIP.Invite(c, r)
-	c.limit(&t.search, &t.next, c.nextTarget)
+	c.limitSilence(&t.hunting, &t.next, c.nextTarget)
 	return nil
 }
 
@@ -259,11 +259,11 @@ func (c *call) fromNext(e sipgw.Event) {
 	t := c.transfer
 	switch e := e.(type) {
 	case sipgw.Progress:
-		t.search.alive()
+		t.hunting.alive()
 		t.notify(e.Code)
 		c.targetProgress(t, e)
 	case sipgw.Answered:
-		t.search.alive()
+		t.hunting.alive()
 		t.next.up = true
 		t.next.knows(e.Headers)
 		done := func(ok bool) {
@@ -272,7 +272,7 @@ func (c *call) fromNext(e sipgw.Event) {
 			case ok:
 				c.transferred()
 			default:
-				c.record.attempt(failure{code: 488})
+				c.record.attempt(callFailure{code: 488})
 				c.transferFailed(488)
 			}
 		}
@@ -283,7 +283,7 @@ func (c *call) fromNext(e sipgw.Event) {
 		c.fit(c.beyond(t.x), t.next.choice, done)
 	case sipgw.Failed:
 		t.next.leg = nil
-		c.nextTarget(c.failed(&t.search, e))
+		c.nextTarget(c.rejection(&t.hunting, e))
 	case sipgw.Ended: // while the transferee changes its codec
 		t.next.leg = nil
 		c.transferFailed(480)
@@ -298,7 +298,7 @@ func (c *call) transferred() {
 	c.quieten(t)
 	c.transfer = nil
 	t.notify(200)
-	c.record.attempt(failure{code: 200})
+	c.record.attempt(callFailure{code: 200})
 	c.log.Info("transferred", "if", t.next.iface.Name, "leg", t.x.which.String())
 	c.urgent = c.urgent || t.urgent
 	c.takeOver(t.x, t.next)
@@ -309,8 +309,8 @@ func (c *call) transferred() {
 // takeOver makes n the side x; the other side, which the old peer may have put on hold, is talked to again.
 func (c *call) takeOver(x *side, n side) {
 	n.up = true
-	if x.bridge != n.bridge {
-		x.unbridge()
+	if x.hop != n.hop {
+		x.closeHop()
 	}
 	n.done, n.later = x.done, x.later
 	*x = n
@@ -335,7 +335,7 @@ func (c *call) transferFailed(code int) {
 	if t.next.leg != nil {
 		t.next.leg.Bye(reasonHeader(q850Cause(88))...)
 	}
-	t.next.displace(t.x)
+	t.next.releasePorts(t.x)
 	if t.x.leg == nil {
 		c.hangUp(nil, "", "transfer")
 		return
@@ -362,8 +362,8 @@ func (c *call) leaves(x *side) bool {
 	return true
 }
 
-// dropTransfer ends the attempt of a transfer together with its call.
-func (c *call) dropTransfer() {
+// abortTransfer ends the attempt of a transfer together with its call.
+func (c *call) abortTransfer() {
 	if t := c.transfer; t != nil {
 		c.quieten(t)
 		c.transfer = nil
@@ -371,6 +371,6 @@ func (c *call) dropTransfer() {
 		if t.next.leg != nil {
 			t.next.leg.Bye()
 		}
-		t.next.displace(t.x)
+		t.next.releasePorts(t.x)
 	}
 }

@@ -44,13 +44,13 @@ func TestTwoSessionsAreConnected(t *testing.T) {
 	defer two.Close()
 	near, nearAt := phone()
 	far, farAt := phone()
-	nearBox, joint := open(one, media.A), open(one, media.B)
+	nearBox, outer := open(one, media.A), open(one, media.B)
 	inner, farBox := open(two, media.A), open(two, media.B)
 	for _, x := range []struct {
 		s    *media.Session
 		side media.Side
 		to   media.Ports
-	}{{one, media.A, nearAt}, {one, media.B, inner}, {two, media.A, joint}, {two, media.B, farAt}} {
+	}{{one, media.A, nearAt}, {one, media.B, inner}, {two, media.A, outer}, {two, media.B, farAt}} {
 		if err := x.s.Set(x.side, plain(x.to, choice)); err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ func TestCallsInACircleAreCounted(t *testing.T) {
 	in := &sipgw.Incoming{Interface: "teams"}
 	for n := range maxAlike {
 		c := one("teams", "+491", "+492")
-		if c.circles(in) {
+		if c.looping(in) {
 			t.Fatalf("call %d is one too many", n)
 		}
 		calls = append(calls, c)
@@ -33,23 +33,23 @@ func TestCallsInACircleAreCounted(t *testing.T) {
 		{"from the other side", one("pbx", "+491", "+492"), "pbx", false},
 		{"a caller without number", one("teams", "", "+492"), "teams", false},
 	} {
-		if got := x.c.circles(&sipgw.Incoming{Interface: x.in}); got != x.circle {
+		if got := x.c.looping(&sipgw.Incoming{Interface: x.in}); got != x.circle {
 			t.Errorf("%s: %v", x.why, got)
 		}
-		x.c.settled()
+		x.c.endRound()
 	}
-	calls[0].settled() // answered
-	calls[0].settled() // and over
-	if one("teams", "+491", "+492").circles(in) {
+	calls[0].endRound() // answered
+	calls[0].endRound() // and over
+	if one("teams", "+491", "+492").looping(in) {
 		t.Error("answered calls are counted")
 	}
 	for _, c := range calls[1:] {
-		c.settled()
+		c.endRound()
 	}
-	if m.rounds[round{"teams", "+491", "+492"}] != 1 || len(m.rounds) != 1 {
+	if m.rounds[loopKey{"teams", "+491", "+492"}] != 1 || len(m.rounds) != 1 {
 		t.Errorf("left over: %v", m.rounds)
 	}
-	if c := (&call{m: m, origin: origin{diverted: diverted{times: maxDiversions + 1}}}); !c.circles(in) {
+	if c := (&call{m: m, origin: origin{diverted: diverted{times: maxDiversions + 1}}}); !c.looping(in) {
 		t.Error("forwarded for ever")
 	}
 }

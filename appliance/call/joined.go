@@ -9,32 +9,32 @@ import (
 	"viaduct/appliance/status"
 )
 
-// union is a call joined with another one by an attended transfer: the peer x of both, who had one on hold and spoke with the
+// joined is a call joined with another one by an attended transfer: the peer x of both, who had one on hold and spoke with the
 // other, has left, and the peers beyond are connected through x's ports of both calls. Each call keeps its own goroutine, ports,
 // keys and license; what happens on one is told to the other.
-type union struct {
-	other *call
-	x     *side       // the side that is connected to the other call
-	left  *sipgw.Leg  // of the peer that has left: it is ended when it has heard of the transfer's success; nil: it has been
-	joint *sdp.Choice // what flows there
+type joined struct {
+	other  *call
+	x      *side       // the side that is connected to the other call
+	left   *sipgw.Leg  // of the peer that has left: it is ended when it has heard of the transfer's success; nil: it has been
+	agreed *sdp.Choice // what flows there
 }
 
-// joinWith asks the call that has the leg to be joined with this one, for a REFER whose Refer-To names it in Replaces. Between the
+// joinCalls asks the call that has the leg to be joined with this one, for a REFER whose Refer-To names it in Replaces. Between the
 // two calls flows what the callee here has agreed.
-func (c *call) joinWith(other *call, leg *sipgw.Leg) {
+func (c *call) joinCalls(other *call, leg *sipgw.Leg) {
 	t := c.transfer
 	y := c.beyond(t.x)
-	if t.x.bridge != nil || t.x.choice == nil || y.choice == nil {
+	if t.x.hop != nil || t.x.choice == nil || y.choice == nil {
 		c.transferFailed(488)
 		return
 	}
-	joint, ports := y.choice, t.x.ports
+	agreed, ports := y.choice, t.x.ports
 	answer := func(peer media.Ports, err error) { // on the other's goroutine
-		if !c.Post(func() { c.joined(t, other, leg, peer, joint, err) }) && err == nil {
+		if !c.Post(func() { c.joinAnswered(t, other, leg, peer, agreed, err) }) && err == nil {
 			other.hangUp(nil, "", "transfer") // this call has ended meanwhile
 		}
 	}
-	if !other.Post(func() { other.joinBy(c, leg, joint, ports, answer) }) {
+	if !other.Post(func() { other.joinedBy(c, leg, agreed, ports, answer) }) {
 		c.transferFailed(481)
 	}
 }
@@ -44,43 +44,43 @@ type otherCodec struct{ choice *sdp.Choice }
 
 func (e *otherCodec) Error() string { return "the other call uses " + e.choice.Codec.Name }
 
-// joinBy joins this call, at the side of leg, with another one that sends and expects what joint says.
-func (c *call) joinBy(other *call, leg *sipgw.Leg, joint *sdp.Choice, ports media.Ports, answer func(media.Ports, error)) {
+// joinedBy joins this call, at the side of leg, with another one that sends and expects what agreed says.
+func (c *call) joinedBy(other *call, leg *sipgw.Leg, agreed *sdp.Choice, ports media.Ports, answer func(media.Ports, error)) {
 	x := &c.a
 	if leg == c.b.leg {
 		x = &c.b
 	}
 	y := c.beyond(x)
 	joinable := func() bool {
-		return !c.over && x.leg == leg && x.up && y.leg != nil && y.up && y.choice != nil && x.bridge == nil && c.transfer == nil && c.union == nil
+		return !c.over && x.leg == leg && x.up && y.leg != nil && y.up && y.choice != nil && x.hop == nil && c.transfer == nil && c.joined == nil
 	}
 	unite := func(ok bool) {
 		switch {
 		case !joinable():
-			if !c.over && c.union == nil {
+			if !c.over && c.joined == nil {
 				c.sameCodec(y)
 			}
 			answer(media.Ports{}, &sdp.Error{Code: 481, Text: "the call to be joined is over, or has other plans"})
 		case !ok:
 			answer(media.Ports{}, &otherCodec{y.choice})
 		default:
-			answer(x.ports, c.unite(other, x, joint, ports))
+			answer(x.ports, c.connectCalls(other, x, agreed, ports))
 		}
 	}
 	if !joinable() {
 		unite(false)
 		return
 	}
-	c.fit(y, joint, unite)
+	c.fit(y, agreed, unite)
 }
 
-// unite connects side x with the ports of another call. Both legs of the one who asked for it are ended by us, see farewell.
-func (c *call) unite(other *call, x *side, joint *sdp.Choice, ports media.Ports) error {
+// connectCalls connects side x with the ports of another call. Both legs of the one who asked for it are ended by us, see farewell.
+func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports media.Ports) error {
 	y := c.beyond(x)
-	if err := c.media.Set(x.which, plain(ports, joint)); err != nil {
+	if err := c.media.Set(x.which, plain(ports, agreed)); err != nil {
 		return err
 	}
-	c.union = &union{other: other, x: x, left: x.leg, joint: joint}
+	c.joined = &joined{other: other, x: x, left: x.leg, agreed: agreed}
 	x.leg = nil
 	c.abandon(x)
 	x.local, x.remote, x.choice = nil, nil, nil
@@ -90,8 +90,8 @@ func (c *call) unite(other *call, x *side, joint *sdp.Choice, ports media.Ports)
 	return nil
 }
 
-// joined is the answer of the other call.
-func (c *call) joined(t *transfer, other *call, leg *sipgw.Leg, peer media.Ports, joint *sdp.Choice, err error) {
+// joinAnswered is the answer of the other call.
+func (c *call) joinAnswered(t *transfer, other *call, leg *sipgw.Leg, peer media.Ports, agreed *sdp.Choice, err error) {
 	gone := c.over || c.transfer != t
 	var e *otherCodec
 	switch {
@@ -104,7 +104,7 @@ func (c *call) joined(t *transfer, other *call, leg *sipgw.Leg, peer media.Ports
 			switch {
 			case c.transfer != t:
 			case ok:
-				c.joinWith(other, leg)
+				c.joinCalls(other, leg)
 			default:
 				c.log.Warn("transfer failed", "other", other.id, "err", err)
 				c.transferFailed(488)
@@ -119,7 +119,7 @@ func (c *call) joined(t *transfer, other *call, leg *sipgw.Leg, peer media.Ports
 		if t.x.leg == nil {
 			t.x.leg = t.by // it has hung up already; ending it again does nothing
 		}
-		if err := c.unite(other, t.x, joint, peer); err != nil {
+		if err := c.connectCalls(other, t.x, agreed, peer); err != nil {
 			c.log.Warn("transfer failed", "other", other.id, "err", err)
 			other.Post(func() { other.hangUp(nil, "", "transfer") })
 			c.hangUp(nil, "", status.ByBox)
@@ -133,20 +133,20 @@ func (c *call) joined(t *transfer, other *call, leg *sipgw.Leg, peer media.Ports
 // farewell ends the leg of the peer that has left. Its screen would say "transferring" for ever if it heard of the end of a call before it
 // heard that the transfer is done.
 func (c *call) farewell() {
-	if u := c.union; u != nil && u.left != nil {
+	if u := c.joined; u != nil && u.left != nil {
 		u.left.Bye()
 		u.left = nil
 	}
 }
 
-// part ends the call that this one was joined with.
-func (c *call) part(reason string) {
-	if u := c.union; u != nil {
+// endJoined ends the call that this one was joined with.
+func (c *call) endJoined(reason string) {
+	if u := c.joined; u != nil {
 		c.farewell()
-		c.union = nil
+		c.joined = nil
 		u.other.Post(func() {
-			if u.other.union != nil {
-				u.other.union = nil
+			if u.other.joined != nil {
+				u.other.joined = nil
 				u.other.hangUp(nil, reason, "transfer")
 			}
 		})
@@ -155,13 +155,13 @@ func (c *call) part(reason string) {
 
 // holdBeyond passes hold and resume of y on to the call that this one is joined with; false: it is not joined there.
 func (c *call) holdBeyond(x *side, held bool) bool {
-	u := c.union
+	u := c.joined
 	if u == nil || u.x != x {
 		return false
 	}
 	u.other.Post(func() {
-		if o := u.other; o.union != nil && !o.over {
-			z := o.beyond(o.union.x)
+		if o := u.other; o.joined != nil && !o.over {
+			z := o.beyond(o.joined.x)
 			o.hold(z, wanted(held, z.iface.HoldMethod))
 		}
 	})

@@ -1,0 +1,112 @@
+package call
+
+import (
+	"fmt"
+
+	"viaduct/appliance/media"
+	"viaduct/appliance/sdp"
+)
+
+// relayHop is a further media session behind a side whose peer is now reached from another address of the box than before: the ports
+// of the other side must stay (teams.md A.44), and a session has one address a side. The two are connected on the address that
+// the side had, as if the old peer had sent its media round.
+type relayHop struct {
+	session MediaSession
+	inner   media.Ports // of its side A, towards the call's own session
+	outer   media.Ports // of that session's side, towards the hop
+}
+
+// takePorts gives a new side n the media ports of x, or those of a relay hop of its own when it is reached from another address.
+func (c *call) takePorts(n, x *side) error {
+	if c.here(n) == x.ports.RTP.Addr() {
+		n.opened, n.ports, n.addr, n.hop = x.opened, x.ports, x.addr, x.hop
+		return nil
+	}
+	b := &relayHop{session: c.m.Media.NewSession(), outer: x.ports}
+	if x.hop != nil {
+		b.outer = x.hop.outer
+	}
+	n.hop = b
+	b.session.Notify(func(e media.Event) { c.Post(func() { c.fromHop(b, e) }) })
+	inner, err := b.session.Open(media.A, media.PortOptions{Addr: b.outer.RTP.Addr()})
+	if err == nil {
+		b.inner = inner
+		err = c.open(n)
+	}
+	if err != nil {
+		n.closeHop()
+		return fmt.Errorf("relay hop to %s: %w", n.iface.Name, err)
+	}
+	return nil
+}
+
+// relay is the media session of a side, and which side of it that is.
+func (c *call) relay(s *side) (MediaSession, media.Side) {
+	if s.hop != nil {
+		return s.hop.session, media.B
+	}
+	return c.media, s.which
+}
+
+// connect joins the hop with the call's own session once the codec is known.
+func (b *relayHop) connect(c *call, s *side) error {
+	if err := b.session.Set(media.A, plain(b.outer, s.choice)); err != nil {
+		return err
+	}
+	return c.media.Set(s.which, plain(b.inner, s.choice))
+}
+
+// plain is RTP to ports of our own.
+func plain(to media.Ports, ch *sdp.Choice) media.Params {
+	p := media.Params{Remote: to.RTP, RemoteRTCP: to.RTCP, Mux: to.RTP == to.RTCP, Send: true, Receive: true,
+		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Codec: name(ch.Codec), Voice: ch.Codec.Voice()}
+	for _, c := range spares(ch) {
+		p.Spare = append(p.Spare, media.Format{Received: c.PT, Wanted: c.PT, Codec: name(c), Voice: c.Voice()})
+	}
+	return p
+}
+
+// fromHop handles what the relay says of a hop. Voice and silence of the peer show at the call's own session too.
+func (c *call) fromHop(b *relayHop, e media.Event) {
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.hop == b && e.Side == media.B && e.Kind == media.KeyUsed {
+			c.rekey(s)
+		}
+	}
+}
+
+// releasePorts gives back what place gave a side that does not take the place of x after all.
+func (n *side) releasePorts(x *side) {
+	if n.hop != x.hop {
+		n.closeHop()
+	}
+}
+
+// closeMedia gives all ports back and returns the final figures of both sides: of one behind a hop those of its peer, not of the way
+// between our own ports.
+func (c *call) closeMedia() [2]media.Stats {
+	final := c.media.Close()
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.hop != nil {
+			final[s.which] = s.hop.session.Close()[media.B]
+			s.closeHop()
+		}
+	}
+	return final
+}
+
+// closeHop gives the ports of a hop back.
+func (s *side) closeHop() {
+	if s.hop != nil {
+		s.hop.session.Close()
+		s.hop = nil
+	}
+}
+
+// beyond is the other side of x.
+func (c *call) beyond(x *side) *side {
+	if x.which == media.A {
+		return &c.b
+	}
+	return &c.a
+}
