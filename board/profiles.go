@@ -42,3 +42,20 @@ var profiles = []profile{
 	// Any ARM server or PC with UEFI: ports in the order of their PCI addresses.
 	{name: "uefi-arm64", serial: "/dev/ttyAMA0"},
 }
+
+// Profile is what an image has to know of a board.
+type Profile struct {
+	Name   string
+	Serial string // device of the console
+}
+
+// Profiles lists the boards that there are images for: all but the development machine.
+func Profiles() []Profile {
+	var list []Profile
+	for _, p := range profiles {
+		if !p.sim {
+			list = append(list, Profile{Name: p.name, Serial: p.serial})
+		}
+	}
+	return list
+}

@@ -2,14 +2,22 @@ package image
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
+
+	"viaduct/board"
 )
 
 // boardProfile is what the image of a board holds besides what all have.
 type boardProfile struct {
-	name     string
+	board.Profile
+	boot
+}
+
+// boot is how a board starts.
+type boot struct {
 	kernel   string   // Go module
-	console  string   // kernel parameters; the last one is /dev/console, where a panic shows
+	serial   string   // another serial line for the kernel's messages, besides that of the console
 	needsEFI bool     // it boots in no other way
 	firmware []string // files of the Raspberry Pi's firmware, as patterns
 	trees    []string // device trees of the kernel module, as patterns
@@ -22,37 +30,49 @@ const (
 	firmwarePi  = "github.com/gokrazy/firmware"
 )
 
-var boardProfiles = []boardProfile{
-	{name: "qemu-virt", kernel: kernelARM64, console: "console=ttyAMA0,115200"},
-	// Whichever serial line there is; PL011 is what servers of SBSA have.
-	{name: "uefi-arm64", kernel: kernelARM64, console: "console=ttyS0,115200 console=ttyAMA0,115200", needsEFI: true},
-	{
-		name: "rpi4", kernel: kernelPi, console: "console=serial0,115200",
+// boots has one entry for each profile of package board.
+var boots = map[string]boot{
+	"qemu-virt": {kernel: kernelARM64},
+	// Whichever serial line there is: servers of SBSA have a PL011, others an 8250.
+	"uefi-arm64": {kernel: kernelARM64, serial: "ttyS0", needsEFI: true},
+	"rpi4": {
+		kernel:   kernelPi,
 		firmware: []string{"start4.elf", "fixup4.dat"},
 		trees:    []string{"bcm2711-rpi-*.dtb", "overlays/*"},
 		// Without disable-bt, Bluetooth has the PL011, and the pins a UART whose speed changes with the processor's.
 		config: []string{"enable_uart=1", "dtoverlay=disable-bt"},
 	},
-	{
-		name: "rpi5", kernel: kernelPi, console: "console=ttyAMA10,115200", // its firmware is in the EEPROM
+	"rpi5": {
+		kernel: kernelPi, // its firmware is in the EEPROM
 		trees:  []string{"bcm2712*.dtb", "overlays/*"},
 		config: []string{"enable_uart=1"},
 	},
 }
 
-// Boards lists the names of the profiles.
+// console is the kernel's parameters for its messages. The last one is /dev/console, where a panic shows.
+func (b boardProfile) console() string {
+	text := ""
+	for _, line := range []string{b.boot.serial, filepath.Base(b.Serial)} {
+		if line != "" {
+			text += " console=" + line + ",115200"
+		}
+	}
+	return strings.TrimSpace(text)
+}
+
+// Boards lists the names of the boards.
 func Boards() []string {
 	var list []string
-	for _, b := range boardProfiles {
-		list = append(list, b.name)
+	for _, p := range board.Profiles() {
+		list = append(list, p.Name)
 	}
 	return list
 }
 
 func boardNamed(name string) (boardProfile, error) {
-	for _, b := range boardProfiles {
-		if b.name == name {
-			return b, nil
+	for _, p := range board.Profiles() {
+		if b, found := boots[p.Name]; found && p.Name == name {
+			return boardProfile{p, b}, nil
 		}
 	}
 	return boardProfile{}, fmt.Errorf("board %q is not known: the boards are %s", name, strings.Join(Boards(), ", "))

@@ -14,7 +14,7 @@ import (
 // written; the root is named by the first partition's identity and a distance from it, which gokrazy looks for.
 func (b boardProfile) commandLine(s update.Slot) string {
 	return fmt.Sprintf("%s quiet loglevel=3 gpt root=PARTUUID=%s/PARTNROFF=%d ro rootwait init=/gokrazy/init panic=10 oops=panic",
-		b.console, partUUID(partBoot), partRootA-partBoot+int(s))
+		b.console(), partUUID(partBoot), partRootA-partBoot+int(s))
 }
 
 // kernelSlack is by how much a kernel may grow before an update cannot bring it, in bytes: files of the boot partition keep their size.

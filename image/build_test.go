@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -144,8 +145,33 @@ func TestEveryBoardHasAnImage(t *testing.T) {
 			sound(t, all)
 		})
 	}
-	if len(Boards()) != 4 {
-		t.Errorf("the boards are %v", Boards())
+}
+
+// Package board and this one have a part each of what is known of a board.
+func TestBoardsHaveBothParts(t *testing.T) {
+	for _, name := range Boards() {
+		if _, found := boots[name]; !found {
+			t.Errorf("board %s has a profile, and nothing says how it starts", name)
+		}
+	}
+	for name := range boots {
+		if !slices.Contains(Boards(), name) {
+			t.Errorf("board %s has no profile", name)
+		}
+	}
+}
+
+// A panic shows where the board's console is.
+func TestTheKernelKnowsTheSerialLine(t *testing.T) {
+	for name, want := range map[string]string{
+		"qemu-virt":  "console=ttyAMA0,115200",
+		"uefi-arm64": "console=ttyS0,115200 console=ttyAMA0,115200",
+		"rpi4":       "console=serial0,115200",
+		"rpi5":       "console=ttyAMA10,115200",
+	} {
+		if b, err := boardNamed(name); err != nil || b.console() != want {
+			t.Errorf("%s: %q (%v)", name, b.console(), err)
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
+
+	"viaduct/image/update"
 )
 
 // The disk: 4 MiB for partition tables and loaders of boards, boot, two roots, data. gokrazy wants the order; sizes are free.
@@ -15,7 +17,7 @@ const (
 	bootStart = 4 * mib
 	bootSize  = 160 * mib // two kernels of up to 70 MiB
 	rootSize  = 128 * mib
-	dataSize  = 128 * mib // in the image; at its first boot the box grows it to the end of the medium
+	dataSize  = update.DataSize // in the image; at its first boot the box grows it to the end of the medium
 	rootA     = bootStart + bootSize
 	rootB     = rootA + rootSize
 	dataStart = rootB + rootSize
@@ -24,11 +26,11 @@ const (
 
 // partition numbers
 const (
-	diskItself = iota
-	partBoot
-	partRootA
-	partRootB
-	partData
+	diskItself = 0
+	partBoot   = update.PartBoot
+	partRootA  = update.PartRootA
+	partRootB  = update.PartRootB
+	partData   = update.PartData
 )
 
 // partUUID is the same on every box: a box holds one such disk, and two builds are equal.

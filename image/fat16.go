@@ -12,12 +12,12 @@ import (
 // The boot partition is FAT16 with one FAT, contiguous files, and the files of a folder one behind the other: package update, which
 // overwrites some of them, takes that for granted.
 const (
-	sector         = 512
-	fatCluster     = 4096 // bytes
+	sector         = update.Sector
+	fatCluster     = update.FATCluster
 	fatRootEntries = 512
-	fatEntry       = 32
+	fatEntry       = update.FATEntry
 	fatAttrVolume  = 0x08
-	fatAttrDir     = 0x10
+	fatAttrDir     = update.FATFolder
 	fatAttrFile    = 0x20
 	fatEnd         = 0xffff
 	fatMinClusters = 4085 // fewer is FAT12, by definition

@@ -21,7 +21,7 @@ func rootFiles(b boardProfile, r Release, programs string, trust []byte) (*tree,
 	t.file("etc/hostname", 0o644, []byte("viaduct"))
 	t.file("etc/hosts", 0o644, []byte("127.0.0.1 localhost\n::1 localhost\n"))
 	t.file("etc/viaduct-release", 0o644, fmt.Appendf(nil, "board %s\nversion %s\ncommit %s\nbuilt %s\n",
-		b.name, r.Version, r.Commit, r.Built.UTC().Format("2006-01-02T15:04:05Z")))
+		b.Name, r.Version, r.Commit, r.Built.UTC().Format("2006-01-02T15:04:05Z")))
 	t.file("etc/viaduct-update-keys", 0o644, trust)
 	for _, p := range shipped {
 		data, err := os.ReadFile(filepath.Join(programs, filepath.Base(p.source)))

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/board"
 	"viaduct/image/update"
 )
 
@@ -46,8 +47,8 @@ func (c flashChip) Sync() error { return nil }
 
 // loaders are the kinds of boot loaders, by what differs in a board's profile.
 var loaders = map[string]boardProfile{
-	"counts":     {name: "test", console: "console=x"},
-	"tries once": {name: "test", console: "console=x", config: []string{"enable_uart=1"}},
+	"counts":     {Profile: board.Profile{Name: "test", Serial: "/dev/x"}},
+	"tries once": {Profile: board.Profile{Name: "test", Serial: "/dev/x"}, boot: boot{config: []string{"enable_uart=1"}}},
 }
 
 // testBox is a box with old firmware in slot a, roots and kernels of a few bytes, and a boot loader.

@@ -115,8 +115,8 @@ func (r *reader) leaveOut(at place) { r.place, r.block = at, len(r.problems)-1 }
 func (r *reader) line(line string) {
 	l := r.lang
 	switch {
-	case len(line) > MaxLine:
-		r.report(check.Error, line[:40]+"...", fmt.Sprintf("line longer than %d characters", MaxLine))
+	case len(line) > pasted.MaxLine:
+		r.report(check.Error, line[:40]+"...", fmt.Sprintf("line longer than %d characters", pasted.MaxLine))
 		return
 	case blank(line):
 		return

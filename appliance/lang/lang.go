@@ -79,9 +79,6 @@ type Language struct {
 	sealed *cli.Table // prints secrets sealed; nil: there is no key
 }
 
-// MaxLine is the length of the longest line, in bytes.
-const MaxLine = 64 << 10
-
 // New compiles the table; a mistake in it panics.
 func New() *Language { return NewSealing(nil) }
 
@@ -120,8 +117,8 @@ func (l *Language) Exec(ctx context.Context, box Box, s *Session, line string, b
 }
 
 func (l *Language) exec(c *call, cfg *config.Config, line string) error {
-	if len(line) > MaxLine {
-		return fmt.Errorf("line longer than %d characters", MaxLine)
+	if len(line) > pasted.MaxLine {
+		return fmt.Errorf("line longer than %d characters", pasted.MaxLine)
 	}
 	if blank(line) {
 		c.comment(line)

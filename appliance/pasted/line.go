@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// MaxLine is the length of the longest line that is taken, in bytes, wherever it comes from.
+const MaxLine = 64 << 10
+
 // Line is one line of a copy.
 type Line struct {
 	Text string // what was copied, with its indentation

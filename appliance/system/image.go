@@ -15,15 +15,13 @@ import (
 
 	"viaduct/appliance/lang"
 	"viaduct/appliance/upload"
+	"viaduct/image/update"
 )
 
 // Images are installed by PID 1 (image/cmd/init), which alone knows the medium and checks what it is given. We hand it over.
 
 const (
-	imagePath  = "/viaduct/image"
 	rebootPath = "/reboot?async=true" // it ends us, too, before it answers otherwise
-
-	imageTries = 3 // starts on trial before PID 1 goes back, see image/update
 
 	installerTime = 10 * time.Second // for answers that take no work
 	stallTime     = time.Minute      // without a byte an image is given up: only one is installed at a time
@@ -87,48 +85,31 @@ func refusal(r *http.Response) error {
 	return fmt.Errorf("PID 1 answers %s", r.Status)
 }
 
-// slots is the answer of PID 1 about what it knows.
-type slots struct {
-	Board   string
-	Running string // "a" or "b"
-	State   struct {
-		Slots [2]struct {
-			Version, Commit string
-			Built           time.Time
-			Failed          bool
-		}
-		Trial *struct{ Slot, Tries int }
-	}
-}
-
 // Images tells what the slots hold.
 func (s *System) Images(ctx context.Context) (lang.Images, error) {
-	var x slots
-	if err := s.askInstaller(ctx, http.MethodGet, imagePath, func(r io.Reader) error { return json.NewDecoder(r).Decode(&x) }); err != nil {
+	var x update.Images
+	if err := s.askInstaller(ctx, http.MethodGet, update.InstallPath, func(r io.Reader) error { return json.NewDecoder(r).Decode(&x) }); err != nil {
 		return lang.Images{}, err
 	}
 	images := lang.Images{Board: x.Board}
 	next := x.Running
-	if t := x.State.Trial; t != nil && (slotName(t.Slot) != x.Running || t.Tries < imageTries) {
-		next = slotName(t.Slot)
+	if t := x.State.Trial; t != nil && (t.Slot.String() != x.Running || t.Tries < update.Tries) {
+		next = t.Slot.String()
 	} else if t != nil {
-		next = slotName(1 - t.Slot)
+		next = t.Slot.Other().String()
 	}
 	for i, f := range x.State.Slots {
 		image := lang.Image{
-			Slot: slotName(i), Version: f.Version, Commit: f.Commit, Built: f.Built, Failed: f.Failed, MaxTries: imageTries,
-			Running: slotName(i) == x.Running, Next: slotName(i) == next,
+			Slot: update.Slot(i).String(), Version: f.Version, Commit: f.Commit, Built: f.Built, Failed: f.Failed, MaxTries: update.Tries,
+			Running: update.Slot(i).String() == x.Running, Next: update.Slot(i).String() == next,
 		}
-		if t := x.State.Trial; t != nil && t.Slot == i {
+		if t := x.State.Trial; t != nil && t.Slot == update.Slot(i) {
 			image.Trial, image.Tries = true, t.Tries
 		}
 		images.Slots = append(images.Slots, image)
 	}
 	return images, nil
 }
-
-// slotName is what a slot is called.
-func slotName(slot int) string { return string(rune('a' + slot)) }
 
 // waitingImage is the version of an image that a restart of the box would start and that does not run; "" when there is none.
 func (s *System) waitingImage() string {
@@ -212,7 +193,7 @@ func (s *System) install(ctx context.Context, file *progress, force bool, report
 	}
 	s.update(true)
 	defer s.update(false)
-	path := imagePath
+	path := update.InstallPath
 	if force {
 		path += "?force=1"
 	}
@@ -232,10 +213,7 @@ func follow(r *http.Response, report func(string)) error {
 		return err
 	}
 	for in := json.NewDecoder(r.Body); ; {
-		var line struct {
-			Text, Error string
-			Done        bool
-		}
+		var line update.Progress
 		if err := in.Decode(&line); err != nil {
 			return fmt.Errorf("PID 1 ended in the middle of it: %w", err)
 		}

@@ -95,7 +95,7 @@ func Next(boot Device) (text []byte, err error) {
 		}
 	}
 	text = make([]byte, f.size)
-	_, err = boot.ReadAt(text, f.at+int64(f.clusters[chosen.Slot]-f.own)*fatCluster)
+	_, err = boot.ReadAt(text, f.at+int64(f.clusters[chosen.Slot]-f.own)*FATCluster)
 	return bytes.TrimRight(text, "\x00"), err
 }
 
@@ -108,7 +108,7 @@ type folder struct {
 	size     uint32 // of each file
 	head     []byte // the entries . and ..
 	file     []byte // that of a file: dates and attributes
-	tidy     bool   // nothing lies behind the first sector
+	tidy     bool   // nothing lies behind the first Sector
 }
 
 // openEntries reads the folder. A file that is missing was lost while the loader renamed it: it is Off.
@@ -117,15 +117,15 @@ func openEntries(boot io.ReaderAt) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw := make([]byte, fatCluster)
+	raw := make([]byte, FATCluster)
 	if _, err := boot.ReadAt(raw, at); err != nil {
 		return nil, fmt.Errorf("read %s: %w", EntryDir, err)
 	}
 	le := binary.LittleEndian
-	f := &folder{at: at, own: int(le.Uint16(self[26:])), list: [2]Entry{{A, Off, 0}, {B, Off, 0}}, head: raw[:2*fatEntry]}
-	f.tidy = bytes.Count(raw[sector:], []byte{0}) == len(raw)-sector
+	f := &folder{at: at, own: int(le.Uint16(self[26:])), list: [2]Entry{{A, Off, 0}, {B, Off, 0}}, head: raw[:2*FATEntry]}
+	f.tidy = bytes.Count(raw[Sector:], []byte{0}) == len(raw)-Sector
 	var long []uint16
-	for e := range slices.Chunk(raw[2*fatEntry:], fatEntry) {
+	for e := range slices.Chunk(raw[2*FATEntry:], FATEntry) {
 		switch {
 		case e[0] == 0:
 			return f.complete()
@@ -157,26 +157,26 @@ func (f *folder) complete() (*folder, error) {
 	return f, nil
 }
 
-// write writes the names. All are in one sector, which is written whole or not at all.
+// write writes the names. All are in one Sector, which is written whole or not at all.
 func (f *folder) write(boot Device) error {
 	fail := func(err error) error { return fmt.Errorf("write %s: %w", EntryDir, err) }
 	if !f.tidy {
-		if _, err := boot.WriteAt(make([]byte, fatCluster-sector), f.at+sector); err != nil {
+		if _, err := boot.WriteAt(make([]byte, FATCluster-Sector), f.at+Sector); err != nil {
 			return fail(err)
 		}
 	}
-	out := make([]byte, sector)
+	out := make([]byte, Sector)
 	n := copy(out, f.head)
 	for _, e := range f.list {
 		short := fmt.Sprintf("SLOT%c   CNF", 'A'+rune(e.Slot))
 		n += copy(out[n:], LongName(e.Name(), short)) // one entry: the names are short enough
-		file := out[n : n+fatEntry]
+		file := out[n : n+FATEntry]
 		copy(file, f.file)
 		copy(file, short)
 		file[12] = 0 // no flags: the short name has no other case
 		binary.LittleEndian.PutUint16(file[26:], uint16(f.clusters[e.Slot]))
 		binary.LittleEndian.PutUint32(file[28:], f.size)
-		n += fatEntry
+		n += FATEntry
 	}
 	_, err := boot.WriteAt(out, f.at)
 	if err = errors.Join(err, boot.Sync()); err != nil {

@@ -12,10 +12,11 @@ import (
 // The boot partition is FAT16 as package image makes it: one FAT, contiguous files, clusters of 4 KiB. Files are overwritten in place,
 // never made or moved, so that no power cut leaves a file system that a boot loader cannot read.
 const (
-	sector     = 512
-	fatCluster = 4096
-	fatEntry   = 32
-	fatDir     = 0x10
+	Sector     = 512  // bytes
+	FATCluster = 4096 // bytes
+	FATEntry   = 32   // bytes
+	FATFolder  = 0x10 // attribute of an entry
+
 	fatLong    = 0x0f
 	fatDeleted = 0xe5
 )
@@ -26,7 +27,7 @@ func Find(boot io.ReaderAt, path string) (at, size int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if e[11]&fatDir != 0 {
+	if e[11]&FATFolder != 0 {
 		return 0, 0, fmt.Errorf("the boot partition has a folder %s", path)
 	}
 	return at, int64(binary.LittleEndian.Uint32(e[28:])), nil
@@ -34,16 +35,16 @@ func Find(boot io.ReaderAt, path string) (at, size int64, err error) {
 
 // walk finds what a path names: where it lies, and its entry in its folder.
 func walk(boot io.ReaderAt, path string) (at int64, e []byte, err error) {
-	head := make([]byte, sector)
+	head := make([]byte, Sector)
 	if _, err := boot.ReadAt(head, 0); err != nil {
 		return 0, nil, fmt.Errorf("find %s: %w", path, err)
 	}
 	le := binary.LittleEndian
-	folder := sector * (int64(le.Uint16(head[14:])) + int64(head[16])*int64(le.Uint16(head[22:])))
-	length := int64(le.Uint16(head[17:])) * fatEntry
+	folder := Sector * (int64(le.Uint16(head[14:])) + int64(head[16])*int64(le.Uint16(head[22:])))
+	length := int64(le.Uint16(head[17:])) * FATEntry
 	data := folder + length
 	for word := range strings.SplitSeq(path, "/") {
-		if e != nil && e[11]&fatDir == 0 {
+		if e != nil && e[11]&FATFolder == 0 {
 			e = nil
 			break
 		}
@@ -54,8 +55,8 @@ func walk(boot io.ReaderAt, path string) (at int64, e []byte, err error) {
 		if e = lookup(list, word); e == nil {
 			break
 		}
-		folder = data + (int64(le.Uint16(e[26:]))-2)*fatCluster
-		length = fatCluster // the folders that are looked into are small
+		folder = data + (int64(le.Uint16(e[26:]))-2)*FATCluster
+		length = FATCluster // the folders that are looked into are small
 	}
 	if e == nil {
 		return 0, nil, fmt.Errorf("the boot partition has no %s", path)
@@ -70,9 +71,9 @@ func lookup(list []byte, name string) []byte {
 		base, ext = base[:min(len(base), 6)]+"~1", ext[:min(len(ext), 3)]
 	}
 	want := fmt.Appendf(nil, "%-8s%-3s", base, ext)
-	for ; len(list) >= fatEntry && list[0] != 0; list = list[fatEntry:] {
+	for ; len(list) >= FATEntry && list[0] != 0; list = list[FATEntry:] {
 		if list[11] != fatLong && bytes.Equal(bytes.ToUpper(list[:11]), want) {
-			return list[:fatEntry]
+			return list[:FATEntry]
 		}
 	}
 	return nil
@@ -98,7 +99,7 @@ func LongName(name, short string) []byte {
 	}
 	var b []byte
 	for i := n; i > 0; i-- { // the end of the name comes first
-		e := make([]byte, fatEntry)
+		e := make([]byte, FATEntry)
 		e[0] = byte(i)
 		if i == n {
 			e[0] |= 0x40

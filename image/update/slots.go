@@ -30,7 +30,7 @@ var rootNumber = regexp.MustCompile(`/PARTNROFF=([12])\b`)
 // StateFile is one sector on the boot partition, so that it is there whatever the data partition is like.
 const (
 	StateFile = "slots.txt"
-	StateSize = sector
+	StateSize = Sector
 )
 
 // Tries is how often a new firmware may start without becoming healthy.
@@ -65,7 +65,7 @@ func (s State) Encode() ([]byte, error) {
 		return nil, err
 	}
 	if len(text) >= StateSize {
-		return nil, fmt.Errorf("state of the slots: %d bytes do not fit into a sector", len(text))
+		return nil, fmt.Errorf("state of the slots: %d bytes do not fit into a Sector", len(text))
 	}
 	return append(append(text, bytes.Repeat([]byte(" "), StateSize-1-len(text))...), '\n'), nil
 }

@@ -14,7 +14,11 @@
 //	GET  /metrics                 → text
 package wire
 
-import "time"
+import (
+	"time"
+
+	"viaduct/appliance/pasted"
+)
 
 // Paths of the calls.
 const (
@@ -33,9 +37,9 @@ const Enabled = "enable"
 
 // Limits of one request. A console keeps within them; the server answers 413 to what goes beyond.
 const (
-	MaxLine    = 64 << 10 // bytes of one command line
-	MaxBody    = 1 << 20  // bytes of one block (a PEM chain, a backup)
-	MaxRequest = 4 << 20  // bytes of one request as JSON
+	MaxLine    = pasted.MaxLine // bytes of one command line
+	MaxBody    = 1 << 20        // bytes of one block (a PEM chain, a backup)
+	MaxRequest = 4 << 20        // bytes of one request as JSON
 )
 
 // ExecRequest runs one line, or the lines of a paste. The mode travels with every request, so that a console survives a

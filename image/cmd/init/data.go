@@ -18,13 +18,13 @@ import (
 	"github.com/diskfs/go-diskfs/filesystem/ext4"
 	"github.com/diskfs/go-diskfs/partition/gpt"
 	"golang.org/x/sys/unix"
+
+	"viaduct/image/update"
 )
 
 const (
-	bootPartition = 1
-	rootPartition = 2 // the first of two
-	dataPartition = 4
-	sectorSize    = 512
+	dataPartition = update.PartData
+	sectorSize    = update.Sector
 	dataMount     = "/perm"
 )
 
@@ -163,7 +163,7 @@ var formatting = []byte("viaduct: formatting\n")
 
 // untouched is how much of a partition is zero when nothing was ever written to it: what an image brings. What lies behind it on the
 // medium may be left over from before.
-const untouched = 128 << 20
+const untouched = update.DataSize
 
 // isNew tells whether a partition was never formatted, or not to the end.
 func isNew(part io.ReaderAt) (bool, error) {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"viaduct/board"
+	"viaduct/image/update"
 )
 
 // Set by the linker.
@@ -79,7 +80,7 @@ func start(lines *journal) error {
 	if err := leaveSerialLine(); err != nil {
 		return err
 	}
-	http.Handle(installPath, firmware)
+	http.Handle(update.InstallPath, firmware)
 	if err := gokrazy.SuperviseServices(services(box, alarm)); err != nil {
 		return fmt.Errorf("supervise: %w", err)
 	}

@@ -21,28 +21,6 @@ import (
 	"viaduct/image/update"
 )
 
-// Updates are handed over at the unix socket that gokrazy listens on, which only root opens:
-//
-//	GET  /viaduct/image            the slots: Images as JSON
-//	PUT  /viaduct/image[?force=1]  a bundle; the answer is a stream of Progress, one JSON object a line
-//
-// After a good end, POST /reboot there starts the new firmware.
-const installPath = "/viaduct/image"
-
-// Images is what is known of the slots.
-type Images struct {
-	Board   string       `json:"board"`
-	Running string       `json:"running"` // "a" or "b"
-	State   update.State `json:"state"`
-}
-
-// Progress is a line of the answer to an installation.
-type Progress struct {
-	Text  string `json:"text,omitempty"`
-	Done  bool   `json:"done,omitempty"`  // the last line
-	Error string `json:"error,omitempty"` // in the last line
-}
-
 // trialLimit is for how long a new firmware may start until it is healthy; the linker sets it in tests.
 var trialLimit = "2m"
 
@@ -95,16 +73,16 @@ func (f *firmware) open(d disk) error {
 	if err != nil {
 		return err
 	}
-	var parts [3]device
+	var parts [3]device // boot and both roots
 	for i := range parts {
-		file, err := os.OpenFile(d.parts[bootPartition+i], os.O_RDWR, 0)
+		file, err := os.OpenFile(d.parts[update.PartBoot+i], os.O_RDWR, 0)
 		if err != nil {
 			return err
 		}
 		parts[i] = device{file}
 	}
-	f.disk = update.Disk{Boot: parts[0], Roots: [2]update.Device{parts[rootPartition-1], parts[rootPartition]}, TryOnce: tryOnce}
-	if f.disk.RootSize, err = parts[rootPartition].Seek(0, io.SeekEnd); err != nil {
+	f.disk = update.Disk{Boot: parts[0], Roots: [2]update.Device{parts[1], parts[2]}, TryOnce: tryOnce}
+	if f.disk.RootSize, err = parts[1].Seek(0, io.SeekEnd); err != nil {
 		return err
 	}
 	for line := range strings.Lines(string(release)) {
@@ -208,17 +186,17 @@ func (f *firmware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		out.Encode(Images{Board: f.board, Running: f.running.String(), State: s}) // an error is a closed connection
+		out.Encode(update.Images{Board: f.board, Running: f.running.String(), State: s}) // an error is a closed connection
 	case http.MethodPut:
 		w.Header().Set("Content-Type", "application/jsonl")
 		flush := http.NewResponseController(w)
 		flush.EnableFullDuplex() // lines go out while the bundle comes in
-		tell := func(p Progress) {
+		tell := func(p update.Progress) {
 			out.Encode(p)
 			flush.Flush()
 		}
-		err := f.install(r, func(line string) { tell(Progress{Text: line}) })
-		last := Progress{Done: true}
+		err := f.install(r, func(line string) { tell(update.Progress{Text: line}) })
+		last := update.Progress{Done: true}
 		if err != nil {
 			last.Error = err.Error()
 		}

@@ -72,9 +72,9 @@ func TestUpdateOverTheSocket(t *testing.T) {
 	server := httptest.NewServer(f)
 	defer server.Close()
 
-	put := func(bundle []byte, query string) (lines []string, last Progress) {
+	put := func(bundle []byte, query string) (lines []string, last update.Progress) {
 		t.Helper()
-		request, err := http.NewRequest(http.MethodPut, server.URL+installPath+query, bytes.NewReader(bundle))
+		request, err := http.NewRequest(http.MethodPut, server.URL+update.InstallPath+query, bytes.NewReader(bundle))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestUpdateOverTheSocket(t *testing.T) {
 		}
 		defer answer.Body.Close()
 		for in := json.NewDecoder(answer.Body); !last.Done; {
-			last = Progress{}
+			last = update.Progress{}
 			if err := in.Decode(&last); err != nil {
 				t.Fatal(err)
 			}
@@ -117,12 +117,12 @@ func TestUpdateOverTheSocket(t *testing.T) {
 	if last.Error != "" || len(lines) < 4 || asked != 1 {
 		t.Errorf("forced: %+v after %q, asked %d times", last, lines, asked)
 	}
-	answer, err := http.Get(server.URL + installPath)
+	answer, err := http.Get(server.URL + update.InstallPath)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	var images Images
+	var images update.Images
 	if err := json.NewDecoder(answer.Body).Decode(&images); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestAnUpdateThatWasCutLeavesNothing(t *testing.T) {
 func TestAMediumThatIsNotAsExpectedIsSaidSo(t *testing.T) {
 	f := &firmware{problem: fmt.Errorf("no partition 3")}
 	w := httptest.NewRecorder()
-	f.ServeHTTP(w, httptest.NewRequest(http.MethodGet, installPath, nil))
+	f.ServeHTTP(w, httptest.NewRequest(http.MethodGet, update.InstallPath, nil))
 	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "no partition 3") || f.started() {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
