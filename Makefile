@@ -36,7 +36,7 @@ bench:
 
 # Generated documents; a test in each package fails when one is not current.
 docs:
-	$(GO) test ./appliance/lang -run Manual -update
+	$(GO) test ./appliance/lang ./appliance/health -run Manual -update
 
 peers:
 	@for p in $(PEERS); do \

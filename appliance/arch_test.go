@@ -19,6 +19,7 @@ var floors = map[string]string{
 	"source":      "",
 	"status":      "",
 	"printable":   "",
+	"health":      "plural printable",
 	"route":       "config printable",
 	"sdp":         "audio config printable srtp",
 	"license":     "config",
