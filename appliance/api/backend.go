@@ -15,9 +15,9 @@ type Backend interface {
 	// context ends when the user gives up (Ctrl-C, a closed terminal).
 	Exec(ctx context.Context, s *Session, line string, body []byte, out io.Writer) Result
 
-	// ExecTogether runs lines of a paste as one change of the configuration and calls done for each that it has run, in order. It
+	// ExecBatch runs lines of a paste as one change of the configuration and calls done for each that it has run, in order. It
 	// returns how many: it stops before a line that is more than a statement, which is for Exec then.
-	ExecTogether(ctx context.Context, s *Session, lines []string, done func(text []byte, r Result)) (ran int)
+	ExecBatch(ctx context.Context, s *Session, lines []string, done func(text []byte, r Result)) (ran int)
 
 	// Lost takes lines that are no text, and returns the mode that they leave behind.
 	Lost(ctx context.Context, s *Session, lines []string) (mode []string)

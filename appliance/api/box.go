@@ -59,12 +59,12 @@ func resultOf(r lang.Result, err error) Result {
 	return res
 }
 
-func (b *backend) ExecTogether(ctx context.Context, s *Session, lines []string, done func(text []byte, r Result)) (ran int) {
+func (b *backend) ExecBatch(ctx context.Context, s *Session, lines []string, done func(text []byte, r Result)) (ran int) {
 	ls, ok := b.session(s)
 	if !ok {
 		return 0
 	}
-	list, err := b.lang.ExecTogether(ctx, b.box, ls, lines)
+	list, err := b.lang.ExecBatch(ctx, b.box, ls, lines)
 	if err != nil {
 		return 0 // nothing has changed; each line says what is wrong
 	}

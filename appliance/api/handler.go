@@ -104,7 +104,7 @@ func (h handler) run(ctx context.Context, q *wire.ExecRequest, out *spool) {
 	}
 	for len(lines) > 0 && ctx.Err() == nil {
 		if len(lines) > 1 {
-			ran := h.backend.ExecTogether(ctx, s, lines, func(text []byte, res Result) {
+			ran := h.backend.ExecBatch(ctx, s, lines, func(text []byte, res Result) {
 				s.Mode = res.Mode
 				out.Write(text) // an error is the end of ctx
 				out.done(res)

@@ -49,8 +49,8 @@ func (f *fake) Exec(ctx context.Context, s *Session, line string, _ []byte, out 
 	return Result{Mode: s.Mode, Failed: line == "fail"}
 }
 
-// ExecTogether runs the lines that go somewhere.
-func (f *fake) ExecTogether(ctx context.Context, s *Session, lines []string, done func([]byte, Result)) (ran int) {
+// ExecBatch runs the lines that go somewhere.
+func (f *fake) ExecBatch(ctx context.Context, s *Session, lines []string, done func([]byte, Result)) (ran int) {
 	here := *s
 	for _, line := range lines {
 		if !strings.HasPrefix(line, "go ") {
@@ -345,7 +345,7 @@ func (quietBackend) Exec(_ context.Context, s *Session, _ string, _ []byte, _ io
 	return Result{Mode: s.Mode, Prompt: "box(map-tab)[TABLE]#"}
 }
 
-func (quietBackend) ExecTogether(_ context.Context, s *Session, lines []string, done func([]byte, Result)) int {
+func (quietBackend) ExecBatch(_ context.Context, s *Session, lines []string, done func([]byte, Result)) int {
 	for range lines {
 		done(nil, Result{Mode: s.Mode, Prompt: "box(map-tab)[TABLE]#"})
 	}

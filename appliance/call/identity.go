@@ -45,15 +45,15 @@ func (id identity) headers() (list []sipmsg.Header) {
 func identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, resolved func(string) []netip.Addr) identity {
 	sw, gw, c := switchOf(cfg, i), i.Gateway.In(cfg), &a.Call
 	user := parseAddress(c.CallingURI)
-	faces, account := account(cfg, gw, user, resolved)
+	settings, account := account(cfg, gw, user, resolved)
 
 	called := party(a, a.Called(), config.CalledURI, c.CalledE164, c.CalledURI)
 	caller := party(a, a.Calling(), config.CallingURI, c.CallingE164, "")
 	for _, p := range []*address{&called, &caller} {
-		if faces.UserPhone {
+		if settings.UserPhone {
 			p.User = normalise(sw, p.User)
 		}
-		if faces.UserPhone && isNumber(p.User) {
+		if settings.UserPhone && isNumber(p.User) {
 			p.Params = ";user=phone"
 		}
 	}
@@ -64,8 +64,8 @@ func identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, reso
 		id.To.Host, id.RequestURI.Host = i.Remote.Host, i.Remote.Host
 	}
 	id.To.Port, id.RequestURI.Port = 0, i.Remote.Port
-	if faces.CallOutbound != nil && faces.CallOutbound.ForceTransport != "" {
-		id.RequestURI.Params += ";transport=" + faces.CallOutbound.ForceTransport
+	if settings.CallOutbound != nil && settings.CallOutbound.ForceTransport != "" {
+		id.RequestURI.Params += ";transport=" + settings.CallOutbound.ForceTransport
 	}
 
 	if caller.Host == "" {
@@ -173,10 +173,10 @@ func translate(i *config.SIPInterface, c *route.Call, id *identity, from *addres
 	}
 }
 
-// account returns the faces in force towards a gateway, and whether the caller's URI is an account configured there: its user is
+// account returns the settings in force towards a gateway, and whether the caller's URI is an account configured there: its user is
 // an identity of a location service, its host one of that service's domains or an address of one.
-func account(cfg *config.Config, gw *config.SIPGateway, caller address, resolved func(string) []netip.Addr) (config.Faces, bool) {
-	var other config.Faces
+func account(cfg *config.Config, gw *config.SIPGateway, caller address, resolved func(string) []netip.Addr) (config.IdentitySettings, bool) {
+	var other config.IdentitySettings
 	if gw == nil {
 		return other, false
 	}
@@ -185,12 +185,12 @@ func account(cfg *config.Config, gw *config.SIPGateway, caller address, resolved
 		if l == nil {
 			continue
 		}
-		f, configured := l.Faces(caller.User)
+		f, configured := l.Settings(caller.User)
 		if configured && ours(l, caller.Host, resolved) {
 			return f, true
 		}
 		if n == 0 {
-			other, _ = l.Faces("") // group DEFAULT
+			other, _ = l.Settings("") // group DEFAULT
 		}
 	}
 	return other, false

@@ -24,7 +24,7 @@ func twoSides() (cfg *config.Config, pbx, teams *config.SIPInterface) {
 	cfg.Location = []*config.LocationService{
 		{Name: "accounts", Domains: []config.Domain{{Index: 1, Host: "starface.example"}}, Identities: []*config.Identity{{Name: "user.01"}}},
 		{Name: "microsoft", Domains: []config.Domain{{Index: 1, Host: "microsoft.com"}},
-			Groups: []*config.IdentityGroup{{Name: "DEFAULT", Faces: config.Faces{UserPhone: true, CallOutbound: &config.CallOutbound{ForceTransport: "tls"}}}}},
+			Groups: []*config.IdentityGroup{{Name: "DEFAULT", IdentitySettings: config.IdentitySettings{UserPhone: true, CallOutbound: &config.CallOutbound{ForceTransport: "tls"}}}}},
 	}
 	return cfg, pbx, teams
 }

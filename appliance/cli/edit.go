@@ -173,8 +173,8 @@ func (e *Editor) setElement(owner reflect.Value, m *Match) (bool, error) {
 	} else {
 		m.fill(v)
 	}
-	if s.Settle != nil {
-		if err := s.Settle(owner.Addr().Interface(), v.Addr().Interface()); err != nil {
+	if s.Complete != nil {
+		if err := s.Complete(owner.Addr().Interface(), v.Addr().Interface()); err != nil {
 			return false, err
 		}
 	}

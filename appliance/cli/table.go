@@ -26,20 +26,20 @@ import (
 
 // Line is one statement (or one command) of a language.
 type Line struct {
-	Line    string                      // the pattern
-	Also    []string                    // further forms that are taken and never printed
-	Into    string                      // the field; a leading ! stores the opposite of a bool, "." binds the arguments to the mode's own fields, "-" stores nothing
-	Help    string                      // one line, no full stop
-	Words   map[string]string           // help for words of the pattern ("graceful") and for its arguments ("<minutes>") that differs from Help
-	Whole   bool                        // its words cannot be shortened: a stray letter must not be taken for it
-	Note    string                      // what to say whenever the statement is used and has no effect here
-	Example string                      // for the manual, where the pattern does not speak for itself
-	Prompt  string                      // of the mode that the statement opens, for example "if-sip"
-	Lines   []Line                      // the statements of that mode
-	Settle  func(owner, elem any) error // completes a new element of owner (pointers to them) before it is stored, or says why it cannot be
-	Builtin string                      // of a list that is made up while it is empty: what it holds then, for a `no` that finds nothing
-	Args    reflect.Type                // commands only: the struct that the arguments are bound to
-	Data    any                         // commands only: what the language wants back with a match
+	Line     string                      // the pattern
+	Also     []string                    // further forms that are taken and never printed
+	Into     string                      // the field; a leading ! stores the opposite of a bool, "." binds the arguments to the mode's own fields, "-" stores nothing
+	Help     string                      // one line, no full stop
+	Words    map[string]string           // help for words of the pattern ("graceful") and for its arguments ("<minutes>") that differs from Help
+	Whole    bool                        // its words cannot be shortened: a stray letter must not be taken for it
+	Note     string                      // what to say whenever the statement is used and has no effect here
+	Example  string                      // for the manual, where the pattern does not speak for itself
+	Prompt   string                      // of the mode that the statement opens, for example "if-sip"
+	Lines    []Line                      // the statements of that mode
+	Complete func(owner, elem any) error // completes a new element of owner (pointers to them) before it is stored, or says why it cannot be
+	Builtin  string                      // of a list that is made up while it is empty: what it holds then, for a `no` that finds nothing
+	Args     reflect.Type                // commands only: the struct that the arguments are bound to
+	Data     any                         // commands only: what the language wants back with a match
 }
 
 // Type says how values of one Go type are written as one word.

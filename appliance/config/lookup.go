@@ -28,29 +28,29 @@ func (c *Config) IPInterface(context Ref[IPContext], name Ref[IPInterface]) *IPI
 	return nil
 }
 
-// Faces returns what the identity called user does in this location service: its own faces, those of its group behind them, or
+// Settings returns what the identity called user does in this location service: its own settings, those of its group behind them, or
 // those of group DEFAULT when no such identity is configured. Configured reports whether the identity itself exists.
-func (l *LocationService) Faces(user string) (f Faces, configured bool) {
+func (l *LocationService) Settings(user string) (f IdentitySettings, configured bool) {
 	for _, i := range l.Identities {
 		if i.Name == user {
-			return i.Faces.over(l.group(i.Inherits.Name)), true
+			return i.IdentitySettings.over(l.group(i.Inherits.Name)), true
 		}
 	}
 	return l.group("DEFAULT"), false
 }
 
-// group returns the faces of a group; DEFAULT is found whatever its case (SmartWare wrote it in lower case).
-func (l *LocationService) group(name string) Faces {
+// group returns the settings of a group; DEFAULT is found whatever its case (SmartWare wrote it in lower case).
+func (l *LocationService) group(name string) IdentitySettings {
 	for _, g := range l.Groups {
 		if g.Name == name || name == "DEFAULT" && strings.EqualFold(g.Name, name) {
-			return g.Faces
+			return g.IdentitySettings
 		}
 	}
-	return Faces{}
+	return IdentitySettings{}
 }
 
 // over lays f over what it inherits: a face that f configures replaces the whole inherited face.
-func (f Faces) over(g Faces) Faces {
+func (f IdentitySettings) over(g IdentitySettings) IdentitySettings {
 	f.UserPhone = f.UserPhone || g.UserPhone
 	if f.AuthOutbound == nil {
 		f.AuthOutbound = g.AuthOutbound
@@ -72,7 +72,7 @@ func (f Faces) over(g Faces) Faces {
 
 // Credential returns the account with which identity user answers challenges in this location service.
 func (l *LocationService) Credential(c *Config, user string) (Credential, bool) {
-	f, _ := l.Faces(user)
+	f, _ := l.Settings(user)
 	if f.AuthOutbound == nil {
 		return Credential{}, false
 	}

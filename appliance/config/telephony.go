@@ -222,7 +222,7 @@ type Domain struct {
 // IdentityGroup is `identity-group NAME`; DEFAULT catches every identity that is not configured.
 type IdentityGroup struct {
 	Name string
-	Faces
+	IdentitySettings
 }
 
 // Identity is `identity NAME [inherits GROUP]`.
@@ -230,11 +230,11 @@ type Identity struct {
 	Name     string
 	Inherits Ref[IdentityGroup]
 	Aliases  []string
-	Faces
+	IdentitySettings
 }
 
-// Faces are what an identity does; nil is not configured (for an identity: inherited).
-type Faces struct {
+// IdentitySettings say what an identity does. A nil field is not configured; an identity inherits it from its group.
+type IdentitySettings struct {
 	UserPhone    bool
 	AuthOutbound *AuthOutbound
 	AuthInbound  *AuthInbound

@@ -59,7 +59,7 @@ func (c *console) pastes(lines ...string) string {
 	const request = 500
 	var out strings.Builder
 	for len(lines) > 0 {
-		ran, _ := c.lang.ExecTogether(context.Background(), c.box, &c.s, lines[:min(len(lines), request)])
+		ran, _ := c.lang.ExecBatch(context.Background(), c.box, &c.s, lines[:min(len(lines), request)])
 		for _, r := range ran {
 			out.Write(r.Text)
 			c.s.Mode, c.last = r.Result.Mode, r.Result

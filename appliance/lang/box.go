@@ -18,14 +18,14 @@ type Box interface {
 	Configuration
 	Keys
 	Licensing
-	Watching
+	Status
 	Machine
 	Firmware
-	Door
+	Lockout
 }
 
-// Door is who is shut out because of wrong passwords. Sources are addresses; what counts as one may be a network.
-type Door interface {
+// Lockout is who is shut out because of wrong passwords. Sources are addresses; what counts as one may be a network.
+type Lockout interface {
 	// Banned is how much longer nobody gets in from a source, 0 when they may try.
 	Banned(source netip.Addr) time.Duration
 	// WrongPassword counts one for an account ("" for one that does not exist), and returns what Banned does from now on.
@@ -183,8 +183,8 @@ type Feature struct {
 	Enabled bool
 }
 
-// Watching is what goes on: calls, registrations, peers.
-type Watching interface {
+// Status is what goes on: calls, registrations, peers.
+type Status interface {
 	Calls() []status.Call
 	CallCount() int
 	// CallRecords returns the last n calls that ended, oldest first.

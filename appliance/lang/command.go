@@ -26,7 +26,7 @@ type call struct {
 	session *Session
 	body    []byte
 	out     io.Writer
-	place   place // where the session stands; a command may move it
+	at      cursor // where the session stands; a command may move it
 	result  Result
 	object  string // that the prompt names which was copied along with the line
 	instead bool   // the line stands for one of another generation
@@ -60,7 +60,7 @@ func oneLine(v any) any {
 func sentence(err error) string { return printable.Line(strings.ReplaceAll(err.Error(), "\n", "; ")) }
 
 // masked reports whether secrets are hidden from this session.
-func (c *call) masked() bool { return c.place.level == operatorExec }
+func (c *call) masked() bool { return c.at.level == operatorExec }
 
 // live tells the console that what is printed from now on comes as it happens: it is not held back until a page is full.
 func (c *call) live() {
@@ -170,25 +170,25 @@ func enable(c *call, _ *none) error {
 	if !c.session.may(config.Administrator) {
 		return errors.New("not for operator accounts")
 	}
-	if c.place.level == operatorExec {
-		c.place.level = adminExec
+	if c.at.level == operatorExec {
+		c.at.level = adminExec
 	}
 	return nil
 }
 
 func configure(c *call, _ *none) error {
-	c.place = place{level: configuring}
+	c.at = cursor{level: configuring}
 	return nil
 }
 
 func exit(c *call, _ *none) error {
 	switch {
-	case c.place.out != nil:
-		c.place.out = nil
-	case len(c.place.path) > 0:
-		c.place = c.place.up(1)
-	case c.place.level == configuring:
-		c.place = place{level: adminExec}
+	case c.at.out != nil:
+		c.at.out = nil
+	case len(c.at.path) > 0:
+		c.at = c.at.up(1)
+	case c.at.level == configuring:
+		c.at = cursor{level: adminExec}
 	default:
 		c.result.Exit = true
 	}
@@ -196,7 +196,7 @@ func exit(c *call, _ *none) error {
 }
 
 func end(c *call, _ *none) error {
-	c.place = place{level: adminExec}
+	c.at = cursor{level: adminExec}
 	return nil
 }
 

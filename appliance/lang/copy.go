@@ -20,19 +20,19 @@ const (
 	runningConfig = "running-config"
 	startupConfig = "startup-config"
 	factoryConfig = "factory-config"
-	consolePlace  = "console:"
-	flashPlace    = "flash:" // where an image goes
+	consoleText   = "console:"
+	flashImages   = "flash:" // where an image goes
 )
 
-// place types of `copy` and `show config diff`.
+// The types of words of `copy` and `show config diff`.
 type (
 	copyFrom   string
 	copyTo     string
 	configFile string
 )
 
-// placeType is a word of a list, a startup-config that is kept, or a URL.
-func placeType(what string, words ...string) cli.Type {
+// copyType is a word of a list, a startup-config that is kept, or a URL.
+func copyType(what string, words ...string) cli.Type {
 	return cli.Type{What: what, Words: words, Help: configHelp, Parse: func(w string, _ any) (any, error) {
 		if slices.Contains(words, w) || isURL(w) {
 			return w, nil
@@ -69,8 +69,8 @@ var configHelp = func() map[string]string {
 		runningConfig: "The configuration in force",
 		startupConfig: "The saved one, with which the box starts",
 		factoryConfig: "The one with which the box left the factory",
-		consolePlace:  "This terminal: the text is pasted, or shown",
-		flashPlace:    "The box's memory for images",
+		consoleText:   "This terminal: the text is pasted, or shown",
+		flashImages:   "The box's memory for images",
 	}
 	for n := 1; n <= keptConfigs; n++ {
 		help[keptConfig(n)] = fmt.Sprintf("The one that was saved %s before it", map[bool]string{true: "just", false: fmt.Sprintf("%d times", n)}[n == 1])
@@ -115,13 +115,13 @@ type copyArgs struct {
 func copyConfig(c *call, a *copyArgs) error {
 	from, to := string(a.From), string(a.To)
 	switch {
-	case to == flashPlace:
+	case to == flashImages:
 		return c.fetchImage(from, a.Force)
 	case a.Replace && to != runningConfig:
 		return errors.New("only the running-config is merged or replaced")
 	case a.Force && !a.Replace:
 		return errors.New("force is for images, copy https://HOST/PATH flash: force, and leaves out the question of replace")
-	case from == to && from != consolePlace:
+	case from == to && from != consoleText:
 		return errors.New("source and destination are the same")
 	}
 	text, err := c.read(from)
@@ -129,7 +129,7 @@ func copyConfig(c *call, a *copyArgs) error {
 		return err
 	}
 	switch {
-	case to == consolePlace:
+	case to == consoleText:
 		_, err := c.out.Write(text)
 		return err
 	case isURL(to):
@@ -152,7 +152,7 @@ func (c *call) save(from string, text []byte) error {
 	if from != runningConfig {
 		r := c.lang.read("", text)
 		cfg = r.cfg
-		bad, outside := c.refused(r.problems), from == consolePlace || isURL(from)
+		bad, outside := c.refused(r.problems), from == consoleText || isURL(from)
 		switch {
 		case outside && bad > 0:
 			return fmt.Errorf("%s not understood: nothing was copied", plural.Of(bad, "line"))
@@ -196,10 +196,10 @@ func (c *call) read(from string) ([]byte, error) {
 	switch {
 	case from == runningConfig:
 		return c.lang.Print(c.box.Running(), c.masked()), nil
-	case from == consolePlace && c.body == nil:
+	case from == consoleText && c.body == nil:
 		c.result.Collect = &Collect{Prompt: "Paste the configuration (enter a line with a single . when done):", Kind: "text"}
 		return nil, nil
-	case from == consolePlace:
+	case from == consoleText:
 		return c.body, nil
 	case isURL(from):
 		text, err := c.box.Fetch(c.ctx, from)

@@ -67,7 +67,7 @@ type reader struct {
 	lang     *Language
 	name     string
 	cfg      *config.Config
-	place    place
+	at       cursor
 	problems []check.Problem
 	lines    map[string]int // where the printed form of each line stands in the file
 	last     int            // number of the last line
@@ -83,7 +83,7 @@ func (l *Language) read(name string, text []byte) *reader {
 
 // readOnto reads lines that change cfg.
 func (l *Language) readOnto(cfg *config.Config, name string, text []byte) *reader {
-	r := &reader{lang: l, name: name, cfg: cfg, place: place{level: configuring}, lines: map[string]int{}}
+	r := &reader{lang: l, name: name, cfg: cfg, at: cursor{level: configuring}, lines: map[string]int{}}
 	text, was := pasted.Decode(text)
 	if was != "" {
 		r.report(check.Note, "", "the file is in "+was+": it is read as such")
@@ -103,14 +103,14 @@ var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // endBlock adds to the problem of a header how many lines were left out with it.
 func (r *reader) endBlock() {
-	if text := r.place.out.said(); text != "" {
+	if text := r.at.out.said(); text != "" {
 		r.problems[r.block].Text += "; " + text
 	}
-	r.place.out = nil
+	r.at.out = nil
 }
 
 // leaveOut begins a block that is left out, whose header is the last problem.
-func (r *reader) leaveOut(at place) { r.place, r.block = at, len(r.problems)-1 }
+func (r *reader) leaveOut(at cursor) { r.at, r.block = at, len(r.problems)-1 }
 
 func (r *reader) line(line string) {
 	l := r.lang
@@ -121,16 +121,16 @@ func (r *reader) line(line string) {
 	case blank(line):
 		return
 	}
-	if r.place.out != nil {
-		switch l.belongs(r.cfg, r.place, line) {
+	if r.at.out != nil {
+		switch l.belongs(r.cfg, r.at, line) {
 		case inside:
-			r.place.out.lines++
+			r.at.out.lines++
 			return
 		case beyond:
 			r.endBlock()
 		}
 	}
-	modes, where := l.layers(r.cfg, r.place)
+	modes, where := l.layers(r.cfg, r.at)
 	n := len(modes)
 	m, err := l.table.Match(append(modes, cli.Layer{Mode: l.admin}), line, r.cfg)
 	if err != nil {
@@ -144,7 +144,7 @@ func (r *reader) line(line string) {
 		r.command(line, m)
 		return
 	}
-	if err := r.place.otherObject(r.object, m); err != nil {
+	if err := r.at.otherObject(r.object, m); err != nil {
 		r.report(check.Error, line, err.Error())
 		return
 	}
@@ -156,7 +156,7 @@ func (r *reader) line(line string) {
 		}
 		r.report(check.Error, line, err.Error())
 		if m.Stmt.Mode != nil && !m.Neg {
-			r.leaveOut(r.place.refused(w, line))
+			r.leaveOut(r.at.refused(w, line))
 		}
 		return
 	}
@@ -174,7 +174,7 @@ func (r *reader) line(line string) {
 	r.remember(w, m)
 	if m.Neg {
 		if m.Stmt.Mode != nil {
-			r.place = l.place(r.cfg, r.place.mode()) // it may have been the block that we are in
+			r.at = l.resolve(r.cfg, r.at.mode()) // it may have been the block that we are in
 		}
 		return
 	}
@@ -182,22 +182,22 @@ func (r *reader) line(line string) {
 		r.report(check.Note, line, m.Stmt.Note)
 	}
 	if m.Stmt.Mode != nil {
-		r.place.path, r.place.header = append(w.path, m), append(w.headers, l.editor.Text(r.cfg, w.path, m))
+		r.at.path, r.at.header = append(w.path, m), append(w.headers, l.editor.Text(r.cfg, w.path, m))
 	}
 }
 
 // otherwise takes a line that is not understood as it is: in the words of another generation, or not at all.
 func (r *reader) otherwise(modes []cli.Layer, line string, err error) {
-	u := r.lang.misunderstand(r.cfg, r.place, modes, line)
+	u := r.lang.misunderstand(r.cfg, r.at, modes, line)
 	switch {
 	case u.instead != nil && !r.instead:
 		r.report(check.Note, line, u.taken())
-		r.place, r.instead = u.at, true
+		r.at, r.instead = u.at, true
 		for _, line := range u.instead {
 			r.line(line)
 		}
 		if r.instead = false; !u.header {
-			r.place = u.at
+			r.at = u.at
 		}
 		return
 	case u.note != "":
@@ -213,14 +213,14 @@ func (r *reader) command(line string, m *cli.Match) {
 	switch m.Stmt.Line.Line {
 	case "exit":
 		switch {
-		case r.place.out != nil:
+		case r.at.out != nil:
 			r.endBlock()
-		case len(r.place.path) > 0:
-			r.place = r.place.up(1)
+		case len(r.at.path) > 0:
+			r.at = r.at.up(1)
 		}
 	case "end", "enable", "configure", "logout":
 		r.endBlock()
-		r.place = place{level: configuring}
+		r.at = cursor{level: configuring}
 	default:
 		r.report(check.Error, line, "a command, not a line of a configuration")
 	}
@@ -250,5 +250,5 @@ func (r *reader) lineOf(p check.Problem) int {
 }
 
 func (r *reader) report(s check.Severity, line, text string) {
-	r.problems = append(r.problems, check.Problem{File: r.name, Line: max(r.last, 1), Path: r.place.header, Source: strings.TrimSpace(line), Severity: s, Text: text})
+	r.problems = append(r.problems, check.Problem{File: r.name, Line: max(r.last, 1), Path: r.at.header, Source: strings.TrimSpace(line), Severity: s, Text: text})
 }

@@ -9,23 +9,23 @@ import (
 	"viaduct/appliance/config"
 )
 
-// Help tells what may stand at cursor (a byte offset) in line.
-func (l *Language) Help(box Box, s *Session, line string, cursor int) Help {
+// Help tells what may stand at a byte offset in line.
+func (l *Language) Help(box Box, s *Session, line string, offset int) Help {
 	cfg := box.Running()
-	p := l.place(cfg, s.Mode)
+	p := l.resolve(cfg, s.Mode)
 	if !s.may(config.Administrator) {
-		p = place{}
+		p = cursor{}
 	}
-	if h, ok := filterHelp(line[:max(0, min(cursor, len(line)))]); ok {
+	if h, ok := filterHelp(line[:max(0, min(offset, len(line)))]); ok {
 		return h
 	}
 	var modes []cli.Layer
 	if p.level == configuring {
 		modes = l.namedLayers(cfg, p)
 	}
-	h := l.table.Help(append(modes, cli.Layer{Mode: l.commands(p.level), Name: commandsName}), line, cursor, cfg, outside(box))
+	h := l.table.Help(append(modes, cli.Layer{Mode: l.commands(p.level), Name: commandsName}), line, offset, cfg, outside(box))
 	if len(h.Choices) == 0 && !h.Text && p.level != configuring {
-		return l.elsewhere(box, s, p, line, cursor)
+		return l.elsewhere(box, s, p, line, offset)
 	}
 	for n, c := range h.Choices {
 		if c.Word == "<cr>" && c.Section == commandsName {
@@ -33,15 +33,15 @@ func (l *Language) Help(box Box, s *Session, line string, cursor int) Help {
 			break
 		}
 	}
-	before := line[:max(0, min(cursor, len(line)))]
+	before := line[:max(0, min(offset, len(line)))]
 	return onlySections(kept(h, box, before[strings.LastIndexByte(before, ' ')+1:]))
 }
 
 // commandsName is the heading of the commands that work in every mode.
 const commandsName = "Commands"
 
-// namedLayers are the modes of a place, each with the line that opens it.
-func (l *Language) namedLayers(cfg *config.Config, p place) []cli.Layer {
+// namedLayers are the modes at a cursor, each with the line that opens it.
+func (l *Language) namedLayers(cfg *config.Config, p cursor) []cli.Layer {
 	modes, where := l.layers(cfg, p)
 	for n, w := range where {
 		switch {
@@ -70,7 +70,7 @@ func onlySections(h Help) Help {
 }
 
 // elsewhere is what could stand there in a mode that the session is not in, or may not be in. Tab inserts nothing of it.
-func (l *Language) elsewhere(box Box, s *Session, p place, line string, cursor int) Help {
+func (l *Language) elsewhere(box Box, s *Session, p cursor, line string, offset int) Help {
 	cfg := box.Running()
 	commands, statements := "After enable", "After enable and configure"
 	if !s.may(config.Administrator) {
@@ -80,12 +80,12 @@ func (l *Language) elsewhere(box Box, s *Session, p place, line string, cursor i
 	if p.level == operatorExec {
 		layers = append(layers, cli.Layer{Mode: l.admin, Name: commands})
 	}
-	modes, _ := l.layers(cfg, place{})
+	modes, _ := l.layers(cfg, cursor{})
 	for _, m := range modes {
 		m.Name = statements
 		layers = append(layers, m)
 	}
-	h := l.table.Help(layers, line, cursor, cfg, nil)
+	h := l.table.Help(layers, line, offset, cfg, nil)
 	h.Insert = ""
 	return h
 }

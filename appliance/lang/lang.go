@@ -96,23 +96,23 @@ func NewSealing(s Sealer) *Language {
 // The error has been written to out already; it tells callers that the line was not taken.
 func (l *Language) Exec(ctx context.Context, box Box, s *Session, line string, body []byte, out io.Writer) (Result, error) {
 	cfg := box.Running()
-	p := l.place(cfg, s.Mode)
+	p := l.resolve(cfg, s.Mode)
 	if !s.may(config.Administrator) {
-		p = place{}
+		p = cursor{}
 	}
 	copied := pasted.Read(line)
 	line = copied.Text
-	c := &call{ctx: ctx, lang: l, object: copied.Object, box: box, session: s, body: body, out: out, place: p}
+	c := &call{ctx: ctx, lang: l, object: copied.Object, box: box, session: s, body: body, out: out, at: p}
 	c.leaveGone()
 	err := l.exec(c, cfg, line)
 	if err != nil {
 		l.explain(out, line, err)
 	}
-	if err != nil && c.place.out != nil && c.place.out.sure {
+	if err != nil && c.at.out != nil && c.at.out.sure {
 		c.printf("%% what follows is left out with it, up to the next header that is understood\n")
 	}
-	c.result.Mode = c.place.mode()
-	c.result.Prompt = l.prompt(hostname(box), c.place)
+	c.result.Mode = c.at.mode()
+	c.result.Prompt = l.prompt(hostname(box), c.at)
 	return c.result, err
 }
 
@@ -124,8 +124,8 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 		c.comment(line)
 		return nil
 	}
-	if c.place.out != nil && l.belongs(cfg, c.place, line) == inside {
-		c.place.out.lines++
+	if c.at.out != nil && l.belongs(cfg, c.at, line) == inside {
+		c.at.out.lines++
 		c.result.LeftOut = true
 		return nil
 	}
@@ -134,25 +134,25 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 
 // understand runs a line that is not part of a block that is left out.
 func (l *Language) understand(c *call, cfg *config.Config, line string) error {
-	block := c.place.out
-	if block != nil && l.belongs(cfg, c.place, line) == beyond {
-		c.place.out = nil
+	block := c.at.out
+	if block != nil && l.belongs(cfg, c.at, line) == beyond {
+		c.at.out = nil
 		c.saidLeftOut(block)
 		block = nil
 	}
 	var modes []cli.Layer
 	var where []layer
-	if c.place.level == configuring {
-		modes, where = l.layers(cfg, c.place)
+	if c.at.level == configuring {
+		modes, where = l.layers(cfg, c.at)
 	}
-	modes = append(modes, cli.Layer{Mode: l.commands(c.place.level)})
+	modes = append(modes, cli.Layer{Mode: l.commands(c.at.level)})
 	m, err := l.table.Match(modes, line, cfg)
 	if err != nil {
 		if ran, err := l.filteredCommand(c, modes, line); ran {
 			return err
 		}
 	}
-	if err != nil && c.place.level == configuring {
+	if err != nil && c.at.level == configuring {
 		return l.otherwise(c, cfg, modes, line, err)
 	}
 	if err != nil {
@@ -164,17 +164,17 @@ func (l *Language) understand(c *call, cfg *config.Config, line string) error {
 	c.corrections(m)
 	if m.Layer >= len(where) {
 		err := m.Stmt.Data.(runner)(c, m.Args())
-		if block != nil && c.place.out == nil {
+		if block != nil && c.at.out == nil {
 			c.saidLeftOut(block)
 		}
 		return err
 	}
-	if err := c.place.otherObject(c.object, m); err != nil {
+	if err := c.at.otherObject(c.object, m); err != nil {
 		return err
 	}
 	if err := l.take(c, where[m.Layer], m); err != nil {
 		if m.Stmt.Mode != nil && !m.Neg {
-			c.place = c.place.refused(where[m.Layer], line)
+			c.at = c.at.refused(where[m.Layer], line)
 		}
 		return marked(line, err)
 	}
@@ -226,9 +226,9 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 	}
 	if m.Stmt.Mode != nil && !m.Neg {
 		text := l.editor.Text(c.box.Running(), w.path, m)
-		c.place.path, c.place.header = append(w.path, m), append(w.headers, text)
+		c.at.path, c.at.header = append(w.path, m), append(w.headers, text)
 	} else if m.Neg {
-		c.place = l.place(c.box.Running(), c.place.mode())
+		c.at = l.resolve(c.box.Running(), c.at.mode())
 	}
 	return nil
 }
@@ -258,14 +258,14 @@ func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match, d *cli.Draft
 		err = nil // `no` of something that was never there
 	}
 	if p := m.Stmt.Prompt; p == "ctx-ip" || p == "if-ip" {
-		return settlePorts(changed.(*config.Config)), err
+		return fixBindOrder(changed.(*config.Config)), err
 	}
 	return changed.(*config.Config), err
 }
 
-// settlePorts turns around the words of `bind interface` lines that stood in the older order in front of the context ip that
+// fixBindOrder turns around the words of `bind interface` lines that stood in the older order in front of the context ip that
 // they name: only now can they be told apart.
-func settlePorts(cfg *config.Config) *config.Config {
+func fixBindOrder(cfg *config.Config) *config.Config {
 	for n, p := range cfg.Ports {
 		port := *p
 		bind, changed := turned(cfg, p.Bind)
@@ -310,21 +310,21 @@ func (l *Language) gone(c *call, w layer, err error) error {
 	if !errors.Is(err, cli.ErrGone) {
 		return err
 	}
-	left := c.place.header
-	c.place = l.place(c.box.Running(), c.place.mode())
-	return fmt.Errorf("%s does not exist any more", strings.Join(left[len(c.place.header):], " / "))
+	left := c.at.header
+	c.at = l.resolve(c.box.Running(), c.at.mode())
+	return fmt.Errorf("%s does not exist any more", strings.Join(left[len(c.at.header):], " / "))
 }
 
 // hintMode says which mode a line needs that would be understood there.
 func (l *Language) hintMode(c *call, cfg *config.Config, line string, err error) error {
-	if c.place.level == configuring {
+	if c.at.level == configuring {
 		return err
 	}
 	line, _ = splitFilters(line)
-	if l.begins([]cli.Layer{{Mode: l.commands(c.place.level)}}, line, cfg) {
+	if l.begins([]cli.Layer{{Mode: l.commands(c.at.level)}}, line, cfg) {
 		return err
 	}
-	statements, _ := l.layers(cfg, place{})
+	statements, _ := l.layers(cfg, cursor{})
 	commands := []cli.Layer{{Mode: l.admin}}
 	understood := func(layers []cli.Layer) bool {
 		_, e := l.table.Match(layers, line, cfg)
@@ -384,9 +384,9 @@ func blank(line string) bool {
 
 // Prompt is the prompt of s, for a console that has just connected.
 func (l *Language) Prompt(box Box, s *Session) string {
-	p := l.place(box.Running(), s.Mode)
+	p := l.resolve(box.Running(), s.Mode)
 	if !s.may(config.Administrator) {
-		p = place{}
+		p = cursor{}
 	}
 	return l.prompt(hostname(box), p)
 }

@@ -81,8 +81,8 @@ const (
 	aside                   // a command, which ends nothing
 )
 
-// belongs decides about the next line at a place that is in a block that is left out.
-func (l *Language) belongs(cfg *config.Config, p place, line string) belonging {
+// belongs decides about the next line inside a block that is left out.
+func (l *Language) belongs(cfg *config.Config, p cursor, line string) belonging {
 	o := p.out
 	words := cli.Words(line[:min(len(line), longestLooked)])
 	if len(words) == 0 {
@@ -113,7 +113,7 @@ func (l *Language) belongs(cfg *config.Config, p place, line string) belonging {
 
 // headerAfter reports whether line is a header in the modes around the block, spelt out: the lines of the block may look like the
 // abbreviation of one. A header that is not understood counts, too: it opens a block of its own.
-func (l *Language) headerAfter(cfg *config.Config, p place, line, first string) bool {
+func (l *Language) headerAfter(cfg *config.Config, p cursor, line, first string) bool {
 	modes, where := l.layers(cfg, p)
 	if strings.HasPrefix(p.out.header, "context") {
 		// What may stand at the root without its context cs is part of the context that is not understood.
@@ -143,11 +143,11 @@ type misunderstood struct {
 	left    string   // the part of the line that they do not say
 	header  bool     // the last of them opens a mode
 	note    string   // why it has no effect, "" for an error
-	at      place    // where to go on
+	at      cursor   // where to go on
 }
 
-// misunderstand decides what becomes of a line at a place of the configuration that was not understood in modes.
-func (l *Language) misunderstand(cfg *config.Config, p place, modes []cli.Layer, line string) misunderstood {
+// misunderstand decides what becomes of a line at p that no mode understands.
+func (l *Language) misunderstand(cfg *config.Config, p cursor, modes []cli.Layer, line string) misunderstood {
 	line = line[:min(len(line), longestLooked)]
 	if header, ok := older.OnlyContext(cfg, line); ok {
 		return misunderstood{instead: []string{header}, header: true, at: p}
@@ -173,9 +173,9 @@ func (l *Language) misunderstand(cfg *config.Config, p place, modes []cli.Layer,
 	return misunderstood{at: p}
 }
 
-// older finds the lines that say what one of another generation says, and the place that they belong to; none: it is no such line. Left is
+// older finds the lines that say what one of another generation says, and the mode that they belong to; none: it is no such line. Left is
 // the part of it that has no effect.
-func (p place) older(cfg *config.Config, line string) (at place, lines []string, left string) {
+func (p cursor) older(cfg *config.Config, line string) (at cursor, lines []string, left string) {
 	for n := len(p.path); n >= 0; n-- {
 		prompt, here := "", ""
 		if n > 0 {
@@ -189,8 +189,8 @@ func (p place) older(cfg *config.Config, line string) (at place, lines []string,
 	return p, nil, ""
 }
 
-// noEffect finds what is known of a line without effect in the modes of p, and the place from which it is understood.
-func (l *Language) noEffect(p place, line string) (place, *older.NoEffect) {
+// noEffect finds what is known of a line without effect in the modes of p, and the mode in which it is understood.
+func (l *Language) noEffect(p cursor, line string) (cursor, *older.NoEffect) {
 	for n := len(p.path); n >= 0; n-- {
 		prompt := ""
 		if n > 0 {
@@ -225,9 +225,9 @@ func shown(line string) string {
 	return printable.Short(strings.TrimSpace(strings.ReplaceAll(line, "\t", " ")), longest)
 }
 
-// owner is the place from which a header that begins with word would be understood: the innermost mode that has such a header,
+// owner is the mode in which a header that begins with word would be understood: the innermost one that has such a header,
 // or where one stands when none has.
-func (p place) owner(word string, root *cli.Mode) place {
+func (p cursor) owner(word string, root *cli.Mode) cursor {
 	for i := len(p.path); i > 0; i-- {
 		if p.path[i-1].Stmt.Mode.Opens(word) {
 			return p.up(len(p.path) - i)
@@ -239,7 +239,7 @@ func (p place) owner(word string, root *cli.Mode) place {
 	return p
 }
 
-// refused is the place behind a header that was understood and not taken: its lines are left out as well.
-func (p place) refused(w layer, line string) place {
-	return place{level: configuring, path: w.path, header: w.headers, out: &leftOut{header: shown(line), indent: pasted.Indent(line), sure: true}}
+// refused is the cursor behind a header that was understood and not taken: its lines are left out as well.
+func (p cursor) refused(w layer, line string) cursor {
+	return cursor{level: configuring, path: w.path, header: w.headers, out: &leftOut{header: shown(line), indent: pasted.Indent(line), sure: true}}
 }

@@ -63,7 +63,7 @@ func ranTogether(t *testing.T, l *Language, lines []string) *config.Config {
 	t.Helper()
 	b, s := newBox(), &Session{Class: config.Superuser, Mode: []string{"enable", "configure"}}
 	for len(lines) > 0 {
-		ran, err := l.ExecTogether(t.Context(), b, s, lines)
+		ran, err := l.ExecBatch(t.Context(), b, s, lines)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -104,7 +104,7 @@ func TestEditedListsAreWhatAPlainSliceWouldBe(t *testing.T) {
 			}
 			if r.IntN(2) == 0 {
 				c.types(lines...)
-			} else if ran, err := l.ExecTogether(context.Background(), shared, &c.s, lines); err != nil {
+			} else if ran, err := l.ExecBatch(context.Background(), shared, &c.s, lines); err != nil {
 				t.Fatal(err)
 			} else if len(ran) < len(lines) {
 				c.types(lines[len(ran):]...)

@@ -25,7 +25,7 @@ func (c *call) merge(from string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	c.place = c.lang.place(c.box.Running(), c.place.mode())
+	c.at = c.lang.resolve(c.box.Running(), c.at.mode())
 	c.result.Changed = changed
 	bad := c.refused(problems)
 	if taken == 0 {
@@ -76,7 +76,7 @@ func (c *call) replace(from string, text []byte, forced bool) error {
 		return err
 	}
 	c.result.Changed = true
-	c.place = c.lang.place(c.box.Running(), c.place.mode())
+	c.at = c.lang.resolve(c.box.Running(), c.at.mode())
 	c.printf("%s is the %s now: %d refused\n", from, runningConfig, bad)
 	if bad > 0 {
 		return errRefused

@@ -45,7 +45,7 @@ func randomLine(t *rapid.T, l *Language, b *box, s *Session) string {
 
 // linesOnly are the layers of a session without the commands.
 func (l *Language) linesOnly(cfg *config.Config, s *Session) []cli.Layer {
-	modes, _ := l.layers(cfg, l.place(cfg, s.Mode))
+	modes, _ := l.layers(cfg, l.resolve(cfg, s.Mode))
 	return modes
 }
 

@@ -47,7 +47,7 @@ var statements = []Line{
 	{Line: "<class:superuser|administrator|operator> <#name:name> password <password:hash> encrypted [change]",
 		Also: []string{"<class:superuser|administrator|operator> <#name:name> password <password:password> [change]"},
 		Into: "Accounts", Help: "Let somebody log in: an operator looks, an administrator changes, a superuser also manages accounts; change asks for a new password at the first login",
-		Settle: hashPassword, Example: `administrator anna password "good night"`},
+		Complete: hashPassword, Example: `administrator anna password "good night"`},
 	{Line: "public-key <#account:name> <#type:ssh-ed25519|ecdsa-sha2-nistp256|ecdsa-sha2-nistp384|ecdsa-sha2-nistp521|ssh-rsa> <#key:ssh-key> [<comment>]",
 		Also: []string{"<_:superuser|administrator|operator> <#account:name> public-key <#type:ssh-ed25519|ecdsa-sha2-nistp256|ecdsa-sha2-nistp384|ecdsa-sha2-nistp521|ssh-rsa> <#key:ssh-key> [<comment>]"},
 		Into: "PublicKeys", Help: "Let an account log in over SSH with this key, as it stands in authorized_keys",
@@ -143,16 +143,16 @@ var contextCS = []Line{
 		Example: "emergency-number 112"},
 	{Line: "digit-collection <_:rest>", Into: "-", Help: "Digit collection of the original", Note: "taken, no effect: SIP numbers are complete"},
 	{Line: "mapping-table <in> to <out> <#name:name>", Into: "MappingTables", Help: "Look at one property of a call and write another", Prompt: "rt-tab",
-		Settle: settleMappingTable, Lines: []Line{
-			{Line: "map (default|<#key>) to <to:text>", Into: "Maps", Settle: settleMapping,
+		Complete: completeMappingTable, Lines: []Line{
+			{Line: "map (default|<#key>) to <to:text>", Into: "Maps", Complete: completeMapping,
 				Help: `The best matching key's value replaces the whole property; \0 to \9 stand for the key's groups`, Example: `map (00)?49(...)?$ to \2`},
 		}},
 	{Line: "complex-function <#name:name>", Into: "Functions", Help: "Tables that run one after the other", Prompt: "cmplx-func", Lines: []Line{
 		{Line: "execute [<#index:1..999>] <run>", Into: "Steps", Help: "Run a table or a complex function"},
 	}},
 	{Line: "routing-table <key:" + tableKeys + "> <#name:name>", Into: "RoutingTables", Help: "Choose where a call goes by one of its properties", Prompt: "rt-tab",
-		Settle: settleRoutingTable, Lines: []Line{
-			{Line: "route (default|<#key>) " + dest + " [<function>]", Into: "Routes", Settle: settleRoute, Help: "Where calls go whose property matches the key best",
+		Complete: completeRoutingTable, Lines: []Line{
+			{Line: "route (default|<#key>) " + dest + " [<function>]", Into: "Routes", Complete: completeRoute, Help: "Where calls go whose property matches the key best",
 				Example: "route default dest-interface if_sip_starface cf_teams2starface"},
 		}},
 	{Line: "interface sip <#name:name>", Into: "Interfaces", Help: "A peer, and how to speak with it", Prompt: "if-sip", Lines: sipInterface},
@@ -208,13 +208,13 @@ var sipInterface = []Line{
 var locationService = []Line{
 	{Line: "domain [<#index:1..99>] <host:host> [<port" + port + "]", Into: "Domains", Help: "A domain; the first one builds addresses and is the usual registrar"},
 	{Line: "match-any-domain", Into: "MatchAny", Help: "Match requests whatever their domain"},
-	{Line: "identity-group <#name:name>", Into: "Groups", Help: "Settings that identities inherit; DEFAULT is for identities that are not configured", Prompt: "identity-group", Lines: faces},
+	{Line: "identity-group <#name:name>", Into: "Groups", Help: "Settings that identities inherit; DEFAULT is for identities that are not configured", Prompt: "identity-group", Lines: identitySettings},
 	{Line: "identity <#name:name> [inherits <inherits>]", Into: "Identities", Help: "A user", Prompt: "identity",
-		Lines: append([]Line{{Line: "alias name <#alias>", Into: "Aliases", Help: "Another name that requests may carry"}}, faces...)},
+		Lines: append([]Line{{Line: "alias name <#alias>", Into: "Aliases", Help: "Another name that requests may carry"}}, identitySettings...)},
 }
 
-// faces are what an identity, or a group of them, does.
-var faces = []Line{
+// identitySettings are the lines of an identity and of a group of identities.
+var identitySettings = []Line{
 	{Line: "user phone", Into: "UserPhone", Help: "Say user=phone in addresses"},
 	{Line: "authentication outbound", Into: "AuthOutbound", Help: "How we answer challenges", Prompt: "authout", Lines: []Line{
 		{Line: "authenticate [<#index:1..99>] authentication-service <service> [username <username>]", Into: "Services",

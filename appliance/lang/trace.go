@@ -57,7 +57,7 @@ func startType() cli.Type {
 }
 
 func showTrace(c *call, a *traceArgs) error {
-	begin, err := a.Start.place(c.box.Running())
+	begin, err := a.Start.resolve(c.box.Running())
 	if err != nil {
 		return err
 	}
@@ -78,8 +78,8 @@ func showTrace(c *call, a *traceArgs) error {
 	return nil
 }
 
-// place is where the trace begins.
-func (s start) place(cfg *config.Config) (TraceStart, error) {
+// resolve finds where the trace begins.
+func (s start) resolve(cfg *config.Config) (TraceStart, error) {
 	name := string(s)
 	if r := (config.Ref[config.RoutingTable]{Name: name}); r.In(cfg) != nil {
 		return TraceStart{Dest: config.Dest{Table: r}}, nil

@@ -37,8 +37,8 @@ var types = map[reflect.Type]cli.Type{
 	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Outside: outsideKeys, Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
 
 	reflect.TypeFor[start]():      startType(),
-	reflect.TypeFor[copyFrom]():   placeType("configuration or URL", append([]string{runningConfig, consolePlace}, savedConfigs()...)...),
-	reflect.TypeFor[copyTo]():     placeType("configuration, flash: or URL", runningConfig, startupConfig, consolePlace, flashPlace),
+	reflect.TypeFor[copyFrom]():   copyType("configuration or URL", append([]string{runningConfig, consoleText}, savedConfigs()...)...),
+	reflect.TypeFor[copyTo]():     copyType("configuration, flash: or URL", runningConfig, startupConfig, consoleText, flashImages),
 	reflect.TypeFor[configFile](): fileType(),
 
 	reflect.TypeFor[config.Ref[config.TLSProfile]](): ref[config.TLSProfile]("profile tls", func(c *config.Config) []string {

@@ -72,7 +72,7 @@ func (g *gateway) transportFor(i *config.SIPInterface, identity string) string {
 	c := g.conf.Load()
 	for _, r := range c.gw.Location {
 		if l := r.In(c.cfg); l != nil {
-			if f, _ := l.Faces(identity); f.CallOutbound != nil && f.CallOutbound.ForceTransport != "" {
+			if f, _ := l.Settings(identity); f.CallOutbound != nil && f.CallOutbound.ForceTransport != "" {
 				return f.CallOutbound.ForceTransport
 			}
 		}

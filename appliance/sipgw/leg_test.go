@@ -401,7 +401,7 @@ func TestUnknownInterfaceFails(t *testing.T) {
 func TestChallengeIsAnswered(t *testing.T) {
 	account := func(c *config.Config, _ *config.SIPInterface) {
 		c.Auth = []*config.AuthService{{Name: "as", Users: []config.Credential{{Username: "user.01", Password: "secret"}}}}
-		c.Location = []*config.LocationService{{Name: "ls", Identities: []*config.Identity{{Name: "user.01", Faces: config.Faces{
+		c.Location = []*config.LocationService{{Name: "ls", Identities: []*config.Identity{{Name: "user.01", IdentitySettings: config.IdentitySettings{
 			AuthOutbound: &config.AuthOutbound{Services: []config.Authenticate{{Service: config.Ref[config.AuthService]{Name: "as"}}}}}}}}}
 		c.Gateways[0].Location = []config.Ref[config.LocationService]{{Name: "ls"}}
 	}

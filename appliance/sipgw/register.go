@@ -376,7 +376,7 @@ func (s *Stack) wantedRegistrations(cfg *config.Config) []registrationSpec {
 				continue
 			}
 			for _, id := range l.Identities {
-				if f, _ := l.Faces(id.Name); f.Registration != nil && f.Registration.Auto && !f.Registration.None {
+				if f, _ := l.Settings(id.Name); f.Registration != nil && f.Registration.Auto && !f.Registration.None {
 					list = append(list, g.registrationSpec(cfg, l, id.Name, f))
 				}
 			}
@@ -385,7 +385,7 @@ func (s *Stack) wantedRegistrations(cfg *config.Config) []registrationSpec {
 	return list
 }
 
-func (g *gateway) registrationSpec(cfg *config.Config, l *config.LocationService, identity string, f config.Faces) registrationSpec {
+func (g *gateway) registrationSpec(cfg *config.Config, l *config.LocationService, identity string, f config.IdentitySettings) registrationSpec {
 	domain := slices.MinFunc(l.Domains, func(a, b config.Domain) int { return cmp.Compare(a.Index, b.Index) })
 	registrar := f.Registration.Registrar
 	if registrar.Host == "" {

@@ -139,9 +139,9 @@ func (p *pbx) config(t *testing.T) *config.Config {
 		account("user.01", "secret-user.01"), account("user.02", "secret-user.02"), account("user.03", "typing error")}}}
 	cfg.Location = []*config.LocationService{{Name: "pbx", Domains: []config.Domain{{Index: 1, Host: "pbx.test"}},
 		Identities: []*config.Identity{
-			{Name: "user.01", Faces: config.Faces{Registration: reg, AuthOutbound: auth}},
-			{Name: "user.02", Faces: config.Faces{Registration: reg, AuthOutbound: auth, CallOutbound: &config.CallOutbound{ForceTransport: "tcp"}}},
-			{Name: "user.03", Faces: config.Faces{Registration: reg, AuthOutbound: auth}},
+			{Name: "user.01", IdentitySettings: config.IdentitySettings{Registration: reg, AuthOutbound: auth}},
+			{Name: "user.02", IdentitySettings: config.IdentitySettings{Registration: reg, AuthOutbound: auth, CallOutbound: &config.CallOutbound{ForceTransport: "tcp"}}},
+			{Name: "user.03", IdentitySettings: config.IdentitySettings{Registration: reg, AuthOutbound: auth}},
 		}}}
 	gw := &config.SIPGateway{Name: "lan", Enabled: true, Location: []config.Ref[config.LocationService]{{Name: "pbx"}},
 		Interfaces: []*config.GatewayInterface{{Name: "if", UDPTCP: free}}}

@@ -232,7 +232,7 @@ func remote(t *testing.T, cfg *config.Config) net.Listener {
 // viaTCP makes DEFAULT identities of the gateway call over TCP.
 func viaTCP(c *config.Config) {
 	c.Location = []*config.LocationService{{Name: "ls", Groups: []*config.IdentityGroup{{Name: "DEFAULT",
-		Faces: config.Faces{CallOutbound: &config.CallOutbound{ForceTransport: "tcp"}}}}}}
+		IdentitySettings: config.IdentitySettings{CallOutbound: &config.CallOutbound{ForceTransport: "tcp"}}}}}}
 	c.Gateways[0].Location = []config.Ref[config.LocationService]{{Name: "ls"}}
 }
 

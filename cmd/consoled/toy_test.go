@@ -107,7 +107,7 @@ func (b *toy) Exec(ctx context.Context, s *api.Session, line string, body []byte
 	return r
 }
 
-func (b *toy) ExecTogether(context.Context, *api.Session, []string, func([]byte, api.Result)) int {
+func (b *toy) ExecBatch(context.Context, *api.Session, []string, func([]byte, api.Result)) int {
 	return 0
 }
 

@@ -291,7 +291,7 @@ func checkIdentities(c *checker) {
 				c.missing(w, "identity-group of location-service "+l.Name, g.Name, groups)
 				continue
 			}
-			f, _ := l.Faces(i.Name)
+			f, _ := l.Settings(i.Name)
 			if r := f.Registration; r != nil && r.Auto && len(l.Domains) == 0 {
 				c.add(w, Warning, "the location-service has no domain: nothing can be registered", "")
 			}

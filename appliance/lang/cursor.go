@@ -23,17 +23,17 @@ const (
 	configureLine = "configure"
 )
 
-// place is a session's mode, resolved: header is the part of Session.Mode below "configure".
-type place struct {
+// cursor is where a session stands: its mode, resolved. header is the part of Session.Mode below "configure".
+type cursor struct {
 	level  level
 	header []string
 	path   []*cli.Match
 	out    *leftOut // the block that is left out here, nil for none
 }
 
-// place resolves a mode against a configuration. A header whose object is gone ends the path in front of it.
-func (l *Language) place(cfg *config.Config, mode []string) place {
-	var p place
+// resolve finds a mode in a configuration. A header whose object is gone ends the path in front of it.
+func (l *Language) resolve(cfg *config.Config, mode []string) cursor {
+	var p cursor
 	if len(mode) > 0 && mode[0] == enableLine {
 		p.level, mode = adminExec, mode[1:]
 		if len(mode) > 0 && mode[0] == configureLine {
@@ -58,8 +58,8 @@ func (l *Language) place(cfg *config.Config, mode []string) place {
 	return p
 }
 
-// mode is the inverse of place.
-func (p place) mode() []string {
+// mode is the inverse of resolve.
+func (p cursor) mode() []string {
 	switch p.level {
 	case operatorExec:
 		return nil
@@ -73,8 +73,8 @@ func (p place) mode() []string {
 	return mode
 }
 
-// up is the place n modes further out.
-func (p place) up(n int) place {
+// up is n modes further out.
+func (p cursor) up(n int) cursor {
 	p.header, p.path = p.header[:len(p.header)-n], p.path[:len(p.path)-n]
 	return p
 }
@@ -88,7 +88,7 @@ type layer struct {
 
 // layers lists the modes in which a line may be understood, the present one first; the last but commands is context cs, from
 // which blocks may be pasted at the root.
-func (l *Language) layers(cfg *config.Config, p place) ([]cli.Layer, []layer) {
+func (l *Language) layers(cfg *config.Config, p cursor) ([]cli.Layer, []layer) {
 	var modes []cli.Layer
 	var where []layer
 	for i := len(p.path); i > 0; i-- {
@@ -106,8 +106,8 @@ func (l *Language) layers(cfg *config.Config, p place) ([]cli.Layer, []layer) {
 	return modes, where
 }
 
-// prompt is how Trinity shows a place.
-func (l *Language) prompt(hostname string, p place) string {
+// prompt is how Trinity shows where a session stands.
+func (l *Language) prompt(hostname string, p cursor) string {
 	switch {
 	case p.level == operatorExec:
 		return hostname + ">"

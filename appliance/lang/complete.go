@@ -9,44 +9,44 @@ import (
 
 // What an entry of a table may be, its table's type decides: a key of a table of times is a time.
 
-func settleMapping(owner, elem any) error {
+func completeMapping(owner, elem any) error {
 	t, m := owner.(*config.MappingTable), elem.(*config.Mapping)
 	if err := t.Out.CheckValue(m.To); err != nil || m.Default {
 		return err
 	}
-	return settleKey(t.In, &m.Key)
+	return completeKey(t.In, &m.Key)
 }
 
-func settleRoute(owner, elem any) error {
+func completeRoute(owner, elem any) error {
 	t, r := owner.(*config.RoutingTable), elem.(*config.Route)
 	if r.Default {
 		return nil
 	}
-	return settleKey(t.Key, &r.Key)
+	return completeKey(t.Key, &r.Key)
 }
 
-func settleKey(p config.Property, k *config.Pattern) (err error) {
+func completeKey(p config.Property, k *config.Pattern) (err error) {
 	*k, err = config.ParseKey(p, k.String())
 	return err
 }
 
-// settleMappingTable looks at the entries of a table whose header is given again: with another type they may mean nothing.
-func settleMappingTable(_, elem any) error {
+// completeMappingTable looks at the entries of a table whose header is given again: with another type they may mean nothing.
+func completeMappingTable(_, elem any) error {
 	t := elem.(*config.MappingTable)
 	t.Maps = slices.Clone(t.Maps)
 	for i := range t.Maps {
-		if err := settleMapping(t, &t.Maps[i]); err != nil {
+		if err := completeMapping(t, &t.Maps[i]); err != nil {
 			return fmt.Errorf("mapping-table %s has entries of another type: %w", t.Name, err)
 		}
 	}
 	return nil
 }
 
-func settleRoutingTable(_, elem any) error {
+func completeRoutingTable(_, elem any) error {
 	t := elem.(*config.RoutingTable)
 	t.Routes = slices.Clone(t.Routes)
 	for i := range t.Routes {
-		if err := settleRoute(t, &t.Routes[i]); err != nil {
+		if err := completeRoute(t, &t.Routes[i]); err != nil {
 			return fmt.Errorf("routing-table %s has entries of another type: %w", t.Name, err)
 		}
 	}

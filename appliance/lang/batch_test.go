@@ -72,7 +72,7 @@ func TestLinesTogetherDoWhatEachDoesAlone(t *testing.T) {
 			want = append(want, run(timeless{one}, &alone.s, line))
 		}
 		for rest := lines; len(rest) > 0; {
-			ran, err := l.ExecTogether(t.Context(), timeless{many}, &together.s, rest)
+			ran, err := l.ExecBatch(t.Context(), timeless{many}, &together.s, rest)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +113,7 @@ func TestRightsAreLookedUpAfterALineAboutAccounts(t *testing.T) {
 	l, b := New(), newBox()
 	s := &Session{Class: config.Superuser, Mode: []string{"enable", "configure"}}
 	lines := []string{"sntp-client", "superuser anna password secret", "superuser otto password secret"}
-	ran, err := l.ExecTogether(t.Context(), b, s, lines)
+	ran, err := l.ExecBatch(t.Context(), b, s, lines)
 	if err != nil || len(ran) != 2 {
 		t.Errorf("%d lines ran together, %v", len(ran), err)
 	}
@@ -123,7 +123,7 @@ func TestALineThatBreaksLeavesTheOthersAlone(t *testing.T) {
 	l, b := New(), &breaking{newBox()}
 	b.cfg.Hostname = "a" // else each prompt asks, too
 	s := &Session{Class: config.Superuser, Mode: []string{"enable", "configure"}}
-	ran, err := l.ExecTogether(t.Context(), b, s, []string{"sntp-client", "# for 00aabb0f2439", "system hostname x"})
+	ran, err := l.ExecBatch(t.Context(), b, s, []string{"sntp-client", "# for 00aabb0f2439", "system hostname x"})
 	if err != nil || len(ran) != 1 || !b.cfg.SNTP.Enabled || b.cfg.Hostname != "a" {
 		t.Errorf("%d lines ran, %v, %+v", len(ran), err, b.cfg)
 	}
@@ -138,7 +138,7 @@ func TestCtrlCEndsLinesThatRunTogether(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	lines := slices.Repeat([]string{"sntp-client"}, 100)
-	if ran, _ := New().ExecTogether(ctx, newBox(), &Session{Class: config.Superuser, Mode: []string{"enable", "configure"}}, lines); len(ran) != 1 {
+	if ran, _ := New().ExecBatch(ctx, newBox(), &Session{Class: config.Superuser, Mode: []string{"enable", "configure"}}, lines); len(ran) != 1 {
 		t.Errorf("%d lines ran", len(ran))
 	}
 }

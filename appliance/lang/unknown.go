@@ -12,8 +12,8 @@ import (
 
 // otherwise takes a line of the configuration that is not understood as it is: in the words of another generation, or not at all.
 func (l *Language) otherwise(c *call, cfg *config.Config, modes []cli.Layer, line string, err error) error {
-	u := l.misunderstand(cfg, c.place, modes, line)
-	c.place = u.at
+	u := l.misunderstand(cfg, c.at, modes, line)
+	c.at = u.at
 	switch {
 	case u.instead != nil && !c.instead:
 		return l.sayInstead(c, u)
@@ -35,7 +35,7 @@ func (l *Language) sayInstead(c *call, u misunderstood) error {
 		}
 	}
 	if !u.header {
-		c.place = u.at
+		c.at = u.at
 	}
 	return nil
 }
@@ -43,13 +43,13 @@ func (l *Language) sayInstead(c *call, u misunderstood) error {
 // leaveGone leaves out what follows in a block whose object another session has deleted: the modes around it may know the same words.
 // At the root nothing is left of the mode, and nothing there has the words of a block.
 func (c *call) leaveGone() {
-	mode, left := c.session.Mode, c.place.mode()
-	if len(c.place.path) == 0 || len(left) >= len(mode) || c.place.out != nil {
+	mode, left := c.session.Mode, c.at.mode()
+	if len(c.at.path) == 0 || len(left) >= len(mode) || c.at.out != nil {
 		return
 	}
 	header := mode[len(left)]
 	c.printf("%% %s does not exist any more: what follows is left out, up to the next header that is understood\n", header)
-	c.place.out = &leftOut{header: shown(header), sure: true}
+	c.at.out = &leftOut{header: shown(header), sure: true}
 }
 
 // saidLeftOut tells how many lines a block had that is over.
@@ -61,7 +61,7 @@ func (c *call) saidLeftOut(o *leftOut) {
 
 // SayLeftOut tells how many lines were left out of a block in which a paste has ended. The session stays in it, as its prompt says.
 func (l *Language) SayLeftOut(box Box, s *Session, out io.Writer) Result {
-	p := l.place(box.Running(), s.Mode)
+	p := l.resolve(box.Running(), s.Mode)
 	if o := p.out; o != nil {
 		(&call{out: out}).saidLeftOut(o)
 		if o.lines = 0; !o.sure {
@@ -72,7 +72,7 @@ func (l *Language) SayLeftOut(box Box, s *Session, out io.Writer) Result {
 }
 
 // otherObject refuses a line that was copied along with the prompt of another object than the present one.
-func (p place) otherObject(object string, m *cli.Match) error {
+func (p cursor) otherObject(object string, m *cli.Match) error {
 	if object == "" || m.Stmt.Mode != nil || len(p.path) == 0 {
 		return nil
 	}

@@ -18,21 +18,21 @@ type Ran struct {
 	Err    error // as of Exec
 }
 
-// togetherTime is for how long others may have to wait with their changes.
-const togetherTime = 50 * time.Millisecond
+// batchTime is for how long others may have to wait with their changes.
+const batchTime = 50 * time.Millisecond
 
 // errCommand ends a run of lines that change the configuration.
 var errCommand = errors.New("a command")
 
-// ExecTogether runs lines as one change of the configuration, from the front up to one that is a command and not a statement, or as
+// ExecBatch runs lines as one change of the configuration, from the front up to one that is a command and not a statement, or as
 // many as a moment allows. Nobody sees what is between them, so a long list is copied once and not for each line. It returns
 // what became of those that it has run, maybe none: the next one is for Exec.
-func (l *Language) ExecTogether(ctx context.Context, box Box, s *Session, lines []string) (ran []Ran, err error) {
+func (l *Language) ExecBatch(ctx context.Context, box Box, s *Session, lines []string) (ran []Ran, err error) {
 	err = box.Mutate(func(old *config.Config) (*config.Config, error) {
-		t := &together{Box: box, cfg: old}
-		here, until := *s, time.Now().Add(togetherTime)
+		t := &stagedBox{Box: box, cfg: old}
+		here, until := *s, time.Now().Add(batchTime)
 		for _, line := range lines {
-			r, ok := l.oneOf(ctx, t, &here, line)
+			r, ok := l.execStaged(ctx, t, &here, line)
 			if !ok {
 				break
 			}
@@ -48,8 +48,8 @@ func (l *Language) ExecTogether(ctx context.Context, box Box, s *Session, lines 
 	return ran, err
 }
 
-// oneOf runs a line, if it is one that changes the configuration. One that breaks is left to whoever runs it alone.
-func (l *Language) oneOf(ctx context.Context, t *together, s *Session, line string) (r Ran, ok bool) {
+// execStaged runs a line, if it is one that changes the configuration. One that breaks is left to whoever runs it alone.
+func (l *Language) execStaged(ctx context.Context, t *stagedBox, s *Session, line string) (r Ran, ok bool) {
 	before := t.cfg
 	defer func() {
 		if recover() != nil {
@@ -62,16 +62,16 @@ func (l *Language) oneOf(ctx context.Context, t *together, s *Session, line stri
 	return r, r.Err != errCommand
 }
 
-// together is a box whose configuration is kept back. Its other methods must not be asked to change anything.
-type together struct {
+// stagedBox is a box whose configuration is kept back. Its other methods must not be asked to change anything.
+type stagedBox struct {
 	Box
 	cfg   *config.Config
 	draft cli.Draft
 }
 
-func (t *together) Running() *config.Config { return t.cfg }
+func (t *stagedBox) Running() *config.Config { return t.cfg }
 
-func (t *together) Mutate(change func(*config.Config) (*config.Config, error)) error {
+func (t *stagedBox) Mutate(change func(*config.Config) (*config.Config, error)) error {
 	cfg, err := change(t.cfg)
 	if err == nil {
 		t.cfg = cfg
@@ -81,7 +81,7 @@ func (t *together) Mutate(change func(*config.Config) (*config.Config, error)) e
 
 // draftOf is the draft that a box's configuration is, nil when it is shown to others.
 func draftOf(box Box) *cli.Draft {
-	if t, ok := box.(*together); ok {
+	if t, ok := box.(*stagedBox); ok {
 		return &t.draft
 	}
 	return nil
