@@ -26,13 +26,13 @@ type call struct {
 	done chan struct{} // closed when the call is over
 	cfg  *config.Config
 
-	a, b    side           // caller's and callee's
-	props   route.Call     // of the caller's INVITE, before routing
-	origin  origin         // what else it brought
-	loop    *loopKey       // that it is counted in, see origin.go
-	hunting                // for the callee
-	media   MediaSession   // nil before it is needed
-	lease   *license.Lease // nil before it is taken, and for an emergency call without
+	a, b    side          // caller's and callee's
+	props   route.Call    // of the caller's INVITE, before routing
+	origin  origin        // what else it brought
+	loop    *loopKey      // that it is counted in, see origin.go
+	hunting               // for the callee
+	media   MediaSession  // nil before it is needed
+	lease   license.Lease // holds nothing before it is taken, and for an emergency call without
 
 	ringing      bool        // the caller has been told
 	early        *time.Timer // 183 came, but no voice yet
@@ -61,6 +61,7 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 	id := newID()
 	return &call{
 		m: m, id: id, log: m.log.With("call", id), box: sipgw.NewMailbox(), done: make(chan struct{}), cfg: m.Config(),
+		lease:    license.None,
 		a:        side{which: media.A, leg: in.Leg},
 		b:        side{which: media.B},
 		standing: standing{source: in.Request.Source.Addr(), since: time.Now()},

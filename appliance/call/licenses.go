@@ -23,11 +23,13 @@ func (c *call) license() error {
 		}
 	}
 	lease, err := c.m.Licenses.Acquire(1, channels)
-	if err != nil && c.urgent {
+	switch {
+	case err == nil:
+		c.lease = lease
+	case c.urgent:
 		c.log.Warn("emergency call without a license", "err", err)
 		return nil
 	}
-	c.lease = lease
 	return err
 }
 

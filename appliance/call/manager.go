@@ -35,6 +35,12 @@ type Signalling interface {
 	Dialog(iface string, r sipmsg.Replaces) *sipgw.Leg
 }
 
+// Licenses is the part of a pool of licenses that calls use: the box's own (license.Manager), or one that boxes share.
+type Licenses interface {
+	Acquire(sessions, channels int) (license.Lease, error)
+	Free(sessions, channels int) error // why Acquire would refuse so much now
+}
+
 // Media is the part of a media relay that calls use.
 type Media interface {
 	NewSession() MediaSession
@@ -56,7 +62,7 @@ type Options struct {
 	Log      *slog.Logger
 	SIP      Signalling
 	Media    Media
-	Licenses *license.Manager
+	Licenses Licenses
 	Config   func() *config.Config          // the running configuration
 	Resolved func(host string) []netip.Addr // addresses of a name as far as known; must not block
 	Record   func(status.Record)            // the record of each call that ended; must not block

@@ -48,8 +48,8 @@ type world struct {
 	dialogs  map[string]*dialog
 	last     time.Time // when the last step ended
 
-	taken              *license.Lease // what the scenario holds itself; nil: nothing
-	sessions, channels int            // so many of each pool
+	taken              license.Lease // what the scenario holds itself; nil: nothing
+	sessions, channels int           // so many of each pool
 
 	mu       sync.Mutex // of what the box's goroutines touch
 	cfg      *config.Config

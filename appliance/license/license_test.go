@@ -175,7 +175,7 @@ func TestLicensesOfAnIssuerThatIsTrustedNoMoreAreDropped(t *testing.T) {
 	if _, err := m.Install(sign(t, private, License{Kind: SIPSessions, Count: 1, Serial: 1}), box, today, authorities); err != nil {
 		t.Fatal(err)
 	}
-	var calls []*Lease
+	var calls []Lease
 	for range 5 {
 		lease, err := m.Acquire(1, 1)
 		if err != nil {
@@ -226,7 +226,7 @@ func TestFeatures(t *testing.T) {
 
 func TestTheFifthCallIsRefused(t *testing.T) {
 	m := New()
-	var last *Lease
+	var last Lease
 	for range 4 {
 		lease, err := m.Acquire(1, 1)
 		if err != nil {
@@ -280,7 +280,7 @@ func TestChannelsComeAndGoDuringACall(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if err := (*Lease)(nil).Channels(3); err != nil {
+	if err := None.Channels(3); err != nil {
 		t.Errorf("a call without a lease: %v", err)
 	}
 }
@@ -360,7 +360,7 @@ func FuzzInstall(f *testing.F) {
 
 func TestPeaksAndRefusals(t *testing.T) {
 	m := New()
-	var leases []*Lease
+	var leases []Lease
 	for range 6 { // four are built in
 		if l, err := m.Acquire(1, 1); err == nil {
 			leases = append(leases, l)

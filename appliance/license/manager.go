@@ -108,14 +108,31 @@ func (m *Manager) List() []License {
 	return slices.Clone(m.licenses)
 }
 
-// Lease is what a call has taken of the pools. A nil *Lease holds nothing and is refused nothing.
-type Lease struct {
+// Lease is what a call has taken of the pools.
+type Lease interface {
+	// Channels makes the lease hold so many channels, more or fewer than now. More than are free are refused with an *Exhausted, and
+	// then it holds what it did.
+	Channels(n int) error
+	// Release gives everything back; calling it again does nothing.
+	Release()
+}
+
+// None is the lease that holds nothing and is refused nothing.
+var None Lease = none{}
+
+type none struct{}
+
+func (none) Channels(int) error { return nil }
+func (none) Release()           {}
+
+// lease is a Lease of a Manager's pools.
+type lease struct {
 	m                  *Manager
 	sessions, channels int
 }
 
 // Acquire takes sessions and channels in one step, or nothing at all: then the error is an *Exhausted.
-func (m *Manager) Acquire(sessions, channels int) (*Lease, error) {
+func (m *Manager) Acquire(sessions, channels int) (Lease, error) {
 	if sessions < 0 || channels < 0 {
 		return nil, errors.New("license: cannot acquire less than nothing")
 	}
@@ -128,7 +145,7 @@ func (m *Manager) Acquire(sessions, channels int) (*Lease, error) {
 	m.sessions += sessions
 	m.channels += channels
 	m.peaks()
-	return &Lease{m, sessions, channels}, nil
+	return &lease{m, sessions, channels}, nil
 }
 
 // Free says whether Acquire would give so much now: an *Exhausted when not.
@@ -149,12 +166,7 @@ func (m *Manager) free(sessions, channels int) error {
 	return nil
 }
 
-// Channels makes the lease hold so many channels, more or fewer than now. More than are free are refused with an *Exhausted, and then
-// it holds what it did.
-func (l *Lease) Channels(n int) error {
-	if l == nil {
-		return nil
-	}
+func (l *lease) Channels(n int) error {
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
 	if r := l.m.row(SRTPChannels, l.m.channels); n-l.channels > r.Free {
@@ -168,11 +180,7 @@ func (l *Lease) Channels(n int) error {
 	return nil
 }
 
-// Release gives everything back; calling it again does nothing.
-func (l *Lease) Release() {
-	if l == nil {
-		return
-	}
+func (l *lease) Release() {
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
 	l.m.sessions -= l.sessions
