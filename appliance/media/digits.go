@@ -160,6 +160,6 @@ func (t *thread) event(o *leg, e digit, passed time.Duration, over, last bool, s
 	}
 	units := func(d time.Duration) uint32 { return uint32(int64(d/time.Microsecond) * o.rate / 1_000_000) }
 	binary.BigEndian.PutUint16(p[14:], uint16(min(units(passed), 0xffff)))
-	t.join(o.other, p, n, header, source, seq, units(e.at), o.out.DTMF)
+	t.sendInStream(o.other, p, n, header, source, seq, units(e.at), o.out.DTMF)
 	t.flush()
 }

@@ -21,13 +21,13 @@ func (t *thread) checkFlood(l *leg) {
 	for _, p := range l.ports {
 		if p.steered != nil {
 			strangers, excess := p.dropped()
-			t.judge(p, strangers, excess)
+			t.compareDrops(p, strangers, excess)
 		}
 	}
 }
 
-// judge compares what the kernel has dropped at a steered port with what it had dropped before.
-func (t *thread) judge(p *port, strangers, excess uint64) {
+// compareDrops logs what the kernel has dropped at a steered port since the last look, when it is much.
+func (t *thread) compareDrops(p *port, strangers, excess uint64) {
 	if strangers-p.strangers >= tellAt && !p.flooded {
 		p.flooded = true
 		t.warnOfFlood(p, nil)

@@ -15,28 +15,28 @@ type leg struct {
 	side    Side
 
 	// From here to stats: what a packet needs.
-	source  [2]address // who may send RTP and RTCP; unknown while to be learnt
-	dest    [2]address // where RTP and RTCP go; unknown: nowhere
-	signal  [2]address // what was signalled, for latching and to see a change
-	rx, tx  *srtp.Keys // nil: plain
-	former  *former    // key before rx, until the first packet under rx; nil: none
-	receive bool
-	muted   bool // a digit is played to the other side in place of this one's voice
-	dials   bool // pressing is under way
-	send    bool
-	mux     bool
-	latch   bool                      // learn what is unknown in source
-	anyHost bool                      // from any address
-	admit   func(netip.AddrPort) bool // asked about a source that is to be learnt; nil: all may
-	started bool                      // Started was reported
-	silent  bool                      // TimedOut was reported
-	warned  bool                      // KeyUsed was reported
-	in, out PayloadTypes
-	rate    int64
-	voice   *audio.Codec // in both directions; nil: packets pass as they are
-	codec   string
-	spare   []Format // what else comes, see spare.go
-	claimed uint32
+	source   [2]address   // who may send RTP and RTCP; unknown while to be learnt
+	dest     [2]address   // where RTP and RTCP go; unknown: nowhere
+	signal   [2]address   // what was signalled, for latching and to see a change
+	rx, tx   *srtp.Keys   // nil: plain
+	previous *previousKey // key before rx, until the first packet under rx; nil: none
+	receive  bool
+	muted    bool // a digit is played to the other side in place of this one's voice
+	dials    bool // pressing is under way
+	send     bool
+	mux      bool
+	latch    bool                      // learn what is unknown in source
+	anyHost  bool                      // from any address
+	admit    func(netip.AddrPort) bool // asked about a source that is to be learnt; nil: all may
+	started  bool                      // Started was reported
+	silent   bool                      // TimedOut was reported
+	warned   bool                      // KeyUsed was reported
+	in, out  PayloadTypes
+	rate     int64
+	voice    *audio.Codec // in both directions; nil: packets pass as they are
+	codec    string
+	spare    []Format // what else comes, see spare.go
+	claimed  uint32
 
 	suppress bool           // pauses of the other side are described to this one (RFC 3389)
 	spoken   audio.Activity // of this side
@@ -115,8 +115,8 @@ func (l *leg) apply(s settings, now time.Duration) {
 		l.stream.rekey()
 	}
 	if s.newKey {
-		if l.former = nil; l.rx != nil && s.peer != nil && !changed { // from another place comes another peer
-			l.former = &former{l.rx, l.streams, now + formerLife}
+		if l.previous = nil; l.rx != nil && s.peer != nil && !changed { // from another place comes another peer
+			l.previous = &previousKey{l.rx, l.streams, now + previousKeyLife}
 		}
 		l.rx, l.streams, l.turn = s.peer, [4]inbound{}, 0
 	}

@@ -7,32 +7,34 @@ import (
 	"viaduct/appliance/audio"
 )
 
-// noise is a sound that we make for a side: comfort noise in the pauses of the other side, where its description (RFC 3389) is not
-// understood and a PBX may take dead silence for a broken call, or the ringing tone of ring.go. Voice of the other side ends it.
+// noise is a sound that we make for a side: the ringing tone, or comfort noise in the pauses of the other side. A side that has not agreed
+// on descriptions of noise (RFC 3389) hears it, because a PBX may take dead silence for a broken call. Voice of the other side ends the
+// sound.
 type noise struct {
 	active bool
 	listed bool // in the thread's noisy
 	ring   bool // the ringing tone; else noise
 	tone   audio.Ringing
-	hiss   audio.Noise
+	white  audio.Noise
 	next   time.Duration // when the next packet is due
 	source uint32        // SSRC, before it joins the stream
 	seq    uint16
 	time   uint32 // timestamp
 }
 
+// noiseLag is how late a packet of a sound may be sent.
 const noiseLag = 100 * time.Millisecond
 
-// comfort begins noise towards a side, or gives it another level, in -dBov.
-func (t *thread) comfort(o *leg, level uint8) {
-	t.sound(o, false)
-	o.noise.hiss.SetLevel(level)
+// startNoise begins noise towards a side, or gives it another level, in -dBov.
+func (t *thread) startNoise(o *leg, level uint8) {
+	t.startSound(o, false)
+	o.noise.white.SetLevel(level)
 }
 
-// sound begins a sound towards a side, unless it is there.
-func (t *thread) sound(o *leg, ring bool) {
+// startSound begins a sound towards a side, or changes to the other sound.
+func (t *thread) startSound(o *leg, ring bool) {
 	if o.noise == nil {
-		o.noise = &noise{source: rand.Uint32() | 1, hiss: audio.NewNoise(rand.Uint32() | 1)}
+		o.noise = &noise{source: rand.Uint32() | 1, white: audio.NewNoise(rand.Uint32() | 1)}
 	}
 	n := o.noise
 	if !n.active {
@@ -45,8 +47,8 @@ func (t *thread) sound(o *leg, ring bool) {
 	}
 }
 
-// hiss sends the packets of noise that are due. It runs when t.noisy is not empty.
-func (t *thread) hiss() {
+// sendNoise sends the packets of sounds that are due. It runs when t.noisy is not empty.
+func (t *thread) sendNoise() {
 	kept := t.noisy[:0]
 	for _, o := range t.noisy {
 		n := o.noise
@@ -55,10 +57,10 @@ func (t *thread) hiss() {
 			continue
 		}
 		if t.now-n.next > noiseLag {
-			n.next = t.now // we slept: what is past is past
+			n.next = t.now // the thread had no processor: what was due is too late now
 		}
 		for n.next <= t.now {
-			n.next += t.sendNoise(o)
+			n.next += t.sendNoisePacket(o)
 		}
 		kept = append(kept, o)
 	}
@@ -66,8 +68,8 @@ func (t *thread) hiss() {
 	t.noisy = kept
 }
 
-// sendNoise sends a packet as long as the side wants and returns how much time it holds.
-func (t *thread) sendNoise(o *leg) time.Duration {
+// sendNoisePacket sends a packet as long as the side wants and returns how much time it holds.
+func (t *thread) sendNoisePacket(o *leg) time.Duration {
 	if t.input.next == slots {
 		t.flush()
 	}
@@ -83,24 +85,24 @@ func (t *thread) sendNoise(o *leg) time.Duration {
 	if o.noise.ring {
 		o.noise.tone.Fill(p[header:header+octets], o.voice)
 	} else {
-		o.noise.hiss.Fill(p[header:header+octets], o.voice)
+		o.noise.white.Fill(p[header:header+octets], o.voice)
 	}
-	t.join(o.other, p, header+octets, header, o.noise.source, o.noise.seq, o.noise.time, o.out.Audio)
+	t.sendInStream(o.other, p, header+octets, header, o.noise.source, o.noise.seq, o.noise.time, o.out.Audio)
 	o.noise.seq++
 	o.noise.time += o.voice.Units(octets)
 	return o.voice.Time(octets)
 }
 
-// untilNoise is how long the thread may sleep before the next packet of noise, at most a second.
+// untilNoise is how long the thread may sleep before the next packet of a sound, at most until the next housekeeping.
 func (t *thread) untilNoise() time.Duration {
-	wait := second
+	wait := housekeeping
 	for _, o := range t.noisy {
 		wait = min(wait, o.noise.next-t.now)
 	}
 	return max(wait, time.Millisecond)
 }
 
-// describes reports whether a packet of l is comfort noise that the other side cannot take but can be played.
-func (l *leg) describes(p []byte, n, header int) bool {
+// describesNoise reports whether a packet of l describes noise, which the other side has not agreed on but can be played.
+func (l *leg) describesNoise(p []byte, n, header int) bool {
 	return l.in.CN != NoPT && p[1]&0x7f == l.in.CN && l.other.voice != nil && n > header
 }

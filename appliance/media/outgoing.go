@@ -32,8 +32,8 @@ func newOutgoing() outgoing {
 	return outgoing{ssrc: rand.Uint32(), restart: true}
 }
 
-// place finds the index for a packet of the other side and notes it as sent, unless it came twice or too late.
-func (o *outgoing) place(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) (index uint64, v srtp.Verdict) {
+// assign finds the index for a packet of the other side and notes it as sent, unless it came twice or too late.
+func (o *outgoing) assign(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) (index uint64, v srtp.Verdict) {
 	if o.restart || ssrc != o.from {
 		o.rebase(ssrc, seq, timestamp, now, rate)
 	}

@@ -67,7 +67,7 @@ func (t *thread) receiveRTP(l *leg, p []byte, from address) {
 	l.heard.update(ssrc, seq, timestamp, t.now, l.rate)
 	l.last = t.now
 	if !l.started || l.silent {
-		t.report(l, &l.started, Started)
+		t.notifyOnce(l, &l.started, Started)
 		l.silent = false
 	}
 	t.forward(l, p, n, header, ssrc, seq, timestamp)
@@ -84,7 +84,7 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 	// The first packet that we hear may come after a roll-over: the peer began near 65535 and its first packets were lost.
 	rolled := !state.rtp.Started() && seq < 1<<14
 	var kept []byte
-	if rolled || l.former != nil {
+	if rolled || l.previous != nil {
 		kept = t.crypt.Keep(l.rx, p)
 	}
 	n, ok = t.crypt.Unprotect(l.rx, p, header, index)
@@ -93,9 +93,9 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 		index |= 1 << 16
 		n, ok = t.crypt.Unprotect(l.rx, p, header, index)
 	}
-	if !ok && l.former != nil && t.now < l.former.until {
+	if !ok && l.previous != nil && t.now < l.previous.until {
 		copy(p, kept)
-		if n, ok = l.former.take(t.crypt, p, header, ssrc, seq); ok {
+		if n, ok = l.previous.unprotect(t.crypt, p, header, ssrc, seq); ok {
 			return n, true
 		}
 	}
@@ -103,28 +103,28 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 		l.stats.authFailed++
 		return 0, false
 	}
-	l.former = nil
+	l.previous = nil
 	state.rtp.Mark(index)
 	l.keep(state)
 	return n, true
 }
 
-// former is the key that a peer used before the present one, with its streams. The peer that brings a new key in an offer goes on with
-// the old one until our answer has come, a round trip or more: that voice is not lost. The first packet under the new key ends it, or
-// time: whoever else has learnt the old key shall not wait for a peer that is silent.
-type former struct {
+// previousKey is the key that a peer used before the present one, with its streams. A peer that offers a new key goes on with the old one
+// until our answer has come, a round trip or more, and that voice must not be lost. The first packet under the new key ends it. So does time:
+// somebody else may have learnt the old key, and a silent peer would leave it valid.
+type previousKey struct {
 	keys    *srtp.Keys
 	streams [4]inbound
 	until   time.Duration // of thread.now
 }
 
-// formerLife is how long an answer is repeated until its ACK comes (timer H of RFC 3261).
-const formerLife = 32 * time.Second
+// previousKeyLife is how long an answer is repeated until its ACK comes (timer H of RFC 3261).
+const previousKeyLife = 32 * time.Second
 
-// take checks and decrypts a packet of a stream that was under way before the key changed.
-func (f *former) take(c *srtp.Crypter, p []byte, header int, ssrc uint32, seq uint16) (n int, ok bool) {
-	for i := range f.streams {
-		state := &f.streams[i]
+// unprotect checks and decrypts a packet of a stream that was under way before the key changed.
+func (k *previousKey) unprotect(c *srtp.Crypter, p []byte, header int, ssrc uint32, seq uint16) (n int, ok bool) {
+	for i := range k.streams {
+		state := &k.streams[i]
 		if state.used == 0 || state.ssrc != ssrc {
 			continue
 		}
@@ -132,7 +132,7 @@ func (f *former) take(c *srtp.Crypter, p []byte, header int, ssrc uint32, seq ui
 		if !ok || state.rtp.Check(index) != srtp.Fresh {
 			return 0, false
 		}
-		if n, ok = c.Unprotect(f.keys, p, header, index); ok {
+		if n, ok = c.Unprotect(k.keys, p, header, index); ok {
 			state.rtp.Mark(index)
 		}
 		return n, ok
@@ -161,8 +161,8 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 	}
 	if pt == NoPT {
 		switch {
-		case l.describes(p, n, header):
-			t.comfort(o, p[header])
+		case l.describesNoise(p, n, header):
+			t.startNoise(o, p[header])
 		case l.in.DTMF != NoPT && number == l.in.DTMF:
 			t.pressed(l, p[header:n], timestamp)
 		default:
@@ -184,30 +184,30 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 		t.repack(l, p, n, header, ssrc, seq, timestamp, pt, voice)
 		return
 	}
-	t.join(l, p, n, header, ssrc, seq, timestamp, pt)
+	t.sendInStream(l, p, n, header, ssrc, seq, timestamp, pt)
 }
 
-// join sends a packet to the other side of l as the next one of the stream that goes there.
-func (t *thread) join(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8) {
-	if n, ok := t.ready(l, p, n, header, ssrc, seq, timestamp, pt); ok {
-		t.room()
+// sendInStream sends a packet to the other side of l as the next one of the stream that goes there.
+func (t *thread) sendInStream(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8) {
+	if n, ok := t.stamp(l, p, n, header, ssrc, seq, timestamp, pt); ok {
+		t.makeRoom()
 		t.send(l.other, rtp, p[:n])
 	}
 }
 
-// room sends what is queued when the queue is full: one packet that comes may leave as several.
-func (t *thread) room() {
+// makeRoom sends what is queued when the queue is full: one packet that comes may leave as several.
+func (t *thread) makeRoom() {
 	if t.batch.n == len(t.batch.entries) {
 		t.batch.flush()
 	}
 }
 
-// ready makes a packet the next one of the stream that goes to the other side of l, protects it and returns its length. ok is
-// false when it came twice or too late.
-func (t *thread) ready(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8) (length int, ok bool) {
+// stamp makes a packet the next one of the stream that goes to the other side of l, protects it and returns its length. ok is false when
+// the packet came twice or too late.
+func (t *thread) stamp(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8) (length int, ok bool) {
 	o := l.other
 	s := &o.stream
-	index, v := s.place(ssrc, seq, timestamp, t.now, o.rate)
+	index, v := s.assign(ssrc, seq, timestamp, t.now, o.rate)
 	switch v {
 	case srtp.Seen:
 		l.stats.duplicates++

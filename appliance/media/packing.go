@@ -57,7 +57,7 @@ func (t *thread) repack(l *leg, p []byte, n, header int, ssrc uint32, seq uint16
 	k, s := o.packing, &o.stream
 	if s.restart || ssrc != s.from {
 		if k.active = voice && n-header != o.octets; !k.active {
-			t.join(l, p, n, header, ssrc, seq, timestamp, pt)
+			t.sendInStream(l, p, n, header, ssrc, seq, timestamp, pt)
 			return
 		}
 		k.begin(seq)
@@ -85,7 +85,7 @@ func (t *thread) repack(l *leg, p []byte, n, header int, ssrc uint32, seq uint16
 	k.last, k.odd = seq, 0
 	if !voice || n == header {
 		t.packRest(l, ssrc)
-		t.join(l, p, n, header, ssrc, k.next, timestamp, pt)
+		t.sendInStream(l, p, n, header, ssrc, k.next, timestamp, pt)
 		k.next++
 		return
 	}
@@ -143,12 +143,12 @@ func (t *thread) pack(l *leg, ssrc uint32, more []byte) {
 	}
 	n := header + copy(p[header:], k.waiting[:k.have])
 	n += copy(p[n:], more)
-	size, ok := t.ready(l, p, n, header, ssrc, k.next, k.time, o.out.Audio)
+	size, ok := t.stamp(l, p, n, header, ssrc, k.next, k.time, o.out.Audio)
 	k.next++
 	k.time += o.voice.Units(n - header)
 	k.have = 0
 	if ok {
-		t.room()
+		t.makeRoom()
 		t.batch.add(o.ports[rtp], o.dest[rtp], slot, size)
 	}
 }
@@ -156,8 +156,8 @@ func (t *thread) pack(l *leg, ssrc uint32, more []byte) {
 // belated passes a packet on that comes after its gap was seen.
 func (t *thread) belated(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8) {
 	g := &l.other.packing.gap
-	if place := seq - g.first; place < g.count {
-		t.join(l, p, n, header, ssrc, g.open+place, timestamp, pt) // which notices a copy
+	if offset := seq - g.first; offset < g.count {
+		t.sendInStream(l, p, n, header, ssrc, g.open+offset, timestamp, pt) // which notices a copy
 		return
 	}
 	l.stats.duplicates++

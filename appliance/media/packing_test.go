@@ -275,7 +275,7 @@ func TestNoiseIsPlayedInPacketsOfTheLengthThatIsWanted(t *testing.T) {
 	q.packet(B, 13, []byte{50})
 	n := 0
 	for range 300 {
-		q.t.hiss()
+		q.t.sendNoise()
 		for _, p := range q.left() {
 			if n++; len(payload(p)) != 240 {
 				t.Fatalf("%d octets of noise", len(payload(p)))

@@ -19,13 +19,13 @@ type port struct {
 	which  int   // rtp or rtcp
 	family uint16
 
-	flooded   bool // the log says so, and the own socket has a filter
-	hurried   bool // the log says that too many came
+	flooded   bool // logged; the port's own socket has a filter
+	hurried   bool // logged: packets come too fast
 	fd        int
 	steered   *steer.Port // nil: packets are read from fd
-	inlet     *inlet      // of fd; nil with steering
-	strangers uint64      // that the kernel turned away, seen by checkFlood
-	excess    uint64      // and those that came too fast
+	rx        *rxSocket   // of fd; nil with steering
+	strangers uint64      // packets that the kernel turned away, as checkFlood saw them last
+	excess    uint64      // and packets that came too fast
 }
 
 // portTable finds a port by the local address that a packet was sent to.
@@ -61,12 +61,12 @@ func (t *portTable) remove(p *port) {
 	*at, p.next = p.next, nil
 }
 
-// open adds a side's two ports: both, or none when it fails. The sockets are the thread's then, or closed.
-func (t *thread) open(l *leg, fds [2]int) error {
+// openPorts adds a side's two ports: both, or none when it fails. It takes over the sockets and closes them on failure.
+func (t *thread) openPorts(l *leg, fds [2]int) error {
 	for which, fd := range fds {
 		p, err := t.newPort(l, which, fd)
 		if err != nil {
-			t.close(l)
+			t.closePorts(l)
 			for _, fd := range fds[which:] {
 				unix.Close(fd)
 			}
@@ -88,7 +88,7 @@ func (t *thread) newPort(l *leg, which, fd int) (*port, error) {
 	p := &port{fd: fd, leg: l, which: which, family: familyOf(l.local), local: addressOf(local), header: &h}
 	var err error
 	if s := t.relay.steering; s == nil {
-		p.inlet, err = t.watch(fd, p)
+		p.rx, err = t.watch(fd, p)
 	} else if p.steered, err = s.Add(local, t.number); err == nil {
 		t.table.add(p)
 	}
@@ -98,8 +98,8 @@ func (t *thread) newPort(l *leg, which, fd int) (*port, error) {
 	return p, err
 }
 
-// close closes a side's ports.
-func (t *thread) close(l *leg) {
+// closePorts closes a side's ports.
+func (t *thread) closePorts(l *leg) {
 	for which, p := range l.ports {
 		if p == nil {
 			continue
@@ -108,7 +108,7 @@ func (t *thread) close(l *leg) {
 			p.steered.Remove()
 			t.table.remove(p)
 		} else {
-			t.forget(p.inlet)
+			t.unwatch(p.rx)
 		}
 		unix.Close(p.fd) // takes it out of epoll too
 		l.ports[which] = nil
@@ -116,7 +116,7 @@ func (t *thread) close(l *leg) {
 	delete(t.legs, l)
 }
 
-// dropped is what the kernel did not give us: strangers, and packets of the peer.
+// dropped counts the packets that the kernel dropped: those of strangers, and others.
 func (p *port) dropped() (strangers, others uint64) {
 	if p.steered == nil {
 		return 0, kernelDrops(p.fd)

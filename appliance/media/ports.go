@@ -30,7 +30,7 @@ type portRange struct {
 // the call that had it would reach the next one. The order is random, so that a stranger cannot tell the next call's port from his own.
 type pool struct{ free []uint16 }
 
-func (p *pools) take(r portRange, now time.Time) (uint16, error) {
+func (p *pools) acquire(r portRange, now time.Time) (uint16, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	from := p.byRange[r]
@@ -66,7 +66,7 @@ func newPool(r portRange) (*pool, error) {
 }
 
 // put takes a port back into its quarantine.
-func (p *pools) put(r portRange, port uint16, now time.Time) {
+func (p *pools) release(r portRange, port uint16, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rests[netip.AddrPortFrom(r.addr, port)] = now.Add(p.quarantine)

@@ -65,7 +65,7 @@ func New(o Options) *Relay {
 	return r
 }
 
-// errEnded is of ports that are to be opened after the relay's end.
+// errEnded is the error of Open after the relay's end.
 var errEnded = errors.New("media relay has ended")
 
 // Run relays until ctx ends, then closes what is still open. It runs once.
@@ -86,7 +86,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		})
 	}
 	work.Wait()
-	r.events.close()
+	r.events.end()
 	delivery.Wait()
 	r.end()
 	return errors.Join(errs...)
@@ -98,7 +98,7 @@ func (r *Relay) end() {
 	defer r.mu.Unlock()
 	r.ended = true
 	for _, t := range r.threads {
-		t.release()
+		t.closeFiles()
 	}
 	if r.steering != nil {
 		r.steering.Close()
@@ -175,7 +175,7 @@ func (q *eventQueue) post(f func()) {
 	q.some.Signal()
 }
 
-func (q *eventQueue) close() {
+func (q *eventQueue) end() {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()

@@ -33,16 +33,16 @@ func (t *thread) reportIfDue(l *leg) {
 	t.slot = t.input.next
 	t.input.next++
 	p := t.input.slot(t.slot)[headroom:]
-	n := l.report(p, t.base.Add(t.now), t.now)
-	n += l.name(p[n:])
+	n := l.putReport(p, t.base.Add(t.now), t.now)
+	n += l.putCNAME(p[n:])
 	t.sendRTCP(l, p, n)
 }
 
 // ntpEpoch is 1 January 1900 in Unix seconds.
 const ntpEpoch = -2208988800
 
-// report writes a sender report, or a receiver report when nothing has been sent, and returns its length.
-func (l *leg) report(p []byte, wall time.Time, now time.Duration) int {
+// putReport writes a sender report, or a receiver report when nothing has been sent, and returns its length.
+func (l *leg) putReport(p []byte, wall time.Time, now time.Duration) int {
 	b, n := binary.BigEndian, 8
 	p[0], p[1] = 0x80, receiverReport
 	b.PutUint32(p[4:], l.stream.ssrc)
@@ -59,15 +59,15 @@ func (l *leg) report(p []byte, wall time.Time, now time.Duration) int {
 	}
 	if l.heard.started {
 		p[0] |= 1
-		l.block(p[n:n+24], now)
+		l.putReportBlock(p[n:n+24], now)
 		n += 24
 	}
 	b.PutUint16(p[2:], uint16(n/4-1))
 	return n
 }
 
-// block writes a reception report about the peer's stream.
-func (l *leg) block(p []byte, now time.Duration) {
+// putReportBlock writes a reception report about the peer's stream.
+func (l *leg) putReportBlock(p []byte, now time.Duration) {
 	b, h, r := binary.BigEndian, &l.heard, &l.reports
 	expected := h.max - h.base + 1
 	sinceExpected, sinceReceived := int64(int32(expected-r.expected)), int64(int32(h.received-r.received))

@@ -24,7 +24,7 @@ func (s *Session) Ring(to Side, on bool) error {
 		case o.voice == nil:
 			err = fmt.Errorf("media side %s: no ringing tone in its codec", to)
 		default:
-			s.thread.sound(o, true)
+			s.thread.startSound(o, true)
 		}
 	})
 	return err

@@ -35,7 +35,7 @@ func TestRingingTone(t *testing.T) {
 		var samples []int16
 		var last []byte
 		for range 6000 {
-			q.t.hiss()
+			q.t.sendNoise()
 			for _, p := range q.left() {
 				if last != nil && (seqOf(p) != seqOf(last)+1 || tsOf(p)-tsOf(last) != uint32(len(payload(last))) || p[1] != 8) {
 					t.Fatalf("%x after %x", p[:12], last[:12])

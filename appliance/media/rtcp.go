@@ -80,7 +80,7 @@ func (t *thread) forwardRTCP(l *leg, p []byte, blocks, end int) {
 			}
 		}
 	}
-	end += o.name(p[end:cap(p)])
+	end += o.putCNAME(p[end:cap(p)])
 	t.sendRTCP(o, p, end)
 }
 
@@ -97,7 +97,7 @@ func (t *thread) sendRTCP(o *leg, p []byte, n int) {
 	}
 	o.stats.rtcpSent++
 	o.reports.sent = t.now
-	t.room()
+	t.makeRoom()
 	which := rtcp
 	if o.mux {
 		which = rtp
@@ -105,9 +105,9 @@ func (t *thread) sendRTCP(o *leg, p []byte, n int) {
 	t.send(o, which, p[:n])
 }
 
-// name appends an SDES packet with a CNAME made of our random SSRC, which says nothing about anybody (RFC 7022), and returns its
+// putCNAME appends an SDES packet with a CNAME made of our random SSRC, which says nothing about anybody (RFC 7022), and returns its
 // length.
-func (l *leg) name(b []byte) int {
+func (l *leg) putCNAME(b []byte) int {
 	const hex = "0123456789abcdef"
 	const length = 8
 	clear(b[:20])

@@ -92,11 +92,11 @@ func (s *Session) Open(side Side, p PortOptions) (Ports, error) {
 	l := &s.legs[side]
 	s.thread.do(func() {
 		l.local, l.number, l.tos = p.Addr, number, byte(p.TOS)
-		err = s.thread.open(l, fds)
+		err = s.thread.openPorts(l, fds)
 	})
 	from := portRange{p.Addr, p.First, p.Last}
 	if err != nil {
-		s.relay.pools.put(from, number, time.Now())
+		s.relay.pools.release(from, number, time.Now())
 		return Ports{}, fmt.Errorf("media ports of side %s: %w", side, err)
 	}
 	s.opened[side] = &from
@@ -180,9 +180,9 @@ func StatsOf(sides []SessionSide) []Stats {
 		}
 		x.Session.mu.Unlock()
 	}
-	for t, places := range asked {
+	for t, indexes := range asked {
 		t.do(func() {
-			for _, i := range places {
+			for _, i := range indexes {
 				list[i] = sides[i].Session.legs[sides[i].Side].figures(t.base)
 			}
 		})
@@ -212,7 +212,7 @@ func (s *Session) Close() [2]Stats {
 	s.thread.load.Add(-1)
 	for side, from := range s.opened {
 		if from != nil {
-			s.relay.pools.put(*from, s.legs[side].number, time.Now())
+			s.relay.pools.release(*from, s.legs[side].number, time.Now())
 		}
 	}
 	return s.final
@@ -221,6 +221,6 @@ func (s *Session) Close() [2]Stats {
 // shut closes the sockets. It runs on the thread.
 func (s *Session) shut(t *thread) {
 	for side := range s.legs {
-		t.close(&s.legs[side])
+		t.closePorts(&s.legs[side])
 	}
 }

@@ -71,11 +71,11 @@ func (r *Relay) bindPair(p PortOptions) (port uint16, fds [2]int, err error) {
 	var taken []uint16
 	defer func() {
 		for _, t := range taken {
-			r.pools.put(from, t, time.Now())
+			r.pools.release(from, t, time.Now())
 		}
 	}()
 	for {
-		if port, err = r.pools.take(from, time.Now()); err != nil {
+		if port, err = r.pools.acquire(from, time.Now()); err != nil {
 			return 0, fds, err
 		}
 		fds[0], err = bindUDP(netip.AddrPortFrom(p.Addr, port), p.TOS)

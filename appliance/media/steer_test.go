@@ -217,7 +217,7 @@ func TestAThreadThatCannotShare(t *testing.T) {
 	}
 	r.threads[1].epoll = epoll
 	for _, thread := range r.threads {
-		if len(thread.shared) > 0 || len(thread.free) != len(thread.inlets) {
+		if len(thread.shared) > 0 || len(thread.free) != len(thread.rxSockets) {
 			t.Errorf("thread %d reads sockets that are closed", thread.number)
 		}
 	}

@@ -238,7 +238,7 @@ func TestAFloodIsTold(t *testing.T) {
 	check := func(strangers, excess uint64) (told string) {
 		log.Reset()
 		p := c.legs[A].ports[rtp]
-		c.thread.judge(p, p.strangers+strangers, p.excess+excess)
+		c.thread.compareDrops(p, p.strangers+strangers, p.excess+excess)
 		for _, f := range r.events.queue {
 			f()
 		}

@@ -20,8 +20,8 @@ import (
 // within a millisecond; docs/performance.md has what that is worth.
 const tick = time.Millisecond
 
-// second is how often silence and reports are looked after.
-const second = time.Second
+// housekeeping is how often the thread looks for silence, due reports and used keys.
+const housekeeping = time.Second
 
 // thread is one relay thread: it owns its sockets and the legs behind them.
 type thread struct {
@@ -30,26 +30,26 @@ type thread struct {
 	base  time.Time // t.now counts from here
 	now   time.Duration
 
-	epoll  int
-	wakeup int // eventfd
-	number int // among the relay's
-	inlets []*inlet
-	shared []*inlet     // those of them that all ports share
-	free   []int        // places in inlets
-	table  portTable    // of the ports that share an inlet
-	found  [slots]*port // those of the packets that are being relayed
-	warmed uint64       // see warm
-	legs   map[*leg]struct{}
-	crypt  *srtp.Crypter
-	empty  inbound
-	batch  *batch
-	input  *input
-	slot   int  // that is being handled
-	busy   bool // the last turn had packets
-	events []unix.EpollEvent
-	// places of inlets that hold more packets than they could give; spare is the other half of the exchange
+	epoll      int
+	wakeup     int // eventfd
+	number     int // among the relay's
+	rxSockets  []*rxSocket
+	shared     []*rxSocket  // those of them that all ports share
+	free       []int        // indexes in rxSockets that are free
+	table      portTable    // of the ports that share a socket
+	found      [slots]*port // those of the packets that are being relayed
+	prefetched uint64       // see prefetch
+	legs       map[*leg]struct{}
+	crypt      *srtp.Crypter
+	empty      inbound
+	batch      *batch
+	input      *input
+	slot       int  // that is being handled
+	busy       bool // the last turn had packets
+	events     []unix.EpollEvent
+	// indexes of rxSockets that have packets left from the last turn; spare is the other slice of the exchange
 	backlog, spare []int
-	noisy          []*leg // sides that hear comfort noise of ours
+	noisy          []*leg // sides that hear a sound of ours
 
 	housekept time.Duration
 	load      atomic.Int32 // sessions
@@ -74,7 +74,7 @@ func newThread(r *Relay, number int) (*thread, error) {
 		return nil, fmt.Errorf("media thread: %w", os.NewSyscallError("eventfd", err))
 	}
 	if err := t.expect(t.wakeup, -1); err != nil {
-		t.release()
+		t.closeFiles()
 		return nil, fmt.Errorf("media thread: %w", err)
 	}
 	t.input = newInput()
@@ -82,7 +82,7 @@ func newThread(r *Relay, number int) (*thread, error) {
 	return t, nil
 }
 
-func (t *thread) release() {
+func (t *thread) closeFiles() {
 	unix.Close(t.epoll)
 	unix.Close(t.wakeup)
 	if t.batch != nil && t.batch.raw >= 0 {
@@ -153,7 +153,7 @@ func (t *thread) commands() {
 	}
 }
 
-// turn waits for packets, relays what is there, and rests for what is left of the tick.
+// turn waits for packets, relays them, and rests for what is left of the tick.
 func (t *thread) turn() error {
 	n, err := t.wait()
 	if err != nil {
@@ -163,48 +163,50 @@ func (t *thread) turn() error {
 	packets := 0
 	left := t.backlog
 	t.backlog, t.spare = t.spare[:0], left
-	for _, place := range left {
-		if in := t.inlets[place]; in != nil { // it may have been closed
+	for _, index := range left {
+		if in := t.rxSockets[index]; in != nil { // it may have been closed
 			packets += t.drain(in)
 		}
 	}
 	for i := range t.events[:n] {
-		place := t.events[i].Fd
-		if place < 0 {
+		index := t.events[i].Fd
+		if index < 0 {
 			var b [8]byte
 			_, _ = unix.Read(t.wakeup, b[:])
 			continue
 		}
-		packets += t.drain(t.inlets[place])
+		packets += t.drain(t.rxSockets[index])
 	}
 	if len(t.noisy) > 0 {
-		t.hiss()
+		t.sendNoise()
 	}
 	t.flush()
-	if t.now-t.housekept >= second {
+	if t.now-t.housekept >= housekeeping {
 		t.housekeep()
 		t.flush()
 	}
 	if t.busy = packets > 0; t.busy {
-		if rest := tick - (time.Since(t.base) - t.now); rest > 0 {
-			doze(rest)
-		}
+		t.napUntil(t.now + tick)
 	}
 	return nil
 }
 
-// doze sleeps without telling the Go scheduler. Told, it takes the processor away from a goroutine that spends its life in short
-// system calls every 10 ms and looks for the next chance every 20 us, which cost as much as relaying 10,000 packets a second.
+// napUntil sleeps without telling the Go scheduler. The scheduler would take the processor away every 10 ms from a goroutine that
+// spends its life in short system calls, and look for the next chance every 20 us, which cost as much as relaying 10,000 packets a second.
 // The program gives each thread a processor (GOMAXPROCS) of its own, see Threads, so no goroutine waits for it. A signal of the scheduler
 // or the collector ends the sleep early.
-func doze(d time.Duration) {
+func (t *thread) napUntil(end time.Duration) {
+	d := end - time.Since(t.base)
+	if d <= 0 {
+		return
+	}
 	pause := unix.NsecToTimespec(int64(d))
 	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0)
 }
 
 // wait returns how many of t.events are set.
 func (t *thread) wait() (int, error) {
-	if t.busy { // most of a loaded thread's life: something is there, and the scheduler need not hear of it
+	if t.busy { // a loaded thread mostly finds packets: the scheduler need not hear of it
 		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(t.epoll), uintptr(unsafe.Pointer(&t.events[0])), uintptr(len(t.events)), 0, 0, 0)
 		if errno == 0 && n > 0 {
 			return int(n), nil
@@ -237,7 +239,7 @@ func (t *thread) send(l *leg, which int, p []byte) {
 	t.batch.add(l.ports[which], l.dest[which], t.input.slot(t.slot), len(p))
 }
 
-// housekeep looks for sides that fell silent, reports that are due and keys that are used up, once a second.
+// housekeep looks for sides that fell silent, reports that are due and keys that are used up.
 func (t *thread) housekeep() {
 	t.housekept = t.now
 	t.checkShared()
@@ -246,24 +248,23 @@ func (t *thread) housekeep() {
 		t.checkFlood(l)
 		t.reportIfDue(l)
 		if l.tx != nil && l.lifetime > 0 && l.stream.underKey >= l.lifetime-l.lifetime/4 {
-			t.report(l, &l.warned, KeyUsed)
+			t.notifyOnce(l, &l.warned, KeyUsed)
 		}
 	}
 }
 
-// checkSilence reports a side from which nothing came for too long, RTP or RTCP: a peer that suppresses silence still sends the
-// latter.
+// checkSilence tells the call of a side that has sent neither RTP nor RTCP for too long. A peer that suppresses silence still sends RTCP.
 func (t *thread) checkSilence(l *leg) {
 	if l.quiet <= 0 || !l.receive || !l.signal[rtp].known() {
 		return
 	}
 	if t.now-max(l.last, l.since) >= l.quiet {
-		t.report(l, &l.silent, TimedOut)
+		t.notifyOnce(l, &l.silent, TimedOut)
 	}
 }
 
-// report hands an event to the relay's event goroutine, once.
-func (t *thread) report(l *leg, reported *bool, kind EventKind) {
+// notifyOnce hands an event to the relay's event goroutine, once.
+func (t *thread) notifyOnce(l *leg, reported *bool, kind EventKind) {
 	if !*reported {
 		*reported = true
 		t.relay.events.post(func() { l.session.hear(Event{Side: l.side, Kind: kind}) })

@@ -35,7 +35,7 @@ func newQuietPath(t testing.TB, a, b Params) *quietPath {
 	t.Cleanup(func() {
 		q.s.Close()
 		q.t.batch.raw = -1
-		q.t.release() // it never runs
+		q.t.closeFiles() // it never runs
 	})
 	r.prepared = true
 	q.t.batch.raw = 1 << 30
@@ -235,11 +235,11 @@ func TestComfortNoiseIsPlayedToASideThatCannotTakeIt(t *testing.T) {
 	}
 	q.step(20 * time.Millisecond)
 	take("description", q.packet(A, 13, []byte{50}))
-	q.s.legs[B].noise.hiss = audio.NewNoise(1) // the same noise every time
-	q.s.legs[B].noise.hiss.SetLevel(50)
+	q.s.legs[B].noise.white = audio.NewNoise(1) // the same noise every time
+	q.s.legs[B].noise.white.SetLevel(50)
 	var heard []byte
 	for range 1000 {
-		q.t.hiss()
+		q.t.sendNoise()
 		out := q.left()
 		take("noise", out)
 		for _, p := range out {
@@ -256,7 +256,7 @@ func TestComfortNoiseIsPlayedToASideThatCannotTakeIt(t *testing.T) {
 		t.Errorf("the voice after the noise is not marked")
 	}
 	q.step(20 * time.Millisecond)
-	if q.t.hiss(); len(q.t.noisy) > 0 || len(q.left()) > 0 {
+	if q.t.sendNoise(); len(q.t.noisy) > 0 || len(q.left()) > 0 {
 		t.Errorf("the noise goes on under the voice")
 	}
 }
@@ -329,7 +329,7 @@ func FuzzRelay(f *testing.F) {
 				}
 				q.t.receive(q.s.legs[side].ports[rtp], p[:len(packet)], q.peers[side])
 			}
-			q.t.hiss()
+			q.t.sendNoise()
 			for _, out := range q.left() {
 				if len(out) < 8 || out[0]>>6 != 2 || len(out) > maxInput+tailroom {
 					t.Fatalf("%x left", out)

@@ -18,7 +18,7 @@ const (
 	Anybody        // and the host is preferred
 )
 
-// Limits of a port. Those who share a queue must not fill it: not before a peer is known, when anybody may send to a port, and not with
+// Limits of a port. Ports share a queue, and no sender may fill it: neither before the peer is known, when anybody may send to a port, nor with
 // a forged source.
 const (
 	PacketEvery = 500 * time.Microsecond // between packets in the long run: forty times what a call needs
@@ -29,11 +29,11 @@ const (
 type Port struct {
 	steering *Steering
 	entry    *entry
-	place    uint32
+	index    uint32 // in steering.entries
 	key      key
 }
 
-// entry is what the program knows of a port. It stands in memory that the kernel and we share.
+// entry is what the program knows of a port. The kernel and this process share its memory.
 type entry struct {
 	host      [4]uint32 // who may send, in network order: an IPv6 address, or an IPv4 one in the last word
 	port      uint32    // and from which port, in network order
@@ -41,7 +41,7 @@ type entry struct {
 	strangers uint64    // packets that were turned away
 	excess    uint64    // packets that came too fast
 	due       [2]uint64 // when the next packet is due, in the kernel's nanoseconds: of the host, and of others
-	socket    uint32    // place in the map of sockets
+	socket    uint32    // index in the map of sockets
 	_         uint32
 }
 
@@ -74,7 +74,7 @@ func wordsOf(a netip.AddrPort) (host [4]uint32, port uint32) {
 	return host, uint32(binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, a.Port())))
 }
 
-// Admit tells the program who may send. Should it look in between, somebody gets in who may not: the thread looks at each packet again.
+// Admit tells the program who may send. While it writes, the program may admit a stranger: the thread checks each packet again.
 func (p *Port) Admit(who Admits, from netip.AddrPort) {
 	e := p.entry
 	atomic.StoreUint32((*uint32)(&e.admits), uint32(Anybody))
@@ -82,7 +82,7 @@ func (p *Port) Admit(who Admits, from netip.AddrPort) {
 	atomic.StoreUint32((*uint32)(&e.admits), uint32(who))
 }
 
-// Dropped is how many packets the program has turned away since Add: of strangers, and of those who sent too fast.
+// Dropped is how many packets the program has turned away since Add: packets of strangers, and packets that came too fast.
 func (p *Port) Dropped() (strangers, excess uint64) {
 	return atomic.LoadUint64(&p.entry.strangers), atomic.LoadUint64(&p.entry.excess)
 }

@@ -30,7 +30,7 @@ const (
 	inSocket    = int16(unsafe.Offsetof(entry{}.socket))
 )
 
-// Places on the stack.
+// Offsets on the stack.
 const (
 	keyAt   = -int16(keySize)
 	indexAt = keyAt - 4
@@ -38,7 +38,7 @@ const (
 
 const skPass = 1 // SK_PASS
 
-// instructions are the program. R6 is its context, R7 the port's entry, R8 the place of the socket, R9 the time by which the sender's
+// instructions are the program. R6 is its context, R7 the port's entry, R8 the index of the socket, R9 the time by which the sender's
 // speed is judged.
 func (s *Steering) instructions() (p Instructions) {
 	add := func(more ...Instruction) { p = append(p, more...) }

@@ -23,7 +23,7 @@ const (
 	Families
 )
 
-// ErrFull says that every place for a port is taken.
+// ErrFull says that as many ports are steered as New was told.
 var ErrFull = errors.New("no further port can be steered")
 
 // Steering is one program with its sockets, in one network namespace.
@@ -31,14 +31,14 @@ type Steering struct {
 	sockets   [][Families]int // -1 where there is no IPv6: two that drop, then each thread's
 	program   *ebpf.Program
 	link      *link.NetNsLink
-	bySocket  *ebpf.Map // sockets, by place
-	byAddress *ebpf.Map // places in entries, by local address and port
+	bySocket  *ebpf.Map // sockets, by index
+	byAddress *ebpf.Map // indexes in entries, by local address and port
 	gates     *ebpf.Map // entries
 	memory    []byte    // of gates, shared with the kernel
 	entries   []entry   // the same
 
 	mu   sync.Mutex
-	free []uint32 // places in entries, the longest unused first; none when it is closed
+	free []uint32 // indexes in entries, the longest unused first; none after Close
 }
 
 // New makes the shared sockets of so many threads, for so many ports, in the network namespace of the calling thread, and attaches the
@@ -89,10 +89,10 @@ func (s *Steering) makeMaps(threads, ports int) (err error) {
 		}
 		return m
 	}
-	const place = 4
-	s.bySocket = newMap(ebpf.MapSpec{Name: "sockets", Type: ebpf.SockMap, KeySize: place, ValueSize: 4, MaxEntries: uint32(Families * (threads + 1))})
-	s.byAddress = newMap(ebpf.MapSpec{Name: "ports", Type: ebpf.Hash, KeySize: keySize, ValueSize: place, MaxEntries: uint32(ports), Flags: unix.BPF_F_NO_PREALLOC})
-	s.gates = newMap(ebpf.MapSpec{Name: "gates", Type: ebpf.Array, KeySize: place, ValueSize: entrySize, MaxEntries: uint32(ports), Flags: unix.BPF_F_MMAPABLE})
+	const index = 4 // octets
+	s.bySocket = newMap(ebpf.MapSpec{Name: "sockets", Type: ebpf.SockMap, KeySize: index, ValueSize: 4, MaxEntries: uint32(Families * (threads + 1))})
+	s.byAddress = newMap(ebpf.MapSpec{Name: "ports", Type: ebpf.Hash, KeySize: keySize, ValueSize: index, MaxEntries: uint32(ports), Flags: unix.BPF_F_NO_PREALLOC})
+	s.gates = newMap(ebpf.MapSpec{Name: "gates", Type: ebpf.Array, KeySize: index, ValueSize: entrySize, MaxEntries: uint32(ports), Flags: unix.BPF_F_MMAPABLE})
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (s *Steering) makeSocket(i, family int) error {
 	return errors.Join(err, s.bySocket.Put(uint32(Families*i+family), uint32(fd)))
 }
 
-// Close ends it. No port is open any more, and none can be opened.
+// Close ends the steering. All ports are removed by then, and none can be added.
 func (s *Steering) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,10 +160,10 @@ func (s *Steering) Add(local netip.AddrPort, thread int) (*Port, error) {
 	if len(s.free) == 0 {
 		return nil, ErrFull
 	}
-	p := &Port{steering: s, place: s.free[0], key: keyOf(local)}
-	p.entry = &s.entries[p.place]
+	p := &Port{steering: s, index: s.free[0], key: keyOf(local)}
+	p.entry = &s.entries[p.index]
 	*p.entry = entry{admits: Nobody, socket: uint32(Families*(thread+1) + family)}
-	if err := s.byAddress.Put(p.key, p.place); err != nil {
+	if err := s.byAddress.Put(p.key, p.index); err != nil {
 		return nil, fmt.Errorf("steer port %s: %w", local, err)
 	}
 	s.free = s.free[1:]
@@ -179,7 +179,7 @@ func (p *Port) Remove() {
 		return
 	}
 	_ = s.byAddress.Delete(p.key)
-	s.free = append(s.free, p.place)
+	s.free = append(s.free, p.index)
 }
 
 // sharedQueue is the size of a shared socket's buffer in octets, as the kernel counts them: over 100 ms of 1,000 calls.

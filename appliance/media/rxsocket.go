@@ -9,51 +9,51 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inlet is a socket that packets are read from: the one that a thread's ports share, or the own one of a port where the kernel does
-// not let us steer.
-type inlet struct {
+// rxSocket is a socket that a thread reads packets from. All ports of the thread share one, or each port has its own where the kernel does
+// not permit steering.
+type rxSocket struct {
 	fd    int
-	place int    // in thread.inlets
-	port  *port  // nil: of all, and each packet says which
-	most  int    // packets that one system call takes
-	calls int    // that may follow each other while all are full; what stays behind has to wait for the next turn
-	drops uint64 // of a shared one, seen by checkShared
+	index int    // in thread.rxSockets
+	port  *port  // nil: the socket is shared, and each packet has its destination
+	most  int    // packets that one system call reads
+	calls int    // system calls in a turn; further packets wait for the next turn
+	drops uint64 // of a shared socket, as checkShared saw them last
 }
 
-// A port's own socket may give so many packets a turn: a flood on one port costs the others little. The shared one is emptied: the
-// kernel has bounded what each port puts into it.
+// A turn reads so many packets from a port's own socket, so that a flood on one port costs the others little. It empties the shared socket:
+// the kernel has bounded what each port puts into it.
 const (
 	budget      = 8
 	sharedCalls = 16
 )
 
-// ownBuffer is the buffer of a port's own socket, in octets as the kernel counts them: about a second of voice. More would only hide a
-// delay.
+// ownBuffer is the buffer of a port's own socket, in octets as the kernel counts them: about a second of voice. A larger
+// one would only add delay.
 const ownBuffer = 64 << 10
 
-// watch makes an inlet of a socket; p is nil for a shared one. It asks for one event per arrival (edge-triggered): the kernel then
-// looks at a socket once per event and not a second time to find it empty. What stays behind is remembered in backlog instead.
-func (t *thread) watch(fd int, p *port) (*inlet, error) {
-	in := &inlet{fd: fd, place: len(t.inlets), port: p, most: budget, calls: 1}
+// watch begins to read a socket; p is nil for a shared one. It asks for one event per arrival (edge-triggered): the kernel then looks at a
+// socket once per event and not a second time to find it empty. The backlog lists the sockets that were not read to their end.
+func (t *thread) watch(fd int, p *port) (*rxSocket, error) {
+	in := &rxSocket{fd: fd, index: len(t.rxSockets), port: p, most: budget, calls: 1}
 	if p == nil {
 		in.most, in.calls = slots, sharedCalls
-	} else { // best effort: another buffer changes nothing but how much is heard after a stall
+	} else { // best effort: the buffer only decides how much is heard after a stall
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, ownBuffer/2) // the kernel doubles it
 	}
 	if k := len(t.free); k > 0 {
-		in.place, t.free = t.free[k-1], t.free[:k-1]
-		t.inlets[in.place] = in
+		in.index, t.free = t.free[k-1], t.free[:k-1]
+		t.rxSockets[in.index] = in
 	} else {
-		t.inlets = append(t.inlets, in)
+		t.rxSockets = append(t.rxSockets, in)
 	}
-	if err := t.expect(fd, in.place); err != nil {
-		t.forget(in)
+	if err := t.expect(fd, in.index); err != nil {
+		t.unwatch(in)
 		return nil, err
 	}
 	return in, nil
 }
 
-// share makes inlets of the sockets that all ports of the thread share.
+// share begins to read the sockets that all ports of the thread share.
 func (t *thread) share(fds [steer.Families]int) error {
 	for _, fd := range fds {
 		if fd < 0 {
@@ -71,12 +71,12 @@ func (t *thread) share(fds [steer.Families]int) error {
 // unshare undoes share before the sockets are closed.
 func (t *thread) unshare() {
 	for _, in := range t.shared {
-		t.forget(in)
+		t.unwatch(in)
 	}
 	t.shared = nil
 }
 
-// checkShared says when a shared socket overflowed: the thread had no processor for a long time, or has more calls than it can bear.
+// checkShared logs when a shared socket overflowed: the thread had no processor for a long time, or has too many calls.
 func (t *thread) checkShared() {
 	for _, in := range t.shared {
 		if drops := kernelDrops(in.fd); drops != in.drops {
@@ -87,18 +87,18 @@ func (t *thread) checkShared() {
 	}
 }
 
-func (t *thread) expect(fd, place int) error {
-	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(place)}
+func (t *thread) expect(fd, index int) error {
+	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(index)}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, fd, &e))
 }
 
-func (t *thread) forget(in *inlet) {
-	t.inlets[in.place] = nil
-	t.free = append(t.free, in.place)
+func (t *thread) unwatch(in *rxSocket) {
+	t.rxSockets[in.index] = nil
+	t.free = append(t.free, in.index)
 }
 
-// drain relays the packets of an inlet and returns how many there were.
-func (t *thread) drain(in *inlet) (packets int) {
+// drain relays the packets of a socket and returns how many there were.
+func (t *thread) drain(in *rxSocket) (packets int) {
 	for range in.calls {
 		if t.input.next+in.most > slots {
 			t.flush()
@@ -116,24 +116,24 @@ func (t *thread) drain(in *inlet) (packets int) {
 			return packets
 		}
 	}
-	t.backlog = append(t.backlog, in.place)
+	t.backlog = append(t.backlog, in.index)
 	return packets
 }
 
-// relayOwn relays what was read from a port's own socket into n slots.
+// relayOwn relays the packets of a port's own socket, which are in n slots.
 func (t *thread) relayOwn(p *port, first, n int) {
 	strangers := p.leg.stats.foreign
 	for i := first; i < first+n; i++ {
-		t.take(p, i)
+		t.relayPacket(p, i)
 	}
 	if p.leg.stats.foreign-strangers >= shieldAt {
 		t.shield(p)
 	}
 }
 
-// relayShared relays what was read from a shared socket. A port may have been closed since.
+// relayShared relays the packets of a shared socket, which are in n slots. A port may have been closed since.
 //
-// All ports are looked up before the first packet is relayed; warm says why.
+// All ports are looked up before the first packet is relayed; prefetch says why.
 func (t *thread) relayShared(first, n int) {
 	ports := t.found[:n]
 	for i := range ports {
@@ -141,18 +141,18 @@ func (t *thread) relayShared(first, n int) {
 	}
 	for _, p := range ports {
 		if p != nil {
-			t.warmed += p.leg.warm()
+			t.prefetched += p.leg.prefetch()
 		}
 	}
 	for i, p := range ports {
 		if p != nil {
-			t.take(p, first+i)
+			t.relayPacket(p, first+i)
 		}
 	}
 }
 
-// take relays the packet in a slot.
-func (t *thread) take(p *port, slot int) {
+// relayPacket relays the packet in a slot.
+func (t *thread) relayPacket(p *port, slot int) {
 	size, from, cut := t.input.packet(slot)
 	if cut {
 		p.leg.stats.invalid++
@@ -182,7 +182,7 @@ type mmsghdr struct {
 	_    [4]byte
 }
 
-// control is room for the one message that a shared socket adds to a packet: the address that it was sent to.
+// control is room for the one message that a shared socket adds to a packet: its destination address.
 type control struct {
 	head unix.Cmsghdr
 	name sockaddr
@@ -201,7 +201,7 @@ func newInput() *input {
 	return in
 }
 
-// read fills free slots and returns how many. The socket is not blocking: the system call is too short for the scheduler to know.
+// read fills free slots and returns how many. The socket does not block, so the Go scheduler need not know of the system call.
 func (in *input) read(fd, most int) int {
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&in.heads[in.next])), uintptr(most), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {

@@ -4,8 +4,8 @@ package media
 // packet is handled costs a quarter of all time in waiting. Packets come in batches, so the lines of all their calls are asked for
 // together, before the first packet is handled, and the processor waits for many at once.
 
-// warm reads from each cache line that a packet of l will need; the sum only keeps the compiler from leaving it out.
-func (l *leg) warm() (sum uint64) {
+// prefetch reads from each cache line that a packet of l will need; the sum only keeps the compiler from leaving it out.
+func (l *leg) prefetch() (sum uint64) {
 	o := l.other
 	sum = l.source[rtp].low + l.streams[0].rtp.Top() + uint64(l.heard.ssrc) + l.stats.received + uint64(l.last)
 	sum += o.dest[rtp].low + uint64(o.stream.ssrc) + o.stream.sent.Top() + o.stats.sent
