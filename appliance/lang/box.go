@@ -226,11 +226,11 @@ type Machine interface {
 	Unfit() []string
 	// Failing lists the lasting failures of the box, a sentence each: what is said to whoever logs in.
 	Failing() []string
-	IPInterfaces() []IPInterface
-	IPRoutes() []IPRoute
+	IPInterfaces() []status.IPInterface
+	IPRoutes() []status.Route
 	// Neighbours are the hosts of the attached networks that the kernel knows.
-	Neighbours() ([]Neighbour, error)
-	Ports() []Port
+	Neighbours() ([]status.Neighbour, error)
+	Ports() []status.Port
 	Clock() Clock
 	// SyncClock asks the time servers now and sets the clock, however far it is off; it ends with ctx.
 	SyncClock(ctx context.Context) error
@@ -262,53 +262,6 @@ type Version struct {
 
 // Measure is a figure with its name.
 type Measure struct{ Name, Value string }
-
-// IPInterface is a network interface as the kernel has it.
-type IPInterface struct {
-	Context, Name, Port string // Port: "eth00"
-	State               string // "up", "down", "no carrier"
-	Addresses           []netip.Prefix
-	MTU                 int
-	DHCP                *Lease // nil: no DHCP client runs
-}
-
-// Lease is what a DHCP client has, or tries to get.
-type Lease struct {
-	State       string // "bound", "discovering", ...
-	Address     netip.Prefix
-	Router      netip.Addr
-	Routes      []IPRoute // besides the default route; no Gateway: on the link
-	NameServers []netip.Addr
-	Server      netip.Addr
-	Renew       time.Time
-	Expires     time.Time
-	Err         string
-}
-
-// IPRoute is a route as the kernel has it.
-type IPRoute struct {
-	Prefix    netip.Prefix
-	Gateway   netip.Addr
-	Interface string
-	Metric    int
-}
-
-// Neighbour is a host of an attached network.
-type Neighbour struct {
-	Addr   netip.Addr
-	MAC    string // "": nobody has answered
-	Device string // "eth00"
-	State  string // "reachable", "stale", "no answer"
-}
-
-// Port is a physical port.
-type Port struct {
-	Slot, Port           int
-	Name, MAC, State     string
-	Speed                string
-	RxPackets, TxPackets uint64
-	RxErrors, TxErrors   uint64
-}
 
 // Clock is time and its source.
 type Clock struct {

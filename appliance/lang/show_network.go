@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"viaduct/appliance/status"
 )
 
 // Ports, addresses, routes, and the time.
@@ -15,7 +17,7 @@ func showIPInterfaces(c *call, _ *none) error {
 		for _, a := range i.Addresses {
 			addrs = append(addrs, a.String())
 		}
-		rows = append(rows, []string{i.Context, i.Name, dash(i.Port), i.State, dash(strings.Join(addrs, ", ")), fmt.Sprint(i.MTU)})
+		rows = append(rows, []string{i.Context, i.Name, dash(i.Port), i.State.String(), dash(strings.Join(addrs, ", ")), fmt.Sprint(i.MTU)})
 	}
 	c.columns(rows)
 	return nil
@@ -37,8 +39,8 @@ func showIPRoutes(c *call, _ *none) error {
 func showPorts(c *call, _ *none) error {
 	rows := [][]string{{"Port", "Name", "State", "Speed", "Rx packets", "Tx packets", "Errors"}}
 	for _, p := range c.box.Ports() {
-		rows = append(rows, []string{fmt.Sprintf("%d %d", p.Slot, p.Port), p.Name, p.State, dash(p.Speed),
-			fmt.Sprint(p.RxPackets), fmt.Sprint(p.TxPackets), fmt.Sprint(p.RxErrors + p.TxErrors)})
+		rows = append(rows, []string{fmt.Sprintf("%d %d", p.Slot, p.Port), p.Name, p.State.String(), dash(speed(p)),
+			fmt.Sprint(p.Rx.Packets), fmt.Sprint(p.Tx.Packets), fmt.Sprint(p.Rx.Errors + p.Tx.Errors)})
 	}
 	c.columns(rows)
 	return nil
@@ -56,12 +58,19 @@ func showPort(c *call, a *portArgs) error {
 	return fmt.Errorf("there is no port ethernet %d %d in the configuration", a.Slot, a.Port)
 }
 
-func (c *call) printPort(p Port) {
+func (c *call) printPort(p status.Port) {
 	c.columns([][]string{
-		{"Port:", fmt.Sprintf("ethernet %d %d, %s", p.Slot, p.Port, p.Name)}, {"State:", p.State}, {"Speed:", dash(p.Speed)}, {"MAC:", dash(p.MAC)},
-		{"Received:", fmt.Sprintf("%d packets, %d errors", p.RxPackets, p.RxErrors)},
-		{"Sent:", fmt.Sprintf("%d packets, %d errors", p.TxPackets, p.TxErrors)},
+		{"Port:", fmt.Sprintf("ethernet %d %d, %s", p.Slot, p.Port, p.Name)}, {"State:", p.State.String()}, {"Speed:", dash(speed(p))}, {"MAC:", dash(p.MAC)},
+		{"Received:", fmt.Sprintf("%d packets, %d errors", p.Rx.Packets, p.Rx.Errors)},
+		{"Sent:", fmt.Sprintf("%d packets, %d errors", p.Tx.Packets, p.Tx.Errors)},
 	})
+}
+
+func speed(p status.Port) string {
+	if p.Speed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d Mbit/s %s duplex", p.Speed, p.Duplex)
 }
 
 // showARP lists the hosts of the attached networks.
@@ -72,7 +81,7 @@ func showARP(c *call, _ *none) error {
 	}
 	rows := [][]string{{"Address", "MAC", "Port", "State"}}
 	for _, n := range list {
-		rows = append(rows, []string{n.Addr.String(), dash(n.MAC), n.Device, n.State})
+		rows = append(rows, []string{n.Address.String(), dash(n.MAC), n.Port, n.State.String()})
 	}
 	if len(rows) == 1 {
 		c.printf("No host of an attached network is known.\n")
@@ -111,8 +120,8 @@ func showDHCP(c *call, _ *none) error {
 			}
 			c.printf("  Renewed in: %s\n  Expires in: %s\n", span(max(0, l.Renew.Sub(now))), span(max(0, l.Expires.Sub(now))))
 		}
-		if l.Err != "" {
-			c.printf("  Trouble: %s\n", l.Err)
+		if l.Error != "" {
+			c.printf("  Trouble: %s\n", l.Error)
 		}
 	}
 	if !found {

@@ -24,10 +24,10 @@ func (busyBox) Clock() Clock {
 		}}
 }
 
-func (busyBox) IPInterfaces() []IPInterface {
-	return []IPInterface{{Context: "ROUTER", Name: "if_eth01", Port: "eth01", State: "up", MTU: 1500, Addresses: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/28")},
-		DHCP: &Lease{State: "bound", Address: netip.MustParsePrefix("203.0.113.7/28"), Router: netip.MustParseAddr("203.0.113.1"), Server: netip.MustParseAddr("203.0.113.1"),
-			NameServers: []netip.Addr{netip.MustParseAddr("203.0.113.2")}, Routes: []IPRoute{{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Gateway: netip.MustParseAddr("203.0.113.1")}, {Prefix: netip.MustParsePrefix("198.51.100.1/32")}}, Renew: noon.Add(time.Hour), Expires: noon.Add(2 * time.Hour)}}}
+func (busyBox) IPInterfaces() []status.IPInterface {
+	return []status.IPInterface{{Context: "ROUTER", Name: "if_eth01", Port: "eth01", State: status.LinkUp, MTU: 1500, Addresses: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/28")},
+		DHCP: &status.Lease{State: status.LeaseBound, Address: netip.MustParsePrefix("203.0.113.7/28"), Router: netip.MustParseAddr("203.0.113.1"), Server: netip.MustParseAddr("203.0.113.1"),
+			NameServers: []netip.Addr{netip.MustParseAddr("203.0.113.2")}, Routes: []status.Route{{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Gateway: netip.MustParseAddr("203.0.113.1")}, {Prefix: netip.MustParsePrefix("198.51.100.1/32")}}, Renew: noon.Add(time.Hour), Expires: noon.Add(2 * time.Hour)}}}
 }
 
 func (busyBox) Licenses() Licenses {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -53,21 +54,21 @@ func TestApplyTwiceChangesNothing(t *testing.T) {
 	}
 
 	state := must(n.State(testConfig()))(t)
-	wantPorts := []PortState{
-		{Slot: 0, Port: 0, Device: "eth00", Context: "ROUTER", Interface: "if_eth00", Enabled: true, Present: true, Up: true, Link: true, MTU: 1500,
-			Speed: 10000, Duplex: "full", Driver: "veth", Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.1.1/24")}},
-		{Slot: 0, Port: 1, Device: "eth01", Context: "ROUTER", Interface: "if_eth01", Enabled: true, Present: true, Up: true, Link: true, MTU: 1500,
-			Speed: 10000, Duplex: "full", Driver: "veth", Addresses: []netip.Prefix{netip.MustParsePrefix("123.123.123.123/28")}},
+	wantPorts := []status.Port{
+		{Slot: 0, Port: 0, Name: "eth00", Context: "ROUTER", Interface: "if_eth00", Enabled: true, State: status.LinkUp, MTU: 1500,
+			Speed: 10000, Duplex: status.DuplexFull, Driver: "veth", Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.1.1/24")}},
+		{Slot: 0, Port: 1, Name: "eth01", Context: "ROUTER", Interface: "if_eth01", Enabled: true, State: status.LinkUp, MTU: 1500,
+			Speed: 10000, Duplex: status.DuplexFull, Driver: "veth", Addresses: []netip.Prefix{netip.MustParsePrefix("123.123.123.123/28")}},
 	}
 	prefixes := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	addrs := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
-	if d := cmp.Diff(wantPorts, state.Ports, prefixes, cmpopts.IgnoreFields(PortState{}, "MAC", "Rx", "Tx")); d != "" {
+	if d := cmp.Diff(wantPorts, state.Ports, prefixes, cmpopts.IgnoreFields(status.Port{}, "MAC", "Rx", "Tx")); d != "" {
 		t.Errorf("ports (-want +got):\n%s", d)
 	}
-	wantRoutes := []RouteState{
-		{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: netip.MustParseAddr("123.123.123.113"), Device: "eth01", Origin: "configured"},
-		{Prefix: netip.MustParsePrefix("123.123.123.112/28"), Device: "eth01", Origin: "connected"},
-		{Prefix: netip.MustParsePrefix("192.168.1.0/24"), Device: "eth00", Origin: "connected"},
+	wantRoutes := []status.Route{
+		{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: netip.MustParseAddr("123.123.123.113"), Interface: "eth01", Origin: status.RouteConfigured},
+		{Prefix: netip.MustParsePrefix("123.123.123.112/28"), Interface: "eth01", Origin: status.RouteConnected},
+		{Prefix: netip.MustParsePrefix("192.168.1.0/24"), Interface: "eth00", Origin: status.RouteConnected},
 	}
 	if d := cmp.Diff(wantRoutes, state.Routes, prefixes, addrs); d != "" {
 		t.Errorf("routes (-want +got):\n%s", d)
@@ -94,7 +95,7 @@ func TestApplyOverAHalfConfiguredSystemEndsRight(t *testing.T) {
 	}
 	var routes []string
 	for _, r := range must(n.State(testConfig()))(t).Routes {
-		routes = append(routes, r.Prefix.String()+" "+r.Gateway.String()+" "+r.Origin)
+		routes = append(routes, r.Prefix.String()+" "+r.Gateway.String()+" "+r.Origin.String())
 	}
 	if want := "0.0.0.0/0 123.123.123.113 configured"; routes[0] != want || len(routes) != 3 {
 		t.Errorf("routes %q, want first %q of 3", routes, want)

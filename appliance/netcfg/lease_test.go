@@ -52,7 +52,7 @@ func TestAPortGetsItsAddressByDHCP(t *testing.T) {
 		}
 		for _, r := range s.Routes {
 			if r.Prefix.Bits() == 0 {
-				b.WriteString("via " + r.Gateway.String() + " " + r.Origin + " ")
+				b.WriteString("via " + r.Gateway.String() + " " + r.Origin.String() + " ")
 			}
 		}
 		for _, a := range n.NameServers() {

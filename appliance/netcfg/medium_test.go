@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -38,7 +39,7 @@ func TestSpeedAndDuplexAreSet(t *testing.T) {
 		if strings.Join(medium, "\n") != step.change {
 			t.Errorf("medium %+v: changes %q", step.medium, medium)
 		}
-		if p := must(n.State(cfg))(t).Ports[1]; step.speed != 0 && p.Speed != step.speed || p.Duplex != step.duplex {
+		if p := must(n.State(cfg))(t).Ports[1]; step.speed != 0 && p.Speed != step.speed || p.Duplex.String() != step.duplex {
 			t.Errorf("medium %+v: the kernel has %d %s", step.medium, p.Speed, p.Duplex)
 		}
 		if r := must(n.Apply(cfg))(t); len(r.Changes) > 0 || len(r.Warnings) > 0 {
@@ -121,7 +122,7 @@ func TestTheDeviceOfAVLANIsAPort(t *testing.T) {
 		{"SSH: the VLAN is no management network", "tcp", "192.168.1.100", "192.168.1.1:22", false},
 		{"SIP from a stranger in the VLAN", "udp", "192.168.1.200", "192.168.1.1:5060", false},
 	})
-	if p := must(n.State(cfg))(t).Ports[1]; p.VLAN != 20 || p.Device != "eth00.20" || !p.Present || !p.Link || p.Interface != "if_eth00" {
+	if p := must(n.State(cfg))(t).Ports[1]; p.VLAN != 20 || p.Name != "eth00.20" || p.State != status.LinkUp || p.Interface != "if_eth00" {
 		t.Errorf("state %+v", p)
 	}
 	if r := must(n.Apply(cfg))(t); len(r.Changes) > 0 {

@@ -4,31 +4,26 @@ import (
 	"errors"
 	"net/netip"
 
+	"viaduct/appliance/status"
+
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// Neighbour is a host of an attached network, as the kernel knows it from ARP or neighbour discovery.
-type Neighbour struct {
-	Addr   netip.Addr
-	MAC    string // "" while nobody answers
-	Device string
-	State  string // "reachable", "stale", "failed", ...
-}
-
-// neighbourStates are the kernel's, in words.
-var neighbourStates = map[int]string{
-	netlink.NUD_INCOMPLETE: "asked", netlink.NUD_REACHABLE: "reachable", netlink.NUD_STALE: "stale", netlink.NUD_DELAY: "stale",
-	netlink.NUD_PROBE: "asked", netlink.NUD_FAILED: "no answer", netlink.NUD_PERMANENT: "fixed",
+// neighbourStates are the kernel's states of neighbours that are shown.
+var neighbourStates = map[int]status.NeighbourState{
+	netlink.NUD_INCOMPLETE: status.NeighbourAsked, netlink.NUD_PROBE: status.NeighbourAsked, netlink.NUD_REACHABLE: status.NeighbourReachable,
+	netlink.NUD_STALE: status.NeighbourStale, netlink.NUD_DELAY: status.NeighbourStale, netlink.NUD_FAILED: status.NeighbourSilent,
+	netlink.NUD_PERMANENT: status.NeighbourFixed,
 }
 
 // Neighbours lists the hosts that the kernel knows.
-func (n *Net) Neighbours() ([]Neighbour, error) {
+func (n *Net) Neighbours() ([]status.Neighbour, error) {
 	links, err := n.kernel.LinkList()
 	if err != nil {
 		return nil, err
 	}
-	var list []Neighbour
+	var list []status.Neighbour
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		known, err := n.kernel.NeighList(0, family)
 		if errors.Is(err, unix.EAFNOSUPPORT) {
@@ -43,10 +38,10 @@ func (n *Net) Neighbours() ([]Neighbour, error) {
 			if !ok || !shown || addr.IsMulticast() {
 				continue
 			}
-			x := Neighbour{Addr: addr.Unmap(), MAC: k.HardwareAddr.String(), State: state}
+			x := status.Neighbour{Address: addr.Unmap(), MAC: k.HardwareAddr.String(), State: state}
 			for _, l := range links {
 				if l.Attrs().Index == k.LinkIndex {
-					x.Device = l.Attrs().Name
+					x.Port = l.Attrs().Name
 				}
 			}
 			list = append(list, x)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"unsafe"
 
+	"viaduct/appliance/status"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -40,20 +42,20 @@ type ifreq struct {
 	_    [16]byte
 }
 
-// speed returns Mbit/s and "full" or "half"; 0 and "" when the driver does not know, as without link.
-func (p *probe) speed(device string) (mbit int, duplex string) {
+// speed returns Mbit/s, 0 when the driver does not know, as without a link.
+func (p *probe) speed(device string) (mbit int, duplex status.Duplex) {
 	cmd := ethtoolCmd{cmd: unix.ETHTOOL_GSET}
 	if p.ethtool(device, &cmd) != nil {
-		return 0, ""
+		return 0, status.DuplexUnknown
 	}
 	if s := uint32(cmd.speedHigh)<<16 | uint32(cmd.speed); s != 0xffff && s != 0xffffffff {
 		mbit = int(s)
 	}
 	switch cmd.duplex {
 	case 0:
-		duplex = "half"
+		duplex = status.DuplexHalf
 	case 1:
-		duplex = "full"
+		duplex = status.DuplexFull
 	}
 	return mbit, duplex
 }

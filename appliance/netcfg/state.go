@@ -8,53 +8,15 @@ import (
 	"slices"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/netcfg/dhcp"
+	"viaduct/appliance/status"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// State is what the kernel has at one moment.
-type State struct {
-	Ports  []PortState
-	Routes []RouteState // every route of the main table, ours and others'
-}
-
-// PortState is one `port ethernet` of the configuration.
-type PortState struct {
-	Slot, Port int
-	VLAN       int    // its tag, 0: the port itself
-	Device     string // kernel's name, for example "eth01"
-	Context    string // what it is bound to, "" when it is not
-	Interface  string
-	Enabled    bool // no shutdown
-	Present    bool // the kernel has the device; everything below is zero when not
-	Up, Link   bool // administratively up; carrier there
-	MAC        string
-	MTU        int    // octets
-	Speed      int    // Mbit/s, 0 when unknown or without link
-	Duplex     string // "full", "half" or ""
-	Driver     string
-	Addresses  []netip.Prefix
-	Rx, Tx     Counters
-	DHCP       *dhcp.State // nil: no DHCP client runs for the port
-}
-
-// Counters of one direction since the device came up.
-type Counters struct{ Packets, Octets, Errors, Dropped uint64 }
-
-// RouteState is one route.
-type RouteState struct {
-	Prefix  netip.Prefix
-	Gateway netip.Addr // zero when directly connected
-	Device  string
-	Metric  int
-	Origin  string // "configured", "connected" or "other"
-}
-
 // State reads the kernel. cfg says which ports there are.
-func (n *Net) State(cfg *config.Config) (State, error) {
-	var s State
+func (n *Net) State(cfg *config.Config) (status.Network, error) {
+	var s status.Network
 	var errs []error
 	names := map[int]string{}
 	var links []netlink.Link
@@ -67,13 +29,13 @@ func (n *Net) State(cfg *config.Config) (State, error) {
 	for _, l := range links {
 		names[l.Attrs().Index] = l.Attrs().Name
 	}
-	var ports []PortState
+	var ports []status.Port
 	for _, c := range cfg.Ports {
-		p := PortState{Slot: c.Slot, Port: c.Port, Device: n.o.PortName(c.Slot, c.Port), Enabled: c.Enabled,
+		p := status.Port{Slot: c.Slot, Port: c.Port, Name: n.o.PortName(c.Slot, c.Port), Enabled: c.Enabled,
 			Context: c.Bind.Context.Name, Interface: c.Bind.Interface.Name}
 		ports = append(ports, p)
 		for _, v := range c.VLANs {
-			ports = append(ports, PortState{Slot: c.Slot, Port: c.Port, VLAN: v.ID, Device: vlanDevice(p.Device, v.ID), Enabled: c.Enabled && v.Enabled,
+			ports = append(ports, status.Port{Slot: c.Slot, Port: c.Port, VLAN: v.ID, Name: vlanDevice(p.Name, v.ID), Enabled: c.Enabled && v.Enabled,
 				Context: v.Bind.Context.Name, Interface: v.Bind.Interface.Name})
 		}
 	}
@@ -81,11 +43,11 @@ func (n *Net) State(cfg *config.Config) (State, error) {
 	clients := n.clients
 	n.mu.Unlock()
 	for _, p := range ports {
-		if c := clients[p.Device]; c != nil {
-			state := c.State()
-			p.DHCP = &state
+		if c := clients[p.Name]; c != nil {
+			lease := c.Status()
+			p.DHCP = &lease
 		}
-		if i := slices.IndexFunc(links, func(l netlink.Link) bool { return l.Attrs().Name == p.Device }); i >= 0 {
+		if i := slices.IndexFunc(links, func(l netlink.Link) bool { return l.Attrs().Name == p.Name }); i >= 0 {
 			errs = append(errs, n.portState(&p, links[i]))
 		}
 		s.Ports = append(s.Ports, p)
@@ -97,31 +59,38 @@ func (n *Net) State(cfg *config.Config) (State, error) {
 	for _, r := range routes {
 		key := keyOf(r)
 		gateway, _ := netip.AddrFromSlice(r.Gw)
-		state := RouteState{Prefix: key.prefix, Gateway: gateway.Unmap(), Device: names[r.LinkIndex], Metric: key.metric, Origin: "other"}
+		route := status.Route{Prefix: key.prefix, Gateway: gateway.Unmap(), Interface: names[r.LinkIndex], Metric: key.metric}
 		switch r.Protocol {
 		case ours:
-			state.Origin = "configured"
+			route.Origin = status.RouteConfigured
 		case unix.RTPROT_KERNEL:
-			state.Origin = "connected"
+			route.Origin = status.RouteConnected
 		}
-		s.Routes = append(s.Routes, state)
+		s.Routes = append(s.Routes, route)
 	}
 	return s, errors.Join(errs...)
 }
 
-func (n *Net) portState(p *PortState, link netlink.Link) error {
+func (n *Net) portState(p *status.Port, link netlink.Link) error {
 	a := link.Attrs()
-	p.Present, p.MAC, p.MTU = true, a.HardwareAddr.String(), a.MTU
-	p.Up, p.Link = linkState(a)
-	p.Speed, p.Duplex = n.probe.speed(p.Device)
-	p.Driver = n.probe.driver(p.Device)
+	p.MAC, p.MTU = a.HardwareAddr.String(), a.MTU
+	switch up, link := linkState(a); {
+	case !up:
+		p.State = status.LinkDown
+	case !link:
+		p.State = status.LinkNoCarrier
+	default:
+		p.State = status.LinkUp
+	}
+	p.Speed, p.Duplex = n.probe.speed(p.Name)
+	p.Driver = n.probe.driver(p.Name)
 	if st := a.Statistics; st != nil {
-		p.Rx = Counters{st.RxPackets, st.RxBytes, st.RxErrors, st.RxDropped}
-		p.Tx = Counters{st.TxPackets, st.TxBytes, st.TxErrors, st.TxDropped}
+		p.Rx = status.Counters{Packets: st.RxPackets, Octets: st.RxBytes, Errors: st.RxErrors, Dropped: st.RxDropped}
+		p.Tx = status.Counters{Packets: st.TxPackets, Octets: st.TxBytes, Errors: st.TxErrors, Dropped: st.TxDropped}
 	}
 	addrs, err := n.kernelAddresses(link)
 	if err != nil {
-		return fmt.Errorf("read addresses of %s: %w", p.Device, err)
+		return fmt.Errorf("read addresses of %s: %w", p.Name, err)
 	}
 	for _, a := range addrs {
 		p.Addresses = append(p.Addresses, prefixOf(a.IPNet))
@@ -132,4 +101,20 @@ func (n *Net) portState(p *PortState, link netlink.Link) error {
 // linkState tells whether a device is switched on, and whether the wire is good.
 func linkState(a *netlink.LinkAttrs) (up, link bool) {
 	return a.Flags&net.FlagUp != 0, a.RawFlags&unix.IFF_LOWER_UP != 0 && a.RawFlags&unix.IFF_RUNNING != 0
+}
+
+// Interfaces are the IP interfaces of a configuration with what their ports have.
+func Interfaces(cfg *config.Config, ports []status.Port) (list []status.IPInterface) {
+	for _, c := range cfg.IP {
+		for _, i := range c.Interfaces {
+			x := status.IPInterface{Context: c.Name, Name: i.Name, State: status.LinkNotBound}
+			for _, p := range ports {
+				if p.Context == c.Name && p.Interface == i.Name {
+					x.Port, x.State, x.Addresses, x.MTU, x.DHCP = p.Name, p.State, p.Addresses, p.MTU, p.DHCP
+				}
+			}
+			list = append(list, x)
+		}
+	}
+	return list
 }

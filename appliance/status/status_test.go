@@ -2,6 +2,7 @@ package status
 
 import (
 	"encoding/json"
+	"net/netip"
 	"reflect"
 	"testing"
 	"time"
@@ -57,5 +58,23 @@ func TestPeersAndGateways(t *testing.T) {
 	}
 	for s := ListenerOpen; s <= ListenerNoAddress; s++ {
 		roundTrip(t, Listener{Transport: "tls", State: s})
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	for s := LinkMissing; s <= LinkNotBound; s++ {
+		roundTrip(t, IPInterface{Name: "if", State: s})
+	}
+	for s := LeaseDiscovering; s <= LeaseConfirming; s++ {
+		roundTrip(t, Port{Name: "eth00", DHCP: &Lease{State: s, Address: netip.MustParsePrefix("192.0.2.7/24")}})
+	}
+	for d := DuplexUnknown; d <= DuplexFull; d++ {
+		roundTrip(t, Port{Name: "eth00", State: LinkUp, Duplex: d})
+	}
+	for o := RouteOther; o <= RouteLeased; o++ {
+		roundTrip(t, Route{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Origin: o})
+	}
+	for s := NeighbourAsked; s <= NeighbourFixed; s++ {
+		roundTrip(t, Neighbour{Address: netip.MustParseAddr("192.0.2.9"), State: s})
 	}
 }

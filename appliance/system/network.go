@@ -4,106 +4,37 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
-	"viaduct/appliance/lang"
 	"viaduct/appliance/netcfg"
-	"viaduct/appliance/netcfg/dhcp"
+	"viaduct/appliance/status"
 
 	"golang.org/x/net/icmp"
 )
 
-// network is the kernel's state of the configured ports; an error leaves it empty and in the log.
-func (s *System) network() netcfg.State {
-	st, err := s.net.State(s.Running())
+// network is what the kernel has of the configured ports; an error leaves it empty and in the log.
+func (s *System) network() status.Network {
+	n, err := s.net.State(s.Running())
 	if err != nil {
 		s.log.Warn("network state not read", "err", err)
 	}
-	return st
+	return n
 }
 
 // IPInterfaces lists the interfaces of every IP context with what the kernel has.
-func (s *System) IPInterfaces() []lang.IPInterface {
-	var list []lang.IPInterface
-	st := s.network()
-	for _, c := range s.Running().IP {
-		for _, i := range c.Interfaces {
-			x := lang.IPInterface{Context: c.Name, Name: i.Name, State: "not bound"}
-			for _, p := range st.Ports {
-				if p.Context == c.Name && p.Interface == i.Name {
-					x.Port, x.State, x.Addresses, x.MTU = p.Device, state(p), p.Addresses, p.MTU
-					x.DHCP = lease(p.DHCP)
-				}
-			}
-			list = append(list, x)
-		}
-	}
-	return list
-}
-
-func lease(d *dhcp.State) *lang.Lease {
-	if d == nil {
-		return nil
-	}
-	x := &lang.Lease{State: d.Step, Err: d.Problem}
-	if l := d.Lease; l != nil {
-		x.Address, x.Router, x.NameServers, x.Server, x.Renew, x.Expires = l.Prefix, l.Router, l.NameServers, l.Server, l.Renew, l.Expires
-		for _, r := range l.Routes {
-			x.Routes = append(x.Routes, lang.IPRoute{Prefix: r.Prefix, Gateway: r.Gateway})
-		}
-	}
-	return x
+func (s *System) IPInterfaces() []status.IPInterface {
+	return netcfg.Interfaces(s.Running(), s.network().Ports)
 }
 
 // IPRoutes lists the kernel's routes.
-func (s *System) IPRoutes() []lang.IPRoute {
-	var list []lang.IPRoute
-	for _, r := range s.network().Routes {
-		list = append(list, lang.IPRoute{Prefix: r.Prefix, Gateway: r.Gateway, Interface: r.Device, Metric: r.Metric})
-	}
-	return list
-}
+func (s *System) IPRoutes() []status.Route { return s.network().Routes }
 
 // Neighbours lists the hosts of the attached networks that the kernel knows.
-func (s *System) Neighbours() (list []lang.Neighbour, err error) {
-	known, err := s.net.Neighbours()
-	for _, n := range known {
-		list = append(list, lang.Neighbour(n))
-	}
-	return list, err
-}
+func (s *System) Neighbours() ([]status.Neighbour, error) { return s.net.Neighbours() }
 
 // Ports lists the physical ports.
-func (s *System) Ports() []lang.Port {
-	var list []lang.Port
-	for _, p := range s.network().Ports {
-		if p.VLAN != 0 {
-			continue
-		}
-		list = append(list, lang.Port{
-			Slot: p.Slot, Port: p.Port, Name: p.Device, MAC: p.MAC, State: state(p), Speed: speed(p),
-			RxPackets: p.Rx.Packets, TxPackets: p.Tx.Packets, RxErrors: p.Rx.Errors, TxErrors: p.Tx.Errors,
-		})
-	}
-	return list
-}
-
-func state(p netcfg.PortState) string {
-	switch {
-	case !p.Present:
-		return "missing"
-	case !p.Up:
-		return "down"
-	case !p.Link:
-		return "no carrier"
-	}
-	return "up"
-}
-
-func speed(p netcfg.PortState) string {
-	if p.Speed == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d Mbit/s %s duplex", p.Speed, p.Duplex)
+func (s *System) Ports() []status.Port {
+	return slices.DeleteFunc(s.network().Ports, func(p status.Port) bool { return p.VLAN != 0 })
 }
 
 // icmp finds a host's address and opens a socket for echo requests to it; the caller closes it.

@@ -318,7 +318,9 @@ func (s *System) gatewaysApplied(err error) {
 func (s *System) awaitLinks(cfg *config.Config) {
 	for range 50 {
 		st, err := s.net.State(cfg)
-		if err != nil || !slices.ContainsFunc(st.Ports, func(p netcfg.PortState) bool { return p.Enabled && p.Present && !p.Link }) {
+		if err != nil || !slices.ContainsFunc(st.Ports, func(p status.Port) bool {
+			return p.Enabled && (p.State == status.LinkDown || p.State == status.LinkNoCarrier)
+		}) {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)

@@ -16,6 +16,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"viaduct/appliance/status"
 )
 
 // Conn carries whole Ethernet frames of one device.
@@ -43,13 +45,6 @@ type Lease struct {
 	hardware    [6]byte // of the server, or of the relay that stands for it
 }
 
-// State is for people.
-type State struct {
-	Step    string // "discovering", "requesting", "bound", "renewing", "rebinding", "confirming", "ended"
-	Lease   *Lease // nil: none
-	Problem string // of the last attempt, "" when all is well
-}
-
 // ErrRelease as the cause of the end of Run's context gives the lease back to the server.
 var ErrRelease = errors.New("release")
 
@@ -61,8 +56,10 @@ type Client struct {
 	xid     uint32
 	began   time.Time // of the present attempt, for the secs field
 
-	mu    sync.Mutex
-	state State
+	mu      sync.Mutex
+	state   status.LeaseState
+	lease   *Lease // nil: none
+	failure string // of the last attempt
 }
 
 // New returns a client; nothing happens before Run.
@@ -70,14 +67,23 @@ func New(o Options) *Client {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Client{o: o, confirm: make(chan struct{}, 1), packets: make(chan packet), state: State{Step: "discovering"}}
+	return &Client{o: o, confirm: make(chan struct{}, 1), packets: make(chan packet)}
 }
 
-// State is what the client does now.
-func (c *Client) State() State {
+// Status is what the client has and does now.
+func (c *Client) Status() status.Lease {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state
+	s := status.Lease{State: c.state, Error: c.failure}
+	l := c.lease
+	if l == nil {
+		return s
+	}
+	s.Address, s.Router, s.NameServers, s.Server, s.Renew, s.Expires = l.Prefix, l.Router, l.NameServers, l.Server, l.Renew, l.Expires
+	for _, r := range l.Routes {
+		s.Routes = append(s.Routes, status.Route{Prefix: r.Prefix, Gateway: r.Gateway, Origin: status.RouteLeased})
+	}
+	return s
 }
 
 // Confirm asks the server whether the lease still holds: the link was away, and the wire may lead to another network now. Without a
@@ -113,7 +119,7 @@ func (c *Client) Run(ctx context.Context, told func(*Lease)) {
 		}
 		if next == nil {
 			c.o.Log.Warn("lease lost", "if", c.o.Device, "address", lease.Prefix)
-			c.set("discovering", nil)
+			c.set(status.LeaseDiscovering, nil)
 		}
 		lease = next
 		told(lease)
@@ -122,7 +128,6 @@ func (c *Client) Run(ctx context.Context, told func(*Lease)) {
 		c.send(lease.hardware, lease.Prefix.Addr(), lease.Server, message{kind: kindRelease, ciaddr: lease.Prefix.Addr(),
 			options: map[byte][]byte{optServer: lease.Server.AsSlice()}})
 	}
-	c.set("ended", nil)
 }
 
 // read passes on the frames that are answers to us.
@@ -153,16 +158,16 @@ func (c *Client) read(done <-chan struct{}) {
 	}
 }
 
-func (c *Client) set(step string, lease *Lease) {
+func (c *Client) set(state status.LeaseState, lease *Lease) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.state.Step, c.state.Lease = step, lease
+	c.state, c.lease = state, lease
 }
 
 func (c *Client) problem(text string) {
 	c.mu.Lock()
-	news := c.state.Problem != text && text != ""
-	c.state.Problem = text
+	news := c.failure != text && text != ""
+	c.failure = text
 	c.mu.Unlock()
 	if news {
 		c.o.Log.Warn("no lease", "if", c.o.Device, "err", text)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"viaduct/appliance/status"
 )
 
 var (
@@ -135,7 +137,7 @@ func TestALeaseIsObtainedAndRenewed(t *testing.T) {
 		if next := <-told; !next.Expires.After(l.Expires) {
 			t.Errorf("renewed lease %+v", next)
 		}
-		if s := c.State(); s.Step != "bound" || s.Problem != "" {
+		if s := c.Status(); s.State != status.LeaseBound || s.Error != "" {
 			t.Errorf("state %+v", s)
 		}
 	})
@@ -179,14 +181,14 @@ func TestAnotherServerTakesTheLeaseOver(t *testing.T) {
 		other := [6]byte{2, 0, 0, 0, 0, 0x98}
 		var r packet
 		for r = asked(t, <-w.sent); r.from != everybody; r = asked(t, <-w.sent) {
-			if s := c.State(); s.Step != "renewing" || s.Lease != l {
+			if s := c.Status(); s.State != status.LeaseRenewing || s.Address != l.Prefix {
 				t.Errorf("state %+v", s)
 			}
 		}
 		if time.Now().Before(l.Rebind) || r.ciaddr.String() != "192.0.2.77" || r.options[optServer] != nil || r.options[optAddress] != nil {
 			t.Errorf("rebinding at %v: %+v", time.Since(l.Obtained), r)
 		}
-		if s := c.State(); s.Step != "rebinding" || s.Problem != "the DHCP server does not answer" {
+		if s := c.Status(); s.State != status.LeaseRebinding || s.Error != "the DHCP server does not answer" {
 			t.Errorf("state %+v", s)
 		}
 		f := answer(r.xid, kindAck, "192.0.2.77", hour())
@@ -210,13 +212,13 @@ func TestARenewalIsRefused(t *testing.T) {
 			t.Errorf("the lease is kept: %+v", l)
 		}
 		d := asked(t, <-w.sent)
-		if s := c.State(); d.kind != kindDiscover || s.Problem != `the DHCP server refuses the address: "moved"` || s.Lease != nil {
+		if s := c.Status(); d.kind != kindDiscover || s.Error != `the DHCP server refuses the address: "moved"` || s.Address.IsValid() {
 			t.Errorf("then sent %+v, state %+v", d, s)
 		}
 		w.received <- answer(d.xid, kindOffer, "192.0.2.88", hour())
 		w.received <- answer(asked(t, <-w.sent).xid, kindAck, "192.0.2.88", hour())
-		if l := <-told; l == nil || l.Prefix.String() != "192.0.2.88/24" || c.State().Problem != "" {
-			t.Errorf("lease %+v, state %+v", l, c.State())
+		if l := <-told; l == nil || l.Prefix.String() != "192.0.2.88/24" || c.Status().Error != "" {
+			t.Errorf("lease %+v, state %+v", l, c.Status())
 		}
 	})
 }
@@ -284,8 +286,8 @@ func TestAfterALinkFlap(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				if got := client.State().Lease == nil; got != c.lost {
-					t.Errorf("lost %v, want %v: %+v", got, c.lost, client.State())
+				if got := !client.Status().Address.IsValid(); got != c.lost {
+					t.Errorf("lost %v, want %v: %+v", got, c.lost, client.Status())
 				}
 			})
 		})
@@ -332,8 +334,8 @@ func TestBadOffersAreNotTaken(t *testing.T) {
 				c.change(o)
 				w.received <- answer(asked(t, <-w.sent).xid, kindOffer, c.address, o)
 				time.Sleep(time.Second)
-				if s := client.State(); s.Problem != c.want {
-					t.Errorf("problem %q", s.Problem)
+				if s := client.Status(); s.Error != c.want {
+					t.Errorf("problem %q", s.Error)
 				}
 			})
 		})
@@ -342,7 +344,7 @@ func TestBadOffersAreNotTaken(t *testing.T) {
 		d := asked(t, <-w.sent)
 		w.received <- answer(d.xid+1, kindOffer, "192.0.2.77", hour()) // somebody else's
 		time.Sleep(time.Second)
-		if s := client.State(); s.Step != "discovering" {
+		if s := client.Status(); s.State != status.LeaseDiscovering {
 			t.Errorf("state %+v", s)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"viaduct/appliance/printable"
+	"viaduct/appliance/status"
 )
 
 const (
@@ -67,7 +68,7 @@ func (c *Client) answer(ctx context.Context, patience time.Duration, early <-cha
 // acquire looks for a server and takes its first sound offer. nil: it did not work out, try again.
 func (c *Client) acquire(ctx context.Context) *Lease {
 	c.begin()
-	c.set("discovering", nil)
+	c.set(status.LeaseDiscovering, nil)
 	offer := c.exchange(ctx, tries, func() {
 		c.send(everybody, nobody, broadcast, message{kind: kindDiscover, options: map[byte][]byte{}})
 	}, kindOffer)
@@ -83,7 +84,7 @@ func (c *Client) acquire(ctx context.Context) *Lease {
 		c.pause(ctx, refused)
 		return nil
 	}
-	c.set("requesting", nil)
+	c.set(status.LeaseRequesting, nil)
 	sent := time.Now()
 	p := c.exchange(ctx, tries, func() {
 		sent = time.Now()
@@ -119,7 +120,7 @@ func (c *Client) taken(ctx context.Context, p *packet, sent time.Time) *Lease {
 		return nil
 	}
 	c.problem("")
-	c.set("bound", lease)
+	c.set(status.LeaseBound, lease)
 	return lease
 }
 
@@ -139,7 +140,7 @@ func (c *Client) pause(ctx context.Context, d time.Duration) {
 
 // keep holds a lease until it is renewed (it returns the new one) or lost (nil).
 func (c *Client) keep(ctx context.Context, l *Lease) *Lease {
-	c.set("bound", l)
+	c.set(status.LeaseBound, l)
 	for {
 		timer := time.NewTimer(time.Until(l.Renew))
 		select {
@@ -151,7 +152,7 @@ func (c *Client) keep(ctx context.Context, l *Lease) *Lease {
 			continue
 		case <-c.confirm:
 			timer.Stop()
-			if next, heard := c.ask(ctx, l, "confirming"); heard {
+			if next, heard := c.ask(ctx, l, status.LeaseConfirming); heard {
 				return next
 			}
 			continue // the lease holds while nobody says otherwise (section 3.2)
@@ -165,9 +166,9 @@ func (c *Client) keep(ctx context.Context, l *Lease) *Lease {
 func (c *Client) extend(ctx context.Context, l *Lease) *Lease {
 	for ctx.Err() == nil {
 		now := time.Now()
-		step, until := "renewing", l.Rebind
+		step, until := status.LeaseRenewing, l.Rebind
 		if !now.Before(l.Rebind) {
-			step, until = "rebinding", l.Expires
+			step, until = status.LeaseRebinding, l.Expires
 		}
 		if !now.Before(l.Expires) {
 			c.problem("the lease has expired, no DHCP server has answered")
@@ -184,7 +185,7 @@ func (c *Client) extend(ctx context.Context, l *Lease) *Lease {
 }
 
 // ask asks several times within some seconds.
-func (c *Client) ask(ctx context.Context, l *Lease, step string) (next *Lease, heard bool) {
+func (c *Client) ask(ctx context.Context, l *Lease, step status.LeaseState) (next *Lease, heard bool) {
 	for range 3 {
 		if next, heard = c.once(ctx, l, step, about(firstWait)); heard || ctx.Err() != nil {
 			break
@@ -194,15 +195,15 @@ func (c *Client) ask(ctx context.Context, l *Lease, step string) (next *Lease, h
 }
 
 // once asks for the address that we have; heard: there was an answer, next is the lease that it leaves us.
-func (c *Client) once(ctx context.Context, l *Lease, step string, patience time.Duration) (next *Lease, heard bool) {
+func (c *Client) once(ctx context.Context, l *Lease, step status.LeaseState, patience time.Duration) (next *Lease, heard bool) {
 	c.begin()
 	c.set(step, l)
 	hardware, from, to := everybody, l.Prefix.Addr(), broadcast
 	m := message{kind: kindRequest, ciaddr: l.Prefix.Addr(), options: map[byte][]byte{}}
 	switch step {
-	case "renewing":
+	case status.LeaseRenewing:
 		hardware, to = l.hardware, l.Server
-	case "confirming": // as after a restart, section 4.3.2
+	case status.LeaseConfirming: // as after a restart, section 4.3.2
 		from, m.ciaddr = nobody, nobody
 		m.options[optAddress] = l.Prefix.Addr().AsSlice()
 	}
