@@ -27,6 +27,7 @@ var floors = map[string]string{
 	"names":       "config printable",
 	"sipmsg":      "",
 	"sipgw":       "config pki printable sipmsg source status",
+	"sipua":       "config printable sipgw sipmsg status",
 	"media":       "audio config sockfilter srtp steer",
 	"audio":       "",
 	"srtp":        "",
@@ -42,7 +43,7 @@ var floors = map[string]string{
 	"lang":        "config cli lang/check lang/older pasted pki release printable plural source status",
 	"lang/check":  "config cli pki printable plural",
 	"lang/older":  "config cli",
-	"system":      "config cli lang lang/check route sdp license pki names sipgw sipmsg media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update",
+	"system":      "config cli lang lang/check route sdp license pki names sipgw sipua sipmsg media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update",
 	"api":         "config cli lang system api/wire printable status",
 	"api/wire":    "pasted",
 	"console":     "api/wire pasted upload printable plural source",
@@ -66,7 +67,7 @@ var floors = map[string]string{
 
 // owners lists the modules that one package alone may import (the lab checks us with code of its own, so it may too).
 var owners = map[string]string{
-	"github.com/emiago/sipgo":    "sipmsg sipgw lab",
+	"github.com/emiago/sipgo":    "sipmsg sipgw sipua lab",
 	"github.com/pion/srtp":       "srtp media lab",
 	"github.com/google/nftables": "netcfg",
 	"github.com/cilium/ebpf":     "steer",

@@ -57,7 +57,7 @@ func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 func (m *Manager) foresee(cfg *config.Config, i *config.SIPInterface, a *route.Attempt) Foreseen {
 	id := identify(cfg, i, a, m.Resolved)
 	f := Foreseen{Interface: i.Name, To: id.RequestURI.String(), From: id.From.URI, Account: id.Account}
-	switch gw, why := i.Gateway.In(cfg), m.SIP.Unavailable(i.Name); {
+	switch gw, why := i.Gateway.In(cfg), m.Peers.Unavailable(i.Name); {
 	case gw == nil:
 		f.Skipped = "it has no context sip-gateway"
 	case !gw.Enabled:

@@ -67,7 +67,7 @@ func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterfac
 	case i == nil:
 		return callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "interface " + a.Interface + " does not exist"}
 	}
-	if why := c.m.SIP.Unavailable(a.Interface); why != "" && !s.urgent {
+	if why := c.m.Peers.Unavailable(a.Interface); why != "" && !s.urgent {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
 		return callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "the peer of " + a.Interface + " " + why}
 	}
@@ -165,7 +165,7 @@ func (c *call) urgency(s *hunting, from *config.SIPInterface, called string) {
 // likelyFirst moves the destinations that answer OPTIONS before those that do not.
 func (c *call) likelyFirst(s *hunting) {
 	slices.SortStableFunc(s.plan.Attempts, func(a, b route.Attempt) int {
-		return rank(c.m.SIP.Unavailable(b.Interface)) - rank(c.m.SIP.Unavailable(a.Interface))
+		return rank(c.m.Peers.Unavailable(b.Interface)) - rank(c.m.Peers.Unavailable(a.Interface))
 	})
 }
 

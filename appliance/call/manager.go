@@ -30,7 +30,6 @@ import (
 // Signalling is the part of a sipgw.Stack that calls use.
 type Signalling interface {
 	Invite(sipgw.Owner, sipgw.Invite) *sipgw.Leg
-	Unavailable(iface string) (why string) // "": calls may go out by it
 	LocalAddr(iface string) netip.Addr
 	Dialog(iface string, r sipmsg.Replaces) *sipgw.Leg
 }
@@ -39,6 +38,11 @@ type Signalling interface {
 type Licenses interface {
 	Acquire(sessions, channels int) (license.Lease, error)
 	Free(sessions, channels int) error // why Acquire would refuse so much now
+}
+
+// Availability knows which peers are gone. Package sipua implements it.
+type Availability interface {
+	Unavailable(iface string) (why string) // what keeps calls away from a SIP interface; "": they may go out by it
 }
 
 // Media is the part of a media relay that calls use.
@@ -61,6 +65,7 @@ type MediaSession interface {
 type Options struct {
 	Log      *slog.Logger
 	SIP      Signalling
+	Peers    Availability
 	Media    Media
 	Licenses Licenses
 	Config   func() *config.Config          // the running configuration

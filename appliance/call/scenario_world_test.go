@@ -27,6 +27,7 @@ import (
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/license"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipua"
 	"viaduct/appliance/status"
 )
 
@@ -130,7 +131,7 @@ func newWorld(t *testing.T) *world {
 	}), nil))
 	w.stack = sipgw.New(sipgw.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net, UserAgent: "Viaduct SBC",
 		OnInvite: func(in *sipgw.Incoming) { w.calls.OnInvite(in) }})
-	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
+	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
 		Config: w.config, Record: func(r status.Record) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

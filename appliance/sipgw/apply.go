@@ -67,7 +67,13 @@ func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.A
 	}
 	s.mu.Unlock()
 
-	s.leave(gone)
+	if len(gone) > 0 {
+		var names []string
+		for _, g := range gone {
+			names = append(names, g.name)
+		}
+		s.lifecycle.Leaving(names)
+	}
 	// Sockets that are gone are closed first, so that an address and port may move from one gateway to another.
 	for _, g := range gone {
 		g.close()
@@ -79,11 +85,7 @@ func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.A
 	for _, g := range kept {
 		errs = append(errs, g.open())
 	}
-	s.applyRegistrations(cfg)
-	s.applyProbes(cfg)
-	if anew {
-		s.probes.wake("") // whether peers take the new certificate, and we theirs, is known now and not a minute later
-	}
+	s.lifecycle.Applied(cfg, anew)
 	return errors.Join(errs...)
 }
 

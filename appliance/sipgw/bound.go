@@ -123,3 +123,11 @@ func (g *gateway) socket(to netip.Addr) *datagrams {
 	}
 	return nil
 }
+
+// transportParam is the URI parameter that names a transport; UDP is the default and needs none.
+func transportParam(transport string) string {
+	if transport == "udp" {
+		return ""
+	}
+	return ";transport=" + transport
+}

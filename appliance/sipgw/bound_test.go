@@ -1,7 +1,6 @@
 package sipgw
 
 import (
-	"context"
 	"net/netip"
 	"strings"
 	"testing"
@@ -9,8 +8,6 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // twoSided is a gateway with an interface on the LAN and one on the WAN, the WAN's first: a peer of each trusts its own side only.
@@ -109,23 +106,5 @@ func TestWhatCameByASocketIsAnsweredWithItsAddress(t *testing.T) {
 		if m := only(t, lan, wan, "BYE "); !strings.HasPrefix(field(m, "Via"), "SIP/2.0/UDP 192.168.1.1:5060;") {
 			t.Errorf("BYE: Via %s", field(m, "Via"))
 		}
-	})
-}
-
-// The name of a registrar may not be known when its registration is made.
-func TestRegistrationNamesTheSideOfItsRegistrar(t *testing.T) {
-	twoSided(t, func(t *testing.T, b *bench, lan, wan *paper) {
-		spec := registrationSpec{via: b.g, gateway: "gw", identity: "user.01", aor: "sip:user.01@pbx.example", uri: "sip:pbx.example",
-			to: target{"pbx.example", 5060, "udp"}, lifetime: 180e9}
-		r := newRegistration(spec, b.s.log)
-		done := make(chan *sip.Response)
-		go func() { res, _ := r.exchange(context.Background(), spec.lifetime); done <- res }()
-		m := only(t, lan, wan, "REGISTER ")
-		if field(m, "Contact") != "<sip:user.01@192.168.1.1:5060>" || !strings.HasPrefix(field(m, "Via"), "SIP/2.0/UDP 192.168.1.1:5060;") {
-			t.Errorf("Contact %s, Via %s", field(m, "Contact"), field(m, "Via"))
-		}
-		d := b.g.listeners[listenKey{"udp", addrPort("192.168.1.1:5060")}].udp
-		b.g.datagram(d, addrPort("192.168.1.100:5060"), []byte(crlf(reply(m, "200 OK", "z", "", ""))))
-		<-done
 	})
 }

@@ -48,7 +48,8 @@ func TestTLSWaitsForTheClock(t *testing.T) {
 	for _, h := range [][2]string{{"From", "<sip:sbc.example>;tag=1"}, {"To", "<sip:sip.example>"}, {"Call-ID", "clock"}, {"CSeq", "1 OPTIONS"}} {
 		req.AppendHeader(sip.NewHeader(h[0], h[1]))
 	}
-	if _, err := b.s.gateway("gw").do(t.Context(), req, target{"sip.example", uint16(port), "tls"}); !errors.Is(err, insane) {
+	client, _ := b.s.Client("gw")
+	if _, err := client.Do(t.Context(), req, Target{"sip.example", uint16(port), "tls"}); !errors.Is(err, insane) {
 		t.Errorf("request: %v", err)
 	}
 	server.(*net.TCPListener).SetDeadline(time.Now().Add(50 * time.Millisecond))

@@ -48,3 +48,15 @@ func failed(res *sip.Response) Failed {
 	}
 	return f
 }
+
+// overloaded is a 503 to a call: that connection ends after its transactions, and for the time of Retry-After the peer gets no
+// call (teams.md A.30).
+func (l *Leg) overloaded(out *outbound, f Failed) {
+	if s, ok := out.tx.way.(*stream); ok && !s.accepted {
+		s.retire()
+	}
+	if f.RetryAfter > 0 {
+		l.log.Warn("peer wants no calls", "gw", l.g.name, "if", l.iface.Name, "code", f.Code, "duration", f.RetryAfter)
+	}
+	l.stack.health.Overloaded(l.iface.Name, f.RetryAfter)
+}

@@ -116,54 +116,6 @@ func (g *gateway) begin(req *sip.Request, to endpoint, result func(*sip.Response
 	return tx, nil
 }
 
-// do sends a request outside a dialog (REGISTER, OPTIONS) and waits for its final response. The error is a *TransportError
-// when the peer could not be reached, ctx.Err(), or errTimeout after 64*T1. req needs its method, Request-URI, From, To, Call-ID
-// and CSeq; Via is added here. It blocks.
-func (g *gateway) do(ctx context.Context, req *sip.Request, to target) (*sip.Response, error) {
-	where, err := g.resolve(ctx, to)
-	if err != nil {
-		return nil, err
-	}
-	type answer struct {
-		res *sip.Response
-		err error
-	}
-	final := make(chan answer, 1)
-	tx, err := g.begin(req, where, func(res *sip.Response, err error) {
-		if err != nil || res.StatusCode >= 200 {
-			final <- answer{res, err} // comes once
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case a := <-final:
-		return a.res, a.err
-	case <-ctx.Done():
-		tx.abort()
-		return nil, ctx.Err()
-	}
-}
-
-// newRequest builds a request outside a dialog: from and to are URIs, contactUser is the user part of our Contact ("" none, and
-// then no @). A new Call-ID and From tag; CSeq 1. The Contact is that of the side of the gateway on which the peer is, spoofed if
-// configured.
-func (g *gateway) newRequest(method sip.RequestMethod, uri, from, to, contactUser string, where target, h ...sipmsg.Header) (*sip.Request, error) {
-	list := []sipmsg.Header{
-		{Name: "Max-Forwards", Value: "70"},
-		{Name: "From", Value: "<" + from + ">;tag=" + sipmsg.Token(10)},
-		{Name: "To", Value: "<" + to + ">"},
-		{Name: "Call-ID", Value: sipmsg.Token(24)},
-		{Name: "CSeq", Value: "1 " + string(method)},
-		{Name: "Contact", Value: "<" + g.contact(contactUser, where) + ">"},
-	}
-	if ua := g.stack.opts.UserAgent; ua != "" {
-		list = append(list, sipmsg.Header{Name: "User-Agent", Value: ua})
-	}
-	return sipmsg.NewRequest(string(method), uri, append(list, h...), nil, "")
-}
-
 // credential is the account with which an identity answers challenges on this gateway.
 func (c *gatewayConf) credential(identity string) config.Credential {
 	for _, r := range c.gw.Location {
@@ -291,8 +243,8 @@ const opResolve = "resolve"
 
 func noAddress(host string) error { return errors.New(host + " has no address") }
 
-// isSilence reports whether an error is that of name servers that are silent: the resolver tells of it for all names at once.
-func isSilence(err error) bool {
+// IsSilence reports whether an error is that of name servers that are silent: the resolver tells of it for all names at once.
+func IsSilence(err error) bool {
 	var s interface{ Silent() bool }
 	return errors.As(err, &s) && s.Silent()
 }

@@ -15,6 +15,8 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // fakeNames resolves from a table.
@@ -313,4 +315,14 @@ func authParam(v, name string) string {
 		}
 	}
 	return ""
+}
+
+// response is a response with header lines.
+func response(code int, reason string, h ...string) *sip.Response {
+	res := sip.NewResponse(code, reason)
+	for _, line := range h {
+		name, value, _ := strings.Cut(line, ": ")
+		res.AppendHeader(sip.NewHeader(name, value))
+	}
+	return res
 }

@@ -180,7 +180,7 @@ func (g *gateway) watch(ctx context.Context) {
 			case err == nil && said[i.Name] != "":
 				g.log.Info("name resolves again", "gw", g.name, "if", i.Name, "name", t.host)
 				delete(said, i.Name)
-			case err == nil || isSilence(err) || said[i.Name] == err.Error():
+			case err == nil || IsSilence(err) || said[i.Name] == err.Error():
 			default:
 				said[i.Name] = err.Error()
 				g.log.Warn("name does not resolve", "gw", g.name, "if", i.Name, "name", t.host, "err", err)

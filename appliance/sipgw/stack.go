@@ -1,8 +1,9 @@
-// Package sipgw speaks SIP for the box: gateways and their sockets, trust, TLS, ordered transactions, dialogs,
-// registrations, OPTIONS probes and session timers.
+// Package sipgw speaks SIP for the box: gateways and their sockets, trust, TLS, ordered transactions, dialogs and
+// session timers.
 //
 // It owns everything between a socket and a call leg, but for the text of messages (package sipmsg). It does not own what a call is
-// (package call), which way a call goes (package route) or what an SDP body means (package sdp): bodies pass through it as bytes.
+// (package call), which way a call goes (package route), what an SDP body means (package sdp: bodies pass through it as bytes), nor
+// registrations and the health of peers (package sipua).
 //
 // Goroutines: one read loop per UDP socket, listener and connection, one writer per connection, one dialler per connection being
 // opened, one loop of the stack for legs whose owner has ended. A read loop parses a message, matches its transaction and posts
@@ -15,14 +16,18 @@ import (
 	"crypto"
 	"crypto/x509"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/sipmsg"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // Resolver finds addresses; package names implements it.
@@ -90,10 +95,8 @@ type Stack struct {
 	gateways map[string]*gateway
 	closed   bool
 
-	registrations registrations // one per identity that registers (register.go)
-	probes        probes        // one per SIP interface with a penalty box (probe.go)
-	holds         holds         // interfaces without calls for a time (health.go)
-	heard         heard         // when each interface's peer last sent a request (probes.go)
+	health    PeerHealth
+	lifecycle Lifecycle
 
 	mark    string         // of our Call-IDs, see callID
 	orphans *Mailbox       // runs legs whose owner has ended
@@ -108,7 +111,7 @@ func New(o Options) *Stack {
 	if o.Network == nil {
 		o.Network = host{}
 	}
-	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, mark: "-" + sipmsg.Token(6) + "-", orphans: NewMailbox()}
+	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, mark: "-" + sipmsg.Token(6) + "-", orphans: NewMailbox(), health: unattended{}, lifecycle: unattended{}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -134,7 +137,7 @@ func (s *Stack) Run(ctx context.Context) error {
 			s.reopen()
 		}
 	}
-	s.endWatching() // says good-bye to the registrars, so it comes before the sockets are closed
+	s.lifecycle.Ending() // says good-bye to the registrars, so it comes before the sockets are closed
 	s.settle()
 	s.applying.Lock()
 	defer s.applying.Unlock()
@@ -150,6 +153,37 @@ func (s *Stack) Run(ctx context.Context) error {
 	s.orphans.End()
 	s.group.Wait()
 	return nil
+}
+
+// byeTime is how long the end waits for the responses to BYE.
+const byeTime = 2 * time.Second
+
+// settle waits until the BYEs that are under way have been answered, byeTime at most. Calls end just before the stack does, and a
+// peer whose BYE still waited for its connection would stay in a call with nobody.
+func (s *Stack) settle() {
+	const look = 10 * time.Millisecond
+	for end := time.Now().Add(byeTime); s.parting() && time.Now().Before(end); {
+		time.Sleep(look)
+	}
+}
+
+func (s *Stack) parting() bool {
+	s.mu.Lock()
+	gateways := slices.Collect(maps.Values(s.gateways))
+	s.mu.Unlock()
+	return slices.ContainsFunc(gateways, (*gateway).parting)
+}
+
+// parting reports whether a BYE of ours has no final response yet.
+func (g *gateway) parting() bool {
+	g.mu.Lock()
+	list := slices.Collect(maps.Values(g.clients))
+	g.mu.Unlock()
+	return slices.ContainsFunc(list, func(tx *clientTx) bool {
+		tx.mu.Lock()
+		defer tx.mu.Unlock()
+		return tx.req.Method == sip.BYE && (tx.state == calling || tx.state == proceeding)
+	})
 }
 
 // gateway returns a running gateway, or nil.

@@ -40,7 +40,7 @@ func (s *System) light() board.Light {
 	if s.standing.some() {
 		return board.LightAlarm
 	}
-	return lightOf(s.Gateways(), s.tlsWaits.Load(), s.sip.Registrations(), s.sip.PenaltyBox())
+	return lightOf(s.Gateways(), s.tlsWaits.Load(), s.ua.Registrations(), s.ua.PenaltyBox())
 }
 
 // lightOf is alarm while something that is configured does not work, or nothing is configured: a socket, TLS that waits for the time,

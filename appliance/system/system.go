@@ -33,6 +33,7 @@ import (
 	"viaduct/appliance/pki"
 	"viaduct/appliance/release"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipua"
 	"viaduct/appliance/status"
 	"viaduct/board"
 )
@@ -81,6 +82,7 @@ type System struct {
 	licenses  *license.Manager
 	relay     *relay
 	sip       *sipgw.Stack
+	ua        *sipua.Agent
 	calls     *call.Manager
 	records   chan status.Record
 
@@ -148,8 +150,9 @@ func Open(o Options) (*System, error) {
 		Sessions:        s.licenses.Sessions,
 		OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
 	})
+	s.ua = sipua.New(s.sip, s.engineLog(topicSIP))
 	s.calls = call.New(call.Options{
-		Log: s.engineLog(topicCall), SIP: s.sip, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
+		Log: s.engineLog(topicCall), SIP: s.sip, Peers: s.ua, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record,
 	})
 	return s, nil
@@ -359,7 +362,7 @@ func (s *System) link(e netcfg.LinkEvent) {
 	s.log.Info("link", "name", e.Device, "up", e.Link)
 	if e.Link {
 		s.online()
-		s.sip.Refresh()
+		s.ua.Refresh()
 	}
 }
 

@@ -22,11 +22,11 @@ func (s *System) ClearCall(id string) error {
 }
 
 // Registrations are the states of all identities.
-func (s *System) Registrations() []status.Registration { return s.sip.Registrations() }
+func (s *System) Registrations() []status.Registration { return s.ua.Registrations() }
 
 // Register asks the registrars at once.
 func (s *System) Register(identity string) (int, error) {
-	n := s.sip.RegisterNow(identity)
+	n := s.ua.RegisterNow(identity)
 	switch {
 	case n == 0 && identity != "":
 		return 0, fmt.Errorf("no identity %s registers: see show sip registrations", identity)
@@ -37,7 +37,7 @@ func (s *System) Register(identity string) (int, error) {
 }
 
 // PenaltyBox are the peers of all SIP interfaces.
-func (s *System) PenaltyBox() []status.Peer { return s.sip.PenaltyBox() }
+func (s *System) PenaltyBox() []status.Peer { return s.ua.PenaltyBox() }
 
 // Gateways are the configured gateways with their sockets.
 func (s *System) Gateways() []status.Gateway { return s.sip.Gateways() }

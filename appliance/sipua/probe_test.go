@@ -1,4 +1,4 @@
-package sipgw
+package sipua
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 
 	"viaduct/appliance/status"
@@ -15,15 +17,15 @@ import (
 
 func testProbe(peer *scripted, iface string) probeSpec {
 	return probeSpec{via: peer, gateway: "wan", name: iface, uri: "sip:sip.pstnhub.test:5061", from: "sip:sbc.example",
-		to: target{"sip.pstnhub.test", 5061, "tls"}, interval: time.Minute, timeout: time.Minute}
+		to: sipgw.Target{Host: "sip.pstnhub.test", Port: 5061, Transport: "tls"}, interval: time.Minute, timeout: time.Minute}
 }
 
-func (s *Stack) probe(list ...probeSpec) { s.probes.apply(list, s.log, &s.group) }
+func (a *Agent) probe(list ...probeSpec) { a.probes.follow(list) }
 
-func probeOf(t *testing.T, s *Stack) status.Peer {
+func probed(t *testing.T, a *Agent) status.Peer {
 	t.Helper()
 	synctest.Wait()
-	list := s.PenaltyBox()
+	list := a.PenaltyBox()
 	if len(list) != 1 {
 		t.Fatalf("%d probes", len(list))
 	}
@@ -32,13 +34,13 @@ func probeOf(t *testing.T, s *Stack) status.Peer {
 
 func TestProbeIsSentAtOnceAndEveryInterval(t *testing.T) {
 	peer := &scripted{answer: always(200), delay: 20 * time.Millisecond}
-	bubble(t, func(t *testing.T, s *Stack) {
-		s.probe(testProbe(peer, "teams"))
-		if st := probeOf(t, s); st.State != status.PeerUnknown || !s.Available("teams") || !s.Available("other") {
+	bubble(t, func(t *testing.T, a *Agent) {
+		a.probe(testProbe(peer, "teams"))
+		if st := probed(t, a); st.State != status.PeerUnknown || !a.available("teams") || !a.available("other") {
 			t.Errorf("before the answer: %+v", st)
 		}
 		time.Sleep(20 * time.Millisecond)
-		if st := probeOf(t, s); st.State != status.PeerUp || st.Code != 200 || st.RTT != 20*time.Millisecond || st.Peer != "sip.pstnhub.test:5061" {
+		if st := probed(t, a); st.State != status.PeerUp || st.Code != 200 || st.RTT != 20*time.Millisecond || st.Peer != "sip.pstnhub.test:5061" {
 			t.Errorf("%+v", st)
 		}
 		req := peer.last()
@@ -47,21 +49,21 @@ func TestProbeIsSentAtOnceAndEveryInterval(t *testing.T) {
 			t.Error(req)
 		}
 		for range 5 {
-			time.Sleep(time.Until(probeOf(t, s).Next))
+			time.Sleep(time.Until(probed(t, a).Next))
 			synctest.Wait()
 			if p := peer.pause(); p < 57*time.Second || p > time.Minute {
 				t.Errorf("next OPTIONS after %v", p)
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
-		s.probe(testProbe(peer, "teams")) // nothing changed
+		a.probe(testProbe(peer, "teams")) // nothing changed
 		synctest.Wait()
 		if peer.count() != 6 {
 			t.Errorf("%d OPTIONS", peer.count())
 		}
-		s.probe()
+		a.probe()
 		time.Sleep(time.Hour)
-		if peer.count() != 6 || len(s.PenaltyBox()) != 0 {
+		if peer.count() != 6 || len(a.PenaltyBox()) != 0 {
 			t.Error("goes on after it was removed")
 		}
 	})
@@ -87,18 +89,18 @@ func TestWhatBoxesAPeer(t *testing.T) {
 		{"503 with Retry-After", always(503, "Retry-After: 7"), 0, true, 503, 7 * time.Second},
 		{"503 with a long Retry-After", always(503, "Retry-After: 180"), 0, true, 503, 3 * time.Minute},
 		{"503 with Retry-After for ever", always(503, "Retry-After: 100000"), 0, true, 503, holdMost},
-		{"no response", fails(errTimeout), 32 * time.Second, true, 0, 28 * time.Second},
+		{"no response", fails(sipgw.ErrTimeout), 32 * time.Second, true, 0, 28 * time.Second},
 		{"no response within the time-out", always(200), 2 * time.Minute, true, 0, probeSoon},
-		{"TLS failure", fails(&TransportError{"handshake", "192.0.2.1:5061", errors.New("certificate unknown")}), 0, true, 0, probeSoon},
-		{"refused", fails(&TransportError{"dial", "192.0.2.1:5061", errors.New("connection refused")}), 0, true, 0, probeSoon},
+		{"TLS failure", fails(&sipgw.TransportError{Op: "handshake", Peer: "192.0.2.1:5061", Err: errors.New("certificate unknown")}), 0, true, 0, probeSoon},
+		{"refused", fails(&sipgw.TransportError{Op: "dial", Peer: "192.0.2.1:5061", Err: errors.New("connection refused")}), 0, true, 0, probeSoon},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			peer := &scripted{answer: tc.answer, delay: tc.delay}
-			bubble(t, func(t *testing.T, s *Stack) {
-				s.probe(testProbe(peer, "teams"))
+			bubble(t, func(t *testing.T, a *Agent) {
+				a.probe(testProbe(peer, "teams"))
 				time.Sleep(min(tc.delay, time.Minute))
-				st := probeOf(t, s)
-				if (st.State == status.PeerDown) != tc.boxed || s.Available("teams") == tc.boxed || st.Code != tc.code || st.Answer == "" {
+				st := probed(t, a)
+				if (st.State == status.PeerDown) != tc.boxed || a.available("teams") == tc.boxed || st.Code != tc.code || st.Answer == "" {
 					t.Errorf("%+v", st)
 				}
 				if next := time.Until(st.Next); next > tc.next || next < tc.next-3*time.Second {
@@ -106,7 +108,7 @@ func TestWhatBoxesAPeer(t *testing.T) {
 				}
 				peer.set(func() { peer.answer, peer.delay = always(200), 0 })
 				time.Sleep(time.Until(st.Next))
-				if st := probeOf(t, s); st.State != status.PeerUp || st.Answer != "200 OK" || !s.Available("teams") {
+				if st := probed(t, a); st.State != status.PeerUp || st.Answer != "200 OK" || !a.available("teams") {
 					t.Errorf("a 200 frees: %+v", st)
 				}
 			})
@@ -116,22 +118,22 @@ func TestWhatBoxesAPeer(t *testing.T) {
 
 func TestSuspectIsProbedNow(t *testing.T) {
 	peer := &scripted{answer: always(200)}
-	bubble(t, func(t *testing.T, s *Stack) {
-		s.probe(testProbe(peer, "teams"))
+	bubble(t, func(t *testing.T, a *Agent) {
+		a.probe(testProbe(peer, "teams"))
 		time.Sleep(10 * time.Second)
 		peer.set(func() { peer.answer = always(503) })
-		s.suspect("other")
+		a.Suspect("other")
 		synctest.Wait()
 		if peer.count() != 1 {
 			t.Error("the wrong peer was probed")
 		}
-		s.suspect("teams")
+		a.Suspect("teams")
 		synctest.Wait()
-		if s.Available("teams") || peer.count() != 2 {
+		if a.available("teams") || peer.count() != 2 {
 			t.Errorf("not probed: %d OPTIONS", peer.count())
 		}
 		for range 10 { // ten calls fail in the same moment
-			s.suspect("teams")
+			a.Suspect("teams")
 			synctest.Wait()
 		}
 		time.Sleep(500 * time.Millisecond)
@@ -146,7 +148,7 @@ func TestSuspectIsProbedNow(t *testing.T) {
 }
 
 func TestProbesAreIndependent(t *testing.T) {
-	bubble(t, func(t *testing.T, s *Stack) {
+	bubble(t, func(t *testing.T, a *Agent) {
 		var list []probeSpec
 		for i := range 3 {
 			peer := &scripted{answer: always(200)}
@@ -155,11 +157,11 @@ func TestProbesAreIndependent(t *testing.T) {
 			}
 			list = append(list, testProbe(peer, fmt.Sprint("hub", i+1)))
 		}
-		s.probe(list...)
+		a.probe(list...)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for i, want := range []status.PeerState{status.PeerDown, status.PeerUp, status.PeerUp} {
-			if got := s.PenaltyBox()[i]; got.State != want {
+			if got := a.PenaltyBox()[i]; got.State != want {
 				t.Errorf("%+v, want %s", got, want)
 			}
 		}

@@ -1,8 +1,10 @@
-package sipgw
+package sipua
 
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
@@ -95,16 +98,15 @@ func (p *pbx) answer(m, transport string) string {
 	case method == "OPTIONS" && p.silent:
 		return ""
 	case method == "REGISTER":
-		user := sipmsg.SplitURI(sipmsg.ParseNameAddr(field(m, "To")).URI).User
-		a := sipmsg.NewAuthenticator(user, "secret-"+user)
-		a.Challenged(response(401, "", `WWW-Authenticate: Digest realm="asterisk", nonce="n-`+user+`", algorithm=SHA-256`))
+		user := sipmsg.ParseList([]string{field(m, "To")})[0].User()
+		response := hash(hash(user+":asterisk:secret-"+user) + ":n-" + user + ":" + hash("REGISTER:"+strings.Fields(m)[1]))
 		switch auth := field(m, "Authorization"); {
 		case auth == "":
 			status = "401 Unauthorized"
 			for _, algorithm := range []string{"SHA3-512", "SHA-256", "MD5"} {
 				extra += fmt.Sprintf("WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"n-%s\", algorithm=%s\r\n", user, algorithm)
 			}
-		case authParam(auth, "response") != authParam(a.Credentials("REGISTER", strings.Fields(m)[1], nil)[0].Value, "response"):
+		case param(auth, "response") != `"`+response+`"`:
 			status = "403 Forbidden"
 			p.wrong++
 		default:
@@ -114,6 +116,22 @@ func (p *pbx) answer(m, transport string) string {
 	}
 	return "SIP/2.0 " + status + "\r\nVia: " + field(m, "Via") + "\r\nFrom: " + field(m, "From") + "\r\nTo: " + field(m, "To") + ";tag=pbx\r\nCall-ID: " +
 		field(m, "Call-ID") + "\r\nCSeq: " + field(m, "CSeq") + "\r\n" + extra + "Content-Length: 0\r\n\r\n"
+}
+
+// hash is that of Digest with SHA-256 (RFC 7616 3.4.2).
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// field is the value of the first header field of a message.
+func field(m, name string) string {
+	for line := range strings.SplitSeq(m, "\r\n") {
+		if k, v, _ := strings.Cut(line, ": "); strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
 }
 
 func (p *pbx) set(f func()) { p.mu.Lock(); defer p.mu.Unlock(); f() }
@@ -167,7 +185,9 @@ func eventually(t *testing.T, what string, f func() bool) {
 func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 	p := newPBX(t)
 	cfg := p.config(t)
-	s := New(Options{Resolver: fakeNames{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	s := sipgw.New(sipgw.Options{Resolver: literals{}, Log: log})
+	a := New(s, log)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- s.Run(ctx) }()
@@ -180,7 +200,7 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 
 	states := func() string {
 		text := ""
-		for _, r := range s.Registrations() {
+		for _, r := range a.Registrations() {
 			text += r.Identity + " " + r.State.String() + ", "
 		}
 		return text
@@ -188,16 +208,16 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 	eventually(t, "two accounts are registered and the third is refused", func() bool {
 		return states() == "user.01 registered, user.02 registered, user.03 failed, "
 	})
-	refused := s.Registrations()[2]
+	refused := a.Registrations()[2]
 	if refused.Code != 403 || time.Until(refused.Next) < 9*time.Second {
 		t.Errorf("%+v", refused)
 	}
-	eventually(t, "the PBX is up", func() bool { return len(s.PenaltyBox()) == 1 && s.PenaltyBox()[0].State == status.PeerUp })
+	eventually(t, "the PBX is up", func() bool { return len(a.PenaltyBox()) == 1 && a.PenaltyBox()[0].State == status.PeerUp })
 
 	p.set(func() { p.silent = true })
-	eventually(t, "a silent PBX is boxed", func() bool { return !s.Available("pbx") })
+	eventually(t, "a silent PBX is boxed", func() bool { return !a.available("pbx") })
 	p.set(func() { p.silent = false })
-	eventually(t, "an answer frees it", func() bool { return s.Available("pbx") })
+	eventually(t, "an answer frees it", func() bool { return a.available("pbx") })
 
 	if err := s.Apply(cfg, loopback); err != nil { // changes nothing
 		t.Fatal(err)
@@ -218,7 +238,8 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 func TestGatewayShutDownUnregisters(t *testing.T) {
 	p := newPBX(t)
 	cfg := p.config(t)
-	s := New(Options{Resolver: fakeNames{}})
+	s := sipgw.New(sipgw.Options{Resolver: literals{}})
+	a := New(s, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- s.Run(ctx) }()
@@ -228,7 +249,7 @@ func TestGatewayShutDownUnregisters(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "registered", func() bool {
-		return s.Registrations()[0].State == status.Registered && s.Registrations()[1].State == status.Registered
+		return a.Registrations()[0].State == status.Registered && a.Registrations()[1].State == status.Registered
 	})
 	down := *cfg
 	gw := *cfg.Gateways[0]
@@ -238,8 +259,8 @@ func TestGatewayShutDownUnregisters(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.set(func() {
-		if p.bound["user.01 udp"] != "0" || p.bound["user.02 tcp"] != "0" || len(s.Registrations())+len(s.PenaltyBox()) != 0 {
-			t.Errorf("%v, %v", p.bound, s.Registrations())
+		if p.bound["user.01 udp"] != "0" || p.bound["user.02 tcp"] != "0" || len(a.Registrations())+len(a.PenaltyBox()) != 0 {
+			t.Errorf("%v, %v", p.bound, a.Registrations())
 		}
 	})
 }

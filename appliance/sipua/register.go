@@ -1,4 +1,4 @@
-package sipgw
+package sipua
 
 import (
 	"cmp"
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 
@@ -34,12 +34,12 @@ const (
 
 // registrationSpec is everything that a registration depends on; another spec is another registration.
 type registrationSpec struct {
-	via                        caller
+	via                        client
 	gateway, service, identity string
 	aor                        string // "sip:user@domain"
 	uri                        string // Request-URI: the registrar
 	contact                    string // our Contact URI
-	to                         target
+	to                         sipgw.Target
 	account                    config.Credential
 	lifetime                   time.Duration
 	clientError, serverError   time.Duration // retry time-outs
@@ -54,12 +54,12 @@ func (p registrationSpec) binds(q registrationSpec) bool {
 	return p.via == q.via && p.aor == q.aor && p.to == q.to && p.contact == q.contact
 }
 
-// caller sends requests: a gateway.
-type caller interface {
-	resolve(ctx context.Context, to target) (endpoint, error)
-	contact(user string, to target) string
-	newRequest(method sip.RequestMethod, uri, from, to, contactUser string, where target, h ...sipmsg.Header) (*sip.Request, error)
-	do(ctx context.Context, req *sip.Request, to target) (*sip.Response, error)
+// client is what is used of a sipgw.Client.
+type client interface {
+	Resolve(ctx context.Context, to sipgw.Target) error
+	Contact(user string, to sipgw.Target) string
+	NewRequest(method sip.RequestMethod, uri, from, to, contactUser string, where sipgw.Target, h ...sipmsg.Header) (*sip.Request, error)
+	Do(ctx context.Context, req *sip.Request, to sipgw.Target) (*sip.Response, error)
 }
 
 // registration belongs to its goroutine, except where noted.
@@ -71,34 +71,42 @@ type registration struct {
 	contact  string       // our Contact URI in the last request
 	cseq     uint32
 	lifetime time.Duration // asked for; more than configured after a 423
+	delay    time.Duration // before the first attempt
 	bound    bool          // there is, or may be, a binding at the registrar
 	refusals int           // in a row: credentials refused
 	failures int           // in a row: everything else
 
 	kick     chan time.Duration // an attempt in this time, whatever was planned
 	demand   chan struct{}      // one token: an administrator wants an attempt now
-	cancel   context.CancelFunc
-	done     chan struct{} // closed when the goroutine has ended
-	takeover atomic.Bool   // somebody goes on with our binding: do not unregister
+	takeover atomic.Bool        // somebody goes on with our binding: do not unregister
 
 	mu    sync.Mutex
 	state status.Registration
 }
 
-func newRegistration(spec registrationSpec, log *slog.Logger) *registration {
+// newRegistration returns one of so many registrations that start now.
+func newRegistration(spec registrationSpec, among int, log *slog.Logger) *registration {
 	return &registration{
 		spec: spec, log: log.With("gw", spec.gateway, "name", spec.identity, "peer", spec.uri),
-		auth: sipmsg.NewAuthenticator(spec.account.Username, string(spec.account.Password)), lifetime: spec.lifetime,
-		kick: make(chan time.Duration, 1), demand: make(chan struct{}, 1), done: make(chan struct{}),
+		auth: sipmsg.NewAuthenticator(spec.account.Username, string(spec.account.Password)), lifetime: spec.lifetime, delay: rand.N(spread(among)),
+		kick: make(chan time.Duration, 1), demand: make(chan struct{}, 1),
 		state: status.Registration{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
 			Registrar: strings.TrimPrefix(spec.uri, "sip:"), Since: time.Now()},
 	}
 }
 
+// spread is the time within which so many registrations start.
+func spread(among int) time.Duration {
+	return min(startSpread*time.Duration(max(among, 1)), maxSpread)
+}
+
+// replaced: a new registration that makes the same binding goes on with it.
+func (r *registration) replaced(by registrationSpec) { r.takeover.Store(by.binds(r.spec)) }
+
 // run registers, after a delay, until ctx ends; then it unregisters.
-func (r *registration) run(ctx context.Context, delay time.Duration) {
-	for r.sleep(ctx, delay) {
-		delay = r.attempt(ctx)
+func (r *registration) run(ctx context.Context) {
+	for next := r.delay; r.sleep(ctx, next); {
+		next = r.attempt(ctx)
 	}
 	r.goodbye()
 }
@@ -162,7 +170,7 @@ func (r *registration) failed(res *sip.Response, err error) time.Duration {
 	wait := r.retry(res, err)
 	r.change(func(s *status.Registration) {
 		why := printable.Text(err.Error())
-		if !isSilence(err) && s.Error != why {
+		if !sipgw.IsSilence(err) && s.Error != why {
 			r.log.Warn("registration failed", "err", err)
 		}
 		s.Code, s.Reason, s.Error = 0, "", why
@@ -185,7 +193,7 @@ func (r *registration) retry(res *sip.Response, err error) time.Duration {
 	if res != nil {
 		least = min(retryAfter(res), maxWait)
 	}
-	var local *TransportError
+	var local *sipgw.TransportError
 	switch {
 	case errors.As(err, &local):
 		r.failures++
@@ -209,7 +217,7 @@ func (r *registration) retry(res *sip.Response, err error) time.Duration {
 // exchange sends a REGISTER for a lifetime (0: unregister), answers challenges and a 423, and returns the final response.
 // The error is one of transport, of digest, or of the context; a refusal by the registrar is a response.
 func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*sip.Response, error) {
-	if _, err := r.spec.via.resolve(ctx, r.spec.to); err != nil { // what we say of ourselves depends on where the registrar is
+	if err := r.spec.via.Resolve(ctx, r.spec.to); err != nil { // what we say of ourselves depends on where the registrar is
 		return nil, err
 	}
 	for range maxExchanges {
@@ -217,7 +225,7 @@ func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*s
 		if err != nil {
 			return nil, err
 		}
-		res, err := r.spec.via.do(ctx, req, r.spec.to)
+		res, err := r.spec.via.Do(ctx, req, r.spec.to)
 		if err != nil {
 			return nil, err
 		}
@@ -243,7 +251,7 @@ func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*s
 // request builds the next REGISTER.
 func (r *registration) request(lifetime time.Duration) (*sip.Request, error) {
 	if r.first == nil {
-		req, err := r.spec.via.newRequest(sip.REGISTER, r.spec.uri, r.spec.aor, r.spec.aor, r.spec.identity, r.spec.to)
+		req, err := r.spec.via.NewRequest(sip.REGISTER, r.spec.uri, r.spec.aor, r.spec.aor, r.spec.identity, r.spec.to)
 		if err != nil {
 			return nil, err
 		}
@@ -252,7 +260,7 @@ func (r *registration) request(lifetime time.Duration) (*sip.Request, error) {
 	req := r.first.Clone()
 	r.cseq++
 	req.ReplaceHeader(&sip.CSeqHeader{SeqNo: r.cseq, MethodName: sip.REGISTER})
-	r.contact = r.spec.via.contact(r.spec.identity, r.spec.to)
+	r.contact = r.spec.via.Contact(r.spec.identity, r.spec.to)
 	req.ReplaceHeader(sip.NewHeader("Contact", "<"+r.contact+">"))
 	req.AppendHeader(sip.NewHeader("Expires", strconv.Itoa(int(lifetime/time.Second))))
 	r.auth.Authorize(req)
@@ -340,7 +348,9 @@ func likeness(u, ours sipmsg.URI) int {
 }
 
 // retryAfter is the value of Retry-After, which may be followed by a comment and parameters (RFC 3261 section 20.33); 0: none.
-func retryAfter(res *sip.Response) time.Duration { return seconds(sipmsg.Values(res, "Retry-After")) }
+func retryAfter(res *sip.Response) time.Duration {
+	return seconds(sipmsg.Values(res, "Retry-After"))
+}
 
 // seconds reads the number at the start of the first value; 0 when there is none.
 func seconds(values []string) time.Duration {
@@ -359,49 +369,4 @@ func lifetimeIn(values []string) (d time.Duration, ok bool) {
 		return 0, false
 	}
 	return time.Duration(n) * time.Second, true
-}
-
-// wantedRegistrations are the registrations that a configuration asks for: one per identity with `register auto` in a location
-// service that is bound to a gateway. It is called by Apply, which alone changes the set of gateways.
-func (s *Stack) wantedRegistrations(cfg *config.Config) []registrationSpec {
-	var list []registrationSpec
-	for _, gc := range cfg.Gateways {
-		g := s.gateways[gc.Name]
-		if g == nil || !gc.Enabled {
-			continue
-		}
-		for _, ref := range gc.Location {
-			l := ref.In(cfg)
-			if l == nil || len(l.Domains) == 0 {
-				continue
-			}
-			for _, id := range l.Identities {
-				if f, _ := l.Settings(id.Name); f.Registration != nil && f.Registration.Auto && !f.Registration.None {
-					list = append(list, g.registrationSpec(cfg, l, id.Name, f))
-				}
-			}
-		}
-	}
-	return list
-}
-
-func (g *gateway) registrationSpec(cfg *config.Config, l *config.LocationService, identity string, f config.IdentitySettings) registrationSpec {
-	domain := slices.MinFunc(l.Domains, func(a, b config.Domain) int { return cmp.Compare(a.Index, b.Index) })
-	registrar := f.Registration.Registrar
-	if registrar.Host == "" {
-		registrar = config.HostPort{Host: domain.Host, Port: domain.Port}
-	}
-	transport := g.transportFor(nil, identity)
-	account, _ := l.Credential(cfg, identity)
-	to := target{host: registrar.Host, port: registrar.Port, transport: transport}
-	r := f.Registration
-	return registrationSpec{
-		via: g, gateway: g.name, service: l.Name, identity: identity,
-		aor:     "sip:" + identity + "@" + sipmsg.JoinHostPort(domain.Host, 0),
-		uri:     "sip:" + sipmsg.JoinHostPort(registrar.Host, registrar.Port) + transportParam(transport),
-		contact: g.contact(identity, to),
-		to:      to,
-		account: account, lifetime: max(r.Lifetime, time.Second),
-		clientError: r.RetryClientError, serverError: r.RetryServerError, systemError: r.RetrySystemError,
-	}
 }

@@ -1,4 +1,4 @@
-package sipgw
+package sipua
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 
@@ -18,18 +19,18 @@ import (
 func testRegistration(peer *scripted, identity string) registrationSpec {
 	return registrationSpec{
 		via: peer, gateway: "lan", service: "pbx", identity: identity, aor: "sip:" + identity + "@pbx.test", uri: "sip:pbx.test",
-		contact: "sip:" + identity + "@192.168.1.1:5060", to: target{host: "pbx.test", transport: "udp"}, account: account(identity, "secret"),
+		contact: "sip:" + identity + "@192.168.1.1:5060", to: sipgw.Target{Host: "pbx.test", Transport: "udp"}, account: account(identity, "secret"),
 		lifetime: 180 * time.Second, clientError: 10 * time.Second, serverError: 11 * time.Second, systemError: 12 * time.Second,
 	}
 }
 
-func (s *Stack) register(list ...registrationSpec) { s.registrations.apply(list, s.log, &s.group) }
+func (a *Agent) register(list ...registrationSpec) { a.registrations.follow(list) }
 
 // registrationOf is the state of the only registration.
-func registrationOf(t *testing.T, s *Stack) status.Registration {
+func registrationOf(t *testing.T, a *Agent) status.Registration {
 	t.Helper()
 	synctest.Wait()
-	list := s.Registrations()
+	list := a.Registrations()
 	if len(list) != 1 {
 		t.Fatalf("%d registrations", len(list))
 	}
@@ -40,10 +41,10 @@ func expiresOf(req *sip.Request) string { return sipmsg.First(req, "Expires") }
 
 func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 	peer := &scripted{answer: always(200, "Contact: <sip:user.01@192.168.1.1:5060>;expires=100")}
-	bubble(t, func(t *testing.T, s *Stack) {
-		s.register(testRegistration(peer, "user.01"))
+	bubble(t, func(t *testing.T, a *Agent) {
+		a.register(testRegistration(peer, "user.01"))
 		time.Sleep(startSpread)
-		st := registrationOf(t, s)
+		st := registrationOf(t, a)
 		if st.State != status.Registered || st.Code != 200 || time.Until(st.Expires) < 99*time.Second || time.Until(st.Expires) > 100*time.Second || st.AOR != "sip:user.01@pbx.test" {
 			t.Errorf("%+v", st)
 		}
@@ -55,7 +56,7 @@ func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 		}
 		ids := map[string]bool{sipmsg.First(req, "Call-ID"): true}
 		for n := 2; n < 12; n++ {
-			time.Sleep(time.Until(registrationOf(t, s).Next))
+			time.Sleep(time.Until(registrationOf(t, a).Next))
 			synctest.Wait()
 			if peer.count() != n {
 				t.Fatalf("%d requests, want %d", peer.count(), n)
@@ -72,7 +73,7 @@ func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 			t.Errorf("%d Call-IDs", len(ids))
 		}
 		n := peer.count()
-		s.register()
+		a.register()
 		synctest.Wait()
 		if peer.count() != n+1 || expiresOf(peer.last()) != "0" {
 			t.Errorf("removed: %d requests more, the last %v", peer.count()-n, peer.last())
@@ -87,12 +88,12 @@ func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 func TestRegistrationsAreSpread(t *testing.T) {
 	const accounts = 200
 	peer := &scripted{answer: always(200)}
-	bubble(t, func(t *testing.T, s *Stack) {
+	bubble(t, func(t *testing.T, a *Agent) {
 		var list []registrationSpec
 		for n := range accounts {
 			list = append(list, testRegistration(peer, fmt.Sprintf("user.%d", n)))
 		}
-		for turn, start := range []func(){func() { s.register(list...) }, s.Refresh} {
+		for turn, start := range []func(){func() { a.register(list...) }, a.Refresh} {
 			before := peer.count()
 			start()
 			time.Sleep(accounts * startSpread / 10)
@@ -115,24 +116,24 @@ func TestRegisterAnswersTheChallenge(t *testing.T) {
 		switch {
 		case auth == "":
 			return response(401, "Unauthorized", `WWW-Authenticate: Digest realm="asterisk", nonce="`+nonce+`", algorithm=MD5, qop="auth"`), nil
-		case authParam(auth, "nonce") != `"`+nonce+`"`:
+		case param(auth, "nonce") != `"`+nonce+`"`:
 			return response(401, "Unauthorized", `WWW-Authenticate: Digest realm="asterisk", nonce="`+nonce+`", algorithm=MD5, qop="auth", stale=true`), nil
 		}
 		return response(200, "OK", "Expires: 60"), nil
 	}
-	bubble(t, func(t *testing.T, s *Stack) {
-		s.register(testRegistration(peer, "user.01"))
+	bubble(t, func(t *testing.T, a *Agent) {
+		a.register(testRegistration(peer, "user.01"))
 		time.Sleep(startSpread)
-		if st := registrationOf(t, s); st.State != status.Registered || peer.count() != 2 {
+		if st := registrationOf(t, a); st.State != status.Registered || peer.count() != 2 {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
-		time.Sleep(time.Until(registrationOf(t, s).Next)) // the nonce still holds
-		if st := registrationOf(t, s); st.State != status.Registered || peer.count() != 3 || authParam(sipmsg.First(peer.last(), "Authorization"), "nc") != "00000002" {
+		time.Sleep(time.Until(registrationOf(t, a).Next)) // the nonce still holds
+		if st := registrationOf(t, a); st.State != status.Registered || peer.count() != 3 || param(sipmsg.First(peer.last(), "Authorization"), "nc") != "00000002" {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 		peer.set(func() { nonce = "2" })
-		time.Sleep(time.Until(registrationOf(t, s).Next)) // it is stale now
-		if st := registrationOf(t, s); st.State != status.Registered || peer.count() != 5 {
+		time.Sleep(time.Until(registrationOf(t, a).Next)) // it is stale now
+		if st := registrationOf(t, a); st.State != status.Registered || peer.count() != 5 {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 	})
@@ -181,14 +182,14 @@ func TestRegisterTooBrief(t *testing.T) {
 		}
 		return response(200, "OK", "Expires: 600"), nil
 	}}
-	bubble(t, func(t *testing.T, s *Stack) {
-		s.register(testRegistration(peer, "user.01"))
+	bubble(t, func(t *testing.T, a *Agent) {
+		a.register(testRegistration(peer, "user.01"))
 		time.Sleep(startSpread)
-		if st := registrationOf(t, s); st.State != status.Registered || peer.count() != 2 {
+		if st := registrationOf(t, a); st.State != status.Registered || peer.count() != 2 {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
-		time.Sleep(time.Until(registrationOf(t, s).Next))
-		if registrationOf(t, s); peer.count() != 3 {
+		time.Sleep(time.Until(registrationOf(t, a).Next))
+		if registrationOf(t, a); peer.count() != 3 {
 			t.Errorf("the minimum was not kept: %d requests", peer.count())
 		}
 	})
@@ -197,10 +198,10 @@ func TestRegisterTooBrief(t *testing.T) {
 func TestTooBriefWithoutSenseEndsTheAttempt(t *testing.T) {
 	for _, h := range []string{"X: y", "Min-Expires: 10", "Min-Expires: 4000000000"} {
 		peer := &scripted{answer: always(423, h)}
-		bubble(t, func(t *testing.T, s *Stack) {
-			s.register(testRegistration(peer, "user.01"))
+		bubble(t, func(t *testing.T, a *Agent) {
+			a.register(testRegistration(peer, "user.01"))
 			time.Sleep(startSpread)
-			if st := registrationOf(t, s); st.State != status.RegistrationFailed || st.Code != 423 || peer.count() != 1 {
+			if st := registrationOf(t, a); st.State != status.RegistrationFailed || st.Code != 423 || peer.count() != 1 {
 				t.Errorf("%s: %+v after %d requests", h, st, peer.count())
 			}
 		})
@@ -210,12 +211,12 @@ func TestTooBriefWithoutSenseEndsTheAttempt(t *testing.T) {
 // waits are the times from failure to failure, which a peer that never gives in gets.
 func waits(t *testing.T, n int, answer func(int, *sip.Request) (*sip.Response, error)) (list []time.Duration, last status.Registration) {
 	peer := &scripted{answer: answer}
-	bubble(t, func(t *testing.T, s *Stack) {
-		s.register(testRegistration(peer, "user.01"))
+	bubble(t, func(t *testing.T, a *Agent) {
+		a.register(testRegistration(peer, "user.01"))
 		time.Sleep(startSpread)
 		for len(list) < n {
 			time.Sleep(time.Until(last.Next)) // not at all the first time
-			last = registrationOf(t, s)
+			last = registrationOf(t, a)
 			list = append(list, time.Until(last.Next))
 		}
 	})
@@ -227,7 +228,7 @@ func waits(t *testing.T, n int, answer func(int, *sip.Request) (*sip.Response, e
 
 func TestRetryTimes(t *testing.T) {
 	unreachable := func(int, *sip.Request) (*sip.Response, error) {
-		return nil, &TransportError{"dial", "192.168.1.100:5060", errors.New("connection refused")}
+		return nil, &sipgw.TransportError{Op: "dial", Peer: "192.168.1.100:5060", Err: errors.New("connection refused")}
 	}
 	wrongPassword := func(n int, req *sip.Request) (*sip.Response, error) {
 		return response(401, "Unauthorized", fmt.Sprintf(`WWW-Authenticate: Digest realm="asterisk", nonce="%d"`, n)), nil
@@ -242,7 +243,7 @@ func TestRetryTimes(t *testing.T) {
 		{"unknown user", always(404), []int{10, 20, 40, 80, 120, 120}},
 		{"decline", always(603), []int{10, 20, 40}},
 		{"server error", always(500), []int{11, 11, 11, 11}},
-		{"no answer", func(int, *sip.Request) (*sip.Response, error) { return nil, errTimeout }, []int{12, 12, 12}},
+		{"no answer", func(int, *sip.Request) (*sip.Response, error) { return nil, sipgw.ErrTimeout }, []int{12, 12, 12}},
 		{"408", always(408), []int{12, 12}},
 		{"not reachable: soon at first", unreachable, []int{1, 2, 4, 8, 12, 12}},
 		{"Retry-After", always(503, "Retry-After: 100 (maintenance);duration=3"), []int{100, 100}},
@@ -267,22 +268,22 @@ func TestRetryTimes(t *testing.T) {
 
 func TestRegistrationOutlivesAFailedRefresh(t *testing.T) {
 	peer := &scripted{answer: always(200, "Expires: 100")}
-	bubble(t, func(t *testing.T, s *Stack) {
-		s.register(testRegistration(peer, "user.01"))
+	bubble(t, func(t *testing.T, a *Agent) {
+		a.register(testRegistration(peer, "user.01"))
 		time.Sleep(startSpread)
-		next := registrationOf(t, s).Next
+		next := registrationOf(t, a).Next
 		peer.set(func() { peer.answer = always(500) })
 		time.Sleep(time.Until(next))
-		if st := registrationOf(t, s); st.State != status.Registered || st.Code != 500 || st.Error == "" {
+		if st := registrationOf(t, a); st.State != status.Registered || st.Code != 500 || st.Error == "" {
 			t.Errorf("refresh failed: %+v", st)
 		}
 		time.Sleep(51 * time.Second)
-		if st := registrationOf(t, s); st.State != status.RegistrationFailed {
+		if st := registrationOf(t, a); st.State != status.RegistrationFailed {
 			t.Errorf("expired: %+v", st)
 		}
 		peer.set(func() { peer.answer = always(200) })
 		time.Sleep(14 * time.Second)
-		if st := registrationOf(t, s); st.State != status.Registered || st.Error != "" || st.Reason != "reason 200" {
+		if st := registrationOf(t, a); st.State != status.Registered || st.Error != "" || st.Reason != "reason 200" {
 			t.Errorf("back again: %+v", st)
 		}
 	})
@@ -290,39 +291,39 @@ func TestRegistrationOutlivesAFailedRefresh(t *testing.T) {
 
 func TestChangesOfTheConfiguration(t *testing.T) {
 	peer := &scripted{answer: always(200), delay: 100 * time.Millisecond}
-	bubble(t, func(t *testing.T, s *Stack) {
+	bubble(t, func(t *testing.T, a *Agent) {
 		one := testRegistration(peer, "user.01")
-		s.register(one)
+		a.register(one)
 		time.Sleep(time.Second)
-		s.register(one)
+		a.register(one)
 		time.Sleep(time.Second)
 		if peer.count() != 1 {
 			t.Fatalf("nothing changed, and %d requests", peer.count())
 		}
 		longer := one
 		longer.lifetime = 300 * time.Second
-		s.register(longer) // the same binding: taken over
+		a.register(longer) // the same binding: taken over
 		time.Sleep(time.Second)
 		if peer.count() != 2 || expiresOf(peer.last()) != "300" {
 			t.Fatalf("lifetime changed: %d requests, the last %v", peer.count(), peer.last())
 		}
 		moved := longer
 		moved.contact = "sip:user.01@192.168.1.2:5060"
-		s.register(moved) // another binding: the good-bye comes first
+		a.register(moved) // another binding: the good-bye comes first
 		time.Sleep(time.Second)
 		if peer.count() != 4 || expiresOf(peer.reqs[2]) != "0" || expiresOf(peer.reqs[3]) != "300" {
 			t.Fatalf("address changed: %v", peer.reqs[2:])
 		}
-		s.register()
-		s.register(moved) // removed and put back in one paste
+		a.register()
+		a.register(moved) // removed and put back in one paste
 		time.Sleep(time.Second)
 		if peer.count() != 6 || expiresOf(peer.reqs[4]) != "0" || expiresOf(peer.reqs[5]) != "300" {
 			t.Fatalf("back again: %v", peer.reqs[4:])
 		}
 		two := testRegistration(peer, "user.02")
-		s.register(moved, two)
+		a.register(moved, two)
 		time.Sleep(time.Second)
-		if peer.count() != 7 || len(s.Registrations()) != 2 {
+		if peer.count() != 7 || len(a.Registrations()) != 2 {
 			t.Errorf("one more identity: %d requests", peer.count())
 		}
 	})
@@ -333,22 +334,22 @@ func TestChangesOfTheConfiguration(t *testing.T) {
 
 func TestGoodbyeDoesNotWaitForADeadRegistrar(t *testing.T) {
 	peer := &scripted{answer: always(200)}
-	bubble(t, func(t *testing.T, s *Stack) {
+	bubble(t, func(t *testing.T, a *Agent) {
 		for i := range 20 {
-			s.registrations.apply(append(specsOf(s), testRegistration(peer, fmt.Sprint("user", i))), s.log, &s.group)
+			a.registrations.follow(append(specsOf(a), testRegistration(peer, fmt.Sprint("user", i))))
 		}
 		time.Sleep(time.Second)
 		peer.set(func() { peer.delay = time.Hour })
 		start := time.Now()
-		s.endWatching()
+		a.Ending()
 		if d := time.Since(start); d > goodbyeTime {
 			t.Error(d)
 		}
 	})
 }
 
-func specsOf(s *Stack) (list []registrationSpec) {
-	for _, r := range s.registrations.running {
+func specsOf(a *Agent) (list []registrationSpec) {
+	for _, r := range a.registrations.workers() {
 		list = append(list, r.spec)
 	}
 	return list
@@ -356,17 +357,17 @@ func specsOf(s *Stack) (list []registrationSpec) {
 
 func TestRefreshAfterALinkFlap(t *testing.T) {
 	good, bad := &scripted{answer: always(200)}, &scripted{answer: always(403)}
-	bubble(t, func(t *testing.T, s *Stack) {
-		s.register(testRegistration(good, "user.01"), testRegistration(bad, "user.02"))
+	bubble(t, func(t *testing.T, a *Agent) {
+		a.register(testRegistration(good, "user.01"), testRegistration(bad, "user.02"))
 		time.Sleep(time.Second)
 		for range 3 {
-			s.Refresh()
+			a.Refresh()
 			time.Sleep(time.Second)
 		}
 		if good.count() != 4 || bad.count() != 1 {
 			t.Errorf("the registered asked %d times, the refused %d times", good.count(), bad.count())
 		}
-		list := s.Registrations()
+		list := a.Registrations()
 		if names := []string{list[0].Identity, list[1].Identity}; !slices.Equal(names, []string{"user.01", "user.02"}) || list[1].State != status.RegistrationFailed {
 			t.Errorf("%+v", list)
 		}
@@ -376,27 +377,27 @@ func TestRefreshAfterALinkFlap(t *testing.T) {
 // After a password was put right nobody wants to wait for the quarter of an hour that a refused one earns.
 func TestRegisterNow(t *testing.T) {
 	peer := &scripted{answer: always(403)}
-	bubble(t, func(t *testing.T, s *Stack) {
-		s.register(testRegistration(peer, "user.01"), testRegistration(peer, "user.02"))
+	bubble(t, func(t *testing.T, a *Agent) {
+		a.register(testRegistration(peer, "user.01"), testRegistration(peer, "user.02"))
 		time.Sleep(10 * time.Minute)
 		before := peer.count()
 		peer.set(func() { peer.answer = always(200) })
-		if n := s.RegisterNow("user.09"); n != 0 {
+		if n := a.RegisterNow("user.09"); n != 0 {
 			t.Errorf("%d of an identity that nobody has", n)
 		}
-		if n := s.RegisterNow("user.01"); n != 1 {
+		if n := a.RegisterNow("user.01"); n != 1 {
 			t.Errorf("%d", n)
 		}
 		synctest.Wait()
-		list := s.Registrations()
+		list := a.Registrations()
 		if peer.count() != before+1 || list[0].State != status.Registered || list[1].State != status.RegistrationFailed {
 			t.Errorf("%d requests, %+v", peer.count()-before, list)
 		}
-		if n := s.RegisterNow(""); n != 2 {
+		if n := a.RegisterNow(""); n != 2 {
 			t.Errorf("%d of two", n)
 		}
 		synctest.Wait()
-		if list := s.Registrations(); peer.count() != before+3 || list[1].State != status.Registered {
+		if list := a.Registrations(); peer.count() != before+3 || list[1].State != status.Registered {
 			t.Errorf("%d requests, %+v", peer.count()-before, list)
 		}
 	})

@@ -1,4 +1,4 @@
-package sipgw
+package sipua
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"viaduct/appliance/config"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 
@@ -27,20 +27,20 @@ const (
 
 // probeSpec is everything that a probe depends on; another spec is another probe.
 type probeSpec struct {
-	via               caller
+	via               client
 	gateway, name     string // of the SIP interface
 	uri, from         string
-	to                target
+	to                sipgw.Target
 	interval, timeout time.Duration
 }
 
+func (p probeSpec) key() string { return p.name }
+
 // probe belongs to its goroutine, except where noted.
 type probe struct {
-	spec   probeSpec
-	log    *slog.Logger
-	kick   chan struct{} // probe now
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the goroutine has ended
+	spec probeSpec
+	log  *slog.Logger
+	kick chan struct{} // probe now
 
 	unreached int // probes in a row that could not be sent
 
@@ -51,10 +51,13 @@ type probe struct {
 func newProbe(spec probeSpec, log *slog.Logger) *probe {
 	return &probe{
 		spec: spec, log: log.With("gw", spec.gateway, "if", spec.name, "peer", spec.uri),
-		kick: make(chan struct{}, 1), done: make(chan struct{}),
-		state: status.Peer{Interface: spec.name, Peer: sipmsg.JoinHostPort(spec.to.host, spec.to.port), Answer: "none yet", Since: time.Now()},
+		kick:  make(chan struct{}, 1),
+		state: status.Peer{Interface: spec.name, Peer: spec.to.String(), Answer: "none yet", Since: time.Now()},
 	}
 }
+
+// replaced: nothing is left to a new probe.
+func (p *probe) replaced(probeSpec) {}
 
 // run probes at once and then again and again until ctx ends.
 func (p *probe) run(ctx context.Context) {
@@ -88,13 +91,13 @@ func (p *probe) once(ctx context.Context) time.Duration {
 	defer cancel()
 	var res *sip.Response
 	var req *sip.Request
-	_, err := p.spec.via.resolve(limited, p.spec.to) // what we say of ourselves depends on where the peer is
+	err := p.spec.via.Resolve(limited, p.spec.to) // what we say of ourselves depends on where the peer is
 	if err == nil {
-		req, err = p.spec.via.newRequest(sip.OPTIONS, p.spec.uri, p.spec.from, p.spec.uri, "", p.spec.to,
+		req, err = p.spec.via.NewRequest(sip.OPTIONS, p.spec.uri, p.spec.from, p.spec.uri, "", p.spec.to,
 			sipmsg.Header{Name: "Accept", Value: "application/sdp"})
 	}
 	if err == nil {
-		res, err = p.spec.via.do(limited, req, p.spec.to)
+		res, err = p.spec.via.Do(limited, req, p.spec.to)
 	}
 	took := time.Since(start)
 	if !isTransport(err) {
@@ -157,7 +160,7 @@ func stateOf(code int, down bool) status.PeerState {
 // reasonOf says why no answer came.
 func reasonOf(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errTimeout.Error()
+		return sipgw.ErrTimeout.Error()
 	}
 	return err.Error()
 }
@@ -174,50 +177,8 @@ func (p *probe) snapshot() status.Peer {
 	return p.state
 }
 
-// wantedProbes are the probes that a configuration asks for. It is called by Apply, which alone changes the set of gateways.
-func (s *Stack) wantedProbes(cfg *config.Config) []probeSpec {
-	var list []probeSpec
-	for _, sw := range cfg.CS {
-		for _, i := range sw.Interfaces {
-			gc := i.Gateway.In(cfg)
-			if i.PenaltyBox.Interval <= 0 || i.Remote.Host == "" || gc == nil || !gc.Enabled {
-				continue
-			}
-			if g := s.gateways[gc.Name]; g != nil {
-				list = append(list, g.probeSpec(i))
-			}
-		}
-	}
-	return list
-}
-
-// probeSpec: From is our name without a user part, as Teams wants it; the Contact is the gateway's.
-func (g *gateway) probeSpec(i *config.SIPInterface) probeSpec {
-	transport := g.transport(i)
-	us := i.Local.Host
-	if us == "" {
-		us = sipmsg.SplitURI(g.contact("", target{host: i.Remote.Host, transport: transport})).Host
-	}
-	spec := probeSpec{
-		via: g, gateway: g.name, name: i.Name,
-		uri:      "sip:" + sipmsg.JoinHostPort(i.Remote.Host, i.Remote.Port),
-		from:     "sip:" + sipmsg.JoinHostPort(us, 0),
-		to:       target{host: i.Remote.Host, port: i.Remote.Port, transport: transport},
-		interval: max(i.PenaltyBox.Interval, time.Second), timeout: i.PenaltyBox.Timeout,
-	}
-	if spec.timeout <= 0 {
-		spec.timeout = spec.interval
-	}
-	if transport != "tls" { // Teams' own form of the Request-URI has no parameter
-		spec.uri += transportParam(transport)
-	}
-	return spec
-}
-
-// transportParam is the URI parameter that names a transport; UDP is the default and needs none.
-func transportParam(transport string) string {
-	if transport == "udp" {
-		return ""
-	}
-	return ";transport=" + transport
+// isTransport reports whether err says that the peer was not reached.
+func isTransport(err error) bool {
+	var t *sipgw.TransportError
+	return errors.As(err, &t)
 }

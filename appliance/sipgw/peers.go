@@ -1,0 +1,50 @@
+package sipgw
+
+import (
+	"time"
+
+	"viaduct/appliance/config"
+)
+
+// PeerHealth hears how each peer behaves, and may keep calls away from it. Package sipua implements it. Interfaces are named as in the
+// configuration. The methods are called in read loops and on the goroutines of calls; they must not block.
+type PeerHealth interface {
+	// Refusal says why a call must not go out by an interface with the account of an identity; nil: it may. Urgent calls do not ask.
+	Refusal(iface, identity string) error
+	// Heard: the peer has sent a request.
+	Heard(iface string)
+	// Responded: the peer has responded to an INVITE.
+	Responded(iface string)
+	// Overloaded: the peer has refused an INVITE with 503. retryAfter is 0 when it did not say how long to leave it alone.
+	Overloaded(iface string, retryAfter time.Duration)
+	// Silent: the peer has not responded to an INVITE since began.
+	Silent(iface string, began time.Time)
+	// Suspect: a call failed in a way that makes one ask whether the peer is there.
+	Suspect(iface string)
+}
+
+// Lifecycle follows the gateways. Package sipua implements it. No method may call Apply.
+type Lifecycle interface {
+	// Applied: the gateways stand as cfg says, as far as they could. renewed: some have a new certificate or new rules of TLS.
+	Applied(cfg *config.Config, renewed bool)
+	// Leaving: these gateways close when the method returns. It may wait to say good-bye to their peers.
+	Leaving(gateways []string)
+	// Ending: all gateways close when the method returns, likewise.
+	Ending()
+}
+
+// Attach has h and l told what happens. It is called once, before Run and Apply.
+func (s *Stack) Attach(h PeerHealth, l Lifecycle) { s.health, s.lifecycle = h, l }
+
+// unattended stands for nobody attached: every peer is believed to be sound.
+type unattended struct{}
+
+func (unattended) Refusal(string, string) error     { return nil }
+func (unattended) Heard(string)                     {}
+func (unattended) Responded(string)                 {}
+func (unattended) Overloaded(string, time.Duration) {}
+func (unattended) Silent(string, time.Time)         {}
+func (unattended) Suspect(string)                   {}
+func (unattended) Applied(*config.Config, bool)     {}
+func (unattended) Leaving([]string)                 {}
+func (unattended) Ending()                          {}

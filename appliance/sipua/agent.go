@@ -1,0 +1,86 @@
+// Package sipua is what the box does of itself at its peers: it registers identities, asks peers with OPTIONS whether they are there, and
+// keeps calls away from those that are known to be gone.
+//
+// It stands above package sipgw and sends its requests through clients of the gateways. It owns registrations, probes and the health of
+// peers. It does not own which calls there are (package call), nor how a request reaches a peer (package sipgw).
+//
+// Goroutines: one per registration and one per probe. They belong to a fleet, which starts and ends them and waits for them.
+package sipua
+
+import (
+	"log/slog"
+	"sync"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/sipgw"
+)
+
+// Agent registers the identities of all gateways and watches over their peers.
+type Agent struct {
+	stack *sipgw.Stack
+	log   *slog.Logger
+
+	mu  sync.Mutex
+	cfg *config.Config
+
+	registrations *fleet[registrationSpec, *registration]
+	probes        *fleet[probeSpec, *probe] // one per SIP interface with a penalty box
+	holds         holds                     // interfaces without calls for a time
+	heard         heard                     // when each interface's peer last sent a request
+}
+
+// New returns the agent of a stack, which tells it what happens from now on. It is called before the stack runs.
+func New(stack *sipgw.Stack, log *slog.Logger) *Agent {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	a := &Agent{stack: stack, log: log, cfg: config.New()}
+	a.registrations = newFleet(func(spec registrationSpec, among int) *registration { return newRegistration(spec, among, log) })
+	a.probes = newFleet(func(spec probeSpec, _ int) *probe { return newProbe(spec, log) })
+	stack.Attach(a, a)
+	return a
+}
+
+// Applied starts, changes and stops registrations and probes. One whose configuration is the same is not touched.
+func (a *Agent) Applied(cfg *config.Config, renewed bool) {
+	a.mu.Lock()
+	a.cfg = cfg
+	a.mu.Unlock()
+	a.registrations.follow(a.wantedRegistrations(cfg))
+	a.probes.follow(a.wantedProbes(cfg))
+	if renewed {
+		a.probeNow("") // whether peers take the new certificate, and we theirs, is known now and not a minute later
+	}
+}
+
+// Leaving ends the registrations of gateways while their sockets still stand to say good-bye. It waits for that, goodbyeTime at most.
+func (a *Agent) Leaving(gateways []string) {
+	gone := map[string]bool{}
+	for _, name := range gateways {
+		gone[name] = true
+	}
+	a.registrations.stop(func(r *registration) bool { return gone[r.spec.gateway] })
+}
+
+// Ending ends all probes and registrations and waits for them; registered identities are unregistered, for which they have
+// goodbyeTime. Nothing is started afterwards.
+func (a *Agent) Ending() {
+	var wg sync.WaitGroup
+	wg.Go(a.probes.end)
+	wg.Go(a.registrations.end)
+	wg.Wait()
+}
+
+// Refresh registers every identity and probes every peer now, for example after a link came back: whoever was unreachable
+// need not wait for its next turn, and a PBX that restarted meanwhile learns of us. Registrations are spread over a short time.
+func (a *Agent) Refresh() {
+	a.registerSoon()
+	a.probeNow("")
+}
+
+// config returns the configuration that the gateways stand for.
+func (a *Agent) config() *config.Config {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cfg
+}

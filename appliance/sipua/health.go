@@ -1,0 +1,190 @@
+package sipua
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
+)
+
+// What is known of a peer's health beside its answers to our OPTIONS (probe.go): it said how long to leave it alone, it did not
+// answer a call at all, or it no longer registers us. Calls to it are refused at once then, so that Teams goes to its next trunk
+// after milliseconds and not after its ten seconds (teams.md A.37, B.11).
+
+const (
+	holdSilent = 30 * time.Second // a peer that nobody probes and that did not answer an INVITE within 64*T1
+)
+
+// holds are the SIP interfaces that calls keep away from for a time.
+type holds struct {
+	mu   sync.Mutex
+	held map[string]hold
+	last map[string]time.Time // when the peer responded to a call
+}
+
+type hold struct {
+	until time.Time
+	why   string // "has answered a call with 503"
+}
+
+func (h *holds) set(iface string, d time.Duration, why string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held == nil {
+		h.held = map[string]hold{}
+	}
+	if until := time.Now().Add(d); until.After(h.held[iface].until) {
+		h.held[iface] = hold{until, why}
+	}
+}
+
+// responded notes that the peer of an interface has responded to a call.
+func (h *holds) responded(iface string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.last == nil {
+		h.last = map[string]time.Time{}
+	}
+	h.last[iface] = time.Now()
+}
+
+func (h *holds) respondedSince(iface string, t time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last[iface].After(t)
+}
+
+// why says why the interface is held, and for how much longer; "" when it is not.
+func (h *holds) why(iface string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	x, ok := h.held[iface]
+	if !ok {
+		return ""
+	}
+	left := time.Until(x.until)
+	if left <= 0 {
+		delete(h.held, iface)
+		return ""
+	}
+	return x.why + ", left alone for another " + max(time.Second, left.Round(time.Second)).String()
+}
+
+// Unavailable says what keeps calls away from a SIP interface, as the end of a sentence about its peer: it is in the penalty box, wants
+// to be left alone, was silent, or is a registrar that registers none of our identities any more. It is "" for a peer that has not
+// been heard of yet, or that nobody watches.
+func (a *Agent) Unavailable(iface string) string {
+	if why := a.boxed(iface); why != "" {
+		return why
+	}
+	if why := a.holds.why(iface); why != "" {
+		return why
+	}
+	if i := a.sipInterface(iface); i != nil {
+		return a.deregistered(i)
+	}
+	return ""
+}
+
+// boxed says why a SIP interface is in the penalty box, "" when it is not.
+func (a *Agent) boxed(iface string) string {
+	p, ok := a.probes.worker(iface)
+	if !ok {
+		return ""
+	}
+	switch st := p.snapshot(); {
+	case st.State != status.PeerDown:
+		return ""
+	case st.Code != 0:
+		return "answers OPTIONS with " + st.Answer
+	default:
+		return "does not answer OPTIONS: " + st.Answer
+	}
+}
+
+// deregistered says that a registrar is known to be away, with what it said to one of us: some identity registers with it, and all that
+// do are refused, or get no answer although their time is not over yet. It is "" when the registrar is not away.
+func (a *Agent) deregistered(i *config.SIPInterface) (why string) {
+	for _, r := range a.registrations.workers() {
+		if r.spec.gateway != i.Gateway.Name || !strings.EqualFold(r.spec.to.Host, i.Remote.Host) {
+			continue
+		}
+		st := r.snapshot()
+		if st.State != status.RegistrationFailed && (st.Error == "" || st.Code != 0) {
+			return ""
+		}
+		why = "registers none of our identities: " + st.Error
+	}
+	return why
+}
+
+// sipInterface returns a SIP interface; nil: there is none with this name.
+func (a *Agent) sipInterface(name string) *config.SIPInterface {
+	return config.Ref[config.SIPInterface]{Name: name}.In(a.config())
+}
+
+// Refusal says why calls of an identity must not go to a peer: the registration of the identity there is lost, or the peer wants to be
+// left alone.
+func (a *Agent) Refusal(iface, identity string) error {
+	i := a.sipInterface(iface)
+	if i == nil {
+		return nil
+	}
+	if err := a.unregistered(i, identity); err != nil {
+		return err
+	}
+	if why := a.holds.why(iface); why != "" {
+		return &sipgw.TransportError{Op: "call", Peer: i.Remote.Host, Err: errors.New("the peer " + why)}
+	}
+	return nil
+}
+
+// unregistered says that an identity is registered at a peer, and the registration is lost.
+func (a *Agent) unregistered(i *config.SIPInterface, identity string) error {
+	gw := i.Gateway.In(a.config())
+	if gw == nil {
+		return nil
+	}
+	for _, ref := range gw.Location {
+		r, ok := a.registrations.worker(registrationSpec{gateway: gw.Name, service: ref.Name, identity: identity}.key())
+		if !ok || !strings.EqualFold(r.spec.to.Host, i.Remote.Host) {
+			continue
+		}
+		if st := r.snapshot(); st.State == status.RegistrationFailed {
+			return &sipgw.TransportError{Op: "call", Peer: st.Registrar, Err: errors.New("identity " + identity + " is not registered: " + st.Error)}
+		}
+	}
+	return nil
+}
+
+// Heard notes a request of the peer.
+func (a *Agent) Heard(iface string) { a.heard.note(iface) }
+
+// Responded notes that the peer has responded to a call.
+func (a *Agent) Responded(iface string) { a.holds.responded(iface) }
+
+// Overloaded keeps calls away for as long as the peer asks, and has it probed.
+func (a *Agent) Overloaded(iface string, retryAfter time.Duration) {
+	if retryAfter > 0 {
+		a.holds.set(iface, min(retryAfter, holdMost), "has answered a call with 503")
+	}
+	a.probeNow(iface)
+}
+
+// Silent keeps calls away from a peer that nobody probes. Where others were answered meanwhile a network has lost this one call.
+func (a *Agent) Silent(iface string, began time.Time) {
+	if a.holds.respondedSince(iface, began) {
+		return
+	}
+	if !a.probed(iface) {
+		a.holds.set(iface, holdSilent, "did not answer the last call")
+	}
+	a.probeNow(iface)
+}
+
+// Suspect has the peer probed, because a call to it just failed.
+func (a *Agent) Suspect(iface string) { a.probeNow(iface) }

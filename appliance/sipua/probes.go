@@ -1,0 +1,125 @@
+package sipua
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/status"
+)
+
+// PenaltyBox tells the state of the peer of every SIP interface, ordered by interface: those that are asked with OPTIONS, and those that
+// nobody asks.
+func (a *Agent) PenaltyBox() []status.Peer {
+	list := a.unprobed()
+	for _, p := range a.probes.workers() {
+		list = append(list, p.snapshot())
+	}
+	for n := range list {
+		st := &list[n]
+		st.Heard = a.heard.last(st.Interface)
+		if why := a.holds.why(st.Interface); why != "" && st.State != status.PeerDown {
+			st.State, st.Answer = status.PeerDown, why
+		}
+	}
+	slices.SortFunc(list, func(a, b status.Peer) int { return strings.Compare(a.Interface, b.Interface) })
+	return list
+}
+
+// unprobed are the peers of running gateways that no probe asks.
+func (a *Agent) unprobed() (list []status.Peer) {
+	cfg := a.config()
+	for _, sw := range cfg.CS {
+		for _, i := range sw.Interfaces {
+			if g := i.Gateway.In(cfg); g != nil && g.Enabled && i.Remote.Host != "" && !a.probed(i.Name) {
+				list = append(list, status.Peer{Interface: i.Name, Peer: sipgw.Target{Host: i.Remote.Host, Port: i.Remote.Port}.String(), State: status.PeerUnasked,
+					Answer: "no penalty-box: it is not asked with OPTIONS"})
+			}
+		}
+	}
+	return list
+}
+
+// probed tells whether a probe asks the interface's peer.
+func (a *Agent) probed(iface string) bool {
+	_, ok := a.probes.worker(iface)
+	return ok
+}
+
+// probeNow has one interface's peer probed now; "" is all of them.
+func (a *Agent) probeNow(iface string) {
+	for _, p := range a.probes.workers() {
+		if iface != "" && p.spec.name != iface {
+			continue
+		}
+		select {
+		case p.kick <- struct{}{}:
+		default: // it is about to
+		}
+	}
+}
+
+// wantedProbes are the probes that a configuration asks for.
+func (a *Agent) wantedProbes(cfg *config.Config) []probeSpec {
+	var list []probeSpec
+	for _, sw := range cfg.CS {
+		for _, i := range sw.Interfaces {
+			gc := i.Gateway.In(cfg)
+			if i.PenaltyBox.Interval <= 0 || i.Remote.Host == "" || gc == nil || !gc.Enabled {
+				continue
+			}
+			if via, runs := a.stack.Client(gc.Name); runs {
+				list = append(list, probeOf(via, gc.Name, i))
+			}
+		}
+	}
+	return list
+}
+
+// probeOf: From is our name without a user part, as Teams wants it; the Contact is the gateway's.
+func probeOf(via sipgw.Client, gateway string, i *config.SIPInterface) probeSpec {
+	to := sipgw.Target{Host: i.Remote.Host, Port: i.Remote.Port, Transport: via.Transport(i, "")}
+	us := i.Local.Host
+	if us == "" {
+		us = sipmsg.SplitURI(via.Contact("", to)).Host
+	}
+	spec := probeSpec{
+		via: via, gateway: gateway, name: i.Name,
+		uri:      to.URI(),
+		from:     "sip:" + sipgw.Target{Host: us}.String(),
+		to:       to,
+		interval: max(i.PenaltyBox.Interval, time.Second), timeout: i.PenaltyBox.Timeout,
+	}
+	if spec.timeout <= 0 {
+		spec.timeout = spec.interval
+	}
+	if to.Transport == "tls" {
+		spec.uri = "sip:" + to.String() // Teams' own form of the Request-URI has no parameter
+	}
+	return spec
+}
+
+// heard is when each SIP interface's peer last sent a request: a peer that answers us and never asks is one whose way to us is blocked.
+type heard struct{ byInterface sync.Map } // name to *atomic.Int64, in nanoseconds
+
+func (h *heard) note(iface string) {
+	at, ok := h.byInterface.Load(iface)
+	if !ok {
+		at, _ = h.byInterface.LoadOrStore(iface, new(atomic.Int64))
+	}
+	at.(*atomic.Int64).Store(time.Now().UnixNano())
+}
+
+// last is zero when no request came yet.
+func (h *heard) last(iface string) time.Time {
+	at, ok := h.byInterface.Load(iface)
+	if !ok {
+		return time.Time{}
+	}
+	return time.Unix(0, at.(*atomic.Int64).Load())
+}
