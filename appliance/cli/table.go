@@ -39,7 +39,7 @@ type Line struct {
 	Complete func(owner, elem any) error // completes a new element of owner (pointers to them) before it is stored, or says why it cannot be
 	Builtin  string                      // of a list that is made up while it is empty: what it holds then, for a `no` that finds nothing
 	Args     reflect.Type                // commands only: the struct that the arguments are bound to
-	Data     any                         // commands only: what the language wants back with a match
+	Data     any                         // what the language wants back with a match
 }
 
 // Type says how values of one Go type are written as one word.
@@ -103,6 +103,9 @@ type Stmt struct {
 	flags    []*word
 	index    *arg // a key that may be left out: the next free number
 }
+
+// StoresNothing reports whether a statement is taken without any effect on the configuration.
+func (s *Stmt) StoresNothing() bool { return s.kind == kindNothing }
 
 // kind says how a statement reaches its field.
 type kind int

@@ -75,16 +75,13 @@ func (c *call) corrections(m *cli.Match) {
 	}
 }
 
-// runner is what a command does, with a pointer to the struct of its arguments.
-type runner func(c *call, args any) error
-
 // none are the arguments of a command without any.
 type none struct{}
 
 // command makes a table entry from a pattern and a function of its arguments.
 func command[A any](line, help string, run func(c *call, a *A) error) Line {
 	return Line{Line: line, Help: help, Args: reflect.TypeFor[A](),
-		Data: runner(func(c *call, a any) error { return run(c, a.(*A)) })}
+		Data: action{run: func(c *call, a any) error { return run(c, a.(*A)) }}}
 }
 
 func withExample(example string, l Line) Line {
@@ -116,11 +113,11 @@ func worded(l Line, help ...string) Line {
 // operatorCommands work for everybody, in every mode.
 func operatorCommands() []Line {
 	return append([]Line{
-		command("enable", "Become an administrator", enable),
+		ambiguous(inFile(leavesAll, command("enable", "Become an administrator", enable))),
 		command("help", "How this command line is used", help),
-		command("exit", "Leave the mode; outside of the configuration, the session", exit),
+		inFile(leavesMode, command("exit", "Leave the mode; outside of the configuration, the session", exit)),
 		whole(command("quit", "The same as exit", exit)),
-		command("logout", "End the session", logout),
+		inFile(leavesAll, command("logout", "End the session", logout)),
 		command("terminal more", "Show long output page by page", func(c *call, _ *none) error { return c.more(true) }),
 		command("no terminal more", "Show long output at once", func(c *call, _ *none) error { return c.more(false) }),
 		command("terminal length <n:0..500>", "Rows of this terminal, where it does not know them itself; 0 shows long output at once", terminalLength),
@@ -138,8 +135,8 @@ func operatorCommands() []Line {
 // adminCommands are all commands.
 func adminCommands() []Line {
 	return append([]Line{
-		command("configure", "Change the configuration", configure),
-		command("end", "Leave the configuration", end),
+		inFile(leavesAll, command("configure", "Change the configuration", configure)),
+		inFile(leavesAll, command("end", "Leave the configuration", end)),
 		command("import <what>", "Take a certificate or a private key, pasted as PEM", importPKI),
 		command("export <what:certificate>", "Show a certificate as PEM", exportPKI),
 		command("pki trust <sum:fingerprint>", "Trust the issuer of a peer's certificate, by its SHA-256: `show pki trusted` lists those that were met", trustIssuer),

@@ -178,7 +178,7 @@ func (r *reader) line(line string) {
 		}
 		return
 	}
-	if m.Stmt.Note != "" && m.Stmt.Into == "-" {
+	if m.Stmt.Note != "" && m.Stmt.StoresNothing() {
 		r.report(check.Note, line, m.Stmt.Note)
 	}
 	if m.Stmt.Mode != nil {
@@ -210,15 +210,15 @@ func (r *reader) otherwise(modes []cli.Layer, line string, err error) {
 
 // command takes those commands that have their place in a pasted file.
 func (r *reader) command(line string, m *cli.Match) {
-	switch m.Stmt.Line.Line {
-	case "exit":
+	switch m.Stmt.Data.(action).inFile {
+	case leavesMode:
 		switch {
 		case r.at.out != nil:
 			r.endBlock()
 		case len(r.at.path) > 0:
 			r.at = r.at.up(1)
 		}
-	case "end", "enable", "configure", "logout":
+	case leavesAll:
 		r.endBlock()
 		r.at = cursor{level: configuring}
 	default:

@@ -148,7 +148,11 @@ func (l *Language) filteredCommand(c *call, layers []cli.Layer, line string) (ra
 		return false, nil
 	}
 	m, err := l.table.Match(layers, command, c.box.Running())
-	if err != nil || m.Stmt.Data == nil {
+	if err != nil {
+		return false, nil
+	}
+	do, isCommand := m.Stmt.Data.(action)
+	if !isCommand {
 		return false, nil
 	}
 	if draftOf(c.box) != nil {
@@ -164,7 +168,7 @@ func (l *Language) filteredCommand(c *call, layers []cli.Layer, line string) (ra
 	}
 	c.corrections(m)
 	c.out = out
-	err = m.Stmt.Data.(runner)(c, m.Args())
+	err = do.run(c, m.Args())
 	c.out = out.to
 	return true, cmp.Or(err, out.end())
 }

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -163,7 +162,7 @@ func (l *Language) understand(c *call, cfg *config.Config, line string) error {
 	}
 	c.corrections(m)
 	if m.Layer >= len(where) {
-		err := m.Stmt.Data.(runner)(c, m.Args())
+		err := m.Stmt.Data.(action).run(c, m.Args())
 		if block != nil && c.at.out == nil {
 			c.saidLeftOut(block)
 		}
@@ -200,7 +199,7 @@ func marked(line string, err error) error {
 
 // take changes the running configuration by one line.
 func (l *Language) take(c *call, w layer, m *cli.Match) error {
-	if (m.Stmt.Into == "Accounts" || m.Stmt.Into == "PublicKeys") && !c.managesAccounts() {
+	if traitsOf(m.Stmt).accounts && !c.managesAccounts() {
 		return errors.New("only a superuser manages accounts")
 	}
 	err := c.box.Mutate(func(old *config.Config) (*config.Config, error) {
@@ -257,52 +256,10 @@ func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match, d *cli.Draft
 	if w.implicit != "" && errors.Is(err, cli.ErrGone) {
 		err = nil // `no` of something that was never there
 	}
-	if p := m.Stmt.Prompt; p == "ctx-ip" || p == "if-ip" {
+	if traitsOf(m.Stmt).bindable {
 		return fixBindOrder(changed.(*config.Config)), err
 	}
 	return changed.(*config.Config), err
-}
-
-// fixBindOrder turns around the words of `bind interface` lines that stood in the older order in front of the context ip that
-// they name: only now can they be told apart.
-func fixBindOrder(cfg *config.Config) *config.Config {
-	for n, p := range cfg.Ports {
-		port := *p
-		bind, changed := turned(cfg, p.Bind)
-		port.Bind = bind
-		for i, v := range p.VLANs {
-			bind, turn := turned(cfg, v.Bind)
-			if !turn {
-				continue
-			}
-			vlan := *v
-			vlan.Bind = bind
-			port.VLANs = slices.Clone(port.VLANs)
-			port.VLANs[i], changed = &vlan, true
-		}
-		if !changed {
-			continue
-		}
-		cp := *cfg
-		cp.Ports = slices.Clone(cfg.Ports)
-		cp.Ports[n] = &port
-		cfg = &cp
-	}
-	return cfg
-}
-
-// turned is a bind in the order of words in which it names an interface that exists.
-func turned(cfg *config.Config, b config.IPBind) (config.IPBind, bool) {
-	other := config.IPBind{Context: config.Ref[config.IPContext]{Name: b.Interface.Name}, Interface: config.Ref[config.IPInterface]{Name: b.Context.Name}}
-	if bindable(cfg, b) || !bindable(cfg, other) {
-		return b, false
-	}
-	return other, true
-}
-
-// bindable reports whether both names of a bind exist, each for itself.
-func bindable(cfg *config.Config, b config.IPBind) bool {
-	return b.Context.In(cfg) != nil && b.Interface.In(cfg) != nil
 }
 
 // gone says what has happened to the mode, and leaves it, when another session has deleted its object.

@@ -102,7 +102,7 @@ func (l *Language) belongs(cfg *config.Config, p cursor, line string) belonging 
 	if l.headerAfter(cfg, p, line, first) {
 		return beyond
 	}
-	if m, err := l.table.Match([]cli.Layer{{Mode: l.admin}}, line, cfg); err == nil && m.Exact && first != enableLine {
+	if m, err := l.table.Match([]cli.Layer{{Mode: l.admin}}, line, cfg); err == nil && m.Exact && !m.Stmt.Data.(action).ambiguous {
 		return aside
 	}
 	if m, err := l.table.Match([]cli.Layer{{Mode: l.table.Root()}}, line, cfg); err == nil && m.Exact {
@@ -200,7 +200,7 @@ func (l *Language) noEffect(p cursor, line string) (cursor, *older.NoEffect) {
 			return p.up(len(p.path) - n), known
 		}
 	}
-	if known := older.FindBlock("ctx-cs", line); known != nil { // a block of context cs may stand at the root
+	if known := older.FindBlock(l.atRoot().Prompt, line); known != nil { // a block of context cs may stand at the root
 		return p.owner(firstWord(line), l.table.Root()), known
 	}
 	return p, nil

@@ -47,10 +47,10 @@ var statements = []Line{
 	{Line: "<class:superuser|administrator|operator> <#name:name> password <password:hash> encrypted [change]",
 		Also: []string{"<class:superuser|administrator|operator> <#name:name> password <password:password> [change]"},
 		Into: "Accounts", Help: "Let somebody log in: an operator looks, an administrator changes, a superuser also manages accounts; change asks for a new password at the first login",
-		Complete: hashPassword, Example: `administrator anna password "good night"`},
+		Complete: hashPassword, Data: traits{accounts: true}, Example: `administrator anna password "good night"`},
 	{Line: "public-key <#account:name> <#type:ssh-ed25519|ecdsa-sha2-nistp256|ecdsa-sha2-nistp384|ecdsa-sha2-nistp521|ssh-rsa> <#key:ssh-key> [<comment>]",
 		Also: []string{"<_:superuser|administrator|operator> <#account:name> public-key <#type:ssh-ed25519|ecdsa-sha2-nistp256|ecdsa-sha2-nistp384|ecdsa-sha2-nistp521|ssh-rsa> <#key:ssh-key> [<comment>]"},
-		Into: "PublicKeys", Help: "Let an account log in over SSH with this key, as it stands in authorized_keys",
+		Into: "PublicKeys", Data: traits{accounts: true}, Help: "Let an account log in over SSH with this key, as it stands in authorized_keys",
 		Example: "public-key anna ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE1hbnkgd29ya2VkIGFuZCBub25lIHdhcyB0aXJlZCEh anna@desk"},
 	{Line: "license-authority <#name:name> <key:ed25519>", Into: "LicenseAuthorities", Help: "Accept license keys of this issuer, besides the built-in one"},
 	{Line: "profile tls <#name:name>", Into: "TLS", Help: "Identity and rules of TLS connections", Prompt: "pf-tls", Lines: tlsProfile},
@@ -60,8 +60,8 @@ var statements = []Line{
 			Also: []string{"<action:permit|deny> <protocol:ip|tcp|udp|icmp> <source> <destination> [port <port-first" + port + " [<port-last" + port + "]]"},
 			Into: "Rules", Help: "Let packets pass, or not; the first rule that matches decides", Example: "rule 10 permit udp 198.51.100.0/24 any port 16384 32767"},
 	}},
-	{Line: "context ip <#name:name>", Into: "IP", Help: "Interfaces, addresses and routes", Prompt: "ctx-ip", Lines: contextIP},
-	{Line: "context cs <#name:name>", Into: "CS", Help: "Routing of calls, and the SIP interfaces that they come and go by", Prompt: "ctx-cs", Lines: contextCS},
+	{Line: "context ip <#name:name>", Into: "IP", Help: "Interfaces, addresses and routes", Prompt: "ctx-ip", Lines: contextIP, Data: traits{bindable: true}},
+	{Line: "context cs <#name:name>", Into: "CS", Help: "Routing of calls, and the SIP interfaces that they come and go by", Prompt: "ctx-cs", Lines: contextCS, Data: traits{atRoot: true}},
 	{Line: "authentication-service <#name:name>", Into: "Auth", Help: "SIP accounts", Prompt: "svc-auth", Lines: []Line{
 		{Line: "realm <realm>", Into: "Realm", Help: "Answer challenges of this realm only"},
 		{Line: "username <#username> password <password>", Also: []string{"username <#username>"}, Into: "Users",
@@ -117,7 +117,7 @@ var voipProfile = []Line{
 }
 
 var contextIP = []Line{
-	{Line: "interface <#name:name>", Into: "Interfaces", Help: "An interface; a port binds to it", Prompt: "if-ip", Lines: []Line{
+	{Line: "interface <#name:name>", Into: "Interfaces", Help: "An interface; a port binds to it", Prompt: "if-ip", Data: traits{bindable: true}, Lines: []Line{
 		{Line: "ipaddress <#name> (dhcp|<prefix>)", Also: []string{"ipaddress (dhcp|<prefix>)"}, Into: "Addresses",
 			Help:    "An address with its network, or the one that a DHCP server gives, with its default route and name servers where none are configured",
 			Example: "ipaddress if_eth00 192.168.1.1/24"},
