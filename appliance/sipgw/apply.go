@@ -198,8 +198,7 @@ func (s *Stack) identity(p *config.TLSProfile) string {
 func (s *Stack) newGateway(name string) *gateway {
 	g := &gateway{stack: s, name: name, log: s.log, rewatch: make(chan struct{}, 1), listeners: map[listenKey]*listener{},
 		pool: map[poolKey]*stream{}, streams: map[*stream]struct{}{}, sources: map[netip.Addr]int{}, expected: map[netip.Addr]time.Time{},
-		resolved: map[target]resolved{}, failing: map[netip.AddrPort]time.Time{}, clients: map[string]*clientTx{}, servers: map[string]*serverTx{}, lingering: newLingering(), senders: newSenders(), repeats: newRepeats(s.log),
-		merged: map[string]origin{}, legs: map[string]*Leg{}}
+		resolved: map[target]resolved{}, failing: map[netip.AddrPort]time.Time{}, transactions: newTransactions(), dialogs: newDialogs(), senders: newSenders(), repeats: newRepeats(s.log)}
 	g.conf.Store(&gatewayConf{cfg: config.New(), gw: &config.SIPGateway{Name: name}})
 	return g
 }

@@ -40,11 +40,11 @@ func FuzzReceived(f *testing.F) {
 		for len(b.call.events) > 0 {
 			<-b.call.events
 		}
-		b.g.mu.Lock() // transactions live for seconds: the fuzzer must not fill the memory with them
-		clear(b.g.servers)
-		clear(b.g.merged)
-		b.g.lingering = newLingering()
-		b.g.mu.Unlock()
+		b.g.transactions.mu.Lock() // transactions live for seconds: the fuzzer must not fill the memory with them
+		clear(b.g.transactions.servers)
+		clear(b.g.transactions.merged)
+		b.g.transactions.lingering = newLingering()
+		b.g.transactions.mu.Unlock()
 	})
 }
 

@@ -29,7 +29,10 @@ type gateway struct {
 
 	counters struct{ requests, untrusted, malformed, refused, surplus atomic.Uint64 }
 
-	mu        sync.Mutex
+	transactions transactions
+	dialogs      dialogs
+
+	mu        sync.Mutex // of all that follows
 	listeners map[listenKey]*listener
 	pool      map[poolKey]*stream // connections of ours that take new requests
 	streams   map[*stream]struct{}
@@ -39,11 +42,6 @@ type gateway struct {
 	expected  map[netip.Addr]time.Time
 	resolved  map[target]resolved
 	failing   map[netip.AddrPort]time.Time // addresses that did not answer, until when they come last
-	clients   map[string]*clientTx
-	servers   map[string]*serverTx // without a final response, or a 2xx to an INVITE without its ACK
-	lingering lingering            // those with one
-	merged    map[string]origin
-	legs      map[string]*Leg // by Call-ID and our tag
 }
 
 // gatewayConf is a gateway's part of a configuration, immutable.
@@ -134,55 +132,9 @@ func (c *gatewayConf) authenticator(identity string) *sipmsg.Authenticator {
 	return sipmsg.NewAuthenticator(account.Username, string(account.Password))
 }
 
-func (g *gateway) addClient(tx *clientTx) {
-	g.mu.Lock()
-	g.clients[tx.key] = tx
-	g.mu.Unlock()
-}
-
-func (g *gateway) dropClient(tx *clientTx) {
-	g.mu.Lock()
-	delete(g.clients, tx.key)
-	g.mu.Unlock()
-}
-
-func (g *gateway) addServer(tx *serverTx) {
-	g.mu.Lock()
-	g.servers[tx.key] = tx
-	if tx.merge != "" {
-		g.merged[tx.merge] = tx.from.origin()
-	}
-	g.mu.Unlock()
-}
-
-func (g *gateway) dropServer(tx *serverTx) {
-	g.mu.Lock()
-	if g.servers[tx.key] == tx {
-		delete(g.servers, tx.key)
-		g.forgetMerge(tx.merge)
-	}
-	g.mu.Unlock()
-}
-
-// forgetMerge lets go of what a merged request is known by; the lock is held.
-func (g *gateway) forgetMerge(key string) {
-	if key != "" {
-		delete(g.merged, key)
-	}
-}
-
-func dialogKey(callID, localTag string) string { return callID + " " + localTag }
-
-func (g *gateway) addLeg(l *Leg) {
-	g.mu.Lock()
-	g.legs[dialogKey(l.callID, l.localTag)] = l
-	g.mu.Unlock()
-}
-
+// dropLeg forgets a leg that is over.
 func (g *gateway) dropLeg(l *Leg) {
-	g.mu.Lock()
-	delete(g.legs, dialogKey(l.callID, l.localTag))
-	g.mu.Unlock()
+	g.dialogs.drop(l)
 	if l.incoming {
 		g.leaves(l)
 	}

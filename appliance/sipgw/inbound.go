@@ -78,7 +78,7 @@ func (g *gateway) incoming(tx *serverTx) {
 	tx.onCancel = func(reason string) { l.post(func() { l.cancelled(reason) }) }
 
 	tx.open()
-	g.addLeg(l)
+	g.dialogs.add(l)
 	tx.respond(100, g.responseTo(req, 100, "", "", nil, "", nil)) // at once: Teams counts from here (A.37)
 	if f := g.stack.opts.OnInvite; f != nil {
 		f(&Incoming{Leg: l, Interface: i.Name, Request: sipmsg.View(req, tx.from.way.transport(), tx.from.source), Replaces: replaced, Hops: g.stack.hops(l.callID)})

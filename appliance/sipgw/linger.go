@@ -35,7 +35,7 @@ type finished struct {
 }
 
 // lingering are the finished transactions of a gateway. What they take is bounded, whatever anybody sends: a source has a part of the
-// room at most, and the oldest gives way. All of it is guarded by the gateway.
+// room at most, and the oldest gives way. The lock of the transactions guards all of it.
 type lingering struct {
 	byKey    map[string]*finished
 	all      *list.List // in the order of their ends
@@ -57,7 +57,7 @@ func newLingering() lingering {
 func (f *finished) octets() int { return len(f.key) + len(f.merge) + len(f.m) + lingeringItself }
 
 // finish lets go of a server transaction and keeps what a retransmission needs. m is nil where it is only to be absorbed.
-func (g *gateway) finish(tx *serverTx, m []byte, unacked bool) {
+func (t *transactions) finish(tx *serverTx, m []byte, unacked bool) {
 	f := &finished{key: tx.key, merge: tx.merge, from: arrival{way: tx.from.way, source: tx.from.source}, back: tx.back, m: m, due: time.Now().Add(transactionTimeout),
 		release: tx.release, unacked: unacked}
 	if tx.invite {
@@ -69,26 +69,26 @@ func (g *gateway) finish(tx *serverTx, m []byte, unacked bool) {
 		f.retry = time.AfterFunc(t1, f.resend)
 		f.mu.Unlock()
 	}
-	g.mu.Lock()
-	if g.servers[tx.key] == tx {
-		delete(g.servers, tx.key)
+	t.mu.Lock()
+	if t.servers[tx.key] == tx {
+		delete(t.servers, tx.key)
 	}
-	gone := g.lingering.add(f)
+	gone := t.lingering.add(f)
 	for _, f := range gone {
-		g.forgetMerge(f.merge)
+		t.forgetMerge(f.merge)
 	}
-	if g.lingering.sweep == nil {
-		g.lingering.sweep = time.AfterFunc(transactionTimeout, g.sweepLingering)
+	if t.lingering.sweep == nil {
+		t.lingering.sweep = time.AfterFunc(transactionTimeout, t.sweepLingering)
 	}
-	g.mu.Unlock()
+	t.mu.Unlock()
 	end(gone)
 }
 
 // sweepLingering drops what has lingered long enough.
-func (g *gateway) sweepLingering() {
+func (t *transactions) sweepLingering() {
 	now := time.Now()
-	g.mu.Lock()
-	l := &g.lingering
+	t.mu.Lock()
+	l := &t.lingering
 	var gone []*finished
 	for e := l.all.Front(); e != nil; e = l.all.Front() {
 		f := e.Value.(*finished)
@@ -96,27 +96,27 @@ func (g *gateway) sweepLingering() {
 			break
 		}
 		l.remove(f)
-		g.forgetMerge(f.merge)
+		t.forgetMerge(f.merge)
 		gone = append(gone, f)
 	}
 	if l.sweep = nil; l.all.Len() > 0 {
 		wait := l.all.Front().Value.(*finished).due.Sub(now)
-		l.sweep = time.AfterFunc(max(wait, time.Second), g.sweepLingering)
+		l.sweep = time.AfterFunc(max(wait, time.Second), t.sweepLingering)
 	}
-	g.mu.Unlock()
+	t.mu.Unlock()
 	end(gone)
 }
 
 // dropFinished lets go of one before its time.
-func (g *gateway) dropFinished(f *finished) {
-	g.mu.Lock()
+func (t *transactions) dropFinished(f *finished) {
+	t.mu.Lock()
 	if f.all == nil {
-		g.mu.Unlock()
+		t.mu.Unlock()
 		return
 	}
-	g.lingering.remove(f)
-	g.forgetMerge(f.merge)
-	g.mu.Unlock()
+	t.lingering.remove(f)
+	t.forgetMerge(f.merge)
+	t.mu.Unlock()
 	end([]*finished{f})
 }
 

@@ -16,9 +16,9 @@ func optionsText(id, extra string) string {
 
 // lingers is what a gateway keeps of finished transactions, counted anew.
 func (b *bench) lingers(t *testing.T) (n, octets int) {
-	b.g.mu.Lock()
-	defer b.g.mu.Unlock()
-	l := &b.g.lingering
+	b.g.transactions.mu.Lock()
+	defer b.g.transactions.mu.Unlock()
+	l := &b.g.transactions.lingering
 	for _, f := range l.byKey {
 		n, octets = n+1, octets+f.octets()
 	}
@@ -26,8 +26,8 @@ func (b *bench) lingers(t *testing.T) (n, octets int) {
 	for _, own := range l.bySource {
 		of += own.list.Len()
 	}
-	if l.octets != octets || l.all.Len() != n || of != n || len(b.g.servers) != 0 || len(b.g.merged) != n {
-		t.Errorf("counted %d octets of %d, %d and %d entries of %d, %d requests, %d known for merging", l.octets, octets, l.all.Len(), of, n, len(b.g.servers), len(b.g.merged))
+	if l.octets != octets || l.all.Len() != n || of != n || len(b.g.transactions.servers) != 0 || len(b.g.transactions.merged) != n {
+		t.Errorf("counted %d octets of %d, %d and %d entries of %d, %d requests, %d known for merging", l.octets, octets, l.all.Len(), of, n, len(b.g.transactions.servers), len(b.g.transactions.merged))
 	}
 	return n, octets
 }

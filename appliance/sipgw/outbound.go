@@ -94,7 +94,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.sdp = r.Body
 	l.session.interval = i.SessionTimer
 	l.initInfo(sipmsg.JoinHostPort(i.Remote.Host, i.Remote.Port) + "/" + transport)
-	g.addLeg(l)
+	g.dialogs.add(l)
 	if !o.Post(func() { l.invite(l.out, nil) }) {
 		l.finish()
 	}

@@ -36,11 +36,11 @@ func TestADialogBelongsToItsPeer(t *testing.T) {
 		l, ok := b.arrived("c1", "Record-Route: <sip:198.51.100.77;lr>\n")
 		tag := sipmsg.Tag(field(ok, "To"))
 		for n, method := range []string{"BYE", "INVITE", "UPDATE", "INFO", "NOTIFY", "REFER", "PRACK", "OPTIONS", "MESSAGE"} {
-			before := len(b.g.servers) + len(b.g.lingering.byKey)
+			before := len(b.g.transactions.servers) + len(b.g.transactions.lingering.byKey)
 			b.putFrom(otherAddr, inDialogText(method, "c1", "x"+itoa(n), tag, 4000, "", "v=0 stolen"))
 			b.one("SIP/2.0 403 ")
 			b.call.none(t)
-			if len(b.g.servers)+len(b.g.lingering.byKey) != before || l.Info().State != "confirmed" {
+			if len(b.g.transactions.servers)+len(b.g.transactions.lingering.byKey) != before || l.Info().State != "confirmed" {
 				t.Errorf("%s of somebody else changed something", method)
 			}
 		}

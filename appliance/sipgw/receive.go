@@ -105,9 +105,7 @@ func (g *gateway) response(res *sip.Response, a arrival) {
 		return
 	}
 	res.SetSource(a.source.String())
-	g.mu.Lock()
-	tx := g.clients[clientKey(v.Branch, strings.TrimSpace(string(c.MethodName)))]
-	g.mu.Unlock()
+	tx := g.transactions.client(clientKey(v.Branch, strings.TrimSpace(string(c.MethodName))))
 	if tx == nil {
 		return
 	}
@@ -152,15 +150,13 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 		return
 	}
 	key := serverKey(req, string(req.Method))
-	g.mu.Lock()
 	var known interface{ again() }
 	var from arrival
-	if tx, f := g.servers[key], g.lingering.byKey[key]; tx != nil {
+	if tx, f := g.transactions.server(key); tx != nil {
 		known, from = tx, tx.from
 	} else if f != nil {
 		known, from = f, f.from
 	}
-	g.mu.Unlock()
 	switch {
 	case known == nil:
 	case g.kin(from.origin(), a.origin()):
@@ -186,10 +182,7 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 		return
 	}
 	tx.merge = mergeKey(req)
-	g.mu.Lock()
-	first, merged := g.merged[tx.merge]
-	g.mu.Unlock()
-	if merged && g.kin(first, a.origin()) {
+	if first, merged := g.transactions.mergedWith(tx.merge); merged && g.kin(first, a.origin()) {
 		g.refuse(req, a, &sipmsg.Fault{Code: 482})
 		return
 	}
@@ -201,17 +194,13 @@ func (g *gateway) acknowledged(req *sip.Request, a arrival) {
 	if sipmsg.Check(req) != nil {
 		return
 	}
-	g.mu.Lock()
-	f := g.lingering.byKey[serverKey(req, "INVITE")]
-	leg := g.legs[dialogKey(sipmsg.First(req, "Call-ID"), sipmsg.Tag(sipmsg.First(req, "To")))]
-	g.mu.Unlock()
-	if f != nil && g.kin(f.from.origin(), a.origin()) && f.acknowledged() {
+	if _, f := g.transactions.server(serverKey(req, "INVITE")); f != nil && g.kin(f.from.origin(), a.origin()) && f.acknowledged() {
 		if f.from.way.reliable() {
-			g.dropFinished(f) // nothing comes a second time
+			g.transactions.dropFinished(f) // nothing comes a second time
 		}
 		return
 	}
-	if leg != nil && leg.heeds(a.origin()) {
+	if leg := g.dialogs.leg(sipmsg.First(req, "Call-ID"), sipmsg.Tag(sipmsg.First(req, "To"))); leg != nil && leg.heeds(a.origin()) {
 		leg.post(func() { leg.acknowledged(req) })
 	}
 }
@@ -222,10 +211,7 @@ func (g *gateway) cancel(req *sip.Request, a arrival) {
 		g.refuse(req, a, f)
 		return
 	}
-	g.mu.Lock()
-	key := serverKey(req, "INVITE")
-	tx, late := g.servers[key], g.lingering.byKey[key]
-	g.mu.Unlock()
+	tx, late := g.transactions.server(serverKey(req, "INVITE"))
 	var from arrival
 	var tag string
 	switch {
@@ -249,9 +235,7 @@ func (g *gateway) cancel(req *sip.Request, a arrival) {
 
 // inDialog hands a request to the leg whose dialog it names.
 func (g *gateway) inDialog(tx *serverTx, tag string) {
-	g.mu.Lock()
-	leg := g.legs[dialogKey(sipmsg.First(tx.req, "Call-ID"), tag)]
-	g.mu.Unlock()
+	leg := g.dialogs.leg(sipmsg.First(tx.req, "Call-ID"), tag)
 	tx.toTag = strings.Clone(tag) // not the whole message
 	if leg == nil {
 		if !g.takes(tx.from.source.Addr(), g.isPeer(tx.from.source.Addr())) {

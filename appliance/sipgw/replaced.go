@@ -1,7 +1,6 @@
 package sipgw
 
 import (
-	"slices"
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
 
@@ -19,7 +18,7 @@ func (g *gateway) replaced(req *sip.Request, from origin) (*Leg, *sipmsg.Fault) 
 	if !ok || len(values) > 1 || len(sipmsg.Values(req, "Join")) > 0 {
 		return nil, &sipmsg.Fault{Code: 400, Reason: "Malformed Replaces"}
 	}
-	l, state := g.dialog(r)
+	l, state := g.dialogs.find(r)
 	switch {
 	case l == nil:
 		return nil, &sipmsg.Fault{Code: 481}
@@ -35,22 +34,6 @@ func (g *gateway) replaced(req *sip.Request, from origin) (*Leg, *sipmsg.Fault) 
 	return l, nil
 }
 
-// dialog finds a leg by its Call-ID and tags, with its state.
-func (g *gateway) dialog(r sipmsg.Replaces) (*Leg, string) {
-	g.mu.Lock()
-	l := g.legs[dialogKey(r.CallID, r.ToTag)]
-	g.mu.Unlock()
-	if l == nil {
-		return nil, ""
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if r.FromTag != l.info.RemoteTag && !slices.Contains(l.forks, r.FromTag) {
-		return nil, ""
-	}
-	return l, l.info.State
-}
-
 // Dialog returns the established leg that r names, among those with the peer of a SIP interface: what a REFER of it may speak of.
 // Nil: there is none.
 func (s *Stack) Dialog(iface string, r sipmsg.Replaces) *Leg {
@@ -58,7 +41,7 @@ func (s *Stack) Dialog(iface string, r sipmsg.Replaces) *Leg {
 	if g == nil {
 		return nil
 	}
-	if l, state := g.dialog(r); l != nil && !l.with(i) {
+	if l, state := g.dialogs.find(r); l != nil && !l.with(i) {
 		return nil
 	} else if state == stateNames[confirmedLeg] || state == stateNames[answered] {
 		return l

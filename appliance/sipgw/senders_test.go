@@ -80,8 +80,8 @@ func TestCallsOfASourceAreLimited(t *testing.T) {
 				t.Error(m)
 			}
 		}
-		if taken != 8 || len(b.g.legs) != 8 || len(b.g.servers) != 8 {
-			t.Errorf("%d taken, %d legs, %d transactions", taken, len(b.g.legs), len(b.g.servers))
+		if taken != 8 || len(b.g.dialogs.legs) != 8 || len(b.g.transactions.servers) != 8 {
+			t.Errorf("%d taken, %d legs, %d transactions", taken, len(b.g.dialogs.legs), len(b.g.transactions.servers))
 		}
 		if m := invite(peerAddr, "other"); !strings.HasPrefix(m, "SIP/2.0 100 ") {
 			t.Error("another source suffers:", m)

@@ -26,8 +26,6 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/sipmsg"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // Resolver finds addresses; package names implements it.
@@ -171,19 +169,7 @@ func (s *Stack) parting() bool {
 	s.mu.Lock()
 	gateways := slices.Collect(maps.Values(s.gateways))
 	s.mu.Unlock()
-	return slices.ContainsFunc(gateways, (*gateway).parting)
-}
-
-// parting reports whether a BYE of ours has no final response yet.
-func (g *gateway) parting() bool {
-	g.mu.Lock()
-	list := slices.Collect(maps.Values(g.clients))
-	g.mu.Unlock()
-	return slices.ContainsFunc(list, func(tx *clientTx) bool {
-		tx.mu.Lock()
-		defer tx.mu.Unlock()
-		return tx.req.Method == sip.BYE && (tx.state == calling || tx.state == proceeding)
-	})
+	return slices.ContainsFunc(gateways, func(g *gateway) bool { return g.transactions.parting() })
 }
 
 // gateway returns a running gateway, or nil.

@@ -53,7 +53,7 @@ func (g *gateway) status(conf *config.SIPGateway) status.Gateway {
 func (g *gateway) figures(x *status.Gateway) map[string][]status.Listener {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	x.Connections, x.Legs = len(g.streams), len(g.legs)
+	x.Connections, x.Legs = len(g.streams), g.dialogs.count()
 	x.Requests, x.Untrusted, x.Malformed = g.counters.requests.Load(), g.counters.untrusted.Load(), g.counters.malformed.Load()
 	x.Refused, x.Surplus = g.counters.refused.Load(), g.counters.surplus.Load()
 	of := map[string][]status.Listener{}

@@ -80,7 +80,7 @@ func (tx *clientTx) asked() origin {
 // start registers the transaction and sends its request.
 func (tx *clientTx) start() {
 	tx.mu.Lock()
-	tx.g.addClient(tx)
+	tx.g.transactions.addClient(tx)
 	tx.timeout = time.AfterFunc(transactionTimeout, func() { tx.fail(nil, errTimeout) })
 	send := tx.enter()
 	tx.mu.Unlock()
@@ -266,7 +266,7 @@ func (tx *clientTx) end() {
 	if tx.linger != nil {
 		tx.linger.Stop()
 	}
-	tx.g.dropClient(tx)
+	tx.g.transactions.dropClient(tx)
 	tx.release()
 }
 

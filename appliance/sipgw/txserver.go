@@ -32,7 +32,7 @@ type serverTx struct {
 func (tx *serverTx) open() {
 	tx.back = tx.g.backTo(tx.from, tx.req)
 	tx.release = tx.from.way.hold(nil)
-	tx.g.addServer(tx)
+	tx.g.transactions.addServer(tx)
 }
 
 // respond sends a response of the leg and reports whether the state allowed it: a final response is sent once, except that a
@@ -54,11 +54,11 @@ func (tx *serverTx) respond(code int, m []byte) bool {
 		tx.mu.Unlock()
 		if !tx.invite && tx.from.way.reliable() {
 			tx.back.send(m)
-			tx.g.dropServer(tx)
+			tx.g.transactions.dropServer(tx)
 			tx.release()
 			return true
 		}
-		tx.g.finish(tx, m, tx.invite)
+		tx.g.transactions.finish(tx, m, tx.invite)
 		tx.back.send(m)
 		return true
 	}
@@ -103,16 +103,16 @@ func (tx *serverTx) settle() {
 		return
 	}
 	if tx.from.way.reliable() {
-		tx.g.dropServer(tx)
+		tx.g.transactions.dropServer(tx)
 		tx.release()
 	} else {
-		tx.g.finish(tx, nil, false)
+		tx.g.transactions.finish(tx, nil, false)
 	}
 }
 
 func (tx *serverTx) end() {
 	if tx.over() {
-		tx.g.dropServer(tx)
+		tx.g.transactions.dropServer(tx)
 		tx.release()
 	}
 }
