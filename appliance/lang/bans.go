@@ -24,7 +24,7 @@ func showBans(c *call, _ *none) error {
 		c.printf("No wrong passwords in the last ten minutes.\n")
 		return nil
 	}
-	c.columns(rows)
+	c.page().Columns(rows)
 	return nil
 }
 

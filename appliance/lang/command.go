@@ -13,9 +13,9 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
-	"viaduct/appliance/printable"
 )
 
 // call is one command on its way.
@@ -32,32 +32,13 @@ type call struct {
 	instead bool   // the line stands for one of another generation
 }
 
-// printf writes a line. Line ends are those of the format: a value of several lines could forge one, such as a fix to paste. Text that
-// has lines of its own goes to out.
-func (c *call) printf(format string, a ...any) {
-	values := make([]any, len(a))
-	for i, v := range a {
-		values[i] = oneLine(v)
-	}
-	fmt.Fprintf(c.out, format, values...)
+// page is what answers are written to.
+func (c *call) page() answer.Page {
+	return answer.Page{Out: c.out, Zone: c.box.Running().Clock.Location()}
 }
 
-// oneLine makes a value that is text printable.
-func oneLine(v any) any {
-	switch v := v.(type) {
-	case error:
-		return sentence(v)
-	case []byte:
-		return printable.Line(string(v))
-	}
-	if r := reflect.ValueOf(v); r.Kind() == reflect.String {
-		return printable.Line(r.String())
-	}
-	return v
-}
-
-// sentence is an error on one line. Errors that were joined stand on a line each.
-func sentence(err error) string { return printable.Line(strings.ReplaceAll(err.Error(), "\n", "; ")) }
+// printf writes a line of an answer.
+func (c *call) printf(format string, a ...any) { answer.Page{Out: c.out}.Printf(format, a...) }
 
 // masked reports whether secrets are hidden from this session.
 func (c *call) masked() bool { return c.at.level == operatorExec }

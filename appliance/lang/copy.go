@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
 )
@@ -259,50 +260,13 @@ func showDiff(c *call, d *diffArgs) error {
 	if err != nil {
 		return err
 	}
-	if c.differences(string(a), string(b), before, after, 0) == 0 {
+	if c.page().Differences(string(a), string(b), before, after, 0) == 0 {
 		c.printf("%s and %s are the same.\n", a, b)
 	}
 	return nil
 }
 
-// differences prints what only one of two configurations has, at most so many lines unless most is 0, and returns how many lines differ.
-func (c *call) differences(a, b string, before, after []printedLine, most int) int {
-	gone, come := missingIn(before, after), missingIn(after, before)
-	n, all := 0, len(gone)+len(come)
-	if all == 0 {
-		return 0
-	}
-	c.printf("- only in %s\n+ only in %s\n", a, b)
-	line := func(format string, a ...any) {
-		if n++; most == 0 || n <= most {
-			c.printf(format, a...)
-		}
-	}
-	for _, block := range blocksOf(gone, come) {
-		if block != "" && (most == 0 || n < most) {
-			c.printf("%s\n", block)
-		}
-		for _, l := range gone {
-			if l.block == block {
-				line("- %s\n", l.text)
-			}
-		}
-		for _, l := range come {
-			if l.block == block {
-				line("+ %s\n", l.text)
-			}
-		}
-	}
-	if most > 0 && all > most {
-		c.printf("... and %s\n", plural.Of(all-most, "more line"))
-	}
-	return all
-}
-
-// printedLine is a line with the headers of the block that it stands in.
-type printedLine struct{ block, text string }
-
-func (c *call) linesOf(name string) ([]printedLine, error) {
+func (c *call) linesOf(name string) ([]answer.ConfigLine, error) {
 	if name == runningConfig {
 		return c.printed(c.box.Running()), nil
 	}
@@ -315,36 +279,9 @@ func (c *call) linesOf(name string) ([]printedLine, error) {
 }
 
 // printed are the lines of a configuration.
-func (c *call) printed(cfg *config.Config) (list []printedLine) {
+func (c *call) printed(cfg *config.Config) (list []answer.ConfigLine) {
 	c.lang.printer(cfg).Walk(cfg, c.masked(), func(p *cli.Printed) {
-		list = append(list, printedLine{strings.Join(p.Path, " / "), p.Text})
+		list = append(list, answer.ConfigLine{Block: strings.Join(p.Path, " / "), Text: p.Text})
 	})
 	return list
-}
-
-func missingIn(list, other []printedLine) (missing []printedLine) {
-	have := map[printedLine]bool{}
-	for _, l := range other {
-		have[l] = true
-	}
-	for _, l := range list {
-		if !have[l] {
-			missing = append(missing, l)
-		}
-	}
-	return missing
-}
-
-func blocksOf(lists ...[]printedLine) (blocks []string) {
-	seen := map[string]bool{}
-	for _, list := range lists {
-		for _, l := range list {
-			if !seen[l.block] {
-				seen[l.block] = true
-				blocks = append(blocks, l.block)
-			}
-		}
-	}
-	slices.Sort(blocks)
-	return blocks
 }

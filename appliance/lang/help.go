@@ -7,6 +7,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/answer"
 )
 
 // Help tells what may stand at a byte offset in line.
@@ -16,7 +17,7 @@ func (l *Language) Help(box Box, s *Session, line string, offset int) Help {
 	if !s.may(config.Administrator) {
 		p = cursor{}
 	}
-	if h, ok := filterHelp(line[:max(0, min(offset, len(line)))]); ok {
+	if h, ok := answer.FilterHelp(line[:max(0, min(offset, len(line)))]); ok {
 		return h
 	}
 	var modes []cli.Layer

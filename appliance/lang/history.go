@@ -41,7 +41,7 @@ func showHistory(c *call, a *historyArgs) error {
 		rows = append(rows, []string{r.ID, r.Started.In(zone).Format(time.DateTime), dash(r.Calling), dash(r.Called), r.From, dash(r.To), talked(r), outcome(r)})
 	}
 	if len(records) > 0 {
-		c.columns(rows)
+		c.page().Columns(rows)
 	}
 	c.printf("%s\n", plural.Of(len(records), "call"))
 	return nil

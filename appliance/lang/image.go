@@ -59,7 +59,7 @@ func showImages(c *call, _ *none) error {
 		}
 		rows = append(rows, []string{i.Slot, dash(i.Version), dash(shortCommit(i.Commit)), built, i.state()})
 	}
-	c.columns(rows)
+	c.page().Columns(rows)
 	return nil
 }
 

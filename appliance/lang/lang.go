@@ -8,6 +8,7 @@
 package lang
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pasted"
 	"viaduct/appliance/printable"
@@ -180,6 +182,35 @@ func (l *Language) understand(c *call, cfg *config.Config, line string) error {
 	return nil
 }
 
+// filteredCommand runs a command with filters behind it; ran is false where the line is none.
+func (l *Language) filteredCommand(c *call, layers []cli.Layer, line string) (ran bool, err error) {
+	command, texts := answer.SplitFilters(line)
+	if len(texts) == 0 {
+		return false, nil
+	}
+	m, err := l.table.Match(layers, command, c.box.Running())
+	if err != nil {
+		return false, nil
+	}
+	do, isCommand := m.Stmt.Data.(action)
+	if !isCommand {
+		return false, nil
+	}
+	if draftOf(c.box) != nil {
+		return true, errCommand
+	}
+	to := c.out
+	out, err := answer.NewFilter(to, texts)
+	if err != nil {
+		return true, err
+	}
+	c.corrections(m)
+	c.out = out
+	err = do.run(c, m.Args())
+	c.out = to
+	return true, cmp.Or(err, out.End())
+}
+
 // marked finds the place in the line of what is wrong with a key or a value of a table.
 func marked(line string, err error) error {
 	var key *config.PatternError
@@ -277,7 +308,7 @@ func (l *Language) hintMode(c *call, cfg *config.Config, line string, err error)
 	if c.at.level == configuring {
 		return err
 	}
-	line, _ = splitFilters(line)
+	line, _ = answer.SplitFilters(line)
 	if l.begins([]cli.Layer{{Mode: l.commands(c.at.level)}}, line, cfg) {
 		return err
 	}
@@ -330,7 +361,7 @@ func (l *Language) explain(out io.Writer, line string, err error) {
 		col := utf8.RuneCountInString(printable.Line(line[:min(e.Col, len(line))]))
 		fmt.Fprintf(out, "  %s\n  %s^\n", printable.Line(line), strings.Repeat(" ", col))
 	}
-	fmt.Fprintf(out, "%% %s\n", sentence(err))
+	fmt.Fprintf(out, "%% %s\n", answer.Sentence(err))
 }
 
 // blank reports whether a line says nothing: empty, or a comment.

@@ -57,7 +57,7 @@ func (c *call) replace(from string, text []byte, forced bool) error {
 	if err := c.mayHave(from, cfg); err != nil {
 		return err
 	}
-	if !c.session.Yes && c.differences(runningConfig, from, c.printed(c.box.Running()), c.printed(cfg), diffShown) == 0 {
+	if !c.session.Yes && c.page().Differences(runningConfig, from, c.printed(c.box.Running()), c.printed(cfg), diffShown) == 0 {
 		c.printf("%s and %s are the same: nothing was changed\n", from, runningConfig)
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // pasted runs lines as one paste and returns what is said at its end.
@@ -55,9 +56,17 @@ func TestEndOfAPaste(t *testing.T) {
 			if !regexp.MustCompile(x.want).MatchString(got) || x.without != "" && strings.Contains(got, x.without) {
 				t.Errorf("said:\n%s\nwant %s, without %q", got, x.want, x.without)
 			}
-			if n := rowsOf(got); n > rows {
+			if n := rowsOn80(got); n > rows {
 				t.Errorf("%d rows:\n%s", n, got)
 			}
 		})
 	}
+}
+
+// rowsOn80 is how many rows of 80 columns a text takes.
+func rowsOn80(text string) (n int) {
+	for line := range strings.Lines(text) {
+		n += max(1, (utf8.RuneCountInString(strings.TrimRight(line, "\n"))+79)/80)
+	}
+	return n
 }

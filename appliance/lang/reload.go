@@ -68,7 +68,7 @@ func (c *call) unsaved() (int, error) {
 		c.printf("%% the startup-config cannot be used: %v\n", err)
 		return 1, nil
 	}
-	n := c.differences(from, runningConfig, saved, c.printed(c.box.Running()), unsavedShown)
+	n := c.page().Differences(from, runningConfig, saved, c.printed(c.box.Running()), unsavedShown)
 	if n > 0 {
 		c.printf("%% not saved: %s; `copy running-config startup-config` saves them\n", plural.Of(n, "line"))
 	}

@@ -3,12 +3,9 @@ package lang
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"time"
 
-	"viaduct/appliance/lang/check"
-	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/release"
 )
@@ -83,17 +80,7 @@ func showStartup(c *call, a *startupArgs) error {
 }
 
 func showProblems(c *call, _ *none) error {
-	problems := c.lang.Check(c.box.Running(), c.box.Env())
-	if len(problems) == 0 {
-		c.printf("No problems.\n")
-		return nil
-	}
-	gravestFirst(problems)
-	for _, p := range problems {
-		io.WriteString(c.out, p.Explained())
-	}
-	count := countProblems(problems)
-	c.printf("%s, %s, %s\n", plural.Of(count[check.Error], "error"), plural.Of(count[check.Warning], "warning"), plural.Of(count[check.Note], "note"))
+	c.page().Problems(c.lang.Check(c.box.Running(), c.box.Env()))
 	return nil
 }
 
@@ -212,7 +199,7 @@ func showAccounts(c *call, _ *none) error {
 	if len(rows) == 1 {
 		return errors.New("no accounts: only the serial line is open")
 	}
-	c.columns(rows)
+	c.page().Columns(rows)
 	return nil
 }
 
@@ -221,6 +208,6 @@ func who(c *call, _ *none) error {
 	for _, s := range c.box.Sessions() {
 		rows = append(rows, []string{dash(s.User), string(s.Class), dash(s.TTY), c.local(s.Since)})
 	}
-	c.columns(rows)
+	c.page().Columns(rows)
 	return nil
 }

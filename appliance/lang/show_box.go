@@ -28,7 +28,7 @@ func showSystem(c *call, _ *none) error {
 	}
 	rows = append(rows, []string{"Temperature:", dash(v.Temperature)},
 		[]string{"Calls:", fmt.Sprint(c.box.CallCount())}, []string{"Sessions:", fmt.Sprint(len(c.box.Sessions()))})
-	c.columns(rows)
+	c.page().Columns(rows)
 	return nil
 }
 
@@ -93,7 +93,7 @@ func showCallRouter(c *call, a *named) error {
 	case a.Name == "" && len(rows) == 1:
 		c.printf("No tables are configured.\n")
 	case a.Name == "":
-		c.columns(rows)
+		c.page().Columns(rows)
 	}
 	return nil
 }

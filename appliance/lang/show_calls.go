@@ -29,13 +29,13 @@ func showCalls(c *call, a *detail) error {
 	}
 	if a.Level == 0 {
 		if len(calls) > 0 {
-			c.columns(rows)
+			c.page().Columns(rows)
 		}
 		c.printf("%s\n", plural.Of(len(calls), "call"))
 		return nil
 	}
 	for i, x := range calls {
-		c.columns([][]string{rows[0], rows[i+1]})
+		c.page().Columns([][]string{rows[0], rows[i+1]})
 		for _, l := range x.Legs {
 			c.printf("  %s with %s\n", l.Interface, dash(l.Peer))
 			c.printf("    Call-ID: %s\n", l.CallID)
@@ -128,7 +128,7 @@ func showPenaltyBox(c *call, _ *none) error {
 		c.printf("No interface has a peer.\n")
 		return nil
 	}
-	c.columns(rows)
+	c.page().Columns(rows)
 	return nil
 }
 
@@ -172,7 +172,7 @@ func showGateways(c *call, a *gatewayArgs) error {
 	case !found:
 		c.printf("No gateway is configured.\n")
 	case a.Level == 0:
-		c.columns(rows)
+		c.page().Columns(rows)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func showIPInterfaces(c *call, _ *none) error {
 		}
 		rows = append(rows, []string{i.Context, i.Name, dash(i.Port), i.State.String(), dash(strings.Join(addrs, ", ")), fmt.Sprint(i.MTU)})
 	}
-	c.columns(rows)
+	c.page().Columns(rows)
 	return nil
 }
 
@@ -32,7 +32,7 @@ func showIPRoutes(c *call, _ *none) error {
 		}
 		rows = append(rows, []string{r.Prefix.String(), gw, dash(r.Interface), fmt.Sprint(r.Metric)})
 	}
-	c.columns(rows)
+	c.page().Columns(rows)
 	return nil
 }
 
@@ -42,7 +42,7 @@ func showPorts(c *call, _ *none) error {
 		rows = append(rows, []string{fmt.Sprintf("%d %d", p.Slot, p.Port), p.Name, p.State.String(), dash(speed(p)),
 			fmt.Sprint(p.Rx.Packets), fmt.Sprint(p.Tx.Packets), fmt.Sprint(p.Rx.Errors + p.Tx.Errors)})
 	}
-	c.columns(rows)
+	c.page().Columns(rows)
 	return nil
 }
 
@@ -59,7 +59,7 @@ func showPort(c *call, a *portArgs) error {
 }
 
 func (c *call) printPort(p status.Port) {
-	c.columns([][]string{
+	c.page().Columns([][]string{
 		{"Port:", fmt.Sprintf("ethernet %d %d, %s", p.Slot, p.Port, p.Name)}, {"State:", p.State.String()}, {"Speed:", dash(speed(p))}, {"MAC:", dash(p.MAC)},
 		{"Received:", fmt.Sprintf("%d packets, %d errors", p.Rx.Packets, p.Rx.Errors)},
 		{"Sent:", fmt.Sprintf("%d packets, %d errors", p.Tx.Packets, p.Tx.Errors)},
@@ -87,7 +87,7 @@ func showARP(c *call, _ *none) error {
 		c.printf("No host of an attached network is known.\n")
 		return nil
 	}
-	c.columns(rows)
+	c.page().Columns(rows)
 	return nil
 }
 
@@ -176,7 +176,7 @@ func showSNTP(c *call, _ *none) error {
 		}
 		rows = append(rows, row)
 	}
-	c.columns(rows)
+	c.page().Columns(rows)
 	return nil
 }
 

@@ -1,8 +1,7 @@
-package lang
+package answer
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -15,22 +14,22 @@ import (
 // What may stand behind a command to choose from what it prints: show log | include teams | count
 
 // filterWords are the filters, and what each does.
-var filterWords = []Choice{
+var filterWords = []cli.Choice{
 	{Word: "include", Help: "Only lines that hold a text, whatever its case"},
 	{Word: "exclude", Help: "Only lines that do not"},
 	{Word: "begin", Help: "From the first line on that holds a text"},
 	{Word: "count", Help: "How many lines there are, or hold a text"},
 }
 
-// filter is one of them.
-type filter struct {
+// condition is one of them.
+type condition struct {
 	word, text string
 	begun      bool
 	lines      int
 }
 
-// splitFilters cuts a line at the marks of its filters. A | is one where a blank stands before it, outside of quotes.
-func splitFilters(line string) (command string, filters []string) {
+// SplitFilters cuts a line at the marks of its filters. A | is one where a blank stands before it, outside of quotes.
+func SplitFilters(line string) (command string, filters []string) {
 	end := len(line)
 	words := cli.Words(line)
 	for i := len(words) - 1; i > 0; i-- {
@@ -43,8 +42,21 @@ func splitFilters(line string) (command string, filters []string) {
 	return line[:end], filters
 }
 
-// parseFilter reads what stands behind a mark.
-func parseFilter(text string) (*filter, error) {
+// NewFilter passes on to a writer the lines that the filters behind all marks take.
+func NewFilter(to io.Writer, texts []string) (*Filter, error) {
+	w := &Filter{to: to}
+	for _, text := range texts {
+		f, err := parseCondition(text)
+		if err != nil {
+			return nil, err
+		}
+		w.conditions = append(w.conditions, f)
+	}
+	return w, nil
+}
+
+// parseCondition reads what stands behind a mark.
+func parseCondition(text string) (*condition, error) {
 	text = strings.TrimSpace(text)
 	name, rest, _ := strings.Cut(text, " ")
 	var fits []string
@@ -56,7 +68,7 @@ func parseFilter(text string) (*filter, error) {
 	if len(fits) != 1 {
 		return nil, fmt.Errorf("no filter %q: include TEXT, exclude TEXT, begin TEXT or count", name)
 	}
-	f := &filter{word: fits[0], text: strings.ToLower(strings.TrimSpace(rest))}
+	f := &condition{word: fits[0], text: strings.ToLower(strings.TrimSpace(rest))}
 	if words := cli.Words(rest); len(words) == 1 && words[0].Quoted {
 		f.text = strings.ToLower(words[0].Text)
 	}
@@ -67,7 +79,7 @@ func parseFilter(text string) (*filter, error) {
 }
 
 // takes reports whether a line goes on.
-func (f *filter) takes(line string) bool {
+func (f *condition) takes(line string) bool {
 	holds := strings.Contains(strings.ToLower(line), f.text)
 	switch f.word {
 	case "exclude":
@@ -84,14 +96,14 @@ func (f *filter) takes(line string) bool {
 	return holds
 }
 
-// filtered passes on the lines that all filters take.
-type filtered struct {
-	to      io.Writer
-	filters []*filter
-	part    []byte // a line without its end
+// Filter passes on the lines that all its filters take.
+type Filter struct {
+	to         io.Writer
+	conditions []*condition
+	part       []byte // a line without its end
 }
 
-func (w *filtered) Write(p []byte) (int, error) {
+func (w *Filter) Write(p []byte) (int, error) {
 	w.part = append(w.part, p...)
 	for {
 		end := bytes.IndexByte(w.part, '\n')
@@ -107,8 +119,8 @@ func (w *filtered) Write(p []byte) (int, error) {
 }
 
 // pass gives a line to the filters from n on.
-func (w *filtered) pass(n int, line string) error {
-	for _, f := range w.filters[n:] {
+func (w *Filter) pass(n int, line string) error {
+	for _, f := range w.conditions[n:] {
 		if !f.takes(line) {
 			return nil
 		}
@@ -118,20 +130,20 @@ func (w *filtered) pass(n int, line string) error {
 }
 
 // Live passes on that news follow.
-func (w *filtered) Live() {
+func (w *Filter) Live() {
 	if to, ok := w.to.(interface{ Live() }); ok {
 		to.Live()
 	}
 }
 
-// end passes on a last line without an end, and what was counted.
-func (w *filtered) end() error {
+// End passes on a last line without an end, and what was counted.
+func (w *Filter) End() error {
 	if len(w.part) > 0 {
 		if err := w.pass(0, string(w.part)); err != nil {
 			return err
 		}
 	}
-	for n, f := range w.filters {
+	for n, f := range w.conditions {
 		if f.word == "count" {
 			if err := w.pass(n+1, plural.Of(f.lines, "line")+"\n"); err != nil {
 				return err
@@ -141,47 +153,15 @@ func (w *filtered) end() error {
 	return nil
 }
 
-// filteredCommand runs a command with filters behind it; ran is false where the line is none.
-func (l *Language) filteredCommand(c *call, layers []cli.Layer, line string) (ran bool, err error) {
-	command, texts := splitFilters(line)
+// FilterHelp is what may stand behind the last mark of a line; ok is false where there is none.
+func FilterHelp(line string) (h cli.Help, ok bool) {
+	_, texts := SplitFilters(line)
 	if len(texts) == 0 {
-		return false, nil
-	}
-	m, err := l.table.Match(layers, command, c.box.Running())
-	if err != nil {
-		return false, nil
-	}
-	do, isCommand := m.Stmt.Data.(action)
-	if !isCommand {
-		return false, nil
-	}
-	if draftOf(c.box) != nil {
-		return true, errCommand
-	}
-	out := &filtered{to: c.out}
-	for _, text := range texts {
-		f, err := parseFilter(text)
-		if err != nil {
-			return true, err
-		}
-		out.filters = append(out.filters, f)
-	}
-	c.corrections(m)
-	c.out = out
-	err = do.run(c, m.Args())
-	c.out = out.to
-	return true, cmp.Or(err, out.end())
-}
-
-// filterHelp is what may stand behind the last mark of a line; ok is false where there is none.
-func filterHelp(line string) (h Help, ok bool) {
-	_, texts := splitFilters(line)
-	if len(texts) == 0 {
-		return Help{}, false
+		return cli.Help{}, false
 	}
 	last := strings.TrimLeft(texts[len(texts)-1], " ")
 	if strings.ContainsAny(last, " \t") {
-		return Help{Text: true}, true
+		return cli.Help{Text: true}, true
 	}
 	for _, w := range filterWords {
 		if strings.HasPrefix(w.Word, last) {
