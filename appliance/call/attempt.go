@@ -39,12 +39,12 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	c.b.local = offer
 
 	id := identify(c.cfg, i, a, c.m.Resolved)
-	c.record.To = i.Name
-	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.Name, Calling: a.Call.CallingE164, Called: id.RequestURI.User})
-	c.log.Info("calling", "if", i.Name, "to", id.RequestURI.String(), "from", id.From.URI)
+	c.record.To = i.ID().String()
+	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.ID().String(), Calling: a.Call.CallingE164, Called: id.RequestURI.User})
+	c.log.Info("calling", "if", i.ID(), "to", id.RequestURI.String(), "from", id.From.URI)
 	where := c.origin.geolocation.toldTo(i)
 	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
-		Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
+		Interface: i.ID(), RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
 		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.headers...), Hops: c.origin.hops + 1,
 		Body: offer.Marshal(), Parts: where.parts, Identity: id.Account, Urgent: c.urgent,
 	})
@@ -55,7 +55,7 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 // openCallee opens the media ports towards the callee. An attempt that leaves from another address of the box than the one before, such
 // as a PBX behind the hubs of Teams in a hunt group, gets a new session: nobody has been told the ports of the old one.
 func (c *call) openCallee() error {
-	if c.b.opened && c.b.ports.RTP.Addr() != c.m.SIP.LocalAddr(c.b.iface.Name) {
+	if c.b.opened && c.b.ports.RTP.Addr() != c.m.SIP.LocalAddr(c.b.iface.ID()) {
 		c.media.Close()
 		c.newMedia()
 		c.a.opened, c.b.opened = false, false
@@ -186,7 +186,7 @@ func (c *call) answerCaller() error {
 	c.record.attempt(callFailure{code: 200})
 	c.stands(answered)
 	c.a.leg.Answer(body)
-	c.log.Info("connected", "if", c.b.iface.Name)
+	c.log.Info("connected", "if", c.b.iface.ID())
 	c.freed()
 	c.sameCodec(&c.a)
 	if c.a.choice != nil && c.b.choice != nil && sdp.Joinable(c.a.choice.Codec, c.b.choice.Codec) {

@@ -65,7 +65,7 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 		a:        side{which: media.A, leg: in.Leg},
 		b:        side{which: media.B},
 		standing: standing{source: in.Request.Source.Addr(), since: time.Now()},
-		record:   record{status.Record{ID: id, Started: time.Now(), From: in.Interface}},
+		record:   record{status.Record{ID: id, Started: time.Now(), From: in.Interface.String()}},
 	}
 }
 
@@ -90,8 +90,7 @@ func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
 
 // begin routes the call and starts its first attempt.
 func (c *call) begin(in *sipgw.Incoming) {
-	ref := config.Ref[config.SIPInterface]{Name: in.Interface}
-	c.a.iface = ref.In(c.cfg)
+	_, c.a.iface = in.Interface.In(c.cfg)
 	if c.a.iface == nil {
 		c.refuse(callFailure{code: 503, reason: "Service Unavailable", text: "interface is gone"})
 		return

@@ -16,7 +16,7 @@ type Forecast struct {
 
 // Foreseen is one destination of a Forecast.
 type Foreseen struct {
-	Interface string
+	Interface config.InterfaceID
 	To, From  string // URIs of the INVITE
 	Account   string // as which the peer sees the caller; "": none
 	Skipped   string // why the destination would be passed over; "": it would be called
@@ -29,7 +29,7 @@ func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 	channels, urgent := 0, false
 	for n := range plan.Attempts {
 		a := &plan.Attempts[n]
-		i := config.Ref[config.SIPInterface]{Name: a.Interface}.In(cfg)
+		_, i := a.Interface.In(cfg)
 		if i == nil {
 			f.Attempts = append(f.Attempts, Foreseen{Interface: a.Interface, Skipped: "it does not exist"})
 			continue
@@ -48,7 +48,7 @@ func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 	case !slices.ContainsFunc(f.Attempts, func(x Foreseen) bool { return x.Skipped == "" }):
 		f.Refused, f.Code = "no destination can be called now", 503
 		if n := len(f.Attempts); n > 0 {
-			f.Refused += ", " + f.Attempts[n-1].Interface + " because " + f.Attempts[n-1].Skipped
+			f.Refused += ", " + f.Attempts[n-1].Interface.String() + " because " + f.Attempts[n-1].Skipped
 		}
 	}
 	return f
@@ -56,8 +56,8 @@ func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 
 func (m *Manager) foresee(cfg *config.Config, i *config.SIPInterface, a *route.Attempt) Foreseen {
 	id := identify(cfg, i, a, m.Resolved)
-	f := Foreseen{Interface: i.Name, To: id.RequestURI.String(), From: id.From.URI, Account: id.Account}
-	switch gw, why := i.Gateway.In(cfg), m.Peers.Unavailable(i.Name); {
+	f := Foreseen{Interface: i.ID(), To: id.RequestURI.String(), From: id.From.URI, Account: id.Account}
+	switch gw, why := i.Gateway.In(cfg), m.Peers.Unavailable(i.ID()); {
 	case gw == nil:
 		f.Skipped = "it has no context sip-gateway"
 	case !gw.Enabled:
@@ -77,7 +77,7 @@ func (m *Manager) foresee(cfg *config.Config, i *config.SIPInterface, a *route.A
 
 // hasAccounts reports whether the peers of a gateway know callers by accounts.
 func hasAccounts(cfg *config.Config, gw *config.SIPGateway) bool {
-	return slices.ContainsFunc(gw.Location, func(r config.Ref[config.LocationService]) bool {
+	return slices.ContainsFunc(gw.Location, func(r config.Ref[config.Config, config.LocationService]) bool {
 		l := r.In(cfg)
 		return l != nil && slices.ContainsFunc(l.Identities, func(i *config.Identity) bool {
 			_, ok := l.Credential(cfg, i.Name)

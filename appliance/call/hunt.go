@@ -61,15 +61,14 @@ func (s *hunting) following(f callFailure) (int, bool) {
 
 // try starts one attempt; the zero failure means that it is under way.
 func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterface, *route.Attempt) error) callFailure {
-	ref := config.Ref[config.SIPInterface]{Name: a.Interface}
-	i := ref.In(c.cfg)
+	_, i := a.Interface.In(c.cfg)
 	switch {
 	case i == nil:
-		return callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "interface " + a.Interface + " does not exist"}
+		return callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "interface " + a.Interface.String() + " does not exist"}
 	}
 	if why := c.m.Peers.Unavailable(a.Interface); why != "" && !s.urgent {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
-		return callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "the peer of " + a.Interface + " " + why}
+		return callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "the peer of " + a.Interface.String() + " " + why}
 	}
 	if err := invite(i, a); err != nil {
 		c.log.Warn("destination not tried", "if", a.Interface, "err", err)
@@ -111,7 +110,7 @@ func (c *call) giveUpSilent(x *side, d time.Duration, next func(callFailure)) {
 	x.leg = nil
 	f := callFailure{local: true, code: 503, cause: 41, reason: "Service Unavailable", text: "no answer within " + d.String()}
 	c.record.attempt(f)
-	c.log.Warn("destination does not answer", "if", x.iface.Name)
+	c.log.Warn("destination does not answer", "if", x.iface.ID())
 	next(f)
 }
 
@@ -158,7 +157,7 @@ func (c *call) urgency(s *hunting, from *config.SIPInterface, called string) {
 		return sw.IsEmergency(a.Call.CalledE164)
 	})
 	if s.urgent {
-		c.log.Warn("emergency call", "if", from.Name)
+		c.log.Warn("emergency call", "if", from.ID())
 	}
 }
 

@@ -12,14 +12,14 @@ import (
 
 // twoSides has a PBX with accounts and Teams, as in the published set-up.
 func twoSides() (cfg *config.Config, pbx, teams *config.SIPInterface) {
-	pbx = &config.SIPInterface{Name: "pbx", Gateway: config.Ref[config.SIPGateway]{Name: "lan"}, Remote: config.HostPort{Host: "starface.example"}}
-	teams = &config.SIPInterface{Name: "teams", Gateway: config.Ref[config.SIPGateway]{Name: "wan"}, Privacy: true,
+	pbx = &config.SIPInterface{Context: "SWITCH", Name: "pbx", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "lan"}, Remote: config.HostPort{Host: "starface.example"}}
+	teams = &config.SIPInterface{Context: "SWITCH", Name: "teams", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "wan"}, Privacy: true,
 		Remote: config.HostPort{Host: "sip.pstnhub.microsoft.com", Port: 5061}, Local: config.HostPort{Host: "sbc.example", Port: 5062}}
 	cfg = config.New()
 	cfg.CS = []*config.Switch{{Name: "SWITCH", Enabled: true, NationalPrefix: "0", CountryCode: "49", Interfaces: []*config.SIPInterface{pbx, teams}}}
 	cfg.Gateways = []*config.SIPGateway{
-		{Name: "lan", Location: []config.Ref[config.LocationService]{{Name: "accounts"}}},
-		{Name: "wan", Location: []config.Ref[config.LocationService]{{Name: "microsoft"}}},
+		{Name: "lan", Location: []config.Ref[config.Config, config.LocationService]{{Name: "accounts"}}},
+		{Name: "wan", Location: []config.Ref[config.Config, config.LocationService]{{Name: "microsoft"}}},
 	}
 	cfg.Location = []*config.LocationService{
 		{Name: "accounts", Domains: []config.Domain{{Index: 1, Host: "starface.example"}}, Identities: []*config.Identity{{Name: "user.01"}}},
@@ -207,7 +207,7 @@ P-Asserted-Identity: <sip:+4930123456@sbc.example;user=phone>`},
 			}
 			return nil
 		}
-		if got := said(identify(cfg, i, &route.Attempt{Interface: i.Name, Call: x.call, Written: x.written}, resolved)); got != strings.TrimPrefix(x.want, "\n") {
+		if got := said(identify(cfg, i, &route.Attempt{Interface: i.ID(), Call: x.call, Written: x.written}, resolved)); got != strings.TrimPrefix(x.want, "\n") {
 			t.Errorf("%s:\n%s\nwant\n%s", x.why, got, x.want)
 		}
 	}

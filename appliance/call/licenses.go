@@ -1,9 +1,5 @@
 package call
 
-import (
-	"viaduct/appliance/config"
-)
-
 // A call takes one session for itself and one channel while one of its sides has SRTP, or may get it.
 
 const resourcesUnavailable = 47 // Q.850
@@ -17,8 +13,7 @@ func unlicensed(err error) callFailure {
 func (c *call) license() error {
 	channels := channelsOf(&c.a)
 	for _, a := range c.plan.Attempts {
-		ref := config.Ref[config.SIPInterface]{Name: a.Interface}
-		if i := ref.In(c.cfg); i != nil && sends(c.profile(i)) {
+		if _, i := a.Interface.In(c.cfg); i != nil && sends(c.profile(i)) {
 			channels = 1
 		}
 	}

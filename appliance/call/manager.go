@@ -22,6 +22,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
+	"viaduct/appliance/route"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
@@ -30,8 +31,8 @@ import (
 // Signalling is the part of a sipgw.Stack that calls use.
 type Signalling interface {
 	Invite(sipgw.Owner, sipgw.Invite) *sipgw.Leg
-	LocalAddr(iface string) netip.Addr
-	Dialog(iface string, r sipmsg.Replaces) *sipgw.Leg
+	LocalAddr(iface config.InterfaceID) netip.Addr
+	Dialog(iface config.InterfaceID, r sipmsg.Replaces) *sipgw.Leg
 }
 
 // Licenses is the part of a pool of licenses that calls use: the box's own (license.Manager), or one that boxes share.
@@ -42,7 +43,7 @@ type Licenses interface {
 
 // Availability knows which peers are gone. Package sipua implements it.
 type Availability interface {
-	Unavailable(iface string) (why string) // what keeps calls away from a SIP interface; "": they may go out by it
+	Unavailable(iface config.InterfaceID) (why string) // what keeps calls away from a SIP interface; "": they may go out by it
 }
 
 // Media is the part of a media relay that calls use.
@@ -81,7 +82,7 @@ type Manager struct {
 	mu       sync.Mutex
 	calls    map[string]*call
 	stopping bool
-	cycles   map[string]int       // calls that a cyclic hunt group has started, by its name
+	cycles   map[route.Group]int  // calls that a cyclic hunt group has started
 	rounds   map[loopKey]int      // calls that nobody has answered yet
 	noise    map[netip.Addr]noise // sources that find no room
 	group    sync.WaitGroup       // every call
@@ -95,7 +96,7 @@ func New(o Options) *Manager {
 	if o.Resolved == nil {
 		o.Resolved = func(string) []netip.Addr { return nil }
 	}
-	return &Manager{Options: o, log: o.Log, calls: map[string]*call{}, cycles: map[string]int{}, rounds: map[loopKey]int{}, noise: map[netip.Addr]noise{}}
+	return &Manager{Options: o, log: o.Log, calls: map[string]*call{}, cycles: map[route.Group]int{}, rounds: map[loopKey]int{}, noise: map[netip.Addr]noise{}}
 }
 
 // Run waits until ctx ends, then hangs up every call and waits for the last.
@@ -173,7 +174,7 @@ func (m *Manager) list(id string) (list []*call) {
 }
 
 // nextInCycle counts the calls of a cyclic hunt group: each begins one destination later.
-func (m *Manager) nextInCycle(group string) int {
+func (m *Manager) nextInCycle(group route.Group) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := m.cycles[group]

@@ -208,7 +208,10 @@ func (p geolocation) toldTo(i *config.SIPInterface) geolocation {
 const maxAlike = 20
 
 // loopKey is what is the same in every loopKey of such a loop.
-type loopKey struct{ iface, calling, called string }
+type loopKey struct {
+	iface           config.InterfaceID
+	calling, called string
+}
 
 // looping reports whether a call is one round too many, and counts it otherwise.
 func (c *call) looping(in *sipgw.Incoming) bool {

@@ -3,6 +3,7 @@ package call
 import (
 	"testing"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sipgw"
 )
@@ -13,7 +14,7 @@ func TestCallsInACircleAreCounted(t *testing.T) {
 		return &call{m: m, props: route.Call{CallingE164: calling, CalledE164: called}}
 	}
 	var calls []*call
-	in := &sipgw.Incoming{Interface: "teams"}
+	in := &sipgw.Incoming{Interface: config.InterfaceID{Name: "teams"}}
 	for n := range maxAlike {
 		c := one("teams", "+491", "+492")
 		if c.looping(in) {
@@ -33,7 +34,7 @@ func TestCallsInACircleAreCounted(t *testing.T) {
 		{"from the other side", one("pbx", "+491", "+492"), "pbx", false},
 		{"a caller without number", one("teams", "", "+492"), "teams", false},
 	} {
-		if got := x.c.looping(&sipgw.Incoming{Interface: x.in}); got != x.circle {
+		if got := x.c.looping(&sipgw.Incoming{Interface: config.InterfaceID{Name: x.in}}); got != x.circle {
 			t.Errorf("%s: %v", x.why, got)
 		}
 		x.c.endRound()
@@ -46,7 +47,7 @@ func TestCallsInACircleAreCounted(t *testing.T) {
 	for _, c := range calls[1:] {
 		c.endRound()
 	}
-	if m.rounds[loopKey{"teams", "+491", "+492"}] != 1 || len(m.rounds) != 1 {
+	if m.rounds[loopKey{config.InterfaceID{Name: "teams"}, "+491", "+492"}] != 1 || len(m.rounds) != 1 {
 		t.Errorf("left over: %v", m.rounds)
 	}
 	if c := (&call{m: m, origin: origin{diverted: diverted{times: maxDiversions + 1}}}); !c.looping(in) {

@@ -3,7 +3,6 @@ package call
 import (
 	"bytes"
 
-	"viaduct/appliance/config"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/status"
@@ -88,8 +87,8 @@ func (c *call) replace(in *sipgw.Incoming) {
 
 // inPlaceOf is the side that an INVITE with Replaces makes of x.
 func (c *call) inPlaceOf(x *side, in *sipgw.Incoming) side {
-	ref := config.Ref[config.SIPInterface]{Name: in.Interface}
-	n := side{which: x.which, leg: in.Leg, iface: ref.In(c.cfg)}
+	_, iface := in.Interface.In(c.cfg)
+	n := side{which: x.which, leg: in.Leg, iface: iface}
 	n.knows(in.Request.Headers)
 	if n.iface == nil {
 		n.iface = x.iface
@@ -105,7 +104,7 @@ func (c *call) replaced(x *side, n side) {
 			c.log.Warn("media not set", "leg", n.which.String(), "err", err)
 		}
 	}
-	c.log.Info("replaced", "if", n.iface.Name, "leg", x.which.String())
+	c.log.Info("replaced", "if", n.iface.ID(), "leg", x.which.String())
 	c.abortTransfer()
 	old, established := x.leg, x.up
 	n.leg.Answer(n.local.Marshal())
@@ -158,7 +157,7 @@ func (c *call) referBack() {
 	}
 	c.referredBack = true
 	dialog, target := c.b.leg.Identify()
-	c.log.Info("call handed back", "if", c.a.iface.Name)
+	c.log.Info("call handed back", "if", c.a.iface.ID())
 	c.a.leg.Refer("<" + target + separator(target) + "Replaces=" + escapeHeader(dialog.String()) + ">")
 }
 
@@ -169,6 +168,6 @@ func (c *call) referBackNotified(e sipgw.Notified) {
 	case e.Code/100 == 2:
 		c.hangUp(nil, "", "transfer")
 	default:
-		c.log.Info("call not handed back, it stays here", "if", c.a.iface.Name, "code", e.Code)
+		c.log.Info("call not handed back, it stays here", "if", c.a.iface.ID(), "code", e.Code)
 	}
 }

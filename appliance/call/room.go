@@ -153,7 +153,7 @@ func (c *call) giveWay() {
 	leaves := c.standing.leaves
 	c.m.mu.Unlock()
 	if leaves && !c.over {
-		c.log.Warn("call gave way to another", "if", c.a.iface.Name)
+		c.log.Warn("call gave way to another", "if", c.a.iface.ID())
 		c.hangUp(nil, q850Cause(resourcesUnavailable)+`;text="gave way"`, status.ByBox)
 	}
 }

@@ -128,7 +128,7 @@ func (c *call) here(s *side) netip.Addr {
 			return a
 		}
 	}
-	return c.m.SIP.LocalAddr(s.iface.Name)
+	return c.m.SIP.LocalAddr(s.iface.ID())
 }
 
 // trafficClass is the octet that a profile's packets are marked with, as the relay takes it: negative is none.

@@ -111,7 +111,7 @@ func (c *call) state() status.CallState {
 // describe is the leg of a side.
 func (s *side) describe() status.Leg {
 	i := s.leg.Info()
-	l := status.Leg{Interface: i.Interface, Peer: i.Peer, CallID: i.CallID, Codec: s.codec(), Suite: s.protection(), Digits: s.digits(), Local: s.ports.RTP}
+	l := status.Leg{Interface: i.Interface.String(), Peer: i.Peer, CallID: i.CallID, Codec: s.codec(), Suite: s.protection(), Digits: s.digits(), Local: s.ports.RTP}
 	if s.choice != nil {
 		l.Remote = s.choice.Addr
 	}

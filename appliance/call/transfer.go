@@ -73,9 +73,9 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 	t.notify(100)
 
 	t.uri, t.replaces = referTo(list[0].URI)
-	c.log.Info("transfer", "if", x.iface.Name, "leg", x.which.String(), "to", t.uri)
+	c.log.Info("transfer", "if", x.iface.ID(), "leg", x.which.String(), "to", t.uri)
 	if t.replaces != nil {
-		if leg := c.m.SIP.Dialog(x.iface.Name, *t.replaces); leg != nil {
+		if leg := c.m.SIP.Dialog(x.iface.ID(), *t.replaces); leg != nil {
 			if other, ok := leg.Owner().(*call); ok && other != c {
 				c.joinCalls(other, leg)
 				return
@@ -83,7 +83,7 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 		}
 	}
 	if err := c.aim(t); err != nil {
-		c.log.Warn("transfer failed", "if", x.iface.Name, "to", t.uri, "err", err)
+		c.log.Warn("transfer failed", "if", x.iface.ID(), "to", t.uri, "err", err)
 		c.transferFailed(unroutable(err).code)
 		return
 	}
@@ -102,7 +102,7 @@ func (c *call) aim(t *transfer) (err error) {
 	sw := switchOf(c.cfg, t.x.iface)
 	props.CalledURI, props.CalledE164 = plainURI(sw, t.uri), number(sw, t.uri)
 	props.Time = time.Now().In(c.cfg.Clock.Location())
-	t.plan, err = route.New(c.cfg, t.x.iface.Name, props)
+	t.plan, err = route.New(c.cfg, t.x.iface.ID(), props)
 	c.showRoute(t.plan)
 	if err != nil {
 		return err
@@ -113,11 +113,12 @@ func (c *call) aim(t *transfer) (err error) {
 
 // backTo is the way back to the peer of an interface: to Teams by each of its names, as a hunt group has them.
 func (c *call) backTo(i *config.SIPInterface, props route.Call) *route.Plan {
-	for _, h := range switchOf(c.cfg, i).HuntGroups {
+	sw := switchOf(c.cfg, i)
+	for _, h := range sw.HuntGroups {
 		if !i.Teams() || !slices.ContainsFunc(h.Routes, func(r config.HuntRoute) bool { return r.Dest.Interface.Name == i.Name }) {
 			continue
 		}
-		plan, err := route.DryRun(c.cfg, config.Dest{Service: config.Ref[config.HuntGroup]{Name: h.Name}}, props)
+		plan, err := route.DryRun(sw, config.Dest{Service: config.Ref[config.Switch, config.HuntGroup]{Name: h.Name}}, props)
 		if err != nil {
 			continue
 		}
@@ -126,7 +127,7 @@ func (c *call) backTo(i *config.SIPInterface, props route.Call) *route.Plan {
 		}
 		return plan
 	}
-	return &route.Plan{Attempts: []route.Attempt{{Interface: i.Name, Call: props}}}
+	return &route.Plan{Attempts: []route.Attempt{{Interface: i.ID(), Call: props}}}
 }
 
 // referTo splits what Refer-To holds into the Request-URI and a Replaces header among its headers (RFC 3261 19.1.5).
@@ -146,7 +147,7 @@ func referTo(uri string) (string, *sipmsg.Replaces) {
 // referred is the INVITE that a REFER asks for, without its offer.
 func (c *call) referred(t *transfer, i *config.SIPInterface, a *route.Attempt) sipgw.Invite {
 	id := identify(c.cfg, i, a, c.m.Resolved)
-	r := sipgw.Invite{Interface: i.Name, RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
+	r := sipgw.Invite{Interface: i.ID(), RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
 		ContactUser: id.ContactUser, Headers: c.headers(i, id), Identity: id.Account, Hops: c.origin.hops + 1, Urgent: t.urgent}
 	if t.back {
 		r.RequestURI, r.To = t.uri, sipmsg.NameAddr{URI: t.uri}
@@ -201,7 +202,7 @@ func (c *call) nextTarget(f callFailure) {
 	t := c.transfer
 	invite := func(i *config.SIPInterface, a *route.Attempt) error { return c.inviteTarget(t, i, a) }
 	if f, ok := c.hunt(&t.hunting, f, invite); !ok {
-		c.log.Warn("transfer failed", "if", t.x.iface.Name, "to", t.uri, "code", f.code, "err", f.text)
+		c.log.Warn("transfer failed", "if", t.x.iface.ID(), "to", t.uri, "code", f.code, "err", f.text)
 		c.transferFailed(f.code)
 	}
 }
@@ -231,8 +232,8 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	}
 	r := c.referred(t, i, a)
 	r.Body = t.next.local.Marshal()
-	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.Name, Called: r.RequestURI})
-	c.log.Info("calling", "if", i.Name, "to", r.RequestURI, "from", r.From.URI)
+	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.ID().String(), Called: r.RequestURI})
+	c.log.Info("calling", "if", i.ID(), "to", r.RequestURI, "from", r.From.URI)
 	t.next.leg = c.m.SIP.Invite(c, r)
 	c.limitSilence(&t.hunting, &t.next, c.nextTarget)
 	return nil
@@ -299,7 +300,7 @@ func (c *call) transferred() {
 	c.transfer = nil
 	t.notify(200)
 	c.record.attempt(callFailure{code: 200})
-	c.log.Info("transferred", "if", t.next.iface.Name, "leg", t.x.which.String())
+	c.log.Info("transferred", "if", t.next.iface.ID(), "leg", t.x.which.String())
 	c.urgent = c.urgent || t.urgent
 	c.takeOver(t.x, t.next)
 	c.renegotiate(t.x)

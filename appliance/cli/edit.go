@@ -237,22 +237,11 @@ func contains(list, elem reflect.Value) bool {
 func (e *Editor) Text(root any, path []*Match, m *Match) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	owner := reflect.ValueOf(root).Elem()
-	for _, h := range path {
-		f := owner.FieldByIndex(h.Stmt.field)
-		if h.Stmt.kind == kindList {
-			i := e.find(h.Stmt, f, h.key())
-			if i < 0 {
-				return ""
-			}
-			f = f.Index(i)
-		}
-		if f.IsNil() {
-			return ""
-		}
-		owner = f.Elem()
+	object := e.object(root, path)
+	if object.IsNil() {
+		return ""
 	}
-	s := m.Stmt
+	owner, s := object.Elem(), m.Stmt
 	switch s.kind {
 	case kindNothing:
 		return ""
@@ -286,4 +275,34 @@ func (e *Editor) Exists(root any, path []*Match) (depth int) {
 		}
 	}
 	return len(path)
+}
+
+// Object returns the object of root that path leads to, a pointer to its struct, or nil.
+func (e *Editor) Object(root any, path []*Match) any {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if object := e.object(root, path); !object.IsNil() {
+		return object.Interface()
+	}
+	return nil
+}
+
+// object is the pointer that path leads to; it is nil when an object on the way is gone.
+func (e *Editor) object(root any, path []*Match) reflect.Value {
+	object := reflect.ValueOf(root)
+	for _, h := range path {
+		f := object.Elem().FieldByIndex(h.Stmt.field)
+		if h.Stmt.kind == kindList {
+			i := e.find(h.Stmt, f, h.key())
+			if i < 0 {
+				return reflect.Zero(f.Type().Elem())
+			}
+			f = f.Index(i)
+		}
+		if f.IsNil() {
+			return f
+		}
+		object = f
+	}
+	return object
 }

@@ -44,7 +44,7 @@ func (t *Table) Help(layers []Layer, line string, cursor int, root any, outside 
 	m := &matcher{table: t, root: root, words: words}
 	m.atEnd = func(n node) {
 		if h.fits(m.cur.fits) {
-			h.section = layers[m.cur.Layer].Name
+			h.section, h.within = layers[m.cur.Layer].Name, layers[m.cur.Layer].Within
 			h.add(n, m.cur.Stmt)
 		}
 	}
@@ -82,6 +82,7 @@ type helper struct {
 	outside func(kind string) []string
 	best    []int
 	section string // of what is added
+	within  any    // the outermost object around it
 	first   bool   // of the line, but for a `no`
 	choices []Choice
 	tabs    []string // words that Tab may complete to
@@ -137,14 +138,14 @@ func (h *helper) addArg(n *arg, s *Stmt) {
 		return
 	}
 	if n.typ.Names != nil {
-		for _, name := range n.typ.Names(h.root) {
+		for _, name := range n.typ.Names(h.root, h.within) {
 			if w := Quote(name); strings.HasPrefix(w, h.partial) {
 				h.choice(w, n.label(), true)
 			}
 		}
 	}
 	if n.key && s.Mode != nil && !n.typ.Free {
-		for _, name := range h.table.existing(h.root, s, n) {
+		for _, name := range h.table.existing(h.root, h.within, s, n) {
 			if w := Quote(name); strings.HasPrefix(w, h.partial) {
 				h.choice(w, "exists", true)
 			}
@@ -173,8 +174,8 @@ func (h *helper) helpFor(s *Stmt, word string) string {
 	return s.Help
 }
 
-// existing lists the objects that a header line may open again, wherever they stand.
-func (t *Table) existing(root any, header *Stmt, a *arg) []string {
+// existing lists the objects that a header line may open again: within the outermost object around it, or anywhere at the root.
+func (t *Table) existing(root, within any, header *Stmt, a *arg) []string {
 	var found []string
 	var visit func(m *Mode, owner reflect.Value)
 	visit = func(m *Mode, owner reflect.Value) {
@@ -191,7 +192,9 @@ func (t *Table) existing(root any, header *Stmt, a *arg) []string {
 					if s == header {
 						found = appendNew(found, a.print(a.of(f.Index(i))))
 					}
-					visit(s.Mode, f.Index(i))
+					if m != t.root || within == nil || f.Index(i).Interface() == within {
+						visit(s.Mode, f.Index(i))
+					}
 				}
 			}
 		}

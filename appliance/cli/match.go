@@ -13,6 +13,7 @@ type Layer struct {
 	Correct bool // take a near miss of a keyword for the keyword
 	Blocks  bool // only statements that open a mode
 	Name    string
+	Within  any // the outermost object around the mode, which names are looked up in; nil at the root
 }
 
 // Match is a line that was understood.
@@ -118,6 +119,7 @@ func (t *Table) match(layers []Layer, line string, words []Word, root any, mayMi
 type matcher struct {
 	table    *Table
 	root     any
+	layers   []Layer
 	words    []Word
 	failures map[int]*failure // by word, when wanted
 	atEnd    func(node)       // called with what may follow the last word, when wanted
@@ -128,6 +130,7 @@ type matcher struct {
 }
 
 func (m *matcher) run(layers []Layer) {
+	m.layers = layers
 	neg := len(m.words) > 0 && m.words[0].Text == "no" && !m.words[0].Quoted
 	for i, l := range layers {
 		m.cur = reading{Match: Match{Layer: i}}
@@ -368,7 +371,7 @@ func (m *matcher) choose(line string) (*Match, error) {
 		}
 	}
 	for i := range whole {
-		if len(whole) > 1 && whole[i].namesExist(m.root) {
+		if len(whole) > 1 && whole[i].namesExist(m.root, m.layers[whole[i].Layer].Within) {
 			return whole[i].match(), nil
 		}
 	}
@@ -388,14 +391,14 @@ func (r *reading) match() *Match {
 }
 
 // namesExist reports whether all objects that the line names exist: of two word orders, it decides for the right one.
-func (m *Match) namesExist(root any) bool {
+func (m *Match) namesExist(root, within any) bool {
 	for _, b := range m.binds {
 		if !b.arg.typ.Ref || b.arg.typ.Names == nil {
 			continue
 		}
 		same := m.Stmt.table.sameName
 		want := same(b.arg.print(b.value))
-		if !slices.ContainsFunc(b.arg.typ.Names(root), func(name string) bool { return same(name) == want }) {
+		if !slices.ContainsFunc(b.arg.typ.Names(root, within), func(name string) bool { return same(name) == want }) {
 			return false
 		}
 	}

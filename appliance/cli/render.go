@@ -161,14 +161,15 @@ func nodeHasKeyword(n node, text string) bool {
 
 // Printed is one line of a printed configuration.
 type Printed struct {
-	Path  []string // header lines of the modes around it
-	Text  string
-	Stmt  *Stmt
-	Owner any    // pointer to the struct whose field the line prints
-	Field string // of the owner, "" when the line prints several
-	Index int    // in a list, else 0
-	Elem  any    // the object whose mode the line opens, or nil
-	elem  reflect.Value
+	Path   []string // header lines of the modes around it
+	Within any      // the outermost object around it, nil at the root
+	Text   string
+	Stmt   *Stmt
+	Owner  any    // pointer to the struct whose field the line prints
+	Field  string // of the owner, "" when the line prints several
+	Index  int    // in a list, else 0
+	Elem   any    // the object whose mode the line opens, or nil
+	elem   reflect.Value
 }
 
 // Refs calls f for every argument of the line that names an object.
@@ -194,8 +195,9 @@ func (t *Table) Walk(root any, mask bool, f func(*Printed)) {
 }
 
 type walker struct {
-	mask bool
-	f    func(*Printed)
+	mask   bool
+	f      func(*Printed)
+	within any // the outermost object around the present line
 }
 
 func (w *walker) mode(m *Mode, owner reflect.Value, path []string) {
@@ -209,7 +211,7 @@ func (w *walker) stmt(s *Stmt, owner reflect.Value, def *reflect.Value, path []s
 	if s.kind == kindNothing {
 		return
 	}
-	line := Printed{Path: path, Stmt: s, Owner: owner.Interface()}
+	line := Printed{Path: path, Within: w.within, Stmt: s, Owner: owner.Interface()}
 	if s.kind == kindSelf {
 		if !def.IsValid() {
 			*def = withDefaults(owner.Type().Elem())
@@ -289,9 +291,14 @@ func (w *walker) element(s *Stmt, v, ptr reflect.Value, line Printed, i int, pat
 	}
 	line.Text = s.text(v, w.mask)
 	w.f(&line)
-	if s.Mode != nil {
-		w.mode(s.Mode, ptr, append(path[:len(path):len(path)], line.Text))
+	if s.Mode == nil {
+		return
 	}
+	if len(path) == 0 {
+		w.within = ptr.Interface()
+		defer func() { w.within = nil }()
+	}
+	w.mode(s.Mode, ptr, append(path[:len(path):len(path)], line.Text))
 }
 
 // Print writes root as text: two blanks a level, a blank line around objects that have content.

@@ -53,8 +53,9 @@ type Type struct {
 	Parse func(word string, root any) (any, error)
 	Print func(v any) string
 	Help  map[string]string // of some of Words
-	// Names lists the objects that exist, for completion.
-	Names func(root any) []string
+	// Names lists the objects that may be named, for completion: in root, or in within, the outermost object around the line (nil at
+	// the root).
+	Names func(root, within any) []string
 	// Outside is the kind of the objects that exist elsewhere than in the configuration, for completion.
 	Outside string
 }

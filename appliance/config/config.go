@@ -229,8 +229,8 @@ type IPInterface struct {
 	MTU            int // octets, 576..9000; 0: 1500
 	MediaPortFirst uint16
 	MediaPortLast  uint16
-	Table          Ref[RoutingTableIP] // use routing-table: routes of what leaves with an address of this interface; zero: DEFAULT
-	ACLIn, ACLOut  Ref[ACL]            // use profile acl; zero: none
+	Table          Ref[IPContext, RoutingTableIP] // use routing-table: routes of what leaves with an address of this interface; zero: DEFAULT
+	ACLIn, ACLOut  Ref[Config, ACL]               // use profile acl; zero: none
 }
 
 func (i *IPInterface) SetDefaults() { i.MediaPortFirst, i.MediaPortLast = 16384, 32767 }
@@ -300,8 +300,8 @@ type VLAN struct {
 
 // IPBind names an interface of an IP context.
 type IPBind struct {
-	Context   Ref[IPContext]
-	Interface Ref[IPInterface]
+	Context   Ref[Config, IPContext]
+	Interface Ref[IPContext, IPInterface]
 }
 
 // AuthService is `authentication-service NAME`: SIP accounts.
@@ -337,8 +337,8 @@ func (Secret) String() string { return "***" }
 type SIPGateway struct {
 	Name              string
 	Interfaces        []*GatewayInterface
-	Location          []Ref[LocationService] // bind location-service, may be several
-	TLS               Ref[TLSProfile]
+	Location          []Ref[Config, LocationService] // bind location-service, may be several
+	TLS               Ref[Config, TLSProfile]
 	AnswerUntrusted   bool // answer-untrusted-hosts: 403 for strangers instead of silence
 	ConnectionReuse   bool // use an open connection of ours for further requests
 	NotifyCheckSync   bool // notify check-sync accept
@@ -375,8 +375,8 @@ type GatewayInterface struct {
 
 // AddressBind is `bind ipaddress ROUTER IPIF ADDRNAME`.
 type AddressBind struct {
-	Context   Ref[IPContext]
-	Interface Ref[IPInterface]
+	Context   Ref[Config, IPContext]
+	Interface Ref[IPContext, IPInterface]
 	Address   string
 }
 

@@ -18,12 +18,14 @@ func (c *Config) Address(b AddressBind) netip.Addr {
 }
 
 // IPInterface returns an interface of an IP context, or nil. An empty context name means any.
-func (c *Config) IPInterface(context Ref[IPContext], name Ref[IPInterface]) *IPInterface {
-	if context.IsZero() {
-		return name.In(c)
+func (c *Config) IPInterface(context Ref[Config, IPContext], name Ref[IPContext, IPInterface]) *IPInterface {
+	if !context.IsZero() {
+		return name.In(context.In(c))
 	}
-	if x := context.In(c); x != nil {
-		return named(x.Interfaces, name.Name, func(i *IPInterface) string { return i.Name })
+	for _, x := range c.IP {
+		if i := name.In(x); i != nil {
+			return i
+		}
 	}
 	return nil
 }

@@ -44,14 +44,14 @@ func (c *Config) Reach(local, to netip.Addr) Obstacle {
 	case c.own(to):
 		return TheBox
 	}
-	side := c.interfaceOf(local)
+	context, side := c.interfaceOf(local)
 	if side == nil {
 		return NoSuchAddress
 	}
 	if c.broadcast(to) {
 		return ReservedHost
 	}
-	if !c.leadsBy(side, to) {
+	if !c.leadsBy(context, side, to) {
 		return OtherSide
 	}
 	return ""
@@ -62,23 +62,23 @@ var (
 	thisNetwork = netip.MustParsePrefix("0.0.0.0/8")   // RFC 1122 3.2.1.3
 )
 
-// interfaceOf is the interface that has an address, or nil.
-func (c *Config) interfaceOf(local netip.Addr) *IPInterface {
+// interfaceOf is the interface that has an address, with its context, or nil.
+func (c *Config) interfaceOf(local netip.Addr) (*IPContext, *IPInterface) {
 	for _, x := range c.IP {
 		for _, i := range x.Interfaces {
 			for _, a := range i.Addresses {
 				if a.Prefix.IsValid() && a.Prefix.Addr() == local {
-					return i
+					return x, i
 				}
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // own reports whether an address leads to the box: one of its interfaces has it, or a router hands on to it what comes for it.
 func (c *Config) own(a netip.Addr) bool {
-	if c.interfaceOf(a) != nil && !a.IsLoopback() {
+	if _, i := c.interfaceOf(a); i != nil && !a.IsLoopback() {
 		return true
 	}
 	for _, g := range c.Gateways {
@@ -124,7 +124,7 @@ func LastOf(p netip.Prefix) netip.Addr {
 
 // leadsBy reports whether packets from an address of side leave for another one by side. The networks of all interfaces and the routes
 // of the tables DEFAULT count first, then those of a table of side's own, then the default routes of DEFAULT.
-func (c *Config) leadsBy(side *IPInterface, to netip.Addr) bool {
+func (c *Config) leadsBy(context *IPContext, side *IPInterface, to netip.Addr) bool {
 	var best way
 	for _, x := range c.IP {
 		for _, i := range x.Interfaces {
@@ -136,7 +136,7 @@ func (c *Config) leadsBy(side *IPInterface, to netip.Addr) bool {
 		}
 	}
 	c.takeRoutes(&best, side, to, false)
-	if t := side.Table.In(c); !best.found && t != nil && !strings.EqualFold(t.Name, "DEFAULT") {
+	if t := side.Table.In(context); !best.found && t != nil && !strings.EqualFold(t.Name, "DEFAULT") {
 		c.take(&best, t.Routes, side, to)
 	}
 	if !best.found {

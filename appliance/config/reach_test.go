@@ -7,7 +7,7 @@ import (
 
 func twoSides() *Config {
 	iface := func(name, table string, dhcp bool, prefixes ...string) *IPInterface {
-		i := &IPInterface{Name: name, Table: Ref[RoutingTableIP]{Name: table}}
+		i := &IPInterface{Name: name, Table: Ref[IPContext, RoutingTableIP]{Name: table}}
 		for _, p := range prefixes {
 			i.Addresses = append(i.Addresses, IPAddress{Name: name, Prefix: netip.MustParsePrefix(p), DHCP: dhcp})
 		}

@@ -69,11 +69,8 @@ type ComplexFunction struct {
 // Step is `execute N TABLE`.
 type Step struct {
 	Index int
-	Run   Ref[Function]
+	Run   FunctionRef
 }
-
-// Function stands for what may run on a call: a mapping table or a complex function. References to it resolve in both.
-type Function struct{}
 
 // RoutingTable is `routing-table PROPERTY NAME`.
 type RoutingTable struct {
@@ -87,14 +84,14 @@ type Route struct {
 	Default  bool
 	Key      Pattern // when not Default
 	Dest     Dest
-	Function Ref[Function] // may be empty
+	Function FunctionRef // may be empty
 }
 
 // Dest is where a call goes: exactly one field is set, none when not configured.
 type Dest struct {
-	Table     Ref[RoutingTable]
-	Interface Ref[SIPInterface]
-	Service   Ref[HuntGroup]
+	Table     Ref[Switch, RoutingTable]
+	Interface Ref[Switch, SIPInterface]
+	Service   Ref[Switch, HuntGroup]
 }
 
 // IsZero reports whether no destination is configured.
@@ -119,9 +116,10 @@ type HuntRoute struct {
 
 // SIPInterface is `interface sip NAME`: a peer and how to speak with it.
 type SIPInterface struct {
+	Context string // the context cs that holds it
 	Name    string
-	Gateway Ref[SIPGateway] // bind context sip-gateway
-	Route   Dest            // route call: where calls that come in here go
+	Gateway Ref[Config, SIPGateway] // bind context sip-gateway
+	Route   Dest                    // route call: where calls that come in here go
 
 	Remote HostPort // the peer; port 0: SRV, or the transport's default
 	Local  HostPort // our identity: host part of From and PAI towards this peer
@@ -143,9 +141,9 @@ type SIPInterface struct {
 	Incoming []IncomingTranslation
 	Outgoing []OutgoingTranslation
 
-	VoIP       Ref[VoIPProfile]
-	MappingIn  Ref[MappingTable] // use mapping-table in
-	MappingOut Ref[MappingTable] // use mapping-table out
+	VoIP       Ref[Config, VoIPProfile]
+	MappingIn  Ref[Switch, MappingTable] // use mapping-table in
+	MappingOut Ref[Switch, MappingTable] // use mapping-table out
 
 	SRTPRenegotiate bool // srtp renegotiate-on-connect
 
@@ -228,7 +226,7 @@ type IdentityGroup struct {
 // Identity is `identity NAME [inherits GROUP]`.
 type Identity struct {
 	Name     string
-	Inherits Ref[IdentityGroup]
+	Inherits Ref[LocationService, IdentityGroup]
 	Aliases  []string
 	IdentitySettings
 }
@@ -249,7 +247,7 @@ type AuthOutbound struct{ Services []Authenticate }
 // Authenticate is `authenticate N authentication-service S [username U]`; without U the identity's name is the username.
 type Authenticate struct {
 	Index    int
-	Service  Ref[AuthService]
+	Service  Ref[Config, AuthService]
 	Username string
 }
 

@@ -36,7 +36,7 @@ func fixBindOrder(cfg *config.Config) *config.Config {
 
 // inOrder is a bind in the order of words in which it names an interface that exists.
 func inOrder(cfg *config.Config, b config.IPBind) (config.IPBind, bool) {
-	other := config.IPBind{Context: config.Ref[config.IPContext]{Name: b.Interface.Name}, Interface: config.Ref[config.IPInterface]{Name: b.Context.Name}}
+	other := config.IPBind{Context: config.Ref[config.Config, config.IPContext]{Name: b.Interface.Name}, Interface: config.Ref[config.IPContext, config.IPInterface]{Name: b.Context.Name}}
 	if bindable(cfg, b) || !bindable(cfg, other) {
 		return b, false
 	}
@@ -45,5 +45,5 @@ func inOrder(cfg *config.Config, b config.IPBind) (config.IPBind, bool) {
 
 // bindable reports whether both names of a bind exist, each for itself.
 func bindable(cfg *config.Config, b config.IPBind) bool {
-	return b.Context.In(cfg) != nil && b.Interface.In(cfg) != nil
+	return b.Context.In(cfg) != nil && cfg.IPInterface(config.Ref[config.Config, config.IPContext]{}, b.Interface) != nil
 }

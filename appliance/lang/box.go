@@ -205,10 +205,11 @@ type PropertyValue struct {
 	Value    string
 }
 
-// TraceStart is where a dry run begins: at a table or a service, or with a call that comes in on an interface.
+// TraceStart is where a dry run begins: at a table or a service of a context cs, or with a call that comes in on an interface.
 type TraceStart struct {
+	Context   string
 	Dest      config.Dest
-	Interface string
+	Interface config.InterfaceID
 }
 
 // Trace is a dry run.

@@ -52,3 +52,9 @@ func completeRoutingTable(_, elem any) error {
 	}
 	return nil
 }
+
+// completeInterface makes the context a part of what an interface is.
+func completeInterface(owner, elem any) error {
+	elem.(*config.SIPInterface).Context = owner.(*config.Switch).Name
+	return nil
+}

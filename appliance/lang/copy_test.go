@@ -58,7 +58,7 @@ func TestCopiesAndDifferences(t *testing.T) {
 		{"copy console: running-config", "context cs S\nmapping-table e164 to e164 T\nmap 1 to 2\nno sntp-client\n", "4 lines taken"},
 		{"show config diff", "", "- only in startup-config\n+ only in running-config\n- sntp-client\n+ context cs S\ncontext cs S\n+ mapping-table e164 to e164 T\n" +
 			"context cs S / mapping-table e164 to e164 T\n+ map 1 to 2\n"},
-		{"show call-router", "", "mapping-table  T     1      -"},
+		{"show call-router", "", "mapping-table  S/T   1      -"},
 		{"show call-router T", "", "mapping-table e164 to e164 T\n  map 1 to 2\n"},
 		{"show call-router U", "", "no such table, function or service: U"},
 		{"copy running-config console:", "", "  mapping-table e164 to e164 T\n"},

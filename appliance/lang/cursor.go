@@ -91,15 +91,19 @@ type layer struct {
 func (l *Language) layers(cfg *config.Config, p cursor) ([]cli.Layer, []layer) {
 	var modes []cli.Layer
 	var where []layer
+	var within any
+	if len(p.path) > 0 {
+		within = l.editor.Object(cfg, p.path[:1])
+	}
 	for i := len(p.path); i > 0; i-- {
-		modes = append(modes, cli.Layer{Mode: p.path[i-1].Stmt.Mode, Correct: true})
+		modes = append(modes, cli.Layer{Mode: p.path[i-1].Stmt.Mode, Correct: true, Within: within})
 		where = append(where, layer{path: p.path[:i:i], headers: p.header[:i:i]})
 	}
 	modes = append(modes, cli.Layer{Mode: l.table.Root(), Correct: true})
 	where = append(where, layer{})
 	if header, only := older.OnlyContext(cfg, "context cs"); only && !(len(p.header) > 0 && traitsOf(p.path[0].Stmt).atRoot) {
 		if m, err := l.table.Match([]cli.Layer{{Mode: l.table.Root()}}, header, cfg); err == nil {
-			modes = append(modes, cli.Layer{Mode: m.Stmt.Mode, Correct: true, Blocks: true})
+			modes = append(modes, cli.Layer{Mode: m.Stmt.Mode, Correct: true, Blocks: true, Within: l.editor.Object(cfg, []*cli.Match{m})})
 			where = append(where, layer{path: []*cli.Match{m}, headers: []string{header}, implicit: header})
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"viaduct/appliance/pasted"
 )
 
-var options = cli.Options{Types: types, Kinds: kinds, Topics: topics, Words: wordHelp, Same: config.SameName}
+var options = cli.Options{Types: withReferences(types), Kinds: kinds, Topics: topics, Words: wordHelp, Same: config.SameName}
 
 // Parse reads a configuration. What could not be taken is among the problems; everything else is in the configuration.
 // Only the lines themselves are judged; Check judges what they mean together.
@@ -53,7 +53,7 @@ func (l *Language) findings(cfg *config.Config, env check.Env) []check.Problem {
 
 // checks is what package check knows of the language.
 func (l *Language) checks() check.Lines {
-	return check.Lines{Table: l.table, Types: types, Sealing: l.sealed != nil}
+	return check.Lines{Table: l.table, Types: options.Types, Sealing: l.sealed != nil}
 }
 
 // Print writes cfg as lines that Parse reads back; masked leaves secrets out.

@@ -71,7 +71,7 @@ func TestEveryWordHasHelpOfItsOwn(t *testing.T) {
 	}
 	write(statements)
 	write(adminCommands())
-	for _, x := range types {
+	for _, x := range options.Types {
 		grammar.WriteString(strings.Join(x.Words, " ") + " ")
 	}
 	seen := map[string]bool{}

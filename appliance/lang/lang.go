@@ -273,7 +273,7 @@ func nothingTaken(m *cli.Match, changed bool) string {
 
 // apply makes the configuration with line m in the mode that w leads to.
 func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match, d *cli.Draft) (*config.Config, error) {
-	if err := alone(cfg, w, m); err != nil {
+	if err := l.unambiguous(cfg, w, m); err != nil {
 		return cfg, err
 	}
 	if w.implicit != "" && !m.Neg {

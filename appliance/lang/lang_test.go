@@ -223,12 +223,15 @@ func TestEveryFieldIsReachedByALine(t *testing.T) {
 		if typ.Kind() != reflect.Struct || seen[typ] || !strings.HasSuffix(typ.PkgPath(), "appliance/config") {
 			return
 		}
-		if _, ok := types[typ]; ok {
+		if _, ok := options.Types[typ]; ok {
 			return
 		}
 		seen[typ] = true
 		for i := range typ.NumField() {
 			f := typ.Field(i)
+			if typ == reflect.TypeFor[config.SIPInterface]() && f.Name == "Context" {
+				continue // of the header around it, see completeInterface
+			}
 			if !f.Anonymous && !reached[typ][f.Name] && typ.NumField() > 0 {
 				t.Errorf("no line reaches %v.%s", typ, f.Name)
 			}

@@ -63,28 +63,28 @@ func showCallRouter(c *call, a *named) error {
 	cfg := c.box.Running()
 	rows := [][]string{{"Kind", "Name", "Lines", "Used by"}}
 	found := false
-	block := func(kind, header, name string, n int) {
-		if a.Name == "" {
-			rows = append(rows, []string{kind, name, fmt.Sprint(n), dash(strings.Join(usersOf(c, name), ", "))})
-			return
+	for _, sw := range cfg.CS {
+		block := func(kind, name string, object any, n int) {
+			if a.Name == "" {
+				rows = append(rows, []string{kind, config.Scoped(sw.Name, name), fmt.Sprint(n), dash(strings.Join(usersOf(c, sw, name), ", "))})
+				return
+			}
+			if config.SameName(inContext(sw, a.Name)) == config.SameName(name) {
+				found = true
+				c.printObject(object)
+			}
 		}
-		if config.SameName(a.Name) == config.SameName(name) {
-			found = true
-			c.printBlock(header)
+		for _, t := range sw.RoutingTables {
+			block("routing-table", t.Name, t, len(t.Routes))
 		}
-	}
-	for _, s := range cfg.CS {
-		for _, t := range s.RoutingTables {
-			block("routing-table", fmt.Sprintf("routing-table %s %s", t.Key, t.Name), t.Name, len(t.Routes))
+		for _, t := range sw.MappingTables {
+			block("mapping-table", t.Name, t, len(t.Maps))
 		}
-		for _, t := range s.MappingTables {
-			block("mapping-table", fmt.Sprintf("mapping-table %s to %s %s", t.In, t.Out, t.Name), t.Name, len(t.Maps))
+		for _, f := range sw.Functions {
+			block("complex-function", f.Name, f, len(f.Steps))
 		}
-		for _, f := range s.Functions {
-			block("complex-function", "complex-function "+f.Name, f.Name, len(f.Steps))
-		}
-		for _, h := range s.HuntGroups {
-			block("service hunt-group", "service hunt-group "+h.Name, h.Name, len(h.Routes))
+		for _, h := range sw.HuntGroups {
+			block("service hunt-group", h.Name, h, len(h.Routes))
 		}
 	}
 	switch {
@@ -98,29 +98,27 @@ func showCallRouter(c *call, a *named) error {
 	return nil
 }
 
-// printBlock prints a block of the running configuration with what is in it.
-func (c *call) printBlock(header string) {
+// printObject prints the line of the running configuration that opens an object, and what is in it.
+func (c *call) printObject(object any) {
 	depth := -1
-	for line := range strings.Lines(string(c.lang.Print(c.box.Running(), c.masked()))) {
-		text := strings.TrimLeft(line, " ")
-		indent := len(line) - len(text)
+	c.lang.table.Walk(c.box.Running(), true, func(p *cli.Printed) {
 		switch {
-		case strings.TrimRight(text, "\n") == header:
-			depth = indent
-		case depth >= 0 && indent <= depth && text != "\n":
-			return
+		case p.Elem == object:
+			depth = len(p.Path)
+		case depth >= 0 && len(p.Path) <= depth:
+			depth = -1
 		}
-		if depth >= 0 && text != "\n" {
-			c.printf("%s\n", strings.TrimRight(line[depth:], "\n"))
+		if depth >= 0 {
+			c.printf("%s%s\n", strings.Repeat("  ", len(p.Path)-depth), p.Text)
 		}
-	}
+	})
 }
 
-// usersOf lists the blocks with a line that names an object.
-func usersOf(c *call, name string) (users []string) {
+// usersOf lists the blocks with a line that names an object of a context cs.
+func usersOf(c *call, sw *config.Switch, name string) (users []string) {
 	seen := map[string]bool{}
-	c.walkRefs(func(path []string, refers string) {
-		if config.SameName(refers) != config.SameName(name) || len(path) == 0 {
+	c.walkRefs(func(path []string, within any, refers string) {
+		if within != sw || config.SameName(refers) != config.SameName(name) {
 			return
 		}
 		words := strings.Fields(path[len(path)-1])
@@ -132,10 +130,11 @@ func usersOf(c *call, name string) (users []string) {
 	return users
 }
 
-// walkRefs calls f for every reference of the running configuration, with the headers of the block that it stands in.
-func (c *call) walkRefs(f func(path []string, name string)) {
+// walkRefs calls f for every reference of the running configuration, with the headers of the block that it stands in, and the
+// outermost object.
+func (c *call) walkRefs(f func(path []string, within any, name string)) {
 	c.lang.table.Walk(c.box.Running(), true, func(p *cli.Printed) {
-		p.Refs(func(_ reflect.Type, _, name string, _ any) { f(p.Path, name) })
+		p.Refs(func(_ reflect.Type, _, name string, _ any) { f(p.Path, p.Within, name) })
 	})
 }
 

@@ -81,7 +81,7 @@ func (busyBox) PenaltyBox() []status.Peer {
 }
 
 func (busyBox) Trace(start TraceStart, p []PropertyValue) (Trace, error) {
-	return Trace{Steps: []string{"table " + start.Dest.Table.Name + start.Interface + " " + string(p[0].Property) + " " + p[0].Value}, Attempts: []string{"if_pbx"},
+	return Trace{Steps: []string{"table " + start.Dest.Table.Name + start.Interface.Name + " " + string(p[0].Property) + " " + p[0].Value}, Attempts: []string{"if_pbx"},
 		Notes: []string{"mapping-table M has no key for it"}, Result: "The call would go to if_pbx"}, nil
 }
 

@@ -155,7 +155,7 @@ var contextCS = []Line{
 			{Line: "route (default|<#key>) " + dest + " [<function>]", Into: "Routes", Complete: completeRoute, Help: "Where calls go whose property matches the key best",
 				Example: "route default dest-interface if_sip_starface cf_teams2starface"},
 		}},
-	{Line: "interface sip <#name:name>", Into: "Interfaces", Help: "A peer, and how to speak with it", Prompt: "if-sip", Lines: sipInterface},
+	{Line: "interface sip <#name:name>", Into: "Interfaces", Help: "A peer, and how to speak with it", Prompt: "if-sip", Complete: completeInterface, Lines: sipInterface},
 	{Line: "service hunt-group <#name:name>", Into: "HuntGroups", Help: "Destinations that are tried one after the other", Prompt: "svc-hunt", Lines: []Line{
 		{Line: "cyclic", Into: "Cyclic", Help: "Begin with another destination for each call"},
 		{Line: "timeout <seconds:1..300>", Into: "Timeout", Help: "Go on when a destination has not answered at all, not even with 100"},

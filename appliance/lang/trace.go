@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
@@ -46,14 +47,11 @@ func traceCommand() Line {
 
 // startType completes the names at which a trace may begin.
 func startType() cli.Type {
-	return cli.Type{What: "routing-table, service or interface sip", Names: func(root any) (all []string) {
-		for _, s := range root.(*config.Config).CS {
-			all = append(all, names(s.RoutingTables, func(x *config.RoutingTable) string { return x.Name })...)
-			all = append(all, names(s.HuntGroups, func(x *config.HuntGroup) string { return x.Name })...)
-			all = append(all, names(s.Interfaces, func(x *config.SIPInterface) string { return x.Name })...)
-		}
-		return all
-	}}
+	return cli.Type{What: "routing-table, service or interface sip", Names: scopedNames(
+		config.Ref[config.Switch, config.RoutingTable]{}.Names,
+		config.Ref[config.Switch, config.HuntGroup]{}.Names,
+		config.Ref[config.Switch, config.SIPInterface]{}.Names,
+	)}
 }
 
 func showTrace(c *call, a *traceArgs) error {
@@ -80,15 +78,31 @@ func showTrace(c *call, a *traceArgs) error {
 
 // resolve finds where the trace begins.
 func (s start) resolve(cfg *config.Config) (TraceStart, error) {
-	name := string(s)
-	if r := (config.Ref[config.RoutingTable]{Name: name}); r.In(cfg) != nil {
-		return TraceStart{Dest: config.Dest{Table: r}}, nil
+	var found []TraceStart
+	var contexts []string
+	for _, sw := range cfg.CS {
+		if begin, ok := startIn(sw, inContext(sw, string(s))); ok {
+			found, contexts = append(found, begin), append(contexts, sw.Name+"/"+inContext(sw, string(s)))
+		}
 	}
-	if r := (config.Ref[config.HuntGroup]{Name: name}); r.In(cfg) != nil {
-		return TraceStart{Dest: config.Dest{Service: r}}, nil
+	switch len(found) {
+	case 0:
+		return TraceStart{}, fmt.Errorf("no such routing-table, service or interface sip: %s", s)
+	case 1:
+		return found[0], nil
 	}
-	if i := (config.Ref[config.SIPInterface]{Name: name}).In(cfg); i != nil {
-		return TraceStart{Interface: i.Name}, nil
+	return TraceStart{}, fmt.Errorf("%s stands in several contexts cs, write %s", s, strings.Join(contexts, " or "))
+}
+
+func startIn(sw *config.Switch, name string) (TraceStart, bool) {
+	if r := (config.Ref[config.Switch, config.RoutingTable]{Name: name}); r.In(sw) != nil {
+		return TraceStart{Context: sw.Name, Dest: config.Dest{Table: r}}, true
 	}
-	return TraceStart{}, fmt.Errorf("no such routing-table, service or interface sip: %s", name)
+	if r := (config.Ref[config.Switch, config.HuntGroup]{Name: name}); r.In(sw) != nil {
+		return TraceStart{Context: sw.Name, Dest: config.Dest{Service: r}}, true
+	}
+	if i := (config.Ref[config.Switch, config.SIPInterface]{Name: name}).In(sw); i != nil {
+		return TraceStart{Context: sw.Name, Interface: i.ID()}, true
+	}
+	return TraceStart{}, false
 }

@@ -40,54 +40,6 @@ var types = map[reflect.Type]cli.Type{
 	reflect.TypeFor[copyFrom]():   copyType("configuration or URL", append([]string{runningConfig, consoleText}, savedConfigs()...)...),
 	reflect.TypeFor[copyTo]():     copyType("configuration, flash: or URL", runningConfig, startupConfig, consoleText, flashImages),
 	reflect.TypeFor[configFile](): fileType(),
-
-	reflect.TypeFor[config.Ref[config.TLSProfile]](): ref[config.TLSProfile]("profile tls", func(c *config.Config) []string {
-		return names(c.TLS, func(x *config.TLSProfile) string { return x.Name })
-	}),
-	reflect.TypeFor[config.Ref[config.VoIPProfile]](): ref[config.VoIPProfile]("profile voip", func(c *config.Config) []string {
-		return names(c.VoIP, func(x *config.VoIPProfile) string { return x.Name })
-	}),
-	reflect.TypeFor[config.Ref[config.ACL]](): ref[config.ACL]("profile acl", func(c *config.Config) []string {
-		return names(c.ACL, func(x *config.ACL) string { return x.Name })
-	}),
-	reflect.TypeFor[config.Ref[config.RoutingTableIP]](): ref[config.RoutingTableIP]("routing-table", func(c *config.Config) (all []string) {
-		for _, x := range c.IP {
-			all = append(all, names(x.Tables, func(t *config.RoutingTableIP) string { return t.Name })...)
-		}
-		return all
-	}),
-	reflect.TypeFor[config.Ref[config.IPContext]](): ref[config.IPContext]("context ip", func(c *config.Config) []string {
-		return names(c.IP, func(x *config.IPContext) string { return x.Name })
-	}),
-	reflect.TypeFor[config.Ref[config.IPInterface]](): ref[config.IPInterface]("interface", ipInterfaces),
-	reflect.TypeFor[config.Ref[config.SIPGateway]](): ref[config.SIPGateway]("context sip-gateway", func(c *config.Config) []string {
-		return names(c.Gateways, func(x *config.SIPGateway) string { return x.Name })
-	}),
-	reflect.TypeFor[config.Ref[config.AuthService]](): ref[config.AuthService]("authentication-service", func(c *config.Config) []string {
-		return names(c.Auth, func(x *config.AuthService) string { return x.Name })
-	}),
-	reflect.TypeFor[config.Ref[config.LocationService]](): ref[config.LocationService]("location-service", func(c *config.Config) []string {
-		return names(c.Location, func(x *config.LocationService) string { return x.Name })
-	}),
-	reflect.TypeFor[config.Ref[config.SIPInterface]](): ref[config.SIPInterface]("interface sip", inSwitches(func(s *config.Switch) []string {
-		return names(s.Interfaces, func(x *config.SIPInterface) string { return x.Name })
-	})),
-	reflect.TypeFor[config.Ref[config.RoutingTable]](): ref[config.RoutingTable]("routing-table", inSwitches(func(s *config.Switch) []string {
-		return names(s.RoutingTables, func(x *config.RoutingTable) string { return x.Name })
-	})),
-	reflect.TypeFor[config.Ref[config.MappingTable]](): ref[config.MappingTable]("mapping-table", inSwitches(mappingTables)),
-	reflect.TypeFor[config.Ref[config.HuntGroup]](): ref[config.HuntGroup]("service", inSwitches(func(s *config.Switch) []string {
-		return names(s.HuntGroups, func(x *config.HuntGroup) string { return x.Name })
-	})),
-	reflect.TypeFor[config.Ref[config.Function]](): ref[config.Function]("mapping-table or complex-function", inSwitches(func(s *config.Switch) []string {
-		return append(mappingTables(s), names(s.Functions, func(x *config.ComplexFunction) string { return x.Name })...)
-	})),
-	reflect.TypeFor[config.Ref[config.IdentityGroup]](): ref[config.IdentityGroup]("identity-group", func(c *config.Config) (all []string) {
-		for _, l := range c.Location {
-			all = append(all, names(l.Groups, func(x *config.IdentityGroup) string { return x.Name })...)
-		}
-		return all
-	}),
 }
 
 // kinds are words whose Go type says too little.
@@ -108,30 +60,16 @@ var kinds = map[string]cli.Type{
 	"certificate": {What: "pki:certificate/NAME", Outside: outsideCertificates, Parse: parsePKI("certificate")},
 	"private-key": {What: "pki:private-key/NAME", Parse: parsePKI("private-key")},
 	"dh":          {What: "pki:diffie-hellman-parameters/NAME", Parse: parsePKI("diffie-hellman-parameters")},
-	"table":       {What: "table, function or service", Names: callRouterNames},
-	"gateway":     {What: "context sip-gateway", Names: gatewayNames},
-	"call":        {What: "call in progress, by its ID", Outside: outsideCalls},
-	"registered":  {What: "identity that registers", Outside: outsideRegistrations},
-	"record":      {What: "call that ended, by its ID or its Call-ID", Outside: outsideRecords},
-	"banned":      {What: "address", Outside: outsideBans, Parse: parseAddr, Print: printAddr},
-	"version":     {What: "number, 1 is the youngest", Outside: outsideVersions, Parse: parseVersion, Print: func(v any) string { return fmt.Sprint(v) }},
-	"password":    {What: "password, up to the next blank", Free: true, Secret: true, Print: types[reflect.TypeFor[config.Secret]()].Print},
-	"hash":        {What: "hash of a password", Free: true, Secret: true, Parse: parseHash, Print: types[reflect.TypeFor[config.Secret]()].Print},
-}
-
-// callRouterNames are those of all that `show call-router` shows.
-func callRouterNames(root any) (all []string) {
-	for _, s := range root.(*config.Config).CS {
-		all = append(all, names(s.RoutingTables, func(x *config.RoutingTable) string { return x.Name })...)
-		all = append(all, mappingTables(s)...)
-		all = append(all, names(s.Functions, func(x *config.ComplexFunction) string { return x.Name })...)
-		all = append(all, names(s.HuntGroups, func(x *config.HuntGroup) string { return x.Name })...)
-	}
-	return all
-}
-
-func gatewayNames(root any) []string {
-	return names(root.(*config.Config).Gateways, func(x *config.SIPGateway) string { return x.Name })
+	"table": {What: "table, function or service", Names: scopedNames(config.Ref[config.Switch, config.RoutingTable]{}.Names,
+		config.FunctionRef{}.Names, config.Ref[config.Switch, config.HuntGroup]{}.Names)},
+	"gateway":    {What: "context sip-gateway", Names: refer[global, config.Ref[global, config.SIPGateway]]("").word.Names},
+	"call":       {What: "call in progress, by its ID", Outside: outsideCalls},
+	"registered": {What: "identity that registers", Outside: outsideRegistrations},
+	"record":     {What: "call that ended, by its ID or its Call-ID", Outside: outsideRecords},
+	"banned":     {What: "address", Outside: outsideBans, Parse: parseAddr, Print: printAddr},
+	"version":    {What: "number, 1 is the youngest", Outside: outsideVersions, Parse: parseVersion, Print: func(v any) string { return fmt.Sprint(v) }},
+	"password":   {What: "password, up to the next blank", Free: true, Secret: true, Print: types[reflect.TypeFor[config.Secret]()].Print},
+	"hash":       {What: "hash of a password", Free: true, Secret: true, Parse: parseHash, Print: types[reflect.TypeFor[config.Secret]()].Print},
 }
 
 // parseVersion takes the number of a kept configuration.
@@ -157,44 +95,6 @@ func names[T any](list []*T, nameOf func(*T) string) []string {
 		out[i] = nameOf(x)
 	}
 	return out
-}
-
-func inSwitches(f func(*config.Switch) []string) func(*config.Config) []string {
-	return func(c *config.Config) (all []string) {
-		for _, s := range c.CS {
-			all = append(all, f(s)...)
-		}
-		return all
-	}
-}
-
-func mappingTables(s *config.Switch) []string {
-	return names(s.MappingTables, func(x *config.MappingTable) string { return x.Name })
-}
-
-func ipInterfaces(c *config.Config) (all []string) {
-	for _, x := range c.IP {
-		all = append(all, names(x.Interfaces, func(i *config.IPInterface) string { return i.Name })...)
-	}
-	return all
-}
-
-func ref[T any](what string, namesOf func(*config.Config) []string) cli.Type {
-	return cli.Type{What: what, Ref: true,
-		Parse: func(w string, _ any) (any, error) {
-			if w == "" {
-				return nil, fmt.Errorf("the name of a %s cannot be empty", what)
-			}
-			return config.Ref[T]{Name: w}, nil
-		},
-		Print: func(v any) string { return v.(config.Ref[T]).Name },
-		Names: func(root any) []string {
-			c, _ := root.(*config.Config)
-			if c == nil {
-				return nil
-			}
-			return namesOf(c)
-		}}
 }
 
 // sound reports whether an address is one of a network: without a zone, and not one of IPv4 in the form of IPv6.

@@ -158,7 +158,7 @@ func (w *wall) lists(p *port, in, out *chain) {
 	if p.conf == nil {
 		return
 	}
-	add := func(r config.Ref[config.ACL], to *chain, match ...part) {
+	add := func(r config.Ref[config.Config, config.ACL], to *chain, match ...part) {
 		if a := r.In(w.cfg); a != nil {
 			to.add(append(match, jump(w.list(a)))...)
 		}

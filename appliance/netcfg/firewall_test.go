@@ -27,10 +27,10 @@ var update = flag.Bool("update", false, "write the golden files")
 func sipConfig() *config.Config {
 	gateway := func(name, iface string, udp, tls uint16) *config.SIPGateway {
 		return &config.SIPGateway{Name: name, Enabled: true, Interfaces: []*config.GatewayInterface{{Name: "if_" + name, UDPTCP: udp, TLS: tls,
-			Bind: config.AddressBind{Context: config.Ref[config.IPContext]{Name: "ROUTER"}, Interface: config.Ref[config.IPInterface]{Name: iface}, Address: iface}}}}
+			Bind: config.AddressBind{Context: config.Ref[config.Config, config.IPContext]{Name: "ROUTER"}, Interface: config.Ref[config.IPContext, config.IPInterface]{Name: iface}, Address: iface}}}}
 	}
 	peer := func(gateway, host string, trust ...config.Source) *config.SIPInterface {
-		return &config.SIPInterface{Name: host, Gateway: config.Ref[config.SIPGateway]{Name: gateway}, Remote: config.HostPort{Host: host}, Trust: append(trust, config.Source{Remote: true})}
+		return &config.SIPInterface{Name: host, Gateway: config.Ref[config.Config, config.SIPGateway]{Name: gateway}, Remote: config.HostPort{Host: host}, Trust: append(trust, config.Source{Remote: true})}
 	}
 	c := testConfig()
 	c.IP[0].Tables[0].Routes = append(c.IP[0].Tables[0].Routes, config.IPRoute{Prefix: netip.MustParsePrefix("10.108.0.0/16"), Gateway: netip.MustParseAddr("192.168.1.254")})

@@ -99,7 +99,7 @@ func testConfig() *config.Config {
 		return i
 	}
 	bind := func(name string) config.IPBind {
-		return config.IPBind{Context: config.Ref[config.IPContext]{Name: "ROUTER"}, Interface: config.Ref[config.IPInterface]{Name: name}}
+		return config.IPBind{Context: config.Ref[config.Config, config.IPContext]{Name: "ROUTER"}, Interface: config.Ref[config.IPContext, config.IPInterface]{Name: name}}
 	}
 	c := config.New()
 	c.IP = []*config.IPContext{{

@@ -39,13 +39,13 @@ func (j *job) otherTables() []*table {
 			}
 			x := &table{name: fmt.Sprintf("context ip %s routing-table %s", c.Name, t.Name), number: firstTable + len(list), routes: t.Routes}
 			for _, p := range j.ports {
-				if p.conf != nil && p.conf.Table.Name == t.Name {
+				if uses(p, c, t) {
 					for _, a := range p.addresses() {
 						x.sources = append(x.sources, a.Addr())
 					}
 				}
 			}
-			if len(x.sources) == 0 && len(t.Routes) > 0 && !j.used(t.Name) {
+			if len(x.sources) == 0 && len(t.Routes) > 0 && !slices.ContainsFunc(j.ports, func(p *port) bool { return uses(p, c, t) }) {
 				j.warn("%s: no interface uses it (use routing-table %s)", x.name, t.Name)
 			}
 			list = append(list, x)
@@ -54,8 +54,9 @@ func (j *job) otherTables() []*table {
 	return list
 }
 
-func (j *job) used(name string) bool {
-	return slices.ContainsFunc(j.ports, func(p *port) bool { return p.conf != nil && p.conf.Table.Name == name })
+// uses reports whether a port is bound to an interface of context c that uses its table t.
+func uses(p *port, c *config.IPContext, t *config.RoutingTableIP) bool {
+	return p.conf != nil && slices.Contains(c.Interfaces, p.conf) && p.conf.Table.In(c) == t
 }
 
 // policy sets the rules that choose a table by source address. The routes are set by routes, like those of the main table.

@@ -16,7 +16,7 @@ import (
 // uplinks is testConfig with a second uplink through the LAN port, and a table of its own for it.
 func uplinks() *config.Config {
 	c := testConfig()
-	c.IP[0].Interfaces[0].Table = config.Ref[config.RoutingTableIP]{Name: "SECOND"}
+	c.IP[0].Interfaces[0].Table = config.Ref[config.IPContext, config.RoutingTableIP]{Name: "SECOND"}
 	c.IP[0].Tables = append(c.IP[0].Tables, &config.RoutingTableIP{Name: "SECOND", Routes: []config.IPRoute{
 		{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: netip.MustParseAddr("192.168.1.254")}}})
 	return c
@@ -27,6 +27,22 @@ func wayOf(t *testing.T, from, to string) string {
 	t.Helper()
 	routes := must(netlink.RouteGetWithOptions(net.ParseIP(to), &netlink.RouteGetOptions{SrcAddr: net.ParseIP(from)}))(t)
 	return must(netlink.LinkByIndex(routes[0].LinkIndex))(t).Attrs().Name
+}
+
+// Two contexts may have tables of one name: each is used by the interfaces of its own context.
+func TestTablesBelongToTheirContext(t *testing.T) {
+	use := config.Ref[config.IPContext, config.RoutingTableIP]{Name: "UP"}
+	side := func(context, address string) *config.IPContext {
+		return &config.IPContext{Name: context, Tables: []*config.RoutingTableIP{{Name: "UP"}}, Interfaces: []*config.IPInterface{
+			{Name: "IF", Table: use, Addresses: []config.IPAddress{{Prefix: netip.MustParsePrefix(address + "/24")}}}}}
+	}
+	cfg := &config.Config{IP: []*config.IPContext{side("A", "192.0.2.1"), side("B", "198.51.100.1")}}
+	j := &job{cfg: cfg, ports: []*port{{conf: cfg.IP[0].Interfaces[0], up: true}, {conf: cfg.IP[1].Interfaces[0], up: true}}}
+	for n, x := range j.otherTables() {
+		if want := cfg.IP[n].Interfaces[0].Addresses[0].Prefix.Addr(); !slices.Equal(x.sources, []netip.Addr{want}) {
+			t.Errorf("%s is for packets from %v, want %v", x.name, x.sources, want)
+		}
+	}
 }
 
 func TestTwoUplinks(t *testing.T) {

@@ -21,10 +21,10 @@ func TestTooManyExpressionsEndAWalk(t *testing.T) {
 	rt.Routes = []config.Route{fallback(toInterface("a"), "g")}
 	cfg := box(toTable("rt"), withMaps(m), withFunctions(f, g), withTables(rt))
 	var e *Error
-	if _, err := New(cfg, "in", Call{CalledURI: strings.Repeat("a", 1024)}); !errors.As(err, &e) || !strings.Contains(e.Text, "too many regular expressions") {
+	if _, err := New(cfg, from("in"), Call{CalledURI: strings.Repeat("a", 1024)}); !errors.As(err, &e) || !strings.Contains(e.Text, "too many regular expressions") {
 		t.Errorf("%v", err)
 	}
-	if _, err := New(cfg, "in", Call{CalledURI: "sip:user.01@192.168.1.100"}); err != nil {
+	if _, err := New(cfg, from("in"), Call{CalledURI: "sip:user.01@192.168.1.100"}); err != nil {
 		t.Errorf("an ordinary URI: %v", err)
 	}
 }

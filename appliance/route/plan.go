@@ -12,12 +12,16 @@ type Plan struct {
 	Attempts []Attempt
 	Trace    []Step
 
-	root *node
+	context string // the context cs that was walked
+	root    *node
 }
+
+// Group says which hunt group: the same name may stand in several contexts cs.
+type Group struct{ Context, Name string }
 
 // Attempt is one outgoing call to be tried.
 type Attempt struct {
-	Interface string            // name of a config.SIPInterface
+	Interface config.InterfaceID
 	Call      Call              // properties after all functions
 	Timeout   time.Duration     // go on to the next when nothing at all was heard for so long (not even 100); 0: never
 	Written   []config.Property // properties that mappings wrote, the last one last
@@ -76,15 +80,15 @@ func (p *Plan) Next(i, cause int) (int, bool) {
 
 // Rotate turns cyclic hunt groups so that each call begins with another destination. Turn is asked once for each cyclic group of
 // the plan how many calls the group has had.
-func (p *Plan) Rotate(turn func(group string) int) {
-	if p.root != nil && p.root.rotate(turn) {
+func (p *Plan) Rotate(turn func(Group) int) {
+	if p.root != nil && p.root.rotate(p.context, turn) {
 		p.flatten()
 	}
 }
 
-func (n *node) rotate(turn func(string) int) (changed bool) {
+func (n *node) rotate(context string, turn func(Group) int) (changed bool) {
 	if n.hunt != nil && n.hunt.Cyclic && len(n.children) > 1 {
-		k := turn(n.hunt.Name) % len(n.children)
+		k := turn(Group{context, n.hunt.Name}) % len(n.children)
 		if k < 0 {
 			k += len(n.children)
 		}
@@ -92,7 +96,7 @@ func (n *node) rotate(turn func(string) int) (changed bool) {
 		changed = true
 	}
 	for _, c := range n.children {
-		changed = c.rotate(turn) || changed
+		changed = c.rotate(context, turn) || changed
 	}
 	return changed
 }

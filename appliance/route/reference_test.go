@@ -28,7 +28,7 @@ func key(t testing.TB, text string) config.Pattern {
 func function(name string, steps ...string) *config.ComplexFunction {
 	f := &config.ComplexFunction{Name: name}
 	for i, s := range steps {
-		f.Steps = append(f.Steps, config.Step{Index: i + 1, Run: ref[config.Function](s)})
+		f.Steps = append(f.Steps, config.Step{Index: i + 1, Run: config.FunctionRef{Name: s}})
 	}
 	return f
 }
@@ -44,14 +44,17 @@ func hunt(name string, causes []config.Cause, timeout time.Duration, dests ...co
 	return h
 }
 
-func ref[T any](name string) config.Ref[T] { return config.Ref[T]{Name: name} }
-func toTable(name string) config.Dest      { return config.Dest{Table: ref[config.RoutingTable](name)} }
-func toInterface(name string) config.Dest {
-	return config.Dest{Interface: ref[config.SIPInterface](name)}
+func toTable(name string) config.Dest {
+	return config.Dest{Table: config.Ref[config.Switch, config.RoutingTable]{Name: name}}
 }
-func toService(name string) config.Dest { return config.Dest{Service: ref[config.HuntGroup](name)} }
+func toInterface(name string) config.Dest {
+	return config.Dest{Interface: config.Ref[config.Switch, config.SIPInterface]{Name: name}}
+}
+func toService(name string) config.Dest {
+	return config.Dest{Service: config.Ref[config.Switch, config.HuntGroup]{Name: name}}
+}
 func fallback(d config.Dest, f string) config.Route {
-	return config.Route{Default: true, Dest: d, Function: ref[config.Function](f)}
+	return config.Route{Default: true, Dest: d, Function: config.FunctionRef{Name: f}}
 }
 
 // reference is the routing of the published Teams set-up.
@@ -95,11 +98,11 @@ func TestTeamsCallsThePBX(t *testing.T) {
 		{"an empty called number is never written", "+497123222", "+49", "+49", "sip:user.01@192.168.1.100"},
 		{"a user without an account", "+4940999", "+4930123456", "+4930123456", "+4940999"},
 	} {
-		p, err := New(cfg, "if_sip_microsoft-directrouting-secondary", Call{
+		p, err := New(cfg, from("if_sip_microsoft-directrouting-secondary"), Call{
 			CalledE164: c.called, CalledURI: "sip:" + c.called + "@sbc.meinefirma.de;user=phone",
 			CallingE164: c.from, CallingURI: "sip:" + c.from + "@sip.pstnhub.microsoft.com:5061;user=phone",
 		})
-		if err != nil || len(p.Attempts) != 1 || p.Attempts[0].Interface != "if_sip_starface" {
+		if err != nil || len(p.Attempts) != 1 || p.Attempts[0].Interface.String() != "if_sip_starface" {
 			t.Fatalf("%s: %+v, %v", c.why, p, err)
 		}
 		a := &p.Attempts[0]
@@ -122,13 +125,13 @@ func TestThePBXCallsTeams(t *testing.T) {
 		{"with port and parameters", "sip:user.03@192.168.1.1:5060;transport=udp", "+497123224"},
 		{"the catch-all stands first and matches last", "sip:somebody@192.168.1.1", "+4971234567890"},
 	} {
-		p, err := New(cfg, "if_sip_starface", Call{CalledURI: c.uri, CalledE164: "user.01", CallingE164: "030123456", CallingURI: "sip:030123456@starface.meinefirma.de"})
+		p, err := New(cfg, from("if_sip_starface"), Call{CalledURI: c.uri, CalledE164: "user.01", CallingE164: "030123456", CallingURI: "sip:030123456@starface.meinefirma.de"})
 		if err != nil || len(p.Attempts) != 3 || p.Attempts[0].Timeout != 3*time.Second {
 			t.Fatalf("%s: %+v, %v", c.why, p, err)
 		}
 		for i, name := range []string{"primary", "secondary", "tertiary"} {
 			a := &p.Attempts[i]
-			if a.Interface != "if_sip_microsoft-directrouting-"+name || a.Call.Get(a.Called()) != c.want || a.Call.Get(a.Calling()) != "030123456" || a.Timeout != 3*time.Second {
+			if a.Interface.String() != "if_sip_microsoft-directrouting-"+name || a.Call.Get(a.Called()) != c.want || a.Call.Get(a.Calling()) != "030123456" || a.Timeout != 3*time.Second {
 				t.Errorf("%s: attempt %d: %+v", c.why, i, a)
 			}
 		}
@@ -139,7 +142,7 @@ func TestThePBXCallsTeams(t *testing.T) {
 }
 
 func TestTheTraceReads(t *testing.T) {
-	p, err := New(reference(t), "if_sip_starface", Call{CalledURI: "sip:user.01@192.168.1.1", CallingE164: "030123456"})
+	p, err := New(reference(t), from("if_sip_starface"), Call{CalledURI: "sip:user.01@192.168.1.1", CallingE164: "030123456"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +176,7 @@ func BenchmarkPlan(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := New(cfg, c.from, c.call); err != nil {
+				if _, err := New(cfg, from(c.from), c.call); err != nil {
 					b.Fatal(err)
 				}
 			}

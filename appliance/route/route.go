@@ -53,9 +53,9 @@ const (
 
 // New plans the call that came in on the SIP interface called from. The plan is never nil: with an error, which is an *Error, it
 // holds the trace up to that point and no attempts.
-func New(cfg *config.Config, from string, call Call) (*Plan, error) {
-	w := newWalk(cfg)
-	sw, in := origin(cfg, from)
+func New(cfg *config.Config, from config.InterfaceID, call Call) (*Plan, error) {
+	sw, in := from.In(cfg)
+	w := newWalk(sw)
 	if in == nil {
 		return w.rejected(noRoute, "interface sip %q does not exist", from)
 	}
@@ -78,13 +78,16 @@ func New(cfg *config.Config, from string, call Call) (*Plan, error) {
 	return w.plan(w.dest(in.Route, p, "interface "+in.Name))
 }
 
-// DryRun plans a call that begins at a table, a service or an interface (then: towards it), as `show call-router trace` does.
-func DryRun(cfg *config.Config, start config.Dest, call Call) (*Plan, error) {
-	w := newWalk(cfg)
+// DryRun plans a call that begins at a table, a service or an interface of sw (then: towards it), as `show call-router trace` does.
+func DryRun(sw *config.Switch, start config.Dest, call Call) (*Plan, error) {
+	w := newWalk(sw)
 	if start.IsZero() {
 		return w.rejected(noRoute, "no destination to begin with")
 	}
-	if sw := owner(cfg, start); sw != nil && !sw.Enabled {
+	if sw == nil {
+		return w.rejected(noRoute, "no such context cs")
+	}
+	if !sw.Enabled {
 		return w.rejected(outOfOrder, "context cs %s is shut down", sw.Name)
 	}
 	if long := call.tooLong(); long != "" {
@@ -99,40 +102,6 @@ func (w *walk) tooLong(p config.Property) (*Plan, error) {
 
 func (w *walk) rejected(cause int, format string, args ...any) (*Plan, error) {
 	return w.plan(nil, &Error{Cause: cause, Text: fmt.Sprintf(format, args...)})
-}
-
-// origin finds a SIP interface and the context cs it belongs to.
-func origin(cfg *config.Config, name string) (*config.Switch, *config.SIPInterface) {
-	for _, sw := range cfg.CS {
-		for _, i := range sw.Interfaces {
-			if i.Name == name {
-				return sw, i
-			}
-		}
-	}
-	return nil, nil
-}
-
-// owner finds the context cs that holds a destination.
-func owner(cfg *config.Config, d config.Dest) *config.Switch {
-	for _, sw := range cfg.CS {
-		for _, t := range sw.RoutingTables {
-			if t.Name == d.Table.Name {
-				return sw
-			}
-		}
-		for _, i := range sw.Interfaces {
-			if i.Name == d.Interface.Name {
-				return sw
-			}
-		}
-		for _, h := range sw.HuntGroups {
-			if h.Name == d.Service.Name {
-				return sw
-			}
-		}
-	}
-	return nil
 }
 
 func destName(d config.Dest) string {

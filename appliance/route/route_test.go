@@ -57,7 +57,7 @@ func table(t testing.TB, name string, p config.Property, lines ...any) *config.R
 func interfaces(p *Plan) string {
 	var list []string
 	for _, a := range p.Attempts {
-		list = append(list, a.Interface)
+		list = append(list, a.Interface.Name)
 	}
 	return strings.Join(list, " ")
 }
@@ -97,7 +97,7 @@ func TestMappingTables(t *testing.T) {
 		{"an empty calling number is", mapping(t, "m", "calling-e164", "calling-e164", `\+49`, ``), "calling-e164", ""},
 	} {
 		rt := &config.RoutingTable{Name: "rt", Key: config.CalledE164, Routes: []config.Route{fallback(toInterface("a"), "m")}}
-		p, err := New(box(toTable("rt"), withMaps(x.m), withTables(rt)), "in", c)
+		p, err := New(box(toTable("rt"), withMaps(x.m), withTables(rt)), from("in"), c)
 		if err != nil || len(p.Attempts) != 1 {
 			t.Fatalf("%s: %v", x.why, err)
 		}
@@ -120,7 +120,7 @@ func TestADefaultMapsWhatNoKeyMatches(t *testing.T) {
 		{both, "030", "15", "4930", "+15"},
 	} {
 		rt := &config.RoutingTable{Name: "rt", Key: config.CalledE164, Routes: []config.Route{fallback(toInterface("a"), x.m.Name)}}
-		p, err := New(box(toTable("rt"), withMaps(x.m), withTables(rt)), "in", Call{CalledE164: x.called, CallingE164: x.calling})
+		p, err := New(box(toTable("rt"), withMaps(x.m), withTables(rt)), from("in"), Call{CalledE164: x.called, CallingE164: x.calling})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestADefaultMapsWhatNoKeyMatches(t *testing.T) {
 func TestACallWithAnEndlessNumberIsRejected(t *testing.T) {
 	for _, c := range []Call{{CalledE164: strings.Repeat("1", 65)}, {CallingE164: strings.Repeat("1", 65)}, {CallingURI: strings.Repeat("a", 1025)}, {CallingName: strings.Repeat("a", 1025)}} {
 		var e *Error
-		if _, err := New(box(toInterface("a")), "in", c); !errors.As(err, &e) || SIPFromCause(e.Cause) != 484 {
+		if _, err := New(box(toInterface("a")), from("in"), c); !errors.As(err, &e) || SIPFromCause(e.Cause) != 484 {
 			t.Errorf("%v", err)
 		}
 	}
@@ -146,7 +146,7 @@ func TestFunctionsRunInOrder(t *testing.T) {
 	outer := function("outer", "m1", "inner", "m1")
 	outer.Steps[0], outer.Steps[2] = outer.Steps[2], outer.Steps[0] // lines in another order than their indexes
 	rt := &config.RoutingTable{Name: "rt", Key: config.CalledE164, Routes: []config.Route{fallback(toInterface("a"), "outer")}}
-	p, err := New(box(toTable("rt"), withMaps(add("m1", "1"), add("m2", "2")), withFunctions(outer, function("inner", "m2", "m2")), withTables(rt)), "in", Call{CalledE164: "0"})
+	p, err := New(box(toTable("rt"), withMaps(add("m1", "1"), add("m2", "2")), withFunctions(outer, function("inner", "m2", "m2")), withTables(rt)), from("in"), Call{CalledE164: "0"})
 	if err != nil || p.Attempts[0].Call.CalledE164 != "01221" {
 		t.Errorf("%v\n%s", err, lines(p))
 	}
@@ -157,9 +157,9 @@ func TestInterfacesMapInAndOut(t *testing.T) {
 		withMaps(mapping(t, "m-in", config.CalledE164, config.CalledE164, `(.*)`, `1\1`), mapping(t, "m-out", config.CalledE164, config.CalledE164, `(.*)`, `\1;2`, `1(.*)`, `9\1`)),
 		withHunts(hunt("hg", nil, 0, toInterface("a"), toInterface("b"))),
 		func(sw *config.Switch) {
-			sw.Interfaces[0].MappingIn, sw.Interfaces[1].MappingOut = ref[config.MappingTable]("m-in"), ref[config.MappingTable]("m-out")
+			sw.Interfaces[0].MappingIn, sw.Interfaces[1].MappingOut = config.Ref[config.Switch, config.MappingTable]{Name: "m-in"}, config.Ref[config.Switch, config.MappingTable]{Name: "m-out"}
 		})
-	p, err := New(cfg, "in", Call{CalledE164: "5"})
+	p, err := New(cfg, from("in"), Call{CalledE164: "5"})
 	if err != nil || p.Attempts[0].Call.CalledE164 != "95" || p.Attempts[1].Call.CalledE164 != "15" {
 		t.Errorf("%v\n%s", err, lines(p))
 	}
@@ -214,7 +214,7 @@ func TestRoutingTables(t *testing.T) {
 		{"one date", table(t, "rt", "date", `24.12.2026`, a), Call{Time: at("2026-12-24 13:00:00")}, "a"},
 	} {
 		x.rt.Routes = append([]config.Route{fallback(toInterface("d"), "")}, x.rt.Routes...)
-		p, err := New(box(toTable("rt"), withTables(x.rt)), "in", x.call)
+		p, err := New(box(toTable("rt"), withTables(x.rt)), from("in"), x.call)
 		if err != nil || interfaces(p) != x.want {
 			t.Errorf("%s: %q, want %q (%v)\n%s", x.why, interfaces(p), x.want, err, lines(p))
 		}
@@ -263,7 +263,7 @@ func TestRejections(t *testing.T) {
 		{"a service of dead ends", toService("dead"), 3, `routing-table none: no key matches called-e164 "1" and there is no default`},
 		{"a service inside itself", toService("round"), 25, `service round: dest-service round again: the call would go round for ever`},
 	} {
-		p, err := New(box(x.dest, parts...), "in", Call{CalledE164: "1"})
+		p, err := New(box(x.dest, parts...), from("in"), Call{CalledE164: "1"})
 		var e *Error
 		if !errors.As(err, &e) || e.Cause != x.cause || e.Text != x.text {
 			t.Errorf("%s: %v, want cause %d %q", x.why, err, x.cause, x.text)
@@ -277,22 +277,22 @@ func TestRejections(t *testing.T) {
 	shut := box(toInterface("a"))
 	shut.CS[0].Enabled = false
 	var e *Error
-	if _, err := New(shut, "in", Call{}); !errors.As(err, &e) || SIPFromCause(e.Cause) != 503 || !strings.Contains(e.Text, "SWITCH is shut down") {
+	if _, err := New(shut, from("in"), Call{}); !errors.As(err, &e) || SIPFromCause(e.Cause) != 503 || !strings.Contains(e.Text, "SWITCH is shut down") {
 		t.Errorf("context cs shut down: %v", err)
 	}
-	if _, err := DryRun(shut, toInterface("a"), Call{}); !errors.As(err, &e) || SIPFromCause(e.Cause) != 503 {
+	if _, err := DryRun(shut.CS[0], toInterface("a"), Call{}); !errors.As(err, &e) || SIPFromCause(e.Cause) != 503 {
 		t.Errorf("dry run with context cs shut down: %v", err)
 	}
-	if _, err := New(shut, "zz", Call{}); !errors.As(err, &e) || e.Cause != 3 {
+	if _, err := New(shut, from("zz"), Call{}); !errors.As(err, &e) || e.Cause != 3 {
 		t.Errorf("unknown interface: %v", err)
 	}
 }
 
 func TestATableMayBeEnteredAgainWithAnotherNumber(t *testing.T) {
 	rt := table(t, "rt", config.CalledE164, `0(.*)`, toTable("rt"), `5`, toInterface("a"))
-	rt.Routes[0].Function = ref[config.Function]("strip")
+	rt.Routes[0].Function = config.FunctionRef{Name: "strip"}
 	cfg := box(toTable("rt"), withTables(rt), withMaps(mapping(t, "strip", config.CalledE164, config.CalledE164, `0(.*)`, `\1`)))
-	p, err := New(cfg, "in", Call{CalledE164: "0005"})
+	p, err := New(cfg, from("in"), Call{CalledE164: "0005"})
 	if err != nil || interfaces(p) != "a" || p.Attempts[0].Call.CalledE164 != "5" {
 		t.Errorf("%v\n%s", err, lines(p))
 	}
@@ -304,12 +304,12 @@ func TestDryRunBeginsAnywhere(t *testing.T) {
 		start config.Dest
 		want  int
 	}{{toTable("rt_from_starface"), 3}, {toTable("rt_from_teams"), 1}, {toService("hg_microsoft-directrouting"), 3}, {toInterface("if_sip_starface"), 1}} {
-		p, err := DryRun(cfg, x.start, Call{CalledE164: "+4930123456", CalledURI: "sip:user.01@h"})
+		p, err := DryRun(cfg.CS[0], x.start, Call{CalledE164: "+4930123456", CalledURI: "sip:user.01@h"})
 		if err != nil || len(p.Attempts) != x.want {
 			t.Errorf("%+v: %d attempts, %v", x.start, len(p.Attempts), err)
 		}
 	}
-	if p, err := DryRun(cfg, config.Dest{}, Call{}); err == nil || p == nil {
+	if p, err := DryRun(cfg.CS[0], config.Dest{}, Call{}); err == nil || p == nil {
 		t.Error("nowhere to begin, and no error")
 	}
 }
@@ -320,7 +320,7 @@ func TestHuntingThroughServicesInServices(t *testing.T) {
 		hunt("outer", busyHunts, 5*time.Second, toInterface("a"), toService("inner"), toInterface("d")),
 		hunt("inner", []config.Cause{"temporary-failure"}, 2*time.Second, toInterface("b"), toInterface("c")),
 	))
-	p, err := New(cfg, "in", Call{CalledE164: "1"})
+	p, err := New(cfg, from("in"), Call{CalledE164: "1"})
 	if err != nil || interfaces(p) != "a b c d" {
 		t.Fatalf("%v\n%s", err, lines(p))
 	}
@@ -360,26 +360,26 @@ func TestCyclicServicesTurn(t *testing.T) {
 	h.Cyclic, inner.Cyclic = true, true
 	var got []string
 	for turn := range 4 {
-		p, err := New(box(toService("hg"), withHunts(h, inner)), "in", Call{})
+		p, err := New(box(toService("hg"), withHunts(h, inner)), from("in"), Call{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.Rotate(func(string) int { return turn })
+		p.Rotate(func(Group) int { return turn })
 		got = append(got, interfaces(p))
 	}
 	if want := []string{"a b d c", "d b c a", "c a b d", "a d b c"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	h.Cyclic, inner.Cyclic = false, false
-	p, _ := New(box(toService("hg"), withHunts(h, inner)), "in", Call{})
-	p.Rotate(func(string) int { t.Error("a service that is not cyclic turned"); return 1 })
+	p, _ := New(box(toService("hg"), withHunts(h, inner)), from("in"), Call{})
+	p.Rotate(func(Group) int { t.Error("a service that is not cyclic turned"); return 1 })
 }
 
 func TestTooManyAttemptsAreCut(t *testing.T) {
 	wide := func(name string, d config.Dest) *config.HuntGroup {
 		return hunt(name, nil, 0, slices.Repeat([]config.Dest{d}, 10)...)
 	}
-	p, err := New(box(toService("h1"), withHunts(wide("h1", toService("h2")), wide("h2", toService("h3")), wide("h3", toService("h4")), wide("h4", toInterface("a")))), "in", Call{})
+	p, err := New(box(toService("h1"), withHunts(wide("h1", toService("h2")), wide("h2", toService("h3")), wide("h3", toService("h4")), wide("h4", toInterface("a")))), from("in"), Call{})
 	if err != nil || len(p.Attempts) != maxAttempts || len(p.Trace) > maxSteps+1 {
 		t.Errorf("%d attempts, %d steps, %v", len(p.Attempts), len(p.Trace), err)
 	}
@@ -484,7 +484,7 @@ func BenchmarkPlanOver20000Keys(b *testing.B) {
 		b.Run(form, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if p, err := New(cfg, "in", Call{CalledE164: "+49712199990"}); err != nil || p.Attempts[0].Call.CalledE164 != "19999" {
+				if p, err := New(cfg, from("in"), Call{CalledE164: "+49712199990"}); err != nil || p.Attempts[0].Call.CalledE164 != "19999" {
 					b.Fatal(err, lines(p))
 				}
 			}
@@ -498,3 +498,6 @@ func BenchmarkPlanOver20000Keys(b *testing.B) {
 		})
 	}
 }
+
+// from is the identity of an interface of the tests' context.
+func from(name string) config.InterfaceID { return config.InterfaceID{Context: "SWITCH", Name: name} }

@@ -20,7 +20,7 @@ const (
 
 // walk follows one call through the tables.
 type walk struct {
-	cfg      *config.Config
+	within   *config.Switch // names mean its objects
 	trace    []Step
 	attempts int
 	work     int      // done of maxWork
@@ -42,7 +42,7 @@ type node struct {
 	children []*node
 }
 
-func newWalk(cfg *config.Config) *walk { return &walk{cfg: cfg, trace: make([]Step, 0, 16)} }
+func newWalk(within *config.Switch) *walk { return &walk{within: within, trace: make([]Step, 0, 16)} }
 
 // step adds to the trace; a trace that would grow without bound stops growing.
 func (w *walk) step(s Step) {
@@ -72,17 +72,17 @@ func (w *walk) dest(d config.Dest, p *party, from string) (*node, error) {
 
 	switch {
 	case !d.Table.IsZero():
-		if t := d.Table.In(w.cfg); t != nil {
+		if t := d.Table.In(w.within); t != nil {
 			return w.table(t, p)
 		}
 		return nil, w.reject(from, noRoute, "routing-table %q does not exist", d.Table.Name)
 	case !d.Service.IsZero():
-		if h := d.Service.In(w.cfg); h != nil {
+		if h := d.Service.In(w.within); h != nil {
 			return w.group(h, p)
 		}
 		return nil, w.reject(from, noRoute, "service %q does not exist", d.Service.Name)
 	case !d.Interface.IsZero():
-		if i := d.Interface.In(w.cfg); i != nil {
+		if i := d.Interface.In(w.within); i != nil {
 			return w.attempt(i, p)
 		}
 		return nil, w.reject(from, noRoute, "interface sip %q does not exist", d.Interface.Name)
@@ -152,7 +152,7 @@ func chooseTime(list []config.Route, p config.Property, now time.Time) (best int
 
 // function runs a mapping table or a complex function on the call.
 func (w *walk) function(table, entry, name string, p *party) error {
-	m, f := config.FunctionIn(w.cfg, config.Ref[config.Function]{Name: name})
+	m, f := config.FunctionRef{Name: name}.In(w.within)
 	switch {
 	case m != nil:
 		return w.mapping(m, p)
@@ -283,7 +283,7 @@ func (w *walk) attempt(i *config.SIPInterface, p *party) (*node, error) {
 			return nil, err
 		}
 	}
-	a := &Attempt{Interface: i.Name, Call: p.Call, Written: p.written}
+	a := &Attempt{Interface: i.ID(), Call: p.Call, Written: p.written}
 	called, calling := a.Called(), a.Calling()
 	caller := ", no caller"
 	if v := p.Get(calling); v != "" {
@@ -302,7 +302,7 @@ func (w *walk) plan(n *node, err error) (*Plan, error) {
 		}
 		return p, err
 	}
-	p.root = n
+	p.context, p.root = w.within.Name, n
 	p.flatten()
 	return p, nil
 }

@@ -62,12 +62,12 @@ func TestEachSideIsToldItsOwnAddress(t *testing.T) {
 			iface, ours string
 			p, other    *paper
 		}{{"pbx", "192.168.1.1", lan, wan}, {"hub", "203.0.113.5", wan, lan}} {
-			if got := b.s.LocalAddr(x.iface); got != addr(x.ours) {
+			if got := b.s.LocalAddr(peerID(x.iface)); got != addr(x.ours) {
 				t.Errorf("%s: media at %v, want %s", x.iface, got, x.ours)
 			}
 			var leg *Leg
 			b.call.on(func() {
-				leg = b.s.Invite(b.call, Invite{Interface: x.iface, RequestURI: "sip:100@peer", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:100@peer"},
+				leg = b.s.Invite(b.call, Invite{Interface: peerID(x.iface), RequestURI: "sip:100@peer", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:100@peer"},
 					ContactUser: "user.01", Body: []byte("v=0")})
 			})
 			m := only(t, x.p, x.other, "INVITE ")

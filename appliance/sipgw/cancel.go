@@ -26,7 +26,7 @@ func (l *Leg) cancel(out *outbound, h []sipmsg.Header) {
 	case out.tx.withdraw(): // what was never sent needs no CANCEL
 		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})
 	default:
-		l.stack.health.Suspect(l.iface.Name) // given up on without any answer: is somebody there at all?
+		l.stack.health.Suspect(l.iface.ID()) // given up on without any answer: is somebody there at all?
 	}
 }
 

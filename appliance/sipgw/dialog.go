@@ -205,7 +205,7 @@ func (l *Leg) challenged(res *sip.Response) bool {
 		return false
 	}
 	if err := l.auth.Challenged(res); err != nil {
-		l.log.Warn("challenge not answered", "gw", l.g.name, "if", l.iface.Name, "leg", l.callID, "err", err)
+		l.log.Warn("challenge not answered", "gw", l.g.name, "if", l.iface.ID(), "leg", l.callID, "err", err)
 		return false
 	}
 	return true

@@ -2,6 +2,8 @@ package sipgw
 
 import (
 	"time"
+
+	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
 )
 
@@ -17,7 +19,7 @@ type Owner interface {
 // Incoming is a new call that arrives.
 type Incoming struct {
 	Leg       *Leg
-	Interface string // config.SIPInterface it belongs to
+	Interface config.InterfaceID // of the peer it came from
 	Request   sipmsg.Request
 	Replaces  *Leg // whose place it wants to take (RFC 3891); nil: it is a call of its own
 	Hops      int  // how often the call has passed through this box before
@@ -25,7 +27,7 @@ type Incoming struct {
 
 // Invite says how a leg is to be called.
 type Invite struct {
-	Interface   string // config.SIPInterface
+	Interface   config.InterfaceID
 	RequestURI  string // sent byte for byte
 	From, To    sipmsg.NameAddr
 	ContactUser string // user part of our Contact; may be empty
@@ -43,7 +45,8 @@ type RequestID string
 // LegInfo is what `show calls` prints about a leg.
 type LegInfo struct {
 	CallID, LocalTag, RemoteTag string
-	Interface, Gateway          string
+	Interface                   config.InterfaceID
+	Gateway                     string
 	Peer                        string // host:port/transport last used
 	Incoming                    bool
 	State                       string // "calling", "early", "confirmed", "ended"

@@ -49,9 +49,9 @@ type holding struct {
 	held time.Duration
 }
 
-func (h *holding) Overloaded(_ string, d time.Duration) { h.held = d }
+func (h *holding) Overloaded(_ config.InterfaceID, d time.Duration) { h.held = d }
 
-func (h *holding) Refusal(string, string) error {
+func (h *holding) Refusal(config.InterfaceID, string) error {
 	if h.held == 0 {
 		return nil
 	}

@@ -56,7 +56,7 @@ func (l *Leg) overloaded(out *outbound, f Failed) {
 		s.retire()
 	}
 	if f.RetryAfter > 0 {
-		l.log.Warn("peer wants no calls", "gw", l.g.name, "if", l.iface.Name, "code", f.Code, "duration", f.RetryAfter)
+		l.log.Warn("peer wants no calls", "gw", l.g.name, "if", l.iface.ID(), "code", f.Code, "duration", f.RetryAfter)
 	}
-	l.stack.health.Overloaded(l.iface.Name, f.RetryAfter)
+	l.stack.health.Overloaded(l.iface.ID(), f.RetryAfter)
 }

@@ -130,7 +130,7 @@ var (
 func newBench(t *testing.T, change func(*config.Config, *config.SIPInterface)) *bench {
 	t.Helper()
 	b := &bench{t: t, paper: &paper{}, calls: make(chan *Incoming, 100)}
-	b.iface = &config.SIPInterface{Name: "pbx", Gateway: config.Ref[config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}}}
+	b.iface = &config.SIPInterface{Context: "SWITCH", Name: "pbx", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}}}
 	b.iface.SetDefaults()
 	b.iface.TransferAccept = false
 	b.iface.Remote = config.HostPort{Host: "192.0.2.100", Port: 5060}
@@ -264,7 +264,7 @@ func reply(req string, status, tag, extra, body string) string {
 // dial starts a leg of ours and returns it with its INVITE.
 func (b *bench) dial(change func(*Invite)) (*Leg, string) {
 	b.t.Helper()
-	r := Invite{Interface: "pbx", RequestURI: "sip:100@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:user.01@192.0.2.100"},
+	r := Invite{Interface: peerID("pbx"), RequestURI: "sip:100@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:user.01@192.0.2.100"},
 		To: sipmsg.NameAddr{URI: "sip:100@192.0.2.100"}, ContactUser: "user.01", Body: []byte("v=0 offer")}
 	if change != nil {
 		change(&r)
@@ -326,3 +326,6 @@ func response(code int, reason string, h ...string) *sip.Response {
 	}
 	return res
 }
+
+// peerID is the identity of an interface of the tests' context.
+func peerID(name string) config.InterfaceID { return config.InterfaceID{Context: "SWITCH", Name: name} }

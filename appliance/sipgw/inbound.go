@@ -81,7 +81,7 @@ func (g *gateway) incoming(tx *serverTx) {
 	g.dialogs.add(l)
 	tx.respond(100, g.responseTo(req, 100, "", "", nil, "", nil)) // at once: Teams counts from here (A.37)
 	if f := g.stack.opts.OnInvite; f != nil {
-		f(&Incoming{Leg: l, Interface: i.Name, Request: sipmsg.View(req, tx.from.way.transport(), tx.from.source), Replaces: replaced, Hops: g.stack.hops(l.callID)})
+		f(&Incoming{Leg: l, Interface: i.ID(), Request: sipmsg.View(req, tx.from.way.transport(), tx.from.source), Replaces: replaced, Hops: g.stack.hops(l.callID)})
 	}
 	l.mu.Lock()
 	taken := l.owner != nil

@@ -199,7 +199,7 @@ func (l *Leg) Info() LegInfo {
 
 // initInfo fills in what does not change, before anybody else knows the leg.
 func (l *Leg) initInfo(peer string) {
-	l.info = LegInfo{CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Interface: l.iface.Name, Gateway: l.g.name,
+	l.info = LegInfo{CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Interface: l.iface.ID(), Gateway: l.g.name,
 		Peer: peer, Incoming: l.incoming, State: stateNames[l.state], Since: l.began}
 }
 
@@ -306,7 +306,7 @@ func (l *Leg) die(code int, why string) {
 	if l.state != confirmedLeg && l.state != answered {
 		return
 	}
-	l.log.Warn("dialog ended", "gw", l.g.name, "if", l.iface.Name, "leg", l.callID, "code", code, "err", why)
+	l.log.Warn("dialog ended", "gw", l.g.name, "if", l.iface.ID(), "leg", l.callID, "code", code, "err", why)
 	if code == 481 {
 		l.finish()
 	} else {

@@ -25,7 +25,7 @@ func TestIncomingCallIsAnsweredAndEndedByThePeer(t *testing.T) {
 		b.put(inviteText("c1", "b1", "Record-Route: <sip:p2.example;lr;x=\"a,b\">, <sip:p1.example;lr>\n", "v=0 offer"))
 		in := <-b.calls
 		b.one("SIP/2.0 100 ")
-		if in.Interface != "pbx" || in.Request.From.User() != "user.01" || in.Request.From.Name != "A" || string(in.Request.Body) != "v=0 offer" {
+		if in.Interface != peerID("pbx") || in.Request.From.User() != "user.01" || in.Request.From.Name != "A" || string(in.Request.Body) != "v=0 offer" {
 			t.Errorf("request %+v", in.Request)
 		}
 		b.call.on(func() { in.Leg.Provisional(180, "", nil) })
@@ -368,7 +368,7 @@ func TestUncleanHeadersAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			onPaper(t, nil, func(t *testing.T, b *bench) {
-				r := Invite{Interface: "pbx", RequestURI: "sip:100@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:100@192.0.2.100"}}
+				r := Invite{Interface: peerID("pbx"), RequestURI: "sip:100@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:100@192.0.2.100"}}
 				change(&r)
 				b.call.on(func() { b.s.Invite(b.call, r) })
 				if e := want[Failed](t, b.call); !e.Local || e.Err == nil {
@@ -383,7 +383,7 @@ func TestUncleanHeadersAreRefused(t *testing.T) {
 func TestUnknownInterfaceFails(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		var l *Leg
-		b.call.on(func() { l = b.s.Invite(b.call, Invite{Interface: "nobody"}) })
+		b.call.on(func() { l = b.s.Invite(b.call, Invite{Interface: peerID("nobody")}) })
 		if e := want[Failed](t, b.call); e.Code != 503 || !e.Local {
 			t.Errorf("%+v", e)
 		}
@@ -402,8 +402,8 @@ func TestChallengeIsAnswered(t *testing.T) {
 	account := func(c *config.Config, _ *config.SIPInterface) {
 		c.Auth = []*config.AuthService{{Name: "as", Users: []config.Credential{{Username: "user.01", Password: "secret"}}}}
 		c.Location = []*config.LocationService{{Name: "ls", Identities: []*config.Identity{{Name: "user.01", IdentitySettings: config.IdentitySettings{
-			AuthOutbound: &config.AuthOutbound{Services: []config.Authenticate{{Service: config.Ref[config.AuthService]{Name: "as"}}}}}}}}}
-		c.Gateways[0].Location = []config.Ref[config.LocationService]{{Name: "ls"}}
+			AuthOutbound: &config.AuthOutbound{Services: []config.Authenticate{{Service: config.Ref[config.Config, config.AuthService]{Name: "as"}}}}}}}}}
+		c.Gateways[0].Location = []config.Ref[config.Config, config.LocationService]{{Name: "ls"}}
 	}
 	const challenge = "WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"abc\",algorithm=MD5,qop=\"auth\"\n"
 	onPaper(t, account, func(t *testing.T, b *bench) {
@@ -451,7 +451,7 @@ func TestLegWithoutOwnerIsHungUp(t *testing.T) {
 		if len(list) != 2 || !strings.HasPrefix(list[0], "SIP/2.0 481 ") || !strings.HasPrefix(list[1], "BYE ") {
 			t.Errorf("%q", firstLines(list))
 		}
-		b.s.Invite(b.call, Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@b"}})
+		b.s.Invite(b.call, Invite{Interface: peerID("pbx"), RequestURI: "sip:1@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@b"}})
 		if m := b.sent(); len(m) > 1 || len(m) == 1 && !strings.HasPrefix(m[0], "BYE ") {
 			t.Errorf("%q", firstLines(m))
 		}

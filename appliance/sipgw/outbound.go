@@ -69,7 +69,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.conf = g.conf.Load()
 	transport := g.transportFor(i, r.Identity)
 	if !r.Urgent {
-		if err := s.health.Refusal(i.Name, r.Identity); err != nil {
+		if err := s.health.Refusal(i.ID(), r.Identity); err != nil {
 			l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: err})
 			return l
 		}
@@ -156,7 +156,7 @@ func (l *Leg) settleSide(where endpoint, req *sip.Request) {
 func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *sip.Response, err error) {
 	if res != nil {
 		l.heard(res)
-		l.stack.health.Responded(l.iface.Name)
+		l.stack.health.Responded(l.iface.ID())
 	}
 	switch {
 	case err == nil && res.StatusCode/100 == 2:
@@ -166,9 +166,9 @@ func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *s
 	case err != nil:
 		if l.state != over && !out.cancelWanted {
 			if out.initial && errors.Is(err, errTimeout) {
-				l.stack.health.Silent(l.iface.Name, l.began)
+				l.stack.health.Silent(l.iface.ID(), l.began)
 			} else {
-				l.stack.health.Suspect(l.iface.Name)
+				l.stack.health.Suspect(l.iface.ID())
 			}
 		}
 		l.inviteFailed(out, l.unreached(err))

@@ -52,7 +52,7 @@ func (l *Leg) heeds(x origin) bool {
 // trustedFor reports whether an interface trusts an address, as it was when a call began or as it is configured now.
 func (g *gateway) trustedFor(i *config.SIPInterface, from netip.Addr) bool {
 	return g.trustedBy(i, from) || slices.ContainsFunc(g.conf.Load().interfaces, func(now *config.SIPInterface) bool {
-		return now.Name == i.Name && g.trustedBy(now, from)
+		return now.ID() == i.ID() && g.trustedBy(now, from)
 	})
 }
 

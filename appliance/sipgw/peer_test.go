@@ -132,7 +132,7 @@ func TestDialogsOfOthersAreNotReplaced(t *testing.T) {
 		if len(b.calls) != 0 {
 			t.Error("it became a call")
 		}
-		if b.s.Dialog("other", r) != nil || b.s.Dialog("pbx", r) != l {
+		if b.s.Dialog(peerID("other"), r) != nil || b.s.Dialog(peerID("pbx"), r) != l {
 			t.Error("a REFER may speak of the dialogs of its own peer only")
 		}
 		b.putFrom(hubAddr, inviteText("n2", "n2", "Replaces: "+r.String()+"\n", "v=0 offer"))

@@ -10,17 +10,17 @@ import (
 // configuration. The methods are called in read loops and on the goroutines of calls; they must not block.
 type PeerHealth interface {
 	// Refusal says why a call must not go out by an interface with the account of an identity; nil: it may. Urgent calls do not ask.
-	Refusal(iface, identity string) error
+	Refusal(iface config.InterfaceID, identity string) error
 	// Heard: the peer has sent a request.
-	Heard(iface string)
+	Heard(iface config.InterfaceID)
 	// Responded: the peer has responded to an INVITE.
-	Responded(iface string)
+	Responded(iface config.InterfaceID)
 	// Overloaded: the peer has refused an INVITE with 503. retryAfter is 0 when it did not say how long to leave it alone.
-	Overloaded(iface string, retryAfter time.Duration)
+	Overloaded(iface config.InterfaceID, retryAfter time.Duration)
 	// Silent: the peer has not responded to an INVITE since began.
-	Silent(iface string, began time.Time)
+	Silent(iface config.InterfaceID, began time.Time)
 	// Suspect: a call failed in a way that makes one ask whether the peer is there.
-	Suspect(iface string)
+	Suspect(iface config.InterfaceID)
 }
 
 // Lifecycle follows the gateways. Package sipua implements it. No method may call Apply.
@@ -39,12 +39,12 @@ func (s *Stack) Attach(h PeerHealth, l Lifecycle) { s.health, s.lifecycle = h, l
 // unattended stands for nobody attached: every peer is believed to be sound.
 type unattended struct{}
 
-func (unattended) Refusal(string, string) error     { return nil }
-func (unattended) Heard(string)                     {}
-func (unattended) Responded(string)                 {}
-func (unattended) Overloaded(string, time.Duration) {}
-func (unattended) Silent(string, time.Time)         {}
-func (unattended) Suspect(string)                   {}
-func (unattended) Applied(*config.Config, bool)     {}
-func (unattended) Leaving([]string)                 {}
-func (unattended) Ending()                          {}
+func (unattended) Refusal(config.InterfaceID, string) error     { return nil }
+func (unattended) Heard(config.InterfaceID)                     {}
+func (unattended) Responded(config.InterfaceID)                 {}
+func (unattended) Overloaded(config.InterfaceID, time.Duration) {}
+func (unattended) Silent(config.InterfaceID, time.Time)         {}
+func (unattended) Suspect(config.InterfaceID)                   {}
+func (unattended) Applied(*config.Config, bool)                 {}
+func (unattended) Leaving([]string)                             {}
+func (unattended) Ending()                                      {}

@@ -64,7 +64,7 @@ func TestNameIsResolvedWithoutHoldingUpTheCall(t *testing.T) {
 	change := func(_ *config.Config, i *config.SIPInterface) {
 		i.Remote = config.HostPort{Host: "pbx.example", Port: 5060}
 	}
-	invite := Invite{Interface: "pbx", RequestURI: "sip:1@pbx.example", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@pbx.example"}, Body: []byte("v")}
+	invite := Invite{Interface: peerID("pbx"), RequestURI: "sip:1@pbx.example", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@pbx.example"}, Body: []byte("v")}
 	onPaper(t, change, func(t *testing.T, b *bench) {
 		b.s.opts.Resolver = &slowNames{asked: map[string]bool{}, hosts: fakeNames{"pbx.example": {peerAddr.Addr()}}}
 		b.call.on(func() { b.s.Invite(b.call, invite) })
@@ -131,7 +131,7 @@ func TestUnreachablePeer(t *testing.T) {
 		onPaper(t, nil, func(t *testing.T, b *bench) {
 			b.paper.dead = true
 			b.call.on(func() {
-				b.s.Invite(b.call, Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@b"}})
+				b.s.Invite(b.call, Invite{Interface: peerID("pbx"), RequestURI: "sip:1@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@b"}})
 			})
 			if e := want[Failed](t, b.call); e.Code != 503 || !e.Local {
 				t.Errorf("%+v", e)
@@ -258,13 +258,13 @@ func TestEachGatewayHasAContactOfItsOwn(t *testing.T) {
 		gi.TLS, gi.SpoofedContact = freePort(t), config.Spoofed{Host: "tenant2.sbc.example", Port: 5063}
 		gw.Name, gw.Interfaces = "gw2", []*config.GatewayInterface{&gi}
 		second := *i
-		second.Name, second.Gateway = "peer2", config.Ref[config.SIPGateway]{Name: "gw2"}
+		second.Name, second.Gateway = "peer2", config.Ref[config.Config, config.SIPGateway]{Name: "gw2"}
 		c.Gateways = append(c.Gateways, &gw)
 		c.CS[0].Interfaces = append(c.CS[0].Interfaces, &second)
 	})
 	cert := b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)
 	for iface, want := range map[string]string{"peer": "<sip:sbc.example:5062;transport=tls>", "peer2": "<sip:tenant2.sbc.example:5063;transport=tls>"} {
-		p := secureServer(t, l, cert, func() { b.invite(func(r *Invite) { r.Interface = iface }) })
+		p := secureServer(t, l, cert, func() { b.invite(func(r *Invite) { r.Interface = peerID(iface) }) })
 		if got := field(p.want("INVITE "), "Contact"); got != want {
 			t.Errorf("%s: Contact %s, want %s", iface, got, want)
 		}

@@ -58,7 +58,7 @@ func (g *gateway) received(head, body []byte, f sipmsg.Framing, a arrival) {
 		}
 		g.counters.requests.Add(1)
 		if i := g.interfaceOf(a.source.Addr()); i != nil {
-			g.stack.health.Heard(i.Name)
+			g.stack.health.Heard(i.ID())
 		}
 		g.request(m, a)
 		return

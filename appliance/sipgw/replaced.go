@@ -36,7 +36,7 @@ func (g *gateway) replaced(req *sip.Request, from origin) (*Leg, *sipmsg.Fault) 
 
 // Dialog returns the established leg that r names, among those with the peer of a SIP interface: what a REFER of it may speak of.
 // Nil: there is none.
-func (s *Stack) Dialog(iface string, r sipmsg.Replaces) *Leg {
+func (s *Stack) Dialog(iface config.InterfaceID, r sipmsg.Replaces) *Leg {
 	i, g := s.sipInterface(iface)
 	if g == nil {
 		return nil
@@ -54,7 +54,7 @@ func (l *Leg) with(i *config.SIPInterface) bool {
 	l.mu.Lock()
 	peer := l.peer
 	l.mu.Unlock()
-	return l.iface.Name == i.Name || l.g.trustedBy(i, peer)
+	return l.iface.ID() == i.ID() || l.g.trustedBy(i, peer)
 }
 
 // Owner is what the leg belongs to now; nil: nobody. It may be called from any goroutine.

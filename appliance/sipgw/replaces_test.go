@@ -59,7 +59,7 @@ func TestWhatAnINVITEWithReplacesFinds(t *testing.T) {
 		if in.Replaces != old || in.Replaces.Owner() != b.call {
 			t.Error("the leg was not found")
 		}
-		if l := b.s.Dialog("pbx", sipmsg.Replaces{CallID: "c1", ToTag: tag, FromTag: "from-c1"}); l != old {
+		if l := b.s.Dialog(peerID("pbx"), sipmsg.Replaces{CallID: "c1", ToTag: tag, FromTag: "from-c1"}); l != old {
 			t.Error("the dialog was not found")
 		}
 		b.call.on(func() { old.Bye() })

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"viaduct/appliance/config"
 )
 
 const (
@@ -166,7 +168,7 @@ func (g *gateway) known(host string) []netip.Addr {
 
 // watch keeps the addresses of all peers known: trust must not depend on our having called them first.
 func (g *gateway) watch(ctx context.Context) {
-	said := map[string]string{} // by SIP interface: the error that the log was told
+	said := map[config.InterfaceID]string{} // by SIP interface: the error that the log was told
 	for {
 		for _, i := range g.conf.Load().interfaces {
 			if i.Remote.Host == "" {
@@ -177,13 +179,13 @@ func (g *gateway) watch(ctx context.Context) {
 			switch {
 			case ctx.Err() != nil:
 				return
-			case err == nil && said[i.Name] != "":
-				g.log.Info("name resolves again", "gw", g.name, "if", i.Name, "name", t.host)
-				delete(said, i.Name)
-			case err == nil || IsSilence(err) || said[i.Name] == err.Error():
+			case err == nil && said[i.ID()] != "":
+				g.log.Info("name resolves again", "gw", g.name, "if", i.ID(), "name", t.host)
+				delete(said, i.ID())
+			case err == nil || IsSilence(err) || said[i.ID()] == err.Error():
 			default:
-				said[i.Name] = err.Error()
-				g.log.Warn("name does not resolve", "gw", g.name, "if", i.Name, "name", t.host, "err", err)
+				said[i.ID()] = err.Error()
+				g.log.Warn("name does not resolve", "gw", g.name, "if", i.ID(), "name", t.host, "err", err)
 			}
 		}
 		select {

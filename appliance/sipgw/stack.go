@@ -180,10 +180,10 @@ func (s *Stack) gateway(name string) *gateway {
 }
 
 // sipInterface returns a SIP interface and its gateway; either may be nil.
-func (s *Stack) sipInterface(name string) (*config.SIPInterface, *gateway) {
+func (s *Stack) sipInterface(id config.InterfaceID) (*config.SIPInterface, *gateway) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := config.Ref[config.SIPInterface]{Name: name}.In(s.cfg)
+	_, i := id.In(s.cfg)
 	if i == nil {
 		return nil, nil
 	}
@@ -191,7 +191,7 @@ func (s *Stack) sipInterface(name string) (*config.SIPInterface, *gateway) {
 }
 
 // LocalAddr returns the local address that media towards the peer of a SIP interface binds to, the zero Addr when there is none.
-func (s *Stack) LocalAddr(iface string) netip.Addr {
+func (s *Stack) LocalAddr(iface config.InterfaceID) netip.Addr {
 	i, g := s.sipInterface(iface)
 	if g == nil {
 		return netip.Addr{}

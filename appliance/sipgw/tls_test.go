@@ -220,7 +220,7 @@ func TestNamesOnOneAddressDoNotShareAConnection(t *testing.T) {
 	if !strings.HasPrefix(field(m, "Via"), "SIP/2.0/TLS sbc.example:5062;") || field(m, "Contact") != "<sip:sbc.example:5062;transport=tls>" {
 		t.Error(m)
 	}
-	b.invite(func(r *Invite) { r.Interface = "peer2" })
+	b.invite(func(r *Invite) { r.Interface = peerID("peer2") })
 	secure().want("INVITE ")
 	mu.Lock()
 	if strings.Join(asked, " ") != "sip.example sip2.example" {
@@ -228,7 +228,7 @@ func TestNamesOnOneAddressDoNotShareAConnection(t *testing.T) {
 	}
 	mu.Unlock()
 	// A certificate for another name than the one that was dialled is refused.
-	b.invite(func(r *Invite) { r.Interface = "peer3" })
+	b.invite(func(r *Invite) { r.Interface = peerID("peer3") })
 	secure().r.ReadByte()
 	if e := want[Failed](t, b.call); e.Code != 503 || !e.Local {
 		t.Errorf("%+v", e)

@@ -49,7 +49,7 @@ func freePort(t *testing.T) uint16 {
 func newBox(t *testing.T, secure bool, change func(*config.Config, *config.SIPInterface)) *box {
 	t.Helper()
 	b := &box{t: t, calls: make(chan *Incoming, 2000), call: newTestCall(), cfg: config.New(), root: newAuthority(t)}
-	i := &config.SIPInterface{Name: "peer", Gateway: config.Ref[config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}}}
+	i := &config.SIPInterface{Context: "SWITCH", Name: "peer", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}}}
 	i.SetDefaults()
 	i.Remote = config.HostPort{Host: "127.0.0.2", Port: 5060}
 	gw := &config.SIPGateway{Name: "gw", Enabled: true}
@@ -64,7 +64,7 @@ func newBox(t *testing.T, secure bool, change func(*config.Config, *config.SIPIn
 			Trusted: []config.PKIName{"pki:certificate/ROOT"}, RequireType: "server"}
 		p.SetDefaults()
 		b.cfg.TLS = []*config.TLSProfile{p}
-		gw.TLS = config.Ref[config.TLSProfile]{Name: "tls"}
+		gw.TLS = config.Ref[config.Config, config.TLSProfile]{Name: "tls"}
 		gi.TLS = freePort(t)
 		gi.SpoofedContact = config.Spoofed{Host: "sbc.example", Port: 5062}
 		gi.SpoofedVia = config.Spoofed{Host: "sbc.example", Port: 5062}
@@ -73,7 +73,7 @@ func newBox(t *testing.T, secure bool, change func(*config.Config, *config.SIPIn
 	}
 	gw.Interfaces = []*config.GatewayInterface{gi}
 	b.cfg.Gateways = []*config.SIPGateway{gw}
-	b.cfg.CS = []*config.Switch{{Interfaces: []*config.SIPInterface{i}}}
+	b.cfg.CS = []*config.Switch{{Name: "SWITCH", Interfaces: []*config.SIPInterface{i}}}
 	if change != nil {
 		change(b.cfg, i)
 	}
@@ -233,7 +233,7 @@ func remote(t *testing.T, cfg *config.Config) net.Listener {
 func viaTCP(c *config.Config) {
 	c.Location = []*config.LocationService{{Name: "ls", Groups: []*config.IdentityGroup{{Name: "DEFAULT",
 		IdentitySettings: config.IdentitySettings{CallOutbound: &config.CallOutbound{ForceTransport: "tcp"}}}}}}
-	c.Gateways[0].Location = []config.Ref[config.LocationService]{{Name: "ls"}}
+	c.Gateways[0].Location = []config.Ref[config.Config, config.LocationService]{{Name: "ls"}}
 }
 
 func acceptPeer(t *testing.T, l net.Listener) *peer {
@@ -248,7 +248,7 @@ func acceptPeer(t *testing.T, l net.Listener) *peer {
 }
 
 func (b *box) invite(change func(*Invite)) *Leg {
-	r := Invite{Interface: "peer", RequestURI: "sip:100@127.0.0.2", From: sipmsg.NameAddr{URI: "sip:a@127.0.0.1"}, To: sipmsg.NameAddr{URI: "sip:100@127.0.0.2"},
+	r := Invite{Interface: peerID("peer"), RequestURI: "sip:100@127.0.0.2", From: sipmsg.NameAddr{URI: "sip:a@127.0.0.1"}, To: sipmsg.NameAddr{URI: "sip:100@127.0.0.2"},
 		Body: []byte("v=0 offer")}
 	if change != nil {
 		change(&r)

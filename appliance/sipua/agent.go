@@ -49,7 +49,7 @@ func (a *Agent) Applied(cfg *config.Config, renewed bool) {
 	a.registrations.follow(a.wantedRegistrations(cfg))
 	a.probes.follow(a.wantedProbes(cfg))
 	if renewed {
-		a.probeNow("") // whether peers take the new certificate, and we theirs, is known now and not a minute later
+		a.probeNow(config.InterfaceID{}) // whether peers take the new certificate, and we theirs, is known now and not a minute later
 	}
 }
 
@@ -75,7 +75,7 @@ func (a *Agent) Ending() {
 // need not wait for its next turn, and a PBX that restarted meanwhile learns of us. Registrations are spread over a short time.
 func (a *Agent) Refresh() {
 	a.registerSoon()
-	a.probeNow("")
+	a.probeNow(config.InterfaceID{})
 }
 
 // config returns the configuration that the gateways stand for.

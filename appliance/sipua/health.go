@@ -22,8 +22,8 @@ const (
 // holds are the SIP interfaces that calls keep away from for a time.
 type holds struct {
 	mu   sync.Mutex
-	held map[string]hold
-	last map[string]time.Time // when the peer responded to a call
+	held map[config.InterfaceID]hold
+	last map[config.InterfaceID]time.Time // when the peer responded to a call
 }
 
 type hold struct {
@@ -31,11 +31,11 @@ type hold struct {
 	why   string // "has answered a call with 503"
 }
 
-func (h *holds) set(iface string, d time.Duration, why string) {
+func (h *holds) set(iface config.InterfaceID, d time.Duration, why string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.held == nil {
-		h.held = map[string]hold{}
+		h.held = map[config.InterfaceID]hold{}
 	}
 	if until := time.Now().Add(d); until.After(h.held[iface].until) {
 		h.held[iface] = hold{until, why}
@@ -43,23 +43,23 @@ func (h *holds) set(iface string, d time.Duration, why string) {
 }
 
 // responded notes that the peer of an interface has responded to a call.
-func (h *holds) responded(iface string) {
+func (h *holds) responded(iface config.InterfaceID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.last == nil {
-		h.last = map[string]time.Time{}
+		h.last = map[config.InterfaceID]time.Time{}
 	}
 	h.last[iface] = time.Now()
 }
 
-func (h *holds) respondedSince(iface string, t time.Time) bool {
+func (h *holds) respondedSince(iface config.InterfaceID, t time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.last[iface].After(t)
 }
 
 // why says why the interface is held, and for how much longer; "" when it is not.
-func (h *holds) why(iface string) string {
+func (h *holds) why(iface config.InterfaceID) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	x, ok := h.held[iface]
@@ -77,7 +77,7 @@ func (h *holds) why(iface string) string {
 // Unavailable says what keeps calls away from a SIP interface, as the end of a sentence about its peer: it is in the penalty box, wants
 // to be left alone, was silent, or is a registrar that registers none of our identities any more. It is "" for a peer that has not
 // been heard of yet, or that nobody watches.
-func (a *Agent) Unavailable(iface string) string {
+func (a *Agent) Unavailable(iface config.InterfaceID) string {
 	if why := a.boxed(iface); why != "" {
 		return why
 	}
@@ -91,8 +91,8 @@ func (a *Agent) Unavailable(iface string) string {
 }
 
 // boxed says why a SIP interface is in the penalty box, "" when it is not.
-func (a *Agent) boxed(iface string) string {
-	p, ok := a.probes.worker(iface)
+func (a *Agent) boxed(iface config.InterfaceID) string {
+	p, ok := a.probes.worker(probeKey(iface))
 	if !ok {
 		return ""
 	}
@@ -123,13 +123,14 @@ func (a *Agent) deregistered(i *config.SIPInterface) (why string) {
 }
 
 // sipInterface returns a SIP interface; nil: there is none with this name.
-func (a *Agent) sipInterface(name string) *config.SIPInterface {
-	return config.Ref[config.SIPInterface]{Name: name}.In(a.config())
+func (a *Agent) sipInterface(id config.InterfaceID) *config.SIPInterface {
+	_, i := id.In(a.config())
+	return i
 }
 
 // Refusal says why calls of an identity must not go to a peer: the registration of the identity there is lost, or the peer wants to be
 // left alone.
-func (a *Agent) Refusal(iface, identity string) error {
+func (a *Agent) Refusal(iface config.InterfaceID, identity string) error {
 	i := a.sipInterface(iface)
 	if i == nil {
 		return nil
@@ -162,13 +163,13 @@ func (a *Agent) unregistered(i *config.SIPInterface, identity string) error {
 }
 
 // Heard notes a request of the peer.
-func (a *Agent) Heard(iface string) { a.heard.note(iface) }
+func (a *Agent) Heard(iface config.InterfaceID) { a.heard.note(iface) }
 
 // Responded notes that the peer has responded to a call.
-func (a *Agent) Responded(iface string) { a.holds.responded(iface) }
+func (a *Agent) Responded(iface config.InterfaceID) { a.holds.responded(iface) }
 
 // Overloaded keeps calls away for as long as the peer asks, and has it probed.
-func (a *Agent) Overloaded(iface string, retryAfter time.Duration) {
+func (a *Agent) Overloaded(iface config.InterfaceID, retryAfter time.Duration) {
 	if retryAfter > 0 {
 		a.holds.set(iface, min(retryAfter, holdMost), "has answered a call with 503")
 	}
@@ -176,7 +177,7 @@ func (a *Agent) Overloaded(iface string, retryAfter time.Duration) {
 }
 
 // Silent keeps calls away from a peer that nobody probes. Where others were answered meanwhile a network has lost this one call.
-func (a *Agent) Silent(iface string, began time.Time) {
+func (a *Agent) Silent(iface config.InterfaceID, began time.Time) {
 	if a.holds.respondedSince(iface, began) {
 		return
 	}
@@ -187,4 +188,4 @@ func (a *Agent) Silent(iface string, began time.Time) {
 }
 
 // Suspect has the peer probed, because a call to it just failed.
-func (a *Agent) Suspect(iface string) { a.probeNow(iface) }
+func (a *Agent) Suspect(iface config.InterfaceID) { a.probeNow(iface) }

@@ -88,7 +88,7 @@ func (b *bench) stuck(identity, host string, st status.Registration) *registrati
 func TestLostRegistrationsRefuseCallsAtOnce(t *testing.T) {
 	lost := status.Registration{State: status.RegistrationFailed, Code: 403, Error: "403 Forbidden"}
 	onPaper(t, literals{}, func(c *config.Config, _ *config.SIPInterface) {
-		c.Gateways[0].Location = []config.Ref[config.LocationService]{{Name: "ls"}}
+		c.Gateways[0].Location = []config.Ref[config.Config, config.LocationService]{{Name: "ls"}}
 	}, func(t *testing.T, b *bench) {
 		sound := status.Registration{State: status.Registered, Expires: time.Now().Add(time.Hour), Code: 200}
 		one, two := b.stuck("user.01", "192.0.2.100", lost), b.stuck("user.02", "192.0.2.100", sound)
@@ -125,37 +125,37 @@ func TestLostRegistrationsRefuseCallsAtOnce(t *testing.T) {
 // One text for three causes sent people after OPTIONS that nobody had configured.
 func TestUnavailableSaysWhy(t *testing.T) {
 	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
-		if why := b.a.Unavailable("pbx"); why != "" {
+		if why := b.a.Unavailable(peerID("pbx")); why != "" {
 			t.Errorf("before anything happened: %s", why)
 		}
-		b.a.holds.set("pbx", 90*time.Second, "has answered a call with 503")
-		if why := b.a.Unavailable("pbx"); why != "has answered a call with 503, left alone for another 1m30s" {
+		b.a.holds.set(peerID("pbx"), 90*time.Second, "has answered a call with 503")
+		if why := b.a.Unavailable(peerID("pbx")); why != "has answered a call with 503, left alone for another 1m30s" {
 			t.Errorf("held: %s", why)
 		}
 		time.Sleep(90 * time.Second)
-		if why := b.a.Unavailable("pbx"); why != "" {
+		if why := b.a.Unavailable(peerID("pbx")); why != "" {
 			t.Errorf("held for ever: %s", why)
 		}
 
 		b.stuck("user.01", "192.0.2.100", status.Registration{State: status.RegistrationFailed, Error: "403 Forbidden"})
-		if why := b.a.Unavailable("pbx"); why != "registers none of our identities: 403 Forbidden" {
+		if why := b.a.Unavailable(peerID("pbx")); why != "registers none of our identities: 403 Forbidden" {
 			t.Errorf("not registered: %s", why)
 		}
 		clear(b.a.registrations.running)
 
-		p := newProbe(probeSpec{name: "pbx"}, b.a.log)
-		b.a.probes.running["pbx"] = &member[probeSpec, *probe]{worker: p}
+		p := newProbe(probeSpec{iface: peerID("pbx")}, b.a.log)
+		b.a.probes.running[p.spec.key()] = &member[probeSpec, *probe]{worker: p}
 		for reason, want := range map[string]string{
 			"no response": "does not answer OPTIONS: no response",
 			"dial 192.0.2.100:5060: connection refused": "does not answer OPTIONS: dial 192.0.2.100:5060: connection refused",
 		} {
 			p.settle(0, 0, reason)
-			if why := b.a.Unavailable("pbx"); why != want {
+			if why := b.a.Unavailable(peerID("pbx")); why != want {
 				t.Errorf("boxed: %s, want %s", why, want)
 			}
 		}
 		p.settle(503, time.Millisecond, "503 Service Unavailable")
-		if why := b.a.Unavailable("pbx"); why != "answers OPTIONS with 503 Service Unavailable" {
+		if why := b.a.Unavailable(peerID("pbx")); why != "answers OPTIONS with 503 Service Unavailable" {
 			t.Errorf("boxed by 503: %s", why)
 		}
 		clear(b.a.probes.running)
@@ -190,10 +190,10 @@ func TestRegistrationNamesTheSideOfItsRegistrar(t *testing.T) {
 		c.IP = []*config.IPContext{{Name: "ROUTER", Interfaces: []*config.IPInterface{ip("WAN", "203.0.113.5/24"), ip("LAN", "192.168.1.1/24")},
 			Tables: []*config.RoutingTableIP{{Name: "DEFAULT", Routes: []config.IPRoute{{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: netip.MustParseAddr("203.0.113.1")}}}}}}
 		bind := func(name string) *config.GatewayInterface {
-			return &config.GatewayInterface{Name: name, UDPTCP: 5060, Bind: config.AddressBind{Context: config.Ref[config.IPContext]{Name: "ROUTER"}, Interface: config.Ref[config.IPInterface]{Name: name}, Address: name}}
+			return &config.GatewayInterface{Name: name, UDPTCP: 5060, Bind: config.AddressBind{Context: config.Ref[config.Config, config.IPContext]{Name: "ROUTER"}, Interface: config.Ref[config.IPContext, config.IPInterface]{Name: name}, Address: name}}
 		}
 		c.Gateways[0].Interfaces = []*config.GatewayInterface{bind("WAN"), bind("LAN")} // the WAN's first
-		c.Gateways[0].Location = []config.Ref[config.LocationService]{{Name: "ls"}}
+		c.Gateways[0].Location = []config.Ref[config.Config, config.LocationService]{{Name: "ls"}}
 		reg := &config.Registration{Auto: true, Registrar: config.HostPort{Host: "pbx.example", Port: 5060}}
 		reg.SetDefaults()
 		c.Location = []*config.LocationService{{Name: "ls", Domains: []config.Domain{{Index: 1, Host: "pbx.example"}},

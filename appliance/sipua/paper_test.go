@@ -148,7 +148,7 @@ var (
 func onPaper(t *testing.T, names sipgw.Resolver, change func(*config.Config, *config.SIPInterface), f func(t *testing.T, b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		i := &config.SIPInterface{Name: "pbx", Gateway: config.Ref[config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}}}
+		i := &config.SIPInterface{Context: "SWITCH", Name: "pbx", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}}}
 		i.SetDefaults()
 		i.Remote = config.HostPort{Host: "192.0.2.100", Port: 5060}
 		gw := &config.SIPGateway{Name: "gw", Enabled: true, Interfaces: []*config.GatewayInterface{{Name: "if", UDPTCP: 5060}}}
@@ -215,7 +215,7 @@ func (b *bench) one(start string) string {
 // invite begins a call with the credentials of an identity, and tells what was sent.
 func (b *bench) invite(identity string, urgent bool) []string {
 	b.call.Post(func() {
-		b.s.Invite(b.call, sipgw.Invite{Interface: "pbx", RequestURI: "sip:1@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@b"},
+		b.s.Invite(b.call, sipgw.Invite{Interface: peerID("pbx"), RequestURI: "sip:1@192.0.2.100", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:1@b"},
 			Identity: identity, Urgent: urgent})
 	})
 	return b.sent(boxAddr)
@@ -229,3 +229,6 @@ func reply(req, status, extra string) string {
 
 // transactionTimeout is how long a response is waited for (64*T1).
 const transactionTimeout = 32 * time.Second
+
+// peerID is the identity of an interface of the tests' context.
+func peerID(name string) config.InterfaceID { return config.InterfaceID{Context: "SWITCH", Name: name} }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
@@ -28,13 +29,17 @@ const (
 // probeSpec is everything that a probe depends on; another spec is another probe.
 type probeSpec struct {
 	via               client
-	gateway, name     string // of the SIP interface
+	gateway           string
+	iface             config.InterfaceID
 	uri, from         string
 	to                sipgw.Target
 	interval, timeout time.Duration
 }
 
-func (p probeSpec) key() string { return p.name }
+func (p probeSpec) key() string { return probeKey(p.iface) }
+
+// probeKey is an interface's identity as one string; no name holds a zero byte.
+func probeKey(i config.InterfaceID) string { return i.Context + "\x00" + i.Name }
 
 // probe belongs to its goroutine, except where noted.
 type probe struct {
@@ -50,9 +55,9 @@ type probe struct {
 
 func newProbe(spec probeSpec, log *slog.Logger) *probe {
 	return &probe{
-		spec: spec, log: log.With("gw", spec.gateway, "if", spec.name, "peer", spec.uri),
+		spec: spec, log: log.With("gw", spec.gateway, "if", spec.iface, "peer", spec.uri),
 		kick:  make(chan struct{}, 1),
-		state: status.Peer{Interface: spec.name, Peer: spec.to.String(), Answer: "none yet", Since: time.Now()},
+		state: status.Peer{Interface: spec.iface.String(), Peer: spec.to.String(), Answer: "none yet", Since: time.Now()},
 	}
 }
 

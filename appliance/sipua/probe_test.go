@@ -16,7 +16,7 @@ import (
 )
 
 func testProbe(peer *scripted, iface string) probeSpec {
-	return probeSpec{via: peer, gateway: "wan", name: iface, uri: "sip:sip.pstnhub.test:5061", from: "sip:sbc.example",
+	return probeSpec{via: peer, gateway: "wan", iface: peerID(iface), uri: "sip:sip.pstnhub.test:5061", from: "sip:sbc.example",
 		to: sipgw.Target{Host: "sip.pstnhub.test", Port: 5061, Transport: "tls"}, interval: time.Minute, timeout: time.Minute}
 }
 
@@ -122,18 +122,18 @@ func TestSuspectIsProbedNow(t *testing.T) {
 		a.probe(testProbe(peer, "teams"))
 		time.Sleep(10 * time.Second)
 		peer.set(func() { peer.answer = always(503) })
-		a.Suspect("other")
+		a.Suspect(peerID("other"))
 		synctest.Wait()
 		if peer.count() != 1 {
 			t.Error("the wrong peer was probed")
 		}
-		a.Suspect("teams")
+		a.Suspect(peerID("teams"))
 		synctest.Wait()
 		if a.available("teams") || peer.count() != 2 {
 			t.Errorf("not probed: %d OPTIONS", peer.count())
 		}
 		for range 10 { // ten calls fail in the same moment
-			a.Suspect("teams")
+			a.Suspect(peerID("teams"))
 			synctest.Wait()
 		}
 		time.Sleep(500 * time.Millisecond)

@@ -1,8 +1,8 @@
 package sipua
 
 import (
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,45 +16,47 @@ import (
 // PenaltyBox tells the state of the peer of every SIP interface, ordered by interface: those that are asked with OPTIONS, and those that
 // nobody asks.
 func (a *Agent) PenaltyBox() []status.Peer {
-	list := a.unprobed()
+	peers := a.unprobed()
 	for _, p := range a.probes.workers() {
-		list = append(list, p.snapshot())
+		peers[p.spec.iface] = p.snapshot()
 	}
-	for n := range list {
-		st := &list[n]
-		st.Heard = a.heard.last(st.Interface)
-		if why := a.holds.why(st.Interface); why != "" && st.State != status.PeerDown {
+	list := make([]status.Peer, 0, len(peers))
+	for _, id := range slices.SortedFunc(maps.Keys(peers), config.InterfaceID.Compare) {
+		st := peers[id]
+		st.Heard = a.heard.last(id)
+		if why := a.holds.why(id); why != "" && st.State != status.PeerDown {
 			st.State, st.Answer = status.PeerDown, why
 		}
+		list = append(list, st)
 	}
-	slices.SortFunc(list, func(a, b status.Peer) int { return strings.Compare(a.Interface, b.Interface) })
 	return list
 }
 
 // unprobed are the peers of running gateways that no probe asks.
-func (a *Agent) unprobed() (list []status.Peer) {
+func (a *Agent) unprobed() map[config.InterfaceID]status.Peer {
+	peers := map[config.InterfaceID]status.Peer{}
 	cfg := a.config()
 	for _, sw := range cfg.CS {
 		for _, i := range sw.Interfaces {
-			if g := i.Gateway.In(cfg); g != nil && g.Enabled && i.Remote.Host != "" && !a.probed(i.Name) {
-				list = append(list, status.Peer{Interface: i.Name, Peer: sipgw.Target{Host: i.Remote.Host, Port: i.Remote.Port}.String(), State: status.PeerUnasked,
-					Answer: "no penalty-box: it is not asked with OPTIONS"})
+			if g := i.Gateway.In(cfg); g != nil && g.Enabled && i.Remote.Host != "" && !a.probed(i.ID()) {
+				peers[i.ID()] = status.Peer{Interface: i.ID().String(), Peer: sipgw.Target{Host: i.Remote.Host, Port: i.Remote.Port}.String(), State: status.PeerUnasked,
+					Answer: "no penalty-box: it is not asked with OPTIONS"}
 			}
 		}
 	}
-	return list
+	return peers
 }
 
 // probed tells whether a probe asks the interface's peer.
-func (a *Agent) probed(iface string) bool {
-	_, ok := a.probes.worker(iface)
+func (a *Agent) probed(iface config.InterfaceID) bool {
+	_, ok := a.probes.worker(probeKey(iface))
 	return ok
 }
 
 // probeNow has one interface's peer probed now; "" is all of them.
-func (a *Agent) probeNow(iface string) {
+func (a *Agent) probeNow(iface config.InterfaceID) {
 	for _, p := range a.probes.workers() {
-		if iface != "" && p.spec.name != iface {
+		if iface != (config.InterfaceID{}) && p.spec.iface != iface {
 			continue
 		}
 		select {
@@ -89,7 +91,7 @@ func probeOf(via sipgw.Client, gateway string, i *config.SIPInterface) probeSpec
 		us = sipmsg.SplitURI(via.Contact("", to)).Host
 	}
 	spec := probeSpec{
-		via: via, gateway: gateway, name: i.Name,
+		via: via, gateway: gateway, iface: i.ID(),
 		uri:      to.URI(),
 		from:     "sip:" + sipgw.Target{Host: us}.String(),
 		to:       to,
@@ -105,9 +107,9 @@ func probeOf(via sipgw.Client, gateway string, i *config.SIPInterface) probeSpec
 }
 
 // heard is when each SIP interface's peer last sent a request: a peer that answers us and never asks is one whose way to us is blocked.
-type heard struct{ byInterface sync.Map } // name to *atomic.Int64, in nanoseconds
+type heard struct{ byInterface sync.Map } // config.InterfaceID to *atomic.Int64, in nanoseconds
 
-func (h *heard) note(iface string) {
+func (h *heard) note(iface config.InterfaceID) {
 	at, ok := h.byInterface.Load(iface)
 	if !ok {
 		at, _ = h.byInterface.LoadOrStore(iface, new(atomic.Int64))
@@ -116,7 +118,7 @@ func (h *heard) note(iface string) {
 }
 
 // last is zero when no request came yet.
-func (h *heard) last(iface string) time.Time {
+func (h *heard) last(iface config.InterfaceID) time.Time {
 	at, ok := h.byInterface.Load(iface)
 	if !ok {
 		return time.Time{}

@@ -115,7 +115,7 @@ func bubble(t *testing.T, f func(t *testing.T, a *Agent)) {
 }
 
 // available tells whether calls may go out by an interface.
-func (a *Agent) available(iface string) bool { return a.Unavailable(iface) == "" }
+func (a *Agent) available(iface string) bool { return a.Unavailable(peerID(iface)) == "" }
 
 // param reads a parameter of an Authorization value as it was written, quotes included.
 func param(v, name string) string {

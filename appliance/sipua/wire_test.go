@@ -151,7 +151,7 @@ func (p *pbx) config(t *testing.T) *config.Config {
 	reg := &config.Registration{Auto: true, Registrar: peer}
 	reg.SetDefaults()
 	reg.Lifetime = 180 * time.Second
-	auth := &config.AuthOutbound{Services: []config.Authenticate{{Service: config.Ref[config.AuthService]{Name: "accounts"}}}}
+	auth := &config.AuthOutbound{Services: []config.Authenticate{{Service: config.Ref[config.Config, config.AuthService]{Name: "accounts"}}}}
 	cfg := config.New()
 	cfg.Auth = []*config.AuthService{{Name: "accounts", Users: []config.Credential{
 		account("user.01", "secret-user.01"), account("user.02", "secret-user.02"), account("user.03", "typing error")}}}
@@ -161,11 +161,11 @@ func (p *pbx) config(t *testing.T) *config.Config {
 			{Name: "user.02", IdentitySettings: config.IdentitySettings{Registration: reg, AuthOutbound: auth, CallOutbound: &config.CallOutbound{ForceTransport: "tcp"}}},
 			{Name: "user.03", IdentitySettings: config.IdentitySettings{Registration: reg, AuthOutbound: auth}},
 		}}}
-	gw := &config.SIPGateway{Name: "lan", Enabled: true, Location: []config.Ref[config.LocationService]{{Name: "pbx"}},
+	gw := &config.SIPGateway{Name: "lan", Enabled: true, Location: []config.Ref[config.Config, config.LocationService]{{Name: "pbx"}},
 		Interfaces: []*config.GatewayInterface{{Name: "if", UDPTCP: free}}}
 	gw.SetDefaults()
 	cfg.Gateways = []*config.SIPGateway{gw}
-	i := &config.SIPInterface{Name: "pbx", Gateway: config.Ref[config.SIPGateway]{Name: "lan"}, Remote: peer, Trust: []config.Source{{Remote: true}},
+	i := &config.SIPInterface{Context: "SWITCH", Name: "pbx", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "lan"}, Remote: peer, Trust: []config.Source{{Remote: true}},
 		PenaltyBox: config.PenaltyBox{Interval: time.Second, Timeout: 300 * time.Millisecond}}
 	i.SetDefaults()
 	cfg.CS = []*config.Switch{{Name: "SWITCH", Interfaces: []*config.SIPInterface{i}}}

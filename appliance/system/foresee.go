@@ -22,10 +22,10 @@ func (s *System) Trace(start lang.TraceStart, properties []lang.PropertyValue) (
 		return lang.Trace{}, err
 	}
 	var plan *route.Plan
-	if start.Interface != "" {
+	if start.Dest.IsZero() {
 		plan, err = route.New(cfg, start.Interface, c)
 	} else {
-		plan, err = route.DryRun(cfg, start.Dest, c)
+		plan, err = route.DryRun(config.Ref[config.Config, config.Switch]{Name: start.Context}.In(cfg), start.Dest, c)
 	}
 	t := lang.Trace{Notes: doubts(plan, properties)}
 	for _, step := range plan.Trace {
@@ -89,7 +89,7 @@ func doubts(plan *route.Plan, properties []lang.PropertyValue) (notes []string) 
 func foreseen(t lang.Trace, plan *route.Plan, f call.Forecast) lang.Trace {
 	var first *call.Foreseen
 	for n, x := range f.Attempts {
-		line := x.Interface + " " + parties(plan.Attempts[n].Call)
+		line := x.Interface.String() + " " + parties(plan.Attempts[n].Call)
 		if x.Skipped != "" {
 			line += " (not now: " + x.Skipped + ")"
 		} else if first == nil {
@@ -114,7 +114,7 @@ func foreseen(t lang.Trace, plan *route.Plan, f call.Forecast) lang.Trace {
 }
 
 func reached(x *call.Foreseen) string {
-	return "The call would go to " + x.Interface + ": " + x.To + " from " + x.From
+	return "The call would go to " + x.Interface.String() + ": " + x.To + " from " + x.From
 }
 
 // parties are the numbers that a call carries.

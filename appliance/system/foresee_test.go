@@ -54,7 +54,7 @@ location-service ls_starface
 func TestADryRunSaysWhatWouldBecomeOfTheCall(t *testing.T) {
 	s := traced(t)
 	table := func(name string) lang.TraceStart {
-		return lang.TraceStart{Dest: config.Dest{Table: config.Ref[config.RoutingTable]{Name: name}}}
+		return lang.TraceStart{Context: "SWITCH", Dest: config.Dest{Table: config.Ref[config.Switch, config.RoutingTable]{Name: name}}}
 	}
 	for _, x := range []struct {
 		start  lang.TraceStart
@@ -66,8 +66,8 @@ func TestADryRunSaysWhatWouldBecomeOfTheCall(t *testing.T) {
 			`mapping-table mt_teams2starface-b-internalCalls has no key for called-e164 "+4930123456"`},
 		{table("rt_from_teams"), "called-e164 +4930123456 calling-e164 +497123999", "without an account: the peer may refuse it", "there is no account for +497123999"},
 		{table("rt_from_teams"), "called-e164 +4930123456", "without an account", "no caller was given"},
-		{lang.TraceStart{Interface: "if_sip_microsoft-directrouting-primary"}, "called-e164 +4930123456 calling-uri sip:+497123222@h", "with account user.01", ""},
-		{lang.TraceStart{Interface: "if_sip_starface"}, "called-uri sip:user.01@192.168.1.1 calling-e164 +4930123", "go to if_sip_microsoft-directrouting-primary: sip:+497123222@sip.pstnhub.microsoft.com:5061", "-"},
+		{lang.TraceStart{Interface: config.InterfaceID{Context: "SWITCH", Name: "if_sip_microsoft-directrouting-primary"}}, "called-e164 +4930123456 calling-uri sip:+497123222@h", "with account user.01", ""},
+		{lang.TraceStart{Interface: config.InterfaceID{Context: "SWITCH", Name: "if_sip_starface"}}, "called-uri sip:user.01@192.168.1.1 calling-e164 +4930123", "go to if_sip_microsoft-directrouting-primary: sip:+497123222@sip.pstnhub.microsoft.com:5061", "-"},
 		{table("DAYS"), "day-of-week tue calling-e164 1", "go to if_sip_starface", ""},
 		{table("DAYS"), "day-of-week sun calling-e164 1", `refused with 404: routing-table DAYS: no key matches day-of-week "sun"`, "-"},
 		{table("DAYS"), "date 29.11.2026 calling-e164 1", "refused with 404", "-"},
@@ -106,7 +106,7 @@ func TestADryRunMissesLicenses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := lang.TraceStart{Interface: "if_sip_starface"}
+	start := lang.TraceStart{Interface: config.InterfaceID{Context: "SWITCH", Name: "if_sip_starface"}}
 	given := pairs("called-uri sip:user.01@192.168.1.1 calling-e164 1")
 	if got, _ := s.Trace(start, given); !strings.Contains(got.Result, "refused with 503: no free license: all 4 sip-sessions are in use") {
 		t.Error(got.Result)

@@ -142,7 +142,7 @@ func (s *System) untrusted() (list []stranger) {
 
 // settledNow reports whether a gateway trusts an issuer now, or does not meet it any more.
 func (s *System) settledNow(cfg *config.Config, x stranger) bool {
-	gw := config.Ref[config.SIPGateway]{Name: x.gateway}.In(cfg)
+	gw := config.Ref[config.Config, config.SIPGateway]{Name: x.gateway}.In(cfg)
 	if gw == nil || gw.TLS.In(cfg) == nil {
 		return true
 	}
@@ -219,7 +219,7 @@ func (s *System) nameFor(c *x509.Certificate) (string, error) {
 
 // withTrusted adds a trusted certificate to the TLS profile of a gateway. A profile that trusted the built-in roots goes on to.
 func withTrusted(old *config.Config, gateway string, name config.PKIName) (next *config.Config, profile string, err error) {
-	gw := config.Ref[config.SIPGateway]{Name: gateway}.In(old)
+	gw := config.Ref[config.Config, config.SIPGateway]{Name: gateway}.In(old)
 	if gw == nil || gw.TLS.In(old) == nil {
 		return nil, "", fmt.Errorf("context sip-gateway %s has no profile tls any more", gateway)
 	}

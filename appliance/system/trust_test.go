@@ -45,7 +45,7 @@ func teamsProfile() (*config.Config, *config.TLSProfile) {
 	p := &config.TLSProfile{Name: "teams", AuthIncoming: true}
 	c := config.New()
 	c.TLS = []*config.TLSProfile{p}
-	c.Gateways = []*config.SIPGateway{{Name: "wan", TLS: config.Ref[config.TLSProfile]{Name: "teams"}}}
+	c.Gateways = []*config.SIPGateway{{Name: "wan", TLS: config.Ref[config.Config, config.TLSProfile]{Name: "teams"}}}
 	return c, p
 }
 

@@ -17,7 +17,7 @@ func checkSwitches(c *checker) {
 			c.in(s, Warning, "context cs "+s.Name+" is shut down: no call will be routed", "no shutdown")
 		}
 		for _, f := range s.Functions {
-			if c.runsItself(f, f.Name, 0) {
+			if runsItself(s, f, f.Name, 0) {
 				c.add(c.headers[f], Warning, "complex-function "+f.Name+" runs itself", "")
 			}
 		}
@@ -27,10 +27,10 @@ func checkSwitches(c *checker) {
 // deepest is how deep functions may run each other.
 const deepest = 16
 
-func (c *checker) runsItself(f *config.ComplexFunction, name string, depth int) bool {
+func runsItself(in *config.Switch, f *config.ComplexFunction, name string, depth int) bool {
 	for _, s := range f.Steps {
-		_, next := config.FunctionIn(c.cfg, s.Run)
-		if next != nil && (next.Name == name || depth < deepest && c.runsItself(next, name, depth+1)) {
+		_, next := s.Run.In(in)
+		if next != nil && (next.Name == name || depth < deepest && runsItself(in, next, name, depth+1)) {
 			return true
 		}
 	}
@@ -111,7 +111,7 @@ func checkCallingNumber(c *checker) {
 			continue
 		}
 		for _, i := range s.Interfaces {
-			if i.Teams() || c.writesCalling(config.Ref[config.Function]{Name: i.MappingIn.Name}, 0) {
+			if i.Teams() || writesCalling(s, config.FunctionRef{Name: i.MappingIn.Name}, 0) {
 				continue
 			}
 			c.unmappedPath(s, i.Route, 0, map[string]bool{})
@@ -121,16 +121,16 @@ func checkCallingNumber(c *checker) {
 
 // unmappedPath follows the routes from dest and reports those on which calls get to Teams without a calling number of ours.
 func (c *checker) unmappedPath(s *config.Switch, dest config.Dest, depth int, seen map[string]bool) {
-	t := dest.Table.In(c.cfg)
+	t := dest.Table.In(s)
 	if t == nil || depth > deepest || seen[t.Name] {
 		return
 	}
 	seen[t.Name] = true
 	for n, r := range t.Routes {
-		if c.writesCalling(r.Function, 0) {
+		if writesCalling(s, r.Function, 0) {
 			continue
 		}
-		if c.endsAtTeams(r.Dest) {
+		if endsAtTeams(s, r.Dest) {
 			w, h := c.at(t, "Routes", n), c.headers[s]
 			c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
 				Text: "nothing maps the calling number on the way to Teams, which wants it with +: " +
@@ -142,13 +142,13 @@ func (c *checker) unmappedPath(s *config.Switch, dest config.Dest, depth int, se
 }
 
 // endsAtTeams reports whether a destination is Teams, directly or through a hunt group.
-func (c *checker) endsAtTeams(d config.Dest) bool {
-	if i := d.Interface.In(c.cfg); i != nil {
+func endsAtTeams(s *config.Switch, d config.Dest) bool {
+	if i := d.Interface.In(s); i != nil {
 		return i.Teams()
 	}
-	if h := c.serviceMeant(d.Service); h != nil {
+	if h := serviceMeant(s, d.Service); h != nil {
 		return slices.ContainsFunc(h.Routes, func(r config.HuntRoute) bool {
-			i := r.Dest.Interface.In(c.cfg)
+			i := r.Dest.Interface.In(s)
 			return i != nil && i.Teams()
 		})
 	}
@@ -156,21 +156,21 @@ func (c *checker) endsAtTeams(d config.Dest) bool {
 }
 
 // serviceMeant is a service, or, where the name is wrong, the only one that can be meant.
-func (c *checker) serviceMeant(r config.Ref[config.HuntGroup]) *config.HuntGroup {
-	h := r.In(c.cfg)
-	if h == nil && !r.IsZero() && len(c.cfg.CS) == 1 && len(c.cfg.CS[0].HuntGroups) == 1 {
-		h = c.cfg.CS[0].HuntGroups[0]
+func serviceMeant(s *config.Switch, r config.Ref[config.Switch, config.HuntGroup]) *config.HuntGroup {
+	h := r.In(s)
+	if h == nil && !r.IsZero() && len(s.HuntGroups) == 1 {
+		h = s.HuntGroups[0]
 	}
 	return h
 }
 
 // writesCalling reports whether a function writes the calling number.
-func (c *checker) writesCalling(r config.Ref[config.Function], depth int) bool {
-	m, f := config.FunctionIn(c.cfg, r)
+func writesCalling(in *config.Switch, r config.FunctionRef, depth int) bool {
+	m, f := r.In(in)
 	if m != nil {
 		return m.Out == config.CallingE164 || m.Out == config.E164
 	}
-	return f != nil && depth < deepest && slices.ContainsFunc(f.Steps, func(s config.Step) bool { return c.writesCalling(s.Run, depth+1) })
+	return f != nil && depth < deepest && slices.ContainsFunc(f.Steps, func(s config.Step) bool { return writesCalling(in, s.Run, depth+1) })
 }
 
 // checkDomains looks for addresses of callers whose host no location service knows: their accounts would not be found.

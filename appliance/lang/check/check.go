@@ -24,7 +24,7 @@ type Lines struct {
 
 // Configuration finds everything that is wrong with cfg, each line by itself.
 func (l Lines) Configuration(cfg *config.Config, env Env) []Problem {
-	c := &checker{cfg: cfg, env: env, language: l, lines: map[lineKey]Where{}, headers: map[any]Where{}, names: map[reflect.Type][]string{}}
+	c := &checker{cfg: cfg, env: env, language: l, lines: map[lineKey]Where{}, headers: map[any]Where{}, names: map[nameKey][]string{}}
 	l.Table.Walk(cfg, true, c.line)
 	for _, check := range checks {
 		check(c)
@@ -44,9 +44,15 @@ type checker struct {
 	env      Env
 	language Lines
 	problems []Problem
-	lines    map[lineKey]Where // where each field of each object is printed
-	headers  map[any]Where     // the line that opens each object
-	names    map[reflect.Type][]string
+	lines    map[lineKey]Where    // where each field of each object is printed
+	headers  map[any]Where        // the line that opens each object
+	names    map[nameKey][]string // of the objects that a reference may mean
+}
+
+// nameKey is a kind of reference, and the outermost object around it.
+type nameKey struct {
+	kind   reflect.Type
+	within any
 }
 
 type lineKey struct {
@@ -66,15 +72,16 @@ func (c *checker) line(p *cli.Printed) {
 		c.add(w, Note, p.Stmt.Note, "")
 	}
 	p.Refs(func(t reflect.Type, what, name string, value any) {
-		if t == reflect.TypeFor[config.Ref[config.IPInterface]]() || t == reflect.TypeFor[config.Ref[config.IdentityGroup]]() {
+		if t == reflect.TypeFor[config.Ref[config.IPContext, config.IPInterface]]() || t == reflect.TypeFor[config.Ref[config.LocationService, config.IdentityGroup]]() {
 			return // bound to a context: see checkBinds and checkIdentities
 		}
-		defined, ok := c.names[t]
+		k := nameKey{t, p.Within}
+		defined, ok := c.names[k]
 		if !ok {
-			for _, n := range c.language.Types[t].Names(c.cfg) {
+			for _, n := range c.language.Types[t].Names(c.cfg, p.Within) {
 				defined = append(defined, config.SameName(n))
 			}
-			c.names[t] = defined
+			c.names[k] = defined
 		}
 		if !slices.Contains(defined, config.SameName(name)) {
 			c.missing(w, what, name, defined)

@@ -41,7 +41,7 @@ func checkBinds(c *checker) {
 }
 
 // ipInterface checks that an interface exists in its context; a missing context has been reported with its own name.
-func (c *checker) ipInterface(w Where, context config.Ref[config.IPContext], name config.Ref[config.IPInterface]) bool {
+func (c *checker) ipInterface(w Where, context config.Ref[config.Config, config.IPContext], name config.Ref[config.IPContext, config.IPInterface]) bool {
 	if name.IsZero() {
 		return false
 	}
@@ -244,7 +244,7 @@ func checkClock(c *checker) {
 			c.add(c.headers[s], Note, "NTP versions 1 and 2 are asked as version 3", "")
 		}
 	}
-	usesTLS := func(f func(config.Ref[config.TLSProfile])) {
+	usesTLS := func(f func(config.Ref[config.Config, config.TLSProfile])) {
 		for _, g := range c.cfg.Gateways {
 			if !g.TLS.IsZero() {
 				f(g.TLS)
@@ -253,7 +253,7 @@ func checkClock(c *checker) {
 	}
 	if !c.cfg.SNTP.Enabled || len(c.cfg.SNTP.Servers) == 0 {
 		done := false
-		usesTLS(func(r config.Ref[config.TLSProfile]) {
+		usesTLS(func(r config.Ref[config.Config, config.TLSProfile]) {
 			t := r.In(c.cfg)
 			if t == nil || done {
 				return

@@ -132,7 +132,7 @@ func route(_ *config.Config, _ string, m []string) []string {
 
 // addressName is the name of the address that an interface has: its only one, or the interface's own name.
 func addressName(cfg *config.Config, context, name string) string {
-	i := cfg.IPInterface(config.Ref[config.IPContext]{Name: context}, config.Ref[config.IPInterface]{Name: name})
+	i := cfg.IPInterface(config.Ref[config.Config, config.IPContext]{Name: context}, config.Ref[config.IPContext, config.IPInterface]{Name: name})
 	if i != nil && len(i.Addresses) == 1 {
 		return cli.Quote(i.Addresses[0].Name)
 	}

@@ -40,7 +40,8 @@ unknown type, a header with a bad value or a name that is taken) is left out wit
   ` + "`exit`" + ` or ` + "`end`" + `. Commands are run meanwhile. A header of the same mode that is not understood either begins a block of its own.
 - At a console the prompt shows ` + "`(?)`" + ` within such a block.
 
-Two objects of one name in two contexts of a kind are refused at the second: references name no context.
+A name belongs to its context: two ` + "`context cs`" + `, or two ` + "`context ip`" + `, may use the same names, and their lines refer to their own. Where a command
+names no context and two have the name, write ` + "`CONTEXT/NAME`" + `. Lists, logs and metrics write it so, too, for contexts that are not called ` + "`SWITCH`" + `.
 
 Characters that nobody sees, such as zero-width blanks, soft hyphens and no-break spaces in quotes, are refused and named with their column.
 Printed quotation marks (“ ” „ « ») around a word count as ` + "`\"`" + `; elsewhere, and printed dashes, they are refused outside of quotes.

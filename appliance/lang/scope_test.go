@@ -1,0 +1,96 @@
+package lang
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
+)
+
+// twins are two contexts whose objects have the same names.
+const twins = `
+context cs A
+  routing-table called-e164 RT
+    route default dest-interface IF
+  mapping-table called-e164 to called-e164 ONLY-A
+  interface sip IF
+    route call dest-table RT
+    remote 192.0.2.1
+context cs B
+  routing-table called-e164 RT
+    route default dest-interface IF
+  interface sip IF
+    route call dest-table RT
+    remote 192.0.2.2
+  interface sip ONLY-B
+    remote 192.0.2.3
+context ip ROUTER
+  interface LAN
+    ipaddress LAN 192.0.2.7/24
+    use routing-table UP
+  routing-table UP
+context ip SECOND
+  interface LAN
+    ipaddress LAN 198.51.100.7/24
+    use routing-table UP
+`
+
+// What a line refers to stands in the context of the line.
+func TestNamesBelongToTheirContext(t *testing.T) {
+	l := New()
+	c := configuringConsole(l)
+	c.types(strings.Split(twins, "\n")...)
+	cfg := c.box.Running()
+	for _, x := range []struct{ context, remote string }{{"A", "192.0.2.1"}, {"B", "192.0.2.2"}} {
+		id := config.InterfaceID{Context: x.context, Name: "IF"}
+		sw, i := id.In(cfg)
+		if i == nil || i.Remote.Host != x.remote || i.ID() != id || i.Route.Table.In(sw).Routes[0].Dest.Interface.In(sw) != i {
+			t.Errorf("%s: %+v", id, i)
+		}
+	}
+	for _, x := range []struct{ typed, said string }{
+		{"context cs B\nmapping-table called-e164 to called-e164 M2\ninterface sip IF\nuse mapping-table in ONLY-A", "no such mapping-table: ONLY-A, defined: M2"},
+		{"context cs A\nrouting-table called-e164 RT\nroute 1 dest-interface ONLY-B", "no such interface sip: ONLY-B, defined: IF"},
+		{"context ip SECOND\ninterface LAN\nuse routing-table UP", "no such routing-table: UP"},
+	} {
+		c.types(strings.Split(x.typed, "\n")...)
+		if got := fmt.Sprint(l.Check(c.box.Running(), check.Env{})); !strings.Contains(got, x.said) {
+			t.Errorf("%s\nhas the problems\n%s\nwant %s", x.typed, got, x.said)
+		}
+	}
+	c.types("context cs B", "interface sip IF")
+	line := "route call dest-interface "
+	if h := l.Help(c.box, &c.s, line, len(line)); len(h.Choices) != 3 || h.Choices[0].Word != "IF" || h.Choices[1].Word != "ONLY-B" {
+		t.Errorf("offered: %+v", h.Choices)
+	}
+	line = "mapping-table called-e164 to called-e164 "
+	if h := l.Help(c.box, &c.s, line, len(line)); strings.Contains(wordsOf(h), "ONLY-A") {
+		t.Errorf("a table of another context is offered: %s", wordsOf(h))
+	}
+}
+
+// A command that names no context finds what stands in one, and asks when two have it.
+func TestNamesThatStandInTwoContexts(t *testing.T) {
+	c := configuringConsole(New())
+	c.types(strings.Split(twins, "\n")...)
+	cfg := c.box.Running()
+	for word, want := range map[string]string{"ONLY-B": "B", "A/RT": "A", "B/RT": "B", "B/ONLY-B": "B"} {
+		if at, err := start(word).resolve(cfg); err != nil || at.Context != want {
+			t.Errorf("%s: %+v, %v", word, at, err)
+		}
+	}
+	for word, want := range map[string]string{"RT": "RT stands in several contexts cs, write A/RT or B/RT", "A/ONLY-B": "no such routing-table, service or interface sip: A/ONLY-B"} {
+		if _, err := start(word).resolve(cfg); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", word, err, want)
+		}
+	}
+	c.s.Mode = []string{"enable"}
+	if got := c.types("show call-router"); !strings.Contains(got, "A/RT      1      IF") || !strings.Contains(got, "B/RT      1      IF") {
+		t.Error(got)
+	}
+	if got := c.types("show call-router B/RT"); !strings.Contains(got, "routing-table called-e164 RT\n  route default dest-interface IF\n") || strings.Count(got, "route default") != 1 {
+		t.Error(got)
+	}
+}
