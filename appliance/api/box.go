@@ -11,6 +11,7 @@ import (
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/status"
 )
 
 // NewBackend joins the language and the box that it commands.
@@ -125,7 +126,7 @@ func (b *backend) Events(ctx context.Context, s *Session, each func(wire.Event) 
 		if !ok {
 			return fmt.Errorf("account %q does not exist", s.User)
 		}
-		info := lang.SessionInfo{User: s.User, TTY: s.TTY, Class: ls.Class, Since: s.Since}
+		info := status.Session{User: s.User, TTY: s.TTY, Class: string(ls.Class), Since: s.Since}
 		if info.Since.IsZero() {
 			info.Since = time.Now()
 		}

@@ -27,21 +27,21 @@ type accounts struct {
 
 func (b *accounts) Running() *config.Config { return b.cfg }
 func (b *accounts) Env() check.Env          { return check.Env{} }
-func (b *accounts) Version() lang.Version {
-	return lang.Version{Release: `1.0 "x"`, Commit: "0123", Started: time.Now()}
+func (b *accounts) System() status.System {
+	return status.System{Release: `1.0 "x"`, Commit: "0123", Started: time.Now()}
 }
 func (b *accounts) Calls() []status.Call {
 	return []status.Call{{State: status.CallConnected}, {State: status.CallConnected}}
 }
-func (b *accounts) Licenses() lang.Licenses {
-	return lang.Licenses{Pools: []lang.Pool{{Name: "sip-sessions", Total: 4, Alloc: 2}}}
+func (b *accounts) Licenses() status.Licenses {
+	return status.Licenses{Pools: []status.Pool{{Name: "sip-sessions", Total: 4, Alloc: 2}}}
 }
 func (b *accounts) Registrations() []status.Registration {
 	return []status.Registration{{Identity: "user.01", State: status.Registered}}
 }
 func (b *accounts) PenaltyBox() []status.Peer  { return nil }
 func (b *accounts) Gateways() []status.Gateway { return nil }
-func (b *accounts) Clock() lang.Clock          { return lang.Clock{Synced: true} }
+func (b *accounts) Clock() status.Clock        { return status.Clock{Synced: true} }
 func (b *accounts) Failing() []string          { return b.failing }
 
 func hash(t *testing.T, password string) config.Secret {

@@ -18,7 +18,7 @@ import (
 // the configuration.
 func (b *backend) Metrics(w io.Writer) error {
 	var m metrics
-	v := b.box.Version()
+	v := b.box.System()
 	m.head("viaduct_info", "gauge", "Release and board")
 	m.value("viaduct_info", 1, "release", v.Release, "commit", v.Commit, "board", v.Board, "serial", v.Serial)
 	m.head("viaduct_uptime_seconds", "gauge", "Time since the box started")

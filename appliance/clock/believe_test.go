@@ -62,7 +62,7 @@ func TestOneServerIsBelievedWithinReason(t *testing.T) {
 				if moved != len(steps) {
 					t.Errorf("stepped %d times, told %d times", len(steps), moved)
 				}
-				if got := c.State().Problem; !strings.Contains(got, x.says) || x.says == "" && got != "" {
+				if got := c.Status().Error; !strings.Contains(got, x.says) || x.says == "" && got != "" {
 					t.Errorf("problem %q", got)
 				}
 			})

@@ -9,6 +9,7 @@ package clock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 )
 
 // Options are what a Clock needs from the box.
@@ -61,31 +63,7 @@ type Clock struct {
 	servers []config.SNTPServer
 	enabled bool
 	abandon func() // the round that goes on; nil: none does
-	state   State
-}
-
-// State of the clock and its servers at one moment, for `show sntp-client`.
-type State struct {
-	Enabled    bool
-	Synced     bool
-	Since      time.Time     // of the last accepted answer
-	Offset     time.Duration // then
-	Adjustable bool          // false: the kernel refused; we only observe
-	Drift      float64       // parts per million by which the clock is made faster; 0 when not known
-	Next       time.Time     // of the next query
-	Interval   time.Duration
-	Servers    []ServerState
-	Problem    string // one sentence, "" when all is well
-}
-
-// ServerState is one address of a configured server.
-type ServerState struct {
-	Role, Host string
-	Addr       netip.AddrPort // not valid when the name did not resolve
-	Sample     Sample         // of the last valid answer
-	Last       time.Time      // of the last valid answer, zero when none
-	Used       bool           // agreed with the majority at the last query
-	Error      string         // of the last query, "" when it was answered
+	state   status.Clock
 }
 
 // How often servers are asked.
@@ -111,7 +89,7 @@ func New(o Options) *Clock {
 	}
 	return &Clock{
 		o: o, changed: make(chan struct{}, 1), sync: make(chan chan<- error), synced: make(chan struct{}),
-		wait: map[netip.AddrPort]time.Time{}, state: State{Adjustable: true, Interval: firstInterval},
+		wait: map[netip.AddrPort]time.Time{}, state: status.Clock{Adjustable: true, Interval: firstInterval},
 	}
 }
 
@@ -261,13 +239,19 @@ func (c *Clock) Wait(ctx context.Context) error {
 	}
 }
 
-// State is for `show sntp-client`.
-func (c *Clock) State() State {
+// Status is the time and where it comes from.
+func (c *Clock) Status() status.Clock {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.state
-	s.Synced = c.Synced()
-	s.Servers = slices.Clone(s.Servers)
+	s.Now, s.Synced, s.Servers = time.Now(), c.Synced(), slices.Clone(s.Servers)
+	if !s.Enabled {
+		s.Interval, s.Next = 0, time.Time{}
+	}
+	if i := slices.IndexFunc(s.Servers, func(x status.TimeServer) bool { return x.Used }); i >= 0 {
+		used := s.Servers[i]
+		s.Server, s.Stratum = fmt.Sprintf("%s (%s)", used.Host, used.Address.Addr()), used.Stratum
+	}
 	if k, ok := c.o.Kernel.(Tunable); ok {
 		s.Drift, _ = k.Frequency()
 	}

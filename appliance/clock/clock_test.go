@@ -150,7 +150,7 @@ func TestAClockFarOffIsSteppedOnceAndSlewedLater(t *testing.T) {
 		if shift, steps, _ := k.seen(); !c.Synced() || !slices.Equal(steps, []time.Duration{3 * time.Hour}) || shift != 0 {
 			t.Fatalf("synced %v, steps %v, still off %v", c.Synced(), steps, shift)
 		}
-		if st := c.State(); st.Offset != 3*time.Hour || len(st.Servers) != 4 || !st.Servers[0].Used || st.Problem != "" || !st.Adjustable {
+		if st := c.Status(); st.Offset != 3*time.Hour || len(st.Servers) != 4 || !st.Servers[0].Used || st.Error != "" || !st.Adjustable {
 			t.Errorf("state %+v", st)
 		}
 		k.drift(2 * time.Second)
@@ -160,7 +160,7 @@ func TestAClockFarOffIsSteppedOnceAndSlewedLater(t *testing.T) {
 		}
 		time.Sleep(4 * time.Hour)
 		synctest.Wait()
-		if st := c.State(); st.Interval != maxInterval || st.Problem != "" {
+		if st := c.Status(); st.Interval != maxInterval || st.Error != "" {
 			t.Errorf("later: %+v", st)
 		}
 		if n := len(*saved); n != 1+4 {
@@ -193,8 +193,8 @@ func TestNoServerAnswersThenOneDoes(t *testing.T) {
 		f.all(0, errors.New("i/o timeout"))
 		start(t, c)
 		time.Sleep(20 * time.Minute)
-		st := c.State()
-		if c.Synced() || st.Problem != "no time server answers" || st.Interval != minInterval || st.Servers[0].Error != "i/o timeout" {
+		st := c.Status()
+		if c.Synced() || st.Error != "no time server answers" || st.Interval != minInterval || st.Servers[0].Error != "i/o timeout" {
 			t.Errorf("state %+v", st)
 		}
 		waited := make(chan error, 1)
@@ -218,7 +218,7 @@ func TestTheNetworkComesUpLate(t *testing.T) {
 		c.Retry()
 		synctest.Wait()
 		if !c.Synced() {
-			t.Errorf("it waits for the next query: %+v", c.State())
+			t.Errorf("it waits for the next query: %+v", c.Status())
 		}
 		asked := f.count("192.0.2.9")
 		c.Retry() // the time is known: a link that comes and goes asks nobody
@@ -262,7 +262,7 @@ func TestServersThatRefuseAreLeftAlone(t *testing.T) {
 		if f.count("192.0.2.2") != 1 || f.count("192.0.2.1") > 24*2 || f.count("192.0.2.3") < 70 {
 			t.Errorf("asked %d %d %d times", f.count("192.0.2.1"), f.count("192.0.2.2"), f.count("192.0.2.3"))
 		}
-		if st := c.State(); !c.Synced() || st.Servers[1].Error != "the server refuses to serve (DENY)" {
+		if st := c.Status(); !c.Synced() || st.Servers[1].Error != "the server refuses to serve (DENY)" {
 			t.Errorf("state %+v", st)
 		}
 	})
@@ -283,9 +283,9 @@ func TestWithoutPermissionTheClockIsObserved(t *testing.T) {
 				k.refuse = true
 				stop := start(t, clock)
 				synctest.Wait()
-				st := clock.State()
+				st := clock.Status()
 				stop()
-				if st.Adjustable || st.Synced != c.synced || !strings.HasPrefix(st.Problem, c.problem) || (st.Problem == "") != (c.problem == "") {
+				if st.Adjustable || st.Synced != c.synced || !strings.HasPrefix(st.Error, c.problem) || (st.Error == "") != (c.problem == "") {
 					t.Errorf("state %+v", st)
 				}
 				// A time that is known to be wrong is not kept.
@@ -305,7 +305,7 @@ func TestServersThatDisagree(t *testing.T) {
 		if err := c.round(t.Context(), false); err != nil || k.shift != 0 {
 			t.Errorf("%v, off %v", err, k.shift)
 		}
-		if got := c.State().Problem; got != "the time servers disagree: 192.0.2.1 is believed alone" {
+		if got := c.Status().Error; got != "the time servers disagree: 192.0.2.1 is believed alone" {
 			t.Errorf("problem %q", got)
 		}
 		f.lies["192.0.2.1"] = -48 * time.Hour
@@ -348,18 +348,18 @@ func TestApplyOfTheSameServersAsksNobody(t *testing.T) {
 		cfg := sntp("192.0.2.9")
 		c.Apply(cfg)
 		synctest.Wait()
-		if f.count("192.0.2.9") != before+1 || len(c.State().Servers) != 1 {
-			t.Errorf("asked %d times, state %+v", f.count("192.0.2.9")-before, c.State())
+		if f.count("192.0.2.9") != before+1 || len(c.Status().Servers) != 1 {
+			t.Errorf("asked %d times, state %+v", f.count("192.0.2.9")-before, c.Status())
 		}
 		cfg = sntp("nowhere.example.org")
 		c.Apply(cfg)
 		synctest.Wait()
-		if st := c.State(); st.Servers[0].Error != "no such host" {
+		if st := c.Status(); st.Servers[0].Error != "no such host" {
 			t.Errorf("state %+v", st)
 		}
 		c.Apply(config.New())
 		synctest.Wait()
-		if st := c.State(); st.Enabled || st.Problem != "" {
+		if st := c.Status(); st.Enabled || st.Error != "" {
 			t.Errorf("switched off: %+v", st)
 		}
 	})

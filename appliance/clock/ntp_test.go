@@ -116,9 +116,9 @@ func TestObservingClockSyncsOverLoopback(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	if err := c.Wait(ctx); err != nil {
-		t.Errorf("%v: %+v", err, c.State())
+		t.Errorf("%v: %+v", err, c.Status())
 	}
-	if st := c.State(); st.Adjustable || st.Servers[0].Sample.Stratum != 2 || !st.Servers[0].Used {
+	if st := c.Status(); st.Adjustable || st.Servers[0].Stratum != 2 || !st.Servers[0].Used {
 		t.Errorf("state %+v", st)
 	}
 	stop()

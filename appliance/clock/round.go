@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 )
 
 // small is how far the clock may be off without being stepped at the start.
@@ -146,7 +147,7 @@ func (c *Clock) round(ctx context.Context, command bool) error {
 		c.save() // the power may go before the first hour is over
 	})
 	c.mu.Lock()
-	c.state.Since = time.Now()
+	c.state.Last = time.Now()
 	c.mu.Unlock()
 	return nil
 }
@@ -193,26 +194,26 @@ func (c *Clock) distrusted(why string) {
 }
 
 // conclude publishes the result of a round.
-func (c *Clock) conclude(states []ServerState, offset time.Duration, problem string, interval time.Duration) {
+func (c *Clock) conclude(states []status.TimeServer, offset time.Duration, problem string, interval time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if problem != c.state.Problem && problem != "" {
+	if problem != c.state.Error && problem != "" {
 		c.o.Log.Warn("clock", "err", problem)
 	}
-	c.state.Servers, c.state.Offset, c.state.Problem, c.state.Interval = states, offset, problem, interval
+	c.state.Servers, c.state.Offset, c.state.Error, c.state.Interval = states, offset, problem, interval
 }
 
 // ask queries all addresses of all servers at once. from holds the index in states of each valid sample.
-func (c *Clock) ask(ctx context.Context, servers []config.SNTPServer) (states []ServerState, samples []Sample, from []int) {
+func (c *Clock) ask(ctx context.Context, servers []config.SNTPServer) (states []status.TimeServer, samples []Sample, from []int) {
 	var versions []int
 	for _, s := range servers {
 		addrs, err := c.resolve(ctx, s.Host)
 		if err != nil {
-			states = append(states, c.before(ServerState{Role: s.Role, Host: s.Host, Error: err.Error()}))
+			states = append(states, c.before(status.TimeServer{Role: s.Role, Host: s.Host, Error: err.Error()}))
 			versions = append(versions, 0)
 		}
 		for _, a := range addrs[:min(len(addrs), maxAddresses)] {
-			states = append(states, c.before(ServerState{Role: s.Role, Host: s.Host, Addr: netip.AddrPortFrom(a, s.Port)}))
+			states = append(states, c.before(status.TimeServer{Role: s.Role, Host: s.Host, Address: netip.AddrPortFrom(a, s.Port)}))
 			versions = append(versions, int(s.Version))
 		}
 	}
@@ -220,26 +221,27 @@ func (c *Clock) ask(ctx context.Context, servers []config.SNTPServer) (states []
 	errs := make([]error, len(states))
 	var all sync.WaitGroup
 	for i, s := range states {
-		if !s.Addr.IsValid() {
+		if !s.Address.IsValid() {
 			continue
 		}
-		if until, held := c.wait[s.Addr]; held && time.Now().Before(until) {
+		if until, held := c.wait[s.Address]; held && time.Now().Before(until) {
 			errs[i] = errHeld
 			continue
 		}
-		all.Go(func() { answers[i], errs[i] = c.o.Query(ctx, s.Addr, versions[i]) })
+		all.Go(func() { answers[i], errs[i] = c.o.Query(ctx, s.Address, versions[i]) })
 	}
 	all.Wait()
 	for i := range states {
 		s := &states[i]
 		switch {
-		case !s.Addr.IsValid() || errs[i] == errHeld:
+		case !s.Address.IsValid() || errs[i] == errHeld:
 			// As it was: the name does not resolve, or its last answer was a refusal.
 		case errs[i] != nil:
 			s.Error = errs[i].Error()
-			c.hold(s.Addr, errs[i])
+			c.hold(s.Address, errs[i])
 		default:
-			s.Sample, s.Last, s.Error = answers[i], time.Now(), ""
+			s.Stratum, s.Offset, s.Distance = answers[i].Stratum, answers[i].Offset, answers[i].Distance
+			s.Last, s.Error = time.Now(), ""
 			samples = append(samples, answers[i])
 			from = append(from, i)
 		}
@@ -262,12 +264,12 @@ func (c *Clock) hold(server netip.AddrPort, err error) {
 }
 
 // before carries over what is known of a server from the last round.
-func (c *Clock) before(s ServerState) ServerState {
+func (c *Clock) before(s status.TimeServer) status.TimeServer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, old := range c.state.Servers {
-		if old.Host == s.Host && old.Addr == s.Addr {
-			s.Sample, s.Last = old.Sample, old.Last
+		if old.Host == s.Host && old.Address == s.Address {
+			s.Stratum, s.Offset, s.Distance, s.Last = old.Stratum, old.Offset, old.Distance, old.Last
 			if s.Error == "" {
 				s.Error = old.Error
 			}

@@ -112,7 +112,7 @@ func TestDriftIsKept(t *testing.T) {
 		time.Sleep(61 * time.Minute)
 		synctest.Wait()
 		has("saved after an hour", &flash, -8.25)
-		if got := c.State().Drift; got != -8.25 {
+		if got := c.Status().Drift; got != -8.25 {
 			t.Errorf("state: %v", got)
 		}
 		fresh.ppm.set(-8.5)

@@ -89,8 +89,8 @@ func TestAServerThatLiesIsOutvoted(t *testing.T) {
 			if x.want == 0 && (len(steps) > 0 || !near(slews, 0)) || x.want != 0 && (!near(steps, x.want) || len(slews) > 0) {
 				t.Errorf("steps %v, slews %v", steps, slews)
 			}
-			for i, s := range c.State().Servers {
-				if s.Used != x.used[i] || s.Sample.Stratum != 2 {
+			for i, s := range c.Status().Servers {
+				if s.Used != x.used[i] || s.Stratum != 2 {
 					t.Errorf("server %d: %+v", i, s)
 				}
 			}
@@ -143,7 +143,7 @@ func TestServersThatCannotServe(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := c.State().Servers[0]; !strings.HasPrefix(got.Error, x.err) || got.Used || !got.Last.IsZero() {
+			if got := c.Status().Servers[0]; !strings.HasPrefix(got.Error, x.err) || got.Used || !got.Last.IsZero() {
 				t.Errorf("%+v", got)
 			}
 			if shift, steps, _ := k.seen(); len(steps) > 0 || shift.Abs() > 100*time.Millisecond {

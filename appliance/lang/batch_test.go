@@ -10,6 +10,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/status"
 )
 
 // witness is a box that looks at every configuration that is published.
@@ -107,7 +108,7 @@ func TestLinesTogetherDoWhatEachDoesAlone(t *testing.T) {
 // timeless has a clock to show.
 type timeless struct{ *witness }
 
-func (timeless) Clock() Clock { return Clock{Now: noon} }
+func (timeless) Clock() status.Clock { return status.Clock{Now: noon} }
 
 func TestRightsAreLookedUpAfterALineAboutAccounts(t *testing.T) {
 	l, b := New(), newBox()

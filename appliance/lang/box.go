@@ -33,16 +33,9 @@ type Lockout interface {
 	// RightPassword forgives the source the wrong ones for the account.
 	RightPassword(source netip.Addr, account string)
 	// Bans lists the sources of wrong passwords, those that are shut out for longest first.
-	Bans() []Ban
+	Bans() []status.Ban
 	// LiftBans forgets a source, all of them with the zero address, and returns how many.
 	LiftBans(source netip.Addr) int
-}
-
-// Ban is a source of wrong passwords.
-type Ban struct {
-	Source netip.Addr
-	Wrong  int
-	Left   time.Duration // for so much longer it is shut out; 0: it is not
 }
 
 // Configuration is the running configuration and its files.
@@ -112,36 +105,12 @@ type Keys interface {
 	ImportPrivateKey(name string, pem []byte, passphrase string) (string, error)
 	// ExportCertificate returns the PEM text that was imported.
 	ExportCertificate(name string) ([]byte, error)
-	DeletePKI(kind, name string) error // kind "certificate" or "private-key"
-	PKI() []PKIItem
+	DeletePKI(kind status.KeyKind, name string) error
+	PKI() []status.Key
 	// Untrusted lists issuers of peers' certificates that were met and are not trusted.
-	Untrusted() []Untrusted
+	Untrusted() []status.UnknownIssuer
 	// TrustIssuer imports the one with this SHA-256, trusts it where it was met, and returns a line about what was done.
 	TrustIssuer(sha256 string) (string, error)
-}
-
-// Untrusted is the certificate at which the chain of a peer ended, and which is no trust anchor.
-type Untrusted struct {
-	SHA256          string // hex
-	Subject, Issuer string
-	Root            bool // its own issuer; else an intermediate, or the peer's own certificate
-	NotAfter        time.Time
-	Warning         string // what to think of before it is trusted
-	Leaf            string // about the peer's certificate: names and dates
-	Gateway, Peer   string // where it was met
-	Last            time.Time
-}
-
-// PKIItem is one thing in the key store.
-type PKIItem struct {
-	Kind     string // "certificate", "private-key", "trusted" (built in)
-	Name     string
-	KeyType  string // "RSA 2048", "ECDSA P-256"
-	Subject  string // certificates only, as the next four
-	Names    []string
-	Issuer   string
-	NotAfter time.Time
-	Chain    int // certificates in this item
 }
 
 // Licensing is installed licenses and the pools that they fill.
@@ -150,37 +119,7 @@ type Licensing interface {
 	InstallLicense(key string) (string, error)
 	// EraseLicense forgets a key and returns a line about what it gave.
 	EraseLicense(key string) (string, error)
-	Licenses() Licenses
-}
-
-// Licenses is what `show system licenses` prints.
-type Licenses struct {
-	Serial   string
-	Pools    []Pool
-	Peaks    []Peak
-	Features []Feature
-	Keys     []LicenseKey
-}
-
-// Peak is how far a pool was used since the start.
-type Peak struct {
-	Name          string
-	Most, Refused int
-}
-
-// LicenseKey is one installed key.
-type LicenseKey struct{ Key, About string }
-
-// Pool is one counted row: BuiltIn + Installed + Leased = Total = Alloc + Free.
-type Pool struct {
-	Name                                           string
-	BuiltIn, Installed, Leased, Total, Alloc, Free int
-}
-
-// Feature is one yes/no row.
-type Feature struct {
-	Name    string
-	Enabled bool
+	Licenses() status.Licenses
 }
 
 // Status is what goes on: calls, registrations, peers.
@@ -222,7 +161,7 @@ type Trace struct {
 
 // Machine is the box itself: version, network, time, log.
 type Machine interface {
-	Version() Version
+	System() status.System
 	// Unfit says why the box cannot do its work, or cannot tell yet; nothing when it can.
 	Unfit() []string
 	// Failing lists the lasting failures of the box, a sentence each: what is said to whoever logs in.
@@ -232,7 +171,7 @@ type Machine interface {
 	// Neighbours are the hosts of the attached networks that the kernel knows.
 	Neighbours() ([]status.Neighbour, error)
 	Ports() []status.Port
-	Clock() Clock
+	Clock() status.Clock
 	// SyncClock asks the time servers now and sets the clock, however far it is off; it ends with ctx.
 	SyncClock(ctx context.Context) error
 	// Log returns the last n lines of the log, oldest first.
@@ -243,84 +182,19 @@ type Machine interface {
 	Ping(ctx context.Context, p Ping, report func(line string)) error
 	Traceroute(ctx context.Context, host string, report func(line string)) error
 	Lookup(ctx context.Context, host string) ([]string, error)
-	Sessions() []SessionInfo
+	Sessions() []status.Session
 	// Attend keeps a session among Sessions, and gives it what it debugs, until ctx ends or each fails.
-	Attend(ctx context.Context, s SessionInfo, each func(text string) error) error
+	Attend(ctx context.Context, s status.Session, each func(text string) error) error
 	// Debug switches a topic on or off for the session on a terminal: "sip", "call", "route", "rtp", "tls" or "all".
 	Debug(tty, topic string, on bool) error
-}
-
-// Version is what `show version` prints.
-type Version struct {
-	Product, Release, Commit, Board, Serial, GoVersion string
-	Built                                              time.Time // zero: the build does not say
-	Started                                            time.Time
-	Memory                                             uint64 // octets in use by this process
-	Load                                               string
-	More                                               []Measure // of the whole machine
-	Temperature                                        string
-}
-
-// Measure is a figure with its name.
-type Measure struct{ Name, Value string }
-
-// Clock is time and its source.
-type Clock struct {
-	Now     time.Time
-	Synced  bool
-	Server  string
-	Offset  time.Duration
-	Last    time.Time // of the last answer of a server
-	Stratum int
-	Err     string // why not synced
-
-	Adjusted bool          // the clock is ours to set
-	Drift    float64       // parts per million by which it is made faster
-	Interval time.Duration // between queries
-	Next     time.Time     // zero: no query is to come
-	Servers  []TimeServer
-}
-
-// TimeServer is one address of a configured server.
-type TimeServer struct {
-	Role, Host, Addr string
-	Stratum          int
-	Offset, Distance time.Duration
-	Last             time.Time // of its last answer, zero: none yet
-	Used             bool      // agreed with the majority
-	Err              string    // of the last query
-}
-
-// SessionInfo is one login.
-type SessionInfo struct {
-	User, TTY string
-	Class     config.AccountClass
-	Since     time.Time
 }
 
 // Firmware is the images that a box holds. Both installations check an image to its end before anything is replaced, report
 // what they do, a line each, and end with ctx; one that has begun to write goes on to its end.
 type Firmware interface {
-	Images(ctx context.Context) (Images, error)
+	Images(ctx context.Context) (status.Images, error)
 	// InstallImage installs the image that file is, and closes it. force takes one that is older than what runs.
 	InstallImage(ctx context.Context, file io.ReadCloser, force bool, report func(line string)) error
 	// FetchImage installs an image from a web server.
 	FetchImage(ctx context.Context, url string, force bool, report func(line string)) error
-}
-
-// Images is what `show system images` prints.
-type Images struct {
-	Board string
-	Slots []Image
-}
-
-// Image is what one slot holds.
-type Image struct {
-	Slot            string // "a", "b"
-	Version, Commit string // "": the slot is empty, or half written
-	Built           time.Time
-	Running, Next   bool // what runs, what the next start starts
-	Trial           bool // it has yet to prove itself
-	Tries, MaxTries int  // starts on trial so far, and after how many the box goes back
-	Failed          bool // it was tried and did not prove itself
 }

@@ -17,6 +17,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/status"
 )
 
 // imported is a key store.
@@ -108,20 +109,20 @@ func TestCertificatesAreJudgedAtTheirLines(t *testing.T) {
 // keyed is a box with keys, some of which end, and a peer that it does not know.
 type keyed struct{ *box }
 
-func (keyed) Clock() Clock { return Clock{Now: noon} }
+func (keyed) Clock() status.Clock { return status.Clock{Now: noon} }
 
-func (keyed) PKI() []PKIItem {
+func (keyed) PKI() []status.Key {
 	const day = 24 * time.Hour
-	return []PKIItem{
-		{Kind: "certificate", Name: "MYCERTIFICATE", KeyType: "RSA 2048", Subject: "sbc.meinefirma.de", Names: []string{"sbc.meinefirma.de"}, Issuer: "Some CA", NotAfter: noon.Add(10 * day), Chain: 2},
-		{Kind: "certificate", Name: "NEWROOT", KeyType: "RSA 4096", Subject: "New Root", Issuer: "New Root", NotAfter: noon.Add(-day), Chain: 1},
-		{Kind: "private-key", Name: "myprivate.key", KeyType: "RSA 2048"},
-		{Kind: "trusted", Name: "DigiCert Global Root G2", KeyType: "RSA 2048", Subject: "DigiCert Global Root G2", Issuer: "DigiCert Global Root G2", NotAfter: noon.Add(4000 * day), Chain: 1},
+	return []status.Key{
+		{Kind: status.KeyCertificate, Name: "MYCERTIFICATE", KeyType: "RSA 2048", Subject: "sbc.meinefirma.de", Names: []string{"sbc.meinefirma.de"}, Issuer: "Some CA", NotAfter: noon.Add(10 * day), Chain: 2},
+		{Kind: status.KeyCertificate, Name: "NEWROOT", KeyType: "RSA 4096", Subject: "New Root", Issuer: "New Root", NotAfter: noon.Add(-day), Chain: 1},
+		{Kind: status.KeyPrivate, Name: "myprivate.key", KeyType: "RSA 2048"},
+		{Kind: status.KeyTrusted, Name: "DigiCert Global Root G2", KeyType: "RSA 2048", Subject: "DigiCert Global Root G2", Issuer: "DigiCert Global Root G2", NotAfter: noon.Add(4000 * day), Chain: 1},
 	}
 }
 
-func (keyed) Untrusted() []Untrusted {
-	return []Untrusted{{SHA256: "AB12", Subject: "Another Root", Issuer: "Another Root", NotAfter: noon, Gateway: "gw", Peer: "sip.pstnhub.microsoft.com 52.114.75.24:5061", Last: noon.Add(-time.Minute)}}
+func (keyed) Untrusted() []status.UnknownIssuer {
+	return []status.UnknownIssuer{{SHA256: "AB12", Subject: "Another Root", Issuer: "Another Root", NotAfter: noon, Gateway: "gw", Peer: "sip.pstnhub.microsoft.com 52.114.75.24:5061", Last: noon.Add(-time.Minute)}}
 }
 
 func TestWhatIsShownOfKeysAndTrust(t *testing.T) {

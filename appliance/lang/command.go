@@ -16,6 +16,7 @@ import (
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/status"
 )
 
 // call is one command on its way.
@@ -299,7 +300,7 @@ func exportPKI(c *call, a *pkiName) error {
 
 func erasePKI(c *call, a *pkiName) error {
 	class, name := a.parts()
-	if err := c.box.DeletePKI(class, name); err != nil {
+	if err := c.box.DeletePKI(status.KeyKind(class), name); err != nil {
 		return fmt.Errorf("erase %s: %w", name, err)
 	}
 	c.printf("%s erased\n", a.What)

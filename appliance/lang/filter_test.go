@@ -158,12 +158,12 @@ func TestNamesAreCompleted(t *testing.T) {
 // namedBox holds one of each.
 type namedBox struct{ helpBox }
 
-func (namedBox) PKI() []PKIItem {
-	return []PKIItem{{Kind: "certificate", Name: "MINE"}, {Kind: "private-key", Name: "myprivate.key"}, {Kind: "trusted", Name: "DigiCert"}}
+func (namedBox) PKI() []status.Key {
+	return []status.Key{{Kind: status.KeyCertificate, Name: "MINE"}, {Kind: status.KeyPrivate, Name: "myprivate.key"}, {Kind: status.KeyTrusted, Name: "DigiCert"}}
 }
 func (namedBox) Calls() []status.Call                     { return []status.Call{{ID: "4711"}} }
 func (namedBox) CallRecords(int) ([]status.Record, error) { return []status.Record{{ID: "0815"}}, nil }
 func (namedBox) Registrations() []status.Registration {
 	return []status.Registration{{Identity: "user.01"}}
 }
-func (namedBox) Bans() []Ban { return []Ban{{Source: netip.MustParseAddr("192.0.2.7")}} }
+func (namedBox) Bans() []status.Ban { return []status.Ban{{Source: netip.MustParseAddr("192.0.2.7")}} }

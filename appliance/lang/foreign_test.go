@@ -42,16 +42,16 @@ func (hostileBox) Gateways() []status.Gateway {
 	return []status.Gateway{{Name: "g", Interfaces: []status.GatewayInterface{{Name: "i", Error: hostile}}}}
 }
 
-func (hostileBox) Untrusted() []Untrusted {
-	return []Untrusted{{SHA256: "AB", Subject: hostile, Issuer: hostile, Peer: hostile, Gateway: "g"}}
+func (hostileBox) Untrusted() []status.UnknownIssuer {
+	return []status.UnknownIssuer{{SHA256: "AB", Subject: hostile, Issuer: hostile, Peer: hostile, Gateway: "g"}}
 }
 
-func (hostileBox) PKI() []PKIItem {
-	return []PKIItem{{Kind: "certificate", Name: "a", Subject: hostile, Issuer: hostile, Names: []string{hostile}}}
+func (hostileBox) PKI() []status.Key {
+	return []status.Key{{Kind: status.KeyCertificate, Name: "a", Subject: hostile, Issuer: hostile, Names: []string{hostile}}}
 }
 
-func (hostileBox) Clock() Clock {
-	return Clock{Now: noon, Server: hostile, Err: hostile, Servers: []TimeServer{{Role: "primary", Host: "h", Err: hostile}}}
+func (hostileBox) Clock() status.Clock {
+	return status.Clock{Now: noon, Server: hostile, Error: hostile, Servers: []status.TimeServer{{Role: "primary", Host: "h", Error: hostile}}}
 }
 
 func (hostileBox) Log(int) []string { return []string{hostile} }
@@ -69,8 +69,8 @@ func (hostileBox) Lookup(context.Context, string) ([]string, error) {
 
 func (hostileBox) Fetch(context.Context, string) ([]byte, error) { return nil, errors.New(hostile) }
 
-func (hostileBox) Sessions() []SessionInfo {
-	return []SessionInfo{{User: hostile, TTY: hostile, Since: noon}}
+func (hostileBox) Sessions() []status.Session {
+	return []status.Session{{User: hostile, TTY: hostile, Since: noon}}
 }
 
 func (hostileBox) Trace(TraceStart, []PropertyValue) (Trace, error) {

@@ -8,6 +8,7 @@ import (
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
+	"viaduct/appliance/status"
 )
 
 // Help tells what may stand at a byte offset in line.
@@ -97,8 +98,8 @@ func outside(box Box) func(kind string) []string {
 		switch kind {
 		case outsideKeys, outsideCertificates:
 			for _, i := range box.PKI() {
-				if i.Kind != "trusted" && (kind == outsideKeys || i.Kind == "certificate") {
-					names = append(names, "pki:"+i.Kind+"/"+i.Name)
+				if i.Kind != status.KeyTrusted && (kind == outsideKeys || i.Kind == status.KeyCertificate) {
+					names = append(names, "pki:"+string(i.Kind)+"/"+i.Name)
 				}
 			}
 		case outsideRegistrations:

@@ -44,11 +44,11 @@ func TestEveryKeywordHasHelp(t *testing.T) {
 // helpBox is a box in which nothing has a name.
 type helpBox struct{ Box }
 
-func (helpBox) PKI() []PKIItem                           { return nil }
+func (helpBox) PKI() []status.Key                        { return nil }
 func (helpBox) Calls() []status.Call                     { return nil }
 func (helpBox) Registrations() []status.Registration     { return nil }
 func (helpBox) CallRecords(int) ([]status.Record, error) { return nil, nil }
-func (helpBox) Bans() []Ban                              { return nil }
+func (helpBox) Bans() []status.Ban                       { return nil }
 
 // TestEveryWordHasHelpOfItsOwn: two words that may stand in one place do not say the same.
 func TestEveryWordHasHelpOfItsOwn(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/release"
+	"viaduct/appliance/status"
 )
 
 // Images of the firmware: `copy URL flash:`, `install-image`, `show system images`.
@@ -57,14 +58,14 @@ func showImages(c *call, _ *none) error {
 		if !i.Built.IsZero() {
 			built = strings.TrimSuffix(release.Time(i.Built), " UTC") // as wide as the screen allows
 		}
-		rows = append(rows, []string{i.Slot, dash(i.Version), dash(shortCommit(i.Commit)), built, i.state()})
+		rows = append(rows, []string{i.Slot, dash(i.Version), dash(shortCommit(i.Commit)), built, stateOf(i)})
 	}
 	c.page().Columns(rows)
 	return nil
 }
 
-// state says in words how a slot does.
-func (i Image) state() string {
+// stateOf says in words how a slot does.
+func stateOf(i status.Image) string {
 	switch {
 	case i.Running && i.Trial:
 		return fmt.Sprintf("running, on trial: start %d of %d", i.Tries, i.MaxTries)

@@ -120,7 +120,7 @@ func yesNo(b bool) string {
 }
 
 func showVersion(c *call, _ *none) error {
-	v := c.box.Version()
+	v := c.box.System()
 	now := c.box.Clock().Now
 	c.printf("%s (Board:%s; Serial:%s; Software Version:%s; %s)\n", v.Product, v.Board, v.Serial, v.Release, v.GoVersion)
 	if v.Commit != "" {
@@ -136,7 +136,7 @@ func showVersion(c *call, _ *none) error {
 		c.printf("Reload %s\n", r.In(now))
 	}
 	for _, line := range []struct{ name, value string }{
-		{"Memory", fmt.Sprintf("%.1f MiB", float64(v.Memory)/(1<<20))}, {"Load", v.Load}, {"Temperature", v.Temperature},
+		{"Memory", fmt.Sprintf("%.1f MiB", float64(v.Memory)/(1<<20))}, {"Load", v.Load}, {"Temperature", temperature(v)},
 	} {
 		if line.value != "" {
 			c.printf("%s: %s\n", line.name, line.value)
@@ -206,7 +206,7 @@ func showAccounts(c *call, _ *none) error {
 func who(c *call, _ *none) error {
 	rows := [][]string{{"User", "Class", "Terminal", "Since"}}
 	for _, s := range c.box.Sessions() {
-		rows = append(rows, []string{dash(s.User), string(s.Class), dash(s.TTY), c.local(s.Since)})
+		rows = append(rows, []string{dash(s.User), s.Class, dash(s.TTY), c.local(s.Since)})
 	}
 	c.page().Columns(rows)
 	return nil

@@ -153,13 +153,13 @@ func showSNTP(c *call, _ *none) error {
 	if !k.Last.IsZero() {
 		c.printf("Last answer: %s ago, offset %s\n", span(k.Now.Sub(k.Last)), k.Offset.Round(time.Microsecond))
 	}
-	if k.Err != "" {
-		c.printf("Trouble: %s\n", k.Err)
+	if k.Error != "" {
+		c.printf("Trouble: %s\n", k.Error)
 	}
 	if !k.Next.IsZero() {
 		c.printf("Next query in: %s, every %s\n", span(max(0, k.Next.Sub(k.Now))), k.Interval)
 	}
-	if k.Adjusted {
+	if k.Adjustable {
 		c.printf("Drift: %+.3f ppm\n", k.Drift)
 	} else {
 		c.printf("The clock is kept by somebody else, and only compared.\n")
@@ -169,7 +169,7 @@ func showSNTP(c *call, _ *none) error {
 	}
 	rows := [][]string{{"", "Role", "Server", "Address", "Stratum", "Offset", "Distance", "Last answer", "Trouble"}}
 	for _, s := range k.Servers {
-		row := []string{map[bool]string{true: "*", false: " "}[s.Used], s.Role, s.Host, dash(s.Addr), "-", "-", "-", "-", dash(s.Err)}
+		row := []string{map[bool]string{true: "*", false: " "}[s.Used], s.Role, s.Host, endpoint(s.Address), "-", "-", "-", "-", dash(s.Error)}
 		if !s.Last.IsZero() {
 			row[4], row[5], row[6] = fmt.Sprint(s.Stratum), s.Offset.Round(time.Microsecond).String(), s.Distance.Round(time.Microsecond).String()
 			row[7] = span(k.Now.Sub(s.Last)) + " ago"

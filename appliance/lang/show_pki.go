@@ -6,12 +6,13 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/plural"
+	"viaduct/appliance/status"
 )
 
 // The key store, and what is trusted.
 
 func showPKI(c *call, _ *none) error {
-	c.printPKI(func(k PKIItem) bool { return k.Kind != "trusted" })
+	c.printPKI(func(k status.Key) bool { return k.Kind != status.KeyTrusted })
 	return nil
 }
 
@@ -23,7 +24,9 @@ func showTrusted(c *call, _ *none) error {
 			anchors[string(n)] = true
 		}
 	}
-	c.printPKI(func(k PKIItem) bool { return k.Kind == "trusted" || anchors["pki:"+k.Kind+"/"+k.Name] })
+	c.printPKI(func(k status.Key) bool {
+		return k.Kind == status.KeyTrusted || anchors["pki:"+string(k.Kind)+"/"+k.Name]
+	})
 	for _, u := range c.box.Untrusted() {
 		c.printf("not trusted: %s\n", u.Subject)
 		c.printf("  Issuer: %s\n", u.Issuer)
@@ -42,15 +45,15 @@ func showTrusted(c *call, _ *none) error {
 }
 
 // printPKI prints those things of the key store that are wanted.
-func (c *call) printPKI(wanted func(PKIItem) bool) {
+func (c *call) printPKI(wanted func(status.Key) bool) {
 	used := usersOfKeys(c.lang, c.box.Running())
 	now := c.box.Clock().Now
 	for _, k := range c.box.PKI() {
 		if !wanted(k) {
 			continue
 		}
-		name := "pki:" + k.Kind + "/" + k.Name
-		if k.Kind == "trusted" {
+		name := "pki:" + string(k.Kind) + "/" + k.Name
+		if k.Kind == status.KeyTrusted {
 			name = "built-in root " + k.Name
 		}
 		c.printf("%s\n", name)
@@ -72,7 +75,7 @@ func (c *call) printPKI(wanted func(PKIItem) bool) {
 				c.printf("  Chain: %s\n", plural.Of(k.Chain, "certificate"))
 			}
 		}
-		if k.Kind != "trusted" {
+		if k.Kind != status.KeyTrusted {
 			c.printf("  Used by: %s\n", dash(strings.Join(used[name], "; ")))
 		}
 	}

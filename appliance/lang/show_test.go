@@ -16,11 +16,11 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // busyBox is a box with something to show.
 type busyBox struct{ *box }
 
-func (busyBox) Clock() Clock {
-	return Clock{Now: noon, Synced: true, Server: "192.0.2.123", Stratum: 2, Last: noon.Add(-time.Minute), Offset: 1500 * time.Microsecond,
-		Adjusted: true, Drift: -12.3456, Interval: 64 * time.Second, Next: noon.Add(4 * time.Second), Servers: []TimeServer{
-			{Role: "primary", Host: "ntp.example.org", Addr: "192.0.2.123:123", Stratum: 2, Offset: 1500 * time.Microsecond, Distance: 12 * time.Millisecond, Last: noon.Add(-time.Minute), Used: true},
-			{Role: "secondary", Host: "192.0.2.9", Addr: "192.0.2.9:123", Err: "the server refuses to serve (RATE)"},
+func (busyBox) Clock() status.Clock {
+	return status.Clock{Now: noon, Synced: true, Server: "192.0.2.123", Stratum: 2, Last: noon.Add(-time.Minute), Offset: 1500 * time.Microsecond,
+		Adjustable: true, Drift: -12.3456, Interval: 64 * time.Second, Next: noon.Add(4 * time.Second), Servers: []status.TimeServer{
+			{Role: "primary", Host: "ntp.example.org", Address: netip.MustParseAddrPort("192.0.2.123:123"), Stratum: 2, Offset: 1500 * time.Microsecond, Distance: 12 * time.Millisecond, Last: noon.Add(-time.Minute), Used: true},
+			{Role: "secondary", Host: "192.0.2.9", Address: netip.MustParseAddrPort("192.0.2.9:123"), Error: "the server refuses to serve (RATE)"},
 		}}
 }
 
@@ -30,10 +30,10 @@ func (busyBox) IPInterfaces() []status.IPInterface {
 			NameServers: []netip.Addr{netip.MustParseAddr("203.0.113.2")}, Routes: []status.Route{{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Gateway: netip.MustParseAddr("203.0.113.1")}, {Prefix: netip.MustParsePrefix("198.51.100.1/32")}}, Renew: noon.Add(time.Hour), Expires: noon.Add(2 * time.Hour)}}}
 }
 
-func (busyBox) Licenses() Licenses {
-	return Licenses{Serial: "00A0BA0F2439", Pools: []Pool{{"sip-sessions", 4, 20, 57, 81, 1, 80}, {"srtp-channels", 8, 20, 0, 28, 0, 28}},
-		Features: []Feature{{"sip-tls-srtp", true}, {"transcoding", false}},
-		Keys:     []LicenseKey{{"AQEAFAAA", "license 17: 20 sip-sessions, any system, of issuer lab"}, {"BBBB", "not in force: the issuer is unknown"}}}
+func (busyBox) Licenses() status.Licenses {
+	return status.Licenses{Serial: "00A0BA0F2439", Pools: []status.Pool{{Name: "sip-sessions", BuiltIn: 4, Installed: 20, Leased: 57, Total: 81, Alloc: 1, Free: 80}, {Name: "srtp-channels", BuiltIn: 8, Installed: 20, Total: 28, Free: 28}},
+		Features: []status.Feature{{Name: "sip-tls-srtp", Enabled: true}, {Name: "transcoding", Enabled: false}},
+		Keys:     []status.LicenseKey{{Key: "AQEAFAAA", About: "license 17: 20 sip-sessions, any system, of issuer lab"}, {Key: "BBBB", About: "not in force: the issuer is unknown"}}}
 }
 
 func (busyBox) EraseLicense(key string) (string, error) {

@@ -83,19 +83,6 @@ func (l License) String() string {
 	return s
 }
 
-// Row is one counted pool of `show system licenses`: BuiltIn + Installed + Leased = Total = Alloc + Free. Leased counts keys with an
-// expiry date. Free is never negative: calls that are up when a license expires go on.
-type Row struct {
-	Name                                           string
-	BuiltIn, Installed, Leased, Total, Alloc, Free int
-}
-
-// Feature is one yes-or-no line of `show system licenses`.
-type Feature struct {
-	Name    string
-	Enabled bool
-}
-
 // Exhausted says that all licenses of a pool are in use.
 type Exhausted struct {
 	Pool  string

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 )
 
 const box = "00A0BA0F2439"
@@ -133,7 +134,7 @@ func TestTheTable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	check := func(why string, want ...Row) {
+	check := func(why string, want ...status.Pool) {
 		t.Helper()
 		for i, r := range m.Table() {
 			if r != want[i] {
@@ -144,7 +145,7 @@ func TestTheTable(t *testing.T) {
 			}
 		}
 	}
-	check("new", Row{"sip-sessions", 4, 0, 0, 4, 0, 4}, Row{"srtp-channels", 8, 0, 0, 8, 0, 8})
+	check("new", status.Pool{Name: "sip-sessions", BuiltIn: 4, Total: 4, Free: 4}, status.Pool{Name: "srtp-channels", BuiltIn: 8, Total: 8, Free: 8})
 	install(License{Kind: SIPSessions, Count: 20, Serial: 1})
 	install(License{Kind: SIPSessions, Count: 57, Serial: 2, Expires: today})
 	install(License{Kind: SRTPChannels, Count: 20, Serial: 3})
@@ -152,7 +153,7 @@ func TestTheTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check("installed", Row{"sip-sessions", 4, 20, 57, 81, 1, 80}, Row{"srtp-channels", 8, 20, 0, 28, 2, 26})
+	check("installed", status.Pool{Name: "sip-sessions", BuiltIn: 4, Installed: 20, Leased: 57, Total: 81, Alloc: 1, Free: 80}, status.Pool{Name: "srtp-channels", BuiltIn: 8, Installed: 20, Total: 28, Alloc: 2, Free: 26})
 	if gone := m.Expire(today); len(gone) != 0 {
 		t.Errorf("expired on its last day: %v", gone)
 	}
@@ -161,12 +162,12 @@ func TestTheTable(t *testing.T) {
 	}
 	lease.Release()
 	lease.Release()
-	check("expired and released twice", Row{"sip-sessions", 4, 20, 0, 24, 0, 24}, Row{"srtp-channels", 8, 20, 0, 28, 0, 28})
+	check("expired and released twice", status.Pool{Name: "sip-sessions", BuiltIn: 4, Installed: 20, Total: 24, Free: 24}, status.Pool{Name: "srtp-channels", BuiltIn: 8, Installed: 20, Total: 28, Free: 28})
 	key := m.List()[0].Key
 	if !m.Remove(key) || m.Remove(key) {
 		t.Error("remove")
 	}
-	check("removed", Row{"sip-sessions", 4, 0, 0, 4, 0, 4}, Row{"srtp-channels", 8, 20, 0, 28, 0, 28})
+	check("removed", status.Pool{Name: "sip-sessions", BuiltIn: 4, Total: 4, Free: 4}, status.Pool{Name: "srtp-channels", BuiltIn: 8, Installed: 20, Total: 28, Free: 28})
 }
 
 func TestLicensesOfAnIssuerThatIsTrustedNoMoreAreDropped(t *testing.T) {
@@ -190,7 +191,7 @@ func TestLicensesOfAnIssuerThatIsTrustedNoMoreAreDropped(t *testing.T) {
 		t.Errorf("dropped: %v", gone)
 	}
 	// All five calls go on. The first that ends makes no room yet.
-	if r := m.Table()[0]; r != (Row{"sip-sessions", 4, 0, 0, 4, 5, 0}) {
+	if r := m.Table()[0]; r != (status.Pool{Name: "sip-sessions", BuiltIn: 4, Total: 4, Alloc: 5}) {
 		t.Errorf("%+v", r)
 	}
 	calls[0].Release()
@@ -297,7 +298,7 @@ func TestLicensesThatExpireUnderCalls(t *testing.T) {
 		}
 	}
 	m.Expire(today.AddDate(1, 0, 0))
-	if r := m.Table()[0]; r != (Row{"sip-sessions", 4, 0, 0, 4, 6, 0}) {
+	if r := m.Table()[0]; r != (status.Pool{Name: "sip-sessions", BuiltIn: 4, Total: 4, Alloc: 6}) {
 		t.Errorf("%+v", r)
 	}
 	if _, err := m.Acquire(0, 1); err != nil {
@@ -372,7 +373,7 @@ func TestPeaksAndRefusals(t *testing.T) {
 	for _, l := range leases {
 		l.Release()
 	}
-	if got := m.Peaks(); got[0] != (Peak{"sip-sessions", 4, 2}) || got[1] != (Peak{"srtp-channels", 4, 1}) {
+	if got := m.Peaks(); got[0] != (status.Peak{Name: "sip-sessions", Most: 4, Refused: 2}) || got[1] != (status.Peak{Name: "srtp-channels", Most: 4, Refused: 1}) {
 		t.Errorf("peaks %+v", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 )
 
 //go:embed issuers.txt
@@ -189,9 +190,9 @@ func (l *lease) Release() {
 }
 
 // row adds up a pool; the caller holds mu.
-func (m *Manager) row(name Kind, alloc int) Row {
+func (m *Manager) row(name Kind, alloc int) status.Pool {
 	k, _ := kindOf(func(k kind) bool { return k.name == name })
-	r := Row{Name: string(name), BuiltIn: k.builtIn, Alloc: alloc}
+	r := status.Pool{Name: string(name), BuiltIn: k.builtIn, Alloc: alloc}
 	for _, l := range m.licenses {
 		switch {
 		case l.Kind != name:
@@ -222,24 +223,21 @@ func (m *Manager) refuse(err error) {
 	}
 }
 
-// Peak is how far a pool was used since the start: the most that was in use at once, and how often it was too small.
-type Peak struct {
-	Name          string
-	Most, Refused int
-}
-
 // Peaks returns those of the counted pools.
-func (m *Manager) Peaks() []Peak {
+func (m *Manager) Peaks() []status.Peak {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return []Peak{{string(SIPSessions), m.peak[0], m.refused[0]}, {string(SRTPChannels), m.peak[1], m.refused[1]}}
+	return []status.Peak{
+		{Name: string(SIPSessions), Most: m.peak[0], Refused: m.refused[0]},
+		{Name: string(SRTPChannels), Most: m.peak[1], Refused: m.refused[1]},
+	}
 }
 
 // Table returns the counted pools.
-func (m *Manager) Table() []Row {
+func (m *Manager) Table() []status.Pool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return []Row{m.row(SIPSessions, m.sessions), m.row(SRTPChannels, m.channels)}
+	return []status.Pool{m.row(SIPSessions, m.sessions), m.row(SRTPChannels, m.channels)}
 }
 
 // Sessions is how many calls the licenses allow at once.
@@ -250,10 +248,10 @@ func (m *Manager) Sessions() int {
 }
 
 // Features returns the yes-or-no features.
-func (m *Manager) Features() (list []Feature) {
+func (m *Manager) Features() (list []status.Feature) {
 	for _, k := range kinds {
 		if !k.counted {
-			list = append(list, Feature{string(k.name), m.Has(k.name)})
+			list = append(list, status.Feature{Name: string(k.name), Enabled: m.Has(k.name)})
 		}
 	}
 	return list

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -76,5 +77,20 @@ func TestNetwork(t *testing.T) {
 	}
 	for s := NeighbourAsked; s <= NeighbourFixed; s++ {
 		roundTrip(t, Neighbour{Address: netip.MustParseAddr("192.0.2.9"), State: s})
+	}
+}
+
+func TestTheBoxItself(t *testing.T) {
+	warm := 41.5
+	roundTrip(t, System{Product: "p", Temperature: &warm, RAM: Space{Free: 1, Total: 2}})
+	roundTrip(t, Clock{Now: time.Unix(1, 0).UTC(), Servers: []TimeServer{{Host: "h", Address: netip.MustParseAddrPort("192.0.2.1:123"), Offset: time.Millisecond}}})
+	roundTrip(t, Ban{Source: netip.MustParseAddr("192.0.2.7"), Left: time.Minute})
+	roundTrip(t, Key{Kind: KeyCertificate, Name: "N"})
+	roundTrip(t, Images{Board: "b", Slots: []Image{{Slot: "a"}}})
+}
+
+func TestALicenseKeyStaysInTheBox(t *testing.T) {
+	if text, _ := json.Marshal(Licenses{Keys: []LicenseKey{{Key: "AQEAFAAA", About: "license 17"}}}); strings.Contains(string(text), "AQEA") {
+		t.Errorf("%s", text)
 	}
 }

@@ -18,10 +18,11 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/crypto/argon2"
-
 	"viaduct/appliance/pki"
 	"viaduct/appliance/plural"
+	"viaduct/appliance/status"
+
+	"golang.org/x/crypto/argon2"
 )
 
 // backup is what a backup holds: all that makes this box what it is, except its records and the time.
@@ -180,7 +181,7 @@ func (s *Store) backup() (*backup, error) {
 	b.Licenses = []byte(strings.Join(append(licenses, ""), "\n"))
 	for _, k := range s.Keys() {
 		folder, into := certFolder, b.Certificates
-		if k.Kind == KindPrivateKey {
+		if k.Kind == status.KeyPrivate {
 			folder, into = keyFolder, b.Keys
 		}
 		text, err := os.ReadFile(filepath.Join(s.dir, folder, k.Name))

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"viaduct/appliance/lang"
 	"viaduct/appliance/source"
+	"viaduct/appliance/status"
 )
 
 // bans shut out sources of wrong passwords: after banTries within banTime, for banTime. Whoever knows the password of one account is
@@ -110,18 +110,18 @@ func (b *bans) lift(from netip.Addr) (n int) {
 }
 
 // list returns the sources, those that are shut out for longest first.
-func (b *bans) list(now time.Time) (list []lang.Ban) {
+func (b *bans) list(now time.Time) (list []status.Ban) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.forget(now)
 	for a, o := range b.of {
-		x := lang.Ban{Source: a, Wrong: o.wrong()}
+		x := status.Ban{Source: a, Wrong: o.wrong()}
 		if o.banned() {
 			x.Left = o.until.Sub(now)
 		}
 		list = append(list, x)
 	}
-	slices.SortFunc(list, func(a, b lang.Ban) int { return cmp.Or(cmp.Compare(b.Left, a.Left), a.Source.Compare(b.Source)) })
+	slices.SortFunc(list, func(a, b status.Ban) int { return cmp.Or(cmp.Compare(b.Left, a.Left), a.Source.Compare(b.Source)) })
 	return list
 }
 
@@ -169,6 +169,6 @@ func (s *System) WrongPassword(source netip.Addr, account string) time.Duration 
 
 func (s *System) RightPassword(source netip.Addr, account string) { s.bans.right(source, account) }
 
-func (s *System) Bans() []lang.Ban { return s.bans.list(time.Now()) }
+func (s *System) Bans() []status.Ban { return s.bans.list(time.Now()) }
 
 func (s *System) LiftBans(source netip.Addr) int { return s.bans.lift(source) }

@@ -14,6 +14,7 @@ import (
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/status"
 )
 
 var _ lang.Box = (*System)(nil)
@@ -182,34 +183,34 @@ func (s *System) ExportCertificate(name string) ([]byte, error) {
 }
 
 // DeletePKI removes a certificate or key.
-func (s *System) DeletePKI(kind, name string) error {
+func (s *System) DeletePKI(kind status.KeyKind, name string) error {
 	defer s.republish()
 	return s.store.RemoveKey(kind, name)
 }
 
 // PKI lists the key store.
-func (s *System) PKI() []lang.PKIItem {
-	var list []lang.PKIItem
+func (s *System) PKI() []status.Key {
+	var list []status.Key
 	for _, k := range s.store.Keys() {
-		item := lang.PKIItem{Kind: k.Kind, Name: k.Name}
-		if chain, err := s.store.Certificates(k.Name); k.Kind == KindCertificate && err == nil {
+		item := status.Key{Kind: k.Kind, Name: k.Name}
+		if chain, err := s.store.Certificates(k.Name); k.Kind == status.KeyCertificate && err == nil {
 			item = certificateItem(k.Kind, k.Name, chain[0])
 			item.Chain = len(chain)
 		}
-		if key, err := s.store.PrivateKey(k.Name); k.Kind == KindPrivateKey && err == nil {
+		if key, err := s.store.PrivateKey(k.Name); k.Kind == status.KeyPrivate && err == nil {
 			item.KeyType = pki.KeyType(key.Public())
 		}
 		list = append(list, item)
 	}
 	for _, c := range pki.BuiltIn() {
-		list = append(list, certificateItem("trusted", c.Subject.CommonName, c))
+		list = append(list, certificateItem(status.KeyTrusted, c.Subject.CommonName, c))
 	}
 	return list
 }
 
-func certificateItem(kind, name string, c *x509.Certificate) lang.PKIItem {
+func certificateItem(kind status.KeyKind, name string, c *x509.Certificate) status.Key {
 	d := pki.Describe(c)
-	return lang.PKIItem{Kind: kind, Name: name, KeyType: d.Key, Subject: d.Subject, Names: d.Names, Issuer: d.Issuer, NotAfter: d.NotAfter, Chain: 1}
+	return status.Key{Kind: kind, Name: name, KeyType: d.Key, Subject: d.Subject, Names: d.Names, Issuer: d.Issuer, NotAfter: d.NotAfter, Chain: 1}
 }
 
 // republish publishes the configuration once more, as a new snapshot, because what it refers to has changed.

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"viaduct/appliance/lang"
+	"viaduct/appliance/status"
 	"viaduct/appliance/upload"
 	"viaduct/image/update"
 )
@@ -86,12 +86,12 @@ func refusal(r *http.Response) error {
 }
 
 // Images tells what the slots hold.
-func (s *System) Images(ctx context.Context) (lang.Images, error) {
+func (s *System) Images(ctx context.Context) (status.Images, error) {
 	var x update.Images
 	if err := s.askInstaller(ctx, http.MethodGet, update.InstallPath, func(r io.Reader) error { return json.NewDecoder(r).Decode(&x) }); err != nil {
-		return lang.Images{}, err
+		return status.Images{}, err
 	}
-	images := lang.Images{Board: x.Board}
+	images := status.Images{Board: x.Board}
 	next := x.Running
 	if t := x.State.Trial; t != nil && (t.Slot.String() != x.Running || t.Tries < update.Tries) {
 		next = t.Slot.String()
@@ -99,7 +99,7 @@ func (s *System) Images(ctx context.Context) (lang.Images, error) {
 		next = t.Slot.Other().String()
 	}
 	for i, f := range x.State.Slots {
-		image := lang.Image{
+		image := status.Image{
 			Slot: update.Slot(i).String(), Version: f.Version, Commit: f.Commit, Built: f.Built, Failed: f.Failed, MaxTries: update.Tries,
 			Running: update.Slot(i).String() == x.Running, Next: update.Slot(i).String() == next,
 		}

@@ -15,12 +15,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"viaduct/appliance/clock"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/status"
 	"viaduct/board"
 	"viaduct/image/update"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // init1 is PID 1's socket with a handler behind it, and a box that knows it.
@@ -45,24 +46,24 @@ func TestWhatIsShownOfTheSlots(t *testing.T) {
 	v1, v2 := update.Firmware{Version: "v1", Commit: "c1", Built: built}, update.Firmware{Version: "v2", Commit: "c2", Built: built}
 	failed := v2
 	failed.Failed = true
-	a, b := lang.Image{Slot: "a", Version: "v1", Commit: "c1", Built: built, MaxTries: update.Tries}, lang.Image{Slot: "b", MaxTries: update.Tries}
-	second := func(change func(*lang.Image)) lang.Image {
-		x := lang.Image{Slot: "b", Version: "v2", Commit: "c2", Built: built, MaxTries: update.Tries}
+	a, b := status.Image{Slot: "a", Version: "v1", Commit: "c1", Built: built, MaxTries: update.Tries}, status.Image{Slot: "b", MaxTries: update.Tries}
+	second := func(change func(*status.Image)) status.Image {
+		x := status.Image{Slot: "b", Version: "v2", Commit: "c2", Built: built, MaxTries: update.Tries}
 		change(&x)
 		return x
 	}
 	for name, c := range map[string]struct {
 		running string
 		state   update.State
-		want    [2]lang.Image
+		want    [2]status.Image
 		waiting string
 	}{
-		"as flashed":     {"a", update.State{Slots: [2]update.Firmware{v1, {}}}, [2]lang.Image{mark(a, true, true), b}, ""},
-		"installed":      {"a", update.State{Slots: [2]update.Firmware{v1, v2}, Trial: &update.Trial{Slot: update.B}}, [2]lang.Image{mark(a, true, false), second(func(x *lang.Image) { x.Next, x.Trial = true, true })}, "v2"},
-		"started once":   {"b", update.State{Slots: [2]update.Firmware{v1, v2}, Trial: &update.Trial{Slot: update.B, Tries: 1}}, [2]lang.Image{a, second(func(x *lang.Image) { x.Running, x.Next, x.Trial, x.Tries = true, true, true, 1 })}, ""},
-		"its last start": {"b", update.State{Slots: [2]update.Firmware{v1, v2}, Trial: &update.Trial{Slot: update.B, Tries: update.Tries}}, [2]lang.Image{mark(a, false, true), second(func(x *lang.Image) { x.Running, x.Trial, x.Tries = true, true, update.Tries })}, "v1"},
-		"confirmed":      {"b", update.State{Slots: [2]update.Firmware{v1, v2}}, [2]lang.Image{a, second(func(x *lang.Image) { x.Running, x.Next = true, true })}, ""},
-		"taken back":     {"a", update.State{Slots: [2]update.Firmware{v1, failed}}, [2]lang.Image{mark(a, true, true), second(func(x *lang.Image) { x.Failed = true })}, ""},
+		"as flashed":     {"a", update.State{Slots: [2]update.Firmware{v1, {}}}, [2]status.Image{mark(a, true, true), b}, ""},
+		"installed":      {"a", update.State{Slots: [2]update.Firmware{v1, v2}, Trial: &update.Trial{Slot: update.B}}, [2]status.Image{mark(a, true, false), second(func(x *status.Image) { x.Next, x.Trial = true, true })}, "v2"},
+		"started once":   {"b", update.State{Slots: [2]update.Firmware{v1, v2}, Trial: &update.Trial{Slot: update.B, Tries: 1}}, [2]status.Image{a, second(func(x *status.Image) { x.Running, x.Next, x.Trial, x.Tries = true, true, true, 1 })}, ""},
+		"its last start": {"b", update.State{Slots: [2]update.Firmware{v1, v2}, Trial: &update.Trial{Slot: update.B, Tries: update.Tries}}, [2]status.Image{mark(a, false, true), second(func(x *status.Image) { x.Running, x.Trial, x.Tries = true, true, update.Tries })}, "v1"},
+		"confirmed":      {"b", update.State{Slots: [2]update.Firmware{v1, v2}}, [2]status.Image{a, second(func(x *status.Image) { x.Running, x.Next = true, true })}, ""},
+		"taken back":     {"a", update.State{Slots: [2]update.Firmware{v1, failed}}, [2]status.Image{mark(a, true, true), second(func(x *status.Image) { x.Failed = true })}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := init1(t, named(t, "sim"), func(w http.ResponseWriter, r *http.Request) {
@@ -72,7 +73,7 @@ func TestWhatIsShownOfTheSlots(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(lang.Images{Board: "qemu-virt", Slots: c.want[:]}, got); diff != "" {
+			if diff := cmp.Diff(status.Images{Board: "qemu-virt", Slots: c.want[:]}, got); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 			if v := s.waitingImage(); v != c.waiting {
@@ -82,7 +83,7 @@ func TestWhatIsShownOfTheSlots(t *testing.T) {
 	}
 }
 
-func mark(i lang.Image, running, next bool) lang.Image {
+func mark(i status.Image, running, next bool) status.Image {
 	i.Running, i.Next = running, next
 	return i
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"viaduct/appliance/lang"
 	"viaduct/appliance/license"
+	"viaduct/appliance/status"
 )
 
 // InstallLicense verifies a key and keeps it.
@@ -74,16 +74,9 @@ func (s *System) storedLicenses() []string {
 }
 
 // Licenses are the pools and features of `show system licenses`, and the keys behind them.
-func (s *System) Licenses() lang.Licenses {
-	l := lang.Licenses{Serial: s.o.Board.SerialNumber()}
-	for _, r := range s.licenses.Table() {
-		l.Pools = append(l.Pools, lang.Pool(r))
-	}
-	for _, p := range s.licenses.Peaks() {
-		l.Peaks = append(l.Peaks, lang.Peak(p))
-	}
-	for _, f := range s.licenses.Features() {
-		l.Features = append(l.Features, lang.Feature(f))
+func (s *System) Licenses() status.Licenses {
+	l := status.Licenses{
+		Serial: s.o.Board.SerialNumber(), Pools: s.licenses.Table(), Peaks: s.licenses.Peaks(), Features: s.licenses.Features(),
 	}
 	for _, key := range s.storedLicenses() {
 		l.Keys = append(l.Keys, s.about(key))
@@ -92,10 +85,10 @@ func (s *System) Licenses() lang.Licenses {
 }
 
 // about says what a key gives, or why it gives nothing.
-func (s *System) about(key string) lang.LicenseKey {
+func (s *System) about(key string) status.LicenseKey {
 	l, err := license.Verify(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities)
 	if err != nil {
-		return lang.LicenseKey{Key: key, About: "not in force: " + err.Error()}
+		return status.LicenseKey{Key: key, About: "not in force: " + err.Error()}
 	}
-	return lang.LicenseKey{Key: key, About: l.String() + ", of issuer " + l.Issuer}
+	return status.LicenseKey{Key: key, About: l.String() + ", of issuer " + l.Issuer}
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/lang"
 	"viaduct/appliance/license"
+	"viaduct/appliance/status"
 )
 
 func TestLicensesFollowTheirIssuers(t *testing.T) {
@@ -66,7 +66,7 @@ func TestLicensesFollowTheirIssuers(t *testing.T) {
 	}
 	trust(lab)
 	sessions(24)
-	if keys := s.Licenses().Keys; keys[0] != (lang.LicenseKey{Key: twenty, About: "license 7: 20 sip-sessions, any system, of issuer lab"}) {
+	if keys := s.Licenses().Keys; keys[0] != (status.LicenseKey{Key: twenty, About: "license 7: 20 sip-sessions, any system, of issuer lab"}) {
 		t.Errorf("%+v", keys)
 	}
 	if _, err := s.EraseLicense(twenty[1:]); err == nil {

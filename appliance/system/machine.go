@@ -8,17 +8,16 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/lang"
+	"viaduct/appliance/status"
+
+	"golang.org/x/sys/unix"
 )
 
-// Version tells what runs here and how it does.
-func (s *System) Version() lang.Version {
-	v := lang.Version{
+// System tells what runs here and how it does.
+func (s *System) System() status.System {
+	v := status.System{
 		Product: "Viaduct SBC", Release: s.o.Release.Version, Commit: s.o.Release.Commit, Built: s.o.Release.Built, Board: s.o.Board.Name(), Serial: s.o.Board.SerialNumber(),
 		GoVersion: runtime.Version(), Started: s.start, Memory: memory(),
 	}
@@ -26,21 +25,17 @@ func (s *System) Version() lang.Version {
 		v.Load = strings.Join(strings.Fields(string(load))[:3], " ")
 	}
 	if t, ok := s.o.Board.Temperature(); ok {
-		v.Temperature = fmt.Sprintf("%.0f °C", t)
+		v.Temperature = &t
 	}
 	var m unix.Sysinfo_t
 	if unix.Sysinfo(&m) == nil {
-		v.More = append(v.More, share("Free memory", uint64(m.Freeram+m.Bufferram)*uint64(m.Unit), uint64(m.Totalram)*uint64(m.Unit)))
+		v.RAM = status.Space{Free: uint64(m.Freeram+m.Bufferram) * uint64(m.Unit), Total: uint64(m.Totalram) * uint64(m.Unit)}
 	}
 	var f unix.Statfs_t
 	if unix.Statfs(s.o.StateDir, &f) == nil {
-		v.More = append(v.More, share("Free flash", f.Bavail*uint64(f.Bsize), f.Blocks*uint64(f.Bsize)))
+		v.Flash = status.Space{Free: f.Bavail * uint64(f.Bsize), Total: f.Blocks * uint64(f.Bsize)}
 	}
 	return v
-}
-
-func share(name string, part, whole uint64) lang.Measure {
-	return lang.Measure{Name: name, Value: fmt.Sprintf("%d of %d MiB", part>>20, whole>>20)}
 }
 
 func memory() uint64 {
@@ -57,27 +52,8 @@ func (s *System) FollowLog(ctx context.Context, each func(line string) error) er
 	return s.o.Ring.Follow(ctx, each)
 }
 
-// Clock tells the time and who says so.
-func (s *System) Clock() lang.Clock {
-	st := s.clock.State()
-	c := lang.Clock{Now: time.Now(), Synced: st.Synced, Offset: st.Offset, Last: st.Since, Err: st.Problem,
-		Adjusted: st.Adjustable, Drift: st.Drift}
-	if st.Enabled {
-		c.Interval, c.Next = st.Interval, st.Next
-	}
-	for _, server := range st.Servers {
-		x := lang.TimeServer{Role: server.Role, Host: server.Host, Stratum: server.Sample.Stratum, Offset: server.Sample.Offset,
-			Distance: server.Sample.Distance, Last: server.Last, Used: server.Used, Err: server.Error}
-		if server.Addr.IsValid() {
-			x.Addr = server.Addr.String()
-		}
-		c.Servers = append(c.Servers, x)
-		if server.Used && c.Server == "" {
-			c.Server, c.Stratum = fmt.Sprintf("%s (%s)", server.Host, server.Addr.Addr()), server.Sample.Stratum
-		}
-	}
-	return c
-}
+// Clock tells the time and where it comes from.
+func (s *System) Clock() status.Clock { return s.clock.Status() }
 
 // SyncClock asks the time servers now and steps the clock.
 func (s *System) SyncClock(ctx context.Context) error { return s.clock.Sync(ctx) }

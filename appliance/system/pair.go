@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/pki"
+	"viaduct/appliance/status"
 )
 
 // fits checks a key that is to be stored under name against the certificates of the profiles that use it. A certificate that
@@ -13,10 +14,10 @@ import (
 func (s *System) fits(name string, text []byte, passphrase string) error {
 	var key crypto.Signer
 	for _, p := range s.Running().TLS {
-		if strings.TrimPrefix(string(p.PrivateKey), "pki:"+KindPrivateKey+"/") != name || len(p.Own) == 0 {
+		if strings.TrimPrefix(string(p.PrivateKey), "pki:"+string(status.KeyPrivate)+"/") != name || len(p.Own) == 0 {
 			continue
 		}
-		leaf := strings.TrimPrefix(string(p.Own[0].Name), "pki:"+KindCertificate+"/")
+		leaf := strings.TrimPrefix(string(p.Own[0].Name), "pki:"+string(status.KeyCertificate)+"/")
 		chain, err := s.store.Certificates(leaf)
 		if err != nil || len(chain) == 0 {
 			continue

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"viaduct/appliance/lang"
+	"viaduct/appliance/status"
 )
 
 // The topics of `debug`.
@@ -32,7 +32,7 @@ type sessions struct {
 var topics = [...]string{topicSIP, topicCall, topicRoute, topicRTP, topicTLS}
 
 type session struct {
-	lang.SessionInfo
+	status.Session
 	debug map[string]bool
 	lines chan string
 }
@@ -44,8 +44,8 @@ const waitingLines = 500
 const rtpEvery = 5 * time.Second
 
 // Attend keeps a session in the list of `who` and gives it what it debugs, until ctx ends or each fails.
-func (s *System) Attend(ctx context.Context, info lang.SessionInfo, each func(text string) error) error {
-	x := &session{SessionInfo: info, debug: map[string]bool{}, lines: make(chan string, waitingLines)}
+func (s *System) Attend(ctx context.Context, info status.Session, each func(text string) error) error {
+	x := &session{Session: info, debug: map[string]bool{}, lines: make(chan string, waitingLines)}
 	s.sessions.add(x)
 	defer s.sessions.remove(x)
 	s.log.Info("session begins", "name", info.User, "tty", info.TTY)
@@ -94,14 +94,14 @@ func endpoint(a netip.AddrPort) string {
 }
 
 // Sessions are the consoles that are logged in, the oldest first.
-func (s *System) Sessions() []lang.SessionInfo {
+func (s *System) Sessions() []status.Session {
 	s.sessions.mu.Lock()
 	defer s.sessions.mu.Unlock()
-	list := make([]lang.SessionInfo, len(s.sessions.list))
+	list := make([]status.Session, len(s.sessions.list))
 	for i, x := range s.sessions.list {
-		list[i] = x.SessionInfo
+		list[i] = x.Session
 	}
-	slices.SortStableFunc(list, func(a, b lang.SessionInfo) int { return a.Since.Compare(b.Since) })
+	slices.SortStableFunc(list, func(a, b status.Session) int { return a.Since.Compare(b.Since) })
 	return list
 }
 

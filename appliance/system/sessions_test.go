@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/lang"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // attend keeps a session on a terminal and returns what it is shown.
@@ -23,7 +23,7 @@ func attend(t *testing.T, s *System, tty string) <-chan string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.Attend(ctx, lang.SessionInfo{User: "anna", TTY: tty, Since: time.Now()}, func(text string) error {
+		s.Attend(ctx, status.Session{User: "anna", TTY: tty, Since: time.Now()}, func(text string) error {
 			shown <- text
 			return nil
 		})

@@ -15,18 +15,14 @@ import (
 
 	"viaduct/appliance/flash"
 	"viaduct/appliance/pki"
-)
-
-// The kinds of things in the key store, as the language names them.
-const (
-	KindCertificate = "certificate"
-	KindPrivateKey  = "private-key"
+	"viaduct/appliance/status"
 )
 
 // StoredItem is one file of the key store.
 type StoredItem struct {
-	Kind, Name string
-	Err        error // it cannot be used, and why
+	Kind status.KeyKind
+	Name string
+	Err  error // it cannot be used, and why
 }
 
 // Certificates implements pki.Store. The error wraps fs.ErrNotExist when nothing of this name was imported.
@@ -110,16 +106,16 @@ func (s *Store) CertificateText(name string) ([]byte, error) {
 }
 
 // RemoveKey forgets a certificate or private key. The error wraps fs.ErrNotExist when there is none of this name.
-func (s *Store) RemoveKey(kind, name string) error {
+func (s *Store) RemoveKey(kind status.KeyKind, name string) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	var folder string
 	var err error
 	switch kind {
-	case KindCertificate:
+	case status.KeyCertificate:
 		folder = certFolder
 		_, err = s.Certificates(name)
-	case KindPrivateKey:
+	case status.KeyPrivate:
 		folder = keyFolder
 		_, err = s.PrivateKey(name)
 	default:
@@ -133,7 +129,7 @@ func (s *Store) RemoveKey(kind, name string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if kind == KindCertificate {
+	if kind == status.KeyCertificate {
 		delete(s.certs, name)
 	} else {
 		delete(s.keys, name)
@@ -147,13 +143,13 @@ func (s *Store) Keys() []StoredItem {
 	defer s.mu.RUnlock()
 	var list []StoredItem
 	for name, e := range s.certs {
-		list = append(list, StoredItem{KindCertificate, name, e.err})
+		list = append(list, StoredItem{status.KeyCertificate, name, e.err})
 	}
 	for name, e := range s.keys {
-		list = append(list, StoredItem{KindPrivateKey, name, e.err})
+		list = append(list, StoredItem{status.KeyPrivate, name, e.err})
 	}
 	slices.SortFunc(list, func(a, b StoredItem) int {
-		return strings.Compare(a.Kind+" "+a.Name, b.Kind+" "+b.Name)
+		return strings.Compare(string(a.Kind)+" "+a.Name, string(b.Kind)+" "+b.Name)
 	})
 	return list
 }

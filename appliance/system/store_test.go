@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"viaduct/appliance/pki"
+	"viaduct/appliance/status"
 )
 
 var _ pki.Store = (*Store)(nil)
@@ -78,14 +79,14 @@ func TestStoreKeepsWhatWasImported(t *testing.T) {
 		if text, err := s.CertificateText("MYCERTIFICATE"); err != nil || !bytes.Equal(text, cert) {
 			t.Errorf("export: %v\n%s", err, text)
 		}
-		if want := []StoredItem{{KindCertificate, "MYCERTIFICATE", nil}, {KindPrivateKey, "myprivate.key", nil}}; !slices.Equal(s.Keys(), want) {
+		if want := []StoredItem{{status.KeyCertificate, "MYCERTIFICATE", nil}, {status.KeyPrivate, "myprivate.key", nil}}; !slices.Equal(s.Keys(), want) {
 			t.Errorf("list %v", s.Keys())
 		}
 	}
-	if err := s.RemoveKey(KindPrivateKey, "myprivate.key"); err != nil {
+	if err := s.RemoveKey(status.KeyPrivate, "myprivate.key"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.RemoveKey(KindPrivateKey, "myprivate.key"); !errors.Is(err, fs.ErrNotExist) {
+	if err := s.RemoveKey(status.KeyPrivate, "myprivate.key"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("removed twice: %v", err)
 	}
 	if err := s.RemoveKey("dh", "x"); err == nil {

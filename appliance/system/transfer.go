@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"viaduct/appliance/pki"
+	"viaduct/appliance/status"
 )
 
 // transferTime and transferMax bound a copy over HTTP.
@@ -32,7 +33,7 @@ func (s *System) web() *http.Client {
 		roots.AddCert(c)
 	}
 	for _, k := range s.store.Keys() {
-		if chain, err := s.store.Certificates(k.Name); k.Kind == KindCertificate && err == nil {
+		if chain, err := s.store.Certificates(k.Name); k.Kind == status.KeyCertificate && err == nil {
 			for _, c := range chain {
 				if c.IsCA {
 					roots.AddCert(c)

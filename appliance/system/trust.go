@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/lang"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/status"
 )
 
 // strangers remembers the certificates at which peers' chains ended that were not trusted, so that an administrator can trust one
@@ -157,10 +157,10 @@ func (s *System) settledNow(cfg *config.Config, x stranger) bool {
 }
 
 // Untrusted lists the issuers of peers' certificates that are not trusted.
-func (s *System) Untrusted() []lang.Untrusted {
-	var list []lang.Untrusted
+func (s *System) Untrusted() []status.UnknownIssuer {
+	var list []status.UnknownIssuer
 	for _, x := range s.untrusted() {
-		list = append(list, lang.Untrusted{
+		list = append(list, status.UnknownIssuer{
 			SHA256: x.SHA256, Subject: pki.Describe(x.End).Subject, Issuer: x.Issuer, Root: x.Root,
 			Peer: x.peer, Gateway: x.gateway, Last: x.last, NotAfter: x.End.NotAfter, Warning: x.warning(), Leaf: x.leaf(),
 		})

@@ -1,0 +1,64 @@
+package status
+
+import (
+	"net/netip"
+	"time"
+)
+
+// System is the box itself.
+type System struct {
+	Product     string    `json:"product"`
+	Release     string    `json:"release"`
+	Commit      string    `json:"commit,omitempty"`
+	Built       time.Time `json:"built,omitzero"` // zero: the build does not say
+	Board       string    `json:"board"`
+	Serial      string    `json:"serial"`
+	GoVersion   string    `json:"go_version"`
+	Started     time.Time `json:"started,omitzero"`
+	Memory      uint64    `json:"memory_bytes"`                  // in use by sbcd
+	Load        string    `json:"load,omitempty"`                // of one, five and fifteen minutes
+	Temperature *float64  `json:"temperature_celsius,omitempty"` // nil: the board does not say
+	RAM         Space     `json:"ram,omitzero"`                  // of the whole machine
+	Flash       Space     `json:"flash,omitzero"`                // that the state directory is on
+}
+
+// Space is how much of something there is, in octets.
+type Space struct {
+	Free  uint64 `json:"free"`
+	Total uint64 `json:"total"` // 0: unknown
+}
+
+// Session is a console that is logged in.
+type Session struct {
+	User  string    `json:"user"`
+	TTY   string    `json:"tty"`
+	Class string    `json:"class"` // of the account
+	Since time.Time `json:"since"`
+}
+
+// Ban is a source of wrong passwords.
+type Ban struct {
+	Source netip.Addr    `json:"source"` // an address; it may stand for a network
+	Wrong  int           `json:"wrong"`
+	Left   time.Duration `json:"left_ns,omitempty"` // it stays shut out for so long; 0: it is not shut out
+}
+
+// Images are the firmware images that the box holds.
+type Images struct {
+	Board string  `json:"board"`
+	Slots []Image `json:"slots"`
+}
+
+// Image is what one slot holds.
+type Image struct {
+	Slot     string    `json:"slot"` // "a", "b"
+	Version  string    `json:"version,omitempty"`
+	Commit   string    `json:"commit,omitempty"` // with no version: the slot is empty, or half written
+	Built    time.Time `json:"built,omitzero"`
+	Running  bool      `json:"running"`
+	Next     bool      `json:"next"`  // the next start takes it
+	Trial    bool      `json:"trial"` // it has yet to prove itself
+	Tries    int       `json:"tries"` // starts on trial so far
+	MaxTries int       `json:"max_tries"`
+	Failed   bool      `json:"failed"` // it was tried and did not prove itself
+}

@@ -1,0 +1,78 @@
+package status
+
+import "time"
+
+// KeyKind is the kind of a thing in the key store, as names of the configuration have it: pki:certificate/NAME.
+type KeyKind string
+
+const (
+	KeyCertificate KeyKind = "certificate"
+	KeyPrivate     KeyKind = "private-key"
+	KeyTrusted     KeyKind = "trusted" // a built-in root
+)
+
+// Key is one thing in the key store.
+type Key struct {
+	Kind     KeyKind   `json:"kind"`
+	Name     string    `json:"name"`
+	KeyType  string    `json:"key_type,omitempty"` // "RSA 2048", "ECDSA P-256"
+	Subject  string    `json:"subject,omitempty"`  // certificates only, as everything below
+	Names    []string  `json:"names,omitempty"`
+	Issuer   string    `json:"issuer,omitempty"`
+	NotAfter time.Time `json:"not_after,omitzero"`
+	Chain    int       `json:"chain,omitempty"` // certificates in this item
+}
+
+// UnknownIssuer is the certificate at which the chain of a peer ended, and which is no trust anchor.
+type UnknownIssuer struct {
+	SHA256   string    `json:"sha256"` // hex
+	Subject  string    `json:"subject"`
+	Issuer   string    `json:"issuer"`
+	Root     bool      `json:"root"` // its own issuer; else an intermediate, or the peer's own certificate
+	NotAfter time.Time `json:"not_after"`
+	Warning  string    `json:"warning,omitempty"` // for an administrator who is about to trust it
+	Leaf     string    `json:"leaf,omitempty"`    // the peer's certificate: names and dates
+	Gateway  string    `json:"gateway"`
+	Peer     string    `json:"peer"`
+	Last     time.Time `json:"last"` // time that the peer showed it
+}
+
+// Licenses are the pools of licenses and the keys that fill them.
+type Licenses struct {
+	Serial   string       `json:"serial"`
+	Pools    []Pool       `json:"pools"`
+	Peaks    []Peak       `json:"peaks"`
+	Features []Feature    `json:"features"`
+	Keys     []LicenseKey `json:"keys"`
+}
+
+// Pool is one counted pool: BuiltIn + Installed + Leased = Total = Alloc + Free. Leased counts keys with an expiry date. Free is never
+// negative: calls that are up when a license expires go on.
+type Pool struct {
+	Name      string `json:"name"`
+	BuiltIn   int    `json:"built_in"`
+	Installed int    `json:"installed"`
+	Leased    int    `json:"leased"`
+	Total     int    `json:"total"`
+	Alloc     int    `json:"alloc"`
+	Free      int    `json:"free"`
+}
+
+// Peak is how far a pool was used since the start.
+type Peak struct {
+	Name    string `json:"name"`
+	Most    int    `json:"most"`    // in use at once
+	Refused int    `json:"refused"` // requests that found the pool too small
+}
+
+// Feature is a license that is there or not.
+type Feature struct {
+	Name    string `json:"name"`
+	Enabled bool   `json:"enabled"`
+}
+
+// LicenseKey is one installed key. The key itself never leaves the box as JSON: it could be installed elsewhere.
+type LicenseKey struct {
+	Key   string `json:"-"`
+	About string `json:"about"`
+}
