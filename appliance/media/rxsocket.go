@@ -132,21 +132,10 @@ func (t *thread) relayOwn(p *port, first, n int) {
 }
 
 // relayShared relays the packets of a shared socket, which are in n slots. A port may have been closed since.
-//
-// All ports are looked up before the first packet is relayed; prefetch says why.
 func (t *thread) relayShared(first, n int) {
-	ports := t.found[:n]
-	for i := range ports {
-		ports[i] = t.table.find(t.input.sentTo(first + i))
-	}
-	for _, p := range ports {
-		if p != nil {
-			t.prefetched += p.leg.prefetch()
-		}
-	}
-	for i, p := range ports {
-		if p != nil {
-			t.relayPacket(p, first+i)
+	for i := first; i < first+n; i++ {
+		if p := t.table.find(t.input.sentTo(i)); p != nil {
+			t.relayPacket(p, i)
 		}
 	}
 }

@@ -30,23 +30,21 @@ type thread struct {
 	base  time.Time // t.now counts from here
 	now   time.Duration
 
-	epoll      int
-	wakeup     int // eventfd
-	number     int // among the relay's
-	rxSockets  []*rxSocket
-	shared     []*rxSocket  // those of them that all ports share
-	free       []int        // indexes in rxSockets that are free
-	table      portTable    // of the ports that share a socket
-	found      [slots]*port // those of the packets that are being relayed
-	prefetched uint64       // see prefetch
-	legs       map[*leg]struct{}
-	crypt      *srtp.Crypter
-	empty      inbound
-	batch      *batch
-	input      *input
-	slot       int  // that is being handled
-	busy       bool // the last turn had packets
-	events     []unix.EpollEvent
+	epoll     int
+	wakeup    int // eventfd
+	number    int // among the relay's
+	rxSockets []*rxSocket
+	shared    []*rxSocket // those of them that all ports share
+	free      []int       // indexes in rxSockets that are free
+	table     portTable   // of the ports that share a socket
+	legs      map[*leg]struct{}
+	crypt     *srtp.Crypter
+	empty     inbound
+	batch     *batch
+	input     *input
+	slot      int  // that is being handled
+	busy      bool // the last turn had packets
+	events    []unix.EpollEvent
 	// indexes of rxSockets that have packets left from the last turn; spare is the other slice of the exchange
 	backlog, spare []int
 	noisy          []*leg // sides that hear a sound of ours
