@@ -48,7 +48,7 @@ func TestPaddingIsNotConverted(t *testing.T) {
 	p[0], p[1] = 0xa0, 8
 	copy(p[12:], []byte{0xd5, 0xd5, 0, 0, 0, 4})
 	q.t.slot, q.t.input.next = 0, 1
-	q.t.receive(q.s.legs[A].ports[rtp], p[:18], q.peers[A])
+	q.t.receive(q.s.legs[A].local.ports[rtp], p[:18], q.peers[A])
 	out := q.left()
 	if len(out) != 1 || len(out[0]) != 14 || out[0][0] != 0x80 {
 		t.Errorf("%x", out)
@@ -56,7 +56,7 @@ func TestPaddingIsNotConverted(t *testing.T) {
 	for _, padding := range []byte{0, 7, 255} { // more than there is
 		p[0], p[1], p[17] = 0xa0, 8, padding
 		q.t.slot, q.t.input.next = 0, 1
-		q.t.receive(q.s.legs[A].ports[rtp], p[:18], q.peers[A])
+		q.t.receive(q.s.legs[A].local.ports[rtp], p[:18], q.peers[A])
 		q.left()
 	}
 }

@@ -10,6 +10,7 @@ import (
 // pressing is a telephone-event that a peer sends and the other side cannot take: it is told, once, with its length.
 type pressing struct {
 	known     bool // timestamp holds something
+	active    bool // its end has not come
 	event     uint8
 	timestamp uint32 // of its beginning: all its packets have the same (RFC 4733 section 2.2.1)
 	duration  uint16 // in timestamp units, as far as it is known
@@ -18,7 +19,7 @@ type pressing struct {
 
 // pressed notes a packet of a telephone-event from l.
 func (t *thread) pressed(l *leg, p []byte, timestamp uint32) {
-	k := &l.pressing
+	k := &l.in.pressing
 	if len(p) < 4 || p[0] > lastEvent {
 		l.stats.invalid++
 		return
@@ -28,8 +29,7 @@ func (t *thread) pressed(l *leg, p []byte, timestamp uint32) {
 			return // a late packet of the one before
 		}
 		t.released(l) // its end was lost
-		l.dials = true
-		*k = pressing{known: true, event: p[0], timestamp: timestamp}
+		*k = pressing{known: true, active: true, event: p[0], timestamp: timestamp}
 	}
 	k.duration, k.seen = max(k.duration, binary.BigEndian.Uint16(p[2:])), t.now
 	if p[1]&0x80 != 0 {
@@ -39,9 +39,9 @@ func (t *thread) pressed(l *leg, p []byte, timestamp uint32) {
 
 // released tells the call of an event of l that is over.
 func (t *thread) released(l *leg) {
-	if k := &l.pressing; l.dials {
-		l.dials = false
-		e := Event{Side: l.side, Kind: Pressed, Digit: k.event, Length: time.Duration(k.duration) * time.Second / time.Duration(l.rate)}
+	if k := &l.in.pressing; l.in.pressing.active {
+		l.in.pressing.active = false
+		e := Event{Side: l.side, Kind: Pressed, Digit: k.event, Length: time.Duration(k.duration) * time.Second / time.Duration(l.formats.rate)}
 		t.relay.events.post(func() { l.session.hear(e) })
 	}
 }
@@ -139,8 +139,8 @@ func (s *Session) playDigit(to Side) {
 
 // event sends one packet of an event to a side. Until the last one no voice goes there.
 func (t *thread) event(o *leg, e digit, passed time.Duration, over, last bool, source uint32, seq uint16) {
-	o.other.muted = !last
-	if !o.send || !o.dest[rtp].known() || o.out.DTMF == NoPT {
+	o.other.in.muted = !last
+	if !o.out.allowed || !o.remote.dest[rtp].known() || o.formats.wanted.DTMF == NoPT {
 		return
 	}
 	if t.input.next == slots {
@@ -158,8 +158,8 @@ func (t *thread) event(o *leg, e digit, passed time.Duration, over, last bool, s
 	if over {
 		p[13] |= 0x80
 	}
-	units := func(d time.Duration) uint32 { return uint32(int64(d/time.Microsecond) * o.rate / 1_000_000) }
+	units := func(d time.Duration) uint32 { return uint32(int64(d/time.Microsecond) * o.formats.rate / 1_000_000) }
 	binary.BigEndian.PutUint16(p[14:], uint16(min(units(passed), 0xffff)))
-	t.sendInStream(o.other, p, n, header, source, seq, units(e.at), o.out.DTMF)
+	t.sendInStream(o.other, p, n, header, source, seq, units(e.at), o.formats.wanted.DTMF)
 	t.flush()
 }

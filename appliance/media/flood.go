@@ -18,7 +18,7 @@ const tellAt = 100
 
 // checkFlood says when strangers come to a steered port in masses, or what cannot be told from the peer comes too fast.
 func (t *thread) checkFlood(l *leg) {
-	for _, p := range l.ports {
+	for _, p := range l.local.ports {
 		if p.steered != nil {
 			strangers, excess := p.dropped()
 			t.compareDrops(p, strangers, excess)
@@ -46,8 +46,8 @@ func (t *thread) compareDrops(p *port, strangers, excess uint64) {
 // needs the source to be known; the filter goes when signalling changes it.
 func (t *thread) shield(p *port) {
 	l := p.leg
-	source := l.source[l.sourceOf(p.which)]
-	if p.which == rtcp && l.mux {
+	source := l.remote.source[l.remote.sourceOf(p.which)]
+	if p.which == rtcp && l.remote.mux {
 		return // nothing is expected here, its buffer may be full
 	}
 	if p.flooded || !source.known() {
@@ -59,7 +59,7 @@ func (t *thread) shield(p *port) {
 
 func (t *thread) warnOfFlood(p *port, err error) {
 	l := p.leg
-	peer, addr := l.source[l.sourceOf(p.which)].netip(), p.local.netip()
+	peer, addr := l.remote.source[l.remote.sourceOf(p.which)].netip(), p.local.netip()
 	t.relay.events.post(func() {
 		t.log.Warn("media port is flooded: only packets of the call's peer are let in", "addr", addr, "peer", peer, "err", err)
 	})

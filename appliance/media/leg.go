@@ -9,74 +9,53 @@ import (
 )
 
 // leg is one side of a session. Only its thread touches it.
+//
+// A packet needs the groups from remote to stats, those of the leg that it comes from and those of the leg that it goes to.
 type leg struct {
 	session *Session
 	other   *leg
 	side    Side
 
-	// From here to stats: what a packet needs.
-	source   [2]address   // who may send RTP and RTCP; unknown while to be learnt
-	dest     [2]address   // where RTP and RTCP go; unknown: nowhere
-	signal   [2]address   // what was signalled, for latching and to see a change
-	rx, tx   *srtp.Keys   // nil: plain
-	previous *previousKey // key before rx, until the first packet under rx; nil: none
-	receive  bool
-	muted    bool // a digit is played to the other side in place of this one's voice
-	dials    bool // pressing is under way
-	send     bool
-	mux      bool
-	latch    bool                      // learn what is unknown in source
-	anyHost  bool                      // from any address
-	admit    func(netip.AddrPort) bool // asked about a source that is to be learnt; nil: all may
-	started  bool                      // Started was reported
-	silent   bool                      // TimedOut was reported
-	warned   bool                      // KeyUsed was reported
-	in, out  PayloadTypes
-	rate     int64
-	voice    *audio.Codec // in both directions; nil: packets pass as they are
-	codec    string
-	spare    []Format // what else comes, see spare.go
-	claimed  uint32
-
-	suppress bool           // pauses of the other side are described to this one (RFC 3389)
-	spoken   audio.Activity // of this side
-	noise    *noise         // that is played to this side; nil: never was
-	octets   int            // of voice that a packet to this side holds, 0: as many as come
-	packing  *packing       // makes such packets; nil: never had to
-
-	stream  outgoing
-	heard   reception
-	streams [4]inbound    // SRTP state of the peer's SSRCs under rx
-	turn    uint32        // counts uses of streams
-	last    time.Duration // a packet was taken
+	remote  remote
+	keys    security
+	formats formats
+	out     outgoing
+	in      incoming
+	stats   counters
 	reports reporting
-	since   time.Duration // of Open or Set: silence counts from here
-
-	stats counters
-
-	pressing pressing // what this side dials, when the other cannot take it as an event
-
-	ports    [2]*port
-	local    netip.Addr
-	number   uint16 // RTP port, network order is the writer's business
-	tos      byte
-	lifetime uint64
-	quiet    time.Duration // limit of silence, 0 off
+	local   local
 }
 
-// inbound is what SRTP keeps of a peer's SSRC. An entry is made for authentic packets only.
-type inbound struct {
-	ssrc      uint32
-	used      uint32 // turn of the last use, 0: free
-	rtp, rtcp srtp.Window
+// local is where a side's ports are.
+type local struct {
+	ports  [2]*port
+	addr   netip.Addr
+	number uint16 // of the RTP port
+	tos    byte
 }
 
-// counters are the figures that are not kept elsewhere.
-type counters struct {
-	received, sent, receivedOctets, sentOctets  uint64
-	duplicates, late                            uint64
-	foreign, authFailed, replayed, invalid      uint64
-	rtcpReceived, rtcpSent, sentPayload, unsent uint64
+// outgoing is what goes to a side's peer.
+type outgoing struct {
+	allowed  bool // we may send
+	suppress bool // pauses of the other side are described to this one (RFC 3389)
+	size     int  // octets of voice in a packet to this side, 0: as many as come
+	stream   stream
+	noise    *noise   // nil: there was never a sound of ours
+	packing  *packing // nil: no packet ever had another size
+}
+
+// incoming is what comes from a side's peer.
+type incoming struct {
+	allowed  bool          // we may take packets
+	muted    bool          // a digit is played to the other side in place of this one's voice
+	started  bool          // Started was told
+	silent   bool          // TimedOut was told
+	last     time.Duration // when a packet was accepted
+	since    time.Duration // when Open or Set was called: silence counts from here
+	heard    reception
+	spoken   audio.Activity
+	pressing pressing      // a telephone-event of the peer that the other side cannot take
+	quiet    time.Duration // limit of silence, 0: off
 }
 
 // settings are Params made ready on the caller's goroutine. A nil key with changed set is plain RTP.
@@ -91,156 +70,61 @@ const rtp, rtcp = 0, 1
 
 // apply takes over what was agreed.
 func (l *leg) apply(s settings, now time.Duration) {
-	changed := false
-	for i := range s.remote {
-		if !s.remote[i].known() { // held by c=0.0.0.0: send nothing, keep what was learnt
-			l.dest[i] = address{}
-			continue
-		}
-		if s.remote[i] != l.signal[i] || s.Latch != l.latch {
-			l.signal[i], l.source[i] = s.remote[i], s.remote[i]
-			if s.Latch {
-				l.source[i] = address{}
-			}
-			changed = changed || i == rtp
-		}
-		l.dest[i] = s.remote[i]
-		if l.source[i].known() {
-			l.dest[i] = l.source[i]
-		}
-	}
-	l.latch, l.anyHost, l.mux, l.admit = s.Latch, s.LatchAny, s.Mux, s.Admit
+	moved := l.remote.set(s.remote, &s.Params)
 	if s.newLocal {
-		l.tx, l.warned = s.local, false
-		l.stream.rekey()
+		l.keys.setLocal(s.local)
+		l.out.stream.rekey()
 	}
 	if s.newKey {
-		if l.previous = nil; l.rx != nil && s.peer != nil && !changed { // from another place comes another peer
-			l.previous = &previousKey{l.rx, l.streams, now + previousKeyLife}
-		}
-		l.rx, l.streams, l.turn = s.peer, [4]inbound{}, 0
+		l.keys.setPeer(s.peer, moved, now)
 	}
-	l.lifetime = 0
+	l.keys.lifetime = 0
 	if s.LocalKey != nil {
-		l.lifetime = s.LocalKey.Lifetime
+		l.keys.lifetime = s.LocalKey.Lifetime
 	}
-	l.send, l.receive = s.Send, s.Receive
-	l.out, l.in = PayloadTypes{s.AudioPT, s.DTMFPT, s.CNPT}, PayloadTypes{s.AudioPT, s.DTMFPT, s.CNPT}
-	if s.Received != nil {
-		l.in = *s.Received
-	}
-	l.rate = int64(s.Rate)
-	if l.rate == 0 {
-		l.rate = 8000
-	}
-	l.voice, l.suppress = s.Voice, s.Suppress
-	l.codec, l.spare, l.claimed = s.Codec, s.Spare, s.Claimed
+	l.formats.set(&s.Params)
+	l.out.allowed, l.out.suppress, l.in.allowed = s.Send, s.Suppress, s.Receive
 	l.setPtime(s.Ptime)
-	l.since = now
-	l.silent = false
-	if changed || s.newKey {
-		l.started = false
+	l.in.since, l.in.silent = now, false
+	if moved || s.newKey {
+		l.in.started = false
 	}
-	if changed {
-		l.other.stream.restart = true
+	if moved {
+		l.other.out.stream.restart = true
 	}
 	l.guard()
 }
 
-// translate turns a payload type that this side sends into the number that the other side wants, NoPT when it was not agreed.
-func (l *leg) translate(pt uint8) uint8 {
-	switch pt {
-	case l.in.Audio:
-		return l.other.out.Audio
-	case l.in.DTMF:
-		return l.other.out.DTMF
-	case l.in.CN:
-		return l.other.out.CN
-	}
-	return NoPT
-}
-
-// inbound finds the SRTP state of an SSRC. An unknown one gets an empty state that is not yet in the table.
-func (l *leg) inbound(ssrc uint32, empty *inbound) *inbound {
-	for i := range l.streams {
-		if s := &l.streams[i]; s.used != 0 && s.ssrc == ssrc {
-			return s
-		}
-	}
-	*empty = inbound{ssrc: ssrc}
-	return empty
-}
-
-// keep puts the state of an authentic packet into the table, in place of the one that was longest unused.
-func (l *leg) keep(s *inbound) {
-	l.turn++
-	s.used = l.turn
-	oldest := &l.streams[0]
-	for i := range l.streams {
-		e := &l.streams[i]
-		if e == s {
-			return
-		}
-		if e.used < oldest.used {
-			oldest = e
-		}
-	}
-	*oldest = *s
-}
-
-// admits reports whether a packet from an address may be looked at.
-func (l *leg) admits(from address, which int) bool {
-	return from == l.source[which] && from.known() || l.gate(which).lets(from) && (l.admit == nil || l.admit(from.netip()))
-}
-
-// learn latches the source of a packet that was taken.
+// learn latches the source of an accepted packet.
 func (l *leg) learn(from address, which int) {
-	if l.source[which].known() {
-		return
+	if l.remote.learn(from, which) {
+		l.guard()
 	}
-	l.source[which] = from
-	if l.dest[which].known() {
-		l.dest[which] = from
-	}
-	l.guard()
 }
 
-func (l *leg) figures(base time.Time) Stats {
-	c := &l.stats
-	s := Stats{
-		Received: c.received, Sent: c.sent, ReceivedOctets: c.receivedOctets, SentOctets: c.sentOctets,
-		Lost: l.heard.lost(), Duplicates: c.duplicates, Late: c.late,
-		Foreign: c.foreign, AuthFailed: c.authFailed, Unsent: c.unsent, Replayed: c.replayed, Invalid: c.invalid,
-		RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent,
-		RoundTrip: l.reports.roundTrip, Source: l.source[rtp].netip(), SSRC: l.heard.ssrc,
-	}
-	for _, p := range l.ports {
-		if p != nil {
-			strangers, others := p.dropped()
-			s.Foreign, s.KernelDrops = s.Foreign+strangers, s.KernelDrops+others
+// guard tells the kernel whom a side's ports admit, whenever that changes.
+func (l *leg) guard() {
+	for which, p := range l.local.ports {
+		switch {
+		case p == nil:
+		case p.steered != nil:
+			g := l.remote.gate(l.remote.sourceOf(which), l.keys.rx != nil)
+			p.steered.Admit(g.admits, g.from.netip())
+			p.flooded, p.hurried = false, false
+		default:
+			p.unshield()
 		}
 	}
-	if l.rate > 0 {
-		s.Jitter = time.Duration(l.heard.jitter) * time.Second / time.Duration(16*l.rate)
-	}
-	s.Quality = l.quality(s.Jitter)
-	s.PeerLost, s.PeerJitter = l.reports.peerLost, time.Duration(l.reports.peerJitter)*time.Second/time.Duration(max(l.rate, 1))
-	if l.last != 0 {
-		s.Last = base.Add(l.last)
-	}
-	return s
 }
 
-// quality rates the peer's stream.
-func (l *leg) quality(jitter time.Duration) audio.Quality {
-	loss := audio.LossG729
-	switch {
-	case !l.heard.started:
-		return audio.Quality{}
-	case l.voice != nil:
-		loss = l.voice.Loss
-	case l.in.Audio != 18: // the static number of G.729, which no peer gives to another codec
-		return audio.Quality{BurstRatio: l.heard.burstRatio()}
+// tooSilent reports whether a side that should send has been silent for its limit.
+func (l *leg) tooSilent(now time.Duration) bool {
+	return l.in.quiet > 0 && l.in.allowed && l.remote.signal[rtp].known() && now-max(l.in.last, l.in.since) >= l.in.quiet
+}
+
+// endNoise ends a sound of ours: voice takes its place.
+func (o *outgoing) endNoise() {
+	if o.noise != nil {
+		o.noise.active = false
 	}
-	return loss.Rate(l.heard.loss(), l.heard.burstRatio(), l.reports.roundTrip, jitter)
 }

@@ -140,7 +140,7 @@ func TestLibsrtp(t *testing.T) {
 
 // lastToA is the number of the newest packet to A.
 func (c *callOf) lastToA() (seq uint16) {
-	c.thread.do(func() { seq = c.legs[A].stream.lastSeq })
+	c.thread.do(func() { seq = c.legs[A].out.stream.lastSeq })
 	return seq
 }
 

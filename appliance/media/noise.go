@@ -28,18 +28,18 @@ const noiseLag = 100 * time.Millisecond
 // startNoise begins noise towards a side, or gives it another level, in -dBov.
 func (t *thread) startNoise(o *leg, level uint8) {
 	t.startSound(o, false)
-	o.noise.white.SetLevel(level)
+	o.out.noise.white.SetLevel(level)
 }
 
 // startSound begins a sound towards a side, or changes to the other sound.
 func (t *thread) startSound(o *leg, ring bool) {
-	if o.noise == nil {
-		o.noise = &noise{source: rand.Uint32() | 1, white: audio.NewNoise(rand.Uint32() | 1)}
+	if o.out.noise == nil {
+		o.out.noise = &noise{source: rand.Uint32() | 1, white: audio.NewNoise(rand.Uint32() | 1)}
 	}
-	n := o.noise
+	n := o.out.noise
 	if !n.active {
 		n.active, n.next, n.tone = true, t.now, audio.Ringing{}
-		o.stream.restart = true // timestamps go on from now
+		o.out.stream.restart = true // timestamps go on from now
 	}
 	if n.ring = ring; !n.listed {
 		n.listed = true
@@ -51,8 +51,8 @@ func (t *thread) startSound(o *leg, ring bool) {
 func (t *thread) sendNoise() {
 	kept := t.noisy[:0]
 	for _, o := range t.noisy {
-		n := o.noise
-		if !n.active || !o.send || !o.other.receive && !n.ring || o.voice == nil || o.ports[rtp] == nil || !o.dest[rtp].known() {
+		n := o.out.noise
+		if !n.active || !o.out.allowed || !o.other.in.allowed && !n.ring || o.formats.voice == nil || o.local.ports[rtp] == nil || !o.remote.dest[rtp].known() {
 			n.active, n.listed = false, false
 			continue
 		}
@@ -78,31 +78,31 @@ func (t *thread) sendNoisePacket(o *leg) time.Duration {
 	p := t.input.slot(t.slot)[headroom:]
 	p[0], p[1] = 0x80, 0
 	const header = 12
-	octets := o.octets
+	octets := o.out.size
 	if octets == 0 {
-		octets = o.voice.Size(usualPtime)
+		octets = o.formats.voice.Size(usualPtime)
 	}
-	if o.noise.ring {
-		o.noise.tone.Fill(p[header:header+octets], o.voice)
+	if o.out.noise.ring {
+		o.out.noise.tone.Fill(p[header:header+octets], o.formats.voice)
 	} else {
-		o.noise.white.Fill(p[header:header+octets], o.voice)
+		o.out.noise.white.Fill(p[header:header+octets], o.formats.voice)
 	}
-	t.sendInStream(o.other, p, header+octets, header, o.noise.source, o.noise.seq, o.noise.time, o.out.Audio)
-	o.noise.seq++
-	o.noise.time += o.voice.Units(octets)
-	return o.voice.Time(octets)
+	t.sendInStream(o.other, p, header+octets, header, o.out.noise.source, o.out.noise.seq, o.out.noise.time, o.formats.wanted.Audio)
+	o.out.noise.seq++
+	o.out.noise.time += o.formats.voice.Units(octets)
+	return o.formats.voice.Time(octets)
 }
 
 // untilNoise is how long the thread may sleep before the next packet of a sound, at most until the next housekeeping.
 func (t *thread) untilNoise() time.Duration {
 	wait := housekeeping
 	for _, o := range t.noisy {
-		wait = min(wait, o.noise.next-t.now)
+		wait = min(wait, o.out.noise.next-t.now)
 	}
 	return max(wait, time.Millisecond)
 }
 
 // describesNoise reports whether a packet of l describes noise, which the other side has not agreed on but can be played.
 func (l *leg) describesNoise(p []byte, n, header int) bool {
-	return l.in.CN != NoPT && p[1]&0x7f == l.in.CN && l.other.voice != nil && n > header
+	return l.formats.received.CN != NoPT && p[1]&0x7f == l.formats.received.CN && l.other.formats.voice != nil && n > header
 }

@@ -2,7 +2,6 @@ package media
 
 import (
 	"encoding/binary"
-	"time"
 
 	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
@@ -22,10 +21,10 @@ const (
 func (t *thread) receive(to *port, p []byte, from address) {
 	l := to.leg
 	which := rtp
-	if to.which == rtcp || l.mux && len(p) >= 2 && isRTCP(p[1]) {
+	if to.which == rtcp || l.remote.mux && len(p) >= 2 && isRTCP(p[1]) {
 		which = rtcp
 	}
-	if !l.admits(from, l.sourceOf(which)) {
+	if !l.remote.admits(from, l.remote.sourceOf(which), l.keys.rx != nil) {
 		l.stats.foreign++
 		return
 	}
@@ -34,14 +33,6 @@ func (t *thread) receive(to *port, p []byte, from address) {
 	} else {
 		t.receiveRTP(l, p, from)
 	}
-}
-
-// sourceOf says whose address counts: with mux RTCP comes from where RTP comes.
-func (l *leg) sourceOf(which int) int {
-	if l.mux {
-		return rtp
-	}
-	return which
 }
 
 // isRTCP tells RTCP from RTP on one port by the octet of the payload type (RFC 5761 section 4).
@@ -55,7 +46,7 @@ func (t *thread) receiveRTP(l *leg, p []byte, from address) {
 	}
 	ssrc, seq := binary.BigEndian.Uint32(p[8:]), binary.BigEndian.Uint16(p[2:])
 	n := len(p)
-	if l.rx != nil {
+	if l.keys.rx != nil {
 		if n, ok = t.authentic(l, p, header, ssrc, seq); !ok {
 			return
 		}
@@ -64,98 +55,32 @@ func (t *thread) receiveRTP(l *leg, p []byte, from address) {
 	timestamp := binary.BigEndian.Uint32(p[4:])
 	l.stats.received++
 	l.stats.receivedOctets += uint64(n)
-	l.heard.update(ssrc, seq, timestamp, t.now, l.rate)
-	l.last = t.now
-	if !l.started || l.silent {
-		t.notifyOnce(l, &l.started, Started)
-		l.silent = false
+	l.in.heard.update(ssrc, seq, timestamp, t.now, l.formats.rate)
+	l.in.last = t.now
+	if !l.in.started || l.in.silent {
+		t.notifyOnce(l, &l.in.started, Started)
+		l.in.silent = false
 	}
 	t.forward(l, p, n, header, ssrc, seq, timestamp)
-}
-
-// authentic checks and decrypts an SRTP packet.
-func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16) (n int, ok bool) {
-	state := l.inbound(ssrc, &t.empty)
-	index, ok := state.rtp.Estimate(seq)
-	if !ok || state.rtp.Check(index) != srtp.Fresh {
-		l.stats.replayed++
-		return 0, false
-	}
-	// The first packet that we hear may come after a roll-over: the peer began near 65535 and its first packets were lost.
-	rolled := !state.rtp.Started() && seq < 1<<14
-	var kept []byte
-	if rolled || l.previous != nil {
-		kept = t.crypt.Keep(l.rx, p)
-	}
-	n, ok = t.crypt.Unprotect(l.rx, p, header, index)
-	if !ok && rolled {
-		copy(p, kept)
-		index |= 1 << 16
-		n, ok = t.crypt.Unprotect(l.rx, p, header, index)
-	}
-	if !ok && l.previous != nil && t.now < l.previous.until {
-		copy(p, kept)
-		if n, ok = l.previous.unprotect(t.crypt, p, header, ssrc, seq); ok {
-			return n, true
-		}
-	}
-	if !ok {
-		l.stats.authFailed++
-		return 0, false
-	}
-	l.previous = nil
-	state.rtp.Mark(index)
-	l.keep(state)
-	return n, true
-}
-
-// previousKey is the key that a peer used before the present one, with its streams. A peer that offers a new key goes on with the old one
-// until our answer has come, a round trip or more, and that voice must not be lost. The first packet under the new key ends it. So does time:
-// somebody else may have learnt the old key, and a silent peer would leave it valid.
-type previousKey struct {
-	keys    *srtp.Keys
-	streams [4]inbound
-	until   time.Duration // of thread.now
-}
-
-// previousKeyLife is how long an answer is repeated until its ACK comes (timer H of RFC 3261).
-const previousKeyLife = 32 * time.Second
-
-// unprotect checks and decrypts a packet of a stream that was under way before the key changed.
-func (k *previousKey) unprotect(c *srtp.Crypter, p []byte, header int, ssrc uint32, seq uint16) (n int, ok bool) {
-	for i := range k.streams {
-		state := &k.streams[i]
-		if state.used == 0 || state.ssrc != ssrc {
-			continue
-		}
-		index, ok := state.rtp.Estimate(seq)
-		if !ok || state.rtp.Check(index) != srtp.Fresh {
-			return 0, false
-		}
-		if n, ok = c.Unprotect(k.keys, p, header, index); ok {
-			state.rtp.Mark(index)
-		}
-		return n, ok
-	}
-	return 0, false
 }
 
 // forward passes a packet of l to the other side.
 func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32) {
 	o := l.other
-	if !l.receive || l.muted || !o.send || !o.dest[rtp].known() {
+	if !l.in.allowed || l.in.muted || !o.out.allowed || !o.remote.dest[rtp].known() {
 		return
 	}
 	number := p[1] & 0x7f
-	pt, from, to := l.translate(number), (*audio.Codec)(nil), o.voice
-	if number == l.in.Audio {
-		from = l.voice
+	pt, from, to := l.formats.translate(number, &o.formats), (*audio.Codec)(nil), o.formats.voice
+	if number == l.formats.received.Audio {
+		from = l.formats.voice
 	}
 	if pt == NoPT {
-		if f := l.format(number); f != nil {
-			pt, from, to = o.takes(f)
-		} else if l.ownEvent(number, p[header:n]) {
-			number, pt = l.in.DTMF, o.out.DTMF
+		if f := l.formats.find(number); f != nil {
+			pt, from, to = o.formats.target(f)
+			o.out.endNoise()
+		} else if l.formats.ownEvent(number, p[header:n]) {
+			number, pt = l.formats.received.DTMF, o.formats.wanted.DTMF
 			p[1] = p[1]&0x80 | number
 		}
 	}
@@ -163,14 +88,14 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 		switch {
 		case l.describesNoise(p, n, header):
 			t.startNoise(o, p[header])
-		case l.in.DTMF != NoPT && number == l.in.DTMF:
+		case l.formats.received.DTMF != NoPT && number == l.formats.received.DTMF:
 			t.pressed(l, p[header:n], timestamp)
 		default:
 			l.stats.invalid++
 		}
 		return
 	}
-	if l.dials && t.now-l.pressing.seen > goneQuiet {
+	if l.in.pressing.active && t.now-l.in.pressing.seen > goneQuiet {
 		t.released(l)
 	}
 	voice := from != nil
@@ -178,7 +103,7 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 		if n, pt = t.prepareVoice(l, p, n, header, ssrc, seq, pt, from, to); pt == NoPT {
 			return
 		}
-		voice = pt == o.out.Audio
+		voice = pt == o.formats.wanted.Audio
 	}
 	if l.repacks(voice, n-header) {
 		t.repack(l, p, n, header, ssrc, seq, timestamp, pt, voice)
@@ -206,8 +131,8 @@ func (t *thread) makeRoom() {
 // the packet came twice or too late.
 func (t *thread) stamp(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8) (length int, ok bool) {
 	o := l.other
-	s := &o.stream
-	index, v := s.assign(ssrc, seq, timestamp, t.now, o.rate)
+	s := &o.out.stream
+	index, v := s.assign(ssrc, seq, timestamp, t.now, o.formats.rate)
 	switch v {
 	case srtp.Seen:
 		l.stats.duplicates++
@@ -225,8 +150,8 @@ func (t *thread) stamp(l *leg, p []byte, n, header int, ssrc uint32, seq uint16,
 	binary.BigEndian.PutUint32(p[4:], timestamp+s.tsDelta)
 	binary.BigEndian.PutUint32(p[8:], s.ssrc)
 	o.stats.sentPayload += uint64(n - header)
-	if o.tx != nil {
-		n = t.crypt.Protect(o.tx, p[:cap(p)], n, header, index)
+	if o.keys.tx != nil {
+		n = t.crypt.Protect(o.keys.tx, p[:cap(p)], n, header, index)
 	}
 	o.stats.sent++
 	o.stats.sentOctets += uint64(n)

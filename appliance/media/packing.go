@@ -45,23 +45,23 @@ type gap struct{ first, count, open uint16 }
 // repacks reports whether a packet of l goes to the other side by way of the conversion.
 func (l *leg) repacks(voice bool, octets int) bool {
 	o := l.other
-	return o.octets > 0 && voice && octets != o.octets && octets > 0 && o.voice != nil || o.packing != nil && o.packing.active
+	return o.out.size > 0 && voice && octets != o.out.size && octets > 0 && o.formats.voice != nil || o.out.packing != nil && o.out.packing.active
 }
 
 // repack passes a packet of l on in packets of the length that the other side wants. voice tells what can be cut from what passes as it is.
 func (t *thread) repack(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8, voice bool) {
 	o := l.other
-	if o.packing == nil {
-		o.packing = &packing{}
+	if o.out.packing == nil {
+		o.out.packing = &packing{}
 	}
-	k, s := o.packing, &o.stream
+	k, s := o.out.packing, &o.out.stream
 	if s.restart || ssrc != s.from {
-		if k.active = voice && n-header != o.octets; !k.active {
+		if k.active = voice && n-header != o.out.size; !k.active {
 			t.sendInStream(l, p, n, header, ssrc, seq, timestamp, pt)
 			return
 		}
 		k.begin(seq)
-		s.rebase(ssrc, seq, timestamp, t.now, o.rate)
+		s.rebase(ssrc, seq, timestamp, t.now, o.formats.rate)
 	} else if !k.active {
 		k.begin(seq)
 	}
@@ -80,7 +80,7 @@ func (t *thread) repack(l *leg, p []byte, n, header int, ssrc uint32, seq uint16
 		return
 	default:
 		k.begin(seq)
-		s.rebase(ssrc, seq, timestamp, t.now, o.rate)
+		s.rebase(ssrc, seq, timestamp, t.now, o.formats.rate)
 	}
 	k.last, k.odd = seq, 0
 	if !voice || n == header {
@@ -99,10 +99,10 @@ func (k *packing) begin(seq uint16) {
 
 // fill adds voice to what waits and sends what is full.
 func (t *thread) fill(l *leg, octets []byte, ssrc uint32, timestamp uint32, marker bool) {
-	k, size := l.other.packing, l.other.octets
+	k, size := l.other.out.packing, l.other.out.size
 	fits := len(octets) == size
 	// An announcement ends with a short packet; when packets of the right length follow, its rest need not delay them for ever.
-	if marker || timestamp != k.time+l.other.voice.Units(k.have) || fits && k.fitting {
+	if marker || timestamp != k.time+l.other.formats.voice.Units(k.have) || fits && k.fitting {
 		t.packRest(l, ssrc)
 	}
 	if k.fitting = fits; k.have == 0 {
@@ -118,7 +118,7 @@ func (t *thread) fill(l *leg, octets []byte, ssrc uint32, timestamp uint32, mark
 
 // packRest sends what waits, as short as it is.
 func (t *thread) packRest(l *leg, ssrc uint32) {
-	if l.other.packing.have > 0 {
+	if l.other.out.packing.have > 0 {
 		t.pack(l, ssrc, nil)
 	}
 }
@@ -126,7 +126,7 @@ func (t *thread) packRest(l *leg, ssrc uint32) {
 // pack sends what waits and what came in one packet.
 func (t *thread) pack(l *leg, ssrc uint32, more []byte) {
 	o := l.other
-	k := o.packing
+	k := o.out.packing
 	if k.slot++; k.slot >= len(k.outgoing) {
 		k.slot = 0
 		t.batch.flush() // or what stands there would be overwritten
@@ -143,19 +143,19 @@ func (t *thread) pack(l *leg, ssrc uint32, more []byte) {
 	}
 	n := header + copy(p[header:], k.waiting[:k.have])
 	n += copy(p[n:], more)
-	size, ok := t.stamp(l, p, n, header, ssrc, k.next, k.time, o.out.Audio)
+	size, ok := t.stamp(l, p, n, header, ssrc, k.next, k.time, o.formats.wanted.Audio)
 	k.next++
-	k.time += o.voice.Units(n - header)
+	k.time += o.formats.voice.Units(n - header)
 	k.have = 0
 	if ok {
 		t.makeRoom()
-		t.batch.add(o.ports[rtp], o.dest[rtp], slot, size)
+		t.batch.add(o.local.ports[rtp], o.remote.dest[rtp], slot, size)
 	}
 }
 
 // belated passes a packet on that comes after its gap was seen.
 func (t *thread) belated(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32, pt uint8) {
-	g := &l.other.packing.gap
+	g := &l.other.out.packing.gap
 	if offset := seq - g.first; offset < g.count {
 		t.sendInStream(l, p, n, header, ssrc, g.open+offset, timestamp, pt) // which notices a copy
 		return
@@ -166,12 +166,12 @@ func (t *thread) belated(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 // setPtime is how much voice the packets to this side hold from now on, 0: as much as those that come.
 func (l *leg) setPtime(d time.Duration) {
 	octets := 0
-	if d > 0 && l.voice != nil {
-		octets = l.voice.Size(min(max(d, leastPtime), audio.MaxTime))
+	if d > 0 && l.formats.voice != nil {
+		octets = l.formats.voice.Size(min(max(d, leastPtime), audio.MaxTime))
 	}
-	if k := l.packing; octets != l.octets && k != nil && k.active {
+	if k := l.out.packing; octets != l.out.size && k != nil && k.active {
 		k.active = false
-		l.stream.restart = true // other numbers are added from now on
+		l.out.stream.restart = true // other numbers are added from now on
 	}
-	l.octets = octets
+	l.out.size = octets
 }

@@ -207,7 +207,7 @@ func TestCutVoiceThroughABadNetwork(t *testing.T) {
 			q.seq = uint16(65500 + n)
 			for _, p := range q.speak(spurts, n*come, come) {
 				if !zero {
-					base, zero = q.s.legs[A].stream.tsDelta, true
+					base, zero = q.s.legs[A].out.stream.tsDelta, true
 				}
 				at := int(int32(tsOf(p) - base))
 				if at < 0 || at+len(payload(p)) > len(spurts) || !bytes.Equal(payload(p), spurts[at:at+len(payload(p))]) {

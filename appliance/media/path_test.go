@@ -57,11 +57,11 @@ func (p *path) both() {
 	fillLoad(slot, 7, p.seq, 0)
 	n := p.peer.Protect(p.send, slot, 172, 12, p.seq)
 	p.t.slot = 0
-	p.t.receive(p.s.legs[A].ports[rtp], slot[:n], p.a)
+	p.t.receive(p.s.legs[A].local.ports[rtp], slot[:n], p.a)
 	slot = p.t.input.slot(1)[headroom:]
 	fillLoad(slot, 8, p.seq, 0)
 	p.t.slot = 1
-	p.t.receive(p.s.legs[B].ports[rtp], slot[:172], p.b)
+	p.t.receive(p.s.legs[B].local.ports[rtp], slot[:172], p.b)
 	p.packets += p.t.batch.n
 	p.t.batch.n = 0
 }
@@ -91,7 +91,7 @@ func TestNoAllocationPerPacketOfVoice(t *testing.T) {
 // listen has both sides' voice looked at: other laws, and pauses suppressed.
 func (p *path) listen(t testing.TB) {
 	l := p.s.legs[:]
-	l[A].voice, l[B].voice, l[A].suppress = audio.ALaw, audio.MuLaw, true
+	l[A].formats.voice, l[B].formats.voice, l[A].out.suppress = audio.ALaw, audio.MuLaw, true
 	for range 10 {
 		p.both()
 	}

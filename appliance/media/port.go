@@ -72,9 +72,9 @@ func (t *thread) openPorts(l *leg, fds [2]int) error {
 			}
 			return err
 		}
-		l.ports[which] = p
+		l.local.ports[which] = p
 	}
-	l.since = t.now
+	l.in.since = t.now
 	t.legs[l] = struct{}{}
 	return nil
 }
@@ -83,9 +83,9 @@ func (t *thread) newPort(l *leg, which, fd int) (*port, error) {
 	if t.ended {
 		return nil, errEnded
 	}
-	local := netip.AddrPortFrom(l.local, l.number+uint16(which))
-	h := newHeader(local, l.tos)
-	p := &port{fd: fd, leg: l, which: which, family: familyOf(l.local), local: addressOf(local), header: &h}
+	local := netip.AddrPortFrom(l.local.addr, l.local.number+uint16(which))
+	h := newHeader(local, l.local.tos)
+	p := &port{fd: fd, leg: l, which: which, family: familyOf(l.local.addr), local: addressOf(local), header: &h}
 	var err error
 	if s := t.relay.steering; s == nil {
 		p.rx, err = t.watch(fd, p)
@@ -100,7 +100,7 @@ func (t *thread) newPort(l *leg, which, fd int) (*port, error) {
 
 // closePorts closes a side's ports.
 func (t *thread) closePorts(l *leg) {
-	for which, p := range l.ports {
+	for which, p := range l.local.ports {
 		if p == nil {
 			continue
 		}
@@ -111,7 +111,7 @@ func (t *thread) closePorts(l *leg) {
 			t.unwatch(p.rx)
 		}
 		unix.Close(p.fd) // takes it out of epoll too
-		l.ports[which] = nil
+		l.local.ports[which] = nil
 	}
 	delete(t.legs, l)
 }

@@ -101,7 +101,7 @@ func TestFiguresOfALegByHand(t *testing.T) {
 	report := unhex(t, "81c90007"+"0000004d"+"00000000"+"00000000"+"00000000"+"00000000"+"b7052000"+"00054000")
 	putSSRC := report[8:12]
 	for i := range putSSRC {
-		putSSRC[i] = byte(l.stream.ssrc >> (24 - 8*i))
+		putSSRC[i] = byte(l.out.stream.ssrc >> (24 - 8*i))
 	}
 	l.noteReport(report, report[8:], q.t.now+11375*ms)
 	s = l.figures(q.t.base)

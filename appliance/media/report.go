@@ -24,7 +24,7 @@ type reporting struct {
 
 // reportIfDue sends a side a report of our own.
 func (t *thread) reportIfDue(l *leg) {
-	if !l.send || !l.dest[l.sourceOf(rtcp)].known() || t.now-l.reports.sent < reportEvery || l.stats.sent == 0 && !l.heard.started {
+	if !l.out.allowed || !l.remote.dest[l.remote.sourceOf(rtcp)].known() || t.now-l.reports.sent < reportEvery || l.stats.sent == 0 && !l.in.heard.started {
 		return
 	}
 	if t.input.next == slots {
@@ -45,19 +45,19 @@ const ntpEpoch = -2208988800
 func (l *leg) putReport(p []byte, wall time.Time, now time.Duration) int {
 	b, n := binary.BigEndian, 8
 	p[0], p[1] = 0x80, receiverReport
-	b.PutUint32(p[4:], l.stream.ssrc)
+	b.PutUint32(p[4:], l.out.stream.ssrc)
 	if l.stats.sent > 0 {
 		seconds, fraction := uint32(wall.Unix()-ntpEpoch), uint32(uint64(wall.Nanosecond())<<32/uint64(time.Second))
 		p[1] = senderReport
 		b.PutUint32(p[8:], seconds)
 		b.PutUint32(p[12:], fraction)
-		b.PutUint32(p[16:], l.stream.lastTS+uint32(int64((now-l.stream.lastAt)/time.Microsecond)*l.rate/1_000_000))
+		b.PutUint32(p[16:], l.out.stream.lastTS+uint32(int64((now-l.out.stream.lastAt)/time.Microsecond)*l.formats.rate/1_000_000))
 		b.PutUint32(p[20:], uint32(l.stats.sent))
 		b.PutUint32(p[24:], uint32(l.stats.sentPayload))
 		l.reports.own, l.reports.ownAt = seconds<<16|fraction>>16, now
 		n = 28
 	}
-	if l.heard.started {
+	if l.in.heard.started {
 		p[0] |= 1
 		l.putReportBlock(p[n:n+24], now)
 		n += 24
@@ -68,7 +68,7 @@ func (l *leg) putReport(p []byte, wall time.Time, now time.Duration) int {
 
 // putReportBlock writes a reception report about the peer's stream.
 func (l *leg) putReportBlock(p []byte, now time.Duration) {
-	b, h, r := binary.BigEndian, &l.heard, &l.reports
+	b, h, r := binary.BigEndian, &l.in.heard, &l.reports
 	expected := h.max - h.base + 1
 	sinceExpected, sinceReceived := int64(int32(expected-r.expected)), int64(int32(h.received-r.received))
 	r.expected, r.received = expected, h.received
@@ -97,7 +97,7 @@ func (l *leg) noteReport(p, blocks []byte, now time.Duration) {
 		r.last, r.lastAt = b.Uint32(p[10:]), now
 	}
 	for ; len(blocks) >= 24; blocks = blocks[24:] {
-		if b.Uint32(blocks) != l.stream.ssrc {
+		if b.Uint32(blocks) != l.out.stream.ssrc {
 			continue
 		}
 		r.peerLost, r.peerJitter = int64(int32(b.Uint32(blocks[4:])<<8)>>8), b.Uint32(blocks[12:])

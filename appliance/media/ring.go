@@ -18,10 +18,10 @@ func (s *Session) Ring(to Side, on bool) error {
 		o := &s.legs[to]
 		switch {
 		case !on:
-			if o.noise != nil && o.noise.ring {
-				o.noise.active = false
+			if o.out.noise != nil && o.out.noise.ring {
+				o.out.noise.active = false
 			}
-		case o.voice == nil:
+		case o.formats.voice == nil:
 			err = fmt.Errorf("media side %s: no ringing tone in its codec", to)
 		default:
 			s.thread.startSound(o, true)

@@ -31,7 +31,7 @@ func TestRingingTone(t *testing.T) {
 			t.Fatal(err)
 		}
 		q.t.now = time.Second // Ring has looked at the clock
-		q.s.legs[A].noise.next = q.t.now
+		q.s.legs[A].out.noise.next = q.t.now
 		var samples []int16
 		var last []byte
 		for range 6000 {

@@ -20,11 +20,11 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 		return
 	}
 	n := len(p)
-	if l.rx != nil {
-		state := l.inbound(binary.BigEndian.Uint32(p[4:]), &t.empty)
+	if l.keys.rx != nil {
+		state := l.keys.inbound(binary.BigEndian.Uint32(p[4:]), &t.empty)
 		var index uint32
 		var ok bool
-		if n, index, ok = l.rx.UnprotectRTCP(p); !ok {
+		if n, index, ok = l.keys.rx.UnprotectRTCP(p); !ok {
 			l.stats.authFailed++
 			return
 		}
@@ -33,12 +33,12 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 			return
 		}
 		state.rtcp.Mark(uint64(index))
-		l.keep(state)
+		l.keys.keep(state)
 	}
-	l.learn(from, l.sourceOf(rtcp))
+	l.learn(from, l.remote.sourceOf(rtcp))
 	l.stats.rtcpReceived++
-	l.last = t.now
-	l.silent = false
+	l.in.last = t.now
+	l.in.silent = false
 	end := 4 + 4*int(binary.BigEndian.Uint16(p[2:]))
 	blocks := 8
 	if p[1] == senderReport {
@@ -59,24 +59,24 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 // p holds a checked report of end octets, its reception reports from blocks on.
 func (t *thread) forwardRTCP(l *leg, p []byte, blocks, end int) {
 	o, b := l.other, binary.BigEndian
-	if !o.send || !l.receive || !o.dest[o.sourceOf(rtcp)].known() {
+	if !o.out.allowed || !l.in.allowed || !o.remote.dest[o.remote.sourceOf(rtcp)].known() {
 		return
 	}
-	b.PutUint32(p[4:], o.stream.ssrc)
+	b.PutUint32(p[4:], o.out.stream.ssrc)
 	if p[1] == senderReport {
-		b.PutUint32(p[16:], b.Uint32(p[16:])+o.stream.tsDelta)
+		b.PutUint32(p[16:], b.Uint32(p[16:])+o.out.stream.tsDelta)
 		b.PutUint32(p[20:], uint32(o.stats.sent))
 		b.PutUint32(p[24:], uint32(o.stats.sentPayload))
 		o.reports.own, o.reports.ownAt = b.Uint32(p[10:]), t.now // the answer to it measures the way from us to o's peer
 	}
 	for i := range int(p[0] & 31) {
 		block := p[blocks+24*i:]
-		if b.Uint32(block) == l.stream.ssrc { // what l hears of us is what the other side's peer sent
-			b.PutUint32(block, o.heard.ssrc)
-			if k := l.packing; k != nil && k.active {
-				b.PutUint32(block[8:], o.heard.max) // our packets are others than those of the other side
+		if b.Uint32(block) == l.out.stream.ssrc { // what l hears of us is what the other side's peer sent
+			b.PutUint32(block, o.in.heard.ssrc)
+			if k := l.out.packing; k != nil && k.active {
+				b.PutUint32(block[8:], o.in.heard.max) // our packets are others than those of the other side
 			} else {
-				b.PutUint16(block[10:], b.Uint16(block[10:])-l.stream.seqDelta)
+				b.PutUint16(block[10:], b.Uint16(block[10:])-l.out.stream.seqDelta)
 			}
 		}
 	}
@@ -86,12 +86,12 @@ func (t *thread) forwardRTCP(l *leg, p []byte, blocks, end int) {
 
 // sendRTCP protects and sends a compound packet p[:n] to a side.
 func (t *thread) sendRTCP(o *leg, p []byte, n int) {
-	if o.tx != nil {
-		if o.stream.rtcpIndex >= 1<<31-1 {
+	if o.keys.tx != nil {
+		if o.out.stream.rtcpIndex >= 1<<31-1 {
 			return // RFC 3711 section 9.2: no more under this key
 		}
-		o.stream.rtcpIndex++
-		if n = o.tx.ProtectRTCP(p[:cap(p)], n, o.stream.rtcpIndex); n == 0 {
+		o.out.stream.rtcpIndex++
+		if n = o.keys.tx.ProtectRTCP(p[:cap(p)], n, o.out.stream.rtcpIndex); n == 0 {
 			return
 		}
 	}
@@ -99,7 +99,7 @@ func (t *thread) sendRTCP(o *leg, p []byte, n int) {
 	o.reports.sent = t.now
 	t.makeRoom()
 	which := rtcp
-	if o.mux {
+	if o.remote.mux {
 		which = rtp
 	}
 	t.send(o, which, p[:n])
@@ -112,10 +112,10 @@ func (l *leg) putCNAME(b []byte) int {
 	const length = 8
 	clear(b[:20])
 	b[0], b[1], b[3] = 0x81, description, 20/4-1
-	binary.BigEndian.PutUint32(b[4:], l.stream.ssrc)
+	binary.BigEndian.PutUint32(b[4:], l.out.stream.ssrc)
 	b[8], b[9] = 1, length // CNAME
 	for i := range length {
-		b[10+i] = hex[l.stream.ssrc>>(28-4*i)&15]
+		b[10+i] = hex[l.out.stream.ssrc>>(28-4*i)&15]
 	}
 	return 20
 }

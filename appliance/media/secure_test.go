@@ -376,7 +376,7 @@ func TestTheOldKeyIsOverWithTime(t *testing.T) {
 	p.both()
 	a := &p.s.legs[A]
 	local, remote := randomKey(srtp.AES80), randomKey(srtp.AES80)
-	if err := p.s.Set(A, Params{Remote: a.signal[rtp].netip(), Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: true, Send: true, Receive: true, AudioPT: 8}); err != nil {
+	if err := p.s.Set(A, Params{Remote: a.remote.signal[rtp].netip(), Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: true, Send: true, Receive: true, AudioPT: 8}); err != nil {
 		t.Fatal(err)
 	}
 	asked := p.t.now

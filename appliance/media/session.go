@@ -36,9 +36,9 @@ func (r *Relay) NewSession() *Session {
 	}
 	for side := range s.legs {
 		l := &s.legs[side]
-		*l = leg{session: s, side: Side(side), stream: newOutgoing(), rate: 8000, quiet: r.options.Timeout,
-			in: PayloadTypes{NoPT, NoPT, NoPT}, out: PayloadTypes{NoPT, NoPT, NoPT}}
-		l.other = &s.legs[1-side]
+		*l = leg{session: s, side: Side(side), other: &s.legs[1-side]}
+		l.out.stream, l.in.quiet = newStream(), r.options.Timeout
+		l.formats.set(&Params{AudioPT: NoPT, DTMFPT: NoPT, CNPT: NoPT})
 	}
 	if s.thread != nil {
 		s.thread.load.Add(1)
@@ -91,7 +91,7 @@ func (s *Session) Open(side Side, p PortOptions) (Ports, error) {
 	}
 	l := &s.legs[side]
 	s.thread.do(func() {
-		l.local, l.number, l.tos = p.Addr, number, byte(p.TOS)
+		l.local.addr, l.local.number, l.local.tos = p.Addr, number, byte(p.TOS)
 		err = s.thread.openPorts(l, fds)
 	})
 	from := portRange{p.Addr, p.First, p.Last}
@@ -150,46 +150,6 @@ func renew(old *srtp.Keys, k *srtp.Key) (now *srtp.Keys, changed bool, err error
 	return now, true, err
 }
 
-// Stats of a side now.
-func (s *Session) Stats(side Side) Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || s.thread == nil {
-		return s.final[side]
-	}
-	var figures Stats
-	s.thread.do(func() { figures = s.legs[side].figures(s.thread.base) })
-	return figures
-}
-
-// SessionSide is one side of a session.
-type SessionSide struct {
-	Session *Session
-	Side    Side
-}
-
-// StatsOf are the figures of many sides now. Each relay thread is asked once, however many sides it has: a thread that is busy answers
-// once in its turn, which is a millisecond.
-func StatsOf(sides []SessionSide) []Stats {
-	list := make([]Stats, len(sides))
-	asked := map[*thread][]int{}
-	for i, x := range sides {
-		x.Session.mu.Lock()
-		if list[i] = x.Session.final[x.Side]; !x.Session.closed && x.Session.thread != nil {
-			asked[x.Session.thread] = append(asked[x.Session.thread], i)
-		}
-		x.Session.mu.Unlock()
-	}
-	for t, indexes := range asked {
-		t.do(func() {
-			for _, i := range indexes {
-				list[i] = sides[i].Session.legs[sides[i].Side].figures(t.base)
-			}
-		})
-	}
-	return list
-}
-
 // Close frees the ports and returns the final figures of both sides, A's first. A second Close returns the same.
 func (s *Session) Close() [2]Stats {
 	s.mu.Lock()
@@ -212,7 +172,7 @@ func (s *Session) Close() [2]Stats {
 	s.thread.load.Add(-1)
 	for side, from := range s.opened {
 		if from != nil {
-			s.relay.pools.release(*from, s.legs[side].number, time.Now())
+			s.relay.pools.release(*from, s.legs[side].local.number, time.Now())
 		}
 	}
 	return s.final

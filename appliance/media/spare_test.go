@@ -121,7 +121,7 @@ func TestEventsUnderThePeersOwnNumber(t *testing.T) {
 func TestOwnEventsAreTold(t *testing.T) {
 	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: NoPT, Voice: audio.ALaw}, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: NoPT, Voice: audio.ALaw})
 	q.packet(A, 126, []byte{5, 10, 0, 160})
-	if k := q.s.legs[A].pressing; !k.known || k.event != 5 {
+	if k := q.s.legs[A].in.pressing; !k.known || k.event != 5 {
 		t.Errorf("%+v", k)
 	}
 }
@@ -130,7 +130,7 @@ func TestSpareFormatsAllocateNothing(t *testing.T) {
 	q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: 101, CNPT: NoPT, Codec: "PCMA", Voice: audio.ALaw, Spare: []Format{{9, 9, "G722", nil}, {0, 0, "PCMU", audio.MuLaw}}},
 		Params{AudioPT: 8, DTMFPT: 101, CNPT: NoPT, Codec: "PCMA", Voice: audio.ALaw, Spare: []Format{{9, 9, "G722", nil}}})
 	voice, event := make([]byte, 160), []byte{5, 10, 0, 160}
-	port, from := q.s.legs[A].ports[rtp], q.peers[A]
+	port, from := q.s.legs[A].local.ports[rtp], q.peers[A]
 	p := q.t.input.slot(0)[headroom:]
 	n := testing.AllocsPerRun(100, func() {
 		for i, payload := range [][]byte{voice, voice, voice, event} {

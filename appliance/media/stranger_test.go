@@ -237,7 +237,7 @@ func TestAFloodIsTold(t *testing.T) {
 	c := call(t, r, "")
 	check := func(strangers, excess uint64) (told string) {
 		log.Reset()
-		p := c.legs[A].ports[rtp]
+		p := c.legs[A].local.ports[rtp]
 		c.thread.compareDrops(p, p.strangers+strangers, p.excess+excess)
 		for _, f := range r.events.queue {
 			f()

@@ -234,7 +234,7 @@ func (t *thread) flush() {
 
 // send queues a packet that stands in the present slot.
 func (t *thread) send(l *leg, which int, p []byte) {
-	t.batch.add(l.ports[which], l.dest[which], t.input.slot(t.slot), len(p))
+	t.batch.add(l.local.ports[which], l.remote.dest[which], t.input.slot(t.slot), len(p))
 }
 
 // housekeep looks for sides that fell silent, reports that are due and keys that are used up.
@@ -245,19 +245,16 @@ func (t *thread) housekeep() {
 		t.checkSilence(l)
 		t.checkFlood(l)
 		t.reportIfDue(l)
-		if l.tx != nil && l.lifetime > 0 && l.stream.underKey >= l.lifetime-l.lifetime/4 {
-			t.notifyOnce(l, &l.warned, KeyUsed)
+		if l.keys.usedUp(l.out.stream.underKey) {
+			t.notifyOnce(l, &l.keys.warned, KeyUsed)
 		}
 	}
 }
 
 // checkSilence tells the call of a side that has sent neither RTP nor RTCP for too long. A peer that suppresses silence still sends RTCP.
 func (t *thread) checkSilence(l *leg) {
-	if l.quiet <= 0 || !l.receive || !l.signal[rtp].known() {
-		return
-	}
-	if t.now-max(l.last, l.since) >= l.quiet {
-		t.notifyOnce(l, &l.silent, TimedOut)
+	if l.tooSilent(t.now) {
+		t.notifyOnce(l, &l.in.silent, TimedOut)
 	}
 }
 

@@ -7,11 +7,9 @@ import "viaduct/appliance/audio"
 // the packet's new length and payload type, NoPT when the packet must not be sent.
 func (t *thread) prepareVoice(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, pt uint8, from, to *audio.Codec) (int, uint8) {
 	o := l.other
-	if o.noise != nil {
-		o.noise.active = false
-	}
-	suppress, convert := o.suppress && o.out.CN != NoPT, to != nil && to != from
-	if !suppress && !convert && o.octets == 0 {
+	o.out.endNoise()
+	suppress, convert := o.out.suppress && o.formats.wanted.CN != NoPT, to != nil && to != from
+	if !suppress && !convert && o.out.size == 0 {
 		return n, pt
 	}
 	if p[0]&0x20 != 0 && n > header { // padding is no voice
@@ -22,21 +20,21 @@ func (t *thread) prepareVoice(l *leg, p []byte, n, header int, ssrc uint32, seq 
 		return n, pt // a packet without voice keeps a path through a NAT open
 	}
 	octets := p[header:n]
-	if suppress && !o.stream.restart && ssrc == o.stream.from {
-		switch l.spoken.Judge(octets, from, seq, t.now) {
+	if suppress && !o.out.stream.restart && ssrc == o.out.stream.from {
+		switch l.in.spoken.Judge(octets, from, seq, t.now) {
 		case audio.Onset:
-			o.stream.marker = true
+			o.out.stream.marker = true
 		case audio.Describe:
-			p[header] = l.spoken.Level()
-			return header + 1, o.out.CN
+			p[header] = l.in.spoken.Level()
+			return header + 1, o.formats.wanted.CN
 		case audio.Withhold:
-			o.stream.seqDelta-- // it leaves no gap in the numbers
+			o.out.stream.seqDelta-- // it leaves no gap in the numbers
 			return n, NoPT
 		case audio.Stale:
 			return n, NoPT
 		}
 	} else {
-		l.spoken = audio.Activity{} // another source
+		l.in.spoken = audio.Activity{} // another source
 	}
 	if convert {
 		audio.Convert(octets, from, to)

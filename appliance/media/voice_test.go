@@ -62,7 +62,7 @@ func (q *quietPath) packet(side Side, pt byte, payload []byte) [][]byte {
 	binary.BigEndian.PutUint32(p[4:], q.number)
 	binary.BigEndian.PutUint32(p[8:], 77)
 	copy(p[12:], payload)
-	q.t.receive(q.s.legs[side].ports[rtp], p[:12+len(payload)], q.peers[side])
+	q.t.receive(q.s.legs[side].local.ports[rtp], p[:12+len(payload)], q.peers[side])
 	q.seq++
 	return q.left()
 }
@@ -235,8 +235,8 @@ func TestComfortNoiseIsPlayedToASideThatCannotTakeIt(t *testing.T) {
 	}
 	q.step(20 * time.Millisecond)
 	take("description", q.packet(A, 13, []byte{50}))
-	q.s.legs[B].noise.white = audio.NewNoise(1) // the same noise every time
-	q.s.legs[B].noise.white.SetLevel(50)
+	q.s.legs[B].out.noise.white = audio.NewNoise(1) // the same noise every time
+	q.s.legs[B].out.noise.white.SetLevel(50)
 	var heard []byte
 	for range 1000 {
 		q.t.sendNoise()
@@ -292,12 +292,12 @@ func TestALongPauseIsNoSilence(t *testing.T) {
 	for range 10 {
 		q.packet(A, 13, []byte{60})
 		q.step(80 * time.Second)
-		if q.t.housekeep(); l.silent {
+		if q.t.housekeep(); l.in.silent {
 			t.Fatal("a side that sends comfort noise is taken for silent")
 		}
 	}
 	q.step(11 * time.Second)
-	if q.t.housekeep(); !l.silent {
+	if q.t.housekeep(); !l.in.silent {
 		t.Error("a side that sends nothing for 91 s is not taken for silent")
 	}
 }
@@ -327,7 +327,7 @@ func FuzzRelay(f *testing.F) {
 				if !isRTCP(p[1]) && len(packet) > 3 {
 					p[3] += byte(n)
 				}
-				q.t.receive(q.s.legs[side].ports[rtp], p[:len(packet)], q.peers[side])
+				q.t.receive(q.s.legs[side].local.ports[rtp], p[:len(packet)], q.peers[side])
 			}
 			q.t.sendNoise()
 			for _, out := range q.left() {

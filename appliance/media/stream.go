@@ -7,10 +7,10 @@ import (
 	"viaduct/appliance/srtp"
 )
 
-// outgoing is the one RTP stream that we send to a side for the whole call. Whatever comes from the other side, first one source and
+// stream is the one RTP stream that we send to a side for the whole call. Whatever comes from the other side, first one source and
 // then another (a fork, a transfer, music), leaves with the same SSRC, its sequence numbers and timestamps going on: a
 // strict receiver keeps to the first source that it hears, and SRTP counts roll-overs per SSRC.
-type outgoing struct {
+type stream struct {
 	ssrc      uint32
 	from      uint32      // SSRC of the source that passes now
 	seqDelta  uint16      // added to its sequence numbers
@@ -28,12 +28,12 @@ type outgoing struct {
 	underKey  uint64 // packets sent under the present key
 }
 
-func newOutgoing() outgoing {
-	return outgoing{ssrc: rand.Uint32(), restart: true}
+func newStream() stream {
+	return stream{ssrc: rand.Uint32(), restart: true}
 }
 
 // assign finds the index for a packet of the other side and notes it as sent, unless it came twice or too late.
-func (o *outgoing) assign(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) (index uint64, v srtp.Verdict) {
+func (o *stream) assign(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) (index uint64, v srtp.Verdict) {
 	if o.restart || ssrc != o.from {
 		o.rebase(ssrc, seq, timestamp, now, rate)
 	}
@@ -53,7 +53,7 @@ func (o *outgoing) assign(ssrc uint32, seq uint16, timestamp uint32, now time.Du
 	return index, v
 }
 
-func (o *outgoing) find(seq uint16) (index uint64, v srtp.Verdict) {
+func (o *stream) find(seq uint16) (index uint64, v srtp.Verdict) {
 	index, ok := o.sent.Estimate(seq + o.seqDelta)
 	if !ok || index < o.base {
 		return 0, srtp.TooOld
@@ -62,7 +62,7 @@ func (o *outgoing) find(seq uint16) (index uint64, v srtp.Verdict) {
 }
 
 // rebase lets a source begin where the one before it ended.
-func (o *outgoing) rebase(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) {
+func (o *stream) rebase(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) {
 	next, ts := uint16(rand.Uint32()>>17), rand.Uint32() // under 2^15, so that the first roll-over is not missed (RFC 3711 3.3.1)
 	if o.sent.Started() {
 		o.base = o.sent.Top() + 1
@@ -76,7 +76,7 @@ func (o *outgoing) rebase(ssrc uint32, seq uint16, timestamp uint32, now time.Du
 }
 
 // mark notes a packet as sent.
-func (o *outgoing) mark(index uint64, timestamp uint32, now time.Duration) {
+func (o *stream) mark(index uint64, timestamp uint32, now time.Duration) {
 	if !o.sent.Started() || index > o.sent.Top() {
 		o.begun, o.lastSeq, o.lastTS, o.lastAt = true, uint16(index), timestamp+o.tsDelta, now
 	}
@@ -85,6 +85,6 @@ func (o *outgoing) mark(index uint64, timestamp uint32, now time.Duration) {
 }
 
 // rekey begins to count at roll-over counter 0 (RFC 3711 section 3.3.1: the counter belongs to the key).
-func (o *outgoing) rekey() {
+func (o *stream) rekey() {
 	o.sent, o.base, o.rtcpIndex, o.underKey = srtp.Window{}, 0, 0, 0
 }

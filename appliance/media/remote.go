@@ -1,0 +1,100 @@
+package media
+
+import (
+	"net/netip"
+
+	"viaduct/appliance/steer"
+)
+
+// remote is where a side's peer is: what signalling said, and what its packets showed. The arrays have an address for RTP and one for RTCP.
+type remote struct {
+	source  [2]address // who may send; unknown while it is to be learnt
+	dest    [2]address // where packets go; unknown: nowhere
+	mux     bool       // RTCP comes to the port of RTP
+	latch   bool       // learn what is unknown in source
+	anyHost bool       // from any address
+	signal  [2]address // as signalled, for latching and to notice a change
+	admit   func(netip.AddrPort) bool
+}
+
+// set takes over what was agreed. It reports whether the peer has moved.
+func (r *remote) set(addr [2]address, p *Params) (moved bool) {
+	for i := range addr {
+		if !addr[i].known() { // held by c=0.0.0.0: send nothing, keep what was learnt
+			r.dest[i] = address{}
+			continue
+		}
+		if addr[i] != r.signal[i] || p.Latch != r.latch {
+			r.signal[i], r.source[i] = addr[i], addr[i]
+			if p.Latch {
+				r.source[i] = address{}
+			}
+			moved = moved || i == rtp
+		}
+		r.dest[i] = addr[i]
+		if r.source[i].known() {
+			r.dest[i] = r.source[i]
+		}
+	}
+	r.latch, r.anyHost, r.mux, r.admit = p.Latch, p.LatchAny, p.Mux, p.Admit
+	return moved
+}
+
+// sourceOf says whose address counts: with mux RTCP comes from where RTP comes.
+func (r *remote) sourceOf(which int) int {
+	if r.mux {
+		return rtp
+	}
+	return which
+}
+
+// admits reports whether a packet from an address may be looked at. secure: the packet must prove itself by SRTP.
+func (r *remote) admits(from address, which int, secure bool) bool {
+	return from == r.source[which] && from.known() || r.gate(which, secure).lets(from) && (r.admit == nil || r.admit(from.netip()))
+}
+
+// learn latches the source of an accepted packet. It reports whether that is new.
+func (r *remote) learn(from address, which int) bool {
+	if r.source[which].known() {
+		return false
+	}
+	r.source[which] = from
+	if r.dest[which].known() {
+		r.dest[which] = from
+	}
+	return true
+}
+
+// gate says who may send to a port. The thread asks it for each packet; with steering the kernel has asked before.
+type gate struct {
+	admits steer.Admits
+	from   address
+}
+
+func (g gate) lets(from address) bool {
+	switch g.admits {
+	case steer.Peer:
+		return from == g.from
+	case steer.Host:
+		return from.sameHost(g.from)
+	}
+	return g.admits == steer.Anybody
+}
+
+// gate of the source of RTP or RTCP. Before it is learnt, an SRTP packet may come from anywhere, since it must prove itself, and an RTP
+// packet from the signalled host. RTCP may only come from the host of RTP, once that is learnt: many peers send no RTCP for seconds, and a
+// flood of its port meanwhile would cost cryptography.
+func (r *remote) gate(which int, secure bool) gate {
+	signal := r.signal[which]
+	switch {
+	case r.source[which].known():
+		return gate{steer.Peer, r.source[which]}
+	case !r.latch || !signal.known():
+		return gate{}
+	case which == rtcp && r.source[rtp].known():
+		return gate{steer.Host, r.source[rtp]}
+	case secure || r.anyHost:
+		return gate{steer.Anybody, signal}
+	}
+	return gate{steer.Host, signal}
+}

@@ -1,0 +1,95 @@
+package media
+
+import (
+	"time"
+
+	"viaduct/appliance/audio"
+)
+
+// counters are the figures of a leg that are not kept elsewhere.
+type counters struct {
+	received, sent, receivedOctets, sentOctets  uint64
+	duplicates, late                            uint64
+	foreign, authFailed, replayed, invalid      uint64
+	rtcpReceived, rtcpSent, sentPayload, unsent uint64
+}
+
+func (l *leg) figures(base time.Time) Stats {
+	c := &l.stats
+	s := Stats{
+		Received: c.received, Sent: c.sent, ReceivedOctets: c.receivedOctets, SentOctets: c.sentOctets,
+		Lost: l.in.heard.lost(), Duplicates: c.duplicates, Late: c.late,
+		Foreign: c.foreign, AuthFailed: c.authFailed, Unsent: c.unsent, Replayed: c.replayed, Invalid: c.invalid,
+		RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent,
+		RoundTrip: l.reports.roundTrip, Source: l.remote.source[rtp].netip(), SSRC: l.in.heard.ssrc,
+	}
+	for _, p := range l.local.ports {
+		if p != nil {
+			strangers, others := p.dropped()
+			s.Foreign, s.KernelDrops = s.Foreign+strangers, s.KernelDrops+others
+		}
+	}
+	if l.formats.rate > 0 {
+		s.Jitter = time.Duration(l.in.heard.jitter) * time.Second / time.Duration(16*l.formats.rate)
+	}
+	s.Quality = l.quality(s.Jitter)
+	s.PeerLost, s.PeerJitter = l.reports.peerLost, time.Duration(l.reports.peerJitter)*time.Second/time.Duration(max(l.formats.rate, 1))
+	if l.in.last != 0 {
+		s.Last = base.Add(l.in.last)
+	}
+	return s
+}
+
+// quality rates the peer's stream.
+func (l *leg) quality(jitter time.Duration) audio.Quality {
+	loss := audio.LossG729
+	switch {
+	case !l.in.heard.started:
+		return audio.Quality{}
+	case l.formats.voice != nil:
+		loss = l.formats.voice.Loss
+	case l.formats.received.Audio != 18: // the static number of G.729, which no peer gives to another codec
+		return audio.Quality{BurstRatio: l.in.heard.burstRatio()}
+	}
+	return loss.Rate(l.in.heard.loss(), l.in.heard.burstRatio(), l.reports.roundTrip, jitter)
+}
+
+// Stats of a side now.
+func (s *Session) Stats(side Side) Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.thread == nil {
+		return s.final[side]
+	}
+	var figures Stats
+	s.thread.do(func() { figures = s.legs[side].figures(s.thread.base) })
+	return figures
+}
+
+// SessionSide is one side of a session.
+type SessionSide struct {
+	Session *Session
+	Side    Side
+}
+
+// StatsOf are the figures of many sides now. Each relay thread is asked once, however many sides it has: a thread that is busy answers
+// once in its turn, which is a millisecond.
+func StatsOf(sides []SessionSide) []Stats {
+	list := make([]Stats, len(sides))
+	asked := map[*thread][]int{}
+	for i, x := range sides {
+		x.Session.mu.Lock()
+		if list[i] = x.Session.final[x.Side]; !x.Session.closed && x.Session.thread != nil {
+			asked[x.Session.thread] = append(asked[x.Session.thread], i)
+		}
+		x.Session.mu.Unlock()
+	}
+	for t, indexes := range asked {
+		t.do(func() {
+			for _, i := range indexes {
+				list[i] = sides[i].Session.legs[sides[i].Side].figures(t.base)
+			}
+		})
+	}
+	return list
+}
