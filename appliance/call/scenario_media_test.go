@@ -183,7 +183,7 @@ func (s *mediaSession) facts(side media.Side) map[string]string {
 		}
 	}
 	f["claimed"] = strings.Join(claimed, " ")
-	f["suppress"], f["latch"] = yes(p.Suppress), yes(p.Latch)
+	f["suppress"], f["latch"] = yes(p.Suppress), yes(p.Latch != media.LatchNone)
 	if p.RemoteKey != nil {
 		f["suite"] = p.RemoteKey.Suite
 		f["remote key"] = base64.StdEncoding.EncodeToString(p.RemoteKey.Master)

@@ -268,7 +268,7 @@ func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
 		Codec:    name(ch.Codec), Spare: spareFormats(ch), Claimed: ch.Claimed,
 		Rate: ch.Codec.Rate, Voice: ch.Codec.Voice(), Ptime: time.Duration(ch.PacketTime(s.profile)) * time.Millisecond,
 		Suppress: ch.CN != nil, // agreed only when the profile says silence-suppression
-		Latch:    true, Admit: c.admit(s),
+		Latch:    media.LatchHost, Admit: c.admit(s),
 	}
 	if p.LocalKey != nil && s.profile.SRTPKeyLifetime > 0 {
 		p.LocalKey.Lifetime = ch.Local.Lifetime

@@ -185,11 +185,11 @@ func relayLoad(b *testing.B, calls int) {
 			b.Fatal(errA, errB)
 		}
 		local, remote := randomKey(srtp.AES80), randomKey(srtp.AES80)
-		p := Params{Remote: g.A, Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: true, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
+		p := Params{Remote: g.A, Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
 		if err := s.Set(A, p); err != nil {
 			b.Fatal(err)
 		}
-		p.Remote, p.LocalKey, p.RemoteKey, p.Latch = g.B, nil, nil, false
+		p.Remote, p.LocalKey, p.RemoteKey, p.Latch = g.B, nil, nil, LatchNone
 		if err := s.Set(B, p); err != nil {
 			b.Fatal(err)
 		}

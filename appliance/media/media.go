@@ -66,6 +66,15 @@ type Format struct {
 	Voice            *audio.Codec // nil: packets pass as they are
 }
 
+// Latch says where a peer may be that is not where it said.
+type Latch uint8
+
+const (
+	LatchNone Latch = iota // packets come from Remote and RemoteRTCP only
+	LatchHost              // from another port of the signalled address
+	LatchAny               // from any address
+)
+
 // Params are what offer and answer agreed for a side.
 type Params struct {
 	Remote     netip.AddrPort // where RTP goes; invalid or unspecified: nowhere yet
@@ -98,11 +107,9 @@ type Params struct {
 	// side without CNPT hears noise of ours when the other side's peer describes its pauses.
 	Suppress bool
 
-	// Latch learns the peer's source address once, from its first packet: with a RemoteKey from the first authentic packet of
-	// any source, without from the first packet of the signalled address (any port), or of any address with LatchAny.
-	// Without Latch only packets from Remote (RemoteRTCP) are taken.
-	Latch    bool
-	LatchAny bool
+	// Latch says whether the peer's source address is learnt, once, from its first packet. With a RemoteKey that is the first authentic
+	// packet, from any address.
+	Latch Latch
 
 	// Admit is asked, in the relay's thread, before a source is learnt; nil: all. It must be quick and wait for nothing.
 	Admit func(netip.AddrPort) bool

@@ -34,11 +34,11 @@ func newPath(t testing.TB) *path {
 	local, remote := randomKey(srtp.AES80), randomKey(srtp.AES80)
 	a, b := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("127.0.0.2:9")
 	p.a, p.b = addressOf(a), addressOf(b)
-	pa := Params{Remote: a, Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: true, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
+	pa := Params{Remote: a, Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
 	if err := p.s.Set(A, pa); err != nil {
 		t.Fatal(err)
 	}
-	pa.Remote, pa.LocalKey, pa.RemoteKey, pa.Latch = b, nil, nil, false
+	pa.Remote, pa.LocalKey, pa.RemoteKey, pa.Latch = b, nil, nil, LatchNone
 	if err := p.s.Set(B, pa); err != nil {
 		t.Fatal(err)
 	}

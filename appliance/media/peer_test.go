@@ -198,7 +198,9 @@ func call(t testing.TB, r *Relay, suite string) *callOf {
 	} else {
 		c.pa = c.a.params(nil, nil)
 	}
-	c.pa.Latch = suite != ""
+	if suite != "" {
+		c.pa.Latch = LatchHost
+	}
 	c.pb = c.b.params(nil, nil)
 	c.set(t)
 	return c

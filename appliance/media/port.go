@@ -80,7 +80,7 @@ func (t *thread) openPorts(l *leg, fds [2]int) error {
 }
 
 func (t *thread) newPort(l *leg, which, fd int) (*port, error) {
-	if t.ended {
+	if t.commands.ended {
 		return nil, errEnded
 	}
 	local := netip.AddrPortFrom(l.local.addr, l.local.number+uint16(which))

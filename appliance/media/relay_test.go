@@ -152,7 +152,7 @@ func TestDirections(t *testing.T) {
 	c.b.send(8)
 	c.a.nothing("held")
 	c.pa = c.a.params(c.pa.LocalKey, c.pa.RemoteKey)
-	c.pa.Latch = true
+	c.pa.Latch = LatchHost
 	c.set(t)
 	c.talk(t)
 }

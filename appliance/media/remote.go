@@ -8,13 +8,12 @@ import (
 
 // remote is where a side's peer is: what signalling said, and what its packets showed. The arrays have an address for RTP and one for RTCP.
 type remote struct {
-	source  [2]address // who may send; unknown while it is to be learnt
-	dest    [2]address // where packets go; unknown: nowhere
-	mux     bool       // RTCP comes to the port of RTP
-	latch   bool       // learn what is unknown in source
-	anyHost bool       // from any address
-	signal  [2]address // as signalled, for latching and to notice a change
-	admit   func(netip.AddrPort) bool
+	source [2]address // who may send; unknown while it is to be learnt
+	dest   [2]address // where packets go; unknown: nowhere
+	mux    bool       // RTCP comes to the port of RTP
+	latch  Latch      // how to learn what is unknown in source
+	signal [2]address // as signalled, for latching and to notice a change
+	admit  func(netip.AddrPort) bool
 }
 
 // set takes over what was agreed. It reports whether the peer has moved.
@@ -26,7 +25,7 @@ func (r *remote) set(addr [2]address, p *Params) (moved bool) {
 		}
 		if addr[i] != r.signal[i] || p.Latch != r.latch {
 			r.signal[i], r.source[i] = addr[i], addr[i]
-			if p.Latch {
+			if p.Latch != LatchNone {
 				r.source[i] = address{}
 			}
 			moved = moved || i == rtp
@@ -36,7 +35,7 @@ func (r *remote) set(addr [2]address, p *Params) (moved bool) {
 			r.dest[i] = r.source[i]
 		}
 	}
-	r.latch, r.anyHost, r.mux, r.admit = p.Latch, p.LatchAny, p.Mux, p.Admit
+	r.latch, r.mux, r.admit = p.Latch, p.Mux, p.Admit
 	return moved
 }
 
@@ -89,11 +88,11 @@ func (r *remote) gate(which int, secure bool) gate {
 	switch {
 	case r.source[which].known():
 		return gate{steer.Peer, r.source[which]}
-	case !r.latch || !signal.known():
+	case r.latch == LatchNone || !signal.known():
 		return gate{}
 	case which == rtcp && r.source[rtp].known():
 		return gate{steer.Host, r.source[rtp]}
-	case secure || r.anyHost:
+	case secure || r.latch == LatchAny:
 		return gate{steer.Anybody, signal}
 	}
 	return gate{steer.Host, signal}

@@ -13,11 +13,22 @@ import (
 // not permit steering.
 type rxSocket struct {
 	fd    int
-	index int    // in thread.rxSockets
+	index int    // in sockets.list
 	port  *port  // nil: the socket is shared, and each packet has its destination
 	most  int    // packets that one system call reads
 	calls int    // system calls in a turn; further packets wait for the next turn
 	drops uint64 // of a shared socket, as checkShared saw them last
+}
+
+// sockets are those that a thread reads.
+type sockets struct {
+	epoll  int
+	list   []*rxSocket
+	shared []*rxSocket // those of list that all ports share
+	free   []int       // indexes in list that are free
+	events []unix.EpollEvent
+	// backlog has the indexes of sockets with packets left from the last turn; spare is the other slice of the exchange.
+	backlog, spare []int
 }
 
 // A turn reads so many packets from a port's own socket, so that a flood on one port costs the others little. It empties the shared socket:
@@ -34,17 +45,17 @@ const ownBuffer = 64 << 10
 // watch begins to read a socket; p is nil for a shared one. It asks for one event per arrival (edge-triggered): the kernel then looks at a
 // socket once per event and not a second time to find it empty. The backlog lists the sockets that were not read to their end.
 func (t *thread) watch(fd int, p *port) (*rxSocket, error) {
-	in := &rxSocket{fd: fd, index: len(t.rxSockets), port: p, most: budget, calls: 1}
+	in := &rxSocket{fd: fd, index: len(t.sockets.list), port: p, most: budget, calls: 1}
 	if p == nil {
 		in.most, in.calls = slots, sharedCalls
 	} else { // best effort: the buffer only decides how much is heard after a stall
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, ownBuffer/2) // the kernel doubles it
 	}
-	if k := len(t.free); k > 0 {
-		in.index, t.free = t.free[k-1], t.free[:k-1]
-		t.rxSockets[in.index] = in
+	if k := len(t.sockets.free); k > 0 {
+		in.index, t.sockets.free = t.sockets.free[k-1], t.sockets.free[:k-1]
+		t.sockets.list[in.index] = in
 	} else {
-		t.rxSockets = append(t.rxSockets, in)
+		t.sockets.list = append(t.sockets.list, in)
 	}
 	if err := t.expect(fd, in.index); err != nil {
 		t.unwatch(in)
@@ -63,22 +74,22 @@ func (t *thread) share(fds [steer.Families]int) error {
 		if err != nil {
 			return err
 		}
-		t.shared = append(t.shared, in)
+		t.sockets.shared = append(t.sockets.shared, in)
 	}
 	return nil
 }
 
 // unshare undoes share before the sockets are closed.
 func (t *thread) unshare() {
-	for _, in := range t.shared {
+	for _, in := range t.sockets.shared {
 		t.unwatch(in)
 	}
-	t.shared = nil
+	t.sockets.shared = nil
 }
 
 // checkShared logs when a shared socket overflowed: the thread had no processor for a long time, or has too many calls.
 func (t *thread) checkShared() {
-	for _, in := range t.shared {
+	for _, in := range t.sockets.shared {
 		if drops := kernelDrops(in.fd); drops != in.drops {
 			lost := drops - in.drops
 			in.drops = drops
@@ -89,12 +100,12 @@ func (t *thread) checkShared() {
 
 func (t *thread) expect(fd, index int) error {
 	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(index)}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, fd, &e))
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(t.sockets.epoll, unix.EPOLL_CTL_ADD, fd, &e))
 }
 
 func (t *thread) unwatch(in *rxSocket) {
-	t.rxSockets[in.index] = nil
-	t.free = append(t.free, in.index)
+	t.sockets.list[in.index] = nil
+	t.sockets.free = append(t.sockets.free, in.index)
 }
 
 // drain relays the packets of a socket and returns how many there were.
@@ -116,7 +127,7 @@ func (t *thread) drain(in *rxSocket) (packets int) {
 			return packets
 		}
 	}
-	t.backlog = append(t.backlog, in.index)
+	t.sockets.backlog = append(t.sockets.backlog, in.index)
 	return packets
 }
 

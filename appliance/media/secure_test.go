@@ -360,7 +360,7 @@ func TestTheOldKeyIsOverWhenThePeerMoves(t *testing.T) {
 	c.a = moved
 	local, remote := moved.secure(srtp.AES80)
 	c.pa = moved.params(local, remote)
-	c.pa.Latch = true
+	c.pa.Latch = LatchHost
 	c.set(t)
 	old.send(8)
 	c.b.nothing("the old peer")
@@ -376,7 +376,7 @@ func TestTheOldKeyIsOverWithTime(t *testing.T) {
 	p.both()
 	a := &p.s.legs[A]
 	local, remote := randomKey(srtp.AES80), randomKey(srtp.AES80)
-	if err := p.s.Set(A, Params{Remote: a.remote.signal[rtp].netip(), Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: true, Send: true, Receive: true, AudioPT: 8}); err != nil {
+	if err := p.s.Set(A, Params{Remote: a.remote.signal[rtp].netip(), Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8}); err != nil {
 		t.Fatal(err)
 	}
 	asked := p.t.now

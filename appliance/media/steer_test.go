@@ -210,14 +210,14 @@ func TestWithoutPrivileges(t *testing.T) {
 func TestAThreadThatCannotShare(t *testing.T) {
 	r := New(Options{Threads: 2, Log: slog.New(slog.DiscardHandler)})
 	defer r.end()
-	epoll := r.threads[1].epoll
-	r.threads[1].epoll = -1
+	epoll := r.threads[1].sockets.epoll
+	r.threads[1].sockets.epoll = -1
 	if err := r.prepare(); err != nil || r.steering != nil {
 		t.Errorf("steering %v, %v", r.steering, err)
 	}
-	r.threads[1].epoll = epoll
+	r.threads[1].sockets.epoll = epoll
 	for _, thread := range r.threads {
-		if len(thread.shared) > 0 || len(thread.free) != len(thread.rxSockets) {
+		if len(thread.sockets.shared) > 0 || len(thread.sockets.free) != len(thread.sockets.list) {
 			t.Errorf("thread %d reads sockets that are closed", thread.number)
 		}
 	}

@@ -67,7 +67,7 @@ func testLatching(t *testing.T, r *Relay) {
 	})
 	t.Run("a plain peer is learnt at the signalled host only", func(t *testing.T) {
 		c := call(t, r, "")
-		c.pa.Latch = true
+		c.pa.Latch = LatchHost
 		c.pa.Remote = netip.AddrPortFrom(at(c.a.rtp).Addr(), 9)
 		c.set(t)
 		other := newPeer(t, "127.0.0.9")
@@ -80,7 +80,7 @@ func testLatching(t *testing.T, r *Relay) {
 	})
 	t.Run("any host, once, where that is permitted", func(t *testing.T) {
 		c := call(t, r, "")
-		c.pa.Latch, c.pa.LatchAny, c.pa.Remote = true, true, netip.MustParseAddrPort("127.0.0.9:9")
+		c.pa.Latch, c.pa.Remote = LatchAny, netip.MustParseAddrPort("127.0.0.9:9")
 		c.set(t)
 		c.talk(t)
 		other := newPeer(t, "127.0.0.9")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -30,48 +29,36 @@ type thread struct {
 	base  time.Time // t.now counts from here
 	now   time.Duration
 
-	epoll     int
-	wakeup    int // eventfd
-	number    int // among the relay's
-	rxSockets []*rxSocket
-	shared    []*rxSocket // those of them that all ports share
-	free      []int       // indexes in rxSockets that are free
-	table     portTable   // of the ports that share a socket
-	legs      map[*leg]struct{}
-	crypt     *srtp.Crypter
-	empty     inbound
-	batch     *batch
-	input     *input
-	slot      int  // that is being handled
-	busy      bool // the last turn had packets
-	events    []unix.EpollEvent
-	// indexes of rxSockets that have packets left from the last turn; spare is the other slice of the exchange
-	backlog, spare []int
-	noisy          []*leg // sides that hear a sound of ours
+	number  int       // among the relay's
+	sockets sockets   // that it reads
+	table   portTable // of the ports that share a socket
+	legs    map[*leg]struct{}
+	crypt   *srtp.Crypter
+	empty   inbound
+	batch   *batch
+	input   *input
+	slot    int    // of the packet that is being relayed
+	busy    bool   // the last turn had packets
+	noisy   []*leg // sides that hear a sound of ours
 
 	housekept time.Duration
 	load      atomic.Int32 // sessions
-
-	mu      sync.Mutex
-	queue   []func()
-	running bool
-	ended   bool // ran, and never will again
-	asleep  atomic.Bool
+	commands  commands
 }
 
 func newThread(r *Relay, number int) (*thread, error) {
 	t := &thread{relay: r, number: number, log: r.options.Log, base: time.Now(), legs: map[*leg]struct{}{}, crypt: srtp.NewCrypter(),
-		events: make([]unix.EpollEvent, 1024), epoll: -1, wakeup: -1}
+		sockets: sockets{epoll: -1, events: make([]unix.EpollEvent, 1024)}, commands: commands{wakeup: -1}}
 	t.now = 1 // zero means never
 	var err error
-	if t.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+	if t.sockets.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("media thread: %w", os.NewSyscallError("epoll_create", err))
 	}
-	if t.wakeup, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		unix.Close(t.epoll)
+	if t.commands.wakeup, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		unix.Close(t.sockets.epoll)
 		return nil, fmt.Errorf("media thread: %w", os.NewSyscallError("eventfd", err))
 	}
-	if err := t.expect(t.wakeup, -1); err != nil {
+	if err := t.expect(t.commands.wakeup, -1); err != nil {
 		t.closeFiles()
 		return nil, fmt.Errorf("media thread: %w", err)
 	}
@@ -81,74 +68,34 @@ func newThread(r *Relay, number int) (*thread, error) {
 }
 
 func (t *thread) closeFiles() {
-	unix.Close(t.epoll)
-	unix.Close(t.wakeup)
+	unix.Close(t.sockets.epoll)
+	unix.Close(t.commands.wakeup)
 	if t.batch != nil && t.batch.raw >= 0 {
 		unix.Close(t.batch.raw)
 	}
 }
 
-// do runs f on the thread, or here and now when the thread does not run, and waits for it. f must be short.
-func (t *thread) do(f func()) {
-	t.mu.Lock()
-	if !t.running {
-		defer t.mu.Unlock()
-		t.now = max(time.Since(t.base), 1)
-		f()
-		return
-	}
-	done := make(chan struct{})
-	t.queue = append(t.queue, func() { f(); close(done) })
-	if t.asleep.Load() {
-		t.wake() // with the lock: the thread cannot end before, and the eventfd's number be another file's
-	}
-	t.mu.Unlock()
-	<-done
-}
-
-func (t *thread) wake() {
-	one := [8]byte{0: 1}
-	_, _ = unix.Write(t.wakeup, one[:]) // full: it is awake
-}
-
 // run relays until ctx ends and then closes every session.
 func (t *thread) run(ctx context.Context) error {
 	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { t.wake(); close(woken) })
+	stop := context.AfterFunc(ctx, func() { t.commands.wake(); close(woken) })
 	defer func() {
 		if !stop() {
 			<-woken // the eventfd is closed after this
 		}
 	}()
-	t.mu.Lock()
-	t.running = true
-	t.mu.Unlock()
+	t.commands.begin()
 	var failure error
 	for ctx.Err() == nil && failure == nil {
-		t.commands()
+		t.commands.run()
 		failure = t.turn()
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.running, t.ended = false, true
-	for _, f := range t.queue {
-		f()
-	}
-	t.queue = nil
-	for l := range t.legs {
-		l.session.shut(t)
-	}
+	t.commands.end(func() {
+		for l := range t.legs {
+			l.session.shut(t)
+		}
+	})
 	return failure
-}
-
-func (t *thread) commands() {
-	t.mu.Lock()
-	queue := t.queue
-	t.queue = nil
-	t.mu.Unlock()
-	for _, f := range queue {
-		f()
-	}
 }
 
 // turn waits for packets, relays them, and rests for what is left of the tick.
@@ -159,21 +106,21 @@ func (t *thread) turn() error {
 	}
 	t.now = time.Since(t.base)
 	packets := 0
-	left := t.backlog
-	t.backlog, t.spare = t.spare[:0], left
+	left := t.sockets.backlog
+	t.sockets.backlog, t.sockets.spare = t.sockets.spare[:0], left
 	for _, index := range left {
-		if in := t.rxSockets[index]; in != nil { // it may have been closed
+		if in := t.sockets.list[index]; in != nil { // it may have been closed
 			packets += t.drain(in)
 		}
 	}
-	for i := range t.events[:n] {
-		index := t.events[i].Fd
+	for i := range t.sockets.events[:n] {
+		index := t.sockets.events[i].Fd
 		if index < 0 {
 			var b [8]byte
-			_, _ = unix.Read(t.wakeup, b[:])
+			_, _ = unix.Read(t.commands.wakeup, b[:])
 			continue
 		}
-		packets += t.drain(t.rxSockets[index])
+		packets += t.drain(t.sockets.list[index])
 	}
 	if len(t.noisy) > 0 {
 		t.sendNoise()
@@ -202,24 +149,21 @@ func (t *thread) napUntil(end time.Duration) {
 	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0)
 }
 
-// wait returns how many of t.events are set.
+// wait returns how many of t.sockets.events are set.
 func (t *thread) wait() (int, error) {
 	if t.busy { // a loaded thread mostly finds packets: the scheduler need not hear of it
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(t.epoll), uintptr(unsafe.Pointer(&t.events[0])), uintptr(len(t.events)), 0, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(t.sockets.epoll), uintptr(unsafe.Pointer(&t.sockets.events[0])), uintptr(len(t.sockets.events)), 0, 0, 0)
 		if errno == 0 && n > 0 {
 			return int(n), nil
 		}
 	}
-	t.asleep.Store(true)
-	defer t.asleep.Store(false)
-	t.mu.Lock()
-	waiting := len(t.queue) > 0
-	t.mu.Unlock()
+	t.commands.asleep.Store(true)
+	defer t.commands.asleep.Store(false)
 	timeout := int(t.untilNoise() / time.Millisecond)
-	if waiting || len(t.backlog) > 0 {
+	if t.commands.waiting() || len(t.sockets.backlog) > 0 {
 		timeout = 0
 	}
-	n, err := unix.EpollWait(t.epoll, t.events, timeout)
+	n, err := unix.EpollWait(t.sockets.epoll, t.sockets.events, timeout)
 	if errors.Is(err, unix.EINTR) {
 		return 0, nil
 	}
