@@ -25,18 +25,17 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	if err := c.openCallee(); err != nil {
 		return err
 	}
-	local, err := c.local(&c.b)
+	local, err := c.b.Draft(c.b.terms())
 	if err != nil {
 		return err
 	}
 	if local.Other, err = c.callerCodecs(); err != nil {
 		return err
 	}
-	offer, err := sdp.Offer(local)
+	offer, err := c.b.Offer(local)
 	if err != nil {
 		return err
 	}
-	c.b.local = offer
 
 	id := identify(c.cfg, i, a, c.m.Resolved)
 	c.record.To = i.ID().String()
@@ -46,7 +45,7 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
 		Interface: i.ID(), RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
 		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.headers...), Hops: c.origin.hops + 1,
-		Body: offer.Marshal(), Parts: where.parts, Identity: id.Account, Urgent: c.urgent,
+		Body: offer, Parts: where.parts, Identity: id.Account, Urgent: c.urgent,
 	})
 	c.limitSilence(&c.hunting, &c.b, c.next)
 	return nil
@@ -68,18 +67,10 @@ func (c *call) openCallee() error {
 
 // callerCodecs are the codecs that the caller offers, or would be offered by us when it came without an offer.
 func (c *call) callerCodecs() ([]sdp.Codec, error) {
-	if c.a.remote != nil {
+	if c.a.Remote() != nil {
 		return tonal(&c.a), nil
 	}
-	local, err := c.local(&c.a)
-	if err != nil {
-		return nil, err
-	}
-	offer, err := sdp.Offer(local)
-	if err != nil {
-		return nil, err
-	}
-	return offer.Audio.Codecs, nil
+	return c.a.Codecs(c.a.terms())
 }
 
 // progress handles a provisional response.
@@ -103,7 +94,7 @@ func (c *call) progress(e sipgw.Progress) {
 	switch {
 	case e.Code == 180:
 		c.ring(180, "Ringing", nil)
-	case (e.Code < 183 || c.b.choice == nil) && !c.ringing && !c.a.up:
+	case (e.Code < 183 || c.b.Choice() == nil) && !c.ringing && !c.a.up:
 		c.a.leg.Provisional(e.Code, "", nil) // on its way elsewhere, queued, or getting on: nothing rings yet, and no voice can come
 	}
 }
@@ -125,7 +116,7 @@ func (c *call) ring(code int, reason string, body []byte) {
 
 // earlyMedia connects the caller to voice that really arrives before the answer.
 func (c *call) earlyMedia() {
-	if c.a.up || c.a.early || !c.b.voice || c.b.choice == nil || c.a.remote == nil {
+	if c.a.up || c.a.early || !c.b.voice || c.b.Choice() == nil || c.a.Remote() == nil {
 		return
 	}
 	body, err := c.answer(&c.a, &c.b)
@@ -155,7 +146,7 @@ func (c *call) connect(e sipgw.Answered) {
 		c.b.leg = nil
 		c.refuse(unusable(err))
 	}
-	if _, err := c.answered(&c.b, e.ContentType, e.Body); err != nil || c.b.choice == nil {
+	if _, err := c.answered(&c.b, e.ContentType, e.Body); err != nil || c.b.Choice() == nil {
 		fail(&sdp.Error{Code: 488, Text: "the answer holds no usable description"})
 		return
 	}
@@ -171,7 +162,7 @@ func (c *call) connect(e sipgw.Answered) {
 func (c *call) answerCaller() error {
 	var body []byte
 	var err error
-	if c.a.remote == nil {
+	if c.a.Remote() == nil {
 		body, err = c.offer(&c.a, &c.b) // the caller's answer comes in the ACK
 	} else {
 		body, err = c.answer(&c.a, &c.b)
@@ -189,10 +180,10 @@ func (c *call) answerCaller() error {
 	c.log.Info("connected", "if", c.b.iface.ID())
 	c.freed()
 	c.sameCodec(&c.a)
-	if c.a.choice != nil && c.b.choice != nil && sdp.Joinable(c.a.choice.Codec, c.b.choice.Codec) {
+	if c.a.Choice() != nil && c.b.Choice() != nil && sdp.Joinable(c.a.Choice().Codec, c.b.Choice().Codec) {
 		c.sameCodec(&c.b) // which may have agreed on more than the caller has
 	}
-	c.hold(&c.a, c.a.wanted) // an UPDATE before the answer may have said so
-	c.hold(&c.b, c.b.wanted)
+	c.hold(&c.a, c.a.Wanted()) // an UPDATE before the answer may have said so
+	c.hold(&c.b, c.b.Wanted())
 	return nil
 }

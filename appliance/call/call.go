@@ -117,7 +117,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 		c.refuse(unusable(err))
 		return
 	}
-	c.a.remote = offer // nil: the caller wants our offer
+	c.a.TakeOffer(offer) // nil: the caller wants our offer
 
 	c.props.Time = c.record.Started.In(c.cfg.Clock.Location())
 	c.plan, err = route.New(c.cfg, in.Interface, c.props)
@@ -155,7 +155,7 @@ func (c *call) portsTaken(err error) {
 		c.refuse(callFailure{code: 503, reason: "Service Unavailable", text: err.Error()})
 		return
 	}
-	if err := c.answerable(&c.a); err != nil {
+	if err := c.a.Answerable(c.a.terms()); err != nil {
 		c.refuse(unusable(err)) // before anybody's phone rings
 		return
 	}
@@ -239,7 +239,7 @@ func (c *call) fromMedia(e media.Event) {
 	switch {
 	case c.over:
 	case e.Kind == media.Started && c.transfer != nil && c.transfer.x.which == e.Side:
-		c.transfer.next.voice = c.transfer.next.choice != nil
+		c.transfer.next.voice = c.transfer.next.Choice() != nil
 	case e.Kind == media.Started && e.Side == media.B:
 		c.b.voice = true
 		c.earlyMedia()

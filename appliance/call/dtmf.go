@@ -21,8 +21,8 @@ func (s *side) digits() status.Digits {
 	switch {
 	case s.profile != nil && s.profile.DTMFRelay == "signaling":
 		return status.DigitsInfo
-	case s.choice == nil:
-	case s.choice.DTMF != nil:
+	case s.Choice() == nil:
+	case s.Choice().DTMF != nil:
 		return status.DigitsEvents
 	case s.informs && s.profile.DTMFRelay != "rtp" && !s.iface.Teams():
 		return status.DigitsInfo

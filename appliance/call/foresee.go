@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/negotiation"
 	"viaduct/appliance/route"
 )
 
@@ -34,7 +35,7 @@ func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 			f.Attempts = append(f.Attempts, Foreseen{Interface: a.Interface, Skipped: "it does not exist"})
 			continue
 		}
-		if sends(profileOf(cfg, i)) {
+		if negotiation.OffersSRTP(profileOf(cfg, i)) {
 			channels = 1
 		}
 		urgent = urgent || switchOf(cfg, i).IsEmergency(a.Call.CalledE164)

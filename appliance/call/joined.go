@@ -24,11 +24,11 @@ type joined struct {
 func (c *call) joinCalls(other *call, leg *sipgw.Leg) {
 	t := c.transfer
 	y := c.beyond(t.x)
-	if t.x.hop != nil || t.x.choice == nil || y.choice == nil {
+	if t.x.hop != nil || t.x.Choice() == nil || y.Choice() == nil {
 		c.transferFailed(488)
 		return
 	}
-	agreed, ports := y.choice, t.x.ports
+	agreed, ports := y.Choice(), t.x.ports
 	answer := func(peer media.Ports, err error) { // on the other's goroutine
 		if !c.Post(func() { c.joinAnswered(t, other, leg, peer, agreed, err) }) && err == nil {
 			other.hangUp(nil, "", "transfer") // this call has ended meanwhile
@@ -52,7 +52,7 @@ func (c *call) joinedBy(other *call, leg *sipgw.Leg, agreed *sdp.Choice, ports m
 	}
 	y := c.beyond(x)
 	joinable := func() bool {
-		return !c.over && x.leg == leg && x.up && y.leg != nil && y.up && y.choice != nil && x.hop == nil && c.transfer == nil && c.joined == nil
+		return !c.over && x.leg == leg && x.up && y.leg != nil && y.up && y.Choice() != nil && x.hop == nil && c.transfer == nil && c.joined == nil
 	}
 	unite := func(ok bool) {
 		switch {
@@ -62,7 +62,7 @@ func (c *call) joinedBy(other *call, leg *sipgw.Leg, agreed *sdp.Choice, ports m
 			}
 			answer(media.Ports{}, &sdp.Error{Code: 481, Text: "the call to be joined is over, or has other plans"})
 		case !ok:
-			answer(media.Ports{}, &otherCodec{y.choice})
+			answer(media.Ports{}, &otherCodec{y.Choice()})
 		default:
 			answer(x.ports, c.connectCalls(other, x, agreed, ports))
 		}
@@ -83,7 +83,7 @@ func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports medi
 	c.joined = &joined{other: other, x: x, left: x.leg, agreed: agreed}
 	x.leg = nil
 	c.abandon(x)
-	x.local, x.remote, x.choice = nil, nil, nil
+	x.Reset()
 	c.log.Info("joined with another call", "leg", x.which.String(), "other", other.id)
 	c.freed()
 	c.hold(y, sdp.SendRecv)

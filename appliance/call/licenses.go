@@ -1,5 +1,7 @@
 package call
 
+import "viaduct/appliance/negotiation"
+
 // A call takes one session for itself and one channel while one of its sides has SRTP, or may get it.
 
 const resourcesUnavailable = 47 // Q.850
@@ -13,7 +15,7 @@ func unlicensed(err error) callFailure {
 func (c *call) license() error {
 	channels := channelsOf(&c.a)
 	for _, a := range c.plan.Attempts {
-		if _, i := a.Interface.In(c.cfg); i != nil && sends(c.profile(i)) {
+		if _, i := a.Interface.In(c.cfg); i != nil && negotiation.OffersSRTP(c.profile(i)) {
 			channels = 1
 		}
 	}
@@ -28,17 +30,13 @@ func (c *call) license() error {
 	return err
 }
 
-// channel takes or gives back the channel, for the sides that the call has now and one that it is to get, which may be nil. An error
-// leaves things as they were.
-func (c *call) channel(next *side, urgent bool) error {
-	n := 0
+// channel takes or gives back the channel, for the sides that the call has now and n more that one needs which it is to get. An error leaves
+// things as they were.
+func (c *call) channel(n int, urgent bool) error {
 	for _, s := range []*side{&c.a, &c.b} {
 		if s.leg != nil {
 			n |= channelsOf(s)
 		}
-	}
-	if next != nil {
-		n |= channelsOf(next)
 	}
 	err := c.lease.Channels(n)
 	if err != nil && urgent {
@@ -50,7 +48,7 @@ func (c *call) channel(next *side, urgent bool) error {
 
 // channelsOf is 1 for a side with SRTP: by what was agreed, else by what the peer offers, else by what its profile lets it have.
 func channelsOf(s *side) int {
-	if s.choice != nil && s.choice.Local != nil || s.choice == nil && s.secure() {
+	if s.Secure(s.profile) {
 		return 1
 	}
 	return 0

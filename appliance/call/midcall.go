@@ -1,10 +1,10 @@
 package call
 
 import (
-	"bytes"
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/negotiation"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/status"
@@ -21,11 +21,11 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 		ok, _ := c.answered(x, e.ContentType, e.Body)
 		c.reinvited(x, ok)
 		if ok { // who gives no answer would give none again, without end
-			x.refusals = 0
-			if x.local.Audio.Direction == sdp.SendRecv && holds(x.remote) != x.holds {
-				c.toldBy(x, y) // a peer whose own offer we have refused, because the two met, says now what it wants
+			x.Accepted()
+			if x.Contradicts() {
+				c.toldBy(x, y)
 			}
-			c.hold(x, x.wanted)
+			c.hold(x, x.Wanted())
 		}
 	case sipgw.Failed:
 		c.log.Warn("re-INVITE refused", "leg", x.which.String(), "code", e.Code, "err", e.Err)
@@ -43,19 +43,19 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 
 // offered answers a re-INVITE or UPDATE.
 func (c *call) offered(x, y *side, e sipgw.Offered) {
-	x.restore() // an offer of ours that is out: they have met, and it has been refused
+	x.Withdraw() // an offer of ours that is out: they have met, and it has been refused
 	if len(e.Body) == 0 {
-		if e.Method == "UPDATE" || x.local == nil {
+		if e.Method == "UPDATE" || x.Local() == nil {
 			x.leg.Respond(e.ID, 200, "OK", nil) // a session timer's refresh (RFC 4028 7.4)
 			return
 		}
 		x.leg.Respond(e.ID, 200, "OK", c.reoffer(x))
 		return
 	}
-	if bytes.Equal(e.Body, x.lastTaken) && x.local != nil {
+	if x.Repeats(e.Body) && x.Local() != nil {
 		// The same offer again is a refresh: the identical answer, same key, same version (teams.md A.45: a new key
 		// without a new roll-over counter at both ends is one-way audio).
-		x.leg.Respond(e.ID, 200, "OK", x.local.Marshal())
+		x.leg.Respond(e.ID, 200, "OK", x.Local().Marshal())
 		return
 	}
 	offer, err := c.described(x, e.ContentType, e.Body, true)
@@ -73,20 +73,19 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 		x.leg.Respond(e.ID, f.code, f.reason, nil, warning(f)...)
 		return
 	}
-	x.lastTaken = bytes.Clone(e.Body)
+	x.Remember(e.Body)
 	x.leg.Respond(e.ID, 200, "OK", body)
 	c.toldBy(x, y)
 }
 
 // toldBy passes on what x has just said about hold.
 func (c *call) toldBy(x, y *side) {
-	x.holds = holds(x.remote)
-	x.plays = x.holds && x.remote.Audio.Direction.CanSend()
+	x.TakeHold()
 	if t := c.transfer; t != nil && t.heard && x == t.x {
 		return // y hears the new peer
 	}
-	if !c.holdBeyond(y, x.holds) {
-		c.hold(y, wanted(x.holds, y.iface.HoldMethod))
+	if !c.holdBeyond(y, x.PeerHolds()) {
+		c.hold(y, wanted(x.PeerHolds(), y.iface.HoldMethod))
 	}
 }
 
@@ -94,80 +93,51 @@ func (c *call) toldBy(x, y *side) {
 // itself held the call until now: many resume in this way (RFC 6337 5.3).
 func (c *call) reoffer(x *side) []byte {
 	d := c.toward(x)
-	if x.local.Audio.Direction == d {
-		return x.local.Marshal()
+	if x.Local().Audio.Direction == d {
+		return x.Local().Marshal()
 	}
-	offer, err := c.propose(x, d)
+	offer, err := x.OfferAgain(x.terms(), d)
 	if err != nil {
 		c.log.Warn("resume not offered", "leg", x.which.String(), "err", err)
-		return x.local.Marshal()
+		return x.Local().Marshal()
 	}
-	x.local, x.lastTaken = offer, nil
-	return offer.Marshal()
+	return offer
 }
 
 // offerAnswered takes the answer in the ACK to a 200 of ours that was an offer.
 func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
 	if ok, _ := c.answered(x, e.ContentType, e.Body); !ok {
-		if x.choice == nil {
+		if x.Choice() == nil {
 			c.log.Warn("call ended, no answer to our offer", "leg", x.which.String())
 			c.hangUp(nil, q850Cause(88), status.ByBox)
 		}
 		return
 	}
 	c.freed()
-	if x.local.Audio.Direction == sdp.SendRecv {
+	if x.Local().Audio.Direction == sdp.SendRecv {
 		c.toldBy(x, y)
 	}
 	c.sameCodec(y)
 }
 
-// reanswer answers an offer inside the dialog with the codec and key in use.
+// reanswer answers an offer inside the dialog with the codec and key in use. One with SRTP, in a call that had no channel for x, needs one.
 func (c *call) reanswer(x *side, offer *sdp.Session) ([]byte, error) {
-	version, was, channels := x.version, x.remote, channelsOf(x)
-	x.remote = offer
-	answer, choice, err := c.renew(x, channels)
+	channels := channelsOf(x)
+	if offer.Audio.Secure && channels == 0 {
+		if err := c.channel(1, c.urgent); err != nil {
+			return nil, &sdp.Error{Code: 488, Text: err.Error()}
+		}
+	}
+	answer, err := x.Reanswer(offer, x.terms(), c.toward(x))
 	if err != nil {
-		x.version, x.remote = version, was
 		c.freed()
 		return nil, err
 	}
-	if x.local != nil {
-		// RFC 3264 8: the version counts changes, not answers.
-		same := *answer
-		same.Version = version
-		if bytes.Equal(same.Marshal(), x.local.Marshal()) {
-			answer, x.version = &same, version
-		}
-	}
-	x.local, x.choice = answer, choice
 	if channelsOf(x) < channels {
 		c.freed()
 	}
-	return answer.Marshal(), c.apply(x)
+	return answer, c.apply(x)
 }
-
-// renew is the answer to the offer that x.remote is now. One with SRTP, in a call that had no channel for x, needs one.
-func (c *call) renew(x *side, channels int) (*sdp.Session, *sdp.Choice, error) {
-	if x.secure() && channels == 0 {
-		if err := c.channel(&side{remote: x.remote}, c.urgent); err != nil {
-			return nil, nil, &sdp.Error{Code: 488, Text: err.Error()}
-		}
-	}
-	local, err := c.local(x)
-	if err != nil {
-		return nil, nil, err
-	}
-	if x.choice != nil {
-		local.Prefer, local.Other, local.Also = x.choice.Codec.Name, []sdp.Codec{x.choice.Codec}, spares(x.choice)
-	}
-	local.Direction = c.toward(x)
-	return sdp.Answer(x.remote, local)
-}
-
-// holds reports whether a description puts the call on hold: its sender wants to hear nothing. One that only listens (recvonly)
-// does not.
-func holds(s *sdp.Session) bool { return s.Audio.Held || !s.Audio.Direction.CanReceive() }
 
 // wanted is the direction that the other leg is to be offered while a peer holds the call, or does not: hold in the form that the peer
 // there understands (teams.md A.43), or sendrecv.
@@ -187,28 +157,23 @@ func (c *call) toward(x *side) sdp.Direction {
 	if t := c.transfer; t != nil && t.heard && x != t.x {
 		return sdp.SendRecv // the transferee hears the new peer
 	}
-	return wanted(c.beyond(x).holds && c.joined == nil, x.iface.HoldMethod)
+	return wanted(c.beyond(x).PeerHolds() && c.joined == nil, x.iface.HoldMethod)
 }
 
 // hold offers y a direction when it has another one now. One re-INVITE at a time: what is wanted meanwhile is offered when it
 // has been answered.
 func (c *call) hold(y *side, d sdp.Direction) {
-	y.wanted = d
-	if y.leg == nil || !y.up || y.local == nil || y.reinvite || d == "" || y.local.Audio.Direction == d {
+	if !y.Want(d) || y.leg == nil || !y.up {
 		return
 	}
-	if d == sdp.SendRecv && y.holds && !(y.plays && wanted(true, c.beyond(y).iface.HoldMethod).CanSend()) {
+	if d == sdp.SendRecv && y.PeerHolds() && !(y.PeerPlays() && wanted(true, c.beyond(y).iface.HoldMethod).CanSend()) {
 		return // it is y who holds, and y who will resume; nor is there music that the other side could hear
 	}
-	c.reinvite(y, func() (*sdp.Session, error) {
-		y.offered = y.wanted
-		return c.propose(y, y.offered)
-	}, nil)
+	c.reinvite(y, negotiation.ForHold, nil, nil)
 }
 
-// Offers of hold and resume that were refused for a reason that passes are made again, so often and after such a time.
+// Offers of hold and resume that were refused for a reason that passes are made again after such a time.
 const (
-	mostRefusals  = 10
 	offerAgainIn  = 5 * time.Second
 	offerAgainMax = time.Minute
 )
@@ -216,42 +181,28 @@ const (
 // holdAgain goes on after an offer to x was refused: what is wanted may be another thing by now, or the refusal was not for good. A peer
 // that has met us six times in a row (491), or is busy with itself (500, 503), would else be left in a state that nobody wants.
 func (c *call) holdAgain(x *side, e sipgw.Failed) {
-	if c.over || x.local == nil || x.wanted == "" || x.local.Audio.Direction == x.wanted {
+	if c.over {
 		return
 	}
-	if x.wanted != x.offered {
-		c.hold(x, x.wanted)
-		return
+	now, later := x.Refused(!e.Local && (e.Code == 491 || e.Code == 500 || e.Code == 503 || e.Code == 504))
+	if now {
+		c.hold(x, x.Wanted())
 	}
-	passes := e.Code == 491 || e.Code == 500 || e.Code == 503 || e.Code == 504
-	if x.refusals++; !passes || e.Local || x.refusals > mostRefusals {
+	if !later {
 		return
 	}
 	leg := x.leg
 	c.after(max(offerAgainIn, min(e.RetryAfter, offerAgainMax)), func() {
 		if !c.over && x.leg == leg {
-			c.hold(x, x.wanted)
+			c.hold(x, x.Wanted())
 		}
 	})
-}
-
-// propose is an offer to a side with the codec, key and ports in use.
-func (c *call) propose(s *side, d sdp.Direction) (*sdp.Session, error) {
-	local, err := c.local(s)
-	if err != nil {
-		return nil, err
-	}
-	if s.choice != nil {
-		local.Prefer, local.Other = s.choice.Codec.Name, agreed(s)
-	}
-	local.Direction = d
-	return sdp.Offer(local)
 }
 
 // held reports whether a side has put the call on hold.
 func (c *call) held() bool {
 	for _, s := range []*side{&c.a, &c.b} {
-		if s.up && s.choice != nil && s.choice.Direction != sdp.SendRecv {
+		if s.up && s.Choice() != nil && s.Choice().Direction != sdp.SendRecv {
 			return true
 		}
 	}

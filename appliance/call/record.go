@@ -59,7 +59,7 @@ func (r *record) duration() time.Duration {
 // media notes the final figures of the sides that had media.
 func (r *record) media(stats [2]media.Stats, a, b *side) {
 	for n, s := range []*side{a, b} {
-		if s.choice == nil {
+		if s.Choice() == nil {
 			continue
 		}
 		m := status.RecordMedia{Codec: s.codec(), Suite: s.protection(), Media: figures(stats[n])}

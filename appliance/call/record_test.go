@@ -8,6 +8,7 @@ import (
 
 	"viaduct/appliance/audio"
 	"viaduct/appliance/media"
+	"viaduct/appliance/negotiation"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/srtp"
 )
@@ -38,7 +39,8 @@ func TestRecordHasTheFiguresOfBothPeers(t *testing.T) {
 		"a callee behind a relay hop": {media: measured{stats: [2]media.Stats{caller, between}}, b: side{hop: &relayHop{session: measured{stats: [2]media.Stats{between, callee}}}}},
 		"a caller behind a relay hop": {media: measured{stats: [2]media.Stats{between, callee}}, a: side{hop: &relayHop{session: measured{stats: [2]media.Stats{between, caller}}}}},
 	} {
-		c.a.which, c.b.which, c.a.choice, c.b.choice = media.A, media.B, &secure, pcma
+		c.a.which, c.b.which = media.A, media.B
+		c.a.Negotiation, c.b.Negotiation = negotiation.Restore(negotiation.State{Choice: &secure}), negotiation.Restore(negotiation.State{Choice: pcma})
 		c.record.media(c.closeMedia(), &c.a, &c.b)
 		got, err := json.Marshal(c.record)
 		if err != nil || !strings.Contains(string(got), `"media":[`+wantCaller+","+wantCallee+"]") {

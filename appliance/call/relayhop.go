@@ -50,17 +50,17 @@ func (c *call) relay(s *side) (MediaSession, media.Side) {
 
 // connect joins the hop with the call's own session once the codec is known.
 func (b *relayHop) connect(c *call, s *side) error {
-	if err := b.session.Set(media.A, plain(b.outer, s.choice)); err != nil {
+	if err := b.session.Set(media.A, plain(b.outer, s.Choice())); err != nil {
 		return err
 	}
-	return c.media.Set(s.which, plain(b.inner, s.choice))
+	return c.media.Set(s.which, plain(b.inner, s.Choice()))
 }
 
 // plain is RTP to ports of our own.
 func plain(to media.Ports, ch *sdp.Choice) media.Params {
 	p := media.Params{Remote: to.RTP, RemoteRTCP: to.RTCP, Mux: to.RTP == to.RTCP, Send: true, Receive: true,
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Codec: name(ch.Codec), Voice: ch.Codec.Voice()}
-	for _, c := range spares(ch) {
+	for _, c := range ch.Spares() {
 		p.Spare = append(p.Spare, media.Format{Received: c.PT, Wanted: c.PT, Codec: name(c), Voice: c.Voice()})
 	}
 	return p

@@ -1,8 +1,6 @@
 package call
 
 import (
-	"bytes"
-
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/status"
@@ -49,8 +47,8 @@ func (c *call) replace(in *sipgw.Incoming) {
 		refuse(unusable(err))
 		return
 	}
-	n.remote = offer
-	if err := c.channel(&n, c.urgent); err != nil {
+	n.TakeOffer(offer)
+	if err := c.channel(channelsOf(&n), c.urgent); err != nil {
 		refuse(unlicensed(err))
 		return
 	}
@@ -75,11 +73,11 @@ func (c *call) replace(in *sipgw.Incoming) {
 			refuse(callFailure{code: 488, reason: "Not Acceptable Here", text: "no codec in common with the other side"})
 			return
 		}
-		n.lastTaken = bytes.Clone(in.Request.Body)
+		n.Remember(in.Request.Body)
 		c.replaced(x, n)
 	}
 	if y.up {
-		c.fit(y, n.choice, done)
+		c.fit(y, n.Choice(), done)
 	} else {
 		done(true) // see answerCaller
 	}
@@ -99,7 +97,7 @@ func (c *call) inPlaceOf(x *side, in *sipgw.Incoming) side {
 
 // replaced puts the new leg in the place of x.
 func (c *call) replaced(x *side, n side) {
-	if n.choice != nil {
+	if n.Choice() != nil {
 		if err := c.apply(&n); err != nil {
 			c.log.Warn("media not set", "leg", n.which.String(), "err", err)
 		}
@@ -107,7 +105,7 @@ func (c *call) replaced(x *side, n side) {
 	c.log.Info("replaced", "if", n.iface.ID(), "leg", x.which.String())
 	c.abortTransfer()
 	old, established := x.leg, x.up
-	n.leg.Answer(n.local.Marshal())
+	n.leg.Answer(n.Local().Marshal())
 	c.takeOver(x, n)
 	if !established { // a pickup: the caller is connected now
 		c.alive()
@@ -123,28 +121,28 @@ func (c *call) replaced(x *side, n side) {
 
 // describe answers the offer of the new leg, or makes one, with what y uses, could use, or may be asked to use.
 func (c *call) describe(n, y *side) error {
-	local, err := c.local(n)
+	local, err := n.Draft(n.terms())
 	if err != nil {
 		return err
 	}
 	switch u := c.joined; {
 	case u != nil && u.x == y:
-		local.Prefer, local.Other, local.Also = u.agreed.Codec.Name, settled(u.agreed), spares(u.agreed)
-	case y.choice != nil:
-		local.Prefer, local.Other, local.Also = y.choice.Codec.Name, able(y), spares(y.choice)
+		local.Prefer, local.Other, local.Also = u.agreed.Codec.Name, u.agreed.Codecs(), u.agreed.Spares()
+	case y.Choice() != nil:
+		local.Prefer, local.Other, local.Also = y.Choice().Codec.Name, able(y), y.Choice().Spares()
 	default:
 		if local.Other, err = c.callerCodecs(); err != nil {
 			return err
 		}
 	}
-	if n.remote == nil {
-		n.local, err = sdp.Offer(local) // the answer comes in the ACK
+	if n.Remote() == nil {
+		_, err = n.Offer(local) // the answer comes in the ACK
 		return err
 	}
-	n.local, n.choice, err = sdp.Answer(n.remote, local)
-	if err != nil && y.choice != nil {
+	_, err = n.Answer(local)
+	if err != nil && y.Choice() != nil {
 		local.Other = sdp.Codecs(y.profile)
-		n.local, n.choice, err = sdp.Answer(n.remote, local)
+		_, err = n.Answer(local)
 	}
 	return err
 }

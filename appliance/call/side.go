@@ -1,15 +1,13 @@
 package call
 
 import (
-	"bytes"
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/media"
+	"viaduct/appliance/negotiation"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/srtp"
@@ -21,71 +19,32 @@ type side struct {
 	leg     *sipgw.Leg // nil: none at present
 	iface   *config.SIPInterface
 	profile *config.VoIPProfile
+	negotiation.Negotiation
 
 	opened bool
 	ports  media.Ports
 	addr   netip.Addr // in descriptions: the public address where the box stands behind port forwarding
-
-	crypto             []sdp.Crypto // ours, kept for the whole call (teams.md A.24)
-	sessionID, version uint64
-
-	local, remote *sdp.Session // last description sent and taken
-	choice        *sdp.Choice  // what the last offer and answer agreed
 
 	hop       *relayHop // media of a peer that came by transfer; nil: the call's own session
 	refers    bool      // the peer allows REFER
 	informs   bool      // and INFO
 	referrals int       // REFERs of the peer that were accepted
 
-	up    bool // answered
-	early bool // leg A: our answer went out in a 183
-	voice bool // packets have come
-	holds bool // the peer has put the call on hold
-	plays bool // and may send music meanwhile
-
-	reinvite  bool          // a re-INVITE of ours is under way
-	wanted    sdp.Direction // what it, or the next one, should offer
-	offered   sdp.Direction // what the last one for hold or resume has offered
-	refusals  int           // of such, since the last that was taken
-	lastTaken []byte        // the body that remote was read from: a refresh repeats it
-	retained  *agreement    // what was agreed before that re-INVITE; nil: it has not been sent
-	done      func(ok bool) // is told how it went, may be nil
-	later     []func()      // what waits for its end
-	worn      bool          // our key is to be renewed when no re-INVITE is under way, see rekey.go
-
+	up           bool // answered
+	early        bool // leg A: our answer went out in a 183
+	voice        bool // packets have come
 	renegotiated bool // `srtp renegotiate-on-connect` has been done
 }
 
-// secure reports whether this side has or may have SRTP: by what the peer offered, else by the profile.
-func (s *side) secure() bool {
-	if s.remote != nil {
-		return s.remote.Audio.Secure
-	}
-	return sends(s.profile)
-}
-
-// sends reports whether a profile offers SRTP.
-func sends(p *config.VoIPProfile) bool { return p.SRTP == "forced" || p.SRTP == "preferred" }
-
-// suite is the crypto suite of our key: what Teams and every other peer has, unless the peer offers only others.
-func (s *side) suite() string {
-	if s.remote != nil {
-		for _, suite := range srtp.Suites {
-			for _, c := range s.remote.Audio.Crypto {
-				if c.Suite == suite {
-					return suite
-				}
-			}
-		}
-	}
-	return srtp.AES80
-}
-
-// forget makes a side ready for another attempt: ports stay, everything that was agreed goes. A new attempt gets a key of its
-// own, because the peer before knows the old one.
+// forget makes a side ready for another attempt: the ports stay.
 func (s *side) forget() {
-	s.leg, s.local, s.remote, s.choice, s.crypto, s.lastTaken = nil, nil, nil, nil, nil, nil
-	s.up, s.voice, s.holds, s.renegotiated, s.refers, s.informs = false, false, false, false, false, false
+	s.Reset()
+	*s = side{which: s.which, iface: s.iface, profile: s.profile, opened: s.opened, ports: s.ports, addr: s.addr, hop: s.hop, Negotiation: s.Negotiation}
+}
+
+// terms are what the side brings into its descriptions.
+func (s *side) terms() negotiation.Terms {
+	return negotiation.Terms{Addr: s.addr, RTP: s.ports.RTP.Port(), RTCP: s.ports.RTCP.Port(), Profile: s.profile}
 }
 
 // open binds the media ports of a side.
@@ -142,102 +101,59 @@ func trafficClass(p *config.VoIPProfile) int {
 	return p.DSCP << 2
 }
 
-// local is our side of the next description.
-func (c *call) local(s *side) (sdp.Local, error) {
-	if s.crypto == nil && s.secure() {
-		k, err := sdp.NewCrypto(s.suite(), 1)
-		if err != nil {
-			return sdp.Local{}, fmt.Errorf("make srtp key: %w", err)
-		}
-		if n := s.profile.SRTPKeyLifetime; n > 0 {
-			k.Lifetime = 1 << n
-		}
-		s.crypto = []sdp.Crypto{k}
-	}
-	if s.sessionID == 0 {
-		var b [8]byte
-		rand.Read(b[:])
-		s.sessionID = binary.BigEndian.Uint64(b[:]) >> 2 // fits a signed 64-bit number, RFC 3264 5
-	}
-	s.version++
-	return sdp.Local{
-		Addr: s.addr, Port: s.ports.RTP.Port(), RTCPPort: s.ports.RTCP.Port(), Profile: s.profile, Crypto: s.crypto,
-		SessionID: s.sessionID, Version: s.version,
-	}, nil
-}
-
-// answerable reports why an offer could not be answered, whatever the other side says.
-func (c *call) answerable(x *side) error {
-	if x.remote == nil {
-		return nil
-	}
-	local, err := c.local(x)
-	if err == nil {
-		x.version-- // nothing was said
-		_, _, err = sdp.Answer(x.remote, local)
-	}
-	return err
-}
-
 // answer answers the offer of x, with the codec that y uses, and sets x's media. An answer that went out already is repeated.
 func (c *call) answer(x, y *side) ([]byte, error) {
-	if x.local != nil {
-		return x.local.Marshal(), nil
+	if x.Local() != nil {
+		return x.Local().Marshal(), nil
 	}
-	local, err := c.local(x)
+	local, err := x.Draft(x.terms())
 	if err != nil {
 		return nil, err
 	}
-	if y.choice != nil {
-		local.Prefer, local.Other, local.Also = y.choice.Codec.Name, agreed(y), spares(y.choice)
+	if uses := y.Choice(); uses != nil {
+		local.Prefer, local.Other, local.Also = uses.Codec.Name, uses.Codecs(), uses.Spares()
 	} else if x.iface.LocalRingback {
 		local.Other = tonal(x)
 	}
-	answer, choice, err := sdp.Answer(x.remote, local)
+	answer, err := x.Answer(local)
 	if err != nil {
 		return nil, err
 	}
-	x.local, x.choice = answer, choice
-	return answer.Marshal(), c.apply(x)
+	return answer, c.apply(x)
 }
 
 // offer makes an offer to x with what y uses.
 func (c *call) offer(x, y *side) ([]byte, error) {
-	local, err := c.local(x)
+	local, err := x.Draft(x.terms())
 	if err != nil {
 		return nil, err
 	}
-	if y.choice != nil {
-		local.Prefer, local.Other = y.choice.Codec.Name, agreed(y)
+	if uses := y.Choice(); uses != nil {
+		local.Prefer, local.Other = uses.Codec.Name, uses.Codecs()
 	}
-	if x.local, err = sdp.Offer(local); err != nil {
-		return nil, err
-	}
-	return x.local.Marshal(), nil
+	return x.Offer(local)
 }
 
 // answered takes the answer to an offer of ours, when body holds one, and sets the media. An error says that it holds one that cannot be
 // used: then what an earlier response said does not count either.
 func (c *call) answered(s *side, contentType string, body []byte) (ok bool, err error) {
-	if len(body) == 0 || s.local == nil {
+	if len(body) == 0 || s.Local() == nil {
 		return false, nil
 	}
-	if bytes.Equal(body, s.lastTaken) {
+	if s.Repeats(body) {
 		return true, nil // the 200 repeats the 183
 	}
 	answer, err := c.described(s, contentType, body, false)
 	if err == nil && answer == nil {
 		return false, nil // another kind of body
 	}
-	var choice *sdp.Choice
 	if err == nil {
-		choice, err = sdp.Accept(s.local, answer)
+		err = s.TakeAnswer(answer, body)
 	}
 	if err != nil {
 		c.log.Warn("answer not usable", "leg", s.which.String(), "err", err)
 		return false, err
 	}
-	s.remote, s.choice, s.lastTaken = answer, choice, bytes.Clone(body)
 	if err := c.apply(s); err != nil {
 		c.log.Warn("media not set", "leg", s.which.String(), "err", err)
 		return false, err
@@ -250,7 +166,7 @@ func (c *call) apply(s *side) error {
 	if t := c.transfer; t != nil && t.heard && s == t.x {
 		return nil
 	}
-	if err := c.set(s, s.choice, s.choice.Direction); err != nil {
+	if err := c.set(s, s.Choice(), s.Choice().Direction); err != nil {
 		return err
 	}
 	c.toneGoesOn(s)

@@ -112,24 +112,24 @@ func (c *call) state() status.CallState {
 func (s *side) describe() status.Leg {
 	i := s.leg.Info()
 	l := status.Leg{Interface: i.Interface.String(), Peer: i.Peer, CallID: i.CallID, Codec: s.codec(), Suite: s.protection(), Digits: s.digits(), Local: s.ports.RTP}
-	if s.choice != nil {
-		l.Remote = s.choice.Addr
+	if s.Choice() != nil {
+		l.Remote = s.Choice().Addr
 	}
 	return l
 }
 
 // codec names what a side has agreed, "PCMA/8000", "" before.
 func (s *side) codec() string {
-	if s.choice == nil {
+	if s.Choice() == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s/%d", s.choice.Codec.Name, s.choice.Codec.Rate)
+	return fmt.Sprintf("%s/%d", s.Choice().Codec.Name, s.Choice().Codec.Rate)
 }
 
 // protection is the suite of SRTP that a side has agreed, "" without.
 func (s *side) protection() string {
-	if s.choice == nil || s.choice.Local == nil {
+	if s.Choice() == nil || s.Choice().Local == nil {
 		return ""
 	}
-	return s.choice.Local.Suite
+	return s.Choice().Local.Suite
 }

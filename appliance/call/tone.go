@@ -36,8 +36,8 @@ func (c *call) hearTarget(t *transfer) {
 		return
 	}
 	t.heard = true
-	if x := t.x; t.next.choice == nil && x.choice != nil {
-		if err := c.set(x, x.choice, sdp.Inactive); err != nil {
+	if x := t.x; t.next.Choice() == nil && x.Choice() != nil {
+		if err := c.set(x, x.Choice(), sdp.Inactive); err != nil {
 			c.log.Warn("media not set", "leg", x.which.String(), "err", err)
 		}
 	}
@@ -79,7 +79,7 @@ func (c *call) quieten(t *transfer) {
 // ringback plays the ringing tone to the caller where the interface says so (`ringback local`), as early media. It reports whether the
 // caller has been told of it. The callee's voice takes the tone's place.
 func (c *call) ringback() bool {
-	if !c.a.iface.LocalRingback || c.a.remote == nil || c.a.early {
+	if !c.a.iface.LocalRingback || c.a.Remote() == nil || c.a.early {
 		return false
 	}
 	body, err := c.answer(&c.a, &c.b)
@@ -107,7 +107,7 @@ func (c *call) answeredRing() {
 // tonal are the codecs of a caller's offer that it may be answered with: where it is to hear a tone of ours those that one can be made in,
 // and its callee is offered no other either, because it is agreed before the callee has spoken.
 func tonal(s *side) []sdp.Codec {
-	list := sdp.Takes(s.remote, s.profile)
+	list := sdp.Takes(s.Remote(), s.profile)
 	if s.iface.LocalRingback {
 		list = slices.DeleteFunc(list, func(c sdp.Codec) bool { return c.Voice() == nil })
 	}

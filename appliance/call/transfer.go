@@ -56,7 +56,7 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 	case c.transfer != nil:
 		x.leg.Respond(e.ID, 491, "", nil)
 		return
-	case y.leg == nil || !y.up || y.choice == nil:
+	case y.leg == nil || !y.up || y.Choice() == nil:
 		x.leg.Respond(e.ID, 603, "", nil)
 		return
 	}
@@ -216,22 +216,23 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	if t.back && t.x.iface.Teams() && !i.Teams() {
 		return errForTeams
 	}
-	if err := c.channel(&t.next, t.urgent); err != nil {
+	if err := c.channel(channelsOf(&t.next), t.urgent); err != nil {
 		return err
 	}
 	if err := c.takePorts(&t.next, t.x); err != nil {
 		return err
 	}
-	local, err := c.local(&t.next)
+	local, err := t.next.Draft(t.next.terms())
 	if err != nil {
 		return err
 	}
-	local.Prefer, local.Other = y.choice.Codec.Name, able(y)
-	if t.next.local, err = sdp.Offer(local); err != nil {
+	local.Prefer, local.Other = y.Choice().Codec.Name, able(y)
+	offer, err := t.next.Offer(local)
+	if err != nil {
 		return err
 	}
 	r := c.referred(t, i, a)
-	r.Body = t.next.local.Marshal()
+	r.Body = offer
 	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.ID().String(), Called: r.RequestURI})
 	c.log.Info("calling", "if", i.ID(), "to", r.RequestURI, "from", r.From.URI)
 	t.next.leg = c.m.SIP.Invite(c, r)
@@ -277,11 +278,11 @@ func (c *call) fromNext(e sipgw.Event) {
 				c.transferFailed(488)
 			}
 		}
-		if _, err := c.answered(&t.next, e.ContentType, e.Body); err != nil || t.next.choice == nil {
+		if _, err := c.answered(&t.next, e.ContentType, e.Body); err != nil || t.next.Choice() == nil {
 			done(false)
 			return
 		}
-		c.fit(c.beyond(t.x), t.next.choice, done)
+		c.fit(c.beyond(t.x), t.next.Choice(), done)
 	case sipgw.Failed:
 		t.next.leg = nil
 		c.nextTarget(c.rejection(&t.hunting, e))
@@ -313,16 +314,19 @@ func (c *call) takeOver(x *side, n side) {
 	if x.hop != n.hop {
 		x.closeHop()
 	}
-	n.done, n.later = x.done, x.later
+	waiting := x.AbandonReinvite()
 	*x = n
-	c.abandon(x)
+	x.AbandonReinvite()
+	for _, tell := range waiting {
+		tell()
+	}
 	c.freed()
 	c.hold(c.beyond(x), sdp.SendRecv)
 }
 
 // freed gives the channel back when no side has SRTP any more.
 func (c *call) freed() {
-	if err := c.channel(nil, c.urgent); err != nil {
+	if err := c.channel(0, c.urgent); err != nil {
 		c.log.Warn("a side has got SRTP without a license", "err", err)
 	}
 }
@@ -342,7 +346,7 @@ func (c *call) transferFailed(code int) {
 		return
 	}
 	c.freed()
-	if t.x.choice != nil {
+	if t.x.Choice() != nil {
 		if err := c.apply(t.x); err != nil {
 			c.log.Warn("media not set", "leg", t.x.which.String(), "err", err)
 		}
@@ -350,7 +354,7 @@ func (c *call) transferFailed(code int) {
 	y := c.beyond(t.x)
 	c.sameCodec(y)
 	if t.heard {
-		c.hold(y, wanted(t.x.holds, y.iface.HoldMethod))
+		c.hold(y, wanted(t.x.PeerHolds(), y.iface.HoldMethod))
 	}
 }
 
