@@ -48,9 +48,16 @@ var floors = map[string]string{
 	"system":      "config cli lang lang/check route sdp license pki names sipgw sipua sipmsg media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update",
 	"api":         "config cli lang system api/wire printable status",
 	"api/wire":    "pasted",
-	"console":     "api/wire pasted upload printable plural source",
-	"upload":      "",
-	".":           "api lang lang/check release system ../board",
+
+	"console":         "api/wire console/client console/edit console/rescue console/session plural printable source",
+	"console/session": "api/wire console/block console/client console/edit console/rescue pasted plural printable",
+	"console/client":  "api/wire upload",
+	"console/rescue":  "console/edit",
+	"console/block":   "api/wire pasted",
+	"console/edit":    "pasted printable",
+
+	"upload": "",
+	".":      "api lang lang/check release system ../board",
 
 	"../board":          "",
 	"../consoled":       "console api/wire upload printable release ../board",

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/console/session"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 )
@@ -143,7 +144,7 @@ func (a auth) choose(user, password string, ask ssh.KeyboardInteractiveChallenge
 			return nil, errors.New("no new password given")
 		}
 		if answers[0] != answers[1] {
-			say = differ
+			say = session.Differ
 			continue
 		}
 		r, err := a.client.Login(a.ctx, a.request(wire.LoginRequest{User: user, Password: password, NewPassword: answers[0]}))
@@ -157,6 +158,5 @@ func (a auth) choose(user, password string, ask ssh.KeyboardInteractiveChallenge
 
 const (
 	mustChange  = "This account needs a password of its own."
-	differ      = "The two are not the same."
 	chooseTries = 3
 )

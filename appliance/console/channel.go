@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"viaduct/appliance/console/edit"
+	"viaduct/appliance/console/session"
 	"viaduct/appliance/printable"
 )
 
@@ -20,7 +22,7 @@ func (s *sshServer) channel(ctx context.Context, ch ssh.Channel, asks <-chan *ss
 	defer cancel()
 	defer ch.Close()
 
-	var scr *screen // with a pty
+	var scr *edit.Screen // with a pty
 	started := false
 	ended := make(chan int, 1)
 	for {
@@ -41,13 +43,13 @@ func (s *sshServer) channel(ctx context.Context, ch ssh.Channel, asks <-chan *ss
 					Modes                        string
 				}
 				if done = scr == nil && !started && ssh.Unmarshal(r.Payload, &p) == nil; done {
-					scr = newScreen(ch)
-					scr.resize(int(min(p.Columns, 1<<16)), int(min(p.Rows, 1<<16)))
+					scr = edit.NewScreen(ch)
+					scr.Resize(int(min(p.Columns, 1<<16)), int(min(p.Rows, 1<<16)))
 				}
 			case "window-change":
 				var p struct{ Columns, Rows, Width, Height uint32 }
 				if done = scr != nil && ssh.Unmarshal(r.Payload, &p) == nil; done {
-					scr.resize(int(min(p.Columns, 1<<16)), int(min(p.Rows, 1<<16)))
+					scr.Resize(int(min(p.Columns, 1<<16)), int(min(p.Rows, 1<<16)))
 				}
 			case "shell", "exec":
 				var p struct{ Command string }
@@ -56,16 +58,16 @@ func (s *sshServer) channel(ctx context.Context, ch ssh.Channel, asks <-chan *ss
 				}
 				done, started = true, true
 				if scr != nil && r.Type == "shell" {
-					running.Go(func() { scr.keys.pump(ctx, ch) })
+					running.Go(func() { scr.Keys.Pump(ctx, ch) })
 					running.Go(func() { ended <- s.shell(ctx, scr, who, tty) })
 					break
 				}
-				paste := newPaste(ctx, shell{client: s.client, user: who.Extensions[extUser], tty: tty}, ch, ch, running.Go)
+				paste := session.NewPaste(ctx, session.Who{Client: s.client, User: who.Extensions[extUser], TTY: tty}, ch, ch, running.Go)
 				if r.Type == "exec" {
-					paste.command(p.Command)
+					paste.Command(p.Command)
 				}
 				if scr == nil {
-					paste.file = func() io.ReadCloser {
+					paste.File = func() io.ReadCloser {
 						out, in := io.Pipe()
 						running.Go(func() {
 							_, err := io.Copy(in, ch)
@@ -89,12 +91,12 @@ func (s *sshServer) channel(ctx context.Context, ch ssh.Channel, asks <-chan *ss
 }
 
 // shell is a session at a terminal; it returns the exit status.
-func (s *sshServer) shell(ctx context.Context, scr *screen, who *ssh.Permissions, tty string) int {
-	scr.keys.idle, _ = time.ParseDuration(who.Extensions[extIdle])
+func (s *sshServer) shell(ctx context.Context, scr *edit.Screen, who *ssh.Permissions, tty string) int {
+	scr.Keys.Idle, _ = time.ParseDuration(who.Extensions[extIdle])
 	if text := who.Extensions[extBanner]; text != "" {
-		scr.println(text)
+		scr.Println(text)
 	}
-	if err := s.newSession(scr, who.Extensions[extUser], tty).run(ctx); !hangup(err) {
+	if err := s.newSession(scr, who.Extensions[extUser], tty).Run(ctx); !session.Hangup(err) {
 		s.Log.Debug("ssh session ended", "peer", tty, "err", err)
 		return 1
 	}
@@ -102,9 +104,9 @@ func (s *sshServer) shell(ctx context.Context, scr *screen, who *ssh.Permissions
 }
 
 // lines runs a command, or what the client sends without a terminal.
-func (s *sshServer) lines(ctx context.Context, p *paste, stderr io.Writer) int {
-	err := p.run(ctx)
-	if err != nil && err != ErrSaid {
+func (s *sshServer) lines(ctx context.Context, p *session.Paste, stderr io.Writer) int {
+	err := p.Run(ctx)
+	if err != nil && err != session.ErrSaid {
 		fmt.Fprintf(stderr, "%% %s\n", printable.Line(err.Error()))
 	}
 	if err != nil {

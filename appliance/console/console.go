@@ -1,14 +1,11 @@
-// Package console is the box's command line as people meet it: on the serial line, over SSH, and on stdin and stdout.
+// Package console is the doors of the box's command line: the serial line, SSH, Telnet, and stdin with stdout.
 //
-// It owns terminals: reading keys, editing, history, help on `?` and Tab, paging, pastes, blocks, logins. It does not own
-// the language: what a line means is asked of sbcd over its socket (package wire), for each line anew and with the mode in
-// which the session stands, so that a session survives a restart of sbcd and can say that it is down.
+// It owns who gets in: logins, the SSH host key, how many connections there are, and the rights of the process. What somebody does
+// inside is package session's, what a terminal is package edit's.
 //
-// Goroutines: each terminal has a reader, which takes bytes off the line as they come (a serial line has no flow control)
-// and notices Ctrl-C while a command runs; a session, which does all the rest and alone touches the session's state; and a
-// follower, which prints what sbcd reports to the session. The SSH server adds one goroutine a connection and one for the
-// requests of each channel. All are waited for, except a reader that is blocked in a read of stdin: it ends with the
-// process.
+// Goroutines: each terminal has a reader (edit.Keyboard.Pump) and a session. SSH and Telnet have one that accepts for each listener, and
+// one a connection; SSH has one more for the requests of each channel. All are waited for, except a reader that is blocked in a read of
+// stdin: it ends with the process.
 package console
 
 import (
@@ -18,6 +15,11 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"viaduct/appliance/console/client"
+	"viaduct/appliance/console/edit"
+	"viaduct/appliance/console/rescue"
+	"viaduct/appliance/console/session"
 )
 
 // Options say on which terminals the console answers.
@@ -47,7 +49,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &console{Options: o, client: NewClient(o.Socket, patience), histories: &histories{dir: filepath.Join(o.State, "history")}, rescue: newRescue(o.Socket)}
+	c := &console{Options: o, client: client.New(o.Socket, patience), histories: edit.NewHistories(filepath.Join(o.State, "history")), rescue: rescue.New(o.Socket)}
 	var server *sshServer
 	if len(o.SSH) > 0 {
 		var err error
@@ -78,17 +80,15 @@ func Run(ctx context.Context, o Options) error {
 // console is what all terminals share.
 type console struct {
 	Options
-	client    *Client
-	histories *histories
-	rescue    *rescue
+	client    *client.Client
+	histories *edit.Histories
+	rescue    *rescue.Rescue
 }
 
 // newSession makes a session of a user who has been let in.
-func (c *console) newSession(scr *screen, user, tty string) *session {
-	return &session{
-		shell:   shell{client: c.client, user: user, tty: tty},
-		screen:  scr,
-		history: c.histories.get(user),
-		rescue:  c.rescue,
-	}
+func (c *console) newSession(scr *edit.Screen, user, tty string) *session.Session {
+	return session.New(scr, session.Who{Client: c.client, User: user, TTY: tty}, c.histories.Of(user), c.rescue)
 }
+
+// ErrSaid is the result of Stdio when a line failed: what was wrong has been printed.
+var ErrSaid = session.ErrSaid

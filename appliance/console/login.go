@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/console/edit"
+	"viaduct/appliance/console/session"
 )
 
 // A wrong password on a local line costs a wait that grows to maxPenalty; over the network a source is banned (ban.go).
@@ -19,19 +21,19 @@ const (
 const retry = 200 * time.Millisecond
 
 // choose asks for the password that replaces the first one; the reply is not OK when none was chosen.
-func (c *console) choose(ctx context.Context, scr *screen, q wire.LoginRequest) (r wire.LoginReply, err error) {
+func (c *console) choose(ctx context.Context, scr *edit.Screen, q wire.LoginRequest) (r wire.LoginReply, err error) {
 	say := mustChange
 	for range chooseTries {
-		scr.println(say)
+		scr.Println(say)
 		var both [2]string
 		for i, prompt := range [...]string{"New password: ", "Again: "} {
-			var state lineState
-			if both[i], state, err = scr.password(prompt); err != nil || state.mark != entered {
+			var state edit.Line
+			if both[i], state, err = scr.Password(prompt); err != nil || state.Mark != edit.Entered {
 				return wire.LoginReply{}, nil // the terminal's end is met again by whoever reads next
 			}
 		}
 		if both[0] != both[1] {
-			say = differ
+			say = session.Differ
 			continue
 		}
 		q.NewPassword = both[0]
@@ -64,27 +66,27 @@ var errBanned = errors.New("too many wrong passwords")
 
 // login asks at a screen who is there until somebody is let in, and returns the reply. While no account has a password it
 // asks nobody. The error is the terminal's.
-func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginReply, error) {
+func (c *console) login(ctx context.Context, scr *edit.Screen, d door) (wire.LoginReply, error) {
 	penalty := firstPenalty
 	open, err := c.client.Login(ctx, d.request(wire.LoginRequest{}))
-	if err != nil && c.client.starting() {
-		scr.println("The box is starting.")
-		for err != nil && c.client.starting() && scr.keys.ended() == nil && ctx.Err() == nil {
+	if err != nil && c.client.Starting() {
+		scr.Println("The box is starting.")
+		for err != nil && c.client.Starting() && scr.Keys.Ended() == nil && ctx.Err() == nil {
 			open, err = c.client.Login(ctx, d.request(wire.LoginRequest{})) // which waits for a while itself
 		}
 	}
 	for {
 		if err != nil {
 			if !d.remote() {
-				scr.print(c.rescue.why())
+				scr.Print(c.rescue.Why())
 			}
-			scr.println(fmt.Sprintf("%% %v; waiting for it", err))
+			scr.Println(fmt.Sprintf("%% %v; waiting for it", err))
 			if !d.remote() {
-				scr.print("Keys that work meanwhile:\n" + c.rescue.menu(false))
+				scr.Print("Keys that work meanwhile:\n" + c.rescue.Menu(false))
 			}
 		}
 		for err != nil {
-			if e := scr.keys.ended(); e != nil {
+			if e := scr.Keys.Ended(); e != nil {
 				return wire.LoginReply{}, e
 			}
 			if d.remote() {
@@ -93,7 +95,7 @@ func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginRep
 				case <-ctx.Done():
 				}
 			} else {
-				c.rescue.pressed(ctx, scr)
+				c.rescue.Pressed(ctx, scr, retry)
 			}
 			if ctx.Err() != nil {
 				return wire.LoginReply{}, ctx.Err()
@@ -101,29 +103,29 @@ func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginRep
 			open, err = c.client.Login(ctx, d.request(wire.LoginRequest{}))
 		}
 		if open.Banner != "" {
-			scr.println(open.Banner)
+			scr.Println(open.Banner)
 		}
 		if open.OK {
 			return open, nil
 		}
 		var user, password string
 		for user == "" {
-			var state lineState
-			if user, state, err = scr.read("login: "); err != nil {
+			var state edit.Line
+			if user, state, err = scr.Read("login: "); err != nil {
 				return wire.LoginReply{}, err
 			}
-			if state.mark != entered || state.bad != "" {
+			if state.Mark != edit.Entered || state.Bad != "" {
 				user = ""
 			}
 		}
 		if d.talks != nil {
 			d.talks()
 		}
-		password, state, e := scr.password("Password: ")
+		password, state, e := scr.Password("Password: ")
 		if e != nil {
 			return wire.LoginReply{}, e
 		}
-		if state.mark != entered {
+		if state.Mark != edit.Entered {
 			continue
 		}
 		var r wire.LoginReply
@@ -139,7 +141,7 @@ func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginRep
 		}
 		if r.OK {
 			if r.Banner != "" {
-				scr.println(r.Banner)
+				scr.Println(r.Banner)
 			}
 			return r, nil
 		}
@@ -149,11 +151,11 @@ func (c *console) login(ctx context.Context, scr *screen, d door) (wire.LoginRep
 			return wire.LoginReply{}, ctx.Err()
 		}
 		if r.Banned > 0 {
-			scr.println("% " + shutOut(r.Banned))
+			scr.Println("% " + shutOut(r.Banned))
 			return wire.LoginReply{}, errBanned
 		}
 		penalty = min(2*penalty, maxPenalty)
-		scr.println("% login incorrect")
+		scr.Println("% login incorrect")
 		open, err = c.client.Login(ctx, d.request(wire.LoginRequest{}))
 	}
 }

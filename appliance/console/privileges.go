@@ -30,12 +30,12 @@ func (c *console) dropPrivileges() error {
 	if err != nil {
 		return fmt.Errorf("folder of the console: %w", err)
 	}
-	f, err := os.OpenFile(c.rescue.orders, os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(c.rescue.File(), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("file for orders: %w", err)
 	}
 	f.Close()
-	for _, path := range append(own, c.rescue.orders) {
+	for _, path := range append(own, c.rescue.File()) {
 		if err := os.Lchown(path, c.UID, c.UID); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("own %s: %w", path, err)
 		}

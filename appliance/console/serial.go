@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.bug.st/serial"
+
+	"viaduct/appliance/console/edit"
 )
 
 // reopen is how long a serial line that failed is left alone (a USB adapter that was pulled).
@@ -36,9 +38,9 @@ func (c *console) serialLine(ctx context.Context, device string) error {
 		return fmt.Errorf("open %s: %w", device, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	scr := newScreen(whole{port})
+	scr := edit.NewScreen(whole{port})
 	var reader sync.WaitGroup
-	reader.Go(func() { scr.keys.pump(ctx, port) })
+	reader.Go(func() { scr.Keys.Pump(ctx, port) })
 	stop := context.AfterFunc(ctx, func() { port.Close() }) // ends the reader's read
 	defer func() {
 		cancel()
@@ -48,17 +50,17 @@ func (c *console) serialLine(ctx context.Context, device string) error {
 		reader.Wait()
 	}()
 	for {
-		scr.fresh()
+		scr.Fresh()
 		who, err := c.login(ctx, scr, door{tty: "serial"})
 		if err != nil {
 			return err
 		}
-		scr.keys.idle = who.Idle
-		if err := c.newSession(scr, who.User, "serial").run(ctx); err != nil {
+		scr.Keys.Idle = who.Idle
+		if err := c.newSession(scr, who.User, "serial").Run(ctx); err != nil {
 			return err
 		}
-		scr.fresh()
-		if _, _, err := scr.read("press Enter to log in "); err != nil {
+		scr.Fresh()
+		if _, _, err := scr.Read("press Enter to log in "); err != nil {
 			return err
 		}
 	}

@@ -126,7 +126,7 @@ func (s *sshServer) serve(ctx context.Context, c net.Conn, from netip.Addr) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.SetDeadline(time.Now().Add(handshakeTime))
-	if left := s.client.banned(ctx, from); left > 0 {
+	if left := s.client.Banned(ctx, from); left > 0 {
 		fmt.Fprintf(c, "%s\r\n", shutOut(left)) // RFC 4253, 4.2: lines may come before the version; clients show them when asked for details
 		return
 	}

@@ -8,14 +8,19 @@ import (
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"viaduct/appliance/console/client"
+	"viaduct/appliance/console/edit"
+	"viaduct/appliance/console/rescue"
+	"viaduct/appliance/console/session"
 )
 
 // Stdio is one session on stdin and stdout. Who may open sbcd's socket is the local root: no login. On a terminal it is a
-// session as over SSH; anything else is a paste, and the error is ErrSaid when a line of it failed.
+// session as over SSH; anything else is a paste, and the error is session.ErrSaid when a line of it failed.
 func Stdio(ctx context.Context, socket string, in, out *os.File) error {
 	if !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
-		sh := shell{client: NewClient(socket, patiencePiped), tty: fmt.Sprintf("stdio %d", os.Getpid())}
-		return newPaste(ctx, sh, in, out, func(read func()) { go read() }).run(ctx)
+		who := session.Who{Client: client.New(socket, patiencePiped), TTY: fmt.Sprintf("stdio %d", os.Getpid())}
+		return session.NewPaste(ctx, who, in, out, func(read func()) { go read() }).Run(ctx)
 	}
 	before, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
@@ -24,8 +29,8 @@ func Stdio(ctx context.Context, socket string, in, out *os.File) error {
 	defer term.Restore(int(in.Fd()), before)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	scr := newScreen(out)
-	go scr.keys.pump(ctx, in)
+	scr := edit.NewScreen(out)
+	go scr.Keys.Pump(ctx, in)
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, unix.SIGWINCH)
 	defer signal.Stop(resized)
@@ -35,7 +40,7 @@ func Stdio(ctx context.Context, socket string, in, out *os.File) error {
 		defer close(sized)
 		for {
 			if w, h, err := term.GetSize(int(out.Fd())); err == nil {
-				scr.resize(w, h)
+				scr.Resize(w, h)
 			}
 			select {
 			case <-resized:
@@ -44,9 +49,9 @@ func Stdio(ctx context.Context, socket string, in, out *os.File) error {
 			}
 		}
 	}()
-	c := &console{client: NewClient(socket, patience), histories: &histories{}, rescue: newRescue(socket)}
-	err = c.newSession(scr, "", fmt.Sprintf("stdio %d", os.Getpid())).run(ctx)
-	if hangup(err) {
+	c := &console{client: client.New(socket, patience), histories: edit.NewHistories(""), rescue: rescue.New(socket)}
+	err = c.newSession(scr, "", fmt.Sprintf("stdio %d", os.Getpid())).Run(ctx)
+	if session.Hangup(err) {
 		err = nil
 	}
 	return err

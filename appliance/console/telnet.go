@@ -7,6 +7,9 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"viaduct/appliance/console/edit"
+	"viaduct/appliance/console/session"
 )
 
 // settingsEvery is how often sbcd is asked whether Telnet is configured.
@@ -94,15 +97,15 @@ func (s *telnetServer) serve(ctx context.Context, conn net.Conn) {
 	if _, err := conn.Write([]byte{iac, will, optEcho, iac, will, optSGA, iac, do, optNAWS}); err != nil {
 		return
 	}
-	scr := newScreen(telnetWriter{whole{conn}})
-	in := &telnetReader{from: conn, size: scr.resize}
+	scr := edit.NewScreen(telnetWriter{whole{conn}})
+	in := &telnetReader{from: conn, size: scr.Resize}
 	var reader sync.WaitGroup
-	reader.Go(func() { scr.keys.pump(ctx, in) })
+	reader.Go(func() { scr.Keys.Pump(ctx, in) })
 	defer reader.Wait()
 	defer conn.Close()
 	from := remote(conn)
-	if left := s.client.banned(ctx, from); left > 0 {
-		scr.println("% " + shutOut(left))
+	if left := s.client.Banned(ctx, from); left > 0 {
+		scr.Println("% " + shutOut(left))
 		return
 	}
 	late := time.AfterFunc(loginTime, func() { conn.Close() })
@@ -113,8 +116,8 @@ func (s *telnetServer) serve(ctx context.Context, conn net.Conn) {
 		return
 	}
 	s.Log.Info("telnet login", "peer", conn.RemoteAddr().String(), "name", who.User)
-	scr.keys.idle = who.Idle
-	if err := s.newSession(scr, who.User, tty).run(ctx); !hangup(err) {
+	scr.Keys.Idle = who.Idle
+	if err := s.newSession(scr, who.User, tty).Run(ctx); !session.Hangup(err) {
 		s.Log.Debug("telnet session ended", "peer", tty, "err", err)
 	}
 }

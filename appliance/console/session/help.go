@@ -1,4 +1,4 @@
-package console
+package session
 
 import (
 	"context"
@@ -13,46 +13,25 @@ import (
 // helpTime is how long a key waits for sbcd.
 const helpTime = 2 * time.Second
 
-// key is x/term's question what a key means that it has no use for: `?`, Tab, and the stand-in of Ctrl-D.
-func (s *session) key(ctx context.Context, line string, pos int, key rune) (string, int, bool) {
-	if key == keyD {
-		return s.plainKey(line, pos, key)
-	}
-	if key != '?' && key != '\t' {
-		return "", 0, false
-	}
+// help answers a `?` or a Tab.
+func (s *Session) help(ctx context.Context, line string, pos int, key rune) (string, int, bool) {
 	ctx, cancel := context.WithTimeout(ctx, helpTime)
 	defer cancel()
-	h, err := s.client.Help(ctx, wire.HelpRequest{Mode: s.mode, Line: line, Cursor: pos, User: s.user, TTY: s.tty})
+	h, err := s.who.Client.Help(ctx, wire.HelpRequest{Mode: s.mode, Line: line, Cursor: pos, User: s.who.User, TTY: s.who.TTY})
 	switch {
 	case err != nil:
-		s.println(fmt.Sprintf("%s%s\n%% no help: %v", s.prompt, line, err))
+		s.screen.Println(fmt.Sprintf("%s%s\n%% no help: %v", s.prompt, line, err))
 	case h.Literal && key == '?':
 		return "", 0, false // x/term inserts it
 	case h.Literal:
 	case key == '\t' && h.Insert != "":
-		line, pos = complete(line, pos, h.Insert)
+		return line[:pos] + h.Insert + line[pos:], pos + len(h.Insert), true
 	default:
 		shown := s.prompt + line
 		if key == '?' {
 			shown += "?"
 		}
-		page := &pager{screen: s.screen, on: s.more, help: true}
-		page.print(shown + "\n" + choices(h.Choices, int(s.width.Load())))
-		page.end()
-	}
-	return line, pos, true
-}
-
-// plainKey is the same where there is no help, in a block: only Ctrl-D means something.
-func (s *session) plainKey(line string, pos int, key rune) (string, int, bool) {
-	switch {
-	case key != keyD:
-		return "", 0, false
-	case line == "":
-		s.keys.enter(atEnd)
-	case pos < len(line):
-		line = erase(line, pos)
+		s.screen.ShowHelp(shown+"\n"+choices(h.Choices, s.screen.Width()), s.more)
 	}
 	return line, pos, true
 }

@@ -1,4 +1,7 @@
-package console
+// Package block collects PEM text behind a line that wants it (`import pki:...`, `import backup`), typed or pasted. It owns where such a
+// block ends: with its last END line, an empty line, or a command that stands in its place. Nothing that comes in is lost. What the text
+// holds it does not know. It has no goroutines.
+package block
 
 import (
 	"fmt"
@@ -9,15 +12,15 @@ import (
 	"viaduct/appliance/pasted"
 )
 
-// block collects what follows `import pki:…`: PEM text up to an empty line. The commonest slip is a command that follows
+// Block collects what follows `import pki:…`: PEM text up to an empty line. The commonest slip is a command that follows
 // the END line, or a torn body, directly: then the block ends there by itself, says so, and gives the command back.
 // Nothing that comes in is lost: a line goes into the block, or into rest.
-type block struct {
+type Block struct {
 	lines []string
 	// doubt holds lines in the middle of a body that PEM cannot hold: an END line takes them into the block (whose check
 	// then names them), anything else that ends the block gives them back as commands.
 	doubt []string
-	place place
+	state state
 	width int // length of a full line of the body
 	size  int
 	// numbered: lines carry numbers, so one that is a number and nothing else is empty.
@@ -26,10 +29,11 @@ type block struct {
 	dumped   int  // that many
 }
 
-type place int
+// state is where in the text the next line stands.
+type state int
 
 const (
-	before  place = iota // no BEGIN yet
+	before  state = iota // no BEGIN yet
 	header               // after BEGIN: RFC 1421 headers may stand here
 	body                 // base64
 	between              // after END
@@ -38,25 +42,25 @@ const (
 // maxDoubt is how many lines may wait for an END line before they are taken for commands.
 const maxDoubt = 200
 
-// end tells how a block ended.
-type end struct {
-	slip string   // what to tell the user, "" when all is well
-	rest []string // lines that were not part of the block, to be run as commands
+// End tells how a block ended.
+type End struct {
+	Slip string   // what to tell the user, "" when all is well
+	Rest []string // lines that were not part of the block, to be run as commands
 }
 
-// add takes the next line; the result is not nil when the block has ended.
-func (b *block) add(line string) *end {
+// Add takes the next line; the result is not nil when the block has ended.
+func (b *Block) Add(line string) *End {
 	t, command := b.read(line)
 	if command {
 		return b.command(line, t)
 	}
 	if b.size += len(t) + 1; b.size > wire.MaxBody {
-		return &end{slip: fmt.Sprintf("%% the block has more than %d bytes: it ends here", wire.MaxBody), rest: b.take(line)}
+		return &End{Slip: fmt.Sprintf("%% the block has more than %d bytes: it ends here", wire.MaxBody), Rest: b.leftOver(line)}
 	}
 	if begin, over := strings.HasPrefix(t, "-----BEGIN"), strings.HasPrefix(t, "-----END"); begin || over {
 		return b.boundary(line, t, begin)
 	}
-	switch b.place {
+	switch b.state {
 	case before, between:
 		return b.outside(line, t)
 	case header:
@@ -64,7 +68,7 @@ func (b *block) add(line string) *end {
 			b.keep(t)
 			return nil
 		}
-		b.place = body
+		b.state = body
 		if t == "" { // the empty line after the headers of an encrypted key
 			b.keep(t)
 			return nil
@@ -74,7 +78,7 @@ func (b *block) add(line string) *end {
 }
 
 // read takes off what was copied along with a line; command: a prompt stood in front of it, so it is a line of its own.
-func (b *block) read(line string) (t string, command bool) {
+func (b *Block) read(line string) (t string, command bool) {
 	l := pasted.Read(line)
 	t = strings.TrimSpace(l.Text)
 	raw := strings.TrimSpace(line)
@@ -90,21 +94,21 @@ func (b *block) read(line string) (t string, command bool) {
 }
 
 // command ends the block in front of a line that was typed behind a prompt.
-func (b *block) command(line, t string) *end {
-	var e *end
+func (b *Block) command(line, t string) *End {
+	var e *End
 	switch {
-	case b.place == body || b.place == header || len(b.doubt) > 0:
+	case b.state == body || b.state == header || len(b.doubt) > 0:
 		e = b.torn(line)
-	case b.place == before && t != "":
-		e = &end{slip: "% no PEM block follows (-----BEGIN is missing): the next line is run as a command", rest: []string{line}}
+	case b.state == before && t != "":
+		e = &End{Slip: "% no PEM block follows (-----BEGIN is missing): the next line is run as a command", Rest: []string{line}}
 	default:
-		e = &end{rest: []string{line}}
+		e = &End{Rest: []string{line}}
 	}
 	return e
 }
 
 // boundary takes a BEGIN or an END line.
-func (b *block) boundary(line, t string, begin bool) *end {
+func (b *Block) boundary(line, t string, begin bool) *End {
 	if begin && len(b.doubt) > 0 {
 		return b.torn(line)
 	}
@@ -113,37 +117,37 @@ func (b *block) boundary(line, t string, begin bool) *end {
 	}
 	b.doubt, b.width, b.dump = nil, 0, false
 	b.keep(t)
-	b.place = between
+	b.state = between
 	if begin {
-		b.place = header
+		b.state = header
 	}
 	return nil
 }
 
 // outside takes a line before the first BEGIN or after an END.
-func (b *block) outside(line, t string) *end {
+func (b *Block) outside(line, t string) *End {
 	switch {
 	case t == "":
-		return &end{}
+		return &End{}
 	case (b.dump || beginsDump(t)) && inDump(line, t):
 		b.dump = true
 		b.dumped++
 		return nil
-	case b.place == before && (binary(t) || len(b.lines) > 0 && binary(b.lines[0])): // a file that is no text, up to its end
+	case b.state == before && (binary(t) || len(b.lines) > 0 && binary(b.lines[0])): // a file that is no text, up to its end
 		b.keep(t)
 		return nil
 	case preamble(t), len(t) >= 40 && base64ish(t): // the second: the BEGIN line is missing; key material is no command
 		b.keep(t)
 		return nil
-	case b.place == between:
-		return &end{slip: "% the empty line after the END line is missing: the block ends there, and the next line is run as a command", rest: []string{line}}
+	case b.state == between:
+		return &End{Slip: "% the empty line after the END line is missing: the block ends there, and the next line is run as a command", Rest: []string{line}}
 	default:
-		return &end{slip: "% no PEM block follows (-----BEGIN is missing): the next line is run as a command", rest: []string{line}}
+		return &End{Slip: "% no PEM block follows (-----BEGIN is missing): the next line is run as a command", Rest: []string{line}}
 	}
 }
 
 // inside takes a line of a body.
-func (b *block) inside(line, t string) *end {
+func (b *Block) inside(line, t string) *End {
 	if len(b.doubt) > 0 {
 		if t == "" || len(b.doubt) == maxDoubt {
 			return b.torn(line)
@@ -153,7 +157,7 @@ func (b *block) inside(line, t string) *end {
 	}
 	switch {
 	case t == "":
-		return &end{slip: "% the END line is missing: the block is torn"}
+		return &End{Slip: "% the END line is missing: the block is torn"}
 	case base64ish(t) && !(len(t) < b.width && word(t)):
 		b.width = max(b.width, len(t))
 		b.keep(t)
@@ -164,47 +168,47 @@ func (b *block) inside(line, t string) *end {
 }
 
 // torn ends a block whose END line never came; what was in doubt are commands.
-func (b *block) torn(line string) *end {
+func (b *Block) torn(line string) *End {
 	rest := b.doubt
 	if strings.TrimSpace(line) != "" {
-		rest = b.take(line)
+		rest = b.leftOver(line)
 	}
 	b.doubt = nil
-	return &end{slip: "% the END line is missing: the block is torn, and the lines after it are run as commands", rest: rest}
+	return &End{Slip: "% the END line is missing: the block is torn, and the lines after it are run as commands", Rest: rest}
 }
 
-// close ends the block where the input ends (EOF, Ctrl-D).
-func (b *block) close() *end {
+// Finish ends the block where the input ends (EOF, Ctrl-D).
+func (b *Block) Finish() *End {
 	switch {
 	case len(b.doubt) > 0:
 		return b.torn("")
-	case b.place == body || b.place == header:
-		return &end{slip: "% the END line is missing: the block is torn"}
+	case b.state == body || b.state == header:
+		return &End{Slip: "% the END line is missing: the block is torn"}
 	}
-	return &end{}
+	return &End{}
 }
 
-func (b *block) keep(t string) { b.lines = append(b.lines, t) }
+func (b *Block) keep(t string) { b.lines = append(b.lines, t) }
 
-func (b *block) take(line string) []string {
+func (b *Block) leftOver(line string) []string {
 	rest := append(b.doubt, line)
 	b.doubt = nil
 	return rest
 }
 
-// text is the block as it is sent.
-func (b *block) text() string {
+// Text is the block as it is sent.
+func (b *Block) Text() string {
 	if len(b.lines) == 0 {
 		return ""
 	}
 	return strings.Join(b.lines, "\n") + "\n"
 }
 
-// over reports whether the block is complete with the END line that came last: where one block is wanted, and where an encrypted key
+// Over reports whether the block is complete with the END line that came last: where one block is wanted, and where an encrypted key
 // stands alone, since whoever has pasted that types the pass phrase next, with or without an empty line before it. An encrypted key
 // that certificates follow goes on.
-func (b *block) over(one bool, next func() string) bool {
-	if b.place != between || !strings.HasPrefix(b.lines[len(b.lines)-1], "-----END") {
+func (b *Block) Over(one bool, next func() string) bool {
+	if b.state != between || !strings.HasPrefix(b.lines[len(b.lines)-1], "-----END") {
 		return false
 	}
 	if !one && !b.encrypted() {
@@ -217,17 +221,17 @@ func (b *block) over(one bool, next func() string) bool {
 }
 
 // encrypted reports whether the block holds a private key under a pass phrase.
-func (b *block) encrypted() bool {
+func (b *Block) encrypted() bool {
 	return slices.ContainsFunc(b.lines, func(l string) bool {
 		return l == "-----BEGIN ENCRYPTED PRIVATE KEY-----" || strings.HasPrefix(l, "Proc-Type:") && strings.Contains(l, "ENCRYPTED")
 	})
 }
 
-// wants reports whether an empty line does not end the block when next follows it: chains are often written with empty
+// Wants reports whether an empty line does not end the block when next follows it: chains are often written with empty
 // lines between the certificates, and a paste may begin with one.
-func (b *block) wants(next string) bool {
+func (b *Block) Wants(next string) bool {
 	next = strings.TrimSpace(pasted.Read(next).Text)
-	return (b.place == before || b.place == between) && (strings.HasPrefix(next, "-----BEGIN") || beginsDump(next) || preamble(next) && next[0] != '#')
+	return (b.state == before || b.state == between) && (strings.HasPrefix(next, "-----BEGIN") || beginsDump(next) || preamble(next) && next[0] != '#')
 }
 
 // beginsDump reports whether a line is the first one of what openssl prints of a certificate or a key in words.

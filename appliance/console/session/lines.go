@@ -1,14 +1,13 @@
-package console
+package session
 
 import (
 	"bufio"
 	"bytes"
 	"fmt"
 	"io"
-	"strings"
-	"unicode/utf8"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/console/edit"
 )
 
 // input is one line as it came in.
@@ -33,7 +32,7 @@ func readLines(r io.Reader, each func([]input) bool) error {
 		case long > 0:
 			l.text, l.bad = "", fmt.Sprintf("the line has %d bytes, the limit is %d", len(line)+long, wire.MaxLine)
 		default:
-			l.bad = notText(l.text)
+			l.bad = edit.NotText(l.text)
 		}
 		lines, size = append(lines, l), size+len(l.text)
 		line, long = line[:0], 0
@@ -83,22 +82,4 @@ func readLines(r io.Reader, each func([]input) bool) error {
 			lines, size = nil, 0
 		}
 	}
-}
-
-// notText says why bytes are no line of text, "" when they are one. A comment may hold anything: it is not run anyway.
-func notText(s string) string {
-	if strings.HasPrefix(strings.TrimSpace(s), "#") {
-		return ""
-	}
-	for i, r := range s {
-		switch {
-		case r == utf8.RuneError:
-			if _, size := utf8.DecodeRuneInString(s[i:]); size <= 1 {
-				return fmt.Sprintf("byte 0x%02x at column %d is not UTF-8 text", s[i], i+1)
-			}
-		case r < ' ' && r != '\t' || r == 0x7f:
-			return fmt.Sprintf("byte 0x%02x at column %d is a control character", s[i], i+1)
-		}
-	}
-	return ""
 }

@@ -1,4 +1,6 @@
-package console
+// Package rescue is what a console can do while sbcd does not answer: show why, from the log that sbcd leaves beside its socket, and leave
+// an order for its next start. It owns the words and keys of the orders; what they do is sbcd's. It has no goroutines.
+package rescue
 
 import (
 	"context"
@@ -7,18 +9,20 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"viaduct/appliance/console/edit"
 )
 
-// rescue is what a console can do while sbcd does not answer: say why, from the log that sbcd leaves beside its socket, and
+// Rescue is what a console can do while sbcd does not answer: say why, from the log that sbcd leaves beside its socket, and
 // leave an order there for its next start. Whoever stands at the box may do that without a password: he could as well take
 // the flash card out. Over the network nobody can.
-type rescue struct {
-	log, orders string // files
+type Rescue struct {
+	log, orders string // names of files
 }
 
-func newRescue(socket string) *rescue {
+func New(socket string) *Rescue {
 	base := strings.TrimSuffix(socket, ".sock")
-	return &rescue{log: base + ".log", orders: base + ".rescue"}
+	return &Rescue{log: base + ".log", orders: base + ".rescue"}
 }
 
 // The orders, by the key that gives them at a login and the word that gives them in a session.
@@ -35,8 +39,8 @@ var orders = []struct {
 // tailLines is how much of the log is shown.
 const tailLines = 10
 
-// why is the end of sbcd's log.
-func (r *rescue) why() string {
+// Why is the end of sbcd's log.
+func (r *Rescue) Why() string {
 	f, err := os.Open(r.log)
 	if err != nil {
 		return ""
@@ -54,8 +58,11 @@ func (r *rescue) why() string {
 	return "% the end of its log:\n  " + strings.Join(lines[max(0, len(lines)-tailLines):], "\n  ") + "\n"
 }
 
+// File is where the orders are left.
+func (r *Rescue) File() string { return r.orders }
+
 // order leaves an order for sbcd.
-func (r *rescue) order(word string) error {
+func (r *Rescue) order(word string) error {
 	f, err := os.OpenFile(r.orders, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("order for sbcd: %w", err)
@@ -70,8 +77,8 @@ func (r *rescue) order(word string) error {
 	return nil
 }
 
-// menu says what can be done; the keys of a login, the words of a session.
-func (r *rescue) menu(words bool) string {
+// Menu says what can be done; the keys of a login, the words of a session.
+func (r *Rescue) Menu(words bool) string {
 	var b strings.Builder
 	for _, o := range orders {
 		name := string(o.key)
@@ -83,46 +90,46 @@ func (r *rescue) menu(words bool) string {
 	return b.String()
 }
 
-// pressed waits for a key of the menu for as long as one try to reach sbcd takes, and does what it says once it is confirmed.
-func (r *rescue) pressed(ctx context.Context, scr *screen) {
-	if !scr.keys.wait(0, retry) {
-		if scr.keys.ended() != nil { // nothing to wait for any more
+// Pressed waits for a key of the menu, for as long as wait, and does what it says once it is confirmed.
+func (r *Rescue) Pressed(ctx context.Context, scr *edit.Screen, wait time.Duration) {
+	if !scr.Keys.Wait(0, wait) {
+		if scr.Keys.Ended() != nil { // nothing to wait for any more
 			select {
-			case <-time.After(retry):
+			case <-time.After(wait):
 			case <-ctx.Done():
 			}
 		}
 		return
 	}
-	key := scr.keys.key()
+	key := scr.Keys.Key()
 	for _, o := range orders {
 		if key != string(o.key) {
 			continue
 		}
-		scr.print(o.does + "? (y/n) ")
+		scr.Print(o.does + "? (y/n) ")
 		const patient = 10 * time.Second
-		if !scr.keys.wait(0, patient) || scr.keys.key() != "y" {
-			scr.println("no")
+		if !scr.Keys.Wait(0, patient) || scr.Keys.Key() != "y" {
+			scr.Println("no")
 			return
 		}
-		scr.println("yes")
+		scr.Println("yes")
 		if err := r.order(o.word); err != nil {
-			scr.println("% " + err.Error())
+			scr.Println("% " + err.Error())
 		}
 		return
 	}
 }
 
-// typed does what a session at the box types while sbcd is down; false when it is no order.
-func (r *rescue) typed(scr *screen, line string) bool {
+// Typed does what a session at the box types while sbcd is down; false when it is no order.
+func (r *Rescue) Typed(scr *edit.Screen, line string) bool {
 	for _, o := range orders {
 		if strings.TrimSpace(line) != o.word {
 			continue
 		}
 		if err := r.order(o.word); err != nil {
-			scr.println("% " + err.Error())
+			scr.Println("% " + err.Error())
 		} else {
-			scr.println("sbcd will " + o.does)
+			scr.Println("sbcd will " + o.does)
 		}
 		return true
 	}

@@ -1,4 +1,4 @@
-package console
+package session
 
 import (
 	"context"
@@ -8,14 +8,20 @@ import (
 	"strings"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/console/client"
 )
+
+// Who is somebody who has been let in.
+type Who struct {
+	Client *client.Client
+	User   string // "" is the local root
+	TTY    string // as `who` shows it
+}
 
 // shell is what a session is whatever its terminal: who it is, where it stands, and how it runs lines. It is used by the
 // session's goroutine alone.
 type shell struct {
-	client *Client
-	user   string // "" is the local root
-	tty    string
+	who Who
 
 	mode    []string
 	prompt  string
@@ -27,7 +33,7 @@ type shell struct {
 	more    bool          // page long output
 	rows    int           // that the terminal was said to have; 0: nothing was said
 	columns int
-	live    func() // called when what follows are news as they come, which nobody wants to page; nil: it makes no difference
+	live    func() // called when what follows are news as they come, which nobody wants to page; nil: it makes no Difference
 	yes     bool   // answers the question of the next line
 }
 
@@ -38,19 +44,19 @@ const (
 	batchBytes = 256 << 10
 )
 
-// run runs lines in order, gives their text to print, and calls done after each. It stops behind a line that wants a block
+// send runs lines in order, gives their text to print, and calls done after each. It stops behind a line that wants a block
 // or ends the session. ran counts the lines that have been answered; with an error, the line after these is the one that
 // it belongs to.
-func (s *shell) run(ctx context.Context, lines []string, body string, text func(string), done func(i int, a wire.Answer)) (ran int, err error) {
+func (s *shell) send(ctx context.Context, lines []string, body string, text func(string), done func(i int, a wire.Answer)) (ran int, err error) {
 	s.collect = nil
 	defer func() { s.yes = false }()
-	q := wire.ExecRequest{Mode: s.mode, Lost: s.takeLost(), User: s.user, TTY: s.tty}
+	q := wire.ExecRequest{Mode: s.mode, Lost: s.takeLost(), User: s.who.User, TTY: s.who.TTY}
 	if len(lines) == 1 {
 		q.Line, q.Body, q.Yes = lines[0], body, s.yes
 	} else {
 		q.Lines = lines
 	}
-	err = s.client.Exec(ctx, q, s.each(text, func(a wire.Answer) {
+	err = s.who.Client.Exec(ctx, q, s.each(text, func(a wire.Answer) {
 		done(ran, a)
 		ran++
 	}))
@@ -76,7 +82,7 @@ func (s *shell) takeLost() []string {
 // runWithFile runs a line that reads a file.
 func (s *shell) runWithFile(ctx context.Context, line string, file io.ReadCloser, text func(string), done func(wire.Answer)) error {
 	s.collect = nil
-	return s.client.ExecWithFile(ctx, wire.ExecRequest{Mode: s.mode, Line: line, User: s.user, TTY: s.tty}, file, s.each(text, done))
+	return s.who.Client.ExecWithFile(ctx, wire.ExecRequest{Mode: s.mode, Line: line, User: s.who.User, TTY: s.who.TTY}, file, s.each(text, done))
 }
 
 // each takes answers as they come.
@@ -89,13 +95,14 @@ func (s *shell) each(text func(string), done func(wire.Answer)) func(wire.Answer
 			text(a.Text)
 			return nil
 		}
-		s.take(a)
+		s.moveOn(a)
 		done(a)
 		return nil
 	}
 }
 
-func (s *shell) take(a wire.Answer) {
+// moveOn takes the session to where an answer leads.
+func (s *shell) moveOn(a wire.Answer) {
 	s.mode, s.prompt, s.collect, s.exit, s.leftOut = a.Mode, a.Prompt, a.Collect, a.Exit, a.LeftOut
 	switch {
 	case a.More != nil:
@@ -109,15 +116,15 @@ func (s *shell) take(a wire.Answer) {
 
 // refresh asks for the prompt, at the start and after sbcd was down.
 func (s *shell) refresh(ctx context.Context) error {
-	_, err := s.run(ctx, []string{""}, "", func(string) {}, func(int, wire.Answer) {})
+	_, err := s.send(ctx, []string{""}, "", func(string) {}, func(int, wire.Answer) {})
 	return err
 }
 
 // beginPaste notes which problems there are before a paste. Where sbcd does not say, all that it finds at the end are new.
 func (s *shell) beginPaste(ctx context.Context) {
 	s.tally = tally{}
-	q := wire.ExecRequest{Mode: s.mode, BeginPaste: true, User: s.user, TTY: s.tty}
-	s.client.Exec(ctx, q, func(a wire.Answer) error {
+	q := wire.ExecRequest{Mode: s.mode, BeginPaste: true, User: s.who.User, TTY: s.who.TTY}
+	s.who.Client.Exec(ctx, q, func(a wire.Answer) error {
 		s.tally.known = a.Known
 		return nil
 	})
@@ -138,10 +145,10 @@ func (s *shell) endPaste(ctx context.Context, rows int, text func(string)) (fail
 	if rows > 0 {
 		rows = max(4, rows-strings.Count(refused, "\n"))
 	}
-	q := wire.ExecRequest{Mode: s.mode, Lost: s.takeLost(), EndPaste: true, Known: t.known, Refused: t.refused, Rows: rows, User: s.user, TTY: s.tty}
-	err = s.client.Exec(ctx, q, func(a wire.Answer) error {
+	q := wire.ExecRequest{Mode: s.mode, Lost: s.takeLost(), EndPaste: true, Known: t.known, Refused: t.refused, Rows: rows, User: s.who.User, TTY: s.who.TTY}
+	err = s.who.Client.Exec(ctx, q, func(a wire.Answer) error {
 		if a.Done {
-			s.take(a)
+			s.moveOn(a)
 			failed = a.Status == wire.Error
 		} else {
 			text(a.Text)
@@ -153,11 +160,11 @@ func (s *shell) endPaste(ctx context.Context, rows int, text func(string)) (fail
 
 // explain says what became of a line whose request failed.
 func explain(err error) string {
-	var down *Down
+	var down *client.Down
 	switch {
 	case errors.As(err, &down):
 		return fmt.Sprintf("%% %v: not run", err)
-	case errors.Is(err, errBroken):
+	case errors.Is(err, client.ErrBroken):
 		return fmt.Sprintf("%% %v: it may or may not have taken effect", err)
 	}
 	return fmt.Sprintf("%% %v", err)

@@ -1,4 +1,4 @@
-package console
+package edit
 
 import (
 	"context"
@@ -12,23 +12,23 @@ import (
 
 	"golang.org/x/term"
 
-	"viaduct/appliance/api/wire"
+	"viaduct/appliance/pasted"
 )
 
 // typed feeds pieces to a keyboard, one after the other, and returns the lines that x/term makes of them, with what the
 // callback was asked.
-func typed(t *testing.T, gap time.Duration, pieces ...string) (lines []string, states []lineState, keys string) {
+func typed(t *testing.T, gap time.Duration, pieces ...string) (lines []string, states []Line, keys string) {
 	return typedWhile(t, 0, gap, pieces...)
 }
 
 // typedWhile does so to a session that reads nothing for a while, as one does that runs a command.
-func typedWhile(t *testing.T, busy, gap time.Duration, pieces ...string) (lines []string, states []lineState, keys string) {
+func typedWhile(t *testing.T, busy, gap time.Duration, pieces ...string) (lines []string, states []Line, keys string) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
 		k := newKeyboard()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go k.pump(ctx, r)
+		go k.Pump(ctx, r)
 		go func() {
 			for _, p := range pieces {
 				io.WriteString(w, p)
@@ -47,11 +47,11 @@ func typedWhile(t *testing.T, busy, gap time.Duration, pieces ...string) (lines 
 		time.Sleep(busy)
 		for {
 			for busy > 0 {
-				pasted := k.lines() // as a session does
+				pasted := k.Lines(500, 256<<10) // as a session does
 				if len(pasted) == 0 {
 					break
 				}
-				lines, states = append(lines, pasted...), append(states, make([]lineState, len(pasted))...)
+				lines, states = append(lines, pasted...), append(states, make([]Line, len(pasted))...)
 			}
 			line, err := x.ReadLine()
 			if err != nil && err != term.ErrPasteIndicator {
@@ -71,26 +71,26 @@ func TestKeys(t *testing.T) {
 		pieces []string
 		lines  string // joined by |
 		keys   string // that asked for help
-		mark   mark   // of the first line
+		mark   Mark   // of the first line
 	}{
-		{"typed", slow, strings.Split("show\r", ""), "show", "", entered},
-		{"help", slow, strings.Split("sh?ow\r", ""), "sh?ow", "?", entered},
-		{"help at the end of what came at once", slow, []string{"show ?", "\r"}, "show ?", "?", entered},
-		{"a paste keeps its ?", fast, []string{"map a?b?\rmap c?\r"}, "map a?b?|map c?", "", entered},
-		{"a paste in single bytes keeps its ?", fast, strings.Split("map a?b?\rmap c?\r", ""), "map a?b?|map c?", "", entered},
-		{"a bracketed paste keeps a ? before a pause", slow, []string{"\x1b[200~map a?", "b\r\x1b[201~"}, "map a?b", "", entered},
-		{"Ctrl-V", slow, strings.Split("a\x16?\r", ""), "a?", "", entered},
-		{"Tab", slow, strings.Split("en\t\r", ""), "en", "\t", entered},
-		{"Tab in a paste is a blank", fast, []string{"a\tb\r"}, "a b", "", entered},
-		{"CRLF in two reads", slow, []string{"a\r", "\nb\r\n", "c\n", "\r"}, "a|b|c|", "", entered},
-		{"Ctrl-C", slow, strings.Split("ab\x03c\r", ""), "ab^C|c", "", abandoned},
-		{"Ctrl-Z", slow, strings.Split("ab\x1ac\r", ""), "ab^Z|c", "", toTop},
-		{"arrows", slow, []string{"a", "b", "\x1b[D", "x", "\x1bOC", "y", "\r"}, "axby", "", entered},
-		{"Home and End of any terminal", slow, []string{"b", "\x1b[1~", "a", "\x1b[4~", "c", "\x1bOH", "0", "\r"}, "0abc", "", entered},
-		{"a torn arrow", fast, []string{"a", "b", "\x1b", "[", "D", "x", "\r"}, "axb", "", entered},
-		{"Escape alone", slow, []string{"a", "\x1b", "", "b", "\r"}, "ab", "", entered},
-		{"unknown sequences", slow, []string{"a\x1b[15~\x1b[?25hb\r"}, "ab", "", entered},
-		{"torn characters", fast, []string{"\xc3", "\xa4\xe2\x82", "\xac", "\r"}, "ä€", "", entered},
+		{"typed", slow, strings.Split("show\r", ""), "show", "", Entered},
+		{"help", slow, strings.Split("sh?ow\r", ""), "sh?ow", "?", Entered},
+		{"help at the end of what came at once", slow, []string{"show ?", "\r"}, "show ?", "?", Entered},
+		{"a paste keeps its ?", fast, []string{"map a?b?\rmap c?\r"}, "map a?b?|map c?", "", Entered},
+		{"a paste in single bytes keeps its ?", fast, strings.Split("map a?b?\rmap c?\r", ""), "map a?b?|map c?", "", Entered},
+		{"a bracketed paste keeps a ? before a pause", slow, []string{"\x1b[200~map a?", "b\r\x1b[201~"}, "map a?b", "", Entered},
+		{"Ctrl-V", slow, strings.Split("a\x16?\r", ""), "a?", "", Entered},
+		{"Tab", slow, strings.Split("en\t\r", ""), "en", "\t", Entered},
+		{"Tab in a paste is a blank", fast, []string{"a\tb\r"}, "a b", "", Entered},
+		{"CRLF in two reads", slow, []string{"a\r", "\nb\r\n", "c\n", "\r"}, "a|b|c|", "", Entered},
+		{"Ctrl-C", slow, strings.Split("ab\x03c\r", ""), "ab^C|c", "", Abandoned},
+		{"Ctrl-Z", slow, strings.Split("ab\x1ac\r", ""), "ab^Z|c", "", ToTop},
+		{"arrows", slow, []string{"a", "b", "\x1b[D", "x", "\x1bOC", "y", "\r"}, "axby", "", Entered},
+		{"Home and End of any terminal", slow, []string{"b", "\x1b[1~", "a", "\x1b[4~", "c", "\x1bOH", "0", "\r"}, "0abc", "", Entered},
+		{"a torn arrow", fast, []string{"a", "b", "\x1b", "[", "D", "x", "\r"}, "axb", "", Entered},
+		{"Escape alone", slow, []string{"a", "\x1b", "", "b", "\r"}, "ab", "", Entered},
+		{"unknown sequences", slow, []string{"a\x1b[15~\x1b[?25hb\r"}, "ab", "", Entered},
+		{"torn characters", fast, []string{"\xc3", "\xa4\xe2\x82", "\xac", "\r"}, "ä€", "", Entered},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			lines, states, keys := typed(t, c.gap, c.pieces...)
@@ -100,7 +100,7 @@ func TestKeys(t *testing.T) {
 			if keys != c.keys {
 				t.Errorf("asked about %q, want %q", keys, c.keys)
 			}
-			if states[0].mark != c.mark || states[0].bad != "" {
+			if states[0].Mark != c.mark || states[0].Bad != "" {
 				t.Errorf("first line ended as %+v, want %v", states[0], c.mark)
 			}
 		})
@@ -139,13 +139,13 @@ func TestKeysTypedAhead(t *testing.T) {
 
 func TestKeysThatAreNoText(t *testing.T) {
 	for in, want := range map[string]string{
-		"a\xff\r":                                "byte 0xff at column 2 is not text",
-		"a\x01\x00b\x07\r":                       "byte 0x07 at column 3 is not text",
-		strings.Repeat("ä", 1<<17) + "\r":        "the line has 262144 bytes, the limit is 65536",
-		strings.Repeat("a", wire.MaxLine) + "\r": "",
+		"a\xff\r":                                  "byte 0xff at column 2 is not text",
+		"a\x01\x00b\x07\r":                         "byte 0x07 at column 3 is not text",
+		strings.Repeat("ä", 1<<17) + "\r":          "the line has 262144 bytes, the limit is 65536",
+		strings.Repeat("a", pasted.MaxLine) + "\r": "",
 	} {
 		lines, states, _ := typed(t, time.Millisecond, in)
-		if len(states) != 1 || states[0].bad != want {
+		if len(states) != 1 || states[0].Bad != want {
 			t.Errorf("%.20q: %+v, want %q", in, states, want)
 		}
 		if want == "" && len(lines[0]) != len(in)-1 {

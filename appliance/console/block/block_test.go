@@ -1,4 +1,4 @@
-package console
+package block
 
 import (
 	"slices"
@@ -15,17 +15,17 @@ const (
 )
 
 // collect gives lines to a block until it ends; what is left over comes back with what the block gives back.
-func collect(b *block, lines []string) (*end, []string) {
+func collect(b *Block, lines []string) (*End, []string) {
 	for i, l := range lines {
-		if strings.TrimSpace(l) == "" && i+1 < len(lines) && b.wants(lines[i+1]) {
+		if strings.TrimSpace(l) == "" && i+1 < len(lines) && b.Wants(lines[i+1]) {
 			continue
 		}
-		if e := b.add(l); e != nil {
-			return e, append(slices.Clone(e.rest), lines[i+1:]...)
+		if e := b.Add(l); e != nil {
+			return e, append(slices.Clone(e.Rest), lines[i+1:]...)
 		}
 	}
-	e := b.close()
-	return e, e.rest
+	e := b.Finish()
+	return e, e.Rest
 }
 
 func TestBlockLosesNothing(t *testing.T) {
@@ -75,13 +75,13 @@ func TestBlockLosesNothing(t *testing.T) {
 		{"abandoned at once", []string{"", "exit"}, 0, "", []string{"exit"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var b block
+			var b Block
 			e, rest := collect(&b, c.lines)
 			if len(b.lines) != c.keeps {
 				t.Errorf("keeps %q, want %d lines", b.lines, c.keeps)
 			}
-			if c.slip == "" && e.slip != "" || !strings.Contains(e.slip, c.slip) {
-				t.Errorf("says %q, want %q", e.slip, c.slip)
+			if c.slip == "" && e.Slip != "" || !strings.Contains(e.Slip, c.slip) {
+				t.Errorf("says %q, want %q", e.Slip, c.slip)
 			}
 			if !slices.Equal(rest, c.rest) {
 				t.Errorf("gives back %q, want %q", rest, c.rest)
@@ -91,12 +91,12 @@ func TestBlockLosesNothing(t *testing.T) {
 }
 
 func TestBlockIsBounded(t *testing.T) {
-	var b block
-	b.add(begin)
+	var b Block
+	b.Add(begin)
 	for i := range 1 << 20 {
-		if e := b.add(full); e != nil {
-			if !strings.Contains(e.slip, "bytes") {
-				t.Errorf("says %q", e.slip)
+		if e := b.Add(full); e != nil {
+			if !strings.Contains(e.Slip, "bytes") {
+				t.Errorf("says %q", e.Slip)
 			}
 			return
 		}
@@ -115,7 +115,7 @@ func FuzzBlock(f *testing.F) {
 		if slices.ContainsFunc(lines, func(l string) bool { return pasted.Read(l).Marked }) {
 			return // what stands in front of a line is left away
 		}
-		var b block
+		var b Block
 		_, rest := collect(&b, lines)
 		want, got := 0, len(b.lines)+len(rest)+b.dumped
 		empty := 0

@@ -1,4 +1,4 @@
-package console
+package edit
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 	"viaduct/appliance/printable"
 )
 
-// pager prints a long text a page at a time. It keeps what it has been given, so that its reader may go back and search; of a
+// Pager prints a long text a page at a time. It keeps what it has been given, so that its reader may go back and search; of a
 // text that is larger than pagerRoom the beginning is forgotten.
-type pager struct {
-	*screen
+type Pager struct {
+	screen *Screen
 	on     bool
 	help   bool               // the text is shown above a line that is being edited
 	cancel context.CancelFunc // ends the command when the reader has seen enough; nil: there is none
@@ -31,37 +31,53 @@ type pager struct {
 	asked string // the prompt that stands below the text
 }
 
+// NewPager makes a pager; on: the text is shown a page at a time. cancel ends the command when the reader has seen enough; nil: there is
+// none.
+func NewPager(s *Screen, on bool, cancel context.CancelFunc) *Pager {
+	return &Pager{screen: s, on: on, cancel: cancel}
+}
+
+// ShowHelp shows a text above the line that is being edited.
+func (s *Screen) ShowHelp(text string, on bool) {
+	p := &Pager{screen: s, on: on, help: true}
+	p.Print(text)
+	p.End()
+}
+
+// Quit reports whether the reader has seen enough.
+func (p *Pager) Quit() bool { return p.quit }
+
 // pagerRoom is how many bytes of a text can be gone back to.
 const pagerRoom = 4 << 20
 
 // page is how many rows are shown at once.
-func (p *pager) page() int {
-	rows := int(p.height.Load()) - 1
+func (p *Pager) page() int {
+	rows := p.screen.Height() - 1
 	if p.help { // the line that is edited comes below
 		rows--
 	}
 	return max(1, rows)
 }
 
-// print takes the next piece of the text.
-func (p *pager) print(text string) {
+// Print takes the next piece of the text.
+func (p *Pager) Print(text string) {
 	if p.quit {
 		return
 	}
 	text = printable.Lines(text)
 	if !p.on {
-		p.term.Write([]byte(text))
+		p.screen.term.Write([]byte(text))
 		return
 	}
 	if !p.begun {
 		p.begun, p.left = true, p.page()
 	}
-	p.take(text)
+	p.split(text)
 	p.flow()
 }
 
-// take cuts text into lines.
-func (p *pager) take(text string) {
+// split cuts text into lines.
+func (p *Pager) split(text string) {
 	for {
 		line, rest, whole := strings.Cut(text, "\n")
 		if p.part += line; !whole {
@@ -73,13 +89,13 @@ func (p *pager) take(text string) {
 }
 
 // rowsOf is how many rows of the screen line n takes.
-func (p *pager) rowsOf(n int) int {
-	width := max(1, int(p.width.Load()))
+func (p *Pager) rowsOf(n int) int {
+	width := max(1, p.screen.Width())
 	return max(1, (utf8.RuneCountInString(p.lines[n])+width-1)/width)
 }
 
 // above is the line at the top of a screen of so many rows that ends before line n.
-func (p *pager) above(n, rows int) int {
+func (p *Pager) above(n, rows int) int {
 	for n > 0 && rows >= p.rowsOf(n-1) {
 		n--
 		rows -= p.rowsOf(n)
@@ -87,7 +103,7 @@ func (p *pager) above(n, rows int) int {
 	return n
 }
 
-func (p *pager) add(line string) {
+func (p *Pager) add(line string) {
 	p.lines = append(p.lines, line)
 	p.size += len(line) + 1
 	for p.size > pagerRoom && p.next > p.page() {
@@ -97,14 +113,14 @@ func (p *pager) add(line string) {
 }
 
 // flow prints the lines that are here, as far as the reader wants them.
-func (p *pager) flow() {
+func (p *Pager) flow() {
 	for p.next < len(p.lines) && !p.quit {
 		switch {
 		case p.toEnd:
 			p.next = len(p.lines)
 		case p.find != "" && !strings.Contains(strings.ToLower(p.lines[p.next]), p.find):
 			p.next++
-		case p.left < p.rowsOf(p.next) && p.left < p.page() && !p.keys.typedAhead():
+		case p.left < p.rowsOf(p.next) && p.left < p.page() && !p.screen.Keys.typedAhead():
 			p.find = ""
 			p.send()
 			p.ask()
@@ -117,24 +133,24 @@ func (p *pager) flow() {
 	p.send()
 }
 
-func (p *pager) write(text string) { p.out += text }
+func (p *Pager) write(text string) { p.out += text }
 
 // send gives the terminal what was written: a line that is being edited is drawn anew after each piece.
-func (p *pager) send() {
+func (p *Pager) send() {
 	if p.out != "" {
-		p.term.Write([]byte(p.out))
+		p.screen.term.Write([]byte(p.out))
 		p.out = ""
 	}
 }
 
-// live prints what comes from now on at once: nobody has asked to wait for news.
-func (p *pager) live() {
-	p.end()
+// Live prints what comes from now on at once: nobody has asked to wait for news.
+func (p *Pager) Live() {
+	p.End()
 	p.on = false
 }
 
-// end prints what is left when the text is over.
-func (p *pager) end() {
+// End prints what is left when the text is over.
+func (p *Pager) End() {
 	for p.on && !p.quit && (p.toEnd || p.find != "") {
 		if p.toEnd {
 			p.toEnd, p.next, p.left = false, p.above(len(p.lines), p.page()), p.page()
@@ -150,7 +166,7 @@ func (p *pager) end() {
 	}
 	p.send()
 	if p.help && p.quit {
-		p.term.Write(nil) // draws the line that is edited again
+		p.screen.term.Write(nil) // draws the line that is edited again
 	}
 }
 
@@ -160,14 +176,14 @@ const (
 )
 
 // ask waits until the reader wants more, or enough.
-func (p *pager) ask() {
+func (p *Pager) ask() {
 	if p.cancel != nil { // Ctrl-C is a key of the reader's now
-		p.keys.onInterrupt(nil)
-		defer p.keys.onInterrupt(p.cancel)
+		p.screen.Keys.OnInterrupt(nil)
+		defer p.screen.Keys.OnInterrupt(p.cancel)
 	}
 	for prompt := morePrompt; ; {
 		p.prompt(prompt)
-		key := p.keys.key()
+		key := p.screen.Keys.Key()
 		p.prompt("")
 		if p.obey(key) {
 			return
@@ -177,7 +193,7 @@ func (p *pager) ask() {
 }
 
 // obey does what a key says; false when it says nothing.
-func (p *pager) obey(key string) bool {
+func (p *Pager) obey(key string) bool {
 	switch key {
 	case " ", "f", keyPageDown, keyRight, "\x06":
 		p.left = p.page()
@@ -205,24 +221,24 @@ func (p *pager) obey(key string) bool {
 }
 
 // back shows the page again that ended n rows before the one that is on the screen.
-func (p *pager) back(n int) {
+func (p *Pager) back(n int) {
 	top := p.above(p.next, p.page())
 	p.next = max(0, min(p.above(top, n), top-1))
 	p.left = p.page()
 }
 
 // search asks for a text and goes on to the next row that holds it; nothing typed is the next page.
-func (p *pager) search() {
+func (p *Pager) search() {
 	p.left = p.page()
-	if word := p.keys.word(func(shown string) { p.prompt("/" + shown) }); word != "" {
+	if word := p.screen.Keys.word(func(shown string) { p.prompt("/" + shown) }); word != "" {
 		p.find, p.from = strings.ToLower(word), p.next
 	}
 	p.prompt("")
 }
 
 // prompt shows a line that is no part of the text, and takes away the one before it.
-func (p *pager) prompt(text string) {
-	if limit := int(p.width.Load()) - 1; len(text) > limit {
+func (p *Pager) prompt(text string) {
+	if limit := p.screen.Width() - 1; len(text) > limit {
 		text = text[:max(0, limit)]
 	}
 	before := "\r" + strings.Repeat(" ", len(p.asked)) + "\r"
@@ -233,5 +249,5 @@ func (p *pager) prompt(text string) {
 		before = ""
 	}
 	p.asked = text
-	io.WriteString(p.w, before+text)
+	io.WriteString(p.screen.w, before+text)
 }

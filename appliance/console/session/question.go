@@ -1,13 +1,17 @@
-package console
+package session
 
 import (
 	"strings"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/console/edit"
 )
 
 // unanswered is said when nobody was there to answer a question: in a paste or a script the next line is a command.
 const unanswered = "% not done: the next line is no answer (yes or no); the word force behind the command leaves the question out"
+
+// Differ is said of two passwords that were to be the same.
+const Differ = "The two are not the same."
 
 const notDone = "% not done"
 
@@ -23,21 +27,19 @@ func answer(line string) (yes, ok bool) {
 }
 
 // confirm asks a question at the keyboard. A line of a paste that is no answer stays in the queue.
-func (s *session) confirm(prompt string) bool {
-	help := s.term.AutoCompleteCallback
-	s.term.AutoCompleteCallback, s.term.History = s.plainKey, noHistory{}
-	defer func() { s.term.AutoCompleteCallback, s.term.History = help, s.history }()
+func (s *Session) confirm(prompt string) bool {
+	defer s.screen.Plain()()
 	for {
 		line, pasted := "", false
 		if s.fill(); len(s.queue) > 0 {
 			line, pasted = s.queue[0], true
-			s.println(prompt)
+			s.screen.Println(prompt)
 		} else {
-			var state lineState
+			var state edit.Line
 			var err error
-			line, state, err = s.read(prompt)
-			if pasted = state.fast; err != nil || state.mark != entered || !pasted && strings.TrimSpace(line) == "" {
-				s.println(notDone)
+			line, state, err = s.screen.Read(prompt)
+			if pasted = state.Fast; err != nil || state.Mark != edit.Entered || !pasted && strings.TrimSpace(line) == "" {
+				s.screen.Println(notDone)
 				return false
 			}
 			if pasted {
@@ -52,18 +54,18 @@ func (s *session) confirm(prompt string) bool {
 		case yes:
 			return true
 		case ok:
-			s.println(notDone)
+			s.screen.Println(notDone)
 			return false
 		case pasted:
-			s.println(unanswered)
+			s.screen.Println(unanswered)
 			return false
 		}
-		s.println("% type yes or no")
+		s.screen.Println("% type yes or no")
 	}
 }
 
 // confirm takes the answer of a question from the input, where the next line is one.
-func (p *paste) confirm(ask *wire.Collect) bool {
+func (p *Paste) confirm(ask *wire.Collect) bool {
 	p.say(strings.TrimSpace(ask.Prompt))
 	yes, ok := answer(p.peek())
 	if ok {

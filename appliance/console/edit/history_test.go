@@ -1,4 +1,4 @@
-package console
+package edit
 
 import (
 	"os"
@@ -7,18 +7,18 @@ import (
 )
 
 func TestSecretsAreNotKept(t *testing.T) {
-	h := histories{dir: filepath.Join(t.TempDir(), "history")}
-	one := h.get("anna")
+	h := Histories{dir: filepath.Join(t.TempDir(), "history")}
+	one := h.Of("anna")
 	for _, line := range []string{
 		"superuser anna password good", "superuser anna pass good", "sup anna p good", "username user.01 Passw good",
 		"copy https://anna:good@192.0.2.1/sbc.cfg running-config", "copy run https://good@192.0.2.1/x",
 	} {
-		one.remember(line)
+		one.Remember(line)
 	}
 	for _, line := range []string{"ping 192.0.2.1", "show port ethernet", "password-encryption?", "copy https://192.0.2.1/v2.image flash:"} {
-		one.remember(line)
+		one.Remember(line)
 	}
-	if err := one.save(); err != nil {
+	if err := one.Save(); err != nil {
 		t.Fatal(err)
 	}
 	const want = "ping 192.0.2.1\nshow port ethernet\ncopy https://192.0.2.1/v2.image flash:\n"

@@ -1,4 +1,4 @@
-package console
+package session
 
 import (
 	"context"
@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/console/block"
+	"viaduct/appliance/console/client"
+	"viaduct/appliance/console/edit"
 	"viaduct/appliance/pasted"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
@@ -20,18 +23,18 @@ var ErrSaid = errors.New("there were errors")
 // maxComplaints is how many lines that are not text are named one by one: a binary file must not answer with its length.
 const maxComplaints = 10
 
-// paste runs lines that come without anybody at the keys: a pipe into `consoled -stdio`, a command given to ssh, a shell
+// Paste runs lines that come without anybody at the keys: a pipe into `consoled -stdio`, a command given to ssh, a shell
 // without a terminal. Nothing is echoed and no prompt is printed; the answers are, and after the last line the problems
 // that the paste has left.
-type paste struct {
+type Paste struct {
 	shell
 	out io.Writer
 
 	queue []input        // lines that are already here
 	lines <-chan []input // lines to come
 	start func()         // starts reading lines; nil once the input is read
-	// file starts reading the input as it is, in place of lines; nil: it is no file.
-	file func() io.ReadCloser
+	// File starts reading the input as it is, in place of lines; nil: it is no file.
+	File func() io.ReadCloser
 	// blocksOnly: lines that come are only read into blocks (`ssh box import pki:certificate/X < cert.pem`).
 	blocksOnly bool
 
@@ -46,10 +49,10 @@ const pasteRows = 23
 // quiet is how long a line may be late to count as part of what came before it.
 const quiet = 100 * time.Millisecond
 
-// newPaste reads its lines from in, through a goroutine that spawn starts and that ends when in does.
-func newPaste(ctx context.Context, sh shell, in io.Reader, out io.Writer, spawn func(func())) *paste {
+// NewPaste makes a paste that reads its lines from in, through a goroutine that spawn starts and that ends when in does.
+func NewPaste(ctx context.Context, who Who, in io.Reader, out io.Writer, spawn func(func())) *Paste {
 	lines := make(chan []input, 1)
-	p := &paste{shell: sh, out: out, lines: lines}
+	p := &Paste{shell: shell{who: who}, out: out, lines: lines}
 	p.start = func() {
 		spawn(func() {
 			defer close(lines)
@@ -66,18 +69,18 @@ func newPaste(ctx context.Context, sh shell, in io.Reader, out io.Writer, spawn 
 	return p
 }
 
-// command makes the paste run the lines of one command, as whoever may do so in the mode of administrators; what comes in is
+// Command makes the paste run the lines of one command, as whoever may do so in the mode of administrators; what comes in is
 // read only into blocks, or as a file.
-func (p *paste) command(text string) {
+func (p *Paste) Command(text string) {
 	p.blocksOnly = true
 	p.mode = []string{wire.Enabled}
 	for i, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		p.queue = append(p.queue, input{text: line, n: i + 1, bad: notText(line)})
+		p.queue = append(p.queue, input{text: line, n: i + 1, bad: edit.NotText(line)})
 	}
 }
 
-// run runs everything and returns ErrSaid when a line failed.
-func (p *paste) run(ctx context.Context) error {
+// Run runs everything and returns ErrSaid when a line failed.
+func (p *Paste) Run(ctx context.Context) error {
 	for !p.exit {
 		batch := p.batch(ctx)
 		if len(batch) == 0 {
@@ -108,15 +111,15 @@ func (p *paste) run(ctx context.Context) error {
 }
 
 // exec runs the lines of a batch, and reads the blocks that its last line may want.
-func (p *paste) exec(ctx context.Context, batch []input) error {
+func (p *Paste) exec(ctx context.Context, batch []input) error {
 	lines := make([]string, len(batch))
 	for i, l := range batch {
 		lines[i] = l.text
 	}
-	ran, err := p.shell.run(ctx, lines, "", p.text, func(i int, a wire.Answer) { p.done(batch[i], a) })
+	ran, err := p.shell.send(ctx, lines, "", p.text, func(i int, a wire.Answer) { p.done(batch[i], a) })
 	p.queue = append(batch[ran:len(batch):len(batch)], p.queue...)
 	p.ran += ran
-	var down *Down
+	var down *client.Down
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
@@ -136,7 +139,7 @@ func (p *paste) exec(ctx context.Context, batch []input) error {
 	return nil
 }
 
-func (p *paste) done(l input, a wire.Answer) {
+func (p *Paste) done(l input, a wire.Answer) {
 	p.tally.count(l.n, l.text, a)
 	if a.Status == wire.Error {
 		p.failed = true
@@ -145,7 +148,7 @@ func (p *paste) done(l input, a wire.Answer) {
 }
 
 // collected reads the blocks that a line wants, and runs it again with all of them until it wants no more.
-func (p *paste) collected(ctx context.Context, l input) error {
+func (p *Paste) collected(ctx context.Context, l input) error {
 	body := ""
 	for p.collect != nil {
 		if p.collect.Kind == wire.File {
@@ -186,34 +189,34 @@ func (p *paste) collected(ctx context.Context, l input) error {
 }
 
 // again runs a line with what was collected for it.
-func (p *paste) again(ctx context.Context, l input, body string) {
-	if _, err := p.shell.run(ctx, []string{l.text}, body, p.text, func(_ int, a wire.Answer) { p.done(l, a) }); err != nil {
+func (p *Paste) again(ctx context.Context, l input, body string) {
+	if _, err := p.shell.send(ctx, []string{l.text}, body, p.text, func(_ int, a wire.Answer) { p.done(l, a) }); err != nil {
 		p.fail(l, explain(err), err.Error())
 	}
 }
 
 // fail says why a line has failed.
-func (p *paste) fail(l input, say, why string) {
+func (p *Paste) fail(l input, say, why string) {
 	p.failed = true
 	p.tally.refuse(l.n, l.text, why)
 	p.say(say)
 }
 
 // sendFile runs a line again, with the input as the file that it wants.
-func (p *paste) sendFile(ctx context.Context, l input) error {
-	if p.file == nil || p.start == nil {
+func (p *Paste) sendFile(ctx context.Context, l input) error {
+	if p.File == nil || p.start == nil {
 		p.fail(l, p.collect.Prompt, "it reads a file")
 		p.collect = nil
 		return nil
 	}
 	p.start = nil
-	if err := p.runWithFile(ctx, l.text, p.file(), p.text, func(a wire.Answer) { p.done(l, a) }); err != nil {
+	if err := p.runWithFile(ctx, l.text, p.File(), p.text, func(a wire.Answer) { p.done(l, a) }); err != nil {
 		p.fail(l, explain(err), err.Error())
 	}
 	return ctx.Err()
 }
 
-func (p *paste) secret(ctx context.Context, _ input) string {
+func (p *Paste) secret(ctx context.Context, _ input) string {
 	l, ok := p.next(ctx)
 	if !ok || l.bad != "" {
 		return ""
@@ -222,7 +225,7 @@ func (p *paste) secret(ctx context.Context, _ input) string {
 }
 
 // newSecret reads a secret, and its repetition where one follows: a script cannot mistype.
-func (p *paste) newSecret(ctx context.Context, l input) string {
+func (p *Paste) newSecret(ctx context.Context, l input) string {
 	secret := p.secret(ctx, l)
 	if secret != "" && p.peek() == strings.TrimSuffix(secret, "\n") {
 		p.secret(ctx, l)
@@ -231,7 +234,7 @@ func (p *paste) newSecret(ctx context.Context, l input) string {
 }
 
 // lineText reads lines up to one with a single dot, or to the end of the input.
-func (p *paste) lineText(ctx context.Context, _ input) string {
+func (p *Paste) lineText(ctx context.Context, _ input) string {
 	var b strings.Builder
 	for {
 		l, ok := p.next(ctx)
@@ -247,49 +250,49 @@ func (p *paste) lineText(ctx context.Context, _ input) string {
 }
 
 // pem reads blocks; lines that turn out to be commands go back to the queue.
-func (p *paste) pem(ctx context.Context, l input) string { return p.blocks(ctx, l, false) }
+func (p *Paste) pem(ctx context.Context, l input) string { return p.blocks(ctx, l, false) }
 
 // block reads one block, to its END line.
-func (p *paste) block(ctx context.Context, l input) string { return p.blocks(ctx, l, true) }
+func (p *Paste) block(ctx context.Context, l input) string { return p.blocks(ctx, l, true) }
 
-func (p *paste) blocks(ctx context.Context, l input, one bool) string {
-	var b block
-	var e *end
+func (p *Paste) blocks(ctx context.Context, l input, one bool) string {
+	var b block.Block
+	var e *block.End
 	at := l.n
 	for e == nil {
 		in, ok := p.next(ctx)
 		if !ok {
-			e = b.close()
+			e = b.Finish()
 			break
 		}
 		at = in.n
-		if in.bad == "" && pasted.Blank(in.text) && b.wants(p.peek()) {
+		if in.bad == "" && pasted.Blank(in.text) && b.Wants(p.peek()) {
 			continue
 		}
 		if in.bad != "" {
 			in.text = "(" + in.bad + ")" // keeps its place, so that the check of the block names it
 		}
-		if e = b.add(in.text); e == nil && b.over(one, p.peek) {
-			e = &end{}
+		if e = b.Add(in.text); e == nil && b.Over(one, p.peek) {
+			e = &block.End{}
 			for len(p.queue) > 0 && p.queue[0].bad == "" && strings.TrimSpace(p.queue[0].text) == "" {
 				p.queue = p.queue[1:]
 			}
 		}
 	}
-	if e.slip != "" {
-		p.say(e.slip)
+	if e.Slip != "" {
+		p.say(e.Slip)
 		p.say(fmt.Sprintf("%% (input line %d)", at))
 	}
-	rest := make([]input, len(e.rest))
-	for i, text := range e.rest {
-		rest[i] = input{text: text, n: at - len(e.rest) + 1 + i}
+	rest := make([]input, len(e.Rest))
+	for i, text := range e.Rest {
+		rest[i] = input{text: text, n: at - len(e.Rest) + 1 + i}
 	}
 	p.queue = append(rest, p.queue...)
-	return b.text()
+	return b.Text()
 }
 
 // batch waits for a line and takes what else is there, up to a line that cannot be run.
-func (p *paste) batch(ctx context.Context) []input {
+func (p *Paste) batch(ctx context.Context) []input {
 	var batch []input
 	size := 0
 	for len(batch) < batchLines && size < batchBytes {
@@ -318,7 +321,7 @@ func (p *paste) batch(ctx context.Context) []input {
 }
 
 // ready takes a line that is already here.
-func (p *paste) ready() (input, bool) {
+func (p *Paste) ready() (input, bool) {
 	if len(p.queue) == 0 && !p.blocksOnly && p.start == nil {
 		select {
 		case p.queue = <-p.lines:
@@ -334,7 +337,7 @@ func (p *paste) ready() (input, bool) {
 }
 
 // next waits for a line.
-func (p *paste) next(ctx context.Context) (input, bool) {
+func (p *Paste) next(ctx context.Context) (input, bool) {
 	if len(p.queue) > 0 {
 		return p.ready()
 	}
@@ -353,7 +356,7 @@ func (p *paste) next(ctx context.Context) (input, bool) {
 }
 
 // peek is the text of the next line that is not empty, when it is here or comes at once.
-func (p *paste) peek() string {
+func (p *Paste) peek() string {
 	for i := 0; ; i++ {
 		if i == len(p.queue) {
 			select {
@@ -373,7 +376,7 @@ func (p *paste) peek() string {
 }
 
 // refuse names a line that cannot be run; after some of them it only counts, for the end of the paste.
-func (p *paste) refuse(l input) {
+func (p *Paste) refuse(l input) {
 	p.failed = true
 	p.ran++
 	p.tally.refuse(l.n, l.text, l.bad)
@@ -383,14 +386,14 @@ func (p *paste) refuse(l input) {
 }
 
 // complain prints how many lines were not named.
-func (p *paste) complain() {
+func (p *Paste) complain() {
 	if more := p.complaints - maxComplaints; more > 0 {
 		p.say(fmt.Sprintf("%% %s %s not text: not run", plural.Of(more, "more line"), plural.Is(more)))
 	}
 }
 
 // leftOver says when lines stood behind the one that ended the session.
-func (p *paste) leftOver() {
+func (p *Paste) leftOver() {
 	for {
 		l, ok := p.ready()
 		if !ok {
@@ -404,6 +407,6 @@ func (p *paste) leftOver() {
 	}
 }
 
-func (p *paste) text(t string) { io.WriteString(p.out, printable.Lines(t)) }
+func (p *Paste) text(t string) { io.WriteString(p.out, printable.Lines(t)) }
 
-func (p *paste) say(line string) { p.text(strings.TrimRight(line, "\n") + "\n") }
+func (p *Paste) say(line string) { p.text(strings.TrimRight(line, "\n") + "\n") }

@@ -1,4 +1,4 @@
-package console
+package edit
 
 import (
 	"net/url"
@@ -8,22 +8,26 @@ import (
 	"sync"
 )
 
-// histories keeps what each account typed. Sessions of one account share it; it is written when a session ends.
-type histories struct {
+// Histories keeps what each account typed. Sessions of one account share it; it is written when a session ends.
+type Histories struct {
 	dir  string // "": kept for as long as consoled runs
 	lock sync.Mutex
-	of   map[string]*history
+	of   map[string]*History
 }
 
-func (h *histories) get(user string) *history {
+// NewHistories keeps histories in a folder; "": for as long as the program runs.
+func NewHistories(dir string) *Histories { return &Histories{dir: dir} }
+
+// Of is the history of an account.
+func (h *Histories) Of(user string) *History {
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	if h.of == nil {
-		h.of = make(map[string]*history)
+		h.of = make(map[string]*History)
 	}
 	one := h.of[user]
 	if one == nil {
-		one = &history{}
+		one = &History{}
 		if h.dir != "" {
 			one.file = filepath.Join(h.dir, "of-"+url.PathEscape(user))
 			one.load()
@@ -33,8 +37,8 @@ func (h *histories) get(user string) *history {
 	return one
 }
 
-// history is the last lines of an account. It serves x/term, which reads it under its own rules; the session adds.
-type history struct {
+// History is the last lines of an account. It serves x/term, which reads it under its own rules; the session adds.
+type History struct {
 	file  string // "": nowhere
 	lock  sync.Mutex
 	lines []string // oldest first
@@ -46,21 +50,21 @@ const (
 	historyLine  = 1024 // bytes of a line that is worth keeping
 )
 
-func (h *history) load() {
+func (h *History) load() {
 	text, err := os.ReadFile(h.file)
 	if err != nil {
 		return // nobody has typed anything yet
 	}
 	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimRight(line, "\n"); line != "" && notText(line) == "" && len(line) <= historyLine {
+		if line = strings.TrimRight(line, "\n"); line != "" && NotText(line) == "" && len(line) <= historyLine {
 			h.lines = append(h.lines, line)
 		}
 	}
 	h.lines = h.lines[max(0, len(h.lines)-historyLines):]
 }
 
-// save writes the file when there is something new; losing it is worth no more than an error.
-func (h *history) save() error {
+// Save writes the file when there is something new; losing it is worth no more than an error.
+func (h *History) Save() error {
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	if h.file == "" || !h.fresh {
@@ -92,10 +96,10 @@ func holdsSecret(line string) bool {
 	return false
 }
 
-// remember adds a typed line, except empty ones, repetitions, and lines that hold a secret.
-func (h *history) remember(line string) {
+// Remember adds a typed line, except empty ones, repetitions, and lines that hold a secret.
+func (h *History) Remember(line string) {
 	line = strings.TrimSpace(line)
-	if line == "" || len(line) > historyLine || notText(line) != "" || holdsSecret(line) {
+	if line == "" || len(line) > historyLine || NotText(line) != "" || holdsSecret(line) {
 		return
 	}
 	h.lock.Lock()
@@ -110,17 +114,17 @@ func (h *history) remember(line string) {
 }
 
 // Add is x/term's; it is called for blocks and answers, too, so the session calls remember instead.
-func (h *history) Add(string) {}
+func (h *History) Add(string) {}
 
 // Len is x/term's.
-func (h *history) Len() int {
+func (h *History) Len() int {
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	return len(h.lines)
 }
 
 // At is x/term's: 0 is the newest. Another session may have added a line since Len, never removed the last.
-func (h *history) At(i int) string {
+func (h *History) At(i int) string {
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	return h.lines[len(h.lines)-1-i]

@@ -1,4 +1,12 @@
-package console
+// Package session is what somebody does with the box's command line: lines are read, run by sbcd, and answered, at a terminal (Session) or
+// from a pipe (Paste).
+//
+// It owns questions, blocks, help, and the end of a paste. What a line means is asked of sbcd, for each line anew and with the mode in which
+// the session stands, so that a session survives a restart of sbcd and can say that it is down. How somebody got in is not its business.
+//
+// Goroutines: a session has one of its own, the caller's, and a follower that prints what sbcd reports; Run waits for it. A paste has one
+// that reads lines, which its caller starts.
+package session
 
 import (
 	"context"
@@ -9,35 +17,40 @@ import (
 	"time"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/console/block"
+	"viaduct/appliance/console/client"
+	"viaduct/appliance/console/edit"
+	"viaduct/appliance/console/rescue"
 	"viaduct/appliance/pasted"
 	"viaduct/appliance/plural"
 )
 
-// session is somebody at a screen: it reads lines, runs them, and prints the answers.
-type session struct {
+// Session is somebody at a screen: it reads lines, runs them, and prints the answers.
+type Session struct {
 	shell
-	*screen
-	history *history
+	screen  *edit.Screen
+	history *edit.History
 	queue   []string // pasted lines that are not run yet
 	pasted  int      // lines since the keyboard was last quiet that no fingers typed
 	bad     int      // lines in a row that were no text
-	rescue  *rescue
+	rescue  *rescue.Rescue
 	down    bool // sbcd did not answer the last line
+}
+
+// New makes a session at a screen.
+func New(scr *edit.Screen, who Who, history *edit.History, r *rescue.Rescue) *Session {
+	return &Session{shell: shell{who: who}, screen: scr, history: history, rescue: r}
 }
 
 // pasteEnd is how long the keyboard must be quiet for a paste to be over.
 const pasteEnd = 300 * time.Millisecond
 
-// run runs the session until its user leaves, the terminal goes, or the context ends. The error is nil after `exit`.
-func (s *session) run(ctx context.Context) error {
+// Run runs the session until its user leaves, the terminal goes, or the context ends. The error is nil after `exit`.
+func (s *Session) Run(ctx context.Context) error {
 	s.more = true
-	s.term.History = s.history
-	s.term.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) { return s.key(ctx, line, pos, key) }
-	defer s.history.save() // an error is a full or missing disk, about which sbcd complains enough
-	defer func() {
-		s.term.History = noHistory{}
-		s.term.AutoCompleteCallback = nil
-	}()
+	s.screen.Assist(s.history, func(line string, pos int, key rune) (string, int, bool) { return s.help(ctx, line, pos, key) })
+	defer s.history.Save() // an error is a full or missing disk, about which sbcd complains enough
+	defer s.screen.Alone()
 	ctx, cancel := context.WithCancel(ctx)
 	followed := make(chan struct{})
 	go s.follow(ctx, followed)
@@ -46,14 +59,14 @@ func (s *session) run(ctx context.Context) error {
 		<-followed
 	}()
 	if err := s.refresh(ctx); err != nil {
-		s.println(explain(err))
+		s.screen.Println(explain(err))
 		s.explainDown(err)
 		s.prompt = "> "
 	}
 	for !s.exit {
 		if err := s.step(ctx); err != nil {
-			if errors.Is(err, errIdle) {
-				s.println(fmt.Sprintf("\n%% nothing was typed for %v: logged out", s.keys.idle))
+			if errors.Is(err, edit.ErrIdle) {
+				s.screen.Println(fmt.Sprintf("\n%% nothing was typed for %v: logged out", s.screen.Keys.Idle))
 				return nil
 			}
 			return err
@@ -66,14 +79,14 @@ func (s *session) run(ctx context.Context) error {
 }
 
 // step runs the lines of a paste that are here, or the next one that is typed.
-func (s *session) step(ctx context.Context) error {
-	if s.pasted > 0 && len(s.queue) == 0 && !s.keys.wait(0, pasteEnd) {
+func (s *Session) step(ctx context.Context) error {
+	if s.pasted > 0 && len(s.queue) == 0 && !s.screen.Keys.Wait(0, pasteEnd) {
 		if s.pasted > 1 {
 			s.summary(ctx)
 		}
 		s.pasted = 0
 	}
-	if s.fill(); s.down && s.local() && len(s.queue) == 1 && s.rescue.typed(s.screen, s.queue[0]) {
+	if s.fill(); s.down && s.local() && len(s.queue) == 1 && s.rescue.Typed(s.screen, s.queue[0]) {
 		s.queue = nil // a word for the rescue, typed ahead: it is no paste
 		return nil
 	}
@@ -85,111 +98,111 @@ func (s *session) step(ctx context.Context) error {
 		s.pasted += s.exec(ctx, lines, true)
 		return nil
 	}
-	line, state, err := s.read(s.prompt)
+	line, state, err := s.screen.Read(s.prompt)
 	if err != nil {
 		return err
 	}
 	switch {
-	case state.mark == abandoned:
-	case state.mark == toTop:
+	case state.Mark == edit.Abandoned:
+	case state.Mark == edit.ToTop:
 		s.exec(ctx, []string{"end"}, false)
-	case state.mark == atEnd:
+	case state.Mark == edit.AtEnd:
 		s.exit = true
-	case state.bad != "":
-		s.refuse(state.bad)
+	case state.Bad != "":
+		s.refuse(state.Bad)
 		s.lose(line)
 		s.refresh(ctx) // an error says what the next line will say
-		if state.fast {
+		if state.Fast {
 			s.paste(ctx)
 			s.pasted++
-			s.tally.refuse(s.pasted, line, state.bad)
+			s.tally.refuse(s.pasted, line, state.Bad)
 		}
-	case s.down && s.local() && s.rescue.typed(s.screen, line):
+	case s.down && s.local() && s.rescue.Typed(s.screen, line):
 	default:
 		s.bad = 0
-		s.history.remember(line)
-		if state.fast {
+		s.history.Remember(line)
+		if state.Fast {
 			s.paste(ctx)
 		}
 		ran := s.exec(ctx, []string{line}, false)
 		switch {
-		case state.fast:
+		case state.Fast:
 			s.pasted += ran
 		case s.leftOut:
-			s.println("% left out: the line is in a block that is not understood, which exit leaves")
+			s.screen.Println("% left out: the line is in a block that is not understood, which exit leaves")
 		}
 	}
 	return nil
 }
 
 // paste begins a paste, unless one goes on.
-func (s *session) paste(ctx context.Context) {
+func (s *Session) paste(ctx context.Context) {
 	if s.pasted == 0 {
 		s.beginPaste(ctx)
 	}
 }
 
 // fill takes the pasted lines that are here.
-func (s *session) fill() {
+func (s *Session) fill() {
 	if len(s.queue) == 0 {
-		s.queue = s.keys.lines()
+		s.queue = s.screen.Keys.Lines(batchLines, batchBytes)
 	}
 }
 
 // refuse says why a line is not run; of a binary file only the first lines are named.
-func (s *session) refuse(why string) {
+func (s *Session) refuse(why string) {
 	switch s.bad++; {
 	case s.bad < maxComplaints:
-		s.println("% " + why + ": not run")
+		s.screen.Println("% " + why + ": not run")
 	case s.bad == maxComplaints:
-		s.println("% " + why + ": not run; further lines that are not text are left out without a word")
+		s.screen.Println("% " + why + ": not run; further lines that are not text are left out without a word")
 	}
 }
 
 // exec runs lines; pasted ones are shown behind their prompts, as the editor has shown a typed one. It returns how many it took.
-func (s *session) exec(ctx context.Context, lines []string, pasted bool) (took int) {
+func (s *Session) exec(ctx context.Context, lines []string, pasted bool) (took int) {
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s.keys.onInterrupt(cancel)
-	defer s.keys.onInterrupt(nil)
-	out := &pager{screen: s.screen, on: s.more && !pasted, cancel: cancel}
-	s.live = out.live
+	s.screen.Keys.OnInterrupt(cancel)
+	defer s.screen.Keys.OnInterrupt(nil)
+	out := edit.NewPager(s.screen, s.more && !pasted, cancel)
+	s.live = out.Live
 	show := func(i int) {
 		if pasted && i < len(lines) {
-			out.print(s.prompt + lines[i] + "\n")
+			out.Print(s.prompt + lines[i] + "\n")
 		}
 	}
 	show(0)
-	ran, err := s.shell.run(running, lines, "", out.print, func(i int, a wire.Answer) {
+	ran, err := s.shell.send(running, lines, "", out.Print, func(i int, a wire.Answer) {
 		s.tally.count(s.pasted+i+1, lines[i], a)
 		if s.collect == nil && !s.exit {
 			show(i + 1)
 		}
 	})
-	out.end()
+	out.End()
 	s.size()
 	s.queue = append(lines[ran:len(lines):len(lines)], s.queue...)
 	s.down = false
 	switch {
 	case err == nil && s.collect != nil && ran > 0:
-		s.keys.onInterrupt(nil)
+		s.screen.Keys.OnInterrupt(nil)
 		s.collected(ctx, s.pasted+ran, lines[ran-1])
 	case err == nil:
 	case running.Err() != nil:
 		s.queue = nil // what was to be run after the command that was interrupted, which is not run again either
-		if !out.quit {
-			s.println("^C")
+		if !out.Quit() {
+			s.screen.Println("^C")
 		}
 	default:
-		s.println(explain(err))
+		s.screen.Println(explain(err))
 		if len(s.queue) > 0 {
 			s.tally.refuse(s.pasted+ran+1, s.queue[0], err.Error())
 			s.queue = s.queue[1:]
 			ran++
 		}
-		var down *Down
+		var down *client.Down
 		if n := len(s.queue); errors.As(err, &down) && n > 0 {
-			s.println(fmt.Sprintf("%% %s %s not run", plural.Of(n, "more pasted line"), plural.Was(n)))
+			s.screen.Println(fmt.Sprintf("%% %s %s not run", plural.Of(n, "more pasted line"), plural.Was(n)))
 			s.queue = nil
 		}
 		s.explainDown(err)
@@ -198,43 +211,43 @@ func (s *session) exec(ctx context.Context, lines []string, pasted bool) (took i
 }
 
 // size makes the screen as large as `terminal length` and `terminal width` have said.
-func (s *session) size() {
+func (s *Session) size() {
 	if s.rows+s.columns > 0 {
-		s.fix(s.columns, s.rows)
+		s.screen.Fix(s.columns, s.rows)
 		s.rows, s.columns = 0, 0
 	}
 }
 
 // local reports whether the session's terminal is at the box.
-func (s *session) local() bool {
-	return !strings.HasPrefix(s.tty, "ssh") && !strings.HasPrefix(s.tty, "telnet")
+func (s *Session) local() bool {
+	return !strings.HasPrefix(s.who.TTY, "ssh") && !strings.HasPrefix(s.who.TTY, "telnet")
 }
 
 // explainDown says why sbcd may not answer, and what can be done about it.
-func (s *session) explainDown(err error) {
-	var down *Down
+func (s *Session) explainDown(err error) {
+	var down *client.Down
 	if !errors.As(err, &down) {
 		return
 	}
 	if s.down = true; s.local() {
-		s.print(s.rescue.why())
-		s.print("Words that work meanwhile:\n" + s.rescue.menu(true))
+		s.screen.Print(s.rescue.Why())
+		s.screen.Print("Words that work meanwhile:\n" + s.rescue.Menu(true))
 	}
 }
 
 // summary prints what a paste has brought.
-func (s *session) summary(ctx context.Context) {
-	if _, err := s.endPaste(ctx, int(s.height.Load())-1, s.print); err != nil {
-		s.println(explain(err))
+func (s *Session) summary(ctx context.Context) {
+	if _, err := s.endPaste(ctx, s.screen.Height()-1, s.screen.Print); err != nil {
+		s.screen.Println(explain(err))
 	}
 }
 
 // collected reads the blocks that a line wants, and runs it again with all of them until it wants no more.
-func (s *session) collected(ctx context.Context, n int, line string) {
+func (s *Session) collected(ctx context.Context, n int, line string) {
 	body := ""
 	for s.collect != nil {
 		if s.collect.Kind == wire.File {
-			s.println(s.collect.Prompt)
+			s.screen.Println(s.collect.Prompt)
 			s.collect = nil
 			return
 		}
@@ -261,7 +274,7 @@ func (s *session) collected(ctx context.Context, n int, line string) {
 		text := read(s.collect.Prompt)
 		if text == "" {
 			s.collect = nil
-			s.println("% nothing stored")
+			s.screen.Println("% nothing stored")
 			s.tally.refuse(n, line, "nothing stored")
 			return
 		}
@@ -271,61 +284,59 @@ func (s *session) collected(ctx context.Context, n int, line string) {
 }
 
 // again runs a line with what was collected for it.
-func (s *session) again(ctx context.Context, n int, line, body string) {
+func (s *Session) again(ctx context.Context, n int, line, body string) {
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s.keys.onInterrupt(cancel)
-	defer s.keys.onInterrupt(nil)
-	if _, err := s.shell.run(running, []string{line}, body, s.print, func(_ int, a wire.Answer) { s.tally.count(n, line, a) }); err != nil {
-		s.println(explain(err))
+	s.screen.Keys.OnInterrupt(cancel)
+	defer s.screen.Keys.OnInterrupt(nil)
+	if _, err := s.shell.send(running, []string{line}, body, s.screen.Print, func(_ int, a wire.Answer) { s.tally.count(n, line, a) }); err != nil {
+		s.screen.Println(explain(err))
 	}
 }
 
 // secret reads a line that is not shown, whether it is typed or was pasted behind a block.
-func (s *session) secret(prompt string) string {
+func (s *Session) secret(prompt string) string {
 	if !strings.HasSuffix(prompt, " ") {
 		prompt += " "
 	}
 	if s.fill(); len(s.queue) > 0 {
 		line := s.queue[0]
 		s.queue = s.queue[1:]
-		s.println(prompt)
+		s.screen.Println(prompt)
 		return line + "\n"
 	}
-	line, state, err := s.password(prompt)
-	if err != nil || state.mark != entered || state.bad != "" {
+	line, state, err := s.screen.Password(prompt)
+	if err != nil || state.Mark != edit.Entered || state.Bad != "" {
 		return ""
 	}
 	return line + "\n"
 }
 
 // newSecret reads a secret that nobody has typed before: twice.
-func (s *session) newSecret(prompt string) string {
+func (s *Session) newSecret(prompt string) string {
 	for {
 		first := s.secret(prompt)
 		if first == "" || first == "\n" || s.secret("Again: ") == first {
 			return first
 		}
-		s.println("% " + differ)
+		s.screen.Println("% " + Differ)
 	}
 }
 
 // text reads lines up to one with a single dot.
-func (s *session) text(prompt string) string {
-	s.println(prompt)
-	help := s.term.AutoCompleteCallback
-	s.term.AutoCompleteCallback, s.term.History = s.plainKey, noHistory{}
-	defer func() { s.term.AutoCompleteCallback, s.term.History = help, s.history }()
+func (s *Session) text(prompt string) string {
+	s.screen.Println(prompt)
+	defer s.screen.Plain()()
 	var b strings.Builder
 	for {
 		line, state, err := s.blockLine()
 		switch {
-		case err != nil, state.mark == abandoned, state.mark == toTop:
+		case err != nil, state.Mark == edit.Abandoned, state.Mark == edit.ToTop:
 			return ""
-		case state.mark == atEnd, strings.TrimSpace(line) == endOfText:
+		case state.Mark == edit.AtEnd, strings.TrimSpace(line) == endOfText:
 			return b.String()
 		case b.Len()+len(line) >= wire.MaxBody:
-			s.println(fmt.Sprintf("%% the text has more than %d bytes", wire.MaxBody))
+			s.screen.Println(fmt.Sprintf("%% the text has more than %d bytes", wire.MaxBody))
 			return ""
 		}
 		b.WriteString(line + "\n")
@@ -336,58 +347,56 @@ func (s *session) text(prompt string) string {
 const endOfText = "."
 
 // pem reads blocks; lines that turn out to be commands go back to the queue.
-func (s *session) pem(prompt string) string { return s.blocks(prompt, false) }
+func (s *Session) pem(prompt string) string { return s.blocks(prompt, false) }
 
 // block reads one block, to its END line.
-func (s *session) block(prompt string) string { return s.blocks(prompt, true) }
+func (s *Session) block(prompt string) string { return s.blocks(prompt, true) }
 
-func (s *session) blocks(prompt string, one bool) string {
-	s.println(prompt)
-	help := s.term.AutoCompleteCallback
-	s.term.AutoCompleteCallback, s.term.History = s.plainKey, noHistory{}
-	defer func() { s.term.AutoCompleteCallback, s.term.History = help, s.history }()
-	var b block
-	var e *end
+func (s *Session) blocks(prompt string, one bool) string {
+	s.screen.Println(prompt)
+	defer s.screen.Plain()()
+	var b block.Block
+	var e *block.End
 	for e == nil {
 		line, state, err := s.blockLine()
 		switch {
-		case err != nil, state.mark == abandoned, state.mark == toTop:
+		case err != nil, state.Mark == edit.Abandoned, state.Mark == edit.ToTop:
 			return ""
-		case state.mark == atEnd:
-			e = b.close()
-		case state.bad != "":
-			e = b.add("(" + state.bad + ")") // keeps its place, so that the check of the block names it
-		case pasted.Blank(line) && b.wants(s.peek()):
+		case state.Mark == edit.AtEnd:
+			e = b.Finish()
+		case state.Bad != "":
+			e = b.Add("(" + state.Bad + ")") // keeps its place, so that the check of the block names it
+		case pasted.Blank(line) && b.Wants(s.peek()):
 		default:
-			e = b.add(line)
+			e = b.Add(line)
 		}
-		if e == nil && b.over(one, s.peek) {
-			e = &end{}
+		if e == nil && b.Over(one, s.peek) {
+			e = &block.End{}
 			for len(s.queue) > 0 && strings.TrimSpace(s.queue[0]) == "" {
 				s.queue = s.queue[1:]
 			}
 		}
 	}
-	if e.slip != "" {
-		s.println(e.slip)
+	if e.Slip != "" {
+		s.screen.Println(e.Slip)
 	}
-	s.queue = append(e.rest, s.queue...)
-	return b.text()
+	s.queue = append(e.Rest, s.queue...)
+	return b.Text()
 }
 
 // blockLine is the next line of a block, pasted or typed.
-func (s *session) blockLine() (string, lineState, error) {
+func (s *Session) blockLine() (string, edit.Line, error) {
 	if s.fill(); len(s.queue) == 0 {
-		return s.read("")
+		return s.screen.Read("")
 	}
 	line := s.queue[0]
 	s.queue = s.queue[1:]
-	s.println(line)
-	return line, lineState{fast: true}, nil
+	s.screen.Println(line)
+	return line, edit.Line{Fast: true}, nil
 }
 
 // peek is the next pasted line that is not empty, when it is here or comes at once.
-func (s *session) peek() string {
+func (s *Session) peek() string {
 	until := time.Now().Add(quiet)
 	for {
 		for _, l := range s.queue {
@@ -395,10 +404,10 @@ func (s *session) peek() string {
 				return l
 			}
 		}
-		more := s.keys.lines()
+		more := s.screen.Keys.Lines(batchLines, batchBytes)
 		s.queue = append(s.queue, more...)
 		left := time.Until(until)
-		if len(more) == 0 && (left <= 0 || !s.keys.wait(0, left)) {
+		if len(more) == 0 && (left <= 0 || !s.screen.Keys.Wait(0, left)) {
 			return ""
 		}
 		if len(more) == 0 {
@@ -408,11 +417,11 @@ func (s *session) peek() string {
 }
 
 // follow prints what sbcd reports to this session (debug output), through restarts of sbcd.
-func (s *session) follow(ctx context.Context, done chan<- struct{}) {
+func (s *Session) follow(ctx context.Context, done chan<- struct{}) {
 	defer close(done)
 	began := time.Now()
 	for ctx.Err() == nil {
-		s.client.Events(ctx, s.user, s.tty, began, func(e wire.Event) { s.println(e.Text) })
+		s.who.Client.Events(ctx, s.who.User, s.who.TTY, began, func(e wire.Event) { s.screen.Println(e.Text) })
 		select {
 		case <-ctx.Done():
 		case <-time.After(2 * time.Second):
@@ -420,7 +429,7 @@ func (s *session) follow(ctx context.Context, done chan<- struct{}) {
 	}
 }
 
-// hangup reports whether an error only means that the terminal is gone.
-func hangup(err error) bool {
+// Hangup reports whether an error only means that the terminal is gone.
+func Hangup(err error) bool {
 	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrClosedPipe)
 }

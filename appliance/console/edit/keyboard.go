@@ -1,4 +1,4 @@
-package console
+package edit
 
 import (
 	"bytes"
@@ -10,13 +10,15 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"viaduct/appliance/api/wire"
+	"viaduct/appliance/pasted"
 )
 
-// keyboard is what comes in from a terminal. A reader goroutine takes bytes off the line at once, whatever the session
+// Keyboard is what comes in from a terminal. A reader goroutine takes bytes off the line at once, whatever the session
 // does: a serial line without flow control would lose them after the 4096 that the kernel keeps. The session reads them
 // as lines (a paste) or, through x/term, as keys.
-type keyboard struct {
+type Keyboard struct {
+	Idle time.Duration // without a key for so long, nothing more comes; 0 is for ever
+
 	lock      sync.Mutex
 	buf       []byte
 	came      int       // bytes that have come into buf in all
@@ -38,21 +40,20 @@ type keyboard struct {
 	long     int    // bytes that went beyond the limit
 	bad      string // why the line is no text
 	began    time.Time
-	mark     mark
-	idle     time.Duration // 0 is for ever
+	mark     Mark
 }
 
-// mark is how a line ended, other than by Enter.
-type mark int
+// Mark is how a line ended, other than by Enter.
+type Mark int
 
 const (
-	entered mark = iota
-	abandoned
-	toTop // Ctrl-Z
-	atEnd // Ctrl-D on an empty line
+	Entered Mark = iota
+	Abandoned
+	ToTop // Ctrl-Z
+	AtEnd // Ctrl-D on an empty line
 )
 
-var errIdle = errors.New("idle for too long")
+var ErrIdle = errors.New("idle for too long")
 
 // keyboardRoom is how many bytes wait for the session; more than a minute and a half of a serial line.
 const keyboardRoom = 1 << 20
@@ -64,13 +65,13 @@ const helpPause = 25 * time.Millisecond
 // escapePause is how long an escape sequence may be torn.
 const escapePause = 100 * time.Millisecond
 
-func newKeyboard() *keyboard {
-	return &keyboard{news: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+func newKeyboard() *Keyboard {
+	return &Keyboard{news: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-// pump reads until the terminal ends; it is the reader goroutine. The end of the context ends the session's waiting, too,
+// Pump reads until the terminal ends; it is the reader goroutine. The end of the context ends the session's waiting, too,
 // even while a read is blocked.
-func (k *keyboard) pump(ctx context.Context, r io.Reader) {
+func (k *Keyboard) Pump(ctx context.Context, r io.Reader) {
 	defer context.AfterFunc(ctx, func() { k.put(ctx, nil, ctx.Err()) })()
 	b := make([]byte, 4096)
 	for {
@@ -81,7 +82,7 @@ func (k *keyboard) pump(ctx context.Context, r io.Reader) {
 	}
 }
 
-func (k *keyboard) put(ctx context.Context, b []byte, err error) bool {
+func (k *Keyboard) put(ctx context.Context, b []byte, err error) bool {
 	for {
 		k.lock.Lock()
 		if i := bytes.LastIndexByte(b, ctrl('C')); i >= 0 && k.interrupt != nil {
@@ -92,7 +93,7 @@ func (k *keyboard) put(ctx context.Context, b []byte, err error) bool {
 			k.err = err
 		}
 		if len(k.buf)+len(b) <= keyboardRoom || len(k.buf) == 0 {
-			k.take(b)
+			k.arrived(b)
 			k.lock.Unlock()
 			poke(k.news)
 			return err == nil
@@ -106,8 +107,8 @@ func (k *keyboard) put(ctx context.Context, b []byte, err error) bool {
 	}
 }
 
-// take appends what came. The lock is held.
-func (k *keyboard) take(b []byte) {
+// arrived appends what came. The lock is held.
+func (k *Keyboard) arrived(b []byte) {
 	if len(b) == 0 {
 		return
 	}
@@ -121,13 +122,13 @@ func (k *keyboard) take(b []byte) {
 
 // pausedAfter reports whether the last of the first n bytes of buf came alone, and nothing for helpPause after it: what was typed
 // while a command ran is told from a paste by when it came, not by when it is read. The lock is held.
-func (k *keyboard) pausedAfter(n int) bool {
+func (k *Keyboard) pausedAfter(n int) bool {
 	_, found := slices.BinarySearch(k.pauses, k.came-len(k.buf)+n)
 	return found
 }
 
 // asks reports whether a line that is here holds a `?` or a Tab that was a key. The lock is held.
-func (k *keyboard) asks(at int, line []byte) bool {
+func (k *Keyboard) asks(at int, line []byte) bool {
 	if len(k.pauses) == 0 || k.paste {
 		return false
 	}
@@ -146,15 +147,15 @@ func poke(c chan struct{}) {
 	}
 }
 
-// onInterrupt sets what Ctrl-C does while a command runs; nil makes it a key again.
-func (k *keyboard) onInterrupt(f func()) {
+// OnInterrupt sets what Ctrl-C does while a command runs; nil makes it a key again.
+func (k *Keyboard) OnInterrupt(f func()) {
 	k.lock.Lock()
 	k.interrupt = f
 	k.lock.Unlock()
 }
 
-// wait returns when more than have bytes are there; false when d has passed (0 is for ever) or nothing more comes.
-func (k *keyboard) wait(have int, d time.Duration) bool {
+// Wait returns when more than have bytes are there; false when d has passed (0 is for ever) or nothing more comes.
+func (k *Keyboard) Wait(have int, d time.Duration) bool {
 	var late <-chan time.Time
 	if d > 0 {
 		t := time.NewTimer(d)
@@ -182,15 +183,15 @@ func (k *keyboard) wait(have int, d time.Duration) bool {
 	}
 }
 
-// ended is why no more input comes, nil while it does.
-func (k *keyboard) ended() error {
+// Ended is why no more input comes, nil while it does.
+func (k *Keyboard) Ended() error {
 	k.lock.Lock()
 	defer k.lock.Unlock()
 	return k.err
 }
 
 // dropLF drops the second half of a CRLF, which is nothing to wake up for. The lock is held.
-func (k *keyboard) dropLF() {
+func (k *Keyboard) dropLF() {
 	if k.skipLF && len(k.buf) > 0 {
 		if k.skipLF = false; k.buf[0] == '\n' {
 			k.advance(1)
@@ -199,7 +200,7 @@ func (k *keyboard) dropLF() {
 }
 
 // advance drops n bytes that were read. The lock is held.
-func (k *keyboard) advance(n int) {
+func (k *Keyboard) advance(n int) {
 	k.buf = k.buf[n:]
 	read := k.came - len(k.buf)
 	for len(k.pauses) > 0 && k.pauses[0] <= read {
@@ -208,9 +209,10 @@ func (k *keyboard) advance(n int) {
 	poke(k.room)
 }
 
-// lines takes complete lines of text that are already here, at the beginning of a line: a paste, or what was typed ahead.
+// Lines takes complete lines of text that are already here, at the beginning of a line: a paste, or what was typed ahead. It takes at
+// most count of them, and stops after so many bytes.
 // Lines that hold keys (control characters, escape sequences, a call for help) are left to the editor.
-func (k *keyboard) lines() []string {
+func (k *Keyboard) Lines(count, size int) []string {
 	k.lock.Lock()
 	defer k.lock.Unlock()
 	if k.size > 0 || k.long > 0 || k.bad != "" || len(k.out) > 0 || k.verbatim {
@@ -218,7 +220,7 @@ func (k *keyboard) lines() []string {
 	}
 	var lines []string
 	total, at := 0, 0
-	for len(lines) < batchLines && total < batchBytes {
+	for len(lines) < count && total < size {
 		rest := k.buf[at:]
 		if k.skipLF && len(rest) > 0 {
 			if k.skipLF = false; rest[0] == '\n' {
@@ -234,7 +236,7 @@ func (k *keyboard) lines() []string {
 			break
 		}
 		i := bytes.IndexAny(rest, "\r\n")
-		if i < 0 || i > wire.MaxLine || keys(rest[:i]) || k.asks(at, rest[:i]) {
+		if i < 0 || i > pasted.MaxLine || holdsKeys(rest[:i]) || k.asks(at, rest[:i]) {
 			break
 		}
 		lines = append(lines, string(bytes.ReplaceAll(rest[:i], []byte{'\t'}, []byte{' '})))
@@ -250,14 +252,14 @@ const (
 	pasteOff = "\x1b[201~"
 )
 
-// keys reports whether a line holds anything but text.
-func keys(b []byte) bool {
+// holdsKeys reports whether a line holds anything but text.
+func holdsKeys(b []byte) bool {
 	for _, c := range b {
 		if c < ' ' && c != '\t' || c == 0x7f {
 			return true
 		}
 	}
-	return notText(string(b)) != ""
+	return NotText(string(b)) != ""
 }
 
 // Keys that are more than a character, as terminals send them behind ESC [ or ESC O.
@@ -272,10 +274,10 @@ const (
 	keyPageDown = "6~"
 )
 
-// key waits for one key of a question: a character, or the name of one that sends a sequence behind an escape. It is empty
+// Key waits for one key of a question: a character, or the name of one that sends a sequence behind an escape. It is empty
 // when nothing more comes.
-func (k *keyboard) key() string {
-	if !k.wait(0, k.idle) {
+func (k *Keyboard) Key() string {
+	if !k.Wait(0, k.Idle) {
 		return ""
 	}
 	k.lock.Lock()
@@ -307,12 +309,12 @@ func (k *keyboard) key() string {
 }
 
 // word reads a word behind a question, shown as it grows; it is empty when its reader thinks better of it.
-func (k *keyboard) word(show func(string)) string {
+func (k *Keyboard) word(show func(string)) string {
 	const longest = 60
 	word := []rune{}
 	for {
 		show(string(word))
-		switch key := k.key(); {
+		switch key := k.Key(); {
 		case key == "\r", key == "\n":
 			return string(word)
 		case key == "", key == "\x03", key == "\x04", key == "\x1a", key == "\x1b":
@@ -328,7 +330,7 @@ func (k *keyboard) word(show func(string)) string {
 }
 
 // typedAhead reports whether input is there that was not meant for a question: a paste goes on, and nobody is reading yet.
-func (k *keyboard) typedAhead() bool {
+func (k *Keyboard) typedAhead() bool {
 	k.lock.Lock()
 	defer k.lock.Unlock()
 	k.dropLF()

@@ -1,4 +1,4 @@
-package console
+package session
 
 import (
 	"bytes"
@@ -62,21 +62,6 @@ func (r repeat) Read(p []byte) (int, error) {
 		p[i] = byte(r)
 	}
 	return len(p), nil
-}
-
-func TestBinaryIsNamed(t *testing.T) {
-	for text, want := range map[string]string{
-		"map (00)?49(...)?$ to \\2": "",
-		"a\tb":                      "",
-		"# M\xfcller":               "",
-		"name M\xfcller":            "byte 0xfc at column 7 is not UTF-8 text",
-		"\x7fELF":                   "byte 0x7f at column 1 is a control character",
-		"name M\u00fcller \ufffd":   "",
-	} {
-		if got := notText(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
 }
 
 func FuzzReadLines(f *testing.F) {

@@ -1,4 +1,6 @@
-package console
+// Package client speaks with sbcd over its unix socket, for consoles. It owns the connection, how long a request waits for sbcd, and which
+// requests were never sent: those may be tried again. What the requests say is package wire's. It has no goroutines of its own.
+package client
 
 import (
 	"bytes"
@@ -32,12 +34,12 @@ type Client struct {
 // startTime is how long sbcd may take to answer for the first time: a slow machine starts its programs together.
 const startTime = 30 * time.Second
 
-// starting reports whether sbcd may not be up yet.
-func (c *Client) starting() bool { return !c.answered.Load() && time.Since(c.began) < startTime }
+// Starting reports whether sbcd may not be up yet.
+func (c *Client) Starting() bool { return !c.answered.Load() && time.Since(c.began) < startTime }
 
-// NewClient makes a client of the unix socket. A request waits for up to wait until sbcd answers there, which carries a
+// New makes a client of the unix socket. A request waits for up to wait until sbcd answers there, which carries a
 // paste over a reload; only requests that were not yet sent wait, so nothing is run twice.
-func NewClient(socket string, wait time.Duration) *Client {
+func New(socket string, wait time.Duration) *Client {
 	c := &Client{socket: socket, wait: wait, began: time.Now()}
 	c.http = &http.Client{Transport: &http.Transport{
 		DialContext:         c.dial,
@@ -59,8 +61,8 @@ func (d *Down) Error() string {
 }
 func (d *Down) Unwrap() error { return d.Err }
 
-// errBroken is the error of a request whose answer ended in the middle.
-var errBroken = errors.New("sbcd ended before the line was done")
+// ErrBroken is the error of a request whose answer ended in the middle.
+var ErrBroken = errors.New("sbcd ended before the line was done")
 
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	var d net.Dialer
@@ -111,7 +113,7 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (io.ReadCl
 		if errors.As(err, &u) {
 			err = u.Err
 		}
-		return nil, fmt.Errorf("%w: %w", errBroken, err)
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	if err := refused(r); err != nil {
 		r.Body.Close()
@@ -132,7 +134,7 @@ func refused(r *http.Response) error {
 	return fmt.Errorf("sbcd refused the request: %s", f.Error)
 }
 
-// Exec runs lines and calls each for every answer, in order. Its error is *Down when nothing was run; errBroken when the
+// Exec runs lines and calls each for every answer, in order. Its error is *Down when nothing was run; ErrBroken when the
 // answer ended early, so that the line without an answer may or may not have been run.
 func (c *Client) Exec(ctx context.Context, q wire.ExecRequest, each func(wire.Answer) error) error {
 	body, err := c.do(ctx, http.MethodPost, wire.PathExec, q)
@@ -171,7 +173,7 @@ func answers(ctx context.Context, body io.Reader, want int, each func(wire.Answe
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			return fmt.Errorf("%w: %w", errBroken, err)
+			return fmt.Errorf("%w: %w", ErrBroken, err)
 		}
 		if a.Done {
 			want--
@@ -197,8 +199,8 @@ func (c *Client) Login(ctx context.Context, q wire.LoginRequest) (wire.LoginRepl
 	return r, c.call(ctx, wire.PathLogin, q, &r)
 }
 
-// banned asks for how much longer nobody gets in from a source.
-func (c *Client) banned(ctx context.Context, from netip.Addr) time.Duration {
+// Banned asks for how much longer nobody gets in from a source.
+func (c *Client) Banned(ctx context.Context, from netip.Addr) time.Duration {
 	r, err := c.Login(ctx, wire.LoginRequest{Remote: true, Source: from.String()})
 	if err != nil {
 		return 0 // then nobody gets in at all

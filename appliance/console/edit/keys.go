@@ -1,17 +1,17 @@
-package console
+package edit
 
 import (
 	"fmt"
 	"time"
 	"unicode/utf8"
 
-	"viaduct/appliance/api/wire"
+	"viaduct/appliance/pasted"
 )
 
 // Read gives x/term the keys that it may see. Between the terminal and x/term stand these rules:
 //
 //   - Characters go in as bracketed pastes of our own making, so that x/term does not cut the line at 4096 bytes and asks
-//     nobody about them; the limit is wire.MaxLine, and what goes beyond is counted and reported.
+//     nobody about them; the limit is pasted.MaxLine, and what goes beyond is counted and reported.
 //   - `?` and Tab go in as keys only where nothing followed at once when they came, outside a paste and not after Ctrl-V: they then
 //     reach the editor's callback, which asks sbcd what may stand there.
 //   - Ctrl-C, Ctrl-Z and Ctrl-D would end x/term's reading: they become an Enter with a mark.
@@ -21,13 +21,13 @@ import (
 //
 // A Read never goes beyond the end of a line, so what follows an Enter is still in the keyboard's buffer when x/term
 // returns the line.
-func (k *keyboard) Read(p []byte) (int, error) {
+func (k *Keyboard) Read(p []byte) (int, error) {
 	for len(k.out) == 0 {
-		if !k.wait(0, k.idle) {
-			if err := k.ended(); err != nil {
+		if !k.Wait(0, k.Idle) {
+			if err := k.Ended(); err != nil {
 				return 0, err
 			}
-			return 0, errIdle
+			return 0, ErrIdle
 		}
 		k.translate()
 	}
@@ -40,24 +40,24 @@ func (k *keyboard) Read(p []byte) (int, error) {
 const chunk = 200
 
 // translate takes the next key or run of text from the buffer and puts what x/term shall see into out.
-func (k *keyboard) translate() {
+func (k *Keyboard) translate() {
 	k.lock.Lock()
 	b := k.buf
 	n := len(b)
 	c := b[0]
 	paused := k.pausedAfter(1)
-	text := run(b, k.pausedAfter)
+	text := textLen(b, k.pausedAfter)
 	k.lock.Unlock() // the reader only appends: b stays valid while we look at it
 
 	take := 1
 	switch {
 	case c == '\r' || c == '\n':
 		k.skipLF = c == '\r'
-		k.enter(entered)
+		k.enter(Entered)
 	case c == 0x1b && !k.verbatim:
 		take = k.escape(b)
 	case c == '?' || c == '\t':
-		if k.paste || k.verbatim || k.secret || !paused && (n > 1 || k.wait(1, helpPause)) {
+		if k.paste || k.verbatim || k.secret || !paused && (n > 1 || k.Wait(1, helpPause)) {
 			k.text(b[:1])
 		} else {
 			k.out = append(k.out, c)
@@ -67,7 +67,7 @@ func (k *keyboard) translate() {
 	default:
 		take = text
 		if take == 0 { // a torn character: its rest is on the way, or it is none
-			if n < utf8.UTFMax && k.wait(n, escapePause) {
+			if n < utf8.UTFMax && k.Wait(n, escapePause) {
 				return
 			}
 			k.spoil(c)
@@ -81,8 +81,8 @@ func (k *keyboard) translate() {
 	k.lock.Unlock()
 }
 
-// run is the length of the text at the head of b, without a `?` or Tab at its very end or before a pause.
-func run(b []byte, paused func(int) bool) int {
+// textLen is the length of the text at the head of b, without a `?` or Tab at its very end or before a pause.
+func textLen(b []byte, paused func(int) bool) int {
 	n := 0
 	for n < len(b) && n < chunk {
 		c := b[n]
@@ -102,9 +102,9 @@ func run(b []byte, paused func(int) bool) int {
 }
 
 // text puts characters into the line.
-func (k *keyboard) text(b []byte) {
+func (k *Keyboard) text(b []byte) {
 	k.verbatim = false
-	if room := wire.MaxLine - k.size; len(b) > room {
+	if room := pasted.MaxLine - k.size; len(b) > room {
 		k.long += len(b) - room
 		b = b[:room]
 		for len(b) > 0 && !utf8.Valid(b) {
@@ -129,18 +129,18 @@ func (k *keyboard) text(b []byte) {
 }
 
 // control handles a control character that is no Enter.
-func (k *keyboard) control(c byte) {
+func (k *Keyboard) control(c byte) {
 	switch c {
 	case 0: // noise of a serial line that is being plugged in
 	case ctrl('C'):
 		k.show("^C")
-		k.enter(abandoned)
+		k.enter(Abandoned)
 	case ctrl('Z'):
 		k.show("^Z")
-		k.enter(toTop)
+		k.enter(ToTop)
 	case ctrl('D'):
 		if k.secret {
-			k.enter(abandoned)
+			k.enter(Abandoned)
 			break
 		}
 		k.out = append(k.out, keyD) // the editor's callback knows whether the line is empty
@@ -159,27 +159,27 @@ func (k *keyboard) control(c byte) {
 // keyD stands for Ctrl-D on its way through x/term, which would take the real one for the end of all input.
 const keyD = 0x1e
 
-// show appends a sign to the line that is about to be abandoned.
-func (k *keyboard) show(sign string) {
+// show appends a sign to the line that is about to be Abandoned.
+func (k *Keyboard) show(sign string) {
 	if !k.secret {
 		k.out = append(k.out, ctrl('E'))
 		k.out = append(k.out, pasteOn+sign+pasteOff...)
 	}
 }
 
-func (k *keyboard) enter(m mark) {
+func (k *Keyboard) enter(m Mark) {
 	k.mark = m
 	k.out = append(k.out, '\r')
 }
 
-func (k *keyboard) spoil(c byte) {
+func (k *Keyboard) spoil(c byte) {
 	if k.bad == "" {
 		k.bad = fmt.Sprintf("byte 0x%02x at column %d is not text", c, k.size+1)
 	}
 }
 
 // escape handles an escape sequence and returns its length.
-func (k *keyboard) escape(b []byte) int {
+func (k *Keyboard) escape(b []byte) int {
 	b, n := k.sequence(b)
 	switch key, _ := escapeKey(b); key {
 	case pasteOn, pasteOff:
@@ -193,12 +193,12 @@ func (k *keyboard) escape(b []byte) int {
 }
 
 // sequence waits for the whole of the escape sequence that begins b, and returns what has come and how long the sequence is.
-func (k *keyboard) sequence(b []byte) ([]byte, int) {
+func (k *Keyboard) sequence(b []byte) ([]byte, int) {
 	for {
 		if _, n := escapeKey(b); n > 0 {
 			return b, n
 		}
-		if len(b) >= longestEscape || !k.wait(len(b), escapePause) {
+		if len(b) >= longestEscape || !k.Wait(len(b), escapePause) {
 			return b, 1
 		}
 		k.lock.Lock()
@@ -249,20 +249,20 @@ var keyNames = map[string]string{
 	"200~": pasteOn, "201~": pasteOff,
 }
 
-// lineState is what the filter knows about the line that x/term has just returned.
-type lineState struct {
-	mark mark
-	bad  string
-	fast bool // faster than fingers: a pasted line
+// Line says how a line came in.
+type Line struct {
+	Mark Mark
+	Bad  string // why it is no text; "" when it is
+	Fast bool   // faster than fingers: a pasted line
 }
 
 // lineEnd returns and resets the state of the line.
-func (k *keyboard) lineEnd() lineState {
-	s := lineState{mark: k.mark, bad: k.bad}
-	s.fast = time.Since(k.began) < time.Duration(k.size)*10*time.Millisecond
+func (k *Keyboard) lineEnd() Line {
+	s := Line{Mark: k.mark, Bad: k.bad}
+	s.Fast = time.Since(k.began) < time.Duration(k.size)*10*time.Millisecond
 	if k.long > 0 {
-		s.bad = fmt.Sprintf("the line has %d bytes, the limit is %d", k.size+k.long, wire.MaxLine)
+		s.Bad = fmt.Sprintf("the line has %d bytes, the limit is %d", k.size+k.long, pasted.MaxLine)
 	}
-	k.mark, k.bad, k.size, k.long, k.verbatim = entered, "", 0, 0, false
+	k.mark, k.bad, k.size, k.long, k.verbatim = Entered, "", 0, 0, false
 	return s
 }
