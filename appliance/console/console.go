@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) error {
 		if server, err = newSSHServer(c); err != nil {
 			return err
 		}
-		defer server.close()
+		defer server.closeListeners()
 	}
 	if err := c.dropPrivileges(); err != nil {
 		return err
@@ -68,7 +68,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	var err error
 	if server != nil {
-		err = server.run(ctx)
+		err = server.serve(ctx)
 		cancel()
 	} else {
 		<-ctx.Done()

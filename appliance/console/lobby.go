@@ -1,6 +1,9 @@
 package console
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -156,8 +159,47 @@ func (l *lobby) leave(c net.Conn) {
 	delete(l.inside, c)
 }
 
-// end closes all connections.
-func (l *lobby) end() {
+// accept serves each connection of a listener in a goroutine of its own, one of all, until the listener is closed.
+func (l *lobby) accept(ctx context.Context, listener net.Listener, all *sync.WaitGroup, serve func(c net.Conn, from netip.Addr)) error {
+	for {
+		c, err := listener.Accept()
+		var temporary interface{ Temporary() bool }
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && errors.As(err, &temporary) && temporary.Temporary(): // out of file descriptors: not for ever
+			select {
+			case <-ctx.Done():
+			case <-time.After(acceptPause):
+			}
+			continue
+		default:
+			return fmt.Errorf("accept %s: %w", l.name, err)
+		}
+		from := remote(c)
+		if !l.enter(c, from) {
+			c.Close()
+			continue
+		}
+		all.Go(func() {
+			defer l.leave(c)
+			serve(c, from)
+		})
+	}
+}
+
+// acceptPause is how long no connection is accepted when the process has no room for one.
+const acceptPause = 100 * time.Millisecond
+
+// remote is the address that a connection comes from.
+func remote(c net.Conn) netip.Addr {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
+// closeAll closes all connections.
+func (l *lobby) closeAll() {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	for c := range l.waiting {

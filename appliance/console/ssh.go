@@ -29,7 +29,6 @@ type sshServer struct {
 	key       ssh.Signer
 	listeners []net.Listener
 	lobby     lobby
-	all       sync.WaitGroup
 }
 
 func newSSHServer(c *console) (*sshServer, error) {
@@ -47,7 +46,7 @@ func newSSHServer(c *console) (*sshServer, error) {
 	for _, addr := range c.SSH {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			s.close()
+			s.closeListeners()
 			return nil, fmt.Errorf("listen for ssh: %w", err)
 		}
 		s.listeners = append(s.listeners, l)
@@ -56,73 +55,38 @@ func newSSHServer(c *console) (*sshServer, error) {
 	return s, nil
 }
 
-func (s *sshServer) close() {
+// closeListeners ends accepting.
+func (s *sshServer) closeListeners() {
 	for _, l := range s.listeners {
 		l.Close()
 	}
 }
 
-// run accepts connections until the context ends, and waits for all of them.
-func (s *sshServer) run(ctx context.Context) error {
+// serve serves connections until the context ends, and waits for all of them.
+func (s *sshServer) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, s.end)
+	stop := context.AfterFunc(ctx, s.closeListeners)
 	defer stop()
-	var accepting sync.WaitGroup
+	var accepting, all sync.WaitGroup
 	errs := make([]error, len(s.listeners))
 	for i, l := range s.listeners {
 		accepting.Go(func() {
 			defer cancel()
-			if errs[i] = s.accept(ctx, l); ctx.Err() != nil {
-				errs[i] = nil
+			err := s.lobby.accept(ctx, l, &all, func(c net.Conn, from netip.Addr) { s.connection(ctx, c, from) })
+			if ctx.Err() == nil {
+				errs[i] = err
 			}
 		})
 	}
 	accepting.Wait()
-	s.end()
-	s.all.Wait()
+	s.lobby.closeAll()
+	all.Wait()
 	return errors.Join(errs...)
 }
 
-// end closes all sockets.
-func (s *sshServer) end() {
-	s.close()
-	s.lobby.end()
-}
-
-func (s *sshServer) accept(ctx context.Context, l net.Listener) error {
-	for {
-		c, err := l.Accept()
-		var temporary interface{ Temporary() bool }
-		switch {
-		case err == nil:
-		case ctx.Err() == nil && errors.As(err, &temporary) && temporary.Temporary(): // out of file descriptors: not for ever
-			time.Sleep(100 * time.Millisecond)
-			continue
-		default:
-			return fmt.Errorf("accept ssh: %w", err)
-		}
-		from := remote(c)
-		if !s.lobby.enter(c, from) {
-			c.Close()
-			continue
-		}
-		s.all.Go(func() {
-			defer s.lobby.leave(c)
-			s.serve(ctx, c, from)
-		})
-	}
-}
-
-func remote(c net.Conn) netip.Addr {
-	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap()
-	}
-	return netip.Addr{}
-}
-
-// serve is one connection.
-func (s *sshServer) serve(ctx context.Context, c net.Conn, from netip.Addr) {
+// connection serves one connection.
+func (s *sshServer) connection(ctx context.Context, c net.Conn, from netip.Addr) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.SetDeadline(time.Now().Add(handshakeTime))

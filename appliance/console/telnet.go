@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -63,23 +64,9 @@ func (s *telnetServer) listen(ctx context.Context, port uint16) (end func(), err
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	all.Go(func() {
-		for ctx.Err() == nil {
-			conn, err := l.Accept()
-			if err != nil {
-				select {
-				case <-ctx.Done():
-				case <-time.After(100 * time.Millisecond): // out of file descriptors: not for ever
-				}
-				continue
-			}
-			if !s.lobby.enter(conn, remote(conn)) {
-				conn.Close()
-				continue
-			}
-			all.Go(func() {
-				defer s.lobby.leave(conn)
-				s.serve(ctx, conn)
-			})
+		err := s.lobby.accept(ctx, l, &all, func(c net.Conn, from netip.Addr) { s.connection(ctx, c, from) })
+		if ctx.Err() == nil {
+			s.Log.Error("telnet not served", "err", err)
 		}
 	})
 	return func() {
@@ -89,8 +76,8 @@ func (s *telnetServer) listen(ctx context.Context, port uint16) (end func(), err
 	}, nil
 }
 
-// serve is one connection: a login and its session.
-func (s *telnetServer) serve(ctx context.Context, conn net.Conn) {
+// connection serves one connection: a login and its session.
+func (s *telnetServer) connection(ctx context.Context, conn net.Conn, from netip.Addr) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
@@ -103,7 +90,6 @@ func (s *telnetServer) serve(ctx context.Context, conn net.Conn) {
 	reader.Go(func() { scr.Keys.Pump(ctx, in) })
 	defer reader.Wait()
 	defer conn.Close()
-	from := remote(conn)
 	if left := s.client.Banned(ctx, from); left > 0 {
 		scr.Println("% " + shutOut(left))
 		return
@@ -150,7 +136,7 @@ func (r *telnetReader) Read(p []byte) (int, error) {
 		n, err := r.from.Read(p)
 		kept := 0
 		for _, b := range p[:n] {
-			if r.take(b) {
+			if r.isText(b) {
 				p[kept] = b
 				kept++
 			}
@@ -161,7 +147,8 @@ func (r *telnetReader) Read(p []byte) (int, error) {
 	}
 }
 
-func (r *telnetReader) take(b byte) bool {
+// isText takes the next octet, and reports whether it is text.
+func (r *telnetReader) isText(b byte) bool {
 	if r.state != nil {
 		return r.state(r, b)
 	}

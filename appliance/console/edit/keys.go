@@ -58,7 +58,7 @@ func (k *Keyboard) translate() {
 		take = k.escape(b)
 	case c == '?' || c == '\t':
 		if k.paste || k.verbatim || k.secret || !paused && (n > 1 || k.Wait(1, helpPause)) {
-			k.text(b[:1])
+			k.insert(b[:1])
 		} else {
 			k.out = append(k.out, c)
 		}
@@ -74,7 +74,7 @@ func (k *Keyboard) translate() {
 			take = 1
 			break
 		}
-		k.text(b[:take])
+		k.insert(b[:take])
 	}
 	k.lock.Lock()
 	k.advance(take)
@@ -101,8 +101,8 @@ func textLen(b []byte, paused func(int) bool) int {
 	return n
 }
 
-// text puts characters into the line.
-func (k *Keyboard) text(b []byte) {
+// insert puts characters into the line.
+func (k *Keyboard) insert(b []byte) {
 	k.verbatim = false
 	if room := pasted.MaxLine - k.size; len(b) > room {
 		k.long += len(b) - room

@@ -100,7 +100,7 @@ func (p *Paste) Run(ctx context.Context) error {
 	if p.ran == 1 && !p.tally.changed { // one command has said all that is to be said
 		p.tally = tally{}
 	}
-	failed, err := p.endPaste(ctx, pasteRows, p.text)
+	failed, err := p.endPaste(ctx, pasteRows, p.print)
 	if err != nil {
 		p.say(explain(err))
 	}
@@ -116,7 +116,7 @@ func (p *Paste) exec(ctx context.Context, batch []input) error {
 	for i, l := range batch {
 		lines[i] = l.text
 	}
-	ran, err := p.shell.send(ctx, lines, "", p.text, func(i int, a wire.Answer) { p.done(batch[i], a) })
+	ran, err := p.shell.send(ctx, lines, "", p.print, func(i int, a wire.Answer) { p.done(batch[i], a) })
 	p.queue = append(batch[ran:len(batch):len(batch)], p.queue...)
 	p.ran += ran
 	var down *client.Down
@@ -165,16 +165,16 @@ func (p *Paste) collected(ctx context.Context, l input) error {
 			continue
 		}
 		p.say(p.collect.Prompt)
-		read := p.pem
+		read := p.readPEM
 		switch p.collect.Kind {
 		case wire.Block:
-			read = p.block
+			read = p.readBlock
 		case wire.Secret:
-			read = p.secret
+			read = p.readSecret
 		case wire.NewSecret:
-			read = p.newSecret
+			read = p.readNewSecret
 		case wire.Text:
-			read = p.lineText
+			read = p.readText
 		}
 		text := read(ctx, l)
 		if text == "" {
@@ -190,7 +190,7 @@ func (p *Paste) collected(ctx context.Context, l input) error {
 
 // again runs a line with what was collected for it.
 func (p *Paste) again(ctx context.Context, l input, body string) {
-	if _, err := p.shell.send(ctx, []string{l.text}, body, p.text, func(_ int, a wire.Answer) { p.done(l, a) }); err != nil {
+	if _, err := p.shell.send(ctx, []string{l.text}, body, p.print, func(_ int, a wire.Answer) { p.done(l, a) }); err != nil {
 		p.fail(l, explain(err), err.Error())
 	}
 }
@@ -210,13 +210,13 @@ func (p *Paste) sendFile(ctx context.Context, l input) error {
 		return nil
 	}
 	p.start = nil
-	if err := p.runWithFile(ctx, l.text, p.File(), p.text, func(a wire.Answer) { p.done(l, a) }); err != nil {
+	if err := p.runWithFile(ctx, l.text, p.File(), p.print, func(a wire.Answer) { p.done(l, a) }); err != nil {
 		p.fail(l, explain(err), err.Error())
 	}
 	return ctx.Err()
 }
 
-func (p *Paste) secret(ctx context.Context, _ input) string {
+func (p *Paste) readSecret(ctx context.Context, _ input) string {
 	l, ok := p.next(ctx)
 	if !ok || l.bad != "" {
 		return ""
@@ -224,17 +224,17 @@ func (p *Paste) secret(ctx context.Context, _ input) string {
 	return l.text + "\n"
 }
 
-// newSecret reads a secret, and its repetition where one follows: a script cannot mistype.
-func (p *Paste) newSecret(ctx context.Context, l input) string {
-	secret := p.secret(ctx, l)
+// readNewSecret reads a secret, and its repetition where one follows: a script cannot mistype.
+func (p *Paste) readNewSecret(ctx context.Context, l input) string {
+	secret := p.readSecret(ctx, l)
 	if secret != "" && p.peek() == strings.TrimSuffix(secret, "\n") {
-		p.secret(ctx, l)
+		p.readSecret(ctx, l)
 	}
 	return secret
 }
 
-// lineText reads lines up to one with a single dot, or to the end of the input.
-func (p *Paste) lineText(ctx context.Context, _ input) string {
+// readText reads lines up to one with a single dot, or to the end of the input.
+func (p *Paste) readText(ctx context.Context, _ input) string {
 	var b strings.Builder
 	for {
 		l, ok := p.next(ctx)
@@ -249,13 +249,13 @@ func (p *Paste) lineText(ctx context.Context, _ input) string {
 	}
 }
 
-// pem reads blocks; lines that turn out to be commands go back to the queue.
-func (p *Paste) pem(ctx context.Context, l input) string { return p.blocks(ctx, l, false) }
+// readPEM reads blocks; lines that turn out to be commands go back to the queue.
+func (p *Paste) readPEM(ctx context.Context, l input) string { return p.readBlocks(ctx, l, false) }
 
-// block reads one block, to its END line.
-func (p *Paste) block(ctx context.Context, l input) string { return p.blocks(ctx, l, true) }
+// readBlock reads one block, to its END line.
+func (p *Paste) readBlock(ctx context.Context, l input) string { return p.readBlocks(ctx, l, true) }
 
-func (p *Paste) blocks(ctx context.Context, l input, one bool) string {
+func (p *Paste) readBlocks(ctx context.Context, l input, one bool) string {
 	var b block.Block
 	var e *block.End
 	at := l.n
@@ -407,6 +407,6 @@ func (p *Paste) leftOver() {
 	}
 }
 
-func (p *Paste) text(t string) { io.WriteString(p.out, printable.Lines(t)) }
+func (p *Paste) print(t string) { io.WriteString(p.out, printable.Lines(t)) }
 
-func (p *Paste) say(line string) { p.text(strings.TrimRight(line, "\n") + "\n") }
+func (p *Paste) say(line string) { p.print(strings.TrimRight(line, "\n") + "\n") }

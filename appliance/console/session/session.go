@@ -260,16 +260,16 @@ func (s *Session) collected(ctx context.Context, n int, line string) {
 			s.again(ctx, n, line, body)
 			continue
 		}
-		read := s.pem
+		read := s.readPEM
 		switch s.collect.Kind {
 		case wire.Block:
-			read = s.block
+			read = s.readBlock
 		case wire.Secret:
-			read = s.secret
+			read = s.readSecret
 		case wire.NewSecret:
-			read = s.newSecret
+			read = s.readNewSecret
 		case wire.Text:
-			read = s.text
+			read = s.readText
 		}
 		text := read(s.collect.Prompt)
 		if text == "" {
@@ -294,8 +294,8 @@ func (s *Session) again(ctx context.Context, n int, line, body string) {
 	}
 }
 
-// secret reads a line that is not shown, whether it is typed or was pasted behind a block.
-func (s *Session) secret(prompt string) string {
+// readSecret reads a line that is not shown, whether it is typed or was pasted behind a block.
+func (s *Session) readSecret(prompt string) string {
 	if !strings.HasSuffix(prompt, " ") {
 		prompt += " "
 	}
@@ -312,19 +312,19 @@ func (s *Session) secret(prompt string) string {
 	return line + "\n"
 }
 
-// newSecret reads a secret that nobody has typed before: twice.
-func (s *Session) newSecret(prompt string) string {
+// readNewSecret reads a secret that nobody has typed before: twice.
+func (s *Session) readNewSecret(prompt string) string {
 	for {
-		first := s.secret(prompt)
-		if first == "" || first == "\n" || s.secret("Again: ") == first {
+		first := s.readSecret(prompt)
+		if first == "" || first == "\n" || s.readSecret("Again: ") == first {
 			return first
 		}
 		s.screen.Println("% " + Differ)
 	}
 }
 
-// text reads lines up to one with a single dot.
-func (s *Session) text(prompt string) string {
+// readText reads lines up to one with a single dot.
+func (s *Session) readText(prompt string) string {
 	s.screen.Println(prompt)
 	defer s.screen.Plain()()
 	var b strings.Builder
@@ -346,13 +346,13 @@ func (s *Session) text(prompt string) string {
 // endOfText is the line that ends a text, which may hold empty lines.
 const endOfText = "."
 
-// pem reads blocks; lines that turn out to be commands go back to the queue.
-func (s *Session) pem(prompt string) string { return s.blocks(prompt, false) }
+// readPEM reads blocks; lines that turn out to be commands go back to the queue.
+func (s *Session) readPEM(prompt string) string { return s.readBlocks(prompt, false) }
 
-// block reads one block, to its END line.
-func (s *Session) block(prompt string) string { return s.blocks(prompt, true) }
+// readBlock reads one block, to its END line.
+func (s *Session) readBlock(prompt string) string { return s.readBlocks(prompt, true) }
 
-func (s *Session) blocks(prompt string, one bool) string {
+func (s *Session) readBlocks(prompt string, one bool) string {
 	s.screen.Println(prompt)
 	defer s.screen.Plain()()
 	var b block.Block

@@ -138,7 +138,7 @@ func (s *shell) endPaste(ctx context.Context, rows int, text func(string)) (fail
 	if !t.changed && !t.leftOut && t.refused == 0 {
 		return false, nil
 	}
-	refused := t.text()
+	refused := t.refusals()
 	if refused != "" {
 		text(refused)
 	}

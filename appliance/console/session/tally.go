@@ -45,8 +45,8 @@ func (t *tally) refuse(n int, line, why string) {
 	}
 }
 
-// text names the refused lines.
-func (t *tally) text() string {
+// refusals names the refused lines.
+func (t *tally) refusals() string {
 	var b strings.Builder
 	for _, r := range t.named {
 		line := []rune(strings.TrimSpace(r.line))
