@@ -97,12 +97,12 @@ func (c *call) begin(in *sipgw.Incoming) {
 	}
 	c.a.profile = c.profile(c.a.iface)
 	sw := switchOf(c.cfg, c.a.iface)
-	c.props = properties(sw, c.a.iface, &in.Request)
+	c.props = properties(sw, c.a.iface, in.Request)
 	if here := c.a.leg.LocalAddr(); here.IsValid() {
 		c.props.CalledIP = here.String()
 	}
 	c.a.knows(in.Request.Headers)
-	c.origin = originOf(sw, &in.Request, in.Hops)
+	c.origin = originOf(sw, in.Request, in.Hops)
 	c.record.Calling, c.record.Called = c.props.CallingE164, c.props.CalledE164
 	c.record.CallID = in.Request.CallID
 	c.log.Info("call", "if", in.Interface, "from", c.props.CallingURI, "to", in.Request.URI)

@@ -4,9 +4,8 @@ import (
 	"cmp"
 	"net/netip"
 	"strings"
-	"viaduct/appliance/sipmsg"
 
-	"github.com/emiago/sipgo/sip"
+	"viaduct/appliance/sipmsg"
 )
 
 // back is where the responses to a request go (RFC 3261 18.2.2): on the connection of the request, to its source over UDP, and on
@@ -19,10 +18,10 @@ type back struct {
 }
 
 // backTo is the way back of a request. A Via that cannot be understood names no port: the response goes back to the source.
-func (g *gateway) backTo(a arrival, req *sip.Request) back {
-	v, _, ok := sipmsg.TopVia(req)
+func (g *gateway) backTo(a arrival, req *sipmsg.Request) back {
+	v := req.Via
 	if f, datagram := a.way.(datagramFlow); datagram {
-		if ok && !v.RPort {
+		if req.ViaOK && !v.RPort {
 			f.to = netip.AddrPortFrom(f.to.Addr(), cmp.Or(v.Port, 5060))
 		}
 		return back{g: g, way: f}
@@ -44,6 +43,6 @@ func (b back) send(m []byte) {
 }
 
 // responseTo builds a response to a request.
-func (g *gateway) responseTo(req *sip.Request, code int, reason, toTag string, body []byte, contentType string, h []sipmsg.Header) []byte {
+func (g *gateway) responseTo(req *sipmsg.Request, code int, reason, toTag string, body []byte, contentType string, h []sipmsg.Header) []byte {
 	return sipmsg.RenderResponse(req, code, reason, toTag, g.stack.opts.UserAgent, body, contentType, h)
 }

@@ -3,6 +3,7 @@ package sipgw
 import (
 	"strings"
 	"testing"
+
 	"viaduct/appliance/sipmsg"
 )
 

@@ -101,7 +101,7 @@ func TestWhatCameByASocketIsAnsweredWithItsAddress(t *testing.T) {
 		if field(m, "Contact") != "<sip:+49711@192.168.1.1:5060>" {
 			t.Errorf("INVITE: Contact %s", field(m, "Contact"))
 		}
-		put(inDialogText("ACK", "c1", "a1", sipmsg.Tag(field(m, "To")), 1, "", ""))
+		put(inDialogText("ACK", "c1", "a1", tagOf(field(m, "To")), 1, "", ""))
 		b.call.on(func() { in.Leg.Bye() })
 		if m := only(t, lan, wan, "BYE "); !strings.HasPrefix(field(m, "Via"), "SIP/2.0/UDP 192.168.1.1:5060;") {
 			t.Errorf("BYE: Via %s", field(m, "Via"))

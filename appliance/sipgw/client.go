@@ -66,17 +66,17 @@ func (c Client) NewRequest(method sip.RequestMethod, uri, from, to, contactUser 
 
 // Do sends a request of NewRequest and waits for its final response. The error is a *TransportError when the peer could not be
 // reached, ctx.Err(), or ErrTimeout after 64*T1. It blocks.
-func (c Client) Do(ctx context.Context, req *sip.Request, to Target) (*sip.Response, error) {
+func (c Client) Do(ctx context.Context, req *sip.Request, to Target) (*sipmsg.Response, error) {
 	where, err := c.g.resolve(ctx, to.target())
 	if err != nil {
 		return nil, err
 	}
 	type answer struct {
-		res *sip.Response
+		res *sipmsg.Response
 		err error
 	}
 	final := make(chan answer, 1)
-	tx, err := c.g.begin(req, where, func(res *sip.Response, err error) {
+	tx, err := c.g.begin(req, where, func(res *sipmsg.Response, err error) {
 		if err != nil || res.StatusCode >= 200 {
 			final <- answer{res, err} // comes once
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
 	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -32,20 +33,17 @@ type hop struct {
 }
 
 // confirm takes the dialog state from a response to our INVITE (12.1.2).
-func (d *dialog) confirm(res *sip.Response) {
-	d.remoteTag = sipmsg.Tag(sipmsg.First(res, "To"))
-	d.remote = sipmsg.First(res, "To")
-	d.routes = nil
-	for _, v := range sipmsg.Values(res, "Record-Route") {
-		d.routes = append(d.routes, sipmsg.SplitList(v)...)
-	}
+func (d *dialog) confirm(res *sipmsg.Response) {
+	d.remoteTag = res.ToTag
+	d.remote = res.ToText
+	d.routes = slices.Clone(res.RecordRoute)
 	slices.Reverse(d.routes)
-	d.refresh(res)
+	d.refresh(&res.Message)
 }
 
 // refresh takes the remote target from the Contact of a request or response (12.2).
-func (d *dialog) refresh(m interface{ Headers() []sip.Header }) {
-	if c := sipmsg.Contact(m); c != "" {
+func (d *dialog) refresh(m *sipmsg.Message) {
+	if c := m.Target(); c != "" {
 		d.target = c
 	}
 }
@@ -159,11 +157,11 @@ func (l *Leg) build(d *dialog, method sip.RequestMethod, seq uint32, contentType
 
 // transact sends a request in the dialog other than INVITE and ACK; done is given its final response or an error, on the
 // owner's goroutine. A challenge is answered once.
-func (l *Leg) transact(d *dialog, method sip.RequestMethod, contentType string, body []byte, h []sipmsg.Header, done func(*sip.Response, error)) {
+func (l *Leg) transact(d *dialog, method sip.RequestMethod, contentType string, body []byte, h []sipmsg.Header, done func(*sipmsg.Response, error)) {
 	l.transactWith(d, method, contentType, body, h, nil, done)
 }
 
-func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType string, body []byte, h, credentials []sipmsg.Header, done func(*sip.Response, error)) {
+func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType string, body []byte, h, credentials []sipmsg.Header, done func(*sipmsg.Response, error)) {
 	if d.remoteTag == l.remoteTag {
 		d = &l.dialog // an early dialog that has become the leg's own
 	}
@@ -179,7 +177,7 @@ func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType stri
 	}
 	l.reach(l.hopOf(d), func(where endpoint, err error) {
 		if err == nil {
-			_, err = l.g.begin(req, where, func(res *sip.Response, err error) {
+			_, err = l.g.begin(req, where, func(res *sipmsg.Response, err error) {
 				if err == nil && res.StatusCode < 200 {
 					return
 				}
@@ -200,7 +198,7 @@ func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType stri
 }
 
 // challenged takes a 401 or 407 and reports whether it can be answered.
-func (l *Leg) challenged(res *sip.Response) bool {
+func (l *Leg) challenged(res *sipmsg.Response) bool {
 	if l.auth == nil {
 		return false
 	}

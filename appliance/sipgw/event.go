@@ -20,7 +20,7 @@ type Owner interface {
 type Incoming struct {
 	Leg       *Leg
 	Interface config.InterfaceID // of the peer it came from
-	Request   sipmsg.Request
+	Request   *sipmsg.Request
 	Replaces  *Leg // whose place it wants to take (RFC 3891); nil: it is a call of its own
 	Hops      int  // how often the call has passed through this box before
 }

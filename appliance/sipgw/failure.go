@@ -7,8 +7,6 @@ import (
 
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipmsg"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // unreached says how an INVITE failed that got no final response.
@@ -20,11 +18,11 @@ func (l *Leg) unreached(err error) Failed {
 }
 
 // failed reads a 3xx to 6xx.
-func failed(res *sip.Response) Failed {
+func failed(res *sipmsg.Response) Failed {
 	f := Failed{Code: res.StatusCode, Reason: printable.Text(res.Reason)}
 	var text []string
 	for _, name := range []string{"Reason", "Warning"} {
-		for _, v := range sipmsg.Values(res, name) {
+		for _, v := range res.Headers(name) {
 			text = append(text, v)
 			if name == "Reason" && f.Cause == 0 {
 				f.Cause = sipmsg.Q850(v)
@@ -32,7 +30,7 @@ func failed(res *sip.Response) Failed {
 		}
 	}
 	f.Text = printable.Text(strings.Join(text, "; "))
-	seconds := strings.TrimLeft(sipmsg.First(res, "Retry-After"), " ")
+	seconds := strings.TrimLeft(res.Header("Retry-After"), " ")
 	if i := strings.IndexFunc(seconds, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
 		seconds = seconds[:i]
 	}
@@ -40,7 +38,7 @@ func failed(res *sip.Response) Failed {
 		f.RetryAfter = time.Duration(n) * time.Second
 	}
 	if f.Code < 400 {
-		for _, v := range sipmsg.Values(res, "Contact") {
+		for _, v := range res.Contacts {
 			for _, c := range sipmsg.SplitList(v) {
 				f.Contact = append(f.Contact, sipmsg.ParseNameAddr(c).URI)
 			}

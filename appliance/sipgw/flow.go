@@ -3,6 +3,7 @@ package sipgw
 import (
 	"bytes"
 	"net/netip"
+
 	"viaduct/appliance/sipmsg"
 )
 

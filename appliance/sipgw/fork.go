@@ -3,6 +3,8 @@ package sipgw
 import (
 	"slices"
 
+	"viaduct/appliance/sipmsg"
+
 	"github.com/emiago/sipgo/sip"
 )
 
@@ -45,7 +47,7 @@ func (l *Leg) fork(tag string) *fork {
 }
 
 // confirmed takes the dialog from the 2xx, with what was said in it while it was an early one.
-func (l *Leg) confirmed(out *outbound, res *sip.Response) {
+func (l *Leg) confirmed(out *outbound, res *sipmsg.Response) {
 	l.confirm(res)
 	if f := out.forks[l.remoteTag]; f != nil {
 		l.localSeq, l.remoteSeq = f.localSeq, f.remoteSeq
@@ -53,7 +55,7 @@ func (l *Leg) confirmed(out *outbound, res *sip.Response) {
 }
 
 // endFork acknowledges and ends a second dialog that our INVITE made.
-func (l *Leg) endFork(out *outbound, res *sip.Response) {
+func (l *Leg) endFork(out *outbound, res *sipmsg.Response) {
 	d := l.dialog
 	d.confirm(res)
 	d.localSeq = out.seq
@@ -63,5 +65,5 @@ func (l *Leg) endFork(out *outbound, res *sip.Response) {
 	tag := d.remoteTag
 	out.acks[tag] = ack{}
 	l.ackIn(&d, out, tag, nil, "")
-	l.transact(&d, sip.BYE, "", nil, nil, func(*sip.Response, error) {})
+	l.transact(&d, sip.BYE, "", nil, nil, func(*sipmsg.Response, error) {})
 }

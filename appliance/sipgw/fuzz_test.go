@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
 	"viaduct/appliance/sipmsg"
 )
 
@@ -29,8 +30,8 @@ func FuzzReceived(f *testing.F) {
 		b.paper.mu.Unlock()
 		for _, s := range sent {
 			head, body, framing := sipmsg.FrameDatagram([]byte(s))
-			if _, _, _, err := sipmsg.Parse(head, body, framing); err != nil {
-				t.Errorf("sent %q: %v", s, err)
+			if p := sipmsg.Parse(head, body, framing, peerAddr, "udp"); p.Err != nil {
+				t.Errorf("sent %q: %v", s, p.Err)
 			}
 		}
 		for len(b.calls) > 0 {
@@ -89,7 +90,7 @@ func BenchmarkIncomingCall(b *testing.B) {
 		id := sipmsg.Token(12)
 		x.g.datagram(x.d, peerAddr, []byte(strings.NewReplacer("Call-ID", "Call-ID", "ID", id).Replace(invite)))
 		<-sent
-		r := strings.NewReplacer("Call-ID", "Call-ID", "ID", id, "TAG", sipmsg.Tag(field(string(*last.Load()), "To")))
+		r := strings.NewReplacer("Call-ID", "Call-ID", "ID", id, "TAG", tagOf(field(string(*last.Load()), "To")))
 		x.g.datagram(x.d, peerAddr, []byte(r.Replace(ack)))
 		x.g.datagram(x.d, peerAddr, []byte(r.Replace(bye)))
 		<-sent

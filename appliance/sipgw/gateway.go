@@ -89,7 +89,7 @@ const maxDatagram = 1300
 
 // begin starts a client transaction to an endpoint. A request that is too large for UDP goes by TCP, and by UDP after all
 // when the peer has no TCP. result is called as clientTx says.
-func (g *gateway) begin(req *sip.Request, to endpoint, result func(*sip.Response, error)) (*clientTx, error) {
+func (g *gateway) begin(req *sip.Request, to endpoint, result func(*sipmsg.Response, error)) (*clientTx, error) {
 	branch := sipmsg.NewBranch()
 	tx := &clientTx{g: g, req: req, key: clientKey(branch, string(req.Method)), invite: req.Method == sip.INVITE, result: result}
 	put := func(transport string) error {

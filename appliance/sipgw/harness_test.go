@@ -15,8 +15,6 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // fakeNames resolves from a table.
@@ -294,7 +292,7 @@ func (b *bench) arrived(id, extra string) (*Leg, string) {
 	b.one("SIP/2.0 100 ")
 	b.call.on(func() { in.Leg.Answer([]byte("v=0 answer")) })
 	ok := b.one("SIP/2.0 200 ")
-	b.put(inDialogText("ACK", id, "ack"+id, sipmsg.Tag(field(ok, "To")), 1, "", ""))
+	b.put(inDialogText("ACK", id, "ack"+id, tagOf(field(ok, "To")), 1, "", ""))
 	b.sent()
 	want[Acked](b.t, b.call)
 	return in.Leg, ok
@@ -318,14 +316,16 @@ func authParam(v, name string) string {
 }
 
 // response is a response with header lines.
-func response(code int, reason string, h ...string) *sip.Response {
-	res := sip.NewResponse(code, reason)
-	for _, line := range h {
-		name, value, _ := strings.Cut(line, ": ")
-		res.AppendHeader(sip.NewHeader(name, value))
+func response(code int, reason string, h ...string) *sipmsg.Response {
+	head := fmt.Sprintf("SIP/2.0 %d %s\r\n%s\r\n\r\n", code, reason, strings.Join(h, "\r\n"))
+	if len(h) == 0 {
+		head = fmt.Sprintf("SIP/2.0 %d %s\r\n\r\n", code, reason)
 	}
-	return res
+	return sipmsg.Parse([]byte(head), nil, sipmsg.Framing{}, netip.AddrPort{}, "udp").Response
 }
 
 // peerID is the identity of an interface of the tests' context.
 func peerID(name string) config.InterfaceID { return config.InterfaceID{Context: "SWITCH", Name: name} }
+
+// tagOf is the tag of a From or To value.
+func tagOf(value string) string { return sipmsg.ParseNameAddr(value).Param("tag") }

@@ -35,9 +35,9 @@ func (in *inbound) stop() {
 func (g *gateway) incoming(tx *serverTx) {
 	c, req := g.conf.Load(), tx.req
 	i := g.interfaceOf(tx.from.source.Addr())
-	contact := sipmsg.Contact(req)
-	if contact == "" && !sipmsg.HasCookie(req) && len(sipmsg.Values(req, "Contact")) == 0 {
-		contact = sipmsg.ParseNameAddr(sipmsg.First(req, "From")).URI // RFC 2543 asked for none
+	contact := req.Target()
+	if contact == "" && !req.Via.Cookie() && len(req.Contacts) == 0 {
+		contact = req.From.URI // RFC 2543 asked for none
 	}
 	switch {
 	case i == nil:
@@ -60,12 +60,12 @@ func (g *gateway) incoming(tx *serverTx) {
 		g.answer(tx, 422, []sipmsg.Header{{Name: "Min-SE", Value: least}})
 		return
 	}
-	if sipmsg.Requires(req, "100rel") && i.Teams() {
+	if req.Requires("100rel") && i.Teams() {
 		g.refuse(req, tx.from, &sipmsg.Fault{Code: 420, Headers: []sipmsg.Header{{Name: "Unsupported", Value: "100rel"}}})
 		return
 	}
 	replaced, f := g.replaced(req, tx.from.origin())
-	if f == nil && replaced == nil && g.stack.hops(sipmsg.First(req, "Call-ID")) > maxHops {
+	if f == nil && replaced == nil && g.stack.hops(req.CallID) > maxHops {
 		f = &sipmsg.Fault{Code: 482}
 	}
 	if f != nil {
@@ -81,7 +81,7 @@ func (g *gateway) incoming(tx *serverTx) {
 	g.dialogs.add(l)
 	tx.respond(100, g.responseTo(req, 100, "", "", nil, "", nil)) // at once: Teams counts from here (A.37)
 	if f := g.stack.opts.OnInvite; f != nil {
-		f(&Incoming{Leg: l, Interface: i.ID(), Request: sipmsg.View(req, tx.from.way.transport(), tx.from.source), Replaces: replaced, Hops: g.stack.hops(l.callID)})
+		f(&Incoming{Leg: l, Interface: i.ID(), Request: req, Replaces: replaced, Hops: g.stack.hops(l.callID)})
 	}
 	l.mu.Lock()
 	taken := l.owner != nil
@@ -105,30 +105,28 @@ func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *
 	side := c.at(tx.from.way.transport(), tx.from.local.Addr())
 	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: ringing, here: side.address(),
 		pending: map[RequestID]*serverTx{}}
-	from, to := sipmsg.First(req, "From"), sipmsg.First(req, "To")
+	from, to := req.FromText, req.ToText
 	user := ""
-	if u := sipmsg.SplitURI(req.Recipient.String()); u.Scheme != "tel" {
+	if u := sipmsg.SplitURI(req.URI); u.Scheme != "tel" {
 		user = u.User
 	}
-	l.dialog = dialog{callID: sipmsg.First(req, "Call-ID"), localTag: tx.toTag, remoteTag: sipmsg.Tag(from), local: to + ";tag=" + tx.toTag,
-		remote: from, localSeq: 0, remoteSeq: req.CSeq().SeqNo, target: contact, transport: tx.from.way.transport(),
+	l.dialog = dialog{callID: req.CallID, localTag: tx.toTag, remoteTag: req.FromTag, local: to + ";tag=" + tx.toTag,
+		remote: from, localSeq: 0, remoteSeq: req.Seq, target: contact, transport: tx.from.way.transport(),
 		contact: "<" + side.contact(user, tx.from.way.transport()) + ">"}
 	if !sipmsg.Bracketed(to) {
-		l.local = "<" + sipmsg.ParseNameAddr(to).URI + ">;tag=" + tx.toTag
+		l.local = "<" + req.To.URI + ">;tag=" + tx.toTag
 	}
-	for _, v := range sipmsg.Values(req, "Record-Route") {
-		l.routes = append(l.routes, sipmsg.SplitList(v)...)
-	}
-	l.auth = c.authenticator(sipmsg.SplitURI(sipmsg.ParseNameAddr(to).URI).User)
-	l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo, initial: true, rel: newReliable(req)}
+	l.routes = req.RecordRoute
+	l.auth = c.authenticator(req.To.User())
+	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
 	l.peer, l.proxies = tx.from.source.Addr(), l.routes
 	l.initInfo(tx.from.source.String() + "/" + l.transport)
 	return l
 }
 
 // urgent reports whether an INVITE is for an emergency number, which no limit of ours refuses.
-func (c *gatewayConf) urgent(i *config.SIPInterface, req *sip.Request) bool {
-	return c.cfg.SwitchOf(i).IsEmergency(sipmsg.SplitURI(req.Recipient.String()).User)
+func (c *gatewayConf) urgent(i *config.SIPInterface, req *sipmsg.Request) bool {
+	return c.cfg.SwitchOf(i).IsEmergency(sipmsg.SplitURI(req.URI).User)
 }
 
 // Provisional sends 180, 181 or 183; body may be nil.
@@ -205,9 +203,9 @@ func (l *Leg) unacknowledged(in *inbound) {
 }
 
 // acknowledged is an ACK in the dialog.
-func (l *Leg) acknowledged(req *sip.Request) {
+func (l *Leg) acknowledged(req *sipmsg.Request) {
 	in := l.in
-	if l.state == over || in == nil || in.ok == nil || req.CSeq().SeqNo != in.seq || sipmsg.Tag(sipmsg.First(req, "From")) != l.remoteTag {
+	if l.state == over || in == nil || in.ok == nil || req.Seq != in.seq || req.FromTag != l.remoteTag {
 		return // late, or of a stranger who does not know the dialog (12.2.2)
 	}
 	in.stop()
@@ -224,7 +222,7 @@ func (l *Leg) acknowledged(req *sip.Request) {
 			return
 		}
 	}
-	l.emit(Acked{Body: req.Body(), ContentType: sipmsg.ContentType(req)})
+	l.emit(Acked{Body: req.Body, ContentType: req.ContentType})
 	l.next()
 }
 
@@ -261,7 +259,7 @@ func (l *Leg) request(tx *serverTx) {
 		return
 	}
 	d, early := &l.dialog, (*fork)(nil)
-	switch tag := sipmsg.Tag(sipmsg.First(req, "From")); {
+	switch tag := req.FromTag; {
 	case l.state == inviting && req.Method == sip.BYE: // its 200 may still be on its way, and the tag be new
 	case l.state == inviting:
 		if early = l.fork(tag); early == nil {
@@ -273,7 +271,7 @@ func (l *Leg) request(tx *serverTx) {
 		l.respond(tx, 481, "", nil, "", nil)
 		return
 	}
-	seq := req.CSeq().SeqNo
+	seq := req.Seq
 	if seq < d.remoteSeq {
 		l.respond(tx, 500, "CSeq out of order", nil, "", nil) // 12.2.2
 		return
@@ -292,7 +290,7 @@ func (l *Leg) handle(tx *serverTx, d *dialog, early *fork) {
 	case sip.INVITE, sip.UPDATE:
 		l.offered(tx, d, early)
 	case sip.INFO:
-		l.ask(tx, Info{ID: RequestID(tx.key), ContentType: sipmsg.ContentType(req), Body: req.Body()})
+		l.ask(tx, Info{ID: RequestID(tx.key), ContentType: req.ContentType, Body: req.Body})
 	case sip.REFER:
 		l.referred(tx)
 	case sip.OPTIONS:
@@ -315,7 +313,7 @@ func (l *Leg) ask(tx *serverTx, e Event) {
 
 // hungUp is a BYE.
 func (l *Leg) hungUp(tx *serverTx) {
-	reason := sipmsg.First(tx.req, "Reason")
+	reason := tx.req.Header("Reason")
 	l.respond(tx, 200, "", nil, "", nil)
 	switch l.state {
 	case ringing:
@@ -332,7 +330,7 @@ func (l *Leg) hungUp(tx *serverTx) {
 
 // referred is a REFER.
 func (l *Leg) referred(tx *serverTx) {
-	to := sipmsg.Values(tx.req, "Refer-To")
+	to := tx.req.Headers("Refer-To")
 	switch {
 	case !l.iface.TransferAccept:
 		l.respond(tx, 405, "", nil, "", []sipmsg.Header{{Name: "Allow", Value: l.allow()}})
@@ -341,7 +339,7 @@ func (l *Leg) referred(tx *serverTx) {
 	case l.state != confirmedLeg && l.state != answered:
 		l.respond(tx, 603, "", nil, "", nil)
 	default:
-		l.ask(tx, Refer{ID: RequestID(tx.key), ReferTo: to[0], ReferredBy: sipmsg.First(tx.req, "Referred-By"), Seq: tx.req.CSeq().SeqNo,
-			Quiet: strings.EqualFold(sipmsg.First(tx.req, "Refer-Sub"), "false")})
+		l.ask(tx, Refer{ID: RequestID(tx.key), ReferTo: to[0], ReferredBy: tx.req.Header("Referred-By"), Seq: tx.req.Seq,
+			Quiet: strings.EqualFold(tx.req.Header("Refer-Sub"), "false")})
 	}
 }

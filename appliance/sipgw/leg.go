@@ -236,7 +236,7 @@ func (l *Leg) hangUp(h []sipmsg.Header) {
 		l.acknowledge(l.out, l.out.answer, nil, "") // the answer that we asked for and no longer want
 	}
 	l.finish()
-	l.transact(&l.dialog, sip.BYE, "", nil, h, func(*sip.Response, error) {})
+	l.transact(&l.dialog, sip.BYE, "", nil, h, func(*sipmsg.Response, error) {})
 }
 
 // Respond answers an Offered, Info or Refer.

@@ -41,8 +41,8 @@ func TestIncomingCallIsAnsweredAndEndedByThePeer(t *testing.T) {
 		if got := field(ok, "Allow"); strings.Contains(got, "REFER") || !strings.Contains(got, "NOTIFY") {
 			t.Errorf("Allow %q", got)
 		}
-		tag := sipmsg.Tag(field(ok, "To"))
-		if tag == "" || tag != sipmsg.Tag(field(r, "To")) {
+		tag := tagOf(field(ok, "To"))
+		if tag == "" || tag != tagOf(field(r, "To")) {
 			t.Error("the tag changed")
 		}
 		b.put(inDialogText("ACK", "c1", "a1", tag, 1, "", ""))
@@ -106,9 +106,9 @@ func TestByeWaitsForTheACK(t *testing.T) {
 			in.Leg.Bye(sipmsg.Header{Name: "Reason", Value: "Q.850;cause=16"})
 		})
 		ok := b.one("SIP/2.0 200 ")
-		b.put(inDialogText("ACK", "c1", "a1", sipmsg.Tag(field(ok, "To")), 1, "", ""))
+		b.put(inDialogText("ACK", "c1", "a1", tagOf(field(ok, "To")), 1, "", ""))
 		bye := b.one("BYE sip:user.01@192.0.2.100:5060;x=1;x=2 SIP/2.0") // byte for byte
-		if field(bye, "Reason") != "Q.850;cause=16" || sipmsg.Tag(field(bye, "To")) != "from-c1" || sipmsg.Tag(field(bye, "From")) != sipmsg.Tag(field(ok, "To")) {
+		if field(bye, "Reason") != "Q.850;cause=16" || tagOf(field(bye, "To")) != "from-c1" || tagOf(field(bye, "From")) != tagOf(field(ok, "To")) {
 			t.Errorf("%s", bye)
 		}
 		b.put(reply(bye, "200 OK", "", "", ""))
@@ -246,7 +246,7 @@ func TestAnswerCrossingOurCancelIsAcknowledgedAndEnded(t *testing.T) {
 		cancel := b.one("CANCEL ")
 		b.put(reply(invite, "200 OK", "z", peerContact, "v=0"))
 		list := b.starts("ACK ", "BYE ")
-		if field(list[1], "To") == "" || sipmsg.Tag(field(list[1], "To")) != "z" {
+		if field(list[1], "To") == "" || tagOf(field(list[1], "To")) != "z" {
 			t.Error(list[1])
 		}
 		b.put(reply(cancel, "481 No", "z", "", ""))
@@ -266,7 +266,7 @@ func TestSecondForkIsEnded(t *testing.T) {
 		_, invite := b.established(nil, "")
 		b.put(reply(invite, "200 OK", "other", "Contact: <sip:other@192.0.2.100:5060>\n", "v=0"))
 		list := b.starts("ACK sip:other@", "BYE sip:other@")
-		if sipmsg.Tag(field(list[0], "To")) != "other" || sipmsg.Tag(field(list[1], "To")) != "other" {
+		if tagOf(field(list[0], "To")) != "other" || tagOf(field(list[1], "To")) != "other" {
 			t.Error(list)
 		}
 		b.put(reply(invite, "200 OK", "other", "Contact: <sip:other@192.0.2.100:5060>\n", "v=0"))
@@ -298,7 +298,7 @@ func TestRefusalIsReadAndAcknowledged(t *testing.T) {
 		_, invite := b.dial(nil)
 		b.put(reply(invite, "503 Service Unavailable", "z", "Reason: SIP;cause=503, Q.850;cause=34;text=\"no circuit\"\nRetry-After: 7 (busy)\n", ""))
 		ack := b.one("ACK ")
-		if field(ack, "Via") != field(invite, "Via") || sipmsg.Tag(field(ack, "To")) != "z" {
+		if field(ack, "Via") != field(invite, "Via") || tagOf(field(ack, "To")) != "z" {
 			t.Error(ack)
 		}
 		if e := want[Failed](t, b.call); e.Code != 503 || e.Cause != 34 || e.RetryAfter != 7*time.Second || e.Local {
@@ -446,7 +446,7 @@ func TestLegWithoutOwnerIsHungUp(t *testing.T) {
 		_, ok := b.arrived("c1", "")
 		b.call.End()
 		b.starts()
-		b.put(inDialogText("INFO", "c1", "i1", sipmsg.Tag(field(ok, "To")), 2, "", ""))
+		b.put(inDialogText("INFO", "c1", "i1", tagOf(field(ok, "To")), 2, "", ""))
 		list := b.sent()
 		if len(list) != 2 || !strings.HasPrefix(list[0], "SIP/2.0 481 ") || !strings.HasPrefix(list[1], "BYE ") {
 			t.Errorf("%q", firstLines(list))

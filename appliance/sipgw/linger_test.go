@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"viaduct/appliance/sipmsg"
 )
 
 func optionsText(id, extra string) string {
@@ -67,7 +66,7 @@ func TestARefusalIsRepeatedUntilItsACK(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		b.starts()
 		b.put(strings.NewReplacer("INVITE sip", "CANCEL sip", "1 INVITE", "1 CANCEL").Replace(invite))
-		if r := b.one("SIP/2.0 200 "); sipmsg.Tag(field(r, "To")) != sipmsg.Tag(field(refusal, "To")) {
+		if r := b.one("SIP/2.0 200 "); tagOf(field(r, "To")) != tagOf(field(refusal, "To")) {
 			t.Error(r)
 		}
 		time.Sleep(time.Minute)

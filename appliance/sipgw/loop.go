@@ -3,6 +3,7 @@ package sipgw
 import (
 	"strconv"
 	"strings"
+
 	"viaduct/appliance/sipmsg"
 )
 

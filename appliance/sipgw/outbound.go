@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
 	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -38,7 +39,7 @@ type outbound struct {
 	offer        func() []byte    // makes body for a re-INVITE
 	acks         map[string]ack   // by remote tag, to repeat them
 	forks        map[string]*fork // early dialogs in which more was said, by remote tag; nil: none
-	answer       *sip.Response    // a 2xx that waits for Leg.Ack
+	answer       *sipmsg.Response // a 2xx that waits for Leg.Ack
 	waitC        *time.Timer
 	guard        *time.Timer
 }
@@ -130,7 +131,7 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 				l.settleSide(where, req)
 			}
 			var tx *clientTx // set before anything that is posted here can run
-			tx, err = l.g.begin(req, where, func(res *sip.Response, err error) {
+			tx, err = l.g.begin(req, where, func(res *sipmsg.Response, err error) {
 				l.post(func() { l.inviteResult(out, tx, req, res, err) })
 			})
 			out.tx = tx
@@ -153,7 +154,7 @@ func (l *Leg) settleSide(where endpoint, req *sip.Request) {
 }
 
 // inviteResult is a response to an INVITE of ours, or the end of waiting for one.
-func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *sip.Response, err error) {
+func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *sipmsg.Response, err error) {
 	if res != nil {
 		l.heard(res)
 		l.stack.health.Responded(l.iface.ID())
@@ -180,7 +181,7 @@ func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *s
 }
 
 // inviteProgress is a provisional response.
-func (l *Leg) inviteProgress(out *outbound, res *sip.Response) {
+func (l *Leg) inviteProgress(out *outbound, res *sipmsg.Response) {
 	out.alive = true
 	if out.cancelWanted {
 		l.sendCancel(out)
@@ -195,7 +196,7 @@ func (l *Leg) inviteProgress(out *outbound, res *sip.Response) {
 		}
 		return
 	}
-	tag := sipmsg.Tag(sipmsg.First(res, "To"))
+	tag := res.ToTag
 	l.forked(tag)
 	if !l.prack(out, res) {
 		return
@@ -207,14 +208,14 @@ func (l *Leg) inviteProgress(out *outbound, res *sip.Response) {
 			l.cancel(out, nil)
 		})
 	}
-	l.emit(Progress{Code: res.StatusCode, Reason: res.Reason, ToTag: tag, Body: res.Body(),
-		ContentType: sipmsg.ContentType(res), Headers: func(name string) []string { return sipmsg.Values(res, name) }})
+	l.emit(Progress{Code: res.StatusCode, Reason: res.Reason, ToTag: tag, Body: res.Body,
+		ContentType: res.ContentType, Headers: res.Headers})
 }
 
 // inviteOK is a 2xx: the first one builds the dialog, one with the same tag is a retransmission, one with another tag is a fork
 // that nobody wants any more (13.2.2.4).
-func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sip.Response) {
-	tag := sipmsg.Tag(sipmsg.First(res, "To"))
+func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
+	tag := res.ToTag
 	if a, ok := out.acks[tag]; ok {
 		if a.raw != nil {
 			l.sendRaw(a)
@@ -231,7 +232,7 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sip.Response) {
 	if out.initial {
 		l.confirmed(out, res)
 	} else {
-		l.refresh(res)
+		l.refresh(&res.Message)
 	}
 	out.acks[tag] = ack{}
 	unwanted := out.initial && (out.cancelWanted || out.hungUp || l.state == over)
@@ -265,8 +266,8 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sip.Response) {
 	}
 	l.sessionAgreed(res)
 	if !out.refresh {
-		l.emit(Answered{Body: res.Body(), ContentType: sipmsg.ContentType(res), ToTag: tag, Reinvite: !out.initial,
-			Headers: func(name string) []string { return sipmsg.Values(res, name) }})
+		l.emit(Answered{Body: res.Body, ContentType: res.ContentType, ToTag: tag, Reinvite: !out.initial,
+			Headers: res.Headers})
 	}
 	l.next()
 }
@@ -285,8 +286,8 @@ func (l *Leg) Ack(body []byte) {
 }
 
 // acknowledge sends the ACK of a 2xx, which is a request of its own in the dialog (13.2.2.4).
-func (l *Leg) acknowledge(out *outbound, res *sip.Response, body []byte, contentType string) {
-	l.ackIn(&l.dialog, out, sipmsg.Tag(sipmsg.First(res, "To")), body, contentType)
+func (l *Leg) acknowledge(out *outbound, res *sipmsg.Response, body []byte, contentType string) {
+	l.ackIn(&l.dialog, out, res.ToTag, body, contentType)
 }
 
 func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentType string) {
@@ -321,7 +322,7 @@ func (l *Leg) sendRaw(a ack) {
 }
 
 // inviteRefused is a 3xx to 6xx.
-func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sip.Response) {
+func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sipmsg.Response) {
 	out.stop()
 	code := res.StatusCode
 	wanted := !out.cancelWanted && !out.hungUp && l.state != over && out.tries < maxTries

@@ -6,8 +6,6 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // A dialog and a transaction belong to the peer that they are with. All peers of a gateway are trusted, but not with each other's
@@ -57,15 +55,13 @@ func (g *gateway) trustedFor(i *config.SIPInterface, from netip.Addr) bool {
 }
 
 // heard notes who answers an INVITE of ours.
-func (l *Leg) heard(res *sip.Response) {
-	if a, err := netip.ParseAddrPort(res.Source()); err == nil {
-		l.mu.Lock()
-		l.peer = a.Addr()
-		l.mu.Unlock()
-	}
+func (l *Leg) heard(res *sipmsg.Response) {
+	l.mu.Lock()
+	l.peer = res.Source.Addr()
+	l.mu.Unlock()
 }
 
 // intruder refuses a request for a call or transaction of somebody else. It changes nothing.
-func (g *gateway) intruder(req *sip.Request, a arrival) {
+func (g *gateway) intruder(req *sipmsg.Request, a arrival) {
 	g.refuse(req, a, &sipmsg.Fault{Code: 403, Reason: "Not Your Dialog"})
 }

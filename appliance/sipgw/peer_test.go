@@ -34,7 +34,7 @@ func (b *bench) putFrom(from netip.AddrPort, m string) {
 func TestADialogBelongsToItsPeer(t *testing.T) {
 	onPaper(t, twoPeers, func(t *testing.T, b *bench) {
 		l, ok := b.arrived("c1", "Record-Route: <sip:198.51.100.77;lr>\n")
-		tag := sipmsg.Tag(field(ok, "To"))
+		tag := tagOf(field(ok, "To"))
 		for n, method := range []string{"BYE", "INVITE", "UPDATE", "INFO", "NOTIFY", "REFER", "PRACK", "OPTIONS", "MESSAGE"} {
 			before := len(b.g.transactions.servers) + len(b.g.transactions.lingering.byKey)
 			b.putFrom(otherAddr, inDialogText(method, "c1", "x"+itoa(n), tag, 4000, "", "v=0 stolen"))
@@ -63,7 +63,7 @@ func TestOnlyThePeerAcknowledges(t *testing.T) {
 		in := <-b.calls
 		b.one("SIP/2.0 100 ")
 		b.call.on(func() { in.Leg.Answer([]byte("v=0 answer")) })
-		tag := sipmsg.Tag(field(b.one("SIP/2.0 200 "), "To"))
+		tag := tagOf(field(b.one("SIP/2.0 200 "), "To"))
 		b.putFrom(otherAddr, inDialogText("ACK", "c1", "x", tag, 1, "", "v=0 stolen"))
 		b.starts()
 		b.call.none(t)
@@ -126,7 +126,7 @@ func TestOnlyWhoWasAskedAnswers(t *testing.T) {
 func TestDialogsOfOthersAreNotReplaced(t *testing.T) {
 	onPaper(t, twoPeers, func(t *testing.T, b *bench) {
 		l, ok := b.arrived("c1", "")
-		r := sipmsg.Replaces{CallID: "c1", ToTag: sipmsg.Tag(field(ok, "To")), FromTag: "from-c1"}
+		r := sipmsg.Replaces{CallID: "c1", ToTag: tagOf(field(ok, "To")), FromTag: "from-c1"}
 		b.putFrom(otherAddr, inviteText("n1", "n1", "Replaces: "+r.String()+"\n", "v=0 offer"))
 		b.one("SIP/2.0 403 ")
 		if len(b.calls) != 0 {
@@ -175,7 +175,7 @@ func TestRefusedRequestsDoNotMoveTheCSeq(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onPaper(t, nil, func(t *testing.T, b *bench) {
 				l, ok := b.arrived("c1", "")
-				tag := sipmsg.Tag(field(ok, "To"))
+				tag := tagOf(field(ok, "To"))
 				if refused.code == "491" {
 					b.call.on(func() { l.Reinvite(func() []byte { return []byte("v=0 ours") }) })
 					b.one("INVITE ")

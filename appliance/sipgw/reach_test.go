@@ -17,8 +17,6 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // slowNames answers after a second, and knows nothing before it was asked.
@@ -230,7 +228,7 @@ func TestAReinviteDoesNotFollowTheBye(t *testing.T) {
 	theirs.want("SIP/2.0 100 ")
 	in := <-b.calls
 	b.call.on(func() { in.Leg.Answer([]byte("v=0")) })
-	tag := sipmsg.Tag(field(theirs.want("SIP/2.0 200 "), "To"))
+	tag := tagOf(field(theirs.want("SIP/2.0 200 "), "To"))
 	say(inDialogText("ACK", "c1", "a1", tag, 1, "", ""))
 	want[Acked](t, b.call)
 
@@ -315,7 +313,7 @@ func TestRequestBehindOthersIsTakenBack(t *testing.T) {
 		s := newStream(b.g, "tcp", false)
 		s.start(ours)
 		request := func(text string) *clientTx {
-			tx := &clientTx{g: b.g, key: clientKey(text, "INVITE"), invite: true, way: s, raw: []byte(text), result: func(*sip.Response, error) {}}
+			tx := &clientTx{g: b.g, key: clientKey(text, "INVITE"), invite: true, way: s, raw: []byte(text), result: func(*sipmsg.Response, error) {}}
 			tx.start()
 			synctest.Wait()
 			return tx

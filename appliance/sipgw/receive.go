@@ -1,7 +1,6 @@
 package sipgw
 
 import (
-	"cmp"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -24,53 +23,29 @@ type arrival struct {
 
 // received handles one message in the read loop of its socket or connection. head and body are the reader's buffer.
 func (g *gateway) received(head, body []byte, f sipmsg.Framing, a arrival) {
-	m, head, f, err := sipmsg.Parse(head, body, f)
-	switch m := m.(type) {
-	case *sip.Response:
-		if err == nil && f.Err == nil {
-			g.response(m, a)
-			return
-		}
-	case *sip.Request:
-		v, present, ok := sipmsg.TopVia(m)
-		if !present {
-			err = cmp.Or(err, sipmsg.ErrNoVia)
-			break // nobody to answer
-		}
-		if ok {
-			sipmsg.MarkVia(m, v, a.source)
-		}
-		m.SetSource(a.source.String())
-		m.SetTransport(strings.ToUpper(a.way.transport()))
-		switch {
-		case !a.trusted:
-			g.forbid(m, a)
-			return
-		case f.Err != nil:
-			g.refuse(m, a, &sipmsg.Fault{Code: f.Code})
-			return
-		case !ok:
-			g.refuse(m, a, &sipmsg.Fault{Code: 400, Reason: "Malformed Via"})
-			return
-		case err != nil:
-			g.refuse(m, a, &sipmsg.Fault{Code: 400})
-			return
-		}
+	m := sipmsg.Parse(head, body, f, a.source, a.way.transport())
+	switch {
+	case m.Response != nil:
+		g.response(m.Response, a)
+	case m.Request == nil:
+		g.counters.malformed.Add(1)
+		g.repeats.Log(slog.LevelInfo, "malformed message", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", m.Err)
+		g.dropped(a.way.transport(), a.source, a.local, m.Head, fmt.Sprint("malformed: ", m.Err))
+	case !a.trusted:
+		g.forbid(m.Request, a)
+	case m.Fault != nil:
+		g.refuse(m.Request, a, m.Fault)
+	default:
 		g.counters.requests.Add(1)
 		if i := g.interfaceOf(a.source.Addr()); i != nil {
 			g.stack.health.Heard(i.ID())
 		}
-		g.request(m, a)
-		return
+		g.request(m.Request, a)
 	}
-	g.counters.malformed.Add(1)
-	err = cmp.Or(err, f.Err)
-	g.repeats.Log(slog.LevelInfo, "malformed message", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", err)
-	g.dropped(a.way.transport(), a.source, a.local, head, fmt.Sprint("malformed: ", err))
 }
 
 // forbid answers a stranger's request where answer-untrusted-hosts is set.
-func (g *gateway) forbid(req *sip.Request, a arrival) {
+func (g *gateway) forbid(req *sipmsg.Request, a arrival) {
 	g.counters.untrusted.Add(1)
 	if g.conf.Load().gw.AnswerUntrusted && req.Method != sip.ACK {
 		g.reply(a, req, g.responseTo(req, 403, "", sipmsg.Token(8), nil, "", nil))
@@ -78,7 +53,7 @@ func (g *gateway) forbid(req *sip.Request, a arrival) {
 }
 
 // refuse answers a malformed request, without a transaction.
-func (g *gateway) refuse(req *sip.Request, a arrival, f *sipmsg.Fault) {
+func (g *gateway) refuse(req *sipmsg.Request, a arrival, f *sipmsg.Fault) {
 	g.counters.refused.Add(1)
 	g.repeats.Log(slog.LevelInfo, "request refused", a.source.Addr().String(), f.Reason, "gw", g.name, "peer", a.source, "code", f.Code, "err", f.Reason)
 	if req.Method != sip.ACK {
@@ -87,25 +62,22 @@ func (g *gateway) refuse(req *sip.Request, a arrival, f *sipmsg.Fault) {
 }
 
 // surplus refuses what is beyond a limit, without keeping anything of it.
-func (g *gateway) surplus(req *sip.Request, a arrival, why string) {
+func (g *gateway) surplus(req *sipmsg.Request, a arrival, why string) {
 	g.counters.surplus.Add(1)
 	g.repeats.Log(slog.LevelWarn, "request refused", a.source.Addr().String(), why, "gw", g.name, "peer", a.source, "code", 503, "err", why)
 	g.reply(a, req, g.responseTo(req, 503, "", sipmsg.Token(8), nil, "", []sipmsg.Header{{Name: "Retry-After", Value: "1"}}))
 }
 
 // reply sends a response to a request that has no transaction.
-func (g *gateway) reply(a arrival, req *sip.Request, m []byte) { g.backTo(a, req).send(m) }
+func (g *gateway) reply(a arrival, req *sipmsg.Request, m []byte) { g.backTo(a, req).send(m) }
 
 // response matches a response with its client transaction; one without is a late retransmission and dropped.
-func (g *gateway) response(res *sip.Response, a arrival) {
-	v, _, ok := sipmsg.TopVia(res)
-	c := res.CSeq()
-	if !ok || c == nil || res.StatusCode < 100 || res.StatusCode > 699 || !sipmsg.SpokenHere(res.SipVersion) {
+func (g *gateway) response(res *sipmsg.Response, a arrival) {
+	if !res.Check() {
 		g.counters.malformed.Add(1)
 		return
 	}
-	res.SetSource(a.source.String())
-	tx := g.transactions.client(clientKey(v.Branch, strings.TrimSpace(string(c.MethodName))))
+	tx := g.transactions.client(clientKey(res.Via.Branch, string(res.SeqMethod)))
 	if tx == nil {
 		return
 	}
@@ -120,27 +92,21 @@ func (g *gateway) response(res *sip.Response, a arrival) {
 func clientKey(branch, method string) string { return branch + " " + method }
 
 // serverKey is what a request has in common with its retransmissions, its ACK and its CANCEL (RFC 3261 17.2.3).
-func serverKey(req *sip.Request, method string) string {
-	v, _, _ := sipmsg.TopVia(req)
-	sentBy := strings.ToLower(v.Host) + " " + strconv.Itoa(int(v.Port))
-	if strings.HasPrefix(v.Branch, sip.RFC3261BranchMagicCookie) && len(v.Branch) > len(sip.RFC3261BranchMagicCookie) {
-		return method + " " + v.Branch + " " + sentBy
+func serverKey(req *sipmsg.Request, method string) string {
+	sentBy := strings.ToLower(req.Via.Host) + " " + strconv.Itoa(int(req.Via.Port))
+	if branch := req.Via.Branch; req.Via.Cookie() && len(branch) > len(sip.RFC3261BranchMagicCookie) {
+		return method + " " + branch + " " + sentBy
 	}
 	// RFC 2543: the ACK has the tag of the response in To, so To cannot be part of it.
 	number := ""
-	if c := req.CSeq(); c != nil {
-		number = strconv.FormatUint(uint64(c.SeqNo), 10)
+	if req.SeqMethod != "" {
+		number = strconv.FormatUint(uint64(req.Seq), 10)
 	}
-	return method + " 2543 " + sipmsg.First(req, "Call-ID") + " " + sipmsg.Tag(sipmsg.First(req, "From")) + " " + number + " " + sentBy + " " + v.Branch
-}
-
-// mergeKey is what two copies of a request have in common that came on different ways (RFC 3261 8.2.2.2).
-func mergeKey(req *sip.Request) string {
-	return sipmsg.First(req, "Call-ID") + " " + sipmsg.Tag(sipmsg.First(req, "From")) + " " + sipmsg.First(req, "CSeq")
+	return method + " 2543 " + req.CallID + " " + req.FromTag + " " + number + " " + sentBy + " " + req.Via.Branch
 }
 
 // request matches a request with its transaction or dialog.
-func (g *gateway) request(req *sip.Request, a arrival) {
+func (g *gateway) request(req *sipmsg.Request, a arrival) {
 	switch req.Method {
 	case sip.ACK:
 		g.acknowledged(req, a)
@@ -166,11 +132,11 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 		g.intruder(req, a)
 		return
 	}
-	if f := sipmsg.Check(req); f != nil {
+	if f := req.Check(); f != nil {
 		g.refuse(req, a, f)
 		return
 	}
-	dialog := sipmsg.Tag(sipmsg.First(req, "To"))
+	dialog := req.ToTag
 	// A request of a call has a limit of its own, and an INVITE is counted as a call.
 	if dialog == "" && req.Method != sip.INVITE && !g.takes(a.source.Addr(), g.isPeer(a.source.Addr())) {
 		g.surplus(req, a, "too many requests of this source")
@@ -181,7 +147,7 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 		g.inDialog(tx, dialog)
 		return
 	}
-	tx.merge = mergeKey(req)
+	tx.merge = req.MergeKey()
 	if first, merged := g.transactions.mergedWith(tx.merge); merged && g.kin(first, a.origin()) {
 		g.refuse(req, a, &sipmsg.Fault{Code: 482})
 		return
@@ -190,8 +156,8 @@ func (g *gateway) request(req *sip.Request, a arrival) {
 }
 
 // acknowledged is an ACK: of a 3xx to 6xx it belongs to the transaction, of a 2xx to the dialog.
-func (g *gateway) acknowledged(req *sip.Request, a arrival) {
-	if sipmsg.Check(req) != nil {
+func (g *gateway) acknowledged(req *sipmsg.Request, a arrival) {
+	if req.Check() != nil {
 		return
 	}
 	if _, f := g.transactions.server(serverKey(req, "INVITE")); f != nil && g.kin(f.from.origin(), a.origin()) && f.acknowledged() {
@@ -200,14 +166,14 @@ func (g *gateway) acknowledged(req *sip.Request, a arrival) {
 		}
 		return
 	}
-	if leg := g.dialogs.leg(sipmsg.First(req, "Call-ID"), sipmsg.Tag(sipmsg.First(req, "To"))); leg != nil && leg.heeds(a.origin()) {
+	if leg := g.dialogs.leg(req.CallID, req.ToTag); leg != nil && leg.heeds(a.origin()) {
 		leg.post(func() { leg.acknowledged(req) })
 	}
 }
 
 // cancel is a CANCEL: it is answered here, and its INVITE's leg is told (RFC 3261 9.2).
-func (g *gateway) cancel(req *sip.Request, a arrival) {
-	if f := sipmsg.Check(req); f != nil {
+func (g *gateway) cancel(req *sipmsg.Request, a arrival) {
+	if f := req.Check(); f != nil {
 		g.refuse(req, a, f)
 		return
 	}
@@ -229,13 +195,13 @@ func (g *gateway) cancel(req *sip.Request, a arrival) {
 	}
 	g.reply(a, req, g.responseTo(req, 200, "", tag, nil, "", nil))
 	if tx != nil {
-		tx.cancelled(sipmsg.First(req, "Reason"))
+		tx.cancelled(req.Header("Reason"))
 	}
 }
 
 // inDialog hands a request to the leg whose dialog it names.
 func (g *gateway) inDialog(tx *serverTx, tag string) {
-	leg := g.dialogs.leg(sipmsg.First(tx.req, "Call-ID"), tag)
+	leg := g.dialogs.leg(tx.req.CallID, tag)
 	tx.toTag = strings.Clone(tag) // not the whole message
 	if leg == nil {
 		if !g.takes(tx.from.source.Addr(), g.isPeer(tx.from.source.Addr())) {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/sipmsg"
 )
 
 func TestRequestCheck(t *testing.T) {
@@ -92,7 +91,7 @@ func TestOptionsIsAnsweredWithContactAndAllow(t *testing.T) {
 		b.put(strings.ReplaceAll(inviteText("c1", "b1", "", ""), "INVITE", "OPTIONS"))
 		m := b.one("SIP/2.0 200 ")
 		if field(m, "Contact") != "<sip:192.0.2.1:5060>" || !strings.HasPrefix(field(m, "Allow"), "INVITE, ") || strings.Contains(m, "REFER") ||
-			sipmsg.Tag(field(m, "To")) == "" || !strings.Contains(field(m, "Via"), "rport=5060") {
+			tagOf(field(m, "To")) == "" || !strings.Contains(field(m, "Via"), "rport=5060") {
 			t.Error(m)
 		}
 	})

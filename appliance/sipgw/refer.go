@@ -3,6 +3,7 @@ package sipgw
 import (
 	"strconv"
 	"strings"
+
 	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -14,7 +15,7 @@ func (l *Leg) Refer(to string, h ...sipmsg.Header) {
 		l.emit(Notified{Code: 481, Final: true})
 		return
 	}
-	l.transact(&l.dialog, sip.REFER, "", nil, append([]sipmsg.Header{{Name: "Refer-To", Value: to}}, h...), func(res *sip.Response, err error) {
+	l.transact(&l.dialog, sip.REFER, "", nil, append([]sipmsg.Header{{Name: "Refer-To", Value: to}}, h...), func(res *sipmsg.Response, err error) {
 		switch {
 		case err != nil:
 			l.emit(Notified{Code: 408, Final: true})
@@ -25,13 +26,13 @@ func (l *Leg) Refer(to string, h ...sipmsg.Header) {
 }
 
 // notified is a NOTIFY in the dialog. Of those only the ones of our REFER matter; its first may overtake the response to it.
-func (l *Leg) notified(req *sip.Request) {
-	event, _, _ := strings.Cut(sipmsg.First(req, "Event"), ";")
+func (l *Leg) notified(req *sipmsg.Request) {
+	event, _, _ := strings.Cut(req.Header("Event"), ";")
 	if !strings.EqualFold(strings.TrimSpace(event), "refer") {
 		return
 	}
-	n := Notified{Code: fragment(req.Body())}
-	state, _, _ := strings.Cut(sipmsg.First(req, "Subscription-State"), ";")
+	n := Notified{Code: fragment(req.Body)}
+	state, _, _ := strings.Cut(req.Header("Subscription-State"), ";")
 	n.Final = n.Code >= 200 || strings.EqualFold(strings.TrimSpace(state), "terminated")
 	l.emit(n)
 }

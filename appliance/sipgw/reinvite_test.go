@@ -12,7 +12,7 @@ import (
 func TestReinviteInEachDirection(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, ok := b.arrived("c1", "")
-		tag := sipmsg.Tag(field(ok, "To"))
+		tag := tagOf(field(ok, "To"))
 		b.put(inDialogText("INVITE", "c1", "r1", tag, 2, "", "v=0 hold"))
 		b.one("SIP/2.0 100 ")
 		o := want[Offered](t, b.call)
@@ -71,7 +71,7 @@ func TestReinviteToADeadDialogEndsTheCall(t *testing.T) {
 func TestGlareIsResolved(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, ok := b.arrived("c1", "")
-		tag := sipmsg.Tag(field(ok, "To"))
+		tag := tagOf(field(ok, "To"))
 		b.call.on(func() { l.Reinvite(offering("v=0 ours")) })
 		ours := b.one("INVITE ")
 		b.put(inDialogText("INVITE", "c1", "g1", tag, 2, "", "v=0 theirs"))
@@ -96,7 +96,7 @@ func TestGlareIsResolved(t *testing.T) {
 func TestSecondReinviteBeforeTheFirstIsAnswered(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, ok := b.arrived("c1", "")
-		tag := sipmsg.Tag(field(ok, "To"))
+		tag := tagOf(field(ok, "To"))
 		b.put(inDialogText("INVITE", "c1", "r1", tag, 2, "", "v=0"))
 		b.put(inDialogText("INVITE", "c1", "r2", tag, 3, "", "v=0"))
 		list := b.starts("SIP/2.0 100 ", "SIP/2.0 100 ", "SIP/2.0 500 ")
@@ -114,7 +114,7 @@ func TestSecondReinviteBeforeTheFirstIsAnswered(t *testing.T) {
 func TestUpdate(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, ok := b.arrived("c1", "")
-		tag := sipmsg.Tag(field(ok, "To"))
+		tag := tagOf(field(ok, "To"))
 		b.put(inDialogText("UPDATE", "c1", "u1", tag, 2, "", ""))
 		b.one("SIP/2.0 200 ") // a refresh: nothing for the call
 		b.put(inDialogText("UPDATE", "c1", "u2", tag, 3, "", "v=0 o"))
@@ -135,7 +135,7 @@ func TestUpdate(t *testing.T) {
 func TestOtherRequestsInTheDialog(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, ok := b.arrived("c1", "")
-		tag := sipmsg.Tag(field(ok, "To"))
+		tag := tagOf(field(ok, "To"))
 		b.put(inDialogText("INFO", "c1", "i1", tag, 2, "Content-Type: application/dtmf-relay\n", ""))
 		i := want[Info](t, b.call)
 		b.call.on(func() { l.Respond(i.ID, 200, "", nil) })
@@ -161,7 +161,7 @@ func TestOtherRequestsInTheDialog(t *testing.T) {
 			if !strings.Contains(field(ok, "Allow"), "REFER") {
 				t.Error(ok)
 			}
-			b.put(inDialogText("REFER", "c1", "i2", sipmsg.Tag(field(ok, "To")), 3, "Refer-To: <sip:x@y;x-m=1;x-t=a%20b>\nReferred-By: <sip:z>;q\n", ""))
+			b.put(inDialogText("REFER", "c1", "i2", tagOf(field(ok, "To")), 3, "Refer-To: <sip:x@y;x-m=1;x-t=a%20b>\nReferred-By: <sip:z>;q\n", ""))
 			r := want[Refer](t, b.call)
 			if r.ReferTo != "<sip:x@y;x-m=1;x-t=a%20b>" || r.ReferredBy != "<sip:z>;q" {
 				t.Errorf("%+v", r)
@@ -222,7 +222,7 @@ func TestSessionTimerIsRefreshedByThePeer(t *testing.T) {
 		if field(ok, "Session-Expires") != "1800;refresher=uac" || field(ok, "Require") != "timer" {
 			t.Error(ok)
 		}
-		tag := sipmsg.Tag(field(ok, "To"))
+		tag := tagOf(field(ok, "To"))
 		time.Sleep(900 * time.Second)
 		b.sent()
 		b.put(inDialogText("INVITE", "c1", "r1", tag, 2, "Supported: timer\nx: 1800;refresher=uac\n", "v=0 offer"))
@@ -272,7 +272,7 @@ func TestReinviteInPlaceOfTheACKAfterAHangUp(t *testing.T) {
 		in := <-b.calls
 		b.call.on(func() { in.Leg.Answer([]byte("v=0")); in.Leg.Bye() })
 		list := b.starts("SIP/2.0 100 ", "SIP/2.0 200 ")
-		b.put(inDialogText("INVITE", "c1", "r1", sipmsg.Tag(field(list[1], "To")), 2, "", "v=0"))
+		b.put(inDialogText("INVITE", "c1", "r1", tagOf(field(list[1], "To")), 2, "", "v=0"))
 		b.starts("SIP/2.0 100 ", "SIP/2.0 487 ", "BYE ")
 	})
 }
@@ -281,7 +281,7 @@ func TestReinviteInPlaceOfTheACKAfterAHangUp(t *testing.T) {
 func TestReinviteWaitsForTheAnswerToAnUPDATE(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, ok := b.arrived("c1", "")
-		b.put(inDialogText("UPDATE", "c1", "u1", sipmsg.Tag(field(ok, "To")), 2, "", "v=0 theirs"))
+		b.put(inDialogText("UPDATE", "c1", "u1", tagOf(field(ok, "To")), 2, "", "v=0 theirs"))
 		o := want[Offered](t, b.call)
 		b.call.on(func() { l.Reinvite(offering("v=0 ours")) })
 		b.starts()

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
 	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -35,8 +36,8 @@ func (l *Leg) extensions() string {
 }
 
 // newReliable is not nil for an INVITE that requires reliable responses.
-func newReliable(req *sip.Request) *reliable {
-	if !sipmsg.Requires(req, "100rel") {
+func newReliable(req *sipmsg.Request) *reliable {
+	if !req.Requires("100rel") {
 		return nil
 	}
 	return &reliable{seq: rand.Uint32N(1 << 30)}
@@ -87,7 +88,7 @@ func (l *Leg) acknowledgedReliably(tx *serverTx) {
 	if in != nil && in.rel != nil {
 		want = fmt.Sprintf("%d %d INVITE", in.rel.seq, in.seq)
 	}
-	if got := strings.Join(strings.Fields(sipmsg.First(tx.req, "RAck")), " "); want == "" || got != want || in.rel.unacked == nil {
+	if got := strings.Join(strings.Fields(tx.req.Header("RAck")), " "); want == "" || got != want || in.rel.unacked == nil {
 		l.respond(tx, 481, "", nil, "", nil)
 		return
 	}
@@ -96,8 +97,8 @@ func (l *Leg) acknowledgedReliably(tx *serverTx) {
 	if l.state == ringing {
 		in.stop()
 	}
-	if rel.offered = len(tx.req.Body()) > 0; rel.offered {
-		l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(sip.PRACK), Body: tx.req.Body(), ContentType: sipmsg.First(tx.req, "Content-Type")})
+	if rel.offered = len(tx.req.Body) > 0; rel.offered {
+		l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(sip.PRACK), Body: tx.req.Body, ContentType: tx.req.ContentType})
 	} else {
 		l.respond(tx, 200, "", nil, "", nil)
 		rel.goOn(nil)
@@ -118,12 +119,12 @@ func (rel *reliable) goOn(answer []byte) {
 
 // prack acknowledges a reliable provisional response of the peer and reports whether it is one to look at: not repeated, not out of
 // order (4).
-func (l *Leg) prack(out *outbound, res *sip.Response) bool {
-	if !sipmsg.Requires(res, "100rel") || l.iface.Teams() {
+func (l *Leg) prack(out *outbound, res *sipmsg.Response) bool {
+	if !res.Requires("100rel") || l.iface.Teams() {
 		return true
 	}
-	n, err := strconv.ParseUint(strings.TrimSpace(sipmsg.First(res, "RSeq")), 10, 32)
-	f := l.fork(sipmsg.Tag(sipmsg.First(res, "To")))
+	n, err := strconv.ParseUint(strings.TrimSpace(res.Header("RSeq")), 10, 32)
+	f := l.fork(res.ToTag)
 	if f == nil || err != nil || n == 0 || f.rseq != 0 && uint32(n) != f.rseq+1 {
 		return false
 	}
@@ -131,7 +132,7 @@ func (l *Leg) prack(out *outbound, res *sip.Response) bool {
 		f.confirm(res)
 	}
 	f.rseq = uint32(n)
-	f.answered = f.answered || len(res.Body()) > 0
-	l.transact(&f.dialog, sip.PRACK, "", nil, []sipmsg.Header{{Name: "RAck", Value: fmt.Sprintf("%d %d INVITE", n, out.seq)}}, func(*sip.Response, error) {})
+	f.answered = f.answered || len(res.Body) > 0
+	l.transact(&f.dialog, sip.PRACK, "", nil, []sipmsg.Header{{Name: "RAck", Value: fmt.Sprintf("%d %d INVITE", n, out.seq)}}, func(*sipmsg.Response, error) {})
 	return true
 }

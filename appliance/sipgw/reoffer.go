@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"time"
+
 	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -79,8 +80,8 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 		l.respond(tx, 422, "", nil, "", []sipmsg.Header{{Name: "Min-SE", Value: least}})
 		return
 	}
-	if req.Method == sip.UPDATE && len(req.Body()) == 0 { // a session refresh, or a new Contact: nothing for the call to decide
-		d.refresh(req)
+	if req.Method == sip.UPDATE && len(req.Body) == 0 { // a session refresh, or a new Contact: nothing for the call to decide
+		d.refresh(&req.Message)
 		h := l.identity()
 		if l.state == confirmedLeg || l.state == answered {
 			h = append(h, l.sessionAccept(req)...)
@@ -96,7 +97,7 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 		l.respond(tx, 500, "", nil, "", []sipmsg.Header{{Name: "Retry-After", Value: strconv.Itoa(rand.IntN(11))}})
 		return
 	}
-	d.refresh(req)
+	d.refresh(&req.Message)
 	if tx.invite {
 		if l.in != nil { // its ACK is missing, but a peer that goes on has seen our 200
 			l.in.stop()
@@ -110,28 +111,28 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 				return
 			}
 		}
-		l.in = &inbound{tx: tx, seq: req.CSeq().SeqNo}
+		l.in = &inbound{tx: tx, seq: req.Seq}
 		tx.mu.Lock()
 		tx.onCancel = func(string) { l.post(func() { l.offerWithdrawn(tx) }) }
 		tx.mu.Unlock()
 	}
-	l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(req.Method), Body: req.Body(), ContentType: sipmsg.ContentType(req)})
+	l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(req.Method), Body: req.Body, ContentType: req.ContentType})
 }
 
 // outOfTurn says why an offer of the peer comes at the wrong moment: 491 while one of ours is not answered, 500 while one of its own is
 // not (14.2, RFC 3311 5.2). 0: it does not.
-func (l *Leg) outOfTurn(req *sip.Request, early *fork) int {
+func (l *Leg) outOfTurn(req *sipmsg.Request, early *fork) int {
 	in, out := l.in, l.out
 	switch {
 	case l.state == inviting && (req.Method != sip.UPDATE || !early.answered):
 		return 491 // the offer of our INVITE
 	case l.state == inviting:
 	case l.state == ringing && req.Method == sip.UPDATE && in.rel != nil && in.rel.answered:
-	case l.state == ringing && req.Method == sip.UPDATE && len(in.tx.req.Body()) == 0:
+	case l.state == ringing && req.Method == sip.UPDATE && len(in.tx.req.Body) == 0:
 		return 491 // the peer has asked for our offer
 	case in != nil && in.ok == nil:
 		return 500
-	case in != nil && len(in.tx.req.Body()) == 0, out != nil && !out.glaring:
+	case in != nil && len(in.tx.req.Body) == 0, out != nil && !out.glaring:
 		return 491
 	}
 	for _, tx := range l.pending {

@@ -3,19 +3,17 @@ package sipgw
 import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // replaced finds the leg that an INVITE with Replaces wants to take the place of; nil without such a header. A peer has no
 // business with the dialogs of others. The order of the checks is that of RFC 3891 3.
-func (g *gateway) replaced(req *sip.Request, from origin) (*Leg, *sipmsg.Fault) {
-	values := sipmsg.Values(req, "Replaces")
+func (g *gateway) replaced(req *sipmsg.Request, from origin) (*Leg, *sipmsg.Fault) {
+	values := req.Headers("Replaces")
 	if len(values) == 0 {
 		return nil, nil
 	}
 	r, ok := sipmsg.ParseReplaces(values[0])
-	if !ok || len(values) > 1 || len(sipmsg.Values(req, "Join")) > 0 {
+	if !ok || len(values) > 1 || len(req.Headers("Join")) > 0 {
 		return nil, &sipmsg.Fault{Code: 400, Reason: "Malformed Replaces"}
 	}
 	l, state := g.dialogs.find(r)

@@ -34,7 +34,7 @@ func TestParseReplaces(t *testing.T) {
 func TestWhatAnINVITEWithReplacesFinds(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		old, ok := b.arrived("c1", "")
-		tag := sipmsg.Tag(field(ok, "To"))
+		tag := tagOf(field(ok, "To"))
 		try := func(branch, replaces string) string {
 			b.put(inviteText("n"+branch, branch, replaces, "v=0 offer"))
 			list := b.sent()
@@ -80,14 +80,14 @@ func TestAnEarlyDialogIsReplacedByWhoRings(t *testing.T) {
 		b.starts()
 		want[Progress](t, b.call)
 		want[Progress](t, b.call)
-		b.put(inviteText("n1", "n1", "Replaces: "+field(invite, "Call-ID")+";to-tag="+sipmsg.Tag(field(invite, "From"))+";from-tag=phone2;early-only\n", "v=0"))
+		b.put(inviteText("n1", "n1", "Replaces: "+field(invite, "Call-ID")+";to-tag="+tagOf(field(invite, "From"))+";from-tag=phone2;early-only\n", "v=0"))
 		if in := <-b.calls; in.Replaces != l {
 			t.Error("not found by the second tag")
 		} else {
 			b.call.on(func() { in.Leg.Reject(486, "") })
 		}
 		b.starts("SIP/2.0 100 ", "SIP/2.0 486 ")
-		b.put(inviteText("n2", "n2", "Replaces: "+field(invite, "Call-ID")+";to-tag="+sipmsg.Tag(field(invite, "From"))+";from-tag=phone3\n", "v=0"))
+		b.put(inviteText("n2", "n2", "Replaces: "+field(invite, "Call-ID")+";to-tag="+tagOf(field(invite, "From"))+";from-tag=phone3\n", "v=0"))
 		b.one("SIP/2.0 481 ")
 
 		// One that the peer began and we ring for is not the peer's to replace (RFC 3891 3).
@@ -95,7 +95,7 @@ func TestAnEarlyDialogIsReplacedByWhoRings(t *testing.T) {
 		in := <-b.calls
 		b.call.on(func() { in.Leg.Provisional(180, "", nil) })
 		ringing := b.starts("SIP/2.0 100 ", "SIP/2.0 180 ")[1]
-		b.put(inviteText("n3", "n3", "Replaces: in;to-tag="+sipmsg.Tag(field(ringing, "To"))+";from-tag=from-in\n", "v=0"))
+		b.put(inviteText("n3", "n3", "Replaces: in;to-tag="+tagOf(field(ringing, "To"))+";from-tag=from-in\n", "v=0"))
 		b.one("SIP/2.0 481 ")
 		b.call.on(func() { in.Leg.Reject(486, ""); l.Cancel() })
 	})
@@ -104,7 +104,7 @@ func TestAnEarlyDialogIsReplacedByWhoRings(t *testing.T) {
 func TestReferOfOurs(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, ok := b.arrived("c1", "")
-		tag := sipmsg.Tag(field(ok, "To"))
+		tag := tagOf(field(ok, "To"))
 		b.call.on(func() { l.Refer("<sip:300@192.0.2.100?Replaces=x>") })
 		m := b.one("REFER ")
 		if field(m, "Refer-To") != "<sip:300@192.0.2.100?Replaces=x>" || field(m, "Contact") == "" {
@@ -183,7 +183,7 @@ func TestResponsesCopyWhatTheRequestSaid(t *testing.T) {
 					in.Leg.Reject(486, "")
 				})
 				list := b.starts("SIP/2.0 100 ", "SIP/2.0 180 ", "SIP/2.0 486 ")
-				tag := sipmsg.Tag(field(list[1], "To"))
+				tag := tagOf(field(list[1], "To"))
 				for n, m := range list {
 					to := x.to
 					if n > 0 {

@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/sipmsg"
 )
 
 // TestRFC4475 runs the torture messages of RFC 4475 (testdata/rfc4475, under the RFC's names) through a gateway on paper. Each is
@@ -73,7 +72,7 @@ func complete(t *testing.T, request, answer string) {
 		t.Errorf("%d Vias, the request has %d:\n%s", vias(answer), vias(request), answer)
 	}
 	code := answer[len("SIP/2.0 "):][:3]
-	if to := field(answer, "To"); code != "100" && to != "" && sipmsg.Tag(to) == "" {
+	if to := field(answer, "To"); code != "100" && to != "" && tagOf(to) == "" {
 		t.Errorf("To without tag: %s", to)
 	}
 	for of, name := range map[string]string{"405": "Allow", "415": "Accept", "420": "Unsupported", "200": "Allow"} {

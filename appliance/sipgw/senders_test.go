@@ -153,7 +153,7 @@ func TestTooManyHeadersAreRefused(t *testing.T) {
 func TestRequestsOfACallAreLimited(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		_, ok := b.arrived("c1", "")
-		tag := sipmsg.Tag(field(ok, "To"))
+		tag := tagOf(field(ok, "To"))
 		for n := range 100 {
 			b.put(inDialogText("OPTIONS", "c1", "x"+itoa(n), tag, 2+n, "", ""))
 		}

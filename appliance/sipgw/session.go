@@ -2,11 +2,9 @@ package sipgw
 
 import (
 	"strconv"
-	"strings"
 	"time"
-	"viaduct/appliance/sipmsg"
 
-	"github.com/emiago/sipgo/sip"
+	"viaduct/appliance/sipmsg"
 )
 
 const (
@@ -34,8 +32,8 @@ func (s *session) stop() {
 }
 
 // tooShort returns our Min-SE when a request asks for a shorter interval, else "".
-func tooShort(req *sip.Request) string {
-	if n, _ := sipmsg.Expires(req); n > 0 && n < minSE && sipmsg.Supports(req, "timer") {
+func tooShort(req *sipmsg.Request) string {
+	if n, _ := req.SessionExpires(); n > 0 && n < minSE && req.Supports("timer") {
 		return secs(minSE)
 	}
 	return ""
@@ -60,10 +58,9 @@ func (l *Leg) sessionOffer(out *outbound) []sipmsg.Header {
 }
 
 // sessionLonger takes a 422 and reports whether a longer interval is worth a try.
-func (l *Leg) sessionLonger(res *sip.Response) bool {
-	n, err := strconv.ParseUint(strings.TrimSpace(sipmsg.First(res, "Min-SE")), 10, 31)
-	least := time.Duration(n) * time.Second
-	if err != nil || least <= l.session.interval || least > 24*time.Hour {
+func (l *Leg) sessionLonger(res *sipmsg.Response) bool {
+	least, ok := res.MinSE()
+	if !ok || least <= l.session.interval || least > 24*time.Hour {
 		return false
 	}
 	l.session.interval, l.session.least = least, least
@@ -71,8 +68,8 @@ func (l *Leg) sessionLonger(res *sip.Response) bool {
 }
 
 // sessionAgreed takes what the 2xx to an INVITE of ours says (7.2).
-func (l *Leg) sessionAgreed(res *sip.Response) {
-	n, refresher := sipmsg.Expires(res)
+func (l *Leg) sessionAgreed(res *sipmsg.Response) {
+	n, refresher := res.SessionExpires()
 	switch {
 	case n > 0:
 		l.startSession(n, refresher != "uas")
@@ -84,9 +81,9 @@ func (l *Leg) sessionAgreed(res *sip.Response) {
 }
 
 // sessionAccept negotiates the timer for the 2xx to a request of the peer (9), starts it and returns the headers to send.
-func (l *Leg) sessionAccept(req *sip.Request) []sipmsg.Header {
-	asked, refresher := sipmsg.Expires(req)
-	knows := sipmsg.Supports(req, "timer")
+func (l *Leg) sessionAccept(req *sipmsg.Request) []sipmsg.Header {
+	asked, refresher := req.SessionExpires()
+	knows := req.Supports("timer")
 	interval := l.iface.SessionTimer
 	if l.session.on {
 		interval = l.session.interval
@@ -98,10 +95,10 @@ func (l *Leg) sessionAccept(req *sip.Request) []sipmsg.Header {
 		l.session.stop()
 		return nil
 	}
-	if least, err := strconv.ParseUint(strings.TrimSpace(sipmsg.First(req, "Min-SE")), 10, 31); err == nil {
-		interval = max(interval, time.Duration(least)*time.Second) // 9: never below the peer's least
+	if least, ok := req.MinSE(); ok {
+		interval = max(interval, least) // 9: never below the peer's least
 		if asked > 0 {
-			interval = min(interval, max(asked, time.Duration(least)*time.Second))
+			interval = min(interval, max(asked, least))
 		}
 	}
 	interval = max(interval, minSE)

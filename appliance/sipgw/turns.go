@@ -3,6 +3,7 @@ package sipgw
 import (
 	"slices"
 	"time"
+
 	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -64,7 +65,7 @@ func (t *turn) renews(earlier *turn) bool {
 func (l *Leg) take(t *turn) {
 	l.turns.now = t
 	t.limit = l.after(turnTime, func() { l.turnOver(t) })
-	l.transact(&l.dialog, sip.RequestMethod(t.method), t.contentType, t.body, t.headers, func(res *sip.Response, _ error) {
+	l.transact(&l.dialog, sip.RequestMethod(t.method), t.contentType, t.body, t.headers, func(res *sipmsg.Response, _ error) {
 		if res != nil && res.StatusCode == 481 && t.method != string(sip.NOTIFY) { // that one ends a subscription alone (RFC 6665 4.2.2)
 			l.die(481, "the peer knows no such call")
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+
 	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -42,7 +43,7 @@ type clientTx struct {
 	way    flow
 	// result is given every response that matters in its order, or one error; after an error or a final response to a
 	// non-INVITE nothing more comes. It may be called under the transaction's lock, and may only post.
-	result func(*sip.Response, error)
+	result func(*sipmsg.Response, error)
 	// fallback, when not nil, changes way and raw to another transport after the first could not be dialled (18.1.1).
 	fallback func(transport string) error
 
@@ -61,7 +62,7 @@ type clientTx struct {
 // cancel sends a CANCEL (9.1) on the way of the INVITE. Its response says nothing: what counts is the INVITE's.
 func (tx *clientTx) cancel(h []sipmsg.Header) {
 	tx.mu.Lock()
-	c := &clientTx{g: tx.g, req: tx.req, via: tx.via, way: tx.way, result: func(*sip.Response, error) {}}
+	c := &clientTx{g: tx.g, req: tx.req, via: tx.via, way: tx.way, result: func(*sipmsg.Response, error) {}}
 	tx.mu.Unlock()
 	branch, _, _ := strings.Cut(tx.key, " ")
 	c.key = clientKey(branch, string(sip.CANCEL))
@@ -181,7 +182,7 @@ func (tx *clientTx) withdraw() bool {
 }
 
 // receive is called in the read loop.
-func (tx *clientTx) receive(res *sip.Response) {
+func (tx *clientTx) receive(res *sipmsg.Response) {
 	tx.mu.Lock()
 	var ack []byte
 	refused := false
@@ -208,7 +209,7 @@ func (tx *clientTx) receive(res *sip.Response) {
 	case tx.state == calling || tx.state == proceeding:
 		tx.state, tx.answered = completed, true
 		tx.quiet()
-		tx.acked = sipmsg.RenderSame(tx.req, sip.ACK, tx.via, sipmsg.First(res, "To"), nil) // 17.1.1.3
+		tx.acked = sipmsg.RenderSame(tx.req, sip.ACK, tx.via, res.ToText, nil) // 17.1.1.3
 		ack, refused = tx.acked, true
 	case tx.state == completed:
 		ack = tx.acked
@@ -227,7 +228,7 @@ func (tx *clientTx) receive(res *sip.Response) {
 	}
 }
 
-func (tx *clientTx) provisional(res *sip.Response) []byte {
+func (tx *clientTx) provisional(res *sipmsg.Response) []byte {
 	if tx.state != calling && tx.state != proceeding {
 		return nil
 	}

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
+	"viaduct/appliance/sipmsg"
 )
 
 // serverTx is a server transaction (RFC 3261 17.2, RFC 6026) until its final response; a 2xx to an INVITE is the leg's to repeat until its
@@ -13,7 +13,7 @@ type serverTx struct {
 	g      *gateway
 	key    string
 	merge  string // what a merged request has in common with it (8.2.2.2)
-	req    *sip.Request
+	req    *sipmsg.Request
 	from   arrival
 	back   back
 	invite bool

@@ -309,9 +309,9 @@ func TestRequestsOfOursNeverUseThePeersConnection(t *testing.T) {
 	in := <-b.calls
 	b.call.on(func() { in.Leg.Answer([]byte("v=0")) })
 	ok := theirs.want("SIP/2.0 200 ")
-	theirs.write(overTCP(inDialogText("ACK", "c1", "a1", sipmsg.Tag(field(ok, "To")), 1, "", "")))
+	theirs.write(overTCP(inDialogText("ACK", "c1", "a1", tagOf(field(ok, "To")), 1, "", "")))
 	want[Acked](t, b.call)
-	theirs.write(overTCP(inDialogText("UPDATE", "c1", "u1", sipmsg.Tag(field(ok, "To")), 2, "", "")))
+	theirs.write(overTCP(inDialogText("UPDATE", "c1", "u1", tagOf(field(ok, "To")), 2, "", "")))
 	theirs.want("SIP/2.0 200 ")
 	// The Contact of the peer says port 5060, where nobody is; the record route of a real one would say where. Here the remote does.
 	leg := in.Leg

@@ -10,9 +10,9 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// RawURI is a URI that is sent byte for byte. sipgo keeps the text of schemes that it does not know, so the text is parsed as one
+// rawURI is a URI that is sent byte for byte. sipgo keeps the text of schemes that it does not know, so the text is parsed as one
 // of these: its own rendering reorders nothing, but it merges parameters that come twice and drops empty ones.
-func RawURI(s string) (u sip.Uri, err error) {
+func rawURI(s string) (u sip.Uri, err error) {
 	scheme, rest, ok := strings.Cut(s, ":")
 	if !ok || scheme == "" || rest == "" || unclean(s) || strings.ContainsAny(s, " <>\"") {
 		return u, fmt.Errorf("URI %q is not valid", s)
@@ -69,35 +69,35 @@ func NewBranch() string { return sip.RFC3261BranchMagicCookie + Token(20) }
 
 // RenderResponse builds a response: the headers that RFC 3261 8.2.6 and 12.1.1 copy, the name of the server, "" none, then h, then
 // the body.
-func RenderResponse(req *sip.Request, code int, reason, toTag, server string, body []byte, contentType string, h []Header) []byte {
+func RenderResponse(req *Request, code int, reason, toTag, server string, body []byte, contentType string, h []Header) []byte {
 	if reason == "" || unclean(reason) {
 		reason = reasonPhrase(code)
 	}
 	var b bytes.Buffer
 	b.Grow(1024 + len(body))
 	b.WriteString("SIP/2.0 " + strconv.Itoa(code) + " " + reason + "\r\n")
-	for _, v := range Values(req, "Via") {
+	for _, v := range req.vias {
 		writeHeader(&b, "Via", v)
 	}
 	if code > 100 && code < 300 && (req.Method == sip.INVITE || code >= 200) {
-		for _, v := range Values(req, "Record-Route") {
+		for _, v := range req.recordRoutes {
 			writeHeader(&b, "Record-Route", v)
 		}
 	}
 	if code == 100 {
-		for _, v := range Values(req, "Timestamp") {
+		for _, v := range req.timestamps {
 			writeHeader(&b, "Timestamp", v)
 		}
 	}
-	writeFirst(&b, req, "From")
-	if to := First(req, "To"); to != "" {
-		if code > 100 && toTag != "" && Tag(to) == "" {
+	writePresent(&b, "From", req.FromText)
+	if to := req.ToText; to != "" {
+		if code > 100 && toTag != "" && req.ToTag == "" {
 			to += ";tag=" + toTag
 		}
 		writeHeader(&b, "To", to)
 	}
-	writeFirst(&b, req, "Call-ID")
-	writeFirst(&b, req, "CSeq")
+	writePresent(&b, "Call-ID", req.CallID)
+	writePresent(&b, "CSeq", req.cseq)
 	if server != "" {
 		writeHeader(&b, "Server", server)
 	}
@@ -134,18 +134,16 @@ func writeHeader(b *bytes.Buffer, name, value string) {
 	b.WriteString("\r\n")
 }
 
-func writeFirst(b *bytes.Buffer, req *sip.Request, name string) {
-	if v := First(req, name); v != "" {
-		writeHeader(b, name, v)
+// writePresent writes a field that the peer has sent.
+func writePresent(b *bytes.Buffer, name, value string) {
+	if value != "" {
+		writeHeader(b, name, value)
 	}
 }
 
-// Tag returns the tag of a From or To value.
-func Tag(value string) string { return ParseNameAddr(value).Param("tag") }
-
 // NewRequest builds a request without its Via: start line and headers in the order given.
 func NewRequest(method, uri string, headers []Header, body []byte, contentType string) (*sip.Request, error) {
-	u, err := RawURI(uri)
+	u, err := rawURI(uri)
 	if err != nil {
 		return nil, err
 	}

@@ -22,96 +22,107 @@ var methods = map[sip.RequestMethod]bool{
 }
 
 // single are header fields that must be there exactly once (RFC 3261 8.1.1, 8.2).
-var single = []string{"From", "To", "Call-ID", "CSeq"}
+var single = []struct {
+	name  string
+	field field
+}{{"From", fieldFrom}, {"To", fieldTo}, {"Call-ID", fieldCallID}, {"CSeq", fieldCSeq}}
 
 // Check looks for what RFC 4475 calls invalid and a user agent must refuse (RFC 3261 8.2, 16.3); nil: the request is sound.
 // An ACK is never answered, so its faults only mean that it is dropped.
-func Check(req *sip.Request) *Fault {
-	if !SpokenHere(req.SipVersion) {
+func (r *Request) Check() *Fault {
+	if !spokenHere(r.version) {
 		return &Fault{Code: 505}
 	}
-	for _, name := range single {
-		switch v := Values(req, name); {
-		case len(v) == 0 || v[0] == "":
-			return &Fault{Code: 400, Reason: "Missing " + name}
-		case len(v) > 1:
-			return &Fault{Code: 400, Reason: "More than one " + name}
+	for _, s := range single {
+		switch n := r.count[s.field]; {
+		case n == 0 || r.empty(s.field):
+			return &Fault{Code: 400, Reason: "Missing " + s.name}
+		case n > 1:
+			return &Fault{Code: 400, Reason: "More than one " + s.name}
 		}
 	}
-	switch c := req.CSeq(); {
-	case c == nil:
+	switch {
+	case !r.seqOK:
 		return &Fault{Code: 400, Reason: "Malformed CSeq"}
-	case !methods[req.Method]: // whatever else is wrong with it (RFC 4475 3.1.2.18)
+	case !methods[r.Method]: // whatever else is wrong with it (RFC 4475 3.1.2.18)
 		return &Fault{Code: 501}
-	case !strings.EqualFold(strings.TrimSpace(string(c.MethodName)), string(req.Method)): // sipgo gives the method in capitals
+	case !strings.EqualFold(string(r.SeqMethod), string(r.Method)): // sipgo gives the method in capitals
 		return &Fault{Code: 400, Reason: "CSeq names another method"}
-	}
-	for _, name := range []string{"From", "To"} {
-		if !soundAddress(First(req, name)) {
-			return &Fault{Code: 400, Reason: "Malformed " + name}
-		}
-	}
-	if Tag(First(req, "From")) == "" && HasCookie(req) {
+	case !soundAddress(r.FromText):
+		return &Fault{Code: 400, Reason: "Malformed From"}
+	case !soundAddress(r.ToText):
+		return &Fault{Code: 400, Reason: "Malformed To"}
+	case r.FromTag == "" && r.Via.Cookie():
 		return &Fault{Code: 400, Reason: "From without tag"} // RFC 2543 peers have none, and no cookie either
-	}
-	if len(Values(req, "Content-Length")) > 1 {
+	case r.count[fieldContentLength] > 1:
 		return &Fault{Code: 400, Reason: "More than one Content-Length"}
 	}
-	if v := Values(req, "Max-Forwards"); len(v) > 0 {
-		switch n, err := strconv.ParseUint(strings.TrimSpace(v[0]), 10, 32); {
-		case err != nil || n > 255 || len(v) > 1:
+	if hops := r.count[fieldMaxForwards]; hops > 0 {
+		switch n, err := strconv.ParseUint(strings.TrimSpace(r.maxForwards), 10, 32); {
+		case err != nil || n > 255 || hops > 1:
 			return &Fault{Code: 400, Reason: "Malformed Max-Forwards"}
-		case n == 0 && req.Method != sip.OPTIONS:
+		case n == 0 && r.Method != sip.OPTIONS:
 			return &Fault{Code: 483}
 		}
 	}
-	switch req.Recipient.Scheme {
-	case "sip", "sips", "tel":
-	default:
-		return &Fault{Code: 416}
+	if f := r.checkURI(); f != nil || r.Method == sip.ACK || r.Method == sip.CANCEL {
+		return f
 	}
-	if req.Recipient.Scheme != "tel" && req.Recipient.Host == "" {
-		return &Fault{Code: 400, Reason: "Request-URI without host"}
-	}
-	if len(req.Recipient.Headers) > 0 {
-		return &Fault{Code: 400, Reason: "Headers in the Request-URI"}
-	}
-	if req.Method == sip.ACK || req.Method == sip.CANCEL {
-		return nil
-	}
-	return checkExtensions(req)
+	return r.checkExtensions()
 }
 
-// SpokenHere reports whether a message is of our version of SIP. Capitals do not matter (RFC 3261 7.1).
-func SpokenHere(version string) bool { return strings.EqualFold(version, "SIP/2.0") }
+// empty reports whether a field that must be there once says nothing.
+func (m *Message) empty(f field) bool {
+	s := m.single(f)
+	return s != nil && *s == ""
+}
+
+// checkURI looks at the Request-URI.
+func (r *Request) checkURI() *Fault {
+	switch u := r.recipient; {
+	case u.Scheme != "sip" && u.Scheme != "sips" && u.Scheme != "tel":
+		return &Fault{Code: 416}
+	case u.Scheme != "tel" && u.Host == "":
+		return &Fault{Code: 400, Reason: "Request-URI without host"}
+	case len(u.Headers) > 0:
+		return &Fault{Code: 400, Reason: "Headers in the Request-URI"}
+	}
+	return nil
+}
+
+// Check reports whether a response can be one.
+func (r *Response) Check() bool {
+	return r.ViaOK && r.seqOK && r.StatusCode >= 100 && r.StatusCode <= 699 && spokenHere(r.version)
+}
+
+// spokenHere reports whether a message is of our version of SIP. Capitals do not matter (RFC 3261 7.1).
+func spokenHere(version string) bool { return strings.EqualFold(version, "SIP/2.0") }
 
 // Extensions are the extensions that we name in Supported.
 const Extensions = "timer, replaces"
 
 // checkExtensions refuses what the peer requires and we cannot do.
-func checkExtensions(req *sip.Request) *Fault {
+func (r *Request) checkExtensions() *Fault {
 	var unknown []string
-	for _, v := range Values(req, "Require") {
-		for _, tag := range SplitList(v) {
-			if !strings.EqualFold(tag, "timer") && !(strings.EqualFold(tag, "100rel") && req.Method == sip.INVITE) && !strings.EqualFold(tag, "replaces") {
-				unknown = append(unknown, tag)
-			}
+	for _, tag := range r.require {
+		if !strings.EqualFold(tag, "timer") && !(strings.EqualFold(tag, "100rel") && r.Method == sip.INVITE) && !strings.EqualFold(tag, "replaces") {
+			unknown = append(unknown, tag)
 		}
 	}
 	if len(unknown) > 0 {
 		return &Fault{Code: 420, Headers: []Header{{"Unsupported", strings.Join(unknown, ", ")}}}
 	}
-	if req.Method == sip.INVITE && !acceptsSDP(Values(req, "Accept")) {
+	if r.Method == sip.INVITE && !acceptsSDP(r.Headers("Accept")) {
 		return &Fault{Code: 406}
 	}
-	if len(req.Body()) == 0 {
+	if len(r.Body) == 0 {
 		return nil
 	}
-	if e := First(req, "Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+	if e := r.Header("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return &Fault{Code: 415, Headers: []Header{{"Accept-Encoding", "identity"}}}
 	}
-	if req.Method == sip.INVITE || req.Method == sip.UPDATE {
-		t, _, _ := strings.Cut(strings.ToLower(ContentType(req)), ";")
+	if r.Method == sip.INVITE || r.Method == sip.UPDATE {
+		t, _, _ := strings.Cut(strings.ToLower(r.ContentType), ";")
 		switch t = strings.TrimSpace(t); {
 		case t == "":
 			return &Fault{Code: 400, Reason: "Body without Content-Type"}
@@ -138,23 +149,18 @@ func acceptsSDP(accept []string) bool {
 
 // soundAddress reports whether a From or To value can be one: balanced quotes and brackets around a URI.
 func soundAddress(v string) bool {
-	quoted, escaped, open, closed := false, false, 0, 0
-	for i := 0; i < len(v); i++ {
-		switch c := v[i]; {
-		case escaped:
-			escaped = false
-		case quoted && c == '\\':
-			escaped = true
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '<':
+	open, closed := 0, 0
+	for _, c := range separators(v, `<>"`) {
+		switch c {
+		case '<':
 			open++
-		case c == '>':
+		case '>':
 			closed++
+		case '"':
+			return false
 		}
 	}
-	if quoted || open != closed || open > 1 {
+	if open != closed || open > 1 {
 		return false
 	}
 	uri := ParseNameAddr(v).URI
@@ -163,9 +169,4 @@ func soundAddress(v string) bool {
 	}
 	scheme, rest, ok := strings.Cut(uri, ":")
 	return ok && scheme != "" && rest != "" && !strings.ContainsAny(uri, " \t<>")
-}
-
-func HasCookie(req *sip.Request) bool {
-	v, _, _ := TopVia(req)
-	return strings.HasPrefix(v.Branch, sip.RFC3261BranchMagicCookie)
 }

@@ -60,9 +60,9 @@ func NewAuthenticator(user, password string) *Authenticator {
 
 // Challenged takes the challenges of a 401 or 407. An error says that trying again makes no sense: errNoAccount, errRefused,
 // errNoChallenge.
-func (a *Authenticator) Challenged(res interface{ Headers() []sip.Header }) error {
-	fresh := supported(Values(res, "WWW-Authenticate"), false)
-	fresh = append(fresh, supported(Values(res, "Proxy-Authenticate"), true)...)
+func (a *Authenticator) Challenged(res *Response) error {
+	fresh := supported(res.Headers("WWW-Authenticate"), false)
+	fresh = append(fresh, supported(res.Headers("Proxy-Authenticate"), true)...)
 	if len(fresh) == 0 {
 		return ErrNoChallenge
 	}

@@ -23,11 +23,11 @@ func param(v, name string) string {
 }
 
 // challengeFrom is a 401 with WWW-Authenticate values, or a 407 with Proxy-Authenticate ones.
-func challengeFrom(code int, values ...string) *sip.Response {
-	res := sip.NewResponse(code, "")
+func challengeFrom(code int, values ...string) *Response {
+	res := &Response{StatusCode: code}
 	name := map[int]string{401: "WWW-Authenticate", 407: "Proxy-Authenticate"}[code]
 	for _, v := range values {
-		res.AppendHeader(sip.NewHeader(name, v))
+		res.headers = append(res.headers, sip.NewHeader(name, v))
 	}
 	return res
 }

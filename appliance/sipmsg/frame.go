@@ -20,7 +20,7 @@ var (
 	errTooLarge = errors.New("message too large")
 	errLength   = errors.New("Content-Length missing, twice or no number")
 	errLines    = errors.New("a CR, LF or NUL that ends no line")
-	ErrNoVia    = errors.New("no Via")
+	errNoVia    = errors.New("no Via")
 )
 
 // Framing is what was wrong with a message's length; the zero value is a sound message.

@@ -1,12 +1,7 @@
 package sipmsg
 
 import (
-	"cmp"
-	"fmt"
-	"net/netip"
 	"strings"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // Header is one header field. A name or value with CR, LF or NUL is refused when it is sent.
@@ -68,39 +63,6 @@ func SplitURI(s string) URI {
 	return u
 }
 
-// Request is a request that came in, as a call needs to see it.
-type Request struct {
-	Method      string
-	URI         string // Request-URI, byte for byte
-	From, To    NameAddr
-	CallID      string
-	Body        []byte
-	ContentType string
-	Transport   string // "udp", "tcp", "tls"
-	Source      netip.AddrPort
-
-	msg *sip.Request
-}
-
-// Headers returns the values of all header fields with that name (case does not matter; long names), in order.
-func (r *Request) Headers(name string) []string {
-	if r.msg == nil {
-		return nil
-	}
-	return Values(r.msg, name)
-}
-
-// Header returns the first value of a header field, "" when there is none.
-func (r *Request) Header(name string) string {
-	if v := r.Headers(name); len(v) > 0 {
-		return v[0]
-	}
-	return ""
-}
-
-// Identities are the P-Asserted-Identity values, in order.
-func (r *Request) Identities() []NameAddr { return ParseList(r.Headers("P-Asserted-Identity")) }
-
 // ParseList reads the values of header fields that hold lists of name-addr.
 func ParseList(values []string) []NameAddr {
 	var list []NameAddr
@@ -110,22 +72,4 @@ func ParseList(values []string) []NameAddr {
 		}
 	}
 	return list
-}
-
-// ParseRequest reads a request as a gateway would have taken it, for those who have its text only.
-func ParseRequest(text []byte) (*Request, error) {
-	m, _, err := parser.ParseHeaders(text, false)
-	req, ok := m.(*sip.Request)
-	if err != nil || !ok {
-		return nil, fmt.Errorf("parse request: %w", cmp.Or(err, errLength))
-	}
-	r := View(req, "udp", netip.AddrPort{})
-	return &r, nil
-}
-
-// View shows a request to the call.
-func View(req *sip.Request, transport string, source netip.AddrPort) Request {
-	return Request{Method: string(req.Method), URI: req.Recipient.String(), From: ParseNameAddr(First(req, "From")),
-		To: ParseNameAddr(First(req, "To")), CallID: First(req, "Call-ID"), Body: req.Body(),
-		ContentType: ContentType(req), Transport: transport, Source: source, msg: req}
 }

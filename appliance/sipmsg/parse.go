@@ -2,6 +2,9 @@ package sipmsg
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -21,25 +24,69 @@ var parser = sip.NewParser(sip.WithHeadersParsers(func() map[string]sip.HeaderPa
 	return all
 }()))
 
-// Parse reads a message that has been cut out of a datagram or a stream. What it returns instead of nothing says how its sender is to be
-// refused: head is what has been parsed, and m is nil when nobody can be answered.
-func Parse(head, body []byte, f Framing) (m sip.Message, parsed []byte, fault Framing, err error) {
+// Parsed is what the octets of a message are: a request, a response, or neither, then Err says why.
+type Parsed struct {
+	Request  *Request
+	Response *Response
+	Fault    *Fault // why the request is refused before anything looks at it; nil: it can be read
+	Head     []byte // start line and header fields, as they were read
+	Err      error
+}
+
+// Parse reads a message that has been cut out of a datagram or a stream. head and body may be overwritten afterwards.
+func Parse(head, body []byte, f Framing, source netip.AddrPort, transport string) (p Parsed) {
 	if tooLarge(head) {
 		head, body, f = essentials(head), nil, Framing{errTooLarge, 513}
 	}
-	head = withReason(head)
-	var n int
-	m, n, err = parser.ParseHeaders(head, false)
-	if err == nil && n != len(head) {
+	p.Head = withReason(head)
+	m, n, err := parser.ParseHeaders(p.Head, false)
+	if err == nil && n != len(p.Head) {
 		err = errLength
 	}
 	if m == nil && f.Err == nil {
-		m, f = salvage(head, err)
+		m, f = salvage(p.Head, err)
 	}
 	if m != nil && len(body) > 0 && f.Err == nil {
-		m.SetBody(append([]byte(nil), body...))
+		m.SetBody(bytes.Clone(body))
 	}
-	return m, head, f, err
+	p.Err = cmp.Or(err, f.Err)
+	switch m := m.(type) {
+	case *sip.Response:
+		if p.Err == nil {
+			p.Response = newResponse(m, source, transport)
+		}
+	case *sip.Request:
+		r := newRequest(m, source, transport)
+		if len(r.vias) == 0 {
+			p.Err = cmp.Or(err, errNoVia)
+			return p // nobody to answer
+		}
+		p.Request, p.Fault = r, r.unreadable(f, err)
+	}
+	return p
+}
+
+// unreadable is the refusal of a request that cannot be read.
+func (r *Request) unreadable(f Framing, err error) *Fault {
+	switch {
+	case f.Err != nil:
+		return &Fault{Code: f.Code}
+	case !r.ViaOK:
+		return &Fault{Code: 400, Reason: "Malformed Via"}
+	case err != nil:
+		return &Fault{Code: 400}
+	}
+	return nil
+}
+
+// ParseRequest reads a request as a gateway would have taken it, for those who have its text only.
+func ParseRequest(text []byte) (*Request, error) {
+	m, _, err := parser.ParseHeaders(text, false)
+	req, ok := m.(*sip.Request)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("parse request: %w", cmp.Or(err, errLength))
+	}
+	return newRequest(req, netip.AddrPort{}, "udp"), nil
 }
 
 // withReason puts the blank behind the status code that some peers leave out together with the reason phrase.

@@ -1,10 +1,9 @@
 package sipmsg
 
 import (
+	"iter"
 	"strconv"
 	"strings"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // splitHostPort takes "host", "host:port", "[v6]" and "[v6]:port" apart; a port that is no number is 0.
@@ -39,47 +38,54 @@ func JoinHostPort(host string, port uint16) string {
 	return host + ":" + strconv.Itoa(int(port))
 }
 
+// separators yields where an octet of set stands in s outside quotes, and which one (RFC 3261 25.1). With a quote in set a quoted string
+// that does not end is told as one at the end.
+func separators(s, set string) iter.Seq2[int, byte] {
+	return func(yield func(int, byte) bool) {
+		quoted := false
+		for i := 0; i < len(s); i++ {
+			switch c := s[i]; {
+			case quoted && c == '\\':
+				i++
+			case c == '"':
+				quoted = !quoted
+			case !quoted && strings.IndexByte(set, c) >= 0 && !yield(i, c):
+				return
+			}
+		}
+		if quoted && strings.IndexByte(set, '"') >= 0 {
+			yield(len(s), '"')
+		}
+	}
+}
+
 // SplitList splits a header value at its commas, except inside quotes and angle brackets.
-func SplitList(v string) []string {
-	var list []string
-	start, quoted, bracket := 0, false, false
+func SplitList(v string) []string { return appendList(nil, v) }
+
+func appendList(list []string, v string) []string {
+	start, bracket := 0, false
 	add := func(s string) {
 		if s = strings.TrimSpace(s); s != "" {
 			list = append(list, s)
 		}
 	}
-	for i := 0; i < len(v); i++ {
-		switch c := v[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '<':
-			bracket = true
-		case c == '>':
-			bracket = false
-		case c == ',' && !bracket:
+	for i, c := range separators(v, ",<>") {
+		switch {
+		case c != ',':
+			bracket = c == '<'
+		case !bracket:
 			add(v[start:i])
 			start = i + 1
 		}
 	}
-	add(v[min(start, len(v)):])
+	add(v[start:])
 	return list
 }
 
 // cutQuoted cuts at the first sep outside quotes; found tells whether there is one.
-func cutQuoted(s string, sep byte) (before, after string, found bool) {
-	quoted := false
-	for i := 0; i < len(s); i++ {
-		switch {
-		case quoted && s[i] == '\\':
-			i++
-		case s[i] == '"':
-			quoted = !quoted
-		case s[i] == sep && !quoted:
-			return s[:i], s[i+1:], true
-		}
+func cutQuoted(s, sep string) (before, after string, found bool) {
+	for i := range separators(s, sep) {
+		return s[:i], s[i+1:], true
 	}
 	return s, "", false
 }
@@ -89,7 +95,7 @@ func cutQuoted(s string, sep byte) (before, after string, found bool) {
 func Param(params, name string) (value string, ok bool) {
 	for more := params != ""; more; {
 		var p string
-		p, params, more = cutQuoted(params, ';')
+		p, params, more = cutQuoted(params, ";")
 		if k, v := keyValue(p); k != "" && strings.EqualFold(k, name) {
 			return unquote(v), true
 		}
@@ -121,31 +127,10 @@ func ParseNameAddr(v string) NameAddr {
 
 // angle finds the opening bracket of a name-addr, outside its quoted display name; -1: none.
 func angle(v string) int {
-	quoted := false
-	for i := 0; i < len(v); i++ {
-		switch {
-		case quoted && v[i] == '\\':
-			i++
-		case v[i] == '"':
-			quoted = !quoted
-		case v[i] == '<' && !quoted:
-			return i
-		}
+	for i := range separators(v, "<") {
+		return i
 	}
 	return -1
-}
-
-// Contact is the URI of the first Contact, "" when there is none that can be used.
-func Contact(m interface{ Headers() []sip.Header }) string {
-	list := SplitList(First(m, "Contact"))
-	if len(list) == 0 {
-		return ""
-	}
-	uri := strings.Join(strings.Fields(ParseNameAddr(list[0]).URI), "") // blanks in it would split our request line
-	if _, err := RawURI(uri); err != nil {
-		return ""
-	}
-	return uri
 }
 
 // Bracketed reports whether a value is a name-addr: its URI stands in brackets.
@@ -174,68 +159,11 @@ func Quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// compact names of header fields that we read, by the length of the long ones: it is looked up some hundred times a call.
-var compact = func() (byLength [32][][2]string) {
-	for _, pair := range [][2]string{
-		{"Via", "v"}, {"From", "f"}, {"To", "t"}, {"Call-ID", "i"}, {"Contact", "m"}, {"Content-Type", "c"}, {"Content-Length", "l"},
-		{"Supported", "k"}, {"Refer-To", "r"}, {"Referred-By", "b"}, {"Event", "o"}, {"Subject", "s"}, {"Session-Expires", "x"}, {"Content-Encoding", "e"},
-	} {
-		byLength[len(pair[0])] = append(byLength[len(pair[0])], pair)
-	}
-	return byLength
-}()
-
-// Values are the values of all fields of a name, long or compact, in order.
-func Values(m interface{ Headers() []sip.Header }, name string) []string {
-	var list []string
-	short := compactName(name)
-	for _, h := range m.Headers() {
-		if isNamed(h, name, short) {
-			list = append(list, h.Value())
-		}
-	}
-	return list
-}
-
-// First is the first of them, "" when there is none.
-func First(m interface{ Headers() []sip.Header }, name string) string {
-	short := compactName(name)
-	for _, h := range m.Headers() {
-		if isNamed(h, name, short) {
-			return h.Value()
-		}
-	}
-	return ""
-}
-
-// ContentType is the Content-Type of a message.
-func ContentType(m interface{ Headers() []sip.Header }) string {
-	return mediaType(First(m, "Content-Type"))
-}
-
 // mediaType is a media type without the blanks that SIP alone permits around its slash (RFC 3261 25.1).
 func mediaType(v string) string {
 	kind, rest, ok := strings.Cut(v, "/")
-	if !ok {
-		return v
+	if k, r := strings.TrimSpace(kind), strings.TrimSpace(rest); ok && len(k)+len(r) < len(v)-1 {
+		return k + "/" + r
 	}
-	return strings.TrimSpace(kind) + "/" + strings.TrimSpace(rest)
-}
-
-// isNamed is asked some hundred times a call, so it compares lengths first.
-func isNamed(h sip.Header, name, short string) bool {
-	n := h.Name()
-	return len(n) == len(name) && strings.EqualFold(n, name) || short != "" && len(n) == 1 && strings.EqualFold(n, short)
-}
-
-// compactName is the compact form of a name, "" when it has none.
-func compactName(name string) string {
-	if len(name) < len(compact) {
-		for _, pair := range compact[len(name)] {
-			if strings.EqualFold(pair[0], name) {
-				return pair[1]
-			}
-		}
-	}
-	return ""
+	return v
 }

@@ -10,8 +10,8 @@ func FuzzAddress(f *testing.F) {
 		for _, one := range SplitList(s) {
 			n := ParseNameAddr(one)
 			SplitURI(n.URI)
-			Tag(one)
-			if u, err := RawURI(n.URI); err == nil && u.String() != n.URI {
+			n.Param("tag")
+			if u, err := rawURI(n.URI); err == nil && u.String() != n.URI {
 				t.Errorf("%q became %q", n.URI, u.String())
 			}
 		}

@@ -18,35 +18,19 @@ type Via struct {
 	RPort  bool
 }
 
-// TopVia reads the topmost Via. present tells whether there is one at all; ok, whether it can be understood.
-func TopVia(m interface{ Headers() []sip.Header }) (v Via, present, ok bool) {
-	i := topViaIndex(m)
-	if i < 0 {
-		return Via{}, false, false
-	}
-	v, ok = readVia(m.Headers()[i].Value())
-	return v, true, ok
-}
-
-func topViaIndex(m interface{ Headers() []sip.Header }) int {
-	for i, h := range m.Headers() {
-		if isNamed(h, "Via", "v") {
-			return i
-		}
-	}
-	return -1
-}
+// Cookie reports whether the branch is one of RFC 3261 (8.1.1.7).
+func (v Via) Cookie() bool { return strings.HasPrefix(v.Branch, sip.RFC3261BranchMagicCookie) }
 
 // readVia reads the first value of a Via field.
 func readVia(text string) (v Via, ok bool) {
-	text, others, more := cutQuoted(text, ',')
+	text, others, more := cutQuoted(text, ",")
 	for more {
 		var one string
-		if one, others, more = cutQuoted(others, ','); strings.TrimSpace(one) == "" {
+		if one, others, more = cutQuoted(others, ","); strings.TrimSpace(one) == "" {
 			return Via{}, false
 		}
 	}
-	head, params, more := cutQuoted(text, ';')
+	head, params, more := cutQuoted(text, ";")
 	name, rest, ok := strings.Cut(head, "/")
 	version, rest, ok2 := strings.Cut(rest, "/")
 	transport, sentBy := cutBlank(strings.TrimSpace(rest))
@@ -58,7 +42,7 @@ func readVia(text string) (v Via, ok bool) {
 	}
 	for more {
 		var p string
-		p, params, more = cutQuoted(params, ';')
+		p, params, more = cutQuoted(params, ";")
 		key, value := keyValue(p)
 		switch {
 		case key == "":
@@ -105,22 +89,21 @@ func cutBlank(s string) (before, after string) {
 	return s, ""
 }
 
-// MarkVia notes in the topmost Via where the request came from, so that the response finds back (RFC 3261 18.2.1, RFC 3581). All else
+// markVia notes in the topmost Via where the request came from, so that the response finds back (RFC 3261 18.2.1, RFC 3581). All else
 // in the field stays as it was written.
-func MarkVia(req *sip.Request, v Via, from netip.AddrPort) {
-	i := topViaIndex(req)
-	if i < 0 || !v.RPort && v.Host == from.Addr().String() {
+func (r *Request) markVia(from netip.AddrPort) {
+	if !r.Via.RPort && r.Via.Host == from.Addr().String() {
 		return
 	}
-	field := req.Headers()[i].Value()
-	first, _, _ := cutQuoted(field, ',')
+	field := r.vias[0]
+	first, _, _ := cutQuoted(field, ",")
 	others := field[len(first):]
 
 	var b strings.Builder
-	part, rest, more := cutQuoted(strings.TrimRight(first, " \t"), ';')
+	part, rest, more := cutQuoted(strings.TrimRight(first, " \t"), ";")
 	b.WriteString(part)
 	for more {
-		part, rest, more = cutQuoted(rest, ';')
+		part, rest, more = cutQuoted(rest, ";")
 		switch key, _ := keyValue(part); {
 		case strings.EqualFold(key, "received"):
 			continue // only we know
@@ -130,5 +113,5 @@ func MarkVia(req *sip.Request, v Via, from netip.AddrPort) {
 		b.WriteString(";" + part)
 	}
 	b.WriteString(";received=" + from.Addr().String() + others)
-	req.Headers()[i] = sip.NewHeader("Via", b.String())
+	r.vias[0] = b.String()
 }

@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // TestBlanksInResponses: our branch comes back with blanks around it, and is known again.
@@ -27,9 +25,8 @@ func TestBlanksAroundParameters(t *testing.T) {
 	if r, ok := ParseReplaces("id@host ; to-tag = a ; from-tag = b ; early-only"); !ok || r != (Replaces{"id@host", "a", "b", true}) {
 		t.Errorf("Replaces: %+v %v", r, ok)
 	}
-	res := sip.NewResponse(200, "OK")
-	res.AppendHeader(sip.NewHeader("Session-Expires", "1800 ; refresher = UAC"))
-	if d, refresher := Expires(res); d.Seconds() != 1800 || refresher != "uac" {
+	res := Response{Message: Message{sessionExpires: "1800 ; refresher = UAC"}}
+	if d, refresher := res.SessionExpires(); d.Seconds() != 1800 || refresher != "uac" {
 		t.Errorf("Session-Expires: %v %s", d, refresher)
 	}
 }
@@ -46,11 +43,9 @@ func FuzzVia(f *testing.F) {
 		if !ok {
 			return
 		}
-		req := sip.NewRequest(sip.OPTIONS, sip.Uri{})
-		req.AppendHeader(sip.NewHeader("v", text))
-		MarkVia(req, v, netip.MustParseAddrPort("192.0.2.100:5060"))
-		again, present, ok := TopVia(req)
-		if !present || !ok || again != v {
+		r := Request{Message: Message{Via: v, vias: []string{text}}}
+		r.markVia(netip.MustParseAddrPort("192.0.2.100:5060"))
+		if again, ok := readVia(r.vias[0]); !ok || again != v {
 			t.Errorf("%q: %+v becomes %+v (%v)", text, v, again, ok)
 		}
 	})

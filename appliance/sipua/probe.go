@@ -94,7 +94,7 @@ func (p *probe) once(ctx context.Context) time.Duration {
 	start := time.Now()
 	limited, cancel := context.WithTimeout(ctx, p.spec.timeout)
 	defer cancel()
-	var res *sip.Response
+	var res *sipmsg.Response
 	var req *sip.Request
 	err := p.spec.via.Resolve(limited, p.spec.to) // what we say of ourselves depends on where the peer is
 	if err == nil {

@@ -9,7 +9,6 @@ import (
 
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
-
 	"viaduct/appliance/status"
 
 	"github.com/emiago/sipgo/sip"
@@ -70,12 +69,12 @@ func TestProbeIsSentAtOnceAndEveryInterval(t *testing.T) {
 }
 
 func TestWhatBoxesAPeer(t *testing.T) {
-	fails := func(err error) func(int, *sip.Request) (*sip.Response, error) {
-		return func(int, *sip.Request) (*sip.Response, error) { return nil, err }
+	fails := func(err error) func(int, *sip.Request) (*sipmsg.Response, error) {
+		return func(int, *sip.Request) (*sipmsg.Response, error) { return nil, err }
 	}
 	for _, tc := range []struct {
 		name   string
-		answer func(int, *sip.Request) (*sip.Response, error)
+		answer func(int, *sip.Request) (*sipmsg.Response, error)
 		delay  time.Duration
 		boxed  bool
 		code   int

@@ -59,7 +59,7 @@ type client interface {
 	Resolve(ctx context.Context, to sipgw.Target) error
 	Contact(user string, to sipgw.Target) string
 	NewRequest(method sip.RequestMethod, uri, from, to, contactUser string, where sipgw.Target, h ...sipmsg.Header) (*sip.Request, error)
-	Do(ctx context.Context, req *sip.Request, to sipgw.Target) (*sip.Response, error)
+	Do(ctx context.Context, req *sip.Request, to sipgw.Target) (*sipmsg.Response, error)
 }
 
 // registration belongs to its goroutine, except where noted.
@@ -140,11 +140,11 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 	start := time.Now()
 	res, err := r.exchange(ctx, r.lifetime)
 	if ctx.Err() != nil {
-		r.bound = r.bound || err != nil && res == nil || err == nil && res.IsSuccess() // a request without response may have arrived
+		r.bound = r.bound || err != nil && res == nil || err == nil && res.StatusCode/100 == 2 // a request without response may have arrived
 		return 0
 	}
 	var granted time.Duration
-	if err == nil && res.IsSuccess() {
+	if err == nil && res.StatusCode/100 == 2 {
 		if granted = grantedTime(res, r.contact, r.lifetime); granted <= 0 {
 			err = errors.New("registrar keeps the registration for no time at all")
 		}
@@ -166,7 +166,7 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 }
 
 // failed notes a failed attempt. A registration that has not expired yet goes on being one.
-func (r *registration) failed(res *sip.Response, err error) time.Duration {
+func (r *registration) failed(res *sipmsg.Response, err error) time.Duration {
 	wait := r.retry(res, err)
 	r.change(func(s *status.Registration) {
 		why := printable.Text(err.Error())
@@ -188,7 +188,7 @@ func (r *registration) failed(res *sip.Response, err error) time.Duration {
 //
 // Refused credentials are repeated ever more slowly: a PBX bans an address after a few of them within ten minutes.
 // A peer that cannot be reached is tried soon at first, because names and routes are often seconds away when a box starts.
-func (r *registration) retry(res *sip.Response, err error) time.Duration {
+func (r *registration) retry(res *sipmsg.Response, err error) time.Duration {
 	var wait, least time.Duration
 	if res != nil {
 		least = min(retryAfter(res), maxWait)
@@ -216,7 +216,7 @@ func (r *registration) retry(res *sip.Response, err error) time.Duration {
 
 // exchange sends a REGISTER for a lifetime (0: unregister), answers challenges and a 423, and returns the final response.
 // The error is one of transport, of digest, or of the context; a refusal by the registrar is a response.
-func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*sip.Response, error) {
+func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*sipmsg.Response, error) {
 	if err := r.spec.via.Resolve(ctx, r.spec.to); err != nil { // what we say of ourselves depends on where the registrar is
 		return nil, err
 	}
@@ -237,7 +237,7 @@ func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*s
 			}
 			continue
 		case 423:
-			if least := seconds(sipmsg.Values(res, "Min-Expires")); lifetime > 0 && least > lifetime && least <= maxLifetime {
+			if least := seconds(res.Headers("Min-Expires")); lifetime > 0 && least > lifetime && least <= maxLifetime {
 				r.lifetime, lifetime = least, least
 				continue
 			}
@@ -312,14 +312,14 @@ func (e *responseError) Error() string { return strconv.Itoa(e.code) + " " + e.r
 // else the Expires header, else what we asked for (RFC 3261 section 10.2.4), and never longer than that. A registrar behind NAT, or one
 // that stores where a request came from, gives our contact back with another address: then the shortest of those with our user
 // part counts, or of all. To ask too early costs one request, too late every call until then.
-func grantedTime(res *sip.Response, contact string, asked time.Duration) time.Duration {
+func grantedTime(res *sipmsg.Response, contact string, asked time.Duration) time.Duration {
 	otherwise := asked
-	if d, ok := lifetimeIn(sipmsg.Values(res, "Expires")); ok {
+	if d, ok := lifetimeIn(res.Headers("Expires")); ok {
 		otherwise = min(asked, d)
 	}
 	ours := sipmsg.SplitURI(contact)
 	best, closest := otherwise, 0
-	for _, n := range sipmsg.ParseList(sipmsg.Values(res, "Contact")) {
+	for _, n := range sipmsg.ParseList(res.Headers("Contact")) {
 		granted := otherwise
 		if e, ok := sipmsg.Param(n.Params, "expires"); ok {
 			if d, ok := lifetimeIn([]string{e}); ok {
@@ -348,8 +348,8 @@ func likeness(u, ours sipmsg.URI) int {
 }
 
 // retryAfter is the value of Retry-After, which may be followed by a comment and parameters (RFC 3261 section 20.33); 0: none.
-func retryAfter(res *sip.Response) time.Duration {
-	return seconds(sipmsg.Values(res, "Retry-After"))
+func retryAfter(res *sipmsg.Response) time.Duration {
+	return seconds(res.Headers("Retry-After"))
 }
 
 // seconds reads the number at the start of the first value; 0 when there is none.

@@ -111,7 +111,7 @@ func TestRegistrationsAreSpread(t *testing.T) {
 func TestRegisterAnswersTheChallenge(t *testing.T) {
 	nonce := "1"
 	peer := &scripted{}
-	peer.answer = func(n int, req *sip.Request) (*sip.Response, error) {
+	peer.answer = func(n int, req *sip.Request) (*sipmsg.Response, error) {
 		auth := sipmsg.First(req, "Authorization")
 		switch {
 		case auth == "":
@@ -176,7 +176,7 @@ func TestGrantedTime(t *testing.T) {
 }
 
 func TestRegisterTooBrief(t *testing.T) {
-	peer := &scripted{answer: func(n int, req *sip.Request) (*sip.Response, error) {
+	peer := &scripted{answer: func(n int, req *sip.Request) (*sipmsg.Response, error) {
 		if expiresOf(req) != "600" && expiresOf(req) != "0" {
 			return response(423, "Interval Too Brief", "Min-Expires: 600"), nil
 		}
@@ -209,7 +209,7 @@ func TestTooBriefWithoutSenseEndsTheAttempt(t *testing.T) {
 }
 
 // waits are the times from failure to failure, which a peer that never gives in gets.
-func waits(t *testing.T, n int, answer func(int, *sip.Request) (*sip.Response, error)) (list []time.Duration, last status.Registration) {
+func waits(t *testing.T, n int, answer func(int, *sip.Request) (*sipmsg.Response, error)) (list []time.Duration, last status.Registration) {
 	peer := &scripted{answer: answer}
 	bubble(t, func(t *testing.T, a *Agent) {
 		a.register(testRegistration(peer, "user.01"))
@@ -227,15 +227,15 @@ func waits(t *testing.T, n int, answer func(int, *sip.Request) (*sip.Response, e
 }
 
 func TestRetryTimes(t *testing.T) {
-	unreachable := func(int, *sip.Request) (*sip.Response, error) {
+	unreachable := func(int, *sip.Request) (*sipmsg.Response, error) {
 		return nil, &sipgw.TransportError{Op: "dial", Peer: "192.168.1.100:5060", Err: errors.New("connection refused")}
 	}
-	wrongPassword := func(n int, req *sip.Request) (*sip.Response, error) {
+	wrongPassword := func(n int, req *sip.Request) (*sipmsg.Response, error) {
 		return response(401, "Unauthorized", fmt.Sprintf(`WWW-Authenticate: Digest realm="asterisk", nonce="%d"`, n)), nil
 	}
 	for _, tc := range []struct {
 		name   string
-		answer func(int, *sip.Request) (*sip.Response, error)
+		answer func(int, *sip.Request) (*sipmsg.Response, error)
 		least  []int // seconds; at most a fifth more
 	}{
 		{"wrong password: ever slower, or the PBX bans us", wrongPassword, []int{10, 60, 300, 600, 900, 900}},
@@ -243,7 +243,7 @@ func TestRetryTimes(t *testing.T) {
 		{"unknown user", always(404), []int{10, 20, 40, 80, 120, 120}},
 		{"decline", always(603), []int{10, 20, 40}},
 		{"server error", always(500), []int{11, 11, 11, 11}},
-		{"no answer", func(int, *sip.Request) (*sip.Response, error) { return nil, sipgw.ErrTimeout }, []int{12, 12, 12}},
+		{"no answer", func(int, *sip.Request) (*sipmsg.Response, error) { return nil, sipgw.ErrTimeout }, []int{12, 12, 12}},
 		{"408", always(408), []int{12, 12}},
 		{"not reachable: soon at first", unreachable, []int{1, 2, 4, 8, 12, 12}},
 		{"Retry-After", always(503, "Retry-After: 100 (maintenance);duration=3"), []int{100, 100}},

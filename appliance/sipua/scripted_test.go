@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +21,7 @@ import (
 
 // scripted is a peer in virtual time: it answers each request with what its script says.
 type scripted struct {
-	answer func(n int, req *sip.Request) (*sip.Response, error) // n counts from 1
+	answer func(n int, req *sip.Request) (*sipmsg.Response, error) // n counts from 1
 	delay  time.Duration
 
 	mu   sync.Mutex
@@ -55,7 +56,7 @@ func (s *scripted) Contact(user string, _ sipgw.Target) string {
 	return "sip:" + user + "@192.168.1.1:5060"
 }
 
-func (s *scripted) Do(ctx context.Context, req *sip.Request, _ sipgw.Target) (*sip.Response, error) {
+func (s *scripted) Do(ctx context.Context, req *sip.Request, _ sipgw.Target) (*sipmsg.Response, error) {
 	s.mu.Lock()
 	s.reqs, s.at = append(s.reqs, req), append(s.at, time.Now())
 	n, delay := len(s.reqs), s.delay
@@ -88,18 +89,17 @@ func (s *scripted) pause() time.Duration {
 	return s.at[len(s.at)-1].Sub(s.at[len(s.at)-2])
 }
 
-func response(code int, reason string, h ...string) *sip.Response {
-	res := sip.NewResponse(code, reason)
-	for _, line := range h {
-		name, value, _ := strings.Cut(line, ": ")
-		res.AppendHeader(sip.NewHeader(name, value))
+func response(code int, reason string, h ...string) *sipmsg.Response {
+	head := fmt.Sprintf("SIP/2.0 %d %s\r\n%s\r\n\r\n", code, reason, strings.Join(h, "\r\n"))
+	if len(h) == 0 {
+		head = fmt.Sprintf("SIP/2.0 %d %s\r\n\r\n", code, reason)
 	}
-	return res
+	return sipmsg.Parse([]byte(head), nil, sipmsg.Framing{}, netip.AddrPort{}, "udp").Response
 }
 
 // always answers every request alike.
-func always(code int, h ...string) func(int, *sip.Request) (*sip.Response, error) {
-	return func(int, *sip.Request) (*sip.Response, error) {
+func always(code int, h ...string) func(int, *sip.Request) (*sipmsg.Response, error) {
+	return func(int, *sip.Request) (*sipmsg.Response, error) {
 		return response(code, fmt.Sprint("reason ", code), h...), nil
 	}
 }

@@ -1,0 +1,125 @@
+package sipmsg
+
+import (
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// field is a header field that is read when a message arrives.
+type field uint8
+
+const (
+	other field = iota
+	fieldVia
+	fieldFrom
+	fieldTo
+	fieldCallID
+	fieldCSeq
+	fieldContact
+	fieldRecordRoute
+	fieldRequire
+	fieldSupported
+	fieldContentType
+	fieldContentLength
+	fieldMaxForwards
+	fieldSessionExpires
+	fieldMinSE
+	fieldTimestamp
+	fieldCount
+)
+
+// fieldName is a name of a field that we read, with its compact form, "" for none.
+type fieldName struct {
+	long, short string
+	field       field
+}
+
+// byLength finds a name by the length of its long form: names are compared some hundred times a call.
+var byLength = func() (table [32][]fieldName) {
+	for _, n := range []fieldName{
+		{"Via", "v", fieldVia}, {"From", "f", fieldFrom}, {"To", "t", fieldTo}, {"Call-ID", "i", fieldCallID}, {"CSeq", "", fieldCSeq},
+		{"Contact", "m", fieldContact}, {"Record-Route", "", fieldRecordRoute}, {"Require", "", fieldRequire}, {"Supported", "k", fieldSupported},
+		{"Content-Type", "c", fieldContentType}, {"Content-Length", "l", fieldContentLength}, {"Max-Forwards", "", fieldMaxForwards},
+		{"Session-Expires", "x", fieldSessionExpires}, {"Min-SE", "", fieldMinSE}, {"Timestamp", "", fieldTimestamp},
+		{"Refer-To", "r", other}, {"Referred-By", "b", other}, {"Event", "o", other}, {"Subject", "s", other}, {"Content-Encoding", "e", other},
+	} {
+		table[len(n.long)] = append(table[len(n.long)], n)
+	}
+	return table
+}()
+
+// byLetter are the fields by their compact names.
+var byLetter = func() (table [256]field) {
+	for _, list := range byLength {
+		for _, n := range list {
+			if n.short != "" {
+				table[n.short[0]], table[n.short[0]-'a'+'A'] = n.field, n.field
+			}
+		}
+	}
+	return table
+}()
+
+// fieldNamed is the field with a name, long or compact.
+func fieldNamed(name string) field {
+	if len(name) == 1 {
+		return byLetter[name[0]]
+	}
+	if len(name) < len(byLength) {
+		for _, n := range byLength[len(name)] {
+			if n.field != other && strings.EqualFold(n.long, name) {
+				return n.field
+			}
+		}
+	}
+	return other
+}
+
+// compactName is the compact form of a name, "" when it has none.
+func compactName(name string) string {
+	if len(name) < len(byLength) {
+		for _, n := range byLength[len(name)] {
+			if strings.EqualFold(n.long, name) {
+				return n.short
+			}
+		}
+	}
+	return ""
+}
+
+// Values are the values of all fields of a name, long or compact, in order.
+func Values(m interface{ Headers() []sip.Header }, name string) []string {
+	return values(m.Headers(), name)
+}
+
+func values(headers []sip.Header, name string) (list []string) {
+	short := compactName(name)
+	for _, h := range headers {
+		if isNamed(h, name, short) {
+			list = append(list, h.Value())
+		}
+	}
+	return list
+}
+
+// First is the first of them, "" when there is none.
+func First(m interface{ Headers() []sip.Header }, name string) string {
+	return first(m.Headers(), name)
+}
+
+func first(headers []sip.Header, name string) string {
+	short := compactName(name)
+	for _, h := range headers {
+		if isNamed(h, name, short) {
+			return h.Value()
+		}
+	}
+	return ""
+}
+
+// isNamed compares lengths first.
+func isNamed(h sip.Header, name, short string) bool {
+	n := h.Name()
+	return len(n) == len(name) && strings.EqualFold(n, name) || short != "" && len(n) == 1 && strings.EqualFold(n, short)
+}

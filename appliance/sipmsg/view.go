@@ -1,0 +1,213 @@
+package sipmsg
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Message is what requests and responses have in common: the header fields that decide where one belongs and what it asks for. They
+// are read in one pass when it arrives, because a call is asked for its tags, branch and CSeq some hundred times. All other fields are
+// looked up by Header and Headers.
+type Message struct {
+	Via         Via  // the topmost
+	ViaOK       bool // it can be understood
+	From, To    NameAddr
+	FromText    string // the whole value, byte for byte
+	ToText      string
+	FromTag     string
+	ToTag       string
+	CallID      string
+	Seq         uint32 // of CSeq
+	SeqMethod   sip.RequestMethod
+	RecordRoute []string // one entry a proxy, in the order of the message
+	Contacts    []string // values of the fields
+	ContentType string
+	Body        []byte
+	Source      netip.AddrPort
+	Transport   string // "udp", "tcp", "tls"
+
+	headers            []sip.Header
+	count              [fieldCount]int
+	vias, timestamps   []string
+	recordRoutes       []string
+	require, supported []string // option tags
+	cseq               string   // the whole value
+	seqOK              bool     // it can be understood
+	maxForwards        string
+	sessionExpires     string
+	minSE              string
+}
+
+// Request is a request that came in.
+type Request struct {
+	Message
+	Method sip.RequestMethod
+	URI    string // Request-URI, byte for byte
+
+	version   string
+	recipient sip.Uri
+}
+
+// Response is a response that came in.
+type Response struct {
+	Message
+	StatusCode int
+	Reason     string
+
+	version string
+}
+
+// newRequest reads a request. It notes in the topmost Via where the request came from.
+func newRequest(m *sip.Request, source netip.AddrPort, transport string) *Request {
+	r := &Request{Method: m.Method, URI: m.Recipient.String(), version: m.SipVersion, recipient: m.Recipient}
+	r.read(m.Headers(), m.Body(), source, transport)
+	if r.ViaOK {
+		r.markVia(source)
+	}
+	return r
+}
+
+// newResponse reads a response.
+func newResponse(m *sip.Response, source netip.AddrPort, transport string) *Response {
+	r := &Response{StatusCode: m.StatusCode, Reason: m.Reason, version: m.SipVersion}
+	r.read(m.Headers(), m.Body(), source, transport)
+	return r
+}
+
+// Headers are the values of all fields of a name, long or compact, in order.
+func (m *Message) Headers(name string) []string { return values(m.headers, name) }
+
+// Header is the first of them, "" when there is none.
+func (m *Message) Header(name string) string { return first(m.headers, name) }
+
+func (m *Message) read(headers []sip.Header, body []byte, source netip.AddrPort, transport string) {
+	m.headers, m.Body, m.Source, m.Transport = headers, body, source, transport
+	for _, h := range headers {
+		f := fieldNamed(h.Name())
+		if f == other {
+			continue
+		}
+		m.count[f]++
+		m.take(f, h)
+	}
+	if len(m.vias) > 0 {
+		m.Via, m.ViaOK = readVia(m.vias[0])
+	}
+	m.From, m.To = ParseNameAddr(m.FromText), ParseNameAddr(m.ToText)
+	m.ContentType = mediaType(m.ContentType)
+	m.FromTag, m.ToTag = m.From.Param("tag"), m.To.Param("tag")
+}
+
+// take notes one of the fields that are read in advance. Of those that may be there once, the first counts.
+func (m *Message) take(f field, h sip.Header) {
+	once := m.count[f] == 1
+	switch f {
+	case fieldVia:
+		m.vias = append(m.vias, h.Value())
+	case fieldRecordRoute:
+		m.recordRoutes = append(m.recordRoutes, h.Value())
+		m.RecordRoute = appendList(m.RecordRoute, h.Value())
+	case fieldContact:
+		m.Contacts = append(m.Contacts, h.Value())
+	case fieldRequire:
+		m.require = appendList(m.require, h.Value())
+	case fieldSupported:
+		m.supported = appendList(m.supported, h.Value())
+	case fieldTimestamp:
+		m.timestamps = append(m.timestamps, h.Value())
+	case fieldCSeq:
+		if c, ok := h.(*sip.CSeqHeader); ok && once {
+			m.Seq, m.SeqMethod, m.seqOK = c.SeqNo, sip.RequestMethod(strings.TrimSpace(string(c.MethodName))), true
+		}
+		if once {
+			m.cseq = h.Value()
+		}
+	default:
+		if to := m.single(f); to != nil && once {
+			*to = h.Value()
+		}
+	}
+}
+
+// single is where the value of a field goes that is kept as it is.
+func (m *Message) single(f field) *string {
+	switch f {
+	case fieldFrom:
+		return &m.FromText
+	case fieldTo:
+		return &m.ToText
+	case fieldCallID:
+		return &m.CallID
+	case fieldContentType:
+		return &m.ContentType
+	case fieldMaxForwards:
+		return &m.maxForwards
+	case fieldSessionExpires:
+		return &m.sessionExpires
+	case fieldMinSE:
+		return &m.minSE
+	}
+	return nil
+}
+
+// Requires reports whether the sender requires an extension.
+func (m *Message) Requires(tag string) bool { return hasTag(m.require, tag) }
+
+// Supports reports whether the sender knows an extension.
+func (m *Message) Supports(tag string) bool {
+	return hasTag(m.supported, tag) || hasTag(m.require, tag)
+}
+
+func hasTag(list []string, tag string) bool {
+	for _, t := range list {
+		if strings.EqualFold(t, tag) {
+			return true
+		}
+	}
+	return false
+}
+
+// SessionExpires reads the field of that name: its interval (0: none) and who refreshes ("uac", "uas", "").
+func (m *Message) SessionExpires() (interval time.Duration, refresher string) {
+	value, params, _ := strings.Cut(m.sessionExpires, ";")
+	interval, ok := deltaSeconds(value)
+	if !ok {
+		return 0, ""
+	}
+	refresher, _ = Param(params, "refresher")
+	return interval, strings.ToLower(refresher)
+}
+
+// MinSE is the shortest session that the sender takes; false: it says nothing of that.
+func (m *Message) MinSE() (time.Duration, bool) { return deltaSeconds(m.minSE) }
+
+func deltaSeconds(s string) (time.Duration, bool) {
+	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 31)
+	return time.Duration(n) * time.Second, err == nil
+}
+
+// Target is the URI of the first Contact, "" when there is none that can be used.
+func (m *Message) Target() string {
+	if len(m.Contacts) == 0 {
+		return ""
+	}
+	list := SplitList(m.Contacts[0])
+	if len(list) == 0 {
+		return ""
+	}
+	uri := strings.Join(strings.Fields(ParseNameAddr(list[0]).URI), "") // blanks in it would split our request line
+	if _, err := rawURI(uri); err != nil {
+		return ""
+	}
+	return uri
+}
+
+// MergeKey is what two copies of a request have in common that came on different ways (RFC 3261 8.2.2.2).
+func (m *Message) MergeKey() string { return m.CallID + " " + m.FromTag + " " + m.cseq }
+
+// Identities are the P-Asserted-Identity values, in order.
+func (m *Message) Identities() []NameAddr { return ParseList(m.Headers("P-Asserted-Identity")) }
