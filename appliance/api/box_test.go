@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/status"
@@ -42,7 +43,16 @@ func (b *accounts) Registrations() []status.Registration {
 func (b *accounts) PenaltyBox() []status.Peer  { return nil }
 func (b *accounts) Gateways() []status.Gateway { return nil }
 func (b *accounts) Clock() status.Clock        { return status.Clock{Synced: true} }
-func (b *accounts) Failing() []string          { return b.failing }
+func (b *accounts) Alarms() []health.Alarm {
+	list := []health.Alarm{{Severity: health.Warning, Text: "a warning"}}
+	for _, text := range b.failing {
+		list = append(list, health.Alarm{Severity: health.Error, Text: text})
+	}
+	return list
+}
+func (b *accounts) AlarmCounts() []health.Count {
+	return []health.Count{{ID: "link-down", Severity: health.Error, N: 1}}
+}
 
 func hash(t *testing.T, password string) config.Secret {
 	t.Helper()

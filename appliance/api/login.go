@@ -13,7 +13,9 @@ import (
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/plural"
 )
 
 // dummy is compared where there is no account, so that its absence cannot be seen from the time that the answer takes.
@@ -25,9 +27,30 @@ var dummy = []byte("$2a$10$cSNeUkA.4FYpgHIsG7oLiOfVQX2ObDsnM4Kqlf21P.PFpkyiHJZwe
 func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply {
 	in := b.login(r)
 	if in.OK {
-		in.Banner = strings.TrimLeft(strings.Join(append([]string{in.Banner}, b.box.Failing()...), "\n% "), "\n")
+		in.Banner = strings.TrimLeft(strings.Join(append([]string{in.Banner}, b.failing()...), "\n% "), "\n")
 	}
 	return in
+}
+
+// greeted is how many alarms the greeting names.
+const greeted = 8
+
+// failing are the alarms that somebody who logs in reads, a sentence each.
+func (b *backend) failing() (list []string) {
+	more := 0
+	for _, a := range b.box.Alarms() {
+		switch {
+		case a.Severity < health.Error:
+		case len(list) == greeted:
+			more++
+		default:
+			list = append(list, a.Sentence())
+		}
+	}
+	if more > 0 {
+		list = append(list, plural.Of(more, "more alarm")+": show alarms")
+	}
+	return list
 }
 
 func (b *backend) login(r wire.LoginRequest) wire.LoginReply {
@@ -101,7 +124,9 @@ const (
 )
 
 // Health is how the box does.
-func (b *backend) Health() wire.Health { return wire.Health{Unfit: b.box.Unfit()} }
+func (b *backend) Health() wire.Health {
+	return wire.Health{Unfit: b.box.Unfit(), Alarms: b.box.Alarms()}
+}
 
 // Settings is what the configuration says about consoles.
 func (b *backend) Settings() wire.Settings {

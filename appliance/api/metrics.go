@@ -58,6 +58,10 @@ func (b *backend) Metrics(w io.Writer) error {
 			m.value("viaduct_gateway_up", truth(i.State == status.GatewayUp), "gateway", g.Name, "interface", i.Name)
 		}
 	}
+	m.head("viaduct_alarm", "gauge", "Alarms that are raised, by their id")
+	for _, a := range b.box.AlarmCounts() {
+		m.value("viaduct_alarm", float64(a.N), "id", a.ID, "severity", a.Severity.String())
+	}
 	c := b.box.Clock()
 	m.head("viaduct_clock_synced", "gauge", "1 when the clock follows a time server")
 	m.value("viaduct_clock_synced", truth(c.Synced))

@@ -18,6 +18,14 @@ type Alarm struct {
 	Since    time.Time `json:"since"`          // by the clock as it is now, even if it was wrong then
 }
 
+// Sentence is the text, with what to do about it.
+func (a Alarm) Sentence() string {
+	if a.Advice == "" {
+		return a.Text
+	}
+	return a.Text + ". " + a.Advice
+}
+
 // Current returns the alarms that are raised, the worst first.
 func (t *Tracker) Current() []Alarm {
 	shown, now := t.look()

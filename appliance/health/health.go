@@ -8,7 +8,6 @@
 package health
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,13 +35,11 @@ func (s Severity) String() string { return severities[s] }
 // MarshalText and UnmarshalText make a severity its word in JSON.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler.
+// UnmarshalText implements encoding.TextUnmarshaler. A severity of a later version counts as an error.
 func (s *Severity) UnmarshalText(text []byte) error {
-	n := slices.Index(severities[:], string(text))
-	if n < 0 {
-		return fmt.Errorf("no severity %q", text)
+	if *s = Severity(slices.Index(severities[:], string(text))); *s < 0 {
+		*s = Error
 	}
-	*s = Severity(n)
 	return nil
 }
 
@@ -58,6 +55,7 @@ type Warnable struct {
 	After    []Cause       // what makes this one only a consequence
 	Delay    time.Duration // how long it stands before anybody sees it
 	Again    string        // the argument whose new value is worth another line in the log; "": none is
+	Quiet    bool          // whoever sets it writes the log's lines, which say more
 
 	arguments []string // all names that the above uses
 }

@@ -97,11 +97,6 @@ var (
 		ID: "network-refused", Severity: Warning, Subject: "why", Title: "the network is not as configured", Text: "{why}",
 		Advice: "Correct the lines that are named.",
 	})
-	PortMissing = declare(Warnable{
-		ID: "port-missing", Severity: Error, Subject: "port", Title: "a port is not there",
-		Text: "port {port} is configured and this machine has none", Delay: 10 * time.Second,
-		Advice: "Look whether the adapter is plugged in. A port that is not used can be closed with `shutdown`.",
-	})
 	LinkDown = declare(Warnable{
 		ID: "link-down", Severity: Error, Subject: "port", Title: "a port has no link",
 		Text: "port {port} has no link", Delay: 3 * time.Second,
@@ -145,13 +140,13 @@ var (
 		Text: "{identity} is not registered at {registrar}: {why}", Delay: 5 * time.Second,
 		Advice: "`show sip registrations` says when the next try is. After a wrong password is corrected, do not wait for it.",
 		Cure:   []string{"register now"},
-		After:  []Cause{{Of: SIPDown}, {Of: PortMissing, Same: "port"}, {Of: LinkDown, Same: "port"}},
+		After:  []Cause{{Of: SIPDown}, {Of: LinkDown, Same: "port"}},
 	})
 	PeerSilent = declare(Warnable{
 		ID: "peer-silent", Severity: Error, Subject: "interface", Title: "a peer cannot take calls",
 		Text:   "{peer} of interface sip {interface} gets no calls: {why}",
 		Advice: "`show sip penalty-box` has the state of all peers.",
-		After:  []Cause{{Of: SIPDown}, {Of: PortMissing, Same: "port"}, {Of: LinkDown, Same: "port"}},
+		After:  []Cause{{Of: SIPDown}, {Of: LinkDown, Same: "port"}},
 	})
 	PeerRefuses = declare(Warnable{
 		ID: "peer-refuses", Severity: Error, Subject: "interface", Title: "a peer does not accept this box",
@@ -176,7 +171,7 @@ var (
 	UnknownIssuer = declare(Warnable{
 		ID: "unknown-issuer", Severity: Warning, Subject: "sha", Title: "the issuer of a peer's certificate is not trusted",
 		Text:   "context sip-gateway {gateway} refused {peer}: {why}; the peer's certificate: {leaf}",
-		Advice: "{warning}", Cure: []string{"pki trust {sha}"},
+		Advice: "{warning}", Cure: []string{"pki trust {sha}"}, Quiet: true,
 	})
 )
 
@@ -185,6 +180,6 @@ var (
 	SourceBanned = declare(Warnable{
 		ID: "source-banned", Severity: Info, Subject: "source", Title: "too many wrong passwords from an address",
 		Text:   "nobody gets in from {source}: too many wrong passwords came from there",
-		Advice: "The ban ends after ten minutes; `clear bans` lifts it at once.",
+		Advice: "The ban ends after ten minutes; `clear bans` lifts it at once.", Quiet: true,
 	})
 )

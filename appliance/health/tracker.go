@@ -70,14 +70,15 @@ func (t *Tracker) Set(w *Warnable, args Args) {
 	})
 }
 
-// Clear notes that it is over for this subject, "" for a Warnable without subjects. An alarm that does not stand is no mistake.
+// Clear notes that it is over for this subject, which is not looked at for a Warnable without subjects. An alarm that does not stand is no
+// mistake.
 func (t *Tracker) Clear(w *Warnable, subject string) {
 	if !t.Stands(w) {
 		return
 	}
 	t.change(func(now time.Time) {
 		subject = printable.Short(subject, maxArg)
-		t.drop(w, now, func(x *instance) bool { return x.subject == subject })
+		t.drop(w, now, func(x *instance) bool { return w.Subject == "" || x.subject == subject })
 	})
 }
 
@@ -145,7 +146,7 @@ func (t *Tracker) drop(w *Warnable, now time.Time, over func(*instance) bool) {
 	}
 	k.list = slices.DeleteFunc(k.list, func(x *instance) bool {
 		gone := over(x)
-		if gone && x.told && t.Log != nil {
+		if gone && x.told && t.Log != nil && !w.Quiet {
 			t.Log.Info("alarm is over", "name", w.ID, "for", x.args.fill(w.Text), "after", now.Sub(x.since).Round(time.Second))
 		}
 		return gone
@@ -234,7 +235,7 @@ func (t *Tracker) caused(w *Warnable, x *instance) bool {
 }
 
 func (t *Tracker) logRaised(w *Warnable, x *instance) {
-	if t.Log == nil {
+	if t.Log == nil || w.Quiet {
 		return
 	}
 	level := [...]slog.Level{Info: slog.LevelInfo, Warning: slog.LevelWarn, Error: slog.LevelError, Critical: slog.LevelError}[w.Severity]

@@ -284,7 +284,7 @@ func (m model) shown(now time.Time) (list []string) {
 
 // Random changes, against the model. The log has as many beginnings as ends once all is over.
 func TestATrackerDoesAsItsModel(t *testing.T) {
-	some := []*Warnable{SIPDown, LinkDown, PortMissing, RegistrationFailed, PeerSilent, NameServersSilent, TLSWaits, ServiceDown}
+	some := []*Warnable{SIPDown, LinkDown, RegistrationFailed, PeerSilent, NameServersSilent, TLSWaits, ServiceDown}
 	for seed := range uint64(50) {
 		synctest.Test(t, func(t *testing.T) {
 			tracker, log := tracked(t)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/status"
@@ -164,8 +165,10 @@ type Machine interface {
 	System() status.System
 	// Unfit says why the box cannot do its work, or cannot tell yet; nothing when it can.
 	Unfit() []string
-	// Failing lists the lasting failures of the box, a sentence each: what is said to whoever logs in.
-	Failing() []string
+	// Alarms are what is wrong with the box, the worst first.
+	Alarms() []health.Alarm
+	// AlarmCounts is how many alarms of each kind there are, of all kinds.
+	AlarmCounts() []health.Count
 	IPInterfaces() []status.IPInterface
 	IPRoutes() []status.Route
 	// Neighbours are the hosts of the attached networks that the kernel knows.

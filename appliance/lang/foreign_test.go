@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/status"
 )
@@ -79,6 +80,10 @@ func (hostileBox) Trace(TraceStart, []PropertyValue) (Trace, error) {
 
 func (hostileBox) TrustIssuer(string) (string, error) { return hostile, nil }
 
+func (hostileBox) Alarms() []health.Alarm {
+	return []health.Alarm{{ID: "x", Text: hostile, Advice: hostile, Cure: []string{hostile}}}
+}
+
 func (b hostileBox) Env() check.Env {
 	return check.Env{Now: time.Time{}, Found: []check.Problem{{Severity: check.Warning, Text: hostile, Fix: "pki trust " + hostile}}}
 }
@@ -91,7 +96,7 @@ func TestPeersCannotSteerTheConsole(t *testing.T) {
 	for _, line := range []string{
 		"show calls", "show calls detail 4", "show calls history", "show calls record 15", "show sip registrations", "show sip penalty-box",
 		"show context sip-gateway", "show pki", "show pki trusted", "show sntp-client", "show log", "show log follow", "ping h", "nslookup h",
-		"copy http://h/x startup-config", "who", "show call-router trace T called-e164 1", "show config problems", "pki trust " + strings.Repeat("AB", 32),
+		"copy http://h/x startup-config", "who", "show call-router trace T called-e164 1", "show config problems", "show alarms", "pki trust " + strings.Repeat("AB", 32),
 	} {
 		var out strings.Builder
 		l.Exec(t.Context(), b, s, line, nil, &out)

@@ -22,6 +22,7 @@ func showCommands() []Line {
 		also(command("show system licenses [detail <level:0..5>]", "License counters; with detail, the installed keys and what each gives", showLicenses),
 			"show licenses [detail <level:0..5>]"),
 		command("show system images", "The images that the box holds: which runs, which starts next, and whether it is on trial", showImages),
+		command("show alarms", "What is wrong now, since when, and what to do about it", showAlarms),
 		command("show system", "Uptime, load, memory, temperature", showSystem),
 		command("show uptime", "How long the box has run", showUptime),
 		command("show call-router [<name:table>]", "Tables and services, or the lines of one", showCallRouter),

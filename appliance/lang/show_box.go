@@ -53,7 +53,7 @@ func showUptime(c *call, _ *none) error {
 
 // techSupport are the commands whose answers somebody wants who is asked for help.
 var techSupport = []string{
-	"show version", "show system", "show clock", "show sntp-client", "show config problems", "show running-config", "show config diff",
+	"show version", "show system", "show clock", "show sntp-client", "show alarms", "show config problems", "show running-config", "show config diff",
 	"show system images", "show system licenses", "show port ethernet", "show ip interface", "show ip route", "show arp", "show dhcp-client",
 	"show pki", "show context sip-gateway", "show sip registrations", "show sip penalty-box", "show call-router", "show calls detail 5",
 	"show calls history 50", "show accounts", "show bans", "show users", "show log 300",

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/status"
 )
 
@@ -15,6 +16,13 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // busyBox is a box with something to show.
 type busyBox struct{ *box }
+
+func (busyBox) Alarms() []health.Alarm {
+	return []health.Alarm{
+		{ID: "relay-down", Severity: health.Critical, Text: "the media relay does not run: no descriptors left", Advice: "When it lasts, reload.", Cure: []string{"reload"}, Since: noon},
+		{ID: "link-down", Severity: health.Error, Text: "port eth00 has no link", Advice: "Look at the cable.", Since: noon.Add(time.Minute)},
+	}
+}
 
 func (busyBox) Clock() status.Clock {
 	return status.Clock{Now: noon, Synced: true, Server: "192.0.2.123", Stratum: 2, Last: noon.Add(-time.Minute), Offset: 1500 * time.Microsecond,
@@ -98,7 +106,7 @@ func TestShow(t *testing.T) {
 	for _, line := range []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
-		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show accounts",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts",
 	} {
 		out.WriteString("> " + line + "\n")
 		l.Exec(t.Context(), b, s, line, nil, &out)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/netcfg/dhcp"
 
 	"github.com/vishvananda/netlink"
@@ -30,9 +31,7 @@ type Options struct {
 	Cached   func(host string) []netip.Addr // what the name of a trusted remote resolves to now; must not block; nil: never resolved
 	Services []Service                      // open to the management networks besides SIP and media; nil: SSH
 	Leased   func()                         // a DHCP server gave or took an address, a router or name servers; must not block; may be nil
-	// Alarm hears of a lasting failure by a name of ours: a sentence when it begins or has new words, "" when it is over. It must not
-	// block; nil: the log alone is told.
-	Alarm func(name, text string)
+	Health   *health.Tracker                // alarms of the firewall; nil: the log alone is told
 }
 
 // PortName is the name of a port on a box whose board has no other names: `port ethernet 0 1` is eth01.
@@ -98,12 +97,8 @@ func New(o Options) (*Net, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	if o.Alarm == nil {
-		o.Alarm = func(name, text string) {
-			if text != "" {
-				o.Log.Error("network alarm", "name", name, "err", text)
-			}
-		}
+	if o.Health == nil {
+		o.Health = &health.Tracker{Log: o.Log}
 	}
 	kernel, err := netlink.NewHandle()
 	if err != nil {

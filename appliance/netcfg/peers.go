@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -109,13 +110,13 @@ type count struct {
 
 // begin takes over the peers of new rules, whose counters are zero. An alarm lasts while its reason does: the rules change with every
 // address of a peer's name.
-func (c *counts) begin(peers []*peer, alarm func(name, text string)) {
+func (c *counts) begin(peers []*peer, alarms *health.Tracker) {
 	lasting := map[string]time.Time{}
 	for p, have := range c.peers {
 		if slices.ContainsFunc(peers, func(n *peer) bool { return n.why() == p.why() }) {
 			lasting[p.why()] = have.last
 		} else {
-			alarm(p.alarm(), "")
+			alarms.Clear(health.PeerShutOut, p.iface)
 		}
 	}
 	c.peers = map[*peer]*count{}
@@ -125,7 +126,7 @@ func (c *counts) begin(peers []*peer, alarm func(name, text string)) {
 }
 
 // read judges the counters.
-func (c *counts) read(now time.Time, alarm func(name, text string)) error {
+func (c *counts) read(now time.Time, alarms *health.Tracker) error {
 	if len(c.peers) == 0 {
 		return nil
 	}
@@ -147,17 +148,15 @@ func (c *counts) read(now time.Time, alarm func(name, text string)) error {
 		switch {
 		case packets > have.packets:
 			have.last = now
-			alarm(p.alarm(), p.why())
+			alarms.Set(health.PeerShutOut, health.Args{"peer": p.iface, "why": p.why()})
 		case !have.last.IsZero() && now.Sub(have.last) >= quietPeer:
 			have.last = time.Time{}
-			alarm(p.alarm(), "")
+			alarms.Clear(health.PeerShutOut, p.iface)
 		}
 		have.packets = packets
 	}
 	return nil
 }
-
-func (p *peer) alarm() string { return "peer of " + p.iface }
 
 // sum adds up the counters of a peer.
 func (p *peer) sum(rules []*nftables.Rule) (packets uint64) {

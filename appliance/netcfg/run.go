@@ -99,7 +99,7 @@ func (n *Net) refresh(f func() (Report, error)) {
 func (n *Net) readCounts() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.counts.read(time.Now(), n.o.Alarm); err != nil {
+	if err := n.counts.read(time.Now(), n.o.Health); err != nil {
 		n.o.Log.Debug("counters of the firewall not read", "err", err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/google/nftables/userdata"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"viaduct/appliance/health"
 )
 
 // tableName is the table that is ours; no other is read or written. portChain begins the name of the chain of each port, droppedChain is
@@ -51,15 +53,12 @@ func (j *job) firewall() {
 	for _, p := range j.ports {
 		j.guarded[p.device] = !p.former()
 	}
-	j.o.Alarm(AlarmFirewall, "")
+	j.o.Health.Clear(health.FirewallNotWritten, "")
 	if changed {
-		j.counts.begin(w.peers, j.o.Alarm)
+		j.counts.begin(w.peers, j.o.Health)
 		j.change("firewall: %d rules", w.set.size())
 	}
 }
-
-// AlarmFirewall is the name of the alarm that the firewall cannot be set.
-const AlarmFirewall = "firewall"
 
 // retryFirewall is how often it is tried again to write rules that could not be written.
 const retryFirewall = 10 * time.Second
@@ -83,7 +82,7 @@ func (j *job) unguarded(err error) {
 		text += "; the rules before it stay in force"
 	}
 	j.Net.rules, j.Net.retry = "", time.Now().Add(retryFirewall)
-	j.o.Alarm(AlarmFirewall, text)
+	j.o.Health.Set(health.FirewallNotWritten, health.Args{"why": text})
 	j.errs = append(j.errs, fmt.Errorf("%w: %v", ErrOpen, err))
 }
 

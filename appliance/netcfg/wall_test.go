@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 
 	"github.com/mdlayher/netlink"
 	vishvananda "github.com/vishvananda/netlink"
@@ -44,21 +45,19 @@ func holdTable(t *testing.T) (release func()) {
 	return func() { check(t, conn.Close()) }
 }
 
-// alarms are those that a Net raises, by name.
-type alarms map[string]string
-
-func (a alarms) take(name, text string) {
-	if a[name] = text; text == "" {
-		delete(a, name)
-	}
-}
-
-func alarmedNet(t *testing.T) (*Net, alarms) {
+// alarmedNet is a Net, and the alarms that it raises: their texts by id and subject.
+func alarmedNet(t *testing.T) (*Net, func() map[string]string) {
 	t.Helper()
-	a := alarms{}
-	n := must(New(Options{Log: slog.New(slog.DiscardHandler), Cached: resolved, Alarm: a.take}))(t)
+	tracker := &health.Tracker{}
+	n := must(New(Options{Log: slog.New(slog.DiscardHandler), Cached: resolved, Health: tracker}))(t)
 	t.Cleanup(func() { n.Close() })
-	return n, a
+	return n, func() map[string]string {
+		raised := map[string]string{}
+		for _, a := range tracker.Current() {
+			raised[strings.TrimSpace(a.ID+" "+a.Subject)] = a.Text
+		}
+		return raised
+	}
 }
 
 func isUp(t *testing.T, device string) bool {
@@ -80,7 +79,7 @@ func TestPortsStayDownUntilTheRulesStand(t *testing.T) {
 				t.Errorf("%s is up: %v, has addresses %v, and nothing guards it", device, isUp(t, device), addresses)
 			}
 		}
-		if text := raised[AlarmFirewall]; !strings.Contains(text, "ports stay down: eth00, eth01") {
+		if text := raised()["firewall-not-written"]; !strings.Contains(text, "ports stay down: eth00, eth01") {
 			t.Errorf("alarm %q", text)
 		}
 	}
@@ -91,8 +90,8 @@ func TestPortsStayDownUntilTheRulesStand(t *testing.T) {
 	}
 	n.retry = time.Now()
 	n.refresh(n.followNames)
-	if !isUp(t, "eth00") || !isUp(t, "eth01") || len(raised) > 0 {
-		t.Errorf("after the table can be written: eth00 %v, eth01 %v, alarms %v", isUp(t, "eth00"), isUp(t, "eth01"), raised)
+	if !isUp(t, "eth00") || !isUp(t, "eth01") || len(raised()) > 0 {
+		t.Errorf("after the table can be written: eth00 %v, eth01 %v, alarms %v", isUp(t, "eth00"), isUp(t, "eth01"), raised())
 	}
 }
 
@@ -113,8 +112,8 @@ func TestRulesStayWhenNewOnesCannotBeWritten(t *testing.T) {
 	if _, err := n.Apply(after); !errors.Is(err, ErrOpen) {
 		t.Errorf("error %v", err)
 	}
-	if !isUp(t, "eth00") || isUp(t, "eth01") || !strings.Contains(raised[AlarmFirewall], "ports stay down: eth01") {
-		t.Errorf("eth00 %v, eth01 %v, alarms %v", isUp(t, "eth00"), isUp(t, "eth01"), raised)
+	if !isUp(t, "eth00") || isUp(t, "eth01") || !strings.Contains(raised()["firewall-not-written"], "ports stay down: eth01") {
+		t.Errorf("eth00 %v, eth01 %v, alarms %v", isUp(t, "eth00"), isUp(t, "eth01"), raised())
 	}
 	w.try(t, []door{
 		{"SIP from the PBX", "udp", "192.168.1.100", "192.168.1.1:5060", true},
@@ -149,8 +148,8 @@ func TestManyRulesAndNetworks(t *testing.T) {
 			w := newWorld(t)
 			n, raised := alarmedNet(t)
 			must(n.Apply(large(c.rules, c.networks)))(t)
-			if r := must(n.Apply(large(c.rules, c.networks)))(t); len(r.Changes)+len(raised) > 0 {
-				t.Errorf("again: changed %q, alarms %v", r.Changes, raised)
+			if r := must(n.Apply(large(c.rules, c.networks)))(t); len(r.Changes)+len(raised()) > 0 {
+				t.Errorf("again: changed %q, alarms %v", r.Changes, raised())
 			}
 			w.address("peth00", "192.168.1.100/24", "192.168.1.7/24", "10.0.8.1/8", "10.0.8.129/8")
 			w.atPeer(func() { waitRunning(t, "peth00") })
@@ -294,43 +293,43 @@ func TestADroppedPeerIsAnAlarm(t *testing.T) {
 	knock := func(from string) {
 		w.reaches(t, "udp", from, "192.168.1.1:5060")
 		now = now.Add(countInterval)
-		check(t, n.counts.read(now, n.o.Alarm))
+		check(t, n.counts.read(now, n.o.Health))
 	}
 	knock("192.168.1.7")
-	if len(raised) > 0 {
-		t.Errorf("a stranger is an alarm: %v", raised)
+	if len(raised()) > 0 {
+		t.Errorf("a stranger is an alarm: %v", raised())
 	}
 	knock("192.168.1.100")
-	if text := raised["peer of "+pbx.Name]; !strings.Contains(text, "in no trust line of context sip-gateway gw_sip_lan_5060") {
-		t.Errorf("alarms %v", raised)
+	if text := raised()["peer-shut-out "+pbx.Name]; !strings.Contains(text, "in no trust line of context sip-gateway gw_sip_lan_5060") {
+		t.Errorf("alarms %v", raised())
 	}
 	lan := cfg.IP[0].Interfaces[0]
 	lan.MTU = 1400
 	must(n.Apply(cfg))(t)
-	if len(raised) != 1 {
-		t.Errorf("after rules that have changed elsewhere: %v", raised)
+	if len(raised()) != 1 {
+		t.Errorf("after rules that have changed elsewhere: %v", raised())
 	}
 	now = now.Add(quietPeer)
-	check(t, n.counts.read(now, n.o.Alarm))
-	if len(raised) > 0 {
-		t.Errorf("after a while without packets: %v", raised)
+	check(t, n.counts.read(now, n.o.Health))
+	if len(raised()) > 0 {
+		t.Errorf("after a while without packets: %v", raised())
 	}
 	knock("192.168.1.100")
 	pbx.Trust = append(pbx.Trust, config.Source{Remote: true})
 	must(n.Apply(cfg))(t)
-	if len(raised) > 0 {
-		t.Errorf("with a trust line: %v", raised)
+	if len(raised()) > 0 {
+		t.Errorf("with a trust line: %v", raised())
 	}
 	knock("192.168.1.100")
-	if len(raised) > 0 {
-		t.Errorf("what comes in is an alarm: %v", raised)
+	if len(raised()) > 0 {
+		t.Errorf("what comes in is an alarm: %v", raised())
 	}
 	cfg.ACL = []*config.ACL{{Name: "LAN", Rules: []config.ACLRule{{Index: 1, Action: "permit", Protocol: "tcp"}}}}
 	cfg.IP[0].Interfaces[0].ACLIn.Name = "LAN"
 	must(n.Apply(cfg))(t)
 	knock("192.168.1.100")
-	if text := raised["peer of "+pbx.Name]; !strings.Contains(text, "a profile acl does not permit them") {
-		t.Errorf("alarms %v", raised)
+	if text := raised()["peer-shut-out "+pbx.Name]; !strings.Contains(text, "a profile acl does not permit them") {
+		t.Errorf("alarms %v", raised())
 	}
 }
 
@@ -347,11 +346,11 @@ func TestAHubOfTeamsThatIsNotTrustedIsAnAlarm(t *testing.T) {
 	w.atPeer(func() { waitRunning(t, "peth01") })
 	for from, alarm := range map[string]bool{"52.114.75.24": false, "52.112.7.7": true} {
 		w.reaches(t, "tcp", from, "123.123.123.123:5062")
-		check(t, n.counts.read(time.Now(), n.o.Alarm))
-		if (len(raised) == 1) != alarm {
-			t.Errorf("from %s: alarms %v", from, raised)
+		check(t, n.counts.read(time.Now(), n.o.Health))
+		if (len(raised()) == 1) != alarm {
+			t.Errorf("from %s: alarms %v", from, raised())
 		}
-		clear(raised)
+		n.o.Health.Replace(health.PeerShutOut, nil)
 	}
 }
 

@@ -52,22 +52,6 @@ func (s *System) Env() check.Env {
 	}
 }
 
-// problems are lasting failures, lines that were left out at the start, what the reconciler met, and peers whose issuer is not trusted.
-func (s *System) problems() []check.Problem {
-	list := s.standing.problems()
-	s.mu.Lock()
-	list = slices.Concat(list, s.unread, s.refusals.problems())
-	s.mu.Unlock()
-	for _, err := range s.store.Problems() {
-		list = append(list, check.Problem{Severity: check.Warning, Text: err.Error()})
-	}
-	for _, x := range s.untrusted() {
-		list = append(list, check.Problem{Severity: check.Warning, Fix: "pki trust " + x.SHA256,
-			Text: fmt.Sprintf("context sip-gateway %s refused %s: %v; the peer's certificate: %s. %s", x.gateway, x.peer, x.UnknownIssuer, x.leaf(), capital(x.warning()))})
-	}
-	return list
-}
-
 // factory is the configuration of a box as it leaves the factory: the LAN port has an address at which SSH answers, though it lets
 // nobody in before there is an account with a password, which is made at the serial line. Everything else is closed.
 const factory = `cli version 4.00
@@ -127,14 +111,6 @@ func (s *System) EraseFile(name string) error {
 	}
 	s.rewritten(nil)
 	return nil
-}
-
-// Failing lists the lasting failures of the box, a sentence each.
-func (s *System) Failing() (list []string) {
-	for _, p := range s.standing.problems() {
-		list = append(list, p.Text)
-	}
-	return list
 }
 
 // ImportCertificate stores a chain and has the gateways use it at once.

@@ -3,17 +3,16 @@ package system
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"viaduct/appliance/status"
+	"viaduct/appliance/health"
 )
 
 // engine is a part of the box that runs as long as the box does.
 type engine struct {
-	name  string
-	vital bool // without it there are no calls
-	run   func(context.Context) error
+	name string
+	down *health.Warnable // stands while it does not run; when it is critical the engine never has nothing more to do
+	run  func(context.Context) error
 }
 
 // How an engine that fails is started again.
@@ -25,10 +24,9 @@ const (
 
 var errEnded = errors.New("it has ended")
 
-// keep runs an engine until ctx ends. One that fails is started again after a pause, and is a standing failure until it is steady.
-// An engine that returns nil has nothing more to do, unless it is vital.
+// keep runs an engine until ctx ends. One that fails is started again after a pause, and is an alarm until it is steady.
+// An engine that returns nil has nothing more to do, unless calls need it.
 func (s *System) keep(ctx context.Context, e engine) {
-	name := "engine " + e.name
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		ended := make(chan error, 1)
 		go func() { ended <- e.run(ctx) }()
@@ -36,18 +34,18 @@ func (s *System) keep(ctx context.Context, e engine) {
 		select {
 		case err = <-ended:
 		case <-time.After(steady):
-			s.standing.clear(name)
+			s.health.Clear(e.down, e.name)
 			pause = firstPause
 			err = <-ended
 		}
-		if err == nil && e.vital {
+		if err == nil && e.down.Severity == health.Critical {
 			err = errEnded
 		}
 		if err == nil || ctx.Err() != nil {
-			s.standing.clear(name)
+			s.health.Clear(e.down, e.name)
 			return
 		}
-		s.standing.raise(name, failure{text: fmt.Sprintf("the engine %q does not run: %v; it is started again and again", e.name, err), unfit: e.vital})
+		s.health.Set(e.down, health.Args{"engine": e.name, "why": err.Error()})
 		select {
 		case <-ctx.Done():
 			return
@@ -62,28 +60,6 @@ func (s *System) Unfit() []string {
 	if began == nil || time.Since(*began) < steady {
 		return []string{"the engines have only just started"}
 	}
-	why := s.standing.unfit()
-	if err := s.deaf(); err != nil {
-		why = append(why, err.Error())
-	}
-	return why
-}
-
-// deaf says why no gateway hears anything although it has an address to listen on. Without an address it is the network that is
-// missing, or its configuration.
-func (s *System) deaf() error {
-	var failed error
-	for _, g := range s.sip.Gateways() {
-		for _, i := range g.Interfaces {
-			for _, l := range i.Listeners {
-				switch l.State {
-				case status.ListenerOpen:
-					return nil
-				case status.ListenerFailed:
-					failed = errors.New(l.Error)
-				}
-			}
-		}
-	}
-	return failed
+	s.watchSockets()
+	return s.health.Unfit()
 }

@@ -15,17 +15,18 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/board"
 )
 
-// watched is a System of nothing but its standing failures, and its log.
+// watched is a System of nothing but its alarms, and its log.
 func watched() (*System, *Ring) {
 	ring := NewRing(100)
 	log := NewLog(nil, NewSyslog(), ring)
 	s := &System{log: log}
-	s.standing.log = log
+	s.health.Log = log
 	return s, ring
 }
 
@@ -39,7 +40,7 @@ func TestAnEngineThatEndsIsStartedAgain(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			s.keep(ctx, engine{name: "media", vital: true, run: func(ctx context.Context) error {
+			s.keep(ctx, engine{name: "media", down: health.RelayDown, run: func(ctx context.Context) error {
 				starts <- time.Since(began)
 				if !mended.Load() {
 					return errors.New("no descriptors left")
@@ -58,36 +59,36 @@ func TestAnEngineThatEndsIsStartedAgain(t *testing.T) {
 		if len(starts) > 0 {
 			t.Errorf("%d starts too many", len(starts))
 		}
-		if list := s.standing.problems(); len(list) != 1 || !strings.Contains(list[0].Text, `"media" does not run: no descriptors left`) || list[0].Severity != check.Warning {
-			t.Errorf("problems %v", list)
+		if list := s.health.Current(); len(list) != 1 || !strings.Contains(list[0].Text, "the media relay does not run: no descriptors left") {
+			t.Errorf("alarms %v", list)
 		}
-		if why := s.standing.unfit(); len(why) != 1 {
+		if why := s.health.Unfit(); len(why) != 1 {
 			t.Errorf("unfit %v", why)
 		}
 		mended.Store(true)
 		time.Sleep(lastPause + steady)
 		synctest.Wait()
-		if s.standing.some() || len(s.standing.unfit()) > 0 {
-			t.Errorf("problems of an engine that runs: %v", s.standing.problems())
+		if list := s.health.Current(); len(list) > 0 || len(s.health.Unfit()) > 0 {
+			t.Errorf("alarms of an engine that runs: %v", list)
 		}
 		cancel()
 		<-done
-		if log := ring.Last(100); len(log) != 2 || !strings.Contains(log[0], "lasting failure begins") || !strings.Contains(log[1], "lasting failure is over") {
+		if log := ring.Last(100); len(log) != 2 || !strings.Contains(log[0], "msg=alarm name=relay-down") || !strings.Contains(log[1], "alarm is over") {
 			t.Errorf("log %q", log)
 		}
 	})
 }
 
 func TestAnEngineThatHasNothingToDo(t *testing.T) {
-	for vital, want := range map[bool]int{false: 0, true: 1} {
+	for down, want := range map[*health.Warnable]int{health.ServiceDown: 0, health.EngineDown: 1} {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := watched()
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			go s.keep(ctx, engine{name: "x", vital: vital, run: func(context.Context) error { return nil }})
+			go s.keep(ctx, engine{name: "x", down: down, run: func(context.Context) error { return nil }})
 			time.Sleep(time.Second)
-			if got := len(s.standing.problems()); got != want {
-				t.Errorf("vital %v: %d problems", vital, got)
+			if got := len(s.health.Current()); got != want {
+				t.Errorf("%s: %d alarms", down.ID, got)
 			}
 			cancel()
 			synctest.Wait()
@@ -198,7 +199,7 @@ func TestAGatewayWhosePortIsTakenForAWhile(t *testing.T) {
 	cfg := config.New()
 	cfg.Gateways = []*config.SIPGateway{{Name: "G", Enabled: true, Interfaces: []*config.GatewayInterface{{Name: "I", UDPTCP: uint16(tcp.Addr().(*net.TCPAddr).Port)}}}}
 	s.sip.Apply(cfg, func(config.AddressBind) netip.Addr { return netip.MustParseAddr("127.0.0.1") })
-	if list := s.refusals.problems(); len(list) != 2 || !strings.Contains(list[0].Text, "address already in use") {
+	if list := s.problems(); len(list) != 2 || !strings.Contains(list[0].Text, "address already in use") {
 		t.Fatalf("problems %v", list)
 	}
 	if why := s.deaf(); why == nil {
@@ -209,7 +210,7 @@ func TestAGatewayWhosePortIsTakenForAWhile(t *testing.T) {
 	go func() { done <- s.sip.Run(ctx) }()
 	udp.Close()
 	tcp.Close()
-	await(t, "the end of the problem", func() bool { return len(s.refusals.problems()) == 0 })
+	await(t, "the end of the problem", func() bool { return len(s.problems()) == 0 })
 	if why := s.deaf(); why != nil {
 		t.Error(why)
 	}

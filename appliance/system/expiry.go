@@ -3,23 +3,22 @@ package system
 import (
 	"context"
 	"crypto/x509"
-	"fmt"
-	"log/slog"
+	"slices"
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/plural"
 )
 
 // calendar announces each minute what comes to its end: certificates, and licenses, which give their channels back.
 func (s *System) calendar(ctx context.Context) error {
-	var certificates expiries
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
 	last := time.Now()
 	for {
-		certificates.check(s.log, s.Running(), s.store, time.Now())
+		s.watchCertificates(time.Now())
 		moved := false
 		select {
 		case <-ctx.Done():
@@ -54,59 +53,53 @@ func (s *System) clockMoved() {
 	}
 }
 
-// clockDistrusted keeps the alarm that no time server is believed.
-func (s *System) clockDistrusted(why string) {
-	if why == "" {
-		s.standing.clear("clock")
-		return
-	}
-	s.standing.raise("clock", failure{text: "the time is not taken: " + why})
-}
-
-// expiries announces certificates that come to their end, each once at every threshold. It belongs to the calendar.
-type expiries struct {
-	told map[string]int // by SHA-256: the threshold, in days
-}
-
-// check looks at every certificate that the configuration uses. Of the built-in roots it tells only their end: they are replaced
-// with the firmware, and Microsoft's own certificates move to a new one long before.
-func (e *expiries) check(log *slog.Logger, cfg *config.Config, store pki.Store, now time.Time) {
-	told := map[string]int{}
+// watchCertificates looks at every certificate that the configuration uses. Of the built-in roots it tells only their end: they are
+// replaced with the firmware, and Microsoft's own certificates move to a new one long before.
+func (s *System) watchCertificates(now time.Time) {
+	var soon, over []health.Args
+	seen := map[string]bool{} // by SHA-256
 	look := func(name string, c *x509.Certificate, least int) {
 		days, passed := pki.Threshold(c, now)
-		if !passed || days > least {
-			return
-		}
 		sum := pki.Fingerprint(c)
-		told[sum] = days
-		if before, known := e.told[sum]; known && before <= days {
+		if !passed || days > least || seen[sum] {
 			return
 		}
-		end := c.NotAfter.UTC().Format(time.DateTime)
+		seen[sum] = true
+		args := health.Args{"name": name, "subject": pki.Describe(c).Subject, "end": c.NotAfter.UTC().Format(time.DateTime), "left": plural.Of(days, "day")}
 		if days == 0 {
-			log.Error("certificate has expired", "name", name, "err", fmt.Sprintf("%s ended on %s", pki.Describe(c).Subject, end))
-			return
+			over = append(over, args)
+		} else {
+			soon = append(soon, args)
 		}
-		log.Warn("certificate expires soon", "name", name, "err", fmt.Sprintf("%s ends on %s, in %s or less", pki.Describe(c).Subject, end, plural.Of(days, "day")))
 	}
-	for _, p := range cfg.TLS {
-		names := append([]config.PKIName(nil), p.Trusted...)
-		for _, o := range p.Own {
-			names = append(names, o.Name)
-		}
-		if len(p.Trusted) == 0 {
-			names = append(names, "pki:certificate/"+pki.BuiltInName)
-		}
-		for _, n := range names {
+	for _, p := range s.Running().TLS {
+		for _, n := range certificatesOf(p) {
 			least := pki.Thresholds[0]
 			if pki.Name(n) == pki.BuiltInName {
 				least = 0
 			}
-			list, _ := store.Certificates(pki.Name(n)) // what is missing is a problem of the configuration, and listed there
-			for _, c := range list {
-				look(string(n), c, least)
+			list, _ := s.store.Certificates(pki.Name(n)) // what is missing is a problem of the configuration, and listed there
+			for i, c := range list {
+				name := string(n)
+				if i > 0 {
+					name += ", " + pki.Describe(c).Subject
+				}
+				look(name, c, least)
 			}
 		}
 	}
-	e.told = told
+	s.health.Replace(health.CertificateExpires, soon)
+	s.health.Replace(health.CertificateExpired, over)
+}
+
+// certificatesOf are the certificates that a profile uses.
+func certificatesOf(p *config.TLSProfile) []config.PKIName {
+	names := slices.Clone(p.Trusted)
+	for _, o := range p.Own {
+		names = append(names, o.Name)
+	}
+	if len(p.Trusted) == 0 {
+		names = append(names, "pki:certificate/"+pki.BuiltInName)
+	}
+	return names
 }

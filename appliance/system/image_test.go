@@ -192,22 +192,22 @@ func TestASenderThatFallsSilentFreesTheInstaller(t *testing.T) {
 func TestOfAClockThatIsWaitedForTheLogSpeaksOnce(t *testing.T) {
 	var log strings.Builder
 	s := boxOf(t, named(t, "sim"), t.TempDir(), "")
-	s.log = slog.New(slog.NewTextHandler(&log, nil))
+	s.health.Log = slog.New(slog.NewTextHandler(&log, nil))
 	waits := fmt.Errorf("gateway WAN: %w", clock.ErrWaits)
 	for range 3 { // it tries again every few seconds
 		s.gatewaysApplied(errors.Join(waits, errors.New("gateway LAN: its address is not there")))
 	}
-	if list := s.refusals.problems(); len(list) != 2 {
+	if list := s.problems(); len(list) != 2 {
 		t.Errorf("%v", list)
 	}
-	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "gateway LAN") {
+	if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "gateway LAN") || !strings.Contains(text, "tls-waits") {
 		t.Errorf("log:\n%s", text)
 	}
 	s.gatewaysApplied(nil)
-	if list := s.refusals.problems(); len(list) > 0 {
+	if list := s.problems(); len(list) > 0 {
 		t.Errorf("when all is done: %v", list)
 	}
-	if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "gateway as configured again") {
+	if text := log.String(); strings.Count(text, "\n") != 4 || strings.Count(text, "alarm is over") != 2 {
 		t.Errorf("log:\n%s", text)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"viaduct/appliance/health"
 	"viaduct/appliance/license"
 	"viaduct/appliance/status"
 )
@@ -56,20 +57,19 @@ func (s *System) judgeLicenses() {
 	}
 }
 
-// storedLicenses are the keys in the store. A damaged file is a standing failure until it is written again.
+// storedLicenses are the keys in the store. A damaged file is an alarm until it is written again.
 func (s *System) storedLicenses() []string {
 	keys, err := s.store.Licenses()
-	var f failure
 	switch {
 	case err == nil:
-		s.standing.clear("licenses")
-		return keys
+		s.health.Clear(health.LicensesDamaged, "")
 	case len(keys) > 0:
-		f.text = fmt.Sprintf("%v: %d of the version before are in force; install one again, and all are written anew", err, len(keys))
+		s.health.Set(health.LicensesDamaged, health.Args{
+			"why": err.Error(), "left": fmt.Sprintf("%d of the version before are in force; install one again, and all are written anew", len(keys)),
+		})
 	default:
-		f.text = fmt.Sprintf("%v: none is in force; install them again", err)
+		s.health.Set(health.LicensesDamaged, health.Args{"why": err.Error(), "left": "none is in force"})
 	}
-	s.standing.raise("licenses", f)
 	return keys
 }
 

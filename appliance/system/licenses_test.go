@@ -99,7 +99,7 @@ func TestLicensesAreJudgedAgainWhenTheClockIsRight(t *testing.T) {
 		}
 		s := &System{store: store, licenses: license.New(), log: slog.New(slog.DiscardHandler), moved: make(chan struct{}, 1)}
 		s.o.Board = board
-		s.standing.log = s.log
+		s.health.Log = s.log
 		cfg := config.New()
 		cfg.LicenseAuthorities = []*config.LicenseAuthority{{Name: "lab", Key: license.FormatIssuer(public)}}
 		s.running.Store(cfg)

@@ -49,12 +49,3 @@ func (s *System) icmp(ctx context.Context, host string) (netip.Addr, *icmp.Packe
 	}
 	return addrs[0], conn, nil
 }
-
-// networkAlarm keeps the lasting failures of the network. A box without its firewall does no work: its ports stay down.
-func (s *System) networkAlarm(name, text string) {
-	if text == "" {
-		s.standing.clear("network: " + name)
-		return
-	}
-	s.standing.raise("network: "+name, failure{text: text, unfit: name == netcfg.AlarmFirewall})
-}

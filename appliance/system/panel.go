@@ -2,10 +2,8 @@ package system
 
 import (
 	"context"
-	"slices"
-	"time"
 
-	"viaduct/appliance/status"
+	"viaduct/appliance/health"
 	"viaduct/board"
 )
 
@@ -13,8 +11,8 @@ import (
 
 // lights shows on the LED how the box does, until ctx ends.
 func (s *System) lights(ctx context.Context) error {
-	every := time.NewTicker(2 * time.Second)
-	defer every.Stop()
+	alarms, cancel := s.health.Subscribe()
+	defer cancel()
 	var shown board.Light
 	for {
 		if l := s.light(); l != shown {
@@ -26,35 +24,18 @@ func (s *System) lights(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-every.C:
+		case <-alarms:
 		case <-s.lit:
 		}
 	}
 }
 
-// light is update while an image is written, and else how the box does.
+// light is update while an image is written, and else whether something that is configured does not work, or nothing is configured.
 func (s *System) light() board.Light {
 	if s.updating.Load() > 0 {
 		return board.LightUpdate
 	}
-	if s.standing.some() {
-		return board.LightAlarm
-	}
-	return lightOf(s.Gateways(), s.tlsWaits.Load(), s.ua.Registrations(), s.ua.PenaltyBox())
-}
-
-// lightOf is alarm while something that is configured does not work, or nothing is configured: a socket, TLS that waits for the time,
-// a registration, a peer that does not answer OPTIONS or answers that it will not have us.
-func lightOf(gateways []status.Gateway, waits bool, registrations []status.Registration, peers []status.Peer) board.Light {
-	switch {
-	case len(gateways) == 0, waits,
-		slices.ContainsFunc(gateways, func(g status.Gateway) bool {
-			return slices.ContainsFunc(g.Interfaces, func(i status.GatewayInterface) bool { return i.State == status.GatewayFailed })
-		}),
-		slices.ContainsFunc(registrations, func(r status.Registration) bool {
-			return r.State == status.RegistrationFailed || r.State == status.Registering && r.Expires.IsZero()
-		}),
-		slices.ContainsFunc(peers, func(p status.Peer) bool { return p.State == status.PeerDown || p.State == status.PeerRefuses }):
+	if worst, _ := s.health.Worst(); worst >= health.Error || s.health.Stands(health.NoGateway) {
 		return board.LightAlarm
 	}
 	return board.LightWell

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 )
@@ -99,8 +100,8 @@ func TestAFailureOfTheBoxIsListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed := slices.ContainsFunc(s.standing.problems(), func(p check.Problem) bool { return p.Text == "the data partition is damaged" })
-	if !listed || len(s.standing.unfit()) == 0 {
-		t.Errorf("problems %v, unfit %v", s.standing.problems(), s.standing.unfit())
+	listed := slices.ContainsFunc(s.Alarms(), func(a health.Alarm) bool { return a.Text == "the data partition is damaged" })
+	if !listed || len(s.health.Unfit()) == 0 {
+		t.Errorf("alarms %v, unfit %v", s.Alarms(), s.health.Unfit())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"viaduct/appliance/health"
 	"viaduct/appliance/status"
 )
 
@@ -13,7 +14,7 @@ func (s *System) record(r status.Record) {
 	select {
 	case s.records <- r:
 	default:
-		s.standing.raise("call records", failure{text: "call records are lost: they come faster than the flash takes them"})
+		s.judge(health.RecordsLost, "call records are lost: they come faster than the flash takes them")
 	}
 }
 
@@ -23,16 +24,17 @@ func (s *System) writeRecords(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open call records: %w", err)
 	}
-	defer s.standing.clear("call records")
+	defer s.health.Clear(health.RecordsLost, "")
 	write := func(r status.Record) {
 		line, err := json.Marshal(r)
 		if err == nil {
 			err = log.Append(line)
 		}
 		if err != nil {
-			err = fmt.Errorf("call records are not written: %w", err)
+			s.judge(health.RecordsLost, fmt.Sprintf("call records are not written: %v", err))
+			return
 		}
-		s.standing.judge("call records", err)
+		s.health.Clear(health.RecordsLost, "")
 	}
 	for {
 		select {

@@ -10,15 +10,13 @@ import (
 	"strings"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
 )
 
 // unreadShown is how many lines of a startup-config that were left out are named by `show config problems`; the log has all.
 const unreadShown = 10
-
-// startupFailure is the standing failure that the box does not run the startup-config which was saved last.
-const startupFailure = "startup-config"
 
 // startSource is a place from which the box may start.
 type startSource struct {
@@ -104,55 +102,45 @@ var errHoles = errors.New("zeros stand in a part of it")
 // fellBack says that the box runs something else than what was saved last.
 func (s *System) fellBack(damaged []string, to string) {
 	s.log.Warn("starting with another configuration than the one that was saved last", "name", to)
-	s.standing.raise(startupFailure, failure{text: fmt.Sprintf("the box started with %s, because later versions cannot be used: %s. "+
-		"Check that it is complete, and save it", to, strings.Join(damaged, ", ")), fix: "copy running-config startup-config"})
+	s.health.Set(health.StartupUnusable, health.Args{"used": to, "why": strings.Join(damaged, ", ")})
 }
 
 // begin parses the configuration to start with.
 func (s *System) begin(name string, text []byte) *config.Config {
 	cfg, problems := s.o.Language.Parse(text)
 	lost := 0
+	var named []health.Args
 	for _, p := range problems {
 		s.log.Warn("configuration", "name", name, "line", p.Line, "err", p.Text)
 		if p.Severity != check.Error {
 			continue
 		}
 		if lost++; lost <= unreadShown {
-			s.leftOut(fmt.Sprintf("%s, line %d was left out at the start: %s", name, p.Line, p.Text))
+			named = append(named, health.Args{"line": fmt.Sprintf("%s, line %d was", name, p.Line), "why": p.Text})
 		}
 	}
 	if more := lost - unreadShown; more > 0 {
-		s.leftOut(fmt.Sprintf("%s of %s %s left out at the start: show log names them", plural.Of(more, "more line"), name, plural.Was(more)))
+		named = append(named, health.Args{"line": fmt.Sprintf("%s of %s %s", plural.Of(more, "more line"), name, plural.Was(more)), "why": "show log names them"})
 	}
+	s.health.Replace(health.StartupLines, named)
 	return cfg
-}
-
-// leftOut notes what of the startup-config is not in force.
-func (s *System) leftOut(text string) {
-	s.unread = append(s.unread, check.Problem{Severity: check.Warning, Text: text})
 }
 
 // rewritten forgets what was left out, unless the new startup-config still has such lines.
 func (s *System) rewritten(text []byte) {
-	s.standing.clear(startupFailure)
-	s.standing.clear(secretFailure)
+	s.health.Clear(health.StartupUnusable, "")
+	s.health.Clear(health.SecretKeyLost, "")
 	_, problems := s.o.Language.Parse(text)
 	if slices.ContainsFunc(problems, func(p check.Problem) bool { return p.Severity == check.Error }) {
 		return
 	}
-	s.mu.Lock()
-	s.unread = nil
-	s.mu.Unlock()
+	s.health.Replace(health.StartupLines, nil)
 }
-
-// secretFailure is the standing failure that the key of sealed passwords was lost.
-const secretFailure = "secret.key"
 
 // lostKey says that passwords of the startup-config do not open any more. Which they are, the check of the configuration says.
 func (s *System) lostKey() {
 	if s.o.Secrets == nil || s.o.Secrets.Damage() == "" {
 		return
 	}
-	s.standing.raise(secretFailure, failure{text: s.o.Secrets.Damage() + ": a new one was made. Passwords that were sealed with the old one stay " +
-		"in the configuration and do not work: enter them anew, or import a backup of this box"})
+	s.judge(health.SecretKeyLost, s.o.Secrets.Damage())
 }

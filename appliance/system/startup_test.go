@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/board"
@@ -72,7 +73,7 @@ func TestAStartupConfigThatCannotBeUsed(t *testing.T) {
 			if got != c.starts {
 				t.Errorf("starts with %q, want %q", got, c.starts)
 			}
-			list := s.Failing()
+			list := failing(s)
 			if (len(list) == 0) != (len(c.says) == 0) {
 				t.Fatalf("failures %q", list)
 			}
@@ -91,11 +92,21 @@ func TestAStartupConfigThatCannotBeUsed(t *testing.T) {
 			if got := boxOf(t, named(t, "sim"), dir, "").Running().Hostname; got != "new" {
 				t.Errorf("after a save: %q", got)
 			}
-			if list := s.Failing(); len(list) > 0 {
+			if list := failing(s); len(list) > 0 {
 				t.Errorf("after a save: %q", list)
 			}
 		})
 	}
+}
+
+// failing are the alarms that something does not work, a sentence each.
+func failing(s *System) (list []string) {
+	for _, a := range s.Alarms() {
+		if a.Severity >= health.Error {
+			list = append(list, a.Sentence())
+		}
+	}
+	return list
 }
 
 // An empty configuration can be saved, and is no damaged file then.
@@ -108,7 +119,7 @@ func TestAnEmptyConfigurationIsSaved(t *testing.T) {
 		}
 	}
 	s = boxOf(t, named(t, "sim"), dir, "")
-	if list := s.Failing(); len(list) > 0 || s.Running().Hostname != "" {
+	if list := failing(s); len(list) > 0 || s.Running().Hostname != "" {
 		t.Errorf("%q, hostname %q", list, s.Running().Hostname)
 	}
 }
@@ -195,7 +206,7 @@ func TestTheLogOfADamagedStartupConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := strings.Join(ring.Last(100), "\n")
-	for _, want := range []string{"configuration not usable", "lasting failure begins", "lasting failure is over"} {
+	for _, want := range []string{"configuration not usable", "msg=alarm name=startup-config-unusable", "alarm is over"} {
 		if strings.Count(log, want) != 1 {
 			t.Errorf("%q is not there once:\n%s", want, log)
 		}

@@ -24,8 +24,8 @@ import (
 	"viaduct/appliance/call"
 	"viaduct/appliance/clock"
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
-	"viaduct/appliance/lang/check"
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
 	"viaduct/appliance/names"
@@ -74,7 +74,7 @@ type System struct {
 	moved     chan struct{} // one token: the clock was stepped
 	updating  atomic.Int32  // images that are being installed
 	stall     time.Duration // without a byte an image is given up
-	lit       chan struct{} // one token: the LED may have to change
+	lit       chan struct{} // one token: an installation begins or ends, which the LED shows
 	coming    *coming       // a reload to come; guarded by mutate
 	resolver  *names.Resolver
 	net       *netcfg.Net
@@ -87,13 +87,11 @@ type System struct {
 	records   chan status.Record
 
 	mu       sync.Mutex
-	refusals refusals
-	unread   []check.Problem // of the startup-config, until another one is written
 	sessions sessions
 	bans     bans
 
 	strangers strangers
-	standing  standing
+	health    health.Tracker
 	engaged   atomic.Pointer[time.Time] // the engines run since
 }
 
@@ -104,31 +102,29 @@ func Open(o Options) (*System, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state in %s: %w", o.StateDir, err)
 	}
-	for _, err := range store.Problems() {
-		o.Log.Error("file of the state folder not usable", "err", err)
-	}
 	s := &System{
 		o: o, log: o.Log, start: time.Now(), store: store, licenses: license.New(), stall: stallTime,
 		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1), moved: make(chan struct{}, 1), lit: make(chan struct{}, 1),
 		records: make(chan status.Record, 1000),
 	}
 	s.bans.log = o.Log
-	s.standing = standing{log: o.Log, change: s.relight}
+	s.health.Log = o.Log
 	if store.ReadOnly() {
-		s.standing.raise("memory", failure{text: "the box's memory can only be read, it may be damaged: nothing is saved. Note the configuration, and flash the box anew"})
+		s.health.Set(health.DataReadOnly, nil)
 	}
 	if o.Alarm != "" {
-		s.standing.raise("box", failure{text: o.Alarm, unfit: true})
+		s.health.Set(health.DataDamaged, health.Args{"why": o.Alarm})
 	}
 	s.lostKey()
 	s.running.Store(s.startup())
 	s.effective.Store(s.Running())
 	s.judgeLicenses()
+	s.watchGateways(len(s.Running().Gateways))
 
 	s.resolver = names.New(s.nameServers)
-	s.resolver.OnSilence(func(text string) { s.networkAlarm("name servers", text) })
+	s.resolver.OnSilence(func(text string) { s.judge(health.NameServersSilent, text) })
 	if s.net, err = netcfg.New(netcfg.Options{
-		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached, Leased: s.leased, Alarm: s.networkAlarm,
+		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached, Leased: s.leased, Health: &s.health,
 	}); err != nil {
 		return nil, err
 	}
@@ -139,7 +135,7 @@ func Open(o Options) (*System, error) {
 	}
 	s.clock = clock.New(clock.Options{
 		Log: o.Log, Lookup: s.resolver.Lookup, Kernel: kernel, Build: o.Release.Built,
-		Moved: s.clockMoved, Distrusted: s.clockDistrusted,
+		Moved: s.clockMoved, Distrusted: func(why string) { s.judge(health.TimeDistrusted, why) },
 		Load: store.SavedTime, Save: store.SaveTime, LoadDrift: store.SavedDrift, SaveDrift: store.SaveDrift,
 	})
 	s.sip = sipgw.New(sipgw.Options{
@@ -201,19 +197,21 @@ func (s *System) Run(ctx context.Context) error {
 // engage starts the engines. The function that it returns stops them in the opposite order, each waited for before the next.
 func (s *System) engage(ctx context.Context) (stop func()) {
 	engines := []engine{
-		{name: "rescue", run: s.obey},
-		{name: "records", run: s.writeRecords},
-		{name: "syslog", run: s.sendSyslog},
-		{name: "clock", run: s.clock.Run},
-		{name: "tls", run: s.awaitClock},
-		{name: "network", vital: true, run: func(ctx context.Context) error { return s.net.Run(ctx, s.link) }},
-		{name: "media", vital: true, run: s.relay.Run},
-		{name: "sip", vital: true, run: s.sip.Run},
-		{name: "calls", vital: true, run: s.calls.Run},
-		{name: "lights", run: s.lights},
-		{name: "button", run: s.button},
-		{name: "calendar", run: s.calendar},
-		{name: "reconciler", vital: true, run: s.reconcile},
+		{name: "alarms", down: health.ServiceDown, run: s.health.Run},
+		{name: "rescue", down: health.ServiceDown, run: s.obey},
+		{name: "records", down: health.ServiceDown, run: s.writeRecords},
+		{name: "syslog", down: health.ServiceDown, run: s.sendSyslog},
+		{name: "clock", down: health.ServiceDown, run: s.clock.Run},
+		{name: "tls", down: health.ServiceDown, run: s.awaitClock},
+		{name: "network", down: health.NetworkDown, run: func(ctx context.Context) error { return s.net.Run(ctx, s.link) }},
+		{name: "media", down: health.RelayDown, run: s.relay.Run},
+		{name: "sip", down: health.SIPDown, run: s.sip.Run},
+		{name: "calls", down: health.EngineDown, run: s.calls.Run},
+		{name: "watcher", down: health.ServiceDown, run: s.watch},
+		{name: "lights", down: health.ServiceDown, run: s.lights},
+		{name: "button", down: health.ServiceDown, run: s.button},
+		{name: "calendar", down: health.ServiceDown, run: s.calendar},
+		{name: "reconciler", down: health.EngineDown, run: s.reconcile},
 	}
 	var stops []func()
 	for _, e := range engines {
@@ -286,34 +284,40 @@ func (s *System) apply(cfg *config.Config) {
 		s.o.Syslog.apply(cfg.Syslog, s.hostname(cfg))
 	}
 	report, err := s.net.Apply(cfg)
-	var list []unmet
+	var refused []health.Args
 	for _, w := range report.Warnings {
-		list = append(list, unmet{w, true})
+		refused = append(refused, health.Args{"why": w})
 	}
 	for _, e := range split(err) {
-		if !errors.Is(e, netcfg.ErrOpen) { // an alarm, until it is over
-			list = append(list, unmet{e.Error(), false})
+		if !errors.Is(e, netcfg.ErrOpen) { // an alarm of its own
+			refused = append(refused, health.Args{"why": e.Error()})
 		}
 	}
-	s.refusals.set(s.log, "network", list)
+	s.health.Replace(health.NetworkRefused, refused)
 	if len(report.Changes) > 0 {
 		s.awaitLinks(cfg)
 		s.resolver.Retry()
 	}
+	s.watchPorts(cfg)
 	s.clock.Apply(cfg)
 	effective := s.net.Effective(cfg)
 	s.effective.Store(effective)
 	s.sip.Apply(effective, effective.Address) // what came of it comes to gatewaysApplied
 }
 
-// gatewaysApplied hears what gateways could not do, now or when they tried again. That they wait for the clock judgeClock has said, and
-// it may be over by now.
+// gatewaysApplied hears what gateways could not do, now or when they tried again.
 func (s *System) gatewaysApplied(err error) {
-	var list []unmet
+	var refused []health.Args
+	waits := ""
 	for _, e := range split(err) {
-		list = append(list, unmet{e.Error(), errors.Is(e, clock.ErrWaits)})
+		if errors.Is(e, clock.ErrWaits) {
+			waits = e.Error()
+			continue
+		}
+		refused = append(refused, health.Args{"why": e.Error()})
 	}
-	s.refusals.set(s.log, "gateway", list)
+	s.judge(health.TLSWaits, waits)
+	s.health.Replace(health.GatewayRefused, refused)
 }
 
 // awaitLinks gives ports that were just brought up a moment to find their carrier: whatever is sent before that fails at once,
@@ -333,8 +337,8 @@ func (s *System) awaitLinks(cfg *config.Config) {
 // judgeClock tells the gateways whether certificates can be judged, and remembers when they have to wait.
 func (s *System) judgeClock() error {
 	err := s.clock.Sane()
-	if err != nil && !s.tlsWaits.Swap(true) {
-		s.log.Warn("gateways wait with TLS", "err", err)
+	if err != nil {
+		s.tlsWaits.Store(true)
 	}
 	return err
 }
@@ -360,6 +364,7 @@ func (s *System) awaitClock(ctx context.Context) error {
 // link hears of a port's link: registrations that were lost with it are renewed at once.
 func (s *System) link(e netcfg.LinkEvent) {
 	s.log.Info("link", "name", e.Device, "up", e.Link)
+	s.watchPorts(s.Running())
 	if e.Link {
 		s.online()
 		s.ua.Refresh()

@@ -119,22 +119,29 @@ func TestCertificatesAreAnnouncedOnceAtEachThreshold(t *testing.T) {
 	store.certs["MINE"] = entry[[]*x509.Certificate]{value: []*x509.Certificate{c}}
 	cfg, p := teamsProfile()
 	p.Own = []config.OwnCertificate{{Index: 1, Name: "pki:certificate/MINE"}}
-	var out bytes.Buffer
-	log := slog.New(slog.NewTextHandler(&out, nil))
-	var e expiries
+	s, out := announcing(store, cfg)
 	for _, step := range []struct {
 		left time.Duration
 		want string
 	}{
 		{31 * day, ""}, {30 * day, "in 30 days or less"}, {29 * day, ""}, {14 * day, "in 14 days or less"}, {13 * day, ""},
-		{6 * day, "in 7 days or less"}, {6 * time.Hour, "in 1 day or less"}, {time.Hour, ""}, {-time.Second, "certificate has expired"}, {-day, ""},
+		{6 * day, "in 7 days or less"}, {6 * time.Hour, "in 1 day or less"}, {time.Hour, ""}, {-time.Second, "has expired"}, {-day, ""},
 	} {
 		out.Reset()
-		e.check(log, cfg, store, c.NotAfter.Add(-step.left))
-		if got := out.String(); strings.Contains(got, "sbc.example") != (step.want != "") || !strings.Contains(got, step.want) {
+		s.watchCertificates(c.NotAfter.Add(-step.left))
+		if got := out.String(); strings.Contains(got, "msg=alarm ") != (step.want != "") || !strings.Contains(got, step.want) {
 			t.Errorf("%v before its end: %q, want %q", step.left, got, step.want)
 		}
 	}
+}
+
+// announcing is a System of nothing but certificates, and its log.
+func announcing(store *Store, cfg *config.Config) (*System, *bytes.Buffer) {
+	out := &bytes.Buffer{}
+	s := &System{store: store}
+	s.health.Log = slog.New(slog.NewTextHandler(out, nil))
+	s.running.Store(cfg)
+	return s, out
 }
 
 // Of the built-in roots only their end is told.
@@ -145,14 +152,12 @@ func TestBuiltInRootsAreAnnouncedAtTheirEndOnly(t *testing.T) {
 	}
 	cfg, _ := teamsProfile()
 	first := slices.MinFunc(pki.BuiltIn(), func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
-	var out bytes.Buffer
-	var e expiries
-	log := slog.New(slog.NewTextHandler(&out, nil))
-	if e.check(log, cfg, store, first.NotAfter.Add(-time.Hour)); out.Len() > 0 {
-		t.Errorf("an hour before: %s", &out)
+	s, out := announcing(store, cfg)
+	if s.watchCertificates(first.NotAfter.Add(-time.Hour)); out.Len() > 0 {
+		t.Errorf("an hour before: %s", out)
 	}
-	if e.check(log, cfg, store, first.NotAfter.Add(time.Hour)); !strings.Contains(out.String(), "certificate has expired") {
-		t.Errorf("an hour after: %s", &out)
+	if s.watchCertificates(first.NotAfter.Add(time.Hour)); !strings.Contains(out.String(), "has expired") {
+		t.Errorf("an hour after: %s", out)
 	}
 }
 
@@ -177,6 +182,7 @@ func TestTheCalendarGoesOn(t *testing.T) {
 		store.certs["MINE"] = entry[[]*x509.Certificate]{value: []*x509.Certificate{root(t, "sbc.example", 31*day+day/2)}}
 		out := make(lines, 100)
 		s := &System{store: store, licenses: license.New(), log: slog.New(slog.NewTextHandler(out, nil))}
+		s.health.Log = s.log
 		s.running.Store(cfg)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)

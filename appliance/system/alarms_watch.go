@@ -1,0 +1,204 @@
+package system
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/health"
+	"viaduct/appliance/source"
+	"viaduct/appliance/status"
+)
+
+// Many engines do not say when something goes wrong with them; they are looked at.
+
+const watchEvery = 2 * time.Second
+
+// watch keeps the alarms of what has to be looked at, until ctx ends.
+func (s *System) watch(ctx context.Context) error {
+	every := time.NewTicker(watchEvery)
+	defer every.Stop()
+	for {
+		s.watchStore()
+		s.watchSockets()
+		s.watchGateways(len(s.Gateways()))
+		s.watchPeers(s.Registrations(), s.PenaltyBox())
+		s.watchPools()
+		s.watchBans(time.Now())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+	}
+}
+
+// watchStore looks for files that cannot be used and for issuers that are not trusted.
+func (s *System) watchStore() {
+	var damaged, unknown []health.Args
+	for _, err := range s.store.Problems() {
+		damaged = append(damaged, health.Args{"why": err.Error()})
+	}
+	s.health.Replace(health.FileDamaged, damaged)
+	for _, x := range s.untrusted() {
+		unknown = append(unknown, health.Args{
+			"sha": x.SHA256, "gateway": x.gateway, "peer": x.peer, "why": x.UnknownIssuer.Error(), "leaf": x.leaf(), "warning": capital(x.warning()) + ".",
+		})
+	}
+	s.health.Replace(health.UnknownIssuer, unknown)
+}
+
+// watchSockets looks whether any gateway hears anything.
+func (s *System) watchSockets() {
+	if err := s.deaf(); err != nil {
+		s.judge(health.Deaf, err.Error())
+		return
+	}
+	s.health.Clear(health.Deaf, "")
+}
+
+// deaf says why no gateway hears anything although it has an address to listen on. Without an address it is the network that is
+// missing, or its configuration.
+func (s *System) deaf() error {
+	var failed error
+	for _, g := range s.sip.Gateways() {
+		for _, i := range g.Interfaces {
+			for _, l := range i.Listeners {
+				switch l.State {
+				case status.ListenerOpen:
+					return nil
+				case status.ListenerFailed:
+					failed = errors.New(l.Error)
+				}
+			}
+		}
+	}
+	return failed
+}
+
+// watchGateways notes whether there are any gateways.
+func (s *System) watchGateways(n int) {
+	if n > 0 {
+		s.health.Clear(health.NoGateway, "")
+		return
+	}
+	s.health.Set(health.NoGateway, nil)
+}
+
+// watchPeers looks at registrations, and at what peers answer to OPTIONS.
+func (s *System) watchPeers(registrations []status.Registration, peers []status.Peer) {
+	cfg := s.Running()
+	var failed, silent, refusing []health.Args
+	for _, r := range registrations {
+		if r.State == status.RegistrationFailed || r.State == status.Registering && r.Expires.IsZero() {
+			failed = append(failed, health.Args{"identity": r.Identity, "registrar": r.Registrar, "why": unregistered(r), "port": s.portOf(cfg, r.Gateway)})
+		}
+	}
+	for _, p := range peers {
+		args := health.Args{"interface": p.Interface, "peer": p.Peer, "why": p.Answer, "port": s.portOf(cfg, gatewayOf(cfg, p.Interface))}
+		switch p.State {
+		case status.PeerDown:
+			silent = append(silent, args)
+		case status.PeerRefuses:
+			refusing = append(refusing, args)
+		}
+	}
+	s.health.Replace(health.RegistrationFailed, failed)
+	s.health.Replace(health.PeerSilent, silent)
+	s.health.Replace(health.PeerRefuses, refusing)
+}
+
+func unregistered(r status.Registration) string {
+	switch {
+	case r.Code != 0:
+		return fmt.Sprintf("%d %s", r.Code, r.Reason)
+	case r.State == status.Registering:
+		return cmp.Or(r.Error, "no answer yet")
+	}
+	return cmp.Or(r.Error, "no answer")
+}
+
+// gatewayOf is the gateway of a SIP interface, which is named as in status.Peer.
+func gatewayOf(cfg *config.Config, iface string) string {
+	for _, sw := range cfg.CS {
+		for _, i := range sw.Interfaces {
+			if i.ID().String() == iface {
+				return i.Gateway.Name
+			}
+		}
+	}
+	return ""
+}
+
+// portOf is the port at which a gateway is, "" when it is at several or at none of ours.
+func (s *System) portOf(cfg *config.Config, gateway string) string {
+	g := config.Ref[config.Config, config.SIPGateway]{Name: gateway}.In(cfg)
+	if g == nil {
+		return ""
+	}
+	port := ""
+	for _, i := range g.Interfaces {
+		at := cfg.IPInterface(i.Bind.Context, i.Bind.Interface)
+		for _, p := range cfg.Ports {
+			binds := []config.IPBind{p.Bind}
+			for _, v := range p.VLANs {
+				binds = append(binds, v.Bind)
+			}
+			mine := func(b config.IPBind) bool {
+				return !b.Interface.IsZero() && at != nil && cfg.IPInterface(b.Context, b.Interface) == at
+			}
+			name := s.o.Board.PortName(p.Slot, p.Port)
+			if !slices.ContainsFunc(binds, mine) || port == name {
+				continue
+			}
+			if port != "" {
+				return ""
+			}
+			port = name
+		}
+	}
+	return port
+}
+
+// watchPorts looks at the links of the ports. It is called when one of them, or the configuration, has changed.
+func (s *System) watchPorts(cfg *config.Config) {
+	st, err := s.net.State(cfg)
+	if err != nil {
+		s.log.Warn("network state not read", "err", err)
+		return
+	}
+	var down []health.Args
+	for _, p := range st.Ports {
+		if p.VLAN == 0 && p.Enabled && p.State == status.LinkNoCarrier {
+			down = append(down, health.Args{"port": p.Name})
+		}
+	}
+	s.health.Replace(health.LinkDown, down)
+}
+
+// watchPools looks whether licenses are used up.
+func (s *System) watchPools() {
+	var empty []health.Args
+	for n, r := range s.licenses.Table() {
+		if r.Free == 0 && r.Alloc > 0 {
+			empty = append(empty, health.Args{"pool": r.Name, "total": fmt.Sprint(r.Total), "refused": fmt.Sprint(s.licenses.Peaks()[n].Refused)})
+		}
+	}
+	s.health.Replace(health.LicensesUsedUp, empty)
+}
+
+// watchBans looks who is shut out.
+func (s *System) watchBans(now time.Time) {
+	var banned []health.Args
+	for _, b := range s.bans.list(now) {
+		if b.Left > 0 {
+			banned = append(banned, health.Args{"source": source.Name(netip.Addr(b.Source))})
+		}
+	}
+	s.health.Replace(health.SourceBanned, banned)
+}
