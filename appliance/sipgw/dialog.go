@@ -144,7 +144,7 @@ func (l *Leg) build(d *dialog, method sip.RequestMethod, seq uint32, contentType
 	)
 	switch method {
 	case sip.INVITE, sip.UPDATE:
-		list = append(list, l.identity()...)
+		list = append(list, l.dialogHeaders()...)
 		list = append(list, sipmsg.Header{Name: "Supported", Value: l.extensions()})
 	case sip.REFER, sip.SUBSCRIBE, sip.NOTIFY:
 		list = append(list, sipmsg.Header{Name: "Contact", Value: d.contact})

@@ -15,6 +15,8 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // fakeNames resolves from a table.
@@ -144,6 +146,8 @@ func newBench(t *testing.T, change func(*config.Config, *config.SIPInterface)) *
 	}
 	b.call = newTestCall()
 	b.s = New(Options{Resolver: fakeNames{}, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
+	b.s.Handle(sip.OPTIONS, capable)
+	b.s.Handle(sip.NOTIFY, func(r *ServerRequest) { r.Respond(200) })
 	b.s.spawn(b.s.orphans.Run)
 	b.g = b.s.newGateway("gw")
 	b.s.gateways["gw"] = b.g
@@ -329,3 +333,6 @@ func peerID(name string) config.InterfaceID { return config.InterfaceID{Context:
 
 // tagOf is the tag of a From or To value.
 func tagOf(value string) string { return sipmsg.ParseNameAddr(value).Param("tag") }
+
+// capable answers OPTIONS.
+func capable(r *ServerRequest) { r.Respond(200, r.Capabilities()...) }

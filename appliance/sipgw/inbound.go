@@ -139,7 +139,7 @@ func (l *Leg) Provisional(code int, reason string, body []byte, h ...sipmsg.Head
 		l.reliably(in, code, reason, body, h)
 		return
 	}
-	m := l.respond(in.tx, code, reason, body, "", append(l.identity(), h...))
+	m := l.respond(in.tx, code, reason, body, "", append(l.dialogHeaders(), h...))
 	in.stop()
 	// A proxy on the way gives up after three minutes of silence (13.3.1.1).
 	in.repeat = l.after(time.Minute, func() { l.ringOn(in, code, m) })
@@ -169,7 +169,7 @@ func (l *Leg) accept(body []byte, h []sipmsg.Header) {
 	in := l.in
 	in.stop()
 	l.says(body)
-	all := append(l.identity(), sipmsg.Header{Name: "Supported", Value: l.extensions()})
+	all := append(l.dialogHeaders(), sipmsg.Header{Name: "Supported", Value: l.extensions()})
 	all = append(append(all, l.sessionAccept(in.tx.req)...), h...)
 	in.ok = l.respond(in.tx, 200, "", body, "", all)
 	in.answered, in.interval = time.Now(), t1
@@ -283,26 +283,21 @@ func (l *Leg) request(tx *serverTx) {
 
 // handle is a request in the dialog d whose tags and CSeq are in order.
 func (l *Leg) handle(tx *serverTx, d *dialog, early *fork) {
-	req := tx.req
-	switch req.Method {
-	case sip.BYE:
-		l.hungUp(tx)
-	case sip.INVITE, sip.UPDATE:
-		l.offered(tx, d, early)
-	case sip.INFO:
-		l.ask(tx, Info{ID: RequestID(tx.key), ContentType: req.ContentType, Body: req.Body})
-	case sip.REFER:
-		l.referred(tx)
-	case sip.OPTIONS:
-		l.respond(tx, 200, "", nil, "", append(l.identity(), sipmsg.Header{Name: "Accept", Value: "application/sdp, multipart/mixed"}, sipmsg.Header{Name: "Supported", Value: l.extensions()}))
-	case sip.NOTIFY:
-		l.respond(tx, 200, "", nil, "", nil)
-		l.notified(req)
-	case sip.PRACK:
-		l.acknowledgedReliably(tx)
-	default:
-		l.respond(tx, 405, "", nil, "", []sipmsg.Header{{Name: "Allow", Value: l.allow()}})
+	if m := l.stack.methods.find(tx.req.Method); m != nil && m.inDialog != nil {
+		m.inDialog(l, tx, d, early)
+	} else {
+		l.notAllowed(tx)
 	}
+}
+
+// capabilities answers OPTIONS.
+func (l *Leg) capabilities(tx *serverTx, _ *dialog, _ *fork) {
+	l.respond(tx, 200, "", nil, "", append(l.dialogHeaders(), sipmsg.Header{Name: "Accept", Value: acceptedBodies}, sipmsg.Header{Name: "Supported", Value: l.extensions()}))
+}
+
+// informed is an INFO.
+func (l *Leg) informed(tx *serverTx, _ *dialog, _ *fork) {
+	l.ask(tx, Info{ID: RequestID(tx.key), ContentType: tx.req.ContentType, Body: tx.req.Body})
 }
 
 // ask hands a request to the call, which answers it with Respond.
@@ -312,7 +307,7 @@ func (l *Leg) ask(tx *serverTx, e Event) {
 }
 
 // hungUp is a BYE.
-func (l *Leg) hungUp(tx *serverTx) {
+func (l *Leg) hungUp(tx *serverTx, _ *dialog, _ *fork) {
 	reason := tx.req.Header("Reason")
 	l.respond(tx, 200, "", nil, "", nil)
 	switch l.state {
@@ -329,11 +324,11 @@ func (l *Leg) hungUp(tx *serverTx) {
 }
 
 // referred is a REFER.
-func (l *Leg) referred(tx *serverTx) {
+func (l *Leg) referred(tx *serverTx, _ *dialog, _ *fork) {
 	to := tx.req.Headers("Refer-To")
 	switch {
-	case !l.iface.TransferAccept:
-		l.respond(tx, 405, "", nil, "", []sipmsg.Header{{Name: "Allow", Value: l.allow()}})
+	case !acceptsTransfers(l.iface):
+		l.notAllowed(tx)
 	case len(to) != 1 || strings.TrimSpace(to[0]) == "":
 		l.respond(tx, 400, "Refer-To is not there once", nil, "", nil)
 	case l.state != confirmedLeg && l.state != answered:

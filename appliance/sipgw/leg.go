@@ -262,7 +262,7 @@ func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...s
 		if tx.invite && code >= 300 {
 			l.in = nil
 		}
-		l.respond(tx, code, reason, body, "", append(l.identity(), h...))
+		l.respond(tx, code, reason, body, "", append(l.dialogHeaders(), h...))
 		l.next()
 	default:
 		delete(l.pending, id)
@@ -270,7 +270,7 @@ func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...s
 			l.says(body)
 		}
 		if tx.req.Method == sip.REFER && code/100 == 2 {
-			h = append(l.identity(), h...) // it begins a subscription (RFC 3515 2.4.1)
+			h = append(l.dialogHeaders(), h...) // it begins a subscription (RFC 3515 2.4.1)
 		}
 		l.respond(tx, code, reason, body, "", h)
 		if tx.req.Method == sip.PRACK && l.in != nil && l.in.rel != nil {
@@ -296,8 +296,8 @@ func (l *Leg) respond(tx *serverTx, code int, reason string, body []byte, conten
 	return m
 }
 
-// identity are the headers of every response to INVITE and UPDATE that may build or refresh a dialog.
-func (l *Leg) identity() []sipmsg.Header {
+// dialogHeaders are those of every response to INVITE and UPDATE that may build or refresh a dialog.
+func (l *Leg) dialogHeaders() []sipmsg.Header {
 	return []sipmsg.Header{{Name: "Contact", Value: l.contact}, {Name: "Allow", Value: l.allow()}}
 }
 

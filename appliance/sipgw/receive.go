@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -132,7 +131,7 @@ func (g *gateway) request(req *sipmsg.Request, a arrival) {
 		g.intruder(req, a)
 		return
 	}
-	if f := req.Check(); f != nil {
+	if f := req.Check(g.stack.methods.understood); f != nil {
 		g.refuse(req, a, f)
 		return
 	}
@@ -157,7 +156,7 @@ func (g *gateway) request(req *sipmsg.Request, a arrival) {
 
 // acknowledged is an ACK: of a 3xx to 6xx it belongs to the transaction, of a 2xx to the dialog.
 func (g *gateway) acknowledged(req *sipmsg.Request, a arrival) {
-	if req.Check() != nil {
+	if req.Check(g.stack.methods.understood) != nil {
 		return
 	}
 	if _, f := g.transactions.server(serverKey(req, "INVITE")); f != nil && g.kin(f.from.origin(), a.origin()) && f.acknowledged() {
@@ -173,7 +172,7 @@ func (g *gateway) acknowledged(req *sipmsg.Request, a arrival) {
 
 // cancel is a CANCEL: it is answered here, and its INVITE's leg is told (RFC 3261 9.2).
 func (g *gateway) cancel(req *sipmsg.Request, a arrival) {
-	if f := req.Check(); f != nil {
+	if f := req.Check(g.stack.methods.understood); f != nil {
 		g.refuse(req, a, f)
 		return
 	}
@@ -208,8 +207,8 @@ func (g *gateway) inDialog(tx *serverTx, tag string) {
 			g.surplus(tx.req, tx.from, "too many requests of this source")
 			return
 		}
-		if tx.req.Method == sip.OPTIONS {
-			g.options(tx)
+		if g.stack.methods.find(tx.req.Method).stray {
+			g.outOfDialog(tx)
 			return
 		}
 		g.answer(tx, 481, nil)
@@ -229,55 +228,3 @@ func (g *gateway) inDialog(tx *serverTx, tag string) {
 	}
 	leg.post(func() { leg.request(tx) })
 }
-
-// outOfDialog handles requests that begin something.
-func (g *gateway) outOfDialog(tx *serverTx) {
-	switch tx.req.Method {
-	case sip.INVITE:
-		g.incoming(tx)
-	case sip.OPTIONS:
-		g.options(tx)
-	case sip.NOTIFY:
-		g.answer(tx, 200, nil) // message waiting and the like: taken without noise
-	case sip.SUBSCRIBE, sip.PUBLISH:
-		g.answer(tx, 489, []sipmsg.Header{{Name: "Allow-Events", Value: "refer"}})
-	case sip.BYE, sip.UPDATE, sip.INFO, sip.PRACK:
-		g.answer(tx, 481, nil)
-	case sip.REFER:
-		g.answer(tx, 403, nil) // to call somebody for nobody: transfers are of calls, in their dialogs
-	default:
-		g.answer(tx, 405, []sipmsg.Header{{Name: "Allow", Value: allow(g.interfaceOf(tx.from.source.Addr()))}})
-	}
-}
-
-// answer responds to a request that belongs to no leg.
-func (g *gateway) answer(tx *serverTx, code int, h []sipmsg.Header) {
-	tx.open()
-	tx.respond(code, g.responseTo(tx.req, code, "", tx.toTag, nil, "", h))
-}
-
-// options answers what every peer pings with. Teams wants the Contact with our name and Allow (A.19).
-func (g *gateway) options(tx *serverTx) {
-	i := g.interfaceOf(tx.from.source.Addr())
-	g.answer(tx, 200, []sipmsg.Header{
-		{Name: "Contact", Value: "<" + g.conf.Load().at(tx.from.way.transport(), tx.from.local.Addr()).contact("", tx.from.way.transport()) + ">"},
-		{Name: "Allow", Value: allow(i)},
-		{Name: "Accept", Value: "application/sdp, multipart/mixed"},
-		{Name: "Supported", Value: sipmsg.Extensions},
-	})
-}
-
-// allow is the Allow header towards a SIP interface. Without call-transfer accept there is no REFER in it, on any message: Teams
-// then keeps transfers to itself (A.49). PRACK is for peers that are not Teams.
-func allow(i *config.SIPInterface) string {
-	methods := "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY"
-	if i == nil || !i.Teams() {
-		methods += ", PRACK"
-	}
-	if i != nil && i.TransferAccept {
-		methods += ", REFER"
-	}
-	return methods
-}
-
-func (l *Leg) allow() string { return allow(l.iface) }

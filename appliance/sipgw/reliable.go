@@ -51,7 +51,7 @@ func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []si
 		return
 	}
 	rel.seq++
-	h = append(append(l.identity(), sipmsg.Header{Name: "Require", Value: "100rel"}, sipmsg.Header{Name: "RSeq", Value: strconv.FormatUint(uint64(rel.seq), 10)}), h...)
+	h = append(append(l.dialogHeaders(), sipmsg.Header{Name: "Require", Value: "100rel"}, sipmsg.Header{Name: "RSeq", Value: strconv.FormatUint(uint64(rel.seq), 10)}), h...)
 	rel.unacked, rel.answer, rel.interval = l.respond(in.tx, code, reason, body, "", h), len(body) > 0, t1
 	rel.answered = rel.answered || rel.answer
 	in.stop()
@@ -82,7 +82,7 @@ func (rel *reliable) waits(answer func()) bool {
 }
 
 // acknowledgedReliably is a PRACK. One with a new offer is the call's to answer (5).
-func (l *Leg) acknowledgedReliably(tx *serverTx) {
+func (l *Leg) acknowledgedReliably(tx *serverTx, _ *dialog, _ *fork) {
 	in := l.in
 	want := ""
 	if in != nil && in.rel != nil {

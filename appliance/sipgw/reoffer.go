@@ -82,7 +82,7 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 	}
 	if req.Method == sip.UPDATE && len(req.Body) == 0 { // a session refresh, or a new Contact: nothing for the call to decide
 		d.refresh(&req.Message)
-		h := l.identity()
+		h := l.dialogHeaders()
 		if l.state == confirmedLeg || l.state == answered {
 			h = append(h, l.sessionAccept(req)...)
 		}

@@ -93,6 +93,7 @@ type Stack struct {
 	gateways map[string]*gateway
 	closed   bool
 
+	methods   methods
 	health    PeerHealth
 	lifecycle Lifecycle
 
@@ -109,7 +110,7 @@ func New(o Options) *Stack {
 	if o.Network == nil {
 		o.Network = host{}
 	}
-	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, mark: "-" + sipmsg.Token(6) + "-", orphans: NewMailbox(), health: unattended{}, lifecycle: unattended{}}
+	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, mark: "-" + sipmsg.Token(6) + "-", orphans: NewMailbox(), methods: newMethods(), health: unattended{}, lifecycle: unattended{}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
 }

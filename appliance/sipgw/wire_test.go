@@ -18,6 +18,8 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // The tests below use real sockets on the loopback network: the box is 127.0.0.1, its peer 127.0.0.2, a stranger 127.0.0.9.
@@ -82,6 +84,7 @@ func newBox(t *testing.T, secure bool, change func(*config.Config, *config.SIPIn
 	b.names = &movingNames{}
 	b.names.Store(&fakeNames{"sip.example": {addr("127.0.0.2")}, "sip2.example": {addr("127.0.0.2")}})
 	b.s = New(Options{Resolver: b.names, PKI: store, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
+	b.s.Handle(sip.OPTIONS, capable)
 	if err := b.apply(); err != nil {
 		t.Fatal(err)
 	}

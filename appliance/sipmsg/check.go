@@ -14,13 +14,6 @@ type Fault struct {
 	Headers []Header
 }
 
-// methods that are understood at all; what the peer is offered is allow's matter.
-var methods = map[sip.RequestMethod]bool{
-	sip.INVITE: true, sip.ACK: true, sip.CANCEL: true, sip.BYE: true, sip.OPTIONS: true, sip.UPDATE: true,
-	sip.INFO: true, sip.NOTIFY: true, sip.REFER: true, sip.SUBSCRIBE: true, sip.MESSAGE: true, sip.REGISTER: true,
-	sip.PRACK: true, sip.PUBLISH: true,
-}
-
 // single are header fields that must be there exactly once (RFC 3261 8.1.1, 8.2).
 var single = []struct {
 	name  string
@@ -28,8 +21,8 @@ var single = []struct {
 }{{"From", fieldFrom}, {"To", fieldTo}, {"Call-ID", fieldCallID}, {"CSeq", fieldCSeq}}
 
 // Check looks for what RFC 4475 calls invalid and a user agent must refuse (RFC 3261 8.2, 16.3); nil: the request is sound.
-// An ACK is never answered, so its faults only mean that it is dropped.
-func (r *Request) Check() *Fault {
+// An ACK is never answered, so its faults only mean that it is dropped. understood tells which methods there are.
+func (r *Request) Check(understood func(sip.RequestMethod) bool) *Fault {
 	if !spokenHere(r.version) {
 		return &Fault{Code: 505}
 	}
@@ -44,7 +37,7 @@ func (r *Request) Check() *Fault {
 	switch {
 	case !r.seqOK:
 		return &Fault{Code: 400, Reason: "Malformed CSeq"}
-	case !methods[r.Method]: // whatever else is wrong with it (RFC 4475 3.1.2.18)
+	case !understood(r.Method): // whatever else is wrong with it (RFC 4475 3.1.2.18)
 		return &Fault{Code: 501}
 	case !strings.EqualFold(string(r.SeqMethod), string(r.Method)): // sipgo gives the method in capitals
 		return &Fault{Code: 400, Reason: "CSeq names another method"}

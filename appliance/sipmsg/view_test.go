@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 const invite = "INVITE sip:+49711@192.0.2.1 SIP/2.0\nv: SIP/2.0/TLS pbx.example;branch=z9hG4bKa;rport, SIP/2.0/UDP b.example;branch=z9hG4bKb\nVia: SIP/2.0/UDP c.example\n" +
@@ -21,7 +23,7 @@ func read(text string) Parsed {
 func TestTheViewOfARequest(t *testing.T) {
 	p := read(invite)
 	r := p.Request
-	if r == nil || p.Fault != nil || r.Check() != nil {
+	if r == nil || p.Fault != nil || r.Check(anyMethod) != nil {
 		t.Fatalf("%+v", p)
 	}
 	if r.Via != (Via{Host: "pbx.example", Branch: "z9hG4bKa", RPort: true}) || len(r.vias) != 2 ||
@@ -53,13 +55,13 @@ func TestFieldsThatComeTwice(t *testing.T) {
 		line := name + invite[strings.Index(invite, "\n"+name+": ")+1+len(name):]
 		line, _, _ = strings.Cut(line, "\n")
 		r := read(strings.Replace(invite, line+"\n", line+"\n"+line+"9\n", 1)).Request
-		if f := r.Check(); f == nil || f.Reason != "More than one "+name {
+		if f := r.Check(anyMethod); f == nil || f.Reason != "More than one "+name {
 			t.Errorf("%s: %+v", name, f)
 		}
 		if r.FromTag != "x" || r.CallID != "c1" || r.Seq != 7 {
 			t.Errorf("%s: the second one counts: %+v", name, r)
 		}
-		if f := read(strings.Replace(invite, line+"\n", "", 1)).Request.Check(); f == nil || f.Reason != "Missing "+name {
+		if f := read(strings.Replace(invite, line+"\n", "", 1)).Request.Check(anyMethod); f == nil || f.Reason != "Missing "+name {
 			t.Errorf("without %s: %+v", name, f)
 		}
 	}
@@ -71,8 +73,10 @@ func BenchmarkView(b *testing.B) {
 	from := netip.MustParseAddrPort("192.0.2.100:5061")
 	b.ReportAllocs()
 	for b.Loop() {
-		if p := Parse(head, body, f, from, "tls"); p.Request.Check() != nil {
-			b.Fatal(p.Request.Check())
+		if p := Parse(head, body, f, from, "tls"); p.Request.Check(anyMethod) != nil {
+			b.Fatal(p.Request.Check(anyMethod))
 		}
 	}
 }
+
+func anyMethod(sip.RequestMethod) bool { return true }

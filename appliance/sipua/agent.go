@@ -1,5 +1,5 @@
-// Package sipua is what the box does of itself at its peers: it registers identities, asks peers with OPTIONS whether they are there, and
-// keeps calls away from those that are known to be gone.
+// Package sipua is what the box does of itself at its peers: it registers identities, asks peers with OPTIONS whether they are there,
+// answers theirs, and keeps calls away from those that are known to be gone.
 //
 // It stands above package sipgw and sends its requests through clients of the gateways. It owns registrations, probes and the health of
 // peers. It does not own which calls there are (package call), nor how a request reaches a peer (package sipgw).
@@ -13,6 +13,8 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipgw"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // Agent registers the identities of all gateways and watches over their peers.
@@ -38,6 +40,8 @@ func New(stack *sipgw.Stack, log *slog.Logger) *Agent {
 	a.registrations = newFleet(func(spec registrationSpec, among int) *registration { return newRegistration(spec, among, log) })
 	a.probes = newFleet(func(spec probeSpec, _ int) *probe { return newProbe(spec, log) })
 	stack.Attach(a, a)
+	stack.Handle(sip.OPTIONS, a.options)
+	stack.Handle(sip.NOTIFY, a.notify)
 	return a
 }
 

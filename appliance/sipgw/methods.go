@@ -1,0 +1,155 @@
+package sipgw
+
+import (
+	"strings"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// method says who handles the requests with one SIP method. It is declared once, and all that depends on the method follows: whether it
+// is understood at all (501), Allow, and the answer to a request that nobody handles.
+type method struct {
+	name sip.RequestMethod
+	// offered reports whether Allow names the method towards an interface, which may be nil. A method without it is named once it has a
+	// handler.
+	offered func(*config.SIPInterface) bool
+	// inDialog handles a request in the dialog d of a leg; nil: 405.
+	inDialog func(l *Leg, tx *serverTx, d *dialog, early *fork)
+	// outside handles a request outside dialogs that has no handler; nil: 405.
+	outside func(*gateway, *serverTx)
+	// stray is a request in a dialog that does not exist handled like one outside dialogs; else it is answered with 481.
+	stray bool
+
+	handler func(*ServerRequest) // of Stack.Handle
+}
+
+// methods is the table of all methods, in the order of Allow.
+type methods []method
+
+func newMethods() methods {
+	offer := func(*config.SIPInterface) bool { return true }
+	badEvent := refusal(489, sipmsg.Header{Name: "Allow-Events", Value: "refer"})
+	noDialog := refusal(481)
+	return methods{
+		{name: sip.INVITE, offered: offer, inDialog: (*Leg).offered, outside: (*gateway).incoming},
+		{name: sip.ACK, offered: offer},    // belongs to the transaction or dialog of its INVITE
+		{name: sip.CANCEL, offered: offer}, // likewise
+		{name: sip.BYE, offered: offer, inDialog: (*Leg).hungUp, outside: noDialog},
+		{name: sip.OPTIONS, offered: offer, inDialog: (*Leg).capabilities, stray: true},
+		{name: sip.UPDATE, offered: offer, inDialog: (*Leg).offered, outside: noDialog},
+		{name: sip.INFO, offered: offer, inDialog: (*Leg).informed, outside: noDialog},
+		{name: sip.NOTIFY, offered: offer, inDialog: (*Leg).notified},
+		{name: sip.PRACK, offered: notTeams, inDialog: (*Leg).acknowledgedReliably, outside: noDialog},
+		// Outside dialogs it would be to call somebody for nobody: transfers are of calls.
+		{name: sip.REFER, offered: acceptsTransfers, inDialog: (*Leg).referred, outside: refusal(403)},
+		{name: sip.SUBSCRIBE, outside: badEvent},
+		{name: sip.PUBLISH, outside: badEvent},
+		{name: sip.REGISTER},
+		{name: sip.MESSAGE},
+	}
+}
+
+func notTeams(i *config.SIPInterface) bool { return i == nil || !i.Teams() }
+
+// acceptsTransfers: without call-transfer accept there is no REFER in Allow, on any message. Teams then keeps transfers to itself (A.49).
+func acceptsTransfers(i *config.SIPInterface) bool { return i != nil && i.TransferAccept }
+
+// refusal answers requests that belong to no leg.
+func refusal(code int, h ...sipmsg.Header) func(*gateway, *serverTx) {
+	return func(g *gateway, tx *serverTx) { g.answer(tx, code, h) }
+}
+
+// find returns what is declared of a method; nil: it is not understood.
+func (m methods) find(name sip.RequestMethod) *method {
+	for i := range m {
+		if m[i].name == name {
+			return &m[i]
+		}
+	}
+	return nil
+}
+
+// understood reports whether a method is in the table.
+func (m methods) understood(name sip.RequestMethod) bool { return m.find(name) != nil }
+
+// allow is the Allow header towards an interface.
+func (m methods) allow(i *config.SIPInterface) string {
+	var b strings.Builder
+	b.Grow(96)
+	for k := range m {
+		x := &m[k]
+		if x.offered == nil && x.handler == nil || x.offered != nil && !x.offered(i) {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(x.name))
+	}
+	return b.String()
+}
+
+// Handle has f called for the requests with a method outside dialogs. f is called in a read loop and must not block; it calls Respond
+// then or later. The method stands in the table. Handle is called before Run and Apply.
+func (s *Stack) Handle(name sip.RequestMethod, f func(*ServerRequest)) {
+	s.methods.find(name).handler = f
+}
+
+// ServerRequest is a request outside dialogs that waits for its response.
+type ServerRequest struct {
+	*sipmsg.Request
+	Interface *config.SIPInterface // of the peer; nil: it has just been removed
+
+	g  *gateway
+	tx *serverTx
+}
+
+// Respond sends the final response.
+func (r *ServerRequest) Respond(code int, h ...sipmsg.Header) {
+	r.tx.respond(code, r.g.responseTo(r.tx.req, code, "", r.tx.toTag, nil, "", h))
+}
+
+// Capabilities are the headers that say who we are and what we can do.
+func (r *ServerRequest) Capabilities() []sipmsg.Header {
+	from := r.tx.from
+	transport := from.way.transport()
+	return []sipmsg.Header{
+		{Name: "Contact", Value: "<" + r.g.conf.Load().at(transport, from.local.Addr()).contact("", transport) + ">"},
+		{Name: "Allow", Value: r.g.stack.methods.allow(r.Interface)},
+		{Name: "Accept", Value: acceptedBodies},
+		{Name: "Supported", Value: sipmsg.Extensions},
+	}
+}
+
+// acceptedBodies are the kinds of body that we read.
+const acceptedBodies = "application/sdp, multipart/mixed"
+
+// outOfDialog handles a request that begins something.
+func (g *gateway) outOfDialog(tx *serverTx) {
+	switch m := g.stack.methods.find(tx.req.Method); {
+	case m != nil && m.handler != nil:
+		tx.open()
+		m.handler(&ServerRequest{Request: tx.req, Interface: g.interfaceOf(tx.from.source.Addr()), g: g, tx: tx})
+	case m != nil && m.outside != nil:
+		m.outside(g, tx)
+	default:
+		g.answer(tx, 405, []sipmsg.Header{{Name: "Allow", Value: g.stack.methods.allow(g.interfaceOf(tx.from.source.Addr()))}})
+	}
+}
+
+// answer responds to a request that belongs to no leg.
+func (g *gateway) answer(tx *serverTx, code int, h []sipmsg.Header) {
+	tx.open()
+	tx.respond(code, g.responseTo(tx.req, code, "", tx.toTag, nil, "", h))
+}
+
+// notAllowed refuses a request in the leg's dialog.
+func (l *Leg) notAllowed(tx *serverTx) {
+	l.respond(tx, 405, "", nil, "", []sipmsg.Header{{Name: "Allow", Value: l.allow()}})
+}
+
+// allow is the Allow header of what we say in the leg's dialog.
+func (l *Leg) allow() string { return l.stack.methods.allow(l.iface) }
