@@ -23,11 +23,11 @@ type leg struct {
 	in      incoming
 	stats   counters
 	reports reporting
-	local   local
+	local   localPorts
 }
 
-// local is where a side's ports are.
-type local struct {
+// localPorts are the ports of a side.
+type localPorts struct {
 	ports  [2]*port
 	addr   netip.Addr
 	number uint16 // of the RTP port

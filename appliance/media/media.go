@@ -1,14 +1,3 @@
-// Package media relays RTP and RTCP between the two sides of a call, with SRTP where a side wants it.
-//
-// It owns the local UDP ports, the packets on them, the SRTP contexts, and the figures that are counted on the way. It does not
-// own offers and answers (package sdp) or the question which calls there are (package call): it is told by Set.
-//
-// Packets of all ports of a thread come in at one socket, to which a program in the kernel steers them (steer.go), or, where the
-// kernel does not permit that, at a socket for each port. All else is the same.
-//
-// Goroutines: each relay thread is one goroutine that owns its sockets and the state of
-// its sessions alone. Callers hand it commands through a queue and an eventfd; there is no lock on the path of a packet. One
-// more goroutine delivers events.
 package media
 
 import (

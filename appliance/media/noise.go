@@ -1,6 +1,7 @@
 package media
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -105,4 +106,32 @@ func (t *thread) untilNoise() time.Duration {
 // describesNoise reports whether a packet of l describes noise, which the other side has not agreed on but can be played.
 func (l *leg) describesNoise(p []byte, n, header int) bool {
 	return l.formats.received.CN != NoPT && p[1]&0x7f == l.formats.received.CN && l.other.formats.voice != nil && n > header
+}
+
+// Ring plays the ringing tone to a side, or ends it. Voice of the other side ends it too. It fails when the box cannot
+// encode the side's codec.
+func (s *Session) Ring(to Side, on bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.opened[to] == nil:
+		return fmt.Errorf("media side %s: not open", to)
+	}
+	var err error
+	s.thread.do(func() {
+		o := &s.legs[to]
+		switch {
+		case !on:
+			if o.out.noise != nil && o.out.noise.ring {
+				o.out.noise.active = false
+			}
+		case o.formats.voice == nil:
+			err = fmt.Errorf("media side %s: no ringing tone in its codec", to)
+		default:
+			s.thread.startSound(o, true)
+		}
+	})
+	return err
 }

@@ -2,6 +2,7 @@ package media
 
 import (
 	"encoding/binary"
+	"time"
 
 	"viaduct/appliance/srtp"
 )
@@ -118,4 +119,109 @@ func (l *leg) putCNAME(b []byte) int {
 		b[10+i] = hex[l.out.stream.ssrc>>(28-4*i)&15]
 	}
 	return 20
+}
+
+// reportEvery is when a side gets a report of ours if none was passed on from the other side: a PBX that sends no RTCP must not let
+// Teams believe that the call's RTCP died.
+const reportEvery = 5 * time.Second
+
+// reporting is what reports about a peer's stream need from one to the next (RFC 3550 section 6.4.1, A.3).
+type reporting struct {
+	sent               time.Duration // when the last report went out
+	expected, received uint32        // of the peer's packets, up to the last report
+	last               uint32        // middle of the NTP time in the peer's last sender report
+	lastAt             time.Duration
+	own                uint32 // the same of ours
+	ownAt              time.Duration
+	roundTrip          time.Duration
+	peerLost           int64  // of our packets, by the peer's last report
+	peerJitter         uint32 // in timestamp units
+}
+
+// reportIfDue sends a side a report of our own.
+func (t *thread) reportIfDue(l *leg) {
+	if !l.out.allowed || !l.remote.dest[l.remote.sourceOf(rtcp)].known() || t.now-l.reports.sent < reportEvery || l.stats.sent == 0 && !l.in.heard.started {
+		return
+	}
+	if t.input.next == slots {
+		t.flush()
+	}
+	t.slot = t.input.next
+	t.input.next++
+	p := t.input.slot(t.slot)[headroom:]
+	n := l.putReport(p, t.base.Add(t.now), t.now)
+	n += l.putCNAME(p[n:])
+	t.sendRTCP(l, p, n)
+}
+
+// ntpEpoch is 1 January 1900 in Unix seconds.
+const ntpEpoch = -2208988800
+
+// putReport writes a sender report, or a receiver report when nothing has been sent, and returns its length.
+func (l *leg) putReport(p []byte, wall time.Time, now time.Duration) int {
+	b, n := binary.BigEndian, 8
+	p[0], p[1] = 0x80, receiverReport
+	b.PutUint32(p[4:], l.out.stream.ssrc)
+	if l.stats.sent > 0 {
+		seconds, fraction := uint32(wall.Unix()-ntpEpoch), uint32(uint64(wall.Nanosecond())<<32/uint64(time.Second))
+		p[1] = senderReport
+		b.PutUint32(p[8:], seconds)
+		b.PutUint32(p[12:], fraction)
+		b.PutUint32(p[16:], l.out.stream.lastTS+uint32(int64((now-l.out.stream.lastAt)/time.Microsecond)*l.formats.rate/1_000_000))
+		b.PutUint32(p[20:], uint32(l.stats.sent))
+		b.PutUint32(p[24:], uint32(l.stats.sentPayload))
+		l.reports.own, l.reports.ownAt = seconds<<16|fraction>>16, now
+		n = 28
+	}
+	if l.in.heard.started {
+		p[0] |= 1
+		l.putReportBlock(p[n:n+24], now)
+		n += 24
+	}
+	b.PutUint16(p[2:], uint16(n/4-1))
+	return n
+}
+
+// putReportBlock writes a reception report about the peer's stream.
+func (l *leg) putReportBlock(p []byte, now time.Duration) {
+	b, h, r := binary.BigEndian, &l.in.heard, &l.reports
+	expected := h.max - h.base + 1
+	sinceExpected, sinceReceived := int64(int32(expected-r.expected)), int64(int32(h.received-r.received))
+	r.expected, r.received = expected, h.received
+	fraction := byte(0)
+	if lost := sinceExpected - sinceReceived; sinceExpected > 0 && lost > 0 {
+		fraction = byte(min(lost*256/sinceExpected, 255))
+	}
+	lost := uint32(max(min(h.lost()-h.before, 1<<23-1), -1<<23)) & 0xffffff
+	b.PutUint32(p, h.ssrc)
+	b.PutUint32(p[4:], uint32(fraction)<<24|lost)
+	b.PutUint32(p[8:], h.max)
+	b.PutUint32(p[12:], uint32(h.jitter>>4))
+	b.PutUint32(p[16:], 0)
+	b.PutUint32(p[20:], 0)
+	if r.last != 0 {
+		b.PutUint32(p[16:], r.last)
+		b.PutUint32(p[20:], uint32((now-r.lastAt)*65536/time.Second))
+	}
+}
+
+// noteReport remembers what a peer's report says about its own clock and ours. p is a checked sender or receiver report, blocks
+// its reception reports.
+func (l *leg) noteReport(p, blocks []byte, now time.Duration) {
+	b, r := binary.BigEndian, &l.reports
+	if p[1] == senderReport {
+		r.last, r.lastAt = b.Uint32(p[10:]), now
+	}
+	for ; len(blocks) >= 24; blocks = blocks[24:] {
+		if b.Uint32(blocks) != l.out.stream.ssrc {
+			continue
+		}
+		r.peerLost, r.peerJitter = int64(int32(b.Uint32(blocks[4:])<<8)>>8), b.Uint32(blocks[12:])
+		if last := b.Uint32(blocks[16:]); last != 0 && last == r.own {
+			held := time.Duration(b.Uint32(blocks[20:])) * time.Second / 65536
+			if trip := now - r.ownAt - held; trip >= 0 {
+				r.roundTrip = trip
+			}
+		}
+	}
 }
