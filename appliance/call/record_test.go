@@ -29,7 +29,7 @@ func TestRecordHasTheFiguresOfBothPeers(t *testing.T) {
 	secure := *pcma
 	secure.Local = &sdp.Crypto{Suite: srtp.AES80}
 	caller := media.Stats{Received: 1000, Sent: 990, Lost: 20, Jitter: 1500 * time.Microsecond, RoundTrip: 62500 * time.Microsecond,
-		Quality: audio.Quality{R: 86.19, MOS: 4.2345, BurstRatio: 1.456}, Foreign: 3}
+		Quality: audio.Quality{R: 86.19, MOS: 4.2345, BurstRatio: 1.456}, Drops: media.Drops{Foreign: 3}}
 	callee := media.Stats{Received: 980, Sent: 1000, Lost: -1, Quality: audio.Quality{R: 93.2, MOS: 4.409, BurstRatio: 1}}
 	between := media.Stats{Received: 1, Sent: 1}
 	const wantCaller = `{"codec":"PCMA/8000","suite":"AES_CM_128_HMAC_SHA1_80","received":1000,"sent":990,"lost":20,"jitter_ms":1.5,"round_trip_ms":62.5,"burst_ratio":1.46,"mos":4.23,"foreign":3}`

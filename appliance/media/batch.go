@@ -108,6 +108,6 @@ func (b *batch) sendOwn(e *outbound) {
 	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(e.port.fd), uintptr(unsafe.Pointer(&e.packet[0])), uintptr(len(e.packet)),
 		unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&b.single)), uintptr(length))
 	if errno != 0 {
-		e.port.leg.stats.unsent++
+		e.port.leg.stats.Unsent++
 	}
 }

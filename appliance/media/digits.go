@@ -21,7 +21,7 @@ type pressing struct {
 func (t *thread) pressed(l *leg, p []byte, timestamp uint32) {
 	k := &l.in.pressing
 	if len(p) < 4 || p[0] > lastEvent {
-		l.stats.invalid++
+		l.stats.Invalid++
 		return
 	}
 	if !k.known || timestamp != k.timestamp {

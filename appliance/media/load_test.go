@@ -2,6 +2,7 @@ package media
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,7 +140,26 @@ func (r loadResult) report(b *testing.B, calls int, used, over time.Duration) {
 // socket is read.
 func BenchmarkRelayLoad(b *testing.B) {
 	for _, calls := range loadSizes(b) {
-		b.Run(strconv.Itoa(calls), func(b *testing.B) { relayLoad(b, calls) })
+		b.Run(strconv.Itoa(calls), func(b *testing.B) { relayLoad(b, calls, func([]SessionSide) {}) })
+	}
+}
+
+// BenchmarkStatsUnderLoad asks for the figures of all sides of N calls under that load, ten times a second.
+func BenchmarkStatsUnderLoad(b *testing.B) {
+	for _, calls := range loadSizes(b) {
+		b.Run(strconv.Itoa(calls), func(b *testing.B) {
+			var took []time.Duration
+			relayLoad(b, calls, func(all []SessionSide) {
+				began := time.Now()
+				if list := StatsOf(all); len(list) != 2*calls {
+					b.Errorf("%d figures", len(list))
+				}
+				took = append(took, time.Since(began))
+			})
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "stats-p50-ms")
+			b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "stats-max-ms")
+		})
 	}
 }
 
@@ -164,7 +185,8 @@ func loadSeconds() time.Duration {
 	return 5 * time.Second
 }
 
-func relayLoad(b *testing.B, calls int) {
+// relayLoad runs during, with all sides, again and again while the load is measured.
+func relayLoad(b *testing.B, calls int, during func(all []SessionSide)) {
 	needFiles(b, 8*calls+100)
 	pin(b, 0)
 	b.Cleanup(func() { pin(b, -1) })
@@ -175,9 +197,11 @@ func relayLoad(b *testing.B, calls int) {
 		b.Fatal("the kernel does not let us steer ports: CAP_BPF and CAP_NET_ADMIN are needed, or VIADUCT_LOAD_OWN=1")
 	}
 	plan := loadPlan{Duration: loadSeconds()}
+	var all []SessionSide
 	resident := residentMemory()
 	for range calls {
 		s := r.NewSession()
+		all = append(all, SessionSide{s, A}, SessionSide{s, B})
 		b.Cleanup(func() { s.Close() })
 		a, errA := s.Open(A, PortOptions{Addr: netip.MustParseAddr("127.0.0.3")})
 		bb, errB := s.Open(B, PortOptions{Addr: netip.MustParseAddr("127.0.0.4")})
@@ -198,12 +222,22 @@ func relayLoad(b *testing.B, calls int) {
 	runtime.GC()
 	perCall := float64(residentMemory()-resident) / 1024 / float64(calls)
 	var mallocs []uint64
+	ctx, stop := context.WithCancel(b.Context())
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		for ctx.Err() == nil {
+			during(all)
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
 	result, used := g.run(b, plan, func() time.Duration {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		mallocs = append(mallocs, m.Mallocs)
 		return ownTime()
 	})
+	stop()
+	beside.Wait()
 	result.report(b, calls, used, plan.Duration)
 	b.ReportMetric(perCall, "KiB/call")
 	b.ReportMetric(float64(mallocs[1]-mallocs[0])/float64(result.Sent), "allocs/packet")

@@ -114,17 +114,22 @@ type Stats struct {
 	Quality                    audio.Quality // of what came from the peer
 	PeerLost                   int64         // what the peer misses of our packets, by its last report
 	PeerJitter                 time.Duration // that it sees, by its last report
-	Duplicates, Late           uint64        // packets that were not passed on because they came twice or out of any order
-	Foreign                    uint64        // dropped: from another source than the negotiated or latched one
-	Unsent                     uint64        // the kernel refused to send them
-	KernelDrops                uint64        // dropped before we saw them: more than a port may get, or, from its own socket, strangers during a flood
-	AuthFailed                 uint64        // dropped: SRTP or SRTCP tag wrong
-	Replayed                   uint64        // dropped: SRTP or SRTCP index seen before
-	Invalid                    uint64        // dropped: not RTP or RTCP, or a payload type that was not agreed
-	RTCPReceived, RTCPSent     uint64
-	Last                       time.Time      // of the last packet that was taken, zero for none
-	Source                     netip.AddrPort // where the peer's RTP comes from; invalid while unknown
-	SSRC                       uint32         // of the peer's stream
+	Drops
+	RTCPReceived, RTCPSent uint64
+	Last                   time.Time      // of the last packet that was taken, zero for none
+	Source                 netip.AddrPort // where the peer's RTP comes from; invalid while unknown
+	SSRC                   uint32         // of the peer's stream
+}
+
+// Drops counts the packets of a side that were not passed on.
+type Drops struct {
+	Duplicates, Late uint64 // they came twice, or out of any order
+	Foreign          uint64 // from another source than the signalled or latched one
+	AuthFailed       uint64 // SRTP or SRTCP tag wrong
+	Replayed         uint64 // SRTP or SRTCP index seen before
+	Invalid          uint64 // not RTP or RTCP, or a payload type that was not agreed
+	Unsent           uint64 // the kernel refused to send them
+	KernelDrops      uint64 // the kernel dropped them first: more than a port may get, or strangers during a flood of a port's own socket
 }
 
 // EventKind is what happened on a side.

@@ -25,7 +25,7 @@ func (t *thread) receive(to *port, p []byte, from address) {
 		which = rtcp
 	}
 	if !l.remote.admits(from, l.remote.sourceOf(which), l.keys.rx != nil) {
-		l.stats.foreign++
+		l.stats.Foreign++
 		return
 	}
 	if which == rtcp {
@@ -41,7 +41,7 @@ func isRTCP(second byte) bool { return second&0x7f >= 64 && second&0x7f <= 95 }
 func (t *thread) receiveRTP(l *leg, p []byte, from address) {
 	header, ok := srtp.HeaderLength(p)
 	if !ok {
-		l.stats.invalid++
+		l.stats.Invalid++
 		return
 	}
 	ssrc, seq := binary.BigEndian.Uint32(p[8:]), binary.BigEndian.Uint16(p[2:])
@@ -91,7 +91,7 @@ func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 		case l.formats.received.DTMF != NoPT && number == l.formats.received.DTMF:
 			t.pressed(l, p[header:n], timestamp)
 		default:
-			l.stats.invalid++
+			l.stats.Invalid++
 		}
 		return
 	}
@@ -135,10 +135,10 @@ func (t *thread) stamp(l *leg, p []byte, n, header int, ssrc uint32, seq uint16,
 	index, v := s.assign(ssrc, seq, timestamp, t.now, o.formats.rate)
 	switch v {
 	case srtp.Seen:
-		l.stats.duplicates++
+		l.stats.Duplicates++
 		return 0, false
 	case srtp.TooOld:
-		l.stats.late++
+		l.stats.Late++
 		return 0, false
 	}
 	p[1] = p[1]&0x80 | pt

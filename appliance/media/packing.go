@@ -76,7 +76,7 @@ func (t *thread) repack(l *leg, p []byte, n, header int, ssrc uint32, seq uint16
 		return
 	case k.odd != uint32(seq)+1<<16: // two in a row: the source began to count anew (RFC 3550 A.1)
 		k.odd = uint32(seq+1) + 1<<16
-		l.stats.late++
+		l.stats.Late++
 		return
 	default:
 		k.begin(seq)
@@ -160,7 +160,7 @@ func (t *thread) belated(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 		t.sendInStream(l, p, n, header, ssrc, g.open+offset, timestamp, pt) // which notices a copy
 		return
 	}
-	l.stats.duplicates++
+	l.stats.Duplicates++
 }
 
 // setPtime is how much voice the packets to this side hold from now on, 0: as much as those that come.

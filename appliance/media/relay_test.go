@@ -341,6 +341,42 @@ func TestSetRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
+// A thread is asked once for the figures of all its sides: each question waits for the thread's turn.
+func TestStatsOfManySidesAskEachThreadOnce(t *testing.T) {
+	r := New(Options{Threads: 2})
+	t.Cleanup(r.end)
+	var sides []SessionSide
+	for range 1000 {
+		s := r.NewSession()
+		sides = append(sides, SessionSide{s, A}, SessionSide{s, B})
+	}
+	asked := map[*thread]int{}
+	for _, thread := range r.threads {
+		thread.commands.begin() // this test is the thread
+	}
+	done := make(chan []Stats)
+	go func() { done <- StatsOf(sides) }()
+	for {
+		select {
+		case list := <-done:
+			if len(list) != 2000 || asked[r.threads[0]] != 1 || asked[r.threads[1]] != 1 {
+				t.Errorf("%d figures; the threads were asked %d and %d times", len(list), asked[r.threads[0]], asked[r.threads[1]])
+			}
+			for _, thread := range r.threads {
+				thread.commands.end(func() {})
+			}
+			return
+		default:
+			for _, thread := range r.threads {
+				if thread.commands.waiting() {
+					asked[thread]++
+					thread.commands.run()
+				}
+			}
+		}
+	}
+}
+
 // The figures of many calls come at once, of those that have ended too.
 func TestStatsOfManySides(t *testing.T) { eachWay(t, Options{Threads: 2}, testStatsOfManySides) }
 

@@ -17,7 +17,7 @@ const (
 // receiveRTCP checks and decrypts a compound packet and passes its report on.
 func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 	if len(p) < 8 || p[0]>>6 != 2 {
-		l.stats.invalid++
+		l.stats.Invalid++
 		return
 	}
 	n := len(p)
@@ -26,11 +26,11 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 		var index uint32
 		var ok bool
 		if n, index, ok = l.keys.rx.UnprotectRTCP(p); !ok {
-			l.stats.authFailed++
+			l.stats.AuthFailed++
 			return
 		}
 		if state.rtcp.Check(uint64(index)) != srtp.Fresh {
-			l.stats.replayed++
+			l.stats.Replayed++
 			return
 		}
 		state.rtcp.Mark(uint64(index))
@@ -46,7 +46,7 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 		blocks = 28
 	}
 	if p[1] != senderReport && p[1] != receiverReport || end > n || end < blocks+24*int(p[0]&31) {
-		l.stats.invalid++
+		l.stats.Invalid++
 		return
 	}
 	l.noteReport(p, p[blocks:blocks+24*int(p[0]&31)], t.now)

@@ -133,11 +133,11 @@ func (t *thread) drain(in *rxSocket) (packets int) {
 
 // relayOwn relays the packets of a port's own socket, which are in n slots.
 func (t *thread) relayOwn(p *port, first, n int) {
-	strangers := p.leg.stats.foreign
+	strangers := p.leg.stats.Foreign
 	for i := first; i < first+n; i++ {
 		t.relayPacket(p, i)
 	}
-	if p.leg.stats.foreign-strangers >= shieldAt {
+	if p.leg.stats.Foreign-strangers >= shieldAt {
 		t.shield(p)
 	}
 }
@@ -155,7 +155,7 @@ func (t *thread) relayShared(first, n int) {
 func (t *thread) relayPacket(p *port, slot int) {
 	size, from, cut := t.input.packet(slot)
 	if cut {
-		p.leg.stats.invalid++
+		p.leg.stats.Invalid++
 		return
 	}
 	t.slot = slot

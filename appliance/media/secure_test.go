@@ -386,8 +386,8 @@ func TestTheOldKeyIsOverWithTime(t *testing.T) {
 	}{{time.Second, 2}, {31 * time.Second, 3}, {33 * time.Second, 3}} {
 		p.t.now = asked + c.after
 		p.both()
-		if a.stats.received != c.taken || a.stats.received+a.stats.authFailed != p.seq {
-			t.Errorf("after %v: %d taken, %d not authentic, of %d", c.after, a.stats.received, a.stats.authFailed, p.seq)
+		if a.stats.received != c.taken || a.stats.received+a.stats.AuthFailed != p.seq {
+			t.Errorf("after %v: %d taken, %d not authentic, of %d", c.after, a.stats.received, a.stats.AuthFailed, p.seq)
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 	state := k.inbound(ssrc, &t.empty)
 	index, ok := state.rtp.Estimate(seq)
 	if !ok || state.rtp.Check(index) != srtp.Fresh {
-		l.stats.replayed++
+		l.stats.Replayed++
 		return 0, false
 	}
 	// The first packet that we hear may come after a roll-over: the peer began near 65535 and its first packets were lost.
@@ -97,7 +97,7 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 		}
 	}
 	if !ok {
-		l.stats.authFailed++
+		l.stats.AuthFailed++
 		return 0, false
 	}
 	k.previous = nil

@@ -8,19 +8,16 @@ import (
 
 // counters are the figures of a leg that are not kept elsewhere.
 type counters struct {
-	received, sent, receivedOctets, sentOctets  uint64
-	duplicates, late                            uint64
-	foreign, authFailed, replayed, invalid      uint64
-	rtcpReceived, rtcpSent, sentPayload, unsent uint64
+	received, sent, receivedOctets, sentOctets uint64
+	Drops
+	rtcpReceived, rtcpSent, sentPayload uint64
 }
 
 func (l *leg) figures(base time.Time) Stats {
 	c := &l.stats
 	s := Stats{
 		Received: c.received, Sent: c.sent, ReceivedOctets: c.receivedOctets, SentOctets: c.sentOctets,
-		Lost: l.in.heard.lost(), Duplicates: c.duplicates, Late: c.late,
-		Foreign: c.foreign, AuthFailed: c.authFailed, Unsent: c.unsent, Replayed: c.replayed, Invalid: c.invalid,
-		RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent,
+		Lost: l.in.heard.lost(), Drops: c.Drops, RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent,
 		RoundTrip: l.reports.roundTrip, Source: l.remote.source[rtp].netip(), SSRC: l.in.heard.ssrc,
 	}
 	for _, p := range l.local.ports {
