@@ -24,7 +24,7 @@ var floors = map[string]string{
 	"sdp":         "audio config printable srtp",
 	"license":     "config status",
 	"pki":         "config printable plural",
-	"names":       "config printable",
+	"names":       "config printable status",
 	"sipmsg":      "",
 	"sipgw":       "config pki printable sipmsg source status",
 	"sipua":       "config printable sipgw sipmsg status",

@@ -50,6 +50,8 @@ func Listen(o Options, b Backend) (*Server, error) {
 	mux.HandleFunc("GET "+wire.PathSettings, h.settings)
 	mux.HandleFunc("GET "+wire.PathHealth, h.health)
 	mux.HandleFunc("GET "+wire.PathMetrics, h.metrics)
+	mux.HandleFunc("GET "+wire.PathStatus, h.status)
+	mux.HandleFunc("GET "+wire.PathStatus+"/{part}", h.status)
 	return &Server{socket: l, unfollow: unfollow, http: &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,

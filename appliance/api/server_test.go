@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"viaduct/appliance/api/wire"
+
+	"golang.org/x/sys/unix"
 )
 
 // fake is a Backend whose lines say what they do.
@@ -93,6 +93,16 @@ func (f *fake) Events(ctx context.Context, s *Session, each func(wire.Event) err
 func (f *fake) Settings() wire.Settings { return wire.Settings{} }
 
 func (f *fake) Health() wire.Health { return wire.Health{Unfit: []string{"it is a fake"}} }
+
+func (f *fake) Status(_ context.Context, part string, q StatusQuery) (any, error) {
+	switch part {
+	case "broken":
+		return nil, errors.New("the medium does not answer")
+	case "absent":
+		return nil, errNoPart
+	}
+	return map[string]any{"part": part, "last": q.Last}, nil
+}
 
 func (f *fake) Metrics(w io.Writer) error { _, err := io.WriteString(w, "up 1\n"); return err }
 

@@ -174,6 +174,7 @@ type Machine interface {
 	// Neighbours are the hosts of the attached networks that the kernel knows.
 	Neighbours() ([]status.Neighbour, error)
 	Ports() []status.Port
+	NameServers() []status.NameServer
 	Clock() status.Clock
 	// SyncClock asks the time servers now and sets the clock, however far it is off; it ends with ctx.
 	SyncClock(ctx context.Context) error

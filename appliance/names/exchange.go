@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"viaduct/appliance/status"
+
 	"golang.org/x/net/dns/dnsmessage"
 )
 
@@ -195,6 +197,21 @@ func overTCP(ctx context.Context, server netip.AddrPort, q question) (reply, err
 		return reply{}, errors.New("nonsense over TCP")
 	}
 	return got, err
+}
+
+// Status tells the servers in use, and which of them are silent.
+func (r *Resolver) Status() (list []status.NameServer) {
+	servers, now := r.servers(), time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range servers {
+		x := status.NameServer{Address: a}
+		if until := r.failed[a]; until.After(now) {
+			x.Silent = until
+		}
+		list = append(list, x)
+	}
+	return list
 }
 
 // order is the list of servers, those that failed lately last.

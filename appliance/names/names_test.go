@@ -31,6 +31,22 @@ func addrs(t *testing.T, r *Resolver, host string) string {
 	return fmt.Sprint(got)
 }
 
+func TestStatusNamesTheSilentServers(t *testing.T) {
+	s := newServer(t)
+	s.set(func(s *server) {
+		s.answers["one.test. A"] = []dnsmessage.Resource{a("one.test.", 60, "192.0.2.1")}
+	})
+	nobody := netip.MustParseAddrPort("127.0.0.9:9")
+	r := resolver(t, nobody, s.addr)
+	if got, err := r.Lookup(t.Context(), "one.test"); err != nil {
+		t.Fatal(got, err)
+	}
+	list := r.Status()
+	if len(list) != 2 || list[0].Address != nobody || !list[0].Silent.After(time.Now()) || list[1].Address != s.addr || !list[1].Silent.IsZero() {
+		t.Errorf("%+v", list)
+	}
+}
+
 func TestLookupOverTheWire(t *testing.T) {
 	s := newServer(t)
 	s.set(func(s *server) {

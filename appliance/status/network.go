@@ -172,3 +172,9 @@ func (s NeighbourState) MarshalText() ([]byte, error) { return neighbourStates.m
 func (s *NeighbourState) UnmarshalText(text []byte) error {
 	return neighbourStates.unmarshal(text, (*uint8)(s))
 }
+
+// NameServer is a name server in use.
+type NameServer struct {
+	Address netip.AddrPort `json:"address"`
+	Silent  time.Time      `json:"silent_until,omitzero"` // it did not answer and is asked last until then; zero: it answers
+}

@@ -7,6 +7,11 @@ package status
 
 import "fmt"
 
+// Parts are the names of the parts of the status.
+type Parts struct {
+	Parts []string `json:"parts"`
+}
+
 // words are the texts of an enumeration, in the order of its values.
 type words []string
 

@@ -37,6 +37,9 @@ func (s *System) Ports() []status.Port {
 	return slices.DeleteFunc(s.network().Ports, func(p status.Port) bool { return p.VLAN != 0 })
 }
 
+// NameServers lists the name servers in use.
+func (s *System) NameServers() []status.NameServer { return s.resolver.Status() }
+
 // icmp finds a host's address and opens a socket for echo requests to it; the caller closes it.
 func (s *System) icmp(ctx context.Context, host string) (netip.Addr, *icmp.PacketConn, error) {
 	addrs, err := s.resolver.Lookup(ctx, host)

@@ -11,6 +11,8 @@
 //	GET  /v1/events  ?tty=NAME&user=ACCOUNT&since=RFC3339 → a stream of Event, one JSON object a line
 //	GET  /v1/settings             → Settings
 //	GET  /v1/health               → Health
+//	GET  /v1/status               → the names of its parts
+//	GET  /v1/status/PART          → a struct of package status, or a list of them (docs/status.md)
 //	GET  /metrics                 → text
 package wire
 
@@ -31,6 +33,7 @@ const (
 
 	PathSettings = "/v1/settings"
 	PathHealth   = "/v1/health"
+	PathStatus   = "/v1/status"
 )
 
 // Enabled is the header line of a mode in which administrators may use every command; for others it counts as none.

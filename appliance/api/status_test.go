@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/lang"
+	"viaduct/appliance/status"
+)
+
+// stated is a box with something in every part.
+type stated struct {
+	accounts
+	asked int // records
+}
+
+var begun = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func (*stated) Bans() []status.Ban { return nil }
+func (*stated) Calls() []status.Call {
+	return []status.Call{{ID: "17", State: status.CallHeld, Started: begun}}
+}
+func (*stated) Clock() status.Clock      { return status.Clock{Now: begun, Synced: true} }
+func (*stated) System() status.System    { return status.System{Release: "v1"} }
+func (*stated) PKI() []status.Key        { return []status.Key{{Kind: status.KeyCertificate, Name: "MINE"}} }
+func (*stated) Ports() []status.Port     { return []status.Port{{Name: "eth00", State: status.LinkUp}} }
+func (*stated) IPRoutes() []status.Route { return nil }
+func (*stated) IPInterfaces() []status.IPInterface {
+	return []status.IPInterface{{Name: "if_eth00", State: status.LinkNoCarrier}}
+}
+func (*stated) NameServers() []status.NameServer        { return nil }
+func (*stated) Sessions() []status.Session              { return []status.Session{{User: "anna"}} }
+func (*stated) Untrusted() []status.UnknownIssuer       { return nil }
+func (*stated) Neighbours() ([]status.Neighbour, error) { return nil, nil }
+func (*stated) Images(context.Context) (status.Images, error) {
+	return status.Images{Board: "sim"}, nil
+}
+func (s *stated) CallRecords(n int) ([]status.Record, error) {
+	s.asked = n
+	return []status.Record{{ID: "15", By: status.ByBox}}, nil
+}
+
+func TestEveryPartOfTheStatusIsJSON(t *testing.T) {
+	box := &stated{}
+	client, _, _ := start(t, NewBackend(lang.New(), box))
+	get := func(path string) (int, string) {
+		r, err := client.Get("http://sbcd" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		text, _ := io.ReadAll(r.Body)
+		return r.StatusCode, string(text)
+	}
+	_, text := get("/v1/status")
+	var all status.Parts
+	if err := json.Unmarshal([]byte(text), &all); err != nil || len(all.Parts) != len(parts) {
+		t.Fatalf("%v: %s", err, text)
+	}
+	for _, part := range all.Parts {
+		code, text := get("/v1/status/" + part)
+		if code != http.StatusOK || !json.Valid([]byte(text)) || strings.HasPrefix(text, "null") {
+			t.Errorf("%s: %d %s", part, code, text)
+		}
+	}
+	for path, want := range map[string]string{
+		"/v1/status/calls":           `[{"id":"17","state":"held"`,
+		"/v1/status/ports":           `"state":"up"`,
+		"/v1/status/interfaces":      `"state":"no carrier"`,
+		"/v1/status/registrations":   `"state":"registered"`,
+		"/v1/status/routes":          "[]\n",
+		"/v1/status/records":         `"by":"box"`,
+		"/v1/status/nothing":         "there is no such part",
+		"/v1/status/records?last=0":  "is not a number from 1 to",
+		"/v1/status/records?last=17": `"id":"15"`,
+	} {
+		if _, text := get(path); !strings.Contains(text, want) {
+			t.Errorf("%s: %s, want %s", path, text, want)
+		}
+	}
+	if get("/v1/status/records?last=17"); box.asked != 17 {
+		t.Errorf("asked for %d records", box.asked)
+	}
+	if get("/v1/status/records"); box.asked != usualRecords {
+		t.Errorf("asked for %d records without a number", box.asked)
+	}
+}
+
+func TestWhatTheStatusCannotTell(t *testing.T) {
+	client, _, _ := start(t, &fake{})
+	for path, want := range map[string]int{
+		"/v1/status/broken": http.StatusServiceUnavailable, "/v1/status/absent": http.StatusNotFound, "/v1/status/x?last=y": http.StatusBadRequest,
+	} {
+		r, err := client.Get("http://sbcd" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f struct{ Error string }
+		if err := json.NewDecoder(r.Body).Decode(&f); err != nil || f.Error == "" || r.StatusCode != want {
+			t.Errorf("%s: %d %+v %v", path, r.StatusCode, f, err)
+		}
+		r.Body.Close()
+	}
+	if _, err := NewBackend(lang.New(), &stated{}).Status(t.Context(), "x", StatusQuery{}); !errors.Is(err, errNoPart) {
+		t.Errorf("%v", err)
+	}
+}
