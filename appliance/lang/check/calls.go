@@ -24,7 +24,7 @@ func checkSwitches(c *checker) {
 	}
 }
 
-// deepest is how deep functions may run each other.
+// deepest limits how deep functions may run each other.
 const deepest = 16
 
 func runsItself(in *config.Switch, f *config.ComplexFunction, name string, depth int) bool {
@@ -71,7 +71,7 @@ func checkInterfaces(c *checker) {
 	})
 }
 
-// untrustedRemote is an address of an interface's peer that none of its trust lines holds. What a name stands for is known on a box only.
+// untrustedRemote returns an address of an interface's peer that none of its trust lines covers. Only a running box can resolve names.
 func (c *checker) untrustedRemote(i *config.SIPInterface) netip.Addr {
 	var addrs []netip.Addr
 	if a, err := netip.ParseAddr(i.Remote.Host); err == nil {
@@ -90,7 +90,7 @@ func (c *checker) untrustedRemote(i *config.SIPInterface) netip.Addr {
 	return netip.Addr{}
 }
 
-// checkHuntGroups looks for groups that do not hunt.
+// checkHuntGroups looks for hunt groups that cannot hunt.
 func checkHuntGroups(c *checker) {
 	for _, s := range c.cfg.CS {
 		for _, h := range s.HuntGroups {
@@ -104,7 +104,7 @@ func checkHuntGroups(c *checker) {
 	}
 }
 
-// checkCallingNumber looks for callers of a PBX who would reach Teams under a number that Teams does not take.
+// checkCallingNumber looks for calls from a PBX that would reach Teams with a calling number that Teams does not accept.
 func checkCallingNumber(c *checker) {
 	for _, s := range c.cfg.CS {
 		if s.CountryCode != "" {
@@ -119,7 +119,7 @@ func checkCallingNumber(c *checker) {
 	}
 }
 
-// unmappedPath follows the routes from dest and reports those on which calls get to Teams without a calling number of ours.
+// unmappedPath follows the routes from dest and reports those that lead to Teams without mapping the calling number.
 func (c *checker) unmappedPath(s *config.Switch, dest config.Dest, depth int, seen map[string]bool) {
 	t := dest.Table.In(s)
 	if t == nil || depth > deepest || seen[t.Name] {
@@ -155,7 +155,7 @@ func endsAtTeams(s *config.Switch, d config.Dest) bool {
 	return false
 }
 
-// serviceMeant is a service, or, where the name is wrong, the only one that can be meant.
+// serviceMeant returns the service with this name or, if the name is wrong, the only service that exists.
 func serviceMeant(s *config.Switch, r config.Ref[config.Switch, config.HuntGroup]) *config.HuntGroup {
 	h := r.In(s)
 	if h == nil && !r.IsZero() && len(s.HuntGroups) == 1 {
@@ -173,7 +173,7 @@ func writesCalling(in *config.Switch, r config.FunctionRef, depth int) bool {
 	return f != nil && depth < deepest && slices.ContainsFunc(f.Steps, func(s config.Step) bool { return writesCalling(in, s.Run, depth+1) })
 }
 
-// checkDomains looks for addresses of callers whose host no location service knows: their accounts would not be found.
+// checkDomains looks for caller addresses whose host is in no location service: their accounts would not be found.
 func checkDomains(c *checker) {
 	homes := map[string][]*config.LocationService{} // of each identity
 	for _, l := range c.cfg.Location {
@@ -196,7 +196,7 @@ func checkDomains(c *checker) {
 	}
 }
 
-// domainOf checks that the location service of a caller knows the host that the caller is sent with.
+// domainOf checks that the location service of a caller knows the host in the caller's address.
 func (c *checker) domainOf(l *config.LocationService, host string) {
 	if host == "" || l.MatchAny || len(l.Domains) == 0 {
 		return

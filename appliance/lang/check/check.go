@@ -1,8 +1,8 @@
-// Package check finds what is wrong with a configuration, and says what puts it right.
+// Package check finds the problems of a configuration and offers fixes.
 //
-// It is a pure function of a configuration and of what the caller knows besides it (Env): the same problems come from a pasted line, from
-// `show config problems` and from a file that is checked on another machine. It owns the checks and the form of a Problem; what a single
-// line may say is the table's (package lang), and so is where problems are shown.
+// The checks are a pure function of a configuration and its surroundings (Env): a pasted line, `show config problems` and a file that is
+// checked on another machine report the same problems. The package owns the checks and the type Problem. It does not parse lines, which
+// is up to the table in package lang, and does not show problems, which is up to package answer.
 package check
 
 import (
@@ -15,14 +15,14 @@ import (
 	"viaduct/appliance/config"
 )
 
-// Lines is what the checks know of the language: where each line of a configuration stands, and what it may refer to.
+// Lines gives the checks access to the language: it locates each line of a configuration and knows what the line may refer to.
 type Lines struct {
 	Table   *cli.Table
 	Types   map[reflect.Type]cli.Type // of the table
 	Sealing bool                      // the box has a key for sealed passwords
 }
 
-// Configuration finds everything that is wrong with cfg, each line by itself.
+// Configuration returns all problems of cfg, one for each line.
 func (l Lines) Configuration(cfg *config.Config, env Env) []Problem {
 	c := &checker{cfg: cfg, env: env, language: l, lines: map[lineKey]Where{}, headers: map[any]Where{}, names: map[nameKey][]string{}}
 	l.Table.Walk(cfg, true, c.line)
@@ -32,7 +32,7 @@ func (l Lines) Configuration(cfg *config.Config, env Env) []Problem {
 	return c.problems
 }
 
-// checks are what the lines of a configuration mean together.
+// checks judge what the lines of a configuration mean together.
 var checks = []func(*checker){
 	checkBinds, checkPorts, checkIdentities, checkNetwork, checkNames, checkClock, checkSwitches, checkTables, checkInterfaces,
 	checkTeams, checkCallingNumber, checkMedia, checkDomains, checkHuntGroups, checkGateways, checkTLS, checkConsole, checkSeals,
@@ -61,7 +61,7 @@ type lineKey struct {
 	index int
 }
 
-// line notes where a line stands, and checks what it refers to.
+// line records where a line stands and checks its references.
 func (c *checker) line(p *cli.Printed) {
 	w := Where{Path: p.Path, Source: p.Text}
 	c.lines[lineKey{p.Owner, p.Field, p.Index}] = w
@@ -127,7 +127,7 @@ func (c *checker) add(w Where, s Severity, text, fix string) {
 	c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: s, Text: text, Fix: fix})
 }
 
-// at is where a field of an object stands; where it is not printed, the object's header.
+// at returns the line that prints a field of an object. If the field is not printed, it returns the object's header.
 func (c *checker) at(owner any, field string, index ...int) Where {
 	k := lineKey{owner: owner, field: field}
 	if len(index) > 0 {
@@ -139,7 +139,7 @@ func (c *checker) at(owner any, field string, index ...int) Where {
 	return c.headers[owner]
 }
 
-// in is where a line that is missing in an object would stand: what is said is about its header, and the fix belongs below.
+// in reports a line that is missing in an object: the problem is that of the object's header, and the fix belongs below it.
 func (c *checker) in(owner any, s Severity, text, fix string) {
 	w := c.headers[owner]
 	p := Problem{Path: w.Path, Source: w.Source, Severity: s, Text: text, Fix: fix}
@@ -149,7 +149,7 @@ func (c *checker) in(owner any, s Severity, text, fix string) {
 	c.problems = append(c.problems, p)
 }
 
-// interfaces are all SIP interfaces with the gateway that they use, nil when there is none.
+// interfaces calls f for each SIP interface with the gateway that it uses; nil if it uses none.
 func (c *checker) interfaces(f func(*config.Switch, *config.SIPInterface, *config.SIPGateway)) {
 	for _, s := range c.cfg.CS {
 		for _, i := range s.Interfaces {

@@ -7,7 +7,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// checkConsole looks at who may log in, and how.
+// checkConsole checks remote access to the command line.
 func checkConsole(c *checker) {
 	if c.cfg.Console.Telnet != 0 {
 		w := c.at(c.cfg, "Telnet")

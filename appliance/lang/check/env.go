@@ -7,18 +7,17 @@ import (
 	"time"
 )
 
-// Env is what a check may know besides the configuration. The zero value knows nothing, and checks that would need to
-// know are left out.
+// Env describes the box around a configuration. The zero value describes nothing, and the checks that depend on it are skipped.
 type Env struct {
 	PKI     PKIStore
-	Resolve func(host string) (addrs []netip.Addr, known bool) // from cache only; known false: not looked up yet
+	Resolve func(host string) (addrs []netip.Addr, known bool) // from the cache; known is false if the name was not looked up yet
 	Now     time.Time
-	Synced  *bool // clock
+	Synced  *bool // the clock is synchronised; nil if unknown
 	Serial  string
-	Found   []Problem // what the box met when it applied the configuration
+	Found   []Problem // problems that the box met while it applied the configuration
 }
 
-// PKIStore reads the key store. Names are without their pki: class. An error that is fs.ErrNotExist means not imported.
+// PKIStore reads the key store. Names have no pki: prefix. An error that wraps fs.ErrNotExist means that the item was not imported.
 type PKIStore interface {
 	Certificates(name string) ([]*x509.Certificate, error)
 	PrivateKey(name string) (crypto.Signer, error)

@@ -10,7 +10,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// checkBinds checks names that are looked up inside of another object.
+// checkBinds checks names that are resolved inside another object.
 func checkBinds(c *checker) {
 	for _, p := range c.cfg.Ports {
 		c.ipInterface(c.at(p, "Bind"), p.Bind.Context, p.Bind.Interface)
@@ -33,7 +33,7 @@ func checkBinds(c *checker) {
 				defined = append(defined, a.Name)
 			}
 			if slices.Contains(defined, i.Bind.Address) {
-				continue // of DHCP
+				continue // from DHCP
 			}
 			c.missing(w, "address of interface "+x.Name, i.Bind.Address, defined)
 		}
@@ -70,7 +70,7 @@ func (c *checker) attached() (nets []netip.Prefix) {
 	return nets
 }
 
-// leased reports whether an address comes from DHCP: then networks, a default route and name servers may too.
+// leased reports whether an interface uses DHCP: the server may also supply networks, a default route and name servers.
 func (c *checker) leased() bool {
 	for _, x := range c.cfg.IP {
 		for _, i := range x.Interfaces {
@@ -165,7 +165,7 @@ func (c *checker) reachableHosts(nets []netip.Prefix) {
 	}
 }
 
-// unreachable reports an address that no network holds; the usual network around it is the fix.
+// unreachable reports an address that is in no network. The fix is a route to the /24 or /64 around it.
 func (c *checker) unreachable(w Where, a netip.Addr) {
 	usual := 24
 	if a.Is6() {
@@ -195,10 +195,10 @@ func uriHost(v string) string {
 	return host[:len(host)-len(strings.TrimLeft(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"))]
 }
 
-// needsInternet reports whether any peer is known by a name or stands outside of the attached networks.
+// needsInternet reports whether any peer is configured by name.
 func (c *checker) needsInternet() bool { return c.firstName() != "" }
 
-// firstName is the first peer's name that has to be looked up, preferably Microsoft's.
+// firstName returns the first peer name that needs DNS, preferably Microsoft's.
 func (c *checker) firstName() (name string) {
 	teams := false
 	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, _ *config.SIPGateway) {
@@ -212,7 +212,7 @@ func (c *checker) firstName() (name string) {
 	return name
 }
 
-// checkNames looks for names that nothing can resolve.
+// checkNames looks for host names that cannot be resolved.
 func checkNames(c *checker) {
 	if c.firstName() != "" && len(c.cfg.DNSServers) == 0 && !c.leased() {
 		c.interfaces(func(_ *config.Switch, i *config.SIPInterface, _ *config.SIPGateway) {
@@ -237,7 +237,7 @@ func checkNames(c *checker) {
 	})
 }
 
-// checkClock looks at the time: certificates depend on it.
+// checkClock checks the time sources, which certificates depend on.
 func checkClock(c *checker) {
 	for _, s := range c.cfg.SNTP.Servers {
 		if s.Version < 3 {
@@ -281,7 +281,7 @@ func checkClock(c *checker) {
 	}
 }
 
-// checkIdentities checks groups and accounts inside of their location service.
+// checkIdentities checks the groups and accounts of each location service.
 func checkIdentities(c *checker) {
 	for _, l := range c.cfg.Location {
 		groups := names(l.Groups, func(g *config.IdentityGroup) string { return config.SameName(g.Name) })

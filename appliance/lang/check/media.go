@@ -7,8 +7,8 @@ import (
 	"viaduct/appliance/config"
 )
 
-// checkMedia looks for peers whose voice would be refused, because the routes lead to it by another interface. What a DHCP server may say
-// of routes is not known here.
+// checkMedia looks for peers whose media would be refused because the routes to them leave by another interface. It skips configurations
+// with DHCP, whose routes are not known here.
 func checkMedia(c *checker) {
 	for _, x := range c.cfg.IP {
 		for _, i := range x.Interfaces {
@@ -32,7 +32,7 @@ func checkMedia(c *checker) {
 	})
 }
 
-// someHost is an address in a network; of any network none.
+// someHost returns an address in a network, or the zero address for /0.
 func someHost(p netip.Prefix) netip.Addr {
 	if !p.IsValid() || p.Bits() == 0 {
 		return netip.Addr{}
@@ -43,7 +43,7 @@ func someHost(p netip.Prefix) netip.Addr {
 	return p.Masked().Addr().Next()
 }
 
-// onAnotherSide reports whether an address is reached by none of the interfaces that a gateway has its addresses on.
+// onAnotherSide reports whether none of a gateway's interfaces leads to an address.
 func (c *checker) onAnotherSide(g *config.SIPGateway, a netip.Addr) bool {
 	other := false
 	for _, i := range g.Interfaces {

@@ -7,7 +7,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// checkPorts looks for lines about ports, addresses, routes and access lists that were taken and cannot do what they say.
+// checkPorts looks for lines about ports, addresses, routes and access lists that are valid but cannot take effect.
 func checkPorts(c *checker) {
 	c.boundTwice()
 	for _, p := range c.cfg.Ports {
@@ -47,7 +47,7 @@ func checkPorts(c *checker) {
 	}
 }
 
-// sidesOf looks for a gateway with several interfaces for one transport, where what a peer is told of the box depends on the routes.
+// sidesOf looks for a gateway with several interfaces for one transport: the routes decide which of its addresses a peer sees.
 func (c *checker) sidesOf(g *config.SIPGateway) {
 	first := map[string]*config.GatewayInterface{}
 	for _, i := range g.Interfaces {
@@ -67,7 +67,7 @@ func (c *checker) sidesOf(g *config.SIPGateway) {
 	}
 }
 
-// boundTwice looks for an interface that two ports shall carry: its addresses can be at one of them only.
+// boundTwice looks for an interface that is bound to two ports. Its addresses can only be on one of them.
 func (c *checker) boundTwice() {
 	by := map[*config.IPInterface]string{}
 	bound := func(w Where, b config.IPBind, name string) {
@@ -90,7 +90,7 @@ func (c *checker) boundTwice() {
 	}
 }
 
-// addresses checks those of an interface, also against the interfaces before it.
+// addresses checks the addresses of an interface, also against earlier interfaces.
 func (c *checker) addresses(i *config.IPInterface, earlier []*config.IPInterface) {
 	for n, a := range i.Addresses {
 		w := c.at(i, "Addresses", n)
@@ -111,7 +111,7 @@ func (c *checker) addresses(i *config.IPInterface, earlier []*config.IPInterface
 	}
 }
 
-// noHost says why an address cannot be a host's, "" when it can.
+// noHost says why no host can have an address; "" if a host can.
 func noHost(p netip.Prefix) string {
 	a := p.Addr()
 	switch {

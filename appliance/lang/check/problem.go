@@ -11,13 +11,13 @@ import (
 	"viaduct/appliance/printable"
 )
 
-// Severity says what a problem means for the line.
+// Severity ranks problems.
 type Severity int
 
 const (
-	Error   Severity = iota // the line was not taken, or refers to something that does not exist
-	Warning                 // taken, but it will not work as meant, or not yet
-	Note                    // taken, worth knowing
+	Error   Severity = iota // the line was rejected, or refers to something that does not exist
+	Warning                 // the line was accepted, but does not work as intended, or not yet
+	Note                    // the line was accepted; good to know
 )
 
 func (s Severity) String() string { return [...]string{"error", "warning", "note"}[s] }
@@ -33,7 +33,7 @@ type Problem struct {
 	First    string   // a line to paste before Fix, or empty
 	Fix      string   // a line to paste, or empty
 	FixPath  []string // header lines of the mode that Fix belongs in; nil: Path
-	Also     []Where  // further lines of which the same is to be said
+	Also     []Where  // further lines with the same problem
 }
 
 // Where is a line of a configuration.
@@ -46,10 +46,10 @@ type Where struct {
 	FixPath []string
 }
 
-// Key tells a line below these headers from all others of a configuration.
+// Key identifies a line in a configuration: headers lead to it.
 func Key(headers []string, line string) string { return strings.Join(headers, "\n") + "\n\n" + line }
 
-// fix are the lines to paste; none when they hold what cannot be shown as it is, and so cannot be pasted.
+// fix returns the lines to paste. There are none if a line has characters that cannot be shown, and so cannot be pasted.
 func (w Where) fix() (lines []string) {
 	for _, line := range []string{w.First, w.Fix} {
 		if printable.Line(line) != line {
@@ -67,16 +67,15 @@ func (p Problem) where() Where {
 	return Where{Line: p.Line, Path: p.Path, Source: p.Source, First: p.First, Fix: p.Fix, FixPath: p.FixPath}
 }
 
-// alsoShown is how many further lines are named, and alsoFixed of how many the fixes are.
+// alsoShown limits how many further lines a problem names, and alsoFixed for how many it offers fixes.
 const (
 	alsoShown = 8
 	alsoFixed = 50
 )
 
-// Fixes are the lines to paste against a problem and all that is merged with it: for each place the headers that lead there, and
-// what belongs there.
+// Fixes returns the lines that fix a problem and those merged with it. Each block begins with the headers of its mode.
 func (p Problem) Fixes() (blocks [][]string) {
-	at := map[string]int{} // the block of each place
+	at := map[string]int{} // the block of each mode
 	for _, w := range append([]Where{p.where()}, p.Also[:min(len(p.Also), alsoFixed)]...) {
 		lines := w.fix()
 		if len(lines) == 0 {
@@ -102,7 +101,7 @@ func (p Problem) Fixes() (blocks [][]string) {
 	return blocks
 }
 
-// fixLines are the lines of the fixes without the headers that lead there.
+// fixLines returns the lines of the fixes without their headers.
 func (p Problem) fixLines() (lines []string) {
 	for _, w := range append([]Where{p.where()}, p.Also[:min(len(p.Also), alsoShown)]...) {
 		for _, line := range w.fix() {
@@ -114,7 +113,7 @@ func (p Problem) fixLines() (lines []string) {
 	return lines
 }
 
-// Hash tells a problem of one line from others.
+// Hash identifies a problem of one line.
 func (p Problem) Hash() uint64 {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\n%s\n%s", p.Severity, p.Text, Key(p.Path, p.Source))
@@ -144,7 +143,7 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, text)
 }
 
-// Explained is all that is known of a problem: its text, where it is, and what puts it right.
+// Explained returns a problem in full: its text, its lines and its fixes.
 func (p Problem) Explained() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", p.Severity, printable.Line(p.Text))
@@ -166,7 +165,7 @@ func (p Problem) Explained() string {
 	return b.String()
 }
 
-// Sort puts problems in order of lines, and of severity within a line.
+// Sort sorts problems by line, then by severity.
 func Sort(list []Problem) {
 	slices.SortStableFunc(list, func(a, b Problem) int {
 		if a.Line != b.Line {
@@ -176,7 +175,7 @@ func Sort(list []Problem) {
 	})
 }
 
-// Merge joins warnings and notes that say the same of several lines.
+// Merge joins equal warnings and notes about several lines.
 func Merge(list []Problem) []Problem {
 	var out []Problem
 	first := map[string]int{}

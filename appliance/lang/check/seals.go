@@ -6,17 +6,17 @@ import (
 	"viaduct/appliance/config"
 )
 
-// SealedPrefix marks a secret in its sealed form. No password of a PBX begins so by chance.
+// SealedPrefix marks a sealed secret. No PBX password begins like this by chance.
 const SealedPrefix = "$sealed$"
 
-// Unopened is said of a secret that stays sealed. It is kept as it is, since its key may come back with a backup: left out, it would
-// be lost with the next copy of the running configuration.
+// Unopened is the message about a secret that could not be opened. The configuration keeps it, because its key may come back with a
+// backup; dropping it would lose it with the next copy of the running configuration.
 const Unopened = "the password was sealed by another box, or its seal is damaged: it does not work; enter it anew, or import the backup of that box"
 
-// Sealed reports whether a secret is one that did not open.
+// Sealed reports whether a secret could not be opened.
 func Sealed(s config.Secret) bool { return strings.HasPrefix(string(s), SealedPrefix) }
 
-// checkSeals names the passwords that did not open.
+// checkSeals reports passwords that could not be opened.
 func checkSeals(c *checker) {
 	if !c.language.Sealing {
 		return

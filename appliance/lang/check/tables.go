@@ -10,7 +10,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// checkTables looks at keys and values that hardly mean what they say.
+// checkTables looks for keys and values that probably mean something else.
 func checkTables(c *checker) {
 	for _, s := range c.cfg.CS {
 		for _, t := range s.MappingTables {
@@ -43,9 +43,9 @@ func checkTables(c *checker) {
 // entries are the lines of one table.
 type entries struct {
 	*checker
-	word string // with which each begins
+	word string // the first word of each line
 	of   config.Property
-	keys map[string]bool // as they are printed
+	keys map[string]bool // in their printed form
 }
 
 func keyText(isDefault bool, k config.Pattern) string {
@@ -72,7 +72,7 @@ func (e entries) mapping(w Where, t *config.MappingTable, m config.Mapping) {
 	}
 }
 
-// key warns of keys that match nothing, or not what who wrote them knows from other boxes. It reports whether it found none.
+// key warns about keys that match nothing, and about syntax from other dial plans. It reports whether the key is good.
 func (e entries) key(w Where, k config.Pattern, rest string) bool {
 	key := k.String()
 	var text, better string
@@ -92,8 +92,8 @@ func (e entries) key(w Where, k config.Pattern, rest string) bool {
 	return false
 }
 
-// instead reports a problem whose fix gives an entry another key: without the first line the old one would stay beside the new one. What the table
-// has under that key already stays as it is.
+// instead reports a problem whose fix replaces the key of an entry: the first line removes the old entry. If the table has an entry with
+// the new key already, the fix only removes the old one.
 func (e entries) instead(w Where, severity Severity, text, key, better, rest string) {
 	p := Problem{Path: w.Path, Source: w.Source, Severity: severity, Text: text}
 	switch no := "no " + e.word + " " + quoted(key); {
@@ -105,7 +105,7 @@ func (e entries) instead(w Where, severity Severity, text, key, better, rest str
 	e.problems = append(e.problems, p)
 }
 
-// quoted is a key as it is printed.
+// quoted returns a key in its printed form.
 func quoted(text string) string {
 	if text == "default" || text == "to" || text == "map" || text == "route" {
 		return `"` + text + `"`
@@ -113,24 +113,24 @@ func quoted(text string) string {
 	return cli.Quote(text)
 }
 
-// others are words that people write for what no key matches.
+// others are words that people use for "everything else".
 var others = []string{"*", "any", "all", "else", "other", "others", "rest", "otherwise", "_"}
 
-// strangeNumber says what is strange about the key of numbers, and what may have been meant.
+// strangeNumber says what is wrong with a key for numbers, and returns the key that was probably meant.
 func strangeNumber(key string) (text, better string) {
 	if slices.Contains(others, strings.ToLower(key)) {
 		return fmt.Sprintf("the key matches numbers that begin with %q only: for all that no other key matches write default", key), "default"
 	}
 	plain := withoutSets(key)
 	if strings.Trim(plain, `0123456789.*#+()?$^|\%{},XxNnZzTt_!-/ `) != "" || !strings.ContainsAny(plain, "0123456789XxZ.") {
-		return "", "" // an account, or a pattern of letters
+		return "", "" // an account name, or a pattern with letters
 	}
 	switch {
 	case strings.ContainsAny(plain, "XxNnZz_!"):
 		better = besideSets(strings.TrimRight(strings.TrimPrefix(key, "_"), "!"),
 			strings.NewReplacer("X", ".", "x", ".", "N", "[2-9]", "n", "[2-9]", "Z", "[1-9]", "z", "[1-9]"))
 		if strings.HasPrefix(key, "_") {
-			better = strings.TrimSuffix(better, ".") // the dot of such a plan is the open end of a key here
+			better = strings.TrimSuffix(better, ".") // its dot matches more digits, and keys are open at the end here
 		}
 		return "X, N, Z, _ and ! are characters here, which no number has: a dot is any digit, [2-9] one of a set", better
 	case strings.ContainsAny(strings.TrimSuffix(plain, "T"), "Tt"):
@@ -142,7 +142,7 @@ func strangeNumber(key string) (text, better string) {
 	return "", ""
 }
 
-// withoutSets takes the sets [...] out of a key.
+// withoutSets removes the character sets [...] from a key.
 func withoutSets(key string) string {
 	for {
 		head, rest, ok := strings.Cut(key, "[")
@@ -154,7 +154,7 @@ func withoutSets(key string) string {
 	}
 }
 
-// besideSets replaces in what stands outside of the sets [...] of a key.
+// besideSets replaces text outside the character sets [...] of a key.
 func besideSets(key string, r *strings.Replacer) string {
 	var b strings.Builder
 	for {
@@ -179,7 +179,7 @@ func beginsAsURI(k config.Pattern) bool {
 
 var schemes = []string{"sip:", "sips:", "tel:"}
 
-// asURI is a key of URIs that was written as an address book has it: in brackets, in capitals, or without a scheme.
+// asURI turns an address as address books write it (in brackets, with a scheme in capitals, or without one) into a key for URIs.
 func asURI(key string) string {
 	key = strings.Trim(key, "<>")
 	for _, scheme := range schemes {
@@ -190,17 +190,17 @@ func asURI(key string) string {
 	return "sip:" + key
 }
 
-// wholeNumber is the length from which a key of digits is taken for a whole number that should end in $.
+// wholeNumber is the length from which a key of digits counts as a complete number, which should end in $.
 const wholeNumber = 8
 
-// openNumber reports whether a key is a whole number, to the last digit, without $.
+// openNumber reports whether a key is a complete number without $.
 func openNumber(p config.Pattern) bool {
 	key := p.String()
 	digits := strings.TrimPrefix(strings.TrimPrefix(key, `\`), "+")
 	return len(digits) >= wholeNumber && strings.Trim(digits, "0123456789") == ""
 }
 
-// dotsEscaped writes single dots between letters or digits of a URI, which are meant to be dots, as such.
+// dotsEscaped escapes single dots between letters or digits of a URI: they are meant literally.
 func dotsEscaped(key string) string {
 	if !strings.ContainsAny(key, "@:") {
 		return key
@@ -217,7 +217,7 @@ func dotsEscaped(key string) string {
 
 func wordChar(b byte) bool { return b >= '0' && b <= '9' || b|0x20 >= 'a' && b|0x20 <= 'z' }
 
-// mayBeEmpty reports whether a value that consists of groups only can be empty: all its groups may match nothing.
+// mayBeEmpty reports whether a value made of groups alone can be empty, because all its groups can match nothing.
 func mayBeEmpty(key, to string) bool {
 	if len(to) < 2 || strings.Trim(to, `\123456789`) != "" {
 		return false
@@ -234,7 +234,7 @@ func mayBeEmpty(key, to string) bool {
 	return true
 }
 
-// optionalGroup reports whether group n stands under something that need not match.
+// optionalGroup reports whether group n is inside an optional part of the pattern.
 func optionalGroup(re *syntax.Regexp, n int, optional bool) bool {
 	if re.Op == syntax.OpCapture && re.Cap == n {
 		return optional

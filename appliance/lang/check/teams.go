@@ -15,10 +15,10 @@ import (
 	"viaduct/appliance/pki"
 )
 
-// signallingNetworks are where Teams signals from today; config.TeamsSignalling is the superset that trust microsoft-teams means.
+// signallingNetworks are the networks that Teams signals from today. `trust microsoft-teams` means a superset, config.TeamsSignalling.
 var signallingNetworks = []netip.Prefix{netip.MustParsePrefix("52.112.0.0/14"), netip.MustParsePrefix("52.122.0.0/15")}
 
-// checkTeams checks what Microsoft demands of interfaces towards Teams.
+// checkTeams checks Microsoft's requirements on interfaces towards Teams.
 func checkTeams(c *checker) {
 	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, g *config.SIPGateway) {
 		if !i.Teams() {
@@ -43,7 +43,7 @@ func checkTeams(c *checker) {
 // maxTeamsName is the longest name of an SBC, in characters (teams.md A.1).
 const maxTeamsName = 63
 
-// narrowTrust returns the line to complain about when trusted networks leave out some of Microsoft's, or -1.
+// narrowTrust returns the index of the trust line to report if some of Microsoft's networks are not trusted, or -1.
 func narrowTrust(trust []config.Source) int {
 	first := -1
 	for _, need := range signallingNetworks {
@@ -137,7 +137,7 @@ func checkGateways(c *checker) {
 	}
 }
 
-// checkTLS looks at identities: what is missing, expired, or does not belong together.
+// checkTLS looks for certificates and keys that are missing, have expired or do not match.
 func checkTLS(c *checker) {
 	for _, g := range c.cfg.Gateways {
 		t := g.TLS.In(c.cfg)
@@ -168,7 +168,7 @@ func checkTLS(c *checker) {
 	}
 }
 
-// identity says what is wrong with the certificates and the key of a profile (package pki), at the lines that name them.
+// identity reports the findings of package pki about a profile's certificates and key, at the lines that name them.
 func (c *checker) identity(t *config.TLSProfile) {
 	for _, f := range pki.Check(t, c.env.PKI, c.facesTeams(t), c.env.Now) {
 		w, severity := c.at(t, f.Field, f.Index), Warning
@@ -191,8 +191,8 @@ func (c *checker) facesTeams(t *config.TLSProfile) (faces bool) {
 	return faces
 }
 
-// KeyForTeams says why a key must not be stored under a name by which a profile shows it to Teams, nil when it may: all suites that
-// Microsoft offers are ECDHE-RSA, so any other key ends every handshake (teams.md A.3). What cannot be read is not judged here.
+// KeyForTeams returns an error if a profile towards Teams uses the name what and the key is not RSA: Microsoft offers ECDHE-RSA suites
+// only, so every handshake would fail with another key (teams.md A.3). It accepts a key that cannot be read; the import reports it.
 func KeyForTeams(cfg *config.Config, what config.PKIName, public crypto.PublicKey) error {
 	if _, isRSA := public.(*rsa.PublicKey); isRSA || public == nil {
 		return nil
@@ -207,7 +207,7 @@ func KeyForTeams(cfg *config.Config, what config.PKIName, public crypto.PublicKe
 	return nil
 }
 
-// notImported offers the command that imports what a line names.
+// notImported offers the import command for a missing item.
 func (c *checker) notImported(w Where, t *config.TLSProfile, f pki.Finding) {
 	name := t.PrivateKey
 	switch f.Field {
