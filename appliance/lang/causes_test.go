@@ -7,6 +7,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/word"
 )
 
 // Each cause is switched by itself: a line adds one to those that every hunt group has, `no` takes one away, and both are kept.
@@ -27,7 +28,7 @@ func TestDropCauses(t *testing.T) {
 		{"drop-cause 17|no drop-cause 41", "drop-cause user-busy|no drop-cause temporary-failure", []config.Cause{"user-busy"}, []config.Cause{"temporary-failure"}},
 		{"drop-cause subscriber-absent|drop-cause facility-rejected|drop-cause qos-unavailable", "drop-cause subscriber-absent|drop-cause facility-rejected|drop-cause qos-unavailable",
 			[]config.Cause{"subscriber-absent", "facility-rejected", "qos-unavailable"}, nil},
-		{"no drop-cause " + strings.Join(words(config.DefaultDropCauses...), "|no drop-cause "), "no drop-cause " + strings.Join(words(config.DefaultDropCauses...), "|no drop-cause "), nil, config.DefaultDropCauses},
+		{"no drop-cause " + strings.Join(word.Strings(config.DefaultDropCauses...), "|no drop-cause "), "no drop-cause " + strings.Join(word.Strings(config.DefaultDropCauses...), "|no drop-cause "), nil, config.DefaultDropCauses},
 	} {
 		l := New()
 		c := configuringConsole(l)

@@ -13,8 +13,6 @@ import (
 	"viaduct/appliance/pasted"
 )
 
-var options = cli.Options{Types: withReferences(types), Kinds: kinds, Topics: topics, Words: wordHelp, Same: config.SameName}
-
 // Parse reads a configuration. What could not be taken is among the problems; everything else is in the configuration.
 // Only the lines themselves are judged; Check judges what they mean together.
 func (l *Language) Parse(text []byte) (*config.Config, []check.Problem) {

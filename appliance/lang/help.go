@@ -8,6 +8,7 @@ import (
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
+	"viaduct/appliance/lang/word"
 	"viaduct/appliance/status"
 )
 
@@ -96,31 +97,31 @@ func (l *Language) elsewhere(box Box, s *Session, p cursor, line string, offset 
 func outside(box Box) func(kind string) []string {
 	return func(kind string) (names []string) {
 		switch kind {
-		case outsideKeys, outsideCertificates:
+		case word.OutsideKeys, word.OutsideCertificates:
 			for _, i := range box.PKI() {
-				if i.Kind != status.KeyTrusted && (kind == outsideKeys || i.Kind == status.KeyCertificate) {
+				if i.Kind != status.KeyTrusted && (kind == word.OutsideKeys || i.Kind == status.KeyCertificate) {
 					names = append(names, "pki:"+string(i.Kind)+"/"+i.Name)
 				}
 			}
-		case outsideRegistrations:
+		case word.OutsideRegistrations:
 			for _, r := range box.Registrations() {
 				names = append(names, r.Identity)
 			}
-		case outsideCalls:
+		case word.OutsideCalls:
 			for _, c := range box.Calls() {
 				names = append(names, c.ID)
 			}
-		case outsideRecords:
+		case word.OutsideRecords:
 			const shown = 20
 			records, _ := box.CallRecords(shown) // none to name when they cannot be read
 			for _, r := range records {
 				names = append(names, r.ID)
 			}
-		case outsideVersions:
+		case word.OutsideVersions:
 			for n := 1; n <= box.Kept(); n++ {
 				names = append(names, fmt.Sprint(n))
 			}
-		case outsideBans:
+		case word.OutsideBans:
 			for _, b := range box.Bans() {
 				names = append(names, b.Source.String())
 			}
@@ -128,14 +129,3 @@ func outside(box Box) func(kind string) []string {
 		return names
 	}
 }
-
-// The kinds of what a box holds outside of its configuration.
-const (
-	outsideKeys          = "keys"
-	outsideCertificates  = "certificates"
-	outsideCalls         = "calls"
-	outsideRegistrations = "registrations"
-	outsideRecords       = "records"
-	outsideVersions      = "versions"
-	outsideBans          = "bans"
-)

@@ -5,6 +5,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/word"
 )
 
 // Line is an entry of the table.
@@ -47,7 +48,7 @@ var statements = []Line{
 	{Line: "<class:superuser|administrator|operator> <#name:name> password <password:hash> encrypted [change]",
 		Also: []string{"<class:superuser|administrator|operator> <#name:name> password <password:password> [change]"},
 		Into: "Accounts", Help: "Let somebody log in: an operator looks, an administrator changes, a superuser also manages accounts; change asks for a new password at the first login",
-		Complete: hashPassword, Data: traits{accounts: true}, Example: `administrator anna password "good night"`},
+		Complete: word.HashPassword, Data: traits{accounts: true}, Example: `administrator anna password "good night"`},
 	{Line: "public-key <#account:name> <#type:ssh-ed25519|ecdsa-sha2-nistp256|ecdsa-sha2-nistp384|ecdsa-sha2-nistp521|ssh-rsa> <#key:ssh-key> [<comment>]",
 		Also: []string{"<_:superuser|administrator|operator> <#account:name> public-key <#type:ssh-ed25519|ecdsa-sha2-nistp256|ecdsa-sha2-nistp384|ecdsa-sha2-nistp521|ssh-rsa> <#key:ssh-key> [<comment>]"},
 		Into: "PublicKeys", Data: traits{accounts: true}, Help: "Let an account log in over SSH with this key, as it stands in authorized_keys",
@@ -160,7 +161,7 @@ var contextCS = []Line{
 		{Line: "cyclic", Into: "Cyclic", Help: "Begin with another destination for each call"},
 		{Line: "timeout <seconds:1..300>", Into: "Timeout", Help: "Go on when a destination has not answered at all, not even with 100"},
 		{Line: "drop-cause <#cause>", Into: "DropCauses", Help: "Go on when a destination refuses with this cause, or not, with `no`; silence and a destination that cannot be reached always go on. Unless a line says otherwise: " +
-			strings.Join(words(config.DefaultDropCauses...), ", "), Example: "no drop-cause temporary-failure"},
+			strings.Join(word.Strings(config.DefaultDropCauses...), ", "), Example: "no drop-cause temporary-failure"},
 		{Line: "route call [<#index:1..999>] " + dest, Into: "Routes", Help: "A destination"},
 	}},
 	{Line: "shutdown", Into: "!Enabled", Help: "Route no calls"},

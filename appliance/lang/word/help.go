@@ -1,4 +1,8 @@
-package lang
+// Package word has the words of a configuration that are more than plain text: how each is parsed, printed and completed, and the help for
+// words that mean the same wherever they stand.
+//
+// It owns neither the lines that the words stand in, which are the table's (package lang), nor the values, which are package config's.
+package word
 
 import (
 	"fmt"
@@ -6,8 +10,8 @@ import (
 	"viaduct/appliance/config"
 )
 
-// wordHelp is the help for words that mean the same wherever they stand behind the first word of a line.
-var wordHelp = func() map[string]string {
+// Help is the help for words that mean the same wherever they stand behind the first word of a line.
+func Help() map[string]string {
 	help := map[string]string{
 		"called-e164": "Number that is called", "calling-e164": "Number of the caller", "called-uri": "SIP address that is called",
 		"calling-uri": "SIP address of the caller", "called-name": "Name of the callee", "calling-name": "Name of the caller",
@@ -43,4 +47,4 @@ var wordHelp = func() map[string]string {
 		help[string(cause)] = fmt.Sprintf("Cause %d of ITU-T Q.850", cause.Number())
 	}
 	return help
-}()
+}

@@ -1,4 +1,4 @@
-package lang
+package word
 
 import (
 	"fmt"
@@ -42,9 +42,9 @@ type refType struct {
 	word   cli.Type
 }
 
-// withReferences are the types of all words.
-func withReferences(types map[reflect.Type]cli.Type) map[reflect.Type]cli.Type {
-	all := maps.Clone(types)
+// Types are the forms of all words of the configuration, by their Go types.
+func Types() map[reflect.Type]cli.Type {
+	all := maps.Clone(own)
 	for _, r := range references {
 		all[r.goType] = r.word
 	}

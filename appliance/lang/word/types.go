@@ -1,14 +1,14 @@
-package lang
+package word
 
 import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	_ "time/tzdata" // the box has no zone files
 	"unicode/utf8"
@@ -19,14 +19,25 @@ import (
 	"viaduct/appliance/config"
 )
 
-// types are the forms of words that are not plain text or numbers.
-var types = map[reflect.Type]cli.Type{
+// The kinds of what a box holds outside of its configuration.
+const (
+	OutsideKeys          = "keys"
+	OutsideCertificates  = "certificates"
+	OutsideCalls         = "calls"
+	OutsideRegistrations = "registrations"
+	OutsideRecords       = "records"
+	OutsideVersions      = "versions"
+	OutsideBans          = "bans"
+)
+
+// own are the forms of words that are not plain text, numbers or references.
+var own = map[reflect.Type]cli.Type{
 	reflect.TypeFor[config.Secret](): {What: "secret", Free: true, Secret: true,
 		Print: func(v any) string { return string(v.(config.Secret)) }},
-	reflect.TypeFor[config.Property](): {What: "property", Words: words(
+	reflect.TypeFor[config.Property](): {What: "property", Words: Strings(
 		config.CalledE164, config.CallingE164, config.CalledURI, config.CallingURI, config.CalledName, config.CallingName,
 		config.CalledIP, config.CallingIP, config.CallingPI, config.CallingSI, config.E164, config.URI, config.Name)},
-	reflect.TypeFor[config.Cause](): {What: "cause, or its number of Q.850", Words: words(config.Causes()...), Parse: parseCause},
+	reflect.TypeFor[config.Cause](): {What: "cause, or its number of Q.850", Words: Strings(config.Causes()...), Parse: parseCause},
 	reflect.TypeFor[config.Pattern](): {What: "key", Free: true,
 		Parse: func(w string, _ any) (any, error) { return config.ParsePattern(w) },
 		Print: func(v any) string { return v.(config.Pattern).String() }},
@@ -34,15 +45,12 @@ var types = map[reflect.Type]cli.Type{
 	reflect.TypeFor[netip.Addr]():     {What: "address", Parse: parseAddr, Print: printAddr},
 	reflect.TypeFor[netip.Prefix]():   {What: "address/length", Parse: parsePrefix},
 	reflect.TypeFor[config.ACLHost](): {What: "any, an address or a network", Words: []string{"any"}, Parse: parseACLHost, Print: printACLHost},
-	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Outside: outsideKeys, Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
-
-	reflect.TypeFor[start]():      startType(),
-	reflect.TypeFor[copyFrom]():   copyType("configuration or URL", append([]string{runningConfig, consoleText}, savedConfigs()...)...),
-	reflect.TypeFor[copyTo]():     copyType("configuration, flash: or URL", runningConfig, startupConfig, consoleText, flashImages),
-	reflect.TypeFor[configFile](): fileType(),
+	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Outside: OutsideKeys, Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
 }
 
-// kinds are words whose Go type says too little.
+// Kinds are the forms of words whose Go type does not say enough, by the names that the table gives them (<host:host>).
+func Kinds() map[string]cli.Type { return maps.Clone(kinds) }
+
 var kinds = map[string]cli.Type{
 	"name":        {What: "name", Parse: parseName},
 	"value":       {What: "text, not empty", Free: true, Parse: parseValue},
@@ -57,31 +65,20 @@ var kinds = map[string]cli.Type{
 	"number":      {What: "number", Parse: parseDigits},
 	"fingerprint": {What: "SHA-256 of a certificate, 64 hex digits", Parse: parseFingerprint},
 	"profile":     {What: "name"},
-	"certificate": {What: "pki:certificate/NAME", Outside: outsideCertificates, Parse: parsePKI("certificate")},
+	"certificate": {What: "pki:certificate/NAME", Outside: OutsideCertificates, Parse: parsePKI("certificate")},
 	"private-key": {What: "pki:private-key/NAME", Parse: parsePKI("private-key")},
 	"dh":          {What: "pki:diffie-hellman-parameters/NAME", Parse: parsePKI("diffie-hellman-parameters")},
-	"table": {What: "table, function or service", Names: scopedNames(config.Ref[config.Switch, config.RoutingTable]{}.Names,
-		config.FunctionRef{}.Names, config.Ref[config.Switch, config.HuntGroup]{}.Names)},
-	"gateway":    {What: "context sip-gateway", Names: refer[global, config.Ref[global, config.SIPGateway]]("").word.Names},
-	"call":       {What: "call in progress, by its ID", Outside: outsideCalls},
-	"registered": {What: "identity that registers", Outside: outsideRegistrations},
-	"record":     {What: "call that ended, by its ID or its Call-ID", Outside: outsideRecords},
-	"banned":     {What: "address", Outside: outsideBans, Parse: parseAddr, Print: printAddr},
-	"version":    {What: "number, 1 is the youngest", Outside: outsideVersions, Parse: parseVersion, Print: func(v any) string { return fmt.Sprint(v) }},
-	"password":   {What: "password, up to the next blank", Free: true, Secret: true, Print: types[reflect.TypeFor[config.Secret]()].Print},
-	"hash":       {What: "hash of a password", Free: true, Secret: true, Parse: parseHash, Print: types[reflect.TypeFor[config.Secret]()].Print},
+	"gateway":     {What: "context sip-gateway", Names: refer[global, config.Ref[global, config.SIPGateway]]("").word.Names},
+	"call":        {What: "call in progress, by its ID", Outside: OutsideCalls},
+	"registered":  {What: "identity that registers", Outside: OutsideRegistrations},
+	"record":      {What: "call that ended, by its ID or its Call-ID", Outside: OutsideRecords},
+	"banned":      {What: "address", Outside: OutsideBans, Parse: parseAddr, Print: printAddr},
+	"password":    {What: "password, up to the next blank", Free: true, Secret: true, Print: own[reflect.TypeFor[config.Secret]()].Print},
+	"hash":        {What: "hash of a password", Free: true, Secret: true, Parse: parseHash, Print: own[reflect.TypeFor[config.Secret]()].Print},
 }
 
-// parseVersion takes the number of a kept configuration.
-func parseVersion(w string, _ any) (any, error) {
-	n, err := strconv.Atoi(w)
-	if err != nil || n < 1 || n > keptConfigs {
-		return nil, fmt.Errorf("n must be 1 to %d, not %s", keptConfigs, w)
-	}
-	return n, nil
-}
-
-func words[S ~string](list ...S) []string {
+// Strings are the words of a list of names.
+func Strings[S ~string](list ...S) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
 		out[i] = string(s)
@@ -154,7 +151,7 @@ func parseCause(w string, _ any) (any, error) {
 		return c, nil
 	}
 	text := fmt.Sprintf("%q is no cause", w)
-	if near := cli.Nearest(w, words(config.Causes()...)); len(near) > 0 {
+	if near := cli.Nearest(w, Strings(config.Causes()...)); len(near) > 0 {
 		text += ", did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return nil, errors.New(text)
@@ -313,8 +310,8 @@ func isHash(w string) bool {
 	return err == nil && len(w) == 60
 }
 
-// hashPassword makes sure that no password of an account is kept in clear.
-func hashPassword(_, elem any) error {
+// HashPassword makes sure that no password of an account is kept in clear.
+func HashPassword(_, elem any) error {
 	a := elem.(*config.Account)
 	if a.Password == "" || isHash(string(a.Password)) {
 		return nil

@@ -1,0 +1,40 @@
+package lang
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+
+	"viaduct/appliance/cli"
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang/word"
+)
+
+// options are the words of the language: those of the configuration, and those of commands.
+var options = cli.Options{Types: types(), Kinds: kinds(), Topics: topics, Words: word.Help(), Same: config.SameName}
+
+func types() map[reflect.Type]cli.Type {
+	all := word.Types()
+	all[reflect.TypeFor[start]()] = startType()
+	all[reflect.TypeFor[copyFrom]()] = copyType("configuration or URL", append([]string{runningConfig, consoleText}, savedConfigs()...)...)
+	all[reflect.TypeFor[copyTo]()] = copyType("configuration, flash: or URL", runningConfig, startupConfig, consoleText, flashImages)
+	all[reflect.TypeFor[configFile]()] = fileType()
+	return all
+}
+
+func kinds() map[string]cli.Type {
+	all := word.Kinds()
+	all["version"] = cli.Type{What: "number, 1 is the youngest", Outside: word.OutsideVersions, Parse: parseVersion, Print: func(v any) string { return fmt.Sprint(v) }}
+	all["table"] = cli.Type{What: "table, function or service", Names: scopedNames(config.Ref[config.Switch, config.RoutingTable]{}.Names,
+		config.FunctionRef{}.Names, config.Ref[config.Switch, config.HuntGroup]{}.Names)}
+	return all
+}
+
+// parseVersion takes the number of a kept configuration.
+func parseVersion(w string, _ any) (any, error) {
+	n, err := strconv.Atoi(w)
+	if err != nil || n < 1 || n > keptConfigs {
+		return nil, fmt.Errorf("n must be 1 to %d, not %s", keptConfigs, w)
+	}
+	return n, nil
+}
