@@ -156,7 +156,7 @@ func (s *Stack) prepare(cfg *config.Config, gw *config.SIPGateway, addrs func(co
 		if c.tlsErr != nil {
 			errs = append(errs, fmt.Errorf("gateway %s: %w", gw.Name, c.tlsErr))
 		}
-		c.identity = s.identity(c.tlsProfile)
+		c.tlsFingerprint = s.fingerprint(c.tlsProfile)
 	}
 	return c, errors.Join(errs...)
 }
@@ -168,12 +168,12 @@ func (s *Stack) secured(name string) bool {
 		return false
 	}
 	c := g.conf.Load()
-	return c.identity != "" && c.tlsErr == nil
+	return c.tlsFingerprint != "" && c.tlsErr == nil
 }
 
-// identity condenses everything that a TLS connection was built from: when it changes, all are opened anew, or the peers go on
+// fingerprint condenses everything that a TLS connection was built from: when it changes, all are opened anew, or the peers go on
 // to see the old certificate (A.10).
-func (s *Stack) identity(p *config.TLSProfile) string {
+func (s *Stack) fingerprint(p *config.TLSProfile) string {
 	if p == nil || s.opts.PKI == nil {
 		return ""
 	}
@@ -207,7 +207,7 @@ func (s *Stack) newGateway(name string) *gateway {
 // opened anew.
 func (g *gateway) configure(c *gatewayConf) (anew bool) {
 	old := g.conf.Swap(c)
-	anew = old.identity != "" && old.identity != c.identity
+	anew = old.tlsFingerprint != "" && old.tlsFingerprint != c.tlsFingerprint
 	wanted := c.sockets()
 	g.mu.Lock()
 	for k, l := range g.listeners {

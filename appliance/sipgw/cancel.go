@@ -5,7 +5,7 @@ import "viaduct/appliance/sipmsg"
 // Cancel gives up an INVITE of ours that has no final response yet. A 200 that crosses it is acknowledged and ended.
 // Events still come: Failed with 487 as a rule; the owner need not wait for it.
 func (l *Leg) Cancel(h ...sipmsg.Header) {
-	if l.state == inviting {
+	if l.state == legInviting {
 		l.cancel(l.out, h)
 	}
 }

@@ -18,7 +18,7 @@ func (l *Leg) unreached(err error) Failed {
 }
 
 // failed reads a 3xx to 6xx.
-func failed(res *sipmsg.Response) Failed {
+func rejection(res *sipmsg.Response) Failed {
 	f := Failed{Code: res.StatusCode, Reason: printable.Text(res.Reason)}
 	var text []string
 	for _, name := range []string{"Reason", "Warning"} {

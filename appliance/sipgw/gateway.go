@@ -46,13 +46,13 @@ type gateway struct {
 
 // gatewayConf is a gateway's part of a configuration, immutable.
 type gatewayConf struct {
-	cfg        *config.Config
-	gw         *config.SIPGateway
-	binds      []bound
-	interfaces []*config.SIPInterface // bound to the gateway, in their order
-	tlsProfile *config.TLSProfile
-	identity   string // changes when the certificate or the rules of TLS change
-	tlsErr     error
+	cfg            *config.Config
+	gw             *config.SIPGateway
+	binds          []bound
+	interfaces     []*config.SIPInterface // bound to the gateway, in their order
+	tlsProfile     *config.TLSProfile
+	tlsFingerprint string // changes when the certificate or the rules of TLS change
+	tlsErr         error
 }
 
 // target is where a request goes: a name or address, resolved when it is sent. Port 0: SRV, then the transport's default.

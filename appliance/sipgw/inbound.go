@@ -103,7 +103,7 @@ func (g *gateway) incoming(tx *serverTx) {
 func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *Leg {
 	c, req := g.conf.Load(), tx.req
 	side := c.at(tx.from.way.transport(), tx.from.local.Addr())
-	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: ringing, here: side.address(),
+	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: legRinging, here: side.address(),
 		pending: map[RequestID]*serverTx{}}
 	from, to := req.FromText, req.ToText
 	user := ""
@@ -131,7 +131,7 @@ func (c *gatewayConf) urgent(i *config.SIPInterface, req *sipmsg.Request) bool {
 
 // Provisional sends 180, 181 or 183; body may be nil.
 func (l *Leg) Provisional(code int, reason string, body []byte, h ...sipmsg.Header) {
-	if l.state != ringing || code < 101 || code > 199 {
+	if l.state != legRinging || code < 101 || code > 199 {
 		return
 	}
 	in := l.in
@@ -146,7 +146,7 @@ func (l *Leg) Provisional(code int, reason string, body []byte, h ...sipmsg.Head
 }
 
 func (l *Leg) ringOn(in *inbound, code int, m []byte) {
-	if l.state == ringing {
+	if l.state == legRinging {
 		in.tx.respond(code, m)
 		in.repeat = l.after(time.Minute, func() { l.ringOn(in, code, m) })
 	}
@@ -154,10 +154,10 @@ func (l *Leg) ringOn(in *inbound, code int, m []byte) {
 
 // Answer accepts the call with 200 and sees to it that the 200 arrives; a missing ACK ends the leg after 64*T1 (Ended).
 func (l *Leg) Answer(body []byte, h ...sipmsg.Header) {
-	if l.state != ringing || l.in.rel.waits(func() { l.Answer(body, h...) }) {
+	if l.state != legRinging || l.in.rel.waits(func() { l.Answer(body, h...) }) {
 		return
 	}
-	l.enter(answered)
+	l.enter(legAnswered)
 	if rel := l.in.rel; rel != nil && rel.renewed != nil {
 		body = rel.renewed
 	}
@@ -196,8 +196,8 @@ func (l *Leg) unacknowledged(in *inbound) {
 	}
 	in.stop()
 	l.in = nil
-	if l.state == answered {
-		l.enter(confirmedLeg)
+	if l.state == legAnswered {
+		l.enter(legConfirmed)
 	}
 	l.die(408, "no ACK")
 }
@@ -205,7 +205,7 @@ func (l *Leg) unacknowledged(in *inbound) {
 // acknowledged is an ACK in the dialog.
 func (l *Leg) acknowledged(req *sipmsg.Request) {
 	in := l.in
-	if l.state == over || in == nil || in.ok == nil || req.Seq != in.seq || req.FromTag != l.remoteTag {
+	if l.state == legOver || in == nil || in.ok == nil || req.Seq != in.seq || req.FromTag != l.remoteTag {
 		return // late, or of a stranger who does not know the dialog (12.2.2)
 	}
 	in.stop()
@@ -214,8 +214,8 @@ func (l *Leg) acknowledged(req *sipmsg.Request) {
 	if in.initial {
 		l.g.acked(l, true)
 	}
-	if l.state == answered {
-		l.enter(confirmedLeg)
+	if l.state == legAnswered {
+		l.enter(legConfirmed)
 		if bye := l.byeWanted; bye != nil {
 			l.byeWanted = nil
 			l.Bye(bye...)
@@ -228,7 +228,7 @@ func (l *Leg) acknowledged(req *sipmsg.Request) {
 
 // Reject refuses the call with a 3xx to 6xx.
 func (l *Leg) Reject(code int, reason string, h ...sipmsg.Header) {
-	if l.state != ringing || code < 300 {
+	if l.state != legRinging || code < 300 {
 		return
 	}
 	tx := l.in.tx
@@ -238,7 +238,7 @@ func (l *Leg) Reject(code int, reason string, h ...sipmsg.Header) {
 
 // cancelled is a CANCEL for the first INVITE.
 func (l *Leg) cancelled(reason string) {
-	if l.state != ringing {
+	if l.state != legRinging {
 		return // our final response crossed it
 	}
 	tx := l.in.tx
@@ -250,7 +250,7 @@ func (l *Leg) cancelled(reason string) {
 // request is a request of the peer in the dialog.
 func (l *Leg) request(tx *serverTx) {
 	req := tx.req
-	if l.state == over {
+	if l.state == legOver {
 		code := 481
 		if req.Method == sip.BYE {
 			code = 200 // it crossed ours
@@ -260,8 +260,8 @@ func (l *Leg) request(tx *serverTx) {
 	}
 	d, early := &l.dialog, (*fork)(nil)
 	switch tag := req.FromTag; {
-	case l.state == inviting && req.Method == sip.BYE: // its 200 may still be on its way, and the tag be new
-	case l.state == inviting:
+	case l.state == legInviting && req.Method == sip.BYE: // its 200 may still be on its way, and the tag be new
+	case l.state == legInviting:
 		if early = l.fork(tag); early == nil {
 			l.respond(tx, 481, "", nil, "", nil)
 			return
@@ -311,9 +311,9 @@ func (l *Leg) hungUp(tx *serverTx, _ *dialog, _ *fork) {
 	reason := tx.req.Header("Reason")
 	l.respond(tx, 200, "", nil, "", nil)
 	switch l.state {
-	case ringing:
+	case legRinging:
 		l.cancelled(reason)
-	case inviting:
+	case legInviting:
 		// It overtook the 200 to our INVITE, which came on another connection; that one is acknowledged when it comes.
 		l.out.hungUp = true
 		l.report(l.out, Failed{Code: 487, Reason: "hung up before the answer", Text: reason})
@@ -331,7 +331,7 @@ func (l *Leg) referred(tx *serverTx, _ *dialog, _ *fork) {
 		l.notAllowed(tx)
 	case len(to) != 1 || strings.TrimSpace(to[0]) == "":
 		l.respond(tx, 400, "Refer-To is not there once", nil, "", nil)
-	case l.state != confirmedLeg && l.state != answered:
+	case l.state != legConfirmed && l.state != legAnswered:
 		l.respond(tx, 603, "", nil, "", nil)
 	default:
 		l.ask(tx, Refer{ID: RequestID(tx.key), ReferTo: to[0], ReferredBy: tx.req.Header("Referred-By"), Seq: tx.req.Seq,

@@ -61,11 +61,11 @@ func (l *Leg) LocalAddr() netip.Addr { return l.here }
 type legState uint8
 
 const (
-	ringing  legState = iota // incoming, not answered
-	answered                 // incoming, 200 sent, no ACK yet
-	inviting                 // outgoing, no final response yet
-	confirmedLeg
-	over
+	legRinging  legState = iota // incoming, not answered
+	legAnswered                 // incoming, 200 sent, no ACK yet
+	legInviting                 // outgoing, no final response yet
+	legConfirmed
+	legOver
 )
 
 var stateNames = [...]string{"early", "answered", "calling", "confirmed", "ended"}
@@ -88,7 +88,7 @@ func (l *Leg) post(f func()) {
 		l.orphan = true
 		l.mu.Unlock()
 		f()
-		if l.state != over {
+		if l.state != legOver {
 			l.Bye() // nobody talks on it any more
 		}
 	})
@@ -130,7 +130,7 @@ func (l *Leg) Leave(o Owner) {
 func (l *Leg) after(d time.Duration, f func()) *time.Timer {
 	t := time.AfterFunc(d, func() {
 		l.post(func() {
-			if l.state != over {
+			if l.state != legOver {
 				f()
 			}
 		})
@@ -140,7 +140,7 @@ func (l *Leg) after(d time.Duration, f func()) *time.Timer {
 
 // enter changes the state and what Info tells.
 func (l *Leg) enter(s legState) {
-	if l.incoming && l.state == ringing && s != ringing {
+	if l.incoming && l.state == legRinging && s != legRinging {
 		l.g.rangOut(l)
 	}
 	l.state = s
@@ -152,11 +152,11 @@ func (l *Leg) enter(s legState) {
 
 // finish ends the leg: nothing is pending any more. Its dialog stays known for a moment, for a BYE that crosses ours.
 func (l *Leg) finish() {
-	if l.state == over {
+	if l.state == legOver {
 		return
 	}
-	refused := l.state == ringing
-	l.enter(over)
+	refused := l.state == legRinging
+	l.enter(legOver)
 	l.session.stop()
 	if l.incoming {
 		l.g.acked(l, false)
@@ -207,16 +207,16 @@ func (l *Leg) initInfo(peer string) {
 // one with 480. No event need be waited for.
 func (l *Leg) Bye(h ...sipmsg.Header) {
 	switch l.state {
-	case ringing:
+	case legRinging:
 		l.Reject(480, "", h...)
-	case inviting:
+	case legInviting:
 		l.Cancel(h...)
-	case answered:
+	case legAnswered:
 		// RFC 3261 15: not before the ACK, or the time for it is over.
 		if l.byeWanted == nil {
 			l.byeWanted = append([]sipmsg.Header{}, h...)
 		}
-	case confirmedLeg:
+	case legConfirmed:
 		if l.turns.notifies() {
 			if l.byeWanted == nil {
 				l.byeWanted = append([]sipmsg.Header{}, h...)
@@ -229,7 +229,7 @@ func (l *Leg) Bye(h ...sipmsg.Header) {
 
 // hangUp sends BYE and ends the leg.
 func (l *Leg) hangUp(h []sipmsg.Header) {
-	if l.state == over {
+	if l.state == legOver {
 		return
 	}
 	if l.out != nil && l.out.answer != nil {
@@ -255,7 +255,7 @@ func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...s
 		}
 		if code/100 == 2 {
 			l.says(body)
-			if l.state != ringing && l.state != inviting { // the timer begins with the 2xx to the INVITE
+			if l.state != legRinging && l.state != legInviting { // the timer begins with the 2xx to the INVITE
 				h = append(h, l.sessionAccept(tx.req)...)
 			}
 		}
@@ -303,7 +303,7 @@ func (l *Leg) dialogHeaders() []sipmsg.Header {
 
 // die ends an established leg because its dialog is no more.
 func (l *Leg) die(code int, why string) {
-	if l.state != confirmedLeg && l.state != answered {
+	if l.state != legConfirmed && l.state != legAnswered {
 		return
 	}
 	l.log.Warn("dialog ended", "gw", l.g.name, "if", l.iface.ID(), "leg", l.callID, "code", code, "err", why)

@@ -62,7 +62,7 @@ func (o *outbound) stop() {
 // has ended nothing is started.
 func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	i, g := s.sipInterface(r.Interface)
-	l := &Leg{stack: s, g: g, iface: i, log: s.log, owner: o, began: time.Now(), state: over}
+	l := &Leg{stack: s, g: g, iface: i, log: s.log, owner: o, began: time.Now(), state: legOver}
 	if g == nil {
 		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})
 		return l
@@ -79,7 +79,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	to := target{i.Remote.Host, i.Remote.Port, transport}
 	side := g.towards(to)
 	l.here = side.address()
-	l.state = inviting
+	l.state = legInviting
 	tag := sipmsg.Token(10)
 	from := r.From
 	from.Params = "tag=" + tag
@@ -119,7 +119,7 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 		out.to = l.hopOf(&l.dialog)
 	}
 	l.reach(out.to, func(where endpoint, err error) {
-		if l.state == over && !out.initial {
+		if l.state == legOver && !out.initial {
 			return // the dialog has ended while its name was looked up
 		}
 		if out.cancelWanted {
@@ -165,7 +165,7 @@ func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *s
 	case tx != out.tx || out.answered:
 		// an INVITE that was repeated with credentials, or one that is over
 	case err != nil:
-		if l.state != over && !out.cancelWanted {
+		if l.state != legOver && !out.cancelWanted {
 			if out.initial && errors.Is(err, errTimeout) {
 				l.stack.health.Silent(l.iface.ID(), l.began)
 			} else {
@@ -187,7 +187,7 @@ func (l *Leg) inviteProgress(out *outbound, res *sipmsg.Response) {
 		l.sendCancel(out)
 		return
 	}
-	if l.state == over {
+	if l.state == legOver {
 		return
 	}
 	if !out.initial {
@@ -235,10 +235,10 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
 		l.refresh(&res.Message)
 	}
 	out.acks[tag] = ack{}
-	unwanted := out.initial && (out.cancelWanted || out.hungUp || l.state == over)
+	unwanted := out.initial && (out.cancelWanted || out.hungUp || l.state == legOver)
 	if unwanted {
 		l.acknowledge(out, res, nil, "")
-		l.state = confirmedLeg
+		l.state = legConfirmed
 		if out.hungUp {
 			l.finish()
 		} else {
@@ -247,12 +247,12 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
 		l.report(out, Failed{Code: 487, Reason: "Request Terminated"})
 		return
 	}
-	if l.state == over {
+	if l.state == legOver {
 		l.acknowledge(out, res, nil, "") // a re-INVITE that crossed a BYE
 		return
 	}
 	if out.initial {
-		l.enter(confirmedLeg)
+		l.enter(legConfirmed)
 	}
 	out.reported = true
 	if len(out.body) == 0 {
@@ -325,7 +325,7 @@ func (l *Leg) sendRaw(a ack) {
 func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sipmsg.Response) {
 	out.stop()
 	code := res.StatusCode
-	wanted := !out.cancelWanted && !out.hungUp && l.state != over && out.tries < maxTries
+	wanted := !out.cancelWanted && !out.hungUp && l.state != legOver && out.tries < maxTries
 	switch {
 	case wanted && (code == 401 || code == 407) && l.challenged(res):
 		out.tries++
@@ -343,7 +343,7 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sipmsg.Respons
 		l.after(l.glareWait(), func() { l.retry(out) })
 		return
 	}
-	f := failed(res)
+	f := rejection(res)
 	if code == 503 && out.initial && !out.cancelWanted {
 		l.overloaded(out, f)
 	}
@@ -364,7 +364,7 @@ func (l *Leg) inviteFailed(out *outbound, f Failed) {
 	if l.out == out {
 		l.out = nil
 	}
-	if l.state == over {
+	if l.state == legOver {
 		return
 	}
 	if f.Code == 481 || f.Code == 408 {

@@ -11,7 +11,7 @@ import (
 
 // Refer asks the peer to call somebody else (RFC 3515); to is the value of Refer-To. What comes of it are Notified events.
 func (l *Leg) Refer(to string, h ...sipmsg.Header) {
-	if l.state != confirmedLeg {
+	if l.state != legConfirmed {
 		l.emit(Notified{Code: 481, Final: true})
 		return
 	}

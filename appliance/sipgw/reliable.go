@@ -57,7 +57,7 @@ func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []si
 	in.stop()
 	in.repeat = l.after(t1, func() { l.repeatReliable(in) })
 	in.giveUp = l.after(transactionTimeout, func() {
-		if l.state == ringing && rel.unacked != nil {
+		if l.state == legRinging && rel.unacked != nil {
 			l.Reject(504, "No PRACK")
 			l.emit(Cancelled{Reason: "no PRACK"})
 		}
@@ -65,7 +65,7 @@ func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []si
 }
 
 func (l *Leg) repeatReliable(in *inbound) {
-	if rel := in.rel; l.state == ringing && rel.unacked != nil {
+	if rel := in.rel; l.state == legRinging && rel.unacked != nil {
 		in.tx.respond(183, rel.unacked)
 		rel.interval *= 2
 		in.repeat = l.after(rel.interval, func() { l.repeatReliable(in) })
@@ -94,7 +94,7 @@ func (l *Leg) acknowledgedReliably(tx *serverTx, _ *dialog, _ *fork) {
 	}
 	rel := in.rel
 	rel.unacked = nil
-	if l.state == ringing {
+	if l.state == legRinging {
 		in.stop()
 	}
 	if rel.offered = len(tx.req.Body) > 0; rel.offered {

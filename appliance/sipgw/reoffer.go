@@ -13,7 +13,7 @@ import (
 // Reinvite sends the offer that a function makes when its time has come, and makes again after a glare, because the peer's own offer
 // has been answered meanwhile; nil: there is none to make after all. The result is Answered or Failed with Reinvite set.
 func (l *Leg) Reinvite(offer func() []byte) {
-	if l.state == confirmedLeg || l.state == answered {
+	if l.state == legConfirmed || l.state == legAnswered {
 		l.queued = append(l.queued, offer)
 		l.next()
 	}
@@ -21,7 +21,7 @@ func (l *Leg) Reinvite(offer func() []byte) {
 
 // next sends the re-INVITE that waits, when no other INVITE is under way.
 func (l *Leg) next() {
-	if l.state != confirmedLeg || l.out != nil || l.asked() || len(l.queued) == 0 {
+	if l.state != legConfirmed || l.out != nil || l.asked() || len(l.queued) == 0 {
 		return
 	}
 	offer := l.queued[0]
@@ -83,7 +83,7 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 	if req.Method == sip.UPDATE && len(req.Body) == 0 { // a session refresh, or a new Contact: nothing for the call to decide
 		d.refresh(&req.Message)
 		h := l.dialogHeaders()
-		if l.state == confirmedLeg || l.state == answered {
+		if l.state == legConfirmed || l.state == legAnswered {
 			h = append(h, l.sessionAccept(req)...)
 		}
 		l.respond(tx, 200, "", nil, "", h)
@@ -102,8 +102,8 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 		if l.in != nil { // its ACK is missing, but a peer that goes on has seen our 200
 			l.in.stop()
 			l.in.tx.settle()
-			if l.state == answered {
-				l.enter(confirmedLeg)
+			if l.state == legAnswered {
+				l.enter(legConfirmed)
 			}
 			if l.byeWanted != nil {
 				l.respond(tx, 487, "", nil, "", nil)
@@ -124,11 +124,11 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 func (l *Leg) outOfTurn(req *sipmsg.Request, early *fork) int {
 	in, out := l.in, l.out
 	switch {
-	case l.state == inviting && (req.Method != sip.UPDATE || !early.answered):
+	case l.state == legInviting && (req.Method != sip.UPDATE || !early.answered):
 		return 491 // the offer of our INVITE
-	case l.state == inviting:
-	case l.state == ringing && req.Method == sip.UPDATE && in.rel != nil && in.rel.answered:
-	case l.state == ringing && req.Method == sip.UPDATE && len(in.tx.req.Body) == 0:
+	case l.state == legInviting:
+	case l.state == legRinging && req.Method == sip.UPDATE && in.rel != nil && in.rel.answered:
+	case l.state == legRinging && req.Method == sip.UPDATE && len(in.tx.req.Body) == 0:
 		return 491 // the peer has asked for our offer
 	case in != nil && in.ok == nil:
 		return 500

@@ -22,11 +22,11 @@ func (g *gateway) replaced(req *sipmsg.Request, from origin) (*Leg, *sipmsg.Faul
 		return nil, &sipmsg.Fault{Code: 481}
 	case !l.heeds(from):
 		return nil, &sipmsg.Fault{Code: 403}
-	case state == stateNames[over]:
+	case state == stateNames[legOver]:
 		return nil, &sipmsg.Fault{Code: 603}
-	case state == stateNames[ringing]:
+	case state == stateNames[legRinging]:
 		return nil, &sipmsg.Fault{Code: 481} // an early dialog that the peer began
-	case r.EarlyOnly && state != stateNames[inviting]:
+	case r.EarlyOnly && state != stateNames[legInviting]:
 		return nil, &sipmsg.Fault{Code: 486}
 	}
 	return l, nil
@@ -41,7 +41,7 @@ func (s *Stack) Dialog(iface config.InterfaceID, r sipmsg.Replaces) *Leg {
 	}
 	if l, state := g.dialogs.find(r); l != nil && !l.with(i) {
 		return nil
-	} else if state == stateNames[confirmedLeg] || state == stateNames[answered] {
+	} else if state == stateNames[legConfirmed] || state == stateNames[legAnswered] {
 		return l
 	}
 	return nil

@@ -97,9 +97,9 @@ type Stack struct {
 	health    PeerHealth
 	lifecycle Lifecycle
 
-	mark    string         // of our Call-IDs, see callID
-	orphans *Mailbox       // runs legs whose owner has ended
-	group   sync.WaitGroup // every goroutine of the stack
+	callMark string         // of our Call-IDs, see callID
+	orphans  *Mailbox       // runs legs whose owner has ended
+	group    sync.WaitGroup // every goroutine of the stack
 }
 
 // New returns a stack without gateways.
@@ -110,7 +110,7 @@ func New(o Options) *Stack {
 	if o.Network == nil {
 		o.Network = host{}
 	}
-	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, mark: "-" + sipmsg.Token(6) + "-", orphans: NewMailbox(), methods: newMethods(), health: unattended{}, lifecycle: unattended{}}
+	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, callMark: "-" + sipmsg.Token(6) + "-", orphans: NewMailbox(), methods: newMethods(), health: unattended{}, lifecycle: unattended{}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
 }

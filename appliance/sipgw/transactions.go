@@ -90,6 +90,6 @@ func (t *transactions) parting() bool {
 	return slices.ContainsFunc(list, func(tx *clientTx) bool {
 		tx.mu.Lock()
 		defer tx.mu.Unlock()
-		return tx.req.Method == sip.BYE && (tx.state == calling || tx.state == proceeding)
+		return tx.req.Method == sip.BYE && (tx.state == txCalling || tx.state == txProceeding)
 	})
 }

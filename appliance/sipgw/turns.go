@@ -37,7 +37,7 @@ type turn struct {
 // Request sends INFO, NOTIFY or MESSAGE in the dialog, when those before have been answered; its response is not reported. A NOTIFY that
 // still waits gives way to a newer one of its subscription.
 func (l *Leg) Request(method string, contentType string, body []byte, h ...sipmsg.Header) {
-	if l.state != confirmedLeg && l.state != answered || l.turns.now != nil && l.byeWanted != nil {
+	if l.state != legConfirmed && l.state != legAnswered || l.turns.now != nil && l.byeWanted != nil {
 		return
 	}
 	t := &turn{method: method, contentType: contentType, body: body, headers: h}
@@ -79,7 +79,7 @@ func (l *Leg) turnOver(t *turn) {
 	if q.now != t {
 		return
 	}
-	if q.now = nil; len(q.waiting) > 0 && l.state != over {
+	if q.now = nil; len(q.waiting) > 0 && l.state != legOver {
 		next := q.waiting[0]
 		q.waiting = q.waiting[1:]
 		l.take(next)
@@ -96,7 +96,7 @@ func (l *Leg) settle() {
 	for _, f := range after {
 		f()
 	}
-	if l.byeWanted != nil && l.state == confirmedLeg {
+	if l.byeWanted != nil && l.state == legConfirmed {
 		l.hangUp(l.byeWanted)
 	}
 }

@@ -24,11 +24,11 @@ const (
 type txState uint8
 
 const (
-	calling    txState = iota // client: nothing came back yet; server: no final response yet
-	proceeding                // client: a provisional response came
-	completed                 // client: a final response, other than 2xx to INVITE
-	accepted                  // INVITE: 2xx (RFC 6026)
-	terminated
+	txCalling    txState = iota // client: nothing came back yet; server: no final response yet
+	txProceeding                // client: a provisional response came
+	txCompleted                 // client: a final response, other than 2xx to INVITE
+	txAccepted                  // INVITE: 2xx (RFC 6026)
+	txTerminated
 )
 
 // clientTx is a client transaction (RFC 3261 17.1, RFC 6026). sipgo's own machine blocks its read loop for 4 s on a
@@ -105,18 +105,18 @@ func (tx *clientTx) wanted() bool {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	tx.taken = true
-	return tx.state != terminated
+	return tx.state != txTerminated
 }
 
 // resend is timer A or E.
 func (tx *clientTx) resend() {
 	tx.mu.Lock()
-	if tx.state != calling && (tx.invite || tx.state != proceeding) {
+	if tx.state != txCalling && (tx.invite || tx.state != txProceeding) {
 		tx.mu.Unlock()
 		return
 	}
 	tx.interval *= 2
-	if !tx.invite && (tx.interval > t2 || tx.state == proceeding) {
+	if !tx.invite && (tx.interval > t2 || tx.state == txProceeding) {
 		tx.interval = t2
 	}
 	tx.retry.Reset(tx.interval)
@@ -140,7 +140,7 @@ func (tx *clientTx) lost(way flow, err error) {
 // another does not matter.
 func (tx *clientTx) fail(way flow, err error) {
 	tx.mu.Lock()
-	if tx.state != calling && tx.state != proceeding || way != nil && way != tx.way {
+	if tx.state != txCalling && tx.state != txProceeding || way != nil && way != tx.way {
 		tx.mu.Unlock()
 		return
 	}
@@ -187,38 +187,38 @@ func (tx *clientTx) receive(res *sipmsg.Response) {
 	var ack []byte
 	refused := false
 	switch {
-	case tx.state == terminated:
+	case tx.state == txTerminated:
 	case res.StatusCode < 200:
 		ack = tx.provisional(res)
 	case !tx.invite:
-		if tx.state == calling || tx.state == proceeding {
-			tx.state, tx.answered = completed, true
+		if tx.state == txCalling || tx.state == txProceeding {
+			tx.state, tx.answered = txCompleted, true
 			tx.quiet()
 			tx.lingerFor(t4)
 			tx.result(res, nil)
 		}
 	case res.StatusCode < 300:
-		if tx.state == calling || tx.state == proceeding {
-			tx.state, tx.answered, tx.raw = accepted, true, nil
+		if tx.state == txCalling || tx.state == txProceeding {
+			tx.state, tx.answered, tx.raw = txAccepted, true, nil
 			tx.quiet()
 			tx.linger = time.AfterFunc(transactionTimeout, tx.abort)
 		}
-		if tx.state == accepted {
+		if tx.state == txAccepted {
 			tx.result(res, nil) // also a retransmission, or the answer of another fork: the leg acknowledges each
 		}
-	case tx.state == calling || tx.state == proceeding:
-		tx.state, tx.answered = completed, true
+	case tx.state == txCalling || tx.state == txProceeding:
+		tx.state, tx.answered = txCompleted, true
 		tx.quiet()
 		tx.acked = sipmsg.RenderSame(tx.req, sip.ACK, tx.via, res.ToText, nil) // 17.1.1.3
 		ack, refused = tx.acked, true
-	case tx.state == completed:
+	case tx.state == txCompleted:
 		ack = tx.acked
 	}
 	tx.mu.Unlock()
 	if ack != nil {
 		tx.way.send(ack, nil, nil)
 		tx.mu.Lock()
-		if tx.state == completed && tx.linger == nil {
+		if tx.state == txCompleted && tx.linger == nil {
 			tx.lingerFor(lingerD)
 		}
 		tx.mu.Unlock()
@@ -229,10 +229,10 @@ func (tx *clientTx) receive(res *sipmsg.Response) {
 }
 
 func (tx *clientTx) provisional(res *sipmsg.Response) []byte {
-	if tx.state != calling && tx.state != proceeding {
+	if tx.state != txCalling && tx.state != txProceeding {
 		return nil
 	}
-	tx.state, tx.answered = proceeding, true
+	tx.state, tx.answered = txProceeding, true
 	if tx.invite {
 		tx.quiet() // how long a phone may ring is the leg's matter (timer C)
 	}
@@ -259,10 +259,10 @@ func (tx *clientTx) lingerFor(d time.Duration) {
 
 // end removes the transaction; the lock is held.
 func (tx *clientTx) end() {
-	if tx.state == terminated {
+	if tx.state == txTerminated {
 		return
 	}
-	tx.state = terminated
+	tx.state = txTerminated
 	tx.quiet()
 	if tx.linger != nil {
 		tx.linger.Stop()

@@ -40,17 +40,17 @@ func (tx *serverTx) open() {
 func (tx *serverTx) respond(code int, m []byte) bool {
 	tx.mu.Lock()
 	switch {
-	case tx.state == accepted && code/100 == 2:
-	case tx.state != calling:
+	case tx.state == txAccepted && code/100 == 2:
+	case tx.state != txCalling:
 		tx.mu.Unlock()
 		return false
 	case code < 200:
 		tx.last = m
 	case tx.invite && code < 300:
-		tx.state, tx.code, tx.last = accepted, code, nil
+		tx.state, tx.code, tx.last = txAccepted, code, nil
 		tx.linger = time.AfterFunc(transactionTimeout, tx.end)
 	default:
-		tx.state, tx.code, tx.last, tx.onCancel = terminated, code, nil, nil
+		tx.state, tx.code, tx.last, tx.onCancel = txTerminated, code, nil, nil
 		tx.mu.Unlock()
 		if !tx.invite && tx.from.way.reliable() {
 			tx.back.send(m)
@@ -88,7 +88,7 @@ func (tx *serverTx) again() {
 func (tx *serverTx) cancelled(reason string) {
 	tx.mu.Lock()
 	f := tx.onCancel
-	if tx.state != calling {
+	if tx.state != txCalling {
 		f = nil // too late: a final response has left (9.2)
 	}
 	tx.mu.Unlock()
@@ -121,10 +121,10 @@ func (tx *serverTx) end() {
 func (tx *serverTx) over() bool {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
-	if tx.state == terminated {
+	if tx.state == txTerminated {
 		return false
 	}
-	tx.state, tx.onCancel = terminated, nil
+	tx.state, tx.onCancel = txTerminated, nil
 	if tx.linger != nil {
 		tx.linger.Stop()
 	}
