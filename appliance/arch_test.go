@@ -72,6 +72,7 @@ var floors = map[string]string{
 	"lab":               "*",
 	"lab/cmd/lab":       "*",
 	"interop":           "*",
+	"srtp/srtptest":     "srtp",
 	"license/cmd/issue": "license",
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 )
 
 func TestDigitsArePlayedAsEvents(t *testing.T) {
@@ -95,7 +96,7 @@ func TestDigitsThatTheOtherSideCannotTakeAreTold(t *testing.T) {
 		}
 	})
 	send := func(at uint32, event, flags byte, duration uint16) {
-		plain := packetOf(c.a.ssrc, c.a.seq, 4)
+		plain := srtptest.Packet(c.a.ssrc, c.a.seq, 4)
 		c.a.seq++
 		plain[1] = 101
 		putTS(plain, at)

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
+
+	"viaduct/appliance/srtp/srtptest"
 )
 
 // The plain way of RFC 1071.
@@ -25,7 +27,7 @@ func TestChecksums(t *testing.T) {
 	from, to := netip.MustParseAddrPort("192.0.2.7:20000"), netip.MustParseAddrPort("198.51.100.255:65001")
 	h := newHeader(from, efTOS)
 	for n := range 300 {
-		frame := append(make([]byte, rawHeaders), random(n)...)
+		frame := append(make([]byte, rawHeaders), srtptest.Random(n)...)
 		if n%3 == 0 {
 			for i := range frame {
 				frame[i] = 0xff // sums with many carries
@@ -44,7 +46,7 @@ func BenchmarkHeaders(b *testing.B) {
 	b.ReportAllocs()
 	h := newHeader(netip.MustParseAddrPort("192.0.2.7:20000"), efTOS)
 	to := addressOf(netip.MustParseAddrPort("198.51.100.255:65001"))
-	frame := append(make([]byte, rawHeaders), random(182)...)
+	frame := append(make([]byte, rawHeaders), srtptest.Random(182)...)
 	for i := range b.N {
 		writeHeaders(frame, &h, to, uint16(i))
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 
 	pionrtcp "github.com/pion/rtcp"
 	pionrtp "github.com/pion/rtp"
@@ -97,7 +98,7 @@ func (c *libsrtpContext) DecryptRTCP(_, p []byte, _ *pionrtcp.Header) ([]byte, e
 
 // secureBy gives the peer libsrtp in place of pion.
 func (p *peer) secureBy(l *libsrtp, suite string) (local, remote *srtp.Key) {
-	ours, theirs := randomKey(suite), randomKey(suite)
+	ours, theirs := srtptest.Key(suite), srtptest.Key(suite)
 	p.in, p.out, p.key = l.context("in", ours), l.context("out", theirs), &theirs
 	return &ours, &theirs
 }

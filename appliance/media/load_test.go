@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 
 	"golang.org/x/sys/unix"
 )
@@ -208,7 +209,7 @@ func relayLoad(b *testing.B, calls int, during func(all []SessionSide)) {
 		if errA != nil || errB != nil {
 			b.Fatal(errA, errB)
 		}
-		local, remote := randomKey(srtp.AES80), randomKey(srtp.AES80)
+		local, remote := srtptest.Key(srtp.AES80), srtptest.Key(srtp.AES80)
 		p := Params{Remote: g.A, Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
 		if err := s.Set(A, p); err != nil {
 			b.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 
 	pionrtcp "github.com/pion/rtcp"
 )
@@ -330,7 +331,7 @@ func TestTwoSidesWithDifferentPackets(t *testing.T) {
 	c.set(t)
 	spurts := talkSpurts()
 	send := func(p *peer, at, octets int) {
-		plain := packetOf(p.ssrc, p.seq, octets)
+		plain := srtptest.Packet(p.ssrc, p.seq, octets)
 		putTS(plain, uint32(at))
 		copy(plain[12:], spurts[at:])
 		p.seq++
@@ -396,7 +397,7 @@ func TestABurstThatIsCut(t *testing.T) {
 	c.set(t)
 	spurts := talkSpurts()
 	for n := range 10 {
-		plain := packetOf(c.b.ssrc, c.b.seq, 480)
+		plain := srtptest.Packet(c.b.ssrc, c.b.seq, 480)
 		putTS(plain, uint32(480*n))
 		copy(plain[12:], spurts[480*n:])
 		c.b.seq++

@@ -6,6 +6,7 @@ import (
 
 	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 )
 
 // path is a thread's way of a packet without the system calls: SRTP comes in on A, RTP on B.
@@ -31,7 +32,7 @@ func newPath(t testing.TB) *path {
 			t.Fatal(err)
 		}
 	}
-	local, remote := randomKey(srtp.AES80), randomKey(srtp.AES80)
+	local, remote := srtptest.Key(srtp.AES80), srtptest.Key(srtp.AES80)
 	a, b := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("127.0.0.2:9")
 	p.a, p.b = addressOf(a), addressOf(b)
 	pa := Params{Remote: a, Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 
 	pionrtcp "github.com/pion/rtcp"
 	pionrtp "github.com/pion/rtp"
@@ -40,7 +41,7 @@ const rest = 100 * time.Millisecond // long enough that a packet would have come
 
 func newPeer(t testing.TB, host string) *peer {
 	t.Helper()
-	p := &peer{t: t, ssrc: binary.BigEndian.Uint32(random(4)), seq: 1000}
+	p := &peer{t: t, ssrc: binary.BigEndian.Uint32(srtptest.Random(4)), seq: 1000}
 	for _, c := range []**net.UDPConn{&p.rtp, &p.rtcp} {
 		var err error
 		if *c, err = net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(host)}); err != nil {
@@ -55,8 +56,8 @@ func at(c *net.UDPConn) netip.AddrPort { return c.LocalAddr().(*net.UDPAddr).Add
 
 // secure makes keys for both directions and returns them as the relay sees them.
 func (p *peer) secure(suite string) (local, remote *srtp.Key) {
-	ours, theirs := randomKey(suite), randomKey(suite)
-	p.in, p.out = pionContext(p.t, ours), pionContext(p.t, theirs)
+	ours, theirs := srtptest.Key(suite), srtptest.Key(suite)
+	p.in, p.out = srtptest.Pion(p.t, ours), srtptest.Pion(p.t, theirs)
 	p.key = &theirs
 	return &ours, &theirs
 }
@@ -74,7 +75,7 @@ func (p *peer) write(c *net.UDPConn, to netip.AddrPort, b []byte) {
 
 // packet makes the next RTP packet, plain and as it goes out.
 func (p *peer) packet(pt byte) (plain, wire []byte) {
-	plain = packetOf(p.ssrc, p.seq, 160)
+	plain = srtptest.Packet(p.ssrc, p.seq, 160)
 	plain[1] = pt
 	p.seq++
 	wire = plain

@@ -2,6 +2,7 @@ package media
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,7 +99,7 @@ func TestFiguresOfALegByHand(t *testing.T) {
 	}
 
 	l.reports.own, l.reports.ownAt = 0xb7052000, q.t.now
-	report := unhex(t, "81c90007"+"0000004d"+"00000000"+"00000000"+"00000000"+"00000000"+"b7052000"+"00054000")
+	report := []byte("\x81\xc9\x00\x07\x00\x00\x00\x4d" + strings.Repeat("\x00", 16) + "\xb7\x05\x20\x00\x00\x05\x40\x00")
 	putSSRC := report[8:12]
 	for i := range putSSRC {
 		putSSRC[i] = byte(l.out.stream.ssrc >> (24 - 8*i))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 )
 
 func TestBothDirections(t *testing.T) { eachWay(t, Options{}, testBothDirections) }
@@ -330,10 +331,10 @@ func TestARelayThatDoesNotRun(t *testing.T) {
 
 func TestSetRefusesWhatCannotWork(t *testing.T) {
 	c := call(t, running(t, Options{}), "")
-	k := randomKey(srtp.AES80)
+	k := srtptest.Key(srtp.AES80)
 	for what, p := range map[string]Params{
 		"one key":   {LocalKey: &k},
-		"short key": {LocalKey: &k, RemoteKey: &srtp.Key{Suite: srtp.AES80, Master: random(3)}},
+		"short key": {LocalKey: &k, RemoteKey: &srtp.Key{Suite: srtp.AES80, Master: srtptest.Random(3)}},
 	} {
 		if err := c.Set(A, p); err == nil {
 			t.Error(what)

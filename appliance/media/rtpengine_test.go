@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 
 	"golang.org/x/sys/unix"
 )
@@ -108,7 +109,7 @@ func bencode(pairs ...string) string {
 // call makes a call from the generator's SRTP side to its RTP side.
 func (e *rtpengine) call(b *testing.B, i int, g *generator) loadCall {
 	b.Helper()
-	key := random(30)
+	key := srtptest.Random(30)
 	sdp := func(a netip.AddrPort, proto, more string) string {
 		return fmt.Sprintf("v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d %s 8\r\na=rtpmap:8 PCMA/8000\r\na=rtcp-mux\r\n%s", a.Addr(), a.Addr(), a.Port(), proto, more)
 	}

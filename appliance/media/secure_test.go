@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 
 	pionrtcp "github.com/pion/rtcp"
 	pion "github.com/pion/srtp/v2"
@@ -105,16 +106,16 @@ func TestJumpsAndDisorderOfASecurePeer(t *testing.T) {
 
 // RFC 4568 section 6.1: the key of an a=crypto line with an MKI has it in each packet, in the directions that said so.
 func TestPacketsWithAnMKI(t *testing.T) {
-	for suite := range profiles {
-		for _, mki := range [][2][]byte{{{1}, nil}, {nil, {1}}, {{0, 7}, {1, 2, 3, 4}}, {random(128), random(128)}} {
+	for _, suite := range srtp.Suites {
+		for _, mki := range [][2][]byte{{{1}, nil}, {nil, {1}}, {{0, 7}, {1, 2, 3, 4}}, {srtptest.Random(128), srtptest.Random(128)}} {
 			c := call(t, running(t, Options{}), "")
-			ours, theirs := randomKey(suite), randomKey(suite)
+			ours, theirs := srtptest.Key(suite), srtptest.Key(suite)
 			ours.MKI, theirs.MKI = mki[0], mki[1]
 			context := func(k srtp.Key) *pion.Context {
 				if k.MKI == nil {
-					return pionContext(t, k)
+					return srtptest.Pion(t, k)
 				}
-				return pionContext(t, k, pion.MasterKeyIndicator(k.MKI))
+				return srtptest.Pion(t, k, pion.MasterKeyIndicator(k.MKI))
 			}
 			c.a.in, c.a.out = context(ours), context(theirs)
 			c.pa = c.a.params(&ours, &theirs)
@@ -238,7 +239,7 @@ func TestEveryPacketCarriesTheMark(t *testing.T) {
 				defer s.thread.do(func() { s.thread.batch.raw = kept })
 			}
 			a.send(8)
-			a.write(a.rtcp, a.to.RTCP, rtcpPacket(a.ssrc))
+			a.write(a.rtcp, a.to.RTCP, srtptest.Report(a.ssrc))
 			for name, conn := range map[string]*net.UDPConn{"RTP": b.rtp, "RTCP": b.rtcp} {
 				if got := tosOf(t, conn); got != c.want {
 					t.Errorf("%s, raw %v: TOS %#x, want %#x", name, raw, got, c.want)
@@ -308,7 +309,7 @@ func TestASideOnIPv6(t *testing.T) {
 
 func newPeer6(t *testing.T) *peer {
 	t.Helper()
-	p := &peer{t: t, ssrc: binary.BigEndian.Uint32(random(4)), seq: 1000}
+	p := &peer{t: t, ssrc: binary.BigEndian.Uint32(srtptest.Random(4)), seq: 1000}
 	for _, c := range []**net.UDPConn{&p.rtp, &p.rtcp} {
 		var err error
 		if *c, err = net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback}); err != nil {
@@ -375,7 +376,7 @@ func TestTheOldKeyIsOverWithTime(t *testing.T) {
 	p := newPath(t)
 	p.both()
 	a := &p.s.legs[A]
-	local, remote := randomKey(srtp.AES80), randomKey(srtp.AES80)
+	local, remote := srtptest.Key(srtp.AES80), srtptest.Key(srtp.AES80)
 	if err := p.s.Set(A, Params{Remote: a.remote.signal[rtp].netip(), Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8}); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 )
 
 func TestStrangersAreNotRelayed(t *testing.T) { eachWay(t, Options{}, testStrangersAreNotRelayed) }
@@ -57,9 +58,9 @@ func testLatching(t *testing.T, r *Relay) {
 		c.set(t)
 		c.talk(t)
 		other := newPeer(t, "127.0.0.8")
-		other.write(other.rtcp, c.a.to.RTCP, rtcpPacket(c.a.ssrc))
+		other.write(other.rtcp, c.a.to.RTCP, srtptest.Report(c.a.ssrc))
 		c.reportsBothWays(t)
-		other.write(other.rtcp, c.a.to.RTCP, rtcpPacket(c.a.ssrc))
+		other.write(other.rtcp, c.a.to.RTCP, srtptest.Report(c.a.ssrc))
 		time.Sleep(rest)
 		if s := c.Stats(A); s.AuthFailed != 0 || s.Foreign != 2 || s.RTCPReceived != 1 {
 			t.Errorf("%+v", s)
@@ -265,7 +266,7 @@ func TestAFloodIsTold(t *testing.T) {
 
 // stamp sends a packet that says when.
 func (p *peer) stamp(began time.Time) {
-	plain := packetOf(p.ssrc, p.seq, 160)
+	plain := srtptest.Packet(p.ssrc, p.seq, 160)
 	copy(plain[12:], "of this call")
 	binary.BigEndian.PutUint32(plain[24:], p.ssrc)
 	binary.BigEndian.PutUint64(plain[28:], uint64(time.Since(began)))

@@ -14,6 +14,7 @@ import (
 
 	"viaduct/appliance/audio"
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -266,7 +267,7 @@ func TestNoiseIsPlayedByAnIdleThread(t *testing.T) {
 	c := call(t, running(t, Options{}), srtp.AES80)
 	c.pa.Voice, c.pb.Voice, c.pb.CNPT = audio.ALaw, audio.MuLaw, NoPT
 	c.set(t)
-	plain := packetOf(c.a.ssrc, c.a.seq, 1)
+	plain := srtptest.Packet(c.a.ssrc, c.a.seq, 1)
 	plain[1], plain[12] = 13, 40
 	wire, err := c.a.out.EncryptRTP(nil, plain, nil)
 	if err != nil {
