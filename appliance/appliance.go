@@ -16,6 +16,7 @@ import (
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/release"
+	"viaduct/appliance/store"
 	"viaduct/appliance/system"
 	"viaduct/board"
 )
@@ -40,7 +41,7 @@ func Run(ctx context.Context, b board.Board, o Options) error {
 	syslog := system.NewSyslog()
 	log := system.NewLog(o.Level, syslog, ring, o.LogTo)
 	language := lang.New()
-	secrets, err := system.OpenSecrets(o.StateDir)
+	secrets, err := store.OpenSecrets(o.StateDir, check.SealedPrefix)
 	if err != nil {
 		log.Error("key of sealed secrets not kept", "err", err) // everything else works
 	}
@@ -55,7 +56,7 @@ func Run(ctx context.Context, b board.Board, o Options) error {
 	}
 }
 
-func once(ctx context.Context, b board.Board, o Options, language *lang.Language, secrets *system.Secrets, log *slog.Logger, ring *system.Ring, syslog *system.Syslog) error {
+func once(ctx context.Context, b board.Board, o Options, language *lang.Language, secrets *store.Secrets, log *slog.Logger, ring *system.Ring, syslog *system.Syslog) error {
 	box, err := system.Open(system.Options{
 		Board: b, StateDir: o.StateDir, ConfigFile: o.ConfigFile, Release: o.Release, Log: log, Ring: ring, Syslog: syslog, Language: language, Secrets: secrets,
 		Rescue: o.Rescue, Installer: o.Installer, Alarm: o.Alarm,

@@ -18,6 +18,7 @@ var floors = map[string]string{
 	"plural":      "",
 	"source":      "",
 	"status":      "",
+	"store":       "flash pki plural status",
 	"printable":   "",
 	"health":      "plural printable",
 	"route":       "config printable",
@@ -46,7 +47,7 @@ var floors = map[string]string{
 	"lang/check":  "config cli pki printable plural",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
-	"system":      "health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update",
+	"system":      "health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store",
 	"api":         "health plural config cli lang system api/wire printable status",
 	"api/wire":    "pasted health",
 
@@ -58,7 +59,7 @@ var floors = map[string]string{
 	"console/edit":    "pasted printable",
 
 	"upload": "",
-	".":      "api lang lang/check release system ../board",
+	".":      "api lang lang/check release system ../board store lang/check",
 
 	"../board":          "",
 	"../consoled":       "console api/wire upload printable release ../board",

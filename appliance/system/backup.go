@@ -1,120 +1,39 @@
 package system
 
 import (
-	"bytes"
-	"compress/gzip"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
-	"viaduct/appliance/pki"
-	"viaduct/appliance/plural"
-	"viaduct/appliance/status"
-
-	"golang.org/x/crypto/argon2"
+	"viaduct/appliance/store"
 )
-
-// backup is what a backup holds: all that makes this box what it is, except its records and the time.
-type backup struct {
-	Made         time.Time
-	Serial       string // of the box that it was made on
-	Startup      []byte
-	Licenses     []byte
-	Certificates map[string][]byte // PEM
-	Keys         map[string][]byte // PEM
-	SecretKey    []byte            // opens the sealed secrets of Startup
-}
-
-// The block around it. The pass phrase becomes a key with argon2id, with as much memory as a small box can spare; it
-// takes tenths of a second, which an attacker has to spend on each guess.
-const (
-	backupType   = "VIADUCT BACKUP"
-	backupMax    = 16 << 20 // octets, unpacked
-	argonTime    = 2
-	argonMemory  = 19 << 10 // KiB
-	argonThreads = 1
-	saltSize     = 16
-)
-
-var errBackup = errors.New("the pass phrase is wrong, or the backup is damaged")
-
-// seal returns the cipher of a pass phrase.
-func seal(passphrase string, salt []byte) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(argon2.IDKey([]byte(passphrase), salt, argonTime, argonMemory, argonThreads, 32))
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
-}
 
 // Backup returns startup-config, key store and licenses as one block, encrypted under the pass phrase.
 func (s *System) Backup(passphrase string) ([]byte, error) {
-	b, err := s.store.backup()
+	b, err := s.store.Backup()
 	if err != nil {
 		return nil, err
 	}
 	b.Made, b.Serial = time.Now().UTC(), s.o.Board.SerialNumber()
 	if s.o.Secrets != nil {
-		b.SecretKey = s.o.Secrets.first()
+		b.SecretKey = s.o.Secrets.Key()
 	}
-	return sealBackup(b, passphrase)
-}
-
-func sealBackup(b *backup, passphrase string) ([]byte, error) {
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	if err := json.NewEncoder(z).Encode(b); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	salt := make([]byte, saltSize)
-	rand.Read(salt)
-	aead, err := seal(passphrase, salt)
-	if err != nil {
-		return nil, err
-	}
-	return pem.EncodeToMemory(&pem.Block{
-		Type:    backupType,
-		Headers: map[string]string{"Box": b.Serial, "Made": b.Made.Format(time.RFC3339), "Salt": base64.RawStdEncoding.EncodeToString(salt)},
-		Bytes:   aead.Seal(nil, nil, packed.Bytes(), []byte(backupType)),
-	}), nil
+	return b.Seal(passphrase)
 }
 
 // Restore stores everything that a backup holds. Nothing is touched before all of it has been read and checked.
 func (s *System) Restore(text []byte, passphrase string) (string, error) {
-	b, err := openBackup(text, passphrase)
+	b, err := store.OpenBackup(text, passphrase)
 	if err != nil {
 		return "", err
 	}
-	for name, text := range b.Certificates {
-		if _, err := pki.ParseCertificates(text); err != nil || checkName(name) != nil {
-			return "", fmt.Errorf("certificate %s: %w", name, errors.Join(err, checkName(name)))
-		}
-	}
-	for name, text := range b.Keys {
-		if _, err := pki.ParsePrivateKey(text, ""); err != nil || checkName(name) != nil {
-			return "", fmt.Errorf("private key %s: %w", name, errors.Join(err, checkName(name)))
-		}
+	if err := b.Check(); err != nil {
+		return "", err
 	}
 	if s.o.Secrets != nil && b.SecretKey != nil {
-		if err := s.o.Secrets.replace(b.SecretKey); err != nil {
+		if err := s.o.Secrets.Adopt(b.SecretKey); err != nil {
 			return "", err
 		}
 	}
-	if err := s.store.restore(b); err != nil {
+	if err := s.store.Restore(b); err != nil {
 		return "", err
 	}
 	if len(b.Startup) > 0 {
@@ -122,96 +41,5 @@ func (s *System) Restore(text []byte, passphrase string) (string, error) {
 	}
 	s.republish()
 	s.judgeLicenses()
-	return b.summary(), nil
-}
-
-// summary says what a backup is and holds.
-func (b *backup) summary() string {
-	of := "a box without a serial number"
-	if b.Serial != "" {
-		of = "box " + b.Serial
-	}
-	parts := []string{"startup-config", plural.Of(len(b.Certificates), "certificate"), plural.Of(len(b.Keys), "private key")}
-	if len(b.Licenses) > 0 {
-		parts = append(parts, "licenses")
-	}
-	return fmt.Sprintf("backup of %s, made %s: %s", of, b.Made.Format("2006-01-02 15:04:05 UTC"), strings.Join(parts, ", "))
-}
-
-// openBackup decrypts a backup.
-func openBackup(text []byte, passphrase string) (*backup, error) {
-	block, _ := pem.Decode(text)
-	if block == nil || block.Type != backupType {
-		return nil, fmt.Errorf("no block of type %s", backupType)
-	}
-	salt, err := base64.RawStdEncoding.DecodeString(block.Headers["Salt"])
-	if err != nil || len(salt) != saltSize {
-		return nil, errors.New("the line with the salt is missing or damaged")
-	}
-	aead, err := seal(passphrase, salt)
-	if err != nil {
-		return nil, err
-	}
-	packed, err := aead.Open(nil, nil, block.Bytes, []byte(backupType))
-	if err != nil {
-		return nil, errBackup
-	}
-	z, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		return nil, errBackup
-	}
-	var b backup
-	if err := json.NewDecoder(io.LimitReader(z, backupMax)).Decode(&b); err != nil {
-		return nil, fmt.Errorf("read backup: %w", err)
-	}
-	return &b, nil
-}
-
-// backup reads what a backup holds of the store.
-func (s *Store) backup() (*backup, error) {
-	b := &backup{Certificates: map[string][]byte{}, Keys: map[string][]byte{}}
-	var err error
-	if b.Startup, err = s.Startup(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w; `copy running-config startup-config` writes it anew", err)
-	}
-	licenses, err := s.Licenses()
-	if err != nil && len(licenses) == 0 {
-		return nil, err
-	}
-	b.Licenses = []byte(strings.Join(append(licenses, ""), "\n"))
-	for _, k := range s.Keys() {
-		folder, into := certFolder, b.Certificates
-		if k.Kind == status.KeyPrivate {
-			folder, into = keyFolder, b.Keys
-		}
-		text, err := os.ReadFile(filepath.Join(s.dir, folder, k.Name))
-		if err != nil {
-			return nil, fmt.Errorf("read %s %s: %w", k.Kind, k.Name, err)
-		}
-		into[k.Name] = text
-	}
-	return b, nil
-}
-
-// restore stores what a backup holds; things of other names stay.
-func (s *Store) restore(b *backup) error {
-	for name, text := range b.Certificates {
-		if _, err := s.ImportCertificate(name, text); err != nil {
-			return err
-		}
-	}
-	for name, text := range b.Keys {
-		if _, err := s.ImportPrivateKey(name, text, ""); err != nil {
-			return err
-		}
-	}
-	for _, key := range licenseLines(b.Licenses) {
-		if err := s.AddLicense(key); err != nil {
-			return err
-		}
-	}
-	if len(b.Startup) > 0 {
-		return s.SaveStartup(b.Startup)
-	}
-	return nil
+	return b.Summary(), nil
 }

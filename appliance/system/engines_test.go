@@ -99,7 +99,7 @@ func TestAnEngineThatHasNothingToDo(t *testing.T) {
 // The records' folder cannot be made while a file is in its way; the box says so until it is gone.
 func TestCallRecordsThatCannotBeWritten(t *testing.T) {
 	dir := t.TempDir()
-	way := filepath.Join(dir, recordsDir)
+	way := filepath.Join(dir, "cdr")
 	if err := os.WriteFile(way, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/store"
 	"viaduct/board"
 )
 
@@ -132,7 +133,7 @@ func TestLinesThatWereLeftOutAtTheStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, startupFile), []byte(c.text), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, store.StartupFile), []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			s := boxOf(t, named(t, "sim"), dir, "")

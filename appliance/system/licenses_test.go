@@ -12,6 +12,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/license"
 	"viaduct/appliance/status"
+	"viaduct/appliance/store"
 )
 
 func TestLicensesFollowTheirIssuers(t *testing.T) {
@@ -87,7 +88,7 @@ func TestLicensesAreJudgedAgainWhenTheClockIsRight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := OpenStore(t.TempDir())
+	store, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

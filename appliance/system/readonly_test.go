@@ -1,7 +1,14 @@
 package system
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"log/slog"
+	"math/big"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -9,10 +16,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/store"
 )
 
 // readOnly runs f with a folder that can only be read, which fill has filled; it exists for f alone.
@@ -40,6 +49,26 @@ func readOnly(t *testing.T, fill func(dir string), f func(dir string)) {
 	<-done
 }
 
+// identity is a key and a certificate of its own.
+func identity(t *testing.T, name string) (cert, key []byte) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec1, err := x509.MarshalECPrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})
+}
+
 // A damaged data partition is mounted read-only. The box comes up with what is there, whatever a power cut has left besides.
 func TestAStateThatCanOnlyBeRead(t *testing.T) {
 	cert, _ := identity(t, "a")
@@ -49,14 +78,21 @@ func TestAStateThatCanOnlyBeRead(t *testing.T) {
 		want string
 	}{
 		"with all that a box has": {func(dir string) error {
-			s := openStore(t, dir)
+			s, err := store.Open(dir)
+			if err != nil {
+				return err
+			}
 			if _, err := s.ImportCertificate("a", cert); err != nil {
 				return err
 			}
 			return s.SaveStartup([]byte("system hostname kept\n"))
 		}, "kept"},
 		"cut while it was written": {func(dir string) error {
-			if err := openStore(t, dir).SaveStartup([]byte("system hostname kept\n")); err != nil {
+			s, err := store.Open(dir)
+			if err != nil {
+				return err
+			}
+			if err := s.SaveStartup([]byte("system hostname kept\n")); err != nil {
 				return err
 			}
 			return os.WriteFile(filepath.Join(dir, ".startup-config12345678"), nil, 0o600)

@@ -13,6 +13,7 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
+	"viaduct/appliance/store"
 )
 
 // unreadShown is how many lines of a startup-config that were left out are named by `show config problems`; the log has all.
@@ -43,7 +44,7 @@ func (s *System) startup() *config.Config {
 	var damaged []string
 	for _, from := range sources {
 		text, err := from.read()
-		if errors.Is(err, fs.ErrNotExist) && from.name == startupFile {
+		if errors.Is(err, fs.ErrNotExist) && from.name == store.StartupFile {
 			s.log.Info("no startup-config, starting with the factory settings")
 			return s.factory()
 		}
@@ -69,13 +70,13 @@ func (s *System) startup() *config.Config {
 
 // sources are the startup-config and those before it.
 func (s *System) sources() []startSource {
-	list := []startSource{{startupFile, s.store.Startup}}
+	list := []startSource{{store.StartupFile, s.store.Startup}}
 	old, err := s.store.OldStartups()
 	if err != nil {
 		s.log.Error("kept startup-configs not listed", "err", err)
 	}
 	for n := range old {
-		list = append(list, startSource{fmt.Sprintf("%s.%d", startupFile, n+1), func() ([]byte, error) { return s.store.OldStartup(n + 1) }})
+		list = append(list, startSource{fmt.Sprintf("%s.%d", store.StartupFile, n+1), func() ([]byte, error) { return s.store.OldStartup(n + 1) }})
 	}
 	return list
 }
@@ -91,7 +92,7 @@ func cause(err error) error {
 // unusable says why a file is no configuration.
 func unusable(text []byte) error {
 	if len(strings.Trim(string(text), "\x00\r\n\t ")) == 0 {
-		return errEmpty
+		return store.ErrEmpty
 	}
 	return errors.New("no line of it is understood")
 }

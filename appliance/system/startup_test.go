@@ -13,6 +13,7 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/store"
 	"viaduct/board"
 )
 
@@ -48,7 +49,7 @@ func TestAStartupConfigThatCannotBeUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			for i, text := range c.files {
-				name := filepath.Join(dir, startupFile)
+				name := filepath.Join(dir, store.StartupFile)
 				if i > 0 {
 					name += "." + string(rune('0'+len(c.files)-i)) // the youngest has the highest number
 				}
@@ -86,7 +87,7 @@ func TestAStartupConfigThatCannotBeUsed(t *testing.T) {
 				t.Error("the LED says that all is well")
 			}
 			// Whatever stands there, it can be replaced.
-			if err := s.WriteFile(startupFile, []byte("system hostname new\n")); err != nil {
+			if err := s.WriteFile(store.StartupFile, []byte("system hostname new\n")); err != nil {
 				t.Fatal(err)
 			}
 			if got := boxOf(t, named(t, "sim"), dir, "").Running().Hostname; got != "new" {
@@ -114,7 +115,7 @@ func TestAnEmptyConfigurationIsSaved(t *testing.T) {
 	dir := t.TempDir()
 	s := boxOf(t, named(t, "sim"), dir, "")
 	for _, text := range []string{"system hostname a\n", ""} {
-		if err := s.WriteFile(startupFile, []byte(text)); err != nil {
+		if err := s.WriteFile(store.StartupFile, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -128,10 +129,13 @@ func TestAnEmptyConfigurationIsSaved(t *testing.T) {
 func TestDamagedFilesOfTheState(t *testing.T) {
 	cert, key := identity(t, "a")
 	fill := func(dir string) {
-		store := openStore(t, dir)
-		_, err1 := store.ImportCertificate("a", cert)
-		_, err2 := store.ImportPrivateKey("a", key, "")
-		for _, err := range []error{err1, err2, store.AddLicense("one"), store.AddLicense("two")} {
+		state, err := store.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err1 := state.ImportCertificate("a", cert)
+		_, err2 := state.ImportPrivateKey("a", key, "")
+		for _, err := range []error{err1, err2, state.AddLicense("one"), state.AddLicense("two")} {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,11 +146,11 @@ func TestDamagedFilesOfTheState(t *testing.T) {
 		folder     bool
 		says       string
 	}{
-		"licenses":         {file: licenseFile, says: "the file of licenses is damaged: it is empty: 1 of the version before"},
-		"licenses, zeros":  {file: licenseFile, text: "\x00\x00\x00\x00", says: "the file of licenses is damaged: it is empty"},
-		"licenses, folder": {file: licenseFile, folder: true, says: "the file of licenses is damaged"},
-		"certificate":      {file: certFolder + "/a", says: "certificate a cannot be used, import it again: it is empty"},
-		"private key":      {file: keyFolder + "/a", says: "private key a cannot be used, import it again: it is empty"},
+		"licenses":         {file: "licenses", says: "the file of licenses is damaged: it is empty: 1 of the version before"},
+		"licenses, zeros":  {file: "licenses", text: "\x00\x00\x00\x00", says: "the file of licenses is damaged: it is empty"},
+		"licenses, folder": {file: "licenses", folder: true, says: "the file of licenses is damaged"},
+		"certificate":      {file: "pki/certificate/a", says: "certificate a cannot be used, import it again: it is empty"},
+		"private key":      {file: "pki/private-key/a", says: "private key a cannot be used, import it again: it is empty"},
 		"folder of keys":   {file: "pki/private-key", text: "a file", says: "the folder pki/private-key is damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +197,7 @@ func TestDamagedFilesOfTheState(t *testing.T) {
 // The log says once what is wrong, and once that it is over.
 func TestTheLogOfADamagedStartupConfig(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, startupFile), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, store.StartupFile), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ring := NewRing(100)
@@ -202,7 +206,7 @@ func TestTheLogOfADamagedStartupConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.net.Close(); s.resolver.Close() })
-	if err := s.WriteFile(startupFile, []byte("system hostname a\n")); err != nil {
+	if err := s.WriteFile(store.StartupFile, []byte("system hostname a\n")); err != nil {
 		t.Fatal(err)
 	}
 	log := strings.Join(ring.Last(100), "\n")

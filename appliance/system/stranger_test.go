@@ -10,16 +10,17 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/store"
 )
 
 // strange is a System without engines whose gateway "wan" has met an issuer that is not trusted.
 func strange(t *testing.T, c *x509.Certificate, self bool) *System {
 	t.Helper()
-	store, err := OpenStore(t.TempDir())
+	state, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &System{store: store, log: slog.New(slog.DiscardHandler), changed: make(chan struct{}, 1)}
+	s := &System{store: state, log: slog.New(slog.DiscardHandler), changed: make(chan struct{}, 1)}
 	cfg, _ := teamsProfile()
 	s.running.Store(cfg)
 	s.strangers.note(s.log, "wan", "sip.example 192.0.2.9:5061", &pki.UnknownIssuer{Subject: "sip.example", Issuer: c.Issuer.CommonName, Leaf: c, End: c, SHA256: pki.Fingerprint(c), Root: self})
@@ -61,7 +62,7 @@ func TestAnOfferToTrustAnIssuerEnds(t *testing.T) {
 			}
 		},
 		"by hand": func(s *System) {
-			s.store.certs["MINE"] = entry[[]*x509.Certificate]{value: []*x509.Certificate{c}}
+			keep(t, s.store, c)
 			change(s, func(cfg *config.Config) {
 				cfg.TLS = []*config.TLSProfile{{Name: "teams", Trusted: []config.PKIName{"pki:certificate/MINE"}}}
 			})

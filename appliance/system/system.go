@@ -1,7 +1,7 @@
 // Package system is the running box: it holds the configuration, starts the engines, makes them follow the configuration, and
 // answers what the command language asks of the box.
 //
-// It owns the running configuration (an immutable snapshot), the state directory (Store), the order in which engines start and
+// It owns the running configuration (an immutable snapshot), the order in which engines start and
 // stop, and the log that `show log` reads. It does not own the words of the language (package lang) nor what an engine does.
 //
 // Goroutines: one reconciler, which applies the newest snapshot 200 ms after the last change; one writer of call records; and
@@ -35,6 +35,7 @@ import (
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipua"
 	"viaduct/appliance/status"
+	"viaduct/appliance/store"
 	"viaduct/board"
 )
 
@@ -48,10 +49,10 @@ type Options struct {
 	Ring       *Ring   // where the log is kept for `show log`
 	Syslog     *Syslog // what sends it to servers; nil: nothing does
 	Language   *lang.Language
-	Secrets    *Secrets // the key with which Language seals secrets
-	Rescue     string   // file in which a console leaves an order for the next start; "": none
-	Alarm      string   // a lasting failure of the box that whoever started us knows of; "": none
-	Installer  string   // unix socket of PID 1, which installs images and restarts the box; "" or nothing there: no image of ours runs
+	Secrets    *store.Secrets // the key with which Language seals secrets
+	Rescue     string         // file in which a console leaves an order for the next start; "": none
+	Alarm      string         // a lasting failure of the box that whoever started us knows of; "": none
+	Installer  string         // unix socket of PID 1, which installs images and restarts the box; "" or nothing there: no image of ours runs
 }
 
 // ErrReload is why Run ended when the box is to start again with its startup-config.
@@ -63,7 +64,7 @@ type System struct {
 	log   *slog.Logger
 	start time.Time
 
-	store   *Store
+	store   *store.Store
 	running atomic.Pointer[config.Config]
 	// effective is what the engines work with: running, with the addresses that DHCP servers have given.
 	effective atomic.Pointer[config.Config]
@@ -98,18 +99,18 @@ type System struct {
 // Open reads the state directory and builds the box; nothing runs yet. Files that cannot be read are reported in the log and
 // left out: a box with a broken certificate still carries every call that does not need it.
 func Open(o Options) (*System, error) {
-	store, err := OpenStore(o.StateDir)
+	state, err := store.Open(o.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("open state in %s: %w", o.StateDir, err)
 	}
 	s := &System{
-		o: o, log: o.Log, start: time.Now(), store: store, licenses: license.New(), stall: stallTime,
+		o: o, log: o.Log, start: time.Now(), store: state, licenses: license.New(), stall: stallTime,
 		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1), moved: make(chan struct{}, 1), lit: make(chan struct{}, 1),
 		records: make(chan status.Record, 1000),
 	}
 	s.bans.log = o.Log
 	s.health.Log = o.Log
-	if store.ReadOnly() {
+	if state.ReadOnly() {
 		s.health.Set(health.DataReadOnly, nil)
 	}
 	if o.Alarm != "" {
@@ -136,7 +137,7 @@ func Open(o Options) (*System, error) {
 	s.clock = clock.New(clock.Options{
 		Log: o.Log, Lookup: s.resolver.Lookup, Kernel: kernel, Build: o.Release.Built,
 		Moved: s.clockMoved, Distrusted: func(why string) { s.judge(health.TimeDistrusted, why) },
-		Load: store.SavedTime, Save: store.SaveTime, LoadDrift: store.SavedDrift, SaveDrift: store.SaveDrift,
+		Load: state.SavedTime, Save: state.SaveTime, LoadDrift: state.SavedDrift, SaveDrift: state.SaveDrift,
 	})
 	s.sip = sipgw.New(sipgw.Options{
 		Log: s.engineLog(topicSIP), Trace: s.trace, Resolver: s.resolver, PKI: s, UserAgent: "Viaduct SBC " + o.Release.Version,

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"log/slog"
 	"math/big"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/license"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/store"
 )
 
 // root makes a root certificate that ends in so long.
@@ -41,6 +43,14 @@ func root(t *testing.T, name string, left time.Duration) *x509.Certificate {
 	return c
 }
 
+// keep imports a certificate as MINE.
+func keep(t *testing.T, s *store.Store, c *x509.Certificate) {
+	t.Helper()
+	if _, err := s.ImportCertificate("MINE", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func teamsProfile() (*config.Config, *config.TLSProfile) {
 	p := &config.TLSProfile{Name: "teams", AuthIncoming: true}
 	c := config.New()
@@ -51,12 +61,12 @@ func teamsProfile() (*config.Config, *config.TLSProfile) {
 
 // An issuer that a peer has shown is trusted with one command, and the built-in roots stay trusted beside it.
 func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
-	store, err := OpenStore(t.TempDir())
+	state, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	s := &System{store: store, log: slog.New(slog.NewTextHandler(&log, nil)), changed: make(chan struct{}, 1)}
+	s := &System{store: state, log: slog.New(slog.NewTextHandler(&log, nil)), changed: make(chan struct{}, 1)}
 	cfg, before := teamsProfile()
 	s.running.Store(cfg)
 	met := func(c *x509.Certificate) string {
@@ -95,7 +105,7 @@ func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
 	if list, err := s.Certificates(pki.BuiltInName); err != nil || len(list) != len(pki.BuiltIn()) {
 		t.Errorf("built in: %d, %v", len(list), err)
 	}
-	if _, err := store.ImportCertificate(pki.BuiltInName, []byte("x")); err == nil || !strings.Contains(err.Error(), "built-in") {
+	if _, err := state.ImportCertificate(pki.BuiltInName, []byte("x")); err == nil || !strings.Contains(err.Error(), "built-in") {
 		t.Errorf("import as %s: %v", pki.BuiltInName, err)
 	}
 	if len(s.Untrusted()) != 0 {
@@ -111,15 +121,15 @@ func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
 
 func TestCertificatesAreAnnouncedOnceAtEachThreshold(t *testing.T) {
 	const day = 24 * time.Hour
-	store, err := OpenStore(t.TempDir())
+	state, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := root(t, "sbc.example", 40*day)
-	store.certs["MINE"] = entry[[]*x509.Certificate]{value: []*x509.Certificate{c}}
+	keep(t, state, c)
 	cfg, p := teamsProfile()
 	p.Own = []config.OwnCertificate{{Index: 1, Name: "pki:certificate/MINE"}}
-	s, out := announcing(store, cfg)
+	s, out := announcing(state, cfg)
 	for _, step := range []struct {
 		left time.Duration
 		want string
@@ -136,9 +146,9 @@ func TestCertificatesAreAnnouncedOnceAtEachThreshold(t *testing.T) {
 }
 
 // announcing is a System of nothing but certificates, and its log.
-func announcing(store *Store, cfg *config.Config) (*System, *bytes.Buffer) {
+func announcing(state *store.Store, cfg *config.Config) (*System, *bytes.Buffer) {
 	out := &bytes.Buffer{}
-	s := &System{store: store}
+	s := &System{store: state}
 	s.health.Log = slog.New(slog.NewTextHandler(out, nil))
 	s.running.Store(cfg)
 	return s, out
@@ -146,13 +156,13 @@ func announcing(store *Store, cfg *config.Config) (*System, *bytes.Buffer) {
 
 // Of the built-in roots only their end is told.
 func TestBuiltInRootsAreAnnouncedAtTheirEndOnly(t *testing.T) {
-	store, err := OpenStore(t.TempDir())
+	state, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg, _ := teamsProfile()
 	first := slices.MinFunc(pki.BuiltIn(), func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
-	s, out := announcing(store, cfg)
+	s, out := announcing(state, cfg)
 	if s.watchCertificates(first.NotAfter.Add(-time.Hour)); out.Len() > 0 {
 		t.Errorf("an hour before: %s", out)
 	}
@@ -172,16 +182,16 @@ func (l lines) Write(line []byte) (int, error) {
 // A box that runs for months tells of certificates that come to their end meanwhile, within the minute.
 func TestTheCalendarGoesOn(t *testing.T) {
 	const day = 24 * time.Hour
-	store, err := OpenStore(t.TempDir())
+	state, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg, p := teamsProfile()
 	p.Own = []config.OwnCertificate{{Index: 1, Name: "pki:certificate/MINE"}}
 	synctest.Test(t, func(t *testing.T) {
-		store.certs["MINE"] = entry[[]*x509.Certificate]{value: []*x509.Certificate{root(t, "sbc.example", 31*day+day/2)}}
+		keep(t, state, root(t, "sbc.example", 31*day+day/2))
 		out := make(lines, 100)
-		s := &System{store: store, licenses: license.New(), log: slog.New(slog.NewTextHandler(out, nil))}
+		s := &System{store: state, licenses: license.New(), log: slog.New(slog.NewTextHandler(out, nil))}
 		s.health.Log = s.log
 		s.running.Store(cfg)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -1,4 +1,4 @@
-package system
+package store
 
 import (
 	"bytes"
@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 
 	"viaduct/appliance/flash"
-	"viaduct/appliance/lang/check"
 )
 
 // Secrets seals passwords of the configuration with a key of this box's own, so that a file that leaves the box gives nothing
@@ -41,9 +40,9 @@ const (
 	secretKeysMax = 8 // in the file, one behind the other
 )
 
-// OpenSecrets reads the key in a state folder, and makes one where there is none. The error says that it cannot be kept; there are
+// OpenSecrets reads the key in a state folder, and makes one where there is none. mark stands in front of every sealed password. The error says that it cannot be kept; there are
 // no Secrets then unless the key was read.
-func OpenSecrets(dir string) (*Secrets, error) {
+func OpenSecrets(dir, mark string) (*Secrets, error) {
 	s := &Secrets{file: filepath.Join(dir, secretKeyFile)}
 	text, err := readKeys(s.file)
 	twin, twinErr := readKeys(s.twin())
@@ -59,12 +58,12 @@ func OpenSecrets(dir string) (*Secrets, error) {
 		return s, errors.Join(aside(s.file, err), write(s.file, twin))
 	case !errors.Is(err, fs.ErrNotExist):
 		s.damage = fmt.Sprintf("the key that opens sealed passwords is damaged (%v)", err)
-	case sealedIn(dir):
+	case sealedIn(dir, mark):
 		s.damage = "the key that opens sealed passwords is lost"
 	}
 	fresh := make([]byte, secretKeySize)
 	rand.Read(fresh)
-	if err := errors.Join(aside(s.file, err), aside(s.twin(), twinErr), s.replace(fresh)); err != nil {
+	if err := errors.Join(aside(s.file, err), aside(s.twin(), twinErr), s.Adopt(fresh)); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -77,7 +76,7 @@ func readKeys(name string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case len(text) == 0:
-		return nil, errEmpty
+		return nil, ErrEmpty
 	case len(text)%secretKeySize != 0:
 		return nil, fmt.Errorf("it has %d octets", len(text))
 	case bytes.Equal(text, make([]byte, len(text))):
@@ -95,11 +94,11 @@ func aside(name string, err error) error {
 }
 
 // sealedIn reports whether a configuration that was saved in a folder holds sealed passwords: then there was a key.
-func sealedIn(dir string) bool {
-	names, _ := filepath.Glob(filepath.Join(dir, startupFile+"*"))
+func sealedIn(dir, mark string) bool {
+	names, _ := filepath.Glob(filepath.Join(dir, StartupFile+"*"))
 	return slices.ContainsFunc(names, func(name string) bool {
 		text, _ := os.ReadFile(name)
-		return bytes.Contains(text, []byte(check.SealedPrefix))
+		return bytes.Contains(text, []byte(mark))
 	})
 }
 
@@ -121,11 +120,11 @@ func (s *Secrets) take(text []byte) {
 	s.keys.Store(&keys)
 }
 
-// first is the key that seals.
-func (s *Secrets) first() []byte { return (*s.keys.Load())[0] }
+// Key is the key that seals: a backup holds it.
+func (s *Secrets) Key() []byte { return (*s.keys.Load())[0] }
 
-// replace seals with another box's key from now on, of its backup.
-func (s *Secrets) replace(key []byte) error {
+// Adopt seals with another box's key from now on, of its backup.
+func (s *Secrets) Adopt(key []byte) error {
 	if len(key) != secretKeySize {
 		return errors.New("the key of the box has the wrong length")
 	}
@@ -167,7 +166,7 @@ func derived(key []byte, use string) []byte {
 // Seal returns the sealed form of a secret. The same secret has the same form, so that a printed configuration changes only
 // where it was changed: the nonce is made from the text (as in RFC 8452).
 func (s *Secrets) Seal(secret string) (string, error) {
-	aead, nonces, err := ciphers(s.first())
+	aead, nonces, err := ciphers(s.Key())
 	if err != nil {
 		return "", err
 	}

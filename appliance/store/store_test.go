@@ -1,4 +1,4 @@
-package system
+package store
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ var _ pki.Store = (*Store)(nil)
 
 func openStore(t *testing.T, dir string) *Store {
 	t.Helper()
-	s, err := OpenStore(dir)
+	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestStoreKeepsWhatWasImported(t *testing.T) {
 		if text, err := s.CertificateText("MYCERTIFICATE"); err != nil || !bytes.Equal(text, cert) {
 			t.Errorf("export: %v\n%s", err, text)
 		}
-		if want := []StoredItem{{status.KeyCertificate, "MYCERTIFICATE", nil}, {status.KeyPrivate, "myprivate.key", nil}}; !slices.Equal(s.Keys(), want) {
+		if want := []Item{{status.KeyCertificate, "MYCERTIFICATE", nil}, {status.KeyPrivate, "myprivate.key", nil}}; !slices.Equal(s.Keys(), want) {
 			t.Errorf("list %v", s.Keys())
 		}
 	}
@@ -297,13 +297,13 @@ func TestAStateFolderThatCannotBe(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenStore(file); err == nil || !strings.Contains(err.Error(), "a file of this name is in the way") {
+	if _, err := Open(file); err == nil || !strings.Contains(err.Error(), "a file of this name is in the way") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestARefusedImportLeavesTheNameToItsCaller(t *testing.T) {
-	s, err := OpenStore(t.TempDir())
+	s, err := Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

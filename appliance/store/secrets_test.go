@@ -1,17 +1,17 @@
-package system
+package store
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"viaduct/appliance/lang/check"
 )
+
+const mark = "sealed:" // in front of sealed passwords
 
 func TestSecretsAreOpenedByTheBoxThatSealedThem(t *testing.T) {
 	dir := t.TempDir()
-	a, err := OpenSecrets(dir)
+	a, err := OpenSecrets(dir, mark)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,14 +25,14 @@ func TestSecretsAreOpenedByTheBoxThatSealedThem(t *testing.T) {
 	if other, _ := a.Seal("password"); other[:16] == sealed[:16] {
 		t.Error("two secrets share a nonce")
 	}
-	reopened, err := OpenSecrets(dir)
+	reopened, err := OpenSecrets(dir, mark)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, err := reopened.Unseal(sealed); err != nil || got != "pässword" {
 		t.Errorf("%q, %v", got, err)
 	}
-	stranger, err := OpenSecrets(t.TempDir())
+	stranger, err := OpenSecrets(t.TempDir(), mark)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,12 +86,12 @@ func TestAKeyThatWasDamaged(t *testing.T) {
 		"both gone, and nothing sealed": {func(dir, _ string) { remove(dir, secretKeyFile, secretKeyTwin) }, false, ""},
 		"both gone, and a password sealed": {func(dir, sealed string) {
 			remove(dir, secretKeyFile, secretKeyTwin)
-			put(dir, config+".3", "authentication-service A\n  username u password "+check.SealedPrefix+sealed+"\n")
+			put(dir, config+".3", "authentication-service A\n  username u password "+mark+sealed+"\n")
 		}, false, "is lost"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			s, err := OpenSecrets(dir)
+			s, err := OpenSecrets(dir, mark)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +101,7 @@ func TestAKeyThatWasDamaged(t *testing.T) {
 			}
 			c.harm(dir, sealed)
 			for start, damage := range []string{c.damage, ""} {
-				s, err = OpenSecrets(dir)
+				s, err = OpenSecrets(dir, mark)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -127,7 +127,7 @@ func TestAKeyThatWasDamaged(t *testing.T) {
 // Power may go between the key of a backup and its startup-config.
 func TestTheKeyOfABackupLeavesTheOldOneInItsPlace(t *testing.T) {
 	dir := t.TempDir()
-	s, err := OpenSecrets(dir)
+	s, err := OpenSecrets(dir, mark)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestTheKeyOfABackupLeavesTheOldOneInItsPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := OpenSecrets(t.TempDir())
+	other, err := OpenSecrets(t.TempDir(), mark)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,11 +144,11 @@ func TestTheKeyOfABackupLeavesTheOldOneInItsPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 * secretKeysMax { // the same backup again and again takes no room
-		if err := s.replace(other.first()); err != nil {
+		if err := s.Adopt(other.Key()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if s, err = OpenSecrets(dir); err != nil {
+	if s, err = OpenSecrets(dir, mark); err != nil {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{sealed: "ours", theirs: "theirs"} {

@@ -1,4 +1,4 @@
-package system
+package store
 
 import (
 	"slices"
@@ -8,7 +8,7 @@ import (
 )
 
 func TestABackupIsOpenedByItsPassPhraseOnly(t *testing.T) {
-	a, err := OpenStore(t.TempDir())
+	a, err := Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,38 +26,38 @@ func TestABackupIsOpenedByItsPassPhraseOnly(t *testing.T) {
 	if _, err := a.ImportPrivateKey("own.key", key, ""); err != nil {
 		t.Fatal(err)
 	}
-	b, err := a.backup()
+	b, err := a.Backup()
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := sealBackup(b, "open sesame")
+	sealed, err := b.Seal("open sesame")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(sealed), "sbc01") {
 		t.Error("the backup is not encrypted")
 	}
-	if _, err := openBackup(sealed, "open sesam"); err != errBackup {
+	if _, err := OpenBackup(sealed, "open sesam"); err != errBackup {
 		t.Errorf("a wrong pass phrase: %v", err)
 	}
 	torn := strings.Replace(string(sealed), "A", "B", 1)
-	if _, err := openBackup([]byte(torn), "open sesame"); err == nil {
+	if _, err := OpenBackup([]byte(torn), "open sesame"); err == nil {
 		t.Error("a damaged backup is taken")
 	}
 	for _, bad := range []string{"", "hello", "-----BEGIN VIADUCT BACKUP-----\n\nAAAA\n-----END VIADUCT BACKUP-----\n"} {
-		if _, err := openBackup([]byte(bad), "x"); err == nil {
+		if _, err := OpenBackup([]byte(bad), "x"); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}
-	again, err := openBackup(sealed, "open sesame")
+	again, err := OpenBackup(sealed, "open sesame")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := OpenStore(t.TempDir())
+	c, err := Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.restore(again); err != nil {
+	if err := c.Restore(again); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := c.Startup(); string(got) != text {
@@ -77,12 +77,12 @@ func TestABackupIsOpenedByItsPassPhraseOnly(t *testing.T) {
 func TestSummaryOfABackup(t *testing.T) {
 	made := time.Date(2026, 11, 29, 13, 0, 0, 0, time.UTC)
 	one := map[string][]byte{"A": nil}
-	for want, b := range map[string]backup{
+	for want, b := range map[string]Backup{
 		"backup of box 00A0BA0F2439, made 2026-11-29 13:00:00 UTC: startup-config, 1 certificate, 1 private key, licenses": {
 			Made: made, Serial: "00A0BA0F2439", Licenses: []byte("x"), Certificates: one, Keys: one},
 		"backup of a box without a serial number, made 2026-11-29 13:00:00 UTC: startup-config, 0 certificates, 0 private keys": {Made: made},
 	} {
-		if got := b.summary(); got != want {
+		if got := b.Summary(); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}

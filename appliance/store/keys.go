@@ -1,4 +1,4 @@
-package system
+package store
 
 import (
 	"bytes"
@@ -18,8 +18,8 @@ import (
 	"viaduct/appliance/status"
 )
 
-// StoredItem is one file of the key store.
-type StoredItem struct {
+// Item is one file of the key store.
+type Item struct {
 	Kind status.KeyKind
 	Name string
 	Err  error // it cannot be used, and why
@@ -138,17 +138,17 @@ func (s *Store) RemoveKey(kind status.KeyKind, name string) error {
 }
 
 // Keys lists the key store by kind and name, files that cannot be used included.
-func (s *Store) Keys() []StoredItem {
+func (s *Store) Keys() []Item {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var list []StoredItem
+	var list []Item
 	for name, e := range s.certs {
-		list = append(list, StoredItem{status.KeyCertificate, name, e.err})
+		list = append(list, Item{status.KeyCertificate, name, e.err})
 	}
 	for name, e := range s.keys {
-		list = append(list, StoredItem{status.KeyPrivate, name, e.err})
+		list = append(list, Item{status.KeyPrivate, name, e.err})
 	}
-	slices.SortFunc(list, func(a, b StoredItem) int {
+	slices.SortFunc(list, func(a, b Item) int {
 		return strings.Compare(string(a.Kind)+" "+a.Name, string(b.Kind)+" "+b.Name)
 	})
 	return list
@@ -213,7 +213,7 @@ func (s *Store) files(folder string) []fs.DirEntry {
 func load[T any](path, object string, parse func([]byte) (T, error)) (e entry[T]) {
 	text, err := os.ReadFile(path)
 	if err == nil && len(text) == 0 {
-		err = errEmpty
+		err = ErrEmpty
 	}
 	if err == nil {
 		e.value, err = parse(text)

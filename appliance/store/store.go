@@ -1,0 +1,123 @@
+// Package store is the state folder of a box: startup-config and the last ten before it, keys and certificates, licenses, the saved
+// time, call records, the key that seals passwords, and backups of all that.
+//
+// It owns the layout of the folder and the form of a backup. It does not own what the texts mean (lang, pki, license), nor when they
+// are written. It starts no goroutine. PID 1 mounts the medium; flash writes files so that they survive a power cut.
+package store
+
+import (
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"viaduct/appliance/flash"
+)
+
+// Store is the state folder. Every change is atomic and survives a power cut once the method has returned. Keys and certificates
+// are read once and served from memory. A file that cannot be read is reported by Problems and left in its place; the others
+// are loaded. Store implements pki.Store. Safe for concurrent use.
+type Store struct {
+	dir      string
+	startup  flash.Versions
+	licenses flash.Versions
+
+	writing  sync.Mutex // one change at a time
+	readOnly bool       // nothing can be written, from the start on
+	damage   []error    // what could not be read at the start, save single keys
+
+	mu    sync.RWMutex // the maps
+	certs map[string]entry[[]*x509.Certificate]
+	keys  map[string]entry[crypto.Signer]
+}
+
+// entry is one file of the key store: what it holds, or why it cannot be used.
+type entry[T any] struct {
+	value T
+	err   error
+}
+
+// The layout of the folder. Private keys have a folder of their own so that it can be closed as a whole.
+const (
+	StartupFile = "startup-config"
+	licenseFile = "licenses"
+	timeFile    = "time"
+	driftFile   = "drift"
+	certFolder  = "pki/certificate"
+	keyFolder   = "pki/private-key"
+	recordsDir  = "cdr"
+
+	keptStartups   = 10
+	recordsMaximum = 256 << 20 // octets of call records; about half a million calls
+)
+
+// Open opens the state folder and makes what is missing of it. The error says that there is no such folder; what in it cannot
+// be read is in Problems. One that can only be read is used: PID 1 mounts a damaged file system so, and the box must come up with
+// what is in it.
+func Open(dir string) (*Store, error) {
+	s := &Store{
+		dir:      dir,
+		startup:  flash.Versions{Path: filepath.Join(dir, StartupFile), Keep: keptStartups, Perm: 0o600}, // it holds passwords
+		licenses: flash.Versions{Path: filepath.Join(dir, licenseFile), Keep: 1, Perm: 0o644},
+		certs:    map[string]entry[[]*x509.Certificate]{},
+		keys:     map[string]entry[crypto.Signer]{},
+	}
+	for _, folder := range []struct {
+		name string
+		perm fs.FileMode
+	}{{"", 0o755}, {"pki", 0o755}, {certFolder, 0o755}, {keyFolder, 0o700}} {
+		path := filepath.Join(dir, folder.name)
+		err := flash.MakeDir(path, folder.perm)
+		if err == nil {
+			err = flash.Sweep(path)
+		}
+		if err != nil && !errors.Is(err, syscall.EROFS) {
+			if folder.name == "" && !exists(path) {
+				return nil, fmt.Errorf("open state folder %s: %w", dir, err)
+			}
+			s.damage = append(s.damage, fmt.Errorf("the folder %s is damaged: %w", filepath.Join(dir, folder.name), err))
+			continue
+		}
+		const writable = 2 // W_OK of unistd.h
+		s.readOnly = s.readOnly || err != nil || errors.Is(syscall.Access(path, writable), syscall.EROFS)
+	}
+	if err := s.closeStartup(); err != nil && !s.readOnly {
+		s.damage = append(s.damage, fmt.Errorf("others may be able to read the startup-config: %w", err))
+	}
+	s.loadKeys()
+	return s, nil
+}
+
+// exists reports whether a folder is there, whatever is wrong with it.
+func exists(dir string) bool {
+	fi, err := os.Stat(dir)
+	return err == nil && fi.IsDir()
+}
+
+// closeStartup lets only us read a startup-config that was put there by hand: it holds passwords.
+func (s *Store) closeStartup() error {
+	fi, err := os.Stat(s.startup.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && fi.Mode().IsRegular() && fi.Mode().Perm() != s.startup.Perm {
+		err = os.Chmod(s.startup.Path, s.startup.Perm)
+	}
+	return err
+}
+
+// ReadOnly reports that nothing can be written.
+func (s *Store) ReadOnly() bool { return s.readOnly }
+
+// ErrEmpty is of a file that holds nothing, as a power cut leaves it.
+var ErrEmpty = errors.New("it is empty")
+
+// Records opens the call records: JSON lines, one file a day. Close the log after use.
+func (s *Store) Records() (*flash.Log, error) {
+	return flash.OpenLog(flash.LogOptions{Dir: filepath.Join(s.dir, recordsDir), Suffix: ".jsonl", Perm: 0o600, MaxTotal: recordsMaximum})
+}
