@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/media"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
@@ -13,7 +14,7 @@ import (
 
 // next goes to the destination that follows a failure f, or gives the caller f when none does.
 func (c *call) next(f callFailure) {
-	if f, ok := c.hunt(&c.hunting, f, c.invite); !ok {
+	if f, ok := c.hunt(&c.hunting, c.state == Routing, f, c.invite); !ok {
 		c.refuse(f)
 	}
 }
@@ -54,13 +55,13 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 // openCallee opens the media ports towards the callee. An attempt that leaves from another address of the box than the one before, such
 // as a PBX behind the hubs of Teams in a hunt group, gets a new session: nobody has been told the ports of the old one.
 func (c *call) openCallee() error {
-	if c.b.opened && c.b.ports.RTP.Addr() != c.m.SIP.LocalAddr(c.b.iface.ID()) {
+	if c.b.opened() && c.b.ports.RTP.Addr() != c.m.SIP.LocalAddr(c.b.iface.ID()) {
 		c.media.Close()
 		c.newMedia()
-		c.a.opened, c.b.opened = false, false
-		if err := c.open(&c.a); err != nil {
-			return err
-		}
+		c.a.ports, c.b.ports = media.Ports{}, media.Ports{}
+	}
+	if err := c.open(&c.a); err != nil { // when it was not opened after all for the attempt before
+		return err
 	}
 	return c.open(&c.b)
 }
@@ -79,22 +80,24 @@ func (c *call) progress(e sipgw.Progress) {
 	if e.Code < 180 || e.Code > 189 {
 		return // 100, and 199: one of several phones has given up (RFC 6228), which says nothing about the others
 	}
-	c.alerted = true
+	if c.state == Routing {
+		c.become(Alerted)
+	}
 	if e.Code == 180 && c.record.Alerted.IsZero() {
 		c.record.Alerted = time.Now()
 	}
 	if ok, _ := c.answered(&c.b, e.ContentType, e.Body); ok {
-		if !c.ringing && e.Code != 180 {
+		if c.state == Alerted && e.Code != 180 {
 			// Voice may follow at once (an announcement); if it does not, the caller should hear ringing and not silence
 			// (teams.md A.27).
-			c.early = c.after(earlyVoice, func() { c.ring(180, "Ringing", nil) })
+			c.early = c.after(earlyVoice, c.ring)
 		}
 		c.earlyMedia()
 	}
 	switch {
 	case e.Code == 180:
-		c.ring(180, "Ringing", nil)
-	case (e.Code < 183 || c.b.Choice() == nil) && !c.ringing && !c.a.up:
+		c.ring()
+	case (e.Code < 183 || c.b.Choice() == nil) && c.state == Alerted:
 		c.a.leg.Provisional(e.Code, "", nil) // on its way elsewhere, queued, or getting on: nothing rings yet, and no voice can come
 	}
 }
@@ -102,21 +105,18 @@ func (c *call) progress(e sipgw.Progress) {
 // earlyVoice is how long a 183 may be silent before the caller hears ringing instead.
 const earlyVoice = 500 * time.Millisecond
 
-// ring tells the caller once; a 183 may follow a 180 but not the other way round.
-func (c *call) ring(code int, reason string, body []byte) {
-	if c.over || c.a.up || c.ringing && code == 180 {
+// ring tells the caller that the callee rings, once; a 183 may follow a 180 but not the other way round.
+func (c *call) ring() {
+	if c.state != Alerted || c.ringback() {
 		return
 	}
-	c.ringing = true
-	if code == 180 && c.ringback() {
-		return
-	}
-	c.a.leg.Provisional(code, reason, body)
+	c.become(Ringing)
+	c.a.leg.Provisional(180, "Ringing", nil)
 }
 
 // earlyMedia connects the caller to voice that really arrives before the answer.
 func (c *call) earlyMedia() {
-	if c.a.up || c.a.early || !c.b.voice || c.b.Choice() == nil || c.a.Remote() == nil {
+	if c.state != Alerted && c.state != Ringing || !c.b.voice || c.b.Choice() == nil || c.a.Remote() == nil {
 		return
 	}
 	body, err := c.answer(&c.a, &c.b)
@@ -124,22 +124,20 @@ func (c *call) earlyMedia() {
 		c.log.Warn("early media not passed on", "err", err)
 		return
 	}
-	c.a.early = true
 	stop(c.early)
 	if c.a.iface.EarlyConnect {
-		c.a.up = true
-		c.stands(answered)
+		c.become(Announced)
 		c.a.leg.Answer(body)
 		return
 	}
-	c.ring(183, "Session Progress", body)
+	c.become(EarlyMedia)
+	c.a.leg.Provisional(183, "Session Progress", body)
 }
 
 // connect joins the sides when the callee has answered.
 func (c *call) connect(e sipgw.Answered) {
 	c.alive()
 	stop(c.early)
-	c.b.up = true
 	fail := func(err error) {
 		c.log.Warn("call not connected", "err", err)
 		c.b.leg.Bye(reasonHeader(q850Cause(88))...)
@@ -171,11 +169,14 @@ func (c *call) answerCaller() error {
 		return err
 	}
 	c.answeredRing()
-	c.a.up = true
+	if c.state == Listening {
+		c.become(Connected)
+	} else {
+		c.become(Answered)
+	}
 	c.endRound()
 	c.record.Connected = time.Now()
 	c.record.attempt(callFailure{code: 200})
-	c.stands(answered)
 	c.a.leg.Answer(body)
 	c.log.Info("connected", "if", c.b.iface.ID())
 	c.freed()
@@ -185,5 +186,13 @@ func (c *call) answerCaller() error {
 	}
 	c.hold(&c.a, c.a.Wanted()) // an UPDATE before the answer may have said so
 	c.hold(&c.b, c.b.Wanted())
+	c.noteHold()
 	return nil
+}
+
+// attemptFailed goes on after the callee has refused.
+func (c *call) attemptFailed(e sipgw.Failed) {
+	f := c.rejection(c.state != Routing, e)
+	c.b.leg = nil
+	c.next(f)
 }

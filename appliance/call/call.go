@@ -34,16 +34,19 @@ type call struct {
 	media   MediaSession  // nil before it is needed
 	lease   license.Lease // holds nothing before it is taken, and for an emergency call without
 
-	ringing      bool        // the caller has been told
-	early        *time.Timer // 183 came, but no voice yet
-	transfer     *transfer   // REFER that is acted upon; nil: none
-	coming       *sipgw.Leg  // INVITE with Replaces that waits for the other side to change its codec; nil: none
-	referredBack bool        // the call was referred back to its peer, see referBack
-	joined       *joined     // with another call, see joined.go; nil: none
-	standing     standing    // what other calls see of it, see room.go
-	over         bool
+	state    State       // see state.go
+	early    *time.Timer // 183 came, but no voice yet
+	handover             // that is under way
+	standing standing    // what other calls see of it, see room.go
+	record   record
+}
 
-	record record
+// handover is what puts another leg in the place of one.
+type handover struct {
+	transfer     *transfer  // REFER that is acted upon; nil: none
+	coming       *sipgw.Leg // INVITE with Replaces that waits for the other side to change its codec; nil: none
+	joined       *joined    // with another call, see joined.go; nil: none
+	referredBack bool       // the call was referred back to its peer, see referBack
 }
 
 // callFailure is why an attempt, or the call, did not come about.
@@ -74,11 +77,11 @@ func (c *call) Post(f func()) bool { return c.box.Post(f) }
 
 func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
 	switch {
-	case c.over:
+	case c.ended():
 	case l == c.a.leg:
-		c.fromCaller(e)
+		c.fromLeg(&c.a, &c.b, e)
 	case l == c.b.leg:
-		c.fromCallee(e)
+		c.fromLeg(&c.b, &c.a, e)
 	case c.transfer != nil && l == c.transfer.next.leg:
 		c.fromNext(e)
 	case l == c.coming:
@@ -185,61 +188,50 @@ func profileOf(cfg *config.Config, i *config.SIPInterface) *config.VoIPProfile {
 	return sdp.DefaultProfile
 }
 
-// fromCaller handles an event of leg A.
-func (c *call) fromCaller(e sipgw.Event) {
+// fromLeg handles an event of leg x; y is the other one.
+func (c *call) fromLeg(x, y *side, e sipgw.Event) {
+	callee := x == &c.b
 	switch e := e.(type) {
 	case sipgw.Cancelled:
-		c.record.end(status.ByCaller, 487, e.Reason)
-		if c.b.leg != nil {
-			c.b.leg.Bye(reasonHeader(elsewhere(e.Reason))...) // CANCEL, unless it has just answered
-		}
-		c.finish()
-	case sipgw.Acked:
-		c.stands(talking)
-		c.offerAnswered(&c.a, &c.b, e)
-		c.renegotiate(&c.a)
-		c.referBack()
-	case sipgw.Notified:
-		c.referBackNotified(e)
+		c.cancelled(e)
+		return
 	case sipgw.Ended:
-		c.ended(&c.a, &c.b, e)
-	default:
-		c.inDialog(&c.a, &c.b, e)
+		c.hungUp(x, y, e)
+		return
+	case sipgw.Progress:
+		if callee {
+			c.progress(e)
+		}
+		return
+	case sipgw.Answered:
+		if callee && !e.Reinvite {
+			c.connect(e)
+			return
+		}
+	case sipgw.Failed:
+		if callee && !e.Reinvite {
+			c.attemptFailed(e)
+			return
+		}
 	}
+	c.inDialog(x, y, e)
 }
 
-// fromCallee handles an event of leg B.
-func (c *call) fromCallee(e sipgw.Event) {
-	switch e := e.(type) {
-	case sipgw.Progress:
-		c.progress(e)
-	case sipgw.Answered:
-		if e.Reinvite {
-			c.inDialog(&c.b, &c.a, e)
-			return
-		}
-		c.connect(e)
-	case sipgw.Failed:
-		if e.Reinvite {
-			c.inDialog(&c.b, &c.a, e)
-			return
-		}
-		f := c.rejection(&c.hunting, e)
-		c.b.leg = nil
-		c.next(f)
-	case sipgw.Ended:
-		c.ended(&c.b, &c.a, e)
-	default:
-		c.inDialog(&c.b, &c.a, e)
+// cancelled is the CANCEL of the caller.
+func (c *call) cancelled(e sipgw.Cancelled) {
+	c.record.end(status.ByCaller, 487, e.Reason)
+	if c.b.leg != nil {
+		c.b.leg.Bye(reasonHeader(elsewhere(e.Reason))...) // CANCEL, unless it has just answered
 	}
+	c.finish()
 }
 
 // fromMedia handles an event of the relay.
 func (c *call) fromMedia(e media.Event) {
 	switch {
-	case c.over:
+	case c.ended():
 	case e.Kind == media.Started && c.transfer != nil && c.transfer.x.which == e.Side:
-		c.transfer.next.voice = c.transfer.next.Choice() != nil
+		c.targetSpeaks(c.transfer)
 	case e.Kind == media.Started && e.Side == media.B:
 		c.b.voice = true
 		c.earlyMedia()
@@ -251,14 +243,14 @@ func (c *call) fromMedia(e media.Event) {
 		c.pressed(&c.b, e)
 	case e.Kind == media.Pressed:
 		c.pressed(&c.a, e)
-	case e.Kind == media.TimedOut && c.connectedAt() && !c.held() && c.transfer == nil:
+	case e.Kind == media.TimedOut && states[c.state].callee && !c.held() && c.transfer == nil:
 		c.log.Warn("call ended, no media", "leg", e.Side.String())
 		c.hangUp(nil, `Q.850;cause=102;text="no media"`, status.ByMedia)
 	}
 }
 
-// ended hangs up the other side after one has.
-func (c *call) ended(x, y *side, e sipgw.Ended) {
+// hungUp hangs up the other side after one has.
+func (c *call) hungUp(x, y *side, e sipgw.Ended) {
 	if c.leaves(x) {
 		return
 	}
@@ -274,7 +266,7 @@ func (c *call) ended(x, y *side, e sipgw.Ended) {
 
 // hangUp ends the legs that are left: y alone, or both for nil.
 func (c *call) hangUp(y *side, reason string, who status.Party) {
-	if c.over {
+	if c.ended() {
 		return
 	}
 	c.record.end(who, 0, reason)
@@ -283,7 +275,7 @@ func (c *call) hangUp(y *side, reason string, who status.Party) {
 			continue
 		}
 		switch {
-		case s.up:
+		case c.up(s):
 			s.leg.Bye(reasonHeader(q850(reason))...)
 		case s == &c.a:
 			s.leg.Reject(480, "Temporarily Unavailable", reasonHeader(q850(reason))...)
@@ -305,7 +297,7 @@ func (c *call) refuse(f callFailure) {
 		level = slog.LevelWarn // licenses, ports: something for the administrator to do
 	}
 	c.log.Log(context.Background(), level, "call refused", "code", f.code, "err", f.text)
-	if c.a.up { // early-connect: the caller has been listening to an announcement
+	if c.up(&c.a) { // early-connect: the caller has been listening to an announcement
 		c.a.leg.Bye(reasonHeader("SIP;cause=" + strconv.Itoa(f.code))...)
 		c.finish()
 		return
@@ -320,10 +312,10 @@ func (c *call) refuse(f callFailure) {
 
 // finish gives back what the call holds. The legs finish on their own where messages are still under way.
 func (c *call) finish() {
-	if c.over {
+	if c.ended() {
 		return
 	}
-	c.over = true
+	c.become(Ended)
 	c.endRound()
 	c.abortTransfer()
 	if l := c.coming; l != nil {

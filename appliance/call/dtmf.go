@@ -71,7 +71,7 @@ func (c *call) pressed(y *side, e media.Event) {
 
 // signals reports whether digits go to a side's peer in SIP INFO, and can.
 func (c *call) signals(y *side) bool {
-	return y.leg != nil && y.up && y.digits() == status.DigitsInfo && (c.joined == nil || c.joined.x != y)
+	return y.leg != nil && c.up(y) && y.digits() == status.DigitsInfo && (c.joined == nil || c.joined.x != y)
 }
 
 // signal sends a digit in SIP INFO.

@@ -17,15 +17,15 @@ import (
 type hunting struct {
 	plan     *route.Plan
 	attempt  int         // index into plan.Attempts of the one under way; -1: none yet
-	alerted  bool        // one has got 18x: nothing is tried after it, the callee's phones would ring again (teams.md A.30)
 	noAnswer *time.Timer // the one under way has not answered at all
 	urgent   bool        // to an emergency number
 }
 
-// hunt goes to the destination that follows a failure f. It reports false when none does, and with what to fail.
-func (c *call) hunt(s *hunting, f callFailure, invite func(*config.SIPInterface, *route.Attempt) error) (callFailure, bool) {
+// hunt goes to the destination that follows a failure f, unless it must not go on: one has got 18x, and the callee's phones would ring
+// again (teams.md A.30). It reports false when none follows, and with what to fail.
+func (c *call) hunt(s *hunting, on bool, f callFailure, invite func(*config.SIPInterface, *route.Attempt) error) (callFailure, bool) {
 	s.alive()
-	for !s.alerted {
+	for on {
 		n, ok := s.following(f)
 		if !ok {
 			break
@@ -92,7 +92,7 @@ func (c *call) limitSilence(s *hunting, x *side, next func(callFailure)) {
 	}
 	var t *time.Timer
 	t = c.after(d, func() {
-		if !c.over && s.noAnswer == t {
+		if !c.ended() && s.noAnswer == t {
 			c.giveUpSilent(x, d, next)
 		}
 	})
@@ -116,7 +116,7 @@ func (c *call) giveUpSilent(x *side, d time.Duration, next func(callFailure)) {
 
 // rejection reads what a final response means: for 4xx and 6xx the status code decides, a Reason header only refines a 5xx
 // (teams.md A.29: Teams says "busy on busy" with 486 and cause 34, and whoever hunts on that rings the callee three times).
-func (c *call) rejection(s *hunting, e sipgw.Failed) callFailure {
+func (c *call) rejection(rang bool, e sipgw.Failed) callFailure {
 	// Its reason phrase stays here: it is text of one side and may name things there.
 	f := callFailure{code: e.Code, text: e.Text, retry: e.RetryAfter, cause: route.CauseFromSIP(e.Code)}
 	if e.Code >= 500 && e.Code < 600 && e.Cause != 0 {
@@ -133,7 +133,7 @@ func (c *call) rejection(s *hunting, e sipgw.Failed) callFailure {
 		}
 	}
 	switch {
-	case s.alerted && (e.Local || e.Code == 408 || e.Code == 503 || e.Code == 504):
+	case rang && (e.Local || e.Code == 408 || e.Code == 503 || e.Code == 504):
 		// It has rung. 408, 503 and 504 would make Teams try its next trunk, and the phone ring again.
 		f.code, f.reason, f.cause = 480, "Temporarily Unavailable", 19
 	case e.Code == 401 || e.Code == 407:

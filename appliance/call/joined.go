@@ -23,6 +23,9 @@ type joined struct {
 // two calls flows what the callee here has agreed.
 func (c *call) joinCalls(other *call, leg *sipgw.Leg) {
 	t := c.transfer
+	if t.state == targetCalled {
+		c.becomeTarget(t, callsJoined)
+	}
 	y := c.beyond(t.x)
 	if t.x.hop != nil || t.x.Choice() == nil || y.Choice() == nil {
 		c.transferFailed(488)
@@ -52,12 +55,12 @@ func (c *call) joinedBy(other *call, leg *sipgw.Leg, agreed *sdp.Choice, ports m
 	}
 	y := c.beyond(x)
 	joinable := func() bool {
-		return !c.over && x.leg == leg && x.up && y.leg != nil && y.up && y.Choice() != nil && x.hop == nil && c.transfer == nil && c.joined == nil
+		return x.leg == leg && c.up(x) && y.leg != nil && c.up(y) && y.Choice() != nil && x.hop == nil && c.transfer == nil && c.joined == nil
 	}
 	unite := func(ok bool) {
 		switch {
 		case !joinable():
-			if !c.over && c.joined == nil {
+			if !c.ended() && c.joined == nil {
 				c.sameCodec(y)
 			}
 			answer(media.Ports{}, &sdp.Error{Code: 481, Text: "the call to be joined is over, or has other plans"})
@@ -84,6 +87,7 @@ func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports medi
 	x.leg = nil
 	c.abandon(x)
 	x.Reset()
+	c.noteHold()
 	c.log.Info("joined with another call", "leg", x.which.String(), "other", other.id)
 	c.freed()
 	c.hold(y, sdp.SendRecv)
@@ -92,14 +96,14 @@ func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports medi
 
 // joinAnswered is the answer of the other call.
 func (c *call) joinAnswered(t *transfer, other *call, leg *sipgw.Leg, peer media.Ports, agreed *sdp.Choice, err error) {
-	gone := c.over || c.transfer != t
+	gone := c.ended() || c.transfer != t
 	var e *otherCodec
 	switch {
 	case gone && err == nil:
 		other.Post(func() { other.hangUp(nil, "", "transfer") })
 	case gone:
-	case errors.As(err, &e) && !t.changed: // then this side may be able to change
-		t.changed = true
+	case errors.As(err, &e) && t.state == callsJoined: // then this side may be able to change
+		c.becomeTarget(t, callsJoinedAgain)
 		c.fit(c.beyond(t.x), e.choice, func(ok bool) {
 			switch {
 			case c.transfer != t:
@@ -160,7 +164,7 @@ func (c *call) holdBeyond(x *side, held bool) bool {
 		return false
 	}
 	u.other.Post(func() {
-		if o := u.other; o.joined != nil && !o.over {
+		if o := u.other; o.joined != nil && !o.ended() {
 			z := o.beyond(o.joined.x)
 			o.hold(z, wanted(held, z.iface.HoldMethod))
 		}

@@ -34,8 +34,18 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 	case sipgw.Info:
 		c.digit(x, y, e)
 	case sipgw.Acked:
+		if x == &c.a {
+			c.acknowledged()
+		}
 		c.offerAnswered(x, y, e)
 		c.renegotiate(x)
+		if x == &c.a {
+			c.referBack()
+		}
+	case sipgw.Notified:
+		if x == &c.a {
+			c.referBackNotified(e)
+		}
 	case sipgw.Refer:
 		c.refer(x, y, e)
 	}
@@ -81,7 +91,7 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 // toldBy passes on what x has just said about hold.
 func (c *call) toldBy(x, y *side) {
 	x.TakeHold()
-	if t := c.transfer; t != nil && t.heard && x == t.x {
+	if t := c.transfer; t != nil && t.state.heard() && x == t.x {
 		return // y hears the new peer
 	}
 	if !c.holdBeyond(y, x.PeerHolds()) {
@@ -154,7 +164,7 @@ func wanted(held bool, method config.HoldMethod) sdp.Direction {
 
 // toward is the direction of our next description for x: hold when the peer beyond holds the call.
 func (c *call) toward(x *side) sdp.Direction {
-	if t := c.transfer; t != nil && t.heard && x != t.x {
+	if t := c.transfer; t != nil && t.state.heard() && x != t.x {
 		return sdp.SendRecv // the transferee hears the new peer
 	}
 	return wanted(c.beyond(x).PeerHolds() && c.joined == nil, x.iface.HoldMethod)
@@ -163,7 +173,7 @@ func (c *call) toward(x *side) sdp.Direction {
 // hold offers y a direction when it has another one now. One re-INVITE at a time: what is wanted meanwhile is offered when it
 // has been answered.
 func (c *call) hold(y *side, d sdp.Direction) {
-	if !y.Want(d) || y.leg == nil || !y.up {
+	if !y.Want(d) || y.leg == nil || !c.up(y) {
 		return
 	}
 	if d == sdp.SendRecv && y.PeerHolds() && !(y.PeerPlays() && wanted(true, c.beyond(y).iface.HoldMethod).CanSend()) {
@@ -181,7 +191,7 @@ const (
 // holdAgain goes on after an offer to x was refused: what is wanted may be another thing by now, or the refusal was not for good. A peer
 // that has met us six times in a row (491), or is busy with itself (500, 503), would else be left in a state that nobody wants.
 func (c *call) holdAgain(x *side, e sipgw.Failed) {
-	if c.over {
+	if c.ended() {
 		return
 	}
 	now, later := x.Refused(!e.Local && (e.Code == 491 || e.Code == 500 || e.Code == 503 || e.Code == 504))
@@ -193,7 +203,7 @@ func (c *call) holdAgain(x *side, e sipgw.Failed) {
 	}
 	leg := x.leg
 	c.after(max(offerAgainIn, min(e.RetryAfter, offerAgainMax)), func() {
-		if !c.over && x.leg == leg {
+		if !c.ended() && x.leg == leg {
 			c.hold(x, x.Wanted())
 		}
 	})
@@ -202,11 +212,9 @@ func (c *call) holdAgain(x *side, e sipgw.Failed) {
 // held reports whether a side has put the call on hold.
 func (c *call) held() bool {
 	for _, s := range []*side{&c.a, &c.b} {
-		if s.up && s.Choice() != nil && s.Choice().Direction != sdp.SendRecv {
+		if c.up(s) && s.Choice() != nil && s.Choice().Direction != sdp.SendRecv {
 			return true
 		}
 	}
 	return false
 }
-
-func (c *call) connectedAt() bool { return !c.record.Connected.IsZero() }

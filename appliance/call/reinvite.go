@@ -40,7 +40,7 @@ func (c *call) fit(s *side, to *sdp.Choice, done func(ok bool)) {
 	switch {
 	case s.Choice() == nil || to == nil || s.Choice().Reaches(to):
 		done(true)
-	case c.over || s.leg == nil || !s.up || !permits(s, to.Codec):
+	case s.leg == nil || !c.up(s) || !permits(s, to.Codec):
 		done(false)
 	case s.AfterReinvite(func() { c.fit(s, to, done) }):
 	default:
@@ -53,7 +53,7 @@ func (c *call) fit(s *side, to *sdp.Choice, done func(ok bool)) {
 // media the caller has been hearing, or when a change was for somebody who did not come.
 func (c *call) sameCodec(s *side) {
 	c.fit(s, c.beyond(s).Choice(), func(ok bool) {
-		if !ok && !c.over {
+		if !ok && !c.ended() {
 			c.log.Warn("the sides use different codecs")
 		}
 	})
@@ -103,7 +103,7 @@ func (c *call) renegotiate(s *side) {
 
 // freshKey offers a fresh key; again says that a refusal is not the last word.
 func (c *call) freshKey(s *side, again bool) {
-	if c.over || s.leg == nil || !s.up || s.Local() == nil || s.Choice() == nil || s.Choice().Local == nil {
+	if s.leg == nil || !c.up(s) || s.Local() == nil || s.Choice() == nil || s.Choice().Local == nil {
 		return
 	}
 	leg := s.leg
@@ -111,7 +111,7 @@ func (c *call) freshKey(s *side, again bool) {
 		switch {
 		case ok:
 			c.log.Info("srtp key renewed", "leg", s.which.String())
-		case again && !c.over:
+		case again && !c.ended():
 			c.after(rekeyAgain, func() {
 				if s.leg == leg {
 					c.rekey(s)

@@ -19,7 +19,7 @@ type relayHop struct {
 // takePorts gives a new side n the media ports of x, or those of a relay hop of its own when it is reached from another address.
 func (c *call) takePorts(n, x *side) error {
 	if c.here(n) == x.ports.RTP.Addr() {
-		n.opened, n.ports, n.addr, n.hop = x.opened, x.ports, x.addr, x.hop
+		n.ports, n.addr, n.hop = x.ports, x.addr, x.hop
 		return nil
 	}
 	b := &relayHop{session: c.m.Media.NewSession(), outer: x.ports}

@@ -28,7 +28,7 @@ func (c *call) replace(in *sipgw.Incoming) {
 		x, y = &c.b, &c.a
 	}
 	switch {
-	case c.over || x.leg != in.Replaces || c.media == nil:
+	case c.ended() || x.leg != in.Replaces || c.media == nil:
 		in.Leg.Reject(481, "")
 		return
 	case c.coming != nil:
@@ -76,7 +76,7 @@ func (c *call) replace(in *sipgw.Incoming) {
 		n.Remember(in.Request.Body)
 		c.replaced(x, n)
 	}
-	if y.up {
+	if c.up(y) {
 		c.fit(y, n.Choice(), done)
 	} else {
 		done(true) // see answerCaller
@@ -104,7 +104,7 @@ func (c *call) replaced(x *side, n side) {
 	}
 	c.log.Info("replaced", "if", n.iface.ID(), "leg", x.which.String())
 	c.abortTransfer()
-	old, established := x.leg, x.up
+	old, established := x.leg, c.up(x)
 	n.leg.Answer(n.Local().Marshal())
 	c.takeOver(x, n)
 	if !established { // a pickup: the caller is connected now
@@ -112,6 +112,8 @@ func (c *call) replaced(x *side, n side) {
 		stop(c.early)
 		old.Cancel(reasonHeader(`SIP;cause=200;text="Call completed elsewhere"`)...)
 		if err := c.answerCaller(); err != nil {
+			x.leg.Bye(reasonHeader(q850Cause(88))...)
+			x.leg = nil
 			c.hangUp(nil, q850Cause(88), status.ByBox)
 		}
 		return
@@ -150,7 +152,7 @@ func (c *call) describe(n, y *side) error {
 // referBack hands a call that came and goes by the same interface back to its peer (`call-transfer emit`), when the peer knows
 // REFER: it connects its two users itself, and the box is out of the way. Teams does not (teams.md A.25).
 func (c *call) referBack() {
-	if c.over || c.a.iface != c.b.iface || c.a.iface.Teams() || !c.a.iface.TransferEmit || !c.a.refers || !c.b.refers || c.referredBack || c.b.leg == nil {
+	if c.ended() || c.a.iface != c.b.iface || c.a.iface.Teams() || !c.a.iface.TransferEmit || !c.a.refers || !c.b.refers || c.referredBack || c.b.leg == nil {
 		return
 	}
 	c.referredBack = true

@@ -23,8 +23,8 @@ const (
 type stage uint8
 
 const (
-	asking   stage = iota // not answered
-	answered              // without an ACK
+	unanswered     stage = iota
+	unacknowledged       // answered, without an ACK
 	talking
 )
 
@@ -44,8 +44,8 @@ func (c *call) presses() {
 	c.standing.urgent = true
 }
 
-// stands tells how far the call has come.
-func (c *call) stands(s stage) {
+// reached tells how far the call has come.
+func (c *call) reached(s stage) {
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
 	if s > c.standing.stage {
@@ -96,7 +96,7 @@ func (m *Manager) givesWay(newcomer *call) *call {
 	me := newcomer.standing
 	var found *call
 	rank := func(c *call) (unacked bool, n int) {
-		return c.standing.stage == answered && now.Sub(c.standing.since) >= unackedAtLeast, many[c.standing.source]
+		return c.standing.stage == unacknowledged && now.Sub(c.standing.since) >= unackedAtLeast, many[c.standing.source]
 	}
 	for _, c := range m.calls {
 		s := c.standing
@@ -128,7 +128,7 @@ func (m *Manager) givesWay(newcomer *call) *call {
 
 // room takes what the call needs with take, has others give way while that fails, and then goes on; without success it goes on with the error.
 func (c *call) room(take func() error, then func(error), tries int) {
-	if c.over {
+	if c.ended() {
 		return // cancelled meanwhile
 	}
 	err := take()
@@ -152,7 +152,7 @@ func (c *call) giveWay() {
 	c.m.mu.Lock()
 	leaves := c.standing.leaves
 	c.m.mu.Unlock()
-	if leaves && !c.over {
+	if leaves && !c.ended() {
 		c.log.Warn("call gave way to another", "if", c.a.iface.ID())
 		c.hangUp(nil, q850Cause(resourcesUnavailable)+`;text="gave way"`, status.ByBox)
 	}

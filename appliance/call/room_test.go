@@ -25,15 +25,15 @@ func TestWhoGivesWay(t *testing.T) {
 		want     int // -1: none
 	}{
 		"nobody, where all talk":                      {[]one{{pbx, talking, time.Hour, false}}, one{source: hub}, map[netip.Addr]int{pbx: 20}, -1},
-		"nobody, where a PBX rings":                   {[]one{{pbx, asking, time.Minute, false}, {pbx, asking, time.Minute, false}}, one{source: hub}, map[netip.Addr]int{pbx: 5}, -1},
-		"the oldest without an ACK":                   {[]one{{pbx, answered, 4 * time.Second, false}, {pbx, answered, 9 * time.Second, false}}, one{source: pbx}, nil, 1},
-		"nobody, as long as an ACK may come":          {[]one{{pbx, answered, time.Second, false}}, one{source: hub}, nil, -1},
-		"the one without an ACK before a flood's":     {[]one{{other, asking, time.Minute, false}, {pbx, answered, 5 * time.Second, false}}, one{source: hub}, map[netip.Addr]int{other: 20}, 1},
-		"the oldest of who floods":                    {[]one{{pbx, asking, time.Hour, false}, {other, asking, 5 * time.Second, false}, {other, asking, 9 * time.Second, false}}, one{source: hub}, map[netip.Addr]int{other: 20}, 2},
-		"nobody, for who floods itself":               {[]one{{other, asking, time.Minute, false}}, one{source: hub}, map[netip.Addr]int{other: 20, hub: 20}, -1},
-		"nobody, for the same source":                 {[]one{{other, asking, time.Minute, false}}, one{source: other}, map[netip.Addr]int{other: 20}, -1},
-		"whoever rings, for an emergency call":        {[]one{{pbx, talking, time.Hour, false}, {pbx, asking, time.Second, false}}, one{source: pbx, urgent: true}, nil, 1},
-		"no emergency call, not even for another one": {[]one{{pbx, answered, time.Hour, true}}, one{source: pbx, urgent: true}, nil, -1},
+		"nobody, where a PBX rings":                   {[]one{{pbx, unanswered, time.Minute, false}, {pbx, unanswered, time.Minute, false}}, one{source: hub}, map[netip.Addr]int{pbx: 5}, -1},
+		"the oldest without an ACK":                   {[]one{{pbx, unacknowledged, 4 * time.Second, false}, {pbx, unacknowledged, 9 * time.Second, false}}, one{source: pbx}, nil, 1},
+		"nobody, as long as an ACK may come":          {[]one{{pbx, unacknowledged, time.Second, false}}, one{source: hub}, nil, -1},
+		"the one without an ACK before a flood's":     {[]one{{other, unanswered, time.Minute, false}, {pbx, unacknowledged, 5 * time.Second, false}}, one{source: hub}, map[netip.Addr]int{other: 20}, 1},
+		"the oldest of who floods":                    {[]one{{pbx, unanswered, time.Hour, false}, {other, unanswered, 5 * time.Second, false}, {other, unanswered, 9 * time.Second, false}}, one{source: hub}, map[netip.Addr]int{other: 20}, 2},
+		"nobody, for who floods itself":               {[]one{{other, unanswered, time.Minute, false}}, one{source: hub}, map[netip.Addr]int{other: 20, hub: 20}, -1},
+		"nobody, for the same source":                 {[]one{{other, unanswered, time.Minute, false}}, one{source: other}, map[netip.Addr]int{other: 20}, -1},
+		"whoever rings, for an emergency call":        {[]one{{pbx, talking, time.Hour, false}, {pbx, unanswered, time.Second, false}}, one{source: pbx, urgent: true}, nil, 1},
+		"no emergency call, not even for another one": {[]one{{pbx, unacknowledged, time.Hour, true}}, one{source: pbx, urgent: true}, nil, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -71,14 +71,14 @@ func TestWhoGivesWay(t *testing.T) {
 func TestACallThatGoesOnMeanwhileDoesNotGiveWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := New(Options{})
-		c := &call{m: m, log: slog.New(slog.DiscardHandler), standing: standing{stage: answered, since: time.Now().Add(-time.Minute)}, done: make(chan struct{})}
+		c := &call{m: m, log: slog.New(slog.DiscardHandler), standing: standing{stage: unacknowledged, since: time.Now().Add(-time.Minute)}, done: make(chan struct{})}
 		c.a.iface = &config.SIPInterface{Name: "pbx"}
 		m.calls["a"] = c
 		if m.givesWay(&call{m: m}) != c {
 			t.Fatal("it is not asked to give way")
 		}
-		c.stands(talking)
-		if c.giveWay(); c.over || c.record.Ended != (time.Time{}) {
+		c.reached(talking)
+		if c.giveWay(); c.ended() || c.record.Ended != (time.Time{}) {
 			t.Error("it gave way")
 		}
 	})

@@ -128,6 +128,9 @@ func newWorld(t *testing.T) *world {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.log.Write(b)
+		if bytes.Contains(b, []byte("level=ERROR")) {
+			w.problems = append(w.problems, string(b)) // a step that the states of a call do not have
+		}
 	}), nil))
 	w.stack = sipgw.New(sipgw.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net, UserAgent: "Viaduct SBC",
 		OnInvite: func(in *sipgw.Incoming) { w.calls.OnInvite(in) }})

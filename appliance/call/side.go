@@ -21,9 +21,8 @@ type side struct {
 	profile *config.VoIPProfile
 	negotiation.Negotiation
 
-	opened bool
-	ports  media.Ports
-	addr   netip.Addr // in descriptions: the public address where the box stands behind port forwarding
+	ports media.Ports
+	addr  netip.Addr // in descriptions: the public address where the box stands behind port forwarding
 
 	hop       *relayHop // media of a peer that came by transfer; nil: the call's own session
 	refers    bool      // the peer allows REFER
@@ -39,8 +38,11 @@ type side struct {
 // forget makes a side ready for another attempt: the ports stay.
 func (s *side) forget() {
 	s.Reset()
-	*s = side{which: s.which, iface: s.iface, profile: s.profile, opened: s.opened, ports: s.ports, addr: s.addr, hop: s.hop, Negotiation: s.Negotiation}
+	*s = side{which: s.which, iface: s.iface, profile: s.profile, ports: s.ports, addr: s.addr, hop: s.hop, Negotiation: s.Negotiation}
 }
+
+// opened reports whether the side has media ports.
+func (s *side) opened() bool { return s.ports.RTP.IsValid() }
 
 // terms are what the side brings into its descriptions.
 func (s *side) terms() negotiation.Terms {
@@ -49,7 +51,7 @@ func (s *side) terms() negotiation.Terms {
 
 // open binds the media ports of a side.
 func (c *call) open(s *side) error {
-	if s.opened {
+	if s.opened() {
 		return nil
 	}
 	bind := c.here(s)
@@ -76,7 +78,7 @@ func (c *call) open(s *side) error {
 	if err != nil {
 		return fmt.Errorf("open media port of %s: %w", s.iface.Name, err)
 	}
-	s.ports, s.opened = ports, true
+	s.ports = ports
 	return nil
 }
 
@@ -163,7 +165,8 @@ func (c *call) answered(s *side, contentType string, body []byte) (ok bool, err 
 
 // apply tells the relay what a side has agreed. The ports of one whose call is being transferred may be the new peer's already.
 func (c *call) apply(s *side) error {
-	if t := c.transfer; t != nil && t.heard && s == t.x {
+	c.noteHold()
+	if t := c.transfer; t != nil && t.state.heard() && s == t.x {
 		return nil
 	}
 	if err := c.set(s, s.Choice(), s.Choice().Direction); err != nil {

@@ -74,7 +74,7 @@ func measure(list []snapshot) {
 // snapshot describes the call without the figures of its media: measure asks for those of all calls at once.
 func (c *call) snapshot() snapshot {
 	x := snapshot{Call: status.Call{
-		ID: c.id, State: c.state(), Calling: printable.Text(c.record.Calling), Called: printable.Text(c.record.Called),
+		ID: c.id, State: states[c.state].shown, Calling: printable.Text(c.record.Calling), Called: printable.Text(c.record.Called),
 		Started: c.record.Started, Connected: c.record.Connected,
 	}}
 	for n, s := range []*side{&c.a, &c.b} {
@@ -88,24 +88,12 @@ func (c *call) snapshot() snapshot {
 			x.To = leg.Interface
 		}
 		var m mediaSide
-		if s.opened {
+		if s.opened() {
 			m.session, m.which = c.relay(s)
 		}
 		x.Legs, x.media = append(x.Legs, leg), append(x.media, m)
 	}
 	return x
-}
-
-func (c *call) state() status.CallState {
-	switch {
-	case c.held():
-		return status.CallHeld
-	case c.a.up:
-		return status.CallConnected
-	case c.ringing:
-		return status.CallRinging
-	}
-	return status.CallRouting
 }
 
 // describe is the leg of a side.

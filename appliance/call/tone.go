@@ -17,7 +17,9 @@ func (c *call) targetProgress(t *transfer, e sipgw.Progress) {
 	if e.Code < 180 || e.Code > 189 {
 		return
 	}
-	t.alerted = true
+	if t.state == targetCalled {
+		c.becomeTarget(t, targetAlerted)
+	}
 	described, _ := c.answered(&t.next, e.ContentType, e.Body)
 	switch {
 	case e.Code == 180:
@@ -32,10 +34,10 @@ func (c *call) targetProgress(t *transfer, e sipgw.Progress) {
 
 // hearTarget lets the transferee hear the new peer: nothing of the old one any more, and no hold that it has asked for.
 func (c *call) hearTarget(t *transfer) {
-	if t.heard {
+	if t.state.heard() {
 		return
 	}
-	t.heard = true
+	c.becomeTarget(t, targetHeard)
 	if x := t.x; t.next.Choice() == nil && x.Choice() != nil {
 		if err := c.set(x, x.Choice(), sdp.Inactive); err != nil {
 			c.log.Warn("media not set", "leg", x.which.String(), "err", err)
@@ -46,7 +48,7 @@ func (c *call) hearTarget(t *transfer) {
 
 // tone plays the ringing tone to the transferee, unless a voice has come.
 func (c *call) tone(t *transfer) {
-	if c.over || c.transfer != t || t.ringing || t.next.voice {
+	if c.ended() || c.transfer != t || t.state != targetHeard {
 		return
 	}
 	session, which := c.relay(c.beyond(t.x))
@@ -54,14 +56,21 @@ func (c *call) tone(t *transfer) {
 		c.log.Info("no ringing tone", "leg", which.String(), "err", err)
 		return
 	}
-	t.ringing = true
+	c.becomeTarget(t, targetRinging)
 }
 
 // toneGoesOn plays the tone to a transferee again that was on hold until now: the relay has ended it, because it could not be heard.
 func (c *call) toneGoesOn(s *side) {
-	if t := c.transfer; t != nil && t.ringing && s == c.beyond(t.x) {
-		t.ringing = false
+	if t := c.transfer; t != nil && t.state == targetRinging && s == c.beyond(t.x) {
+		c.becomeTarget(t, targetHeard)
 		c.tone(t)
+	}
+}
+
+// targetSpeaks is the first voice of the new peer, which ends our tone.
+func (c *call) targetSpeaks(t *transfer) {
+	if t.next.Choice() != nil && (t.state == targetHeard || t.state == targetRinging) {
+		c.becomeTarget(t, targetSpeaking)
 	}
 }
 
@@ -69,8 +78,7 @@ func (c *call) toneGoesOn(s *side) {
 func (c *call) quieten(t *transfer) {
 	t.hunting.alive()
 	stop(t.wait)
-	if t.ringing {
-		t.ringing = false
+	if t.state == targetRinging {
 		session, which := c.relay(c.beyond(t.x))
 		session.Ring(which, false)
 	}
@@ -79,7 +87,7 @@ func (c *call) quieten(t *transfer) {
 // ringback plays the ringing tone to the caller where the interface says so (`ringback local`), as early media. It reports whether the
 // caller has been told of it. The callee's voice takes the tone's place.
 func (c *call) ringback() bool {
-	if !c.a.iface.LocalRingback || c.a.Remote() == nil || c.a.early {
+	if !c.a.iface.LocalRingback || c.a.Remote() == nil {
 		return false
 	}
 	body, err := c.answer(&c.a, &c.b)
@@ -90,7 +98,7 @@ func (c *call) ringback() bool {
 		c.log.Warn("no ringing tone", "leg", c.a.which.String(), "err", err)
 		return false
 	}
-	c.a.early = true
+	c.become(EarlyMedia)
 	c.a.leg.Provisional(183, "Session Progress", body)
 	return true
 }

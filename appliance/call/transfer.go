@@ -28,6 +28,7 @@ import (
 // old leg is ended. When nobody answers, everything is as before.
 type transfer struct {
 	hunting
+	state target
 	x     *side
 	by    *sipgw.Leg // who asked, and is told with NOTIFY
 	event string     // value of the Event header
@@ -40,10 +41,7 @@ type transfer struct {
 	referredBy string           // byte for byte
 	back       bool             // to go back to who asked
 
-	wait    *time.Timer // 183 came, but no voice yet
-	heard   bool        // the transferee has been turned from x to the new peer
-	ringing bool        // it hears our ringing tone
-	changed bool        // it has changed its codec to be joined with another call
+	wait *time.Timer // 183 came, but no voice yet
 }
 
 // refer is a REFER of x's peer.
@@ -56,7 +54,7 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 	case c.transfer != nil:
 		x.leg.Respond(e.ID, 491, "", nil)
 		return
-	case y.leg == nil || !y.up || y.Choice() == nil:
+	case y.leg == nil || !c.up(y) || y.Choice() == nil:
 		x.leg.Respond(e.ID, 603, "", nil)
 		return
 	}
@@ -201,7 +199,7 @@ func (c *call) means(i *config.SIPInterface, host string) bool {
 func (c *call) nextTarget(f callFailure) {
 	t := c.transfer
 	invite := func(i *config.SIPInterface, a *route.Attempt) error { return c.inviteTarget(t, i, a) }
-	if f, ok := c.hunt(&t.hunting, f, invite); !ok {
+	if f, ok := c.hunt(&t.hunting, t.state == targetCalled, f, invite); !ok {
 		c.log.Warn("transfer failed", "if", t.x.iface.ID(), "to", t.uri, "code", f.code, "err", f.text)
 		c.transferFailed(f.code)
 	}
@@ -266,7 +264,6 @@ func (c *call) fromNext(e sipgw.Event) {
 		c.targetProgress(t, e)
 	case sipgw.Answered:
 		t.hunting.alive()
-		t.next.up = true
 		t.next.knows(e.Headers)
 		done := func(ok bool) {
 			switch {
@@ -285,7 +282,7 @@ func (c *call) fromNext(e sipgw.Event) {
 		c.fit(c.beyond(t.x), t.next.Choice(), done)
 	case sipgw.Failed:
 		t.next.leg = nil
-		c.nextTarget(c.rejection(&t.hunting, e))
+		c.nextTarget(c.rejection(t.state != targetCalled, e))
 	case sipgw.Ended: // while the transferee changes its codec
 		t.next.leg = nil
 		c.transferFailed(480)
@@ -304,13 +301,15 @@ func (c *call) transferred() {
 	c.log.Info("transferred", "if", t.next.iface.ID(), "leg", t.x.which.String())
 	c.urgent = c.urgent || t.urgent
 	c.takeOver(t.x, t.next)
+	if t.x == &c.a {
+		c.acknowledged() // its leg has been answered by the new peer: no ACK is to come
+	}
 	c.renegotiate(t.x)
 	t.by.Bye()
 }
 
 // takeOver makes n the side x; the other side, which the old peer may have put on hold, is talked to again.
 func (c *call) takeOver(x *side, n side) {
-	n.up = true
 	if x.hop != n.hop {
 		x.closeHop()
 	}
@@ -322,6 +321,7 @@ func (c *call) takeOver(x *side, n side) {
 	}
 	c.freed()
 	c.hold(c.beyond(x), sdp.SendRecv)
+	c.noteHold()
 }
 
 // freed gives the channel back when no side has SRTP any more.
@@ -353,7 +353,7 @@ func (c *call) transferFailed(code int) {
 	}
 	y := c.beyond(t.x)
 	c.sameCodec(y)
-	if t.heard {
+	if t.state.heard() {
 		c.hold(y, wanted(t.x.PeerHolds(), y.iface.HoldMethod))
 	}
 }
