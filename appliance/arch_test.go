@@ -43,7 +43,7 @@ var floors = map[string]string{
 	"negotiation": "config sdp srtp",
 	"call":        "negotiation config route sdp license sipgw sipmsg media srtp printable status",
 	"lang":        "health config cli lang/answer lang/check lang/older pasted pki release printable plural source status lang/word",
-	"lang/answer": "cli lang/check plural printable",
+	"lang/answer": "cli health lang/check plural printable release source status",
 	"lang/check":  "config cli pki printable plural",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",

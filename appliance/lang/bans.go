@@ -3,30 +3,11 @@ package lang
 import (
 	"fmt"
 	"net/netip"
-	"time"
 
 	"viaduct/appliance/plural"
-	"viaduct/appliance/source"
 )
 
 // Who is shut out because of wrong passwords.
-
-func showBans(c *call, _ *none) error {
-	rows := [][]string{{"Source", "Wrong passwords", "Shut out for"}}
-	for _, b := range c.box.Bans() {
-		left := "-"
-		if b.Left > 0 {
-			left = span(b.Left.Round(time.Second))
-		}
-		rows = append(rows, []string{source.Name(b.Source), fmt.Sprint(b.Wrong), left})
-	}
-	if len(rows) == 1 {
-		c.printf("No wrong passwords in the last ten minutes.\n")
-		return nil
-	}
-	c.page().Columns(rows)
-	return nil
-}
 
 type banArgs struct{ Source netip.Addr }
 

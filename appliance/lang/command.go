@@ -16,6 +16,7 @@ import (
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/plural"
 	"viaduct/appliance/status"
 )
 
@@ -145,6 +146,9 @@ func adminCommands() []Line {
 	}, operatorCommands()...)
 }
 
+// who lists the sessions.
+var who = state(func(c *call, pg answer.Page) { pg.Sessions(c.box.Sessions()) })
+
 func enable(c *call, _ *none) error {
 	if !c.session.may(config.Administrator) {
 		return errors.New("not for operator accounts")
@@ -188,6 +192,8 @@ func (c *call) more(on bool) error {
 	c.result.More = &on
 	return nil
 }
+
+type named struct{ Name string }
 
 type host struct{ Host string }
 
@@ -355,6 +361,17 @@ type topic struct{ Topic string }
 
 func (c *call) debug(topic string, on bool) error {
 	return c.box.Debug(c.session.TTY, topic, on)
+}
+
+type registering struct{ Identity string }
+
+func registerNow(c *call, a *registering) error {
+	n, err := c.box.Register(a.Identity)
+	if err != nil {
+		return err
+	}
+	c.printf("Asking now for %s: show sip registrations\n", plural.Of(n, "registration"))
+	return nil
 }
 
 type callID struct{ ID string }

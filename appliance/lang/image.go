@@ -3,10 +3,6 @@ package lang
 import (
 	"errors"
 	"fmt"
-	"strings"
-
-	"viaduct/appliance/release"
-	"viaduct/appliance/status"
 )
 
 // Images of the firmware: `copy URL flash:`, `install-image`, `show system images`.
@@ -45,45 +41,3 @@ func (c *call) installed(err error) error {
 		"It is on trial then: when it does not come up well, the box goes back to the present one by itself.\n")
 	return nil
 }
-
-func showImages(c *call, _ *none) error {
-	images, err := c.box.Images(c.ctx)
-	if err != nil {
-		return err
-	}
-	c.printf("Board: %s\n\n", images.Board)
-	rows := [][]string{{"Slot", "Version", "Commit", "Built (UTC)", "State"}}
-	for _, i := range images.Slots {
-		built := "-"
-		if !i.Built.IsZero() {
-			built = strings.TrimSuffix(release.Time(i.Built), " UTC") // as wide as the screen allows
-		}
-		rows = append(rows, []string{i.Slot, dash(i.Version), dash(shortCommit(i.Commit)), built, stateOf(i)})
-	}
-	c.page().Columns(rows)
-	return nil
-}
-
-// stateOf says in words how a slot does.
-func stateOf(i status.Image) string {
-	switch {
-	case i.Running && i.Trial:
-		return fmt.Sprintf("running, on trial: start %d of %d", i.Tries, i.MaxTries)
-	case i.Running && i.Next:
-		return "running, confirmed; starts next"
-	case i.Running:
-		return "running, confirmed"
-	case i.Version == "":
-		return "empty"
-	case i.Failed:
-		return fmt.Sprintf("failed: did not come up well in %d starts", i.MaxTries)
-	case i.Next && i.Trial:
-		return fmt.Sprintf("starts next, on trial: %d tries", i.MaxTries)
-	case i.Next:
-		return "starts next"
-	}
-	return "kept"
-}
-
-// shortCommit is as much of a commit's hash as tells it from others.
-func shortCommit(commit string) string { return commit[:min(len(commit), 12)] }

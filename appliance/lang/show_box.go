@@ -1,55 +1,14 @@
 package lang
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
-	"viaduct/appliance/status"
 )
-
-// showSystem is how the box is.
-func showSystem(c *call, _ *none) error {
-	v, now := c.box.System(), c.box.Clock()
-	rows := [][]string{
-		{"Serial number:", v.Serial}, {"Software:", v.Product + " " + v.Release}, {"Board:", v.Board},
-		{"Time:", c.local(now.Now)},
-	}
-	if !v.Started.IsZero() {
-		rows = append(rows, []string{"Up for:", span(now.Now.Sub(v.Started))})
-	}
-	if r := c.box.Coming(); r != nil {
-		rows = append(rows, []string{"Reload:", r.In(now.Now)})
-	}
-	rows = append(rows, []string{"Load:", dash(v.Load)}, []string{"Memory:", fmt.Sprintf("%.1f MiB in use by sbcd", float64(v.Memory)/(1<<20))})
-	for _, x := range []struct {
-		name string
-		status.Space
-	}{{"Free memory:", v.RAM}, {"Free flash:", v.Flash}} {
-		if x.Total > 0 {
-			rows = append(rows, []string{x.name, fmt.Sprintf("%d of %d MiB", x.Free>>20, x.Total>>20)})
-		}
-	}
-	rows = append(rows, []string{"Temperature:", dash(temperature(v))},
-		[]string{"Calls:", fmt.Sprint(c.box.CallCount())}, []string{"Sessions:", fmt.Sprint(len(c.box.Sessions()))})
-	c.page().Columns(rows)
-	return nil
-}
-
-// temperature is "" when the board does not say.
-func temperature(s status.System) string {
-	if s.Temperature == nil {
-		return ""
-	}
-	return fmt.Sprintf("%.0f °C", *s.Temperature)
-}
-
-func showUptime(c *call, _ *none) error {
-	c.printf("Up for %s\n", span(c.box.Clock().Now.Sub(c.box.System().Started)))
-	return nil
-}
 
 // techSupport are the commands whose answers somebody wants who is asked for help.
 var techSupport = []string{
@@ -80,7 +39,7 @@ func showCallRouter(c *call, a *named) error {
 	for _, sw := range cfg.CS {
 		block := func(kind, name string, object any, n int) {
 			if a.Name == "" {
-				rows = append(rows, []string{kind, config.Scoped(sw.Name, name), fmt.Sprint(n), dash(strings.Join(usersOf(c, sw, name), ", "))})
+				rows = append(rows, []string{kind, config.Scoped(sw.Name, name), fmt.Sprint(n), cmp.Or(strings.Join(usersOf(c, sw, name), ", "), "-")})
 				return
 			}
 			if config.SameName(inContext(sw, a.Name)) == config.SameName(name) {

@@ -1,0 +1,159 @@
+package answer
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"viaduct/appliance/health"
+	"viaduct/appliance/release"
+	"viaduct/appliance/source"
+	"viaduct/appliance/status"
+)
+
+// Version shows versions and the serial number. Reload says when a reload comes, "" when none does.
+func (pg Page) Version(v status.System, now time.Time, reload string) {
+	pg.Printf("%s (Board:%s; Serial:%s; Software Version:%s; %s)\n", v.Product, v.Board, v.Serial, v.Release, v.GoVersion)
+	if v.Commit != "" {
+		pg.Printf("Commit: %s\n", v.Commit)
+	}
+	if !v.Built.IsZero() {
+		pg.Printf("Built: %s\n", release.Time(v.Built))
+	}
+	if !v.Started.IsZero() {
+		pg.Printf("Up for %s\n", span(now.Sub(v.Started)))
+	}
+	if reload != "" {
+		pg.Printf("Reload %s\n", reload)
+	}
+	for _, line := range []struct{ name, value string }{
+		{"Memory", fmt.Sprintf("%.1f MiB", float64(v.Memory)/(1<<20))}, {"Load", v.Load}, {"Temperature", temperature(v)},
+	} {
+		if line.value != "" {
+			pg.Printf("%s: %s\n", line.name, line.value)
+		}
+	}
+}
+
+// showSystem is how the box is.
+// System shows how the box does.
+func (pg Page) System(v status.System, now time.Time, reload string, calls, sessions int) {
+	rows := [][]string{
+		{"Serial number:", v.Serial}, {"Software:", v.Product + " " + v.Release}, {"Board:", v.Board},
+		{"Time:", pg.time(now)},
+	}
+	if !v.Started.IsZero() {
+		rows = append(rows, []string{"Up for:", span(now.Sub(v.Started))})
+	}
+	if reload != "" {
+		rows = append(rows, []string{"Reload:", reload})
+	}
+	rows = append(rows, []string{"Load:", dash(v.Load)}, []string{"Memory:", fmt.Sprintf("%.1f MiB in use by sbcd", float64(v.Memory)/(1<<20))})
+	for _, x := range []struct {
+		name string
+		status.Space
+	}{{"Free memory:", v.RAM}, {"Free flash:", v.Flash}} {
+		if x.Total > 0 {
+			rows = append(rows, []string{x.name, fmt.Sprintf("%d of %d MiB", x.Free>>20, x.Total>>20)})
+		}
+	}
+	rows = append(rows, []string{"Temperature:", dash(temperature(v))},
+		[]string{"Calls:", fmt.Sprint(calls)}, []string{"Sessions:", fmt.Sprint(sessions)})
+	pg.Columns(rows)
+}
+
+// temperature is "" when the board does not say.
+func temperature(s status.System) string {
+	if s.Temperature == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.0f °C", *s.Temperature)
+}
+
+// Uptime shows how long the box has run.
+func (pg Page) Uptime(v status.System, now time.Time) {
+	pg.Printf("Up for %s\n", span(now.Sub(v.Started)))
+}
+
+// Sessions lists who is logged in.
+func (pg Page) Sessions(list []status.Session) {
+	rows := [][]string{{"User", "Class", "Terminal", "Since"}}
+	for _, s := range list {
+		rows = append(rows, []string{dash(s.User), s.Class, dash(s.TTY), pg.time(s.Since)})
+	}
+	pg.Columns(rows)
+}
+
+// Bans lists the sources of wrong passwords.
+func (pg Page) Bans(list []status.Ban) {
+	rows := [][]string{{"Source", "Wrong passwords", "Shut out for"}}
+	for _, b := range list {
+		left := "-"
+		if b.Left > 0 {
+			left = span(b.Left.Round(time.Second))
+		}
+		rows = append(rows, []string{source.Name(b.Source), fmt.Sprint(b.Wrong), left})
+	}
+	if len(rows) == 1 {
+		pg.Printf("No wrong passwords in the last ten minutes.\n")
+		return
+	}
+	pg.Columns(rows)
+}
+
+// Images lists the firmware images.
+func (pg Page) Images(images status.Images) {
+	pg.Printf("Board: %s\n\n", images.Board)
+	rows := [][]string{{"Slot", "Version", "Commit", "Built (UTC)", "State"}}
+	for _, i := range images.Slots {
+		built := "-"
+		if !i.Built.IsZero() {
+			built = strings.TrimSuffix(release.Time(i.Built), " UTC") // as wide as the screen allows
+		}
+		rows = append(rows, []string{i.Slot, dash(i.Version), dash(shortCommit(i.Commit)), built, stateOf(i)})
+	}
+	pg.Columns(rows)
+}
+
+// stateOf says in words how a slot does.
+func stateOf(i status.Image) string {
+	switch {
+	case i.Running && i.Trial:
+		return fmt.Sprintf("running, on trial: start %d of %d", i.Tries, i.MaxTries)
+	case i.Running && i.Next:
+		return "running, confirmed; starts next"
+	case i.Running:
+		return "running, confirmed"
+	case i.Version == "":
+		return "empty"
+	case i.Failed:
+		return fmt.Sprintf("failed: did not come up well in %d starts", i.MaxTries)
+	case i.Next && i.Trial:
+		return fmt.Sprintf("starts next, on trial: %d tries", i.MaxTries)
+	case i.Next:
+		return "starts next"
+	}
+	return "kept"
+}
+
+// shortCommit is as much of a commit's hash as tells it from others.
+func shortCommit(commit string) string { return commit[:min(len(commit), 12)] }
+
+// Alarms lists what is wrong now, and what to do about it.
+func (pg Page) Alarms(list []health.Alarm) {
+	rows := [][]string{{"Severity", "Since", "Alarm"}}
+	for _, a := range list {
+		rows = append(rows, []string{a.Severity.String(), a.Since.In(pg.Zone).Format(time.DateTime), a.ID}, []string{"    " + a.Text})
+		if a.Advice != "" {
+			rows = append(rows, []string{"    " + a.Advice})
+		}
+		for _, line := range a.Cure {
+			rows = append(rows, []string{"        " + line})
+		}
+	}
+	if len(rows) == 1 {
+		pg.Printf("No alarms.\n")
+		return
+	}
+	pg.Columns(rows)
+}

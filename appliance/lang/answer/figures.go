@@ -1,0 +1,61 @@
+package answer
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// endpoint prints an address and port, "-" when there is none.
+func endpoint(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return "-"
+	}
+	return a.String()
+}
+
+// known formats a figure that is zero when it is not known.
+func known(v float64, format string) string {
+	if v == 0 {
+		return "-"
+	}
+	return fmt.Sprintf(format, v)
+}
+
+// milliseconds prints a round trip; in a LAN it takes less than one.
+func milliseconds(d time.Duration) string {
+	if d < 10*time.Millisecond {
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	}
+	return fmt.Sprintf("%d ms", d.Milliseconds())
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// span prints a duration as an administrator reads it.
+func span(d time.Duration) string {
+	d = d.Round(time.Second)
+	days := d / (24 * time.Hour)
+	h, m, s := d/time.Hour%24, d/time.Minute%60, d/time.Second%60
+	if days > 0 {
+		return fmt.Sprintf("%dd %02d:%02d:%02d", days, h, m, s)
+	}
+	return fmt.Sprintf("%02d:%02d:%02d", h, m, s)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// time prints a time as a clock on the wall shows it.
+func (pg Page) time(t time.Time) string {
+	return t.In(pg.Zone).Format("2006-01-02 15:04:05 -07:00 MST")
+}

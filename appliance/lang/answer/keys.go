@@ -1,0 +1,86 @@
+package answer
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"viaduct/appliance/plural"
+	"viaduct/appliance/status"
+)
+
+// Keys shows things of the key store, with the blocks of the configuration that use each.
+func (pg Page) Keys(list []status.Key, users map[string][]string, now time.Time) {
+	for _, k := range list {
+		name := "pki:" + string(k.Kind) + "/" + k.Name
+		if k.Kind == status.KeyTrusted {
+			name = "built-in root " + k.Name
+		}
+		pg.Printf("%s\n", name)
+		pg.Printf("  Key: %s\n", dash(k.KeyType))
+		if k.Subject != "" {
+			pg.Printf("  Subject: %s\n", k.Subject)
+			if len(k.Names) > 0 {
+				pg.Printf("  Names: %s\n", strings.Join(k.Names, ", "))
+			}
+			pg.Printf("  Issuer: %s\n", k.Issuer)
+			expiry := k.NotAfter.UTC().Format("2006-01-02 15:04:05 UTC")
+			if now.After(k.NotAfter) {
+				expiry += " (EXPIRED)"
+			} else if days := int(k.NotAfter.Sub(now).Hours() / 24); days < 30 {
+				expiry += fmt.Sprintf(" (in %s)", plural.Of(days, "day"))
+			}
+			pg.Printf("  Valid until: %s\n", expiry)
+			if k.Chain > 1 {
+				pg.Printf("  Chain: %s\n", plural.Of(k.Chain, "certificate"))
+			}
+		}
+		if k.Kind != status.KeyTrusted {
+			pg.Printf("  Used by: %s\n", dash(strings.Join(users[name], "; ")))
+		}
+	}
+}
+
+// UnknownIssuers shows issuers that peers have presented and that are not trusted.
+func (pg Page) UnknownIssuers(list []status.UnknownIssuer) {
+	for _, u := range list {
+		pg.Printf("not trusted: %s\n", u.Subject)
+		pg.Printf("  Issuer: %s\n", u.Issuer)
+		pg.Printf("  Valid until: %s\n", u.NotAfter.UTC().Format("2006-01-02 15:04:05 UTC"))
+		pg.Printf("  SHA-256: %s\n", u.SHA256)
+		pg.Printf("  Shown by: %s on %s, last %s\n", u.Peer, u.Gateway, u.Last.UTC().Format("2006-01-02 15:04:05 UTC"))
+		if u.Leaf != "" {
+			pg.Printf("  Peer's certificate: %s\n", u.Leaf)
+		}
+		if u.Warning != "" {
+			pg.Printf("  Warning: %s\n", u.Warning)
+		}
+		pg.Printf("  To trust it: pki trust %s\n", u.SHA256)
+	}
+}
+
+// showLicenses prints the guide's table, all six figures in every row, and then keys as lines to be pasted, which only those who
+// may install them see whole.
+func (pg Page) Licenses(l status.Licenses, keys, masked bool) {
+	pg.Printf("Local Licenses\n\nSerial Number: %s\n\n", l.Serial)
+	pg.Printf("%-16s %6s + %6s + %6s = %6s = %6s + %6s\n", "", "Blt-In", "Inst.", "Leased", "Total", "Alloc", "Free")
+	for _, p := range l.Pools {
+		pg.Printf("%-16s %6d   %6d   %6d   %6d   %6d   %6d\n", p.Name, p.BuiltIn, p.Installed, p.Leased, p.Total, p.Alloc, p.Free)
+	}
+	for _, p := range l.Peaks {
+		pg.Printf("%s: at most %d at once since the start, %d refused\n", p.Name, p.Most, p.Refused)
+	}
+	pg.Printf("\n")
+	for _, f := range l.Features {
+		pg.Printf("%-16s %6s\n", f.Name, yesNo(f.Enabled))
+	}
+	for _, k := range l.Keys {
+		if !keys {
+			break
+		}
+		pg.Printf("\n# %s\n", k.About)
+		if !masked {
+			pg.Printf("install license %s\n", k.Key)
+		}
+	}
+}
