@@ -29,7 +29,7 @@ var (
 )
 
 // enter gives an accepted connection a place, perhaps that of another.
-func (g *gateway) enter(s *stream) error {
+func (g *Gate) enter(s *stream) error {
 	if !g.connects(s.from) {
 		return errTooManyNew
 	}
@@ -43,7 +43,7 @@ func (g *gateway) enter(s *stream) error {
 }
 
 // place finds the place, and says who loses it; the lock is held.
-func (g *gateway) place(s *stream) (gone []*stream, err error) {
+func (g *Gate) place(s *stream) (gone []*stream, err error) {
 	gw := g.conf.Load().gw
 	limits := []struct {
 		full  bool
@@ -84,7 +84,7 @@ func (s *stream) source() netip.Addr { return s.from }
 func (s *stream) halfOpen() bool { return !s.spoken.Load() }
 
 // count counts the accepted connections of a source, or of all for the zero Addr; the lock is held.
-func (g *gateway) count(from netip.Addr, what func(*stream) bool) (n int) {
+func (g *Gate) count(from netip.Addr, what func(*stream) bool) (n int) {
 	for s := range g.streams {
 		if s.accepted && (!from.IsValid() || s.from == from) && what(s) {
 			n++
@@ -94,7 +94,7 @@ func (g *gateway) count(from netip.Addr, what func(*stream) bool) (n int) {
 }
 
 // noisiest is the source with the most connections of a kind; the lock is held.
-func (g *gateway) noisiest(what func(*stream) bool) (most netip.Addr) {
+func (g *Gate) noisiest(what func(*stream) bool) (most netip.Addr) {
 	n := map[netip.Addr]int{}
 	for s := range g.streams {
 		if s.accepted && what(s) {
@@ -107,7 +107,7 @@ func (g *gateway) noisiest(what func(*stream) bool) (most netip.Addr) {
 }
 
 // fairest is who gives way to a newcomer: whoever has most, when that is more than the newcomer has; the lock is held.
-func (g *gateway) fairest(newcomer netip.Addr) netip.Addr {
+func (g *Gate) fairest(newcomer netip.Addr) netip.Addr {
 	if most := g.noisiest(anyStream); g.sources[most] > g.sources[newcomer]+1 {
 		return most
 	}
@@ -116,7 +116,7 @@ func (g *gateway) fairest(newcomer netip.Addr) netip.Addr {
 
 // leastUseful is the accepted connection of a source, or of all for the zero Addr, that is missed least: the oldest that is half open, else the one that has been
 // idle longest; nil when all are in use. The lock is held.
-func (g *gateway) leastUseful(from netip.Addr, among func(*stream) bool) (found *stream) {
+func (g *Gate) leastUseful(from netip.Addr, among func(*stream) bool) (found *stream) {
 	var since time.Time
 	half := false
 	for s := range g.streams {
@@ -167,7 +167,7 @@ func (s *stream) holdsLocked(more int) (total int64) {
 }
 
 // shed closes the connection that holds most of the source that holds most.
-func (g *gateway) shed() {
+func (g *Gate) shed() {
 	g.mu.Lock()
 	bySource := map[netip.Addr]int{}
 	largest := map[netip.Addr]*stream{}
@@ -194,7 +194,7 @@ func (g *gateway) shed() {
 }
 
 // closes closes an accepted connection and says why.
-func (g *gateway) closes(s *stream, err error) {
-	g.repeats.Log(slog.LevelInfo, "connection closed", s.from.String(), err.Error(), "gw", g.name, "peer", s.remote(), "err", err)
+func (g *Gate) closes(s *stream, err error) {
+	g.Repeats.Log(slog.LevelInfo, "connection closed", s.from.String(), err.Error(), "gw", g.name, "peer", s.remote(), "err", err)
 	s.close(err)
 }

@@ -94,7 +94,7 @@ func TestAMessageHasATimeInAll(t *testing.T) {
 		here, there := net.Pipe()
 		b := newBench(t, nil)
 		defer b.end()
-		s := newStream(b.g, "tcp", true)
+		s := newStream(b.g.Gate, "tcp", true)
 		s.conn, s.from, s.trusted = here, peerAddr.Addr(), true
 		if err := b.g.enter(s); err != nil || !s.start(here) {
 			t.Fatal(err)
@@ -122,7 +122,7 @@ func TestPeersThatDoNotReadAreBounded(t *testing.T) {
 	open := func(from string) *stream {
 		here, there := net.Pipe()
 		t.Cleanup(func() { there.Close() })
-		s := newStream(b.g, "tcp", true)
+		s := newStream(b.g.Gate, "tcp", true)
 		s.conn, s.from = here, addr(from)
 		s.spoken.Store(true)
 		if err := b.g.enter(s); err != nil {

@@ -11,14 +11,14 @@ import (
 // back is where the responses to a request go (RFC 3261 18.2.2): on the connection of the request, to its source over UDP, and on
 // a new connection when the old one is gone.
 type back struct {
-	g    *gateway
+	g    *Gate
 	way  flow
 	host string         // of Via; with the next, where a new connection goes
 	addr netip.AddrPort // invalid over UDP
 }
 
 // backTo is the way back of a request. A Via that cannot be understood names no port: the response goes back to the source.
-func (g *gateway) backTo(a arrival, req *sipmsg.Request) back {
+func (g *Gate) backTo(a arrival, req *sipmsg.Request) back {
 	v := req.Via
 	if f, datagram := a.way.(datagramFlow); datagram {
 		if req.ViaOK && !v.RPort {
@@ -40,9 +40,4 @@ func (b back) send(m []byte) {
 			way.send(m, nil, nil)
 		}
 	})
-}
-
-// responseTo builds a response to a request.
-func (g *gateway) responseTo(req *sipmsg.Request, code int, reason, toTag string, body []byte, contentType string, h []sipmsg.Header) []byte {
-	return sipmsg.RenderResponse(req, code, reason, toTag, g.stack.opts.UserAgent, body, contentType, h)
 }

@@ -62,13 +62,13 @@ func (b *bound) via(transport, branch string) string {
 }
 
 // first is the first interface that carries a transport; nil: none does.
-func (c *gatewayConf) first(transport string) *bound {
+func (c *Conf) first(transport string) *bound {
 	return c.pick(transport, func(*bound) bool { return true })
 }
 
 // at is the interface with the socket that a message came by, or leaves by. One whose address has changed meanwhile is not found:
 // then it is the first.
-func (c *gatewayConf) at(transport string, local netip.Addr) *bound {
+func (c *Conf) at(transport string, local netip.Addr) *bound {
 	if b := c.pick(transport, func(b *bound) bool { return b.addr == local }); b != nil {
 		return b
 	}
@@ -77,7 +77,7 @@ func (c *gatewayConf) at(transport string, local netip.Addr) *bound {
 
 // towards is the interface by which requests reach a peer: the one whose side of the network leads there. What a peer on the LAN is
 // told of us must not be our address on the WAN. A peer whose address is not known gets the first.
-func (c *gatewayConf) towards(transport string, peer netip.Addr) *bound {
+func (c *Conf) towards(transport string, peer netip.Addr) *bound {
 	if b := c.pick(transport, func(b *bound) bool { return c.cfg.Reach(b.addr, peer) == "" }); b != nil {
 		return b
 	}
@@ -87,7 +87,7 @@ func (c *gatewayConf) towards(transport string, peer netip.Addr) *bound {
 	return c.first(transport)
 }
 
-func (c *gatewayConf) pick(transport string, fits func(*bound) bool) *bound {
+func (c *Conf) pick(transport string, fits func(*bound) bool) *bound {
 	for i := range c.binds {
 		if b := &c.binds[i]; b.port(transport) != 0 && fits(b) {
 			return b
@@ -97,7 +97,7 @@ func (c *gatewayConf) pick(transport string, fits func(*bound) bool) *bound {
 }
 
 // towards is the interface by which requests reach a peer of which the name may be all that is known.
-func (g *gateway) towards(to target) *bound {
+func (g *Gate) towards(to target) *bound {
 	c := g.conf.Load()
 	for _, a := range g.known(to.host) {
 		return c.towards(to.transport, a)
@@ -106,12 +106,12 @@ func (g *gateway) towards(to target) *bound {
 }
 
 // contact is our Contact URI for a peer.
-func (g *gateway) contact(user string, to target) string {
+func (g *Gate) contact(user string, to target) string {
 	return g.towards(to).contact(user, to.transport)
 }
 
 // socket is the UDP socket that reaches an address.
-func (g *gateway) socket(to netip.Addr) *datagrams {
+func (g *Gate) socket(to netip.Addr) *datagrams {
 	b := g.conf.Load().towards("udp", to)
 	if b == nil || b.addr.Is4() != to.Is4() {
 		return nil

@@ -25,7 +25,7 @@ func twoSided(t *testing.T, f func(t *testing.T, b *bench, lan, wan *paper)) {
 	}, func(t *testing.T, b *bench) {
 		b.s.opts.Resolver = fakeNames{"pbx.example": {addr("192.168.1.100")}}
 		lan, wan := &paper{}, &paper{}
-		c := *b.g.conf.Load()
+		c := *b.g.Conf()
 		gw := c.gw.Interfaces[0]
 		c.binds = []bound{{gw, addr("203.0.113.5")}, {gw, addr("192.168.1.1")}}
 		c.interfaces = c.cfg.CS[0].Interfaces
@@ -36,7 +36,7 @@ func twoSided(t *testing.T, f func(t *testing.T, b *bench, lan, wan *paper)) {
 			at string
 		}{{lan, "192.168.1.1:5060"}, {wan, "203.0.113.5:5060"}} {
 			at := addrPort(x.at)
-			b.g.listeners[listenKey{"udp", at}] = &listener{iface: "if", udp: &datagrams{g: b.g, conn: x.p, local: at}}
+			b.g.listeners[listenKey{"udp", at}] = &listener{iface: "if", udp: &datagrams{g: b.g.Gate, conn: x.p, local: at}}
 		}
 		f(t, b, lan, wan)
 	})

@@ -35,7 +35,7 @@ func (t Target) URI() string { return "sip:" + t.String() + transportParam(t.Tra
 
 // Transport is what requests to the peer of an interface (nil: a registrar) use, with the account of an identity ("": none).
 func (c Client) Transport(i *config.SIPInterface, identity string) string {
-	return c.g.transportFor(i, identity)
+	return c.g.Conf().transportFor(i, identity)
 }
 
 // Contact is our Contact URI for a peer: that of the side of the gateway on which the peer is. user may be empty.

@@ -78,7 +78,7 @@ func (l *Leg) hopOf(d *dialog) target {
 			return target{u.Host, port, l.transportOf(u, d.transport)}
 		}
 	}
-	return target{l.iface.Remote.Host, l.iface.Remote.Port, l.g.transportFor(l.iface, "")}
+	return target{l.iface.Remote.Host, l.iface.Remote.Port, l.g.Conf().transportFor(l.iface, "")}
 }
 
 // transportOf is what a URI asks for: its transport parameter, TLS for sips; else that of the dialog.
@@ -87,7 +87,7 @@ func (l *Leg) transportOf(u sipmsg.URI, otherwise string) string {
 	if t = strings.ToLower(t); u.Scheme == "sips" {
 		t = "tls"
 	}
-	if (t == "udp" || t == "tcp" || t == "tls") && l.g.conf.Load().first(t) != nil {
+	if (t == "udp" || t == "tcp" || t == "tls") && l.g.Conf().first(t) != nil {
 		return t
 	}
 	return otherwise

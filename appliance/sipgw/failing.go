@@ -9,14 +9,14 @@ import (
 const failingFor = time.Minute // an address that did not answer is tried after the others of its name
 
 // failed notes that an address does not answer.
-func (g *gateway) failed(a netip.AddrPort) {
+func (g *Gate) failed(a netip.AddrPort) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	keep(g.failing, a, time.Now().Add(failingFor), func(t time.Time) time.Time { return t })
 }
 
 // prefer puts addresses that did not answer lately behind the others; the mutex is held.
-func (g *gateway) prefer(list []netip.AddrPort) []netip.AddrPort {
+func (g *Gate) prefer(list []netip.AddrPort) []netip.AddrPort {
 	if len(g.failing) == 0 {
 		return list
 	}

@@ -24,7 +24,7 @@ type flow interface {
 
 // datagrams is one UDP socket; datagramFlow is a peer reached through it.
 type datagrams struct {
-	g     *gateway
+	g     *Gate
 	conn  PacketConn
 	local netip.AddrPort
 }
@@ -64,7 +64,7 @@ func (d *datagrams) read() {
 }
 
 // datagram is one datagram of a UDP socket.
-func (g *gateway) datagram(d *datagrams, from netip.AddrPort, b []byte) {
+func (g *Gate) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 	trusted := g.trusts(from.Addr())
 	if !trusted && !g.expects(from.Addr()) {
 		if !g.conf.Load().gw.AnswerUntrusted {
@@ -83,5 +83,13 @@ func (g *gateway) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 	}
 	head, body, f := sipmsg.FrameDatagram(b)
 	g.trace("udp", d.local, from, false, whole)
-	g.received(head, body, f, arrival{way: datagramFlow{d, from}, source: from, local: d.local, trusted: trusted})
+	g.receive(head, body, f, arrival{way: datagramFlow{d, from}, source: from, local: d.local, trusted: trusted})
+}
+
+// arrival is how a message came.
+type arrival struct {
+	way     flow // for responses to it
+	source  netip.AddrPort
+	local   netip.AddrPort
+	trusted bool // false: only responses are taken, or requests answered with 403
 }

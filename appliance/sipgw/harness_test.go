@@ -145,16 +145,16 @@ func newBench(t *testing.T, change func(*config.Config, *config.SIPInterface)) *
 		change(cfg, b.iface)
 	}
 	b.call = newTestCall()
-	b.s = New(Options{Resolver: fakeNames{}, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
+	b.s = New(Options{GateOptions: GateOptions{Resolver: fakeNames{}}, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
 	b.s.Handle(sip.OPTIONS, capable)
 	b.s.Handle(sip.NOTIFY, func(r *ServerRequest) { r.Respond(200) })
 	b.s.spawn(b.s.orphans.Run)
 	b.g = b.s.newGateway("gw")
 	b.s.gateways["gw"] = b.g
 	b.s.cfg = cfg
-	c := &gatewayConf{cfg: cfg, gw: gw, binds: []bound{{gi, boxAddr.Addr()}}, interfaces: cfg.CS[0].Interfaces}
+	c := &Conf{cfg: cfg, gw: gw, binds: []bound{{gi, boxAddr.Addr()}}, interfaces: cfg.CS[0].Interfaces}
 	b.g.conf.Store(c)
-	b.d = &datagrams{g: b.g, conn: b.paper, local: boxAddr}
+	b.d = &datagrams{g: b.g.Gate, conn: b.paper, local: boxAddr}
 	b.g.listeners[listenKey{"udp", boxAddr}] = &listener{iface: "if", udp: b.d}
 	return b
 }

@@ -33,7 +33,7 @@ func (in *inbound) stop() {
 
 // incoming makes a leg of an INVITE that begins a call; it runs in the read loop.
 func (g *gateway) incoming(tx *serverTx) {
-	c, req := g.conf.Load(), tx.req
+	c, req := g.Conf(), tx.req
 	i := g.interfaceOf(tx.from.source.Addr())
 	contact := req.Target()
 	if contact == "" && !req.Via.Cookie() && len(req.Contacts) == 0 {
@@ -47,13 +47,9 @@ func (g *gateway) incoming(tx *serverTx) {
 		g.refuse(req, tx.from, &sipmsg.Fault{Code: 400, Reason: "Missing or malformed Contact"})
 		return
 	}
-	urgent := c.urgent(i, req)
+	urgent := urgentCall(c.cfg, i, req)
 	if why := g.callOf(tx.from.source.Addr(), g.isPeer(tx.from.source.Addr()), urgent); why != "" {
 		g.surplus(req, tx.from, why)
-		return
-	}
-	if !urgent && !g.rate.allow(c.gw.CallsPerSecond) {
-		g.surplus(req, tx.from, "too many calls per second")
 		return
 	}
 	if least := tooShort(req); least != "" {
@@ -73,8 +69,8 @@ func (g *gateway) incoming(tx *serverTx) {
 		return
 	}
 	l := g.newLeg(tx, i, contact)
-	l.caller, l.urgent = tx.from.source.Addr(), urgent
-	g.rings(l)
+	l.counted = &Call{From: tx.from.source.Addr(), Urgent: urgent, GiveUp: func() { l.post(l.giveUp) }}
+	g.rings(l.counted)
 	tx.onCancel = func(reason string) { l.post(func() { l.cancelled(reason) }) }
 
 	tx.open()
@@ -101,7 +97,7 @@ func (g *gateway) incoming(tx *serverTx) {
 
 // newLeg is the leg of an INVITE that came in.
 func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *Leg {
-	c, req := g.conf.Load(), tx.req
+	c, req := g.Conf(), tx.req
 	side := c.at(tx.from.way.transport(), tx.from.local.Addr())
 	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: legRinging, here: side.address(),
 		pending: map[RequestID]*serverTx{}}
@@ -117,16 +113,16 @@ func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *
 		l.local = "<" + req.To.URI + ">;tag=" + tx.toTag
 	}
 	l.routes = req.RecordRoute
-	l.auth = c.authenticator(req.To.User())
+	l.auth = authenticator(c, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
 	l.peer, l.proxies = tx.from.source.Addr(), l.routes
 	l.initInfo(tx.from.source.String() + "/" + l.transport)
 	return l
 }
 
-// urgent reports whether an INVITE is for an emergency number, which no limit of ours refuses.
-func (c *gatewayConf) urgent(i *config.SIPInterface, req *sipmsg.Request) bool {
-	return c.cfg.SwitchOf(i).IsEmergency(sipmsg.SplitURI(req.URI).User)
+// urgentCall reports whether an INVITE is for an emergency number, which no limit of ours refuses.
+func urgentCall(cfg *config.Config, i *config.SIPInterface, req *sipmsg.Request) bool {
+	return cfg.SwitchOf(i).IsEmergency(sipmsg.SplitURI(req.URI).User)
 }
 
 // Provisional sends 180, 181 or 183; body may be nil.
@@ -174,7 +170,7 @@ func (l *Leg) accept(body []byte, h []sipmsg.Header) {
 	in.ok = l.respond(in.tx, 200, "", body, "", all)
 	in.answered, in.interval = time.Now(), t1
 	if in.initial && !in.tx.from.way.reliable() {
-		l.g.waitsForACK(l)
+		l.g.waitsForACK(l.counted)
 	}
 	in.repeat = l.after(t1, func() { l.repeatOK(in) })
 	in.giveUp = l.after(transactionTimeout, func() { l.unacknowledged(in) })
@@ -202,6 +198,16 @@ func (l *Leg) unacknowledged(in *inbound) {
 	l.die(408, "no ACK")
 }
 
+// unackedAtLeast is how long an ACK is waited for in any case.
+const unackedAtLeast = 3 * time.Second
+
+// giveUp makes room for calls of the same sender: the 200 to this one still waits for its ACK.
+func (l *Leg) giveUp() {
+	if in := l.in; in != nil && in.initial && in.ok != nil && time.Since(in.answered) >= unackedAtLeast {
+		l.unacknowledged(in)
+	}
+}
+
 // acknowledged is an ACK in the dialog.
 func (l *Leg) acknowledged(req *sipmsg.Request) {
 	in := l.in
@@ -212,7 +218,7 @@ func (l *Leg) acknowledged(req *sipmsg.Request) {
 	l.in = nil
 	in.tx.settle()
 	if in.initial {
-		l.g.acked(l, true)
+		l.g.acked(l.counted, true)
 	}
 	if l.state == legAnswered {
 		l.enter(legConfirmed)

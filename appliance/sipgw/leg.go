@@ -20,13 +20,11 @@ import (
 type Leg struct {
 	stack    *Stack
 	g        *gateway // nil: the interface had no gateway, and the leg is over
-	conf     *gatewayConf
+	conf     *Conf
 	iface    *config.SIPInterface
 	log      *slog.Logger
 	incoming bool
-	caller   netip.Addr // of an incoming one: whom it is counted for
-	talks    bool       // its ACK came; guarded by the senders
-	urgent   bool       // and that it is for an emergency number
+	counted  *Call // an incoming one, for its sender
 	began    time.Time
 	here     netip.Addr // our address towards the peer, for its media too; zero: none
 
@@ -38,7 +36,7 @@ type Leg struct {
 	forks    []string   // tags of early dialogs that our INVITE has made
 	peer     netip.Addr // who began the dialog, or answered last
 	proxies  []string   // its route set
-	requests bucket     // of the peer
+	requests Bucket     // of the peer
 
 	dialog
 	state     legState
@@ -141,7 +139,7 @@ func (l *Leg) after(d time.Duration, f func()) *time.Timer {
 // enter changes the state and what Info tells.
 func (l *Leg) enter(s legState) {
 	if l.incoming && l.state == legRinging && s != legRinging {
-		l.g.rangOut(l)
+		l.g.rangOut(l.counted)
 	}
 	l.state = s
 	l.mu.Lock()
@@ -159,7 +157,7 @@ func (l *Leg) finish() {
 	l.enter(legOver)
 	l.session.stop()
 	if l.incoming {
-		l.g.acked(l, false)
+		l.g.acked(l.counted, false)
 	}
 	if l.in != nil {
 		l.in.stop()
@@ -313,4 +311,11 @@ func (l *Leg) die(code int, why string) {
 		l.hangUp([]sipmsg.Header{{Name: "Reason", Value: "SIP;cause=" + itoa(code) + ";text=" + sipmsg.Quote(why)}})
 	}
 	l.emit(Ended{Reason: why, Code: code})
+}
+
+// takes reports whether one more request of the peer is taken in the leg's dialog.
+func (l *Leg) takes() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.requests.Take(dialogRequests, 2, time.Now())
 }

@@ -38,37 +38,37 @@ func (l *listener) close() {
 }
 
 // listen opens a socket and starts its loop.
-func (g *gateway) listen(iface string, k listenKey) *listener {
+func (g *Gate) listen(iface string, k listenKey) *listener {
 	l := &listener{iface: iface, key: k}
 	if k.transport == "udp" {
-		conn, err := g.stack.opts.Network.ListenPacket(k.addr)
+		conn, err := g.opts.Network.ListenPacket(k.addr)
 		if err != nil {
 			l.err = fmt.Errorf("gateway %s: %w", g.name, err)
 			return l
 		}
 		l.udp = &datagrams{g: g, conn: conn, local: k.addr}
-		g.stack.spawn(l.udp.read)
+		g.spawn(l.udp.read)
 		return l
 	}
-	ln, err := g.stack.opts.Network.Listen(k.transport, k.addr)
+	ln, err := g.opts.Network.Listen(k.transport, k.addr)
 	if err != nil {
 		l.err = fmt.Errorf("gateway %s: %w", g.name, err)
 		return l
 	}
 	l.tcp = ln
-	g.stack.spawn(func() { g.accept(l) })
+	g.spawn(func() { g.accept(l) })
 	return l
 }
 
 // accept takes connections until its listener is closed. No error ends it: out of file descriptors is over when calls end.
-func (g *gateway) accept(l *listener) {
+func (g *Gate) accept(l *listener) {
 	for {
 		conn, err := l.tcp.Accept()
 		if err != nil {
 			if isClosed(err) {
 				return
 			}
-			g.repeats.Log(slog.LevelWarn, "accept failed", "", "", "gw", g.name, "err", err)
+			g.Repeats.Log(slog.LevelWarn, "accept failed", "", "", "gw", g.name, "err", err)
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
@@ -77,7 +77,7 @@ func (g *gateway) accept(l *listener) {
 }
 
 // admit checks a new connection's source and the limits, before any TLS or SIP.
-func (g *gateway) admit(l *listener, conn net.Conn) {
+func (g *Gate) admit(l *listener, conn net.Conn) {
 	from := addrPortOf(conn.RemoteAddr())
 	trusted := g.trusts(from.Addr())
 	if !trusted {
@@ -90,11 +90,11 @@ func (g *gateway) admit(l *listener, conn net.Conn) {
 	s := newStream(g, l.key.transport, true)
 	s.conn, s.peer, s.from, s.trusted = conn, from, source.Of(from.Addr()), trusted
 	if err := g.enter(s); err != nil {
-		g.repeats.Log(slog.LevelWarn, "connection refused", from.Addr().String(), err.Error(), "gw", g.name, "peer", from, "err", err)
+		g.Repeats.Log(slog.LevelWarn, "connection refused", from.Addr().String(), err.Error(), "gw", g.name, "peer", from, "err", err)
 		discard(conn)
 		return
 	}
-	if !g.stack.spawn(func() { g.welcome(s, conn) }) {
+	if !g.spawn(func() { g.welcome(s, conn) }) {
 		s.close(errConnClosed)
 	}
 }
@@ -108,11 +108,11 @@ func discard(conn net.Conn) {
 }
 
 // welcome does the handshake of an accepted connection and begins to serve it.
-func (g *gateway) welcome(s *stream, conn net.Conn) {
+func (g *Gate) welcome(s *stream, conn net.Conn) {
 	if s.kind == "tls" {
 		t, err := g.acceptTLS(conn, s.peer.Addr())
 		if err != nil {
-			g.repeats.Log(slog.LevelWarn, "TLS handshake failed", s.peer.Addr().String(), "", "gw", g.name, "peer", s.peer, "err", err)
+			g.Repeats.Log(slog.LevelWarn, "TLS handshake failed", s.peer.Addr().String(), "", "gw", g.name, "peer", s.peer, "err", err)
 			g.unknownIssuer(s.peer.String(), err)
 			discard(conn)
 			s.close(err)
@@ -127,14 +127,14 @@ func (g *gateway) welcome(s *stream, conn net.Conn) {
 }
 
 // unknownIssuer tells the box when err is about an authority that is not trusted.
-func (g *gateway) unknownIssuer(peer string, err error) {
+func (g *Gate) unknownIssuer(peer string, err error) {
 	var e *pki.UnknownIssuer
-	if f := g.stack.opts.OnUnknownIssuer; f != nil && errors.As(err, &e) {
+	if f := g.opts.OnUnknownIssuer; f != nil && errors.As(err, &e) {
 		f(g.name, peer, e)
 	}
 }
 
-func (g *gateway) acceptTLS(conn net.Conn, from netip.Addr) (net.Conn, error) {
+func (g *Gate) acceptTLS(conn net.Conn, from netip.Addr) (net.Conn, error) {
 	c := g.conf.Load()
 	if c.tlsErr != nil {
 		return nil, c.tlsErr
@@ -142,7 +142,7 @@ func (g *gateway) acceptTLS(conn net.Conn, from netip.Addr) (net.Conn, error) {
 	if c.tlsProfile == nil {
 		return nil, errNoTLSProfile
 	}
-	conf, err := pki.ServerConfig(c.tlsProfile, g.stack.opts.PKI)
+	conf, err := pki.ServerConfig(c.tlsProfile, g.opts.PKI)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (g *gateway) acceptTLS(conn net.Conn, from netip.Addr) (net.Conn, error) {
 	t, secured := conn.(Secured)
 	if !secured {
 		server := tls.Server(conn, conf)
-		if err := server.HandshakeContext(g.stack.ctx); err != nil {
+		if err := server.HandshakeContext(g.ctx); err != nil {
 			return nil, err
 		}
 		t = server
@@ -166,7 +166,7 @@ func (g *gateway) acceptTLS(conn net.Conn, from netip.Addr) (net.Conn, error) {
 
 // namesOf are the names that a peer at an address may have: those of the remotes whose interfaces trust it (A.9). None are demanded
 // of a peer whose requests belong to an interface with an address for its remote.
-func (g *gateway) namesOf(from netip.Addr) []string {
+func (g *Gate) namesOf(from netip.Addr) []string {
 	if own := g.interfaceOf(from); own == nil || !isName(own.Remote.Host) {
 		return nil
 	}

@@ -117,7 +117,7 @@ func (r *ServerRequest) Capabilities() []sipmsg.Header {
 	from := r.tx.from
 	transport := from.way.transport()
 	return []sipmsg.Header{
-		{Name: "Contact", Value: "<" + r.g.conf.Load().at(transport, from.local.Addr()).contact("", transport) + ">"},
+		{Name: "Contact", Value: "<" + r.g.Conf().at(transport, from.local.Addr()).contact("", transport) + ">"},
 		{Name: "Allow", Value: r.g.stack.methods.allow(r.Interface)},
 		{Name: "Accept", Value: acceptedBodies},
 		{Name: "Supported", Value: sipmsg.Extensions},

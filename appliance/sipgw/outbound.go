@@ -67,8 +67,8 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})
 		return l
 	}
-	l.conf = g.conf.Load()
-	transport := g.transportFor(i, r.Identity)
+	l.conf = g.Conf()
+	transport := g.Conf().transportFor(i, r.Identity)
 	if !r.Urgent {
 		if err := s.health.Refusal(i.ID(), r.Identity); err != nil {
 			l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: err})
@@ -86,7 +86,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.dialog = dialog{callID: s.callID(r.Hops), localTag: tag, local: from.String(), remote: r.To.String(),
 		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: transport,
 		contact: "<" + side.contact(r.ContactUser, transport) + ">"}
-	l.auth = l.conf.authenticator(r.Identity)
+	l.auth = authenticator(l.conf, r.Identity)
 	l.out = &outbound{initial: true, to: to, body: r.Body,
 		headers: r.Headers, acks: map[string]ack{}}
 	if len(r.Parts) > 0 {
@@ -144,7 +144,7 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 
 // settleSide puts the Contact right when the name of the peer was not known before: it is on another side of the gateway then.
 func (l *Leg) settleSide(where endpoint, req *sip.Request) {
-	side := l.g.conf.Load().towards(where.transport, where.addrs[0].Addr())
+	side := l.g.Conf().towards(where.transport, where.addrs[0].Addr())
 	contact := "<" + side.contact(sipmsg.SplitURI(sipmsg.ParseNameAddr(l.contact).URI).User, l.transport) + ">"
 	if contact == l.contact || side == nil {
 		return
@@ -309,7 +309,7 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 			l.log.Warn("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
 			return
 		}
-		a := ack{where, sipmsg.Render(req, l.g.conf.Load().towards(where.transport, where.addrs[0].Addr()).via(where.transport, sipmsg.NewBranch()))}
+		a := ack{where, sipmsg.Render(req, l.g.Conf().towards(where.transport, where.addrs[0].Addr()).via(where.transport, sipmsg.NewBranch()))}
 		out.acks[tag] = a
 		l.sendRaw(a)
 	})

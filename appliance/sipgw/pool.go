@@ -34,7 +34,7 @@ type poolKey struct {
 
 // way returns the flow to an endpoint: the UDP socket, an open connection of ours, or a new one that is being dialled. Requests
 // never travel on a connection that the peer opened (A.15).
-func (g *gateway) way(to endpoint) (flow, error) {
+func (g *Gate) way(to endpoint) (flow, error) {
 	if len(to.addrs) == 0 {
 		return nil, &TransportError{Op: opResolve, Peer: to.name, Err: noAddress(to.name)}
 	}
@@ -76,7 +76,7 @@ func (g *gateway) way(to endpoint) (flow, error) {
 			x.retire()
 		}
 	}
-	if !g.stack.spawn(func() { g.dial(s, to, local) }) {
+	if !g.spawn(func() { g.dial(s, to, local) }) {
 		s.close(errConnClosed)
 	}
 	return s, nil
@@ -90,7 +90,7 @@ const (
 
 // spare finds a connection of ours to do without before one more is opened to an address: of as many to that address, of so many in all to
 // the address that has most. It is nil when there is room, and an error where all are in use. The lock is held.
-func (g *gateway) spare(to netip.Addr) (*stream, error) {
+func (g *Gate) spare(to netip.Addr) (*stream, error) {
 	n := map[netip.Addr]int{}
 	all, most := 0, to
 	for s := range g.streams {
@@ -125,8 +125,8 @@ func (g *gateway) spare(to netip.Addr) (*stream, error) {
 }
 
 // dial opens a connection of ours, trying each address of the name.
-func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
-	ctx, cancel := context.WithCancel(g.stack.ctx)
+func (g *Gate) dial(s *stream, to endpoint, local netip.Addr) {
+	ctx, cancel := context.WithCancel(g.ctx)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { s.close(errConnClosed) })
 	defer stop()
@@ -136,7 +136,7 @@ func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
 	}
 	for _, a := range to.addrs {
 		dialling, end := context.WithTimeout(ctx, dialTimeout)
-		conn, err := g.stack.opts.Network.Dial(dialling, to.transport, local, a)
+		conn, err := g.opts.Network.Dial(dialling, to.transport, local, a)
 		end()
 		if err != nil {
 			failure = &TransportError{Op: "dial", Peer: a.String(), Err: err}
@@ -159,14 +159,14 @@ func (g *gateway) dial(s *stream, to endpoint, local netip.Addr) {
 		s.start(conn)
 		return
 	}
-	g.repeats.Log(slog.LevelWarn, "peer not reachable", to.name, "", "gw", g.name, "peer", to.name, "err", failure)
+	g.Repeats.Log(slog.LevelWarn, "peer not reachable", to.name, "", "gw", g.name, "peer", to.name, "err", failure)
 	s.close(failure)
 }
 
 // standsFor are the names that a certificate may hold in place of the name that is dialled. A proxy that names itself in Record-Route
 // is one of a peer's many, and shows the peer's own name as it does when it dials us: sip.pstnhub.microsoft.com (A.9). None for
 // the name of a peer itself, and where nobody trusts the address.
-func (g *gateway) standsFor(name string, at netip.Addr) []string {
+func (g *Gate) standsFor(name string, at netip.Addr) []string {
 	for _, i := range g.conf.Load().interfaces {
 		if !isName(name) || strings.EqualFold(i.Remote.Host, name) {
 			return nil
@@ -176,13 +176,13 @@ func (g *gateway) standsFor(name string, at netip.Addr) []string {
 }
 
 // handshake makes a TLS client of a connection: our certificate, the peer's checked for name or one of those that stand for it.
-func (g *gateway) handshake(ctx context.Context, conn net.Conn, name string, others ...string) (net.Conn, error) {
+func (g *Gate) handshake(ctx context.Context, conn net.Conn, name string, others ...string) (net.Conn, error) {
 	c := g.conf.Load()
 	if c.tlsProfile == nil {
 		conn.Close()
 		return nil, errNoTLSProfile
 	}
-	conf, err := pki.ClientConfig(c.tlsProfile, g.stack.opts.PKI, name, others...)
+	conf, err := pki.ClientConfig(c.tlsProfile, g.opts.PKI, name, others...)
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -202,13 +202,13 @@ func (g *gateway) handshake(ctx context.Context, conn net.Conn, name string, oth
 }
 
 // forget drops a closed connection from the tables.
-func (g *gateway) forget(s *stream) {
+func (g *Gate) forget(s *stream) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.forgetLocked(s)
 }
 
-func (g *gateway) forgetLocked(s *stream) {
+func (g *Gate) forgetLocked(s *stream) {
 	if _, ok := g.streams[s]; !ok {
 		return
 	}

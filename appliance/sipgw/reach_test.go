@@ -310,7 +310,7 @@ func TestAProxyShowsThePeersName(t *testing.T) {
 func TestRequestBehindOthersIsTakenBack(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		ours, theirs := net.Pipe()
-		s := newStream(b.g, "tcp", false)
+		s := newStream(b.g.Gate, "tcp", false)
 		s.start(ours)
 		request := func(text string) *clientTx {
 			tx := &clientTx{g: b.g, key: clientKey(text, "INVITE"), invite: true, way: s, raw: []byte(text), result: func(*sipmsg.Response, error) {}}

@@ -3,7 +3,6 @@ package sipgw
 import (
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -12,14 +11,6 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// arrival is how a message came.
-type arrival struct {
-	way     flow // for responses to it
-	source  netip.AddrPort
-	local   netip.AddrPort
-	trusted bool // false: only responses are taken, or requests answered with 403
-}
-
 // received handles one message in the read loop of its socket or connection. head and body are the reader's buffer.
 func (g *gateway) received(head, body []byte, f sipmsg.Framing, a arrival) {
 	m := sipmsg.Parse(head, body, f, a.source, a.way.transport())
@@ -27,15 +18,15 @@ func (g *gateway) received(head, body []byte, f sipmsg.Framing, a arrival) {
 	case m.Response != nil:
 		g.response(m.Response, a)
 	case m.Request == nil:
-		g.counters.malformed.Add(1)
-		g.repeats.Log(slog.LevelInfo, "malformed message", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", m.Err)
+		g.Counters.Malformed.Add(1)
+		g.Repeats.Log(slog.LevelInfo, "malformed message", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", m.Err)
 		g.dropped(a.way.transport(), a.source, a.local, m.Head, fmt.Sprint("malformed: ", m.Err))
 	case !a.trusted:
 		g.forbid(m.Request, a)
 	case m.Fault != nil:
 		g.refuse(m.Request, a, m.Fault)
 	default:
-		g.counters.requests.Add(1)
+		g.Counters.Requests.Add(1)
 		if i := g.interfaceOf(a.source.Addr()); i != nil {
 			g.stack.health.Heard(i.ID())
 		}
@@ -45,16 +36,16 @@ func (g *gateway) received(head, body []byte, f sipmsg.Framing, a arrival) {
 
 // forbid answers a stranger's request where answer-untrusted-hosts is set.
 func (g *gateway) forbid(req *sipmsg.Request, a arrival) {
-	g.counters.untrusted.Add(1)
-	if g.conf.Load().gw.AnswerUntrusted && req.Method != sip.ACK {
+	g.Counters.Untrusted.Add(1)
+	if g.Conf().gw.AnswerUntrusted && req.Method != sip.ACK {
 		g.reply(a, req, g.responseTo(req, 403, "", sipmsg.Token(8), nil, "", nil))
 	}
 }
 
 // refuse answers a malformed request, without a transaction.
 func (g *gateway) refuse(req *sipmsg.Request, a arrival, f *sipmsg.Fault) {
-	g.counters.refused.Add(1)
-	g.repeats.Log(slog.LevelInfo, "request refused", a.source.Addr().String(), f.Reason, "gw", g.name, "peer", a.source, "code", f.Code, "err", f.Reason)
+	g.Counters.Refused.Add(1)
+	g.Repeats.Log(slog.LevelInfo, "request refused", a.source.Addr().String(), f.Reason, "gw", g.name, "peer", a.source, "code", f.Code, "err", f.Reason)
 	if req.Method != sip.ACK {
 		g.reply(a, req, g.responseTo(req, f.Code, f.Reason, sipmsg.Token(8), nil, "", f.Headers))
 	}
@@ -62,8 +53,8 @@ func (g *gateway) refuse(req *sipmsg.Request, a arrival, f *sipmsg.Fault) {
 
 // surplus refuses what is beyond a limit, without keeping anything of it.
 func (g *gateway) surplus(req *sipmsg.Request, a arrival, why string) {
-	g.counters.surplus.Add(1)
-	g.repeats.Log(slog.LevelWarn, "request refused", a.source.Addr().String(), why, "gw", g.name, "peer", a.source, "code", 503, "err", why)
+	g.Counters.Surplus.Add(1)
+	g.Repeats.Log(slog.LevelWarn, "request refused", a.source.Addr().String(), why, "gw", g.name, "peer", a.source, "code", 503, "err", why)
 	g.reply(a, req, g.responseTo(req, 503, "", sipmsg.Token(8), nil, "", []sipmsg.Header{{Name: "Retry-After", Value: "1"}}))
 }
 
@@ -73,7 +64,7 @@ func (g *gateway) reply(a arrival, req *sipmsg.Request, m []byte) { g.backTo(a, 
 // response matches a response with its client transaction; one without is a late retransmission and dropped.
 func (g *gateway) response(res *sipmsg.Response, a arrival) {
 	if !res.Check() {
-		g.counters.malformed.Add(1)
+		g.Counters.Malformed.Add(1)
 		return
 	}
 	tx := g.transactions.client(clientKey(res.Via.Branch, string(res.SeqMethod)))
@@ -81,8 +72,8 @@ func (g *gateway) response(res *sipmsg.Response, a arrival) {
 		return
 	}
 	if !g.kin(tx.asked(), a.origin()) {
-		g.counters.refused.Add(1)
-		g.repeats.Log(slog.LevelInfo, "response ignored", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", "it comes from somebody who was not asked")
+		g.Counters.Refused.Add(1)
+		g.Repeats.Log(slog.LevelInfo, "response ignored", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", "it comes from somebody who was not asked")
 		return
 	}
 	tx.receive(res)
@@ -227,4 +218,9 @@ func (g *gateway) inDialog(tx *serverTx, tag string) {
 		tx.respond(100, g.responseTo(tx.req, 100, "", "", nil, "", nil))
 	}
 	leg.post(func() { leg.request(tx) })
+}
+
+// responseTo builds a response to a request.
+func (g *gateway) responseTo(req *sipmsg.Request, code int, reason, toTag string, body []byte, contentType string, h []sipmsg.Header) []byte {
+	return sipmsg.RenderResponse(req, code, reason, toTag, g.stack.opts.UserAgent, body, contentType, h)
 }

@@ -148,7 +148,7 @@ func TestStrangersGetSilence(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		b.g.datagram(b.d, addrPort("203.0.113.9:5060"), m)
 		b.starts()
-		if b.g.counters.untrusted.Load() != 1 || len(b.g.expected) != 0 {
+		if b.g.Counters.Untrusted.Load() != 1 || len(b.g.expected) != 0 {
 			t.Error("not counted, or remembered")
 		}
 	})

@@ -13,9 +13,9 @@ const (
 	maxRepeats   = 256 // subjects that are told apart
 )
 
-// repeats writes lines that a peer can cause as often as it likes: the first few of a subject as they come, then their number, once a
+// Repeats writes lines that a peer can cause as often as it likes: the first few of a subject as they come, then their number, once a
 // minute. A flood must not push everything else out of the log, nor wear out the medium.
-type repeats struct {
+type Repeats struct {
 	log *slog.Logger
 
 	mu   sync.Mutex
@@ -29,13 +29,13 @@ type repeated struct {
 	msg, from, err string
 }
 
-// newRepeats returns a throttle before a log.
-func newRepeats(log *slog.Logger) *repeats {
-	return &repeats{log: log, seen: map[repeated]int{}, last: map[repeated][]any{}}
+// NewRepeats returns a throttle before a log.
+func NewRepeats(log *slog.Logger) *Repeats {
+	return &Repeats{log: log, seen: map[repeated]int{}, last: map[repeated][]any{}}
 }
 
 // Log writes or counts a line. Lines with the same message and cause about the same peer are repetitions of each other.
-func (r *repeats) Log(level slog.Level, msg, peer, cause string, attrs ...any) {
+func (r *Repeats) Log(level slog.Level, msg, peer, cause string, attrs ...any) {
 	k := repeated{level, msg, peer, cause}
 	r.mu.Lock()
 	if _, ok := r.seen[k]; !ok && len(r.seen) >= maxRepeats {
@@ -56,7 +56,7 @@ func (r *repeats) Log(level slog.Level, msg, peer, cause string, attrs ...any) {
 }
 
 // tell writes how many there were since, and goes on counting while there are some.
-func (r *repeats) tell(k repeated) {
+func (r *Repeats) tell(k repeated) {
 	r.mu.Lock()
 	n := r.seen[k] - repeatFirst
 	attrs := r.last[k]

@@ -34,7 +34,7 @@ func (l *paperLog) take() string {
 func TestRepeatedLinesAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out paperLog
-		r := newRepeats(slog.New(slog.NewTextHandler(&out, nil)))
+		r := NewRepeats(slog.New(slog.NewTextHandler(&out, nil)))
 		for n := range 1000 {
 			r.Log(slog.LevelWarn, "request refused", "192.0.2.1", "x", "peer", fmt.Sprint("192.0.2.1:", n))
 		}

@@ -35,13 +35,25 @@ func service(transport string) (service, proto string) {
 	return "sip", "udp"
 }
 
+// target is where a request goes: a name or address, resolved when it is sent. Port 0: SRV, then the transport's default.
+type target struct {
+	host      string
+	port      uint16
+	transport string // "udp", "tcp", "tls"
+}
+
+// peer is the target of requests to the peer of an interface, with the account of an identity ("": none).
+func (g *Gate) peer(i *config.SIPInterface, identity string) target {
+	return target{i.Remote.Host, i.Remote.Port, g.conf.Load().transportFor(i, identity)}
+}
+
 type resolved struct {
 	endpoint
 	until time.Time
 }
 
 // resolveNow answers without waiting: a literal address, or what is known already.
-func (g *gateway) resolveNow(t target) (endpoint, bool) {
+func (g *Gate) resolveNow(t target) (endpoint, bool) {
 	to := endpoint{transport: t.transport, name: t.host}
 	port := t.port
 	if a, err := netip.ParseAddr(t.host); err == nil {
@@ -54,7 +66,7 @@ func (g *gateway) resolveNow(t target) (endpoint, bool) {
 	if port == 0 {
 		return g.resolvedBefore(t)
 	}
-	for _, a := range g.stack.opts.Resolver.Cached(t.host) {
+	for _, a := range g.opts.Resolver.Cached(t.host) {
 		to.addrs = append(to.addrs, netip.AddrPortFrom(a, port))
 	}
 	return to, len(to.addrs) > 0
@@ -62,7 +74,7 @@ func (g *gateway) resolveNow(t target) (endpoint, bool) {
 
 // resolvedBefore is what SRV said last. What has become old is still used, and asked for anew meanwhile: no call waits for the name
 // servers but the first (teams.md C.18).
-func (g *gateway) resolvedBefore(t target) (endpoint, bool) {
+func (g *Gate) resolvedBefore(t target) (endpoint, bool) {
 	now := time.Now()
 	g.mu.Lock()
 	r, ok := g.resolved[t]
@@ -76,13 +88,13 @@ func (g *gateway) resolvedBefore(t target) (endpoint, bool) {
 	}
 	g.mu.Unlock()
 	if due {
-		g.stack.spawn(func() { g.lookup(g.stack.ctx, t) })
+		g.spawn(func() { g.lookup(g.ctx, t) })
 	}
 	return r.endpoint, true
 }
 
 // resolve finds the addresses of a target, at once when they are known. It blocks.
-func (g *gateway) resolve(ctx context.Context, t target) (endpoint, error) {
+func (g *Gate) resolve(ctx context.Context, t target) (endpoint, error) {
 	if to, ok := g.resolveNow(t); ok {
 		return to, nil
 	}
@@ -90,16 +102,16 @@ func (g *gateway) resolve(ctx context.Context, t target) (endpoint, error) {
 }
 
 // lookup asks for the addresses of a target (RFC 3263): SRV when no port is given, else its address records. It blocks.
-func (g *gateway) lookup(ctx context.Context, t target) (endpoint, error) {
+func (g *Gate) lookup(ctx context.Context, t target) (endpoint, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	to := endpoint{transport: t.transport, name: t.host}
 	if t.port == 0 {
 		svc, proto := service(t.transport)
-		records, err := g.stack.opts.Resolver.LookupSRV(ctx, svc, proto, t.host)
+		records, err := g.opts.Resolver.LookupSRV(ctx, svc, proto, t.host)
 		if err == nil {
 			for _, r := range records {
-				list, _ := g.stack.opts.Resolver.Lookup(ctx, strings.TrimSuffix(r.Target, "."))
+				list, _ := g.opts.Resolver.Lookup(ctx, strings.TrimSuffix(r.Target, "."))
 				for _, a := range list {
 					to.addrs = append(to.addrs, netip.AddrPortFrom(a, r.Port))
 				}
@@ -111,7 +123,7 @@ func (g *gateway) lookup(ctx context.Context, t target) (endpoint, error) {
 		if port == 0 {
 			port = defaultPort(t.transport)
 		}
-		list, err := g.stack.opts.Resolver.Lookup(ctx, t.host)
+		list, err := g.opts.Resolver.Lookup(ctx, t.host)
 		if err != nil {
 			return to, &TransportError{Op: opResolve, Peer: t.host, Err: err}
 		}
@@ -149,11 +161,11 @@ func keep[K comparable, V any](m map[K]V, key K, value V, until func(V) time.Tim
 }
 
 // known returns what is known of a name's addresses, those behind its SRV records included, without waiting.
-func (g *gateway) known(host string) []netip.Addr {
+func (g *Gate) known(host string) []netip.Addr {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}
 	}
-	list := g.stack.opts.Resolver.Cached(host)
+	list := g.opts.Resolver.Cached(host)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for t, r := range g.resolved {
@@ -167,14 +179,14 @@ func (g *gateway) known(host string) []netip.Addr {
 }
 
 // watch keeps the addresses of all peers known: trust must not depend on our having called them first.
-func (g *gateway) watch(ctx context.Context) {
+func (g *Gate) watch(ctx context.Context) {
 	said := map[config.InterfaceID]string{} // by SIP interface: the error that the log was told
 	for {
 		for _, i := range g.conf.Load().interfaces {
 			if i.Remote.Host == "" {
 				continue
 			}
-			t := target{i.Remote.Host, i.Remote.Port, g.transport(i)}
+			t := g.peer(i, "")
 			_, err := g.lookup(ctx, t)
 			switch {
 			case ctx.Err() != nil:

@@ -6,7 +6,7 @@ import (
 )
 
 // logSecured tells, for `debug tls`, what a handshake has agreed on and who is at the other end.
-func (g *gateway) logSecured(conn net.Conn, how string) {
+func (g *Gate) logSecured(conn net.Conn, how string) {
 	t, ok := conn.(*tls.Conn)
 	if !ok {
 		return

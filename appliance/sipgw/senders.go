@@ -20,19 +20,19 @@ const (
 	strangeRequests    = 2000 // new requests a second of all who are neither a configured peer nor in a call; calls: as one source
 	leastUnanswered    = 500  // unanswered calls of one source; of all twice as many
 	maxUnacked         = 16   // answered calls of one source without an ACK, over UDP
-	unackedAtLeast     = 3 * time.Second
-	leastCalls         = 20 // new calls a second of one source, where there are few sessions
+	leastCalls         = 20   // new calls a second of one source, where there are few sessions
 	manyCalls          = 500
 	dialogRequests     = 20 // requests a second in one dialog, BYE apart
 )
 
-// bucket is a token bucket with room for so many seconds.
-type bucket struct {
+// Bucket is a token bucket with room for so many seconds.
+type Bucket struct {
 	tokens float64
 	last   time.Time
 }
 
-func (b *bucket) take(perSecond, seconds float64, now time.Time) bool {
+// Take takes a token of a bucket that is filled at a rate, and has room for so many seconds; false: it is empty.
+func (b *Bucket) Take(perSecond, seconds float64, now time.Time) bool {
 	if b.last.IsZero() {
 		b.tokens = perSecond * seconds
 	}
@@ -46,13 +46,13 @@ func (b *bucket) take(perSecond, seconds float64, now time.Time) bool {
 
 // sender is an address that sends, as long as it does.
 type sender struct {
-	messages, requests, calls, urgent, connections bucket
+	messages, requests, calls, urgent, connections Bucket
 	heard                                          time.Time
 
-	talking           int    // calls that it has acknowledged: whoever forges an address has none
-	legs              int    // in calls now
-	ringing, pressing int    // of these, calls without a final response; emergency calls among them are counted apart
-	unacked           []*Leg // answered over UDP, in their order
+	talking           int     // calls that it has acknowledged: whoever forges an address has none
+	legs              int     // in calls now
+	ringing, pressing int     // of these, calls without a final response; emergency calls among them are counted apart
+	unacked           []*Call // answered over UDP, in their order
 }
 
 // senders are the addresses that send to a gateway.
@@ -60,7 +60,7 @@ type senders struct {
 	mu                    sync.Mutex
 	by                    map[netip.Addr]*sender
 	ringing               int
-	strange, strangeCalls bucket // of all who are neither a configured peer nor in a call
+	strange, strangeCalls Bucket // of all who are neither a configured peer nor in a call
 }
 
 func newSenders() senders { return senders{by: map[netip.Addr]*sender{}} }
@@ -103,54 +103,47 @@ func (s *senders) makeRoom() {
 func limit(configured, otherwise int) float64 { return float64(cmp.Or(configured, otherwise)) }
 
 // hears reports whether one more message of an address is looked at.
-func (g *gateway) hears(a netip.Addr) bool {
+func (g *Gate) hears(a netip.Addr) bool {
 	now := time.Now()
 	rate := limit(g.conf.Load().gw.RequestsPerSource, config.RequestsPerSource)
 	g.senders.mu.Lock()
 	defer g.senders.mu.Unlock()
-	return g.senders.of(a, now).messages.take(messagesPerRequest*rate, 2, now)
+	return g.senders.of(a, now).messages.Take(messagesPerRequest*rate, 2, now)
 }
 
 // deaf notes a message that was dropped unread.
-func (g *gateway) deaf(transport string, from netip.AddrPort) {
-	g.counters.surplus.Add(1)
-	g.repeats.Log(slog.LevelWarn, "messages dropped", from.Addr().String(), "", "gw", g.name, "peer", from, "transport", transport, "err", "too many of this source")
+func (g *Gate) deaf(transport string, from netip.AddrPort) {
+	g.Counters.Surplus.Add(1)
+	g.Repeats.Log(slog.LevelWarn, "messages dropped", from.Addr().String(), "", "gw", g.name, "peer", from, "transport", transport, "err", "too many of this source")
 }
 
 // isPeer reports whether an address is one that an interface names as its remote.
-func (g *gateway) isPeer(a netip.Addr) bool {
+func (g *Gate) isPeer(a netip.Addr) bool {
 	return slices.ContainsFunc(g.conf.Load().interfaces, func(i *config.SIPInterface) bool { return g.isRemote(i, a) })
 }
 
-// takes reports whether one more request of the peer is taken in the leg's dialog.
-func (l *Leg) takes() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.requests.take(dialogRequests, 2, time.Now())
-}
-
 // connects reports whether one more connection of an address is taken.
-func (g *gateway) connects(a netip.Addr) bool {
+func (g *Gate) connects(a netip.Addr) bool {
 	now := time.Now()
 	g.senders.mu.Lock()
 	defer g.senders.mu.Unlock()
-	return g.senders.of(a, now).connections.take(newConnections, 2, now)
+	return g.senders.of(a, now).connections.Take(newConnections, 2, now)
 }
 
 // takes reports whether a new request of an address is taken. peer: it is one that the configuration names.
-func (g *gateway) takes(a netip.Addr, peer bool) bool {
+func (g *Gate) takes(a netip.Addr, peer bool) bool {
 	now := time.Now()
 	rate := limit(g.conf.Load().gw.RequestsPerSource, config.RequestsPerSource)
 	s := &g.senders
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.of(a, now)
-	return x.requests.take(rate, 2, now) && (peer || x.talking > 0 || s.strange.take(strangeRequests, 2, now))
+	return x.requests.Take(rate, 2, now) && (peer || x.talking > 0 || s.strange.Take(strangeRequests, 2, now))
 }
 
 // callOf reports why a new call of an address is refused; "" when it is taken. An emergency call is counted apart, so that others never
 // stand in its way.
-func (g *gateway) callOf(a netip.Addr, peer, urgent bool) (why string) {
+func (g *Gate) callOf(a netip.Addr, peer, urgent bool) (why string) {
 	now := time.Now()
 	gw := g.conf.Load().gw
 	rate, most := limit(gw.CallsPerSource, g.callsPerSource()), cmp.Or(gw.UnansweredPerSource, g.unansweredPerSource())
@@ -163,41 +156,52 @@ func (g *gateway) callOf(a netip.Addr, peer, urgent bool) (why string) {
 		b, waiting, all = &x.urgent, x.pressing, 0
 	}
 	switch {
-	case !b.take(rate, 2, now):
+	case !b.Take(rate, 2, now):
 		return "too many calls per second of this source"
-	case !peer && !urgent && x.talking == 0 && !s.strangeCalls.take(rate, 2, now):
+	case !peer && !urgent && x.talking == 0 && !s.strangeCalls.Take(rate, 2, now):
 		return "too many calls per second of sources that are in no call"
 	case waiting >= most:
 		return "too many unanswered calls of this source"
 	case all >= 2*g.unansweredPerSource():
 		return "too many unanswered calls"
+	case !urgent && !g.rate.allow(gw.CallsPerSecond):
+		return "too many calls per second"
 	}
 	return ""
 }
 
 // callsPerSource is the default. Whoever has so many sessions does not begin half of them in a second.
-func (g *gateway) callsPerSource() int {
-	if sessions := g.stack.opts.Sessions; sessions != nil {
+func (g *Gate) callsPerSource() int {
+	if sessions := g.opts.Sessions; sessions != nil {
 		return max(leastCalls, sessions()/2)
 	}
 	return manyCalls
 }
 
 // unansweredPerSource is the default: more calls than there are sessions come to nothing anyhow.
-func (g *gateway) unansweredPerSource() int {
-	if sessions := g.stack.opts.Sessions; sessions != nil {
+func (g *Gate) unansweredPerSource() int {
+	if sessions := g.opts.Sessions; sessions != nil {
 		return max(leastUnanswered, sessions())
 	}
 	return leastUnanswered
 }
 
-// rings counts a call that came in; the leg knows whom it is counted for.
-func (g *gateway) rings(l *Leg) {
+// Call is an INVITE that came in, as it is counted for its sender.
+type Call struct {
+	From   netip.Addr
+	Urgent bool   // it is for an emergency number
+	GiveUp func() // called when the call is to make room for others: nobody acknowledges its 200
+
+	talks bool // its ACK came; guarded by the senders
+}
+
+// rings counts a call that came in.
+func (g *Gate) rings(c *Call) {
 	s := &g.senders
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.of(l.caller, time.Now())
-	if x.legs++; l.urgent {
+	x := s.of(c.From, time.Now())
+	if x.legs++; c.Urgent {
 		x.pressing++
 		return
 	}
@@ -206,12 +210,12 @@ func (g *gateway) rings(l *Leg) {
 }
 
 // rangOut counts it no longer as unanswered.
-func (g *gateway) rangOut(l *Leg) {
+func (g *Gate) rangOut(c *Call) {
 	s := &g.senders
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.of(l.caller, time.Now())
-	if l.urgent {
+	x := s.of(c.From, time.Now())
+	if c.Urgent {
 		x.pressing--
 		return
 	}
@@ -220,49 +224,60 @@ func (g *gateway) rangOut(l *Leg) {
 }
 
 // leaves counts it no longer at all.
-func (g *gateway) leaves(l *Leg) {
+func (g *Gate) leaves(c *Call) {
 	s := &g.senders
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.of(l.caller, time.Now())
-	if x.legs--; l.talks {
+	x := s.of(c.From, time.Now())
+	if x.legs--; c.talks {
 		x.talking--
 	}
 }
 
 // waitsForACK counts a call whose 200 waits for its ACK. Whoever forges the address of a caller never sees the 200: of more than a few such
 // calls the oldest is given up, long before its time is over.
-func (g *gateway) waitsForACK(l *Leg) {
+func (g *Gate) waitsForACK(c *Call) {
 	s := &g.senders
 	s.mu.Lock()
-	x := s.of(l.caller, time.Now())
-	x.unacked = append(x.unacked, l)
-	var oldest *Leg
+	x := s.of(c.From, time.Now())
+	x.unacked = append(x.unacked, c)
+	var oldest *Call
 	if len(x.unacked) > maxUnacked {
 		oldest = x.unacked[0]
 	}
 	s.mu.Unlock()
-	if oldest == nil {
-		return
+	if oldest != nil {
+		oldest.GiveUp()
 	}
-	oldest.post(func() {
-		if in := oldest.in; in != nil && in.initial && in.ok != nil && time.Since(in.answered) >= unackedAtLeast {
-			oldest.unacknowledged(in)
-		}
-	})
 }
 
 // acked ends that; talks: with the ACK.
-func (g *gateway) acked(l *Leg, talks bool) {
+func (g *Gate) acked(c *Call, talks bool) {
 	s := &g.senders
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.of(l.caller, time.Now())
-	if talks && !l.talks {
-		l.talks = true
+	x := s.of(c.From, time.Now())
+	if talks && !c.talks {
+		c.talks = true
 		x.talking++
 	}
-	if i := slices.Index(x.unacked, l); i >= 0 {
+	if i := slices.Index(x.unacked, c); i >= 0 {
 		x.unacked = slices.Delete(x.unacked, i, i+1)
 	}
+}
+
+// limiter is what all may do together.
+type limiter struct {
+	mu sync.Mutex
+	Bucket
+}
+
+// allow takes a token; perSecond 0 is no limit.
+func (l *limiter) allow(perSecond int) bool {
+	if perSecond <= 0 {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Take(float64(perSecond), 1, time.Now())
 }

@@ -57,7 +57,7 @@ func TestMessagesOfASourceAreLimited(t *testing.T) {
 		}
 		b.putFrom(otherAddr, optionsText("o", ""))
 		b.starts()
-		if n := b.g.counters.surplus.Load(); n != 21 {
+		if n := b.g.Counters.Surplus.Load(); n != 21 {
 			t.Errorf("%d messages dropped", n)
 		}
 		b.put(optionsText("peer", ""))

@@ -13,69 +13,30 @@ package sipgw
 
 import (
 	"context"
-	"crypto"
-	"crypto/x509"
 	"log/slog"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/pki"
 	"viaduct/appliance/sipmsg"
 )
 
-// Resolver finds addresses; package names implements it.
-type Resolver interface {
-	Lookup(ctx context.Context, host string) ([]netip.Addr, error)
-	LookupSRV(ctx context.Context, service, proto, name string) ([]*net.SRV, error)
-	Cached(host string) []netip.Addr // never blocks: what is known now, nil when nothing is
-}
-
-// KeyStore holds certificates and keys under their names without the "pki:" class; pki.Store is the same.
-type KeyStore interface {
-	Certificates(name string) ([]*x509.Certificate, error)
-	PrivateKey(name string) (crypto.Signer, error)
-}
-
 // Options are what a stack is given.
 type Options struct {
-	Log      *slog.Logger
-	Resolver Resolver
-	PKI      KeyStore
-	Network  Network // nil: the host's
+	GateOptions
+
 	// OnInvite is told of each new INVITE outside a dialog that comes from a trusted source and passed all checks. It is called
 	// in a read loop and must not block; it must call Leg.Take or Leg.Reject before it returns.
 	OnInvite func(*Incoming)
-	// OnUnknownIssuer is told of each peer whose certificate comes from an authority that is not trusted; may be nil; must not block.
-	OnUnknownIssuer func(gateway, peer string, e *pki.UnknownIssuer)
-
-	// Sessions is how many calls there may be at once, for the default of what one source may begin; may be nil.
-	Sessions func() int
 
 	// OnApplied is told what the gateways could not do of a configuration, nil when all is done: after each Apply, and after each try to
 	// open what could not be opened. May be nil; it must not call the Stack.
 	OnApplied func(error)
 
-	// Clock says why certificates cannot be judged yet, nil when they can: until then no TLS begins. May be nil.
-	Clock func() error
-
-	Trace     func(TraceEntry) // every message in and out; may be nil; must not block
-	UserAgent string           // Server and User-Agent header; empty: none
-}
-
-// TraceEntry is one message on the wire, or one that was dropped before it was parsed (then Dropped says why).
-type TraceEntry struct {
-	Time          time.Time
-	Gateway       string
-	Transport     string // "udp", "tcp", "tls"
-	Sent          bool
-	Local, Remote netip.AddrPort
-	Message       []byte // not to be kept or changed
-	Dropped       string
+	UserAgent string // Server and User-Agent header; empty: none
 }
 
 // Stack is all SIP gateways of the box.
@@ -197,5 +158,5 @@ func (s *Stack) LocalAddr(iface config.InterfaceID) netip.Addr {
 	if g == nil {
 		return netip.Addr{}
 	}
-	return g.towards(target{i.Remote.Host, i.Remote.Port, g.transport(i)}).address()
+	return g.towards(g.peer(i, "")).address()
 }

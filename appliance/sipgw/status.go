@@ -1,14 +1,8 @@
 package sipgw
 
 import (
-	"errors"
-	"slices"
-	"strings"
-
 	"viaduct/appliance/config"
 	"viaduct/appliance/status"
-
-	"golang.org/x/sys/unix"
 )
 
 // Gateways describes the configured gateways, in the order of the configuration that was applied last.
@@ -30,6 +24,7 @@ func (g *gateway) status(conf *config.SIPGateway) status.Gateway {
 	var listeners map[string][]status.Listener
 	if g != nil {
 		listeners = g.figures(&x)
+		x.Legs = g.dialogs.count()
 	}
 	for _, i := range conf.Interfaces {
 		y := status.GatewayInterface{Name: i.Name, Listeners: listeners[i.Name]}
@@ -47,30 +42,4 @@ func (g *gateway) status(conf *config.SIPGateway) status.Gateway {
 		x.Interfaces = append(x.Interfaces, y)
 	}
 	return x
-}
-
-// figures fills in the gateway's counters and returns the sockets of each interface.
-func (g *gateway) figures(x *status.Gateway) map[string][]status.Listener {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	x.Connections, x.Legs = len(g.streams), g.dialogs.count()
-	x.Requests, x.Untrusted, x.Malformed = g.counters.requests.Load(), g.counters.untrusted.Load(), g.counters.malformed.Load()
-	x.Refused, x.Surplus = g.counters.refused.Load(), g.counters.surplus.Load()
-	of := map[string][]status.Listener{}
-	for k, l := range g.listeners {
-		y := status.Listener{Transport: k.transport, Address: k.addr}
-		switch {
-		case errors.Is(l.err, unix.EADDRNOTAVAIL):
-			y.State, y.Error = status.ListenerNoAddress, l.err.Error()
-		case l.err != nil:
-			y.State, y.Error = status.ListenerFailed, l.err.Error()
-		}
-		of[l.iface] = append(of[l.iface], y)
-	}
-	for _, list := range of {
-		slices.SortFunc(list, func(a, b status.Listener) int {
-			return strings.Compare(a.Transport+a.Address.String(), b.Transport+b.Address.String())
-		})
-	}
-	return of
 }

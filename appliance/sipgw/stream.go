@@ -39,7 +39,7 @@ var (
 // are taken from both: but for Teams, every peer sends its BYE on the connection that brought it our INVITE (RFC 3261 18.2.2 and
 // 18.3 know no direction).
 type stream struct {
-	g        *gateway
+	g        *Gate
 	kind     string // "tcp", "tls"
 	accepted bool
 	trusted  bool        // requests are taken; set before it is read, for ours when its address is known
@@ -74,7 +74,7 @@ type queued struct {
 // octets are what it takes: the smallest messages are not free.
 func (q queued) octets() int { return len(q.m) + 64 }
 
-func newStream(g *gateway, kind string, accepted bool) *stream {
+func newStream(g *Gate, kind string, accepted bool) *stream {
 	now := time.Now()
 	return &stream{g: g, kind: kind, accepted: accepted, opened: now, used: now,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), users: map[int]func(error){}}
@@ -209,7 +209,7 @@ func (s *stream) start(conn net.Conn) bool {
 	}
 	s.conn, s.peer, s.here = conn, addrPortOf(conn.RemoteAddr()), addrPortOf(conn.LocalAddr())
 	s.mu.Unlock()
-	if !s.g.stack.spawn(s.write) || !s.g.stack.spawn(s.read) {
+	if !s.g.spawn(s.write) || !s.g.spawn(s.read) {
 		s.close(errConnClosed)
 		return false
 	}
@@ -377,10 +377,10 @@ func (s *stream) take(b []byte) (rest []byte, ok bool) {
 				s.use()
 			}
 			s.g.trace(s.kind, s.here, s.peer, false, b[n-len(head)-len(body):n])
-			s.g.received(head, body, f, arrival{way: s, source: s.peer, local: s.here, trusted: s.trusted})
+			s.g.receive(head, body, f, arrival{way: s, source: s.peer, local: s.here, trusted: s.trusted})
 		}
 		if fatal {
-			s.g.repeats.Log(slog.LevelInfo, "connection closed", s.peer.Addr().String(), "", "gw", s.g.name, "peer", s.peer, "err", f.Err)
+			s.g.Repeats.Log(slog.LevelInfo, "connection closed", s.peer.Addr().String(), "", "gw", s.g.name, "peer", s.peer, "err", f.Err)
 			s.lingerClose(f.Err)
 			return nil, false
 		}

@@ -160,7 +160,7 @@ func onPaper(t *testing.T, names sipgw.Resolver, change func(*config.Config, *co
 			change(cfg, i)
 		}
 		b := &bench{t: t, net: &paper{socks: map[netip.AddrPort]*sock{}}, call: &testCall{sipgw.NewMailbox(), make(chan sipgw.Event, 100)}}
-		b.s = sipgw.New(sipgw.Options{Resolver: names, Network: b.net})
+		b.s = sipgw.New(sipgw.Options{GateOptions: sipgw.GateOptions{Resolver: names, Network: b.net}})
 		b.a = New(b.s, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		var group sync.WaitGroup

@@ -108,7 +108,7 @@ func always(code int, h ...string) func(int, *sip.Request) (*sipmsg.Response, er
 func bubble(t *testing.T, f func(t *testing.T, a *Agent)) {
 	synctest.Test(t, func(t *testing.T) {
 		log := slog.New(slog.NewTextHandler(t.Output(), nil))
-		a := New(sipgw.New(sipgw.Options{Log: log}), log)
+		a := New(sipgw.New(sipgw.Options{GateOptions: sipgw.GateOptions{Log: log}}), log)
 		f(t, a)
 		a.Ending()
 	})

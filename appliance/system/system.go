@@ -140,12 +140,13 @@ func Open(o Options) (*System, error) {
 		Load: state.SavedTime, Save: state.SaveTime, LoadDrift: state.SavedDrift, SaveDrift: state.SaveDrift,
 	})
 	s.sip = sipgw.New(sipgw.Options{
-		Log: s.engineLog(topicSIP), Trace: s.trace, Resolver: s.resolver, PKI: s, UserAgent: "Viaduct SBC " + o.Release.Version,
-		OnInvite:        func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
-		Clock:           s.judgeClock,
-		OnApplied:       s.gatewaysApplied,
-		Sessions:        s.licenses.Sessions,
-		OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
+		GateOptions: sipgw.GateOptions{
+			Log: s.engineLog(topicSIP), Trace: s.trace, Resolver: s.resolver, PKI: s, Clock: s.judgeClock, Sessions: s.licenses.Sessions,
+			OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
+		},
+		UserAgent: "Viaduct SBC " + o.Release.Version,
+		OnInvite:  func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
+		OnApplied: s.gatewaysApplied,
 	})
 	s.ua = sipua.New(s.sip, s.engineLog(topicSIP))
 	s.calls = call.New(call.Options{

@@ -1,0 +1,117 @@
+package sipgw
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/pki"
+)
+
+// Conf is a gateway's part of a configuration, immutable.
+type Conf struct {
+	cfg            *config.Config
+	gw             *config.SIPGateway
+	binds          []bound
+	interfaces     []*config.SIPInterface // bound to the gateway, in their order
+	tlsProfile     *config.TLSProfile
+	tlsFingerprint string // changes when the certificate or the rules of TLS change
+	tlsErr         error
+}
+
+// newConf gathers what concerns one gateway; addrs tells which local address a bind stands for now (the zero Addr: none yet). secured: the
+// gateway has TLS already. An error says what of the gateway cannot be, the Conf is that of the rest.
+func newConf(cfg *config.Config, gw *config.SIPGateway, addrs func(config.AddressBind) netip.Addr, o GateOptions, secured bool) (*Conf, error) {
+	c := &Conf{cfg: cfg, gw: gw, tlsProfile: gw.TLS.In(cfg)}
+	var errs []error
+	tls := false
+	for _, i := range gw.Interfaces {
+		b := bound{i, addrs(i.Bind)}
+		if !b.addr.IsValid() {
+			errs = append(errs, fmt.Errorf("gateway %s interface %s: its address is not there", gw.Name, i.Name))
+		}
+		c.binds = append(c.binds, b)
+		tls = tls || i.TLS != 0
+	}
+	for _, sw := range cfg.CS {
+		for _, i := range sw.Interfaces {
+			if i.Gateway.Name == gw.Name {
+				c.interfaces = append(c.interfaces, i)
+			}
+		}
+	}
+	if tls {
+		if c.tlsProfile == nil {
+			c.tlsErr = errNoTLSProfile
+		} else if _, err := pki.ServerConfig(c.tlsProfile, o.PKI); err != nil {
+			c.tlsErr = err
+		} else if o.Clock != nil && !secured {
+			c.tlsErr = o.Clock()
+		}
+		if c.tlsErr != nil {
+			errs = append(errs, fmt.Errorf("gateway %s: %w", gw.Name, c.tlsErr))
+		}
+		c.tlsFingerprint = fingerprint(c.tlsProfile, o.PKI)
+	}
+	return c, errors.Join(errs...)
+}
+
+// fingerprint condenses everything that a TLS connection was built from: when it changes, all are opened anew, or the peers go on
+// to see the old certificate (A.10).
+func fingerprint(p *config.TLSProfile, keys KeyStore) string {
+	if p == nil || keys == nil {
+		return ""
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%v %v %v %v %v %q", p.V12, p.V13, p.AuthIncoming, p.AuthOutgoing, p.PrivateKey, p.RequireType)
+	names := append([]config.PKIName(nil), p.Trusted...)
+	for _, o := range p.Own {
+		names = append(names, o.Name)
+	}
+	for _, n := range names {
+		fmt.Fprintf(&b, "\n%s", n)
+		_, name, _ := strings.Cut(string(n), "/")
+		list, _ := keys.Certificates(name)
+		for _, x := range list {
+			b.Write(x.Raw)
+		}
+	}
+	sum := sha256.Sum256(b.Bytes())
+	return string(sum[:])
+}
+
+// sockets are those that the configuration wants, with the interface that each belongs to.
+func (c *Conf) sockets() map[listenKey]string {
+	m := map[listenKey]string{}
+	for _, b := range c.binds {
+		for _, transport := range []string{"udp", "tcp", "tls"} {
+			if port := b.port(transport); port != 0 && (transport != "tls" || c.tlsErr == nil) {
+				m[listenKey{transport, netip.AddrPortFrom(b.addr, port)}] = b.Name
+			}
+		}
+	}
+	return m
+}
+
+// transportFor is what requests to the peer of an interface (nil: a registrar) use, with what the `call outbound` of an identity ("":
+// none) forces.
+func (c *Conf) transportFor(i *config.SIPInterface, identity string) string {
+	for _, r := range c.gw.Location {
+		if l := r.In(c.cfg); l != nil {
+			if f, _ := l.Settings(identity); f.CallOutbound != nil && f.CallOutbound.ForceTransport != "" {
+				return f.CallOutbound.ForceTransport
+			}
+		}
+	}
+	switch {
+	case i != nil && i.PenaltyBox.ForceTLS && c.first("tls") != nil:
+		return "tls"
+	case c.first("udp") == nil && c.first("tls") != nil:
+		return "tls"
+	}
+	return "udp"
+}

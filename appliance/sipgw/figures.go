@@ -1,0 +1,37 @@
+package sipgw
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"viaduct/appliance/status"
+
+	"golang.org/x/sys/unix"
+)
+
+// figures fills in the gateway's counters and returns the sockets of each interface.
+func (g *Gate) figures(x *status.Gateway) map[string][]status.Listener {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	x.Connections = len(g.streams)
+	x.Requests, x.Untrusted, x.Malformed = g.Counters.Requests.Load(), g.Counters.Untrusted.Load(), g.Counters.Malformed.Load()
+	x.Refused, x.Surplus = g.Counters.Refused.Load(), g.Counters.Surplus.Load()
+	of := map[string][]status.Listener{}
+	for k, l := range g.listeners {
+		y := status.Listener{Transport: k.transport, Address: k.addr}
+		switch {
+		case errors.Is(l.err, unix.EADDRNOTAVAIL):
+			y.State, y.Error = status.ListenerNoAddress, l.err.Error()
+		case l.err != nil:
+			y.State, y.Error = status.ListenerFailed, l.err.Error()
+		}
+		of[l.iface] = append(of[l.iface], y)
+	}
+	for _, list := range of {
+		slices.SortFunc(list, func(a, b status.Listener) int {
+			return strings.Compare(a.Transport+a.Address.String(), b.Transport+b.Address.String())
+		})
+	}
+	return of
+}

@@ -1,0 +1,202 @@
+package sipgw
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/pki"
+	"viaduct/appliance/sipmsg"
+)
+
+// Resolver finds addresses; package names implements it.
+type Resolver interface {
+	Lookup(ctx context.Context, host string) ([]netip.Addr, error)
+	LookupSRV(ctx context.Context, service, proto, name string) ([]*net.SRV, error)
+	Cached(host string) []netip.Addr // never blocks: what is known now, nil when nothing is
+}
+
+// KeyStore holds certificates and keys under their names without the "pki:" class; pki.Store is the same.
+type KeyStore interface {
+	Certificates(name string) ([]*x509.Certificate, error)
+	PrivateKey(name string) (crypto.Signer, error)
+}
+
+// GateOptions are what every gate is given.
+type GateOptions struct {
+	Log      *slog.Logger
+	Resolver Resolver
+	PKI      KeyStore
+	Network  Network // nil: the host's
+	// OnUnknownIssuer is told of each peer whose certificate comes from an authority that is not trusted; may be nil; must not block.
+	OnUnknownIssuer func(gateway, peer string, e *pki.UnknownIssuer)
+	// Sessions is how many calls there may be at once, for the default of what one source may begin; may be nil.
+	Sessions func() int
+	// Clock says why certificates cannot be judged yet, nil when they can: until then no TLS begins. May be nil.
+	Clock func() error
+	Trace func(TraceEntry) // every message in and out; may be nil; must not block
+}
+
+// Gate is where the messages of one gateway come in and go out: its sockets and connections, whom it listens to and how much of each.
+type Gate struct {
+	name    string
+	log     *slog.Logger
+	opts    *GateOptions
+	ctx     context.Context
+	spawn   func(func()) bool
+	receive func(head, body []byte, f sipmsg.Framing, a arrival)
+
+	conf    atomic.Pointer[Conf]
+	rewatch chan struct{} // the peers' names changed
+	stop    context.CancelFunc
+	rate    limiter
+	senders senders
+
+	Repeats  *Repeats
+	Counters Counters
+
+	mu        sync.Mutex // of all that follows
+	listeners map[listenKey]*listener
+	pool      map[poolKey]*stream // connections of ours that take new requests
+	streams   map[*stream]struct{}
+	accepted  int // connections of peers
+	sources   map[netip.Addr]int
+	held      atomic.Int64 // octets that wait on them
+	expected  map[netip.Addr]time.Time
+	resolved  map[target]resolved
+	failing   map[netip.AddrPort]time.Time // addresses that did not answer, until when they come last
+}
+
+// Counters count what came in, and what became of it.
+type Counters struct{ Requests, Untrusted, Malformed, Refused, Surplus atomic.Uint64 }
+
+// newGate returns the gate of a gateway, without sockets. It ends with ctx; spawn starts its goroutines (false: everything ends); receive
+// is given each message, in the read loop of its socket or connection, and must not keep head and body.
+func newGate(ctx context.Context, name string, o *GateOptions, spawn func(func()) bool, receive func(head, body []byte, f sipmsg.Framing, a arrival)) *Gate {
+	g := &Gate{name: name, log: o.Log, opts: o, ctx: ctx, spawn: spawn, receive: receive, rewatch: make(chan struct{}, 1),
+		listeners: map[listenKey]*listener{}, pool: map[poolKey]*stream{}, streams: map[*stream]struct{}{}, sources: map[netip.Addr]int{},
+		expected: map[netip.Addr]time.Time{}, resolved: map[target]resolved{}, failing: map[netip.AddrPort]time.Time{}, senders: newSenders(),
+		Repeats: NewRepeats(o.Log)}
+	g.conf.Store(&Conf{cfg: config.New(), gw: &config.SIPGateway{Name: name}})
+	return g
+}
+
+// Conf is what the gate was configured with last.
+func (g *Gate) Conf() *Conf { return g.conf.Load() }
+
+// secured reports whether the gate has TLS.
+func (g *Gate) secured() bool {
+	c := g.conf.Load()
+	return c.tlsFingerprint != "" && c.tlsErr == nil
+}
+
+// configure takes up a configuration and closes the sockets that it does not want. It reports whether all TLS connections are to be
+// opened anew.
+func (g *Gate) configure(c *Conf) (anew bool) {
+	old := g.conf.Swap(c)
+	anew = old.tlsFingerprint != "" && old.tlsFingerprint != c.tlsFingerprint
+	wanted := c.sockets()
+	g.mu.Lock()
+	for k, l := range g.listeners {
+		if _, ok := wanted[k]; !ok || l.err != nil {
+			l.close()
+			delete(g.listeners, k)
+		}
+	}
+	var retire, stranger []*stream
+	for s := range g.streams {
+		switch {
+		case s.kind == "tls" && anew:
+			retire = append(retire, s)
+		case s.trusted:
+			stranger = append(stranger, s)
+		}
+	}
+	g.mu.Unlock()
+	for _, s := range retire {
+		s.retire()
+	}
+	for _, s := range stranger {
+		if !g.trusts(s.remote().Addr()) {
+			s.retire()
+		}
+	}
+	select {
+	case g.rewatch <- struct{}{}:
+	default:
+	}
+	return anew
+}
+
+// open opens the sockets that are missing and begins to watch the peers' names.
+func (g *Gate) open() error {
+	var errs []error
+	for k, iface := range g.conf.Load().sockets() {
+		g.mu.Lock()
+		have := g.listeners[k]
+		g.mu.Unlock()
+		if have != nil {
+			continue
+		}
+		l := g.listen(iface, k)
+		g.mu.Lock()
+		g.listeners[k] = l
+		g.mu.Unlock()
+		if l.err != nil {
+			errs = append(errs, l.err)
+		} else {
+			g.log.Info("listening", "gw", g.name, "if", iface, "name", k.addr.String()+"/"+k.transport)
+		}
+	}
+	if g.stop == nil {
+		ctx, cancel := context.WithCancel(g.ctx)
+		g.stop = cancel
+		g.spawn(func() { g.watch(ctx) })
+	}
+	return errors.Join(errs...)
+}
+
+// close ends every socket and connection of the gateway. Its calls notice when they next have something to say.
+func (g *Gate) close() {
+	if g.stop != nil {
+		g.stop()
+	}
+	g.mu.Lock()
+	for k, l := range g.listeners {
+		l.close()
+		delete(g.listeners, k)
+	}
+	var list []*stream
+	for s := range g.streams {
+		list = append(list, s)
+	}
+	g.mu.Unlock()
+	for _, s := range list {
+		s.close(errConnClosed)
+	}
+}
+
+// incomplete reports whether a socket of the gateway is missing.
+func (g *Gate) incomplete() bool {
+	for _, b := range g.conf.Load().binds {
+		if !b.addr.IsValid() {
+			return true
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.listeners {
+		if l.err != nil {
+			return true
+		}
+	}
+	return false
+}
