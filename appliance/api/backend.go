@@ -68,6 +68,7 @@ type Session struct {
 type Paste struct {
 	Known   []byte // of BeginPaste
 	Refused int    // lines
+	Notes   int    // of the answers to lines
 	Rows    int    // that the answer may have; 0: any number
 }
 
@@ -79,6 +80,7 @@ type Result struct {
 	Collect *wire.Collect // the line wants a block
 	Exit    bool          // the session is over
 	LeftOut bool          // the line is part of a block that is not understood
+	Notes   int           // of the text that the end of a paste counts
 	Changed bool          // the line changed the running configuration: a paste ends with EndPaste
 	Why     string        // with Failed: the reason in one line
 	Known   []byte        // of BeginPaste

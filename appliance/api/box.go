@@ -50,7 +50,7 @@ func (b *backend) Exec(ctx context.Context, s *Session, line string, body []byte
 }
 
 func resultOf(r lang.Result, err error) Result {
-	res := Result{Mode: r.Mode, Prompt: r.Prompt, Failed: err != nil, Exit: r.Exit, Changed: r.Changed, LeftOut: r.LeftOut, More: r.More, Length: r.Length, Width: r.Width}
+	res := Result{Mode: r.Mode, Prompt: r.Prompt, Failed: err != nil, Exit: r.Exit, Changed: r.Changed, LeftOut: r.LeftOut, Notes: r.Notes, More: r.More, Length: r.Length, Width: r.Width}
 	if err != nil {
 		res.Why = err.Error()
 	}
@@ -102,7 +102,7 @@ func (b *backend) EndPaste(_ context.Context, s *Session, p Paste, out io.Writer
 		return Result{Mode: s.Mode, Failed: true, Exit: true}
 	}
 	res := resultOf(b.lang.SayLeftOut(b.box, ls, out), nil)
-	res.Failed = b.lang.EndPaste(b.box.Running(), b.box.Env(), lang.Paste{Known: p.Known, Refused: p.Refused, Rows: p.Rows}, out)
+	res.Failed = b.lang.EndPaste(b.box.Running(), b.box.Env(), lang.Paste{Known: p.Known, Refused: p.Refused, Notes: p.Notes, Rows: p.Rows}, out)
 	return res
 }
 

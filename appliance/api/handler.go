@@ -91,7 +91,7 @@ func (h handler) run(ctx context.Context, q *wire.ExecRequest, out *spool) {
 		out.done(h.backend.BeginPaste(ctx, s))
 		return
 	case q.EndPaste:
-		out.done(h.backend.EndPaste(ctx, s, Paste{Known: q.Known, Refused: q.Refused, Rows: q.Rows}, out))
+		out.done(h.backend.EndPaste(ctx, s, Paste{Known: q.Known, Refused: q.Refused, Notes: q.Notes, Rows: q.Rows}, out))
 		return
 	}
 	lines, body := q.Lines, []byte(nil)

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"strings"
@@ -35,6 +36,9 @@ func importBackup(c *call, _ *none) error {
 		return nil
 	}
 	text, pass := splitPassphrase(c.body)
+	if block, _ := pem.Decode(text); block == nil { // its pass phrase may be the next command
+		return errors.New("import backup: the backup is not whole; nothing stored")
+	}
 	if pass == "" {
 		c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
 		return nil

@@ -42,6 +42,12 @@ func (c *call) page() answer.Page {
 // printf writes a line of an answer.
 func (c *call) printf(format string, a ...any) { answer.Page{Out: c.out}.Printf(format, a...) }
 
+// note says what is worth knowing of a line and cannot be seen in the configuration: the end of a paste counts it.
+func (c *call) note(format string, a ...any) {
+	c.printf("%% note: "+format+"\n", a...)
+	c.result.Notes++
+}
+
 // masked reports whether secrets are hidden from this session.
 func (c *call) masked() bool { return c.at.level == operatorExec }
 
@@ -54,7 +60,7 @@ func (c *call) live() {
 
 func (c *call) corrections(m *cli.Match) {
 	for _, x := range m.Corrections {
-		c.printf("%% note: %q taken as %s\n", x.Word, x.Taken)
+		c.note("%q taken as %s", x.Word, x.Taken)
 	}
 }
 

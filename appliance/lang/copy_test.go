@@ -104,3 +104,15 @@ func TestAdministratorsKeepTheAccounts(t *testing.T) {
 		t.Errorf("the way to the factory settings: %q", out)
 	}
 }
+
+func TestATornBackupIsRefusedBeforeThePassPhrase(t *testing.T) {
+	c := newConsole(New())
+	c.types("enable", "import backup")
+	const begin, end = "-----BEGIN VIADUCT BACKUP-----\nBox: \n\nAAAA\n", "-----END VIADUCT BACKUP-----\n"
+	for body, asks := range map[string]bool{begin: false, begin + end: true, "hello\n": false} {
+		r, err := c.lang.Exec(t.Context(), c.box, &c.s, "import backup", []byte(body), io.Discard)
+		if (r.Collect != nil) != asks || (err == nil) != asks {
+			t.Errorf("%q: asks for %+v (%v)", body, r.Collect, err)
+		}
+	}
+}

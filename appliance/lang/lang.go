@@ -53,6 +53,7 @@ type Result struct {
 	Length  *int     // rows of the terminal from now on, whatever it says itself; 0 is no paging
 	Width   *int     // its columns
 	LeftOut bool     // the line is part of a block that is not understood: it was not even looked at
+	Notes   int      // that the text has and the configuration's problems do not
 }
 
 // Collect describes the block that a line wants.
@@ -243,13 +244,13 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 		return l.gone(c, w, err)
 	}
 	if w.implicit != "" {
-		c.printf("%% note: taken into %s\n", w.implicit)
+		c.note("taken into %s", w.implicit)
 	}
 	if m.Stmt.Note != "" && !m.Neg {
 		c.printf("%% note: %s\n", m.Stmt.Note)
 	}
 	if note := nothingTaken(m, c.result.Changed); note != "" {
-		c.printf("%% note: %s\n", note)
+		c.note("%s", note)
 	}
 	if l.sealed != nil && !m.Neg && strings.Contains(l.editor.Text(c.box.Running(), w.path, m), " "+check.SealedPrefix) {
 		c.printf("%% note: %s\n", check.Unopened)

@@ -16,6 +16,7 @@ import (
 type Paste struct {
 	Known   []byte // what Known returned before it began
 	Refused int    // how many of its lines were refused
+	Notes   int    // how many were said at its lines: Notes of their results
 	Rows    int    // that the answer may have; 0: any number
 }
 
@@ -44,5 +45,5 @@ func (l *Language) EndPaste(cfg *config.Config, env check.Env, p Paste, out io.W
 		known[binary.BigEndian.Uint64(b)] = true
 	}
 	fresh := slices.DeleteFunc(slices.Clone(found), func(x check.Problem) bool { return known[x.Hash()] })
-	return answer.Page{Out: out}.PasteEnd(check.Merge(fresh), check.Merge(found), p.Refused, p.Rows)
+	return answer.Page{Out: out}.PasteEnd(check.Merge(fresh), check.Merge(found), p.Refused, p.Notes, p.Rows)
 }

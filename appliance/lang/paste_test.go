@@ -17,6 +17,7 @@ func (c *console) pasted(rows int, lines ...string) string {
 		if c.types(line); c.err != nil {
 			p.Refused++
 		}
+		p.Notes += c.last.Notes
 	}
 	var out bytes.Buffer
 	c.lang.EndPaste(c.box.cfg, c.box.env, p, &out)
@@ -40,6 +41,7 @@ func TestEndOfAPaste(t *testing.T) {
 		{"what was known is counted and not said again", strings.Split(string(reference), "\n"), []string{"banner Hello", "system hostname x"},
 			`^0 errors, \d+ warnings?, \d+ notes?; none is new; see show config problems\n$`, ""},
 		{"a line that was refused is an error", nil, []string{"banner Hello", "foo bar"}, `^1 error \(1 line refused\), 0 warnings, 0 notes\n$`, ""},
+		{"notes at lines", []string{"context ip R", "interface W"}, []string{"ipaddress 192.0.2.1 255.255.255.0", "isdn 0"}, `(?m)^0 errors, \d+ warnings?, 2 notes \(2 at their lines\)`, ""},
 		{"nothing to say", nil, []string{"banner Hello"}, `^No problems\.\n$`, ""},
 		{"a new problem, with what puts it right", []string{"profile voip VOICE"}, []string{"context cs S", "interface sip I", "use profile voip VOIC"},
 			`(?s)^error: no such profile voip: VOIC, did you mean VOICE\?\n  in: .*\n  fix:\n.*    use profile voip VOICE\n.*\d errors?, `, ""},

@@ -18,7 +18,7 @@ func (l *Language) otherwise(c *call, cfg *config.Config, modes []cli.Layer, lin
 	case u.instead != nil && !c.instead:
 		return l.sayInstead(c, u)
 	case u.note != "":
-		c.printf("%% note: %s: %s\n", u.at.out.header, u.note)
+		c.note("%s: %s", u.at.out.header, u.note)
 		return nil
 	}
 	return err
@@ -28,7 +28,7 @@ func (l *Language) otherwise(c *call, cfg *config.Config, modes []cli.Layer, lin
 func (l *Language) sayInstead(c *call, u misunderstood) error {
 	c.instead = true
 	defer func() { c.instead = false }()
-	c.printf("%% note: %s\n", u.taken())
+	c.note("%s", u.taken())
 	for _, line := range u.instead {
 		if err := l.understand(c, c.box.Running(), line); err != nil {
 			return err

@@ -67,10 +67,11 @@ type ExecRequest struct {
 	BeginPaste bool `json:"begin_paste,omitempty"`
 	// EndPaste tells that a paste is over: the answer lists the problems that it brought.
 	EndPaste bool `json:"end_paste,omitempty"`
-	// Known, Refused and Rows belong to EndPaste: what BeginPaste gave, how many lines of the paste were refused, and how many
-	// rows the answer may have (0: any number).
+	// Known, Refused, Notes and Rows belong to EndPaste: what BeginPaste gave, how many lines of the paste were refused, how many
+	// notes their answers had, and how many rows the answer may have (0: any number).
 	Known   []byte `json:"known,omitempty"`
 	Refused int    `json:"refused,omitempty"`
+	Notes   int    `json:"notes,omitempty"`
 	Rows    int    `json:"rows,omitempty"`
 
 	User string `json:"user,omitempty"` // account as LoginReply gave it; "" is the local root of -stdio and of scripts
@@ -97,6 +98,7 @@ type Answer struct {
 	Changed bool     `json:"changed,omitempty"`  // the line changed the running configuration
 	LeftOut bool     `json:"left_out,omitempty"` // the line is part of a block that is not understood, and was not looked at
 	Why     string   `json:"why,omitempty"`      // with Error: the reason in one line
+	Notes   int      `json:"notes,omitempty"`    // in the text, that the end of a paste counts
 	Known   []byte   `json:"known,omitempty"`    // answers BeginPaste; opaque
 	More    *bool    `json:"more,omitempty"`     // switch paging of this session on or off
 	Length  *int     `json:"length,omitempty"`   // rows of the terminal, whatever it says itself; 0 is no paging

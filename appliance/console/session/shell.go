@@ -145,7 +145,7 @@ func (s *shell) endPaste(ctx context.Context, rows int, text func(string)) (fail
 	if rows > 0 {
 		rows = max(4, rows-strings.Count(refused, "\n"))
 	}
-	q := wire.ExecRequest{Mode: s.mode, Lost: s.takeLost(), EndPaste: true, Known: t.known, Refused: t.refused, Rows: rows, User: s.who.User, TTY: s.who.TTY}
+	q := wire.ExecRequest{Mode: s.mode, Lost: s.takeLost(), EndPaste: true, Known: t.known, Refused: t.refused, Notes: t.notes, Rows: rows, User: s.who.User, TTY: s.who.TTY}
 	err = s.who.Client.Exec(ctx, q, func(a wire.Answer) error {
 		if a.Done {
 			s.moveOn(a)

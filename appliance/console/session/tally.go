@@ -14,6 +14,7 @@ type tally struct {
 	known   []byte // the problems before it began, in sbcd's form
 	changed bool   // the configuration is another one
 	leftOut bool   // there were lines of a block that is not understood
+	notes   int    // of the answers
 	refused int    // lines
 	named   []refusal
 }
@@ -34,6 +35,7 @@ const (
 func (t *tally) count(n int, line string, a wire.Answer) {
 	t.changed = t.changed || a.Changed
 	t.leftOut = t.leftOut || a.LeftOut
+	t.notes += a.Notes
 	if a.Status == wire.Error {
 		t.refuse(n, line, a.Why)
 	}

@@ -14,12 +14,13 @@ import (
 )
 
 // PasteEnd writes which problems a paste has brought, the gravest first and in as much detail as the rows allow (0 for any number), and one
-// line that counts all problems there are. failed: there are errors, or lines were refused.
-func (p Page) PasteEnd(fresh, all []check.Problem, refused, rows int) (failed bool) {
+// line that counts all problems there are, the lines that were refused, and the notes that were said at lines and are no problem of the
+// configuration. failed: there are errors, or lines were refused.
+func (p Page) PasteEnd(fresh, all []check.Problem, refused, notes, rows int) (failed bool) {
 	gravestFirst(fresh)
 	whole := p.within(fresh, rows-2)
 	count := countProblems(all)
-	if len(all) == 0 && refused == 0 {
+	if len(all)+refused+notes == 0 {
 		p.Printf("No problems.\n")
 		return false
 	}
@@ -27,7 +28,10 @@ func (p Page) PasteEnd(fresh, all []check.Problem, refused, rows int) (failed bo
 	if refused > 0 {
 		text += fmt.Sprintf(" (%s refused)", plural.Of(refused, "line"))
 	}
-	text += fmt.Sprintf(", %s, %s", plural.Of(count[check.Warning], "warning"), plural.Of(count[check.Note], "note"))
+	text += fmt.Sprintf(", %s, %s", plural.Of(count[check.Warning], "warning"), plural.Of(count[check.Note]+notes, "note"))
+	if notes > 0 {
+		text += fmt.Sprintf(" (%d at their lines)", notes)
+	}
 	if len(fresh) < len(all) {
 		text += fmt.Sprintf("; %s new", isAre(len(fresh)))
 	}
