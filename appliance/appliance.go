@@ -15,6 +15,7 @@ import (
 	"viaduct/appliance/api"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/logs"
 	"viaduct/appliance/release"
 	"viaduct/appliance/store"
 	"viaduct/appliance/system"
@@ -37,9 +38,9 @@ type Options struct {
 
 // Run runs the box until ctx ends. A reload starts it again in place.
 func Run(ctx context.Context, b board.Board, o Options) error {
-	ring := system.NewRing(2000)
-	syslog := system.NewSyslog()
-	log := system.NewLog(o.Level, syslog, ring, o.LogTo)
+	ring := logs.NewRing(2000)
+	syslog := logs.NewSyslog()
+	log := logs.New(o.Level, syslog, ring, o.LogTo)
 	language := lang.New()
 	secrets, err := store.OpenSecrets(o.StateDir, check.SealedPrefix)
 	if err != nil {
@@ -56,7 +57,7 @@ func Run(ctx context.Context, b board.Board, o Options) error {
 	}
 }
 
-func once(ctx context.Context, b board.Board, o Options, language *lang.Language, secrets *store.Secrets, log *slog.Logger, ring *system.Ring, syslog *system.Syslog) error {
+func once(ctx context.Context, b board.Board, o Options, language *lang.Language, secrets *store.Secrets, log *slog.Logger, ring *logs.Ring, syslog *logs.Syslog) error {
 	box, err := system.Open(system.Options{
 		Board: b, StateDir: o.StateDir, ConfigFile: o.ConfigFile, Release: o.Release, Log: log, Ring: ring, Syslog: syslog, Language: language, Secrets: secrets,
 		Rescue: o.Rescue, Installer: o.Installer, Alarm: o.Alarm,

@@ -18,6 +18,7 @@ var floors = map[string]string{
 	"plural":      "",
 	"source":      "",
 	"status":      "",
+	"logs":        "config printable",
 	"store":       "flash pki plural status",
 	"printable":   "",
 	"health":      "plural printable",
@@ -47,7 +48,7 @@ var floors = map[string]string{
 	"lang/check":  "config cli pki printable plural",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
-	"system":      "health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store",
+	"system":      "health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs",
 	"api":         "health plural config cli lang system api/wire printable status",
 	"api/wire":    "pasted health",
 
@@ -59,11 +60,11 @@ var floors = map[string]string{
 	"console/edit":    "pasted printable",
 
 	"upload": "",
-	".":      "api lang lang/check release system ../board store lang/check",
+	".":      "api lang lang/check logs release store system ../board",
 
 	"../board":          "",
 	"../consoled":       "console api/wire upload printable release ../board",
-	"../sbcd":           ". media release system ../board",
+	"../sbcd":           ". media release ../board logs",
 	"../image":          "../image/update ../board",
 	"../image/update":   "",
 	"../image/init":     "api/wire netcfg ../board ../image/update",

@@ -18,13 +18,14 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/logs"
 	"viaduct/board"
 )
 
 // watched is a System of nothing but its alarms, and its log.
-func watched() (*System, *Ring) {
-	ring := NewRing(100)
-	log := NewLog(nil, NewSyslog(), ring)
+func watched() (*System, *logs.Ring) {
+	ring := logs.NewRing(100)
+	log := logs.New(nil, logs.NewSyslog(), ring)
 	s := &System{log: log}
 	s.health.Log = log
 	return s, ring

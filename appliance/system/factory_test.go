@@ -13,6 +13,7 @@ import (
 
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/logs"
 	"viaduct/appliance/store"
 	"viaduct/board"
 )
@@ -20,7 +21,7 @@ import (
 // boxOf opens a box of a board with a state directory.
 func boxOf(t *testing.T, b board.Board, state, rescue string) *System {
 	t.Helper()
-	s, err := Open(Options{Board: b, StateDir: state, Log: slog.New(slog.DiscardHandler), Ring: NewRing(10), Language: lang.New(), Rescue: rescue})
+	s, err := Open(Options{Board: b, StateDir: state, Log: slog.New(slog.DiscardHandler), Ring: logs.NewRing(10), Language: lang.New(), Rescue: rescue})
 	if err != nil {
 		t.Fatal(err)
 	}

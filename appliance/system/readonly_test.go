@@ -21,6 +21,7 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/logs"
 	"viaduct/appliance/store"
 )
 
@@ -106,7 +107,7 @@ func TestAStateThatCanOnlyBeRead(t *testing.T) {
 				}
 			}
 			readOnly(t, fill, func(dir string) {
-				s, err := Open(Options{Board: box, StateDir: dir, Log: slog.New(slog.DiscardHandler), Ring: NewRing(10), Language: lang.New()})
+				s, err := Open(Options{Board: box, StateDir: dir, Log: slog.New(slog.DiscardHandler), Ring: logs.NewRing(10), Language: lang.New()})
 				if err != nil {
 					t.Error(err)
 					return
@@ -130,7 +131,7 @@ func TestAStateThatCanOnlyBeRead(t *testing.T) {
 // What is wrong with the box before sbcd starts, whoever starts it tells.
 func TestAFailureOfTheBoxIsListed(t *testing.T) {
 	s, err := Open(Options{
-		Board: named(t, "sim"), StateDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Ring: NewRing(10), Language: lang.New(),
+		Board: named(t, "sim"), StateDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Ring: logs.NewRing(10), Language: lang.New(),
 		Alarm: "the data partition is damaged",
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/logs"
 	"viaduct/appliance/store"
 	"viaduct/board"
 )
@@ -200,7 +201,7 @@ func TestTheLogOfADamagedStartupConfig(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, store.StartupFile), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ring := NewRing(100)
+	ring := logs.NewRing(100)
 	s, err := Open(Options{Board: named(t, "sim"), StateDir: dir, Log: slog.New(slog.NewTextHandler(io.Writer(ring), nil)), Ring: ring, Language: lang.New()})
 	if err != nil {
 		t.Fatal(err)

@@ -27,6 +27,7 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/license"
+	"viaduct/appliance/logs"
 	"viaduct/appliance/media"
 	"viaduct/appliance/names"
 	"viaduct/appliance/netcfg"
@@ -46,8 +47,8 @@ type Options struct {
 	ConfigFile string // read instead of the state directory's startup-config; "" is that one
 	Release    release.Release
 	Log        *slog.Logger
-	Ring       *Ring   // where the log is kept for `show log`
-	Syslog     *Syslog // what sends it to servers; nil: nothing does
+	Ring       *logs.Ring   // where the log is kept for `show log`
+	Syslog     *logs.Syslog // what sends it to servers; nil: nothing does
 	Language   *lang.Language
 	Secrets    *store.Secrets // the key with which Language seals secrets
 	Rescue     string         // file in which a console leaves an order for the next start; "": none
@@ -238,7 +239,7 @@ func (s *System) sendSyslog(ctx context.Context) error {
 	if s.o.Syslog == nil {
 		return nil
 	}
-	return s.o.Syslog.send(ctx, s.resolver.Lookup)
+	return s.o.Syslog.Run(ctx, s.resolver.Lookup)
 }
 
 // reconcile applies the newest snapshot once changes have settled for a moment: a paste of hundreds of lines is applied once.
@@ -283,7 +284,7 @@ func settled(ctx context.Context, changed <-chan struct{}, apply func()) {
 // keys, registrations and probes.
 func (s *System) apply(cfg *config.Config) {
 	if s.o.Syslog != nil {
-		s.o.Syslog.apply(cfg.Syslog, s.hostname(cfg))
+		s.o.Syslog.Apply(cfg.Syslog, s.hostname(cfg))
 	}
 	report, err := s.net.Apply(cfg)
 	var refused []health.Args

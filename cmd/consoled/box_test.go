@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"viaduct/appliance"
+	"viaduct/appliance/logs"
 	"viaduct/appliance/release"
-	"viaduct/appliance/system"
 	"viaduct/board"
 )
 
@@ -85,7 +85,7 @@ func sbcdMain() int {
 		return 1
 	}
 	beside := strings.TrimSuffix(*socket, ".sock")
-	log, err := system.OpenLogFile(beside+".log", *uid)
+	log, err := logs.OpenFile(beside+".log", *uid)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

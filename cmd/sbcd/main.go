@@ -15,9 +15,9 @@ import (
 	"syscall"
 
 	"viaduct/appliance"
+	"viaduct/appliance/logs"
 	"viaduct/appliance/media"
 	"viaduct/appliance/release"
-	"viaduct/appliance/system"
 	"viaduct/board"
 )
 
@@ -67,7 +67,7 @@ func main() {
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + media.Threads)
 	beside := strings.TrimSuffix(*socket, ".sock") // where consoled looks while nobody answers on the socket
 	logTo := io.Writer(os.Stderr)
-	if f, err := system.OpenLogFile(beside+".log", *consoleUID); err != nil {
+	if f, err := logs.OpenFile(beside+".log", *consoleUID); err != nil {
 		fmt.Fprintln(os.Stderr, "sbcd:", err)
 	} else {
 		logTo = io.MultiWriter(os.Stderr, f)

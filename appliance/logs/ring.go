@@ -1,4 +1,9 @@
-package system
+// Package logs is where the log of the box goes: a ring in memory for `show log` and for followers, a file in memory that outlives the
+// process, and the syslog servers of the network.
+//
+// It owns the form of a line. It does not own what is logged, nor the levels. Syslog.Run is one goroutine; everything else runs on the
+// goroutine that logs, and never waits.
+package logs
 
 import (
 	"bytes"
@@ -74,9 +79,9 @@ func (r *Ring) Follow(ctx context.Context, each func(line string) error) error {
 	}
 }
 
-// NewLog returns a logger that writes text lines to each of outs, and records to syslog. A line is formatted once for all outs; one
+// New returns a logger that writes text lines to each of outs, and records to syslog. A line is formatted once for all outs; one
 // that fails ends those behind it.
-func NewLog(level slog.Leveler, syslog *Syslog, outs ...io.Writer) *slog.Logger {
+func New(level slog.Leveler, syslog *Syslog, outs ...io.Writer) *slog.Logger {
 	text := slog.NewTextHandler(io.MultiWriter(outs...), &slog.HandlerOptions{Level: level, ReplaceAttr: printable.Attr})
 	return slog.New(slog.NewMultiHandler(syslog.Handler(), text))
 }

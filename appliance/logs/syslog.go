@@ -1,4 +1,4 @@
-package system
+package logs
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 )
 
 // Syslog sends the log to servers of the network (RFC 5424 over UDP, RFC 5426). Its handler takes records from any
-// goroutine and never blocks; send, one goroutine, writes them.
+// goroutine and never blocks; Run, one goroutine, writes them.
 type Syslog struct {
 	queue    chan message
 	settings atomic.Pointer[syslogSettings]
@@ -33,8 +33,8 @@ type message struct{ text []byte }
 // NewSyslog sends nothing until a System with a syslog-client runs.
 func NewSyslog() *Syslog { return &Syslog{queue: make(chan message, 1000)} }
 
-// apply takes the configuration; nil switches it off.
-func (l *Syslog) apply(c *config.Syslog, hostname string) {
+// Apply takes the configuration; nil switches it off.
+func (l *Syslog) Apply(c *config.Syslog, hostname string) {
 	if c == nil || len(c.Remotes) == 0 {
 		l.settings.Store(nil)
 		return
@@ -54,8 +54,8 @@ func (l *Syslog) apply(c *config.Syslog, hostname string) {
 	l.settings.Store(s)
 }
 
-// send writes what is queued until ctx ends. lookup finds the servers' addresses.
-func (l *Syslog) send(ctx context.Context, lookup func(context.Context, string) ([]netip.Addr, error)) error {
+// Run sends what is queued until ctx ends. lookup finds the servers' addresses.
+func (l *Syslog) Run(ctx context.Context, lookup func(context.Context, string) ([]netip.Addr, error)) error {
 	for {
 		select {
 		case <-ctx.Done():

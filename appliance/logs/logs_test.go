@@ -1,4 +1,4 @@
-package system
+package logs
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ func TestPeersCannotForgeALineOfTheLog(t *testing.T) {
 	const hostile = "x\x1b[2J\ntime=2026 level=ERROR msg=forged\r\u009b31m\u202e\u2028\u3164\xff"
 	var out bytes.Buffer
 	ring := NewRing(10)
-	log := NewLog(slog.LevelInfo, NewSyslog(), ring, &out)
+	log := New(slog.LevelInfo, NewSyslog(), ring, &out)
 	log.Warn("refused", "peer", hostile, "err", errors.New(hostile+strings.Repeat("y", 60_000)), "list", []string{hostile})
 	log.Info(hostile)
 	for _, line := range append(strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"), ring.Last(10)...) {

@@ -1,4 +1,4 @@
-package system
+package logs
 
 import (
 	"fmt"
@@ -7,19 +7,19 @@ import (
 	"sync"
 )
 
-// logFileMax is the most that the log file holds, in bytes: it lies in memory.
-const logFileMax = 256 << 10
+// fileMax is the most that the log file holds, in bytes: it lies in memory.
+const fileMax = 256 << 10
 
-// LogFile is where a console reads why sbcd does not answer. It outlives the process, begins anew when it is full, and gets
+// File is where a console reads why sbcd does not answer. It outlives the process, begins anew when it is full, and gets
 // the goroutines' stacks when the process crashes. Safe for concurrent use.
-type LogFile struct {
+type File struct {
 	mu   sync.Mutex
 	file *os.File
 	size int64
 }
 
-// OpenLogFile opens or makes the file, readable for user uid.
-func OpenLogFile(name string, uid int) (*LogFile, error) {
+// OpenFile opens or makes the file, readable for user uid.
+func OpenFile(name string, uid int) (*File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open log file: %w", err)
@@ -35,13 +35,13 @@ func OpenLogFile(name string, uid int) (*LogFile, error) {
 		f.Close()
 		return nil, fmt.Errorf("open log file: %w", err)
 	}
-	return &LogFile{file: f, size: fi.Size()}, nil
+	return &File{file: f, size: fi.Size()}, nil
 }
 
-func (l *LogFile) Write(p []byte) (int, error) {
+func (l *File) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.size+int64(len(p)) > logFileMax {
+	if l.size+int64(len(p)) > fileMax {
 		if err := l.file.Truncate(0); err != nil {
 			return 0, err
 		}
