@@ -11,8 +11,8 @@ import (
 // batch collects the packets that a thread sends in one go.
 //
 // Calls have a port each, so sendmmsg on their own sockets would carry one packet a system call. All IPv4 packets leave through
-// one raw socket instead, with IP and UDP headers of ours, hundreds a call. That needs CAP_NET_RAW; without it, for IPv6, and for a
-// packet that is too long for the path, the port's own socket sends.
+// one raw socket instead, hundreds in a system call, with IP and UDP headers that we write. That needs CAP_NET_RAW. Without it, for IPv6, and
+// for a packet that is too long for the path, the port's own socket sends.
 type batch struct {
 	raw     int // -1: none
 	n       int
@@ -24,7 +24,7 @@ type batch struct {
 	ident   uint16
 }
 
-// outbound is a packet that waits.
+// outbound is a packet that waits to be sent.
 type outbound struct {
 	port   *port
 	to     address
@@ -41,7 +41,7 @@ func newBatch() *batch {
 	return b
 }
 
-// rawBuffer is how much may wait in the raw socket, for all calls together, in octets as the kernel counts them.
+// rawBuffer is the size of the raw socket's buffer, for all calls together, in octets as the kernel counts them.
 const rawBuffer = 8 << 20
 
 // rawSocket makes a socket for packets with headers of ours, in the network namespace of the calling thread. It cannot receive.
@@ -56,7 +56,7 @@ func rawSocket() (int, error) {
 	return fd, nil
 }
 
-// add queues a packet. It stands at headroom in its slot, so that headers fit before it.
+// add queues a packet, which is at headroom in its slot, so that headers fit before it.
 func (b *batch) add(from *port, to address, slot []byte, size int) {
 	if from == nil || b.n == len(b.entries) {
 		return // closed; the entries are as many as the slots

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// pressing is a telephone-event that a peer sends and the other side cannot take: it is told, once, with its length.
+// pressing is a telephone-event of a peer whose other side has agreed on none. The call hears of it once, with its length.
 type pressing struct {
 	known     bool // timestamp holds something
 	active    bool // its end has not come
 	event     uint8
-	timestamp uint32 // of its beginning: all its packets have the same (RFC 4733 section 2.2.1)
-	duration  uint16 // in timestamp units, as far as it is known
+	timestamp uint32 // of its beginning, in all its packets (RFC 4733 section 2.2.1)
+	duration  uint16 // in timestamp units, up to now
 	seen      time.Duration
 }
 
@@ -26,9 +26,9 @@ func (t *thread) pressed(l *leg, p []byte, timestamp uint32) {
 	}
 	if !k.known || timestamp != k.timestamp {
 		if k.known && int32(timestamp-k.timestamp) < 0 {
-			return // a late packet of the one before
+			return // a late packet of the event before
 		}
-		t.released(l) // its end was lost
+		t.released(l) // the end of the event before was lost
 		*k = pressing{known: true, active: true, event: p[0], timestamp: timestamp}
 	}
 	k.duration, k.seen = max(k.duration, binary.BigEndian.Uint16(p[2:])), t.now
@@ -37,7 +37,7 @@ func (t *thread) pressed(l *leg, p []byte, timestamp uint32) {
 	}
 }
 
-// released tells the call of an event of l that is over.
+// released tells the call that an event of l has ended.
 func (t *thread) released(l *leg) {
 	if k := &l.in.pressing; l.in.pressing.active {
 		l.in.pressing.active = false
@@ -46,24 +46,24 @@ func (t *thread) released(l *leg) {
 	}
 }
 
-// goneQuiet is how long after the last packet of an event, whose end was lost, voice says that it is over.
+// goneQuiet is how long after the last packet of an event voice shows that it has ended, although its end was lost.
 const goneQuiet = 100 * time.Millisecond
 
 // lastEvent is the highest that is relayed: the hook flash.
 const lastEvent = 16
 
-// A digit that the other side gave in SIP INFO is played to a side as a telephone-event (RFC 4733), in place of the voice that comes
-// meanwhile. It is a source of its own in the stream that goes there: sequence numbers and timestamps go on.
+// A digit that the other side sent in SIP INFO is played to a side as a telephone-event (RFC 4733), in place of voice. It is a source of its
+// own in the stream that goes to the side: sequence numbers and timestamps go on.
 const (
 	digitStep  = 20 * time.Millisecond // between two packets of an event
 	digitLeast = 60 * time.Millisecond
 	digitMost  = 5 * time.Second
 	digitPause = 60 * time.Millisecond // between two digits, or they are taken for one
-	digitEnds  = 3                     // packets that say that the event is over (RFC 4733 2.5.1.4)
+	digitEnds  = 3                     // packets that say that the event has ended (RFC 4733 2.5.1.4)
 	digitQueue = 32
 )
 
-// digits are those that wait to be played to one side. The session's lock guards them.
+// digits wait to be played to one side. The session's lock guards them.
 type digits struct {
 	queue  []digit
 	timer  *time.Timer
@@ -80,8 +80,8 @@ type digit struct {
 	finished int // end packets sent
 }
 
-// Press plays a telephone-event (0 to 9 the digits, 10 *, 11 #, 12 to 15 A to D, 16 flash) to a side, after those that are still
-// being played. The length is kept between 60 ms and 5 s. It fails when no payload type was agreed with that side.
+// Press plays a telephone-event (0 to 9 the digits, 10 *, 11 #, 12 to 15 A to D, 16 flash) to a side, after the digits that
+// are still being played. The length is kept between 60 ms and 5 s. It fails when no payload type was agreed with that side.
 func (s *Session) Press(to Side, event uint8, length time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

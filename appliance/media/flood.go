@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shieldAt is how many strangers in one reading of a port call for a filter in the kernel. A few are a late packet of an earlier
-// call or a peer that moved; they are dropped and counted one by one.
+// shieldAt is how many packets of strangers in one reading of a port call for a filter in the kernel. Fewer come from an earlier call or from a
+// peer that moved; the thread drops and counts them one by one.
 const shieldAt = budget / 2
 
-// tellAt is how many strangers in a second are told of where the kernel turns them away anyhow.
+// tellAt is how many packets of strangers in a second are logged where the kernel drops them anyhow.
 const tellAt = 100
 
-// checkFlood says when strangers come to a steered port in masses, or what cannot be told from the peer comes too fast.
+// checkFlood logs when masses of packets from strangers come to a steered port, or when packets from the peer's address come too fast.
 func (t *thread) checkFlood(l *leg) {
 	for _, p := range l.local.ports {
 		if p.steered != nil {
@@ -43,12 +43,12 @@ func (t *thread) compareDrops(p *port, strangers, excess uint64) {
 }
 
 // shield lets the kernel drop strangers at a port's own socket, so that a flood costs no system call and cannot fill its buffer. It
-// needs the source to be known; the filter goes when signalling changes it.
+// needs a known source. The filter is removed when signalling changes the source.
 func (t *thread) shield(p *port) {
 	l := p.leg
 	source := l.remote.source[l.remote.sourceOf(p.which)]
 	if p.which == rtcp && l.remote.mux {
-		return // nothing is expected here, its buffer may be full
+		return // no packet is expected here, its buffer may be full
 	}
 	if p.flooded || !source.known() {
 		return
@@ -96,7 +96,7 @@ func attachFilter(fd int, source address) error {
 	return sockfilter.Attach(fd, program)
 }
 
-// kernelDrops is how many packets the kernel dropped at a socket: filtered, or no room.
+// kernelDrops is how many packets the kernel dropped at a socket, by its filter or for lack of room.
 func kernelDrops(fd int) uint64 {
 	const drops = 8 // SK_MEMINFO_DROPS
 	var info [drops + 1]uint32

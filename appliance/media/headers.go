@@ -9,7 +9,7 @@ import (
 // rawHeaders is the length of IPv4 and UDP header.
 const rawHeaders = 20 + 8
 
-// header is what all packets of a port have in common: IPv4 header and UDP source port, with the sum over its constant words.
+// header is common to all packets of a port: IPv4 header and UDP source port, with the sum over its constant words.
 type header struct {
 	bytes [rawHeaders]byte
 	sum   uint64 // of source address, protocol and source port, for UDP's checksum
@@ -29,7 +29,7 @@ func newHeader(from netip.AddrPort, tos byte) (h header) {
 	return h
 }
 
-// writeHeaders fills the first 28 octets of frame, whose rest is the payload. The kernel computes IP's own checksum.
+// writeHeaders fills the first 28 octets of frame, before the payload. The kernel computes IP's own checksum.
 func writeHeaders(frame []byte, h *header, to address, ident uint16) {
 	b := binary.BigEndian
 	copy(frame, h.bytes[:])

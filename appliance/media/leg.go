@@ -10,7 +10,7 @@ import (
 
 // leg is one side of a session. Only its thread touches it.
 //
-// A packet needs the groups from remote to stats, those of the leg that it comes from and those of the leg that it goes to.
+// A packet needs the groups from remote to stats, of the leg that it comes from and of the leg that it goes to.
 type leg struct {
 	session *Session
 	other   *leg
@@ -34,7 +34,7 @@ type localPorts struct {
 	tos    byte
 }
 
-// outgoing is what goes to a side's peer.
+// outgoing is the way to a side's peer.
 type outgoing struct {
 	allowed  bool // we may send
 	suppress bool // pauses of the other side are described to this one (RFC 3389)
@@ -44,12 +44,12 @@ type outgoing struct {
 	packing  *packing // nil: no packet ever had another size
 }
 
-// incoming is what comes from a side's peer.
+// incoming is the way from a side's peer.
 type incoming struct {
 	allowed  bool          // we may take packets
 	muted    bool          // a digit is played to the other side in place of this one's voice
-	started  bool          // Started was told
-	silent   bool          // TimedOut was told
+	started  bool          // the call knows: Started
+	silent   bool          // the call knows: TimedOut
 	last     time.Duration // when a packet was accepted
 	since    time.Duration // when Open or Set was called: silence counts from here
 	heard    reception
@@ -68,7 +68,7 @@ type settings struct {
 
 const rtp, rtcp = 0, 1
 
-// apply takes over what was agreed.
+// apply makes the agreed settings those of the leg.
 func (l *leg) apply(s settings, now time.Duration) {
 	moved := l.remote.set(s.remote, &s.Params)
 	if s.newLocal {
@@ -102,7 +102,7 @@ func (l *leg) learn(from address, which int) {
 	}
 }
 
-// guard tells the kernel whom a side's ports admit, whenever that changes.
+// guard tells the kernel which senders a side's ports admit. It is called whenever that changes.
 func (l *leg) guard() {
 	for which, p := range l.local.ports {
 		switch {

@@ -30,7 +30,7 @@ type Options struct {
 	Quarantine time.Duration // a closed port rests so long before it is used again, default 10 s
 	Timeout    time.Duration // no packet from a side that should send for so long: TimedOut; default 90 s, negative: off
 
-	steered    int  // tests: ports that can be steered, steeredPorts unless told
+	steered    int  // tests: ports that can be steered, default steeredPorts
 	ownSockets bool // tests: read each port's own socket, as where steering is not permitted
 }
 
@@ -55,19 +55,19 @@ type Format struct {
 	Voice            *audio.Codec // nil: packets pass as they are
 }
 
-// Latch says where a peer may be that is not where it said.
+// Latch says where a peer may send from, other than the signalled addresses.
 type Latch uint8
 
 const (
-	LatchNone Latch = iota // packets come from Remote and RemoteRTCP only
-	LatchHost              // from another port of the signalled address
-	LatchAny               // from any address
+	LatchNone Latch = iota // nowhere else
+	LatchHost              // another port of the signalled address
+	LatchAny               // any address
 )
 
-// Params are what offer and answer agreed for a side.
+// Params are what offer and answer agreed on for a side.
 type Params struct {
 	Remote     netip.AddrPort // where RTP goes; invalid or unspecified: nowhere yet
-	RemoteRTCP netip.AddrPort // invalid: Remote's port plus one; unused with Mux
+	RemoteRTCP netip.AddrPort // invalid: Remote's port plus one. Not used with Mux
 	Mux        bool           // RTP and RTCP on one port (RFC 5761)
 
 	LocalKey, RemoteKey *srtp.Key // we send with LocalKey and receive with RemoteKey; nil, nil is plain RTP
@@ -84,12 +84,12 @@ type Params struct {
 	// Spare are further formats that the peer may send at any time. They are passed on where the other side has the same codec, or one that
 	// they can be converted into.
 	Spare []Format
-	// Claimed are numbers from 96 on that mean something: bit n stands for 96+n. A telephone-event under any other is taken for one
-	// under the agreed number.
+	// Claimed are payload types from 96 on that have a meaning: bit n stands for 96+n. A telephone-event under any other number counts as
+	// one under the agreed number.
 	Claimed uint32
 
 	// Ptime is how much voice a packet to this side holds where the box can decode both sides: longer and shorter ones are cut and joined.
-	// 10 to 60 ms, others are taken for the nearest; 0: as much as those that come.
+	// 10 to 60 ms, other values count as the nearest of these; 0: as much as in the packets that come.
 	Ptime time.Duration
 
 	// Suppress sends this side comfort noise in place of the other side's pauses, when CNPT was agreed and Voice is known there. A
@@ -100,7 +100,7 @@ type Params struct {
 	// packet, from any address.
 	Latch Latch
 
-	// Admit is asked, in the relay's thread, before a source is learnt; nil: all. It must be quick and wait for nothing.
+	// Admit is asked, in the relay's thread, before a source is learnt; nil admits every source. It must be quick and must not wait.
 	Admit func(netip.AddrPort) bool
 }
 
@@ -111,12 +111,12 @@ type Stats struct {
 	Lost                       int64         // of the peer's packets by RFC 3550 A.3; negative with duplicates
 	Jitter                     time.Duration // RFC 3550 A.8
 	RoundTrip                  time.Duration // to the peer and back, by its RTCP about reports that we sent (RFC 3550 6.4.1), 0 when unknown
-	Quality                    audio.Quality // of what came from the peer
-	PeerLost                   int64         // what the peer misses of our packets, by its last report
-	PeerJitter                 time.Duration // that it sees, by its last report
+	Quality                    audio.Quality // of the peer's voice
+	PeerLost                   int64         // of our packets, by the peer's last report
+	PeerJitter                 time.Duration // of our packets, by the peer's last report
 	Drops
 	RTCPReceived, RTCPSent uint64
-	Last                   time.Time      // of the last packet that was taken, zero for none
+	Last                   time.Time      // when a packet was accepted last, zero for never
 	Source                 netip.AddrPort // where the peer's RTP comes from; invalid while unknown
 	SSRC                   uint32         // of the peer's stream
 }
@@ -132,14 +132,14 @@ type Drops struct {
 	KernelDrops      uint64 // the kernel dropped them first: more than a port may get, or strangers during a flood of a port's own socket
 }
 
-// EventKind is what happened on a side.
+// EventKind says what happened on a side.
 type EventKind int
 
 const (
-	Started  EventKind = iota // the first packet was taken after Open or after a Set that changed the peer
+	Started  EventKind = iota // the first packet was accepted after Open or after a Set that changed the peer
 	TimedOut                  // no packet within Options.Timeout although the side should send; once until packets come again
-	KeyUsed                   // so many packets went out under LocalKey that it should be replaced
-	Pressed                   // the peer sent a telephone-event, which the other side has agreed on no payload type for
+	KeyUsed                   // LocalKey has protected so many packets that it should be replaced
+	Pressed                   // the peer sent a telephone-event, and the other side has agreed on no payload type for it
 )
 
 // Event is something that a call wants to know about its media.

@@ -13,7 +13,7 @@ import (
 const (
 	slotSize = 27 * 64 // an odd number of cache lines: slots of 2048 octets would all fall into the same sets
 	headroom = 64
-	tailroom = 192 // tag and index, an MKI of 128 octets, and the CNAME of a report; what is left takes all that an Ethernet frame holds
+	tailroom = 192 // tag and index, an MKI of 128 octets, and the CNAME of a report; the rest takes as much as an Ethernet frame holds
 	maxInput = slotSize - headroom - tailroom
 )
 
@@ -120,7 +120,7 @@ func (t *thread) sendInStream(l *leg, p []byte, n, header int, ssrc uint32, seq 
 	}
 }
 
-// makeRoom sends what is queued when the queue is full: one packet that comes may leave as several.
+// makeRoom sends the queued packets when the queue is full: one packet that comes may leave as several.
 func (t *thread) makeRoom() {
 	if t.batch.n == len(t.batch.entries) {
 		t.batch.flush()

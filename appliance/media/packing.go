@@ -10,9 +10,9 @@ import (
 // Conversion of the packet size. A side gets voice that the box can decode in packets as long as it asks for (a=ptime, a=maxptime), however long
 // those of the other side are. Nothing is computed: octets move from one packet into the next.
 //
-// The packets that leave have numbers of their own. A lost packet leaves its number open, so that the listener conceals what is missing
-// and its reports count it, and one that comes late after all goes out under that number, as long as it is. Before a gap, a pause, a
-// digit or the end of a talk spurt goes what was waiting for more, as a short packet: voice is neither held back nor filled up.
+// The packets that leave have numbers of their own. A lost packet leaves its number open, so that the listener conceals the loss and counts it in
+// its reports. A packet that comes late after all goes out under that number, in its own length. Before a gap, a pause, a digit or the end of
+// a talk spurt the waiting voice goes out as a short packet: voice is neither held back nor filled up.
 
 // Packets of voice that we make hold so much, and audio.MaxTime at most.
 const (
@@ -92,16 +92,16 @@ func (t *thread) repack(l *leg, p []byte, n, header int, ssrc uint32, seq uint16
 	t.fill(l, p[header:n], ssrc, timestamp, p[1]&0x80 != 0)
 }
 
-// begin makes ready for a source whose next packet has a number. What waits of another is less than a packet and stays behind.
+// begin prepares for a source whose next packet has the number seq. Voice that waits of another source is less than a packet; it is dropped.
 func (k *packing) begin(seq uint16) {
 	k.active, k.fitting, k.last, k.next, k.gap, k.odd, k.have = true, false, seq-1, seq, gap{}, 0, 0
 }
 
-// fill adds voice to what waits and sends what is full.
+// fill adds voice to the waiting voice and sends full packets.
 func (t *thread) fill(l *leg, octets []byte, ssrc uint32, timestamp uint32, marker bool) {
 	k, size := l.other.out.packing, l.other.out.size
 	fits := len(octets) == size
-	// An announcement ends with a short packet; when packets of the right length follow, its rest need not delay them for ever.
+	// An announcement ends with a short packet. Packets of the right length may follow, and its rest must not delay them for ever.
 	if marker || timestamp != k.time+l.other.formats.voice.Units(k.have) || fits && k.fitting {
 		t.packRest(l, ssrc)
 	}
@@ -116,20 +116,20 @@ func (t *thread) fill(l *leg, octets []byte, ssrc uint32, timestamp uint32, mark
 	k.have += copy(k.waiting[k.have:], octets)
 }
 
-// packRest sends what waits, as short as it is.
+// packRest sends the waiting voice as a short packet.
 func (t *thread) packRest(l *leg, ssrc uint32) {
 	if l.other.out.packing.have > 0 {
 		t.pack(l, ssrc, nil)
 	}
 }
 
-// pack sends what waits and what came in one packet.
+// pack sends the waiting voice and more in one packet.
 func (t *thread) pack(l *leg, ssrc uint32, more []byte) {
 	o := l.other
 	k := o.out.packing
 	if k.slot++; k.slot >= len(k.outgoing) {
 		k.slot = 0
-		t.batch.flush() // or what stands there would be overwritten
+		t.batch.flush() // the slots are used again
 	}
 	if t.batch.n == 0 {
 		k.slot = 0
@@ -163,7 +163,7 @@ func (t *thread) belated(l *leg, p []byte, n, header int, ssrc uint32, seq uint1
 	l.stats.Duplicates++
 }
 
-// setPtime is how much voice the packets to this side hold from now on, 0: as much as those that come.
+// setPtime sets how much voice a packet to this side holds, 0: as much as the packets that come.
 func (l *leg) setPtime(d time.Duration) {
 	octets := 0
 	if d > 0 && l.formats.voice != nil {

@@ -133,7 +133,7 @@ func bindTo(fd int, local netip.AddrPort) error {
 	return os.NewSyscallError("bind", unix.Bind(fd, to))
 }
 
-// bindPair takes a pair of ports from the pool and binds both. Ports that somebody else has are skipped.
+// bindPair takes a pair of ports from the pool and binds both. Ports that another process has are skipped.
 func (r *Relay) bindPair(p PortOptions) (port uint16, fds [2]int, err error) {
 	from := portRange{p.Addr, p.First, p.Last}
 	var taken []uint16

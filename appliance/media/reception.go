@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// reception counts a peer's RTP stream as RFC 3550 says (appendices A.1, A.3 and A.8).
+// reception counts a peer's RTP stream as in RFC 3550 (appendices A.1, A.3 and A.8).
 type reception struct {
 	ssrc     uint32
 	started  bool
@@ -15,7 +15,7 @@ type reception struct {
 	before   int64  // lost in earlier streams of this leg
 	heard    int64  // received in them
 	gaps     int64  // runs of packets that did not come in order, in all streams
-	missing  int64  // packets in these runs, but for those that came late
+	missing  int64  // packets in these runs, without the late ones
 	transit  int64  // of the packet before, in timestamp units
 	jitter   int64  // in 1/16 timestamp units
 }

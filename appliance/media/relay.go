@@ -31,7 +31,7 @@ type Relay struct {
 	pools   pools
 	events  *eventQueue
 	threads []*thread
-	failure error // of New, told by Run and Open
+	failure error // of New; Run and Open return it
 
 	mu       sync.Mutex // guards prepared and ended
 	prepared bool
@@ -68,7 +68,7 @@ func New(o Options) *Relay {
 // errEnded is the error of Open after the relay's end.
 var errEnded = errors.New("media relay has ended")
 
-// Run relays until ctx ends, then closes what is still open. It runs once.
+// Run relays until ctx ends, then closes all ports. It runs once.
 func (r *Relay) Run(ctx context.Context) error {
 	if r.failure != nil {
 		r.end()
@@ -92,7 +92,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// end gives back what threads and steering hold. No port is open, and none is opened any more: the threads have seen to that.
+// end closes the files of threads and steering. The threads have closed all ports and open no more.
 func (r *Relay) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,8 +105,8 @@ func (r *Relay) end() {
 	}
 }
 
-// prepare makes what needs privileges, in the network namespace of the caller: the threads' raw sockets, and the steering of ports with
-// the sockets that they share. Later calls do nothing. It fails when the relay has ended.
+// prepare makes everything that needs privileges, in the network namespace of the caller: the threads' raw sockets, and the steering of ports
+// with its shared sockets. Later calls do nothing. It fails when the relay has ended.
 func (r *Relay) prepare() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -154,7 +154,7 @@ func (r *Relay) steer() (*steer.Steering, error) {
 	return s, nil
 }
 
-// eventQueue takes what may block away from the relay threads: functions of calls, and the log.
+// eventQueue keeps the relay threads from blocking: it runs functions of calls and writes to the log on a goroutine of its own.
 type eventQueue struct {
 	mu     sync.Mutex
 	some   *sync.Cond

@@ -8,15 +8,15 @@ import (
 
 // remote is where a side's peer is: what signalling said, and what its packets showed. The arrays have an address for RTP and one for RTCP.
 type remote struct {
-	source [2]address // who may send; unknown while it is to be learnt
-	dest   [2]address // where packets go; unknown: nowhere
+	source [2]address // from where packets may come; unknown while it is to be learnt
+	dest   [2]address // where packets go to; unknown: nowhere
 	mux    bool       // RTCP comes to the port of RTP
-	latch  Latch      // how to learn what is unknown in source
+	latch  Latch      // how to learn an unknown source
 	signal [2]address // as signalled, for latching and to notice a change
 	admit  func(netip.AddrPort) bool
 }
 
-// set takes over what was agreed. It reports whether the peer has moved.
+// set makes agreed addresses those of the peer. It reports whether the peer has moved.
 func (r *remote) set(addr [2]address, p *Params) (moved bool) {
 	for i := range addr {
 		if !addr[i].known() { // held by c=0.0.0.0: send nothing, keep what was learnt

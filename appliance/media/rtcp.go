@@ -53,9 +53,8 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 	t.forwardRTCP(l, p, blocks, end)
 }
 
-// forwardRTCP passes a sender or receiver report to the other side in the terms of the streams there, with a name of ours.
-// What else a compound holds stays behind: a BYE would end a stream of ours that goes on, a peer's CNAME and its extended
-// reports name things of its network.
+// forwardRTCP passes a sender or receiver report to the other side, in the terms of the streams there and with our own CNAME. The other packets
+// of a compound are dropped: a BYE would end our stream, which goes on, and a CNAME and extended reports name things of the peer's network.
 //
 // p holds a checked report of end octets, its reception reports from blocks on.
 func (t *thread) forwardRTCP(l *leg, p []byte, blocks, end int) {
@@ -106,7 +105,7 @@ func (t *thread) sendRTCP(o *leg, p []byte, n int) {
 	t.send(o, which, p[:n])
 }
 
-// putCNAME appends an SDES packet with a CNAME made of our random SSRC, which says nothing about anybody (RFC 7022), and returns its
+// putCNAME appends an SDES packet with a CNAME made of our random SSRC, which gives nothing away (RFC 7022), and returns its
 // length.
 func (l *leg) putCNAME(b []byte) int {
 	const hex = "0123456789abcdef"
@@ -121,11 +120,11 @@ func (l *leg) putCNAME(b []byte) int {
 	return 20
 }
 
-// reportEvery is when a side gets a report of ours if none was passed on from the other side: a PBX that sends no RTCP must not let
-// Teams believe that the call's RTCP died.
+// reportEvery is when a side gets a report of ours unless one of the other side was passed on. With a PBX that sends no RTCP, Teams would believe
+// that the call's RTCP has died.
 const reportEvery = 5 * time.Second
 
-// reporting is what reports about a peer's stream need from one to the next (RFC 3550 section 6.4.1, A.3).
+// reporting is the state between reports about a peer's stream (RFC 3550 section 6.4.1, A.3).
 type reporting struct {
 	sent               time.Duration // when the last report went out
 	expected, received uint32        // of the peer's packets, up to the last report

@@ -20,7 +20,7 @@ type rxSocket struct {
 	drops uint64 // of a shared socket, as checkShared saw them last
 }
 
-// sockets are those that a thread reads.
+// sockets is the set of sockets that a thread reads.
 type sockets struct {
 	epoll  int
 	list   []*rxSocket

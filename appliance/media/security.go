@@ -13,7 +13,7 @@ type security struct {
 	previous *previousKey // before rx, until the first packet under rx; nil: none
 	streams  [4]inbound   // of the peer's SSRCs under rx
 	uses     uint32       // counts uses of streams
-	warned   bool         // KeyUsed was told
+	warned   bool         // the call knows: KeyUsed
 	lifetime uint64       // packets that tx may protect, 0: no limit was agreed
 }
 
@@ -52,7 +52,7 @@ func (s *security) inbound(ssrc uint32, empty *inbound) *inbound {
 	return empty
 }
 
-// keep puts the state of an authentic packet into the table, in place of the one that was longest unused.
+// keep puts the state of an authentic packet into the table, in place of the entry that was unused for longest.
 func (s *security) keep(state *inbound) {
 	s.uses++
 	state.used = s.uses

@@ -103,8 +103,8 @@ func (s *Session) Open(side Side, p PortOptions) (Ports, error) {
 	return Ports{netip.AddrPortFrom(p.Addr, number), netip.AddrPortFrom(p.Addr, number+1)}, nil
 }
 
-// Set applies what was agreed. It may be called again: an equal RemoteKey goes on with its roll-over counter, another starts at
-// 0; an equal Remote keeps what was latched.
+// Set applies what was agreed. It may be called again: an equal RemoteKey goes on with its roll-over counter, and another one starts at 0. An equal
+// Remote keeps the latched source.
 func (s *Session) Set(side Side, p Params) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,9 +7,9 @@ import (
 	"viaduct/appliance/srtp"
 )
 
-// stream is the one RTP stream that we send to a side for the whole call. Whatever comes from the other side, first one source and
-// then another (a fork, a transfer, music), leaves with the same SSRC, its sequence numbers and timestamps going on: a
-// strict receiver keeps to the first source that it hears, and SRTP counts roll-overs per SSRC.
+// stream is the one RTP stream that we send to a side for the whole call. The sources of the other side may change (a fork, a transfer, music).
+// Their packets leave with one SSRC, and sequence numbers and timestamps go on: a strict receiver keeps to the first source that it hears, and
+// SRTP counts roll-overs per SSRC.
 type stream struct {
 	ssrc      uint32
 	from      uint32      // SSRC of the source that passes now
@@ -61,7 +61,7 @@ func (o *stream) find(seq uint16) (index uint64, v srtp.Verdict) {
 	return index, o.sent.Check(index)
 }
 
-// rebase lets a source begin where the one before it ended.
+// rebase lets a source begin where the source before it ended.
 func (o *stream) rebase(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) {
 	next, ts := uint16(rand.Uint32()>>17), rand.Uint32() // under 2^15, so that the first roll-over is not missed (RFC 3711 3.3.1)
 	if o.sent.Started() {

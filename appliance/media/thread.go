@@ -170,7 +170,7 @@ func (t *thread) wait() (int, error) {
 	return n, os.NewSyscallError("epoll_wait", err)
 }
 
-// flush sends what is queued; the slots are free again after it.
+// flush sends the queued packets and frees their slots.
 func (t *thread) flush() {
 	t.batch.flush()
 	t.input.next = 0

@@ -50,8 +50,8 @@ func (l Local) session(p *voip, codec Codec) *Session {
 
 // Answer answers a peer's offer and says what was agreed. Errors are *Error with code 488.
 //
-// The answer holds one audio codec, and those that the other leg has agreed on beside it: the packets pass through to the other leg as
-// they are, so the peer must not change to any other in mid-call.
+// The answer holds one audio codec, and further ones that the other leg has agreed on: packets pass to the other leg as they are, so the peer
+// must not change to any other codec during the call.
 func Answer(offer *Session, l Local) (*Session, *Choice, error) {
 	theirs := &offer.Audio
 	if theirs.Port == 0 {
@@ -155,7 +155,7 @@ func choose(wanted, offered []Codec) (Codec, bool) {
 	return Codec{}, false
 }
 
-// agreed is what follows from both descriptions: theirs says what and where we send, ours what comes.
+// agreed is the result of both descriptions: theirs says what we send and where, ours what we receive.
 func agreed(ours, theirs *Audio, codec Codec) *Choice {
 	c := &Choice{Codec: codec, RxAudio: NoPT, RxDTMF: NoPT, RxCN: NoPT, Ptime: theirs.Ptime, MaxPtime: theirs.MaxPtime, Mux: ours.Mux && theirs.Mux}
 	if sent, ok := find(theirs.Codecs, codec); ok {

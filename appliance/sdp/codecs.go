@@ -8,7 +8,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// named are the codecs that `codec N NAME` of a voip profile may offer. Dynamic payload types are those that Teams uses too.
+// named are the codecs that `codec N NAME` of a voip profile may offer. Dynamic payload types are those of Teams.
 var named = map[string]Codec{
 	"g711alaw64k": {PT: 8, Name: PCMA, Rate: 8000, Channels: 1},
 	"g711ulaw64k": {PT: 0, Name: PCMU, Rate: 8000, Channels: 1},
@@ -157,7 +157,7 @@ func (l Local) codecsFor() []Codec {
 				}
 				continue
 			}
-			c.Fmtp = other.Fmtp // the packets pass through as they are, so what is said about them does too
+			c.Fmtp = other.Fmtp // the packets pass as they are, and so do their parameters
 		}
 		if c.Name == l.Prefer {
 			list = append([]Codec{c}, list...)

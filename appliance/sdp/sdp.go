@@ -63,7 +63,7 @@ type Audio struct {
 	Direction       Direction  // holds written as c=0.0.0.0 read as inactive or sendonly, see Held
 	Held            bool       // the connection address is 0.0.0.0 (RFC 2543's hold)
 	Codecs          []Codec
-	Numbers         []uint8 // payload types of the m-line, also those that nobody here knows
+	Numbers         []uint8 // payload types of the m-line, also unknown ones
 	Ptime, MaxPtime int     // milliseconds, 0 when not given
 	Crypto          []Crypto
 }
@@ -90,8 +90,7 @@ type Local struct {
 	SessionID, Version uint64
 	Direction          Direction // "" is sendrecv
 
-	// Other restricts the codecs to those that the other leg takes too, matched by name and rate, or has in the other law of
-	// G.711: nil is no restriction.
+	// Other restricts the codecs to those that can be joined with a codec of the other leg; nil is no restriction.
 	Other []Codec
 	// Prefer puts the codec that is in use on the other leg first ("" leaves the profile's order).
 	Prefer string
@@ -109,8 +108,8 @@ type Choice struct {
 	// the peer answered with numbers of its own.
 	RxAudio, RxDTMF, RxCN uint8 // NoPT when not agreed
 
-	// Spare are the further ways in which audio may come: whoever answers with several formats may send any of them at any time (RFC
-	// 3264 section 7), and some send a dynamic one under the number of their own description instead of ours.
+	// Spare are the further ways in which audio may come. A peer that answers with several formats may send any of them at any time (RFC 3264
+	// section 7), and some peers send a dynamic one under the number of their own description instead of ours.
 	Spare []Format
 	// Claimed are the numbers from 96 on that mean something else than telephone-event to one of the two: bit n stands for 96+n.
 	Claimed uint32

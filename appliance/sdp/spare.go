@@ -42,7 +42,7 @@ func spare(ours, theirs *Audio, c *Choice) (list []Format) {
 // firstDynamic is the first payload type that has a meaning only by a description.
 const firstDynamic = 96
 
-// claimed are the dynamic numbers of a description that mean something else than events beside the audio codec.
+// claimed are the dynamic payload types of a description that have a meaning, apart from the events of the audio codec.
 func claimed(a *Audio, audio Codec) (bits uint32) {
 	event := beside(a.Codecs, TelephoneEvent, audio)
 	numbers := a.Numbers

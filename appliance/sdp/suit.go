@@ -2,10 +2,10 @@ package sdp
 
 import "viaduct/appliance/config"
 
-// Suit chooses, of an offer's audio streams, the first that the profile can take: phones with "SRTP optional" offer RTP/SAVP and RTP/AVP
-// as two streams, each to be answered by itself (RFC 3264 section 6). Check, which may be nil, is asked about each, and may correct it. When no
-// stream suits, the error is what Check said of the one that would have; without one, the choice stays as it is, and Answer will say
-// what is wrong with it.
+// Suit chooses the first audio stream of an offer that the profile can take: phones with "SRTP optional" offer RTP/SAVP and RTP/AVP as two
+// streams, and each is answered by itself (RFC 3264 section 6). Check, which may be nil, is asked about each stream and may correct it. When
+// no stream suits, Suit returns the error of Check about a stream that would have suited. Without such a stream the choice stays as it is, and
+// Answer will say what is wrong with it.
 func (s *Session) Suit(p *config.VoIPProfile, check func(*Audio) error) error {
 	var refusal error
 	for i := range s.streams {

@@ -7,7 +7,7 @@ import (
 	"hash"
 )
 
-// Of HMAC's four or five compressions per packet two are over the padded key. They are done once per key: what is kept is the
+// Of HMAC's four or five compressions per packet two are over the padded key. They are done once per key: the kept state is the
 // chaining value after them, 20 octets each, and put back into the one hash of a thread for every packet.
 
 // savedState is the layout of an encoded SHA-1 state (hash.Hash with encoding.BinaryMarshaler): magic, chaining value, unused

@@ -90,7 +90,7 @@ func derive(prf cipher.Block, salt []byte, label byte, n int) []byte {
 	return out[:n]
 }
 
-// Equal reports whether a key is the one that these were derived from.
+// Equal reports whether these keys were derived from a key.
 func (k *Keys) Equal(o Key) bool {
 	return k != nil && k.suite == o.Suite && bytes.Equal(k.master, o.Master) && bytes.Equal(k.mki, o.MKI)
 }

@@ -43,7 +43,7 @@ func newControl(k Key, s suite) (c control, err error) {
 }
 
 // ProtectRTCP encrypts the RTCP packet buf[:n] and appends index, MKI and tag; buf has room for MaxTag and the MKI. An index, of 31 bits,
-// is used once under a key. It returns the new length, 0 for what is no RTCP.
+// is used once under a key. It returns the new length, 0 when the packet is not RTCP.
 func (k *Keys) ProtectRTCP(buf []byte, n int, index uint32) int {
 	c := &k.rtcp
 	if n < 8 || index == 0 || !c.meets(binary.BigEndian.Uint32(buf[4:])) {
@@ -78,7 +78,7 @@ func (k *Keys) openRTCP(p []byte, mki int) (n int, index uint32, ok bool) {
 	c.spare = append(append(c.spare[:0], p[:at]...), p[at+mki:]...)
 	word := binary.BigEndian.Uint32(p[at-srtcpIndex:])
 	if word&encrypted == 0 {
-		return 0, 0, false // nobody agreed on UNENCRYPTED_SRTCP
+		return 0, 0, false // UNENCRYPTED_SRTCP was not agreed
 	}
 	out, err := c.context.DecryptRTCP(nil, c.spare, nil)
 	if err != nil {

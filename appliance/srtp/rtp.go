@@ -21,7 +21,7 @@ type Crypter struct {
 // NewCrypter returns one for a thread.
 func NewCrypter() *Crypter { return &Crypter{auth: newAuthenticator()} }
 
-// HeaderLength is the length of an RTP header with CSRCs and extension; ok is false for what is not RTP.
+// HeaderLength is the length of an RTP header with CSRCs and extension; ok is false when the packet is not RTP.
 func HeaderLength(p []byte) (n int, ok bool) {
 	if len(p) < 12 || p[0]>>6 != 2 {
 		return 0, false
