@@ -11,16 +11,16 @@ func (l *Leg) Cancel(h ...sipmsg.Header) {
 }
 
 func (l *Leg) cancel(out *outbound, h []sipmsg.Header) {
-	if out.cancelWanted || out.answered {
+	if out.cancel != cancelUnwanted || out.state == inviteAnswered {
 		return
 	}
 	if err := sipmsg.CheckHeaders(h); err != nil {
-		l.log.Error("header left out", "gw", l.g.name, "err", err)
+		l.stack.log.Error("header left out", "gw", l.g.name, "err", err)
 		h = nil
 	}
-	out.cancelWanted, out.cancelHeader = true, h
+	out.cancel, out.cancelHeader = cancelWanted, h
 	switch {
-	case out.alive:
+	case out.state == inviteProceeding:
 		l.sendCancel(out)
 	case out.tx == nil:
 	case out.tx.withdraw(): // what was never sent needs no CANCEL
@@ -32,10 +32,10 @@ func (l *Leg) cancel(out *outbound, h []sipmsg.Header) {
 
 // sendCancel sends the CANCEL; without a final response after 64*T1 the INVITE is given up (9.1).
 func (l *Leg) sendCancel(out *outbound) {
-	if out.cancelling || out.tx == nil {
+	if out.cancel == cancelSent || out.tx == nil {
 		return
 	}
-	out.cancelling = true
+	out.cancel = cancelSent
 	out.stop()
 	out.tx.cancel(out.cancelHeader)
 	out.guard = l.after(transactionTimeout, func() {

@@ -168,7 +168,7 @@ func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType stri
 	d.localSeq++
 	req, err := l.build(d, method, d.localSeq, contentType, body, append(h[:len(h):len(h)], credentials...))
 	if err != nil {
-		l.log.Error("request not sent", "gw", l.g.name, "leg", d.callID, "err", err)
+		l.stack.log.Error("request not sent", "gw", l.g.name, "leg", d.callID, "err", err)
 		done(nil, err)
 		return
 	}
@@ -203,7 +203,7 @@ func (l *Leg) challenged(res *sipmsg.Response) bool {
 		return false
 	}
 	if err := l.auth.Challenged(res); err != nil {
-		l.log.Warn("challenge not answered", "gw", l.g.name, "if", l.iface.ID(), "leg", l.callID, "err", err)
+		l.stack.log.Warn("challenge not answered", "gw", l.g.name, "if", l.iface.ID(), "leg", l.callID, "err", err)
 		return false
 	}
 	return true

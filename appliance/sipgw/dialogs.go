@@ -1,7 +1,6 @@
 package sipgw
 
 import (
-	"slices"
 	"sync"
 
 	"viaduct/appliance/sipmsg"
@@ -48,10 +47,9 @@ func (d *dialogs) find(r sipmsg.Replaces) (*Leg, string) {
 	if l == nil {
 		return nil, ""
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if r.FromTag != l.info.RemoteTag && !slices.Contains(l.forks, r.FromTag) {
+	state, ok := l.outline.named(r)
+	if !ok {
 		return nil, ""
 	}
-	return l, l.info.State
+	return l, state
 }

@@ -7,15 +7,6 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// Owner is what a leg belongs to: a call.
-type Owner interface {
-	// Post has f run on the owner's goroutine, later and in order; it never blocks. It returns false once the owner has
-	// ended and f will not run: the leg then goes on by itself (it still answers, acknowledges and hangs up). Mailbox does all this.
-	Post(f func()) bool
-	// Event tells what happened; it is called on the owner's goroutine.
-	Event(*Leg, Event)
-}
-
 // Incoming is a new call that arrives.
 type Incoming struct {
 	Leg       *Leg

@@ -54,7 +54,7 @@ func (l *Leg) overloaded(out *outbound, f Failed) {
 		s.retire()
 	}
 	if f.RetryAfter > 0 {
-		l.log.Warn("peer wants no calls", "gw", l.g.name, "if", l.iface.ID(), "code", f.Code, "duration", f.RetryAfter)
+		l.stack.log.Warn("peer wants no calls", "gw", l.g.name, "if", l.iface.ID(), "code", f.Code, "duration", f.RetryAfter)
 	}
 	l.stack.health.Overloaded(l.iface.ID(), f.RetryAfter)
 }

@@ -1,8 +1,6 @@
 package sipgw
 
 import (
-	"slices"
-
 	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -19,22 +17,13 @@ type fork struct {
 // maxForks are the early dialogs that are kept of one INVITE.
 const maxForks = 32
 
-// forked notes the tag of an early dialog.
-func (l *Leg) forked(tag string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if tag != "" && len(l.forks) < maxForks && !slices.Contains(l.forks, tag) {
-		l.forks = append(l.forks, tag)
-	}
-}
-
 // fork is the early dialog with this tag of the peer; nil: a provisional response never named it.
 func (l *Leg) fork(tag string) *fork {
 	out := l.out
 	if f := out.forks[tag]; f != nil {
 		return f
 	}
-	if !slices.Contains(l.forks, tag) {
+	if !l.outline.isFork(tag) {
 		return nil
 	}
 	f := &fork{dialog: l.dialog}

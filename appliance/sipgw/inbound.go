@@ -79,15 +79,7 @@ func (g *gateway) incoming(tx *serverTx) {
 	if f := g.stack.opts.OnInvite; f != nil {
 		f(&Incoming{Leg: l, Interface: i.ID(), Request: req, Replaces: replaced, Hops: g.stack.hops(l.callID)})
 	}
-	l.mu.Lock()
-	taken := l.owner != nil
-	if !taken {
-		l.orphan = true
-	}
-	early := l.early
-	l.early = nil
-	l.mu.Unlock()
-	if !taken {
+	if early, untaken := l.ownership.abandon(); untaken {
 		l.Reject(500, "") // nothing, when OnInvite has rejected it
 		for _, f := range early {
 			l.post(f)
@@ -99,7 +91,7 @@ func (g *gateway) incoming(tx *serverTx) {
 func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *Leg {
 	c, req := g.Conf(), tx.req
 	side := c.at(tx.from.way.transport(), tx.from.local.Addr())
-	l := &Leg{stack: g.stack, g: g, conf: c, iface: i, log: g.log, incoming: true, began: time.Now(), state: legRinging, here: side.address(),
+	l := &Leg{stack: g.stack, g: g, iface: i, incoming: true, state: legRinging, here: side.address(),
 		pending: map[RequestID]*serverTx{}}
 	from, to := req.FromText, req.ToText
 	user := ""
@@ -115,7 +107,7 @@ func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *
 	l.routes = req.RecordRoute
 	l.auth = authenticator(c, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
-	l.peer, l.proxies = tx.from.source.Addr(), l.routes
+	l.outline.peer, l.outline.proxies = tx.from.source.Addr(), l.routes
 	l.initInfo(tx.from.source.String() + "/" + l.transport)
 	return l
 }

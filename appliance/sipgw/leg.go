@@ -1,9 +1,7 @@
 package sipgw
 
 import (
-	"log/slog"
 	"net/netip"
-	"sync"
 	"time"
 
 	"viaduct/appliance/config"
@@ -20,37 +18,32 @@ import (
 type Leg struct {
 	stack    *Stack
 	g        *gateway // nil: the interface had no gateway, and the leg is over
-	conf     *Conf
 	iface    *config.SIPInterface
-	log      *slog.Logger
 	incoming bool
-	counted  *Call // an incoming one, for its sender
-	began    time.Time
+	counted  *Call      // an incoming one, for its sender
 	here     netip.Addr // our address towards the peer, for its media too; zero: none
 
-	mu       sync.Mutex // of the next eight
-	owner    Owner
-	early    []func() // posted before Take
-	info     LegInfo
-	orphan   bool       // the owner has ended
-	forks    []string   // tags of early dialogs that our INVITE has made
-	peer     netip.Addr // who began the dialog, or answered last
-	proxies  []string   // its route set
-	requests Bucket     // of the peer
+	ownership ownership
+	outline   outline
 
 	dialog
 	state     legState
 	byeWanted []sipmsg.Header // hang up as soon as the ACK comes, or the last NOTIFY has been answered; nil: no
 	turns     turns
 
-	in      *inbound        // the peer's INVITE that waits for our response or its ACK
-	out     *outbound       // our INVITE that waits for its final response or our ACK
-	queued  []func() []byte // offers of Reinvite that wait for the others to end
+	in      *inbound  // the peer's INVITE that waits for our response or its ACK
+	out     *outbound // our INVITE that waits for its final response or our ACK
+	offers  offers
 	pending map[RequestID]*serverTx
 	waiting []hop // requests that wait for a name to be resolved, in their order
 	auth    *sipmsg.Authenticator
 	session session
-	sdp     []byte // what we said last: a session refresh says it again
+}
+
+// offers are the descriptions of ourselves.
+type offers struct {
+	queued []func() []byte // of Reinvite, which wait for the others to end
+	last   []byte          // what we said last: a session refresh says it again
 }
 
 // LocalAddr is the address of the box towards the peer: media goes the same way.
@@ -67,62 +60,6 @@ const (
 )
 
 var stateNames = [...]string{"early", "answered", "calling", "confirmed", "ended"}
-
-// post has f run on the owner's goroutine, or on the stack's own loop once the owner has ended.
-func (l *Leg) post(f func()) {
-	l.mu.Lock()
-	o := l.owner
-	if o == nil && !l.orphan {
-		l.early = append(l.early, f)
-		l.mu.Unlock()
-		return
-	}
-	l.mu.Unlock()
-	if o != nil && o.Post(f) {
-		return
-	}
-	l.stack.orphans.Post(func() {
-		l.mu.Lock()
-		l.orphan = true
-		l.mu.Unlock()
-		f()
-		if l.state != legOver {
-			l.Bye() // nobody talks on it any more
-		}
-	})
-}
-
-// emit tells the owner. It is posted, so that an event never comes in the middle of a method that the owner called.
-func (l *Leg) emit(e Event) {
-	l.mu.Lock()
-	o := l.owner
-	l.mu.Unlock()
-	if o != nil {
-		o.Post(func() { o.Event(l, e) })
-	}
-}
-
-// Take makes o the owner of a leg that came in. It is called once, inside OnInvite.
-func (l *Leg) Take(o Owner) {
-	l.mu.Lock()
-	l.owner = o
-	early := l.early
-	l.early = nil
-	l.mu.Unlock()
-	for _, f := range early {
-		l.post(f)
-	}
-}
-
-// Leave says that o has ended, and may be called from any goroutine then. What is still to be done for the leg runs on the stack's own
-// loop, as it would anyhow; o is not kept alive for it. A leg that has another owner now is left alone.
-func (l *Leg) Leave(o Owner) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.owner == o {
-		l.owner, l.orphan = nil, true
-	}
-}
 
 // after runs f on the owner's goroutine in d, unless the leg is over by then.
 func (l *Leg) after(d time.Duration, f func()) *time.Timer {
@@ -142,10 +79,7 @@ func (l *Leg) enter(s legState) {
 		l.g.rangOut(l.counted)
 	}
 	l.state = s
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.info.State, l.info.RemoteTag = stateNames[s], l.remoteTag
-	l.proxies = l.routes
+	l.outline.entered(s, &l.dialog)
 }
 
 // finish ends the leg: nothing is pending any more. Its dialog stays known for a moment, for a BYE that crosses ours.
@@ -189,16 +123,12 @@ func (l *Leg) finish() {
 }
 
 // Info tells about the leg. It may be called from any goroutine.
-func (l *Leg) Info() LegInfo {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.info
-}
+func (l *Leg) Info() LegInfo { return l.outline.snapshot() }
 
 // initInfo fills in what does not change, before anybody else knows the leg.
 func (l *Leg) initInfo(peer string) {
-	l.info = LegInfo{CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Interface: l.iface.ID(), Gateway: l.g.name,
-		Peer: peer, Incoming: l.incoming, State: stateNames[l.state], Since: l.began}
+	l.outline.info = LegInfo{CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Interface: l.iface.ID(), Gateway: l.g.name,
+		Peer: peer, Incoming: l.incoming, State: stateNames[l.state], Since: time.Now()}
 }
 
 // Bye hangs up, whatever the state: an established leg with BYE, an outgoing one that is not answered with CANCEL, an incoming
@@ -280,14 +210,14 @@ func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...s
 // says notes what we have said of ourselves, if body holds that.
 func (l *Leg) says(body []byte) {
 	if len(body) > 0 {
-		l.sdp = body
+		l.offers.last = body
 	}
 }
 
 // respond sends a response with our tag.
 func (l *Leg) respond(tx *serverTx, code int, reason string, body []byte, contentType string, h []sipmsg.Header) []byte {
 	if err := sipmsg.CheckHeaders(h); err != nil {
-		l.log.Error("header left out", "gw", l.g.name, "err", err)
+		l.stack.log.Error("header left out", "gw", l.g.name, "err", err)
 	}
 	m := l.g.responseTo(tx.req, code, reason, tx.toTag, body, contentType, h)
 	tx.respond(code, m)
@@ -304,18 +234,11 @@ func (l *Leg) die(code int, why string) {
 	if l.state != legConfirmed && l.state != legAnswered {
 		return
 	}
-	l.log.Warn("dialog ended", "gw", l.g.name, "if", l.iface.ID(), "leg", l.callID, "code", code, "err", why)
+	l.stack.log.Warn("dialog ended", "gw", l.g.name, "if", l.iface.ID(), "leg", l.callID, "code", code, "err", why)
 	if code == 481 {
 		l.finish()
 	} else {
 		l.hangUp([]sipmsg.Header{{Name: "Reason", Value: "SIP;cause=" + itoa(code) + ";text=" + sipmsg.Quote(why)}})
 	}
 	l.emit(Ended{Reason: why, Code: code})
-}
-
-// takes reports whether one more request of the peer is taken in the leg's dialog.
-func (l *Leg) takes() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.requests.Take(dialogRequests, 2, time.Now())
 }

@@ -18,31 +18,50 @@ const (
 
 // outbound is an INVITE of ours: the first one, or a re-INVITE.
 type outbound struct {
+	invitation
 	initial, refresh bool // refresh: of the session timer; the call is told only when it changed something
 	to               target
-	contentType      string
-	body             []byte
-	headers          []sipmsg.Header
 
 	tx           *clientTx
 	seq          uint32
-	alive        bool // a provisional response came: CANCEL may be sent (9.1)
-	cancelWanted bool
-	cancelling   bool // CANCEL has been sent
+	state        inviteState
+	cancel       cancelState
 	cancelHeader []sipmsg.Header
 	hungUp       bool // a BYE came before the answer
 	reported     bool // the owner knows how it ended
-	answered     bool // a 2xx came
 	tries        int
 	glares       int
-	glaring      bool             // 491 came, and it waits to be sent again
-	offer        func() []byte    // makes body for a re-INVITE
 	acks         map[string]ack   // by remote tag, to repeat them
 	forks        map[string]*fork // early dialogs in which more was said, by remote tag; nil: none
 	answer       *sipmsg.Response // a 2xx that waits for Leg.Ack
 	waitC        *time.Timer
 	guard        *time.Timer
 }
+
+// invitation is what an INVITE says.
+type invitation struct {
+	contentType string
+	body        []byte
+	headers     []sipmsg.Header
+	offer       func() []byte // makes body for a re-INVITE
+}
+
+type inviteState uint8
+
+const (
+	inviteSent       inviteState = iota // nothing has come back yet
+	inviteProceeding                    // a provisional response came: CANCEL may be sent (9.1)
+	inviteGlared                        // 491 came, and it waits to be sent again
+	inviteAnswered                      // a 2xx came
+)
+
+type cancelState uint8
+
+const (
+	cancelUnwanted cancelState = iota
+	cancelWanted               // it waits for a provisional response
+	cancelSent
+)
 
 // ack is an ACK as it was sent.
 type ack struct {
@@ -62,12 +81,11 @@ func (o *outbound) stop() {
 // has ended nothing is started.
 func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	i, g := s.sipInterface(r.Interface)
-	l := &Leg{stack: s, g: g, iface: i, log: s.log, owner: o, began: time.Now(), state: legOver}
+	l := &Leg{stack: s, g: g, iface: i, ownership: ownership{owner: o, state: owned}, state: legOver}
 	if g == nil {
 		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})
 		return l
 	}
-	l.conf = g.Conf()
 	transport := g.Conf().transportFor(i, r.Identity)
 	if !r.Urgent {
 		if err := s.health.Refusal(i.ID(), r.Identity); err != nil {
@@ -86,13 +104,12 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.dialog = dialog{callID: s.callID(r.Hops), localTag: tag, local: from.String(), remote: r.To.String(),
 		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: transport,
 		contact: "<" + side.contact(r.ContactUser, transport) + ">"}
-	l.auth = authenticator(l.conf, r.Identity)
-	l.out = &outbound{initial: true, to: to, body: r.Body,
-		headers: r.Headers, acks: map[string]ack{}}
+	l.auth = authenticator(g.Conf(), r.Identity)
+	l.out = &outbound{initial: true, to: to, invitation: invitation{body: r.Body, headers: r.Headers}, acks: map[string]ack{}}
 	if len(r.Parts) > 0 {
 		l.out.contentType, l.out.body = sipmsg.Attach(r.Body, r.Parts)
 	}
-	l.sdp = r.Body
+	l.offers.last = r.Body
 	l.session.interval = i.SessionTimer
 	l.initInfo(sipmsg.JoinHostPort(i.Remote.Host, i.Remote.Port) + "/" + transport)
 	g.dialogs.add(l)
@@ -105,7 +122,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 // invite builds and sends an INVITE; again carries credentials.
 func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 	out.stop()
-	out.seq, out.tx, out.alive, out.glaring, out.waitC = l.localSeq, nil, false, false, nil // nothing was said to this one yet
+	out.seq, out.tx, out.state, out.waitC = l.localSeq, nil, inviteSent, nil // nothing was said to this one yet
 	h := append(l.sessionOffer(out), out.headers...)
 	req, err := l.build(&l.dialog, sip.INVITE, out.seq, out.contentType, out.body, append(h, again...))
 	if err != nil {
@@ -122,7 +139,7 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 		if l.state == legOver && !out.initial {
 			return // the dialog has ended while its name was looked up
 		}
-		if out.cancelWanted {
+		if out.cancel != cancelUnwanted {
 			l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})
 			return
 		}
@@ -156,18 +173,18 @@ func (l *Leg) settleSide(where endpoint, req *sip.Request) {
 // inviteResult is a response to an INVITE of ours, or the end of waiting for one.
 func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *sipmsg.Response, err error) {
 	if res != nil {
-		l.heard(res)
+		l.outline.answeredBy(res.Source.Addr())
 		l.stack.health.Responded(l.iface.ID())
 	}
 	switch {
 	case err == nil && res.StatusCode/100 == 2:
 		l.inviteOK(out, req, res)
-	case tx != out.tx || out.answered:
+	case tx != out.tx || out.state == inviteAnswered:
 		// an INVITE that was repeated with credentials, or one that is over
 	case err != nil:
-		if l.state != legOver && !out.cancelWanted {
+		if l.state != legOver && out.cancel == cancelUnwanted {
 			if out.initial && errors.Is(err, errTimeout) {
-				l.stack.health.Silent(l.iface.ID(), l.began)
+				l.stack.health.Silent(l.iface.ID(), l.Info().Since)
 			} else {
 				l.stack.health.Suspect(l.iface.ID())
 			}
@@ -182,8 +199,8 @@ func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *s
 
 // inviteProgress is a provisional response.
 func (l *Leg) inviteProgress(out *outbound, res *sipmsg.Response) {
-	out.alive = true
-	if out.cancelWanted {
+	out.state = inviteProceeding
+	if out.cancel != cancelUnwanted {
 		l.sendCancel(out)
 		return
 	}
@@ -197,7 +214,7 @@ func (l *Leg) inviteProgress(out *outbound, res *sipmsg.Response) {
 		return
 	}
 	tag := res.ToTag
-	l.forked(tag)
+	l.outline.forked(tag)
 	if !l.prack(out, res) {
 		return
 	}
@@ -222,11 +239,11 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
 		}
 		return
 	}
-	if out.answered {
+	if out.state == inviteAnswered {
 		l.endFork(out, res)
 		return
 	}
-	out.answered = true
+	out.state = inviteAnswered
 	out.stop()
 	l.auth.Accepted()
 	if out.initial {
@@ -235,7 +252,7 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
 		l.refresh(&res.Message)
 	}
 	out.acks[tag] = ack{}
-	unwanted := out.initial && (out.cancelWanted || out.hungUp || l.state == legOver)
+	unwanted := out.initial && (out.cancel != cancelUnwanted || out.hungUp || l.state == legOver)
 	if unwanted {
 		l.acknowledge(out, res, nil, "")
 		l.state = legConfirmed
@@ -261,7 +278,7 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
 		l.out = nil
 		l.acknowledge(out, res, nil, "")
 		if !out.initial {
-			l.sdp = out.body
+			l.offers.last = out.body
 		}
 	}
 	l.sessionAgreed(res)
@@ -294,7 +311,7 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 	out.answer = nil
 	req, err := l.build(d, sip.ACK, out.seq, contentType, body, nil)
 	if err != nil {
-		l.log.Error("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
+		l.stack.log.Error("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
 		return
 	}
 	if out.tx != nil {
@@ -306,7 +323,7 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 	}
 	l.reach(l.hopOf(d), func(where endpoint, err error) {
 		if err != nil {
-			l.log.Warn("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
+			l.stack.log.Warn("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
 			return
 		}
 		a := ack{where, sipmsg.Render(req, l.g.Conf().towards(where.transport, where.addrs[0].Addr()).via(where.transport, sipmsg.NewBranch()))}
@@ -325,7 +342,7 @@ func (l *Leg) sendRaw(a ack) {
 func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sipmsg.Response) {
 	out.stop()
 	code := res.StatusCode
-	wanted := !out.cancelWanted && !out.hungUp && l.state != legOver && out.tries < maxTries
+	wanted := out.cancel == cancelUnwanted && !out.hungUp && l.state != legOver && out.tries < maxTries
 	switch {
 	case wanted && (code == 401 || code == 407) && l.challenged(res):
 		out.tries++
@@ -339,12 +356,12 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sipmsg.Respons
 		return
 	case wanted && code == 491 && !out.initial && out.glares < maxGlares:
 		out.glares++
-		out.tx, out.glaring = nil, true
+		out.tx, out.state = nil, inviteGlared
 		l.after(l.glareWait(), func() { l.retry(out) })
 		return
 	}
 	f := rejection(res)
-	if code == 503 && out.initial && !out.cancelWanted {
+	if code == 503 && out.initial && out.cancel == cancelUnwanted {
 		l.overloaded(out, f)
 	}
 	l.inviteFailed(out, f)
@@ -354,7 +371,7 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sipmsg.Respons
 func (l *Leg) inviteFailed(out *outbound, f Failed) {
 	out.stop()
 	if out.initial {
-		if out.cancelWanted && f.Local {
+		if out.cancel != cancelUnwanted && f.Local {
 			f = Failed{Code: 487, Reason: "Request Terminated", Local: true, Err: f.Err}
 		}
 		l.finish()
@@ -374,7 +391,7 @@ func (l *Leg) inviteFailed(out *outbound, f Failed) {
 	if f.Reinvite = true; !out.refresh {
 		l.report(out, f)
 	} else {
-		l.log.Warn("session refresh refused", "gw", l.g.name, "leg", l.callID, "code", f.Code, "err", f.Err)
+		l.stack.log.Warn("session refresh refused", "gw", l.g.name, "leg", l.callID, "code", f.Code, "err", f.Err)
 		l.refreshLater(f.RetryAfter)
 	}
 	l.next()

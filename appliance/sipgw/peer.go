@@ -16,19 +16,10 @@ func (l *Leg) heeds(x origin) bool {
 	if l.transport == "tls" && x.transport != "tls" {
 		return false
 	}
-	l.mu.Lock()
-	peer, proxies := l.peer, l.proxies
-	l.mu.Unlock()
+	peer, proxies := l.outline.speakers()
 	return x.addr == peer || l.g.trustedFor(l.iface, x.addr) || slices.ContainsFunc(proxies, func(route string) bool {
 		return slices.Contains(l.g.known(sipmsg.SplitURI(sipmsg.ParseNameAddr(route).URI).Host), x.addr)
 	})
-}
-
-// heard notes who answers an INVITE of ours.
-func (l *Leg) heard(res *sipmsg.Response) {
-	l.mu.Lock()
-	l.peer = res.Source.Addr()
-	l.mu.Unlock()
 }
 
 // intruder refuses a request for a call or transaction of somebody else. It changes nothing.

@@ -209,7 +209,7 @@ func (g *gateway) inDialog(tx *serverTx, tag string) {
 		g.intruder(tx.req, tx.from)
 		return
 	}
-	if tx.req.Method != sip.BYE && !leg.takes() {
+	if tx.req.Method != sip.BYE && !leg.outline.takes() {
 		g.surplus(tx.req, tx.from, "too many requests in one call")
 		return
 	}

@@ -14,19 +14,19 @@ import (
 // has been answered meanwhile; nil: there is none to make after all. The result is Answered or Failed with Reinvite set.
 func (l *Leg) Reinvite(offer func() []byte) {
 	if l.state == legConfirmed || l.state == legAnswered {
-		l.queued = append(l.queued, offer)
+		l.offers.queued = append(l.offers.queued, offer)
 		l.next()
 	}
 }
 
 // next sends the re-INVITE that waits, when no other INVITE is under way.
 func (l *Leg) next() {
-	if l.state != legConfirmed || l.out != nil || l.asked() || len(l.queued) == 0 {
+	if l.state != legConfirmed || l.out != nil || l.asked() || len(l.offers.queued) == 0 {
 		return
 	}
-	offer := l.queued[0]
-	l.queued = l.queued[1:]
-	l.reoffer(&outbound{offer: offer})
+	offer := l.offers.queued[0]
+	l.offers.queued = l.offers.queued[1:]
+	l.reoffer(&outbound{invitation: invitation{offer: offer}})
 }
 
 // reoffer sends a re-INVITE with what is to be offered now.
@@ -132,7 +132,7 @@ func (l *Leg) outOfTurn(req *sipmsg.Request, early *fork) int {
 		return 491 // the peer has asked for our offer
 	case in != nil && in.ok == nil:
 		return 500
-	case in != nil && len(in.tx.req.Body) == 0, out != nil && !out.glaring:
+	case in != nil && len(in.tx.req.Body) == 0, out != nil && out.state != inviteGlared:
 		return 491
 	}
 	for _, tx := range l.pending {

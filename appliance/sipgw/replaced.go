@@ -49,17 +49,8 @@ func (s *Stack) Dialog(iface config.InterfaceID, r sipmsg.Replaces) *Leg {
 
 // with reports whether the leg's peer is one of an interface.
 func (l *Leg) with(i *config.SIPInterface) bool {
-	l.mu.Lock()
-	peer := l.peer
-	l.mu.Unlock()
+	peer, _ := l.outline.speakers()
 	return l.iface.ID() == i.ID() || l.g.trustedBy(i, peer)
-}
-
-// Owner is what the leg belongs to now; nil: nobody. It may be called from any goroutine.
-func (l *Leg) Owner() Owner {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.owner
 }
 
 // Identify is the dialog as its peer would name it in a Replaces header, and the peer's Contact.

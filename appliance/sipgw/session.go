@@ -146,10 +146,10 @@ func (l *Leg) refreshLater(wait time.Duration) {
 // refreshSession repeats what we said last in a re-INVITE: Teams takes no UPDATE (A.25). It is the same to the byte, so that
 // keys and ports stay (A.45).
 func (l *Leg) refreshSession() {
-	if l.state != legConfirmed || l.out != nil || l.asked() || len(l.sdp) == 0 {
+	if l.state != legConfirmed || l.out != nil || l.asked() || len(l.offers.last) == 0 {
 		// The INVITE that is under way refreshes, too, and starts the timer anew; should it be refused, this is the next chance.
 		l.session.refresh = l.after(refreshAgain, l.refreshSession)
 		return
 	}
-	l.reoffer(&outbound{refresh: true, offer: func() []byte { return l.sdp }})
+	l.reoffer(&outbound{refresh: true, invitation: invitation{offer: func() []byte { return l.offers.last }}})
 }

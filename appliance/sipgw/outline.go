@@ -1,0 +1,78 @@
+package sipgw
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"viaduct/appliance/sipmsg"
+)
+
+// outline is what goroutines other than the owner's may ask of a leg: read loops, and whoever shows calls.
+type outline struct {
+	mu       sync.Mutex
+	info     LegInfo
+	forks    []string   // tags of early dialogs that our INVITE has made
+	peer     netip.Addr // who began the dialog, or answered last
+	proxies  []string   // its route set
+	requests Bucket     // of the peer
+}
+
+// entered notes a new state, with what the dialog is by now.
+func (o *outline) entered(s legState, d *dialog) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.info.State, o.info.RemoteTag, o.proxies = stateNames[s], d.remoteTag, d.routes
+}
+
+// snapshot is what `show calls` prints.
+func (o *outline) snapshot() LegInfo {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.info
+}
+
+// speakers are the peer and the proxies of the route set.
+func (o *outline) speakers() (peer netip.Addr, proxies []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.peer, o.proxies
+}
+
+// answeredBy notes who answers an INVITE of ours.
+func (o *outline) answeredBy(peer netip.Addr) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.peer = peer
+}
+
+// forked notes the tag of an early dialog.
+func (o *outline) forked(tag string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if tag != "" && len(o.forks) < maxForks && !slices.Contains(o.forks, tag) {
+		o.forks = append(o.forks, tag)
+	}
+}
+
+// isFork reports whether a provisional response has named an early dialog with this tag.
+func (o *outline) isFork(tag string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Contains(o.forks, tag)
+}
+
+// named returns the state of the leg if r names it with the peer's tag, or with that of one of its early dialogs.
+func (o *outline) named(r sipmsg.Replaces) (state string, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.info.State, r.FromTag == o.info.RemoteTag || slices.Contains(o.forks, r.FromTag)
+}
+
+// takes reports whether one more request of the peer is taken in the dialog.
+func (o *outline) takes() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.requests.Take(dialogRequests, 2, time.Now())
+}
