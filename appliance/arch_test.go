@@ -19,6 +19,7 @@ var floors = map[string]string{
 	"source":      "",
 	"status":      "",
 	"logs":        "config printable",
+	"diag":        "printable sipgw status",
 	"store":       "flash pki plural status",
 	"printable":   "",
 	"health":      "plural printable",
@@ -48,7 +49,7 @@ var floors = map[string]string{
 	"lang/check":  "config cli pki printable plural",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
-	"system":      "health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs",
+	"system":      "health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag",
 	"api":         "health plural config cli lang system api/wire printable status",
 	"api/wire":    "pasted health",
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/diag"
+	"viaduct/appliance/lang"
 	"viaduct/appliance/status"
 
 	"golang.org/x/sys/unix"
@@ -57,6 +59,35 @@ func (s *System) Clock() status.Clock { return s.clock.Status() }
 
 // SyncClock asks the time servers now and steps the clock.
 func (s *System) SyncClock(ctx context.Context) error { return s.clock.Sync(ctx) }
+
+// Ping sends ICMP echo requests.
+func (s *System) Ping(ctx context.Context, p lang.Ping, report func(string)) error {
+	addrs, err := s.resolver.Lookup(ctx, p.Host)
+	if err != nil {
+		return err
+	}
+	return diag.Ping(ctx, diag.Echoes{To: addrs[0], Source: p.Source, Count: p.Count, Size: p.Size, Whole: p.Whole}, report)
+}
+
+// Traceroute shows the routers on the way to a host.
+func (s *System) Traceroute(ctx context.Context, host string, report func(string)) error {
+	addrs, err := s.resolver.Lookup(ctx, host)
+	if err != nil {
+		return err
+	}
+	return diag.Traceroute(ctx, addrs[0], report)
+}
+
+// Sessions are the consoles that are logged in, the oldest first.
+func (s *System) Sessions() []status.Session { return s.sessions.List() }
+
+// Attend keeps a session in the list of `who` and gives it what it debugs, until ctx ends or each fails.
+func (s *System) Attend(ctx context.Context, info status.Session, each func(text string) error) error {
+	return s.sessions.Attend(ctx, info, each)
+}
+
+// Debug switches a topic on or off for the session on a terminal; topic "all" is every one.
+func (s *System) Debug(tty, topic string, on bool) error { return s.sessions.Debug(tty, topic, on) }
 
 // Lookup asks the box's own name servers.
 func (s *System) Lookup(ctx context.Context, host string) ([]string, error) {

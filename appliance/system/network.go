@@ -1,15 +1,10 @@
 package system
 
 import (
-	"context"
-	"fmt"
-	"net/netip"
 	"slices"
 
 	"viaduct/appliance/netcfg"
 	"viaduct/appliance/status"
-
-	"golang.org/x/net/icmp"
 )
 
 // network is what the kernel has of the configured ports; an error leaves it empty and in the log.
@@ -39,16 +34,3 @@ func (s *System) Ports() []status.Port {
 
 // NameServers lists the name servers in use.
 func (s *System) NameServers() []status.NameServer { return s.resolver.Status() }
-
-// icmp finds a host's address and opens a socket for echo requests to it; the caller closes it.
-func (s *System) icmp(ctx context.Context, host string) (netip.Addr, *icmp.PacketConn, error) {
-	addrs, err := s.resolver.Lookup(ctx, host)
-	if err != nil {
-		return netip.Addr{}, nil, err
-	}
-	conn, err := icmp.ListenPacket("ip4:icmp", "0.0.0.0")
-	if err != nil {
-		return netip.Addr{}, nil, fmt.Errorf("open icmp socket: %w", err)
-	}
-	return addrs[0], conn, nil
-}

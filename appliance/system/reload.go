@@ -45,7 +45,7 @@ func (s *System) Reload(r lang.Reload) (image string, err error) {
 			return "", errors.New("no reload is pending")
 		}
 		s.log.Warn("reload cancelled", "by", r.By)
-		s.sessions.tell(r.TTY, "the reload is cancelled by "+r.By)
+		s.sessions.Tell(r.TTY, "the reload is cancelled by "+r.By)
 		return "", nil
 	}
 	c := &coming{graceful: r.Graceful}
@@ -53,12 +53,12 @@ func (s *System) Reload(r lang.Reload) (image string, err error) {
 		c.at = time.Now().Add(r.Delay)
 	}
 	if r.Delay > reloadWarning {
-		c.warning = time.AfterFunc(r.Delay-reloadWarning, func() { s.sessions.tell("", "the box reloads in 1 minute; `no reload` cancels it") })
+		c.warning = time.AfterFunc(r.Delay-reloadWarning, func() { s.sessions.Tell("", "the box reloads in 1 minute; `no reload` cancels it") })
 	}
 	c.timer = time.AfterFunc(max(r.Delay, reloadAnswer), func() { s.restart(r.Graceful) })
 	s.coming = c
 	s.log.Warn("reload ordered", "by", r.By, "delay", r.Delay, "graceful", r.Graceful)
-	s.sessions.tell(r.TTY, fmt.Sprintf("%s lets the box reload %s", r.By, s.comingText()))
+	s.sessions.Tell(r.TTY, fmt.Sprintf("%s lets the box reload %s", r.By, s.comingText()))
 	return image, nil
 }
 
@@ -99,7 +99,7 @@ func (s *System) restart(graceful bool) {
 		}
 		return
 	}
-	s.sessions.tell("", "the box reloads now")
+	s.sessions.Tell("", "the box reloads now")
 	if image := s.waitingImage(); image != "" {
 		s.log.Warn("the box restarts with another image", "version", image)
 		err := s.reboot()
@@ -112,4 +112,12 @@ func (s *System) restart(graceful bool) {
 	case s.reload <- struct{}{}:
 	default:
 	}
+}
+
+// welcome tells a session that begins of a reload that is to come.
+func (s *System) welcome() string {
+	if c := s.Coming(); c != nil {
+		return "the box reloads " + c.In(time.Now())
+	}
+	return ""
 }

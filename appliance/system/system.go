@@ -24,6 +24,7 @@ import (
 	"viaduct/appliance/call"
 	"viaduct/appliance/clock"
 	"viaduct/appliance/config"
+	"viaduct/appliance/diag"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/license"
@@ -89,7 +90,7 @@ type System struct {
 	records   chan status.Record
 
 	mu       sync.Mutex
-	sessions sessions
+	sessions diag.Sessions
 	bans     bans
 
 	strangers strangers
@@ -110,6 +111,7 @@ func Open(o Options) (*System, error) {
 		records: make(chan status.Record, 1000),
 	}
 	s.bans.log = o.Log
+	s.sessions.Log, s.sessions.Welcome, s.sessions.Calls = o.Log, s.welcome, s.Calls
 	s.health.Log = o.Log
 	if state.ReadOnly() {
 		s.health.Set(health.DataReadOnly, nil)
@@ -130,7 +132,7 @@ func Open(o Options) (*System, error) {
 	}); err != nil {
 		return nil, err
 	}
-	s.relay = newRelay(func() runner { return media.New(media.Options{Log: s.engineLog(topicRTP)}) }, func() { s.calls.Abandon("the media relay has ended") })
+	s.relay = newRelay(func() runner { return media.New(media.Options{Log: s.sessions.Logger(diag.TopicRTP)}) }, func() { s.calls.Abandon("the media relay has ended") })
 	var kernel clock.Kernel // nil: the system's
 	if o.Board.Name() == "sim" {
 		kernel = clock.Observer{} // a development machine's clock is not ours to set
@@ -142,16 +144,16 @@ func Open(o Options) (*System, error) {
 	})
 	s.sip = sipgw.New(sipgw.Options{
 		GateOptions: sipgw.GateOptions{
-			Log: s.engineLog(topicSIP), Trace: s.trace, Resolver: s.resolver, PKI: s, Clock: s.judgeClock, Sessions: s.licenses.Sessions,
+			Log: s.sessions.Logger(diag.TopicSIP), Trace: s.sessions.Trace, Resolver: s.resolver, PKI: s, Clock: s.judgeClock, Sessions: s.licenses.Sessions,
 			OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
 		},
 		UserAgent: "Viaduct SBC " + o.Release.Version,
 		OnInvite:  func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
 		OnApplied: s.gatewaysApplied,
 	})
-	s.ua = sipua.New(s.sip, s.engineLog(topicSIP))
+	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP))
 	s.calls = call.New(call.Options{
-		Log: s.engineLog(topicCall), SIP: s.sip, Peers: s.ua, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
+		Log: s.sessions.Logger(diag.TopicCall), SIP: s.sip, Peers: s.ua, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record,
 	})
 	return s, nil

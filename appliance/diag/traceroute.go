@@ -1,4 +1,4 @@
-package system
+package diag
 
 import (
 	"context"
@@ -23,10 +23,10 @@ const (
 )
 
 // Traceroute shows the routers on the way to a host: it sends echo requests that live ever longer.
-func (s *System) Traceroute(ctx context.Context, host string, report func(string)) error {
-	to, conn, err := s.icmp(ctx, host)
+func Traceroute(ctx context.Context, to netip.Addr, report func(string)) error {
+	conn, err := icmp.ListenPacket("ip4:icmp", "0.0.0.0")
 	if err != nil {
-		return err
+		return fmt.Errorf("open icmp socket: %w", err)
 	}
 	defer conn.Close()
 	for hops, seq := 1, 0; hops <= mostHops && ctx.Err() == nil; hops++ {

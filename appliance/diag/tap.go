@@ -1,4 +1,4 @@
-package system
+package diag
 
 import (
 	"context"
@@ -10,33 +10,33 @@ import (
 	"viaduct/appliance/sipgw"
 )
 
-// engineLog is a logger whose records, those of level debug included, also reach the sessions that debug topic.
-func (s *System) engineLog(topic string) *slog.Logger {
-	return slog.New(&tap{Handler: s.log.Handler(), topic: topic, sessions: &s.sessions})
+// Logger is a logger whose records, those of level debug included, also reach the sessions that debug topic.
+func (s *Sessions) Logger(topic string) *slog.Logger {
+	return slog.New(&tap{Handler: s.Log.Handler(), topic: topic, sessions: s})
 }
 
 // tap passes records on, and shows them to sessions.
 type tap struct {
 	slog.Handler
 	topic    string
-	sessions *sessions
+	sessions *Sessions
 	attrs    []slog.Attr
 }
 
 // topicOf is the topic of a record: TLS has one of its own within SIP, and routing within a call.
 func (t *tap) topicOf(message string) string {
 	switch {
-	case t.topic == topicSIP && strings.Contains(message, "TLS"):
-		return topicTLS
-	case t.topic == topicCall && message == "route":
-		return topicRoute
+	case t.topic == TopicSIP && strings.Contains(message, "TLS"):
+		return TopicTLS
+	case t.topic == TopicCall && message == "route":
+		return TopicRoute
 	}
 	return t.topic
 }
 
 func (t *tap) Enabled(ctx context.Context, level slog.Level) bool {
 	return t.Handler.Enabled(ctx, level) || t.sessions.wanted(t.topic) ||
-		t.topic == topicSIP && t.sessions.wanted(topicTLS) || t.topic == topicCall && t.sessions.wanted(topicRoute)
+		t.topic == TopicSIP && t.sessions.wanted(TopicTLS) || t.topic == TopicCall && t.sessions.wanted(TopicRoute)
 }
 
 func (t *tap) Handle(ctx context.Context, r slog.Record) error {
@@ -72,9 +72,9 @@ func (t *tap) WithGroup(name string) slog.Handler {
 	return &next
 }
 
-// trace shows a SIP message to the sessions that debug sip.
-func (s *System) trace(e sipgw.TraceEntry) {
-	if !s.sessions.wanted(topicSIP) {
+// Trace shows a SIP message to the sessions that debug sip.
+func (s *Sessions) Trace(e sipgw.TraceEntry) {
+	if !s.wanted(TopicSIP) {
 		return
 	}
 	how := "received from"
@@ -85,5 +85,5 @@ func (s *System) trace(e sipgw.TraceEntry) {
 	if e.Dropped != "" {
 		head += ", dropped: " + e.Dropped
 	}
-	s.sessions.emit(topicSIP, head+"\n"+strings.TrimRight(strings.ReplaceAll(mask(string(e.Message)), "\r\n", "\n"), "\n"))
+	s.emit(TopicSIP, head+"\n"+strings.TrimRight(strings.ReplaceAll(mask(string(e.Message)), "\r\n", "\n"), "\n"))
 }

@@ -1,4 +1,4 @@
-package system
+package diag
 
 import (
 	"errors"
@@ -7,9 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-
-	"viaduct/appliance/lang"
-	"viaduct/appliance/names"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -35,22 +32,21 @@ func ownLoopback(t *testing.T) {
 
 func TestPingFindsTheMTU(t *testing.T) {
 	ownLoopback(t)
-	s := &System{resolver: names.New(func() []netip.AddrPort { return nil })}
-	defer s.resolver.Close()
+	here := netip.MustParseAddr("127.0.0.1")
 	for _, c := range []struct {
-		ping lang.Ping
+		ping Echoes
 		want string
 	}{
-		{lang.Ping{Host: "127.0.0.1", Size: 56, Count: 1}, "1 sent, 1 answered, packets of 84 octets"},
-		{lang.Ping{Host: "127.0.0.1", Size: 1472, Count: 1, Whole: true}, "1 sent, 1 answered, packets of 1500 octets"},
-		{lang.Ping{Host: "127.0.0.1", Size: 1473, Count: 1, Whole: true}, "a packet of 1501 octets is larger than the MTU of the interface\n1 sent, 0 answered"},
-		{lang.Ping{Host: "127.0.0.1", Size: 1473, Count: 1}, "1 sent, 1 answered, packets of 1501 octets"},
-		{lang.Ping{Host: "127.0.0.1", Size: 65507, Count: 1}, "1 sent, 1 answered, packets of 65535 octets"},
-		{lang.Ping{Host: "127.0.0.1", Size: 56, Count: 1, Source: netip.MustParseAddr("127.0.0.9")}, "1 sent, 1 answered"},
-		{lang.Ping{Host: "127.0.0.1", Size: 56, Count: 1, Source: netip.MustParseAddr("192.0.2.9")}, "192.0.2.9 is no address of this box"},
+		{Echoes{To: here, Size: 56, Count: 1}, "1 sent, 1 answered, packets of 84 octets"},
+		{Echoes{To: here, Size: 1472, Count: 1, Whole: true}, "1 sent, 1 answered, packets of 1500 octets"},
+		{Echoes{To: here, Size: 1473, Count: 1, Whole: true}, "a packet of 1501 octets is larger than the MTU of the interface\n1 sent, 0 answered"},
+		{Echoes{To: here, Size: 1473, Count: 1}, "1 sent, 1 answered, packets of 1501 octets"},
+		{Echoes{To: here, Size: 65507, Count: 1}, "1 sent, 1 answered, packets of 65535 octets"},
+		{Echoes{To: here, Size: 56, Count: 1, Source: netip.MustParseAddr("127.0.0.9")}, "1 sent, 1 answered"},
+		{Echoes{To: here, Size: 56, Count: 1, Source: netip.MustParseAddr("192.0.2.9")}, "192.0.2.9 is no address of this box"},
 	} {
 		var out strings.Builder
-		if err := s.Ping(t.Context(), c.ping, func(line string) { out.WriteString(line + "\n") }); err != nil {
+		if err := Ping(t.Context(), c.ping, func(line string) { out.WriteString(line + "\n") }); err != nil {
 			out.WriteString(err.Error())
 		}
 		if !strings.Contains(out.String(), c.want) {

@@ -1,4 +1,4 @@
-package system
+package diag
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // attend keeps a session on a terminal and returns what it is shown.
-func attend(t *testing.T, s *System, tty string) <-chan string {
+func attend(t *testing.T, s *Sessions, tty string) <-chan string {
 	t.Helper()
 	shown := make(chan string, 10)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -29,7 +29,7 @@ func attend(t *testing.T, s *System, tty string) <-chan string {
 		cancel()
 		<-done
 	})
-	for until := time.Now().Add(10 * time.Second); len(s.Sessions()) == 0 || s.Sessions()[len(s.Sessions())-1].TTY != tty; time.Sleep(time.Millisecond) {
+	for until := time.Now().Add(10 * time.Second); len(s.List()) == 0 || s.List()[len(s.List())-1].TTY != tty; time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatal("the session does not appear")
 		}
@@ -38,7 +38,7 @@ func attend(t *testing.T, s *System, tty string) <-chan string {
 }
 
 func TestDebugReachesTheSessionThatAsked(t *testing.T) {
-	s := &System{log: slog.New(slog.DiscardHandler)}
+	s := &Sessions{Log: slog.New(slog.DiscardHandler), Welcome: func() string { return "" }}
 	one, other := attend(t, s, "serial"), attend(t, s, "ssh 1")
 	if err := s.Debug("nowhere", "sip", true); err == nil {
 		t.Error("a terminal without a session debugs")
@@ -46,7 +46,7 @@ func TestDebugReachesTheSessionThatAsked(t *testing.T) {
 	if err := s.Debug("nowhere", "all", false); err != nil {
 		t.Errorf("a script that tidies up: %v", err)
 	}
-	calls, sip := s.engineLog(topicCall), s.engineLog(topicSIP)
+	calls, sip := s.Logger(TopicCall), s.Logger(TopicSIP)
 	calls.Info("not asked for")
 	for _, topic := range []string{"call", "route", "sip"} {
 		if err := s.Debug("serial", topic, true); err != nil {
@@ -57,7 +57,7 @@ func TestDebugReachesTheSessionThatAsked(t *testing.T) {
 	calls.Debug("route", "name", "table T")
 	calls.Debug("calling", "to", "x\n12:00 call: forged\x1b[2J")
 	sip.Debug("TLS connection") // another topic
-	s.trace(sipgw.TraceEntry{Gateway: "gw", Transport: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060"),
+	s.Trace(sipgw.TraceEntry{Gateway: "gw", Transport: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060"),
 		Message: []byte("INVITE x\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^31\r\n")})
 	for _, want := range []string{
 		"call: calling call=17 if=x$", "route: route name=table T$", `call: calling to=x\\x0a12:00 call: forged\\x1b\[2J$`,
@@ -69,7 +69,7 @@ func TestDebugReachesTheSessionThatAsked(t *testing.T) {
 	}
 	s.Debug("serial", "all", false)
 	calls.Info("not any more")
-	if len(one)+len(other) > 0 || s.sessions.wanted(topicCall) {
+	if len(one)+len(other) > 0 || s.wanted(TopicCall) {
 		t.Errorf("shown besides: %d %d", len(one), len(other))
 	}
 }

@@ -1,9 +1,10 @@
-package system
+package diag
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
@@ -15,21 +16,25 @@ import (
 
 // The topics of `debug`.
 const (
-	topicSIP   = "sip"
-	topicCall  = "call"
-	topicRoute = "route"
-	topicRTP   = "rtp"
-	topicTLS   = "tls"
+	TopicSIP   = "sip"
+	TopicCall  = "call"
+	TopicRoute = "route"
+	TopicRTP   = "rtp"
+	TopicTLS   = "tls"
 )
 
-// sessions are the consoles that are logged in, and what each of them debugs. The zero value is empty.
-type sessions struct {
+// Sessions are the consoles that are logged in, and what each of them debugs.
+type Sessions struct {
+	Log     *slog.Logger
+	Welcome func() string        // a line for each session that begins; "": none
+	Calls   func() []status.Call // for the counters of `debug rtp`
+
 	mu    sync.Mutex
 	list  []*session
 	topic [5]atomic.Int32 // how many debug each of topics: asked for every packet, so without a lock
 }
 
-var topics = [...]string{topicSIP, topicCall, topicRoute, topicRTP, topicTLS}
+var topics = [...]string{TopicSIP, TopicCall, TopicRoute, TopicRTP, TopicTLS}
 
 type session struct {
 	status.Session
@@ -44,14 +49,14 @@ const waitingLines = 500
 const rtpEvery = 5 * time.Second
 
 // Attend keeps a session in the list of `who` and gives it what it debugs, until ctx ends or each fails.
-func (s *System) Attend(ctx context.Context, info status.Session, each func(text string) error) error {
+func (s *Sessions) Attend(ctx context.Context, info status.Session, each func(text string) error) error {
 	x := &session{Session: info, debug: map[string]bool{}, lines: make(chan string, waitingLines)}
-	s.sessions.add(x)
-	defer s.sessions.remove(x)
-	s.log.Info("session begins", "name", info.User, "tty", info.TTY)
-	defer s.log.Info("session ends", "name", info.User, "tty", info.TTY)
-	if c := s.Coming(); c != nil {
-		x.say("the box reloads " + c.In(time.Now()))
+	s.add(x)
+	defer s.remove(x)
+	s.Log.Info("session begins", "name", info.User, "tty", info.TTY)
+	defer s.Log.Info("session ends", "name", info.User, "tty", info.TTY)
+	if line := s.Welcome(); line != "" {
+		x.say(line)
 	}
 	counters := time.NewTicker(rtpEvery)
 	defer counters.Stop()
@@ -69,7 +74,7 @@ func (s *System) Attend(ctx context.Context, info status.Session, each func(text
 				return err
 			}
 		case <-counters.C:
-			if s.sessions.debugs(x, topicRTP) {
+			if s.debugs(x, TopicRTP) {
 				s.showMedia(x)
 			}
 		}
@@ -77,10 +82,10 @@ func (s *System) Attend(ctx context.Context, info status.Session, each func(text
 }
 
 // showMedia queues the counters of every call for a session that debugs rtp.
-func (s *System) showMedia(x *session) {
+func (s *Sessions) showMedia(x *session) {
 	for _, c := range s.Calls() {
 		for _, l := range c.Legs {
-			x.show(topicRTP, fmt.Sprintf("call %s %s: %s to %s, %d in, %d out, %d lost, jitter %.1f ms",
+			x.show(TopicRTP, fmt.Sprintf("call %s %s: %s to %s, %d in, %d out, %d lost, jitter %.1f ms",
 				c.ID, l.Interface, endpoint(l.Local), endpoint(l.Remote), l.Received, l.Sent, max(l.Lost, 0), l.JitterMS))
 		}
 	}
@@ -93,12 +98,12 @@ func endpoint(a netip.AddrPort) string {
 	return a.String()
 }
 
-// Sessions are the consoles that are logged in, the oldest first.
-func (s *System) Sessions() []status.Session {
-	s.sessions.mu.Lock()
-	defer s.sessions.mu.Unlock()
-	list := make([]status.Session, len(s.sessions.list))
-	for i, x := range s.sessions.list {
+// List returns them, the oldest first.
+func (s *Sessions) List() []status.Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]status.Session, len(s.list))
+	for i, x := range s.list {
 		list[i] = x.Session
 	}
 	slices.SortStableFunc(list, func(a, b status.Session) int { return a.Since.Compare(b.Since) })
@@ -106,9 +111,7 @@ func (s *System) Sessions() []status.Session {
 }
 
 // Debug switches a topic on or off for the session on a terminal; topic "all" is every one.
-func (s *System) Debug(tty, topic string, on bool) error { return s.sessions.set(tty, topic, on) }
-
-func (s *sessions) set(tty, topic string, on bool) error {
+func (s *Sessions) Debug(tty, topic string, on bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.list, func(x *session) bool { return x.TTY == tty })
@@ -132,13 +135,13 @@ func (s *sessions) set(tty, topic string, on bool) error {
 	return nil
 }
 
-func (s *sessions) add(x *session) {
+func (s *Sessions) add(x *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.list = append(s.list, x)
 }
 
-func (s *sessions) remove(x *session) {
+func (s *Sessions) remove(x *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.list = slices.DeleteFunc(s.list, func(y *session) bool { return x == y })
@@ -149,20 +152,20 @@ func (s *sessions) remove(x *session) {
 	}
 }
 
-func (s *sessions) debugs(x *session, topic string) bool {
+func (s *Sessions) debugs(x *session, topic string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return x.debug[topic]
 }
 
 // wanted reports whether some session debugs a topic.
-func (s *sessions) wanted(topic string) bool {
+func (s *Sessions) wanted(topic string) bool {
 	n := slices.Index(topics[:], topic)
 	return n >= 0 && s.topic[n].Load() > 0
 }
 
 // emit gives text to all sessions that debug a topic. It never blocks: a slow terminal misses lines.
-func (s *sessions) emit(topic, text string) {
+func (s *Sessions) emit(topic, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range s.list {
@@ -172,8 +175,8 @@ func (s *sessions) emit(topic, text string) {
 	}
 }
 
-// tell gives a line to all sessions but the one on a terminal, which knows.
-func (s *sessions) tell(but, text string) {
+// Tell gives a line to all sessions but the one on a terminal, which knows.
+func (s *Sessions) Tell(but, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range s.list {

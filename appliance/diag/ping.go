@@ -1,4 +1,4 @@
-package system
+package diag
 
 import (
 	"context"
@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"viaduct/appliance/lang"
-
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
@@ -21,18 +19,23 @@ import (
 // pingHeaders are the octets of the IP and ICMP headers in front of the data of an echo request.
 const pingHeaders = 28
 
+// Echoes are the echo requests of a ping.
+type Echoes struct {
+	To     netip.Addr
+	Source netip.Addr // not valid: the address of the port that they leave by
+	Count  int
+	Size   int  // octets of data
+	Whole  bool // routers may not cut the packets up
+}
+
 // Ping sends ICMP echo requests, one a second.
-func (s *System) Ping(ctx context.Context, p lang.Ping, report func(string)) error {
-	addrs, err := s.resolver.Lookup(ctx, p.Host)
-	if err != nil {
-		return err
-	}
+func Ping(ctx context.Context, p Echoes, report func(string)) error {
 	conn, err := pingSocket(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	to, received := addrs[0], 0
+	to, received := p.To, 0
 	for seq := 1; seq <= p.Count; seq++ {
 		rtt, err := echo(ctx, conn, to, p.Size, seq)
 		switch {
@@ -59,7 +62,7 @@ func (s *System) Ping(ctx context.Context, p lang.Ping, report func(string)) err
 
 // pingSocket opens a socket for echo requests. Whether a router may cut them up is an option of the socket; what the kernel knows of
 // the way's MTU must not keep them back.
-func pingSocket(ctx context.Context, p lang.Ping) (net.PacketConn, error) {
+func pingSocket(ctx context.Context, p Echoes) (net.PacketConn, error) {
 	fragments := unix.IP_PMTUDISC_DONT
 	if p.Whole {
 		fragments = unix.IP_PMTUDISC_PROBE
