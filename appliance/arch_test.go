@@ -44,7 +44,7 @@ var floors = map[string]string{
 	"release":     "",
 	"negotiation": "config sdp srtp",
 	"call":        "negotiation config route sdp license sipgw sipmsg media srtp printable status",
-	"lang":        "health config cli lang/answer lang/check lang/older pasted pki release printable plural source status lang/word",
+	"lang":        "health config cli lang/answer lang/check lang/older pasted pki printable plural status lang/word",
 	"lang/answer": "cli health lang/check plural printable release source status",
 	"lang/check":  "config cli pki printable plural",
 	"lang/older":  "config cli",

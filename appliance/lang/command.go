@@ -1,23 +1,13 @@
 package lang
 
 import (
-	"cmp"
 	"context"
-	"crypto"
-	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"reflect"
-	"strings"
 
 	"viaduct/appliance/cli"
-	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
-	"viaduct/appliance/lang/check"
-	"viaduct/appliance/pki"
-	"viaduct/appliance/plural"
-	"viaduct/appliance/status"
 )
 
 // call is one command on its way.
@@ -62,6 +52,38 @@ func (c *call) corrections(m *cli.Match) {
 	for _, x := range m.Corrections {
 		c.note("%q taken as %s", x.Word, x.Taken)
 	}
+}
+
+// action is a command.
+type action struct {
+	run       func(c *call, args any) error // args is a pointer to the struct of its arguments
+	inFile    fileEffect
+	ambiguous bool // other boxes have a statement of this name: in a block that is left out, it belongs to the block
+}
+
+// fileEffect is what a command does in a file of configuration lines.
+type fileEffect int
+
+const (
+	misplaced  fileEffect = iota // it is an error
+	leavesMode                   // it ends the block
+	leavesAll                    // it ends all blocks
+)
+
+// inFile lets a command stand in a file.
+func inFile(e fileEffect, l Line) Line {
+	a := l.Data.(action)
+	a.inFile = e
+	l.Data = a
+	return l
+}
+
+// ambiguous marks a command that is a statement of other boxes.
+func ambiguous(l Line) Line {
+	a := l.Data.(action)
+	a.ambiguous = true
+	l.Data = a
+	return l
 }
 
 // none are the arguments of a command without any.
@@ -155,201 +177,7 @@ func adminCommands() []Line {
 // who lists the sessions.
 var who = state(func(c *call, pg answer.Page) { pg.Sessions(c.box.Sessions()) })
 
-func enable(c *call, _ *none) error {
-	if !c.session.may(config.Administrator) {
-		return errors.New("not for operator accounts")
-	}
-	if c.at.level == operatorExec {
-		c.at.level = adminExec
-	}
-	return nil
-}
-
-func configure(c *call, _ *none) error {
-	c.at = cursor{level: configuring}
-	return nil
-}
-
-func exit(c *call, _ *none) error {
-	switch {
-	case c.at.out != nil:
-		c.at.out = nil
-	case len(c.at.path) > 0:
-		c.at = c.at.up(1)
-	case c.at.level == configuring:
-		c.at = cursor{level: adminExec}
-	default:
-		c.result.Exit = true
-	}
-	return nil
-}
-
-func end(c *call, _ *none) error {
-	c.at = cursor{level: adminExec}
-	return nil
-}
-
-func logout(c *call, _ *none) error {
-	c.result.Exit = true
-	return nil
-}
-
-func (c *call) more(on bool) error {
-	c.result.More = &on
-	return nil
-}
-
 type named struct{ Name string }
-
-type host struct{ Host string }
-
-type pingArgs struct {
-	Host   string
-	Size   int // 0: not given, as Count
-	DF     bool
-	Count  int
-	Source netip.Addr
-}
-
-// Ping is what `ping` asks for.
-type Ping struct {
-	Host   string
-	Size   int  // octets of data
-	Whole  bool // routers may not cut the packets up
-	Count  int
-	Source netip.Addr // not valid: the address of the port that the packets leave by
-}
-
-func ping(c *call, a *pingArgs) error {
-	c.live()
-	p := Ping{Host: a.Host, Size: cmp.Or(a.Size, 56), Whole: a.DF, Count: cmp.Or(a.Count, 4), Source: a.Source}
-	return c.box.Ping(c.ctx, p, func(line string) { c.printf("%s\n", line) })
-}
-
-func nslookup(c *call, a *host) error {
-	lines, err := c.box.Lookup(c.ctx, a.Host)
-	for _, l := range lines {
-		c.printf("%s\n", l)
-	}
-	return err
-}
-
-type pkiName struct{ What config.PKIName }
-
-// parts returns class and name.
-func (p pkiName) parts() (class, name string) {
-	class, name, _ = strings.Cut(strings.TrimPrefix(string(p.What), "pki:"), "/")
-	return class, name
-}
-
-func importPKI(c *call, a *pkiName) error {
-	class, name := a.parts()
-	if class == "diffie-hellman-parameters" {
-		c.printf("%% note: not needed, only ECDHE suites are used\n")
-		return nil
-	}
-	if c.body == nil {
-		c.result.Collect = &Collect{Prompt: "Paste the contents of the file (enter an empty line when done):", Kind: "pem"}
-		return nil
-	}
-	pem, pass := splitPassphrase(c.body)
-	err := check.KeyForTeams(c.box.Running(), config.PKIName("pki:"+class+"/"+name), publicKey(class, pem, pass))
-	var text string
-	switch {
-	case err != nil:
-	case class == "certificate":
-		text, err = c.box.ImportCertificate(name, c.body)
-	default:
-		text, err = c.box.ImportPrivateKey(name, pem, pass)
-		if errors.Is(err, pki.ErrEncrypted) && pass == "" {
-			c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
-			return nil
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("import of %s: %w; nothing stored", name, err)
-	}
-	c.printf("%s\n", text)
-	return nil
-}
-
-// publicKey is that of a private key or of the first certificate, nil when it cannot be read.
-func publicKey(class string, pem []byte, pass string) crypto.PublicKey {
-	if class == "certificate" {
-		if list, err := pki.ParseCertificates(pem); err == nil && len(list) > 0 {
-			return list[0].PublicKey
-		}
-	} else if key, err := pki.ParsePrivateKey(pem, pass); err == nil {
-		return key.Public()
-	}
-	return nil
-}
-
-// splitPassphrase takes the line behind the last END line off a block: it was collected after it.
-func splitPassphrase(body []byte) (pem []byte, pass string) {
-	text := string(body)
-	at := strings.LastIndex(text, "-----END")
-	if at < 0 {
-		return body, ""
-	}
-	eol := strings.IndexByte(text[at:], '\n')
-	if eol < 0 {
-		return body, ""
-	}
-	cut := at + eol + 1
-	return body[:cut], strings.Trim(text[cut:], "\r\n")
-}
-
-func exportPKI(c *call, a *pkiName) error {
-	_, name := a.parts()
-	text, err := c.box.ExportCertificate(name)
-	if err != nil {
-		return fmt.Errorf("export %s: %w", name, err)
-	}
-	_, err = c.out.Write(text)
-	return err
-}
-
-func erasePKI(c *call, a *pkiName) error {
-	class, name := a.parts()
-	if err := c.box.DeletePKI(status.KeyKind(class), name); err != nil {
-		return fmt.Errorf("erase %s: %w", name, err)
-	}
-	c.printf("%s erased\n", a.What)
-	return nil
-}
-
-type fingerprint struct{ Sum string }
-
-func trustIssuer(c *call, a *fingerprint) error {
-	text, err := c.box.TrustIssuer(a.Sum)
-	if err != nil {
-		return fmt.Errorf("pki trust: %w", err)
-	}
-	c.result.Changed = true
-	c.printf("%s\n", text)
-	return nil
-}
-
-type licenseKey struct{ Key string }
-
-func installLicense(c *call, a *licenseKey) error {
-	text, err := c.box.InstallLicense(a.Key)
-	if err != nil {
-		return fmt.Errorf("install license: %w", err)
-	}
-	c.printf("%s\n", text)
-	return nil
-}
-
-func eraseLicense(c *call, a *licenseKey) error {
-	text, err := c.box.EraseLicense(a.Key)
-	if err != nil {
-		return fmt.Errorf("erase license: %w", err)
-	}
-	c.printf("erased: %s\n", text)
-	return nil
-}
 
 func eraseStartup(c *call, _ *none) error {
 	if err := c.box.EraseFile("startup-config"); err != nil {
@@ -363,23 +191,12 @@ func eraseStartup(c *call, _ *none) error {
 var debugHelp = []string{"sip", "SIP messages, in and out", "call", "What calls do", "route", "The way of calls through the tables",
 	"rtp", "Counters of the media, every five seconds", "tls", "TLS connections and why they fail", "all", "All of it"}
 
-type topic struct{ Topic string }
-
-func (c *call) debug(topic string, on bool) error {
-	return c.box.Debug(c.session.TTY, topic, on)
-}
-
-type registering struct{ Identity string }
-
-func registerNow(c *call, a *registering) error {
-	n, err := c.box.Register(a.Identity)
-	if err != nil {
-		return err
+// confirmed reports whether the question of this line was answered with yes, or need not be asked: forced is the word force behind it, for
+// in a script nobody is there to answer. Else it asks; the line is sent again with the answer.
+func (c *call) confirmed(forced bool, question string) bool {
+	if forced || c.session.Yes {
+		return true
 	}
-	c.printf("Asking now for %s: show sip registrations\n", plural.Of(n, "registration"))
-	return nil
+	c.result.Collect = &Collect{Prompt: question + " [yes/no] ", Kind: "confirm"}
+	return false
 }
-
-type callID struct{ ID string }
-
-func clearCalls(c *call, a *callID) error { return c.box.ClearCall(a.ID) }

@@ -128,3 +128,13 @@ func (l *Language) prompt(hostname string, p cursor) string {
 	}
 	return fmt.Sprintf("%s(%s)#", hostname, last.Stmt.Prompt)
 }
+
+// atRoot is the statement whose blocks may stand at the root.
+func (l *Language) atRoot() *cli.Stmt {
+	for _, s := range l.table.Root().Stmts() {
+		if traitsOf(s).atRoot {
+			return s
+		}
+	}
+	return nil
+}

@@ -1,10 +1,3 @@
-// Package lang is the command language of the box: one table entry a statement, one a command.
-//
-// It owns the words: which line reaches which field of package config, which command asks the box for what, how answers
-// are laid out, and what is wrong with a configuration. Matching, help, completion and rendering derive from the table and
-// are done by package cli. It does not own the box: everything that a command needs from it is asked through Box.
-// It has no goroutines and keeps no state between lines: the mode travels with each line as a path of header lines, so a
-// console survives a restart of the box by sending its mode again.
 package lang
 
 import (
@@ -13,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -405,4 +399,23 @@ func hostname(box Box) string {
 		return serial[len(serial)-6:]
 	}
 	return "sbc"
+}
+
+// serialNumber is a serial number in a comment: twelve hex digits, the first ones of a MAC address, with a letter among them so
+// that no telephone number is taken for one.
+var serialNumber = regexp.MustCompile(`\b[0-9A-Fa-f]{12}\b`)
+
+// comment looks at a line that says nothing to the box. License keys are delivered with comment lines that name the unit they
+// are for; one that names another unit tells the administrator more than the refusal of the key below it.
+func (c *call) comment(line string) {
+	ours := c.box.Env().Serial
+	if ours == "" {
+		return
+	}
+	for _, serial := range serialNumber.FindAllString(line, -1) {
+		if strings.ContainsAny(strings.ToUpper(serial), "ABCDEF") && !strings.EqualFold(serial, ours) {
+			c.printf("%% warning: the comment names unit %s, this is %s: a license key below it is for another unit\n", strings.ToUpper(serial), ours)
+			return
+		}
+	}
 }

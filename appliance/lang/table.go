@@ -22,6 +22,18 @@ const (
 	tableKeys = "called-e164|calling-e164|called-uri|calling-uri|called-name|calling-name|called-ip|calling-ip|calling-pi|calling-si|time|date|day-of-week"
 )
 
+// traits are what sets a statement apart.
+type traits struct {
+	accounts bool // it says who gets in: for those only who manage accounts
+	bindable bool // it makes something that ports name in `bind interface`: see fixBindOrder
+	atRoot   bool // blocks of its mode may stand at the root while only one object can be meant
+}
+
+func traitsOf(s *cli.Stmt) traits {
+	t, _ := s.Data.(traits)
+	return t
+}
+
 // statements are all lines of a configuration, in the order in which show running-config prints them.
 var statements = []Line{
 	{Line: "cli version <cliversion>", Into: "CLIVersion", Help: "Version of the command language that the file was written for"},

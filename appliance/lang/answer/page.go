@@ -1,8 +1,3 @@
-// Package answer lays out what commands print: tables within the width of a terminal, the problems of a configuration, differences between
-// two of them, and the filters behind a command.
-//
-// It is given plain values and writes text; it asks nobody for anything. Every value of an answer becomes one line of printable characters
-// (Page.Printf), so that no name of a peer can forge a line.
 package answer
 
 import (

@@ -1,8 +1,57 @@
 package lang
 
-import "strings"
+import (
+	"errors"
+	"strings"
 
-// What a session may say about itself: its terminal, and help.
+	"viaduct/appliance/config"
+)
+
+// Commands about the session itself: modes, the terminal, help.
+
+func enable(c *call, _ *none) error {
+	if !c.session.may(config.Administrator) {
+		return errors.New("not for operator accounts")
+	}
+	if c.at.level == operatorExec {
+		c.at.level = adminExec
+	}
+	return nil
+}
+
+func configure(c *call, _ *none) error {
+	c.at = cursor{level: configuring}
+	return nil
+}
+
+func exit(c *call, _ *none) error {
+	switch {
+	case c.at.out != nil:
+		c.at.out = nil
+	case len(c.at.path) > 0:
+		c.at = c.at.up(1)
+	case c.at.level == configuring:
+		c.at = cursor{level: adminExec}
+	default:
+		c.result.Exit = true
+	}
+	return nil
+}
+
+func end(c *call, _ *none) error {
+	c.at = cursor{level: adminExec}
+	return nil
+}
+
+func logout(c *call, _ *none) error {
+	c.result.Exit = true
+	return nil
+}
+
+func (c *call) more(on bool) error {
+	c.result.More = &on
+	return nil
+}
 
 type terminalSize struct{ N int }
 

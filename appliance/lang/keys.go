@@ -1,0 +1,177 @@
+package lang
+
+import (
+	"crypto"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
+	"viaduct/appliance/pki"
+	"viaduct/appliance/status"
+)
+
+// The key store, licenses and backups.
+
+type pkiName struct{ What config.PKIName }
+
+// parts returns class and name.
+func (p pkiName) parts() (class, name string) {
+	class, name, _ = strings.Cut(strings.TrimPrefix(string(p.What), "pki:"), "/")
+	return class, name
+}
+
+func importPKI(c *call, a *pkiName) error {
+	class, name := a.parts()
+	if class == "diffie-hellman-parameters" {
+		c.printf("%% note: not needed, only ECDHE suites are used\n")
+		return nil
+	}
+	if c.body == nil {
+		c.result.Collect = &Collect{Prompt: "Paste the contents of the file (enter an empty line when done):", Kind: "pem"}
+		return nil
+	}
+	pem, pass := splitPassphrase(c.body)
+	err := check.KeyForTeams(c.box.Running(), config.PKIName("pki:"+class+"/"+name), publicKey(class, pem, pass))
+	var text string
+	switch {
+	case err != nil:
+	case class == "certificate":
+		text, err = c.box.ImportCertificate(name, c.body)
+	default:
+		text, err = c.box.ImportPrivateKey(name, pem, pass)
+		if errors.Is(err, pki.ErrEncrypted) && pass == "" {
+			c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("import of %s: %w; nothing stored", name, err)
+	}
+	c.printf("%s\n", text)
+	return nil
+}
+
+// publicKey is that of a private key or of the first certificate, nil when it cannot be read.
+func publicKey(class string, pem []byte, pass string) crypto.PublicKey {
+	if class == "certificate" {
+		if list, err := pki.ParseCertificates(pem); err == nil && len(list) > 0 {
+			return list[0].PublicKey
+		}
+	} else if key, err := pki.ParsePrivateKey(pem, pass); err == nil {
+		return key.Public()
+	}
+	return nil
+}
+
+// splitPassphrase takes the line behind the last END line off a block: it was collected after it.
+func splitPassphrase(body []byte) (pem []byte, pass string) {
+	text := string(body)
+	at := strings.LastIndex(text, "-----END")
+	if at < 0 {
+		return body, ""
+	}
+	eol := strings.IndexByte(text[at:], '\n')
+	if eol < 0 {
+		return body, ""
+	}
+	cut := at + eol + 1
+	return body[:cut], strings.Trim(text[cut:], "\r\n")
+}
+
+func exportPKI(c *call, a *pkiName) error {
+	_, name := a.parts()
+	text, err := c.box.ExportCertificate(name)
+	if err != nil {
+		return fmt.Errorf("export %s: %w", name, err)
+	}
+	_, err = c.out.Write(text)
+	return err
+}
+
+func erasePKI(c *call, a *pkiName) error {
+	class, name := a.parts()
+	if err := c.box.DeletePKI(status.KeyKind(class), name); err != nil {
+		return fmt.Errorf("erase %s: %w", name, err)
+	}
+	c.printf("%s erased\n", a.What)
+	return nil
+}
+
+type fingerprint struct{ Sum string }
+
+func trustIssuer(c *call, a *fingerprint) error {
+	text, err := c.box.TrustIssuer(a.Sum)
+	if err != nil {
+		return fmt.Errorf("pki trust: %w", err)
+	}
+	c.result.Changed = true
+	c.printf("%s\n", text)
+	return nil
+}
+
+type licenseKey struct{ Key string }
+
+func installLicense(c *call, a *licenseKey) error {
+	text, err := c.box.InstallLicense(a.Key)
+	if err != nil {
+		return fmt.Errorf("install license: %w", err)
+	}
+	c.printf("%s\n", text)
+	return nil
+}
+
+func eraseLicense(c *call, a *licenseKey) error {
+	text, err := c.box.EraseLicense(a.Key)
+	if err != nil {
+		return fmt.Errorf("erase license: %w", err)
+	}
+	c.printf("erased: %s\n", text)
+	return nil
+}
+
+var errBackup = errors.New("only a superuser: a backup holds the accounts and the private keys")
+
+// exportBackup prints everything that makes this box what it is, under a pass phrase.
+func exportBackup(c *call, _ *none) error {
+	if !c.managesAccounts() {
+		return errBackup
+	}
+	pass := strings.Trim(string(c.body), "\r\n")
+	if pass == "" {
+		c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "new-secret"}
+		return nil
+	}
+	text, err := c.box.Backup(pass)
+	if err != nil {
+		return fmt.Errorf("export backup: %w", err)
+	}
+	_, err = c.out.Write(text)
+	return err
+}
+
+func importBackup(c *call, _ *none) error {
+	if !c.managesAccounts() {
+		return errBackup
+	}
+	if c.body == nil {
+		c.result.Collect = &Collect{Prompt: "Paste the backup, to the line -----END VIADUCT BACKUP-----:", Kind: "block"}
+		return nil
+	}
+	text, pass := splitPassphrase(c.body)
+	if block, _ := pem.Decode(text); block == nil { // its pass phrase may be the next command
+		return errors.New("import backup: the backup is not whole; nothing stored")
+	}
+	if pass == "" {
+		c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
+		return nil
+	}
+	what, err := c.box.Restore(text, pass)
+	if err != nil {
+		return fmt.Errorf("import backup: %w; nothing stored", err)
+	}
+	c.printf("%s\nThe startup-config is that of the backup; `reload` starts with it.\n", what)
+	return nil
+}
