@@ -1,7 +1,6 @@
 // Package appliance assembles the running box: state, engines, language and the socket that consoles speak to.
 //
-// It owns the order of assembly and what a reload means; everything else belongs to the packages below. Its goroutines are
-// those of Run, which waits for them.
+// It owns the order of assembly and what a reload means; everything else belongs to the packages below. It starts no goroutine.
 package appliance
 
 import (
@@ -11,8 +10,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 
 	"viaduct/appliance/api"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/logs"
@@ -29,11 +30,12 @@ type Options struct {
 	Socket     string // of the api
 	Release    release.Release
 	Level      slog.Level
-	LogTo      io.Writer // besides the ring that `show log` reads
-	Rescue     string    // file in which a console leaves orders while it gets no answers; "": none
-	Alarm      string    // a lasting failure of the box that whoever started us knows of; "": none
-	Installer  string    // unix socket of PID 1, which installs images; "": none
-	ConsoleUID int       // user of consoled once it has dropped its privileges; 0: it keeps them
+	LogTo      io.Writer       // besides the ring that `show log` reads
+	Rescue     string          // file in which a console leaves orders while it gets no answers; "": none
+	Alarm      string          // a lasting failure of the box that whoever started us knows of; "": none
+	Installer  string          // unix socket of PID 1, which installs images; "": none
+	ConsoleUID int             // user of consoled once it has dropped its privileges; 0: it keeps them
+	Engines    []system.Engine // of the process, kept running with those of the box
 }
 
 // Run runs the box until ctx ends. A reload starts it again in place.
@@ -65,16 +67,11 @@ func once(ctx context.Context, b board.Board, o Options, language *lang.Language
 	if err != nil {
 		return err
 	}
-	server, err := api.Listen(api.Options{Socket: o.Socket, UID: o.ConsoleUID, Log: log}, api.NewBackend(language, box))
+	door, err := openDoor(api.Options{Socket: o.Socket, UID: o.ConsoleUID, Log: log}, api.NewBackend(language, box))
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", o.Socket, err)
+		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	served := make(chan error, 1)
-	go func() { served <- server.Run(ctx) }()
-	err = box.Run(ctx)
-	stop()
-	return errors.Join(err, <-served)
+	return box.Run(ctx, slices.Concat(o.Engines, []system.Engine{{Name: "api", Down: health.APIDown, Run: door.run}})...)
 }
 
 // Check parses and checks a configuration file, prints every problem as FILE:LINE: severity: text, and reports whether there

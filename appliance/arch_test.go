@@ -61,11 +61,11 @@ var floors = map[string]string{
 	"console/edit":    "pasted printable",
 
 	"upload": "",
-	".":      "api lang lang/check logs release store system ../board",
+	".":      "api health lang lang/check logs release store system ../board",
 
 	"../board":          "",
 	"../consoled":       "console api/wire upload printable release ../board",
-	"../sbcd":           ". media release ../board logs",
+	"../sbcd":           ". health media release system ../board logs",
 	"../image":          "../image/update ../board",
 	"../image/update":   "",
 	"../image/init":     "api/wire netcfg ../board ../image/update",

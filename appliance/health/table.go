@@ -22,6 +22,11 @@ var (
 		Text:   "the engine that looks after the network does not run: {why}; it is started again and again",
 		Advice: "When it lasts, reload.", Cure: []string{"reload"},
 	})
+	APIDown = declare(Warnable{
+		ID: "api-down", Severity: Critical, Title: "consoles get no answers",
+		Text:   "the socket of the consoles is not served: {why}; it is opened again and again",
+		Advice: "At the serial line, the console offers to restart sbcd.",
+	})
 	EngineDown = declare(Warnable{
 		ID: "engine-down", Severity: Critical, Subject: "engine", Title: "an engine that calls need does not run",
 		Text:   `the engine "{engine}" does not run: {why}; it is started again and again`,

@@ -8,11 +8,11 @@ import (
 	"viaduct/appliance/health"
 )
 
-// engine is a part of the box that runs as long as the box does.
-type engine struct {
-	name string
-	down *health.Warnable // stands while it does not run; when it is critical the engine never has nothing more to do
-	run  func(context.Context) error
+// Engine is a part of the box that runs as long as the box does. One that returns nil has nothing more to do, unless Down is critical.
+type Engine struct {
+	Name string
+	Down *health.Warnable // the alarm while it does not run
+	Run  func(context.Context) error
 }
 
 // How an engine that fails is started again.
@@ -25,27 +25,26 @@ const (
 var errEnded = errors.New("it has ended")
 
 // keep runs an engine until ctx ends. One that fails is started again after a pause, and is an alarm until it is steady.
-// An engine that returns nil has nothing more to do, unless calls need it.
-func (s *System) keep(ctx context.Context, e engine) {
+func (s *System) keep(ctx context.Context, e Engine) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		ended := make(chan error, 1)
-		go func() { ended <- e.run(ctx) }()
+		go func() { ended <- e.Run(ctx) }()
 		var err error
 		select {
 		case err = <-ended:
 		case <-time.After(steady):
-			s.health.Clear(e.down, e.name)
+			s.health.Clear(e.Down, e.Name)
 			pause = firstPause
 			err = <-ended
 		}
-		if err == nil && e.down.Severity == health.Critical {
+		if err == nil && e.Down.Severity == health.Critical {
 			err = errEnded
 		}
 		if err == nil || ctx.Err() != nil {
-			s.health.Clear(e.down, e.name)
+			s.health.Clear(e.Down, e.Name)
 			return
 		}
-		s.health.Set(e.down, health.Args{"engine": e.name, "why": err.Error()})
+		s.health.Set(e.Down, health.Args{"engine": e.Name, "why": err.Error()})
 		select {
 		case <-ctx.Done():
 			return

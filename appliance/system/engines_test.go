@@ -41,7 +41,7 @@ func TestAnEngineThatEndsIsStartedAgain(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			s.keep(ctx, engine{name: "media", down: health.RelayDown, run: func(ctx context.Context) error {
+			s.keep(ctx, Engine{Name: "media", Down: health.RelayDown, Run: func(ctx context.Context) error {
 				starts <- time.Since(began)
 				if !mended.Load() {
 					return errors.New("no descriptors left")
@@ -86,7 +86,7 @@ func TestAnEngineThatHasNothingToDo(t *testing.T) {
 			s, _ := watched()
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			go s.keep(ctx, engine{name: "x", down: down, run: func(context.Context) error { return nil }})
+			go s.keep(ctx, Engine{Name: "x", Down: down, Run: func(context.Context) error { return nil }})
 			time.Sleep(time.Second)
 			if got := len(s.health.Current()); got != want {
 				t.Errorf("%s: %d alarms", down.ID, got)

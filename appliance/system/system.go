@@ -173,8 +173,9 @@ func (s *System) factoryText() string {
 	return factory
 }
 
-// Run runs the box until ctx ends or a reload is due (ErrReload), then stops it in order: calls, signalling, media, the rest.
-func (s *System) Run(ctx context.Context) error {
+// Run runs the box until ctx ends or a reload is due (ErrReload), then stops it in order: calls, signalling, media, the rest. More
+// engines, of those who assemble the box, begin first and end last.
+func (s *System) Run(ctx context.Context, more ...Engine) error {
 	if names, err := s.o.Board.Ports(); err != nil {
 		s.log.Error("ports not found", "err", err)
 	} else if err := netcfg.NamePorts(names); err != nil {
@@ -187,7 +188,7 @@ func (s *System) Run(ctx context.Context) error {
 		s.log.Warn("clock not set to its floor", "err", err)
 	}
 
-	defer s.engage(ctx)()
+	defer s.engage(ctx, more)()
 	s.log.Info("started", "version", s.o.Release.Version, "board", s.o.Board.Name(), "serial", s.o.Board.SerialNumber())
 	s.touch()
 	select {
@@ -200,24 +201,24 @@ func (s *System) Run(ctx context.Context) error {
 }
 
 // engage starts the engines. The function that it returns stops them in the opposite order, each waited for before the next.
-func (s *System) engage(ctx context.Context) (stop func()) {
-	engines := []engine{
-		{name: "alarms", down: health.ServiceDown, run: s.health.Run},
-		{name: "rescue", down: health.ServiceDown, run: s.obey},
-		{name: "records", down: health.ServiceDown, run: s.writeRecords},
-		{name: "syslog", down: health.ServiceDown, run: s.sendSyslog},
-		{name: "clock", down: health.ServiceDown, run: s.clock.Run},
-		{name: "tls", down: health.ServiceDown, run: s.awaitClock},
-		{name: "network", down: health.NetworkDown, run: func(ctx context.Context) error { return s.net.Run(ctx, s.link) }},
-		{name: "media", down: health.RelayDown, run: s.relay.Run},
-		{name: "sip", down: health.SIPDown, run: s.sip.Run},
-		{name: "calls", down: health.EngineDown, run: s.calls.Run},
-		{name: "watcher", down: health.ServiceDown, run: s.watch},
-		{name: "lights", down: health.ServiceDown, run: s.lights},
-		{name: "button", down: health.ServiceDown, run: s.button},
-		{name: "calendar", down: health.ServiceDown, run: s.calendar},
-		{name: "reconciler", down: health.EngineDown, run: s.reconcile},
-	}
+func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
+	engines := append(more, []Engine{
+		{Name: "alarms", Down: health.ServiceDown, Run: s.health.Run},
+		{Name: "rescue", Down: health.ServiceDown, Run: s.obey},
+		{Name: "records", Down: health.ServiceDown, Run: s.writeRecords},
+		{Name: "syslog", Down: health.ServiceDown, Run: s.sendSyslog},
+		{Name: "clock", Down: health.ServiceDown, Run: s.clock.Run},
+		{Name: "tls", Down: health.ServiceDown, Run: s.awaitClock},
+		{Name: "network", Down: health.NetworkDown, Run: func(ctx context.Context) error { return s.net.Run(ctx, s.link) }},
+		{Name: "media", Down: health.RelayDown, Run: s.relay.Run},
+		{Name: "sip", Down: health.SIPDown, Run: s.sip.Run},
+		{Name: "calls", Down: health.EngineDown, Run: s.calls.Run},
+		{Name: "watcher", Down: health.ServiceDown, Run: s.watch},
+		{Name: "lights", Down: health.ServiceDown, Run: s.lights},
+		{Name: "button", Down: health.ServiceDown, Run: s.button},
+		{Name: "calendar", Down: health.ServiceDown, Run: s.calendar},
+		{Name: "reconciler", Down: health.EngineDown, Run: s.reconcile},
+	}...)
 	var stops []func()
 	for _, e := range engines {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

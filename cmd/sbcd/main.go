@@ -15,9 +15,11 @@ import (
 	"syscall"
 
 	"viaduct/appliance"
+	"viaduct/appliance/health"
 	"viaduct/appliance/logs"
 	"viaduct/appliance/media"
 	"viaduct/appliance/release"
+	"viaduct/appliance/system"
 	"viaduct/board"
 )
 
@@ -63,7 +65,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	boundMemory(ctx)
+	limitMemory()
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + media.Threads)
 	beside := strings.TrimSuffix(*socket, ".sock") // where consoled looks while nobody answers on the socket
 	logTo := io.Writer(os.Stderr)
@@ -85,6 +87,7 @@ func main() {
 	err = appliance.Run(ctx, b, appliance.Options{
 		StateDir: *state, ConfigFile: *config, Socket: *socket, Level: level, LogTo: logTo, Rescue: beside + ".rescue", ConsoleUID: *consoleUID, Installer: *installer,
 		Release: build, Alarm: *alarm,
+		Engines: []system.Engine{{Name: "memory", Down: health.ServiceDown, Run: boundMemory}},
 	})
 	if err != nil {
 		fatal(err)
