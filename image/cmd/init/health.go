@@ -45,7 +45,9 @@ func healthChecks() []check {
 
 // askSBCD asks for a prompt, which goes through the socket, the language and the running configuration, and then whether there can
 // be calls.
-func askSBCD(ctx context.Context) error {
+func askSBCD(ctx context.Context) error { return askAt(ctx, socket) }
+
+func askAt(ctx context.Context, socket string) error {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
