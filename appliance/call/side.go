@@ -29,8 +29,6 @@ type side struct {
 	informs   bool      // and INFO
 	referrals int       // REFERs of the peer that were accepted
 
-	up           bool // answered
-	early        bool // leg A: our answer went out in a 183
 	voice        bool // packets have come
 	renegotiated bool // `srtp renegotiate-on-connect` has been done
 }
