@@ -5,6 +5,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/media"
+	"viaduct/appliance/party"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
@@ -38,7 +39,7 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 		return err
 	}
 
-	id := identify(c.cfg, i, a, c.m.Resolved)
+	id := party.Identify(c.cfg, i, a, c.m.Resolved)
 	c.record.To = i.ID().String()
 	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.ID().String(), Calling: a.Call.CallingE164, Called: id.RequestURI.User})
 	c.log.Info("calling", "if", i.ID(), "to", id.RequestURI.String(), "from", id.From.URI)

@@ -10,6 +10,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
+	"viaduct/appliance/party"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
@@ -100,7 +101,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	}
 	c.a.profile = c.profile(c.a.iface)
 	sw := switchOf(c.cfg, c.a.iface)
-	c.props = properties(sw, c.a.iface, in.Request)
+	c.props = party.Properties(sw, c.a.iface, in.Request)
 	if here := c.a.leg.LocalAddr(); here.IsValid() {
 		c.props.CalledIP = here.String()
 	}

@@ -35,6 +35,18 @@ func (s *side) knows(headers func(string) []string) {
 	s.refers, s.informs = allows(headers, "REFER"), allows(headers, "INFO")
 }
 
+// allows reports whether a message's Allow header names a method.
+func allows(headers func(string) []string, method string) bool {
+	for _, v := range headers("Allow") {
+		for m := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(m), method) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // digit answers an INFO of leg x. A digit in it goes to y as y takes it; other contents are nothing to us.
 func (c *call) digit(x, y *side, e sipgw.Info) {
 	kind, _, _ := strings.Cut(strings.ToLower(e.ContentType), ";")

@@ -5,6 +5,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/negotiation"
+	"viaduct/appliance/party"
 	"viaduct/appliance/route"
 )
 
@@ -56,7 +57,7 @@ func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 }
 
 func (m *Manager) foresee(cfg *config.Config, i *config.SIPInterface, a *route.Attempt) Foreseen {
-	id := identify(cfg, i, a, m.Resolved)
+	id := party.Identify(cfg, i, a, m.Resolved)
 	f := Foreseen{Interface: i.ID(), To: id.RequestURI.String(), From: id.From.URI, Account: id.Account}
 	switch gw, why := i.Gateway.In(cfg), m.Peers.Unavailable(i.ID()); {
 	case gw == nil:

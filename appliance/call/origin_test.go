@@ -1,11 +1,14 @@
 package call
 
 import (
+	"strings"
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/party"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 )
 
 func TestCallsInACircleAreCounted(t *testing.T) {
@@ -50,7 +53,20 @@ func TestCallsInACircleAreCounted(t *testing.T) {
 	if m.rounds[loopKey{config.InterfaceID{Name: "teams"}, "+491", "+492"}] != 1 || len(m.rounds) != 1 {
 		t.Errorf("left over: %v", m.rounds)
 	}
-	if c := (&call{m: m, origin: origin{diverted: diverted{times: maxDiversions + 1}}}); !c.looping(in) {
+	if c := (&call{m: m, origin: origin{diverted: party.Diverted{Times: maxDiversions + 1}}}); !c.looping(in) {
 		t.Error("forwarded for ever")
+	}
+}
+
+func TestMaxForwardsGoesDown(t *testing.T) {
+	for value, want := range map[string]int{"": 70, "Max-Forwards: 70": 69, "Max-Forwards: 1": 0, "Max-Forwards: x": 70} {
+		message := "INVITE sip:a@b SIP/2.0\nVia: SIP/2.0/UDP b;branch=z9hG4bK1\nFrom: <sip:c@d>;tag=1\nTo: <sip:a@b>\nCall-ID: 1\nCSeq: 1 INVITE\nContact: <sip:c@d>\n" + value
+		r, err := sipmsg.ParseRequest([]byte(strings.ReplaceAll(strings.TrimSuffix(message, "\n")+"\n\n", "\n", "\r\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := originOf(&config.Switch{}, r, 0).forwards; got != want {
+			t.Errorf("%q: %d, want %d", value, got, want)
+		}
 	}
 }

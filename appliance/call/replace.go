@@ -1,6 +1,7 @@
 package call
 
 import (
+	"viaduct/appliance/party"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/status"
@@ -158,7 +159,7 @@ func (c *call) referBack() {
 	c.referredBack = true
 	dialog, target := c.b.leg.Identify()
 	c.log.Info("call handed back", "if", c.a.iface.ID())
-	c.a.leg.Refer("<" + target + separator(target) + "Replaces=" + escapeHeader(dialog.String()) + ">")
+	c.a.leg.Refer("<" + party.WithHeader(target, "Replaces", dialog.String()) + ">")
 }
 
 // referBackNotified tells how the peer went about it.

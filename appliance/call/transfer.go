@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/party"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
@@ -98,7 +99,7 @@ func (c *call) aim(t *transfer) (err error) {
 		return nil
 	}
 	sw := switchOf(c.cfg, t.x.iface)
-	props.CalledURI, props.CalledE164 = plainURI(sw, t.uri), number(sw, t.uri)
+	props.CalledURI, props.CalledE164 = party.PlainURI(sw, t.uri), party.Number(sw, t.uri)
 	props.Time = time.Now().In(c.cfg.Clock.Location())
 	t.plan, err = route.New(c.cfg, t.x.iface.ID(), props)
 	c.showRoute(t.plan)
@@ -144,7 +145,7 @@ func referTo(uri string) (string, *sipmsg.Replaces) {
 
 // referred is the INVITE that a REFER asks for, without its offer.
 func (c *call) referred(t *transfer, i *config.SIPInterface, a *route.Attempt) sipgw.Invite {
-	id := identify(c.cfg, i, a, c.m.Resolved)
+	id := party.Identify(c.cfg, i, a, c.m.Resolved)
 	r := sipgw.Invite{Interface: i.ID(), RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
 		ContactUser: id.ContactUser, Headers: c.headers(i, id), Identity: id.Account, Hops: c.origin.hops + 1, Urgent: t.urgent}
 	if t.back {
@@ -169,8 +170,8 @@ func (c *call) counterpart(x *side) route.Call {
 		return p // the caller, as x has seen it already
 	}
 	called := c.props.CalledE164
-	account := address{User: parseAddress(c.props.CalledURI).User, Host: x.iface.Remote.Host}
-	if !isNumber(called) && isNumber(p.CalledE164) {
+	account := party.Address{User: party.ParseAddress(c.props.CalledURI).User, Host: x.iface.Remote.Host}
+	if !party.IsNumber(called) && party.IsNumber(p.CalledE164) {
 		called = p.CalledE164
 	}
 	return route.Call{CallingE164: called, CallingURI: account.String(), CallingName: c.props.CalledName, Time: c.props.Time}

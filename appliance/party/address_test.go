@@ -1,4 +1,4 @@
-package call
+package party
 
 import (
 	"testing"
@@ -40,7 +40,7 @@ func TestSignsBetweenDigits(t *testing.T) {
 		"sip:+4930;ext=5@h":             "+4930",
 		"<sip:+49-30-1@h;user=phone>":   "+49301",
 	} {
-		if got := number(sw, uri); got != want {
+		if got := Number(sw, uri); got != want {
 			t.Errorf("%s: %q, want %q", uri, got, want)
 		}
 	}
@@ -52,14 +52,14 @@ func TestSignsBetweenDigits(t *testing.T) {
 		"sip:+4930@h":                          "sip:+4930@h",
 		"":                                     "",
 	} {
-		if got := plainURI(sw, uri); got != want {
+		if got := PlainURI(sw, uri); got != want {
 			t.Errorf("%q: %q, want %q", uri, got, want)
 		}
 	}
 	// Nothing is configured: what begins with 0 may be anything.
 	none := &config.Switch{}
 	for uri, want := range map[string]string{"sip:030-123@h": "030-123", "sip:0049-30@h": "004930", "sip:+49-30@h": "+4930"} {
-		if got := number(none, uri); got != want {
+		if got := Number(none, uri); got != want {
 			t.Errorf("without prefixes: %s: %q, want %q", uri, got, want)
 		}
 	}

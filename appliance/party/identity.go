@@ -1,6 +1,7 @@
-package call
+package party
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,9 +13,9 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// identity is what the headers of an INVITE say to a peer.
-type identity struct {
-	RequestURI, To address
+// Identity is what the headers of an INVITE say to a peer.
+type Identity struct {
+	RequestURI, To Address
 	From           sipmsg.NameAddr
 	ContactUser    string // escaped
 	Account        string // identity whose credentials answer a challenge, "" for none
@@ -23,8 +24,8 @@ type identity struct {
 	Private        bool   // Privacy: id
 }
 
-// headers are those of the INVITE that say who calls, beside From.
-func (id identity) headers() (list []sipmsg.Header) {
+// Headers are those of the INVITE that say who calls, beside From.
+func (id Identity) Headers() (list []sipmsg.Header) {
 	if id.Asserted != "" {
 		list = append(list, sipmsg.Header{Name: "P-Asserted-Identity", Value: id.Asserted})
 	}
@@ -37,28 +38,28 @@ func (id identity) headers() (list []sipmsg.Header) {
 	return list
 }
 
-// identify writes the identities of a call for the peer behind interface i, from the properties that routing left. Resolved gives
+// Identify writes the identities of a call for the peer behind interface i, from the properties that routing left. Resolved gives
 // the addresses of a name without waiting: a mapping table may name the PBX by its address (trinity.md 3, no. 17).
 //
 // A caller whose URI is an account of that peer is shown as this account, because the peer knows callers by it (teams.md B.3).
 // Any other caller, and the called party, is the property of number and URI that a mapping wrote last.
-func identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, resolved func(string) []netip.Addr) identity {
-	sw, gw, c := switchOf(cfg, i), i.Gateway.In(cfg), &a.Call
-	user := parseAddress(c.CallingURI)
+func Identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, resolved func(string) []netip.Addr) Identity {
+	sw, gw, c := cmp.Or(cfg.SwitchOf(i), &config.Switch{}), i.Gateway.In(cfg), &a.Call
+	user := ParseAddress(c.CallingURI)
 	settings, account := account(cfg, gw, user, resolved)
 
 	called := party(a, a.Called(), config.CalledURI, c.CalledE164, c.CalledURI)
 	caller := party(a, a.Calling(), config.CallingURI, c.CallingE164, "")
-	for _, p := range []*address{&called, &caller} {
+	for _, p := range []*Address{&called, &caller} {
 		if settings.UserPhone {
 			p.User = normalise(sw, p.User)
 		}
-		if settings.UserPhone && isNumber(p.User) {
+		if settings.UserPhone && IsNumber(p.User) {
 			p.Params = ";user=phone"
 		}
 	}
 
-	var id identity
+	var id Identity
 	id.To, id.RequestURI = called, called
 	if called.Host == "" {
 		id.To.Host, id.RequestURI.Host = i.Remote.Host, i.Remote.Host
@@ -75,9 +76,9 @@ func identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, reso
 	from := caller
 	if account {
 		if c.CallingE164 != "" { // the number that P-Asserted-Identity gives
-			caller = address{User: c.CallingE164, Host: ourHost(cfg, i, gw), Params: caller.Params}
+			caller = Address{User: c.CallingE164, Host: ourHost(cfg, i, gw), Params: caller.Params}
 		}
-		from, id.Account = address{User: user.User, Host: user.Host}, user.User
+		from, id.Account = Address{User: user.User, Host: user.Host}, user.User
 	}
 	contact := from.User
 	private := c.CallingPI == restricted || from.User == ""
@@ -111,14 +112,14 @@ func identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, reso
 
 // party is one of the two parties: by its number, or by its URI when a mapping wrote that last. The host of a URI counts only
 // when it was written: one that the other peer has used says nothing to this one.
-func party(a *route.Attempt, stands, uri config.Property, number, otherwise string) address {
+func party(a *route.Attempt, stands, uri config.Property, number, otherwise string) Address {
 	if stands == uri && slices.Contains(a.Written, uri) {
-		return parseAddress(a.Call.Get(uri))
+		return ParseAddress(a.Call.Get(uri))
 	}
 	if number == "" {
-		number = parseAddress(otherwise).User
+		number = ParseAddress(otherwise).User
 	}
-	return address{User: number}
+	return Address{User: number}
 }
 
 // displayName makes a name fit for a header: UTF-8 (RFC 3261 25.1; old PBXs send Latin-1) without control characters.
@@ -139,12 +140,12 @@ func displayName(name string) string {
 }
 
 // translate applies the interface's `address-translation outgoing-call` lines.
-func translate(i *config.SIPInterface, c *route.Call, id *identity, from *address, contact *string) {
+func translate(i *config.SIPInterface, c *route.Call, id *Identity, from *Address, contact *string) {
 	for _, t := range i.Outgoing {
 		value := t.Fix
 		if value == "" {
 			value = c.Get(t.Property)
-			if a := parseAddress(value); strings.HasSuffix(string(t.Property), "-uri") {
+			if a := ParseAddress(value); strings.HasSuffix(string(t.Property), "-uri") {
 				value = a.User
 				if t.Part == "host-part" {
 					value = a.Host
@@ -175,7 +176,7 @@ func translate(i *config.SIPInterface, c *route.Call, id *identity, from *addres
 
 // account returns the settings in force towards a gateway, and whether the caller's URI is an account configured there: its user is
 // an identity of a location service, its host one of that service's domains or an address of one.
-func account(cfg *config.Config, gw *config.SIPGateway, caller address, resolved func(string) []netip.Addr) (config.IdentitySettings, bool) {
+func account(cfg *config.Config, gw *config.SIPGateway, caller Address, resolved func(string) []netip.Addr) (config.IdentitySettings, bool) {
 	var other config.IdentitySettings
 	if gw == nil {
 		return other, false

@@ -1,4 +1,4 @@
-package call
+package party
 
 import (
 	"net/netip"
@@ -30,9 +30,9 @@ func twoSides() (cfg *config.Config, pbx, teams *config.SIPInterface) {
 }
 
 // said prints what a peer is told, one line a header.
-func said(id identity) string {
+func said(id Identity) string {
 	s := "INVITE " + id.RequestURI.String() + "\nFrom: " + id.From.String() + "\nTo: <" + id.To.String() + ">\nContact: " + id.ContactUser
-	for _, h := range id.headers() {
+	for _, h := range id.Headers() {
 		s += "\n" + h.Name + ": " + h.Value
 	}
 	return s
@@ -207,7 +207,7 @@ P-Asserted-Identity: <sip:+4930123456@sbc.example;user=phone>`},
 			}
 			return nil
 		}
-		if got := said(identify(cfg, i, &route.Attempt{Interface: i.ID(), Call: x.call, Written: x.written}, resolved)); got != strings.TrimPrefix(x.want, "\n") {
+		if got := said(Identify(cfg, i, &route.Attempt{Interface: i.ID(), Call: x.call, Written: x.written}, resolved)); got != strings.TrimPrefix(x.want, "\n") {
 			t.Errorf("%s:\n%s\nwant\n%s", x.why, got, x.want)
 		}
 	}
@@ -242,7 +242,7 @@ func TestWhatAnINVITETellsOfItsCaller(t *testing.T) {
 		_, pbx, teams := twoSides()
 		i := map[string]*config.SIPInterface{"pbx": pbx, "teams": teams}[x.iface]
 		r := request(t, x.headers)
-		c := properties(&config.Switch{}, i, r)
+		c := Properties(&config.Switch{}, i, r)
 		if got, want := []string{c.CallingE164, c.CallingURI, c.CallingName, c.CallingPI, c.CallingSI}, []string{x.number, x.uri, x.name, x.pi, x.si}; strings.Join(got, "|") != strings.Join(want, "|") {
 			t.Errorf("%s: %q, want %q", x.why, got, want)
 		}
@@ -253,7 +253,7 @@ func TestLinesChooseTheHeader(t *testing.T) {
 	_, pbx, _ := twoSides()
 	pbx.Incoming = []config.IncomingTranslation{{Property: config.CallingE164, Header: "p-asserted-identity-header"}, {Property: config.CallingName, Header: "p-asserted-identity-header"},
 		{Property: config.CalledE164, Header: "to-header"}, {Property: config.CallingURI, Header: "p-asserted-identity-header"}}
-	c := properties(&config.Switch{}, pbx, request(t, "From: <sip:anonymous@anonymous.invalid>;tag=1\nP-Asserted-Identity: \"Real, Name\" <sip:+4930123456@pbx>"))
+	c := Properties(&config.Switch{}, pbx, request(t, "From: <sip:anonymous@anonymous.invalid>;tag=1\nP-Asserted-Identity: \"Real, Name\" <sip:+4930123456@pbx>"))
 	if c.CallingE164 != "+4930123456" || c.CallingName != "Real, Name" || c.CalledE164 != "+49711" || c.CallingURI != "sip:+4930123456@pbx" || c.CallingPI != restricted {
 		t.Errorf("%+v", c)
 	}
@@ -276,21 +276,13 @@ func TestWhoForwardedTheCall(t *testing.T) {
 		{"Diversion without parameters", "Diversion: <tel:+49-30-1>", "<sip:+49301@sbc.example>;reason=unknown;counter=1", 1},
 		{"nonsense", "History-Info: ;;index=,<>\nDiversion: ", "", 0},
 	} {
-		o := originOf(&config.Switch{}, request(t, x.headers), 0)
+		o := DivertedOf(&config.Switch{}, request(t, x.headers))
 		got := ""
 		for _, h := range o.header("sbc.example", false) {
 			got = h.Value
 		}
-		if got != x.want || o.times != x.times {
-			t.Errorf("%s: %q %d, want %q %d", x.why, got, o.times, x.want, x.times)
-		}
-	}
-}
-
-func TestMaxForwardsGoesDown(t *testing.T) {
-	for value, want := range map[string]int{"": 70, "Max-Forwards: 70": 69, "Max-Forwards: 1": 0, "Max-Forwards: x": 70} {
-		if got := originOf(&config.Switch{}, request(t, value), 0).forwards; got != want {
-			t.Errorf("%q: %d, want %d", value, got, want)
+		if got != x.want || o.Times != x.times {
+			t.Errorf("%s: %q %d, want %q %d", x.why, got, o.Times, x.want, x.times)
 		}
 	}
 }

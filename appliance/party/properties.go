@@ -1,4 +1,4 @@
-package call
+package party
 
 import (
 	"slices"
@@ -15,21 +15,21 @@ const (
 	unscreened = "user-not-screened" // and of one whose number it does not
 )
 
-// properties fills the properties of a call from its INVITE, as the interface's `address-translation incoming-call` lines say.
+// Properties fills the properties of a call from its INVITE, as the interface's `address-translation incoming-call` lines say.
 // Without a line, the called number comes from the Request-URI, called-uri is the To-URI, and the caller is the From header
 // (trinity.md 2.1).
-func properties(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request) route.Call {
+func Properties(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request) route.Call {
 	c := route.Call{
-		CalledE164:  number(sw, r.URI),
-		CalledURI:   plainURI(sw, r.To.URI),
+		CalledE164:  Number(sw, r.URI),
+		CalledURI:   PlainURI(sw, r.To.URI),
 		CalledName:  r.To.Name,
-		CallingE164: number(sw, r.From.URI),
-		CallingURI:  plainURI(sw, r.From.URI),
+		CallingE164: Number(sw, r.From.URI),
+		CallingURI:  PlainURI(sw, r.From.URI),
 		CallingName: r.From.Name,
 		CallingIP:   r.Source.Addr().String(),
 	}
-	if parseAddress(c.CalledURI).User == "" {
-		c.CalledURI = plainURI(sw, r.URI)
+	if ParseAddress(c.CalledURI).User == "" {
+		c.CalledURI = PlainURI(sw, r.URI)
 	}
 	for _, t := range i.Incoming {
 		from, ok := headerAddress(r, t.Header)
@@ -38,11 +38,11 @@ func properties(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request) ro
 		}
 		switch {
 		case strings.HasSuffix(string(t.Property), "-uri"):
-			c.Set(t.Property, plainURI(sw, from.URI))
+			c.Set(t.Property, PlainURI(sw, from.URI))
 		case strings.HasSuffix(string(t.Property), "-name"):
 			c.Set(t.Property, from.Name)
 		case strings.HasSuffix(string(t.Property), "-e164"):
-			c.Set(t.Property, number(sw, from.URI))
+			c.Set(t.Property, Number(sw, from.URI))
 		}
 	}
 	present(sw, i, r, &c)
@@ -76,14 +76,14 @@ func present(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request, c *ro
 		return
 	}
 	known = known && i.Privacy && !nobody(sure)
-	if c.CallingE164 == number(sw, r.From.URI) { // not from another header, as a line may say
+	if c.CallingE164 == Number(sw, r.From.URI) { // not from another header, as a line may say
 		c.CallingE164 = ""
 		if known {
-			c.CallingE164 = number(sw, sure.URI)
+			c.CallingE164 = Number(sw, sure.URI)
 		}
 	}
-	if known && c.CallingURI == plainURI(sw, r.From.URI) {
-		c.CallingURI = plainURI(sw, sure.URI)
+	if known && c.CallingURI == PlainURI(sw, r.From.URI) {
+		c.CallingURI = PlainURI(sw, sure.URI)
 	}
 }
 

@@ -1,4 +1,4 @@
-package call
+package party
 
 import (
 	"cmp"
@@ -13,15 +13,15 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// address is one SIP URI in the pieces that the configuration speaks of.
-type address struct {
+// Address is one SIP URI in the pieces that the configuration speaks of.
+type Address struct {
 	User, Host string
 	Port       uint16
 	Params     string // ";user=phone;transport=tls", as printed
 }
 
 // String prints the address. A user part may hold digits such as # that RFC 3261 25.1 wants escaped.
-func (a address) String() string {
+func (a Address) String() string {
 	var b strings.Builder
 	b.WriteString("sip:")
 	if a.User != "" {
@@ -36,29 +36,25 @@ func (a address) String() string {
 	return b.String() + a.Params
 }
 
-// parseAddress takes the value of a property apart, which may be anything that a mapping table wrote: what is not an address
+// ParseAddress takes the value of a property apart, which may be anything that a mapping table wrote: what is not an address
 // has an empty Host.
-func parseAddress(uri string) address {
+func ParseAddress(uri string) Address {
 	u := sipmsg.SplitURI(strings.Trim(uri, "<> "))
 	user, err := url.PathUnescape(u.User)
 	if err != nil {
 		user = u.User
 	}
 	user, _, _ = strings.Cut(user, ";") // user parameters, RFC 3261 19.1.6
-	return address{User: user, Host: u.Host, Port: u.Port}
+	return Address{User: user, Host: u.Host, Port: u.Port}
 }
 
-// separator is what stands between a URI and one more header in it.
-func separator(uri string) string {
+// WithHeader puts one more header into a URI (RFC 3261 19.1.1).
+func WithHeader(uri, name, value string) string {
+	separator := "?"
 	if strings.Contains(uri, "?") {
-		return "&"
+		separator = "&"
 	}
-	return "?"
-}
-
-// escapeHeader writes the value of a header inside a URI (RFC 3261 19.1.1).
-func escapeHeader(v string) string {
-	return strings.NewReplacer("+", "%20", "%2A", "*").Replace(url.QueryEscape(v))
+	return uri + separator + name + "=" + strings.NewReplacer("+", "%20", "%2A", "*").Replace(url.QueryEscape(value))
 }
 
 // escapeUser writes a user part: unreserved and user-unreserved characters of RFC 3261 25.1 stand, all others are escaped.
@@ -76,16 +72,16 @@ func escapeUser(user string) string {
 	return b.String()
 }
 
-// number is the user part of a URI; of a telephone number without the signs that people put between its digits.
-func number(sw *config.Switch, uri string) string {
+// Number is the user part of a URI; of a telephone number without the signs that people put between its digits.
+func Number(sw *config.Switch, uri string) string {
 	u := sipmsg.SplitURI(strings.Trim(uri, "<> "))
 	phone, _ := u.Param("user")
-	return bare(sw, parseAddress(uri).User, u.Scheme == "tel" || strings.EqualFold(phone, "phone"))
+	return bare(sw, ParseAddress(uri).User, u.Scheme == "tel" || strings.EqualFold(phone, "phone"))
 }
 
-// plainURI is a URI with its number as number gives it: tables of URIs see the digits, too.
-func plainURI(sw *config.Switch, uri string) string {
-	user, plain := parseAddress(uri).User, number(sw, uri)
+// PlainURI is a URI with its number as Number gives it: tables of URIs see the digits, too.
+func PlainURI(sw *config.Switch, uri string) string {
+	user, plain := ParseAddress(uri).User, Number(sw, uri)
 	raw := sipmsg.SplitURI(strings.Trim(uri, "<> ")).User
 	if plain == user || raw == "" {
 		return uri
@@ -118,7 +114,7 @@ func bare(sw *config.Switch, user string, phone bool) string {
 		n = head + tail
 	}
 	n = unbracketed(n)
-	if _, err := netip.ParseAddr(user); err == nil || n == user || !isNumber(n) {
+	if _, err := netip.ParseAddr(user); err == nil || n == user || !IsNumber(n) {
 		return user
 	}
 	if phone || strings.HasPrefix(n, "+") || strings.HasPrefix(n, international) || sw.IsEmergency(n) ||
@@ -145,7 +141,7 @@ func dropsZero(head, international string) bool {
 // normalise writes a number as +E.164 where the context's prefixes say how: 0049… and 0… become +49…; what cannot be told
 // (an extension such as 222) stays. 00 is the international prefix unless another one is configured (ITU-T E.164).
 func normalise(sw *config.Switch, number string) string {
-	if !isNumber(number) || strings.HasPrefix(number, "+") {
+	if !IsNumber(number) || strings.HasPrefix(number, "+") {
 		return number
 	}
 	if rest, ok := strings.CutPrefix(number, cmp.Or(sw.InternationalPrefix, "00")); ok {
@@ -160,8 +156,8 @@ func normalise(sw *config.Switch, number string) string {
 	return number
 }
 
-// isNumber reports whether a user part is a telephone number (RFC 3966: digits, a leading +, and the dialable * and #).
-func isNumber(user string) bool {
+// IsNumber reports whether a user part is a telephone number (RFC 3966: digits, a leading +, and the dialable * and #).
+func IsNumber(user string) bool {
 	user = strings.TrimPrefix(user, "+")
 	return user != "" && strings.Trim(user, "0123456789*#") == ""
 }
