@@ -11,7 +11,7 @@ import (
 )
 
 // options are the words of the language: those of the configuration, and those of commands.
-var options = cli.Options{Types: types(), Kinds: kinds(), Topics: topics, Words: word.Help(), Same: config.SameName}
+var options = cli.Options{Types: types(), Kinds: kinds(), Topics: word.Topics(), Words: word.Help(), Same: config.SameName}
 
 func types() map[reflect.Type]cli.Type {
 	all := word.Types()

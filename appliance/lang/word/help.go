@@ -6,6 +6,7 @@ package word
 
 import (
 	"fmt"
+	"maps"
 
 	"viaduct/appliance/config"
 )
@@ -47,4 +48,61 @@ func Help() map[string]string {
 		help[string(cause)] = fmt.Sprintf("Cause %d of ITU-T Q.850", cause.Number())
 	}
 	return help
+}
+
+// Topics is the help for keywords with which several statements begin.
+func Topics() map[string]string { return maps.Clone(topics) }
+
+var topics = map[string]string{
+	"administrator":       "An account that changes the configuration",
+	"superuser":           "An account that also manages accounts",
+	"operator":            "An account that only looks",
+	"address-translation": "Which headers and properties make each other",
+	"authentication":      "Checking of identities",
+	"bind":                "What this belongs to",
+	"call":                "Calls of this identity",
+	"calls":               "Calls in progress, and those that ended",
+	"call-router":         "Tables, and the way of a call through them",
+	"console":             "Sessions at the command line",
+	"call-reroute":        "Redirects (3xx)",
+	"call-transfer":       "Transfers (REFER)",
+	"clear":               "End or forget",
+	"clock":               "Time of the box",
+	"context":             "IP, call routing, or a SIP gateway",
+	"copy":                "Copy a configuration",
+	"erase":               "Delete a file",
+	"export":              "Print something to keep elsewhere",
+	"import":              "Take something into the key store",
+	"interface":           "An interface",
+	"ip":                  "Internet protocol",
+	"sip":                 "Registrations and peers",
+	"config":              "What is wrong with the configuration, or different in it",
+	"system":              "The box",
+	"log":                 "The log of the box",
+	"debug":               "Show what happens in this session",
+	"pki":                 "Keys and certificates",
+	"profile":             "Settings that others use by name",
+	"protocol":            "Versions of TLS",
+	"register":            "Whether to register",
+	"registration":        "Registering with a registrar",
+	"reload":              "Restart with the startup-config",
+	"retry-timeout":       "Pauses after a failed registration",
+	"route":               "Routes",
+	"show":                "Look at something",
+	"sntp-client":         "Setting of the clock from the network",
+	"spoofed":             "Names and addresses to show instead of our own",
+	"srtp":                "Encrypted media",
+	"tcp":                 "TCP",
+	"transport-protocol":  "Transport",
+	"use":                 "Settings to use",
+	"authenticate":        "How to authenticate",
+	"default":             "When no key matches",
+	"no":                  "Take a line back",
+	"terminal":            "Paging, and the size of this terminal",
+	"port":                "Network ports",
+	"ethernet":            "Network ports",
+	"acl":                 "Packets that may pass",
+	"rtp":                 "Packets of voice",
+	"adjust-mss":          "Largest segment of TCP",
+	"mapping-table":       "A table that changes properties of a call",
 }
