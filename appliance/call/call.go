@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/license"
+	"viaduct/appliance/mailbox"
 	"viaduct/appliance/media"
 	"viaduct/appliance/party"
 	"viaduct/appliance/route"
@@ -23,7 +24,7 @@ type call struct {
 	m    *Manager
 	log  *slog.Logger
 	id   string
-	box  *sipgw.Mailbox
+	box  *mailbox.Mailbox
 	done chan struct{} // closed when the call is over
 	cfg  *config.Config
 
@@ -64,7 +65,7 @@ type callFailure struct {
 func newCall(m *Manager, in *sipgw.Incoming) *call {
 	id := newID()
 	return &call{
-		m: m, id: id, log: m.log.With("call", id), box: sipgw.NewMailbox(), done: make(chan struct{}), cfg: m.Config(),
+		m: m, id: id, log: m.log.With("call", id), box: mailbox.New(), done: make(chan struct{}), cfg: m.Config(),
 		lease:    license.None,
 		a:        side{which: media.A, leg: in.Leg},
 		b:        side{which: media.B},

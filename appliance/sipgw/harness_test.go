@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/mailbox"
 	"viaduct/appliance/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -38,12 +39,12 @@ func (f fakeNames) Cached(host string) []netip.Addr { return f[host] }
 
 // testCall is the owner of legs: a mailbox, and the events as they came.
 type testCall struct {
-	*Mailbox
+	*mailbox.Mailbox
 	events chan Event
 }
 
 func newTestCall() *testCall {
-	c := &testCall{NewMailbox(), make(chan Event, 1000)}
+	c := &testCall{mailbox.New(), make(chan Event, 1000)}
 	go c.Run()
 	return c
 }
@@ -304,20 +305,6 @@ func (b *bench) arrived(id, extra string) (*Leg, string) {
 
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 func addr(s string) netip.Addr     { return netip.MustParseAddr(s) }
-
-func account(user, password string) config.Credential {
-	return config.Credential{Username: user, Password: config.Secret(password)}
-}
-
-// authParam reads a parameter of an Authorization value as it was written, quotes included.
-func authParam(v, name string) string {
-	for _, p := range sipmsg.SplitList(strings.TrimPrefix(v, "Digest ")) {
-		if k, x, _ := strings.Cut(p, "="); k == name {
-			return x
-		}
-	}
-	return ""
-}
 
 // response is a response with header lines.
 func response(code int, reason string, h ...string) *sipmsg.Response {

@@ -5,7 +5,7 @@ import "sync"
 // Owner is what a leg belongs to: a call.
 type Owner interface {
 	// Post has f run on the owner's goroutine, later and in order; it never blocks. It returns false once the owner has
-	// ended and f will not run: the leg then goes on by itself (it still answers, acknowledges and hangs up). Mailbox does all this.
+	// ended and f will not run: the leg then goes on by itself (it still answers, acknowledges and hangs up). A mailbox.Mailbox does all this.
 	Post(f func()) bool
 	// Event tells what happened; it is called on the owner's goroutine.
 	Event(*Leg, Event)

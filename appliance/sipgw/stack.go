@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/mailbox"
 	"viaduct/appliance/sipmsg"
 )
 
@@ -58,9 +59,9 @@ type Stack struct {
 	health    PeerHealth
 	lifecycle Lifecycle
 
-	callMark string         // of our Call-IDs, see callID
-	orphans  *Mailbox       // runs legs whose owner has ended
-	group    sync.WaitGroup // every goroutine of the stack
+	callMark string           // of our Call-IDs, see callID
+	orphans  *mailbox.Mailbox // runs legs whose owner has ended
+	group    sync.WaitGroup   // every goroutine of the stack
 }
 
 // New returns a stack without gateways.
@@ -71,7 +72,7 @@ func New(o Options) *Stack {
 	if o.Network == nil {
 		o.Network = host{}
 	}
-	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, callMark: "-" + sipmsg.Token(6) + "-", orphans: NewMailbox(), methods: newMethods(), health: unattended{}, lifecycle: unattended{}}
+	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, callMark: "-" + sipmsg.Token(6) + "-", orphans: mailbox.New(), methods: newMethods(), health: unattended{}, lifecycle: unattended{}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/mailbox"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 )
@@ -114,7 +115,7 @@ func (s *sock) Close() error { s.once.Do(func() { close(s.closed) }); return nil
 
 // testCall is the owner of legs.
 type testCall struct {
-	*sipgw.Mailbox
+	*mailbox.Mailbox
 	events chan sipgw.Event
 }
 
@@ -159,7 +160,7 @@ func onPaper(t *testing.T, names sipgw.Resolver, change func(*config.Config, *co
 		if change != nil {
 			change(cfg, i)
 		}
-		b := &bench{t: t, net: &paper{socks: map[netip.AddrPort]*sock{}}, call: &testCall{sipgw.NewMailbox(), make(chan sipgw.Event, 100)}}
+		b := &bench{t: t, net: &paper{socks: map[netip.AddrPort]*sock{}}, call: &testCall{mailbox.New(), make(chan sipgw.Event, 100)}}
 		b.s = sipgw.New(sipgw.Options{GateOptions: sipgw.GateOptions{Resolver: names, Network: b.net}})
 		b.a = New(b.s, nil)
 		ctx, cancel := context.WithCancel(t.Context())

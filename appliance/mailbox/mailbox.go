@@ -1,8 +1,10 @@
-package sipgw
+// Package mailbox runs functions one after the other on one goroutine, so that what they share needs no lock. A mailbox starts no
+// goroutine: Run takes the one of its caller.
+package mailbox
 
 import "sync"
 
-// Mailbox runs functions one after the other, in the order in which they were posted. It is what an Owner needs.
+// Mailbox runs functions one after the other, in the order in which they were posted.
 type Mailbox struct {
 	mu     sync.Mutex
 	queue  []func()
@@ -11,8 +13,8 @@ type Mailbox struct {
 	ended  bool
 }
 
-// NewMailbox returns an empty mailbox; Run runs it.
-func NewMailbox() *Mailbox { return &Mailbox{wake: make(chan struct{}, 1)} }
+// New returns an empty mailbox.
+func New() *Mailbox { return &Mailbox{wake: make(chan struct{}, 1)} }
 
 // Post queues f; it never blocks. False: the mailbox has ended and f will not run.
 func (m *Mailbox) Post(f func()) bool {
@@ -42,7 +44,7 @@ func (m *Mailbox) signal() {
 	}
 }
 
-// Run runs what is posted until End.
+// Run runs the functions until End.
 func (m *Mailbox) Run() {
 	var batch []func()
 	for {
