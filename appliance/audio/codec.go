@@ -1,8 +1,8 @@
 // Package audio reads and makes the sound of voice codecs: it converts one codec into another, makes tones and noise, finds pauses, and
 // rates what a listener heard.
 //
-// It owns the list of codecs that the box can decode and encode, and so which codecs can be joined. It does not own payload types (package
-// sdp) or packets (package media). Everything is computation: there are no goroutines, and each value belongs to its user.
+// It owns the list of codecs that the box can decode and encode, and so which codecs can be joined, and the numbers that descriptions and
+// packets share. It does not own descriptions (package sdp) or packets (package media). Everything is computation: there are no goroutines, and each value belongs to its user.
 package audio
 
 import (

@@ -56,3 +56,15 @@ func TestRingingDoesNotDependOnPackets(t *testing.T) {
 		}
 	}
 }
+
+func TestNumbersAreASetOfDynamicPayloadTypes(t *testing.T) {
+	var n Numbers
+	for _, pt := range []uint8{0, 95, 96, 127} {
+		n.Add(pt)
+	}
+	for pt := range uint8(128) {
+		if n.Has(pt) != (pt == 96 || pt == 127) {
+			t.Errorf("%d: %v", pt, n.Has(pt))
+		}
+	}
+}

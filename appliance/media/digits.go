@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"viaduct/appliance/audio"
 )
 
 // pressing is a telephone-event of a peer whose other side has agreed on none. The call hears of it once, with its length.
@@ -20,7 +22,7 @@ type pressing struct {
 // pressed notes a packet of a telephone-event from l.
 func (t *thread) pressed(l *leg, p []byte, timestamp uint32) {
 	k := &l.in.pressing
-	if len(p) < 4 || p[0] > lastEvent {
+	if len(p) < 4 || p[0] > audio.LastEvent {
 		l.stats.Invalid++
 		return
 	}
@@ -48,9 +50,6 @@ func (t *thread) released(l *leg) {
 
 // goneQuiet is how long after the last packet of an event voice shows that it has ended, although its end was lost.
 const goneQuiet = 100 * time.Millisecond
-
-// lastEvent is the highest that is relayed: the hook flash.
-const lastEvent = 16
 
 // A digit that the other side sent in SIP INFO is played to a side as a telephone-event (RFC 4733), in place of voice. It is a source of its
 // own in the stream that goes to the side: sequence numbers and timestamps go on.
@@ -89,7 +88,7 @@ func (s *Session) Press(to Side, event uint8, length time.Duration) error {
 	switch {
 	case s.closed:
 		return ErrClosed
-	case event > lastEvent:
+	case event > audio.LastEvent:
 		return fmt.Errorf("telephone-event %d: there is none", event)
 	case s.opened[to] == nil || s.events[to] == NoPT:
 		return fmt.Errorf("media side %s: no telephone-event was agreed", to)

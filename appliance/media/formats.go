@@ -13,7 +13,7 @@ type formats struct {
 	voice            *audio.Codec // in both directions; nil: packets pass as they are
 	codec            string
 	spare            []Format
-	claimed          uint32 // see Params
+	claimed          audio.Numbers // see Params
 }
 
 func (f *formats) set(p *Params) {
@@ -79,12 +79,9 @@ func (f *formats) spareTarget(x *Format) (pt uint8, voice *audio.Codec) {
 	return pt, voice
 }
 
-// firstDynamic is the first payload type that means something only by a description.
-const firstDynamic = 96
-
 // ownEvent reports whether a packet is a telephone-event under a number of the peer's own, where nothing else has that number. Phones send
 // 96, 97 or 126 where 101 was offered or answered.
 func (f *formats) ownEvent(number uint8, payload []byte) bool {
-	return number >= firstDynamic && f.claimed>>(number-firstDynamic)&1 == 0 && f.received.DTMF != NoPT &&
-		len(payload) == 4 && payload[0] <= lastEvent && payload[1]&0x40 == 0
+	return number >= audio.FirstDynamic && !f.claimed.Has(number) && f.received.DTMF != NoPT &&
+		len(payload) == 4 && payload[0] <= audio.LastEvent && payload[1]&0x40 == 0
 }

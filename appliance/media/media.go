@@ -21,7 +21,7 @@ const (
 func (s Side) String() string { return [...]string{"a", "b"}[s] }
 
 // NoPT stands for "no such payload type".
-const NoPT = 0xff
+const NoPT = audio.NoPT
 
 // Options of a relay. The zero value is good.
 type Options struct {
@@ -84,9 +84,8 @@ type Params struct {
 	// Spare are further formats that the peer may send at any time. They are passed on where the other side has the same codec, or one that
 	// they can be converted into.
 	Spare []Format
-	// Claimed are payload types from 96 on that have a meaning: bit n stands for 96+n. A telephone-event under any other number counts as
-	// one under the agreed number.
-	Claimed uint32
+	// Claimed are the dynamic payload types that have a meaning. A telephone-event under any other one counts as one under the agreed number.
+	Claimed audio.Numbers
 
 	// Ptime is how much voice a packet to this side holds where the box can decode both sides: longer and shorter ones are cut and joined.
 	// 10 to 60 ms, other values count as the nearest of these; 0: as much as in the packets that come.

@@ -83,7 +83,7 @@ func TestEventsUnderThePeersOwnNumber(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		in, out uint8
-		claimed uint32
+		claimed audio.Numbers
 		sent    uint8
 		payload []byte
 		left    uint8

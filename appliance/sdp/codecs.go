@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -28,8 +29,8 @@ var static = map[uint8]Codec{
 	15: {PT: 15, Name: "G728", Rate: 8000, Channels: 1},
 }
 
-// events are the telephone events that we relay: the sixteen DTMF digits and the hook flash.
-const events = "0-16"
+// events are the telephone-events that we relay, as a=fmtp has them.
+var events = fmt.Sprintf("0-%d", audio.LastEvent)
 
 // eventPT is the payload type of telephone-event in our offers.
 const eventPT = 101

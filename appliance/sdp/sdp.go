@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/config"
 )
 
@@ -111,8 +112,8 @@ type Choice struct {
 	// Spare are the further ways in which audio may come. A peer that answers with several formats may send any of them at any time (RFC 3264
 	// section 7), and some peers send a dynamic one under the number of their own description instead of ours.
 	Spare []Format
-	// Claimed are the numbers from 96 on that mean something else than telephone-event to one of the two: bit n stands for 96+n.
-	Claimed uint32
+	// Claimed are the dynamic payload types that mean something else than telephone-event to one of the two.
+	Claimed audio.Numbers
 
 	Local, Remote   *Crypto // nil, nil: RTP. The keys that we send and receive with
 	Mux             bool
@@ -130,7 +131,7 @@ type Format struct {
 }
 
 // NoPT stands for "no such payload type".
-const NoPT = 0xff
+const NoPT = audio.NoPT
 
 // Error is an offer or answer that cannot be used. Code is the SIP status that says so (488, or 400 for what is not SDP), Warning the
 // code of a Warning header beside it (RFC 3261 20.43), 0 for none.

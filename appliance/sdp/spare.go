@@ -1,6 +1,10 @@
 package sdp
 
-import "slices"
+import (
+	"slices"
+
+	"viaduct/appliance/audio"
+)
 
 // beside are the codecs of an offer that may be answered beside the chosen one, numbered as in the offer.
 func (l Local) beside(offered []Codec, chosen Codec) (list []Codec) {
@@ -39,20 +43,17 @@ func spare(ours, theirs *Audio, c *Choice) (list []Format) {
 	return list
 }
 
-// firstDynamic is the first payload type that has a meaning only by a description.
-const firstDynamic = 96
-
 // claimed are the dynamic payload types of a description that have a meaning, apart from the events of the audio codec.
-func claimed(a *Audio, audio Codec) (bits uint32) {
-	event := beside(a.Codecs, TelephoneEvent, audio)
+func claimed(a *Audio, codec Codec) (set audio.Numbers) {
+	event := beside(a.Codecs, TelephoneEvent, codec)
 	numbers := a.Numbers
 	for _, c := range a.Codecs { // of a description that we have made ourselves
 		numbers = append(numbers[:len(numbers):len(numbers)], c.PT)
 	}
 	for _, pt := range numbers {
-		if pt >= firstDynamic && (event == nil || event.PT != pt) {
-			bits |= 1 << (pt - firstDynamic)
+		if event == nil || event.PT != pt {
+			set.Add(pt)
 		}
 	}
-	return bits
+	return set
 }
