@@ -70,7 +70,6 @@ type System struct {
 	running atomic.Pointer[config.Config]
 	// effective is what the engines work with: running, with the addresses that DHCP servers have given.
 	effective atomic.Pointer[config.Config]
-	tlsWaits  atomic.Bool   // a gateway was not given TLS, because of the clock
 	mutate    sync.Mutex    // one change at a time
 	changed   chan struct{} // one token: there is a newer snapshot
 	reload    chan struct{} // one token: end Run with ErrReload
@@ -89,7 +88,6 @@ type System struct {
 	calls     *call.Manager
 	records   chan status.Record
 
-	mu       sync.Mutex
 	sessions diag.Sessions
 	bans     bans
 
@@ -144,7 +142,7 @@ func Open(o Options) (*System, error) {
 	})
 	s.sip = sipgw.New(sipgw.Options{
 		GateOptions: sipgw.GateOptions{
-			Log: s.sessions.Logger(diag.TopicSIP), Trace: s.sessions.Trace, Resolver: s.resolver, PKI: s, Clock: s.judgeClock, Sessions: s.licenses.Sessions,
+			Log: s.sessions.Logger(diag.TopicSIP), Trace: s.sessions.Trace, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
 			OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
 		},
 		UserAgent: "Viaduct SBC " + o.Release.Version,
@@ -340,15 +338,6 @@ func (s *System) awaitLinks(cfg *config.Config) {
 	}
 }
 
-// judgeClock tells the gateways whether certificates can be judged, and remembers when they have to wait.
-func (s *System) judgeClock() error {
-	err := s.clock.Sane()
-	if err != nil {
-		s.tlsWaits.Store(true)
-	}
-	return err
-}
-
 // awaitClock has the gateways begin with TLS as soon as the clock is right.
 func (s *System) awaitClock(ctx context.Context) error {
 	every := time.NewTicker(200 * time.Millisecond)
@@ -358,9 +347,8 @@ func (s *System) awaitClock(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-every.C:
-			if s.tlsWaits.Load() && s.clock.Sane() == nil {
-				s.tlsWaits.Store(false)
-				s.log.Info("TLS begins")
+			if s.health.Stands(health.TLSWaits) && s.clock.Sane() == nil {
+				s.health.Clear(health.TLSWaits, "")
 				s.republish()
 			}
 		}

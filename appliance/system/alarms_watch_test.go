@@ -1,0 +1,148 @@
+package system
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"viaduct/appliance/health"
+	"viaduct/appliance/lang"
+	"viaduct/appliance/license"
+	"viaduct/appliance/status"
+)
+
+const twoPorts = `context ip ROUTER
+  interface LAN
+    ipaddress LAN 192.168.1.1/24
+  interface WAN
+    ipaddress WAN 198.51.100.1/24
+  interface NONE
+    ipaddress NONE 203.0.113.1/24
+port ethernet 0 0
+  bind interface ROUTER LAN
+  no shutdown
+port ethernet 0 1
+  vlan 7
+    bind interface ROUTER WAN
+    no shutdown
+  no shutdown
+context sip-gateway pbx
+  interface A
+    bind ipaddress ROUTER LAN LAN
+context sip-gateway teams
+  interface A
+    bind ipaddress ROUTER WAN WAN
+context sip-gateway both
+  interface A
+    bind ipaddress ROUTER LAN LAN
+  interface B
+    bind ipaddress ROUTER WAN WAN
+context sip-gateway loose
+  interface A
+    bind ipaddress ROUTER NONE NONE
+context cs SWITCH
+  interface sip if_pbx
+    bind context sip-gateway pbx
+  interface sip if_teams
+    bind context sip-gateway teams
+`
+
+func TestWhichPortAGatewayIsAt(t *testing.T) {
+	s, _ := watched()
+	s.o.Board = named(t, "sim")
+	cfg, problems := lang.New().Parse([]byte(twoPorts))
+	if len(cfg.Gateways) != 4 {
+		t.Fatalf("%v", problems)
+	}
+	for gateway, want := range map[string]string{"pbx": "eth00", "teams": "eth01", "both": "", "loose": "", "gone": ""} {
+		if got := s.portOf(cfg, gateway); got != want {
+			t.Errorf("%s: %q, want %q", gateway, got, want)
+		}
+	}
+}
+
+// Whoever pulls the PBX's cable reads of the cable, and still of Teams.
+func TestALostLinkHidesItsPeers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := watched()
+		s.o.Board = named(t, "sim")
+		cfg, _ := lang.New().Parse([]byte(twoPorts))
+		s.running.Store(cfg)
+		var peers []status.Peer
+		for _, i := range cfg.CS[0].Interfaces {
+			peers = append(peers, status.Peer{Interface: i.ID().String(), Peer: "192.0.2.1:5060", State: status.PeerDown, Answer: "timeout"})
+		}
+		s.watchPeers([]status.Registration{{Gateway: "pbx", Identity: "user.01", State: status.RegistrationFailed, Error: "no route"}}, peers)
+		s.health.Replace(health.LinkDown, []health.Args{{"port": "eth00"}})
+		time.Sleep(time.Minute)
+		var list []string
+		for _, a := range s.health.Current() {
+			list = append(list, a.Text)
+		}
+		text := strings.Join(list, "\n")
+		if len(list) != 2 || !strings.Contains(text, "port eth00 has no link") || !strings.Contains(text, "if_teams gets no calls: timeout") {
+			t.Errorf("alarms\n%s", text)
+		}
+		s.health.Replace(health.LinkDown, nil)
+		if n := len(s.health.Current()); n != 3 {
+			t.Errorf("%d alarms with the link", n)
+		}
+	})
+}
+
+func TestLicensesThatAreUsedUp(t *testing.T) {
+	s, _ := watched()
+	s.licenses = license.New()
+	var leases []license.Lease
+	for range 4 {
+		l, err := s.licenses.Acquire(1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leases = append(leases, l)
+	}
+	s.licenses.Acquire(1, 0)
+	s.watchPools()
+	if list := s.health.Current(); len(list) != 1 || !strings.Contains(list[0].Text, "all 4 licenses sip-sessions are in use") || !strings.Contains(list[0].Text, "refused, 1 since") {
+		t.Errorf("%+v", list)
+	}
+	leases[0].Release()
+	s.watchPools()
+	if list := s.health.Current(); len(list) > 0 {
+		t.Errorf("%+v", list)
+	}
+}
+
+func TestABanIsAnAlarm(t *testing.T) {
+	s, _ := watched()
+	s.bans.log = slog.New(slog.DiscardHandler)
+	now := time.Now()
+	for range banTries {
+		s.bans.wrong(netip.MustParseAddr("192.0.2.1"), "anna", now)
+	}
+	s.bans.wrong(netip.MustParseAddr("192.0.2.2"), "anna", now)
+	s.watchBans(now)
+	if list := s.health.Current(); len(list) != 1 || list[0].Subject != "192.0.2.1" || list[0].Severity != health.Info {
+		t.Errorf("%+v", list)
+	}
+	s.watchBans(now.Add(time.Hour))
+	if list := s.health.Current(); len(list) > 0 {
+		t.Errorf("%+v", list)
+	}
+}
+
+// What the list of problems says has no notes about bans in it, and has the lines to paste.
+func TestAlarmsAsProblems(t *testing.T) {
+	s := boxOf(t, named(t, "sim"), t.TempDir(), "")
+	s.health.Set(health.SourceBanned, health.Args{"source": "192.0.2.1"})
+	s.health.Set(health.StartupUnusable, health.Args{"used": "startup-config.1", "why": "startup-config (it is empty)"})
+	s.gatewaysApplied(errors.New("gateway LAN: its address is not there"))
+	list := s.problems()
+	if len(list) != 2 || list[0].Fix != "copy running-config startup-config" || !strings.HasSuffix(list[0].Text, "(it is empty). Check that it is complete, and save it.") {
+		t.Errorf("%+v", list)
+	}
+}
