@@ -1,5 +1,5 @@
-// Package sipua is what the box does of itself at its peers: it registers identities, asks peers with OPTIONS whether they are there,
-// answers theirs, and keeps calls away from those that are known to be gone.
+// Package sipua is the box as a SIP user agent without calls. It registers identities, probes peers with OPTIONS, answers the OPTIONS of
+// peers, and keeps calls away from peers that are known to be gone.
 //
 // It stands above package sipgw and sends its requests through clients of the gateways. It owns registrations, probes and the health of
 // peers. It does not own which calls there are (package call), nor how a request reaches a peer (package sipgw).
@@ -75,8 +75,8 @@ func (a *Agent) Ending() {
 	wg.Wait()
 }
 
-// Refresh registers every identity and probes every peer now, for example after a link came back: whoever was unreachable
-// need not wait for its next turn, and a PBX that restarted meanwhile learns of us. Registrations are spread over a short time.
+// Refresh registers every identity and probes every peer now, for example when a link has come back. A peer that was unreachable is tried
+// at once, and a PBX that has restarted learns of us. Registrations are spread over a short time.
 func (a *Agent) Refresh() {
 	a.registerSoon()
 	a.probeNow(config.InterfaceID{})

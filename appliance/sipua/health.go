@@ -11,12 +11,12 @@ import (
 	"viaduct/appliance/status"
 )
 
-// What is known of a peer's health beside its answers to our OPTIONS (probe.go): it said how long to leave it alone, it did not
-// answer a call at all, or it no longer registers us. Calls to it are refused at once then, so that Teams goes to its next trunk
+// A peer's health is more than its answers to our OPTIONS (probe.go). It may have told us how long to leave it alone, it may not have
+// answered a call at all, or it may no longer register us. Calls to it are refused at once then, so that Teams goes to its next trunk
 // after milliseconds and not after its ten seconds (teams.md A.37, B.11).
 
 const (
-	holdSilent = 30 * time.Second // a peer that nobody probes and that did not answer an INVITE within 64*T1
+	holdSilent = 30 * time.Second // a peer without a probe that did not answer an INVITE within 64*T1
 )
 
 // holds are the SIP interfaces that calls keep away from for a time.
@@ -58,8 +58,8 @@ func (h *holds) respondedSince(iface config.InterfaceID, t time.Time) bool {
 	return h.last[iface].After(t)
 }
 
-// why says why the interface is held, and for how much longer; "" when it is not.
-func (h *holds) why(iface config.InterfaceID) string {
+// reason says why the interface is held, and for how much longer; "" when it is not.
+func (h *holds) reason(iface config.InterfaceID) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	x, ok := h.held[iface]
@@ -76,12 +76,12 @@ func (h *holds) why(iface config.InterfaceID) string {
 
 // Unavailable says what keeps calls away from a SIP interface, as the end of a sentence about its peer: it is in the penalty box, wants
 // to be left alone, was silent, or is a registrar that registers none of our identities any more. It is "" for a peer that has not
-// been heard of yet, or that nobody watches.
+// been heard of yet, or that is not watched.
 func (a *Agent) Unavailable(iface config.InterfaceID) string {
 	if why := a.boxed(iface); why != "" {
 		return why
 	}
-	if why := a.holds.why(iface); why != "" {
+	if why := a.holds.reason(iface); why != "" {
 		return why
 	}
 	if i := a.sipInterface(iface); i != nil {
@@ -138,7 +138,7 @@ func (a *Agent) Refusal(iface config.InterfaceID, identity string) error {
 	if err := a.unregistered(i, identity); err != nil {
 		return err
 	}
-	if why := a.holds.why(iface); why != "" {
+	if why := a.holds.reason(iface); why != "" {
 		return &sipgw.TransportError{Op: "call", Peer: i.Remote.Host, Err: errors.New("the peer " + why)}
 	}
 	return nil
@@ -176,7 +176,7 @@ func (a *Agent) Overloaded(iface config.InterfaceID, retryAfter time.Duration) {
 	a.probeNow(iface)
 }
 
-// Silent keeps calls away from a peer that nobody probes. Where others were answered meanwhile a network has lost this one call.
+// Silent keeps calls away from a peer without a probe. When other calls were answered meanwhile, the network has lost this one call.
 func (a *Agent) Silent(iface config.InterfaceID, began time.Time) {
 	if a.holds.respondedSince(iface, began) {
 		return

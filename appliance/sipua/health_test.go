@@ -149,12 +149,12 @@ func TestUnavailableSaysWhy(t *testing.T) {
 			"no response": "does not answer OPTIONS: no response",
 			"dial 192.0.2.100:5060: connection refused": "does not answer OPTIONS: dial 192.0.2.100:5060: connection refused",
 		} {
-			p.settle(0, 0, reason)
+			p.record(0, 0, reason)
 			if why := b.a.Unavailable(peerID("pbx")); why != want {
 				t.Errorf("boxed: %s, want %s", why, want)
 			}
 		}
-		p.settle(503, time.Millisecond, "503 Service Unavailable")
+		p.record(503, time.Millisecond, "503 Service Unavailable")
 		if why := b.a.Unavailable(peerID("pbx")); why != "answers OPTIONS with 503 Service Unavailable" {
 			t.Errorf("boxed by 503: %s", why)
 		}

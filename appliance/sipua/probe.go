@@ -112,28 +112,28 @@ func (p *probe) once(ctx context.Context) time.Duration {
 	case ctx.Err() != nil:
 		return 0
 	case err != nil:
-		p.settle(0, 0, reasonOf(err))
+		p.record(0, 0, reasonOf(err))
 		if isTransport(err) {
-			// Nothing was sent: no address, no connection. After a start or a broken cable that is over in seconds.
+			// Nothing was sent: no address, no connection. After a start or a broken cable it takes seconds to change.
 			p.unreached++
 			return min(probeSoon<<min(p.unreached-1, 10), p.spec.interval)
 		}
 	case res.StatusCode == 503:
-		p.settle(503, took, strings.TrimSpace("503 "+printable.Text(res.Reason)))
+		p.record(503, took, strings.TrimSpace("503 "+printable.Text(res.Reason)))
 		// Retry-After holds the peer in the box (RFC 3261 section 21.5.4), but may also free it sooner than our own turn.
 		if hold := retryAfter(res); hold > 0 {
 			return min(hold, holdMost)
 		}
 	default:
-		// Everything else shows that somebody is at home: 404, 405 and 501 are usual answers to OPTIONS.
-		p.settle(res.StatusCode, took, "")
+		// Every other answer shows that the peer is there: 404, 405 and 501 are usual answers to OPTIONS.
+		p.record(res.StatusCode, took, "")
 	}
 	// The whole is one interval, even when waiting for an answer took most of it: Teams counts from OPTIONS to OPTIONS.
 	return max(p.spec.interval-rand.N(max(p.spec.interval/20, 1))-took, probeSoon)
 }
 
-// settle notes the outcome of a probe; a reason boxes the peer.
-func (p *probe) settle(code int, rtt time.Duration, reason string) {
+// record notes the outcome of a probe; a reason boxes the peer.
+func (p *probe) record(code int, rtt time.Duration, reason string) {
 	p.change(func(s *status.Peer) {
 		down, now := reason != "", time.Now()
 		if s.State == status.PeerUnknown || down != (s.State == status.PeerDown) {

@@ -13,8 +13,8 @@ import (
 	"viaduct/appliance/status"
 )
 
-// PenaltyBox tells the state of the peer of every SIP interface, ordered by interface: those that are asked with OPTIONS, and those that
-// nobody asks.
+// PenaltyBox tells the state of the peer of every SIP interface, ordered by interface: those with a probe and those
+// without one.
 func (a *Agent) PenaltyBox() []status.Peer {
 	peers := a.unprobed()
 	for _, p := range a.probes.workers() {
@@ -24,7 +24,7 @@ func (a *Agent) PenaltyBox() []status.Peer {
 	for _, id := range slices.SortedFunc(maps.Keys(peers), config.InterfaceID.Compare) {
 		st := peers[id]
 		st.Heard = a.heard.last(id)
-		if why := a.holds.why(id); why != "" && st.State != status.PeerDown {
+		if why := a.holds.reason(id); why != "" && st.State != status.PeerDown {
 			st.State, st.Answer = status.PeerDown, why
 		}
 		list = append(list, st)
@@ -32,7 +32,7 @@ func (a *Agent) PenaltyBox() []status.Peer {
 	return list
 }
 
-// unprobed are the peers of running gateways that no probe asks.
+// unprobed are the peers of running gateways without a probe.
 func (a *Agent) unprobed() map[config.InterfaceID]status.Peer {
 	peers := map[config.InterfaceID]status.Peer{}
 	cfg := a.config()

@@ -54,7 +54,7 @@ func (p registrationSpec) binds(q registrationSpec) bool {
 	return p.via == q.via && p.aor == q.aor && p.to == q.to && p.contact == q.contact
 }
 
-// client is what is used of a sipgw.Client.
+// client is the part of a sipgw.Client that registrations and probes use.
 type client interface {
 	Resolve(ctx context.Context, to sipgw.Target) error
 	Contact(user string, to sipgw.Target) string
@@ -78,7 +78,7 @@ type registration struct {
 
 	kick     chan time.Duration // an attempt in this time, whatever was planned
 	demand   chan struct{}      // one token: an administrator wants an attempt now
-	takeover atomic.Bool        // somebody goes on with our binding: do not unregister
+	takeover atomic.Bool        // a successor keeps our binding: do not unregister
 
 	mu    sync.Mutex
 	state status.Registration
@@ -286,7 +286,7 @@ func (r *registration) change(f func(*status.Registration)) {
 	f(&r.state)
 }
 
-// snapshot is the state now; a registration ends when its time is over, even while the next attempt is under way.
+// snapshot is the state now. A registration ends when it expires, even while the next attempt is under way.
 func (r *registration) snapshot() status.Registration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -358,7 +358,7 @@ func seconds(values []string) time.Duration {
 	return d
 }
 
-// lifetimeIn is the same, and tells 0 from what is no number. One beyond 32 bits is as long as any (RFC 3261 20.19).
+// lifetimeIn does the same, and tells 0 from a value that is not a number. One beyond 32 bits is as long as any (RFC 3261 20.19).
 func lifetimeIn(values []string) (d time.Duration, ok bool) {
 	if len(values) == 0 {
 		return 0, false
