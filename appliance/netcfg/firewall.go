@@ -74,7 +74,7 @@ func (j *job) build() *wall {
 	refused := &chain{name: droppedChain, title: " # what is not let in"}
 	w := &wall{job: j, set: ruleset{rawIn, rawOut, input, output, forward, refused}, acls: map[*config.ACL]*chain{}, gateways: map[*config.SIPGateway]*chain{}}
 	for _, p := range j.ports {
-		if p.former() {
+		if p.unconfigured {
 			continue
 		}
 		in := &chain{name: portChain + p.device}

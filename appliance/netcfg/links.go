@@ -24,21 +24,18 @@ func (j *job) port(p *port) {
 		o = &owned{}
 		j.owned[p.device] = o
 	}
-	if p.vlan == 0 && !p.former() {
+	if p.vlan == 0 && !p.unconfigured {
 		j.medium(p, o)
 	}
 	j.mtu(p)
 	j.ipv6(p)
 	j.addresses(p)
 	j.upDown(p)
-	if p.former() {
+	if p.unconfigured {
 		delete(j.owned, p.device)
 		j.dropVLAN(p)
 	}
 }
-
-// former reports whether the configuration does not name the port any more.
-func (p *port) former() bool { return strings.HasPrefix(p.name, "former ") }
 
 func (j *job) mtu(p *port) {
 	want, have := mtuOf(p), p.link.Attrs().MTU
@@ -55,7 +52,7 @@ func (j *job) mtu(p *port) {
 // ipv6 switches IPv6 off unless an IPv6 address is configured, and then has the kernel leave routers' advertisements alone: otherwise it
 // takes addresses and routes from anybody on the wire.
 func (j *job) ipv6(p *port) {
-	if p.former() {
+	if p.unconfigured {
 		return
 	}
 	if slices.ContainsFunc(p.addresses(), func(a netip.Prefix) bool { return a.Addr().Is6() }) {

@@ -144,13 +144,13 @@ func (n *Net) apply() (Report, error) {
 	}
 	// What is reachable stands behind the firewall: it comes before the ports, and after those that it forgets.
 	for _, p := range j.ports {
-		if p.former() {
+		if p.unconfigured {
 			j.port(p)
 		}
 	}
 	j.firewall()
 	for _, p := range j.ports {
-		if !p.former() {
+		if !p.unconfigured {
 			j.port(p)
 		}
 	}

@@ -24,15 +24,16 @@ type job struct {
 
 // port is one device that is ours, and what it shall become.
 type port struct {
-	name   string              // for people: "port ethernet 0 1"
-	device string              // for the kernel: "eth01"
-	conf   *config.IPInterface // what it is bound to; nil: no addresses
-	up     bool
-	lan    bool // port ethernet 0 0
-	medium config.Medium
-	vlan   int          // its tag, 0: none
-	parent *port        // of a VLAN
-	link   netlink.Link // nil: the kernel has no such device
+	name         string              // for people: "port ethernet 0 1"
+	device       string              // for the kernel: "eth01"
+	conf         *config.IPInterface // what it is bound to; nil: no addresses
+	up           bool
+	lan          bool // port ethernet 0 0
+	medium       config.Medium
+	vlan         int          // its tag, 0: none
+	parent       *port        // of a VLAN
+	link         netlink.Link // nil: the kernel has no such device
+	unconfigured bool         // the configuration does not name it any more
 }
 
 func (j *job) change(format string, a ...any) {
@@ -77,15 +78,15 @@ func (j *job) plan() {
 	}
 	j.table = j.routingTable()
 	j.tables = j.otherTables()
-	var former []string
+	var gone []string
 	for device := range j.owned {
 		if !configured[device] {
-			former = append(former, device)
+			gone = append(gone, device)
 		}
 	}
-	slices.Sort(former)
-	for _, device := range former {
-		j.ports = append(j.ports, &port{name: "former port " + device, device: device, link: j.find(device)})
+	slices.Sort(gone)
+	for _, device := range gone {
+		j.ports = append(j.ports, &port{name: "former port " + device, unconfigured: true, device: device, link: j.find(device)})
 	}
 }
 

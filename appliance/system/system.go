@@ -65,35 +65,52 @@ type System struct {
 	o     Options
 	log   *slog.Logger
 	start time.Time
+	store *store.Store
 
-	store   *store.Store
-	running atomic.Pointer[config.Config]
-	// effective is what the engines work with: running, with the addresses that DHCP servers have given.
-	effective atomic.Pointer[config.Config]
-	mutate    sync.Mutex    // one change at a time
-	changed   chan struct{} // one token: there is a newer snapshot
-	reload    chan struct{} // one token: end Run with ErrReload
-	moved     chan struct{} // one token: the clock was stepped
-	updating  atomic.Int32  // images that are being installed
-	stall     time.Duration // without a byte an image is given up
-	lit       chan struct{} // one token: an installation begins or ends, which the LED shows
-	coming    *coming       // a reload to come; guarded by mutate
-	resolver  *names.Resolver
-	net       *netcfg.Net
-	clock     *clock.Clock
-	licenses  *license.Manager
-	relay     *relay
-	sip       *sipgw.Stack
-	ua        *sipua.Agent
-	calls     *call.Manager
-	records   chan status.Record
-
+	snapshots
+	engines
+	reloads
+	updates
+	moved    chan struct{}      // one token: the clock was stepped
+	records  chan status.Record // to be written
+	licenses *license.Manager
+	health   health.Tracker
 	sessions diag.Sessions
 	bans     bans
+	unknown  unknownIssuers
+}
 
-	strangers strangers
-	health    health.Tracker
-	engaged   atomic.Pointer[time.Time] // the engines run since
+// snapshots are the configurations in force.
+type snapshots struct {
+	running   atomic.Pointer[config.Config]
+	effective atomic.Pointer[config.Config] // the one that engines work with: running, with the addresses that DHCP servers have given
+	mutate    sync.Mutex                    // one change at a time
+	changed   chan struct{}                 // one token: there is a newer snapshot
+}
+
+// engines are made by Open and run by engage.
+type engines struct {
+	resolver *names.Resolver
+	net      *netcfg.Net
+	clock    *clock.Clock
+	relay    *relay
+	sip      *sipgw.Stack
+	ua       *sipua.Agent
+	calls    *call.Manager
+	engaged  atomic.Pointer[time.Time] // they run since
+}
+
+// reloads are how Run ends.
+type reloads struct {
+	reload chan struct{} // one token: end Run with ErrReload
+	coming *coming       // guarded by mutate
+}
+
+// updates are installations of images.
+type updates struct {
+	updating atomic.Int32  // that go on
+	stall    time.Duration // without an octet an image is given up
+	lit      chan struct{} // one token: one begins or ends, which the LED shows
 }
 
 // Open reads the state directory and builds the box; nothing runs yet. Files that cannot be read are reported in the log and
@@ -104,9 +121,9 @@ func Open(o Options) (*System, error) {
 		return nil, fmt.Errorf("open state in %s: %w", o.StateDir, err)
 	}
 	s := &System{
-		o: o, log: o.Log, start: time.Now(), store: state, licenses: license.New(), stall: stallTime,
-		changed: make(chan struct{}, 1), reload: make(chan struct{}, 1), moved: make(chan struct{}, 1), lit: make(chan struct{}, 1),
-		records: make(chan status.Record, 1000),
+		o: o, log: o.Log, start: time.Now(), store: state, licenses: license.New(), moved: make(chan struct{}, 1), records: make(chan status.Record, 1000),
+		snapshots: snapshots{changed: make(chan struct{}, 1)}, reloads: reloads{reload: make(chan struct{}, 1)},
+		updates: updates{stall: stallTime, lit: make(chan struct{}, 1)},
 	}
 	s.bans.log = o.Log
 	s.sessions.Log, s.sessions.Welcome, s.sessions.Calls = o.Log, s.welcome, s.Calls
@@ -143,7 +160,7 @@ func Open(o Options) (*System, error) {
 	s.sip = sipgw.New(sipgw.Options{
 		GateOptions: sipgw.GateOptions{
 			Log: s.sessions.Logger(diag.TopicSIP), Trace: s.sessions.Trace, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
-			OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.strangers.note(o.Log, gateway, peer, e) },
+			OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.unknown.note(o.Log, gateway, peer, e) },
 		},
 		UserAgent: "Viaduct SBC " + o.Release.Version,
 		OnInvite:  func(in *sipgw.Incoming) { s.calls.OnInvite(in) },

@@ -20,14 +20,14 @@ import (
 	"viaduct/appliance/status"
 )
 
-// strangers remembers the certificates at which peers' chains ended that were not trusted, so that an administrator can trust one
+// unknownIssuers remembers the certificates at which peers' chains ended that were not trusted, so that an administrator can trust one
 // by its fingerprint after he has looked at it. Nothing is ever trusted by itself.
-type strangers struct {
+type unknownIssuers struct {
 	mu   sync.Mutex
-	seen map[string]stranger // by SHA-256
+	seen map[string]unknownIssuer // by SHA-256
 }
 
-type stranger struct {
+type unknownIssuer struct {
 	*pki.UnknownIssuer
 	gateway, peer string
 	last          time.Time
@@ -35,9 +35,9 @@ type stranger struct {
 }
 
 const (
-	mostStrangers = 16
-	tellAgain     = time.Hour      // the log is told of the same issuer not more often
-	rememberFor   = 24 * time.Hour // after the peer has shown it last
+	mostIssuers = 16
+	tellAgain   = time.Hour      // the log is told of the same issuer not more often
+	rememberFor = 24 * time.Hour // after the peer has shown it last
 )
 
 // selfMade is said of a chain that ends in a certificate which is its own issuer: no authority has looked at it.
@@ -45,7 +45,7 @@ const selfMade = "anybody can make such a root, so this may be an attack: compar
 	"administrator gives you before you trust it"
 
 // warning says what to think of before the issuer is trusted.
-func (x stranger) warning() string {
+func (x unknownIssuer) warning() string {
 	if x.Root {
 		return selfMade
 	}
@@ -56,7 +56,7 @@ func (x stranger) warning() string {
 func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // leaf says for whom and when the peer's certificate is good.
-func (x stranger) leaf() string {
+func (x unknownIssuer) leaf() string {
 	c := x.Leaf
 	if c == nil {
 		c = x.End
@@ -70,15 +70,15 @@ func (x stranger) leaf() string {
 }
 
 // note takes one down and tells the log, with the command that trusts it.
-func (s *strangers) note(log *slog.Logger, gateway, peer string, e *pki.UnknownIssuer) {
+func (s *unknownIssuers) note(log *slog.Logger, gateway, peer string, e *pki.UnknownIssuer) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen == nil {
-		s.seen = map[string]stranger{}
+		s.seen = map[string]unknownIssuer{}
 	}
 	x, known := s.seen[e.SHA256]
-	if !known && len(s.seen) >= mostStrangers {
+	if !known && len(s.seen) >= mostIssuers {
 		oldest := ""
 		for sum, y := range s.seen {
 			if oldest == "" || y.last.Before(s.seen[oldest].last) {
@@ -97,24 +97,24 @@ func (s *strangers) note(log *slog.Logger, gateway, peer string, e *pki.UnknownI
 }
 
 // find returns one by its fingerprint, in any case and with or without colons.
-func (s *strangers) find(sum string) (stranger, bool) {
+func (s *unknownIssuers) find(sum string) (unknownIssuer, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x, ok := s.seen[strings.ToUpper(strings.ReplaceAll(sum, ":", ""))]
 	return x, ok
 }
 
-func (s *strangers) forget(sum string) {
+func (s *unknownIssuers) forget(sum string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.seen, sum)
 }
 
 // list returns those that are remembered, and forgets those whose peers have not come for a day.
-func (s *strangers) list() []stranger {
+func (s *unknownIssuers) list() []unknownIssuer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var list []stranger
+	var list []unknownIssuer
 	for sum, x := range s.seen {
 		if time.Since(x.last) > rememberFor {
 			delete(s.seen, sum)
@@ -122,17 +122,17 @@ func (s *strangers) list() []stranger {
 		}
 		list = append(list, x)
 	}
-	slices.SortFunc(list, func(a, b stranger) int { return cmp.Compare(a.SHA256, b.SHA256) })
+	slices.SortFunc(list, func(a, b unknownIssuer) int { return cmp.Compare(a.SHA256, b.SHA256) })
 	return list
 }
 
 // untrusted are the issuers that are not trusted still. One is judged again whenever it is asked for: it may have been imported by hand,
 // or its gateway be gone.
-func (s *System) untrusted() (list []stranger) {
+func (s *System) untrusted() (list []unknownIssuer) {
 	cfg := s.Running()
-	for _, x := range s.strangers.list() {
+	for _, x := range s.unknown.list() {
 		if s.settledNow(cfg, x) {
-			s.strangers.forget(x.SHA256)
+			s.unknown.forget(x.SHA256)
 			continue
 		}
 		list = append(list, x)
@@ -141,7 +141,7 @@ func (s *System) untrusted() (list []stranger) {
 }
 
 // settledNow reports whether a gateway trusts an issuer now, or does not meet it any more.
-func (s *System) settledNow(cfg *config.Config, x stranger) bool {
+func (s *System) settledNow(cfg *config.Config, x unknownIssuer) bool {
 	gw := config.Ref[config.Config, config.SIPGateway]{Name: x.gateway}.In(cfg)
 	if gw == nil || gw.TLS.In(cfg) == nil {
 		return true
@@ -170,7 +170,7 @@ func (s *System) Untrusted() []status.UnknownIssuer {
 
 // TrustIssuer imports the certificate of this fingerprint and adds it to the trusted certificates of the profile that met it.
 func (s *System) TrustIssuer(sum string) (string, error) {
-	x, ok := s.strangers.find(sum)
+	x, ok := s.unknown.find(sum)
 	if !ok {
 		return "", errors.New("no peer has shown a certificate with this fingerprint: see `show pki trusted`")
 	}
@@ -190,7 +190,7 @@ func (s *System) TrustIssuer(sum string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.strangers.forget(x.SHA256)
+	s.unknown.forget(x.SHA256)
 	s.log.Warn("issuer trusted", "gw", x.gateway, "name", name)
 	kind := "root"
 	if !x.Root {

@@ -66,12 +66,12 @@ func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	s := &System{store: state, log: slog.New(slog.NewTextHandler(&log, nil)), changed: make(chan struct{}, 1)}
+	s := &System{store: state, log: slog.New(slog.NewTextHandler(&log, nil)), snapshots: snapshots{changed: make(chan struct{}, 1)}}
 	cfg, before := teamsProfile()
 	s.running.Store(cfg)
 	met := func(c *x509.Certificate) string {
 		sum := pki.Fingerprint(c)
-		s.strangers.note(s.log, "wan", "sip.example 192.0.2.9:5061", &pki.UnknownIssuer{Subject: "sip.example", Issuer: c.Subject.CommonName, End: c, SHA256: sum, Root: true})
+		s.unknown.note(s.log, "wan", "sip.example 192.0.2.9:5061", &pki.UnknownIssuer{Subject: "sip.example", Issuer: c.Subject.CommonName, End: c, SHA256: sum, Root: true})
 		return sum
 	}
 	first, second := root(t, "New Root G9/2", time.Hour), root(t, "New Root G9/2", time.Hour)
@@ -111,10 +111,10 @@ func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
 	if len(s.Untrusted()) != 0 {
 		t.Error("still listed as not trusted")
 	}
-	for range 2 * mostStrangers {
+	for range 2 * mostIssuers {
 		met(root(t, "X", time.Hour))
 	}
-	if n := len(s.Untrusted()); n != mostStrangers {
+	if n := len(s.Untrusted()); n != mostIssuers {
 		t.Errorf("%d remembered", n)
 	}
 }

@@ -20,10 +20,10 @@ func strange(t *testing.T, c *x509.Certificate, self bool) *System {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &System{store: state, log: slog.New(slog.DiscardHandler), changed: make(chan struct{}, 1)}
+	s := &System{store: state, log: slog.New(slog.DiscardHandler), snapshots: snapshots{changed: make(chan struct{}, 1)}}
 	cfg, _ := teamsProfile()
 	s.running.Store(cfg)
-	s.strangers.note(s.log, "wan", "sip.example 192.0.2.9:5061", &pki.UnknownIssuer{Subject: "sip.example", Issuer: c.Issuer.CommonName, Leaf: c, End: c, SHA256: pki.Fingerprint(c), Root: self})
+	s.unknown.note(s.log, "wan", "sip.example 192.0.2.9:5061", &pki.UnknownIssuer{Subject: "sip.example", Issuer: c.Issuer.CommonName, Leaf: c, End: c, SHA256: pki.Fingerprint(c), Root: self})
 	return s
 }
 

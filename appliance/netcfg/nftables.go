@@ -51,7 +51,7 @@ func (j *job) firewall() {
 	j.Net.names = names
 	j.Net.rules, j.Net.stands, j.Net.retry, j.Net.guarded = text, w.set, time.Time{}, map[string]bool{}
 	for _, p := range j.ports {
-		j.guarded[p.device] = !p.former()
+		j.guarded[p.device] = !p.unconfigured
 	}
 	j.o.Health.Clear(health.FirewallNotWritten, "")
 	if changed {
@@ -70,7 +70,7 @@ func (j *job) unguarded(err error) {
 	}
 	var down []string
 	for _, p := range j.ports {
-		if !p.former() && p.up && !j.Net.guarded[p.device] {
+		if !p.unconfigured && p.up && !j.Net.guarded[p.device] {
 			p.up = false
 			down = append(down, p.device)
 		}
