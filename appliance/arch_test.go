@@ -55,7 +55,7 @@ var floors = map[string]string{
 	"api":         "health plural config cli lang system api/wire printable status",
 	"api/wire":    "pasted health",
 
-	"console":         "api/wire console/client console/edit console/rescue console/session plural printable source",
+	"console":         "api/wire console/client console/edit console/rescue console/session plural printable source flash",
 	"console/session": "api/wire console/block console/client console/edit console/rescue pasted plural printable",
 	"console/client":  "api/wire upload",
 	"console/rescue":  "console/edit",

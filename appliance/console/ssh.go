@@ -32,10 +32,10 @@ type sshServer struct {
 }
 
 func newSSHServer(c *console) (*sshServer, error) {
-	if err := lostHostKey(c.State); err != nil {
-		c.Log.Error("ssh host key damaged, it is another one from now on: clients will warn", "err", err)
+	key, lost, err := hostKey(c.State)
+	if lost != nil {
+		c.Log.Error("ssh host key damaged, it is another one from now on: clients will warn", "err", lost)
 	}
-	key, err := hostKey(c.State)
 	if key == nil {
 		return nil, err
 	}

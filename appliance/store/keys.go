@@ -213,7 +213,7 @@ func (s *Store) files(folder string) []fs.DirEntry {
 func load[T any](path, object string, parse func([]byte) (T, error)) (e entry[T]) {
 	text, err := os.ReadFile(path)
 	if err == nil && len(text) == 0 {
-		err = ErrEmpty
+		err = flash.ErrEmpty
 	}
 	if err == nil {
 		e.value, err = parse(text)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"viaduct/appliance/flash"
 )
 
 // licenseHead begins the file of licenses, so that one without any license is not empty.
@@ -21,7 +23,7 @@ func (s *Store) Licenses() ([]string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err == nil && len(bytes.Trim(text, "\x00\r\n ")) == 0:
-		err = ErrEmpty
+		err = flash.ErrEmpty
 	}
 	if err == nil {
 		return licenseLines(text), nil

@@ -28,7 +28,7 @@ import (
 // The file has a twin beside it: one that is damaged is made good from the other. Only when both are lost is a new key made where
 // there was one, and Damage says so then.
 type Secrets struct {
-	file   string
+	file   flash.Twin
 	keys   atomic.Pointer[[][]byte] // the first seals, any opens
 	damage string
 }
@@ -43,19 +43,12 @@ const (
 // OpenSecrets reads the key in a state folder, and makes one where there is none. mark stands in front of every sealed password. The error says that it cannot be kept; there are
 // no Secrets then unless the key was read.
 func OpenSecrets(dir, mark string) (*Secrets, error) {
-	s := &Secrets{file: filepath.Join(dir, secretKeyFile)}
-	text, err := readKeys(s.file)
-	twin, twinErr := readKeys(s.twin())
+	s := &Secrets{file: flash.Twin{Path: filepath.Join(dir, secretKeyFile), Copy: filepath.Join(dir, secretKeyTwin), Perm: 0o600, Check: checkKeys}}
+	text, err := s.file.Read()
 	switch {
-	case err == nil && bytes.Equal(text, twin):
+	case text != nil:
 		s.take(text)
-		return s, nil
-	case err == nil:
-		s.take(text)
-		return s, errors.Join(aside(s.twin(), twinErr), write(s.twin(), text))
-	case twinErr == nil:
-		s.take(twin)
-		return s, errors.Join(aside(s.file, err), write(s.file, twin))
+		return s, err
 	case !errors.Is(err, fs.ErrNotExist):
 		s.damage = fmt.Sprintf("the key that opens sealed passwords is damaged (%v)", err)
 	case sealedIn(dir, mark):
@@ -63,34 +56,21 @@ func OpenSecrets(dir, mark string) (*Secrets, error) {
 	}
 	fresh := make([]byte, secretKeySize)
 	rand.Read(fresh)
-	if err := errors.Join(aside(s.file, err), aside(s.twin(), twinErr), s.Adopt(fresh)); err != nil {
+	if err := s.Adopt(fresh); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// readKeys reads a file of keys.
-func readKeys(name string) ([]byte, error) {
-	text, err := os.ReadFile(name)
+// checkKeys reports what is wrong with a file of keys.
+func checkKeys(text []byte) error {
 	switch {
-	case err != nil:
-		return nil, err
-	case len(text) == 0:
-		return nil, ErrEmpty
 	case len(text)%secretKeySize != 0:
-		return nil, fmt.Errorf("it has %d octets", len(text))
+		return fmt.Errorf("it has %d octets", len(text))
 	case bytes.Equal(text, make([]byte, len(text))):
-		return nil, errors.New("it holds nothing but zeros")
+		return errors.New("it holds nothing but zeros")
 	}
-	return text, nil
-}
-
-// aside puts a file aside that could not be used, for the reason err.
-func aside(name string, err error) error {
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return flash.PutAside(name)
+	return nil
 }
 
 // sealedIn reports whether a configuration that was saved in a folder holds sealed passwords: then there was a key.
@@ -100,15 +80,6 @@ func sealedIn(dir, mark string) bool {
 		text, _ := os.ReadFile(name)
 		return bytes.Contains(text, []byte(mark))
 	})
-}
-
-func (s *Secrets) twin() string { return filepath.Join(filepath.Dir(s.file), secretKeyTwin) }
-
-func write(name string, keys []byte) error {
-	if err := flash.Write(name, keys, 0o600); err != nil {
-		return fmt.Errorf("save key of the box: %w", err)
-	}
-	return nil
 }
 
 // Damage says that the key was lost and another one is in its place; "" when it was not.
@@ -128,7 +99,7 @@ func (s *Secrets) Adopt(key []byte) error {
 	if len(key) != secretKeySize {
 		return errors.New("the key of the box has the wrong length")
 	}
-	if err := flash.MakeDir(filepath.Dir(s.file), 0o755); err != nil {
+	if err := flash.MakeDir(filepath.Dir(s.file.Path), 0o755); err != nil {
 		return fmt.Errorf("save key of the box: %w", err)
 	}
 	keys := [][]byte{key}
@@ -140,11 +111,11 @@ func (s *Secrets) Adopt(key []byte) error {
 		}
 	}
 	text := slices.Concat(keys...)
-	if err := write(s.file, text); err != nil {
-		return err
+	if err := s.file.Write(text); err != nil {
+		return fmt.Errorf("save key of the box: %w", err)
 	}
 	s.take(text)
-	return write(s.twin(), text)
+	return nil
 }
 
 // ciphers returns the cipher of a key, and the key of its nonces.

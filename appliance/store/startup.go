@@ -13,7 +13,7 @@ import (
 func (s *Store) Startup() ([]byte, error) {
 	text, err := os.ReadFile(s.startup.Path)
 	if err == nil && len(text) == 0 {
-		err = ErrEmpty
+		err = flash.ErrEmpty
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read startup-config: %w", err)

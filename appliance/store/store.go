@@ -114,9 +114,6 @@ func (s *Store) closeStartup() error {
 // ReadOnly reports that nothing can be written.
 func (s *Store) ReadOnly() bool { return s.readOnly }
 
-// ErrEmpty is of a file that holds nothing, as a power cut leaves it.
-var ErrEmpty = errors.New("it is empty")
-
 // Records opens the call records: JSON lines, one file a day. Close the log after use.
 func (s *Store) Records() (*flash.Log, error) {
 	return flash.OpenLog(flash.LogOptions{Dir: filepath.Join(s.dir, recordsDir), Suffix: ".jsonl", Perm: 0o600, MaxTotal: recordsMaximum})

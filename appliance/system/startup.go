@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/flash"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
@@ -92,7 +93,7 @@ func cause(err error) error {
 // unusable says why a file is no configuration.
 func unusable(text []byte) error {
 	if len(strings.Trim(string(text), "\x00\r\n\t ")) == 0 {
-		return store.ErrEmpty
+		return flash.ErrEmpty
 	}
 	return errors.New("no line of it is understood")
 }
