@@ -13,7 +13,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// next goes to the destination that follows a failure f, or gives the caller f when none does.
+// next tries the destination that follows a failure f. When there is none, the caller gets f.
 func (c *call) next(f callFailure) {
 	if f, ok := c.hunt(&c.hunting, c.state == Routing, f, c.invite); !ok {
 		c.refuse(f)
@@ -53,8 +53,9 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	return nil
 }
 
-// openCallee opens the media ports towards the callee. An attempt that leaves from another address of the box than the one before, such
-// as a PBX behind the hubs of Teams in a hunt group, gets a new session: nobody has been told the ports of the old one.
+// openCallee opens the media ports towards the callee. An attempt may leave from another address of the box than the one before, for
+// example to a PBX behind the hubs of Teams in a hunt group. It then gets a new session: no peer has been told the ports of the old
+// one.
 func (c *call) openCallee() error {
 	if c.b.opened() && c.b.ports.RTP.Addr() != c.m.SIP.LocalAddr(c.b.iface.ID()) {
 		c.media.Close()
@@ -67,7 +68,7 @@ func (c *call) openCallee() error {
 	return c.open(&c.b)
 }
 
-// callerCodecs are the codecs that the caller offers, or would be offered by us when it came without an offer.
+// callerCodecs are the codecs of the caller's offer. For a caller without an offer they are those that we would offer.
 func (c *call) callerCodecs() ([]sdp.Codec, error) {
 	if c.a.Remote() != nil {
 		return tonal(&c.a), nil
@@ -103,10 +104,10 @@ func (c *call) progress(e sipgw.Progress) {
 	}
 }
 
-// earlyVoice is how long a 183 may be silent before the caller hears ringing instead.
+// earlyVoice is how long a 183 may stay silent. After that the caller hears ringing.
 const earlyVoice = 500 * time.Millisecond
 
-// ring tells the caller that the callee rings, once; a 183 may follow a 180 but not the other way round.
+// ring tells the caller once that the callee rings. A 183 may follow a 180, but not the other way round.
 func (c *call) ring() {
 	if c.state != Alerted || c.ringback() {
 		return
@@ -115,7 +116,7 @@ func (c *call) ring() {
 	c.a.leg.Provisional(180, "Ringing", nil)
 }
 
-// earlyMedia connects the caller to voice that really arrives before the answer.
+// earlyMedia connects the caller to the callee before the answer, once voice has arrived.
 func (c *call) earlyMedia() {
 	if c.state != Alerted && c.state != Ringing || !c.b.voice || c.b.Choice() == nil || c.a.Remote() == nil {
 		return
@@ -135,7 +136,7 @@ func (c *call) earlyMedia() {
 	c.a.leg.Provisional(183, "Session Progress", body)
 }
 
-// connect joins the sides when the callee has answered.
+// connect joins the two sides when the callee has answered.
 func (c *call) connect(e sipgw.Answered) {
 	c.alive()
 	stop(c.early)
@@ -149,7 +150,7 @@ func (c *call) connect(e sipgw.Answered) {
 		fail(&sdp.Error{Code: 488, Text: "the answer holds no usable description"})
 		return
 	}
-	c.b.knows(e.Headers)
+	c.b.noteAllow(e.Headers)
 	if err := c.answerCaller(); err != nil {
 		fail(err)
 		return
@@ -157,7 +158,7 @@ func (c *call) connect(e sipgw.Answered) {
 	c.renegotiate(&c.b)
 }
 
-// answerCaller connects the caller with the callee, who has answered.
+// answerCaller connects the caller with the callee that has answered.
 func (c *call) answerCaller() error {
 	var body []byte
 	var err error
@@ -169,7 +170,7 @@ func (c *call) answerCaller() error {
 	if err != nil {
 		return err
 	}
-	c.answeredRing()
+	c.stopRingback()
 	if c.state == Listening {
 		c.become(Connected)
 	} else {
@@ -180,10 +181,10 @@ func (c *call) answerCaller() error {
 	c.record.attempt(callFailure{code: 200})
 	c.a.leg.Answer(body)
 	c.log.Info("connected", "if", c.b.iface.ID())
-	c.freed()
-	c.sameCodec(&c.a)
+	c.releaseChannel()
+	c.alignSides(&c.a)
 	if c.a.Choice() != nil && c.b.Choice() != nil && sdp.Joinable(c.a.Choice().Codec, c.b.Choice().Codec) {
-		c.sameCodec(&c.b) // which may have agreed on more than the caller has
+		c.alignSides(&c.b) // which may have agreed on more than the caller has
 	}
 	c.hold(&c.a, c.a.Wanted()) // an UPDATE before the answer may have said so
 	c.hold(&c.b, c.b.Wanted())
@@ -191,7 +192,7 @@ func (c *call) answerCaller() error {
 	return nil
 }
 
-// attemptFailed goes on after the callee has refused.
+// attemptFailed handles a final refusal of the callee.
 func (c *call) attemptFailed(e sipgw.Failed) {
 	f := c.rejection(c.state != Routing, e)
 	c.b.leg = nil

@@ -19,13 +19,13 @@ import (
 	"viaduct/appliance/status"
 )
 
-// call is one call. Everything below runs on its own goroutine, see Manager.OnInvite.
+// call is one call. All of its methods run on its own goroutine, see Manager.OnInvite.
 type call struct {
 	m    *Manager
 	log  *slog.Logger
 	id   string
 	box  *mailbox.Mailbox
-	done chan struct{} // closed when the call is over
+	done chan struct{} // closed when the call has ended
 	cfg  *config.Config
 
 	a, b    side          // caller's and callee's
@@ -43,7 +43,7 @@ type call struct {
 	record   record
 }
 
-// handover is what puts another leg in the place of one.
+// handover is a change of one of the legs that is under way.
 type handover struct {
 	transfer     *transfer  // REFER that is acted upon; nil: none
 	coming       *sipgw.Leg // INVITE with Replaces that waits for the other side to change its codec; nil: none
@@ -51,7 +51,7 @@ type handover struct {
 	referredBack bool       // the call was referred back to its peer, see referBack
 }
 
-// callFailure is why an attempt, or the call, did not come about.
+// callFailure says why an attempt or the call failed.
 type callFailure struct {
 	code    int // SIP status towards the caller
 	cause   int // Q.850
@@ -59,7 +59,7 @@ type callFailure struct {
 	text    string // Reason and Warning of the peer
 	warning int    // code of our own Warning header, whose text is text; 0: none
 	retry   time.Duration
-	local   bool // no answer of the peer: silence, or a destination that could not be tried. Hunting goes on, whatever its causes are
+	local   bool // the peer said nothing, or could not be tried. The hunt goes on, whatever causes its group lists
 }
 
 func newCall(m *Manager, in *sipgw.Incoming) *call {
@@ -106,7 +106,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	if here := c.a.leg.LocalAddr(); here.IsValid() {
 		c.props.CalledIP = here.String()
 	}
-	c.a.knows(in.Request.Headers)
+	c.a.noteAllow(in.Request.Headers)
 	c.origin = originOf(sw, in.Request, in.Hops)
 	c.record.Calling, c.record.Called = c.props.CallingE164, c.props.CalledE164
 	c.record.CallID = in.Request.CallID
@@ -133,12 +133,12 @@ func (c *call) begin(in *sipgw.Incoming) {
 	}
 	c.urgency(&c.hunting, c.a.iface, c.props.CalledE164)
 	if c.urgent {
-		c.presses()
+		c.markUrgent()
 	}
-	c.room(c.license, c.licensed, maxTries)
+	c.makeRoom(c.license, c.licensed, maxTries)
 }
 
-// licensed goes on with a call that has a license, or has not.
+// licensed continues when the call has its license. With an error it was refused one.
 func (c *call) licensed(err error) {
 	if err != nil {
 		c.m.refused(c.standing.source)
@@ -150,10 +150,10 @@ func (c *call) licensed(err error) {
 	if c.urgent {
 		tries = maxTries // ports are found, too
 	}
-	c.room(func() error { return c.open(&c.a) }, c.portsTaken, tries)
+	c.makeRoom(func() error { return c.open(&c.a) }, c.portsTaken, tries)
 }
 
-// portsTaken goes on with a call that has ports, or has not.
+// portsTaken continues when the caller's side has its ports. With an error there were none.
 func (c *call) portsTaken(err error) {
 	if err != nil {
 		c.m.refused(c.standing.source)
@@ -251,9 +251,9 @@ func (c *call) fromMedia(e media.Event) {
 	}
 }
 
-// hungUp hangs up the other side after one has.
+// hungUp ends the call after side x has hung up.
 func (c *call) hungUp(x, y *side, e sipgw.Ended) {
-	if c.leaves(x) {
+	if c.handsOver(x) {
 		return
 	}
 	who := status.ByCaller
@@ -266,7 +266,7 @@ func (c *call) hungUp(x, y *side, e sipgw.Ended) {
 	c.hangUp(y, e.Reason, who)
 }
 
-// hangUp ends the legs that are left: y alone, or both for nil.
+// hangUp ends the remaining legs: y alone, or both when y is nil.
 func (c *call) hangUp(y *side, reason string, who status.Party) {
 	if c.ended() {
 		return
@@ -288,7 +288,7 @@ func (c *call) hangUp(y *side, reason string, who status.Party) {
 	c.finish()
 }
 
-// refuse ends a call that has not come about.
+// refuse ends a call that was not connected.
 func (c *call) refuse(f callFailure) {
 	c.record.end(status.ByBox, f.code, f.text)
 	if c.b.leg != nil {
@@ -312,7 +312,7 @@ func (c *call) refuse(f callFailure) {
 	c.finish()
 }
 
-// finish gives back what the call holds. The legs finish on their own where messages are still under way.
+// finish gives back all that the call holds. Its legs end by themselves when their last messages are answered.
 func (c *call) finish() {
 	if c.ended() {
 		return
@@ -342,8 +342,8 @@ func (c *call) finish() {
 	c.box.End()
 }
 
-// forget lets go of what a call held, once its goroutine has ended: its legs know it for half a minute more, while their transactions
-// wait for what a network may have kept back, and at hundreds of calls a second that would be all the memory there is.
+// forget drops the memory of a call whose goroutine has ended. Its legs live half a minute longer, because their transactions wait
+// for late packets. At hundreds of calls a second, calls that lived as long would fill the memory.
 func (c *call) forget() {
 	for _, l := range []*sipgw.Leg{c.a.leg, c.b.leg} {
 		if l != nil {
@@ -366,7 +366,7 @@ func stop(t *time.Timer) {
 	}
 }
 
-// unusable turns an error of offer/answer into the refusal it asks for.
+// unusable turns an error of offer/answer into a refusal.
 func unusable(err error) callFailure {
 	f := callFailure{code: 488, reason: "Not Acceptable Here", text: err.Error()}
 	var e *sdp.Error
@@ -379,7 +379,7 @@ func unusable(err error) callFailure {
 	return f
 }
 
-// unroutable turns an error of routing into the refusal it asks for.
+// unroutable turns an error of routing into a refusal.
 func unroutable(err error) callFailure {
 	f := callFailure{code: 404, reason: "Not Found", text: err.Error()}
 	var e *route.Error

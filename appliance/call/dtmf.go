@@ -12,11 +12,12 @@ import (
 	"viaduct/appliance/status"
 )
 
-// usualDigit is how long a digit lasts whose length is not given.
+// usualDigit is the length of a digit that comes without one.
 const usualDigit = 160 * time.Millisecond
 
-// digits is how digits go to the peer of a side: as the profile says (dtmf-relay), else as events, the only form that Teams takes
-// (teams.md A.41), and where its description has none in SIP INFO when its Allow has that. An endpoint of Asterisk with dtmf_mode=info is such a one.
+// digits says how digits go to the peer of a side. The profile decides (dtmf-relay). Otherwise they go as events, the only form that
+// Teams takes (teams.md A.41). A peer whose description has no events gets SIP INFO if its Allow header names it, for example an
+// endpoint of Asterisk with dtmf_mode=info.
 func (s *side) digits() status.Digits {
 	switch {
 	case s.profile != nil && s.profile.DTMFRelay == "signaling":
@@ -30,8 +31,8 @@ func (s *side) digits() status.Digits {
 	return status.DigitsNone
 }
 
-// knows notes what a peer's Allow header names.
-func (s *side) knows(headers func(string) []string) {
+// noteAllow notes the methods in a peer's Allow header.
+func (s *side) noteAllow(headers func(string) []string) {
 	s.refers, s.informs = allows(headers, "REFER"), allows(headers, "INFO")
 }
 
@@ -47,7 +48,7 @@ func allows(headers func(string) []string, method string) bool {
 	return false
 }
 
-// digit answers an INFO of leg x. A digit in it goes to y as y takes it; other contents are nothing to us.
+// digit answers an INFO of leg x. A digit in it goes to y in the form that y takes; other contents are ignored.
 func (c *call) digit(x, y *side, e sipgw.Info) {
 	kind, _, _ := strings.Cut(strings.ToLower(e.ContentType), ";")
 	kind = strings.TrimSpace(kind)
@@ -74,14 +75,14 @@ func (c *call) digit(x, y *side, e sipgw.Info) {
 	}
 }
 
-// pressed passes on a digit that the other peer sent as a telephone-event, to one that takes it in SIP INFO.
+// pressed sends y a digit that the other peer sent as a telephone-event, if y takes digits in SIP INFO.
 func (c *call) pressed(y *side, e media.Event) {
 	if c.signals(y) {
 		y.signal(e.Digit, e.Length)
 	}
 }
 
-// signals reports whether digits go to a side's peer in SIP INFO, and can.
+// signals reports whether a side's peer can be sent digits in SIP INFO, and takes them so.
 func (c *call) signals(y *side) bool {
 	return y.leg != nil && c.up(y) && y.digits() == status.DigitsInfo && (c.joined == nil || c.joined.x != y)
 }

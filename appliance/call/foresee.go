@@ -9,7 +9,7 @@ import (
 	"viaduct/appliance/route"
 )
 
-// Forecast is what would become of a call that nobody has made.
+// Forecast says how a call would go if it were made.
 type Forecast struct {
 	Attempts []Foreseen
 	Refused  string // why no destination would be called at all; "": the first whose Skipped is empty would be
@@ -22,11 +22,11 @@ type Foreseen struct {
 	To, From  string // URIs of the INVITE
 	Account   string // as which the peer sees the caller; "": none
 	Skipped   string // why the destination would be passed over; "": it would be called
-	Unknown   string // the caller, whom a peer that knows its users by their accounts would not know; "": none is needed, or there is one
+	Unknown   string // the caller, when the peer knows callers by accounts and this one has none; else ""
 }
 
-// Foresee says what would become of a call with this plan under a configuration, made now: whom it would reach, as whom, and whether
-// licenses are left.
+// Foresee says how a call with this plan would go if it were made now, under a configuration: which peers it would reach, as which
+// caller, and whether licenses are left.
 func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 	channels, urgent := 0, false
 	for n := range plan.Attempts {

@@ -21,8 +21,8 @@ type hunting struct {
 	urgent   bool        // to an emergency number
 }
 
-// hunt goes to the destination that follows a failure f, unless it must not go on: one has got 18x, and the callee's phones would ring
-// again (teams.md A.30). It reports false when none follows, and with what to fail.
+// hunt tries the destinations that follow a failure f. It stops when on is false: a peer has sent 18x, and the callee's phones would
+// ring again (teams.md A.30). False, with the failure to report, means that no attempt is under way.
 func (c *call) hunt(s *hunting, on bool, f callFailure, invite func(*config.SIPInterface, *route.Attempt) error) (callFailure, bool) {
 	s.alive()
 	for on {
@@ -38,7 +38,7 @@ func (c *call) hunt(s *hunting, on bool, f callFailure, invite func(*config.SIPI
 	return f, false
 }
 
-// startHunt puts the destinations of a hunt into the order in which they are tried.
+// startHunt puts the destinations of a plan into the order in which they are tried.
 func (c *call) startHunt(s *hunting) {
 	s.plan.Rotate(c.m.nextInCycle)
 	if s.urgent {
@@ -47,7 +47,7 @@ func (c *call) startHunt(s *hunting) {
 	s.attempt = -1
 }
 
-// following is the attempt after the present one, which failed with f.
+// following is the attempt to make after the present one has failed with f.
 func (s *hunting) following(f callFailure) (int, bool) {
 	switch n := s.attempt + 1; {
 	case n == 0 || s.urgent: // an emergency call tries every destination, whatever the one before said
@@ -59,7 +59,7 @@ func (s *hunting) following(f callFailure) (int, bool) {
 	}
 }
 
-// try starts one attempt; the zero failure means that it is under way.
+// try starts one attempt. The zero failure means that it is under way.
 func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterface, *route.Attempt) error) callFailure {
 	_, i := a.Interface.In(c.cfg)
 	switch {
@@ -83,8 +83,8 @@ func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterfac
 	return callFailure{}
 }
 
-// limitSilence gives the attempt under way, which calls x, up when it has not answered at all, not even with 100, in the time that its hunt
-// group has for that.
+// limitSilence gives up the attempt under way, which calls x, when its peer has sent nothing, not even 100, within the timeout of
+// the hunt group.
 func (c *call) limitSilence(s *hunting, x *side, next func(callFailure)) {
 	d := s.plan.Attempts[s.attempt].Timeout
 	if d == 0 {
@@ -99,7 +99,7 @@ func (c *call) limitSilence(s *hunting, x *side, next func(callFailure)) {
 	s.noAnswer = t
 }
 
-// alive ends that time: the peer has said something.
+// alive stops that timer: the peer has sent something.
 func (s *hunting) alive() {
 	stop(s.noAnswer)
 	s.noAnswer = nil
@@ -114,8 +114,8 @@ func (c *call) giveUpSilent(x *side, d time.Duration, next func(callFailure)) {
 	next(f)
 }
 
-// rejection reads what a final response means: for 4xx and 6xx the status code decides, a Reason header only refines a 5xx
-// (teams.md A.29: Teams says "busy on busy" with 486 and cause 34, and whoever hunts on that rings the callee three times).
+// rejection reads a final response. For 4xx and 6xx the status code decides; a Reason header only refines a 5xx. Teams says "busy on
+// busy" with 486 and cause 34 (teams.md A.29): a hunt on that cause would ring the callee three times.
 func (c *call) rejection(rang bool, e sipgw.Failed) callFailure {
 	// Its reason phrase stays here: it is text of one side and may name things there.
 	f := callFailure{code: e.Code, text: e.Text, retry: e.RetryAfter, cause: route.CauseFromSIP(e.Code)}
@@ -146,11 +146,11 @@ func (c *call) rejection(rang bool, e sipgw.Failed) callFailure {
 	return f
 }
 
-// An emergency call (`emergency-number`) is refused for nothing that is ours to decide: not for a license, not for the rate of calls
-// (package sipgw), not because a destination has not answered OPTIONS or its registration is lost. Whatever a destination says, the
-// next one is tried, those that are believed to work first.
+// An emergency call (`emergency-number`) is never refused by a rule of the box: neither by licenses, nor by the rate of calls
+// (package sipgw), nor because a destination does not answer OPTIONS or has lost its registration. Every destination is tried,
+// whatever the one before has said, and those that seem to work come first.
 
-// urgency finds out whether this is one: by the number that was dialled, or by what routing made of it.
+// urgency finds out whether a call is an emergency call: by the number that was dialled, or by the number that routing made of it.
 func (c *call) urgency(s *hunting, from *config.SIPInterface, called string) {
 	sw := c.cfg.SwitchOf(from)
 	s.urgent = sw.IsEmergency(called) || slices.ContainsFunc(s.plan.Attempts, func(a route.Attempt) bool {
@@ -161,7 +161,7 @@ func (c *call) urgency(s *hunting, from *config.SIPInterface, called string) {
 	}
 }
 
-// likelyFirst moves the destinations that answer OPTIONS before those that do not.
+// likelyFirst moves destinations that answer OPTIONS to the front.
 func (c *call) likelyFirst(s *hunting) {
 	slices.SortStableFunc(s.plan.Attempts, func(a, b route.Attempt) int {
 		return rank(c.m.Peers.Unavailable(b.Interface)) - rank(c.m.Peers.Unavailable(a.Interface))
@@ -183,7 +183,7 @@ func switchOf(cfg *config.Config, i *config.SIPInterface) *config.Switch {
 	return &config.Switch{}
 }
 
-// showRoute logs the way that a call took through the tables, one line a step, for `debug route`.
+// showRoute logs the steps of a call through the tables for `debug route`, one line each.
 func (c *call) showRoute(plan *route.Plan) {
 	if plan == nil || !c.log.Enabled(context.Background(), slog.LevelDebug) {
 		return

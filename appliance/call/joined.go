@@ -9,9 +9,9 @@ import (
 	"viaduct/appliance/status"
 )
 
-// joined is a call joined with another one by an attended transfer: the peer x of both, who had one on hold and spoke with the
-// other, has left, and the peers beyond are connected through x's ports of both calls. Each call keeps its own goroutine, ports,
-// keys and license; what happens on one is told to the other.
+// joined is a call that an attended transfer has joined with another one. The peer x of both calls, who held one and spoke on the
+// other, has left. The two peers beyond are connected through x's ports of both calls. Each call keeps its goroutine, ports, keys
+// and license, and tells the other one of hold and of its end.
 type joined struct {
 	other  *call
 	x      *side       // the side that is connected to the other call
@@ -19,8 +19,8 @@ type joined struct {
 	agreed *sdp.Choice // what flows there
 }
 
-// joinCalls asks the call that has the leg to be joined with this one, for a REFER whose Refer-To names it in Replaces. Between the
-// two calls flows what the callee here has agreed.
+// joinCalls asks the call that has leg to be joined with this one, for a REFER whose Refer-To names it in Replaces. The media
+// between the two calls has the codecs that the callee here has agreed.
 func (c *call) joinCalls(other *call, leg *sipgw.Leg) {
 	t := c.transfer
 	if t.state == targetCalled {
@@ -42,12 +42,12 @@ func (c *call) joinCalls(other *call, leg *sipgw.Leg) {
 	}
 }
 
-// otherCodec refuses to join calls because the peer beyond uses another codec and may not change it.
+// otherCodec refuses to join calls: the peer beyond uses another codec and cannot change it.
 type otherCodec struct{ choice *sdp.Choice }
 
 func (e *otherCodec) Error() string { return "the other call uses " + e.choice.Codec.Name }
 
-// joinedBy joins this call, at the side of leg, with another one that sends and expects what agreed says.
+// joinedBy joins this call, at the side of leg, with another one that sends and expects the agreed codecs.
 func (c *call) joinedBy(other *call, leg *sipgw.Leg, agreed *sdp.Choice, ports media.Ports, answer func(media.Ports, error)) {
 	x := &c.a
 	if leg == c.b.leg {
@@ -61,7 +61,7 @@ func (c *call) joinedBy(other *call, leg *sipgw.Leg, agreed *sdp.Choice, ports m
 		switch {
 		case !joinable():
 			if !c.ended() && c.joined == nil {
-				c.sameCodec(y)
+				c.alignSides(y)
 			}
 			answer(media.Ports{}, &sdp.Error{Code: 481, Text: "the call to be joined is over, or has other plans"})
 		case !ok:
@@ -74,10 +74,10 @@ func (c *call) joinedBy(other *call, leg *sipgw.Leg, agreed *sdp.Choice, ports m
 		unite(false)
 		return
 	}
-	c.fit(y, agreed, unite)
+	c.alignCodec(y, agreed, unite)
 }
 
-// connectCalls connects side x with the ports of another call. Both legs of the one who asked for it are ended by us, see farewell.
+// connectCalls connects side x with the ports of another call. The box ends both legs of the peer that asked for it, see farewell.
 func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports media.Ports) error {
 	y := c.beyond(x)
 	if err := c.media.Set(x.which, plain(ports, agreed)); err != nil {
@@ -89,7 +89,7 @@ func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports medi
 	x.Reset()
 	c.noteHold()
 	c.log.Info("joined with another call", "leg", x.which.String(), "other", other.id)
-	c.freed()
+	c.releaseChannel()
 	c.hold(y, sdp.SendRecv)
 	return nil
 }
@@ -104,7 +104,7 @@ func (c *call) joinAnswered(t *transfer, other *call, leg *sipgw.Leg, peer media
 	case gone:
 	case errors.As(err, &e) && t.state == callsJoined: // then this side may be able to change
 		c.becomeTarget(t, callsJoinedAgain)
-		c.fit(c.beyond(t.x), e.choice, func(ok bool) {
+		c.alignCodec(c.beyond(t.x), e.choice, func(ok bool) {
 			switch {
 			case c.transfer != t:
 			case ok:
@@ -134,8 +134,8 @@ func (c *call) joinAnswered(t *transfer, other *call, leg *sipgw.Leg, peer media
 	}
 }
 
-// farewell ends the leg of the peer that has left. Its screen would say "transferring" for ever if it heard of the end of a call before it
-// heard that the transfer is done.
+// farewell ends the leg of the peer that has left. If that peer heard of the end of a call before the success of its transfer, its
+// screen would say "transferring" for ever.
 func (c *call) farewell() {
 	if u := c.joined; u != nil && u.left != nil {
 		u.left.Bye()
@@ -157,7 +157,7 @@ func (c *call) endJoined(reason string) {
 	}
 }
 
-// holdBeyond passes hold and resume of y on to the call that this one is joined with; false: it is not joined there.
+// holdBeyond passes hold and resume on to the other call when side x is joined with it. False: it is not.
 func (c *call) holdBeyond(x *side, held bool) bool {
 	u := c.joined
 	if u == nil || u.x != x {
@@ -166,7 +166,7 @@ func (c *call) holdBeyond(x *side, held bool) bool {
 	u.other.Post(func() {
 		if o := u.other; o.joined != nil && !o.ended() {
 			z := o.beyond(o.joined.x)
-			o.hold(z, wanted(held, z.iface.HoldMethod))
+			o.hold(z, holdDirection(held, z.iface.HoldMethod))
 		}
 	})
 	return true

@@ -2,7 +2,7 @@ package call
 
 import "viaduct/appliance/negotiation"
 
-// A call takes one session for itself and one channel while one of its sides has SRTP, or may get it.
+// A call takes one session. It takes one channel while one of its sides has SRTP, or may get it.
 
 const resourcesUnavailable = 47 // Q.850
 
@@ -11,7 +11,7 @@ func unlicensed(err error) callFailure {
 	return callFailure{code: 503, reason: "Service Unavailable", cause: resourcesUnavailable, text: err.Error()}
 }
 
-// license takes what the call may need, all or nothing, before it is known to whom it goes. An emergency call is never refused for it.
+// license takes all that the call may need before its destination is known, or nothing. An emergency call is not refused.
 func (c *call) license() error {
 	channels := channelsOf(&c.a)
 	for _, a := range c.plan.Attempts {
@@ -30,8 +30,8 @@ func (c *call) license() error {
 	return err
 }
 
-// channel takes or gives back the channel, for the sides that the call has now and n more that one needs which it is to get. An error leaves
-// things as they were.
+// channel takes or gives back the channel. It counts the sides that the call has now, and n for a side that it is to get. An error
+// leaves things as they were.
 func (c *call) channel(n int, urgent bool) error {
 	for _, s := range []*side{&c.a, &c.b} {
 		if s.leg != nil {
@@ -46,7 +46,7 @@ func (c *call) channel(n int, urgent bool) error {
 	return err
 }
 
-// channelsOf is 1 for a side with SRTP: by what was agreed, else by what the peer offers, else by what its profile lets it have.
+// channelsOf is 1 for a side that has SRTP or may get it.
 func channelsOf(s *side) int {
 	if s.Secure(s.profile) {
 		return 1

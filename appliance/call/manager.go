@@ -1,11 +1,3 @@
-// Package call is the back-to-back user agent: it takes a call from one peer, routes it, calls the other peer, and keeps the
-// two legs, their media and their licenses together until both have hung up.
-//
-// It owns what a call is and what a leg's event means for the other leg. It does not own SIP (package sipgw), descriptions
-// (package sdp), packets (package media), the way a call goes (package route) or how many there may be (package license).
-//
-// Goroutines: one a call, with one mailbox. Events of both legs, timers, media and commands all come through it, so the fields
-// of a call need no lock. Messages are never handled elsewhere. A call keeps the configuration that it began with.
 package call
 
 import (
@@ -83,7 +75,7 @@ type Manager struct {
 	calls    map[string]*call
 	stopping bool
 	cycles   map[route.Group]int  // calls that a cyclic hunt group has started
-	rounds   map[loopKey]int      // calls that nobody has answered yet
+	rounds   map[loopKey]int      // unanswered calls of each caller to each number, see origin.go
 	noise    map[netip.Addr]noise // sources that find no room
 	group    sync.WaitGroup       // every call
 }
@@ -173,7 +165,7 @@ func (m *Manager) list(id string) (list []*call) {
 	return list
 }
 
-// nextInCycle counts the calls of a cyclic hunt group: each begins one destination later.
+// nextInCycle counts the calls of a cyclic hunt group. Each begins one destination later.
 func (m *Manager) nextInCycle(group route.Group) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,9 +10,9 @@ import (
 	"viaduct/appliance/status"
 )
 
-// inDialog handles what happens on leg x inside the established call; y is the other leg. Offers are answered here and not
-// passed on: a refresh of one peer's session timer, or a PBX that moves its media, is no business of the other (teams.md A.44,
-// A.47). What is passed on is hold and resume.
+// inDialog handles an event of leg x inside the established call; y is the other leg. The box answers offers itself. A refresh of
+// one peer's session timer, or a PBX that moves its media, does not concern the other peer (teams.md A.44, A.47). Only hold and
+// resume are passed on.
 func (c *call) inDialog(x, y *side, e sipgw.Event) {
 	switch e := e.(type) {
 	case sipgw.Offered:
@@ -23,7 +23,7 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 		if ok { // who gives no answer would give none again, without end
 			x.Accepted()
 			if x.Contradicts() {
-				c.toldBy(x, y)
+				c.passHold(x, y)
 			}
 			c.hold(x, x.Wanted())
 		}
@@ -85,22 +85,22 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 	}
 	x.Remember(e.Body)
 	x.leg.Respond(e.ID, 200, "OK", body)
-	c.toldBy(x, y)
+	c.passHold(x, y)
 }
 
-// toldBy passes on what x has just said about hold.
-func (c *call) toldBy(x, y *side) {
+// passHold tells y what x has just said about hold.
+func (c *call) passHold(x, y *side) {
 	x.TakeHold()
 	if t := c.transfer; t != nil && t.state.heard() && x == t.x {
 		return // y hears the new peer
 	}
 	if !c.holdBeyond(y, x.PeerHolds()) {
-		c.hold(y, wanted(x.PeerHolds(), y.iface.HoldMethod))
+		c.hold(y, holdDirection(x.PeerHolds(), y.iface.HoldMethod))
 	}
 }
 
-// reoffer is our offer for a peer that asks for one: what it has, the same keys and ports. It is not on hold because the peer
-// itself held the call until now: many resume in this way (RFC 6337 5.3).
+// reoffer is our offer to a peer that asks for one, with the keys and ports in use. It is sendrecv even when that peer has held the
+// call until now: many peers resume in this way (RFC 6337 5.3).
 func (c *call) reoffer(x *side) []byte {
 	d := c.toward(x)
 	if x.Local().Audio.Direction == d {
@@ -114,7 +114,7 @@ func (c *call) reoffer(x *side) []byte {
 	return offer
 }
 
-// offerAnswered takes the answer in the ACK to a 200 of ours that was an offer.
+// offerAnswered takes the answer in an ACK: our 200 was the offer.
 func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
 	if ok, _ := c.answered(x, e.ContentType, e.Body); !ok {
 		if x.Choice() == nil {
@@ -123,14 +123,15 @@ func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
 		}
 		return
 	}
-	c.freed()
+	c.releaseChannel()
 	if x.Local().Audio.Direction == sdp.SendRecv {
-		c.toldBy(x, y)
+		c.passHold(x, y)
 	}
-	c.sameCodec(y)
+	c.alignSides(y)
 }
 
-// reanswer answers an offer inside the dialog with the codec and key in use. One with SRTP, in a call that had no channel for x, needs one.
+// reanswer answers an offer inside the dialog with the codec and key in use. An offer with SRTP needs a channel if the call has none
+// for x.
 func (c *call) reanswer(x *side, offer *sdp.Session) ([]byte, error) {
 	channels := channelsOf(x)
 	if offer.Audio.Secure && channels == 0 {
@@ -140,18 +141,18 @@ func (c *call) reanswer(x *side, offer *sdp.Session) ([]byte, error) {
 	}
 	answer, err := x.Reanswer(offer, x.terms(), c.toward(x))
 	if err != nil {
-		c.freed()
+		c.releaseChannel()
 		return nil, err
 	}
 	if channelsOf(x) < channels {
-		c.freed()
+		c.releaseChannel()
 	}
 	return answer, c.apply(x)
 }
 
-// wanted is the direction that the other leg is to be offered while a peer holds the call, or does not: hold in the form that the peer
-// there understands (teams.md A.43), or sendrecv.
-func wanted(held bool, method config.HoldMethod) sdp.Direction {
+// holdDirection is the direction to offer a peer while the other one holds the call or not. Hold has the form that the peer
+// understands (teams.md A.43).
+func holdDirection(held bool, method config.HoldMethod) sdp.Direction {
 	switch {
 	case !held:
 	case method == config.HoldInactive:
@@ -162,34 +163,35 @@ func wanted(held bool, method config.HoldMethod) sdp.Direction {
 	return sdp.SendRecv // with hold-method none the peer is not told; the music of the holding side flows
 }
 
-// toward is the direction of our next description for x: hold when the peer beyond holds the call.
+// toward is the direction of our next description for x. It says hold while the peer beyond holds the call.
 func (c *call) toward(x *side) sdp.Direction {
 	if t := c.transfer; t != nil && t.state.heard() && x != t.x {
 		return sdp.SendRecv // the transferee hears the new peer
 	}
-	return wanted(c.beyond(x).PeerHolds() && c.joined == nil, x.iface.HoldMethod)
+	return holdDirection(c.beyond(x).PeerHolds() && c.joined == nil, x.iface.HoldMethod)
 }
 
-// hold offers y a direction when it has another one now. One re-INVITE at a time: what is wanted meanwhile is offered when it
-// has been answered.
+// hold offers y a direction unless y has it already. One re-INVITE is under way at a time; the last wish is looked at when it has
+// been answered.
 func (c *call) hold(y *side, d sdp.Direction) {
 	if !y.Want(d) || y.leg == nil || !c.up(y) {
 		return
 	}
-	if d == sdp.SendRecv && y.PeerHolds() && !(y.PeerPlays() && wanted(true, c.beyond(y).iface.HoldMethod).CanSend()) {
+	if d == sdp.SendRecv && y.PeerHolds() && !(y.PeerPlays() && holdDirection(true, c.beyond(y).iface.HoldMethod).CanSend()) {
 		return // it is y who holds, and y who will resume; nor is there music that the other side could hear
 	}
 	c.reinvite(y, negotiation.ForHold, nil, nil)
 }
 
-// Offers of hold and resume that were refused for a reason that passes are made again after such a time.
+// Offers of hold and resume that a peer has refused for a passing reason are repeated after such a time.
 const (
 	offerAgainIn  = 5 * time.Second
 	offerAgainMax = time.Minute
 )
 
-// holdAgain goes on after an offer to x was refused: what is wanted may be another thing by now, or the refusal was not for good. A peer
-// that has met us six times in a row (491), or is busy with itself (500, 503), would else be left in a state that nobody wants.
+// holdAgain continues after a peer has refused an offer. Another direction may be wanted by now, or the refusal was not final: a
+// peer that has met our offer six times in a row (491), or is busy with itself (500, 503), would otherwise keep a state that neither
+// side wants.
 func (c *call) holdAgain(x *side, e sipgw.Failed) {
 	if c.ended() {
 		return

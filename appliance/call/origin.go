@@ -14,7 +14,8 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// origin is what a call brings along that is no property of routing: how far it has come, and who has forwarded it.
+// origin is what an INVITE brings that is no property for routing: how far the call has come, where the caller is, and who has
+// forwarded it.
 type origin struct {
 	forwards    int // Max-Forwards that is left for the next INVITE
 	hops        int // times that it has passed through this box, see sipgw.Incoming
@@ -27,7 +28,7 @@ const (
 	maxDiversions   = 10 // ISUP allows 5; more is a loop
 )
 
-// originOf reads it from an INVITE that begins a call.
+// originOf reads the origin from an INVITE that begins a call.
 func originOf(sw *config.Switch, r *sipmsg.Request, hops int) origin {
 	o := origin{forwards: defaultForwards, hops: hops, geolocation: geolocationOf(r), diverted: party.DivertedOf(sw, r)}
 	if n, err := strconv.Atoi(strings.TrimSpace(r.Header("Max-Forwards"))); err == nil {
@@ -36,8 +37,8 @@ func originOf(sw *config.Switch, r *sipmsg.Request, hops int) origin {
 	return o
 }
 
-// headers are what our INVITE to interface i carries beside what every INVITE has. Nothing of the caller's own headers is passed
-// on as it stands: what belongs to one side (X-, User-Agent, route and charging headers) stays there.
+// headers are the headers of our INVITE to interface i, apart from those that every INVITE has. None of the caller's headers is
+// copied: what belongs to one side (X-, User-Agent, route and charging headers) stays there.
 func (c *call) headers(i *config.SIPInterface, id party.Identity) []sipmsg.Header {
 	h := append([]sipmsg.Header{{Name: "Max-Forwards", Value: strconv.Itoa(c.origin.forwards)}}, id.Headers()...)
 	if !i.Teams() { // Teams does not read it (teams.md A.34)
@@ -46,14 +47,14 @@ func (c *call) headers(i *config.SIPInterface, id party.Identity) []sipmsg.Heade
 	return h
 }
 
-// geolocation is where a caller is, as Teams says it with emergency calls (RFC 6442, teams.md A.35): header fields, and the parts of the
-// body that they name. It is passed on only where the interface says so (`geolocation pass`).
+// geolocation is where a caller is. Teams says it with emergency calls (RFC 6442, teams.md A.35), in header fields and in parts of
+// the body that they name. It is passed on only to interfaces with `geolocation pass`.
 type geolocation struct {
 	headers []sipmsg.Header
 	parts   []sipmsg.Part
 }
 
-// geolocationOf reads it from an INVITE; the zero place: nothing is said.
+// geolocationOf reads it from an INVITE. The zero value: the INVITE says nothing.
 func geolocationOf(r *sipmsg.Request) (p geolocation) {
 	for _, name := range []string{"Geolocation", "Geolocation-Routing"} {
 		for _, v := range r.Headers(name) {
@@ -89,7 +90,7 @@ func geolocationOf(r *sipmsg.Request) (p geolocation) {
 	}
 }
 
-// toldTo is what the peer of an interface is told of the place.
+// toldTo is the part of the location that the peer of an interface is told: all, or nothing.
 func (p geolocation) toldTo(i *config.SIPInterface) geolocation {
 	if !i.PassLocation {
 		return geolocation{}
@@ -97,18 +98,18 @@ func (p geolocation) toldTo(i *config.SIPInterface) geolocation {
 	return p
 }
 
-// maxAlike is how many calls from one number to another may be under way, none of them answered, before they are taken for one
-// that goes in a circle: two users who forward to each other on both sides make a new call with new Call-ID and fresh Max-Forwards
-// on every round, and each takes a license and two ports.
+// maxAlike is the most calls from one number to another that may be under way unanswered. More are taken for a loop: two users who
+// forward to each other on both sides make a new call on every round, with a new Call-ID and fresh Max-Forwards, and each takes a
+// license and two ports.
 const maxAlike = 20
 
-// loopKey is what is the same in every loopKey of such a loop.
+// loopKey is the same for every round of such a loop.
 type loopKey struct {
 	iface           config.InterfaceID
 	calling, called string
 }
 
-// looping reports whether a call is one round too many, and counts it otherwise.
+// looping reports whether a call is one round too many. Otherwise it counts the call.
 func (c *call) looping(in *sipgw.Incoming) bool {
 	if c.origin.diverted.Times > maxDiversions {
 		return true
@@ -127,7 +128,7 @@ func (c *call) looping(in *sipgw.Incoming) bool {
 	return false
 }
 
-// endRound takes the call off that count: it was answered, or is over.
+// endRound removes the call from that count: it was answered, or has ended.
 func (c *call) endRound() {
 	if c.loop == nil {
 		return

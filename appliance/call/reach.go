@@ -10,10 +10,10 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// Where media may go. A description is not believed: whoever may call could otherwise aim our packets at the box itself, at a host of
-// the other side's network, or at anybody at all. So media goes to hosts on the interface's own side of the network only, never to a
-// port below 1024, and towards a peer with `trust microsoft-teams` to Microsoft's networks (teams.md A.39). `media trust` says so for
-// other peers, and adds to Microsoft's.
+// Where media may go. A description is not believed: a peer could otherwise aim our packets at the box itself, at a host of the
+// other side's network, or at any host on the internet. Media goes only to hosts on the interface's own side of the network and
+// never to a port below 1024. For a peer with `trust microsoft-teams` it goes to Microsoft's networks (teams.md A.39). `media trust`
+// names networks for other peers, and adds to Microsoft's.
 
 // reach is the rule for the media of one interface.
 type reach struct {
@@ -22,9 +22,9 @@ type reach struct {
 	iface *config.SIPInterface
 }
 
-func (c *call) reachOf(s *side) reach { return reach{c.cfg, c.here(s), s.iface} }
+func (c *call) reachOf(s *side) reach { return reach{c.cfg, c.localAddr(s), s.iface} }
 
-// lowest is the lowest port that media is sent to. The ones below belong to services.
+// lowest is the lowest port that media is sent to. Ports below it belong to services.
 const lowest = 1024
 
 const (
@@ -32,8 +32,8 @@ const (
 	notTrusted config.Obstacle = "is in none of the networks that this peer's media is in"
 )
 
-// obstacle is what stands between the interface and an address that its peer has named, or sends from; "" is nothing. It runs in the
-// relay, too, and allocates nothing.
+// obstacle says why media cannot go to, or come from, an address; "" when it can. The relay calls it for packets, so it allocates
+// nothing.
 func (r reach) obstacle(to netip.AddrPort) config.Obstacle {
 	switch {
 	case to.Port() < lowest:
@@ -57,8 +57,8 @@ func (r reach) trusts(a netip.Addr) bool {
 	return slices.ContainsFunc(r.iface.MediaTrust, func(n config.ACLHost) bool { return !n.Prefix.IsValid() || n.Prefix.Contains(a) })
 }
 
-// check refuses a stream whose address cannot be reached: better no call than a silent one, and the peer can try another address. An
-// address for RTCP alone that cannot be reached costs nothing but that address: RTCP goes where RTP goes.
+// check refuses a stream whose address cannot be reached. No call is better than a silent one, and the peer can try another address.
+// An unreachable address for RTCP alone costs only that address: RTCP then goes where RTP goes.
 func (r reach) check(a *sdp.Audio) error {
 	if a.RTCPAddr.IsValid() && r.obstacle(netip.AddrPortFrom(a.RTCPAddr, max(a.RTCPPort, lowest))) != "" {
 		a.RTCPAddr = netip.Addr{}
@@ -86,7 +86,7 @@ func (r reach) check(a *sdp.Audio) error {
 	return e
 }
 
-// described reads a description of a side's peer. Of an offer's streams the one is taken that the interface can answer.
+// described reads a description of a side's peer. Of the streams in an offer it takes the one that the interface can answer.
 func (c *call) described(s *side, contentType string, body []byte, offer bool) (*sdp.Session, error) {
 	d, err := sdp.ParseBody(contentType, body)
 	if err != nil || d == nil {
@@ -103,7 +103,7 @@ func (c *call) described(s *side, contentType string, body []byte, offer bool) (
 	return d, nil
 }
 
-// admit is the same rule for the sources that the relay learns.
+// admit is the same rule for sources that the relay learns.
 func (c *call) admit(s *side) func(netip.AddrPort) bool { return c.reachOf(s).admits }
 
 // warning is the Warning header of a failure (RFC 3261 20.43).

@@ -16,7 +16,7 @@ import (
 // record is the record of a call while it grows.
 type record struct{ status.Record }
 
-// end notes how a call ended; the first word counts.
+// end notes how a call ended. Only the first call counts.
 func (r *record) end(who status.Party, code int, reason string) {
 	if r.By != "" {
 		return
@@ -29,7 +29,7 @@ func (r *record) end(who status.Party, code int, reason string) {
 	r.By, r.Code, r.Reason = who, code, reason
 }
 
-// printable is the record as it is kept and shown: numbers, reasons and Call-ID are words of the peers.
+// printable is the record as it is kept and shown: numbers, reasons and Call-ID are text of the peers.
 func (r record) printable() status.Record {
 	for _, word := range []*string{&r.CallID, &r.Calling, &r.Called, &r.Reason} {
 		*word = printable.Text(*word)
@@ -42,7 +42,7 @@ func (r record) printable() status.Record {
 	return r.Record
 }
 
-// attempt notes how the attempt under way went.
+// attempt notes the result of the attempt under way.
 func (r *record) attempt(f callFailure) {
 	if n := len(r.Attempts); n > 0 {
 		r.Attempts[n-1].Code, r.Attempts[n-1].Text = f.code, f.text
@@ -100,7 +100,7 @@ func cause(f callFailure) []sipmsg.Header {
 
 func q850Cause(cause int) string { return "Q.850;cause=" + strconv.Itoa(cause) }
 
-// q850 passes a peer's Reason on when it is one: protocol and cause, without its text, which may name things of that side.
+// q850 keeps protocol and cause of a peer's Reason header. Its text stays behind, because it may name things of that side.
 func q850(reason string) string {
 	protocol, params, _ := strings.Cut(reason, ";")
 	protocol = strings.TrimSpace(protocol)
@@ -114,8 +114,8 @@ func q850(reason string) string {
 	return ""
 }
 
-// elsewhere is the Reason of a CANCEL: a PBX that rings several phones says "answered elsewhere" as SIP 200 or Q.850 26, and
-// Teams shows a missed call unless it is told in this form (teams.md A.31).
+// elsewhere is the Reason header of a CANCEL. A PBX that rings several phones says "answered elsewhere" with SIP 200 or Q.850 26.
+// Teams shows a missed call unless it is told so in this form (teams.md A.31).
 func elsewhere(reason string) string {
 	switch r := q850(reason); {
 	case strings.EqualFold(r, "SIP;cause=200"), strings.EqualFold(r, "Q.850;cause=26"):

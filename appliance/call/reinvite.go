@@ -8,10 +8,11 @@ import (
 	"viaduct/appliance/sdp"
 )
 
-// Two peers that are joined (a transfer, a fork, an attended transfer of two calls) may use codecs that the relay cannot join. One of them
-// is then asked to change with a re-INVITE, before the two are connected where that can still be refused.
+// Two peers that are connected by a fork, a transfer or an attended transfer may use codecs that the relay cannot join
+// (sdp.Joinable). One of them is then asked to change with a re-INVITE. This happens before the two are connected if that can still
+// be refused.
 
-// able are the codecs that a side uses or could change to: those in the last description of its peer that its profile permits too.
+// able are the codecs that a side uses or could change to: its peer has described them and its profile permits them.
 func able(s *side) []sdp.Codec {
 	list := s.Choice().Codecs()
 	if s.Remote() != nil {
@@ -29,10 +30,10 @@ func permits(s *side, codec sdp.Codec) bool {
 	return slices.ContainsFunc(sdp.Codecs(s.profile), codec.Same)
 }
 
-// fit has s change to the codec of another side where the relay cannot connect the two, and then calls done: false when s cannot, or
-// its peer does not want to. A peer that has agreed on codecs that the other side has not is asked to leave them out; when it does not
-// want to, nothing is lost until it uses them.
-func (c *call) fit(s *side, to *sdp.Choice, done func(ok bool)) {
+// alignCodec has s change its codec if the relay cannot join it with another side, and then calls done. Done gets false when s
+// cannot change, or its peer refuses. A peer that has agreed on further codecs, which the other side has not, is asked to leave them
+// out. When it refuses, nothing is lost until it uses them.
+func (c *call) alignCodec(s *side, to *sdp.Choice, done func(ok bool)) {
 	if s.Choice() != nil && to != nil && sdp.Joinable(s.Choice().Codec, to.Codec) {
 		after := done
 		done = func(bool) { after(true) }
@@ -42,24 +43,25 @@ func (c *call) fit(s *side, to *sdp.Choice, done func(ok bool)) {
 		done(true)
 	case s.leg == nil || !c.up(s) || !permits(s, to.Codec):
 		done(false)
-	case s.AfterReinvite(func() { c.fit(s, to, done) }):
+	case s.AfterReinvite(func() { c.alignCodec(s, to, done) }):
 	default:
 		c.log.Info("codec changes", "leg", s.which.String(), "name", to.Codec.Name)
 		c.reinvite(s, negotiation.ForCodec, to, done)
 	}
 }
 
-// sameCodec has a side change to the codec of the other one, after the fork that answered chose another one than the fork whose early
-// media the caller has been hearing, or when a change was for somebody who did not come.
-func (c *call) sameCodec(s *side) {
-	c.fit(s, c.beyond(s).Choice(), func(ok bool) {
+// alignSides has a side change to the codec of the other one: the fork that answered has chosen another codec than the fork with the
+// early media, or the side has changed its codec for a peer that did not come.
+func (c *call) alignSides(s *side) {
+	c.alignCodec(s, c.beyond(s).Choice(), func(ok bool) {
 		if !ok && !c.ended() {
 			c.log.Warn("the sides use different codecs")
 		}
 	})
 }
 
-// reinvite sends a side an offer for a change. Done, which may be nil, is told how it went. While one is under way nothing goes out.
+// reinvite sends a side an offer for a change. Done, which may be nil, is told the result. Nothing is sent while a re-INVITE is
+// under way.
 func (c *call) reinvite(s *side, change negotiation.Change, like *sdp.Choice, done func(ok bool)) {
 	if !s.BeginReinvite(change, like, done) {
 		return
@@ -77,23 +79,23 @@ func (c *call) reinvite(s *side, change negotiation.Change, like *sdp.Choice, do
 // reinvited is the end of a re-INVITE of ours.
 func (c *call) reinvited(s *side, ok bool) { s.FinishReinvite(ok, func() { c.rekey(s) }) }
 
-// abandon tells those who wait for a side to change its codec that its peer is gone.
+// abandon tells the functions that wait for a side's re-INVITE that its peer is gone.
 func (c *call) abandon(s *side) {
 	for _, tell := range s.AbandonReinvite() {
 		tell()
 	}
 }
 
-// rekeyAgain is how long after a refusal the next try follows.
+// rekeyAgain is the time between a refusal and the next try.
 const rekeyAgain = time.Minute
 
-// rekey offers a side a fresh key for the packets that we send (`srtp key-lifetime`: the relay says so when three quarters of it are
-// used). Both ends count roll-overs from 0 under it, we when its answer has come; the peer's own key goes on, or, when its answer
-// brings another one, begins at 0 too (teams.md A.45).
+// rekey offers a side a fresh key for the packets that we send (`srtp key-lifetime`). The relay asks for it when three quarters of
+// the old one are used. Both ends count roll-overs from 0 under the new key, we as soon as its answer has come. The peer's own key
+// goes on; if its answer brings a new one, that begins at 0, too (teams.md A.45).
 func (c *call) rekey(s *side) { c.freshKey(s, true) }
 
-// renegotiate offers a side a fresh key once its dialog stands, where the interface says so (`srtp renegotiate-on-connect`): the first
-// one was in an offer that every fork of the call has read. A peer that refuses keeps the first.
+// renegotiate offers a side a fresh key once its dialog stands (`srtp renegotiate-on-connect`). Every fork of the call has read the
+// first one in our offer. A peer that refuses keeps the first key.
 func (c *call) renegotiate(s *side) {
 	if s.iface != nil && s.iface.SRTPRenegotiate && !s.renegotiated && s.Choice() != nil && s.Choice().Local != nil {
 		s.renegotiated = true
@@ -101,7 +103,7 @@ func (c *call) renegotiate(s *side) {
 	}
 }
 
-// freshKey offers a fresh key; again says that a refusal is not the last word.
+// freshKey offers a fresh key. Again: try again after a refusal.
 func (c *call) freshKey(s *side, again bool) {
 	if s.leg == nil || !c.up(s) || s.Local() == nil || s.Choice() == nil || s.Choice().Local == nil {
 		return

@@ -7,18 +7,18 @@ import (
 	"viaduct/appliance/sdp"
 )
 
-// relayHop is a further media session behind a side whose peer is now reached from another address of the box than before: the ports
-// of the other side must stay (teams.md A.44), and a session has one address a side. The two are connected on the address that
-// the side had, as if the old peer had sent its media round.
+// relayHop is a second media session behind a side whose new peer is reached from another address of the box. The ports of the other
+// side must stay the same (teams.md A.44), and a session has one address a side. The two sessions are connected at the address that
+// the side had, so the first one does not notice.
 type relayHop struct {
 	session MediaSession
 	inner   media.Ports // of its side A, towards the call's own session
 	outer   media.Ports // of that session's side, towards the hop
 }
 
-// takePorts gives a new side n the media ports of x, or those of a relay hop of its own when it is reached from another address.
+// takePorts gives a new side n the media ports of x. If n is reached from another address, it gets a relay hop of its own.
 func (c *call) takePorts(n, x *side) error {
-	if c.here(n) == x.ports.RTP.Addr() {
+	if c.localAddr(n) == x.ports.RTP.Addr() {
 		n.ports, n.addr, n.hop = x.ports, x.addr, x.hop
 		return nil
 	}
@@ -40,7 +40,7 @@ func (c *call) takePorts(n, x *side) error {
 	return nil
 }
 
-// relay is the media session of a side, and which side of it that is.
+// relay is the media session of a side, and the side that it is there.
 func (c *call) relay(s *side) (MediaSession, media.Side) {
 	if s.hop != nil {
 		return s.hop.session, media.B
@@ -56,7 +56,7 @@ func (b *relayHop) connect(c *call, s *side) error {
 	return c.media.Set(s.which, plain(b.inner, s.Choice()))
 }
 
-// plain is RTP to ports of our own.
+// plain describes RTP between ports of our own.
 func plain(to media.Ports, ch *sdp.Choice) media.Params {
 	p := media.Params{Remote: to.RTP, RemoteRTCP: to.RTCP, Mux: to.RTP == to.RTCP, Send: true, Receive: true,
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Codec: name(ch.Codec), Voice: ch.Codec.Voice()}
@@ -66,7 +66,7 @@ func plain(to media.Ports, ch *sdp.Choice) media.Params {
 	return p
 }
 
-// fromHop handles what the relay says of a hop. Voice and silence of the peer show at the call's own session too.
+// fromHop handles events of a hop. Voice and silence of its peer show at the call's own session, too.
 func (c *call) fromHop(b *relayHop, e media.Event) {
 	for _, s := range []*side{&c.a, &c.b} {
 		if s.hop == b && e.Side == media.B && e.Kind == media.KeyUsed {
@@ -75,15 +75,15 @@ func (c *call) fromHop(b *relayHop, e media.Event) {
 	}
 }
 
-// releasePorts gives back what place gave a side that does not take the place of x after all.
+// releasePorts gives back what takePorts gave a side that does not take the place of x after all.
 func (n *side) releasePorts(x *side) {
 	if n.hop != x.hop {
 		n.closeHop()
 	}
 }
 
-// closeMedia gives all ports back and returns the final figures of both sides: of one behind a hop those of its peer, not of the way
-// between our own ports.
+// closeMedia gives all ports back and returns the final figures of both sides. A side behind a hop has the figures of its peer, not
+// of the path between our own ports.
 func (c *call) closeMedia() [2]media.Stats {
 	final := c.media.Close()
 	for _, s := range []*side{&c.a, &c.b} {
@@ -95,7 +95,7 @@ func (c *call) closeMedia() [2]media.Stats {
 	return final
 }
 
-// closeHop gives the ports of a hop back.
+// closeHop gives back the ports of a hop.
 func (s *side) closeHop() {
 	if s.hop != nil {
 		s.hop.session.Close()

@@ -7,7 +7,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// onReplaces gives an INVITE with Replaces to the call that it is about.
+// onReplaces hands an INVITE with Replaces to the call that it names.
 func (m *Manager) onReplaces(in *sipgw.Incoming) {
 	c, ok := in.Replaces.Owner().(*call)
 	if !ok {
@@ -20,9 +20,9 @@ func (m *Manager) onReplaces(in *sipgw.Incoming) {
 	}
 }
 
-// replace takes an INVITE with Replaces (RFC 3891): its leg takes the place of one of this call's. That is a call queue of Teams
-// that hands over (teams.md A.51), an attended transfer inside a PBX, or, for a leg of ours that still rings, a pickup. Where the new
-// peer uses another codec, the other side is asked to change first: when that does not work, everything stays as it was.
+// replace takes an INVITE with Replaces (RFC 3891): its leg takes the place of a leg of this call. A call queue of Teams hands over
+// in this way (teams.md A.51), so does a PBX after an attended transfer inside, and, for a leg of ours that still rings, a pickup.
+// If the new peer uses another codec, the other side is asked to change first. When that fails, everything stays as it was.
 func (c *call) replace(in *sipgw.Incoming) {
 	x, y := &c.a, &c.b
 	if in.Replaces == c.b.leg {
@@ -40,7 +40,7 @@ func (c *call) replace(in *sipgw.Incoming) {
 	refuse := func(f callFailure) {
 		c.log.Warn("INVITE with Replaces refused", "if", in.Interface, "code", f.code, "err", f.text)
 		n.releasePorts(x)
-		c.freed()
+		c.releaseChannel()
 		in.Leg.Reject(f.code, f.reason, append(cause(f), warning(f)...)...)
 	}
 	offer, err := c.described(&n, in.Request.ContentType, in.Request.Body, true)
@@ -65,8 +65,8 @@ func (c *call) replace(in *sipgw.Incoming) {
 	done := func(ok bool) {
 		if c.coming != in.Leg {
 			n.releasePorts(x) // it has given up
-			c.freed()
-			c.sameCodec(y)
+			c.releaseChannel()
+			c.alignSides(y)
 			return
 		}
 		c.coming = nil
@@ -78,17 +78,17 @@ func (c *call) replace(in *sipgw.Incoming) {
 		c.replaced(x, n)
 	}
 	if c.up(y) {
-		c.fit(y, n.Choice(), done)
+		c.alignCodec(y, n.Choice(), done)
 	} else {
 		done(true) // see answerCaller
 	}
 }
 
-// inPlaceOf is the side that an INVITE with Replaces makes of x.
+// inPlaceOf is the side that takes the place of x.
 func (c *call) inPlaceOf(x *side, in *sipgw.Incoming) side {
 	_, iface := in.Interface.In(c.cfg)
 	n := side{which: x.which, leg: in.Leg, iface: iface}
-	n.knows(in.Request.Headers)
+	n.noteAllow(in.Request.Headers)
 	if n.iface == nil {
 		n.iface = x.iface
 	}
@@ -122,7 +122,7 @@ func (c *call) replaced(x *side, n side) {
 	old.Bye()
 }
 
-// describe answers the offer of the new leg, or makes one, with what y uses, could use, or may be asked to use.
+// describe answers the offer of the new leg, or makes one, with the codecs that y uses, could use, or may be asked to use.
 func (c *call) describe(n, y *side) error {
 	local, err := n.Draft(n.terms())
 	if err != nil {
@@ -150,8 +150,8 @@ func (c *call) describe(n, y *side) error {
 	return err
 }
 
-// referBack hands a call that came and goes by the same interface back to its peer (`call-transfer emit`), when the peer knows
-// REFER: it connects its two users itself, and the box is out of the way. Teams does not (teams.md A.25).
+// referBack hands a call that came and went by the same interface back to its peer with REFER (`call-transfer emit`). The peer then
+// connects its two users itself, without the box. Teams cannot (teams.md A.25).
 func (c *call) referBack() {
 	if c.ended() || c.a.iface != c.b.iface || c.a.iface.Teams() || !c.a.iface.TransferEmit || !c.a.refers || !c.b.refers || c.referredBack || c.b.leg == nil {
 		return
@@ -162,7 +162,7 @@ func (c *call) referBack() {
 	c.a.leg.Refer("<" + party.WithHeader(target, "Replaces", dialog.String()) + ">")
 }
 
-// referBackNotified tells how the peer went about it.
+// referBackNotified hears how the peer got on with it.
 func (c *call) referBackNotified(e sipgw.Notified) {
 	switch {
 	case !e.Final:

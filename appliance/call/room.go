@@ -7,9 +7,9 @@ import (
 	"viaduct/appliance/status"
 )
 
-// Sessions are few, and a source that floods, or whose address is forged, must not hold them all with calls that come to nothing. When
-// there is no room for a new call, one that counts little gives way: one that was answered and that nobody acknowledges, or one that
-// nobody has answered yet of a source which goes on asking after it was refused. Calls that are talked on never do.
+// Sessions are few. A source that floods, or whose address is forged, must not hold them all with calls that lead nowhere. When
+// there is no room for a new call, a call of little weight gives way: one that was answered and never acknowledged, or an unanswered
+// one of a source that keeps asking after refusals. A call in which people talk never gives way.
 
 const (
 	unackedAtLeast = 3 * time.Second // time for three 200s, before a missing ACK says anything
@@ -19,7 +19,7 @@ const (
 	maxTries       = 3               // calls that one asks to give way
 )
 
-// stage is how far a call has come; of those before the last one may give way.
+// stage is the part of a call's state that other calls look at. Only calls before the last stage may give way.
 type stage uint8
 
 const (
@@ -28,7 +28,7 @@ const (
 	talking
 )
 
-// standing is what other calls see of a call; the manager guards it.
+// standing is what other calls see of a call. The manager's lock guards it.
 type standing struct {
 	source netip.Addr
 	stage  stage
@@ -37,14 +37,14 @@ type standing struct {
 	leaves bool // it was asked to give way, and has come no further since
 }
 
-// presses tells that this is an emergency call.
-func (c *call) presses() {
+// markUrgent marks an emergency call.
+func (c *call) markUrgent() {
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
 	c.standing.urgent = true
 }
 
-// reached tells how far the call has come.
+// reached notes the stage that the call has reached.
 func (c *call) reached(s stage) {
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
@@ -53,7 +53,7 @@ func (c *call) reached(s stage) {
 	}
 }
 
-// noise counts what a source was refused; it goes down with time.
+// noise counts the refusals of a source. It goes down with time.
 type noise struct {
 	n    float64
 	last time.Time
@@ -63,7 +63,7 @@ func (x noise) at(now time.Time) float64 {
 	return max(0, x.n-now.Sub(x.last).Seconds()*quietsDown)
 }
 
-// refused notes that a call found no room.
+// refused notes that a call of a source found no room.
 func (m *Manager) refused(source netip.Addr) {
 	now := time.Now()
 	m.mu.Lock()
@@ -76,14 +76,15 @@ func (m *Manager) refused(source netip.Addr) {
 	m.noise[source] = noise{min(2*noisyFrom, m.noise[source].at(now)+1), now}
 }
 
-// noisy reports whether a source goes on asking after it was refused; the lock is held.
+// noisy reports whether a source keeps asking after refusals. The lock is held.
 func (m *Manager) noisy(source netip.Addr, now time.Time) bool {
 	return m.noise[source].at(now) >= noisyFrom
 }
 
-// givesWay finds the call that counts least beside a newcomer, nil when all count. Of the calls without an ACK, and else of those of
-// noisy sources, it is the oldest of whoever has most. For an emergency call every call gives way that is not talked on.
-func (m *Manager) givesWay(newcomer *call) *call {
+// victimFor finds the call of least weight for a newcomer; nil: none may give way. Calls without an ACK come first, then those of
+// noisy sources; among them the oldest call of the source that has most. For an emergency call any call gives way in which nobody
+// talks.
+func (m *Manager) victimFor(newcomer *call) *call {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,8 +127,9 @@ func (m *Manager) givesWay(newcomer *call) *call {
 	return found
 }
 
-// room takes what the call needs with take, has others give way while that fails, and then goes on; without success it goes on with the error.
-func (c *call) room(take func() error, then func(error), tries int) {
+// makeRoom takes what the call needs. While that fails it has other calls give way. Then it goes on, with the error if there is no
+// room.
+func (c *call) makeRoom(take func() error, then func(error), tries int) {
 	if c.ended() {
 		return // cancelled meanwhile
 	}
@@ -136,18 +138,18 @@ func (c *call) room(take func() error, then func(error), tries int) {
 		then(err)
 		return
 	}
-	victim := c.m.givesWay(c)
+	victim := c.m.victimFor(c)
 	if victim == nil {
 		then(err)
 		return
 	}
-	again := func() { c.Post(func() { c.room(take, then, tries-1) }) }
+	again := func() { c.Post(func() { c.makeRoom(take, then, tries-1) }) }
 	if !victim.Post(func() { victim.giveWay(); again() }) {
 		again() // it has ended by itself
 	}
 }
 
-// giveWay ends a call that has not come about for another. One that has come further since it was chosen stays.
+// giveWay ends the call in favour of another. A call that has come further since it was chosen stays.
 func (c *call) giveWay() {
 	c.m.mu.Lock()
 	leaves := c.standing.leaves

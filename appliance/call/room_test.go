@@ -56,10 +56,10 @@ func TestWhoGivesWay(t *testing.T) {
 					want = list[x.want]
 				}
 				newcomer := make(x.newcomer)
-				if got := m.givesWay(newcomer); got != want {
+				if got := m.victimFor(newcomer); got != want {
 					t.Errorf("%+v gives way", got)
 				}
-				if want != nil && m.givesWay(newcomer) == want {
+				if want != nil && m.victimFor(newcomer) == want {
 					t.Error("it is asked twice")
 				}
 			})
@@ -74,7 +74,7 @@ func TestACallThatGoesOnMeanwhileDoesNotGiveWay(t *testing.T) {
 		c := &call{m: m, log: slog.New(slog.DiscardHandler), standing: standing{stage: unacknowledged, since: time.Now().Add(-time.Minute)}, done: make(chan struct{})}
 		c.a.iface = &config.SIPInterface{Name: "pbx"}
 		m.calls["a"] = c
-		if m.givesWay(&call{m: m}) != c {
+		if m.victimFor(&call{m: m}) != c {
 			t.Fatal("it is not asked to give way")
 		}
 		c.reached(talking)

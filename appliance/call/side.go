@@ -52,7 +52,7 @@ func (c *call) open(s *side) error {
 	if s.opened() {
 		return nil
 	}
-	bind := c.here(s)
+	bind := c.localAddr(s)
 	if !bind.IsValid() {
 		return fmt.Errorf("interface %s has no local address", s.iface.Name)
 	}
@@ -80,8 +80,8 @@ func (c *call) open(s *side) error {
 	return nil
 }
 
-// here is the box's address on a side: the one at which its leg stands, else the one from which it will be reached.
-func (c *call) here(s *side) netip.Addr {
+// localAddr is the box's address on a side: that of its leg, or the one that its next leg will have.
+func (c *call) localAddr(s *side) netip.Addr {
 	if s.leg != nil {
 		if a := s.leg.LocalAddr(); a.IsValid() {
 			return a
@@ -90,7 +90,7 @@ func (c *call) here(s *side) netip.Addr {
 	return c.m.SIP.LocalAddr(s.iface.ID())
 }
 
-// trafficClass is the octet that a profile's packets are marked with, as the relay takes it: negative is none.
+// trafficClass is the octet that marks a profile's packets, as the relay takes it. Negative: none.
 func trafficClass(p *config.VoIPProfile) int {
 	switch {
 	case p == nil:
@@ -101,7 +101,7 @@ func trafficClass(p *config.VoIPProfile) int {
 	return p.DSCP << 2
 }
 
-// answer answers the offer of x, with the codec that y uses, and sets x's media. An answer that went out already is repeated.
+// answer answers the offer of x with the codec that y uses, and sets x's media. An answer that was sent is repeated.
 func (c *call) answer(x, y *side) ([]byte, error) {
 	if x.Local() != nil {
 		return x.Local().Marshal(), nil
@@ -122,7 +122,7 @@ func (c *call) answer(x, y *side) ([]byte, error) {
 	return answer, c.apply(x)
 }
 
-// offer makes an offer to x with what y uses.
+// offer makes an offer to x with the codecs that y uses.
 func (c *call) offer(x, y *side) ([]byte, error) {
 	local, err := x.Draft(x.terms())
 	if err != nil {
@@ -134,8 +134,8 @@ func (c *call) offer(x, y *side) ([]byte, error) {
 	return x.Offer(local)
 }
 
-// answered takes the answer to an offer of ours, when body holds one, and sets the media. An error says that it holds one that cannot be
-// used: then what an earlier response said does not count either.
+// answered takes the answer to an offer of ours, if body holds one, and sets the media. With an error the answer cannot be used, and
+// the answer of an earlier response does not count either.
 func (c *call) answered(s *side, contentType string, body []byte) (ok bool, err error) {
 	if len(body) == 0 || s.Local() == nil {
 		return false, nil
@@ -161,7 +161,7 @@ func (c *call) answered(s *side, contentType string, body []byte) (ok bool, err 
 	return true, nil
 }
 
-// apply tells the relay what a side has agreed. The ports of one whose call is being transferred may be the new peer's already.
+// apply sets the media of a side as agreed. During a transfer its ports may already serve the new peer.
 func (c *call) apply(s *side) error {
 	c.noteHold()
 	if t := c.transfer; t != nil && t.state.heard() && s == t.x {
@@ -170,11 +170,11 @@ func (c *call) apply(s *side) error {
 	if err := c.set(s, s.Choice(), s.Choice().Direction); err != nil {
 		return err
 	}
-	c.toneGoesOn(s)
+	c.resumeTone(s)
 	return nil
 }
 
-// set tells the relay what a side has agreed, with a direction of its own.
+// set sets the media of a side, with a direction of its own.
 func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
 	p := media.Params{
 		Remote: ch.Addr, RemoteRTCP: ch.RTCPAddr, Mux: ch.Mux,
@@ -204,10 +204,10 @@ func key(k *sdp.Crypto) *srtp.Key {
 	return &srtp.Key{Suite: k.Suite, Master: k.Key, MKI: k.MKI}
 }
 
-// name tells codecs apart for the relay.
+// name is a codec's name for the relay, which tells codecs apart by it.
 func name(c sdp.Codec) string { return fmt.Sprintf("%s/%d/%d", c.Name, c.Rate, max(c.Channels, 1)) }
 
-// spareFormats are the further formats of a side as the relay takes them.
+// spareFormats are the further formats of a side, for the relay.
 func spareFormats(ch *sdp.Choice) (list []media.Format) {
 	for _, f := range ch.Spare {
 		list = append(list, media.Format{Received: f.Rx, Wanted: f.PT, Codec: name(f.Codec), Voice: f.Codec.Voice()})

@@ -20,8 +20,8 @@ type mediaSide struct {
 	which   media.Side
 }
 
-// Calls describes the calls in progress, oldest first. All are asked before the first answer is waited for, and the relay for all of
-// their figures together.
+// Calls describes the calls in progress, oldest first. It asks all of them before it waits for the first answer, and asks the relay
+// for the figures of all together.
 func (m *Manager) Calls() []status.Call {
 	type asked struct {
 		*call

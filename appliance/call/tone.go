@@ -8,11 +8,11 @@ import (
 	"viaduct/appliance/sipgw"
 )
 
-// What the transferee hears while the new peer of a transfer rings: what a caller would hear (teams.md A.27), but it has been answered
-// and can be told nothing with 180. So from the first ringing or voice on it hears that and not the one who asked, whose music may
-// have played until now; ringing is a tone of ours, until a voice comes.
+// What a transferee hears while the new peer rings. It should hear what a caller would (teams.md A.27), but it has been answered, so
+// 180 cannot tell it anything. From the first ringing or voice on it hears the new peer and no longer the old one, whose music may
+// have played until then. Ringing is a tone of ours until a voice comes.
 
-// targetProgress is a provisional response of the new peer.
+// targetProgress handles a provisional response of the new peer.
 func (c *call) targetProgress(t *transfer, e sipgw.Progress) {
 	if e.Code < 180 || e.Code > 189 {
 		return
@@ -24,15 +24,15 @@ func (c *call) targetProgress(t *transfer, e sipgw.Progress) {
 	switch {
 	case e.Code == 180:
 		c.hearTarget(t)
-		c.tone(t)
+		c.playTone(t)
 	case described:
 		c.hearTarget(t)
 		stop(t.wait)
-		t.wait = c.after(earlyVoice, func() { c.tone(t) })
+		t.wait = c.after(earlyVoice, func() { c.playTone(t) })
 	}
 }
 
-// hearTarget lets the transferee hear the new peer: nothing of the old one any more, and no hold that it has asked for.
+// hearTarget turns the transferee to the new peer: it hears nothing more of the old one, and a hold of the old one ends.
 func (c *call) hearTarget(t *transfer) {
 	if t.state.heard() {
 		return
@@ -46,8 +46,8 @@ func (c *call) hearTarget(t *transfer) {
 	c.hold(c.beyond(t.x), sdp.SendRecv)
 }
 
-// tone plays the ringing tone to the transferee, unless a voice has come.
-func (c *call) tone(t *transfer) {
+// playTone plays the ringing tone to the transferee unless a voice has come.
+func (c *call) playTone(t *transfer) {
 	if c.ended() || c.transfer != t || t.state != targetHeard {
 		return
 	}
@@ -59,23 +59,23 @@ func (c *call) tone(t *transfer) {
 	c.becomeTarget(t, targetRinging)
 }
 
-// toneGoesOn plays the tone to a transferee again that was on hold until now: the relay has ended it, because it could not be heard.
-func (c *call) toneGoesOn(s *side) {
+// resumeTone plays the tone again to a transferee that was on hold. The relay had ended it, because it could not be heard.
+func (c *call) resumeTone(s *side) {
 	if t := c.transfer; t != nil && t.state == targetRinging && s == c.beyond(t.x) {
 		c.becomeTarget(t, targetHeard)
-		c.tone(t)
+		c.playTone(t)
 	}
 }
 
-// targetSpeaks is the first voice of the new peer, which ends our tone.
+// targetSpeaks is the first voice of the new peer, at which the relay ends our tone.
 func (c *call) targetSpeaks(t *transfer) {
 	if t.next.Choice() != nil && (t.state == targetHeard || t.state == targetRinging) {
 		c.becomeTarget(t, targetSpeaking)
 	}
 }
 
-// quieten ends the timers and the tone of a transfer.
-func (c *call) quieten(t *transfer) {
+// stopTone ends timers and tone of a transfer.
+func (c *call) stopTone(t *transfer) {
 	t.hunting.alive()
 	stop(t.wait)
 	if t.state == targetRinging {
@@ -84,8 +84,8 @@ func (c *call) quieten(t *transfer) {
 	}
 }
 
-// ringback plays the ringing tone to the caller where the interface says so (`ringback local`), as early media. It reports whether the
-// caller has been told of it. The callee's voice takes the tone's place.
+// ringback plays the ringing tone to the caller as early media (`ringback local`). It reports whether it could. The callee's voice
+// replaces the tone.
 func (c *call) ringback() bool {
 	if !c.a.iface.LocalRingback || c.a.Remote() == nil {
 		return false
@@ -103,8 +103,8 @@ func (c *call) ringback() bool {
 	return true
 }
 
-// answeredRing ends the tone.
-func (c *call) answeredRing() {
+// stopRingback ends the tone.
+func (c *call) stopRingback() {
 	if c.a.iface.LocalRingback {
 		if err := c.media.Ring(media.A, false); err != nil {
 			c.log.Warn("ringing tone not ended", "leg", c.a.which.String(), "err", err)
@@ -112,8 +112,8 @@ func (c *call) answeredRing() {
 	}
 }
 
-// tonal are the codecs of a caller's offer that it may be answered with: where it is to hear a tone of ours those that one can be made in,
-// and its callee is offered no other either, because it is agreed before the callee has spoken.
+// tonal are the codecs that a caller's offer may be answered with. If the caller is to hear a tone of ours, these are codecs that
+// the tone can be made in. The callee is then offered no others, because they are agreed before it has spoken.
 func tonal(s *side) []sdp.Codec {
 	list := sdp.Takes(s.Remote(), s.profile)
 	if s.iface.LocalRingback {

@@ -17,21 +17,21 @@ import (
 	"viaduct/appliance/status"
 )
 
-// transfer is a REFER that is being acted upon (`call-transfer accept`): the peer of side x wants somebody else in its place.
+// transfer is a REFER that the box acts on (`call-transfer accept`): the peer of side x wants another peer in its place.
 //
-// Who that is called decides the host of Refer-To. Teams, and any PBX that names itself or a stranger, gets a new INVITE back with
-// the URI byte for byte: for Teams it names a state of its own that only Teams understands, even when it looks like a telephone
-// number, and an SBC that sends it on to the PBX makes loops (teams.md A.50). A PBX that names us means a call through us. And
-// one that names another of its calls with us (attended transfer) wants the two callees joined, see joined.go.
+// The host of Refer-To decides which one. Teams, and any PBX that names itself or a host we do not know, gets a new INVITE back with
+// the URI byte for byte. For Teams the URI names a state of its own, even if it looks like a telephone number; an SBC that sends it
+// to the PBX makes loops (teams.md A.50). A PBX that names the box means a call through it. A PBX that names another of its calls
+// with the box (attended transfer) wants the two callees joined, see joined.go.
 //
-// The new INVITE is hunted through like that of any call. The call goes on as it is until somebody new rings or is heard; then the
-// other side, the transferee, hears that (see tone.go). Once the new peer has answered, x is its leg, on the same ports, and the
-// old leg is ended. When nobody answers, everything is as before.
+// The new INVITE is hunted through like that of any call. The call stays as it is until the new peer rings or is heard; from then on
+// the other side, the transferee, hears that (see tone.go). When the new peer has answered, its leg becomes that of side x, on the
+// same ports, and the old leg is ended. If no peer answers, everything is as before.
 type transfer struct {
 	hunting
 	state target
 	x     *side
-	by    *sipgw.Leg // who asked, and is told with NOTIFY
+	by    *sipgw.Leg // the peer that asked; NOTIFY tells it the result
 	event string     // value of the Event header
 	quiet bool
 	told  int
@@ -40,12 +40,12 @@ type transfer struct {
 	uri        string           // of Refer-To
 	replaces   *sipmsg.Replaces // of its headers; nil: none
 	referredBy string           // byte for byte
-	back       bool             // to go back to who asked
+	back       bool             // the INVITE goes back to the peer that asked
 
 	wait *time.Timer // 183 came, but no voice yet
 }
 
-// refer is a REFER of x's peer.
+// refer handles a REFER of x's peer.
 func (c *call) refer(x, y *side, e sipgw.Refer) {
 	list := sipmsg.ParseList([]string{e.ReferTo})
 	switch {
@@ -90,11 +90,11 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 	c.nextTarget(callFailure{code: 503})
 }
 
-// aim finds out where the INVITE of a transfer may go.
+// aim finds the destinations of a transfer.
 func (c *call) aim(t *transfer) (err error) {
 	props := c.counterpart(t.x)
 	host := sipmsg.SplitURI(t.uri).Host
-	if i := t.x.iface; i.Teams() || host != "" && !c.means(i, host) {
+	if i := t.x.iface; i.Teams() || host != "" && !c.isOurHost(i, host) {
 		t.back, t.plan = true, c.backTo(i, props)
 		return nil
 	}
@@ -110,7 +110,7 @@ func (c *call) aim(t *transfer) (err error) {
 	return nil
 }
 
-// backTo is the way back to the peer of an interface: to Teams by each of its names, as a hunt group has them.
+// backTo is the way back to the peer of an interface. Teams is tried by each of its names, as a hunt group has them.
 func (c *call) backTo(i *config.SIPInterface, props route.Call) *route.Plan {
 	sw := switchOf(c.cfg, i)
 	for _, h := range sw.HuntGroups {
@@ -129,7 +129,7 @@ func (c *call) backTo(i *config.SIPInterface, props route.Call) *route.Plan {
 	return &route.Plan{Attempts: []route.Attempt{{Interface: i.ID(), Call: props}}}
 }
 
-// referTo splits what Refer-To holds into the Request-URI and a Replaces header among its headers (RFC 3261 19.1.5).
+// referTo splits a Refer-To URI into the Request-URI and a Replaces header (RFC 3261 19.1.5).
 func referTo(uri string) (string, *sipmsg.Replaces) {
 	uri, headers, _ := strings.Cut(uri, "?")
 	for h := range strings.SplitSeq(headers, "&") {
@@ -160,7 +160,7 @@ func (c *call) referred(t *transfer, i *config.SIPInterface, a *route.Attempt) s
 	return r
 }
 
-// counterpart are the properties of a call that the peer beyond x makes: what the peer of x knows it by.
+// counterpart are the properties of a call made by the peer beyond x, as the peer of x knows it.
 func (c *call) counterpart(x *side) route.Call {
 	p := c.props
 	if len(c.plan.Attempts) > 0 {
@@ -177,8 +177,8 @@ func (c *call) counterpart(x *side) route.Call {
 	return route.Call{CallingE164: called, CallingURI: account.String(), CallingName: c.props.CalledName, Time: c.props.Time}
 }
 
-// means reports whether a host that a peer names is this box.
-func (c *call) means(i *config.SIPInterface, host string) bool {
+// isOurHost reports whether a host that a peer names is this box.
+func (c *call) isOurHost(i *config.SIPInterface, host string) bool {
 	names := []string{i.Local.Host}
 	if gw := i.Gateway.In(c.cfg); gw != nil {
 		for _, g := range gw.Interfaces {
@@ -196,7 +196,7 @@ func (c *call) means(i *config.SIPInterface, host string) bool {
 	return false
 }
 
-// nextTarget calls the destination that follows a failure f, or ends the transfer when none does.
+// nextTarget tries the destination that follows a failure f. When there is none, the transfer ends.
 func (c *call) nextTarget(f callFailure) {
 	t := c.transfer
 	invite := func(i *config.SIPInterface, a *route.Attempt) error { return c.inviteTarget(t, i, a) }
@@ -206,8 +206,8 @@ func (c *call) nextTarget(f callFailure) {
 	}
 }
 
-// inviteTarget sends the INVITE to the new peer. It is offered what the transferee uses or could use, and sendrecv, whatever is on
-// hold now (teams.md A.50).
+// inviteTarget sends the INVITE to the new peer. It offers the codecs that the transferee uses or could use, and sendrecv whatever
+// is on hold now (teams.md A.50).
 func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attempt) error {
 	y := c.beyond(t.x)
 	t.next.releasePorts(t.x)
@@ -241,7 +241,7 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 
 var errForTeams = errors.New("what Teams refers to is for Teams only")
 
-// notify tells how it goes on (RFC 3515 2.4.5).
+// notify tells the peer that asked how far the transfer has come (RFC 3515 2.4.5).
 func (t *transfer) notify(code int) {
 	if t.quiet || code <= t.told {
 		return
@@ -265,7 +265,7 @@ func (c *call) fromNext(e sipgw.Event) {
 		c.targetProgress(t, e)
 	case sipgw.Answered:
 		t.hunting.alive()
-		t.next.knows(e.Headers)
+		t.next.noteAllow(e.Headers)
 		done := func(ok bool) {
 			switch {
 			case c.transfer != t:
@@ -280,7 +280,7 @@ func (c *call) fromNext(e sipgw.Event) {
 			done(false)
 			return
 		}
-		c.fit(c.beyond(t.x), t.next.Choice(), done)
+		c.alignCodec(c.beyond(t.x), t.next.Choice(), done)
 	case sipgw.Failed:
 		t.next.leg = nil
 		c.nextTarget(c.rejection(t.state != targetCalled, e))
@@ -292,10 +292,10 @@ func (c *call) fromNext(e sipgw.Event) {
 	}
 }
 
-// transferred puts the new peer in the place of the one who asked.
+// transferred puts the new peer in the place of the one that asked.
 func (c *call) transferred() {
 	t := c.transfer
-	c.quieten(t)
+	c.stopTone(t)
 	c.transfer = nil
 	t.notify(200)
 	c.record.attempt(callFailure{code: 200})
@@ -309,7 +309,7 @@ func (c *call) transferred() {
 	t.by.Bye()
 }
 
-// takeOver makes n the side x; the other side, which the old peer may have put on hold, is talked to again.
+// takeOver makes n the side x. The other side, which the old peer may have held, is resumed.
 func (c *call) takeOver(x *side, n side) {
 	if x.hop != n.hop {
 		x.closeHop()
@@ -320,22 +320,22 @@ func (c *call) takeOver(x *side, n side) {
 	for _, tell := range waiting {
 		tell()
 	}
-	c.freed()
+	c.releaseChannel()
 	c.hold(c.beyond(x), sdp.SendRecv)
 	c.noteHold()
 }
 
-// freed gives the channel back when no side has SRTP any more.
-func (c *call) freed() {
+// releaseChannel gives the channel back when no side has SRTP any more.
+func (c *call) releaseChannel() {
 	if err := c.channel(0, c.urgent); err != nil {
 		c.log.Warn("a side has got SRTP without a license", "err", err)
 	}
 }
 
-// transferFailed leaves the call as it was; when the one who asked has hung up meanwhile, it ends.
+// transferFailed leaves the call as it was. If the peer that asked has hung up meanwhile, the call ends.
 func (c *call) transferFailed(code int) {
 	t := c.transfer
-	c.quieten(t)
+	c.stopTone(t)
 	c.transfer = nil
 	t.notify(code)
 	if t.next.leg != nil {
@@ -346,21 +346,21 @@ func (c *call) transferFailed(code int) {
 		c.hangUp(nil, "", "transfer")
 		return
 	}
-	c.freed()
+	c.releaseChannel()
 	if t.x.Choice() != nil {
 		if err := c.apply(t.x); err != nil {
 			c.log.Warn("media not set", "leg", t.x.which.String(), "err", err)
 		}
 	}
 	y := c.beyond(t.x)
-	c.sameCodec(y)
+	c.alignSides(y)
 	if t.state.heard() {
-		c.hold(y, wanted(t.x.PeerHolds(), y.iface.HoldMethod))
+		c.hold(y, holdDirection(t.x.PeerHolds(), y.iface.HoldMethod))
 	}
 }
 
-// leaves reports whether x's peer hangs up because it has handed the call over: then the transfer goes on without it.
-func (c *call) leaves(x *side) bool {
+// handsOver reports whether x's peer hangs up because it has transferred the call. The transfer then goes on without it.
+func (c *call) handsOver(x *side) bool {
 	if c.transfer == nil || c.transfer.x != x {
 		return false
 	}
@@ -368,10 +368,10 @@ func (c *call) leaves(x *side) bool {
 	return true
 }
 
-// abortTransfer ends the attempt of a transfer together with its call.
+// abortTransfer ends a transfer together with its call.
 func (c *call) abortTransfer() {
 	if t := c.transfer; t != nil {
-		c.quieten(t)
+		c.stopTone(t)
 		c.transfer = nil
 		t.notify(487)
 		if t.next.leg != nil {

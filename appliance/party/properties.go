@@ -60,7 +60,7 @@ func present(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request, c *ro
 	for n := range wishes {
 		wishes[n] = strings.TrimSpace(wishes[n])
 	}
-	anonymous := nobody(r.From)
+	anonymous := isAnonymous(r.From)
 	if anonymous || slices.Contains(wishes, "user") || slices.Contains(wishes, "id") && !i.Teams() {
 		c.CallingPI = restricted
 	}
@@ -75,7 +75,7 @@ func present(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request, c *ro
 	if !anonymous {
 		return
 	}
-	known = known && i.Privacy && !nobody(sure)
+	known = known && i.Privacy && !isAnonymous(sure)
 	if c.CallingE164 == Number(sw, r.From.URI) { // not from another header, as a line may say
 		c.CallingE164 = ""
 		if known {
@@ -87,8 +87,8 @@ func present(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request, c *ro
 	}
 }
 
-// nobody reports whether an address is that of an anonymous caller (RFC 3323 4.1.1.3, and what peers make of it).
-func nobody(n sipmsg.NameAddr) bool {
+// isAnonymous reports whether an address is that of an anonymous caller (RFC 3323 4.1.1.3, and what peers make of it).
+func isAnonymous(n sipmsg.NameAddr) bool {
 	user, host := strings.ToLower(n.User()), strings.ToLower(n.Host())
 	return user == "" || user == "anonymous" || user == "restricted" || user == "unavailable" || strings.HasSuffix(host, ".invalid")
 }
