@@ -78,6 +78,7 @@ func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.A
 	}
 	for _, g := range kept {
 		errs = append(errs, g.open())
+		g.Watch()
 	}
 	s.lifecycle.Applied(cfg, anew)
 	return errors.Join(errs...)

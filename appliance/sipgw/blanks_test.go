@@ -28,7 +28,7 @@ func TestBlanksAndCapitalsAreTaken(t *testing.T) {
 					t.Fatal("the test changes nothing")
 				}
 				head, _ := strings.CutSuffix(m, "\n\n")
-				b.g.datagram(b.d, peerAddr, []byte(strings.ReplaceAll(head, "\n", "\r\n")+"\r\n\r\n"))
+				b.paper.put(peerAddr, []byte(strings.ReplaceAll(head, "\n", "\r\n")+"\r\n\r\n"))
 				b.one("SIP/2.0 200 ")
 			})
 		})

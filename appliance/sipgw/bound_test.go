@@ -24,20 +24,13 @@ func twoSided(t *testing.T, f func(t *testing.T, b *bench, lan, wan *paper)) {
 		c.CS[0].Interfaces = append(c.CS[0].Interfaces, &hub)
 	}, func(t *testing.T, b *bench) {
 		b.s.opts.Resolver = fakeNames{"pbx.example": {addr("192.168.1.100")}}
-		lan, wan := &paper{}, &paper{}
-		c := *b.g.Conf()
-		gw := c.gw.Interfaces[0]
-		c.binds = []bound{{gw, addr("203.0.113.5")}, {gw, addr("192.168.1.1")}}
-		c.interfaces = c.cfg.CS[0].Interfaces
-		b.g.conf.Store(&c)
-		clear(b.g.listeners)
-		for _, x := range []struct {
-			p  *paper
-			at string
-		}{{lan, "192.168.1.1:5060"}, {wan, "203.0.113.5:5060"}} {
-			at := addrPort(x.at)
-			b.g.listeners[listenKey{"udp", at}] = &listener{iface: "if", udp: &datagrams{g: b.g.Gate, conn: x.p, local: at}}
-		}
+		cfg := *b.s.cfg
+		gw := *cfg.Gateways[0]
+		second := *gw.Interfaces[0]
+		second.Name = "second"
+		gw.Interfaces, cfg.Gateways = append(gw.Interfaces, &second), []*config.SIPGateway{&gw}
+		b.configure(&cfg, addr("203.0.113.5"), addr("192.168.1.1"))
+		lan, wan := b.net.socks[addrPort("192.168.1.1:5060")], b.net.socks[addrPort("203.0.113.5:5060")]
 		f(t, b, lan, wan)
 	})
 }
@@ -81,9 +74,8 @@ func TestEachSideIsToldItsOwnAddress(t *testing.T) {
 
 func TestWhatCameByASocketIsAnsweredWithItsAddress(t *testing.T) {
 	twoSided(t, func(t *testing.T, b *bench, lan, wan *paper) {
-		d := b.g.listeners[listenKey{"udp", addrPort("192.168.1.1:5060")}].udp
 		put := func(m string) {
-			b.g.datagram(d, addrPort("192.168.1.100:5060"), []byte(crlf(strings.NewReplacer("192.0.2.100", "192.168.1.100", "192.0.2.1", "192.168.1.1").Replace(m))))
+			lan.put(addrPort("192.168.1.100:5060"), []byte(crlf(strings.NewReplacer("192.0.2.100", "192.168.1.100", "192.0.2.1", "192.168.1.1").Replace(m))))
 		}
 		put("OPTIONS sip:192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.100:5060;branch=z9hG4bKo;rport\nMax-Forwards: 70\nFrom: <sip:192.0.2.100>;tag=t\nTo: <sip:192.0.2.1>\n" +
 			"Call-ID: o\nCSeq: 1 OPTIONS\nContent-Length: 0\n\n")

@@ -31,7 +31,7 @@ func TestRequestsOnAConnectionOfOursAreTaken(t *testing.T) {
 				p = secureServer(t, l, b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth), func() {})
 			}
 			invite := p.want("INVITE ")
-			p.write(reply(invite, "200 OK", "theirs", fmt.Sprintf("Contact: <sip:100@127.0.0.2:%d;transport=%s>\n", addrPortOf(l.Addr()).Port(), transport), "v=0 answer"))
+			p.write(reply(invite, "200 OK", "theirs", fmt.Sprintf("Contact: <sip:100@127.0.0.2:%d;transport=%s>\n", tcpAddr(l.Addr()).Port(), transport), "v=0 answer"))
 			want[Answered](t, b.call)
 			p.want("ACK ")
 

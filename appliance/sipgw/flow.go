@@ -22,6 +22,13 @@ type flow interface {
 	local() netip.Addr // of ours, that it begins at
 }
 
+// Retire ends a connection of ours after its transactions. New requests go by another one.
+func Retire(f flow) {
+	if s, ok := f.(*stream); ok && !s.accepted {
+		s.retire()
+	}
+}
+
 // datagrams is one UDP socket; datagramFlow is a peer reached through it.
 type datagrams struct {
 	g     *Gate

@@ -22,7 +22,7 @@ func FuzzReceived(f *testing.F) {
 	b, tag := fuzzBench(f)
 	f.Fuzz(func(t *testing.T, m []byte) {
 		m = []byte(strings.ReplaceAll(string(m), "tag=tag", "tag="+tag))
-		b.g.datagram(b.d, peerAddr, m)
+		b.paper.put(peerAddr, m)
 		b.call.on(func() {})
 		b.paper.mu.Lock()
 		sent := b.paper.sent
@@ -88,11 +88,11 @@ func BenchmarkIncomingCall(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		id := sipmsg.Token(12)
-		x.g.datagram(x.d, peerAddr, []byte(strings.NewReplacer("Call-ID", "Call-ID", "ID", id).Replace(invite)))
+		x.paper.put(peerAddr, []byte(strings.NewReplacer("Call-ID", "Call-ID", "ID", id).Replace(invite)))
 		<-sent
 		r := strings.NewReplacer("Call-ID", "Call-ID", "ID", id, "TAG", tagOf(field(string(*last.Load()), "To")))
-		x.g.datagram(x.d, peerAddr, []byte(r.Replace(ack)))
-		x.g.datagram(x.d, peerAddr, []byte(r.Replace(bye)))
+		x.paper.put(peerAddr, []byte(r.Replace(ack)))
+		x.paper.put(peerAddr, []byte(r.Replace(bye)))
 		<-sent
 		for len(x.call.events) > 0 {
 			<-x.call.events

@@ -45,6 +45,16 @@ type GateOptions struct {
 	Trace func(TraceEntry) // every message in and out; may be nil; must not block
 }
 
+// SetDefaults fills in the network of the box itself, and a log that nobody reads.
+func (o *GateOptions) SetDefaults() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Network == nil {
+		o.Network = host{}
+	}
+}
+
 // Gate is where the messages of one gateway come in and go out: its sockets and connections, whom it listens to and how much of each.
 type Gate struct {
 	name    string
@@ -136,7 +146,7 @@ func (g *Gate) configure(c *Conf) (anew bool) {
 	return anew
 }
 
-// open opens the sockets that are missing and begins to watch the peers' names.
+// open opens the sockets that are missing.
 func (g *Gate) open() error {
 	var errs []error
 	for k, iface := range g.conf.Load().sockets() {
@@ -156,12 +166,16 @@ func (g *Gate) open() error {
 			g.log.Info("listening", "gw", g.name, "if", iface, "name", k.addr.String()+"/"+k.transport)
 		}
 	}
+	return errors.Join(errs...)
+}
+
+// Watch begins to keep the addresses of all peers known.
+func (g *Gate) Watch() {
 	if g.stop == nil {
 		ctx, cancel := context.WithCancel(g.ctx)
 		g.stop = cancel
 		g.spawn(func() { g.watch(ctx) })
 	}
-	return errors.Join(errs...)
 }
 
 // close ends every socket and connection of the gateway. Its calls notice when they next have something to say.

@@ -79,7 +79,7 @@ func authenticator(c *Conf, identity string) *sipmsg.Authenticator {
 func (g *gateway) dropLeg(l *Leg) {
 	g.dialogs.drop(l)
 	if l.incoming {
-		g.leaves(l.counted)
+		l.counted.Ended()
 	}
 }
 

@@ -87,16 +87,41 @@ func (c *testCall) none(t *testing.T) {
 // paper is a UDP socket of paper: what the gateway sends is kept, what the peer says is put in by the test. With it every
 // timer can be tested in virtual time.
 type paper struct {
+	in     chan said
+	closed chan struct{}
+	once   sync.Once
+	last   chan struct{} // of the datagram that was read last
+
 	mu   sync.Mutex
 	sent []string
 	dead bool         // writes fail
 	tap  func([]byte) // instead of keeping them; may be nil
 }
 
-func (p *paper) ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error) {
-	return 0, netip.AddrPort{}, net.ErrClosed
+// said is a datagram of a peer.
+type said struct {
+	from    netip.AddrPort
+	m       []byte
+	handled chan struct{}
 }
-func (p *paper) Close() error { return nil }
+
+func newPaper() *paper { return &paper{in: make(chan said), closed: make(chan struct{})} }
+
+func (p *paper) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	if p.last != nil {
+		close(p.last)
+	}
+	select {
+	case x := <-p.in:
+		p.last = x.handled
+		return copy(b, x.m), x.from, nil
+	case <-p.closed:
+		p.last = nil
+		return 0, netip.AddrPort{}, net.ErrClosed
+	}
+}
+
+func (p *paper) Close() error { p.once.Do(func() { close(p.closed) }); return nil }
 func (p *paper) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,13 +136,51 @@ func (p *paper) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) {
 	return len(b), nil
 }
 
+// put has the gateway read a datagram. It returns when that has been handled: the gateway reads again.
+func (p *paper) put(from netip.AddrPort, m []byte) {
+	handled := make(chan struct{})
+	p.in <- said{from, m, handled}
+	<-handled
+}
+
+// paperNet is the network of a gateway on paper. Nobody connects to it, and its own connections are those that a test has at hand.
+type paperNet struct {
+	mu    sync.Mutex
+	socks map[netip.AddrPort]*paper
+	dial  func() (net.Conn, error) // nil: no peer takes a connection
+}
+
+func (n *paperNet) ListenPacket(at netip.AddrPort) (PacketConn, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := newPaper()
+	n.socks[at] = p
+	return p, nil
+}
+
+func (n *paperNet) Listen(string, netip.AddrPort) (net.Listener, error) { return deaf{}, nil }
+
+func (n *paperNet) Dial(context.Context, string, netip.Addr, netip.AddrPort) (net.Conn, error) {
+	if n.dial == nil {
+		return nil, errors.New("connection refused")
+	}
+	return n.dial()
+}
+
+// deaf is a listener to which nobody connects.
+type deaf struct{}
+
+func (deaf) Accept() (net.Conn, error) { return nil, net.ErrClosed }
+func (deaf) Close() error              { return nil }
+func (deaf) Addr() net.Addr            { return nil }
+
 // bench is a gateway on paper with one SIP interface, "pbx".
 type bench struct {
 	t     *testing.T
 	s     *Stack
 	g     *gateway
-	d     *datagrams
-	paper *paper
+	net   *paperNet
+	paper *paper // its socket
 	iface *config.SIPInterface
 	calls chan *Incoming
 	call  *testCall // takes what comes in
@@ -130,7 +193,7 @@ var (
 
 func newBench(t *testing.T, change func(*config.Config, *config.SIPInterface)) *bench {
 	t.Helper()
-	b := &bench{t: t, paper: &paper{}, calls: make(chan *Incoming, 100)}
+	b := &bench{t: t, net: &paperNet{socks: map[netip.AddrPort]*paper{}}, calls: make(chan *Incoming, 100)}
 	b.iface = &config.SIPInterface{Context: "SWITCH", Name: "pbx", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}}}
 	b.iface.SetDefaults()
 	b.iface.TransferAccept = false
@@ -146,31 +209,45 @@ func newBench(t *testing.T, change func(*config.Config, *config.SIPInterface)) *
 		change(cfg, b.iface)
 	}
 	b.call = newTestCall()
-	b.s = New(Options{GateOptions: GateOptions{Resolver: fakeNames{}}, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
+	b.s = New(Options{GateOptions: GateOptions{Resolver: fakeNames{}, Network: b.net}, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
 	b.s.Handle(sip.OPTIONS, capable)
 	b.s.Handle(sip.NOTIFY, func(r *ServerRequest) { r.Respond(200) })
 	b.s.spawn(b.s.orphans.Run)
 	b.g = b.s.newGateway("gw")
 	b.s.gateways["gw"] = b.g
 	b.s.cfg = cfg
-	c := &Conf{cfg: cfg, gw: gw, binds: []bound{{gi, boxAddr.Addr()}}, interfaces: cfg.CS[0].Interfaces}
-	b.g.conf.Store(c)
-	b.d = &datagrams{g: b.g.Gate, conn: b.paper, local: boxAddr}
-	b.g.listeners[listenKey{"udp", boxAddr}] = &listener{iface: "if", udp: b.d}
+	b.configure(cfg, boxAddr.Addr())
+	b.paper = b.net.socks[boxAddr]
 	return b
+}
+
+// configure opens the gateway's sockets; addrs are the addresses of its interfaces, in their order.
+func (b *bench) configure(cfg *config.Config, addrs ...netip.Addr) {
+	b.t.Helper()
+	n := -1
+	c, err := newConf(cfg, cfg.Gateways[0], func(config.AddressBind) netip.Addr { n++; return addrs[n] }, b.s.opts.GateOptions, false)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.s.cfg = cfg
+	b.g.configure(c)
+	if err := b.g.open(); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // end stops what the bench started; in a synctest bubble everything must end.
 func (b *bench) end() {
 	b.call.End()
 	b.s.orphans.End()
+	b.g.close()
 	b.s.end()
 }
 
 // put is a datagram of the peer; lines end in \n in tests.
 func (b *bench) put(m string) {
 	head, body, _ := strings.Cut(m, "\n\n")
-	b.g.datagram(b.d, peerAddr, []byte(strings.ReplaceAll(head, "\n", "\r\n")+"\r\n\r\n"+body))
+	b.paper.put(peerAddr, []byte(strings.ReplaceAll(head, "\n", "\r\n")+"\r\n\r\n"+body))
 }
 
 // sent takes everything that was sent since.
@@ -323,3 +400,8 @@ func tagOf(value string) string { return sipmsg.ParseNameAddr(value).Param("tag"
 
 // capable answers OPTIONS.
 func capable(r *ServerRequest) { r.Respond(200, r.Capabilities()...) }
+
+func tcpAddr(a net.Addr) netip.AddrPort {
+	p := a.(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+}

@@ -48,7 +48,7 @@ func (g *gateway) incoming(tx *serverTx) {
 		return
 	}
 	urgent := urgentCall(c.cfg, i, req)
-	if why := g.callOf(tx.from.source.Addr(), g.isPeer(tx.from.source.Addr()), urgent); why != "" {
+	if why := g.callOf(tx.from.source.Addr(), urgent); why != "" {
 		g.surplus(req, tx.from, why)
 		return
 	}
@@ -69,8 +69,7 @@ func (g *gateway) incoming(tx *serverTx) {
 		return
 	}
 	l := g.newLeg(tx, i, contact)
-	l.counted = &Call{From: tx.from.source.Addr(), Urgent: urgent, GiveUp: func() { l.post(l.giveUp) }}
-	g.rings(l.counted)
+	l.counted = g.NewCall(tx.from.source.Addr(), urgent, func() { l.post(l.giveUp) })
 	tx.onCancel = func(reason string) { l.post(func() { l.cancelled(reason) }) }
 
 	tx.open()
@@ -162,7 +161,7 @@ func (l *Leg) accept(body []byte, h []sipmsg.Header) {
 	in.ok = l.respond(in.tx, 200, "", body, "", all)
 	in.answered, in.interval = time.Now(), t1
 	if in.initial && !in.tx.from.way.reliable() {
-		l.g.waitsForACK(l.counted)
+		l.counted.WaitsForACK()
 	}
 	in.repeat = l.after(t1, func() { l.repeatOK(in) })
 	in.giveUp = l.after(transactionTimeout, func() { l.unacknowledged(in) })
@@ -210,7 +209,7 @@ func (l *Leg) acknowledged(req *sipmsg.Request) {
 	l.in = nil
 	in.tx.settle()
 	if in.initial {
-		l.g.acked(l.counted, true)
+		l.counted.Acknowledged(true)
 	}
 	if l.state == legAnswered {
 		l.enter(legConfirmed)

@@ -76,7 +76,7 @@ func (l *Leg) after(d time.Duration, f func()) *time.Timer {
 // enter changes the state and what Info tells.
 func (l *Leg) enter(s legState) {
 	if l.incoming && l.state == legRinging && s != legRinging {
-		l.g.rangOut(l.counted)
+		l.counted.Decided()
 	}
 	l.state = s
 	l.outline.entered(s, &l.dialog)
@@ -91,7 +91,7 @@ func (l *Leg) finish() {
 	l.enter(legOver)
 	l.session.stop()
 	if l.incoming {
-		l.g.acked(l.counted, false)
+		l.counted.Acknowledged(false)
 	}
 	if l.in != nil {
 		l.in.stop()

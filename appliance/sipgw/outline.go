@@ -70,6 +70,9 @@ func (o *outline) named(r sipmsg.Replaces) (state string, ok bool) {
 	return o.info.State, r.FromTag == o.info.RemoteTag || slices.Contains(o.forks, r.FromTag)
 }
 
+// dialogRequests is how many requests a second are taken in one dialog, BYE apart.
+const dialogRequests = 20
+
 // takes reports whether one more request of the peer is taken in the dialog.
 func (o *outline) takes() bool {
 	o.mu.Lock()

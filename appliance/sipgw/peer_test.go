@@ -28,7 +28,7 @@ func twoPeers(c *config.Config, i *config.SIPInterface) {
 // putFrom is a datagram of somebody.
 func (b *bench) putFrom(from netip.AddrPort, m string) {
 	head, body, _ := strings.Cut(m, "\n\n")
-	b.g.datagram(b.d, from, []byte(strings.ReplaceAll(head, "\n", "\r\n")+"\r\n\r\n"+body))
+	b.paper.put(from, []byte(strings.ReplaceAll(head, "\n", "\r\n")+"\r\n\r\n"+body))
 }
 
 func TestADialogBelongsToItsPeer(t *testing.T) {

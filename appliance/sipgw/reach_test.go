@@ -274,7 +274,7 @@ func TestEachGatewayHasAContactOfItsOwn(t *testing.T) {
 func TestAProxyShowsThePeersName(t *testing.T) {
 	var l net.Listener
 	b := newBox(t, true, func(c *config.Config, i *config.SIPInterface) { l = remote(t, c); i.Remote.Host = "sip.example" })
-	port := addrPortOf(l.Addr()).Port()
+	port := tcpAddr(l.Addr()).Port()
 	elsewhere, err := net.Listen("tcp", fmt.Sprintf("127.0.0.9:%d", port))
 	if err != nil {
 		t.Fatal(err)
@@ -310,8 +310,12 @@ func TestAProxyShowsThePeersName(t *testing.T) {
 func TestRequestBehindOthersIsTakenBack(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		ours, theirs := net.Pipe()
-		s := newStream(b.g.Gate, "tcp", false)
-		s.start(ours)
+		b.net.dial = func() (net.Conn, error) { return ours, nil }
+		s, err := b.g.way(endpoint{"tcp", "", []netip.AddrPort{peerAddr}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
 		request := func(text string) *clientTx {
 			tx := &clientTx{g: b.g, key: clientKey(text, "INVITE"), invite: true, way: s, raw: []byte(text), result: func(*sipmsg.Response, error) {}}
 			tx.start()

@@ -128,7 +128,7 @@ func (g *gateway) request(req *sipmsg.Request, a arrival) {
 	}
 	dialog := req.ToTag
 	// A request of a call has a limit of its own, and an INVITE is counted as a call.
-	if dialog == "" && req.Method != sip.INVITE && !g.takes(a.source.Addr(), g.isPeer(a.source.Addr())) {
+	if dialog == "" && req.Method != sip.INVITE && !g.takes(a.source.Addr()) {
 		g.surplus(req, a, "too many requests of this source")
 		return
 	}
@@ -194,7 +194,7 @@ func (g *gateway) inDialog(tx *serverTx, tag string) {
 	leg := g.dialogs.leg(tx.req.CallID, tag)
 	tx.toTag = strings.Clone(tag) // not the whole message
 	if leg == nil {
-		if !g.takes(tx.from.source.Addr(), g.isPeer(tx.from.source.Addr())) {
+		if !g.takes(tx.from.source.Addr()) {
 			g.surplus(tx.req, tx.from, "too many requests of this source")
 			return
 		}

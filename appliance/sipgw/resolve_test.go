@@ -5,28 +5,29 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 // A Contact or a Refer-To can name any host: what is remembered of them has a bound, and the peers' own names stay known.
 func TestNamesThatPeersTellAreBounded(t *testing.T) {
-	onPaper(t, nil, func(t *testing.T, b *bench) {
-		hosts, srv := fakeNames{}, map[string][]*net.SRV{}
+	synctest.Test(t, func(t *testing.T) {
+		hosts, srv := map[string][]netip.Addr{}, map[string][]*net.SRV{}
 		for i := range 3 * mostKept {
 			host := fmt.Sprintf("h%d.example", i)
-			hosts[host] = []netip.Addr{addr("192.0.2.100")}
+			hosts[host] = []netip.Addr{ip("192.0.2.100")}
 			srv["_sip._udp."+host] = []*net.SRV{{Target: host + ".", Port: 5070}}
 		}
-		b.s.opts.Resolver = &slowNames{asked: map[string]bool{}, hosts: hosts, srv: srv}
+		g := testGate(t, GateOptions{Resolver: tableNames{hosts, srv}}, nil)
 		for i := range 3 * mostKept {
-			b.g.lookup(t.Context(), target{fmt.Sprintf("h%d.example", i), 0, "udp"})
-			b.g.failed(netip.AddrPortFrom(addr("192.0.2.100"), uint16(i+1)))
+			g.lookup(t.Context(), target{fmt.Sprintf("h%d.example", i), 0, "udp"})
+			g.failed(netip.AddrPortFrom(ip("192.0.2.100"), uint16(i+1)))
 			time.Sleep(time.Millisecond)
 		}
-		if n := len(b.g.resolved); n > mostKept {
+		if n := len(g.resolved); n > mostKept {
 			t.Errorf("%d names", n)
 		}
-		if n := len(b.g.failing); n > mostKept {
+		if n := len(g.failing); n > mostKept {
 			t.Errorf("%d addresses", n)
 		}
 	})

@@ -30,7 +30,7 @@ func TestRFC4475(t *testing.T) {
 				t.Fatal(err)
 			}
 			onPaper(t, func(_ *config.Config, i *config.SIPInterface) { i.TransferAccept = true }, func(t *testing.T, b *bench) {
-				b.g.datagram(b.d, peerAddr, m)
+				b.paper.put(peerAddr, m)
 				got := "silence"
 				if list := b.sent(); len(list) == 1 {
 					got, _, _ = strings.Cut(strings.TrimPrefix(list[0], "SIP/2.0 "), "\r\n")

@@ -22,7 +22,6 @@ const (
 	maxUnacked         = 16   // answered calls of one source without an ACK, over UDP
 	leastCalls         = 20   // new calls a second of one source, where there are few sessions
 	manyCalls          = 500
-	dialogRequests     = 20 // requests a second in one dialog, BYE apart
 )
 
 // Bucket is a token bucket with room for so many seconds.
@@ -130,9 +129,10 @@ func (g *Gate) connects(a netip.Addr) bool {
 	return g.senders.of(a, now).connections.Take(newConnections, 2, now)
 }
 
-// takes reports whether a new request of an address is taken. peer: it is one that the configuration names.
-func (g *Gate) takes(a netip.Addr, peer bool) bool {
+// takes reports whether a new request of an address is taken.
+func (g *Gate) takes(a netip.Addr) bool {
 	now := time.Now()
+	peer := g.isPeer(a)
 	rate := limit(g.conf.Load().gw.RequestsPerSource, config.RequestsPerSource)
 	s := &g.senders
 	s.mu.Lock()
@@ -143,8 +143,9 @@ func (g *Gate) takes(a netip.Addr, peer bool) bool {
 
 // callOf reports why a new call of an address is refused; "" when it is taken. An emergency call is counted apart, so that others never
 // stand in its way.
-func (g *Gate) callOf(a netip.Addr, peer, urgent bool) (why string) {
+func (g *Gate) callOf(a netip.Addr, urgent bool) (why string) {
 	now := time.Now()
+	peer := g.isPeer(a)
 	gw := g.conf.Load().gw
 	rate, most := limit(gw.CallsPerSource, g.callsPerSource()), cmp.Or(gw.UnansweredPerSource, g.unansweredPerSource())
 	s := &g.senders
@@ -188,82 +189,82 @@ func (g *Gate) unansweredPerSource() int {
 
 // Call is an INVITE that came in, as it is counted for its sender.
 type Call struct {
-	From   netip.Addr
-	Urgent bool   // it is for an emergency number
-	GiveUp func() // called when the call is to make room for others: nobody acknowledges its 200
-
-	talks bool // its ACK came; guarded by the senders
+	g      *Gate
+	from   netip.Addr
+	urgent bool
+	giveUp func()
+	talks  bool // its ACK came; guarded by the senders
 }
 
-// rings counts a call that came in.
-func (g *Gate) rings(c *Call) {
-	s := &g.senders
+// NewCall counts a call that came in. urgent: it is for an emergency number. giveUp is called when the call is to make room for others:
+// nobody acknowledges its 200.
+func (g *Gate) NewCall(from netip.Addr, urgent bool, giveUp func()) *Call {
+	c := &Call{g: g, from: from, urgent: urgent, giveUp: giveUp}
+	c.count(func(x *sender, all *senders) {
+		if x.legs++; urgent {
+			x.pressing++
+			return
+		}
+		x.ringing++
+		all.ringing++
+	})
+	return c
+}
+
+// count changes what is counted of the sender, and of all.
+func (c *Call) count(change func(x *sender, all *senders)) {
+	s := &c.g.senders
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.of(c.From, time.Now())
-	if x.legs++; c.Urgent {
-		x.pressing++
-		return
-	}
-	x.ringing++
-	s.ringing++
+	change(s.of(c.from, time.Now()), s)
 }
 
-// rangOut counts it no longer as unanswered.
-func (g *Gate) rangOut(c *Call) {
-	s := &g.senders
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x := s.of(c.From, time.Now())
-	if c.Urgent {
-		x.pressing--
-		return
-	}
-	x.ringing--
-	s.ringing--
+// Decided counts it no longer as unanswered.
+func (c *Call) Decided() {
+	c.count(func(x *sender, all *senders) {
+		if c.urgent {
+			x.pressing--
+			return
+		}
+		x.ringing--
+		all.ringing--
+	})
 }
 
-// leaves counts it no longer at all.
-func (g *Gate) leaves(c *Call) {
-	s := &g.senders
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x := s.of(c.From, time.Now())
-	if x.legs--; c.talks {
-		x.talking--
-	}
+// Ended counts it no longer at all.
+func (c *Call) Ended() {
+	c.count(func(x *sender, _ *senders) {
+		if x.legs--; c.talks {
+			x.talking--
+		}
+	})
 }
 
-// waitsForACK counts a call whose 200 waits for its ACK. Whoever forges the address of a caller never sees the 200: of more than a few such
-// calls the oldest is given up, long before its time is over.
-func (g *Gate) waitsForACK(c *Call) {
-	s := &g.senders
-	s.mu.Lock()
-	x := s.of(c.From, time.Now())
-	x.unacked = append(x.unacked, c)
+// WaitsForACK counts a call whose 200 waits for its ACK. Whoever forges the address of a caller never sees the 200: of more than a few
+// such calls the oldest is given up, long before its time is over.
+func (c *Call) WaitsForACK() {
 	var oldest *Call
-	if len(x.unacked) > maxUnacked {
-		oldest = x.unacked[0]
-	}
-	s.mu.Unlock()
+	c.count(func(x *sender, _ *senders) {
+		if x.unacked = append(x.unacked, c); len(x.unacked) > maxUnacked {
+			oldest = x.unacked[0]
+		}
+	})
 	if oldest != nil {
-		oldest.GiveUp()
+		oldest.giveUp()
 	}
 }
 
-// acked ends that; talks: with the ACK.
-func (g *Gate) acked(c *Call, talks bool) {
-	s := &g.senders
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x := s.of(c.From, time.Now())
-	if talks && !c.talks {
-		c.talks = true
-		x.talking++
-	}
-	if i := slices.Index(x.unacked, c); i >= 0 {
-		x.unacked = slices.Delete(x.unacked, i, i+1)
-	}
+// Acknowledged ends that. talks: the ACK came.
+func (c *Call) Acknowledged(talks bool) {
+	c.count(func(x *sender, _ *senders) {
+		if talks && !c.talks {
+			c.talks = true
+			x.talking++
+		}
+		if i := slices.Index(x.unacked, c); i >= 0 {
+			x.unacked = slices.Delete(x.unacked, i, i+1)
+		}
+	})
 }
 
 // limiter is what all may do together.

@@ -66,12 +66,7 @@ type Stack struct {
 
 // New returns a stack without gateways.
 func New(o Options) *Stack {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Network == nil {
-		o.Network = host{}
-	}
+	o.SetDefaults()
 	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, callMark: "-" + sipmsg.Token(6) + "-", orphans: mailbox.New(), methods: newMethods(), health: unattended{}, lifecycle: unattended{}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s

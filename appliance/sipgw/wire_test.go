@@ -45,7 +45,7 @@ func freePort(t *testing.T) uint16 {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return addrPortOf(l.Addr()).Port()
+	return tcpAddr(l.Addr()).Port()
 }
 
 func newBox(t *testing.T, secure bool, change func(*config.Config, *config.SIPInterface)) *box {
@@ -228,7 +228,7 @@ func remote(t *testing.T, cfg *config.Config) net.Listener {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	cfg.CS[0].Interfaces[0].Remote.Port = addrPortOf(l.Addr()).Port()
+	cfg.CS[0].Interfaces[0].Remote.Port = tcpAddr(l.Addr()).Port()
 	return l
 }
 
@@ -321,7 +321,7 @@ func TestRequestsOfOursNeverUseThePeersConnection(t *testing.T) {
 	b.call.on(func() { leg.target = "sip:user.01@pbx.example"; leg.Bye() })
 	ours := acceptPeer(t, l)
 	bye := ours.want("BYE ")
-	if from := addrPortOf(ours.c.RemoteAddr()).Addr(); from != addr("127.0.0.1") {
+	if from := tcpAddr(ours.c.RemoteAddr()).Addr(); from != addr("127.0.0.1") {
 		t.Errorf("it left from %v", from)
 	}
 	ours.write(reply(bye, "200 OK", "", "", ""))
@@ -340,7 +340,8 @@ func TestLargeRequestsGoByTCPAndFallBackToUDP(t *testing.T) {
 	})
 	big := func(r *Invite) { r.Body = []byte(strings.Repeat("v", 1400)) }
 	b.invite(big)
-	if m := acceptPeer(t, l).want("INVITE "); !strings.HasPrefix(field(m, "Via"), "SIP/2.0/TCP ") {
+	large := acceptPeer(t, l)
+	if m := large.want("INVITE "); !strings.HasPrefix(field(m, "Via"), "SIP/2.0/TCP ") {
 		t.Error(m)
 	}
 	b.invite(nil)
@@ -350,12 +351,10 @@ func TestLargeRequestsGoByTCPAndFallBackToUDP(t *testing.T) {
 		t.Errorf("%v %q", err, buf[:n])
 	}
 	l.Close()
-	b.s.gateway("gw").mu.Lock()
-	for s := range b.s.gateway("gw").streams {
-		defer s.close(errConnClosed)
+	large.c.Close()
+	for b.s.Gateways()[0].Connections > 0 {
+		time.Sleep(time.Millisecond)
 	}
-	clear(b.s.gateway("gw").pool)
-	b.s.gateway("gw").mu.Unlock()
 	b.invite(func(r *Invite) { big(r); r.RequestURI = "sip:fallback@127.0.0.2" })
 	for {
 		n, err := u.Read(buf)
@@ -444,7 +443,7 @@ func TestApplyLeavesConnectionsAlone(t *testing.T) {
 	defer taken.Close()
 	bad := gw
 	badIf := gi
-	bad.Name, badIf.UDPTCP = "bad", addrPortOf(taken.Addr()).Port()
+	bad.Name, badIf.UDPTCP = "bad", tcpAddr(taken.Addr()).Port()
 	bad.Interfaces = []*config.GatewayInterface{&badIf}
 	again := cfg
 	again.Gateways = []*config.SIPGateway{&bad, &gw}
