@@ -13,13 +13,18 @@ import (
 // floors lists what each package of ours may import of ours: imports only go down, and a package that is not listed may not exist. The
 // star is anything: those that are beside the product (docs/architecture.md).
 var floors = map[string]string{
+	"sipmsg":       "",
+	"siptransport": "config pki printable sipmsg source status",
+	"sipgw":        "config mailbox printable sipmsg siptransport source status",
+	"sipua":        "config printable sipgw sipmsg siptransport status",
+
 	"config":      "",
 	"cli":         "",
 	"plural":      "",
 	"source":      "",
 	"status":      "",
 	"logs":        "config printable",
-	"diag":        "printable sipgw status",
+	"diag":        "printable sipgw siptransport status",
 	"store":       "flash pki plural status",
 	"printable":   "",
 	"health":      "plural printable",
@@ -29,9 +34,6 @@ var floors = map[string]string{
 	"pki":         "config printable plural",
 	"names":       "config printable status",
 	"mailbox":     "",
-	"sipmsg":      "",
-	"sipgw":       "config mailbox pki printable sipmsg source status",
-	"sipua":       "config printable sipgw sipmsg status",
 	"media":       "audio config sockfilter srtp steer",
 	"audio":       "",
 	"srtp":        "",
@@ -51,7 +53,7 @@ var floors = map[string]string{
 	"lang/check":  "config cli pki printable plural",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
-	"system":      "health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag",
+	"system":      "health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag",
 	"api":         "health plural config cli lang system api/wire printable status",
 	"api/wire":    "pasted health",
 

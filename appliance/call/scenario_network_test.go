@@ -11,7 +11,7 @@ import (
 	"sync"
 	"syscall"
 
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/siptransport"
 )
 
 // memory is the network between the box and the peers of a scenario, inside one synctest bubble.
@@ -37,7 +37,7 @@ type datagram struct {
 	from netip.AddrPort
 }
 
-func (n *memory) ListenPacket(addr netip.AddrPort) (sipgw.PacketConn, error) {
+func (n *memory) ListenPacket(addr netip.AddrPort) (siptransport.PacketConn, error) {
 	s := &socket{net: n, local: addr, in: make(chan datagram, 4096), done: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()

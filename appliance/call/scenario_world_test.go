@@ -27,6 +27,7 @@ import (
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/license"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/sipua"
 	"viaduct/appliance/status"
 )
@@ -132,7 +133,7 @@ func newWorld(t *testing.T) *world {
 			w.problems = append(w.problems, string(b)) // a step that the states of a call do not have
 		}
 	}), nil))
-	w.stack = sipgw.New(sipgw.Options{GateOptions: sipgw.GateOptions{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net}, UserAgent: "Viaduct SBC",
+	w.stack = sipgw.New(sipgw.Options{Options: siptransport.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net}, UserAgent: "Viaduct SBC",
 		OnInvite: func(in *sipgw.Incoming) { w.calls.OnInvite(in) }})
 	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
 		Config: w.config, Record: func(r status.Record) {

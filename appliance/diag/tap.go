@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/printable"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/siptransport"
 )
 
 // Logger is a logger whose records, those of level debug included, also reach the sessions that debug topic.
@@ -73,7 +73,7 @@ func (t *tap) WithGroup(name string) slog.Handler {
 }
 
 // Trace shows a SIP message to the sessions that debug sip.
-func (s *Sessions) Trace(e sipgw.TraceEntry) {
+func (s *Sessions) Trace(e siptransport.TraceEntry) {
 	if !s.wanted(TopicSIP) {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/siptransport"
 )
 
 // reopenInterval is how soon a socket that could not be opened is tried again: its address may come up later than its gateway.
@@ -30,11 +31,11 @@ func (s *Stack) apply(cfg *config.Config, addrs func(config.AddressBind) netip.A
 
 // bring brings the gateways in line.
 func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) error {
-	wanted := map[string]*Conf{}
+	wanted := map[string]*siptransport.Conf{}
 	var errs []error
 	for _, gw := range cfg.Gateways {
 		if gw.Enabled {
-			c, err := newConf(cfg, gw, addrs, s.opts.GateOptions, s.secured(gw.Name))
+			c, err := siptransport.NewConf(cfg, gw, addrs, s.opts.Options, s.secured(gw.Name))
 			wanted[gw.Name] = c
 			errs = append(errs, err)
 		}
@@ -70,14 +71,14 @@ func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.A
 	}
 	// Sockets that are gone are closed first, so that an address and port may move from one gateway to another.
 	for _, g := range gone {
-		g.close()
+		g.Close()
 	}
 	anew := false
 	for _, g := range kept {
-		anew = g.configure(wanted[g.name]) || anew
+		anew = g.Configure(wanted[g.name]) || anew
 	}
 	for _, g := range kept {
-		errs = append(errs, g.open())
+		errs = append(errs, g.Open())
 		g.Watch()
 	}
 	s.lifecycle.Applied(cfg, anew)
@@ -96,7 +97,7 @@ func (s *Stack) reopen() {
 	}
 	s.mu.Unlock()
 	for _, g := range list {
-		if g.incomplete() {
+		if g.Incomplete() {
 			s.apply(cfg, addrs)
 			return
 		}
@@ -106,5 +107,5 @@ func (s *Stack) reopen() {
 // secured reports whether a gateway has TLS already: it keeps it, whatever becomes of the clock.
 func (s *Stack) secured(name string) bool {
 	g := s.gateway(name)
-	return g != nil && g.secured()
+	return g != nil && g.Secured()
 }

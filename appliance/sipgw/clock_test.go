@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/siptransport"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -49,7 +50,7 @@ func TestTLSWaitsForTheClock(t *testing.T) {
 		req.AppendHeader(sip.NewHeader(h[0], h[1]))
 	}
 	client, _ := b.s.Client("gw")
-	if _, err := client.Do(t.Context(), req, Target{"sip.example", uint16(port), "tls"}); !errors.Is(err, insane) {
+	if _, err := client.Do(t.Context(), req, siptransport.Target{Host: "sip.example", Port: uint16(port), Transport: "tls"}); !errors.Is(err, insane) {
 		t.Errorf("request: %v", err)
 	}
 	server.(*net.TCPListener).SetDeadline(time.Now().Add(50 * time.Millisecond))

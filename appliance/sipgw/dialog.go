@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -28,8 +29,8 @@ type dialog struct {
 
 // hop is a request that waits until it is known where it goes.
 type hop struct {
-	to   target
-	then func(endpoint, error)
+	to   siptransport.Target
+	then func(siptransport.Endpoint, error)
 }
 
 // confirm takes the dialog state from a response to our INVITE (12.1.2).
@@ -64,21 +65,21 @@ func (d *dialog) uriAndRoutes() (string, []string) {
 // next says where requests in the dialog are sent: to the first route, else to the interface's peer. The Contact decides only
 // when it is an address that the interface trusts, over UDP or TCP: Teams' Contact is a name that must not be dialled (A.32), and
 // one behind NAT is not reachable.
-func (l *Leg) hopOf(d *dialog) target {
+func (l *Leg) hopOf(d *dialog) siptransport.Target {
 	if len(d.routes) > 0 {
 		u := sipmsg.SplitURI(sipmsg.ParseNameAddr(d.routes[0]).URI)
-		return target{u.Host, u.Port, l.transportOf(u, d.transport)}
+		return siptransport.Target{Host: u.Host, Port: u.Port, Transport: l.transportOf(u, d.transport)}
 	}
 	if u := sipmsg.SplitURI(d.target); d.transport != "tls" {
-		if a, err := netip.ParseAddr(u.Host); err == nil && l.g.trustedBy(l.iface, a.Unmap()) {
+		if a, err := netip.ParseAddr(u.Host); err == nil && l.g.TrustedBy(l.iface, a.Unmap()) {
 			port := u.Port
 			if port == 0 {
 				port = 5060
 			}
-			return target{u.Host, port, l.transportOf(u, d.transport)}
+			return siptransport.Target{Host: u.Host, Port: port, Transport: l.transportOf(u, d.transport)}
 		}
 	}
-	return target{l.iface.Remote.Host, l.iface.Remote.Port, l.g.Conf().transportFor(l.iface, "")}
+	return siptransport.Target{Host: l.iface.Remote.Host, Port: l.iface.Remote.Port, Transport: l.g.Conf().TransportFor(l.iface, "")}
 }
 
 // transportOf is what a URI asks for: its transport parameter, TLS for sips; else that of the dialog.
@@ -87,7 +88,7 @@ func (l *Leg) transportOf(u sipmsg.URI, otherwise string) string {
 	if t = strings.ToLower(t); u.Scheme == "sips" {
 		t = "tls"
 	}
-	if (t == "udp" || t == "tcp" || t == "tls") && l.g.Conf().first(t) != nil {
+	if (t == "udp" || t == "tcp" || t == "tls") && l.g.Conf().First(t) != nil {
 		return t
 	}
 	return otherwise
@@ -95,9 +96,9 @@ func (l *Leg) transportOf(u sipmsg.URI, otherwise string) string {
 
 // reach calls then with where a target is, now or when its name has been resolved. Requests of a leg leave in the order in which
 // they were made.
-func (l *Leg) reach(to target, then func(endpoint, error)) {
+func (l *Leg) reach(to siptransport.Target, then func(siptransport.Endpoint, error)) {
 	if len(l.waiting) == 0 {
-		if where, ok := l.g.resolveNow(to); ok {
+		if where, ok := l.g.ResolveNow(to); ok {
 			then(where, nil)
 			return
 		}
@@ -111,7 +112,7 @@ func (l *Leg) reach(to target, then func(endpoint, error)) {
 func (l *Leg) resolveFirst() {
 	h := l.waiting[0]
 	ok := l.stack.spawn(func() {
-		where, err := l.g.resolve(l.stack.ctx, h.to)
+		where, err := l.g.Resolve(l.stack.ctx, h.to)
 		l.post(func() {
 			l.waiting = l.waiting[1:]
 			h.then(where, err)
@@ -122,7 +123,7 @@ func (l *Leg) resolveFirst() {
 	})
 	if !ok {
 		l.waiting = nil
-		h.then(endpoint{}, &TransportError{Op: opResolve, Peer: h.to.host, Err: fmt.Errorf("look up %s: %w", h.to.host, context.Canceled)})
+		h.then(siptransport.Endpoint{}, &siptransport.Error{Op: siptransport.OpResolve, Peer: h.to.Host, Err: fmt.Errorf("look up %s: %w", h.to.Host, context.Canceled)})
 	}
 }
 
@@ -175,7 +176,7 @@ func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType stri
 	if credentials == nil && l.auth != nil {
 		l.auth.Authorize(req) // a nonce that the peer has accepted may be good again
 	}
-	l.reach(l.hopOf(d), func(where endpoint, err error) {
+	l.reach(l.hopOf(d), func(where siptransport.Endpoint, err error) {
 		if err == nil {
 			_, err = l.g.begin(req, where, func(res *sipmsg.Response, err error) {
 				if err == nil && res.StatusCode < 200 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/siptransport"
 )
 
 // Teams wants the connection of a 503 closed, and no call for as long as the health of the peer says (A.30).
@@ -78,13 +79,13 @@ func TestAddressesThatDoNotAnswerComeLast(t *testing.T) {
 		i.Remote = config.HostPort{Host: "pbx.example", Port: 5060}
 	}, func(t *testing.T, b *bench) {
 		b.s.opts.Resolver = fakeNames{"pbx.example": {peerAddr.Addr(), second}}
-		where, _ := b.g.resolveNow(target{"pbx.example", 5060, "udp"})
+		where, _ := b.g.ResolveNow(siptransport.Target{Host: "pbx.example", Port: 5060, Transport: "udp"})
 		to := func() netip.Addr {
-			way, err := b.g.way(where)
+			way, err := b.g.Flow(where)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return way.remote().Addr()
+			return way.Remote().Addr()
 		}
 		if a := to(); a != peerAddr.Addr() {
 			t.Error("first to", a)
@@ -139,19 +140,19 @@ func TestOldSRVAnswersAreUsedWhileNewOnesAreAskedFor(t *testing.T) {
 		names := &slowNames{asked: map[string]bool{}, hosts: fakeNames{"a.example": {peerAddr.Addr()}, "b.example": {addr("192.0.2.102")}},
 			srv: map[string][]*net.SRV{"_sip._udp.example.org": {{Target: "a.example.", Port: 5070}, {Target: "b.example.", Port: 5080}}}}
 		b.s.opts.Resolver = names
-		to := target{"example.org", 0, "udp"}
-		where, err := b.g.resolve(t.Context(), to)
-		if want := []netip.AddrPort{addrPort("192.0.2.100:5070"), addrPort("192.0.2.102:5080")}; err != nil || !slices.Equal(where.addrs, want) {
+		to := siptransport.Target{Host: "example.org", Port: 0, Transport: "udp"}
+		where, err := b.g.Resolve(t.Context(), to)
+		if want := []netip.AddrPort{addrPort("192.0.2.100:5070"), addrPort("192.0.2.102:5080")}; err != nil || !slices.Equal(where.Addrs, want) {
 			t.Fatalf("%v, %v", where, err)
 		}
 		names.srv["_sip._udp.example.org"] = []*net.SRV{{Target: "b.example.", Port: 5090}}
 		time.Sleep(31 * time.Second)
-		if where, ok := b.g.resolveNow(to); !ok || len(where.addrs) != 2 {
+		if where, ok := b.g.ResolveNow(to); !ok || len(where.Addrs) != 2 {
 			t.Errorf("waits: %v", where)
 		}
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		if where, ok := b.g.resolveNow(to); !ok || !slices.Equal(where.addrs, []netip.AddrPort{addrPort("192.0.2.102:5090")}) {
+		if where, ok := b.g.ResolveNow(to); !ok || !slices.Equal(where.Addrs, []netip.AddrPort{addrPort("192.0.2.102:5090")}) {
 			t.Errorf("not renewed: %v", where)
 		}
 	})

@@ -6,13 +6,14 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 
 	"github.com/emiago/sipgo/sip"
 )
 
 // gateway is one `context sip-gateway`: its transactions and dialogs, on a gate of its own.
 type gateway struct {
-	*Gate
+	*siptransport.Gate
 	stack *Stack
 	name  string
 	log   *slog.Logger
@@ -23,7 +24,7 @@ type gateway struct {
 
 func (s *Stack) newGateway(name string) *gateway {
 	g := &gateway{stack: s, name: name, log: s.log, transactions: newTransactions(), dialogs: newDialogs()}
-	g.Gate = newGate(s.ctx, name, &s.opts.GateOptions, s.spawn, g.received)
+	g.Gate = siptransport.New(s.ctx, name, &s.opts.Options, s.spawn, g.received)
 	return g
 }
 
@@ -32,22 +33,22 @@ const maxDatagram = 1300
 
 // begin starts a client transaction to an endpoint. A request that is too large for UDP goes by TCP, and by UDP after all
 // when the peer has no TCP. result is called as clientTx says.
-func (g *gateway) begin(req *sip.Request, to endpoint, result func(*sipmsg.Response, error)) (*clientTx, error) {
+func (g *gateway) begin(req *sip.Request, to siptransport.Endpoint, result func(*sipmsg.Response, error)) (*clientTx, error) {
 	branch := sipmsg.NewBranch()
 	tx := &clientTx{g: g, req: req, key: clientKey(branch, string(req.Method)), invite: req.Method == sip.INVITE, result: result}
 	put := func(transport string) error {
 		e := to
-		e.transport = transport
-		way, err := g.way(e)
+		e.Transport = transport
+		way, err := g.Flow(e)
 		if err != nil {
 			return err
 		}
-		tx.via = g.Conf().at(transport, way.local()).via(transport, branch)
+		tx.via = g.Conf().At(transport, way.Local()).Via(transport, branch)
 		tx.way, tx.raw = way, sipmsg.Render(req, tx.via)
 		return nil
 	}
-	err := put(to.transport)
-	if err == nil && to.transport == "udp" && len(tx.raw) > maxDatagram && put("tcp") == nil {
+	err := put(to.Transport)
+	if err == nil && to.Transport == "udp" && len(tx.raw) > maxDatagram && put("tcp") == nil {
 		tx.fallback = put
 	}
 	if err != nil {
@@ -58,10 +59,10 @@ func (g *gateway) begin(req *sip.Request, to endpoint, result func(*sipmsg.Respo
 }
 
 // credential is the account with which an identity answers challenges on this gateway.
-func credential(c *Conf, identity string) config.Credential {
-	for _, r := range c.gw.Location {
-		if l := r.In(c.cfg); l != nil {
-			if cred, ok := l.Credential(c.cfg, identity); ok {
+func credential(c *siptransport.Conf, identity string) config.Credential {
+	for _, r := range c.Gateway.Location {
+		if l := r.In(c.Config); l != nil {
+			if cred, ok := l.Credential(c.Config, identity); ok {
 				return cred
 			}
 		}
@@ -70,7 +71,7 @@ func credential(c *Conf, identity string) config.Credential {
 }
 
 // authenticator answers challenges with an identity's account.
-func authenticator(c *Conf, identity string) *sipmsg.Authenticator {
+func authenticator(c *siptransport.Conf, identity string) *sipmsg.Authenticator {
 	account := credential(c, identity)
 	return sipmsg.NewAuthenticator(account.Username, string(account.Password))
 }
@@ -85,7 +86,7 @@ func (g *gateway) dropLeg(l *Leg) {
 
 // isTransport reports whether err says that the peer was not reached.
 func isTransport(err error) bool {
-	var t *TransportError
+	var t *siptransport.Error
 	return errors.As(err, &t)
 }
 

@@ -16,6 +16,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/mailbox"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -150,7 +151,7 @@ type paperNet struct {
 	dial  func() (net.Conn, error) // nil: no peer takes a connection
 }
 
-func (n *paperNet) ListenPacket(at netip.AddrPort) (PacketConn, error) {
+func (n *paperNet) ListenPacket(at netip.AddrPort) (siptransport.PacketConn, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	p := newPaper()
@@ -209,7 +210,7 @@ func newBench(t *testing.T, change func(*config.Config, *config.SIPInterface)) *
 		change(cfg, b.iface)
 	}
 	b.call = newTestCall()
-	b.s = New(Options{GateOptions: GateOptions{Resolver: fakeNames{}, Network: b.net}, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
+	b.s = New(Options{Options: siptransport.Options{Resolver: fakeNames{}, Network: b.net}, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
 	b.s.Handle(sip.OPTIONS, capable)
 	b.s.Handle(sip.NOTIFY, func(r *ServerRequest) { r.Respond(200) })
 	b.s.spawn(b.s.orphans.Run)
@@ -225,13 +226,13 @@ func newBench(t *testing.T, change func(*config.Config, *config.SIPInterface)) *
 func (b *bench) configure(cfg *config.Config, addrs ...netip.Addr) {
 	b.t.Helper()
 	n := -1
-	c, err := newConf(cfg, cfg.Gateways[0], func(config.AddressBind) netip.Addr { n++; return addrs[n] }, b.s.opts.GateOptions, false)
+	c, err := siptransport.NewConf(cfg, cfg.Gateways[0], func(config.AddressBind) netip.Addr { n++; return addrs[n] }, b.s.opts.Options, false)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.s.cfg = cfg
-	b.g.configure(c)
-	if err := b.g.open(); err != nil {
+	b.g.Configure(c)
+	if err := b.g.Open(); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -240,7 +241,7 @@ func (b *bench) configure(cfg *config.Config, addrs ...netip.Addr) {
 func (b *bench) end() {
 	b.call.End()
 	b.s.orphans.End()
-	b.g.close()
+	b.g.Close()
 	b.s.end()
 }
 

@@ -34,7 +34,7 @@ func (in *inbound) stop() {
 // incoming makes a leg of an INVITE that begins a call; it runs in the read loop.
 func (g *gateway) incoming(tx *serverTx) {
 	c, req := g.Conf(), tx.req
-	i := g.interfaceOf(tx.from.source.Addr())
+	i := g.InterfaceOf(tx.from.Source.Addr())
 	contact := req.Target()
 	if contact == "" && !req.Via.Cookie() && len(req.Contacts) == 0 {
 		contact = req.From.URI // RFC 2543 asked for none
@@ -47,8 +47,8 @@ func (g *gateway) incoming(tx *serverTx) {
 		g.refuse(req, tx.from, &sipmsg.Fault{Code: 400, Reason: "Missing or malformed Contact"})
 		return
 	}
-	urgent := urgentCall(c.cfg, i, req)
-	if why := g.callOf(tx.from.source.Addr(), urgent); why != "" {
+	urgent := urgentCall(c.Config, i, req)
+	if why := g.RefusesCall(tx.from.Source.Addr(), urgent); why != "" {
 		g.surplus(req, tx.from, why)
 		return
 	}
@@ -60,7 +60,7 @@ func (g *gateway) incoming(tx *serverTx) {
 		g.refuse(req, tx.from, &sipmsg.Fault{Code: 420, Headers: []sipmsg.Header{{Name: "Unsupported", Value: "100rel"}}})
 		return
 	}
-	replaced, f := g.replaced(req, tx.from.origin())
+	replaced, f := g.replaced(req, tx.from.Origin())
 	if f == nil && replaced == nil && g.stack.hops(req.CallID) > maxHops {
 		f = &sipmsg.Fault{Code: 482}
 	}
@@ -69,7 +69,7 @@ func (g *gateway) incoming(tx *serverTx) {
 		return
 	}
 	l := g.newLeg(tx, i, contact)
-	l.counted = g.NewCall(tx.from.source.Addr(), urgent, func() { l.post(l.giveUp) })
+	l.counted = g.NewCall(tx.from.Source.Addr(), urgent, func() { l.post(l.giveUp) })
 	tx.onCancel = func(reason string) { l.post(func() { l.cancelled(reason) }) }
 
 	tx.open()
@@ -89,8 +89,8 @@ func (g *gateway) incoming(tx *serverTx) {
 // newLeg is the leg of an INVITE that came in.
 func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *Leg {
 	c, req := g.Conf(), tx.req
-	side := c.at(tx.from.way.transport(), tx.from.local.Addr())
-	l := &Leg{stack: g.stack, g: g, iface: i, incoming: true, state: legRinging, here: side.address(),
+	side := c.At(tx.from.Flow.Transport(), tx.from.Local.Addr())
+	l := &Leg{stack: g.stack, g: g, iface: i, incoming: true, state: legRinging, here: side.Address(),
 		pending: map[RequestID]*serverTx{}}
 	from, to := req.FromText, req.ToText
 	user := ""
@@ -98,16 +98,16 @@ func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *
 		user = u.User
 	}
 	l.dialog = dialog{callID: req.CallID, localTag: tx.toTag, remoteTag: req.FromTag, local: to + ";tag=" + tx.toTag,
-		remote: from, localSeq: 0, remoteSeq: req.Seq, target: contact, transport: tx.from.way.transport(),
-		contact: "<" + side.contact(user, tx.from.way.transport()) + ">"}
+		remote: from, localSeq: 0, remoteSeq: req.Seq, target: contact, transport: tx.from.Flow.Transport(),
+		contact: "<" + side.Contact(user, tx.from.Flow.Transport()) + ">"}
 	if !sipmsg.Bracketed(to) {
 		l.local = "<" + req.To.URI + ">;tag=" + tx.toTag
 	}
 	l.routes = req.RecordRoute
 	l.auth = authenticator(c, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
-	l.outline.peer, l.outline.proxies = tx.from.source.Addr(), l.routes
-	l.initInfo(tx.from.source.String() + "/" + l.transport)
+	l.outline.peer, l.outline.proxies = tx.from.Source.Addr(), l.routes
+	l.initInfo(tx.from.Source.String() + "/" + l.transport)
 	return l
 }
 
@@ -160,7 +160,7 @@ func (l *Leg) accept(body []byte, h []sipmsg.Header) {
 	all = append(append(all, l.sessionAccept(in.tx.req)...), h...)
 	in.ok = l.respond(in.tx, 200, "", body, "", all)
 	in.answered, in.interval = time.Now(), t1
-	if in.initial && !in.tx.from.way.reliable() {
+	if in.initial && !in.tx.from.Flow.Reliable() {
 		l.counted.WaitsForACK()
 	}
 	in.repeat = l.after(t1, func() { l.repeatOK(in) })

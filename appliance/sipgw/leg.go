@@ -6,6 +6,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -20,8 +21,8 @@ type Leg struct {
 	g        *gateway // nil: the interface had no gateway, and the leg is over
 	iface    *config.SIPInterface
 	incoming bool
-	counted  *Call      // an incoming one, for its sender
-	here     netip.Addr // our address towards the peer, for its media too; zero: none
+	counted  *siptransport.Call // an incoming one, for its sender
+	here     netip.Addr         // our address towards the peer, for its media too; zero: none
 
 	ownership ownership
 	outline   outline

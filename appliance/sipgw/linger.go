@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/source"
 )
 
@@ -20,8 +21,8 @@ const (
 type finished struct {
 	key, merge string
 	toTag      string // of an INVITE: a CANCEL that comes too late gets it
-	from       arrival
-	back       back
+	from       siptransport.Arrival
+	back       siptransport.Back
 	m          []byte // nil: what comes again is absorbed
 	due        time.Time
 	release    func()
@@ -58,12 +59,12 @@ func (f *finished) octets() int { return len(f.key) + len(f.merge) + len(f.m) + 
 
 // finish lets go of a server transaction and keeps what a retransmission needs. m is nil where it is only to be absorbed.
 func (t *transactions) finish(tx *serverTx, m []byte, unacked bool) {
-	f := &finished{key: tx.key, merge: tx.merge, from: arrival{way: tx.from.way, source: tx.from.source}, back: tx.back, m: m, due: time.Now().Add(transactionTimeout),
+	f := &finished{key: tx.key, merge: tx.merge, from: siptransport.Arrival{Flow: tx.from.Flow, Source: tx.from.Source}, back: tx.back, m: m, due: time.Now().Add(transactionTimeout),
 		release: tx.release, unacked: unacked}
 	if tx.invite {
 		f.toTag = tx.toTag
 	}
-	if unacked && !tx.from.way.reliable() {
+	if unacked && !tx.from.Flow.Reliable() {
 		f.mu.Lock()
 		f.interval = t1
 		f.retry = time.AfterFunc(t1, f.resend)
@@ -134,7 +135,7 @@ func (l *lingering) add(f *finished) (gone []*finished) {
 		l.remove(old)
 		gone = append(gone, old)
 	}
-	from := source.Of(f.from.source.Addr())
+	from := source.Of(f.from.Source.Addr())
 	own := l.bySource[from]
 	if own == nil {
 		own = &lingeringOf{list: list.New()}
@@ -158,7 +159,7 @@ func (l *lingering) add(f *finished) (gone []*finished) {
 }
 
 func (l *lingering) remove(f *finished) {
-	from := source.Of(f.from.source.Addr())
+	from := source.Of(f.from.Source.Addr())
 	own := l.bySource[from]
 	l.all.Remove(f.all)
 	own.list.Remove(f.own)
@@ -179,7 +180,7 @@ func (f *finished) again() {
 	m := f.m
 	f.mu.Unlock()
 	if m != nil {
-		f.back.send(m)
+		f.back.Send(m)
 	}
 }
 
@@ -206,7 +207,7 @@ func (f *finished) resend() {
 	f.retry.Reset(f.interval)
 	m := f.m
 	f.mu.Unlock()
-	f.back.send(m)
+	f.back.Send(m)
 }
 
 // quiet stops repetition.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"viaduct/appliance/siptransport"
 )
 
 func optionsText(id, extra string) string {
@@ -82,7 +84,7 @@ func TestWhatLingersIsBounded(t *testing.T) {
 	l := newLingering()
 	put := func(from string, n, size int) (gone int) {
 		for i := range n {
-			f := &finished{key: fmt.Sprint(from, i), m: make([]byte, size), from: arrival{source: netip.AddrPortFrom(addr(from), 5060)}, release: func() {}}
+			f := &finished{key: fmt.Sprint(from, i), m: make([]byte, size), from: siptransport.Arrival{Source: netip.AddrPortFrom(addr(from), 5060)}, release: func() {}}
 			gone += len(l.add(f))
 		}
 		return gone
@@ -105,7 +107,7 @@ func TestWhatLingersIsBounded(t *testing.T) {
 func TestAnIPv6NetworkLingersAsOneSource(t *testing.T) {
 	l := newLingering()
 	for _, a := range []string{"[2001:db8::1]:5060", "[2001:db8::ffff:2]:5060"} {
-		l.add(&finished{key: a, from: arrival{source: netip.MustParseAddrPort(a)}})
+		l.add(&finished{key: a, from: siptransport.Arrival{Source: netip.MustParseAddrPort(a)}})
 	}
 	if len(l.bySource) != 1 {
 		t.Errorf("they are %d sources", len(l.bySource))

@@ -115,9 +115,9 @@ func (r *ServerRequest) Respond(code int, h ...sipmsg.Header) {
 // Capabilities are the headers that say who we are and what we can do.
 func (r *ServerRequest) Capabilities() []sipmsg.Header {
 	from := r.tx.from
-	transport := from.way.transport()
+	transport := from.Flow.Transport()
 	return []sipmsg.Header{
-		{Name: "Contact", Value: "<" + r.g.Conf().at(transport, from.local.Addr()).contact("", transport) + ">"},
+		{Name: "Contact", Value: "<" + r.g.Conf().At(transport, from.Local.Addr()).Contact("", transport) + ">"},
 		{Name: "Allow", Value: r.g.stack.methods.allow(r.Interface)},
 		{Name: "Accept", Value: acceptedBodies},
 		{Name: "Supported", Value: sipmsg.Extensions},
@@ -132,11 +132,11 @@ func (g *gateway) outOfDialog(tx *serverTx) {
 	switch m := g.stack.methods.find(tx.req.Method); {
 	case m != nil && m.handler != nil:
 		tx.open()
-		m.handler(&ServerRequest{Request: tx.req, Interface: g.interfaceOf(tx.from.source.Addr()), g: g, tx: tx})
+		m.handler(&ServerRequest{Request: tx.req, Interface: g.InterfaceOf(tx.from.Source.Addr()), g: g, tx: tx})
 	case m != nil && m.outside != nil:
 		m.outside(g, tx)
 	default:
-		g.answer(tx, 405, []sipmsg.Header{{Name: "Allow", Value: g.stack.methods.allow(g.interfaceOf(tx.from.source.Addr()))}})
+		g.answer(tx, 405, []sipmsg.Header{{Name: "Allow", Value: g.stack.methods.allow(g.InterfaceOf(tx.from.Source.Addr()))}})
 	}
 }
 

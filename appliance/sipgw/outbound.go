@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -20,7 +21,7 @@ const (
 type outbound struct {
 	invitation
 	initial, refresh bool // refresh: of the session timer; the call is told only when it changed something
-	to               target
+	to               siptransport.Target
 
 	tx           *clientTx
 	seq          uint32
@@ -65,7 +66,7 @@ const (
 
 // ack is an ACK as it was sent.
 type ack struct {
-	where endpoint
+	where siptransport.Endpoint
 	raw   []byte
 }
 
@@ -86,7 +87,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})
 		return l
 	}
-	transport := g.Conf().transportFor(i, r.Identity)
+	transport := g.Conf().TransportFor(i, r.Identity)
 	if !r.Urgent {
 		if err := s.health.Refusal(i.ID(), r.Identity); err != nil {
 			l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: err})
@@ -94,16 +95,16 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		}
 	}
 	l.pending = map[RequestID]*serverTx{}
-	to := target{i.Remote.Host, i.Remote.Port, transport}
-	side := g.towards(to)
-	l.here = side.address()
+	to := siptransport.Target{Host: i.Remote.Host, Port: i.Remote.Port, Transport: transport}
+	side := g.Towards(to)
+	l.here = side.Address()
 	l.state = legInviting
 	tag := sipmsg.Token(10)
 	from := r.From
 	from.Params = "tag=" + tag
 	l.dialog = dialog{callID: s.callID(r.Hops), localTag: tag, local: from.String(), remote: r.To.String(),
 		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: transport,
-		contact: "<" + side.contact(r.ContactUser, transport) + ">"}
+		contact: "<" + side.Contact(r.ContactUser, transport) + ">"}
 	l.auth = authenticator(g.Conf(), r.Identity)
 	l.out = &outbound{initial: true, to: to, invitation: invitation{body: r.Body, headers: r.Headers}, acks: map[string]ack{}}
 	if len(r.Parts) > 0 {
@@ -135,7 +136,7 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 	if !out.initial {
 		out.to = l.hopOf(&l.dialog)
 	}
-	l.reach(out.to, func(where endpoint, err error) {
+	l.reach(out.to, func(where siptransport.Endpoint, err error) {
 		if l.state == legOver && !out.initial {
 			return // the dialog has ended while its name was looked up
 		}
@@ -160,9 +161,9 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 }
 
 // settleSide puts the Contact right when the name of the peer was not known before: it is on another side of the gateway then.
-func (l *Leg) settleSide(where endpoint, req *sip.Request) {
-	side := l.g.Conf().towards(where.transport, where.addrs[0].Addr())
-	contact := "<" + side.contact(sipmsg.SplitURI(sipmsg.ParseNameAddr(l.contact).URI).User, l.transport) + ">"
+func (l *Leg) settleSide(where siptransport.Endpoint, req *sip.Request) {
+	side := l.g.Conf().Towards(where.Transport, where.Addrs[0].Addr())
+	contact := "<" + side.Contact(sipmsg.SplitURI(sipmsg.ParseNameAddr(l.contact).URI).User, l.transport) + ">"
 	if contact == l.contact || side == nil {
 		return
 	}
@@ -321,20 +322,20 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 			}
 		}
 	}
-	l.reach(l.hopOf(d), func(where endpoint, err error) {
+	l.reach(l.hopOf(d), func(where siptransport.Endpoint, err error) {
 		if err != nil {
 			l.stack.log.Warn("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
 			return
 		}
-		a := ack{where, sipmsg.Render(req, l.g.Conf().towards(where.transport, where.addrs[0].Addr()).via(where.transport, sipmsg.NewBranch()))}
+		a := ack{where, sipmsg.Render(req, l.g.Conf().Towards(where.Transport, where.Addrs[0].Addr()).Via(where.Transport, sipmsg.NewBranch()))}
 		out.acks[tag] = a
 		l.sendRaw(a)
 	})
 }
 
 func (l *Leg) sendRaw(a ack) {
-	if way, err := l.g.way(a.where); err == nil {
-		way.send(a.raw, nil, nil)
+	if way, err := l.g.Flow(a.where); err == nil {
+		way.Send(a.raw, nil, nil)
 	}
 }
 

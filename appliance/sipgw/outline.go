@@ -7,16 +7,17 @@ import (
 	"time"
 
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 )
 
 // outline is what goroutines other than the owner's may ask of a leg: read loops, and whoever shows calls.
 type outline struct {
 	mu       sync.Mutex
 	info     LegInfo
-	forks    []string   // tags of early dialogs that our INVITE has made
-	peer     netip.Addr // who began the dialog, or answered last
-	proxies  []string   // its route set
-	requests Bucket     // of the peer
+	forks    []string            // tags of early dialogs that our INVITE has made
+	peer     netip.Addr          // who began the dialog, or answered last
+	proxies  []string            // its route set
+	requests siptransport.Bucket // of the peer
 }
 
 // entered notes a new state, with what the dialog is by now.

@@ -8,6 +8,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 )
 
 var (
@@ -153,7 +154,7 @@ func TestWhatBeganOverTLSGoesOnOverTLS(t *testing.T) {
 		l.transport = "tls"
 		peer := peerAddr.Addr()
 		for transport, want := range map[string]bool{"udp": false, "tcp": false, "tls": true} {
-			if l.heeds(origin{transport, peer}) != want || b.g.kin(origin{"tls", peer}, origin{transport, peer}) != want {
+			if l.heeds(siptransport.Origin{Transport: transport, Addr: peer}) != want || b.g.Kin(siptransport.Origin{Transport: "tls", Addr: peer}, siptransport.Origin{Transport: transport, Addr: peer}) != want {
 				t.Errorf("%s: want %v", transport, want)
 			}
 		}

@@ -17,6 +17,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 )
 
 // slowNames answers after a second, and knows nothing before it was asked.
@@ -100,10 +101,10 @@ func TestNameIsResolvedWithoutHoldingUpTheCall(t *testing.T) {
 			if m := b.sent(); len(m) == 0 || !strings.HasPrefix(m[0], "INVITE ") {
 				t.Errorf("%q", firstLines(m))
 			}
-			if !b.g.trusts(peerAddr.Addr()) {
+			if !b.g.Trusts(peerAddr.Addr()) {
 				t.Error("trust remote does not hold the address behind the SRV record")
 			}
-			if where, ok := b.g.resolveNow(target{"example.org", 0, "udp"}); !ok || where.addrs[0].Port() != 5099 {
+			if where, ok := b.g.ResolveNow(siptransport.Target{Host: "example.org", Port: 0, Transport: "udp"}); !ok || where.Addrs[0].Port() != 5099 {
 				t.Errorf("%+v", where)
 			}
 		})
@@ -311,7 +312,7 @@ func TestRequestBehindOthersIsTakenBack(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		ours, theirs := net.Pipe()
 		b.net.dial = func() (net.Conn, error) { return ours, nil }
-		s, err := b.g.way(endpoint{"tcp", "", []netip.AddrPort{peerAddr}})
+		s, err := b.g.Flow(siptransport.Endpoint{Transport: "tcp", Name: "", Addrs: []netip.AddrPort{peerAddr}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -326,7 +327,7 @@ func TestRequestBehindOthersIsTakenBack(t *testing.T) {
 		if first.withdraw() || !second.withdraw() {
 			t.Error("which one waits?")
 		}
-		s.send([]byte(" third"), nil, nil)
+		s.Send([]byte(" third"), nil, nil)
 		got := make([]byte, 100)
 		theirs.Read(got)
 		n, _ := theirs.Read(got)

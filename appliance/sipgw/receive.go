@@ -7,27 +7,28 @@ import (
 	"strings"
 
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 
 	"github.com/emiago/sipgo/sip"
 )
 
 // received handles one message in the read loop of its socket or connection. head and body are the reader's buffer.
-func (g *gateway) received(head, body []byte, f sipmsg.Framing, a arrival) {
-	m := sipmsg.Parse(head, body, f, a.source, a.way.transport())
+func (g *gateway) received(head, body []byte, f sipmsg.Framing, a siptransport.Arrival) {
+	m := sipmsg.Parse(head, body, f, a.Source, a.Flow.Transport())
 	switch {
 	case m.Response != nil:
 		g.response(m.Response, a)
 	case m.Request == nil:
 		g.Counters.Malformed.Add(1)
-		g.Repeats.Log(slog.LevelInfo, "malformed message", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", m.Err)
-		g.dropped(a.way.transport(), a.source, a.local, m.Head, fmt.Sprint("malformed: ", m.Err))
-	case !a.trusted:
+		g.Repeats.Log(slog.LevelInfo, "malformed message", a.Source.Addr().String(), "", "gw", g.name, "peer", a.Source, "err", m.Err)
+		g.Dropped(a.Flow.Transport(), a.Source, a.Local, m.Head, fmt.Sprint("malformed: ", m.Err))
+	case !a.Trusted:
 		g.forbid(m.Request, a)
 	case m.Fault != nil:
 		g.refuse(m.Request, a, m.Fault)
 	default:
 		g.Counters.Requests.Add(1)
-		if i := g.interfaceOf(a.source.Addr()); i != nil {
+		if i := g.InterfaceOf(a.Source.Addr()); i != nil {
 			g.stack.health.Heard(i.ID())
 		}
 		g.request(m.Request, a)
@@ -35,34 +36,36 @@ func (g *gateway) received(head, body []byte, f sipmsg.Framing, a arrival) {
 }
 
 // forbid answers a stranger's request where answer-untrusted-hosts is set.
-func (g *gateway) forbid(req *sipmsg.Request, a arrival) {
+func (g *gateway) forbid(req *sipmsg.Request, a siptransport.Arrival) {
 	g.Counters.Untrusted.Add(1)
-	if g.Conf().gw.AnswerUntrusted && req.Method != sip.ACK {
+	if g.Conf().Gateway.AnswerUntrusted && req.Method != sip.ACK {
 		g.reply(a, req, g.responseTo(req, 403, "", sipmsg.Token(8), nil, "", nil))
 	}
 }
 
 // refuse answers a malformed request, without a transaction.
-func (g *gateway) refuse(req *sipmsg.Request, a arrival, f *sipmsg.Fault) {
+func (g *gateway) refuse(req *sipmsg.Request, a siptransport.Arrival, f *sipmsg.Fault) {
 	g.Counters.Refused.Add(1)
-	g.Repeats.Log(slog.LevelInfo, "request refused", a.source.Addr().String(), f.Reason, "gw", g.name, "peer", a.source, "code", f.Code, "err", f.Reason)
+	g.Repeats.Log(slog.LevelInfo, "request refused", a.Source.Addr().String(), f.Reason, "gw", g.name, "peer", a.Source, "code", f.Code, "err", f.Reason)
 	if req.Method != sip.ACK {
 		g.reply(a, req, g.responseTo(req, f.Code, f.Reason, sipmsg.Token(8), nil, "", f.Headers))
 	}
 }
 
 // surplus refuses what is beyond a limit, without keeping anything of it.
-func (g *gateway) surplus(req *sipmsg.Request, a arrival, why string) {
+func (g *gateway) surplus(req *sipmsg.Request, a siptransport.Arrival, why string) {
 	g.Counters.Surplus.Add(1)
-	g.Repeats.Log(slog.LevelWarn, "request refused", a.source.Addr().String(), why, "gw", g.name, "peer", a.source, "code", 503, "err", why)
+	g.Repeats.Log(slog.LevelWarn, "request refused", a.Source.Addr().String(), why, "gw", g.name, "peer", a.Source, "code", 503, "err", why)
 	g.reply(a, req, g.responseTo(req, 503, "", sipmsg.Token(8), nil, "", []sipmsg.Header{{Name: "Retry-After", Value: "1"}}))
 }
 
 // reply sends a response to a request that has no transaction.
-func (g *gateway) reply(a arrival, req *sipmsg.Request, m []byte) { g.backTo(a, req).send(m) }
+func (g *gateway) reply(a siptransport.Arrival, req *sipmsg.Request, m []byte) {
+	g.Back(a, req).Send(m)
+}
 
 // response matches a response with its client transaction; one without is a late retransmission and dropped.
-func (g *gateway) response(res *sipmsg.Response, a arrival) {
+func (g *gateway) response(res *sipmsg.Response, a siptransport.Arrival) {
 	if !res.Check() {
 		g.Counters.Malformed.Add(1)
 		return
@@ -71,9 +74,9 @@ func (g *gateway) response(res *sipmsg.Response, a arrival) {
 	if tx == nil {
 		return
 	}
-	if !g.kin(tx.asked(), a.origin()) {
+	if !g.Kin(tx.asked(), a.Origin()) {
 		g.Counters.Refused.Add(1)
-		g.Repeats.Log(slog.LevelInfo, "response ignored", a.source.Addr().String(), "", "gw", g.name, "peer", a.source, "err", "it comes from somebody who was not asked")
+		g.Repeats.Log(slog.LevelInfo, "response ignored", a.Source.Addr().String(), "", "gw", g.name, "peer", a.Source, "err", "it comes from somebody who was not asked")
 		return
 	}
 	tx.receive(res)
@@ -96,7 +99,7 @@ func serverKey(req *sipmsg.Request, method string) string {
 }
 
 // request matches a request with its transaction or dialog.
-func (g *gateway) request(req *sipmsg.Request, a arrival) {
+func (g *gateway) request(req *sipmsg.Request, a siptransport.Arrival) {
 	switch req.Method {
 	case sip.ACK:
 		g.acknowledged(req, a)
@@ -107,7 +110,7 @@ func (g *gateway) request(req *sipmsg.Request, a arrival) {
 	}
 	key := serverKey(req, string(req.Method))
 	var known interface{ again() }
-	var from arrival
+	var from siptransport.Arrival
 	if tx, f := g.transactions.server(key); tx != nil {
 		known, from = tx, tx.from
 	} else if f != nil {
@@ -115,7 +118,7 @@ func (g *gateway) request(req *sipmsg.Request, a arrival) {
 	}
 	switch {
 	case known == nil:
-	case g.kin(from.origin(), a.origin()):
+	case g.Kin(from.Origin(), a.Origin()):
 		known.again()
 		return
 	default:
@@ -128,7 +131,7 @@ func (g *gateway) request(req *sipmsg.Request, a arrival) {
 	}
 	dialog := req.ToTag
 	// A request of a call has a limit of its own, and an INVITE is counted as a call.
-	if dialog == "" && req.Method != sip.INVITE && !g.takes(a.source.Addr()) {
+	if dialog == "" && req.Method != sip.INVITE && !g.Takes(a.Source.Addr()) {
 		g.surplus(req, a, "too many requests of this source")
 		return
 	}
@@ -138,7 +141,7 @@ func (g *gateway) request(req *sipmsg.Request, a arrival) {
 		return
 	}
 	tx.merge = req.MergeKey()
-	if first, merged := g.transactions.mergedWith(tx.merge); merged && g.kin(first, a.origin()) {
+	if first, merged := g.transactions.mergedWith(tx.merge); merged && g.Kin(first, a.Origin()) {
 		g.refuse(req, a, &sipmsg.Fault{Code: 482})
 		return
 	}
@@ -146,29 +149,29 @@ func (g *gateway) request(req *sipmsg.Request, a arrival) {
 }
 
 // acknowledged is an ACK: of a 3xx to 6xx it belongs to the transaction, of a 2xx to the dialog.
-func (g *gateway) acknowledged(req *sipmsg.Request, a arrival) {
+func (g *gateway) acknowledged(req *sipmsg.Request, a siptransport.Arrival) {
 	if req.Check(g.stack.methods.understood) != nil {
 		return
 	}
-	if _, f := g.transactions.server(serverKey(req, "INVITE")); f != nil && g.kin(f.from.origin(), a.origin()) && f.acknowledged() {
-		if f.from.way.reliable() {
+	if _, f := g.transactions.server(serverKey(req, "INVITE")); f != nil && g.Kin(f.from.Origin(), a.Origin()) && f.acknowledged() {
+		if f.from.Flow.Reliable() {
 			g.transactions.dropFinished(f) // nothing comes a second time
 		}
 		return
 	}
-	if leg := g.dialogs.leg(req.CallID, req.ToTag); leg != nil && leg.heeds(a.origin()) {
+	if leg := g.dialogs.leg(req.CallID, req.ToTag); leg != nil && leg.heeds(a.Origin()) {
 		leg.post(func() { leg.acknowledged(req) })
 	}
 }
 
 // cancel is a CANCEL: it is answered here, and its INVITE's leg is told (RFC 3261 9.2).
-func (g *gateway) cancel(req *sipmsg.Request, a arrival) {
+func (g *gateway) cancel(req *sipmsg.Request, a siptransport.Arrival) {
 	if f := req.Check(g.stack.methods.understood); f != nil {
 		g.refuse(req, a, f)
 		return
 	}
 	tx, late := g.transactions.server(serverKey(req, "INVITE"))
-	var from arrival
+	var from siptransport.Arrival
 	var tag string
 	switch {
 	case tx != nil:
@@ -179,7 +182,7 @@ func (g *gateway) cancel(req *sipmsg.Request, a arrival) {
 		g.reply(a, req, g.responseTo(req, 481, "", sipmsg.Token(8), nil, "", nil))
 		return
 	}
-	if !g.kin(from.origin(), a.origin()) {
+	if !g.Kin(from.Origin(), a.Origin()) {
 		g.intruder(req, a)
 		return
 	}
@@ -194,7 +197,7 @@ func (g *gateway) inDialog(tx *serverTx, tag string) {
 	leg := g.dialogs.leg(tx.req.CallID, tag)
 	tx.toTag = strings.Clone(tag) // not the whole message
 	if leg == nil {
-		if !g.takes(tx.from.source.Addr()) {
+		if !g.Takes(tx.from.Source.Addr()) {
 			g.surplus(tx.req, tx.from, "too many requests of this source")
 			return
 		}
@@ -205,7 +208,7 @@ func (g *gateway) inDialog(tx *serverTx, tag string) {
 		g.answer(tx, 481, nil)
 		return
 	}
-	if !leg.heeds(tx.from.origin()) {
+	if !leg.heeds(tx.from.Origin()) {
 		g.intruder(tx.req, tx.from)
 		return
 	}

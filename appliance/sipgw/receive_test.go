@@ -133,10 +133,10 @@ func TestTrust(t *testing.T) {
 		b.s.opts.Resolver = fakeNames{"pbx2.example": {addr("198.51.100.7")}}
 		for a, want := range map[string]string{"192.0.2.100": "pbx", "198.51.100.7": "other", "198.51.100.8": "pbx", "198.51.3.1": "pbx", "52.114.7.7": "teams", "52.127.0.1": "", "10.1.1.1": ""} {
 			got := ""
-			if i := b.g.interfaceOf(addr(a)); i != nil {
+			if i := b.g.InterfaceOf(addr(a)); i != nil {
 				got = i.Name
 			}
-			if got != want || b.g.trusts(addr(a)) != (want != "") {
+			if got != want || b.g.Trusts(addr(a)) != (want != "") {
 				t.Errorf("%s belongs to %q, want %q", a, got, want)
 			}
 		}

@@ -3,11 +3,12 @@ package sipgw
 import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 )
 
 // replaced finds the leg that an INVITE with Replaces wants to take the place of; nil without such a header. A peer has no
 // business with the dialogs of others. The order of the checks is that of RFC 3891 3.
-func (g *gateway) replaced(req *sipmsg.Request, from origin) (*Leg, *sipmsg.Fault) {
+func (g *gateway) replaced(req *sipmsg.Request, from siptransport.Origin) (*Leg, *sipmsg.Fault) {
 	values := req.Headers("Replaces")
 	if len(values) == 0 {
 		return nil, nil
@@ -50,7 +51,7 @@ func (s *Stack) Dialog(iface config.InterfaceID, r sipmsg.Replaces) *Leg {
 // with reports whether the leg's peer is one of an interface.
 func (l *Leg) with(i *config.SIPInterface) bool {
 	peer, _ := l.outline.speakers()
-	return l.iface.ID() == i.ID() || l.g.trustedBy(i, peer)
+	return l.iface.ID() == i.ID() || l.g.TrustedBy(i, peer)
 }
 
 // Identify is the dialog as its peer would name it in a Replaces header, and the peer's Contact.

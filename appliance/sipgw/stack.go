@@ -1,14 +1,3 @@
-// Package sipgw speaks SIP for the box: gateways and their sockets, trust, TLS, ordered transactions, dialogs and
-// session timers.
-//
-// It owns everything between a socket and a call leg, but for the text of messages (package sipmsg). It does not own what a call is
-// (package call), which way a call goes (package route), what an SDP body means (package sdp: bodies pass through it as bytes), nor
-// registrations and the health of peers (package sipua).
-//
-// Goroutines: one read loop per UDP socket, listener and connection, one writer per connection, one dialler per connection being
-// opened, one loop of the stack for legs whose owner has ended. A read loop parses a message, matches its transaction and posts
-// to the mailbox of the leg's owner, so messages of one connection reach the owner in the order in which they arrived. All
-// state of a Leg belongs to its owner's goroutine. Nothing here blocks on the network: writes are queued.
 package sipgw
 
 import (
@@ -23,11 +12,12 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/mailbox"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 )
 
 // Options are what a stack is given.
 type Options struct {
-	GateOptions
+	siptransport.Options
 
 	// OnInvite is told of each new INVITE outside a dialog that comes from a trusted source and passed all checks. It is called
 	// in a read loop and must not block; it must call Leg.Take or Leg.Reject before it returns.
@@ -103,7 +93,7 @@ func (s *Stack) Run(ctx context.Context) error {
 	s.gateways = map[string]*gateway{}
 	s.mu.Unlock()
 	for _, g := range gateways {
-		g.close()
+		g.Close()
 	}
 	s.end()
 	s.orphans.End()
@@ -154,5 +144,5 @@ func (s *Stack) LocalAddr(iface config.InterfaceID) netip.Addr {
 	if g == nil {
 		return netip.Addr{}
 	}
-	return g.towards(g.peer(i, "")).address()
+	return g.Towards(g.Peer(i, "")).Address()
 }

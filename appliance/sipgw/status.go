@@ -23,7 +23,7 @@ func (g *gateway) status(conf *config.SIPGateway) status.Gateway {
 	x := status.Gateway{Name: conf.Name}
 	var listeners map[string][]status.Listener
 	if g != nil {
-		listeners = g.figures(&x)
+		listeners = g.Figures(&x)
 		x.Legs = g.dialogs.count()
 	}
 	for _, i := range conf.Interfaces {

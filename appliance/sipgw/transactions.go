@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 
+	"viaduct/appliance/siptransport"
+
 	"github.com/emiago/sipgo/sip"
 )
 
@@ -11,13 +13,13 @@ import (
 type transactions struct {
 	mu        sync.Mutex
 	clients   map[string]*clientTx
-	servers   map[string]*serverTx // without a final response, or a 2xx to an INVITE without its ACK
-	lingering lingering            // those with one
-	merged    map[string]origin    // who sent the request of each of both, by what its copies have in common
+	servers   map[string]*serverTx           // without a final response, or a 2xx to an INVITE without its ACK
+	lingering lingering                      // those with one
+	merged    map[string]siptransport.Origin // who sent the request of each of both, by what its copies have in common
 }
 
 func newTransactions() transactions {
-	return transactions{clients: map[string]*clientTx{}, servers: map[string]*serverTx{}, lingering: newLingering(), merged: map[string]origin{}}
+	return transactions{clients: map[string]*clientTx{}, servers: map[string]*serverTx{}, lingering: newLingering(), merged: map[string]siptransport.Origin{}}
 }
 
 func (t *transactions) addClient(tx *clientTx) {
@@ -44,7 +46,7 @@ func (t *transactions) addServer(tx *serverTx) {
 	defer t.mu.Unlock()
 	t.servers[tx.key] = tx
 	if tx.merge != "" {
-		t.merged[tx.merge] = tx.from.origin()
+		t.merged[tx.merge] = tx.from.Origin()
 	}
 }
 
@@ -65,7 +67,7 @@ func (t *transactions) server(key string) (*serverTx, *finished) {
 }
 
 // mergedWith tells who sent a copy of a request on another way before (RFC 3261 8.2.2.2).
-func (t *transactions) mergedWith(key string) (first origin, ok bool) {
+func (t *transactions) mergedWith(key string) (first siptransport.Origin, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	first, ok = t.merged[key]

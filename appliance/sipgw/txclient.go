@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -40,7 +41,7 @@ type clientTx struct {
 	req    *sip.Request
 	via    string // of raw: the INVITE's ACK and CANCEL have the same
 	raw    []byte
-	way    flow
+	way    siptransport.Flow
 	// result is given every response that matters in its order, or one error; after an error or a final response to a
 	// non-INVITE nothing more comes. It may be called under the transaction's lock, and may only post.
 	result func(*sipmsg.Response, error)
@@ -71,11 +72,11 @@ func (tx *clientTx) cancel(h []sipmsg.Header) {
 }
 
 // asked is where the request went.
-func (tx *clientTx) asked() origin {
+func (tx *clientTx) asked() siptransport.Origin {
 	tx.mu.Lock()
 	way := tx.way
 	tx.mu.Unlock()
-	return originOf(way)
+	return siptransport.OriginOf(way)
 }
 
 // start registers the transaction and sends its request.
@@ -92,12 +93,12 @@ func (tx *clientTx) start() {
 func (tx *clientTx) enter() func() {
 	way, raw := tx.way, tx.raw
 	failed := func(err error) { tx.fail(way, err) }
-	tx.release = way.hold(func(err error) { tx.lost(way, err) })
-	if !way.reliable() {
+	tx.release = way.Hold(func(err error) { tx.lost(way, err) })
+	if !way.Reliable() {
 		tx.interval = t1
 		tx.retry = time.AfterFunc(t1, tx.resend)
 	}
-	return func() { way.send(raw, tx.wanted, failed) }
+	return func() { way.Send(raw, tx.wanted, failed) }
 }
 
 // wanted is asked by the connection before it writes the request.
@@ -122,12 +123,12 @@ func (tx *clientTx) resend() {
 	tx.retry.Reset(tx.interval)
 	way, raw := tx.way, tx.raw
 	tx.mu.Unlock()
-	way.send(raw, nil, func(err error) { tx.fail(way, err) })
+	way.Send(raw, nil, func(err error) { tx.fail(way, err) })
 }
 
 // lost is told when the connection breaks. A peer that has answered already may still send its final response on another one
 // (RFC 3261 18.2.2); one that has not will not.
-func (tx *clientTx) lost(way flow, err error) {
+func (tx *clientTx) lost(way siptransport.Flow, err error) {
 	tx.mu.Lock()
 	answered := tx.answered
 	tx.mu.Unlock()
@@ -138,7 +139,7 @@ func (tx *clientTx) lost(way flow, err error) {
 
 // fail ends a transaction without final response. way is what failed, nil when it is not a way; one that has been left for
 // another does not matter.
-func (tx *clientTx) fail(way flow, err error) {
+func (tx *clientTx) fail(way siptransport.Flow, err error) {
 	tx.mu.Lock()
 	if tx.state != txCalling && tx.state != txProceeding || way != nil && way != tx.way {
 		tx.mu.Unlock()
@@ -155,8 +156,8 @@ func (tx *clientTx) fail(way flow, err error) {
 			return
 		}
 	}
-	if !tx.answered && !tx.way.reliable() {
-		tx.g.failed(tx.way.remote())
+	if !tx.answered && !tx.way.Reliable() {
+		tx.g.Failed(tx.way.Remote())
 	}
 	tx.end()
 	tx.result(nil, err)
@@ -174,7 +175,7 @@ func (tx *clientTx) abort() {
 func (tx *clientTx) withdraw() bool {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
-	if tx.taken || !tx.way.reliable() {
+	if tx.taken || !tx.way.Reliable() {
 		return false
 	}
 	tx.end()
@@ -216,7 +217,7 @@ func (tx *clientTx) receive(res *sipmsg.Response) {
 	}
 	tx.mu.Unlock()
 	if ack != nil {
-		tx.way.send(ack, nil, nil)
+		tx.way.Send(ack, nil, nil)
 		tx.mu.Lock()
 		if tx.state == txCompleted && tx.linger == nil {
 			tx.lingerFor(lingerD)
@@ -250,7 +251,7 @@ func (tx *clientTx) quiet() {
 
 // lingerFor keeps the transaction to absorb retransmissions; over a reliable transport there are none.
 func (tx *clientTx) lingerFor(d time.Duration) {
-	if tx.way.reliable() {
+	if tx.way.Reliable() {
 		tx.end()
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 )
 
 // serverTx is a server transaction (RFC 3261 17.2, RFC 6026) until its final response; a 2xx to an INVITE is the leg's to repeat until its
@@ -14,8 +15,8 @@ type serverTx struct {
 	key    string
 	merge  string // what a merged request has in common with it (8.2.2.2)
 	req    *sipmsg.Request
-	from   arrival
-	back   back
+	from   siptransport.Arrival
+	back   siptransport.Back
 	invite bool
 	toTag  string // of every response but 100
 
@@ -30,8 +31,8 @@ type serverTx struct {
 
 // open registers the transaction.
 func (tx *serverTx) open() {
-	tx.back = tx.g.backTo(tx.from, tx.req)
-	tx.release = tx.from.way.hold(nil)
+	tx.back = tx.g.Back(tx.from, tx.req)
+	tx.release = tx.from.Flow.Hold(nil)
 	tx.g.transactions.addServer(tx)
 }
 
@@ -52,18 +53,18 @@ func (tx *serverTx) respond(code int, m []byte) bool {
 	default:
 		tx.state, tx.code, tx.last, tx.onCancel = txTerminated, code, nil, nil
 		tx.mu.Unlock()
-		if !tx.invite && tx.from.way.reliable() {
-			tx.back.send(m)
+		if !tx.invite && tx.from.Flow.Reliable() {
+			tx.back.Send(m)
 			tx.g.transactions.dropServer(tx)
 			tx.release()
 			return true
 		}
 		tx.g.transactions.finish(tx, m, tx.invite)
-		tx.back.send(m)
+		tx.back.Send(m)
 		return true
 	}
 	tx.mu.Unlock()
-	tx.back.send(m)
+	tx.back.Send(m)
 	return true
 }
 
@@ -80,7 +81,7 @@ func (tx *serverTx) again() {
 	m := tx.last
 	tx.mu.Unlock()
 	if m != nil {
-		tx.back.send(m)
+		tx.back.Send(m)
 	}
 }
 
@@ -102,7 +103,7 @@ func (tx *serverTx) settle() {
 	if !tx.over() {
 		return
 	}
-	if tx.from.way.reliable() {
+	if tx.from.Flow.Reliable() {
 		tx.g.transactions.dropServer(tx)
 		tx.release()
 	} else {

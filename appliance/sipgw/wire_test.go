@@ -18,6 +18,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -83,7 +84,7 @@ func newBox(t *testing.T, secure bool, change func(*config.Config, *config.SIPIn
 	b.secure = netip.AddrPortFrom(addr("127.0.0.1"), gi.TLS)
 	b.names = &movingNames{}
 	b.names.Store(&fakeNames{"sip.example": {addr("127.0.0.2")}, "sip2.example": {addr("127.0.0.2")}})
-	b.s = New(Options{GateOptions: GateOptions{Resolver: b.names, PKI: store}, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
+	b.s = New(Options{Options: siptransport.Options{Resolver: b.names, PKI: store}, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
 	b.s.Handle(sip.OPTIONS, capable)
 	if err := b.apply(); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 )
 
@@ -139,7 +139,7 @@ func (a *Agent) Refusal(iface config.InterfaceID, identity string) error {
 		return err
 	}
 	if why := a.holds.reason(iface); why != "" {
-		return &sipgw.TransportError{Op: "call", Peer: i.Remote.Host, Err: errors.New("the peer " + why)}
+		return &siptransport.Error{Op: "call", Peer: i.Remote.Host, Err: errors.New("the peer " + why)}
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (a *Agent) unregistered(i *config.SIPInterface, identity string) error {
 			continue
 		}
 		if st := r.snapshot(); st.State == status.RegistrationFailed {
-			return &sipgw.TransportError{Op: "call", Peer: st.Registrar, Err: errors.New("identity " + identity + " is not registered: " + st.Error)}
+			return &siptransport.Error{Op: "call", Peer: st.Registrar, Err: errors.New("identity " + identity + " is not registered: " + st.Error)}
 		}
 	}
 	return nil

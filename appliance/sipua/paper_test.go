@@ -16,6 +16,7 @@ import (
 	"viaduct/appliance/mailbox"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 )
 
 // literals is a resolver that knows addresses only.
@@ -59,7 +60,7 @@ func (n *lazyNames) Cached(host string) []netip.Addr {
 
 // paper is a network of paper: what the gateway sends is kept, what peers say is put in by the test.
 type paper struct {
-	sipgw.Network
+	siptransport.Network
 	mu    sync.Mutex
 	socks map[netip.AddrPort]*sock
 }
@@ -78,7 +79,7 @@ type packet struct {
 	b    []byte
 }
 
-func (p *paper) ListenPacket(at netip.AddrPort) (sipgw.PacketConn, error) {
+func (p *paper) ListenPacket(at netip.AddrPort) (siptransport.PacketConn, error) {
 	s := &sock{in: make(chan packet, 100), closed: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,7 +147,7 @@ var (
 	peerAddr = netip.MustParseAddrPort("192.0.2.100:5060")
 )
 
-func onPaper(t *testing.T, names sipgw.Resolver, change func(*config.Config, *config.SIPInterface), f func(t *testing.T, b *bench)) {
+func onPaper(t *testing.T, names siptransport.Resolver, change func(*config.Config, *config.SIPInterface), f func(t *testing.T, b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		i := &config.SIPInterface{Context: "SWITCH", Name: "pbx", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}}}
@@ -161,7 +162,7 @@ func onPaper(t *testing.T, names sipgw.Resolver, change func(*config.Config, *co
 			change(cfg, i)
 		}
 		b := &bench{t: t, net: &paper{socks: map[netip.AddrPort]*sock{}}, call: &testCall{mailbox.New(), make(chan sipgw.Event, 100)}}
-		b.s = sipgw.New(sipgw.Options{GateOptions: sipgw.GateOptions{Resolver: names, Network: b.net}})
+		b.s = sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: names, Network: b.net}})
 		b.a = New(b.s, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		var group sync.WaitGroup

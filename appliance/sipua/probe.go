@@ -14,6 +14,7 @@ import (
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 
 	"github.com/emiago/sipgo/sip"
@@ -32,7 +33,7 @@ type probeSpec struct {
 	gateway           string
 	iface             config.InterfaceID
 	uri, from         string
-	to                sipgw.Target
+	to                siptransport.Target
 	interval, timeout time.Duration
 }
 
@@ -184,6 +185,6 @@ func (p *probe) snapshot() status.Peer {
 
 // isTransport reports whether err says that the peer was not reached.
 func isTransport(err error) bool {
-	var t *sipgw.TransportError
+	var t *siptransport.Error
 	return errors.As(err, &t)
 }

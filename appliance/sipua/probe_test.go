@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 
 	"github.com/emiago/sipgo/sip"
@@ -16,7 +17,7 @@ import (
 
 func testProbe(peer *scripted, iface string) probeSpec {
 	return probeSpec{via: peer, gateway: "wan", iface: peerID(iface), uri: "sip:sip.pstnhub.test:5061", from: "sip:sbc.example",
-		to: sipgw.Target{Host: "sip.pstnhub.test", Port: 5061, Transport: "tls"}, interval: time.Minute, timeout: time.Minute}
+		to: siptransport.Target{Host: "sip.pstnhub.test", Port: 5061, Transport: "tls"}, interval: time.Minute, timeout: time.Minute}
 }
 
 func (a *Agent) probe(list ...probeSpec) { a.probes.follow(list) }
@@ -90,8 +91,8 @@ func TestWhatBoxesAPeer(t *testing.T) {
 		{"503 with Retry-After for ever", always(503, "Retry-After: 100000"), 0, true, 503, holdMost},
 		{"no response", fails(sipgw.ErrTimeout), 32 * time.Second, true, 0, 28 * time.Second},
 		{"no response within the time-out", always(200), 2 * time.Minute, true, 0, probeSoon},
-		{"TLS failure", fails(&sipgw.TransportError{Op: "handshake", Peer: "192.0.2.1:5061", Err: errors.New("certificate unknown")}), 0, true, 0, probeSoon},
-		{"refused", fails(&sipgw.TransportError{Op: "dial", Peer: "192.0.2.1:5061", Err: errors.New("connection refused")}), 0, true, 0, probeSoon},
+		{"TLS failure", fails(&siptransport.Error{Op: "handshake", Peer: "192.0.2.1:5061", Err: errors.New("certificate unknown")}), 0, true, 0, probeSoon},
+		{"refused", fails(&siptransport.Error{Op: "dial", Peer: "192.0.2.1:5061", Err: errors.New("connection refused")}), 0, true, 0, probeSoon},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			peer := &scripted{answer: tc.answer, delay: tc.delay}

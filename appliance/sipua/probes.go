@@ -10,6 +10,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 )
 
@@ -39,7 +40,7 @@ func (a *Agent) unprobed() map[config.InterfaceID]status.Peer {
 	for _, sw := range cfg.CS {
 		for _, i := range sw.Interfaces {
 			if g := i.Gateway.In(cfg); g != nil && g.Enabled && i.Remote.Host != "" && !a.probed(i.ID()) {
-				peers[i.ID()] = status.Peer{Interface: i.ID().String(), Peer: sipgw.Target{Host: i.Remote.Host, Port: i.Remote.Port}.String(), State: status.PeerUnasked,
+				peers[i.ID()] = status.Peer{Interface: i.ID().String(), Peer: siptransport.Target{Host: i.Remote.Host, Port: i.Remote.Port}.String(), State: status.PeerUnasked,
 					Answer: "no penalty-box: it is not asked with OPTIONS"}
 			}
 		}
@@ -85,7 +86,7 @@ func (a *Agent) wantedProbes(cfg *config.Config) []probeSpec {
 
 // probeOf: From is our name without a user part, as Teams wants it; the Contact is the gateway's.
 func probeOf(via sipgw.Client, gateway string, i *config.SIPInterface) probeSpec {
-	to := sipgw.Target{Host: i.Remote.Host, Port: i.Remote.Port, Transport: via.Transport(i, "")}
+	to := siptransport.Target{Host: i.Remote.Host, Port: i.Remote.Port, Transport: via.Transport(i, "")}
 	us := i.Local.Host
 	if us == "" {
 		us = sipmsg.SplitURI(via.Contact("", to)).Host
@@ -93,7 +94,7 @@ func probeOf(via sipgw.Client, gateway string, i *config.SIPInterface) probeSpec
 	spec := probeSpec{
 		via: via, gateway: gateway, iface: i.ID(),
 		uri:      to.URI(),
-		from:     "sip:" + sipgw.Target{Host: us}.String(),
+		from:     "sip:" + siptransport.Target{Host: us}.String(),
 		to:       to,
 		interval: max(i.PenaltyBox.Interval, time.Second), timeout: i.PenaltyBox.Timeout,
 	}

@@ -14,8 +14,8 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/printable"
-	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 
 	"github.com/emiago/sipgo/sip"
@@ -39,7 +39,7 @@ type registrationSpec struct {
 	aor                        string // "sip:user@domain"
 	uri                        string // Request-URI: the registrar
 	contact                    string // our Contact URI
-	to                         sipgw.Target
+	to                         siptransport.Target
 	account                    config.Credential
 	lifetime                   time.Duration
 	clientError, serverError   time.Duration // retry time-outs
@@ -56,10 +56,10 @@ func (p registrationSpec) binds(q registrationSpec) bool {
 
 // client is the part of a sipgw.Client that registrations and probes use.
 type client interface {
-	Resolve(ctx context.Context, to sipgw.Target) error
-	Contact(user string, to sipgw.Target) string
-	NewRequest(method sip.RequestMethod, uri, from, to, contactUser string, where sipgw.Target, h ...sipmsg.Header) (*sip.Request, error)
-	Do(ctx context.Context, req *sip.Request, to sipgw.Target) (*sipmsg.Response, error)
+	Resolve(ctx context.Context, to siptransport.Target) error
+	Contact(user string, to siptransport.Target) string
+	NewRequest(method sip.RequestMethod, uri, from, to, contactUser string, where siptransport.Target, h ...sipmsg.Header) (*sip.Request, error)
+	Do(ctx context.Context, req *sip.Request, to siptransport.Target) (*sipmsg.Response, error)
 }
 
 // registration belongs to its goroutine, except where noted.
@@ -170,7 +170,7 @@ func (r *registration) failed(res *sipmsg.Response, err error) time.Duration {
 	wait := r.retry(res, err)
 	r.change(func(s *status.Registration) {
 		why := printable.Text(err.Error())
-		if !sipgw.IsSilence(err) && s.Error != why {
+		if !siptransport.IsSilence(err) && s.Error != why {
 			r.log.Warn("registration failed", "err", err)
 		}
 		s.Code, s.Reason, s.Error = 0, "", why
@@ -193,7 +193,7 @@ func (r *registration) retry(res *sipmsg.Response, err error) time.Duration {
 	if res != nil {
 		least = min(retryAfter(res), maxWait)
 	}
-	var local *sipgw.TransportError
+	var local *siptransport.Error
 	switch {
 	case errors.As(err, &local):
 		r.failures++

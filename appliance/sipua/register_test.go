@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 
 	"github.com/emiago/sipgo/sip"
@@ -19,7 +20,7 @@ import (
 func testRegistration(peer *scripted, identity string) registrationSpec {
 	return registrationSpec{
 		via: peer, gateway: "lan", service: "pbx", identity: identity, aor: "sip:" + identity + "@pbx.test", uri: "sip:pbx.test",
-		contact: "sip:" + identity + "@192.168.1.1:5060", to: sipgw.Target{Host: "pbx.test", Transport: "udp"}, account: account(identity, "secret"),
+		contact: "sip:" + identity + "@192.168.1.1:5060", to: siptransport.Target{Host: "pbx.test", Transport: "udp"}, account: account(identity, "secret"),
 		lifetime: 180 * time.Second, clientError: 10 * time.Second, serverError: 11 * time.Second, systemError: 12 * time.Second,
 	}
 }
@@ -228,7 +229,7 @@ func waits(t *testing.T, n int, answer func(int, *sip.Request) (*sipmsg.Response
 
 func TestRetryTimes(t *testing.T) {
 	unreachable := func(int, *sip.Request) (*sipmsg.Response, error) {
-		return nil, &sipgw.TransportError{Op: "dial", Peer: "192.168.1.100:5060", Err: errors.New("connection refused")}
+		return nil, &siptransport.Error{Op: "dial", Peer: "192.168.1.100:5060", Err: errors.New("connection refused")}
 	}
 	wrongPassword := func(n int, req *sip.Request) (*sipmsg.Response, error) {
 		return response(401, "Unauthorized", fmt.Sprintf(`WWW-Authenticate: Digest realm="asterisk", nonce="%d"`, n)), nil

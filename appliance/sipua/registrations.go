@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 )
 
@@ -81,11 +82,11 @@ func specOf(cfg *config.Config, via sipgw.Client, gateway string, l *config.Loca
 		registrar = config.HostPort{Host: domain.Host, Port: domain.Port}
 	}
 	account, _ := l.Credential(cfg, identity)
-	to := sipgw.Target{Host: registrar.Host, Port: registrar.Port, Transport: via.Transport(nil, identity)}
+	to := siptransport.Target{Host: registrar.Host, Port: registrar.Port, Transport: via.Transport(nil, identity)}
 	r := f.Registration
 	return registrationSpec{
 		via: via, gateway: gateway, service: l.Name, identity: identity,
-		aor:     "sip:" + identity + "@" + sipgw.Target{Host: domain.Host}.String(),
+		aor:     "sip:" + identity + "@" + siptransport.Target{Host: domain.Host}.String(),
 		uri:     to.URI(),
 		contact: via.Contact(identity, to),
 		to:      to,

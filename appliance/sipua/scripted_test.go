@@ -15,6 +15,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -29,7 +30,7 @@ type scripted struct {
 	at   []time.Time
 }
 
-func (s *scripted) NewRequest(method sip.RequestMethod, uri, from, to, contactUser string, where sipgw.Target, h ...sipmsg.Header) (*sip.Request, error) {
+func (s *scripted) NewRequest(method sip.RequestMethod, uri, from, to, contactUser string, where siptransport.Target, h ...sipmsg.Header) (*sip.Request, error) {
 	recipient := sip.Uri{}
 	if err := sip.ParseUri(uri, &recipient); err != nil {
 		return nil, err
@@ -50,13 +51,13 @@ func (s *scripted) NewRequest(method sip.RequestMethod, uri, from, to, contactUs
 	return req, nil
 }
 
-func (s *scripted) Resolve(context.Context, sipgw.Target) error { return nil }
+func (s *scripted) Resolve(context.Context, siptransport.Target) error { return nil }
 
-func (s *scripted) Contact(user string, _ sipgw.Target) string {
+func (s *scripted) Contact(user string, _ siptransport.Target) string {
 	return "sip:" + user + "@192.168.1.1:5060"
 }
 
-func (s *scripted) Do(ctx context.Context, req *sip.Request, _ sipgw.Target) (*sipmsg.Response, error) {
+func (s *scripted) Do(ctx context.Context, req *sip.Request, _ siptransport.Target) (*sipmsg.Response, error) {
 	s.mu.Lock()
 	s.reqs, s.at = append(s.reqs, req), append(s.at, time.Now())
 	n, delay := len(s.reqs), s.delay
@@ -108,7 +109,7 @@ func always(code int, h ...string) func(int, *sip.Request) (*sipmsg.Response, er
 func bubble(t *testing.T, f func(t *testing.T, a *Agent)) {
 	synctest.Test(t, func(t *testing.T) {
 		log := slog.New(slog.NewTextHandler(t.Output(), nil))
-		a := New(sipgw.New(sipgw.Options{GateOptions: sipgw.GateOptions{Log: log}}), log)
+		a := New(sipgw.New(sipgw.Options{Options: siptransport.Options{Log: log}}), log)
 		f(t, a)
 		a.Ending()
 	})

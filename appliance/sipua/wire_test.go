@@ -19,6 +19,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 )
 
@@ -186,7 +187,7 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 	p := newPBX(t)
 	cfg := p.config(t)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	s := sipgw.New(sipgw.Options{GateOptions: sipgw.GateOptions{Resolver: literals{}, Log: log}})
+	s := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}, Log: log}})
 	a := New(s, log)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
@@ -238,7 +239,7 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 func TestGatewayShutDownUnregisters(t *testing.T) {
 	p := newPBX(t)
 	cfg := p.config(t)
-	s := sipgw.New(sipgw.Options{GateOptions: sipgw.GateOptions{Resolver: literals{}}})
+	s := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}}})
 	a := New(s, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)

@@ -35,6 +35,7 @@ import (
 	"viaduct/appliance/pki"
 	"viaduct/appliance/release"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/sipua"
 	"viaduct/appliance/status"
 	"viaduct/appliance/store"
@@ -158,7 +159,7 @@ func Open(o Options) (*System, error) {
 		Load: state.SavedTime, Save: state.SaveTime, LoadDrift: state.SavedDrift, SaveDrift: state.SaveDrift,
 	})
 	s.sip = sipgw.New(sipgw.Options{
-		GateOptions: sipgw.GateOptions{
+		Options: siptransport.Options{
 			Log: s.sessions.Logger(diag.TopicSIP), Trace: s.sessions.Trace, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
 			OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.unknown.note(o.Log, gateway, peer, e) },
 		},

@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// figures fills in the gateway's counters and returns the sockets of each interface.
-func (g *Gate) figures(x *status.Gateway) map[string][]status.Listener {
+// Figures fills in the gateway's counters and returns the sockets of each interface.
+func (g *Gate) Figures(x *status.Gateway) map[string][]status.Listener {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	x.Connections = len(g.streams)

@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"context"
@@ -39,7 +39,7 @@ type Secured interface {
 type host struct{}
 
 func (host) ListenPacket(addr netip.AddrPort) (PacketConn, error) {
-	l := net.ListenConfig{Control: mark}
+	l := net.ListenConfig{Control: setDSCP}
 	conn, err := l.ListenPacket(context.Background(), "udp", addr.String())
 	if err != nil {
 		return nil, err
@@ -61,12 +61,12 @@ func receiveBuffer(conn *net.UDPConn) {
 
 // Listen: accepted connections have the listener's mark.
 func (host) Listen(_ string, addr netip.AddrPort) (net.Listener, error) {
-	l := net.ListenConfig{Control: mark}
+	l := net.ListenConfig{Control: setDSCP}
 	return l.Listen(context.Background(), "tcp", addr.String())
 }
 
 func (host) Dial(ctx context.Context, _ string, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: local.AsSlice()}, Control: mark}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: local.AsSlice()}, Control: setDSCP}
 	return d.DialContext(ctx, "tcp", to.String())
 }
 
@@ -74,8 +74,8 @@ func (host) Dial(ctx context.Context, _ string, local netip.Addr, to netip.AddrP
 // voice hold for ours too.
 const signalling = 0x60
 
-// mark marks what a socket sends. A kernel that does not let us is no reason to be without the socket.
-func mark(network, _ string, c syscall.RawConn) error {
+// setDSCP marks what a socket sends. A kernel that does not let us is no reason to be without the socket.
+func setDSCP(network, _ string, c syscall.RawConn) error {
 	return c.Control(func(fd uintptr) {
 		if network == "tcp6" || network == "udp6" {
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_TCLASS, signalling)

@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
 )
 
 const (
@@ -35,106 +36,112 @@ func service(transport string) (service, proto string) {
 	return "sip", "udp"
 }
 
-// target is where a request goes: a name or address, resolved when it is sent. Port 0: SRV, then the transport's default.
-type target struct {
-	host      string
-	port      uint16
-	transport string // "udp", "tcp", "tls"
+// Target is where a request goes: a name or address, resolved when it is sent. Port 0: SRV, then the transport's default.
+type Target struct {
+	Host      string
+	Port      uint16
+	Transport string // "udp", "tcp", "tls"
 }
 
-// peer is the target of requests to the peer of an interface, with the account of an identity ("": none).
-func (g *Gate) peer(i *config.SIPInterface, identity string) target {
-	return target{i.Remote.Host, i.Remote.Port, g.conf.Load().transportFor(i, identity)}
+// String is the host with its port, if it has one.
+func (t Target) String() string { return sipmsg.JoinHostPort(t.Host, t.Port) }
+
+// URI names the target and its transport.
+func (t Target) URI() string { return "sip:" + t.String() + transportParam(t.Transport) }
+
+// Peer is the target of requests to the peer of an interface, with the account of an identity ("": none).
+func (g *Gate) Peer(i *config.SIPInterface, identity string) Target {
+	return Target{i.Remote.Host, i.Remote.Port, g.conf.Load().TransportFor(i, identity)}
 }
 
 type resolved struct {
-	endpoint
+	Endpoint
 	until time.Time
 }
 
-// resolveNow answers without waiting: a literal address, or what is known already.
-func (g *Gate) resolveNow(t target) (endpoint, bool) {
-	to := endpoint{transport: t.transport, name: t.host}
-	port := t.port
-	if a, err := netip.ParseAddr(t.host); err == nil {
+// ResolveNow answers without waiting: a literal address, or what is known already.
+func (g *Gate) ResolveNow(t Target) (Endpoint, bool) {
+	to := Endpoint{Transport: t.Transport, Name: t.Host}
+	port := t.Port
+	if a, err := netip.ParseAddr(t.Host); err == nil {
 		if port == 0 {
-			port = defaultPort(t.transport)
+			port = defaultPort(t.Transport)
 		}
-		to.addrs = []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), port)}
+		to.Addrs = []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), port)}
 		return to, true
 	}
 	if port == 0 {
 		return g.resolvedBefore(t)
 	}
-	for _, a := range g.opts.Resolver.Cached(t.host) {
-		to.addrs = append(to.addrs, netip.AddrPortFrom(a, port))
+	for _, a := range g.opts.Resolver.Cached(t.Host) {
+		to.Addrs = append(to.Addrs, netip.AddrPortFrom(a, port))
 	}
-	return to, len(to.addrs) > 0
+	return to, len(to.Addrs) > 0
 }
 
 // resolvedBefore is what SRV said last. What has become old is still used, and asked for anew meanwhile: no call waits for the name
 // servers but the first (teams.md C.18).
-func (g *Gate) resolvedBefore(t target) (endpoint, bool) {
+func (g *Gate) resolvedBefore(t Target) (Endpoint, bool) {
 	now := time.Now()
 	g.mu.Lock()
 	r, ok := g.resolved[t]
 	if ok = ok && now.Before(r.until.Add(resolvedStale)); !ok {
 		g.mu.Unlock()
-		return endpoint{}, false
+		return Endpoint{}, false
 	}
 	due := now.After(r.until)
 	if due {
-		g.resolved[t] = resolved{r.endpoint, now.Add(resolvedFor)}
+		g.resolved[t] = resolved{r.Endpoint, now.Add(resolvedFor)}
 	}
 	g.mu.Unlock()
 	if due {
 		g.spawn(func() { g.lookup(g.ctx, t) })
 	}
-	return r.endpoint, true
+	return r.Endpoint, true
 }
 
-// resolve finds the addresses of a target, at once when they are known. It blocks.
-func (g *Gate) resolve(ctx context.Context, t target) (endpoint, error) {
-	if to, ok := g.resolveNow(t); ok {
+// Resolve finds the addresses of a target, at once when they are known. It blocks.
+func (g *Gate) Resolve(ctx context.Context, t Target) (Endpoint, error) {
+	if to, ok := g.ResolveNow(t); ok {
 		return to, nil
 	}
 	return g.lookup(ctx, t)
 }
 
 // lookup asks for the addresses of a target (RFC 3263): SRV when no port is given, else its address records. It blocks.
-func (g *Gate) lookup(ctx context.Context, t target) (endpoint, error) {
+func (g *Gate) lookup(ctx context.Context, t Target) (Endpoint, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	to := endpoint{transport: t.transport, name: t.host}
-	if t.port == 0 {
-		svc, proto := service(t.transport)
-		records, err := g.opts.Resolver.LookupSRV(ctx, svc, proto, t.host)
+	to := Endpoint{Transport: t.Transport, Name: t.Host}
+	if t.Port == 0 {
+		svc, proto := service(t.Transport)
+		records, err := g.opts.Resolver.LookupSRV(ctx, svc, proto, t.Host)
 		if err == nil {
 			for _, r := range records {
 				list, _ := g.opts.Resolver.Lookup(ctx, strings.TrimSuffix(r.Target, "."))
 				for _, a := range list {
-					to.addrs = append(to.addrs, netip.AddrPortFrom(a, r.Port))
+					to.Addrs = append(to.Addrs, netip.AddrPortFrom(a, r.Port))
 				}
 			}
 		}
 	}
-	if len(to.addrs) == 0 {
-		port := t.port
+	if len(to.Addrs) == 0 {
+		port := t.Port
 		if port == 0 {
-			port = defaultPort(t.transport)
+			port = defaultPort(t.Transport)
 		}
-		list, err := g.opts.Resolver.Lookup(ctx, t.host)
+		list, err := g.opts.Resolver.Lookup(ctx, t.Host)
 		if err != nil {
-			return to, &TransportError{Op: opResolve, Peer: t.host, Err: err}
+			return to, &Error{Op: OpResolve, Peer: t.Host, Err: err}
 		}
 		for _, a := range list {
-			to.addrs = append(to.addrs, netip.AddrPortFrom(a, port))
+			to.Addrs = append(to.Addrs, netip.AddrPortFrom(a, port))
 		}
 	}
-	if len(to.addrs) == 0 {
-		return to, &TransportError{Op: opResolve, Peer: t.host, Err: noAddress(t.host)}
+	if len(to.Addrs) == 0 {
+		return to, &Error{Op: OpResolve, Peer: t.Host, Err: noAddress(t.Host)}
 	}
-	if t.port == 0 {
+	if t.Port == 0 {
 		g.mu.Lock()
 		keep(g.resolved, t, resolved{to, time.Now().Add(resolvedFor)}, func(r resolved) time.Time { return r.until })
 		g.mu.Unlock()
@@ -160,8 +167,8 @@ func keep[K comparable, V any](m map[K]V, key K, value V, until func(V) time.Tim
 	m[key] = value
 }
 
-// known returns what is known of a name's addresses, those behind its SRV records included, without waiting.
-func (g *Gate) known(host string) []netip.Addr {
+// Known returns what is known of a name's addresses, those behind its SRV records included, without waiting.
+func (g *Gate) Known(host string) []netip.Addr {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}
 	}
@@ -169,8 +176,8 @@ func (g *Gate) known(host string) []netip.Addr {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for t, r := range g.resolved {
-		if t.host == host {
-			for _, a := range r.addrs {
+		if t.Host == host {
+			for _, a := range r.Addrs {
 				list = append(list[:len(list):len(list)], a.Addr())
 			}
 		}
@@ -186,18 +193,18 @@ func (g *Gate) watch(ctx context.Context) {
 			if i.Remote.Host == "" {
 				continue
 			}
-			t := g.peer(i, "")
+			t := g.Peer(i, "")
 			_, err := g.lookup(ctx, t)
 			switch {
 			case ctx.Err() != nil:
 				return
 			case err == nil && said[i.ID()] != "":
-				g.log.Info("name resolves again", "gw", g.name, "if", i.ID(), "name", t.host)
+				g.log.Info("name resolves again", "gw", g.name, "if", i.ID(), "name", t.Host)
 				delete(said, i.ID())
 			case err == nil || IsSilence(err) || said[i.ID()] == err.Error():
 			default:
 				said[i.ID()] = err.Error()
-				g.log.Warn("name does not resolve", "gw", g.name, "if", i.ID(), "name", t.host, "err", err)
+				g.log.Warn("name does not resolve", "gw", g.name, "if", i.ID(), "name", t.Host, "err", err)
 			}
 		}
 		select {

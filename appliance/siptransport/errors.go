@@ -1,25 +1,25 @@
-package sipgw
+package siptransport
 
 import "errors"
 
-// TransportError says that a peer could not be reached.
-type TransportError struct {
+// Error says that a peer could not be reached.
+type Error struct {
 	Op   string // "resolve", "dial", "handshake", "send", "write", "connection"
 	Peer string
 	Err  error
 }
 
-func (e *TransportError) Error() string {
-	if e.Op == opResolve {
+func (e *Error) Error() string {
+	if e.Op == OpResolve {
 		return e.Err.Error() // names the host itself
 	}
 	return e.Op + " " + e.Peer + ": " + e.Err.Error()
 }
 
-func (e *TransportError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
-// opResolve is the Op of a TransportError of the name servers.
-const opResolve = "resolve"
+// OpResolve is the Op of a TransportError of the name servers.
+const OpResolve = "resolve"
 
 func noAddress(host string) error { return errors.New(host + " has no address") }
 

@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"fmt"
@@ -18,10 +18,10 @@ func TestNamesThatPeersTellAreBounded(t *testing.T) {
 			hosts[host] = []netip.Addr{ip("192.0.2.100")}
 			srv["_sip._udp."+host] = []*net.SRV{{Target: host + ".", Port: 5070}}
 		}
-		g := testGate(t, GateOptions{Resolver: tableNames{hosts, srv}}, nil)
+		g := testGate(t, Options{Resolver: tableNames{hosts, srv}}, nil)
 		for i := range 3 * mostKept {
-			g.lookup(t.Context(), target{fmt.Sprintf("h%d.example", i), 0, "udp"})
-			g.failed(netip.AddrPortFrom(ip("192.0.2.100"), uint16(i+1)))
+			g.lookup(t.Context(), Target{fmt.Sprintf("h%d.example", i), 0, "udp"})
+			g.Failed(netip.AddrPortFrom(ip("192.0.2.100"), uint16(i+1)))
 			time.Sleep(time.Millisecond)
 		}
 		if n := len(g.resolved); n > mostKept {

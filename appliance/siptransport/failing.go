@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"net/netip"
@@ -8,8 +8,8 @@ import (
 
 const failingFor = time.Minute // an address that did not answer is tried after the others of its name
 
-// failed notes that an address does not answer.
-func (g *Gate) failed(a netip.AddrPort) {
+// Failed notes that an address does not answer.
+func (g *Gate) Failed(a netip.AddrPort) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	keep(g.failing, a, time.Now().Add(failingFor), func(t time.Time) time.Time { return t })

@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"context"
@@ -30,8 +30,8 @@ type KeyStore interface {
 	PrivateKey(name string) (crypto.Signer, error)
 }
 
-// GateOptions are what every gate is given.
-type GateOptions struct {
+// Options are what every gate is given.
+type Options struct {
 	Log      *slog.Logger
 	Resolver Resolver
 	PKI      KeyStore
@@ -46,7 +46,7 @@ type GateOptions struct {
 }
 
 // SetDefaults fills in the network of the box itself, and a log that nobody reads.
-func (o *GateOptions) SetDefaults() {
+func (o *Options) SetDefaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -59,10 +59,10 @@ func (o *GateOptions) SetDefaults() {
 type Gate struct {
 	name    string
 	log     *slog.Logger
-	opts    *GateOptions
+	opts    *Options
 	ctx     context.Context
 	spawn   func(func()) bool
-	receive func(head, body []byte, f sipmsg.Framing, a arrival)
+	receive func(head, body []byte, f sipmsg.Framing, a Arrival)
 
 	conf    atomic.Pointer[Conf]
 	rewatch chan struct{} // the peers' names changed
@@ -81,36 +81,36 @@ type Gate struct {
 	sources   map[netip.Addr]int
 	held      atomic.Int64 // octets that wait on them
 	expected  map[netip.Addr]time.Time
-	resolved  map[target]resolved
+	resolved  map[Target]resolved
 	failing   map[netip.AddrPort]time.Time // addresses that did not answer, until when they come last
 }
 
 // Counters count what came in, and what became of it.
 type Counters struct{ Requests, Untrusted, Malformed, Refused, Surplus atomic.Uint64 }
 
-// newGate returns the gate of a gateway, without sockets. It ends with ctx; spawn starts its goroutines (false: everything ends); receive
+// New returns the gate of a gateway, without sockets. It ends with ctx; spawn starts its goroutines (false: everything ends); receive
 // is given each message, in the read loop of its socket or connection, and must not keep head and body.
-func newGate(ctx context.Context, name string, o *GateOptions, spawn func(func()) bool, receive func(head, body []byte, f sipmsg.Framing, a arrival)) *Gate {
+func New(ctx context.Context, name string, o *Options, spawn func(func()) bool, receive func(head, body []byte, f sipmsg.Framing, a Arrival)) *Gate {
 	g := &Gate{name: name, log: o.Log, opts: o, ctx: ctx, spawn: spawn, receive: receive, rewatch: make(chan struct{}, 1),
 		listeners: map[listenKey]*listener{}, pool: map[poolKey]*stream{}, streams: map[*stream]struct{}{}, sources: map[netip.Addr]int{},
-		expected: map[netip.Addr]time.Time{}, resolved: map[target]resolved{}, failing: map[netip.AddrPort]time.Time{}, senders: newSenders(),
+		expected: map[netip.Addr]time.Time{}, resolved: map[Target]resolved{}, failing: map[netip.AddrPort]time.Time{}, senders: newSenders(),
 		Repeats: NewRepeats(o.Log)}
-	g.conf.Store(&Conf{cfg: config.New(), gw: &config.SIPGateway{Name: name}})
+	g.conf.Store(&Conf{Config: config.New(), Gateway: &config.SIPGateway{Name: name}})
 	return g
 }
 
 // Conf is what the gate was configured with last.
 func (g *Gate) Conf() *Conf { return g.conf.Load() }
 
-// secured reports whether the gate has TLS.
-func (g *Gate) secured() bool {
+// Secured reports whether the gate has TLS.
+func (g *Gate) Secured() bool {
 	c := g.conf.Load()
 	return c.tlsFingerprint != "" && c.tlsErr == nil
 }
 
-// configure takes up a configuration and closes the sockets that it does not want. It reports whether all TLS connections are to be
+// Configure takes up a configuration and closes the sockets that it does not want. It reports whether all TLS connections are to be
 // opened anew.
-func (g *Gate) configure(c *Conf) (anew bool) {
+func (g *Gate) Configure(c *Conf) (anew bool) {
 	old := g.conf.Swap(c)
 	anew = old.tlsFingerprint != "" && old.tlsFingerprint != c.tlsFingerprint
 	wanted := c.sockets()
@@ -135,7 +135,7 @@ func (g *Gate) configure(c *Conf) (anew bool) {
 		s.retire()
 	}
 	for _, s := range stranger {
-		if !g.trusts(s.remote().Addr()) {
+		if !g.Trusts(s.Remote().Addr()) {
 			s.retire()
 		}
 	}
@@ -146,8 +146,8 @@ func (g *Gate) configure(c *Conf) (anew bool) {
 	return anew
 }
 
-// open opens the sockets that are missing.
-func (g *Gate) open() error {
+// Open opens the sockets that are missing.
+func (g *Gate) Open() error {
 	var errs []error
 	for k, iface := range g.conf.Load().sockets() {
 		g.mu.Lock()
@@ -178,8 +178,8 @@ func (g *Gate) Watch() {
 	}
 }
 
-// close ends every socket and connection of the gateway. Its calls notice when they next have something to say.
-func (g *Gate) close() {
+// Close ends every socket and connection of the gateway. Its calls notice when they next have something to say.
+func (g *Gate) Close() {
 	if g.stop != nil {
 		g.stop()
 	}
@@ -198,8 +198,8 @@ func (g *Gate) close() {
 	}
 }
 
-// incomplete reports whether a socket of the gateway is missing.
-func (g *Gate) incomplete() bool {
+// Incomplete reports whether a socket of the gateway is missing.
+func (g *Gate) Incomplete() bool {
 	for _, b := range g.conf.Load().binds {
 		if !b.addr.IsValid() {
 			return true

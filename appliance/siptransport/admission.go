@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"cmp"
@@ -44,7 +44,7 @@ func (g *Gate) enter(s *stream) error {
 
 // place finds the place, and says who loses it; the lock is held.
 func (g *Gate) place(s *stream) (gone []*stream, err error) {
-	gw := g.conf.Load().gw
+	gw := g.conf.Load().Gateway
 	limits := []struct {
 		full  bool
 		err   error
@@ -195,6 +195,6 @@ func (g *Gate) shed() {
 
 // closes closes an accepted connection and says why.
 func (g *Gate) closes(s *stream, err error) {
-	g.Repeats.Log(slog.LevelInfo, "connection closed", s.from.String(), err.Error(), "gw", g.name, "peer", s.remote(), "err", err)
+	g.Repeats.Log(slog.LevelInfo, "connection closed", s.from.String(), err.Error(), "gw", g.name, "peer", s.Remote(), "err", err)
 	s.close(err)
 }

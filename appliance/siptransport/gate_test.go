@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"context"
@@ -42,7 +42,7 @@ var pbxAddr = netip.MustParseAddrPort("192.0.2.100:5060")
 func ip(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 // testGate is a gate at 127.0.0.1 without sockets, with one peer at pbxAddr. What it receives is thrown away.
-func testGate(t *testing.T, o GateOptions, change func(*config.SIPInterface)) *Gate {
+func testGate(t *testing.T, o Options, change func(*config.SIPInterface)) *Gate {
 	t.Helper()
 	i := &config.SIPInterface{Context: "SWITCH", Name: "pbx", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}},
 		Remote: config.HostPort{Host: pbxAddr.Addr().String(), Port: pbxAddr.Port()}}
@@ -59,12 +59,12 @@ func testGate(t *testing.T, o GateOptions, change func(*config.SIPInterface)) *G
 	o.SetDefaults()
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
-	g := newGate(ctx, "gw", &o, func(f func()) bool { group.Go(f); return true }, func([]byte, []byte, sipmsg.Framing, arrival) {})
-	t.Cleanup(func() { g.close(); cancel(); group.Wait() })
-	c, err := newConf(cfg, gw, func(config.AddressBind) netip.Addr { return ip("127.0.0.1") }, o, false)
+	g := New(ctx, "gw", &o, func(f func()) bool { group.Go(f); return true }, func([]byte, []byte, sipmsg.Framing, Arrival) {})
+	t.Cleanup(func() { g.Close(); cancel(); group.Wait() })
+	c, err := NewConf(cfg, gw, func(config.AddressBind) netip.Addr { return ip("127.0.0.1") }, o, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.configure(c)
+	g.Configure(c)
 	return g
 }

@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ import (
 func TestAMessageHasATimeInAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := net.Pipe()
-		g := testGate(t, GateOptions{}, nil)
+		g := testGate(t, Options{}, nil)
 		s := newStream(g, "tcp", true)
 		s.conn, s.from, s.trusted = here, pbxAddr.Addr(), true
 		if err := g.enter(s); err != nil || !s.start(here) {
@@ -38,7 +38,7 @@ func TestAMessageHasATimeInAll(t *testing.T) {
 
 // Whoever never reads cannot make the box keep more and more for it.
 func TestPeersThatDoNotReadAreBounded(t *testing.T) {
-	g := testGate(t, GateOptions{}, func(i *config.SIPInterface) {
+	g := testGate(t, Options{}, func(i *config.SIPInterface) {
 		i.Trust = []config.Source{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}}
 	})
 	open := func(from string) *stream {
@@ -53,14 +53,14 @@ func TestPeersThatDoNotReadAreBounded(t *testing.T) {
 		return s
 	}
 	quiet := open("10.0.0.1")
-	quiet.send(make([]byte, 1000), nil, nil)
+	quiet.Send(make([]byte, 1000), nil, nil)
 	var list []*stream
 	for n := range 60 {
 		list = append(list, open(fmt.Sprint("10.0.1.", n%10)))
 	}
 	for range 900 {
 		for _, s := range list {
-			s.send(make([]byte, 1000), nil, nil)
+			s.Send(make([]byte, 1000), nil, nil)
 		}
 	}
 	g.mu.Lock()
@@ -77,7 +77,7 @@ func TestPeersThatDoNotReadAreBounded(t *testing.T) {
 	}
 	pings := open("10.0.0.2")
 	for range maxQueued / 2 {
-		pings.send([]byte("\r\n"), nil, nil)
+		pings.Send([]byte("\r\n"), nil, nil)
 	}
 	if !pings.closed {
 		t.Error("small messages cost nothing")
@@ -86,7 +86,7 @@ func TestPeersThatDoNotReadAreBounded(t *testing.T) {
 
 // A peer that names another port each time does not make the box open connections without end.
 func TestConnectionsOfOursAreBounded(t *testing.T) {
-	g := testGate(t, GateOptions{}, func(i *config.SIPInterface) {
+	g := testGate(t, Options{}, func(i *config.SIPInterface) {
 		i.Trust = []config.Source{{Prefix: netip.MustParsePrefix("127.0.0.0/24")}}
 	})
 	l, err := net.Listen("tcp", "127.0.0.9:0")
@@ -94,14 +94,14 @@ func TestConnectionsOfOursAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	to := endpoint{"tcp", "", []netip.AddrPort{addrPortOf(l.Addr())}}
+	to := Endpoint{"tcp", "", []netip.AddrPort{addrPortOf(l.Addr())}}
 	refused := 0
 	for n := range 100 {
-		to.name = fmt.Sprint("name", n)
-		if way, err := g.way(to); err != nil {
+		to.Name = fmt.Sprint("name", n)
+		if way, err := g.Flow(to); err != nil {
 			refused++
 		} else {
-			way.hold(nil) // in use
+			way.Hold(nil) // in use
 		}
 	}
 	g.mu.Lock()
@@ -110,8 +110,8 @@ func TestConnectionsOfOursAreBounded(t *testing.T) {
 	if n > maxDialledOne || refused != 100-maxDialledOne {
 		t.Errorf("%d connections, %d refused", n, refused)
 	}
-	to.addrs = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.10:5060")}
-	if _, err := g.way(to); err != nil {
+	to.Addrs = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.10:5060")}
+	if _, err := g.Flow(to); err != nil {
 		t.Error("another address suffers:", err)
 	}
 }

@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"bytes"
@@ -14,23 +14,23 @@ import (
 
 // Conf is a gateway's part of a configuration, immutable.
 type Conf struct {
-	cfg            *config.Config
-	gw             *config.SIPGateway
-	binds          []bound
+	Config         *config.Config
+	Gateway        *config.SIPGateway
+	binds          []Side
 	interfaces     []*config.SIPInterface // bound to the gateway, in their order
 	tlsProfile     *config.TLSProfile
 	tlsFingerprint string // changes when the certificate or the rules of TLS change
 	tlsErr         error
 }
 
-// newConf gathers what concerns one gateway; addrs tells which local address a bind stands for now (the zero Addr: none yet). secured: the
+// NewConf gathers what concerns one gateway; addrs tells which local address a bind stands for now (the zero Addr: none yet). secured: the
 // gateway has TLS already. An error says what of the gateway cannot be, the Conf is that of the rest.
-func newConf(cfg *config.Config, gw *config.SIPGateway, addrs func(config.AddressBind) netip.Addr, o GateOptions, secured bool) (*Conf, error) {
-	c := &Conf{cfg: cfg, gw: gw, tlsProfile: gw.TLS.In(cfg)}
+func NewConf(cfg *config.Config, gw *config.SIPGateway, addrs func(config.AddressBind) netip.Addr, o Options, secured bool) (*Conf, error) {
+	c := &Conf{Config: cfg, Gateway: gw, tlsProfile: gw.TLS.In(cfg)}
 	var errs []error
 	tls := false
 	for _, i := range gw.Interfaces {
-		b := bound{i, addrs(i.Bind)}
+		b := Side{i, addrs(i.Bind)}
 		if !b.addr.IsValid() {
 			errs = append(errs, fmt.Errorf("gateway %s interface %s: its address is not there", gw.Name, i.Name))
 		}
@@ -97,20 +97,20 @@ func (c *Conf) sockets() map[listenKey]string {
 	return m
 }
 
-// transportFor is what requests to the peer of an interface (nil: a registrar) use, with what the `call outbound` of an identity ("":
+// TransportFor is what requests to the peer of an interface (nil: a registrar) use, with what the `call outbound` of an identity ("":
 // none) forces.
-func (c *Conf) transportFor(i *config.SIPInterface, identity string) string {
-	for _, r := range c.gw.Location {
-		if l := r.In(c.cfg); l != nil {
+func (c *Conf) TransportFor(i *config.SIPInterface, identity string) string {
+	for _, r := range c.Gateway.Location {
+		if l := r.In(c.Config); l != nil {
 			if f, _ := l.Settings(identity); f.CallOutbound != nil && f.CallOutbound.ForceTransport != "" {
 				return f.CallOutbound.ForceTransport
 			}
 		}
 	}
 	switch {
-	case i != nil && i.PenaltyBox.ForceTLS && c.first("tls") != nil:
+	case i != nil && i.PenaltyBox.ForceTLS && c.First("tls") != nil:
 		return "tls"
-	case c.first("udp") == nil && c.first("tls") != nil:
+	case c.First("udp") == nil && c.First("tls") != nil:
 		return "tls"
 	}
 	return "udp"

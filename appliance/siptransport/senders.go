@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"cmp"
@@ -104,7 +104,7 @@ func limit(configured, otherwise int) float64 { return float64(cmp.Or(configured
 // hears reports whether one more message of an address is looked at.
 func (g *Gate) hears(a netip.Addr) bool {
 	now := time.Now()
-	rate := limit(g.conf.Load().gw.RequestsPerSource, config.RequestsPerSource)
+	rate := limit(g.conf.Load().Gateway.RequestsPerSource, config.RequestsPerSource)
 	g.senders.mu.Lock()
 	defer g.senders.mu.Unlock()
 	return g.senders.of(a, now).messages.Take(messagesPerRequest*rate, 2, now)
@@ -129,11 +129,11 @@ func (g *Gate) connects(a netip.Addr) bool {
 	return g.senders.of(a, now).connections.Take(newConnections, 2, now)
 }
 
-// takes reports whether a new request of an address is taken.
-func (g *Gate) takes(a netip.Addr) bool {
+// Takes reports whether a new request of an address is taken.
+func (g *Gate) Takes(a netip.Addr) bool {
 	now := time.Now()
 	peer := g.isPeer(a)
-	rate := limit(g.conf.Load().gw.RequestsPerSource, config.RequestsPerSource)
+	rate := limit(g.conf.Load().Gateway.RequestsPerSource, config.RequestsPerSource)
 	s := &g.senders
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,12 +141,12 @@ func (g *Gate) takes(a netip.Addr) bool {
 	return x.requests.Take(rate, 2, now) && (peer || x.talking > 0 || s.strange.Take(strangeRequests, 2, now))
 }
 
-// callOf reports why a new call of an address is refused; "" when it is taken. An emergency call is counted apart, so that others never
+// RefusesCall reports why a new call of an address is refused; "" when it is taken. An emergency call is counted apart, so that others never
 // stand in its way.
-func (g *Gate) callOf(a netip.Addr, urgent bool) (why string) {
+func (g *Gate) RefusesCall(a netip.Addr, urgent bool) (why string) {
 	now := time.Now()
 	peer := g.isPeer(a)
-	gw := g.conf.Load().gw
+	gw := g.conf.Load().Gateway
 	rate, most := limit(gw.CallsPerSource, g.callsPerSource()), cmp.Or(gw.UnansweredPerSource, g.unansweredPerSource())
 	s := &g.senders
 	s.mu.Lock()

@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"net/netip"
@@ -25,11 +25,11 @@ func (g *Gate) trace(transport string, local, remote netip.AddrPort, sent bool, 
 // stranger counts a connection or datagram that no interface trusts.
 func (g *Gate) stranger(transport string, from, local netip.AddrPort, m []byte) {
 	g.Counters.Untrusted.Add(1)
-	g.dropped(transport, from, local, m, "not trusted")
+	g.Dropped(transport, from, local, m, "not trusted")
 }
 
-// dropped traces what was not taken.
-func (g *Gate) dropped(transport string, from, local netip.AddrPort, m []byte, why string) {
+// Dropped traces what was not taken.
+func (g *Gate) Dropped(transport string, from, local netip.AddrPort, m []byte, why string) {
 	if f := g.opts.Trace; f != nil {
 		f(TraceEntry{Time: time.Now(), Gateway: g.name, Transport: transport, Local: local, Remote: from, Message: m, Dropped: why})
 	}

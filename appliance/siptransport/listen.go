@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"crypto/tls"
@@ -79,10 +79,10 @@ func (g *Gate) accept(l *listener) {
 // admit checks a new connection's source and the limits, before any TLS or SIP.
 func (g *Gate) admit(l *listener, conn net.Conn) {
 	from := addrPortOf(conn.RemoteAddr())
-	trusted := g.trusts(from.Addr())
+	trusted := g.Trusts(from.Addr())
 	if !trusted {
 		g.stranger(l.key.transport, from, l.key.addr, nil)
-		if !g.conf.Load().gw.AnswerUntrusted {
+		if !g.conf.Load().Gateway.AnswerUntrusted {
 			discard(conn)
 			return
 		}
@@ -167,12 +167,12 @@ func (g *Gate) acceptTLS(conn net.Conn, from netip.Addr) (net.Conn, error) {
 // namesOf are the names that a peer at an address may have: those of the remotes whose interfaces trust it (A.9). None are demanded
 // of a peer whose requests belong to an interface with an address for its remote.
 func (g *Gate) namesOf(from netip.Addr) []string {
-	if own := g.interfaceOf(from); own == nil || !isName(own.Remote.Host) {
+	if own := g.InterfaceOf(from); own == nil || !isName(own.Remote.Host) {
 		return nil
 	}
 	var names []string
 	for _, i := range g.conf.Load().interfaces {
-		if g.trustedBy(i, from) && isName(i.Remote.Host) {
+		if g.TrustedBy(i, from) && isName(i.Remote.Host) {
 			names = append(names, i.Remote.Host)
 		}
 	}

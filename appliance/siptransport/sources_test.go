@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"net/netip"
@@ -9,7 +9,7 @@ import (
 // More sources than anybody has are not all remembered, and those in a call are not forgotten for them.
 func TestSourcesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := testGate(t, GateOptions{}, nil)
+		g := testGate(t, Options{}, nil)
 		g.NewCall(pbxAddr.Addr(), false, nil)
 		a := ip("10.0.0.0")
 		for range 3 * maxSources {
@@ -27,7 +27,7 @@ func TestSourcesAreBounded(t *testing.T) {
 
 // A stranger is dropped before anything of it is read or remembered.
 func TestNothingIsKeptOfStrangers(t *testing.T) {
-	g := testGate(t, GateOptions{}, nil)
+	g := testGate(t, Options{}, nil)
 	g.datagram(&datagrams{g: g, local: netip.MustParseAddrPort("127.0.0.1:5060")}, netip.MustParseAddrPort("203.0.113.9:5060"), []byte("OPTIONS sip:127.0.0.1 SIP/2.0\r\n\r\n"))
 	if g.Counters.Untrusted.Load() != 1 || len(g.expected) != 0 || len(g.senders.by) != 0 {
 		t.Error("not counted, or remembered")

@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"bytes"
@@ -7,23 +7,23 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// flow is a way on which messages reach a peer: a UDP socket with an address, a connection that the peer opened (of ours only
+// Flow is a way on which messages reach a peer: a UDP socket with an address, a connection that the peer opened (of ours only
 // responses, teams.md A.15), or one that we opened.
-type flow interface {
-	// send queues one message and never blocks. wanted, when not nil, is asked before a message that had to wait for its
+type Flow interface {
+	// Send queues one message and never blocks. wanted, when not nil, is asked before a message that had to wait for its
 	// connection is written. failed, when not nil, is told that it cannot be written.
-	send(m []byte, wanted func() bool, failed func(error))
-	// hold keeps the flow for a transaction; lost, when not nil, is told when the connection breaks. The flow may be closed
+	Send(m []byte, wanted func() bool, failed func(error))
+	// Hold keeps the flow for a transaction; lost, when not nil, is told when the connection breaks. The flow may be closed
 	// (a retired connection) after the last release.
-	hold(lost func(error)) (release func())
-	reliable() bool
-	transport() string
-	remote() netip.AddrPort
-	local() netip.Addr // of ours, that it begins at
+	Hold(lost func(error)) (release func())
+	Reliable() bool
+	Transport() string
+	Remote() netip.AddrPort
+	Local() netip.Addr // of ours, that it begins at
 }
 
 // Retire ends a connection of ours after its transactions. New requests go by another one.
-func Retire(f flow) {
+func Retire(f Flow) {
 	if s, ok := f.(*stream); ok && !s.accepted {
 		s.retire()
 	}
@@ -41,18 +41,18 @@ type datagramFlow struct {
 	to netip.AddrPort
 }
 
-func (f datagramFlow) send(m []byte, _ func() bool, failed func(error)) {
+func (f datagramFlow) Send(m []byte, _ func() bool, failed func(error)) {
 	f.d.g.trace("udp", f.d.local, f.to, true, m)
 	if _, err := f.d.conn.WriteToUDPAddrPort(m, f.to); err != nil && failed != nil {
-		failed(&TransportError{Op: "write", Peer: f.to.String(), Err: err})
+		failed(&Error{Op: "write", Peer: f.to.String(), Err: err})
 	}
 }
 
-func (f datagramFlow) hold(func(error)) func() { return func() {} }
-func (f datagramFlow) reliable() bool          { return false }
-func (f datagramFlow) transport() string       { return "udp" }
-func (f datagramFlow) remote() netip.AddrPort  { return f.to }
-func (f datagramFlow) local() netip.Addr       { return f.d.local.Addr() }
+func (f datagramFlow) Hold(func(error)) func() { return func() {} }
+func (f datagramFlow) Reliable() bool          { return false }
+func (f datagramFlow) Transport() string       { return "udp" }
+func (f datagramFlow) Remote() netip.AddrPort  { return f.to }
+func (f datagramFlow) Local() netip.Addr       { return f.d.local.Addr() }
 
 // read takes datagrams until the socket is closed. Strangers are dropped here, before anything is parsed or remembered.
 func (d *datagrams) read() {
@@ -72,9 +72,9 @@ func (d *datagrams) read() {
 
 // datagram is one datagram of a UDP socket.
 func (g *Gate) datagram(d *datagrams, from netip.AddrPort, b []byte) {
-	trusted := g.trusts(from.Addr())
+	trusted := g.Trusts(from.Addr())
 	if !trusted && !g.expects(from.Addr()) {
-		if !g.conf.Load().gw.AnswerUntrusted {
+		if !g.conf.Load().Gateway.AnswerUntrusted {
 			g.stranger("udp", from, d.local, b)
 			return
 		}
@@ -90,13 +90,13 @@ func (g *Gate) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 	}
 	head, body, f := sipmsg.FrameDatagram(b)
 	g.trace("udp", d.local, from, false, whole)
-	g.receive(head, body, f, arrival{way: datagramFlow{d, from}, source: from, local: d.local, trusted: trusted})
+	g.receive(head, body, f, Arrival{Flow: datagramFlow{d, from}, Source: from, Local: d.local, Trusted: trusted})
 }
 
-// arrival is how a message came.
-type arrival struct {
-	way     flow // for responses to it
-	source  netip.AddrPort
-	local   netip.AddrPort
-	trusted bool // false: only responses are taken, or requests answered with 403
+// Arrival is how a message came.
+type Arrival struct {
+	Flow    Flow // for responses to it
+	Source  netip.AddrPort
+	Local   netip.AddrPort
+	Trusted bool // false: only responses are taken, or requests answered with 403
 }

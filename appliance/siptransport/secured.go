@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"crypto/tls"

@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"context"
@@ -18,11 +18,11 @@ const (
 	handshakeTimeout = 5 * time.Second
 )
 
-// endpoint is where a request goes, resolved: the name is what TLS asks for and verifies.
-type endpoint struct {
-	transport string
-	name      string
-	addrs     []netip.AddrPort // in order of preference
+// Endpoint is where a request goes, resolved: the name is what TLS asks for and verifies.
+type Endpoint struct {
+	Transport string
+	Name      string
+	Addrs     []netip.AddrPort // in order of preference
 }
 
 // poolKey keeps connections apart by the name that was verified: sip. and sip2. of Teams may share an address and must not
@@ -32,42 +32,42 @@ type poolKey struct {
 	port            uint16
 }
 
-// way returns the flow to an endpoint: the UDP socket, an open connection of ours, or a new one that is being dialled. Requests
+// Flow returns the flow to an endpoint: the UDP socket, an open connection of ours, or a new one that is being dialled. Requests
 // never travel on a connection that the peer opened (A.15).
-func (g *Gate) way(to endpoint) (flow, error) {
-	if len(to.addrs) == 0 {
-		return nil, &TransportError{Op: opResolve, Peer: to.name, Err: noAddress(to.name)}
+func (g *Gate) Flow(to Endpoint) (Flow, error) {
+	if len(to.Addrs) == 0 {
+		return nil, &Error{Op: OpResolve, Peer: to.Name, Err: noAddress(to.Name)}
 	}
 	g.mu.Lock()
-	to.addrs = g.prefer(to.addrs)
+	to.Addrs = g.prefer(to.Addrs)
 	g.mu.Unlock()
-	if to.transport == "udp" {
-		d := g.socket(to.addrs[0].Addr())
+	if to.Transport == "udp" {
+		d := g.socket(to.Addrs[0].Addr())
 		if d == nil {
-			return nil, &TransportError{Op: "send", Peer: to.addrs[0].String(), Err: errNoListener}
+			return nil, &Error{Op: "send", Peer: to.Addrs[0].String(), Err: errNoListener}
 		}
-		g.expect(to.addrs[0].Addr())
-		return datagramFlow{d, to.addrs[0]}, nil
+		g.expect(to.Addrs[0].Addr())
+		return datagramFlow{d, to.Addrs[0]}, nil
 	}
-	local := g.conf.Load().towards(to.transport, to.addrs[0].Addr()).address()
+	local := g.conf.Load().Towards(to.Transport, to.Addrs[0].Addr()).Address()
 	if !local.IsValid() {
-		return nil, &TransportError{Op: "send", Peer: to.name, Err: errNoListener}
+		return nil, &Error{Op: "send", Peer: to.Name, Err: errNoListener}
 	}
-	key := poolKey{to.transport, to.name, to.addrs[0].Port()}
+	key := poolKey{to.Transport, to.Name, to.Addrs[0].Port()}
 	g.mu.Lock()
 	old := g.pool[key]
 	// A connection to an address that the name no longer has is left: its owner has moved the service (A.11).
-	if old != nil && old.fresh() && slices.Contains(to.addrs, old.target) {
+	if old != nil && old.fresh() && slices.Contains(to.Addrs, old.target) {
 		g.mu.Unlock()
 		return old, nil
 	}
-	spare, err := g.spare(to.addrs[0].Addr())
+	spare, err := g.spare(to.Addrs[0].Addr())
 	if err != nil {
 		g.mu.Unlock()
-		return nil, &TransportError{Op: "dial", Peer: to.name, Err: err}
+		return nil, &Error{Op: "dial", Peer: to.Name, Err: err}
 	}
-	s := newStream(g, to.transport, false)
-	s.peer, s.target, s.here = to.addrs[0], to.addrs[0], netip.AddrPortFrom(local, 0)
+	s := newStream(g, to.Transport, false)
+	s.peer, s.target, s.here = to.Addrs[0], to.Addrs[0], netip.AddrPortFrom(local, 0)
 	g.pool[key] = s
 	g.streams[s] = struct{}{}
 	g.mu.Unlock()
@@ -125,33 +125,33 @@ func (g *Gate) spare(to netip.Addr) (*stream, error) {
 }
 
 // dial opens a connection of ours, trying each address of the name.
-func (g *Gate) dial(s *stream, to endpoint, local netip.Addr) {
+func (g *Gate) dial(s *stream, to Endpoint, local netip.Addr) {
 	ctx, cancel := context.WithCancel(g.ctx)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { s.close(errConnClosed) })
 	defer stop()
 	var failure error
-	if err := g.conf.Load().tlsErr; to.transport == "tls" && err != nil {
-		failure, to.addrs = &TransportError{Op: "handshake", Peer: to.name, Err: err}, nil
+	if err := g.conf.Load().tlsErr; to.Transport == "tls" && err != nil {
+		failure, to.Addrs = &Error{Op: "handshake", Peer: to.Name, Err: err}, nil
 	}
-	for _, a := range to.addrs {
+	for _, a := range to.Addrs {
 		dialling, end := context.WithTimeout(ctx, dialTimeout)
-		conn, err := g.opts.Network.Dial(dialling, to.transport, local, a)
+		conn, err := g.opts.Network.Dial(dialling, to.Transport, local, a)
 		end()
 		if err != nil {
-			failure = &TransportError{Op: "dial", Peer: a.String(), Err: err}
-			g.failed(a)
+			failure = &Error{Op: "dial", Peer: a.String(), Err: err}
+			g.Failed(a)
 			continue
 		}
-		if to.transport == "tls" {
-			if conn, err = g.handshake(ctx, conn, to.name, g.standsFor(to.name, a.Addr())...); err != nil {
-				failure = &TransportError{Op: "handshake", Peer: to.name + " " + a.String(), Err: err}
-				g.unknownIssuer(to.name+" "+a.String(), err)
-				g.failed(a)
+		if to.Transport == "tls" {
+			if conn, err = g.handshake(ctx, conn, to.Name, g.standsFor(to.Name, a.Addr())...); err != nil {
+				failure = &Error{Op: "handshake", Peer: to.Name + " " + a.String(), Err: err}
+				g.unknownIssuer(to.Name+" "+a.String(), err)
+				g.Failed(a)
 				continue
 			}
 		}
-		trusted := g.trusts(a.Addr())
+		trusted := g.Trusts(a.Addr())
 		g.mu.Lock()
 		s.target, s.trusted = a, trusted
 		g.mu.Unlock()
@@ -159,7 +159,7 @@ func (g *Gate) dial(s *stream, to endpoint, local netip.Addr) {
 		s.start(conn)
 		return
 	}
-	g.Repeats.Log(slog.LevelWarn, "peer not reachable", to.name, "", "gw", g.name, "peer", to.name, "err", failure)
+	g.Repeats.Log(slog.LevelWarn, "peer not reachable", to.Name, "", "gw", g.name, "peer", to.Name, "err", failure)
 	s.close(failure)
 }
 

@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"bytes"
@@ -80,22 +80,22 @@ func newStream(g *Gate, kind string, accepted bool) *stream {
 		wake: make(chan struct{}, 1), done: make(chan struct{}), users: map[int]func(error){}}
 }
 
-func (s *stream) reliable() bool    { return true }
-func (s *stream) transport() string { return s.kind }
+func (s *stream) Reliable() bool    { return true }
+func (s *stream) Transport() string { return s.kind }
 
-func (s *stream) remote() netip.AddrPort {
+func (s *stream) Remote() netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.peer
 }
 
-func (s *stream) local() netip.Addr {
+func (s *stream) Local() netip.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.here.Addr()
 }
 
-func (s *stream) send(m []byte, wanted func() bool, failed func(error)) {
+func (s *stream) Send(m []byte, wanted func() bool, failed func(error)) {
 	q := queued{m, wanted, failed}
 	s.mu.Lock()
 	err, total := s.err, int64(0)
@@ -130,7 +130,7 @@ func (s *stream) signal() {
 	}
 }
 
-func (s *stream) hold(lost func(error)) func() {
+func (s *stream) Hold(lost func(error)) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := s.next
@@ -170,9 +170,9 @@ func (s *stream) close(err error) {
 		return
 	}
 	s.closed = true
-	var te *TransportError
+	var te *Error
 	if !errors.As(err, &te) {
-		err = &TransportError{Op: "connection", Peer: s.peer.String(), Err: err}
+		err = &Error{Op: "connection", Peer: s.peer.String(), Err: err}
 	}
 	s.err = err
 	if s.accepted {
@@ -297,7 +297,7 @@ func (s *stream) keep() bool {
 func (s *stream) put(b []byte) bool {
 	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := s.conn.Write(b); err != nil {
-		s.close(&TransportError{Op: "write", Peer: s.peer.String(), Err: err})
+		s.close(&Error{Op: "write", Peer: s.peer.String(), Err: err})
 		return false
 	}
 	return true
@@ -367,7 +367,7 @@ func (s *stream) take(b []byte) (rest []byte, ok bool) {
 	for {
 		head, body, n, pongs, f, fatal := sipmsg.FrameStream(b)
 		if pongs > 0 && s.accepted {
-			s.send([]byte("\r\n"), nil, nil)
+			s.Send([]byte("\r\n"), nil, nil)
 		}
 		if head != nil && !s.pace() {
 			return nil, false
@@ -377,7 +377,7 @@ func (s *stream) take(b []byte) (rest []byte, ok bool) {
 				s.use()
 			}
 			s.g.trace(s.kind, s.here, s.peer, false, b[n-len(head)-len(body):n])
-			s.g.receive(head, body, f, arrival{way: s, source: s.peer, local: s.here, trusted: s.trusted})
+			s.g.receive(head, body, f, Arrival{Flow: s, Source: s.peer, Local: s.here, Trusted: s.trusted})
 		}
 		if fatal {
 			s.g.Repeats.Log(slog.LevelInfo, "connection closed", s.peer.Addr().String(), "", "gw", s.g.name, "peer", s.peer, "err", f.Err)

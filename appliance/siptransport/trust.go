@@ -1,4 +1,4 @@
-package sipgw
+package siptransport
 
 import (
 	"net/netip"
@@ -12,18 +12,18 @@ import (
 // example. Only its responses are taken.
 const expectFor = 37 * time.Second // 64*T1 + T4
 
-// trusts reports whether requests from a source address are taken.
-func (g *Gate) trusts(from netip.Addr) bool {
+// Trusts reports whether requests from a source address are taken.
+func (g *Gate) Trusts(from netip.Addr) bool {
 	for _, i := range g.conf.Load().interfaces {
-		if g.trustedBy(i, from) {
+		if g.TrustedBy(i, from) {
 			return true
 		}
 	}
 	return false
 }
 
-// trustedBy reports whether a SIP interface trusts a source address.
-func (g *Gate) trustedBy(i *config.SIPInterface, from netip.Addr) bool {
+// TrustedBy reports whether a SIP interface trusts a source address.
+func (g *Gate) TrustedBy(i *config.SIPInterface, from netip.Addr) bool {
 	for _, t := range i.Trust {
 		switch {
 		case t.Remote:
@@ -45,7 +45,7 @@ func (g *Gate) trustedBy(i *config.SIPInterface, from netip.Addr) bool {
 
 // isRemote reports whether from is an address of the interface's peer, by what is known of its name now.
 func (g *Gate) isRemote(i *config.SIPInterface, from netip.Addr) bool {
-	for _, a := range g.known(i.Remote.Host) {
+	for _, a := range g.Known(i.Remote.Host) {
 		if a == from {
 			return true
 		}
@@ -53,17 +53,17 @@ func (g *Gate) isRemote(i *config.SIPInterface, from netip.Addr) bool {
 	return false
 }
 
-// interfaceOf returns the SIP interface that a request from an address belongs to: the one whose peer it is, else the first that
+// InterfaceOf returns the SIP interface that a request from an address belongs to: the one whose peer it is, else the first that
 // trusts it, else nil.
-func (g *Gate) interfaceOf(from netip.Addr) *config.SIPInterface {
+func (g *Gate) InterfaceOf(from netip.Addr) *config.SIPInterface {
 	c := g.conf.Load()
 	for _, i := range c.interfaces {
-		if g.isRemote(i, from) && g.trustedBy(i, from) {
+		if g.isRemote(i, from) && g.TrustedBy(i, from) {
 			return i
 		}
 	}
 	for _, i := range c.interfaces {
-		if g.trustedBy(i, from) {
+		if g.TrustedBy(i, from) {
 			return i
 		}
 	}
@@ -93,30 +93,30 @@ func (g *Gate) expects(a netip.Addr) bool {
 	return ok && time.Now().Before(until)
 }
 
-// origin is what a peer is known by: how it speaks to us and from where.
-type origin struct {
-	transport string
-	addr      netip.Addr
+// Origin is what a peer is known by: how it speaks to us and from where.
+type Origin struct {
+	Transport string
+	Addr      netip.Addr
 }
 
-func (a arrival) origin() origin { return origin{a.way.transport(), a.source.Addr()} }
+func (a Arrival) Origin() Origin { return Origin{a.Flow.Transport(), a.Source.Addr()} }
 
-func originOf(way flow) origin { return origin{way.transport(), way.remote().Addr()} }
+func OriginOf(way Flow) Origin { return Origin{way.Transport(), way.Remote().Addr()} }
 
-// kin reports whether what comes from x may belong to what came from, or went to, first: it is the same address, or one interface
+// Kin reports whether what comes from x may belong to what came from, or went to, first: it is the same address, or one interface
 // trusts both, as Teams speaks from any of its hubs. What began over TLS goes on over TLS, where addresses cannot be forged.
-func (g *Gate) kin(first, x origin) bool {
-	if first.transport == "tls" && x.transport != "tls" {
+func (g *Gate) Kin(first, x Origin) bool {
+	if first.Transport == "tls" && x.Transport != "tls" {
 		return false
 	}
-	return first.addr == x.addr || slices.ContainsFunc(g.conf.Load().interfaces, func(i *config.SIPInterface) bool {
-		return g.trustedBy(i, first.addr) && g.trustedBy(i, x.addr)
+	return first.Addr == x.Addr || slices.ContainsFunc(g.conf.Load().interfaces, func(i *config.SIPInterface) bool {
+		return g.TrustedBy(i, first.Addr) && g.TrustedBy(i, x.Addr)
 	})
 }
 
-// trustedFor reports whether an interface trusts an address, as it was when a call began or as it is configured now.
-func (g *Gate) trustedFor(i *config.SIPInterface, from netip.Addr) bool {
-	return g.trustedBy(i, from) || slices.ContainsFunc(g.conf.Load().interfaces, func(now *config.SIPInterface) bool {
-		return now.ID() == i.ID() && g.trustedBy(now, from)
+// TrustedFor reports whether an interface trusts an address, as it was when a call began or as it is configured now.
+func (g *Gate) TrustedFor(i *config.SIPInterface, from netip.Addr) bool {
+	return g.TrustedBy(i, from) || slices.ContainsFunc(g.conf.Load().interfaces, func(now *config.SIPInterface) bool {
+		return now.ID() == i.ID() && g.TrustedBy(now, from)
 	})
 }

@@ -1,0 +1,43 @@
+package siptransport
+
+import (
+	"cmp"
+	"net/netip"
+	"strings"
+
+	"viaduct/appliance/sipmsg"
+)
+
+// Back is where the responses to a request go (RFC 3261 18.2.2): on the connection of the request, to its source over UDP, and on
+// a new connection when the old one is gone.
+type Back struct {
+	g    *Gate
+	way  Flow
+	host string         // of Via; with the next, where a new connection goes
+	addr netip.AddrPort // invalid over UDP
+}
+
+// Back is the way back of a request. A Via that cannot be understood names no port: the response goes back to the source.
+func (g *Gate) Back(a Arrival, req *sipmsg.Request) Back {
+	v := req.Via
+	if f, datagram := a.Flow.(datagramFlow); datagram {
+		if req.ViaOK && !v.RPort {
+			f.to = netip.AddrPortFrom(f.to.Addr(), cmp.Or(v.Port, 5060))
+		}
+		return Back{g: g, way: f}
+	}
+	return Back{g: g, way: a.Flow, host: strings.Clone(v.Host), // not the whole message
+		addr: netip.AddrPortFrom(a.Source.Addr(), cmp.Or(v.Port, defaultPort(a.Flow.Transport())))}
+}
+
+func (b Back) Send(m []byte) {
+	if !b.addr.IsValid() {
+		b.way.Send(m, nil, nil)
+		return
+	}
+	b.way.Send(m, nil, func(error) {
+		if way, err := b.g.Flow(Endpoint{b.way.Transport(), b.host, []netip.AddrPort{b.addr}}); err == nil {
+			way.Send(m, nil, nil)
+		}
+	})
+}

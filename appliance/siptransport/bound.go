@@ -1,0 +1,133 @@
+package siptransport
+
+import (
+	"net/netip"
+	"strings"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
+)
+
+// Side is an interface of the gateway with the address that it has now: one side on which the gateway has peers.
+type Side struct {
+	*config.GatewayInterface
+	addr netip.Addr
+}
+
+// port is where the interface listens for a transport, 0: not.
+func (b Side) port(transport string) uint16 {
+	switch {
+	case !b.addr.IsValid():
+		return 0
+	case transport == "tls":
+		return b.TLS
+	}
+	return b.UDPTCP
+}
+
+// Address is the local address, zero for no interface.
+func (b *Side) Address() netip.Addr {
+	if b == nil {
+		return netip.Addr{}
+	}
+	return b.addr
+}
+
+// Contact is our Contact URI for a transport, for example "sip:user@sbc.example:5062;transport=tls".
+func (b *Side) Contact(user, transport string) string {
+	host, port := "", uint16(0)
+	if b != nil {
+		host, port = b.addr.String(), b.port(transport)
+		if b.SpoofedContact.Host != "" {
+			host, port = b.SpoofedContact.Host, b.SpoofedContact.Port
+		}
+	}
+	uri := "sip:"
+	if user != "" {
+		uri += user + "@"
+	}
+	return uri + sipmsg.JoinHostPort(host, port) + transportParam(transport)
+}
+
+// Via is the value of our Via for a transport.
+func (b *Side) Via(transport, branch string) string {
+	host, port := "", uint16(0)
+	if b != nil {
+		host, port = b.addr.String(), b.port(transport)
+		if b.SpoofedVia.Host != "" {
+			host, port = b.SpoofedVia.Host, b.SpoofedVia.Port
+		}
+	}
+	return "SIP/2.0/" + strings.ToUpper(transport) + " " + sipmsg.JoinHostPort(host, port) + ";branch=" + branch + ";rport"
+}
+
+// First is the first interface that carries a transport; nil: none does.
+func (c *Conf) First(transport string) *Side {
+	return c.pick(transport, func(*Side) bool { return true })
+}
+
+// At is the interface with the socket that a message came by, or leaves by. One whose address has changed meanwhile is not found:
+// then it is the first.
+func (c *Conf) At(transport string, local netip.Addr) *Side {
+	if b := c.pick(transport, func(b *Side) bool { return b.addr == local }); b != nil {
+		return b
+	}
+	return c.First(transport)
+}
+
+// Towards is the interface by which requests reach a peer: the one whose side of the network leads there. What a peer on the LAN is
+// told of us must not be our address on the WAN. A peer whose address is not known gets the first.
+func (c *Conf) Towards(transport string, peer netip.Addr) *Side {
+	if b := c.pick(transport, func(b *Side) bool { return c.Config.Reach(b.addr, peer) == "" }); b != nil {
+		return b
+	}
+	if b := c.pick(transport, func(b *Side) bool { return b.addr.Is4() == peer.Is4() }); b != nil {
+		return b
+	}
+	return c.First(transport)
+}
+
+func (c *Conf) pick(transport string, fits func(*Side) bool) *Side {
+	for i := range c.binds {
+		if b := &c.binds[i]; b.port(transport) != 0 && fits(b) {
+			return b
+		}
+	}
+	return nil
+}
+
+// Towards is the interface by which requests reach a peer of which the name may be all that is known.
+func (g *Gate) Towards(to Target) *Side {
+	c := g.conf.Load()
+	for _, a := range g.Known(to.Host) {
+		return c.Towards(to.Transport, a)
+	}
+	return c.First(to.Transport)
+}
+
+// Contact is our Contact URI for a peer.
+func (g *Gate) Contact(user string, to Target) string {
+	return g.Towards(to).Contact(user, to.Transport)
+}
+
+// socket is the UDP socket that reaches an address.
+func (g *Gate) socket(to netip.Addr) *datagrams {
+	b := g.conf.Load().Towards("udp", to)
+	if b == nil || b.addr.Is4() != to.Is4() {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l := g.listeners[listenKey{"udp", netip.AddrPortFrom(b.addr, b.UDPTCP)}]; l != nil {
+		return l.udp
+	}
+	return nil
+}
+
+// transportParam is the URI parameter that names a transport; UDP is the default and needs none.
+func transportParam(transport string) string {
+	if transport == "udp" {
+		return ""
+	}
+	return ";transport=" + transport
+}
