@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// What of a SIP message nobody may read who only looks for a fault: keys of media (RFC 4568, RFC 4566 5.12, RFC 4567, RFC 8839), a digest,
-// from which a password can be guessed at leisure, other credentials, and a password in a URI.
+// Secrets in SIP messages, which debug output must not show: keys of media (RFC 4568, RFC 4566 5.12, RFC 4567, RFC 8839), digests, from
+// which passwords can be guessed offline, other credentials, and passwords in URIs.
 var (
 	mediaKey    = regexp.MustCompile(`(?i)(inline:)[^\s|]+`)
 	sessionKey  = regexp.MustCompile(`(?im)^(k=\w+:|a=key-mgmt:|a=ice-pwd:)[^\r\n]*`)
@@ -18,7 +18,7 @@ var (
 
 const masked = "***"
 
-// mask takes secrets out of a SIP message that is shown.
+// mask replaces the secrets of a SIP message by asterisks.
 func mask(message string) string {
 	message = mediaKey.ReplaceAllString(message, "${1}"+masked)
 	message = sessionKey.ReplaceAllString(message, "${1}"+masked)

@@ -25,7 +25,7 @@ type Echoes struct {
 	Source netip.Addr // not valid: the address of the port that they leave by
 	Count  int
 	Size   int  // octets of data
-	Whole  bool // routers may not cut the packets up
+	Whole  bool // routers may not fragment them
 }
 
 // Ping sends ICMP echo requests, one a second.
@@ -60,8 +60,8 @@ func Ping(ctx context.Context, p Echoes, report func(string)) error {
 	return nil
 }
 
-// pingSocket opens a socket for echo requests. Whether a router may cut them up is an option of the socket; what the kernel knows of
-// the way's MTU must not keep them back.
+// pingSocket opens a socket for echo requests. An option of the socket says whether routers may fragment them; the path MTU that the
+// kernel has learned must not hold them back.
 func pingSocket(ctx context.Context, p Echoes) (net.PacketConn, error) {
 	fragments := unix.IP_PMTUDISC_DONT
 	if p.Whole {
@@ -88,7 +88,7 @@ func pingSocket(ctx context.Context, p Echoes) (net.PacketConn, error) {
 	return conn, nil
 }
 
-// echo sends one request and waits a second for its reply, or for what a router says of it.
+// echo sends one request and waits a second for its reply, or for an error from a router.
 func echo(ctx context.Context, conn net.PacketConn, to netip.Addr, size, seq int) (time.Duration, error) {
 	id := os.Getpid() & 0xffff
 	request := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: id, Seq: seq, Data: make([]byte, size)}}
@@ -133,7 +133,7 @@ func echo(ctx context.Context, conn net.PacketConn, to netip.Addr, size, seq int
 	return 0, ctx.Err()
 }
 
-// unreachable says what a router or the host itself has against a packet. message is its ICMP message (RFC 792, RFC 1191 section 4).
+// unreachable describes an ICMP error of a router or of the host itself (RFC 792, RFC 1191 section 4).
 func unreachable(from net.Addr, code int, message []byte) error {
 	const fragmentationNeeded = 4
 	if code == fragmentationNeeded {

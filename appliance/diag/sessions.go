@@ -23,7 +23,7 @@ const (
 	TopicTLS   = "tls"
 )
 
-// Sessions are the consoles that are logged in, and what each of them debugs.
+// Sessions are the consoles that are logged in, with the topics that each of them debugs.
 type Sessions struct {
 	Log     *slog.Logger
 	Welcome func() string        // a line for each session that begins; "": none
@@ -31,7 +31,7 @@ type Sessions struct {
 
 	mu    sync.Mutex
 	list  []*session
-	topic [5]atomic.Int32 // how many debug each of topics: asked for every packet, so without a lock
+	topic [5]atomic.Int32 // sessions that debug each of topics; read for every packet, so without a lock
 }
 
 var topics = [...]string{TopicSIP, TopicCall, TopicRoute, TopicRTP, TopicTLS}
@@ -42,13 +42,13 @@ type session struct {
 	lines chan string
 }
 
-// waitingLines is how much a slow terminal may be behind before it misses lines: a page of SIP messages.
+// waitingLines is how far a slow terminal may fall behind before it misses lines: a page of SIP messages.
 const waitingLines = 500
 
-// rtpEvery is how often `debug rtp` shows counters.
+// rtpEvery is the interval of the counters of `debug rtp`.
 const rtpEvery = 5 * time.Second
 
-// Attend keeps a session in the list of `who` and gives it what it debugs, until ctx ends or each fails.
+// Attend keeps a session in the list of `who` and passes it its debug output, until ctx ends or each fails.
 func (s *Sessions) Attend(ctx context.Context, info status.Session, each func(text string) error) error {
 	x := &session{Session: info, debug: map[string]bool{}, lines: make(chan string, waitingLines)}
 	s.add(x)
@@ -63,7 +63,7 @@ func (s *Sessions) Attend(ctx context.Context, info status.Session, each func(te
 	for {
 		select {
 		case <-ctx.Done():
-			for len(x.lines) > 0 { // why it ends, perhaps
+			for len(x.lines) > 0 { // perhaps the reason for the end
 				if err := each(<-x.lines); err != nil {
 					break
 				}
@@ -98,7 +98,7 @@ func endpoint(a netip.AddrPort) string {
 	return a.String()
 }
 
-// List returns them, the oldest first.
+// List returns the sessions, the oldest first.
 func (s *Sessions) List() []status.Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,7 @@ func (s *Sessions) Debug(tty, topic string, on bool) error {
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.list, func(x *session) bool { return x.TTY == tty })
 	if i < 0 && !on {
-		return nil // a script tidies up, where nothing was shown
+		return nil // a script tidies up on a terminal without debug output
 	}
 	if i < 0 {
 		return errors.New("this terminal shows no debug output: it needs a session at a keyboard")
@@ -175,7 +175,7 @@ func (s *Sessions) emit(topic, text string) {
 	}
 }
 
-// Tell gives a line to all sessions but the one on a terminal, which knows.
+// Tell sends a line to all sessions except the one on terminal but, which caused it.
 func (s *Sessions) Tell(but, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,7 +186,7 @@ func (s *Sessions) Tell(but, text string) {
 	}
 }
 
-// say queues a line that is no debug output.
+// say queues a line that is not debug output.
 func (x *session) say(text string) {
 	select {
 	case x.lines <- "% " + text:

@@ -10,7 +10,7 @@ import (
 	"viaduct/appliance/siptransport"
 )
 
-// Logger is a logger whose records, those of level debug included, also reach the sessions that debug topic.
+// Logger returns a logger whose records, debug level included, also reach the sessions that debug topic.
 func (s *Sessions) Logger(topic string) *slog.Logger {
 	return slog.New(&tap{Handler: s.Log.Handler(), topic: topic, sessions: s})
 }
@@ -23,7 +23,7 @@ type tap struct {
 	attrs    []slog.Attr
 }
 
-// topicOf is the topic of a record: TLS has one of its own within SIP, and routing within a call.
+// topicOf returns the topic of a record: TLS is a topic of its own within SIP, and routing within a call.
 func (t *tap) topicOf(message string) string {
 	switch {
 	case t.topic == TopicSIP && strings.Contains(message, "TLS"):

@@ -22,7 +22,7 @@ const (
 	icmpProto = 1
 )
 
-// Traceroute shows the routers on the way to a host: it sends echo requests that live ever longer.
+// Traceroute shows the routers on the path to a host: it sends echo requests with a growing TTL.
 func Traceroute(ctx context.Context, to netip.Addr, report func(string)) error {
 	conn, err := icmp.ListenPacket("ip4:icmp", "0.0.0.0")
 	if err != nil {
@@ -56,7 +56,7 @@ func Traceroute(ctx context.Context, to netip.Addr, report func(string)) error {
 	return ctx.Err()
 }
 
-// hop sends one request and waits for what says how far it came; done: to the host itself, or to where it ends.
+// hop sends one request and waits for the answer that says how far it came. done: it came to the host, or to the end of the path.
 func hop(conn *icmp.PacketConn, to netip.Addr, seq int) (from string, rtt time.Duration, done bool, err error) {
 	id := os.Getpid() & 0xffff
 	request := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: id, Seq: seq, Data: make([]byte, 32)}}
@@ -97,7 +97,7 @@ func hop(conn *icmp.PacketConn, to netip.Addr, seq int) (from string, rtt time.D
 	}
 }
 
-// quotes reports whether an ICMP error is about our request: it holds the packet's head.
+// quotes reports whether an ICMP error is about our request: it quotes the head of the packet.
 func quotes(packet []byte, id, seq int) bool {
 	h, err := ipv4.ParseHeader(packet)
 	if err != nil || len(packet) < h.Len+8 {

@@ -48,11 +48,11 @@ func Remove(name string) error {
 	return SyncDir(filepath.Dir(name))
 }
 
-// damaged is the end of the name of what was put aside.
+// damaged ends the names of files that were put aside.
 const damaged = ".damaged"
 
-// PutAside gives a file, or whatever else stands in its place, another name, because it cannot be used: something may still be got
-// out of it. What was put aside before is lost.
+// PutAside renames a file that cannot be used, or a folder in its place, so that its contents can still be examined. It replaces what
+// was put aside before.
 func PutAside(name string) error {
 	if err := os.RemoveAll(name + damaged); err != nil {
 		return fmt.Errorf("put aside %s: %w", name, err)

@@ -7,18 +7,18 @@ import (
 	"sync"
 )
 
-// fileMax is the most that the log file holds, in bytes: it lies in memory.
+// fileMax is the largest size of the file, in octets: it lies in memory.
 const fileMax = 256 << 10
 
-// File is where a console reads why sbcd does not answer. It outlives the process, begins anew when it is full, and gets
-// the goroutines' stacks when the process crashes. Safe for concurrent use.
+// File tells a console why sbcd does not answer. It outlives the process, begins anew when it is full, and gets the stacks of all
+// goroutines when the process crashes. Safe for concurrent use.
 type File struct {
 	mu   sync.Mutex
 	file *os.File
 	size int64
 }
 
-// OpenFile opens or makes the file, readable for user uid.
+// OpenFile opens or creates the file, readable by user uid.
 func OpenFile(name string, uid int) (*File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {

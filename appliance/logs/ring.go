@@ -1,8 +1,8 @@
-// Package logs is where the log of the box goes: a ring in memory for `show log` and for followers, a file in memory that outlives the
-// process, and the syslog servers of the network.
+// Package logs takes the log of the box to its destinations: a ring in memory for `show log` and for followers, a file in memory that
+// outlives the process, and syslog servers.
 //
-// It owns the form of a line. It does not own what is logged, nor the levels. Syslog.Run is one goroutine; everything else runs on the
-// goroutine that logs, and never waits.
+// It owns the form of a line. It does not own messages or levels. Syslog.Run is one goroutine; everything else runs on the goroutine
+// that logs, and never waits.
 package logs
 
 import (
@@ -23,7 +23,7 @@ type Ring struct {
 	followers map[chan string]struct{}
 }
 
-// NewRing keeps n lines.
+// NewRing returns a ring of n lines.
 func NewRing(n int) *Ring {
 	return &Ring{lines: make([]string, 0, n), followers: map[chan string]struct{}{}}
 }
@@ -42,7 +42,7 @@ func (r *Ring) Write(b []byte) (int, error) {
 	for f := range r.followers {
 		select {
 		case f <- line:
-		default: // a slow follower misses lines rather than hold the box up
+		default: // a slow follower misses lines: it must not hold the box up
 		}
 	}
 	return len(b), nil
@@ -79,8 +79,8 @@ func (r *Ring) Follow(ctx context.Context, each func(line string) error) error {
 	}
 }
 
-// New returns a logger that writes text lines to each of outs, and records to syslog. A line is formatted once for all outs; one
-// that fails ends those behind it.
+// New returns a logger that writes text lines to each of outs, and records to syslog. A line is formatted once for all outs. When one of
+// them fails, the outs after it do not get the line.
 func New(level slog.Leveler, syslog *Syslog, outs ...io.Writer) *slog.Logger {
 	text := slog.NewTextHandler(io.MultiWriter(outs...), &slog.HandlerOptions{Level: level, ReplaceAttr: printable.Attr})
 	return slog.New(slog.NewMultiHandler(syslog.Handler(), text))

@@ -76,8 +76,8 @@ func (l *Syslog) Run(ctx context.Context, lookup func(context.Context, string) (
 	}
 }
 
-// sendTo sends one datagram. Its socket is connected and lives no longer: one that stays open would take packets from everybody.
-// A server that is away must not fill the log with reports about the log, so an error has no place to go.
+// sendTo sends one datagram from a connected socket of its own: one that stays open and unconnected would take packets from anyone. It
+// drops errors: a server that is away must not fill the log with reports about the log.
 func sendTo(server netip.AddrPort, text []byte) {
 	if conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server)); err == nil {
 		conn.Write(text)
@@ -85,7 +85,7 @@ func sendTo(server netip.AddrPort, text []byte) {
 	}
 }
 
-// Handler is what a logger writes to.
+// Handler returns the handler for a logger.
 func (l *Syslog) Handler() slog.Handler { return &syslogHandler{log: l} }
 
 type syslogHandler struct {
@@ -119,7 +119,7 @@ func (h *syslogHandler) WithGroup(string) slog.Handler { return h }
 // largestSyslog keeps a message within one packet of most networks (RFC 5426, 3.2).
 const largestSyslog = 1400
 
-// format writes a record as RFC 5424 has it.
+// format writes a record in the form of RFC 5424.
 func (s *syslogSettings) format(r slog.Record, attrs []slog.Attr) []byte {
 	severity := 7
 	switch {

@@ -25,7 +25,7 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// Backup is what a backup holds: all that makes this box what it is, except its records and the time.
+// Backup is everything that distinguishes a box from a new one, except call records and the saved time.
 type Backup struct {
 	Made         time.Time
 	Serial       string // of the box that it was made on
@@ -36,8 +36,8 @@ type Backup struct {
 	SecretKey    []byte            // opens the sealed secrets of Startup
 }
 
-// The block around it. The pass phrase becomes a key with argon2id, with as much memory as a small box can spare; it
-// takes tenths of a second, which an attacker has to spend on each guess.
+// The block around it. argon2id makes a key from the pass phrase, with as much memory as a small box can spare. An attacker spends
+// tenths of a second on each guess.
 const (
 	backupType   = "VIADUCT BACKUP"
 	backupMax    = 16 << 20 // octets, unpacked
@@ -81,7 +81,7 @@ func (b *Backup) Seal(passphrase string) ([]byte, error) {
 	}), nil
 }
 
-// Check reports what in the backup cannot be stored.
+// Check returns an error for a part of the backup that cannot be stored.
 func (b *Backup) Check() error {
 	for name, text := range b.Certificates {
 		if _, err := pki.ParseCertificates(text); err != nil || checkName(name) != nil {
@@ -96,7 +96,7 @@ func (b *Backup) Check() error {
 	return nil
 }
 
-// Summary says what a backup is and holds.
+// Summary describes a backup in one line.
 func (b *Backup) Summary() string {
 	of := "a box without a serial number"
 	if b.Serial != "" {
@@ -138,7 +138,7 @@ func OpenBackup(text []byte, passphrase string) (*Backup, error) {
 	return &b, nil
 }
 
-// Backup reads what a backup holds of the store.
+// Backup reads the parts of a backup that are in the store.
 func (s *Store) Backup() (*Backup, error) {
 	b := &Backup{Certificates: map[string][]byte{}, Keys: map[string][]byte{}}
 	var err error
@@ -164,7 +164,7 @@ func (s *Store) Backup() (*Backup, error) {
 	return b, nil
 }
 
-// Restore stores what a backup holds; things of other names stay.
+// Restore stores the parts of a backup. Keys and certificates of other names stay.
 func (s *Store) Restore(b *Backup) error {
 	for name, text := range b.Certificates {
 		if _, err := s.ImportCertificate(name, text); err != nil {

@@ -50,8 +50,8 @@ func (s *Store) PrivateKey(name string) (crypto.Signer, error) {
 	return e.value, e.err
 }
 
-// ImportCertificate checks and keeps one or several PEM certificates under a name; what was there is replaced.
-// Errors of imports leave the name to the caller, who says it anyway.
+// ImportCertificate checks one or several PEM certificates and stores them under a name, in place of an earlier import. Its errors do not
+// repeat the name, which the caller prints.
 func (s *Store) ImportCertificate(name string, text []byte) ([]*x509.Certificate, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -69,8 +69,8 @@ func (s *Store) ImportCertificate(name string, text []byte) ([]*x509.Certificate
 	return certs, nil
 }
 
-// ImportPrivateKey checks and keeps one PEM key under a name; what was there is replaced. A key that came with a pass phrase is
-// kept without it, since a box must start with nobody at hand.
+// ImportPrivateKey checks a PEM key and stores it under a name, in place of an earlier import. It stores the key without its pass
+// phrase, since a box must start unattended.
 func (s *Store) ImportPrivateKey(name string, text []byte, passphrase string) (crypto.Signer, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (s *Store) Keys() []Item {
 	return list
 }
 
-// Problems are the files of the store that cannot be used.
+// Problems lists the files of the store that cannot be used.
 func (s *Store) Problems() []error {
 	list := slices.Clone(s.damage)
 	for _, i := range s.Keys() {
@@ -190,7 +190,7 @@ func (s *Store) loadKeys() {
 			continue
 		}
 		path := filepath.Join(s.dir, keyFolder, f.Name())
-		// Somebody may have copied a key here by hand, open to everyone.
+		// A key that was copied here by hand may be readable by others.
 		if fi, err := f.Info(); err == nil && fi.Mode().IsRegular() && fi.Mode().Perm()&0o077 != 0 {
 			if err := os.Chmod(path, 0o600); err != nil {
 				s.keys[f.Name()] = entry[crypto.Signer]{err: fmt.Errorf("private key %s can be read by others and is not used: %w", f.Name(), err)}
@@ -204,7 +204,7 @@ func (s *Store) loadKeys() {
 // files lists a folder of the key store.
 func (s *Store) files(folder string) []fs.DirEntry {
 	list, err := os.ReadDir(filepath.Join(s.dir, folder))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is not there where nothing can be made
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a read-only medium may lack the folder
 		s.damage = append(s.damage, fmt.Errorf("the folder %s is damaged: %w", folder, err))
 	}
 	return list
@@ -224,7 +224,7 @@ func load[T any](path, object string, parse func([]byte) (T, error)) (e entry[T]
 	return e
 }
 
-// checkName refuses what is no plain file name: names come from a paste.
+// checkName refuses names that are no plain file names: they come from a paste.
 func checkName(name string) error {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-@+", r)

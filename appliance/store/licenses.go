@@ -15,8 +15,8 @@ import (
 // licenseHead begins the file of licenses, so that one without any license is not empty.
 const licenseHead = "# license keys, one a line\n"
 
-// Licenses returns the keys of the installed licenses. In their file stands one a line; lines that begin with # do not count. Of a
-// file that is empty or cannot be read the error says so, and the keys are those that were there before the last change.
+// Licenses returns the keys of the installed licenses. The file has one key a line; lines that begin with # are comments. For a file
+// that is empty or unreadable, Licenses returns an error and the keys from before the last change.
 func (s *Store) Licenses() ([]string, error) {
 	text, err := os.ReadFile(s.licenses.Path)
 	switch {

@@ -19,14 +19,13 @@ import (
 	"viaduct/appliance/flash"
 )
 
-// Secrets seals passwords of the configuration with a key of this box's own, so that a file that leaves the box gives nothing
-// away. Who can read the key's file can open them: it keeps secrets from onlookers and mail, not from root.
+// Secrets seals passwords of the configuration with a key of this box, so that a file that leaves the box gives nothing away. Anyone who
+// can read the file of the key can open them: the seal protects against onlookers and mail, not against root.
 //
-// A backup of another box brings that box's key. The one before stays in the file: power may go before the startup-config of the
-// backup is there, and what was sealed with the old key, kept startup-configs too, must still open.
+// A backup of another box brings that box's key. The earlier key stays in the file: power may fail before the startup-config of the
+// backup is stored, and passwords sealed with the earlier key, in older startup-configs too, must still open.
 //
-// The file has a twin beside it: one that is damaged is made good from the other. Only when both are lost is a new key made where
-// there was one, and Damage says so then.
+// The file has a twin (flash.Twin). Only when both are lost does the box make a new key in place of an old one, and Damage says so.
 type Secrets struct {
 	file   flash.Twin
 	keys   atomic.Pointer[[][]byte] // the first seals, any opens
@@ -40,8 +39,8 @@ const (
 	secretKeysMax = 8 // in the file, one behind the other
 )
 
-// OpenSecrets reads the key in a state folder, and makes one where there is none. mark stands in front of every sealed password. The error says that it cannot be kept; there are
-// no Secrets then unless the key was read.
+// OpenSecrets reads the key in a state folder, and makes one where there is none. mark stands in front of every sealed password. It
+// returns an error when a file cannot be written; a new key that cannot be stored is not used.
 func OpenSecrets(dir, mark string) (*Secrets, error) {
 	s := &Secrets{file: flash.Twin{Path: filepath.Join(dir, secretKeyFile), Copy: filepath.Join(dir, secretKeyTwin), Perm: 0o600, Check: checkKeys}}
 	text, err := s.file.Read()
@@ -85,7 +84,7 @@ func sealedIn(dir, mark string) bool {
 // Damage says that the key was lost and another one is in its place; "" when it was not.
 func (s *Secrets) Damage() string { return s.damage }
 
-// take takes the keys of a file.
+// take uses the keys of a file.
 func (s *Secrets) take(text []byte) {
 	keys := slices.Collect(slices.Chunk(text, secretKeySize))
 	s.keys.Store(&keys)
@@ -94,7 +93,7 @@ func (s *Secrets) take(text []byte) {
 // Key is the key that seals: a backup holds it.
 func (s *Secrets) Key() []byte { return (*s.keys.Load())[0] }
 
-// Adopt seals with another box's key from now on, of its backup.
+// Adopt makes a key the one that seals: that of another box, from its backup.
 func (s *Secrets) Adopt(key []byte) error {
 	if len(key) != secretKeySize {
 		return errors.New("the key of the box has the wrong length")

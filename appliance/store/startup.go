@@ -8,8 +8,8 @@ import (
 	"viaduct/appliance/flash"
 )
 
-// Startup returns the text of the startup-config; the error is fs.ErrNotExist when there is none. An empty one is damaged: none is
-// ever saved.
+// Startup returns the text of the startup-config; the error is fs.ErrNotExist when there is none. An empty file is damaged: the box never
+// saves one.
 func (s *Store) Startup() ([]byte, error) {
 	text, err := os.ReadFile(s.startup.Path)
 	if err == nil && len(text) == 0 {
@@ -21,7 +21,7 @@ func (s *Store) Startup() ([]byte, error) {
 	return text, nil
 }
 
-// SaveStartup replaces the startup-config; the one before becomes number 1 of the kept ones.
+// SaveStartup replaces the startup-config; its predecessor becomes number 1 of the kept ones.
 func (s *Store) SaveStartup(text []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()

@@ -20,8 +20,8 @@ import (
 )
 
 // Store is the state folder. Every change is atomic and survives a power cut once the method has returned. Keys and certificates
-// are read once and served from memory. A file that cannot be read is reported by Problems and left in its place; the others
-// are loaded. Store implements pki.Store. Safe for concurrent use.
+// are read once and served from memory. Problems reports files that cannot be read; they stay in their places, and the others are
+// loaded. Store implements pki.Store. Safe for concurrent use.
 type Store struct {
 	dir      string
 	startup  flash.Versions
@@ -29,14 +29,14 @@ type Store struct {
 
 	writing  sync.Mutex // one change at a time
 	readOnly bool       // nothing can be written, from the start on
-	damage   []error    // what could not be read at the start, save single keys
+	damage   []error    // found at the start, except single keys
 
 	mu    sync.RWMutex // the maps
 	certs map[string]entry[[]*x509.Certificate]
 	keys  map[string]entry[crypto.Signer]
 }
 
-// entry is one file of the key store: what it holds, or why it cannot be used.
+// entry is one file of the key store: its value, or the reason why it cannot be used.
 type entry[T any] struct {
 	value T
 	err   error
@@ -56,9 +56,8 @@ const (
 	recordsMaximum = 256 << 20 // octets of call records; about half a million calls
 )
 
-// Open opens the state folder and makes what is missing of it. The error says that there is no such folder; what in it cannot
-// be read is in Problems. One that can only be read is used: PID 1 mounts a damaged file system so, and the box must come up with
-// what is in it.
+// Open opens the state folder and makes its missing parts. It fails only when there is no such folder; Problems reports files that cannot
+// be read. A read-only folder is fine: PID 1 mounts a damaged file system so, and the box must come up with its contents.
 func Open(dir string) (*Store, error) {
 	s := &Store{
 		dir:      dir,
@@ -99,7 +98,7 @@ func exists(dir string) bool {
 	return err == nil && fi.IsDir()
 }
 
-// closeStartup lets only us read a startup-config that was put there by hand: it holds passwords.
+// closeStartup closes a startup-config that was put there by hand to other users: it holds passwords.
 func (s *Store) closeStartup() error {
 	fi, err := os.Stat(s.startup.Path)
 	if errors.Is(err, fs.ErrNotExist) {

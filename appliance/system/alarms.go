@@ -5,16 +5,16 @@ import (
 	"viaduct/appliance/lang/check"
 )
 
-// Alarms are what is wrong with the box, the worst first.
+// Alarms lists the alarms that are up, the worst first.
 func (s *System) Alarms() []health.Alarm {
 	s.watchStore()
 	return s.health.Current()
 }
 
-// AlarmCounts is how many alarms of each kind there are.
+// AlarmCounts counts the alarms that are up, by kind.
 func (s *System) AlarmCounts() []health.Count { return s.health.Counts() }
 
-// problems are the alarms that somebody has to look at, as the list of problems has them.
+// problems lists the alarms that need an administrator, in the form of the problem list.
 func (s *System) problems() (list []check.Problem) {
 	for _, a := range s.Alarms() {
 		if a.Severity >= health.Warning {
@@ -36,7 +36,7 @@ func problem(a health.Alarm) check.Problem {
 	return p
 }
 
-// judge sets an alarm that there is one of at most, or clears it when nothing is wrong.
+// judge sets an alarm that exists at most once, or clears it when why is empty.
 func (s *System) judge(w *health.Warnable, why string) {
 	if why == "" {
 		s.health.Clear(w, "")

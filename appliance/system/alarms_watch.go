@@ -15,11 +15,11 @@ import (
 	"viaduct/appliance/status"
 )
 
-// Many engines do not say when something goes wrong with them; they are looked at.
+// Many engines do not report their faults. The watch looks at them.
 
 const watchEvery = 2 * time.Second
 
-// watch keeps the alarms of what has to be looked at, until ctx ends.
+// watch looks at such engines and keeps their alarms until ctx ends.
 func (s *System) watch(ctx context.Context) error {
 	every := time.NewTicker(watchEvery)
 	defer every.Stop()
@@ -53,7 +53,7 @@ func (s *System) watchStore() {
 	s.health.Replace(health.UnknownIssuer, unknown)
 }
 
-// watchSockets looks whether any gateway hears anything.
+// watchSockets checks that some gateway has an open socket.
 func (s *System) watchSockets() {
 	if err := s.deaf(); err != nil {
 		s.judge(health.Deaf, err.Error())
@@ -62,8 +62,8 @@ func (s *System) watchSockets() {
 	s.health.Clear(health.Deaf, "")
 }
 
-// deaf says why no gateway hears anything although it has an address to listen on. Without an address it is the network that is
-// missing, or its configuration.
+// deaf returns why no gateway has an open socket although its address is there. Without an address the fault is in the network or in
+// its configuration, and deaf returns nil.
 func (s *System) deaf() error {
 	var failed error
 	for _, g := range s.sip.Gateways() {
@@ -81,7 +81,7 @@ func (s *System) deaf() error {
 	return failed
 }
 
-// watchGateways notes whether there are any gateways.
+// watchGateways checks that there is a gateway.
 func (s *System) watchGateways(n int) {
 	if n > 0 {
 		s.health.Clear(health.NoGateway, "")
@@ -90,7 +90,7 @@ func (s *System) watchGateways(n int) {
 	s.health.Set(health.NoGateway, nil)
 }
 
-// watchPeers looks at registrations, and at what peers answer to OPTIONS.
+// watchPeers checks the registrations and the peers' answers to OPTIONS.
 func (s *System) watchPeers(registrations []status.Registration, peers []status.Peer) {
 	cfg := s.Running()
 	var failed, silent, refusing []health.Args
@@ -123,7 +123,7 @@ func unregistered(r status.Registration) string {
 	return cmp.Or(r.Error, "no answer")
 }
 
-// gatewayOf is the gateway of a SIP interface, which is named as in status.Peer.
+// gatewayOf returns the gateway of a SIP interface by the name that status.Peer has.
 func gatewayOf(cfg *config.Config, iface string) string {
 	for _, sw := range cfg.CS {
 		for _, i := range sw.Interfaces {
@@ -135,7 +135,7 @@ func gatewayOf(cfg *config.Config, iface string) string {
 	return ""
 }
 
-// portOf is the port at which a gateway is, "" when it is at several or at none of ours.
+// portOf returns the port of a gateway, "" when it has several or none of ours.
 func (s *System) portOf(cfg *config.Config, gateway string) string {
 	g := config.Ref[config.Config, config.SIPGateway]{Name: gateway}.In(cfg)
 	if g == nil {
@@ -165,7 +165,7 @@ func (s *System) portOf(cfg *config.Config, gateway string) string {
 	return port
 }
 
-// watchPorts looks at the links of the ports. It is called when one of them, or the configuration, has changed.
+// watchPorts checks the links of the ports. It runs when a link or the configuration changes.
 func (s *System) watchPorts(cfg *config.Config) {
 	st, err := s.net.State(cfg)
 	if err != nil {
@@ -181,7 +181,7 @@ func (s *System) watchPorts(cfg *config.Config) {
 	s.health.Replace(health.LinkDown, down)
 }
 
-// watchPools looks whether licenses are used up.
+// watchPools checks whether a pool of licenses is used up.
 func (s *System) watchPools() {
 	var empty []health.Args
 	for n, r := range s.licenses.Table() {
@@ -192,7 +192,7 @@ func (s *System) watchPools() {
 	s.health.Replace(health.LicensesUsedUp, empty)
 }
 
-// watchBans looks who is shut out.
+// watchBans checks for banned sources.
 func (s *System) watchBans(now time.Time) {
 	var banned []health.Args
 	for _, b := range s.bans.list(now) {

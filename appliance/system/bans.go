@@ -12,19 +12,19 @@ import (
 	"viaduct/appliance/status"
 )
 
-// bans shut out sources of wrong passwords: after banTries within banTime, for banTime. Whoever knows the password of one account is
-// forgiven the wrong ones for that account, and no others. A source is what source.Of says. The zero value is empty.
+// bans shut out sources of wrong passwords: after banTries within banTime, for banTime. A right password forgives the source its wrong
+// ones for the same account, and no others. source.Of defines a source. The zero value is empty.
 type bans struct {
 	log   *slog.Logger
 	mu    sync.Mutex
 	of    map[netip.Addr]*offender
-	swept time.Time // what has expired was last dropped
+	swept time.Time // time of the last sweep for expired entries
 }
 
 // offender is a source from which wrong passwords came.
 type offender struct {
-	tries map[string]int // by account; those for accounts that do not exist have the empty name
-	until time.Time      // when it is forgotten
+	tries map[string]int // by account; accounts that do not exist share the empty name
+	until time.Time      // the entry expires
 }
 
 const (
@@ -44,7 +44,7 @@ func (o *offender) wrong() (n int) {
 
 func (o *offender) banned() bool { return o.wrong() >= banTries }
 
-// left is how much longer a source is shut out.
+// left returns for how much longer a source is shut out.
 func (b *bans) left(from netip.Addr, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -55,7 +55,7 @@ func (b *bans) left(from netip.Addr, now time.Time) time.Duration {
 	return 0
 }
 
-// wrong counts a wrong password and returns for how long the source is shut out now.
+// wrong counts a wrong password and returns how long the source is shut out from now on.
 func (b *bans) wrong(from netip.Addr, account string, now time.Time) time.Duration {
 	from = source.Of(from)
 	b.mu.Lock()
@@ -83,7 +83,7 @@ func (b *bans) wrong(from netip.Addr, account string, now time.Time) time.Durati
 	return banTime
 }
 
-// right forgives a source the wrong passwords for an account whose right one it knows.
+// right forgives a source its wrong passwords for one account.
 func (b *bans) right(from netip.Addr, account string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -109,7 +109,7 @@ func (b *bans) lift(from netip.Addr) (n int) {
 	return n
 }
 
-// list returns the sources, those that are shut out for longest first.
+// list returns the sources, the longest bans first.
 func (b *bans) list(now time.Time) (list []status.Ban) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -125,10 +125,10 @@ func (b *bans) list(now time.Time) (list []status.Ban) {
 	return list
 }
 
-// sweepEvery is how often the table is looked through for what has expired.
+// sweepEvery is the time between two sweeps of the table.
 const sweepEvery = time.Second
 
-// forget drops what has expired. The lock is held, as in makeRoom.
+// forget drops expired entries. The caller holds the lock, as for makeRoom.
 func (b *bans) forget(now time.Time) {
 	if now.Sub(b.swept) < sweepEvery {
 		return
@@ -144,7 +144,7 @@ func (b *bans) forget(now time.Time) {
 	}
 }
 
-// makeRoom drops the source that is nearest to its end when the table is full; one that is shut out stays before others.
+// makeRoom drops the entry that expires first when the table is full; sources without a ban go before banned ones.
 func (b *bans) makeRoom() {
 	if len(b.of) < banTable {
 		return
@@ -159,7 +159,7 @@ func (b *bans) makeRoom() {
 	delete(b.of, first)
 }
 
-// Banned, WrongPassword and RightPassword are asked at logins over the network.
+// Logins over the network use Banned, WrongPassword and RightPassword.
 
 func (s *System) Banned(source netip.Addr) time.Duration { return s.bans.left(source, time.Now()) }
 

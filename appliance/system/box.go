@@ -39,7 +39,7 @@ func (s *System) Mutate(change func(*config.Config) (*config.Config, error)) err
 	return nil
 }
 
-// Env is what a check of the configuration may know of this box.
+// Env returns what checks of the configuration may know of this box.
 func (s *System) Env() check.Env {
 	synced := s.clock.Synced()
 	return check.Env{
@@ -52,8 +52,8 @@ func (s *System) Env() check.Env {
 	}
 }
 
-// factory is the configuration of a box as it leaves the factory: the LAN port has an address at which SSH answers, though it lets
-// nobody in before there is an account with a password, which is made at the serial line. Everything else is closed.
+// factory is the configuration of a new box: the LAN port has an address at which SSH answers. SSH admits no one until an account with
+// a password exists, and the first one is made at the serial line. Everything else is closed.
 const factory = `cli version 4.00
 context ip ROUTER
   interface if_eth00
@@ -77,13 +77,13 @@ func (s *System) ReadFile(name string) ([]byte, error) {
 	return nil, fmt.Errorf("there is no file %s", name)
 }
 
-// Kept is how many startup-configs before the present one there are.
+// Kept counts the startup-configs before the present one.
 func (s *System) Kept() int {
 	list, _ := s.store.OldStartups()
 	return len(list)
 }
 
-// nothing is a startup-config of an empty configuration. An empty file would be taken for a damaged one.
+// nothing is the startup-config of an empty configuration. The box takes an empty file for a damaged one.
 const nothing = "# nothing is configured\n"
 
 // WriteFile replaces the startup-config.
@@ -145,7 +145,7 @@ func (s *System) ImportPrivateKey(name string, pem []byte, passphrase string) (s
 	return text, nil
 }
 
-// doubted is an answer with what speaks against what was done.
+// doubted adds a doubt to an answer.
 func doubted(text string, doubts ...string) string {
 	for _, d := range doubts {
 		text += "\n% warning: " + d
@@ -189,7 +189,7 @@ func certificateItem(kind status.KeyKind, name string, c *x509.Certificate) stat
 	return status.Key{Kind: kind, Name: name, KeyType: d.Key, Subject: d.Subject, Names: d.Names, Issuer: d.Issuer, NotAfter: d.NotAfter, Chain: 1}
 }
 
-// republish publishes the configuration once more, as a new snapshot, because what it refers to has changed.
+// republish publishes the same configuration as a new snapshot, because a key or certificate that it names has changed.
 func (s *System) republish() {
 	s.mutate.Lock()
 	defer s.mutate.Unlock()

@@ -53,7 +53,7 @@ func (s *System) keep(ctx context.Context, e Engine) {
 	}
 }
 
-// Unfit says why the box cannot do its work, or cannot tell yet; nothing when it can. PID 1 asks before it confirms an image.
+// Unfit returns the reasons why the box cannot do its work, or cannot tell yet. PID 1 asks before it confirms an image.
 func (s *System) Unfit() []string {
 	began := s.engaged.Load()
 	if began == nil || time.Since(*began) < steady {

@@ -12,7 +12,7 @@ import (
 	"viaduct/appliance/plural"
 )
 
-// calendar announces each minute what comes to its end: certificates, and licenses, which give their channels back.
+// calendar checks the expiry of certificates and licenses each minute. Expired licenses give their channels back.
 func (s *System) calendar(ctx context.Context) error {
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
@@ -38,8 +38,8 @@ func (s *System) calendar(ctx context.Context) error {
 	}
 }
 
-// jumped reports whether somebody has set the clock between two moments: it went on by something else than the time that passed. What
-// expired under a wrong time is in force again.
+// jumped reports whether the clock was set between two moments: its reading went on by another span than the time that passed. Licenses
+// that expired under a wrong time come into force again.
 func jumped(last, now time.Time) bool {
 	const slewed = time.Second // in a minute, and more
 	return (now.Round(0).Sub(last.Round(0)) - now.Sub(last)).Abs() > slewed
@@ -53,8 +53,8 @@ func (s *System) clockMoved() {
 	}
 }
 
-// watchCertificates looks at every certificate that the configuration uses. Of the built-in roots it tells only their end: they are
-// replaced with the firmware, and Microsoft's own certificates move to a new one long before.
+// watchCertificates checks every certificate that the configuration uses. It announces built-in roots only once they have expired: new
+// firmware replaces them, and Microsoft's own certificates move to a new root long before.
 func (s *System) watchCertificates(now time.Time) {
 	var soon, over []health.Args
 	seen := map[string]bool{} // by SHA-256
@@ -78,7 +78,7 @@ func (s *System) watchCertificates(now time.Time) {
 			if pki.Name(n) == pki.BuiltInName {
 				least = 0
 			}
-			list, _ := s.store.Certificates(pki.Name(n)) // what is missing is a problem of the configuration, and listed there
+			list, _ := s.store.Certificates(pki.Name(n)) // a missing one is a problem of the configuration, and listed there
 			for i, c := range list {
 				name := string(n)
 				if i > 0 {
@@ -92,7 +92,7 @@ func (s *System) watchCertificates(now time.Time) {
 	s.health.Replace(health.CertificateExpired, over)
 }
 
-// certificatesOf are the certificates that a profile uses.
+// certificatesOf returns the certificates that a profile uses.
 func certificatesOf(p *config.TLSProfile) []config.PKIName {
 	names := slices.Clone(p.Trusted)
 	for _, o := range p.Own {

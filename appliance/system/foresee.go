@@ -14,7 +14,7 @@ import (
 	"viaduct/appliance/route"
 )
 
-// Trace is a dry run of a call: its way through the tables, and what would become of it now.
+// Trace makes a dry run of a call: its way through the tables, and its result at this moment.
 func (s *System) Trace(start lang.TraceStart, properties []lang.PropertyValue) (lang.Trace, error) {
 	cfg := s.Running()
 	c, err := supposed(time.Now().In(cfg.Clock.Location()), properties)
@@ -43,7 +43,7 @@ func refused(code int, why string) string {
 	return fmt.Sprintf("The call would be refused with %d: %s", code, why)
 }
 
-// supposed is the call that a dry run is about. The date is taken before the time and the day, whatever their order is.
+// supposed builds the call of a dry run. The date comes before the time and the day, in whatever order they were given.
 func supposed(now time.Time, properties []lang.PropertyValue) (route.Call, error) {
 	c := route.Call{Time: now}
 	list := slices.Clone(properties)
@@ -69,7 +69,7 @@ func rank(p config.Property) int {
 	return 1
 }
 
-// doubts are what makes the result of a dry run less than it looks like.
+// doubts lists the reasons why the result of a dry run is less certain than it looks.
 func doubts(plan *route.Plan, properties []lang.PropertyValue) (notes []string) {
 	given := func(list ...config.Property) bool {
 		return slices.ContainsFunc(properties, func(p lang.PropertyValue) bool { return slices.Contains(list, p.Property) })
@@ -85,7 +85,7 @@ func doubts(plan *route.Plan, properties []lang.PropertyValue) (notes []string) 
 	return notes
 }
 
-// foreseen says what would become of a call with this plan.
+// foreseen says how a call with this plan would go.
 func foreseen(t lang.Trace, plan *route.Plan, f call.Forecast) lang.Trace {
 	var first *call.Foreseen
 	for n, x := range f.Attempts {
@@ -117,7 +117,7 @@ func reached(x *call.Foreseen) string {
 	return "The call would go to " + x.Interface.String() + ": " + x.To + " from " + x.From
 }
 
-// parties are the numbers that a call carries.
+// parties prints the numbers that a call carries.
 func parties(c route.Call) string {
 	text := "with called-e164 " + quoted(c.CalledE164)
 	if c.CallingE164 != "" {
@@ -132,7 +132,7 @@ func parties(c route.Call) string {
 	return text
 }
 
-// quoted shows emptiness.
+// quoted makes an empty text visible.
 func quoted(v string) string {
 	if v == "" {
 		return `""`

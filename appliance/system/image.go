@@ -18,13 +18,13 @@ import (
 	"viaduct/image/update"
 )
 
-// Images are installed by PID 1 (image/cmd/init), which alone knows the medium and checks what it is given. We hand it over.
+// PID 1 (image/cmd/init) installs images: it alone knows the medium, and it checks the bundle. System hands the bundle over.
 
 const (
-	rebootPath = "/reboot?async=true" // it ends us, too, before it answers otherwise
+	rebootPath = "/reboot?async=true" // without async it would end sbcd before it answers
 
 	installerTime = 10 * time.Second // for answers that take no work
-	stallTime     = time.Minute      // without a byte an image is given up: only one is installed at a time
+	stallTime     = time.Minute      // without an octet; only one image is installed at a time, so a stalled one must end
 	progressEvery = 3 * time.Second
 )
 
@@ -48,7 +48,7 @@ func (s *System) dialInstaller(ctx context.Context) (*net.UnixConn, error) {
 	return conn.(*net.UnixConn), nil
 }
 
-// askInstaller sends a request without a body and reads the answer, of which bad ones are errors.
+// askInstaller sends a request without a body and reads the answer. An answer without success is an error.
 func (s *System) askInstaller(ctx context.Context, method, path string, answer func(io.Reader) error) error {
 	ctx, cancel := context.WithTimeout(ctx, installerTime)
 	defer cancel()
@@ -73,7 +73,7 @@ func (s *System) askInstaller(ctx context.Context, method, path string, answer f
 	return answer(r.Body)
 }
 
-// refusal is the error of an answer without success: PID 1 writes what is wrong with the medium as text.
+// refusal returns the error of an answer without success: PID 1 describes the fault of the medium as text.
 func refusal(r *http.Response) error {
 	if r.StatusCode == http.StatusOK {
 		return nil
@@ -85,7 +85,7 @@ func refusal(r *http.Response) error {
 	return fmt.Errorf("PID 1 answers %s", r.Status)
 }
 
-// Images tells what the slots hold.
+// Images describes the slots.
 func (s *System) Images(ctx context.Context) (status.Images, error) {
 	var x update.Images
 	if err := s.askInstaller(ctx, http.MethodGet, update.InstallPath, func(r io.Reader) error { return json.NewDecoder(r).Decode(&x) }); err != nil {
@@ -111,7 +111,7 @@ func (s *System) Images(ctx context.Context) (status.Images, error) {
 	return images, nil
 }
 
-// waitingImage is the version of an image that a restart of the box would start and that does not run; "" when there is none.
+// waitingImage returns the version that the next restart of the box would start, "" when that is the running one.
 func (s *System) waitingImage() string {
 	images, err := s.Images(context.Background())
 	if err != nil {
@@ -160,8 +160,8 @@ func (s *System) FetchImage(ctx context.Context, url string, force bool, report 
 	return because(ctx, s.install(ctx, p, force, report))
 }
 
-// awaited is a file that has not begun to come, and the context of its installation, which ends when nothing comes for so long. How
-// long all of it takes has no limit.
+// awaited returns a file that has not begun to come, and the context of its installation. The context ends when no octet comes for
+// stall; the whole transfer has no limit.
 func awaited(ctx context.Context, patience time.Duration) (limited context.Context, p *progress, end func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	p = &progress{size: -1, patience: patience, stalled: time.AfterFunc(patience, func() { cancel(errStalled) })}
@@ -171,7 +171,7 @@ func awaited(ctx context.Context, patience time.Duration) (limited context.Conte
 	}
 }
 
-// because is why ctx has ended, when that is not the user's will, or else err.
+// because returns the cause of the end of ctx, or err when the user ended it.
 func because(ctx context.Context, err error) error {
 	if err != nil && context.Cause(ctx) == errStalled {
 		return errStalled
@@ -180,7 +180,7 @@ func because(ctx context.Context, err error) error {
 }
 
 func (s *System) install(ctx context.Context, file *progress, force bool, report func(string)) error {
-	var one sync.Mutex // lines come from the file and from PID 1
+	var one sync.Mutex // both the file and PID 1 report lines
 	file.report = func(line string) {
 		one.Lock()
 		defer one.Unlock()
@@ -207,7 +207,7 @@ func (s *System) install(ctx context.Context, file *progress, force bool, report
 	return nil
 }
 
-// follow reports what PID 1 does, until it has done it.
+// follow reports the steps of PID 1 until it is done.
 func follow(r *http.Response, report func(string)) error {
 	if err := refusal(r); err != nil {
 		return err
@@ -229,7 +229,7 @@ func follow(r *http.Response, report func(string)) error {
 	}
 }
 
-// update lets the LED say that an image is written, or no longer.
+// update shows on the LED that an image is being written.
 func (s *System) update(on bool) {
 	if on {
 		s.updating.Add(1)
@@ -239,7 +239,7 @@ func (s *System) update(on bool) {
 	s.relight()
 }
 
-// progress is a file on its way that tells how much of it has come.
+// progress is a file in transfer that reports how much of it has come.
 type progress struct {
 	io.ReadCloser
 	size     int64 // -1: not known

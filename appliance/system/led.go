@@ -9,7 +9,7 @@ import (
 
 // The front of the box: its LED, and its reset button.
 
-// lights shows on the LED how the box does, until ctx ends.
+// lights keeps the LED up to date until ctx ends.
 func (s *System) lights(ctx context.Context) error {
 	alarms, cancel := s.health.Subscribe()
 	defer cancel()
@@ -30,7 +30,8 @@ func (s *System) lights(ctx context.Context) error {
 	}
 }
 
-// light is update while an image is written, and else whether something that is configured does not work, or nothing is configured.
+// light shows an update while an image is written. Otherwise it shows whether a part of the configuration does not work, or nothing is
+// configured.
 func (s *System) light() board.Light {
 	if s.updating.Load() > 0 {
 		return board.LightUpdate
@@ -41,7 +42,7 @@ func (s *System) light() board.Light {
 	return board.LightWell
 }
 
-// relight has the LED looked at now.
+// relight updates the LED at once.
 func (s *System) relight() {
 	select {
 	case s.lit <- struct{}{}:
@@ -49,8 +50,8 @@ func (s *System) relight() {
 	}
 }
 
-// button waits for the reset button: the startup-config goes, and with it every account, so that the serial line lets people in
-// again. Keys, certificates and licenses stay, and the last configurations can be read back.
+// button waits for the reset button. It erases the startup-config and with it every account, so that the serial line admits people
+// again. Keys, certificates, licenses and the earlier configurations stay.
 func (s *System) button(ctx context.Context) error {
 	return s.o.Board.ResetButton(ctx, func() {
 		s.log.Warn("reset button: factory settings")

@@ -24,7 +24,7 @@ func (s *System) InstallLicense(key string) (string, error) {
 	return l.String(), nil
 }
 
-// EraseLicense forgets a key, in force or not, and returns what it gave; calls go on.
+// EraseLicense removes a key, in force or not, and returns its description. Calls go on.
 func (s *System) EraseLicense(key string) (string, error) {
 	keys, _ := s.store.Licenses()
 	if !slices.Contains(keys, key) {
@@ -38,9 +38,9 @@ func (s *System) EraseLicense(key string) (string, error) {
 	return about, nil
 }
 
-// judgeLicenses brings what is in force in line with the issuers that are trusted now: what is stored and of one that was not known
-// before is installed, and what is of one that is trusted no more is dropped; calls go on. A key that is refused stays in
-// the store: its issuer may be configured again, or the clock be wrong now.
+// judgeLicenses brings the licenses in force in line with the issuers that are trusted now. It installs stored keys of new issuers and
+// drops licenses of issuers that are not trusted any more. Calls go on. A refused key stays in the store: its issuer may be configured
+// again, or the clock may be wrong now.
 func (s *System) judgeLicenses() {
 	for _, l := range s.licenses.Distrust(s.Running().LicenseAuthorities) {
 		s.log.Warn("license not in force any more, its issuer is not trusted", "name", l.Kind, "serial", l.Serial)
@@ -57,7 +57,7 @@ func (s *System) judgeLicenses() {
 	}
 }
 
-// storedLicenses are the keys in the store. A damaged file is an alarm until it is written again.
+// storedLicenses returns the keys in the store. A damaged file is an alarm until it is written again.
 func (s *System) storedLicenses() []string {
 	keys, err := s.store.Licenses()
 	switch {
@@ -73,7 +73,7 @@ func (s *System) storedLicenses() []string {
 	return keys
 }
 
-// Licenses are the pools and features of `show system licenses`, and the keys behind them.
+// Licenses returns the pools, the features and the keys behind them.
 func (s *System) Licenses() status.Licenses {
 	l := status.Licenses{
 		Serial: s.o.Board.SerialNumber(), Pools: s.licenses.Table(), Peaks: s.licenses.Peaks(), Features: s.licenses.Features(),
@@ -84,7 +84,7 @@ func (s *System) Licenses() status.Licenses {
 	return l
 }
 
-// about says what a key gives, or why it gives nothing.
+// about describes what a key gives, or why it is not in force.
 func (s *System) about(key string) status.LicenseKey {
 	l, err := license.Verify(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities)
 	if err != nil {

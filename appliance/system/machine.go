@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// System tells what runs here and how it does.
+// System describes the software, the board and their load.
 func (s *System) System() status.System {
 	v := status.System{
 		Product: "Viaduct SBC", Release: s.o.Release.Version, Commit: s.o.Release.Commit, Built: s.o.Release.Built, Board: s.o.Board.Name(), Serial: s.o.Board.SerialNumber(),
@@ -54,7 +54,7 @@ func (s *System) FollowLog(ctx context.Context, each func(line string) error) er
 	return s.o.Ring.Follow(ctx, each)
 }
 
-// Clock tells the time and where it comes from.
+// Clock returns the time and its source.
 func (s *System) Clock() status.Clock { return s.clock.Status() }
 
 // SyncClock asks the time servers now and steps the clock.
@@ -78,7 +78,7 @@ func (s *System) Traceroute(ctx context.Context, host string, report func(string
 	return diag.Traceroute(ctx, addrs[0], report)
 }
 
-// Sessions are the consoles that are logged in, the oldest first.
+// Sessions lists the consoles that are logged in, the oldest first.
 func (s *System) Sessions() []status.Session { return s.sessions.List() }
 
 // Attend keeps a session in the list of `who` and gives it what it debugs, until ctx ends or each fails.
@@ -89,7 +89,7 @@ func (s *System) Attend(ctx context.Context, info status.Session, each func(text
 // Debug switches a topic on or off for the session on a terminal; topic "all" is every one.
 func (s *System) Debug(tty, topic string, on bool) error { return s.sessions.Debug(tty, topic, on) }
 
-// Lookup asks the box's own name servers.
+// Lookup asks the name servers of the box.
 func (s *System) Lookup(ctx context.Context, host string) ([]string, error) {
 	a, err := s.resolver.Ask(ctx, host)
 	var list []string

@@ -7,7 +7,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// network is what the kernel has of the configured ports; an error leaves it empty and in the log.
+// network reads the state of the configured ports from the kernel. An error goes to the log, and the state is empty.
 func (s *System) network() status.Network {
 	n, err := s.net.State(s.Running())
 	if err != nil {
@@ -16,7 +16,7 @@ func (s *System) network() status.Network {
 	return n
 }
 
-// IPInterfaces lists the interfaces of every IP context with what the kernel has.
+// IPInterfaces lists the interfaces of every IP context with their state in the kernel.
 func (s *System) IPInterfaces() []status.IPInterface {
 	return netcfg.Interfaces(s.Running(), s.network().Ports)
 }

@@ -9,8 +9,8 @@ import (
 	"viaduct/appliance/status"
 )
 
-// fits checks a key that is to be stored under name against the certificates of the profiles that use it. A certificate that
-// has not been imported yet says nothing.
+// fits checks a private key that is about to be stored under name against the certificates of the profiles that use it. Certificates
+// that have not been imported yet are skipped.
 func (s *System) fits(name string, text []byte, passphrase string) error {
 	var key crypto.Signer
 	for _, p := range s.Running().TLS {
@@ -24,7 +24,7 @@ func (s *System) fits(name string, text []byte, passphrase string) error {
 		}
 		if key == nil {
 			if key, err = pki.ParsePrivateKey(text, passphrase); err != nil {
-				return nil // said by the import itself
+				return nil // the import itself reports it
 			}
 		}
 		if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); ok && !public.Equal(chain[0].PublicKey) {

@@ -49,7 +49,7 @@ func (s *System) writeRecords(ctx context.Context) error {
 	}
 }
 
-// CallRecords returns the records of the last n calls, oldest first. A line that power cut short is left out.
+// CallRecords returns the records of the last n calls, oldest first. It skips a line that a power cut left incomplete.
 func (s *System) CallRecords(n int) ([]status.Record, error) {
 	log, err := s.store.Records()
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"viaduct/appliance/media"
 )
 
-// relay is the media engine of the calls. A media.Relay runs once; the next takes the place of one that has ended.
+// relay is the media engine of the calls. A media.Relay runs once; when it has ended, a new one takes its place.
 type relay struct {
 	make func() runner
-	lost func() // hears that one has ended, and with it the media of every call
+	lost func() // called when a relay has ended, and with it the media of every call
 	now  atomic.Pointer[runner]
 	used bool // now has run; Run's goroutine only
 }

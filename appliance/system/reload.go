@@ -8,7 +8,7 @@ import (
 	"viaduct/appliance/lang"
 )
 
-// coming is a reload that is to come.
+// coming is a pending reload.
 type coming struct {
 	at       time.Time // zero: when no call is left
 	graceful bool
@@ -28,7 +28,7 @@ func (c *coming) stop() bool {
 	return c.timer.Stop()
 }
 
-// Reload restarts with the startup-config, a moment later so that the answer to the command still arrives. The other consoles are told.
+// Reload restarts with the startup-config, a moment later so that the answer to the command still arrives. It tells the other consoles.
 func (s *System) Reload(r lang.Reload) (image string, err error) {
 	if !r.Cancel {
 		if s.updating.Load() > 0 {
@@ -62,7 +62,7 @@ func (s *System) Reload(r lang.Reload) (image string, err error) {
 	return image, nil
 }
 
-// endReload stops the timers of a reload that is to come: the box that they belong to has ended, for another reason.
+// endReload stops the timers of a pending reload: their box has ended for another reason.
 func (s *System) endReload() {
 	s.mutate.Lock()
 	defer s.mutate.Unlock()
@@ -72,7 +72,7 @@ func (s *System) endReload() {
 	}
 }
 
-// Coming is the reload that is to come, nil when there is none.
+// Coming returns the pending reload, nil when there is none.
 func (s *System) Coming() *lang.Coming {
 	s.mutate.Lock()
 	defer s.mutate.Unlock()
@@ -82,13 +82,13 @@ func (s *System) Coming() *lang.Coming {
 	return &lang.Coming{At: s.coming.at, Graceful: s.coming.graceful}
 }
 
-// comingText says when the reload comes; s.mutate is held.
+// comingText says when the reload comes. The caller holds s.mutate.
 func (s *System) comingText() string {
 	return lang.Coming{At: s.coming.at, Graceful: s.coming.graceful}.In(time.Now())
 }
 
-// restart ends Run, or restarts the whole box when an image waits to be started; graceful waits for the last call, looking once
-// a second.
+// restart ends Run, or restarts the whole box when another image is to start. graceful waits for the end of the last call and looks
+// once a second.
 func (s *System) restart(graceful bool) {
 	if graceful && s.calls.Count() > 0 {
 		s.mutate.Lock()
@@ -104,7 +104,7 @@ func (s *System) restart(graceful bool) {
 		s.log.Warn("the box restarts with another image", "version", image)
 		err := s.reboot()
 		if err == nil {
-			return // we are told to end
+			return // PID 1 ends this process
 		}
 		s.log.Error("the box does not restart", "err", err)
 	}
@@ -114,7 +114,7 @@ func (s *System) restart(graceful bool) {
 	}
 }
 
-// welcome tells a session that begins of a reload that is to come.
+// welcome tells a new session of a pending reload.
 func (s *System) welcome() string {
 	if c := s.Coming(); c != nil {
 		return "the box reloads " + c.In(time.Now())

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// The orders that a console leaves for the next start when sbcd does not answer it.
+// A console leaves these orders for the next start when sbcd does not answer.
 const (
 	orderRestart  = "restart"
 	orderPrevious = "previous" // start with the startup-config before the last one
 	orderFactory  = "factory"  // start with nothing
 )
 
-// takeOrder reads the order that waits in file, and takes it away: it is for one start only.
+// takeOrder reads the order in file and removes it: it is for one start only.
 func takeOrder(file string) string {
 	text, err := os.ReadFile(file)
 	if err != nil || len(text) == 0 {
@@ -27,7 +27,7 @@ func takeOrder(file string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// obey restarts the box when an order comes while it runs: the console asks when it gets no answers, whatever still works.
+// obey restarts the box when an order comes while it runs: the console leaves one when it gets no answers, even if calls still work.
 func (s *System) obey(ctx context.Context) error {
 	if s.o.Rescue == "" {
 		return nil

@@ -17,7 +17,7 @@ import (
 	"viaduct/appliance/store"
 )
 
-// unreadShown is how many lines of a startup-config that were left out are named by `show config problems`; the log has all.
+// unreadShown limits the lines left out of a startup-config that `show config problems` names; the log has all of them.
 const unreadShown = 10
 
 // startSource is a place from which the box may start.
@@ -26,9 +26,9 @@ type startSource struct {
 	read func() ([]byte, error)
 }
 
-// startup is the configuration to start with: the startup-config, or the youngest before it that can be used, or the factory
-// settings, so that somebody can reach the box. Everything sound in it starts; what is wrong in it is logged, and is among the
-// problems until another one is written: who saves then loses these lines.
+// startup returns the configuration to start with: the startup-config, or the youngest usable one before it, or the factory settings,
+// so that the box can be reached. All sound lines take effect. Faulty lines are logged, and they are problems until another
+// startup-config is written: saving loses these lines.
 func (s *System) startup() *config.Config {
 	sources := s.sources()
 	switch takeOrder(s.o.Rescue) {
@@ -69,7 +69,7 @@ func (s *System) startup() *config.Config {
 	return s.begin("factory-config", []byte(factory))
 }
 
-// sources are the startup-config and those before it.
+// sources lists the startup-config and its predecessors.
 func (s *System) sources() []startSource {
 	list := []startSource{{store.StartupFile, s.store.Startup}}
 	old, err := s.store.OldStartups()
@@ -82,7 +82,7 @@ func (s *System) sources() []startSource {
 	return list
 }
 
-// cause is what an error comes from, without the names of files.
+// cause returns the innermost error, which names no files.
 func cause(err error) error {
 	for next := err; next != nil; next = errors.Unwrap(next) {
 		err = next
@@ -98,10 +98,10 @@ func unusable(text []byte) error {
 	return errors.New("no line of it is understood")
 }
 
-// errHoles is what a power cut leaves where blocks of a file were not written yet. Half of a configuration may be a box without an address.
+// errHoles: a power cut leaves zeros where blocks of a file were not written yet. Half of a configuration may be a box without an address.
 var errHoles = errors.New("zeros stand in a part of it")
 
-// fellBack says that the box runs something else than what was saved last.
+// fellBack raises the alarm that the box does not run the configuration that was saved last.
 func (s *System) fellBack(damaged []string, to string) {
 	s.log.Warn("starting with another configuration than the one that was saved last", "name", to)
 	s.health.Set(health.StartupUnusable, health.Args{"used": to, "why": strings.Join(damaged, ", ")})
@@ -128,7 +128,7 @@ func (s *System) begin(name string, text []byte) *config.Config {
 	return cfg
 }
 
-// rewritten forgets what was left out, unless the new startup-config still has such lines.
+// rewritten clears the alarms about the startup-config, unless the new one has faulty lines, too.
 func (s *System) rewritten(text []byte) {
 	s.health.Clear(health.StartupUnusable, "")
 	s.health.Clear(health.SecretKeyLost, "")
@@ -139,7 +139,7 @@ func (s *System) rewritten(text []byte) {
 	s.health.Replace(health.StartupLines, nil)
 }
 
-// lostKey says that passwords of the startup-config do not open any more. Which they are, the check of the configuration says.
+// lostKey raises the alarm that sealed passwords of the startup-config cannot be opened. The check of the configuration names them.
 func (s *System) lostKey() {
 	if s.o.Secrets == nil || s.o.Secrets.Damage() == "" {
 		return

@@ -1,8 +1,8 @@
 // Package system is the running box: it holds the configuration, starts the engines, makes them follow the configuration, and
-// answers what the command language asks of the box.
+// answers the questions of the command language.
 //
-// It owns the running configuration (an immutable snapshot), the order in which engines start and
-// stop, and the log that `show log` reads. It does not own the words of the language (package lang) nor what an engine does.
+// It owns the running configuration (an immutable snapshot) and the order in which engines start and stop. It does not own the words of
+// the language (lang), the work of an engine, the files (store), the log (logs) or debug output (diag).
 //
 // Goroutines: one reconciler, which applies the newest snapshot 200 ms after the last change; one writer of call records; and
 // the engines' own Run. All of them end with Run.
@@ -42,20 +42,20 @@ import (
 	"viaduct/board"
 )
 
-// Options are what a System is given.
+// Options configure a System.
 type Options struct {
 	Board      board.Board
 	StateDir   string // startup-config, pki/, licenses, cdr/
 	ConfigFile string // read instead of the state directory's startup-config; "" is that one
 	Release    release.Release
 	Log        *slog.Logger
-	Ring       *logs.Ring   // where the log is kept for `show log`
-	Syslog     *logs.Syslog // what sends it to servers; nil: nothing does
+	Ring       *logs.Ring   // the log of `show log`
+	Syslog     *logs.Syslog // sends the log to servers; may be nil
 	Language   *lang.Language
 	Secrets    *store.Secrets // the key with which Language seals secrets
 	Rescue     string         // file in which a console leaves an order for the next start; "": none
-	Alarm      string         // a lasting failure of the box that whoever started us knows of; "": none
-	Installer  string         // unix socket of PID 1, which installs images and restarts the box; "" or nothing there: no image of ours runs
+	Alarm      string         // a lasting failure of the box that PID 1 knows of; "": none
+	Installer  string         // unix socket of PID 1, which installs images and restarts the box; "" or no socket there: the box does not run from an image
 }
 
 // ErrReload is why Run ended when the box is to start again with its startup-config.
@@ -84,7 +84,7 @@ type System struct {
 // snapshots are the configurations in force.
 type snapshots struct {
 	running   atomic.Pointer[config.Config]
-	effective atomic.Pointer[config.Config] // the one that engines work with: running, with the addresses that DHCP servers have given
+	effective atomic.Pointer[config.Config] // the one that engines use: running, with the addresses from DHCP servers
 	mutate    sync.Mutex                    // one change at a time
 	changed   chan struct{}                 // one token: there is a newer snapshot
 }
@@ -101,16 +101,16 @@ type engines struct {
 	engaged  atomic.Pointer[time.Time] // they run since
 }
 
-// reloads are how Run ends.
+// reloads end Run.
 type reloads struct {
 	reload chan struct{} // one token: end Run with ErrReload
 	coming *coming       // guarded by mutate
 }
 
-// updates are installations of images.
+// updates are the installations of images.
 type updates struct {
-	updating atomic.Int32  // that go on
-	stall    time.Duration // without an octet an image is given up
+	updating atomic.Int32  // installations under way
+	stall    time.Duration // without an octet: then an installation ends
 	lit      chan struct{} // one token: one begins or ends, which the LED shows
 }
 
@@ -189,8 +189,8 @@ func (s *System) factoryText() string {
 	return factory
 }
 
-// Run runs the box until ctx ends or a reload is due (ErrReload), then stops it in order: calls, signalling, media, the rest. More
-// engines, of those who assemble the box, begin first and end last.
+// Run runs the box until ctx ends or a reload is due (ErrReload), then stops it in order: calls, signalling, media, the rest. The
+// engines in more begin first and end last.
 func (s *System) Run(ctx context.Context, more ...Engine) error {
 	if names, err := s.o.Board.Ports(); err != nil {
 		s.log.Error("ports not found", "err", err)
@@ -275,7 +275,7 @@ func (s *System) reconcile(ctx context.Context) error {
 
 const (
 	settle = 200 * time.Millisecond // without a change
-	latest = time.Second            // after the first one, however many follow: a script that changes something all the time must not be waited for
+	latest = time.Second            // after the first change, however many follow: a script that never stops changing things must not hold them up
 )
 
 // settled calls apply at once, and then after changes, until ctx ends.
@@ -324,10 +324,10 @@ func (s *System) apply(cfg *config.Config) {
 	s.clock.Apply(cfg)
 	effective := s.net.Effective(cfg)
 	s.effective.Store(effective)
-	s.sip.Apply(effective, effective.Address) // what came of it comes to gatewaysApplied
+	s.sip.Apply(effective, effective.Address) // the result goes to gatewaysApplied
 }
 
-// gatewaysApplied hears what gateways could not do, now or when they tried again.
+// gatewaysApplied takes the failures of gateways, from Apply and from later attempts.
 func (s *System) gatewaysApplied(err error) {
 	var refused []health.Args
 	waits := ""
@@ -342,8 +342,8 @@ func (s *System) gatewaysApplied(err error) {
 	s.health.Replace(health.GatewayRefused, refused)
 }
 
-// awaitLinks gives ports that were just brought up a moment to find their carrier: whatever is sent before that fails at once,
-// and every hub would begin in the penalty box.
+// awaitLinks gives ports that have just come up a moment to find their carrier. Requests sent before that fail at once, and every hub
+// would begin in the penalty box.
 func (s *System) awaitLinks(cfg *config.Config) {
 	for range 50 {
 		st, err := s.net.State(cfg)
@@ -356,7 +356,7 @@ func (s *System) awaitLinks(cfg *config.Config) {
 	}
 }
 
-// awaitClock has the gateways begin with TLS as soon as the clock is right.
+// awaitClock lets the gateways begin with TLS as soon as the clock is right.
 func (s *System) awaitClock(ctx context.Context) error {
 	every := time.NewTicker(200 * time.Millisecond)
 	defer every.Stop()
@@ -373,7 +373,7 @@ func (s *System) awaitClock(ctx context.Context) error {
 	}
 }
 
-// link hears of a port's link: registrations that were lost with it are renewed at once.
+// link takes a change of a port's link. Registrations that were lost with the link are renewed at once.
 func (s *System) link(e netcfg.LinkEvent) {
 	s.log.Info("link", "name", e.Device, "up", e.Link)
 	s.watchPorts(s.Running())
@@ -383,13 +383,13 @@ func (s *System) link(e netcfg.LinkEvent) {
 	}
 }
 
-// leased hears that a DHCP server gave or took something: the engines follow the addresses.
+// leased takes a change of a DHCP lease: the engines follow the addresses.
 func (s *System) leased() {
 	s.online()
 	s.republish()
 }
 
-// online ends the pauses after questions that nobody could answer: the network is another one now.
+// online ends the pauses of the resolver and the clock after unanswered queries: the network has changed.
 func (s *System) online() {
 	s.resolver.Retry()
 	s.clock.Retry()
@@ -410,7 +410,7 @@ func (s *System) Certificates(name string) ([]*x509.Certificate, error) {
 
 func (s *System) PrivateKey(name string) (crypto.Signer, error) { return s.store.PrivateKey(name) }
 
-// nameServers are those that are configured, or else those that DHCP servers have named.
+// nameServers returns the configured servers, or else those from DHCP.
 func (s *System) nameServers() []netip.AddrPort {
 	addrs := s.Running().DNSServers
 	if len(addrs) == 0 && s.net != nil {

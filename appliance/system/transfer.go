@@ -22,7 +22,7 @@ const (
 	transferMax  = 4 << 20 // octets
 )
 
-// web is a client that finds hosts with the box's own name servers, and trusts the roots of the system, if it has any, the
+// web returns a client that finds hosts with the name servers of the box. It trusts the roots of the system, if there are any, the
 // built-in ones, and those in the key store.
 func (s *System) web() *http.Client {
 	roots, err := x509.SystemCertPool()
@@ -65,7 +65,7 @@ func (s *System) web() *http.Client {
 	}}
 }
 
-// stayPrivate refuses to be led from https to http: a configuration holds passwords, and whoever is on the way could write one.
+// stayPrivate refuses redirects from https to http: a configuration holds passwords, and anyone on the path could replace it.
 func stayPrivate(q *http.Request, via []*http.Request) error {
 	switch {
 	case via[0].URL.Scheme == "https" && q.URL.Scheme != "https":

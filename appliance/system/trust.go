@@ -20,8 +20,8 @@ import (
 	"viaduct/appliance/status"
 )
 
-// unknownIssuers remembers the certificates at which peers' chains ended that were not trusted, so that an administrator can trust one
-// by its fingerprint after he has looked at it. Nothing is ever trusted by itself.
+// unknownIssuers remembers the untrusted certificates at which chains of peers ended, so that an administrator can check one and trust
+// it by its fingerprint. The box never trusts one by itself.
 type unknownIssuers struct {
 	mu   sync.Mutex
 	seen map[string]unknownIssuer // by SHA-256
@@ -36,15 +36,15 @@ type unknownIssuer struct {
 
 const (
 	mostIssuers = 16
-	tellAgain   = time.Hour      // the log is told of the same issuer not more often
-	rememberFor = 24 * time.Hour // after the peer has shown it last
+	tellAgain   = time.Hour      // the log names the same issuer at most so often
+	rememberFor = 24 * time.Hour // since the peer showed it last
 )
 
-// selfMade is said of a chain that ends in a certificate which is its own issuer: no authority has looked at it.
+// selfMade is the warning for a chain that ends in a certificate which is its own issuer: no authority has vouched for it.
 const selfMade = "anybody can make such a root, so this may be an attack: compare the fingerprint with the one that the peer's " +
 	"administrator gives you before you trust it"
 
-// warning says what to think of before the issuer is trusted.
+// warning returns the advice for an administrator who is about to trust the issuer.
 func (x unknownIssuer) warning() string {
 	if x.Root {
 		return selfMade
@@ -52,10 +52,10 @@ func (x unknownIssuer) warning() string {
 	return "nobody here knows who made it: compare the fingerprint with the one that the peer's administrator gives you before you trust it"
 }
 
-// capital begins a sentence.
+// capital makes the first letter a capital.
 func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
-// leaf says for whom and when the peer's certificate is good.
+// leaf describes the peer's certificate: its names and its dates.
 func (x unknownIssuer) leaf() string {
 	c := x.Leaf
 	if c == nil {
@@ -69,7 +69,7 @@ func (x unknownIssuer) leaf() string {
 	return printable.Text(text)
 }
 
-// note takes one down and tells the log, with the command that trusts it.
+// note remembers an issuer and logs it, with the command that trusts it.
 func (s *unknownIssuers) note(log *slog.Logger, gateway, peer string, e *pki.UnknownIssuer) {
 	now := time.Now()
 	s.mu.Lock()
@@ -96,7 +96,7 @@ func (s *unknownIssuers) note(log *slog.Logger, gateway, peer string, e *pki.Unk
 	s.seen[e.SHA256] = x
 }
 
-// find returns one by its fingerprint, in any case and with or without colons.
+// find looks up an issuer by its fingerprint, in any case and with or without colons.
 func (s *unknownIssuers) find(sum string) (unknownIssuer, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +110,7 @@ func (s *unknownIssuers) forget(sum string) {
 	delete(s.seen, sum)
 }
 
-// list returns those that are remembered, and forgets those whose peers have not come for a day.
+// list returns the remembered issuers, and forgets those that no peer has shown for a day.
 func (s *unknownIssuers) list() []unknownIssuer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,12 +126,12 @@ func (s *unknownIssuers) list() []unknownIssuer {
 	return list
 }
 
-// untrusted are the issuers that are not trusted still. One is judged again whenever it is asked for: it may have been imported by hand,
-// or its gateway be gone.
+// untrusted returns the issuers that are still not trusted. It judges each one anew: the certificate may have been imported by hand, or
+// its gateway may be gone.
 func (s *System) untrusted() (list []unknownIssuer) {
 	cfg := s.Running()
 	for _, x := range s.unknown.list() {
-		if s.settledNow(cfg, x) {
+		if s.resolved(cfg, x) {
 			s.unknown.forget(x.SHA256)
 			continue
 		}
@@ -140,15 +140,15 @@ func (s *System) untrusted() (list []unknownIssuer) {
 	return list
 }
 
-// settledNow reports whether a gateway trusts an issuer now, or does not meet it any more.
-func (s *System) settledNow(cfg *config.Config, x unknownIssuer) bool {
+// resolved reports whether the gateway trusts the issuer now, or cannot meet it any more.
+func (s *System) resolved(cfg *config.Config, x unknownIssuer) bool {
 	gw := config.Ref[config.Config, config.SIPGateway]{Name: x.gateway}.In(cfg)
 	if gw == nil || gw.TLS.In(cfg) == nil {
 		return true
 	}
 	p := gw.TLS.In(cfg)
 	for _, name := range p.Trusted {
-		certs, _ := s.store.Certificates(pki.Name(name)) // what is missing is a problem of the configuration
+		certs, _ := s.store.Certificates(pki.Name(name)) // a missing one is a problem of the configuration
 		if slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return c.Equal(x.End) || x.End.CheckSignatureFrom(c) == nil }) {
 			return true
 		}
@@ -199,7 +199,7 @@ func (s *System) TrustIssuer(sum string) (string, error) {
 	return fmt.Sprintf("certificate %s (%s) is trusted in profile tls %s; `copy running-config startup-config` keeps it so", name, kind, profile), nil
 }
 
-// nameFor makes a name in the key store of a certificate's subject. One that is taken by another certificate is told apart.
+// nameFor makes a name for the key store from the subject of a certificate, with its fingerprint when another certificate has that name.
 func (s *System) nameFor(c *x509.Certificate) (string, error) {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
@@ -217,7 +217,7 @@ func (s *System) nameFor(c *x509.Certificate) (string, error) {
 	return "", fmt.Errorf("certificate %s exists already and is another one", name)
 }
 
-// withTrusted adds a trusted certificate to the TLS profile of a gateway. A profile that trusted the built-in roots goes on to.
+// withTrusted adds a trusted certificate to the TLS profile of a gateway. A profile that trusted the built-in roots keeps them.
 func withTrusted(old *config.Config, gateway string, name config.PKIName) (next *config.Config, profile string, err error) {
 	gw := config.Ref[config.Config, config.SIPGateway]{Name: gateway}.In(old)
 	if gw == nil || gw.TLS.In(old) == nil {

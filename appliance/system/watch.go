@@ -10,7 +10,7 @@ import (
 // Calls lists the calls in progress.
 func (s *System) Calls() []status.Call { return s.calls.Calls() }
 
-// CallCount is the number of calls in progress; it asks none of them.
+// CallCount counts the calls in progress without asking them.
 func (s *System) CallCount() int { return s.calls.Count() }
 
 // ClearCall hangs up one call, or all.
@@ -21,10 +21,10 @@ func (s *System) ClearCall(id string) error {
 	return nil
 }
 
-// Registrations are the states of all identities.
+// Registrations lists the registrations of all identities.
 func (s *System) Registrations() []status.Registration { return s.ua.Registrations() }
 
-// Register asks the registrars at once.
+// Register sends a REGISTER at once for one identity, or for all.
 func (s *System) Register(identity string) (int, error) {
 	n := s.ua.RegisterNow(identity)
 	switch {
@@ -36,8 +36,8 @@ func (s *System) Register(identity string) (int, error) {
 	return n, nil
 }
 
-// PenaltyBox are the peers of all SIP interfaces.
+// PenaltyBox lists the peers of all SIP interfaces.
 func (s *System) PenaltyBox() []status.Peer { return s.ua.PenaltyBox() }
 
-// Gateways are the configured gateways with their sockets.
+// Gateways lists the configured gateways with their sockets.
 func (s *System) Gateways() []status.Gateway { return s.sip.Gateways() }
