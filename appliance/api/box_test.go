@@ -40,7 +40,7 @@ func (b *accounts) Licenses() status.Licenses {
 func (b *accounts) Registrations() []status.Registration {
 	return []status.Registration{{Identity: "user.01", State: status.Registered}}
 }
-func (b *accounts) PenaltyBox() []status.Peer  { return nil }
+func (b *accounts) Peers() []status.Peer       { return nil }
 func (b *accounts) Gateways() []status.Gateway { return nil }
 func (b *accounts) Clock() status.Clock        { return status.Clock{Synced: true} }
 func (b *accounts) Alarms() []health.Alarm {

@@ -49,7 +49,7 @@ func (b *backend) Metrics(w io.Writer) error {
 		m.value("viaduct_registered", truth(r.State == status.Registered), "identity", r.Identity, "registrar", r.Registrar)
 	}
 	m.head("viaduct_peer_up", "gauge", "1 when the peer answers OPTIONS")
-	for _, p := range b.box.PenaltyBox() {
+	for _, p := range b.box.Peers() {
 		m.value("viaduct_peer_up", truth(p.State != status.PeerDown), "interface", p.Interface, "peer", p.Peer)
 	}
 	m.head("viaduct_gateway_up", "gauge", "1 when the SIP gateway's sockets are open")

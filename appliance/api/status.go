@@ -44,14 +44,14 @@ var parts = map[string]ask{
 	"licenses":        one(lang.Box.Licenses),
 	"name-servers":    many(lang.Box.NameServers),
 	"neighbours":      neighbours,
-	"peers":           many(lang.Box.PenaltyBox),
+	"peers":           many(lang.Box.Peers),
 	"ports":           many(lang.Box.Ports),
 	"records":         records,
 	"registrations":   many(lang.Box.Registrations),
 	"routes":          many(lang.Box.IPRoutes),
 	"sessions":        many(lang.Box.Sessions),
 	"system":          one(lang.Box.System),
-	"unknown-issuers": many(lang.Box.Untrusted),
+	"unknown-issuers": many(lang.Box.UnknownIssuers),
 }
 
 func one[T any](of func(lang.Box) T) ask {

@@ -36,7 +36,7 @@ func (*stated) IPInterfaces() []status.IPInterface {
 }
 func (*stated) NameServers() []status.NameServer        { return nil }
 func (*stated) Sessions() []status.Session              { return []status.Session{{User: "anna"}} }
-func (*stated) Untrusted() []status.UnknownIssuer       { return nil }
+func (*stated) UnknownIssuers() []status.UnknownIssuer  { return nil }
 func (*stated) Neighbours() ([]status.Neighbour, error) { return nil, nil }
 func (*stated) Images(context.Context) (status.Images, error) {
 	return status.Images{Board: "sim"}, nil

@@ -108,8 +108,8 @@ type Keys interface {
 	ExportCertificate(name string) ([]byte, error)
 	DeletePKI(kind status.KeyKind, name string) error
 	PKI() []status.Key
-	// Untrusted lists issuers of peers' certificates that were met and are not trusted.
-	Untrusted() []status.UnknownIssuer
+	// UnknownIssuers lists issuers of peers' certificates that were met and are not trusted.
+	UnknownIssuers() []status.UnknownIssuer
 	// TrustIssuer imports the one with this SHA-256, trusts it where it was met, and returns a line about what was done.
 	TrustIssuer(sha256 string) (string, error)
 }
@@ -133,7 +133,7 @@ type Status interface {
 	Registrations() []status.Registration
 	// Register asks the registrar of an identity at once, "" those of all, and returns how many it asks.
 	Register(identity string) (int, error)
-	PenaltyBox() []status.Peer
+	Peers() []status.Peer
 	Gateways() []status.Gateway
 	// Trace is a dry run of a call with these properties. The error says which of them no call can have.
 	Trace(start TraceStart, properties []PropertyValue) (Trace, error)

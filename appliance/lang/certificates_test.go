@@ -121,7 +121,7 @@ func (keyed) PKI() []status.Key {
 	}
 }
 
-func (keyed) Untrusted() []status.UnknownIssuer {
+func (keyed) UnknownIssuers() []status.UnknownIssuer {
 	return []status.UnknownIssuer{{SHA256: "AB12", Subject: "Another Root", Issuer: "Another Root", NotAfter: noon, Gateway: "gw", Peer: "sip.pstnhub.microsoft.com 52.114.75.24:5061", Last: noon.Add(-time.Minute)}}
 }
 

@@ -35,7 +35,7 @@ func (hostileBox) Registrations() []status.Registration {
 	return []status.Registration{{Identity: "user.01", AOR: hostile, Registrar: hostile, State: status.RegistrationFailed, Code: 403, Reason: hostile}, {Error: hostile}}
 }
 
-func (hostileBox) PenaltyBox() []status.Peer {
+func (hostileBox) Peers() []status.Peer {
 	return []status.Peer{{Interface: "a", Peer: hostile, State: status.PeerDown, Answer: hostile}}
 }
 
@@ -43,7 +43,7 @@ func (hostileBox) Gateways() []status.Gateway {
 	return []status.Gateway{{Name: "g", Interfaces: []status.GatewayInterface{{Name: "i", Error: hostile}}}}
 }
 
-func (hostileBox) Untrusted() []status.UnknownIssuer {
+func (hostileBox) UnknownIssuers() []status.UnknownIssuer {
 	return []status.UnknownIssuer{{SHA256: "AB", Subject: hostile, Issuer: hostile, Peer: hostile, Gateway: "g"}}
 }
 

@@ -39,7 +39,7 @@ func showCommands() []Line {
 			"The last calls that ended, 20 unless told; json prints their records, a line each", showHistory)),
 		command("show calls record <id:record>", "All that is kept of a call that ended, by its ID or its Call-ID", showRecord),
 		command("show sip registrations", "Registrations of our identities", state(func(c *call, pg answer.Page) { pg.Registrations(c.box.Registrations(), c.now()) })),
-		command("show sip penalty-box", "The peers: whether they answer OPTIONS, and when they last sent a request themselves", state(func(c *call, pg answer.Page) { pg.Peers(c.box.PenaltyBox(), c.now()) })),
+		command("show sip penalty-box", "The peers: whether they answer OPTIONS, and when they last sent a request themselves", state(func(c *call, pg answer.Page) { pg.Peers(c.box.Peers(), c.now()) })),
 		command("show context sip-gateway [<name:gateway>] [detail <level:0..5>]", "Gateways and their sockets; with detail, what is heard of each peer", showGateways),
 		traceCommand(),
 		command("show pki", "Certificates and keys that were imported", showPKI),
@@ -270,7 +270,7 @@ func showGateways(c *call, a *gatewayArgs) error {
 		c.page().Gateways(list)
 		return nil
 	}
-	peers := c.box.PenaltyBox()
+	peers := c.box.Peers()
 	for _, g := range list {
 		c.page().Gateway(g, usersOfGateway(c.box.Running(), g.Name), peers)
 	}
@@ -335,6 +335,6 @@ func showTrusted(c *call, _ *none) error {
 	c.showKeys(func(k status.Key) bool {
 		return k.Kind == status.KeyTrusted || anchors["pki:"+string(k.Kind)+"/"+k.Name]
 	})
-	c.page().UnknownIssuers(c.box.Untrusted())
+	c.page().UnknownIssuers(c.box.UnknownIssuers())
 	return nil
 }

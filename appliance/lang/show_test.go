@@ -80,7 +80,7 @@ func (busyBox) Registrations() []status.Registration {
 	}
 }
 
-func (busyBox) PenaltyBox() []status.Peer {
+func (busyBox) Peers() []status.Peer {
 	return []status.Peer{
 		{Interface: "if_teams_1", Peer: "sip.pstnhub.microsoft.com:5061", State: status.PeerDown, Since: noon.Add(-time.Minute), Heard: noon.Add(-time.Hour), Answer: "timeout"},
 		{Interface: "if_teams_2", Peer: "sip2.pstnhub.microsoft.com:5061", State: status.PeerRefuses, Since: noon.Add(-time.Minute), Answer: "403 Forbidden", RTT: 31 * time.Millisecond},

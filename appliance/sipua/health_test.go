@@ -166,14 +166,14 @@ func TestUnavailableSaysWhy(t *testing.T) {
 // A peer that answers us and never asks has its way to us blocked; one that nobody asks is listed as such.
 func TestPeersAreListedWithTheirLastRequest(t *testing.T) {
 	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
-		list := b.a.PenaltyBox()
+		list := b.a.Peers()
 		if len(list) != 1 || list[0].Interface != "pbx" || list[0].State != status.PeerUnasked || list[0].Peer != "192.0.2.100:5060" || !list[0].Heard.IsZero() {
 			t.Fatalf("%+v", list)
 		}
 		b.put("OPTIONS sip:192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.100:5060;branch=z9hG4bKh;rport\nMax-Forwards: 70\n" +
 			"From: <sip:192.0.2.100>;tag=t\nTo: <sip:192.0.2.1>\nCall-ID: h\nCSeq: 1 OPTIONS\nContent-Length: 0\n\n")
 		b.one("SIP/2.0 200 ")
-		if heard := b.a.PenaltyBox()[0].Heard; !heard.Equal(time.Now()) {
+		if heard := b.a.Peers()[0].Heard; !heard.Equal(time.Now()) {
 			t.Errorf("heard %v, now %v", heard, time.Now())
 		}
 	})

@@ -25,7 +25,7 @@ func (a *Agent) probe(list ...probeSpec) { a.probes.follow(list) }
 func probed(t *testing.T, a *Agent) status.Peer {
 	t.Helper()
 	synctest.Wait()
-	list := a.PenaltyBox()
+	list := a.Peers()
 	if len(list) != 1 {
 		t.Fatalf("%d probes", len(list))
 	}
@@ -63,7 +63,7 @@ func TestProbeIsSentAtOnceAndEveryInterval(t *testing.T) {
 		}
 		a.probe()
 		time.Sleep(time.Hour)
-		if peer.count() != 6 || len(a.PenaltyBox()) != 0 {
+		if peer.count() != 6 || len(a.Peers()) != 0 {
 			t.Error("goes on after it was removed")
 		}
 	})
@@ -161,7 +161,7 @@ func TestProbesAreIndependent(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for i, want := range []status.PeerState{status.PeerDown, status.PeerUp, status.PeerUp} {
-			if got := a.PenaltyBox()[i]; got.State != want {
+			if got := a.Peers()[i]; got.State != want {
 				t.Errorf("%+v, want %s", got, want)
 			}
 		}

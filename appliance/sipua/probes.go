@@ -14,9 +14,9 @@ import (
 	"viaduct/appliance/status"
 )
 
-// PenaltyBox tells the state of the peer of every SIP interface, ordered by interface: those with a probe and those
+// Peers tells the state of the peer of every SIP interface, ordered by interface: those with a probe and those
 // without one.
-func (a *Agent) PenaltyBox() []status.Peer {
+func (a *Agent) Peers() []status.Peer {
 	peers := a.unprobed()
 	for _, p := range a.probes.workers() {
 		peers[p.spec.iface] = p.snapshot()

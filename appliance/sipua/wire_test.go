@@ -213,7 +213,7 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 	if refused.Code != 403 || time.Until(refused.Next) < 9*time.Second {
 		t.Errorf("%+v", refused)
 	}
-	eventually(t, "the PBX is up", func() bool { return len(a.PenaltyBox()) == 1 && a.PenaltyBox()[0].State == status.PeerUp })
+	eventually(t, "the PBX is up", func() bool { return len(a.Peers()) == 1 && a.Peers()[0].State == status.PeerUp })
 
 	p.set(func() { p.silent = true })
 	eventually(t, "a silent PBX is boxed", func() bool { return !a.available("pbx") })
@@ -260,7 +260,7 @@ func TestGatewayShutDownUnregisters(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.set(func() {
-		if p.bound["user.01 udp"] != "0" || p.bound["user.02 tcp"] != "0" || len(a.Registrations())+len(a.PenaltyBox()) != 0 {
+		if p.bound["user.01 udp"] != "0" || p.bound["user.02 tcp"] != "0" || len(a.Registrations())+len(a.Peers()) != 0 {
 			t.Errorf("%v, %v", p.bound, a.Registrations())
 		}
 	})

@@ -27,7 +27,7 @@ func (s *System) watch(ctx context.Context) error {
 		s.watchStore()
 		s.watchSockets()
 		s.watchGateways(len(s.Gateways()))
-		s.watchPeers(s.Registrations(), s.PenaltyBox())
+		s.watchPeers(s.Registrations(), s.Peers())
 		s.watchPools()
 		s.watchBans(time.Now())
 		select {

@@ -41,7 +41,7 @@ func TestTheOfferToTrustAnIssuer(t *testing.T) {
 				t.Errorf("no %q in %s", want, list[0].Text)
 			}
 		}
-		if !strings.Contains(strings.ToLower(list[0].Text), warning) || s.Untrusted()[0].Warning == "" {
+		if !strings.Contains(strings.ToLower(list[0].Text), warning) || s.UnknownIssuers()[0].Warning == "" {
 			t.Errorf("no warning in %s", list[0].Text)
 		}
 	}
@@ -75,11 +75,11 @@ func TestAnOfferToTrustAnIssuerEnds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := strange(t, c, true)
 				time.Sleep(rememberFor - time.Second)
-				if len(s.problems()) != 1 || len(s.Untrusted()) != 1 {
+				if len(s.problems()) != 1 || len(s.UnknownIssuers()) != 1 {
 					t.Error("it is not there")
 				}
 				end(s)
-				if len(s.problems()) > 0 || len(s.Untrusted()) > 0 {
+				if len(s.problems()) > 0 || len(s.UnknownIssuers()) > 0 {
 					t.Error("it is still there")
 				}
 			})

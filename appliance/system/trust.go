@@ -156,8 +156,8 @@ func (s *System) resolved(cfg *config.Config, x unknownIssuer) bool {
 	return false
 }
 
-// Untrusted lists the issuers of peers' certificates that are not trusted.
-func (s *System) Untrusted() []status.UnknownIssuer {
+// UnknownIssuers lists the issuers of peers' certificates that are not trusted.
+func (s *System) UnknownIssuers() []status.UnknownIssuer {
 	var list []status.UnknownIssuer
 	for _, x := range s.untrusted() {
 		list = append(list, status.UnknownIssuer{

@@ -108,13 +108,13 @@ func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
 	if _, err := state.ImportCertificate(pki.BuiltInName, []byte("x")); err == nil || !strings.Contains(err.Error(), "built-in") {
 		t.Errorf("import as %s: %v", pki.BuiltInName, err)
 	}
-	if len(s.Untrusted()) != 0 {
+	if len(s.UnknownIssuers()) != 0 {
 		t.Error("still listed as not trusted")
 	}
 	for range 2 * mostIssuers {
 		met(root(t, "X", time.Hour))
 	}
-	if n := len(s.Untrusted()); n != mostIssuers {
+	if n := len(s.UnknownIssuers()); n != mostIssuers {
 		t.Errorf("%d remembered", n)
 	}
 }

@@ -36,8 +36,8 @@ func (s *System) Register(identity string) (int, error) {
 	return n, nil
 }
 
-// PenaltyBox lists the peers of all SIP interfaces.
-func (s *System) PenaltyBox() []status.Peer { return s.ua.PenaltyBox() }
+// Peers lists the peers of all SIP interfaces.
+func (s *System) Peers() []status.Peer { return s.ua.Peers() }
 
 // Gateways lists the configured gateways with their sockets.
 func (s *System) Gateways() []status.Gateway { return s.sip.Gateways() }
