@@ -10,7 +10,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.built=$(S
 PEERS := sipp:sip-tester baresip:baresip-core twinkle-console:twinkle-console /usr/lib/python3/dist-packages/pylibsrtp:python3-pylibsrtp nft:nftables ssh:openssh-client \
 	qemu-system-aarch64:qemu-system-arm /usr/share/AAVMF/AAVMF_CODE.fd:qemu-efi-aarch64 fsck.fat:dosfstools unsquashfs:squashfs-tools e2fsck:e2fsprogs
 
-.PHONY: build run test bench docs peers image qemu cuts flash clean
+.PHONY: build run test fuzz bench docs peers image qemu cuts flash clean
 
 build:
 	@mkdir -p build
@@ -29,7 +29,15 @@ test: peers
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 	@dead=$$($(GO) run golang.org/x/tools/cmd/deadcode@v0.52.0 -test ./...) && test -z "$$dead" || { echo 'nothing reaches:'; echo "$$dead"; exit 1; }
 	GORACE=atexit_sleep_ms=0 $(GO) test -race -timeout 2h ./...
-	$(GO) test ./appliance/lang -run '^$$' -fuzz FuzzPaste -fuzztime 10s
+	$(MAKE) fuzz
+
+# Every fuzz target in turn, so many executions of each (or a time: FUZZ=10m). What fails is kept in testdata/fuzz of its package.
+FUZZ ?= 2000x
+fuzz:
+	@git grep -o '^func Fuzz[A-Za-z0-9]*' -- '*_test.go' | sed 's|/[^/:]*:func | |' | while read -r dir name; do \
+		out=$$($(GO) test ./$$dir -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ) 2>&1) || { echo "$$out"; exit 1; }; \
+		echo "fuzz $$dir $$name"; \
+	done
 
 bench:
 	$(GO) test -p 1 -run '^$$' -bench . -benchmem ./...

@@ -132,7 +132,10 @@ func Read(boot io.ReaderAt, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := make([]byte, size)
-	_, err = boot.ReadAt(data, at)
+	// A damaged entry may claim 4 GiB, more than a box has memory.
+	data, err := io.ReadAll(io.NewSectionReader(boot, at, size))
+	if err == nil && int64(len(data)) < size {
+		err = fmt.Errorf("read %s: %w", path, io.ErrUnexpectedEOF)
+	}
 	return data, err
 }

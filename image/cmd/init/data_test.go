@@ -10,7 +10,7 @@ import (
 	"github.com/diskfs/go-diskfs/partition/gpt"
 )
 
-func blank(t *testing.T, size int64) *os.File {
+func blank(t testing.TB, size int64) *os.File {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "part"))
 	if err != nil {
