@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"viaduct/appliance/call"
 	"viaduct/appliance/media"
 )
 
@@ -31,15 +32,36 @@ func TestScenarios(t *testing.T) {
 			continue
 		}
 		t.Run(s.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { play(t, s) })
+			synctest.Test(t, func(t *testing.T) { play(t, newWorld(t), s) })
 			played[s.name] = s
 		})
 	}
 	t.Run("table", func(t *testing.T) { checkTable(t, played) })
 }
 
-func play(t *testing.T, s *scenario) {
-	w := newWorld(t)
+// TestScenariosInAnotherBox plays them again. After each event of a call, what its two sides have agreed is written out and read back, as
+// a second box would that takes the call over.
+func TestScenariosInAnotherBox(t *testing.T) {
+	files, err := filepath.Glob("testdata/scenarios/*.sip")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		s, err := readScenario(file)
+		if err != nil {
+			continue // TestScenarios says so
+		}
+		t.Run(s.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				call.WriteOut(w.calls, t.Error)
+				play(t, w, s)
+			})
+		})
+	}
+}
+
+func play(t *testing.T, w *world, s *scenario) {
 	defer w.stop()
 	first := step{where: s.name, words: []string{"begin"}}
 	steps := s.steps

@@ -1,9 +1,10 @@
-// Package negotiation is offer and answer (RFC 3264) of one side of a call: the descriptions that were sent and taken, our keys, what
-// was agreed, the re-INVITE of ours that is under way, and hold.
+// Package negotiation is offer and answer (RFC 3264) for one side of a call: the descriptions sent and taken, our keys, the
+// agreement, the re-INVITE of ours that is under way, and hold.
 //
-// It owns when an offer may be made, what holds on when one is refused, and what repeats an earlier one. It does not own the text of
-// descriptions (package sdp), legs, ports and the relay, nor what the other side of the call wants: package call says that. State only:
-// no goroutines, no clock, no I/O (a new key reads crypto/rand). Its value can be written out (State), for a second box.
+// It decides when an offer may be made, what stays in force when an offer is refused, and whether a description repeats an earlier
+// one. It does not own the text of descriptions (package sdp), nor legs, ports and the relay. Package call tells it what the other
+// side of the call wants. It is state only: no goroutines, no clock, no I/O (a new key reads crypto/rand). Its value can be written
+// out (State) for a second box.
 package negotiation
 
 import (
@@ -28,28 +29,28 @@ type Negotiation struct {
 	reinvite
 }
 
-// origin is what the o= line of our descriptions counts.
+// origin is session and version of the o= line in our descriptions.
 type origin struct{ sessionID, version uint64 }
 
-// agreement is what holds on when an offer of ours is refused.
+// agreement stays in force when an offer of ours is refused.
 type agreement struct {
 	local     *sdp.Session // last description sent
 	keys      []sdp.Crypto // ours, kept for the whole call (teams.md A.24)
 	lastTaken []byte       // the body that remote was read from: a refresh repeats it
 }
 
-// Terms are what a side brings into each of its descriptions.
+// Terms are the parts of a description that its side brings.
 type Terms struct {
 	Addr      netip.Addr
 	RTP, RTCP uint16 // ports
 	Profile   *config.VoIPProfile
 }
 
-// Reset makes the side ready for another peer. Everything that was agreed goes, and the key, because the peer before knows it. The
-// session of the o= line goes on.
+// Reset makes the side ready for another peer. It drops the agreement and our key, which the old peer knows. The session of the o=
+// line goes on.
 func (n *Negotiation) Reset() { *n = Negotiation{origin: n.origin} }
 
-// Local is the last description that was sent, Remote the last that was taken, Choice what they agreed; nil: there is none.
+// Local is the last description sent, Remote the last one taken, Choice their agreement. Nil: there is none.
 func (n *Negotiation) Local() *sdp.Session  { return n.local }
 func (n *Negotiation) Remote() *sdp.Session { return n.remote }
 func (n *Negotiation) Choice() *sdp.Choice  { return n.choice }
@@ -57,7 +58,8 @@ func (n *Negotiation) Choice() *sdp.Choice  { return n.choice }
 // OffersSRTP reports whether a profile offers SRTP.
 func OffersSRTP(p *config.VoIPProfile) bool { return p.SRTP == "forced" || p.SRTP == "preferred" }
 
-// Secure reports whether the side has SRTP or may get it: by what was agreed, else by what the peer offered, else by the profile.
+// Secure reports whether the side has SRTP or may get it. The agreement says so, before it the peer's offer, before that the
+// profile.
 func (n *Negotiation) Secure(p *config.VoIPProfile) bool {
 	if n.choice != nil {
 		return n.choice.Local != nil
@@ -72,7 +74,7 @@ func (n *Negotiation) wantsKey(p *config.VoIPProfile) bool {
 	return OffersSRTP(p)
 }
 
-// suite is the crypto suite of our key: what Teams and every other peer has, unless the peer offers only others.
+// suite is the crypto suite of our key: the one that Teams and most peers have, unless the peer offers only others.
 func (n *Negotiation) suite() string {
 	if n.remote != nil {
 		for _, suite := range srtp.Suites {
@@ -86,7 +88,7 @@ func (n *Negotiation) suite() string {
 	return srtp.AES80
 }
 
-// Draft begins the next description of ours. What the other side of the call needs is added to it before Offer or Answer.
+// Draft begins our next description. The caller adds the needs of the other side before it calls Offer or Answer.
 func (n *Negotiation) Draft(t Terms) (sdp.Local, error) {
 	if n.keys == nil && n.wantsKey(t.Profile) {
 		k, err := sdp.NewCrypto(n.suite(), 1)
@@ -109,7 +111,7 @@ func (n *Negotiation) Draft(t Terms) (sdp.Local, error) {
 	}, nil
 }
 
-// Codecs are the codecs that an offer of ours would hold.
+// Codecs are the codecs that we would offer.
 func (n *Negotiation) Codecs(t Terms) ([]sdp.Codec, error) {
 	l, err := n.Draft(t)
 	if err != nil {
@@ -122,7 +124,7 @@ func (n *Negotiation) Codecs(t Terms) ([]sdp.Codec, error) {
 	return offer.Audio.Codecs, nil
 }
 
-// Answerable reports why the peer's offer could not be answered, whatever the other side of the call says.
+// Answerable reports why the peer's offer cannot be answered, whatever the other side of the call needs.
 func (n *Negotiation) Answerable(t Terms) error {
 	if n.remote == nil {
 		return nil
@@ -135,7 +137,7 @@ func (n *Negotiation) Answerable(t Terms) error {
 	return err
 }
 
-// Offer makes an offer, which is our last description from now on.
+// Offer makes an offer. It becomes our last description.
 func (n *Negotiation) Offer(l sdp.Local) ([]byte, error) {
 	offer, err := sdp.Offer(l)
 	if err != nil {
@@ -145,12 +147,12 @@ func (n *Negotiation) Offer(l sdp.Local) ([]byte, error) {
 	return offer.Marshal(), nil
 }
 
-// OfferAgain offers what is in use, in another direction.
+// OfferAgain offers the codecs in use, in another direction.
 func (n *Negotiation) OfferAgain(t Terms, d sdp.Direction) ([]byte, error) {
 	return n.offerLike(t, n.choice, d)
 }
 
-// offerLike offers the codecs of a choice, with the keys and ports in use.
+// offerLike offers the codecs of a choice, with our keys and ports.
 func (n *Negotiation) offerLike(t Terms, like *sdp.Choice, d sdp.Direction) ([]byte, error) {
 	l, err := n.Draft(t)
 	if err != nil {
@@ -163,10 +165,10 @@ func (n *Negotiation) offerLike(t Terms, like *sdp.Choice, d sdp.Direction) ([]b
 	return n.Offer(l)
 }
 
-// TakeOffer notes an offer of the peer that is answered later; nil: the peer wants ours.
+// TakeOffer notes an offer of the peer for a later answer. Nil: the peer wants our offer.
 func (n *Negotiation) TakeOffer(offer *sdp.Session) { n.remote = offer }
 
-// Answer answers the offer that was taken.
+// Answer answers the peer's offer.
 func (n *Negotiation) Answer(l sdp.Local) ([]byte, error) {
 	answer, choice, err := sdp.Answer(n.remote, l)
 	if err != nil {
@@ -217,8 +219,8 @@ func (n *Negotiation) TakeAnswer(answer *sdp.Session, body []byte) error {
 	return nil
 }
 
-// Remember notes the body of the description that was taken last.
+// Remember notes the body of the last description taken.
 func (n *Negotiation) Remember(body []byte) { n.lastTaken = bytes.Clone(body) }
 
-// Repeats reports whether a body repeats the one that was taken last.
+// Repeats reports whether a body is the same as that of the last description taken.
 func (n *Negotiation) Repeats(body []byte) bool { return bytes.Equal(body, n.lastTaken) }

@@ -2,7 +2,7 @@ package negotiation
 
 import "viaduct/appliance/sdp"
 
-// Change is what a re-INVITE of ours is for.
+// Change is the purpose of a re-INVITE of ours.
 type Change uint8
 
 const (
@@ -12,7 +12,7 @@ const (
 	ForCodec        // the codecs of another peer
 )
 
-// reinvite is the re-INVITE of ours that is under way, and what waits for its end. There is one at a time.
+// reinvite is our re-INVITE that is under way. There is one at a time; others wait for its end.
 type reinvite struct {
 	change Change
 	like   *sdp.Choice   // for ForCodec
@@ -22,8 +22,8 @@ type reinvite struct {
 	keyDue bool          // our key is to be renewed then
 }
 
-// BeginReinvite says that a re-INVITE of ours goes out. False: one is under way; a new key follows it by itself. Like are the codecs that
-// ForCodec asks for. Done, which may be nil, is told how it went.
+// BeginReinvite notes that a re-INVITE of ours goes out. It returns false when one is under way; a new key is then due at its end.
+// ForCodec asks for the codecs of like. Done, which may be nil, is told the result.
 func (n *Negotiation) BeginReinvite(change Change, like *sdp.Choice, done func(ok bool)) bool {
 	if n.change != NoChange {
 		n.keyDue = n.keyDue || change == ForKey
@@ -36,9 +36,9 @@ func (n *Negotiation) BeginReinvite(change Change, like *sdp.Choice, done func(o
 	return true
 }
 
-// Reoffer is the offer of the re-INVITE under way, made when it is sent: each time that it is, because it may meet one of the peer.
-// Toward is the direction that the other side of the call wants. What was agreed until now goes on when the offer is refused
-// (RFC 3261 14.1).
+// Reoffer makes the offer of the re-INVITE under way. It is called each time that the re-INVITE is sent, which happens again after
+// it has met one of the peer. Toward is the direction that the other side of the call wants. If the offer is refused, the agreement
+// before it stays in force (RFC 3261 14.1).
 func (n *Negotiation) Reoffer(t Terms, toward sdp.Direction) ([]byte, error) {
 	n.Withdraw()
 	before := n.agreement
@@ -55,14 +55,14 @@ func (n *Negotiation) Reoffer(t Terms, toward sdp.Direction) ([]byte, error) {
 	}
 }
 
-// Withdraw takes back an offer of ours that was refused, also one that waits to be made again because it met an offer of the peer.
+// Withdraw takes an offer of ours back: the peer has refused it, or it has met an offer of the peer and will be made again.
 func (n *Negotiation) Withdraw() {
 	if n.before != nil {
 		n.agreement, n.before = *n.before, nil
 	}
 }
 
-// FinishReinvite is the end of the re-INVITE under way. Renew renews a key that was due meanwhile; then what waits goes on.
+// FinishReinvite ends the re-INVITE under way. It calls renew if a new key is due, and then the functions that wait.
 func (n *Negotiation) FinishReinvite(ok bool, renew func()) {
 	if !ok {
 		n.Withdraw()
@@ -82,7 +82,7 @@ func (n *Negotiation) FinishReinvite(ok bool, renew func()) {
 	}
 }
 
-// AfterReinvite keeps f for the end of the re-INVITE under way. False: there is none.
+// AfterReinvite calls f at the end of the re-INVITE under way. False: there is none, and f is not called.
 func (n *Negotiation) AfterReinvite(f func()) bool {
 	if n.change == NoChange {
 		return false
@@ -91,7 +91,8 @@ func (n *Negotiation) AfterReinvite(f func()) bool {
 	return true
 }
 
-// AbandonReinvite forgets the re-INVITE under way, because the peer is gone, and returns what is to be told so.
+// AbandonReinvite forgets the re-INVITE under way, because the peer is gone. The caller must call the functions that it returns:
+// they were waiting.
 func (n *Negotiation) AbandonReinvite() (told []func()) {
 	if done := n.done; done != nil {
 		told = append(told, func() { done(false) })

@@ -2,9 +2,9 @@ package negotiation
 
 import "viaduct/appliance/sdp"
 
-// State is a negotiation as a plain value: what holds between the two peers. A re-INVITE of ours that is under way is no part of it,
-// because another box cannot hear its answer: the agreement before it stands in its place, and what the re-INVITE was for is still
-// wanted. What waits for its end (a transfer, calls that are being joined) does not outlive the box either.
+// State is a negotiation as a plain value: the agreement in force between the two peers. A re-INVITE of ours that is under way is
+// not part of it, because another box cannot hear its answer. State has the agreement before it, and its purpose is still due.
+// Functions that wait for its end (of a transfer, or of calls that are being joined) do not outlive the box either.
 type State struct {
 	SessionID uint64        `json:"session_id"`
 	Version   uint64        `json:"version"`
@@ -20,7 +20,7 @@ type State struct {
 	KeyDue    bool          `json:"key_due,omitempty"`
 }
 
-// Snapshot is the state at this moment. It shares its descriptions, which never change.
+// Snapshot is the state at this moment. It shares descriptions, which never change.
 func (n *Negotiation) Snapshot() State {
 	a := n.agreement
 	if n.before != nil {
@@ -32,7 +32,7 @@ func (n *Negotiation) Snapshot() State {
 	}
 }
 
-// Restore is the negotiation that a Snapshot was taken of.
+// Restore makes the negotiation that a Snapshot was taken of.
 func Restore(s State) Negotiation {
 	return Negotiation{
 		origin: origin{s.SessionID, s.Version}, agreement: agreement{s.Local, s.Keys, s.LastTaken}, remote: s.Remote, choice: s.Choice,

@@ -1,10 +1,14 @@
 package sdp
 
 import (
+	"encoding/json"
+	"net/netip"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/srtp"
@@ -19,6 +23,18 @@ func FuzzParse(f *testing.F) {
 		s, err := Parse([]byte(text))
 		if err != nil {
 			return
+		}
+		value, err := json.Marshal(s)
+		var back Session
+		if err == nil {
+			err = json.Unmarshal(value, &back)
+		}
+		if err != nil {
+			t.Fatalf("written out and read back: %v", err)
+		}
+		// JSON keeps no names in other encodings than UTF-8; no codec that we use has such a name.
+		if diff := cmp.Diff(s, &back, cmp.AllowUnexported(Session{}, stream{}), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()); utf8.ValidString(text) && diff != "" {
+			t.Fatalf("written out and read back: %s", diff)
 		}
 		for _, p := range []*config.VoIPProfile{teamsProfile(), pbxProfile()} {
 			l.Profile = p

@@ -2,8 +2,8 @@ package sdp
 
 import "encoding/json"
 
-// A description can be written out and read back as it was taken, for another box: its text would not do, because of what a peer wrote
-// some is not kept, and some was judged.
+// A description can be written out as JSON and read back, for another box. SDP would not do: a Session is what the box has made of a peer's
+// text, with streams chosen and addresses judged.
 
 // bare is a Session without its methods.
 type bare Session
