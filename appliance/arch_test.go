@@ -55,7 +55,7 @@ var floors = map[string]string{
 	"lang/word":   "config cli",
 	"system":      "health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag",
 	"api":         "health plural config cli lang system api/wire printable status",
-	"api/wire":    "pasted health",
+	"api/wire":    "pasted",
 
 	"console":         "api/wire console/client console/edit console/rescue console/session plural printable source flash",
 	"console/session": "api/wire console/block console/client console/edit console/rescue pasted plural printable",

@@ -124,9 +124,7 @@ const (
 )
 
 // Health is how the box does.
-func (b *backend) Health() wire.Health {
-	return wire.Health{Unfit: b.box.Unfit(), Alarms: b.box.Alarms()}
-}
+func (b *backend) Health() wire.Health { return wire.Health{Unfit: b.box.Unfit()} }
 
 // Settings is what the configuration says about consoles.
 func (b *backend) Settings() wire.Settings {

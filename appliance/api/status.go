@@ -34,6 +34,7 @@ type ask func(context.Context, lang.Box, StatusQuery) (any, error)
 
 // parts has one entry for each part of the status.
 var parts = map[string]ask{
+	"alarms":          many(lang.Box.Alarms),
 	"bans":            many(lang.Box.Bans),
 	"calls":           many(lang.Box.Calls),
 	"clock":           one(lang.Box.Clock),

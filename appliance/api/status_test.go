@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/status"
 )
@@ -34,9 +35,12 @@ func (*stated) IPRoutes() []status.Route { return nil }
 func (*stated) IPInterfaces() []status.IPInterface {
 	return []status.IPInterface{{Name: "if_eth00", State: status.LinkNoCarrier}}
 }
-func (*stated) NameServers() []status.NameServer        { return nil }
-func (*stated) Sessions() []status.Session              { return []status.Session{{User: "anna"}} }
-func (*stated) UnknownIssuers() []status.UnknownIssuer  { return nil }
+func (*stated) NameServers() []status.NameServer       { return nil }
+func (*stated) Sessions() []status.Session             { return []status.Session{{User: "anna"}} }
+func (*stated) UnknownIssuers() []status.UnknownIssuer { return nil }
+func (*stated) Alarms() []health.Alarm {
+	return []health.Alarm{{ID: "link-down", Severity: health.Error}}
+}
 func (*stated) Neighbours() ([]status.Neighbour, error) { return nil, nil }
 func (*stated) Images(context.Context) (status.Images, error) {
 	return status.Images{Board: "sim"}, nil
@@ -70,6 +74,7 @@ func TestEveryPartOfTheStatusIsJSON(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
+		"/v1/status/alarms":          `[{"id":"link-down","severity":"error"`,
 		"/v1/status/calls":           `[{"id":"17","state":"held"`,
 		"/v1/status/ports":           `"state":"up"`,
 		"/v1/status/interfaces":      `"state":"no carrier"`,

@@ -26,7 +26,7 @@ func (s *System) watch(ctx context.Context) error {
 	for {
 		s.watchStore()
 		s.watchSockets()
-		s.watchGateways(len(s.Gateways()))
+		s.watchGateways(len(s.Running().Gateways))
 		s.watchPeers(s.Registrations(), s.Peers())
 		s.watchPools()
 		s.watchBans(time.Now())

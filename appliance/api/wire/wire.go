@@ -19,7 +19,6 @@ package wire
 import (
 	"time"
 
-	"viaduct/appliance/health"
 	"viaduct/appliance/pasted"
 )
 
@@ -187,8 +186,6 @@ type Health struct {
 	// Unfit says why there can be no calls: the relay or the gateways do not run, or have only just started. An image on trial is
 	// not confirmed meanwhile.
 	Unfit []string `json:"unfit,omitempty"`
-	// Alarms are what is wrong with the box, the worst first.
-	Alarms []health.Alarm `json:"alarms,omitempty"`
 }
 
 // Event is something that happened, for debug output to a session and for followers.
