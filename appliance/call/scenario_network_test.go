@@ -73,8 +73,8 @@ type listener struct {
 	once      sync.Once
 }
 
-func (n *memory) Listen(transport string, addr netip.AddrPort) (net.Listener, error) {
-	l := &listener{transport: transport, local: addr, in: make(chan net.Conn, 64), done: make(chan struct{})}
+func (n *memory) Listen(t siptransport.Transport, addr netip.AddrPort) (net.Listener, error) {
+	l := &listener{transport: t.String(), local: addr, in: make(chan net.Conn, 64), done: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.listeners[addr] = l
@@ -98,7 +98,8 @@ func (l *listener) Close() error {
 func (l *listener) Addr() net.Addr { return net.TCPAddrFromAddrPort(l.local) }
 
 // Dial is a connection that the box opens.
-func (n *memory) Dial(ctx context.Context, transport string, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
+func (n *memory) Dial(ctx context.Context, t siptransport.Transport, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	transport := t.String()
 	p := n.w.peerAt(to.Addr())
 	switch {
 	case p == nil:

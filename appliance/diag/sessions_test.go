@@ -57,7 +57,7 @@ func TestDebugReachesTheSessionThatAsked(t *testing.T) {
 	calls.Debug("route", "name", "table T")
 	calls.Debug("calling", "to", "x\n12:00 call: forged\x1b[2J")
 	sip.Debug("TLS connection") // another topic
-	s.Trace(siptransport.TraceEntry{Gateway: "gw", Transport: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060"),
+	s.Trace(siptransport.TraceEntry{Gateway: "gw", Transport: siptransport.UDP, Remote: netip.MustParseAddrPort("192.0.2.1:5060"),
 		Message: []byte("INVITE x\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^31\r\n")})
 	for _, want := range []string{
 		"call: calling call=17 if=x$", "route: route name=table T$", `call: calling to=x\\x0a12:00 call: forged\\x1b\[2J$`,

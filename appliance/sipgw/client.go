@@ -20,7 +20,7 @@ func (s *Stack) Client(gateway string) (Client, bool) {
 }
 
 // Transport is what requests to the peer of an interface (nil: a registrar) use, with the account of an identity ("": none).
-func (c Client) Transport(i *config.SIPInterface, identity string) string {
+func (c Client) Transport(i *config.SIPInterface, identity string) siptransport.Transport {
 	return c.g.Conf().TransportFor(i, identity)
 }
 

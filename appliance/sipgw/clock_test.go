@@ -50,7 +50,7 @@ func TestTLSWaitsForTheClock(t *testing.T) {
 		req.AppendHeader(sip.NewHeader(h[0], h[1]))
 	}
 	client, _ := b.s.Client("gw")
-	if _, err := client.Do(t.Context(), req, siptransport.Target{Host: "sip.example", Port: uint16(port), Transport: "tls"}); !errors.Is(err, insane) {
+	if _, err := client.Do(t.Context(), req, siptransport.Target{Host: "sip.example", Port: uint16(port), Transport: siptransport.TLS}); !errors.Is(err, insane) {
 		t.Errorf("request: %v", err)
 	}
 	server.(*net.TCPListener).SetDeadline(time.Now().Add(50 * time.Millisecond))

@@ -7,17 +7,18 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/siptransport"
 )
 
 // A peer that got our INVITE on a connection which we opened sends its own requests on it: a real Asterisk its BYE, an SBC over TLS
 // that keeps to one connection its calls as well.
 func TestRequestsOnAConnectionOfOursAreTaken(t *testing.T) {
-	for _, transport := range []string{"tcp", "tls"} {
-		t.Run(transport, func(t *testing.T) {
+	for _, transport := range []siptransport.Transport{siptransport.TCP, siptransport.TLS} {
+		t.Run(transport.String(), func(t *testing.T) {
 			var l net.Listener
-			b := newBox(t, transport == "tls", func(c *config.Config, i *config.SIPInterface) {
+			b := newBox(t, transport.Secure(), func(c *config.Config, i *config.SIPInterface) {
 				l = remote(t, c)
-				if transport == "tcp" {
+				if transport == siptransport.TCP {
 					viaTCP(c)
 				} else {
 					i.Remote.Host = "sip.example"
@@ -25,7 +26,7 @@ func TestRequestsOnAConnectionOfOursAreTaken(t *testing.T) {
 			})
 			var p *peer
 			leg := b.invite(nil)
-			if transport == "tcp" {
+			if transport == siptransport.TCP {
 				p = acceptPeer(t, l)
 			} else {
 				p = secureServer(t, l, b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth), func() {})

@@ -21,10 +21,10 @@ type dialog struct {
 	localTag, remoteTag string
 	local, remote       string // From and To of requests of ours, without the remote tag as long as there is none
 	localSeq, remoteSeq uint32
-	target              string   // remote target: the Request-URI of requests of ours
-	routes              []string // route set, as Route values
-	transport           string   // of the request that began it
-	contact             string   // value of our Contact header
+	target              string                 // remote target: the Request-URI of requests of ours
+	routes              []string               // route set, as Route values
+	transport           siptransport.Transport // of the request that began it
+	contact             string                 // value of our Contact header
 }
 
 // hop is a request that waits until it is known where it goes.
@@ -70,7 +70,7 @@ func (l *Leg) hopOf(d *dialog) siptransport.Target {
 		u := sipmsg.SplitURI(sipmsg.ParseNameAddr(d.routes[0]).URI)
 		return siptransport.Target{Host: u.Host, Port: u.Port, Transport: l.transportOf(u, d.transport)}
 	}
-	if u := sipmsg.SplitURI(d.target); d.transport != "tls" {
+	if u := sipmsg.SplitURI(d.target); !d.transport.Secure() {
 		if a, err := netip.ParseAddr(u.Host); err == nil && l.g.TrustedBy(l.iface, a.Unmap()) {
 			port := u.Port
 			if port == 0 {
@@ -83,12 +83,13 @@ func (l *Leg) hopOf(d *dialog) siptransport.Target {
 }
 
 // transportOf is what a URI asks for: its transport parameter, TLS for sips; else that of the dialog.
-func (l *Leg) transportOf(u sipmsg.URI, otherwise string) string {
-	t, _ := u.Param("transport")
-	if t = strings.ToLower(t); u.Scheme == "sips" {
-		t = "tls"
+func (l *Leg) transportOf(u sipmsg.URI, otherwise siptransport.Transport) siptransport.Transport {
+	word, _ := u.Param("transport")
+	t, ok := siptransport.ParseTransport(strings.ToLower(word))
+	if u.Scheme == "sips" {
+		t, ok = siptransport.TLS, true
 	}
-	if (t == "udp" || t == "tcp" || t == "tls") && l.g.Conf().First(t) != nil {
+	if ok && l.g.Conf().First(t) != nil {
 		return t
 	}
 	return otherwise

@@ -79,7 +79,7 @@ func TestAddressesThatDoNotAnswerComeLast(t *testing.T) {
 		i.Remote = config.HostPort{Host: "pbx.example", Port: 5060}
 	}, func(t *testing.T, b *bench) {
 		b.s.opts.Resolver = fakeNames{"pbx.example": {peerAddr.Addr(), second}}
-		where, _ := b.g.ResolveNow(siptransport.Target{Host: "pbx.example", Port: 5060, Transport: "udp"})
+		where, _ := b.g.ResolveNow(siptransport.Target{Host: "pbx.example", Port: 5060, Transport: siptransport.UDP})
 		to := func() netip.Addr {
 			way, err := b.g.Flow(where)
 			if err != nil {
@@ -140,7 +140,7 @@ func TestOldSRVAnswersAreUsedWhileNewOnesAreAskedFor(t *testing.T) {
 		names := &slowNames{asked: map[string]bool{}, hosts: fakeNames{"a.example": {peerAddr.Addr()}, "b.example": {addr("192.0.2.102")}},
 			srv: map[string][]*net.SRV{"_sip._udp.example.org": {{Target: "a.example.", Port: 5070}, {Target: "b.example.", Port: 5080}}}}
 		b.s.opts.Resolver = names
-		to := siptransport.Target{Host: "example.org", Port: 0, Transport: "udp"}
+		to := siptransport.Target{Host: "example.org", Port: 0, Transport: siptransport.UDP}
 		where, err := b.g.Resolve(t.Context(), to)
 		if want := []netip.AddrPort{addrPort("192.0.2.100:5070"), addrPort("192.0.2.102:5080")}; err != nil || !slices.Equal(where.Addrs, want) {
 			t.Fatalf("%v, %v", where, err)

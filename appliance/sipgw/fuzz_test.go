@@ -30,7 +30,7 @@ func FuzzReceived(f *testing.F) {
 		b.paper.mu.Unlock()
 		for _, s := range sent {
 			head, body, framing := sipmsg.FrameDatagram([]byte(s))
-			if p := sipmsg.Parse(head, body, framing, peerAddr, "udp"); p.Err != nil {
+			if p := sipmsg.Parse(head, body, framing, peerAddr); p.Err != nil {
 				t.Errorf("sent %q: %v", s, p.Err)
 			}
 		}

@@ -36,7 +36,7 @@ const maxDatagram = 1300
 func (g *gateway) begin(req *sip.Request, to siptransport.Endpoint, result func(*sipmsg.Response, error)) (*clientTx, error) {
 	branch := sipmsg.NewBranch()
 	tx := &clientTx{g: g, req: req, key: clientKey(branch, string(req.Method)), invite: req.Method == sip.INVITE, result: result}
-	put := func(transport string) error {
+	put := func(transport siptransport.Transport) error {
 		e := to
 		e.Transport = transport
 		way, err := g.Flow(e)
@@ -48,7 +48,7 @@ func (g *gateway) begin(req *sip.Request, to siptransport.Endpoint, result func(
 		return nil
 	}
 	err := put(to.Transport)
-	if err == nil && to.Transport == "udp" && len(tx.raw) > maxDatagram && put("tcp") == nil {
+	if err == nil && !to.Transport.Reliable() && len(tx.raw) > maxDatagram && put(siptransport.TCP) == nil {
 		tx.fallback = put
 	}
 	if err != nil {

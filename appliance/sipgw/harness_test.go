@@ -159,9 +159,11 @@ func (n *paperNet) ListenPacket(at netip.AddrPort) (siptransport.PacketConn, err
 	return p, nil
 }
 
-func (n *paperNet) Listen(string, netip.AddrPort) (net.Listener, error) { return deaf{}, nil }
+func (n *paperNet) Listen(siptransport.Transport, netip.AddrPort) (net.Listener, error) {
+	return deaf{}, nil
+}
 
-func (n *paperNet) Dial(context.Context, string, netip.Addr, netip.AddrPort) (net.Conn, error) {
+func (n *paperNet) Dial(context.Context, siptransport.Transport, netip.Addr, netip.AddrPort) (net.Conn, error) {
 	if n.dial == nil {
 		return nil, errors.New("connection refused")
 	}
@@ -390,7 +392,7 @@ func response(code int, reason string, h ...string) *sipmsg.Response {
 	if len(h) == 0 {
 		head = fmt.Sprintf("SIP/2.0 %d %s\r\n\r\n", code, reason)
 	}
-	return sipmsg.Parse([]byte(head), nil, sipmsg.Framing{}, netip.AddrPort{}, "udp").Response
+	return sipmsg.Parse([]byte(head), nil, sipmsg.Framing{}, netip.AddrPort{}).Response
 }
 
 // peerID is the identity of an interface of the tests' context.

@@ -107,7 +107,7 @@ func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *
 	l.auth = authenticator(c, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
 	l.outline.peer, l.outline.proxies = tx.from.Source.Addr(), l.routes
-	l.initInfo(tx.from.Source.String() + "/" + l.transport)
+	l.initInfo(tx.from.Source.String() + "/" + l.transport.String())
 	return l
 }
 

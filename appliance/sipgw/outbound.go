@@ -112,7 +112,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	}
 	l.offers.last = r.Body
 	l.session.interval = i.SessionTimer
-	l.initInfo(sipmsg.JoinHostPort(i.Remote.Host, i.Remote.Port) + "/" + transport)
+	l.initInfo(sipmsg.JoinHostPort(i.Remote.Host, i.Remote.Port) + "/" + transport.String())
 	g.dialogs.add(l)
 	if !o.Post(func() { l.invite(l.out, nil) }) {
 		l.finish()

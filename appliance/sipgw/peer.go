@@ -14,7 +14,7 @@ import (
 // heeds reports whether x may speak in the leg's dialog: it is who answered or began it, or the leg's interface trusts it, or it is a
 // proxy of the route set. It is called in read loops.
 func (l *Leg) heeds(x siptransport.Origin) bool {
-	if l.transport == "tls" && x.Transport != "tls" {
+	if l.transport.Secure() && !x.Transport.Secure() {
 		return false
 	}
 	peer, proxies := l.outline.speakers()

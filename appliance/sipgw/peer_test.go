@@ -151,10 +151,10 @@ func TestDialogsOfOthersAreNotReplaced(t *testing.T) {
 func TestWhatBeganOverTLSGoesOnOverTLS(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, _ := b.arrived("c1", "")
-		l.transport = "tls"
+		l.transport = siptransport.TLS
 		peer := peerAddr.Addr()
-		for transport, want := range map[string]bool{"udp": false, "tcp": false, "tls": true} {
-			if l.heeds(siptransport.Origin{Transport: transport, Addr: peer}) != want || b.g.Kin(siptransport.Origin{Transport: "tls", Addr: peer}, siptransport.Origin{Transport: transport, Addr: peer}) != want {
+		for transport, want := range map[siptransport.Transport]bool{siptransport.UDP: false, siptransport.TCP: false, siptransport.TLS: true} {
+			if l.heeds(siptransport.Origin{Transport: transport, Addr: peer}) != want || b.g.Kin(siptransport.Origin{Transport: siptransport.TLS, Addr: peer}, siptransport.Origin{Transport: transport, Addr: peer}) != want {
 				t.Errorf("%s: want %v", transport, want)
 			}
 		}

@@ -104,7 +104,7 @@ func TestNameIsResolvedWithoutHoldingUpTheCall(t *testing.T) {
 			if !b.g.Trusts(peerAddr.Addr()) {
 				t.Error("trust remote does not hold the address behind the SRV record")
 			}
-			if where, ok := b.g.ResolveNow(siptransport.Target{Host: "example.org", Port: 0, Transport: "udp"}); !ok || where.Addrs[0].Port() != 5099 {
+			if where, ok := b.g.ResolveNow(siptransport.Target{Host: "example.org", Port: 0, Transport: siptransport.UDP}); !ok || where.Addrs[0].Port() != 5099 {
 				t.Errorf("%+v", where)
 			}
 		})
@@ -312,7 +312,7 @@ func TestRequestBehindOthersIsTakenBack(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		ours, theirs := net.Pipe()
 		b.net.dial = func() (net.Conn, error) { return ours, nil }
-		s, err := b.g.Flow(siptransport.Endpoint{Transport: "tcp", Name: "", Addrs: []netip.AddrPort{peerAddr}})
+		s, err := b.g.Flow(siptransport.Endpoint{Transport: siptransport.TCP, Name: "", Addrs: []netip.AddrPort{peerAddr}})
 		if err != nil {
 			t.Fatal(err)
 		}

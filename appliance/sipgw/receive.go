@@ -14,7 +14,7 @@ import (
 
 // received handles one message in the read loop of its socket or connection. head and body are the reader's buffer.
 func (g *gateway) received(head, body []byte, f sipmsg.Framing, a siptransport.Arrival) {
-	m := sipmsg.Parse(head, body, f, a.Source, a.Flow.Transport())
+	m := sipmsg.Parse(head, body, f, a.Source)
 	switch {
 	case m.Response != nil:
 		g.response(m.Response, a)

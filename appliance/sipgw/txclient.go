@@ -46,7 +46,7 @@ type clientTx struct {
 	// non-INVITE nothing more comes. It may be called under the transaction's lock, and may only post.
 	result func(*sipmsg.Response, error)
 	// fallback, when not nil, changes way and raw to another transport after the first could not be dialled (18.1.1).
-	fallback func(transport string) error
+	fallback func(transport siptransport.Transport) error
 
 	mu       sync.Mutex
 	state    txState
@@ -148,7 +148,7 @@ func (tx *clientTx) fail(way siptransport.Flow, err error) {
 	if tx.fallback != nil && way != nil && !tx.answered {
 		release, again := tx.release, tx.fallback
 		tx.fallback = nil
-		if again("udp") == nil {
+		if again(siptransport.UDP) == nil {
 			send := tx.enter()
 			tx.mu.Unlock()
 			release()

@@ -34,7 +34,7 @@ type Parsed struct {
 }
 
 // Parse reads a message that has been cut out of a datagram or a stream. head and body may be overwritten afterwards.
-func Parse(head, body []byte, f Framing, source netip.AddrPort, transport string) (p Parsed) {
+func Parse(head, body []byte, f Framing, source netip.AddrPort) (p Parsed) {
 	if tooLarge(head) {
 		head, body, f = essentials(head), nil, Framing{errTooLarge, 513}
 	}
@@ -53,10 +53,10 @@ func Parse(head, body []byte, f Framing, source netip.AddrPort, transport string
 	switch m := m.(type) {
 	case *sip.Response:
 		if p.Err == nil {
-			p.Response = newResponse(m, source, transport)
+			p.Response = newResponse(m, source)
 		}
 	case *sip.Request:
-		r := newRequest(m, source, transport)
+		r := newRequest(m, source)
 		if len(r.vias) == 0 {
 			p.Err = cmp.Or(err, errNoVia)
 			return p // nobody to answer
@@ -86,7 +86,7 @@ func ParseRequest(text []byte) (*Request, error) {
 	if err != nil || !ok {
 		return nil, fmt.Errorf("parse request: %w", cmp.Or(err, errLength))
 	}
-	return newRequest(req, netip.AddrPort{}, "udp"), nil
+	return newRequest(req, netip.AddrPort{}), nil
 }
 
 // withReason puts the blank behind the status code that some peers leave out together with the reason phrase.

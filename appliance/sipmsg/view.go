@@ -28,7 +28,6 @@ type Message struct {
 	ContentType string
 	Body        []byte
 	Source      netip.AddrPort
-	Transport   string // "udp", "tcp", "tls"
 
 	headers            []sip.Header
 	count              [fieldCount]int
@@ -62,9 +61,9 @@ type Response struct {
 }
 
 // newRequest reads a request. It notes in the topmost Via where the request came from.
-func newRequest(m *sip.Request, source netip.AddrPort, transport string) *Request {
+func newRequest(m *sip.Request, source netip.AddrPort) *Request {
 	r := &Request{Method: m.Method, URI: m.Recipient.String(), version: m.SipVersion, recipient: m.Recipient}
-	r.read(m.Headers(), m.Body(), source, transport)
+	r.read(m.Headers(), m.Body(), source)
 	if r.ViaOK {
 		r.markVia(source)
 	}
@@ -72,9 +71,9 @@ func newRequest(m *sip.Request, source netip.AddrPort, transport string) *Reques
 }
 
 // newResponse reads a response.
-func newResponse(m *sip.Response, source netip.AddrPort, transport string) *Response {
+func newResponse(m *sip.Response, source netip.AddrPort) *Response {
 	r := &Response{StatusCode: m.StatusCode, Reason: m.Reason, version: m.SipVersion}
-	r.read(m.Headers(), m.Body(), source, transport)
+	r.read(m.Headers(), m.Body(), source)
 	return r
 }
 
@@ -84,8 +83,8 @@ func (m *Message) Headers(name string) []string { return values(m.headers, name)
 // Header is the first of them, "" when there is none.
 func (m *Message) Header(name string) string { return first(m.headers, name) }
 
-func (m *Message) read(headers []sip.Header, body []byte, source netip.AddrPort, transport string) {
-	m.headers, m.Body, m.Source, m.Transport = headers, body, source, transport
+func (m *Message) read(headers []sip.Header, body []byte, source netip.AddrPort) {
+	m.headers, m.Body, m.Source = headers, body, source
 	for _, h := range headers {
 		f := fieldNamed(h.Name())
 		if f == other {

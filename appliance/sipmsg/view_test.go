@@ -17,7 +17,7 @@ const invite = "INVITE sip:+49711@192.0.2.1 SIP/2.0\nv: SIP/2.0/TLS pbx.example;
 
 func read(text string) Parsed {
 	head, body, f := FrameDatagram([]byte(strings.ReplaceAll(text, "\n", "\r\n")))
-	return Parse(head, body, f, netip.MustParseAddrPort("192.0.2.100:5061"), "tls")
+	return Parse(head, body, f, netip.MustParseAddrPort("192.0.2.100:5061"))
 }
 
 func TestTheViewOfARequest(t *testing.T) {
@@ -73,7 +73,7 @@ func BenchmarkView(b *testing.B) {
 	from := netip.MustParseAddrPort("192.0.2.100:5061")
 	b.ReportAllocs()
 	for b.Loop() {
-		if p := Parse(head, body, f, from, "tls"); p.Request.Check(anyMethod) != nil {
+		if p := Parse(head, body, f, from); p.Request.Check(anyMethod) != nil {
 			b.Fatal(p.Request.Check(anyMethod))
 		}
 	}

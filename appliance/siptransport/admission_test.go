@@ -17,7 +17,7 @@ func TestAMessageHasATimeInAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := net.Pipe()
 		g := testGate(t, Options{}, nil)
-		s := newStream(g, "tcp", true)
+		s := newStream(g, TCP, true)
 		s.conn, s.from, s.trusted = here, pbxAddr.Addr(), true
 		if err := g.enter(s); err != nil || !s.start(here) {
 			t.Fatal(err)
@@ -44,7 +44,7 @@ func TestPeersThatDoNotReadAreBounded(t *testing.T) {
 	open := func(from string) *stream {
 		here, there := net.Pipe()
 		t.Cleanup(func() { there.Close() })
-		s := newStream(g, "tcp", true)
+		s := newStream(g, TCP, true)
 		s.conn, s.from = here, ip(from)
 		s.spoken.Store(true)
 		if err := g.enter(s); err != nil {
@@ -94,7 +94,7 @@ func TestConnectionsOfOursAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	to := Endpoint{"tcp", "", []netip.AddrPort{addrPortOf(l.Addr())}}
+	to := Endpoint{TCP, "", []netip.AddrPort{addrPortOf(l.Addr())}}
 	refused := 0
 	for n := range 100 {
 		to.Name = fmt.Sprint("name", n)

@@ -22,12 +22,12 @@ func (g *Gate) Back(a Arrival, req *sipmsg.Request) Back {
 	v := req.Via
 	if f, datagram := a.Flow.(datagramFlow); datagram {
 		if req.ViaOK && !v.RPort {
-			f.to = netip.AddrPortFrom(f.to.Addr(), cmp.Or(v.Port, 5060))
+			f.to = netip.AddrPortFrom(f.to.Addr(), cmp.Or(v.Port, UDP.DefaultPort()))
 		}
 		return Back{g: g, way: f}
 	}
 	return Back{g: g, way: a.Flow, host: strings.Clone(v.Host), // not the whole message
-		addr: netip.AddrPortFrom(a.Source.Addr(), cmp.Or(v.Port, defaultPort(a.Flow.Transport())))}
+		addr: netip.AddrPortFrom(a.Source.Addr(), cmp.Or(v.Port, a.Flow.Transport().DefaultPort()))}
 }
 
 func (b Back) Send(m []byte) {

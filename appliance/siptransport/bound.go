@@ -2,7 +2,6 @@ package siptransport
 
 import (
 	"net/netip"
-	"strings"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
@@ -15,11 +14,11 @@ type Side struct {
 }
 
 // port is where the interface listens for a transport, 0: not.
-func (b Side) port(transport string) uint16 {
+func (b Side) port(transport Transport) uint16 {
 	switch {
 	case !b.addr.IsValid():
 		return 0
-	case transport == "tls":
+	case transport == TLS:
 		return b.TLS
 	}
 	return b.UDPTCP
@@ -34,7 +33,7 @@ func (b *Side) Address() netip.Addr {
 }
 
 // Contact is our Contact URI for a transport, for example "sip:user@sbc.example:5062;transport=tls".
-func (b *Side) Contact(user, transport string) string {
+func (b *Side) Contact(user string, transport Transport) string {
 	host, port := "", uint16(0)
 	if b != nil {
 		host, port = b.addr.String(), b.port(transport)
@@ -46,11 +45,11 @@ func (b *Side) Contact(user, transport string) string {
 	if user != "" {
 		uri += user + "@"
 	}
-	return uri + sipmsg.JoinHostPort(host, port) + transportParam(transport)
+	return uri + sipmsg.JoinHostPort(host, port) + transport.param()
 }
 
 // Via is the value of our Via for a transport.
-func (b *Side) Via(transport, branch string) string {
+func (b *Side) Via(transport Transport, branch string) string {
 	host, port := "", uint16(0)
 	if b != nil {
 		host, port = b.addr.String(), b.port(transport)
@@ -58,17 +57,17 @@ func (b *Side) Via(transport, branch string) string {
 			host, port = b.SpoofedVia.Host, b.SpoofedVia.Port
 		}
 	}
-	return "SIP/2.0/" + strings.ToUpper(transport) + " " + sipmsg.JoinHostPort(host, port) + ";branch=" + branch + ";rport"
+	return "SIP/2.0/" + kinds[transport].via + " " + sipmsg.JoinHostPort(host, port) + ";branch=" + branch + ";rport"
 }
 
 // First is the first interface that carries a transport; nil: none does.
-func (c *Conf) First(transport string) *Side {
+func (c *Conf) First(transport Transport) *Side {
 	return c.pick(transport, func(*Side) bool { return true })
 }
 
 // At is the interface with the socket that a message came by, or leaves by. One whose address has changed meanwhile is not found:
 // then it is the first.
-func (c *Conf) At(transport string, local netip.Addr) *Side {
+func (c *Conf) At(transport Transport, local netip.Addr) *Side {
 	if b := c.pick(transport, func(b *Side) bool { return b.addr == local }); b != nil {
 		return b
 	}
@@ -77,7 +76,7 @@ func (c *Conf) At(transport string, local netip.Addr) *Side {
 
 // Towards is the interface by which requests reach a peer: the one whose side of the network leads there. What a peer on the LAN is
 // told of us must not be our address on the WAN. A peer whose address is not known gets the first.
-func (c *Conf) Towards(transport string, peer netip.Addr) *Side {
+func (c *Conf) Towards(transport Transport, peer netip.Addr) *Side {
 	if b := c.pick(transport, func(b *Side) bool { return c.Config.Reach(b.addr, peer) == "" }); b != nil {
 		return b
 	}
@@ -87,7 +86,7 @@ func (c *Conf) Towards(transport string, peer netip.Addr) *Side {
 	return c.First(transport)
 }
 
-func (c *Conf) pick(transport string, fits func(*Side) bool) *Side {
+func (c *Conf) pick(transport Transport, fits func(*Side) bool) *Side {
 	for i := range c.binds {
 		if b := &c.binds[i]; b.port(transport) != 0 && fits(b) {
 			return b
@@ -112,22 +111,14 @@ func (g *Gate) Contact(user string, to Target) string {
 
 // socket is the UDP socket that reaches an address.
 func (g *Gate) socket(to netip.Addr) *datagrams {
-	b := g.conf.Load().Towards("udp", to)
+	b := g.conf.Load().Towards(UDP, to)
 	if b == nil || b.addr.Is4() != to.Is4() {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if l := g.listeners[listenKey{"udp", netip.AddrPortFrom(b.addr, b.UDPTCP)}]; l != nil {
+	if l := g.listeners[listenKey{UDP, netip.AddrPortFrom(b.addr, b.UDPTCP)}]; l != nil {
 		return l.udp
 	}
 	return nil
-}
-
-// transportParam is the URI parameter that names a transport; UDP is the default and needs none.
-func transportParam(transport string) string {
-	if transport == "udp" {
-		return ""
-	}
-	return ";transport=" + transport
 }

@@ -88,8 +88,8 @@ func fingerprint(p *config.TLSProfile, keys KeyStore) string {
 func (c *Conf) sockets() map[listenKey]string {
 	m := map[listenKey]string{}
 	for _, b := range c.binds {
-		for _, transport := range []string{"udp", "tcp", "tls"} {
-			if port := b.port(transport); port != 0 && (transport != "tls" || c.tlsErr == nil) {
+		for _, transport := range Transports {
+			if port := b.port(transport); port != 0 && (transport != TLS || c.tlsErr == nil) {
 				m[listenKey{transport, netip.AddrPortFrom(b.addr, port)}] = b.Name
 			}
 		}
@@ -99,19 +99,21 @@ func (c *Conf) sockets() map[listenKey]string {
 
 // TransportFor is what requests to the peer of an interface (nil: a registrar) use, with what the `call outbound` of an identity ("":
 // none) forces.
-func (c *Conf) TransportFor(i *config.SIPInterface, identity string) string {
+func (c *Conf) TransportFor(i *config.SIPInterface, identity string) Transport {
 	for _, r := range c.Gateway.Location {
 		if l := r.In(c.Config); l != nil {
-			if f, _ := l.Settings(identity); f.CallOutbound != nil && f.CallOutbound.ForceTransport != "" {
-				return f.CallOutbound.ForceTransport
+			if f, _ := l.Settings(identity); f.CallOutbound != nil {
+				if forced, ok := ParseTransport(f.CallOutbound.ForceTransport); ok {
+					return forced
+				}
 			}
 		}
 	}
 	switch {
-	case i != nil && i.PenaltyBox.ForceTLS && c.First("tls") != nil:
-		return "tls"
-	case c.First("udp") == nil && c.First("tls") != nil:
-		return "tls"
+	case i != nil && i.PenaltyBox.ForceTLS && c.First(TLS) != nil:
+		return TLS
+	case c.First(UDP) == nil && c.First(TLS) != nil:
+		return TLS
 	}
-	return "udp"
+	return UDP
 }

@@ -19,7 +19,7 @@ func (g *Gate) Figures(x *status.Gateway) map[string][]status.Listener {
 	x.Refused, x.Surplus = g.Counters.Refused.Load(), g.Counters.Surplus.Load()
 	of := map[string][]status.Listener{}
 	for k, l := range g.listeners {
-		y := status.Listener{Transport: k.transport, Address: k.addr}
+		y := status.Listener{Transport: k.transport.String(), Address: k.addr}
 		switch {
 		case errors.Is(l.err, unix.EADDRNOTAVAIL):
 			y.State, y.Error = status.ListenerNoAddress, l.err.Error()

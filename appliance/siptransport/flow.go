@@ -17,7 +17,7 @@ type Flow interface {
 	// (a retired connection) after the last release.
 	Hold(lost func(error)) (release func())
 	Reliable() bool
-	Transport() string
+	Transport() Transport
 	Remote() netip.AddrPort
 	Local() netip.Addr // of ours, that it begins at
 }
@@ -42,7 +42,7 @@ type datagramFlow struct {
 }
 
 func (f datagramFlow) Send(m []byte, _ func() bool, failed func(error)) {
-	f.d.g.trace("udp", f.d.local, f.to, true, m)
+	f.d.g.trace(UDP, f.d.local, f.to, true, m)
 	if _, err := f.d.conn.WriteToUDPAddrPort(m, f.to); err != nil && failed != nil {
 		failed(&Error{Op: "write", Peer: f.to.String(), Err: err})
 	}
@@ -50,7 +50,7 @@ func (f datagramFlow) Send(m []byte, _ func() bool, failed func(error)) {
 
 func (f datagramFlow) Hold(func(error)) func() { return func() {} }
 func (f datagramFlow) Reliable() bool          { return false }
-func (f datagramFlow) Transport() string       { return "udp" }
+func (f datagramFlow) Transport() Transport    { return UDP }
 func (f datagramFlow) Remote() netip.AddrPort  { return f.to }
 func (f datagramFlow) Local() netip.Addr       { return f.d.local.Addr() }
 
@@ -75,12 +75,12 @@ func (g *Gate) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 	trusted := g.Trusts(from.Addr())
 	if !trusted && !g.expects(from.Addr()) {
 		if !g.conf.Load().Gateway.AnswerUntrusted {
-			g.stranger("udp", from, d.local, b)
+			g.stranger(UDP, from, d.local, b)
 			return
 		}
 	}
 	if !g.hears(from.Addr()) {
-		g.deaf("udp", from)
+		g.deaf(UDP, from)
 		return
 	}
 	whole := b
@@ -89,7 +89,7 @@ func (g *Gate) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 		return // a keep-alive: CRLF, zeros, STUN
 	}
 	head, body, f := sipmsg.FrameDatagram(b)
-	g.trace("udp", d.local, from, false, whole)
+	g.trace(UDP, d.local, from, false, whole)
 	g.receive(head, body, f, Arrival{Flow: datagramFlow{d, from}, Source: from, Local: d.local, Trusted: trusted})
 }
 

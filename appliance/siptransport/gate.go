@@ -124,7 +124,7 @@ func (g *Gate) Configure(c *Conf) (anew bool) {
 	var retire, stranger []*stream
 	for s := range g.streams {
 		switch {
-		case s.kind == "tls" && anew:
+		case s.kind.Secure() && anew:
 			retire = append(retire, s)
 		case s.trusted:
 			stranger = append(stranger, s)
@@ -163,7 +163,7 @@ func (g *Gate) Open() error {
 		if l.err != nil {
 			errs = append(errs, l.err)
 		} else {
-			g.log.Info("listening", "gw", g.name, "if", iface, "name", k.addr.String()+"/"+k.transport)
+			g.log.Info("listening", "gw", g.name, "if", iface, "name", k.addr.String()+"/"+k.transport.String())
 		}
 	}
 	return errors.Join(errs...)

@@ -15,7 +15,7 @@ import (
 
 // listenKey names a socket of a gateway; the sockets that exist and those that are wanted are compared by it.
 type listenKey struct {
-	transport string
+	transport Transport
 	addr      netip.AddrPort
 }
 
@@ -40,7 +40,7 @@ func (l *listener) close() {
 // listen opens a socket and starts its loop.
 func (g *Gate) listen(iface string, k listenKey) *listener {
 	l := &listener{iface: iface, key: k}
-	if k.transport == "udp" {
+	if k.transport == UDP {
 		conn, err := g.opts.Network.ListenPacket(k.addr)
 		if err != nil {
 			l.err = fmt.Errorf("gateway %s: %w", g.name, err)
@@ -109,7 +109,7 @@ func discard(conn net.Conn) {
 
 // welcome does the handshake of an accepted connection and begins to serve it.
 func (g *Gate) welcome(s *stream, conn net.Conn) {
-	if s.kind == "tls" {
+	if s.kind.Secure() {
 		t, err := g.acceptTLS(conn, s.peer.Addr())
 		if err != nil {
 			g.Repeats.Log(slog.LevelWarn, "TLS handshake failed", s.peer.Addr().String(), "", "gw", g.name, "peer", s.peer, "err", err)

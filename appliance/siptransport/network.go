@@ -15,10 +15,10 @@ import (
 type Network interface {
 	// ListenPacket opens the UDP socket of an address.
 	ListenPacket(addr netip.AddrPort) (PacketConn, error)
-	// Listen accepts connections for "tcp" or "tls".
-	Listen(transport string, addr netip.AddrPort) (net.Listener, error)
-	// Dial opens a connection from a local address to a peer for "tcp" or "tls".
-	Dial(ctx context.Context, transport string, local netip.Addr, to netip.AddrPort) (net.Conn, error)
+	// Listen accepts connections for TCP or TLS.
+	Listen(transport Transport, addr netip.AddrPort) (net.Listener, error)
+	// Dial opens a connection from a local address to a peer for TCP or TLS.
+	Dial(ctx context.Context, transport Transport, local netip.Addr, to netip.AddrPort) (net.Conn, error)
 }
 
 // PacketConn is what is used of a *net.UDPConn.
@@ -60,12 +60,12 @@ func receiveBuffer(conn *net.UDPConn) {
 }
 
 // Listen: accepted connections have the listener's mark.
-func (host) Listen(_ string, addr netip.AddrPort) (net.Listener, error) {
+func (host) Listen(_ Transport, addr netip.AddrPort) (net.Listener, error) {
 	l := net.ListenConfig{Control: setDSCP}
 	return l.Listen(context.Background(), "tcp", addr.String())
 }
 
-func (host) Dial(ctx context.Context, _ string, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
+func (host) Dial(ctx context.Context, _ Transport, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: local.AsSlice()}, Control: setDSCP}
 	return d.DialContext(ctx, "tcp", to.String())
 }

@@ -20,7 +20,7 @@ const (
 
 // Endpoint is where a request goes, resolved: the name is what TLS asks for and verifies.
 type Endpoint struct {
-	Transport string
+	Transport Transport
 	Name      string
 	Addrs     []netip.AddrPort // in order of preference
 }
@@ -28,8 +28,9 @@ type Endpoint struct {
 // poolKey keeps connections apart by the name that was verified: sip. and sip2. of Teams may share an address and must not
 // share a connection.
 type poolKey struct {
-	transport, name string
-	port            uint16
+	transport Transport
+	name      string
+	port      uint16
 }
 
 // Flow returns the flow to an endpoint: the UDP socket, an open connection of ours, or a new one that is being dialled. Requests
@@ -41,7 +42,7 @@ func (g *Gate) Flow(to Endpoint) (Flow, error) {
 	g.mu.Lock()
 	to.Addrs = g.prefer(to.Addrs)
 	g.mu.Unlock()
-	if to.Transport == "udp" {
+	if to.Transport == UDP {
 		d := g.socket(to.Addrs[0].Addr())
 		if d == nil {
 			return nil, &Error{Op: "send", Peer: to.Addrs[0].String(), Err: errNoListener}
@@ -131,7 +132,7 @@ func (g *Gate) dial(s *stream, to Endpoint, local netip.Addr) {
 	stop := context.AfterFunc(ctx, func() { s.close(errConnClosed) })
 	defer stop()
 	var failure error
-	if err := g.conf.Load().tlsErr; to.Transport == "tls" && err != nil {
+	if err := g.conf.Load().tlsErr; to.Transport.Secure() && err != nil {
 		failure, to.Addrs = &Error{Op: "handshake", Peer: to.Name, Err: err}, nil
 	}
 	for _, a := range to.Addrs {
@@ -143,7 +144,7 @@ func (g *Gate) dial(s *stream, to Endpoint, local netip.Addr) {
 			g.Failed(a)
 			continue
 		}
-		if to.Transport == "tls" {
+		if to.Transport.Secure() {
 			if conn, err = g.handshake(ctx, conn, to.Name, g.standsFor(to.Name, a.Addr())...); err != nil {
 				failure = &Error{Op: "handshake", Peer: to.Name + " " + a.String(), Err: err}
 				g.unknownIssuer(to.Name+" "+a.String(), err)

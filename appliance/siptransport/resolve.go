@@ -17,37 +17,18 @@ const (
 	watchInterval = 20 * time.Second // how often the peers' names are looked up, for trust
 )
 
-// defaultPort is the port of a transport (RFC 3261 19.1.2).
-func defaultPort(transport string) uint16 {
-	if transport == "tls" {
-		return 5061
-	}
-	return 5060
-}
-
-// service is what is asked for by SRV (RFC 3263 4.2).
-func service(transport string) (service, proto string) {
-	switch transport {
-	case "tls":
-		return "sips", "tcp"
-	case "tcp":
-		return "sip", "tcp"
-	}
-	return "sip", "udp"
-}
-
 // Target is where a request goes: a name or address, resolved when it is sent. Port 0: SRV, then the transport's default.
 type Target struct {
 	Host      string
 	Port      uint16
-	Transport string // "udp", "tcp", "tls"
+	Transport Transport
 }
 
 // String is the host with its port, if it has one.
 func (t Target) String() string { return sipmsg.JoinHostPort(t.Host, t.Port) }
 
 // URI names the target and its transport.
-func (t Target) URI() string { return "sip:" + t.String() + transportParam(t.Transport) }
+func (t Target) URI() string { return "sip:" + t.String() + t.Transport.param() }
 
 // Peer is the target of requests to the peer of an interface, with the account of an identity ("": none).
 func (g *Gate) Peer(i *config.SIPInterface, identity string) Target {
@@ -65,7 +46,7 @@ func (g *Gate) ResolveNow(t Target) (Endpoint, bool) {
 	port := t.Port
 	if a, err := netip.ParseAddr(t.Host); err == nil {
 		if port == 0 {
-			port = defaultPort(t.Transport)
+			port = t.Transport.DefaultPort()
 		}
 		to.Addrs = []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), port)}
 		return to, true
@@ -114,8 +95,8 @@ func (g *Gate) lookup(ctx context.Context, t Target) (Endpoint, error) {
 	defer cancel()
 	to := Endpoint{Transport: t.Transport, Name: t.Host}
 	if t.Port == 0 {
-		svc, proto := service(t.Transport)
-		records, err := g.opts.Resolver.LookupSRV(ctx, svc, proto, t.Host)
+		kind := kinds[t.Transport]
+		records, err := g.opts.Resolver.LookupSRV(ctx, kind.service, kind.proto, t.Host)
 		if err == nil {
 			for _, r := range records {
 				list, _ := g.opts.Resolver.Lookup(ctx, strings.TrimSuffix(r.Target, "."))
@@ -128,7 +109,7 @@ func (g *Gate) lookup(ctx context.Context, t Target) (Endpoint, error) {
 	if len(to.Addrs) == 0 {
 		port := t.Port
 		if port == 0 {
-			port = defaultPort(t.Transport)
+			port = t.Transport.DefaultPort()
 		}
 		list, err := g.opts.Resolver.Lookup(ctx, t.Host)
 		if err != nil {

@@ -111,9 +111,9 @@ func (g *Gate) hears(a netip.Addr) bool {
 }
 
 // deaf notes a message that was dropped unread.
-func (g *Gate) deaf(transport string, from netip.AddrPort) {
+func (g *Gate) deaf(transport Transport, from netip.AddrPort) {
 	g.Counters.Surplus.Add(1)
-	g.Repeats.Log(slog.LevelWarn, "messages dropped", from.Addr().String(), "", "gw", g.name, "peer", from, "transport", transport, "err", "too many of this source")
+	g.Repeats.Log(slog.LevelWarn, "messages dropped", from.Addr().String(), "", "gw", g.name, "peer", from, "transport", transport.String(), "err", "too many of this source")
 }
 
 // isPeer reports whether an address is one that an interface names as its remote.

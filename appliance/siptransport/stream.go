@@ -40,7 +40,7 @@ var (
 // 18.3 know no direction).
 type stream struct {
 	g        *Gate
-	kind     string // "tcp", "tls"
+	kind     Transport
 	accepted bool
 	trusted  bool        // requests are taken; set before it is read, for ours when its address is known
 	from     netip.Addr  // accepted: whose it is
@@ -74,14 +74,14 @@ type queued struct {
 // octets are what it takes: the smallest messages are not free.
 func (q queued) octets() int { return len(q.m) + 64 }
 
-func newStream(g *Gate, kind string, accepted bool) *stream {
+func newStream(g *Gate, kind Transport, accepted bool) *stream {
 	now := time.Now()
 	return &stream{g: g, kind: kind, accepted: accepted, opened: now, used: now,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), users: map[int]func(error){}}
 }
 
-func (s *stream) Reliable() bool    { return true }
-func (s *stream) Transport() string { return s.kind }
+func (s *stream) Reliable() bool       { return true }
+func (s *stream) Transport() Transport { return s.kind }
 
 func (s *stream) Remote() netip.AddrPort {
 	s.mu.Lock()

@@ -9,27 +9,27 @@ import (
 type TraceEntry struct {
 	Time          time.Time
 	Gateway       string
-	Transport     string // "udp", "tcp", "tls"
+	Transport     Transport
 	Sent          bool
 	Local, Remote netip.AddrPort
 	Message       []byte // not to be kept or changed
 	Dropped       string
 }
 
-func (g *Gate) trace(transport string, local, remote netip.AddrPort, sent bool, m []byte) {
+func (g *Gate) trace(transport Transport, local, remote netip.AddrPort, sent bool, m []byte) {
 	if f := g.opts.Trace; f != nil {
 		f(TraceEntry{Time: time.Now(), Gateway: g.name, Transport: transport, Sent: sent, Local: local, Remote: remote, Message: m})
 	}
 }
 
 // stranger counts a connection or datagram that no interface trusts.
-func (g *Gate) stranger(transport string, from, local netip.AddrPort, m []byte) {
+func (g *Gate) stranger(transport Transport, from, local netip.AddrPort, m []byte) {
 	g.Counters.Untrusted.Add(1)
 	g.Dropped(transport, from, local, m, "not trusted")
 }
 
 // Dropped traces what was not taken.
-func (g *Gate) Dropped(transport string, from, local netip.AddrPort, m []byte, why string) {
+func (g *Gate) Dropped(transport Transport, from, local netip.AddrPort, m []byte, why string) {
 	if f := g.opts.Trace; f != nil {
 		f(TraceEntry{Time: time.Now(), Gateway: g.name, Transport: transport, Local: local, Remote: from, Message: m, Dropped: why})
 	}

@@ -95,7 +95,7 @@ func (g *Gate) expects(a netip.Addr) bool {
 
 // Origin is what a peer is known by: how it speaks to us and from where.
 type Origin struct {
-	Transport string
+	Transport Transport
 	Addr      netip.Addr
 }
 
@@ -106,7 +106,7 @@ func OriginOf(way Flow) Origin { return Origin{way.Transport(), way.Remote().Add
 // Kin reports whether what comes from x may belong to what came from, or went to, first: it is the same address, or one interface
 // trusts both, as Teams speaks from any of its hubs. What began over TLS goes on over TLS, where addresses cannot be forged.
 func (g *Gate) Kin(first, x Origin) bool {
-	if first.Transport == "tls" && x.Transport != "tls" {
+	if first.Transport.Secure() && !x.Transport.Secure() {
 		return false
 	}
 	return first.Addr == x.Addr || slices.ContainsFunc(g.conf.Load().interfaces, func(i *config.SIPInterface) bool {

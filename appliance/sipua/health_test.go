@@ -79,7 +79,7 @@ func TestPeerThatDoesNotAnswerACallIsLeftAlone(t *testing.T) {
 
 // stuck is a registration that has a state and does nothing.
 func (b *bench) stuck(identity, host string, st status.Registration) *registration {
-	spec := registrationSpec{gateway: "gw", service: "ls", identity: identity, to: siptransport.Target{Host: host, Port: 5060, Transport: "udp"}}
+	spec := registrationSpec{gateway: "gw", service: "ls", identity: identity, to: siptransport.Target{Host: host, Port: 5060, Transport: siptransport.UDP}}
 	r := newRegistration(spec, 1, b.a.log)
 	r.state = st
 	b.a.registrations.running[spec.key()] = &member[registrationSpec, *registration]{spec: spec, worker: r}

@@ -87,7 +87,9 @@ func (p *paper) ListenPacket(at netip.AddrPort) (siptransport.PacketConn, error)
 	return s, nil
 }
 
-func (p *paper) Listen(string, netip.AddrPort) (net.Listener, error) { return deaf{}, nil }
+func (p *paper) Listen(siptransport.Transport, netip.AddrPort) (net.Listener, error) {
+	return deaf{}, nil
+}
 
 // deaf is a listener to which nobody connects.
 type deaf struct{}

@@ -17,7 +17,7 @@ import (
 
 func testProbe(peer *scripted, iface string) probeSpec {
 	return probeSpec{via: peer, gateway: "wan", iface: peerID(iface), uri: "sip:sip.pstnhub.test:5061", from: "sip:sbc.example",
-		to: siptransport.Target{Host: "sip.pstnhub.test", Port: 5061, Transport: "tls"}, interval: time.Minute, timeout: time.Minute}
+		to: siptransport.Target{Host: "sip.pstnhub.test", Port: 5061, Transport: siptransport.TLS}, interval: time.Minute, timeout: time.Minute}
 }
 
 func (a *Agent) probe(list ...probeSpec) { a.probes.follow(list) }

@@ -101,7 +101,7 @@ func probeOf(via sipgw.Client, gateway string, i *config.SIPInterface) probeSpec
 	if spec.timeout <= 0 {
 		spec.timeout = spec.interval
 	}
-	if to.Transport == "tls" {
+	if to.Transport.Secure() {
 		spec.uri = "sip:" + to.String() // Teams' own form of the Request-URI has no parameter
 	}
 	return spec

@@ -20,7 +20,7 @@ import (
 func testRegistration(peer *scripted, identity string) registrationSpec {
 	return registrationSpec{
 		via: peer, gateway: "lan", service: "pbx", identity: identity, aor: "sip:" + identity + "@pbx.test", uri: "sip:pbx.test",
-		contact: "sip:" + identity + "@192.168.1.1:5060", to: siptransport.Target{Host: "pbx.test", Transport: "udp"}, account: account(identity, "secret"),
+		contact: "sip:" + identity + "@192.168.1.1:5060", to: siptransport.Target{Host: "pbx.test", Transport: siptransport.UDP}, account: account(identity, "secret"),
 		lifetime: 180 * time.Second, clientError: 10 * time.Second, serverError: 11 * time.Second, systemError: 12 * time.Second,
 	}
 }

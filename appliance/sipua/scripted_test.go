@@ -95,7 +95,7 @@ func response(code int, reason string, h ...string) *sipmsg.Response {
 	if len(h) == 0 {
 		head = fmt.Sprintf("SIP/2.0 %d %s\r\n\r\n", code, reason)
 	}
-	return sipmsg.Parse([]byte(head), nil, sipmsg.Framing{}, netip.AddrPort{}, "udp").Response
+	return sipmsg.Parse([]byte(head), nil, sipmsg.Framing{}, netip.AddrPort{}).Response
 }
 
 // always answers every request alike.
