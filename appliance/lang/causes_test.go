@@ -54,14 +54,14 @@ func TestTheWordsOfTheManualAreCauses(t *testing.T) {
 		"qos-unavailable", "facility-not-subscribed", "call-identity-in-use", "no-call-suspended", "call-has-been-cleared", "incompatible-destination", "invalid-transit-network",
 		"invalid-message", "mandatory-ie-missing", "message-type-not-implemented", "message-type-not-state-compatible"} {
 		if c, ok := config.ParseCause(name); !ok || c.Number() == 0 {
-			t.Errorf("%s is no cause", name)
+			t.Errorf("%s is not a cause", name)
 		}
 	}
 	c := configuringConsole(New())
 	if said := c.types("context cs SWITCH", "service hunt-group G", "drop-cause user-bussy"); !strings.Contains(said, "user-busy") {
 		t.Error(said)
 	}
-	if said := c.types("drop-cause lunch"); !strings.Contains(said, `"lunch" is no cause`) {
+	if said := c.types("drop-cause lunch"); !strings.Contains(said, `"lunch" is not a cause`) {
 		t.Error(said)
 	}
 }

@@ -67,7 +67,7 @@ func fileType() cli.Type {
 // configHelp is the help for the places of configurations.
 var configHelp = func() map[string]string {
 	help := map[string]string{
-		runningConfig: "The configuration in force",
+		runningConfig: "The active configuration",
 		startupConfig: "The saved one, with which the box starts",
 		factoryConfig: "The one with which the box left the factory",
 		consoleText:   "This terminal: the text is pasted, or shown",

@@ -8,13 +8,13 @@ import (
 	"viaduct/appliance/plural"
 )
 
-// Commands that have the engines of the box do something.
+// Commands that act on the engines of the box.
 
 type host struct{ Host string }
 
 type pingArgs struct {
 	Host   string
-	Size   int // 0: not given, as Count
+	Size   int // 0: not given; the same for Count
 	DF     bool
 	Count  int
 	Source netip.Addr
@@ -24,9 +24,9 @@ type pingArgs struct {
 type Ping struct {
 	Host   string
 	Size   int  // octets of data
-	Whole  bool // routers may not cut the packets up
+	Whole  bool // do not fragment
 	Count  int
-	Source netip.Addr // not valid: the address of the port that the packets leave by
+	Source netip.Addr // not valid: the address of the outgoing port
 }
 
 func ping(c *call, a *pingArgs) error {
@@ -61,7 +61,7 @@ func registerNow(c *call, a *registering) error {
 	if err != nil {
 		return err
 	}
-	c.printf("Asking now for %s: show sip registrations\n", plural.Of(n, "registration"))
+	c.printf("Registering %s now: see show sip registrations\n", plural.Of(n, "registration"))
 	return nil
 }
 

@@ -74,7 +74,7 @@ func TestWhatALineSays(t *testing.T) {
 		{"a short word is not corrected", "profile voip V\nrtp rtxx", "  rtp rtxx\n      ^\n% unknown word \"rtxx\", expected rtcp-multiplexing or dscp\n"},
 		{"a number out of range", "context ip R\ninterface I\nmtu 100", "  mtu 100\n      ^\n% octets must be 576 to 9000, not 100\n"},
 		{"a missing word", "profile voip", "  profile voip\n              ^\n% incomplete: expected <name>\n"},
-		{"an address", "dns-client server 1.2.3", `"1.2.3" is no IPv4 or IPv6 address`},
+		{"an address", "dns-client server 1.2.3", `"1.2.3" is not an IPv4 or IPv6 address`},
 		{"too much", "sntp-client what", "% unknown word \"what\", expected server"},
 		{"a block outside of its context", "routing-table called-e164 T", "% note: taken into context cs SWITCH"},
 		{"a block after an object of another context", "context ip ROUTER\nservice hunt-group H", "% note: taken into context cs SWITCH"},

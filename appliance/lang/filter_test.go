@@ -26,7 +26,7 @@ func TestFilters(t *testing.T) {
 		{"show config problems | include warning: | exclude interface sip", ": no call will be routed"},
 		{"show running-config | grep map", `% no filter "grep": include TEXT, exclude TEXT, begin TEXT or count`},
 		{"show running-config |", `% no filter "": include TEXT`},
-		{"show running-config | include", "% incomplete: expected a text behind include"},
+		{"show running-config | include", "% incomplete: expected a text after include"},
 		{"show nonsense | include x", "unknown word \"nonsense\", expected "},
 		{"banner a | include b", "nothing may follow here"},
 		{`banner "a | include b"`, ""},

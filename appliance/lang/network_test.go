@@ -98,7 +98,7 @@ func TestWhatIsMissingInTheNetwork(t *testing.T) {
 		{"ipaddress if_eth01 dhcp", "ipaddress if_eth01 2001:db8::1/64", "SIP and media are spoken over IPv4 only: no peer is reached from 2001:db8::1"},
 		{"context sip-gateway G\n  interface I\n", "context sip-gateway G\n  interface J\n    transport-protocol udp+tcp 5060\n    bind ipaddress ROUTER if_eth00 if_eth00\n  interface I\n",
 			"interface J of this gateway speaks udp and tcp too"},
-		{"ipaddress v 10.0.0.1/24", "ipaddress v ::ffff:10.0.0.1/120", "is no address with a length"},
+		{"ipaddress v 10.0.0.1/24", "ipaddress v ::ffff:10.0.0.1/120", "is not an address with a prefix length"},
 	} {
 		var all []string
 		for _, p := range l.CheckFile("f", []byte(strings.Replace(network, x.old, x.new, 1)), check.Env{}) {

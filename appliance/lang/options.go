@@ -24,7 +24,7 @@ func types() map[reflect.Type]cli.Type {
 
 func kinds() map[string]cli.Type {
 	all := word.Kinds()
-	all["version"] = cli.Type{What: "number, 1 is the youngest", Outside: word.OutsideVersions, Parse: parseVersion, Print: func(v any) string { return fmt.Sprint(v) }}
+	all["version"] = cli.Type{What: "number, 1 is the newest", Outside: word.OutsideVersions, Parse: parseVersion, Print: func(v any) string { return fmt.Sprint(v) }}
 	all["table"] = cli.Type{What: "table, function or service", Names: scopedNames(config.Ref[config.Switch, config.RoutingTable]{}.Names,
 		config.FunctionRef{}.Names, config.Ref[config.Switch, config.HuntGroup]{}.Names)}
 	return all

@@ -92,7 +92,7 @@ func randomValue(t *rapid.T, c Choice) string {
 		return rapid.SampledFrom([]string{`\+49123`, "default", `(00)?49(...)?$`, "sip:(.*)", "", "49 30", `"`, "4.", "T", "08:00-17:00", "mon-fri", "24.12.2026", "restricted", "network", "192.0.2.0/24"}).Draw(t, "key")
 	case "time zone such as Europe/Berlin, or an offset such as +01:00":
 		return rapid.SampledFrom([]string{"Europe/Berlin", "+01:00", "UTC"}).Draw(t, "zone")
-	case "public key in base64, beginning with AAAA":
+	case "public key in base64, starting with AAAA":
 		return "AAAAC3NzaC1lZDI1NTE5AAAAIE1hbnkgd29ya2VkIGFuZCBub25lIHdhcyB0aXJlZCEh"
 	case "Ed25519 public key in base64, 43 characters":
 		return "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

@@ -13,7 +13,7 @@ import (
 
 // The call router: its tables, and dry runs through them.
 
-// showCallRouter lists the tables, and the lines of one.
+// showCallRouter lists the tables and services, or the lines of one.
 func showCallRouter(c *call, a *named) error {
 	cfg := c.box.Running()
 	rows := [][]string{{"Kind", "Name", "Lines", "Used by"}}
@@ -53,7 +53,7 @@ func showCallRouter(c *call, a *named) error {
 	return nil
 }
 
-// printObject prints the line of the running configuration that opens an object, and what is in it.
+// printObject prints the block of an object in the running configuration.
 func (c *call) printObject(object any) {
 	depth := -1
 	c.lang.table.Walk(c.box.Running(), true, func(p *cli.Printed) {
@@ -69,7 +69,7 @@ func (c *call) printObject(object any) {
 	})
 }
 
-// usersOf lists the blocks with a line that names an object of a context cs.
+// usersOf lists the blocks that refer to an object of a context cs.
 func usersOf(c *call, sw *config.Switch, name string) (users []string) {
 	seen := map[string]bool{}
 	c.walkRefs(func(path []string, within any, refers string) {
@@ -85,15 +85,14 @@ func usersOf(c *call, sw *config.Switch, name string) (users []string) {
 	return users
 }
 
-// walkRefs calls f for every reference of the running configuration, with the headers of the block that it stands in, and the
-// outermost object.
+// walkRefs calls f for each reference in the running configuration, with the headers and the outermost object around it.
 func (c *call) walkRefs(f func(path []string, within any, name string)) {
 	c.lang.table.Walk(c.box.Running(), true, func(p *cli.Printed) {
 		p.Refs(func(_ reflect.Type, _, name string, _ any) { f(p.Path, p.Within, name) })
 	})
 }
 
-// traceArgs are where a dry run begins, and the properties of its call.
+// traceArgs are the start of a dry run and the properties of its call.
 type traceArgs struct {
 	Start                                 start
 	Property, Property2, Property3        config.Property
@@ -102,7 +101,7 @@ type traceArgs struct {
 	Value6                                string
 }
 
-// properties are those that were given.
+// properties returns the properties that were given.
 func (a *traceArgs) properties() (list []PropertyValue) {
 	for _, p := range []PropertyValue{{a.Property, a.Value}, {a.Property2, a.Value2}, {a.Property3, a.Value3},
 		{a.Property4, a.Value4}, {a.Property5, a.Value5}, {a.Property6, a.Value6}} {
@@ -113,10 +112,10 @@ func (a *traceArgs) properties() (list []PropertyValue) {
 	return list
 }
 
-// start is the name of a routing table, a service, or the interface that a call comes in on.
+// start is the name of a routing table, a service, or the interface that receives the call.
 type start string
 
-// traceCommand is the dry run of a number through the tables.
+// traceCommand is the dry run of a call through the tables.
 func traceCommand() Line {
 	one := func(n string) string { return "<property" + n + ":" + tableKeys + "> <value" + n + ":text>" }
 	more := ""
@@ -124,12 +123,12 @@ func traceCommand() Line {
 		more = " [" + one(strconv.Itoa(n)) + more + "]"
 	}
 	l := command("show call-router trace <start> "+one("")+more,
-		"Which tables and entries a call with these properties passes, whether it would go through, and as whom it calls; nothing is called", showTrace)
+		"Dry run: the tables and entries that a call with these properties passes, whether it would go through, and with which numbers", showTrace)
 	l.Example = "show call-router trace rt_from_starface called-e164 +4930123456"
 	return l
 }
 
-// startType completes the names at which a trace may begin.
+// startType completes the names at which a trace can start.
 func startType() cli.Type {
 	return cli.Type{What: "routing-table, service or interface sip", Names: scopedNames(
 		config.Ref[config.Switch, config.RoutingTable]{}.Names,
@@ -160,7 +159,7 @@ func showTrace(c *call, a *traceArgs) error {
 	return nil
 }
 
-// resolve finds where the trace begins.
+// resolve finds the start of a trace.
 func (s start) resolve(cfg *config.Config) (TraceStart, error) {
 	var found []TraceStart
 	var contexts []string
@@ -175,7 +174,7 @@ func (s start) resolve(cfg *config.Config) (TraceStart, error) {
 	case 1:
 		return found[0], nil
 	}
-	return TraceStart{}, fmt.Errorf("%s stands in several contexts cs, write %s", s, strings.Join(contexts, " or "))
+	return TraceStart{}, fmt.Errorf("%s exists in several contexts cs, write %s", s, strings.Join(contexts, " or "))
 }
 
 func startIn(sw *config.Switch, name string) (TraceStart, bool) {

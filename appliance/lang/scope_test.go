@@ -81,7 +81,7 @@ func TestNamesThatStandInTwoContexts(t *testing.T) {
 			t.Errorf("%s: %+v, %v", word, at, err)
 		}
 	}
-	for word, want := range map[string]string{"RT": "RT stands in several contexts cs, write A/RT or B/RT", "A/ONLY-B": "no such routing-table, service or interface sip: A/ONLY-B"} {
+	for word, want := range map[string]string{"RT": "RT exists in several contexts cs, write A/RT or B/RT", "A/ONLY-B": "no such routing-table, service or interface sip: A/ONLY-B"} {
 		if _, err := start(word).resolve(cfg); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", word, err, want)
 		}

@@ -17,46 +17,46 @@ import (
 
 func minutes(n int) time.Duration { return time.Duration(n) * time.Minute }
 
-// showCommands look at something and change nothing.
+// showCommands show state and change nothing.
 func showCommands() []Line {
 	return []Line{
-		command("show running-config", "The configuration in force", showRunning),
+		command("show running-config", "The active configuration", showRunning),
 		command("show startup-config [<n:version>]", "The saved configuration, or the Nth one before it", showStartup),
-		command("show config diff [<a>] [<b>]", "What differs between two configurations; without names, what a reload would undo", showDiff),
-		command("show config problems", "What is wrong with the configuration, and how to put it right", showProblems),
-		also(command("show system licenses [detail <level:0..5>]", "License counters; with detail, the installed keys and what each gives", showLicenses),
+		command("show config diff [<a>] [<b>]", "The differences between two configurations; without names, the changes that a reload would undo", showDiff),
+		command("show config problems", "Problems of the configuration, and how to fix them", showProblems),
+		also(command("show system licenses [detail <level:0..5>]", "License counters; with detail, also the installed keys", showLicenses),
 			"show licenses [detail <level:0..5>]"),
-		command("show system images", "The images that the box holds: which runs, which starts next, and whether it is on trial", showImages),
-		command("show alarms", "What is wrong now, since when, and what to do about it", state(func(c *call, pg answer.Page) { pg.Alarms(c.box.Alarms()) })),
+		command("show system images", "Firmware images: which one is running, which one starts next, and whether it is on trial", showImages),
+		command("show alarms", "Active alarms, since when, and what to do about them", state(func(c *call, pg answer.Page) { pg.Alarms(c.box.Alarms()) })),
 		command("show system", "Uptime, load, memory, temperature", state(func(c *call, pg answer.Page) {
 			pg.System(c.box.System(), c.now(), c.coming(), c.box.CallCount(), len(c.box.Sessions()))
 		})),
 		command("show uptime", "How long the box has run", state(func(c *call, pg answer.Page) { pg.Uptime(c.box.System(), c.now()) })),
-		command("show call-router [<name:table>]", "Tables and services, or the lines of one", showCallRouter),
+		command("show call-router [<name:table>]", "Tables and services, or the lines of one of them", showCallRouter),
 		command("show version", "Versions and serial number", state(func(c *call, pg answer.Page) { pg.Version(c.box.System(), c.now(), c.coming()) })),
 		also(command("show calls [detail <level:0..5>]", "Calls in progress", showCalls), "show call-control calls [detail <level:0..5>]"),
 		withExample("show calls history 100", command("show calls history [<calls:1..10000>] [json]",
-			"The last calls that ended, 20 unless told; json prints their records, a line each", showHistory)),
-		command("show calls record <id:record>", "All that is kept of a call that ended, by its ID or its Call-ID", showRecord),
+			"The last calls that ended, 20 by default; json prints their records, one per line", showHistory)),
+		command("show calls record <id:record>", "The full record of a past call, by its ID or Call-ID", showRecord),
 		command("show sip registrations", "Registrations of our identities", state(func(c *call, pg answer.Page) { pg.Registrations(c.box.Registrations(), c.now()) })),
-		command("show sip penalty-box", "The peers: whether they answer OPTIONS, and when they last sent a request themselves", state(func(c *call, pg answer.Page) { pg.Peers(c.box.Peers(), c.now()) })),
-		command("show context sip-gateway [<name:gateway>] [detail <level:0..5>]", "Gateways and their sockets; with detail, what is heard of each peer", showGateways),
+		command("show sip penalty-box", "Peers: whether they respond to OPTIONS, and when they last sent a request", state(func(c *call, pg answer.Page) { pg.Peers(c.box.Peers(), c.now()) })),
+		command("show context sip-gateway [<name:gateway>] [detail <level:0..5>]", "Gateways and their sockets; with detail, also their peers", showGateways),
 		traceCommand(),
-		command("show pki", "Certificates and keys that were imported", showPKI),
-		command("show pki trusted", "Roots that are built in, and issuers that peers have shown and that are not trusted", showTrusted),
-		command("show clock", "Time", state(func(c *call, pg answer.Page) { pg.Time(c.box.Clock()) })),
-		command("show sntp-client", "Where the time comes from", state(func(c *call, pg answer.Page) { pg.TimeServers(c.box.Clock()) })),
-		command("show dhcp-client", "Addresses that DHCP servers have given", state(func(c *call, pg answer.Page) { pg.Leases(c.box.IPInterfaces(), c.now()) })),
+		command("show pki", "Imported certificates and keys", showPKI),
+		command("show pki trusted", "Built-in roots, and untrusted issuers that peers have presented", showTrusted),
+		command("show clock", "Date and time", state(func(c *call, pg answer.Page) { pg.Time(c.box.Clock()) })),
+		command("show sntp-client", "Time servers and synchronisation", state(func(c *call, pg answer.Page) { pg.TimeServers(c.box.Clock()) })),
+		command("show dhcp-client", "Addresses from DHCP servers", state(func(c *call, pg answer.Page) { pg.Leases(c.box.IPInterfaces(), c.now()) })),
 		also(command("show ip interface", "Network interfaces", state(func(c *call, pg answer.Page) { pg.IPInterfaces(c.box.IPInterfaces()) })), "show interfaces"),
 		command("show ip route", "Routes", state(func(c *call, pg answer.Page) { pg.Routes(c.box.IPRoutes()) })),
-		command("show arp", "Hosts of the attached networks, and whether they answer", showARP),
+		command("show arp", "Hosts on the attached networks, and whether they respond", showARP),
 		command("show port ethernet", "Network ports", state(func(c *call, pg answer.Page) { pg.Ports(c.box.Ports()) })),
-		command("show port ethernet <slot:0..0> <port:0..7>", "One of them, with its counters", showPort),
+		command("show port ethernet <slot:0..0> <port:0..7>", "One network port, with its counters", showPort),
 		command("show log [<lines:1..100000>]", "The last lines of the log", showLog),
-		command("show log follow", "The last lines of the log, and new ones as they come, until Ctrl-C", followLog),
-		command("show tech-support", "Everything that support needs to see; secrets are left out", showTechSupport),
-		command("show accounts", "Who may log in", showAccounts),
-		command("show bans", "Where wrong passwords came from in the last ten minutes, and who is shut out for them", state(func(c *call, pg answer.Page) { pg.Bans(c.box.Bans()) })),
+		command("show log follow", "The last lines of the log, and new lines as they arrive, until Ctrl-C", followLog),
+		command("show tech-support", "Everything that support needs, without secrets", showTechSupport),
+		command("show accounts", "Accounts that can log in", showAccounts),
+		command("show bans", "Sources of wrong passwords in the last ten minutes, and which of them are banned", state(func(c *call, pg answer.Page) { pg.Bans(c.box.Bans()) })),
 	}
 }
 
@@ -132,7 +132,7 @@ func showAccounts(c *call, _ *none) error {
 	return nil
 }
 
-// techSupport are the commands whose answers somebody wants who is asked for help.
+// techSupport are the commands whose output support asks for.
 var techSupport = []string{
 	"show version", "show system", "show clock", "show sntp-client", "show alarms", "show config problems", "show running-config", "show config diff",
 	"show system images", "show system licenses", "show port ethernet", "show ip interface", "show ip route", "show arp", "show dhcp-client",
@@ -140,7 +140,7 @@ var techSupport = []string{
 	"show calls history 50", "show accounts", "show bans", "show users", "show log 300",
 }
 
-// showTechSupport prints the answers to many commands, as an operator sees them: without secrets.
+// showTechSupport prints the output of many commands as an operator sees it, without secrets.
 func showTechSupport(c *call, _ *none) error {
 	s := *c.session
 	s.Mode, s.Class = nil, config.Operator
@@ -153,7 +153,7 @@ func showTechSupport(c *call, _ *none) error {
 	return nil
 }
 
-// state makes a command of an answer that needs no arguments.
+// state makes the function of a command that has no arguments and cannot fail.
 func state(write func(c *call, pg answer.Page)) func(*call, *none) error {
 	return func(c *call, _ *none) error {
 		write(c, c.page())
@@ -163,7 +163,7 @@ func state(write func(c *call, pg answer.Page)) func(*call, *none) error {
 
 func (c *call) now() time.Time { return c.box.Clock().Now }
 
-// coming says when a reload comes, "" when none does.
+// coming says when a scheduled reload happens; "" if there is none.
 func (c *call) coming() string {
 	if r := c.box.Coming(); r != nil {
 		return r.In(c.now())
@@ -198,7 +198,7 @@ func showHistory(c *call, a *historyArgs) error {
 
 type recordArgs struct{ ID string }
 
-// recordsSearched is how far back `show calls record` looks.
+// recordsSearched limits how many records `show calls record` searches.
 const recordsSearched = 10_000
 
 func showRecord(c *call, a *recordArgs) error {
@@ -239,7 +239,7 @@ func clockSync(c *call, _ *none) error {
 	return nil
 }
 
-// usersOfKeys lists, for each name in the key store, the lines that refer to it.
+// usersOfKeys lists the profiles that use each item of the key store.
 func usersOfKeys(cfg *config.Config) map[string][]string {
 	used := map[string][]string{}
 	for _, t := range cfg.TLS {
@@ -307,13 +307,13 @@ func showImages(c *call, _ *none) error {
 	return nil
 }
 
-// showLicenses shows keys as lines to be pasted; operators see none.
+// showLicenses shows the license keys only to administrators.
 func showLicenses(c *call, a *detail) error {
 	c.page().Licenses(c.box.Licenses(), a.Level > 0, c.masked())
 	return nil
 }
 
-// showKeys shows those things of the key store that are wanted.
+// showKeys shows the items of the key store that wanted selects.
 func (c *call) showKeys(wanted func(status.Key) bool) {
 	keys := slices.DeleteFunc(c.box.PKI(), func(k status.Key) bool { return !wanted(k) })
 	c.page().Keys(keys, usersOfKeys(c.box.Running()), c.now())
@@ -324,7 +324,7 @@ func showPKI(c *call, _ *none) error {
 	return nil
 }
 
-// showTrusted shows trust anchors, then issuers that could become one.
+// showTrusted shows the trust anchors, then the issuers that are not trusted.
 func showTrusted(c *call, _ *none) error {
 	anchors := map[string]bool{}
 	for _, t := range c.box.Running().TLS {

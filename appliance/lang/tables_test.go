@@ -114,12 +114,12 @@ func TestHabitsOfOtherDialPlansAreNamed(t *testing.T) {
 // A word with a form is refused where it has another one, though it might pass for text.
 func TestWordsThatCannotBeWhatTheyStandFor(t *testing.T) {
 	for line, want := range map[string]string{
-		"country-code 0":                       "is no country code",
-		"country-code 4930":                    "is no country code",
-		"country-code 030":                     "is no country code",
-		"interface sip X|remote 192.168.1.300": "is no address",
-		"interface sip X|remote 192.168.1":     "is no address",
-		"interface sip X|local 10.0.0.1.5":     "is no address",
+		"country-code 0":                       "is not a country code",
+		"country-code 4930":                    "is not a country code",
+		"country-code 030":                     "is not a country code",
+		"interface sip X|remote 192.168.1.300": "is not an address",
+		"interface sip X|remote 192.168.1":     "is not an address",
+		"interface sip X|local 10.0.0.1.5":     "is not an address",
 	} {
 		if said, _ := typed(t, strings.Split(line, "|")...); !strings.Contains(said, want) {
 			t.Errorf("%s: said %q, want %q", line, said, want)

@@ -53,7 +53,7 @@ func TestNamesHaveALength(t *testing.T) {
 	for name, taken := range map[string]bool{strings.Repeat("n", 128): true, strings.Repeat("ä", 128): true, strings.Repeat("n", 129): false, strings.Repeat("n", 600): false} {
 		var out strings.Builder
 		_, err := l.Exec(t.Context(), b, s, "profile acl "+name, nil, &out)
-		if (err == nil) != taken || !taken && !strings.Contains(out.String(), "a name has 128 characters at most") {
+		if (err == nil) != taken || !taken && !strings.Contains(out.String(), "a name has at most 128 characters") {
 			t.Errorf("a name of %d octets: %v: %s", len(name), err, out.String())
 		}
 	}

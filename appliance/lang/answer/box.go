@@ -11,7 +11,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// Version shows versions and the serial number. Reload says when a reload comes, "" when none does.
+// Version shows versions and the serial number. Reload says when a scheduled reload happens; "" if there is none.
 func (pg Page) Version(v status.System, now time.Time, reload string) {
 	pg.Printf("%s (Board:%s; Serial:%s; Software Version:%s; %s)\n", v.Product, v.Board, v.Serial, v.Release, v.GoVersion)
 	if v.Commit != "" {
@@ -35,8 +35,7 @@ func (pg Page) Version(v status.System, now time.Time, reload string) {
 	}
 }
 
-// showSystem is how the box is.
-// System shows how the box does.
+// System shows uptime, load, memory and temperature.
 func (pg Page) System(v status.System, now time.Time, reload string, calls, sessions int) {
 	rows := [][]string{
 		{"Serial number:", v.Serial}, {"Software:", v.Product + " " + v.Release}, {"Board:", v.Board},
@@ -62,7 +61,7 @@ func (pg Page) System(v status.System, now time.Time, reload string, calls, sess
 	pg.Columns(rows)
 }
 
-// temperature is "" when the board does not say.
+// temperature formats the temperature; "" if the board does not report it.
 func temperature(s status.System) string {
 	if s.Temperature == nil {
 		return ""
@@ -86,7 +85,7 @@ func (pg Page) Sessions(list []status.Session) {
 
 // Bans lists the sources of wrong passwords.
 func (pg Page) Bans(list []status.Ban) {
-	rows := [][]string{{"Source", "Wrong passwords", "Shut out for"}}
+	rows := [][]string{{"Source", "Wrong passwords", "Banned for"}}
 	for _, b := range list {
 		left := "-"
 		if b.Left > 0 {
@@ -115,7 +114,7 @@ func (pg Page) Images(images status.Images) {
 	pg.Columns(rows)
 }
 
-// stateOf says in words how a slot does.
+// stateOf describes the state of a slot.
 func stateOf(i status.Image) string {
 	switch {
 	case i.Running && i.Trial:
@@ -136,10 +135,10 @@ func stateOf(i status.Image) string {
 	return "kept"
 }
 
-// shortCommit is as much of a commit's hash as tells it from others.
+// shortCommit abbreviates the hash of a commit.
 func shortCommit(commit string) string { return commit[:min(len(commit), 12)] }
 
-// Alarms lists what is wrong now, and what to do about it.
+// Alarms lists active alarms, with advice.
 func (pg Page) Alarms(list []health.Alarm) {
 	rows := [][]string{{"Severity", "Since", "Alarm"}}
 	for _, a := range list {

@@ -11,7 +11,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// Calls lists calls in progress; from level 1 on with each leg, from level 2 on with its packets and quality.
+// Calls lists calls in progress. Level 1 adds the legs of each call, level 2 their packets and quality.
 func (pg Page) Calls(calls []status.Call, level int, now time.Time) {
 	rows := [][]string{{"ID", "State", "Calling", "Called", "From", "To", "Time"}}
 	for _, x := range calls {
@@ -44,7 +44,7 @@ func (pg Page) Calls(calls []status.Call, level int, now time.Time) {
 	pg.Printf("%s\n", plural.Of(len(calls), "call"))
 }
 
-// Records lists calls that ended, the last one at the end.
+// Records lists past calls, the latest at the end.
 func (pg Page) Records(records []status.Record) {
 	rows := [][]string{{"ID", "Started", "Calling", "Called", "From", "To", "Talked", "Result"}}
 	for _, r := range records {
@@ -56,7 +56,7 @@ func (pg Page) Records(records []status.Record) {
 	pg.Printf("%s\n", plural.Of(len(records), "call"))
 }
 
-// RecordsJSON writes records as they are stored, a line each.
+// RecordsJSON writes records as they are stored, one per line.
 func (pg Page) RecordsJSON(records []status.Record) error {
 	for _, r := range records {
 		line, err := json.Marshal(r)
@@ -68,7 +68,7 @@ func (pg Page) RecordsJSON(records []status.Record) error {
 	return nil
 }
 
-// Record writes all that is kept of a call that ended.
+// Record shows the full record of a past call.
 func (pg Page) Record(r status.Record) {
 	pg.Printf("Call %s\n", r.ID)
 	pg.Printf("  Call-ID: %s\n", dash(r.CallID))
@@ -90,12 +90,12 @@ func (pg Page) Record(r status.Record) {
 			side = dash(r.To)
 		}
 		pg.Printf("  Media of %s: %s, SRTP %s\n", side, dash(m.Codec), dash(m.Suite))
-		pg.Printf("    Packets: %d in, %d out, %d lost, %d from strangers, jitter %.1f ms\n", m.Received, m.Sent, m.Lost, m.Foreign, m.JitterMS)
+		pg.Printf("    Packets: %d in, %d out, %d lost, %d from unknown sources, jitter %.1f ms\n", m.Received, m.Sent, m.Lost, m.Foreign, m.JitterMS)
 		pg.Printf("    Quality: MOS %s, burst ratio %.1f, round trip %s\n", known(m.MOS, "%.2f"), max(m.BurstRatio, 1), known(m.RoundTripMS, "%.1f ms"))
 	}
 }
 
-// talked is how long a call was connected.
+// talked returns how long a call was connected.
 func talked(r status.Record) string {
 	if r.Connected.IsZero() {
 		return "-"

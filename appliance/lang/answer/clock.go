@@ -15,7 +15,7 @@ func (pg Page) Time(now status.Clock) {
 	}
 }
 
-// TimeServers shows where the time comes from.
+// TimeServers shows the time servers and the state of synchronisation.
 func (pg Page) TimeServers(k status.Clock) {
 	pg.Printf("Synchronised: %s\n", yesNo(k.Synced))
 	if k.Server != "" {
@@ -33,7 +33,7 @@ func (pg Page) TimeServers(k status.Clock) {
 	if k.Adjustable {
 		pg.Printf("Drift: %+.3f ppm\n", k.Drift)
 	} else {
-		pg.Printf("The clock is kept by somebody else, and only compared.\n")
+		pg.Printf("Another program sets the clock; the box only compares it.\n")
 	}
 	if len(k.Servers) == 0 {
 		return

@@ -6,22 +6,22 @@ import (
 	"viaduct/appliance/plural"
 )
 
-// Differences prints what only one of two configurations has, at most so many lines unless most is 0, and returns how many lines differ.
-func (p Page) Differences(a, b string, before, after []ConfigLine, most int) int {
+// Differences prints the lines that only one of two configurations has, up to most lines (0: all), and returns how many lines differ.
+func (pg Page) Differences(a, b string, before, after []ConfigLine, most int) int {
 	gone, come := missingIn(before, after), missingIn(after, before)
 	n, all := 0, len(gone)+len(come)
 	if all == 0 {
 		return 0
 	}
-	p.Printf("- only in %s\n+ only in %s\n", a, b)
+	pg.Printf("- only in %s\n+ only in %s\n", a, b)
 	line := func(format string, a ...any) {
 		if n++; most == 0 || n <= most {
-			p.Printf(format, a...)
+			pg.Printf(format, a...)
 		}
 	}
 	for _, block := range blocksOf(gone, come) {
 		if block != "" && (most == 0 || n < most) {
-			p.Printf("%s\n", block)
+			pg.Printf("%s\n", block)
 		}
 		for _, l := range gone {
 			if l.Block == block {
@@ -35,12 +35,12 @@ func (p Page) Differences(a, b string, before, after []ConfigLine, most int) int
 		}
 	}
 	if most > 0 && all > most {
-		p.Printf("... and %s\n", plural.Of(all-most, "more line"))
+		pg.Printf("... and %s\n", plural.Of(all-most, "more line"))
 	}
 	return all
 }
 
-// ConfigLine is a line with the headers of the block that it stands in.
+// ConfigLine is a line of a configuration and the block around it.
 type ConfigLine struct{ Block, Text string }
 
 func missingIn(list, other []ConfigLine) (missing []ConfigLine) {

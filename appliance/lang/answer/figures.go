@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// endpoint prints an address and port, "-" when there is none.
+// endpoint formats an address and port; "-" if there is none.
 func endpoint(a netip.AddrPort) string {
 	if !a.IsValid() {
 		return "-"
@@ -14,7 +14,7 @@ func endpoint(a netip.AddrPort) string {
 	return a.String()
 }
 
-// known formats a figure that is zero when it is not known.
+// known formats a figure; zero means unknown.
 func known(v float64, format string) string {
 	if v == 0 {
 		return "-"
@@ -22,7 +22,7 @@ func known(v float64, format string) string {
 	return fmt.Sprintf(format, v)
 }
 
-// milliseconds prints a round trip; in a LAN it takes less than one.
+// milliseconds formats a round-trip time, with a decimal for the short ones in a LAN.
 func milliseconds(d time.Duration) string {
 	if d < 10*time.Millisecond {
 		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
@@ -37,7 +37,7 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// span prints a duration as an administrator reads it.
+// span formats a duration in days, hours, minutes and seconds.
 func span(d time.Duration) string {
 	d = d.Round(time.Second)
 	days := d / (24 * time.Hour)
@@ -55,7 +55,7 @@ func dash(s string) string {
 	return s
 }
 
-// time prints a time as a clock on the wall shows it.
+// time formats a time in the configured time zone.
 func (pg Page) time(t time.Time) string {
 	return t.In(pg.Zone).Format("2006-01-02 15:04:05 -07:00 MST")
 }

@@ -11,24 +11,24 @@ import (
 	"viaduct/appliance/plural"
 )
 
-// What may stand behind a command to choose from what it prints: show log | include teams | count
+// Filters stand behind a command and select lines of its output: show log | include teams | count
 
-// filterWords are the filters, and what each does.
+// filterWords are the filters.
 var filterWords = []cli.Choice{
-	{Word: "include", Help: "Only lines that hold a text, whatever its case"},
-	{Word: "exclude", Help: "Only lines that do not"},
-	{Word: "begin", Help: "From the first line on that holds a text"},
-	{Word: "count", Help: "How many lines there are, or hold a text"},
+	{Word: "include", Help: "Only lines that contain a text, ignoring case"},
+	{Word: "exclude", Help: "Only lines that do not contain a text"},
+	{Word: "begin", Help: "From the first line that contains a text"},
+	{Word: "count", Help: "The number of lines, or of lines that contain a text"},
 }
 
-// condition is one of them.
+// condition is one filter.
 type condition struct {
 	word, text string
 	begun      bool
 	lines      int
 }
 
-// SplitFilters cuts a line at the marks of its filters. A | is one where a blank stands before it, outside of quotes.
+// SplitFilters splits a line into a command and its filters. A filter starts with a | that begins a word outside quotes.
 func SplitFilters(line string) (command string, filters []string) {
 	end := len(line)
 	words := cli.Words(line)
@@ -42,7 +42,7 @@ func SplitFilters(line string) (command string, filters []string) {
 	return line[:end], filters
 }
 
-// NewFilter passes on to a writer the lines that the filters behind all marks take.
+// NewFilter returns a writer that passes on to another one the lines that all filters accept.
 func NewFilter(to io.Writer, texts []string) (*Filter, error) {
 	w := &Filter{to: to}
 	for _, text := range texts {
@@ -55,7 +55,7 @@ func NewFilter(to io.Writer, texts []string) (*Filter, error) {
 	return w, nil
 }
 
-// parseCondition reads what stands behind a mark.
+// parseCondition parses one filter, without its |.
 func parseCondition(text string) (*condition, error) {
 	text = strings.TrimSpace(text)
 	name, rest, _ := strings.Cut(text, " ")
@@ -73,12 +73,12 @@ func parseCondition(text string) (*condition, error) {
 		f.text = strings.ToLower(words[0].Text)
 	}
 	if f.text == "" && f.word != "count" {
-		return nil, fmt.Errorf("incomplete: expected a text behind %s", f.word)
+		return nil, fmt.Errorf("incomplete: expected a text after %s", f.word)
 	}
 	return f, nil
 }
 
-// takes reports whether a line goes on.
+// takes reports whether a line passes the filter.
 func (f *condition) takes(line string) bool {
 	holds := strings.Contains(strings.ToLower(line), f.text)
 	switch f.word {
@@ -96,11 +96,11 @@ func (f *condition) takes(line string) bool {
 	return holds
 }
 
-// Filter passes on the lines that all its filters take.
+// Filter passes on the lines that all its conditions accept.
 type Filter struct {
 	to         io.Writer
 	conditions []*condition
-	part       []byte // a line without its end
+	part       []byte // an incomplete line
 }
 
 func (w *Filter) Write(p []byte) (int, error) {
@@ -118,7 +118,7 @@ func (w *Filter) Write(p []byte) (int, error) {
 	}
 }
 
-// pass gives a line to the filters from n on.
+// pass passes a line through the conditions from n on.
 func (w *Filter) pass(n int, line string) error {
 	for _, f := range w.conditions[n:] {
 		if !f.takes(line) {
@@ -129,14 +129,14 @@ func (w *Filter) pass(n int, line string) error {
 	return err
 }
 
-// Live passes on that news follow.
+// Live passes on that output should appear as it arrives.
 func (w *Filter) Live() {
 	if to, ok := w.to.(interface{ Live() }); ok {
 		to.Live()
 	}
 }
 
-// End passes on a last line without an end, and what was counted.
+// End flushes an incomplete last line and writes the counts.
 func (w *Filter) End() error {
 	if len(w.part) > 0 {
 		if err := w.pass(0, string(w.part)); err != nil {
@@ -153,7 +153,7 @@ func (w *Filter) End() error {
 	return nil
 }
 
-// FilterHelp is what may stand behind the last mark of a line; ok is false where there is none.
+// FilterHelp returns the help for the last filter of a line; ok is false if there is none.
 func FilterHelp(line string) (h cli.Help, ok bool) {
 	_, texts := SplitFilters(line)
 	if len(texts) == 0 {

@@ -9,7 +9,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// Keys shows things of the key store, with the blocks of the configuration that use each.
+// Keys shows items of the key store. Users are the blocks of the configuration that use each item.
 func (pg Page) Keys(list []status.Key, users map[string][]string, now time.Time) {
 	for _, k := range list {
 		name := "pki:" + string(k.Kind) + "/" + k.Name
@@ -41,7 +41,7 @@ func (pg Page) Keys(list []status.Key, users map[string][]string, now time.Time)
 	}
 }
 
-// UnknownIssuers shows issuers that peers have presented and that are not trusted.
+// UnknownIssuers shows untrusted issuers that peers have presented.
 func (pg Page) UnknownIssuers(list []status.UnknownIssuer) {
 	for _, u := range list {
 		pg.Printf("not trusted: %s\n", u.Subject)
@@ -59,8 +59,8 @@ func (pg Page) UnknownIssuers(list []status.UnknownIssuer) {
 	}
 }
 
-// showLicenses prints the guide's table, all six figures in every row, and then keys as lines to be pasted, which only those who
-// may install them see whole.
+// Licenses prints the table of the vendor's guide, with all six figures in every row. After it come the keys as lines to paste, which are
+// hidden if masked is set.
 func (pg Page) Licenses(l status.Licenses, keys, masked bool) {
 	pg.Printf("Local Licenses\n\nSerial Number: %s\n\n", l.Serial)
 	pg.Printf("%-16s %6s + %6s + %6s = %6s = %6s + %6s\n", "", "Blt-In", "Inst.", "Leased", "Total", "Alloc", "Free")

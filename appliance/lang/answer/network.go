@@ -66,7 +66,7 @@ func (pg Page) Neighbours(list []status.Neighbour) {
 	pg.Columns(rows)
 }
 
-// Leases shows the interfaces that get their address from a DHCP server.
+// Leases shows the DHCP leases of interfaces.
 func (pg Page) Leases(list []status.IPInterface, now time.Time) {
 	found := false
 	for _, i := range list {
@@ -100,7 +100,7 @@ func (pg Page) Leases(list []status.IPInterface, now time.Time) {
 		}
 	}
 	if !found {
-		pg.Printf("No interface gets its address from DHCP.\n")
+		pg.Printf("No interface uses DHCP.\n")
 	}
 }
 

@@ -11,23 +11,23 @@ import (
 	"viaduct/appliance/printable"
 )
 
-// Page is what an answer is written to.
+// Page is the output of a command.
 type Page struct {
 	Out  io.Writer
-	Zone *time.Location // in which times are shown
+	Zone *time.Location // for times
 }
 
-// Printf writes a line. Line ends are those of the format: a value of several lines could forge one, such as a fix to paste. Text that
-// has lines of its own goes to Out.
-func (p Page) Printf(format string, a ...any) {
+// Printf writes lines. Only the format may have line ends: a value with a line end could forge a line, such as a fix to paste. Text with
+// several lines is written to Out.
+func (pg Page) Printf(format string, a ...any) {
 	values := make([]any, len(a))
 	for i, v := range a {
 		values[i] = oneLine(v)
 	}
-	fmt.Fprintf(p.Out, format, values...)
+	fmt.Fprintf(pg.Out, format, values...)
 }
 
-// oneLine makes a value that is text printable.
+// oneLine makes text printable and leaves other values alone.
 func oneLine(v any) any {
 	switch v := v.(type) {
 	case error:
@@ -41,23 +41,23 @@ func oneLine(v any) any {
 	return v
 }
 
-// Sentence is an error on one line. Errors that were joined stand on a line each.
+// Sentence formats an error on one line; joined errors have several.
 func Sentence(err error) string { return printable.Line(strings.ReplaceAll(err.Error(), "\n", "; ")) }
 
-// gap is what stands between two columns, and indent what stands before the columns that did not fit beside the others.
+// gap separates two columns. indent precedes the columns that are continued on the next line.
 const (
 	gap    = "  "
 	indent = "    "
 )
 
-// screenWidth is how wide a terminal is at least.
+// screenWidth is the width that every terminal has.
 const screenWidth = 80
 
-// widestCell is how much of a value a table shows.
+// widestCell limits the length of a value in a table.
 const widestCell = 512
 
-// Columns lays a table out. Where it is wider than a screen, its last columns stand on lines of their own below the others.
-func (p Page) Columns(rows [][]string) {
+// Columns prints a table. If it is wider than the screen, the last columns of each row continue on further lines.
+func (pg Page) Columns(rows [][]string) {
 	var width []int
 	for _, row := range rows {
 		for n, cell := range row {
@@ -85,10 +85,10 @@ func (p Page) Columns(rows [][]string) {
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-	io.WriteString(p.Out, b.String())
+	io.WriteString(pg.Out, b.String())
 }
 
-// breaksOf are the columns that begin a line, besides the first.
+// breaksOf returns the columns that start a further line.
 func breaksOf(width []int) map[int]bool {
 	breaks := map[int]bool{}
 	used := 0

@@ -13,15 +13,15 @@ import (
 	"viaduct/appliance/printable"
 )
 
-// PasteEnd writes which problems a paste has brought, the gravest first and in as much detail as the rows allow (0 for any number), and one
-// line that counts all problems there are, the lines that were refused, and the notes that were said at lines and are no problem of the
-// configuration. failed: there are errors, or lines were refused.
-func (p Page) PasteEnd(fresh, all []check.Problem, refused, notes, rows int) (failed bool) {
+// PasteEnd reports the problems that a paste has caused, the most severe first, in as much detail as the rows allow (0: any number). One
+// line counts all problems, the rejected lines, and the notes that lines have printed. It reports failure if there are errors or
+// rejected lines.
+func (pg Page) PasteEnd(fresh, all []check.Problem, refused, notes, rows int) (failed bool) {
 	gravestFirst(fresh)
-	whole := p.within(fresh, rows-2)
+	whole := pg.within(fresh, rows-2)
 	count := countProblems(all)
 	if len(all)+refused+notes == 0 {
-		p.Printf("No problems.\n")
+		pg.Printf("No problems.\n")
 		return false
 	}
 	text := plural.Of(count[check.Error]+refused, "error")
@@ -38,20 +38,20 @@ func (p Page) PasteEnd(fresh, all []check.Problem, refused, notes, rows int) (fa
 	if !whole || len(fresh) < len(all) {
 		text += "; see show config problems"
 	}
-	p.Printf("%s\n", text)
+	pg.Printf("%s\n", text)
 	return refused+count[check.Error] > 0
 }
 
-// Problems writes all that is known of problems, and how many they are.
-func (p Page) Problems(list []check.Problem) {
+// Problems prints problems in full, and their number.
+func (pg Page) Problems(list []check.Problem) {
 	if len(list) == 0 {
-		p.Printf("No problems.\n")
+		pg.Printf("No problems.\n")
 		return
 	}
 	gravestFirst(list)
-	p.within(list, 0)
+	pg.within(list, 0)
 	count := countProblems(list)
-	p.Printf("%s, %s, %s\n", plural.Of(count[check.Error], "error"), plural.Of(count[check.Warning], "warning"), plural.Of(count[check.Note], "note"))
+	pg.Printf("%s, %s, %s\n", plural.Of(count[check.Error], "error"), plural.Of(count[check.Warning], "warning"), plural.Of(count[check.Note], "note"))
 }
 
 func isAre(n int) string {
@@ -76,20 +76,20 @@ func countProblems(list []check.Problem) map[check.Severity]int {
 	return count
 }
 
-// within writes problems within rows, 0 or less for any number: all that is known of as many as can be, and a line each of the
-// others, or of the first ones only. It reports whether that was all that is known.
-func (p Page) within(list []check.Problem, rows int) (whole bool) {
+// within prints problems within so many rows (0 or less: any number): as many as possible in full, the others in one line each, or only
+// the first ones. It reports whether all were printed in full.
+func (pg Page) within(list []check.Problem, rows int) (whole bool) {
 	var long, short []string
 	for _, x := range list {
 		long, short = append(long, x.Explained()), append(short, fmt.Sprintf("%s: %s\n", x.Severity, printable.Line(x.Text)))
 	}
 	if text := strings.Join(long, ""); rows <= 0 || rowsOf(text) <= rows {
-		io.WriteString(p.Out, text)
+		io.WriteString(pg.Out, text)
 		return true
 	}
 	for n := len(list) - 1; n >= 0 && len(list) <= rows; n-- {
 		if text := strings.Join(long[:n], "") + strings.Join(short[n:], ""); rowsOf(text) <= rows {
-			io.WriteString(p.Out, text)
+			io.WriteString(pg.Out, text)
 			return false
 		}
 	}
@@ -99,7 +99,7 @@ func (p Page) within(list []check.Problem, rows int) (whole bool) {
 		if rows -= rowsOf(short[n]); rows < 0 {
 			break
 		}
-		io.WriteString(p.Out, short[n])
+		io.WriteString(pg.Out, short[n])
 	}
 	if n < len(list) {
 		count := countProblems(list[n:])
@@ -109,12 +109,12 @@ func (p Page) within(list []check.Problem, rows int) (whole bool) {
 				rest = append(rest, plural.Of(count[s], s.String()))
 			}
 		}
-		fmt.Fprintf(p.Out, "and %s more\n", strings.Join(rest, ", "))
+		fmt.Fprintf(pg.Out, "and %s more\n", strings.Join(rest, ", "))
 	}
 	return false
 }
 
-// rowsOf is how many rows of a terminal a text takes.
+// rowsOf returns how many rows of a terminal a text fills.
 func rowsOf(text string) (n int) {
 	for line := range strings.Lines(text) {
 		n += max(1, (utf8.RuneCountInString(strings.TrimRight(line, "\n"))+screenWidth-1)/screenWidth)

@@ -35,7 +35,7 @@ func (pg Page) Registrations(list []status.Registration, now time.Time) {
 	pg.Printf("%s\n", plural.Of(len(list), "registration"))
 }
 
-// Peers lists the peers of all interfaces. Their last answers come last: they may be long.
+// Peers lists the peers of all interfaces. The last answer has a line of its own, because it can be long.
 func (pg Page) Peers(peers []status.Peer, now time.Time) {
 	rows := [][]string{{"Interface", "State", "For", "RTT", "Heard", "Peer and last answer"}}
 	ago := func(t time.Time) string {
@@ -77,7 +77,7 @@ func (pg Page) Gateways(list []status.Gateway) {
 	pg.Columns(rows)
 }
 
-// Gateway shows a gateway in detail. Users are the interfaces sip that it serves, peers those of all interfaces.
+// Gateway shows a gateway in detail. Users are its SIP interfaces, peers the peers of all interfaces.
 func (pg Page) Gateway(g status.Gateway, users []string, peers []status.Peer) {
 	for _, at := range g.Interfaces {
 		pg.Printf("Gateway: %s\n  Interface: %s\n  State: %s\n", g.Name, at.Name, at.State)

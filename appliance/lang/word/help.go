@@ -1,7 +1,7 @@
-// Package word has the words of a configuration that are more than plain text: how each is parsed, printed and completed, and the help for
-// words that mean the same wherever they stand.
+// Package word defines the words of a configuration that are more than plain text: how each is parsed, printed and completed. It also has
+// the help for words that mean the same in every line.
 //
-// It owns neither the lines that the words stand in, which are the table's (package lang), nor the values, which are package config's.
+// The package does not own the lines that use the words (package lang) or the values (package config).
 package word
 
 import (
@@ -11,38 +11,38 @@ import (
 	"viaduct/appliance/config"
 )
 
-// Help is the help for words that mean the same wherever they stand behind the first word of a line.
+// Help returns the help for words that mean the same in every line, unless they are its first word.
 func Help() map[string]string {
 	help := map[string]string{
-		"called-e164": "Number that is called", "calling-e164": "Number of the caller", "called-uri": "SIP address that is called",
-		"calling-uri": "SIP address of the caller", "called-name": "Name of the callee", "calling-name": "Name of the caller",
-		"called-ip": "Address that the call came to", "calling-ip": "Address that the call came from",
-		"calling-pi": "Whether the caller's number may be shown", "calling-si": "Whether the caller's number was checked",
+		"called-e164": "Called number", "calling-e164": "Calling number", "called-uri": "Called SIP address",
+		"calling-uri": "Calling SIP address", "called-name": "Name of the callee", "calling-name": "Name of the caller",
+		"called-ip": "IP address that received the call", "calling-ip": "IP address that sent the call",
+		"calling-pi": "Whether the caller's number may be shown", "calling-si": "Whether the caller's number was verified",
 		"e164": "Any number", "uri": "Any SIP address", "name": "Any name",
 		"time": "Time of day", "date": "Date", "day-of-week": "Day of the week",
-		"dest-table": "A table that goes on choosing", "dest-interface": "An interface: its peer is called",
+		"dest-table": "Another table", "dest-interface": "An interface: call its peer",
 		"dest-service": "A service: a hunt group", "none": "Nothing",
 		"from-header": "The header From", "to-header": "The header To", "contact-header": "The header Contact", "request-uri": "The request line",
-		"p-asserted-identity-header": "The header P-Asserted-Identity", "user-part": "What stands before the @", "host-part": "What stands behind the @",
-		"fix":  "A text that is always the same",
+		"p-asserted-identity-header": "The header P-Asserted-Identity", "user-part": "The part before the @", "host-part": "The part after the @",
+		"fix":  "A fixed text",
 		"half": "One direction at a time", "full": "Both directions at once",
 		"server": "A server", "client": "A client", "any": "All of them",
-		"primary": "Believed when the servers disagree", "secondary": "Asked beside it", "tertiary": "Asked beside both", "quaternary": "Asked beside the three",
+		"primary": "The server to follow if servers disagree", "secondary": "The second server", "tertiary": "The third server", "quaternary": "The fourth server",
 		"g711alaw64k": "G.711 A-law, as in Europe", "g711ulaw64k": "G.711 mu-law, as in America", "g722": "G.722",
-		"g722-64k": "G.722, as some files write it", "g729": "G.729", "g729a": "G.729 Annex A", "opus": "Opus",
+		"g722-64k": "G.722, in the spelling of some files", "g729": "G.729", "g729a": "G.729 Annex A", "opus": "Opus",
 		"10": "10 Mbit/s", "100": "100 Mbit/s", "1000": "1 Gbit/s", "2500": "2.5 Gbit/s", "10000": "10 Gbit/s",
-		"zone": "By its name, with summer time", "default-offset": "By its distance from UTC",
-		"rx-length": "Milliseconds of a packet that is asked for", "tx-length": "Milliseconds of a packet that is sent when nothing is asked for",
-		"silence-suppression": "Send nothing while nobody speaks", "voice-update-frames": "Taken, no effect",
-		"forced": "Refuse calls without it", "preferred": "Offer it, and do without where the peer has none", "forbidden": "Never",
-		"rtp": "As telephone-events", "signaling": "In SIP INFO", "default": "What suits the peer",
-		"inactive": "Nothing is heard on either side", "sendonly": "Music may be sent",
-		"remote": "The peer that the interface names", "microsoft-teams": "All networks of Microsoft Teams",
-		"auto": "By itself", "tls": "TLS", "tcp": "TCP", "udp": "UDP",
-		"permit": "Let it pass", "deny": "Drop it", "ip": "Any protocol", "icmp": "ICMP",
-		"graceful": "Once no call is left", "in": "In some minutes, unless cancelled", "force": "Without a question; also an older image",
-		"replace": "Make it the whole of the configuration",
-		"detail":  "More of each; 0 is least, 5 most", "json": "As records, a line each", "follow": "And new ones as they come",
+		"zone": "By name, with daylight saving time", "default-offset": "By offset from UTC",
+		"rx-length": "Packet length to ask for, in milliseconds", "tx-length": "Packet length to send by default, in milliseconds",
+		"silence-suppression": "Send nothing during silence", "voice-update-frames": "Taken, no effect",
+		"forced": "Reject calls without it", "preferred": "Offer it, but accept calls without it", "forbidden": "Never",
+		"rtp": "As telephone-events", "signaling": "In SIP INFO", "default": "In the way that the peer supports",
+		"inactive": "Media stops in both directions", "sendonly": "Music on hold may be sent",
+		"remote": "The peer of this interface", "microsoft-teams": "All networks of Microsoft Teams",
+		"auto": "Automatically", "tls": "TLS", "tcp": "TCP", "udp": "UDP",
+		"permit": "Let packets pass", "deny": "Drop packets", "ip": "Any protocol", "icmp": "ICMP",
+		"graceful": "When the last call has ended", "in": "After some minutes, unless cancelled", "force": "Without confirmation; also an older image",
+		"replace": "Replace the whole configuration",
+		"detail":  "More detail, from 0 to 5", "json": "As JSON, one record per line", "follow": "And new lines as they arrive",
 	}
 	for _, cause := range config.Causes() {
 		help[string(cause)] = fmt.Sprintf("Cause %d of ITU-T Q.850", cause.Number())
@@ -50,59 +50,59 @@ func Help() map[string]string {
 	return help
 }
 
-// Topics is the help for keywords with which several statements begin.
+// Topics returns the help for keywords that begin several statements.
 func Topics() map[string]string { return maps.Clone(topics) }
 
 var topics = map[string]string{
-	"administrator":       "An account that changes the configuration",
-	"superuser":           "An account that also manages accounts",
-	"operator":            "An account that only looks",
-	"address-translation": "Which headers and properties make each other",
-	"authentication":      "Checking of identities",
-	"bind":                "What this belongs to",
+	"administrator":       "An account that can change the configuration",
+	"superuser":           "An account that can also manage accounts",
+	"operator":            "An account that can only view",
+	"address-translation": "Translation between headers and properties",
+	"authentication":      "Authentication",
+	"bind":                "Assign to another object",
 	"call":                "Calls of this identity",
-	"calls":               "Calls in progress, and those that ended",
-	"call-router":         "Tables, and the way of a call through them",
-	"console":             "Sessions at the command line",
+	"calls":               "Calls in progress and past calls",
+	"call-router":         "Tables, and the route of a call through them",
+	"console":             "Command-line sessions",
 	"call-reroute":        "Redirects (3xx)",
 	"call-transfer":       "Transfers (REFER)",
-	"clear":               "End or forget",
-	"clock":               "Time of the box",
+	"clear":               "End calls, or lift bans",
+	"clock":               "Time and time zone",
 	"context":             "IP, call routing, or a SIP gateway",
 	"copy":                "Copy a configuration",
 	"erase":               "Delete a file",
-	"export":              "Print something to keep elsewhere",
-	"import":              "Take something into the key store",
+	"export":              "Print a certificate or a backup",
+	"import":              "Import a certificate, a key or a backup",
 	"interface":           "An interface",
 	"ip":                  "Internet protocol",
 	"sip":                 "Registrations and peers",
-	"config":              "What is wrong with the configuration, or different in it",
+	"config":              "Problems of the configuration, and differences",
 	"system":              "The box",
 	"log":                 "The log of the box",
-	"debug":               "Show what happens in this session",
+	"debug":               "Show events in this session as they happen",
 	"pki":                 "Keys and certificates",
-	"profile":             "Settings that others use by name",
-	"protocol":            "Versions of TLS",
+	"profile":             "Named settings",
+	"protocol":            "TLS versions",
 	"register":            "Whether to register",
-	"registration":        "Registering with a registrar",
+	"registration":        "Registration with a registrar",
 	"reload":              "Restart with the startup-config",
-	"retry-timeout":       "Pauses after a failed registration",
+	"retry-timeout":       "Waiting times after a failed registration",
 	"route":               "Routes",
-	"show":                "Look at something",
-	"sntp-client":         "Setting of the clock from the network",
-	"spoofed":             "Names and addresses to show instead of our own",
+	"show":                "Show state or configuration",
+	"sntp-client":         "Time synchronisation with NTP",
+	"spoofed":             "Names and addresses to use instead of our own",
 	"srtp":                "Encrypted media",
 	"tcp":                 "TCP",
 	"transport-protocol":  "Transport",
 	"use":                 "Settings to use",
-	"authenticate":        "How to authenticate",
-	"default":             "When no key matches",
-	"no":                  "Take a line back",
-	"terminal":            "Paging, and the size of this terminal",
+	"authenticate":        "Method of authentication",
+	"default":             "If no key matches",
+	"no":                  "Remove a line",
+	"terminal":            "Paging and terminal size",
 	"port":                "Network ports",
 	"ethernet":            "Network ports",
-	"acl":                 "Packets that may pass",
-	"rtp":                 "Packets of voice",
-	"adjust-mss":          "Largest segment of TCP",
+	"acl":                 "Packet filters",
+	"rtp":                 "Media packets",
+	"adjust-mss":          "Maximum TCP segment size",
 	"mapping-table":       "A table that changes properties of a call",
 }

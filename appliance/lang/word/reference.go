@@ -9,7 +9,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// references are the words that name an object: what each is called, and where its names are looked up.
+// references are the words that name an object: their kinds, and where their names are resolved.
 var references = []refType{
 	refer[global, config.Ref[global, config.TLSProfile]]("profile tls"),
 	refer[global, config.Ref[global, config.VoIPProfile]]("profile voip"),
@@ -28,7 +28,7 @@ var references = []refType{
 	refer[location, config.Ref[location, config.IdentityGroup]]("identity-group"),
 }
 
-// Where names are looked up.
+// The scopes of names.
 type (
 	global   = config.Config
 	ip       = config.IPContext
@@ -36,13 +36,13 @@ type (
 	location = config.LocationService
 )
 
-// refType is a Go type that names an object, and its word.
+// refType is the Go type of a reference, and its word.
 type refType struct {
 	goType reflect.Type
 	word   cli.Type
 }
 
-// Types are the forms of all words of the configuration, by their Go types.
+// Types returns the forms of all words of the configuration, by Go type.
 func Types() map[reflect.Type]cli.Type {
 	all := maps.Clone(own)
 	for _, r := range references {
@@ -51,8 +51,8 @@ func Types() map[reflect.Type]cli.Type {
 	return all
 }
 
-// refer makes R a word: the name of what an O holds. Where the line stands in no O, as `bind interface` of a port does, the names
-// in each O of the configuration are offered.
+// refer makes a word of R, the name of an object inside an O. If a line is not inside an O, like `bind interface` of a port, completion
+// offers the names in all Os of the configuration.
 func refer[O any, R interface {
 	~struct{ Name string }
 	Names(*O) []string
@@ -74,7 +74,7 @@ func refer[O any, R interface {
 		}}}
 }
 
-// holders are the objects in which a name of a line is looked up: the one around the line, or every one of the kind.
+// holders returns the objects in which a name is resolved: the one around the line, or all of its kind.
 func holders[O any](root, within any) []*O {
 	if o, ok := within.(*O); ok {
 		return []*O{o}

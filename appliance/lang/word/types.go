@@ -19,7 +19,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// The kinds of what a box holds outside of its configuration.
+// Kinds of objects that a box has outside its configuration.
 const (
 	OutsideKeys          = "keys"
 	OutsideCertificates  = "certificates"
@@ -30,7 +30,7 @@ const (
 	OutsideBans          = "bans"
 )
 
-// own are the forms of words that are not plain text, numbers or references.
+// own has the Go types of words that are not plain text, numbers or references.
 var own = map[reflect.Type]cli.Type{
 	reflect.TypeFor[config.Secret](): {What: "secret", Free: true, Secret: true,
 		Print: func(v any) string { return string(v.(config.Secret)) }},
@@ -48,19 +48,19 @@ var own = map[reflect.Type]cli.Type{
 	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Outside: OutsideKeys, Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
 }
 
-// Kinds are the forms of words whose Go type does not say enough, by the names that the table gives them (<host:host>).
+// Kinds returns the forms of words whose Go type does not say enough, by their names in the table (<host:host>).
 func Kinds() map[string]cli.Type { return maps.Clone(kinds) }
 
 var kinds = map[string]cli.Type{
 	"name":        {What: "name", Parse: parseName},
 	"value":       {What: "text, not empty", Free: true, Parse: parseValue},
-	"text":        {What: "text, in quotes when it holds blanks", Free: true},
+	"text":        {What: "text, in quotes if it has blanks", Free: true},
 	"host":        {What: "host name or address", Parse: parseHost},
 	"digits":      {What: "digits", Parse: parseDigits},
 	"country":     {What: "country code, one to three digits", Parse: parseCountry},
 	"ipv4":        {What: "IPv4 address", Parse: parseIPv4, Print: printAddr},
 	"zone":        {What: "time zone such as Europe/Berlin, or an offset such as +01:00", Parse: parseZone},
-	"ssh-key":     {What: "public key in base64, beginning with AAAA", Parse: parseSSHKey},
+	"ssh-key":     {What: "public key in base64, starting with AAAA", Parse: parseSSHKey},
 	"ed25519":     {What: "Ed25519 public key in base64, 43 characters", Parse: parseEd25519},
 	"number":      {What: "number", Parse: parseDigits},
 	"fingerprint": {What: "SHA-256 of a certificate, 64 hex digits", Parse: parseFingerprint},
@@ -70,14 +70,14 @@ var kinds = map[string]cli.Type{
 	"dh":          {What: "pki:diffie-hellman-parameters/NAME", Parse: parsePKI("diffie-hellman-parameters")},
 	"gateway":     {What: "context sip-gateway", Names: refer[global, config.Ref[global, config.SIPGateway]]("").word.Names},
 	"call":        {What: "call in progress, by its ID", Outside: OutsideCalls},
-	"registered":  {What: "identity that registers", Outside: OutsideRegistrations},
-	"record":      {What: "call that ended, by its ID or its Call-ID", Outside: OutsideRecords},
+	"registered":  {What: "registered identity", Outside: OutsideRegistrations},
+	"record":      {What: "past call, by its ID or Call-ID", Outside: OutsideRecords},
 	"banned":      {What: "address", Outside: OutsideBans, Parse: parseAddr, Print: printAddr},
 	"password":    {What: "password, up to the next blank", Free: true, Secret: true, Print: own[reflect.TypeFor[config.Secret]()].Print},
 	"hash":        {What: "hash of a password", Free: true, Secret: true, Parse: parseHash, Print: own[reflect.TypeFor[config.Secret]()].Print},
 }
 
-// Strings are the words of a list of names.
+// Strings converts a list of names to plain strings.
 func Strings[S ~string](list ...S) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
@@ -94,13 +94,13 @@ func names[T any](list []*T, nameOf func(*T) string) []string {
 	return out
 }
 
-// sound reports whether an address is one of a network: without a zone, and not one of IPv4 in the form of IPv6.
+// sound reports whether an address has no zone and is not an IPv4 address in IPv6 form.
 func sound(a netip.Addr) bool { return a.Zone() == "" && !a.Is4In6() }
 
 func parseAddr(w string, _ any) (any, error) {
 	a, err := netip.ParseAddr(w)
 	if err != nil || !sound(a) {
-		return nil, fmt.Errorf("%q is no IPv4 or IPv6 address", w)
+		return nil, fmt.Errorf("%q is not an IPv4 or IPv6 address", w)
 	}
 	return a, nil
 }
@@ -108,7 +108,7 @@ func parseAddr(w string, _ any) (any, error) {
 func parseIPv4(w string, _ any) (any, error) {
 	a, err := netip.ParseAddr(w)
 	if err != nil || !a.Is4() {
-		return nil, fmt.Errorf("%q is no IPv4 address", w)
+		return nil, fmt.Errorf("%q is not an IPv4 address", w)
 	}
 	return a, nil
 }
@@ -123,7 +123,7 @@ func printAddr(v any) string {
 func parsePrefix(w string, _ any) (any, error) {
 	p, err := netip.ParsePrefix(w)
 	if err != nil || !sound(p.Addr()) {
-		return nil, fmt.Errorf("%q is no address with a length, such as 192.0.2.1/24 or 2001:db8::1/64", w)
+		return nil, fmt.Errorf("%q is not an address with a prefix length, such as 192.0.2.1/24 or 2001:db8::1/64", w)
 	}
 	return p, nil
 }
@@ -140,17 +140,17 @@ func parseSource(w string, _ any) (any, error) {
 	}
 	p, err := netip.ParsePrefix(w)
 	if err != nil || !p.Addr().Is4() {
-		return nil, fmt.Errorf("%q is no source: remote, microsoft-teams, or a network such as 192.0.2.0/24", w)
+		return nil, fmt.Errorf("%q is not a source: use remote, microsoft-teams, or a network such as 192.0.2.0/24", w)
 	}
 	return config.Source{Prefix: p.Masked()}, nil
 }
 
-// parseCause takes the manual's name of a cause, one of older configurations, or the number.
+// parseCause accepts the name of a cause as in the manual, as in older configurations, or its number.
 func parseCause(w string, _ any) (any, error) {
 	if c, ok := config.ParseCause(w); ok {
 		return c, nil
 	}
-	text := fmt.Sprintf("%q is no cause", w)
+	text := fmt.Sprintf("%q is not a cause", w)
 	if near := cli.Nearest(w, Strings(config.Causes()...)); len(near) > 0 {
 		text += ", did you mean " + strings.Join(near, " or ") + "?"
 	}
@@ -169,7 +169,7 @@ func printSource(v any) string {
 	return ""
 }
 
-// parseACLHost takes "any", an address or a network.
+// parseACLHost accepts "any", an address or a network.
 func parseACLHost(w string, _ any) (any, error) {
 	if w == "any" {
 		return config.ACLHost{}, nil
@@ -179,7 +179,7 @@ func parseACLHost(w string, _ any) (any, error) {
 	}
 	p, err := parsePrefix(w, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not any, no address and no network such as 192.0.2.0/24", w)
+		return nil, fmt.Errorf("%q is not any, an address, or a network such as 192.0.2.0/24", w)
 	}
 	return config.ACLHost{Prefix: p.(netip.Prefix).Masked()}, nil
 }
@@ -195,7 +195,7 @@ func printACLHost(v any) string {
 	}
 }
 
-// parsePKI takes "pki:CLASS/NAME". Names are free, dots allowed, but not a path: they become file names.
+// parsePKI accepts "pki:CLASS/NAME". Names become file names: they may have dots, but must not be paths.
 func parsePKI(classes ...string) func(string, any) (any, error) {
 	return func(w string, _ any) (any, error) {
 		rest, ok := strings.CutPrefix(w, "pki:")
@@ -204,17 +204,17 @@ func parsePKI(classes ...string) func(string, any) (any, error) {
 			return nil, fmt.Errorf("%q must be pki:%s/NAME", w, strings.Join(classes, "/NAME or pki:"))
 		}
 		if name == "" || len(name) > 100 || strings.ContainsAny(name, "/\\\x00") || strings.HasPrefix(name, ".") {
-			return nil, fmt.Errorf("%q is no name in the key store", name)
+			return nil, fmt.Errorf("%q is not a valid name in the key store", name)
 		}
 		return config.PKIName(w), nil
 	}
 }
 
-// parseFingerprint takes 64 hex digits, also as openssl prints them, with colons.
+// parseFingerprint accepts 64 hex digits, with colons if openssl printed them.
 func parseFingerprint(w string, _ any) (any, error) {
 	sum := strings.ToUpper(strings.ReplaceAll(w, ":", ""))
 	if len(sum) != 64 || strings.Trim(sum, "0123456789ABCDEF") != "" {
-		return nil, fmt.Errorf("%q is no SHA-256 of a certificate: 64 hex digits", w)
+		return nil, fmt.Errorf("%q is not the SHA-256 of a certificate: it must have 64 hex digits", w)
 	}
 	return sum, nil
 }
@@ -226,27 +226,27 @@ func parseValue(w string, _ any) (any, error) {
 	return w, nil
 }
 
-// maxName is how many characters a name may have: more than anybody types, and few enough for a line of a table.
+// maxName limits the characters of a name: more than people type, but few enough for a line of a table.
 const maxName = 128
 
 func parseName(w string, _ any) (any, error) {
 	if n := utf8.RuneCountInString(w); n > maxName {
-		return nil, fmt.Errorf("a name has %d characters at most, this one has %d", maxName, n)
+		return nil, fmt.Errorf("a name has at most %d characters, this one has %d", maxName, n)
 	}
 	return parseValue(w, nil)
 }
 
-// parseHost takes what can be a host: letters, digits, dots, hyphens, underscores, or an IPv4 address.
+// parseHost accepts a host name of letters, digits, dots, hyphens and underscores, or an IPv4 address.
 func parseHost(w string, _ any) (any, error) {
 	bad := func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_", r))
 	}
 	if w == "" || len(w) > 253 || strings.IndexFunc(w, bad) >= 0 || w[0] == '.' || w[0] == '-' || strings.Contains(w, "..") {
-		return nil, fmt.Errorf("%q is no host name or address", w)
+		return nil, fmt.Errorf("%q is not a host name or address", w)
 	}
 	if dot := strings.LastIndexByte(strings.TrimSuffix(w, "."), '.'); dot >= 0 && strings.Trim(w[dot:], "0123456789.") == "" {
 		if _, err := netip.ParseAddr(w); err != nil { // no name ends in a number (RFC 1123 2.1)
-			return nil, fmt.Errorf("%q is no address: four numbers up to 255", w)
+			return nil, fmt.Errorf("%q is not an address: an address has four numbers up to 255", w)
 		}
 	}
 	return w, nil
@@ -259,11 +259,11 @@ func parseDigits(w string, _ any) (any, error) {
 	return w, nil
 }
 
-// parseCountry takes a code of ITU-T E.164, also with the signs in front that are dialled before it.
+// parseCountry accepts a country code of ITU-T E.164, also with a leading + or 00.
 func parseCountry(w string, _ any) (any, error) {
 	code := strings.TrimPrefix(strings.TrimPrefix(w, "+"), "00")
 	if code == "" || len(code) > 3 || strings.Trim(code, "0123456789") != "" || code[0] == '0' {
-		return nil, fmt.Errorf("%q is no country code: one to three digits such as 49, without + or 00", w)
+		return nil, fmt.Errorf("%q is not a country code: it has one to three digits, such as 49", w)
 	}
 	return code, nil
 }
@@ -282,7 +282,7 @@ func parseEd25519(w string, _ any) (any, error) {
 	return w, nil
 }
 
-// parseSSHKey takes the second word of a line of authorized_keys: base64 of a key that names its own type first (RFC 4253, 6.6).
+// parseSSHKey accepts the second word of a line in authorized_keys: the base64 of a key, which begins with its type (RFC 4253, 6.6).
 func parseSSHKey(w string, _ any) (any, error) {
 	b, err := base64.StdEncoding.DecodeString(w)
 	if err == nil && len(b) > 4 {
@@ -290,17 +290,17 @@ func parseSSHKey(w string, _ any) (any, error) {
 			return w, nil
 		}
 	}
-	return nil, errors.New("this is no SSH public key: it is the second word of a line in id_ed25519.pub, and begins with AAAA")
+	return nil, errors.New("this is not an SSH public key: it is the second word of a line in id_ed25519.pub and starts with AAAA")
 }
 
 var sshKeyTypes = map[string]bool{
 	"ssh-ed25519": true, "ecdsa-sha2-nistp256": true, "ecdsa-sha2-nistp384": true, "ecdsa-sha2-nistp521": true, "ssh-rsa": true,
 }
 
-// parseHash takes a stored password: a bcrypt hash, or nothing for an account that has none yet.
+// parseHash accepts a stored password: a bcrypt hash, or an empty text for an account without a password.
 func parseHash(w string, _ any) (any, error) {
 	if w != "" && !isHash(w) {
-		return nil, errors.New("this is no stored password: leave out `encrypted` to set a new one")
+		return nil, errors.New("this is not a stored password: leave out `encrypted` to set a new one")
 	}
 	return config.Secret(w), nil
 }
@@ -310,7 +310,7 @@ func isHash(w string) bool {
 	return err == nil && len(w) == 60
 }
 
-// HashPassword makes sure that no password of an account is kept in clear.
+// HashPassword replaces the clear-text password of an account by its hash.
 func HashPassword(_, elem any) error {
 	a := elem.(*config.Account)
 	if a.Password == "" || isHash(string(a.Password)) {
