@@ -100,7 +100,7 @@ func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
 func (c *call) begin(in *sipgw.Incoming) {
 	_, c.a.iface = in.Interface.In(c.cfg)
 	if c.a.iface == nil {
-		c.refuse(callFailure{code: 503, reason: "Service Unavailable", text: "interface is gone"})
+		c.refuse(callFailure{code: 503, reason: "Service Unavailable", text: "the interface is no longer configured"})
 		return
 	}
 	c.a.profile = c.profile(c.a.iface)
@@ -116,8 +116,8 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.log.Info("call", "if", in.Interface, "from", c.props.CallingURI, "to", in.Request.URI)
 
 	if c.looping(in) {
-		c.refuse(callFailure{code: 482, cause: 25, reason: "Loop Detected", text: "the call goes in a circle"})
-		c.log.Warn("call refused, it goes in a circle", "if", in.Interface)
+		c.refuse(callFailure{code: 482, cause: 25, reason: "Loop Detected", text: "the call loops"})
+		c.log.Warn("call refused, it loops", "if", in.Interface)
 		return
 	}
 	offer, err := c.described(&c.a, in.Request.ContentType, in.Request.Body, true)
@@ -168,7 +168,7 @@ func (c *call) portsTaken(err error) {
 		return
 	}
 	c.startHunt(&c.hunting)
-	c.next(callFailure{code: 503, cause: 38, reason: "Service Unavailable", text: "the route leads nowhere"})
+	c.next(callFailure{code: 503, cause: 38, reason: "Service Unavailable", text: "the route has no destination"})
 }
 
 // newMedia makes the call's media session.

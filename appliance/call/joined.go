@@ -63,7 +63,7 @@ func (c *call) joinedBy(other *call, leg *sipgw.Leg, agreed *sdp.Choice, ports m
 			if !c.ended() && c.joined == nil {
 				c.alignSides(y)
 			}
-			answer(media.Ports{}, &sdp.Error{Code: 481, Text: "the call to be joined is over, or has other plans"})
+			answer(media.Ports{}, &sdp.Error{Code: 481, Text: "the other call has ended, or is being transferred itself"})
 		case !ok:
 			answer(media.Ports{}, &otherCodec{y.Choice()})
 		default:

@@ -239,7 +239,7 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	return nil
 }
 
-var errForTeams = errors.New("what Teams refers to is for Teams only")
+var errForTeams = errors.New("only Teams can be called for a transfer by Teams")
 
 // notify tells the peer that asked how far the transfer has come (RFC 3515 2.4.5).
 func (t *transfer) notify(code int) {
@@ -328,7 +328,7 @@ func (c *call) takeOver(x *side, n side) {
 // releaseChannel gives the channel back when no side has SRTP any more.
 func (c *call) releaseChannel() {
 	if err := c.channel(0, c.urgent); err != nil {
-		c.log.Warn("a side has got SRTP without a license", "err", err)
+		c.log.Warn("a side has SRTP without a license", "err", err)
 	}
 }
 

@@ -13,14 +13,14 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// Address is one SIP URI in the pieces that the configuration speaks of.
+// Address is a SIP URI in the parts that the configuration names.
 type Address struct {
 	User, Host string
 	Port       uint16
 	Params     string // ";user=phone;transport=tls", as printed
 }
 
-// String prints the address. A user part may hold digits such as # that RFC 3261 25.1 wants escaped.
+// String prints the address. A user part may hold digits such as #, which RFC 3261 25.1 wants escaped.
 func (a Address) String() string {
 	var b strings.Builder
 	b.WriteString("sip:")
@@ -36,8 +36,8 @@ func (a Address) String() string {
 	return b.String() + a.Params
 }
 
-// ParseAddress takes the value of a property apart, which may be anything that a mapping table wrote: what is not an address
-// has an empty Host.
+// ParseAddress splits the value of a property. A mapping table may have written anything there: a value that is no address has an
+// empty Host.
 func ParseAddress(uri string) Address {
 	u := sipmsg.SplitURI(strings.Trim(uri, "<> "))
 	user, err := url.PathUnescape(u.User)
@@ -57,7 +57,7 @@ func WithHeader(uri, name, value string) string {
 	return uri + separator + name + "=" + strings.NewReplacer("+", "%20", "%2A", "*").Replace(url.QueryEscape(value))
 }
 
-// escapeUser writes a user part: unreserved and user-unreserved characters of RFC 3261 25.1 stand, all others are escaped.
+// escapeUser writes a user part. It escapes all but the unreserved and user-unreserved characters of RFC 3261 25.1.
 func escapeUser(user string) string {
 	const stand = "-_.!~*'()&=+$,;?/"
 	var b strings.Builder
@@ -72,14 +72,14 @@ func escapeUser(user string) string {
 	return b.String()
 }
 
-// Number is the user part of a URI; of a telephone number without the signs that people put between its digits.
+// Number is the user part of a URI. A telephone number loses the signs that people put between its digits.
 func Number(sw *config.Switch, uri string) string {
 	u := sipmsg.SplitURI(strings.Trim(uri, "<> "))
 	phone, _ := u.Param("user")
 	return bare(sw, ParseAddress(uri).User, u.Scheme == "tel" || strings.EqualFold(phone, "phone"))
 }
 
-// PlainURI is a URI with its number as Number gives it: tables of URIs see the digits, too.
+// PlainURI is a URI with its number as Number gives it, so that tables of URIs see plain digits, too.
 func PlainURI(sw *config.Switch, uri string) string {
 	user, plain := ParseAddress(uri).User, Number(sw, uri)
 	raw := sipmsg.SplitURI(strings.Trim(uri, "<> ")).User
@@ -90,8 +90,9 @@ func PlainURI(sw *config.Switch, uri string) string {
 	return strings.Replace(uri, raw, escapeUser(plain), 1)
 }
 
-// betweenDigits reports whether a sign has no meaning in a number (RFC 3966 5.1.1, and what keyboards and address books write: DIN 5008):
-// also any blank, dash or invisible mark, such as those of direction around what was copied out of a directory.
+// betweenDigits reports whether a sign has no meaning in a number: the separators of RFC 3966 5.1.1 and of keyboards and address
+// books (DIN 5008), and any blank, dash or invisible mark, such as marks of direction in a number that was copied out of a
+// directory.
 func betweenDigits(r rune) bool {
 	return r <= unicode.MaxASCII && strings.ContainsRune("-./ \t", r) || r == '\u2212' || // the minus of mathematics
 		r > unicode.MaxASCII && unicode.In(r, unicode.Zs, unicode.Pd, unicode.Cf)
@@ -99,9 +100,9 @@ func betweenDigits(r rune) bool {
 
 var oneKindOfBrackets = strings.NewReplacer("[", "(", "]", ")")
 
-// bare takes a number out of a user part: without signs between digits, and without the trunk zero in brackets behind a country code, which
-// is not dialled from abroad: +49 (0) 30, or +49 (030). A user that need not be a number, such as the account 100-1, stays as it is: a number says
-// so (phone), or begins with + or one of the context's prefixes, or is one for emergencies.
+// bare takes the number out of a user part. It drops signs between digits, and the trunk zero in brackets behind a country code,
+// which is not dialled from abroad: +49 (0) 30, or +49 (030). A user that need not be a number, such as the account 100-1, stays as
+// it is. It is a number if it says so (phone), begins with + or a prefix of the context, or is an emergency number.
 func bare(sw *config.Switch, user string, phone bool) string {
 	n := oneKindOfBrackets.Replace(strings.Map(func(r rune) rune {
 		if betweenDigits(r) {
@@ -126,10 +127,10 @@ func bare(sw *config.Switch, user string, phone bool) string {
 
 func unbracketed(n string) string { return strings.NewReplacer("(", "", ")", "").Replace(n) }
 
-// zeroCountries are those whose numbers keep the zero when they are called from abroad: Italy, San Marino, the Vatican.
+// zeroCountries are the codes of countries whose numbers keep the zero when called from abroad: Italy, San Marino, the Vatican.
 var zeroCountries = []string{"39", "378", "379"}
 
-// dropsZero reports whether what stands before a zero in brackets is a country code.
+// dropsZero reports whether the digits before a zero in brackets are a country code that drops it.
 func dropsZero(head, international string) bool {
 	code, ok := strings.CutPrefix(head, "+")
 	if !ok {
@@ -138,8 +139,8 @@ func dropsZero(head, international string) bool {
 	return ok && len(code) >= 1 && len(code) <= 3 && !slices.Contains(zeroCountries, code)
 }
 
-// normalise writes a number as +E.164 where the context's prefixes say how: 0049… and 0… become +49…; what cannot be told
-// (an extension such as 222) stays. 00 is the international prefix unless another one is configured (ITU-T E.164).
+// normalise writes a number as +E.164 if the context's prefixes tell how: 0049… and 0… become +49…. Other numbers, such as the
+// extension 222, stay. The international prefix is 00 unless another one is configured (ITU-T E.164).
 func normalise(sw *config.Switch, number string) string {
 	if !IsNumber(number) || strings.HasPrefix(number, "+") {
 		return number

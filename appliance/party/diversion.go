@@ -9,7 +9,7 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// Diverted is what History-Info (RFC 7044, 4244) or Diversion (RFC 5806) tell of a call.
+// Diverted is how often a call was forwarded, and by whom, according to History-Info (RFC 7044, 4244) or Diversion (RFC 5806).
 type Diverted struct {
 	Times   int    // that it was forwarded; 0: never
 	by      string // number of the last who did
@@ -32,8 +32,8 @@ var causes = map[string]string{
 	"302": "unconditional", "404": "unknown", "408": "no-answer", "480": "deflection", "486": "user-busy", "487": "deflection", "503": "unavailable",
 }
 
-// history reads History-Info. Who forwards a call is marked by a Reason with a cause in its own entry, which is how Teams says it
-// (teams.md A.34), or by a cause in the entry of the new destination (RFC 7044).
+// history reads History-Info. The entry of a party that forwards a call has a Reason with a cause, as Teams writes it (teams.md
+// A.34), or the entry of the new destination has a cause (RFC 7044).
 func history(sw *config.Switch, entries []sipmsg.NameAddr) (d Diverted) {
 	for i, e := range entries {
 		reason, ok := causes[reasonIn(e.URI)]
@@ -73,7 +73,7 @@ func reasonIn(uri string) string {
 	return ""
 }
 
-// diversions reads Diversion; the first is the last who forwarded.
+// diversions reads Diversion. Its first entry is the last party that forwarded.
 func diversions(sw *config.Switch, entries []sipmsg.NameAddr) (d Diverted) {
 	for i, e := range entries {
 		n, _ := strconv.Atoi(e.Param("counter"))
@@ -90,13 +90,13 @@ func diversions(sw *config.Switch, entries []sipmsg.NameAddr) (d Diverted) {
 	return d
 }
 
-// Header tells the peer behind interface i, in an INVITE with this identity.
+// Header is the Diversion header for the peer behind interface i, in an INVITE with this identity.
 func (d Diverted) Header(cfg *config.Config, i *config.SIPInterface, id Identity) []sipmsg.Header {
 	return d.header(ourHost(cfg, i, i.Gateway.In(cfg)), strings.Contains(id.To.Params, "user=phone"))
 }
 
-// header tells a peer who has forwarded the call: a PBX shows it, and chooses a greeting by it. Only the last one is named, so
-// that the INVITE stays small (teams.md B.9).
+// header tells a peer who has forwarded the call. A PBX shows it and chooses a greeting by it. It names only the last party, which
+// keeps the INVITE small (teams.md B.9).
 func (d Diverted) header(host string, phone bool) []sipmsg.Header {
 	if d.Times == 0 || d.by == "" {
 		return nil

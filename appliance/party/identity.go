@@ -13,7 +13,7 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// Identity is what the headers of an INVITE say to a peer.
+// Identity is the caller and the called in the headers of an INVITE.
 type Identity struct {
 	RequestURI, To Address
 	From           sipmsg.NameAddr
@@ -24,7 +24,7 @@ type Identity struct {
 	Private        bool   // Privacy: id
 }
 
-// Headers are those of the INVITE that say who calls, beside From.
+// Headers are the headers that name the caller, apart from From.
 func (id Identity) Headers() (list []sipmsg.Header) {
 	if id.Asserted != "" {
 		list = append(list, sipmsg.Header{Name: "P-Asserted-Identity", Value: id.Asserted})
@@ -38,11 +38,11 @@ func (id Identity) Headers() (list []sipmsg.Header) {
 	return list
 }
 
-// Identify writes the identities of a call for the peer behind interface i, from the properties that routing left. Resolved gives
-// the addresses of a name without waiting: a mapping table may name the PBX by its address (trinity.md 3, no. 17).
+// Identify writes the identity for the peer behind interface i, from the properties that routing left. Resolved gives the addresses
+// of a name without waiting: a mapping table may name the PBX by its address (trinity.md 3, no. 17).
 //
-// A caller whose URI is an account of that peer is shown as this account, because the peer knows callers by it (teams.md B.3).
-// Any other caller, and the called party, is the property of number and URI that a mapping wrote last.
+// A caller whose URI is an account of that peer is shown as this account, because the peer knows callers by it (teams.md B.3). For
+// any other caller, and for the called party, the property counts that a mapping wrote last: number or URI.
 func Identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, resolved func(string) []netip.Addr) Identity {
 	sw, gw, c := cmp.Or(cfg.SwitchOf(i), &config.Switch{}), i.Gateway.In(cfg), &a.Call
 	user := ParseAddress(c.CallingURI)
@@ -110,8 +110,8 @@ func Identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, reso
 	return id
 }
 
-// party is one of the two parties: by its number, or by its URI when a mapping wrote that last. The host of a URI counts only
-// when it was written: one that the other peer has used says nothing to this one.
+// party is one of the two parties: its number, or its URI if a mapping wrote that last. The host of a URI counts only if it was
+// written: a host that one peer has used means nothing to the other.
 func party(a *route.Attempt, stands, uri config.Property, number, otherwise string) Address {
 	if stands == uri && slices.Contains(a.Written, uri) {
 		return ParseAddress(a.Call.Get(uri))
@@ -122,7 +122,7 @@ func party(a *route.Attempt, stands, uri config.Property, number, otherwise stri
 	return Address{User: number}
 }
 
-// displayName makes a name fit for a header: UTF-8 (RFC 3261 25.1; old PBXs send Latin-1) without control characters.
+// displayName makes a name fit for a header: UTF-8 (RFC 3261 25.1; old PBXs send Latin-1), without control characters.
 func displayName(name string) string {
 	if !utf8.ValidString(name) {
 		latin := make([]rune, len(name))
@@ -174,8 +174,8 @@ func translate(i *config.SIPInterface, c *route.Call, id *Identity, from *Addres
 	}
 }
 
-// account returns the settings in force towards a gateway, and whether the caller's URI is an account configured there: its user is
-// an identity of a location service, its host one of that service's domains or an address of one.
+// account returns the settings in force towards a gateway. It also reports whether the caller's URI is an account configured there:
+// its user is an identity of a location service, and its host is a domain of that service or an address of one.
 func account(cfg *config.Config, gw *config.SIPGateway, caller Address, resolved func(string) []netip.Addr) (config.IdentitySettings, bool) {
 	var other config.IdentitySettings
 	if gw == nil {
@@ -207,7 +207,7 @@ func ours(l *config.LocationService, host string, resolved func(string) []netip.
 	})
 }
 
-// ourHost is the host part that stands for us towards the peer: `local`, else the first domain, else our own address.
+// ourHost is the host part of our own addresses towards the peer: `local`, else the first domain, else our address.
 func ourHost(cfg *config.Config, i *config.SIPInterface, gw *config.SIPGateway) string {
 	if i.Local.Host != "" {
 		return i.Local.Host

@@ -15,9 +15,8 @@ const (
 	unscreened = "user-not-screened" // and of one whose number it does not
 )
 
-// Properties fills the properties of a call from its INVITE, as the interface's `address-translation incoming-call` lines say.
-// Without a line, the called number comes from the Request-URI, called-uri is the To-URI, and the caller is the From header
-// (trinity.md 2.1).
+// Properties are the properties of a call in its INVITE, as the interface's `address-translation incoming-call` lines say. Without a
+// line, the called number comes from the Request-URI, called-uri is the To-URI, and the caller is the From header (trinity.md 2.1).
 func Properties(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request) route.Call {
 	c := route.Call{
 		CalledE164:  Number(sw, r.URI),
@@ -49,12 +48,12 @@ func Properties(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request) ro
 	return c
 }
 
-// present finds out whether the caller may be shown, and who an anonymous one is.
+// present finds out whether the caller may be shown, and who an anonymous caller is.
 //
-// Privacy: id asks for no more than that P-Asserted-Identity stays inside (RFC 3325 9.3), but a PBX that says it with a real From
-// means the whole number. Teams says it with every call once ForwardPAI is on (teams.md A.34), so there it means nothing. With
-// `privacy` the number that the peer vouches for stands for an anonymous caller: it finds the account, and goes no further than
-// to peers with `privacy` of their own.
+// Privacy: id only asks that P-Asserted-Identity stays inside (RFC 3325 9.3). A PBX that sends it with a real From means the whole
+// number. Teams sends it with every call once ForwardPAI is on (teams.md A.34), so there it means nothing. With `privacy`, the
+// number that the peer vouches for stands for an anonymous caller: it finds the account, and only peers with `privacy` of their own
+// are told.
 func present(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request, c *route.Call) {
 	wishes := strings.Split(strings.ToLower(strings.Join(r.Headers("Privacy"), ";")), ";")
 	for n := range wishes {
@@ -87,13 +86,13 @@ func present(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request, c *ro
 	}
 }
 
-// isAnonymous reports whether an address is that of an anonymous caller (RFC 3323 4.1.1.3, and what peers make of it).
+// isAnonymous reports whether an address is that of an anonymous caller, by RFC 3323 4.1.1.3 or by the habits of peers.
 func isAnonymous(n sipmsg.NameAddr) bool {
 	user, host := strings.ToLower(n.User()), strings.ToLower(n.Host())
 	return user == "" || user == "anonymous" || user == "restricted" || user == "unavailable" || strings.HasSuffix(host, ".invalid")
 }
 
-// headerAddress returns the address in the header that the configuration calls, for example, "from-header".
+// headerAddress is the address in a header that the configuration names, for example "from-header".
 func headerAddress(r *sipmsg.Request, header string) (sipmsg.NameAddr, bool) {
 	switch header {
 	case "from-header":
