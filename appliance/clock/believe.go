@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// How far one server is believed that no other confirms. It can lie by decades, and a box that believes it sees every certificate and
-// license as expired.
+// Limits of trust in one server that no other confirms. It can be wrong by decades, and a box that believes it takes every certificate
+// and license for expired.
 const (
-	// loneAhead is how far it may be ahead of the time that the box is sure of. A box on a shelf with old firmware needs some of it.
+	// loneAhead is how far it may be ahead of the time that the box is sure of. A box that lay on a shelf with old firmware needs some of it.
 	loneAhead = 2 * 365 * 24 * time.Hour
 	// loneBehind is how far it may be behind: the saved time is that of a clock that was right within seconds.
 	loneBehind = time.Hour
 	// loneJump is how far it may be off once the clock is right (the panic threshold of ntpd).
 	loneJump = 1000 * time.Second
-	// oldestFirmware is how long after the build a saved time is believed: it may be the work of a liar, too.
+	// oldestFirmware is how long after the build a saved time is believed: a wrong server may have caused it.
 	oldestFirmware = 10 * 365 * 24 * time.Hour
 )
 
-// verdict is what a round makes of the answers.
+// verdict is the result of a round.
 type verdict struct {
 	offset  time.Duration
 	used    []bool
@@ -26,8 +26,8 @@ type verdict struct {
 	refused string // why nothing is believed; "" when something is
 }
 
-// believe decides by the answers what the time is. hosts are the servers that gave them. Servers that agree are believed, and otherwise
-// the first one whose time is plausible; an administrator's command (clock sync) needs no plausible one.
+// believe decides on the time. hosts are the servers of the samples. It believes servers that agree, and otherwise the first one whose
+// time is plausible. An administrator's command (clock sync) does not ask for plausibility.
 func (c *Clock) believe(samples []Sample, hosts []string, command bool) verdict {
 	offset, used, agreed := choose(samples)
 	v := verdict{offset: offset, used: used}
@@ -74,7 +74,7 @@ func (c *Clock) lone(samples []Sample, hosts []string) verdict {
 	return v
 }
 
-// implausible says what is wrong with the time of one server that no other confirms.
+// implausible says why the time of one unconfirmed server cannot be right, "" when it can.
 func (c *Clock) implausible(now time.Time, offset time.Duration) string {
 	if c.Synced() {
 		if offset.Abs() > loneJump {
@@ -85,7 +85,7 @@ func (c *Clock) implausible(now time.Time, offset time.Duration) string {
 	sure := c.sure()
 	switch {
 	case now.Before(c.o.Build):
-		return "" // said of all servers
+		return "" // true of all servers
 	case sure.IsZero():
 		return "" // a development build
 	case now.After(sure.Add(loneAhead)):

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// slack is added to what a server says about its own error: delays differ there and back, and our scheduling adds to it.
+// slack is added to the error that a server claims: delays differ there and back, and our scheduling adds to them.
 const slack = 5 * time.Millisecond
 
 // choose decides which samples to believe. Every sample claims that the true offset lies within its distance; the largest set

@@ -20,7 +20,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// Options are what a Clock needs from the box.
+// Options configure a Clock.
 type Options struct {
 	Log    *slog.Logger
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
@@ -174,7 +174,7 @@ func (c *Clock) Retry() {
 	}
 }
 
-// again has Run begin anew, without waiting for the answers of the present round.
+// again makes Run begin anew, without waiting for the answers of the present round.
 func (c *Clock) again() {
 	select {
 	case c.changed <- struct{}{}:
@@ -198,7 +198,7 @@ func (c *Clock) attempt(ctx context.Context) {
 	}
 	set(cancel)
 	defer set(nil)
-	c.round(ctx, false) // what went wrong is in the state
+	c.round(ctx, false) // the state has the error
 }
 
 // Synced reports whether the time can be relied upon, for certificates above all.
@@ -211,9 +211,9 @@ func (c *Clock) Synced() bool {
 	}
 }
 
-// Sane returns nil when certificates can be judged by the clock, and says why not otherwise: not before it is synchronised. Where
-// no server is configured nobody will ever know better. While no server answers, the time that was saved is believed after a
-// while: it is late by as long as the power was off, and calls matter more.
+// Sane returns nil when the clock is good enough to judge certificates: once it is synchronised. Without a configured server no better
+// time will ever come. While no server answers, the saved time counts after a while: it is late by as long as the power was off, and
+// calls matter more.
 func (c *Clock) Sane() error {
 	if _, observer := c.o.Kernel.(Observer); observer || c.Synced() {
 		return nil
@@ -239,7 +239,7 @@ func (c *Clock) Wait(ctx context.Context) error {
 	}
 }
 
-// Status is the time and where it comes from.
+// Status returns the time and its source.
 func (c *Clock) Status() status.Clock {
 	c.mu.Lock()
 	defer c.mu.Unlock()

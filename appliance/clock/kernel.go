@@ -76,7 +76,7 @@ func (System) SetFrequency(drift float64) error {
 	return nil
 }
 
-// maxPhase is what the kernel's loop takes (MAXPHASE of linux/timex.h).
+// maxPhase is the largest offset that the kernel's loop takes (MAXPHASE of linux/timex.h).
 const maxPhase = 500 * time.Millisecond
 
 // Observer reads the system's clock and never sets it: for a development machine, whose clock is not ours.

@@ -21,7 +21,7 @@ const (
 	maxDistance  = 1500 * time.Millisecond // MAXDIST of RFC 5905 appendix A.1.1
 )
 
-// queryNTP asks one server by NTP version 3 or 4; 0 is 4, and what is older is asked as 3.
+// queryNTP asks one server by NTP version 3 or 4; 0 means 4, and older versions mean 3.
 func queryNTP(ctx context.Context, server netip.AddrPort, version int) (Sample, error) {
 	switch {
 	case version == 0:

@@ -144,7 +144,7 @@ func (c *Clock) round(ctx context.Context, command bool) error {
 	c.once.Do(func() {
 		c.o.Log.Info("clock synchronised", "offset", offset, "servers", len(samples))
 		close(c.synced)
-		c.save() // the power may go before the first hour is over
+		c.save() // the power may fail within the first hour
 	})
 	c.mu.Lock()
 	c.state.Last = time.Now()
@@ -172,7 +172,7 @@ func (c *Clock) adjust(offset time.Duration, command bool) error {
 	c.mu.Unlock()
 	switch {
 	case refused && offset.Abs() <= small:
-		return nil // somebody else keeps this clock, and keeps it well
+		return nil // another program keeps this clock, and keeps it well
 	case refused:
 		return fmt.Errorf("the clock is %v off and cannot be adjusted from here: %w", offset.Round(time.Millisecond), err)
 	}
@@ -186,7 +186,7 @@ func (c *Clock) moved() {
 	}
 }
 
-// distrusted tells why no server is believed, "" when one is.
+// distrusted reports why no server is believed, "" when one is.
 func (c *Clock) distrusted(why string) {
 	if c.o.Distrusted != nil {
 		c.o.Distrusted(why)
@@ -263,7 +263,7 @@ func (c *Clock) hold(server netip.AddrPort, err error) {
 	}
 }
 
-// before carries over what is known of a server from the last round.
+// before carries over the knowledge of a server from the last round.
 func (c *Clock) before(s status.TimeServer) status.TimeServer {
 	c.mu.Lock()
 	defer c.mu.Unlock()

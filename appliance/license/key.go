@@ -71,7 +71,7 @@ func Sign(private ed25519.PrivateKey, l License) (string, error) {
 	return encoding.EncodeToString(b), nil
 }
 
-// verify reads a key and checks its signature. Every error is a sentence for whoever pasted the key.
+// verify reads a key and checks its signature. Every error is a sentence for the administrator who pasted the key.
 func verify(key string, issuers []issuer) (License, error) {
 	key = strings.TrimSpace(key)
 	if i := strings.IndexFunc(key, func(r rune) bool {

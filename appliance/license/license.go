@@ -1,4 +1,4 @@
-// Package license verifies license keys offline and counts what they allow.
+// Package license verifies license keys offline and counts the licenses in use.
 //
 // It owns the form of a key, the issuers it trusts, the pools of sip-sessions and srtp-channels and the yes-or-no features. It does
 // not own where keys are stored, nor the comment lines beside them, and reads no clock. A Manager is used by all calls at once and
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Kind is what a license is for.
+// Kind is a kind of license.
 type Kind string
 
 const (
@@ -27,7 +27,7 @@ type kind struct {
 	name    Kind
 	number  byte
 	counted bool
-	builtIn int // what every box has; 1 for a feature
+	builtIn int // in every box; 1 for a feature
 }
 
 var kinds = []kind{
@@ -61,7 +61,7 @@ type License struct {
 	issuer [2]byte // serials are unique with each issuer
 }
 
-// Expired reports whether the license is over.
+// Expired reports whether the license has expired.
 func (l License) Expired(now time.Time) bool {
 	return !l.Expires.IsZero() && !now.Before(l.Expires.AddDate(0, 0, 1))
 }

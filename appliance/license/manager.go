@@ -27,7 +27,7 @@ func builtInIssuers() (list []issuer) {
 	return list
 }
 
-// Manager holds the installed licenses and counts what is in use. Its methods may be called from everywhere at once.
+// Manager holds the installed licenses and counts those in use. It is safe for concurrent use.
 type Manager struct {
 	mu       sync.Mutex
 	licenses []License
@@ -75,7 +75,7 @@ func (m *Manager) Remove(key string) bool {
 	return len(m.remove(func(l License) bool { return l.Key == key })) > 0
 }
 
-// Distrust takes away what is of no issuer that is built in or among these, and returns it. Calls go on.
+// Distrust removes and returns the licenses of issuers that are neither built in nor among these. Calls go on.
 func (m *Manager) Distrust(authorities []*config.LicenseAuthority) []License {
 	trusted := issuers(authorities)
 	return m.remove(func(l License) bool {
@@ -84,7 +84,7 @@ func (m *Manager) Distrust(authorities []*config.LicenseAuthority) []License {
 	})
 }
 
-// Expire takes away what has expired and returns it. Calls go on.
+// Expire removes and returns expired licenses. Calls go on.
 func (m *Manager) Expire(now time.Time) []License {
 	return m.remove(func(l License) bool { return l.Expired(now) })
 }
@@ -109,10 +109,9 @@ func (m *Manager) List() []License {
 	return slices.Clone(m.licenses)
 }
 
-// Lease is what a call has taken of the pools.
+// Lease is a call's share of the pools.
 type Lease interface {
-	// Channels makes the lease hold so many channels, more or fewer than now. More than are free are refused with an *Exhausted, and
-	// then it holds what it did.
+	// Channels changes the number of channels of the lease. When not enough are free, it returns an *Exhausted and changes nothing.
 	Channels(n int) error
 	// Release gives everything back; calling it again does nothing.
 	Release()
@@ -207,7 +206,7 @@ func (m *Manager) row(name Kind, alloc int) status.Pool {
 	return r
 }
 
-// peaks notes what is in use, and refuse that nothing was free; the caller holds mu.
+// peaks updates the peaks, and refuse counts a refusal. The caller holds mu.
 func (m *Manager) peaks() {
 	m.peak = [2]int{max(m.peak[0], m.sessions), max(m.peak[1], m.channels)}
 }
@@ -223,7 +222,7 @@ func (m *Manager) refuse(err error) {
 	}
 }
 
-// Peaks returns those of the counted pools.
+// Peaks returns the peaks of the counted pools.
 func (m *Manager) Peaks() []status.Peak {
 	m.mu.Lock()
 	defer m.mu.Unlock()

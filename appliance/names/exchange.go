@@ -42,13 +42,13 @@ func (r *Resolver) ask(ctx context.Context, q question) (answer, error) {
 	return answer{}, errors.New("chain of aliases is too long")
 }
 
-// askServers sends the question to one server after the other over one socket and takes the first answer, whoever gives it.
+// askServers sends the question to one server after the other over one socket and takes the first answer from any of them.
 func (r *Resolver) askServers(ctx context.Context, q question) (reply, error) {
 	servers := r.order()
 	if len(servers) == 0 {
 		return reply{}, ErrNoServers
 	}
-	// The socket is new for each question: a random port beside the random ID is what keeps forged answers out (RFC 5452).
+	// The socket is new for each question: a random port beside the random ID keeps forged answers out (RFC 5452).
 	conn, err := net.ListenUDP("udp", nil)
 	if err != nil {
 		return reply{}, fmt.Errorf("open socket: %w", err)
@@ -104,7 +104,7 @@ type exchange struct {
 	down  map[netip.AddrPort]error  // servers that cannot or will not answer
 }
 
-// outcome is a usable message and who sent it.
+// outcome is a usable message and its sender.
 type outcome struct {
 	reply
 	from netip.AddrPort
@@ -199,7 +199,7 @@ func overTCP(ctx context.Context, server netip.AddrPort, q question) (reply, err
 	return got, err
 }
 
-// Status tells the servers in use, and which of them are silent.
+// Status lists the servers in use, and which of them are silent.
 func (r *Resolver) Status() (list []status.NameServer) {
 	servers, now := r.servers(), time.Now()
 	r.mu.Lock()
@@ -214,7 +214,7 @@ func (r *Resolver) Status() (list []status.NameServer) {
 	return list
 }
 
-// order is the list of servers, those that failed lately last.
+// order lists the servers, recently failed ones last.
 func (r *Resolver) order() []netip.AddrPort {
 	servers := slices.Clone(r.servers())
 	r.mu.Lock()
@@ -233,7 +233,7 @@ func (r *Resolver) order() []netip.AddrPort {
 	return servers
 }
 
-// mark notes who answered: those asked before him did not. A zero address means that nobody did.
+// mark notes the server that answered: the servers before it did not. A zero address means that none answered.
 func (r *Resolver) mark(servers []netip.AddrPort, answered netip.AddrPort) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// payloadSize is what we announce to take over UDP (RFC 6891): it fits into every path's MTU; more comes by TCP.
+// payloadSize is the largest answer over UDP that we announce (RFC 6891): it fits into the MTU of every path; larger ones come by TCP.
 const payloadSize = 1232
 
 // maxChain is how many CNAMEs are followed. pstnhub.microsoft.com has three.
@@ -28,7 +28,7 @@ func (e *serverError) Error() string {
 	return "it says " + strings.TrimPrefix(e.code.String(), "RCode")
 }
 
-// reply is what one message says.
+// reply is the content of one message.
 type reply struct {
 	answer
 	truncated bool   // ask again over TCP

@@ -6,7 +6,7 @@
 // names: Teams and the PBX are reached over IPv4.
 //
 // A Resolver is safe for concurrent use. One mutex guards the cache; it is never held over I/O. Each name has at most one
-// query under way, in a goroutine of its own that ends within queryTime; all who want the name wait for that one.
+// query under way, in a goroutine of its own that ends within queryTime; all callers that want the name wait for that one.
 // Close ends them and waits for them.
 package names
 
@@ -61,16 +61,16 @@ type Resolver struct {
 
 	silence    func(text string) // see OnSilence; may be nil
 	quietSince time.Time         // no server has answered since; zero: one has
-	quiet      bool              // silence was told so
+	quiet      bool              // silence has been called
 }
 
-// question is what is asked; the name is lower case without a final dot.
+// question is one question; the name is lower case without a final dot.
 type question struct {
 	name string
 	typ  dnsmessage.Type
 }
 
-// answer is what a question came to.
+// answer is the answer to a question.
 type answer struct {
 	addrs []netip.Addr
 	srvs  []net.SRV
@@ -99,7 +99,7 @@ func New(servers func() []netip.AddrPort) *Resolver {
 	return r
 }
 
-// Close ends the queries under way and waits for them. Later look-ups of what is not in the cache fail with ErrClosed.
+// Close ends the queries under way and waits for them. Later look-ups of names outside the cache fail with ErrClosed.
 func (r *Resolver) Close() {
 	r.mu.Lock()
 	r.closed = true
@@ -108,8 +108,8 @@ func (r *Resolver) Close() {
 	r.wg.Wait()
 }
 
-// Retry forgets that servers did not answer: the network came up, so the next question is asked at once, and those that wait for
-// an answer are asked anew. Answers stay.
+// Retry forgets that servers did not answer: the network came up, so the next question is asked at once, and pending questions are asked
+// anew. Answers stay.
 func (r *Resolver) Retry() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -315,7 +315,7 @@ func (e *entry) due(now time.Time) bool {
 	return !e.good || !now.Before(e.refresh)
 }
 
-// result is what a caller gets who does not wait any longer.
+// result returns the answer for a caller that does not wait any longer.
 func (e *entry) result(now time.Time) (answer, error) {
 	if e.usable(now) {
 		return e.answer, nil

@@ -41,8 +41,8 @@ func listed(servers []netip.AddrPort) string {
 	return strings.Join(words, ", ")
 }
 
-// unanswered is the error of a question that no server has answered: the refusal of the first one that refused, if there is one.
-// down are the reasons, without what differs from question to question.
+// unanswered is the error of a question that no server has answered: the first refusal, if there is one. down has the reasons, without the
+// parts that differ from question to question.
 func unanswered(servers []netip.AddrPort, down map[netip.AddrPort]error) error {
 	silent := &SilentError{servers: servers}
 	for _, s := range servers {
@@ -61,11 +61,11 @@ func unanswered(servers []netip.AddrPort, down map[netip.AddrPort]error) error {
 	return silent
 }
 
-// longSilence is how long no server has answered when that is told: a box that starts asks before its network is up.
+// longSilence is the time without an answer before OnSilence is called: a box that starts asks before its network is up.
 const longSilence = 10 * time.Second
 
-// OnSilence has f told when the servers have been silent for a while, with a sentence, and with "" when one answers again. Call it
-// before the first question; f must not block.
+// OnSilence registers f, which is called with a sentence when the servers have been silent for a while, and with "" when one answers again.
+// Call it before the first question; f must not block.
 func (r *Resolver) OnSilence(f func(text string)) { r.silence = f }
 
 // heard takes the outcome of a question over. The mutex is held.
@@ -87,14 +87,14 @@ func (r *Resolver) heard(err error, now time.Time) {
 	}
 }
 
-// Answer is what the servers say of a host at this moment.
+// Answer is the present answer of the servers about a host.
 type Answer struct {
 	Addrs []netip.Addr
 	TTL   time.Duration
 }
 
-// Ask asks the servers for the addresses of a host now, whatever is known already. The cache takes the answer over. Errors are those
-// of Lookup.
+// Ask asks the servers for the addresses of a host now, even when the cache has them. The cache takes the answer. Errors are those of
+// Lookup.
 func (r *Resolver) Ask(ctx context.Context, host string) (Answer, error) {
 	if a, ok := literal(host); ok {
 		return Answer{Addrs: []netip.Addr{a}}, nil

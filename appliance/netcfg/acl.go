@@ -30,15 +30,15 @@ func (w *wall) list(a *config.ACL) (name string) {
 	return c.name
 }
 
-// entry is one line of an access list, or several in a row that one rule with sets can stand for.
+// entry is one line of an access list, or several consecutive lines that one rule with sets can replace.
 type entry struct {
 	action, protocol     string
 	sources, destination []netip.Prefix // empty: any
 	ports                []portRange    // empty: any
 }
 
-// joined makes entries of the lines. Lines in a row with one action may change places, so those that differ in the source only, in the
-// port only or in the destination only become one.
+// joined makes entries of the lines. Consecutive lines with one action may change places, so lines that differ only in the source, the
+// port or the destination become one entry.
 func joined(rules []config.ACLRule) (entries []entry) {
 	for len(rules) > 0 {
 		n := 1
@@ -72,7 +72,7 @@ func entryOf(r config.ACLRule) entry {
 	return e
 }
 
-// dimension is what entries may differ in to become one.
+// dimension is a property in which entries may differ and still become one.
 type dimension struct {
 	wildcard func(e *entry) bool // the entry stands for all values: it is one with nothing
 	family   func(e *entry) bool // a set holds one family
@@ -101,7 +101,7 @@ var (
 	}
 )
 
-// join makes one entry of those that are equal but for one dimension, in the place of the first.
+// join merges entries that are equal except in one dimension into the first of them.
 func join(row []entry, d dimension) (kept []entry) {
 	first := map[string]int{}
 	for _, e := range row {
@@ -153,7 +153,7 @@ func (e entry) rule(layer string) rule {
 	return append(parts, counter, refuse)
 }
 
-// lists puts the access lists of a port in front of everything else that comes in and goes out.
+// lists puts the access lists of a port before all its other rules.
 func (w *wall) lists(p *port, in, out *chain) {
 	if p.conf == nil {
 		return
@@ -164,7 +164,7 @@ func (w *wall) lists(p *port, in, out *chain) {
 		}
 	}
 	six := slices.ContainsFunc(p.addresses(), func(a netip.Prefix) bool { return a.Addr().Is6() })
-	// Without its neighbours' hardware addresses nothing of IPv6 works, and no rule would be written for them.
+	// IPv6 needs the hardware addresses of neighbours, and no administrator would write a rule for neighbour discovery.
 	neighbours := func(to *chain, match ...part) {
 		for _, kind := range []string{"nd-neighbor-solicit", "nd-neighbor-advert"} {
 			if six {
@@ -191,7 +191,7 @@ func protocol(name string) part {
 
 var (
 	leave = part{text: "return", exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}}}
-	// reply matches what answers a connection that was let through.
+	// reply matches replies to a connection that was permitted.
 	reply = part{text: "ct direction reply", exprs: []expr.Any{
 		&expr.Ct{Key: expr.CtKeyDIRECTION, Register: reg},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: reg, Data: []byte{1}},

@@ -12,7 +12,7 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// chain is a chain of the table. Hook is nil for one that is only jumped to.
+// chain is a chain of the table. Hook is nil for one that is reached by jumps only.
 type chain struct {
 	name     string
 	kind     nftables.ChainType
@@ -39,7 +39,7 @@ func (r ruleset) String() string {
 	return b.String()
 }
 
-// size is how many rules there are.
+// size counts the rules.
 func (r ruleset) size() (rules int) {
 	for _, c := range r {
 		rules += len(c.rules)
@@ -47,22 +47,22 @@ func (r ruleset) size() (rules int) {
 	return rules
 }
 
-// wall is a ruleset while it is made.
+// wall is a ruleset under construction.
 type wall struct {
 	*job
 	set      ruleset
 	acls     map[*config.ACL]*chain
 	gateways map[*config.SIPGateway]*chain
-	peers    []*peer // whose packets are counted when they are dropped
-	// lateChains are those that a port's chain jumps to; they stand behind it.
+	peers    []*peer // the kernel counts their dropped packets
+	// lateChains are the targets of jumps from a port's chain; they stand behind it.
 	lateChains []*chain
 }
 
 // derive returns the rules of the configuration.
 func (j *job) derive() ruleset { return j.build().set }
 
-// build makes the firewall of the configuration. It drops the packets of a port that nothing in the configuration asks for, and does not
-// look at other devices. Nothing is forwarded from or to a port: the box is no router, every call is its own on both sides.
+// build makes the firewall of the configuration. It drops packets on a port unless the configuration asks for them, and ignores other
+// devices. It forwards nothing from or to a port: the box is no router, and both sides of a call end in it.
 //
 // Chains have numbers for names. The kernel limits the length of a name, the configuration should not.
 func (j *job) build() *wall {
@@ -80,7 +80,7 @@ func (j *job) build() *wall {
 		in := &chain{name: portChain + p.device}
 		if p.conf != nil {
 			if first, last := p.conf.MediaPortFirst, p.conf.MediaPortLast; first > 0 && first <= last {
-				// Tracking connections costs more than relaying a packet does; the relay knows its own.
+				// Connection tracking costs more than relaying a packet; the relay knows its own connections.
 				rawIn.add(device("iifname", p.device), ports("udp", "dport", first, last), notrack)
 				rawOut.add(device("oifname", p.device), ports("udp", "sport", first, last), notrack)
 			}
@@ -110,7 +110,7 @@ func (j *job) build() *wall {
 	return w
 }
 
-// open lets in what the configuration opens on a port.
+// open accepts the packets that the configuration allows on a port.
 func (w *wall) open(p *port, in, refused *chain) {
 	addrs := p.addresses()
 	if len(addrs) == 0 {
@@ -152,7 +152,7 @@ func (w *wall) open(p *port, in, refused *chain) {
 	}
 }
 
-// messages are the kinds of one control protocol that are let in.
+// messages are the accepted types of one control protocol.
 type messages struct {
 	protocol string // "icmp" or "icmpv6"
 	errors   []string
@@ -170,7 +170,7 @@ func controls(addrs []netip.Prefix) (list []messages) {
 	return list
 }
 
-// pings lets in a few. The rule stands before the one for connections: the second ping of a series belongs to one.
+// pings accepts a few pings a second. The rule stands before the one for connections: the second ping of a series belongs to one.
 func (c *chain) pings(control []messages) {
 	for _, m := range control {
 		c.add(icmp(m.protocol, "echo-request"), rate(20), accept)
@@ -178,8 +178,7 @@ func (c *chain) pings(control []messages) {
 	}
 }
 
-// errors lets in path MTU and errors. The kernel does not track media, so a message about it is related to nothing, and counts as
-// invalid.
+// errors accepts path MTU messages and errors. The kernel does not track media, so it takes a message about media for invalid.
 func (c *chain) errors(control []messages) {
 	for _, m := range control {
 		for _, kind := range m.errors {
@@ -190,7 +189,7 @@ func (c *chain) errors(control []messages) {
 
 func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// trusted returns the name of the chain of a gateway: it lets in packets of the networks that its SIP interfaces trust.
+// trusted returns the name of the chain of a gateway, which accepts packets from the networks that its SIP interfaces trust.
 func (w *wall) trusted(g *config.SIPGateway) (name string) {
 	if c := w.gateways[g]; c != nil {
 		return c.name
@@ -221,7 +220,7 @@ func (j *job) interfacesOf(g *config.SIPGateway, f func(i *config.SIPInterface))
 	}
 }
 
-// sources are the networks that an interface trusts. A remote's name stands for what it resolves to now.
+// sources returns the networks that an interface trusts. The name of a remote stands for its present addresses.
 func (j *job) sources(i *config.SIPInterface) (list []netip.Prefix) {
 	for _, t := range i.Trust {
 		switch {
@@ -236,7 +235,7 @@ func (j *job) sources(i *config.SIPInterface) (list []netip.Prefix) {
 	return list
 }
 
-// remote are the addresses of an interface's peer, as far as they are known now.
+// remote returns the addresses of an interface's peer that are known now.
 func (j *job) remote(i *config.SIPInterface) (list []netip.Prefix) {
 	if a, err := netip.ParseAddr(i.Remote.Host); err == nil {
 		return []netip.Prefix{single(a.Unmap())}
@@ -249,8 +248,8 @@ func (j *job) remote(i *config.SIPInterface) (list []netip.Prefix) {
 	return list
 }
 
-// management are the networks that may reach the box's own services through a port: those that are configured, whatever the port;
-// without any, those on the LAN port, and those that are routed to it. A default route through the LAN port adds nothing: the
+// management returns the networks that may reach the box's own services through a port: the configured ones on every port; without any,
+// the networks on the LAN port and those routed to it. A default route through the LAN port adds nothing: the
 // internet is no management network.
 func (j *job) management(p *port) []netip.Prefix {
 	var list []netip.Prefix
@@ -267,7 +266,7 @@ func (j *job) management(p *port) []netip.Prefix {
 		list = append(list, a.Masked())
 	}
 	for _, r := range j.table {
-		// A route of a DHCP server adds nothing either: who may reach the box is not its to say.
+		// A route from a DHCP server adds nothing either: the server has no say in who may reach the box.
 		if r.port == nil && r.Prefix.Bits() > 0 && j.through(r.Gateway) == p {
 			list = append(list, r.Prefix.Masked())
 		}

@@ -12,16 +12,16 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Effective is the configuration with the addresses and routes that DHCP servers have given: cfg itself when there are none. Those that were
-// not given yet stay not valid.
+// Effective returns the configuration with the addresses and routes from DHCP servers, cfg itself when there are none. Addresses that are
+// not there yet stay invalid.
 func (n *Net) Effective(cfg *config.Config) *config.Config {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.withRoutes(n.effective(cfg))
 }
 
-// withRoutes adds the routes of leases to the first context's table DEFAULT, so that whoever asks by which interface something is reached
-// (config.Reach) hears what the kernel does. Their gateway is the box's own address in that network: the true one may lie outside of it.
+// withRoutes adds the routes of leases to the first context's table DEFAULT, so that config.Reach names the interface that the kernel
+// uses. Their gateway is the box's own address in that network: the true one may lie outside of it.
 func (n *Net) withRoutes(cfg *config.Config) *config.Config {
 	var routes []config.IPRoute
 	for _, device := range n.leaseOrder() {
@@ -40,7 +40,7 @@ func (n *Net) withRoutes(cfg *config.Config) *config.Config {
 	return &e
 }
 
-// effective: n.mu is held.
+// effective is Effective. The caller holds n.mu.
 func (n *Net) effective(cfg *config.Config) *config.Config {
 	given := map[*config.IPInterface]netip.Prefix{}
 	each(cfg, n.o.PortName, func(device string, _ string, b config.IPBind) {
@@ -71,7 +71,7 @@ func (n *Net) effective(cfg *config.Config) *config.Config {
 	return &e
 }
 
-// NameServers are those that DHCP servers have named, in the order of the ports.
+// NameServers returns the name servers from DHCP, in the order of the ports.
 func (n *Net) NameServers() []netip.Addr {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -86,7 +86,7 @@ func (n *Net) NameServers() []netip.Addr {
 	return list
 }
 
-// leaseOrder are the devices with a lease in the order of their names; n.mu is held.
+// leaseOrder lists the devices with a lease in the order of their names. The caller holds n.mu.
 func (n *Net) leaseOrder() []string {
 	var list []string
 	for device := range n.leases {
@@ -96,12 +96,12 @@ func (n *Net) leaseOrder() []string {
 	return list
 }
 
-// wantsLease reports whether a port shall have an address of a DHCP server.
+// wantsLease reports whether a port gets its address by DHCP.
 func (p *port) wantsLease() bool {
 	return p.up && p.link != nil && p.conf != nil && slices.ContainsFunc(p.conf.Addresses, func(a config.IPAddress) bool { return a.DHCP })
 }
 
-// noteLeases keeps for Run which devices shall have a lease; n.mu is held.
+// noteLeases tells Run which devices get a lease. The caller holds n.mu.
 func (j *job) noteLeases() {
 	wanted := map[string]netlink.Link{}
 	for _, p := range j.ports {
@@ -147,7 +147,7 @@ func newLessees(n *Net) *lessees {
 	return &lessees{net: n, clients: map[string]*lessee{}, changes: make(chan change)}
 }
 
-// follow starts and ends clients until those run that the last Apply wants.
+// follow starts and ends clients as the last Apply wants them.
 func (s *lessees) follow(ctx context.Context) {
 	s.net.mu.Lock()
 	wanted := s.net.wanted
@@ -208,13 +208,13 @@ func (s *lessees) close() {
 	s.publish()
 }
 
-// take puts a lease in force, or takes one away, and reports whether it was news.
+// take puts a lease in force, or removes one, and reports whether anything changed.
 func (s *lessees) take(c change) bool {
 	n := s.net
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if s.clients[c.device] != c.client || n.wanted[c.device] == nil {
-		return false // of a client that was just ended
+		return false // from a client that has just ended
 	}
 	old := n.leases[c.device]
 	if c.lease == nil {
@@ -225,7 +225,7 @@ func (s *lessees) take(c change) bool {
 	return old == nil || old.Prefix != c.lease.Prefix || old.Router != c.lease.Router || !slices.Equal(old.Routes, c.lease.Routes) || !slices.Equal(old.NameServers, c.lease.NameServers)
 }
 
-// publish lets State see the clients.
+// publish shows the clients to State.
 func (s *lessees) publish() {
 	states := map[string]*dhcp.Client{}
 	for device, c := range s.clients {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// port makes one device what it shall be: MTU, IPv6, addresses, up or down. What fails does not stop the rest.
+// port configures one device: MTU, IPv6, addresses, up or down. A failure does not stop the rest.
 func (j *job) port(p *port) {
 	if p.link == nil {
 		delete(j.owned, p.device)
@@ -50,7 +50,7 @@ func (j *job) mtu(p *port) {
 }
 
 // ipv6 switches IPv6 off unless an IPv6 address is configured, and then has the kernel leave routers' advertisements alone: otherwise it
-// takes addresses and routes from anybody on the wire.
+// takes addresses and routes from any host on the wire.
 func (j *job) ipv6(p *port) {
 	if p.unconfigured {
 		return
@@ -67,7 +67,7 @@ func (j *job) ipv6Setting(p *port, setting, want string) {
 	name := "/proc/sys/net/ipv6/conf/" + p.device + "/" + setting
 	have, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) || strings.TrimSpace(string(have)) == want {
-		return // a kernel without IPv6, or as it shall be
+		return // a kernel without IPv6, or no change
 	}
 	if err = os.WriteFile(name, []byte(want), 0); err != nil {
 		j.warn("%s: IPv6 cannot be switched: %v", p.name, err)
@@ -76,8 +76,8 @@ func (j *job) ipv6Setting(p *port, setting, want string) {
 	j.change("%s: IPv6 %s %s", p.device, setting, want)
 }
 
-// addresses removes what is not configured, then adds what is missing. Removing comes first and the list is read again: with
-// the first address of a network the kernel takes the others of that network away too.
+// addresses removes addresses that are not configured, then adds missing ones. It removes first and reads the list again: with the first
+// address of a network the kernel removes the others of that network, too.
 func (j *job) addresses(p *port) {
 	want := p.addresses()
 	have, err := j.kernelAddresses(p.link)
@@ -132,7 +132,7 @@ func (j *job) upDown(p *port) {
 	}
 }
 
-// kernelAddresses are the addresses that somebody gave to the device: not those that IPv6 makes by itself.
+// kernelAddresses returns the addresses that were given to the device, without those that IPv6 makes by itself.
 func (n *Net) kernelAddresses(link netlink.Link) (list []netlink.Addr, err error) {
 	err = again(func() (err error) {
 		list, err = n.kernel.AddrList(link, netlink.FAMILY_ALL)

@@ -56,7 +56,7 @@ func (w *watcher) subscribe(ctx context.Context) error {
 		ErrorCallback: func(error) {}, // it ends the subscription, which take sees
 	})
 	if err != nil {
-		close(w.updates) // nobody else will
+		close(w.updates) // there is no other writer
 		return fmt.Errorf("watch links: %w", err)
 	}
 	return nil
@@ -69,7 +69,7 @@ func (w *watcher) close(cancel context.CancelFunc) {
 	}
 }
 
-// take passes on what is news in an update; a closed channel (ok is false) is opened again.
+// take passes on the news in an update. It opens a closed channel (ok is false) again.
 func (w *watcher) take(ctx context.Context, u netlink.LinkUpdate, ok bool, f func(LinkEvent)) error {
 	if !ok {
 		select {

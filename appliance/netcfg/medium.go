@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// medium sets speed and duplex, or negotiation. A driver that lets nobody choose is told of in a warning.
+// medium sets speed and duplex, or negotiation. It warns about a driver that does not allow a choice.
 func (j *job) medium(p *port, o *owned) {
 	want := p.medium
 	if want.Speed == "" || want.Speed == "auto" {
 		if !o.fixed && !j.probe.silent(p.device) {
-			return // negotiation is what every driver begins with
+			return // every driver begins with negotiation
 		}
 		want = config.Medium{Speed: "auto"}
 	}
@@ -35,7 +35,7 @@ func (j *job) medium(p *port, o *owned) {
 	}
 }
 
-// silent reports whether a driver could negotiate and does not: an earlier process of ours has set its speed.
+// silent reports whether a driver does not negotiate although it can: an earlier sbcd has set its speed.
 func (p *probe) silent(device string) bool {
 	const canNegotiate = 1 << 6 // SUPPORTED_Autoneg of linux/ethtool.h
 	cmd := ethtoolCmd{cmd: unix.ETHTOOL_GSET}

@@ -1,10 +1,10 @@
-// Package netcfg makes the kernel's network what the configuration says: links, addresses, routes, and a firewall that opens
-// what the configuration opens and nothing else.
+// Package netcfg configures the kernel's network: links, addresses, routes, and a firewall that opens what the configuration opens and
+// nothing else.
 //
 // It owns the interfaces that `port ethernet` names (and those that an earlier configuration named), every address on them,
 // the routes with its own protocol number or through these interfaces, and the nftables table `viaduct`. It does not own other
-// interfaces, other routes, other tables, name servers or the clock. Apply is idempotent: it reads what the kernel has, changes
-// the difference only and says what it changed.
+// interfaces, other routes, other tables, name servers or the clock. Apply is idempotent: it reads the state of the kernel, changes
+// only the differences, and reports the changes.
 // Its goroutine is Run's caller; beside it a subscription reads link events and a DHCP client runs for each port that wants one
 // (package dhcp), and Run waits for their ends.
 package netcfg
@@ -24,14 +24,14 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Options are what a Net needs from the box.
+// Options configure a Net.
 type Options struct {
 	Log      *slog.Logger
 	PortName func(slot, port int) string    // kernel's name of `port ethernet S P`; nil: PortName
-	Cached   func(host string) []netip.Addr // what the name of a trusted remote resolves to now; must not block; nil: never resolved
+	Cached   func(host string) []netip.Addr // present addresses of a trusted remote; must not block; nil: names are never resolved
 	Services []Service                      // open to the management networks besides SIP and media; nil: SSH
 	Leased   func()                         // a DHCP server gave or took an address, a router or name servers; must not block; may be nil
-	Health   *health.Tracker                // alarms of the firewall; nil: the log alone is told
+	Health   *health.Tracker                // for alarms of the firewall; nil: the log only
 }
 
 // PortName is the name of a port on a box whose board has no other names: `port ethernet 0 1` is eth01.
@@ -53,34 +53,34 @@ type Net struct {
 
 	mu    sync.Mutex
 	owned map[string]*owned                   // interfaces that we have configured, by the kernel's name
-	last  *config.Config                      // of Apply, nil before the first
-	rules string                              // of the firewall that is in force
-	names string                              // what peerAddresses said when they were made
+	last  *config.Config                      // applied, nil before the first
+	rules string                              // of the firewall in force
+	names string                              // result of peerAddresses when the rules were made
 	write func(ruleset, string) (bool, error) // writeTable, save in tests
-	// stands are the rules that were written last, guarded the devices that they look at; retry is when those that could not be
-	// written are tried again.
+	// stands are the rules that were written last, guarded the devices that they cover. retry is the time of the next attempt after a
+	// failure to write rules.
 	stands  ruleset
 	guarded map[string]bool
 	retry   time.Time
 	counts  counts
-	said    string // the last error of refresh that the log was told
+	said    string // last error of refresh in the log
 
 	lease   chan struct{}           // one token: wanted has changed
-	wanted  map[string]netlink.Link // devices that shall have a lease
+	wanted  map[string]netlink.Link // devices that get a lease
 	leases  map[string]*dhcp.Lease
-	given   map[string][]config.IPRoute // of them, the routes that are in force, by device
-	clients map[string]*dhcp.Client     // those that run, for State
+	given   map[string][]config.IPRoute // their routes in force, by device
+	clients map[string]*dhcp.Client     // running, for State
 }
 
-// owned is what we remember of an interface that we have configured.
+// owned is the memory of an interface that we have configured.
 type owned struct {
 	fixed bool // we have set its speed
 }
 
-// Report says what Apply did.
+// Report lists the changes of Apply.
 type Report struct {
 	Changes  []string // one readable line each; empty when everything was as configured
-	Warnings []string // what will not work as meant, although nothing failed
+	Warnings []string // parts that will not work as meant although nothing failed
 }
 
 // New opens the kernel's interfaces. Close it after use.
@@ -112,13 +112,13 @@ func New(o Options) (*Net, error) {
 	return &Net{o: o, kernel: kernel, probe: probe, owned: map[string]*owned{}, lease: make(chan struct{}, 1), leases: map[string]*dhcp.Lease{}, write: writeTable}, nil
 }
 
-// Close lets go of the kernel; what is configured stays.
+// Close closes the interfaces to the kernel. The network stays configured.
 func (n *Net) Close() error {
 	n.kernel.Close()
 	return n.probe.Close()
 }
 
-// Apply makes the kernel's network what cfg says. Errors carry the name of their object, are joined, and stop nothing else.
+// Apply configures the kernel's network by cfg. Errors carry the name of their object, are joined, and stop nothing else.
 func (n *Net) Apply(cfg *config.Config) (Report, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -142,7 +142,7 @@ func (n *Net) apply() (Report, error) {
 	for _, p := range j.ports {
 		j.makeVLAN(p)
 	}
-	// What is reachable stands behind the firewall: it comes before the ports, and after those that it forgets.
+	// The firewall comes before ports are configured, and after unconfigured ports are closed: no address is ever without it.
 	for _, p := range j.ports {
 		if p.unconfigured {
 			j.port(p)

@@ -16,8 +16,8 @@ import (
 	"viaduct/appliance/health"
 )
 
-// tableName is the table that is ours; no other is read or written. portChain begins the name of the chain of each port, droppedChain is
-// where packets end that nothing lets in.
+// tableName is our table; we read and write no other. portChain begins the name of the chain of each port. Packets that no rule accepts
+// end in droppedChain.
 const (
 	tableName    = "viaduct"
 	portChain    = "from-"
@@ -27,10 +27,10 @@ const (
 // ErrOpen says that the rules of the firewall do not stand. Ports that no earlier rules guard stay down.
 var ErrOpen = errors.New("the firewall cannot be set")
 
-// firewall replaces the whole table in one transaction when the kernel's is another one. Which one the kernel has says a
-// fingerprint in the comment of its first rule, so that a new process finds the work of an old one.
+// firewall replaces the whole table in one transaction when the kernel's table differs. A fingerprint in the comment of its first rule
+// identifies the table, so that a new process finds the work of an old one.
 func (j *job) firewall() {
-	names := j.peerAddresses() // before the rules: what changes meanwhile is seen by the next look
+	names := j.peerAddresses() // before the rules: the next look sees later changes
 	w := j.build()
 	text := w.set.String()
 	var changed bool
@@ -60,10 +60,10 @@ func (j *job) firewall() {
 	}
 }
 
-// retryFirewall is how often it is tried again to write rules that could not be written.
+// retryFirewall is the time between attempts to write rules.
 const retryFirewall = 10 * time.Second
 
-// unguarded keeps ports down that no rules guard. Those of the last table that was written go on: an old rule is better than no call.
+// unguarded keeps ports down that no rules cover. Ports that the last written table covers stay up: an old rule is better than no call.
 func (j *job) unguarded(err error) {
 	if !j.stands.stand() {
 		j.Net.guarded = nil
@@ -86,7 +86,7 @@ func (j *job) unguarded(err error) {
 	j.errs = append(j.errs, fmt.Errorf("%w: %v", ErrOpen, err))
 }
 
-// unsupported are the kernel's ways to say that it has no nftables.
+// unsupported lists the errors of a kernel without nftables.
 func unsupported(err error) bool {
 	for _, e := range []error{unix.EPROTONOSUPPORT, unix.EOPNOTSUPP, unix.EAFNOSUPPORT} {
 		if errors.Is(err, e) {
@@ -106,7 +106,7 @@ func dial() (*nftables.Conn, error) {
 	}))
 }
 
-// writeTable makes the table what set says and reports whether it was another one before.
+// writeTable writes the table and reports whether it was a different one before.
 func writeTable(rules ruleset, fingerprint string) (changed bool, err error) {
 	conn, err := dial()
 	if err != nil {
@@ -147,7 +147,7 @@ func writeTable(rules ruleset, fingerprint string) (changed bool, err error) {
 	return true, nil
 }
 
-// fingerprint stands for all rules.
+// fingerprint identifies all rules.
 func (r ruleset) fingerprint() string {
 	sum := sha256.Sum256([]byte(r.String()))
 	return "viaduct " + hex.EncodeToString(sum[:])
@@ -166,7 +166,7 @@ func (r ruleset) stand() bool {
 	return present(conn, table, r, r.sets(table)) == r.fingerprint()
 }
 
-// removeTable takes the table away when there are no ports, and reports whether it was there.
+// removeTable removes the table when there are no ports, and reports whether it was there.
 func removeTable() (removed bool, err error) {
 	conn, err := dial()
 	if err != nil {
@@ -188,12 +188,12 @@ func removeTable() (removed bool, err error) {
 	return false, nil
 }
 
-// recall takes over the devices of an earlier process of ours: those that its table has a chain for. A configuration that does not
-// name them any more takes them down, as if this process had configured them.
+// recall takes over the devices of an earlier sbcd, for which its table has chains. When the configuration does not name them any more,
+// they are taken down as if this process had configured them.
 func (n *Net) recall() {
 	conn, err := dial()
 	if err != nil {
-		return // said by firewall
+		return // firewall reports it
 	}
 	chains, _ := conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
 	for _, c := range chains {
@@ -203,7 +203,7 @@ func (n *Net) recall() {
 	}
 }
 
-// present returns the fingerprint of the table in the kernel, "" when there is none, something of it is gone, or it cannot be read.
+// present returns the fingerprint of the table in the kernel, "" when there is none, parts of it are gone, or it cannot be read.
 func present(conn *nftables.Conn, table *nftables.Table, rules ruleset, sets []*set) (fingerprint string) {
 	for _, c := range rules {
 		have, err := conn.GetRules(table, &nftables.Chain{Name: c.name, Table: table})

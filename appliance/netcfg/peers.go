@@ -13,8 +13,8 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// peer is whom a SIP interface is for. The firewall counts what it drops of its packets to the gateway's sockets: a peer that is
-// configured and not let in is a mistake in a trust line or an access list, and nothing else in the box would ever see its packets.
+// peer is the peer of a SIP interface. The firewall counts its dropped packets to the gateway's sockets: dropping a configured peer is a
+// mistake in a trust line or an access list, and no other part of the box ever sees these packets.
 type peer struct {
 	gateway, iface string
 	chain          string
@@ -22,7 +22,7 @@ type peer struct {
 	trusted        bool  // its addresses are in a trust line: an access list drops it
 }
 
-// watch sends what is dropped on its way to a socket past the counters of the gateway's peers.
+// watch sends packets to a socket past the counters of the gateway's peers before they are dropped.
 func (w *wall) watch(g *config.SIPGateway, refused *chain, socket []part) {
 	name := "peers-of-" + w.trusted(g)
 	for _, p := range w.peers {
@@ -38,7 +38,7 @@ func (w *wall) watch(g *config.SIPGateway, refused *chain, socket []part) {
 		p := &peer{gateway: g.Name, iface: i.Name, chain: name}
 		addresses := w.addressesOf(i)
 		if slices.ContainsFunc(seen, func(s []netip.Prefix) bool { return slices.Equal(s, addresses) }) {
-			return // hubs of one Teams: their packets are told of once
+			return // hubs of one Teams: their packets are reported once
 		}
 		seen = append(seen, addresses)
 		for _, source := range among("saddr", addresses) {
@@ -61,7 +61,7 @@ func (j *job) trustOf(g *config.SIPGateway) (list []netip.Prefix) {
 	return list
 }
 
-// addressesOf are those that a peer may call from: its own, and for Teams those of all its hubs, whichever is configured.
+// addressesOf returns the addresses from which a peer may call: its own, and for Teams those of all hubs.
 func (j *job) addressesOf(i *config.SIPInterface) []netip.Prefix {
 	if i.Teams() {
 		return config.TeamsSignalling
@@ -69,7 +69,7 @@ func (j *job) addressesOf(i *config.SIPInterface) []netip.Prefix {
 	return j.remote(i)
 }
 
-// within reports whether each of the networks lies in one of those others, which are sorted and apart.
+// within reports whether each of the networks lies in one of the others, which are sorted and disjoint.
 func within(networks, others []netip.Prefix) bool {
 	for _, n := range networks {
 		inside := false
@@ -83,7 +83,7 @@ func within(networks, others []netip.Prefix) bool {
 	return true
 }
 
-// why says what drops the peer's packets.
+// why names the reason for which the peer's packets are dropped.
 func (p *peer) why() string {
 	if p.trusted {
 		return fmt.Sprintf("the firewall drops packets of the peer of interface sip %s: a profile acl does not permit them", p.iface)
@@ -92,9 +92,9 @@ func (p *peer) why() string {
 }
 
 const (
-	// countInterval is how often the counters of dropped packets are read.
+	// countInterval is the time between readings of the counters of dropped packets.
 	countInterval = 5 * time.Second
-	// quietPeer is how long nothing of a peer has been dropped when that is over. Peers ask with OPTIONS every minute or so.
+	// quietPeer is the time without a dropped packet after which the alarm ends. Peers send OPTIONS every minute or so.
 	quietPeer = 3 * time.Minute
 )
 

@@ -16,17 +16,17 @@ type job struct {
 	*Net
 	cfg    *config.Config
 	ports  []*port
-	table  []route  // the routes in force: those of the main table
-	tables []*table // those of others
+	table  []route  // routes of the main table
+	tables []*table // other tables
 	report Report
 	errs   []error
 }
 
-// port is one device that is ours, and what it shall become.
+// port is one of our devices, with its configuration.
 type port struct {
 	name         string              // for people: "port ethernet 0 1"
 	device       string              // for the kernel: "eth01"
-	conf         *config.IPInterface // what it is bound to; nil: no addresses
+	conf         *config.IPInterface // bound to it; nil: no addresses
 	up           bool
 	lan          bool // port ethernet 0 0
 	medium       config.Medium
@@ -46,7 +46,7 @@ func (j *job) warn(format string, a ...any) {
 
 func (j *job) fail(format string, a ...any) { j.errs = append(j.errs, fmt.Errorf(format, a...)) }
 
-// plan lists the devices that are ours: those of the configuration, then those of earlier ones, which are taken down. And the
+// plan lists our devices: first those of the configuration, then those of earlier configurations, which are taken down. It also lists the
 // routes.
 func (j *job) plan() {
 	bound := map[*config.IPInterface]string{}
@@ -102,7 +102,7 @@ func (j *job) find(device string) netlink.Link {
 	return link
 }
 
-// addresses are what the port shall have while it is up.
+// addresses returns the addresses of the port while it is up.
 func (p *port) addresses() []netip.Prefix {
 	var list []netip.Prefix
 	if p.conf != nil && p.up {
@@ -115,7 +115,7 @@ func (p *port) addresses() []netip.Prefix {
 	return list
 }
 
-// mtuOf is the MTU that the port shall have, in octets: without configuration Ethernet's, and in a VLAN that of its port.
+// mtuOf returns the MTU of the port in octets: Ethernet's by default, and for a VLAN that of its port.
 func mtuOf(p *port) int {
 	switch {
 	case p.conf != nil && p.conf.MTU != 0:

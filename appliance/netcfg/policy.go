@@ -120,8 +120,8 @@ func (j *job) policy(tables []*table) (supported bool) {
 	return true
 }
 
-// policyRules are those of ours. A kernel without policy routing has none at all, not even the one of the table local; it would put
-// routes of other tables into the main one.
+// policyRules returns our rules. A kernel without policy routing has no rules at all, not even that of the table local; it would put routes
+// of other tables into the main one.
 func (n *Net) policyRules() (list []netlink.Rule, supported bool, err error) {
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		var all []netlink.Rule

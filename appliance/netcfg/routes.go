@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ours marks the routes that we have set, whatever process of ours did it (rtnetlink(7) rtm_protocol; unassigned).
+// ours marks the routes that any sbcd has set (rtnetlink(7) rtm_protocol; unassigned).
 const ours netlink.RouteProtocol = 86
 
-// routeKey is what the kernel tells routes apart by.
+// routeKey has the properties by which the kernel distinguishes routes.
 type routeKey struct {
 	prefix netip.Prefix
 	metric int
@@ -34,7 +34,7 @@ func (j *job) routes() {
 	for _, t := range j.tables {
 		routes := configured(t.routes)
 		if len(t.sources) == 0 {
-			routes = nil // nothing would look there
+			routes = nil // no rule would use them
 		}
 		j.tableRoutes(t.number, routes)
 		delete(left, t.number)
@@ -44,7 +44,7 @@ func (j *job) routes() {
 	}
 }
 
-// tableRoutes replaces and adds what is configured in one table, then removes what is left of ours.
+// tableRoutes replaces and adds the configured routes of one table, then removes our other routes.
 func (j *job) tableRoutes(number int, wanted []route) {
 	have, err := j.routesOf(number)
 	if err != nil {
@@ -74,7 +74,7 @@ func (j *job) tableRoutes(number int, wanted []route) {
 	}
 }
 
-// route sets one route and marks in kept what must stay of the routes that are there.
+// route sets one route and marks in kept the existing routes that must stay.
 func (j *job) route(number int, r route, key routeKey, have []netlink.Route, kept map[int]bool) {
 	want := netlink.Route{Dst: ipNet(key.prefix), Gw: r.Gateway.AsSlice(), Priority: r.Metric, Protocol: ours, Table: number}
 	p := r.port
@@ -127,7 +127,7 @@ func (j *job) route(number int, r route, key routeKey, have []netlink.Route, kep
 	}
 }
 
-// isOurs reports whether we may change a route: it has our mark, or somebody set it by hand through a device of ours.
+// isOurs reports whether we may change a route: it has our mark, or it was set by hand through one of our devices.
 func (j *job) isOurs(r netlink.Route) bool {
 	if r.Protocol == ours {
 		return true
@@ -136,7 +136,7 @@ func (j *job) isOurs(r netlink.Route) bool {
 	return byHand && slices.ContainsFunc(j.ports, func(p *port) bool { return p.link != nil && p.link.Attrs().Index == r.LinkIndex })
 }
 
-// tablesOfOurs are the numbers of tables besides the main one that hold routes of ours.
+// tablesOfOurs returns the numbers of the tables besides the main one that hold our routes.
 func (n *Net) tablesOfOurs() (map[int]bool, error) {
 	numbers := map[int]bool{}
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
@@ -157,7 +157,7 @@ func (n *Net) tablesOfOurs() (map[int]bool, error) {
 	return numbers, nil
 }
 
-// routesOf are the unicast routes of a table.
+// routesOf returns the unicast routes of a table.
 func (n *Net) routesOf(number int) ([]netlink.Route, error) {
 	var all []netlink.Route
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {

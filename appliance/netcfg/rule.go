@@ -17,7 +17,7 @@ type part struct {
 	set   *set // that an expression looks into; nil: none
 }
 
-// rule is matches and what to do when all of them hold.
+// rule has matches, and an action for packets to which all of them apply.
 type rule []part
 
 func (r rule) String() string {
@@ -161,7 +161,7 @@ func jump(chain string) part {
 	return part{text: "jump " + chain, exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: chain}}}
 }
 
-// What rules do.
+// Actions of rules.
 var (
 	accept  = part{text: "accept", exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}}
 	drop    = part{text: "drop", exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}}

@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	// namesInterval is how long the firewall may lag behind the name servers: a trusted remote that moves is let in within it.
+	// namesInterval is how long the firewall may lag behind the name servers: a trusted remote that moves is accepted within it.
 	namesInterval = time.Second
 	// settle is how long a link must have been quiet before the network is applied again.
 	settle = 200 * time.Millisecond
 )
 
-// Run keeps the network as the last Apply made it until ctx ends: trusted remotes follow their names, and after a link flap
-// everything is set again that the kernel dropped (a device that goes down loses its routes). It passes the link events of
-// the ports on; event may be nil, and must not block for long.
+// Run keeps the network as the last Apply made it until ctx ends: trusted remotes follow their names, and after a link flap it restores
+// whatever the kernel dropped (a device that goes down loses its routes). It passes on the link events of the ports; event may be nil,
+// and must not block for long.
 func (n *Net) Run(ctx context.Context, event func(LinkEvent)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	w, err := watch(ctx)
@@ -77,7 +77,7 @@ func (n *Net) isPort(device string) bool {
 	return n.owned[device] != nil
 }
 
-// refresh runs f when there is a configuration, and logs what went wrong.
+// refresh runs f when there is a configuration, and logs its error.
 func (n *Net) refresh(f func() (Report, error)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -95,7 +95,7 @@ func (n *Net) refresh(f func() (Report, error)) {
 	}
 }
 
-// readCounts looks whether packets of configured peers were dropped.
+// readCounts checks for dropped packets of configured peers.
 func (n *Net) readCounts() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -104,7 +104,7 @@ func (n *Net) readCounts() {
 	}
 }
 
-// peerAddresses are those of all peers, in words: of what the firewall is made from, names alone change by themselves.
+// peerAddresses returns the addresses of all peers as text. Of all that the firewall is made from, only names change by themselves.
 func (j *job) peerAddresses() string {
 	var b strings.Builder
 	for _, s := range j.cfg.CS {
@@ -115,8 +115,8 @@ func (j *job) peerAddresses() string {
 	return b.String()
 }
 
-// followNames writes the firewall again when a trusted name resolves to something else now. After rules that could not be written
-// everything is tried again: ports may wait for them.
+// followNames writes the firewall again when the addresses of a trusted name have changed. After a failure to write rules it applies
+// everything again: ports may wait for the rules.
 func (n *Net) followNames() (Report, error) {
 	switch {
 	case n.retry.IsZero():
@@ -130,7 +130,7 @@ func (n *Net) followNames() (Report, error) {
 		return Report{}, nil
 	}
 	j.plan()
-	j.errs = nil // those of the plan were reported by Apply
+	j.errs = nil // Apply reported the errors of the plan
 	j.firewall()
 	return j.done()
 }

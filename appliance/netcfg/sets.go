@@ -13,8 +13,8 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// set is what one rule looks a value up in: networks of one family, or ports. A rule for each of a thousand networks makes every packet
-// walk past all of them, and does not fit into one message to the kernel.
+// set is the set in which one rule looks up a value: networks of one family, or ports. With a rule for each of a thousand networks every
+// packet would pass all of them, and they would not fit into one message to the kernel.
 type set struct {
 	kind     nftables.SetDatatype
 	elements []nftables.SetElement // where each range begins and where the next value outside begins
@@ -22,7 +22,7 @@ type set struct {
 	kernel   *nftables.Set
 }
 
-// sets are those of all rules, with a number for a name.
+// sets are the sets of all rules; their names are numbers.
 func (r ruleset) sets(table *nftables.Table) (list []*set) {
 	for _, c := range r {
 		for _, rule := range c.rules {
@@ -115,7 +115,7 @@ func addressSet(side string, list []netip.Prefix) part {
 	return part{text: word + " { " + strings.Join(words, ", ") + " }", exprs: append(load, s.in()), set: s}
 }
 
-// merge sorts networks and drops those that lie in another.
+// merge sorts networks and drops networks inside others.
 func merge(list []netip.Prefix) []netip.Prefix {
 	list = slices.Clone(list)
 	for i, p := range list {
@@ -156,7 +156,7 @@ func portsAmong(protocol, side string, ranges []portRange) part {
 	return part{text: fmt.Sprintf("%s %s { %s }", protocol, side, strings.Join(words, ", ")), exprs: append(portField(protocol, side), s.in()), set: s}
 }
 
-// mergePorts sorts ranges and joins those that overlap or touch.
+// mergePorts sorts ranges and joins overlapping or adjacent ones.
 func mergePorts(list []portRange) (kept []portRange) {
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b portRange) int { return cmp.Compare(a.first, b.first) })

@@ -103,7 +103,7 @@ func linkState(a *netlink.LinkAttrs) (up, link bool) {
 	return a.Flags&net.FlagUp != 0, a.RawFlags&unix.IFF_LOWER_UP != 0 && a.RawFlags&unix.IFF_RUNNING != 0
 }
 
-// Interfaces are the IP interfaces of a configuration with what their ports have.
+// Interfaces lists the IP interfaces of a configuration with the state of their ports.
 func Interfaces(cfg *config.Config, ports []status.Port) (list []status.IPInterface) {
 	for _, c := range cfg.IP {
 		for _, i := range c.Interfaces {

@@ -9,16 +9,16 @@ import (
 	"viaduct/appliance/netcfg/dhcp"
 )
 
-// route is one of a routing table.
+// route is a route of a routing table.
 type route struct {
 	config.IPRoute
-	port *port // that a DHCP server's route leads out of; nil: the one whose network holds the gateway
+	port *port // of a route from a DHCP server; nil: the port whose network holds the gateway
 }
 
 // everywhere is the prefix of a default route.
 var everywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 
-// configured makes routes of those in the configuration.
+// configured converts routes of the configuration.
 func configured(list []config.IPRoute) (routes []route) {
 	for _, r := range list {
 		routes = append(routes, route{IPRoute: r})
@@ -26,8 +26,8 @@ func configured(list []config.IPRoute) (routes []route) {
 	return routes
 }
 
-// routingTable returns the routes of the tables named DEFAULT, and those that DHCP servers have given, the first port's before the
-// second's. What is configured goes first: a default route of a server is taken only where none is configured.
+// routingTable returns the routes of the tables named DEFAULT and the routes from DHCP servers, the first port's before the second's.
+// Configured routes go first: a default route from a server counts only where none is configured.
 func (j *job) routingTable() []route {
 	var routes []route
 	for _, c := range j.cfg.IP {
@@ -58,8 +58,8 @@ func (j *job) routingTable() []route {
 	return routes
 }
 
-// ofLease are the routes that a lease adds to those that are configured. A server must not draw packets away from another port: who
-// answers first on the WAN would get those for the PBX.
+// ofLease returns the routes that a lease adds to the configured ones. A server must not draw packets away from another port: the first
+// host to answer on the WAN would get the packets for the PBX.
 func (j *job) ofLease(p *port, l *dhcp.Lease, own []route) (routes []route) {
 	add := func(to netip.Prefix, gateway netip.Addr) {
 		routes = append(routes, route{IPRoute: config.IPRoute{Prefix: to, Gateway: gateway}, port: p})
@@ -82,8 +82,7 @@ func (j *job) ofLease(p *port, l *dhcp.Lease, own []route) (routes []route) {
 	return routes
 }
 
-// elsewhere says to what of the configuration a network belongs that lies in the network of another port, or behind a configured route;
-// "" when it is free.
+// elsewhere names the port or the configured route to which a network belongs already, "" when it is free.
 func (j *job) elsewhere(p *port, to netip.Prefix, own []route) string {
 	holds := func(n netip.Prefix) bool { return n.Bits() > 0 && n.Bits() <= to.Bits() && n.Contains(to.Addr()) }
 	for _, other := range j.ports {

@@ -13,13 +13,13 @@ import (
 	"viaduct/appliance/plural"
 )
 
-// Finding is something that an administrator should know about what a profile refers to.
+// Finding is a fact about a key or certificate of a profile that an administrator should know.
 type Finding struct {
 	Severity string // "warning" or "note", as in the list of problems
 	Text     string
 	Field    string // of the profile: "Own", "PrivateKey" or "Trusted"
 	Index    int    // in Own or Trusted
-	Err      error  // why it cannot be used; one that is fs.ErrNotExist: it is not imported
+	Err      error  // why it cannot be used; fs.ErrNotExist: it has not been imported
 }
 
 // Expiry is announced so long before.
@@ -33,7 +33,7 @@ type checker struct {
 	list    []Finding
 }
 
-// line is what a finding is about.
+// line is the line that a finding is about.
 type line struct {
 	field string
 	index int
@@ -74,7 +74,7 @@ func Check(p *config.TLSProfile, s Store, teams bool, now time.Time) []Finding {
 	return k.list
 }
 
-// chain is what we show, leaf first, and the line that each certificate comes from.
+// chain is the chain that we present, leaf first, with the line of each certificate.
 func (k *checker) chain() (chain []*x509.Certificate, lines []line) {
 	for _, o := range ordered(k.profile) {
 		l := line{"Own", slices.Index(k.profile.Own, o)}
@@ -82,7 +82,7 @@ func (k *checker) chain() (chain []*x509.Certificate, lines []line) {
 		if err != nil {
 			k.unusable(l, o.Name, err)
 			if len(chain) == 0 {
-				return nil, nil // what follows is no leaf
+				return nil, nil // the rest is no leaf
 			}
 			continue
 		}

@@ -18,7 +18,7 @@ import (
 	"strings"
 )
 
-// blockCipher is what a key can be encrypted with, always in CBC mode.
+// blockCipher is a cipher for private keys, always in CBC mode.
 type blockCipher struct {
 	key int // bytes
 	new func([]byte) (cipher.Block, error)

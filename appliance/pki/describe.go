@@ -21,7 +21,7 @@ type Info struct {
 	SHA256              string // upper case hex
 }
 
-// Describe returns what `show pki` tells about a certificate.
+// Describe describes a certificate for `show pki`.
 func Describe(c *x509.Certificate) Info {
 	i := Info{
 		Subject: subject(c), Issuer: plainName(c.Issuer.CommonName, c.Issuer.String()),

@@ -10,8 +10,8 @@ import (
 	"viaduct/appliance/plural"
 )
 
-// Doubts are what speaks against using a chain that can be read: sentences for whoever imports it. A key is judged where it is the
-// box's own, which no authority's is.
+// Doubts lists the reasons not to use a readable chain, as sentences for the administrator who imports it. It judges only the box's own
+// keys, not those of authorities.
 func Doubts(chain []*x509.Certificate, now time.Time) (list []string) {
 	for i, c := range chain {
 		who := "the certificate of " + subject(c)
@@ -30,7 +30,7 @@ func Doubts(chain []*x509.Certificate, now time.Time) (list []string) {
 	return list
 }
 
-// KeyDoubt is what speaks against a key of the box, "" when nothing does (teams.md A.3).
+// KeyDoubt is a reason not to use a key of the box, "" when there is none (teams.md A.3).
 func KeyDoubt(public crypto.PublicKey) string {
 	switch k := public.(type) {
 	case *rsa.PublicKey:

@@ -37,7 +37,7 @@ func ParsePrivateKey(text []byte, pass string) (crypto.Signer, error) {
 		case "CERTIFICATE":
 			certificates = true
 			continue
-		default: // EC PARAMETERS say what the key says again
+		default: // EC PARAMETERS repeat the key
 			continue
 		}
 		if err != nil {
@@ -62,7 +62,7 @@ func ParsePrivateKey(text []byte, pass string) (crypto.Signer, error) {
 	return key, nil
 }
 
-// signer reads a key whatever its form: labels are sometimes wrong.
+// signer reads a key in any form: labels are sometimes wrong.
 func signer(der []byte) (crypto.Signer, error) {
 	if k, err := x509.ParsePKCS8PrivateKey(der); err == nil {
 		if s, ok := k.(crypto.Signer); ok {

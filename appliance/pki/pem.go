@@ -10,7 +10,7 @@ import (
 // maxPaste bounds a paste; long chains have some 20 KB.
 const maxPaste = 1 << 20
 
-// block is one PEM block. Unlike encoding/pem, which passes over what it cannot read, the reader below says where a block is broken.
+// block is one PEM block. Unlike encoding/pem, which skips unreadable blocks, the reader below says where a block is broken.
 type block struct {
 	line    int // of BEGIN
 	kind    string

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// MakePEM is how a file of PKCS#12 becomes what can be imported.
+// MakePEM tells how to convert a file of PKCS#12 to PEM.
 const MakePEM = "`openssl pkcs12 -in FILE.pfx -nocerts -nodes` prints its private key as PEM, `openssl pkcs12 -in FILE.pfx -nokeys` its certificates"
 
 // pkcs12Hint names PKCS#12 when a paste without PEM is that: the file itself, of which a console hands over what is no text in

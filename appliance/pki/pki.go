@@ -1,8 +1,8 @@
 // Package pki reads and judges certificates and private keys, and makes tls.Configs of them.
 //
-// It owns the forms in which keys and certificates are pasted, what is said about them, which trust anchors are built in, and how a
-// peer's certificate is verified in either role. It does not own where they are stored (see Store), opens nothing and has no
-// goroutines. The time comes from the caller, except in a handshake, where crypto/x509 takes it.
+// It owns the forms of pasted keys and certificates, their descriptions, the built-in trust anchors, and the verification of a peer's
+// certificate in either role. It does not own their storage (see Store), opens no files and has no goroutines. The
+// time comes from the caller, except in a handshake, where crypto/x509 takes it.
 package pki
 
 import (
@@ -15,7 +15,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// Store holds what was imported. Names come without their class, see Name.
+// Store holds imported keys and certificates. Names come without their class, see Name.
 type Store interface {
 	Certificates(name string) ([]*x509.Certificate, error) // in the order of the paste
 	PrivateKey(name string) (crypto.Signer, error)
@@ -27,7 +27,7 @@ var (
 	ErrPassphrase = errors.New("the pass phrase is wrong")
 )
 
-// ParseError says what is wrong with a paste, and in which of its lines.
+// ParseError describes a fault of a paste, and its line.
 type ParseError struct {
 	Line int // from 1; 0: no line in particular
 	Text string
@@ -80,8 +80,8 @@ func own(p *config.TLSProfile, s Store) (chain []*x509.Certificate, key crypto.S
 	return chain, key, nil
 }
 
-// anchors returns the certificates that a profile trusts. Of configured ones those that are missing are left out, since the others
-// still hold; it is an error only when none is left, for then the built-in ones would trust what nobody asked for.
+// anchors returns the certificates that a profile trusts. It leaves out configured ones that are missing, since the others still count.
+// It fails only when none is left: the built-in ones would trust peers that the administrator did not choose.
 func anchors(p *config.TLSProfile, s Store) (*x509.CertPool, error) {
 	if len(p.Trusted) == 0 {
 		return Roots(), nil

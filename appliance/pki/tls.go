@@ -83,7 +83,7 @@ func certificate(chain []*x509.Certificate, key crypto.Signer) tls.Certificate {
 	return c
 }
 
-// common is what both roles share: versions; the suites are Go's choice.
+// common sets the versions for both roles; the suites are Go's choice.
 func common(p *config.TLSProfile) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS13}
 	switch {

@@ -50,7 +50,7 @@ func explain(err error, leaf *x509.Certificate, rest []*x509.Certificate) error 
 // chainEnd follows a chain as far as the peer sent it.
 func chainEnd(leaf *x509.Certificate, rest []*x509.Certificate) *x509.Certificate {
 	end := leaf
-	for range rest { // no chain is longer than what was sent, whatever circles are in it
+	for range rest { // no chain is longer than the certificates that were sent, even with cycles
 		for _, c := range rest {
 			if c != end && bytes.Equal(c.RawSubject, end.RawIssuer) && !bytes.Equal(end.RawSubject, end.RawIssuer) && end.CheckSignatureFrom(c) == nil {
 				end = c

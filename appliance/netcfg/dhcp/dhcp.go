@@ -1,9 +1,9 @@
 // Package dhcp is a DHCP client (RFC 2131) for one port: it gets a lease, renews and rebinds it, confirms it after the link was
 // away, and releases it.
 //
-// It owns the messages and the state of the lease. It does not own the address, the routes or the name servers: who runs a Client
-// is told of each lease and does with it what is configured. Frames go past the kernel's own network, since there is no address to
-// speak from, and past its firewall. The goroutines are Run's caller and a reader of frames that Run waits for.
+// It owns the messages and the state of the lease. It does not own the address, the routes or the name servers: the caller of Run gets
+// each lease and applies it. Frames bypass the kernel's network, since there is no address to speak from, and its firewall. The
+// goroutines are Run's caller and a reader of frames that Run waits for.
 package dhcp
 
 import (
@@ -23,7 +23,7 @@ import (
 // Conn carries whole Ethernet frames of one device.
 type Conn io.ReadWriteCloser
 
-// Options are what a Client needs.
+// Options configure a Client.
 type Options struct {
 	Log    *slog.Logger
 	Device string // for the log
@@ -31,7 +31,7 @@ type Options struct {
 	Conn   Conn // closed when Run ends
 }
 
-// Lease is what a server gave us.
+// Lease is a lease from a server.
 type Lease struct {
 	Prefix      netip.Prefix // address with the network's length
 	Router      netip.Addr   // of the default route, perhaps outside of the network; not valid when the server named none
@@ -70,7 +70,7 @@ func New(o Options) *Client {
 	return &Client{o: o, confirm: make(chan struct{}, 1), packets: make(chan packet)}
 }
 
-// Status is what the client has and does now.
+// Status returns the lease and the present step.
 func (c *Client) Status() status.Lease {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,8 +95,8 @@ func (c *Client) Confirm() {
 	}
 }
 
-// Run gets a lease and keeps it until ctx ends; with the cause ErrRelease it gives it back then. told is called with each lease
-// that is new or longer, and with nil when it is lost; it must not block for long.
+// Run gets a lease and keeps it until ctx ends; with the cause ErrRelease it gives it back then. It calls told with each
+// new or extended lease, and with nil when the lease is lost; told must not block for long.
 func (c *Client) Run(ctx context.Context, told func(*Lease)) {
 	var reader sync.WaitGroup
 	done := make(chan struct{})
@@ -177,7 +177,7 @@ func (c *Client) problem(text string) {
 // begin starts an attempt with an identifier of its own.
 func (c *Client) begin() { c.xid, c.began = rand.Uint32(), time.Now() }
 
-// send sends one message; what the device refuses is as lost as what the wire loses.
+// send sends one message. A message that the device refuses is lost, like one that the wire loses.
 func (c *Client) send(hardware [6]byte, from, to netip.Addr, m message) {
 	m.xid, m.hw, m.secs = c.xid, c.o.MAC, uint16(min(time.Since(c.began)/time.Second, 0xffff))
 	m.options[optClientID] = append([]byte{1}, c.o.MAC[:]...)

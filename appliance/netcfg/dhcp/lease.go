@@ -65,7 +65,7 @@ func (c *Client) answer(ctx context.Context, patience time.Duration, early <-cha
 	}
 }
 
-// acquire looks for a server and takes its first sound offer. nil: it did not work out, try again.
+// acquire looks for a server and takes its first sound offer. nil: it failed, try again.
 func (c *Client) acquire(ctx context.Context) *Lease {
 	c.begin()
 	c.set(status.LeaseDiscovering, nil)
@@ -155,14 +155,14 @@ func (c *Client) keep(ctx context.Context, l *Lease) *Lease {
 			if next, heard := c.ask(ctx, l, status.LeaseConfirming); heard {
 				return next
 			}
-			continue // the lease holds while nobody says otherwise (section 3.2)
+			continue // without an answer the lease holds (section 3.2)
 		case <-timer.C:
 		}
 		return c.extend(ctx, l)
 	}
 }
 
-// extend asks the server from T1 on, and any server from T2 on, each time after half of what is left.
+// extend asks the server from T1 on, and any server from T2 on, each time after half of the time that is left.
 func (c *Client) extend(ctx context.Context, l *Lease) *Lease {
 	for ctx.Err() == nil {
 		now := time.Now()

@@ -66,7 +66,7 @@ func frame(from, to [6]byte, src, dst netip.Addr, m message) []byte {
 		b = append(append(b, o, byte(len(m.options[o]))), m.options[o]...)
 	}
 	b = append(b, optEnd)
-	for len(b) < ethernetSize+ipSize+udpSize+300 { // BOOTP relays drop what is shorter (RFC 1542 section 2.1)
+	for len(b) < ethernetSize+ipSize+udpSize+300 { // BOOTP relays drop shorter messages (RFC 1542 section 2.1)
 		b = append(b, optPad)
 	}
 	ip := b[ethernetSize:]
@@ -103,8 +103,8 @@ func sum(b []byte, start uint32) uint16 {
 	return uint16(s)
 }
 
-// parse takes a server's message out of a frame. The checksum of UDP is not looked at: a server on the same machine leaves it to
-// a card that is not there.
+// parse reads a server's message from a frame. It ignores the checksum of UDP: a server on the same machine leaves it to a network card
+// that does not exist.
 func parse(b []byte) (p packet, ok bool) {
 	if len(b) < ethernetSize+ipSize || binary.BigEndian.Uint16(b[12:]) != 0x0800 {
 		return p, false
@@ -135,7 +135,7 @@ func parse(b []byte) (p packet, ok bool) {
 	return p, true
 }
 
-// allOptions reads the options, and those that a server with little room puts into the fields of names (RFC 2132 section 9.3).
+// allOptions reads the options, also those in the fields of names (RFC 2132 section 9.3).
 func allOptions(bootp []byte) (map[byte][]byte, bool) {
 	list, ok := options(bootp[bootpSize:])
 	if !ok || len(list[optOverload]) != 1 {
@@ -157,7 +157,7 @@ func allOptions(bootp []byte) (map[byte][]byte, bool) {
 	return list, true
 }
 
-// options reads the options; those that come twice are one (RFC 3396).
+// options reads the options and joins the parts of one option (RFC 3396).
 func options(b []byte) (map[byte][]byte, bool) {
 	list := map[byte][]byte{}
 	for len(b) > 0 {
@@ -220,7 +220,7 @@ func (p *packet) lease(asked time.Time) (*Lease, error) {
 	return l, nil
 }
 
-// seconds is a time of the lease; infinity is ten years.
+// seconds reads a time of the lease; infinity is ten years.
 func (p *packet) seconds(option byte, usual time.Duration) time.Duration {
 	b := p.options[option]
 	if len(b) != 4 {

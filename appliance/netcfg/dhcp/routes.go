@@ -10,11 +10,11 @@ type Route struct {
 	Gateway netip.Addr // not valid: the network is on the link
 }
 
-// maxRoutes is how many routes of a lease are taken.
+// maxRoutes bounds the routes of a lease.
 const maxRoutes = 64
 
-// routing reads where the lease's packets go. When a server names classless routes, its routers mean nothing (RFC 3442): the default
-// route is one of the others. Routes and routers that cannot be are left out one by one; an option that cannot be read is no option.
+// routing reads the routes of a lease. Where a server sends classless routes, its routers do not count (RFC 3442): the default route is
+// among the classless ones. Impossible routes and routers are left out one by one; an unreadable option is ignored.
 func (l *Lease) routing(options map[byte][]byte) {
 	if list, ok := classless(options[optRoutes]); ok {
 		for _, r := range list {
@@ -68,7 +68,7 @@ func (l *Lease) routes(a netip.Addr) bool {
 	return !unusable(a) && a != l.Prefix.Addr() && a != edge(l.Prefix, false) && a != edge(l.Prefix, true)
 }
 
-// unusable reports whether an address is that of no host.
+// unusable reports whether an address cannot be that of a host.
 func unusable(a netip.Addr) bool {
 	first := a.As4()[0]
 	return first == 0 || first == 127 || first >= 224
