@@ -1,7 +1,7 @@
 // Package board holds what differs between boxes: which device is which port, the serial line, serial number, LED, reset button,
 // watchdog, temperature.
 //
-// It owns the profiles (data) and the few files under /sys and /proc that they name. It does not own what is done with them:
+// It owns the profiles (data) and the few files under /sys and /proc that they name. It does not use them itself:
 // package netcfg renames devices, the image feeds the watchdog. It has no goroutines.
 package board
 

@@ -15,7 +15,7 @@ import (
 	"unsafe"
 )
 
-// ResetHold is how long the button must be held for a factory reset: nobody does that by chance.
+// ResetHold is how long the button must be held for a factory reset, so that it does not happen by chance.
 const ResetHold = 10 * time.Second
 
 // keyRestart is the code that device trees give to reset buttons (KEY_RESTART of linux/input-event-codes.h).
@@ -57,7 +57,7 @@ func (b *box) buttonDevice() (string, error) {
 	return "", nil
 }
 
-// onBoard reports whether an input device is soldered in: a keyboard that somebody plugs in has a key for a restart, too.
+// onBoard reports whether an input device is soldered in: a keyboard that is plugged in has a key for a restart, too.
 func onBoard(name string) bool {
 	path, err := filepath.EvalSymlinks(filepath.Join(name, "device"))
 	return err == nil && !strings.Contains(path, "/usb") && strings.Contains(path, "gpio")

@@ -1,6 +1,6 @@
 package board
 
-// profile is what is known of a kind of box. Device paths differ with the way a box was booted (ACPI: /sys/devices/pci0000:00/0000:00:10.0,
+// profile describes a kind of box. Device paths differ with the way a box was booted (ACPI: /sys/devices/pci0000:00/0000:00:10.0,
 // device tree: /sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:10.0), so a port is found by a part of its path.
 type profile struct {
 	name   string
@@ -43,7 +43,7 @@ var profiles = []profile{
 	{name: "uefi-arm64", serial: "/dev/ttyAMA0"},
 }
 
-// Profile is what an image has to know of a board.
+// Profile describes a board to the image.
 type Profile struct {
 	Name   string
 	Serial string // device of the console

@@ -19,7 +19,7 @@ import (
 // starts the slot's kernel at once, and ends when the box restarts. With UEFI firmware, the image's boot loader runs, and a restart is one.
 type Machine struct {
 	Disk     string // image, written to
-	WriteLog string // file, there and empty: what is written to the disk is logged, as QEMU's blklogwrites does; "": it is not
+	WriteLog string // file, there and empty: QEMU's blklogwrites logs the disk's writes to it; "": none
 	Work     string // folder for the kernel
 	LAN      Wire   // port ethernet 0 0
 	WAN      Wire   // port ethernet 0 1

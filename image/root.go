@@ -9,7 +9,7 @@ import (
 // rootFiles is the root file system; programs is the folder that they were built into. No kernel modules: all that the boards need is
 // built into their kernels.
 //
-// What is missing is missing on purpose. gokr-pw.txt would make gokrazy's management HTTP listen on every private address, the
+// Some files of gokrazy are missing on purpose. gokr-pw.txt would make gokrazy's management HTTP listen on every private address, the
 // WAN's too; a shell at /perm/sh or /tmp/serial-busybox would answer on the serial line without a login.
 func rootFiles(b boardProfile, r Release, programs string, trust []byte) (*tree, error) {
 	t := newTree()

@@ -23,8 +23,8 @@ const (
 	extBanner = "banner"
 )
 
-// auth is the handshake of one connection. The identity is taken from the permissions that the callback that succeeded has
-// returned, never from a variable: a client may offer many.
+// auth is the handshake of one connection. The account is that of the permissions which the successful callback returned, never a
+// variable's: a client may offer several accounts.
 type auth struct {
 	*sshServer
 	ctx  context.Context
@@ -41,7 +41,7 @@ func (s *sshServer) config(ctx context.Context, c net.Conn, from netip.Addr) *ss
 		PasswordCallback: func(m ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
 			r, err := a.password(m.User(), string(password))
 			if err == nil && r.Change {
-				// RFC 4252 has a message for this that no client asks well; a second method, every client does.
+				// RFC 4252 has a message for this, which clients handle badly; all of them handle a second method.
 				return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{
 					KeyboardInteractiveCallback: func(m ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 						return a.choose(m.User(), string(password), ask)
@@ -78,13 +78,13 @@ func (s *sshServer) config(ctx context.Context, c net.Conn, from netip.Addr) *ss
 	return cfg
 }
 
-// request completes what is asked of sbcd.
+// request adds the client's address to a request.
 func (a auth) request(q wire.LoginRequest) wire.LoginRequest {
 	q.TTY, q.Remote, q.Source = "ssh "+a.from.String(), true, a.from.String()
 	return q
 }
 
-// permissions are what a login is worth.
+// permissions carry the account of a login.
 func permissions(r wire.LoginReply) *ssh.Permissions {
 	if !r.OK {
 		return nil
@@ -92,8 +92,8 @@ func permissions(r wire.LoginReply) *ssh.Permissions {
 	return &ssh.Permissions{Extensions: map[string]string{extUser: r.User, extIdle: r.Idle.String(), extBanner: r.Banner}}
 }
 
-// publicKey asks whether a key opens an account. A key that does not is no wrong password: clients offer what they have. The
-// package checks the signature afterwards.
+// publicKey asks whether a key opens an account. A wrong key does not count as a wrong password: clients offer all keys that they have.
+// Package ssh checks the signature afterwards.
 func (a auth) publicKey(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 	r, err := a.client.Login(a.ctx, a.request(wire.LoginRequest{User: m.User(), PublicKey: key.Marshal()}))
 	switch {
@@ -128,7 +128,7 @@ func (a auth) password(user, password string) (wire.LoginReply, error) {
 	return wire.LoginReply{}, err
 }
 
-// shutOut says to whoever was shut out for how much longer.
+// shutOut tells a banned client how long the ban lasts.
 func shutOut(left time.Duration) string {
 	minutes := int((left + time.Minute - 1) / time.Minute)
 	return "Too many wrong passwords: try again in " + plural.Of(minutes, "minute") + "."

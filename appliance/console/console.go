@@ -1,7 +1,7 @@
 // Package console is the doors of the box's command line: the serial line, SSH, Telnet, and stdin with stdout.
 //
-// It owns who gets in: logins, the SSH host key, how many connections there are, and the rights of the process. What somebody does
-// inside is package session's, what a terminal is package edit's.
+// It owns logins, the SSH host key, the limits on connections, and the rights of the process. It does not own what a user does after the
+// login (package session) nor how a terminal works (package edit).
 //
 // Goroutines: each terminal has a reader (edit.Keyboard.Pump) and a session. SSH and Telnet have one that accepts for each listener, and
 // one a connection; SSH has one more for the requests of each channel. All are waited for, except a reader that is blocked in a read of
@@ -28,11 +28,11 @@ type Options struct {
 	Serial []string // devices of serial lines, 115200 8N1
 	SSH    []string // addresses to listen on, "192.168.1.1:22"
 	UID    int      // user to become once the ports are open; 0: stay
-	State  string   // folder of the SSH host key and of what was typed, made when it is missing
+	State  string   // folder of the SSH host key and the histories; it is made when it is missing
 	Log    *slog.Logger
 }
 
-// patience is how long a request at a terminal waits for sbcd; a paste in a pipe waits longer, over a reload.
+// patience is how long a request at a terminal waits for sbcd. A paste in a pipe waits longer, for the length of a reload.
 const (
 	patience      = 2 * time.Second
 	patiencePiped = 20 * time.Second
@@ -85,10 +85,10 @@ type console struct {
 	rescue    *rescue.Rescue
 }
 
-// newSession makes a session of a user who has been let in.
+// newSession makes the session of a user after the login.
 func (c *console) newSession(scr *edit.Screen, user, tty string) *session.Session {
 	return session.New(scr, session.Who{Client: c.client, User: user, TTY: tty}, c.histories.Of(user), c.rescue)
 }
 
-// ErrSaid is the result of Stdio when a line failed: what was wrong has been printed.
+// ErrSaid is the result of Stdio when a line failed and the reason has been printed.
 var ErrSaid = session.ErrSaid

@@ -14,8 +14,8 @@ import (
 	"viaduct/appliance/source"
 )
 
-// lobby holds the connections of a server. Those on which nobody has logged in yet are few, and give way to new ones: whoever
-// opens connections and says nothing must not keep the administrator out. Those that are logged in never do.
+// lobby holds the connections of a server. Connections without a login are few, and give way to new ones: a client that opens
+// connections and stays silent must not keep the administrator out. Connections with a login never give way.
 type lobby struct {
 	log  *slog.Logger
 	name string // of the service
@@ -32,7 +32,7 @@ type lobby struct {
 // guest is a connection without a login.
 type guest struct {
 	from  netip.Addr
-	talks bool // has come as far as the question who it is
+	talks bool // the client has begun to log in
 }
 
 const (
@@ -41,7 +41,7 @@ const (
 	sayEvery      = time.Minute
 )
 
-// enter lets a connection in, in place of another one if need be; false when it is itself the one to go.
+// enter lets a connection in. Another one gives way if need be; false: this one has to.
 func (l *lobby) enter(c net.Conn, from netip.Addr) bool {
 	from = source.Of(from)
 	l.lock.Lock()
@@ -66,8 +66,8 @@ func (l *lobby) enter(c net.Conn, from netip.Addr) bool {
 	return true
 }
 
-// dropOf drops a silent connection of the source that has most of them; where all talk, any of one that has its fair share. The lock
-// is held.
+// dropOf drops a silent connection of the source that has most of them. When none is silent, it drops any connection of a source that
+// has its fair share. The lock is held.
 func (l *lobby) dropOf(of map[netip.Addr]int, fair int) bool {
 	silent := map[netip.Addr]int{}
 	for _, g := range l.waiting {
@@ -82,7 +82,7 @@ func (l *lobby) dropOf(of map[netip.Addr]int, fair int) bool {
 	return of[most] >= fair && l.drop(most, true)
 }
 
-// largest is one of the sources that have most.
+// largest is a source with the highest count.
 func largest(of map[netip.Addr]int) (most netip.Addr) {
 	for a, n := range of {
 		if n > of[most] {
@@ -92,7 +92,7 @@ func largest(of map[netip.Addr]int) (most netip.Addr) {
 	return most
 }
 
-// drop closes one connection of a source, which one is left to chance: a silent one, or any. The lock is held.
+// drop closes one connection of a source at random: a silent one, or any. The lock is held.
 func (l *lobby) drop(from netip.Addr, any bool) bool {
 	var victims []net.Conn
 	for c, g := range l.waiting {
@@ -110,7 +110,7 @@ func (l *lobby) drop(from netip.Addr, any bool) bool {
 	return true
 }
 
-// giveWay counts a connection that had to go; the log says so now and then. The lock is held.
+// giveWay counts a dropped connection; the log tells the number once a minute. The lock is held.
 func (l *lobby) giveWay() {
 	l.given++
 	if now := time.Now(); now.Sub(l.said) >= sayEvery {
@@ -119,7 +119,7 @@ func (l *lobby) giveWay() {
 	}
 }
 
-// talks notes that somebody is about to log in.
+// talks notes that a client has begun to log in.
 func (l *lobby) talks(c net.Conn) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
@@ -128,7 +128,7 @@ func (l *lobby) talks(c net.Conn) {
 	}
 }
 
-// login takes a connection among those that stay; false when there are too many of them, or when it had to go meanwhile.
+// login moves a connection to those with a login; false when these are too many, or when it was dropped meanwhile.
 func (l *lobby) login(c net.Conn, account string) bool {
 	l.lock.Lock()
 	defer l.lock.Unlock()

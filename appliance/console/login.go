@@ -11,16 +11,16 @@ import (
 	"viaduct/appliance/console/session"
 )
 
-// A wrong password on a local line costs a wait that grows to maxPenalty; over the network a source is banned (ban.go).
+// A wrong password on a local line costs a wait that grows to maxPenalty; over the network sbcd bans the source.
 const (
 	firstPenalty = time.Second
 	maxPenalty   = 30 * time.Second
 )
 
-// retry is how soon after a failure sbcd is asked again, besides the patience that a request has.
+// retry is the pause between two requests to sbcd that fail; each request waits by itself, too.
 const retry = 200 * time.Millisecond
 
-// choose asks for the password that replaces the first one; the reply is not OK when none was chosen.
+// choose asks for the password that replaces the first one. The reply is not OK when the user chose none.
 func (c *console) choose(ctx context.Context, scr *edit.Screen, q wire.LoginRequest) (r wire.LoginReply, err error) {
 	say := mustChange
 	for range chooseTries {
@@ -29,7 +29,7 @@ func (c *console) choose(ctx context.Context, scr *edit.Screen, q wire.LoginRequ
 		for i, prompt := range [...]string{"New password: ", "Again: "} {
 			var state edit.Line
 			if both[i], state, err = scr.Password(prompt); err != nil || state.Mark != edit.Entered {
-				return wire.LoginReply{}, nil // the terminal's end is met again by whoever reads next
+				return wire.LoginReply{}, nil // the next read meets the end of the terminal again
 			}
 		}
 		if both[0] != both[1] {
@@ -45,27 +45,27 @@ func (c *console) choose(ctx context.Context, scr *edit.Screen, q wire.LoginRequ
 	return wire.LoginReply{}, nil
 }
 
-// door is where somebody wants to get in.
+// door is the terminal at which a user logs in.
 type door struct {
 	tty    string
-	source string // over the network: the address that it comes from
-	talks  func() // called when somebody has said who he is; nil: it makes no difference
+	source string // address of a client on the network, "" at the box
+	talks  func() // called when the user has given a name; may be nil
 }
 
-// request completes what is asked of sbcd.
+// request adds the door to a request.
 func (d door) request(q wire.LoginRequest) wire.LoginRequest {
 	q.TTY, q.Remote, q.Source = d.tty, d.remote(), d.source
 	return q
 }
 
-// remote reports whether somebody comes over the network.
+// remote reports whether the client is on the network.
 func (d door) remote() bool { return d.source != "" }
 
 // errBanned is the end of a connection with too many wrong passwords.
 var errBanned = errors.New("too many wrong passwords")
 
-// login asks at a screen who is there until somebody is let in, and returns the reply. While no account has a password it
-// asks nobody. The error is the terminal's.
+// login asks for name and password until they are right, and returns sbcd's reply. While no account has a password it does not ask.
+// The error is the terminal's.
 func (c *console) login(ctx context.Context, scr *edit.Screen, d door) (wire.LoginReply, error) {
 	penalty := firstPenalty
 	open, err := c.client.Login(ctx, d.request(wire.LoginRequest{}))

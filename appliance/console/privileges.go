@@ -12,9 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dropPrivileges makes the process, which has its ports by now, user and group uid. What it will need again becomes its own
-// first: its folder, the serial lines, and the file in which it leaves orders. Of root's rights it keeps that to low ports,
-// for Telnet.
+// dropPrivileges changes user and group to UID; the ports are open by then. First it gives that user its folder, the serial lines, and
+// the file for orders. Of root's rights the process keeps the one to low ports, for Telnet.
 func (c *console) dropPrivileges() error {
 	if c.UID == 0 || os.Geteuid() != 0 {
 		return nil

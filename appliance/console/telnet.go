@@ -16,8 +16,8 @@ import (
 // settingsEvery is how often sbcd is asked whether Telnet is configured.
 const settingsEvery = 2 * time.Second
 
-// telnetServer is the console over Telnet (RFC 854), for as long as the configuration asks for it: nobody on the way is kept
-// from reading along. Accounts without a password are refused, and sources of wrong passwords banned, as over SSH.
+// telnetServer is the console over Telnet (RFC 854), while the configuration asks for it: the network can read along. As over SSH,
+// accounts without a password are refused, and wrong passwords ban their source.
 type telnetServer struct {
 	*console
 	lobby lobby
@@ -54,7 +54,7 @@ func (c *console) telnet(ctx context.Context) {
 	}
 }
 
-// listen serves a port until end is called, which waits for everybody to be gone.
+// listen serves a port until end is called, which waits until all connections have ended.
 func (s *telnetServer) listen(ctx context.Context, port uint16) (end func(), err error) {
 	l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 	if err != nil {
@@ -122,7 +122,7 @@ const (
 	optNAWS = 31
 )
 
-// telnetReader takes the commands out of what a client sends.
+// telnetReader removes the commands from a client's octets.
 type telnetReader struct {
 	from  io.Reader
 	size  func(width, height int)
@@ -193,7 +193,7 @@ func (r *telnetReader) inside(b byte) bool {
 	return false
 }
 
-// keep takes a byte of a subnegotiation. What is longer is nothing that was asked for.
+// keep takes a byte of a subnegotiation, up to the length of one that we asked for.
 func (r *telnetReader) keep(b byte) {
 	if len(r.sub) < 16 {
 		r.sub = append(r.sub, b)

@@ -33,7 +33,7 @@ const (
 	maxLine = 4096
 )
 
-// Manifest says what a bundle holds. It is what is signed.
+// Manifest says what a bundle holds. The signature covers it.
 type Manifest struct {
 	Board   string    `json:"board"`
 	Version string    `json:"version"`

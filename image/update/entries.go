@@ -108,7 +108,7 @@ type folder struct {
 	size     uint32 // of each file
 	head     []byte // the entries . and ..
 	file     []byte // that of a file: dates and attributes
-	tidy     bool   // nothing lies behind the first Sector
+	tidy     bool   // nothing lies behind the first sector
 }
 
 // openEntries reads the folder. A file that is missing was lost while the loader renamed it: it is Off.
@@ -157,7 +157,7 @@ func (f *folder) complete() (*folder, error) {
 	return f, nil
 }
 
-// write writes the names. All are in one Sector, which is written whole or not at all.
+// write writes the names. All are in one sector, which is written whole or not at all.
 func (f *folder) write(boot Device) error {
 	fail := func(err error) error { return fmt.Errorf("write %s: %w", EntryDir, err) }
 	if !f.tidy {

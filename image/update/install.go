@@ -74,7 +74,7 @@ func Install(r io.Reader, o Options) (Manifest, error) {
 	if err := o.Disk.setState(s); err != nil {
 		return m, err
 	}
-	if err := l.settle(o.Running, Off); err != nil { // nobody shall choose what is half written
+	if err := l.settle(o.Running, Off); err != nil { // a half-written slot must not be chosen
 		return m, err
 	}
 	at := int64(0)
@@ -148,7 +148,7 @@ func place(to Device, at int64, packed io.Reader, p Part) error {
 	}
 	same, err := holds(to, at, p)
 	if err == nil && !same {
-		err = errors.New("what is read back is not what was written")
+		err = errors.New("the medium returns other data than was written")
 	}
 	return err
 }

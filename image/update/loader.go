@@ -54,7 +54,7 @@ func (c counting) tried(t *Trial) (started, again bool) {
 // (tryboot). Whatever happens in that one, the next start is the usual again; the slot that runs then asks once more.
 type once struct{ disk Disk }
 
-// Files of the Raspberry Pi: each names the kernel and the command line of a slot, and fits into a Sector, so that it is overwritten whole
+// Files of the Raspberry Pi: each names the kernel and the command line of a slot, and fits into a sector, so that it is overwritten whole
 // or not at all.
 const (
 	piConfig = "config.txt"

@@ -27,7 +27,7 @@ func (s Slot) Other() Slot { return 1 - s }
 // rootNumber counts root partitions from the boot partition on.
 var rootNumber = regexp.MustCompile(`/PARTNROFF=([12])\b`)
 
-// StateFile is one sector on the boot partition, so that it is there whatever the data partition is like.
+// StateFile is one sector on the boot partition, so that it does not depend on the data partition.
 const (
 	StateFile = "slots.txt"
 	StateSize = Sector
@@ -36,7 +36,7 @@ const (
 // Tries is how often a new firmware may start without becoming healthy.
 const Tries = 3
 
-// State is what is known of the slots.
+// State says what the slots hold.
 type State struct {
 	Slots [2]Firmware `json:"slots"`
 	Trial *Trial      `json:"trial,omitempty"` // nil: none goes on

@@ -1,6 +1,6 @@
 // Package block collects PEM text behind a line that wants it (`import pki:...`, `import backup`), typed or pasted. It owns where such a
-// block ends: with its last END line, an empty line, or a command that stands in its place. Nothing that comes in is lost. What the text
-// holds it does not know. It has no goroutines.
+// block ends: with its last END line, an empty line, or a command that stands in its place. No line is lost. It does not know what the
+// text holds. It has no goroutines.
 package block
 
 import (
@@ -14,7 +14,7 @@ import (
 
 // Block collects what follows `import pki:…`: PEM text up to an empty line. The commonest slip is a command that follows
 // the END line, or a torn body, directly: then the block ends there by itself, says so, and gives the command back.
-// Nothing that comes in is lost: a line goes into the block, or into rest.
+// No line is lost: each goes into the block, or into Rest.
 type Block struct {
 	lines []string
 	// doubt holds lines in the middle of a body that PEM cannot hold: an END line takes them into the block (whose check
@@ -77,7 +77,7 @@ func (b *Block) Add(line string) *End {
 	return b.inside(line, t)
 }
 
-// read takes off what was copied along with a line; command: a prompt stood in front of it, so it is a line of its own.
+// read removes the marks in front of a copied line; command: one of them was a prompt, so the line is a command.
 func (b *Block) read(line string) (t string, command bool) {
 	l := pasted.Read(line)
 	t = strings.TrimSpace(l.Text)
@@ -167,7 +167,7 @@ func (b *Block) inside(line, t string) *End {
 	return nil
 }
 
-// torn ends a block whose END line never came; what was in doubt are commands.
+// torn ends a block without an END line; the lines in doubt are commands.
 func (b *Block) torn(line string) *End {
 	rest := b.doubt
 	if strings.TrimSpace(line) != "" {
@@ -205,7 +205,7 @@ func (b *Block) Text() string {
 }
 
 // Over reports whether the block is complete with the END line that came last: where one block is wanted, and where an encrypted key
-// stands alone, since whoever has pasted that types the pass phrase next, with or without an empty line before it. An encrypted key
+// stands alone, since its pass phrase follows, with or without an empty line before it. An encrypted key
 // that certificates follow goes on.
 func (b *Block) Over(one bool, next func() string) bool {
 	if b.state != between || !strings.HasPrefix(b.lines[len(b.lines)-1], "-----END") {
@@ -244,7 +244,7 @@ func beginsDump(t string) bool {
 	return false
 }
 
-// inDump reports whether a line may be one of those. They are kept nowhere: what they say is in the block.
+// inDump reports whether a line may be one of those. They are dropped: the block says the same.
 func inDump(line, t string) bool {
 	return pasted.Indent(pasted.Read(line).Text) > 0 || strings.HasSuffix(t, ":") || strings.Contains(t, ": ") || strings.Contains(t, " = ") || octets(t)
 }

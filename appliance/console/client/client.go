@@ -1,5 +1,5 @@
 // Package client speaks with sbcd over its unix socket, for consoles. It owns the connection, how long a request waits for sbcd, and which
-// requests were never sent: those may be tried again. What the requests say is package wire's. It has no goroutines of its own.
+// requests were never sent: those may be tried again. Package wire owns their form. It has no goroutines of its own.
 package client
 
 import (
@@ -50,7 +50,7 @@ func New(socket string, wait time.Duration) *Client {
 	return c
 }
 
-// Down is the error of a request that was not sent, because nobody answers on the socket.
+// Down is the error of a request that was not sent, because sbcd does not answer on its socket.
 type Down struct{ Err error }
 
 func (d *Down) Error() string {
@@ -199,11 +199,11 @@ func (c *Client) Login(ctx context.Context, q wire.LoginRequest) (wire.LoginRepl
 	return r, c.call(ctx, wire.PathLogin, q, &r)
 }
 
-// Banned asks for how much longer nobody gets in from a source.
+// Banned asks for how much longer a source is banned.
 func (c *Client) Banned(ctx context.Context, from netip.Addr) time.Duration {
 	r, err := c.Login(ctx, wire.LoginRequest{Remote: true, Source: from.String()})
 	if err != nil {
-		return 0 // then nobody gets in at all
+		return 0 // no login works then anyway
 	}
 	return r.Banned
 }

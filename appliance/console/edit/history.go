@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// Histories keeps what each account typed. Sessions of one account share it; it is written when a session ends.
+// Histories keeps the lines that each account has typed. Sessions of one account share them; they are written when a session ends.
 type Histories struct {
 	dir  string // "": kept for as long as consoled runs
 	lock sync.Mutex
@@ -53,7 +53,7 @@ const (
 func (h *History) load() {
 	text, err := os.ReadFile(h.file)
 	if err != nil {
-		return // nobody has typed anything yet
+		return // there is none yet
 	}
 	for line := range strings.Lines(string(text)) {
 		if line = strings.TrimRight(line, "\n"); line != "" && NotText(line) == "" && len(line) <= historyLine {

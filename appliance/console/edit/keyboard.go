@@ -13,18 +13,18 @@ import (
 	"viaduct/appliance/pasted"
 )
 
-// Keyboard is what comes in from a terminal. A reader goroutine takes bytes off the line at once, whatever the session
-// does: a serial line without flow control would lose them after the 4096 that the kernel keeps. The session reads them
-// as lines (a paste) or, through x/term, as keys.
+// Keyboard is the input of a terminal. A reader goroutine takes bytes off the line at once, even while the session is busy: without flow
+// control, a serial line loses them after the 4096 that the kernel keeps. The session reads them as lines (a paste) or, through x/term,
+// as keys.
 type Keyboard struct {
-	Idle time.Duration // without a key for so long, nothing more comes; 0 is for ever
+	Idle time.Duration // input ends after this time without a key; 0: never
 
 	lock      sync.Mutex
 	buf       []byte
 	came      int       // bytes that have come into buf in all
 	last      time.Time // when the last of them came
-	alone     bool      // that one came by itself, as a key does
-	pauses    []int     // after how many bytes a key was followed by nothing for helpPause, as far as the next byte is in buf
+	alone     bool      // it came by itself, as a key does
+	pauses    []int     // byte counts at which a key was followed by a pause of helpPause, as far as the next byte is in buf
 	err       error     // why no more comes
 	news      chan struct{}
 	room      chan struct{}
@@ -53,13 +53,14 @@ const (
 	AtEnd // Ctrl-D on an empty line
 )
 
+// ErrIdle is the end of the input after Keyboard.Idle.
 var ErrIdle = errors.New("idle for too long")
 
 // keyboardRoom is how many bytes wait for the session; more than a minute and a half of a serial line.
 const keyboardRoom = 1 << 20
 
-// helpPause is how long a `?` or a Tab waits for what follows: in a paste the next byte is a tenth of a millisecond
-// behind, at a keyboard nobody is so fast.
+// helpPause is how long a `?` or a Tab waits for the next byte: in a paste it comes a tenth of a millisecond later, and no typist is so
+// fast.
 const helpPause = 25 * time.Millisecond
 
 // escapePause is how long an escape sequence may be torn.
@@ -87,7 +88,7 @@ func (k *Keyboard) put(ctx context.Context, b []byte, err error) bool {
 		k.lock.Lock()
 		if i := bytes.LastIndexByte(b, ctrl('C')); i >= 0 && k.interrupt != nil {
 			k.interrupt()
-			k.buf, k.pauses, b = k.buf[:0], nil, b[i+1:] // what was typed ahead was meant for the command that is gone
+			k.buf, k.pauses, b = k.buf[:0], nil, b[i+1:] // what the user typed ahead was meant for the interrupted command
 		}
 		if err != nil && k.err == nil {
 			k.err = err
@@ -120,14 +121,14 @@ func (k *Keyboard) arrived(b []byte) {
 	k.came, k.last, k.alone = k.came+len(b), now, len(b) == 1
 }
 
-// pausedAfter reports whether the last of the first n bytes of buf came alone, and nothing for helpPause after it: what was typed
-// while a command ran is told from a paste by when it came, not by when it is read. The lock is held.
+// pausedAfter reports whether the last of the first n bytes of buf came alone and was followed by a pause of helpPause: the time of
+// arrival tells keys typed ahead from a paste, not the time of reading. The lock is held.
 func (k *Keyboard) pausedAfter(n int) bool {
 	_, found := slices.BinarySearch(k.pauses, k.came-len(k.buf)+n)
 	return found
 }
 
-// asks reports whether a line that is here holds a `?` or a Tab that was a key. The lock is held.
+// asks reports whether a line holds a `?` or a Tab that was typed as a key. The lock is held.
 func (k *Keyboard) asks(at int, line []byte) bool {
 	if len(k.pauses) == 0 || k.paste {
 		return false
@@ -209,8 +210,7 @@ func (k *Keyboard) advance(n int) {
 	poke(k.room)
 }
 
-// Lines takes complete lines of text that are already here, at the beginning of a line: a paste, or what was typed ahead. It takes at
-// most count of them, and stops after so many bytes.
+// Lines takes complete lines of text that have already arrived, pasted or typed ahead: at most count of them, and about size bytes.
 // Lines that hold keys (control characters, escape sequences, a call for help) are left to the editor.
 func (k *Keyboard) Lines(count, size int) []string {
 	k.lock.Lock()
@@ -308,7 +308,7 @@ func (k *Keyboard) Key() string {
 	return key
 }
 
-// word reads a word behind a question, shown as it grows; it is empty when its reader thinks better of it.
+// word reads a word behind a question and shows it as it grows; it is empty when the user gives up.
 func (k *Keyboard) word(show func(string)) string {
 	const longest = 60
 	word := []rune{}
@@ -329,7 +329,7 @@ func (k *Keyboard) word(show func(string)) string {
 	}
 }
 
-// typedAhead reports whether input is there that was not meant for a question: a paste goes on, and nobody is reading yet.
+// typedAhead reports whether input has arrived that does not answer a question: a paste goes on, and its user is not reading yet.
 func (k *Keyboard) typedAhead() bool {
 	k.lock.Lock()
 	defer k.lock.Unlock()

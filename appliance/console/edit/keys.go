@@ -10,8 +10,8 @@ import (
 
 // Read gives x/term the keys that it may see. Between the terminal and x/term stand these rules:
 //
-//   - Characters go in as bracketed pastes of our own making, so that x/term does not cut the line at 4096 bytes and asks
-//     nobody about them; the limit is pasted.MaxLine, and what goes beyond is counted and reported.
+//   - Characters go in as bracketed pastes of our own making: x/term then neither cuts the line at 4096 bytes nor calls back for
+//     them. The limit is pasted.MaxLine; bytes beyond it are counted and reported.
 //   - `?` and Tab go in as keys only where nothing followed at once when they came, outside a paste and not after Ctrl-V: they then
 //     reach the editor's callback, which asks sbcd what may stand there.
 //   - Ctrl-C, Ctrl-Z and Ctrl-D would end x/term's reading: they become an Enter with a mark.
@@ -159,7 +159,7 @@ func (k *Keyboard) control(c byte) {
 // keyD stands for Ctrl-D on its way through x/term, which would take the real one for the end of all input.
 const keyD = 0x1e
 
-// show appends a sign to the line that is about to be Abandoned.
+// show appends a sign to the line that is about to be abandoned.
 func (k *Keyboard) show(sign string) {
 	if !k.secret {
 		k.out = append(k.out, ctrl('E'))

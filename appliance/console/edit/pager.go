@@ -9,8 +9,8 @@ import (
 	"viaduct/appliance/printable"
 )
 
-// Pager prints a long text a page at a time. It keeps what it has been given, so that its reader may go back and search; of a
-// text that is larger than pagerRoom the beginning is forgotten.
+// Pager prints a long text a page at a time. It keeps the text, so that the reader may go back and search; of a text larger than
+// pagerRoom it forgets the beginning.
 type Pager struct {
 	screen *Screen
 	on     bool
@@ -135,7 +135,7 @@ func (p *Pager) flow() {
 
 func (p *Pager) write(text string) { p.out += text }
 
-// send gives the terminal what was written: a line that is being edited is drawn anew after each piece.
+// send gives the terminal the text in one piece: x/term draws the edited line anew after each.
 func (p *Pager) send() {
 	if p.out != "" {
 		p.screen.term.Write([]byte(p.out))
@@ -143,13 +143,13 @@ func (p *Pager) send() {
 	}
 }
 
-// Live prints what comes from now on at once: nobody has asked to wait for news.
+// Live switches paging off: news must not wait for a key.
 func (p *Pager) Live() {
 	p.End()
 	p.on = false
 }
 
-// End prints what is left when the text is over.
+// End prints the rest of the text.
 func (p *Pager) End() {
 	for p.on && !p.quit && (p.toEnd || p.find != "") {
 		if p.toEnd {

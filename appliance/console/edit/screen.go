@@ -12,15 +12,15 @@ import (
 	"golang.org/x/term"
 )
 
-// Screen is a terminal with somebody at it: keys come in through its keyboard, x/term edits the line. Several logins may
-// follow each other on one screen. Resize may be called from any goroutine, all else is the session's.
+// Screen is a user's terminal: keys come in through its keyboard, x/term edits the line. One screen may see several logins in turn.
+// Resize may be called from any goroutine, all other methods belong to the session.
 type Screen struct {
 	Keys   *Keyboard
 	w      io.Writer
 	term   *term.Terminal
 	width  atomic.Int32
 	height atomic.Int32
-	fixed  atomic.Bool // somebody has said how large it is: a serial line does not know
+	fixed  atomic.Bool // the user has set the size: a serial line does not know it
 }
 
 // NewScreen makes a screen that writes to w; the caller runs Keys.Pump.
@@ -32,7 +32,7 @@ func NewScreen(w io.Writer) *Screen {
 	return s
 }
 
-// Fresh forgets a line that was begun, for the next one who logs in.
+// Fresh forgets an unfinished line, for the next login.
 func (s *Screen) Fresh() {
 	s.term = term.NewTerminal(struct {
 		io.Reader
@@ -59,7 +59,7 @@ func (s *Screen) Resize(width, height int) {
 	if s.fixed.Load() {
 		return
 	}
-	if width < 1 || width > 1000 || height < 1 || height > 1000 { // a serial line or a pty that nobody told its size
+	if width < 1 || width > 1000 || height < 1 || height > 1000 { // a serial line, or a pty without a size
 		width, height = 80, 24
 	}
 	s.width.Store(int32(width))
@@ -101,8 +101,7 @@ func (noHistory) Add(string)    {}
 func (noHistory) Len() int      { return 0 }
 func (noHistory) At(int) string { return "" }
 
-// Help answers a `?` or a Tab at a byte position of a line: with the line and the position as they become. When ok is false the key
-// goes into the line.
+// Help answers a `?` or a Tab at a byte position of a line. It returns the new line and position; ok false: the key goes into the line.
 type Help func(line string, pos int, key rune) (newLine string, newPos int, ok bool)
 
 // Assist gives the lines that are read from now on a history and an answer to `?` and Tab.

@@ -13,9 +13,8 @@ import (
 	"viaduct/appliance/console/edit"
 )
 
-// Rescue is what a console can do while sbcd does not answer: say why, from the log that sbcd leaves beside its socket, and
-// leave an order there for its next start. Whoever stands at the box may do that without a password: he could as well take
-// the flash card out. Over the network nobody can.
+// Rescue shows the end of sbcd's log and leaves orders. A user at the box needs no password for it, as he could take the flash card out
+// just as well. Consoles over the network have no rescue.
 type Rescue struct {
 	log, orders string // names of files
 }
@@ -58,7 +57,7 @@ func (r *Rescue) Why() string {
 	return "% the end of its log:\n  " + strings.Join(lines[max(0, len(lines)-tailLines):], "\n  ") + "\n"
 }
 
-// File is where the orders are left.
+// File is the name of the file for orders.
 func (r *Rescue) File() string { return r.orders }
 
 // order leaves an order for sbcd.
@@ -90,7 +89,7 @@ func (r *Rescue) Menu(words bool) string {
 	return b.String()
 }
 
-// Pressed waits for a key of the menu, for as long as wait, and does what it says once it is confirmed.
+// Pressed waits up to wait for a key of the menu, asks for a confirmation, and leaves the order.
 func (r *Rescue) Pressed(ctx context.Context, scr *edit.Screen, wait time.Duration) {
 	if !scr.Keys.Wait(0, wait) {
 		if scr.Keys.Ended() != nil { // nothing to wait for any more
@@ -120,7 +119,7 @@ func (r *Rescue) Pressed(ctx context.Context, scr *edit.Screen, wait time.Durati
 	}
 }
 
-// Typed does what a session at the box types while sbcd is down; false when it is no order.
+// Typed leaves the order that a line of a session at the box names; false when it names none.
 func (r *Rescue) Typed(scr *edit.Screen, line string) bool {
 	for _, o := range orders {
 		if strings.TrimSpace(line) != o.word {

@@ -17,15 +17,14 @@ import (
 	"viaduct/appliance/printable"
 )
 
-// ErrSaid is the result of a paste in which a line failed: what was wrong has been printed.
+// ErrSaid is the result of a paste in which a line failed and the reason has been printed.
 var ErrSaid = errors.New("there were errors")
 
 // maxComplaints is how many lines that are not text are named one by one: a binary file must not answer with its length.
 const maxComplaints = 10
 
-// Paste runs lines that come without anybody at the keys: a pipe into `consoled -stdio`, a command given to ssh, a shell
-// without a terminal. Nothing is echoed and no prompt is printed; the answers are, and after the last line the problems
-// that the paste has left.
+// Paste runs lines that come without a user at the keys: a pipe into `consoled -stdio`, a command given to ssh, a shell without a
+// terminal. It prints the answers, without echo or prompts, and after the last line the problems that are left.
 type Paste struct {
 	shell
 	out io.Writer
@@ -43,7 +42,7 @@ type Paste struct {
 	complaints int
 }
 
-// pasteRows is how long the end of a paste may be where nobody says how large the screen is.
+// pasteRows is how many rows the end of a paste may have where the size of the screen is not known.
 const pasteRows = 23
 
 // quiet is how long a line may be late to count as part of what came before it.
@@ -69,8 +68,8 @@ func NewPaste(ctx context.Context, who Who, in io.Reader, out io.Writer, spawn f
 	return p
 }
 
-// Command makes the paste run the lines of one command, as whoever may do so in the mode of administrators; what comes in is
-// read only into blocks, or as a file.
+// Command makes the paste run the lines of one command, in the mode of administrators if the user may. The input is then read only into
+// blocks, or as a file.
 func (p *Paste) Command(text string) {
 	p.blocksOnly = true
 	p.mode = []string{wire.Enabled}
@@ -97,7 +96,7 @@ func (p *Paste) Run(ctx context.Context) error {
 	if p.exit {
 		p.leftOver()
 	}
-	if p.ran == 1 && !p.tally.changed { // one command has said all that is to be said
+	if p.ran == 1 && !p.tally.changed { // the answer to one command needs no summary
 		p.tally = tally{}
 	}
 	failed, err := p.endPaste(ctx, pasteRows, p.print)
@@ -188,7 +187,7 @@ func (p *Paste) collected(ctx context.Context, l input) error {
 	return ctx.Err()
 }
 
-// again runs a line with what was collected for it.
+// again runs a line with the block that it asked for.
 func (p *Paste) again(ctx context.Context, l input, body string) {
 	if _, err := p.shell.send(ctx, []string{l.text}, body, p.print, func(_ int, a wire.Answer) { p.done(l, a) }); err != nil {
 		p.fail(l, explain(err), err.Error())

@@ -7,10 +7,10 @@ import (
 	"viaduct/appliance/console/edit"
 )
 
-// unanswered is said when nobody was there to answer a question: in a paste or a script the next line is a command.
+// unanswered is said when a question in a paste or a script has no answer: the next line is a command.
 const unanswered = "% not done: the next line is no answer (yes or no); the word force behind the command leaves the question out"
 
-// Differ is said of two passwords that were to be the same.
+// Differ is said when a password was repeated wrongly.
 const Differ = "The two are not the same."
 
 const notDone = "% not done"

@@ -1,8 +1,7 @@
-// Package session is what somebody does with the box's command line: lines are read, run by sbcd, and answered, at a terminal (Session) or
-// from a pipe (Paste).
+// Package session reads lines, has sbcd run them, and prints the answers: at a terminal (Session) or from a pipe (Paste).
 //
-// It owns questions, blocks, help, and the end of a paste. What a line means is asked of sbcd, for each line anew and with the mode in which
-// the session stands, so that a session survives a restart of sbcd and can say that it is down. How somebody got in is not its business.
+// It owns questions, blocks, help, and the end of a paste. It does not own the language: each line goes to sbcd with the mode in which the
+// session stands, so that a session survives a restart of sbcd and can say that sbcd is down. Logins are not its business.
 //
 // Goroutines: a session has one of its own, the caller's, and a follower that prints what sbcd reports; Run waits for it. A paste has one
 // that reads lines, which its caller starts.
@@ -25,13 +24,13 @@ import (
 	"viaduct/appliance/plural"
 )
 
-// Session is somebody at a screen: it reads lines, runs them, and prints the answers.
+// Session is a user at a screen: it reads lines, runs them, and prints the answers.
 type Session struct {
 	shell
 	screen  *edit.Screen
 	history *edit.History
 	queue   []string // pasted lines that are not run yet
-	pasted  int      // lines since the keyboard was last quiet that no fingers typed
+	pasted  int      // lines that came too fast for a typist since the keyboard was last quiet
 	bad     int      // lines in a row that were no text
 	rescue  *rescue.Rescue
 	down    bool // sbcd did not answer the last line
@@ -189,7 +188,7 @@ func (s *Session) exec(ctx context.Context, lines []string, pasted bool) (took i
 		s.collected(ctx, s.pasted+ran, lines[ran-1])
 	case err == nil:
 	case running.Err() != nil:
-		s.queue = nil // what was to be run after the command that was interrupted, which is not run again either
+		s.queue = nil // lines behind the interrupted command; none of them is run again
 		if !out.Quit() {
 			s.screen.Println("^C")
 		}
@@ -235,7 +234,7 @@ func (s *Session) explainDown(err error) {
 	}
 }
 
-// summary prints what a paste has brought.
+// summary prints the end of a paste.
 func (s *Session) summary(ctx context.Context) {
 	if _, err := s.endPaste(ctx, s.screen.Height()-1, s.screen.Print); err != nil {
 		s.screen.Println(explain(err))
@@ -283,7 +282,7 @@ func (s *Session) collected(ctx context.Context, n int, line string) {
 	}
 }
 
-// again runs a line with what was collected for it.
+// again runs a line with the block that it asked for.
 func (s *Session) again(ctx context.Context, n int, line, body string) {
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -312,7 +311,7 @@ func (s *Session) readSecret(prompt string) string {
 	return line + "\n"
 }
 
-// readNewSecret reads a secret that nobody has typed before: twice.
+// readNewSecret reads a new secret twice.
 func (s *Session) readNewSecret(prompt string) string {
 	for {
 		first := s.readSecret(prompt)

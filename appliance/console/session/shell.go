@@ -11,15 +11,14 @@ import (
 	"viaduct/appliance/console/client"
 )
 
-// Who is somebody who has been let in.
+// Who is the user of a session.
 type Who struct {
 	Client *client.Client
 	User   string // "" is the local root
 	TTY    string // as `who` shows it
 }
 
-// shell is what a session is whatever its terminal: who it is, where it stands, and how it runs lines. It is used by the
-// session's goroutine alone.
+// shell is a session without its terminal: the user, the mode, and the way to run lines. The session's goroutine alone uses it.
 type shell struct {
 	who Who
 
@@ -33,7 +32,7 @@ type shell struct {
 	more    bool          // page long output
 	rows    int           // that the terminal was said to have; 0: nothing was said
 	columns int
-	live    func() // called when what follows are news as they come, which nobody wants to page; nil: it makes no Difference
+	live    func() // called before news, which must not be paged; may be nil
 	yes     bool   // answers the question of the next line
 }
 
@@ -101,7 +100,7 @@ func (s *shell) each(text func(string), done func(wire.Answer)) func(wire.Answer
 	}
 }
 
-// moveOn takes the session to where an answer leads.
+// moveOn takes over mode and prompt of an answer.
 func (s *shell) moveOn(a wire.Answer) {
 	s.mode, s.prompt, s.collect, s.exit, s.leftOut = a.Mode, a.Prompt, a.Collect, a.Exit, a.LeftOut
 	switch {

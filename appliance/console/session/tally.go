@@ -9,7 +9,7 @@ import (
 	"viaduct/appliance/printable"
 )
 
-// tally is what is remembered of a paste for its end.
+// tally counts the lines of a paste for its end.
 type tally struct {
 	known   []byte // the problems before it began, in sbcd's form
 	changed bool   // the configuration is another one

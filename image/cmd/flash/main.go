@@ -57,7 +57,7 @@ func run(imageName, device string, force bool) error {
 	if err == nil {
 		// What was written must come from the medium now.
 		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, out.Fd(), unix.BLKFLSBUF, 0); errno != 0 {
-			err = fmt.Errorf("drop what is cached of %s: %w", device, errno)
+			err = fmt.Errorf("drop the cache of %s: %w", device, errno)
 		}
 	}
 	if err == nil {
@@ -110,7 +110,7 @@ func verify(out, img *os.File, size int64) error {
 		}
 		if !bytes.Equal(want[:n], got[:n]) {
 			p.end()
-			return fmt.Errorf("what was read back between MiB %d and %d is not what was written: the medium is bad", at>>20, (at+n)>>20)
+			return fmt.Errorf("the medium is bad: between MiB %d and %d it returns other data than was written", at>>20, (at+n)>>20)
 		}
 		at += n
 		p.show(at)

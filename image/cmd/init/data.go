@@ -28,8 +28,8 @@ const (
 	dataMount     = "/perm"
 )
 
-// mountData mounts the data partition if gokrazy could not, and returns what is wrong with it, for whoever looks at the box. When
-// nothing of it can be used, a file system in memory takes its place: the box comes up with the factory settings and can be reached.
+// mountData mounts the data partition if gokrazy could not. The alarm says what is wrong with it, for the user. When the partition cannot
+// be used, a file system in memory takes its place: the box comes up with the factory settings and can be reached.
 func (d disk) mountData() (alarm string, err error) {
 	device := d.parts[dataPartition]
 	p := partition{
@@ -61,7 +61,7 @@ type partition struct {
 	memory  func() error // mount something else in its place
 }
 
-// What is said of a data partition that is not used. sbcd sees by itself when a partition can only be read.
+// The alarms of a data partition that is not used. sbcd notices by itself when it is read-only.
 const (
 	alarmMemory      = "the data partition is damaged and was left alone" + fromMemory
 	alarmUnformatted = "the data partition could not be formatted" + fromMemory
@@ -161,8 +161,7 @@ func readNumber(name string) (int64, error) {
 // file system.
 var formatting = []byte("viaduct: formatting\n")
 
-// untouched is how much of a partition is zero when nothing was ever written to it: what an image brings. What lies behind it on the
-// medium may be left over from before.
+// untouched is how many bytes of a new partition are zero: those that an image brings. The medium may hold old data behind them.
 const untouched = update.DataSize
 
 // isNew tells whether a partition was never formatted, or not to the end.

@@ -29,7 +29,7 @@ var version, commit, built = "development", "unknown", ""
 
 const socket = "/run/sbcd.sock"
 
-// consoleUID is the user that consoled becomes once it has its ports: whoever finds a hole in it is not root.
+// consoleUID is the user that consoled becomes once its ports are open: a hole in it does not make an attacker root.
 const consoleUID = "500"
 
 func main() {
@@ -120,8 +120,8 @@ func quietKernel() {
 }
 
 // leaveSerialLine keeps everybody but the console away from the serial line: gokrazy, which reads it for a shell that is not
-// there and would eat every second key; services that write to /dev/console, as randomd does; and whoever sends a break, as terminal
-// servers do when somebody connects, after which the kernel takes the next key for an order (SysRq: restart, panic).
+// there and would eat every second key; services that write to /dev/console, as randomd does; and a break, which terminal
+// servers send when a client connects: after it the kernel takes the next key for an order (SysRq: restart, panic).
 func leaveSerialLine() error {
 	null, err := os.Open(os.DevNull)
 	if err != nil {

@@ -60,7 +60,7 @@ func (s superblock) soundFor(number, block, size int64) bool {
 		s.blocks() > 0 && s.blocks()*block <= size && size-s.blocks()*block < group(block)
 }
 
-// same tells whether two describe the same file system. What changes in its life does not count.
+// same reports whether two superblocks describe the same file system. Fields that change in its life do not count.
 func (s superblock) same(o superblock) bool {
 	for _, field := range [][2]int{
 		{0x0, 8}, {0x14, 12}, {0x20, 12}, {0x38, 2}, {0x4c, 4}, {0x54, 6}, {0x5c, 4}, {0x64, 20}, {0xe0, 8}, {0xfe, 2}, {0x150, 4},
@@ -199,8 +199,7 @@ func readBits(part blockDevice, g []byte, block int64, place int) ([]byte, error
 	return bits, err
 }
 
-// beginsUsed checks that the bits of the first group count in use what is always so: its first blocks, and the ten inodes that ext4
-// keeps for itself. The kernel would believe damaged ones, and overwrite files.
+// beginsUsed checks that the bitmaps of the first group mark as used its first blocks and the ten inodes that ext4 keeps for itself. The kernel would believe damaged ones, and overwrite files.
 func beginsUsed(part blockDevice, groups []byte, block int64) error {
 	for place, always := range map[int]uint16{0x0: 0x0f, 0x4: 0x3ff} {
 		bits, err := readBits(part, groups, block, place)
@@ -208,7 +207,7 @@ func beginsUsed(part blockDevice, groups []byte, block int64) error {
 			return err
 		}
 		if binary.LittleEndian.Uint16(bits)&always != always {
-			return errors.New("what is free is damaged too")
+			return errors.New("the bitmaps are damaged too")
 		}
 	}
 	return nil

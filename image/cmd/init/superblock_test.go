@@ -127,7 +127,7 @@ func TestADataPartitionIsFormattedOnlyWhenItIsNew(t *testing.T) {
 			overwrite(t, f, 0, make([]byte, 2*ext4Block))
 			return f
 		}},
-		"what is free is damaged too": {want: "memory", before: func(t *testing.T) *os.File {
+		"the bitmaps are damaged too": {want: "memory", before: func(t *testing.T) *os.File {
 			f := used(t, cardSize)
 			overwrite(t, f, 0, make([]byte, 4*ext4Block))
 			return f

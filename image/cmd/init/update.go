@@ -105,7 +105,7 @@ func (d device) Sync() error {
 		return err
 	}
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, d.Fd(), unix.BLKFLSBUF, 0); errno != 0 {
-		return fmt.Errorf("drop what is cached: %w", errno)
+		return fmt.Errorf("drop the cache: %w", errno)
 	}
 	return nil
 }
@@ -128,10 +128,10 @@ func (f *firmware) started() bool {
 	return trial
 }
 
-// sweep removes what is left of an update during which power went.
+// sweep removes the file of an update that a power cut has ended.
 func (f *firmware) sweep() {
 	if err := os.Remove(f.options.Spool); err != nil && !errors.Is(err, fs.ErrNotExist) && f.problem == nil {
-		log.Printf("what is left of an update: %v", err)
+		log.Printf("file of an interrupted update: %v", err)
 	}
 }
 

@@ -22,7 +22,7 @@ func main() {
 		fmt.Fprintln(console, "inspect: on the console") // as randomd does
 	}
 	for range 600 {
-		if strings.Contains(read("/run/init.log"), "consoled answers") {
+		if log := read("/run/init.log"); strings.Contains(log, "sbcd answers") && strings.Contains(log, "consoled answers") {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
