@@ -189,6 +189,6 @@ func (c *call) showRoute(plan *route.Plan) {
 		return
 	}
 	for _, step := range plan.Trace {
-		c.log.Debug("route", "name", step.String())
+		c.log.Debug("route", "topic", "route", "name", step.String())
 	}
 }

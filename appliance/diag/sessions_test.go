@@ -46,7 +46,7 @@ func TestDebugReachesTheSessionThatAsked(t *testing.T) {
 	if err := s.Debug("nowhere", "all", false); err != nil {
 		t.Errorf("a script that tidies up: %v", err)
 	}
-	calls, sip := s.Logger(TopicCall), s.Logger(TopicSIP)
+	calls, sip := s.Logger(TopicCall, TopicRoute), s.Logger(TopicSIP, TopicTLS)
 	calls.Info("not asked for")
 	for _, topic := range []string{"call", "route", "sip"} {
 		if err := s.Debug("serial", topic, true); err != nil {
@@ -54,9 +54,9 @@ func TestDebugReachesTheSessionThatAsked(t *testing.T) {
 		}
 	}
 	calls.With("call", "17").Debug("calling", "if", "x")
-	calls.Debug("route", "name", "table T")
+	calls.Debug("route", "topic", "route", "name", "table T")
 	calls.Debug("calling", "to", "x\n12:00 call: forged\x1b[2J")
-	sip.Debug("TLS connection") // another topic
+	sip.Debug("TLS connection", "topic", "tls") // another topic
 	s.Trace(siptransport.TraceEntry{Gateway: "gw", Transport: siptransport.UDP, Remote: netip.MustParseAddrPort("192.0.2.1:5060"),
 		Message: []byte("INVITE x\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^31\r\n")})
 	for _, want := range []string{

@@ -4,47 +4,55 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"viaduct/appliance/printable"
 	"viaduct/appliance/siptransport"
 )
 
-// Logger returns a logger whose records, debug level included, also reach the sessions that debug topic.
-func (s *Sessions) Logger(topic string) *slog.Logger {
-	return slog.New(&tap{Handler: s.Log.Handler(), topic: topic, sessions: s})
+// topicKey is the key of the attribute by which a record is of another topic than its logger.
+const topicKey = "topic"
+
+// Logger returns a logger whose records, debug level included, also reach the sessions that debug topic. Records with the attribute
+// "topic" are for that one: others names the topics that may occur.
+func (s *Sessions) Logger(topic string, others ...string) *slog.Logger {
+	return slog.New(&tap{Handler: s.Log.Handler(), topic: topic, others: others, sessions: s})
 }
 
 // tap passes records on, and shows them to sessions.
 type tap struct {
 	slog.Handler
 	topic    string
+	others   []string
 	sessions *Sessions
 	attrs    []slog.Attr
 }
 
-// topicOf returns the topic of a record: TLS is a topic of its own within SIP, and routing within a call.
-func (t *tap) topicOf(message string) string {
-	switch {
-	case t.topic == TopicSIP && strings.Contains(message, "TLS"):
-		return TopicTLS
-	case t.topic == TopicCall && message == "route":
-		return TopicRoute
-	}
-	return t.topic
+// topicOf returns the topic of a record.
+func (t *tap) topicOf(r slog.Record) string {
+	topic := t.topic
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == topicKey {
+			topic = a.Value.String()
+		}
+		return a.Key != topicKey
+	})
+	return topic
 }
 
 func (t *tap) Enabled(ctx context.Context, level slog.Level) bool {
-	return t.Handler.Enabled(ctx, level) || t.sessions.wanted(t.topic) ||
-		t.topic == TopicSIP && t.sessions.wanted(TopicTLS) || t.topic == TopicCall && t.sessions.wanted(TopicRoute)
+	return t.Handler.Enabled(ctx, level) || t.sessions.wanted(t.topic) || slices.ContainsFunc(t.others, t.sessions.wanted)
 }
 
 func (t *tap) Handle(ctx context.Context, r slog.Record) error {
-	if topic := t.topicOf(r.Message); t.sessions.wanted(topic) {
+	if topic := t.topicOf(r); t.sessions.wanted(topic) {
 		var b strings.Builder
 		b.WriteString(r.Message)
 		add := func(a slog.Attr) bool {
-			fmt.Fprintf(&b, " %s=%s", a.Key, printable.Line(a.Value.Resolve().String()))
+			if a.Key != topicKey {
+				fmt.Fprintf(&b, " %s=%s", a.Key, printable.Line(a.Value.Resolve().String()))
+			}
 			return true
 		}
 		for _, a := range t.attrs {

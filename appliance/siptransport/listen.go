@@ -112,7 +112,7 @@ func (g *Gate) welcome(s *stream, conn net.Conn) {
 	if s.kind.Secure() {
 		t, err := g.acceptTLS(conn, s.peer.Addr())
 		if err != nil {
-			g.Repeats.Log(slog.LevelWarn, "TLS handshake failed", s.peer.Addr().String(), "", "gw", g.name, "peer", s.peer, "err", err)
+			g.Repeats.Log(slog.LevelWarn, "TLS handshake failed", s.peer.Addr().String(), "", "topic", "tls", "gw", g.name, "peer", s.peer, "err", err)
 			g.unknownIssuer(s.peer.String(), err)
 			discard(conn)
 			s.close(err)

@@ -16,6 +16,6 @@ func (g *Gate) logSecured(conn net.Conn, how string) {
 	if len(s.PeerCertificates) > 0 {
 		name = s.PeerCertificates[0].Subject.String()
 	}
-	g.log.Debug("TLS connection", "gw", g.name, "peer", conn.RemoteAddr().String(), "how", how, "name", name,
+	g.log.Debug("TLS connection", "topic", "tls", "gw", g.name, "peer", conn.RemoteAddr().String(), "how", how, "name", name,
 		"version", tls.VersionName(s.Version), "suite", tls.CipherSuiteName(s.CipherSuite))
 }

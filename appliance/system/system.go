@@ -160,16 +160,16 @@ func Open(o Options) (*System, error) {
 	})
 	s.sip = sipgw.New(sipgw.Options{
 		Options: siptransport.Options{
-			Log: s.sessions.Logger(diag.TopicSIP), Trace: s.sessions.Trace, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
+			Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.sessions.Trace, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
 			OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.unknown.note(o.Log, gateway, peer, e) },
 		},
 		UserAgent: "Viaduct SBC " + o.Release.Version,
 		OnInvite:  func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
 		OnApplied: s.gatewaysApplied,
 	})
-	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP))
+	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP, diag.TopicTLS))
 	s.calls = call.New(call.Options{
-		Log: s.sessions.Logger(diag.TopicCall), SIP: s.sip, Peers: s.ua, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
+		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record,
 	})
 	return s, nil
