@@ -36,11 +36,16 @@ type Keyboard struct {
 	skipLF   bool   // a CR was read: an LF that follows belongs to it
 	verbatim bool   // Ctrl-V: the next character is text
 	secret   bool   // a password is being read
-	size     int    // bytes of the line so far
-	long     int    // bytes that went beyond the limit
-	bad      string // why the line is no text
-	began    time.Time
-	mark     Mark
+	line     unfinished
+}
+
+// unfinished is the line that x/term is editing.
+type unfinished struct {
+	size  int    // bytes so far
+	long  int    // bytes beyond the limit
+	bad   string // why it is no text
+	began time.Time
+	mark  Mark
 }
 
 // Mark is how a line ended, other than by Enter.
@@ -215,7 +220,7 @@ func (k *Keyboard) advance(n int) {
 func (k *Keyboard) Lines(count, size int) []string {
 	k.lock.Lock()
 	defer k.lock.Unlock()
-	if k.size > 0 || k.long > 0 || k.bad != "" || len(k.out) > 0 || k.verbatim {
+	if k.line.size > 0 || k.line.long > 0 || k.line.bad != "" || len(k.out) > 0 || k.verbatim {
 		return nil
 	}
 	var lines []string

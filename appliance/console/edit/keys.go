@@ -104,8 +104,8 @@ func textLen(b []byte, paused func(int) bool) int {
 // insert puts characters into the line.
 func (k *Keyboard) insert(b []byte) {
 	k.verbatim = false
-	if room := pasted.MaxLine - k.size; len(b) > room {
-		k.long += len(b) - room
+	if room := pasted.MaxLine - k.line.size; len(b) > room {
+		k.line.long += len(b) - room
 		b = b[:room]
 		for len(b) > 0 && !utf8.Valid(b) {
 			b = b[:len(b)-1]
@@ -114,10 +114,10 @@ func (k *Keyboard) insert(b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	if k.size == 0 {
-		k.began = time.Now()
+	if k.line.size == 0 {
+		k.line.began = time.Now()
 	}
-	k.size += len(b)
+	k.line.size += len(b)
 	k.out = append(k.out, pasteOn...)
 	for _, c := range b {
 		if c == '\t' {
@@ -148,7 +148,7 @@ func (k *Keyboard) control(c byte) {
 		k.verbatim = true
 	case ctrl('A'), ctrl('B'), ctrl('E'), ctrl('F'), ctrl('H'), ctrl('K'), ctrl('L'), ctrl('N'), ctrl('P'), ctrl('T'), ctrl('U'), ctrl('W'), 0x7f:
 		if c == ctrl('U') {
-			k.size, k.long, k.bad = 0, 0, ""
+			k.line.size, k.line.long, k.line.bad = 0, 0, ""
 		}
 		k.out = append(k.out, c)
 	default:
@@ -168,13 +168,13 @@ func (k *Keyboard) show(sign string) {
 }
 
 func (k *Keyboard) enter(m Mark) {
-	k.mark = m
+	k.line.mark = m
 	k.out = append(k.out, '\r')
 }
 
 func (k *Keyboard) spoil(c byte) {
-	if k.bad == "" {
-		k.bad = fmt.Sprintf("byte 0x%02x at column %d is not text", c, k.size+1)
+	if k.line.bad == "" {
+		k.line.bad = fmt.Sprintf("byte 0x%02x at column %d is not text", c, k.line.size+1)
 	}
 }
 
@@ -258,11 +258,12 @@ type Line struct {
 
 // lineEnd returns and resets the state of the line.
 func (k *Keyboard) lineEnd() Line {
-	s := Line{Mark: k.mark, Bad: k.bad}
-	s.Fast = time.Since(k.began) < time.Duration(k.size)*10*time.Millisecond
-	if k.long > 0 {
-		s.Bad = fmt.Sprintf("the line has %d bytes, the limit is %d", k.size+k.long, pasted.MaxLine)
+	s := Line{Mark: k.line.mark, Bad: k.line.bad}
+	s.Fast = time.Since(k.line.began) < time.Duration(k.line.size)*10*time.Millisecond
+	if k.line.long > 0 {
+		s.Bad = fmt.Sprintf("the line has %d bytes, the limit is %d", k.line.size+k.line.long, pasted.MaxLine)
 	}
-	k.mark, k.bad, k.size, k.long, k.verbatim = Entered, "", 0, 0, false
+	k.line = unfinished{began: k.line.began}
+	k.verbatim = false
 	return s
 }
