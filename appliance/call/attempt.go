@@ -62,7 +62,7 @@ func (c *call) openCallee() error {
 		c.newMedia()
 		c.a.ports, c.b.ports = media.Ports{}, media.Ports{}
 	}
-	if err := c.open(&c.a); err != nil { // when it was not opened after all for the attempt before
+	if err := c.open(&c.a); err != nil { // a new session, or ports ran out for the attempt before
 		return err
 	}
 	return c.open(&c.b)
