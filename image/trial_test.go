@@ -250,11 +250,11 @@ func (e *emulated) images(want ...string) {
 	}
 }
 
-// putAside installs an update into slot a of a box that is off and runs from slot b, as if it had been started already but for the
-// last time.
-func putAside(t *testing.T, d update.Disk, bundle []byte) {
+// putAside installs an update into the other slot of a box that is off and runs from this one, as if it had been started already but for
+// the last time.
+func putAside(t *testing.T, d update.Disk, running update.Slot, bundle []byte) {
 	t.Helper()
-	o := options(t, d, update.B, boxKey.Public().(ed25519.PublicKey))
+	o := options(t, d, running, boxKey.Public().(ed25519.PublicKey))
 	o.Board = "qemu-virt"
 	if _, err := update.Install(bytes.NewReader(bundle), o); err != nil {
 		t.Fatal(err)
@@ -338,7 +338,7 @@ func TestUpdatesOfABoxWithUEFI(t *testing.T) {
 		e.until("The box starts with image v9.9.1")
 	} else {
 		e.powerOff()
-		putAside(t, d, silent)
+		putAside(t, d, update.B, silent)
 		e = powerOn(t, m)
 	}
 	for range starts {
@@ -349,7 +349,7 @@ func TestUpdatesOfABoxWithUEFI(t *testing.T) {
 
 	// The kernel of the last one dies before PID 1.
 	e.powerOff()
-	putAside(t, d, signed(t, boxKey, dead, deadFirmware()))
+	putAside(t, d, update.B, signed(t, boxKey, dead, deadFirmware()))
 	e = powerOn(t, m)
 	e.until("Kernel panic")
 	e.logIn(password)
