@@ -15,7 +15,8 @@ import (
 var floors = map[string]string{
 	"sipmsg":       "",
 	"siptransport": "config pki printable sipmsg source status",
-	"sipgw":        "config mailbox printable sipmsg siptransport source status",
+	"siptx":        "sipmsg siptransport source",
+	"sipgw":        "config mailbox printable sipmsg siptransport source status siptx",
 	"sipua":        "config printable sipgw sipmsg siptransport status",
 
 	"config":      "",
@@ -85,7 +86,7 @@ var floors = map[string]string{
 
 // owners lists the modules that one package alone may import (the lab checks us with code of its own, so it may too).
 var owners = map[string]string{
-	"github.com/emiago/sipgo":    "sipmsg sipgw sipua lab",
+	"github.com/emiago/sipgo":    "sipmsg siptx sipgw sipua lab",
 	"github.com/pion/srtp":       "srtp media lab",
 	"github.com/google/nftables": "netcfg",
 	"github.com/cilium/ebpf":     "steer",

@@ -6,6 +6,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -62,7 +63,7 @@ func (c Client) Do(ctx context.Context, req *sip.Request, to siptransport.Target
 		err error
 	}
 	final := make(chan answer, 1)
-	tx, err := c.g.begin(req, where, func(res *sipmsg.Response, err error) {
+	tx, err := c.g.transactions.Begin(req, where, func(res *sipmsg.Response, err error) {
 		if err != nil || res.StatusCode >= 200 {
 			final <- answer{res, err} // comes once
 		}
@@ -74,10 +75,10 @@ func (c Client) Do(ctx context.Context, req *sip.Request, to siptransport.Target
 	case a := <-final:
 		return a.res, a.err
 	case <-ctx.Done():
-		tx.abort()
+		tx.Abort()
 		return nil, ctx.Err()
 	}
 }
 
 // ErrTimeout: no final response within 64*T1.
-var ErrTimeout = errTimeout
+var ErrTimeout = siptx.ErrTimeout

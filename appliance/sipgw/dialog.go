@@ -179,7 +179,7 @@ func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType stri
 	}
 	l.reach(l.hopOf(d), func(where siptransport.Endpoint, err error) {
 		if err == nil {
-			_, err = l.g.begin(req, where, func(res *sipmsg.Response, err error) {
+			_, err = l.g.transactions.Begin(req, where, func(res *sipmsg.Response, err error) {
 				if err == nil && res.StatusCode < 200 {
 					return
 				}

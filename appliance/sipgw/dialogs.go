@@ -3,7 +3,9 @@ package sipgw
 import (
 	"sync"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 )
 
 // dialogs are the legs of a gateway, by Call-ID and our tag. One that has ended stays for a moment, for a BYE that crosses ours.
@@ -52,4 +54,57 @@ func (d *dialogs) find(r sipmsg.Replaces) (*Leg, string) {
 		return nil, ""
 	}
 	return l, state
+}
+
+// replaced finds the leg that an INVITE with Replaces wants to take the place of; nil without such a header. A peer has no
+// business with the dialogs of others. The order of the checks is that of RFC 3891 3.
+func (g *gateway) replaced(req *sipmsg.Request, from siptransport.Origin) (*Leg, *sipmsg.Fault) {
+	values := req.Headers("Replaces")
+	if len(values) == 0 {
+		return nil, nil
+	}
+	r, ok := sipmsg.ParseReplaces(values[0])
+	if !ok || len(values) > 1 || len(req.Headers("Join")) > 0 {
+		return nil, &sipmsg.Fault{Code: 400, Reason: "Malformed Replaces"}
+	}
+	l, state := g.dialogs.find(r)
+	switch {
+	case l == nil:
+		return nil, &sipmsg.Fault{Code: 481}
+	case !l.heeds(from):
+		return nil, &sipmsg.Fault{Code: 403}
+	case state == stateNames[legOver]:
+		return nil, &sipmsg.Fault{Code: 603}
+	case state == stateNames[legRinging]:
+		return nil, &sipmsg.Fault{Code: 481} // an early dialog that the peer began
+	case r.EarlyOnly && state != stateNames[legInviting]:
+		return nil, &sipmsg.Fault{Code: 486}
+	}
+	return l, nil
+}
+
+// Dialog returns the established leg that r names, among those with the peer of a SIP interface: what a REFER of it may speak of.
+// Nil: there is none.
+func (s *Stack) Dialog(iface config.InterfaceID, r sipmsg.Replaces) *Leg {
+	i, g := s.sipInterface(iface)
+	if g == nil {
+		return nil
+	}
+	if l, state := g.dialogs.find(r); l != nil && !l.with(i) {
+		return nil
+	} else if state == stateNames[legConfirmed] || state == stateNames[legAnswered] {
+		return l
+	}
+	return nil
+}
+
+// with reports whether the leg's peer is one of an interface.
+func (l *Leg) with(i *config.SIPInterface) bool {
+	peer, _ := l.outline.speakers()
+	return l.iface.ID() == i.ID() || l.g.TrustedBy(i, peer)
+}
+
+// Identify is the dialog as its peer would name it in a Replaces header, and the peer's Contact.
+func (l *Leg) Identify() (r sipmsg.Replaces, target string) {
+	return sipmsg.Replaces{CallID: l.callID, ToTag: l.remoteTag, FromTag: l.localTag}, l.target
 }

@@ -13,6 +13,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptx"
 )
 
 // Teams wants the connection of a 503 closed, and no call for as long as the health of the peer says (A.30).
@@ -91,7 +92,7 @@ func TestAddressesThatDoNotAnswerComeLast(t *testing.T) {
 			t.Error("first to", a)
 		}
 		b.dial(nil)
-		time.Sleep(transactionTimeout)
+		time.Sleep(siptx.Timeout)
 		want[Failed](t, b.call)
 		if a := to(); a != second {
 			t.Error("after a call without answer to", a)

@@ -51,7 +51,7 @@ func rejection(res *sipmsg.Response) Failed {
 // overloaded is a 503 to a call: that connection ends after its transactions, and for the time of Retry-After the peer gets no
 // call (teams.md A.30).
 func (l *Leg) overloaded(out *outbound, f Failed) {
-	siptransport.Retire(out.tx.way)
+	siptransport.Retire(out.tx.Flow())
 	if f.RetryAfter > 0 {
 		l.stack.log.Warn("peer wants no calls", "gw", l.g.name, "if", l.iface.ID(), "code", f.Code, "duration", f.RetryAfter)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptx"
 )
 
 // FuzzReceived feeds datagrams to a gateway with a call in each direction: nothing may panic, and what is sent must be sound SIP.
@@ -41,11 +42,7 @@ func FuzzReceived(f *testing.F) {
 		for len(b.call.events) > 0 {
 			<-b.call.events
 		}
-		b.g.transactions.mu.Lock() // transactions live for seconds: the fuzzer must not fill the memory with them
-		clear(b.g.transactions.servers)
-		clear(b.g.transactions.merged)
-		b.g.transactions.lingering = newLingering()
-		b.g.transactions.mu.Unlock()
+		b.g.transactions = siptx.New(b.g.Gate) // transactions live for seconds: the fuzzer must not fill the memory with them
 	})
 }
 

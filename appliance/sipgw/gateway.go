@@ -7,8 +7,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
-
-	"github.com/emiago/sipgo/sip"
+	"viaduct/appliance/siptx"
 )
 
 // gateway is one `context sip-gateway`: its transactions and dialogs, on a gate of its own.
@@ -18,44 +17,15 @@ type gateway struct {
 	name  string
 	log   *slog.Logger
 
-	transactions transactions
+	transactions *siptx.Table
 	dialogs      dialogs
 }
 
 func (s *Stack) newGateway(name string) *gateway {
-	g := &gateway{stack: s, name: name, log: s.log, transactions: newTransactions(), dialogs: newDialogs()}
+	g := &gateway{stack: s, name: name, log: s.log, dialogs: newDialogs()}
 	g.Gate = siptransport.New(s.ctx, name, &s.opts.Options, s.spawn, g.received)
+	g.transactions = siptx.New(g.Gate)
 	return g
-}
-
-// maxDatagram is the largest request that goes over UDP (RFC 3261 18.1.1); responses may be of any size.
-const maxDatagram = 1300
-
-// begin starts a client transaction to an endpoint. A request that is too large for UDP goes by TCP, and by UDP after all
-// when the peer has no TCP. result is called as clientTx says.
-func (g *gateway) begin(req *sip.Request, to siptransport.Endpoint, result func(*sipmsg.Response, error)) (*clientTx, error) {
-	branch := sipmsg.NewBranch()
-	tx := &clientTx{g: g, req: req, key: clientKey(branch, string(req.Method)), invite: req.Method == sip.INVITE, result: result}
-	put := func(transport siptransport.Transport) error {
-		e := to
-		e.Transport = transport
-		way, err := g.Flow(e)
-		if err != nil {
-			return err
-		}
-		tx.via = g.Conf().At(transport, way.Local()).Via(transport, branch)
-		tx.way, tx.raw = way, sipmsg.Render(req, tx.via)
-		return nil
-	}
-	err := put(to.Transport)
-	if err == nil && !to.Transport.Reliable() && len(tx.raw) > maxDatagram && put(siptransport.TCP) == nil {
-		tx.fallback = put
-	}
-	if err != nil {
-		return nil, err
-	}
-	tx.start()
-	return tx, nil
 }
 
 // credential is the account with which an identity answers challenges on this gateway.

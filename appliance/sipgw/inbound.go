@@ -6,13 +6,14 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
 )
 
 // inbound is an INVITE of the peer: the first one, or a re-INVITE.
 type inbound struct {
-	tx       *serverTx
+	tx       *siptx.Server
 	seq      uint32
 	initial  bool
 	answered time.Time
@@ -32,9 +33,9 @@ func (in *inbound) stop() {
 }
 
 // incoming makes a leg of an INVITE that begins a call; it runs in the read loop.
-func (g *gateway) incoming(tx *serverTx) {
-	c, req := g.Conf(), tx.req
-	i := g.InterfaceOf(tx.from.Source.Addr())
+func (g *gateway) incoming(tx *siptx.Server) {
+	c, req := g.Conf(), tx.Req
+	i := g.InterfaceOf(tx.From.Source.Addr())
 	contact := req.Target()
 	if contact == "" && !req.Via.Cookie() && len(req.Contacts) == 0 {
 		contact = req.From.URI // RFC 2543 asked for none
@@ -44,12 +45,12 @@ func (g *gateway) incoming(tx *serverTx) {
 		g.answer(tx, 403, nil)
 		return
 	case contact == "":
-		g.refuse(req, tx.from, &sipmsg.Fault{Code: 400, Reason: "Missing or malformed Contact"})
+		g.refuse(req, tx.From, &sipmsg.Fault{Code: 400, Reason: "Missing or malformed Contact"})
 		return
 	}
 	urgent := urgentCall(c.Config, i, req)
-	if why := g.RefusesCall(tx.from.Source.Addr(), urgent); why != "" {
-		g.surplus(req, tx.from, why)
+	if why := g.RefusesCall(tx.From.Source.Addr(), urgent); why != "" {
+		g.surplus(req, tx.From, why)
 		return
 	}
 	if least := tooShort(req); least != "" {
@@ -57,24 +58,24 @@ func (g *gateway) incoming(tx *serverTx) {
 		return
 	}
 	if req.Requires("100rel") && i.Teams() {
-		g.refuse(req, tx.from, &sipmsg.Fault{Code: 420, Headers: []sipmsg.Header{{Name: "Unsupported", Value: "100rel"}}})
+		g.refuse(req, tx.From, &sipmsg.Fault{Code: 420, Headers: []sipmsg.Header{{Name: "Unsupported", Value: "100rel"}}})
 		return
 	}
-	replaced, f := g.replaced(req, tx.from.Origin())
+	replaced, f := g.replaced(req, tx.From.Origin())
 	if f == nil && replaced == nil && g.stack.hops(req.CallID) > maxHops {
 		f = &sipmsg.Fault{Code: 482}
 	}
 	if f != nil {
-		g.refuse(req, tx.from, f)
+		g.refuse(req, tx.From, f)
 		return
 	}
 	l := g.newLeg(tx, i, contact)
-	l.counted = g.NewCall(tx.from.Source.Addr(), urgent, func() { l.post(l.giveUp) })
-	tx.onCancel = func(reason string) { l.post(func() { l.cancelled(reason) }) }
+	l.counted = g.NewCall(tx.From.Source.Addr(), urgent, func() { l.post(l.giveUp) })
+	tx.OnCancel(func(reason string) { l.post(func() { l.cancelled(reason) }) })
 
-	tx.open()
+	tx.Open()
 	g.dialogs.add(l)
-	tx.respond(100, g.responseTo(req, 100, "", "", nil, "", nil)) // at once: Teams counts from here (A.37)
+	tx.Respond(100, g.responseTo(req, 100, "", "", nil, "", nil)) // at once: Teams counts from here (A.37)
 	if f := g.stack.opts.OnInvite; f != nil {
 		f(&Incoming{Leg: l, Interface: i.ID(), Request: req, Replaces: replaced, Hops: g.stack.hops(l.callID)})
 	}
@@ -87,27 +88,27 @@ func (g *gateway) incoming(tx *serverTx) {
 }
 
 // newLeg is the leg of an INVITE that came in.
-func (g *gateway) newLeg(tx *serverTx, i *config.SIPInterface, contact string) *Leg {
-	c, req := g.Conf(), tx.req
-	side := c.At(tx.from.Flow.Transport(), tx.from.Local.Addr())
+func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact string) *Leg {
+	c, req := g.Conf(), tx.Req
+	side := c.At(tx.From.Flow.Transport(), tx.From.Local.Addr())
 	l := &Leg{stack: g.stack, g: g, iface: i, incoming: true, state: legRinging, here: side.Address(),
-		pending: map[RequestID]*serverTx{}}
+		pending: map[RequestID]*siptx.Server{}}
 	from, to := req.FromText, req.ToText
 	user := ""
 	if u := sipmsg.SplitURI(req.URI); u.Scheme != "tel" {
 		user = u.User
 	}
-	l.dialog = dialog{callID: req.CallID, localTag: tx.toTag, remoteTag: req.FromTag, local: to + ";tag=" + tx.toTag,
-		remote: from, localSeq: 0, remoteSeq: req.Seq, target: contact, transport: tx.from.Flow.Transport(),
-		contact: "<" + side.Contact(user, tx.from.Flow.Transport()) + ">"}
+	l.dialog = dialog{callID: req.CallID, localTag: tx.ToTag, remoteTag: req.FromTag, local: to + ";tag=" + tx.ToTag,
+		remote: from, localSeq: 0, remoteSeq: req.Seq, target: contact, transport: tx.From.Flow.Transport(),
+		contact: "<" + side.Contact(user, tx.From.Flow.Transport()) + ">"}
 	if !sipmsg.Bracketed(to) {
-		l.local = "<" + req.To.URI + ">;tag=" + tx.toTag
+		l.local = "<" + req.To.URI + ">;tag=" + tx.ToTag
 	}
 	l.routes = req.RecordRoute
 	l.auth = authenticator(c, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
-	l.outline.peer, l.outline.proxies = tx.from.Source.Addr(), l.routes
-	l.initInfo(tx.from.Source.String() + "/" + l.transport.String())
+	l.outline.peer, l.outline.proxies = tx.From.Source.Addr(), l.routes
+	l.initInfo(tx.From.Source.String() + "/" + l.transport.String())
 	return l
 }
 
@@ -134,7 +135,7 @@ func (l *Leg) Provisional(code int, reason string, body []byte, h ...sipmsg.Head
 
 func (l *Leg) ringOn(in *inbound, code int, m []byte) {
 	if l.state == legRinging {
-		in.tx.respond(code, m)
+		in.tx.Respond(code, m)
 		in.repeat = l.after(time.Minute, func() { l.ringOn(in, code, m) })
 	}
 }
@@ -157,22 +158,22 @@ func (l *Leg) accept(body []byte, h []sipmsg.Header) {
 	in.stop()
 	l.says(body)
 	all := append(l.dialogHeaders(), sipmsg.Header{Name: "Supported", Value: l.extensions()})
-	all = append(append(all, l.sessionAccept(in.tx.req)...), h...)
+	all = append(append(all, l.sessionAccept(in.tx.Req)...), h...)
 	in.ok = l.respond(in.tx, 200, "", body, "", all)
-	in.answered, in.interval = time.Now(), t1
-	if in.initial && !in.tx.from.Flow.Reliable() {
+	in.answered, in.interval = time.Now(), siptx.T1
+	if in.initial && !in.tx.From.Flow.Reliable() {
 		l.counted.WaitsForACK()
 	}
-	in.repeat = l.after(t1, func() { l.repeatOK(in) })
-	in.giveUp = l.after(transactionTimeout, func() { l.unacknowledged(in) })
+	in.repeat = l.after(siptx.T1, func() { l.repeatOK(in) })
+	in.giveUp = l.after(siptx.Timeout, func() { l.unacknowledged(in) })
 }
 
 func (l *Leg) repeatOK(in *inbound) {
 	if l.in != in {
 		return
 	}
-	in.tx.respond(200, in.ok)
-	in.interval = min(2*in.interval, t2)
+	in.tx.Respond(200, in.ok)
+	in.interval = min(2*in.interval, siptx.T2)
 	in.repeat = l.after(in.interval, func() { l.repeatOK(in) })
 }
 
@@ -207,7 +208,7 @@ func (l *Leg) acknowledged(req *sipmsg.Request) {
 	}
 	in.stop()
 	l.in = nil
-	in.tx.settle()
+	in.tx.Finish()
 	if in.initial {
 		l.counted.Acknowledged(true)
 	}
@@ -245,8 +246,8 @@ func (l *Leg) cancelled(reason string) {
 }
 
 // request is a request of the peer in the dialog.
-func (l *Leg) request(tx *serverTx) {
-	req := tx.req
+func (l *Leg) request(tx *siptx.Server) {
+	req := tx.Req
 	if l.state == legOver {
 		code := 481
 		if req.Method == sip.BYE {
@@ -273,14 +274,14 @@ func (l *Leg) request(tx *serverTx) {
 		l.respond(tx, 500, "CSeq out of order", nil, "", nil) // 12.2.2
 		return
 	}
-	if l.handle(tx, d, early); !tx.refused() {
+	if l.handle(tx, d, early); !tx.Refused() {
 		d.remoteSeq = seq // what is refused out of hand leaves no trace
 	}
 }
 
 // handle is a request in the dialog d whose tags and CSeq are in order.
-func (l *Leg) handle(tx *serverTx, d *dialog, early *fork) {
-	if m := l.stack.methods.find(tx.req.Method); m != nil && m.inDialog != nil {
+func (l *Leg) handle(tx *siptx.Server, d *dialog, early *fork) {
+	if m := l.stack.methods.find(tx.Req.Method); m != nil && m.inDialog != nil {
 		m.inDialog(l, tx, d, early)
 	} else {
 		l.notAllowed(tx)
@@ -288,24 +289,24 @@ func (l *Leg) handle(tx *serverTx, d *dialog, early *fork) {
 }
 
 // capabilities answers OPTIONS.
-func (l *Leg) capabilities(tx *serverTx, _ *dialog, _ *fork) {
+func (l *Leg) capabilities(tx *siptx.Server, _ *dialog, _ *fork) {
 	l.respond(tx, 200, "", nil, "", append(l.dialogHeaders(), sipmsg.Header{Name: "Accept", Value: acceptedBodies}, sipmsg.Header{Name: "Supported", Value: l.extensions()}))
 }
 
 // informed is an INFO.
-func (l *Leg) informed(tx *serverTx, _ *dialog, _ *fork) {
-	l.ask(tx, Info{ID: RequestID(tx.key), ContentType: tx.req.ContentType, Body: tx.req.Body})
+func (l *Leg) informed(tx *siptx.Server, _ *dialog, _ *fork) {
+	l.ask(tx, Info{ID: RequestID(tx.Key), ContentType: tx.Req.ContentType, Body: tx.Req.Body})
 }
 
 // ask hands a request to the call, which answers it with Respond.
-func (l *Leg) ask(tx *serverTx, e Event) {
-	l.pending[RequestID(tx.key)] = tx
+func (l *Leg) ask(tx *siptx.Server, e Event) {
+	l.pending[RequestID(tx.Key)] = tx
 	l.emit(e)
 }
 
 // hungUp is a BYE.
-func (l *Leg) hungUp(tx *serverTx, _ *dialog, _ *fork) {
-	reason := tx.req.Header("Reason")
+func (l *Leg) hungUp(tx *siptx.Server, _ *dialog, _ *fork) {
+	reason := tx.Req.Header("Reason")
 	l.respond(tx, 200, "", nil, "", nil)
 	switch l.state {
 	case legRinging:
@@ -321,8 +322,8 @@ func (l *Leg) hungUp(tx *serverTx, _ *dialog, _ *fork) {
 }
 
 // referred is a REFER.
-func (l *Leg) referred(tx *serverTx, _ *dialog, _ *fork) {
-	to := tx.req.Headers("Refer-To")
+func (l *Leg) referred(tx *siptx.Server, _ *dialog, _ *fork) {
+	to := tx.Req.Headers("Refer-To")
 	switch {
 	case !acceptsTransfers(l.iface):
 		l.notAllowed(tx)
@@ -331,7 +332,7 @@ func (l *Leg) referred(tx *serverTx, _ *dialog, _ *fork) {
 	case l.state != legConfirmed && l.state != legAnswered:
 		l.respond(tx, 603, "", nil, "", nil)
 	default:
-		l.ask(tx, Refer{ID: RequestID(tx.key), ReferTo: to[0], ReferredBy: tx.req.Header("Referred-By"), Seq: tx.req.Seq,
-			Quiet: strings.EqualFold(tx.req.Header("Refer-Sub"), "false")})
+		l.ask(tx, Refer{ID: RequestID(tx.Key), ReferTo: to[0], ReferredBy: tx.Req.Header("Referred-By"), Seq: tx.Req.Seq,
+			Quiet: strings.EqualFold(tx.Req.Header("Refer-Sub"), "false")})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -35,7 +36,7 @@ type Leg struct {
 	in      *inbound  // the peer's INVITE that waits for our response or its ACK
 	out     *outbound // our INVITE that waits for its final response or our ACK
 	offers  offers
-	pending map[RequestID]*serverTx
+	pending map[RequestID]*siptx.Server
 	waiting []hop // requests that wait for a name to be resolved, in their order
 	auth    *sipmsg.Authenticator
 	session session
@@ -97,19 +98,19 @@ func (l *Leg) finish() {
 	if l.in != nil {
 		l.in.stop()
 		if l.in.ok != nil {
-			l.in.tx.settle()
+			l.in.tx.Finish()
 		}
 	}
 	if l.out != nil {
 		l.out.stop()
 		if tx := l.out.tx; !l.out.initial && tx != nil {
-			tx.withdraw() // a re-INVITE that still waits for its connection would come after the end of the dialog
+			tx.Withdraw() // a re-INVITE that still waits for its connection would come after the end of the dialog
 		}
 	}
 	for id, tx := range l.pending {
 		delete(l.pending, id)
 		code := 481
-		if tx.invite {
+		if tx.Invite {
 			code = 487
 		}
 		l.respond(tx, code, "", nil, "", nil)
@@ -120,7 +121,7 @@ func (l *Leg) finish() {
 		return
 	}
 	g := l.g
-	time.AfterFunc(t4, func() { g.dropLeg(l) })
+	time.AfterFunc(siptx.T4, func() { g.dropLeg(l) })
 }
 
 // Info tells about the leg. It may be called from any goroutine.
@@ -175,34 +176,34 @@ func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...s
 		return
 	}
 	switch {
-	case tx.invite && code >= 200 && code < 300:
+	case tx.Invite && code >= 200 && code < 300:
 		delete(l.pending, id)
 		l.accept(body, h)
-	case tx.invite || tx.req.Method == sip.UPDATE && code/100 == 2:
+	case tx.Invite || tx.Req.Method == sip.UPDATE && code/100 == 2:
 		if code >= 200 {
 			delete(l.pending, id)
 		}
 		if code/100 == 2 {
 			l.says(body)
 			if l.state != legRinging && l.state != legInviting { // the timer begins with the 2xx to the INVITE
-				h = append(h, l.sessionAccept(tx.req)...)
+				h = append(h, l.sessionAccept(tx.Req)...)
 			}
 		}
-		if tx.invite && code >= 300 {
+		if tx.Invite && code >= 300 {
 			l.in = nil
 		}
 		l.respond(tx, code, reason, body, "", append(l.dialogHeaders(), h...))
 		l.next()
 	default:
 		delete(l.pending, id)
-		if tx.req.Method == sip.PRACK && code/100 == 2 {
+		if tx.Req.Method == sip.PRACK && code/100 == 2 {
 			l.says(body)
 		}
-		if tx.req.Method == sip.REFER && code/100 == 2 {
+		if tx.Req.Method == sip.REFER && code/100 == 2 {
 			h = append(l.dialogHeaders(), h...) // it begins a subscription (RFC 3515 2.4.1)
 		}
 		l.respond(tx, code, reason, body, "", h)
-		if tx.req.Method == sip.PRACK && l.in != nil && l.in.rel != nil {
+		if tx.Req.Method == sip.PRACK && l.in != nil && l.in.rel != nil {
 			l.in.rel.goOn(body)
 		}
 	}
@@ -216,12 +217,12 @@ func (l *Leg) says(body []byte) {
 }
 
 // respond sends a response with our tag.
-func (l *Leg) respond(tx *serverTx, code int, reason string, body []byte, contentType string, h []sipmsg.Header) []byte {
+func (l *Leg) respond(tx *siptx.Server, code int, reason string, body []byte, contentType string, h []sipmsg.Header) []byte {
 	if err := sipmsg.CheckHeaders(h); err != nil {
 		l.stack.log.Error("header left out", "gw", l.g.name, "err", err)
 	}
-	m := l.g.responseTo(tx.req, code, reason, tx.toTag, body, contentType, h)
-	tx.respond(code, m)
+	m := l.g.responseTo(tx.Req, code, reason, tx.ToTag, body, contentType, h)
+	tx.Respond(code, m)
 	return m
 }
 

@@ -58,7 +58,8 @@ func TestIncomingCallIsAnsweredAndEndedByThePeer(t *testing.T) {
 		time.Sleep(time.Minute)
 		b.put(inDialogText("INFO", "c1", "b3", tag, 3, "", ""))
 		b.one("SIP/2.0 481 ")
-		if n := len(b.g.dialogs.legs) + len(b.g.transactions.servers) + len(b.g.transactions.merged) + len(b.g.transactions.lingering.byKey); n > 1 {
+		c := b.g.transactions.Count()
+		if n := len(b.g.dialogs.legs) + c.Servers + c.Merged + c.Lingering; n > 1 {
 			t.Errorf("%d things left", n)
 		}
 	})
@@ -255,7 +256,7 @@ func TestAnswerCrossingOurCancelIsAcknowledgedAndEnded(t *testing.T) {
 		b.put(reply(list[1], "200 OK", "", "", ""))
 		time.Sleep(2 * time.Minute)
 		b.starts()
-		if n := len(b.g.dialogs.legs) + len(b.g.transactions.clients); n != 0 {
+		if n := len(b.g.dialogs.legs) + b.g.transactions.Count().Clients; n != 0 {
 			t.Errorf("%d things left", n)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -17,9 +18,9 @@ type method struct {
 	// handler.
 	offered func(*config.SIPInterface) bool
 	// inDialog handles a request in the dialog d of a leg; nil: 405.
-	inDialog func(l *Leg, tx *serverTx, d *dialog, early *fork)
+	inDialog func(l *Leg, tx *siptx.Server, d *dialog, early *fork)
 	// outside handles a request outside dialogs that has no handler; nil: 405.
-	outside func(*gateway, *serverTx)
+	outside func(*gateway, *siptx.Server)
 	// stray is a request in a dialog that does not exist handled like one outside dialogs; else it is answered with 481.
 	stray bool
 
@@ -58,8 +59,8 @@ func notTeams(i *config.SIPInterface) bool { return i == nil || !i.Teams() }
 func acceptsTransfers(i *config.SIPInterface) bool { return i != nil && i.TransferAccept }
 
 // refusal answers requests that belong to no leg.
-func refusal(code int, h ...sipmsg.Header) func(*gateway, *serverTx) {
-	return func(g *gateway, tx *serverTx) { g.answer(tx, code, h) }
+func refusal(code int, h ...sipmsg.Header) func(*gateway, *siptx.Server) {
+	return func(g *gateway, tx *siptx.Server) { g.answer(tx, code, h) }
 }
 
 // find returns what is declared of a method; nil: it is not understood.
@@ -104,17 +105,17 @@ type ServerRequest struct {
 	Interface *config.SIPInterface // of the peer; nil: it has just been removed
 
 	g  *gateway
-	tx *serverTx
+	tx *siptx.Server
 }
 
 // Respond sends the final response.
 func (r *ServerRequest) Respond(code int, h ...sipmsg.Header) {
-	r.tx.respond(code, r.g.responseTo(r.tx.req, code, "", r.tx.toTag, nil, "", h))
+	r.tx.Respond(code, r.g.responseTo(r.tx.Req, code, "", r.tx.ToTag, nil, "", h))
 }
 
 // Capabilities are the headers that say who we are and what we can do.
 func (r *ServerRequest) Capabilities() []sipmsg.Header {
-	from := r.tx.from
+	from := r.tx.From
 	transport := from.Flow.Transport()
 	return []sipmsg.Header{
 		{Name: "Contact", Value: "<" + r.g.Conf().At(transport, from.Local.Addr()).Contact("", transport) + ">"},
@@ -128,26 +129,26 @@ func (r *ServerRequest) Capabilities() []sipmsg.Header {
 const acceptedBodies = "application/sdp, multipart/mixed"
 
 // outOfDialog handles a request that begins something.
-func (g *gateway) outOfDialog(tx *serverTx) {
-	switch m := g.stack.methods.find(tx.req.Method); {
+func (g *gateway) outOfDialog(tx *siptx.Server) {
+	switch m := g.stack.methods.find(tx.Req.Method); {
 	case m != nil && m.handler != nil:
-		tx.open()
-		m.handler(&ServerRequest{Request: tx.req, Interface: g.InterfaceOf(tx.from.Source.Addr()), g: g, tx: tx})
+		tx.Open()
+		m.handler(&ServerRequest{Request: tx.Req, Interface: g.InterfaceOf(tx.From.Source.Addr()), g: g, tx: tx})
 	case m != nil && m.outside != nil:
 		m.outside(g, tx)
 	default:
-		g.answer(tx, 405, []sipmsg.Header{{Name: "Allow", Value: g.stack.methods.allow(g.InterfaceOf(tx.from.Source.Addr()))}})
+		g.answer(tx, 405, []sipmsg.Header{{Name: "Allow", Value: g.stack.methods.allow(g.InterfaceOf(tx.From.Source.Addr()))}})
 	}
 }
 
 // answer responds to a request that belongs to no leg.
-func (g *gateway) answer(tx *serverTx, code int, h []sipmsg.Header) {
-	tx.open()
-	tx.respond(code, g.responseTo(tx.req, code, "", tx.toTag, nil, "", h))
+func (g *gateway) answer(tx *siptx.Server, code int, h []sipmsg.Header) {
+	tx.Open()
+	tx.Respond(code, g.responseTo(tx.Req, code, "", tx.ToTag, nil, "", h))
 }
 
 // notAllowed refuses a request in the leg's dialog.
-func (l *Leg) notAllowed(tx *serverTx) {
+func (l *Leg) notAllowed(tx *siptx.Server) {
 	l.respond(tx, 405, "", nil, "", []sipmsg.Header{{Name: "Allow", Value: l.allow()}})
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -23,7 +24,7 @@ type outbound struct {
 	initial, refresh bool // refresh: of the session timer; the call is told only when it changed something
 	to               siptransport.Target
 
-	tx           *clientTx
+	tx           *siptx.Client
 	seq          uint32
 	state        inviteState
 	cancel       cancelState
@@ -94,7 +95,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 			return l
 		}
 	}
-	l.pending = map[RequestID]*serverTx{}
+	l.pending = map[RequestID]*siptx.Server{}
 	to := siptransport.Target{Host: i.Remote.Host, Port: i.Remote.Port, Transport: transport}
 	side := g.Towards(to)
 	l.here = side.Address()
@@ -148,8 +149,8 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 			if out.initial {
 				l.settleSide(where, req)
 			}
-			var tx *clientTx // set before anything that is posted here can run
-			tx, err = l.g.begin(req, where, func(res *sipmsg.Response, err error) {
+			var tx *siptx.Client // set before anything that is posted here can run
+			tx, err = l.g.transactions.Begin(req, where, func(res *sipmsg.Response, err error) {
 				l.post(func() { l.inviteResult(out, tx, req, res, err) })
 			})
 			out.tx = tx
@@ -172,7 +173,7 @@ func (l *Leg) settleSide(where siptransport.Endpoint, req *sip.Request) {
 }
 
 // inviteResult is a response to an INVITE of ours, or the end of waiting for one.
-func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *sipmsg.Response, err error) {
+func (l *Leg) inviteResult(out *outbound, tx *siptx.Client, req *sip.Request, res *sipmsg.Response, err error) {
 	if res != nil {
 		l.outline.answeredBy(res.Source.Addr())
 		l.stack.health.Responded(l.iface.ID())
@@ -184,7 +185,7 @@ func (l *Leg) inviteResult(out *outbound, tx *clientTx, req *sip.Request, res *s
 		// an INVITE that was repeated with credentials, or one that is over
 	case err != nil:
 		if l.state != legOver && out.cancel == cancelUnwanted {
-			if out.initial && errors.Is(err, errTimeout) {
+			if out.initial && errors.Is(err, siptx.ErrTimeout) {
 				l.stack.health.Silent(l.iface.ID(), l.Info().Since)
 			} else {
 				l.stack.health.Suspect(l.iface.ID())
@@ -222,7 +223,7 @@ func (l *Leg) inviteProgress(out *outbound, res *sipmsg.Response) {
 	if res.StatusCode > 100 || out.waitC == nil { // 100 starts it, but only what tells of progress starts it anew
 		out.stop()
 		out.waitC = l.after(timerC, func() {
-			l.report(out, Failed{Code: 408, Reason: "no answer", Local: true, Err: errTimeout})
+			l.report(out, Failed{Code: 408, Reason: "no answer", Local: true, Err: siptx.ErrTimeout})
 			l.cancel(out, nil)
 		})
 	}
@@ -317,7 +318,7 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 	}
 	if out.tx != nil {
 		for _, name := range []string{"Authorization", "Proxy-Authorization"} {
-			for _, v := range sipmsg.Values(out.tx.req, name) {
+			for _, v := range sipmsg.Values(out.tx.Request, name) {
 				req.AppendHeader(sip.NewHeader(name, v))
 			}
 		}
@@ -404,4 +405,46 @@ func (l *Leg) report(out *outbound, f Failed) {
 		out.reported = true
 		l.emit(f)
 	}
+}
+
+// Cancel gives up an INVITE of ours that has no final response yet. A 200 that crosses it is acknowledged and ended.
+// Events still come: Failed with 487 as a rule; the owner need not wait for it.
+func (l *Leg) Cancel(h ...sipmsg.Header) {
+	if l.state == legInviting {
+		l.cancel(l.out, h)
+	}
+}
+
+func (l *Leg) cancel(out *outbound, h []sipmsg.Header) {
+	if out.cancel != cancelUnwanted || out.state == inviteAnswered {
+		return
+	}
+	if err := sipmsg.CheckHeaders(h); err != nil {
+		l.stack.log.Error("header left out", "gw", l.g.name, "err", err)
+		h = nil
+	}
+	out.cancel, out.cancelHeader = cancelWanted, h
+	switch {
+	case out.state == inviteProceeding:
+		l.sendCancel(out)
+	case out.tx == nil:
+	case out.tx.Withdraw(): // what was never sent needs no CANCEL
+		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})
+	default:
+		l.stack.health.Suspect(l.iface.ID()) // given up on without any answer: is somebody there at all?
+	}
+}
+
+// sendCancel sends the CANCEL; without a final response after 64*T1 the INVITE is given up (9.1).
+func (l *Leg) sendCancel(out *outbound) {
+	if out.cancel == cancelSent || out.tx == nil {
+		return
+	}
+	out.cancel = cancelSent
+	out.stop()
+	out.tx.Cancel(out.cancelHeader)
+	out.guard = l.after(siptx.Timeout, func() {
+		out.tx.Abort()
+		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true, Err: siptx.ErrTimeout})
+	})
 }

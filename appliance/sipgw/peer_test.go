@@ -37,11 +37,12 @@ func TestADialogBelongsToItsPeer(t *testing.T) {
 		l, ok := b.arrived("c1", "Record-Route: <sip:198.51.100.77;lr>\n")
 		tag := tagOf(field(ok, "To"))
 		for n, method := range []string{"BYE", "INVITE", "UPDATE", "INFO", "NOTIFY", "REFER", "PRACK", "OPTIONS", "MESSAGE"} {
-			before := len(b.g.transactions.servers) + len(b.g.transactions.lingering.byKey)
+			kept := func() int { c := b.g.transactions.Count(); return c.Servers + c.Lingering }
+			before := kept()
 			b.putFrom(otherAddr, inDialogText(method, "c1", "x"+itoa(n), tag, 4000, "", "v=0 stolen"))
 			b.one("SIP/2.0 403 ")
 			b.call.none(t)
-			if len(b.g.transactions.servers)+len(b.g.transactions.lingering.byKey) != before || l.Info().State != "confirmed" {
+			if kept() != before || l.Info().State != "confirmed" {
 				t.Errorf("%s of somebody else changed something", method)
 			}
 		}

@@ -18,6 +18,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptx"
 )
 
 // slowNames answers after a second, and knows nothing before it was asked.
@@ -312,29 +313,38 @@ func TestRequestBehindOthersIsTakenBack(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		ours, theirs := net.Pipe()
 		b.net.dial = func() (net.Conn, error) { return ours, nil }
-		s, err := b.g.Flow(siptransport.Endpoint{Transport: siptransport.TCP, Name: "", Addrs: []netip.AddrPort{peerAddr}})
+		to := siptransport.Endpoint{Transport: siptransport.TCP, Name: "", Addrs: []netip.AddrPort{peerAddr}}
+		s, err := b.g.Flow(to)
 		if err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		request := func(text string) *clientTx {
-			tx := &clientTx{g: b.g, key: clientKey(text, "INVITE"), invite: true, way: s, raw: []byte(text), result: func(*sipmsg.Response, error) {}}
-			tx.start()
+		request := func(text string) *siptx.Client {
+			req, err := sipmsg.NewRequest("INVITE", "sip:"+text+"@192.0.2.100", []sipmsg.Header{{Name: "From", Value: "<sip:a@b>"}, {Name: "CSeq", Value: "1 INVITE"}}, nil, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			tx, err := b.g.transactions.Begin(req, to, func(*sipmsg.Response, error) {})
+			if err != nil {
+				t.Fatal(err)
+			}
 			synctest.Wait()
 			return tx
 		}
 		first, second := request("first"), request("second") // the peer reads nothing yet
-		if first.withdraw() || !second.withdraw() {
+		if first.Withdraw() || !second.Withdraw() {
 			t.Error("which one waits?")
 		}
 		s.Send([]byte(" third"), nil, nil)
-		got := make([]byte, 100)
-		theirs.Read(got)
+		got := make([]byte, 1000)
+		if n, _ := theirs.Read(got); !strings.HasPrefix(string(got[:n]), "INVITE sip:first@") {
+			t.Errorf("the peer got %q", got[:n])
+		}
 		n, _ := theirs.Read(got)
 		if string(got[:n]) != " third" {
 			t.Errorf("the peer got %q", got[:n])
 		}
-		first.abort()
+		first.Abort()
 		theirs.Close()
 	})
 }

@@ -3,11 +3,12 @@ package sipgw
 import (
 	"fmt"
 	"log/slog"
-	"strconv"
+	"slices"
 	"strings"
 
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -70,32 +71,16 @@ func (g *gateway) response(res *sipmsg.Response, a siptransport.Arrival) {
 		g.Counters.Malformed.Add(1)
 		return
 	}
-	tx := g.transactions.client(clientKey(res.Via.Branch, string(res.SeqMethod)))
+	tx := g.transactions.Asked(res)
 	if tx == nil {
 		return
 	}
-	if !g.Kin(tx.asked(), a.Origin()) {
+	if !g.Kin(tx.Asked(), a.Origin()) {
 		g.Counters.Refused.Add(1)
 		g.Repeats.Log(slog.LevelInfo, "response ignored", a.Source.Addr().String(), "", "gw", g.name, "peer", a.Source, "err", "it comes from somebody who was not asked")
 		return
 	}
-	tx.receive(res)
-}
-
-func clientKey(branch, method string) string { return branch + " " + method }
-
-// serverKey is what a request has in common with its retransmissions, its ACK and its CANCEL (RFC 3261 17.2.3).
-func serverKey(req *sipmsg.Request, method string) string {
-	sentBy := strings.ToLower(req.Via.Host) + " " + strconv.Itoa(int(req.Via.Port))
-	if branch := req.Via.Branch; req.Via.Cookie() && len(branch) > len(sip.RFC3261BranchMagicCookie) {
-		return method + " " + branch + " " + sentBy
-	}
-	// RFC 2543: the ACK has the tag of the response in To, so To cannot be part of it.
-	number := ""
-	if req.SeqMethod != "" {
-		number = strconv.FormatUint(uint64(req.Seq), 10)
-	}
-	return method + " 2543 " + req.CallID + " " + req.FromTag + " " + number + " " + sentBy + " " + req.Via.Branch
+	tx.Receive(res)
 }
 
 // request matches a request with its transaction or dialog.
@@ -108,18 +93,18 @@ func (g *gateway) request(req *sipmsg.Request, a siptransport.Arrival) {
 		g.cancel(req, a)
 		return
 	}
-	key := serverKey(req, string(req.Method))
-	var known interface{ again() }
+	key := siptx.Key(req, string(req.Method))
+	var known interface{ Again() }
 	var from siptransport.Arrival
-	if tx, f := g.transactions.server(key); tx != nil {
-		known, from = tx, tx.from
+	if tx, f := g.transactions.Find(key); tx != nil {
+		known, from = tx, tx.From
 	} else if f != nil {
-		known, from = f, f.from
+		known, from = f, f.From
 	}
 	switch {
 	case known == nil:
 	case g.Kin(from.Origin(), a.Origin()):
-		known.again()
+		known.Again()
 		return
 	default:
 		g.intruder(req, a)
@@ -135,13 +120,12 @@ func (g *gateway) request(req *sipmsg.Request, a siptransport.Arrival) {
 		g.surplus(req, a, "too many requests of this source")
 		return
 	}
-	tx := &serverTx{g: g, key: key, req: req, from: a, invite: req.Method == sip.INVITE, toTag: sipmsg.Token(10)}
+	tx := g.transactions.NewServer(key, req, a)
 	if dialog != "" {
 		g.inDialog(tx, dialog)
 		return
 	}
-	tx.merge = req.MergeKey()
-	if first, merged := g.transactions.mergedWith(tx.merge); merged && g.Kin(first, a.Origin()) {
+	if first, merged := tx.Merged(); merged && g.Kin(first, a.Origin()) {
 		g.refuse(req, a, &sipmsg.Fault{Code: 482})
 		return
 	}
@@ -153,10 +137,7 @@ func (g *gateway) acknowledged(req *sipmsg.Request, a siptransport.Arrival) {
 	if req.Check(g.stack.methods.understood) != nil {
 		return
 	}
-	if _, f := g.transactions.server(serverKey(req, "INVITE")); f != nil && g.Kin(f.from.Origin(), a.Origin()) && f.acknowledged() {
-		if f.from.Flow.Reliable() {
-			g.transactions.dropFinished(f) // nothing comes a second time
-		}
+	if _, f := g.transactions.Find(siptx.Key(req, "INVITE")); f != nil && g.Kin(f.From.Origin(), a.Origin()) && g.transactions.Acknowledged(f) {
 		return
 	}
 	if leg := g.dialogs.leg(req.CallID, req.ToTag); leg != nil && leg.heeds(a.Origin()) {
@@ -170,14 +151,14 @@ func (g *gateway) cancel(req *sipmsg.Request, a siptransport.Arrival) {
 		g.refuse(req, a, f)
 		return
 	}
-	tx, late := g.transactions.server(serverKey(req, "INVITE"))
+	tx, late := g.transactions.Find(siptx.Key(req, "INVITE"))
 	var from siptransport.Arrival
 	var tag string
 	switch {
 	case tx != nil:
-		from, tag = tx.from, tx.toTag
+		from, tag = tx.From, tx.ToTag
 	case late != nil:
-		from, tag = late.from, late.toTag
+		from, tag = late.From, late.ToTag
 	default:
 		g.reply(a, req, g.responseTo(req, 481, "", sipmsg.Token(8), nil, "", nil))
 		return
@@ -188,37 +169,37 @@ func (g *gateway) cancel(req *sipmsg.Request, a siptransport.Arrival) {
 	}
 	g.reply(a, req, g.responseTo(req, 200, "", tag, nil, "", nil))
 	if tx != nil {
-		tx.cancelled(req.Header("Reason"))
+		tx.Cancelled(req.Header("Reason"))
 	}
 }
 
 // inDialog hands a request to the leg whose dialog it names.
-func (g *gateway) inDialog(tx *serverTx, tag string) {
-	leg := g.dialogs.leg(tx.req.CallID, tag)
-	tx.toTag = strings.Clone(tag) // not the whole message
+func (g *gateway) inDialog(tx *siptx.Server, tag string) {
+	leg := g.dialogs.leg(tx.Req.CallID, tag)
+	tx.ToTag = strings.Clone(tag) // not the whole message
 	if leg == nil {
-		if !g.Takes(tx.from.Source.Addr()) {
-			g.surplus(tx.req, tx.from, "too many requests of this source")
+		if !g.Takes(tx.From.Source.Addr()) {
+			g.surplus(tx.Req, tx.From, "too many requests of this source")
 			return
 		}
-		if g.stack.methods.find(tx.req.Method).stray {
+		if g.stack.methods.find(tx.Req.Method).stray {
 			g.outOfDialog(tx)
 			return
 		}
 		g.answer(tx, 481, nil)
 		return
 	}
-	if !leg.heeds(tx.from.Origin()) {
-		g.intruder(tx.req, tx.from)
+	if !leg.heeds(tx.From.Origin()) {
+		g.intruder(tx.Req, tx.From)
 		return
 	}
-	if tx.req.Method != sip.BYE && !leg.outline.takes() {
-		g.surplus(tx.req, tx.from, "too many requests in one call")
+	if tx.Req.Method != sip.BYE && !leg.outline.takes() {
+		g.surplus(tx.Req, tx.From, "too many requests in one call")
 		return
 	}
-	tx.open()
-	if tx.invite {
-		tx.respond(100, g.responseTo(tx.req, 100, "", "", nil, "", nil))
+	tx.Open()
+	if tx.Invite {
+		tx.Respond(100, g.responseTo(tx.Req, 100, "", "", nil, "", nil))
 	}
 	leg.post(func() { leg.request(tx) })
 }
@@ -226,4 +207,25 @@ func (g *gateway) inDialog(tx *serverTx, tag string) {
 // responseTo builds a response to a request.
 func (g *gateway) responseTo(req *sipmsg.Request, code int, reason, toTag string, body []byte, contentType string, h []sipmsg.Header) []byte {
 	return sipmsg.RenderResponse(req, code, reason, toTag, g.stack.opts.UserAgent, body, contentType, h)
+}
+
+// A dialog and a transaction belong to the peer that they are with. All peers of a gateway are trusted, but not with each other's
+// calls: whoever has seen the tags or the branch of a message, on a shared LAN or in a log, must not be able to end a call, to take
+// its audio, to move its CSeq or to answer in another's place.
+
+// heeds reports whether x may speak in the leg's dialog: it is who answered or began it, or the leg's interface trusts it, or it is a
+// proxy of the route set. It is called in read loops.
+func (l *Leg) heeds(x siptransport.Origin) bool {
+	if l.transport.Secure() && !x.Transport.Secure() {
+		return false
+	}
+	peer, proxies := l.outline.speakers()
+	return x.Addr == peer || l.g.TrustedFor(l.iface, x.Addr) || slices.ContainsFunc(proxies, func(route string) bool {
+		return slices.Contains(l.g.Known(sipmsg.SplitURI(sipmsg.ParseNameAddr(route).URI).Host), x.Addr)
+	})
+}
+
+// intruder refuses a request for a call or transaction of somebody else. It changes nothing.
+func (g *gateway) intruder(req *sipmsg.Request, a siptransport.Arrival) {
+	g.refuse(req, a, &sipmsg.Fault{Code: 403, Reason: "Not Your Dialog"})
 }

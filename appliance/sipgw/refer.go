@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -26,9 +27,9 @@ func (l *Leg) Refer(to string, h ...sipmsg.Header) {
 }
 
 // notified is a NOTIFY in the dialog. Of those only the ones of our REFER matter; its first may overtake the response to it.
-func (l *Leg) notified(tx *serverTx, _ *dialog, _ *fork) {
+func (l *Leg) notified(tx *siptx.Server, _ *dialog, _ *fork) {
 	l.respond(tx, 200, "", nil, "", nil)
-	req := tx.req
+	req := tx.Req
 	event, _, _ := strings.Cut(req.Header("Event"), ";")
 	if !strings.EqualFold(strings.TrimSpace(event), "refer") {
 		return

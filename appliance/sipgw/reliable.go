@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -52,11 +53,11 @@ func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []si
 	}
 	rel.seq++
 	h = append(append(l.dialogHeaders(), sipmsg.Header{Name: "Require", Value: "100rel"}, sipmsg.Header{Name: "RSeq", Value: strconv.FormatUint(uint64(rel.seq), 10)}), h...)
-	rel.unacked, rel.answer, rel.interval = l.respond(in.tx, code, reason, body, "", h), len(body) > 0, t1
+	rel.unacked, rel.answer, rel.interval = l.respond(in.tx, code, reason, body, "", h), len(body) > 0, siptx.T1
 	rel.answered = rel.answered || rel.answer
 	in.stop()
-	in.repeat = l.after(t1, func() { l.repeatReliable(in) })
-	in.giveUp = l.after(transactionTimeout, func() {
+	in.repeat = l.after(siptx.T1, func() { l.repeatReliable(in) })
+	in.giveUp = l.after(siptx.Timeout, func() {
 		if l.state == legRinging && rel.unacked != nil {
 			l.Reject(504, "No PRACK")
 			l.emit(Cancelled{Reason: "no PRACK"})
@@ -66,7 +67,7 @@ func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []si
 
 func (l *Leg) repeatReliable(in *inbound) {
 	if rel := in.rel; l.state == legRinging && rel.unacked != nil {
-		in.tx.respond(183, rel.unacked)
+		in.tx.Respond(183, rel.unacked)
 		rel.interval *= 2
 		in.repeat = l.after(rel.interval, func() { l.repeatReliable(in) })
 	}
@@ -82,13 +83,13 @@ func (rel *reliable) waits(answer func()) bool {
 }
 
 // acknowledgedReliably is a PRACK. One with a new offer is the call's to answer (5).
-func (l *Leg) acknowledgedReliably(tx *serverTx, _ *dialog, _ *fork) {
+func (l *Leg) acknowledgedReliably(tx *siptx.Server, _ *dialog, _ *fork) {
 	in := l.in
 	want := ""
 	if in != nil && in.rel != nil {
 		want = fmt.Sprintf("%d %d INVITE", in.rel.seq, in.seq)
 	}
-	if got := strings.Join(strings.Fields(tx.req.Header("RAck")), " "); want == "" || got != want || in.rel.unacked == nil {
+	if got := strings.Join(strings.Fields(tx.Req.Header("RAck")), " "); want == "" || got != want || in.rel.unacked == nil {
 		l.respond(tx, 481, "", nil, "", nil)
 		return
 	}
@@ -97,8 +98,8 @@ func (l *Leg) acknowledgedReliably(tx *serverTx, _ *dialog, _ *fork) {
 	if l.state == legRinging {
 		in.stop()
 	}
-	if rel.offered = len(tx.req.Body) > 0; rel.offered {
-		l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(sip.PRACK), Body: tx.req.Body, ContentType: tx.req.ContentType})
+	if rel.offered = len(tx.Req.Body) > 0; rel.offered {
+		l.ask(tx, Offered{ID: RequestID(tx.Key), Method: string(sip.PRACK), Body: tx.Req.Body, ContentType: tx.Req.ContentType})
 	} else {
 		l.respond(tx, 200, "", nil, "", nil)
 		rel.goOn(nil)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -46,7 +47,7 @@ func (l *Leg) asked() bool {
 		return true
 	}
 	for _, tx := range l.pending {
-		if tx.req.Method == sip.UPDATE {
+		if tx.Req.Method == sip.UPDATE {
 			return true
 		}
 	}
@@ -74,8 +75,8 @@ func (l *Leg) retry(out *outbound) {
 }
 
 // offered is a re-INVITE or UPDATE in the dialog d, an early one that our INVITE has made or the leg's own.
-func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
-	req := tx.req
+func (l *Leg) offered(tx *siptx.Server, d *dialog, early *fork) {
+	req := tx.Req
 	if least := tooShort(req); least != "" {
 		l.respond(tx, 422, "", nil, "", []sipmsg.Header{{Name: "Min-SE", Value: least}})
 		return
@@ -98,10 +99,10 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 		return
 	}
 	d.refresh(&req.Message)
-	if tx.invite {
+	if tx.Invite {
 		if l.in != nil { // its ACK is missing, but a peer that goes on has seen our 200
 			l.in.stop()
-			l.in.tx.settle()
+			l.in.tx.Finish()
 			if l.state == legAnswered {
 				l.enter(legConfirmed)
 			}
@@ -112,11 +113,9 @@ func (l *Leg) offered(tx *serverTx, d *dialog, early *fork) {
 			}
 		}
 		l.in = &inbound{tx: tx, seq: req.Seq}
-		tx.mu.Lock()
-		tx.onCancel = func(string) { l.post(func() { l.offerWithdrawn(tx) }) }
-		tx.mu.Unlock()
+		tx.OnCancel(func(string) { l.post(func() { l.offerWithdrawn(tx) }) })
 	}
-	l.ask(tx, Offered{ID: RequestID(tx.key), Method: string(req.Method), Body: req.Body, ContentType: req.ContentType})
+	l.ask(tx, Offered{ID: RequestID(tx.Key), Method: string(req.Method), Body: req.Body, ContentType: req.ContentType})
 }
 
 // outOfTurn says why an offer of the peer comes at the wrong moment: 491 while one of ours is not answered, 500 while one of its own is
@@ -128,15 +127,15 @@ func (l *Leg) outOfTurn(req *sipmsg.Request, early *fork) int {
 		return 491 // the offer of our INVITE
 	case l.state == legInviting:
 	case l.state == legRinging && req.Method == sip.UPDATE && in.rel != nil && in.rel.answered:
-	case l.state == legRinging && req.Method == sip.UPDATE && len(in.tx.req.Body) == 0:
+	case l.state == legRinging && req.Method == sip.UPDATE && len(in.tx.Req.Body) == 0:
 		return 491 // the peer has asked for our offer
 	case in != nil && in.ok == nil:
 		return 500
-	case in != nil && len(in.tx.req.Body) == 0, out != nil && out.state != inviteGlared:
+	case in != nil && len(in.tx.Req.Body) == 0, out != nil && out.state != inviteGlared:
 		return 491
 	}
 	for _, tx := range l.pending {
-		if tx.invite || tx.req.Method == sip.UPDATE || tx.req.Method == sip.PRACK {
+		if tx.Invite || tx.Req.Method == sip.UPDATE || tx.Req.Method == sip.PRACK {
 			return 500
 		}
 	}
@@ -144,11 +143,11 @@ func (l *Leg) outOfTurn(req *sipmsg.Request, early *fork) int {
 }
 
 // offerWithdrawn is a CANCEL for a re-INVITE: the call's answer to it will find nobody.
-func (l *Leg) offerWithdrawn(tx *serverTx) {
-	if l.pending[RequestID(tx.key)] == nil {
+func (l *Leg) offerWithdrawn(tx *siptx.Server) {
+	if l.pending[RequestID(tx.Key)] == nil {
 		return
 	}
-	delete(l.pending, RequestID(tx.key))
+	delete(l.pending, RequestID(tx.Key))
 	l.in = nil
 	l.respond(tx, 487, "", nil, "", nil)
 	l.next()

@@ -37,7 +37,7 @@ func TestRequestsOfASourceAreLimited(t *testing.T) {
 			if n := codes(list); n["503"] != 10 || len(list) != 30 || field(list[29], "Retry-After") == "" {
 				t.Errorf("%s: %v", method, n)
 			}
-			if n, _ := b.lingers(t); n != 20 {
+			if n := b.g.transactions.Count().Lingering; n != 20 {
 				t.Errorf("%s: %d transactions", method, n)
 			}
 			b.put(optionsText("peer", ""))
@@ -80,8 +80,8 @@ func TestCallsOfASourceAreLimited(t *testing.T) {
 				t.Error(m)
 			}
 		}
-		if taken != 8 || len(b.g.dialogs.legs) != 8 || len(b.g.transactions.servers) != 8 {
-			t.Errorf("%d taken, %d legs, %d transactions", taken, len(b.g.dialogs.legs), len(b.g.transactions.servers))
+		if taken != 8 || len(b.g.dialogs.legs) != 8 || b.g.transactions.Count().Servers != 8 {
+			t.Errorf("%d taken, %d legs, %d transactions", taken, len(b.g.dialogs.legs), b.g.transactions.Count().Servers)
 		}
 		if m := invite(peerAddr, "other"); !strings.HasPrefix(m, "SIP/2.0 100 ") {
 			t.Error("another source suffers:", m)
@@ -143,7 +143,7 @@ func TestTooManyHeadersAreRefused(t *testing.T) {
 			if m := b.one("SIP/2.0 513 "); field(m, "Call-ID") != "o1" || len(m) > 2*sipmsg.MaxField {
 				t.Errorf("%s: %d octets: %.200s", name, len(m), m)
 			}
-			if n, _ := b.lingers(t); n != 0 {
+			if n := b.g.transactions.Count().Lingering; n != 0 {
 				t.Errorf("%s: %d transactions", name, n)
 			}
 		})

@@ -30,7 +30,7 @@ func TestBlanksInViaAreTaken(t *testing.T) {
 				}
 				b.put(options(c.via)) // the same transaction: the same response, no second one of its own
 				b.one("SIP/2.0 200 ")
-				if n := len(b.g.transactions.lingering.byKey); n != 1 {
+				if n := b.g.transactions.Count().Lingering; n != 1 {
 					t.Errorf("%d transactions", n)
 				}
 			})

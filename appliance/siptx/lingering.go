@@ -1,4 +1,4 @@
-package sipgw
+package siptx
 
 import (
 	"container/list"
@@ -16,12 +16,12 @@ const (
 	lingeringItself = 512      // octets that an entry takes beside its texts
 )
 
-// finished is what is left of a server transaction after its final response: its key and that response, for a request that comes
+// Finished is what is left of a server transaction after its final response: its key and that response, for a request that comes
 // again (RFC 3261 17.2, RFC 6026). The request and the leg are let go of.
-type finished struct {
+type Finished struct {
 	key, merge string
-	toTag      string // of an INVITE: a CANCEL that comes too late gets it
-	from       siptransport.Arrival
+	ToTag      string // of an INVITE: a CANCEL that comes too late gets it
+	From       siptransport.Arrival
 	back       siptransport.Back
 	m          []byte // nil: what comes again is absorbed
 	due        time.Time
@@ -38,7 +38,7 @@ type finished struct {
 // lingering are the finished transactions of a gateway. What they take is bounded, whatever anybody sends: a source has a part of the
 // room at most, and the oldest gives way. The lock of the transactions guards all of it.
 type lingering struct {
-	byKey    map[string]*finished
+	byKey    map[string]*Finished
 	all      *list.List // in the order of their ends
 	bySource map[netip.Addr]*lingeringOf
 	octets   int
@@ -52,47 +52,47 @@ type lingeringOf struct {
 }
 
 func newLingering() lingering {
-	return lingering{byKey: map[string]*finished{}, all: list.New(), bySource: map[netip.Addr]*lingeringOf{}}
+	return lingering{byKey: map[string]*Finished{}, all: list.New(), bySource: map[netip.Addr]*lingeringOf{}}
 }
 
-func (f *finished) octets() int { return len(f.key) + len(f.merge) + len(f.m) + lingeringItself }
+func (f *Finished) octets() int { return len(f.key) + len(f.merge) + len(f.m) + lingeringItself }
 
 // finish lets go of a server transaction and keeps what a retransmission needs. m is nil where it is only to be absorbed.
-func (t *transactions) finish(tx *serverTx, m []byte, unacked bool) {
-	f := &finished{key: tx.key, merge: tx.merge, from: siptransport.Arrival{Flow: tx.from.Flow, Source: tx.from.Source}, back: tx.back, m: m, due: time.Now().Add(transactionTimeout),
+func (t *Table) finish(tx *Server, m []byte, unacked bool) {
+	f := &Finished{key: tx.Key, merge: tx.merge, From: siptransport.Arrival{Flow: tx.From.Flow, Source: tx.From.Source}, back: tx.back, m: m, due: time.Now().Add(Timeout),
 		release: tx.release, unacked: unacked}
-	if tx.invite {
-		f.toTag = tx.toTag
+	if tx.Invite {
+		f.ToTag = tx.ToTag
 	}
-	if unacked && !tx.from.Flow.Reliable() {
+	if unacked && !tx.From.Flow.Reliable() {
 		f.mu.Lock()
-		f.interval = t1
-		f.retry = time.AfterFunc(t1, f.resend)
+		f.interval = T1
+		f.retry = time.AfterFunc(T1, f.resend)
 		f.mu.Unlock()
 	}
 	t.mu.Lock()
-	if t.servers[tx.key] == tx {
-		delete(t.servers, tx.key)
+	if t.servers[tx.Key] == tx {
+		delete(t.servers, tx.Key)
 	}
 	gone := t.lingering.add(f)
 	for _, f := range gone {
 		t.forgetMerge(f.merge)
 	}
 	if t.lingering.sweep == nil {
-		t.lingering.sweep = time.AfterFunc(transactionTimeout, t.sweepLingering)
+		t.lingering.sweep = time.AfterFunc(Timeout, t.sweepLingering)
 	}
 	t.mu.Unlock()
 	end(gone)
 }
 
 // sweepLingering drops what has lingered long enough.
-func (t *transactions) sweepLingering() {
+func (t *Table) sweepLingering() {
 	now := time.Now()
 	t.mu.Lock()
 	l := &t.lingering
-	var gone []*finished
+	var gone []*Finished
 	for e := l.all.Front(); e != nil; e = l.all.Front() {
-		f := e.Value.(*finished)
+		f := e.Value.(*Finished)
 		if f.due.After(now) {
 			break
 		}
@@ -101,7 +101,7 @@ func (t *transactions) sweepLingering() {
 		gone = append(gone, f)
 	}
 	if l.sweep = nil; l.all.Len() > 0 {
-		wait := l.all.Front().Value.(*finished).due.Sub(now)
+		wait := l.all.Front().Value.(*Finished).due.Sub(now)
 		l.sweep = time.AfterFunc(max(wait, time.Second), t.sweepLingering)
 	}
 	t.mu.Unlock()
@@ -109,7 +109,7 @@ func (t *transactions) sweepLingering() {
 }
 
 // dropFinished lets go of one before its time.
-func (t *transactions) dropFinished(f *finished) {
+func (t *Table) dropFinished(f *Finished) {
 	t.mu.Lock()
 	if f.all == nil {
 		t.mu.Unlock()
@@ -118,11 +118,22 @@ func (t *transactions) dropFinished(f *finished) {
 	t.lingering.remove(f)
 	t.forgetMerge(f.merge)
 	t.mu.Unlock()
-	end([]*finished{f})
+	end([]*Finished{f})
+}
+
+// Acknowledged is the ACK of a 3xx to 6xx. It reports whether one was waited for.
+func (t *Table) Acknowledged(f *Finished) bool {
+	if !f.acknowledged() {
+		return false
+	}
+	if f.From.Flow.Reliable() {
+		t.dropFinished(f) // nothing comes a second time
+	}
+	return true
 }
 
 // end stops what is gone; no lock is held.
-func end(gone []*finished) {
+func end(gone []*Finished) {
 	for _, f := range gone {
 		f.quiet()
 		f.release()
@@ -130,12 +141,12 @@ func end(gone []*finished) {
 }
 
 // add takes one in and returns those that gave way for it.
-func (l *lingering) add(f *finished) (gone []*finished) {
+func (l *lingering) add(f *Finished) (gone []*Finished) {
 	if old := l.byKey[f.key]; old != nil {
 		l.remove(old)
 		gone = append(gone, old)
 	}
-	from := source.Of(f.from.Source.Addr())
+	from := source.Of(f.From.Source.Addr())
 	own := l.bySource[from]
 	if own == nil {
 		own = &lingeringOf{list: list.New()}
@@ -146,20 +157,20 @@ func (l *lingering) add(f *finished) (gone []*finished) {
 	n := f.octets()
 	l.octets, own.octets = l.octets+n, own.octets+n
 	for own.octets > maxLingeringOne && own.list.Len() > 1 {
-		old := own.list.Front().Value.(*finished)
+		old := own.list.Front().Value.(*Finished)
 		l.remove(old)
 		gone = append(gone, old)
 	}
 	for l.octets > maxLingering && l.all.Len() > 1 {
-		old := l.all.Front().Value.(*finished)
+		old := l.all.Front().Value.(*Finished)
 		l.remove(old)
 		gone = append(gone, old)
 	}
 	return gone
 }
 
-func (l *lingering) remove(f *finished) {
-	from := source.Of(f.from.Source.Addr())
+func (l *lingering) remove(f *Finished) {
+	from := source.Of(f.From.Source.Addr())
 	own := l.bySource[from]
 	l.all.Remove(f.all)
 	own.list.Remove(f.own)
@@ -174,8 +185,8 @@ func (l *lingering) remove(f *finished) {
 	}
 }
 
-// again is a request that has been answered.
-func (f *finished) again() {
+// Again is a request that has been answered.
+func (f *Finished) Again() {
 	f.mu.Lock()
 	m := f.m
 	f.mu.Unlock()
@@ -185,7 +196,7 @@ func (f *finished) again() {
 }
 
 // acknowledged is the ACK of a 3xx to 6xx. It reports whether one was waited for.
-func (f *finished) acknowledged() bool {
+func (f *Finished) acknowledged() bool {
 	f.mu.Lock()
 	waited := f.unacked
 	f.unacked = false
@@ -197,13 +208,13 @@ func (f *finished) acknowledged() bool {
 }
 
 // resend is timer G: the final response to an INVITE until its ACK.
-func (f *finished) resend() {
+func (f *Finished) resend() {
 	f.mu.Lock()
 	if !f.unacked {
 		f.mu.Unlock()
 		return
 	}
-	f.interval = min(2*f.interval, t2)
+	f.interval = min(2*f.interval, T2)
 	f.retry.Reset(f.interval)
 	m := f.m
 	f.mu.Unlock()
@@ -211,7 +222,7 @@ func (f *finished) resend() {
 }
 
 // quiet stops repetition.
-func (f *finished) quiet() {
+func (f *Finished) quiet() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.unacked = false

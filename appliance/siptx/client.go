@@ -1,4 +1,4 @@
-package sipgw
+package siptx
 
 import (
 	"errors"
@@ -14,12 +14,12 @@ import (
 
 // Timers of RFC 3261, table 4.
 const (
-	t1 = 500 * time.Millisecond
-	t2 = 4 * time.Second
-	t4 = 5 * time.Second
+	T1 = 500 * time.Millisecond
+	T2 = 4 * time.Second
+	T4 = 5 * time.Second
 
-	transactionTimeout = 64 * t1 // timers B, F, H, L and M
-	lingerD            = 32 * time.Second
+	Timeout = 64 * T1 // timers B, F, H, L and M
+	lingerD = 32 * time.Second
 )
 
 type txState uint8
@@ -32,16 +32,16 @@ const (
 	txTerminated
 )
 
-// clientTx is a client transaction (RFC 3261 17.1, RFC 6026). sipgo's own machine blocks its read loop for 4 s on a
+// Client is a client transaction (RFC 3261 17.1, RFC 6026). sipgo's own machine blocks its read loop for 4 s on a
 // retransmitted final response and while nobody takes a response from it, so this one hands responses to a function.
-type clientTx struct {
-	g      *gateway
-	key    string
-	invite bool
-	req    *sip.Request
-	via    string // of raw: the INVITE's ACK and CANCEL have the same
-	raw    []byte
-	way    siptransport.Flow
+type Client struct {
+	table   *Table
+	key     string
+	invite  bool
+	Request *sip.Request
+	via     string // of raw: the INVITE's ACK and CANCEL have the same
+	raw     []byte
+	way     siptransport.Flow
 	// result is given every response that matters in its order, or one error; after an error or a final response to a
 	// non-INVITE nothing more comes. It may be called under the transaction's lock, and may only post.
 	result func(*sipmsg.Response, error)
@@ -60,49 +60,78 @@ type clientTx struct {
 	release  func()
 }
 
-// cancel sends a CANCEL (9.1) on the way of the INVITE. Its response says nothing: what counts is the INVITE's.
-func (tx *clientTx) cancel(h []sipmsg.Header) {
+// maxDatagram is the largest request that goes over UDP (RFC 3261 18.1.1); responses may be of any size.
+const maxDatagram = 1300
+
+// Begin starts a client transaction to an endpoint. A request that is too large for UDP goes by TCP, and by UDP after all
+// when the peer has no TCP. result is called as Client says.
+func (t *Table) Begin(req *sip.Request, to siptransport.Endpoint, result func(*sipmsg.Response, error)) (*Client, error) {
+	branch := sipmsg.NewBranch()
+	tx := &Client{table: t, Request: req, key: clientKey(branch, string(req.Method)), invite: req.Method == sip.INVITE, result: result}
+	put := func(transport siptransport.Transport) error {
+		e := to
+		e.Transport = transport
+		way, err := t.gate.Flow(e)
+		if err != nil {
+			return err
+		}
+		tx.via = t.gate.Conf().At(transport, way.Local()).Via(transport, branch)
+		tx.way, tx.raw = way, sipmsg.Render(req, tx.via)
+		return nil
+	}
+	err := put(to.Transport)
+	if err == nil && !to.Transport.Reliable() && len(tx.raw) > maxDatagram && put(siptransport.TCP) == nil {
+		tx.fallback = put
+	}
+	if err != nil {
+		return nil, err
+	}
+	tx.start()
+	return tx, nil
+}
+
+func clientKey(branch, method string) string { return branch + " " + method }
+
+// Cancel sends a CANCEL (9.1) on the way of the INVITE. Its response says nothing: what counts is the INVITE's.
+func (tx *Client) Cancel(h []sipmsg.Header) {
 	tx.mu.Lock()
-	c := &clientTx{g: tx.g, req: tx.req, via: tx.via, way: tx.way, result: func(*sipmsg.Response, error) {}}
+	c := &Client{table: tx.table, Request: tx.Request, via: tx.via, way: tx.way, result: func(*sipmsg.Response, error) {}}
 	tx.mu.Unlock()
 	branch, _, _ := strings.Cut(tx.key, " ")
 	c.key = clientKey(branch, string(sip.CANCEL))
-	c.raw = sipmsg.RenderSame(c.req, sip.CANCEL, c.via, sipmsg.First(c.req, "To"), h)
+	c.raw = sipmsg.RenderSame(c.Request, sip.CANCEL, c.via, sipmsg.First(c.Request, "To"), h)
 	c.start()
 }
 
-// asked is where the request went.
-func (tx *clientTx) asked() siptransport.Origin {
-	tx.mu.Lock()
-	way := tx.way
-	tx.mu.Unlock()
-	return siptransport.OriginOf(way)
+// Asked is where the request went.
+func (tx *Client) Asked() siptransport.Origin {
+	return siptransport.OriginOf(tx.Flow())
 }
 
 // start registers the transaction and sends its request.
-func (tx *clientTx) start() {
+func (tx *Client) start() {
 	tx.mu.Lock()
-	tx.g.transactions.addClient(tx)
-	tx.timeout = time.AfterFunc(transactionTimeout, func() { tx.fail(nil, errTimeout) })
+	tx.table.addClient(tx)
+	tx.timeout = time.AfterFunc(Timeout, func() { tx.fail(nil, ErrTimeout) })
 	send := tx.enter()
 	tx.mu.Unlock()
 	send()
 }
 
 // enter takes up the way; the lock is held. What it returns sends the request, and is to be called without the lock.
-func (tx *clientTx) enter() func() {
+func (tx *Client) enter() func() {
 	way, raw := tx.way, tx.raw
 	failed := func(err error) { tx.fail(way, err) }
 	tx.release = way.Hold(func(err error) { tx.lost(way, err) })
 	if !way.Reliable() {
-		tx.interval = t1
-		tx.retry = time.AfterFunc(t1, tx.resend)
+		tx.interval = T1
+		tx.retry = time.AfterFunc(T1, tx.resend)
 	}
 	return func() { way.Send(raw, tx.wanted, failed) }
 }
 
 // wanted is asked by the connection before it writes the request.
-func (tx *clientTx) wanted() bool {
+func (tx *Client) wanted() bool {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	tx.taken = true
@@ -110,15 +139,15 @@ func (tx *clientTx) wanted() bool {
 }
 
 // resend is timer A or E.
-func (tx *clientTx) resend() {
+func (tx *Client) resend() {
 	tx.mu.Lock()
 	if tx.state != txCalling && (tx.invite || tx.state != txProceeding) {
 		tx.mu.Unlock()
 		return
 	}
 	tx.interval *= 2
-	if !tx.invite && (tx.interval > t2 || tx.state == txProceeding) {
-		tx.interval = t2
+	if !tx.invite && (tx.interval > T2 || tx.state == txProceeding) {
+		tx.interval = T2
 	}
 	tx.retry.Reset(tx.interval)
 	way, raw := tx.way, tx.raw
@@ -128,7 +157,7 @@ func (tx *clientTx) resend() {
 
 // lost is told when the connection breaks. A peer that has answered already may still send its final response on another one
 // (RFC 3261 18.2.2); one that has not will not.
-func (tx *clientTx) lost(way siptransport.Flow, err error) {
+func (tx *Client) lost(way siptransport.Flow, err error) {
 	tx.mu.Lock()
 	answered := tx.answered
 	tx.mu.Unlock()
@@ -139,7 +168,7 @@ func (tx *clientTx) lost(way siptransport.Flow, err error) {
 
 // fail ends a transaction without final response. way is what failed, nil when it is not a way; one that has been left for
 // another does not matter.
-func (tx *clientTx) fail(way siptransport.Flow, err error) {
+func (tx *Client) fail(way siptransport.Flow, err error) {
 	tx.mu.Lock()
 	if tx.state != txCalling && tx.state != txProceeding || way != nil && way != tx.way {
 		tx.mu.Unlock()
@@ -157,22 +186,22 @@ func (tx *clientTx) fail(way siptransport.Flow, err error) {
 		}
 	}
 	if !tx.answered && !tx.way.Reliable() {
-		tx.g.Failed(tx.way.Remote())
+		tx.table.gate.Failed(tx.way.Remote())
 	}
 	tx.end()
 	tx.result(nil, err)
 	tx.mu.Unlock()
 }
 
-// abort ends the transaction without telling anybody; a request that still waits for its connection is not sent.
-func (tx *clientTx) abort() {
+// Abort ends the transaction without telling anybody; a request that still waits for its connection is not sent.
+func (tx *Client) Abort() {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	tx.end()
 }
 
-// withdraw ends the transaction when its request still waits for its connection, and reports whether it did. It is not sent then.
-func (tx *clientTx) withdraw() bool {
+// Withdraw ends the transaction when its request still waits for its connection, and reports whether it did. It is not sent then.
+func (tx *Client) Withdraw() bool {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	if tx.taken || !tx.way.Reliable() {
@@ -182,8 +211,8 @@ func (tx *clientTx) withdraw() bool {
 	return true
 }
 
-// receive is called in the read loop.
-func (tx *clientTx) receive(res *sipmsg.Response) {
+// Receive is called in the read loop.
+func (tx *Client) Receive(res *sipmsg.Response) {
 	tx.mu.Lock()
 	var ack []byte
 	refused := false
@@ -195,14 +224,14 @@ func (tx *clientTx) receive(res *sipmsg.Response) {
 		if tx.state == txCalling || tx.state == txProceeding {
 			tx.state, tx.answered = txCompleted, true
 			tx.quiet()
-			tx.lingerFor(t4)
+			tx.lingerFor(T4)
 			tx.result(res, nil)
 		}
 	case res.StatusCode < 300:
 		if tx.state == txCalling || tx.state == txProceeding {
 			tx.state, tx.answered, tx.raw = txAccepted, true, nil
 			tx.quiet()
-			tx.linger = time.AfterFunc(transactionTimeout, tx.abort)
+			tx.linger = time.AfterFunc(Timeout, tx.Abort)
 		}
 		if tx.state == txAccepted {
 			tx.result(res, nil) // also a retransmission, or the answer of another fork: the leg acknowledges each
@@ -210,7 +239,7 @@ func (tx *clientTx) receive(res *sipmsg.Response) {
 	case tx.state == txCalling || tx.state == txProceeding:
 		tx.state, tx.answered = txCompleted, true
 		tx.quiet()
-		tx.acked = sipmsg.RenderSame(tx.req, sip.ACK, tx.via, res.ToText, nil) // 17.1.1.3
+		tx.acked = sipmsg.RenderSame(tx.Request, sip.ACK, tx.via, res.ToText, nil) // 17.1.1.3
 		ack, refused = tx.acked, true
 	case tx.state == txCompleted:
 		ack = tx.acked
@@ -229,7 +258,7 @@ func (tx *clientTx) receive(res *sipmsg.Response) {
 	}
 }
 
-func (tx *clientTx) provisional(res *sipmsg.Response) []byte {
+func (tx *Client) provisional(res *sipmsg.Response) []byte {
 	if tx.state != txCalling && tx.state != txProceeding {
 		return nil
 	}
@@ -242,7 +271,7 @@ func (tx *clientTx) provisional(res *sipmsg.Response) []byte {
 }
 
 // quiet stops retransmission and time-out.
-func (tx *clientTx) quiet() {
+func (tx *Client) quiet() {
 	if tx.retry != nil {
 		tx.retry.Stop()
 	}
@@ -250,16 +279,16 @@ func (tx *clientTx) quiet() {
 }
 
 // lingerFor keeps the transaction to absorb retransmissions; over a reliable transport there are none.
-func (tx *clientTx) lingerFor(d time.Duration) {
+func (tx *Client) lingerFor(d time.Duration) {
 	if tx.way.Reliable() {
 		tx.end()
 		return
 	}
-	tx.linger = time.AfterFunc(d, tx.abort)
+	tx.linger = time.AfterFunc(d, tx.Abort)
 }
 
 // end removes the transaction; the lock is held.
-func (tx *clientTx) end() {
+func (tx *Client) end() {
 	if tx.state == txTerminated {
 		return
 	}
@@ -268,9 +297,16 @@ func (tx *clientTx) end() {
 	if tx.linger != nil {
 		tx.linger.Stop()
 	}
-	tx.g.transactions.dropClient(tx)
+	tx.table.dropClient(tx)
 	tx.release()
 }
 
-// errTimeout: no final response within 64*T1.
-var errTimeout = errors.New("no response")
+// ErrTimeout: no final response within 64*T1.
+var ErrTimeout = errors.New("no response")
+
+// Flow is the way by which the request went.
+func (tx *Client) Flow() siptransport.Flow {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	return tx.way
+}

@@ -1,0 +1,110 @@
+// Package siptx is the transaction layer of SIP (RFC 3261 17, RFC 6026): requests of ours with their repetitions and time-outs, requests of
+// peers with the responses that a retransmission gets again, and what lingers of both.
+//
+// It owns when a message is sent again and how long anything is kept. It does not own what a request means (package sipgw) nor how a
+// message reaches a peer (package siptransport).
+//
+// It starts no goroutines: messages come in read loops, and the rest is timers. Functions that it calls must not block.
+package siptx
+
+import (
+	"slices"
+	"sync"
+
+	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Table holds the transactions of a gateway, and what is left of the finished ones.
+type Table struct {
+	gate *siptransport.Gate
+
+	mu        sync.Mutex
+	clients   map[string]*Client
+	servers   map[string]*Server             // without a final response, or a 2xx to an INVITE without its ACK
+	lingering lingering                      // those with one
+	merged    map[string]siptransport.Origin // who sent the request of each of both, by what its copies have in common
+}
+
+// New returns an empty table, whose messages leave by a gate.
+func New(gate *siptransport.Gate) *Table {
+	return &Table{gate: gate, clients: map[string]*Client{}, servers: map[string]*Server{}, lingering: newLingering(), merged: map[string]siptransport.Origin{}}
+}
+
+func (t *Table) addClient(tx *Client) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.clients[tx.key] = tx
+}
+
+func (t *Table) dropClient(tx *Client) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.clients, tx.key)
+}
+
+// Asked finds the client transaction that a response belongs to; nil: there is none.
+func (t *Table) Asked(res *sipmsg.Response) *Client {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.clients[clientKey(res.Via.Branch, string(res.SeqMethod))]
+}
+
+func (t *Table) addServer(tx *Server) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.servers[tx.Key] = tx
+	if tx.merge != "" {
+		t.merged[tx.merge] = tx.From.Origin()
+	}
+}
+
+func (t *Table) dropServer(tx *Server) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.servers[tx.Key] == tx {
+		delete(t.servers, tx.Key)
+		t.forgetMerge(tx.merge)
+	}
+}
+
+// Find finds the server transaction with a Key, or what is left of it. Both are nil when there is none.
+func (t *Table) Find(key string) (*Server, *Finished) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.servers[key], t.lingering.byKey[key]
+}
+
+// forgetMerge lets go of what a merged request is known by. The lock is held.
+func (t *Table) forgetMerge(key string) {
+	if key != "" {
+		delete(t.merged, key)
+	}
+}
+
+// Parting reports whether a BYE of ours has no final response yet.
+func (t *Table) Parting() bool {
+	t.mu.Lock()
+	list := make([]*Client, 0, len(t.clients))
+	for _, tx := range t.clients {
+		list = append(list, tx)
+	}
+	t.mu.Unlock()
+	return slices.ContainsFunc(list, func(tx *Client) bool {
+		tx.mu.Lock()
+		defer tx.mu.Unlock()
+		return tx.Request.Method == sip.BYE && (tx.state == txCalling || tx.state == txProceeding)
+	})
+}
+
+// Counts is how much a table holds.
+type Counts struct{ Clients, Servers, Lingering, Merged, Octets int }
+
+// Count counts what the table holds; Octets are those of what lingers.
+func (t *Table) Count() Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Counts{len(t.clients), len(t.servers), len(t.lingering.byKey), len(t.merged), t.lingering.octets}
+}
