@@ -143,10 +143,17 @@ func (t *thread) relayOwn(p *port, first, n int) {
 }
 
 // relayShared relays the packets of a shared socket, which are in n slots. A port may have been closed since.
+//
+// All ports are looked up before the first packet is relayed. With hundreds of calls their memory is not in the processor's caches, and it
+// waits for that of many ports at once.
 func (t *thread) relayShared(first, n int) {
-	for i := first; i < first+n; i++ {
-		if p := t.table.find(t.input.sentTo(i)); p != nil {
-			t.relayPacket(p, i)
+	ports := t.found[:n]
+	for i := range ports {
+		ports[i] = t.table.find(t.input.sentTo(first + i))
+	}
+	for i, p := range ports {
+		if p != nil {
+			t.relayPacket(p, first+i)
 		}
 	}
 }

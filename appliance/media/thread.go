@@ -29,9 +29,10 @@ type thread struct {
 	base  time.Time // t.now counts from here
 	now   time.Duration
 
-	number  int       // among the relay's
-	sockets sockets   // that it reads
-	table   portTable // of the ports that share a socket
+	number  int          // among the relay's
+	sockets sockets      // that it reads
+	table   portTable    // of the ports that share a socket
+	found   [slots]*port // of the packets that are being relayed
 	legs    map[*leg]struct{}
 	crypt   *srtp.Crypter
 	empty   inbound
