@@ -10,38 +10,38 @@ import (
 
 // leg is one side of a session. Only its thread touches it.
 //
-// A packet needs the groups from remote to stats, of the leg that it comes from and of the leg that it goes to.
+// What every packet needs should share cache lines. The groups and their fields are ordered for that: some groups have those fields first and
+// the next ones have them last, so that they meet.
 type leg struct {
 	session *Session
-	other   *leg
 	side    Side
-
-	remote  remote
-	keys    security
-	formats formats
-	out     outgoing
-	in      incoming
-	stats   counters
+	local   localPorts // last fields
+	other   *leg
+	in      incoming // first fields
+	stats   counters // last fields
+	out     outgoing // all
+	formats formats  // first fields
+	remote  remote   // last fields
+	keys    security // first fields
 	reports reporting
-	local   localPorts
 }
 
 // localPorts are the ports of a side.
 type localPorts struct {
-	ports  [2]*port
 	addr   netip.Addr
 	number uint16 // of the RTP port
 	tos    byte
+	ports  [2]*port
 }
 
 // outgoing is the way to a side's peer.
 type outgoing struct {
-	allowed  bool // we may send
-	suppress bool // pauses of the other side are described to this one (RFC 3389)
-	size     int  // octets of voice in a packet to this side, 0: as many as come
-	stream   stream
+	allowed  bool     // we may send
+	suppress bool     // pauses of the other side are described to this one (RFC 3389)
+	size     int      // octets of voice in a packet to this side, 0: as many as come
 	noise    *noise   // nil: there was never a sound of ours
 	packing  *packing // nil: no packet ever had another size
+	stream   stream
 }
 
 // incoming is the way from a side's peer.
@@ -51,8 +51,8 @@ type incoming struct {
 	started  bool          // the call knows: Started
 	silent   bool          // the call knows: TimedOut
 	last     time.Duration // when a packet was accepted
-	since    time.Duration // when Open or Set was called: silence counts from here
 	heard    reception
+	since    time.Duration // when Open or Set was called: silence counts from here
 	spoken   audio.Activity
 	pressing pressing      // a telephone-event of the peer that the other side cannot take
 	quiet    time.Duration // limit of silence, 0: off

@@ -8,12 +8,12 @@ import (
 
 // remote is where a side's peer is: what signalling said, and what its packets showed. The arrays have an address for RTP and one for RTCP.
 type remote struct {
-	source [2]address // from where packets may come; unknown while it is to be learnt
-	dest   [2]address // where packets go to; unknown: nowhere
-	mux    bool       // RTCP comes to the port of RTP
-	latch  Latch      // how to learn an unknown source
 	signal [2]address // as signalled, for latching and to notice a change
 	admit  func(netip.AddrPort) bool
+	mux    bool       // RTCP comes to the port of RTP
+	latch  Latch      // how to learn an unknown source
+	source [2]address // from where packets may come; unknown while it is to be learnt
+	dest   [2]address // where packets go to; unknown: nowhere
 }
 
 // set makes agreed addresses those of the peer. It reports whether the peer has moved.

@@ -11,9 +11,9 @@ import (
 type security struct {
 	rx, tx   *srtp.Keys   // nil: plain
 	previous *previousKey // before rx, until the first packet under rx; nil: none
-	streams  [4]inbound   // of the peer's SSRCs under rx
 	uses     uint32       // counts uses of streams
 	warned   bool         // the call knows: KeyUsed
+	streams  [4]inbound   // of the peer's SSRCs under rx
 	lifetime uint64       // packets that tx may protect, 0: no limit was agreed
 }
 

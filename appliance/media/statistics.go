@@ -8,9 +8,9 @@ import (
 
 // counters are the figures of a leg that are not kept elsewhere.
 type counters struct {
-	received, sent, receivedOctets, sentOctets uint64
 	Drops
-	rtcpReceived, rtcpSent, sentPayload uint64
+	rtcpReceived, rtcpSent                                  uint64
+	received, sent, receivedOctets, sentOctets, sentPayload uint64
 }
 
 func (l *leg) figures(base time.Time) Stats {
