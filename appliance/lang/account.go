@@ -10,9 +10,9 @@ import (
 	"viaduct/appliance/lang/check"
 )
 
-// SaveAccount brings the account of a name in the startup-config in line with the running configuration, and changes nothing else
-// there. Without a startup-config it makes one, of the factory settings: else the next start would not know the account. It
-// reports false when the startup-config does not have the account, or lines that are not understood and would be lost.
+// SaveAccount copies one account from the running configuration to the startup-config, and changes nothing else there. Without a
+// startup-config it creates one from the factory settings, or the account would be lost at the next start. It reports false if the
+// startup-config does not have the account, or has lines that are not understood and would be lost.
 func (l *Language) SaveAccount(box Box, name string) (saved bool, err error) {
 	running := box.Running().Account(name)
 	if running == nil {

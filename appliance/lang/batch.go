@@ -11,22 +11,22 @@ import (
 	"viaduct/appliance/config"
 )
 
-// Ran is what one of several lines has left behind.
+// Ran is the outcome of one line of a batch.
 type Ran struct {
-	Text   []byte // to be shown
+	Text   []byte // output
 	Result Result
-	Err    error // as of Exec
+	Err    error // of Exec
 }
 
-// batchTime is for how long others may have to wait with their changes.
+// batchTime limits how long a batch blocks the changes of other sessions.
 const batchTime = 50 * time.Millisecond
 
-// errCommand ends a run of lines that change the configuration.
+// errCommand ends a batch.
 var errCommand = errors.New("a command")
 
-// ExecBatch runs lines as one change of the configuration, from the front up to one that is a command and not a statement, or as
-// many as a moment allows. Nobody sees what is between them, so a long list is copied once and not for each line. It returns
-// what became of those that it has run, maybe none: the next one is for Exec.
+// ExecBatch runs lines as one change of the configuration. It stops before the first command, or when batchTime is over. The intermediate
+// configurations are not visible to others, so a long list is copied once instead of once per line. It returns the outcome of the lines
+// that it has run, maybe none; the caller runs the next line with Exec.
 func (l *Language) ExecBatch(ctx context.Context, box Box, s *Session, lines []string) (ran []Ran, err error) {
 	err = box.Mutate(func(old *config.Config) (*config.Config, error) {
 		t := &stagedBox{Box: box, cfg: old}
@@ -38,7 +38,7 @@ func (l *Language) ExecBatch(ctx context.Context, box Box, s *Session, lines []s
 			}
 			ran = append(ran, r)
 			here.Mode = r.Result.Mode
-			// Who pastes may have taken his own rights away: they are looked up for the next line.
+			// The line may have changed the rights of this session, which are looked up for the next line.
 			if !slices.Equal(t.cfg.Accounts, old.Accounts) || ctx.Err() != nil || time.Now().After(until) {
 				break
 			}
@@ -48,7 +48,7 @@ func (l *Language) ExecBatch(ctx context.Context, box Box, s *Session, lines []s
 	return ran, err
 }
 
-// execStaged runs a line, if it is one that changes the configuration. One that breaks is left to whoever runs it alone.
+// execStaged runs a line if it changes the configuration. It leaves a line that panics to Exec.
 func (l *Language) execStaged(ctx context.Context, t *stagedBox, s *Session, line string) (r Ran, ok bool) {
 	before := t.cfg
 	defer func() {
@@ -62,7 +62,7 @@ func (l *Language) execStaged(ctx context.Context, t *stagedBox, s *Session, lin
 	return r, r.Err != errCommand
 }
 
-// stagedBox is a box whose configuration is kept back. Its other methods must not be asked to change anything.
+// stagedBox is a box whose configuration is not published yet. Its other methods must not be used to change anything.
 type stagedBox struct {
 	Box
 	cfg   *config.Config
@@ -79,7 +79,7 @@ func (t *stagedBox) Mutate(change func(*config.Config) (*config.Config, error)) 
 	return err
 }
 
-// draftOf is the draft that a box's configuration is, nil when it is shown to others.
+// draftOf returns the draft behind the configuration of a staged box, or nil.
 func draftOf(box Box) *cli.Draft {
 	if t, ok := box.(*stagedBox); ok {
 		return &t.draft

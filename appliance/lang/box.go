@@ -13,8 +13,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// Box is what commands ask of the running box. Methods answer at once from what the box knows, except where they take a
-// context. Results are plain values that the caller may keep.
+// Box is the running box as commands see it. Methods without a context return at once. The caller may keep their results.
 type Box interface {
 	Configuration
 	Keys
@@ -25,46 +24,46 @@ type Box interface {
 	Lockout
 }
 
-// Lockout is who is shut out because of wrong passwords. Sources are addresses; what counts as one may be a network.
+// Lockout bans sources of wrong passwords. Sources are addresses; one source may stand for a network.
 type Lockout interface {
-	// Banned is how much longer nobody gets in from a source, 0 when they may try.
+	// Banned returns how much longer a source is banned; 0 if it is not.
 	Banned(source netip.Addr) time.Duration
-	// WrongPassword counts one for an account ("" for one that does not exist), and returns what Banned does from now on.
+	// WrongPassword counts a wrong password for an account ("" if it does not exist) and returns the new value of Banned.
 	WrongPassword(source netip.Addr, account string) time.Duration
-	// RightPassword forgives the source the wrong ones for the account.
+	// RightPassword clears the count of the source for the account.
 	RightPassword(source netip.Addr, account string)
-	// Bans lists the sources of wrong passwords, those that are shut out for longest first.
+	// Bans lists the sources of wrong passwords, the longest bans first.
 	Bans() []status.Ban
-	// LiftBans forgets a source, all of them with the zero address, and returns how many.
+	// LiftBans clears a source, or all sources for the zero address, and returns how many.
 	LiftBans(source netip.Addr) int
 }
 
 // Configuration is the running configuration and its files.
 type Configuration interface {
 	Running() *config.Config
-	// Mutate publishes what change makes of the running configuration. Changes run one after the other; an error of
-	// change is returned and nothing is published. change must not modify its argument.
+	// Mutate publishes the configuration that change returns. Changes run one after the other. If change fails, Mutate returns its error
+	// and publishes nothing. change must not modify its argument.
 	Mutate(change func(*config.Config) (*config.Config, error)) error
-	// Env is what the check of a configuration may know of this box.
+	// Env describes this box to the checks of a configuration.
 	Env() check.Env
-	// ReadFile returns "startup-config", "factory-config", or "startup-config.N", the Nth last one (1..10).
+	// ReadFile reads "startup-config", "factory-config", or "startup-config.N" (1..10, 1 is the newest).
 	ReadFile(name string) ([]byte, error)
-	// Kept is how many startup-configs before the present one there are.
+	// Kept returns how many earlier startup-configs there are.
 	Kept() int
-	// WriteFile replaces "startup-config" atomically; the one before is kept.
+	// WriteFile replaces "startup-config" atomically and keeps the previous one.
 	WriteFile(name string, text []byte) error
 	EraseFile(name string) error
-	// Fetch gets a file over HTTP, Send puts one; they end with ctx.
+	// Fetch gets a file over HTTP and Send puts one. Both end with ctx.
 	Fetch(ctx context.Context, url string) ([]byte, error)
 	Send(ctx context.Context, url string, text []byte) error
-	// Backup is startup-config, key store and licenses in one block of text, encrypted under a pass phrase. Restore stores
-	// all of one or nothing, and returns a line about what it held.
+	// Backup returns startup-config, key store and licenses as one block of text, encrypted with a passphrase. Restore stores all of a
+	// backup or nothing, and returns a line about its contents.
 	Backup(passphrase string) ([]byte, error)
 	Restore(text []byte, passphrase string) (string, error)
-	// Reload restarts with the startup-config: after delay (0 now), and when graceful once no call is left. With an image
-	// that waits to be started the whole box restarts, and what is its version.
+	// Reload restarts with the startup-config after a delay, and if graceful after the last call. If a new image is waiting, the whole box
+	// reboots, and Reload returns the version of the image.
 	Reload(r Reload) (image string, err error)
-	// Coming is the reload that is to come, nil when there is none.
+	// Coming returns the scheduled reload, or nil.
 	Coming() *Coming
 }
 
@@ -72,22 +71,22 @@ type Configuration interface {
 type Reload struct {
 	Graceful bool
 	Delay    time.Duration
-	Cancel   bool   // `no reload`: forget a pending one
-	By, TTY  string // who orders it, and on which terminal: the others are told
+	Cancel   bool   // `no reload`: cancel a scheduled reload
+	By, TTY  string // the user who ordered it and the terminal, for messages to others
 }
 
-// Coming is a reload that is to come.
+// Coming is a scheduled reload.
 type Coming struct {
-	At       time.Time // zero: at once, or when no call is left
+	At       time.Time // zero: at once, or after the last call
 	Graceful bool
 }
 
-// In says when it comes.
+// In says when the reload happens.
 func (c Coming) In(now time.Time) string {
 	when := "now"
 	switch left := c.At.Sub(now); {
 	case c.At.IsZero() && c.Graceful:
-		when = "when no call is left"
+		when = "after the last call"
 	case c.At.IsZero():
 		return when
 	case left > 90*time.Second:
@@ -100,9 +99,9 @@ func (c Coming) In(now time.Time) string {
 
 // Keys is the key store.
 type Keys interface {
-	// ImportCertificate stores one or more PEM certificates (a chain) under name and returns a line about what it is.
+	// ImportCertificate stores one or more PEM certificates (a chain) under name and returns a line about them.
 	ImportCertificate(name string, pem []byte) (string, error)
-	// ImportPrivateKey likewise; the error is pki.ErrEncrypted when pem is encrypted and passphrase is empty.
+	// ImportPrivateKey stores a private key likewise. The error is pki.ErrEncrypted if pem is encrypted and passphrase is empty.
 	ImportPrivateKey(name string, pem []byte, passphrase string) (string, error)
 	// ExportCertificate returns the PEM text that was imported.
 	ExportCertificate(name string) ([]byte, error)
@@ -110,20 +109,20 @@ type Keys interface {
 	PKI() []status.Key
 	// UnknownIssuers lists issuers of peers' certificates that were met and are not trusted.
 	UnknownIssuers() []status.UnknownIssuer
-	// TrustIssuer imports the one with this SHA-256, trusts it where it was met, and returns a line about what was done.
+	// TrustIssuer imports the issuer with this SHA-256, trusts it where it was presented, and returns a line about the result.
 	TrustIssuer(sha256 string) (string, error)
 }
 
-// Licensing is installed licenses and the pools that they fill.
+// Licensing is the installed licenses and their pools.
 type Licensing interface {
-	// InstallLicense returns a line about what the key gives.
+	// InstallLicense installs a key and returns a line about its licenses.
 	InstallLicense(key string) (string, error)
-	// EraseLicense forgets a key and returns a line about what it gave.
+	// EraseLicense removes a key and returns a line about its licenses.
 	EraseLicense(key string) (string, error)
 	Licenses() status.Licenses
 }
 
-// Status is what goes on: calls, registrations, peers.
+// Status is the state of calls, registrations and peers.
 type Status interface {
 	Calls() []status.Call
 	CallCount() int
@@ -131,11 +130,11 @@ type Status interface {
 	CallRecords(n int) ([]status.Record, error)
 	ClearCall(id string) error // "" clears all
 	Registrations() []status.Registration
-	// Register asks the registrar of an identity at once, "" those of all, and returns how many it asks.
+	// Register registers an identity at once, or all for "", and returns how many.
 	Register(identity string) (int, error)
 	Peers() []status.Peer
 	Gateways() []status.Gateway
-	// Trace is a dry run of a call with these properties. The error says which of them no call can have.
+	// Trace is a dry run of a call with these properties. The error names a property that no call can have.
 	Trace(start TraceStart, properties []PropertyValue) (Trace, error)
 }
 
@@ -145,7 +144,7 @@ type PropertyValue struct {
 	Value    string
 }
 
-// TraceStart is where a dry run begins: at a table or a service of a context cs, or with a call that comes in on an interface.
+// TraceStart is the start of a dry run: a table or a service of a context cs, or the interface that receives the call.
 type TraceStart struct {
 	Context   string
 	Dest      config.Dest
@@ -155,49 +154,49 @@ type TraceStart struct {
 // Trace is a dry run.
 type Trace struct {
 	Steps    []string // one readable line each
-	Attempts []string // where the call would go, in order, with the numbers it would carry
-	Notes    []string // what makes the result less than it looks like
-	Result   string   // whether the call would go through, to whom, or why it would be refused
+	Attempts []string // destinations in order, with the numbers of the call
+	Notes    []string // restrictions of the result
+	Result   string   // where the call would go, or why it would be rejected
 }
 
 // Machine is the box itself: version, network, time, log.
 type Machine interface {
 	System() status.System
-	// Unfit says why the box cannot do its work, or cannot tell yet; nothing when it can.
+	// Unfit lists the reasons why the box cannot handle calls, or does not know yet; none if it can.
 	Unfit() []string
-	// Alarms are what is wrong with the box, the worst first.
+	// Alarms lists active alarms, the most severe first.
 	Alarms() []health.Alarm
-	// AlarmCounts is how many alarms of each kind there are, of all kinds.
+	// AlarmCounts counts the alarms of every kind.
 	AlarmCounts() []health.Count
 	IPInterfaces() []status.IPInterface
 	IPRoutes() []status.Route
-	// Neighbours are the hosts of the attached networks that the kernel knows.
+	// Neighbours lists the hosts on the attached networks that the kernel knows.
 	Neighbours() ([]status.Neighbour, error)
 	Ports() []status.Port
 	NameServers() []status.NameServer
 	Clock() status.Clock
-	// SyncClock asks the time servers now and sets the clock, however far it is off; it ends with ctx.
+	// SyncClock queries the time servers and sets the clock, whatever the difference. It ends with ctx.
 	SyncClock(ctx context.Context) error
 	// Log returns the last n lines of the log, oldest first.
 	Log(n int) []string
-	// FollowLog calls each for every new line of the log until ctx ends or each fails.
+	// FollowLog calls each for every new line of the log, until ctx ends or each fails.
 	FollowLog(ctx context.Context, each func(line string) error) error
 	// Ping and Lookup may take seconds; they end with ctx.
 	Ping(ctx context.Context, p Ping, report func(line string)) error
 	Traceroute(ctx context.Context, host string, report func(line string)) error
 	Lookup(ctx context.Context, host string) ([]string, error)
 	Sessions() []status.Session
-	// Attend keeps a session among Sessions, and gives it what it debugs, until ctx ends or each fails.
+	// Attend lists a session in Sessions and passes it the output of debug, until ctx ends or each fails.
 	Attend(ctx context.Context, s status.Session, each func(text string) error) error
 	// Debug switches a topic on or off for the session on a terminal: "sip", "call", "route", "rtp", "tls" or "all".
 	Debug(tty, topic string, on bool) error
 }
 
-// Firmware is the images that a box holds. Both installations check an image to its end before anything is replaced, report
-// what they do, a line each, and end with ctx; one that has begun to write goes on to its end.
+// Firmware is the images of a box. Both ways to install one check the whole image before they replace anything, and report their steps line
+// by line. They end with ctx, unless they have started to write.
 type Firmware interface {
 	Images(ctx context.Context) (status.Images, error)
-	// InstallImage installs the image that file is, and closes it. force takes one that is older than what runs.
+	// InstallImage installs an image from file and closes the file. force accepts an image that is older than the running one.
 	InstallImage(ctx context.Context, file io.ReadCloser, force bool, report func(line string)) error
 	// FetchImage installs an image from a web server.
 	FetchImage(ctx context.Context, url string, force bool, report func(line string)) error

@@ -75,10 +75,10 @@ func TestNoOfSomethingBuiltIn(t *testing.T) {
 	} {
 		for _, line := range lines {
 			c := configuringConsole(New())
-			if said := c.types(header, line); !strings.Contains(said, "note: nothing is taken away, without a") {
+			if said := c.types(header, line); !strings.Contains(said, "note: nothing was removed: without a") {
 				t.Errorf("%s: %q", line, said)
 			}
-			if p := New().CheckFile("f", []byte(header+"\n"+line+"\n"), check.Env{}); !strings.Contains(problemLines(p), "note: nothing is taken away") {
+			if p := New().CheckFile("f", []byte(header+"\n"+line+"\n"), check.Env{}); !strings.Contains(problemLines(p), "note: nothing was removed") {
 				t.Errorf("%s: %s", line, problemLines(p))
 			}
 		}

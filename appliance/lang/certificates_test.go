@@ -78,7 +78,7 @@ func TestCertificatesAreJudgedAtTheirLines(t *testing.T) {
 		"server usage only":     {certify(t, good, "sbc.meinefirma.de", month, server), good, "note: " + leaf + "the certificate of sbc.meinefirma.de carries the server usage only"},
 		"no server usage":       {certify(t, good, "sbc.meinefirma.de", month, client), good, "warning: " + leaf + "the certificate of sbc.meinefirma.de does not carry the server usage"},
 		"EC":                    {certify(t, ec, "sbc.meinefirma.de", month, server, client), ec, "warning: " + leaf + "the certificate of sbc.meinefirma.de has a key of type EC P-256: Microsoft Teams takes RSA only"},
-		"another name":          {certify(t, good, "sbc.other.example", month, server, client), good, "Contact towards Teams says sbc.meinefirma.de, but the certificate is for sbc.other.example"},
+		"another name":          {certify(t, good, "sbc.other.example", month, server, client), good, "Contact towards Teams has sbc.meinefirma.de, but the certificate is for sbc.other.example"},
 		"a wildcard":            {certify(t, good, "*.meinefirma.de", month, server, client), good, ""},
 		"a wildcard of two":     {certify(t, good, "*.de", month, server, client), good, "but the certificate is for *.de"},
 		"ends soon":             {certify(t, good, "sbc.meinefirma.de", 5*24*time.Hour+time.Hour, server, client), good, "warning: " + leaf + "own-certificate of sbc.meinefirma.de expires on " + time.Now().Add(5*24*time.Hour+time.Hour).UTC().Format(time.DateOnly) + ", in 5 days"},

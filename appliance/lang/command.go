@@ -58,7 +58,7 @@ func (c *call) corrections(m *cli.Match) {
 type action struct {
 	run       func(c *call, args any) error // args is a pointer to the struct of its arguments
 	inFile    fileEffect
-	ambiguous bool // other boxes have a statement of this name: inside a skipped block, the line belongs to the block
+	ambiguous bool // other boxes have a statement of this name: inside a left-out block, the line belongs to the block
 }
 
 // fileEffect is the effect of a command in a file of configuration lines.

@@ -7,7 +7,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// What an entry of a table may be, its table's type decides: a key of a table of times is a time.
+// The type of a table decides about its entries: the keys of a table of times are times.
 
 func completeMapping(owner, elem any) error {
 	t, m := owner.(*config.MappingTable), elem.(*config.Mapping)
@@ -30,7 +30,7 @@ func completeKey(p config.Property, k *config.Pattern) (err error) {
 	return err
 }
 
-// completeMappingTable looks at the entries of a table whose header is given again: with another type they may mean nothing.
+// completeMappingTable checks the entries of a table whose header is entered again: they may not fit a new type.
 func completeMappingTable(_, elem any) error {
 	t := elem.(*config.MappingTable)
 	t.Maps = slices.Clone(t.Maps)
@@ -53,14 +53,14 @@ func completeRoutingTable(_, elem any) error {
 	return nil
 }
 
-// completeInterface makes the context a part of what an interface is.
+// completeInterface records the context of an interface.
 func completeInterface(owner, elem any) error {
 	elem.(*config.SIPInterface).Context = owner.(*config.Switch).Name
 	return nil
 }
 
-// fixBindOrder turns around the words of `bind interface` lines that stood in the older order in front of the context ip that
-// they name: only now can they be told apart.
+// fixBindOrder swaps the names of `bind interface` lines in the older order, if they came before their context ip: only now can the two
+// names be told apart.
 func fixBindOrder(cfg *config.Config) *config.Config {
 	for n, p := range cfg.Ports {
 		port := *p
@@ -87,7 +87,7 @@ func fixBindOrder(cfg *config.Config) *config.Config {
 	return cfg
 }
 
-// inOrder is a bind in the order of words in which it names an interface that exists.
+// inOrder returns a bind whose names are in the order in which they exist.
 func inOrder(cfg *config.Config, b config.IPBind) (config.IPBind, bool) {
 	other := config.IPBind{Context: config.Ref[config.Config, config.IPContext]{Name: b.Interface.Name}, Interface: config.Ref[config.IPContext, config.IPInterface]{Name: b.Context.Name}}
 	if bindable(cfg, b) || !bindable(cfg, other) {
@@ -96,7 +96,7 @@ func inOrder(cfg *config.Config, b config.IPBind) (config.IPBind, bool) {
 	return other, true
 }
 
-// bindable reports whether both names of a bind exist, each for itself.
+// bindable reports whether both names of a bind exist.
 func bindable(cfg *config.Config, b config.IPBind) bool {
 	return b.Context.In(cfg) != nil && cfg.IPInterface(config.Ref[config.Config, config.IPContext]{}, b.Interface) != nil
 }

@@ -16,23 +16,23 @@ import (
 	"viaduct/appliance/plural"
 )
 
-// The places that a configuration is copied from and to.
+// Sources and destinations of `copy`.
 const (
 	runningConfig = "running-config"
 	startupConfig = "startup-config"
 	factoryConfig = "factory-config"
 	consoleText   = "console:"
-	flashImages   = "flash:" // where an image goes
+	flashImages   = "flash:" // for images
 )
 
-// The types of words of `copy` and `show config diff`.
+// Types of the arguments of `copy` and `show config diff`.
 type (
 	copyFrom   string
 	copyTo     string
 	configFile string
 )
 
-// copyType is a word of a list, a startup-config that is kept, or a URL.
+// copyType is one of some words, or a URL.
 func copyType(what string, words ...string) cli.Type {
 	return cli.Type{What: what, Words: words, Help: configHelp, Parse: func(w string, _ any) (any, error) {
 		if slices.Contains(words, w) || isURL(w) {
@@ -44,7 +44,7 @@ func copyType(what string, words ...string) cli.Type {
 
 func isURL(w string) bool { return strings.HasPrefix(w, "http://") || strings.HasPrefix(w, "https://") }
 
-// savedConfigs are the configurations that the box has in files.
+// savedConfigs returns the names of configurations in files.
 func savedConfigs() []string {
 	words := []string{startupConfig, factoryConfig}
 	for n := 1; n <= keptConfigs; n++ {
@@ -53,25 +53,25 @@ func savedConfigs() []string {
 	return words
 }
 
-// numbered reports whether a word is the name of a startup-config that is kept.
+// numbered reports whether a word names an earlier startup-config.
 func numbered(word string) bool { return strings.HasPrefix(word, startupConfig+".") }
 
-// keptConfig is the name of the Nth last startup-config.
+// keptConfig returns the name of the Nth last startup-config.
 func keptConfig(n int) string { return fmt.Sprintf("%s.%d", startupConfig, n) }
 
-// fileType is a configuration that the box has.
+// fileType is the name of a configuration on the box.
 func fileType() cli.Type {
 	return cli.Type{What: "configuration", Words: append([]string{runningConfig}, savedConfigs()...), Help: configHelp}
 }
 
-// configHelp is the help for the places of configurations.
+// configHelp is the help for sources and destinations.
 var configHelp = func() map[string]string {
 	help := map[string]string{
 		runningConfig: "The active configuration",
-		startupConfig: "The saved one, with which the box starts",
-		factoryConfig: "The one with which the box left the factory",
-		consoleText:   "This terminal: the text is pasted, or shown",
-		flashImages:   "The box's memory for images",
+		startupConfig: "The saved configuration, with which the box starts",
+		factoryConfig: "The factory settings",
+		consoleText:   "This terminal: paste or show the text",
+		flashImages:   "The flash memory for images",
 	}
 	for n := 1; n <= keptConfigs; n++ {
 		help[keptConfig(n)] = fmt.Sprintf("The one that was saved %s before it", map[bool]string{true: "just", false: fmt.Sprintf("%d times", n)}[n == 1])
@@ -79,9 +79,9 @@ var configHelp = func() map[string]string {
 	return help
 }()
 
-const keptConfigs = 10 // startup-config.1 is the youngest
+const keptConfigs = 10 // startup-config.1 is the newest
 
-// kept leaves out of the help those startup-configs that are not there.
+// kept removes startup-configs that do not exist from the help.
 func kept(h Help, box Box, partial string) Help {
 	there := -1
 	gone := func(word string) bool {
@@ -146,8 +146,8 @@ func copyConfig(c *call, a *copyArgs) error {
 	return c.save(from, text)
 }
 
-// save makes a text the startup-config. One that holds lines which are not understood is refused when it comes from outside: it may be
-// anything, the error page of a web server for example.
+// save writes a text to the startup-config. It rejects a text from outside if it does not understand all lines: the text may be anything,
+// for example the error page of a web server.
 func (c *call) save(from string, text []byte) error {
 	cfg := c.box.Running()
 	if from != runningConfig {
@@ -168,31 +168,31 @@ func (c *call) save(from string, text []byte) error {
 		return fmt.Errorf("write %s: %w", startupConfig, err)
 	}
 	if !cfg.LetsIn() {
-		c.printf("%% warning: no account in it has a password or a public key: after the next reload nobody gets in over the network\n")
+		c.printf("%% warning: it has no account with a password or a public key: logins over the network will not be possible after the next reload\n")
 	}
 	return c.copied(from, startupConfig, text)
 }
 
-// copied says that a copy was made.
+// copied confirms a copy.
 func (c *call) copied(from, to string, text []byte) error {
 	c.printf("%s copied to %s: %s\n", from, to, plural.Of(strings.Count(string(text), "\n"), "line"))
 	return nil
 }
 
-// mayHave refuses a configuration whose accounts are others than those that are in force, unless the session manages accounts.
+// mayHave rejects a configuration that changes the accounts, unless the session manages accounts.
 func (c *call) mayHave(from string, cfg *config.Config) error {
 	if from != factoryConfig && !c.managesAccounts() && !sameAccounts(cfg, c.box.Running()) {
-		return fmt.Errorf("the accounts of %s are others than those of the %s: only a superuser manages accounts", from, runningConfig)
+		return fmt.Errorf("the accounts of %s differ from those of the %s: only a superuser can manage accounts", from, runningConfig)
 	}
 	return nil
 }
 
-// sameAccounts reports whether the same people get in with either configuration.
+// sameAccounts reports whether two configurations have the same accounts and keys.
 func sameAccounts(a, b *config.Config) bool {
 	return reflect.DeepEqual(a.Accounts, b.Accounts) && reflect.DeepEqual(a.PublicKeys, b.PublicKeys)
 }
 
-// read returns a configuration as text; from the console it may only ask for it.
+// read returns a configuration as text. For console: it first asks the console for the text.
 func (c *call) read(from string) ([]byte, error) {
 	switch {
 	case from == runningConfig:
@@ -216,10 +216,10 @@ func (c *call) read(from string) ([]byte, error) {
 	return text, err
 }
 
-// refusedShown is how many refused lines are named.
+// refusedShown limits how many rejected lines are listed.
 const refusedShown = 20
 
-// refused names the lines of a text that were not taken, and returns how many there are.
+// refused lists the rejected lines of a text, and returns how many there are.
 func (c *call) refused(problems []check.Problem) (n int) {
 	for _, p := range problems {
 		if p.Severity != check.Error {
@@ -235,7 +235,7 @@ func (c *call) refused(problems []check.Problem) (n int) {
 	return n
 }
 
-// missingFile is the error of a configuration that nobody has saved yet.
+// missingFile is the error for a configuration that was never saved.
 type missingFile struct{ name string }
 
 func (m *missingFile) Error() string { return fmt.Sprintf("there is no %s yet", m.name) }
@@ -243,7 +243,7 @@ func (m *missingFile) Unwrap() error { return fs.ErrNotExist }
 
 type diffArgs struct{ A, B configFile }
 
-// showDiff compares two configurations line by line, each line with the block that it stands in; their order means nothing.
+// showDiff compares two configurations line by line. A line is compared together with its block; the order of lines does not matter.
 func showDiff(c *call, d *diffArgs) error {
 	a, b := d.A, d.B
 	if a == "" {
@@ -278,7 +278,7 @@ func (c *call) linesOf(name string) ([]answer.ConfigLine, error) {
 	return c.printed(cfg), nil
 }
 
-// printed are the lines of a configuration.
+// printed returns the lines of a configuration.
 func (c *call) printed(cfg *config.Config) (list []answer.ConfigLine) {
 	c.lang.printer(cfg).Walk(cfg, c.masked(), func(p *cli.Printed) {
 		list = append(list, answer.ConfigLine{Block: strings.Join(p.Path, " / "), Text: p.Text})
@@ -286,7 +286,7 @@ func (c *call) printed(cfg *config.Config) (list []answer.ConfigLine) {
 	return list
 }
 
-// merge takes the lines of a text into the running configuration, as if they were pasted.
+// merge applies the lines of a text to the running configuration, as if they were pasted.
 func (c *call) merge(from string, text []byte) error {
 	var taken int
 	var problems []check.Problem
@@ -315,13 +315,13 @@ func (c *call) merge(from string, text []byte) error {
 	return nil
 }
 
-// errRefused is the end of a copy that left lines out.
-var errRefused = errors.New("the lines above were refused; all others are in force")
+// errRefused is the error of a copy that has rejected some lines.
+var errRefused = errors.New("the lines above were rejected; all others are active")
 
-// diffShown is how many lines of a difference a question shows.
+// diffShown limits the lines of a difference in a confirmation.
 const diffShown = 60
 
-// replace makes a text the running configuration, after it has shown what that changes and asked.
+// replace replaces the running configuration by a text, after it has shown the differences and asked for confirmation.
 func (c *call) replace(from string, text []byte, forced bool) error {
 	cfg, problems := c.lang.Parse(text)
 	bad := c.refused(problems)
@@ -343,7 +343,7 @@ func (c *call) replace(from string, text []byte, forced bool) error {
 			c.printf("%% %s not understood and left out\n", plural.Of(bad, "line"))
 		}
 		if !cfg.LetsIn() {
-			c.printf("%% warning: no account in it has a password or a public key: nobody gets in over the network any more\n")
+			c.printf("%% warning: it has no account with a password or a public key: logins over the network will not be possible\n")
 		}
 	}
 	if !c.confirmed(forced, "Replace the running configuration with "+from+"?") {

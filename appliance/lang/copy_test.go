@@ -53,7 +53,7 @@ func TestCopiesAndDifferences(t *testing.T) {
 		{"copy running-config " + pageURL, "", "running-config copied to " + pageURL + ": 2 lines\n"},
 		{"copy console: startup-config", "<html>\nsystem hostname b\n", "1 line not understood: nothing was copied"},
 		{"copy console: startup-config", "# nothing\n\n", "nothing was copied"},
-		{"copy " + pageURL + " startup-config", "", "nobody gets in over the network\n" + pageURL + " copied to startup-config: 2 lines\n"},
+		{"copy " + pageURL + " startup-config", "", "logins over the network will not be possible after the next reload\n" + pageURL + " copied to startup-config: 2 lines\n"},
 		{"show config diff", "", "startup-config and running-config are the same.\n"},
 		{"copy console: running-config", "context cs S\nmapping-table e164 to e164 T\nmap 1 to 2\nno sntp-client\n", "4 lines taken"},
 		{"show config diff", "", "- only in startup-config\n+ only in running-config\n- sntp-client\n+ context cs S\ncontext cs S\n+ mapping-table e164 to e164 T\n" +
@@ -87,7 +87,7 @@ func TestAdministratorsKeepTheAccounts(t *testing.T) {
 	run("copy running-config "+pageURL, "")
 	s.User, s.Class = "adam", config.Administrator
 	for _, line := range []string{"copy console: running-config", "copy console: running-config replace force", "copy console: startup-config"} {
-		if out := run(line, "superuser adam password mine\n"); !strings.Contains(out, "only a superuser manages accounts") {
+		if out := run(line, "superuser adam password mine\n"); !strings.Contains(out, "only a superuser can manage accounts") {
 			t.Errorf("%s: %q", line, out)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"viaduct/appliance/lang/older"
 )
 
-// level is how far a session has come: what it may type besides the lines of its mode.
+// level is the stage of a session, which decides about its commands.
 type level int
 
 const (
@@ -23,15 +23,15 @@ const (
 	configureLine = "configure"
 )
 
-// cursor is where a session stands: its mode, resolved. header is the part of Session.Mode below "configure".
+// cursor is the position of a session: its mode, resolved. header is the part of Session.Mode below "configure".
 type cursor struct {
 	level  level
 	header []string
 	path   []*cli.Match
-	out    *leftOut // the block that is left out here, nil for none
+	out    *leftOut // the block that is being left out, or nil
 }
 
-// resolve finds a mode in a configuration. A header whose object is gone ends the path in front of it.
+// resolve finds a mode in a configuration. The path ends before a header whose object no longer exists.
 func (l *Language) resolve(cfg *config.Config, mode []string) cursor {
 	var p cursor
 	if len(mode) > 0 && mode[0] == enableLine {
@@ -73,21 +73,21 @@ func (p cursor) mode() []string {
 	return mode
 }
 
-// up is n modes further out.
+// up returns the cursor n modes further out.
 func (p cursor) up(n int) cursor {
 	p.header, p.path = p.header[:len(p.header)-n], p.path[:len(p.path)-n]
 	return p
 }
 
-// layer is where a line may be understood, and the path that leads there.
+// layer is a mode that may understand a line, and the path to it.
 type layer struct {
 	path     []*cli.Match
 	headers  []string
-	implicit string // the header line that was not typed
+	implicit string // the header line, if it was not typed
 }
 
-// layers lists the modes in which a line may be understood, the present one first; the last but commands is context cs, from
-// which blocks may be pasted at the root.
+// layers lists the modes that may understand a line, starting with the current one. The last one is context cs, whose blocks may be
+// pasted at the root.
 func (l *Language) layers(cfg *config.Config, p cursor) ([]cli.Layer, []layer) {
 	var modes []cli.Layer
 	var where []layer
@@ -110,7 +110,7 @@ func (l *Language) layers(cfg *config.Config, p cursor) ([]cli.Layer, []layer) {
 	return modes, where
 }
 
-// prompt is how Trinity shows where a session stands.
+// prompt formats the prompt as Trinity does.
 func (l *Language) prompt(hostname string, p cursor) string {
 	switch {
 	case p.level == operatorExec:
@@ -129,7 +129,7 @@ func (l *Language) prompt(hostname string, p cursor) string {
 	return fmt.Sprintf("%s(%s)#", hostname, last.Stmt.Prompt)
 }
 
-// atRoot is the statement whose blocks may stand at the root.
+// atRoot returns the statement whose blocks may stand at the root.
 func (l *Language) atRoot() *cli.Stmt {
 	for _, s := range l.table.Root().Stmts() {
 		if traitsOf(s).atRoot {

@@ -57,7 +57,7 @@ func TestLinesOfADeletedObjectAreLeftOut(t *testing.T) {
 	one.types("context cs S", "no shutdown", "interface sip IF")
 	other.types("context cs S", "no interface sip IF")
 	out := one.types("shutdown", "country-code 49")
-	if !one.box.cfg.CS[0].Enabled || one.box.cfg.CS[0].CountryCode != "" || !strings.Contains(out, "interface sip IF does not exist any more") || !strings.HasSuffix(one.last.Prompt, "(?)#") {
+	if !one.box.cfg.CS[0].Enabled || one.box.cfg.CS[0].CountryCode != "" || !strings.Contains(out, "interface sip IF no longer exists") || !strings.HasSuffix(one.last.Prompt, "(?)#") {
 		t.Errorf("%+v, prompt %s, said %s", one.box.cfg.CS[0], one.last.Prompt, out)
 	}
 	if out := one.types("exit", "country-code 49"); one.box.cfg.CS[0].CountryCode != "49" || !strings.Contains(out, "2 lines") {

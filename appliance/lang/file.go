@@ -13,21 +13,21 @@ import (
 	"viaduct/appliance/pasted"
 )
 
-// Parse reads a configuration. What could not be taken is among the problems; everything else is in the configuration.
-// Only the lines themselves are judged; Check judges what they mean together.
+// Parse reads a configuration. Rejected lines are among the problems, all others are in the configuration. Parse judges single lines; Check
+// judges what they mean together.
 func (l *Language) Parse(text []byte) (*config.Config, []check.Problem) {
 	r := l.read("", text)
 	return r.cfg, r.problems
 }
 
-// Understands reports whether text is a configuration: a line of it is a statement, or it holds nothing but comments. What a power
-// cut leaves of a file may be empty, zeros, or anything.
+// Understands reports whether text is a configuration: it has at least one statement, or comments only. After a power cut, a file may be
+// empty, full of zeros, or garbage.
 func (l *Language) Understands(text []byte) bool {
 	r := l.read("", text)
 	return r.taken > 0 || len(r.problems) == 0 && bytes.ContainsRune(text, '#') && utf8.Valid(text) && !bytes.ContainsRune(text, 0)
 }
 
-// CheckFile reads a configuration and says everything that is wrong with it, in order of lines.
+// CheckFile reads a configuration and returns all its problems, sorted by line.
 func (l *Language) CheckFile(name string, text []byte, env check.Env) []check.Problem {
 	r := l.read(name, text)
 	problems := r.problems
@@ -39,47 +39,47 @@ func (l *Language) CheckFile(name string, text []byte, env check.Env) []check.Pr
 	return check.Merge(problems)
 }
 
-// Check says everything that is wrong with cfg.
+// Check returns all problems of cfg.
 func (l *Language) Check(cfg *config.Config, env check.Env) []check.Problem {
 	return check.Merge(l.findings(cfg, env))
 }
 
-// findings are the problems of all lines, each for itself.
+// findings returns the problems of cfg without merging equal ones.
 func (l *Language) findings(cfg *config.Config, env check.Env) []check.Problem {
 	return append(l.checks().Configuration(cfg, env), env.Found...)
 }
 
-// checks is what package check knows of the language.
+// checks gives package check access to the language.
 func (l *Language) checks() check.Lines {
 	return check.Lines{Table: l.table, Types: options.Types, Sealing: l.sealed != nil}
 }
 
-// Print writes cfg as lines that Parse reads back; masked leaves secrets out.
+// Print formats cfg as lines that Parse can read back. masked hides secrets.
 func (l *Language) Print(cfg *config.Config, masked bool) []byte {
 	return l.printer(cfg).Print(cfg, masked)
 }
 
 // reader reads a file of lines.
 type reader struct {
-	taken    int // statements that were understood
+	taken    int // accepted statements
 	lang     *Language
 	name     string
 	cfg      *config.Config
 	at       cursor
 	problems []check.Problem
-	lines    map[string]int // where the printed form of each line stands in the file
+	lines    map[string]int // line numbers by printed form
 	last     int            // number of the last line
 	draft    cli.Draft
-	block    int    // which problem is the header of the block that is left out
-	instead  bool   // the line stands for one of another generation
-	object   string // that the prompt names which was copied along with the line
+	block    int    // index of the problem with the header of the left-out block
+	instead  bool   // the line replaces one of another generation
+	object   string // named by a prompt that was copied along with the line
 }
 
 func (l *Language) read(name string, text []byte) *reader {
 	return l.readOnto(config.New(), name, text)
 }
 
-// readOnto reads lines that change cfg.
+// readOnto applies the lines of a file to cfg.
 func (l *Language) readOnto(cfg *config.Config, name string, text []byte) *reader {
 	r := &reader{lang: l, name: name, cfg: cfg, at: cursor{level: configuring}, lines: map[string]int{}}
 	text, was := pasted.Decode(text)
@@ -96,10 +96,10 @@ func (l *Language) readOnto(cfg *config.Config, name string, text []byte) *reade
 	return r
 }
 
-// lineEnds makes every end of a line the same.
+// lineEnds normalises line ends.
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// endBlock adds to the problem of a header how many lines were left out with it.
+// endBlock adds the number of left-out lines to the problem of the header.
 func (r *reader) endBlock() {
 	if text := r.at.out.said(); text != "" {
 		r.problems[r.block].Text += "; " + text
@@ -107,7 +107,7 @@ func (r *reader) endBlock() {
 	r.at.out = nil
 }
 
-// leaveOut begins a block that is left out, whose header is the last problem.
+// leaveOut starts a left-out block. Its header is the last problem.
 func (r *reader) leaveOut(at cursor) { r.at, r.block = at, len(r.problems)-1 }
 
 func (r *reader) line(line string) {
@@ -150,7 +150,7 @@ func (r *reader) line(line string) {
 	changed, err := l.apply(r.cfg, w, m, &r.draft)
 	if err != nil {
 		if errors.Is(err, cli.ErrGone) {
-			err = fmt.Errorf("the block that this line is in does not exist any more")
+			err = fmt.Errorf("the block of this line no longer exists")
 		}
 		r.report(check.Error, line, err.Error())
 		if m.Stmt.Mode != nil && !m.Neg {
@@ -172,7 +172,7 @@ func (r *reader) line(line string) {
 	r.remember(w, m)
 	if m.Neg {
 		if m.Stmt.Mode != nil {
-			r.at = l.resolve(r.cfg, r.at.mode()) // it may have been the block that we are in
+			r.at = l.resolve(r.cfg, r.at.mode()) // the line may have removed the current block
 		}
 		return
 	}
@@ -184,7 +184,7 @@ func (r *reader) line(line string) {
 	}
 }
 
-// otherwise takes a line that is not understood as it is: in the words of another generation, or not at all.
+// otherwise handles a line that no mode understands: it may be a statement of another generation.
 func (r *reader) otherwise(modes []cli.Layer, line string, err error) {
 	u := r.lang.misunderstand(r.cfg, r.at, modes, line)
 	switch {
@@ -206,7 +206,7 @@ func (r *reader) otherwise(modes []cli.Layer, line string, err error) {
 	r.leaveOut(u.at)
 }
 
-// command takes those commands that have their place in a pasted file.
+// command handles the commands that may stand in a file.
 func (r *reader) command(line string, m *cli.Match) {
 	switch m.Stmt.Data.(action).inFile {
 	case leavesMode:
@@ -224,7 +224,7 @@ func (r *reader) command(line string, m *cli.Match) {
 	}
 }
 
-// remember notes where the printed form of a line stands.
+// remember records the line number of the printed form of a line.
 func (r *reader) remember(w layer, m *cli.Match) {
 	if text := r.lang.editor.Text(r.cfg, w.path, m); text != "" {
 		key := check.Key(w.headers, text)
@@ -234,7 +234,7 @@ func (r *reader) remember(w layer, m *cli.Match) {
 	}
 }
 
-// lineOf finds the line of a problem: its own, or the header of the block that it is about.
+// lineOf finds the line number of a problem: its own line, or the header of its block.
 func (r *reader) lineOf(p check.Problem) int {
 	for path, source := p.Path, p.Source; ; {
 		if n, ok := r.lines[check.Key(path, source)]; ok {

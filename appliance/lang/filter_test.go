@@ -75,11 +75,11 @@ func TestWhoMayNotIsToldSo(t *testing.T) {
 		class               config.AccountClass
 		line, want, section string
 	}{
-		{config.Operator, "reload", "this needs an administrator, and otto is an operator", "For administrators"},
-		{config.Operator, "copy running-config", "this needs an administrator", "For administrators"},
-		{config.Operator, "conf", "this needs an administrator", "For administrators"},
-		{config.Operator, "banner x", "only an administrator changes the configuration", "For administrators, after configure"},
-		{config.Operator, "reload | include x", "this needs an administrator", ""},
+		{config.Operator, "reload", "this command is for administrators, and otto is an operator", "For administrators"},
+		{config.Operator, "copy running-config", "this command is for administrators", "For administrators"},
+		{config.Operator, "conf", "this command is for administrators", "For administrators"},
+		{config.Operator, "banner x", "only an administrator can change the configuration", "For administrators, after configure"},
+		{config.Operator, "reload | include x", "this command is for administrators", ""},
 		{config.Operator, "nonsense", "unknown command", ""},
 		{config.Operator, "show nonsense", "unknown word", ""},
 		{config.Administrator, "reload", "type enable first", "After enable"},

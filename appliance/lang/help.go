@@ -12,7 +12,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// Help tells what may stand at a byte offset in line.
+// Help returns what can come next at a byte offset in line.
 func (l *Language) Help(box Box, s *Session, line string, offset int) Help {
 	cfg := box.Running()
 	p := l.resolve(cfg, s.Mode)
@@ -40,10 +40,10 @@ func (l *Language) Help(box Box, s *Session, line string, offset int) Help {
 	return onlySections(kept(h, box, before[strings.LastIndexByte(before, ' ')+1:]))
 }
 
-// commandsName is the heading of the commands that work in every mode.
+// commandsName is the heading of commands that are available in every mode.
 const commandsName = "Commands"
 
-// namedLayers are the modes at a cursor, each with the line that opens it.
+// namedLayers returns the modes at a cursor, each named after the line that opens it.
 func (l *Language) namedLayers(cfg *config.Config, p cursor) []cli.Layer {
 	modes, where := l.layers(cfg, p)
 	for n, w := range where {
@@ -59,7 +59,7 @@ func (l *Language) namedLayers(cfg *config.Config, p cursor) []cli.Layer {
 	return modes
 }
 
-// onlySections leaves the headings out where all choices have the same.
+// onlySections removes the headings if all choices have the same one.
 func onlySections(h Help) Help {
 	for _, c := range h.Choices {
 		if c.Section != h.Choices[0].Section {
@@ -72,7 +72,7 @@ func onlySections(h Help) Help {
 	return h
 }
 
-// elsewhere is what could stand there in a mode that the session is not in, or may not be in. Tab inserts nothing of it.
+// elsewhere returns what could come next in other modes, even in those that the account may not enter. Tab inserts none of it.
 func (l *Language) elsewhere(box Box, s *Session, p cursor, line string, offset int) Help {
 	cfg := box.Running()
 	commands, statements := "After enable", "After enable and configure"
@@ -93,7 +93,7 @@ func (l *Language) elsewhere(box Box, s *Session, p cursor, line string, offset 
 	return h
 }
 
-// outside lists the names of what is not in the configuration but in the box, for completion.
+// outside completes the names of objects that the box has outside its configuration.
 func outside(box Box) func(kind string) []string {
 	return func(kind string) (names []string) {
 		switch kind {
@@ -113,7 +113,7 @@ func outside(box Box) func(kind string) []string {
 			}
 		case word.OutsideRecords:
 			const shown = 20
-			records, _ := box.CallRecords(shown) // none to name when they cannot be read
+			records, _ := box.CallRecords(shown) // no completion if they cannot be read
 			for _, r := range records {
 				names = append(names, r.ID)
 			}

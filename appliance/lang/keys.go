@@ -17,7 +17,7 @@ import (
 
 type pkiName struct{ What config.PKIName }
 
-// parts returns class and name.
+// parts splits a name into class and name.
 func (p pkiName) parts() (class, name string) {
 	class, name, _ = strings.Cut(strings.TrimPrefix(string(p.What), "pki:"), "/")
 	return class, name
@@ -54,7 +54,7 @@ func importPKI(c *call, a *pkiName) error {
 	return nil
 }
 
-// publicKey is that of a private key or of the first certificate, nil when it cannot be read.
+// publicKey returns the public key of a private key or of the first certificate; nil if it cannot be read.
 func publicKey(class string, pem []byte, pass string) crypto.PublicKey {
 	if class == "certificate" {
 		if list, err := pki.ParseCertificates(pem); err == nil && len(list) > 0 {
@@ -66,7 +66,7 @@ func publicKey(class string, pem []byte, pass string) crypto.PublicKey {
 	return nil
 }
 
-// splitPassphrase takes the line behind the last END line off a block: it was collected after it.
+// splitPassphrase splits a block from the passphrase, which the console has appended after the last END line.
 func splitPassphrase(body []byte) (pem []byte, pass string) {
 	text := string(body)
 	at := strings.LastIndex(text, "-----END")
@@ -132,9 +132,9 @@ func eraseLicense(c *call, a *licenseKey) error {
 	return nil
 }
 
-var errBackup = errors.New("only a superuser: a backup holds the accounts and the private keys")
+var errBackup = errors.New("only a superuser can do this: a backup contains the accounts and the private keys")
 
-// exportBackup prints everything that makes this box what it is, under a pass phrase.
+// exportBackup prints a backup of the box, encrypted with a passphrase.
 func exportBackup(c *call, _ *none) error {
 	if !c.managesAccounts() {
 		return errBackup
@@ -161,8 +161,8 @@ func importBackup(c *call, _ *none) error {
 		return nil
 	}
 	text, pass := splitPassphrase(c.body)
-	if block, _ := pem.Decode(text); block == nil { // its pass phrase may be the next command
-		return errors.New("import backup: the backup is not whole; nothing stored")
+	if block, _ := pem.Decode(text); block == nil { // do not ask for a passphrase: the next line may be a command
+		return errors.New("import backup: the backup is incomplete; nothing was stored")
 	}
 	if pass == "" {
 		c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}

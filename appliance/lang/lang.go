@@ -18,7 +18,7 @@ import (
 	"viaduct/appliance/printable"
 )
 
-// Session is who types, and where he stands.
+// Session is the user of a console and the mode that the console is in.
 type Session struct {
 	// Mode is the path of lines that lead to the present mode, outermost first: nothing is operator execution (`>`),
 	// "enable" is administrator execution (`#`), then "configure", then header lines such as "context cs SWITCH".
@@ -26,31 +26,31 @@ type Session struct {
 	User  string
 	Class config.AccountClass
 	TTY   string        // "serial", "ssh 192.0.2.7:50122", "" for a script
-	File  io.ReadCloser // comes along with the line; nil: none does. Close ends a Read
-	Yes   bool          // the question of this line, an earlier Result's, was answered with yes
+	File  io.ReadCloser // comes with the line, or nil. Close ends a Read
+	Yes   bool          // the user has confirmed this line, as an earlier Result asked
 }
 
-// may reports whether the account may do what class may do.
+// may reports whether the account has at least the rights of a class.
 func (s *Session) may(class config.AccountClass) bool {
 	rank := map[config.AccountClass]int{config.Operator: 1, config.Administrator: 2, config.Superuser: 3}
 	return rank[s.Class] >= rank[class]
 }
 
-// Result is what a line leaves behind for the next one. Exec's error says whether the line was taken.
+// Result tells the console what to do after a line. The error of Exec says whether the line was accepted.
 type Result struct {
 	Mode    []string // to send with the next line
 	Prompt  string   // for example "sbc01(if-sip)[IF]#"
-	Collect *Collect // not nil: the line wants a block; send the same line again with the block as body
+	Collect *Collect // not nil: the line needs a block; send the same line again with the block as body
 	Exit    bool     // the session ends
-	Changed bool     // the running configuration is another one now
+	Changed bool     // the running configuration has changed
 	More    *bool    // switches paging on or off
-	Length  *int     // rows of the terminal from now on, whatever it says itself; 0 is no paging
+	Length  *int     // rows of the terminal from now on, whatever it reports; 0: no paging
 	Width   *int     // its columns
-	LeftOut bool     // the line is part of a block that is not understood: it was not even looked at
-	Notes   int      // that the text has and the configuration's problems do not
+	LeftOut bool     // the line belongs to a block that was not understood, and was left out
+	Notes   int      // notes in the output that are not problems of the configuration
 }
 
-// Collect describes the block that a line wants.
+// Collect describes the block that a line needs.
 type Collect struct {
 	Prompt string
 	// Kind is "pem": text up to an empty line; "block": one PEM block; "text": up to a line with a single dot; "secret": one line, not
@@ -59,23 +59,23 @@ type Collect struct {
 	Kind string
 }
 
-// Help is what may stand at a place in a line.
+// Help is what can come next at a position in a line.
 type Help = cli.Help
 
-// Choice is one way to go on with a line: a keyword, the name of an object, or a form such as "<seconds>".
+// Choice is one possible next word: a keyword, the name of an object, or a form such as "<seconds>".
 type Choice = cli.Choice
 
-// Language is the compiled table. It may be used by many sessions at once.
+// Language is the compiled table. Many sessions can use it concurrently.
 type Language struct {
 	table    *cli.Table
 	editor   *cli.Editor
-	operator *cli.Mode // commands of everybody
-	admin    *cli.Mode // and those of an administrator after enable
+	operator *cli.Mode // commands for every account
+	admin    *cli.Mode // all commands, for administrators after enable
 
 	sealed *cli.Table // prints secrets sealed; nil: there is no key
 }
 
-// New compiles the table; a mistake in it panics.
+// New compiles the table. It panics if the table has a mistake.
 func New() *Language { return NewSealing(nil) }
 
 // NewSealing compiles the table for a box that can seal secrets.
@@ -88,8 +88,8 @@ func NewSealing(s Sealer) *Language {
 	return &Language{sealed: sealed, table: t, editor: t.NewEditor(), operator: t.Commands(operatorCommands()), admin: t.Commands(adminCommands())}
 }
 
-// Exec runs one line for s and writes what the user is to see to out. body is the block that an earlier Result asked for.
-// The error has been written to out already; it tells callers that the line was not taken.
+// Exec runs one line for s and writes the output to out. body is the block that an earlier Result asked for. If the line was rejected, Exec
+// returns an error, which it has already written to out.
 func (l *Language) Exec(ctx context.Context, box Box, s *Session, line string, body []byte, out io.Writer) (Result, error) {
 	cfg := box.Running()
 	p := l.resolve(cfg, s.Mode)
@@ -105,7 +105,7 @@ func (l *Language) Exec(ctx context.Context, box Box, s *Session, line string, b
 		l.explain(out, line, err)
 	}
 	if err != nil && c.at.out != nil && c.at.out.sure {
-		c.printf("%% what follows is left out with it, up to the next header that is understood\n")
+		c.printf("%% the lines below it are left out, up to the next header that is understood\n")
 	}
 	c.result.Mode = c.at.mode()
 	c.result.Prompt = l.prompt(hostname(box), c.at)
@@ -128,7 +128,7 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 	return l.understand(c, cfg, line)
 }
 
-// understand runs a line that is not part of a block that is left out.
+// understand runs a line outside a left-out block.
 func (l *Language) understand(c *call, cfg *config.Config, line string) error {
 	block := c.at.out
 	if block != nil && l.belongs(cfg, c.at, line) == beyond {
@@ -206,7 +206,7 @@ func (l *Language) filteredCommand(c *call, layers []cli.Layer, line string) (ra
 	return true, cmp.Or(err, out.End())
 }
 
-// marked finds the place in the line of what is wrong with a key or a value of a table.
+// marked adds the column of a wrong key or value to an error.
 func marked(line string, err error) error {
 	var key *config.PatternError
 	var value *config.ValueError
@@ -226,7 +226,7 @@ func marked(line string, err error) error {
 // take changes the running configuration by one line.
 func (l *Language) take(c *call, w layer, m *cli.Match) error {
 	if traitsOf(m.Stmt).accounts && !c.managesAccounts() {
-		return errors.New("only a superuser manages accounts")
+		return errors.New("only a superuser can manage accounts")
 	}
 	err := c.box.Mutate(func(old *config.Config) (*config.Config, error) {
 		changed, err := l.apply(old, w, m, draftOf(c.box))
@@ -258,15 +258,15 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 	return nil
 }
 
-// nothingTaken says what a `no` has not taken away, because it is built in and stands for an empty list.
+// nothingTaken explains a `no` without effect: it names the built-in default of an empty list.
 func nothingTaken(m *cli.Match, changed bool) string {
 	if !m.Neg || changed || m.Stmt.Builtin == "" {
 		return ""
 	}
-	return "nothing is taken away, " + m.Stmt.Builtin
+	return "nothing was removed: " + m.Stmt.Builtin
 }
 
-// apply makes the configuration with line m in the mode that w leads to.
+// apply returns the configuration with line m applied in the mode that w leads to.
 func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match, d *cli.Draft) (*config.Config, error) {
 	if err := l.unambiguous(cfg, w, m); err != nil {
 		return cfg, err
@@ -280,7 +280,7 @@ func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match, d *cli.Draft
 	}
 	changed, err := l.editor.Apply(cfg, w.path, m, d)
 	if w.implicit != "" && errors.Is(err, cli.ErrGone) {
-		err = nil // `no` of something that was never there
+		err = nil // `no` of something that never existed
 	}
 	if traitsOf(m.Stmt).bindable {
 		return fixBindOrder(changed.(*config.Config)), err
@@ -288,17 +288,17 @@ func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match, d *cli.Draft
 	return changed.(*config.Config), err
 }
 
-// gone says what has happened to the mode, and leaves it, when another session has deleted its object.
+// gone leaves a mode whose object another session has deleted, and says so.
 func (l *Language) gone(c *call, w layer, err error) error {
 	if !errors.Is(err, cli.ErrGone) {
 		return err
 	}
 	left := c.at.header
 	c.at = l.resolve(c.box.Running(), c.at.mode())
-	return fmt.Errorf("%s does not exist any more", strings.Join(left[len(c.at.header):], " / "))
+	return fmt.Errorf("%s no longer exists", strings.Join(left[len(c.at.header):], " / "))
 }
 
-// hintMode says which mode a line needs that would be understood there.
+// hintMode names the mode in which a line would be understood.
 func (l *Language) hintMode(c *call, cfg *config.Config, line string, err error) error {
 	if c.at.level == configuring {
 		return err
@@ -319,18 +319,18 @@ func (l *Language) hintMode(c *call, cfg *config.Config, line string, err error)
 	}
 	switch operator := !c.session.may(config.Administrator); {
 	case isCommand && operator:
-		return fmt.Errorf("this needs an administrator, and %s is an operator", c.session.User)
+		return fmt.Errorf("this command is for administrators, and %s is an operator", c.session.User)
 	case isCommand:
 		return errors.New("type enable first")
 	case isStatement && operator:
-		return fmt.Errorf("only an administrator changes the configuration, and %s is an operator", c.session.User)
+		return fmt.Errorf("only an administrator can change the configuration, and %s is an operator", c.session.User)
 	case isStatement:
-		return errors.New("a line of the configuration: type enable and configure first")
+		return errors.New("this is a line of the configuration: type enable and configure first")
 	}
 	return err
 }
 
-// begins reports whether a line is understood in the layers as far as its first word at least, a `no` in front of it apart.
+// begins reports whether the layers understand at least the first word of a line, apart from a leading `no`.
 func (l *Language) begins(layers []cli.Layer, line string, cfg *config.Config) bool {
 	_, err := l.table.Match(layers, line, cfg)
 	first := strings.TrimLeft(line, " \t")
@@ -348,7 +348,7 @@ func (l *Language) commands(at level) *cli.Mode {
 	return l.admin
 }
 
-// explain writes an error, under the line with a caret where one word is wrong.
+// explain prints an error. If one word is wrong, it prints the line first, with a caret below the word.
 func (l *Language) explain(out io.Writer, line string, err error) {
 	var e *cli.Error
 	if errors.As(err, &e) && len(line) < 200 {
@@ -359,13 +359,13 @@ func (l *Language) explain(out io.Writer, line string, err error) {
 	fmt.Fprintf(out, "%% %s\n", answer.Sentence(err))
 }
 
-// blank reports whether a line says nothing: empty, or a comment.
+// blank reports whether a line is empty or a comment.
 func blank(line string) bool {
 	line = strings.TrimSpace(strings.TrimPrefix(line, "\ufeff"))
 	return line == "" || line[0] == '#'
 }
 
-// Prompt is the prompt of s, for a console that has just connected.
+// Prompt returns the prompt of s, for a console that has just connected.
 func (l *Language) Prompt(box Box, s *Session) string {
 	p := l.resolve(box.Running(), s.Mode)
 	if !s.may(config.Administrator) {
@@ -374,12 +374,12 @@ func (l *Language) Prompt(box Box, s *Session) string {
 	return l.prompt(hostname(box), p)
 }
 
-// managesAccounts reports whether the session may say who gets in.
+// managesAccounts reports whether the session may change accounts.
 func (c *call) managesAccounts() bool {
 	return c.session.may(config.Superuser) || c.session.openFactory(c.box.Running())
 }
 
-// openFactory reports whether nobody can manage accounts yet: then every administrator may.
+// openFactory reports whether there is no superuser yet. Until then, every administrator manages accounts.
 func (s *Session) openFactory(cfg *config.Config) bool {
 	for _, a := range cfg.Accounts {
 		if a.Class == config.Superuser {
@@ -389,7 +389,7 @@ func (s *Session) openFactory(cfg *config.Config) bool {
 	return s.may(config.Administrator)
 }
 
-// hostname is what prompts begin with: the configured name, or the last six digits of the serial number.
+// hostname starts each prompt: the configured name, or the last six digits of the serial number.
 func hostname(box Box) string {
 	if h := box.Running().Hostname; h != "" {
 		return h
@@ -401,12 +401,12 @@ func hostname(box Box) string {
 	return "sbc"
 }
 
-// serialNumber is a serial number in a comment: twelve hex digits, the first ones of a MAC address, with a letter among them so
-// that no telephone number is taken for one.
+// serialNumber matches a serial number in a comment: the twelve hex digits of a MAC address. One digit at least must be a letter, or it
+// could be a telephone number.
 var serialNumber = regexp.MustCompile(`\b[0-9A-Fa-f]{12}\b`)
 
-// comment looks at a line that says nothing to the box. License keys are delivered with comment lines that name the unit they
-// are for; one that names another unit tells the administrator more than the refusal of the key below it.
+// comment looks for serial numbers in comments. License keys are delivered with comments that name their unit. A warning about a wrong
+// unit helps more than the rejection of the key below it.
 func (c *call) comment(line string) {
 	ours := c.box.Env().Serial
 	if ours == "" {

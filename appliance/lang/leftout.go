@@ -15,30 +15,30 @@ import (
 	"viaduct/appliance/printable"
 )
 
-// leftOut is a block whose header was not understood. Its lines are left out with it: what is not understood changes nothing else.
-// The block ends at the next header that is understood, at one that is not and opens a block of its own, at `exit`, and where the
-// lines are indented less than its own.
+// leftOut is a block whose header was not understood. Its lines are left out with the header, so that they change nothing else. The block
+// ends at the next header that is understood, at one that is not understood and opens another block, at `exit`, and at a line with less
+// indentation.
 //
-// A header is known by its first word. Any other line opens a block only if the next line is indented further: else a slip in a line
-// would take those behind it along.
+// The first word tells whether a line is a header. Any other line opens a block only if the next line is indented further: otherwise a
+// typing mistake in one line would discard the lines after it.
 type leftOut struct {
 	header string
 	indent int  // of the header
-	body   int  // of the first line below that is indented further, 0 when there is none
-	sure   bool // it is a block; else the next line decides
-	quiet  bool // known, and without effect here
-	lines  int  // that were left out
+	body   int  // of the first line below that is indented further; 0: there is none yet
+	sure   bool // it is a block; otherwise the next line decides
+	quiet  bool // it is known and has no effect here
+	lines  int  // left out so far
 }
 
-// leftOutMark begins the last line of a mode that stands in such a block.
+// leftOutMark begins the last line of a mode inside such a block.
 const leftOutMark = "?"
 
-// String is the block as a line of a mode: it travels with the session, as the mode does.
+// String encodes the block as a line of the mode, which travels with the session.
 func (o *leftOut) String() string {
 	return fmt.Sprintf("%s %d %d %t %t %d %s", leftOutMark, o.indent, o.body, o.sure, o.quiet, o.lines, o.header)
 }
 
-// parseLeftOut is the inverse of String; nil for a line that is none.
+// parseLeftOut is the inverse of String; nil for any other line.
 func parseLeftOut(line string) *leftOut {
 	f := strings.SplitN(line, " ", 7)
 	if len(f) < 7 || f[0] != leftOutMark {
@@ -55,7 +55,7 @@ func parseLeftOut(line string) *leftOut {
 	return &leftOut{indent: numbers[0], body: numbers[1], lines: numbers[2], sure: f[3] == "true", quiet: f[4] == "true", header: f[6]}
 }
 
-// said tells how many lines were left out, "" when none was.
+// said says how many lines were left out; "" if none were.
 func (o *leftOut) said() string {
 	if o == nil || o.lines == 0 {
 		return ""
@@ -63,7 +63,7 @@ func (o *leftOut) said() string {
 	return "its block is left out, " + plural.Of(o.lines, "line")
 }
 
-// taken says which lines were taken for one of another generation.
+// taken says which lines replace one of another generation.
 func (u misunderstood) taken() string {
 	text := "taken as `" + strings.Join(u.instead, "`, `") + "`"
 	if u.left != "" {
@@ -72,16 +72,16 @@ func (u misunderstood) taken() string {
 	return text
 }
 
-// belonging is what a line is to the block that is left out where it comes.
+// belonging is the relation of a line to the left-out block before it.
 type belonging int
 
 const (
 	inside belonging = iota // a line of the block
-	beyond                  // the block has ended in front of it
-	aside                   // a command, which ends nothing
+	beyond                  // the first line after the block
+	aside                   // a command, which does not end the block
 )
 
-// belongs decides about the next line inside a block that is left out.
+// belongs decides whether a line belongs to the left-out block of p.
 func (l *Language) belongs(cfg *config.Config, p cursor, line string) belonging {
 	o := p.out
 	words := cli.Words(line[:min(len(line), longestLooked)])
@@ -106,17 +106,17 @@ func (l *Language) belongs(cfg *config.Config, p cursor, line string) belonging 
 		return aside
 	}
 	if m, err := l.table.Match([]cli.Layer{{Mode: l.table.Root()}}, line, cfg); err == nil && m.Exact {
-		o.quiet = false // it may have been meant for the box: how many lines were left out is said
+		o.quiet = false // the line may have been meant for the box: report how many lines were left out
 	}
 	return inside
 }
 
-// headerAfter reports whether line is a header in the modes around the block, spelt out: the lines of the block may look like the
-// abbreviation of one. A header that is not understood counts, too: it opens a block of its own.
+// headerAfter reports whether line is a header in the modes around the block. Its keywords must not be abbreviated, because a line of the
+// block may look like an abbreviation. A header that is not understood counts, too: it opens another block.
 func (l *Language) headerAfter(cfg *config.Config, p cursor, line, first string) bool {
 	modes, where := l.layers(cfg, p)
 	if strings.HasPrefix(p.out.header, "context") {
-		// What may stand at the root without its context cs is part of the context that is not understood.
+		// A block that may stand at the root without its context cs belongs to the context that was not understood.
 		n := slices.IndexFunc(where, func(w layer) bool { return w.implicit != "" })
 		if n >= 0 {
 			modes = modes[:n]
@@ -137,16 +137,16 @@ func (l *Language) headerAfter(cfg *config.Config, p cursor, line, first string)
 	return opens || nameless
 }
 
-// misunderstood is what becomes of a line that no pattern fits.
+// misunderstood is the treatment of a line that matches no pattern.
 type misunderstood struct {
-	instead []string // lines of ours that say the same
-	left    string   // the part of the line that they do not say
+	instead []string // equivalent lines of this box
+	left    string   // the part of the line that has no equivalent
 	header  bool     // the last of them opens a mode
-	note    string   // why it has no effect, "" for an error
-	at      cursor   // where to go on
+	note    string   // why it has no effect; "": it is an error
+	at      cursor   // where the next line stands
 }
 
-// misunderstand decides what becomes of a line at p that no mode understands.
+// misunderstand decides what to do with a line at p that no mode understands.
 func (l *Language) misunderstand(cfg *config.Config, p cursor, modes []cli.Layer, line string) misunderstood {
 	line = line[:min(len(line), longestLooked)]
 	if header, ok := older.OnlyContext(cfg, line); ok {
@@ -159,7 +159,7 @@ func (l *Language) misunderstand(cfg *config.Config, p cursor, modes []cli.Layer
 	if at, n := l.noEffect(p, line); n != nil {
 		out.sure, out.quiet = n.Block && !strings.HasPrefix(out.header, "no "), true
 		if !out.sure {
-			at = p // a statement of a mode around leaves the mode no more than one that is understood
+			at = p // a statement of an outer mode does not leave the mode, whether it is understood or not
 		}
 		at.out = out
 		return misunderstood{note: n.Note(), at: at}
@@ -173,8 +173,8 @@ func (l *Language) misunderstand(cfg *config.Config, p cursor, modes []cli.Layer
 	return misunderstood{at: p}
 }
 
-// older finds the lines that say what one of another generation says, and the mode that they belong to; none: it is no such line. Left is
-// the part of it that has no effect.
+// older translates a line of another generation into lines of this box, and finds the mode that they belong to. It returns no lines for any
+// other line. Left is the part of the line that has no effect.
 func (p cursor) older(cfg *config.Config, line string) (at cursor, lines []string, left string) {
 	for n := len(p.path); n >= 0; n-- {
 		prompt, here := "", ""
@@ -189,7 +189,7 @@ func (p cursor) older(cfg *config.Config, line string) (at cursor, lines []strin
 	return p, nil, ""
 }
 
-// noEffect finds what is known of a line without effect in the modes of p, and the mode in which it is understood.
+// noEffect looks up a line without effect in the modes of p, and the mode that it belongs to.
 func (l *Language) noEffect(p cursor, line string) (cursor, *older.NoEffect) {
 	for n := len(p.path); n >= 0; n-- {
 		prompt := ""
@@ -206,7 +206,7 @@ func (l *Language) noEffect(p cursor, line string) (cursor, *older.NoEffect) {
 	return p, nil
 }
 
-// firstWord is the first word of a line behind a `no`.
+// firstWord returns the first word of a line after a possible `no`.
 func firstWord(line string) string {
 	words := cli.Words(line)
 	if len(words) > 1 && words[0].Text == "no" {
@@ -215,18 +215,17 @@ func firstWord(line string) string {
 	return words[0].Text
 }
 
-// longestLooked is how much of a line is looked at for what it may have been.
+// longestLooked limits how much of a line is examined if it is not understood.
 const longestLooked = 1000
 
-// shown is a header as messages name it.
+// shown formats a header for messages.
 func shown(line string) string {
 	const longest = 100
-	line = strings.TrimRight(line, string(utf8.RuneError)) // the mark of a line that was no text
+	line = strings.TrimRight(line, string(utf8.RuneError)) // marks a line that was not text
 	return printable.Short(strings.TrimSpace(strings.ReplaceAll(line, "\t", " ")), longest)
 }
 
-// owner is the mode in which a header that begins with word would be understood: the innermost one that has such a header,
-// or where one stands when none has.
+// owner returns the innermost mode that has a header beginning with word, or p if there is none.
 func (p cursor) owner(word string, root *cli.Mode) cursor {
 	for i := len(p.path); i > 0; i-- {
 		if p.path[i-1].Stmt.Mode.Opens(word) {
@@ -239,7 +238,7 @@ func (p cursor) owner(word string, root *cli.Mode) cursor {
 	return p
 }
 
-// refused is the cursor behind a header that was understood and not taken: its lines are left out as well.
+// refused returns the cursor after a header that was understood and rejected: its lines are left out as well.
 func (p cursor) refused(w layer, line string) cursor {
 	return cursor{level: configuring, path: w.path, header: w.headers, out: &leftOut{header: shown(line), indent: pasted.Indent(line), sure: true}}
 }

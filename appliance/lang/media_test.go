@@ -12,7 +12,7 @@ func TestVoiceThatTheRoutesLeadElsewhereIsWarnedOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const elsewhere = "by an interface that"
+	const elsewhere = "uses an interface that is not one of"
 	for _, test := range []struct{ name, lines, want string }{
 		{"as pasted", "", ""},
 		{"media trust beyond the default route", "context cs SWITCH\ninterface sip if_sip_starface\nmedia trust 10.1.0.0/16\nmedia trust 192.168.1.0/24\nmedia trust any", "10.1.0.0/16"},
@@ -28,7 +28,7 @@ func TestVoiceThatTheRoutesLeadElsewhereIsWarnedOf(t *testing.T) {
 					found = append(found, p.Text)
 				}
 			}
-			if len(found) > 1 || (len(found) == 1) != (test.want != "") || test.want != "" && !strings.Contains(found[0], "lead to "+test.want+" ") {
+			if len(found) > 1 || (len(found) == 1) != (test.want != "") || test.want != "" && !strings.Contains(found[0], "the route to "+test.want+" ") {
 				t.Errorf("%q", found)
 			}
 		})

@@ -56,7 +56,7 @@ func TestReplacingTheRunningConfigAsks(t *testing.T) {
 	if r.Collect == nil || r.Collect.Kind != "confirm" || b.cfg.Hostname != "old" {
 		t.Errorf("asks %+v, hostname %s", r.Collect, b.cfg.Hostname)
 	}
-	for _, want := range []string{"- system hostname old", "- context ip ROUTER", "+ system hostname new", "nobody gets in over the network any more"} {
+	for _, want := range []string{"- system hostname old", "- context ip ROUTER", "+ system hostname new", "logins over the network will not be possible"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
@@ -156,7 +156,7 @@ func TestAReloadSaysWhatIsLostAndAsks(t *testing.T) {
 		"calls, and a change":     {"reload", 12, false, false, []string{"not saved: 2 lines"}, "Reload, and end 12 calls?"},
 		"yes":                     {"reload", 12, false, true, []string{"Restarting\n"}, ""},
 		"by a script":             {"reload force", 12, false, false, []string{"not saved", "Restarting\n"}, ""},
-		"when no call is left":    {"reload graceful", 12, true, false, []string{"when no call is left"}, ""},
+		"when no call is left":    {"reload graceful", 12, true, false, []string{"after the last call"}, ""},
 		"the same, with a change": {"reload graceful", 12, false, false, []string{"not saved"}, "Reload, and lose what is not saved?"},
 		"in a minute":             {"reload in 1", 12, false, false, []string{"not saved", "in 1 minute; `no reload`"}, ""},
 		"in minutes":              {"reload in 10", 0, true, false, []string{"in 10 minutes; `no reload`"}, ""},
@@ -195,11 +195,11 @@ func TestAReloadSaysWhatIsLostAndAsks(t *testing.T) {
 func TestWhenAReloadComes(t *testing.T) {
 	for want, c := range map[string]Coming{
 		"now": {},
-		"when no call is left; `no reload` cancels it": {Graceful: true},
-		"in 1 second; `no reload` cancels it":          {At: noon.Add(1500 * time.Millisecond)},
-		"in 45 seconds; `no reload` cancels it":        {At: noon.Add(45 * time.Second)},
-		"in 2 minutes; `no reload` cancels it":         {At: noon.Add(100 * time.Second), Graceful: true},
-		"in 10 minutes; `no reload` cancels it":        {At: noon.Add(10 * time.Minute)},
+		"after the last call; `no reload` cancels it": {Graceful: true},
+		"in 1 second; `no reload` cancels it":         {At: noon.Add(1500 * time.Millisecond)},
+		"in 45 seconds; `no reload` cancels it":       {At: noon.Add(45 * time.Second)},
+		"in 2 minutes; `no reload` cancels it":        {At: noon.Add(100 * time.Second), Graceful: true},
+		"in 10 minutes; `no reload` cancels it":       {At: noon.Add(10 * time.Minute)},
 	} {
 		if got := c.In(noon); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -10,7 +10,7 @@ import (
 	"viaduct/appliance/lang/word"
 )
 
-// options are the words of the language: those of the configuration, and those of commands.
+// options are the words of the language, for the configuration and for commands.
 var options = cli.Options{Types: types(), Kinds: kinds(), Topics: word.Topics(), Words: word.Help(), Same: config.SameName}
 
 func types() map[reflect.Type]cli.Type {
@@ -30,7 +30,7 @@ func kinds() map[string]cli.Type {
 	return all
 }
 
-// parseVersion takes the number of a kept configuration.
+// parseVersion parses the number of an earlier startup-config.
 func parseVersion(w string, _ any) (any, error) {
 	n, err := strconv.Atoi(w)
 	if err != nil || n < 1 || n > keptConfigs {

@@ -10,23 +10,23 @@ import (
 	"viaduct/appliance/lang/check"
 )
 
-// What is said at the end of a paste: what it has brought, and not what was known before.
+// The report at the end of a paste: problems that it has caused, without those that were known before.
 
-// Paste is what a console knows of a paste that is over.
+// Paste describes a finished paste.
 type Paste struct {
-	Known   []byte // what Known returned before it began
-	Refused int    // how many of its lines were refused
-	Notes   int    // how many were said at its lines: Notes of their results
-	Rows    int    // that the answer may have; 0: any number
+	Known   []byte // result of Known before the paste
+	Refused int    // rejected lines
+	Notes   int    // sum of Result.Notes
+	Rows    int    // limit for the report; 0: any number
 }
 
-// mostKnown bounds what Known returns; problems beyond it count as new.
+// mostKnown limits the result of Known. Problems beyond it count as new.
 const mostKnown = 100_000
 
-// problemHash is the length of what Known keeps of a problem.
+// problemHash is the length of a problem in the result of Known.
 const problemHash = 8
 
-// Known notes the problems of a configuration for EndPaste. The form is EndPaste's own.
+// Known encodes the problems of a configuration for EndPaste.
 func (l *Language) Known(cfg *config.Config, env check.Env) []byte {
 	var known []byte
 	for _, p := range l.findings(cfg, env) {
@@ -37,7 +37,7 @@ func (l *Language) Known(cfg *config.Config, env check.Env) []byte {
 	return known
 }
 
-// EndPaste writes which problems a paste has brought, and one line that counts everything. failed: there are errors.
+// EndPaste reports the problems that a paste has caused, and one line with the counts. failed: there are errors.
 func (l *Language) EndPaste(cfg *config.Config, env check.Env, p Paste, out io.Writer) (failed bool) {
 	found := l.findings(cfg, env)
 	known := map[uint64]bool{}

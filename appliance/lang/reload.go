@@ -14,10 +14,10 @@ type reloadArgs struct {
 	Force    bool
 }
 
-// unsavedShown is how many unsaved lines `reload` names.
+// unsavedShown limits how many unsaved lines `reload` lists.
 const unsavedShown = 10
 
-// reload says what is lost, and asks. `reload in` asks nothing: that the change is lost unless somebody comes back is its purpose.
+// reload shows what would be lost, and asks for confirmation. `reload in` does not ask: it is meant to undo changes unless it is cancelled.
 func reload(c *call, a *reloadArgs) error {
 	if !c.session.Yes {
 		unsaved, err := c.unsaved()
@@ -49,14 +49,14 @@ func reload(c *call, a *reloadArgs) error {
 	case a.Minutes > 0:
 		c.printf("Restarting with the startup-config in %s; `no reload` cancels it\n", plural.Of(a.Minutes, "minute"))
 	case a.Graceful:
-		c.printf("Restarting when no call is left\n")
+		c.printf("Restarting after the last call\n")
 	default:
 		c.printf("Restarting\n")
 	}
 	return nil
 }
 
-// unsaved shows how the running configuration differs from the one that the box starts with, and returns in how many lines.
+// unsaved shows the unsaved lines of the running configuration, and returns how many there are.
 func (c *call) unsaved() (int, error) {
 	from := startupConfig
 	saved, err := c.linesOf(from)
@@ -64,7 +64,7 @@ func (c *call) unsaved() (int, error) {
 		from = factoryConfig
 		saved, err = c.linesOf(from)
 	}
-	if err != nil { // a damaged one: the box starts with another, and nobody has saved what runs
+	if err != nil { // it is damaged: the box will start with another one, and the running configuration is not saved
 		c.printf("%% the startup-config cannot be used: %v\n", err)
 		return 1, nil
 	}
@@ -83,7 +83,7 @@ func noReload(c *call, _ *none) error {
 	return nil
 }
 
-// who is the user of the session, as others are told.
+// who names the user of the session in messages to others.
 func (c *call) who() string {
 	name := c.session.User
 	if name == "" {
@@ -95,9 +95,9 @@ func (c *call) who() string {
 	return name
 }
 
-// Images of the firmware: `copy URL flash:`, `install-image`, `show system images`.
+// Firmware images: `copy URL flash:`, `install-image`, `show system images`.
 
-// imageByHand says how an image gets into the box, to whoever tries to paste one.
+// imageByHand explains how to install an image, because it cannot be pasted.
 const imageByHand = "An image is a file. Send it from where it is: ssh NAME@BOX install-image < FILE\n" +
 	"or let the box fetch it: copy https://HOST/PATH flash:"
 
@@ -122,7 +122,7 @@ func installImage(c *call, a *forced) error {
 
 func (c *call) report(line string) { c.printf("%s\n", line) }
 
-// installed says what has become of an installation, and what comes next.
+// installed reports the result of an installation, and the next steps.
 func (c *call) installed(err error) error {
 	if err != nil {
 		return fmt.Errorf("image not installed: %w", err)

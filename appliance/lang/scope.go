@@ -9,8 +9,8 @@ import (
 	"viaduct/appliance/config"
 )
 
-// unambiguous refuses a header whose name would stand for two things in its context: a function is a mapping table or a complex
-// function, and the lines that run one don't say which.
+// unambiguous rejects a header whose name would mean two things in its context: a function is a mapping table or a complex function, and
+// references do not say which.
 func (l *Language) unambiguous(cfg *config.Config, w layer, m *cli.Match) error {
 	if m.Stmt.Mode == nil || m.Neg || len(w.path) != 1 || len(m.Key()) == 0 {
 		return nil
@@ -47,7 +47,7 @@ func scopedNames(kinds ...func(*config.Switch) []string) func(root, within any) 
 	}
 }
 
-// inContext is the name that a word names in a context cs: CONTEXT/NAME, or a name that may stand in any context.
+// inContext returns the name that a word means in a context cs. The word is CONTEXT/NAME, or a plain name, which fits every context.
 func inContext(sw *config.Switch, word string) string {
 	context, name, scoped := strings.Cut(word, "/")
 	if scoped && config.SameName(context) == config.SameName(sw.Name) {

@@ -10,20 +10,20 @@ import (
 	"viaduct/appliance/lang/check"
 )
 
-// Sealer gives secrets a form that this box alone can read.
+// Sealer encrypts secrets in a form that only this box can read.
 type Sealer interface {
 	Seal(secret string) (string, error)
 	Unseal(text string) (string, error)
 }
 
-// sealing are the options of a table whose secrets may be written in sealed form, and are printed so when print is set.
+// sealing returns the options of a table that reads sealed secrets, and also prints secrets sealed if print is set.
 func sealing(o cli.Options, s Sealer, print bool) cli.Options {
 	secret := reflect.TypeFor[config.Secret]()
 	o.Types = maps.Clone(o.Types)
 	t := o.Types[secret]
 	t.Parse = func(w string, _ any) (any, error) {
 		text, sealed := strings.CutPrefix(w, check.SealedPrefix)
-		if !sealed || s == nil { // without a key nothing can be said about it: a check on another machine
+		if !sealed || s == nil { // no key, as in a check on another machine
 			return config.Secret(w), nil
 		}
 		clear, err := s.Unseal(text)
@@ -39,7 +39,7 @@ func sealing(o cli.Options, s Sealer, print bool) cli.Options {
 			}
 			text, err := s.Seal(string(v.(config.Secret)))
 			if err != nil {
-				return "" // no secret rather than one in clear
+				return "" // never fall back to clear text
 			}
 			return check.SealedPrefix + text
 		}
@@ -48,7 +48,7 @@ func sealing(o cli.Options, s Sealer, print bool) cli.Options {
 	return o
 }
 
-// printer is the table that prints cfg: with secrets sealed where it asks for that.
+// printer returns the table that prints cfg, with sealed secrets if cfg has password-encryption.
 func (l *Language) printer(cfg *config.Config) *cli.Table {
 	if cfg.PasswordEncryption && l.sealed != nil {
 		return l.sealed

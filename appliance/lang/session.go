@@ -65,7 +65,7 @@ func terminalWidth(c *call, a *terminalSize) error {
 	return nil
 }
 
-// help is what a newcomer must know.
+// help prints the basics.
 func help(c *call, _ *none) error {
 	_, err := c.out.Write([]byte(helpText))
 	return err

@@ -11,8 +11,8 @@ import (
 func TestNamesThatTeamsDoesNotTake(t *testing.T) {
 	text := string(reference(t, "starface-teams.cfg"))
 	for name, want := range map[string]string{
-		"sbc.contoso.onmicrosoft.com":                 "onmicrosoft.com, which Teams does not take",
-		"sbc." + strings.Repeat("a", 57) + ".example": "has 69 characters: Teams takes 63 at most",
+		"sbc.contoso.onmicrosoft.com":                 "onmicrosoft.com, which Teams does not accept",
+		"sbc." + strings.Repeat("a", 57) + ".example": "has 69 characters: Teams accepts at most 63",
 		"sbc.other.example":                           "", // one name everywhere
 	} {
 		found := false
@@ -27,7 +27,7 @@ func TestNamesThatTeamsDoesNotTake(t *testing.T) {
 		}
 	}
 	p := New().CheckFile("f", []byte(strings.Replace(text, "spoofed contact-header manual sbc.meinefirma.de", "spoofed contact-header manual sbc2.meinefirma.de", 1)), check.Env{})
-	if !strings.Contains(problemLines(p), "Contact towards Teams says sbc2.meinefirma.de, but local is sbc.meinefirma.de") {
+	if !strings.Contains(problemLines(p), "Contact towards Teams has sbc2.meinefirma.de, but local is sbc.meinefirma.de") {
 		t.Error("two names are not noticed")
 	}
 }
@@ -35,8 +35,8 @@ func TestNamesThatTeamsDoesNotTake(t *testing.T) {
 func TestTLSWithoutALookAtThePeerIsWarnedOf(t *testing.T) {
 	text := string(reference(t, "starface-teams.cfg"))
 	for line, want := range map[string]string{
-		"  authentication incoming\n": "takes TLS connections without looking at the peer's certificate; fix: authentication incoming",
-		"  authentication outgoing\n": "opens TLS connections without looking at the peer's certificate; fix: authentication outgoing",
+		"  authentication incoming\n": "accepts TLS connections without verifying the peer's certificate; fix: authentication incoming",
+		"  authentication outgoing\n": "opens TLS connections without verifying the peer's certificate; fix: authentication outgoing",
 	} {
 		if got := problemLines(New().CheckFile("f", []byte(text), check.Env{})); strings.Contains(got, want) {
 			t.Errorf("said of a profile that has %q", line)
@@ -52,10 +52,10 @@ func TestLinesThatTeamsDemands(t *testing.T) {
 	text := string(reference(t, "starface-teams.cfg"))
 	sound := problemLines(New().CheckFile("f", []byte(text), check.Env{}))
 	for _, x := range []struct{ old, new, want string }{
-		{"    spoofed contact-header manual sbc.meinefirma.de port 5062\n", "", "warning: Contact towards Teams holds an address: Teams answers 403 unless it holds the name in the certificate; fix: spoofed contact-header manual sbc.meinefirma.de port 5062"},
+		{"    spoofed contact-header manual sbc.meinefirma.de port 5062\n", "", "warning: Contact towards Teams has an IP address: Teams answers 403 unless it has the name in the certificate; fix: spoofed contact-header manual sbc.meinefirma.de port 5062"},
 		{"    trust 52.120.0.0/14\n", "", "warning: Teams signals from 52.112.0.0/14 and 52.122.0.0/15: calls from its other data centres are dropped"},
 		{"  srtp transmission forced\n", "  srtp transmission preferred\n", "warning: Teams takes SRTP only; fix: srtp transmission forced"},
-		{"123.123.123.123/28", "10.20.30.2/24", "note: 10.20.30.2 is a private address: behind port forwarding the address in SDP must be the public one (spoofed media-address)"},
+		{"123.123.123.123/28", "10.20.30.2/24", "note: 10.20.30.2 is a private address: behind port forwarding, SDP must have the public address (spoofed media-address)"},
 	} {
 		changed := strings.ReplaceAll(text, x.old, x.new)
 		if got := problemLines(New().CheckFile("f", []byte(changed), check.Env{})); changed == text || strings.Contains(sound, x.want) || !strings.Contains(got, x.want) {

@@ -10,7 +10,7 @@ import (
 
 // A peer whose own address is in no trust line is dropped by the firewall, and no call of it ever shows in the box.
 func TestAnInterfaceThatDoesNotTrustItsRemote(t *testing.T) {
-	const text = "no trust line of interface sip I holds its own remote"
+	const text = "no trust line of interface sip I covers its own remote"
 	for _, c := range []struct {
 		remote, trust string
 		warns         bool

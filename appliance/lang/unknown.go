@@ -10,7 +10,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// otherwise takes a line of the configuration that is not understood as it is: in the words of another generation, or not at all.
+// otherwise handles a line that no mode understands: it may be a statement of another generation.
 func (l *Language) otherwise(c *call, cfg *config.Config, modes []cli.Layer, line string, err error) error {
 	u := l.misunderstand(cfg, c.at, modes, line)
 	c.at = u.at
@@ -24,7 +24,7 @@ func (l *Language) otherwise(c *call, cfg *config.Config, modes []cli.Layer, lin
 	return err
 }
 
-// sayInstead runs the lines that say what an older one says.
+// sayInstead runs the lines that replace one of another generation.
 func (l *Language) sayInstead(c *call, u misunderstood) error {
 	c.instead = true
 	defer func() { c.instead = false }()
@@ -40,26 +40,27 @@ func (l *Language) sayInstead(c *call, u misunderstood) error {
 	return nil
 }
 
-// leaveGone leaves out what follows in a block whose object another session has deleted: the modes around it may know the same words.
-// At the root nothing is left of the mode, and nothing there has the words of a block.
+// leaveGone leaves out the further lines of a block whose object another session has deleted, because an outer mode may have the same
+// statements. At the root that cannot happen.
 func (c *call) leaveGone() {
 	mode, left := c.session.Mode, c.at.mode()
 	if len(c.at.path) == 0 || len(left) >= len(mode) || c.at.out != nil {
 		return
 	}
 	header := mode[len(left)]
-	c.printf("%% %s does not exist any more: what follows is left out, up to the next header that is understood\n", header)
+	c.printf("%% %s no longer exists: the lines below it are left out, up to the next header that is understood\n", header)
 	c.at.out = &leftOut{header: shown(header), sure: true}
 }
 
-// saidLeftOut tells how many lines a block had that is over.
+// saidLeftOut prints how many lines were left out of a block that has ended.
 func (c *call) saidLeftOut(o *leftOut) {
 	if text := o.said(); text != "" && !o.quiet {
 		c.printf("%% %s: %s\n", o.header, text)
 	}
 }
 
-// SayLeftOut tells how many lines were left out of a block in which a paste has ended. The session stays in it, as its prompt says.
+// SayLeftOut prints how many lines were left out, if a paste ends inside a left-out block. The session stays in the block, and its prompt
+// shows that.
 func (l *Language) SayLeftOut(box Box, s *Session, out io.Writer) Result {
 	p := l.resolve(box.Running(), s.Mode)
 	if o := p.out; o != nil {
@@ -71,7 +72,7 @@ func (l *Language) SayLeftOut(box Box, s *Session, out io.Writer) Result {
 	return Result{Mode: p.mode(), Prompt: l.prompt(hostname(box), p)}
 }
 
-// otherObject refuses a line that was copied along with the prompt of another object than the present one.
+// otherObject rejects a line that was copied with the prompt of an object other than the current one.
 func (p cursor) otherObject(object string, m *cli.Match) error {
 	if object == "" || m.Stmt.Mode != nil || len(p.path) == 0 {
 		return nil
@@ -84,7 +85,7 @@ func (p cursor) otherObject(object string, m *cli.Match) error {
 	return fmt.Errorf("the prompt in front of the line is that of %s, and this is %s", cli.Quote(object), cli.Quote(here))
 }
 
-// lettersOf is a name as prompts of either box show it: SWITCH or switch, 0 1 or 0/1.
+// lettersOf normalises a name from a prompt: SWITCH or switch, 0 1 or 0/1.
 func lettersOf(name string) string {
 	return strings.ToLower(strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {

@@ -45,15 +45,15 @@ func checkInterfaces(c *checker) {
 			c.add(w, Warning, "interface sip "+i.Name+" has no bind context sip-gateway: it can neither call nor be called", "")
 		}
 		if i.Route.IsZero() {
-			c.add(w, Warning, "interface sip "+i.Name+" has no route call: calls that come in are rejected", "")
+			c.add(w, Warning, "interface sip "+i.Name+" has no route call: incoming calls are rejected", "")
 		}
 		if i.Remote.Host == "" {
 			c.add(w, Warning, "interface sip "+i.Name+" has no remote: it cannot call", "")
 		}
 		if len(i.Trust) == 0 {
-			c.in(i, Warning, "interface sip "+i.Name+" trusts nobody: requests to it get no answer", "trust remote")
+			c.in(i, Warning, "interface sip "+i.Name+" has no trust line: its requests get no response", "trust remote")
 		} else if a := c.untrustedRemote(i); a.IsValid() {
-			c.in(i, Warning, fmt.Sprintf("no trust line of interface sip %s holds its own remote (%s): what the peer sends is dropped", i.Name, a), "trust remote")
+			c.in(i, Warning, fmt.Sprintf("no trust line of interface sip %s covers its own remote (%s): requests from the peer are dropped", i.Name, a), "trust remote")
 		}
 		for n, o := range i.Outgoing {
 			if o.Header == "contact-header" && o.Part == "user-part" && strings.Contains(o.Fix, ".") {
@@ -98,7 +98,7 @@ func checkHuntGroups(c *checker) {
 				c.add(c.headers[h], Warning, "service hunt-group "+h.Name+" has no destination", "")
 			}
 			if h.Timeout > 0 && h.Timeout < 10*time.Second {
-				c.add(c.at(h, "Timeout"), Note, "the timeout counts until the first answer, 100 Trying included; a phone that rings is not cut short", "")
+				c.add(c.at(h, "Timeout"), Note, "the timeout ends with the first response, even 100 Trying; a ringing phone is not interrupted", "")
 			}
 		}
 	}
@@ -133,7 +133,7 @@ func (c *checker) unmappedPath(s *config.Switch, dest config.Dest, depth int, se
 		if endsAtTeams(s, r.Dest) {
 			w, h := c.at(t, "Routes", n), c.headers[s]
 			c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
-				Text: "nothing maps the calling number on the way to Teams, which wants it with +: " +
+				Text: "no table maps the calling number on the way to Teams, which requires a leading +: " +
 					"add a mapping-table to calling-e164, or country-code, international-prefix and national-prefix",
 				Fix: "country-code COUNTRY", FixPath: append(slices.Clone(h.Path), h.Source)})
 		}
@@ -205,7 +205,7 @@ func (c *checker) domainOf(l *config.LocationService, host string) {
 		return
 	}
 	last := l.Domains[len(l.Domains)-1].Index
-	c.add(c.at(l, "Domains", 0), Warning, fmt.Sprintf("callers are sent with the host %s, which is no domain of location-service %s: their accounts are found only if a domain resolves to it",
+	c.add(c.at(l, "Domains", 0), Warning, fmt.Sprintf("the addresses of callers have the host %s, which is not a domain of location-service %s: their accounts are only found if a domain resolves to it",
 		host, l.Name), fmt.Sprintf("domain %d %s", last+1, host))
 }
 

@@ -11,10 +11,10 @@ import (
 func checkConsole(c *checker) {
 	if c.cfg.Console.Telnet != 0 {
 		w := c.at(c.cfg, "Telnet")
-		c.add(w, Warning, "Telnet shows passwords and all that is typed to anybody on the way: SSH does not", "no console telnet")
+		c.add(w, Warning, "Telnet is not encrypted: passwords and input can be read on the network. Use SSH", "no console telnet")
 		for _, net := range c.cfg.Console.Access {
 			if !net.Addr().IsPrivate() {
-				c.add(w, Warning, fmt.Sprintf("Telnet can be reached from %s, over the WAN port", net), "no console telnet")
+				c.add(w, Warning, fmt.Sprintf("Telnet is open to %s, a public network", net), "no console telnet")
 			}
 		}
 	}

@@ -116,14 +116,14 @@ func checkNetwork(c *checker) {
 	for _, x := range c.cfg.IP {
 		for _, i := range x.Interfaces {
 			if !bound[i] && len(i.Addresses) > 0 {
-				c.add(c.headers[i], Warning, "no port that is up carries interface "+i.Name, "")
+				c.add(c.headers[i], Warning, "no enabled port is bound to interface "+i.Name, "")
 			}
 		}
 		for _, t := range x.Tables {
 			for n, r := range t.Routes {
 				hasDefault = hasDefault || r.Prefix.Bits() == 0 && r.Prefix.Addr().Is4()
 				if !c.leased() && !slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(r.Gateway) }) {
-					c.add(c.at(t, "Routes", n), Warning, fmt.Sprintf("gateway %s is in no attached network", r.Gateway), "")
+					c.add(c.at(t, "Routes", n), Warning, fmt.Sprintf("gateway %s is not in an attached network", r.Gateway), "")
 				}
 			}
 		}
@@ -171,7 +171,7 @@ func (c *checker) unreachable(w Where, a netip.Addr) {
 	if a.Is6() {
 		usual = 64
 	}
-	c.needsRoute(w, fmt.Sprintf("%s is in no attached network, and no route leads there", a), netip.PrefixFrom(a, usual).Masked())
+	c.needsRoute(w, fmt.Sprintf("%s is not in an attached network, and no route leads there", a), netip.PrefixFrom(a, usual).Masked())
 }
 
 // needsRoute reports that a route is missing, with the line for the first routing table of the first context.
@@ -241,7 +241,7 @@ func checkNames(c *checker) {
 func checkClock(c *checker) {
 	for _, s := range c.cfg.SNTP.Servers {
 		if s.Version < 3 {
-			c.add(c.headers[s], Note, "NTP versions 1 and 2 are asked as version 3", "")
+			c.add(c.headers[s], Note, "NTP versions 1 and 2 are queried as version 3", "")
 		}
 	}
 	usesTLS := func(f func(config.Ref[config.Config, config.TLSProfile])) {

@@ -22,11 +22,11 @@ func checkMedia(c *checker) {
 			return
 		}
 		if a, err := netip.ParseAddr(i.Remote.Host); err == nil && c.onAnotherSide(g, a) {
-			c.add(c.at(i, "Remote"), Warning, "the routes lead to "+a.String()+" by an interface that its gateway does not use: its calls have no voice. Add a route in context ip", "")
+			c.add(c.at(i, "Remote"), Warning, "the route to "+a.String()+" uses an interface that is not one of its gateway: calls will have no audio. Add a route in context ip", "")
 		}
 		for n, m := range i.MediaTrust {
 			if a := someHost(m.Prefix); a.IsValid() && c.onAnotherSide(g, a) {
-				c.add(c.at(i, "MediaTrust", n), Warning, "the routes lead to "+m.Prefix.String()+" by an interface that this peer's gateway does not use: voice from there is refused. Add a route in context ip", "")
+				c.add(c.at(i, "MediaTrust", n), Warning, "the route to "+m.Prefix.String()+" uses an interface that is not one of this peer's gateway: media from there is rejected. Add a route in context ip", "")
 			}
 		}
 	})

@@ -12,7 +12,7 @@ func checkPorts(c *checker) {
 	c.boundTwice()
 	for _, p := range c.cfg.Ports {
 		if p.Medium.Speed == "auto" && p.Medium.Duplex == "half" {
-			c.add(c.at(p, "Medium"), Warning, "with auto the ports agree on the duplex: half is not set", "medium auto")
+			c.add(c.at(p, "Medium"), Warning, "with auto, the ports negotiate the duplex: half is ignored", "medium auto")
 		}
 	}
 	var earlier []*config.IPInterface
@@ -21,13 +21,13 @@ func checkPorts(c *checker) {
 			c.addresses(i, earlier)
 			earlier = append(earlier, i)
 			if i.MediaPortFirst >= i.MediaPortLast {
-				c.add(c.at(i, "MediaPortFirst"), Warning, fmt.Sprintf("media-ports %d %d holds no pair of ports: there is no media on this interface", i.MediaPortFirst, i.MediaPortLast), "")
+				c.add(c.at(i, "MediaPortFirst"), Warning, fmt.Sprintf("media-ports %d %d contains no pair of ports: this interface has no media", i.MediaPortFirst, i.MediaPortLast), "")
 			}
 		}
 		for _, t := range x.Tables {
 			for n, r := range t.Routes {
 				if r.Prefix.Addr().Is4() != r.Gateway.Is4() {
-					c.add(c.at(t, "Routes", n), Warning, "an IPv4 route has an IPv4 gateway, and an IPv6 route an IPv6 gateway: this one cannot be set", "")
+					c.add(c.at(t, "Routes", n), Warning, "an IPv4 route needs an IPv4 gateway, and an IPv6 route an IPv6 gateway: this route cannot be set", "")
 				}
 			}
 		}
@@ -41,7 +41,7 @@ func checkPorts(c *checker) {
 		c.sidesOf(g)
 		for _, i := range g.Interfaces {
 			if a := c.cfg.Address(i.Bind); a.Is6() {
-				c.add(c.at(i, "Bind"), Warning, fmt.Sprintf("SIP and media are spoken over IPv4 only: no peer is reached from %s", a), "")
+				c.add(c.at(i, "Bind"), Warning, fmt.Sprintf("SIP and media use IPv4 only: no peer can be reached from %s", a), "")
 			}
 		}
 	}
@@ -54,14 +54,14 @@ func (c *checker) sidesOf(g *config.SIPGateway) {
 		for _, speaks := range []struct {
 			transport string
 			port      uint16
-		}{{"udp and tcp", i.UDPTCP}, {"tls", i.TLS}} {
+		}{{"udp+tcp", i.UDPTCP}, {"tls", i.TLS}} {
 			switch other := first[speaks.transport]; {
 			case speaks.port == 0:
 			case other == nil:
 				first[speaks.transport] = i
 			default:
-				c.add(c.at(i, "Bind"), Warning, fmt.Sprintf("interface %s of this gateway speaks %s too: a request leaves by the interface whose network leads to the peer, "+
-					"and names its address in Contact, Via and media. A gateway of its own for each side leaves nothing to the routes", other.Name, speaks.transport), "")
+				c.add(c.at(i, "Bind"), Warning, fmt.Sprintf("interface %s of this gateway has %s too: a request uses the interface that routes to the peer, "+
+					"and its address in Contact, Via and media. To be independent of the routes, use one gateway for each side", other.Name, speaks.transport), "")
 			}
 		}
 	}
@@ -76,7 +76,7 @@ func (c *checker) boundTwice() {
 			return
 		}
 		if other := by[i]; other != "" {
-			c.add(w, Warning, fmt.Sprintf("interface %s is bound to %s already: it stays there", i.Name, other), "")
+			c.add(w, Warning, fmt.Sprintf("interface %s is already bound to %s, and stays there", i.Name, other), "")
 			return
 		}
 		by[i] = name
@@ -99,12 +99,12 @@ func (c *checker) addresses(i *config.IPInterface, earlier []*config.IPInterface
 			continue
 		}
 		if why := noHost(p); why != "" {
-			c.add(w, Warning, fmt.Sprintf("%s is %s: no host can have it", p.Addr(), why), "")
+			c.add(w, Warning, fmt.Sprintf("%s is %s, so no host can have it", p.Addr(), why), "")
 		}
 		for _, other := range earlier {
 			for _, b := range other.Addresses {
 				if b.Prefix.IsValid() && b.Prefix.Overlaps(p) {
-					c.add(w, Warning, fmt.Sprintf("the network of %s is at interface %s too (%s): packets to it leave by one of the two only", p, other.Name, b.Prefix), "")
+					c.add(w, Warning, fmt.Sprintf("the network of %s overlaps with interface %s (%s): packets to it use only one of the two", p, other.Name, b.Prefix), "")
 				}
 			}
 		}
@@ -116,11 +116,11 @@ func noHost(p netip.Prefix) string {
 	a := p.Addr()
 	switch {
 	case a.IsUnspecified():
-		return "nobody's address"
+		return "the unspecified address"
 	case a.IsMulticast():
-		return "the address of a group"
+		return "a multicast address"
 	case a.IsLoopback():
-		return "the address of every box within itself"
+		return "a loopback address"
 	case a.Is4() && p.Bits() < 31 && a == p.Masked().Addr():
 		return "the address of the network"
 	case a.Is4() && p.Bits() < 31 && !p.Contains(a.Next()):
@@ -133,11 +133,11 @@ func (c *checker) aclRule(w Where, r config.ACLRule) {
 	from, to := r.Source.Prefix, r.Destination.Prefix
 	switch {
 	case r.PortFirst != 0 && r.Protocol == "icmp":
-		c.add(w, Warning, "icmp has no ports: the rule holds for all of icmp", "")
+		c.add(w, Warning, "icmp has no ports: the rule applies to all of icmp", "")
 	case r.PortLast != 0 && r.PortLast < r.PortFirst:
-		c.add(w, Warning, fmt.Sprintf("the last port is below the first: the rule holds for port %d only", r.PortFirst), "")
+		c.add(w, Warning, fmt.Sprintf("the last port is below the first: the rule applies to port %d only", r.PortFirst), "")
 	}
 	if from.IsValid() && to.IsValid() && from.Addr().Is4() != to.Addr().Is4() {
-		c.add(w, Warning, "no packet is from an IPv4 to an IPv6 address, or the other way round: the rule holds for none", "")
+		c.add(w, Warning, "a packet cannot have both IPv4 and IPv6 addresses: the rule matches none", "")
 	}
 }

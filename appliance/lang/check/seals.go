@@ -11,7 +11,7 @@ const SealedPrefix = "$sealed$"
 
 // Unopened is the message about a secret that could not be opened. The configuration keeps it, because its key may come back with a
 // backup; dropping it would lose it with the next copy of the running configuration.
-const Unopened = "the password was sealed by another box, or its seal is damaged: it does not work; enter it anew, or import the backup of that box"
+const Unopened = "the password was sealed by another box, or its seal is damaged, so it does not work: enter it again, or import the backup of that box"
 
 // Sealed reports whether a secret could not be opened.
 func Sealed(s config.Secret) bool { return strings.HasPrefix(string(s), SealedPrefix) }

@@ -58,17 +58,17 @@ func keyText(isDefault bool, k config.Pattern) string {
 func (e entries) mapping(w Where, t *config.MappingTable, m config.Mapping) {
 	rest := " to " + quoted(m.To)
 	if t.Out.IsNumber() && mayBeEmpty(m.Key.String(), m.To) {
-		e.add(w, Note, "the key also matches where its group is empty: the number then stays as it was, an empty one is never written", "")
+		e.add(w, Note, "the key also matches if its group is empty: the number then stays unchanged, because an empty number is never written", "")
 	}
 	if m.Default || !e.key(w, m.Key, rest) {
 		return
 	}
 	key := m.Key.String()
 	if better := dotsEscaped(key); better != key {
-		e.instead(w, Note, `a "." in a key stands for any character: write \. for a dot`, key, quoted(better), rest)
+		e.instead(w, Note, `a "." in a key matches any character: write \. for a dot`, key, quoted(better), rest)
 	}
 	if t.In.IsNumber() && openNumber(m.Key) && !strings.Contains(m.To, `\`) {
-		e.instead(w, Note, "the key also matches longer numbers that begin so: end it with $", key, quoted(key+"$"), rest)
+		e.instead(w, Note, "the key also matches longer numbers with this prefix: end it with $", key, quoted(key+"$"), rest)
 	}
 }
 
@@ -80,7 +80,7 @@ func (e entries) key(w Where, k config.Pattern, rest string) bool {
 	case e.of.IsNumber():
 		text, better = strangeNumber(key)
 	case e.of.IsURI() && !beginsAsURI(k):
-		text, better = "a URI begins with sip:, sips: or tel:, so the key matches none", dotsEscaped(asURI(key))
+		text, better = "URIs begin with sip:, sips: or tel:, so the key matches none", dotsEscaped(asURI(key))
 	}
 	if text == "" {
 		return true
@@ -119,7 +119,7 @@ var others = []string{"*", "any", "all", "else", "other", "others", "rest", "oth
 // strangeNumber says what is wrong with a key for numbers, and returns the key that was probably meant.
 func strangeNumber(key string) (text, better string) {
 	if slices.Contains(others, strings.ToLower(key)) {
-		return fmt.Sprintf("the key matches numbers that begin with %q only: for all that no other key matches write default", key), "default"
+		return fmt.Sprintf("the key matches only numbers that begin with %q: for all numbers without a match, write default", key), "default"
 	}
 	plain := withoutSets(key)
 	if strings.Trim(plain, `0123456789.*#+()?$^|\%{},XxNnZzTt_!-/ `) != "" || !strings.ContainsAny(plain, "0123456789XxZ.") {
@@ -132,12 +132,12 @@ func strangeNumber(key string) (text, better string) {
 		if strings.HasPrefix(key, "_") {
 			better = strings.TrimSuffix(better, ".") // its dot matches more digits, and keys are open at the end here
 		}
-		return "X, N, Z, _ and ! are characters here, which no number has: a dot is any digit, [2-9] one of a set", better
+		return "X, N, Z, _ and ! are plain characters here, which no number has: use a dot for any digit, [2-9] for a set", better
 	case strings.ContainsAny(strings.TrimSuffix(plain, "T"), "Tt"):
-		return "T stands for further digits at the end of a key only: the key matches no number", strings.NewReplacer("T", "", "t", "").Replace(key)
+		return "T means more digits only at the end of a key: the key matches no number", strings.NewReplacer("T", "", "t", "").Replace(key)
 	case strings.ContainsAny(plain, "-/ "):
 		better = besideSets(key, strings.NewReplacer("-", "", "/", "", " ", ""))
-		return "numbers are compared without the signs between their digits: the key matches none", better
+		return "numbers are compared without separators: the key matches none", better
 	}
 	return "", ""
 }

@@ -66,25 +66,25 @@ func (c *checker) contactHost(i *config.SIPInterface, g *config.SIPGateway, gi *
 		if i.Local.Host != "" {
 			fix = fmt.Sprintf("spoofed contact-header manual %s port %d", i.Local.Host, gi.TLS)
 		}
-		c.in(gi, Warning, "Contact towards Teams holds an address: Teams answers 403 unless it holds the name in the certificate", fix)
+		c.in(gi, Warning, "Contact towards Teams has an IP address: Teams answers 403 unless it has the name in the certificate", fix)
 		return
 	}
 	if len(contact) > maxTeamsName {
-		c.add(w, Warning, fmt.Sprintf("Contact towards Teams has %d characters: Teams takes %d at most", len(contact), maxTeamsName), "")
+		c.add(w, Warning, fmt.Sprintf("Contact towards Teams has %d characters: Teams accepts at most %d", len(contact), maxTeamsName), "")
 	}
 	if strings.HasSuffix(strings.ToLower("."+contact), ".onmicrosoft.com") {
-		c.add(w, Warning, "Contact towards Teams is a name in onmicrosoft.com, which Teams does not take for an SBC: use one in a domain of your own", "")
+		c.add(w, Warning, "Contact towards Teams is a name in onmicrosoft.com, which Teams does not accept for an SBC: use a name in a domain of your own", "")
 	}
 	if i.Local.Host != "" && !strings.EqualFold(contact, i.Local.Host) {
-		c.add(w, Warning, fmt.Sprintf("Contact towards Teams says %s, but local is %s: Teams answers 403 unless Contact is the paired name in the certificate",
+		c.add(w, Warning, fmt.Sprintf("Contact towards Teams has %s, but local is %s: Teams answers 403 unless Contact is the paired name in the certificate",
 			contact, i.Local.Host), strings.Replace(w.Source, contact, i.Local.Host, 1))
 	}
 	if via, name := gi.SpoofedVia.Host, cmp.Or(i.Local.Host, contact); via != "" && !strings.EqualFold(via, name) {
 		at := c.at(gi, "SpoofedVia")
-		c.add(at, Warning, fmt.Sprintf("Via towards Teams says %s, but the box is called %s there: it has one name", via, name), strings.Replace(at.Source, via, name, 1))
+		c.add(at, Warning, fmt.Sprintf("Via towards Teams has %s, but the name of the box there is %s: use one name", via, name), strings.Replace(at.Source, via, name, 1))
 	}
 	if addr := c.cfg.Address(gi.Bind); addr.IsPrivate() && !gi.SpoofedMedia.IsValid() {
-		c.in(gi, Note, fmt.Sprintf("%s is a private address: behind port forwarding the address in SDP must be the public one (spoofed media-address)", addr), "")
+		c.in(gi, Note, fmt.Sprintf("%s is a private address: behind port forwarding, SDP must have the public address (spoofed media-address)", addr), "")
 	}
 	t := g.TLS.In(c.cfg)
 	if t == nil || len(t.Own) == 0 || c.env.PKI == nil {
@@ -95,7 +95,7 @@ func (c *checker) contactHost(i *config.SIPInterface, g *config.SIPGateway, gi *
 		return
 	}
 	if chain[0].VerifyHostname(contact) != nil {
-		c.add(w, Warning, fmt.Sprintf("Contact towards Teams says %s, but the certificate is for %s", contact, strings.Join(pki.Describe(chain[0]).Names, ", ")), "")
+		c.add(w, Warning, fmt.Sprintf("Contact towards Teams has %s, but the certificate is for %s", contact, strings.Join(pki.Describe(chain[0]).Names, ", ")), "")
 	}
 }
 
@@ -145,10 +145,10 @@ func checkTLS(c *checker) {
 			continue
 		}
 		if !t.AuthIncoming {
-			c.in(t, Warning, "gateway "+g.Name+" takes TLS connections without looking at the peer's certificate", "authentication incoming")
+			c.in(t, Warning, "gateway "+g.Name+" accepts TLS connections without verifying the peer's certificate", "authentication incoming")
 		}
 		if !t.AuthOutgoing {
-			c.in(t, Warning, "gateway "+g.Name+" opens TLS connections without looking at the peer's certificate", "authentication outgoing")
+			c.in(t, Warning, "gateway "+g.Name+" opens TLS connections without verifying the peer's certificate", "authentication outgoing")
 		}
 	}
 	for _, t := range c.cfg.TLS {
