@@ -7,14 +7,14 @@ import (
 	"viaduct/appliance/api"
 )
 
-// door is the api on its socket. A server serves once; when one has ended, the next listens anew.
+// door serves the api on its socket. An api.Server serves once; run replaces one that has ended.
 type door struct {
 	options api.Options
 	backend api.Backend
-	server  *api.Server // waits to be run; nil: there is none
+	server  *api.Server // listens, and has not run; nil: none
 }
 
-// openDoor listens, so that whoever starts a box at whose socket another one answers hears of it at once.
+// openDoor listens. It fails at once if another box answers at the socket.
 func openDoor(o api.Options, b api.Backend) (*door, error) {
 	d := &door{options: o, backend: b}
 	return d, d.listen()
@@ -27,7 +27,7 @@ func (d *door) listen() (err error) {
 	return nil
 }
 
-// run serves until ctx ends or the server does; then it may be called again.
+// run serves until ctx or the server ends. It can be called again.
 func (d *door) run(ctx context.Context) error {
 	if d.server == nil {
 		if err := d.listen(); err != nil {

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Alarm is one that stands, as everybody outside sees it.
+// Alarm is a raised alarm, for display.
 type Alarm struct {
 	ID       string    `json:"id"`
 	Severity Severity  `json:"severity"`
-	Subject  string    `json:"subject,omitempty"` // what it is about; "": the box, or there is one at most
+	Subject  string    `json:"subject,omitempty"` // the value of its Warnable's Subject
 	Title    string    `json:"title"`
 	Text     string    `json:"text"`
 	Advice   string    `json:"advice,omitempty"`
 	Cure     []string  `json:"cure,omitempty"` // lines to paste
-	Since    time.Time `json:"since"`          // by the clock as it is now, even if it was wrong then
+	Since    time.Time `json:"since"`          // by the present clock, even if the clock was wrong then
 }
 
-// Sentence is the text, with what to do about it.
+// Sentence is the text with the advice.
 func (a Alarm) Sentence() string {
 	if a.Advice == "" {
 		return a.Text
@@ -26,7 +26,7 @@ func (a Alarm) Sentence() string {
 	return a.Text + ". " + a.Advice
 }
 
-// Current returns the alarms that are raised, the worst first.
+// Current returns the raised alarms, worst first.
 func (t *Tracker) Current() []Alarm {
 	shown, now := t.look()
 	var list []Alarm
@@ -49,7 +49,7 @@ func (v view) alarm(now time.Time) Alarm {
 	return a
 }
 
-// Worst is the severity of the worst alarm that is raised, false when none is.
+// Worst returns the severity of the worst raised alarm; false: none is raised.
 func (t *Tracker) Worst() (Severity, bool) {
 	if list, _ := t.look(); len(list) > 0 {
 		return list[0].Severity, true
@@ -57,20 +57,20 @@ func (t *Tracker) Worst() (Severity, bool) {
 	return Info, false
 }
 
-// Stands reports whether an alarm of this kind stands, shown or not.
-func (t *Tracker) Stands(w *Warnable) bool {
+// Active reports whether an alarm of this kind is active, visible or not.
+func (t *Tracker) Active(w *Warnable) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.standing[w] != nil
+	return t.active[w] != nil
 }
 
-// Unfit says why there can be no calls, nothing when there can. A critical alarm counts from its beginning, shown or not: an image on
-// trial is not confirmed in the moment before it is shown.
+// Unfit says why no calls are possible. A critical alarm counts even while it is not visible: PID 1 must not confirm an image in that
+// moment.
 func (t *Tracker) Unfit() (why []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, w := range declared {
-		if k := t.standing[w]; k != nil && w.Severity == Critical {
+		if k := t.active[w]; k != nil && w.Severity == Critical {
 			for _, x := range k.list {
 				why = append(why, x.args.fill(w.Text))
 			}
@@ -79,7 +79,7 @@ func (t *Tracker) Unfit() (why []string) {
 	return why
 }
 
-// Counts is how many alarms of each kind are raised, of all kinds: the metrics say 0 of those that are not.
+// Counts returns the number of raised alarms of every kind, zero included.
 func (t *Tracker) Counts() []Count {
 	list := make([]Count, len(declared))
 	for n, w := range declared {
@@ -92,7 +92,7 @@ func (t *Tracker) Counts() []Count {
 	return list
 }
 
-// Count is a number of alarms of one kind.
+// Count is the number of alarms of one kind.
 type Count struct {
 	ID       string   `json:"id"`
 	Severity Severity `json:"severity"`

@@ -1,10 +1,10 @@
 // Package health knows what can go wrong with the box, and what is wrong now.
 //
-// It owns the alarms: each is declared once in table.go (a Warnable), and a Tracker holds those that stand. Engines set and clear
-// them; the log, the LED, the list of problems, the greeting at login, the metrics, `show alarms`, docs/alarms.md and PID 1's verdict on
-// an image on trial all derive from the same declarations. It does not own how a fault is found: the engines and package system do that.
+// It owns the alarms. Each kind is declared once, in table.go (a Warnable), and a Tracker holds the active ones. Engines set and clear
+// them. The log, the LED, the list of problems, the greeting at login, the metrics, `show alarms`, docs/alarms.md and PID 1's verdict on
+// an image on trial all derive from these declarations. The package does not detect faults: the engines and package system do.
 //
-// Goroutines: none. Tracker.Run, which makes alarms visible once their time has come, runs in its caller's.
+// It starts no goroutine. Tracker.Run raises alarms when their delay has passed, in its caller's goroutine.
 package health
 
 import (
@@ -18,13 +18,13 @@ import (
 type Severity int
 
 const (
-	// Info is worth knowing. It stands in `show alarms` only.
+	// Info is worth knowing. Only `show alarms` lists it.
 	Info Severity = iota
-	// Warning wants to be looked at; everything that is configured works. It is a configuration problem, too.
+	// Warning needs attention; everything that is configured works. `show config problems` lists it, too.
 	Warning
-	// Error says that something does not work. It is also red on the LED and a line of the greeting at login.
+	// Error means that something does not work. It also lights the LED and is a line of the greeting at login.
 	Error
-	// Critical says that there can be no calls. PID 1 confirms no image on trial while such an alarm stands.
+	// Critical means that no calls are possible. PID 1 confirms no image on trial while such an alarm is active.
 	Critical
 )
 
@@ -32,7 +32,7 @@ var severities = [...]string{"info", "warning", "error", "critical"}
 
 func (s Severity) String() string { return severities[s] }
 
-// MarshalText and UnmarshalText make a severity its word in JSON.
+// MarshalText implements encoding.TextMarshaler: in JSON a severity is a word.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler. A severity of a later version counts as an error.
@@ -45,34 +45,34 @@ func (s *Severity) UnmarshalText(text []byte) error {
 
 // Warnable is one thing that can go wrong. Texts name arguments in braces: {port}.
 type Warnable struct {
-	ID       string // in metrics, logs and JSON; never changes its meaning
+	ID       string // in metrics, logs and JSON; an id never changes its meaning
 	Severity Severity
 	Title    string        // what is wrong, in a few words
-	Subject  string        // the argument that tells two alarms of this kind apart; "": there is one at most
+	Subject  string        // the argument that tells two alarms of this kind apart; "": at most one is active
 	Text     string        // what is wrong, as a sentence
-	Advice   string        // what a person does about it; may be empty
-	Cure     []string      // lines to paste that mend it; may be empty
-	After    []Cause       // what makes this one only a consequence
-	Delay    time.Duration // how long it stands before anybody sees it
-	Again    string        // the argument whose new value is worth another line in the log; "": none is
-	Quiet    bool          // whoever sets it writes the log's lines, which say more
+	Advice   string        // what the administrator can do; may be empty
+	Cure     []string      // lines to paste as a remedy; may be empty
+	After    []Cause       // alarms that have this one as a consequence, and hide it
+	Delay    time.Duration // from active to visible
+	Again    string        // the argument whose change is logged again; "": none
+	Quiet    bool          // the caller of Set writes its own log lines, with more detail
 
-	arguments []string // all names that the above uses
+	arguments []string // names of all that the fields above use
 }
 
-// Cause is a Warnable that hides its consequences while it stands.
+// Cause is a Warnable that hides its consequences while it is active.
 type Cause struct {
 	Of   *Warnable
-	Same string // the argument in which both agree, so that one port's link hides nothing of the other's; "": they need not
+	Same string // an argument that must be equal, so that one port's link hides nothing of the other port; "": none
 }
 
 // Args are the arguments of an alarm.
 type Args map[string]string
 
-// declared are all Warnables, in the order of table.go.
+// declared lists all Warnables.
 var declared []*Warnable
 
-// declare adds one to the table.
+// declare adds a Warnable to the list.
 func declare(w Warnable) *Warnable {
 	w.arguments = w.names()
 	declared = append(declared, &w)
@@ -93,7 +93,7 @@ func (w *Warnable) names() (names []string) {
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
 }
 
-// fill puts arguments into a text.
+// fill puts the arguments into a text.
 func (a Args) fill(text string) string {
 	return inBraces.ReplaceAllStringFunc(text, func(name string) string { return a[name[1:len(name)-1]] })
 }

@@ -8,23 +8,23 @@ import (
 	"viaduct/appliance/plural"
 )
 
-// Manual is docs/alarms.md: every alarm, from the table, the worst first.
+// Manual is docs/alarms.md: all alarms of the table, worst first.
 func Manual() string {
 	var out strings.Builder
 	out.WriteString(`# Alarms
 
 <!-- Generated from appliance/health/table.go: make docs -->
 
-What can be wrong with the box, each with its name in logs and metrics (` + "`viaduct_alarm{id=\"...\"}`" + `). ` + "`show alarms`" + ` lists what is wrong now.
+All alarms of the box. The id is their name in logs and metrics (` + "`viaduct_alarm{id=\"...\"}`" + `). ` + "`show alarms`" + ` lists the present ones.
 
-| severity | means | is also seen |
+| severity | means | appears in |
 |---|---|---|
-| critical | there can be no calls; an image on trial is not confirmed | as below |
-| error | something that is configured does not work, or the box itself fails | LED, greeting at login, and as below |
-| warning | somebody has to look at it | ` + "`show config problems`" + `, and as below |
-| info | worth knowing | ` + "`show alarms`" + `, log, metrics |
+| critical | no calls are possible; PID 1 confirms no image on trial | the LED, the greeting at login, and as below |
+| error | something that is configured does not work, or the box itself fails | the LED, the greeting at login, and as below |
+| warning | an administrator should look at it | ` + "`show config problems`" + `, and as below |
+| info | worth knowing | ` + "`show alarms`" + `, the log, metrics, ` + "`/v1/status/alarms`" + ` |
 
-The log has a line when an alarm is raised and one when it is over. An alarm whose cause is one, too, is not shown while that stands.
+The log has a line when an alarm is raised and a line when it is cleared. An alarm is hidden while another alarm that causes it is active.
 `)
 	list := slices.Clone(declared)
 	slices.SortStableFunc(list, func(a, b *Warnable) int { return int(b.Severity - a.Severity) })
@@ -34,7 +34,7 @@ The log has a line when an alarm is raised and one when it is over. An alarm who
 			fmt.Fprintf(&out, " One for each %s.", w.subjectWord())
 		}
 		if w.Delay > 0 {
-			fmt.Fprintf(&out, " Shown after %s.", plural.Of(int(w.Delay.Seconds()), "second"))
+			fmt.Fprintf(&out, " Raised after %s.", plural.Of(int(w.Delay.Seconds()), "second"))
 		}
 		out.WriteString(w.causes())
 		out.WriteByte('\n')

@@ -2,40 +2,40 @@ package health
 
 import "time"
 
-// The alarms of the box. docs/alarms.md is made of this table: `make docs`.
+// The alarms of the box. `make docs` writes docs/alarms.md from this table.
 
-// Engines. Those without which there can be no calls are critical.
+// Engines. Calls need the critical ones.
 var (
 	RelayDown = declare(Warnable{
 		ID: "relay-down", Severity: Critical, Title: "the media relay does not run",
-		Text:   "the media relay does not run: {why}; it is started again and again",
-		Advice: "Calls have no voice. When it lasts, reload; when it came with an update, the box goes back to the firmware before it.",
+		Text:   "the media relay does not run: {why}; it is restarted",
+		Advice: "No calls are possible. If this persists, reload. After an update the box returns to the previous firmware by itself.",
 		Cure:   []string{"reload"},
 	})
 	SIPDown = declare(Warnable{
 		ID: "sip-down", Severity: Critical, Title: "the SIP gateways do not run",
-		Text:   "the SIP gateways do not run: {why}; they are started again and again",
-		Advice: "When it lasts, reload.", Cure: []string{"reload"},
+		Text:   "the SIP gateways do not run: {why}; they are restarted",
+		Advice: "If this persists, reload.", Cure: []string{"reload"},
 	})
 	NetworkDown = declare(Warnable{
-		ID: "network-down", Severity: Critical, Title: "nothing follows the network",
-		Text:   "the engine that looks after the network does not run: {why}; it is started again and again",
-		Advice: "When it lasts, reload.", Cure: []string{"reload"},
+		ID: "network-down", Severity: Critical, Title: "the network engine does not run",
+		Text:   "the network engine does not run: {why}; it is restarted",
+		Advice: "If this persists, reload.", Cure: []string{"reload"},
 	})
 	APIDown = declare(Warnable{
 		ID: "api-down", Severity: Critical, Title: "consoles get no answers",
-		Text:   "the socket of the consoles is not served: {why}; it is opened again and again",
-		Advice: "At the serial line, the console offers to restart sbcd.",
+		Text:   "nothing serves the socket of the consoles: {why}; it is opened again",
+		Advice: "The console at the serial line offers to restart sbcd.",
 	})
 	EngineDown = declare(Warnable{
-		ID: "engine-down", Severity: Critical, Subject: "engine", Title: "an engine that calls need does not run",
-		Text:   `the engine "{engine}" does not run: {why}; it is started again and again`,
-		Advice: "When it lasts, reload.", Cure: []string{"reload"},
+		ID: "engine-down", Severity: Critical, Subject: "engine", Title: "an engine that calls depend on does not run",
+		Text:   `the engine "{engine}" does not run: {why}; it is restarted`,
+		Advice: "If this persists, reload.", Cure: []string{"reload"},
 	})
 	ServiceDown = declare(Warnable{
 		ID: "service-down", Severity: Error, Subject: "engine", Title: "a part of the box does not run",
-		Text:   `the engine "{engine}" does not run: {why}; it is started again and again`,
-		Advice: "Calls go on. When it lasts, reload.", Cure: []string{"reload"},
+		Text:   `the engine "{engine}" does not run: {why}; it is restarted`,
+		Advice: "Calls continue. If this persists, reload.", Cure: []string{"reload"},
 	})
 )
 
@@ -47,31 +47,31 @@ var (
 	})
 	DataReadOnly = declare(Warnable{
 		ID: "data-read-only", Severity: Error, Title: "nothing can be saved",
-		Text:   "the box's memory can only be read, it may be damaged: nothing is saved",
+		Text:   "the data partition is read-only, its medium may be damaged: nothing is saved",
 		Advice: "Note the configuration, and flash the box anew.",
 	})
 	StartupUnusable = declare(Warnable{
-		ID: "startup-config-unusable", Severity: Error, Title: "the box does not run the configuration that was saved last",
+		ID: "startup-config-unusable", Severity: Error, Title: "the last saved configuration is not in use",
 		Text:   "the box started with {used}, because later versions cannot be used: {why}",
 		Advice: "Check that it is complete, and save it.", Cure: []string{"copy running-config startup-config"},
 	})
 	StartupLines = declare(Warnable{
 		ID: "startup-config-lines", Severity: Warning, Subject: "line", Title: "lines of the startup-config are not in force",
 		Text:   "{line} left out at the start: {why}",
-		Advice: "Correct the line and save the configuration. Saving without it loses it.",
+		Advice: "Correct the line and save the configuration. Without the correction, saving drops the line.",
 	})
 	FileDamaged = declare(Warnable{
 		ID: "file-damaged", Severity: Warning, Subject: "why", Title: "a stored file cannot be used", Text: "{why}",
-		Advice: "Import it again. `show pki` lists what is there.",
+		Advice: "Import it again. `show pki` lists the certificates and keys.",
 	})
 	SecretKeyLost = declare(Warnable{
 		ID: "secret-key-lost", Severity: Error, Title: "stored passwords cannot be read",
-		Text:   "{why}: a new one was made. Passwords that were sealed with the old one stay in the configuration and do not work",
-		Advice: "Enter them anew, or import a backup of this box.",
+		Text:   "{why}: a new one was made. Passwords sealed with the old one stay in the configuration and do not work",
+		Advice: "Enter them again, or import a backup of this box.",
 	})
 	RecordsLost = declare(Warnable{
 		ID: "call-records-lost", Severity: Error, Title: "call records are lost", Text: "{why}",
-		Advice: "`show version` says how much room the flash has.",
+		Advice: "`show version` shows the free space of the flash.",
 	})
 )
 
@@ -82,9 +82,9 @@ var (
 		Advice: "Install the keys again.",
 	})
 	LicensesUsedUp = declare(Warnable{
-		ID: "licenses-used-up", Severity: Warning, Subject: "pool", Title: "all licenses of a kind are in use",
-		Text:   "all {total} licenses {pool} are in use: further calls that want one are refused, {refused} since the start",
-		Advice: "`show system licenses` has the figures. Wait for calls to end, or order more.",
+		ID: "licenses-used-up", Severity: Warning, Subject: "pool", Title: "all licenses of one kind are in use",
+		Text:   "all {total} licenses {pool} are in use: further calls are refused, {refused} since the start",
+		Advice: "`show system licenses` has the figures. Wait for calls to end, or order more licenses.",
 	})
 )
 
@@ -92,24 +92,24 @@ var (
 var (
 	FirewallNotWritten = declare(Warnable{
 		ID: "firewall-not-written", Severity: Critical, Title: "the rules of the firewall are not in force", Text: "{why}",
-		Advice: "No port comes up without rules. The box tries again every ten seconds; a smaller configuration (profile acl) may fit.",
+		Advice: "No port comes up without rules. The box tries again every ten seconds. A smaller configuration (profile acl) may fit.",
 	})
 	PeerShutOut = declare(Warnable{
 		ID: "peer-shut-out", Severity: Error, Subject: "peer", Title: "the firewall drops packets of a configured peer", Text: "{why}",
-		Advice: "Add the peer's address to the trust line or to the profile acl that is named.",
+		Advice: "Add the peer's address to the trust lines, or permit it in the profile acl.",
 	})
 	NetworkRefused = declare(Warnable{
 		ID: "network-refused", Severity: Warning, Subject: "why", Title: "the network is not as configured", Text: "{why}",
-		Advice: "Correct the lines that are named.",
+		Advice: "Correct these lines.",
 	})
 	LinkDown = declare(Warnable{
 		ID: "link-down", Severity: Error, Subject: "port", Title: "a port has no link",
 		Text: "port {port} has no link", Delay: 3 * time.Second,
-		Advice: "Look at the cable and at the switch. A port that is not used can be closed with `shutdown`.",
+		Advice: "Check the cable and the switch. Close an unused port with `shutdown`.",
 	})
 	NameServersSilent = declare(Warnable{
 		ID: "name-servers-silent", Severity: Error, Title: "no name server answers", Text: "{why}",
-		Advice: "Correct `name-server` in dns-client, or look at the way to the servers with `ping` and `traceroute`.",
+		Advice: "Correct `name-server` in dns-client, or check the path to the servers with `ping` and `traceroute`.",
 	})
 )
 
@@ -117,11 +117,11 @@ var (
 var (
 	TimeDistrusted = declare(Warnable{
 		ID: "time-distrusted", Severity: Error, Title: "no time server is believed", Text: "the time is not taken: {why}",
-		Advice: "`show clock` says what each server tells.", After: []Cause{{Of: NameServersSilent}},
+		Advice: "`show sntp-client` shows what each server says.", After: []Cause{{Of: NameServersSilent}},
 	})
 	TLSWaits = declare(Warnable{
 		ID: "tls-waits", Severity: Error, Title: "TLS waits for the time", Text: "gateways wait with TLS: {why}",
-		Advice: "Configure time servers that answer (ntp-client), or set the time.", After: []Cause{{Of: NameServersSilent}},
+		Advice: "Configure time servers that answer (sntp-client), or accept their time with `clock sync`.", After: []Cause{{Of: NameServersSilent}},
 	})
 )
 
@@ -129,34 +129,34 @@ var (
 var (
 	NoGateway = declare(Warnable{
 		ID: "no-gateway", Severity: Info, Title: "no gateway is configured",
-		Text: "no gateway is configured, so there are no calls", Advice: "docs/setup.md begins with an example.",
+		Text: "no gateway is configured, so there are no calls", Advice: "docs/setup.md has an example.",
 	})
 	Deaf = declare(Warnable{
 		ID: "deaf", Severity: Critical, Title: "no gateway can listen", Text: "no gateway can listen: {why}",
-		Advice: "Two lines want the same port, or another one is in its way. The box tries again every five seconds.",
+		Advice: "Two lines may use the same port. The box tries again every five seconds.",
 	})
 	GatewayRefused = declare(Warnable{
 		ID: "gateway-refused", Severity: Error, Subject: "why", Title: "a gateway is not as configured", Text: "{why}",
-		Advice: "The box tries again every five seconds. `show context sip-gateway` has the state of each.",
+		Advice: "The box tries again every five seconds. `show context sip-gateway` shows the state of each gateway.",
 		After:  []Cause{{Of: SIPDown}},
 	})
 	RegistrationFailed = declare(Warnable{
 		ID: "registration-failed", Severity: Error, Subject: "identity", Title: "an identity is not registered",
 		Text: "{identity} is not registered at {registrar}: {why}", Delay: 5 * time.Second,
-		Advice: "`show sip registrations` says when the next try is. After a wrong password is corrected, do not wait for it.",
+		Advice: "`show sip registrations` shows the time of the next attempt. After you correct a password, do not wait for it.",
 		Cure:   []string{"register now"},
 		After:  []Cause{{Of: SIPDown}, {Of: LinkDown, Same: "port"}},
 	})
 	PeerSilent = declare(Warnable{
 		ID: "peer-silent", Severity: Error, Subject: "interface", Title: "a peer cannot take calls",
 		Text:   "{peer} of interface sip {interface} gets no calls: {why}",
-		Advice: "`show sip penalty-box` has the state of all peers.",
+		Advice: "`show sip penalty-box` shows the state of all peers.",
 		After:  []Cause{{Of: SIPDown}, {Of: LinkDown, Same: "port"}},
 	})
 	PeerRefuses = declare(Warnable{
 		ID: "peer-refuses", Severity: Error, Subject: "interface", Title: "a peer does not accept this box",
 		Text:   "{peer} of interface sip {interface} answers OPTIONS with {why}",
-		Advice: "Teams says 403 when the tenant does not know the name in Contact: compare it with the SBC's name in the Teams admin center.",
+		Advice: "Teams answers 403 when the tenant does not know the name in Contact: compare it with the name of the SBC in the Teams admin center.",
 		After:  []Cause{{Of: SIPDown}},
 	})
 )
@@ -166,12 +166,12 @@ var (
 	CertificateExpired = declare(Warnable{
 		ID: "certificate-expired", Severity: Error, Subject: "name", Title: "a certificate has expired",
 		Text:   "certificate {name} has expired: {subject} ended on {end}",
-		Advice: "Import its successor; docs/operation.md tells how.",
+		Advice: "Import its successor, as in docs/operation.md.",
 	})
 	CertificateExpires = declare(Warnable{
 		ID: "certificate-expires", Severity: Warning, Subject: "name", Title: "a certificate expires soon",
 		Text:   "certificate {name} expires soon: {subject} ends on {end}, in {left} or less",
-		Advice: "Import its successor; docs/operation.md tells how.", Again: "left",
+		Advice: "Import its successor, as in docs/operation.md.", Again: "left",
 	})
 	UnknownIssuer = declare(Warnable{
 		ID: "unknown-issuer", Severity: Warning, Subject: "sha", Title: "the issuer of a peer's certificate is not trusted",
@@ -183,8 +183,8 @@ var (
 // Logins.
 var (
 	SourceBanned = declare(Warnable{
-		ID: "source-banned", Severity: Info, Subject: "source", Title: "too many wrong passwords from an address",
-		Text:   "nobody gets in from {source}: too many wrong passwords came from there",
-		Advice: "The ban ends after ten minutes; `clear bans` lifts it at once.", Quiet: true,
+		ID: "source-banned", Severity: Info, Subject: "source", Title: "an address is banned",
+		Text:   "{source} is banned after too many wrong passwords",
+		Advice: "The ban ends by itself after ten minutes. `clear bans` lifts it.", Quiet: true,
 	})
 )

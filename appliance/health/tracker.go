@@ -14,42 +14,40 @@ import (
 )
 
 const (
-	maxEach = 64   // alarms of one Warnable that are kept; of the rest only their number is
-	maxArg  = 1024 // characters of an argument, as of a value in the log
+	maxEach = 64   // alarms kept of one Warnable; the rest is only counted
+	maxArg  = 1024 // characters of an argument; the log has the same limit
 )
 
-// State is where an alarm stands.
+// State is the state of an active alarm. Set makes an alarm active, Clear ends it from every state.
 //
-//	           Set                    Delay has passed
-//	(cleared) ------> pending or ------------------------> raised
-//	    ^             hidden, when                           |
-//	    |             a cause stands <---------------------->|  a cause comes or goes
-//	    +----------------- Clear, from every state ----------+
+//	pending --- Delay passes ---------> raised
+//	   ^                                  ^
+//	   +--- a cause comes or goes --- hidden
 type State string
 
 const (
-	Pending State = "pending" // it stands, and may be over before anybody has to know
-	Hidden  State = "hidden"  // it stands, and so does what causes it
-	Raised  State = "raised"  // it is shown
+	Pending State = "pending" // not visible yet: it may be over before anyone has to know
+	Hidden  State = "hidden"  // not visible: a cause is active
+	Raised  State = "raised"  // visible
 )
 
-// Tracker holds the alarms that stand. The zero value is ready; it is safe for concurrent use.
+// Tracker holds the active alarms. The zero value is ready for use. It is safe for concurrent use.
 type Tracker struct {
-	// Log gets one line when an alarm is raised and one when it is over; nil: none. It must not call the Tracker.
+	// Log gets a line when an alarm is raised and a line when it is cleared; nil: none. Its handler must not call the Tracker.
 	Log *slog.Logger
 
-	mu       sync.Mutex
-	standing map[*Warnable]*kind
-	heard    map[chan struct{}]bool // subscribers
-	next     time.Time              // when the next pending alarm is raised; zero: none is pending
-	wake     chan struct{}          // tells Run that next is another one
+	mu          sync.Mutex
+	active      map[*Warnable]*kind
+	subscribers map[chan struct{}]bool
+	next        time.Time     // when the next pending alarm is due; zero: none is pending
+	wake        chan struct{} // tells Run that next has changed
 }
 
-// kind are the standing alarms of one Warnable.
+// kind holds the active alarms of one Warnable.
 type kind struct {
-	list []*instance // the oldest first
-	more int         // alarms that are not kept, for there are too many
-	from time.Time   // more is not 0 since
+	list []*instance // oldest first
+	more int         // alarms beyond maxEach
+	from time.Time   // since when there are more
 }
 
 type instance struct {
@@ -57,10 +55,10 @@ type instance struct {
 	args    Args
 	since   time.Time
 	state   State
-	told    bool // in the log
+	logged  bool
 }
 
-// Set notes that something is wrong. Set again for the same subject it takes the new arguments.
+// Set makes an alarm active. A second Set for the same subject updates the arguments.
 func (t *Tracker) Set(w *Warnable, args Args) {
 	t.change(func(now time.Time) {
 		k := t.kindOf(w)
@@ -70,10 +68,9 @@ func (t *Tracker) Set(w *Warnable, args Args) {
 	})
 }
 
-// Clear notes that it is over for this subject, which is not looked at for a Warnable without subjects. An alarm that does not stand is no
-// mistake.
+// Clear ends the alarm of this subject. It ignores the subject if the Warnable has none. It does nothing if there is no such alarm.
 func (t *Tracker) Clear(w *Warnable, subject string) {
-	if !t.Stands(w) {
+	if !t.Active(w) {
 		return
 	}
 	t.change(func(now time.Time) {
@@ -82,7 +79,7 @@ func (t *Tracker) Clear(w *Warnable, subject string) {
 	})
 }
 
-// Replace makes these the standing alarms of a Warnable: it sets them and clears all others.
+// Replace sets these alarms of a Warnable and clears all its others.
 func (t *Tracker) Replace(w *Warnable, all []Args) {
 	t.change(func(now time.Time) {
 		keep := map[string]bool{}
@@ -104,16 +101,16 @@ func (t *Tracker) Replace(w *Warnable, all []Args) {
 }
 
 func (t *Tracker) kindOf(w *Warnable) *kind {
-	if t.standing == nil {
-		t.standing = map[*Warnable]*kind{}
+	if t.active == nil {
+		t.active = map[*Warnable]*kind{}
 	}
-	if t.standing[w] == nil {
-		t.standing[w] = &kind{}
+	if t.active[w] == nil {
+		t.active[w] = &kind{}
 	}
-	return t.standing[w]
+	return t.active[w]
 }
 
-// set adds or changes an alarm; false: there are too many already.
+// set adds or updates an alarm. It returns false if the kind is full.
 func (k *kind) set(w *Warnable, args Args, now time.Time) bool {
 	args = bounded(w, args)
 	subject := args[w.Subject]
@@ -125,7 +122,7 @@ func (k *kind) set(w *Warnable, args Args, now time.Time) bool {
 		k.list = append(k.list, &instance{subject: subject, args: args, since: now, state: Pending})
 	default:
 		x := k.list[n]
-		x.told = x.told && (w.Again == "" || x.args[w.Again] == args[w.Again])
+		x.logged = x.logged && (w.Again == "" || x.args[w.Again] == args[w.Again])
 		x.args = args
 	}
 	return true
@@ -138,16 +135,16 @@ func (k *kind) tooMany(more int, now time.Time) {
 	k.more = more
 }
 
-// drop clears alarms. What was not kept is forgotten with them: it is set again when it still stands.
+// drop clears the alarms that over selects.
 func (t *Tracker) drop(w *Warnable, now time.Time, over func(*instance) bool) {
-	k := t.standing[w]
+	k := t.active[w]
 	if k == nil {
 		return
 	}
 	k.list = slices.DeleteFunc(k.list, func(x *instance) bool {
 		gone := over(x)
-		if gone && x.told && t.Log != nil && !w.Quiet {
-			t.Log.Info("alarm is over", "name", w.ID, "for", x.args.fill(w.Text), "after", now.Sub(x.since).Round(time.Second))
+		if gone && x.logged && t.Log != nil && !w.Quiet {
+			t.Log.Info("alarm cleared", "name", w.ID, "for", x.args.fill(w.Text), "after", now.Sub(x.since).Round(time.Second))
 		}
 		return gone
 	})
@@ -155,11 +152,11 @@ func (t *Tracker) drop(w *Warnable, now time.Time, over func(*instance) bool) {
 		k.more = 0
 	}
 	if len(k.list) == 0 {
-		delete(t.standing, w)
+		delete(t.active, w)
 	}
 }
 
-// bounded copies the arguments that the Warnable uses, each as one line that is not too long.
+// bounded copies the arguments that the Warnable uses. Each becomes one line of limited length.
 func bounded(w *Warnable, args Args) Args {
 	mine := Args{}
 	for _, name := range w.arguments {
@@ -168,7 +165,7 @@ func bounded(w *Warnable, args Args) Args {
 	return mine
 }
 
-// change changes what stands, tells the log and the subscribers what comes of it, and returns what is shown now.
+// change runs f, updates the states, informs the log and the subscribers, and returns the visible alarms.
 func (t *Tracker) change(f func(now time.Time)) (shown []view, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -190,21 +187,21 @@ func (t *Tracker) change(f func(now time.Time)) (shown []view, now time.Time) {
 	return shown, now
 }
 
-// look raises what is due, and returns what is shown.
+// look raises the alarms that are due and returns the visible ones.
 func (t *Tracker) look() (shown []view, now time.Time) { return t.change(func(time.Time) {}) }
 
-// judge brings the states in line with the time and with the causes, and returns when the next pending alarm is raised.
+// judge updates all states. It returns when the next pending alarm is due.
 func (t *Tracker) judge(now time.Time) (next time.Time) {
 	for _, w := range declared {
-		k := t.standing[w]
+		k := t.active[w]
 		if k == nil {
 			continue
 		}
 		for _, x := range k.list {
 			x.state = t.stateOf(w, x, now)
 			switch due := x.since.Add(w.Delay); {
-			case x.state == Raised && !x.told:
-				x.told = true
+			case x.state == Raised && !x.logged:
+				x.logged = true
 				t.logRaised(w, x)
 			case x.state == Pending && (next.IsZero() || due.Before(next)):
 				next = due
@@ -224,10 +221,10 @@ func (t *Tracker) stateOf(w *Warnable, x *instance, now time.Time) State {
 	return Raised
 }
 
-// caused reports whether a cause of the alarm stands, shown or not.
+// caused reports whether a cause of the alarm is active, visible or not.
 func (t *Tracker) caused(w *Warnable, x *instance) bool {
 	return slices.ContainsFunc(w.After, func(c Cause) bool {
-		k := t.standing[c.Of]
+		k := t.active[c.Of]
 		return k != nil && slices.ContainsFunc(k.list, func(cause *instance) bool {
 			return c.Same == "" || cause.args[c.Same] != "" && cause.args[c.Same] == x.args[c.Same]
 		})
@@ -239,10 +236,10 @@ func (t *Tracker) logRaised(w *Warnable, x *instance) {
 		return
 	}
 	level := [...]slog.Level{Info: slog.LevelInfo, Warning: slog.LevelWarn, Error: slog.LevelError, Critical: slog.LevelError}[w.Severity]
-	t.Log.Log(context.Background(), level, "alarm", "name", w.ID, "err", x.args.fill(w.Text))
+	t.Log.Log(context.Background(), level, "alarm raised", "name", w.ID, "err", x.args.fill(w.Text))
 }
 
-// Run raises alarms when their time has come, until ctx ends.
+// Run raises alarms when they are due, until ctx ends.
 func (t *Tracker) Run(ctx context.Context) error {
 	wake := make(chan struct{}, 1)
 	t.mu.Lock()
@@ -266,24 +263,24 @@ func (t *Tracker) Run(ctx context.Context) error {
 	}
 }
 
-// Subscribe returns a channel that gets a token after Current has changed. A slow reader misses tokens and no state. cancel ends it.
+// Subscribe returns a channel that gets a token after each change of Current. A slow reader misses tokens, but no state.
 func (t *Tracker) Subscribe() (changes <-chan struct{}, cancel func()) {
 	c := make(chan struct{}, 1)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.heard == nil {
-		t.heard = map[chan struct{}]bool{}
+	if t.subscribers == nil {
+		t.subscribers = map[chan struct{}]bool{}
 	}
-	t.heard[c] = true
+	t.subscribers[c] = true
 	return c, func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		delete(t.heard, c)
+		delete(t.subscribers, c)
 	}
 }
 
 func (t *Tracker) tell() {
-	for c := range t.heard {
+	for c := range t.subscribers {
 		select {
 		case c <- struct{}{}:
 		default:
@@ -291,22 +288,22 @@ func (t *Tracker) tell() {
 	}
 }
 
-// view is an alarm as it is shown.
+// view is a visible alarm.
 type view struct {
 	*Warnable
 	args  Args
 	since time.Time
-	more  int // 0: one alarm; else so many that are not kept
+	more  int // 0: one alarm; otherwise the number of alarms beyond maxEach
 }
 
 func (v view) equal(other view) bool {
 	return v.Warnable == other.Warnable && v.more == other.more && v.since.Equal(other.since) && maps.Equal(v.args, other.args)
 }
 
-// shown are the raised alarms, the worst first and the older before the younger.
+// shown returns the raised alarms, worst first, then oldest first.
 func (t *Tracker) shown() (list []view) {
 	for _, w := range declared {
-		k := t.standing[w]
+		k := t.active[w]
 		if k == nil {
 			continue
 		}

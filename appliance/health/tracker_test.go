@@ -84,7 +84,7 @@ func TestAnAlarmBeginsAndEnds(t *testing.T) {
 		tracker.Set(RelayDown, Args{"why": "out of memory"})
 		<-changes
 		list := tracker.Current()
-		if len(list) != 1 || list[0].Text != "the media relay does not run: out of memory; it is started again and again" || !list[0].Since.Equal(began) {
+		if len(list) != 1 || list[0].Text != "the media relay does not run: out of memory; it is restarted" || !list[0].Since.Equal(began) {
 			t.Errorf("%+v", list)
 		}
 		if why := tracker.Unfit(); len(why) != 1 || why[0] != list[0].Text {
@@ -93,11 +93,11 @@ func TestAnAlarmBeginsAndEnds(t *testing.T) {
 		tracker.Clear(RelayDown, "")
 		<-changes
 		want(t, tracker, "")
-		if s, any := tracker.Worst(); any || s != Info || tracker.Unfit() != nil || tracker.Stands(RelayDown) {
+		if s, any := tracker.Worst(); any || s != Info || tracker.Unfit() != nil || tracker.Active(RelayDown) {
 			t.Errorf("something is left: %v %v", s, any)
 		}
-		text := `level=ERROR msg=alarm name=relay-down err="the media relay does not run: no descriptors left; it is started again and again"
-level=INFO msg="alarm is over" name=relay-down for="the media relay does not run: out of memory; it is started again and again" after=1m0s
+		text := `level=ERROR msg="alarm raised" name=relay-down err="the media relay does not run: no descriptors left; it is restarted"
+level=INFO msg="alarm cleared" name=relay-down for="the media relay does not run: out of memory; it is restarted" after=1m0s
 `
 		if log.String() != text {
 			t.Errorf("log:\n%s", log)
@@ -220,7 +220,7 @@ func TestAnAlarmThatIsToldAgain(t *testing.T) {
 		for _, left := range []string{"30 days", "30 days", "14 days"} {
 			tracker.Replace(CertificateExpires, []Args{{"name": "A", "left": left}})
 		}
-		if strings.Count(log.String(), "msg=alarm ") != 2 {
+		if strings.Count(log.String(), "alarm raised") != 2 {
 			t.Errorf("log:\n%s", log)
 		}
 	})
@@ -333,7 +333,7 @@ func TestATrackerDoesAsItsModel(t *testing.T) {
 				tracker.Replace(w, nil)
 			}
 			want(t, tracker, "")
-			if begins, ends := strings.Count(log.String(), "msg=alarm "), strings.Count(log.String(), `msg="alarm is over"`); begins != ends || begins == 0 {
+			if begins, ends := strings.Count(log.String(), "alarm raised"), strings.Count(log.String(), `msg="alarm cleared"`); begins != ends || begins == 0 {
 				t.Errorf("%d begin and %d end", begins, ends)
 			}
 		})

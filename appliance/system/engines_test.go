@@ -74,7 +74,7 @@ func TestAnEngineThatEndsIsStartedAgain(t *testing.T) {
 		}
 		cancel()
 		<-done
-		if log := ring.Last(100); len(log) != 2 || !strings.Contains(log[0], "msg=alarm name=relay-down") || !strings.Contains(log[1], "alarm is over") {
+		if log := ring.Last(100); len(log) != 2 || !strings.Contains(log[0], "msg=\"alarm raised\" name=relay-down") || !strings.Contains(log[1], "alarm cleared") {
 			t.Errorf("log %q", log)
 		}
 	})

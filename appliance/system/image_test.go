@@ -207,7 +207,7 @@ func TestOfAClockThatIsWaitedForTheLogSpeaksOnce(t *testing.T) {
 	if list := s.problems(); len(list) > 0 {
 		t.Errorf("when all is done: %v", list)
 	}
-	if text := log.String(); strings.Count(text, "\n") != 4 || strings.Count(text, "alarm is over") != 2 {
+	if text := log.String(); strings.Count(text, "\n") != 4 || strings.Count(text, "alarm cleared") != 2 {
 		t.Errorf("log:\n%s", text)
 	}
 }

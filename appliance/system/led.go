@@ -36,7 +36,7 @@ func (s *System) light() board.Light {
 	if s.updating.Load() > 0 {
 		return board.LightUpdate
 	}
-	if worst, _ := s.health.Worst(); worst >= health.Error || s.health.Stands(health.NoGateway) {
+	if worst, _ := s.health.Worst(); worst >= health.Error || s.health.Active(health.NoGateway) {
 		return board.LightAlarm
 	}
 	return board.LightWell

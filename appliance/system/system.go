@@ -365,7 +365,7 @@ func (s *System) awaitClock(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-every.C:
-			if s.health.Stands(health.TLSWaits) && s.clock.Sane() == nil {
+			if s.health.Active(health.TLSWaits) && s.clock.Sane() == nil {
 				s.health.Clear(health.TLSWaits, "")
 				s.republish()
 			}

@@ -139,7 +139,7 @@ func TestCertificatesAreAnnouncedOnceAtEachThreshold(t *testing.T) {
 	} {
 		out.Reset()
 		s.watchCertificates(c.NotAfter.Add(-step.left))
-		if got := out.String(); strings.Contains(got, "msg=alarm ") != (step.want != "") || !strings.Contains(got, step.want) {
+		if got := out.String(); strings.Contains(got, "alarm raised") != (step.want != "") || !strings.Contains(got, step.want) {
 			t.Errorf("%v before its end: %q, want %q", step.left, got, step.want)
 		}
 	}

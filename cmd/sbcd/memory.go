@@ -11,7 +11,7 @@ import (
 // things to do.
 const memoryLimit = 176 << 20
 
-// limitMemory is called once, before anything of size is made.
+// limitMemory sets the first limit.
 func limitMemory() {
 	debug.SetGCPercent(200) // half the collector's work; an idle box has the same 18 MiB
 	debug.SetMemoryLimit(memoryLimit)
