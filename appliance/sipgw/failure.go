@@ -1,9 +1,7 @@
 package sipgw
 
 import (
-	"strconv"
 	"strings"
-	"time"
 
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipmsg"
@@ -12,15 +10,15 @@ import (
 
 // unreached says how an INVITE failed that got no final response.
 func (l *Leg) unreached(err error) Failed {
-	if isTransport(err) {
+	if siptransport.IsUnreached(err) {
 		return Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: err}
 	}
 	return Failed{Code: 408, Reason: "Request Timeout", Local: true, Err: err}
 }
 
-// failed reads a 3xx to 6xx.
+// rejection reads a 3xx to 6xx.
 func rejection(res *sipmsg.Response) Failed {
-	f := Failed{Code: res.StatusCode, Reason: printable.Text(res.Reason)}
+	f := Failed{Code: res.StatusCode, Reason: printable.Text(res.Reason), RetryAfter: res.RetryAfter()}
 	var text []string
 	for _, name := range []string{"Reason", "Warning"} {
 		for _, v := range res.Headers(name) {
@@ -31,18 +29,9 @@ func rejection(res *sipmsg.Response) Failed {
 		}
 	}
 	f.Text = printable.Text(strings.Join(text, "; "))
-	seconds := strings.TrimLeft(res.Header("Retry-After"), " ")
-	if i := strings.IndexFunc(seconds, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
-		seconds = seconds[:i]
-	}
-	if n, err := strconv.ParseUint(seconds, 10, 31); err == nil {
-		f.RetryAfter = time.Duration(n) * time.Second
-	}
 	if f.Code < 400 {
-		for _, v := range res.Contacts {
-			for _, c := range sipmsg.SplitList(v) {
-				f.Contact = append(f.Contact, sipmsg.ParseNameAddr(c).URI)
-			}
+		for _, c := range sipmsg.ParseList(res.Contacts) {
+			f.Contact = append(f.Contact, c.URI)
 		}
 	}
 	return f

@@ -54,10 +54,4 @@ func (g *gateway) dropLeg(l *Leg) {
 	}
 }
 
-// isTransport reports whether err says that the peer was not reached.
-func isTransport(err error) bool {
-	var t *siptransport.Error
-	return errors.As(err, &t)
-}
-
 var errNoGateway = errors.New("the SIP interface has no running gateway")

@@ -88,7 +88,7 @@ func TestNameIsResolvedWithoutHoldingUpTheCall(t *testing.T) {
 		onPaper(t, change, func(t *testing.T, b *bench) {
 			b.s.opts.Resolver = &slowNames{asked: map[string]bool{}}
 			b.call.on(func() { b.s.Invite(b.call, invite) })
-			if e := want[Failed](t, b.call); e.Code != 503 || !e.Local || !isTransport(e.Err) {
+			if e := want[Failed](t, b.call); e.Code != 503 || !e.Local || !siptransport.IsUnreached(e.Err) {
 				t.Errorf("%+v", e)
 			}
 		})

@@ -1,6 +1,7 @@
 package sipmsg
 
 import (
+	"errors"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -187,6 +188,19 @@ func (m *Message) MinSE() (time.Duration, bool) { return deltaSeconds(m.minSE) }
 func deltaSeconds(s string) (time.Duration, bool) {
 	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 31)
 	return time.Duration(n) * time.Second, err == nil
+}
+
+// RetryAfter is the value of the field of that name, which may be followed by a comment and parameters (RFC 3261 20.33); 0: none.
+func (r *Response) RetryAfter() time.Duration {
+	d, _ := Seconds(r.Header("Retry-After"))
+	return d
+}
+
+// Seconds reads the number at the start of a value; false: there is none. One beyond 32 bits is as long as any (RFC 3261 20.19).
+func Seconds(v string) (time.Duration, bool) {
+	v = strings.TrimSpace(v)
+	n, err := strconv.ParseUint(v[:len(v)-len(strings.TrimLeft(v, "0123456789"))], 10, 32)
+	return time.Duration(n) * time.Second, !errors.Is(err, strconv.ErrSyntax)
 }
 
 // Target is the URI of the first Contact, "" when there is none that can be used.

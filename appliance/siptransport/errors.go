@@ -28,3 +28,9 @@ func IsSilence(err error) bool {
 	var s interface{ Silent() bool }
 	return errors.As(err, &s) && s.Silent()
 }
+
+// IsUnreached reports whether err says that the peer was not reached.
+func IsUnreached(err error) bool {
+	var t *Error
+	return errors.As(err, &t)
+}

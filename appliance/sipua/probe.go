@@ -106,7 +106,7 @@ func (p *probe) once(ctx context.Context) time.Duration {
 		res, err = p.spec.via.Do(limited, req, p.spec.to)
 	}
 	took := time.Since(start)
-	if !isTransport(err) {
+	if !siptransport.IsUnreached(err) {
 		p.unreached = 0
 	}
 	switch {
@@ -114,7 +114,7 @@ func (p *probe) once(ctx context.Context) time.Duration {
 		return 0
 	case err != nil:
 		p.record(0, 0, reasonOf(err))
-		if isTransport(err) {
+		if siptransport.IsUnreached(err) {
 			// Nothing was sent: no address, no connection. After a start or a broken cable it takes seconds to change.
 			p.unreached++
 			return min(probeSoon<<min(p.unreached-1, 10), p.spec.interval)
@@ -122,7 +122,7 @@ func (p *probe) once(ctx context.Context) time.Duration {
 	case res.StatusCode == 503:
 		p.record(503, took, strings.TrimSpace("503 "+printable.Text(res.Reason)))
 		// Retry-After holds the peer in the box (RFC 3261 section 21.5.4), but may also free it sooner than our own turn.
-		if hold := retryAfter(res); hold > 0 {
+		if hold := res.RetryAfter(); hold > 0 {
 			return min(hold, holdMost)
 		}
 	default:
@@ -181,10 +181,4 @@ func (p *probe) snapshot() status.Peer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.state
-}
-
-// isTransport reports whether err says that the peer was not reached.
-func isTransport(err error) bool {
-	var t *siptransport.Error
-	return errors.As(err, &t)
 }

@@ -191,7 +191,7 @@ func (r *registration) failed(res *sipmsg.Response, err error) time.Duration {
 func (r *registration) retry(res *sipmsg.Response, err error) time.Duration {
 	var wait, least time.Duration
 	if res != nil {
-		least = min(retryAfter(res), maxWait)
+		least = min(res.RetryAfter(), maxWait)
 	}
 	var local *siptransport.Error
 	switch {
@@ -237,7 +237,7 @@ func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*s
 			}
 			continue
 		case 423:
-			if least := seconds(res.Headers("Min-Expires")); lifetime > 0 && least > lifetime && least <= maxLifetime {
+			if least, _ := sipmsg.Seconds(res.Header("Min-Expires")); lifetime > 0 && least > lifetime && least <= maxLifetime {
 				r.lifetime, lifetime = least, least
 				continue
 			}
@@ -314,7 +314,7 @@ func (e *responseError) Error() string { return strconv.Itoa(e.code) + " " + e.r
 // part counts, or of all. To ask too early costs one request, too late every call until then.
 func grantedTime(res *sipmsg.Response, contact string, asked time.Duration) time.Duration {
 	otherwise := asked
-	if d, ok := lifetimeIn(res.Headers("Expires")); ok {
+	if d, ok := sipmsg.Seconds(res.Header("Expires")); ok {
 		otherwise = min(asked, d)
 	}
 	ours := sipmsg.SplitURI(contact)
@@ -322,7 +322,7 @@ func grantedTime(res *sipmsg.Response, contact string, asked time.Duration) time
 	for _, n := range sipmsg.ParseList(res.Headers("Contact")) {
 		granted := otherwise
 		if e, ok := sipmsg.Param(n.Params, "expires"); ok {
-			if d, ok := lifetimeIn([]string{e}); ok {
+			if d, ok := sipmsg.Seconds(e); ok {
 				granted = min(asked, d)
 			}
 		}
@@ -345,28 +345,4 @@ func likeness(u, ours sipmsg.URI) int {
 		return 3
 	}
 	return 2
-}
-
-// retryAfter is the value of Retry-After, which may be followed by a comment and parameters (RFC 3261 section 20.33); 0: none.
-func retryAfter(res *sipmsg.Response) time.Duration {
-	return seconds(res.Headers("Retry-After"))
-}
-
-// seconds reads the number at the start of the first value; 0 when there is none.
-func seconds(values []string) time.Duration {
-	d, _ := lifetimeIn(values)
-	return d
-}
-
-// lifetimeIn does the same, and tells 0 from a value that is not a number. One beyond 32 bits is as long as any (RFC 3261 20.19).
-func lifetimeIn(values []string) (d time.Duration, ok bool) {
-	if len(values) == 0 {
-		return 0, false
-	}
-	v := strings.TrimSpace(values[0])
-	n, err := strconv.ParseUint(v[:len(v)-len(strings.TrimLeft(v, "0123456789"))], 10, 32)
-	if errors.Is(err, strconv.ErrSyntax) {
-		return 0, false
-	}
-	return time.Duration(n) * time.Second, true
 }
