@@ -7,6 +7,8 @@ import (
 	"math"
 	"net/netip"
 	"time"
+
+	"viaduct/appliance/config"
 )
 
 // A connection costs memory and a place as long as it is there, whether or not anybody speaks on it. One that has brought nothing yet
@@ -33,46 +35,45 @@ func (g *Gate) enter(s *stream) error {
 	if !g.connects(s.from) {
 		return errTooManyNew
 	}
-	g.mu.Lock()
-	gone, err := g.place(s)
-	g.mu.Unlock()
+	gone, err := g.connections.admit(s, g.conf.Load().Gateway)
 	for _, x := range gone {
 		x.close(errGaveWay)
 	}
 	return err
 }
 
-// place finds the place, and says who loses it; the lock is held.
-func (g *Gate) place(s *stream) (gone []*stream, err error) {
-	gw := g.conf.Load().Gateway
+// admit finds the place, and says who loses it.
+func (c *connections) admit(s *stream, gw *config.SIPGateway) (gone []*stream, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	limits := []struct {
 		full  bool
 		err   error
 		whose func() netip.Addr
 		count func(*stream) bool
 	}{
-		{g.sources[s.from] >= cmp.Or(gw.MaxConnsPerSource, math.MaxInt), errTooManyOfSource, s.source, anyStream},
-		{g.count(s.from, (*stream).halfOpen) >= maxHalfOpenOne, errTooManyOfSource, s.source, (*stream).halfOpen},
-		{g.count(netip.Addr{}, (*stream).halfOpen) >= maxHalfOpen, errTooManyConnections, func() netip.Addr { return g.noisiest((*stream).halfOpen) }, (*stream).halfOpen},
-		{g.accepted >= cmp.Or(gw.MaxConnections, math.MaxInt), errTooManyConnections, func() netip.Addr { return g.fairest(s.from) }, anyStream},
+		{c.sources[s.from] >= cmp.Or(gw.MaxConnsPerSource, math.MaxInt), errTooManyOfSource, s.source, anyStream},
+		{c.count(s.from, (*stream).halfOpen) >= maxHalfOpenOne, errTooManyOfSource, s.source, (*stream).halfOpen},
+		{c.count(netip.Addr{}, (*stream).halfOpen) >= maxHalfOpen, errTooManyConnections, func() netip.Addr { return c.noisiest((*stream).halfOpen) }, (*stream).halfOpen},
+		{c.accepted >= cmp.Or(gw.MaxConnections, math.MaxInt), errTooManyConnections, func() netip.Addr { return c.fairest(s.from) }, anyStream},
 	}
 	for _, l := range limits {
 		if !l.full || len(gone) > 0 {
 			continue // one that has gone makes room everywhere
 		}
-		x := g.leastUseful(l.whose(), l.count)
+		x := c.leastUseful(l.whose(), l.count)
 		if x == nil && l.err == errTooManyConnections {
-			x = g.leastUseful(netip.Addr{}, (*stream).halfOpen)
+			x = c.leastUseful(netip.Addr{}, (*stream).halfOpen)
 		}
 		if x == nil {
 			return nil, l.err
 		}
-		g.forgetLocked(x)
+		c.drop(x)
 		gone = append(gone, x)
 	}
-	g.accepted++
-	g.sources[s.from]++
-	g.streams[s] = struct{}{}
+	c.accepted++
+	c.sources[s.from]++
+	c.open[s] = struct{}{}
 	return gone, nil
 }
 
@@ -84,8 +85,8 @@ func (s *stream) source() netip.Addr { return s.from }
 func (s *stream) halfOpen() bool { return !s.spoken.Load() }
 
 // count counts the accepted connections of a source, or of all for the zero Addr; the lock is held.
-func (g *Gate) count(from netip.Addr, what func(*stream) bool) (n int) {
-	for s := range g.streams {
+func (c *connections) count(from netip.Addr, what func(*stream) bool) (n int) {
+	for s := range c.open {
 		if s.accepted && (!from.IsValid() || s.from == from) && what(s) {
 			n++
 		}
@@ -94,9 +95,9 @@ func (g *Gate) count(from netip.Addr, what func(*stream) bool) (n int) {
 }
 
 // noisiest is the source with the most connections of a kind; the lock is held.
-func (g *Gate) noisiest(what func(*stream) bool) (most netip.Addr) {
+func (c *connections) noisiest(what func(*stream) bool) (most netip.Addr) {
 	n := map[netip.Addr]int{}
-	for s := range g.streams {
+	for s := range c.open {
 		if s.accepted && what(s) {
 			if n[s.from]++; n[s.from] > n[most] {
 				most = s.from
@@ -107,8 +108,8 @@ func (g *Gate) noisiest(what func(*stream) bool) (most netip.Addr) {
 }
 
 // fairest is who gives way to a newcomer: whoever has most, when that is more than the newcomer has; the lock is held.
-func (g *Gate) fairest(newcomer netip.Addr) netip.Addr {
-	if most := g.noisiest(anyStream); g.sources[most] > g.sources[newcomer]+1 {
+func (c *connections) fairest(newcomer netip.Addr) netip.Addr {
+	if most := c.noisiest(anyStream); c.sources[most] > c.sources[newcomer]+1 {
 		return most
 	}
 	return newcomer
@@ -116,10 +117,10 @@ func (g *Gate) fairest(newcomer netip.Addr) netip.Addr {
 
 // leastUseful is the accepted connection of a source, or of all for the zero Addr, that is missed least: the oldest that is half open, else the one that has been
 // idle longest; nil when all are in use. The lock is held.
-func (g *Gate) leastUseful(from netip.Addr, among func(*stream) bool) (found *stream) {
+func (c *connections) leastUseful(from netip.Addr, among func(*stream) bool) (found *stream) {
 	var since time.Time
 	half := false
-	for s := range g.streams {
+	for s := range c.open {
 		if !s.accepted || from.IsValid() && s.from != from || !among(s) {
 			continue
 		}
@@ -163,17 +164,25 @@ func (s *stream) holdsLocked(more int) (total int64) {
 		return 0
 	}
 	s.held += more
-	return s.g.held.Add(int64(more))
+	return s.g.connections.held.Add(int64(more))
 }
 
 // shed closes the connection that holds most of the source that holds most.
 func (g *Gate) shed() {
-	g.mu.Lock()
+	if s := g.connections.largest(); s != nil {
+		g.closes(s, errHoldsMost)
+	}
+}
+
+// largest is the accepted connection that holds most of the source that holds most; nil: there is none.
+func (c *connections) largest() *stream {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	bySource := map[netip.Addr]int{}
 	largest := map[netip.Addr]*stream{}
 	octets := map[*stream]int{}
 	var most netip.Addr
-	for s := range g.streams {
+	for s := range c.open {
 		if !s.accepted {
 			continue
 		}
@@ -187,10 +196,7 @@ func (g *Gate) shed() {
 			largest[s.from] = s
 		}
 	}
-	g.mu.Unlock()
-	if s := largest[most]; s != nil {
-		g.closes(s, errHoldsMost)
-	}
+	return largest[most]
 }
 
 // closes closes an accepted connection and says why.

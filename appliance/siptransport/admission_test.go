@@ -63,14 +63,14 @@ func TestPeersThatDoNotReadAreBounded(t *testing.T) {
 			s.Send(make([]byte, 1000), nil, nil)
 		}
 	}
-	g.mu.Lock()
-	held, n := 0, len(g.streams)
-	for s := range g.streams {
+	g.connections.mu.Lock()
+	held, n := 0, len(g.connections.open)
+	for s := range g.connections.open {
 		held += s.held
 	}
-	g.mu.Unlock()
-	if held > maxHeld || int64(held) != g.held.Load() || n < 10 {
-		t.Errorf("%d octets in %d connections, %d counted", held, n, g.held.Load())
+	g.connections.mu.Unlock()
+	if held > maxHeld || int64(held) != g.connections.held.Load() || n < 10 {
+		t.Errorf("%d octets in %d connections, %d counted", held, n, g.connections.held.Load())
 	}
 	if quiet.closed {
 		t.Error("the quiet one was closed")
@@ -104,9 +104,9 @@ func TestConnectionsOfOursAreBounded(t *testing.T) {
 			way.Hold(nil) // in use
 		}
 	}
-	g.mu.Lock()
-	n := len(g.streams)
-	g.mu.Unlock()
+	g.connections.mu.Lock()
+	n := len(g.connections.open)
+	g.connections.mu.Unlock()
 	if n > maxDialledOne || refused != 100-maxDialledOne {
 		t.Errorf("%d connections, %d refused", n, refused)
 	}

@@ -115,10 +115,5 @@ func (g *Gate) socket(to netip.Addr) *datagrams {
 	if b == nil || b.addr.Is4() != to.Is4() {
 		return nil
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if l := g.listeners[listenKey{UDP, netip.AddrPortFrom(b.addr, b.UDPTCP)}]; l != nil {
-		return l.udp
-	}
-	return nil
+	return g.sockets.datagrams(netip.AddrPortFrom(b.addr, b.UDPTCP))
 }

@@ -6,6 +6,6 @@
 //
 // Goroutines: one read loop per UDP socket, listener and connection, one writer per connection, one dialler per connection that is being
 // opened, one that keeps the names of the peers known. New is given the function that starts them, and whoever called it waits for them.
-// Sending never blocks on the network: messages wait in a queue with a bound. Locks: Gate.mu of the tables, then stream.mu of one
-// connection; senders.mu and Repeats.mu alone.
+// Sending never blocks on the network: messages wait in a queue with a bound. Locks: that of the connections, then that of one
+// connection; those of sockets, addresses, resolutions, senders and Repeats alone.
 package siptransport

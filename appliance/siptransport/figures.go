@@ -12,13 +12,18 @@ import (
 
 // Figures fills in the gateway's counters and returns the sockets of each interface.
 func (g *Gate) Figures(x *status.Gateway) map[string][]status.Listener {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	x.Connections = len(g.streams)
+	x.Connections = g.connections.size()
 	x.Requests, x.Untrusted, x.Malformed = g.Counters.Requests.Load(), g.Counters.Untrusted.Load(), g.Counters.Malformed.Load()
 	x.Refused, x.Surplus = g.Counters.Refused.Load(), g.Counters.Surplus.Load()
+	return g.sockets.figures()
+}
+
+// figures describes the sockets of each interface.
+func (s *sockets) figures() map[string][]status.Listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	of := map[string][]status.Listener{}
-	for k, l := range g.listeners {
+	for k, l := range s.listeners {
 		y := status.Listener{Transport: k.transport.String(), Address: k.addr}
 		switch {
 		case errors.Is(l.err, unix.EADDRNOTAVAIL):

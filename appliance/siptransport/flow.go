@@ -73,7 +73,7 @@ func (d *datagrams) read() {
 // datagram is one datagram of a UDP socket.
 func (g *Gate) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 	trusted := g.Trusts(from.Addr())
-	if !trusted && !g.expects(from.Addr()) {
+	if !trusted && !g.addresses.expects(from.Addr()) {
 		if !g.conf.Load().Gateway.AnswerUntrusted {
 			g.stranger(UDP, from, d.local, b)
 			return

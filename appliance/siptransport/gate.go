@@ -8,9 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/pki"
@@ -73,16 +71,10 @@ type Gate struct {
 	Repeats  *Repeats
 	Counters Counters
 
-	mu        sync.Mutex // of all that follows
-	listeners map[listenKey]*listener
-	pool      map[poolKey]*stream // connections of ours that take new requests
-	streams   map[*stream]struct{}
-	accepted  int // connections of peers
-	sources   map[netip.Addr]int
-	held      atomic.Int64 // octets that wait on them
-	expected  map[netip.Addr]time.Time
-	resolved  map[Target]resolved
-	failing   map[netip.AddrPort]time.Time // addresses that did not answer, until when they come last
+	sockets     sockets
+	connections connections
+	addresses   addresses
+	resolutions resolutions
 }
 
 // Counters count what came in, and what became of it.
@@ -92,8 +84,8 @@ type Counters struct{ Requests, Untrusted, Malformed, Refused, Surplus atomic.Ui
 // is given each message, in the read loop of its socket or connection, and must not keep head and body.
 func New(ctx context.Context, name string, o *Options, spawn func(func()) bool, receive func(head, body []byte, f sipmsg.Framing, a Arrival)) *Gate {
 	g := &Gate{name: name, log: o.Log, opts: o, ctx: ctx, spawn: spawn, receive: receive, rewatch: make(chan struct{}, 1),
-		listeners: map[listenKey]*listener{}, pool: map[poolKey]*stream{}, streams: map[*stream]struct{}{}, sources: map[netip.Addr]int{},
-		expected: map[netip.Addr]time.Time{}, resolved: map[Target]resolved{}, failing: map[netip.AddrPort]time.Time{}, senders: newSenders(),
+		sockets: sockets{listeners: map[listenKey]*listener{}}, connections: emptyConnections(), addresses: newAddresses(),
+		resolutions: resolutions{known: map[Target]resolved{}}, senders: newSenders(),
 		Repeats: NewRepeats(o.Log)}
 	g.conf.Store(&Conf{Config: config.New(), Gateway: &config.SIPGateway{Name: name}})
 	return g
@@ -113,28 +105,13 @@ func (g *Gate) Secured() bool {
 func (g *Gate) Configure(c *Conf) (anew bool) {
 	old := g.conf.Swap(c)
 	anew = old.tlsFingerprint != "" && old.tlsFingerprint != c.tlsFingerprint
-	wanted := c.sockets()
-	g.mu.Lock()
-	for k, l := range g.listeners {
-		if _, ok := wanted[k]; !ok || l.err != nil {
-			l.close()
-			delete(g.listeners, k)
-		}
-	}
-	var retire, stranger []*stream
-	for s := range g.streams {
-		switch {
-		case s.kind.Secure() && anew:
-			retire = append(retire, s)
-		case s.trusted:
-			stranger = append(stranger, s)
-		}
-	}
-	g.mu.Unlock()
+	g.sockets.closeExcept(c.sockets())
+	retire := g.connections.pick(func(s *stream) bool { return s.kind.Secure() && anew })
+	trusted := g.connections.pick(func(s *stream) bool { return s.trusted && !(s.kind.Secure() && anew) })
 	for _, s := range retire {
 		s.retire()
 	}
-	for _, s := range stranger {
+	for _, s := range trusted {
 		if !g.Trusts(s.Remote().Addr()) {
 			s.retire()
 		}
@@ -150,16 +127,11 @@ func (g *Gate) Configure(c *Conf) (anew bool) {
 func (g *Gate) Open() error {
 	var errs []error
 	for k, iface := range g.conf.Load().sockets() {
-		g.mu.Lock()
-		have := g.listeners[k]
-		g.mu.Unlock()
-		if have != nil {
+		if g.sockets.has(k) {
 			continue
 		}
 		l := g.listen(iface, k)
-		g.mu.Lock()
-		g.listeners[k] = l
-		g.mu.Unlock()
+		g.sockets.add(l)
 		if l.err != nil {
 			errs = append(errs, l.err)
 		} else {
@@ -183,17 +155,8 @@ func (g *Gate) Close() {
 	if g.stop != nil {
 		g.stop()
 	}
-	g.mu.Lock()
-	for k, l := range g.listeners {
-		l.close()
-		delete(g.listeners, k)
-	}
-	var list []*stream
-	for s := range g.streams {
-		list = append(list, s)
-	}
-	g.mu.Unlock()
-	for _, s := range list {
+	g.sockets.closeExcept(nil)
+	for _, s := range g.connections.pick(anyStream) {
 		s.close(errConnClosed)
 	}
 }
@@ -205,12 +168,5 @@ func (g *Gate) Incomplete() bool {
 			return true
 		}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, l := range g.listeners {
-		if l.err != nil {
-			return true
-		}
-	}
-	return false
+	return g.sockets.broken()
 }

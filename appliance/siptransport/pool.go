@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,15 +38,13 @@ func (g *Gate) Flow(to Endpoint) (Flow, error) {
 	if len(to.Addrs) == 0 {
 		return nil, &Error{Op: OpResolve, Peer: to.Name, Err: noAddress(to.Name)}
 	}
-	g.mu.Lock()
-	to.Addrs = g.prefer(to.Addrs)
-	g.mu.Unlock()
+	to.Addrs = g.addresses.prefer(to.Addrs)
 	if to.Transport == UDP {
 		d := g.socket(to.Addrs[0].Addr())
 		if d == nil {
 			return nil, &Error{Op: "send", Peer: to.Addrs[0].String(), Err: errNoListener}
 		}
-		g.expect(to.Addrs[0].Addr())
+		g.addresses.expect(to.Addrs[0].Addr())
 		return datagramFlow{d, to.Addrs[0]}, nil
 	}
 	local := g.conf.Load().Towards(to.Transport, to.Addrs[0].Addr()).Address()
@@ -55,74 +52,24 @@ func (g *Gate) Flow(to Endpoint) (Flow, error) {
 		return nil, &Error{Op: "send", Peer: to.Name, Err: errNoListener}
 	}
 	key := poolKey{to.Transport, to.Name, to.Addrs[0].Port()}
-	g.mu.Lock()
-	old := g.pool[key]
-	// A connection to an address that the name no longer has is left: its owner has moved the service (A.11).
-	if old != nil && old.fresh() && slices.Contains(to.Addrs, old.target) {
-		g.mu.Unlock()
-		return old, nil
-	}
-	spare, err := g.spare(to.Addrs[0].Addr())
+	s, opened, gone, err := g.connections.join(key, to.Addrs, func() *stream {
+		s := newStream(g, to.Transport, false)
+		s.peer, s.target, s.here = to.Addrs[0], to.Addrs[0], netip.AddrPortFrom(local, 0)
+		return s
+	})
 	if err != nil {
-		g.mu.Unlock()
 		return nil, &Error{Op: "dial", Peer: to.Name, Err: err}
 	}
-	s := newStream(g, to.Transport, false)
-	s.peer, s.target, s.here = to.Addrs[0], to.Addrs[0], netip.AddrPortFrom(local, 0)
-	g.pool[key] = s
-	g.streams[s] = struct{}{}
-	g.mu.Unlock()
-	for _, x := range []*stream{old, spare} {
-		if x != nil {
-			x.retire()
-		}
+	if !opened {
+		return s, nil
+	}
+	for _, x := range gone {
+		x.retire()
 	}
 	if !g.spawn(func() { g.dial(s, to, local) }) {
 		s.close(errConnClosed)
 	}
 	return s, nil
-}
-
-// A peer says where it is to be reached, in Via, Contact and Record-Route: so many connections we open at its word.
-const (
-	maxDialled    = 256
-	maxDialledOne = 16 // to one address
-)
-
-// spare finds a connection of ours to do without before one more is opened to an address: of as many to that address, of so many in all to
-// the address that has most. It is nil when there is room, and an error where all are in use. The lock is held.
-func (g *Gate) spare(to netip.Addr) (*stream, error) {
-	n := map[netip.Addr]int{}
-	all, most := 0, to
-	for s := range g.streams {
-		if !s.accepted {
-			all++
-			a := s.target.Addr()
-			if n[a]++; n[a] > n[most] {
-				most = a
-			}
-		}
-	}
-	switch {
-	case n[to] >= maxDialledOne:
-		most = to
-	case all < maxDialled:
-		return nil, nil
-	}
-	var idlest *stream
-	var since time.Time
-	for s := range g.streams {
-		if s.accepted || s.target.Addr() != most {
-			continue
-		}
-		if at, busy := s.lastUsed(); !busy && (idlest == nil || at.Before(since)) {
-			idlest, since = s, at
-		}
-	}
-	if idlest == nil {
-		return nil, errTooManyDialled
-	}
-	return idlest, nil
 }
 
 // dial opens a connection of ours, trying each address of the name.
@@ -153,9 +100,7 @@ func (g *Gate) dial(s *stream, to Endpoint, local netip.Addr) {
 			}
 		}
 		trusted := g.Trusts(a.Addr())
-		g.mu.Lock()
-		s.target, s.trusted = a, trusted
-		g.mu.Unlock()
+		g.connections.reached(s, a, trusted)
 		stop()
 		s.start(conn)
 		return
@@ -200,32 +145,4 @@ func (g *Gate) handshake(ctx context.Context, conn net.Conn, name string, others
 	}
 	g.logSecured(t, "opened")
 	return t, nil
-}
-
-// forget drops a closed connection from the tables.
-func (g *Gate) forget(s *stream) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.forgetLocked(s)
-}
-
-func (g *Gate) forgetLocked(s *stream) {
-	if _, ok := g.streams[s]; !ok {
-		return
-	}
-	delete(g.streams, s)
-	if s.accepted {
-		if from := s.from; g.sources[from] > 1 {
-			g.sources[from]--
-		} else {
-			delete(g.sources, from)
-		}
-		g.accepted--
-		return
-	}
-	for k, v := range g.pool {
-		if v == s {
-			delete(g.pool, k)
-		}
-	}
 }

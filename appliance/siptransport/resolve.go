@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"viaduct/appliance/config"
@@ -63,22 +64,52 @@ func (g *Gate) ResolveNow(t Target) (Endpoint, bool) {
 // resolvedBefore is what SRV said last. What has become old is still used, and asked for anew meanwhile: no call waits for the name
 // servers but the first (teams.md C.18).
 func (g *Gate) resolvedBefore(t Target) (Endpoint, bool) {
-	now := time.Now()
-	g.mu.Lock()
-	r, ok := g.resolved[t]
-	if ok = ok && now.Before(r.until.Add(resolvedStale)); !ok {
-		g.mu.Unlock()
-		return Endpoint{}, false
-	}
-	due := now.After(r.until)
-	if due {
-		g.resolved[t] = resolved{r.Endpoint, now.Add(resolvedFor)}
-	}
-	g.mu.Unlock()
+	to, ok, due := g.resolutions.find(t)
 	if due {
 		g.spawn(func() { g.lookup(g.ctx, t) })
 	}
-	return r.Endpoint, true
+	return to, ok
+}
+
+// resolutions are the answers of SRV that a gate remembers.
+type resolutions struct {
+	mu    sync.Mutex
+	known map[Target]resolved
+}
+
+// find returns what is known of a target. due tells that it is old and has to be asked for anew, once.
+func (x *resolutions) find(t Target) (to Endpoint, ok, due bool) {
+	now := time.Now()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	r, ok := x.known[t]
+	if !ok || !now.Before(r.until.Add(resolvedStale)) {
+		return Endpoint{}, false, false
+	}
+	if due = now.After(r.until); due {
+		x.known[t] = resolved{r.Endpoint, now.Add(resolvedFor)}
+	}
+	return r.Endpoint, true, due
+}
+
+func (x *resolutions) keep(t Target, to Endpoint) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	keep(x.known, t, resolved{to, time.Now().Add(resolvedFor)}, func(r resolved) time.Time { return r.until })
+}
+
+// addresses are those of all targets with a name.
+func (x *resolutions) addresses(host string) (list []netip.Addr) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for t, r := range x.known {
+		if t.Host == host {
+			for _, a := range r.Addrs {
+				list = append(list, a.Addr())
+			}
+		}
+	}
+	return list
 }
 
 // Resolve finds the addresses of a target, at once when they are known. It blocks.
@@ -123,9 +154,7 @@ func (g *Gate) lookup(ctx context.Context, t Target) (Endpoint, error) {
 		return to, &Error{Op: OpResolve, Peer: t.Host, Err: noAddress(t.Host)}
 	}
 	if t.Port == 0 {
-		g.mu.Lock()
-		keep(g.resolved, t, resolved{to, time.Now().Add(resolvedFor)}, func(r resolved) time.Time { return r.until })
-		g.mu.Unlock()
+		g.resolutions.keep(t, to)
 	}
 	return to, nil
 }
@@ -154,16 +183,7 @@ func (g *Gate) Known(host string) []netip.Addr {
 		return []netip.Addr{a.Unmap()}
 	}
 	list := g.opts.Resolver.Cached(host)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for t, r := range g.resolved {
-		if t.Host == host {
-			for _, a := range r.Addrs {
-				list = append(list[:len(list):len(list)], a.Addr())
-			}
-		}
-	}
-	return list
+	return append(list[:len(list):len(list)], g.resolutions.addresses(host)...)
 }
 
 // watch keeps the addresses of all peers known: trust must not depend on our having called them first.

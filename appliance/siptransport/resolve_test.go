@@ -24,10 +24,10 @@ func TestNamesThatPeersTellAreBounded(t *testing.T) {
 			g.Failed(netip.AddrPortFrom(ip("192.0.2.100"), uint16(i+1)))
 			time.Sleep(time.Millisecond)
 		}
-		if n := len(g.resolved); n > mostKept {
+		if n := len(g.resolutions.known); n > mostKept {
 			t.Errorf("%d names", n)
 		}
-		if n := len(g.failing); n > mostKept {
+		if n := len(g.addresses.failing); n > mostKept {
 			t.Errorf("%d addresses", n)
 		}
 	})

@@ -29,7 +29,7 @@ func TestSourcesAreBounded(t *testing.T) {
 func TestNothingIsKeptOfStrangers(t *testing.T) {
 	g := testGate(t, Options{}, nil)
 	g.datagram(&datagrams{g: g, local: netip.MustParseAddrPort("127.0.0.1:5060")}, netip.MustParseAddrPort("203.0.113.9:5060"), []byte("OPTIONS sip:127.0.0.1 SIP/2.0\r\n\r\n"))
-	if g.Counters.Untrusted.Load() != 1 || len(g.expected) != 0 || len(g.senders.by) != 0 {
+	if g.Counters.Untrusted.Load() != 1 || len(g.addresses.expected) != 0 || len(g.senders.by) != 0 {
 		t.Error("not counted, or remembered")
 	}
 }

@@ -46,7 +46,7 @@ type stream struct {
 	from     netip.Addr  // accepted: whose it is
 	spoken   atomic.Bool // something came on it that could be understood
 	opened   time.Time
-	target   netip.AddrPort // ours: what was dialled, or is now; guarded by the gateway, as trusted is
+	target   netip.AddrPort // ours: what was dialled, or is now; guarded by the connections of the gate, as trusted is
 
 	mu      sync.Mutex
 	conn    net.Conn // nil while it is being dialled
@@ -176,7 +176,7 @@ func (s *stream) close(err error) {
 	}
 	s.err = err
 	if s.accepted {
-		s.g.held.Add(-int64(s.held))
+		s.g.connections.held.Add(-int64(s.held))
 	}
 	conn, queue, users := s.conn, s.queue, s.users
 	s.queue, s.users = nil, map[int]func(error){}
@@ -186,7 +186,7 @@ func (s *stream) close(err error) {
 	if conn != nil {
 		conn.Close()
 	}
-	s.g.forget(s)
+	s.g.connections.forget(s)
 	for _, q := range queue {
 		if q.failed != nil {
 			q.failed(err)

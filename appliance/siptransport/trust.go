@@ -3,14 +3,9 @@ package siptransport
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	"viaduct/appliance/config"
 )
-
-// expectFor is how long a peer that we sent a request to over UDP may answer, although no trust line names it: a registrar, for
-// example. Only its responses are taken.
-const expectFor = 37 * time.Second // 64*T1 + T4
 
 // Trusts reports whether requests from a source address are taken.
 func (g *Gate) Trusts(from netip.Addr) bool {
@@ -68,29 +63,6 @@ func (g *Gate) InterfaceOf(from netip.Addr) *config.SIPInterface {
 		}
 	}
 	return nil
-}
-
-// expect notes that a peer was sent a request over UDP.
-func (g *Gate) expect(a netip.Addr) {
-	now := time.Now()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.expected) > 256 {
-		for k, until := range g.expected {
-			if now.After(until) {
-				delete(g.expected, k)
-			}
-		}
-	}
-	g.expected[a] = now.Add(expectFor)
-}
-
-// expects reports whether responses of an address are awaited.
-func (g *Gate) expects(a netip.Addr) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	until, ok := g.expected[a]
-	return ok && time.Now().Before(until)
 }
 
 // Origin is what a peer is known by: how it speaks to us and from where.
