@@ -5,7 +5,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// OnlyContext is the header line of a context whose name was left out, where there is only one, or where a new one has a usual name.
+// OnlyContext returns the header line of a context whose name was left out: the only context of its kind, or a new one with the usual name.
 func OnlyContext(cfg *config.Config, line string) (header string, ok bool) {
 	words := cli.Words(line)
 	if len(words) != 2 || words[0].Text != "context" {

@@ -1,7 +1,8 @@
-// Package older knows the statements of other generations of the original: those that this box says in other words, and those that are
-// taken and have no effect here, because they are about things that it does not have.
+// Package older knows statements of other device generations: statements that this box has in another form, and statements without effect,
+// because the box does not have what they configure.
 //
-// It owns the words and what they become. Where in a configuration such a line stands, and what is done about it, is decided by package lang.
+// It owns the forms of these statements and their translations. Package lang finds the mode that such a line belongs to, and applies the
+// translation. The package has no state and no goroutines.
 package older
 
 import (
@@ -14,20 +15,19 @@ import (
 	"viaduct/appliance/config"
 )
 
-// form is a line as the generation before wrote it, in the mode of a prompt ("" is the root), and the lines that say the same here.
+// form is a statement of an older generation, in the mode with a certain prompt ("" is the root), and its translation.
 type form struct {
 	prompt  string
 	shown   string // for the manual
 	pattern *regexp.Regexp
-	left    string // the part of the line that has no effect, "" for none
-	// lines are given the name of the object whose mode the line stands in, and what the pattern has matched; none: it says nothing that
-	// can be said here.
+	left    string // the part of the line that has no effect, or ""
+	// lines translates a match. here is the name of the object whose mode the line is in. It returns no lines if there is no translation.
 	lines func(cfg *config.Config, here string, m []string) []string
 }
 
 const ip4 = `(\d+\.\d+\.\d+\.\d+)`
 
-// forms are tried where a line is not understood as it is.
+// forms are tried if the table does not understand a line.
 var forms = []form{
 	{prompt: "if-ip", shown: "ipaddress [NAME] ADDRESS MASK", pattern: full(`ipaddress (?:(\S+) )?` + ip4 + ` ` + ip4), lines: func(_ *config.Config, here string, m []string) []string {
 		p, ok := masked4(m[2], m[3])
@@ -85,8 +85,8 @@ var forms = []form{
 
 func full(pattern string) *regexp.Regexp { return regexp.MustCompile(`^` + pattern + `$`) }
 
-// Lines finds the lines that say what an older one says in the mode of a prompt, whose object has the name here; none: it is no older
-// one. Left is the part of it that has no effect.
+// Lines translates a line in the mode with a prompt, whose object has the name here. It returns no lines if the line is not an older
+// statement. Left is the part of the line that has no effect.
 func Lines(cfg *config.Config, prompt, here, line string) (lines []string, left string) {
 	line = strings.Join(strings.Fields(line), " ")
 	for _, f := range forms {
@@ -117,7 +117,7 @@ func masked4(address, mask string) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-// route is a route of a context ip, which stands in a table here.
+// route translates a route of a context ip, which belongs to a routing table here.
 func route(_ *config.Config, _ string, m []string) []string {
 	p, ok := masked4(m[1], m[2])
 	if !ok || p != p.Masked() {
@@ -130,7 +130,7 @@ func route(_ *config.Config, _ string, m []string) []string {
 	return []string{"routing-table DEFAULT", line}
 }
 
-// addressName is the name of the address that an interface has: its only one, or the interface's own name.
+// addressName returns the name of the only address of an interface, or the name of the interface.
 func addressName(cfg *config.Config, context, name string) string {
 	i := cfg.IPInterface(config.Ref[config.Config, config.IPContext]{Name: context}, config.Ref[config.IPContext, config.IPInterface]{Name: name})
 	if i != nil && len(i.Addresses) == 1 {
@@ -139,7 +139,7 @@ func addressName(cfg *config.Config, context, name string) string {
 	return name
 }
 
-// rule is a rule with host addresses and wildcard masks.
+// rule translates a rule with host addresses and wildcard masks.
 func rule(_ *config.Config, _ string, m []string) []string {
 	from, ok1 := host(m[3])
 	to, ok2 := host(m[6])

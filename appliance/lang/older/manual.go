@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Manual tells what becomes of lines that are not in the table: those of the generation before, and those that nobody knows.
+// Manual describes the treatment of lines that are not in the table: older and unknown statements.
 func Manual() string {
 	var b strings.Builder
 	b.WriteString(manualUnknown)
-	b.WriteString("\n## Lines of older SmartNodes\n\nThese are taken, with a note that names the line of this box that says the same. `show running-config` prints that one.\n\n")
+	b.WriteString("\n## Lines of older SmartNodes\n\nThese are accepted, with a note that shows the equivalent line of this box. `show running-config` prints that line.\n\n")
 	for _, o := range forms {
 		fmt.Fprintf(&b, "- `%s`\n", o.shown)
 	}
-	b.WriteString("\nThese are taken and have no effect, with one note each. What is marked as a block is left out with all its lines.\n\n| lines | |\n|---|---|\n")
+	b.WriteString("\nThese are accepted with a note and have no effect. Those marked as a block are left out with all their lines.\n\n| lines | |\n|---|---|\n")
 	for _, h := range noEffects {
 		kind := h.why
 		if h.Block {

@@ -7,18 +7,18 @@ import (
 	"viaduct/appliance/cli"
 )
 
-// NoEffect are lines of the original about things that this box does not have: taken, and without effect. They are known by
-// their first words, in the mode of the given prompt; "" is the root. A block is left out with its lines.
+// NoEffect is a group of statements that are accepted and have no effect, because this box does not have what they configure. Their first
+// words identify them in the mode with a certain prompt ("" is the root).
 type NoEffect struct {
 	prompt string
-	Block  bool // the lines are headers
+	Block  bool // the statements are headers of blocks
 	why    string
 	begins []string
 }
 
 const (
 	noPorts     = "there are no telephone ports here"
-	noRouter    = "the box is no router"
+	noRouter    = "the box is not a router"
 	noRegistrar = "phones do not register here"
 	provisioned = "the box is not provisioned by servers"
 )
@@ -30,21 +30,21 @@ var noEffects = []NoEffect{
 		"profile napt", "profile ppp", "profile mlppp", "profile service-policy", "profile dhcp-server", "profile dhcp-client",
 		"profile link-supervision", "profile wlan", "subscriber ppp", "context bridge", "context switch", "pppoe"}},
 	{"", true, "SIP behaves as RFC 3398 says", []string{"profile sip"}},
-	{"", true, "accounts are those of this box", []string{"profile aaa", "profile authentication", "profile radius", "radius-client", "tacacs-client", "radius-server", "tacacs-server"}},
+	{"", true, "the box has its own accounts", []string{"profile aaa", "profile authentication", "profile radius", "radius-client", "tacacs-client", "radius-server", "tacacs-server"}},
 	{"", true, provisioned, []string{"profile provisioning", "cwmp-client"}},
 	{"", true, "there are no actions", []string{"actions"}},
 	{"", true, noDSP, []string{"system"}},
-	{"", true, "the box speaks SIP only", []string{"gateway", "context h323-gateway", "context isoip-gateway", "context mgcp-gateway"}},
+	{"", true, "the box supports SIP only", []string{"gateway", "context h323-gateway", "context isoip-gateway", "context mgcp-gateway"}},
 	{"", false, noDSP, []string{"ic voice", "system ic", "system clock-source", "system bypass-mode", "system synchronize-to-isdn-clock", "low-bitrate-codec", "clock-source"}},
 	{"", false, "only the hostname is kept", []string{"system contact", "system location", "system provider", "system supplier", "system subscriber", "system description"}},
 	{"", false, "clock local zone with the name of a zone, such as Europe/Berlin, knows its summer time", []string{"clock local dst-rule"}},
 	{"", false, "there is no SNMP agent", []string{"snmp", "snmp-server", "snmp-client"}},
 	{"", false, provisioned, []string{"timer", "provisioning", "message-server", "auto-provisioning"}},
-	{"", false, "the box gives no addresses and answers no names", []string{"dns-relay", "dhcp-server", "dns-server", "sntp-server", "ip dhcp-server"}},
-	{"", false, "clocks are set as sntp-client server says", []string{"sntp-client poll-interval", "sntp-client gmt-offset", "sntp-client operating-mode", "sntp-client anycast-address",
+	{"", false, "the box is not a DHCP or DNS server", []string{"dns-relay", "dhcp-server", "dns-server", "sntp-server", "ip dhcp-server"}},
+	{"", false, "sntp-client server controls how the clock is set", []string{"sntp-client poll-interval", "sntp-client gmt-offset", "sntp-client operating-mode", "sntp-client anycast-address",
 		"sntp-client local-clock-offset", "sntp-client root-delay-offset", "sntp-client local-port"}},
 	{"", false, noRouter, []string{"rip", "icmp", "ip route", "qos", "bridge", "tunnel", "napt", "nat"}},
-	{"", false, "sessions come by serial line, SSH, and Telnet where console telnet stands", []string{"ssh-server", "telnet-server", "terminal telnet", "terminal ssh", "terminal console", "aaa", "http-server"}},
+	{"", false, "consoles are the serial line, SSH, and Telnet with console telnet", []string{"ssh-server", "telnet-server", "terminal telnet", "terminal ssh", "terminal console", "aaa", "http-server"}},
 	{"", false, noPorts, []string{"isdn", "call-control", "tone-set"}},
 
 	{"ctx-ip", false, noRouter, []string{"multicast-send", "qos", "rip", "icmp", "nat", "napt", "arp", "dhcp-server", "use profile dhcp-server", "use profile napt"}},
@@ -59,13 +59,13 @@ var noEffects = []NoEffect{
 	{"ctx-cs", false, noPorts, []string{"use profile tone-set", "use profile pstn", "bearer-capability", "isdn", "limiter", "tone-set"}},
 	{"if-sip", false, noPorts, []string{"use profile pstn", "limiter", "use tone-set"}},
 
-	{"identity-group", true, "requests outside of calls are not passed on", []string{"message inbound", "message outbound", "subscription inbound", "subscription outbound", "presence inbound", "presence outbound", "notification inbound", "notification outbound"}},
-	{"identity", true, "requests outside of calls are not passed on", []string{"message inbound", "message outbound", "subscription inbound", "subscription outbound", "presence inbound", "presence outbound", "notification inbound", "notification outbound"}},
+	{"identity-group", true, "requests outside calls are not forwarded", []string{"message inbound", "message outbound", "subscription inbound", "subscription outbound", "presence inbound", "presence outbound", "notification inbound", "notification outbound"}},
+	{"identity", true, "requests outside calls are not forwarded", []string{"message inbound", "message outbound", "subscription inbound", "subscription outbound", "presence inbound", "presence outbound", "notification inbound", "notification outbound"}},
 
 	{"identity-group", true, noRegistrar, []string{"registration inbound"}},
 	{"identity", true, noRegistrar, []string{"registration inbound"}},
-	{"callout", false, "the profiles of its interface sip hold for a call", []string{"use profile"}},
-	{"callin", false, "the profiles of its interface sip hold for a call", []string{"use profile"}},
+	{"callout", false, "the profiles of the interface sip apply to calls", []string{"use profile"}},
+	{"callin", false, "the profiles of the interface sip apply to calls", []string{"use profile"}},
 	{"callout", false, "SIP behaves as RFC 3398 says", []string{"invite-transaction-timeout", "non-invite-transaction-timeout", "session-timer"}},
 	{"callin", false, "SIP behaves as RFC 3398 says", []string{"session-timer"}},
 
@@ -75,7 +75,7 @@ var noEffects = []NoEffect{
 
 const noDSP = "there is no DSP here"
 
-// Note is what is said of such a line.
+// Note is the note about such a line.
 func (n *NoEffect) Note() string {
 	if n.Block {
 		return "taken, no effect, with its whole block: " + n.why
@@ -83,12 +83,12 @@ func (n *NoEffect) Note() string {
 	return "taken, no effect: " + n.why
 }
 
-// Find finds a line without effect in the mode of a prompt, also behind a `no`; nil: it is none.
+// Find looks up a line in the mode with a prompt, with or without a `no`; nil if it is not such a statement.
 func Find(prompt, line string) *NoEffect {
 	return find(line, func(n *NoEffect) bool { return n.prompt == prompt })
 }
 
-// FindBlock finds the header of a block without effect likewise.
+// FindBlock looks up the header of a block likewise.
 func FindBlock(prompt, line string) *NoEffect {
 	return find(line, func(n *NoEffect) bool { return n.prompt == prompt && n.Block })
 }
@@ -107,7 +107,7 @@ func find(line string, in func(*NoEffect) bool) *NoEffect {
 	return nil
 }
 
-// beginsWith reports whether a line begins with these words. "system" alone is a block; with more words it is a line of another kind.
+// beginsWith reports whether a line begins with these words. "system" alone is a block; with more words it is another statement.
 func beginsWith(words []cli.Word, begin string) bool {
 	if begin == "system" && len(words) > 1 {
 		return false
