@@ -123,6 +123,12 @@ var (
 		ID: "tls-waits", Severity: Error, Title: "TLS waits for the time", Text: "gateways wait with TLS: {why}",
 		Advice: "Configure time servers that answer (sntp-client), or accept their time with `clock sync`.", After: []Cause{{Of: NameServersSilent}},
 	})
+	ClockUnsynchronised = declare(Warnable{
+		ID: "clock-unsynchronised", Severity: Warning, Title: "the clock follows no time server",
+		Text: "the clock is not synchronised: {why}", Delay: 2 * time.Minute,
+		Advice: "`show sntp-client` shows what each server says.",
+		After:  []Cause{{Of: NameServersSilent}, {Of: TimeDistrusted}, {Of: TLSWaits}},
+	})
 )
 
 // Gateways and peers.

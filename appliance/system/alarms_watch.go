@@ -28,6 +28,7 @@ func (s *System) watch(ctx context.Context) error {
 		s.watchSockets()
 		s.watchGateways(len(s.Running().Gateways))
 		s.watchPeers(s.Registrations(), s.Peers())
+		s.watchClock(s.Clock())
 		s.watchPools()
 		s.watchBans(time.Now())
 		select {
@@ -179,6 +180,15 @@ func (s *System) watchPorts(cfg *config.Config) {
 		}
 	}
 	s.health.Replace(health.LinkDown, down)
+}
+
+// watchClock checks that the clock follows a time server, if any is configured.
+func (s *System) watchClock(c status.Clock) {
+	if !c.Enabled || c.Synced {
+		s.health.Clear(health.ClockUnsynchronised, "")
+		return
+	}
+	s.judge(health.ClockUnsynchronised, cmp.Or(c.Error, "no time server has answered yet"))
 }
 
 // watchPools checks whether a pool of licenses is used up.

@@ -2,6 +2,7 @@ package system
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"viaduct/appliance/clock"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/license"
@@ -90,6 +92,31 @@ func TestALostLinkHidesItsPeers(t *testing.T) {
 		s.health.Replace(health.LinkDown, nil)
 		if n := len(s.health.Current()); n != 3 {
 			t.Errorf("%d alarms with the link", n)
+		}
+	})
+}
+
+// A clock that has just started is no alarm yet, and one for which TLS waits is an alarm of its own.
+func TestAClockThatFollowsNoServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := watched()
+		s.watchClock(status.Clock{Enabled: true})
+		if list := s.health.Current(); len(list) > 0 {
+			t.Errorf("at once: %+v", list)
+		}
+		time.Sleep(health.ClockUnsynchronised.Delay)
+		s.watchClock(status.Clock{Enabled: true, Error: "timeout"})
+		if list := s.health.Current(); len(list) != 1 || list[0].Text != "the clock is not synchronised: timeout" {
+			t.Errorf("%+v", list)
+		}
+		s.gatewaysApplied(fmt.Errorf("gateway wan: %w", clock.ErrWaits))
+		if list := s.health.Current(); len(list) != 1 || list[0].ID != health.TLSWaits.ID {
+			t.Errorf("with TLS: %+v", list)
+		}
+		s.gatewaysApplied(nil)
+		s.watchClock(status.Clock{Enabled: true, Synced: true})
+		if list := s.health.Current(); len(list) > 0 {
+			t.Errorf("when it is right: %+v", list)
 		}
 	})
 }
