@@ -126,7 +126,7 @@ func echo(ctx context.Context, conn net.PacketConn, to netip.Addr, size, seq int
 			}
 		case *icmp.TimeExceeded:
 			if quotes(body.Data, id, seq) {
-				return time.Since(sent), fmt.Errorf("%s says that the packet goes round in circles", from)
+				return time.Since(sent), fmt.Errorf("%s reports a routing loop", from)
 			}
 		}
 	}

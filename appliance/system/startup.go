@@ -99,7 +99,7 @@ func unusable(text []byte) error {
 }
 
 // errHoles: a power cut leaves zeros where blocks of a file were not written yet. Half of a configuration may be a box without an address.
-var errHoles = errors.New("zeros stand in a part of it")
+var errHoles = errors.New("a part of it is zeros")
 
 // fellBack raises the alarm that the box does not run the configuration that was saved last.
 func (s *System) fellBack(damaged []string, to string) {

@@ -34,7 +34,7 @@ func TestAStartupConfigThatCannotBeUsed(t *testing.T) {
 		"erased, with older ones":        {[]string{"-", older}, "", nil},
 		"nothing but a comment":          {[]string{"# nothing is configured\n", older}, "", nil},
 		"a line of two":                  {[]string{"system hostname half\nconte", older}, "half", nil},
-		"a good line, then zeros":        {[]string{"system hostname half\n\x00\x00\x00", older}, "older", []string{"startup-config (zeros stand in a part of it)"}},
+		"a good line, then zeros":        {[]string{"system hostname half\n\x00\x00\x00", older}, "older", []string{"startup-config (a part of it is zeros)"}},
 		"zeros in the only one":          {[]string{"system hostname half\n\x00\x00\x00"}, "factory", []string{"started with the factory settings"}},
 		"empty":                          {[]string{"", good}, "good", []string{"started with startup-config.1", "startup-config (it is empty)"}},
 		"zeros":                          {[]string{strings.Repeat("\x00", 4096), good}, "good", []string{"startup-config (it is empty)"}},

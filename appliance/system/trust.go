@@ -214,7 +214,7 @@ func (s *System) nameFor(c *x509.Certificate) (string, error) {
 			return try, nil
 		}
 	}
-	return "", fmt.Errorf("certificate %s exists already and is another one", name)
+	return "", fmt.Errorf("there is another certificate %s already", name)
 }
 
 // withTrusted adds a trusted certificate to the TLS profile of a gateway. A profile that trusted the built-in roots keeps them.
