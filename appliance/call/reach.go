@@ -54,7 +54,7 @@ func (r reach) trusts(a netip.Addr) bool {
 	if teams && slices.ContainsFunc(config.TeamsMedia, func(p netip.Prefix) bool { return p.Contains(a) }) {
 		return true
 	}
-	return slices.ContainsFunc(r.iface.MediaTrust, func(n config.ACLHost) bool { return !n.Prefix.IsValid() || n.Prefix.Contains(a) })
+	return slices.ContainsFunc(r.iface.MediaTrust, func(n config.ACLHost) bool { return n.Holds(a) })
 }
 
 // check refuses a stream whose address cannot be reached. No call is better than a silent one, and the peer can try another address.

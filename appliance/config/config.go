@@ -258,8 +258,28 @@ type ACLRule struct {
 	PortFirst, PortLast uint16 // of the destination, tcp and udp only; 0: any. PortLast 0: PortFirst alone
 }
 
-// ACLHost is `any`, an address or a network.
-type ACLHost struct{ Prefix netip.Prefix } // not valid: any
+// ACLHost is `any`, `microsoft-teams`, an address or a network.
+type ACLHost struct {
+	Teams  bool         // Microsoft's networks, whatever they are in this release
+	Prefix netip.Prefix // not valid: any, unless Teams is set
+}
+
+// Networks are the networks that are meant; none: every host is.
+func (h ACLHost) Networks() []netip.Prefix {
+	switch {
+	case h.Teams:
+		return TeamsNetworks
+	case h.Prefix.IsValid():
+		return []netip.Prefix{h.Prefix}
+	}
+	return nil
+}
+
+// Holds reports whether an address is meant.
+func (h ACLHost) Holds(a netip.Addr) bool {
+	networks := h.Networks()
+	return len(networks) == 0 || slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
+}
 
 // RoutingTableIP is `routing-table NAME` of an IP context.
 type RoutingTableIP struct {

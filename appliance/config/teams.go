@@ -13,6 +13,9 @@ var TeamsSignalling = []netip.Prefix{netip.MustParsePrefix("52.112.0.0/14"), net
 // TeamsMedia are the networks of its media processors and relays: today the same.
 var TeamsMedia = TeamsSignalling
 
+// TeamsNetworks are both: what `microsoft-teams` means where signalling and media are not told apart.
+var TeamsNetworks = TeamsSignalling
+
 // teamsDomains hold the names of Teams' hubs: sip.pstnhub.microsoft.com, and for the US government sip.pstnhub.gov.teams.microsoft.us.
 var teamsDomains = []string{"pstnhub.microsoft.com", "teams.microsoft.us"}
 

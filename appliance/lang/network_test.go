@@ -13,6 +13,7 @@ const network = `profile voip pf
 profile acl WAN
   rule 1 permit udp 52.112.0.0/14 any port 16384 32767
   rule 2 deny ip 192.0.2.9 any
+  rule 3 permit tcp microsoft-teams any port 5062
 context ip ROUTER
   interface if_eth00
     ipaddress if_eth00 192.168.1.1/24
@@ -65,7 +66,7 @@ func TestTheNetworkIsConfigured(t *testing.T) {
 	if port.Medium != (config.Medium{Speed: "100", Duplex: "half"}) || cfg.Ports[1].Medium.Speed != "auto" || port.VLANs[0].ID != 20 || !port.VLANs[0].Enabled {
 		t.Errorf("ports %+v, %+v", port, cfg.Ports[1])
 	}
-	if cfg.VoIP[0].DSCP != 34 || cfg.Console.Access[0].String() != "198.51.100.0/24" || len(cfg.ACL[0].Rules) != 2 || cfg.ACL[0].Rules[0].PortLast != 32767 {
+	if cfg.VoIP[0].DSCP != 34 || cfg.Console.Access[0].String() != "198.51.100.0/24" || len(cfg.ACL[0].Rules) != 3 || !cfg.ACL[0].Rules[2].Source.Teams || cfg.ACL[0].Rules[0].PortLast != 32767 {
 		t.Errorf("%+v, %+v, %+v", cfg.VoIP[0], cfg.Console, cfg.ACL[0])
 	}
 	// A DHCP server may give the default route and name servers, so nothing is missing.

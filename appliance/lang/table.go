@@ -71,7 +71,7 @@ var statements = []Line{
 	{Line: "profile acl <#name:name>", Into: "ACL", Help: "Packet filter: packets that match no rule are dropped, replies always pass", Prompt: "pf-acl", Lines: []Line{
 		{Line: "rule [<#index:1..9999>] <action:permit|deny> <protocol:ip|tcp|udp|icmp> <source> <destination> [port <port-first" + port + " [<port-last" + port + "]]",
 			Also: []string{"<action:permit|deny> <protocol:ip|tcp|udp|icmp> <source> <destination> [port <port-first" + port + " [<port-last" + port + "]]"},
-			Into: "Rules", Help: "Permit or deny packets; the first matching rule decides", Example: "rule 10 permit udp 198.51.100.0/24 any port 16384 32767"},
+			Into: "Rules", Help: "Permit or deny packets; the first matching rule decides", Example: "rule 10 permit tcp microsoft-teams any port 5062"},
 	}},
 	{Line: "context ip <#name:name>", Into: "IP", Help: "IP interfaces, addresses and routes", Prompt: "ctx-ip", Lines: contextIP, Data: traits{bindable: true}},
 	{Line: "context cs <#name:name>", Into: "CS", Help: "Call routing and SIP interfaces", Prompt: "ctx-cs", Lines: contextCS, Data: traits{atRoot: true}},

@@ -58,14 +58,8 @@ func joined(rules []config.ACLRule) (entries []entry) {
 }
 
 func entryOf(r config.ACLRule) entry {
-	e := entry{action: r.Action, protocol: r.Protocol}
 	// A network of length 0 is still one of its family.
-	if p := r.Source.Prefix; p.IsValid() {
-		e.sources = []netip.Prefix{p}
-	}
-	if p := r.Destination.Prefix; p.IsValid() {
-		e.destination = []netip.Prefix{p}
-	}
+	e := entry{action: r.Action, protocol: r.Protocol, sources: slices.Clone(r.Source.Networks()), destination: slices.Clone(r.Destination.Networks())}
 	if r.PortFirst != 0 && r.Protocol != "icmp" {
 		e.ports = []portRange{{r.PortFirst, max(r.PortFirst, r.PortLast)}}
 	}

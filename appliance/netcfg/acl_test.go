@@ -135,3 +135,26 @@ func TestAccessListsAndIPv6(t *testing.T) {
 		{"SSH from another host", "tcp", "2001:db8::8", "[2001:db8::7]:22", false},
 	})
 }
+
+// A list that names Microsoft Teams lets all of its data centres in: a copied 52.112.0.0/14 loses the calls from 52.122.0.0/15.
+func TestAccessListsNameTeams(t *testing.T) {
+	w := newWorld(t)
+	cfg := aclConfig()
+	for n := range cfg.ACL[0].Rules {
+		if r := &cfg.ACL[0].Rules[n]; r.Index == 20 || r.Index == 30 {
+			r.Source = config.ACLHost{Teams: true}
+		}
+	}
+	for _, i := range cfg.CS[0].Interfaces {
+		i.Trust = append(i.Trust, config.Source{Teams: true})
+	}
+	must(firewallNet(t).Apply(cfg))(t)
+	w.address("peth01", "123.123.123.113/28", "52.122.0.9/15", "52.113.0.9/14", "198.51.100.9/24")
+	w.atPeer(func() { waitRunning(t, "peth01") })
+	w.try(t, []door{
+		{"TLS from a data centre of 2023", "tcp", "52.122.0.9", "123.123.123.123:5062", true},
+		{"media from there", "udp", "52.122.0.9", "123.123.123.123:16400", true},
+		{"TLS from an older one", "tcp", "52.113.0.9", "123.123.123.123:5062", true},
+		{"media from elsewhere", "udp", "198.51.100.9", "123.123.123.123:16400", false},
+	})
+}

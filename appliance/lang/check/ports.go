@@ -130,14 +130,14 @@ func noHost(p netip.Prefix) string {
 }
 
 func (c *checker) aclRule(w Where, r config.ACLRule) {
-	from, to := r.Source.Prefix, r.Destination.Prefix
+	from, to := r.Source.Networks(), r.Destination.Networks() // each of one family
 	switch {
 	case r.PortFirst != 0 && r.Protocol == "icmp":
 		c.add(w, Warning, "icmp has no ports: the rule applies to all of icmp", "")
 	case r.PortLast != 0 && r.PortLast < r.PortFirst:
 		c.add(w, Warning, fmt.Sprintf("the last port is below the first: the rule applies to port %d only", r.PortFirst), "")
 	}
-	if from.IsValid() && to.IsValid() && from.Addr().Is4() != to.Addr().Is4() {
+	if len(from) > 0 && len(to) > 0 && from[0].Addr().Is4() != to[0].Addr().Is4() {
 		c.add(w, Warning, "a packet cannot have both IPv4 and IPv6 addresses: the rule matches none", "")
 	}
 }

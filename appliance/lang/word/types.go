@@ -44,7 +44,7 @@ var own = map[reflect.Type]cli.Type{
 	reflect.TypeFor[config.Source]():  {What: "network, for example 192.0.2.0/24", Words: []string{"remote", "microsoft-teams"}, Parse: parseSource, Print: printSource},
 	reflect.TypeFor[netip.Addr]():     {What: "address", Parse: parseAddr, Print: printAddr},
 	reflect.TypeFor[netip.Prefix]():   {What: "address/length", Parse: parsePrefix},
-	reflect.TypeFor[config.ACLHost](): {What: "any, an address or a network", Words: []string{"any"}, Parse: parseACLHost, Print: printACLHost},
+	reflect.TypeFor[config.ACLHost](): {What: "any, microsoft-teams, an address or a network", Words: []string{"any", "microsoft-teams"}, Help: map[string]string{"microsoft-teams": "The networks of Microsoft Teams, signalling and media"}, Parse: parseACLHost, Print: printACLHost},
 	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Outside: OutsideKeys, Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
 }
 
@@ -169,23 +169,29 @@ func printSource(v any) string {
 	return ""
 }
 
-// parseACLHost accepts "any", an address or a network.
+// parseACLHost accepts "any", "microsoft-teams", an address or a network.
 func parseACLHost(w string, _ any) (any, error) {
-	if w == "any" {
+	switch w {
+	case "any":
 		return config.ACLHost{}, nil
+	case "microsoft-teams":
+		return config.ACLHost{Teams: true}, nil
 	}
 	if a, err := netip.ParseAddr(w); err == nil && sound(a) {
 		return config.ACLHost{Prefix: netip.PrefixFrom(a, a.BitLen())}, nil
 	}
 	p, err := parsePrefix(w, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not any, an address, or a network such as 192.0.2.0/24", w)
+		return nil, fmt.Errorf("%q is not any, microsoft-teams, an address, or a network such as 192.0.2.0/24", w)
 	}
 	return config.ACLHost{Prefix: p.(netip.Prefix).Masked()}, nil
 }
 
 func printACLHost(v any) string {
-	switch p := v.(config.ACLHost).Prefix; {
+	h := v.(config.ACLHost)
+	switch p := h.Prefix; {
+	case h.Teams:
+		return "microsoft-teams"
 	case !p.IsValid():
 		return "any"
 	case p.IsSingleIP():
