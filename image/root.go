@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"viaduct/image/update"
 )
 
 // rootFiles is the root file system; programs is the folder that they were built into. No kernel modules: all that the boards need is
@@ -20,9 +22,9 @@ func rootFiles(b boardProfile, r Release, programs string, trust []byte) (*tree,
 	t.link("etc/resolv.conf", "/tmp/resolv.conf") // without it gokrazy puts a tmpfs over /etc
 	t.file("etc/hostname", 0o644, []byte("viaduct"))
 	t.file("etc/hosts", 0o644, []byte("127.0.0.1 localhost\n::1 localhost\n"))
-	t.file("etc/viaduct-release", 0o644, fmt.Appendf(nil, "board %s\nversion %s\ncommit %s\nbuilt %s\n",
+	t.file(update.ReleaseFile, 0o644, fmt.Appendf(nil, "board %s\nversion %s\ncommit %s\nbuilt %s\n",
 		b.Name, r.Version, r.Commit, r.Built.UTC().Format("2006-01-02T15:04:05Z")))
-	t.file("etc/viaduct-update-keys", 0o644, trust)
+	t.file(update.KeysFile, 0o644, trust)
 	for _, p := range shipped {
 		data, err := os.ReadFile(filepath.Join(programs, filepath.Base(p.source)))
 		if err != nil {

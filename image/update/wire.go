@@ -8,6 +8,12 @@ package update
 // After a good end, POST /reboot there starts the new firmware.
 const InstallPath = "/viaduct/image"
 
+// Files of a root, in which it says what it is and whose updates it takes.
+const (
+	ReleaseFile = "etc/viaduct-release" // lines of a word and a value: board, version, commit, built
+	KeysFile    = "etc/viaduct-update-keys"
+)
+
 // Images says what is in the slots.
 type Images struct {
 	Board   string `json:"board"`

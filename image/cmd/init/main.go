@@ -2,8 +2,10 @@
 // the watchdog as this product wants them.
 //
 // It owns the order of the start, the health of the services, and the installation of updates, which sbcd hands over at gokrazy's
-// unix socket (update.go). It does not own what the services do; the data partition's contents belong to sbcd and consoled. Goroutines: gokrazy's, one that renames ports that come late, one that asks the services how they
-// are, and one that feeds the watchdog. They end with the machine.
+// unix socket (update.go). It does not own what the services do; the data partition's contents belong to sbcd and consoled.
+//
+// Goroutines: gokrazy's, one that renames ports that come late, one that asks the services how they are, and one that feeds the
+// watchdog, during the start as well. They end with the machine.
 package main
 
 import (
@@ -49,6 +51,7 @@ func start(lines *journal) error {
 	log.Printf("viaduct %s (%s)", version, commit)
 	// Before Boot, which would open it and feed it whatever happens; the device cannot be opened twice.
 	dog := openWatchdog("/dev/watchdog")
+	started := dog.feedFor(startLimit)
 	if err := gokrazy.Boot(built); err != nil {
 		return fmt.Errorf("boot: %w", err)
 	}
@@ -88,6 +91,7 @@ func start(lines *journal) error {
 	if trial {
 		w.confirm, w.limit = firmware.confirm, trialTime()
 	}
+	started()
 	go w.watch(context.Background())
 	return nil
 }

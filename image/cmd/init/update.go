@@ -57,11 +57,11 @@ func (f *firmware) open(d disk) error {
 	if f.running, err = update.Running(string(line)); err != nil {
 		return err
 	}
-	release, err := os.ReadFile("/etc/viaduct-release")
+	release, err := os.ReadFile("/" + update.ReleaseFile)
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile("/etc/viaduct-update-keys")
+	text, err := os.ReadFile("/" + update.KeysFile)
 	if err != nil {
 		return err
 	}
