@@ -79,6 +79,7 @@ qemu: peers
 # an update that never answers uses up all its starts. In an emulator: some twenty minutes.
 CUTS ?= 50
 cuts: peers
+	$(GO) test -v -count=1 -timeout 24h -run TestPowerCuts ./image/cmd/init -cuts $(CUTS)
 	$(GO) test -v -count=1 -timeout 24h -run 'TestPowerCut(During|While)|TestUpdatesOfABox|TestAFirmwareWithoutARelay' ./image -long -cuts $(CUTS)
 
 # The image to a medium: make flash BOARD=rpi4 DEV=/dev/sdX

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	cuts = flag.Int("cuts", 12, "how often the power is cut in each of the tests of power cuts")
+	cuts = flag.Int("cuts", 6, "how often the power is cut in each of the tests of power cuts; make cuts: 50")
 	seed = flag.Uint64("seed", 0, "of what is lost with the power; 0: another one each time")
 )
 
