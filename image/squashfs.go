@@ -60,14 +60,14 @@ func writeSquashFS(t *tree, at time.Time) ([]byte, error) {
 		return nil, s.err
 	}
 	inodeTable := s.out.Len()
-	s.out.Write(s.inodes.close())
+	s.out.Write(s.inodes.finish())
 	dirTable := s.out.Len()
-	s.out.Write(s.dirs.close())
+	s.out.Write(s.dirs.finish())
 
 	var ids metadata
 	ids.write(binary.LittleEndian.AppendUint32(nil, 0)) // root's user and group
 	idBlock := s.out.Len()
-	s.out.Write(ids.close())
+	s.out.Write(ids.finish())
 	idTable := s.out.Len()
 	s.out.Write(binary.LittleEndian.AppendUint64(nil, uint64(idBlock)))
 	used := s.out.Len()
@@ -214,8 +214,8 @@ func (m *metadata) flush(n int) {
 	m.open = m.open[n:]
 }
 
-// close returns the table.
-func (m *metadata) close() []byte {
+// finish returns the table.
+func (m *metadata) finish() []byte {
 	if len(m.open) > 0 {
 		m.flush(len(m.open))
 	}

@@ -47,8 +47,8 @@ func startInstaller(socket string) (*installer, func(), error) {
 	}
 	f := &installer{state: update.State{Slots: [2]update.Firmware{{Version: "v1", Commit: "0123456789abcdef", Built: whenBuilt}}}}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /viaduct/image", f.images)
-	mux.HandleFunc("PUT /viaduct/image", f.install)
+	mux.HandleFunc("GET "+update.InstallPath, f.images)
+	mux.HandleFunc("PUT "+update.InstallPath, f.install)
 	mux.HandleFunc("POST /reboot", f.reboot)
 	s := &http.Server{Handler: mux}
 	served := make(chan struct{})
@@ -59,7 +59,7 @@ func startInstaller(socket string) (*installer, func(), error) {
 func (f *installer) images(w http.ResponseWriter, _ *http.Request) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
-	json.NewEncoder(w).Encode(map[string]any{"board": "qemu-virt", "running": "a", "state": f.state})
+	json.NewEncoder(w).Encode(update.Images{Board: "qemu-virt", Running: "a", State: f.state})
 }
 
 func (f *installer) install(w http.ResponseWriter, r *http.Request) {
@@ -73,13 +73,13 @@ func (f *installer) install(w http.ResponseWriter, r *http.Request) {
 	}()
 	flush := http.NewResponseController(w)
 	flush.EnableFullDuplex()
-	tell := func(line map[string]any) {
+	tell := func(line update.Progress) {
 		json.NewEncoder(w).Encode(line)
 		flush.Flush()
 	}
-	last := map[string]any{"done": true}
-	if err := f.take(r, func(text string) { tell(map[string]any{"text": text}) }); err != nil {
-		last["error"] = err.Error()
+	last := update.Progress{Done: true}
+	if err := f.take(r, func(text string) { tell(update.Progress{Text: text}) }); err != nil {
+		last.Error = err.Error()
 	}
 	tell(last)
 }

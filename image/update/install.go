@@ -74,7 +74,7 @@ func Install(r io.Reader, o Options) (Manifest, error) {
 	if err := o.Disk.setState(s); err != nil {
 		return m, err
 	}
-	if err := l.settle(o.Running, Off); err != nil { // a half-written slot must not be chosen
+	if err := l.prefer(o.Running, Off); err != nil { // a half-written slot must not be chosen
 		return m, err
 	}
 	at := int64(0)
@@ -84,7 +84,7 @@ func Install(r io.Reader, o Options) (Manifest, error) {
 		at   int64
 	}{{root, o.Disk.Roots[target], 0}, {kernel, o.Disk.Boot, kernelAt}} {
 		o.Tell(fmt.Sprintf("writing %s to slot %v", w.part.Name, target))
-		if err := place(w.to, w.at, io.NewSectionReader(spool, at, w.part.Packed.Size), w.part); err != nil {
+		if err := unpack(w.to, w.at, io.NewSectionReader(spool, at, w.part.Packed.Size), w.part); err != nil {
 			return m, fmt.Errorf("write %s to slot %v: %w", w.part.Name, target, err)
 		}
 		at += w.part.Packed.Size
@@ -129,9 +129,9 @@ func receive(spool io.Writer, in io.Reader, p Part) error {
 	return nil
 }
 
-// place unpacks a part to its place and reads it back. What is there already is not written again: most updates have the same
+// unpack unpacks a part to a device and reads it back. A part that is there already is not written again: most updates have the same
 // kernel, and flash wears.
-func place(to Device, at int64, packed io.Reader, p Part) error {
+func unpack(to Device, at int64, packed io.Reader, p Part) error {
 	if same, err := holds(to, at, p); err != nil || same {
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 // loader is what starts a kernel and its root. Whatever it is told, a slot on trial is started a few times at most unless PID 1 of
 // that slot settles it, and power may go between any two writes.
 type loader interface {
-	// settle lets a slot be started from now on; the other gets the rank, if the loader knows such.
-	settle(s Slot, other Rank) error
+	// prefer has a slot started from now on; the other gets the rank, if the loader knows ranks.
+	prefer(s Slot, other Rank) error
 	// try lets a slot be started on trial.
 	try(s Slot) error
 	// tried tells whether a slot on trial has been started, and whether it shall be once more.
@@ -35,7 +35,7 @@ type counting struct {
 	boot Device
 }
 
-func (c counting) settle(s Slot, other Rank) error {
+func (c counting) prefer(s Slot, other Rank) error {
 	c.list[s], c.list[s.Other()] = Entry{Slot: s, Rank: Own}, Entry{Slot: s.Other(), Rank: other}
 	return c.write(c.boot)
 }
@@ -90,7 +90,7 @@ func (o once) point(name string, s Slot) error {
 	return nil
 }
 
-func (o once) settle(s Slot, _ Rank) error { return o.point(piConfig, s) }
+func (o once) prefer(s Slot, _ Rank) error { return o.point(piConfig, s) }
 
 func (o once) try(s Slot) error {
 	if err := o.point(piTry, s); err != nil {

@@ -152,7 +152,7 @@ func (d Disk) Started(running Slot) (trial, restart bool, err error) {
 	// Back for good: the loader has come back by itself, or it is one that does not count, or the slot was never started.
 	s.Slots[tried].Failed = started || tried == running
 	s.Trial = nil
-	if err := l.settle(tried.Other(), Off); err != nil {
+	if err := l.prefer(tried.Other(), Off); err != nil {
 		return tried == running, false, err
 	}
 	return false, tried == running, d.setState(s)
@@ -168,7 +168,7 @@ func (d Disk) Confirm(running Slot) error {
 	if err != nil {
 		return err
 	}
-	if err := l.settle(running, Spare); err != nil {
+	if err := l.prefer(running, Spare); err != nil {
 		return err
 	}
 	s.Trial = nil

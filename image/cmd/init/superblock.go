@@ -136,8 +136,8 @@ func goodGroups(part blockDevice, s superblock, at int64) (groups []byte, change
 		}
 		copy(g, c)
 		changed = true
-		for _, bits := range []struct{ place, free, count int }{{0x0, 0xc, int(8 * block)}, {0x4, 0xe, int(s.u32(0x28))}} {
-			if err := countFree(part, g, block, bits.place, bits.free, bits.count); err != nil {
+		for _, bits := range []struct{ field, free, count int }{{0x0, 0xc, int(8 * block)}, {0x4, 0xe, int(s.u32(0x28))}} {
+			if err := countFree(part, g, block, bits.field, bits.free, bits.count); err != nil {
 				return nil, false, err
 			}
 		}
@@ -173,9 +173,9 @@ func countDirectories(part blockDevice, g []byte, s superblock) error {
 }
 
 // countFree counts the bits that are not set, and writes their number into a group's descriptor: low half and, 32 bytes on, the high one.
-func countFree(part blockDevice, g []byte, block int64, place, free, count int) error {
+func countFree(part blockDevice, g []byte, block int64, field, free, count int) error {
 	le := binary.LittleEndian
-	bits, err := readBits(part, g, block, place)
+	bits, err := readBits(part, g, block, field)
 	if err != nil {
 		return err
 	}
@@ -191,18 +191,18 @@ func countFree(part blockDevice, g []byte, block int64, place, free, count int) 
 }
 
 // readBits reads the block of bits that a group's descriptor names.
-func readBits(part blockDevice, g []byte, block int64, place int) ([]byte, error) {
+func readBits(part blockDevice, g []byte, block int64, field int) ([]byte, error) {
 	le := binary.LittleEndian
 	bits := make([]byte, block)
-	at := int64(le.Uint32(g[place+0x20:]))<<32 | int64(le.Uint32(g[place:]))
+	at := int64(le.Uint32(g[field+0x20:]))<<32 | int64(le.Uint32(g[field:]))
 	_, err := part.ReadAt(bits, at*block)
 	return bits, err
 }
 
 // beginsUsed checks that the bitmaps of the first group mark as used its first blocks and the ten inodes that ext4 keeps for itself. The kernel would believe damaged ones, and overwrite files.
 func beginsUsed(part blockDevice, groups []byte, block int64) error {
-	for place, always := range map[int]uint16{0x0: 0x0f, 0x4: 0x3ff} {
-		bits, err := readBits(part, groups, block, place)
+	for field, always := range map[int]uint16{0x0: 0x0f, 0x4: 0x3ff} {
+		bits, err := readBits(part, groups, block, field)
 		if err != nil {
 			return err
 		}
