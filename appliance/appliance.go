@@ -32,7 +32,7 @@ type Options struct {
 	Level      slog.Level
 	LogTo      io.Writer       // besides the ring that `show log` reads
 	Rescue     string          // file in which a console leaves orders while it gets no answers; "": none
-	Alarm      string          // a lasting failure of the box that whoever started us knows of; "": none
+	Alarm      string          // text of an alarm about the box, from the program that started us; "": none
 	Installer  string          // unix socket of PID 1, which installs images; "": none
 	ConsoleUID int             // user of consoled once it has dropped its privileges; 0: it keeps them
 	Engines    []system.Engine // of the process, kept running with those of the box

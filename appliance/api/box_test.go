@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,17 @@ func TestALoginSaysWhatFails(t *testing.T) {
 		if r := b.Login(t.Context(), c.r); strings.Contains(r.Banner, "% the box started with startup-config.1") != c.says {
 			t.Errorf("%+v: %q", c.r, r.Banner)
 		}
+	}
+}
+
+// A greeting of hundreds of failed registrations would hide the prompt.
+func TestAGreetingHasABound(t *testing.T) {
+	cfg := config.New()
+	cfg.Accounts = []*config.Account{{Class: config.Administrator, Name: "admin", Password: hash(t, "right")}}
+	b := NewBackend(lang.New(), &accounts{cfg: cfg, failing: slices.Repeat([]string{"user.01 is not registered"}, greeted+3)})
+	r := b.Login(t.Context(), wire.LoginRequest{User: "admin", Password: "right", Remote: true})
+	if strings.Count(r.Banner, "user.01") != greeted || !strings.HasSuffix(r.Banner, "\n% 3 more alarms: show alarms") || strings.Contains(r.Banner, "a warning") {
+		t.Errorf("%s", r.Banner)
 	}
 }
 

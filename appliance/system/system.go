@@ -54,7 +54,7 @@ type Options struct {
 	Language   *lang.Language
 	Secrets    *store.Secrets // the key with which Language seals secrets
 	Rescue     string         // file in which a console leaves an order for the next start; "": none
-	Alarm      string         // a lasting failure of the box that PID 1 knows of; "": none
+	Alarm      string         // text of an alarm about the box, from PID 1; "": none
 	Installer  string         // unix socket of PID 1, which installs images and restarts the box; "" or no socket there: the box does not run from an image
 }
 

@@ -34,7 +34,7 @@ func main() {
 	check := flag.String("check", "", "check a configuration `file`, print every problem, change nothing; exit status 1 when there is an error")
 	consoleUID := flag.Int("console-uid", 0, "`number` of the user that consoled runs as once it has its ports; 0 is root")
 	installer := flag.String("installer", "/run/gokrazy-http.sock", "`path` of PID 1's unix socket, where images are installed; nothing is there on a development machine")
-	alarm := flag.String("alarm", "", "`text` of a lasting failure of the box that whoever starts sbcd knows of")
+	alarm := flag.String("alarm", "", "`text` of an alarm about the box, from the program that starts sbcd")
 	verbose := flag.Bool("verbose", false, "log every step")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this `file`, for development")
 	showVersion := flag.Bool("version", false, "print version, commit and build time")
