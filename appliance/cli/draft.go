@@ -2,10 +2,9 @@ package cli
 
 import "reflect"
 
-// Draft is the lists that were made for a configuration that nobody else has seen yet. They are changed in place, so that to replace
-// each element of a long list does not cost a copy of it each time. It is over when the configuration is shown to anybody. The zero
-// value is a new draft.
-type Draft struct{ lists map[uintptr]reflect.Value } // by address; holding them keeps it from being used again
+// Draft holds the lists of a configuration that is not published yet. The editor changes them in place, so replacing every element of a
+// long list does not copy the list each time. A draft ends when its configuration is published. The zero value is a new draft.
+type Draft struct{ lists map[uintptr]reflect.Value } // by address; the references keep the address from being reused
 
 func (d *Draft) add(list reflect.Value) {
 	if d == nil || list.Len() < indexed {

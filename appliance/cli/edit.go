@@ -6,19 +6,18 @@ import (
 	"sync"
 )
 
-// ErrGone means that an object on the path to a line does not exist (any more).
+// ErrGone means that an object on the path to a line does not exist, or no longer exists.
 var ErrGone = errors.New("no such object")
 
-// Editor applies lines to configurations. It never changes the configuration that it is given: it copies the path from the
-// root to the changed field. Long lists grow in place behind the end that older configurations see, and are found by an
-// index, so that a paste costs the same for each line however long the list has become. To replace an element in place the list must
-// be a draft's.
+// Editor applies lines to configurations. It never changes the configuration that it is given, but copies the path from the root to the
+// changed field. Long lists grow in place beyond the end that older configurations see, and have an index, so each line of a paste costs
+// the same, however long a list is. Only the lists of a draft allow replacing an element in place.
 type Editor struct {
 	table *Table
 
 	mu    sync.Mutex
 	draft *Draft // of the line that is being applied
-	// grown are the lists that this editor made last; it alone may write behind their ends.
+	// grown are the latest lists of this editor, which alone may write beyond their ends.
 	grown [8]*grown
 	next  int
 }
@@ -26,8 +25,8 @@ type Editor struct {
 // NewEditor returns an editor for configurations of t's root type.
 func (t *Table) NewEditor() *Editor { return &Editor{table: t} }
 
-// Apply returns root (a pointer to the configuration) with the line m, which stands in the mode that path leads to.
-// It returns root itself when nothing changes. With a draft, root is what the draft's last line has made, and is not to be used any more.
+// Apply returns root (a pointer to the configuration) with the line m applied in the mode that path leads to. It returns root itself if
+// nothing changes. With a draft, root is the result of the draft's last line, and must not be used afterwards.
 func (e *Editor) Apply(root any, path []*Match, m *Match, d *Draft) (any, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -80,7 +79,7 @@ func (e *Editor) descend(owner reflect.Value, path []*Match, m *Match) (changed 
 	return true, nil
 }
 
-// set changes the field that m is about, in a struct that nobody else sees yet.
+// set changes the field of m in a struct that is not published yet.
 func (e *Editor) set(owner reflect.Value, m *Match) (changed bool, err error) {
 	s := m.Stmt
 	switch s.kind {
@@ -198,7 +197,7 @@ func (e *Editor) setElement(owner reflect.Value, m *Match) (bool, error) {
 	return true, nil
 }
 
-// order brings what a list holds by default to its front, in that order: taken away and added again, it prints as it did.
+// order moves the built-in elements of a list to its front, in their order: an element that was removed and added again prints as before.
 func (s *Stmt) order(owner reflect.Value) {
 	f, def := owner.FieldByIndex(s.field), s.builtin(owner.Type())
 	if def.Len() == 0 || f.Len() == 0 {
@@ -218,7 +217,7 @@ func (s *Stmt) order(owner reflect.Value) {
 	f.Set(ordered)
 }
 
-// builtin is what a list holds by default.
+// builtin returns the elements of a list by default.
 func (s *Stmt) builtin(owner reflect.Type) reflect.Value {
 	return withDefaults(owner).FieldByIndex(s.field)
 }
@@ -232,8 +231,8 @@ func contains(list, elem reflect.Value) bool {
 	return false
 }
 
-// Text is the line of m in canonical form, after it was applied to root in the mode of path: what Walk reports for it.
-// It is empty when the line left nothing behind.
+// Text returns the line of m in the form that Walk prints, after it was applied to root in the mode of path. It is empty if the line has no
+// printed form.
 func (e *Editor) Text(root any, path []*Match, m *Match) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -287,7 +286,7 @@ func (e *Editor) Object(root any, path []*Match) any {
 	return nil
 }
 
-// object is the pointer that path leads to; it is nil when an object on the way is gone.
+// object returns the pointer that path leads to, or nil if an object on the path no longer exists.
 func (e *Editor) object(root any, path []*Match) reflect.Value {
 	object := reflect.ValueOf(root)
 	for _, h := range path {

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// Error is what is wrong with a line.
+// Error is the error of a line.
 type Error struct {
-	Col        int // byte offset of the word that is wrong; the end of the line when something is missing
+	Col        int // byte offset of the wrong word; the end of the line if something is missing
 	Text       string
-	Candidates []string // what may have been meant
+	Candidates []string // words that were probably meant
 }
 
 func (e *Error) Error() string { return e.Text }
 
-// failure is what would have fitted at a word that did not.
+// failure describes what was expected in place of a word.
 type failure struct {
 	expected []string // keywords and fixed words
-	correct  []string // of those, the ones that a near miss is taken for
+	correct  []string // those of them that a near miss is corrected to
 	err      error    // of an argument's form
 	extra    bool     // a pattern ended before this word
 }
@@ -54,10 +54,10 @@ func (f *failure) expect(text string, s *Stmt) {
 	}
 }
 
-// shortestCorrected is the length of a word below which a near miss says too little to be taken for the keyword.
+// shortestCorrected is the length from which a near miss is corrected to the keyword.
 const shortestCorrected = 5
 
-// nearMiss is the one keyword that the word at pos narrowly misses, or "".
+// nearMiss returns the only keyword that the word at pos resembles, or "".
 func (m *matcher) nearMiss(pos int) string {
 	f, w := m.failures[pos], m.words[pos]
 	if f == nil || w.Quoted || len(w.Text) < shortestCorrected {
@@ -70,10 +70,10 @@ func (m *matcher) nearMiss(pos int) string {
 	return near[0]
 }
 
-// mostExpected is how many words a message lists that may stand in a place.
+// mostExpected limits how many expected words a message lists.
 const mostExpected = 40
 
-// error says what is wrong at the word up to which the line could be understood furthest.
+// error describes the failure at the furthest word that any pattern has reached.
 func (m *matcher) error(line string) *Error {
 	if len(m.words) == 0 {
 		return &Error{Text: "empty line"}
@@ -118,7 +118,7 @@ func (m *matcher) error(line string) *Error {
 	return e
 }
 
-// incomplete says what is missing at the end of a line.
+// incomplete describes what is missing at the end of a line.
 func incomplete(line string, rs []reading) *Error {
 	var next []string
 	for _, r := range rs {
@@ -161,7 +161,7 @@ func nearest(word string, among []string, limit int) []string {
 	return found
 }
 
-// distance is the edit distance of a and b with swaps of neighbours (Damerau), or limit+1 when it is larger than limit.
+// distance returns the edit distance of a and b with transpositions (Damerau), or limit+1 if it exceeds limit.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) > 256 {
 		return limit + 1
@@ -187,7 +187,7 @@ func distance(a, b string, limit int) int {
 	return prev[len(b)]
 }
 
-// Nearest returns which of the names is most like name, or nothing when none is like it.
+// Nearest returns the names that are most similar to name, or none.
 func Nearest(name string, among []string) []string { return nearest(name, among, 1+len(name)/4) }
 
 func appendNew(list []string, s string) []string {
@@ -207,7 +207,7 @@ func orList(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }
 
-// quoteWord shows a word in a message, shortened: anything may have been pasted.
+// quoteWord quotes and shortens a word for a message.
 func quoteWord(w string) string {
 	const longest = 60
 	if len(w) > longest {

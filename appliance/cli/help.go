@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// Choice is one way to go on with a line. Section is the name of the layer that it belongs to.
+// Choice is one possible next word. Section is the name of its layer.
 type Choice struct{ Word, Help, Section string }
 
-// Help is what may stand at a place in a line.
+// Help is what can come next at a position in a line.
 type Help struct {
 	Choices []Choice
-	Insert  string // what Tab may insert
-	Text    bool   // the word under the cursor is free text and cannot become a keyword or a name any more
+	Insert  string // text that Tab can insert
+	Text    bool   // the word under the cursor is free text; it can no longer become a keyword or a name
 }
 
-// endOfLine stands for a line that may end here.
+// endOfLine means that the line may end here.
 const endOfLine = "<cr>"
 
-// Help tells what may stand at cursor, a byte offset in line. outside lists what exists of a kind (Type.Outside); it may be nil.
+// Help returns what can come next at cursor, a byte offset in line. outside lists the objects of a kind (Type.Outside); it may be nil.
 func (t *Table) Help(layers []Layer, line string, cursor int, root any, outside func(kind string) []string) Help {
 	cursor = max(0, min(cursor, len(line)))
 	before := line[:cursor]
@@ -37,7 +37,7 @@ func (t *Table) Help(layers []Layer, line string, cursor int, root any, outside 
 		}
 	}
 	h := helper{table: t, root: root, partial: partial, outside: outside, first: len(words) == 0 || len(words) == 1 && words[0].Text == "no"}
-	// What comes after an abbreviation depends on what it stands for: the best readings of the words before decide.
+	// The meaning of an abbreviation decides what comes after it: use the best readings of the words before.
 	first := &matcher{table: t, root: root, words: words}
 	first.run(layers)
 	h.best = first.bestFits()
@@ -55,7 +55,7 @@ func (t *Table) Help(layers []Layer, line string, cursor int, root any, outside 
 	return h.result()
 }
 
-// bestFits is the fit of each word in the best readings.
+// bestFits returns the fit of each word in the best readings.
 func (m *matcher) bestFits() []int {
 	rs := m.readings
 	var fits []int
@@ -89,7 +89,7 @@ type helper struct {
 	free    bool
 }
 
-// fits reports whether a reading of the words before is one of the best.
+// fits reports whether a reading of the preceding words is one of the best.
 func (h *helper) fits(fits []int) bool {
 	for i, best := range h.best {
 		if i < len(fits) && fits[i] != best {
@@ -163,7 +163,8 @@ func (h *helper) addArg(n *arg, s *Stmt) {
 	}
 }
 
-// helpFor is the help for a word of a statement: its own there, the one that it has everywhere behind a first word, or that of the whole.
+// helpFor returns the help for a word of a statement: its own help there, its general help (not for a first word), or the help of the
+// statement.
 func (h *helper) helpFor(s *Stmt, word string) string {
 	if text, ok := s.Words[word]; ok {
 		return text
@@ -226,7 +227,7 @@ func (h *helper) choice(word, help string, tab bool) {
 	}
 }
 
-// addNo offers `no` where a configuration mode is among the layers.
+// addNo offers `no` if one of the layers is a configuration mode.
 func (h *helper) addNo(layers []Layer) {
 	for _, l := range layers {
 		if l.Mode.Type != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// keyName is the spelling that an object already has: a line that names it in another case does not rename it.
+// keyName returns the existing spelling of an object: a line that names it in another case does not rename it.
 func keyName(s *Stmt, old reflect.Value) reflect.Value {
 	if len(s.keys) == 1 && s.keys[0].gotype.Kind() == reflect.String {
 		c := reflect.New(s.keys[0].gotype).Elem()
@@ -16,8 +16,8 @@ func keyName(s *Stmt, old reflect.Value) reflect.Value {
 	return reflect.Value{}
 }
 
-// nextIndex binds the index that the line left out: the one after the last, or a free one where that is out of range. A
-// line that repeats an element as it is means that element, unless it opens a mode.
+// nextIndex binds an index that the line left out: the one after the last, or a free one if that is out of range. A line that repeats an
+// element means that element, unless it opens a mode.
 func (e *Editor) nextIndex(f reflect.Value, m *Match) (key string, err error) {
 	s := m.Stmt
 	v := withDefaults(s.elem)
@@ -49,7 +49,7 @@ func (e *Editor) nextIndex(f reflect.Value, m *Match) (key string, err error) {
 	return m.key(), nil
 }
 
-// key is the key that the line names, in one string.
+// key returns the key in the line as one string.
 func (m *Match) key() string {
 	s := m.Stmt
 	var parts []string
@@ -70,7 +70,7 @@ func (m *Match) key() string {
 	return strings.Join(parts, "\x00")
 }
 
-// keyOf is the key of an element, in the same form.
+// keyOf returns the key of an element in the same form.
 func (s *Stmt) keyOf(elem reflect.Value) string {
 	elem = reflect.Indirect(elem)
 	if len(s.keys) == 1 && len(s.keyFlags) == 0 {

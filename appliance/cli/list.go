@@ -2,13 +2,13 @@ package cli
 
 import "reflect"
 
-// grown is a list and where its elements are.
+// grown is a list with its index.
 type grown struct {
-	data uintptr // with len: which list this is
+	data uintptr // identifies the list, together with len
 	len  int
-	list reflect.Value // holding it keeps its address from being used again
+	list reflect.Value // the reference keeps the address from being reused
 	pos  map[string]int
-	owns bool // this editor may write behind the end
+	owns bool // this editor may write beyond the end
 }
 
 // indexed is the length from which a list gets an index.
@@ -38,7 +38,7 @@ func (e *Editor) find(s *Stmt, list reflect.Value, key string) int {
 	return -1
 }
 
-// known returns what is remembered of a list.
+// known returns the entry of a list in the ring.
 func (e *Editor) known(list reflect.Value) *grown {
 	data := list.Pointer()
 	for _, g := range e.grown {
@@ -49,7 +49,7 @@ func (e *Editor) known(list reflect.Value) *grown {
 	return nil
 }
 
-// remember makes room for a list in the ring.
+// remember adds a list to the ring.
 func (e *Editor) remember(list reflect.Value) *grown {
 	list = list.Slice(0, list.Len()) // a value of its own: the one given is a field, which soon holds another array
 	g := &grown{data: list.Pointer(), len: list.Len(), list: list}
@@ -58,7 +58,7 @@ func (e *Editor) remember(list reflect.Value) *grown {
 	return g
 }
 
-// append adds v at the end: in place when this editor made the list and nothing has been added behind it since.
+// append adds v at the end, in place if this editor made the list and has not appended to it since.
 func (e *Editor) append(s *Stmt, list, v reflect.Value, key string) reflect.Value {
 	n := list.Len()
 	if g := e.known(list); g != nil && g.owns && g.list.Cap() > n {
@@ -105,7 +105,7 @@ func (e *Editor) insert(s *Stmt, list, v reflect.Value, key string) reflect.Valu
 	return longer
 }
 
-// replace returns the list with v at i: itself when it is the draft's, else a copy, to which the index moves.
+// replace returns the list with v at i: the list itself if it belongs to the draft, otherwise a copy, to which the index moves.
 func (e *Editor) replace(list reflect.Value, i int, v reflect.Value) reflect.Value {
 	if e.draft.has(list) {
 		list.Index(i).Set(v)
@@ -122,7 +122,7 @@ func (e *Editor) replace(list reflect.Value, i int, v reflect.Value) reflect.Val
 	return cp
 }
 
-// remove returns a copy of the list without element i; a list that has become empty is nil, as one that never was.
+// remove returns a copy of the list without element i. An empty list becomes nil.
 func remove(list reflect.Value, i int) reflect.Value {
 	n := list.Len()
 	if n == 1 {

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Look is what a line that is not understood looks like, by its first word.
+// Look says what an unknown line looks like, judged by its first word.
 type Look int
 
 const (
-	LooksStrange     Look = iota // no line begins so
+	LooksStrange     Look = iota // no line begins with such a word
 	LooksAsStatement             // a line that opens no mode
 	LooksAsHeader                // a line that opens a mode, here or elsewhere
 )
 
-// Look tells what line, which is not understood, may have been meant to be, and the word that it begins with. Layers are those in
-// which it was tried.
+// Look returns what an unknown line was probably meant to be, and the word that it begins with. Layers are the modes that did not understand
+// it.
 func (t *Table) Look(layers []Layer, line string) (Look, string) {
 	words := Words(seen(line))
 	if len(words) == 0 || words[0].Quoted || words[0].Text == "no" {
@@ -38,7 +38,7 @@ func (t *Table) Look(layers []Layer, line string) (Look, string) {
 	nearly := func(w string) bool {
 		return len(first) >= shortestSplit && (strings.HasPrefix(w, first) || distance(first, w, 1) <= 1)
 	}
-	// What may stand here comes before what may stand elsewhere, and a slip in a statement before one in a header.
+	// Lines of these layers come before lines of others, and misspelt statements before misspelt headers.
 	for _, x := range []struct {
 		words []string
 		is    func(string) bool
@@ -54,10 +54,10 @@ func (t *Table) Look(layers []Layer, line string) (Look, string) {
 	return LooksStrange, ""
 }
 
-// shortestSplit is the length of a word below which neither its beginning nor a near miss says what was meant.
+// shortestSplit is the length from which the beginning of a word, or a near miss, says what was meant.
 const shortestSplit = 4
 
-// firstWords are those of all lines that open a mode, and of all others.
+// firstWords returns the first words of all lines that open a mode, and of all other lines.
 func (t *Table) firstWords(m *Mode, headers, others []string) ([]string, []string) {
 	for _, s := range m.stmts {
 		if s.Mode == nil {
@@ -85,7 +85,7 @@ func (m *Mode) Opens(word string) bool {
 	return false
 }
 
-// firstWords are the words that a statement may begin with.
+// firstWords returns the words that a statement may begin with.
 func (s *Stmt) firstWords() []string {
 	var list []string
 	for _, p := range append([]node{s.pattern}, s.also...) {

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// Manual writes the reference of a mode's statements as Markdown: what opens the mode, then its lines, then the modes
-// below it.
+// Manual writes the reference of a mode's statements as Markdown: the header of the mode, then its lines, then the modes below it.
 func (t *Table) Manual(m *Mode, title string) string {
 	var b strings.Builder
 	b.WriteString(title + "\n")
@@ -51,7 +50,7 @@ func manualStmt(b *strings.Builder, s *Stmt) {
 	}
 	fmt.Fprintf(b, "\n### %s\n\n%s.\n", code(no+s.pattern.String()), s.Help)
 	for _, n := range s.also {
-		fmt.Fprintf(b, "Also taken: %s.\n", code(n.String()))
+		fmt.Fprintf(b, "Also accepted: %s.\n", code(n.String()))
 	}
 	if s.Note != "" {
 		fmt.Fprintf(b, "Note: %s.\n", s.Note)
@@ -98,7 +97,7 @@ func manualArg(s *Stmt, a *arg) string {
 	return strings.Join(parts, "; ") + "."
 }
 
-// argDefault is the printed default of an argument, empty when there is none.
+// argDefault returns the printed default of an argument, or "".
 func (s *Stmt) argDefault(a *arg) string {
 	var v reflect.Value
 	switch s.kind {

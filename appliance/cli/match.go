@@ -6,28 +6,28 @@ import (
 	"strings"
 )
 
-// Layer is a mode in which a line may be understood. Match tries several at once: the present mode, those around it, and
-// commands; where the same words fit several layers, the first layer has it.
+// Layer is a mode that may understand a line. Match tries several layers: the current mode, the modes around it, and commands. If the words
+// fit several layers equally well, the first one wins.
 type Layer struct {
 	Mode    *Mode
-	Correct bool // take a near miss of a keyword for the keyword
+	Correct bool // correct near misses of keywords
 	Blocks  bool // only statements that open a mode
 	Name    string
-	Within  any // the outermost object around the mode, which names are looked up in; nil at the root
+	Within  any // the outermost object around the mode, in which names are resolved; nil at the root
 }
 
 // Match is a line that was understood.
 type Match struct {
 	Stmt        *Stmt
 	Layer       int
-	Neg         bool // `no` stood in front
+	Neg         bool // the line began with `no`
 	Corrections []Correction
-	Exact       bool // every keyword was spelt out
+	Exact       bool // no keyword was abbreviated
 	binds       []bind
 	flags       []*word
 }
 
-// Correction is a near miss that was taken for a keyword.
+// Correction is a near miss that was corrected to a keyword.
 type Correction struct{ Word, Taken string }
 
 type bind struct {
@@ -54,7 +54,7 @@ func (m *Match) fill(elem reflect.Value) {
 	}
 }
 
-// How well a word of the line fits: the better reading of a line is the one that is better at the first difference.
+// How well a word of the line fits. Of two readings, the one with the better fit at the first difference is better.
 const (
 	fitShort   = iota + 1 // abbreviation
 	fitText               // free text
@@ -62,19 +62,19 @@ const (
 	fitKeyword            // exactly
 )
 
-// reading is one way to understand all words of a line.
+// reading is one interpretation of all words of a line.
 type reading struct {
 	Match
 	words    []string // the keyword that each word stands for, "" for an argument
 	fits     []int
 	complete bool
-	next     node // what is missing when not complete
+	next     node // missing, if the line is not complete
 }
 
-// mostCorrected is how many words of a line may be near misses.
+// mostCorrected limits how many words of a line are corrected.
 const mostCorrected = 2
 
-// Match finds what line means in the layers. The error is an *Error.
+// Match finds the meaning of a line in the layers. The error is an *Error.
 func (t *Table) Match(layers []Layer, line string, root any) (*Match, error) {
 	if err := misread(line); err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (t *Table) Match(layers []Layer, line string, root any) (*Match, error) {
 	return m, err
 }
 
-// match finds what words mean, when as many as may be of them are taken for keywords that they miss narrowly.
+// match finds the meaning of words, and corrects up to so many near misses.
 func (t *Table) match(layers []Layer, line string, words []Word, root any, mayMiss int) (*Match, error) {
 	m := &matcher{table: t, root: root, words: words}
 	m.run(layers)
@@ -121,8 +121,8 @@ type matcher struct {
 	root     any
 	layers   []Layer
 	words    []Word
-	failures map[int]*failure // by word, when wanted
-	atEnd    func(node)       // called with what may follow the last word, when wanted
+	failures map[int]*failure // by word; may be nil
+	atEnd    func(node)       // called with each node that may follow the last word; may be nil
 	readings []reading
 
 	cur    reading // the stack of the exploration
@@ -155,7 +155,7 @@ func (m *matcher) run(layers []Layer) {
 	}
 }
 
-// mayBegin is a quick look at the first word.
+// mayBegin is a quick check of the first word.
 func (m *matcher) mayBegin(s *Stmt) bool {
 	if len(m.words) <= m.offset || len(s.also) > 0 {
 		return true
@@ -190,7 +190,7 @@ func (m *matcher) record(complete bool, next node) {
 	m.readings = append(m.readings, r)
 }
 
-// end notes that the line ends where n should stand.
+// end records that the line ends before n.
 func (m *matcher) end(n node) {
 	if m.atEnd != nil {
 		m.atEnd(n)
@@ -384,13 +384,13 @@ func (m *matcher) choose(line string) (*Match, error) {
 	return nil, incomplete(line, missing)
 }
 
-// match is the result of a reading.
+// match turns a reading into a Match.
 func (r *reading) match() *Match {
 	r.Exact = !slices.Contains(r.fits, fitShort)
 	return &r.Match
 }
 
-// namesExist reports whether all objects that the line names exist: of two word orders, it decides for the right one.
+// namesExist reports whether all objects in the line exist. It decides between two word orders.
 func (m *Match) namesExist(root, within any) bool {
 	for _, b := range m.binds {
 		if !b.arg.typ.Ref || b.arg.typ.Names == nil {
@@ -405,8 +405,7 @@ func (m *Match) namesExist(root, within any) bool {
 	return true
 }
 
-// truncated picks the reading of a `no` line that leaves out what is not needed to name the thing: all keys must be there,
-// and keywords may be left out only where one statement fits.
+// truncated picks the reading of a shortened `no` line: all keys must be there, and other words may be left out if only one statement fits.
 func truncated(rs []reading) *reading {
 	var found *reading
 	for i := range rs {
@@ -466,7 +465,7 @@ func (m *Match) has(a *arg) bool {
 	return false
 }
 
-// Key returns the words that name the element, without the names of properties that are no name: for prompts.
+// Key returns the words that name the element, without properties, for prompts.
 func (m *Match) Key() []string {
 	var out []string
 	for _, k := range m.Stmt.keys {

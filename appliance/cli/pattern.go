@@ -12,7 +12,7 @@ type node interface{ String() string }
 
 type seq struct{ nodes []node }
 
-// word is a keyword; flag is the bool field that it sets, nil for none.
+// word is a keyword; flag is the bool field that it sets, or nil.
 type word struct {
 	text string
 	flag []int
@@ -28,8 +28,8 @@ type arg struct {
 	typ      Type
 	min, max int64 // a range, when ranged
 	ranged   bool
-	dropped  bool // the value goes nowhere
-	rest     bool // takes all words to the end of the line
+	dropped  bool // the value is not stored
+	rest     bool // matches all words to the end of the line
 }
 
 type optional struct{ node node }
@@ -102,7 +102,7 @@ func (p *patternParser) sequence() (node, error) {
 	}
 }
 
-// append keeps runs of optional keyword groups together, since they may stand in any order.
+// append merges adjacent optional groups, which may stand in any order.
 func (s *seq) append(n node) {
 	o, ok := n.(*optional)
 	if ok && len(s.nodes) > 0 && startsWithKeyword(o.node) {
@@ -182,7 +182,7 @@ func (p *patternParser) close(c byte) error {
 	return nil
 }
 
-// keywordsOf returns the keywords of a node that consists of nothing else, or nil.
+// keywordsOf returns the keywords of a node without arguments, or nil.
 func keywordsOf(n node) []*word {
 	switch n := n.(type) {
 	case *word:
@@ -223,7 +223,7 @@ func hasKey(n node) bool {
 	return false
 }
 
-// bindType finds how the argument is written: its Go type's form, narrowed by the pattern.
+// bindType finds the form of an argument: that of its Go type, narrowed by the pattern.
 func (a *arg) bindType(t *Table, typ reflect.Type, fail func(string, ...any)) {
 	a.gotype = typ
 	a.typ = t.form(typ)

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// masked is what stands for a secret.
+// masked replaces a secret.
 const masked = "***"
 
-// text is the printed form of a statement whose element is elem.
+// text returns the printed form of a statement with the element elem.
 func (s *Stmt) text(elem reflect.Value, mask bool) string {
 	p := printer{stmt: s, elem: elem, mask: mask}
 	if elem.Kind() == reflect.Struct && s.kind != kindScalar {
@@ -31,7 +31,7 @@ func (s *Stmt) boolText(v bool) string {
 type printer struct {
 	stmt *Stmt
 	elem reflect.Value
-	def  reflect.Value // an element with nothing but defaults
+	def  reflect.Value // an element with defaults only
 	mask bool
 	out  []byte
 }
@@ -84,8 +84,7 @@ func (p *printer) arg(n *arg) {
 	p.put(Quote(text))
 }
 
-// set reports whether what n prints differs from what leaving it out means: its bools are true, its arguments are set
-// (and, where differs, are not the defaults).
+// set reports whether n must be printed: its bools are true, and its arguments are set and differ from the defaults.
 func (p *printer) set(n node, differs bool) bool {
 	switch n := n.(type) {
 	case *word:
@@ -128,7 +127,7 @@ func equal(a, b reflect.Value) bool {
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
-// isKeyword reports whether text would be taken for a keyword of the statement.
+// isKeyword reports whether text would be read as a keyword of the statement.
 func (s *Stmt) isKeyword(text string) bool { return nodeHasKeyword(s.pattern, text) }
 
 func nodeHasKeyword(n node, text string) bool {
@@ -166,13 +165,13 @@ type Printed struct {
 	Text   string
 	Stmt   *Stmt
 	Owner  any    // pointer to the struct whose field the line prints
-	Field  string // of the owner, "" when the line prints several
-	Index  int    // in a list, else 0
+	Field  string // of the owner; "" if the line prints several fields
+	Index  int    // in a list, otherwise 0
 	Elem   any    // the object whose mode the line opens, or nil
 	elem   reflect.Value
 }
 
-// Refs calls f for every argument of the line that names an object.
+// Refs calls f for each argument of the line that refers to an object.
 func (p *Printed) Refs(f func(goType reflect.Type, what, name string, value any)) {
 	if p.Stmt.kind == kindBool {
 		return
@@ -188,7 +187,7 @@ func (p *Printed) Refs(f func(goType reflect.Type, what, name string, value any)
 	}
 }
 
-// Walk calls f for every line of root in the order in which it is printed. Secrets are masked where mask is set.
+// Walk calls f for each line of root in printing order. mask hides secrets.
 func (t *Table) Walk(root any, mask bool, f func(*Printed)) {
 	w := walker{mask: mask, f: f}
 	w.mode(t.root, reflect.ValueOf(root), nil)
@@ -252,7 +251,7 @@ func (w *walker) stmt(s *Stmt, owner reflect.Value, def *reflect.Value, path []s
 	}
 }
 
-// list prints the elements of a list that it does not hold by default, and `no` for those that it has lost.
+// list prints the elements of a list that are not built in, and `no` for built-in elements that were removed.
 func (w *walker) list(s *Stmt, f, builtin reflect.Value, line Printed, path []string) {
 	for i := range f.Len() {
 		if builtin.Len() == 0 || !contains(builtin, f.Index(i)) {
@@ -283,7 +282,7 @@ func (s *Stmt) differs(a, b reflect.Value) bool {
 	return false
 }
 
-// element prints one element and, when it is a mode, what is in it.
+// element prints one element and, if it opens a mode, its contents.
 func (w *walker) element(s *Stmt, v, ptr reflect.Value, line Printed, i int, path []string) {
 	line.elem, line.Index = v, i
 	if s.Mode != nil {
@@ -301,7 +300,7 @@ func (w *walker) element(s *Stmt, v, ptr reflect.Value, line Printed, i int, pat
 	w.mode(s.Mode, ptr, append(path[:len(path):len(path)], line.Text))
 }
 
-// Print writes root as text: two blanks a level, a blank line around objects that have content.
+// Print formats root as text, indented by two blanks per level, with a blank line around objects that have contents.
 func (t *Table) Print(root any, mask bool) []byte {
 	type line struct {
 		depth  int

@@ -1,21 +1,3 @@
-// Package cli is the engine of a line language: from one table entry a statement it derives matching, `no`, help and
-// completion, the change of a typed configuration, its printed form and the reference manual.
-//
-// A statement binds a pattern of words to a field of a Go struct. The engine knows patterns, words and fields; what a word
-// of a certain type looks like, and what statements there are, the language says in its table. It owns no configuration
-// and opens nothing. It has no goroutines; an Editor may be used from several.
-//
-// Patterns:
-//
-//	word            a keyword, which may be shortened to what is unique
-//	<field>         an argument, bound to the field of that name (case and hyphens do not matter)
-//	<#field>        an argument that is part of the key of a list's element
-//	<_>             an argument that is dropped; <_:rest> drops the rest of the line
-//	<field:1..9>    with a range, a set of words (a|b|c), or the name of a kind of word (host)
-//	[ ... ]         may be left out; several in a row stand in any order
-//	( a | b )       one of
-//
-// A keyword inside [ ] or ( ) that has the name of a bool field sets it; so does a group of keywords by their joined names.
 package cli
 
 import (
@@ -27,46 +9,45 @@ import (
 // Line is one statement (or one command) of a language.
 type Line struct {
 	Line     string                      // the pattern
-	Also     []string                    // further forms that are taken and never printed
+	Also     []string                    // alternative forms, which are never printed
 	Into     string                      // the field; a leading ! stores the opposite of a bool, "." binds the arguments to the mode's own fields, "-" stores nothing
 	Help     string                      // one line, no full stop
 	Words    map[string]string           // help for words of the pattern ("graceful") and for its arguments ("<minutes>") that differs from Help
-	Whole    bool                        // its words cannot be shortened: a stray letter must not be taken for it
-	Note     string                      // what to say whenever the statement is used and has no effect here
-	Example  string                      // for the manual, where the pattern does not speak for itself
+	Whole    bool                        // no abbreviations: a stray letter must not run it
+	Note     string                      // the note for a statement without effect
+	Example  string                      // for the manual, if the pattern is not obvious
 	Prompt   string                      // of the mode that the statement opens, for example "if-sip"
 	Lines    []Line                      // the statements of that mode
-	Complete func(owner, elem any) error // completes a new element of owner (pointers to them) before it is stored, or says why it cannot be
-	Builtin  string                      // of a list that is made up while it is empty: what it holds then, for a `no` that finds nothing
+	Complete func(owner, elem any) error // completes a new element of owner (both are pointers) before it is stored, or rejects it
+	Builtin  string                      // of a list with defaults while it is empty: describes them after a `no` that finds nothing
 	Args     reflect.Type                // commands only: the struct that the arguments are bound to
-	Data     any                         // what the language wants back with a match
+	Data     any                         // for the language, which gets it back with a match
 }
 
-// Type says how values of one Go type are written as one word.
+// Type is the form of a Go type as one word.
 type Type struct {
 	What   string   // for messages and help: "IPv4 address", "profile voip"
-	Words  []string // when only these (or, with Parse, also these) are possible
-	Free   bool     // any text: `?` is a character in it
-	Secret bool     // masked where secrets are masked
-	Ref    bool     // names an object that must exist: see Walk
-	// Parse makes a value of the type; root is the configuration that the line is for.
+	Words  []string // the only possible words; with Parse, additional ones
+	Free   bool     // any text: `?` is a plain character
+	Secret bool     // hidden by mask
+	Ref    bool     // refers to an object: see Printed.Refs
+	// Parse converts a word to a value; root is the configuration.
 	Parse func(word string, root any) (any, error)
 	Print func(v any) string
 	Help  map[string]string // of some of Words
-	// Names lists the objects that may be named, for completion: in root, or in within, the outermost object around the line (nil at
-	// the root).
+	// Names lists the names of objects for completion: in root, or in within, the outermost object around the line (nil at the root).
 	Names func(root, within any) []string
-	// Outside is the kind of the objects that exist elsewhere than in the configuration, for completion.
+	// Outside is the kind of objects outside the configuration, for completion.
 	Outside string
 }
 
-// Options are the parts of a language that the engine asks for.
+// Options are the definitions of a language besides its table.
 type Options struct {
 	Types  map[reflect.Type]Type
 	Kinds  map[string]Type     // for <field:kind>
 	Topics map[string]string   // help for a keyword that several statements share
-	Words  map[string]string   // help for a word that means the same in all statements, behind their first word
-	Same   func(string) string // the form under which two names of objects are the same; nil: as they are
+	Words  map[string]string   // help for a word that means the same in all statements, unless it is their first word
+	Same   func(string) string // normalises the names of objects for comparison; nil: compare as they are
 }
 
 // Table is a compiled language. It is immutable.
@@ -90,7 +71,7 @@ type Stmt struct {
 	*Line
 	table    *Table
 	owner    *Mode
-	Mode     *Mode // that it opens, or nil
+	Mode     *Mode // the mode that it opens, or nil
 	kind     kind
 	inverted bool
 	field    []int  // in the owner's struct
@@ -102,10 +83,10 @@ type Stmt struct {
 	keys     []*arg
 	keyFlags []*word
 	flags    []*word
-	index    *arg // a key that may be left out: the next free number
+	index    *arg // an optional key; default: the next free number
 }
 
-// StoresNothing reports whether a statement is taken without any effect on the configuration.
+// StoresNothing reports whether a statement has no effect on the configuration.
 func (s *Stmt) StoresNothing() bool { return s.kind == kindNothing }
 
 // kind says how a statement reaches its field.
@@ -116,13 +97,13 @@ const (
 	kindScalar              // one argument is the field
 	kindStruct              // arguments are fields of the field
 	kindSelf                // arguments are fields of the mode's struct
-	kindPtr                 // presence of a struct, which the statement opens as a mode
+	kindPtr                 // presence of a struct, whose mode the statement opens
 	kindList                // elements by key
 	kindArgs                // a command
-	kindNothing             // taken, and nothing is stored
+	kindNothing             // accepted without effect
 )
 
-// New compiles the statements about the struct type of root (a pointer to it). It panics on a mistake in the table.
+// New compiles statements for the struct that root points to. It panics if the table has a mistake.
 func New(root any, lines []Line, o Options) *Table {
 	t := &Table{options: o}
 	t.root = t.compileMode(reflect.TypeOf(root).Elem(), "", lines)
@@ -132,7 +113,7 @@ func New(root any, lines []Line, o Options) *Table {
 // Root is the outermost mode.
 func (t *Table) Root() *Mode { return t.root }
 
-// Commands compiles lines that are not about the configuration: their arguments are bound to Line.Args.
+// Commands compiles commands. Their arguments are bound to Line.Args.
 func (t *Table) Commands(lines []Line) *Mode { return t.compileMode(nil, "", lines) }
 
 func (t *Table) compileMode(typ reflect.Type, prompt string, lines []Line) *Mode {
@@ -234,7 +215,7 @@ func (s *Stmt) resolveField(m *Mode, fail func(string, ...any)) {
 type binder struct {
 	s     *Stmt
 	fail  func(string, ...any)
-	first bool // the printed form: it says what the keys are
+	first bool // the printed form, which defines the keys
 }
 
 func (b binder) bind(n node, inKeyAlt bool) {
@@ -262,7 +243,7 @@ func (b binder) bind(n node, inKeyAlt bool) {
 	}
 }
 
-// bindGroup binds what stands in [ ] or in one branch of ( ): keywords alone set a bool.
+// bindGroup binds the contents of [ ] or of one branch of ( ). Keywords alone set a bool.
 func (b binder) bindGroup(n node, inKeyAlt bool) {
 	words := keywordsOf(n)
 	if words == nil {

@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// Typographic signs that word processors and printed manuals put in place of " and -.
+// Typographic characters that word processors and printed manuals use for " and -.
 const (
 	doubleQuotes = "“”„‟«»″＂"
 	singleQuotes = "‘’‚‛′"
 	dashes       = "‐‑‒–—―−"
 )
 
-// unseen names characters that nobody sees; others are named by their number alone.
+// unseen has the names of invisible characters; others are named by their number.
 var unseen = map[rune]string{
 	'\u00a0': "no-break space",
 	'\u00ad': "soft hyphen",
@@ -40,14 +40,14 @@ var unseen = map[rune]string{
 	'\ufeff': "byte order mark",
 }
 
-// isUnseen reports whether nobody sees that r is there, or which sign it is.
+// isUnseen reports whether r is invisible, or cannot be told from another character.
 func isUnseen(r rune) bool {
 	_, known := unseen[r]
 	return known || unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || unicode.IsSpace(r) && r != ' ' && r != '\t'
 }
 
-// misread finds the first character of a line that would be stored as something else than what its reader sees: one that is not seen,
-// one that was no text, or the printed form of a quotation mark or a hyphen outside of quotation marks. nil: there is none.
+// misread finds the first character of a line that is not what it looks like: an invisible character, invalid text, or a typographic
+// quotation mark or dash outside quotes. It returns nil if there is none.
 func misread(line string) *Error {
 	if strings.IndexFunc(line, func(r rune) bool { return (r < ' ' || r >= 0x7f) && r != '\t' }) < 0 {
 		return nil
@@ -64,7 +64,7 @@ func misread(line string) *Error {
 	return nil
 }
 
-// misreadRune says what is wrong with the rune r at the beginning of rest, and what to do; "" when nothing is.
+// misreadRune describes the problem with the rune r at the beginning of rest, and the cure; "" if there is no problem.
 func misreadRune(rest string, r rune, first, quoted bool) (what, cure string) {
 	switch {
 	case r == utf8.RuneError:
@@ -86,7 +86,7 @@ func misreadRune(rest string, r rune, first, quoted bool) (what, cure string) {
 	return "", ""
 }
 
-// nameOf is the name of a character that nobody sees.
+// nameOf returns the name of an invisible character.
 func nameOf(r rune) string {
 	if name := unseen[r]; name != "" {
 		return name
@@ -94,7 +94,7 @@ func nameOf(r rune) string {
 	return "character that cannot be seen"
 }
 
-// oddBlank names a blank that is not the usual one, for a line in which it may have parted a word; "" when there is none.
+// oddBlank names an unusual blank in a line, which may have split a word; "" if there is none.
 func oddBlank(line string) string {
 	i := strings.IndexFunc(line, func(r rune) bool { return isUnseen(r) && unicode.IsSpace(r) && r > ' ' })
 	if i < 0 {
@@ -104,7 +104,7 @@ func oddBlank(line string) string {
 	return fmt.Sprintf(" (a %s, U+%04X, at column %d parts words)", nameOf(r), r, utf8.RuneCountInString(line[:i])+1)
 }
 
-// seen is line without the characters that nobody sees: what its reader takes it for.
+// seen returns a line without invisible characters, as a reader sees it.
 func seen(line string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -119,7 +119,7 @@ func seen(line string) string {
 	}, line)
 }
 
-// mustQuote reports whether a word is read back as it is only between quotation marks.
+// mustQuote reports whether a word needs quotes to be read back.
 func mustQuote(text string) bool {
 	if text == "" || text[0] == '"' || strings.IndexFunc(text, unicode.IsSpace) >= 0 || strings.ContainsAny(text, doubleQuotes+dashes) {
 		return true

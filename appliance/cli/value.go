@@ -34,7 +34,7 @@ func (t *Table) form(typ reflect.Type) Type {
 	return Type{}
 }
 
-// parse makes a value of the argument's Go type from a word.
+// parse converts a word to a value of the argument's Go type.
 func (a *arg) parse(text string, root any) (reflect.Value, error) {
 	for _, w := range a.typ.Words {
 		if w == text {
@@ -47,7 +47,7 @@ func (a *arg) parse(text string, root any) (reflect.Value, error) {
 	return a.parseAny(text, root)
 }
 
-// errNotAWord means that a word is not one of an argument's words: the matcher names them.
+// errNotAWord means that a word is not one of an argument's words, which the matcher lists.
 var errNotAWord = errors.New("not one of the words")
 
 func (a *arg) parseAny(text string, root any) (reflect.Value, error) {
@@ -83,7 +83,7 @@ func (a *arg) parseAny(text string, root any) (reflect.Value, error) {
 	return v, err
 }
 
-// notANumber says that a word is no number. Where a keyword may stand instead, the word was meant to be one.
+// notANumber says that a word is not a number. If a keyword is possible, too, the word was probably meant to be one.
 type notANumber struct{ what string }
 
 func (e notANumber) Error() string { return e.what + " must be a number" }
@@ -132,7 +132,7 @@ func (a *arg) label() string {
 	return a.name
 }
 
-// hint says what may be written, for help and manual.
+// hint describes the possible values, for help and manual.
 func (a *arg) hint() string {
 	if a.typ.What != "" && !a.ranged {
 		return a.typ.What
@@ -172,7 +172,7 @@ func (a *arg) print(v reflect.Value) string {
 	return string(b)
 }
 
-// of returns the argument's place in an element (or in what elem points to).
+// of returns the field of the argument in an element (or in what elem points to).
 func (a *arg) of(elem reflect.Value) reflect.Value {
 	elem = reflect.Indirect(elem)
 	if a.field == nil {

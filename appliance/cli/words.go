@@ -13,10 +13,9 @@ type Word struct {
 	Quoted     bool
 }
 
-// Words splits a line at blanks. A word that begins with a quotation mark goes on to the closing one; inside, a backslash
-// counts only in front of a quotation mark (two of them for one backslash there), so that patterns stay as they are. A
-// quotation mark that is never closed, or is inside a word, is a character: passwords are taken verbatim. The quotation marks of printed
-// text, “ ” „ and their like, stand for ".
+// Words splits a line at blanks. A word that begins with a quote extends to the closing quote. In between, a backslash is special only
+// before a quote (two of them mean one backslash there), so patterns need no escapes. A quote that is never closed, or is inside a word,
+// is a plain character: passwords are taken verbatim. Typographic quotes count as ".
 func Words(line string) []Word {
 	var words []Word
 	for i := 0; i < len(line); {
@@ -75,7 +74,7 @@ func quoted(line string, start int) (text string, end int, ok bool) {
 	return "", 0, false
 }
 
-// printedQuotes reads a word at line[start] between the quotation marks of printed text.
+// printedQuotes reads a word at line[start] in typographic quotes.
 func printedQuotes(line string, start int) (text string, end int, ok bool) {
 	_, n := utf8.DecodeRuneInString(line[start:])
 	begin := start + n
@@ -90,7 +89,7 @@ func printedQuotes(line string, start int) (text string, end int, ok bool) {
 	return "", 0, false
 }
 
-// Quote returns text as a word that Words gives back.
+// Quote quotes text, if necessary, so that Words returns it as one word.
 func Quote(text string) string {
 	if !mustQuote(text) {
 		return text
