@@ -63,7 +63,7 @@ func (t *Tracker) Set(w *Warnable, args Args) {
 	t.change(func(now time.Time) {
 		k := t.kindOf(w)
 		if !k.set(w, args, now) {
-			k.tooMany(k.more+1, now)
+			k.tooMany(max(k.more, 1), now) // the same one may be set again and again: only Replace can count
 		}
 	})
 }

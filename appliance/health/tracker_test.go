@@ -207,7 +207,7 @@ func TestThereIsABound(t *testing.T) {
 		for n := range maxEach + 3 {
 			tracker.Set(ServiceDown, Args{"engine": fmt.Sprint(n)})
 		}
-		if list := tracker.Current(); list[maxEach].Text != "3 more: a part of the box does not run" {
+		if list := tracker.Current(); list[maxEach].Text != "1 more: a part of the box does not run" {
 			t.Errorf("%+v", list[maxEach])
 		}
 	})
