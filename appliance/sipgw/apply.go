@@ -13,8 +13,8 @@ import (
 const reopenInterval = 5 * time.Second
 
 // Apply makes the gateways what cfg says; addrs tells which local address a bind stands for now (the zero Addr: none yet).
-// It is idempotent: it starts what is new, stops what is gone and leaves everything else, calls included, alone. Errors are
-// joined; what is sound is started anyway, and what could not be opened is tried again.
+// It is idempotent: it starts new gateways, stops removed ones and leaves all others alone, with their calls. Errors are joined. One
+// gateway's error does not keep another from starting, and a socket that could not be opened is tried again.
 func (s *Stack) Apply(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()

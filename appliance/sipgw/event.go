@@ -85,7 +85,7 @@ type Failed struct {
 	Err        error // why, when Local
 }
 
-// Cancelled says that the caller gave up; 487 has been sent and the leg is over.
+// Cancelled says that the caller gave up; 487 has been sent and the leg has ended.
 type Cancelled struct {
 	Reason string // value of the Reason header, "" none
 }

@@ -275,7 +275,7 @@ func (l *Leg) request(tx *siptx.Server) {
 		return
 	}
 	if l.handle(tx, d, early); !tx.Refused() {
-		d.remoteSeq = seq // what is refused out of hand leaves no trace
+		d.remoteSeq = seq // a request that was refused at once leaves no trace
 	}
 }
 

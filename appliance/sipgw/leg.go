@@ -19,7 +19,7 @@ import (
 // retransmitted. It then runs on the stack's own loop.
 type Leg struct {
 	stack    *Stack
-	g        *gateway // nil: the interface had no gateway, and the leg is over
+	g        *gateway // nil: the interface had no gateway, and the leg has ended
 	iface    *config.SIPInterface
 	incoming bool
 	counted  *siptransport.Call // an incoming one, for its sender
@@ -63,7 +63,7 @@ const (
 
 var stateNames = [...]string{"early", "answered", "calling", "confirmed", "ended"}
 
-// after runs f on the owner's goroutine in d, unless the leg is over by then.
+// after runs f on the owner's goroutine in d, unless the leg has ended by then.
 func (l *Leg) after(d time.Duration, f func()) *time.Timer {
 	t := time.AfterFunc(d, func() {
 		l.post(func() {
@@ -115,7 +115,7 @@ func (l *Leg) finish() {
 		}
 		l.respond(tx, code, "", nil, "", nil)
 	}
-	l.settle()
+	l.endTurns()
 	if refused {
 		l.g.dropLeg(l) // there was no dialog
 		return
@@ -127,7 +127,7 @@ func (l *Leg) finish() {
 // Info tells about the leg. It may be called from any goroutine.
 func (l *Leg) Info() LegInfo { return l.outline.snapshot() }
 
-// initInfo fills in what does not change, before anybody else knows the leg.
+// initInfo fills in what does not change, before the leg is known to others.
 func (l *Leg) initInfo(peer string) {
 	l.outline.info = LegInfo{CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Interface: l.iface.ID(), Gateway: l.g.name,
 		Peer: peer, Incoming: l.incoming, State: stateNames[l.state], Since: time.Now()}
@@ -142,7 +142,7 @@ func (l *Leg) Bye(h ...sipmsg.Header) {
 	case legInviting:
 		l.Cancel(h...)
 	case legAnswered:
-		// RFC 3261 15: not before the ACK, or the time for it is over.
+		// RFC 3261 15: not before the ACK, or before its time has run out.
 		if l.byeWanted == nil {
 			l.byeWanted = append([]sipmsg.Header{}, h...)
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // method says who handles the requests with one SIP method. It is declared once, and all that depends on the method follows: whether it
-// is understood at all (501), Allow, and the answer to a request that nobody handles.
+// is understood at all (501), Allow, and the answer to a request without a handler.
 type method struct {
 	name sip.RequestMethod
 	// offered reports whether Allow names the method towards an interface, which may be nil. A method without it is named once it has a
@@ -44,7 +44,7 @@ func newMethods() methods {
 		{name: sip.INFO, offered: offer, inDialog: (*Leg).informed, outside: noDialog},
 		{name: sip.NOTIFY, offered: offer, inDialog: (*Leg).notified},
 		{name: sip.PRACK, offered: notTeams, inDialog: (*Leg).acknowledgedReliably, outside: noDialog},
-		// Outside dialogs it would be to call somebody for nobody: transfers are of calls.
+		// Transfers belong to calls: a REFER outside dialogs would start a call that has no caller.
 		{name: sip.REFER, offered: acceptsTransfers, inDialog: (*Leg).referred, outside: refusal(403)},
 		{name: sip.SUBSCRIBE, outside: badEvent},
 		{name: sip.PUBLISH, outside: badEvent},

@@ -147,7 +147,7 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 		}
 		if err == nil {
 			if out.initial {
-				l.settleSide(where, req)
+				l.correctContact(where, req)
 			}
 			var tx *siptx.Client // set before anything that is posted here can run
 			tx, err = l.g.transactions.Begin(req, where, func(res *sipmsg.Response, err error) {
@@ -161,8 +161,8 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 	})
 }
 
-// settleSide puts the Contact right when the name of the peer was not known before: it is on another side of the gateway then.
-func (l *Leg) settleSide(where siptransport.Endpoint, req *sip.Request) {
+// correctContact puts the Contact right when the name of the peer was not known before: it is on another side of the gateway then.
+func (l *Leg) correctContact(where siptransport.Endpoint, req *sip.Request) {
 	side := l.g.Conf().Towards(where.Transport, where.Addrs[0].Addr())
 	contact := "<" + side.Contact(sipmsg.SplitURI(sipmsg.ParseNameAddr(l.contact).URI).User, l.transport) + ">"
 	if contact == l.contact || side == nil {
@@ -182,7 +182,7 @@ func (l *Leg) inviteResult(out *outbound, tx *siptx.Client, req *sip.Request, re
 	case err == nil && res.StatusCode/100 == 2:
 		l.inviteOK(out, req, res)
 	case tx != out.tx || out.state == inviteAnswered:
-		// an INVITE that was repeated with credentials, or one that is over
+		// an INVITE that was repeated with credentials, or one that has ended
 	case err != nil:
 		if l.state != legOver && out.cancel == cancelUnwanted {
 			if out.initial && errors.Is(err, siptx.ErrTimeout) {
@@ -232,7 +232,7 @@ func (l *Leg) inviteProgress(out *outbound, res *sipmsg.Response) {
 }
 
 // inviteOK is a 2xx: the first one builds the dialog, one with the same tag is a retransmission, one with another tag is a fork
-// that nobody wants any more (13.2.2.4).
+// that is not wanted any more (13.2.2.4).
 func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
 	tag := res.ToTag
 	if a, ok := out.acks[tag]; ok {
@@ -431,7 +431,7 @@ func (l *Leg) cancel(out *outbound, h []sipmsg.Header) {
 	case out.tx.Withdraw(): // what was never sent needs no CANCEL
 		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})
 	default:
-		l.stack.health.Suspect(l.iface.ID()) // given up on without any answer: is somebody there at all?
+		l.stack.health.Suspect(l.iface.ID()) // given up without any answer: is the peer there at all?
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"viaduct/appliance/siptransport"
 )
 
-// outline is what goroutines other than the owner's may ask of a leg: read loops, and whoever shows calls.
+// outline is the part of a leg that goroutines other than the owner's may read: read loops, and those that show calls.
 type outline struct {
 	mu       sync.Mutex
 	info     LegInfo

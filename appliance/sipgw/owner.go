@@ -36,7 +36,7 @@ func (w *ownership) take(o Owner) (early []func()) {
 	return early
 }
 
-// abandon leaves a leg that nobody has taken to the stack. It returns what was posted before; ok is false when the leg has an owner.
+// abandon leaves a leg without an owner to the stack. It returns what was posted before; ok is false when the leg has an owner.
 func (w *ownership) abandon() (early []func(), ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,7 +75,7 @@ func (w *ownership) defers(f func()) (Owner, bool) {
 	return w.owner, false
 }
 
-// Owner is what the leg belongs to now; nil: nobody. It may be called from any goroutine.
+// Owner is what the leg belongs to now; nil: nothing. It may be called from any goroutine.
 func (l *Leg) Owner() Owner { return l.ownership.current() }
 
 // Take makes o the owner of a leg that came in. It is called once, inside OnInvite.
@@ -98,7 +98,7 @@ func (l *Leg) post(f func()) {
 	l.stack.orphans.Post(func() {
 		f()
 		if l.state != legOver {
-			l.Bye() // nobody talks on it any more
+			l.Bye() // no call uses it any more
 		}
 	})
 }

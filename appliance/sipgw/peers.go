@@ -19,7 +19,7 @@ type PeerHealth interface {
 	Overloaded(iface config.InterfaceID, retryAfter time.Duration)
 	// Silent: the peer has not responded to an INVITE since began.
 	Silent(iface config.InterfaceID, began time.Time)
-	// Suspect: a call failed in a way that makes one ask whether the peer is there.
+	// Suspect: a call failed, and the peer may be gone.
 	Suspect(iface config.InterfaceID)
 }
 
@@ -36,7 +36,7 @@ type Lifecycle interface {
 // Attach has h and l told what happens. It is called once, before Run and Apply.
 func (s *Stack) Attach(h PeerHealth, l Lifecycle) { s.health, s.lifecycle = h, l }
 
-// unattended stands for nobody attached: every peer is believed to be sound.
+// unattended is attached by default: every peer is believed to be sound.
 type unattended struct{}
 
 func (unattended) Refusal(config.InterfaceID, string) error     { return nil }

@@ -53,7 +53,7 @@ func (g *gateway) refuse(req *sipmsg.Request, a siptransport.Arrival, f *sipmsg.
 	}
 }
 
-// surplus refuses what is beyond a limit, without keeping anything of it.
+// surplus refuses a request beyond a limit, and keeps nothing of it.
 func (g *gateway) surplus(req *sipmsg.Request, a siptransport.Arrival, why string) {
 	g.Counters.Surplus.Add(1)
 	g.Repeats.Log(slog.LevelWarn, "request refused", a.Source.Addr().String(), why, "gw", g.name, "peer", a.Source, "code", 503, "err", why)
@@ -77,7 +77,7 @@ func (g *gateway) response(res *sipmsg.Response, a siptransport.Arrival) {
 	}
 	if !g.Kin(tx.Asked(), a.Origin()) {
 		g.Counters.Refused.Add(1)
-		g.Repeats.Log(slog.LevelInfo, "response ignored", a.Source.Addr().String(), "", "gw", g.name, "peer", a.Source, "err", "it comes from somebody who was not asked")
+		g.Repeats.Log(slog.LevelInfo, "response ignored", a.Source.Addr().String(), "", "gw", g.name, "peer", a.Source, "err", "it comes from a peer that was not asked")
 		return
 	}
 	tx.Receive(res)
@@ -210,8 +210,8 @@ func (g *gateway) responseTo(req *sipmsg.Request, code int, reason, toTag string
 }
 
 // A dialog and a transaction belong to the peer that they are with. All peers of a gateway are trusted, but not with each other's
-// calls: whoever has seen the tags or the branch of a message, on a shared LAN or in a log, must not be able to end a call, to take
-// its audio, to move its CSeq or to answer in another's place.
+// calls: a peer that has seen the tags or the branch of a message, on a shared LAN or in a log, must not be able to end a call, to take
+// its audio, to move its CSeq or to answer for another peer.
 
 // heeds reports whether x may speak in the leg's dialog: it is who answered or began it, or the leg's interface trusts it, or it is a
 // proxy of the route set. It is called in read loops.
@@ -225,7 +225,7 @@ func (l *Leg) heeds(x siptransport.Origin) bool {
 	})
 }
 
-// intruder refuses a request for a call or transaction of somebody else. It changes nothing.
+// intruder refuses a request for a call or transaction of another peer. It changes nothing.
 func (g *gateway) intruder(req *sipmsg.Request, a siptransport.Arrival) {
 	g.refuse(req, a, &sipmsg.Fault{Code: 403, Reason: "Not Your Dialog"})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// Refer asks the peer to call somebody else (RFC 3515); to is the value of Refer-To. What comes of it are Notified events.
+// Refer asks the peer to call another party (RFC 3515); to is the value of Refer-To. Notified events tell how it goes on.
 func (l *Leg) Refer(to string, h ...sipmsg.Header) {
 	if l.state != legConfirmed {
 		l.emit(Notified{Code: 481, Final: true})

@@ -25,7 +25,7 @@ type reliable struct {
 	offered  bool   // a PRACK has brought an offer, and the call has not answered it
 	renewed  []byte // our answer to that: a 200 says it, too
 	interval time.Duration
-	queue    []func() // what is to be said after the PRACK
+	queue    []func() // responses that wait for the PRACK
 }
 
 // extensions are those that we name in Supported towards the peer.

@@ -30,7 +30,7 @@ func (l *Leg) next() {
 	l.reoffer(&outbound{invitation: invitation{offer: offer}})
 }
 
-// reoffer sends a re-INVITE with what is to be offered now.
+// reoffer sends a re-INVITE with a fresh offer.
 func (l *Leg) reoffer(out *outbound) {
 	l.out, out.acks = out, map[string]ack{}
 	if out.body = out.offer(); out.body == nil {
@@ -54,7 +54,7 @@ func (l *Leg) asked() bool {
 	return false
 }
 
-// glareWait is how long to wait after a 491 (14.1): whoever made the Call-ID waits longer, so that they do not meet again.
+// glareWait is how long to wait after a 491 (14.1): the side that made the Call-ID waits longer, so that the two do not meet again.
 func (l *Leg) glareWait() time.Duration {
 	if l.incoming {
 		return time.Duration(rand.IntN(201)) * 10 * time.Millisecond
@@ -62,7 +62,7 @@ func (l *Leg) glareWait() time.Duration {
 	return 2100*time.Millisecond + time.Duration(rand.IntN(191))*10*time.Millisecond
 }
 
-// retry sends a re-INVITE again after a glare, when the peer's own is over.
+// retry sends a re-INVITE again after a glare, when the peer's own has ended.
 func (l *Leg) retry(out *outbound) {
 	if l.out != out {
 		return
@@ -142,7 +142,7 @@ func (l *Leg) outOfTurn(req *sipmsg.Request, early *fork) int {
 	return 0
 }
 
-// offerWithdrawn is a CANCEL for a re-INVITE: the call's answer to it will find nobody.
+// offerWithdrawn is a CANCEL for a re-INVITE: the call's answer to it will come to nothing.
 func (l *Leg) offerWithdrawn(tx *siptx.Server) {
 	if l.pending[RequestID(tx.Key)] == nil {
 		return

@@ -132,7 +132,7 @@ func (l *Leg) startSession(interval time.Duration, ours bool) {
 	l.session.expire = l.after(interval-min(32*time.Second, interval/3), func() { l.die(408, "session timer expired") })
 }
 
-// refreshLater is another try after a refusal, which leaves the session as it is until its time is over (10): when the peer says, else
+// refreshLater is another try after a refusal, which leaves the session as it is until it expires (10): when the peer says, else
 // so that there are some more tries.
 func (l *Leg) refreshLater(wait time.Duration) {
 	if l.session.on && l.session.ours {

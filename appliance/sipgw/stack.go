@@ -86,7 +86,7 @@ func (s *Stack) Run(ctx context.Context) error {
 		}
 	}
 	s.lifecycle.Ending() // says good-bye to the registrars, so it comes before the sockets are closed
-	s.settle()
+	s.awaitByes()
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	s.mu.Lock()
@@ -106,9 +106,9 @@ func (s *Stack) Run(ctx context.Context) error {
 // byeTime is how long the end waits for the responses to BYE.
 const byeTime = 2 * time.Second
 
-// settle waits until the BYEs that are under way have been answered, byeTime at most. Calls end just before the stack does, and a
-// peer whose BYE still waited for its connection would stay in a call with nobody.
-func (s *Stack) settle() {
+// awaitByes waits until the BYEs that are under way have been answered, byeTime at most. Calls end just before the stack does, and a
+// peer whose BYE still waited for its connection would stay in a dead call.
+func (s *Stack) awaitByes() {
 	const look = 10 * time.Millisecond
 	for end := time.Now().Add(byeTime); s.parting() && time.Now().Before(end); {
 		time.Sleep(look)

@@ -48,7 +48,7 @@ func (l *Leg) Request(method string, contentType string, body []byte, h ...sipms
 	case q.now != nil && len(q.waiting) < mostTurns:
 		q.waiting = append(q.waiting, t)
 	case q.now == nil:
-		l.take(t)
+		l.sendTurn(t)
 	default:
 		l.stack.log.Warn("request not sent, too many wait for the peer", "gw", l.g.name, "leg", l.callID, "name", method)
 	}
@@ -61,19 +61,19 @@ func (t *turn) renews(earlier *turn) bool {
 	})
 }
 
-// take sends a request. Its turn ends with its response.
-func (l *Leg) take(t *turn) {
+// sendTurn sends a request. Its turn ends with its response.
+func (l *Leg) sendTurn(t *turn) {
 	l.turns.now = t
-	t.limit = l.after(turnTime, func() { l.turnOver(t) })
+	t.limit = l.after(turnTime, func() { l.turnEnded(t) })
 	l.transact(&l.dialog, sip.RequestMethod(t.method), t.contentType, t.body, t.headers, func(res *sipmsg.Response, _ error) {
 		if res != nil && res.StatusCode == 481 && t.method != string(sip.NOTIFY) { // that one ends a subscription alone (RFC 6665 4.2.2)
 			l.die(481, "the peer knows no such call")
 		}
-		l.turnOver(t)
+		l.turnEnded(t)
 	})
 }
 
-func (l *Leg) turnOver(t *turn) {
+func (l *Leg) turnEnded(t *turn) {
 	t.limit.Stop()
 	q := &l.turns
 	if q.now != t {
@@ -82,14 +82,14 @@ func (l *Leg) turnOver(t *turn) {
 	if q.now = nil; len(q.waiting) > 0 && l.state != legOver {
 		next := q.waiting[0]
 		q.waiting = q.waiting[1:]
-		l.take(next)
+		l.sendTurn(next)
 		return
 	}
-	l.settle()
+	l.endTurns()
 }
 
-// settle runs what has waited until all requests were answered, or the leg was over.
-func (l *Leg) settle() {
+// endTurns runs what has waited until all requests were answered, or until the leg ended.
+func (l *Leg) endTurns() {
 	l.turns.now, l.turns.waiting = nil, nil
 	after := l.turns.after
 	l.turns.after = nil

@@ -33,7 +33,7 @@ const (
 )
 
 // Client is a client transaction (RFC 3261 17.1, RFC 6026). sipgo's own machine blocks its read loop for 4 s on a
-// retransmitted final response and while nobody takes a response from it, so this one hands responses to a function.
+// retransmitted final response and while a response waits to be taken, so this one hands responses to a function.
 type Client struct {
 	table   *Table
 	key     string
@@ -193,7 +193,7 @@ func (tx *Client) fail(way siptransport.Flow, err error) {
 	tx.mu.Unlock()
 }
 
-// Abort ends the transaction without telling anybody; a request that still waits for its connection is not sent.
+// Abort ends the transaction in silence; a request that still waits for its connection is not sent.
 func (tx *Client) Abort() {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()

@@ -35,7 +35,7 @@ type Finished struct {
 	all, own *list.Element // its places in lingering; nil: it is gone
 }
 
-// lingering are the finished transactions of a gateway. What they take is bounded, whatever anybody sends: a source has a part of the
+// lingering are the finished transactions of a gateway. What they take is bounded, whatever peers send: a source has a part of the
 // room at most, and the oldest gives way. The lock of the transactions guards all of it.
 type lingering struct {
 	byKey    map[string]*Finished
@@ -132,7 +132,7 @@ func (t *Table) Acknowledged(f *Finished) bool {
 	return true
 }
 
-// end stops what is gone; no lock is held.
+// end stops transactions that have gone. No lock is held.
 func end(gone []*Finished) {
 	for _, f := range gone {
 		f.quiet()

@@ -137,7 +137,7 @@ func (tx *Server) Cancelled(reason string) {
 	}
 }
 
-// Finish is the end of a 2xx to an INVITE: its ACK came, or nobody waits for it any more. Over UDP the INVITE may still come again.
+// Finish is the end of a 2xx to an INVITE: its ACK came, or its time has run out. Over UDP the INVITE may still come again.
 func (tx *Server) Finish() {
 	if !tx.over() {
 		return
