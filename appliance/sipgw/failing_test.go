@@ -82,11 +82,11 @@ func TestAddressesThatDoNotAnswerComeLast(t *testing.T) {
 		b.s.opts.Resolver = fakeNames{"pbx.example": {peerAddr.Addr(), second}}
 		where, _ := b.g.ResolveNow(siptransport.Target{Host: "pbx.example", Port: 5060, Transport: siptransport.UDP})
 		to := func() netip.Addr {
-			way, err := b.g.Flow(where)
+			flow, err := b.g.Flow(where)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return way.Remote().Addr()
+			return flow.Remote().Addr()
 		}
 		if a := to(); a != peerAddr.Addr() {
 			t.Error("first to", a)

@@ -335,8 +335,8 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 }
 
 func (l *Leg) sendRaw(a ack) {
-	if way, err := l.g.Flow(a.where); err == nil {
-		way.Send(a.raw, nil, nil)
+	if flow, err := l.g.Flow(a.where); err == nil {
+		flow.Send(a.raw, nil, nil)
 	}
 }
 

@@ -98,10 +98,10 @@ func TestConnectionsOfOursAreBounded(t *testing.T) {
 	refused := 0
 	for n := range 100 {
 		to.Name = fmt.Sprint("name", n)
-		if way, err := g.Flow(to); err != nil {
+		if flow, err := g.Flow(to); err != nil {
 			refused++
 		} else {
-			way.Hold(nil) // in use
+			flow.Hold(nil) // in use
 		}
 	}
 	g.connections.mu.Lock()

@@ -12,7 +12,7 @@ import (
 // a new connection when the old one is gone.
 type Back struct {
 	g    *Gate
-	way  Flow
+	flow Flow
 	host string         // of Via; with the next, where a new connection goes
 	addr netip.AddrPort // invalid over UDP
 }
@@ -24,20 +24,20 @@ func (g *Gate) Back(a Arrival, req *sipmsg.Request) Back {
 		if req.ViaOK && !v.RPort {
 			f.to = netip.AddrPortFrom(f.to.Addr(), cmp.Or(v.Port, UDP.DefaultPort()))
 		}
-		return Back{g: g, way: f}
+		return Back{g: g, flow: f}
 	}
-	return Back{g: g, way: a.Flow, host: strings.Clone(v.Host), // not the whole message
+	return Back{g: g, flow: a.Flow, host: strings.Clone(v.Host), // not the whole message
 		addr: netip.AddrPortFrom(a.Source.Addr(), cmp.Or(v.Port, a.Flow.Transport().DefaultPort()))}
 }
 
 func (b Back) Send(m []byte) {
 	if !b.addr.IsValid() {
-		b.way.Send(m, nil, nil)
+		b.flow.Send(m, nil, nil)
 		return
 	}
-	b.way.Send(m, nil, func(error) {
-		if way, err := b.g.Flow(Endpoint{b.way.Transport(), b.host, []netip.AddrPort{b.addr}}); err == nil {
-			way.Send(m, nil, nil)
+	b.flow.Send(m, nil, func(error) {
+		if flow, err := b.g.Flow(Endpoint{b.flow.Transport(), b.host, []netip.AddrPort{b.addr}}); err == nil {
+			flow.Send(m, nil, nil)
 		}
 	})
 }

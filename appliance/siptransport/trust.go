@@ -73,7 +73,7 @@ type Origin struct {
 
 func (a Arrival) Origin() Origin { return Origin{a.Flow.Transport(), a.Source.Addr()} }
 
-func OriginOf(way Flow) Origin { return Origin{way.Transport(), way.Remote().Addr()} }
+func OriginOf(flow Flow) Origin { return Origin{flow.Transport(), flow.Remote().Addr()} }
 
 // Kin reports whether what comes from x may belong to what came from, or went to, first: it is the same address, or one interface
 // trusts both, as Teams speaks from any of its hubs. What began over TLS goes on over TLS, where addresses cannot be forged.

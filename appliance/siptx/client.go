@@ -41,11 +41,11 @@ type Client struct {
 	Request *sip.Request
 	via     string // of raw: the INVITE's ACK and CANCEL have the same
 	raw     []byte
-	way     siptransport.Flow
+	flow    siptransport.Flow
 	// result is given every response that matters in its order, or one error; after an error or a final response to a
 	// non-INVITE nothing more comes. It may be called under the transaction's lock, and may only post.
 	result func(*sipmsg.Response, error)
-	// fallback, when not nil, changes way and raw to another transport after the first could not be dialled (18.1.1).
+	// fallback, when not nil, changes flow and raw to another transport after the first could not be dialled (18.1.1).
 	fallback func(transport siptransport.Transport) error
 
 	mu       sync.Mutex
@@ -71,12 +71,12 @@ func (t *Table) Begin(req *sip.Request, to siptransport.Endpoint, result func(*s
 	put := func(transport siptransport.Transport) error {
 		e := to
 		e.Transport = transport
-		way, err := t.gate.Flow(e)
+		flow, err := t.gate.Flow(e)
 		if err != nil {
 			return err
 		}
-		tx.via = t.gate.Conf().At(transport, way.Local()).Via(transport, branch)
-		tx.way, tx.raw = way, sipmsg.Render(req, tx.via)
+		tx.via = t.gate.Conf().At(transport, flow.Local()).Via(transport, branch)
+		tx.flow, tx.raw = flow, sipmsg.Render(req, tx.via)
 		return nil
 	}
 	err := put(to.Transport)
@@ -92,10 +92,10 @@ func (t *Table) Begin(req *sip.Request, to siptransport.Endpoint, result func(*s
 
 func clientKey(branch, method string) string { return branch + " " + method }
 
-// Cancel sends a CANCEL (9.1) on the way of the INVITE. Its response says nothing: what counts is the INVITE's.
+// Cancel sends a CANCEL (9.1) by the flow of the INVITE. Its response says nothing: what counts is the INVITE's.
 func (tx *Client) Cancel(h []sipmsg.Header) {
 	tx.mu.Lock()
-	c := &Client{table: tx.table, Request: tx.Request, via: tx.via, way: tx.way, result: func(*sipmsg.Response, error) {}}
+	c := &Client{table: tx.table, Request: tx.Request, via: tx.via, flow: tx.flow, result: func(*sipmsg.Response, error) {}}
 	tx.mu.Unlock()
 	branch, _, _ := strings.Cut(tx.key, " ")
 	c.key = clientKey(branch, string(sip.CANCEL))
@@ -118,16 +118,16 @@ func (tx *Client) start() {
 	send()
 }
 
-// enter takes up the way; the lock is held. What it returns sends the request, and is to be called without the lock.
+// enter takes up the flow; the lock is held. What it returns sends the request, and is to be called without the lock.
 func (tx *Client) enter() func() {
-	way, raw := tx.way, tx.raw
-	failed := func(err error) { tx.fail(way, err) }
-	tx.release = way.Hold(func(err error) { tx.lost(way, err) })
-	if !way.Reliable() {
+	flow, raw := tx.flow, tx.raw
+	failed := func(err error) { tx.fail(flow, err) }
+	tx.release = flow.Hold(func(err error) { tx.lost(flow, err) })
+	if !flow.Reliable() {
 		tx.interval = T1
 		tx.retry = time.AfterFunc(T1, tx.resend)
 	}
-	return func() { way.Send(raw, tx.wanted, failed) }
+	return func() { flow.Send(raw, tx.wanted, failed) }
 }
 
 // wanted is asked by the connection before it writes the request.
@@ -150,31 +150,31 @@ func (tx *Client) resend() {
 		tx.interval = T2
 	}
 	tx.retry.Reset(tx.interval)
-	way, raw := tx.way, tx.raw
+	flow, raw := tx.flow, tx.raw
 	tx.mu.Unlock()
-	way.Send(raw, nil, func(err error) { tx.fail(way, err) })
+	flow.Send(raw, nil, func(err error) { tx.fail(flow, err) })
 }
 
 // lost is told when the connection breaks. A peer that has answered already may still send its final response on another one
 // (RFC 3261 18.2.2); one that has not will not.
-func (tx *Client) lost(way siptransport.Flow, err error) {
+func (tx *Client) lost(flow siptransport.Flow, err error) {
 	tx.mu.Lock()
 	answered := tx.answered
 	tx.mu.Unlock()
 	if !answered {
-		tx.fail(way, err)
+		tx.fail(flow, err)
 	}
 }
 
-// fail ends a transaction without final response. way is what failed, nil when it is not a way; one that has been left for
+// fail ends a transaction without final response. flow is what failed, nil when something else did; one that has been left for
 // another does not matter.
-func (tx *Client) fail(way siptransport.Flow, err error) {
+func (tx *Client) fail(flow siptransport.Flow, err error) {
 	tx.mu.Lock()
-	if tx.state != txCalling && tx.state != txProceeding || way != nil && way != tx.way {
+	if tx.state != txCalling && tx.state != txProceeding || flow != nil && flow != tx.flow {
 		tx.mu.Unlock()
 		return
 	}
-	if tx.fallback != nil && way != nil && !tx.answered {
+	if tx.fallback != nil && flow != nil && !tx.answered {
 		release, again := tx.release, tx.fallback
 		tx.fallback = nil
 		if again(siptransport.UDP) == nil {
@@ -185,8 +185,8 @@ func (tx *Client) fail(way siptransport.Flow, err error) {
 			return
 		}
 	}
-	if !tx.answered && !tx.way.Reliable() {
-		tx.table.gate.Failed(tx.way.Remote())
+	if !tx.answered && !tx.flow.Reliable() {
+		tx.table.gate.Failed(tx.flow.Remote())
 	}
 	tx.end()
 	tx.result(nil, err)
@@ -204,7 +204,7 @@ func (tx *Client) Abort() {
 func (tx *Client) Withdraw() bool {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
-	if tx.taken || !tx.way.Reliable() {
+	if tx.taken || !tx.flow.Reliable() {
 		return false
 	}
 	tx.end()
@@ -246,7 +246,7 @@ func (tx *Client) Receive(res *sipmsg.Response) {
 	}
 	tx.mu.Unlock()
 	if ack != nil {
-		tx.way.Send(ack, nil, nil)
+		tx.flow.Send(ack, nil, nil)
 		tx.mu.Lock()
 		if tx.state == txCompleted && tx.linger == nil {
 			tx.lingerFor(lingerD)
@@ -280,7 +280,7 @@ func (tx *Client) quiet() {
 
 // lingerFor keeps the transaction to absorb retransmissions; over a reliable transport there are none.
 func (tx *Client) lingerFor(d time.Duration) {
-	if tx.way.Reliable() {
+	if tx.flow.Reliable() {
 		tx.end()
 		return
 	}
@@ -304,9 +304,9 @@ func (tx *Client) end() {
 // ErrTimeout: no final response within 64*T1.
 var ErrTimeout = errors.New("no response")
 
-// Flow is the way by which the request went.
+// Flow is what the request went by.
 func (tx *Client) Flow() siptransport.Flow {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
-	return tx.way
+	return tx.flow
 }
