@@ -116,7 +116,7 @@ func (g *gateway) request(req *sipmsg.Request, a siptransport.Arrival) {
 	}
 	dialog := req.ToTag
 	// A request of a call has a limit of its own, and an INVITE is counted as a call.
-	if dialog == "" && req.Method != sip.INVITE && !g.Takes(a.Source.Addr()) {
+	if dialog == "" && req.Method != sip.INVITE && !g.AllowsRequest(a.Source.Addr()) {
 		g.surplus(req, a, "too many requests of this source")
 		return
 	}
@@ -178,7 +178,7 @@ func (g *gateway) inDialog(tx *siptx.Server, tag string) {
 	leg := g.dialogs.leg(tx.Req.CallID, tag)
 	tx.ToTag = strings.Clone(tag) // not the whole message
 	if leg == nil {
-		if !g.Takes(tx.From.Source.Addr()) {
+		if !g.AllowsRequest(tx.From.Source.Addr()) {
 			g.surplus(tx.Req, tx.From, "too many requests of this source")
 			return
 		}

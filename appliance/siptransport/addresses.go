@@ -9,7 +9,7 @@ import (
 
 const (
 	failingFor = time.Minute // an address that did not answer is tried after the others of its name
-	// expectFor is how long a peer that we sent a request to over UDP may answer, although no trust line names it: a registrar, for
+	// expectFor is how long we take responses over UDP from a peer that no trust line names, after a request of ours: a registrar, for
 	// example. Only its responses are taken.
 	expectFor = 37 * time.Second // 64*T1 + T4
 )
@@ -56,7 +56,7 @@ func (x *addresses) prefer(list []netip.AddrPort) []netip.AddrPort {
 	return list
 }
 
-// expect notes that a peer was sent a request over UDP.
+// expect notes a request of ours over UDP to a peer.
 func (x *addresses) expect(a netip.Addr) {
 	now := time.Now()
 	x.mu.Lock()
@@ -71,7 +71,7 @@ func (x *addresses) expect(a netip.Addr) {
 	x.expected[a] = now.Add(expectFor)
 }
 
-// expects reports whether responses of an address are awaited.
+// expects reports whether we wait for a response from an address.
 func (x *addresses) expects(a netip.Addr) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"viaduct/appliance/config"
 )
 
-// A connection costs memory and a place as long as it is there, whether or not anybody speaks on it. One that has brought nothing yet
-// gives way to others, and whoever has most gives way first: nobody shuts others out by holding connections.
+// An open connection costs memory and a place, even if its peer says nothing. A connection that has brought no message yet gives way to
+// new ones, and the source with the most connections gives way first. So no source can shut out the others by holding connections.
 const (
 	maxHalfOpen    = 64       // connections on which no message has come yet
 	maxHalfOpenOne = 16       // of one source
@@ -30,9 +30,9 @@ var (
 	errHoldsMost          = errors.New("too much waits on connections, and most on this one")
 )
 
-// enter gives an accepted connection a place, perhaps that of another.
-func (g *Gate) enter(s *stream) error {
-	if !g.connects(s.from) {
+// admitStream gives an accepted connection a place. Another connection may lose its own for that.
+func (g *Gate) admitStream(s *stream) error {
+	if !g.allowsConnection(s.from) {
 		return errTooManyNew
 	}
 	gone, err := g.connections.admit(s, g.conf.Load().Gateway)
@@ -42,7 +42,7 @@ func (g *Gate) enter(s *stream) error {
 	return err
 }
 
-// admit finds the place, and says who loses it.
+// admit finds a place and returns the connections that lose theirs.
 func (c *connections) admit(s *stream, gw *config.SIPGateway) (gone []*stream, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,10 +81,10 @@ func anyStream(*stream) bool { return true }
 
 func (s *stream) source() netip.Addr { return s.from }
 
-// halfOpen reports whether nothing has come on an accepted connection yet that could be understood.
+// halfOpen reports whether an accepted connection has not brought a readable message yet.
 func (s *stream) halfOpen() bool { return !s.spoken.Load() }
 
-// count counts the accepted connections of a source, or of all for the zero Addr; the lock is held.
+// count counts the accepted connections of a source; the zero Addr stands for all sources. The caller holds the lock.
 func (c *connections) count(from netip.Addr, what func(*stream) bool) (n int) {
 	for s := range c.open {
 		if s.accepted && (!from.IsValid() || s.from == from) && what(s) {
@@ -94,7 +94,7 @@ func (c *connections) count(from netip.Addr, what func(*stream) bool) (n int) {
 	return n
 }
 
-// noisiest is the source with the most connections of a kind; the lock is held.
+// noisiest is the source with the most connections of a kind. The caller holds the lock.
 func (c *connections) noisiest(what func(*stream) bool) (most netip.Addr) {
 	n := map[netip.Addr]int{}
 	for s := range c.open {
@@ -107,7 +107,8 @@ func (c *connections) noisiest(what func(*stream) bool) (most netip.Addr) {
 	return most
 }
 
-// fairest is who gives way to a newcomer: whoever has most, when that is more than the newcomer has; the lock is held.
+// fairest is the source that gives way to a newcomer: the source with the most connections, if it has more than the newcomer. The caller
+// holds the lock.
 func (c *connections) fairest(newcomer netip.Addr) netip.Addr {
 	if most := c.noisiest(anyStream); c.sources[most] > c.sources[newcomer]+1 {
 		return most
@@ -115,8 +116,8 @@ func (c *connections) fairest(newcomer netip.Addr) netip.Addr {
 	return newcomer
 }
 
-// leastUseful is the accepted connection of a source, or of all for the zero Addr, that is missed least: the oldest that is half open, else the one that has been
-// idle longest; nil when all are in use. The lock is held.
+// leastUseful is the accepted connection of a source that can go first: the oldest half-open one, else the one that has been idle longest;
+// nil if all are in use. The zero Addr stands for all sources. The caller holds the lock.
 func (c *connections) leastUseful(from netip.Addr, among func(*stream) bool) (found *stream) {
 	var since time.Time
 	half := false
@@ -141,25 +142,25 @@ func (c *connections) leastUseful(from netip.Addr, among func(*stream) bool) (fo
 	return found
 }
 
-// lastUsed is when something was said on a connection last, and whether a transaction is under way.
+// lastUsed returns when the connection carried a message last, and whether a transaction uses it.
 func (s *stream) lastUsed() (at time.Time, busy bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.used, len(s.users) > 0
 }
 
-// holds counts octets that wait on an accepted connection, more or fewer. Of too many in all, the connection that holds most of the
-// source that holds most is closed. The connection's lock is not held.
-func (s *stream) holds(more int) {
+// countHeld adds to the octets that wait on an accepted connection. If too many wait in all, it closes the largest connection of the
+// largest source. The caller does not hold the connection's lock.
+func (s *stream) countHeld(more int) {
 	s.mu.Lock()
-	total := s.holdsLocked(more)
+	total := s.countHeldLocked(more)
 	s.mu.Unlock()
 	if total > maxHeld {
 		s.g.shed()
 	}
 }
 
-func (s *stream) holdsLocked(more int) (total int64) {
+func (s *stream) countHeldLocked(more int) (total int64) {
 	if s.closed || !s.accepted {
 		return 0
 	}
@@ -170,7 +171,7 @@ func (s *stream) holdsLocked(more int) (total int64) {
 // shed closes the connection that holds most of the source that holds most.
 func (g *Gate) shed() {
 	if s := g.connections.largest(); s != nil {
-		g.closes(s, errHoldsMost)
+		g.closeBecause(s, errHoldsMost)
 	}
 }
 
@@ -199,8 +200,8 @@ func (c *connections) largest() *stream {
 	return largest[most]
 }
 
-// closes closes an accepted connection and says why.
-func (g *Gate) closes(s *stream, err error) {
+// closeBecause closes an accepted connection and logs the reason.
+func (g *Gate) closeBecause(s *stream, err error) {
 	g.Repeats.Log(slog.LevelInfo, "connection closed", s.from.String(), err.Error(), "gw", g.name, "peer", s.Remote(), "err", err)
 	s.close(err)
 }

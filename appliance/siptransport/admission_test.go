@@ -19,7 +19,7 @@ func TestAMessageHasATimeInAll(t *testing.T) {
 		g := testGate(t, Options{}, nil)
 		s := newStream(g, TCP, true)
 		s.conn, s.from, s.trusted = here, pbxAddr.Addr(), true
-		if err := g.enter(s); err != nil || !s.start(here) {
+		if err := g.admitStream(s); err != nil || !s.start(here) {
 			t.Fatal(err)
 		}
 		began := time.Now()
@@ -47,7 +47,7 @@ func TestPeersThatDoNotReadAreBounded(t *testing.T) {
 		s := newStream(g, TCP, true)
 		s.conn, s.from = here, ip(from)
 		s.spoken.Store(true)
-		if err := g.enter(s); err != nil {
+		if err := g.admitStream(s); err != nil {
 			t.Fatal(err)
 		}
 		return s

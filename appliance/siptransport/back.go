@@ -8,8 +8,8 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// Back is where the responses to a request go (RFC 3261 18.2.2): on the connection of the request, to its source over UDP, and on
-// a new connection when the old one is gone.
+// Back carries the responses to a request (RFC 3261 18.2.2): over UDP to the source of the request, else by its connection, or by a new
+// connection if that one is gone.
 type Back struct {
 	g    *Gate
 	flow Flow
@@ -17,7 +17,7 @@ type Back struct {
 	addr netip.AddrPort // invalid over UDP
 }
 
-// Back is the way back of a request. A Via that cannot be understood names no port: the response goes back to the source.
+// Back returns the way back of a request. If its Via cannot be read, responses go to the source.
 func (g *Gate) Back(a Arrival, req *sipmsg.Request) Back {
 	v := req.Via
 	if f, datagram := a.Flow.(datagramFlow); datagram {

@@ -7,8 +7,8 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// Flow is a way on which messages reach a peer: a UDP socket with an address, a connection that the peer opened (of ours only
-// responses, teams.md A.15), or one that we opened.
+// Flow carries messages to a peer. It is a UDP socket with an address, a connection that the peer opened (which takes only responses of ours,
+// teams.md A.15), or a connection that we opened.
 type Flow interface {
 	// Send queues one message and never blocks. wanted, when not nil, is asked before a message that had to wait for its
 	// connection is written. failed, when not nil, is told that it cannot be written.
@@ -54,7 +54,7 @@ func (f datagramFlow) Transport() Transport    { return UDP }
 func (f datagramFlow) Remote() netip.AddrPort  { return f.to }
 func (f datagramFlow) Local() netip.Addr       { return f.d.local.Addr() }
 
-// read takes datagrams until the socket is closed. Strangers are dropped here, before anything is parsed or remembered.
+// read reads datagrams until the socket is closed. It drops datagrams of strangers before anything is parsed or remembered.
 func (d *datagrams) read() {
 	buf := make([]byte, 65536)
 	for {
@@ -70,17 +70,17 @@ func (d *datagrams) read() {
 	}
 }
 
-// datagram is one datagram of a UDP socket.
+// datagram handles one datagram of a UDP socket.
 func (g *Gate) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 	trusted := g.Trusts(from.Addr())
 	if !trusted && !g.addresses.expects(from.Addr()) {
 		if !g.conf.Load().Gateway.AnswerUntrusted {
-			g.stranger(UDP, from, d.local, b)
+			g.untrusted(UDP, from, d.local, b)
 			return
 		}
 	}
-	if !g.hears(from.Addr()) {
-		g.deaf(UDP, from)
+	if !g.allowsMessage(from.Addr()) {
+		g.unread(UDP, from)
 		return
 	}
 	whole := b
@@ -93,7 +93,7 @@ func (g *Gate) datagram(d *datagrams, from netip.AddrPort, b []byte) {
 	g.receive(head, body, f, Arrival{Flow: datagramFlow{d, from}, Source: from, Local: d.local, Trusted: trusted})
 }
 
-// Arrival is how a message came.
+// Arrival says how a message came.
 type Arrival struct {
 	Flow    Flow // for responses to it
 	Source  netip.AddrPort

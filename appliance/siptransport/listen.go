@@ -81,7 +81,7 @@ func (g *Gate) admit(l *listener, conn net.Conn) {
 	from := addrPortOf(conn.RemoteAddr())
 	trusted := g.Trusts(from.Addr())
 	if !trusted {
-		g.stranger(l.key.transport, from, l.key.addr, nil)
+		g.untrusted(l.key.transport, from, l.key.addr, nil)
 		if !g.conf.Load().Gateway.AnswerUntrusted {
 			discard(conn)
 			return
@@ -89,7 +89,7 @@ func (g *Gate) admit(l *listener, conn net.Conn) {
 	}
 	s := newStream(g, l.key.transport, true)
 	s.conn, s.peer, s.from, s.trusted = conn, from, source.Of(from.Addr()), trusted
-	if err := g.enter(s); err != nil {
+	if err := g.admitStream(s); err != nil {
 		g.Repeats.Log(slog.LevelWarn, "connection refused", from.Addr().String(), err.Error(), "gw", g.name, "peer", from, "err", err)
 		discard(conn)
 		return

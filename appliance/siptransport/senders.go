@@ -12,8 +12,8 @@ import (
 	"viaduct/appliance/source"
 )
 
-// What one address may cost. Trusted does not mean harmless: over UDP the address of a peer can be forged, and a peer can be broken.
-// No PBX comes near these limits, and what is beyond them is refused or dropped before it costs anything.
+// These are the limits of one address. A trusted peer can still do harm: over UDP its address can be forged, and a peer can be broken.
+// No PBX comes near these limits. Messages beyond them are refused or dropped before they cost anything.
 const (
 	messagesPerRequest = 4    // messages of every kind for each new request of the limit: responses, ACKs, repetitions
 	maxSources         = 4096 // that are told apart
@@ -43,7 +43,7 @@ func (b *Bucket) Take(perSecond, seconds float64, now time.Time) bool {
 	return true
 }
 
-// sender is an address that sends, as long as it does.
+// sender is an address that sends messages.
 type sender struct {
 	messages, requests, calls, urgent, connections Bucket
 	heard                                          time.Time
@@ -54,7 +54,7 @@ type sender struct {
 	unacked           []*Call // answered over UDP, in their order
 }
 
-// senders are the addresses that send to a gateway.
+// senders are the addresses that send to one gateway.
 type senders struct {
 	mu                    sync.Mutex
 	by                    map[netip.Addr]*sender
@@ -64,7 +64,7 @@ type senders struct {
 
 func newSenders() senders { return senders{by: map[netip.Addr]*sender{}} }
 
-// of finds a source, or makes it; the lock is held. When there are too many, one that is in no call gives way.
+// of finds or makes the entry of a source. If there are too many, a source without calls gives way. The caller holds the lock.
 func (s *senders) of(a netip.Addr, now time.Time) *sender {
 	a = source.Of(a)
 	x := s.by[a]
@@ -79,7 +79,7 @@ func (s *senders) of(a netip.Addr, now time.Time) *sender {
 	return x
 }
 
-// makeRoom drops one that is in no call: of some that the map's own order shows, the one that has been silent longest.
+// makeRoom drops a source without calls. It looks at a few, in the order of the map, and drops the one that has been silent longest.
 func (s *senders) makeRoom() {
 	var victim netip.Addr
 	var since time.Time
@@ -98,11 +98,11 @@ func (s *senders) makeRoom() {
 	delete(s.by, victim)
 }
 
-// limit is a configured one, or its default.
+// limit is the configured limit, or its default.
 func limit(configured, otherwise int) float64 { return float64(cmp.Or(configured, otherwise)) }
 
-// hears reports whether one more message of an address is looked at.
-func (g *Gate) hears(a netip.Addr) bool {
+// allowsMessage reports whether the gateway reads one more message of an address.
+func (g *Gate) allowsMessage(a netip.Addr) bool {
 	now := time.Now()
 	rate := limit(g.conf.Load().Gateway.RequestsPerSource, config.RequestsPerSource)
 	g.senders.mu.Lock()
@@ -110,27 +110,27 @@ func (g *Gate) hears(a netip.Addr) bool {
 	return g.senders.of(a, now).messages.Take(messagesPerRequest*rate, 2, now)
 }
 
-// deaf notes a message that was dropped unread.
-func (g *Gate) deaf(transport Transport, from netip.AddrPort) {
+// unread counts and logs a message that is dropped unread.
+func (g *Gate) unread(transport Transport, from netip.AddrPort) {
 	g.Counters.Surplus.Add(1)
 	g.Repeats.Log(slog.LevelWarn, "messages dropped", from.Addr().String(), "", "gw", g.name, "peer", from, "transport", transport.String(), "err", "too many of this source")
 }
 
-// isPeer reports whether an address is one that an interface names as its remote.
+// isPeer reports whether an address is the remote of an interface.
 func (g *Gate) isPeer(a netip.Addr) bool {
 	return slices.ContainsFunc(g.conf.Load().interfaces, func(i *config.SIPInterface) bool { return g.isRemote(i, a) })
 }
 
-// connects reports whether one more connection of an address is taken.
-func (g *Gate) connects(a netip.Addr) bool {
+// allowsConnection reports whether the gateway takes one more connection of an address.
+func (g *Gate) allowsConnection(a netip.Addr) bool {
 	now := time.Now()
 	g.senders.mu.Lock()
 	defer g.senders.mu.Unlock()
 	return g.senders.of(a, now).connections.Take(newConnections, 2, now)
 }
 
-// Takes reports whether a new request of an address is taken.
-func (g *Gate) Takes(a netip.Addr) bool {
+// AllowsRequest reports whether the gateway takes one more request of an address.
+func (g *Gate) AllowsRequest(a netip.Addr) bool {
 	now := time.Now()
 	peer := g.isPeer(a)
 	rate := limit(g.conf.Load().Gateway.RequestsPerSource, config.RequestsPerSource)
@@ -141,8 +141,8 @@ func (g *Gate) Takes(a netip.Addr) bool {
 	return x.requests.Take(rate, 2, now) && (peer || x.talking > 0 || s.strange.Take(strangeRequests, 2, now))
 }
 
-// RefusesCall reports why a new call of an address is refused; "" when it is taken. An emergency call is counted apart, so that others never
-// stand in its way.
+// RefusesCall returns why the gateway refuses a new call of an address, "" if it takes the call. Emergency calls are counted apart, so that
+// other calls never stand in their way.
 func (g *Gate) RefusesCall(a netip.Addr, urgent bool) (why string) {
 	now := time.Now()
 	peer := g.isPeer(a)
@@ -171,7 +171,7 @@ func (g *Gate) RefusesCall(a netip.Addr, urgent bool) (why string) {
 	return ""
 }
 
-// callsPerSource is the default. Whoever has so many sessions does not begin half of them in a second.
+// callsPerSource is the default. No source begins half of all sessions in one second.
 func (g *Gate) callsPerSource() int {
 	if sessions := g.opts.Sessions; sessions != nil {
 		return max(leastCalls, sessions()/2)
@@ -179,7 +179,7 @@ func (g *Gate) callsPerSource() int {
 	return manyCalls
 }
 
-// unansweredPerSource is the default: more calls than there are sessions come to nothing anyhow.
+// unansweredPerSource is the default: calls beyond the number of sessions cannot succeed.
 func (g *Gate) unansweredPerSource() int {
 	if sessions := g.opts.Sessions; sessions != nil {
 		return max(leastUnanswered, sessions())
@@ -187,7 +187,7 @@ func (g *Gate) unansweredPerSource() int {
 	return leastUnanswered
 }
 
-// Call is an INVITE that came in, as it is counted for its sender.
+// Call is an incoming call that counts against the limits of its sender.
 type Call struct {
 	g      *Gate
 	from   netip.Addr
@@ -196,8 +196,8 @@ type Call struct {
 	talks  bool // its ACK came; guarded by the senders
 }
 
-// NewCall counts a call that came in. urgent: it is for an emergency number. giveUp is called when the call is to make room for others:
-// nobody acknowledges its 200.
+// NewCall counts an incoming call. urgent says that it goes to an emergency number. giveUp is called if the call has to make room for others,
+// because its 200 has no ACK.
 func (g *Gate) NewCall(from netip.Addr, urgent bool, giveUp func()) *Call {
 	c := &Call{g: g, from: from, urgent: urgent, giveUp: giveUp}
 	c.count(func(x *sender, all *senders) {
@@ -211,7 +211,7 @@ func (g *Gate) NewCall(from netip.Addr, urgent bool, giveUp func()) *Call {
 	return c
 }
 
-// count changes what is counted of the sender, and of all.
+// count changes the figures of the sender and of the gateway.
 func (c *Call) count(change func(x *sender, all *senders)) {
 	s := &c.g.senders
 	s.mu.Lock()
@@ -219,7 +219,7 @@ func (c *Call) count(change func(x *sender, all *senders)) {
 	change(s.of(c.from, time.Now()), s)
 }
 
-// Decided counts it no longer as unanswered.
+// Decided ends the count as an unanswered call.
 func (c *Call) Decided() {
 	c.count(func(x *sender, all *senders) {
 		if c.urgent {
@@ -231,7 +231,7 @@ func (c *Call) Decided() {
 	})
 }
 
-// Ended counts it no longer at all.
+// Ended ends all counts of the call.
 func (c *Call) Ended() {
 	c.count(func(x *sender, _ *senders) {
 		if x.legs--; c.talks {
@@ -240,8 +240,8 @@ func (c *Call) Ended() {
 	})
 }
 
-// WaitsForACK counts a call whose 200 waits for its ACK. Whoever forges the address of a caller never sees the 200: of more than a few
-// such calls the oldest is given up, long before its time is over.
+// WaitsForACK counts a call whose 200 waits for its ACK. A sender with a forged address never sees the 200 and sends no ACK. If a sender has
+// more than a few such calls, the oldest is given up before its time-out.
 func (c *Call) WaitsForACK() {
 	var oldest *Call
 	c.count(func(x *sender, _ *senders) {
@@ -254,7 +254,7 @@ func (c *Call) WaitsForACK() {
 	}
 }
 
-// Acknowledged ends that. talks: the ACK came.
+// Acknowledged ends the count of WaitsForACK. talks says that the ACK came.
 func (c *Call) Acknowledged(talks bool) {
 	c.count(func(x *sender, _ *senders) {
 		if talks && !c.talks {
@@ -267,13 +267,13 @@ func (c *Call) Acknowledged(talks bool) {
 	})
 }
 
-// limiter is what all may do together.
+// limiter limits all senders together.
 type limiter struct {
 	mu sync.Mutex
 	Bucket
 }
 
-// allow takes a token; perSecond 0 is no limit.
+// allow takes a token. perSecond 0 means no limit.
 func (l *limiter) allow(perSecond int) bool {
 	if perSecond <= 0 {
 		return true

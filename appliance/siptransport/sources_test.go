@@ -13,11 +13,11 @@ func TestSourcesAreBounded(t *testing.T) {
 		g.NewCall(pbxAddr.Addr(), false, nil)
 		a := ip("10.0.0.0")
 		for range 3 * maxSources {
-			g.hears(a)
+			g.allowsMessage(a)
 			a = a.Next()
 		}
-		g.hears(ip("2001:db8::1"))
-		g.hears(ip("2001:db8::2"))
+		g.allowsMessage(ip("2001:db8::1"))
+		g.allowsMessage(ip("2001:db8::2"))
 		s := &g.senders
 		if len(s.by) > maxSources || s.by[pbxAddr.Addr()] == nil || s.by[ip("2001:db8::")] == nil || s.by[ip("2001:db8::1")] != nil {
 			t.Errorf("%d sources", len(s.by))

@@ -71,7 +71,7 @@ type queued struct {
 	failed func(error)
 }
 
-// octets are what it takes: the smallest messages are not free.
+// octets is the size that counts. Even the smallest message costs something.
 func (q queued) octets() int { return len(q.m) + 64 }
 
 func newStream(g *Gate, kind Transport, accepted bool) *stream {
@@ -104,7 +104,7 @@ func (s *stream) Send(m []byte, wanted func() bool, failed func(error)) {
 			err = errQueueFull
 		} else {
 			s.queue, s.size, s.used = append(s.queue, q), s.size+q.octets(), time.Now()
-			total = s.holdsLocked(q.octets())
+			total = s.countHeldLocked(q.octets())
 		}
 	}
 	s.mu.Unlock()
@@ -155,14 +155,14 @@ func (s *stream) retire() {
 	s.signal()
 }
 
-// fresh reports whether new requests may still go out on it.
+// fresh reports whether new requests may still use the connection.
 func (s *stream) fresh() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.closed && !s.retired && time.Since(s.opened) < renewAfter
 }
 
-// close ends the connection, once; whoever waits for it is told.
+// close ends the connection, once, and tells its users.
 func (s *stream) close(err error) {
 	s.mu.Lock()
 	if s.closed {
@@ -216,7 +216,7 @@ func (s *stream) start(conn net.Conn) bool {
 	return true
 }
 
-// write sends what is queued, several messages in one segment when they are there.
+// write sends the queued messages, several in one segment if possible.
 func (s *stream) write() {
 	ping := time.NewTicker(pingInterval)
 	defer ping.Stop()
@@ -241,13 +241,13 @@ func (s *stream) write() {
 			}
 			batch[i] = queued{}
 		}
-		if len(out) > 0 && !s.put(out) {
+		if len(out) > 0 && !s.writeNow(out) {
 			return
 		}
 		if written > 0 {
 			s.mu.Lock()
 			s.size -= written
-			s.holdsLocked(-written)
+			s.countHeldLocked(-written)
 			s.mu.Unlock()
 			continue // more may have come, or the last user gone
 		}
@@ -256,14 +256,14 @@ func (s *stream) write() {
 		case <-s.done:
 			return
 		case <-ping.C:
-			if !s.accepted && !s.keep() {
+			if !s.accepted && !s.ping() {
 				return
 			}
 		}
 	}
 }
 
-// takeBatch takes from the queue what is written at once; the lock is held.
+// takeBatch takes the messages for one write from the queue. The caller holds the lock.
 func (s *stream) takeBatch(batch []queued) []queued {
 	n, size := 0, 0
 	for n < len(s.queue) && (n == 0 || size < maxBatch) {
@@ -278,8 +278,8 @@ func (s *stream) takeBatch(batch []queued) []queued {
 	return batch
 }
 
-// keep pings an idle connection of ours and closes one that has not been used for an hour.
-func (s *stream) keep() bool {
+// ping keeps an idle connection of ours alive. It closes the connection after an hour without use.
+func (s *stream) ping() bool {
 	s.mu.Lock()
 	idle := time.Since(s.used)
 	busy := len(s.users) > 0
@@ -291,10 +291,10 @@ func (s *stream) keep() bool {
 	if idle < pingInterval/2 {
 		return true // the next turn comes before the peer's two minutes are over
 	}
-	return s.put([]byte(sipmsg.KeepAlive))
+	return s.writeNow([]byte(sipmsg.KeepAlive))
 }
 
-func (s *stream) put(b []byte) bool {
+func (s *stream) writeNow(b []byte) bool {
 	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := s.conn.Write(b); err != nil {
 		s.close(&Error{Op: "write", Peer: s.peer.String(), Err: err})
@@ -303,14 +303,14 @@ func (s *stream) put(b []byte) bool {
 	return true
 }
 
-// read takes messages off the connection and hands them on in their order, until it ends. A message has a time in all, however it
+// read reads messages and hands them on in their order until the connection ends. Each message has a time limit as a whole, even if it
 // trickles in.
 func (s *stream) read() {
 	buf := make([]byte, 0, firstBuffer)
 	var began time.Time // when the message began that is not whole yet; zero: none has
 	for {
 		if len(buf) == cap(buf) {
-			s.holds(cap(buf))
+			s.countHeld(cap(buf))
 			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
 		}
 		switch {
@@ -323,12 +323,12 @@ func (s *stream) read() {
 		}
 		n, err := s.conn.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		rest, ok := s.take(buf)
+		rest, ok := s.deliver(buf)
 		if !ok {
 			return
 		}
 		if err != nil {
-			s.ends(err, len(rest) > 0)
+			s.readEnded(err, len(rest) > 0)
 			return
 		}
 		switch {
@@ -339,14 +339,14 @@ func (s *stream) read() {
 		}
 		buf = append(buf[:0], rest...)
 		if len(buf) == 0 && cap(buf) > 2*firstBuffer {
-			s.holds(firstBuffer - cap(buf))
+			s.countHeld(firstBuffer - cap(buf))
 			buf = make([]byte, 0, firstBuffer)
 		}
 	}
 }
 
-// ends is the end of reading.
-func (s *stream) ends(err error, partial bool) {
+// readEnded closes the connection after the last read.
+func (s *stream) readEnded(err error, partial bool) {
 	switch {
 	case err == io.EOF:
 		err = errConnClosed
@@ -356,14 +356,14 @@ func (s *stream) ends(err error, partial bool) {
 		err = errIdle
 	}
 	if err == errTooSlow {
-		s.g.closes(s, err)
+		s.g.closeBecause(s, err)
 		return
 	}
 	s.close(err)
 }
 
-// take handles every whole message in b and returns what is left.
-func (s *stream) take(b []byte) (rest []byte, ok bool) {
+// deliver handles every whole message in b and returns what is left.
+func (s *stream) deliver(b []byte) (rest []byte, ok bool) {
 	for {
 		head, body, n, pongs, f, fatal := sipmsg.FrameStream(b)
 		if pongs > 0 && s.accepted {
@@ -374,7 +374,7 @@ func (s *stream) take(b []byte) (rest []byte, ok bool) {
 		}
 		if head != nil {
 			if s.accepted && f.Err == nil {
-				s.use()
+				s.markUsed()
 			}
 			s.g.trace(s.kind, s.here, s.peer, false, b[n-len(head)-len(body):n])
 			s.g.receive(head, body, f, Arrival{Flow: s, Source: s.peer, Local: s.here, Trusted: s.trusted})
@@ -391,17 +391,18 @@ func (s *stream) take(b []byte) (rest []byte, ok bool) {
 	}
 }
 
-// use notes that somebody speaks on the connection.
-func (s *stream) use() {
+// markUsed notes that the connection has brought a message.
+func (s *stream) markUsed() {
 	s.spoken.Store(true)
 	s.mu.Lock()
 	s.used = time.Now()
 	s.mu.Unlock()
 }
 
-// pace reads no faster than a source may send: what is too much waits with its sender. False: the connection has ended.
+// pace slows reading down to the rate that a source may send at; the rest waits with the sender. It returns false if the connection has
+// ended.
 func (s *stream) pace() bool {
-	for !s.g.hears(s.peer.Addr()) {
+	for !s.g.allowsMessage(s.peer.Addr()) {
 		select {
 		case <-time.After(paceInterval):
 		case <-s.done:
@@ -411,7 +412,7 @@ func (s *stream) pace() bool {
 	return true
 }
 
-// lingerClose lets the answer to a message without boundary leave before the connection ends.
+// lingerClose closes the connection after a moment, so that the response to a message without an end can still leave.
 func (s *stream) lingerClose(err error) {
 	time.AfterFunc(500*time.Millisecond, func() { s.close(err) })
 }

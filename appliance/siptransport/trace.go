@@ -22,8 +22,8 @@ func (g *Gate) trace(transport Transport, local, remote netip.AddrPort, sent boo
 	}
 }
 
-// stranger counts a connection or datagram that no interface trusts.
-func (g *Gate) stranger(transport Transport, from, local netip.AddrPort, m []byte) {
+// untrusted counts a connection or datagram that no interface trusts.
+func (g *Gate) untrusted(transport Transport, from, local netip.AddrPort, m []byte) {
 	g.Counters.Untrusted.Add(1)
 	g.Dropped(transport, from, local, m, "not trusted")
 }

@@ -7,7 +7,7 @@ import (
 	"viaduct/appliance/config"
 )
 
-// Trusts reports whether requests from a source address are taken.
+// Trusts reports whether an interface trusts a source address.
 func (g *Gate) Trusts(from netip.Addr) bool {
 	for _, i := range g.conf.Load().interfaces {
 		if g.TrustedBy(i, from) {
@@ -17,7 +17,7 @@ func (g *Gate) Trusts(from netip.Addr) bool {
 	return false
 }
 
-// TrustedBy reports whether a SIP interface trusts a source address.
+// TrustedBy reports whether this interface trusts a source address.
 func (g *Gate) TrustedBy(i *config.SIPInterface, from netip.Addr) bool {
 	for _, t := range i.Trust {
 		switch {
@@ -38,7 +38,7 @@ func (g *Gate) TrustedBy(i *config.SIPInterface, from netip.Addr) bool {
 	return false
 }
 
-// isRemote reports whether from is an address of the interface's peer, by what is known of its name now.
+// isRemote reports whether from is an address of the interface's peer, as far as its name has been resolved.
 func (g *Gate) isRemote(i *config.SIPInterface, from netip.Addr) bool {
 	for _, a := range g.Known(i.Remote.Host) {
 		if a == from {
@@ -48,8 +48,8 @@ func (g *Gate) isRemote(i *config.SIPInterface, from netip.Addr) bool {
 	return false
 }
 
-// InterfaceOf returns the SIP interface that a request from an address belongs to: the one whose peer it is, else the first that
-// trusts it, else nil.
+// InterfaceOf returns the SIP interface that a request from an address belongs to: the interface with this peer, else the first interface
+// that trusts the address, else nil.
 func (g *Gate) InterfaceOf(from netip.Addr) *config.SIPInterface {
 	c := g.conf.Load()
 	for _, i := range c.interfaces {
@@ -65,7 +65,7 @@ func (g *Gate) InterfaceOf(from netip.Addr) *config.SIPInterface {
 	return nil
 }
 
-// Origin is what a peer is known by: how it speaks to us and from where.
+// Origin identifies a peer: its transport and its address.
 type Origin struct {
 	Transport Transport
 	Addr      netip.Addr
@@ -75,8 +75,8 @@ func (a Arrival) Origin() Origin { return Origin{a.Flow.Transport(), a.Source.Ad
 
 func OriginOf(flow Flow) Origin { return Origin{flow.Transport(), flow.Remote().Addr()} }
 
-// Kin reports whether what comes from x may belong to what came from, or went to, first: it is the same address, or one interface
-// trusts both, as Teams speaks from any of its hubs. What began over TLS goes on over TLS, where addresses cannot be forged.
+// Kin reports whether a message from x may belong to an exchange that began with first: both have the same address, or one interface trusts
+// both addresses, because Teams sends from any of its hubs. An exchange that began over TLS stays on TLS, where addresses cannot be forged.
 func (g *Gate) Kin(first, x Origin) bool {
 	if first.Transport.Secure() && !x.Transport.Secure() {
 		return false
@@ -86,7 +86,7 @@ func (g *Gate) Kin(first, x Origin) bool {
 	})
 }
 
-// TrustedFor reports whether an interface trusts an address, as it was when a call began or as it is configured now.
+// TrustedFor reports whether an interface trusts an address, in its state at the beginning of a call or in its state now.
 func (g *Gate) TrustedFor(i *config.SIPInterface, from netip.Addr) bool {
 	return g.TrustedBy(i, from) || slices.ContainsFunc(g.conf.Load().interfaces, func(now *config.SIPInterface) bool {
 		return now.ID() == i.ID() && g.TrustedBy(now, from)
