@@ -51,9 +51,9 @@ type Images struct {
 
 // Image is what one slot holds.
 type Image struct {
-	Slot     string    `json:"slot"` // "a", "b"
-	Version  string    `json:"version,omitempty"`
-	Commit   string    `json:"commit,omitempty"` // with no version: the slot is empty, or half written
+	Slot     string    `json:"slot"`              // "a", "b"
+	Version  string    `json:"version,omitempty"` // "": the slot is empty, or half written
+	Commit   string    `json:"commit,omitempty"`
 	Built    time.Time `json:"built,omitzero"`
 	Running  bool      `json:"running"`
 	Next     bool      `json:"next"`  // the next start takes it
