@@ -101,7 +101,7 @@ func (l *Language) layers(cfg *config.Config, p cursor) ([]cli.Layer, []layer) {
 	}
 	modes = append(modes, cli.Layer{Mode: l.table.Root(), Correct: true})
 	where = append(where, layer{})
-	if header, only := older.OnlyContext(cfg, "context cs"); only && !(len(p.header) > 0 && traitsOf(p.path[0].Stmt).atRoot) {
+	if header, only := older.Context(cfg, "cs"); only && !(len(p.header) > 0 && traitsOf(p.path[0].Stmt).atRoot) {
 		if m, err := l.table.Match([]cli.Layer{{Mode: l.table.Root()}}, header, cfg); err == nil {
 			modes = append(modes, cli.Layer{Mode: m.Stmt.Mode, Correct: true, Blocks: true, Within: l.editor.Object(cfg, []*cli.Match{m})})
 			where = append(where, layer{path: []*cli.Match{m}, headers: []string{header}, implicit: header})

@@ -11,29 +11,33 @@ func OnlyContext(cfg *config.Config, line string) (header string, ok bool) {
 	if len(words) != 2 || words[0].Text != "context" {
 		return "", false
 	}
-	var found []string
-	usual := ""
-	switch words[1].Text {
+	return Context(cfg, words[1].Text)
+}
+
+// Context returns the header line of the only context of a kind (cs, ip, sip-gateway), or of a new one with the usual name.
+func Context(cfg *config.Config, kind string) (header string, ok bool) {
+	name := ""
+	switch kind {
 	case "cs":
-		usual = "SWITCH"
-		for _, x := range cfg.CS {
-			found = append(found, x.Name)
-		}
+		name = only(cfg.CS, "SWITCH", func(x *config.Switch) string { return x.Name })
 	case "ip":
-		usual = "ROUTER"
-		for _, x := range cfg.IP {
-			found = append(found, x.Name)
-		}
+		name = only(cfg.IP, "ROUTER", func(x *config.IPContext) string { return x.Name })
 	case "sip-gateway":
-		for _, x := range cfg.Gateways {
-			found = append(found, x.Name)
-		}
+		name = only(cfg.Gateways, "", func(x *config.SIPGateway) string { return x.Name })
 	}
-	if len(found) == 0 && usual != "" {
-		found = []string{usual}
-	}
-	if len(found) != 1 {
+	if name == "" {
 		return "", false
 	}
-	return "context " + words[1].Text + " " + cli.Quote(found[0]), true
+	return "context " + kind + " " + cli.Quote(name), true
+}
+
+// only returns the name of the only object in a list. If the list is empty, it returns the usual name; otherwise "".
+func only[T any](list []*T, usual string, nameOf func(*T) string) string {
+	switch len(list) {
+	case 0:
+		return usual
+	case 1:
+		return nameOf(list[0])
+	}
+	return ""
 }

@@ -86,14 +86,6 @@ func Strings[S ~string](list ...S) []string {
 	return out
 }
 
-func names[T any](list []*T, nameOf func(*T) string) []string {
-	out := make([]string, len(list))
-	for i, x := range list {
-		out[i] = nameOf(x)
-	}
-	return out
-}
-
 // sound reports whether an address has no zone and is not an IPv4 address in IPv6 form.
 func sound(a netip.Addr) bool { return a.Zone() == "" && !a.Is4In6() }
 
