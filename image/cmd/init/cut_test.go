@@ -189,7 +189,8 @@ func TestAFactoryResetFromOutside(t *testing.T) {
 func TestAMarkOnAPartitionInUseIsRemoved(t *testing.T) {
 	f := used(t, smallSize)
 	overwrite(t, f, 0, formatting)
-	if err := unmark(f); err != nil {
+	p := partition{open: func() (*os.File, error) { return os.OpenFile(f.Name(), os.O_RDWR, 0) }}
+	if err := p.unmark(f.Name()); err != nil {
 		t.Fatal(err)
 	}
 	if nextStart(t, f) {

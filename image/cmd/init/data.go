@@ -42,7 +42,7 @@ func (d disk) mountData() (alarm string, err error) {
 	}
 	mounts, err := os.ReadFile("/proc/mounts")
 	if err == nil && strings.Contains(string(mounts), " "+dataMount+" ") {
-		return "", p.check(unmark)
+		return "", p.unmark(device)
 	}
 	if alarm, err = p.use(); err != nil {
 		return alarm, err
@@ -264,11 +264,30 @@ func writeSynced(part blockDevice, b []byte, at int64) error {
 	return part.Sync()
 }
 
+// unmark removes the mark from the mounted partition. A kernel may allow no writer there: only a marked one is opened for writing.
+func (p partition) unmark(device string) error {
+	part, err := os.Open(device)
+	if err != nil {
+		return err
+	}
+	found, err := marked(part)
+	if err = errors.Join(err, part.Close()); err != nil || !found {
+		return err
+	}
+	return p.check(unmark)
+}
+
+// marked reports whether the mark is there.
+func marked(part io.ReaderAt) (bool, error) {
+	sector := make([]byte, sectorSize)
+	_, err := part.ReadAt(sector, 0)
+	return err == nil && bytes.HasPrefix(sector, formatting), err
+}
+
 // unmark removes the mark from a partition that is in use. An older release could leave it there after a power cut, and the partition
 // would be formatted as soon as its superblock is damaged.
 func unmark(part blockDevice) error {
-	sector := make([]byte, sectorSize)
-	if _, err := part.ReadAt(sector, 0); err != nil || !bytes.HasPrefix(sector, formatting) {
+	if found, err := marked(part); err != nil || !found {
 		return err
 	}
 	return writeSynced(part, make([]byte, sectorSize), 0)
