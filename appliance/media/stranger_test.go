@@ -181,13 +181,13 @@ func testAFlood(t *testing.T, r *Relay) {
 		listening.Go(func() { heard[2*n] = c.a.listen(c.b.ssrc, packets, began) })
 		listening.Go(func() { heard[2*n+1] = c.b.listen(c.a.ssrc, packets, began) })
 	}
-	for n := range packets {
+	for range packets {
 		for _, c := range calls {
 			for _, p := range []*peer{c.a, c.b} {
 				p.stamp(began)
 			}
 		}
-		time.Sleep(time.Until(began.Add(time.Duration(n+1) * pace)))
+		time.Sleep(pace) // after a time without processor no burst makes up for it
 	}
 	listening.Wait()
 	close(stop)
