@@ -144,12 +144,17 @@ func (t *thread) relayOwn(p *port, first, n int) {
 
 // relayShared relays the packets of a shared socket, which are in n slots. A port may have been closed since.
 //
-// All ports are looked up before the first packet is relayed. With hundreds of calls their memory is not in the processor's caches, and it
-// waits for that of many ports at once.
+// All ports are looked up, and their legs prefetched, before the first packet is relayed. With hundreds of calls their memory is not in the
+// processor's caches, and so it waits for many lines at once.
 func (t *thread) relayShared(first, n int) {
 	ports := t.found[:n]
 	for i := range ports {
 		ports[i] = t.table.find(t.input.sentTo(first + i))
+	}
+	for _, p := range ports {
+		if p != nil {
+			t.prefetched += p.leg.prefetch()
+		}
 	}
 	for i, p := range ports {
 		if p != nil {
