@@ -69,8 +69,8 @@ func randomValue(t *rapid.T, c Choice) string {
 		fallthrough
 	case "IPv4 address":
 		return fmt.Sprintf("10.0.%d.%d", octet.Draw(t, "a"), octet.Draw(t, "b"))
-	case "any, an address or a network":
-		return rapid.SampledFrom([]string{"any", "10.0.0.1", "10.0.0.1/32", "10.1.0.0/16", "2001:db8::1", "2001:db8::/32"}).Draw(t, "host")
+	case "any, microsoft-teams, an address or a network":
+		return rapid.SampledFrom([]string{"any", "microsoft-teams", "10.0.0.1", "10.0.0.1/32", "10.1.0.0/16", "2001:db8::1", "2001:db8::/32"}).Draw(t, "host")
 	case "address/length":
 		if octet.Draw(t, "six") > 200 {
 			return fmt.Sprintf("2001:db8::%x/%d", octet.Draw(t, "a"), rapid.IntRange(0, 128).Draw(t, "bits"))
