@@ -10,8 +10,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// rawURI is a URI that is sent byte for byte. sipgo keeps the text of schemes that it does not know, so the text is parsed as one
-// of these: its own rendering reorders nothing, but it merges parameters that come twice and drops empty ones.
+// rawURI makes a URI that is sent byte for byte. sipgo's own rendering merges parameters that come twice and drops empty ones, but it keeps
+// the text of schemes that it does not know. So the text is parsed as such a scheme.
 func rawURI(s string) (u sip.Uri, err error) {
 	scheme, rest, ok := strings.Cut(s, ":")
 	if !ok || scheme == "" || rest == "" || unclean(s) || strings.ContainsAny(s, " <>\"") {
@@ -24,11 +24,11 @@ func rawURI(s string) (u sip.Uri, err error) {
 	return u, nil
 }
 
-// unclean reports text that must never reach a header: with CR or LF a number from a table could end the header and begin
-// another, or a whole message (sipgo writes what it is given, GHSA-chcx-pf5f-wxc7).
+// unclean reports text that must never reach a header. With CR or LF, a number from a table could end the header and begin another header or
+// a whole message (sipgo writes everything as it is, GHSA-chcx-pf5f-wxc7).
 func unclean(s string) bool { return strings.ContainsAny(s, "\r\n\x00") }
 
-// lineBreaks takes out what ends a line. A NUL is text behind a backslash in quotes (RFC 3261 25.1, quoted-pair).
+// lineBreaks removes line ends. A NUL is text behind a backslash in quotes (RFC 3261 25.1, quoted-pair).
 var lineBreaks = strings.NewReplacer("\\\x00", "\\\x00", "\r", " ", "\n", " ", "\x00", " ")
 
 // CheckHeaders refuses headers that would break a message.
@@ -41,7 +41,7 @@ func CheckHeaders(list []Header) error {
 	return nil
 }
 
-// String renders a name-addr: the display name quoted, the URI always in brackets.
+// String renders a name-addr, with a quoted display name and the URI in brackets.
 func (n NameAddr) String() string {
 	s := "<" + n.URI + ">"
 	if n.Name != "" {
@@ -55,8 +55,8 @@ func (n NameAddr) String() string {
 
 const tagLetters = "0123456789abcdefghijklmnopqrstuvwxyz"
 
-// Token returns n random characters for tags, branches and Call-IDs. They name things and protect nothing, but rand/v2 is
-// seeded from the system and not to be guessed from outside.
+// Token returns n random characters for tags, branches and Call-IDs. They protect nothing, but rand/v2 is seeded by the system, so an
+// outsider cannot guess them.
 func Token(n int) string {
 	b := make([]byte, n)
 	for i := range b {
@@ -67,8 +67,7 @@ func Token(n int) string {
 
 func NewBranch() string { return sip.RFC3261BranchMagicCookie + Token(20) }
 
-// RenderResponse builds a response: the headers that RFC 3261 8.2.6 and 12.1.1 copy, the name of the server, "" none, then h, then
-// the body.
+// RenderResponse builds a response: the headers that RFC 3261 8.2.6 and 12.1.1 copy, the name of the server (if any), then h, then the body.
 func RenderResponse(req *Request, code int, reason, toTag, server string, body []byte, contentType string, h []Header) []byte {
 	if reason == "" || unclean(reason) {
 		reason = reasonPhrase(code)
@@ -123,7 +122,7 @@ func finish(b *bytes.Buffer, body []byte, contentType string, h []Header) {
 	b.Write(body)
 }
 
-// writeHeader writes a field. A line break in a value that a peer gave us would begin a field of its own on its way back.
+// writeHeader writes a field. It removes line breaks, because a line break in a peer's value would begin another field.
 func writeHeader(b *bytes.Buffer, name, value string) {
 	if unclean(value) {
 		value = lineBreaks.Replace(value)
@@ -167,7 +166,7 @@ func NewRequest(method, uri string, headers []Header, body []byte, contentType s
 	return req, nil
 }
 
-// header gives the fields that sipgo's accessors change in place their own type; all others stay text, byte for byte.
+// header makes a field for sipgo. CSeq and Call-ID need their types for sipgo's accessors; all other fields stay text, byte for byte.
 func header(h Header) sip.Header {
 	switch h.Name {
 	case "CSeq":
@@ -181,7 +180,7 @@ func header(h Header) sip.Header {
 	return sip.NewHeader(h.Name, h.Value)
 }
 
-// Render writes a request with our Via on top; the request itself is not changed.
+// Render writes a request with our Via on top. It does not change the request.
 func Render(req *sip.Request, via string) []byte {
 	var b bytes.Buffer
 	b.Grow(1024 + len(req.Body()))

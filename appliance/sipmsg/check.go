@@ -7,26 +7,26 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// Fault is why a request is refused before anything looks at it.
+// Fault is the reason to refuse a request before anything acts on it.
 type Fault struct {
 	Code    int
 	Reason  string
 	Headers []Header
 }
 
-// single are header fields that must be there exactly once (RFC 3261 8.1.1, 8.2).
-var single = []struct {
+// once are the header fields that must be there exactly once (RFC 3261 8.1.1, 8.2).
+var once = []struct {
 	name  string
 	field field
 }{{"From", fieldFrom}, {"To", fieldTo}, {"Call-ID", fieldCallID}, {"CSeq", fieldCSeq}}
 
-// Check looks for what RFC 4475 calls invalid and a user agent must refuse (RFC 3261 8.2, 16.3); nil: the request is sound.
-// An ACK is never answered, so its faults only mean that it is dropped. understood tells which methods there are.
+// Check looks for faults that RFC 4475 calls invalid and that a user agent must refuse (RFC 3261 8.2, 16.3). nil means that the request is
+// sound. A faulty ACK is dropped, because an ACK has no response. understood reports whether a method exists.
 func (r *Request) Check(understood func(sip.RequestMethod) bool) *Fault {
 	if !spokenHere(r.version) {
 		return &Fault{Code: 505}
 	}
-	for _, s := range single {
+	for _, s := range once {
 		switch n := r.count[s.field]; {
 		case n == 0 || r.empty(s.field):
 			return &Fault{Code: 400, Reason: "Missing " + s.name}
@@ -64,7 +64,7 @@ func (r *Request) Check(understood func(sip.RequestMethod) bool) *Fault {
 	return r.checkExtensions()
 }
 
-// empty reports whether a field that must be there once says nothing.
+// empty reports whether a single field has no value.
 func (m *Message) empty(f field) bool {
 	s := m.single(f)
 	return s != nil && *s == ""
@@ -83,7 +83,7 @@ func (r *Request) checkURI() *Fault {
 	return nil
 }
 
-// Check reports whether a response can be one.
+// Check reports whether a response is sound.
 func (r *Response) Check() bool {
 	return r.ViaOK && r.seqOK && r.StatusCode >= 100 && r.StatusCode <= 699 && spokenHere(r.version)
 }
@@ -94,7 +94,7 @@ func spokenHere(version string) bool { return strings.EqualFold(version, "SIP/2.
 // Extensions are the extensions that we name in Supported.
 const Extensions = "timer, replaces"
 
-// checkExtensions refuses what the peer requires and we cannot do.
+// checkExtensions refuses extensions that the peer requires and we do not have.
 func (r *Request) checkExtensions() *Fault {
 	var unknown []string
 	for _, tag := range r.require {
@@ -126,7 +126,7 @@ func (r *Request) checkExtensions() *Fault {
 	return nil
 }
 
-// acceptsSDP reports whether an Accept header lets us answer with SDP; none at all does (RFC 3261 20.1).
+// acceptsSDP reports whether an Accept header allows SDP. Without the header, SDP is allowed (RFC 3261 20.1).
 func acceptsSDP(accept []string) bool {
 	for _, v := range accept {
 		for _, t := range SplitList(v) {
@@ -140,7 +140,7 @@ func acceptsSDP(accept []string) bool {
 	return len(accept) == 0
 }
 
-// soundAddress reports whether a From or To value can be one: balanced quotes and brackets around a URI.
+// soundAddress reports whether a From or To value has balanced quotes and brackets, and a URI.
 func soundAddress(v string) bool {
 	open, closed := 0, 0
 	for _, c := range separators(v, `<>"`) {

@@ -53,13 +53,12 @@ type nonce struct {
 	stale  bool   // it came in place of a stale one
 }
 
-// NewAuthenticator answers with an account; without one (user is "") every challenge is errNoAccount.
+// NewAuthenticator returns an authenticator with an account. Without an account (user is "") every challenge gives ErrNoAccount.
 func NewAuthenticator(user, password string) *Authenticator {
 	return &Authenticator{user: user, password: password}
 }
 
-// Challenged takes the challenges of a 401 or 407. An error says that trying again makes no sense: errNoAccount, errRefused,
-// errNoChallenge.
+// Challenged reads the challenges of a 401 or 407. An error means that another try makes no sense: ErrNoAccount, ErrRefused, ErrNoChallenge.
 func (a *Authenticator) Challenged(res *Response) error {
 	fresh := supported(res.Headers("WWW-Authenticate"), false)
 	fresh = append(fresh, supported(res.Headers("Proxy-Authenticate"), true)...)
@@ -91,7 +90,7 @@ func (a *Authenticator) Challenged(res *Response) error {
 	return nil
 }
 
-// Accepted notes that the last authorized request was let through.
+// Accepted notes that the peer accepted the last authorized request.
 func (a *Authenticator) Accepted() {
 	for _, n := range a.nonces {
 		n.proven = n.count > 0
@@ -101,7 +100,7 @@ func (a *Authenticator) Accepted() {
 // Reset forgets every challenge, so that the next request is challenged anew.
 func (a *Authenticator) Reset() { a.nonces = nil }
 
-// Authorize puts our credentials into a request, for every space that has challenged us, in place of those in it.
+// Authorize puts credentials into a request, for every protection space that has challenged us. They replace those in the request.
 func (a *Authenticator) Authorize(req *sip.Request) {
 	for req.RemoveHeader("Authorization") || req.RemoveHeader("Proxy-Authorization") {
 	}
@@ -127,8 +126,8 @@ func (a *Authenticator) Credentials(method, uri string, body []byte) []Header {
 	return list
 }
 
-// credentials is the value of an Authorization header (RFC 7616 section 3.4). What is quoted there is quoted here, and nothing
-// else: some servers take quotes as part of the value of qop, nc and algorithm.
+// credentials is the value of an Authorization header (RFC 7616 section 3.4). It quotes exactly the parameters that the RFC quotes, because
+// some servers take quotes as part of the value of qop, nc and algorithm.
 func (n *nonce) credentials(user, password, method, uri string, body []byte) string {
 	c, qop := n.c, n.c.quality()
 	sum := func(s string) string {

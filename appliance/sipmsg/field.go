@@ -6,7 +6,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// field is a header field that is read when a message arrives.
+// field is a header field that Parse reads in advance.
 type field uint8
 
 const (
@@ -29,13 +29,13 @@ const (
 	fieldCount
 )
 
-// fieldName is a name of a field that we read, with its compact form, "" for none.
+// fieldName is the name of a field, with its compact form ("": none).
 type fieldName struct {
 	long, short string
 	field       field
 }
 
-// byLength finds a name by the length of its long form: names are compared some hundred times a call.
+// byLength finds a name by the length of its long form, because a call compares some hundred names.
 var byLength = func() (table [32][]fieldName) {
 	for _, n := range []fieldName{
 		{"Via", "v", fieldVia}, {"From", "f", fieldFrom}, {"To", "t", fieldTo}, {"Call-ID", "i", fieldCallID}, {"CSeq", "", fieldCSeq},

@@ -23,7 +23,7 @@ var (
 	errNoVia    = errors.New("no Via")
 )
 
-// Framing is what was wrong with a message's length; the zero value is a sound message.
+// Framing is the fault in a message's length. The zero value is a sound message.
 type Framing struct {
 	Err  error
 	Code int // response that a request with this fault gets
@@ -50,8 +50,8 @@ func FrameDatagram(b []byte) (head, body []byte, f Framing) {
 	return head, body[:n], Framing{}
 }
 
-// FrameStream cuts the next message off a stream. n is how much of b it took: 0 means that more has to be read. pongs counts the
-// double CRLFs before it, each of which asks for a CRLF (RFC 5626 4.4.1). fatal: the boundary of the message cannot be known.
+// FrameStream cuts the next message off a stream. n is the length that it took from b; 0 means that more has to be read. pongs counts the
+// double CRLFs before the message; each asks for a CRLF (RFC 5626 4.4.1). fatal means that the end of the message is unknown.
 func FrameStream(b []byte) (head, body []byte, n, pongs int, f Framing, fatal bool) {
 	start := 0
 	for len(b)-start >= 2 && b[start] == '\r' && b[start+1] == '\n' {
@@ -95,7 +95,7 @@ func FrameStream(b []byte) (head, body []byte, n, pongs int, f Framing, fatal bo
 	return head, rest[len(head) : len(head)+length], start + len(head) + length, pongs, Framing{}, false
 }
 
-// contentLength reads the Content-Length of a head. Two that differ are an error: a classic way to smuggle a message.
+// contentLength reads the Content-Length of a head. Two different lengths are an error, because they can smuggle a message.
 func contentLength(head []byte) (n int, given bool, err error) {
 	for value := range fields(head, "content-length", "l") {
 		v, bad := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 31)
@@ -107,7 +107,7 @@ func contentLength(head []byte) (n int, given bool, err error) {
 	return n, given, nil
 }
 
-// fields are the values of a field in a head, by its long and its compact name. A value may go on in the lines after it (RFC 3261 7.3.1).
+// fields yields the values of a field in a head, by its long and its compact name. A value may continue on the next lines (RFC 3261 7.3.1).
 func fields(head []byte, long, short string) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for rest := head; len(rest) > 0; {
@@ -125,7 +125,7 @@ func fields(head []byte, long, short string) iter.Seq[[]byte] {
 	}
 }
 
-// cutField cuts after the first line and those that continue it.
+// cutField cuts after the first line and its continuation lines.
 func cutField(head []byte) (field, rest []byte) {
 	for end := 0; ; end += 2 {
 		i := bytes.Index(head[end:], crlf2[:2])
@@ -148,9 +148,8 @@ func hasField(head []byte, long, short string) bool {
 	return false
 }
 
-// cleanLines reports whether every line of a head ends in CRLF and none holds a CR, LF or NUL besides, but for a NUL behind a
-// backslash (RFC 3261 25.1). Some stacks take a bare LF for the end of a line: a header inside a header's value then passes whoever
-// checked the message before them.
+// cleanLines reports whether every line of a head ends in CRLF and has no other CR, LF or NUL, except for a NUL behind a backslash (RFC 3261
+// 25.1). Some stacks end a line at a bare LF, so a header could hide in the value of another one.
 func cleanLines(head []byte) bool {
 	for i := 0; i < len(head); i++ {
 		j := bytes.IndexAny(head[i:], "\r\n\x00")

@@ -7,7 +7,7 @@ const (
 	MaxField  = 8192 // octets of one, folded lines included
 )
 
-// tooLarge reports whether a head has more than anybody needs: it costs its reader many times what it costs its sender.
+// tooLarge reports whether a head is larger than any real one. Such a head costs its reader much more than its sender.
 func tooLarge(head []byte) bool {
 	if len(head) > maxHead {
 		return true
@@ -24,7 +24,7 @@ func tooLarge(head []byte) bool {
 	return false
 }
 
-// essentials are of a head what a refusal repeats: enough to tell its sender.
+// essentials reduces a head to the fields that a refusal repeats.
 func essentials(head []byte) []byte {
 	var out []byte
 	for len(head) > 0 {

@@ -38,7 +38,7 @@ type URI struct {
 // Param returns a URI parameter, for example "transport"; names are compared without case.
 func (u URI) Param(name string) (value string, ok bool) { return Param(u.Params, name) }
 
-// SplitURI takes a URI apart. What cannot be understood is left empty.
+// SplitURI takes a URI apart. Parts that cannot be read stay empty.
 func SplitURI(s string) URI {
 	scheme, rest, ok := strings.Cut(s, ":")
 	if !ok {

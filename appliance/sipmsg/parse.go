@@ -11,8 +11,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// parser leaves every header field that holds an address as text: what a peer says is given back byte for byte (route sets,
-// teams.md A.32), and read when it is needed.
+// parser keeps header fields with addresses as text, because a peer gets its own text back byte for byte (route sets, teams.md A.32).
 var parser = sip.NewParser(sip.WithHeadersParsers(func() map[string]sip.HeaderParser {
 	all := map[string]sip.HeaderParser{}
 	for name, f := range sip.DefaultHeadersParser() {
@@ -24,7 +23,7 @@ var parser = sip.NewParser(sip.WithHeadersParsers(func() map[string]sip.HeaderPa
 	return all
 }()))
 
-// Parsed is what the octets of a message are: a request, a response, or neither, then Err says why.
+// Parsed is a request, a response, or neither; then Err says why.
 type Parsed struct {
 	Request  *Request
 	Response *Response
@@ -66,7 +65,7 @@ func Parse(head, body []byte, f Framing, source netip.AddrPort) (p Parsed) {
 	return p
 }
 
-// unreadable is the refusal of a request that cannot be read.
+// unreadable returns the refusal of a request that cannot be read, nil for a readable one.
 func (r *Request) unreadable(f Framing, err error) *Fault {
 	switch {
 	case f.Err != nil:
@@ -79,7 +78,7 @@ func (r *Request) unreadable(f Framing, err error) *Fault {
 	return nil
 }
 
-// ParseRequest reads a request as a gateway would have taken it, for those who have its text only.
+// ParseRequest reads a request from its text alone.
 func ParseRequest(text []byte) (*Request, error) {
 	m, _, err := parser.ParseHeaders(text, false)
 	req, ok := m.(*sip.Request)
@@ -89,7 +88,7 @@ func ParseRequest(text []byte) (*Request, error) {
 	return newRequest(req, netip.AddrPort{}), nil
 }
 
-// withReason puts the blank behind the status code that some peers leave out together with the reason phrase.
+// withReason adds the blank behind the status code. Some peers leave it out together with the reason phrase.
 func withReason(head []byte) []byte {
 	const code = len("SIP/2.0 200")
 	if len(head) < code+2 || !bytes.EqualFold(head[:4], []byte("SIP/")) || head[7] != ' ' || !bytes.HasPrefix(head[code:], crlf2[:2]) {
@@ -98,7 +97,7 @@ func withReason(head []byte) []byte {
 	return slices.Concat(head[:code], []byte(" "), head[code:])
 }
 
-// salvage makes a request, only to be refused, of one whose start line cannot be parsed: its sender waits for an answer.
+// salvage makes a request from a message with a broken start line. The request can only be refused, but its sender waits for a response.
 func salvage(head []byte, err error) (sip.Message, Framing) {
 	line, rest, _ := bytes.Cut(head, crlf2[:2])
 	words := strings.Fields(string(line))

@@ -2,13 +2,13 @@ package sipmsg
 
 import "bytes"
 
-// Part is a part of a body beside the description (RFC 5621), for example the caller's place.
+// Part is a part of a body beside the session description (RFC 5621), for example the caller's location.
 type Part struct {
 	Headers []Header // Content-Type and what else describes it
 	Content []byte
 }
 
-// Attach makes one body of a description and further parts. A re-INVITE of the leg has the description alone again.
+// Attach makes one body from a session description and further parts. A re-INVITE carries the description alone.
 func Attach(description []byte, parts []Part) (contentType string, body []byte) {
 	boundary := Token(24)
 	var b bytes.Buffer

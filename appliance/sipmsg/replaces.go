@@ -4,13 +4,13 @@ import (
 	"strings"
 )
 
-// Replaces names a dialog that a new one takes the place of (RFC 3891), as the one who receives it sees its tags.
+// Replaces names a dialog that a new one replaces (RFC 3891), with the tags as its receiver sees them.
 type Replaces struct {
 	CallID, ToTag, FromTag string
 	EarlyOnly              bool
 }
 
-// ParseReplaces reads the value of a Replaces header; false: it is not one.
+// ParseReplaces reads the value of a Replaces header. It returns false for a malformed value.
 func ParseReplaces(v string) (Replaces, bool) {
 	id, params, _ := strings.Cut(v, ";")
 	r := Replaces{CallID: strings.TrimSpace(id)}

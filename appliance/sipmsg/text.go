@@ -38,8 +38,8 @@ func JoinHostPort(host string, port uint16) string {
 	return host + ":" + strconv.Itoa(int(port))
 }
 
-// separators yields where an octet of set stands in s outside quotes, and which one (RFC 3261 25.1). With a quote in set a quoted string
-// that does not end is told as one at the end.
+// separators yields each octet of set in s outside quotes, with its index (RFC 3261 25.1). If set has a quote, an unclosed quoted string
+// yields a quote at the end.
 func separators(s, set string) iter.Seq2[int, byte] {
 	return func(yield func(int, byte) bool) {
 		quoted := false
@@ -82,7 +82,7 @@ func appendList(list []string, v string) []string {
 	return list
 }
 
-// cutQuoted cuts at the first sep outside quotes; found tells whether there is one.
+// cutQuoted cuts at the first sep outside quotes. found reports whether there is one.
 func cutQuoted(s, sep string) (before, after string, found bool) {
 	for i := range separators(s, sep) {
 		return s[:i], s[i+1:], true
@@ -109,7 +109,7 @@ func keyValue(p string) (key, value string) {
 	return strings.TrimSpace(key), strings.TrimSpace(value)
 }
 
-// ParseNameAddr reads a name-addr or an addr-spec; everything behind an addr-spec's semicolon is a header parameter (RFC 3261 20.10).
+// ParseNameAddr reads a name-addr or an addr-spec. Parameters behind an addr-spec belong to the header (RFC 3261 20.10).
 func ParseNameAddr(v string) NameAddr {
 	v = strings.TrimSpace(v)
 	open := angle(v)

@@ -89,8 +89,8 @@ func cutBlank(s string) (before, after string) {
 	return s, ""
 }
 
-// markVia notes in the topmost Via where the request came from, so that the response finds back (RFC 3261 18.2.1, RFC 3581). All else
-// in the field stays as it was written.
+// markVia notes the source of the request in the topmost Via, so that the response finds its way back (RFC 3261 18.2.1, RFC 3581). The rest
+// of the field keeps its text.
 func (r *Request) markVia(from netip.AddrPort) {
 	if !r.Via.RPort && r.Via.Host == from.Addr().String() {
 		return

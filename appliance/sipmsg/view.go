@@ -10,9 +10,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// Message is what requests and responses have in common: the header fields that decide where one belongs and what it asks for. They
-// are read in one pass when it arrives, because a call is asked for its tags, branch and CSeq some hundred times. All other fields are
-// looked up by Header and Headers.
+// Message is the common part of requests and responses: the header fields that decide where a message belongs and what it asks for. Parse
+// reads them in one pass, because a call needs its tags, branch and CSeq some hundred times. Header and Headers look up all other fields.
 type Message struct {
 	Via         Via  // the topmost
 	ViaOK       bool // it can be understood
@@ -61,7 +60,7 @@ type Response struct {
 	version string
 }
 
-// newRequest reads a request. It notes in the topmost Via where the request came from.
+// newRequest reads a request and notes its source in the topmost Via.
 func newRequest(m *sip.Request, source netip.AddrPort) *Request {
 	r := &Request{Method: m.Method, URI: m.Recipient.String(), version: m.SipVersion, recipient: m.Recipient}
 	r.read(m.Headers(), m.Body(), source)
@@ -102,7 +101,7 @@ func (m *Message) read(headers []sip.Header, body []byte, source netip.AddrPort)
 	m.FromTag, m.ToTag = m.From.Param("tag"), m.To.Param("tag")
 }
 
-// take notes one of the fields that are read in advance. Of those that may be there once, the first counts.
+// take notes a field that is read in advance. If a single field comes twice, the first one counts.
 func (m *Message) take(f field, h sip.Header) {
 	once := m.count[f] == 1
 	switch f {
@@ -133,7 +132,7 @@ func (m *Message) take(f field, h sip.Header) {
 	}
 }
 
-// single is where the value of a field goes that is kept as it is.
+// single is the place for the value of a single field that is kept as it is.
 func (m *Message) single(f field) *string {
 	switch f {
 	case fieldFrom:
@@ -182,7 +181,7 @@ func (m *Message) SessionExpires() (interval time.Duration, refresher string) {
 	return interval, strings.ToLower(refresher)
 }
 
-// MinSE is the shortest session that the sender takes; false: it says nothing of that.
+// MinSE is the shortest session interval that the sender accepts; false: the field is missing.
 func (m *Message) MinSE() (time.Duration, bool) { return deltaSeconds(m.minSE) }
 
 func deltaSeconds(s string) (time.Duration, bool) {
@@ -203,7 +202,7 @@ func Seconds(v string) (time.Duration, bool) {
 	return time.Duration(n) * time.Second, !errors.Is(err, strconv.ErrSyntax)
 }
 
-// Target is the URI of the first Contact, "" when there is none that can be used.
+// Target is the URI of the first Contact, "" if there is no usable one.
 func (m *Message) Target() string {
 	if len(m.Contacts) == 0 {
 		return ""
@@ -219,7 +218,7 @@ func (m *Message) Target() string {
 	return uri
 }
 
-// MergeKey is what two copies of a request have in common that came on different ways (RFC 3261 8.2.2.2).
+// MergeKey is the same for two copies of a request that took different paths (RFC 3261 8.2.2.2).
 func (m *Message) MergeKey() string { return m.CallID + " " + m.FromTag + " " + m.cseq }
 
 // Identities are the P-Asserted-Identity values, in order.

@@ -23,8 +23,8 @@ type Conf struct {
 	tlsErr         error
 }
 
-// NewConf gathers what concerns one gateway; addrs tells which local address a bind stands for now (the zero Addr: none yet). secured: the
-// gateway has TLS already. An error says what of the gateway cannot be, the Conf is that of the rest.
+// NewConf gathers the configuration of one gateway. addrs returns the present local address of a bind (the zero Addr: none yet). secured
+// says that the gateway has TLS already. An error names the parts that cannot work; the Conf holds the others.
 func NewConf(cfg *config.Config, gw *config.SIPGateway, addrs func(config.AddressBind) netip.Addr, o Options, secured bool) (*Conf, error) {
 	c := &Conf{Config: cfg, Gateway: gw, tlsProfile: gw.TLS.In(cfg)}
 	var errs []error
@@ -60,8 +60,8 @@ func NewConf(cfg *config.Config, gw *config.SIPGateway, addrs func(config.Addres
 	return c, errors.Join(errs...)
 }
 
-// fingerprint condenses everything that a TLS connection was built from: when it changes, all are opened anew, or the peers go on
-// to see the old certificate (A.10).
+// fingerprint condenses everything that a TLS connection depends on. If it changes, all connections are opened anew, because the peers would
+// go on to see the old certificate (A.10).
 func fingerprint(p *config.TLSProfile, keys KeyStore) string {
 	if p == nil || keys == nil {
 		return ""
@@ -84,7 +84,7 @@ func fingerprint(p *config.TLSProfile, keys KeyStore) string {
 	return string(sum[:])
 }
 
-// sockets are those that the configuration wants, with the interface that each belongs to.
+// sockets are the sockets of the configuration, each with its interface.
 func (c *Conf) sockets() map[listenKey]string {
 	m := map[listenKey]string{}
 	for _, b := range c.binds {
@@ -97,8 +97,8 @@ func (c *Conf) sockets() map[listenKey]string {
 	return m
 }
 
-// TransportFor is what requests to the peer of an interface (nil: a registrar) use, with what the `call outbound` of an identity ("":
-// none) forces.
+// TransportFor is the transport of requests to the peer of an interface (nil: a registrar). The `call outbound` of an identity ("": none) may
+// force it.
 func (c *Conf) TransportFor(i *config.SIPInterface, identity string) Transport {
 	for _, r := range c.Gateway.Location {
 		if l := r.In(c.Config); l != nil {

@@ -18,12 +18,12 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// OpResolve is the Op of a TransportError of the name servers.
+// OpResolve is the Op of an Error of the name servers.
 const OpResolve = "resolve"
 
 func noAddress(host string) error { return errors.New(host + " has no address") }
 
-// IsSilence reports whether an error is that of name servers that are silent: the resolver tells of it for all names at once.
+// IsSilence reports whether err means that the name servers are silent. The resolver logs that once for all names.
 func IsSilence(err error) bool {
 	var s interface{ Silent() bool }
 	return errors.As(err, &s) && s.Silent()

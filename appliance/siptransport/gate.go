@@ -28,7 +28,7 @@ type KeyStore interface {
 	PrivateKey(name string) (crypto.Signer, error)
 }
 
-// Options are what every gate is given.
+// Options are the same for every gate.
 type Options struct {
 	Log      *slog.Logger
 	Resolver Resolver
@@ -43,7 +43,7 @@ type Options struct {
 	Trace func(TraceEntry) // every message in and out; may be nil; must not block
 }
 
-// SetDefaults fills in the network of the box itself, and a log that nobody reads.
+// SetDefaults fills in the network of the box itself, and a log that discards everything.
 func (o *Options) SetDefaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -53,7 +53,7 @@ func (o *Options) SetDefaults() {
 	}
 }
 
-// Gate is where the messages of one gateway come in and go out: its sockets and connections, whom it listens to and how much of each.
+// Gate is the transport of one gateway: its sockets and connections, the peers that it listens to, and the limits of each.
 type Gate struct {
 	name    string
 	log     *slog.Logger
@@ -77,11 +77,11 @@ type Gate struct {
 	resolutions resolutions
 }
 
-// Counters count what came in, and what became of it.
+// Counters count incoming messages by their fate.
 type Counters struct{ Requests, Untrusted, Malformed, Refused, Surplus atomic.Uint64 }
 
-// New returns the gate of a gateway, without sockets. It ends with ctx; spawn starts its goroutines (false: everything ends); receive
-// is given each message, in the read loop of its socket or connection, and must not keep head and body.
+// New returns the gate of a gateway, without sockets. It ends with ctx. spawn starts its goroutines and returns false if everything ends.
+// receive gets each message, in the read loop of its socket or connection; it must not keep head and body.
 func New(ctx context.Context, name string, o *Options, spawn func(func()) bool, receive func(head, body []byte, f sipmsg.Framing, a Arrival)) *Gate {
 	g := &Gate{name: name, log: o.Log, opts: o, ctx: ctx, spawn: spawn, receive: receive, rewatch: make(chan struct{}, 1),
 		sockets: sockets{listeners: map[listenKey]*listener{}}, connections: emptyConnections(), addresses: newAddresses(),
@@ -91,7 +91,7 @@ func New(ctx context.Context, name string, o *Options, spawn func(func()) bool, 
 	return g
 }
 
-// Conf is what the gate was configured with last.
+// Conf is the present configuration of the gate.
 func (g *Gate) Conf() *Conf { return g.conf.Load() }
 
 // Secured reports whether the gate has TLS.
@@ -100,8 +100,7 @@ func (g *Gate) Secured() bool {
 	return c.tlsFingerprint != "" && c.tlsErr == nil
 }
 
-// Configure takes up a configuration and closes the sockets that it does not want. It reports whether all TLS connections are to be
-// opened anew.
+// Configure takes a configuration and closes the sockets that are not in it. It reports whether all TLS connections are opened anew.
 func (g *Gate) Configure(c *Conf) (anew bool) {
 	old := g.conf.Swap(c)
 	anew = old.tlsFingerprint != "" && old.tlsFingerprint != c.tlsFingerprint
@@ -141,7 +140,7 @@ func (g *Gate) Open() error {
 	return errors.Join(errs...)
 }
 
-// Watch begins to keep the addresses of all peers known.
+// Watch starts to look up the names of all peers from time to time.
 func (g *Gate) Watch() {
 	if g.stop == nil {
 		ctx, cancel := context.WithCancel(g.ctx)
@@ -150,7 +149,7 @@ func (g *Gate) Watch() {
 	}
 }
 
-// Close ends every socket and connection of the gateway. Its calls notice when they next have something to say.
+// Close ends every socket and connection of the gateway. Its calls notice with their next message.
 func (g *Gate) Close() {
 	if g.stop != nil {
 		g.stop()

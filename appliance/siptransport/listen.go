@@ -13,7 +13,7 @@ import (
 	"viaduct/appliance/source"
 )
 
-// listenKey names a socket of a gateway; the sockets that exist and those that are wanted are compared by it.
+// listenKey identifies a socket of a gateway, to compare open sockets with configured ones.
 type listenKey struct {
 	transport Transport
 	addr      netip.AddrPort
@@ -60,7 +60,7 @@ func (g *Gate) listen(iface string, k listenKey) *listener {
 	return l
 }
 
-// accept takes connections until its listener is closed. No error ends it: out of file descriptors is over when calls end.
+// accept takes connections until its listener is closed. No other error ends it: file descriptors, for example, become free when calls end.
 func (g *Gate) accept(l *listener) {
 	for {
 		conn, err := l.tcp.Accept()
@@ -99,7 +99,7 @@ func (g *Gate) admit(l *listener, conn net.Conn) {
 	}
 }
 
-// discard drops a connection without a word, and without a FIN that says that something listens.
+// discard drops a connection in silence, without a FIN, which would tell that something listens.
 func discard(conn net.Conn) {
 	if t, ok := conn.(*net.TCPConn); ok {
 		t.SetLinger(0)
@@ -126,7 +126,7 @@ func (g *Gate) welcome(s *stream, conn net.Conn) {
 	}
 }
 
-// unknownIssuer tells the box when err is about an authority that is not trusted.
+// unknownIssuer reports an error about an untrusted authority.
 func (g *Gate) unknownIssuer(peer string, err error) {
 	var e *pki.UnknownIssuer
 	if f := g.opts.OnUnknownIssuer; f != nil && errors.As(err, &e) {
@@ -164,8 +164,8 @@ func (g *Gate) acceptTLS(conn net.Conn, from netip.Addr) (net.Conn, error) {
 	return t, nil
 }
 
-// namesOf are the names that a peer at an address may have: those of the remotes whose interfaces trust it (A.9). None are demanded
-// of a peer whose requests belong to an interface with an address for its remote.
+// namesOf are the names that the certificate of a peer at an address may have: the remotes of the interfaces that trust it (A.9). There are
+// none if the peer's interface has an address for its remote.
 func (g *Gate) namesOf(from netip.Addr) []string {
 	if own := g.InterfaceOf(from); own == nil || !isName(own.Remote.Host) {
 		return nil

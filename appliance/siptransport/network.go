@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Network opens the sockets and connections of the gateways. Options leaves it nil for those of the host; tests put connections of
-// memory in its place, so that calls of hours pass in virtual time.
+// Network opens the sockets and connections of the gateways. Tests put a network in memory in place of the host's, so that hours of calls
+// pass in virtual time.
 type Network interface {
 	// ListenPacket opens the UDP socket of an address.
 	ListenPacket(addr netip.AddrPort) (PacketConn, error)
@@ -21,15 +21,14 @@ type Network interface {
 	Dial(ctx context.Context, transport Transport, local netip.Addr, to netip.AddrPort) (net.Conn, error)
 }
 
-// PacketConn is what is used of a *net.UDPConn.
+// PacketConn is the part of a *net.UDPConn that we use.
 type PacketConn interface {
 	ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error)
 	WriteToUDPAddrPort([]byte, netip.AddrPort) (int, error)
 	Close() error
 }
 
-// Secured is a connection of a Network that has its TLS behind it: the handshake is left out, and its state is judged like that of
-// any other.
+// Secured is a connection of a Network whose TLS handshake is done already. Its state is judged like that of any other connection.
 type Secured interface {
 	net.Conn
 	ConnectionState() tls.ConnectionState
@@ -49,8 +48,7 @@ func (host) ListenPacket(addr netip.AddrPort) (PacketConn, error) {
 	return udp, nil
 }
 
-// receiveBuffer makes room for bursts: of a PBX that forks to many accounts, and of large datagrams, behind which an answer must not be
-// lost. A kernel that does not let us go beyond its own limit gives what it gives.
+// receiveBuffer makes room for bursts, for example from a PBX that forks to many accounts. If the kernel has a lower limit, that one holds.
 func receiveBuffer(conn *net.UDPConn) {
 	const octets = 4 << 20
 	conn.SetReadBuffer(octets)
@@ -70,11 +68,10 @@ func (host) Dial(ctx context.Context, _ Transport, local netip.Addr, to netip.Ad
 	return d.DialContext(ctx, "tcp", to.String())
 }
 
-// signalling is DSCP CS3 (24) as the TOS octet: what PBXs and phones mark SIP with, so that the priorities of a network that knows
-// voice hold for ours too.
+// signalling is DSCP CS3 (24) as the TOS octet. PBXs and phones mark SIP so, and networks with priorities for voice know it.
 const signalling = 0x60
 
-// setDSCP marks what a socket sends. A kernel that does not let us is no reason to be without the socket.
+// setDSCP sets the DSCP of a socket. An error is no reason to do without the socket.
 func setDSCP(network, _ string, c syscall.RawConn) error {
 	return c.Control(func(fd uintptr) {
 		if network == "tcp6" || network == "udp6" {

@@ -17,23 +17,22 @@ const (
 	handshakeTimeout = 5 * time.Second
 )
 
-// Endpoint is where a request goes, resolved: the name is what TLS asks for and verifies.
+// Endpoint is a resolved target. TLS asks for its name and verifies it.
 type Endpoint struct {
 	Transport Transport
 	Name      string
 	Addrs     []netip.AddrPort // in order of preference
 }
 
-// poolKey keeps connections apart by the name that was verified: sip. and sip2. of Teams may share an address and must not
-// share a connection.
+// poolKey separates connections by their verified name: sip. and sip2. of Teams may share an address, but must not share a connection.
 type poolKey struct {
 	transport Transport
 	name      string
 	port      uint16
 }
 
-// Flow returns the flow to an endpoint: the UDP socket, an open connection of ours, or a new one that is being dialled. Requests
-// never travel on a connection that the peer opened (A.15).
+// Flow returns the flow to an endpoint: the UDP socket, an open connection of ours, or a new connection that is being dialled. Requests never
+// use a connection that the peer opened (A.15).
 func (g *Gate) Flow(to Endpoint) (Flow, error) {
 	if len(to.Addrs) == 0 {
 		return nil, &Error{Op: OpResolve, Peer: to.Name, Err: noAddress(to.Name)}
@@ -109,9 +108,9 @@ func (g *Gate) dial(s *stream, to Endpoint, local netip.Addr) {
 	s.close(failure)
 }
 
-// standsFor are the names that a certificate may hold in place of the name that is dialled. A proxy that names itself in Record-Route
-// is one of a peer's many, and shows the peer's own name as it does when it dials us: sip.pstnhub.microsoft.com (A.9). None for
-// the name of a peer itself, and where nobody trusts the address.
+// standsFor are the names that a certificate may hold instead of the dialled name. A proxy that names itself in Record-Route is one of many
+// of a peer, and its certificate holds the peer's name: sip.pstnhub.microsoft.com (A.9). There are none for the name of a peer itself, and
+// for an address that no interface trusts.
 func (g *Gate) standsFor(name string, at netip.Addr) []string {
 	for _, i := range g.conf.Load().interfaces {
 		if !isName(name) || strings.EqualFold(i.Remote.Host, name) {
@@ -121,7 +120,7 @@ func (g *Gate) standsFor(name string, at netip.Addr) []string {
 	return g.namesOf(at)
 }
 
-// handshake makes a TLS client of a connection: our certificate, the peer's checked for name or one of those that stand for it.
+// handshake begins TLS as the client, with our certificate. The peer's certificate must hold name or one of others.
 func (g *Gate) handshake(ctx context.Context, conn net.Conn, name string, others ...string) (net.Conn, error) {
 	c := g.conf.Load()
 	if c.tlsProfile == nil {

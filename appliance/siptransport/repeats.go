@@ -13,8 +13,8 @@ const (
 	maxRepeats   = 256 // subjects that are told apart
 )
 
-// Repeats writes lines that a peer can cause as often as it likes: the first few of a subject as they come, then their number, once a
-// minute. A flood must not push everything else out of the log, nor wear out the medium.
+// Repeats throttles log lines that a peer can cause. It writes the first few lines of a subject, then their number once a minute. A flood
+// must not push other lines out of the log, nor wear out the medium.
 type Repeats struct {
 	log *slog.Logger
 
@@ -29,7 +29,7 @@ type repeated struct {
 	msg, from, err string
 }
 
-// NewRepeats returns a throttle before a log.
+// NewRepeats returns a throttle for a log.
 func NewRepeats(log *slog.Logger) *Repeats {
 	return &Repeats{log: log, seen: map[repeated]int{}, last: map[repeated][]any{}}
 }
@@ -55,7 +55,7 @@ func (r *Repeats) Log(level slog.Level, msg, peer, cause string, attrs ...any) {
 	}
 }
 
-// tell writes how many there were since, and goes on counting while there are some.
+// tell writes the number of lines since the last time. It goes on as long as lines come.
 func (r *Repeats) tell(k repeated) {
 	r.mu.Lock()
 	n := r.seen[k] - repeatFirst

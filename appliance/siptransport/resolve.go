@@ -18,7 +18,8 @@ const (
 	watchInterval = 20 * time.Second // how often the peers' names are looked up, for trust
 )
 
-// Target is where a request goes: a name or address, resolved when it is sent. Port 0: SRV, then the transport's default.
+// Target is the destination of a request: a name or an address, which is resolved when the request is sent. Port 0 means SRV, then the
+// transport's default port.
 type Target struct {
 	Host      string
 	Port      uint16
@@ -41,7 +42,7 @@ type resolved struct {
 	until time.Time
 }
 
-// ResolveNow answers without waiting: a literal address, or what is known already.
+// ResolveNow resolves a target without waiting: a literal address, or a known name.
 func (g *Gate) ResolveNow(t Target) (Endpoint, bool) {
 	to := Endpoint{Transport: t.Transport, Name: t.Host}
 	port := t.Port
@@ -112,7 +113,7 @@ func (x *resolutions) addresses(host string) (list []netip.Addr) {
 	return list
 }
 
-// Resolve finds the addresses of a target, at once when they are known. It blocks.
+// Resolve finds the addresses of a target. It blocks if they are not known yet.
 func (g *Gate) Resolve(ctx context.Context, t Target) (Endpoint, error) {
 	if to, ok := g.ResolveNow(t); ok {
 		return to, nil
@@ -159,10 +160,10 @@ func (g *Gate) lookup(ctx context.Context, t Target) (Endpoint, error) {
 	return to, nil
 }
 
-// mostKept is how many names and addresses are remembered that peers may have told us: a Contact or a Refer-To names any.
+// mostKept is how many names and addresses are kept that peers may have told us, because a Contact or a Refer-To can name any.
 const mostKept = 256
 
-// keep remembers a value under a key, in place of the oldest one when there are too many.
+// keep stores a value under a key. If there are too many, the oldest one goes.
 func keep[K comparable, V any](m map[K]V, key K, value V, until func(V) time.Time) {
 	if _, known := m[key]; !known && len(m) >= mostKept {
 		var oldest K
@@ -177,7 +178,7 @@ func keep[K comparable, V any](m map[K]V, key K, value V, until func(V) time.Tim
 	m[key] = value
 }
 
-// Known returns what is known of a name's addresses, those behind its SRV records included, without waiting.
+// Known returns the known addresses of a name, also those behind its SRV records, without waiting.
 func (g *Gate) Known(host string) []netip.Addr {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}
@@ -186,7 +187,7 @@ func (g *Gate) Known(host string) []netip.Addr {
 	return append(list[:len(list):len(list)], g.resolutions.addresses(host)...)
 }
 
-// watch keeps the addresses of all peers known: trust must not depend on our having called them first.
+// watch looks up the names of all peers, because trust must not wait until we have called a peer.
 func (g *Gate) watch(ctx context.Context) {
 	said := map[config.InterfaceID]string{} // by SIP interface: the error that the log was told
 	for {

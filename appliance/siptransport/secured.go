@@ -5,7 +5,7 @@ import (
 	"net"
 )
 
-// logSecured tells, for `debug tls`, what a handshake has agreed on and who is at the other end.
+// logSecured logs the result of a handshake and the peer's name, for `debug tls`.
 func (g *Gate) logSecured(conn net.Conn, how string) {
 	t, ok := conn.(*tls.Conn)
 	if !ok {

@@ -7,13 +7,13 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// Side is an interface of the gateway with the address that it has now: one side on which the gateway has peers.
+// Side is an interface of the gateway with its present address: one side on which the gateway has peers.
 type Side struct {
 	*config.GatewayInterface
 	addr netip.Addr
 }
 
-// port is where the interface listens for a transport, 0: not.
+// port is the port on which the interface listens for a transport; 0: none.
 func (b Side) port(transport Transport) uint16 {
 	switch {
 	case !b.addr.IsValid():
@@ -24,7 +24,7 @@ func (b Side) port(transport Transport) uint16 {
 	return b.UDPTCP
 }
 
-// Address is the local address, zero for no interface.
+// Address is the local address; the zero Addr for a nil Side.
 func (b *Side) Address() netip.Addr {
 	if b == nil {
 		return netip.Addr{}
@@ -65,8 +65,7 @@ func (c *Conf) First(transport Transport) *Side {
 	return c.pick(transport, func(*Side) bool { return true })
 }
 
-// At is the interface with the socket that a message came by, or leaves by. One whose address has changed meanwhile is not found:
-// then it is the first.
+// At is the interface with the local address of a message's socket. If that address has changed meanwhile, it is the first interface.
 func (c *Conf) At(transport Transport, local netip.Addr) *Side {
 	if b := c.pick(transport, func(b *Side) bool { return b.addr == local }); b != nil {
 		return b
@@ -74,8 +73,8 @@ func (c *Conf) At(transport Transport, local netip.Addr) *Side {
 	return c.First(transport)
 }
 
-// Towards is the interface by which requests reach a peer: the one whose side of the network leads there. What a peer on the LAN is
-// told of us must not be our address on the WAN. A peer whose address is not known gets the first.
+// Towards is the interface by which requests reach a peer: the interface on the peer's side of the network, because a peer on the LAN must
+// not learn our address on the WAN. A peer without a known address gets the first interface.
 func (c *Conf) Towards(transport Transport, peer netip.Addr) *Side {
 	if b := c.pick(transport, func(b *Side) bool { return c.Config.Reach(b.addr, peer) == "" }); b != nil {
 		return b
@@ -95,7 +94,7 @@ func (c *Conf) pick(transport Transport, fits func(*Side) bool) *Side {
 	return nil
 }
 
-// Towards is the interface by which requests reach a peer of which the name may be all that is known.
+// Towards is the interface by which requests reach a target. Its name may not have been resolved yet.
 func (g *Gate) Towards(to Target) *Side {
 	c := g.conf.Load()
 	for _, a := range g.Known(to.Host) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TraceEntry is one message on the wire, or one that was dropped before it was parsed (then Dropped says why).
+// TraceEntry is one message on the wire. Dropped says why a message was dropped before it was parsed.
 type TraceEntry struct {
 	Time          time.Time
 	Gateway       string
