@@ -161,7 +161,7 @@ func (s *stream) countHeld(more int) {
 }
 
 func (s *stream) countHeldLocked(more int) (total int64) {
-	if s.closed || !s.accepted {
+	if s.state == streamClosed || !s.accepted {
 		return 0
 	}
 	s.held += more

@@ -72,14 +72,14 @@ func TestPeersThatDoNotReadAreBounded(t *testing.T) {
 	if held > maxHeld || int64(held) != g.connections.held.Load() || n < 10 {
 		t.Errorf("%d octets in %d connections, %d counted", held, n, g.connections.held.Load())
 	}
-	if quiet.closed {
+	if quiet.state == streamClosed {
 		t.Error("the quiet one was closed")
 	}
 	pings := open("10.0.0.2")
 	for range maxQueued / 2 {
 		pings.Send([]byte("\r\n"), nil, nil)
 	}
-	if !pings.closed {
+	if pings.state != streamClosed {
 		t.Error("small messages cost nothing")
 	}
 }

@@ -48,21 +48,38 @@ type stream struct {
 	opened   time.Time
 	target   netip.AddrPort // ours: what was dialled, or is now; guarded by the connections of the gate, as trusted is
 
-	mu      sync.Mutex
-	conn    net.Conn // nil while it is being dialled
-	peer    netip.AddrPort
-	here    netip.AddrPort // our end; before it is open its address alone
-	queue   []queued
-	size    int // octets in queue, and being written
-	held    int // octets that count as waiting: size, and what reading takes
-	wake    chan struct{}
-	done    chan struct{}
-	err     error // why it closed
-	closed  bool
-	retired bool // no new users; closes after the last
-	used    time.Time
-	users   map[int]func(error)
-	next    int
+	mu    sync.Mutex
+	conn  net.Conn // nil while it is being dialled
+	peer  netip.AddrPort
+	here  netip.AddrPort // our end; before it is open its address alone
+	held  int            // octets that count as waiting: size, and what reading takes
+	wake  chan struct{}
+	done  chan struct{}
+	err   error // why it closed
+	state streamState
+	outbox
+	usage
+}
+
+type streamState uint8
+
+const (
+	streamOpen    streamState = iota // it may still be dialled
+	streamRetired                    // no new users; closes after the last
+	streamClosed
+)
+
+// outbox holds the messages that wait to be written.
+type outbox struct {
+	queue []queued
+	size  int // octets in queue, and being written
+}
+
+// usage tells who needs a connection, and when it was used last.
+type usage struct {
+	users map[int]func(error)
+	next  int
+	used  time.Time
 }
 
 type queued struct {
@@ -76,8 +93,8 @@ func (q queued) octets() int { return len(q.m) + 64 }
 
 func newStream(g *Gate, kind Transport, accepted bool) *stream {
 	now := time.Now()
-	return &stream{g: g, kind: kind, accepted: accepted, opened: now, used: now,
-		wake: make(chan struct{}, 1), done: make(chan struct{}), users: map[int]func(error){}}
+	return &stream{g: g, kind: kind, accepted: accepted, opened: now, usage: usage{users: map[int]func(error){}, used: now},
+		wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 func (s *stream) Reliable() bool       { return true }
@@ -99,7 +116,7 @@ func (s *stream) Send(m []byte, wanted func() bool, failed func(error)) {
 	q := queued{m, wanted, failed}
 	s.mu.Lock()
 	err, total := s.err, int64(0)
-	if !s.closed {
+	if s.state != streamClosed {
 		if err = nil; s.size+q.octets() > maxQueued {
 			err = errQueueFull
 		} else {
@@ -139,7 +156,7 @@ func (s *stream) Hold(lost func(error)) func() {
 	return func() {
 		s.mu.Lock()
 		delete(s.users, id)
-		retired := s.retired
+		retired := s.state == streamRetired
 		s.mu.Unlock()
 		if retired {
 			s.signal()
@@ -150,7 +167,9 @@ func (s *stream) Hold(lost func(error)) func() {
 // retire lets the transactions on this connection finish; its writer then closes it.
 func (s *stream) retire() {
 	s.mu.Lock()
-	s.retired = true
+	if s.state == streamOpen {
+		s.state = streamRetired
+	}
 	s.mu.Unlock()
 	s.signal()
 }
@@ -159,17 +178,17 @@ func (s *stream) retire() {
 func (s *stream) fresh() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.closed && !s.retired && time.Since(s.opened) < renewAfter
+	return s.state == streamOpen && time.Since(s.opened) < renewAfter
 }
 
 // close ends the connection, once, and tells its users.
 func (s *stream) close(err error) {
 	s.mu.Lock()
-	if s.closed {
+	if s.state == streamClosed {
 		s.mu.Unlock()
 		return
 	}
-	s.closed = true
+	s.state = streamClosed
 	var te *Error
 	if !errors.As(err, &te) {
 		err = &Error{Op: "connection", Peer: s.peer.String(), Err: err}
@@ -202,7 +221,7 @@ func (s *stream) close(err error) {
 // start begins reading and writing on an open connection.
 func (s *stream) start(conn net.Conn) bool {
 	s.mu.Lock()
-	if s.closed {
+	if s.state == streamClosed {
 		s.mu.Unlock()
 		conn.Close()
 		return false
@@ -225,7 +244,7 @@ func (s *stream) write() {
 	for {
 		s.mu.Lock()
 		batch = s.takeBatch(batch[:0])
-		spent := s.retired && len(s.users) == 0 && len(batch) == 0
+		spent := s.state == streamRetired && len(s.users) == 0 && len(batch) == 0
 		s.mu.Unlock()
 		if spent {
 			s.close(errConnClosed)
