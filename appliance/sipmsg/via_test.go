@@ -25,7 +25,7 @@ func TestBlanksAroundParameters(t *testing.T) {
 	if r, ok := ParseReplaces("id@host ; to-tag = a ; from-tag = b ; early-only"); !ok || r != (Replaces{"id@host", "a", "b", true}) {
 		t.Errorf("Replaces: %+v %v", r, ok)
 	}
-	res := Response{Message: Message{sessionExpires: "1800 ; refresher = UAC"}}
+	res := Response{Message: Message{details: details{sessionExpires: "1800 ; refresher = UAC"}}}
 	if d, refresher := res.SessionExpires(); d.Seconds() != 1800 || refresher != "uac" {
 		t.Errorf("Session-Expires: %v %s", d, refresher)
 	}
@@ -43,7 +43,7 @@ func FuzzVia(f *testing.F) {
 		if !ok {
 			return
 		}
-		r := Request{Message: Message{Via: v, vias: []string{text}}}
+		r := Request{Message: Message{Via: v, details: details{vias: []string{text}}}}
 		r.markVia(netip.MustParseAddrPort("192.0.2.100:5060"))
 		if again, ok := readVia(r.vias[0]); !ok || again != v {
 			t.Errorf("%q: %+v becomes %+v (%v)", text, v, again, ok)

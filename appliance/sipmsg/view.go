@@ -29,6 +29,11 @@ type Message struct {
 	Body        []byte
 	Source      netip.AddrPort
 
+	details
+}
+
+// details are the fields that only package sipmsg reads: for the check, for responses, and behind methods.
+type details struct {
 	headers            []sip.Header
 	count              [fieldCount]int
 	vias, timestamps   []string
