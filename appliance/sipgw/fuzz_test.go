@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptx"
 )
@@ -48,7 +49,10 @@ func FuzzReceived(f *testing.F) {
 
 func fuzzBench(f testing.TB) (*bench, string) {
 	t := &testing.T{}
-	b := newBench(t, nil)
+	b := newBench(t, func(c *config.Config, _ *config.SIPInterface) {
+		gw := c.Gateways[0]
+		gw.CallsPerSource, gw.RequestsPerSource, gw.UnansweredPerSource = 1e9, 1e9, 1e9 // nothing waits in vain for a refused call
+	})
 	b.put(inviteText("c1", "c1", "", "v=0 offer"))
 	in := <-b.calls
 	b.call.on(func() { in.Leg.Answer([]byte("v=0 answer")) })
