@@ -34,6 +34,11 @@ func traitsOf(s *cli.Stmt) traits {
 	return t
 }
 
+// ignored is a statement of the original device that is accepted with a note and not stored.
+func ignored(line, help, note string) Line {
+	return Line{Line: line, Into: "-", Help: help, Note: note}
+}
+
 // statements are the lines of a configuration, in the order of show running-config.
 var statements = []Line{
 	{Line: "cli version <cliversion>", Into: "CLIVersion", Help: "Version of the command language that the file was written for"},
@@ -51,7 +56,7 @@ var statements = []Line{
 			Into: "Severity", Help: "Send messages of this severity and above"},
 		{Line: "facility <facility:local0|local1|local2|local3|local4|local5|local6|local7>", Into: "Facility", Help: "Syslog facility of the messages"},
 	}},
-	{Line: "webserver <_:rest>", Into: "-", Help: "Web pages of the original device", Note: noEffect},
+	ignored("webserver <_:rest>", "Web pages of the original device", noEffect),
 	{Line: "password-encryption", Into: "PasswordEncryption", Help: "Print and store secrets in a form that only this box can read; a backup includes the key"},
 	{Line: "console idle-timeout <seconds:0..86400>", Into: "Console.IdleTimeout", Help: "Log an idle session out after this time; 0: never"},
 	{Line: "console telnet <port" + port, Into: "Console.Telnet", Help: "Accept logins over Telnet, which is not encrypted: passwords can be read on the network; off by default"},
@@ -84,7 +89,7 @@ var statements = []Line{
 	{Line: "context sip-gateway <#name:name>", Into: "Gateways", Help: "SIP sockets: addresses, ports, TLS", Prompt: "ctx-sipgw", Lines: sipGateway},
 	{Line: "port ethernet <#slot:0..0> <#port:0..7>", Into: "Ports", Help: "A network port: 0 0 is eth00 (LAN), 0 1 is eth01 (WAN)", Prompt: "prt-eth", Lines: []Line{
 		{Line: "medium <speed:auto|10|100|1000|2500|10000> [<duplex:half|full>]", Into: "Medium", Help: "Speed in Mbit/s and duplex, if negotiation fails", Example: "medium 100 full"},
-		{Line: "encapsulation <_:rest>", Into: "-", Help: "Encapsulation of the original device", Note: "taken, no effect: it is always ip"},
+		ignored("encapsulation <_:rest>", "Encapsulation of the original device", "taken, no effect: it is always ip"),
 		{Line: "bind interface <context> <interface>", Also: []string{"bind interface <interface> <context>"}, Into: "Bind",
 			Help: "The IP interface on this port", Example: "bind interface ROUTER if_eth00"},
 		{Line: "shutdown", Into: "!Enabled", Help: "Take the port down"},
@@ -121,7 +126,7 @@ var voipProfile = []Line{
 		Help: "Offer a codec; the lowest index is preferred. rx-length is the packet length (in ms) that we ask for, tx-length what we send to a peer that asks for nothing"},
 	{Line: "dtmf-relay <relay:default|rtp|signaling>", Into: "DTMFRelay",
 		Help: "How digits are sent: default uses telephone-events (RFC 4733), or SIP INFO if the peer supports INFO but no events; rtp uses events only, signaling SIP INFO only"},
-	{Line: "fax <_:rest>", Into: "-", Help: "Fax settings of the original device", Note: "taken, no effect: fax is passed through as voice"},
+	ignored("fax <_:rest>", "Fax settings of the original device", "taken, no effect: fax is passed through as voice"),
 	{Line: "srtp transmission <srtp:forced|preferred|disabled>", Into: "SRTP", Help: "Encryption of media"},
 	{Line: "srtp key-lifetime <exponent:10..48>", Into: "SRTPKeyLifetime", Help: "Use a key for 2^N packets; after three quarters of them, a re-INVITE negotiates a new one"},
 	{Line: "media-processing forced", Into: "MediaProcessing", Help: "Media processing of the original device", Note: noDSP},
@@ -154,7 +159,7 @@ var contextCS = []Line{
 	{Line: "country-code <code:country>", Into: "CountryCode", Help: "Our country, without +", Example: "country-code 49"},
 	{Line: "emergency-number <#number" + digits, Into: "Emergency", Help: "An emergency number: its calls try every destination and are never rejected because of licenses, load or health",
 		Example: "emergency-number 112"},
-	{Line: "digit-collection <_:rest>", Into: "-", Help: "Digit collection of the original device", Note: "taken, no effect: SIP numbers are complete"},
+	ignored("digit-collection <_:rest>", "Digit collection of the original device", "taken, no effect: SIP numbers are complete"),
 	{Line: "mapping-table <in> to <out> <#name:name>", Into: "MappingTables", Help: "Map one property of a call to another", Prompt: "rt-tab",
 		Complete: completeMappingTable, Lines: []Line{
 			{Line: "map (default|<#key>) to <to:text>", Into: "Maps", Complete: completeMapping,
@@ -201,8 +206,8 @@ var sipInterface = []Line{
 	{Line: "address-translation outgoing-call <#header:" + outgoing + "> <#part:user-part|host-part> (fix <fix:value>|<property:" + tableKeys + ">)",
 		Into: "Outgoing", Help: "The property or text for a part of a header", Example: "address-translation outgoing-call from-header user-part calling-e164"},
 	{Line: "use profile voip <profile>", Into: "VoIP", Help: "Media settings of this peer"},
-	{Line: "use profile sip <_:profile>", Into: "-", Help: "SIP profile of the original device", Note: noEffect},
-	{Line: "use profile tone-set <_:profile>", Into: "-", Help: "Tones of the original device", Note: noEffect},
+	ignored("use profile sip <_:profile>", "SIP profile of the original device", noEffect),
+	ignored("use profile tone-set <_:profile>", "Tones of the original device", noEffect),
 	{Line: "use mapping-table in <table>", Into: "MappingIn", Help: "Apply this table to calls from this peer"},
 	{Line: "use mapping-table out <table>", Into: "MappingOut", Help: "Apply this table to calls to this peer"},
 	{Line: "srtp renegotiate-on-connect", Into: "SRTPRenegotiate", Help: "Negotiate a new SRTP key with a re-INVITE once a call is connected"},
@@ -213,9 +218,9 @@ var sipInterface = []Line{
 	{Line: "media trust <#network>", Into: "MediaTrust",
 		Help:    "Exchange media with addresses in this network; without a line, with all addresses on the peer's side of the network, and with Microsoft's if `trust microsoft-teams` is set",
 		Example: "media trust 10.1.0.0/16"},
-	{Line: "aoc-d <_:rest>", Into: "-", Help: "Advice of charge of the original device", Note: noEffect},
-	{Line: "update accept <_:rest>", Into: "-", Help: "UPDATE handling of the original device", Note: noEffect},
-	{Line: "new-session-after-redirect", Into: "-", Help: "Redirect handling of the original device", Note: noEffect},
+	ignored("aoc-d <_:rest>", "Advice of charge of the original device", noEffect),
+	ignored("update accept <_:rest>", "UPDATE handling of the original device", noEffect),
+	ignored("new-session-after-redirect", "Redirect handling of the original device", noEffect),
 }
 
 var locationService = []Line{
