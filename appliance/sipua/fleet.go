@@ -143,3 +143,23 @@ func (f *fleet[S, W]) workers() (list []W) {
 	}
 	return list
 }
+
+// shown is the state of a worker, which others may read while it works.
+type shown[T any] struct {
+	mu    sync.Mutex
+	state T
+}
+
+// change changes it.
+func (s *shown[T]) change(f func(*T)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.state)
+}
+
+// snapshot is the state now.
+func (s *shown[T]) snapshot() T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}

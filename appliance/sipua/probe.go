@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"viaduct/appliance/config"
@@ -50,15 +49,14 @@ type probe struct {
 
 	unreached int // probes in a row that could not be sent
 
-	mu    sync.Mutex
-	state status.Peer
+	shown[status.Peer]
 }
 
 func newProbe(spec probeSpec, log *slog.Logger) *probe {
 	return &probe{
 		spec: spec, log: log.With("gw", spec.gateway, "if", spec.iface, "peer", spec.uri),
 		kick:  make(chan struct{}, 1),
-		state: status.Peer{Interface: spec.iface.String(), Peer: spec.to.String(), Answer: "none yet", Since: time.Now()},
+		shown: shown[status.Peer]{state: status.Peer{Interface: spec.iface.String(), Peer: spec.to.String(), Answer: "none yet", Since: time.Now()}},
 	}
 }
 
@@ -169,16 +167,4 @@ func reasonOf(err error) string {
 		return sipgw.ErrTimeout.Error()
 	}
 	return err.Error()
-}
-
-func (p *probe) change(f func(*status.Peer)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	f(&p.state)
-}
-
-func (p *probe) snapshot() status.Peer {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.state
 }

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -80,8 +79,7 @@ type registration struct {
 	demand   chan struct{}      // one token: an administrator wants an attempt now
 	takeover atomic.Bool        // a successor keeps our binding: do not unregister
 
-	mu    sync.Mutex
-	state status.Registration
+	shown[status.Registration]
 }
 
 // newRegistration returns one of so many registrations that start now.
@@ -90,8 +88,8 @@ func newRegistration(spec registrationSpec, among int, log *slog.Logger) *regist
 		spec: spec, log: log.With("gw", spec.gateway, "name", spec.identity, "peer", spec.uri),
 		auth: sipmsg.NewAuthenticator(spec.account.Username, string(spec.account.Password)), lifetime: spec.lifetime, delay: rand.N(spread(among)),
 		kick: make(chan time.Duration, 1), demand: make(chan struct{}, 1),
-		state: status.Registration{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
-			Registrar: strings.TrimPrefix(spec.uri, "sip:"), Since: time.Now()},
+		shown: shown[status.Registration]{state: status.Registration{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
+			Registrar: strings.TrimPrefix(spec.uri, "sip:"), Since: time.Now()}},
 	}
 }
 
@@ -279,18 +277,9 @@ func (r *registration) goodbye() {
 	}
 }
 
-// change changes the state that Registrations shows.
-func (r *registration) change(f func(*status.Registration)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f(&r.state)
-}
-
 // snapshot is the state now. A registration ends when it expires, even while the next attempt is under way.
 func (r *registration) snapshot() status.Registration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.state
+	s := r.shown.snapshot()
 	if s.State == status.Registered && !time.Now().Before(s.Expires) {
 		s.State, s.Since = status.Registering, s.Expires
 		if s.Error != "" {
