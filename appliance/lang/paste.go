@@ -26,10 +26,11 @@ const mostKnown = 100_000
 // problemHash is the length of a problem in the result of Known.
 const problemHash = 8
 
-// Known encodes the problems of a configuration for EndPaste.
+// Known encodes the problems of a configuration for EndPaste. Alarms are not among them: a peer that stops answering during a paste is
+// none of its problems.
 func (l *Language) Known(cfg *config.Config, env check.Env) []byte {
 	var known []byte
-	for _, p := range l.findings(cfg, env) {
+	for _, p := range l.checks().Configuration(cfg, env) {
 		if len(known) < mostKnown*problemHash {
 			known = binary.BigEndian.AppendUint64(known, p.Hash())
 		}
@@ -44,6 +45,6 @@ func (l *Language) EndPaste(cfg *config.Config, env check.Env, p Paste, out io.W
 	for b := p.Known; len(b) >= problemHash; b = b[problemHash:] {
 		known[binary.BigEndian.Uint64(b)] = true
 	}
-	fresh := slices.DeleteFunc(slices.Clone(found), func(x check.Problem) bool { return known[x.Hash()] })
+	fresh := slices.DeleteFunc(l.checks().Configuration(cfg, env), func(x check.Problem) bool { return known[x.Hash()] })
 	return answer.Page{Out: out}.PasteEnd(check.Merge(fresh), check.Merge(found), p.Refused, p.Notes, p.Rows)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"viaduct/appliance/lang/check"
 )
 
 // pasted runs lines as one paste and returns what is said at its end.
@@ -62,6 +64,18 @@ func TestEndOfAPaste(t *testing.T) {
 				t.Errorf("%d rows:\n%s", n, got)
 			}
 		})
+	}
+}
+
+// An alarm that is raised while somebody pastes is none of the paste's problems.
+func TestAnAlarmDuringAPasteIsNotNew(t *testing.T) {
+	c := configuringConsole(New())
+	c.types("profile voip A", "media-processing forced")
+	p := Paste{Known: c.lang.Known(c.box.cfg, c.box.env), Rows: 20}
+	c.box.env.Found = []check.Problem{{Severity: check.Warning, Text: "no name server answers"}}
+	var out bytes.Buffer
+	if c.lang.EndPaste(c.box.cfg, c.box.env, p, &out); !strings.Contains(out.String(), "0 errors, 1 warning, 1 note; none is new") {
+		t.Error(out.String())
 	}
 }
 
