@@ -353,58 +353,5 @@ type Secret string
 // LogValue keeps a secret out of every log, whoever passes it.
 func (Secret) String() string { return "***" }
 
-// SIPGateway is `context sip-gateway NAME`: sockets and their identity.
-type SIPGateway struct {
-	Name              string
-	Interfaces        []*GatewayInterface
-	Location          []Ref[Config, LocationService] // bind location-service, may be several
-	TLS               Ref[Config, TLSProfile]
-	AnswerUntrusted   bool // answer-untrusted-hosts: 403 for strangers instead of silence
-	ConnectionReuse   bool // use an open connection of ours for further requests
-	NotifyCheckSync   bool // notify check-sync accept
-	Enabled           bool // no shutdown; default shut
-	CallsPerSecond    int  // overload protection: 0 is no limit
-	MaxConnections    int  // default 500
-	MaxConnsPerSource int  // default 64
-
-	// What one address may send; no PBX comes near the defaults.
-	CallsPerSource      int // new calls a second; 0: by the licensed sessions
-	UnansweredPerSource int // at once; 0: by the licensed sessions
-	RequestsPerSource   int // a second, outside calls
-}
-
-// RequestsPerSource is the default of that limit.
-const RequestsPerSource = 1000
-
-// SetDefaults sets what no configuration says.
-func (g *SIPGateway) SetDefaults() {
-	g.MaxConnections, g.MaxConnsPerSource = 500, 64
-	g.RequestsPerSource = RequestsPerSource
-}
-
-// GatewayInterface is `interface NAME` of a sip-gateway.
-type GatewayInterface struct {
-	Name           string
-	UDPTCP         uint16 // transport-protocol udp+tcp PORT, 0 off
-	TLS            uint16 // transport-protocol tls PORT, 0 off
-	Bind           AddressBind
-	SpoofedContact Spoofed
-	SpoofedVia     Spoofed
-	SpoofedMedia   netip.Addr // spoofed media-address: the c= line behind port forwarding
-}
-
-// AddressBind is `bind ipaddress ROUTER IPIF ADDRNAME`.
-type AddressBind struct {
-	Context   Ref[Config, IPContext]
-	Interface Ref[IPContext, IPInterface]
-	Address   string
-}
-
-// Spoofed is `spoofed contact-header|via-header manual HOST port P`; an empty Host is off.
-type Spoofed struct {
-	Host string
-	Port uint16
-}
-
 // seconds is how the language writes whole durations.
 const seconds = time.Second
