@@ -15,9 +15,9 @@ import (
 type Network interface {
 	// ListenPacket opens the UDP socket of an address.
 	ListenPacket(addr netip.AddrPort) (PacketConn, error)
-	// Listen accepts connections for TCP or TLS.
+	// Listen accepts connections for a reliable transport. TLS is begun on them in listen.go.
 	Listen(transport Transport, addr netip.AddrPort) (net.Listener, error)
-	// Dial opens a connection from a local address to a peer for TCP or TLS.
+	// Dial opens such a connection from a local address to a peer. TLS is begun on it in pool.go.
 	Dial(ctx context.Context, transport Transport, local netip.Addr, to netip.AddrPort) (net.Conn, error)
 }
 

@@ -15,13 +15,16 @@ type Side struct {
 
 // port is the port on which the interface listens for a transport; 0: none.
 func (b Side) port(transport Transport) uint16 {
-	switch {
-	case !b.addr.IsValid():
+	if !b.addr.IsValid() {
 		return 0
-	case transport == TLS:
+	}
+	switch transport {
+	case UDP, TCP:
+		return b.UDPTCP
+	case TLS:
 		return b.TLS
 	}
-	return b.UDPTCP
+	return 0
 }
 
 // Address is the local address; the zero Addr for a nil Side.
