@@ -13,8 +13,9 @@ import (
 // Codec is a voice codec that the box can decode and encode. A nil Codec is one that it cannot: its packets pass as they are, or not at
 // all.
 //
-// Today's codecs, the two of G.711, have no memory and as many octets a second. A codec that keeps state from packet to packet (G.722) needs
-// that state beside each leg, in Convert, Noise and Ringing.
+// Today's codecs, the two of G.711, have no memory and one octet a sample. Convert, Level and Ringing depend on that: a codec with more octets a
+// sample (L16) needs another form of squares, other and MaxSize, and a codec that keeps state from packet to packet (G.722) needs that
+// state beside each leg. The tests of this package run over Codecs and fail for a codec that lacks any of it.
 type Codec struct {
 	Name      string        // in SDP
 	Rate      int           // samples a second
@@ -25,9 +26,9 @@ type Codec struct {
 
 	encode  func(octets []byte, samples []int16)
 	decode  func(samples []int16, octets []byte)
-	squares [256]uint32 // of the sample that an octet stands for
-	other   [256]byte   // the same sample in the other codec
-	ring    []byte      // toneLength of the ringing tone
+	squares [256]uint32 // of the sample that an octet stands for; without it Level hears silence
+	other   [256]byte   // the same sample in the other codec of the two; without it Convert makes zeros
+	ring    []byte      // toneLength of the ringing tone, of makeTones
 	silence []byte      // as much
 }
 
@@ -47,8 +48,8 @@ func Find(name string, clock int) *Codec {
 // Converts reports whether voice of one codec can be made voice of another, or is the same already.
 func Converts(from, to *Codec) bool { return from != nil && to != nil }
 
-// Convert makes voice of one codec voice of another, in place. Both have no memory and one octet a sample; a codec with a memory needs a
-// converter that keeps the state of one leg.
+// Convert makes voice of one codec voice of another, in place. Both are of G.711: they have no memory and one octet a sample. A third codec needs
+// a table for each pair or a way through samples, and a codec with a memory a converter that keeps the state of one leg.
 func Convert(octets []byte, from, to *Codec) {
 	if from == to {
 		return
@@ -62,7 +63,7 @@ func Convert(octets []byte, from, to *Codec) {
 // MaxTime is the most voice in a packet that the box makes. RFC 3551 section 4.2 lets receivers expect up to 200 ms; phones do not.
 const MaxTime = 60 * time.Millisecond
 
-// MaxSize is how many octets MaxTime has at most, in any codec, and maxSamples how many samples.
+// MaxSize is how many octets MaxTime has at most, in any of Codecs, and maxSamples how many samples.
 const (
 	MaxSize    = 480
 	maxSamples = 480

@@ -25,6 +25,21 @@ func TestWhatCanBeConverted(t *testing.T) {
 	}
 }
 
+// Voice that Converts promises sounds in the other codec as it did, whichever two they are.
+func TestEveryCodecIsConvertedToEveryOther(t *testing.T) {
+	for _, from := range Codecs {
+		for _, to := range Codecs {
+			octets := make([]byte, from.Size(20*ms))
+			new(Ringing).Fill(octets, from)
+			want := from.Level(octets)
+			Convert(octets, from, to)
+			if got := to.Level(octets); len(octets) != to.Size(20*ms) || abs(int(got)-int(want)) > 1 {
+				t.Errorf("%s to %s: %d octets of -%d dBov for -%d", from.Name, to.Name, len(octets), got, want)
+			}
+		}
+	}
+}
+
 func TestNoiseHasItsLevel(t *testing.T) {
 	for _, c := range Codecs {
 		for _, level := range []uint8{10, 40, 60, 60 | 0x80} {

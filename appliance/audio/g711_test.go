@@ -15,7 +15,7 @@ func TestLawsOfG711(t *testing.T) {
 			t.Errorf("%s, octet %02x: %d, want %d", c.codec.Name, c.octet, got, c.linear)
 		}
 	}
-	for _, c := range Codecs {
+	for _, c := range []*Codec{ALaw, MuLaw} {
 		other := ALaw
 		if c == ALaw {
 			other = MuLaw

@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"slices"
 	"testing"
 
 	"viaduct/appliance/config"
@@ -84,6 +85,11 @@ func TestEveryCodecOfTheLanguageCanBeOffered(t *testing.T) {
 	for _, name := range config.CodecNames {
 		if list := Codecs(&config.VoIPProfile{Codecs: []config.Codec{{Index: 1, Name: name}}}); len(list) != 1 {
 			t.Errorf("%s: %v", name, list)
+		}
+	}
+	for name := range named {
+		if !slices.Contains(config.CodecNames, name) {
+			t.Errorf("%s: config.CodecNames lacks it, so no codec line can name it", name)
 		}
 	}
 }
