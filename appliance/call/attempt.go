@@ -1,6 +1,7 @@
 package call
 
 import (
+	"strconv"
 	"time"
 
 	"viaduct/appliance/config"
@@ -51,6 +52,16 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	})
 	c.limitSilence(&c.hunting, &c.b, c.next)
 	return nil
+}
+
+// headers are the headers of our INVITE to interface i, apart from those that every INVITE has. None of the caller's headers is
+// copied: what belongs to one side (X-, User-Agent, route and charging headers) stays there.
+func (c *call) headers(i *config.SIPInterface, id party.Identity) []sipmsg.Header {
+	h := append([]sipmsg.Header{{Name: "Max-Forwards", Value: strconv.Itoa(c.origin.forwards)}}, id.Headers()...)
+	if !i.Teams() { // Teams does not read it (teams.md A.34)
+		h = append(h, c.origin.diverted.Header(c.cfg, i, id)...)
+	}
+	return h
 }
 
 // openCallee opens the media ports towards the callee. An attempt may leave from another address of the box than the one before, for

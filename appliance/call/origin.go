@@ -37,16 +37,6 @@ func originOf(sw *config.Switch, r *sipmsg.Request, hops int) origin {
 	return o
 }
 
-// headers are the headers of our INVITE to interface i, apart from those that every INVITE has. None of the caller's headers is
-// copied: what belongs to one side (X-, User-Agent, route and charging headers) stays there.
-func (c *call) headers(i *config.SIPInterface, id party.Identity) []sipmsg.Header {
-	h := append([]sipmsg.Header{{Name: "Max-Forwards", Value: strconv.Itoa(c.origin.forwards)}}, id.Headers()...)
-	if !i.Teams() { // Teams does not read it (teams.md A.34)
-		h = append(h, c.origin.diverted.Header(c.cfg, i, id)...)
-	}
-	return h
-}
-
 // geolocation is where a caller is. Teams says it with emergency calls (RFC 6442, teams.md A.35), in header fields and in parts of
 // the body that they name. It is passed on only to interfaces with `geolocation pass`.
 type geolocation struct {
