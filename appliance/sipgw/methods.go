@@ -14,14 +14,14 @@ import (
 // is understood at all (501), Allow, and the answer to a request without a handler.
 type method struct {
 	name sip.RequestMethod
-	// offered reports whether Allow names the method towards an interface, which may be nil. A method without it is named once it has a
-	// handler.
+	// offered reports whether Allow names the method towards an interface, which may be nil. nil: Allow names the method if Stack.Handle has
+	// given it a handler.
 	offered func(*config.SIPInterface) bool
 	// inDialog handles a request in the dialog d of a leg; nil: 405.
 	inDialog func(l *Leg, tx *siptx.Server, d *dialog, early *fork)
 	// outside handles a request outside dialogs that has no handler; nil: 405.
 	outside func(*gateway, *siptx.Server)
-	// stray is a request in a dialog that does not exist handled like one outside dialogs; else it is answered with 481.
+	// stray: a request in a dialog that does not exist is handled like one outside dialogs; without stray it is answered with 481.
 	stray bool
 
 	handler func(*ServerRequest) // of Stack.Handle
