@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,14 @@ func TestEveryPartOfTheStatusIsJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &all); err != nil || len(all.Parts) != len(parts) {
 		t.Fatalf("%v: %s", err, text)
 	}
+	doc, err := os.ReadFile("../../docs/status.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, part := range all.Parts {
+		if !strings.Contains(string(doc), "\n| `"+part+"` |") {
+			t.Errorf("docs/status.md does not list %s", part)
+		}
 		code, text := get("/v1/status/" + part)
 		if code != http.StatusOK || !json.Valid([]byte(text)) || strings.HasPrefix(text, "null") {
 			t.Errorf("%s: %d %s", part, code, text)
