@@ -19,7 +19,7 @@ import (
 
 // Board is one box.
 type Board interface {
-	Name() string                      // profile: "sim", "qemu-virt", "uefi-arm64", "rpi4", "rpi5"
+	Name() string                      // of its profile, for example "rpi4"
 	PortName(slot, port int) string    // kernel's name of `port ethernet S P` after renaming: "eth00"
 	Ports() (map[string]string, error) // how the kernel calls a device now -> the port's name, for netcfg.NamePorts
 	SerialDevice() string              // of the console, "" when there is none
