@@ -241,6 +241,20 @@ type GatewayInterface struct {
 	SpoofedMedia   netip.Addr // spoofed media-address: the c= line behind port forwarding
 }
 
+// GatewayPort is one `transport-protocol WORD PORT` line of a gateway's interface.
+type GatewayPort struct {
+	Word      string
+	Field     string   // of GatewayInterface
+	Protocols []string // below SIP: "udp", "tcp"
+	Port      uint16
+}
+
+// Ports lists the ports that the interface has. The firewall opens them, and the checks look at them.
+func (i *GatewayInterface) Ports() []GatewayPort {
+	all := []GatewayPort{{"udp+tcp", "UDPTCP", []string{"udp", "tcp"}, i.UDPTCP}, {"tls", "TLS", []string{"tcp"}, i.TLS}}
+	return slices.DeleteFunc(all, func(p GatewayPort) bool { return p.Port == 0 })
+}
+
 // AddressBind is `bind ipaddress ROUTER IPIF ADDRNAME`.
 type AddressBind struct {
 	Context   Ref[Config, IPContext]

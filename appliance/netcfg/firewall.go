@@ -132,9 +132,9 @@ func (w *wall) open(p *port, in, refused *chain) {
 			if !g.Enabled || !a.IsValid() || w.cfg.IPInterface(i.Bind.Context, i.Bind.Interface) != p.conf {
 				continue
 			}
-			for _, s := range []Service{{"SIP", "udp", i.UDPTCP}, {"SIP", "tcp", i.UDPTCP}, {"SIP", "tcp", i.TLS}} {
-				if s.Port != 0 {
-					socket := []part{address("daddr", single(a)), ports(s.Protocol, "dport", s.Port, s.Port)}
+			for _, s := range i.Ports() {
+				for _, protocol := range s.Protocols {
+					socket := []part{address("daddr", single(a)), ports(protocol, "dport", s.Port, s.Port)}
 					in.add(append(slices.Clone(socket), jump(w.trusted(g)))...)
 					w.watch(g, refused, socket)
 				}

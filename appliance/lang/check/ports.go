@@ -51,17 +51,12 @@ func checkPorts(c *checker) {
 func (c *checker) sidesOf(g *config.SIPGateway) {
 	first := map[string]*config.GatewayInterface{}
 	for _, i := range g.Interfaces {
-		for _, speaks := range []struct {
-			transport string
-			port      uint16
-		}{{"udp+tcp", i.UDPTCP}, {"tls", i.TLS}} {
-			switch other := first[speaks.transport]; {
-			case speaks.port == 0:
-			case other == nil:
-				first[speaks.transport] = i
-			default:
+		for _, s := range i.Ports() {
+			if other := first[s.Word]; other == nil {
+				first[s.Word] = i
+			} else {
 				c.add(c.at(i, "Bind"), Warning, fmt.Sprintf("interface %s of this gateway has %s too: a request uses the interface that routes to the peer, "+
-					"and its address in Contact, Via and media. To be independent of the routes, use one gateway for each side", other.Name, speaks.transport), "")
+					"and its address in Contact, Via and media. To be independent of the routes, use one gateway for each side", other.Name, s.Word), "")
 			}
 		}
 	}

@@ -114,24 +114,21 @@ func checkGateways(c *checker) {
 			if i.Bind.Interface.IsZero() {
 				c.add(c.headers[i], Warning, "interface "+i.Name+" has no bind ipaddress: it listens nowhere", "")
 			}
-			if i.UDPTCP == 0 && i.TLS == 0 {
+			if len(i.Ports()) == 0 {
 				c.add(c.headers[i], Warning, "interface "+i.Name+" has no transport-protocol: it listens nowhere", "")
 			}
 			if i.TLS != 0 && g.TLS.IsZero() {
 				c.add(c.at(i, "TLS"), Warning, "context sip-gateway "+g.Name+" has no use profile tls", "")
 			}
 			addr := c.cfg.Address(i.Bind)
-			for _, s := range []struct {
-				field string
-				port  uint16
-			}{{"UDPTCP", i.UDPTCP}, {"TLS", i.TLS}} {
-				if s.port == 0 || !addr.IsValid() || !g.Enabled {
+			for _, s := range i.Ports() {
+				if !addr.IsValid() || !g.Enabled {
 					continue
 				}
-				if other, taken := used[socket{addr, s.port}]; taken {
-					c.add(c.at(i, s.field), Warning, fmt.Sprintf("%s:%d is taken by %s", addr, s.port, other), "")
+				if other, taken := used[socket{addr, s.Port}]; taken {
+					c.add(c.at(i, s.Field), Warning, fmt.Sprintf("%s:%d is taken by %s", addr, s.Port, other), "")
 				}
-				used[socket{addr, s.port}] = "interface " + i.Name
+				used[socket{addr, s.Port}] = "interface " + i.Name
 			}
 		}
 	}
