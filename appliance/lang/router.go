@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,28 +19,32 @@ func showCallRouter(c *call, a *named) error {
 	cfg := c.box.Running()
 	rows := [][]string{{"Kind", "Name", "Lines", "Used by"}}
 	found := false
+	var users map[target][]string
+	if a.Name == "" {
+		users = c.routerUsers()
+	}
 	for _, sw := range cfg.CS {
-		block := func(kind, name string, object any, n int) {
+		block := func(kind string, t target, name string, object any, n int) {
 			if a.Name == "" {
-				rows = append(rows, []string{kind, config.Scoped(sw.Name, name), fmt.Sprint(n), cmp.Or(strings.Join(usersOf(c, sw, name), ", "), "-")})
+				rows = append(rows, []string{kind, config.Scoped(sw.Name, name), fmt.Sprint(n), cmp.Or(strings.Join(users[t], ", "), "-")})
 				return
 			}
-			if config.SameName(inContext(sw, a.Name)) == config.SameName(name) {
+			if config.SameName(inContext(sw, a.Name)) == t.name {
 				found = true
 				c.printObject(object)
 			}
 		}
 		for _, t := range sw.RoutingTables {
-			block("routing-table", t.Name, t, len(t.Routes))
+			block("routing-table", targetOf[config.Ref[config.Switch, config.RoutingTable]](sw, t.Name), t.Name, t, len(t.Routes))
 		}
 		for _, t := range sw.MappingTables {
-			block("mapping-table", t.Name, t, len(t.Maps))
+			block("mapping-table", targetOf[config.FunctionRef](sw, t.Name), t.Name, t, len(t.Maps))
 		}
 		for _, f := range sw.Functions {
-			block("complex-function", f.Name, f, len(f.Steps))
+			block("complex-function", targetOf[config.FunctionRef](sw, f.Name), f.Name, f, len(f.Steps))
 		}
 		for _, h := range sw.HuntGroups {
-			block("service hunt-group", h.Name, h, len(h.Routes))
+			block("service hunt-group", targetOf[config.Ref[config.Switch, config.HuntGroup]](sw, h.Name), h.Name, h, len(h.Routes))
 		}
 	}
 	switch {
@@ -69,27 +74,37 @@ func (c *call) printObject(object any) {
 	})
 }
 
-// usersOf lists the blocks that refer to an object of a context cs.
-func usersOf(c *call, sw *config.Switch, name string) (users []string) {
-	seen := map[string]bool{}
-	c.walkRefs(func(path []string, within any, refers string) {
-		if within != sw || config.SameName(refers) != config.SameName(name) {
-			return
-		}
-		words := strings.Fields(path[len(path)-1])
-		if u := words[len(words)-1]; !seen[u] {
-			seen[u] = true
-			users = append(users, u)
-		}
-	})
-	return users
+// target is an object of a context cs as references mean it. One name may stand for objects of several kinds.
+type target struct {
+	in   *config.Switch
+	ref  reflect.Type
+	name string
 }
 
-// walkRefs calls f for each reference in the running configuration, with the headers and the outermost object around it.
-func (c *call) walkRefs(f func(path []string, within any, name string)) {
+func targetOf[R any](in *config.Switch, name string) target {
+	return target{in, reflect.TypeFor[R](), config.SameName(name)}
+}
+
+// routerUsers lists the blocks that refer to each object of the contexts cs. It is one walk through the configuration for all objects.
+func (c *call) routerUsers() map[target][]string {
+	users := map[target][]string{}
 	c.lang.table.Walk(c.box.Running(), true, func(p *cli.Printed) {
-		p.Refs(func(_ reflect.Type, _, name string, _ any) { f(p.Path, p.Within, name) })
+		sw, ok := p.Within.(*config.Switch)
+		if !ok {
+			return
+		}
+		p.Refs(func(ref reflect.Type, _, name string, _ any) {
+			if ref == reflect.TypeFor[config.Ref[config.Switch, config.MappingTable]]() {
+				ref = reflect.TypeFor[config.FunctionRef]() // both name a mapping table
+			}
+			words := cli.Words(p.Path[len(p.Path)-1])
+			to, user := target{sw, ref, config.SameName(name)}, words[len(words)-1].Text
+			if !slices.Contains(users[to], user) {
+				users[to] = append(users[to], user)
+			}
+		})
 	})
+	return users
 }
 
 // traceArgs are the start of a dry run and the properties of its call.

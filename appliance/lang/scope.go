@@ -3,7 +3,6 @@ package lang
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
@@ -49,9 +48,8 @@ func scopedNames(kinds ...func(*config.Switch) []string) func(root, within any) 
 
 // inContext returns the name that a word means in a context cs. The word is CONTEXT/NAME, or a plain name, which fits every context.
 func inContext(sw *config.Switch, word string) string {
-	context, name, scoped := strings.Cut(word, "/")
-	if scoped && config.SameName(context) == config.SameName(sw.Name) {
-		return name
+	if n := len(sw.Name); len(word) > n && word[n] == '/' && config.SameName(word[:n]) == config.SameName(sw.Name) {
+		return word[n+1:]
 	}
 	return word
 }

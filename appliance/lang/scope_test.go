@@ -1,12 +1,14 @@
 package lang
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/status"
 )
 
 // twins are two contexts whose objects have the same names.
@@ -92,5 +94,65 @@ func TestNamesThatStandInTwoContexts(t *testing.T) {
 	}
 	if got := c.types("show call-router B/RT"); !strings.Contains(got, "routing-table called-e164 RT\n  route default dest-interface IF\n") || strings.Count(got, "route default") != 1 {
 		t.Error(got)
+	}
+}
+
+// A name with a slash is found as it is listed, and who uses an object is told by kind and context, not by name alone.
+func TestCallRouterListsWhatItTakes(t *testing.T) {
+	c := configuringConsole(New())
+	c.types(strings.Split(`
+context cs A/B
+  routing-table called-e164 R/T
+    route default dest-interface "X Y"
+  routing-table called-e164 "X Y"
+    route default dest-table R/T
+  interface sip "X Y"
+    remote 192.0.2.1
+    use mapping-table in M
+  mapping-table called-e164 to called-e164 M
+context cs B
+  routing-table called-e164 R/T
+`, "\n")...)
+	c.s.Mode = []string{"enable"}
+	for _, x := range []struct{ typed, want string }{
+		{"show call-router", "Kind           Name     Lines  Used by\n" +
+			"routing-table  A/B/R/T  1      X Y\n" +
+			"routing-table  A/B/X Y  1      -\n" +
+			"mapping-table  A/B/M    0      X Y\n" +
+			"routing-table  B/R/T    0      -\n"},
+		{"show call-router A/B/R/T", "routing-table called-e164 R/T\n  route default dest-interface \"X Y\"\n"},
+	} {
+		if got := c.types(x.typed); got != x.want {
+			t.Errorf("%s\n%s%v\nwant\n%s", x.typed, got, c.err, x.want)
+		}
+	}
+	if at, err := start("A/B/R/T").resolve(c.box.Running()); err != nil || at.Context != "A/B" {
+		t.Error(at, err)
+	}
+}
+
+type gatewayBox struct{ Box }
+
+func (gatewayBox) Gateways() []status.Gateway {
+	return []status.Gateway{{Name: "GW", Interfaces: []status.GatewayInterface{{Name: "I"}}}}
+}
+
+func (gatewayBox) Peers() []status.Peer {
+	return []status.Peer{{Interface: "A/IF", Peer: "192.0.2.1", Answer: "200 OK"}, {Interface: "B/IF", Peer: "192.0.2.2", Answer: "503"}}
+}
+
+// A gateway's interfaces of equal names have a peer each.
+func TestPeersOfAGatewayInTwoContexts(t *testing.T) {
+	l := New()
+	c := configuringConsole(l)
+	c.types(strings.Split(twins+"context cs A\ninterface sip IF\nbind context sip-gateway GW\ncontext cs B\ninterface sip IF\nbind context sip-gateway GW", "\n")...)
+	c.s.Mode = []string{"enable"}
+	var out strings.Builder
+	if _, err := l.Exec(context.Background(), gatewayBox{c.box}, &c.s, "show context sip-gateway GW detail 5", nil, &out); err != nil {
+		t.Fatal(err)
+	}
+	want := "  Used by: interface sip A/IF\n    Peer: 192.0.2.1, last answer: 200 OK\n  Used by: interface sip B/IF\n    Peer: 192.0.2.2, last answer: 503\n"
+	if !strings.HasSuffix(out.String(), want) {
+		t.Errorf("%s\nwant at its end\n%s", &out, want)
 	}
 }

@@ -277,12 +277,12 @@ func showGateways(c *call, a *gatewayArgs) error {
 	return nil
 }
 
-// usersOfGateway lists the interfaces sip of a gateway.
+// usersOfGateway lists the interfaces sip of a gateway, as status.Peer names them.
 func usersOfGateway(cfg *config.Config, gateway string) (users []string) {
 	for _, s := range cfg.CS {
 		for _, i := range s.Interfaces {
 			if config.SameName(i.Gateway.Name) == config.SameName(gateway) {
-				users = append(users, i.Name)
+				users = append(users, i.ID().String())
 			}
 		}
 	}
