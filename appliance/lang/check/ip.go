@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 )
 
@@ -279,39 +278,4 @@ func checkClock(c *checker) {
 	if _, err := config.Zone(c.cfg.Clock.Zone); err != nil {
 		c.add(c.at(c.cfg, "Zone"), Error, err.Error(), "")
 	}
-}
-
-// checkIdentities checks the groups and accounts of each location service.
-func checkIdentities(c *checker) {
-	for _, l := range c.cfg.Location {
-		groups := names(l.Groups, func(g *config.IdentityGroup) string { return config.SameName(g.Name) })
-		for n, i := range l.Identities {
-			w := c.at(l, "Identities", n)
-			if g := i.Inherits; !g.IsZero() && !slices.Contains(groups, config.SameName(g.Name)) {
-				c.missing(w, "identity-group of location-service "+l.Name, g.Name, groups)
-				continue
-			}
-			f, _ := l.Settings(i.Name)
-			if r := f.Registration; r != nil && r.Auto && len(l.Domains) == 0 {
-				c.add(w, Warning, "the location-service has no domain: nothing can be registered", "")
-			}
-			if f.AuthOutbound == nil || len(f.AuthOutbound.Services) == 0 {
-				continue
-			}
-			if _, ok := l.Credential(c.cfg, i.Name); !ok && c.servicesExist(f.AuthOutbound) {
-				s := f.AuthOutbound.Services[0]
-				user := s.Username
-				if user == "" {
-					user = i.Name
-				}
-				c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
-					Text:    fmt.Sprintf("identity %s has no account: authentication-service %s has no username %s", i.Name, s.Service.Name, user),
-					FixPath: []string{"authentication-service " + cli.Quote(s.Service.Name)}, Fix: "username " + cli.Quote(user) + " password PASSWORD"})
-			}
-		}
-	}
-}
-
-func (c *checker) servicesExist(a *config.AuthOutbound) bool {
-	return !slices.ContainsFunc(a.Services, func(s config.Authenticate) bool { return s.Service.In(c.cfg) == nil })
 }

@@ -47,21 +47,6 @@ func checkPorts(c *checker) {
 	}
 }
 
-// sidesOf looks for a gateway with several interfaces for one transport: the routes decide which of its addresses a peer sees.
-func (c *checker) sidesOf(g *config.SIPGateway) {
-	first := map[string]*config.GatewayInterface{}
-	for _, i := range g.Interfaces {
-		for _, s := range i.Ports() {
-			if other := first[s.Word]; other == nil {
-				first[s.Word] = i
-			} else {
-				c.add(c.at(i, "Bind"), Warning, fmt.Sprintf("interface %s of this gateway has %s too: a request uses the interface that routes to the peer, "+
-					"and its address in Contact, Via and media. To be independent of the routes, use one gateway for each side", other.Name, s.Word), "")
-			}
-		}
-	}
-}
-
 // boundTwice looks for an interface that is bound to two ports. Its addresses can only be on one of them.
 func (c *checker) boundTwice() {
 	by := map[*config.IPInterface]string{}
