@@ -205,6 +205,10 @@ func (r *Resolver) lookup(ctx context.Context, q question) (answer, error) {
 	case <-ctx.Done():
 		gaveUp = context.Cause(ctx)
 	}
+	var silent error
+	if errors.Is(gaveUp, context.DeadlineExceeded) {
+		silent = &SilentError{r.servers(), gaveUp} // without our lock: the network tells servers under its own, and asks Cached under it, too
+	}
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -213,8 +217,8 @@ func (r *Resolver) lookup(ctx context.Context, q question) (answer, error) {
 	case gaveUp == nil || e.usable(now):
 	case e.err != nil:
 		return answer{}, e.err // of the question before: it says more
-	case errors.Is(gaveUp, context.DeadlineExceeded):
-		return answer{}, &SilentError{r.servers(), gaveUp}
+	case silent != nil:
+		return answer{}, silent
 	default:
 		return answer{}, gaveUp
 	}

@@ -79,7 +79,15 @@ func TestErrorsOfServersAreTheSameEachTime(t *testing.T) {
 // Who asks with less patience than the resolver hears the same.
 func TestAnImpatientCallerHearsOfSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := New(func() []netip.AddrPort { return []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:53")} })
+		var r *Resolver
+		r = New(func() []netip.AddrPort {
+			if !r.mu.TryLock() {
+				t.Error("the resolver asks for its servers with its lock held: the network may wait for that one")
+			} else {
+				r.mu.Unlock()
+			}
+			return []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:53")}
+		})
 		defer r.Close()
 		r.exchange = func(ctx context.Context, q question) (answer, error) {
 			<-ctx.Done()
