@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"viaduct/appliance/api/wire"
@@ -175,6 +176,9 @@ func (h handler) events(w http.ResponseWriter, r *http.Request) {
 	enc.SetEscapeHTML(false)
 	q := r.URL.Query()
 	s := &Session{User: q.Get("user"), TTY: q.Get("tty")}
+	if v := r.Header.Get(wire.VersionHeader); v != "" && v != strconv.Itoa(wire.Version) {
+		h.log.Warn("the console speaks another version of the protocol", "version", v, "ours", wire.Version)
+	}
 	if t, err := time.Parse(time.RFC3339, q.Get("since")); err == nil {
 		s.Since = t
 	}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"viaduct/appliance/api/wire"
@@ -53,12 +54,20 @@ func Listen(o Options, b Backend) (*Server, error) {
 	mux.HandleFunc("GET "+wire.PathStatus, h.status)
 	mux.HandleFunc("GET "+wire.PathStatus+"/{part}", h.status)
 	return &Server{socket: l, unfollow: unfollow, http: &http.Server{
-		Handler:           mux,
+		Handler:           versioned(mux),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       10 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}}, nil
+}
+
+// versioned tells our version with every answer, refusals too.
+func versioned(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(wire.VersionHeader, strconv.Itoa(wire.Version))
+		h.ServeHTTP(w, r)
+	})
 }
 
 // Run serves until the context ends; then it gives running requests a second to finish and removes the socket.

@@ -35,6 +35,14 @@ const (
 	PathStatus   = "/v1/status"
 )
 
+// Version is that of the protocol between consoled and sbcd. It goes up with a change that the other side would misunderstand; one that it can
+// ignore needs no new version. Both programs come in one image, so a difference means an update that is half done, or a build of one alone.
+const Version = 1
+
+// VersionHeader is the HTTP header with the version of its sender: consoled sends it with requests, except that of a file, and sbcd
+// with all answers.
+const VersionHeader = "Viaduct-Console-Protocol"
+
 // Enabled is the header line of a mode in which administrators may use every command; for others it counts as none.
 const Enabled = "enable"
 

@@ -4,6 +4,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -29,6 +31,8 @@ type Client struct {
 
 	began    time.Time
 	answered atomic.Bool // sbcd has answered since then
+
+	spoken atomic.Pointer[string] // version in its last answer; nil: there was none
 }
 
 // startTime is how long sbcd may take to answer for the first time: a slow machine starts its programs together.
@@ -63,6 +67,16 @@ func (d *Down) Unwrap() error { return d.Err }
 
 // ErrBroken is the error of a request whose answer ended in the middle.
 var ErrBroken = errors.New("sbcd ended before the line was done")
+
+// Mismatch says that sbcd speaks another version of the protocol than we do, as its last answer told; "" when it does not. An sbcd that
+// tells none is older than all that do.
+func (c *Client) Mismatch() string {
+	v := c.spoken.Load()
+	if v == nil || *v == strconv.Itoa(wire.Version) {
+		return ""
+	}
+	return fmt.Sprintf("sbcd speaks version %s of the console protocol, this console version %d: restart the box (reload)", cmp.Or(*v, "0"), wire.Version)
+}
 
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	var d net.Dialer
@@ -100,6 +114,7 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (io.ReadCl
 		return nil, fmt.Errorf("request %s: %w", path, err)
 	}
 	q.Header.Set("Content-Type", "application/json")
+	q.Header.Set(wire.VersionHeader, strconv.Itoa(wire.Version))
 	r, err := c.http.Do(q)
 	if err != nil {
 		var down *Down
@@ -115,6 +130,8 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (io.ReadCl
 		}
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
+	spoken := r.Header.Get(wire.VersionHeader)
+	c.spoken.Store(&spoken)
 	if err := refused(r); err != nil {
 		r.Body.Close()
 		return nil, err

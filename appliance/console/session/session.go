@@ -57,7 +57,7 @@ func (s *Session) Run(ctx context.Context) error {
 		cancel()
 		<-followed
 	}()
-	if err := s.refresh(ctx); err != nil {
+	if err := s.refresh(ctx, s.screen.Print); err != nil {
 		s.screen.Println(explain(err))
 		s.explainDown(err)
 		s.prompt = "> "
@@ -110,7 +110,7 @@ func (s *Session) step(ctx context.Context) error {
 	case state.Bad != "":
 		s.refuse(state.Bad)
 		s.lose(line)
-		s.refresh(ctx) // an error says what the next line will say
+		s.refresh(ctx, s.screen.Print) // an error says what the next line will say
 		if state.Fast {
 			s.paste(ctx)
 			s.pasted++

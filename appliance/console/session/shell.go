@@ -34,6 +34,7 @@ type shell struct {
 	columns int
 	live    func() // called before news, which must not be paged; may be nil
 	yes     bool   // answers the question of the next line
+	foreign string // client.Client.Mismatch, as it was printed last
 }
 
 // batch is how much of a paste goes into one request: enough to make the request cheap, little enough to keep within
@@ -59,6 +60,11 @@ func (s *shell) send(ctx context.Context, lines []string, body string, text func
 		done(ran, a)
 		ran++
 	}))
+	if now := s.who.Client.Mismatch(); now != s.foreign {
+		if s.foreign = now; now != "" {
+			text("% " + now + "\n")
+		}
+	}
 	return ran, err
 }
 
@@ -114,8 +120,8 @@ func (s *shell) moveOn(a wire.Answer) {
 }
 
 // refresh asks for the prompt, at the start and after sbcd was down.
-func (s *shell) refresh(ctx context.Context) error {
-	_, err := s.send(ctx, []string{""}, "", func(string) {}, func(int, wire.Answer) {})
+func (s *shell) refresh(ctx context.Context, text func(string)) error {
+	_, err := s.send(ctx, []string{""}, "", text, func(int, wire.Answer) {})
 	return err
 }
 
