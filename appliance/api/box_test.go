@@ -39,7 +39,7 @@ func (b *accounts) Licenses() status.Licenses {
 	return status.Licenses{Pools: []status.Pool{{Name: "sip-sessions", Total: 4, Alloc: 2}}}
 }
 func (b *accounts) Registrations() []status.Registration {
-	return []status.Registration{{Identity: "user.01", State: status.Registered}}
+	return []status.Registration{{Gateway: "lan", Identity: "user.01", AOR: "sip:user.01@pbx", State: status.Registered}, {Gateway: "wan", Identity: "user.01", AOR: "sip:user.01@pbx"}}
 }
 func (b *accounts) Peers() []status.Peer       { return nil }
 func (b *accounts) Gateways() []status.Gateway { return nil }
@@ -237,7 +237,9 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, line := range []string{
 		`viaduct_info{release="1.0 \"x\"",commit="0123",board="",serial=""} 1`, `viaduct_calls{state="connected"} 2`, `viaduct_calls{state="held"} 0`,
-		`viaduct_license_alloc{pool="sip-sessions"} 2`, `viaduct_registered{identity="user.01",registrar=""} 1`, `viaduct_clock_synced 1`,
+		`viaduct_license_alloc{pool="sip-sessions"} 2`, `viaduct_clock_synced 1`,
+		`viaduct_registered{gateway="lan",identity="user.01",aor="sip:user.01@pbx",registrar=""} 1`,
+		`viaduct_registered{gateway="wan",identity="user.01",aor="sip:user.01@pbx",registrar=""} 0`,
 	} {
 		if !strings.Contains(out.String(), line+"\n") {
 			t.Errorf("no line %s in\n%s", line, out.String())

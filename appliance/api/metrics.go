@@ -46,7 +46,7 @@ func (b *backend) Metrics(w io.Writer) error {
 	}
 	m.head("viaduct_registered", "gauge", "1 when the identity is registered")
 	for _, r := range b.box.Registrations() {
-		m.value("viaduct_registered", truth(r.State == status.Registered), "identity", r.Identity, "registrar", r.Registrar)
+		m.value("viaduct_registered", truth(r.State == status.Registered), "gateway", r.Gateway, "identity", r.Identity, "aor", r.AOR, "registrar", r.Registrar)
 	}
 	m.head("viaduct_peer_up", "gauge", "1 when the peer answers OPTIONS")
 	for _, p := range b.box.Peers() {

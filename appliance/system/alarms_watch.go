@@ -94,10 +94,11 @@ func (s *System) watchGateways(n int) {
 // watchPeers checks the registrations and the peers' answers to OPTIONS.
 func (s *System) watchPeers(registrations []status.Registration, peers []status.Peer) {
 	cfg := s.Running()
+	called := distinct(registrations)
 	var failed, silent, refusing []health.Args
 	for _, r := range registrations {
 		if r.State == status.RegistrationFailed || r.State == status.Registering && r.Expires.IsZero() {
-			failed = append(failed, health.Args{"identity": r.Identity, "registrar": r.Registrar, "why": unregistered(r), "port": s.portOf(cfg, r.Gateway)})
+			failed = append(failed, health.Args{"identity": called(r), "registrar": r.Registrar, "why": unregistered(r), "port": s.portOf(cfg, r.Gateway)})
 		}
 	}
 	for _, p := range peers {
@@ -112,6 +113,25 @@ func (s *System) watchPeers(registrations []status.Registration, peers []status.
 	s.health.Replace(health.RegistrationFailed, failed)
 	s.health.Replace(health.PeerSilent, silent)
 	s.health.Replace(health.PeerRefuses, refusing)
+}
+
+// distinct returns what to call each identity so that it is not taken for another one: two location services may have one of that name,
+// and two gateways one location service.
+func distinct(all []status.Registration) func(status.Registration) string {
+	names, addresses := map[string]int{}, map[string]int{}
+	for _, r := range all {
+		names[r.Identity]++
+		addresses[r.AOR]++
+	}
+	return func(r status.Registration) string {
+		switch {
+		case names[r.Identity] < 2:
+			return r.Identity
+		case addresses[r.AOR] < 2:
+			return r.AOR
+		}
+		return r.AOR + " of context sip-gateway " + r.Gateway
+	}
 }
 
 func unregistered(r status.Registration) string {

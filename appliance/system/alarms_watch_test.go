@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"viaduct/appliance/clock"
+	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/license"
@@ -97,6 +99,28 @@ func TestALostLinkHidesItsPeers(t *testing.T) {
 }
 
 // A clock that has just started is no alarm yet, and one for which TLS waits is an alarm of its own.
+func TestIdentitiesOfOneName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := watched()
+		s.running.Store(config.New())
+		var list []status.Registration
+		for _, x := range [][3]string{{"lan", "user.01", "sip:user.01@pbx"}, {"lan", "user.01", "sip:user.01@branch"}, {"wan", "user.01", "sip:user.01@pbx"}, {"lan", "user.02", "sip:user.02@pbx"}} {
+			list = append(list, status.Registration{Gateway: x[0], Identity: x[1], AOR: x[2], Registrar: "r", State: status.RegistrationFailed})
+		}
+		s.watchPeers(list, nil)
+		time.Sleep(time.Minute)
+		var subjects []string
+		for _, a := range s.health.Current() {
+			subjects = append(subjects, a.Subject)
+		}
+		slices.Sort(subjects)
+		want := []string{"sip:user.01@branch", "sip:user.01@pbx of context sip-gateway lan", "sip:user.01@pbx of context sip-gateway wan", "user.02"}
+		if !slices.Equal(subjects, want) {
+			t.Errorf("%q\nwant\n%q", subjects, want)
+		}
+	})
+}
+
 func TestAClockThatFollowsNoServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := watched()
