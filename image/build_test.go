@@ -115,14 +115,17 @@ func TestTwoBuildsAreEqual(t *testing.T) {
 	}
 }
 
+// loaderFiles are what the boot loader of each board wants.
+var loaderFiles = map[string][]string{
+	"qemu-virt":  {"kernela.img", "kernelb.img", "slots.txt"},
+	"uefi-arm64": {"EFI/BOOT/BOOTAA64.EFI", "loader/loader.conf", "kernela.img", "kernelb.img", "slots.txt"},
+	"rpi4":       {"start4.elf", "fixup4.dat", "config.txt", "tryboot.txt", "cmdlinea.txt", "cmdlineb.txt", "kernela.img", "kernelb.img", "slots.txt"},
+	"rpi5":       {"config.txt", "tryboot.txt", "cmdlinea.txt", "cmdlineb.txt", "kernela.img", "kernelb.img", "slots.txt"},
+}
+
 // Each board's image can be built, and has what its boot loader wants in a sound partition.
 func TestEveryBoardHasAnImage(t *testing.T) {
-	for board, want := range map[string][]string{
-		"qemu-virt":  {"kernela.img", "kernelb.img", "slots.txt"},
-		"uefi-arm64": {"EFI/BOOT/BOOTAA64.EFI", "loader/loader.conf", "kernela.img", "kernelb.img", "slots.txt"},
-		"rpi4":       {"start4.elf", "fixup4.dat", "config.txt", "tryboot.txt", "cmdlinea.txt", "cmdlineb.txt", "kernela.img", "kernelb.img", "slots.txt"},
-		"rpi5":       {"config.txt", "tryboot.txt", "cmdlinea.txt", "cmdlineb.txt", "kernela.img", "kernelb.img", "slots.txt"},
-	} {
+	for board, want := range loaderFiles {
 		t.Run(board, func(t *testing.T) {
 			name, err := builtImage()
 			if board != "qemu-virt" {
@@ -153,6 +156,9 @@ func TestBoardsHaveBothParts(t *testing.T) {
 		if _, found := boots[name]; !found {
 			t.Errorf("board %s has a profile, and nothing says how it starts", name)
 		}
+		if len(loaderFiles[name]) == 0 {
+			t.Errorf("loaderFiles lacks board %s: no test builds its image", name)
+		}
 	}
 	for name := range boots {
 		if !slices.Contains(Boards(), name) {
@@ -163,14 +169,15 @@ func TestBoardsHaveBothParts(t *testing.T) {
 
 // A panic shows where the board's console is.
 func TestTheKernelKnowsTheSerialLine(t *testing.T) {
-	for name, want := range map[string]string{
+	want := map[string]string{
 		"qemu-virt":  "console=ttyAMA0,115200",
 		"uefi-arm64": "console=ttyS0,115200 console=ttyAMA0,115200",
 		"rpi4":       "console=serial0,115200",
 		"rpi5":       "console=ttyAMA10,115200",
-	} {
-		if b, err := boardNamed(name); err != nil || b.console() != want {
-			t.Errorf("%s: %q (%v)", name, b.console(), err)
+	}
+	for _, name := range Boards() {
+		if b, err := boardNamed(name); err != nil || b.console() != want[name] {
+			t.Errorf("%s: %q (%v), want %q", name, b.console(), err, want[name])
 		}
 	}
 }
