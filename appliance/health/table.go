@@ -57,7 +57,7 @@ var (
 	})
 	StartupLines = declare(Warnable{
 		ID: "startup-config-lines", Severity: Warning, Subject: "line", Title: "lines of the startup-config are not in force",
-		Text:   "{line} left out at the start: {why}",
+		Text:   "{line} {was} left out at the start: {why}",
 		Advice: "Correct the line and save the configuration. Without the correction, saving drops the line.",
 	})
 	FileDamaged = declare(Warnable{

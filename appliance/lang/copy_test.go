@@ -116,3 +116,14 @@ func TestATornBackupIsRefusedBeforeThePassPhrase(t *testing.T) {
 		}
 	}
 }
+
+func TestAFileWithoutAnEndOfLine(t *testing.T) {
+	c := newConsole(New())
+	c.types("enable")
+	for text, want := range map[string]string{"": "", "dns-client\n": "dns-client\n", "dns-client": "dns-client\n"} {
+		c.box.files[startupConfig] = []byte(text)
+		if got := c.types("show startup-config"); got != want {
+			t.Errorf("%q is shown as %q", text, got)
+		}
+	}
+}

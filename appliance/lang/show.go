@@ -83,6 +83,9 @@ func showStartup(c *call, a *startupArgs) error {
 		cfg, _ := c.lang.Parse(text)
 		text = c.lang.Print(cfg, true)
 	}
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		text = append(text, '\n') // a file from elsewhere may end in the middle of a line
+	}
 	_, err = c.out.Write(text)
 	return err
 }

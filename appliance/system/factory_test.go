@@ -147,6 +147,11 @@ func TestLinesThatWereLeftOutAtTheStart(t *testing.T) {
 					t.Errorf("problems %v, want %s", list, want)
 				}
 			}
+			for _, a := range s.health.Current() {
+				if strings.Contains(a.Text, "line 2 was left out") && a.Subject != "startup-config, line 2" {
+					t.Errorf("an alarm about %q", a.Subject)
+				}
+			}
 			// A login that sets a password changes its line, and leaves the others in the file.
 			if err := s.WriteFile("startup-config", []byte(c.text+"dns-client\n")); err != nil {
 				t.Fatal(err)

@@ -118,11 +118,11 @@ func (s *System) begin(name string, text []byte) *config.Config {
 			continue
 		}
 		if lost++; lost <= unreadShown {
-			named = append(named, health.Args{"line": fmt.Sprintf("%s, line %d was", name, p.Line), "why": p.Text})
+			named = append(named, health.Args{"line": fmt.Sprintf("%s, line %d", name, p.Line), "was": "was", "why": p.Text})
 		}
 	}
 	if more := lost - unreadShown; more > 0 {
-		named = append(named, health.Args{"line": fmt.Sprintf("%s of %s %s", plural.Of(more, "more line"), name, plural.Was(more)), "why": "show log names them"})
+		named = append(named, health.Args{"line": fmt.Sprintf("%s of %s", plural.Of(more, "more line"), name), "was": plural.Was(more), "why": "show log names them"})
 	}
 	s.health.Replace(health.StartupLines, named)
 	return cfg
