@@ -18,7 +18,8 @@ import (
 func showCallRouter(c *call, a *named) error {
 	cfg := c.box.Running()
 	rows := [][]string{{"Kind", "Name", "Lines", "Used by"}}
-	found := false
+	var found []any
+	contexts := map[any]*config.Switch{} // of what was found
 	var users map[target][]string
 	if a.Name == "" {
 		users = c.routerUsers()
@@ -30,8 +31,8 @@ func showCallRouter(c *call, a *named) error {
 				return
 			}
 			if config.SameName(inContext(sw, a.Name)) == t.name {
-				found = true
-				c.printObject(object)
+				found = append(found, object)
+				contexts[object] = sw
 			}
 		}
 		for _, t := range sw.RoutingTables {
@@ -47,8 +48,16 @@ func showCallRouter(c *call, a *named) error {
 			block("service hunt-group", targetOf[config.Ref[config.Switch, config.HuntGroup]](sw, h.Name), h.Name, h, len(h.Routes))
 		}
 	}
+	var in *config.Switch
+	for _, object := range found {
+		if sw := contexts[object]; sw != in && contexts[found[0]] != contexts[found[len(found)-1]] {
+			c.printf("context cs %s\n", cli.Quote(sw.Name))
+			in = sw
+		}
+		c.printObject(object)
+	}
 	switch {
-	case a.Name != "" && !found:
+	case a.Name != "" && len(found) == 0:
 		return fmt.Errorf("no such table, function or service: %s", a.Name)
 	case a.Name == "" && len(rows) == 1:
 		c.printf("No tables are configured.\n")

@@ -97,6 +97,19 @@ func TestNamesThatStandInTwoContexts(t *testing.T) {
 	}
 }
 
+// Blocks of one name say in which context they stand.
+func TestShowCallRouterOfANameInTwoContexts(t *testing.T) {
+	c := configuringConsole(New())
+	c.types(strings.Split(twins, "\n")...)
+	c.s.Mode = []string{"enable"}
+	const block = "routing-table called-e164 RT\n  route default dest-interface IF\n"
+	for typed, want := range map[string]string{"show call-router RT": "context cs A\n" + block + "context cs B\n" + block, "show call-router B/RT": block} {
+		if got := c.types(typed); got != want {
+			t.Errorf("%s\n%s\nwant\n%s", typed, got, want)
+		}
+	}
+}
+
 // A name with a slash is found as it is listed, and who uses an object is told by kind and context, not by name alone.
 func TestCallRouterListsWhatItTakes(t *testing.T) {
 	c := configuringConsole(New())
