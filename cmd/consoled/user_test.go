@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +17,14 @@ type user struct {
 	got  string
 	all  string
 	last time.Time // something came
+	came []shown   // when
 	over bool
+}
+
+// shown is when a terminal had shown so many bytes in all.
+type shown struct {
+	bytes int
+	at    time.Time
 }
 
 // silence is for how long a terminal may show nothing while something is expected of it. How long something takes in all does not
@@ -42,6 +50,7 @@ func newUser(t tester, r io.Reader, w io.Writer) *user {
 			u.got += string(b[:n])
 			u.all += string(b[:n])
 			u.last = time.Now()
+			u.came = append(u.came, shown{len(u.all), u.last})
 			u.over = err != nil
 			u.lock.Unlock()
 			if err != nil {
@@ -61,12 +70,15 @@ func (u *user) types(keys string) {
 		if help || k == '\r' {
 			u.echoed(typed, from)
 		}
+		if k == '\r' {
+			u.takesTime(typed, from)
+		}
 		if help {
 			u.rests()
 			from = u.length()
 		}
 		u.sends(string(k))
-		time.Sleep(12 * time.Millisecond) // less than 10 is a paste
+		time.Sleep(keyPause)
 		if help {
 			time.Sleep(50 * time.Millisecond) // what follows at once makes it part of a paste
 			u.answered(from)
@@ -74,6 +86,24 @@ func (u *user) types(keys string) {
 		if typed += string(k); k < ' ' || k == '?' {
 			typed, from = "", u.length()
 		}
+	}
+}
+
+// keyPause is the time from key to key; with less than 10 ms a line is pasted.
+const keyPause = 12 * time.Millisecond
+
+// takesTime waits until the console has seen what was typed for as long as fingers take: on a busy machine all keys may reach it at
+// once, as those of a paste do.
+func (u *user) takesTime(typed string, from int) {
+	u.lock.Lock()
+	i := slices.IndexFunc(u.came, func(s shown) bool { return s.bytes > from })
+	var begun time.Time
+	if i >= 0 {
+		begun = u.came[i].at
+	}
+	u.lock.Unlock()
+	if i >= 0 {
+		time.Sleep(time.Until(begun.Add(time.Duration(len(typed)+1) * keyPause)))
 	}
 }
 
