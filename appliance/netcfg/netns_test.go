@@ -1,36 +1,21 @@
 package netcfg
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"runtime"
-	"syscall"
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lab"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 )
 
-// TestMain gives the tests a user namespace of their own when they are not started by root.
 func TestMain(m *testing.M) {
-	if os.Geteuid() == 0 {
-		os.Exit(m.Run())
-	}
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	if err := cmd.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "netcfg tests need root or user namespaces:", err)
-		os.Exit(1)
-	}
+	lab.Enter()
+	os.Exit(m.Run())
 }
 
 // world is a box namespace with two ports, their other ends in a namespace of the neighbours.
