@@ -9,6 +9,23 @@ type Ref[O any, T kept[O, T]] struct{ Name string }
 // kept is an object that an O keeps in a list and that has a name there. Each kind of object says so once, below.
 type kept[O, T any] interface{ in(*O) named[T] }
 
+// named is a list of objects with names.
+type named[T any] struct {
+	objects []*T
+	name    func(*T) string
+}
+
+// find returns the first object of a name, or nil.
+func (l named[T]) find(name string) *T {
+	name = SameName(name)
+	for _, x := range l.objects {
+		if SameName(l.name(x)) == name {
+			return x
+		}
+	}
+	return nil
+}
+
 // IsZero reports whether nothing is referred to.
 func (r Ref[O, T]) IsZero() bool { return r.Name == "" }
 
