@@ -41,12 +41,7 @@ func (l *Language) CheckFile(name string, text []byte, env check.Env) []check.Pr
 
 // Check returns all problems of cfg.
 func (l *Language) Check(cfg *config.Config, env check.Env) []check.Problem {
-	return check.Merge(l.findings(cfg, env))
-}
-
-// findings returns the problems of cfg without merging equal ones.
-func (l *Language) findings(cfg *config.Config, env check.Env) []check.Problem {
-	return append(l.checks().Configuration(cfg, env), env.Found...)
+	return check.Merge(append(l.checks().Configuration(cfg, env), env.Found...))
 }
 
 // checks gives package check access to the language.

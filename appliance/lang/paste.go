@@ -40,11 +40,12 @@ func (l *Language) Known(cfg *config.Config, env check.Env) []byte {
 
 // EndPaste reports the problems that a paste has caused, and one line with the counts. failed: there are errors.
 func (l *Language) EndPaste(cfg *config.Config, env check.Env, p Paste, out io.Writer) (failed bool) {
-	found := l.findings(cfg, env)
+	problems := l.checks().Configuration(cfg, env)
+	all := slices.Concat(problems, env.Found)
 	known := map[uint64]bool{}
 	for b := p.Known; len(b) >= problemHash; b = b[problemHash:] {
 		known[binary.BigEndian.Uint64(b)] = true
 	}
-	fresh := slices.DeleteFunc(l.checks().Configuration(cfg, env), func(x check.Problem) bool { return known[x.Hash()] })
-	return answer.Page{Out: out}.PasteEnd(check.Merge(fresh), check.Merge(found), p.Refused, p.Notes, p.Rows)
+	fresh := slices.DeleteFunc(problems, func(x check.Problem) bool { return known[x.Hash()] })
+	return answer.Page{Out: out}.PasteEnd(check.Merge(fresh), check.Merge(all), p.Refused, p.Notes, p.Rows)
 }
