@@ -13,6 +13,7 @@ import (
 	"runtime/pprof"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // the box has no zone files
 
 	"viaduct/appliance"
 	"viaduct/appliance/health"

@@ -10,7 +10,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	_ "time/tzdata" // the box has no zone files
 	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
