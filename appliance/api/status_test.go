@@ -36,6 +36,9 @@ func (*stated) IPRoutes() []status.Route { return nil }
 func (*stated) IPInterfaces() []status.IPInterface {
 	return []status.IPInterface{{Name: "if_eth00", State: status.LinkNoCarrier}}
 }
+func (*stated) Peers() []status.Peer {
+	return []status.Peer{{Interface: "if_pbx", State: status.PeerUnasked}}
+}
 func (*stated) NameServers() []status.NameServer       { return nil }
 func (*stated) Sessions() []status.Session             { return []status.Session{{User: "anna"}} }
 func (*stated) UnknownIssuers() []status.UnknownIssuer { return nil }
@@ -87,6 +90,7 @@ func TestEveryPartOfTheStatusIsJSON(t *testing.T) {
 		"/v1/status/ports":           `"state":"up"`,
 		"/v1/status/interfaces":      `"state":"no carrier"`,
 		"/v1/status/registrations":   `"state":"registered"`,
+		"/v1/status/peers":           `"state":"unasked"`,
 		"/v1/status/routes":          "[]\n",
 		"/v1/status/records":         `"by":"box"`,
 		"/v1/status/nothing":         "there is no such part",

@@ -66,7 +66,7 @@ const (
 	PeerUnasked // it has no penalty-box, so it gets no OPTIONS
 )
 
-var peerStates = words{"unknown", "up", "refuses", "down", "-"}
+var peerStates = words{"unknown", "up", "refuses", "down", "unasked"}
 
 func (s PeerState) String() string                   { return peerStates.text(uint8(s)) }
 func (s PeerState) MarshalText() ([]byte, error)     { return peerStates.marshal(uint8(s)) }

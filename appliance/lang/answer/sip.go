@@ -45,11 +45,14 @@ func (pg Page) Peers(peers []status.Peer, now time.Time) {
 		return span(max(0, now.Sub(t)))
 	}
 	for _, p := range peers {
-		rtt := "-"
+		state, rtt := p.State.String(), "-"
+		if p.State == status.PeerUnasked {
+			state = "-"
+		}
 		if p.RTT > 0 {
 			rtt = milliseconds(p.RTT)
 		}
-		rows = append(rows, []string{p.Interface, p.State.String(), ago(p.Since), rtt, ago(p.Heard), p.Peer})
+		rows = append(rows, []string{p.Interface, state, ago(p.Since), rtt, ago(p.Heard), p.Peer})
 		rows = append(rows, []string{"", "", "", "", "", "  " + dash(p.Answer)})
 	}
 	if len(rows) == 1 {
