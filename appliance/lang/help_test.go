@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -98,5 +99,55 @@ func TestEveryWordHasHelpOfItsOwn(t *testing.T) {
 	}
 	for _, c.s.Mode = range modes {
 		look("", 0)
+	}
+}
+
+// Words that a line offers for one place, in a list or in a group. (A group may hold lists, which end in the same marks.)
+var (
+	wordLists  = regexp.MustCompile(`<[^<>:]*:([^<>:]*\|[^<>:]*)>`)
+	wordGroups = regexp.MustCompile(`\(([^()]*)\)`)
+	arguments  = regexp.MustCompile(`<[^<>]*>`)
+)
+
+// Where a line offers several words for one place, the help for the whole line says nothing about any of them.
+func TestEveryWordToChooseHasHelp(t *testing.T) {
+	known := func(line string, own map[string]string, words []string) {
+		for _, w := range words {
+			if own[w] == "" && options.Words[w] == "" && len(words) > 1 {
+				t.Errorf("%s: %s has no help of its own", line, w)
+			}
+		}
+	}
+	var look func(lines []Line)
+	look = func(lines []Line) {
+		for _, x := range lines {
+			for _, form := range append([]string{x.Line}, x.Also...) {
+				for _, list := range wordLists.FindAllStringSubmatchIndex(form, -1) {
+					own := x.Words
+					if list[0] == 0 {
+						own = options.Topics
+					}
+					known(form, own, strings.Split(form[list[2]:list[3]], "|"))
+				}
+				for _, group := range wordGroups.FindAllStringSubmatch(arguments.ReplaceAllString(form, "<>"), -1) {
+					var words []string
+					for way := range strings.SplitSeq(group[1], "|") {
+						if first, _, _ := strings.Cut(way, " "); first != "<>" {
+							words = append(words, first)
+						}
+					}
+					known(form, x.Words, words)
+				}
+			}
+			look(x.Lines)
+		}
+	}
+	look(statements)
+	look(adminCommands())
+	for of, x := range options.Types {
+		known(of.String(), x.Help, x.Words)
+	}
+	for of, x := range options.Kinds {
+		known(of, x.Help, x.Words)
 	}
 }

@@ -53,7 +53,8 @@ var statements = []Line{
 	{Line: "syslog-client", Into: "Syslog", Help: "Send the log to syslog servers", Prompt: "syslog", Lines: []Line{
 		{Line: "remote <#host:host> [<port" + port + "]", Into: "Remotes", Help: "A server that accepts RFC 5424 over UDP", Example: "remote 192.168.1.20"},
 		{Line: "severity <severity:error|warning|informational|debug>", Also: []string{"facility <_> severity <severity:error|warning|informational|debug>"},
-			Into: "Severity", Help: "Send messages of this severity and above"},
+			Into: "Severity", Help: "Send messages of this severity and above",
+			Words: map[string]string{"error": "Errors only", "warning": "Errors and warnings", "informational": "All but debug messages", "debug": "All messages"}},
 		{Line: "facility <facility:local0|local1|local2|local3|local4|local5|local6|local7>", Into: "Facility", Help: "Syslog facility of the messages"},
 	}},
 	ignored("webserver <_:rest>", "Web pages of the original device", noEffect),

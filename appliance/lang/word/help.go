@@ -34,18 +34,23 @@ func Help() map[string]string {
 		"zone": "By name, with daylight saving time", "default-offset": "By offset from UTC",
 		"rx-length": "Packet length to ask for, in milliseconds", "tx-length": "Packet length to send by default, in milliseconds",
 		"silence-suppression": "Send nothing during silence", "voice-update-frames": "Taken, no effect",
-		"forced": "Reject calls without it", "preferred": "Offer it, but accept calls without it", "forbidden": "Never",
+		"forced": "Reject calls without it", "preferred": "Offer it, but accept calls without it", "disabled": "Never",
 		"rtp": "As telephone-events", "signaling": "In SIP INFO", "default": "In the way that the peer supports",
 		"inactive": "Media stops in both directions", "sendonly": "Music on hold may be sent",
 		"remote": "The peer of this interface", "microsoft-teams": "All networks of Microsoft Teams",
 		"auto": "Automatically", "tls": "TLS", "tcp": "TCP", "udp": "UDP",
 		"permit": "Let packets pass", "deny": "Drop packets", "ip": "Any protocol", "icmp": "ICMP",
 		"graceful": "When the last call has ended", "in": "After some minutes, unless cancelled", "force": "Without confirmation; also an older image",
-		"replace": "Replace the whole configuration",
-		"detail":  "More detail, from 0 to 5", "json": "As JSON, one record per line", "follow": "And new lines as they arrive",
+		"replace":     "Replace the whole configuration",
+		"ssh-ed25519": "Ed25519", "ssh-rsa": "RSA",
+		"ecdsa-sha2-nistp256": "ECDSA with the curve P-256", "ecdsa-sha2-nistp384": "ECDSA with the curve P-384", "ecdsa-sha2-nistp521": "ECDSA with the curve P-521",
+		"detail": "More detail, from 0 to 5", "json": "As JSON, one record per line", "follow": "And new lines as they arrive",
 	}
 	for _, cause := range config.Causes() {
 		help[string(cause)] = fmt.Sprintf("Cause %d of ITU-T Q.850", cause.Number())
+	}
+	for n := range 8 {
+		help[fmt.Sprintf("local%d", n)] = fmt.Sprintf("Facility %d of RFC 5424", 16+n)
 	}
 	return help
 }
