@@ -37,7 +37,7 @@ type hop struct {
 func (d *dialog) confirm(res *sipmsg.Response) {
 	d.remoteTag = res.ToTag
 	d.remote = res.ToText
-	d.routes = slices.Clone(res.RecordRoute)
+	d.routes = res.RecordRoute()
 	slices.Reverse(d.routes)
 	d.refresh(&res.Message)
 }

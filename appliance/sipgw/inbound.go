@@ -104,7 +104,7 @@ func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact strin
 	if !sipmsg.Bracketed(to) {
 		l.local = "<" + req.To.URI + ">;tag=" + tx.ToTag
 	}
-	l.routes = req.RecordRoute
+	l.routes = req.RecordRoute()
 	l.auth = authenticator(c, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
 	l.outline.peer, l.outline.proxies = tx.From.Source.Addr(), l.routes

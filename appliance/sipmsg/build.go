@@ -84,7 +84,7 @@ func RenderResponse(req *Request, code int, reason, toTag, server string, body [
 		}
 	}
 	if code == 100 {
-		for _, v := range req.timestamps {
+		for _, v := range req.Headers("Timestamp") {
 			writeHeader(&b, "Timestamp", v)
 		}
 	}

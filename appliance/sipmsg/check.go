@@ -23,7 +23,7 @@ var once = []struct {
 // Check looks for faults that RFC 4475 calls invalid and that a user agent must refuse (RFC 3261 8.2, 16.3). nil means that the request is
 // sound. A faulty ACK is dropped, because an ACK has no response. understood reports whether a method exists.
 func (r *Request) Check(understood func(sip.RequestMethod) bool) *Fault {
-	if !spokenHere(r.version) {
+	if !r.ours {
 		return &Fault{Code: 505}
 	}
 	for _, s := range once {
@@ -58,8 +58,8 @@ func (r *Request) Check(understood func(sip.RequestMethod) bool) *Fault {
 			return &Fault{Code: 483}
 		}
 	}
-	if f := r.checkURI(); f != nil || r.Method == sip.ACK || r.Method == sip.CANCEL {
-		return f
+	if r.uriFault != nil || r.Method == sip.ACK || r.Method == sip.CANCEL {
+		return r.uriFault
 	}
 	return r.checkExtensions()
 }
@@ -71,8 +71,8 @@ func (m *Message) empty(f field) bool {
 }
 
 // checkURI looks at the Request-URI.
-func (r *Request) checkURI() *Fault {
-	switch u := r.recipient; {
+func checkURI(u *sip.Uri) *Fault {
+	switch {
 	case u.Scheme != "sip" && u.Scheme != "sips" && u.Scheme != "tel":
 		return &Fault{Code: 416}
 	case u.Scheme != "tel" && u.Host == "":
@@ -85,7 +85,7 @@ func (r *Request) checkURI() *Fault {
 
 // Check reports whether a response is sound.
 func (r *Response) Check() bool {
-	return r.ViaOK && r.seqOK && r.StatusCode >= 100 && r.StatusCode <= 699 && spokenHere(r.version)
+	return r.ViaOK && r.seqOK && r.StatusCode >= 100 && r.StatusCode <= 699 && r.ours
 }
 
 // spokenHere reports whether a message is of our version of SIP. Capitals do not matter (RFC 3261 7.1).

@@ -25,7 +25,6 @@ const (
 	fieldMaxForwards
 	fieldSessionExpires
 	fieldMinSE
-	fieldTimestamp
 	fieldCount
 )
 
@@ -41,7 +40,7 @@ var byLength = func() (table [32][]fieldName) {
 		{"Via", "v", fieldVia}, {"From", "f", fieldFrom}, {"To", "t", fieldTo}, {"Call-ID", "i", fieldCallID}, {"CSeq", "", fieldCSeq},
 		{"Contact", "m", fieldContact}, {"Record-Route", "", fieldRecordRoute}, {"Require", "", fieldRequire}, {"Supported", "k", fieldSupported},
 		{"Content-Type", "c", fieldContentType}, {"Content-Length", "l", fieldContentLength}, {"Max-Forwards", "", fieldMaxForwards},
-		{"Session-Expires", "x", fieldSessionExpires}, {"Min-SE", "", fieldMinSE}, {"Timestamp", "", fieldTimestamp},
+		{"Session-Expires", "x", fieldSessionExpires}, {"Min-SE", "", fieldMinSE},
 		{"Refer-To", "r", other}, {"Referred-By", "b", other}, {"Event", "o", other}, {"Subject", "s", other}, {"Content-Encoding", "e", other},
 	} {
 		table[len(n.long)] = append(table[len(n.long)], n)

@@ -23,7 +23,6 @@ type Message struct {
 	CallID      string
 	Seq         uint32 // of CSeq
 	SeqMethod   sip.RequestMethod
-	RecordRoute []string // one entry a proxy, in the order of the message
 	Contacts    []string // values of the fields
 	ContentType string
 	Body        []byte
@@ -35,12 +34,12 @@ type Message struct {
 // details are the fields that only package sipmsg reads: for the check, for responses, and behind methods.
 type details struct {
 	headers            []sip.Header
-	count              [fieldCount]int
-	vias, timestamps   []string
-	recordRoutes       []string
-	require, supported []string // option tags
-	cseq               string   // the whole value
-	seqOK              bool     // it can be understood
+	count              [fieldCount]uint16 // MaxFields at most
+	seqOK              bool               // CSeq can be understood
+	ours               bool               // it is of our version of SIP
+	vias, recordRoutes []string           // values of the fields
+	require, supported []string           // option tags
+	cseq               string             // the whole value
 	maxForwards        string
 	sessionExpires     string
 	minSE              string
@@ -52,8 +51,7 @@ type Request struct {
 	Method sip.RequestMethod
 	URI    string // Request-URI, byte for byte
 
-	version   string
-	recipient sip.Uri
+	uriFault *Fault // why the Request-URI is refused; nil: it is sound
 }
 
 // Response is a response that came in.
@@ -61,14 +59,12 @@ type Response struct {
 	Message
 	StatusCode int
 	Reason     string
-
-	version string
 }
 
 // newRequest reads a request and notes its source in the topmost Via.
 func newRequest(m *sip.Request, source netip.AddrPort) *Request {
-	r := &Request{Method: m.Method, URI: m.Recipient.String(), version: m.SipVersion, recipient: m.Recipient}
-	r.read(m.Headers(), m.Body(), source)
+	r := &Request{Method: m.Method, URI: m.Recipient.String(), uriFault: checkURI(&m.Recipient)}
+	r.read(m.SipVersion, m.Headers(), m.Body(), source)
 	if r.ViaOK {
 		r.markVia(source)
 	}
@@ -77,8 +73,8 @@ func newRequest(m *sip.Request, source netip.AddrPort) *Request {
 
 // newResponse reads a response.
 func newResponse(m *sip.Response, source netip.AddrPort) *Response {
-	r := &Response{StatusCode: m.StatusCode, Reason: m.Reason, version: m.SipVersion}
-	r.read(m.Headers(), m.Body(), source)
+	r := &Response{StatusCode: m.StatusCode, Reason: m.Reason}
+	r.read(m.SipVersion, m.Headers(), m.Body(), source)
 	return r
 }
 
@@ -88,8 +84,8 @@ func (m *Message) Headers(name string) []string { return values(m.headers, name)
 // Header is the first of them, "" when there is none.
 func (m *Message) Header(name string) string { return first(m.headers, name) }
 
-func (m *Message) read(headers []sip.Header, body []byte, source netip.AddrPort) {
-	m.headers, m.Body, m.Source = headers, body, source
+func (m *Message) read(version string, headers []sip.Header, body []byte, source netip.AddrPort) {
+	m.ours, m.headers, m.Body, m.Source = spokenHere(version), headers, body, source
 	for _, h := range headers {
 		f := fieldNamed(h.Name())
 		if f == other {
@@ -114,15 +110,12 @@ func (m *Message) take(f field, h sip.Header) {
 		m.vias = append(m.vias, h.Value())
 	case fieldRecordRoute:
 		m.recordRoutes = append(m.recordRoutes, h.Value())
-		m.RecordRoute = appendList(m.RecordRoute, h.Value())
 	case fieldContact:
 		m.Contacts = append(m.Contacts, h.Value())
 	case fieldRequire:
 		m.require = appendList(m.require, h.Value())
 	case fieldSupported:
 		m.supported = appendList(m.supported, h.Value())
-	case fieldTimestamp:
-		m.timestamps = append(m.timestamps, h.Value())
 	case fieldCSeq:
 		if c, ok := h.(*sip.CSeqHeader); ok && once {
 			m.Seq, m.SeqMethod, m.seqOK = c.SeqNo, sip.RequestMethod(strings.TrimSpace(string(c.MethodName))), true
@@ -156,6 +149,15 @@ func (m *Message) single(f field) *string {
 		return &m.minSE
 	}
 	return nil
+}
+
+// RecordRoute are the proxies that want to stay on the way, one entry each, in the order of the message. Only a message that begins a
+// dialog is asked for them.
+func (m *Message) RecordRoute() (list []string) {
+	for _, v := range m.recordRoutes {
+		list = appendList(list, v)
+	}
+	return list
 }
 
 // Requires reports whether the sender requires an extension.

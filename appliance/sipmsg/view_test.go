@@ -30,8 +30,8 @@ func TestTheViewOfARequest(t *testing.T) {
 		r.vias[0] != "SIP/2.0/TLS pbx.example;branch=z9hG4bKa;rport=5061;received=192.0.2.100, SIP/2.0/UDP b.example;branch=z9hG4bKb" {
 		t.Errorf("Via: %+v %q", r.Via, r.vias)
 	}
-	if !slices.Equal(r.RecordRoute, []string{"<sip:a;lr>", "<sip:b;lr>", "<sip:c;lr>"}) || len(r.recordRoutes) != 2 {
-		t.Errorf("Record-Route: %q", r.RecordRoute)
+	if list := r.RecordRoute(); !slices.Equal(list, []string{"<sip:a;lr>", "<sip:b;lr>", "<sip:c;lr>"}) || len(r.recordRoutes) != 2 {
+		t.Errorf("Record-Route: %q", list)
 	}
 	if r.Method != "INVITE" || r.Seq != 7 || r.SeqMethod != "INVITE" || r.FromTag != "x" || r.ToTag != "" || r.CallID != "c1" ||
 		r.From.Name != "A, <B>" || r.From.User() != "user.01" || r.Target() != "sip:user.01@192.0.2.100" {
