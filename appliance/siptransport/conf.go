@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"viaduct/appliance/config"
@@ -28,14 +29,14 @@ type Conf struct {
 func NewConf(cfg *config.Config, gw *config.SIPGateway, addrs func(config.AddressBind) netip.Addr, o Options, secured bool) (*Conf, error) {
 	c := &Conf{Config: cfg, Gateway: gw, tlsProfile: gw.TLS.In(cfg)}
 	var errs []error
-	tls := false
+	secure := false
 	for _, i := range gw.Interfaces {
 		b := Side{i, addrs(i.Bind)}
 		if !b.addr.IsValid() {
 			errs = append(errs, fmt.Errorf("gateway %s interface %s: its address is not there", gw.Name, i.Name))
 		}
 		c.binds = append(c.binds, b)
-		tls = tls || i.TLS != 0
+		secure = secure || slices.ContainsFunc(Transports, func(t Transport) bool { return t.Secure() && b.configured(t) != 0 })
 	}
 	for _, sw := range cfg.CS {
 		for _, i := range sw.Interfaces {
@@ -44,7 +45,7 @@ func NewConf(cfg *config.Config, gw *config.SIPGateway, addrs func(config.Addres
 			}
 		}
 	}
-	if tls {
+	if secure {
 		if c.tlsProfile == nil {
 			c.tlsErr = errNoTLSProfile
 		} else if _, err := pki.ServerConfig(c.tlsProfile, o.PKI); err != nil {
@@ -89,7 +90,7 @@ func (c *Conf) sockets() map[listenKey]string {
 	m := map[listenKey]string{}
 	for _, b := range c.binds {
 		for _, transport := range Transports {
-			if port := b.port(transport); port != 0 && (transport != TLS || c.tlsErr == nil) {
+			if port := b.port(transport); port != 0 && (!transport.Secure() || c.tlsErr == nil) {
 				m[listenKey{transport, netip.AddrPortFrom(b.addr, port)}] = b.Name
 			}
 		}

@@ -18,6 +18,11 @@ func (b Side) port(transport Transport) uint16 {
 	if !b.addr.IsValid() {
 		return 0
 	}
+	return b.configured(transport)
+}
+
+// configured is the port that the interface has for a transport, whether its address is there or not; 0: none.
+func (b Side) configured(transport Transport) uint16 {
 	switch transport {
 	case UDP, TCP:
 		return b.UDPTCP

@@ -28,7 +28,7 @@ func TestEveryTransportHasItsPort(t *testing.T) {
 	i := &config.GatewayInterface{UDPTCP: 5060, TLS: 5061}
 	for _, x := range Transports {
 		if (Side{i, netip.MustParseAddr("192.0.2.1")}).port(x) == 0 {
-			t.Errorf("%s: Side.port does not know it, or i of this test has no port for it", x)
+			t.Errorf("%s: Side.configured does not know it, or i of this test has no port for it", x)
 		}
 		if port := (Side{i, netip.Addr{}}).port(x); port != 0 {
 			t.Errorf("%s: an interface without an address listens at %d", x, port)
