@@ -318,7 +318,7 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 	}
 	if out.tx != nil {
 		for _, name := range []string{"Authorization", "Proxy-Authorization"} {
-			for _, v := range sipmsg.Values(out.tx.Request, name) {
+			for _, v := range sipmsg.Values(out.tx.Request.Headers(), name) {
 				req.AppendHeader(sip.NewHeader(name, v))
 			}
 		}

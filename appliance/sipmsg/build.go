@@ -200,7 +200,7 @@ func Render(req *sip.Request, via string) []byte {
 func RenderSame(invite *sip.Request, method sip.RequestMethod, via, to string, h []Header) []byte {
 	req := sip.NewRequest(method, invite.Recipient)
 	for _, name := range []string{"Route", "From", "To", "Call-ID", "CSeq", "Max-Forwards", "Authorization", "Proxy-Authorization", "User-Agent"} {
-		for _, v := range Values(invite, name) {
+		for _, v := range Values(invite.Headers(), name) {
 			switch name {
 			case "To":
 				v = to

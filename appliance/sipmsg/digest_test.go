@@ -241,7 +241,7 @@ func TestRegistrarAndProxyAreBothAnswered(t *testing.T) {
 	for range 2 { // the second replaces the first
 		a.Authorize(req)
 	}
-	www, proxy := Values(req, "Authorization"), Values(req, "Proxy-Authorization")
+	www, proxy := Values(req.Headers(), "Authorization"), Values(req.Headers(), "Proxy-Authorization")
 	if len(www) != 1 || len(proxy) != 1 || param(www[0], "nonce") != `"r"` || param(proxy[0], "nonce") != `"e"` || param(www[0], "uri") != `"sip:pbx.test"` {
 		t.Error(www, proxy)
 	}

@@ -88,11 +88,7 @@ func compactName(name string) string {
 }
 
 // Values are the values of all fields of a name, long or compact, in order.
-func Values(m interface{ Headers() []sip.Header }, name string) []string {
-	return values(m.Headers(), name)
-}
-
-func values(headers []sip.Header, name string) (list []string) {
+func Values(headers []sip.Header, name string) (list []string) {
 	short := compactName(name)
 	for _, h := range headers {
 		if isNamed(h, name, short) {
@@ -103,11 +99,7 @@ func values(headers []sip.Header, name string) (list []string) {
 }
 
 // First is the first of them, "" when there is none.
-func First(m interface{ Headers() []sip.Header }, name string) string {
-	return first(m.Headers(), name)
-}
-
-func first(headers []sip.Header, name string) string {
+func First(headers []sip.Header, name string) string {
 	short := compactName(name)
 	for _, h := range headers {
 		if isNamed(h, name, short) {

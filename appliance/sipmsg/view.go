@@ -79,10 +79,10 @@ func newResponse(m *sip.Response, source netip.AddrPort) *Response {
 }
 
 // Headers are the values of all fields of a name, long or compact, in order.
-func (m *Message) Headers(name string) []string { return values(m.headers, name) }
+func (m *Message) Headers(name string) []string { return Values(m.headers, name) }
 
 // Header is the first of them, "" when there is none.
-func (m *Message) Header(name string) string { return first(m.headers, name) }
+func (m *Message) Header(name string) string { return First(m.headers, name) }
 
 func (m *Message) read(version string, headers []sip.Header, body []byte, source netip.AddrPort) {
 	m.ours, m.headers, m.Body, m.Source = spokenHere(version), headers, body, source

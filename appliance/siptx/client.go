@@ -99,7 +99,7 @@ func (tx *Client) Cancel(h []sipmsg.Header) {
 	tx.mu.Unlock()
 	branch, _, _ := strings.Cut(tx.key, " ")
 	c.key = clientKey(branch, string(sip.CANCEL))
-	c.raw = sipmsg.RenderSame(c.Request, sip.CANCEL, c.via, sipmsg.First(c.Request, "To"), h)
+	c.raw = sipmsg.RenderSame(c.Request, sip.CANCEL, c.via, sipmsg.First(c.Request.Headers(), "To"), h)
 	c.start()
 }
 

@@ -44,8 +44,8 @@ func TestProbeIsSentAtOnceAndEveryInterval(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		req := peer.last()
-		if req.StartLine() != "OPTIONS sip:sip.pstnhub.test:5061 SIP/2.0" || sipmsg.First(req, "From")[:17] != "<sip:sbc.example>" ||
-			sipmsg.First(req, "Contact") != "<sip:192.168.1.1:5060>" || sipmsg.First(req, "To") != "<sip:sip.pstnhub.test:5061>" {
+		if req.StartLine() != "OPTIONS sip:sip.pstnhub.test:5061 SIP/2.0" || sipmsg.First(req.Headers(), "From")[:17] != "<sip:sbc.example>" ||
+			sipmsg.First(req.Headers(), "Contact") != "<sip:192.168.1.1:5060>" || sipmsg.First(req.Headers(), "To") != "<sip:sip.pstnhub.test:5061>" {
 			t.Error(req)
 		}
 		for range 5 {

@@ -38,7 +38,7 @@ func registrationOf(t *testing.T, a *Agent) status.Registration {
 	return list[0]
 }
 
-func expiresOf(req *sip.Request) string { return sipmsg.First(req, "Expires") }
+func expiresOf(req *sip.Request) string { return sipmsg.First(req.Headers(), "Expires") }
 
 func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 	peer := &scripted{answer: always(200, "Contact: <sip:user.01@192.168.1.1:5060>;expires=100")}
@@ -51,11 +51,11 @@ func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 		}
 		req := peer.last()
 		if got := req.StartLine(); got != "REGISTER sip:pbx.test SIP/2.0" || expiresOf(req) != "180" ||
-			!strings.HasPrefix(sipmsg.First(req, "From"), "<sip:user.01@pbx.test>;tag=") || sipmsg.First(req, "To") != "<sip:user.01@pbx.test>" ||
-			sipmsg.First(req, "Contact") != "<sip:user.01@192.168.1.1:5060>" {
+			!strings.HasPrefix(sipmsg.First(req.Headers(), "From"), "<sip:user.01@pbx.test>;tag=") || sipmsg.First(req.Headers(), "To") != "<sip:user.01@pbx.test>" ||
+			sipmsg.First(req.Headers(), "Contact") != "<sip:user.01@192.168.1.1:5060>" {
 			t.Error(req)
 		}
-		ids := map[string]bool{sipmsg.First(req, "Call-ID"): true}
+		ids := map[string]bool{sipmsg.First(req.Headers(), "Call-ID"): true}
 		for n := 2; n < 12; n++ {
 			time.Sleep(time.Until(registrationOf(t, a).Next))
 			synctest.Wait()
@@ -65,8 +65,8 @@ func TestRegisterRefreshesAndSaysGoodbye(t *testing.T) {
 			if p := peer.pause(); p < 50*time.Second || p > 80*time.Second {
 				t.Errorf("refreshed after %v of 100 s", p)
 			}
-			ids[sipmsg.First(peer.last(), "Call-ID")] = true
-			if got := sipmsg.First(peer.last(), "CSeq"); got != fmt.Sprintf("%d REGISTER", n) {
+			ids[sipmsg.First(peer.last().Headers(), "Call-ID")] = true
+			if got := sipmsg.First(peer.last().Headers(), "CSeq"); got != fmt.Sprintf("%d REGISTER", n) {
 				t.Error(got)
 			}
 		}
@@ -113,7 +113,7 @@ func TestRegisterAnswersTheChallenge(t *testing.T) {
 	nonce := "1"
 	peer := &scripted{}
 	peer.answer = func(n int, req *sip.Request) (*sipmsg.Response, error) {
-		auth := sipmsg.First(req, "Authorization")
+		auth := sipmsg.First(req.Headers(), "Authorization")
 		switch {
 		case auth == "":
 			return response(401, "Unauthorized", `WWW-Authenticate: Digest realm="asterisk", nonce="`+nonce+`", algorithm=MD5, qop="auth"`), nil
@@ -129,7 +129,7 @@ func TestRegisterAnswersTheChallenge(t *testing.T) {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 		time.Sleep(time.Until(registrationOf(t, a).Next)) // the nonce still holds
-		if st := registrationOf(t, a); st.State != status.Registered || peer.count() != 3 || param(sipmsg.First(peer.last(), "Authorization"), "nc") != "00000002" {
+		if st := registrationOf(t, a); st.State != status.Registered || peer.count() != 3 || param(sipmsg.First(peer.last().Headers(), "Authorization"), "nc") != "00000002" {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 		peer.set(func() { nonce = "2" })
@@ -138,7 +138,7 @@ func TestRegisterAnswersTheChallenge(t *testing.T) {
 			t.Fatalf("%+v after %d requests", st, peer.count())
 		}
 	})
-	if expiresOf(peer.last()) != "0" || sipmsg.First(peer.last(), "Authorization") == "" {
+	if expiresOf(peer.last()) != "0" || sipmsg.First(peer.last().Headers(), "Authorization") == "" {
 		t.Error("no authorized good-bye")
 	}
 }
