@@ -70,7 +70,7 @@ func NewBranch() string { return sip.RFC3261BranchMagicCookie + Token(20) }
 // RenderResponse builds a response: the headers that RFC 3261 8.2.6 and 12.1.1 copy, the name of the server (if any), then h, then the body.
 func RenderResponse(req *Request, code int, reason, toTag, server string, body []byte, contentType string, h []Header) []byte {
 	if reason == "" || unclean(reason) {
-		reason = reasonPhrase(code)
+		reason = Phrase(code)
 	}
 	var b bytes.Buffer
 	b.Grow(1024 + len(body))
@@ -219,9 +219,7 @@ func RenderSame(invite *sip.Request, method sip.RequestMethod, via, to string, h
 }
 
 // Phrase is the reason phrase of a status code, as RFC 3261 21 has it.
-func Phrase(code int) string { return reasonPhrase(code) }
-
-func reasonPhrase(code int) string {
+func Phrase(code int) string {
 	if p, ok := phrases[code]; ok {
 		return p
 	}

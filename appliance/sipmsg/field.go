@@ -65,31 +65,24 @@ func fieldNamed(name string) field {
 	if len(name) == 1 {
 		return byLetter[name[0]]
 	}
-	if len(name) < len(byLength) {
-		for _, n := range byLength[len(name)] {
-			if n.field != other && strings.EqualFold(n.long, name) {
-				return n.field
-			}
-		}
-	}
-	return other
+	return long(name).field
 }
 
-// compactName is the compact form of a name, "" when it has none.
-func compactName(name string) string {
+// long is what the table says of a long name; the zero value: nothing.
+func long(name string) fieldName {
 	if len(name) < len(byLength) {
 		for _, n := range byLength[len(name)] {
 			if strings.EqualFold(n.long, name) {
-				return n.short
+				return n
 			}
 		}
 	}
-	return ""
+	return fieldName{}
 }
 
 // Values are the values of all fields of a name, long or compact, in order.
 func Values(headers []sip.Header, name string) (list []string) {
-	short := compactName(name)
+	short := long(name).short
 	for _, h := range headers {
 		if isNamed(h, name, short) {
 			list = append(list, h.Value())
@@ -100,7 +93,7 @@ func Values(headers []sip.Header, name string) (list []string) {
 
 // First is the first of them, "" when there is none.
 func First(headers []sip.Header, name string) string {
-	short := compactName(name)
+	short := long(name).short
 	for _, h := range headers {
 		if isNamed(h, name, short) {
 			return h.Value()
