@@ -219,7 +219,7 @@ func (tx *Client) Receive(res *sipmsg.Response) {
 	switch {
 	case tx.state == txTerminated:
 	case res.StatusCode < 200:
-		ack = tx.provisional(res)
+		tx.provisional(res)
 	case !tx.invite:
 		if tx.state == txCalling || tx.state == txProceeding {
 			tx.state, tx.answered = txCompleted, true
@@ -258,16 +258,15 @@ func (tx *Client) Receive(res *sipmsg.Response) {
 	}
 }
 
-func (tx *Client) provisional(res *sipmsg.Response) []byte {
+func (tx *Client) provisional(res *sipmsg.Response) {
 	if tx.state != txCalling && tx.state != txProceeding {
-		return nil
+		return
 	}
 	tx.state, tx.answered = txProceeding, true
 	if tx.invite {
 		tx.quiet() // how long a phone may ring is the leg's matter (timer C)
 	}
 	tx.result(res, nil)
-	return nil
 }
 
 // quiet stops retransmission and time-out.
