@@ -13,16 +13,16 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// paper is a flow that keeps what is sent.
+// paper is a flow to nobody.
 type paper struct {
 	siptransport.Flow
-	sent []string
+	reliable bool
 }
 
-func (p *paper) Send(m []byte, _ func() bool, _ func(error)) { p.sent = append(p.sent, string(m)) }
-func (p *paper) Hold(func(error)) func()                     { return func() {} }
-func (p *paper) Reliable() bool                              { return false }
-func (p *paper) Transport() siptransport.Transport           { return siptransport.UDP }
+func (p *paper) Send([]byte, func() bool, func(error)) {}
+func (p *paper) Hold(func(error)) func()               { return func() {} }
+func (p *paper) Reliable() bool                        { return p.reliable }
+func (p *paper) Transport() siptransport.Transport     { return siptransport.UDP }
 
 // counted counts what lingers anew: the sums that are kept must be the same.
 func (t *Table) counted(test *testing.T) (n, octets int) {
@@ -76,6 +76,47 @@ func TestWhatLingersIsCounted(t *testing.T) {
 			t.Errorf("%d are left with %d octets", n, octets)
 		}
 	})
+}
+
+// A refused INVITE is counted until its ACK comes over a connection, and for the whole time over UDP.
+func TestRefusalsThatLingerAreCounted(t *testing.T) {
+	for _, reliable := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			table := New(siptransport.New(t.Context(), "gw", &siptransport.Options{}, func(func()) bool { return false }, nil))
+			flow := &paper{reliable: reliable}
+			from := siptransport.Arrival{Flow: flow, Source: netip.MustParseAddrPort("192.0.2.1:5060")}
+			key := func(n int) string { return fmt.Sprint("key", n) }
+			for n := range 50 {
+				tx := table.NewServer(key(n), &sipmsg.Request{Method: sip.INVITE, Message: sipmsg.Message{CallID: fmt.Sprint("c", n)}}, from)
+				tx.Merged()
+				tx.Open()
+				if !tx.Respond(486, make([]byte, 10*n)) {
+					t.Error("not refused")
+				}
+			}
+			if n, octets := table.counted(t); n != 50 || octets == 0 {
+				t.Errorf("%d are kept with %d octets", n, octets)
+			}
+			for n := range 20 {
+				_, f := table.Find(key(n))
+				if !table.Acknowledged(f) || table.Acknowledged(f) {
+					t.Error("an ACK counts once")
+				}
+			}
+			want := 50
+			if reliable {
+				want = 30
+			}
+			if n, _ := table.counted(t); n != want {
+				t.Errorf("%d are kept after the ACKs, not %d", n, want)
+			}
+			time.Sleep(Timeout + time.Minute)
+			if c := table.Count(); c != (Counts{}) {
+				t.Errorf("left: %+v", c)
+			}
+			table.counted(t)
+		})
+	}
 }
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
