@@ -9,9 +9,6 @@ import (
 func (s *Stack) Gateways() (list []status.Gateway) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cfg == nil {
-		return nil
-	}
 	for _, conf := range s.cfg.Gateways {
 		list = append(list, s.gateways[conf.Name].status(conf))
 	}
