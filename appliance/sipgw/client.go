@@ -51,8 +51,8 @@ func (c Client) NewRequest(method sip.RequestMethod, uri, from, to, contactUser 
 	return sipmsg.NewRequest(string(method), uri, append(list, h...), nil, "")
 }
 
-// Do sends a request of NewRequest and waits for its final response. The error is a *TransportError when the peer could not be
-// reached, ctx.Err(), or ErrTimeout after 64*T1. It blocks.
+// Do sends a request of NewRequest and waits for its final response. The error is a *siptransport.Error when the peer
+// could not be reached, ctx.Err(), or ErrTimeout after 64*T1. It blocks.
 func (c Client) Do(ctx context.Context, req *sip.Request, to siptransport.Target) (*sipmsg.Response, error) {
 	where, err := c.g.Resolve(ctx, to)
 	if err != nil {

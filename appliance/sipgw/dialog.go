@@ -62,7 +62,7 @@ func (d *dialog) uriAndRoutes() (string, []string) {
 	return first, append(slices.Clone(d.routes[1:]), "<"+d.target+">")
 }
 
-// next says where requests in the dialog are sent: to the first route, else to the interface's peer. The Contact decides only
+// hopOf says where requests in the dialog are sent: to the first route, else to the interface's peer. The Contact decides only
 // when it is an address that the interface trusts, over UDP or TCP: Teams' Contact is a name that must not be dialled (A.32), and
 // one behind NAT is not reachable.
 func (l *Leg) hopOf(d *dialog) siptransport.Target {

@@ -19,14 +19,14 @@ import (
 //
 // The usual way of a request that may be challenged:
 //
-//	a.authorize(req)                     // nothing yet, or the nonce of the request before
+//	a.Authorize(req)                     // nothing yet, or the nonce of the request before
 //	res := send(req)
 //	for res.StatusCode is 401 or 407 {
-//		if a.challenged(res) != nil { give up }
-//		a.authorize(req)                 // with a new CSeq and branch
+//		if a.Challenged(res) != nil { give up }
+//		a.Authorize(req)                 // with a new CSeq and branch
 //		res = send(req)
 //	}
-//	a.accepted()
+//	a.Accepted()
 
 var (
 	// ErrNoAccount: the peer wants credentials and the configuration has none for the identity.

@@ -4,7 +4,7 @@ import "errors"
 
 // Error says that a peer could not be reached.
 type Error struct {
-	Op   string // "resolve", "dial", "handshake", "send", "write", "connection"
+	Op   string // "resolve", "dial", "handshake", "send", "write", "connection"; "call": a call is not sent at all
 	Peer string
 	Err  error
 }

@@ -54,7 +54,7 @@ func (a *Agent) probed(iface config.InterfaceID) bool {
 	return ok
 }
 
-// probeNow has one interface's peer probed now; "" is all of them.
+// probeNow has one interface's peer probed now; the zero InterfaceID is all of them.
 func (a *Agent) probeNow(iface config.InterfaceID) {
 	for _, p := range a.probes.workers() {
 		if iface != (config.InterfaceID{}) && p.spec.iface != iface {
