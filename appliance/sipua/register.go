@@ -191,9 +191,8 @@ func (r *registration) retry(res *sipmsg.Response, err error) time.Duration {
 	if res != nil {
 		least = min(res.RetryAfter(), maxWait)
 	}
-	var local *siptransport.Error
 	switch {
-	case errors.As(err, &local):
+	case siptransport.IsUnreached(err):
 		r.failures++
 		wait = min(r.spec.systemError, time.Second<<min(r.failures-1, 10))
 	case res == nil || res.StatusCode == 408:
@@ -308,7 +307,7 @@ func grantedTime(res *sipmsg.Response, contact string, asked time.Duration) time
 	}
 	ours := sipmsg.SplitURI(contact)
 	best, closest := otherwise, 0
-	for _, n := range sipmsg.ParseList(res.Headers("Contact")) {
+	for _, n := range sipmsg.ParseList(res.Contacts) {
 		granted := otherwise
 		if e, ok := sipmsg.Param(n.Params, "expires"); ok {
 			if d, ok := sipmsg.Seconds(e); ok {
