@@ -14,9 +14,9 @@ import (
 // star is anything: those that are beside the product (docs/architecture.md).
 var floors = map[string]string{
 	"sipmsg":       "",
-	"siptransport": "config pki printable sipmsg source status",
+	"siptransport": "config pki sipmsg source status",
 	"siptx":        "sipmsg siptransport source",
-	"sipgw":        "config mailbox printable sipmsg siptransport source status siptx",
+	"sipgw":        "config mailbox printable sipmsg siptransport siptx status",
 	"sipua":        "config printable sipgw sipmsg siptransport status",
 
 	"config":      "",
