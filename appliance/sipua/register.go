@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
@@ -147,7 +148,7 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 			err = errors.New("registrar keeps the registration for no time at all")
 		}
 	} else if err == nil {
-		err = &responseError{res.StatusCode, printable.Text(res.Reason)}
+		err = fmt.Errorf("%d %s", res.StatusCode, printable.Text(res.Reason))
 	}
 	if err != nil {
 		return r.failed(res, err)
@@ -287,14 +288,6 @@ func (r *registration) snapshot() status.Registration {
 	}
 	return s
 }
-
-// responseError is a final response that is not the wanted one.
-type responseError struct {
-	code   int
-	reason string
-}
-
-func (e *responseError) Error() string { return strconv.Itoa(e.code) + " " + e.reason }
 
 // grantedTime reads from a 200 how long our contact is registered: its own expires parameter among all contacts of the AOR,
 // else the Expires header, else what we asked for (RFC 3261 section 10.2.4), and never longer than that. A registrar behind NAT, or one
