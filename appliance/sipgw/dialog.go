@@ -79,7 +79,7 @@ func (l *Leg) hopOf(d *dialog) siptransport.Target {
 			return siptransport.Target{Host: u.Host, Port: port, Transport: l.transportOf(u, d.transport)}
 		}
 	}
-	return siptransport.Target{Host: l.iface.Remote.Host, Port: l.iface.Remote.Port, Transport: l.g.Conf().TransportFor(l.iface, "")}
+	return l.g.Peer(l.iface, "")
 }
 
 // transportOf is what a URI asks for: its transport parameter, TLS for sips; else that of the dialog.

@@ -88,7 +88,6 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})
 		return l
 	}
-	transport := g.Conf().TransportFor(i, r.Identity)
 	if !r.Urgent {
 		if err := s.health.Refusal(i.ID(), r.Identity); err != nil {
 			l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: err})
@@ -96,7 +95,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		}
 	}
 	l.pending = map[RequestID]*siptx.Server{}
-	to := siptransport.Target{Host: i.Remote.Host, Port: i.Remote.Port, Transport: transport}
+	to := g.Peer(i, r.Identity)
 	side := g.Towards(to)
 	l.here = side.Address()
 	l.state = legInviting
@@ -104,8 +103,8 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	from := r.From
 	from.Params = "tag=" + tag
 	l.dialog = dialog{callID: s.callID(r.Hops), localTag: tag, local: from.String(), remote: r.To.String(),
-		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: transport,
-		contact: "<" + side.Contact(r.ContactUser, transport) + ">"}
+		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: to.Transport,
+		contact: "<" + side.Contact(r.ContactUser, to.Transport) + ">"}
 	l.auth = authenticator(g.Conf(), r.Identity)
 	l.out = &outbound{initial: true, to: to, invitation: invitation{body: r.Body, headers: r.Headers}, acks: map[string]ack{}}
 	if len(r.Parts) > 0 {
@@ -113,7 +112,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	}
 	l.offers.last = r.Body
 	l.session.interval = i.SessionTimer
-	l.initInfo(sipmsg.JoinHostPort(i.Remote.Host, i.Remote.Port) + "/" + transport.String())
+	l.initInfo(to.String() + "/" + to.Transport.String())
 	g.dialogs.add(l)
 	if !o.Post(func() { l.invite(l.out, nil) }) {
 		l.finish()
