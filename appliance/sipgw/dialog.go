@@ -72,11 +72,7 @@ func (l *Leg) hopOf(d *dialog) siptransport.Target {
 	}
 	if u := sipmsg.SplitURI(d.target); !d.transport.Secure() {
 		if a, err := netip.ParseAddr(u.Host); err == nil && l.g.TrustedBy(l.iface, a.Unmap()) {
-			port := u.Port
-			if port == 0 {
-				port = 5060
-			}
-			return siptransport.Target{Host: u.Host, Port: port, Transport: l.transportOf(u, d.transport)}
+			return siptransport.Target{Host: u.Host, Port: u.Port, Transport: l.transportOf(u, d.transport)}
 		}
 	}
 	return l.g.Peer(l.iface, "")
