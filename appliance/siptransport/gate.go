@@ -65,7 +65,6 @@ type Gate struct {
 	conf    atomic.Pointer[Conf]
 	rewatch chan struct{} // the peers' names changed
 	stop    context.CancelFunc
-	rate    limiter
 	senders senders
 
 	Repeats  *Repeats

@@ -59,6 +59,7 @@ type senders struct {
 	mu                    sync.Mutex
 	by                    map[netip.Addr]*sender
 	ringing               int
+	all                   Bucket // calls of all together
 	strange, strangeCalls Bucket // of all who are neither a configured peer nor in a call
 }
 
@@ -147,7 +148,8 @@ func (g *Gate) RefusesCall(a netip.Addr, urgent bool) (why string) {
 	now := time.Now()
 	peer := g.isPeer(a)
 	gw := g.conf.Load().Gateway
-	rate, most := limit(gw.CallsPerSource, g.callsPerSource()), cmp.Or(gw.UnansweredPerSource, g.unansweredPerSource())
+	unanswered := g.unansweredPerSource() // asked before our lock is taken: the licenses have one, too
+	rate, most := limit(gw.CallsPerSource, g.callsPerSource()), cmp.Or(gw.UnansweredPerSource, unanswered)
 	s := &g.senders
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,9 +165,9 @@ func (g *Gate) RefusesCall(a netip.Addr, urgent bool) (why string) {
 		return "too many calls per second of sources that are in no call"
 	case waiting >= most:
 		return "too many unanswered calls of this source"
-	case all >= 2*g.unansweredPerSource():
+	case all >= 2*unanswered:
 		return "too many unanswered calls"
-	case !urgent && !g.rate.allow(gw.CallsPerSecond):
+	case !urgent && gw.CallsPerSecond > 0 && !s.all.Take(float64(gw.CallsPerSecond), 1, now):
 		return "too many calls per second"
 	}
 	return ""
@@ -265,20 +267,4 @@ func (c *Call) Acknowledged(talks bool) {
 			x.unacked = slices.Delete(x.unacked, i, i+1)
 		}
 	})
-}
-
-// limiter limits all senders together.
-type limiter struct {
-	mu sync.Mutex
-	Bucket
-}
-
-// allow takes a token. perSecond 0 means no limit.
-func (l *limiter) allow(perSecond int) bool {
-	if perSecond <= 0 {
-		return true
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.Take(float64(perSecond), 1, time.Now())
 }
