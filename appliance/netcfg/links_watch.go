@@ -16,29 +16,8 @@ type LinkEvent struct {
 	Gone     bool // the device itself went away
 }
 
-// Watch calls f for every change of a device's link until ctx ends. It starts with the state of every device, and looks at all
-// of them again when the kernel had more events than the socket could hold. f must not block for long.
-func (n *Net) Watch(ctx context.Context, f func(LinkEvent)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	w, err := watch(ctx)
-	if err != nil {
-		cancel()
-		return err
-	}
-	defer w.close(cancel)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case u, ok := <-w.updates:
-			if err := w.take(ctx, u, ok, f); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// watcher turns the kernel's messages into link events.
+// watcher turns the kernel's messages into link events. It starts with the state of every device, and looks at all of them again when
+// the kernel had more events than the socket could hold.
 type watcher struct {
 	updates chan netlink.LinkUpdate // closed when the subscription ends, on its own or with the context
 	last    map[string]LinkEvent

@@ -28,7 +28,7 @@ func TestPortsAreNamedWhateverTheProbeOrder(t *testing.T) {
 	must(netlink.LinkByName("eth02"))(t)
 }
 
-func TestWatchTellsOfALinkFlap(t *testing.T) {
+func TestRunTellsOfALinkFlap(t *testing.T) {
 	w := newWorld(t)
 	n := newNet(t)
 	must(n.Apply(testConfig()))(t)
@@ -49,7 +49,7 @@ func TestWatchTellsOfALinkFlap(t *testing.T) {
 		{"wire back", LinkEvent{"eth01", true, true, false}, func() { check(t, netlink.LinkDel(must(netlink.LinkByName("eth01"))(t))) }},
 		{"device gone", LinkEvent{"eth01", false, false, true}, cancel},
 	}
-	err := n.Watch(ctx, func(e LinkEvent) {
+	err := n.Run(ctx, func(e LinkEvent) {
 		if len(steps) > 0 && e == steps[0].wait {
 			then := steps[0].then
 			steps = steps[1:]
@@ -57,6 +57,6 @@ func TestWatchTellsOfALinkFlap(t *testing.T) {
 		}
 	})
 	if err != nil || len(steps) > 0 {
-		t.Errorf("Watch returned %v, still waiting for %+v", err, steps)
+		t.Errorf("Run returned %v, still waiting for %+v", err, steps)
 	}
 }
