@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
 
@@ -88,49 +87,24 @@ func pingSocket(ctx context.Context, p Echoes) (net.PacketConn, error) {
 	return conn, nil
 }
 
-// echo sends one request and waits a second for its reply, or for an error from a router.
+// echo sends one request and waits for its reply, or for an error from a router.
 func echo(ctx context.Context, conn net.PacketConn, to netip.Addr, size, seq int) (time.Duration, error) {
-	id := os.Getpid() & 0xffff
-	request := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: id, Seq: seq, Data: make([]byte, size)}}
-	b, err := request.Marshal(nil)
-	if err != nil {
-		return 0, err
-	}
-	sent := time.Now()
-	switch _, err := conn.WriteTo(b, &net.IPAddr{IP: to.AsSlice()}); {
+	a, err := ask(ctx, conn, to, size, seq)
+	switch {
 	case errors.Is(err, unix.EMSGSIZE):
 		return 0, fmt.Errorf("a packet of %d octets is larger than the MTU of the interface", size+pingHeaders)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return answerWait, errors.New("no reply")
 	case err != nil:
 		return 0, err
 	}
-	if err := conn.SetReadDeadline(sent.Add(time.Second)); err != nil {
-		return 0, err
+	switch a.message.Body.(type) {
+	case *icmp.DstUnreach:
+		return a.rtt, unreachable(a.from, a.message.Code, a.packet)
+	case *icmp.TimeExceeded:
+		return a.rtt, fmt.Errorf("%s reports a routing loop", a.from)
 	}
-	for buf := make([]byte, 1<<16); ctx.Err() == nil; {
-		n, from, err := conn.ReadFrom(buf)
-		if err != nil {
-			return time.Second, errors.New("no reply")
-		}
-		m, err := icmp.ParseMessage(icmpProto, buf[:n])
-		if err != nil {
-			continue
-		}
-		switch body := m.Body.(type) {
-		case *icmp.Echo:
-			if m.Type == ipv4.ICMPTypeEchoReply && body.ID == id && body.Seq == seq {
-				return time.Since(sent), nil
-			}
-		case *icmp.DstUnreach:
-			if quotes(body.Data, id, seq) {
-				return time.Since(sent), unreachable(from, m.Code, buf[:n])
-			}
-		case *icmp.TimeExceeded:
-			if quotes(body.Data, id, seq) {
-				return time.Since(sent), fmt.Errorf("%s reports a routing loop", from)
-			}
-		}
-	}
-	return 0, ctx.Err()
+	return a.rtt, nil
 }
 
 // unreachable describes an ICMP error of a router or of the host itself (RFC 792, RFC 1191 section 4).

@@ -11,15 +11,13 @@ import (
 	"time"
 
 	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
 )
 
 // Figures of a traceroute.
 const (
-	mostHops  = 30
-	hopTries  = 2
-	hopWait   = time.Second
-	icmpProto = 1
+	mostHops = 30
+	hopTries = 2
+	hopSize  = 32 // octets of data
 )
 
 // Traceroute shows the routers on the path to a host: it sends echo requests with a growing TTL.
@@ -37,7 +35,7 @@ func Traceroute(ctx context.Context, to netip.Addr, report func(string)) error {
 		arrived := false
 		for range hopTries {
 			seq++
-			from, rtt, done, err := hop(conn, to, seq)
+			from, rtt, done, err := hop(ctx, conn, to, seq)
 			switch {
 			case errors.Is(err, os.ErrDeadlineExceeded):
 				answers = append(answers, "*")
@@ -57,56 +55,16 @@ func Traceroute(ctx context.Context, to netip.Addr, report func(string)) error {
 }
 
 // hop sends one request and waits for the answer that says how far it came. done: it came to the host, or to the end of the path.
-func hop(conn *icmp.PacketConn, to netip.Addr, seq int) (from string, rtt time.Duration, done bool, err error) {
-	id := os.Getpid() & 0xffff
-	request := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: id, Seq: seq, Data: make([]byte, 32)}}
-	b, err := request.Marshal(nil)
+func hop(ctx context.Context, conn net.PacketConn, to netip.Addr, seq int) (from string, rtt time.Duration, done bool, err error) {
+	a, err := ask(ctx, conn, to, hopSize, seq)
 	if err != nil {
 		return "", 0, false, err
 	}
-	sent := time.Now()
-	if _, err := conn.WriteTo(b, &net.IPAddr{IP: to.AsSlice()}); err != nil {
-		return "", 0, false, err
+	switch a.message.Body.(type) {
+	case *icmp.TimeExceeded:
+		return a.from.String(), a.rtt, false, nil
+	case *icmp.DstUnreach:
+		return a.from.String() + " unreachable", a.rtt, true, nil
 	}
-	if err := conn.SetReadDeadline(sent.Add(hopWait)); err != nil {
-		return "", 0, false, err
-	}
-	for buf := make([]byte, 1500); ; {
-		n, peer, err := conn.ReadFrom(buf)
-		if err != nil {
-			return "", 0, false, err
-		}
-		m, err := icmp.ParseMessage(icmpProto, buf[:n])
-		if err != nil {
-			continue
-		}
-		switch body := m.Body.(type) {
-		case *icmp.Echo:
-			if m.Type == ipv4.ICMPTypeEchoReply && body.ID == id && body.Seq == seq {
-				return peer.String(), time.Since(sent), true, nil
-			}
-		case *icmp.TimeExceeded:
-			if quotes(body.Data, id, seq) {
-				return peer.String(), time.Since(sent), false, nil
-			}
-		case *icmp.DstUnreach:
-			if quotes(body.Data, id, seq) {
-				return peer.String() + " unreachable", time.Since(sent), true, nil
-			}
-		}
-	}
-}
-
-// quotes reports whether an ICMP error is about our request: it quotes the head of the packet.
-func quotes(packet []byte, id, seq int) bool {
-	h, err := ipv4.ParseHeader(packet)
-	if err != nil || len(packet) < h.Len+8 {
-		return false
-	}
-	m, err := icmp.ParseMessage(icmpProto, packet[h.Len:])
-	if err != nil {
-		return false
-	}
-	echo, ok := m.Body.(*icmp.Echo)
-	return ok && echo.ID == id && echo.Seq == seq
+	return a.from.String(), a.rtt, true, nil
 }
