@@ -80,6 +80,7 @@ var floors = map[string]string{
 	"lab":               "*",
 	"lab/cmd/lab":       "*",
 	"interop":           "*",
+	"pki/pkitest":       "",
 	"srtp/srtptest":     "srtp",
 	"license/cmd/issue": "license",
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"viaduct/appliance/pki/pkitest"
 )
 
 func TestABackupIsOpenedByItsPassPhraseOnly(t *testing.T) {
@@ -19,7 +21,7 @@ func TestABackupIsOpenedByItsPassPhraseOnly(t *testing.T) {
 	if err := a.AddLicense("KEY"); err != nil {
 		t.Fatal(err)
 	}
-	cert, key := identity(t, "sbc01.example.com")
+	cert, key := pkitest.SelfSigned(t, "sbc01.example.com")
 	if _, err := a.ImportCertificate("own", cert); err != nil {
 		t.Fatal(err)
 	}

@@ -3,14 +3,8 @@ package store
 import (
 	"bytes"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"io/fs"
-	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +14,7 @@ import (
 	"time"
 
 	"viaduct/appliance/pki"
+	"viaduct/appliance/pki/pkitest"
 	"viaduct/appliance/status"
 )
 
@@ -34,30 +29,10 @@ func openStore(t *testing.T, dir string) *Store {
 	return s
 }
 
-// identity is a key and a certificate of its own.
-func identity(t *testing.T, name string) (cert, key []byte) {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sec1, err := x509.MarshalECPrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})
-}
-
 func TestStoreKeepsWhatWasImported(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "perm", "sbc")
 	s := openStore(t, dir)
-	cert, key := identity(t, "sbc.meinefirma.de")
+	cert, key := pkitest.SelfSigned(t, "sbc.meinefirma.de")
 	if _, err := s.Certificates("MYCERTIFICATE"); !errors.Is(err, fs.ErrNotExist) || err.Error() != "certificate MYCERTIFICATE has not been imported: file does not exist" {
 		t.Errorf("before the import: %v", err)
 	}
@@ -101,7 +76,7 @@ func TestSecretsAreNeverReadableByOthers(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
 	dir := t.TempDir()
 	s := openStore(t, dir)
-	cert, key := identity(t, "a")
+	cert, key := pkitest.SelfSigned(t, "a")
 	_, err1 := s.ImportCertificate("cert", cert)
 	_, err2 := s.ImportPrivateKey("key", key, "")
 	log, err3 := s.Records()
@@ -148,7 +123,7 @@ func TestSecretsAreNeverReadableByOthers(t *testing.T) {
 func TestADamagedFileIsNamedAndTheOthersAreLoaded(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
-	cert, key := identity(t, "a")
+	cert, key := pkitest.SelfSigned(t, "a")
 	_, err1 := s.ImportCertificate("good", cert)
 	_, err2 := s.ImportCertificate("bad", cert)
 	_, err3 := s.ImportPrivateKey("key", key, "")
@@ -181,7 +156,7 @@ func TestADamagedFileIsNamedAndTheOthersAreLoaded(t *testing.T) {
 
 func TestNamesThatAreNoFileNames(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	cert, key := identity(t, "a")
+	cert, key := pkitest.SelfSigned(t, "a")
 	for _, name := range []string{"", ".", "..", "../startup-config", "a/b", ".hidden12345678", "a b", "ä", "a\nb", strings.Repeat("x", 101)} {
 		if _, err := s.ImportCertificate(name, cert); err == nil {
 			t.Errorf("certificate %q was taken", name)

@@ -1,14 +1,7 @@
 package system
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,12 +9,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/logs"
+	"viaduct/appliance/pki/pkitest"
 	"viaduct/appliance/store"
 )
 
@@ -50,29 +43,9 @@ func readOnly(t *testing.T, fill func(dir string), f func(dir string)) {
 	<-done
 }
 
-// identity is a key and a certificate of its own.
-func identity(t *testing.T, name string) (cert, key []byte) {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sec1, err := x509.MarshalECPrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})
-}
-
 // A damaged data partition is mounted read-only. The box comes up with what is there, whatever a power cut has left besides.
 func TestAStateThatCanOnlyBeRead(t *testing.T) {
-	cert, _ := identity(t, "a")
+	cert, _ := pkitest.SelfSigned(t, "a")
 	box := named(t, "sim")
 	for name, c := range map[string]struct {
 		fill func(dir string) error

@@ -14,6 +14,7 @@ import (
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/logs"
+	"viaduct/appliance/pki/pkitest"
 	"viaduct/appliance/store"
 	"viaduct/board"
 )
@@ -128,7 +129,7 @@ func TestAnEmptyConfigurationIsSaved(t *testing.T) {
 
 // Files of the state folder that a power cut has emptied. What can still be used is; the rest is said.
 func TestDamagedFilesOfTheState(t *testing.T) {
-	cert, key := identity(t, "a")
+	cert, key := pkitest.SelfSigned(t, "a")
 	fill := func(dir string) {
 		state, err := store.Open(dir)
 		if err != nil {
