@@ -98,7 +98,7 @@ func TestALostLinkHidesItsPeers(t *testing.T) {
 	})
 }
 
-// A clock that has just started is no alarm yet, and one for which TLS waits is an alarm of its own.
+// Two location services may have an identity of one name, and two gateways one location service: each is an alarm.
 func TestIdentitiesOfOneName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := watched()
@@ -121,6 +121,7 @@ func TestIdentitiesOfOneName(t *testing.T) {
 	})
 }
 
+// A clock that has just started is no alarm yet, and one for which TLS waits is an alarm of its own.
 func TestAClockThatFollowsNoServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := watched()
