@@ -63,22 +63,6 @@ func Names() []string {
 	return list
 }
 
-// WithSerialNumber returns b with another serial number: 12 hex digits, colons and dashes are dropped.
-func WithSerialNumber(b Board, serial string) (Board, error) {
-	s := strings.ToUpper(strings.NewReplacer(":", "", "-", "").Replace(serial))
-	if !regexp.MustCompile(`^[0-9A-F]{12}$`).MatchString(s) {
-		return nil, fmt.Errorf("serial number %q: 12 hex digits wanted", serial)
-	}
-	return fixed{b, s}, nil
-}
-
-type fixed struct {
-	Board
-	serial string
-}
-
-func (f fixed) SerialNumber() string { return f.serial }
-
 // box is a Board of a profile; root is / but in tests.
 type box struct {
 	profile

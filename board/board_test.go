@@ -115,20 +115,6 @@ func TestNamed(t *testing.T) {
 	if _, err := Named("rpi9"); err == nil || err.Error() != `board "rpi9" is not known: the boards are sim, qemu-virt, rpi4, rpi5, uefi-arm64` {
 		t.Errorf("rpi9: %v", err)
 	}
-	b, err := Named("sim")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, serial := range []string{"00a0ba0f2439", "00:A0:ba:0f:24:39"} {
-		if f, err := WithSerialNumber(b, serial); err != nil || f.SerialNumber() != "00A0BA0F2439" {
-			t.Errorf("serial %q: %v", serial, err)
-		}
-	}
-	for _, serial := range []string{"", "00a0ba0f243", "00a0ba0f243x", "00a0ba0f24390"} {
-		if _, err := WithSerialNumber(b, serial); err == nil {
-			t.Errorf("serial number %q was taken", serial)
-		}
-	}
 }
 
 func TestLEDAndTemperature(t *testing.T) {

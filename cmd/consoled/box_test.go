@@ -68,6 +68,11 @@ func (b *realBox) kill() {
 // serialNumber is the guide's box: its prompt is 0F2439.
 const serialNumber = "00A0BA0F2439"
 
+// guideBox is a board with its serial number.
+type guideBox struct{ board.Board }
+
+func (guideBox) SerialNumber() string { return serialNumber }
+
 // sbcdMain is sbcd, when a test starts this binary as such.
 func sbcdMain() int {
 	state := flag.String("state", "", "")
@@ -77,9 +82,6 @@ func sbcdMain() int {
 	web := flag.String("web", "", "")
 	flag.Parse()
 	b, err := board.Named("sim")
-	if err == nil {
-		b, err = board.WithSerialNumber(b, serialNumber)
-	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -98,7 +100,7 @@ func sbcdMain() int {
 			return 1
 		}
 	}
-	err = appliance.Run(ctx, b, appliance.Options{
+	err = appliance.Run(ctx, guideBox{b}, appliance.Options{
 		StateDir: *state, Socket: *socket, Level: slog.LevelInfo, LogTo: log, Rescue: beside + ".rescue",
 		Release:    release.Release{Version: "test", Commit: "0123456789abcdef", Built: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)},
 		ConsoleUID: *uid, Installer: *installer,
