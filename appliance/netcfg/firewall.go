@@ -58,9 +58,6 @@ type wall struct {
 	lateChains []*chain
 }
 
-// derive returns the rules of the configuration.
-func (j *job) derive() ruleset { return j.build().set }
-
 // build makes the firewall of the configuration. It drops packets on a port unless the configuration asks for them, and ignores other
 // devices. It forwards nothing from or to a port: the box is no router, and both sides of a call end in it.
 //

@@ -69,7 +69,7 @@ func golden(t *testing.T, n *Net, cfg *config.Config, file string) {
 	t.Helper()
 	j := &job{Net: n, cfg: cfg}
 	j.plan()
-	set := j.derive()
+	set := j.build().set
 	if *update {
 		check(t, os.WriteFile(file, []byte(set.String()), 0o644))
 	}
@@ -290,6 +290,6 @@ func BenchmarkRules(b *testing.B) {
 		for _, c := range cfg.Ports {
 			j.ports = append(j.ports, &port{device: PortName(c.Slot, c.Port), conf: cfg.IP[0].Interfaces[c.Port], up: true})
 		}
-		_ = j.derive().String()
+		_ = j.build().set.String()
 	}
 }

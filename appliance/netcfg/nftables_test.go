@@ -381,6 +381,6 @@ func BenchmarkRulesLarge(b *testing.B) {
 		for _, c := range cfg.Ports {
 			j.ports = append(j.ports, &port{device: PortName(c.Slot, c.Port), conf: cfg.IP[0].Interfaces[c.Port], up: true, lan: c.Port == 0})
 		}
-		_ = j.derive().String()
+		_ = j.build().set.String()
 	}
 }
