@@ -65,7 +65,7 @@ func (s State) Encode() ([]byte, error) {
 		return nil, err
 	}
 	if len(text) >= StateSize {
-		return nil, fmt.Errorf("state of the slots: %d bytes do not fit into a Sector", len(text))
+		return nil, fmt.Errorf("state of the slots: %d bytes do not fit into a sector", len(text))
 	}
 	return append(append(text, bytes.Repeat([]byte(" "), StateSize-1-len(text))...), '\n'), nil
 }
