@@ -199,7 +199,7 @@ type Health struct {
 // Event is something that happened, for debug output to a session and for followers.
 type Event struct {
 	Time time.Time `json:"time"`
-	Kind string    `json:"kind"` // "log", "debug", "call", "registration", "gateway", "alarm"
+	Kind string    `json:"kind"` // "log" of a line of the log, "debug" of what a session debugs or is told
 	Text string    `json:"text"`
 }
 
