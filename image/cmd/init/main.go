@@ -5,7 +5,7 @@
 // unix socket (update.go). It does not own what the services do; the data partition's contents belong to sbcd and consoled.
 //
 // Goroutines: gokrazy's, one that renames ports that come late, one that asks the services how they are, and one that feeds the
-// watchdog, during the start as well. They end with the machine.
+// watchdog. They end with the machine. During the start another one feeds the watchdog, and is waited for.
 package main
 
 import (
