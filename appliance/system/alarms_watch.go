@@ -102,17 +102,21 @@ func (s *System) watchPeers(registrations []status.Registration, peers []status.
 		}
 	}
 	for _, p := range peers {
-		args := health.Args{"interface": p.Interface, "peer": p.Peer, "why": p.Answer, "port": s.portOf(cfg, gatewayOf(cfg, p.Interface))}
 		switch p.State {
 		case status.PeerDown:
-			silent = append(silent, args)
+			silent = append(silent, s.peerArgs(cfg, p))
 		case status.PeerRefuses:
-			refusing = append(refusing, args)
+			refusing = append(refusing, s.peerArgs(cfg, p))
 		}
 	}
 	s.health.Replace(health.RegistrationFailed, failed)
 	s.health.Replace(health.PeerSilent, silent)
 	s.health.Replace(health.PeerRefuses, refusing)
+}
+
+// peerArgs are the arguments of an alarm about a peer.
+func (s *System) peerArgs(cfg *config.Config, p status.Peer) health.Args {
+	return health.Args{"interface": p.Interface, "peer": p.Peer, "why": p.Answer, "port": s.portOf(cfg, gatewayOf(cfg, p.Interface))}
 }
 
 // distinct returns what to call each identity so that it is not taken for another one: two location services may have one of that name,
