@@ -4,8 +4,8 @@
 // It owns the running configuration (an immutable snapshot) and the order in which engines start and stop. It does not own the words of
 // the language (lang), the work of an engine, the files (store), the log (logs) or debug output (diag).
 //
-// Goroutines: one reconciler, which applies the newest snapshot 200 ms after the last change; one writer of call records; and
-// the engines' own Run. All of them end with Run.
+// Goroutines: two for each engine of the list in engage, its Run and the one that starts it again. The reconciler is such an engine: it
+// applies the newest snapshot 200 ms after the last change. All of them end with Run.
 package system
 
 import (
