@@ -26,7 +26,6 @@ func (s *System) watch(ctx context.Context) error {
 	for {
 		s.watchStore()
 		s.watchSockets()
-		s.watchGateways(len(s.Running().Gateways))
 		s.watchPeers(s.Registrations(), s.Peers())
 		s.watchClock(s.Clock())
 		s.watchPools()
@@ -82,7 +81,7 @@ func (s *System) deaf() error {
 	return failed
 }
 
-// watchGateways checks that there is a gateway.
+// watchGateways checks that there is a gateway. It runs when the configuration changes.
 func (s *System) watchGateways(n int) {
 	if n > 0 {
 		s.health.Clear(health.NoGateway, "")

@@ -305,6 +305,7 @@ func (s *System) apply(cfg *config.Config) {
 	if s.o.Syslog != nil {
 		s.o.Syslog.Apply(cfg.Syslog, s.hostname(cfg))
 	}
+	s.watchGateways(len(cfg.Gateways))
 	report, err := s.net.Apply(cfg)
 	var refused []health.Args
 	for _, w := range report.Warnings {
