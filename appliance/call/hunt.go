@@ -123,7 +123,7 @@ func (c *call) rejection(rang bool, e sipgw.Failed) callFailure {
 		f.cause = e.Cause
 	}
 	if e.Local {
-		// DNS, TCP, TLS or a peer that is gone: the next destination at once (trinity.md 2.6).
+		// DNS, TCP, TLS or a peer that is gone: the next destination at once.
 		f.local, f.cause, f.reason = true, 38, "Service Unavailable"
 		if f.code < 500 || f.code >= 600 {
 			f.code = 503

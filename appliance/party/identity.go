@@ -39,7 +39,7 @@ func (id Identity) Headers() (list []sipmsg.Header) {
 }
 
 // Identify writes the identity for the peer behind interface i, from the properties that routing left. Resolved gives the addresses
-// of a name without waiting: a mapping table may name the PBX by its address (trinity.md 3, no. 17).
+// of a name without waiting: a mapping table may name the PBX by its address.
 //
 // A caller whose URI is an account of that peer is shown as this account, because the peer knows callers by it (teams.md B.3). For
 // any other caller, and for the called party, the property counts that a mapping wrote last: number or URI.

@@ -16,7 +16,7 @@ const (
 )
 
 // Properties are the properties of a call in its INVITE, as the interface's `address-translation incoming-call` lines say. Without a
-// line, the called number comes from the Request-URI, called-uri is the To-URI, and the caller is the From header (trinity.md 2.1).
+// line, the called number comes from the Request-URI, called-uri is the To-URI, and the caller is the From header.
 func Properties(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request) route.Call {
 	c := route.Call{
 		CalledE164:  Number(sw, r.URI),

@@ -28,8 +28,8 @@ type cache[T, E any] struct {
 	indexes sync.Map // weak.Pointer[T] to *index[E]
 }
 
-// find returns the best entry of a table for a value. A number with a + is also looked up without it, for keys that are written so
-// (trinity.md 2.3, rule 6); where both ways are as good, the number as it stands decides what the groups hold.
+// find returns the best entry of a table for a value. A number with a + is also looked up without it, for keys that are written so.
+// Where both ways are as good, the number as it stands decides what the groups hold.
 func (c *cache[T, E]) find(table *T, entries []E, value string, number bool) (int, config.Match, bool) {
 	search := func(value string) (int, config.Match, bool) { return linear(entries, c.key, value) }
 	if len(entries) > fewKeys {

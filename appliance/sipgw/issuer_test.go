@@ -12,7 +12,7 @@ import (
 	"viaduct/appliance/pki"
 )
 
-// A peer whose authority is not trusted is named, with what would have to be trusted, whichever side began (teams.md H R1).
+// A peer whose authority is not trusted is named, with what would have to be trusted, whichever side began (teams.md A.5).
 func TestUnknownIssuersAreReported(t *testing.T) {
 	var l net.Listener
 	foreign := newAuthority(t)
