@@ -142,12 +142,7 @@ func (t *thread) event(o *leg, e digit, passed time.Duration, over, last bool, s
 	if !o.out.allowed || !o.remote.dest[rtp].known() || o.formats.wanted.DTMF == NoPT {
 		return
 	}
-	if t.input.next == slots {
-		t.flush()
-	}
-	t.slot = t.input.next
-	t.input.next++
-	p := t.input.slot(t.slot)[headroom:]
+	p := t.slotOfOurs()
 	const header, n = 12, 16
 	p[0], p[1] = 0x80, 0
 	if e.step == 0 && e.finished == 0 {

@@ -71,12 +71,7 @@ func (t *thread) sendNoise() {
 
 // sendNoisePacket sends a packet as long as the side wants and returns how much time it holds.
 func (t *thread) sendNoisePacket(o *leg) time.Duration {
-	if t.input.next == slots {
-		t.flush()
-	}
-	t.slot = t.input.next
-	t.input.next++
-	p := t.input.slot(t.slot)[headroom:]
+	p := t.slotOfOurs()
 	p[0], p[1] = 0x80, 0
 	const header = 12
 	octets := o.out.size

@@ -142,12 +142,7 @@ func (t *thread) reportIfDue(l *leg) {
 	if !l.out.allowed || !l.remote.dest[l.remote.sourceOf(rtcp)].known() || t.now-l.reports.sent < reportEvery || l.stats.sent == 0 && !l.in.heard.started {
 		return
 	}
-	if t.input.next == slots {
-		t.flush()
-	}
-	t.slot = t.input.next
-	t.input.next++
-	p := t.input.slot(t.slot)[headroom:]
+	p := t.slotOfOurs()
 	n := l.putReport(p, t.base.Add(t.now), t.now)
 	n += l.putCNAME(p[n:])
 	t.sendRTCP(l, p, n)

@@ -178,6 +178,16 @@ func (t *thread) flush() {
 	t.input.next = 0
 }
 
+// slotOfOurs makes a free slot the present one, for a packet that no peer has sent, and returns the room for it.
+func (t *thread) slotOfOurs() []byte {
+	if t.input.next == slots {
+		t.flush()
+	}
+	t.slot = t.input.next
+	t.input.next++
+	return t.input.slot(t.slot)[headroom:]
+}
+
 // send queues a packet that stands in the present slot.
 func (t *thread) send(l *leg, which int, p []byte) {
 	t.batch.add(l.local.ports[which], l.remote.dest[which], t.input.slot(t.slot), len(p))
