@@ -152,8 +152,7 @@ func (t *thread) event(o *leg, e digit, passed time.Duration, over, last bool, s
 	if over {
 		p[13] |= 0x80
 	}
-	units := func(d time.Duration) uint32 { return uint32(int64(d/time.Microsecond) * o.formats.rate / 1_000_000) }
-	binary.BigEndian.PutUint16(p[14:], uint16(min(units(passed), 0xffff)))
-	t.sendInStream(o.other, p, n, header, source, seq, units(e.at), o.formats.wanted.DTMF)
+	binary.BigEndian.PutUint16(p[14:], uint16(min(units(passed, o.formats.rate), 0xffff)))
+	t.sendInStream(o.other, p, n, header, source, seq, uint32(units(e.at, o.formats.rate)), o.formats.wanted.DTMF)
 	t.flush()
 }

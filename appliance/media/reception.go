@@ -64,7 +64,7 @@ func (r *reception) update(ssrc uint32, seq uint16, timestamp uint32, arrival ti
 }
 
 func transit(timestamp uint32, arrival time.Duration, rate int64) int64 {
-	return int64(uint32(int64(arrival/time.Microsecond)*rate/1_000_000) - timestamp)
+	return int64(uint32(units(arrival, rate)) - timestamp)
 }
 
 func (r *reception) restart(ssrc uint32, seq uint16) {

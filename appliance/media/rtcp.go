@@ -161,7 +161,7 @@ func (l *leg) putReport(p []byte, wall time.Time, now time.Duration) int {
 		p[1] = senderReport
 		b.PutUint32(p[8:], seconds)
 		b.PutUint32(p[12:], fraction)
-		b.PutUint32(p[16:], l.out.stream.lastTS+uint32(int64((now-l.out.stream.lastAt)/time.Microsecond)*l.formats.rate/1_000_000))
+		b.PutUint32(p[16:], l.out.stream.lastTS+uint32(units(now-l.out.stream.lastAt, l.formats.rate)))
 		b.PutUint32(p[20:], uint32(l.stats.sent))
 		b.PutUint32(p[24:], uint32(l.stats.sentPayload))
 		l.reports.own, l.reports.ownAt = seconds<<16|fraction>>16, now

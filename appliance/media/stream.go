@@ -69,11 +69,14 @@ func (o *stream) rebase(ssrc uint32, seq uint16, timestamp uint32, now time.Dura
 	}
 	if o.begun {
 		next = o.lastSeq + 1
-		ts = o.lastTS + uint32(max(int64((now-o.lastAt)/time.Microsecond)*rate/1_000_000, 1))
+		ts = o.lastTS + uint32(max(units(now-o.lastAt, rate), 1))
 	}
 	o.from, o.restart, o.marker, o.odd = ssrc, false, true, 0
 	o.seqDelta, o.tsDelta = next-seq, ts-timestamp
 }
+
+// units is by how much a time moves an RTP timestamp. It counts whole microseconds, so that a box that runs for years does not overflow.
+func units(d time.Duration, rate int64) int64 { return int64(d/time.Microsecond) * rate / 1_000_000 }
 
 // mark notes a packet as sent.
 func (o *stream) mark(index uint64, timestamp uint32, now time.Duration) {
