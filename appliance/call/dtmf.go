@@ -15,6 +15,9 @@ import (
 // usualDigit is the length of a digit that comes without one.
 const usualDigit = 160 * time.Millisecond
 
+// digitNames are the digits in the order of their telephone-events (RFC 4733 3.2).
+const digitNames = "0123456789*#ABCD"
+
 // digits says how digits go to the peer of a side. The profile decides (dtmf-relay). Otherwise they go as events, the only form that
 // Teams takes (teams.md A.41). A peer whose description has no events gets SIP INFO if its Allow header names it, for example an
 // endpoint of Asterisk with dtmf_mode=info.
@@ -89,10 +92,9 @@ func (c *call) signals(y *side) bool {
 
 // signal sends a digit in SIP INFO.
 func (s *side) signal(event uint8, length time.Duration) {
-	const names = "0123456789*#ABCD"
 	signal := strconv.Itoa(int(event)) // 16: the hook flash
-	if int(event) < len(names) {
-		signal = names[event : event+1]
+	if int(event) < len(digitNames) {
+		signal = digitNames[event : event+1]
 	}
 	s.leg.Request("INFO", "application/dtmf-relay", fmt.Appendf(nil, "Signal=%s\r\nDuration=%d\r\n", signal, length.Milliseconds()))
 }
@@ -115,8 +117,7 @@ func digitOf(kind, body string) (event uint8, length time.Duration, ok bool) {
 			}
 		}
 	}
-	const events = "0123456789*#ABCD"
-	if n := strings.Index(events, strings.ToUpper(signal)); len(signal) == 1 && n >= 0 {
+	if n := strings.Index(digitNames, strings.ToUpper(signal)); len(signal) == 1 && n >= 0 {
 		return uint8(n), length, true
 	}
 	if n, err := strconv.ParseUint(signal, 10, 8); err == nil && n <= 16 { // by number, 16 is flash
