@@ -294,9 +294,6 @@ func (c *call) hangUp(y *side, reason string, who status.Party) {
 // refuse ends a call that was not connected.
 func (c *call) refuse(f callFailure) {
 	c.record.end(status.ByBox, f.code, f.text)
-	if c.b.leg != nil {
-		c.record.end(status.ByCallee, f.code, f.text)
-	}
 	level := slog.LevelInfo
 	if f.cause == resourcesUnavailable {
 		level = slog.LevelWarn // licenses, ports: something for the administrator to do
