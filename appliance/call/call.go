@@ -240,14 +240,10 @@ func (c *call) fromMedia(e media.Event) {
 	case e.Kind == media.Started && e.Side == media.B:
 		c.b.voice = true
 		c.earlyMedia()
-	case e.Kind == media.KeyUsed && e.Side == media.A:
-		c.rekey(&c.a)
 	case e.Kind == media.KeyUsed:
-		c.rekey(&c.b)
-	case e.Kind == media.Pressed && e.Side == media.A:
-		c.pressed(&c.b, e)
+		c.rekey(c.at(e.Side))
 	case e.Kind == media.Pressed:
-		c.pressed(&c.a, e)
+		c.pressed(c.beyond(c.at(e.Side)), e)
 	case e.Kind == media.TimedOut && states[c.state].callee && !c.held() && c.transfer == nil:
 		c.log.Warn("call ended, no media", "leg", e.Side.String())
 		c.hangUp(nil, `Q.850;cause=102;text="no media"`, status.ByMedia)

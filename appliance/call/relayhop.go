@@ -103,10 +103,13 @@ func (s *side) closeHop() {
 	}
 }
 
-// beyond is the other side of x.
-func (c *call) beyond(x *side) *side {
-	if x.which == media.A {
-		return &c.b
+// at is the side that the relay calls so.
+func (c *call) at(which media.Side) *side {
+	if which == media.A {
+		return &c.a
 	}
-	return &c.a
+	return &c.b
 }
+
+// beyond is the other side of x.
+func (c *call) beyond(x *side) *side { return c.at(media.B - x.which) }
