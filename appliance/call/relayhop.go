@@ -58,10 +58,11 @@ func (b *relayHop) connect(c *call, s *side) error {
 
 // plain describes RTP between ports of our own.
 func plain(to media.Ports, ch *sdp.Choice) media.Params {
-	p := media.Params{Remote: to.RTP, RemoteRTCP: to.RTCP, Mux: to.RTP == to.RTCP, Send: true, Receive: true,
-		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Codec: name(ch.Codec), Voice: ch.Codec.Voice()}
+	p := formatsOf(ch)
+	p.Remote, p.RemoteRTCP, p.Mux = to.RTP, to.RTCP, to.RTP == to.RTCP
+	p.Send, p.Receive = true, true
 	for _, c := range ch.Spares() {
-		p.Spare = append(p.Spare, media.Format{Received: c.PT, Wanted: c.PT, Codec: name(c), Voice: c.Voice()})
+		p.Spare = append(p.Spare, format(c, c.PT))
 	}
 	return p
 }

@@ -176,17 +176,18 @@ func (c *call) apply(s *side) error {
 
 // set sets the media of a side, with a direction of its own.
 func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
-	p := media.Params{
-		Remote: ch.Addr, RemoteRTCP: ch.RTCPAddr, Mux: ch.Mux,
-		LocalKey: key(ch.Local), RemoteKey: key(ch.Remote),
-		Send: d.CanSend(), Receive: d.CanReceive(),
-		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN),
-		Received: &media.PayloadTypes{Audio: ch.RxAudio, DTMF: ch.RxDTMF, CN: ch.RxCN},
-		Codec:    name(ch.Codec), Spare: spareFormats(ch), Claimed: ch.Claimed,
-		Rate: ch.Codec.Rate, Voice: ch.Codec.Voice(), Ptime: time.Duration(ch.PacketTime(s.profile)) * time.Millisecond,
-		Suppress: ch.CN != nil, // agreed only when the profile says silence-suppression
-		Latch:    media.LatchHost, Admit: c.admit(s),
+	p := formatsOf(ch)
+	p.Remote, p.RemoteRTCP, p.Mux = ch.Addr, ch.RTCPAddr, ch.Mux
+	p.LocalKey, p.RemoteKey = key(ch.Local), key(ch.Remote)
+	p.Send, p.Receive = d.CanSend(), d.CanReceive()
+	p.Received = &media.PayloadTypes{Audio: ch.RxAudio, DTMF: ch.RxDTMF, CN: ch.RxCN}
+	for _, f := range ch.Spare {
+		p.Spare = append(p.Spare, format(f.Codec, f.Rx))
 	}
+	p.Claimed = ch.Claimed
+	p.Ptime = time.Duration(ch.PacketTime(s.profile)) * time.Millisecond
+	p.Suppress = ch.CN != nil // agreed only when the profile says silence-suppression
+	p.Latch, p.Admit = media.LatchHost, c.admit(s)
 	if p.LocalKey != nil && s.profile.SRTPKeyLifetime > 0 {
 		p.LocalKey.Lifetime = ch.Local.Lifetime
 	}
@@ -207,12 +208,16 @@ func key(k *sdp.Crypto) *srtp.Key {
 // name is a codec's name for the relay, which tells codecs apart by it.
 func name(c sdp.Codec) string { return fmt.Sprintf("%s/%d/%d", c.Name, c.Rate, max(c.Channels, 1)) }
 
-// spareFormats are the further formats of a side, for the relay.
-func spareFormats(ch *sdp.Choice) (list []media.Format) {
-	for _, f := range ch.Spare {
-		list = append(list, media.Format{Received: f.Rx, Wanted: f.PT, Codec: name(f.Codec), Voice: f.Codec.Voice()})
+// formatsOf are the formats of a choice that a peer wants to receive, for the relay.
+func formatsOf(ch *sdp.Choice) media.Params {
+	return media.Params{
+		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Codec: name(ch.Codec), Voice: ch.Codec.Voice(),
 	}
-	return list
+}
+
+// format is a further codec of a peer, which sends it under the number received.
+func format(c sdp.Codec, received uint8) media.Format {
+	return media.Format{Received: received, Wanted: c.PT, Codec: name(c), Voice: c.Voice()}
 }
 
 func pt(c *sdp.Codec) uint8 {
