@@ -62,13 +62,15 @@ func (s *hunting) following(f callFailure) (int, bool) {
 // try starts one attempt. The zero failure means that it is under way.
 func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterface, *route.Attempt) error) callFailure {
 	_, i := a.Interface.In(c.cfg)
-	switch {
-	case i == nil:
-		return callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "interface " + a.Interface.String() + " does not exist"}
+	skipped := callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable"}
+	if i == nil {
+		skipped.text = "interface " + a.Interface.String() + " does not exist"
+		return skipped
 	}
 	if why := c.m.Peers.Unavailable(a.Interface); why != "" && !s.urgent {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
-		return callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable", text: "the peer of " + a.Interface.String() + " " + why}
+		skipped.text = "the peer of " + a.Interface.String() + " " + why
+		return skipped
 	}
 	if err := invite(i, a); err != nil {
 		c.log.Warn("destination not tried", "if", a.Interface, "err", err)
