@@ -169,7 +169,7 @@ func (t target) String() string { return targets[t].name }
 // heard reports whether the transferee has been turned to the new peer.
 func (t target) heard() bool { return t >= targetHeard && t <= targetSpeaking }
 
-// become takes a transfer to its next state.
+// becomeTarget takes a transfer to its next state.
 func (c *call) becomeTarget(t *transfer, to target) {
 	if !slices.Contains(targets[t.state].next, to) {
 		c.log.Error(impossible, "from", "transfer "+t.state.String(), "to", to.String())

@@ -69,7 +69,7 @@ func newPool(r portRange) (*pool, error) {
 	return p, nil
 }
 
-// put takes a port back into its quarantine.
+// release takes a port back into its quarantine.
 func (p *pools) release(r portRange, port uint16, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

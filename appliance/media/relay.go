@@ -182,7 +182,7 @@ func (q *eventQueue) end() {
 	q.some.Signal()
 }
 
-// deliver runs until close.
+// deliver runs what is posted, until end.
 func (q *eventQueue) deliver() {
 	for {
 		q.mu.Lock()

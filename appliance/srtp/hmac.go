@@ -10,7 +10,7 @@ import (
 // Of HMAC's four or five compressions per packet two are over the padded key. They are done once per key: the kept state is the
 // chaining value after them, 20 octets each, and put back into the one hash of a thread for every packet.
 
-// savedState is the layout of an encoded SHA-1 state (hash.Hash with encoding.BinaryMarshaler): magic, chaining value, unused
+// stateMagic and so on are the layout of an encoded SHA-1 state (hash.Hash with encoding.BinaryMarshaler): magic, chaining value, unused
 // block, length. TestHMACAgainstTheStandardLibrary notices should it ever change.
 const (
 	stateMagic  = "sha\x01"

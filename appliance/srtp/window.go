@@ -6,7 +6,7 @@ const WindowSize = 128
 // Window remembers which packets of a stream have been seen. Packets are numbered by their 48-bit index: roll-over counter and
 // sequence number (RFC 3711 section 3.3.1); for SRTCP by their 31-bit index.
 type Window struct {
-	top     uint64 // highest index Seen
+	top     uint64 // highest index seen
 	bits    [WindowSize / 64]uint64
 	started bool
 }
