@@ -78,9 +78,6 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 func (c *call) Post(f func()) bool { return c.box.Post(f) }
 
 func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
-	if c.m.afterEvent != nil {
-		defer c.m.afterEvent(c)
-	}
 	switch {
 	case c.ended():
 	case l == c.a.leg:

@@ -78,8 +78,6 @@ type Manager struct {
 	rounds   map[loopKey]int      // unanswered calls of each caller to each number, see origin.go
 	noise    map[netip.Addr]noise // sources that find no room
 	group    sync.WaitGroup       // every call
-
-	afterEvent func(*call) // for tests; nil: none
 }
 
 // New returns a manager without calls.

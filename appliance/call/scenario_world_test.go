@@ -50,6 +50,8 @@ type world struct {
 	dialogs  map[string]*dialog
 	last     time.Time // when the last step ended
 
+	writesOut bool // calls go on with what their sides have written out
+
 	taken              license.Lease // what the scenario holds itself; nil: nothing
 	sessions, channels int           // so many of each pool
 
@@ -225,6 +227,10 @@ func (w *world) fail(s step, format string, args ...any) {
 func (w *world) settle(s step) {
 	w.t.Helper()
 	synctest.Wait()
+	if w.writesOut {
+		call.WriteOut(w.calls, w.t.Error)
+		synctest.Wait()
+	}
 	w.mu.Lock()
 	problems := w.problems
 	w.problems = nil
