@@ -195,6 +195,7 @@ func TestOffersOfHoldThatAreRefused(t *testing.T) {
 		if now, later := refuse(true); now || !later {
 			t.Fatalf("refusal %d: now %v, later %v", i+1, now, later)
 		}
+		n = through(t, n) // another box goes on counting
 	}
 	if _, later := refuse(true); later {
 		t.Error("offered without end")
