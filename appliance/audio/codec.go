@@ -22,7 +22,6 @@ type Codec struct {
 	Clock     int           // units of RTP timestamps a second, which may differ from Rate (RFC 3551 section 4.5.2)
 	Frame     time.Duration // voice in the smallest unit of the code
 	FrameSize int           // octets of that unit
-	Loss      Impairment
 
 	encode  func(octets []byte, samples []int16)
 	decode  func(samples []int16, octets []byte)

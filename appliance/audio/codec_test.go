@@ -16,6 +16,9 @@ func TestSizesOfEveryCodec(t *testing.T) {
 		if Find(c.Name, c.Clock) != c || Find(c.Name, c.Clock+1) != nil {
 			t.Errorf("%s is not found", c.Name)
 		}
+		if LossOf(c.Name) == (Impairment{}) {
+			t.Errorf("%s has no score", c.Name)
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ var (
 
 // newG711 makes a codec of 8,000 octets a second, each of which stands for a sample.
 func newG711(name string, encode func(sample int) byte, decode func(octet byte) int, encodeOther func(sample int) byte) *Codec {
-	c := &Codec{Name: name, Rate: 8000, Clock: 8000, Frame: time.Second / 8000, FrameSize: 1, Loss: lossG711}
+	c := &Codec{Name: name, Rate: 8000, Clock: 8000, Frame: time.Second / 8000, FrameSize: 1}
 	c.encode = func(octets []byte, samples []int16) {
 		for i, v := range samples {
 			octets[i] = encode(int(v))

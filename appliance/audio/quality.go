@@ -20,8 +20,14 @@ type Impairment struct {
 
 var (
 	lossG711 = Impairment{0, 25.1} // with concealment of loss (G.711 Appendix I), which every peer of today has
-	LossG729 = Impairment{11, 19}  // Annex A
+	lossG729 = Impairment{11, 19}  // Annex A
 )
+
+// losses are what is known, by names in SDP.
+var losses = map[string]Impairment{"PCMA": lossG711, "PCMU": lossG711, "G729": lossG729}
+
+// LossOf is what a codec takes, by its name in SDP. The zero value: that is not known.
+func LossOf(name string) Impairment { return losses[name] }
 
 // Delays between mouth and ear that the box cannot see: a packet has 20 ms of voice, and a jitter buffer holds another one at least.
 const (

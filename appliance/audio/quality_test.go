@@ -17,7 +17,7 @@ func TestRatingByTheEModel(t *testing.T) {
 		wantRating, wantScore float64
 	}{
 		{"nothing wrong: G.107's default values", lossG711, 0, 1, 0, 0, 93.2, 4.41},
-		{"G.729 at its best", LossG729, 0, 1, 0, 0, 82.2, 4.11},
+		{"G.729 at its best", lossG729, 0, 1, 0, 0, 82.2, 4.11},
 		{"two in a hundred lost, at random", lossG711, 0.02, 1, 0, 0, 93.2 - 95*2/27.1, 4.23},
 		{"as many lost, in runs of four", lossG711, 0.02, 4, 0, 0, 93.2 - 95*2/25.6, 4.22},
 		{"every packet lost", lossG711, 1, 1, 0, 0, 93.2 - 95*100/125.1, 1.18},

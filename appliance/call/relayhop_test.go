@@ -79,4 +79,7 @@ func TestTwoSessionsAreConnected(t *testing.T) {
 			}
 		}
 	}
+	if here, there := one.Stats(media.A).Quality, two.Stats(media.B).Quality; here.MOS == 0 || there.MOS == 0 {
+		t.Errorf("G.711 is not rated: %+v, %+v", here, there)
+	}
 }

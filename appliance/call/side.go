@@ -212,6 +212,7 @@ func name(c sdp.Codec) string { return fmt.Sprintf("%s/%d/%d", c.Name, c.Rate, m
 func formatsOf(ch *sdp.Choice) media.Params {
 	return media.Params{
 		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Codec: name(ch.Codec), Voice: ch.Codec.Voice(),
+		Loss: ch.Codec.Loss(),
 	}
 }
 

@@ -14,6 +14,7 @@ type formats struct {
 	codec            string
 	spare            []Format
 	claimed          audio.Numbers // see Params
+	loss             audio.Impairment
 }
 
 func (f *formats) set(p *Params) {
@@ -22,7 +23,7 @@ func (f *formats) set(p *Params) {
 		f.received = *p.Received
 	}
 	f.rate = int64(cmp.Or(p.Rate, 8000))
-	f.voice, f.codec, f.spare, f.claimed = p.Voice, p.Codec, p.Spare, p.Claimed
+	f.voice, f.codec, f.spare, f.claimed, f.loss = p.Voice, p.Codec, p.Spare, p.Claimed, p.Loss
 }
 
 // translate turns a payload type that this side sends into the number that the other side wants, NoPT when it was not agreed.

@@ -77,9 +77,10 @@ type Params struct {
 	AudioPT, DTMFPT, CNPT uint8         // numbers that the peer wants to receive, NoPT for none
 	Received              *PayloadTypes // numbers that the peer sends, when they differ
 
-	Rate  int          // clock rate of the RTP timestamps in Hz, 0 is 8000
-	Codec string       // that AudioPT stands for, by any name: two sides have the same where the names are equal
-	Voice *audio.Codec // what that codec is, where the box can decode it; two sides with different ones have their voice converted
+	Rate  int              // clock rate of the RTP timestamps in Hz, 0 is 8000
+	Codec string           // that AudioPT stands for, by any name: two sides have the same where the names are equal
+	Voice *audio.Codec     // what that codec is, where the box can decode it; two sides with different ones have their voice converted
+	Loss  audio.Impairment // what that codec takes from the rating of the peer's voice; zero: not known, and there is none
 
 	// Spare are further formats that the peer may send at any time. They are passed on where the other side has the same codec, or one that
 	// they can be converted into.

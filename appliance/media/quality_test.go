@@ -45,6 +45,7 @@ func TestReorderingIsNoLoss(t *testing.T) {
 func TestQualityOfACall(t *testing.T) {
 	c := call(t, running(t, Options{}), srtp.AES80)
 	c.pa.Voice, c.pb.Voice = audio.ALaw, audio.ALaw
+	c.pa.Loss, c.pb.Loss = audio.LossOf("PCMA"), audio.LossOf("PCMA")
 	c.set(t)
 	for n := range 50 {
 		if n%10 == 4 || n%10 == 5 {
@@ -66,7 +67,7 @@ func TestQualityOfACall(t *testing.T) {
 //   - R without it: 93.2 - 95*16.667/(16.667/1.667+25.1) = 48.09, delay 20 + 20 ms and nothing to take off for it; MOS 2.475
 //   - with it: Ta = 3062.5 + 20 + 20 ms, X = log2(31.025) = 4.955, Idd = 25*(4.9554 - 3*1.6651 + 2) = 49.01; R is below 0 then, MOS 1
 func TestFiguresOfALegByHand(t *testing.T) {
-	q := newQuietPath(t, none(Params{AudioPT: 8, Voice: audio.ALaw}), none(Params{AudioPT: 8, Voice: audio.ALaw}))
+	q := newQuietPath(t, none(Params{AudioPT: 8, Voice: audio.ALaw}), none(Params{AudioPT: 8, Voice: audio.ALaw, Loss: audio.LossOf("PCMA")}))
 	voice := make([]byte, 160)
 	n := 0
 	for i := range 60 {

@@ -39,16 +39,13 @@ func (l *leg) figures(base time.Time) Stats {
 
 // quality rates the peer's stream.
 func (l *leg) quality(jitter time.Duration) audio.Quality {
-	loss := audio.LossG729
 	switch {
 	case !l.in.heard.started:
 		return audio.Quality{}
-	case l.formats.voice != nil:
-		loss = l.formats.voice.Loss
-	case l.formats.received.Audio != 18: // the static number of G.729, which no peer gives to another codec
+	case l.formats.loss == audio.Impairment{}:
 		return audio.Quality{BurstRatio: l.in.heard.burstRatio()}
 	}
-	return loss.Rate(l.in.heard.loss(), l.in.heard.burstRatio(), l.reports.roundTrip, jitter)
+	return l.formats.loss.Rate(l.in.heard.loss(), l.in.heard.burstRatio(), l.reports.roundTrip, jitter)
 }
 
 // Stats of a side now.

@@ -58,6 +58,9 @@ func (c Codec) Same(o Codec) bool {
 // Voice is what the box can decode and encode of a codec, nil when its packets can only pass.
 func (c Codec) Voice() *audio.Codec { return audio.Find(c.Name, c.Rate) }
 
+// Loss is what a codec takes from the rating of a voice. The zero value: that is not known.
+func (c Codec) Loss() audio.Impairment { return audio.LossOf(c.Name) }
+
 // Joinable reports whether the relay can join two sides that use these codecs: packets pass, or their voice is converted.
 func Joinable(a, b Codec) bool { return a.Same(b) || audio.Converts(a.Voice(), b.Voice()) }
 
