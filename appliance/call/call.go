@@ -95,13 +95,12 @@ func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
 
 // begin routes the call and starts its first attempt.
 func (c *call) begin(in *sipgw.Incoming) {
-	_, c.a.iface = in.Interface.In(c.cfg)
-	if c.a.iface == nil {
+	var sw *config.Switch
+	if sw, c.a.iface = in.Interface.In(c.cfg); c.a.iface == nil {
 		c.refuse(callFailure{code: 503, reason: "Service Unavailable", text: "the interface is no longer configured"})
 		return
 	}
 	c.a.profile = c.profile(c.a.iface)
-	sw := switchOf(c.cfg, c.a.iface)
 	c.props = party.Properties(sw, c.a.iface, in.Request)
 	if here := c.a.leg.LocalAddr(); here.IsValid() {
 		c.props.CalledIP = here.String()

@@ -31,7 +31,7 @@ func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 	channels, urgent := 0, false
 	for n := range plan.Attempts {
 		a := &plan.Attempts[n]
-		_, i := a.Interface.In(cfg)
+		sw, i := a.Interface.In(cfg)
 		if i == nil {
 			f.Attempts = append(f.Attempts, Foreseen{Interface: a.Interface, Skipped: "it does not exist"})
 			continue
@@ -39,7 +39,7 @@ func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 		if negotiation.OffersSRTP(profileOf(cfg, i)) {
 			channels = 1
 		}
-		urgent = urgent || switchOf(cfg, i).IsEmergency(a.Call.CalledE164)
+		urgent = urgent || sw.IsEmergency(a.Call.CalledE164)
 		f.Attempts = append(f.Attempts, m.foresee(cfg, i, a))
 	}
 	err := m.Licenses.Free(1, channels)

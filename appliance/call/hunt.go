@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -179,10 +180,7 @@ func rank(unavailable string) int {
 
 // switchOf returns the context cs that holds the interface, an empty one when none does.
 func switchOf(cfg *config.Config, i *config.SIPInterface) *config.Switch {
-	if sw := cfg.SwitchOf(i); sw != nil {
-		return sw
-	}
-	return &config.Switch{}
+	return cmp.Or(cfg.SwitchOf(i), &config.Switch{})
 }
 
 // showRoute logs the steps of a call through the tables for `debug route`, one line each.
