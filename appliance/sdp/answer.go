@@ -195,19 +195,3 @@ func names(list []Codec) string {
 	}
 	return text
 }
-
-// Refreshes reports whether a peer's new offer repeats an earlier one: the same session in the same version (RFC 3264
-// section 8). The answer must then be the one already given, to the byte, or SRTP counters run apart (RFC 3711 section 3.3.1).
-func (s *Session) Refreshes(earlier *Session) bool {
-	return earlier != nil && s.OriginUser == earlier.OriginUser && s.SessionID == earlier.SessionID &&
-		s.Version == earlier.Version && s.OriginAddr == earlier.OriginAddr && s.Audio.same(&earlier.Audio)
-}
-
-// same compares what matters for media; a peer that changed something and forgot its version number has changed it anyway.
-func (a *Audio) same(b *Audio) bool {
-	return a.Addr == b.Addr && a.RTCPAddr == b.RTCPAddr && a.Port == b.Port && a.RTCPPort == b.RTCPPort && a.Mux == b.Mux && a.Secure == b.Secure &&
-		a.Direction == b.Direction && a.Ptime == b.Ptime && a.MaxPtime == b.MaxPtime && slices.Equal(a.Codecs, b.Codecs) &&
-		slices.EqualFunc(a.Crypto, b.Crypto, func(x, y Crypto) bool {
-			return x.Tag == y.Tag && x.Suite == y.Suite && string(x.Key) == string(y.Key) && string(x.MKI) == string(y.MKI)
-		})
-}

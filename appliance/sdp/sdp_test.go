@@ -183,19 +183,6 @@ func TestRefreshIsAnsweredByTheSameOctets(t *testing.T) {
 	if string(a.Marshal()) != string(b.Marshal()) {
 		t.Error("answers differ")
 	}
-	if !again.Refreshes(first) {
-		t.Error("not seen as a refresh")
-	}
-	for what, text := range map[string]string{
-		"version": strings.Replace(teamsOffer, "o=- 0 0", "o=- 0 1", 1),
-		"key":     strings.Replace(teamsOffer, key2, key1, 1),
-		"hold":    strings.Replace(teamsOffer, "a=sendrecv", "a=inactive", 1),
-		"port":    strings.Replace(teamsOffer, "52142", "52150", 1),
-	} {
-		if parse(t, text).Refreshes(first) {
-			t.Errorf("another %s is taken for a refresh", what)
-		}
-	}
 }
 
 func plain(media string) string {
