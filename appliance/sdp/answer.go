@@ -25,10 +25,8 @@ func Offer(l Local) (*Session, error) {
 	}
 	a.Mux = p.RTCPMultiplexing
 	a.Codecs = codecs
-	if codecs[0].Rate == 8000 {
-		if p.silence() {
-			a.Codecs = append(a.Codecs, static[13])
-		}
+	if codecs[0].Rate == 8000 && p.silence() {
+		a.Codecs = append(a.Codecs, static[13])
 	}
 	if p.dtmf() {
 		a.Codecs = append(a.Codecs, Codec{PT: eventPT, Name: TelephoneEvent, Rate: codecs[0].Rate, Channels: 1, Fmtp: events})

@@ -105,12 +105,8 @@ func (p *voip) codecs() (list []Codec) {
 
 // ordered are the profile's codec lines by index.
 func (p *voip) ordered() []config.Codec {
-	list := append([]config.Codec(nil), p.Codecs...)
-	for i := 1; i < len(list); i++ {
-		for j := i; j > 0 && list[j].Index < list[j-1].Index; j-- {
-			list[j], list[j-1] = list[j-1], list[j]
-		}
-	}
+	list := slices.Clone(p.Codecs)
+	slices.SortStableFunc(list, func(a, b config.Codec) int { return a.Index - b.Index })
 	return list
 }
 

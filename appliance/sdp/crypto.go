@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/big"
+	"math/bits"
 	"strconv"
 	"strings"
 
@@ -113,7 +114,7 @@ func (c Crypto) line() string {
 	s := fmt.Sprintf("%d %s inline:%s", c.Tag, c.Suite, base64.StdEncoding.EncodeToString(c.Key))
 	if c.Lifetime != 0 {
 		if c.Lifetime&(c.Lifetime-1) == 0 {
-			s += fmt.Sprintf("|2^%d", log2(c.Lifetime))
+			s += fmt.Sprintf("|2^%d", bits.TrailingZeros64(c.Lifetime))
 		} else {
 			s += fmt.Sprintf("|%d", c.Lifetime)
 		}
@@ -126,13 +127,6 @@ func (c Crypto) line() string {
 
 // String keeps the key out of logs, whoever prints a description.
 func (c Crypto) String() string { return fmt.Sprintf("%d %s", c.Tag, c.Suite) }
-
-func log2(n uint64) (e int) {
-	for ; n > 1; n >>= 1 {
-		e++
-	}
-	return e
-}
 
 func cutFold(s, prefix string) (string, bool) {
 	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
