@@ -84,8 +84,12 @@ func TestNoAllocationPerPacket(t *testing.T) {
 func TestNoAllocationPerPacketOfVoice(t *testing.T) {
 	p := newPath(t)
 	p.listen(t)
+	p.packets = 0
 	if n := testing.AllocsPerRun(1000, p.both); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+	if p.packets != 2*1001 {
+		t.Errorf("%d packets left", p.packets)
 	}
 }
 
