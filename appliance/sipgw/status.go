@@ -1,6 +1,8 @@
 package sipgw
 
 import (
+	"maps"
+
 	"viaduct/appliance/config"
 	"viaduct/appliance/status"
 )
@@ -8,9 +10,10 @@ import (
 // Gateways describes the configured gateways, in the order of the configuration that was applied last.
 func (s *Stack) Gateways() (list []status.Gateway) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, conf := range s.cfg.Gateways {
-		list = append(list, s.gateways[conf.Name].status(conf))
+	cfg, running := s.cfg, maps.Clone(s.gateways)
+	s.mu.Unlock()
+	for _, conf := range cfg.Gateways {
+		list = append(list, running[conf.Name].status(conf))
 	}
 	return list
 }
