@@ -44,16 +44,13 @@ func (d *dialogs) count() int {
 }
 
 // find finds a leg by its Call-ID and both tags, with its state.
-func (d *dialogs) find(r sipmsg.Replaces) (*Leg, string) {
-	l := d.leg(r.CallID, r.ToTag)
-	if l == nil {
-		return nil, ""
+func (d *dialogs) find(r sipmsg.Replaces) (*Leg, legState) {
+	if l := d.leg(r.CallID, r.ToTag); l != nil {
+		if state, ok := l.outline.named(r); ok {
+			return l, state
+		}
 	}
-	state, ok := l.outline.named(r)
-	if !ok {
-		return nil, ""
-	}
-	return l, state
+	return nil, legOver
 }
 
 // replaced finds the leg that an INVITE with Replaces wants to take the place of; nil without such a header. A peer has no
@@ -73,11 +70,11 @@ func (g *gateway) replaced(req *sipmsg.Request, from siptransport.Origin) (*Leg,
 		return nil, &sipmsg.Fault{Code: 481}
 	case !l.heeds(from):
 		return nil, &sipmsg.Fault{Code: 403}
-	case state == stateNames[legOver]:
+	case state == legOver:
 		return nil, &sipmsg.Fault{Code: 603}
-	case state == stateNames[legRinging]:
+	case state == legRinging:
 		return nil, &sipmsg.Fault{Code: 481} // an early dialog that the peer began
-	case r.EarlyOnly && state != stateNames[legInviting]:
+	case r.EarlyOnly && state != legInviting:
 		return nil, &sipmsg.Fault{Code: 486}
 	}
 	return l, nil
@@ -90,12 +87,11 @@ func (s *Stack) Dialog(iface config.InterfaceID, r sipmsg.Replaces) *Leg {
 	if g == nil {
 		return nil
 	}
-	if l, state := g.dialogs.find(r); l != nil && !l.with(i) {
+	l, state := g.dialogs.find(r)
+	if l == nil || !l.with(i) || state != legConfirmed && state != legAnswered {
 		return nil
-	} else if state == stateNames[legConfirmed] || state == stateNames[legAnswered] {
-		return l
 	}
-	return nil
+	return l
 }
 
 // with reports whether the leg's peer is one of an interface.

@@ -33,15 +33,11 @@ type Invite struct {
 // RequestID names a request inside a dialog that waits for its response.
 type RequestID string
 
-// LegInfo is what `show calls` prints about a leg.
+// LegInfo is what `show calls` prints about a leg. It does not change.
 type LegInfo struct {
-	CallID, LocalTag, RemoteTag string
-	Interface                   config.InterfaceID
-	Gateway                     string
-	Peer                        string // host:port/transport last used
-	Incoming                    bool
-	State                       string // "calling", "early", "confirmed", "ended"
-	Since                       time.Time
+	CallID    string
+	Interface config.InterfaceID
+	Peer      string // host:port/transport: whom we called, or where the INVITE came from
 }
 
 // Event is one of the types below.

@@ -107,8 +107,8 @@ func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact strin
 	l.routes = req.RecordRoute()
 	l.auth = authenticator(c, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
-	l.outline.peer, l.outline.proxies = tx.From.Source.Addr(), l.routes
-	l.initInfo(tx.From.Source.String() + "/" + l.transport.String())
+	l.outline.peer = tx.From.Source.Addr()
+	l.begin(tx.From.Source.String() + "/" + l.transport.String())
 	return l
 }
 

@@ -25,6 +25,7 @@ type Leg struct {
 	counted  *siptransport.Call // an incoming one, for its sender
 	here     netip.Addr         // our address towards the peer, for its media too; zero: none
 
+	info      LegInfo
 	ownership ownership
 	outline   outline
 
@@ -61,8 +62,6 @@ const (
 	legOver
 )
 
-var stateNames = [...]string{"early", "answered", "calling", "confirmed", "ended"}
-
 // after runs f on the owner's goroutine in d, unless the leg has ended by then.
 func (l *Leg) after(d time.Duration, f func()) *time.Timer {
 	t := time.AfterFunc(d, func() {
@@ -75,7 +74,7 @@ func (l *Leg) after(d time.Duration, f func()) *time.Timer {
 	return t
 }
 
-// enter changes the state and what Info tells.
+// enter changes the state, for others too.
 func (l *Leg) enter(s legState) {
 	if l.incoming && l.state == legRinging && s != legRinging {
 		l.counted.Decided()
@@ -125,12 +124,12 @@ func (l *Leg) finish() {
 }
 
 // Info tells about the leg. It may be called from any goroutine.
-func (l *Leg) Info() LegInfo { return l.outline.snapshot() }
+func (l *Leg) Info() LegInfo { return l.info }
 
-// initInfo fills in what does not change, before the leg is known to others.
-func (l *Leg) initInfo(peer string) {
-	l.outline.info = LegInfo{CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Interface: l.iface.ID(), Gateway: l.g.name,
-		Peer: peer, Incoming: l.incoming, State: stateNames[l.state], Since: time.Now()}
+// begin fills in what others may ask, before they know the leg.
+func (l *Leg) begin(peer string) {
+	l.info = LegInfo{CallID: l.callID, Interface: l.iface.ID(), Peer: peer}
+	l.outline.entered(l.state, &l.dialog)
 }
 
 // Bye hangs up, whatever the state: an established leg with BYE, an outgoing one that is not answered with CANCEL, an incoming

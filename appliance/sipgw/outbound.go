@@ -23,6 +23,7 @@ type outbound struct {
 	invitation
 	initial, refresh bool // refresh: of the session timer; the call is told only when it changed something
 	to               siptransport.Target
+	began            time.Time // when the first one was to be sent
 
 	tx           *siptx.Client
 	seq          uint32
@@ -106,13 +107,13 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: to.Transport,
 		contact: "<" + side.Contact(r.ContactUser, to.Transport) + ">"}
 	l.auth = authenticator(g.Conf(), r.Identity)
-	l.out = &outbound{initial: true, to: to, invitation: invitation{body: r.Body, headers: r.Headers}, acks: map[string]ack{}}
+	l.out = &outbound{initial: true, to: to, began: time.Now(), invitation: invitation{body: r.Body, headers: r.Headers}, acks: map[string]ack{}}
 	if len(r.Parts) > 0 {
 		l.out.contentType, l.out.body = sipmsg.Attach(r.Body, r.Parts)
 	}
 	l.offers.last = r.Body
 	l.session.interval = i.SessionTimer
-	l.initInfo(to.String() + "/" + to.Transport.String())
+	l.begin(to.String() + "/" + to.Transport.String())
 	g.dialogs.add(l)
 	if !o.Post(func() { l.invite(l.out, nil) }) {
 		l.finish()
@@ -185,7 +186,7 @@ func (l *Leg) inviteResult(out *outbound, tx *siptx.Client, req *sip.Request, re
 	case err != nil:
 		if l.state != legOver && out.cancel == cancelUnwanted {
 			if out.initial && errors.Is(err, siptx.ErrTimeout) {
-				l.stack.health.Silent(l.iface.ID(), l.Info().Since)
+				l.stack.health.Silent(l.iface.ID(), out.began)
 			} else {
 				l.stack.health.Suspect(l.iface.ID())
 			}

@@ -10,28 +10,22 @@ import (
 	"viaduct/appliance/siptransport"
 )
 
-// outline is the part of a leg that goroutines other than the owner's may read: read loops, and those that show calls.
+// outline is the part of a leg that goroutines other than the owner's may read: read loops, and other calls.
 type outline struct {
-	mu       sync.Mutex
-	info     LegInfo
-	forks    []string            // tags of early dialogs that our INVITE has made
-	peer     netip.Addr          // who began the dialog, or answered last
-	proxies  []string            // its route set
-	requests siptransport.Bucket // of the peer
+	mu        sync.Mutex
+	state     legState
+	remoteTag string
+	forks     []string            // tags of early dialogs that our INVITE has made
+	peer      netip.Addr          // who began the dialog, or answered last
+	proxies   []string            // its route set
+	requests  siptransport.Bucket // of the peer
 }
 
 // entered notes a new state, with what the dialog is by now.
 func (o *outline) entered(s legState, d *dialog) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.info.State, o.info.RemoteTag, o.proxies = stateNames[s], d.remoteTag, d.routes
-}
-
-// snapshot is what `show calls` prints.
-func (o *outline) snapshot() LegInfo {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.info
+	o.state, o.remoteTag, o.proxies = s, d.remoteTag, d.routes
 }
 
 // speakers are the peer and the proxies of the route set.
@@ -65,10 +59,10 @@ func (o *outline) isFork(tag string) bool {
 }
 
 // named returns the state of the leg if r names it with the peer's tag, or with that of one of its early dialogs.
-func (o *outline) named(r sipmsg.Replaces) (state string, ok bool) {
+func (o *outline) named(r sipmsg.Replaces) (state legState, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.info.State, r.FromTag == o.info.RemoteTag || slices.Contains(o.forks, r.FromTag)
+	return o.state, r.FromTag == o.remoteTag || slices.Contains(o.forks, r.FromTag)
 }
 
 // dialogRequests is how many requests a second are taken in one dialog, BYE apart.

@@ -42,7 +42,9 @@ func TestADialogBelongsToItsPeer(t *testing.T) {
 			b.putFrom(otherAddr, inDialogText(method, "c1", "x"+itoa(n), tag, 4000, "", "v=0 stolen"))
 			b.one("SIP/2.0 403 ")
 			b.call.none(t)
-			if kept() != before || l.Info().State != "confirmed" {
+			var state legState
+			b.call.on(func() { state = l.state })
+			if kept() != before || state != legConfirmed {
 				t.Errorf("%s of somebody else changed something", method)
 			}
 		}
