@@ -29,6 +29,7 @@ type accounts struct {
 
 func (b *accounts) Running() *config.Config { return b.cfg }
 func (b *accounts) Env() check.Env          { return check.Env{} }
+func (b *accounts) Serial() string          { return "" }
 func (b *accounts) System() status.System {
 	return status.System{Release: `1.0 "x"`, Commit: "0123", Started: time.Now()}
 }

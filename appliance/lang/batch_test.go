@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/lang/check"
 	"viaduct/appliance/status"
 )
 
@@ -133,7 +132,7 @@ func TestALineThatBreaksLeavesTheOthersAlone(t *testing.T) {
 // breaking is a box that breaks when it is asked for its serial number.
 type breaking struct{ *box }
 
-func (breaking) Env() check.Env { panic("broken") }
+func (breaking) Serial() string { panic("broken") }
 
 func TestCtrlCEndsLinesThatRunTogether(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -162,6 +162,8 @@ type Trace struct {
 // Machine is the box itself: version, network, time, log.
 type Machine interface {
 	System() status.System
+	// Serial returns the serial number, "" if there is none. It is asked for with each prompt.
+	Serial() string
 	// Unfit lists the reasons why the box cannot handle calls, or does not know yet; none if it can.
 	Unfit() []string
 	// Alarms lists active alarms, the most severe first.

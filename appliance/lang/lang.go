@@ -389,14 +389,16 @@ func (s *Session) openFactory(cfg *config.Config) bool {
 	return s.may(config.Administrator)
 }
 
-// hostname starts each prompt: the configured name, or the last six digits of the serial number.
-func hostname(box Box) string {
-	if h := box.Running().Hostname; h != "" {
-		return h
+// hostname starts each prompt.
+func hostname(box Box) string { return Hostname(box.Running(), box.Serial) }
+
+// Hostname is the name of a box: the configured one, or the last six digits of the serial number.
+func Hostname(cfg *config.Config, serialNumber func() string) string {
+	if cfg.Hostname != "" {
+		return cfg.Hostname
 	}
-	serial := strings.ToUpper(box.Env().Serial)
-	if len(serial) >= 6 {
-		return serial[len(serial)-6:]
+	if serial := serialNumber(); len(serial) >= 6 {
+		return strings.ToUpper(serial[len(serial)-6:])
 	}
 	return "sbc"
 }
@@ -408,7 +410,7 @@ var serialNumber = regexp.MustCompile(`\b[0-9A-Fa-f]{12}\b`)
 // comment looks for serial numbers in comments. License keys are delivered with comments that name their unit. A warning about a wrong
 // unit helps more than the rejection of the key below it.
 func (c *call) comment(line string) {
-	ours := c.box.Env().Serial
+	ours := c.box.Serial()
 	if ours == "" {
 		return
 	}

@@ -19,13 +19,15 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // box is as much of a box as a configuration needs.
 type box struct {
 	Box
-	cfg   *config.Config
-	env   check.Env
-	files map[string][]byte
+	cfg    *config.Config
+	env    check.Env
+	serial string
+	files  map[string][]byte
 }
 
 func (b *box) Running() *config.Config { return b.cfg }
 func (b *box) Env() check.Env          { return b.env }
+func (b *box) Serial() string          { return b.serial }
 func (b *box) Mutate(f func(*config.Config) (*config.Config, error)) error {
 	cfg, err := f(b.cfg)
 	if err == nil {
@@ -55,7 +57,7 @@ func (b *box) Kept() (n int) {
 }
 
 func newBox() *box {
-	return &box{cfg: config.New(), env: check.Env{Serial: "00A0BA0F2439"}, files: map[string][]byte{}}
+	return &box{cfg: config.New(), serial: "00A0BA0F2439", files: map[string][]byte{}}
 }
 
 // console types lines into a box.

@@ -43,7 +43,7 @@ func (s *System) Mutate(change func(*config.Config) (*config.Config, error)) err
 func (s *System) Env() check.Env {
 	synced := s.clock.Synced()
 	return check.Env{
-		PKI: s, Now: time.Now(), Synced: &synced, Serial: s.o.Board.SerialNumber(),
+		PKI: s, Now: time.Now(), Synced: &synced,
 		Resolve: func(host string) ([]netip.Addr, bool) {
 			addrs := s.resolver.Cached(host)
 			return addrs, len(addrs) > 0

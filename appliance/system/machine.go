@@ -1,7 +1,6 @@
 package system
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -9,13 +8,15 @@ import (
 	"runtime/metrics"
 	"strings"
 
-	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/status"
 
 	"golang.org/x/sys/unix"
 )
+
+// Serial is the serial number of the board.
+func (s *System) Serial() string { return s.o.Board.SerialNumber() }
 
 // System describes the software, the board and their load.
 func (s *System) System() status.System {
@@ -100,13 +101,4 @@ func (s *System) Lookup(ctx context.Context, host string) ([]string, error) {
 		list = append(list, fmt.Sprintf("the last answer is still in use: %s", strings.Trim(fmt.Sprint(known), "[]")))
 	}
 	return list, err
-}
-
-// hostname is the configured name, or the last six digits of the serial number.
-func (s *System) hostname(cfg *config.Config) string {
-	serial := s.o.Board.SerialNumber()
-	if cfg.Hostname != "" || len(serial) < 6 {
-		return cmp.Or(cfg.Hostname, "sbc")
-	}
-	return strings.ToUpper(serial[len(serial)-6:])
 }

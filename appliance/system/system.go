@@ -303,7 +303,7 @@ func settled(ctx context.Context, changed <-chan struct{}, apply func()) {
 // keys, registrations and probes.
 func (s *System) apply(cfg *config.Config) {
 	if s.o.Syslog != nil {
-		s.o.Syslog.Apply(cfg.Syslog, s.hostname(cfg))
+		s.o.Syslog.Apply(cfg.Syslog, lang.Hostname(cfg, s.Serial))
 	}
 	s.watchGateways(len(cfg.Gateways))
 	report, err := s.net.Apply(cfg)

@@ -22,6 +22,7 @@ type configBox struct {
 
 func (b *configBox) Running() *config.Config { return b.running.Load() }
 func (b *configBox) Env() check.Env          { return check.Env{} }
+func (b *configBox) Serial() string          { return "" }
 
 func (b *configBox) Mutate(change func(*config.Config) (*config.Config, error)) error {
 	b.lock.Lock()
