@@ -47,7 +47,6 @@ type Event interface{ event() }
 type Progress struct {
 	Code        int
 	Reason      string
-	ToTag       string
 	Body        []byte
 	ContentType string
 	Headers     func(name string) []string
@@ -57,7 +56,6 @@ type Progress struct {
 type Answered struct {
 	Body        []byte
 	ContentType string
-	ToTag       string
 	Reinvite    bool
 	Headers     func(name string) []string
 }
@@ -75,8 +73,7 @@ type Failed struct {
 	Cause      int    // Q.850 cause of the Reason header, 0 none
 	Text       string // Reason and Warning headers, printable, for the log and the call record
 	RetryAfter time.Duration
-	Contact    []string // of a 3xx
-	Local      bool     // nothing came from the peer: DNS, TCP, TLS, timeout
+	Local      bool // nothing came from the peer: DNS, TCP, TLS, timeout
 	Reinvite   bool
 	Err        error // why, when Local
 }

@@ -29,11 +29,6 @@ func rejection(res *sipmsg.Response) Failed {
 		}
 	}
 	f.Text = printable.Text(strings.Join(text, "; "))
-	if f.Code < 400 {
-		for _, c := range sipmsg.ParseList(res.Contacts) {
-			f.Contact = append(f.Contact, c.URI)
-		}
-	}
 	return f
 }
 

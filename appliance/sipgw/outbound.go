@@ -227,7 +227,7 @@ func (l *Leg) inviteProgress(out *outbound, res *sipmsg.Response) {
 			l.cancel(out, nil)
 		})
 	}
-	l.emit(Progress{Code: res.StatusCode, Reason: res.Reason, ToTag: tag, Body: res.Body,
+	l.emit(Progress{Code: res.StatusCode, Reason: res.Reason, Body: res.Body,
 		ContentType: res.ContentType, Headers: res.Headers})
 }
 
@@ -285,7 +285,7 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
 	}
 	l.sessionAgreed(res)
 	if !out.refresh {
-		l.emit(Answered{Body: res.Body, ContentType: res.ContentType, ToTag: tag, Reinvite: !out.initial,
+		l.emit(Answered{Body: res.Body, ContentType: res.ContentType, Reinvite: !out.initial,
 			Headers: res.Headers})
 	}
 	l.next()
