@@ -51,7 +51,7 @@ var floors = map[string]string{
 	"call":        "negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
 	"lang":        "health config cli lang/answer lang/check lang/older pasted pki printable plural status lang/word",
 	"lang/answer": "cli health lang/check plural printable release source status",
-	"lang/check":  "config cli pki printable plural",
+	"lang/check":  "config cli health pki printable plural",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
 	"system":      "health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag",

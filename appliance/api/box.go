@@ -93,7 +93,7 @@ func (b *backend) BeginPaste(_ context.Context, s *Session) Result {
 	if !ok {
 		return Result{Mode: s.Mode, Failed: true, Exit: true}
 	}
-	return Result{Mode: s.Mode, Prompt: b.lang.Prompt(b.box, ls), Known: b.lang.Known(b.box.Running(), b.box.Env())}
+	return Result{Mode: s.Mode, Prompt: b.lang.Prompt(b.box, ls), Known: b.lang.Known(b.box)}
 }
 
 func (b *backend) EndPaste(_ context.Context, s *Session, p Paste, out io.Writer) Result {
@@ -102,7 +102,7 @@ func (b *backend) EndPaste(_ context.Context, s *Session, p Paste, out io.Writer
 		return Result{Mode: s.Mode, Failed: true, Exit: true}
 	}
 	res := resultOf(b.lang.SayLeftOut(b.box, ls, out), nil)
-	res.Failed = b.lang.EndPaste(b.box.Running(), b.box.Env(), lang.Paste{Known: p.Known, Refused: p.Refused, Notes: p.Notes, Rows: p.Rows}, out)
+	res.Failed = b.lang.EndPaste(b.box, lang.Paste{Known: p.Known, Refused: p.Refused, Notes: p.Notes, Rows: p.Rows}, out)
 	return res
 }
 

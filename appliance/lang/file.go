@@ -41,7 +41,12 @@ func (l *Language) CheckFile(name string, text []byte, env check.Env) []check.Pr
 
 // Check returns all problems of cfg.
 func (l *Language) Check(cfg *config.Config, env check.Env) []check.Problem {
-	return check.Merge(append(l.checks().Configuration(cfg, env), env.Found...))
+	return check.Merge(l.checks().Configuration(cfg, env))
+}
+
+// problems returns those of the running configuration.
+func (l *Language) problems(box Box) []check.Problem {
+	return l.checks().Configuration(box.Running(), box.Env())
 }
 
 // checks gives package check access to the language.

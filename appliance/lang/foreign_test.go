@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 
 	"viaduct/appliance/config"
@@ -81,11 +80,7 @@ func (hostileBox) Trace(TraceStart, []PropertyValue) (Trace, error) {
 func (hostileBox) TrustIssuer(string) (string, error) { return hostile, nil }
 
 func (hostileBox) Alarms() []health.Alarm {
-	return []health.Alarm{{ID: "x", Text: hostile, Advice: hostile, Cure: []string{hostile}}}
-}
-
-func (b hostileBox) Env() check.Env {
-	return check.Env{Now: time.Time{}, Found: []check.Problem{{Severity: check.Warning, Text: hostile, Fix: "pki trust " + hostile}}}
+	return []health.Alarm{{ID: "x", Severity: health.Warning, Text: hostile, Advice: hostile, Cure: []string{"pki trust " + hostile}}}
 }
 
 func TestPeersCannotSteerTheConsole(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
 )
 
@@ -22,12 +23,14 @@ type box struct {
 	cfg    *config.Config
 	env    check.Env
 	serial string
+	alarms []health.Alarm
 	files  map[string][]byte
 }
 
 func (b *box) Running() *config.Config { return b.cfg }
 func (b *box) Env() check.Env          { return b.env }
 func (b *box) Serial() string          { return b.serial }
+func (b *box) Alarms() []health.Alarm  { return b.alarms }
 func (b *box) Mutate(f func(*config.Config) (*config.Config, error)) error {
 	cfg, err := f(b.cfg)
 	if err == nil {

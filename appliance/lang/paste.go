@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 
-	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
 )
@@ -26,11 +25,11 @@ const mostKnown = 100_000
 // problemHash is the length of a problem in the result of Known.
 const problemHash = 8
 
-// Known encodes the problems of a configuration for EndPaste. Alarms are not among them: a peer that stops answering during a paste is
+// Known encodes the problems of the running configuration for EndPaste. Alarms are not among them: a peer that stops answering during a paste is
 // none of its problems.
-func (l *Language) Known(cfg *config.Config, env check.Env) []byte {
+func (l *Language) Known(box Box) []byte {
 	var known []byte
-	for _, p := range l.checks().Configuration(cfg, env) {
+	for _, p := range l.problems(box) {
 		if len(known) < mostKnown*problemHash {
 			known = binary.BigEndian.AppendUint64(known, p.Hash())
 		}
@@ -39,9 +38,9 @@ func (l *Language) Known(cfg *config.Config, env check.Env) []byte {
 }
 
 // EndPaste reports the problems that a paste has caused, and one line with the counts. failed: there are errors.
-func (l *Language) EndPaste(cfg *config.Config, env check.Env, p Paste, out io.Writer) (failed bool) {
-	problems := l.checks().Configuration(cfg, env)
-	all := slices.Concat(problems, env.Found)
+func (l *Language) EndPaste(box Box, p Paste, out io.Writer) (failed bool) {
+	problems := l.problems(box)
+	all := slices.Concat(problems, check.OfAlarms(box.Alarms()))
 	known := map[uint64]bool{}
 	for b := p.Known; len(b) >= problemHash; b = b[problemHash:] {
 		known[binary.BigEndian.Uint64(b)] = true

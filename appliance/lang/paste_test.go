@@ -9,12 +9,12 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"viaduct/appliance/lang/check"
+	"viaduct/appliance/health"
 )
 
 // pasted runs lines as one paste and returns what is said at its end.
 func (c *console) pasted(rows int, lines ...string) string {
-	p := Paste{Known: c.lang.Known(c.box.cfg, c.box.env), Rows: rows}
+	p := Paste{Known: c.lang.Known(c.box), Rows: rows}
 	for _, line := range lines {
 		if c.types(line); c.err != nil {
 			p.Refused++
@@ -22,7 +22,7 @@ func (c *console) pasted(rows int, lines ...string) string {
 		p.Notes += c.last.Notes
 	}
 	var out bytes.Buffer
-	c.lang.EndPaste(c.box.cfg, c.box.env, p, &out)
+	c.lang.EndPaste(c.box, p, &out)
 	return out.String()
 }
 
@@ -71,10 +71,10 @@ func TestEndOfAPaste(t *testing.T) {
 func TestAnAlarmDuringAPasteIsNotNew(t *testing.T) {
 	c := configuringConsole(New())
 	c.types("profile voip A", "media-processing forced")
-	p := Paste{Known: c.lang.Known(c.box.cfg, c.box.env), Rows: 20}
-	c.box.env.Found = []check.Problem{{Severity: check.Warning, Text: "no name server answers"}}
+	p := Paste{Known: c.lang.Known(c.box), Rows: 20}
+	c.box.alarms = []health.Alarm{{Severity: health.Warning, Text: "no name server answers"}}
 	var out bytes.Buffer
-	if c.lang.EndPaste(c.box.cfg, c.box.env, p, &out); !strings.Contains(out.String(), "0 errors, 1 warning, 1 note; none is new") {
+	if c.lang.EndPaste(c.box, p, &out); !strings.Contains(out.String(), "0 errors, 1 warning, 1 note; none is new") {
 		t.Error(out.String())
 	}
 }

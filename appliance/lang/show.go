@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
@@ -91,7 +92,7 @@ func showStartup(c *call, a *startupArgs) error {
 }
 
 func showProblems(c *call, _ *none) error {
-	c.page().Problems(c.lang.Check(c.box.Running(), c.box.Env()))
+	c.page().Problems(check.Merge(append(c.lang.problems(c.box), check.OfAlarms(c.box.Alarms())...)))
 	return nil
 }
 

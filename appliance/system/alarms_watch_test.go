@@ -15,9 +15,13 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/license"
 	"viaduct/appliance/status"
 )
+
+// problems lists the alarms as `show config problems` does.
+func (s *System) problems() []check.Problem { return check.OfAlarms(s.Alarms()) }
 
 const twoPorts = `context ip ROUTER
   interface LAN

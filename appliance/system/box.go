@@ -48,7 +48,6 @@ func (s *System) Env() check.Env {
 			addrs := s.resolver.Cached(host)
 			return addrs, len(addrs) > 0
 		},
-		Found: s.problems(),
 	}
 }
 

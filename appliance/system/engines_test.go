@@ -109,7 +109,7 @@ func TestCallRecordsThatCannotBeWritten(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	says := func() bool {
-		return slices.ContainsFunc(s.Env().Found, func(p check.Problem) bool { return strings.Contains(p.Text, `"records" does not run`) })
+		return slices.ContainsFunc(s.problems(), func(p check.Problem) bool { return strings.Contains(p.Text, `"records" does not run`) })
 	}
 	await(t, "the problem", says)
 	if s.light() != board.LightAlarm {

@@ -138,7 +138,7 @@ func TestLinesThatWereLeftOutAtTheStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := boxOf(t, named(t, "sim"), dir, "")
-			list := s.Env().Found
+			list := s.problems()
 			if (len(c.want) == 0) != (len(list) == 0) {
 				t.Errorf("problems %v", list)
 			}
@@ -156,13 +156,13 @@ func TestLinesThatWereLeftOutAtTheStart(t *testing.T) {
 			if err := s.WriteFile("startup-config", []byte(c.text+"dns-client\n")); err != nil {
 				t.Fatal(err)
 			}
-			if now := s.Env().Found; len(now) != len(list) {
+			if now := s.problems(); len(now) != len(list) {
 				t.Errorf("after a write that keeps them: %v", now)
 			}
 			if err := s.WriteFile("startup-config", []byte("system hostname a\n")); err != nil {
 				t.Fatal(err)
 			}
-			if now := s.Env().Found; len(now) > 0 {
+			if now := s.problems(); len(now) > 0 {
 				t.Errorf("after a write without them: %v", now)
 			}
 		})

@@ -93,8 +93,8 @@ func TestAStateThatCanOnlyBeRead(t *testing.T) {
 				if s.WriteFile("startup-config", nil) == nil {
 					t.Error("it saves")
 				}
-				if !slices.ContainsFunc(s.Env().Found, func(p check.Problem) bool { return strings.Contains(p.Text, "nothing is saved") }) {
-					t.Errorf("problems %v", s.Env().Found)
+				if !slices.ContainsFunc(s.problems(), func(p check.Problem) bool { return strings.Contains(p.Text, "nothing is saved") }) {
+					t.Errorf("problems %v", s.problems())
 				}
 			})
 		})

@@ -173,8 +173,8 @@ func TestDamagedFilesOfTheState(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := boxOf(t, named(t, "sim"), dir, "")
-			if !slices.ContainsFunc(s.Env().Found, func(p check.Problem) bool { return strings.Contains(p.Text, c.says) }) {
-				t.Errorf("problems %v", s.Env().Found)
+			if !slices.ContainsFunc(s.problems(), func(p check.Problem) bool { return strings.Contains(p.Text, c.says) }) {
+				t.Errorf("problems %v", s.problems())
 			}
 			if name == "folder of keys" {
 				return
@@ -189,7 +189,7 @@ func TestDamagedFilesOfTheState(t *testing.T) {
 				}
 			}
 			s.judgeLicenses()
-			if list := s.Env().Found; len(list) > 0 {
+			if list := s.problems(); len(list) > 0 {
 				t.Errorf("afterwards %v", list)
 			}
 		})

@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/api"
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 )
@@ -23,6 +24,7 @@ type configBox struct {
 func (b *configBox) Running() *config.Config { return b.running.Load() }
 func (b *configBox) Env() check.Env          { return check.Env{} }
 func (b *configBox) Serial() string          { return "" }
+func (b *configBox) Alarms() []health.Alarm  { return nil }
 
 func (b *configBox) Mutate(change func(*config.Config) (*config.Config, error)) error {
 	b.lock.Lock()

@@ -12,8 +12,7 @@ type Env struct {
 	PKI     PKIStore
 	Resolve func(host string) (addrs []netip.Addr, known bool) // from the cache; known is false if the name was not looked up yet
 	Now     time.Time
-	Synced  *bool     // the clock is synchronised; nil if unknown
-	Found   []Problem // problems that the box met while it applied the configuration
+	Synced  *bool // the clock is synchronised; nil if unknown
 }
 
 // PKIStore reads the key store. Names have no pki: prefix. An error that wraps fs.ErrNotExist means that the item was not imported.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"viaduct/appliance/health"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 )
@@ -34,6 +35,25 @@ type Problem struct {
 	Fix      string   // a line to paste, or empty
 	FixPath  []string // header lines of the mode that Fix belongs in; nil: Path
 	Also     []Where  // further lines with the same problem
+}
+
+// OfAlarms lists the alarms that need an administrator, in the form of problems.
+func OfAlarms(alarms []health.Alarm) (list []Problem) {
+	for _, a := range alarms {
+		if a.Severity < health.Warning {
+			continue
+		}
+		p := Problem{Severity: Warning, Text: a.Sentence()}
+		switch len(a.Cure) {
+		case 0:
+		case 1:
+			p.Fix = a.Cure[0]
+		default:
+			p.First, p.Fix = a.Cure[0], a.Cure[1]
+		}
+		list = append(list, p)
+	}
+	return list
 }
 
 // Where is a line of a configuration.
