@@ -44,7 +44,7 @@ func (s imported) PrivateKey(name string) (crypto.Signer, error) {
 func certify(t *testing.T, key crypto.Signer, name string, left time.Duration, usage ...x509.ExtKeyUsage) *x509.Certificate {
 	t.Helper()
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(left), ExtKeyUsage: usage}
+		NotBefore: time.Now().AddDate(0, 0, -80), NotAfter: time.Now().Add(left), ExtKeyUsage: usage}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func Doubts(chain []*x509.Certificate, now time.Time) (list []string) {
 			list = append(list, fmt.Sprintf("%s is not good before %s: the clock is wrong, or it is too early", who, c.NotBefore.UTC().Format(time.DateTime)))
 		case left < 0:
 			list = append(list, fmt.Sprintf("%s HAS EXPIRED on %s: peers refuse it", who, c.NotAfter.UTC().Format(time.DateOnly)))
-		case left < expiryWarning:
+		case left < warnBefore(c):
 			list = append(list, fmt.Sprintf("%s expires in %s", who, plural.Of(int(left.Hours()/24), "day")))
 		}
 		if d := KeyDoubt(c.PublicKey); i == 0 && !c.IsCA && d != "" {

@@ -8,11 +8,21 @@ import (
 // Thresholds are the days before its end at which a certificate is announced; 0 is its end.
 var Thresholds = []int{30, 14, 7, 1, 0}
 
+// warnBefore is how long before its end a certificate is announced: a month, or the last quarter of a shorter life. One that renews itself
+// is renewed after two thirds of its life, so it is announced only when that has failed for a while.
+func warnBefore(c *x509.Certificate) time.Duration {
+	const month = 30 * 24 * time.Hour
+	if c.NotBefore.IsZero() {
+		return month
+	}
+	return min(month, c.NotAfter.Sub(c.NotBefore)/4)
+}
+
 // Threshold is the last of the Thresholds that a certificate has passed, false while it has passed none.
 func Threshold(c *x509.Certificate, now time.Time) (days int, passed bool) {
 	left := c.NotAfter.Sub(now)
 	for _, t := range Thresholds {
-		if left <= time.Duration(t)*24*time.Hour {
+		if before := time.Duration(t) * 24 * time.Hour; left <= before && (t == 0 || left <= warnBefore(c)) {
 			days, passed = t, true
 		}
 	}

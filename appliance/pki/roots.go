@@ -24,10 +24,25 @@ var pins = map[string]string{
 	"Microsoft_RSA_Root_Certificate_Authority_2017.pem": "C741F70F4B2A8D88BF2E71C14122EF53EF10EBA0CFA5E64CFA20F418853073E0",
 }
 
-// roots reads the files once.
-var roots = sync.OnceValue(func() (list []*x509.Certificate) {
+// The roots of the authority that certifies boxes unless the configuration names another, as Mozilla's root program distributes them.
+//
+//go:embed public/*.pem
+var publicFiles embed.FS
+
+var publicPins = map[string]string{
+	"ISRG_Root_X1.pem": "96BCEC06264976F37460779ACF28C5A7CFE8A3C0AAE11A8FFCEE05C0BDDF08C6",
+	"ISRG_Root_X2.pem": "69729B8E15A86EFC177A57AFB7171DFC64ADD28C2FCA8CF1507E34453CCB1470",
+}
+
+// roots and publicRoots read the files once.
+var (
+	roots       = sync.OnceValue(func() []*x509.Certificate { return pinned(rootFiles, "roots/", pins) })
+	publicRoots = sync.OnceValue(func() []*x509.Certificate { return pinned(publicFiles, "public/", publicPins) })
+)
+
+func pinned(files embed.FS, folder string, pins map[string]string) (list []*x509.Certificate) {
 	for name, pin := range pins {
-		text, err := rootFiles.ReadFile("roots/" + name)
+		text, err := files.ReadFile(folder + name)
 		if err != nil {
 			continue // a test counts them
 		}
@@ -37,7 +52,10 @@ var roots = sync.OnceValue(func() (list []*x509.Certificate) {
 	}
 	slices.SortFunc(list, func(a, b *x509.Certificate) int { return cmp.Compare(subject(a), subject(b)) })
 	return list
-})
+}
+
+// Public returns the roots of Let's Encrypt. Peers are not verified by them: its directory is, and the box's own certificates.
+func Public() []*x509.Certificate { return slices.Clone(publicRoots()) }
 
 // BuiltInName is the name under which a store serves the built-in trust anchors: `trusted-certificate pki:certificate/BUILT-IN` keeps
 // them beside others. It cannot be imported.

@@ -290,7 +290,7 @@ func TestCheck(t *testing.T) {
 	w := newWorld(t)
 	now := time.Now()
 	w.store.certs["root"] = []*x509.Certificate{w.boxRoot.cert}
-	w.store.certs["short"] = []*x509.Certificate{issueFor(t, w.boxMiddle, "short", w.box.key, serverOnly("short"), until(now.Add(10*24*time.Hour+time.Hour))).cert}
+	w.store.certs["short"] = []*x509.Certificate{issueFor(t, w.boxMiddle, "short", w.box.key, serverOnly("short"), since(now.AddDate(0, 0, -80)), until(now.Add(10*24*time.Hour+time.Hour))).cert}
 	w.store.certs["plain"] = []*x509.Certificate{issueFor(t, w.boxMiddle, "plain", w.box.key).cert}
 	w.store.certs["client"] = []*x509.Certificate{issueFor(t, w.boxMiddle, "client", w.box.key, clientOnly("client")).cert}
 	w.store.keys["other"] = w.root.key

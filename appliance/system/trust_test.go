@@ -32,7 +32,7 @@ func root(t *testing.T, name string, left time.Duration) *x509.Certificate {
 	}
 	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<60))
 	c := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(left)}
+		NotBefore: time.Now().AddDate(0, -4, 0), NotAfter: time.Now().Add(left)}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
