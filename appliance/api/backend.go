@@ -80,6 +80,7 @@ type Result struct {
 	Collect *wire.Collect // the line wants a block
 	Exit    bool          // the session is over
 	LeftOut bool          // the line is part of a block that is not understood
+	Unused  bool          // the secret at the end of the body reads like a command, and is to be run
 	Notes   int           // of the text that the end of a paste counts
 	Changed bool          // the line changed the running configuration: a paste ends with EndPaste
 	Why     string        // with Failed: the reason in one line

@@ -50,7 +50,7 @@ func (b *backend) Exec(ctx context.Context, s *Session, line string, body []byte
 }
 
 func resultOf(r lang.Result, err error) Result {
-	res := Result{Mode: r.Mode, Prompt: r.Prompt, Failed: err != nil, Exit: r.Exit, Changed: r.Changed, LeftOut: r.LeftOut, Notes: r.Notes, More: r.More, Length: r.Length, Width: r.Width}
+	res := Result{Mode: r.Mode, Prompt: r.Prompt, Failed: err != nil, Exit: r.Exit, Changed: r.Changed, LeftOut: r.LeftOut, Unused: r.Unused, Notes: r.Notes, More: r.More, Length: r.Length, Width: r.Width}
 	if err != nil {
 		res.Why = err.Error()
 	}

@@ -69,7 +69,7 @@ func (s *spool) Live() {
 
 // done ends a line.
 func (s *spool) done(r Result) {
-	a := wire.Answer{Done: true, Mode: r.Mode, Prompt: r.Prompt, Status: wire.OK, Collect: r.Collect, Exit: r.Exit, Changed: r.Changed, LeftOut: r.LeftOut, Notes: r.Notes,
+	a := wire.Answer{Done: true, Mode: r.Mode, Prompt: r.Prompt, Status: wire.OK, Collect: r.Collect, Exit: r.Exit, Changed: r.Changed, LeftOut: r.LeftOut, Unused: r.Unused, Notes: r.Notes,
 		Known: r.Known, More: r.More, Length: r.Length, Width: r.Width}
 	if r.Failed {
 		a.Status, a.Why = wire.Error, r.Why

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"strings"
 
+	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/pasted"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/status"
 )
@@ -48,10 +50,31 @@ func importPKI(c *call, a *pkiName) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("import of %s: %w; nothing stored", name, err)
+		return c.notImported(name, pass, err)
 	}
 	c.printf("%s\n", text)
 	return nil
+}
+
+// notImported says why nothing was stored. In a paste, the next command may have been taken for the pass phrase that is missing: it is
+// given back, but only when it is a command, for a mistyped pass phrase must not be run and shown.
+func (c *call) notImported(name, pass string, err error) error {
+	if errors.Is(err, pki.ErrPassphrase) && c.isLine(pass) {
+		c.result.Unused = true
+		err = errors.New("it needs a pass phrase, and a command follows in its place: put the pass phrase into the line behind the block, or decrypt the key first (openssl pkey -in FILE)")
+	}
+	return fmt.Errorf("import of %s: %w; nothing stored", name, err)
+}
+
+// isLine reports whether a text is a line that can be run here as it stands.
+func (c *call) isLine(text string) bool {
+	l := pasted.Read(text)
+	modes, _ := c.lang.layers(c.box.Running(), c.at)
+	for i := range modes {
+		modes[i].Correct = false
+	}
+	_, err := c.lang.table.Match(append(modes, cli.Layer{Mode: c.lang.admin}), l.Text, c.box.Running())
+	return l.Prompt || err == nil
 }
 
 // publicKey returns the public key of a private key or of the first certificate; nil if it cannot be read.

@@ -47,6 +47,7 @@ type Result struct {
 	Length  *int     // rows of the terminal from now on, whatever it reports; 0: no paging
 	Width   *int     // its columns
 	LeftOut bool     // the line belongs to a block that was not understood, and was left out
+	Unused  bool     // the secret at the end of the body was none, but reads like a command
 	Notes   int      // notes in the output that are not problems of the configuration
 }
 

@@ -105,6 +105,7 @@ type Answer struct {
 	Changed bool     `json:"changed,omitempty"`  // the line changed the running configuration
 	LeftOut bool     `json:"left_out,omitempty"` // the line is part of a block that is not understood, and was not looked at
 	Why     string   `json:"why,omitempty"`      // with Error: the reason in one line
+	Unused  bool     `json:"unused,omitempty"`   // the secret at the end of Body was none, but reads like a command: a pasted one is still to be run
 	Notes   int      `json:"notes,omitempty"`    // in the text, that the end of a paste counts
 	Known   []byte   `json:"known,omitempty"`    // answers BeginPaste; opaque
 	More    *bool    `json:"more,omitempty"`     // switch paging of this session on or off

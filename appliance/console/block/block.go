@@ -25,7 +25,7 @@ type Block struct {
 	size  int
 	// numbered: lines carry numbers, so one that is a number and nothing else is empty.
 	numbered bool
-	dump     bool // lines of `openssl x509 -text` stand around the block
+	dump     bool // lines of `openssl x509 -text` or `openssl pkcs12` stand around the block
 	dumped   int  // that many
 }
 
@@ -129,7 +129,7 @@ func (b *Block) outside(line, t string) *End {
 	switch {
 	case t == "":
 		return &End{}
-	case (b.dump || beginsDump(t)) && inDump(line, t):
+	case beginsDump(t), b.dump && inDump(line, t):
 		b.dump = true
 		b.dumped++
 		return nil
@@ -231,12 +231,16 @@ func (b *Block) encrypted() bool {
 // lines between the certificates, and a paste may begin with one.
 func (b *Block) Wants(next string) bool {
 	next = strings.TrimSpace(pasted.Read(next).Text)
-	return (b.state == before || b.state == between) && (strings.HasPrefix(next, "-----BEGIN") || beginsDump(next) || preamble(next) && next[0] != '#')
+	return (b.state == before || b.state == between) && (strings.HasPrefix(next, "-----BEGIN") || beginsDump(next) || preamble(next) && !remark(next))
 }
 
-// beginsDump reports whether a line is the first one of what openssl prints of a certificate or a key in words.
+// remark reports whether a line is a comment, here or on other boxes.
+func remark(t string) bool { return strings.HasPrefix(t, "#") || strings.HasPrefix(t, "!") }
+
+// beginsDump reports whether a line is the first one of what openssl prints of a certificate or a key in words, or of the attributes that
+// PKCS#12 gives them: those of a key from Windows go on for several lines.
 func beginsDump(t string) bool {
-	for _, p := range []string{"Certificate:", "Certificate Request:", "Private-Key:", "RSA Private-Key:", "Public-Key:", "RSA Public-Key:", "Certificate Revocation List"} {
+	for _, p := range []string{"Bag Attributes", "Key Attributes", "Certificate:", "Certificate Request:", "Private-Key:", "RSA Private-Key:", "Public-Key:", "RSA Public-Key:", "Certificate Revocation List"} {
 		if strings.HasPrefix(t, p) {
 			return true
 		}
@@ -257,12 +261,12 @@ func binary(t string) bool { return strings.HasPrefix(t, "(byte 0x") }
 
 // preamble are the lines that tools write around PEM blocks.
 func preamble(t string) bool {
-	for _, p := range []string{"Paste the contents of the file", "Bag Attributes", "Key Attributes", "friendlyName:", "localKeyID:", "subject=", "issuer=", "subject:", "issuer:", "Certificate chain", "s:", "i:", "0 s:", "1 s:", "2 s:", "3 s:", "a:", "v:", "#"} {
+	for _, p := range []string{"Paste the contents of the file", "Bag Attributes", "Key Attributes", "friendlyName:", "localKeyID:", "subject=", "issuer=", "subject:", "issuer:", "Certificate chain", "s:", "i:", "0 s:", "1 s:", "2 s:", "3 s:", "a:", "v:"} {
 		if strings.HasPrefix(t, p) {
 			return true
 		}
 	}
-	return false
+	return remark(t)
 }
 
 func base64ish(t string) bool {

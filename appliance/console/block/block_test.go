@@ -1,6 +1,7 @@
 package block
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -42,7 +43,7 @@ func TestBlockLosesNothing(t *testing.T) {
 		{"a chain", []string{begin, full, stop, begin, full, stop, "", "exit"}, 6, "", []string{"exit"}},
 		{"a chain with empty lines", []string{begin, full, stop, "", begin, full, stop, "", "exit"}, 6, "", []string{"exit"}},
 		{"an empty line before it", []string{"", begin, full, stop, "", "exit"}, 3, "", []string{"exit"}},
-		{"what openssl writes around it", []string{"Bag Attributes", "    friendlyName: sbc", "subject=CN = sbc", begin, full, stop, ""}, 6, "", nil},
+		{"what openssl writes around it", []string{"Bag Attributes", "    friendlyName: sbc", "subject=CN = sbc", begin, full, stop, ""}, 3, "", nil},
 		{"headers of an encrypted key", []string{"-----BEGIN RSA PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED", "DEK-Info: AES-256-CBC,AB", "", full, "-----END RSA PRIVATE KEY-----", "", "exit"}, 6, "", []string{"exit"}},
 		{"a header without a value", []string{"-----BEGIN VIADUCT BACKUP-----", "Box: ", "Made: 2026-11-29", "", full, "-----END VIADUCT BACKUP-----", "", "exit"}, 6, "", []string{"exit"}},
 		{"no empty line after END", []string{begin, full, stop, "install license ABC", "show version"}, 3, "empty line after the END line is missing", []string{"install license ABC", "show version"}},
@@ -70,8 +71,17 @@ func TestBlockLosesNothing(t *testing.T) {
 		{"a row of that with one octet", []string{begin, full, stop, "Private-Key: (2048 bit, 2 primes)", "privateExponent:", "    00:c1:02:", "    81", "prime1:", "    00:f1", "", "exit"}, 3, "", []string{"exit"}},
 		{"numbered, with an octet", []string{"1\t" + begin, "2\t" + full, "3\t" + stop, "4\tPrivate-Key: (2048 bit)", "5\tprime1:", "6\t    00:c1:", "7\t    81", "8\tprime2:", "9", "exit"}, 3, "", []string{"exit"}},
 		{"a command behind it", []string{begin, full, stop, "Private-Key: (2048 bit)", "modulus:", "    00:c1", "show version"}, 3, "empty line", []string{"show version"}},
-		{"attributes with empty lines between", []string{"Bag Attributes", "    localKeyID: 01", "", "subject=CN = sbc", "", "issuer=CN = ca", begin, full, stop, "", "exit"}, 7, "", []string{"exit"}},
+		{"attributes with empty lines between", []string{"Bag Attributes", "    localKeyID: 01", "", "subject=CN = sbc", "", "issuer=CN = ca", begin, full, stop, "", "exit"}, 3, "", []string{"exit"}},
 		{"s_client -showcerts", []string{"Certificate chain", " 0 s:CN = sbc", "   i:CN = ca", "   a:PKEY: rsaEncryption, 2048 (bit)", begin, full, stop, " 1 s:CN = ca", begin, full, stop, "", "exit"}, 11, "", []string{"exit"}},
+		{"what openssl pkcs12 writes of a key from Windows", []string{"Bag Attributes", "    Microsoft Local Key set: <No Values>", "    localKeyID: 01 00 00 00", "    friendlyName: te-4711",
+			"    Microsoft CSP Name: Microsoft Enhanced Cryptographic Provider v1.0", "Key Attributes", "    X509v3 Key Usage: 10 ", "-----BEGIN PRIVATE KEY-----", full, "-----END PRIVATE KEY-----",
+			"Bag Attributes", "    localKeyID: 01 00 00 00", "    1.3.6.1.4.1.311.17.3.92: 00 08 00 00 ", "subject=CN=sbc", "", "issuer=CN=CA", "", begin, full, stop, "", "exit"}, 8, "", []string{"exit"}},
+		{"what it writes where there is nothing", []string{"Bag Attributes: <No Attributes>", "subject=CN = sbc", "issuer=CN = CA", begin, full, stop, "Bag Attributes: <Empty Attributes>", begin, full, stop, "", "exit"}, 6, "", []string{"exit"}},
+		{"remarks of another generation", []string{"! the certificate", begin, full, stop, "! its issuer", begin, full, stop, "!", "exit"}, 9, "empty line", []string{"exit"}},
+		{"a question in the body is for the check", []string{begin, full, "?", full, stop, "", "exit"}, 5, "", []string{"exit"}},
+		{"a command in the body is for the check", []string{begin, full, "show version", full, stop, "", "exit"}, 5, "", []string{"exit"}},
+		{"a question after END", []string{begin, full, stop, "?"}, 3, "empty line", []string{"?"}},
+		{"a question in place of it", []string{"show ?"}, 0, "no PEM block follows", []string{"show ?"}},
 		{"abandoned at once", []string{"", "exit"}, 0, "", []string{"exit"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -87,6 +97,46 @@ func TestBlockLosesNothing(t *testing.T) {
 				t.Errorf("gives back %q, want %q", rest, c.rest)
 			}
 		})
+	}
+}
+
+// The root that Microsoft uses has a line that begins with "qUIT": other boxes end the paste there. Nothing that a line of base64 begins
+// with makes it a command, whatever a copy has done to the blanks.
+func TestLinesOfPEMThatReadLikeCommands(t *testing.T) {
+	file, err := os.ReadFile("../../pki/roots/DigiCert_TLS_RSA4096_Root_G5.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := strings.Split(strings.TrimSpace(string(file)), "\n")
+	at := slices.IndexFunc(root, func(l string) bool { return strings.HasPrefix(l, "qUIT") })
+	if at < 0 {
+		t.Fatal("the root has no line that begins with qUIT")
+	}
+	for _, word := range []string{"qUIT", "quit", "Quit", "QUIT", "exit", "EXIT", "end", "End", "END", "no", "NO", "No", "show", "Show", "enable", "reload"} {
+		full := slices.Clone(root)
+		full[at] = word + root[at][len(word):]
+		for name, last := range map[string]string{"a full line": "", "the last line": word + "=", "the last line alone": word} {
+			lines := slices.Clone(full)
+			if last != "" {
+				lines = slices.Insert(lines, len(lines)-1, last)
+			}
+			for form, change := range map[string]func(string) string{
+				"as it is": func(l string) string { return l },
+				"CRLF":     func(l string) string { return l + "\r" },
+				"blanks":   func(l string) string { return "    " + l + "  " },
+				"tabs":     func(l string) string { return "\t" + l + "\t" },
+			} {
+				var pasted []string
+				for _, l := range append(slices.Clone(lines), "", "show version") {
+					pasted = append(pasted, change(l))
+				}
+				var b Block
+				e, rest := collect(&b, pasted)
+				if e.Slip != "" || !slices.Equal(b.lines, lines) || len(rest) != 1 || strings.TrimSpace(rest[0]) != "show version" {
+					t.Errorf("%s, %s, %s: %q, gives back %q", word, name, form, e.Slip, rest)
+				}
+			}
+		}
 	}
 }
 

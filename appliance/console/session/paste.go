@@ -40,6 +40,7 @@ type Paste struct {
 	ran        int // lines that were run
 	failed     bool
 	complaints int
+	secret     int // line number of the last secret
 }
 
 // pasteRows is how many rows the end of a paste may have where the size of the screen is not known.
@@ -177,14 +178,25 @@ func (p *Paste) collected(ctx context.Context, l input) error {
 		}
 		text := read(ctx, l)
 		if text == "" {
+			p.fail(l, fmt.Sprintf("%% no %s follows %q: nothing stored", p.wanted(), strings.TrimSpace(l.text)), "no text follows")
 			p.collect = nil
-			p.fail(l, fmt.Sprintf("%% no text follows %q: nothing stored", strings.TrimSpace(l.text)), "no text follows")
 			return ctx.Err()
 		}
 		body += text
 		p.again(ctx, l, body)
+		if p.unused {
+			p.queue = append([]input{{text: strings.TrimSuffix(text, "\n"), n: p.secret}}, p.queue...)
+		}
 	}
 	return ctx.Err()
+}
+
+// wanted names what has not come, and where it belongs when nobody can be asked for it.
+func (p *Paste) wanted() string {
+	if k := p.collect.Kind; k == wire.Secret || k == wire.NewSecret {
+		return "pass phrase (as the line behind the block)"
+	}
+	return "text"
 }
 
 // again runs a line with the block that it asked for.
@@ -220,6 +232,7 @@ func (p *Paste) readSecret(ctx context.Context, _ input) string {
 	if !ok || l.bad != "" {
 		return ""
 	}
+	p.secret = l.n
 	return l.text + "\n"
 }
 

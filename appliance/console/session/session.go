@@ -34,6 +34,7 @@ type Session struct {
 	bad     int      // lines in a row that were no text
 	rescue  *rescue.Rescue
 	down    bool // sbcd did not answer the last line
+	quick   bool // the last secret was pasted
 }
 
 // New makes a session at a screen.
@@ -279,6 +280,9 @@ func (s *Session) collected(ctx context.Context, n int, line string) {
 		}
 		body += text
 		s.again(ctx, n, line, body)
+		if s.unused && s.quick {
+			s.queue = append([]string{strings.TrimSuffix(text, "\n")}, s.queue...)
+		}
 	}
 }
 
@@ -298,7 +302,8 @@ func (s *Session) readSecret(prompt string) string {
 	if !strings.HasSuffix(prompt, " ") {
 		prompt += " "
 	}
-	if s.fill(); len(s.queue) > 0 {
+	s.fill()
+	if s.quick = len(s.queue) > 0; s.quick {
 		line := s.queue[0]
 		s.queue = s.queue[1:]
 		s.screen.Println(prompt)

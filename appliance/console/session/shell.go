@@ -27,6 +27,7 @@ type shell struct {
 	tally   tally         // of the paste that goes on
 	collect *wire.Collect // the last line wants a block
 	exit    bool          // the session is over
+	unused  bool          // the secret behind the last line was none
 	leftOut bool          // the last line is in a block that is not understood
 	lost    []string      // lines that were no text, since the last request
 	more    bool          // page long output
@@ -108,7 +109,7 @@ func (s *shell) each(text func(string), done func(wire.Answer)) func(wire.Answer
 
 // moveOn takes over mode and prompt of an answer.
 func (s *shell) moveOn(a wire.Answer) {
-	s.mode, s.prompt, s.collect, s.exit, s.leftOut = a.Mode, a.Prompt, a.Collect, a.Exit, a.LeftOut
+	s.mode, s.prompt, s.collect, s.exit, s.leftOut, s.unused = a.Mode, a.Prompt, a.Collect, a.Exit, a.LeftOut, a.Unused
 	switch {
 	case a.More != nil:
 		s.more = *a.More
