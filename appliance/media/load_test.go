@@ -189,9 +189,9 @@ func loadSeconds() time.Duration {
 // relayLoad runs during, with all sides, again and again while the load is measured.
 func relayLoad(b *testing.B, calls int, during func(all []SessionSide)) {
 	needFiles(b, 8*calls+100)
+	g := startGenerator(b) // before pin: a child inherits the processor
 	pin(b, 0)
 	b.Cleanup(func() { pin(b, -1) })
-	g := startGenerator(b)
 	own := os.Getenv("VIADUCT_LOAD_OWN") == "1"
 	r := running(b, Options{ownSockets: own})
 	if err := r.prepare(); err != nil || own != (r.steering == nil) {
