@@ -182,7 +182,7 @@ var (
 	UnknownIssuer = declare(Warnable{
 		ID: "unknown-issuer", Severity: Warning, Subject: "sha", Title: "the issuer of a peer's certificate is not trusted",
 		Text:   "context sip-gateway {gateway} refused {peer}: {why}; the peer's certificate: {leaf}",
-		Advice: "{warning}", Cure: []string{"pki trust {sha}"}, Quiet: true,
+		Advice: "{warning}", Cure: []string{"pki trust add {sha}"}, Quiet: true,
 	})
 )
 

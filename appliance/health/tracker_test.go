@@ -245,7 +245,7 @@ func TestAlarmsAsJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		const good = `[{"id":"unknown-issuer","severity":"warning","subject":"AB12","title":"the issuer of a peer's certificate is not trusted",` +
-			`"text":"context sip-gateway WAN refused p: w; the peer's certificate: l","advice":"Compare it.","cure":["pki trust AB12"],"since":"2000-01-01T00:00:00Z"}]`
+			`"text":"context sip-gateway WAN refused p: w; the peer's certificate: l","advice":"Compare it.","cure":["pki trust add AB12"],"since":"2000-01-01T00:00:00Z"}]`
 		if string(text) != good {
 			t.Errorf("%s", text)
 		}

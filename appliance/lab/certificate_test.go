@@ -46,7 +46,7 @@ func TestAnIssuerOfTeamsIsTrustedByThePastedCommand(t *testing.T) {
 	if _, err := r.box.ExecIn(r.ctx, []string{"enable", "configure", "profile tls pf_tls_default"}, "no trusted-certificate pki:certificate/TEAMSROOT"); err != nil {
 		t.Fatal(err)
 	}
-	pasteable := regexp.MustCompile(`pki trust [0-9A-F]{64}`)
+	pasteable := regexp.MustCompile(`pki trust add [0-9A-F]{64}`)
 	r.wait("the log names the issuer", func() bool { return pasteable.MatchString(r.log.String()) })
 	command := pasteable.FindString(r.log.String())
 	problems, err := r.box.Exec(r.ctx, "show config problems")
@@ -57,7 +57,7 @@ func TestAnIssuerOfTeamsIsTrustedByThePastedCommand(t *testing.T) {
 	if err != nil || !strings.Contains(trusted, "To trust it: "+command) || !strings.Contains(trusted, "built-in root Microsoft RSA Root Certificate Authority 2017") {
 		t.Errorf("%s (%v)", trusted, err)
 	}
-	if out, err := r.box.Paste(r.ctx, "enable\n"+command+"\n"); err != nil {
+	if out, err := r.box.Paste(r.ctx, "enable\n"+command+" force\n"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	r.wait("the hubs are reached again", func() bool {

@@ -111,6 +111,8 @@ type Keys interface {
 	UnknownIssuers() []status.UnknownIssuer
 	// TrustIssuer imports the issuer with this SHA-256, trusts it where it was presented, and returns a line about the result.
 	TrustIssuer(sha256 string) (string, error)
+	// UntrustIssuer takes the trusted certificate with this SHA-256 out of all profiles and returns a line about the result.
+	UntrustIssuer(sha256 string) (string, error)
 }
 
 // Licensing is the installed licenses and their pools.

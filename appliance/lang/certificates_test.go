@@ -158,13 +158,62 @@ not trusted: Another Root
   Valid until: 2026-11-22 12:00:00 UTC
   SHA-256: AB12
   Shown by: sip.pstnhub.microsoft.com 52.114.75.24:5061 on gw, last 2026-11-22 11:59:00 UTC
-  To trust it: pki trust AB12
+  To trust it: pki trust add AB12
 `,
 	} {
 		var out strings.Builder
 		if _, err := l.Exec(t.Context(), b, &Session{Class: config.Administrator, Mode: []string{"enable"}}, line, nil, &out); err != nil || out.String() != want {
 			t.Errorf("%s (%v):\n%s\nwant\n%s", line, err, out.String(), want)
 		}
+	}
+}
+
+// trusting is a box that notes what it was told to trust.
+type trusting struct {
+	keyed
+	trusted *[]string
+}
+
+func (b trusting) UnknownIssuers() []status.UnknownIssuer {
+	u := b.keyed.UnknownIssuers()
+	u[0].SHA256 = strings.Repeat("AB", 32)
+	u[0].Chain = []status.ChainLink{{Subject: "sip.pstnhub.microsoft.com", Issuer: "Another Root", KeyType: "RSA 2048", NotAfter: noon, SHA256: "11"},
+		{Subject: "Another Root", Issuer: "Another Root", KeyType: "RSA 4096", NotAfter: noon, SHA256: u[0].SHA256}}
+	return u
+}
+
+func (b trusting) TrustIssuer(sum string) (string, error) {
+	*b.trusted = append(*b.trusted, sum)
+	return "trusted", nil
+}
+
+// Nobody trusts an issuer without having seen whom: the chain comes before the question, and only the answer trusts.
+func TestTrustComesAfterAQuestion(t *testing.T) {
+	l := New()
+	b := trusting{keyed{newBox()}, &[]string{}}
+	sum := strings.Repeat("AB", 32)
+	run := func(line string, yes bool) (Result, string, error) {
+		var out strings.Builder
+		r, err := l.Exec(t.Context(), b, &Session{Class: config.Administrator, Mode: []string{"enable"}, Yes: yes}, line, nil, &out)
+		return r, out.String(), err
+	}
+	r, text, err := run("pki trust add "+strings.ToLower(sum), false)
+	if err != nil || r.Collect == nil || r.Collect.Kind != "confirm" || !strings.Contains(r.Collect.Prompt, sum) || len(*b.trusted) > 0 {
+		t.Fatalf("%+v, %v, trusted %v", r.Collect, err, *b.trusted)
+	}
+	for _, want := range []string{"not trusted: Another Root", "Chain 0: sip.pstnhub.microsoft.com (RSA 2048), until 2026-11-22, issued by Another Root\n    SHA-256: 11\n", "Chain 1: Another Root (RSA 4096)"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if r, text, err := run("pki trust add "+sum, true); err != nil || r.Collect != nil || text != "trusted\n" || len(*b.trusted) != 1 {
+		t.Errorf("after yes: %v, %q, %v", err, text, *b.trusted)
+	}
+	if _, _, err := run("pki trust "+sum+" force", false); err != nil || len(*b.trusted) != 2 {
+		t.Errorf("force: %v, %v", err, *b.trusted)
+	}
+	if r, text, err := run("pki trust add "+strings.Repeat("CD", 32), false); err == nil || r.Collect != nil || !strings.Contains(text, "no peer has shown") || len(*b.trusted) != 2 {
+		t.Errorf("one that was never seen: %v, %q, %v", err, text, *b.trusted)
 	}
 }
 

@@ -150,7 +150,9 @@ func adminCommands() []Line {
 		inFile(leavesAll, command("end", "Leave the configuration", end)),
 		command("import <what>", "Import a certificate or a private key, pasted as PEM", importPKI),
 		command("export <what:certificate>", "Show a certificate as PEM", exportPKI),
-		command("pki trust <sum:fingerprint>", "Trust the issuer of a peer's certificate, by its SHA-256; `show pki trusted` lists the issuers that peers have presented", trustIssuer),
+		also(command("pki trust add <sum:fingerprint> [force]", "Trust the issuer of a peer's certificate, by its SHA-256, after a look at the chain and a question; "+
+			"force skips both. `show pki trusted` lists the issuers that peers have presented", trustIssuer), "pki trust <sum:fingerprint> [force]"),
+		command("no pki trust <sum:fingerprint>", "Stop trusting an imported certificate, by its SHA-256, in all profiles, and delete it", untrustIssuer),
 		command("erase <what>", "Delete a certificate or a private key", erasePKI),
 		command("install license <key:text>", "Install a license key", installLicense),
 		command("erase license <key:text>", "Remove a license key; calls in progress continue", eraseLicense),

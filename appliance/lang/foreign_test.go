@@ -42,8 +42,11 @@ func (hostileBox) Gateways() []status.Gateway {
 	return []status.Gateway{{Name: "g", Interfaces: []status.GatewayInterface{{Name: "i", Error: hostile}}}}
 }
 
+var anySum = strings.Repeat("AB", 32)
+
 func (hostileBox) UnknownIssuers() []status.UnknownIssuer {
-	return []status.UnknownIssuer{{SHA256: "AB", Subject: hostile, Issuer: hostile, Peer: hostile, Gateway: "g"}}
+	return []status.UnknownIssuer{{SHA256: anySum, Subject: hostile, Issuer: hostile, Peer: hostile, Gateway: "g", Leaf: hostile, Warning: hostile,
+		Chain: []status.ChainLink{{Subject: hostile, Issuer: hostile, KeyType: hostile, SHA256: hostile}}}}
 }
 
 func (hostileBox) PKI() []status.Key {
@@ -77,7 +80,8 @@ func (hostileBox) Trace(TraceStart, []PropertyValue) (Trace, error) {
 	return Trace{Steps: []string{hostile}, Attempts: []string{hostile}, Notes: []string{hostile}, Result: hostile}, nil
 }
 
-func (hostileBox) TrustIssuer(string) (string, error) { return hostile, nil }
+func (hostileBox) TrustIssuer(string) (string, error)   { return hostile, nil }
+func (hostileBox) UntrustIssuer(string) (string, error) { return hostile, nil }
 
 func (hostileBox) Alarms() []health.Alarm {
 	return []health.Alarm{{ID: "x", Severity: health.Warning, Text: hostile, Advice: hostile, Cure: []string{"pki trust " + hostile}}}
@@ -91,7 +95,8 @@ func TestPeersCannotSteerTheConsole(t *testing.T) {
 	for _, line := range []string{
 		"show calls", "show calls detail 4", "show calls history", "show calls record 15", "show sip registrations", "show sip penalty-box",
 		"show context sip-gateway", "show pki", "show pki trusted", "show sntp-client", "show log", "show log follow", "ping h", "nslookup h",
-		"copy http://h/x startup-config", "who", "show call-router trace T called-e164 1", "show config problems", "show alarms", "pki trust " + strings.Repeat("AB", 32),
+		"copy http://h/x startup-config", "who", "show call-router trace T called-e164 1", "show config problems", "show alarms", "pki trust add " + anySum, "pki trust add " + anySum + " force",
+		"no pki trust " + anySum,
 	} {
 		var out strings.Builder
 		l.Exec(t.Context(), b, s, line, nil, &out)

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"viaduct/appliance/cli"
@@ -123,12 +124,35 @@ func erasePKI(c *call, a *pkiName) error {
 	return nil
 }
 
-type fingerprint struct{ Sum string }
+type fingerprint struct {
+	Sum   string
+	Force bool
+}
 
+// trustIssuer shows what a peer has sent before it asks: the fingerprint is all that tells the issuer from one who has taken its name.
 func trustIssuer(c *call, a *fingerprint) error {
-	text, err := c.box.TrustIssuer(a.Sum)
+	if !a.Force && !c.session.Yes {
+		all := c.box.UnknownIssuers()
+		i := slices.IndexFunc(all, func(u status.UnknownIssuer) bool { return u.SHA256 == a.Sum })
+		if i < 0 {
+			return errors.New("pki trust add: no peer has shown an issuer with this fingerprint that is not trusted: see `show pki trusted`")
+		}
+		c.page().UnknownIssuers(all[i : i+1])
+	}
+	if !c.confirmed(a.Force, "Trust "+a.Sum+"?") {
+		return nil
+	}
+	return c.trust("pki trust add", a.Sum, c.box.TrustIssuer)
+}
+
+func untrustIssuer(c *call, a *fingerprint) error {
+	return c.trust("no pki trust", a.Sum, c.box.UntrustIssuer)
+}
+
+func (c *call) trust(command, sum string, change func(sum string) (string, error)) error {
+	text, err := change(sum)
 	if err != nil {
-		return fmt.Errorf("pki trust: %w", err)
+		return fmt.Errorf("%s: %w", command, err)
 	}
 	c.result.Changed = true
 	c.printf("%s\n", text)

@@ -246,6 +246,9 @@ func TestAnUnknownIssuerCanBeTrusted(t *testing.T) {
 	if err := server.VerifyConnection(cs); !errors.As(err, &e) || !e.Root || e.Issuer != "Peer Root" || e.Subject != "hub" || !e.End.Equal(w.root.cert) || e.SHA256 != Fingerprint(w.root.cert) {
 		t.Fatalf("%v", err)
 	}
+	if len(e.Chain) != 3 || e.Chain[0] != leaf.cert || e.Chain[1] != w.intermediate.cert {
+		t.Errorf("a chain of %d", len(e.Chain))
+	}
 	w.store.certs["learned"] = []*x509.Certificate{e.End}
 	p.Trusted = []config.PKIName{"pki:certificate/learned"}
 	if server, err = ServerConfig(p, w.store); err != nil {
@@ -253,6 +256,30 @@ func TestAnUnknownIssuerCanBeTrusted(t *testing.T) {
 	}
 	if err := server.VerifyConnection(cs); err != nil {
 		t.Error(err)
+	}
+}
+
+// A chain is what belongs together, whatever the order and whatever else a peer sends; rings and long ones end.
+func TestAChainIsPutInOrder(t *testing.T) {
+	w := newWorld(t)
+	leaf, other := issue(t, w.intermediate, "hub", serverOnly("hub")), issue(t, nil, "Peer Root", authority)
+	sent := []*x509.Certificate{other.cert, w.root.cert, leaf.cert, w.root.cert, w.intermediate.cert, w.intermediate.cert}
+	if got := Chain(leaf.cert, sent); len(got) != 3 || got[1] != w.intermediate.cert || got[2] != w.root.cert {
+		t.Errorf("a chain of %d", len(got))
+	}
+	a, b := issue(t, nil, "A", authority), issue(t, nil, "B", authority)
+	ringA, ringB := issueFor(t, b, "A", a.key, authority), issueFor(t, a, "B", b.key, authority)
+	if got := Chain(issue(t, a, "ring").cert, []*x509.Certificate{ringA.cert, ringB.cert}); len(got) != 3 {
+		t.Errorf("a ring gives a chain of %d", len(got))
+	}
+	top := w.root
+	var long []*x509.Certificate
+	for range 2 * maxChain {
+		top = issue(t, top, "Again", authority)
+		long = append([]*x509.Certificate{top.cert}, long...)
+	}
+	if got := Chain(issue(t, top, "deep").cert, long); len(got) > maxChain {
+		t.Errorf("a chain of %d", len(got))
 	}
 }
 

@@ -5,18 +5,19 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
 // UnknownIssuer says that a peer's chain ends at a certificate whose issuer is no trust anchor.
 type UnknownIssuer struct {
-	Subject string            // of the peer's certificate
-	Issuer  string            // whose certificate is missing, or that of End itself when it is a root
-	End     *x509.Certificate // the last of the chain that the peer sent
-	SHA256  string            // of End, upper case hex
-	Leaf    *x509.Certificate // the peer's certificate
-	Root    bool              // End is a root: importing it as a trusted certificate makes the chain good
+	Subject string              // of the peer's certificate
+	Issuer  string              // whose certificate is missing, or that of End itself when it is a root
+	End     *x509.Certificate   // the last of the chain that the peer sent
+	SHA256  string              // of End, upper case hex
+	Chain   []*x509.Certificate // from the peer's certificate to End
+	Root    bool                // End is a root: importing it as a trusted certificate makes the chain good
 }
 
 func (e *UnknownIssuer) Error() string {
@@ -33,10 +34,11 @@ func explain(err error, leaf *x509.Certificate, rest []*x509.Certificate) error 
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &authority):
-		end := chainEnd(leaf, rest)
+		chain := Chain(leaf, rest)
+		end := chain[len(chain)-1]
 		return &UnknownIssuer{
 			Subject: subject(leaf), Issuer: plainName(end.Issuer.CommonName, end.Issuer.String()),
-			Leaf: leaf, End: end, SHA256: Fingerprint(end), Root: bytes.Equal(end.RawSubject, end.RawIssuer),
+			Chain: chain, End: end, SHA256: Fingerprint(end), Root: bytes.Equal(end.RawSubject, end.RawIssuer),
 		}
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fmt.Errorf("the certificate of %s is good from %s to %s only: it has expired, or this clock is wrong",
@@ -47,18 +49,27 @@ func explain(err error, leaf *x509.Certificate, rest []*x509.Certificate) error 
 	return fmt.Errorf("verify the certificate of %s: %w", subject(leaf), err)
 }
 
-// chainEnd follows a chain as far as the peer sent it.
-func chainEnd(leaf *x509.Certificate, rest []*x509.Certificate) *x509.Certificate {
-	end := leaf
-	for range rest { // no chain is longer than the certificates that were sent, even with cycles
-		for _, c := range rest {
-			if c != end && bytes.Equal(c.RawSubject, end.RawIssuer) && !bytes.Equal(end.RawSubject, end.RawIssuer) && end.CheckSignatureFrom(c) == nil {
-				end = c
-				break
-			}
+// maxChain is the number of certificates of a peer's chain that are looked at. Real ones have two to four.
+const maxChain = 8
+
+// Chain is the chain of a leaf as far as the peer sent it, in order. What else the peer sent is left out.
+func Chain(leaf *x509.Certificate, rest []*x509.Certificate) []*x509.Certificate {
+	chain := []*x509.Certificate{leaf}
+	rest = rest[:min(len(rest), maxChain)] // each one is checked against the others
+	for len(chain) < maxChain {
+		end := chain[len(chain)-1]
+		if bytes.Equal(end.RawSubject, end.RawIssuer) {
+			break
 		}
+		next := slices.IndexFunc(rest, func(c *x509.Certificate) bool {
+			return bytes.Equal(c.RawSubject, end.RawIssuer) && !slices.ContainsFunc(chain, c.Equal) && end.CheckSignatureFrom(c) == nil
+		})
+		if next < 0 {
+			break
+		}
+		chain = append(chain, rest[next])
 	}
-	return end
+	return chain
 }
 
 // checkNames wants one of the names in a certificate.

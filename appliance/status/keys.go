@@ -35,6 +35,18 @@ type UnknownIssuer struct {
 	Gateway  string    `json:"gateway"`
 	Peer     string    `json:"peer"`
 	Last     time.Time `json:"last"` // time that the peer showed it
+
+	Chain []ChainLink `json:"chain,omitempty"` // that the peer sent, its own certificate first
+}
+
+// ChainLink is one certificate of a peer's chain.
+type ChainLink struct {
+	Subject   string    `json:"subject"`
+	Issuer    string    `json:"issuer"`
+	KeyType   string    `json:"key_type"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+	SHA256    string    `json:"sha256"`
 }
 
 // Licenses are the pools of licenses and the keys that fill them.

@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
+	"viaduct/appliance/store"
 )
 
 // unknownIssuers remembers the untrusted certificates at which chains of peers ended, so that an administrator can check one and trust
@@ -57,16 +59,33 @@ func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // leaf describes the peer's certificate: its names and its dates.
 func (x unknownIssuer) leaf() string {
-	c := x.Leaf
-	if c == nil {
-		c = x.End
+	if len(x.Chain) == 0 {
+		return described(x.End)
 	}
+	return described(x.Chain[0])
+}
+
+// described is a certificate in one line: subject, dates and names.
+func described(c *x509.Certificate) string {
 	d := pki.Describe(c)
 	text := fmt.Sprintf("subject %s, good from %s to %s", d.Subject, d.NotBefore.UTC().Format(time.DateOnly), d.NotAfter.UTC().Format(time.DateOnly))
 	if len(d.Names) > 0 {
 		text += ", for " + strings.Join(d.Names, ", ")
 	}
 	return printable.Text(text)
+}
+
+// chain describes each certificate that the peer sent, its own first.
+func (x unknownIssuer) chain() (list []status.ChainLink) {
+	for _, c := range x.Chain {
+		list = append(list, linkOf(c))
+	}
+	return list
+}
+
+func linkOf(c *x509.Certificate) status.ChainLink {
+	d := pki.Describe(c)
+	return status.ChainLink{Subject: d.Subject, Issuer: d.Issuer, KeyType: d.Key, NotBefore: d.NotBefore, NotAfter: d.NotAfter, SHA256: d.SHA256}
 }
 
 // note remembers an issuer and logs it, with the command that trusts it.
@@ -91,7 +110,7 @@ func (s *unknownIssuers) note(log *slog.Logger, gateway, peer string, e *pki.Unk
 	if now.Sub(x.told) >= tellAgain {
 		x.told = now
 		log.Error("issuer of a peer's certificate is not trusted; when it should be, enter the command in name", "gw", gateway, "peer", peer, "err", e,
-			"name", "pki trust "+e.SHA256)
+			"name", "pki trust add "+e.SHA256)
 	}
 	s.seen[e.SHA256] = x
 }
@@ -162,13 +181,14 @@ func (s *System) UnknownIssuers() []status.UnknownIssuer {
 	for _, x := range s.untrusted() {
 		list = append(list, status.UnknownIssuer{
 			SHA256: x.SHA256, Subject: pki.Describe(x.End).Subject, Issuer: x.Issuer, Root: x.Root,
-			Peer: x.peer, Gateway: x.gateway, Last: x.last, NotAfter: x.End.NotAfter, Warning: x.warning(), Leaf: x.leaf(),
+			Peer: x.peer, Gateway: x.gateway, Last: x.last, NotAfter: x.End.NotAfter, Warning: x.warning(), Leaf: x.leaf(), Chain: x.chain(),
 		})
 	}
 	return list
 }
 
-// TrustIssuer imports the certificate of this fingerprint and adds it to the trusted certificates of the profile that met it.
+// TrustIssuer imports the certificate of this fingerprint and adds it to the trusted certificates of the profile that met it, in the
+// running configuration and in the startup-config: a box that restarts goes on to reach its peer.
 func (s *System) TrustIssuer(sum string) (string, error) {
 	x, ok := s.unknown.find(sum)
 	if !ok {
@@ -181,9 +201,10 @@ func (s *System) TrustIssuer(sum string) (string, error) {
 	if _, err := s.store.ImportCertificate(name, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: x.End.Raw})); err != nil {
 		return "", err
 	}
+	item := config.PKIName("pki:certificate/" + name)
 	profile := ""
 	err = s.Mutate(func(old *config.Config) (*config.Config, error) {
-		next, found, err := withTrusted(old, x.gateway, config.PKIName("pki:certificate/"+name))
+		next, found, err := withTrusted(old, x.gateway, item)
 		profile = found
 		return next, err
 	})
@@ -196,7 +217,109 @@ func (s *System) TrustIssuer(sum string) (string, error) {
 	if !x.Root {
 		kind = "intermediate, whose own issuer stays unknown here"
 	}
-	return fmt.Sprintf("certificate %s (%s) is trusted in profile tls %s; `copy running-config startup-config` keeps it so", name, kind, profile), nil
+	kept := s.saveTrust([]string{profile}, func(list []config.PKIName) []config.PKIName { return adding(list, item) })
+	return fmt.Sprintf("certificate %s (%s) is trusted in profile tls %s; %s", name, kind, profile, kept), nil
+}
+
+// UntrustIssuer takes a certificate out of all profiles that trust it, and out of the key store when nothing else uses it. A profile does
+// not lose its last trusted certificate so: without any it would trust the built-in roots, which is another decision.
+func (s *System) UntrustIssuer(sum string) (string, error) {
+	name, c := s.storedAs(sum)
+	if c == nil {
+		return "", errors.New("no imported certificate has this fingerprint")
+	}
+	item := config.PKIName("pki:certificate/" + name)
+	var profiles []string
+	err := s.Mutate(func(old *config.Config) (*config.Config, error) {
+		profiles = nil
+		changed := *old
+		changed.TLS = slices.Clone(old.TLS)
+		for i, p := range old.TLS {
+			if !slices.Contains(p.Trusted, item) {
+				continue
+			}
+			less := *p
+			if less.Trusted = removing(p.Trusted, item); len(less.Trusted) == 0 {
+				return nil, fmt.Errorf("it is the last certificate that profile tls %s trusts: enter another `trusted-certificate` there first", p.Name)
+			}
+			changed.TLS[i] = &less
+			profiles = append(profiles, p.Name)
+		}
+		if len(profiles) == 0 {
+			return nil, fmt.Errorf("no profile tls trusts %s", item)
+		}
+		return &changed, nil
+	})
+	if err != nil {
+		return "", err
+	}
+	s.log.Warn("issuer not trusted any more", "name", name)
+	kept := s.saveTrust(profiles, func(list []config.PKIName) []config.PKIName { return removing(list, item) })
+	text := fmt.Sprintf("certificate %s is not trusted any more in profile tls %s; %s", name, strings.Join(profiles, ", "), kept)
+	if slices.ContainsFunc(s.Running().TLS, func(p *config.TLSProfile) bool { return slices.Contains(certificatesOf(p), item) }) {
+		return text + "; it stays imported, because a profile shows it as its own", nil
+	}
+	if err := s.store.RemoveKey(status.KeyCertificate, name); err != nil {
+		return text, err
+	}
+	return text, nil
+}
+
+// storedAs finds an imported certificate by its fingerprint.
+func (s *System) storedAs(sum string) (name string, c *x509.Certificate) {
+	for _, k := range s.store.Keys() {
+		if k.Kind != status.KeyCertificate {
+			continue
+		}
+		if list, err := s.store.Certificates(k.Name); err == nil && len(list) == 1 && pki.Fingerprint(list[0]) == sum {
+			return k.Name, list[0]
+		}
+	}
+	return "", nil
+}
+
+// saveTrust changes the trusted certificates of profiles in the startup-config, and nothing else there. It returns what to tell of it.
+func (s *System) saveTrust(profiles []string, change func([]config.PKIName) []config.PKIName) string {
+	const byHand = "`copy running-config startup-config` keeps it so"
+	text, err := s.store.Startup()
+	if err != nil || s.o.Language == nil {
+		return byHand
+	}
+	cfg, problems := s.o.Language.Parse(text)
+	if slices.ContainsFunc(problems, func(p check.Problem) bool { return p.Severity == check.Error }) {
+		return byHand // the lines that are not understood would be lost
+	}
+	for _, name := range profiles {
+		i := slices.IndexFunc(cfg.TLS, func(p *config.TLSProfile) bool { return config.SameName(p.Name) == config.SameName(name) })
+		if i < 0 {
+			return byHand
+		}
+		changed := *cfg.TLS[i]
+		changed.Trusted = change(changed.Trusted)
+		if len(changed.Trusted) == 0 {
+			return byHand
+		}
+		cfg.TLS[i] = &changed
+	}
+	if err := s.WriteFile(store.StartupFile, s.o.Language.Print(cfg, false)); err != nil {
+		return fmt.Sprintf("the startup-config was not changed (%v): %s", err, byHand)
+	}
+	return "this is saved in the startup-config, too"
+}
+
+// adding adds a trusted certificate to a list. One that means the built-in roots, since it is empty, goes on to hold them.
+func adding(list []config.PKIName, item config.PKIName) []config.PKIName {
+	if len(list) == 0 {
+		list = []config.PKIName{"pki:certificate/" + pki.BuiltInName}
+	}
+	if slices.Contains(list, item) {
+		return list
+	}
+	return append(slices.Clone(list), item)
+}
+
+func removing(list []config.PKIName, item config.PKIName) []config.PKIName {
+	return slices.DeleteFunc(slices.Clone(list), func(n config.PKIName) bool { return n == item })
 }
 
 // nameFor makes a name for the key store from the subject of a certificate, with its fingerprint when another certificate has that name.
@@ -224,12 +347,7 @@ func withTrusted(old *config.Config, gateway string, name config.PKIName) (next 
 		return nil, "", fmt.Errorf("context sip-gateway %s has no profile tls any more", gateway)
 	}
 	p := *gw.TLS.In(old)
-	if len(p.Trusted) == 0 {
-		p.Trusted = []config.PKIName{"pki:certificate/" + pki.BuiltInName}
-	}
-	if !slices.Contains(p.Trusted, name) {
-		p.Trusted = append(slices.Clone(p.Trusted), name)
-	}
+	p.Trusted = adding(p.Trusted, name)
 	changed := *old
 	changed.TLS = slices.Clone(old.TLS)
 	for i, x := range changed.TLS {

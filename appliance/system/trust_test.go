@@ -77,10 +77,10 @@ func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
 	first, second := root(t, "New Root G9/2", time.Hour), root(t, "New Root G9/2", time.Hour)
 	sum := met(first)
 	met(first)
-	if n := strings.Count(log.String(), "pki trust "+sum); n != 1 || !strings.Contains(log.String(), "New Root G9/2") {
+	if n := strings.Count(log.String(), "pki trust add "+sum); n != 1 || !strings.Contains(log.String(), "New Root G9/2") {
 		t.Errorf("logged %d times:\n%s", n, log.String())
 	}
-	if p := s.problems(); len(p) != 1 || p[0].Fix != "pki trust "+sum || !strings.Contains(p[0].Text, "sip.example") {
+	if p := s.problems(); len(p) != 1 || p[0].Fix != "pki trust add "+sum || !strings.Contains(p[0].Text, "sip.example") {
 		t.Errorf("problems: %+v", p)
 	}
 	if _, err := s.TrustIssuer(strings.Repeat("0", 64)); err == nil {

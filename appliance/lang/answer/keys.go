@@ -52,10 +52,19 @@ func (pg Page) UnknownIssuers(list []status.UnknownIssuer) {
 		if u.Leaf != "" {
 			pg.Printf("  Peer's certificate: %s\n", u.Leaf)
 		}
+		pg.chain(u.Chain)
 		if u.Warning != "" {
 			pg.Printf("  Warning: %s\n", u.Warning)
 		}
-		pg.Printf("  To trust it: pki trust %s\n", u.SHA256)
+		pg.Printf("  To trust it: pki trust add %s\n", u.SHA256)
+	}
+}
+
+// chain shows the certificates of a chain, two lines each.
+func (pg Page) chain(list []status.ChainLink) {
+	for n, l := range list {
+		pg.Printf("  Chain %d: %s (%s), until %s, issued by %s\n", n, l.Subject, l.KeyType, l.NotAfter.UTC().Format(time.DateOnly), l.Issuer)
+		pg.Printf("    SHA-256: %s\n", l.SHA256)
 	}
 }
 
