@@ -38,8 +38,9 @@ fuzz:
 		out=$$($(GO) test ./$$0 -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZ) 2>&1) || { echo "$$out"; exit 255; }; \
 		echo "fuzz $$0 $$1"'
 
-bench:
-	$(GO) test -p 1 -run '^$$' -bench . -benchmem ./...
+# As root; some ten minutes. See docs/performance.md.
+bench: peers
+	$(GO) test -p 1 -timeout 1h -run '^$$' -bench . -benchmem ./...
 
 # Generated documents; a test in each package fails when one is not current.
 docs:

@@ -81,6 +81,7 @@ var floors = map[string]string{
 	"lab/cmd/lab":       "*",
 	"interop":           "*",
 	"pki/pkitest":       "",
+	"media/mediatest":   "srtp srtp/srtptest",
 	"srtp/srtptest":     "srtp",
 	"license/cmd/issue": "license",
 }

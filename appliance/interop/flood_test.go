@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"viaduct/appliance/lab"
+	"viaduct/appliance/media/mediatest"
 )
 
 const (
@@ -94,10 +95,11 @@ var datagramFloods = []struct {
 func TestFloods(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
-	l := newLoad(t, ctx, 10*floodCalls, "    trust remote\n\n  service", "    trust remote\n    trust 192.168.1.0/24\n\n  service")
+	l := newLoad(t, ctx, loadOptions{calls: 10 * floodCalls,
+		replacements: []string{"    trust remote\n\n  service", "    trust remote\n    trust 192.168.1.0/24\n\n  service"}})
 	pid := l.box.PID()
 	l.pbx()
-	h := l.hub()
+	h := l.hub(2 * time.Second)
 	calls := make(chan int)
 	stop := make(chan struct{})
 	go func() {
@@ -117,7 +119,7 @@ func TestFloods(t *testing.T) {
 		flooding, end := context.WithTimeout(ctx, floodFor)
 		f(flooding)
 		end()
-		rss := resident(t, pid)
+		rss := mediatest.Resident(t, pid) >> 10
 		peak = max(peak, rss)
 		t.Logf("%-55s %4d MiB, %d calls ended, %d failed", name, rss>>10, h.ended.Load(), h.failed.Load())
 		if rss > floodMemory {

@@ -14,12 +14,13 @@ import (
 // hub generates calls as a Teams proxy does, over TLS connections that it opens. It is written for load: it reads of a message only
 // what a caller must, and shares no code with the box or the lab.
 type hub struct {
+	name  string // begins Call-IDs
 	box   string // Contact host and port, for Request-URIs
 	from  string // our address in Via
 	conns []*hubConn
 
-	hold  time.Duration
-	calls sync.Map // Call-ID: *hubCall
+	hold  time.Duration // negative: until hangUp
+	calls sync.Map      // Call-ID: *hubCall
 
 	answered, ended, failed atomic.Int64
 	mu                      sync.Mutex
@@ -40,6 +41,7 @@ type hubCall struct {
 	to      string // with the box's tag
 	uri     string // called
 	contact string
+	answer  string       // body of the 200
 	state   atomic.Int32 // 0 inviting, 1 answered, 2 hanging up, 3 over
 }
 
@@ -52,8 +54,8 @@ func (c *hubConn) send(m string) error {
 	return c.w.Flush()
 }
 
-func newHub(box, from string, hold time.Duration, conns ...*tls.Conn) *hub {
-	h := &hub{box: box, from: from, hold: hold, complaints: map[string]int{}}
+func newHub(name, box, from string, hold time.Duration, conns ...*tls.Conn) *hub {
+	h := &hub{name: name, box: box, from: from, hold: hold, complaints: map[string]int{}}
 	for _, c := range conns {
 		k := &hubConn{Conn: c, w: bufio.NewWriterSize(c, 16<<10)}
 		h.conns = append(h.conns, k)
@@ -62,10 +64,13 @@ func newHub(box, from string, hold time.Duration, conns ...*tls.Conn) *hub {
 	return h
 }
 
+// hubKey is for AES_CM_128_HMAC_SHA1_80 in all calls.
+const hubKey = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+
 const hubOffer = "v=0\r\no=- 1 1 IN IP4 52.114.249.26\r\ns=session\r\nc=IN IP4 52.114.249.26\r\nt=0 0\r\n" +
 	"m=audio 50000 RTP/SAVP 104 9 103 111 18 0 8 97 101 13 118\r\na=rtcp:50001\r\na=rtcp-mux\r\na=sendrecv\r\n" +
 	"a=crypto:0 AES_CM_128_HMAC_SHA1_32 inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA|2^31\r\n" +
-	"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB|2^31\r\n" +
+	"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + hubKey + "|2^31\r\n" +
 	"a=rtpmap:104 SILK/16000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:103 SILK/8000\r\na=rtpmap:111 SIREN/16000\r\na=rtpmap:18 G729/8000\r\n" +
 	"a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:97 RED/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n" +
 	"a=rtpmap:13 CN/8000\r\na=rtpmap:118 CN/16000\r\na=ptime:20\r\n"
@@ -78,7 +83,7 @@ func (h *hub) request(c *hubCall, method, uri, to string, seq int, extra, body s
 
 // call begins call number n.
 func (h *hub) call(n int) {
-	c := &hubCall{id: fmt.Sprintf("load%08d", n), conn: h.conns[n%len(h.conns)], began: time.Now()}
+	c := &hubCall{id: fmt.Sprintf("%s%08d", h.name, n), conn: h.conns[n%len(h.conns)], began: time.Now()}
 	h.calls.Store(c.id, c)
 	c.uri = fmt.Sprintf("sip:+4989%07d@%s;user=phone;transport=tls", n%10_000_000, h.box) // many calls to one number are taken for a loop
 	m := h.request(c, "INVITE", c.uri, "<"+c.uri+">", 1, "CONTACT: <sip:api-du-a-euwe.pstnhub.microsoft.com:443;x-i=1f0c6ad7;x-c=5f1e9b3a>\r\n"+
@@ -140,6 +145,7 @@ func (h *hub) response(c *hubCall, text string) {
 		}
 		c.to = headerOf(text, "To")
 		c.contact = strings.Trim(headerOf(text, "Contact"), "<>")
+		_, c.answer, _ = strings.Cut(text, "\r\n\r\n")
 		c.state.Store(1)
 		took := time.Since(c.began)
 		if err := c.conn.send(h.request(c, "ACK", c.contact, c.to, 1, "", "")); err != nil {
@@ -150,7 +156,9 @@ func (h *hub) response(c *hubCall, text string) {
 		h.mu.Lock()
 		h.setups = append(h.setups, took)
 		h.mu.Unlock()
-		time.AfterFunc(h.hold, func() { h.bye(c) })
+		if h.hold >= 0 {
+			time.AfterFunc(h.hold, func() { h.bye(c) })
+		}
 	case !invite && code == "200":
 		if c.state.Swap(3) == 2 {
 			h.ended.Add(1)
@@ -165,13 +173,20 @@ func (h *hub) response(c *hubCall, text string) {
 	}
 }
 
-// abandon counts every call that has not ended as failed.
-func (h *hub) abandon() {
+// all are the calls that have not ended.
+func (h *hub) all() (list []*hubCall) {
 	h.calls.Range(func(_, v any) bool {
-		c := v.(*hubCall)
-		h.fail(c, fmt.Sprintf("not over in state %d", c.state.Load()))
+		list = append(list, v.(*hubCall))
 		return true
 	})
+	return list
+}
+
+// abandon counts every call that has not ended as failed.
+func (h *hub) abandon() {
+	for _, c := range h.all() {
+		h.fail(c, fmt.Sprintf("not over in state %d", c.state.Load()))
+	}
 }
 
 func headerOf(text, name string) string {

@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"viaduct/appliance/lab"
+	"viaduct/appliance/media/mediatest"
 )
 
 var programs struct{ sbcd, consoled string }
 
 func TestMain(m *testing.M) {
+	mediatest.Main()
 	lab.Enter()
 	dir, err := os.MkdirTemp("", "interop")
 	if err != nil {

@@ -190,6 +190,19 @@ type Process struct {
 	err  error // valid when done is closed
 }
 
+// Pin has programs that are started in the namespace from now on stay on one processor.
+func (n *Namespace) Pin(cpu int) error {
+	var set unix.CPUSet
+	set.Set(cpu)
+	result := make(chan error, 1)
+	select {
+	case n.jobs <- func() { result <- unix.SchedSetaffinity(0, &set) }: // which they inherit
+	case <-n.gone:
+		return fmt.Errorf("pin %s: %w", n.Name, net.ErrClosed)
+	}
+	return os.NewSyscallError("sched_setaffinity", <-result)
+}
+
 // Start starts a program inside the namespace. Its end is waited for from then on, so give it writers as Stdout and Stderr:
 // what StdoutPipe returns is closed at the end, read or not.
 func (n *Namespace) Start(cmd *exec.Cmd) (*Process, error) {

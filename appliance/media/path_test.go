@@ -2,9 +2,11 @@ package media
 
 import (
 	"net/netip"
+	"os"
 	"testing"
 
 	"viaduct/appliance/audio"
+	"viaduct/appliance/media/mediatest"
 	"viaduct/appliance/srtp"
 	"viaduct/appliance/srtp/srtptest"
 )
@@ -55,12 +57,12 @@ func (p *path) both() {
 	p.seq++
 	p.t.now += 20_000_000
 	slot := p.t.input.slot(0)[headroom:]
-	fillLoad(slot, 7, p.seq, 0)
+	mediatest.Fill(slot, 7, p.seq, 0)
 	n := p.peer.Protect(p.send, slot, 172, 12, p.seq)
 	p.t.slot = 0
 	p.t.receive(p.s.legs[A].local.ports[rtp], slot[:n], p.a)
 	slot = p.t.input.slot(1)[headroom:]
-	fillLoad(slot, 8, p.seq, 0)
+	mediatest.Fill(slot, 8, p.seq, 0)
 	p.t.slot = 1
 	p.t.receive(p.s.legs[B].local.ports[rtp], slot[:172], p.b)
 	p.packets += p.t.batch.n
@@ -159,7 +161,7 @@ func BenchmarkOpenClose(b *testing.B) {
 	for _, own := range []bool{false, true} {
 		b.Run(way(own), func(b *testing.B) {
 			r := running(b, Options{Quarantine: 1, ownSockets: own})
-			before := ownTime()
+			before := mediatest.CPU(b, os.Getpid())
 			for b.Loop() {
 				s := r.NewSession()
 				for side := range 2 {
@@ -169,7 +171,7 @@ func BenchmarkOpenClose(b *testing.B) {
 				}
 				s.Close()
 			}
-			b.ReportMetric(float64(ownTime()-before)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(mediatest.CPU(b, os.Getpid())-before)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }

@@ -1,0 +1,182 @@
+package mediatest
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const role = "VIADUCT_MEDIA_LOAD" // environment: this process is the generator, on the processor of this number
+
+// Main is the generator's whole life where this process is one, and nothing otherwise. TestMain calls it first.
+func Main() {
+	text := os.Getenv(role)
+	if text == "" {
+		return
+	}
+	processor, err := strconv.Atoi(text)
+	if err == nil {
+		runtime.LockOSThread()
+		Pin(0, processor)
+		err = generate(os.Stdin, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "load generator:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// Plan is what the generator is told: each call gets a packet each way every 20 ms.
+type Plan struct {
+	Calls    []Call
+	Duration time.Duration
+}
+
+// Call has SRTP (AES_CM_128_HMAC_SHA1_80) on side A and RTP on side B.
+type Call struct {
+	A, B          netip.AddrPort // the relay's ports
+	Send, Receive []byte         // master keys of side A, seen from the generator
+}
+
+// Result is what it found. Latency is what the way through the relay takes, from the generator's clock to the kernel's time of arrival.
+type Result struct {
+	Sent, Received, Bad int
+	P50, P99, P999, Max time.Duration
+}
+
+// Generator sends from one address on each side: relays tell calls apart by their own ports.
+type Generator struct {
+	A, B netip.AddrPort
+
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// Start starts a generator that uses two sockets. It ends with the test.
+func Start(t testing.TB, a, b net.PacketConn) *Generator {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &Generator{A: address(a), B: address(b), cmd: exec.Command(self)}
+	for _, c := range []net.PacketConn{a, b} {
+		f, err := c.(*net.UDPConn).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		defer c.Close()
+		g.cmd.ExtraFiles = append(g.cmd.ExtraFiles, f)
+	}
+	g.cmd.Env = append(os.Environ(), fmt.Sprint(role, "=", Last()))
+	g.cmd.Stderr = os.Stderr
+	out, err := g.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.out = bufio.NewReader(out)
+	if g.in, err = g.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		g.in.Close()
+		_ = g.cmd.Wait()
+	})
+	return g
+}
+
+func address(c net.PacketConn) netip.AddrPort { return c.LocalAddr().(*net.UDPAddr).AddrPort() }
+
+// StartOnLoopback is Start with addresses of the loopback device.
+func StartOnLoopback(t testing.TB) *Generator {
+	t.Helper()
+	var sides [2]net.PacketConn
+	for i, host := range []string{"127.0.0.1", "127.0.0.2"} {
+		c, err := net.ListenPacket("udp4", host+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sides[i] = c
+	}
+	return Start(t, sides[0], sides[1])
+}
+
+func (g *Generator) read(t testing.TB, v any) {
+	t.Helper()
+	line, err := g.out.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, v)
+	}
+	if err != nil {
+		t.Fatalf("load generator: %v", err)
+	}
+}
+
+// Run offers the load and returns what came of it, with the processor time that cpu reports over the measured part.
+func (g *Generator) Run(t testing.TB, plan Plan, cpu func() time.Duration) (Result, time.Duration) {
+	t.Helper()
+	if err := json.NewEncoder(g.in).Encode(plan); err != nil {
+		t.Fatal(err)
+	}
+	var begun string
+	g.read(t, &begun)
+	before := cpu()
+	var result Result
+	g.read(t, &result)
+	return result, cpu() - before
+}
+
+// Report makes the result the benchmark's.
+func (r Result) Report(b *testing.B, plan Plan, used time.Duration) {
+	b.ReportMetric(100*used.Seconds()/plan.Duration.Seconds()/float64(len(plan.Calls)), "cpu-s/s/100calls")
+	b.ReportMetric(100*float64(r.Sent-r.Received)/float64(r.Sent), "lost-%")
+	b.ReportMetric(milliseconds(r.P50), "p50-ms")
+	b.ReportMetric(milliseconds(r.P99), "p99-ms")
+	b.ReportMetric(milliseconds(r.P999), "p99.9-ms")
+	b.ReportMetric(0, "ns/op")
+	if r.Bad > 0 {
+		b.Errorf("%d packets came damaged", r.Bad)
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// Sizes are the numbers of calls to measure with: VIADUCT_LOAD_CALLS ("100,500,1000"), or else these.
+func Sizes(t testing.TB, otherwise ...int) (list []int) {
+	text := os.Getenv("VIADUCT_LOAD_CALLS")
+	if text == "" {
+		return otherwise
+	}
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatalf("VIADUCT_LOAD_CALLS: %v", err)
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
+// Duration is how long to measure: VIADUCT_LOAD_SECONDS, or else five seconds.
+func Duration() time.Duration {
+	if n, err := strconv.Atoi(os.Getenv("VIADUCT_LOAD_SECONDS")); err == nil && n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	return 5 * time.Second
+}
