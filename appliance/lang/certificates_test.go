@@ -78,9 +78,9 @@ func TestCertificatesAreJudgedAtTheirLines(t *testing.T) {
 		"server usage only":     {certify(t, good, "sbc.meinefirma.de", month, server), good, "note: " + leaf + "the certificate of sbc.meinefirma.de carries the server usage only"},
 		"no server usage":       {certify(t, good, "sbc.meinefirma.de", month, client), good, "warning: " + leaf + "the certificate of sbc.meinefirma.de does not carry the server usage"},
 		"EC":                    {certify(t, ec, "sbc.meinefirma.de", month, server, client), ec, "warning: " + leaf + "the certificate of sbc.meinefirma.de has a key of type EC P-256: Microsoft Teams takes RSA only"},
-		"another name":          {certify(t, good, "sbc.other.example", month, server, client), good, "Contact towards Teams has sbc.meinefirma.de, but the certificate is for sbc.other.example"},
+		"another name":          {certify(t, good, "sbc.other.example", month, server, client), good, "the certificate is for sbc.other.example, not for sbc.meinefirma.de, which stands in Contact towards Teams"},
 		"a wildcard":            {certify(t, good, "*.meinefirma.de", month, server, client), good, ""},
-		"a wildcard of two":     {certify(t, good, "*.de", month, server, client), good, "but the certificate is for *.de"},
+		"a wildcard of two":     {certify(t, good, "*.de", month, server, client), good, "the certificate is for *.de, not for"},
 		"ends soon":             {certify(t, good, "sbc.meinefirma.de", 5*24*time.Hour+time.Hour, server, client), good, "warning: " + leaf + "own-certificate of sbc.meinefirma.de expires on " + time.Now().Add(5*24*time.Hour+time.Hour).UTC().Format(time.DateOnly) + ", in 5 days"},
 		"has ended":             {certify(t, good, "sbc.meinefirma.de", -time.Minute, server, client), good, "warning: " + leaf + "own-certificate of sbc.meinefirma.de has expired"},
 		"the key of another":    {certify(t, good, "sbc.meinefirma.de", month, server, client), ec, "warning: " + key + "the private key (EC P-256) does not belong"},
@@ -93,6 +93,15 @@ func TestCertificatesAreJudgedAtTheirLines(t *testing.T) {
 		}
 		if c.key != nil {
 			store.keys["myprivate.key"] = c.key
+		}
+		imported := check.Imported(cfg, store, "pki:certificate/MYCERTIFICATE", time.Now())
+		if warned := strings.HasPrefix(c.want, "warning: ") || strings.Contains(c.want, "certificate is for"); c.cert != nil && c.key != nil && warned != (len(imported) > 0) {
+			t.Errorf("%s: the import warns of %q", why, imported)
+		}
+		for _, text := range imported {
+			if text, _, _ = strings.Cut(text, ", as the box"); !strings.Contains(c.want, text[:20]) && !strings.Contains(text, "certificate is for") {
+				t.Errorf("%s: the import warns of %q", why, text)
+			}
 		}
 		var said []string
 		for _, p := range New().Check(cfg, check.Env{PKI: store, Now: time.Now()}) {
@@ -271,7 +280,7 @@ func TestAnECKeyIsNotImportedForTeams(t *testing.T) {
 		b.names = nil
 		var out strings.Builder
 		l.Exec(t.Context(), b, &Session{Class: config.Superuser, Mode: []string{"enable"}}, "import pki:"+c.what, text, &out)
-		refused := strings.Contains(out.String(), "takes RSA only, and it is of type EC P-256") && strings.Contains(out.String(), "nothing stored")
+		refused := strings.Contains(out.String(), "of type EC P-256: Microsoft Teams takes RSA only") && strings.Contains(out.String(), "nothing stored")
 		if taken := len(b.names) == 1; taken != c.taken || refused == c.taken {
 			t.Errorf("%s: stored %v, says %q", c.what, b.names, out.String())
 		}

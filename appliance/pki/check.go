@@ -2,7 +2,6 @@ package pki
 
 import (
 	"crypto"
-	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -26,7 +25,9 @@ type Finding struct {
 type checker struct {
 	profile *config.TLSProfile
 	store   Store
+	teams   bool // the peer is Microsoft Teams
 	now     time.Time
+	missing bool // a part of the chain cannot be read
 	list    []Finding
 }
 
@@ -52,7 +53,7 @@ func (k *checker) unusable(l line, name config.PKIName, err error) {
 // Check looks at every certificate and key that a profile refers to. Teams says that the profile faces Microsoft Teams, which takes
 // RSA only.
 func Check(p *config.TLSProfile, s Store, teams bool, now time.Time) []Finding {
-	k := &checker{profile: p, store: s, now: now}
+	k := &checker{profile: p, store: s, teams: teams, now: now}
 	chain, lines := k.chain()
 	key := k.key()
 	if len(chain) > 0 {
@@ -61,8 +62,9 @@ func Check(p *config.TLSProfile, s Store, teams bool, now time.Time) []Finding {
 				k.warn(line{"PrivateKey", 0}, "%v", err)
 			}
 		}
-		k.leaf(lines[0], chain[0], teams)
+		k.leaf(lines[0], chain[0])
 		k.order(lines, chain)
+		k.whole(lines, chain)
 		for i, c := range chain {
 			k.dates(lines[i], "own-certificate", c)
 		}
@@ -78,6 +80,7 @@ func (k *checker) chain() (chain []*x509.Certificate, lines []line) {
 		list, err := k.store.Certificates(Name(o.Name))
 		if err != nil {
 			k.unusable(l, o.Name, err)
+			k.missing = true
 			if len(chain) == 0 {
 				return nil, nil // the rest is no leaf
 			}
@@ -103,15 +106,10 @@ func (k *checker) key() crypto.Signer {
 }
 
 // leaf judges our own certificate.
-func (k *checker) leaf(l line, c *x509.Certificate, teams bool) {
+func (k *checker) leaf(l line, c *x509.Certificate) {
 	who := "the certificate of " + subject(c)
-	public, isRSA := c.PublicKey.(*rsa.PublicKey)
-	switch {
-	case teams && !isRSA:
-		// teams.md A.3: all suites that Microsoft offers are ECDHE-RSA.
-		k.warn(l, "%s has a key of type %s: Microsoft Teams takes RSA only and will end the handshake (no shared cipher); request one for an RSA key of 2048 bits or more", who, KeyType(c.PublicKey))
-	case isRSA && public.N.BitLen() < 2048:
-		k.warn(l, "%s has an RSA key of %d bits: peers want 2048 at least", who, public.N.BitLen())
+	if fault := KeyFault(c.PublicKey, k.teams); fault != "" {
+		k.warn(l, "%s has a key %s", who, fault)
 	}
 	if c.IsCA {
 		k.warn(l, "%s is a certificate of an authority: own-certificate 1 must be this system's own", who)
@@ -144,8 +142,19 @@ func (k *checker) order(lines []line, chain []*x509.Certificate) {
 		}
 		return
 	}
-	if c, l := chain[0], lines[0]; len(chain) == 1 && c.Issuer.String() != c.Subject.String() {
-		k.note(l, "only the certificate of %s itself is sent: if %q is an intermediate authority, add its certificate as own-certificate 2", subject(c), plainName(c.Issuer.CommonName, c.Issuer.String()))
+}
+
+// whole checks that an intermediate authority is sent along. Those that Teams trusts never sign a certificate with their root; a private one
+// may do so.
+func (k *checker) whole(lines []line, chain []*x509.Certificate) {
+	c, l := chain[0], lines[0]
+	issuer := plainName(c.Issuer.CommonName, c.Issuer.String())
+	switch {
+	case len(chain) > 1 || k.missing || c.Issuer.String() == c.Subject.String():
+	case k.teams:
+		k.warn(l, "the chain is incomplete: only the certificate of %s itself is sent, without that of %q, and peers will refuse it; add that as own-certificate 2, or to the same import", subject(c), issuer)
+	default:
+		k.note(l, "only the certificate of %s itself is sent: if %q is an intermediate authority, add its certificate as own-certificate 2", subject(c), issuer)
 	}
 }
 

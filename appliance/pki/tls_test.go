@@ -358,7 +358,7 @@ func TestCheck(t *testing.T) {
 		"a leaf for an anchor": {func(p *config.TLSProfile) {
 			p.Trusted = []config.PKIName{"pki:certificate/box", "pki:certificate/gone"}
 		}, false, now, []string{serverUsage, "warning: pki:certificate/box: sbc.example.com is no certificate of an authority", "warning: pki:certificate/gone cannot be used"}},
-		"a short RSA key": {func(p *config.TLSProfile) { own("weak", "middle")(p); p.PrivateKey = "pki:private-key/weak" }, true, now, []string{"warning: the certificate of weak has an RSA key of 1024 bits", "note: the certificate of weak carries"}},
+		"a short RSA key": {func(p *config.TLSProfile) { own("weak", "middle")(p); p.PrivateKey = "pki:private-key/weak" }, true, now, []string{"warning: the certificate of weak has a key of type RSA 1024: peers want RSA 2048", "note: the certificate of weak carries"}},
 	} {
 		p := profile()
 		if c.change != nil {

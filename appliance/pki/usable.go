@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -38,9 +37,9 @@ func Usable(chain []*x509.Certificate, key crypto.Signer, u Use) error {
 	if err := Belongs(leaf, key); err != nil {
 		return err
 	}
-	k := &checker{now: u.Now}
+	k := &checker{teams: true, now: u.Now}
 	lines := make([]line, len(chain))
-	k.leaf(lines[0], leaf, true)
+	k.leaf(lines[0], leaf)
 	k.order(lines, chain)
 	for _, f := range k.list {
 		if f.Severity == "warning" {
@@ -48,9 +47,8 @@ func Usable(chain []*x509.Certificate, key crypto.Signer, u Use) error {
 		}
 	}
 	for _, name := range u.Names {
-		if leaf.VerifyHostname(name) != nil {
-			held := names(leaf)
-			return fmt.Errorf("the certificate is for %s, not for %s", strings.Join(held[:min(len(held), 10)], ", "), name)
+		if err := NameFault(leaf, name); err != nil {
+			return err
 		}
 	}
 	// The chain is judged at a moment when all of it has begun: which part has not is a question of its own.

@@ -123,7 +123,7 @@ func (s *System) ImportCertificate(name string, pem []byte) (string, error) {
 	if len(chain) > 1 {
 		text += fmt.Sprintf(", and %d more of its chain", len(chain)-1)
 	}
-	return doubted(text, pki.Doubts(chain, time.Now())...), nil
+	return s.doubted(text, config.PKIName("pki:certificate/"+name)), nil
 }
 
 // ImportPrivateKey stores a private key, never in its encrypted form: the box must start without a pass phrase. A key that does
@@ -138,15 +138,12 @@ func (s *System) ImportPrivateKey(name string, pem []byte, passphrase string) (s
 	}
 	s.republish()
 	text := fmt.Sprintf("private key %s: %s", name, pki.KeyType(key.Public()))
-	if d := pki.KeyDoubt(key.Public()); d != "" {
-		return doubted(text, d), nil
-	}
-	return text, nil
+	return s.doubted(text, config.PKIName("pki:private-key/"+name)), nil
 }
 
-// doubted adds a doubt to an answer.
-func doubted(text string, doubts ...string) string {
-	for _, d := range doubts {
+// doubted adds to an answer what speaks against what was imported.
+func (s *System) doubted(text string, what config.PKIName) string {
+	for _, d := range check.Imported(s.Running(), s.store, what, time.Now()) {
 		text += "\n% warning: " + d
 	}
 	return text

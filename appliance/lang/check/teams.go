@@ -90,7 +90,7 @@ func (c *checker) contactHost(i *config.SIPInterface, g *config.SIPGateway, gi *
 	if err != nil || len(chain) == 0 {
 		return
 	}
-	if chain[0].VerifyHostname(contact) != nil {
-		c.add(w, Warning, fmt.Sprintf("Contact towards Teams has %s, but the certificate is for %s", contact, strings.Join(pki.Describe(chain[0]).Names, ", ")), "")
+	if err := pki.NameFault(chain[0], contact); err != nil {
+		c.add(w, Warning, err.Error()+", which stands in Contact towards Teams", "")
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/pki"
@@ -69,27 +72,104 @@ func (c *checker) facesTeams(t *config.TLSProfile) (faces bool) {
 // only, so every handshake would fail with another key (teams.md A.3). It accepts a key that cannot be read; the import reports it.
 func KeyForTeams(cfg *config.Config, what config.PKIName, public crypto.PublicKey) error {
 	if _, isRSA := public.(*rsa.PublicKey); isRSA || public == nil {
-		return nil
+		return nil // a short one is warned of
 	}
 	c := &checker{cfg: cfg}
 	for _, t := range cfg.TLS {
 		if shown := t.PrivateKey == what || len(t.Own) > 0 && t.Own[0].Name == what; shown && c.facesTeams(t) {
-			return fmt.Errorf("profile tls %s shows it to Microsoft Teams, which takes RSA only, and it is of type %s: request a certificate for an RSA key of 2048 bits or more",
-				t.Name, pki.KeyType(public))
+			return fmt.Errorf("profile tls %s shows it to Microsoft Teams, and it is %s", t.Name, pki.KeyFault(public, true))
 		}
 	}
 	return nil
 }
 
-// notImported offers the import command for a missing item.
-func (c *checker) notImported(w Where, t *config.TLSProfile, f pki.Finding) {
-	name := t.PrivateKey
+// Imported returns what speaks against a certificate or key that was imported just now, as the list of problems would. One that no profile
+// uses yet is judged as if it were for Microsoft Teams.
+func Imported(cfg *config.Config, s PKIStore, what config.PKIName, now time.Time) (list []string) {
+	c := &checker{cfg: cfg}
+	used, teams := false, false
+	add := func(text string) {
+		if !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	for _, t := range cfg.TLS {
+		named := namedBy(t)
+		if !slices.Contains(named, what) {
+			continue
+		}
+		used, teams = true, teams || c.facesTeams(t)
+		leaf := what == t.PrivateKey || len(t.Own) > 0 && what == t.Own[0].Name
+		for _, f := range pki.Check(t, s, c.facesTeams(t), now) {
+			if f.Severity == "warning" && f.Err == nil && (lineNames(t, f) == what || leaf && f.Field == "PrivateKey") {
+				add(f.Text)
+			}
+		}
+		if len(t.Own) == 0 || what != t.Own[0].Name {
+			continue
+		}
+		if chain, err := s.Certificates(pki.Name(what)); err == nil && len(chain) > 0 {
+			for _, name := range c.namesFor(t) {
+				if err := pki.NameFault(chain[0], name); err != nil {
+					add(err.Error() + ", as the box is called towards Microsoft Teams")
+				}
+			}
+		}
+	}
+	certificate := strings.HasPrefix(string(what), "pki:certificate/")
+	if chain, err := s.Certificates(pki.Name(what)); certificate && !used && err == nil && len(chain) > 0 {
+		for _, f := range pki.Judge(chain, now) {
+			if f.Severity == "warning" {
+				add(f.Text)
+			}
+		}
+	}
+	if key, err := s.PrivateKey(pki.Name(what)); !certificate && err == nil {
+		if fault := pki.KeyFault(key.Public(), teams || !used); fault != "" {
+			add("the key is " + fault)
+		}
+	}
+	return list
+}
+
+// namedBy returns what the lines of a profile name.
+func namedBy(t *config.TLSProfile) []config.PKIName {
+	list := append([]config.PKIName{t.PrivateKey}, t.Trusted...)
+	for _, o := range t.Own {
+		list = append(list, o.Name)
+	}
+	return list
+}
+
+// lineNames returns what the line of a finding names.
+func lineNames(t *config.TLSProfile, f pki.Finding) config.PKIName {
 	switch f.Field {
 	case "Own":
-		name = t.Own[f.Index].Name
+		return t.Own[f.Index].Name
 	case "Trusted":
-		name = t.Trusted[f.Index]
+		return t.Trusted[f.Index]
 	}
+	return t.PrivateKey
+}
+
+// namesFor returns the names that a profile's certificate must be for: those in Contact towards Teams.
+func (c *checker) namesFor(t *config.TLSProfile) (list []string) {
+	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, g *config.SIPGateway) {
+		if !i.Teams() || g == nil || g.TLS.In(c.cfg) != t {
+			return
+		}
+		for _, gi := range g.Interfaces {
+			if name := gi.SpoofedContact.Host; name != "" && !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+	})
+	return list
+}
+
+// notImported offers the import command for a missing item.
+func (c *checker) notImported(w Where, t *config.TLSProfile, f pki.Finding) {
+	name := lineNames(t, f)
 	c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
 		Text: string(name) + " is not imported yet", Fix: "import " + string(name), FixPath: []string{}})
 }
