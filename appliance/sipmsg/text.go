@@ -156,8 +156,10 @@ func unquote(s string) string {
 
 // Quote makes a display name safe between quotes.
 func Quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	return `"` + quotedPairs.Replace(s) + `"`
 }
+
+var quotedPairs = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // mediaType is a media type without the blanks that SIP alone permits around its slash (RFC 3261 25.1).
 func mediaType(v string) string {
