@@ -1,7 +1,9 @@
 package sipgw
 
 import (
+	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -55,4 +57,47 @@ func (l *Leg) endFork(out *outbound, res *sipmsg.Response) {
 	out.acks[tag] = ack{}
 	l.ackIn(&d, out, tag, nil, "")
 	l.transact(&d, sip.BYE, "", nil, nil, func(*sipmsg.Response, error) {})
+}
+
+// settle lets go of an INVITE whose ACK has left: its transaction keeps that ACK alone for the half minute in which the 2xx may come
+// again, and neither request nor leg. Where forks are known, the leg stays, because each counts CSeq for itself.
+func (l *Leg) settle(out *outbound, tag string, a ack) {
+	switch {
+	case out.after != nil:
+		l.g.transactions.SettleFork(out.after.of, tag, a.raw, a.where)
+	case out.tx != nil && len(out.acks) == 1 && len(out.forks) == 0 && !l.outline.forkedBeside(tag):
+		x := afterwards{l.g, l.iface, l.auth}
+		out.tx.Settle(tag, a.raw, a.where, x.forked)
+	}
+}
+
+// afterwards is what is kept for the 2xx of a fork that comes when all is over.
+type afterwards struct {
+	g     *gateway
+	iface *config.SIPInterface
+	auth  *sipmsg.Authenticator
+}
+
+// aftermath is the end of such a fork.
+type aftermath struct {
+	of  *siptx.Settled
+	ack *sipmsg.Request // the one to the first 2xx: its From, Call-ID and CSeq number are those of all forks
+}
+
+// forked acknowledges and ends a second dialog that our INVITE made (13.2.2.4). It runs in the read loop. The leg may be gone, so all is
+// taken from the ACK to the first 2xx.
+func (x afterwards) forked(of *siptx.Settled, res *sipmsg.Response) {
+	first, err := sipmsg.ParseRequest(of.ACK())
+	if err != nil {
+		x.g.log.Error("fork not ended", "gw", x.g.name, "leg", res.CallID, "err", err)
+		return
+	}
+	x.g.transactions.SettleFork(of, res.ToTag, nil, of.To()) // it comes again before its ACK has left
+	l := &Leg{stack: x.g.stack, g: x.g, iface: x.iface, ownership: ownership{state: orphaned}, state: legOver, auth: x.auth.Again()}
+	l.dialog = dialog{callID: first.CallID, localTag: first.FromTag, local: first.FromText, localSeq: first.Seq, transport: of.To().Transport}
+	l.confirm(res)
+	l.post(func() {
+		l.ackIn(&l.dialog, &outbound{seq: first.Seq, acks: map[string]ack{}, after: &aftermath{of, first}}, l.remoteTag, nil, "")
+		l.transact(&l.dialog, sip.BYE, "", nil, nil, func(*sipmsg.Response, error) {})
+	})
 }

@@ -3,6 +3,8 @@ package sipgw
 import (
 	"errors"
 	"log/slog"
+	"strings"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
@@ -44,6 +46,16 @@ func credential(c *siptransport.Conf, identity string) config.Credential {
 func authenticator(c *siptransport.Conf, identity string) *sipmsg.Authenticator {
 	account := credential(c, identity)
 	return sipmsg.NewAuthenticator(account.Username, string(account.Password))
+}
+
+// bury keeps the dialog of an ended leg for a moment, for a BYE that crosses ours. What is kept only knows the tags, who may speak, and
+// that all is over: the leg itself holds messages and descriptions, and hundreds of legs end in that moment.
+func (g *gateway) bury(l *Leg) {
+	past := &Leg{stack: l.stack, g: g, iface: l.iface, incoming: l.incoming, counted: l.counted, state: legOver, ownership: ownership{state: orphaned}}
+	past.dialog = dialog{callID: strings.Clone(l.callID), localTag: l.localTag, transport: l.transport}
+	past.outline.copyOf(&l.outline)
+	g.dialogs.add(past)
+	time.AfterFunc(siptx.T4, func() { g.dropLeg(past) })
 }
 
 // dropLeg forgets a leg that is over.

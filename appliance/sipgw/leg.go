@@ -83,7 +83,7 @@ func (l *Leg) enter(s legState) {
 	l.outline.entered(s, &l.dialog)
 }
 
-// finish ends the leg: nothing is pending any more. Its dialog stays known for a moment, for a BYE that crosses ours.
+// finish ends the leg: nothing is pending any more. Its dialog stays known for a moment, see bury.
 func (l *Leg) finish() {
 	if l.state == legOver {
 		return
@@ -119,8 +119,7 @@ func (l *Leg) finish() {
 		l.g.dropLeg(l) // there was no dialog
 		return
 	}
-	g := l.g
-	time.AfterFunc(siptx.T4, func() { g.dropLeg(l) })
+	l.g.bury(l)
 }
 
 // Info tells about the leg. It may be called from any goroutine.

@@ -277,6 +277,47 @@ func TestSecondForkIsEnded(t *testing.T) {
 	})
 }
 
+// A fork may answer when the call is over and its leg forgotten.
+func TestLateForkIsEnded(t *testing.T) {
+	onPaper(t, nil, func(t *testing.T, b *bench) {
+		l, invite := b.established(nil, "")
+		b.call.on(func() { l.Bye() })
+		bye := b.one("BYE ")
+		b.put(reply(bye, "200 OK", "", "", ""))
+		time.Sleep(10 * time.Second)
+		if n := b.g.dialogs.count() + b.g.transactions.Count().Clients; n != 0 {
+			t.Errorf("%d things left", n)
+		}
+		b.put(reply(invite, "200 OK", tagOf(field(bye, "To")), peerContact, "v=0"))
+		b.one("ACK ")
+		other := reply(invite, "200 OK", "other", "Contact: <sip:other@192.0.2.100:5060>\n", "v=0")
+		b.put(other)
+		list := b.starts("ACK sip:other@", "BYE sip:other@")
+		for _, m := range list {
+			if tagOf(field(m, "To")) != "other" || field(m, "From") != field(invite, "From") || field(m, "Call-ID") != field(invite, "Call-ID") {
+				t.Error(m)
+			}
+		}
+		if seq, _, _ := strings.Cut(field(invite, "CSeq"), " "); field(list[0], "CSeq") != seq+" ACK" {
+			t.Error(list[0])
+		}
+		b.put(other)
+		if again := b.one("ACK sip:other@"); again != list[0] {
+			t.Error(again)
+		}
+		b.put(reply(list[1], "200 OK", "", "", ""))
+		if c := b.g.transactions.Count(); c.Clients != 0 || c.Settled != 2 {
+			t.Errorf("%+v", c)
+		}
+		time.Sleep(time.Minute)
+		b.put(other)
+		b.starts()
+		if c := b.g.transactions.Count(); c.Settled != 0 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 func TestInviteIsRepeatedAndGivenUp(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		start := time.Now()

@@ -37,6 +37,7 @@ type outbound struct {
 	acks         map[string]ack   // by remote tag, to repeat them
 	forks        map[string]*fork // early dialogs in which more was said, by remote tag; nil: none
 	answer       *sipmsg.Response // a 2xx that waits for Leg.Ack
+	after        *aftermath       // this is its ACK to a late fork; nil: it is an INVITE of a leg
 	waitC        *time.Timer
 	guard        *time.Timer
 }
@@ -316,12 +317,8 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 		l.stack.log.Error("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
 		return
 	}
-	if out.tx != nil {
-		for _, name := range []string{"Authorization", "Proxy-Authorization"} {
-			for _, v := range sipmsg.Values(out.tx.Request.Headers(), name) {
-				req.AppendHeader(sip.NewHeader(name, v))
-			}
-		}
+	for _, h := range out.credentials() {
+		req.AppendHeader(sip.NewHeader(h.Name, h.Value))
 	}
 	l.reach(l.hopOf(d), func(where siptransport.Endpoint, err error) {
 		if err != nil {
@@ -331,7 +328,25 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 		a := ack{where, sipmsg.Render(req, l.g.Conf().Towards(where.Transport, where.Addrs[0].Addr()).Via(where.Transport, sipmsg.NewBranch()))}
 		out.acks[tag] = a
 		l.sendRaw(a)
+		l.settle(out, tag, a)
 	})
+}
+
+// credentials are those of the INVITE, which its ACK repeats (22.1).
+func (o *outbound) credentials() (list []sipmsg.Header) {
+	values := func(string) []string { return nil }
+	switch {
+	case o.after != nil:
+		values = o.after.ack.Headers
+	case o.tx != nil:
+		values = func(name string) []string { return sipmsg.Values(o.tx.Request.Headers(), name) }
+	}
+	for _, name := range []string{"Authorization", "Proxy-Authorization"} {
+		for _, v := range values(name) {
+			list = append(list, sipmsg.Header{Name: name, Value: v})
+		}
+	}
+	return list
 }
 
 func (l *Leg) sendRaw(a ack) {

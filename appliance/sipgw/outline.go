@@ -28,6 +28,13 @@ func (o *outline) entered(s legState, d *dialog) {
 	o.state, o.remoteTag, o.proxies = s, d.remoteTag, d.routes
 }
 
+// copyOf takes over what another one says.
+func (o *outline) copyOf(x *outline) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	o.state, o.remoteTag, o.forks, o.peer, o.proxies, o.requests = x.state, x.remoteTag, x.forks, x.peer, x.proxies, x.requests
+}
+
 // speakers are the peer and the proxies of the route set.
 func (o *outline) speakers() (peer netip.Addr, proxies []string) {
 	o.mu.Lock()
@@ -56,6 +63,13 @@ func (o *outline) isFork(tag string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Contains(o.forks, tag)
+}
+
+// forkedBeside reports whether an early dialog with another tag is known.
+func (o *outline) forkedBeside(tag string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.forks, func(other string) bool { return other != tag })
 }
 
 // named returns the state of the leg if r names it with the peer's tag, or with that of one of its early dialogs.

@@ -72,12 +72,22 @@ func (g *gateway) response(res *sipmsg.Response, a siptransport.Arrival) {
 		return
 	}
 	tx := g.transactions.Asked(res)
-	if tx == nil {
+	var settled *siptx.Settled
+	var asked siptransport.Origin
+	if tx != nil {
+		asked = tx.Asked()
+	} else if settled = g.transactions.Settled(res); settled != nil {
+		asked = settled.Asked()
+	} else {
 		return
 	}
-	if !g.Kin(tx.Asked(), a.Origin()) {
+	if !g.Kin(asked, a.Origin()) {
 		g.Counters.Refused.Add(1)
 		g.Repeats.Log(slog.LevelInfo, "response ignored", a.Source.Addr().String(), "", "gw", g.name, "peer", a.Source, "err", "it comes from a peer that was not asked")
+		return
+	}
+	if settled != nil {
+		g.transactions.Receive(settled, res)
 		return
 	}
 	tx.Receive(res)
@@ -95,15 +105,15 @@ func (g *gateway) request(req *sipmsg.Request, a siptransport.Arrival) {
 	}
 	key := siptx.Key(req, string(req.Method))
 	var known interface{ Again() }
-	var from siptransport.Arrival
+	var from siptransport.Origin
 	if tx, f := g.transactions.Find(key); tx != nil {
-		known, from = tx, tx.From
+		known, from = tx, tx.From.Origin()
 	} else if f != nil {
 		known, from = f, f.From
 	}
 	switch {
 	case known == nil:
-	case g.Kin(from.Origin(), a.Origin()):
+	case g.Kin(from, a.Origin()):
 		known.Again()
 		return
 	default:
@@ -137,7 +147,7 @@ func (g *gateway) acknowledged(req *sipmsg.Request, a siptransport.Arrival) {
 	if req.Check(g.stack.methods.understood) != nil {
 		return
 	}
-	if _, f := g.transactions.Find(siptx.Key(req, "INVITE")); f != nil && g.Kin(f.From.Origin(), a.Origin()) && g.transactions.Acknowledged(f) {
+	if _, f := g.transactions.Find(siptx.Key(req, "INVITE")); f != nil && g.Kin(f.From, a.Origin()) && g.transactions.Acknowledged(f) {
 		return
 	}
 	if leg := g.dialogs.leg(req.CallID, req.ToTag); leg != nil && leg.heeds(a.Origin()) {
@@ -152,18 +162,18 @@ func (g *gateway) cancel(req *sipmsg.Request, a siptransport.Arrival) {
 		return
 	}
 	tx, late := g.transactions.Find(siptx.Key(req, "INVITE"))
-	var from siptransport.Arrival
+	var from siptransport.Origin
 	var tag string
 	switch {
 	case tx != nil:
-		from, tag = tx.From, tx.ToTag
+		from, tag = tx.From.Origin(), tx.ToTag
 	case late != nil:
 		from, tag = late.From, late.ToTag
 	default:
 		g.reply(a, req, g.responseTo(req, 481, "", sipmsg.Token(8), nil, "", nil))
 		return
 	}
-	if !g.Kin(from.Origin(), a.Origin()) {
+	if !g.Kin(from, a.Origin()) {
 		g.intruder(req, a)
 		return
 	}

@@ -58,6 +58,9 @@ func NewAuthenticator(user, password string) *Authenticator {
 	return &Authenticator{user: user, password: password}
 }
 
+// Again returns an authenticator with the same account that nobody has challenged.
+func (a *Authenticator) Again() *Authenticator { return NewAuthenticator(a.user, a.password) }
+
 // Challenged reads the challenges of a 401 or 407. An error means that another try makes no sense: ErrNoAccount, ErrRefused, ErrNoChallenge.
 func (a *Authenticator) Challenged(res *Response) error {
 	fresh := supported(res.Headers("WWW-Authenticate"), false)

@@ -30,6 +30,9 @@ func (g *Gate) Back(a Arrival, req *sipmsg.Request) Back {
 		addr: netip.AddrPortFrom(a.Source.Addr(), cmp.Or(v.Port, a.Flow.Transport().DefaultPort()))}
 }
 
+// Reliable reports whether what is sent so arrives, or the connection breaks.
+func (b Back) Reliable() bool { return b.flow.Reliable() }
+
 func (b Back) Send(m []byte) {
 	if !b.addr.IsValid() {
 		b.flow.Send(m, nil, nil)

@@ -245,14 +245,14 @@ func (c *Call) Ended() {
 // WaitsForACK counts a call whose 200 waits for its ACK. A sender with a forged address never sees the 200 and sends no ACK. If a sender has
 // more than a few such calls, the oldest is given up before its time-out.
 func (c *Call) WaitsForACK() {
-	var oldest *Call
+	var giveUp func()
 	c.count(func(x *sender, _ *senders) {
 		if x.unacked = append(x.unacked, c); len(x.unacked) > maxUnacked {
-			oldest = x.unacked[0]
+			giveUp = x.unacked[0].giveUp
 		}
 	})
-	if oldest != nil {
-		oldest.giveUp()
+	if giveUp != nil {
+		giveUp()
 	}
 }
 
@@ -266,5 +266,6 @@ func (c *Call) Acknowledged(talks bool) {
 		if i := slices.Index(x.unacked, c); i >= 0 {
 			x.unacked = slices.Delete(x.unacked, i, i+1)
 		}
+		c.giveUp = nil // which holds the whole leg
 	})
 }

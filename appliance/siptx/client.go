@@ -18,8 +18,7 @@ const (
 	T2 = 4 * time.Second
 	T4 = 5 * time.Second
 
-	Timeout = 64 * T1 // timers B, F, H, L and M
-	lingerD = 32 * time.Second
+	Timeout = 64 * T1 // timers B, D, F, H, L and M
 )
 
 type txState uint8
@@ -222,9 +221,8 @@ func (tx *Client) Receive(res *sipmsg.Response) {
 		tx.provisional(res)
 	case !tx.invite:
 		if tx.state == txCalling || tx.state == txProceeding {
-			tx.state, tx.answered = txCompleted, true
-			tx.quiet()
-			tx.lingerFor(T4)
+			tx.answered = true
+			tx.end()
 			tx.result(res, nil)
 		}
 	case res.StatusCode < 300:
@@ -247,13 +245,9 @@ func (tx *Client) Receive(res *sipmsg.Response) {
 	tx.mu.Unlock()
 	if ack != nil {
 		tx.flow.Send(ack, nil, nil)
-		tx.mu.Lock()
-		if tx.state == txCompleted && tx.linger == nil {
-			tx.lingerFor(lingerD)
-		}
-		tx.mu.Unlock()
 	}
 	if refused {
+		tx.settleRefused(ack)
 		tx.result(res, nil) // after the ACK has left: an INVITE that follows must not overtake it
 	}
 }
@@ -275,15 +269,6 @@ func (tx *Client) quiet() {
 		tx.retry.Stop()
 	}
 	tx.timeout.Stop()
-}
-
-// lingerFor keeps the transaction to absorb retransmissions; over a reliable transport there are none.
-func (tx *Client) lingerFor(d time.Duration) {
-	if tx.flow.Reliable() {
-		tx.end()
-		return
-	}
-	tx.linger = time.AfterFunc(d, tx.Abort)
 }
 
 // end removes the transaction; the lock is held.

@@ -1,7 +1,7 @@
 package siptx
 
 import (
-	"container/list"
+	"bytes"
 	"net/netip"
 	"sync"
 	"time"
@@ -10,57 +10,210 @@ import (
 	"viaduct/appliance/source"
 )
 
+// Limits of what lingers on a gateway, in octets: of all, and of one source. What peers have asked us and what we have asked them are
+// counted apart, so that neither takes the other's room.
 const (
-	maxLingering    = 16 << 20 // octets of what lingers on a gateway
-	maxLingeringOne = 8 << 20  // octets of it that are of one source
-	lingeringItself = 512      // octets that an entry takes beside its texts
+	maxLingering    = 16 << 20
+	maxLingeringOne = 8 << 20
+	maxSettled      = 48 << 20 // 1,000 calls a second
+	maxSettledOne   = 40 << 20 // one PBX may take nearly all of them
 )
+
+// lingeringItself is how many octets an entry takes beside its texts.
+const lingeringItself = 512
+
+// lingerer is an entry of lingering.
+type lingerer interface {
+	octets() int
+	place() *place
+	quiet()           // ends what it does by itself; no lock is held
+	released() func() // what to call, without the lock, when it is gone
+}
+
+// place is where an entry stands in lingering.
+type place struct {
+	key    string
+	source netip.Addr
+	due    time.Time
+	self   lingerer // nil: it is gone
+	all    links    // among all, in the order of their ends
+	own    links    // among those of its source
+}
+
+// links are neighbours in a list.
+type links struct{ older, newer *place }
+
+// line is a list of places, from the oldest to the newest. It is no container/list: with one, an entry would be three objects for the
+// collector, and there are tens of thousands.
+type line struct {
+	oldest, newest *place
+	n              int
+	of             func(*place) *links
+}
+
+func allOf(p *place) *links { return &p.all }
+func ownOf(p *place) *links { return &p.own }
+
+func (l *line) push(p *place) {
+	at := l.of(p)
+	at.older = l.newest
+	if l.newest != nil {
+		l.of(l.newest).newer = p
+	} else {
+		l.oldest = p
+	}
+	l.newest = p
+	l.n++
+}
+
+func (l *line) remove(p *place) {
+	at := l.of(p)
+	if at.older != nil {
+		l.of(at.older).newer = at.newer
+	} else {
+		l.oldest = at.newer
+	}
+	if at.newer != nil {
+		l.of(at.newer).older = at.older
+	} else {
+		l.newest = at.older
+	}
+	*at = links{}
+	l.n--
+}
+
+// lingering are finished transactions of a gateway. What they take is bounded, whatever peers send: a source has a part of the room at
+// most, and the oldest gives way. The lock of the transactions guards all of it.
+type lingering struct {
+	max, maxOne int
+	byKey       map[string]*place
+	all         line
+	bySource    map[netip.Addr]*lingeringOf
+	octets      int
+	sweep       *time.Timer
+}
+
+// lingeringOf is the part of one source.
+type lingeringOf struct {
+	line   line
+	octets int
+}
+
+func newLingering(most, mostOfOne int) lingering {
+	return lingering{max: most, maxOne: mostOfOne, byKey: map[string]*place{}, all: line{of: allOf}, bySource: map[netip.Addr]*lingeringOf{}}
+}
+
+// add takes one in and returns those that gave way for it.
+func (l *lingering) add(x lingerer, key string, from netip.Addr) (gone []lingerer) {
+	p := x.place()
+	*p = place{key: key, source: source.Of(from), due: time.Now().Add(Timeout), self: x}
+	if old := l.byKey[key]; old != nil {
+		gone = append(gone, l.remove(old))
+	}
+	own := l.bySource[p.source]
+	if own == nil {
+		own = &lingeringOf{line: line{of: ownOf}}
+		l.bySource[p.source] = own
+	}
+	l.byKey[key] = p
+	l.all.push(p)
+	own.line.push(p)
+	n := x.octets()
+	l.octets, own.octets = l.octets+n, own.octets+n
+	for own.octets > l.maxOne && own.line.n > 1 {
+		gone = append(gone, l.remove(own.line.oldest))
+	}
+	for l.octets > l.max && l.all.n > 1 {
+		gone = append(gone, l.remove(l.all.oldest))
+	}
+	return gone
+}
+
+// remove takes one out and returns it.
+func (l *lingering) remove(p *place) lingerer {
+	x, own := p.self, l.bySource[p.source]
+	l.all.remove(p)
+	own.line.remove(p)
+	p.self = nil
+	n := x.octets()
+	l.octets, own.octets = l.octets-n, own.octets-n
+	if own.line.n == 0 {
+		delete(l.bySource, p.source)
+	}
+	if l.byKey[p.key] == p {
+		delete(l.byKey, p.key)
+	}
+	return x
+}
+
+// overdue removes what has lingered long enough, and tells how long the next one has.
+func (l *lingering) overdue(now time.Time) (gone []lingerer, wait time.Duration) {
+	for l.all.n > 0 {
+		p := l.all.oldest
+		if p.due.After(now) {
+			return gone, max(p.due.Sub(now), time.Second)
+		}
+		gone = append(gone, l.remove(p))
+	}
+	return gone, 0
+}
+
+// linger takes an entry in, for as long as a message of its transaction may come again. The lock is held; what is returned is to be
+// ended without it.
+func (t *Table) linger(l *lingering, x lingerer, key string, from netip.Addr) (gone []lingerer) {
+	gone = l.add(x, key, from)
+	if l.sweep == nil {
+		l.sweep = time.AfterFunc(Timeout, func() { t.sweepLingering(l) })
+	}
+	return gone
+}
+
+// sweepLingering drops what has lingered long enough.
+func (t *Table) sweepLingering(l *lingering) {
+	t.mu.Lock()
+	gone, wait := l.overdue(time.Now())
+	t.forgetMerges(gone)
+	if l.sweep = nil; wait > 0 {
+		l.sweep = time.AfterFunc(wait, func() { t.sweepLingering(l) })
+	}
+	t.mu.Unlock()
+	end(gone)
+}
+
+// end stops transactions that have gone. No lock is held.
+func end(gone []lingerer) {
+	for _, x := range gone {
+		x.quiet()
+		if release := x.released(); release != nil {
+			release()
+		}
+	}
+}
 
 // Finished is what is left of a server transaction after its final response: its key and that response, for a request that comes
 // again (RFC 3261 17.2, RFC 6026). The request and the leg are let go of.
 type Finished struct {
-	key, merge string
-	ToTag      string // of an INVITE: a CANCEL that comes too late gets it
-	From       siptransport.Arrival
-	back       siptransport.Back
-	m          []byte // nil: what comes again is absorbed
-	due        time.Time
-	release    func()
+	at      place
+	merge   string
+	ToTag   string // of an INVITE: a CANCEL that comes too late gets it
+	From    siptransport.Origin
+	back    siptransport.Back
+	m       []byte // nil: what comes again is absorbed
+	release func()
 
 	mu       sync.Mutex
 	unacked  bool          // a 3xx to 6xx to an INVITE: repeated, over UDP, until its ACK comes
 	interval time.Duration // between repetitions
 	retry    *time.Timer
-
-	all, own *list.Element // its places in lingering; nil: it is gone
 }
 
-// lingering are the finished transactions of a gateway. What they take is bounded, whatever peers send: a source has a part of the
-// room at most, and the oldest gives way. The lock of the transactions guards all of it.
-type lingering struct {
-	byKey    map[string]*Finished
-	all      *list.List // in the order of their ends
-	bySource map[netip.Addr]*lingeringOf
-	octets   int
-	sweep    *time.Timer
-}
-
-// lingeringOf is the part of one source.
-type lingeringOf struct {
-	list   *list.List
-	octets int
-}
-
-func newLingering() lingering {
-	return lingering{byKey: map[string]*Finished{}, all: list.New(), bySource: map[netip.Addr]*lingeringOf{}}
-}
-
-func (f *Finished) octets() int { return len(f.key) + len(f.merge) + len(f.m) + lingeringItself }
+func (f *Finished) place() *place    { return &f.at }
+func (f *Finished) released() func() { return f.release }
+func (f *Finished) octets() int      { return len(f.at.key) + len(f.merge) + len(f.m) + lingeringItself }
 
 // finish lets go of a server transaction and keeps what a retransmission needs. m is nil where it is only to be absorbed.
 func (t *Table) finish(tx *Server, m []byte, unacked bool) {
-	f := &Finished{key: tx.Key, merge: tx.merge, From: siptransport.Arrival{Flow: tx.From.Flow, Source: tx.From.Source}, back: tx.back, m: m, due: time.Now().Add(Timeout),
-		release: tx.release, unacked: unacked}
+	f := &Finished{merge: tx.merge, From: tx.From.Origin(), back: tx.back, m: bytes.Clone(m), release: tx.release, unacked: unacked}
 	if tx.Invite {
 		f.ToTag = tx.ToTag
 	}
@@ -74,36 +227,8 @@ func (t *Table) finish(tx *Server, m []byte, unacked bool) {
 	if t.servers[tx.Key] == tx {
 		delete(t.servers, tx.Key)
 	}
-	gone := t.lingering.add(f)
-	for _, f := range gone {
-		t.forgetMerge(f.merge)
-	}
-	if t.lingering.sweep == nil {
-		t.lingering.sweep = time.AfterFunc(Timeout, t.sweepLingering)
-	}
-	t.mu.Unlock()
-	end(gone)
-}
-
-// sweepLingering drops what has lingered long enough.
-func (t *Table) sweepLingering() {
-	now := time.Now()
-	t.mu.Lock()
-	l := &t.lingering
-	var gone []*Finished
-	for e := l.all.Front(); e != nil; e = l.all.Front() {
-		f := e.Value.(*Finished)
-		if f.due.After(now) {
-			break
-		}
-		l.remove(f)
-		t.forgetMerge(f.merge)
-		gone = append(gone, f)
-	}
-	if l.sweep = nil; l.all.Len() > 0 {
-		wait := l.all.Front().Value.(*Finished).due.Sub(now)
-		l.sweep = time.AfterFunc(max(wait, time.Second), t.sweepLingering)
-	}
+	gone := t.linger(&t.lingering, f, tx.Key, tx.From.Source.Addr())
+	t.forgetMerges(gone)
 	t.mu.Unlock()
 	end(gone)
 }
@@ -111,14 +236,14 @@ func (t *Table) sweepLingering() {
 // dropFinished lets go of one before its time.
 func (t *Table) dropFinished(f *Finished) {
 	t.mu.Lock()
-	if f.all == nil {
+	if f.at.self == nil {
 		t.mu.Unlock()
 		return
 	}
-	t.lingering.remove(f)
-	t.forgetMerge(f.merge)
+	gone := []lingerer{t.lingering.remove(&f.at)}
+	t.forgetMerges(gone)
 	t.mu.Unlock()
-	end([]*Finished{f})
+	end(gone)
 }
 
 // Acknowledged is the ACK of a 3xx to 6xx. It reports whether one was waited for.
@@ -126,63 +251,10 @@ func (t *Table) Acknowledged(f *Finished) bool {
 	if !f.acknowledged() {
 		return false
 	}
-	if f.From.Flow.Reliable() {
+	if f.back.Reliable() {
 		t.dropFinished(f) // nothing comes a second time
 	}
 	return true
-}
-
-// end stops transactions that have gone. No lock is held.
-func end(gone []*Finished) {
-	for _, f := range gone {
-		f.quiet()
-		f.release()
-	}
-}
-
-// add takes one in and returns those that gave way for it.
-func (l *lingering) add(f *Finished) (gone []*Finished) {
-	if old := l.byKey[f.key]; old != nil {
-		l.remove(old)
-		gone = append(gone, old)
-	}
-	from := source.Of(f.From.Source.Addr())
-	own := l.bySource[from]
-	if own == nil {
-		own = &lingeringOf{list: list.New()}
-		l.bySource[from] = own
-	}
-	l.byKey[f.key] = f
-	f.all, f.own = l.all.PushBack(f), own.list.PushBack(f)
-	n := f.octets()
-	l.octets, own.octets = l.octets+n, own.octets+n
-	for own.octets > maxLingeringOne && own.list.Len() > 1 {
-		old := own.list.Front().Value.(*Finished)
-		l.remove(old)
-		gone = append(gone, old)
-	}
-	for l.octets > maxLingering && l.all.Len() > 1 {
-		old := l.all.Front().Value.(*Finished)
-		l.remove(old)
-		gone = append(gone, old)
-	}
-	return gone
-}
-
-func (l *lingering) remove(f *Finished) {
-	from := source.Of(f.From.Source.Addr())
-	own := l.bySource[from]
-	l.all.Remove(f.all)
-	own.list.Remove(f.own)
-	f.all, f.own = nil, nil
-	n := f.octets()
-	l.octets, own.octets = l.octets-n, own.octets-n
-	if own.list.Len() == 0 {
-		delete(l.bySource, from)
-	}
-	if l.byKey[f.key] == f {
-		delete(l.byKey, f.key)
-	}
 }
 
 // Again is a request that has been answered.

@@ -31,14 +31,14 @@ func (t *Table) counted(test *testing.T) (n, octets int) {
 	defer t.mu.Unlock()
 	l := &t.lingering
 	for _, f := range l.byKey {
-		n, octets = n+1, octets+f.octets()
+		n, octets = n+1, octets+f.self.octets()
 	}
 	of := 0
 	for _, own := range l.bySource {
-		of += own.list.Len()
+		of += own.line.n
 	}
-	if l.octets != octets || l.all.Len() != n || of != n || len(t.servers) != 0 || len(t.merged) != n {
-		test.Errorf("counted %d octets of %d, %d and %d entries of %d, %d requests, %d known for merging", l.octets, octets, l.all.Len(), of, n, len(t.servers), len(t.merged))
+	if l.octets != octets || l.all.n != n || of != n || len(t.servers) != 0 || len(t.merged) != n {
+		test.Errorf("counted %d octets of %d, %d and %d entries of %d, %d requests, %d known for merging", l.octets, octets, l.all.n, of, n, len(t.servers), len(t.merged))
 	}
 	return n, octets
 }
@@ -123,11 +123,10 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 // Whoever sends most has least kept, and all together a bound.
 func TestWhatLingersIsBounded(t *testing.T) {
-	l := newLingering()
+	l := newLingering(maxLingering, maxLingeringOne)
 	put := func(from string, n, size int) (gone int) {
 		for i := range n {
-			f := &Finished{key: fmt.Sprint(from, i), m: make([]byte, size), From: siptransport.Arrival{Source: netip.AddrPortFrom(addr(from), 5060)}, release: func() {}}
-			gone += len(l.add(f))
+			gone += len(l.add(&Finished{m: make([]byte, size)}, fmt.Sprint(from, i), addr(from)))
 		}
 		return gone
 	}
@@ -141,15 +140,15 @@ func TestWhatLingersIsBounded(t *testing.T) {
 	for n := range 50 {
 		put(fmt.Sprintf("198.51.100.%d", n), 200, 4096)
 	}
-	if l.octets > maxLingering || len(l.byKey) != l.all.Len() {
-		t.Errorf("%d octets, %d of %d", l.octets, len(l.byKey), l.all.Len())
+	if l.octets > maxLingering || len(l.byKey) != l.all.n {
+		t.Errorf("%d octets, %d of %d", l.octets, len(l.byKey), l.all.n)
 	}
 }
 
 func TestAnIPv6NetworkLingersAsOneSource(t *testing.T) {
-	l := newLingering()
-	for _, a := range []string{"[2001:db8::1]:5060", "[2001:db8::ffff:2]:5060"} {
-		l.add(&Finished{key: a, From: siptransport.Arrival{Source: netip.MustParseAddrPort(a)}})
+	l := newLingering(maxLingering, maxLingeringOne)
+	for _, a := range []string{"2001:db8::1", "2001:db8::ffff:2"} {
+		l.add(&Finished{}, a, addr(a))
 	}
 	if len(l.bySource) != 1 {
 		t.Errorf("they are %d sources", len(l.bySource))

@@ -25,12 +25,13 @@ type Table struct {
 	clients   map[string]*Client
 	servers   map[string]*Server             // without a final response, or a 2xx to an INVITE without its ACK
 	lingering lingering                      // those with one
+	settled   lingering                      // INVITEs of ours whose ACK has left
 	merged    map[string]siptransport.Origin // who sent the request of each of both, by what its copies have in common
 }
 
 // New returns an empty table, whose messages leave by a gate.
 func New(gate *siptransport.Gate) *Table {
-	return &Table{gate: gate, clients: map[string]*Client{}, servers: map[string]*Server{}, lingering: newLingering(), merged: map[string]siptransport.Origin{}}
+	return &Table{gate: gate, clients: map[string]*Client{}, servers: map[string]*Server{}, lingering: newLingering(maxLingering, maxLingeringOne), settled: newLingering(maxSettled, maxSettledOne), merged: map[string]siptransport.Origin{}}
 }
 
 func (t *Table) addClient(tx *Client) {
@@ -74,13 +75,25 @@ func (t *Table) dropServer(tx *Server) {
 func (t *Table) Find(key string) (*Server, *Finished) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.servers[key], t.lingering.byKey[key]
+	if p := t.lingering.byKey[key]; p != nil {
+		return t.servers[key], p.self.(*Finished)
+	}
+	return t.servers[key], nil
 }
 
 // forgetMerge lets go of what a merged request is known by. The lock is held.
 func (t *Table) forgetMerge(key string) {
 	if key != "" {
 		delete(t.merged, key)
+	}
+}
+
+// forgetMerges does that for server transactions that have gone. The lock is held.
+func (t *Table) forgetMerges(gone []lingerer) {
+	for _, x := range gone {
+		if f, ok := x.(*Finished); ok {
+			t.forgetMerge(f.merge)
+		}
 	}
 }
 
@@ -100,11 +113,11 @@ func (t *Table) Parting() bool {
 }
 
 // Counts is how much a table holds.
-type Counts struct{ Clients, Servers, Lingering, Merged, Octets int }
+type Counts struct{ Clients, Servers, Lingering, Settled, Merged, Octets int }
 
-// Count counts what the table holds; Octets are those of what lingers.
+// Count counts what the table holds; Octets are those of what lingers, Settled apart.
 func (t *Table) Count() Counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Counts{len(t.clients), len(t.servers), len(t.lingering.byKey), len(t.merged), t.lingering.octets}
+	return Counts{len(t.clients), len(t.servers), len(t.lingering.byKey), len(t.settled.byKey), len(t.merged), t.lingering.octets}
 }
