@@ -11,10 +11,11 @@ import (
 // batch collects the packets that a thread sends in one go.
 //
 // Calls have a port each, so sendmmsg on their own sockets would carry one packet a system call. All IPv4 packets leave through
-// one raw socket instead, hundreds in a system call, with IP and UDP headers that we write. That needs CAP_NET_RAW. Without it, for IPv6, and
-// for a packet that is too long for the path, the port's own socket sends.
+// one packet socket or one raw socket instead, hundreds in a system call, with IP and UDP headers that we write. That needs CAP_NET_RAW.
+// Without it, for IPv6, and for a packet that is too long for the path, the port's own socket sends.
 type batch struct {
 	raw     int // -1: none
+	packet  int // of direct; with a way only
 	n       int
 	entries [slots]outbound
 	heads   [slots]mmsghdr
@@ -29,13 +30,22 @@ type outbound struct {
 	port   *port
 	to     address
 	packet []byte
-	raw    bool // heads and so on hold it with its headers
+	door   door
 }
+
+// door is the socket by which a packet leaves.
+type door uint8
+
+const (
+	ownSocket door = iota // the port's
+	viaKernel             // the raw socket: heads and so on hold the packet with its headers
+	viaDevice             // the packet socket: the same, with a hardware address
+)
 
 func newBatch() *batch {
 	b := &batch{raw: -1}
 	for i := range b.heads {
-		b.heads[i].head = unix.Msghdr{Name: &b.names[i][0], Namelen: unix.SizeofSockaddrInet4, Iov: &b.iovs[i]}
+		b.heads[i].head = unix.Msghdr{Iov: &b.iovs[i]}
 		b.heads[i].head.SetIovlen(1)
 	}
 	return b
@@ -56,46 +66,65 @@ func rawSocket() (int, error) {
 	return fd, nil
 }
 
-// add queues a packet, which is at headroom in its slot, so that headers fit before it.
-func (b *batch) add(from *port, to address, slot []byte, size int) {
+// add queues a packet, which is at headroom in its slot, so that headers fit before it. by is its way past the kernel, nil: none.
+func (b *batch) add(from *port, to address, by *route, slot []byte, size int) {
 	if from == nil || b.n == len(b.entries) {
 		return // closed; the entries are as many as the slots
 	}
 	e := &b.entries[b.n]
-	*e = outbound{from, to, slot[headroom : headroom+size], b.raw >= 0 && from.family == unix.AF_INET && to.isV4()}
-	if e.raw {
+	*e = outbound{from, to, slot[headroom : headroom+size], ownSocket}
+	if b.raw >= 0 && from.family == unix.AF_INET && to.isV4() {
 		frame := slot[headroom-rawHeaders : headroom+size]
 		b.ident++
 		writeHeaders(frame, from.header, to, b.ident)
-		b.names[b.n].set(to, unix.AF_INET)
 		b.iovs[b.n].Base = &frame[0]
 		b.iovs[b.n].SetLen(len(frame))
+		if by != nil && len(frame) <= directMost {
+			e.door = viaDevice
+			b.heads[b.n].head.Name, b.heads[b.n].head.Namelen = by.sockaddr()
+		} else {
+			b.byKernel(b.n)
+		}
 	}
 	b.n++
 }
 
+// byKernel sends a packet with headers the kernel's way.
+func (b *batch) byKernel(i int) {
+	b.entries[i].door = viaKernel
+	b.heads[i].head.Name, b.heads[i].head.Namelen = &b.names[i][0], b.names[i].set(b.entries[i].to, unix.AF_INET)
+}
+
+// flush sends the queued packets. One that cannot leave by its door tries the next.
 func (b *batch) flush() {
 	for i := 0; i < b.n; {
-		end := i
-		for end < b.n && b.entries[end].raw {
+		by := b.entries[i].door
+		end := i + 1
+		for end < b.n && b.entries[end].door == by {
 			end++
 		}
-		if sent := b.sendRaw(i, end); sent > 0 {
-			i += sent
-			continue
+		switch by {
+		case viaDevice:
+			sent := b.sendMany(b.packet, i, end)
+			if i += sent; sent == 0 {
+				b.byKernel(i) // the device is down or gone, or takes shorter packets only
+			}
+		case viaKernel:
+			sent := b.sendMany(b.raw, i, end)
+			if i += sent; sent == 0 {
+				b.entries[i].door = ownSocket
+			}
+		case ownSocket:
+			b.sendOwn(&b.entries[i])
+			i++
 		}
-		b.sendOwn(&b.entries[i])
-		i++
 	}
 	b.n = 0
 }
 
-// sendRaw sends entries from i up to end and returns how many went.
-func (b *batch) sendRaw(i, end int) int {
-	if i == end {
-		return 0
-	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(b.raw), uintptr(unsafe.Pointer(&b.heads[i])), uintptr(end-i), unix.MSG_DONTWAIT, 0, 0)
+// sendMany sends entries from i up to end and returns how many went.
+func (b *batch) sendMany(fd, i, end int) int {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.heads[i])), uintptr(end-i), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0
 	}

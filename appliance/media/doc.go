@@ -9,5 +9,5 @@
 //
 // Goroutines: each relay thread is one goroutine, which alone owns its sockets and the state of its sessions. Others give it commands through a
 // queue and an eventfd (commands.go), so the path of a packet has no lock. One more goroutine delivers events to the calls and lines to the
-// log. Relay.Run waits for all of them. A digit that is played has a timer, which Session.Close stops.
+// log, and asks the kernel for routes (direct.go). Relay.Run waits for all of them. A digit that is played has a timer, which Session.Close stops.
 package media

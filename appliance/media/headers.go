@@ -13,6 +13,7 @@ const rawHeaders = 20 + 8
 type header struct {
 	bytes [rawHeaders]byte
 	sum   uint64 // of source address, protocol and source port, for UDP's checksum
+	ip    uint64 // of the constant words of IP's header, for its checksum
 }
 
 func newHeader(from netip.AddrPort, tos byte) (h header) {
@@ -25,11 +26,14 @@ func newHeader(from netip.AddrPort, tos byte) (h header) {
 	b[8], b[9] = 64, 17
 	copy(b[12:], a[:])
 	binary.BigEndian.PutUint16(b[20:], from.Port())
+	for i := 0; i < 20; i += 2 {
+		h.ip += uint64(binary.BigEndian.Uint16(b[i:]))
+	}
 	h.sum = uint64(binary.BigEndian.Uint16(a[:])) + uint64(binary.BigEndian.Uint16(a[2:])) + 17 + uint64(from.Port())
 	return h
 }
 
-// writeHeaders fills the first 28 octets of frame, before the payload. The kernel computes IP's own checksum.
+// writeHeaders fills the first 28 octets of frame, before the payload.
 func writeHeaders(frame []byte, h *header, to address, ident uint16) {
 	b := binary.BigEndian
 	copy(frame, h.bytes[:])
@@ -37,14 +41,12 @@ func writeHeaders(frame []byte, h *header, to address, ident uint16) {
 	b.PutUint16(frame[2:], uint16(len(frame)))
 	b.PutUint16(frame[4:], ident)
 	b.PutUint32(frame[16:], uint32(to.low))
+	b.PutUint16(frame[10:], ^fold(h.ip+uint64(len(frame))+uint64(ident)+to.low>>16&0xffff+to.low&0xffff))
 	b.PutUint16(udp[2:], to.port)
 	b.PutUint16(udp[4:], uint16(len(udp)))
 	sum := h.sum + to.low>>16&0xffff + to.low&0xffff + uint64(to.port) + 2*uint64(len(udp))
 	sum += uint64(onesSum(udp[8:]))
-	for sum>>16 != 0 {
-		sum = sum>>16 + sum&0xffff
-	}
-	check := ^uint16(sum)
+	check := ^fold(sum)
 	if check == 0 {
 		check = 0xffff // zero stands for "not computed" (RFC 768)
 	}
@@ -69,9 +71,13 @@ func onesSum(p []byte) uint16 {
 		copy(last[:], p)
 		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(last[:]), carry)
 	}
-	sum = sum>>32 + sum&0xffffffff + carry
+	return bits.ReverseBytes16(fold(sum>>32 + sum&0xffffffff + carry))
+}
+
+// fold adds the carries of a sum of 16-bit words to it.
+func fold(sum uint64) uint16 {
 	for sum>>16 != 0 {
 		sum = sum>>16 + sum&0xffff
 	}
-	return bits.ReverseBytes16(uint16(sum))
+	return uint16(sum)
 }

@@ -34,6 +34,9 @@ func TestChecksums(t *testing.T) {
 			}
 		}
 		writeHeaders(frame, &h, addressOf(to), 9)
+		if sum := slowSum(frame[:20]); sum != 0xffff {
+			t.Fatalf("%d octets: IP header %#x", n, sum)
+		}
 		pseudo := append(append([]byte{}, frame[12:20]...), 0, 17)
 		pseudo = binary.BigEndian.AppendUint16(pseudo, uint16(8+n))
 		if sum := slowSum(append(pseudo, frame[20:]...)); sum != 0xffff {

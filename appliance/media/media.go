@@ -30,8 +30,13 @@ type Options struct {
 	Quarantine time.Duration // a closed port rests so long before it is used again, default 10 s
 	Timeout    time.Duration // no packet from a side that should send for so long: TimedOut; default 90 s, negative: off
 
-	steered    int  // tests: ports that can be steered, default steeredPorts
-	ownSockets bool // tests: read each port's own socket, as where steering is not permitted
+	// Unfiltered reports whether packets may leave by a device without the kernel's firewall; nil: they may not. It is asked once a
+	// second, and must not wait long.
+	Unfiltered func(device string) bool
+
+	lease      time.Duration // tests: how long a route serves, default defaultLease
+	steered    int           // tests: ports that can be steered, default steeredPorts
+	ownSockets bool          // tests: read each port's own socket, as where steering is not permitted
 }
 
 // PortOptions say where a side's ports are.

@@ -149,7 +149,7 @@ func (t *thread) pack(l *leg, ssrc uint32, more []byte) {
 	k.have = 0
 	if ok {
 		t.makeRoom()
-		t.batch.add(o.local.ports[rtp], o.remote.dest[rtp], slot, size)
+		t.batch.add(o.local.ports[rtp], o.remote.dest[rtp], t.routeOf(o.local.ports[rtp], o.remote.dest[rtp]), slot, size)
 	}
 }
 

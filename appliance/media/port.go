@@ -19,8 +19,9 @@ type port struct {
 	which  int   // rtp or rtcp
 	family uint16
 
-	flooded   bool // logged; the port's own socket has a filter
-	hurried   bool // logged: packets come too fast
+	flooded   bool   // logged; the port's own socket has a filter
+	hurried   bool   // logged: packets come too fast
+	route     *route // that the last packet took
 	fd        int
 	steered   *steer.Port // nil: packets are read from fd
 	rx        *rxSocket   // of fd; nil with steering

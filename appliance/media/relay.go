@@ -53,6 +53,9 @@ func New(o Options) *Relay {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
+	if o.lease == 0 {
+		o.lease = defaultLease
+	}
 	r := &Relay{options: o, pools: newPools(o.Quarantine), events: newEventQueue()}
 	for i := range o.Threads {
 		t, err := newThread(r, i)
@@ -123,6 +126,11 @@ func (r *Relay) prepare() error {
 			r.options.Log.Warn("media packets are sent one by one, which costs more", "err", err)
 		}
 		t.do(func() { t.batch.raw = raw })
+		if err == nil && r.options.Unfiltered != nil {
+			if err := t.openDirect(); err != nil {
+				r.options.Log.Warn("media packets are sent through the kernel's routing, which costs more", "err", err)
+			}
+		}
 	}
 	if r.options.ownSockets {
 		return nil

@@ -38,6 +38,7 @@ type thread struct {
 	crypt      *srtp.Crypter
 	empty      inbound
 	batch      *batch
+	direct     direct
 	input      *input
 	slot       int    // of the packet that is being relayed
 	busy       bool   // the last turn had packets
@@ -50,7 +51,7 @@ type thread struct {
 
 func newThread(r *Relay, number int) (*thread, error) {
 	t := &thread{relay: r, number: number, log: r.options.Log, base: time.Now(), legs: map[*leg]struct{}{}, crypt: srtp.NewCrypter(),
-		sockets: sockets{epoll: -1, events: make([]unix.EpollEvent, 1024)}, commands: commands{wakeup: -1}}
+		sockets: sockets{epoll: -1, events: make([]unix.EpollEvent, 1024)}, commands: commands{wakeup: -1}, direct: direct{socket: -1}}
 	t.now = 1 // zero means never
 	var err error
 	if t.sockets.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -75,6 +76,7 @@ func (t *thread) closeFiles() {
 	if t.batch != nil && t.batch.raw >= 0 {
 		unix.Close(t.batch.raw)
 	}
+	t.direct.close()
 }
 
 // run relays until ctx ends and then closes every session.
@@ -128,6 +130,7 @@ func (t *thread) turn() error {
 		t.sendNoise()
 	}
 	t.flush()
+	t.askRoutes()
 	if t.now-t.housekept >= housekeeping {
 		t.housekeep()
 		t.flush()
@@ -190,13 +193,15 @@ func (t *thread) slotOfOurs() []byte {
 
 // send queues a packet that stands in the present slot.
 func (t *thread) send(l *leg, which int, p []byte) {
-	t.batch.add(l.local.ports[which], l.remote.dest[which], t.input.slot(t.slot), len(p))
+	from, to := l.local.ports[which], l.remote.dest[which]
+	t.batch.add(from, to, t.routeOf(from, to), t.input.slot(t.slot), len(p))
 }
 
 // housekeep looks for sides that fell silent, reports that are due and keys that are used up.
 func (t *thread) housekeep() {
 	t.housekept = t.now
 	t.checkShared()
+	t.forgetRoutes()
 	for l := range t.legs {
 		t.checkSilence(l)
 		t.checkFlood(l)

@@ -1,6 +1,7 @@
 package netcfg
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"slices"
@@ -52,12 +53,30 @@ func aclConfig() *config.Config {
 func TestFirewallWithAccessLists(t *testing.T) {
 	newWorld(t)
 	n := firewallNet(t)
+	if n.Unfiltered("eth00") {
+		t.Error("unfiltered before anything is configured")
+	}
 	golden(t, n, aclConfig(), "testdata/access-lists.nft")
+	if !n.Unfiltered("eth00") || n.Unfiltered("eth01") || n.Unfiltered("lo") {
+		t.Error("only the port without a list for what leaves is unfiltered")
+	}
 	if r := must(n.Apply(aclConfig()))(t); len(r.Changes) > 0 {
 		t.Errorf("again: changed %q", r.Changes)
 	}
 	if r := must(n.Apply(sipConfig()))(t); !slices.ContainsFunc(r.Changes, func(s string) bool { return strings.HasPrefix(s, "firewall") }) {
 		t.Errorf("without the lists: %q", r.Changes)
+	}
+	if !n.Unfiltered("eth01") {
+		t.Error("a port is filtered still when its list is gone")
+	}
+	n.write = func(ruleset, string) (bool, error) { return false, errors.New("no memory") }
+	_, _ = n.Apply(aclConfig())
+	if n.Unfiltered("eth01") {
+		t.Error("a list that could not be written is as good as none")
+	}
+	_, _ = n.Apply(sipConfig())
+	if n.Unfiltered("eth01") {
+		t.Error("the rules with the list may still stand")
 	}
 }
 

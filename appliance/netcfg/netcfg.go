@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"viaduct/appliance/config"
@@ -50,6 +51,8 @@ type Net struct {
 	o      Options
 	kernel *netlink.Handle
 	probe  *probe
+
+	unfiltered atomic.Pointer[map[string]bool] // devices by which everything of the box may leave
 
 	mu    sync.Mutex
 	owned map[string]*owned                   // interfaces that we have configured, by the kernel's name

@@ -33,6 +33,8 @@ func (j *job) firewall() {
 	names := j.peerAddresses() // before the rules: the next look sees later changes
 	w := j.build()
 	text := w.set.String()
+	open := j.withoutLists()
+	j.permit(both(j.unfiltered.Load(), open)) // a new list holds before the rules do, a list that goes until they have gone
 	var changed bool
 	var err error
 	if len(w.set) == 0 {
@@ -48,6 +50,7 @@ func (j *job) firewall() {
 	case !unsupported(err):
 		j.fail("firewall: %w", err)
 	}
+	j.permit(open)
 	j.Net.names = names
 	j.Net.rules, j.Net.stands, j.Net.retry, j.Net.guarded = text, w.set, time.Time{}, map[string]bool{}
 	for _, p := range j.ports {

@@ -148,7 +148,9 @@ func Open(o Options) (*System, error) {
 	}); err != nil {
 		return nil, err
 	}
-	s.relay = newRelay(func() runner { return media.New(media.Options{Log: s.sessions.Logger(diag.TopicRTP)}) }, func() { s.calls.Abandon("the media relay has ended") })
+	s.relay = newRelay(func() runner {
+		return media.New(media.Options{Log: s.sessions.Logger(diag.TopicRTP), Unfiltered: s.net.Unfiltered})
+	}, func() { s.calls.Abandon("the media relay has ended") })
 	var kernel clock.Kernel // nil: the system's
 	if o.Board.Name() == "sim" {
 		kernel = clock.Observer{} // a development machine's clock is not ours to set
