@@ -4,9 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"viaduct/appliance/media/mediatest"
 )
@@ -31,37 +36,34 @@ func callsAtRate(b *testing.B, rate int, hold time.Duration) {
 	ctx, cancel := context.WithTimeout(b.Context(), length+time.Minute)
 	defer cancel()
 	l := newLoad(b, ctx, loadOptions{calls: 10*rate + rate*int(hold/time.Second), pinned: true})
-	pid := l.box.PID()
-	pbx := l.pbx()
+	pid, pbx := l.box.PID(), l.pbx()
 	h := l.hub(hold)
 	var memory []int // octets, every ten seconds
-	before, own := mediatest.OnFirst(b, pid), mediatest.CPU(b, os.Getpid())+mediatest.CPU(b, pbx.Cmd.Process.Pid)
+	before, own := mediatest.OnFirst(b, pid), mediatest.CPU(b, os.Getpid())+mediatest.CPU(b, pbx)
 	n, took := h.load(rate, length, func(passed time.Duration) {
 		if int(passed/(10*time.Second)) > len(memory) {
 			memory = append(memory, mediatest.Resident(b, pid))
 		}
 	})
-	busy := mediatest.CPU(b, os.Getpid()) + mediatest.CPU(b, pbx.Cmd.Process.Pid) - own
+	busy := mediatest.CPU(b, os.Getpid()) + mediatest.CPU(b, pbx) - own
 	h.finish(n)
 	used := mediatest.OnFirst(b, pid) - before
-	b.ReportMetric(float64(mediatest.Resident(b, pid))/(1<<20), "MiB-at-end")
+	mediatest.Metric(b, float64(mediatest.Resident(b, pid))/(1<<20), "MiB-at-end")
 	h.abandon()
 	time.Sleep(2 * time.Second) // SIPp's calls end
-	if err := pbx.Stop(10 * time.Second); err != nil {
-		b.Logf("sipp: %v", err)
-	}
+	l.stopPBX()
 	far := l.statistics()
 	if err := l.box.WaitAlloc(ctx, "sip-sessions", 0); err != nil {
 		b.Error(err)
 	}
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(float64(n)/took.Seconds(), "calls/s")
-	b.ReportMetric(float64(h.failed.Load()), "failures")
-	b.ReportMetric(used.Seconds()*1000/float64(n), "CPU-ms/call")
-	b.ReportMetric(100*busy.Seconds()/took.Seconds(), "generator-busy-%")
+	mediatest.Metric(b, 0, "ns/op")
+	mediatest.Metric(b, float64(n)/took.Seconds(), "calls/s")
+	mediatest.Metric(b, float64(h.failed.Load()), "failures")
+	mediatest.Metric(b, used.Seconds()*1000/float64(n), "CPU-ms/call")
+	mediatest.Metric(b, 100*busy.Seconds()/took.Seconds(), "generator-busy-%")
 	h.report(b)
 	if len(memory) > 4 { // the timers of a transaction run for 32 s
-		b.ReportMetric(float64(memory[3])/(1<<20), "MiB-at-40s")
+		mediatest.Metric(b, float64(memory[3])/(1<<20), "MiB-at-40s")
 	}
 	if h.failed.Load() > 0 || len(h.complaints) > 0 {
 		b.Errorf("%d of %d calls failed: %v", h.failed.Load(), n, h.complaints)
@@ -102,7 +104,127 @@ func (h *hub) report(b *testing.B) {
 		of   float64
 	}{{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}} {
 		if n := len(h.setups); n > 0 {
-			b.ReportMetric(float64(h.setups[int(float64(n-1)*p.of)].Microseconds())/1000, "ms-setup-"+p.name)
+			mediatest.Metric(b, float64(h.setups[int(float64(n-1)*p.of)].Microseconds())/1000, "ms-setup-"+p.name)
 		}
+	}
+}
+
+// BenchmarkMemory is what a call holds while it is up, and what it leaves behind for ten seconds after its end, when its transactions
+// linger: of the process, garbage included, and of the heap alone.
+func BenchmarkMemory(b *testing.B) {
+	for _, calls := range mediatest.Sizes(b, 1000) {
+		b.Run(strconv.Itoa(calls), func(b *testing.B) { memoryOf(b, calls) })
+	}
+}
+
+func memoryOf(b *testing.B, calls int) {
+	ctx, cancel := context.WithTimeout(b.Context(), 2*time.Minute)
+	defer cancel()
+	profile := filepath.Join(b.TempDir(), "heap")
+	l := newLoad(b, ctx, loadOptions{calls: calls, pinned: true, arguments: []string{"-memprofile", profile}})
+	pid := l.box.PID()
+	heap := func() int { return l.heap(profile) }
+	heap() // what the first of them makes is not the calls'
+	idle, idleResident := heap(), mediatest.Resident(b, pid)
+	h, _ := l.talk(calls, 0)
+	upResident := mediatest.Resident(b, pid)
+	up := heap()
+	keepProfile(b, profile, "up")
+	tick := time.NewTicker(time.Second / talkRate)
+	for _, c := range h.all() {
+		<-tick.C
+		h.bye(c)
+	}
+	h.finish(calls)
+	h.abandon()
+	if h.failed.Load() > 0 {
+		b.Errorf("%d of %d calls failed: %v", h.failed.Load(), calls, h.complaints)
+	}
+	time.Sleep(10 * time.Second)
+	endedResident := mediatest.Resident(b, pid)
+	ended := heap()
+	keepProfile(b, profile, "ended")
+	mediatest.Metric(b, 0, "ns/op")
+	for _, f := range []struct {
+		octets int
+		unit   string
+	}{
+		{upResident - idleResident, "KiB/call-up"}, {up - idle, "KiB-heap/call-up"},
+		{endedResident - idleResident, "KiB/call-ended"}, {ended - idle, "KiB-heap/call-ended"},
+	} {
+		mediatest.Metric(b, float64(f.octets)/1024/float64(calls), f.unit)
+	}
+}
+
+var heapInUse = regexp.MustCompile(`# HeapAlloc = (\d+)`)
+
+// heap is what sbcd's heap holds after a collection.
+func (l *load) heap(profile string) (octets int) {
+	l.b.Helper()
+	if err := os.Remove(profile); err != nil && !os.IsNotExist(err) {
+		l.b.Fatal(err)
+	}
+	if err := unix.Kill(l.box.PID(), unix.SIGUSR1); err != nil {
+		l.b.Fatal(err)
+	}
+	l.until("heap profile", func() bool {
+		text, err := os.ReadFile(profile)
+		if err != nil {
+			return false
+		}
+		found := heapInUse.FindSubmatch(text)
+		if found == nil {
+			l.b.Fatalf("this is no heap profile: %.200s", text)
+		}
+		octets, err = strconv.Atoi(string(found[1]))
+		return err == nil
+	})
+	return octets
+}
+
+// keepProfile keeps a heap profile beside that of the processor, when one is wanted.
+func keepProfile(b *testing.B, profile, name string) {
+	b.Helper()
+	if *loadProfile == "" {
+		return
+	}
+	text, err := os.ReadFile(profile)
+	if err == nil {
+		err = os.WriteFile(*loadProfile+".heap-"+name, text, 0o644)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkBoth relays the media of 500 calls while 20 calls a second are set up and end two seconds later: a box does both at once.
+func BenchmarkBoth(b *testing.B) {
+	const rate, hold = 20, 2 * time.Second
+	calls := 500
+	length := mediatest.Duration(15 * time.Second)
+	ctx, cancel := context.WithTimeout(b.Context(), length+time.Minute)
+	defer cancel()
+	l := newLoad(b, ctx, loadOptions{calls: calls + 20*rate, pinned: true})
+	pid := l.box.PID()
+	_, plan := l.talk(calls, length)
+	g, h := l.generator(), l.hub(hold)
+	done := make(chan struct{})
+	n := 0
+	go func() {
+		defer close(done)
+		n, _ = h.load(rate, length, func(time.Duration) {})
+	}()
+	result, used := g.Run(b, plan, func() time.Duration { return mediatest.OnFirst(b, pid) })
+	<-done
+	h.finish(n)
+	h.abandon()
+	result.Report(b, plan, used)
+	mediatest.Metric(b, float64(h.failed.Load()), "failures")
+	h.report(b)
+	if result.Sent != result.Received {
+		b.Errorf("%d of %d packets are lost", result.Sent-result.Received, result.Sent)
+	}
+	if h.failed.Load() > 0 || len(h.complaints) > 0 {
+		b.Errorf("%d of %d calls failed: %v", h.failed.Load(), n, h.complaints)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,11 +35,13 @@ type load struct {
 	box   *lab.Box
 	dir   string
 	hubs  int
+	sipp  *lab.Process // nil: not running
 }
 
 // loadOptions say what box a load gets.
 type loadOptions struct {
 	calls        int      // licenses for so many at once
+	arguments    []string // of sbcd
 	pinned       bool     // the box has the first processor, all others the last
 	replacements []string // old, new, ... in the reference configuration
 }
@@ -52,7 +55,12 @@ func newLoad(b testing.TB, ctx context.Context, o loadOptions) *load {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { log.Close() })
+	b.Cleanup(func() {
+		log.Close()
+		if b.Failed() {
+			b.Logf("the log of the box complains:\n%s", complaints(log.Name()))
+		}
+	})
 	if l.world, err = lab.New(ctx, lab.Options{NoTeams: true, NoStarface: true}); err != nil {
 		b.Fatal(err)
 	}
@@ -67,12 +75,12 @@ func newLoad(b testing.TB, ctx context.Context, o loadOptions) *load {
 	if o.pinned {
 		l.pin()
 	}
-	p := lab.Programs{SBCD: programs.sbcd, Consoled: programs.consoled, State: state, Log: log}
+	p := lab.Programs{SBCD: programs.sbcd, Consoled: programs.consoled, State: state, Log: log, Arguments: o.arguments}
 	if *loadProgram != "" {
 		p.SBCD = *loadProgram
 	}
 	if *loadProfile != "" {
-		p.Arguments = []string{"-cpuprofile", *loadProfile}
+		p.Arguments = append(p.Arguments, "-cpuprofile", *loadProfile)
 	}
 	if l.box, err = l.world.StartBox(ctx, p); err != nil {
 		b.Fatal(err)
@@ -128,21 +136,45 @@ func (l *load) until(what string, f func() bool) {
 	}
 }
 
-// pbx is a SIPp that answers every call.
-func (l *load) pbx(more ...string) *lab.Process {
+// pbx starts a SIPp that answers every call, and returns its process.
+func (l *load) pbx(more ...string) (pid int) {
 	l.b.Helper()
 	scenario, err := filepath.Abs("testdata/pbx-load.xml")
 	if err != nil {
 		l.b.Fatal(err)
 	}
-	p, err := l.world.LAN.Start(&exec.Cmd{Path: lookPath(l.b, "sipp"), Dir: l.dir, Args: append([]string{"sipp", "-sf", scenario,
+	screen, err := os.Create(filepath.Join(l.dir, "sipp.log"))
+	if err != nil {
+		l.b.Fatal(err)
+	}
+	defer screen.Close()
+	p, err := l.world.LAN.Start(&exec.Cmd{Path: lookPath(l.b, "sipp"), Dir: l.dir, Stdout: screen, Stderr: screen, Args: append([]string{"sipp", "-sf", scenario,
 		"-i", lab.StarfaceAddr.String(), "-p", "5060", "-nostdin", "-buff_size", "4194304", "-trace_stat", "-stf", "statistics.csv", "-fd", "1"}, more...)})
 	if err != nil {
 		l.b.Fatal(err)
 	}
-	l.b.Cleanup(func() { _ = p.Stop(time.Second) })
+	l.sipp = p
+	l.b.Cleanup(l.stopPBX)
 	time.Sleep(500 * time.Millisecond)
-	return p
+	return p.Cmd.Process.Pid
+}
+
+// stopPBX ends SIPp, which writes its last figures then.
+func (l *load) stopPBX() {
+	l.b.Helper()
+	if l.sipp == nil {
+		return
+	}
+	select {
+	case <-l.sipp.Done():
+		text, _ := os.ReadFile(filepath.Join(l.dir, "sipp.log"))
+		l.b.Errorf("SIPp has ended by itself: %v\n%s", l.sipp.Wait(), text[max(0, len(text)-2000):])
+	default:
+		if err := l.sipp.Stop(10 * time.Second); err != nil {
+			l.b.Logf("sipp: %v", err)
+		}
+	}
+	l.sipp = nil
 }
 
 func lookPath(b testing.TB, name string) string {
@@ -172,6 +204,24 @@ func (l *load) hub(hold time.Duration) *hub {
 	}
 	l.hubs++
 	return newHub(fmt.Sprint("load", l.hubs, "."), lab.SBCName+":5062", lab.WANPeerAddr.String()+":5061", hold, conns...)
+}
+
+var warning = regexp.MustCompile(`.*level=(?:WARN|ERROR) .*?msg=("[^"]*"|\S*).*\n`)
+
+// complaints are the warnings and errors of a log: the first of each kind, after how many there are.
+func complaints(log string) string {
+	counts, first := map[string]int{}, map[string]string{}
+	text, _ := os.ReadFile(log)
+	for _, found := range warning.FindAllStringSubmatch(string(text), -1) {
+		if counts[found[1]]++; counts[found[1]] == 1 {
+			first[found[1]] = found[0]
+		}
+	}
+	var b strings.Builder
+	for kind, n := range counts {
+		fmt.Fprintf(&b, "%6d %s", n, first[kind])
+	}
+	return b.String()
 }
 
 // statistics reads the last line that SIPp wrote.

@@ -32,17 +32,19 @@ func BenchmarkMedia(b *testing.B) {
 	}
 }
 
+func mediaTime() time.Duration { return mediatest.Duration(5 * time.Second) }
+
 func mediaOfBox(b *testing.B, calls int) {
 	ctx, cancel := context.WithTimeout(b.Context(), 2*time.Minute)
 	defer cancel()
 	l := newLoad(b, ctx, loadOptions{calls: calls, pinned: true})
 	pid := l.box.PID()
 	before := mediatest.Resident(b, pid)
-	_, plan := l.talk(calls)
+	_, plan := l.talk(calls, mediaTime())
 	grown := mediatest.Resident(b, pid) - before
 	result, used := l.generator().Run(b, plan, func() time.Duration { return mediatest.OnFirst(b, pid) })
 	result.Report(b, plan, used)
-	b.ReportMetric(float64(grown)/1024/float64(calls), "KiB/call")
+	mediatest.Metric(b, float64(grown)/1024/float64(calls), "KiB/call")
 	if result.Sent != result.Received {
 		b.Errorf("%d of %d packets are lost", result.Sent-result.Received, result.Sent)
 	}
@@ -73,7 +75,7 @@ func mediaOfRTPEngine(b *testing.B, calls int, firewall bool) {
 	e := mediatest.ControlRTPEngine(b, cmd, lab.BoxWAN, lab.BoxLAN, func(network, address string) (net.Conn, error) {
 		return l.world.Box.Dial(ctx, network, "", address)
 	})
-	e.Measure(b, l.generator(), calls)
+	e.Measure(b, l.generator(), calls, mediaTime())
 }
 
 // generator sends from the places where hub and PBX say that they want media.
@@ -90,13 +92,14 @@ func (l *load) generator() *mediatest.Generator {
 	return mediatest.Start(l.b, a, b)
 }
 
+const talkRate = 100 // calls a second that talk sets up
+
 // talk sets calls up that go on until the end, and says where their media go.
-func (l *load) talk(calls int) (*hub, mediatest.Plan) {
+func (l *load) talk(calls int, length time.Duration) (*hub, mediatest.Plan) {
 	l.b.Helper()
-	const rate = 100 // a second
 	l.pbx("-trace_logs", "-log_file", "media.log")
 	h := l.hub(-1)
-	tick := time.NewTicker(time.Second / rate)
+	tick := time.NewTicker(time.Second / talkRate)
 	defer tick.Stop()
 	for n := range calls {
 		<-tick.C
@@ -106,7 +109,7 @@ func (l *load) talk(calls int) (*hub, mediatest.Plan) {
 	if n := h.failed.Load(); n > 0 {
 		l.b.Fatalf("%d of %d calls failed: %v", n, calls, h.complaints)
 	}
-	plan := mediatest.Plan{Duration: mediatest.Duration()}
+	plan := mediatest.Plan{Duration: length}
 	var far []netip.AddrPort
 	l.until("the PBX tells its ports", func() bool {
 		far = l.farPorts()

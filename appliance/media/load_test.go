@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 // loadSizes are the numbers of calls that are relayed unless VIADUCT_LOAD_CALLS names others.
 var loadSizes = []int{100, 500, 1000}
 
+func loadTime() time.Duration { return mediatest.Duration(5 * time.Second) }
+
 // BenchmarkRelayLoad relays N calls, SRTP on one side and RTP on the other, 20 ms packets both ways, in real time.
 // VIADUCT_LOAD_SECONDS sets how long (default 5), VIADUCT_LOAD_CALLS which N ("100,500,1000"), VIADUCT_LOAD_OWN=1 that each port's own
 // socket is read. BenchmarkMedia of package interop does the same on a box, behind its firewall.
@@ -66,7 +68,7 @@ func relayLoad(b *testing.B, calls int, during func(all []SessionSide)) {
 	if err := r.prepare(); err != nil || own != (r.steering == nil) {
 		b.Fatal("the kernel does not let us steer ports: CAP_BPF and CAP_NET_ADMIN are needed, or VIADUCT_LOAD_OWN=1")
 	}
-	plan := mediatest.Plan{Duration: mediatest.Duration()}
+	plan := mediatest.Plan{Duration: loadTime()}
 	var all []SessionSide
 	resident := mediatest.Resident(b, os.Getpid())
 	for range calls {

@@ -20,7 +20,7 @@ func BenchmarkRTPEngineLoad(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-			mediatest.ControlRTPEngine(b, cmd, sideA, sideB, net.Dial).Measure(b, mediatest.StartOnLoopback(b), calls)
+			mediatest.ControlRTPEngine(b, cmd, sideA, sideB, net.Dial).Measure(b, mediatest.StartOnLoopback(b), calls, loadTime())
 		})
 	}
 }

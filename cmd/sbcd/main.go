@@ -38,6 +38,7 @@ func main() {
 	alarm := flag.String("alarm", "", "`text` of an alarm about the box, from the program that starts sbcd")
 	verbose := flag.Bool("verbose", false, "log every step")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this `file`, for development")
+	memory := flag.String("memprofile", "", "write a heap profile to this `file` at each SIGUSR1, for development")
 	showVersion := flag.Bool("version", false, "print version, commit and build time")
 	flag.Parse()
 
@@ -85,10 +86,16 @@ func main() {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	engines := []system.Engine{{Name: "memory", Down: health.ServiceDown, Run: boundMemory}}
+	if *memory != "" {
+		engines = append(engines, system.Engine{Name: "heap profiles", Down: health.ServiceDown, Run: profileMemory(*memory)})
+	} else {
+		runtime.MemProfileRate = 0 // what is sampled from now on serves nobody
+	}
 	err = appliance.Run(ctx, b, appliance.Options{
 		StateDir: *state, ConfigFile: *config, Socket: *socket, Level: level, LogTo: logTo, Rescue: beside + ".rescue", ConsoleUID: *consoleUID, Installer: *installer,
 		Release: build, Alarm: *alarm,
-		Engines: []system.Engine{{Name: "memory", Down: health.ServiceDown, Run: boundMemory}},
+		Engines: engines,
 	})
 	if err != nil {
 		fatal(err)

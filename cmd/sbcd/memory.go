@@ -2,8 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"runtime/pprof"
+	"syscall"
 	"time"
 )
 
@@ -36,3 +43,35 @@ func boundMemory(ctx context.Context) error {
 
 // allowed leaves the collector as much again as what is in use.
 func allowed(live uint64) int64 { return max(memoryLimit, 2*int64(live)) }
+
+// profileMemory collects garbage and writes what is left at each SIGUSR1, in the form that ends with the runtime's own figures.
+func profileMemory(file string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		wanted := make(chan os.Signal, 1)
+		signal.Notify(wanted, syscall.SIGUSR1)
+		defer signal.Stop(wanted)
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-wanted:
+				runtime.GC()
+				if err := writeHeap(file); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// writeHeap writes a heap profile that appears as a whole.
+func writeHeap(file string) error {
+	f, err := os.Create(file + ".part")
+	if err != nil {
+		return fmt.Errorf("heap profile: %w", err)
+	}
+	if err := errors.Join(pprof.Lookup("heap").WriteTo(f, 1), f.Close(), os.Rename(f.Name(), file)); err != nil {
+		return fmt.Errorf("heap profile: %w", err)
+	}
+	return nil
+}

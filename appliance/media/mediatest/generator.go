@@ -53,6 +53,7 @@ type Call struct {
 type Result struct {
 	Sent, Received, Bad int
 	P50, P99, P999, Max time.Duration
+	Busy                time.Duration // processor time of the generator, which cannot send in time when it has none left
 }
 
 // Generator sends from one address on each side: relays tell calls apart by their own ports.
@@ -128,7 +129,7 @@ func (g *Generator) read(t testing.TB, v any) {
 	}
 }
 
-// Run offers the load and returns what came of it, with the processor time that cpu reports over the measured part.
+// Run offers the load once and returns what came of it, with the processor time that cpu reports over the measured part.
 func (g *Generator) Run(t testing.TB, plan Plan, cpu func() time.Duration) (Result, time.Duration) {
 	t.Helper()
 	if err := json.NewEncoder(g.in).Encode(plan); err != nil {
@@ -136,23 +137,35 @@ func (g *Generator) Run(t testing.TB, plan Plan, cpu func() time.Duration) (Resu
 	}
 	var begun string
 	g.read(t, &begun)
-	before := cpu()
+	before, own := cpu(), CPU(t, g.cmd.Process.Pid)
 	var result Result
 	g.read(t, &result)
+	result.Busy = CPU(t, g.cmd.Process.Pid) - own
 	return result, cpu() - before
 }
 
 // Report makes the result the benchmark's.
 func (r Result) Report(b *testing.B, plan Plan, used time.Duration) {
-	b.ReportMetric(100*used.Seconds()/plan.Duration.Seconds()/float64(len(plan.Calls)), "cpu-s/s/100calls")
-	b.ReportMetric(100*float64(r.Sent-r.Received)/float64(r.Sent), "lost-%")
-	b.ReportMetric(milliseconds(r.P50), "p50-ms")
-	b.ReportMetric(milliseconds(r.P99), "p99-ms")
-	b.ReportMetric(milliseconds(r.P999), "p99.9-ms")
-	b.ReportMetric(0, "ns/op")
+	Metric(b, 0, "ns/op")
+	Metric(b, 100*used.Seconds()/plan.Duration.Seconds()/float64(len(plan.Calls)), "cpu-s/s/100calls")
+	Metric(b, 100*float64(r.Sent-r.Received)/float64(r.Sent), "lost-%")
+	Metric(b, milliseconds(r.P50), "p50-ms")
+	Metric(b, milliseconds(r.P99), "p99-ms")
+	Metric(b, milliseconds(r.P999), "p99.9-ms")
+	Metric(b, 100*r.Busy.Seconds()/plan.Duration.Seconds(), "generator-busy-%")
 	if r.Bad > 0 {
 		b.Errorf("%d packets came damaged", r.Bad)
 	}
+}
+
+// Metric is b.ReportMetric, and tells the figure also of a benchmark that fails.
+func Metric(b *testing.B, value float64, unit string) {
+	b.ReportMetric(value, unit)
+	b.Cleanup(func() {
+		if b.Failed() {
+			b.Logf("%.4g %s", value, unit)
+		}
+	})
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -173,10 +186,10 @@ func Sizes(t testing.TB, otherwise ...int) (list []int) {
 	return list
 }
 
-// Duration is how long to measure: VIADUCT_LOAD_SECONDS, or else five seconds.
-func Duration() time.Duration {
+// Duration is how long to measure: VIADUCT_LOAD_SECONDS, or else this.
+func Duration(otherwise time.Duration) time.Duration {
 	if n, err := strconv.Atoi(os.Getenv("VIADUCT_LOAD_SECONDS")); err == nil && n > 0 {
 		return time.Duration(n) * time.Second
 	}
-	return 5 * time.Second
+	return otherwise
 }

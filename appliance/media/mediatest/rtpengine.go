@@ -62,10 +62,10 @@ func ControlRTPEngine(b *testing.B, cmd *exec.Cmd, sideA, sideB netip.Addr, dial
 	return nil
 }
 
-// Measure loads it with so many calls of a generator.
-func (e *RTPEngine) Measure(b *testing.B, g *Generator, calls int) {
+// Measure loads it for a while with so many calls of a generator.
+func (e *RTPEngine) Measure(b *testing.B, g *Generator, calls int, length time.Duration) {
 	b.Helper()
-	plan := Plan{Duration: Duration()}
+	plan := Plan{Duration: length}
 	resident := Resident(b, e.pid)
 	for i := range calls {
 		plan.Calls = append(plan.Calls, e.call(b, i, g))
@@ -74,7 +74,7 @@ func (e *RTPEngine) Measure(b *testing.B, g *Generator, calls int) {
 	Pin(e.pid, 0) // its threads exist by now
 	result, used := g.Run(b, plan, func() time.Duration { return OnFirst(b, e.pid) })
 	result.Report(b, plan, used)
-	b.ReportMetric(perCall, "KiB/call")
+	Metric(b, perCall, "KiB/call")
 }
 
 // ask sends a bencoded command and returns the answer, "" when none comes.
