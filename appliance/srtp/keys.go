@@ -12,18 +12,16 @@ import (
 // MaxTag is the most that protecting a packet adds, beside an MKI: SRTCP index, GCM tag.
 const MaxTag = 4 + 16
 
-// Keys are the session keys of one direction, made ready for use: AES expanded, HMAC's inner and outer state computed. Of SRTP they hold
-// no state of packets, so one packet does not touch them; roll-over counters and replay windows are with the streams. They belong to one
-// thread.
+// Keys are the session keys of one direction, made ready for use: AES expanded, HMAC's inner and outer state computed. They hold no
+// state of packets: roll-over counters and replay windows are with the streams.
 type Keys struct {
 	rtp    sessionKeys
-	rtcp   control
 	mki    []byte
-	master []byte // with suite: to tell an equal key from a new one
+	master []byte // with suite: SRTCP's keys come from it, and it tells an equal key from a new one
 	suite  string
 }
 
-// sessionKeys are what SRTP uses (RFC 3711 section 4.3).
+// sessionKeys are what SRTP or SRTCP uses (RFC 3711 section 4.3).
 type sessionKeys struct {
 	block        cipher.Block // AES_CM
 	aead         cipher.AEAD  // GCM, instead of block and the two states
@@ -47,33 +45,33 @@ func NewKeys(k Key) (*Keys, error) {
 	}
 	out := &Keys{mki: bytes.Clone(k.MKI), master: bytes.Clone(k.Master), suite: k.Suite}
 	salt := k.Master[s.key:]
-	if out.rtp, err = newSessionKeys(prf, salt, s); err != nil {
+	if out.rtp, err = newSessionKeys(prf, salt, s, labelsOfSRTP); err != nil {
 		return nil, err
 	}
-	out.rtcp, err = newControl(k, s)
-	return out, err
+	return out, nil
 }
 
-// Labels of the key derivation (RFC 3711 section 4.3.1).
-const (
-	labelEncryption = iota
-	labelAuthentication
-	labelSalt
+// labels of the key derivation (RFC 3711 section 4.3.1).
+type labels struct{ encryption, authentication, salt byte }
+
+var (
+	labelsOfSRTP  = labels{0, 1, 2}
+	labelsOfSRTCP = labels{3, 4, 5}
 )
 
-func newSessionKeys(prf cipher.Block, salt []byte, s suite) (h sessionKeys, err error) {
+func newSessionKeys(prf cipher.Block, salt []byte, s suite, l labels) (h sessionKeys, err error) {
 	h.tag = s.tag
-	block, err := aes.NewCipher(derive(prf, salt, labelEncryption, s.key))
+	block, err := aes.NewCipher(derive(prf, salt, l.encryption, s.key))
 	if err != nil {
 		return h, fmt.Errorf("srtp session key: %w", err)
 	}
-	copy(h.salt[:], derive(prf, salt, labelSalt, s.salt))
+	copy(h.salt[:], derive(prf, salt, l.salt, s.salt))
 	if s.gcm {
 		h.aead, err = cipher.NewGCM(block)
 		return h, err
 	}
 	h.block = block
-	h.inner, h.outer = hmacStates(derive(prf, salt, labelAuthentication, sha1.Size))
+	h.inner, h.outer = hmacStates(derive(prf, salt, l.authentication, sha1.Size))
 	return h, nil
 }
 
