@@ -20,6 +20,7 @@ import (
 	"viaduct/appliance/release"
 	"viaduct/appliance/store"
 	"viaduct/appliance/system"
+	"viaduct/appliance/timeline"
 	"viaduct/board"
 )
 
@@ -30,12 +31,13 @@ type Options struct {
 	Socket     string // of the api
 	Release    release.Release
 	Level      slog.Level
-	LogTo      io.Writer       // besides the ring that `show log` reads
-	Rescue     string          // file in which a console leaves orders while it gets no answers; "": none
-	Alarm      string          // text of an alarm about the box, from the program that started us; "": none
-	Installer  string          // unix socket of PID 1, which installs images; "": none
-	ConsoleUID int             // user of consoled once it has dropped its privileges; 0: it keeps them
-	Engines    []system.Engine // of the process, kept running with those of the box
+	LogTo      io.Writer          // besides the ring that `show log` reads
+	Rescue     string             // file in which a console leaves orders while it gets no answers; "": none
+	Alarm      string             // text of an alarm about the box, from the program that started us; "": none
+	Installer  string             // unix socket of PID 1, which installs images; "": none
+	ConsoleUID int                // user of consoled once it has dropped its privileges; 0: it keeps them
+	Start      *timeline.Timeline // steps of the start; nil: they are not noted
+	Engines    []system.Engine    // of the process, kept running with those of the box
 }
 
 // Run runs the box until ctx ends. A reload starts it again in place.
@@ -43,14 +45,15 @@ func Run(ctx context.Context, b board.Board, o Options) error {
 	ring := logs.NewRing(2000)
 	syslog := logs.NewSyslog()
 	log := logs.New(o.Level, syslog, ring, o.LogTo)
-	language := lang.New()
 	secrets, err := store.OpenSecrets(o.StateDir, check.SealedPrefix)
 	if err != nil {
 		log.Error("key of sealed secrets not kept", "err", err) // everything else works
 	}
+	var sealer lang.Sealer
 	if secrets != nil {
-		language = lang.NewSealing(secrets)
+		sealer = secrets
 	}
+	language := lang.NewSealing(sealer)
 	for {
 		err := once(ctx, b, o, language, secrets, log, ring, syslog)
 		if !errors.Is(err, system.ErrReload) {
@@ -62,12 +65,12 @@ func Run(ctx context.Context, b board.Board, o Options) error {
 func once(ctx context.Context, b board.Board, o Options, language *lang.Language, secrets *store.Secrets, log *slog.Logger, ring *logs.Ring, syslog *logs.Syslog) error {
 	box, err := system.Open(system.Options{
 		Board: b, StateDir: o.StateDir, ConfigFile: o.ConfigFile, Release: o.Release, Log: log, Ring: ring, Syslog: syslog, Language: language, Secrets: secrets,
-		Rescue: o.Rescue, Installer: o.Installer, Alarm: o.Alarm,
+		Rescue: o.Rescue, Installer: o.Installer, Alarm: o.Alarm, Start: o.Start,
 	})
 	if err != nil {
 		return err
 	}
-	door, err := openDoor(api.Options{Socket: o.Socket, UID: o.ConsoleUID, Log: log}, api.NewBackend(language, box))
+	door, err := openDoor(api.Options{Socket: o.Socket, UID: o.ConsoleUID, Log: log}, greeter{api.NewBackend(language, box), box})
 	if err != nil {
 		return err
 	}

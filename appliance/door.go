@@ -5,7 +5,20 @@ import (
 	"fmt"
 
 	"viaduct/appliance/api"
+	"viaduct/appliance/api/wire"
+	"viaduct/appliance/system"
 )
+
+// greeter tells the box when a console first asks who may log in: then there is a prompt.
+type greeter struct {
+	api.Backend
+	box *system.System
+}
+
+func (g greeter) Login(ctx context.Context, r wire.LoginRequest) wire.LoginReply {
+	defer g.box.Greeted()
+	return g.Backend.Login(ctx, r)
+}
 
 // door serves the api on its socket. An api.Server serves once; run replaces one that has ended.
 type door struct {

@@ -168,6 +168,7 @@ func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
 		e.run("enable")
 		e.again("show ip interface", `eth00\s+up\s+192\.168\.1\.1/24`)
 		e.again("show ip interface", `eth01\s+up\s+123\.123\.123\.123/28`)
+		e.again("show system", `Start: +kernel .*init .*ports .*sbcd .*configuration .*network .*gateways`)
 		e.again("show clock", fmt.Sprintf(`\n%d-`, time.Now().UTC().Year()))
 		e.again("show context sip-gateway", `(?s)gw_sip_lan_5060.*192\.168\.1\.1:5060.*gw_sip_wan_5062.*123\.123\.123\.123:5062`)
 		if l := e.run("show system licenses"); !regexp.MustCompile(`(?i)sip.*\b20\b`).MatchString(l) {

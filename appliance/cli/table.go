@@ -305,11 +305,14 @@ func (b binder) bindArg(a *arg, inKeyAlt bool) {
 	}
 }
 
+// plain takes the signs out of an argument's name. Each statement asks for several names when the table is compiled, at every start.
+var plain = strings.NewReplacer("-", "", "+", "")
+
 // fieldNamed finds a field by the name of an argument: case, hyphens and plus signs do not matter, dots go down.
 func fieldNamed(t reflect.Type, name string) ([]int, reflect.Type) {
 	var index []int
 	for _, part := range strings.Split(name, ".") {
-		part = strings.NewReplacer("-", "", "+", "").Replace(part)
+		part = plain.Replace(part)
 		f, ok := t.FieldByNameFunc(func(n string) bool { return strings.EqualFold(n, part) })
 		if !ok {
 			return nil, nil

@@ -229,15 +229,8 @@ func (c *Clock) Sane() error {
 // ErrWaits is the error of Sane.
 var ErrWaits = errors.New("TLS waits for the clock to be synchronised: certificates cannot be judged yet")
 
-// Wait returns nil once the clock is synced, or ctx's error.
-func (c *Clock) Wait(ctx context.Context) error {
-	select {
-	case <-c.synced:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// FirstSync is closed once the clock is synchronised.
+func (c *Clock) FirstSync() <-chan struct{} { return c.synced }
 
 // Status returns the time and its source.
 func (c *Clock) Status() status.Clock {

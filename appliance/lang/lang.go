@@ -8,6 +8,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"viaduct/appliance/cli"
@@ -73,7 +74,7 @@ type Language struct {
 	operator *cli.Mode // commands for every account
 	admin    *cli.Mode // all commands, for administrators after enable
 
-	sealed *cli.Table // prints secrets sealed; nil: there is no key
+	sealed func() *cli.Table // prints secrets sealed; nil: there is no key
 }
 
 // New compiles the table. It panics if the table has a mistake.
@@ -82,9 +83,9 @@ func New() *Language { return NewSealing(nil) }
 // NewSealing compiles the table for a box that can seal secrets.
 func NewSealing(s Sealer) *Language {
 	t := cli.New(config.New(), statements, sealing(options, s, false))
-	var sealed *cli.Table
-	if s != nil {
-		sealed = cli.New(config.New(), statements, sealing(options, s, true))
+	var sealed func() *cli.Table
+	if s != nil { // only a configuration with password-encryption wants it, and a start need not wait for it
+		sealed = sync.OnceValue(func() *cli.Table { return cli.New(config.New(), statements, sealing(options, s, true)) })
 	}
 	return &Language{sealed: sealed, table: t, editor: t.NewEditor(), operator: t.Commands(operatorCommands()), admin: t.Commands(adminCommands())}
 }

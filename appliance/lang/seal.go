@@ -51,7 +51,7 @@ func sealing(o cli.Options, s Sealer, print bool) cli.Options {
 // printer returns the table that prints cfg, with sealed secrets if cfg has password-encryption.
 func (l *Language) printer(cfg *config.Config) *cli.Table {
 	if cfg.PasswordEncryption && l.sealed != nil {
-		return l.sealed
+		return l.sealed()
 	}
 	return l.table
 }

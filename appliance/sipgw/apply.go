@@ -22,15 +22,20 @@ func (s *Stack) Apply(cfg *config.Config, addrs func(config.AddressBind) netip.A
 }
 
 func (s *Stack) apply(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) error {
-	err := s.bring(cfg, addrs)
+	anew, err := s.bring(cfg, addrs)
 	if f := s.opts.OnApplied; f != nil {
 		f(err)
+	}
+	if !errors.Is(err, errEnded) {
+		s.lifecycle.Applied(cfg, anew)
 	}
 	return err
 }
 
-// bring brings the gateways in line.
-func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) error {
+var errEnded = errors.New("the SIP stack has ended")
+
+// bring brings the gateways in line. It reports whether all connections with TLS of a gateway are opened anew.
+func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) (anew bool, err error) {
 	wanted := map[string]*siptransport.Conf{}
 	var errs []error
 	for _, gw := range cfg.Gateways {
@@ -44,7 +49,7 @@ func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.A
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return errors.New("the SIP stack has ended")
+		return false, errEnded
 	}
 	s.addrs, s.cfg = addrs, cfg
 	var gone, kept []*gateway
@@ -73,7 +78,6 @@ func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.A
 	for _, g := range gone {
 		g.Close()
 	}
-	anew := false
 	for _, g := range kept {
 		anew = g.Configure(wanted[g.name]) || anew
 	}
@@ -81,8 +85,7 @@ func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.A
 		errs = append(errs, g.Open())
 		g.Watch()
 	}
-	s.lifecycle.Applied(cfg, anew)
-	return errors.Join(errs...)
+	return anew, errors.Join(errs...)
 }
 
 // reopen tries again what could not be opened.

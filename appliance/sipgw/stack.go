@@ -26,7 +26,8 @@ type Options struct {
 	OnInvite func(*Incoming)
 
 	// OnApplied is told what the gateways could not do of a configuration, nil when all is done: after each Apply, and after each try to
-	// open what could not be opened. May be nil; it must not call the Stack.
+	// open what could not be opened. Registrations and probes follow when it returns: it may wait for what they need. May be nil; it must
+	// not call the Stack.
 	OnApplied func(error)
 
 	UserAgent string // Server and User-Agent header; empty: none

@@ -1,7 +1,9 @@
 package status
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -20,6 +22,25 @@ type System struct {
 	Temperature *float64  `json:"temperature_celsius,omitempty"` // nil: the board does not say
 	RAM         Space     `json:"ram,omitzero"`                  // of the whole machine
 	Flash       Space     `json:"flash,omitzero"`                // that the state directory is on
+	Start       Steps     `json:"start,omitempty"`               // how the start went, in this order
+}
+
+// Steps are those of a start, in their order.
+type Steps []Step
+
+// String writes when each was done, in seconds since the kernel began.
+func (s Steps) String() string {
+	var words []string
+	for _, step := range s {
+		words = append(words, fmt.Sprintf("%s %.2f", step.Name, step.At.Seconds()))
+	}
+	return strings.Join(words, ", ")
+}
+
+// Step is a part of the start that is done.
+type Step struct {
+	Name string        `json:"step"`
+	At   time.Duration `json:"at_ns"` // since the kernel began
 }
 
 // Space is how much of something there is, in octets.

@@ -187,9 +187,22 @@ func certificateItem(kind status.KeyKind, name string, c *x509.Certificate) stat
 
 // republish publishes the same configuration as a new snapshot, because a key or certificate that it names has changed.
 func (s *System) republish() {
+	s.renew()
+	s.touch()
+}
+
+// hasten does so for what happens once and is waited for: no other change of the kind follows.
+func (s *System) hasten() {
+	s.renew()
+	select {
+	case s.now <- struct{}{}:
+	default:
+	}
+}
+
+func (s *System) renew() {
 	s.mutate.Lock()
 	defer s.mutate.Unlock()
 	again := *s.running.Load()
 	s.running.Store(&again)
-	s.touch()
 }

@@ -25,7 +25,7 @@ func TestChangesAreApplied(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				start, changed, applied := time.Now(), make(chan struct{}, 1), make(chan time.Duration, 1000)
-				go settled(ctx, changed, func() { applied <- time.Since(start) })
+				go settled(ctx, changed, nil, func() { applied <- time.Since(start) })
 				for range c.changes {
 					time.Sleep(c.every)
 					changed <- struct{}{}
@@ -47,6 +47,33 @@ func TestChangesAreApplied(t *testing.T) {
 					t.Errorf("applied at %v, want %v", got, c.applied)
 				}
 			})
+		})
+	}
+}
+
+// What a start waits for is applied at once: the first configuration, whatever has changed before it, and what TLS or DHCP have waited for.
+func TestAStartIsNotHeldUp(t *testing.T) {
+	for range 20 { // a choice between two channels goes wrong half the time
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			start, changed, now, applied := time.Now(), make(chan struct{}, 1), make(chan struct{}, 1), make(chan time.Duration, 10)
+			changed <- struct{}{}
+			go settled(ctx, changed, now, func() { applied <- time.Since(start) })
+			synctest.Wait()
+			if len(applied) != 1 || <-applied != 0 {
+				t.Fatal("the first configuration was not applied at once")
+			}
+			time.Sleep(time.Minute)
+			<-applied // of the token
+			changed <- struct{}{}
+			synctest.Wait()
+			now <- struct{}{}
+			synctest.Wait()
+			if len(applied) != 1 || <-applied != time.Minute {
+				t.Error("what is waited for was not applied at once")
+			}
+			cancel()
+			synctest.Wait()
 		})
 	}
 }

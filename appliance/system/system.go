@@ -39,6 +39,7 @@ import (
 	"viaduct/appliance/sipua"
 	"viaduct/appliance/status"
 	"viaduct/appliance/store"
+	"viaduct/appliance/timeline"
 	"viaduct/board"
 )
 
@@ -52,10 +53,11 @@ type Options struct {
 	Ring       *logs.Ring   // the log of `show log`
 	Syslog     *logs.Syslog // sends the log to servers; may be nil
 	Language   *lang.Language
-	Secrets    *store.Secrets // the key with which Language seals secrets
-	Rescue     string         // file in which a console leaves an order for the next start; "": none
-	Alarm      string         // text of an alarm about the box, from PID 1; "": none
-	Installer  string         // unix socket of PID 1, which installs images and restarts the box; "" or no socket there: the box does not run from an image
+	Secrets    *store.Secrets     // the key with which Language seals secrets
+	Rescue     string             // file in which a console leaves an order for the next start; "": none
+	Alarm      string             // text of an alarm about the box, from PID 1; "": none
+	Start      *timeline.Timeline // the steps of the start so far; nil: they are not noted
+	Installer  string             // unix socket of PID 1, which installs images and restarts the box; "" or no socket there: the box does not run from an image
 }
 
 // ErrReload is why Run ended when the box is to start again with its startup-config.
@@ -87,6 +89,7 @@ type snapshots struct {
 	effective atomic.Pointer[config.Config] // the one that engines use: running, with the addresses from DHCP servers
 	mutate    sync.Mutex                    // one change at a time
 	changed   chan struct{}                 // one token: there is a newer snapshot
+	now       chan struct{}                 // one token: there is one that nobody types at
 }
 
 // engines are made by Open and run by engage.
@@ -99,6 +102,7 @@ type engines struct {
 	ua       *sipua.Agent
 	calls    *call.Manager
 	engaged  atomic.Pointer[time.Time] // they run since
+	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
 }
 
 // reloads end Run.
@@ -123,7 +127,7 @@ func Open(o Options) (*System, error) {
 	}
 	s := &System{
 		o: o, log: o.Log, start: time.Now(), store: state, licenses: license.New(), moved: make(chan struct{}, 1), records: make(chan status.Record, 1000),
-		snapshots: snapshots{changed: make(chan struct{}, 1)}, reloads: reloads{reload: make(chan struct{}, 1)},
+		snapshots: snapshots{changed: make(chan struct{}, 1), now: make(chan struct{}, 1)}, reloads: reloads{reload: make(chan struct{}, 1)},
 		updates: updates{stall: stallTime, lit: make(chan struct{}, 1)},
 	}
 	s.bans.log = o.Log
@@ -138,6 +142,7 @@ func Open(o Options) (*System, error) {
 	s.lostKey()
 	s.running.Store(s.startup())
 	s.effective.Store(s.Running())
+	o.Start.Done(stepConfiguration)
 	s.judgeLicenses()
 	s.watchGateways(len(s.Running().Gateways))
 
@@ -208,7 +213,6 @@ func (s *System) Run(ctx context.Context, more ...Engine) error {
 
 	defer s.engage(ctx, more)()
 	s.log.Info("started", "version", s.o.Release.Version, "board", s.o.Board.Name(), "serial", s.o.Board.SerialNumber())
-	s.touch()
 	select {
 	case <-ctx.Done():
 		return nil
@@ -266,7 +270,7 @@ func (s *System) sendSyslog(ctx context.Context) error {
 // reconcile applies the newest snapshot once changes have settled for a moment: a paste of hundreds of lines is applied once.
 func (s *System) reconcile(ctx context.Context) error {
 	var applied *config.Config
-	settled(ctx, s.changed, func() {
+	settled(ctx, s.changed, s.now, func() {
 		if cfg := s.Running(); cfg != applied {
 			s.apply(cfg)
 			applied = cfg
@@ -280,15 +284,19 @@ const (
 	latest = time.Second            // after the first change, however many follow: a script that never stops changing things must not hold them up
 )
 
-// settled calls apply at once, and then after changes, until ctx ends.
-func settled(ctx context.Context, changed <-chan struct{}, apply func()) {
+// settled calls apply at once, and then after changes, until ctx ends: once they have settled, or at once when now says so.
+func settled(ctx context.Context, changed, now <-chan struct{}, apply func()) {
+	apply() // whatever has changed meanwhile: a start does not wait
 	timer := time.NewTimer(0)
+	timer.Stop()
 	defer timer.Stop()
 	var first time.Time // of the changes that are not applied yet
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-now:
+			timer.Reset(0)
 		case <-changed:
 			if first.IsZero() {
 				first = time.Now()
@@ -319,8 +327,9 @@ func (s *System) apply(cfg *config.Config) {
 		}
 	}
 	s.health.Replace(health.NetworkRefused, refused)
+	s.o.Start.Done(stepNetwork)
 	if len(report.Changes) > 0 {
-		s.awaitLinks(cfg)
+		s.unlinked.Store(true)
 		s.resolver.Retry()
 	}
 	s.watchPorts(cfg)
@@ -330,7 +339,8 @@ func (s *System) apply(cfg *config.Config) {
 	s.sip.Apply(effective, effective.Address) // the result goes to gatewaysApplied
 }
 
-// gatewaysApplied takes the failures of gateways, from Apply and from later attempts.
+// gatewaysApplied takes the failures of gateways, from Apply and from later attempts. Their sockets are open then, and their first requests
+// follow.
 func (s *System) gatewaysApplied(err error) {
 	var refused []health.Args
 	waits := ""
@@ -343,6 +353,10 @@ func (s *System) gatewaysApplied(err error) {
 	}
 	s.judge(health.TLSWaits, waits)
 	s.health.Replace(health.GatewayRefused, refused)
+	s.listening(waits != "")
+	if s.unlinked.Swap(false) {
+		s.awaitLinks(s.Running())
+	}
 }
 
 // awaitLinks gives ports that have just come up a moment to find their carrier. Requests sent before that fail at once, and every hub
@@ -361,17 +375,20 @@ func (s *System) awaitLinks(cfg *config.Config) {
 
 // awaitClock lets the gateways begin with TLS as soon as the clock is right.
 func (s *System) awaitClock(ctx context.Context) error {
-	every := time.NewTicker(200 * time.Millisecond)
+	every := time.NewTicker(200 * time.Millisecond) // the clock may count as right without having been synchronised
 	defer every.Stop()
+	synced := s.clock.FirstSync()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-synced:
+			synced = nil
 		case <-every.C:
-			if s.health.Active(health.TLSWaits) && s.clock.Sane() == nil {
-				s.health.Clear(health.TLSWaits, "")
-				s.republish()
-			}
+		}
+		if s.health.Active(health.TLSWaits) && s.clock.Sane() == nil {
+			s.health.Clear(health.TLSWaits, "")
+			s.hasten()
 		}
 	}
 }
@@ -389,7 +406,7 @@ func (s *System) link(e netcfg.LinkEvent) {
 // leased takes a change of a DHCP lease: the engines follow the addresses.
 func (s *System) leased() {
 	s.online()
-	s.republish()
+	s.hasten()
 }
 
 // online ends the pauses of the resolver and the clock after unanswered queries: the network has changed.

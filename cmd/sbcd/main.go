@@ -21,6 +21,7 @@ import (
 	"viaduct/appliance/media"
 	"viaduct/appliance/release"
 	"viaduct/appliance/system"
+	"viaduct/appliance/timeline"
 	"viaduct/board"
 )
 
@@ -36,11 +37,14 @@ func main() {
 	consoleUID := flag.Int("console-uid", 0, "`number` of the user that consoled runs as once it has its ports; 0 is root")
 	installer := flag.String("installer", "/run/gokrazy-http.sock", "`path` of PID 1's unix socket, where images are installed; nothing is there on a development machine")
 	alarm := flag.String("alarm", "", "`text` of an alarm about the box, from the program that starts sbcd")
+	before := flag.String("steps", "", "`text` of the steps of the start so far, from the program that starts sbcd")
 	verbose := flag.Bool("verbose", false, "log every step")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this `file`, for development")
 	memory := flag.String("memprofile", "", "write a heap profile to this `file` at each SIGUSR1, for development")
 	showVersion := flag.Bool("version", false, "print version, commit and build time")
 	flag.Parse()
+	start := &timeline.Timeline{}
+	start.Done("sbcd")
 
 	build := release.Of(version, commit, built)
 	if *showVersion {
@@ -69,6 +73,9 @@ func main() {
 	defer stop()
 	limitMemory()
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + media.Threads)
+	if err := start.Read(*before); err != nil {
+		fmt.Fprintln(os.Stderr, "sbcd:", err) // the box starts all the same
+	}
 	beside := strings.TrimSuffix(*socket, ".sock") // where consoled looks while nobody answers on the socket
 	logTo := io.Writer(os.Stderr)
 	if f, err := logs.OpenFile(beside+".log", *consoleUID); err != nil {
@@ -94,7 +101,7 @@ func main() {
 	}
 	err = appliance.Run(ctx, b, appliance.Options{
 		StateDir: *state, ConfigFile: *config, Socket: *socket, Level: level, LogTo: logTo, Rescue: beside + ".rescue", ConsoleUID: *consoleUID, Installer: *installer,
-		Release: build, Alarm: *alarm,
+		Release: build, Alarm: *alarm, Start: start,
 		Engines: engines,
 	})
 	if err != nil {

@@ -44,6 +44,9 @@ func (pg Page) System(v status.System, now time.Time, reload string, calls, sess
 	if !v.Started.IsZero() {
 		rows = append(rows, []string{"Up for:", span(now.Sub(v.Started))})
 	}
+	if len(v.Start) > 0 {
+		rows = append(rows, []string{"Start:", v.Start.String()})
+	}
 	if reload != "" {
 		rows = append(rows, []string{"Reload:", reload})
 	}

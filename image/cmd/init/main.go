@@ -22,6 +22,7 @@ import (
 	"github.com/gokrazy/gokrazy"
 	"golang.org/x/sys/unix"
 
+	"viaduct/appliance/timeline"
 	"viaduct/board"
 	"viaduct/image/update"
 )
@@ -47,6 +48,13 @@ func main() {
 
 // start brings the box up in the order in which things need each other.
 func start(lines *journal) error {
+	var steps timeline.Timeline
+	steps.Done("init")
+	if said, err := timeline.KernelLog(); err != nil {
+		log.Printf("start of the kernel: %v", err)
+	} else {
+		steps.Kernel(said)
+	}
 	quietKernel()
 	log.Printf("viaduct %s (%s)", version, commit)
 	// Before Boot, which would open it and feed it whatever happens; the device cannot be opened twice.
@@ -55,6 +63,7 @@ func start(lines *journal) error {
 	if err := gokrazy.Boot(built); err != nil {
 		return fmt.Errorf("boot: %w", err)
 	}
+	steps.Done("boot")
 	if err := lines.to("/run/init.log"); err != nil {
 		log.Printf("log: %v", err)
 	}
@@ -70,21 +79,24 @@ func start(lines *journal) error {
 		log.Printf("updates are not possible: %v", err)
 	}
 	trial := firmware.started()
+	steps.Done("medium")
 	alarm, err := medium.mountData()
 	if err != nil {
 		log.Printf("data partition: %v", err)
 	}
 	firmware.sweep()
+	steps.Done("data")
 	box := board.Detect()
 	if err := box.LED(board.LightBoot); err != nil {
 		log.Printf("led: %v", err)
 	}
 	ports(box)
+	steps.Done("ports")
 	if err := leaveSerialLine(); err != nil {
 		return err
 	}
 	http.Handle(update.InstallPath, firmware)
-	if err := gokrazy.SuperviseServices(services(box, alarm)); err != nil {
+	if err := gokrazy.SuperviseServices(services(box, alarm, &steps)); err != nil {
 		return fmt.Errorf("supervise: %w", err)
 	}
 	w := watcher{checks: healthChecks(), feed: dog.feed, restart: restart}
@@ -98,7 +110,7 @@ func start(lines *journal) error {
 
 // services are what runs on the box. An exit status of 0 or 125 ends supervision, any other starts the program again. alarm is what
 // sbcd shall tell of the box, nothing when all is well.
-func services(box board.Board, alarm string) []*gokrazy.Service {
+func services(box board.Board, alarm string, steps *timeline.Timeline) []*gokrazy.Service {
 	service := func(path string, args ...string) *gokrazy.Service {
 		cmd := exec.Command(path, args...)
 		cmd.Env = os.Environ()
@@ -110,7 +122,7 @@ func services(box board.Board, alarm string) []*gokrazy.Service {
 	}
 	return []*gokrazy.Service{
 		service("/gokrazy/randomd"),
-		service("/user/sbcd", "-state", "/perm/sbc", "-socket", socket, "-console-uid", consoleUID, "-alarm", alarm),
+		service("/user/sbcd", "-state", "/perm/sbc", "-socket", socket, "-console-uid", consoleUID, "-alarm", alarm, "-steps", steps.Text()),
 		service("/user/consoled", terminals...),
 	}
 }
