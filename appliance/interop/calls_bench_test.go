@@ -58,16 +58,14 @@ func callsAtRate(b *testing.B, rate int, hold time.Duration) {
 	}
 	mediatest.Metric(b, 0, "ns/op")
 	mediatest.Metric(b, float64(n)/took.Seconds(), "calls/s")
-	mediatest.Metric(b, float64(h.failed.Load()), "failures")
+	mediatest.Metric(b, float64(n-int(h.ended.Load())), "failures")
 	mediatest.Metric(b, used.Seconds()*1000/float64(n), "CPU-ms/call")
 	mediatest.Metric(b, 100*busy.Seconds()/took.Seconds(), "generator-busy-%")
-	h.report(b)
+	h.report(b, "setup", h.setups)
 	if len(memory) > 4 { // the timers of a transaction run for 32 s
 		mediatest.Metric(b, float64(memory[3])/(1<<20), "MiB-at-40s")
 	}
-	if h.failed.Load() > 0 || len(h.complaints) > 0 {
-		b.Errorf("%d of %d calls failed: %v", h.failed.Load(), n, h.complaints)
-	}
+	h.wantAll(b, n)
 	if far["SuccessfulCall"] != n || far["FailedCall"] != 0 {
 		b.Errorf("the PBX saw %d calls go well and %d fail, of %d", far["SuccessfulCall"], far["FailedCall"], n)
 	}
@@ -89,22 +87,37 @@ func (h *hub) load(rate int, length time.Duration, during func(passed time.Durat
 
 // finish waits until calls have ended, for ten seconds at most.
 func (h *hub) finish(calls int) {
-	for deadline := time.Now().Add(10 * time.Second); h.ended.Load()+h.failed.Load() < int64(calls) && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(10 * time.Second); h.over() < calls && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// report makes the time from INVITE to 200 the benchmark's.
-func (h *hub) report(b *testing.B) {
+// wantAll fails the benchmark when not all calls went well.
+func (h *hub) wantAll(b *testing.B, calls int) {
+	b.Helper()
+	if int(h.ended.Load()) != calls || len(h.complaints) > 0 {
+		b.Errorf("of %d calls %d went well and %d were refused with 503 and Retry-After; %v", calls, h.ended.Load(), len(h.refusals), h.complaints)
+	}
+}
+
+// over is how many calls are over, one way or the other.
+func (h *hub) over() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	slices.Sort(h.setups)
+	return int(h.ended.Load()+h.failed.Load()) + len(h.refusals)
+}
+
+// report makes times (of what) the benchmark's.
+func (h *hub) report(b *testing.B, what string, times []time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	slices.Sort(times)
 	for _, p := range []struct {
 		name string
 		of   float64
 	}{{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}} {
-		if n := len(h.setups); n > 0 {
-			mediatest.Metric(b, float64(h.setups[int(float64(n-1)*p.of)].Microseconds())/1000, "ms-setup-"+p.name)
+		if n := len(times); n > 0 {
+			mediatest.Metric(b, float64(times[int(float64(n-1)*p.of)].Microseconds())/1000, "ms-"+what+"-"+p.name)
 		}
 	}
 }
@@ -137,9 +150,7 @@ func memoryOf(b *testing.B, calls int) {
 	}
 	h.finish(calls)
 	h.abandon()
-	if h.failed.Load() > 0 {
-		b.Errorf("%d of %d calls failed: %v", h.failed.Load(), calls, h.complaints)
-	}
+	h.wantAll(b, calls)
 	time.Sleep(10 * time.Second)
 	endedResident := mediatest.Resident(b, pid)
 	ended := heap()
@@ -220,11 +231,9 @@ func BenchmarkBoth(b *testing.B) {
 	h.abandon()
 	result.Report(b, plan, used)
 	mediatest.Metric(b, float64(h.failed.Load()), "failures")
-	h.report(b)
+	h.report(b, "setup", h.setups)
 	if result.Sent != result.Received {
 		b.Errorf("%d of %d packets are lost", result.Sent-result.Received, result.Sent)
 	}
-	if h.failed.Load() > 0 || len(h.complaints) > 0 {
-		b.Errorf("%d of %d calls failed: %v", h.failed.Load(), n, h.complaints)
-	}
+	h.wantAll(b, n)
 }

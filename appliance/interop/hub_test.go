@@ -25,6 +25,8 @@ type hub struct {
 	answered, ended, failed atomic.Int64
 	mu                      sync.Mutex
 	setups                  []time.Duration // INVITE to 200
+	refusals                []time.Duration // INVITE to 503 with Retry-After
+	refreshes               []time.Duration // INVITE in a call to 200
 	complaints              map[string]int
 }
 
@@ -43,6 +45,13 @@ type hubCall struct {
 	contact string
 	answer  string       // body of the 200
 	state   atomic.Int32 // 0 inviting, 1 answered, 2 hanging up, 3 over
+	refresh atomic.Pointer[hubRefresh]
+}
+
+// hubRefresh is an INVITE in a call that has no response yet.
+type hubRefresh struct {
+	seq   int
+	began time.Time
 }
 
 func (c *hubConn) send(m string) error {
@@ -75,10 +84,17 @@ const hubOffer = "v=0\r\no=- 1 1 IN IP4 52.114.249.26\r\ns=session\r\nc=IN IP4 5
 	"a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:97 RED/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n" +
 	"a=rtpmap:13 CN/8000\r\na=rtpmap:118 CN/16000\r\na=ptime:20\r\n"
 
+const hubHeaders = "CONTACT: <sip:api-du-a-euwe.pstnhub.microsoft.com:443;x-i=1f0c6ad7;x-c=5f1e9b3a>\r\nUSER-AGENT: load\r\nSUPPORTED: histinfo,timer\r\n" +
+	"SESSION-EXPIRES: 3600\r\nMIN-SE: 300\r\nALLOW: INVITE,ACK,CANCEL,BYE,NOTIFY,OPTIONS\r\nCONTENT-TYPE: application/sdp\r\n"
+
 func (h *hub) request(c *hubCall, method, uri, to string, seq int, extra, body string) string {
-	return fmt.Sprintf("%s %s SIP/2.0\r\nVIA: SIP/2.0/TLS %s;branch=z9hG4bK%s%s\r\nMAX-FORWARDS: 70\r\n"+
+	branch := fmt.Sprint(c.id, ".", seq)
+	if method == "ACK" && uri != c.uri { // that of a 200 is a transaction of its own
+		branch += "ack"
+	}
+	return fmt.Sprintf("%s %s SIP/2.0\r\nVIA: SIP/2.0/TLS %s;branch=z9hG4bK%s\r\nMAX-FORWARDS: 70\r\n"+
 		"FROM: <sip:+497123222@sip.pstnhub.microsoft.com:5061;user=phone>;tag=%s\r\nTO: %s\r\nCALL-ID: %s\r\nCSEQ: %d %s\r\n%sCONTENT-LENGTH: %d\r\n\r\n%s",
-		method, uri, h.from, c.id, method, c.id, to, c.id, seq, method, extra, len(body), body)
+		method, uri, h.from, branch, c.id, to, c.id, seq, method, extra, len(body), body)
 }
 
 // call begins call number n.
@@ -86,12 +102,34 @@ func (h *hub) call(n int) {
 	c := &hubCall{id: fmt.Sprintf("%s%08d", h.name, n), conn: h.conns[n%len(h.conns)], began: time.Now()}
 	h.calls.Store(c.id, c)
 	c.uri = fmt.Sprintf("sip:+4989%07d@%s;user=phone;transport=tls", n%10_000_000, h.box) // many calls to one number are taken for a loop
-	m := h.request(c, "INVITE", c.uri, "<"+c.uri+">", 1, "CONTACT: <sip:api-du-a-euwe.pstnhub.microsoft.com:443;x-i=1f0c6ad7;x-c=5f1e9b3a>\r\n"+
-		"RECORD-ROUTE: <sip:sip-du-a-eu.pstnhub.microsoft.com:5061;transport=tls;lr>\r\nUSER-AGENT: load\r\nSUPPORTED: histinfo,timer\r\n"+
-		"SESSION-EXPIRES: 3600\r\nMIN-SE: 300\r\nALLOW: INVITE,ACK,CANCEL,BYE,NOTIFY,OPTIONS\r\nCONTENT-TYPE: application/sdp\r\n", hubOffer)
+	m := h.request(c, "INVITE", c.uri, "<"+c.uri+">", 1, hubHeaders+"RECORD-ROUTE: <sip:sip-du-a-eu.pstnhub.microsoft.com:5061;transport=tls;lr>\r\n", hubOffer)
 	if err := c.conn.send(m); err != nil {
 		h.fail(c, "write: "+err.Error())
 	}
+}
+
+// refresh says the same again in a call, as refreshes of the session timer do, unless the last one has no response yet.
+func (h *hub) refresh(c *hubCall, seq int) {
+	if c.state.Load() != 1 || !c.refresh.CompareAndSwap(nil, &hubRefresh{seq, time.Now()}) {
+		h.complain("a refresh has no response when the next is due")
+		return
+	}
+	if err := c.conn.send(h.request(c, "INVITE", c.contact, c.to, seq, hubHeaders, hubOffer)); err != nil {
+		h.complain("write: " + err.Error())
+	}
+}
+
+// refreshed takes the final response to a refresh.
+func (h *hub) refreshed(c *hubCall, r *hubRefresh, text string) {
+	if text[8:11] == "200" {
+		_ = c.conn.send(h.request(c, "ACK", c.contact, c.to, r.seq, "", ""))
+		h.mu.Lock()
+		h.refreshes = append(h.refreshes, time.Since(r.began))
+		h.mu.Unlock()
+	} else {
+		h.complain("refresh: " + text[:strings.IndexByte(text, '\r')])
+	}
+	c.refresh.Store(nil)
 }
 
 // bye hangs up; it comes on the connection of the INVITE.
@@ -136,9 +174,13 @@ func (h *hub) read(k *hubConn) {
 }
 
 func (h *hub) response(c *hubCall, text string) {
-	code, invite := text[8:11], strings.HasSuffix(headerOf(text, "CSeq"), "INVITE")
+	code, seq := text[8:11], headerOf(text, "CSeq")
+	invite := strings.HasSuffix(seq, "INVITE")
+	r := c.refresh.Load()
 	switch {
 	case code[0] == '1':
+	case r != nil && seq == fmt.Sprint(r.seq, " INVITE"):
+		h.refreshed(c, r, text)
 	case invite && code == "200":
 		if c.state.Load() != 0 {
 			return
@@ -167,6 +209,14 @@ func (h *hub) response(c *hubCall, text string) {
 	case invite:
 		c.to = headerOf(text, "To")
 		_ = c.conn.send(h.request(c, "ACK", c.uri, c.to, 1, "", ""))
+		if code == "503" && headerOf(text, "Retry-After") != "" {
+			h.mu.Lock()
+			h.refusals = append(h.refusals, time.Since(c.began))
+			h.mu.Unlock()
+			h.calls.Delete(c.id)
+			c.state.Store(3)
+			return
+		}
 		h.fail(c, text[:strings.IndexByte(text, '\r')])
 	default:
 		h.fail(c, "BYE: "+text[:strings.IndexByte(text, '\r')])

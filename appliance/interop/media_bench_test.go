@@ -105,8 +105,8 @@ func (l *load) talk(calls int, length time.Duration) (*hub, mediatest.Plan) {
 		<-tick.C
 		h.call(n)
 	}
-	l.until("all talk", func() bool { return h.answered.Load()+h.failed.Load() == int64(calls) })
-	if n := h.failed.Load(); n > 0 {
+	l.until("all talk", func() bool { return int(h.answered.Load())+h.over() == calls })
+	if n := h.over(); n > 0 {
 		l.b.Fatalf("%d of %d calls failed: %v", n, calls, h.complaints)
 	}
 	plan := mediatest.Plan{Duration: length}
