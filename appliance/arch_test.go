@@ -20,6 +20,7 @@ var floors = map[string]string{
 	"sipua":        "config printable sipgw sipmsg siptransport status",
 
 	"config":      "",
+	"calendar":    "printable",
 	"cli":         "",
 	"plural":      "",
 	"source":      "",
@@ -53,10 +54,10 @@ var floors = map[string]string{
 	"call":        "negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
 	"lang":        "health config cli lang/answer lang/check lang/older pasted pki printable plural status lang/word",
 	"lang/answer": "cli health lang/check plural printable release source status",
-	"lang/check":  "config cli health pki printable plural",
+	"lang/check":  "calendar config cli health pki printable plural",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
-	"system":      "health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag timeline",
+	"system":      "calendar health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag timeline",
 	"api":         "health plural config cli lang system api/wire printable status",
 	"api/wire":    "pasted",
 
@@ -85,7 +86,7 @@ var floors = map[string]string{
 	"pki/pkitest":       "",
 	"media/mediatest":   "srtp srtp/srtptest",
 	"srtp/srtptest":     "srtp",
-	"license/cmd/issue": "license",
+	"license/cmd/issue": "calendar license",
 }
 
 // owners lists the modules that one package alone may import (the lab checks us with code of its own, so it may too).

@@ -36,6 +36,7 @@ type ask func(context.Context, lang.Box, StatusQuery) (any, error)
 var parts = map[string]ask{
 	"alarms":          many(lang.Box.Alarms),
 	"bans":            many(lang.Box.Bans),
+	"calendar":        one(lang.Box.Calendar),
 	"calls":           many(lang.Box.Calls),
 	"clock":           one(lang.Box.Clock),
 	"gateways":        many(lang.Box.Gateways),

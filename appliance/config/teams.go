@@ -36,3 +36,13 @@ func (i *SIPInterface) Teams() bool {
 func ofTeams(n netip.Prefix) bool {
 	return slices.ContainsFunc(TeamsSignalling, func(t netip.Prefix) bool { return t.Bits() <= n.Bits() && t.Contains(n.Addr()) })
 }
+
+// FacesTeams reports whether a gateway of an interface towards Teams uses a TLS profile.
+func (c *Config) FacesTeams(p *TLSProfile) bool {
+	return slices.ContainsFunc(c.CS, func(s *Switch) bool {
+		return slices.ContainsFunc(s.Interfaces, func(i *SIPInterface) bool {
+			g := i.Gateway.In(c)
+			return i.Teams() && g != nil && g.TLS.In(c) == p
+		})
+	})
+}

@@ -179,6 +179,21 @@ var (
 		Text:   "certificate {name} expires soon: {subject} ends on {end}, in {left} or less",
 		Advice: "Import its successor, as in docs/operation.md.", Again: "left",
 	})
+	SuccessorDiffers = declare(Warnable{
+		ID: "certificate-successor", Severity: Info, Subject: "name", Title: "the next certificate will be of another kind",
+		Text:   "the successor of certificate {name} ({subject}, until {end}) {why}",
+		Advice: "Arrange for the renewals to come: docs/operation.md, Certificates. `show pki calendar` has the dates and their sources.",
+	})
+	RootsMissing = declare(Warnable{
+		ID: "roots-missing", Severity: Warning, Subject: "profile", Title: "some roots of Microsoft Teams are not trusted",
+		Text:   "profile tls {profile} does not trust {missing}: since {date} hubs of Teams may show chains of them",
+		Advice: "Trust the built-in roots, too.", Cure: []string{"profile tls {profile}", "trusted-certificate pki:certificate/BUILT-IN"},
+	})
+	CalendarRefused = declare(Warnable{
+		ID: "calendar-refused", Severity: Warning, Title: "the imported calendar is not in force",
+		Text:   "the imported calendar is not in force, the built-in one is: {why}",
+		Advice: "Import a newer one, or delete it.", Cure: []string{"erase calendar"},
+	})
 	UnknownIssuer = declare(Warnable{
 		ID: "unknown-issuer", Severity: Warning, Subject: "sha", Title: "the issuer of a peer's certificate is not trusted",
 		Text:   "context sip-gateway {gateway} refused {peer}: {why}; the peer's certificate: {leaf}",

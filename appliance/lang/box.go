@@ -111,6 +111,11 @@ type Keys interface {
 	UnknownIssuers() []status.UnknownIssuer
 	// TrustIssuer imports the issuer with this SHA-256, trusts it where it was presented, and returns a line about the result.
 	TrustIssuer(sha256 string) (string, error)
+	// Calendar is what is announced of the outer world. ImportCalendar takes a signed one that is newer, and returns a line about it;
+	// EraseCalendar returns to the built-in one.
+	Calendar() status.Calendar
+	ImportCalendar(block []byte) (string, error)
+	EraseCalendar() error
 	// UntrustIssuer takes the trusted certificate with this SHA-256 out of all profiles and returns a line about the result.
 	UntrustIssuer(sha256 string) (string, error)
 }

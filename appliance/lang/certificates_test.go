@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io/fs"
 	"math/big"
 	"strings"
@@ -134,6 +135,38 @@ func (keyed) UnknownIssuers() []status.UnknownIssuer {
 	return []status.UnknownIssuer{{SHA256: "AB12", Subject: "Another Root", Issuer: "Another Root", NotAfter: noon, Gateway: "gw", Peer: "sip.pstnhub.microsoft.com 52.114.75.24:5061", Last: noon.Add(-time.Minute)}}
 }
 
+func (keyed) Calendar() status.Calendar {
+	return status.Calendar{Date: noon.Add(-24 * time.Hour), Signer: "lab", Sources: map[string]string{"K8": "CA/Browser Forum", "K5": "Let's Encrypt"},
+		Mine: []status.CalendarEntry{{Date: noon.Add(240 * time.Hour), Text: "sbc.meinefirma.de ends", About: "pki:certificate/MYCERTIFICATE"}},
+		Others: []status.CalendarEntry{{Date: noon.Add(-time.Hour), Text: "what was", Sources: []string{"K5"}},
+			{Date: noon.Add(time.Hour), Text: "what will be", Sources: []string{"K5", "K8"}}}}
+}
+
+func (keyed) ImportCalendar(block []byte) (string, error) {
+	if !strings.Contains(string(block), "good") {
+		return "", errors.New("the signature does not fit")
+	}
+	return "in force", nil
+}
+
+func TestACalendarIsPasted(t *testing.T) {
+	l, b := New(), keyed{newBox()}
+	run := func(body []byte) (Result, string) {
+		var out strings.Builder
+		r, _ := l.Exec(t.Context(), b, &Session{Class: config.Administrator, Mode: []string{"enable"}}, "import calendar", body, &out)
+		return r, out.String()
+	}
+	if r, _ := run(nil); r.Collect == nil || r.Collect.Kind != "block" {
+		t.Errorf("%+v", r.Collect)
+	}
+	if _, text := run([]byte("good")); text != "in force\n" {
+		t.Error(text)
+	}
+	if _, text := run([]byte("bad")); text != "% import calendar: the signature does not fit; nothing changed\n" {
+		t.Error(text)
+	}
+}
+
 func TestWhatIsShownOfKeysAndTrust(t *testing.T) {
 	l, b := New(), keyed{newBox()}
 	b.cfg, _ = l.Parse([]byte("profile tls pf\nown-certificate 1 pki:certificate/MYCERTIFICATE\nprivate-key pki:private-key/myprivate.key\ntrusted-certificate pki:certificate/NEWROOT\n"))
@@ -156,6 +189,21 @@ func TestWhatIsShownOfKeysAndTrust(t *testing.T) {
 ` + root + `pki:private-key/myprivate.key
   Key: RSA 2048
   Used by: profile tls pf
+`,
+		"show pki calendar": `Calendar of 2026-11-21, imported, signed by lab
+
+Concerns this box
+  2026-12-02  pki:certificate/MYCERTIFICATE: sbc.meinefirma.de ends
+
+To come
+  2026-11-22  what will be [K5, K8]
+
+Past
+  2026-11-22  what was [K5]
+
+Sources
+  K5: Let's Encrypt
+  K8: CA/Browser Forum
 `,
 		"show pki trusted": root + `built-in root DigiCert Global Root G2
   Key: RSA 2048

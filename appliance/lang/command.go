@@ -162,6 +162,8 @@ func adminCommands() []Line {
 		withExample("install-image", command("install-image [force]", "Install an image over SSH: ssh NAME@BOX install-image < FILE; force accepts an older image", installImage)),
 		command("export backup", "Print configuration, keys, certificates and licenses, encrypted with a passphrase; superusers only", exportBackup),
 		command("import backup", "Restore a backup, pasted; it takes effect at the next reload; superusers only", importBackup),
+		command("import calendar", "Take a newer calendar of announcements, signed by an issuer of licenses and pasted; `show pki calendar` shows it", importCalendar),
+		command("erase calendar", "Return to the calendar of this firmware", func(c *call, _ *none) error { return c.box.EraseCalendar() }),
 		command("clock sync", "Query the time servers now and set the clock, whatever the difference", clockSync),
 		command("erase startup-config", "Delete the startup-config", eraseStartup),
 		command("reload [graceful] [in <minutes:1..1440>] [force]", "Restart with the startup-config: now, after the last call (graceful), or after some minutes unless cancelled; reboots if an image is waiting. "+

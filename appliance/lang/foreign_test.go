@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"viaduct/appliance/config"
@@ -80,6 +81,12 @@ func (hostileBox) Trace(TraceStart, []PropertyValue) (Trace, error) {
 	return Trace{Steps: []string{hostile}, Attempts: []string{hostile}, Notes: []string{hostile}, Result: hostile}, nil
 }
 
+func (hostileBox) Calendar() status.Calendar {
+	return status.Calendar{Date: noon, Signer: hostile, Refused: hostile, Sources: map[string]string{hostile: hostile},
+		Mine:   []status.CalendarEntry{{Date: noon, Text: hostile, About: hostile, Sources: []string{hostile}}},
+		Others: []status.CalendarEntry{{Date: noon.Add(time.Hour), Text: hostile}, {Date: noon, Text: hostile}}}
+}
+
 func (hostileBox) TrustIssuer(string) (string, error)   { return hostile, nil }
 func (hostileBox) UntrustIssuer(string) (string, error) { return hostile, nil }
 
@@ -94,7 +101,7 @@ func TestPeersCannotSteerTheConsole(t *testing.T) {
 	s := &Session{Class: config.Superuser, Mode: []string{"enable"}}
 	for _, line := range []string{
 		"show calls", "show calls detail 4", "show calls history", "show calls record 15", "show sip registrations", "show sip penalty-box",
-		"show context sip-gateway", "show pki", "show pki trusted", "show sntp-client", "show log", "show log follow", "ping h", "nslookup h",
+		"show context sip-gateway", "show pki", "show pki trusted", "show pki calendar", "show sntp-client", "show log", "show log follow", "ping h", "nslookup h",
 		"copy http://h/x startup-config", "who", "show call-router trace T called-e164 1", "show config problems", "show alarms", "pki trust add " + anySum, "pki trust add " + anySum + " force",
 		"no pki trust " + anySum,
 	} {

@@ -159,6 +159,19 @@ func (c *call) trust(command, sum string, change func(sum string) (string, error
 	return nil
 }
 
+func importCalendar(c *call, _ *none) error {
+	if c.body == nil {
+		c.result.Collect = &Collect{Prompt: "Paste the calendar, to the line -----END VIADUCT CALENDAR-----:", Kind: "block"}
+		return nil
+	}
+	text, err := c.box.ImportCalendar(c.body)
+	if err != nil {
+		return fmt.Errorf("import calendar: %w; nothing changed", err)
+	}
+	c.printf("%s\n", text)
+	return nil
+}
+
 type licenseKey struct{ Key string }
 
 func installLicense(c *call, a *licenseKey) error {

@@ -175,3 +175,17 @@ func issuers(authorities []*config.LicenseAuthority) []issuer {
 	}
 	return list
 }
+
+// Authority is an issuer that is trusted here, for other things that it signs.
+type Authority struct {
+	Name string
+	Key  ed25519.PublicKey
+}
+
+// Authorities returns the built-in issuers and the configured ones whose keys can be read.
+func Authorities(configured []*config.LicenseAuthority) (list []Authority) {
+	for _, i := range issuers(configured) {
+		list = append(list, Authority{i.name, i.key})
+	}
+	return list
+}

@@ -123,8 +123,8 @@ func (k *checker) leaf(l line, c *x509.Certificate) {
 	if !usage(x509.ExtKeyUsageServerAuth) {
 		k.warn(l, "%s does not carry the server usage: peers will refuse it", who)
 	} else if !usage(x509.ExtKeyUsageClientAuth) {
-		// teams.md A.6: public authorities no longer issue it, and Microsoft takes certificates without.
-		k.note(l, "%s carries the server usage only; Microsoft Teams takes it since 2026, another peer may want the client usage too", who)
+		// teams.md A.6: public authorities no longer issue it (package calendar has the dates), and Microsoft takes certificates without.
+		k.note(l, "%s carries the server usage only; Microsoft Teams takes it, another peer may want the client usage too", who)
 	}
 }
 

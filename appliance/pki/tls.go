@@ -102,6 +102,21 @@ func ordered(p *config.TLSProfile) []config.OwnCertificate {
 	return slices.SortedStableFunc(slices.Values(p.Own), func(a, b config.OwnCertificate) int { return cmp.Compare(a.Index, b.Index) })
 }
 
+// Shown returns the chain that a profile shows, leaf first, as far as it has been imported, and where the leaf stands in p.Own.
+func Shown(p *config.TLSProfile, s Store) (chain []*x509.Certificate, first int) {
+	for n, o := range ordered(p) {
+		list, err := s.Certificates(Name(o.Name))
+		if n == 0 {
+			first = slices.Index(p.Own, o)
+			if err != nil {
+				return nil, first // the rest is no leaf
+			}
+		}
+		chain = append(chain, list...)
+	}
+	return chain, first
+}
+
 // verifier verifies a peer's certificate, which must hold one of the names; without names, any name in it will do (CheckNames asks for
 // more).
 func verifier(p *config.TLSProfile, anchors *x509.CertPool, names ...string) func(tls.ConnectionState) error {

@@ -49,6 +49,25 @@ type ChainLink struct {
 	SHA256    string    `json:"sha256"`
 }
 
+// Calendar is what is announced of the outer world, by date.
+type Calendar struct {
+	Date    time.Time         `json:"date"`              // of the edition
+	Signer  string            `json:"signer,omitempty"`  // of an imported one; without, it is built in
+	Refused string            `json:"refused,omitempty"` // why an imported one is not in force
+	Mine    []CalendarEntry   `json:"mine"`              // what concerns this box, the ends of its certificates included
+	Others  []CalendarEntry   `json:"others"`
+	Sources map[string]string `json:"sources"` // by the short names of entries
+}
+
+// CalendarEntry is one event.
+type CalendarEntry struct {
+	Date    time.Time `json:"date"`
+	Kind    string    `json:"kind"`
+	Text    string    `json:"text"`
+	About   string    `json:"about,omitempty"` // what of this box it concerns
+	Sources []string  `json:"sources,omitempty"`
+}
+
 // Licenses are the pools of licenses and the keys that fill them.
 type Licenses struct {
 	Serial   string       `json:"serial"`

@@ -44,13 +44,14 @@ type entry[T any] struct {
 
 // The layout of the folder. Private keys have a folder of their own so that it can be closed as a whole.
 const (
-	StartupFile = "startup-config"
-	licenseFile = "licenses"
-	timeFile    = "time"
-	driftFile   = "drift"
-	certFolder  = "pki/certificate"
-	keyFolder   = "pki/private-key"
-	recordsDir  = "cdr"
+	StartupFile  = "startup-config"
+	licenseFile  = "licenses"
+	timeFile     = "time"
+	driftFile    = "drift"
+	calendarFile = "calendar"
+	certFolder   = "pki/certificate"
+	keyFolder    = "pki/private-key"
+	recordsDir   = "cdr"
 
 	keptStartups   = 10
 	recordsMaximum = 256 << 20 // octets of call records; about half a million calls

@@ -41,5 +41,6 @@ func (s *System) Restore(text []byte, passphrase string) (string, error) {
 	}
 	s.republish()
 	s.judgeLicenses()
+	s.judgeCalendar()
 	return b.Summary(), nil
 }

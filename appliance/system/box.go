@@ -34,6 +34,7 @@ func (s *System) Mutate(change func(*config.Config) (*config.Config, error)) err
 	s.running.Store(cfg)
 	if !slices.Equal(before.LicenseAuthorities, cfg.LicenseAuthorities) {
 		s.judgeLicenses()
+		s.judgeCalendar()
 	}
 	s.touch()
 	return nil
@@ -43,7 +44,7 @@ func (s *System) Mutate(change func(*config.Config) (*config.Config, error)) err
 func (s *System) Env() check.Env {
 	synced := s.clock.Synced()
 	return check.Env{
-		PKI: s, Now: time.Now(), Synced: &synced,
+		PKI: s, Calendar: s.calendarInForce().Calendar, Now: time.Now(), Synced: &synced,
 		Resolve: func(host string) ([]netip.Addr, bool) {
 			addrs := s.resolver.Cached(host)
 			return addrs, len(addrs) > 0

@@ -88,18 +88,16 @@ func (s *System) watchCertificates(now time.Time) {
 			}
 		}
 	}
+	s.watchAnnouncements()
 	s.health.Replace(health.CertificateExpires, soon)
 	s.health.Replace(health.CertificateExpired, over)
 }
 
 // certificatesOf returns the certificates that a profile uses.
 func certificatesOf(p *config.TLSProfile) []config.PKIName {
-	names := slices.Clone(p.Trusted)
+	names := slices.Clone(trustedNames(p))
 	for _, o := range p.Own {
 		names = append(names, o.Name)
-	}
-	if len(p.Trusted) == 0 {
-		names = append(names, "pki:certificate/"+pki.BuiltInName)
 	}
 	return names
 }

@@ -81,6 +81,7 @@ type System struct {
 	sessions diag.Sessions
 	bans     bans
 	unknown  unknownIssuers
+	edition  atomic.Pointer[edition]
 }
 
 // snapshots are the configurations in force.
@@ -144,6 +145,7 @@ func Open(o Options) (*System, error) {
 	s.effective.Store(s.Running())
 	o.Start.Done(stepConfiguration)
 	s.judgeLicenses()
+	s.judgeCalendar()
 	s.watchGateways(len(s.Running().Gateways))
 
 	s.resolver = names.New(s.nameServers)

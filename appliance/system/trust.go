@@ -309,9 +309,7 @@ func (s *System) saveTrust(profiles []string, change func([]config.PKIName) []co
 
 // adding adds a trusted certificate to a list. One that means the built-in roots, since it is empty, goes on to hold them.
 func adding(list []config.PKIName, item config.PKIName) []config.PKIName {
-	if len(list) == 0 {
-		list = []config.PKIName{"pki:certificate/" + pki.BuiltInName}
-	}
+	list = trustedNames(&config.TLSProfile{Trusted: list})
 	if slices.Contains(list, item) {
 		return list
 	}

@@ -2,6 +2,8 @@ package answer
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +67,49 @@ func (pg Page) chain(list []status.ChainLink) {
 	for n, l := range list {
 		pg.Printf("  Chain %d: %s (%s), until %s, issued by %s\n", n, l.Subject, l.KeyType, l.NotAfter.UTC().Format(time.DateOnly), l.Issuer)
 		pg.Printf("    SHA-256: %s\n", l.SHA256)
+	}
+}
+
+// Calendar shows what is announced: what concerns the box, then what is to come, then what has been.
+func (pg Page) Calendar(l status.Calendar, now time.Time) {
+	origin := "built in"
+	if l.Signer != "" {
+		origin = "imported, signed by " + l.Signer
+	}
+	pg.Printf("Calendar of %s, %s\n", l.Date.Format(time.DateOnly), origin)
+	if l.Refused != "" {
+		pg.Printf("The imported one is not in force: %s\n", l.Refused)
+	}
+	future := func(e status.CalendarEntry) bool { return e.Date.After(now) }
+	past := func(e status.CalendarEntry) bool { return !future(e) }
+	pg.entries("Concerns this box", l.Mine, func(status.CalendarEntry) bool { return true })
+	pg.entries("To come", l.Others, future)
+	pg.entries("Past", l.Others, past)
+	pg.Printf("\nSources\n")
+	for _, name := range slices.Sorted(maps.Keys(l.Sources)) {
+		pg.Printf("  %s: %s\n", name, l.Sources[name])
+	}
+}
+
+func (pg Page) entries(title string, list []status.CalendarEntry, wanted func(status.CalendarEntry) bool) {
+	pg.Printf("\n%s\n", title)
+	none := true
+	for _, e := range list {
+		if !wanted(e) {
+			continue
+		}
+		none = false
+		text := e.Text
+		if e.About != "" {
+			text = e.About + ": " + text
+		}
+		if len(e.Sources) > 0 {
+			text += " [" + strings.Join(e.Sources, ", ") + "]"
+		}
+		pg.Printf("  %s  %s\n", e.Date.UTC().Format(time.DateOnly), text)
+	}
+	if none {
+		pg.Printf("  -\n")
 	}
 }
 

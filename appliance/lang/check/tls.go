@@ -47,7 +47,7 @@ func checkTLS(c *checker) {
 
 // identity reports the findings of package pki about a profile's certificates and key, at the lines that name them.
 func (c *checker) identity(t *config.TLSProfile) {
-	for _, f := range pki.Check(t, c.env.PKI, c.facesTeams(t), c.env.Now) {
+	for _, f := range pki.Check(t, c.env.PKI, c.cfg.FacesTeams(t), c.env.Now) {
 		w, severity := c.at(t, f.Field, f.Index), Warning
 		if f.Severity == "note" {
 			severity = Note
@@ -58,14 +58,13 @@ func (c *checker) identity(t *config.TLSProfile) {
 		}
 		c.add(w, severity, f.Text, "")
 	}
-}
-
-// facesTeams reports whether an interface towards Teams uses a profile.
-func (c *checker) facesTeams(t *config.TLSProfile) (faces bool) {
-	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, g *config.SIPGateway) {
-		faces = faces || i.Teams() && g != nil && g.TLS.In(c.cfg) == t
-	})
-	return faces
+	if c.env.Calendar == nil {
+		return
+	}
+	chain, first := pki.Shown(t, c.env.PKI)
+	for _, n := range c.env.Calendar.Successor(chain, c.cfg.FacesTeams(t)) {
+		c.add(c.at(t, "Own", first), Note, fmt.Sprintf("the successor of this certificate %s (%s: %s)", n.Means, n.Date, n.Text), "")
+	}
 }
 
 // KeyForTeams returns an error if a profile towards Teams uses the name what and the key is not RSA: Microsoft offers ECDHE-RSA suites
@@ -74,9 +73,8 @@ func KeyForTeams(cfg *config.Config, what config.PKIName, public crypto.PublicKe
 	if _, isRSA := public.(*rsa.PublicKey); isRSA || public == nil {
 		return nil // a short one is warned of
 	}
-	c := &checker{cfg: cfg}
 	for _, t := range cfg.TLS {
-		if shown := t.PrivateKey == what || len(t.Own) > 0 && t.Own[0].Name == what; shown && c.facesTeams(t) {
+		if shown := t.PrivateKey == what || len(t.Own) > 0 && t.Own[0].Name == what; shown && cfg.FacesTeams(t) {
 			return fmt.Errorf("profile tls %s shows it to Microsoft Teams, and it is %s", t.Name, pki.KeyFault(public, true))
 		}
 	}
@@ -98,9 +96,9 @@ func Imported(cfg *config.Config, s PKIStore, what config.PKIName, now time.Time
 		if !slices.Contains(named, what) {
 			continue
 		}
-		used, teams = true, teams || c.facesTeams(t)
+		used, teams = true, teams || cfg.FacesTeams(t)
 		leaf := what == t.PrivateKey || len(t.Own) > 0 && what == t.Own[0].Name
-		for _, f := range pki.Check(t, s, c.facesTeams(t), now) {
+		for _, f := range pki.Check(t, s, cfg.FacesTeams(t), now) {
 			if f.Severity == "warning" && f.Err == nil && (lineNames(t, f) == what || leaf && f.Field == "PrivateKey") {
 				add(f.Text)
 			}

@@ -1,8 +1,10 @@
-// Command issue makes issuers of license keys, and keys. docs/licenses.md tells how it is used.
+// Command issue makes issuers of license keys, and keys, and signs calendars. docs/licenses.md tells how it is used.
 //
 //	issue keygen -name NAME -out FILE        make an issuer: writes its private key, prints its `license-authority` line
 //	issue key -key FILE -kind KIND -serial N [-count N] [-system SERIAL] [-expires YYYY-MM-DD]
 //	                                         print a key as it is pasted: two comment lines and `install license KEY`
+//	issue calendar -key FILE -in calendar.json
+//	                                         print a signed calendar, for `import calendar`
 package main
 
 import (
@@ -17,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/calendar"
 	"viaduct/appliance/license"
 )
 
@@ -31,15 +34,17 @@ func main() {
 
 func run(args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("usage: issue keygen|key [flags]; -h after either lists its flags")
+		return errors.New("usage: issue keygen|key|calendar [flags]; -h after either lists its flags")
 	}
 	switch args[0] {
 	case "keygen":
 		return keygen(args[1:], out)
 	case "key":
 		return issue(args[1:], out)
+	case "calendar":
+		return sign(args[1:], out)
 	}
-	return fmt.Errorf("unknown command %q: keygen or key", args[0])
+	return fmt.Errorf("unknown command %q: keygen, key or calendar", args[0])
 }
 
 // keygen makes an issuer.
@@ -105,6 +110,30 @@ func issue(args []string, out io.Writer) error {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "# %s\n# [%s=%d]\ninstall license %s\n", l, l.Kind, l.Count, key)
+	return err
+}
+
+// sign prints a signed calendar.
+func sign(args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("calendar", flag.ContinueOnError)
+	file := flags.String("key", "", "file with the issuer's private key")
+	in := flags.String("in", "", "file of the calendar, in the form of appliance/calendar/calendar.json")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	private, err := readKey(*file)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(*in)
+	if err != nil {
+		return err
+	}
+	block, err := calendar.Sign(private, text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", *in, err)
+	}
+	_, err = out.Write(block)
 	return err
 }
 

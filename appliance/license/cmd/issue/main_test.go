@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/calendar"
 	"viaduct/appliance/config"
 	"viaduct/appliance/license"
 )
@@ -38,6 +39,32 @@ func TestAnIssuedKeyInstalls(t *testing.T) {
 	l, err := license.New().Install(key, "00A0BA0F2439", time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), []*config.LicenseAuthority{{Name: fields[1], Key: fields[2]}})
 	if err != nil || l.Count != 20 || l.Serial != 17 {
 		t.Errorf("%v, %v", l, err)
+	}
+}
+
+func TestASignedCalendarIsOpened(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "issuer.pem")
+	var line, block strings.Builder
+	if err := run([]string{"keygen", "-name", "lab", "-out", file}, &line); err != nil {
+		t.Fatal(err)
+	}
+	key, err := license.ParseIssuer(strings.Fields(line.String())[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run([]string{"calendar", "-key", file, "-in", "../../../calendar/calendar.json"}, &block); err != nil {
+		t.Fatal(err)
+	}
+	if c, by, err := calendar.Open([]byte(block.String()), []calendar.Signer{{Name: "lab", Key: key}}); err != nil || by != "lab" || c.Date != calendar.BuiltIn().Date {
+		t.Errorf("%v, %q, %v", c, by, err)
+	}
+	torn := filepath.Join(dir, "torn.json")
+	if err := os.WriteFile(torn, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run([]string{"calendar", "-key", file, "-in", torn}, &strings.Builder{}); err == nil || !strings.Contains(err.Error(), torn) {
+		t.Errorf("a torn calendar: %v", err)
 	}
 }
 
