@@ -85,6 +85,9 @@ func newLoad(b testing.TB, ctx context.Context, o loadOptions) *load {
 	if l.box, err = l.world.StartBox(ctx, p); err != nil {
 		b.Fatal(err)
 	}
+	if o.pinned {
+		mediatest.WantPinned(b, l.box.PID())
+	}
 	paste, err := l.world.Paste(lab.Setup{Sessions: o.calls, Channels: o.calls, Configuration: strings.NewReplacer(append(o.replacements,
 		"register auto", "register none",
 		"    penalty-box sip-option-trigger interval 60 timeout 60 force tls\n", "",
@@ -118,10 +121,10 @@ func (l *load) pin() {
 		l.b.Skip("needs root: in a user namespace the kernel lets no box steer its ports, so this would measure another one")
 	}
 	last := mediatest.Last()
+	mediatest.Pin(0, last) // first: it pins the namespaces' threads, too
 	if err := errors.Join(l.world.Box.Pin(0), l.world.LAN.Pin(last), l.world.WAN.Pin(last)); err != nil {
 		l.b.Fatal(err)
 	}
-	mediatest.Pin(0, last)
 	l.b.Cleanup(func() { mediatest.Pin(0, -1) })
 }
 

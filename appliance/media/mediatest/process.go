@@ -61,6 +61,15 @@ func Pin(pid, cpu int) {
 	}
 }
 
+// WantPinned ends a benchmark whose figures would not be those of a process that has the first processor.
+func WantPinned(t testing.TB, pid int) {
+	t.Helper()
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(pid, &set); err != nil || set.Count() != 1 || !set.IsSet(0) {
+		t.Fatalf("process %d is not on the first processor alone (%v)", pid, err)
+	}
+}
+
 // OnFirst is the processor time of a relay on the first processor: its process's, and that of the kernel's thread there, which takes over
 // packets that have been sent when they are many.
 func OnFirst(t testing.TB, pid int) time.Duration {

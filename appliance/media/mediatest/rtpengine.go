@@ -72,6 +72,7 @@ func (e *RTPEngine) Measure(b *testing.B, g *Generator, calls int, length time.D
 	}
 	perCall := float64(Resident(b, e.pid)-resident) / 1024 / float64(calls)
 	Pin(e.pid, 0) // its threads exist by now
+	WantPinned(b, e.pid)
 	result, used := g.Run(b, plan, func() time.Duration { return OnFirst(b, e.pid) })
 	result.Report(b, plan, used)
 	Metric(b, perCall, "KiB/call")
