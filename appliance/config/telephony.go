@@ -243,15 +243,23 @@ type GatewayInterface struct {
 
 // GatewayPort is one `transport-protocol WORD PORT` line of a gateway's interface.
 type GatewayPort struct {
-	Word      string
-	Field     string   // of GatewayInterface
-	Protocols []string // below SIP: "udp", "tcp"
-	Port      uint16
+	Word       string
+	Field      string   // of GatewayInterface
+	Transports []string // of SIP, of TransportNames
+	Protocols  []string // below SIP: "udp", "tcp"
+	Secure     bool     // it wants a TLS profile
+	Port       uint16
 }
 
-// Ports lists the ports that the interface has. The firewall opens them, and the checks look at them.
+// TransportNames are the transports that `transport-protocol force` may name.
+var TransportNames = []string{"tls", "tcp", "udp"}
+
+// Ports lists the ports that the interface has. Gateways listen on them, the firewall opens them, and the checks look at them.
 func (i *GatewayInterface) Ports() []GatewayPort {
-	all := []GatewayPort{{"udp+tcp", "UDPTCP", []string{"udp", "tcp"}, i.UDPTCP}, {"tls", "TLS", []string{"tcp"}, i.TLS}}
+	all := []GatewayPort{
+		{"udp+tcp", "UDPTCP", []string{"udp", "tcp"}, []string{"udp", "tcp"}, false, i.UDPTCP},
+		{"tls", "TLS", []string{"tls"}, []string{"tcp"}, true, i.TLS},
+	}
 	return slices.DeleteFunc(all, func(p GatewayPort) bool { return p.Port == 0 })
 }
 
@@ -338,7 +346,7 @@ func (r *Registration) SetDefaults() {
 
 // CallOutbound is `call outbound`.
 type CallOutbound struct {
-	ForceTransport string // transport-protocol force tls|tcp|udp; "" is the gateway's own choice
+	ForceTransport string // transport-protocol force, one of TransportNames; "" is the gateway's own choice
 }
 
 // CallInbound is `call inbound`; it has no settings yet, its presence says that calls are taken.

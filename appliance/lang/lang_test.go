@@ -249,3 +249,23 @@ func TestEveryFieldIsReachedByALine(t *testing.T) {
 func TestManualIsCurrent(t *testing.T) {
 	golden(t, "../../docs/commands.md", New().Manual())
 }
+
+func TestEveryPortOfAGatewayHasItsLine(t *testing.T) {
+	full := &config.GatewayInterface{}
+	for _, v := range reflect.ValueOf(full).Elem().Fields() {
+		if v.Kind() == reflect.Uint16 {
+			v.SetUint(1)
+		}
+	}
+	for _, p := range full.Ports() {
+		line := "transport-protocol " + p.Word + " 5070"
+		cfg, problems := New().Parse([]byte("context sip-gateway G\ninterface I\n" + line + "\n"))
+		if len(problems) > 0 {
+			t.Errorf("%s: sipGateway in table.go lacks it: %v", line, problems)
+			continue
+		}
+		if got := reflect.ValueOf(cfg.Gateways[0].Interfaces[0]).Elem().FieldByName(p.Field).Uint(); got != 5070 {
+			t.Errorf("%s: %s is %d", line, p.Field, got)
+		}
+	}
+}

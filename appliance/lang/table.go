@@ -11,6 +11,8 @@ import (
 // Line is an entry of the table.
 type Line = cli.Line
 
+var transport = "<transport:" + strings.Join(config.TransportNames, "|") + ">"
+
 const (
 	noDSP     = "taken, no effect: there is no DSP here"
 	noEffect  = "taken, no effect here"
@@ -251,7 +253,7 @@ var identitySettings = []Line{
 		{Line: "register (auto|none)", Into: ".", Help: "Register automatically, or not at all"},
 	}},
 	{Line: "call outbound", Into: "CallOutbound", Help: "Outgoing calls", Prompt: "callout", Lines: []Line{
-		{Line: "transport-protocol force <transport:tls|tcp|udp>", Also: []string{"preferred-transport-protocol <transport:tls|tcp|udp>"},
+		{Line: "transport-protocol force " + transport, Also: []string{"preferred-transport-protocol " + transport},
 			Into: "ForceTransport", Help: "Use only this transport", Words: map[string]string{"preferred-transport-protocol": "The same, as in older files"}},
 	}},
 	{Line: "call inbound", Into: "CallInbound", Help: "Incoming calls", Prompt: "callin"},

@@ -78,11 +78,11 @@ func (l *Leg) hopOf(d *dialog) siptransport.Target {
 	return l.g.Peer(l.iface, "")
 }
 
-// transportOf is what a URI asks for: its transport parameter, TLS for sips; else that of the dialog.
+// transportOf is what a URI asks for: its transport parameter, for sips a secure one; else that of the dialog.
 func (l *Leg) transportOf(u sipmsg.URI, otherwise siptransport.Transport) siptransport.Transport {
 	word, _ := u.Param("transport")
 	t, ok := siptransport.ParseTransport(strings.ToLower(word))
-	if u.Scheme == "sips" {
+	if u.Scheme == "sips" && !t.Secure() {
 		t, ok = siptransport.TLS, true
 	}
 	if ok && l.g.Conf().First(t) != nil {

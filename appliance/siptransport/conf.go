@@ -31,12 +31,12 @@ func NewConf(cfg *config.Config, gw *config.SIPGateway, addrs func(config.Addres
 	var errs []error
 	secure := false
 	for _, i := range gw.Interfaces {
-		b := Side{i, addrs(i.Bind)}
+		b := newSide(i, addrs(i.Bind))
 		if !b.addr.IsValid() {
 			errs = append(errs, fmt.Errorf("gateway %s interface %s: its address is not there", gw.Name, i.Name))
 		}
 		c.binds = append(c.binds, b)
-		secure = secure || slices.ContainsFunc(Transports, func(t Transport) bool { return t.Secure() && b.configured(t) != 0 })
+		secure = secure || slices.ContainsFunc(Transports, func(t Transport) bool { return t.Secure() && b.ports[t] != 0 })
 	}
 	for _, sw := range cfg.CS {
 		for _, i := range sw.Interfaces {
@@ -110,11 +110,13 @@ func (c *Conf) TransportFor(i *config.SIPInterface, identity string) Transport {
 			}
 		}
 	}
-	switch {
-	case i != nil && i.PenaltyBox.ForceTLS && c.First(TLS) != nil:
+	if i != nil && i.PenaltyBox.ForceTLS && c.First(TLS) != nil {
 		return TLS
-	case c.First(UDP) == nil && c.First(TLS) != nil:
-		return TLS
+	}
+	for _, t := range Transports {
+		if c.First(t) != nil {
+			return t
+		}
 	}
 	return UDP
 }

@@ -2,6 +2,7 @@ package siptransport
 
 import (
 	"net/netip"
+	"slices"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
@@ -10,7 +11,20 @@ import (
 // Side is an interface of the gateway with its present address: one side on which the gateway has peers.
 type Side struct {
 	*config.GatewayInterface
-	addr netip.Addr
+	addr  netip.Addr
+	ports [len(kinds)]uint16 // of each transport, whether the address is there or not; 0: none
+}
+
+func newSide(i *config.GatewayInterface, addr netip.Addr) Side {
+	s := Side{GatewayInterface: i, addr: addr}
+	for _, p := range i.Ports() {
+		for _, t := range Transports {
+			if slices.Contains(p.Transports, t.String()) {
+				s.ports[t] = p.Port
+			}
+		}
+	}
+	return s
 }
 
 // port is the port on which the interface listens for a transport; 0: none.
@@ -18,18 +32,7 @@ func (b Side) port(transport Transport) uint16 {
 	if !b.addr.IsValid() {
 		return 0
 	}
-	return b.configured(transport)
-}
-
-// configured is the port that the interface has for a transport, whether its address is there or not; 0: none.
-func (b Side) configured(transport Transport) uint16 {
-	switch transport {
-	case UDP, TCP:
-		return b.UDPTCP
-	case TLS:
-		return b.TLS
-	}
-	return 0
+	return b.ports[transport]
 }
 
 // Address is the local address; the zero Addr for a nil Side.
@@ -122,5 +125,5 @@ func (g *Gate) socket(to netip.Addr) *datagrams {
 	if b == nil || b.addr.Is4() != to.Is4() {
 		return nil
 	}
-	return g.sockets.datagrams(netip.AddrPortFrom(b.addr, b.UDPTCP))
+	return g.sockets.datagrams(netip.AddrPortFrom(b.addr, b.port(UDP)))
 }

@@ -9,7 +9,7 @@ const (
 	TLS
 )
 
-// Transports are all there are.
+// Transports are all there are. Requests go by the first that the gateway has, unless another is forced.
 var Transports = []Transport{UDP, TCP, TLS}
 
 // kinds says what each transport is; TLS stands for its whole stack.

@@ -25,11 +25,11 @@ func checkGateways(c *checker) {
 			if len(i.Ports()) == 0 {
 				c.add(c.headers[i], Warning, "interface "+i.Name+" has no transport-protocol: it listens nowhere", "")
 			}
-			if i.TLS != 0 && g.TLS.IsZero() {
-				c.add(c.at(i, "TLS"), Warning, "context sip-gateway "+g.Name+" has no use profile tls", "")
-			}
 			addr := c.cfg.Address(i.Bind)
 			for _, s := range i.Ports() {
+				if s.Secure && g.TLS.IsZero() {
+					c.add(c.at(i, s.Field), Warning, "context sip-gateway "+g.Name+" has no use profile tls", "")
+				}
 				if !addr.IsValid() || !g.Enabled {
 					continue
 				}
