@@ -47,16 +47,17 @@ func Find(name string, clock int) *Codec {
 // Converts reports whether voice of one codec can be made voice of another, or is the same already.
 func Converts(from, to *Codec) bool { return from != nil && to != nil }
 
-// Convert makes voice of one codec voice of another, in place. Both are of G.711: they have no memory and one octet a sample. A third codec needs
+// Convert makes voice of one codec voice of another, in place, and returns it: a codec of another size has another length. Today's are of G.711: they have no memory and one octet a sample. A third codec needs
 // a table for each pair or a way through samples, and a codec with a memory a converter that keeps the state of one leg.
-func Convert(octets []byte, from, to *Codec) {
+func Convert(octets []byte, from, to *Codec) []byte {
 	if from == to {
-		return
+		return octets
 	}
 	table := &from.other
 	for i, v := range octets {
 		octets[i] = table[v]
 	}
+	return octets
 }
 
 // MaxTime is the most voice in a packet that the box makes. RFC 3551 section 4.2 lets receivers expect up to 200 ms; phones do not.

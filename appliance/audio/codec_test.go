@@ -32,10 +32,10 @@ func TestWhatCanBeConverted(t *testing.T) {
 func TestEveryCodecIsConvertedToEveryOther(t *testing.T) {
 	for _, from := range Codecs {
 		for _, to := range Codecs {
-			octets := make([]byte, from.Size(20*ms))
+			octets := make([]byte, from.Size(20*ms), MaxSize)
 			new(Ringing).Fill(octets, from)
 			want := from.Level(octets)
-			Convert(octets, from, to)
+			octets = Convert(octets, from, to)
 			if got := to.Level(octets); len(octets) != to.Size(20*ms) || abs(int(got)-int(want)) > 1 {
 				t.Errorf("%s to %s: %d octets of -%d dBov for -%d", from.Name, to.Name, len(octets), got, want)
 			}

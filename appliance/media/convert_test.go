@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"encoding/binary"
 	"testing"
 
 	"viaduct/appliance/audio"
@@ -9,9 +10,7 @@ import (
 
 // convert is a copy of octets in another codec.
 func convert(octets []byte, from, to *audio.Codec) []byte {
-	octets = bytes.Clone(octets)
-	audio.Convert(octets, from, to)
-	return octets
+	return audio.Convert(bytes.Clone(octets), from, to)
 }
 
 func TestVoiceIsConvertedBetweenTheLaws(t *testing.T) {
@@ -58,5 +57,39 @@ func TestPaddingIsNotConverted(t *testing.T) {
 		q.t.slot, q.t.input.next = 0, 1
 		q.t.receive(q.s.legs[A].local.ports[rtp], p[:18], q.peers[A])
 		q.left()
+	}
+}
+
+// Two codecs that audio.Converts joins may differ in the size of a packet and in the clock of its timestamps.
+func TestVoiceOfEveryCodecIsConvertedToEveryOther(t *testing.T) {
+	for _, from := range audio.Codecs {
+		for _, to := range audio.Codecs {
+			q := newQuietPath(t, none(Params{AudioPT: 8, Voice: from}), none(Params{AudioPT: 0, Voice: to}))
+			voice := make([]byte, from.Size(20*ms))
+			new(audio.Ringing).Fill(voice, from)
+			var before uint32
+			for n := range 2 {
+				out := q.packet(A, 8, voice)
+				next := q.number + from.Units(len(voice))
+				q.step(20 * ms)
+				q.number = next
+				if len(out) != 1 {
+					t.Fatalf("%s to %s: %d packets", from.Name, to.Name, len(out))
+				}
+				got, at := payload(out[0]), binary.BigEndian.Uint32(out[0][4:])
+				if want := convert(voice, from, to); !bytes.Equal(got, want) || len(got) != to.Size(20*ms) {
+					t.Errorf("%s to %s: thread.prepareVoice makes %d octets of %d, audio.Convert %d; want %d", from.Name, to.Name, len(got), len(voice), len(want), to.Size(20*ms))
+				}
+				if n > 0 && at-before != to.Units(len(got)) {
+					t.Errorf("%s to %s: thread.stamp lets the timestamp of 20 ms move by %d, want %d", from.Name, to.Name, at-before, to.Units(len(got)))
+				}
+				before = at
+			}
+			for _, out := range q.packet(A, 8, make([]byte, from.Size(from.Time(maxInput-12)))) {
+				if len(out) > maxInput {
+					t.Errorf("%s to %s: thread.prepareVoice makes a packet of %d octets, and its slot holds %d", from.Name, to.Name, len(out), maxInput)
+				}
+			}
+		}
 	}
 }

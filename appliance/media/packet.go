@@ -193,7 +193,7 @@ func (t *thread) prepareVoice(l *leg, p []byte, n, header int, ssrc uint32, seq 
 		l.in.spoken = audio.Activity{} // another source
 	}
 	if convert {
-		audio.Convert(octets, from, to)
+		n = header + len(audio.Convert(octets, from, to))
 	}
 	return n, pt
 }

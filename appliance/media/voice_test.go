@@ -167,11 +167,12 @@ func TestPausesBecomeComfortNoise(t *testing.T) {
 func TestLoudSoundIsNoPause(t *testing.T) {
 	for _, voice := range audio.Codecs {
 		q := newQuietPath(t, Params{AudioPT: 8, DTMFPT: NoPT, CNPT: 13, Voice: voice, Suppress: true}, none(Params{AudioPT: 8, Voice: voice}))
-		tone := make([]byte, 160)
+		tone, samples := make([]byte, voice.Size(20*time.Millisecond)), make([]int16, voice.Rate/50)
 		for n := range 500 { // ten seconds of a tone of -30 dBov that never changes
-			for i := range tone {
-				voice.Encode(tone[i:i+1], []int16{int16(1465 * math.Sin(2*math.Pi*440*float64(160*n+i)/8000))})
+			for i := range samples {
+				samples[i] = int16(1465 * math.Sin(2*math.Pi*440*float64(len(samples)*n+i)/float64(voice.Rate)))
 			}
+			voice.Encode(tone, samples)
 			if out := q.packet(B, 8, tone); len(out) != 1 || out[0][1]&0x7f != 8 {
 				t.Fatalf("%s, packet %d: %x", voice.Name, n, out)
 			}

@@ -84,12 +84,29 @@ func TestPacketsHoldWhatThePeerAsksFor(t *testing.T) {
 func TestEveryCodecOfTheLanguageCanBeOffered(t *testing.T) {
 	for _, name := range config.CodecNames {
 		if list := Codecs(&config.VoIPProfile{Codecs: []config.Codec{{Index: 1, Name: name}}}); len(list) != 1 {
-			t.Errorf("%s: %v", name, list)
+			t.Errorf("%s: named in codecs.go lacks it, so it is never offered: %v", name, list)
 		}
 	}
 	for name := range named {
 		if !slices.Contains(config.CodecNames, name) {
 			t.Errorf("%s: config.CodecNames lacks it, so no codec line can name it", name)
 		}
+	}
+}
+
+// Below 96 the numbers are assigned (RFC 3551 section 6); the others are ours to give, and each stands for one thing in an offer.
+func TestPayloadTypesStandForOneCodec(t *testing.T) {
+	taken := map[uint8]string{eventPT: TelephoneEvent}
+	for pt, c := range static {
+		taken[pt] = c.Name
+	}
+	for name, c := range named {
+		if other := taken[c.PT]; other != "" && other != c.Name {
+			t.Errorf("%s: payload type %d is that of %s", name, c.PT, other)
+		}
+		if taken[c.PT] == "" && (c.PT < 96 || c.PT > 127) {
+			t.Errorf("%s: payload type %d is not in static, nor dynamic", name, c.PT)
+		}
+		taken[c.PT] = c.Name
 	}
 }
