@@ -90,7 +90,7 @@ func TestEveryWordHasHelpOfItsOwn(t *testing.T) {
 				t.Errorf("%q: %s and %s have the same help %q", line, other, x.Word, x.Help)
 			}
 			if said[x.Help] = x.Word; x.Help == "" {
-				t.Errorf("%q: %s has no help", line, x.Word)
+				t.Errorf("%q: %s has no help: where it begins several lines, it is in topics of word/help.go", line, x.Word)
 			}
 			if depth < 4 {
 				look(line+x.Word+" ", depth+1)
@@ -114,7 +114,7 @@ func TestEveryWordToChooseHasHelp(t *testing.T) {
 	known := func(line string, own map[string]string, words []string) {
 		for _, w := range words {
 			if own[w] == "" && options.Words[w] == "" && len(words) > 1 {
-				t.Errorf("%s: %s has no help of its own", line, w)
+				t.Errorf("%s: %s has no help of its own: Words of the line, or Help in word/help.go", line, w)
 			}
 		}
 	}

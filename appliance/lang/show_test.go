@@ -3,6 +3,7 @@ package lang
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,16 +104,33 @@ func TestShow(t *testing.T) {
 	}
 	b.cfg, _ = l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T2\ninterface sip I\nroute call dest-table T\n"))
 	var out strings.Builder
-	for _, line := range []string{
+	shown := []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts",
-	} {
+	}
+	for _, line := range shown {
 		out.WriteString("> " + line + "\n")
 		l.Exec(t.Context(), b, s, line, nil, &out)
 		out.WriteString("\n")
 	}
 	golden(t, "testdata/show.golden", out.String())
+	for _, x := range showCommands() {
+		head, _, _ := strings.Cut(x.Line, " [")
+		words, _, arguments := strings.Cut(head, " <")
+		if !slices.ContainsFunc(append(shown, shownElsewhere...), func(line string) bool {
+			return line == words || (arguments || head != x.Line) && strings.HasPrefix(line, words+" ")
+		}) {
+			t.Errorf("%s: TestShow does not show it: add it to the lines, and what busyBox answers", x.Line)
+		}
+	}
+}
+
+// shownElsewhere are the commands whose answers other tests look at, here or where a whole box runs.
+var shownElsewhere = []string{
+	"show running-config", "show startup-config", "show config diff", "show system images", "show system", "show uptime", "show call-router", "show version",
+	"show context sip-gateway", "show pki", "show pki trusted", "show ip route", "show arp", "show port ethernet", "show port ethernet 0 0", "show log", "show log follow",
+	"show tech-support", "show bans",
 }
 
 func TestAdministratorsSeeAndEraseLicenseKeys(t *testing.T) {
