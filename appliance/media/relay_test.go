@@ -1,11 +1,16 @@
 package media
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"viaduct/appliance/srtp"
 	"viaduct/appliance/srtp/srtptest"
@@ -406,5 +411,41 @@ func testStatsOfManySides(t *testing.T, r *Relay) {
 	}
 	if list := StatsOf(nil); len(list) > 0 {
 		t.Errorf("of none: %v", list)
+	}
+}
+
+// A relay's threads go before all others of the process, and leave their precedence to none.
+func TestThreadsHavePrecedence(t *testing.T) {
+	favoured := func() (n int) {
+		tasks, _ := filepath.Glob("/proc/self/task/*")
+		for _, task := range tasks {
+			id, _ := strconv.Atoi(filepath.Base(task))
+			if p, err := unix.Getpriority(unix.PRIO_PROCESS, id); err == nil && p == 20-favoured { // the kernel counts from 20 down
+				n++
+			}
+		}
+		return n
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r := New(Options{Threads: 2})
+	ended := make(chan error)
+	before := favoured()
+	go func() { ended <- r.Run(ctx) }()
+	for _, th := range r.threads {
+		for begun := false; !begun; time.Sleep(time.Millisecond) {
+			th.commands.mu.Lock()
+			begun = th.commands.running
+			th.commands.mu.Unlock()
+		}
+	}
+	if n := favoured() - before; n != 2 {
+		t.Errorf("%d threads have precedence, want 2", n)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := favoured() - before; n != 0 {
+		t.Errorf("%d threads of a relay that has ended keep their precedence", n)
 	}
 }
