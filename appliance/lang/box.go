@@ -103,6 +103,12 @@ type Keys interface {
 	ImportCertificate(name string, pem []byte) (string, error)
 	// ImportPrivateKey stores a private key likewise. The error is pki.ErrEncrypted if pem is encrypted and passphrase is empty.
 	ImportPrivateKey(name string, pem []byte, passphrase string) (string, error)
+	// ImportPKCS12 stores the certificate, the chain and the private key of a file, all or nothing. The error is pki.ErrEncrypted as above.
+	ImportPKCS12(name string, der []byte, passphrase string) (string, error)
+	// GenerateKey makes an RSA key, in place of another only with replace.
+	GenerateKey(name string, bits int, replace bool) (string, error)
+	// CertificateRequest returns a request in PEM for names, signed with the private key of this name.
+	CertificateRequest(key string, names []string) ([]byte, error)
 	// ExportCertificate returns the PEM text that was imported.
 	ExportCertificate(name string) ([]byte, error)
 	DeletePKI(kind status.KeyKind, name string) error

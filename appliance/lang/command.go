@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/lang/answer"
@@ -31,6 +32,13 @@ func (c *call) page() answer.Page {
 
 // printf writes a line of an answer.
 func (c *call) printf(format string, a ...any) { answer.Page{Out: c.out}.Printf(format, a...) }
+
+// lines writes a text of the box that has several lines.
+func (c *call) lines(text string) {
+	for line := range strings.SplitSeq(text, "\n") {
+		c.printf("%s\n", line)
+	}
+}
 
 // note says what is worth knowing of a line and cannot be seen in the configuration: the end of a paste counts it.
 func (c *call) note(format string, a ...any) {
@@ -149,6 +157,13 @@ func adminCommands() []Line {
 		inFile(leavesAll, command("configure", "Change the configuration", configure)),
 		inFile(leavesAll, command("end", "Leave the configuration", end)),
 		command("import <what>", "Import a certificate or a private key, pasted as PEM", importPKI),
+		command("import <what:pkcs12>", "Import a certificate with its chain and its private key from a file of PKCS#12 (.pfx, .p12), pasted as base64; all of it or nothing", importPKCS12),
+		worded(command("generate <what:private-key> [rsa <bits:2048|3072|4096>] [replace]",
+			"Make a private key, RSA with 2048 bits unless told otherwise; replace overwrites the key of that name", generateKey),
+			"rsa", "Length of the key in bits", "2048", "What every peer takes; the default", "3072", "A longer key", "4096", "The longest: a handshake takes several times as long", "replace", "Overwrite the key of that name"),
+		worded(command("generate <what:request> [private-key <key:private-key>] [names <names:text>]",
+			"Print a request for a certificate (CSR) that is signed with the key of this name or another; names are separated by commas, and without them those of the box towards Microsoft Teams", generateRequest),
+			"private-key", "The key that signs the request; without it, the one of the same name", "names", "The names that the certificate is for"),
 		command("export <what:certificate>", "Show a certificate as PEM", exportPKI),
 		also(command("pki trust add <sum:fingerprint> [force]", "Trust the issuer of a peer's certificate, by its SHA-256, after a look at the chain and a question; "+
 			"force skips both. `show pki trusted` lists the issuers that peers have presented", trustIssuer), "pki trust <sum:fingerprint> [force]"),
@@ -157,7 +172,7 @@ func adminCommands() []Line {
 		command("install license <key:text>", "Install a license key", installLicense),
 		command("erase license <key:text>", "Remove a license key; calls in progress continue", eraseLicense),
 		withExample("copy running-config https://192.168.1.20/sbc01.cfg",
-			command("copy <from> <to> [replace] [force]", "Copy a configuration, or an image to flash:; console: means to paste it, http URLs are written with PUT. "+
+			command("copy <from> <to> [replace] [force]", "Copy a configuration, an image to flash:, or a file of PKCS#12 to pki:pkcs12/NAME; console: means to paste it, http URLs are written with PUT. "+
 				"A copy to the running-config is merged; with replace, it replaces everything after a confirmation. force skips the confirmation, and accepts an older image", copyConfig)),
 		withExample("install-image", command("install-image [force]", "Install an image over SSH: ssh NAME@BOX install-image < FILE; force accepts an older image", installImage)),
 		command("export backup", "Print configuration, keys, certificates and licenses, encrypted with a passphrase; superusers only", exportBackup),

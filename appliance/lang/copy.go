@@ -13,6 +13,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/word"
 	"viaduct/appliance/plural"
 )
 
@@ -36,6 +37,12 @@ type (
 func copyType(what string, words ...string) cli.Type {
 	return cli.Type{What: what, Words: words, Help: configHelp, Parse: func(w string, _ any) (any, error) {
 		if slices.Contains(words, w) || isURL(w) {
+			return w, nil
+		}
+		if strings.HasPrefix(w, pkcs12Class) && slices.Contains(words, flashImages) {
+			if _, err := word.Kinds()["pkcs12"].Parse(w, nil); err != nil {
+				return nil, err
+			}
 			return w, nil
 		}
 		return nil, fmt.Errorf("%q is not a place for a configuration, which is %s", w, strings.Join(slices.DeleteFunc(slices.Clone(words), numbered), ", ")+", http://HOST/PATH or https://HOST/PATH")
@@ -118,6 +125,8 @@ func copyConfig(c *call, a *copyArgs) error {
 	switch {
 	case to == flashImages:
 		return c.fetchImage(from, a.Force)
+	case strings.HasPrefix(to, pkcs12Class):
+		return c.fetchPKCS12(from, to)
 	case a.Replace && to != runningConfig:
 		return errors.New("only the running-config is merged or replaced")
 	case a.Force && !a.Replace:

@@ -53,7 +53,7 @@ func importPKI(c *call, a *pkiName) error {
 	if err != nil {
 		return c.notImported(name, pass, err)
 	}
-	c.printf("%s\n", text)
+	c.lines(text)
 	return nil
 }
 

@@ -17,7 +17,7 @@ func types() map[reflect.Type]cli.Type {
 	all := word.Types()
 	all[reflect.TypeFor[start]()] = startType()
 	all[reflect.TypeFor[copyFrom]()] = copyType("configuration or URL", append([]string{runningConfig, consoleText}, savedConfigs()...)...)
-	all[reflect.TypeFor[copyTo]()] = copyType("configuration, flash: or URL", runningConfig, startupConfig, consoleText, flashImages)
+	all[reflect.TypeFor[copyTo]()] = copyType("configuration, flash:, pki:pkcs12/NAME or URL", runningConfig, startupConfig, consoleText, flashImages)
 	all[reflect.TypeFor[configFile]()] = fileType()
 	return all
 }

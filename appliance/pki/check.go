@@ -87,7 +87,9 @@ func (k *checker) chain() (chain []*x509.Certificate, lines []line) {
 			continue
 		}
 		for _, c := range list {
-			chain, lines = append(chain, c), append(lines, l)
+			if !slices.ContainsFunc(chain, c.Equal) { // as in own
+				chain, lines = append(chain, c), append(lines, l)
+			}
 		}
 	}
 	return chain, lines

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"viaduct/appliance/config"
@@ -66,7 +67,11 @@ func own(p *config.TLSProfile, s Store) (chain []*x509.Certificate, key crypto.S
 		if err != nil {
 			return nil, nil, fmt.Errorf("profile tls %s: own-certificate %d: %w", p.Name, o.Index, err)
 		}
-		chain = append(chain, list...)
+		for _, c := range list { // a file of PKCS#12 may have brought what another line names, too
+			if !slices.ContainsFunc(chain, c.Equal) {
+				chain = append(chain, c)
+			}
+		}
 	}
 	if len(chain) == 0 || p.PrivateKey == "" {
 		return nil, nil, nil

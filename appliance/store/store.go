@@ -90,6 +90,7 @@ func Open(dir string) (*Store, error) {
 		s.damage = append(s.damage, fmt.Errorf("others may be able to read the startup-config: %w", err))
 	}
 	s.loadKeys()
+	s.finishPair()
 	return s, nil
 }
 

@@ -120,11 +120,16 @@ func (s *System) ImportCertificate(name string, pem []byte) (string, error) {
 		return "", err
 	}
 	s.republish()
-	text := fmt.Sprintf("certificate %s: %s, valid until %s", name, pki.Describe(chain[0]).Subject, chain[0].NotAfter.UTC().Format(time.DateOnly))
+	return s.doubted(fmt.Sprintf("certificate %s: %s", name, chainLine(chain)), certificateName(name)), nil
+}
+
+// chainLine describes a chain.
+func chainLine(chain []*x509.Certificate) string {
+	text := fmt.Sprintf("%s, valid until %s", pki.Describe(chain[0]).Subject, chain[0].NotAfter.UTC().Format(time.DateOnly))
 	if len(chain) > 1 {
 		text += fmt.Sprintf(", and %d more of its chain", len(chain)-1)
 	}
-	return s.doubted(text, config.PKIName("pki:certificate/"+name)), nil
+	return text
 }
 
 // ImportPrivateKey stores a private key, never in its encrypted form: the box must start without a pass phrase. A key that does
@@ -139,7 +144,7 @@ func (s *System) ImportPrivateKey(name string, pem []byte, passphrase string) (s
 	}
 	s.republish()
 	text := fmt.Sprintf("private key %s: %s", name, pki.KeyType(key.Public()))
-	return s.doubted(text, config.PKIName("pki:private-key/"+name)), nil
+	return s.doubted(text, keyName(name)), nil
 }
 
 // doubted adds to an answer what speaks against what was imported.

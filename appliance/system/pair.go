@@ -3,31 +3,32 @@ package system
 import (
 	"crypto"
 	"fmt"
-	"strings"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/pki"
-	"viaduct/appliance/status"
 )
 
-// fits checks a private key that is about to be stored under name against the certificates of the profiles that use it. Certificates
-// that have not been imported yet are skipped.
+// fits checks a pasted private key that is about to be stored under name, as keyFits does.
 func (s *System) fits(name string, text []byte, passphrase string) error {
-	var key crypto.Signer
+	key, err := pki.ParsePrivateKey(text, passphrase)
+	if err != nil {
+		return nil // the import itself reports it
+	}
+	return s.keyFits(name, key, "")
+}
+
+// keyFits checks a private key that is about to be stored under name against the certificates of the profiles that use it. Certificates
+// that have not been imported yet are skipped, and so is the one that is stored along with the key.
+func (s *System) keyFits(name string, key crypto.Signer, with config.PKIName) error {
 	for _, p := range s.Running().TLS {
-		if strings.TrimPrefix(string(p.PrivateKey), "pki:"+string(status.KeyPrivate)+"/") != name || len(p.Own) == 0 {
+		if p.PrivateKey != keyName(name) || len(p.Own) == 0 || p.Own[0].Name == with {
 			continue
 		}
-		leaf := strings.TrimPrefix(string(p.Own[0].Name), "pki:"+string(status.KeyCertificate)+"/")
-		chain, err := s.store.Certificates(leaf)
+		chain, err := s.store.Certificates(pki.Name(p.Own[0].Name))
 		if err != nil || len(chain) == 0 {
 			continue
 		}
-		if key == nil {
-			if key, err = pki.ParsePrivateKey(text, passphrase); err != nil {
-				return nil // the import itself reports it
-			}
-		}
-		if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); ok && !public.Equal(chain[0].PublicKey) {
+		if pki.Belongs(chain[0], key) != nil {
 			return fmt.Errorf("the key does not belong to %s of profile tls %s: import the certificate that belongs to it first, or give the key another name",
 				p.Own[0].Name, p.Name)
 		}

@@ -28,6 +28,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/term"
+	"software.sslmate.com/src/go-pkcs12"
 
 	"viaduct/appliance/license"
 )
@@ -50,7 +51,7 @@ import (
 // https://127.0.0.1:8443/, whose folder is web.
 //
 // Files that each script finds: ref.cfg (the guide's configuration, corrected), cert.pem, key.pem and other.pem (a key of
-// another certificate), ec-cert.pem and ec-key.pem, licenses.txt, id and id.pub.
+// another certificate), ec-cert.pem and ec-key.pem, box.pfx (key.pem and cert.pem under the pass phrase "open sesame"), licenses.txt, id and id.pub.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/scripts",
@@ -179,6 +180,14 @@ var atHand = sync.OnceValues(func() (map[string][]byte, error) {
 	files["cert.pem"], files["key.pem"] = block("CERTIFICATE", cert), block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
 	files["other.pem"] = block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(other))
 	files["ec-cert.pem"], files["ec-key.pem"] = block("CERTIFICATE", ecCert), block("EC PRIVATE KEY", ecDER)
+
+	leaf, err := x509.ParseCertificate(cert)
+	if err != nil {
+		return nil, err
+	}
+	if files["box.pfx"], err = pkcs12.Modern2023.Encode(key, leaf, nil, "open sesame"); err != nil {
+		return nil, err
+	}
 
 	public, issuer, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

@@ -139,6 +139,9 @@ func (b *Block) outside(line, t string) *End {
 	case preamble(t), len(t) >= 40 && base64ish(t): // the second: the BEGIN line is missing; key material is no command
 		b.keep(t)
 		return nil
+	case b.state == before && len(b.lines) > 0 && base64ish(b.lines[len(b.lines)-1]) && base64ish(t) && !word(t): // its last line
+		b.keep(t)
+		return nil
 	case b.state == between:
 		return &End{Slip: "% the empty line after the END line is missing: the block ends there, and the next line is run as a command", Rest: []string{line}}
 	default:

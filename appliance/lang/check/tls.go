@@ -130,6 +130,34 @@ func Imported(cfg *config.Config, s PKIStore, what config.PKIName, now time.Time
 	return list
 }
 
+// KeyBeside returns the name of the private key beside which profiles show a certificate: the same name, where they have none or several.
+func KeyBeside(cfg *config.Config, certificate config.PKIName) config.PKIName {
+	key := config.PKIName("pki:private-key/" + pki.Name(certificate))
+	var found []config.PKIName
+	for _, t := range cfg.TLS {
+		if len(t.Own) > 0 && t.Own[0].Name == certificate && t.PrivateKey != "" && !slices.Contains(found, t.PrivateKey) {
+			found = append(found, t.PrivateKey)
+		}
+	}
+	if len(found) == 1 {
+		return found[0]
+	}
+	return key
+}
+
+// OwnNames returns the names under which Microsoft Teams knows the box: those that a certificate is asked for.
+func OwnNames(cfg *config.Config) (list []string) {
+	c := &checker{cfg: cfg}
+	for _, t := range cfg.TLS {
+		for _, name := range c.namesFor(t) {
+			if !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+	}
+	return list
+}
+
 // namedBy returns what the lines of a profile name.
 func namedBy(t *config.TLSProfile) []config.PKIName {
 	list := append([]config.PKIName{t.PrivateKey}, t.Trusted...)

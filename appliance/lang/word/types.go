@@ -66,6 +66,8 @@ var kinds = map[string]cli.Type{
 	"profile":     {What: "name"},
 	"certificate": {What: "pki:certificate/NAME", Outside: OutsideCertificates, Parse: parsePKI("certificate")},
 	"private-key": {What: "pki:private-key/NAME", Parse: parsePKI("private-key")},
+	"request":     {What: "pki:certificate-request/NAME", Parse: parsePKI("certificate-request")},
+	"pkcs12":      {What: "pki:pkcs12/NAME", Parse: parsePKI("pkcs12")},
 	"dh":          {What: "pki:diffie-hellman-parameters/NAME", Parse: parsePKI("diffie-hellman-parameters")},
 	"gateway":     {What: "context sip-gateway", Names: refer[global, config.Ref[global, config.SIPGateway]]("").word.Names},
 	"call":        {What: "call in progress, by its ID", Outside: OutsideCalls},

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"viaduct/appliance/flash"
+	"viaduct/appliance/pki"
+	"viaduct/appliance/pki/pkitest"
+)
+
+// holds reports which of two pairs a store holds: "old", "new", or what is mixed.
+func holds(t *testing.T, s *Store) string {
+	t.Helper()
+	chain, err := s.Certificates("own")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := s.PrivateKey("own.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pki.Belongs(chain[0], key); err != nil {
+		return "mixed: " + err.Error()
+	}
+	return chain[0].Subject.CommonName
+}
+
+// A power cut after any step leaves the old pair or the new one, and never a certificate with the key of another.
+func TestAPairIsInstalledWhole(t *testing.T) {
+	oldCert, oldKey := pkitest.SelfSigned(t, "old")
+	newCert, newKey := pkitest.SelfSigned(t, "new")
+	for cut := range 5 {
+		dir := t.TempDir()
+		s := openStore(t, dir)
+		if err := s.InstallPair("own", "own.key", oldCert, oldKey); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range s.steps(pair{"own", "own.key", newCert, newKey})[:cut] {
+			if err := step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := "new"
+		if cut == 0 {
+			want = "old"
+		}
+		for range 2 { // the second start finds nothing left to do
+			s = openStore(t, dir)
+			if got := holds(t, s); got != want || len(s.Problems()) > 0 {
+				t.Errorf("cut after %d steps: %s, %v", cut, got, s.Problems())
+			}
+		}
+		if _, err := os.Stat(filepath.Join(dir, pairFile)); err == nil {
+			t.Errorf("cut after %d steps: the pair is still there", cut)
+		}
+	}
+}
+
+func TestAPairThatDoesNotBelongTogetherIsRefused(t *testing.T) {
+	oldCert, oldKey := pkitest.SelfSigned(t, "old")
+	newCert, newKey := pkitest.SelfSigned(t, "new")
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	if err := s.InstallPair("own", "own.key", oldCert, oldKey); err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(filepath.Join(dir, keyFolder, "own.key")); err != nil || fi.Mode() != 0o600 {
+		t.Errorf("%v, %v", fi.Mode(), err)
+	}
+	for name, err := range map[string]error{
+		"another key":      s.InstallPair("own", "own.key", newCert, oldKey),
+		"no certificate":   s.InstallPair("own", "own.key", []byte("x"), newKey),
+		"no key":           s.InstallPair("own", "own.key", newCert, []byte("x")),
+		"a name of a file": s.InstallPair("own", "../own.key", newCert, newKey),
+	} {
+		if err == nil || holds(t, s) != "old" || holds(t, openStore(t, dir)) != "old" {
+			t.Errorf("%s: %v, %s", name, err, holds(t, s))
+		}
+	}
+	// The certificate cannot be written: the key is what it was.
+	place := filepath.Join(dir, certFolder, "taken")
+	if err := os.MkdirAll(filepath.Join(place, "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.InstallPair("taken", "own.key", newCert, newKey); err == nil {
+		t.Error("a folder was replaced")
+	}
+	key, err := os.ReadFile(filepath.Join(dir, keyFolder, "own.key"))
+	if err != nil || holds(t, s) != "old" || !bytes.Equal(bytes.TrimSpace(key), bytes.TrimSpace(oldKey)) {
+		t.Errorf("%s, %v", holds(t, s), err)
+	}
+	if err := s.InstallPair("taken", "fresh.key", newCert, newKey); err == nil {
+		t.Error("a folder was replaced")
+	}
+	for _, left := range []string{filepath.Join(keyFolder, "fresh.key"), pairFile} {
+		if _, err := os.Stat(filepath.Join(dir, left)); !os.IsNotExist(err) {
+			t.Errorf("%s is left: %v", left, err)
+		}
+	}
+}
+
+func TestADamagedPairIsPutAside(t *testing.T) {
+	dir := t.TempDir()
+	openStore(t, dir)
+	if err := flash.Write(filepath.Join(dir, pairFile), []byte("{"), fs.FileMode(0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if p := openStore(t, dir).Problems(); len(p) != 1 || !strings.Contains(p[0].Error(), "damaged") {
+		t.Errorf("%v", p)
+	}
+	if p := openStore(t, dir).Problems(); len(p) > 0 {
+		t.Errorf("again: %v", p)
+	}
+}
