@@ -188,6 +188,7 @@ func (c *call) answerCaller() error {
 		c.become(Answered)
 	}
 	c.endRound()
+	c.decided()
 	c.record.Connected = time.Now()
 	c.record.attempt(callFailure{code: 200})
 	c.a.leg.Answer(body)

@@ -48,6 +48,13 @@ func (c *call) startHunt(s *hunting) {
 	s.attempt = -1
 }
 
+// decided lets go of the destinations that will not be tried, and of how all were found: the one that answered stays, see counterpart.
+func (s *hunting) decided() {
+	if s.plan != nil && s.attempt >= 0 && s.attempt < len(s.plan.Attempts) {
+		s.plan, s.attempt = &route.Plan{Attempts: []route.Attempt{s.plan.Attempts[s.attempt]}}, 0
+	}
+}
+
 // following is the attempt to make after the present one has failed with f.
 func (s *hunting) following(f callFailure) (int, bool) {
 	switch n := s.attempt + 1; {

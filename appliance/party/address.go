@@ -118,7 +118,10 @@ func bare(sw *config.Switch, user string, phone bool) string {
 		n = head + tail
 	}
 	n = noBrackets.Replace(n)
-	if _, err := netip.ParseAddr(user); err == nil || n == user || !IsNumber(n) {
+	if n == user || !IsNumber(n) {
+		return user
+	}
+	if _, err := netip.ParseAddr(user); err == nil {
 		return user
 	}
 	if phone || strings.HasPrefix(n, "+") || strings.HasPrefix(n, international) || sw.IsEmergency(n) ||

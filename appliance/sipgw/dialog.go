@@ -3,7 +3,6 @@ package sipgw
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,7 +70,7 @@ func (l *Leg) hopOf(d *dialog) siptransport.Target {
 		return siptransport.Target{Host: u.Host, Port: u.Port, Transport: l.transportOf(u, d.transport)}
 	}
 	if u := sipmsg.SplitURI(d.target); !d.transport.Secure() {
-		if a, err := netip.ParseAddr(u.Host); err == nil && l.g.TrustedBy(l.iface, a.Unmap()) {
+		if a, ok := siptransport.Literal(u.Host); ok && l.g.TrustedBy(l.iface, a) {
 			return siptransport.Target{Host: u.Host, Port: u.Port, Transport: l.transportOf(u, d.transport)}
 		}
 	}

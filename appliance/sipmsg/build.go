@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -67,45 +68,65 @@ func Token(n int) string {
 
 func NewBranch() string { return sip.RFC3261BranchMagicCookie + Token(20) }
 
+// text is a message that is being written.
+type text struct{ bytes.Buffer }
+
+// texts are those that nobody writes at present: most messages have the size of the last one.
+var texts = sync.Pool{New: func() any { return new(text) }}
+
+func newText() *text { return texts.Get().(*text) }
+
+// message returns what was written, in memory of its own size, and gives the text back.
+func (t *text) message() []byte {
+	m := bytes.Clone(t.Bytes())
+	if t.Reset(); t.Cap() <= maxHead {
+		texts.Put(t)
+	}
+	return m
+}
+
 // RenderResponse builds a response: the headers that RFC 3261 8.2.6 and 12.1.1 copy, the name of the server (if any), then h, then the body.
 func RenderResponse(req *Request, code int, reason, toTag, server string, body []byte, contentType string, h []Header) []byte {
 	if reason == "" || unclean(reason) {
 		reason = Phrase(code)
 	}
-	var b bytes.Buffer
-	b.Grow(1024 + len(body))
-	b.WriteString("SIP/2.0 " + strconv.Itoa(code) + " " + reason + "\r\n")
+	b := newText()
+	b.WriteString("SIP/2.0 ")
+	b.WriteString(strconv.Itoa(code))
+	b.WriteByte(' ')
+	b.WriteString(reason)
+	b.WriteString("\r\n")
 	for _, v := range req.vias {
-		writeHeader(&b, "Via", v)
+		writeHeader(b, "Via", v)
 	}
 	if code > 100 && code < 300 && (req.Method == sip.INVITE || code >= 200) {
 		for _, v := range req.recordRoutes {
-			writeHeader(&b, "Record-Route", v)
+			writeHeader(b, "Record-Route", v)
 		}
 	}
 	if code == 100 {
 		for _, v := range req.Headers("Timestamp") {
-			writeHeader(&b, "Timestamp", v)
+			writeHeader(b, "Timestamp", v)
 		}
 	}
-	writePresent(&b, "From", req.FromText)
+	writePresent(b, "From", req.FromText)
 	if to := req.ToText; to != "" {
 		if code > 100 && toTag != "" && req.ToTag == "" {
 			to += ";tag=" + toTag
 		}
-		writeHeader(&b, "To", to)
+		writeHeader(b, "To", to)
 	}
-	writePresent(&b, "Call-ID", req.CallID)
-	writePresent(&b, "CSeq", req.cseq)
+	writePresent(b, "Call-ID", req.CallID)
+	writePresent(b, "CSeq", req.cseq)
 	if server != "" {
-		writeHeader(&b, "Server", server)
+		writeHeader(b, "Server", server)
 	}
-	finish(&b, body, contentType, h)
-	return b.Bytes()
+	finish(b, body, contentType, h)
+	return b.message()
 }
 
 // finish writes further headers, the empty line and the body.
-func finish(b *bytes.Buffer, body []byte, contentType string, h []Header) {
+func finish(b *text, body []byte, contentType string, h []Header) {
 	for _, x := range h {
 		if CheckHeaders([]Header{x}) == nil {
 			writeHeader(b, x.Name, x.Value)
@@ -123,7 +144,7 @@ func finish(b *bytes.Buffer, body []byte, contentType string, h []Header) {
 }
 
 // writeHeader writes a field. It removes line breaks, because a line break in a peer's value would begin another field.
-func writeHeader(b *bytes.Buffer, name, value string) {
+func writeHeader(b *text, name, value string) {
 	if unclean(value) {
 		value = lineBreaks.Replace(value)
 	}
@@ -134,7 +155,7 @@ func writeHeader(b *bytes.Buffer, name, value string) {
 }
 
 // writePresent writes a field that the peer has sent.
-func writePresent(b *bytes.Buffer, name, value string) {
+func writePresent(b *text, name, value string) {
 	if value != "" {
 		writeHeader(b, name, value)
 	}
@@ -182,18 +203,20 @@ func header(h Header) sip.Header {
 
 // Render writes a request with our Via on top. It does not change the request.
 func Render(req *sip.Request, via string) []byte {
-	var b bytes.Buffer
-	b.Grow(1024 + len(req.Body()))
-	b.WriteString(string(req.Method) + " " + req.Recipient.String() + " SIP/2.0\r\n")
-	writeHeader(&b, "Via", via)
+	b := newText()
+	b.WriteString(string(req.Method))
+	b.WriteByte(' ')
+	b.WriteString(req.Recipient.String())
+	b.WriteString(" SIP/2.0\r\n")
+	writeHeader(b, "Via", via)
 	for _, h := range req.Headers() {
 		if !strings.EqualFold(h.Name(), "Via") {
-			writeHeader(&b, h.Name(), h.Value())
+			writeHeader(b, h.Name(), h.Value())
 		}
 	}
 	b.WriteString("\r\n")
 	b.Write(req.Body())
-	return b.Bytes()
+	return b.message()
 }
 
 // RenderSame builds an ACK or CANCEL from its INVITE: the same Request-URI, Via, Route, From, Call-ID and CSeq number.

@@ -3,6 +3,7 @@ package siptransport
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,11 +47,11 @@ type resolved struct {
 func (g *Gate) ResolveNow(t Target) (Endpoint, bool) {
 	to := Endpoint{Transport: t.Transport, Name: t.Host}
 	port := t.Port
-	if a, err := netip.ParseAddr(t.Host); err == nil {
+	if a, ok := Literal(t.Host); ok {
 		if port == 0 {
 			port = t.Transport.DefaultPort()
 		}
-		to.Addrs = []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), port)}
+		to.Addrs = []netip.AddrPort{netip.AddrPortFrom(a, port)}
 		return to, true
 	}
 	if port == 0 {
@@ -97,6 +98,18 @@ func (x *resolutions) keep(t Target, to Endpoint) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	keep(x.known, t, resolved{to, time.Now().Add(resolvedFor)}, func(r resolved) time.Time { return r.until })
+}
+
+// has reports whether a is an address of a target with a name.
+func (x *resolutions) has(host string, a netip.Addr) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for t, r := range x.known {
+		if t.Host == host && slices.ContainsFunc(r.Addrs, func(one netip.AddrPort) bool { return one.Addr() == a }) {
+			return true
+		}
+	}
+	return false
 }
 
 // addresses are those of all targets with a name.
@@ -178,10 +191,20 @@ func keep[K comparable, V any](m map[K]V, key K, value V, until func(V) time.Tim
 	m[key] = value
 }
 
+// Literal reads a host that is an address. Names are told by their first letter: netip would make an error of each, and a call asks for
+// names some hundred times.
+func Literal(host string) (netip.Addr, bool) {
+	if host == "" || strings.IndexByte(host, ':') < 0 && (host[0] < '0' || host[0] > '9') {
+		return netip.Addr{}, false
+	}
+	a, err := netip.ParseAddr(host)
+	return a.Unmap(), err == nil
+}
+
 // Known returns the known addresses of a name, also those behind its SRV records, without waiting.
 func (g *Gate) Known(host string) []netip.Addr {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{a.Unmap()}
+	if a, ok := Literal(host); ok {
+		return []netip.Addr{a}
 	}
 	list := g.opts.Resolver.Cached(host)
 	return append(list[:len(list):len(list)], g.resolutions.addresses(host)...)

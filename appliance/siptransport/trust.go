@@ -40,12 +40,11 @@ func (g *Gate) TrustedBy(i *config.SIPInterface, from netip.Addr) bool {
 
 // isRemote reports whether from is an address of the interface's peer, as far as its name has been resolved.
 func (g *Gate) isRemote(i *config.SIPInterface, from netip.Addr) bool {
-	for _, a := range g.Known(i.Remote.Host) {
-		if a == from {
-			return true
-		}
+	host := i.Remote.Host
+	if a, ok := Literal(host); ok {
+		return a == from
 	}
-	return false
+	return slices.Contains(g.opts.Resolver.Cached(host), from) || g.resolutions.has(host, from)
 }
 
 // InterfaceOf returns the SIP interface that a request from an address belongs to: the interface with this peer, else the first interface
