@@ -21,6 +21,7 @@ var floors = map[string]string{
 
 	"config":      "",
 	"calendar":    "printable",
+	"chains":      "plural status",
 	"cli":         "",
 	"plural":      "",
 	"source":      "",
@@ -57,7 +58,7 @@ var floors = map[string]string{
 	"lang/check":  "calendar config cli health pki printable plural",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
-	"system":      "calendar health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag timeline",
+	"system":      "calendar chains health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag timeline",
 	"api":         "health plural config cli lang system api/wire printable status",
 	"api/wire":    "pasted",
 

@@ -46,6 +46,7 @@ var parts = map[string]ask{
 	"licenses":        one(lang.Box.Licenses),
 	"name-servers":    many(lang.Box.NameServers),
 	"neighbours":      neighbours,
+	"peer-chains":     one(lang.Box.PeerChains),
 	"peers":           many(lang.Box.Peers),
 	"ports":           many(lang.Box.Ports),
 	"records":         records,

@@ -184,6 +184,11 @@ var (
 		Text:   "the successor of certificate {name} ({subject}, until {end}) {why}",
 		Advice: "Arrange for the renewals to come: docs/operation.md, Certificates. `show pki calendar` has the dates and their sources.",
 	})
+	ChainChanged = declare(Warnable{
+		ID: "hub-chain-changed", Severity: Info, Subject: "peer", Title: "a peer shows other certificates than the week before",
+		Text:   "{peer} shows other certificates than the week before: {what}",
+		Advice: "{todo} `show pki peers` shows both weeks.", Quiet: true,
+	})
 	RootsMissing = declare(Warnable{
 		ID: "roots-missing", Severity: Warning, Subject: "profile", Title: "some roots of Microsoft Teams are not trusted",
 		Text:   "profile tls {profile} does not trust {missing}: since {date} hubs of Teams may show chains of them",

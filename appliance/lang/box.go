@@ -122,6 +122,8 @@ type Keys interface {
 	Calendar() status.Calendar
 	ImportCalendar(block []byte) (string, error)
 	EraseCalendar() error
+	// PeerChains are the certificates that dialled peers have shown, compared by week.
+	PeerChains() status.PeerChains
 	// UntrustIssuer takes the trusted certificate with this SHA-256 out of all profiles and returns a line about the result.
 	UntrustIssuer(sha256 string) (string, error)
 }

@@ -142,6 +142,13 @@ func (keyed) Calendar() status.Calendar {
 			{Date: noon.Add(time.Hour), Text: "what will be", Sources: []string{"K5", "K8"}}}}
 }
 
+func (keyed) PeerChains() status.PeerChains {
+	link := status.ChainLink{Subject: "sip.pstnhub.microsoft.com", Issuer: "New CA", KeyType: "RSA 2048", NotAfter: noon, SHA256: "11"}
+	return status.PeerChains{Next: noon, Peers: []status.PeerChanges{{Peer: "sip.pstnhub.microsoft.com on gw", Change: "leaf", Changed: noon,
+		Now:    []status.ShownChain{{Links: []status.ChainLink{link}, Root: "New Root", Refused: "not trusted", Issuer: "AB12", First: noon, Last: noon}},
+		Before: []status.ShownChain{{Links: []status.ChainLink{link}, Root: "Old Root"}}}}}
+}
+
 func (keyed) ImportCalendar(block []byte) (string, error) {
 	if !strings.Contains(string(block), "good") {
 		return "", errors.New("the signature does not fit")
@@ -204,6 +211,18 @@ Past
 Sources
   K5: Let's Encrypt
   K8: CA/Browser Forum
+`,
+		"show pki peers": `Weeks are compared next on 2026-11-22 12:00:00 +00:00 UTC
+sip.pstnhub.microsoft.com on gw
+  Changed: leaf
+  Last change: found on 2026-11-22 12:00:00 +00:00 UTC
+  This week, from 2026-11-22 12:00:00 +00:00 UTC to 2026-11-22 12:00:00 +00:00 UTC
+  Chain 0: sip.pstnhub.microsoft.com (RSA 2048), until 2026-11-22, issued by New CA
+    SHA-256: 11
+  Root: New Root
+  Refused: not trusted
+  To trust it: pki trust add AB12
+  Week before: sip.pstnhub.microsoft.com (RSA 2048), until 2026-11-22, root Old Root
 `,
 		"show pki trusted": root + `built-in root DigiCert Global Root G2
   Key: RSA 2048

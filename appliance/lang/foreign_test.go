@@ -81,6 +81,11 @@ func (hostileBox) Trace(TraceStart, []PropertyValue) (Trace, error) {
 	return Trace{Steps: []string{hostile}, Attempts: []string{hostile}, Notes: []string{hostile}, Result: hostile}, nil
 }
 
+func (hostileBox) PeerChains() status.PeerChains {
+	chain := []status.ShownChain{{Links: []status.ChainLink{{Subject: hostile, Issuer: hostile, KeyType: hostile, SHA256: hostile}}, Root: hostile, Refused: hostile, Issuer: hostile}}
+	return status.PeerChains{Next: noon, Peers: []status.PeerChanges{{Peer: hostile, Now: chain, Before: chain, Change: hostile, Changed: noon}}}
+}
+
 func (hostileBox) Calendar() status.Calendar {
 	return status.Calendar{Date: noon, Signer: hostile, Refused: hostile, Sources: map[string]string{hostile: hostile},
 		Mine:   []status.CalendarEntry{{Date: noon, Text: hostile, About: hostile, Sources: []string{hostile}}},
@@ -101,7 +106,7 @@ func TestPeersCannotSteerTheConsole(t *testing.T) {
 	s := &Session{Class: config.Superuser, Mode: []string{"enable"}}
 	for _, line := range []string{
 		"show calls", "show calls detail 4", "show calls history", "show calls record 15", "show sip registrations", "show sip penalty-box",
-		"show context sip-gateway", "show pki", "show pki trusted", "show pki calendar", "show sntp-client", "show log", "show log follow", "ping h", "nslookup h",
+		"show context sip-gateway", "show pki", "show pki trusted", "show pki calendar", "show pki peers", "show sntp-client", "show log", "show log follow", "ping h", "nslookup h",
 		"copy http://h/x startup-config", "who", "show call-router trace T called-e164 1", "show config problems", "show alarms", "pki trust add " + anySum, "pki trust add " + anySum + " force",
 		"no pki trust " + anySum,
 	} {

@@ -47,6 +47,8 @@ func showCommands() []Line {
 		command("show pki trusted", "Built-in roots, and untrusted issuers that peers have presented", showTrusted),
 		command("show pki calendar", "What is announced for certificates and roots, with sources: what concerns this box comes first",
 			state(func(c *call, pg answer.Page) { pg.Calendar(c.box.Calendar(), c.now()) })),
+		command("show pki peers", "Certificates that the peers showed this week and the week before, and what has changed",
+			state(func(c *call, pg answer.Page) { pg.PeerChains(c.box.PeerChains()) })),
 		command("show clock", "Date and time", state(func(c *call, pg answer.Page) { pg.Time(c.box.Clock()) })),
 		command("show sntp-client", "Time servers and synchronisation", state(func(c *call, pg answer.Page) { pg.TimeServers(c.box.Clock()) })),
 		command("show dhcp-client", "Addresses from DHCP servers", state(func(c *call, pg answer.Page) { pg.Leases(c.box.IPInterfaces(), c.now()) })),
@@ -142,7 +144,7 @@ func showAccounts(c *call, _ *none) error {
 var techSupport = []string{
 	"show version", "show system", "show clock", "show sntp-client", "show alarms", "show config problems", "show running-config", "show config diff",
 	"show system images", "show system licenses", "show port ethernet", "show ip interface", "show ip route", "show arp", "show dhcp-client",
-	"show pki", "show pki calendar", "show context sip-gateway", "show sip registrations", "show sip penalty-box", "show call-router", "show calls detail 5",
+	"show pki", "show pki calendar", "show pki peers", "show context sip-gateway", "show sip registrations", "show sip penalty-box", "show call-router", "show calls detail 5",
 	"show calls history 50", "show accounts", "show bans", "show users", "show log 300",
 }
 

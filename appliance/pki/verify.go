@@ -72,6 +72,21 @@ func Chain(leaf *x509.Certificate, rest []*x509.Certificate) []*x509.Certificate
 	return chain
 }
 
+// RootOf returns the anchor at which a chain ends, nil when it ends at none.
+func RootOf(chain, anchors []*x509.Certificate, now time.Time) *x509.Certificate {
+	o := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
+	for _, c := range anchors {
+		o.Roots.AddCert(c)
+	}
+	for _, c := range chain[1:] {
+		o.Intermediates.AddCert(c)
+	}
+	if found, err := chain[0].Verify(o); err == nil {
+		return found[0][len(found[0])-1]
+	}
+	return nil
+}
+
 // checkNames wants one of the names in a certificate.
 func checkNames(leaf *x509.Certificate, want ...string) error {
 	for _, name := range want {

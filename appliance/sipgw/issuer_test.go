@@ -3,6 +3,7 @@ package sipgw
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -23,6 +24,13 @@ func TestUnknownIssuersAreReported(t *testing.T) {
 	}
 	reports := make(chan report, 10)
 	b.s.opts.OnUnknownIssuer = func(gateway, peer string, e *pki.UnknownIssuer) { reports <- report{gateway, peer, e} }
+	shown := make(chan error, 10)
+	b.s.opts.OnChain = func(gateway, peer string, chain []*x509.Certificate, refused error) {
+		if gateway != "gw" || peer != "sip.example" || len(chain) != 2 {
+			t.Errorf("%s %s shows %d certificates", gateway, peer, len(chain))
+		}
+		shown <- refused
+	}
 	cert := foreign.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)
 	cert.Certificate = append(cert.Certificate, foreign.cert.Raw)
 	check := func(peer string) {
@@ -41,6 +49,10 @@ func TestUnknownIssuersAreReported(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	check("sip.example 127.0.0.2:")
+	var refused *pki.UnknownIssuer
+	if err := <-shown; !errors.As(err, &refused) {
+		t.Errorf("shown, and refused with %v", err)
+	}
 
 	p := b.connect("127.0.0.2", b.secure)
 	c := tls.Client(p.c, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{cert}})

@@ -135,6 +135,16 @@ func (g *Gate) handshake(ctx context.Context, conn net.Conn, name string, others
 	if _, done := conn.(Secured); done {
 		return conn, nil
 	}
+	if report := g.opts.OnChain; report != nil {
+		verify := conf.VerifyConnection
+		conf.VerifyConnection = func(cs tls.ConnectionState) (err error) {
+			if verify != nil {
+				err = verify(cs)
+			}
+			report(g.name, name, cs.PeerCertificates, err)
+			return err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	t := tls.Client(conn, conf)

@@ -49,6 +49,32 @@ type ChainLink struct {
 	SHA256    string    `json:"sha256"`
 }
 
+// PeerChains are the chains of certificates that the peers have shown, compared by week.
+type PeerChains struct {
+	Next  time.Time     `json:"next,omitzero"` // comparison
+	Peers []PeerChanges `json:"peers"`
+}
+
+// PeerChanges are the chains of one peer.
+type PeerChanges struct {
+	Peer    string       `json:"peer"`
+	Now     []ShownChain `json:"now"`    // this week
+	Before  []ShownChain `json:"before"` // in the last week in which it showed any
+	Change  string       `json:"change,omitempty"`
+	Changed time.Time    `json:"changed,omitzero"` // the last comparison that found a change
+	New     []ShownChain `json:"new,omitempty"`    // what was new there, while Change says so
+}
+
+// ShownChain is a chain that a peer has shown, leaf first.
+type ShownChain struct {
+	Links   []ChainLink `json:"links"`
+	Root    string      `json:"root"`              // where it ends, as far as that is known
+	Refused string      `json:"refused,omitempty"` // why
+	Issuer  string      `json:"issuer,omitempty"`  // SHA-256 of the issuer to trust, where that is why
+	First   time.Time   `json:"first"`
+	Last    time.Time   `json:"last"`
+}
+
 // Calendar is what is announced of the outer world, by date.
 type Calendar struct {
 	Date    time.Time         `json:"date"`              // of the edition

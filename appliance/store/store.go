@@ -49,6 +49,7 @@ const (
 	timeFile     = "time"
 	driftFile    = "drift"
 	calendarFile = "calendar"
+	chainsFile   = "chains"
 	certFolder   = "pki/certificate"
 	keyFolder    = "pki/private-key"
 	recordsDir   = "cdr"

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"viaduct/appliance/call"
+	"viaduct/appliance/chains"
 	"viaduct/appliance/clock"
 	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
@@ -82,6 +83,7 @@ type System struct {
 	bans     bans
 	unknown  unknownIssuers
 	edition  atomic.Pointer[edition]
+	chains   *chains.Book
 }
 
 // snapshots are the configurations in force.
@@ -146,6 +148,7 @@ func Open(o Options) (*System, error) {
 	o.Start.Done(stepConfiguration)
 	s.judgeLicenses()
 	s.judgeCalendar()
+	s.chains = chains.Open(chains.Options{Log: o.Log, Load: state.LoadChains, Save: state.SaveChains, Asked: s.asks, Changed: s.chainsChanged})
 	s.watchGateways(len(s.Running().Gateways))
 
 	s.resolver = names.New(s.nameServers)
@@ -170,6 +173,7 @@ func Open(o Options) (*System, error) {
 	s.sip = sipgw.New(sipgw.Options{
 		Options: siptransport.Options{
 			Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.sessions.Trace, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
+			OnChain:         s.noteChain,
 			OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.unknown.note(o.Log, gateway, peer, e) },
 		},
 		UserAgent: "Viaduct SBC " + o.Release.Version,
@@ -240,6 +244,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "watcher", Down: health.ServiceDown, Run: s.watch},
 		{Name: "lights", Down: health.ServiceDown, Run: s.lights},
 		{Name: "button", Down: health.ServiceDown, Run: s.button},
+		{Name: "chains", Down: health.ServiceDown, Run: s.chains.Run},
 		{Name: "calendar", Down: health.ServiceDown, Run: s.calendar},
 		{Name: "reconciler", Down: health.EngineDown, Run: s.reconcile},
 	}...)

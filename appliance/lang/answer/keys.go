@@ -70,6 +70,38 @@ func (pg Page) chain(list []status.ChainLink) {
 	}
 }
 
+// PeerChains shows the chains of each peer: this week's in full, a line for each of the week before.
+func (pg Page) PeerChains(l status.PeerChains) {
+	if len(l.Peers) == 0 {
+		pg.Printf("No peer has shown a certificate yet.\n")
+		return
+	}
+	pg.Printf("Weeks are compared next on %s\n", pg.time(l.Next))
+	for _, p := range l.Peers {
+		pg.Printf("%s\n", p.Peer)
+		if p.Change != "" {
+			pg.Printf("  Changed: %s\n", p.Change)
+		}
+		if !p.Changed.IsZero() {
+			pg.Printf("  Last change: found on %s\n", pg.time(p.Changed))
+		}
+		for _, c := range p.Now {
+			pg.Printf("  This week, from %s to %s\n", pg.time(c.First), pg.time(c.Last))
+			pg.chain(c.Links)
+			pg.Printf("  Root: %s\n", c.Root)
+			if c.Refused != "" {
+				pg.Printf("  Refused: %s\n", c.Refused)
+			}
+			if c.Issuer != "" && c.Refused != "" {
+				pg.Printf("  To trust it: pki trust add %s\n", c.Issuer)
+			}
+		}
+		for _, c := range p.Before {
+			pg.Printf("  Week before: %s (%s), until %s, root %s\n", c.Links[0].Subject, c.Links[0].KeyType, c.Links[0].NotAfter.UTC().Format(time.DateOnly), c.Root)
+		}
+	}
+}
+
 // Calendar shows what is announced: what concerns the box, then what is to come, then what has been.
 func (pg Page) Calendar(l status.Calendar, now time.Time) {
 	origin := "built in"
