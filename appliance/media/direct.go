@@ -23,8 +23,8 @@ import (
 // defaultLease is how long the kernel's answer serves.
 const defaultLease = time.Second
 
-// directMost is the longest packet that is sent so, with its headers. Any path takes it (RFC 791 wants hosts to accept 576 octets), so the
-// limit of the path need not be known. Voice of 20 ms has 200 to 240.
+// directMost is the longest packet that is sent so, with its headers: what hosts must accept (RFC 791), so that the limit of the path hardly ever
+// matters. Voice of 20 ms has 200 to 240 octets.
 const directMost = 576
 
 // route is where packets from an address of ours to another one leave.
@@ -157,7 +157,7 @@ func (t *thread) answerRoutes(asked []*route, hops []*nexthop.Hop) {
 	t.direct.asking = false
 	for i, w := range asked {
 		w.asked, w.again = false, t.now+t.relay.options.lease
-		if h := hops[i]; h != nil {
+		if h := hops[i]; h != nil && (h.MTU == 0 || h.MTU >= directMost) {
 			w.name = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Protocol: ethertypeIPv4, Ifindex: int32(h.Index), Halen: uint8(len(h.MAC))}
 			copy(w.name.Addr[:], h.MAC[:])
 			w.until = t.now + t.relay.options.lease

@@ -151,6 +151,32 @@ func TestPacketsLeaveByTheDevice(t *testing.T) {
 	}
 }
 
+// A path that takes less than a host must accept is the kernel's business.
+func TestANarrowPath(t *testing.T) {
+	w := newWired(t, time.Hour)
+	_, network, _ := net.ParseCIDR("10.0.0.0/24")
+	w.must(netlink.RouteReplace(&netlink.Route{LinkIndex: w.link().Attrs().Index, Dst: network, Scope: netlink.SCOPE_LINK, MTU: 190}))
+	var mac net.HardwareAddr
+	w.atPeer(func() { mac = w.link().Attrs().HardwareAddr })
+	w.must(netlink.NeighSet(&netlink.Neigh{LinkIndex: w.link().Attrs().Index, IP: net.IPv4(10, 0, 0, 2), HardwareAddr: mac, State: netlink.NUD_PERMANENT}))
+	for answered := false; !answered; time.Sleep(time.Millisecond) {
+		w.emit(172)
+		t := w.relay.threads[0]
+		t.do(func() {
+			t.askRoutes()
+			for _, r := range t.direct.routes {
+				answered = answered || r.again > 0
+			}
+		})
+	}
+	if w.direct() {
+		t.Error("packets pass the kernel by")
+	}
+	if got := w.call.b.read(w.call.b.rtp, time.Second); len(got) != 172 {
+		t.Errorf("a packet in fragments: %d octets came", len(got))
+	}
+}
+
 // What the kernel has told serves for a while only: a route that is gone is gone for the relay, too.
 func TestTheKernelIsAskedAgain(t *testing.T) {
 	w := newWired(t, 20*time.Millisecond)

@@ -21,6 +21,7 @@ type Hop struct {
 	Device string
 	Index  int // of the device
 	MAC    [6]byte
+	MTU    int // of the way, where it is known to be less than the device's; 0 otherwise
 }
 
 // Finder asks the kernel. It is for one goroutine at a time.
@@ -55,7 +56,7 @@ func (f *Finder) Find(flows []Flow) []*Hop {
 	known := f.neighbours()
 	devices := map[int]string{}
 	for i, w := range flows {
-		n, ok := f.route(w)
+		n, mtu, ok := f.route(w)
 		mac, there := known[n]
 		if !ok || !there {
 			continue
@@ -66,7 +67,7 @@ func (f *Finder) Find(flows []Flow) []*Hop {
 			devices[n.device] = name
 		}
 		if name != "" {
-			hops[i] = &Hop{name, n.device, mac}
+			hops[i] = &Hop{name, n.device, mac, mtu}
 		}
 	}
 	return hops
@@ -88,24 +89,24 @@ func (f *Finder) neighbours() map[neighbour][6]byte {
 	return known
 }
 
-// route is the neighbour that a packet goes to first. The rules by source address count.
-func (f *Finder) route(w Flow) (n neighbour, ok bool) {
+// route is the neighbour that a packet goes to first, and the MTU of its way. The rules by source address count.
+func (f *Finder) route(w Flow) (n neighbour, mtu int, ok bool) {
 	if !w.From.Is4() || !w.To.Is4() {
-		return n, false
+		return n, 0, false
 	}
 	routes, err := f.kernel.RouteGetWithOptions(net.IP(w.To.AsSlice()), &netlink.RouteGetOptions{SrcAddr: net.IP(w.From.AsSlice())})
 	if err != nil || len(routes) != 1 {
-		return n, false
+		return n, 0, false
 	}
 	r := routes[0]
 	if r.Type != unix.RTN_UNICAST || r.LinkIndex == 0 || len(r.MultiPath) > 0 || r.Encap != nil || r.Via != nil {
-		return n, false
+		return n, 0, false
 	}
 	n = neighbour{r.LinkIndex, w.To}
 	if gateway, routed := netip.AddrFromSlice(r.Gw); routed {
 		n.addr = gateway.Unmap()
 	}
-	return n, true
+	return n, r.MTU, true
 }
 
 // ethernet is the name of a device whose packets have an Ethernet header, "" of any other.

@@ -60,6 +60,7 @@ func TestHops(t *testing.T) {
 	neighbour("eth01", "10.0.1.253", 253, netlink.NUD_REACHABLE)
 	neighbour("eth01", "10.0.0.5", 5, netlink.NUD_REACHABLE) // of another network than its device has
 	check(t, netlink.RouteAdd(&netlink.Route{Dst: prefix("198.51.100.0/24"), Gw: net.ParseIP("10.0.0.254")}))
+	check(t, netlink.RouteAdd(&netlink.Route{Dst: prefix("198.51.101.0/24"), Gw: net.ParseIP("10.0.0.254"), MTU: 500}))
 	check(t, netlink.RouteAdd(&netlink.Route{Dst: prefix("0.0.0.0/0"), Gw: net.ParseIP("10.0.1.253"), Table: 100}))
 	check(t, netlink.RouteAdd(&netlink.Route{Dst: prefix("203.0.113.0/24"), Type: unix.RTN_BLACKHOLE}))
 	rule := netlink.NewRule()
@@ -72,23 +73,25 @@ func TestHops(t *testing.T) {
 	cases := []struct {
 		why, from, to, device string
 		last                  byte
+		mtu                   int
 	}{
-		{"neighbour", "10.0.0.1", "10.0.0.2", "eth00", 2},
-		{"neighbour that was not heard of for a while", "10.0.0.1", "10.0.0.3", "eth00", 3},
-		{"by a gateway", "10.0.0.1", "198.51.100.7", "eth00", 254},
-		{"by a rule for the source", "10.0.1.1", "198.51.100.7", "eth01", 253},
-		{"neighbour that does not answer", "10.0.0.1", "10.0.0.4", "", 0},
-		{"neighbour of another device", "10.0.0.1", "10.0.0.5", "", 0},
-		{"unknown neighbour", "10.0.0.1", "10.0.0.6", "", 0},
-		{"no route", "10.0.0.1", "192.0.2.1", "", 0},
-		{"blackhole", "10.0.0.1", "203.0.113.1", "", 0},
-		{"broadcast", "10.0.0.1", "10.0.0.255", "", 0},
-		{"itself", "10.0.0.1", "10.0.0.1", "", 0},
-		{"its other address", "10.0.0.1", "10.0.1.1", "", 0},
-		{"loopback", "127.0.0.1", "127.0.0.2", "", 0},
-		{"an address that is not ours", "10.9.9.9", "10.0.0.2", "", 0},
-		{"IPv6", "fe80::1", "fe80::2", "", 0},
-		{"nowhere", "10.0.0.1", "0.0.0.0", "", 0},
+		{"neighbour", "10.0.0.1", "10.0.0.2", "eth00", 2, 0},
+		{"neighbour that was not heard of for a while", "10.0.0.1", "10.0.0.3", "eth00", 3, 0},
+		{"by a gateway", "10.0.0.1", "198.51.100.7", "eth00", 254, 0},
+		{"by a narrow path", "10.0.0.1", "198.51.101.7", "eth00", 254, 500},
+		{"by a rule for the source", "10.0.1.1", "198.51.100.7", "eth01", 253, 0},
+		{"neighbour that does not answer", "10.0.0.1", "10.0.0.4", "", 0, 0},
+		{"neighbour of another device", "10.0.0.1", "10.0.0.5", "", 0, 0},
+		{"unknown neighbour", "10.0.0.1", "10.0.0.6", "", 0, 0},
+		{"no route", "10.0.0.1", "192.0.2.1", "", 0, 0},
+		{"blackhole", "10.0.0.1", "203.0.113.1", "", 0, 0},
+		{"broadcast", "10.0.0.1", "10.0.0.255", "", 0, 0},
+		{"itself", "10.0.0.1", "10.0.0.1", "", 0, 0},
+		{"its other address", "10.0.0.1", "10.0.1.1", "", 0, 0},
+		{"loopback", "127.0.0.1", "127.0.0.2", "", 0, 0},
+		{"an address that is not ours", "10.9.9.9", "10.0.0.2", "", 0, 0},
+		{"IPv6", "fe80::1", "fe80::2", "", 0, 0},
+		{"nowhere", "10.0.0.1", "0.0.0.0", "", 0, 0},
 	}
 	var flows []Flow
 	for _, c := range cases {
@@ -102,7 +105,7 @@ func TestHops(t *testing.T) {
 			}
 			continue
 		}
-		if want := (Hop{c.device, index[c.device], [6]byte{2, 0, 0, 0, 0, c.last}}); h == nil || *h != want {
+		if want := (Hop{c.device, index[c.device], [6]byte{2, 0, 0, 0, 0, c.last}, c.mtu}); h == nil || *h != want {
 			t.Errorf("%s: %+v, want %+v", c.why, h, want)
 		}
 	}
