@@ -16,7 +16,7 @@ var floors = map[string]string{
 	"sipmsg":       "",
 	"siptransport": "config pki sipmsg source status",
 	"siptx":        "sipmsg siptransport source",
-	"sipgw":        "config mailbox printable sipmsg siptransport siptx status",
+	"sipgw":        "config mailbox overload printable sipmsg siptransport siptx status",
 	"sipua":        "config printable sipgw sipmsg siptransport status",
 
 	"config":      "",
@@ -50,6 +50,7 @@ var floors = map[string]string{
 	"pasted":      "",
 	"release":     "",
 	"timeline":    "status",
+	"overload":    "status",
 	"party":       "config route sipmsg",
 	"negotiation": "config sdp srtp",
 	"call":        "negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",

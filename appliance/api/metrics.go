@@ -34,6 +34,10 @@ func (b *backend) Metrics(w io.Writer) error {
 	for _, s := range status.CallStates() {
 		m.value("viaduct_calls", float64(states[s]), "state", s.String())
 	}
+	m.head("viaduct_calls_shed_total", "counter", "New calls that were refused because more came than the box can carry")
+	m.value("viaduct_calls_shed_total", float64(v.Overload.Refused))
+	m.head("viaduct_call_wait_seconds", "gauge", "How long new calls wait until they are handled")
+	m.value("viaduct_call_wait_seconds", v.Overload.Wait.Seconds())
 	m.media(calls)
 	pools := b.box.Licenses().Pools
 	m.head("viaduct_license_total", "gauge", "Size of a license pool")

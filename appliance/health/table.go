@@ -137,6 +137,11 @@ var (
 		ID: "no-gateway", Severity: Info, Title: "no gateway is configured",
 		Text: "no gateway is configured, so there are no calls", Advice: "docs/setup.md has an example.",
 	})
+	Overloaded = declare(Warnable{
+		ID: "overloaded", Severity: Error, Title: "new calls are refused, too many come",
+		Text:   "more calls come than the box can carry: those beyond are refused with 503",
+		Advice: "Calls in progress go on, and emergency calls are let in. `show system` shows how many are refused. Find out who calls so much: `calls-per-second-per-source` of the gateway limits one source.",
+	})
 	Deaf = declare(Warnable{
 		ID: "deaf", Severity: Critical, Title: "no gateway can listen", Text: "no gateway can listen: {why}",
 		Advice: "Two lines may use the same port. The box tries again every five seconds.",

@@ -34,6 +34,13 @@ type portRange struct {
 // the call that had it would reach the next one. The order is random, so that a stranger cannot tell the next call's port from his own.
 type pool struct{ free []uint16 }
 
+// Where all ports of a pool rest, the one that has rested longest is given out if it has done so for a part of the quarantine: a box that
+// carries more calls than it has ports for would refuse them otherwise, with the work of half a call each.
+const (
+	hurried = 5  // the quarantine is divided by it
+	looked  = 16 // ports at the head of the queue: ranges may overlap, so its order is not exactly theirs
+)
+
 func (p *pools) acquire(r portRange, now time.Time) (uint16, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,13 +52,21 @@ func (p *pools) acquire(r portRange, now time.Time) (uint16, error) {
 		}
 		p.byRange[r] = from
 	}
-	for range from.free {
-		port := from.free[0]
-		from.free = from.free[1:]
-		if !now.Before(p.rests[netip.AddrPortFrom(r.addr, port)]) {
-			return port, nil
+	best, rested := -1, p.quarantine/hurried-p.quarantine
+	for i, port := range from.free[:min(looked, len(from.free))] {
+		past := now.Sub(p.rests[netip.AddrPortFrom(r.addr, port)]) // negative while it rests
+		if past >= rested {
+			best, rested = i, past
 		}
-		from.free = append(from.free, port)
+		if past >= 0 {
+			break
+		}
+	}
+	if best >= 0 {
+		port := from.free[best]
+		from.free[best] = from.free[0]
+		from.free = from.free[1:]
+		return port, nil
 	}
 	return 0, fmt.Errorf("%w: %s, ports %d to %d, %d of them resting", ErrNoPort, r.addr, r.first, r.last, 2*len(from.free))
 }

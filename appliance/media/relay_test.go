@@ -228,7 +228,7 @@ func TestStreamGoesOnWhenTheSourceChanges(t *testing.T) {
 }
 
 func TestPortsRestAndAreReleased(t *testing.T) {
-	eachWay(t, Options{Quarantine: 200 * time.Millisecond}, testPortsRestAndAreReleased)
+	eachWay(t, Options{Quarantine: hurried * 200 * time.Millisecond}, testPortsRestAndAreReleased)
 }
 
 func testPortsRestAndAreReleased(t *testing.T, r *Relay) {

@@ -76,6 +76,8 @@ func (g *gateway) incoming(tx *siptx.Server) {
 	tx.Open()
 	g.dialogs.add(l)
 	tx.Respond(100, g.responseTo(req, 100, "", "", nil, "", nil)) // at once: Teams counts from here (A.37)
+	came := time.Now()
+	g.stack.overload.Came(came)
 	if f := g.stack.opts.OnInvite; f != nil {
 		f(&Incoming{Leg: l, Interface: i.ID(), Request: req, Replaces: replaced, Hops: g.stack.hops(l.callID)})
 	}
@@ -85,6 +87,7 @@ func (g *gateway) incoming(tx *siptx.Server) {
 			l.post(f)
 		}
 	}
+	l.post(func() { g.stack.overload.Handled(came, time.Now()) })
 }
 
 // newLeg is the leg of an INVITE that came in.

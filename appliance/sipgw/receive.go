@@ -120,11 +120,14 @@ func (g *gateway) request(req *sipmsg.Request, a siptransport.Arrival) {
 		g.intruder(req, a)
 		return
 	}
+	dialog := req.ToTag
+	if dialog == "" && req.Method == sip.INVITE && g.sheds(req, a, key) {
+		return
+	}
 	if f := req.Check(g.stack.methods.understood); f != nil {
 		g.refuse(req, a, f)
 		return
 	}
-	dialog := req.ToTag
 	// A request of a call has a limit of its own, and an INVITE is counted as a call.
 	if dialog == "" && req.Method != sip.INVITE && !g.AllowsRequest(a.Source.Addr()) {
 		g.surplus(req, a, "too many requests of this source")

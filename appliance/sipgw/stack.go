@@ -2,6 +2,7 @@ package sipgw
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/mailbox"
+	"viaduct/appliance/overload"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 )
@@ -52,6 +54,10 @@ type Stack struct {
 	health    PeerHealth
 	lifecycle Lifecycle
 
+	overload overload.Controller
+	refused  *overload.Recent // INVITEs over UDP that overload has refused
+	seed     maphash.Seed     // of the tags of these responses
+
 	callMark string           // of our Call-IDs, see callID
 	orphans  *mailbox.Mailbox // runs legs whose owner has ended
 	group    sync.WaitGroup   // every goroutine of the stack
@@ -60,7 +66,8 @@ type Stack struct {
 // New returns a stack without gateways.
 func New(o Options) *Stack {
 	o.SetDefaults()
-	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, callMark: "-" + sipmsg.Token(6) + "-", orphans: mailbox.New(), methods: newMethods(), health: unattended{}, lifecycle: unattended{}}
+	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, callMark: "-" + sipmsg.Token(6) + "-", orphans: mailbox.New(), methods: newMethods(), refused: overload.NewRecent(), seed: maphash.MakeSeed(), health: unattended{}, lifecycle: unattended{}}
+	s.overload.OnChange(s.overloaded)
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
 }

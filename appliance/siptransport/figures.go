@@ -14,7 +14,7 @@ import (
 func (g *Gate) Figures(x *status.Gateway) map[string][]status.Listener {
 	x.Connections = g.connections.size()
 	x.Requests, x.Untrusted, x.Malformed = g.Counters.Requests.Load(), g.Counters.Untrusted.Load(), g.Counters.Malformed.Load()
-	x.Refused, x.Surplus = g.Counters.Refused.Load(), g.Counters.Surplus.Load()
+	x.Refused, x.Surplus, x.Shed = g.Counters.Refused.Load(), g.Counters.Surplus.Load(), g.Counters.Shed.Load()
 	return g.sockets.figures()
 }
 

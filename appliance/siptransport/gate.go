@@ -79,7 +79,7 @@ type Gate struct {
 }
 
 // Counters count incoming messages by their fate.
-type Counters struct{ Requests, Untrusted, Malformed, Refused, Surplus atomic.Uint64 }
+type Counters struct{ Requests, Untrusted, Malformed, Refused, Surplus, Shed atomic.Uint64 }
 
 // New returns the gate of a gateway, without sockets. It ends with ctx. spawn starts its goroutines and returns false if everything ends.
 // receive gets each message, in the read loop of its socket or connection; it must not keep head and body.

@@ -22,7 +22,8 @@ type System struct {
 	Temperature *float64  `json:"temperature_celsius,omitempty"` // nil: the board does not say
 	RAM         Space     `json:"ram,omitzero"`                  // of the whole machine
 	Flash       Space     `json:"flash,omitzero"`                // that the state directory is on
-	Start       Steps     `json:"start,omitempty"`               // how the start went, in this order
+	Overload    Overload  `json:"overload"`
+	Start       Steps     `json:"start,omitempty"` // how the start went, in this order
 }
 
 // Steps are those of a start, in their order.

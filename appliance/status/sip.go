@@ -83,6 +83,7 @@ type Gateway struct {
 	Malformed   uint64             `json:"malformed"` // messages that could not be parsed
 	Refused     uint64             `json:"refused"`   // requests that the check answered with an error
 	Surplus     uint64             `json:"surplus"`   // messages beyond the limits of their source
+	Shed        uint64             `json:"shed"`      // calls that came while the box had more of them than it can carry
 }
 
 // GatewayInterface is one interface of a gateway.

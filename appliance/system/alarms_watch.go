@@ -30,12 +30,22 @@ func (s *System) watch(ctx context.Context) error {
 		s.watchClock(s.Clock())
 		s.watchPools()
 		s.watchBans(time.Now())
+		s.watchOverload(s.sip.Overload())
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-every.C:
 		}
 	}
+}
+
+// watchOverload tells that new calls are refused because too many come.
+func (s *System) watchOverload(o status.Overload) {
+	if o.State != status.Shedding {
+		s.health.Clear(health.Overloaded, "")
+		return
+	}
+	s.health.Set(health.Overloaded, nil)
 }
 
 // watchStore looks for files that cannot be used and for issuers that are not trusted.

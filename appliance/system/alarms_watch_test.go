@@ -202,3 +202,13 @@ func TestAlarmsAsProblems(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 }
+
+func TestOverloadIsAnAlarmForAsLongAsItLasts(t *testing.T) {
+	s, _ := watched()
+	for state, want := range map[status.OverloadState]bool{status.Calm: false, status.Strained: false, status.Shedding: true} {
+		s.watchOverload(status.Overload{State: status.Shedding, Rate: 900})
+		if s.watchOverload(status.Overload{State: state}); s.health.Active(health.Overloaded) != want {
+			t.Errorf("%v: alarm %v", state, !want)
+		}
+	}
+}

@@ -22,7 +22,7 @@ func (s *System) Serial() string { return s.o.Board.SerialNumber() }
 func (s *System) System() status.System {
 	v := status.System{
 		Product: "Viaduct SBC", Release: s.o.Release.Version, Commit: s.o.Release.Commit, Built: s.o.Release.Built, Board: s.o.Board.Name(), Serial: s.o.Board.SerialNumber(),
-		GoVersion: runtime.Version(), Started: s.start, Memory: memory(), Start: s.o.Start.Steps(),
+		GoVersion: runtime.Version(), Started: s.start, Memory: memory(), Start: s.o.Start.Steps(), Overload: s.sip.Overload(),
 	}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		v.Load = strings.Join(strings.Fields(string(load))[:3], " ")

@@ -44,6 +44,13 @@ func (pg Page) System(v status.System, now time.Time, reload string, calls, sess
 	if !v.Started.IsZero() {
 		rows = append(rows, []string{"Up for:", span(now.Sub(v.Started))})
 	}
+	if o := v.Overload; o.Refused > 0 || o.State != status.Calm {
+		text := fmt.Sprintf("%v, %d new calls refused since the start", o.State, o.Refused)
+		if o.Rate > 0 {
+			text += fmt.Sprintf(", %.0f per second are let in", o.Rate)
+		}
+		rows = append(rows, []string{"Overload:", text})
+	}
 	if len(v.Start) > 0 {
 		rows = append(rows, []string{"Start:", v.Start.String()})
 	}
