@@ -122,6 +122,28 @@ func TestImportsOnlyGoDown(t *testing.T) {
 	}
 }
 
+// fixed are the modules that the customer demands, each doing real work in what ships: the programs, and the image's PID 1.
+var fixed = map[string]string{
+	"github.com/emiago/sipgo":        "../cmd/sbcd",
+	"github.com/pion/srtp/v2":        "../cmd/sbcd",
+	"github.com/vishvananda/netlink": "../cmd/sbcd",
+	"github.com/beevik/ntp":          "../cmd/sbcd",
+	"go.bug.st/serial":               "../cmd/consoled",
+	"github.com/gokrazy/gokrazy":     "../image/cmd/init",
+}
+
+func TestFixedModulesShip(t *testing.T) {
+	for module, program := range fixed {
+		deps, err := exec.Command("go", "list", "-deps", program).Output()
+		if err != nil {
+			t.Fatalf("%s: %v", program, err)
+		}
+		if !strings.Contains(string(deps), module) {
+			t.Errorf("%s is not in %s", module, program)
+		}
+	}
+}
+
 func TestEveryPackageSaysWhatItOwns(t *testing.T) {
 	for _, p := range packages(t) {
 		if p.Doc == "" {

@@ -25,7 +25,7 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 		state := l.keys.inbound(binary.BigEndian.Uint32(p[4:]), &t.empty)
 		var index uint32
 		var ok bool
-		if n, index, ok = t.crypt.UnprotectRTCP(l.keys.rx, p); !ok {
+		if n, index, ok = l.keys.rx.UnprotectRTCP(p); !ok {
 			l.stats.AuthFailed++
 			return
 		}
@@ -91,7 +91,7 @@ func (t *thread) sendRTCP(o *leg, p []byte, n int) {
 			return // RFC 3711 section 9.2: no more under this key
 		}
 		o.out.stream.rtcpIndex++
-		if n = t.crypt.ProtectRTCP(o.keys.tx, p[:cap(p)], n, o.out.stream.rtcpIndex); n == 0 {
+		if n = o.keys.tx.ProtectRTCP(p[:cap(p)], n, o.out.stream.rtcpIndex); n == 0 {
 			return
 		}
 	}

@@ -21,7 +21,7 @@ type Keys struct {
 	suite  string
 }
 
-// sessionKeys are what SRTP or SRTCP uses (RFC 3711 section 4.3).
+// sessionKeys are what SRTP uses (RFC 3711 section 4.3).
 type sessionKeys struct {
 	block        cipher.Block // AES_CM
 	aead         cipher.AEAD  // GCM, instead of block and the two states
@@ -45,33 +45,32 @@ func NewKeys(k Key) (*Keys, error) {
 	}
 	out := &Keys{mki: bytes.Clone(k.MKI), master: bytes.Clone(k.Master), suite: k.Suite}
 	salt := k.Master[s.key:]
-	if out.rtp, err = newSessionKeys(prf, salt, s, labelsOfSRTP); err != nil {
+	if out.rtp, err = newSessionKeys(prf, salt, s); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// labels of the key derivation (RFC 3711 section 4.3.1).
-type labels struct{ encryption, authentication, salt byte }
-
-var (
-	labelsOfSRTP  = labels{0, 1, 2}
-	labelsOfSRTCP = labels{3, 4, 5}
+// Labels of the key derivation (RFC 3711 section 4.3.1).
+const (
+	labelEncryption = iota
+	labelAuthentication
+	labelSalt
 )
 
-func newSessionKeys(prf cipher.Block, salt []byte, s suite, l labels) (h sessionKeys, err error) {
+func newSessionKeys(prf cipher.Block, salt []byte, s suite) (h sessionKeys, err error) {
 	h.tag = s.tag
-	block, err := aes.NewCipher(derive(prf, salt, l.encryption, s.key))
+	block, err := aes.NewCipher(derive(prf, salt, labelEncryption, s.key))
 	if err != nil {
 		return h, fmt.Errorf("srtp session key: %w", err)
 	}
-	copy(h.salt[:], derive(prf, salt, l.salt, s.salt))
+	copy(h.salt[:], derive(prf, salt, labelSalt, s.salt))
 	if s.gcm {
 		h.aead, err = cipher.NewGCM(block)
 		return h, err
 	}
 	h.block = block
-	h.inner, h.outer = hmacStates(derive(prf, salt, l.authentication, sha1.Size))
+	h.inner, h.outer = hmacStates(derive(prf, salt, labelAuthentication, sha1.Size))
 	return h, nil
 }
 

@@ -14,9 +14,8 @@ type Crypter struct {
 	auth      *authenticator
 	counter   [aes.BlockSize]byte
 	nonce     [12]byte
-	aad       [rtcpHeader + srtcpIndex]byte
 	keystream [MaxPacket]byte
-	spare     [MaxPacket]byte // a packet as it came, where more than one key, index or form may fit
+	spare     [MaxPacket]byte // a packet as it came, where more than one key or index may fit
 }
 
 // NewCrypter returns one for a thread.

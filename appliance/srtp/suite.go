@@ -1,5 +1,7 @@
 package srtp
 
+import pion "github.com/pion/srtp/v2"
+
 // Crypto suites of RFC 4568 and RFC 7714 by their names in a=crypto.
 const (
 	AES80  = "AES_CM_128_HMAC_SHA1_80"
@@ -16,13 +18,14 @@ type suite struct {
 	key, salt int
 	tag       int // of SRTP
 	gcm       bool
+	profile   pion.ProtectionProfile
 }
 
 var suites = map[string]suite{
-	AES80:  {key: 16, salt: 14, tag: 10},
-	AES32:  {key: 16, salt: 14, tag: 4},
-	GCM128: {key: 16, salt: 12, tag: 16, gcm: true},
-	GCM256: {key: 32, salt: 12, tag: 16, gcm: true},
+	AES80:  {key: 16, salt: 14, tag: 10, profile: pion.ProtectionProfileAes128CmHmacSha1_80},
+	AES32:  {key: 16, salt: 14, tag: 4, profile: pion.ProtectionProfileAes128CmHmacSha1_32},
+	GCM128: {key: 16, salt: 12, tag: 16, gcm: true, profile: pion.ProtectionProfileAeadAes128Gcm},
+	GCM256: {key: 32, salt: 12, tag: 16, gcm: true, profile: pion.ProtectionProfileAeadAes256Gcm},
 }
 
 // MasterLength is how many octets the key and salt of a suite have together; ok is false for a suite that is not supported.
