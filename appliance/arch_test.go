@@ -36,6 +36,7 @@ var floors = map[string]string{
 	"license":     "config status",
 	"pki":         "config printable plural",
 	"names":       "config printable status",
+	"acme":        "config health pki printable status",
 	"mailbox":     "",
 	"media":       "audio config nexthop sockfilter srtp steer",
 	"nexthop":     "",
@@ -59,7 +60,7 @@ var floors = map[string]string{
 	"lang/check":  "calendar config cli health pki printable plural",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
-	"system":      "calendar chains health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag timeline",
+	"system":      "acme calendar chains health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag timeline",
 	"api":         "health plural config cli lang system api/wire printable status",
 	"api/wire":    "pasted",
 

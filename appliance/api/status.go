@@ -34,6 +34,7 @@ type ask func(context.Context, lang.Box, StatusQuery) (any, error)
 
 // parts has one entry for each part of the status.
 var parts = map[string]ask{
+	"acme":            many(lang.Box.ACME),
 	"alarms":          many(lang.Box.Alarms),
 	"bans":            many(lang.Box.Bans),
 	"calendar":        one(lang.Box.Calendar),

@@ -24,6 +24,9 @@ type stated struct {
 
 var begun = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
+func (*stated) ACME() []status.ACME {
+	return []status.ACME{{Name: "sbc", State: status.ACMETrial, Names: []string{"sbc.example.com"}, NotAfter: begun}}
+}
 func (*stated) Bans() []status.Ban { return nil }
 func (*stated) Calls() []status.Call {
 	return []status.Call{{ID: "17", State: status.CallHeld, Started: begun}}

@@ -31,6 +31,7 @@ type Config struct {
 	LicenseAuthorities []*LicenseAuthority
 
 	TLS      []*TLSProfile
+	ACME     []*ACMEProfile
 	VoIP     []*VoIPProfile
 	ACL      []*ACL
 	IP       []*IPContext

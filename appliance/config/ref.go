@@ -74,6 +74,10 @@ func (TLSProfile) in(c *Config) named[TLSProfile] {
 	return named[TLSProfile]{c.TLS, func(x *TLSProfile) string { return x.Name }}
 }
 
+func (ACMEProfile) in(c *Config) named[ACMEProfile] {
+	return named[ACMEProfile]{c.ACME, func(x *ACMEProfile) string { return x.Name }}
+}
+
 func (VoIPProfile) in(c *Config) named[VoIPProfile] {
 	return named[VoIPProfile]{c.VoIP, func(x *VoIPProfile) string { return x.Name }}
 }

@@ -204,6 +204,28 @@ var (
 		Text:   "the imported calendar is not in force, the built-in one is: {why}",
 		Advice: "Import a newer one, or delete it.", Cure: []string{"erase calendar"},
 	})
+	ACMENone = declare(Warnable{
+		ID: "acme-no-certificate", Severity: Error, Subject: "name", Title: "there is no certificate, and none is obtained",
+		Text:   "profile acme {name} has no certificate that is good, and gets none: {why}",
+		Advice: "{advice} `acme test` goes through every step without taking anything into use.", Cure: []string{"acme test {name}", "acme renew {name}"}, Again: "why",
+		After: []Cause{{Of: NameServersSilent}},
+	})
+	ACMEFailed = declare(Warnable{
+		ID: "acme-failed", Severity: Warning, Subject: "name", Title: "a certificate is not renewed",
+		Text:   "the certificate of profile acme {name} is not renewed: {why}; the present one is good until {end}",
+		Advice: "{advice} `acme test` goes through every step without taking anything into use.", Cure: []string{"acme test {name}", "acme renew {name}"}, Again: "why",
+		After: []Cause{{Of: NameServersSilent}},
+	})
+	ACMERecord = declare(Warnable{
+		ID: "acme-record-missing", Severity: Warning, Subject: "name", Title: "a certificate waits for a record in the DNS",
+		Text:   "profile acme {name} waits for the record {record}",
+		Advice: "Set it where the domain is administered. The box looks for it each minute, and orders the certificate then.", Again: "record",
+	})
+	ACMERefused = declare(Warnable{
+		ID: "acme-refused", Severity: Error, Subject: "name", Title: "peers refuse a new certificate",
+		Text:   "the new certificate of profile acme {name} is not in use any more if the one before is still good: {why}",
+		Advice: "{advice} The box tries again once a day.", Cure: []string{"acme test {name}", "acme renew {name}"},
+	})
 	UnknownIssuer = declare(Warnable{
 		ID: "unknown-issuer", Severity: Warning, Subject: "sha", Title: "the issuer of a peer's certificate is not trusted",
 		Text:   "context sip-gateway {gateway} refused {peer}: {why}; the peer's certificate: {leaf}",

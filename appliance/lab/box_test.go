@@ -100,6 +100,13 @@ func newRunning(t *testing.T) *running {
 	return r
 }
 
+// patience replaces the minute that a test has.
+func (r *running) patience(d time.Duration) {
+	ctx, cancel := context.WithTimeout(r.t.Context(), d)
+	r.t.Cleanup(cancel)
+	r.ctx = ctx
+}
+
 // start starts the box, pastes its configuration and waits until it is registered and known.
 func (r *running) start(setup Setup, replace ...string) {
 	r.t.Helper()

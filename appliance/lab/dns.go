@@ -27,12 +27,13 @@ type DNS struct {
 	// zone has every name that exists, lower case, without the final dot.
 	zone    map[string][]netip.Addr
 	srv     map[string][]dnsmessage.SRVResource
+	txt     map[string][]string
 	queries map[string]int
 	silent  bool
 }
 
 func newDNS(ctx context.Context, n *Namespace, at netip.AddrPort, ttl uint32) (*DNS, error) {
-	d := &DNS{ttl: ttl, zone: map[string][]netip.Addr{}, srv: map[string][]dnsmessage.SRVResource{}, queries: map[string]int{}}
+	d := &DNS{ttl: ttl, zone: map[string][]netip.Addr{}, srv: map[string][]dnsmessage.SRVResource{}, txt: map[string][]string{}, queries: map[string]int{}}
 	var err error
 	if d.udp, err = n.ListenPacket(ctx, "udp4", at.String()); err != nil {
 		return nil, fmt.Errorf("listen for names on udp %v: %w", at, err)
@@ -66,12 +67,20 @@ func (d *DNS) SetSRV(name string, records ...dnsmessage.SRVResource) {
 	d.srv[canonical(name)] = records
 }
 
+// SetTXT gives a name its TXT records.
+func (d *DNS) SetTXT(name string, records ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.txt[canonical(name)] = records
+}
+
 // Remove makes a name unknown (NXDOMAIN).
 func (d *DNS) Remove(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.zone, canonical(name))
 	delete(d.srv, canonical(name))
+	delete(d.txt, canonical(name))
 }
 
 // SetSilent makes the server answer nothing at all, or answer again.
@@ -163,6 +172,7 @@ func (d *DNS) answer(query []byte) []byte {
 	d.queries[name]++
 	addrs, known := d.zone[name]
 	services, service := d.srv[name]
+	texts := d.txt[name]
 	silent := d.silent
 	d.mu.Unlock()
 	if silent {
@@ -173,7 +183,7 @@ func (d *DNS) answer(query []byte) []byte {
 		Header:    dnsmessage.Header{ID: h.ID, Response: true, Authoritative: true, RecursionDesired: h.RecursionDesired, RecursionAvailable: true},
 		Questions: []dnsmessage.Question{q},
 	}
-	if !known && !service {
+	if !known && !service && len(texts) == 0 {
 		reply.RCode = dnsmessage.RCodeNameError
 	}
 	rh := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: d.ttl}
@@ -187,6 +197,10 @@ func (d *DNS) answer(query []byte) []byte {
 	case dnsmessage.TypeSRV:
 		for i := range services {
 			reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: rh, Body: &services[i]})
+		}
+	case dnsmessage.TypeTXT:
+		for _, text := range texts {
+			reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: rh, Body: &dnsmessage.TXTResource{TXT: []string{text}}})
 		}
 	}
 	packed, err := reply.Pack()

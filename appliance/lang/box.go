@@ -115,6 +115,12 @@ type Keys interface {
 	PKI() []status.Key
 	// UnknownIssuers lists issuers of peers' certificates that were met and are not trusted.
 	UnknownIssuers() []status.UnknownIssuer
+	// ACME lists the certificates that the box obtains by itself.
+	ACME() []status.ACME
+	// RenewACME orders the certificate of a profile acme now. TestACME goes through every step of an order, reports each, and takes
+	// nothing into use; it ends with ctx.
+	RenewACME(name string) error
+	TestACME(ctx context.Context, name string, report func(line string)) error
 	// TrustIssuer imports the issuer with this SHA-256, trusts it where it was presented, and returns a line about the result.
 	TrustIssuer(sha256 string) (string, error)
 	// Calendar is what is announced of the outer world. ImportCalendar takes a signed one that is newer, and returns a line about it;

@@ -168,6 +168,8 @@ func adminCommands() []Line {
 		also(command("pki trust add <sum:fingerprint> [force]", "Trust the issuer of a peer's certificate, by its SHA-256, after a look at the chain and a question; "+
 			"force skips both. `show pki trusted` lists the issuers that peers have presented", trustIssuer), "pki trust <sum:fingerprint> [force]"),
 		command("no pki trust <sum:fingerprint>", "Stop trusting an imported certificate, by its SHA-256, in all profiles, and delete it", untrustIssuer),
+		command("acme renew <name:acme>", "Order the certificate of a profile acme now", renewACME),
+		command("acme test <name:acme>", "Go through every step of an order, and take nothing into use: with Let's Encrypt at its staging directory, with another authority up to the challenge", testACME),
 		command("erase <what>", "Delete a certificate or a private key", erasePKI),
 		command("install license <key:text>", "Install a license key", installLicense),
 		command("erase license <key:text>", "Remove a license key; calls in progress continue", eraseLicense),

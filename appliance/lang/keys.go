@@ -235,3 +235,30 @@ func importBackup(c *call, _ *none) error {
 	c.printf("%s\nThe startup-config is that of the backup; `reload` starts with it.\n", what)
 	return nil
 }
+
+// Certificates that the box obtains by itself.
+
+func showACME(c *call, a *named) error {
+	list := c.box.ACME()
+	if a.Name != "" {
+		list = slices.DeleteFunc(list, func(x status.ACME) bool { return config.SameName(x.Name) != config.SameName(a.Name) })
+		if len(list) == 0 {
+			return fmt.Errorf("there is no profile acme %s", a.Name)
+		}
+	}
+	c.page().ACME(list, c.now())
+	return nil
+}
+
+func renewACME(c *call, a *named) error {
+	if err := c.box.RenewACME(a.Name); err != nil {
+		return err
+	}
+	c.printf("Renewing %s now: see show acme\n", a.Name)
+	return nil
+}
+
+func testACME(c *call, a *named) error {
+	c.live()
+	return c.box.TestACME(c.ctx, a.Name, func(line string) { c.printf("%s\n", line) })
+}

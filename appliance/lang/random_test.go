@@ -80,6 +80,12 @@ func randomValue(t *rapid.T, c Choice) string {
 		return fmt.Sprintf("10.0.%d.%d/%d", octet.Draw(t, "a"), octet.Draw(t, "b"), rapid.IntRange(0, 32).Draw(t, "bits"))
 	case "host name or address":
 		return rapid.StringMatching(`[a-z0-9]{1,8}(\.[a-z]{2,5})?`).Draw(t, "host")
+	case "name of the box in the DNS":
+		return rapid.StringMatching(`[a-z0-9]{1,8}\.[a-z]{2,5}`).Draw(t, "domain")
+	case "mail address":
+		return rapid.StringMatching(`[a-z0-9]{1,8}@[a-z]{2,5}\.test`).Draw(t, "mail")
+	case "URL of a proxy, such as http://192.168.1.9:3128":
+		return rapid.StringMatching(`http://[a-z]{1,5}(:[1-9][0-9]{1,3})?`).Draw(t, "proxy")
 	case "text, not empty":
 		return rapid.StringMatching(`[a-z." ]{1,8}`).Draw(t, "value")
 	case "country code, one to three digits":
@@ -96,6 +102,9 @@ func randomValue(t *rapid.T, c Choice) string {
 		return "AAAAC3NzaC1lZDI1NTE5AAAAIE1hbnkgd29ya2VkIGFuZCBub25lIHdhcyB0aXJlZCEh"
 	case "Ed25519 public key in base64, 43 characters":
 		return "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	}
+	if strings.HasPrefix(c.Help, "letsencrypt, or the https URL") {
+		return rapid.SampledFrom([]string{"letsencrypt", "https://acme.example.com/directory"}).Draw(t, "directory")
 	}
 	if strings.HasPrefix(c.Help, "hash of a password") {
 		return rapid.SampledFrom([]string{"", "$2a$10$012345678901234567890uabcdefghijklmnopqrstuvwxyzABCDE"}).Draw(t, "hash")

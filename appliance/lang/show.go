@@ -43,6 +43,7 @@ func showCommands() []Line {
 		command("show sip penalty-box", "Peers: whether they respond to OPTIONS, and when they last sent a request", state(func(c *call, pg answer.Page) { pg.Peers(c.box.Peers(), c.now()) })),
 		command("show context sip-gateway [<name:gateway>] [detail <level:0..5>]", "Gateways and their sockets; with detail, also their peers", showGateways),
 		traceCommand(),
+		command("show acme [<name:acme>]", "Certificates that the box obtains by itself: their states, next renewals, and TXT records to set", showACME),
 		command("show pki", "Imported certificates and keys", showPKI),
 		command("show pki trusted", "Built-in roots, and untrusted issuers that peers have presented", showTrusted),
 		command("show pki calendar", "What is announced for certificates and roots, with sources: what concerns this box comes first",

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"slices"
@@ -89,6 +90,28 @@ func (busyBox) Peers() []status.Peer {
 	}
 }
 
+func (busyBox) ACME() []status.ACME {
+	return []status.ACME{
+		{Name: "sbc", State: status.ACMEIdle, Directory: "https://acme.test/directory", Names: []string{"sbc.example.com"}, Challenge: "dns-persist", Certificate: "pki:certificate/sbc",
+			NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(90 * 24 * time.Hour), Renew: noon.Add(61 * 24 * time.Hour), Advised: true, Account: "https://acme.test/account/1",
+			Records: []string{`_validation-persist.sbc.example.com. IN TXT "acme.test; accounturi=https://acme.test/account/1"`}},
+		{Name: "lan", State: status.ACMEFailed, Directory: "https://acme.test/directory", Names: []string{"lan.example.com"}, Challenge: "http", Certificate: "pki:certificate/lan",
+			Failures: 2, Next: noon.Add(6 * time.Hour), Held: noon.Add(6 * time.Hour), Error: "the order fails: the authority says: too many certificates (rateLimited)"},
+	}
+}
+
+func (busyBox) RenewACME(name string) error {
+	if name != "sbc" {
+		return errors.New("there is no profile acme " + name + ": `show acme` lists them")
+	}
+	return nil
+}
+
+func (busyBox) TestACME(_ context.Context, _ string, report func(line string)) error {
+	report("Clock: right")
+	return errors.New("a certificate would not be obtained")
+}
+
 func (busyBox) Trace(start TraceStart, p []PropertyValue) (Trace, error) {
 	return Trace{Steps: []string{"table " + start.Dest.Table.Name + start.Interface.Name + " " + string(p[0].Property) + " " + p[0].Value}, Attempts: []string{"if_pbx"},
 		Notes: []string{"mapping-table M has no key for it"}, Result: "The call would go to if_pbx"}, nil
@@ -107,7 +130,7 @@ func TestShow(t *testing.T) {
 	shown := []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
-		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {
 		out.WriteString("> " + line + "\n")

@@ -75,6 +75,7 @@ var statements = []Line{
 		Example: "public-key anna ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE1hbnkgd29ya2VkIGFuZCBub25lIHdhcyB0aXJlZCEh anna@desk"},
 	{Line: "license-authority <#name:name> <key:ed25519>", Into: "LicenseAuthorities", Help: "Accept license keys from this issuer, in addition to the built-in one"},
 	{Line: "profile tls <#name:name>", Into: "TLS", Help: "Certificates and rules for TLS connections", Prompt: "pf-tls", Lines: tlsProfile},
+	{Line: "profile acme <#name:name>", Into: "ACME", Help: "A certificate that the box obtains and renews by itself", Prompt: "pf-acme", Lines: acmeProfile},
 	{Line: "profile voip <#name:name>", Into: "VoIP", Help: "Codecs, RTP and SRTP towards a peer", Prompt: "pf-voip", Lines: voipProfile},
 	{Line: "profile acl <#name:name>", Into: "ACL", Help: "Packet filter: packets that match no rule are dropped, replies always pass", Prompt: "pf-acl", Lines: []Line{
 		{Line: "rule [<#index:1..9999>] <action:permit|deny> <protocol:ip|tcp|udp|icmp> <source> <destination> [port <port-first" + port + " [<port-last" + port + "]]",
@@ -121,6 +122,19 @@ var tlsProfile = []Line{
 	{Line: "diffie-hellman-parameters <dh-parameters:dh>", Into: "DHParameters", Help: "DH parameters of the original device", Note: "taken, no effect: only ECDHE suites are used"},
 	{Line: "require certificate-type <type:server|any>", Into: "RequireType",
 		Help: "Required usage of the peer's certificate, whatever its role: Microsoft's certificates are for servers only"},
+}
+
+var acmeProfile = []Line{
+	{Line: "directory <directory:directory> [ca <directory-ca:certificate>]", Into: ".", Help: "The authority, by the URL of its ACME directory; ca is the certificate that the directory's web server is verified by, if no built-in root does",
+		Example: "directory https://acme.example.com/directory ca pki:certificate/OURCA"},
+	{Line: "contact <contact:mail>", Into: "Contact", Help: "Mail address that the authority may write to"},
+	{Line: "name <#name:domain>", Into: "Names", Help: "A name that the certificate is for", Example: "name sbc.example.com"},
+	{Line: "challenge <challenge:dns-persist|http|tls-alpn>", Into: "Challenge", Help: "How the authority sees that the name is ours",
+		Words: map[string]string{"dns-persist": "A TXT record that you set once; `show acme` prints it", "http": "A page on port 80, which is open while an order runs", "tls-alpn": "A handshake on port 443, which is open while an order runs"}},
+	{Line: "certificate <certificate:certificate>", Into: "Certificate", Help: "Name of the certificate in the key store; default: that of the profile", Example: "certificate pki:certificate/MYCERTIFICATE"},
+	{Line: "private-key <private-key:private-key>", Into: "PrivateKey", Help: "Name of its private key in the key store; default: that of the profile", Example: "private-key pki:private-key/myprivate.key"},
+	{Line: "external-account <key-id> <mac-key>", Into: "External", Help: "The account that the authority has given you, by its key ID and MAC key (external account binding)"},
+	{Line: "proxy <proxy:proxy>", Into: "Proxy", Help: "HTTP proxy on the way to the directory"},
 }
 
 var voipProfile = []Line{

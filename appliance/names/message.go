@@ -91,7 +91,7 @@ func parse(msg []byte, id uint16, q question) (reply, error) {
 	}
 	r := collect(records, q)
 	switch {
-	case len(r.addrs)+len(r.srvs) > 0:
+	case r.records() > 0:
 		return r, nil
 	case h.RCode == dnsmessage.RCodeNameError:
 		r.alias = ""
@@ -125,6 +125,10 @@ func collect(records []dnsmessage.Resource, q question) reply {
 				if target := canonical(body.Target.String()); q.typ == dnsmessage.TypeSRV && target != "" {
 					r.srvs = append(r.srvs, net.SRV{Target: target, Port: body.Port, Priority: body.Priority, Weight: body.Weight})
 				}
+			case *dnsmessage.TXTResource:
+				if q.typ == dnsmessage.TypeTXT {
+					r.texts = append(r.texts, strings.Join(body.TXT, ""))
+				}
 			case *dnsmessage.CNAMEResource:
 				next = canonical(body.CNAME.String())
 			default:
@@ -132,12 +136,12 @@ func collect(records []dnsmessage.Resource, q question) reply {
 			}
 			r.ttl = min(r.ttl, time.Duration(rec.Header.TTL)*time.Second)
 		}
-		if len(r.addrs)+len(r.srvs) > 0 || next == "" {
+		if r.records() > 0 || next == "" {
 			break
 		}
 		name = next
 	}
-	if len(r.addrs)+len(r.srvs) == 0 && name != q.name {
+	if r.records() == 0 && name != q.name {
 		r.alias = name
 	}
 	return r

@@ -74,8 +74,12 @@ type question struct {
 type answer struct {
 	addrs []netip.Addr
 	srvs  []net.SRV
+	texts []string // of TXT records
 	ttl   time.Duration
 }
+
+// records counts what was asked for.
+func (a answer) records() int { return len(a.addrs) + len(a.srvs) + len(a.texts) }
 
 // entry is one question in the cache.
 type entry struct {
@@ -152,6 +156,15 @@ func (r *Resolver) LookupSRV(ctx context.Context, service, proto, name string) (
 		return nil, fmt.Errorf("look up SRV %s: %w", full, err)
 	}
 	return ordered(a.srvs), nil
+}
+
+// LookupTXT returns the TXT records of a name, each as one text. Errors are those of Lookup.
+func (r *Resolver) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	a, err := r.lookup(ctx, question{canonical(name), dnsmessage.TypeTXT})
+	if err != nil {
+		return nil, fmt.Errorf("look up TXT %s: %w", name, err)
+	}
+	return slices.Clone(a.texts), nil
 }
 
 // Cached returns the addresses of a host that are known at this moment, fresh or not, and never blocks. What is missing or

@@ -158,6 +158,25 @@ func TestCloseEndsAQueryUnderWay(t *testing.T) {
 	}
 }
 
+func TestLookupTXT(t *testing.T) {
+	s := newServer(t)
+	name := dnsmessage.MustNewName("_validation-persist.sbc.test.")
+	s.set(func(s *server) {
+		for _, parts := range [][]string{{"authority.test; ", "accounturi=https://ca.test/1"}, {"another"}} {
+			s.answers["_validation-persist.sbc.test. TXT"] = append(s.answers["_validation-persist.sbc.test. TXT"],
+				dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET, TTL: 60}, Body: &dnsmessage.TXTResource{TXT: parts}})
+		}
+	})
+	r := resolver(t, s.addr)
+	got, err := r.LookupTXT(t.Context(), "_validation-persist.SBC.test")
+	if err != nil || !slices.Equal(got, []string{"authority.test; accounturi=https://ca.test/1", "another"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := r.LookupTXT(t.Context(), "_validation-persist.other.test"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+}
+
 func TestLookupSRV(t *testing.T) {
 	s := newServer(t)
 	s.set(func(s *server) {
@@ -411,7 +430,7 @@ func FuzzParse(f *testing.F) {
 			q.typ = dnsmessage.TypeSRV
 		}
 		got, err := parse(msg, id, q)
-		if err == nil && !got.truncated && got.alias == "" && len(got.addrs)+len(got.srvs) == 0 {
+		if err == nil && !got.truncated && got.alias == "" && got.records() == 0 {
 			t.Error("no error and no answer")
 		}
 		if slices.ContainsFunc(got.srvs, func(s net.SRV) bool { return s.Target == "" }) || got.ttl < 0 {

@@ -138,6 +138,11 @@ func (w *wall) open(p *port, in, refused *chain) {
 			}
 		}
 	}
+	for _, s := range w.Net.open {
+		if slices.ContainsFunc(addrs, func(a netip.Prefix) bool { return a.Addr() == s.Addr() }) {
+			in.add(address("daddr", single(s.Addr())), ports("tcp", "dport", s.Port(), s.Port()), accept)
+		}
+	}
 	services := w.o.Services
 	if t := w.cfg.Console.Telnet; t != 0 {
 		services = append(slices.Clone(services), Service{"telnet", "tcp", t})

@@ -213,6 +213,29 @@ func (w *world) reaches(t *testing.T, network, from, to string) bool {
 	return open
 }
 
+// TestPortsForAnAuthorityAreOpenForAWhileOnly lets strangers in at port 80 of the WAN between two calls of Admit, and nowhere else.
+func TestPortsForAnAuthorityAreOpenForAWhileOnly(t *testing.T) {
+	newWorld(t)
+	n := firewallNet(t)
+	rule := "ip daddr 123.123.123.123 tcp dport 80 accept"
+	check(t, n.Admit([]netip.AddrPort{netip.MustParseAddrPort("123.123.123.123:80")}))
+	must(n.Apply(sipConfig()))(t)
+	if got := strings.Count(n.stands.String(), rule); got != 1 {
+		t.Errorf("%d rules, before the first Apply\n%s", got, n.stands)
+	}
+	check(t, n.Admit(nil))
+	if strings.Contains(n.stands.String(), "dport 80") {
+		t.Errorf("still open\n%s", n.stands)
+	}
+	check(t, n.Admit([]netip.AddrPort{netip.MustParseAddrPort("123.123.123.123:80"), netip.MustParseAddrPort("203.0.113.9:443")}))
+	if got := n.stands.String(); strings.Count(got, rule) != 1 || strings.Contains(got, "dport 443") {
+		t.Errorf("an address that the box does not have\n%s", got)
+	}
+	if r := must(n.Apply(sipConfig()))(t); len(r.Changes) > 0 {
+		t.Errorf("another Apply while it is open: %q", r.Changes)
+	}
+}
+
 func TestFirewallFollowsTheConfiguration(t *testing.T) {
 	newWorld(t)
 	n := firewallNet(t)

@@ -66,7 +66,8 @@ type Net struct {
 	guarded map[string]bool
 	retry   time.Time
 	counts  counts
-	said    string // last error of refresh in the log
+	said    string           // last error of refresh in the log
+	open    []netip.AddrPort // TCP ports that everybody may reach, see Admit
 
 	lease   chan struct{}           // one token: wanted has changed
 	wanted  map[string]netlink.Link // devices that get a lease

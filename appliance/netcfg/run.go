@@ -3,6 +3,7 @@ package netcfg
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -113,6 +114,23 @@ func (j *job) peerAddresses() string {
 		}
 	}
 	return b.String()
+}
+
+// Admit lets everybody in at these TCP ports, and no longer at those of the call before. While an order runs, an authority looks there
+// whether a name is ours, and nobody knows from which addresses.
+func (n *Net) Admit(sockets []netip.AddrPort) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.open = sockets
+	if n.last == nil {
+		return nil // the next Apply does it
+	}
+	j := &job{Net: n, cfg: n.effective(n.last)}
+	j.plan()
+	j.errs = nil // Apply reported the errors of the plan
+	j.firewall()
+	_, err := j.done()
+	return err
 }
 
 // followNames writes the firewall again when the addresses of a trusted name have changed. After a failure to write rules it applies

@@ -98,5 +98,8 @@ func Belongs(c *x509.Certificate, key crypto.Signer) error {
 	if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); ok && public.Equal(c.PublicKey) {
 		return nil
 	}
-	return fmt.Errorf("the private key (%s) does not belong to the certificate of %s (%s)", KeyType(key.Public()), subject(c), KeyType(c.PublicKey))
+	return fmt.Errorf("the private key (%s) %w to the certificate of %s (%s)", KeyType(key.Public()), errForeign, subject(c), KeyType(c.PublicKey))
 }
+
+// errForeign is a part of the error of Belongs.
+var errForeign = errors.New("does not belong")

@@ -60,8 +60,16 @@ func Name(n config.PKIName) string {
 	return s
 }
 
-// own returns the chain and the key that a profile shows, leaf first.
+// own returns the chain and the key that a profile shows, leaf first. The two are read one after the other, and another pair may take the
+// place of both meanwhile: then they are read again.
 func own(p *config.TLSProfile, s Store) (chain []*x509.Certificate, key crypto.Signer, err error) {
+	if chain, key, err = readOwn(p, s); errors.Is(err, errForeign) {
+		return readOwn(p, s)
+	}
+	return chain, key, err
+}
+
+func readOwn(p *config.TLSProfile, s Store) (chain []*x509.Certificate, key crypto.Signer, err error) {
 	for _, o := range ordered(p) {
 		list, err := s.Certificates(Name(o.Name))
 		if err != nil {

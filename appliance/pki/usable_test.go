@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"viaduct/appliance/config"
 )
 
 // TestAnUnusableCertificateIsNamed gives each fault that a certificate can come with, alone.
@@ -92,5 +94,29 @@ func TestTheRootsOfThePublicAuthorityAreTheirFiles(t *testing.T) {
 	files, err := publicFiles.ReadDir("public")
 	if err != nil || len(files) != len(publicPins) || len(Public()) != len(publicPins) {
 		t.Errorf("%d files, %d pins, %d roots (%v)", len(files), len(publicPins), len(Public()), err)
+	}
+}
+
+// swapping is a Store in which another pair takes the place of the first one after the certificate was read.
+type swapping struct{ before, after memory }
+
+func (s *swapping) Certificates(name string) ([]*x509.Certificate, error) {
+	return s.before.Certificates(name)
+}
+
+func (s *swapping) PrivateKey(name string) (crypto.Signer, error) {
+	s.before = s.after
+	return s.after.PrivateKey(name)
+}
+
+func TestAPairThatIsReplacedWhileItIsReadIsNotMixed(t *testing.T) {
+	pair := func(name string) memory {
+		i := issue(t, nil, name)
+		return memory{certs: map[string][]*x509.Certificate{"sbc": {i.cert}}, keys: map[string]crypto.Signer{"sbc": i.key}}
+	}
+	p := &config.TLSProfile{Own: []config.OwnCertificate{{Index: 1, Name: "pki:certificate/sbc"}}, PrivateKey: "pki:private-key/sbc"}
+	chain, key, err := own(p, &swapping{before: pair("old"), after: pair("new")})
+	if err != nil || subject(chain[0]) != "new" || Belongs(chain[0], key) != nil {
+		t.Errorf("%v, %v", chain, err)
 	}
 }

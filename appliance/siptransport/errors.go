@@ -1,6 +1,11 @@
 package siptransport
 
-import "errors"
+import (
+	"errors"
+	"io"
+	"net"
+	"syscall"
+)
 
 // Error says that a peer could not be reached.
 type Error struct {
@@ -33,4 +38,14 @@ func IsSilence(err error) bool {
 func IsUnreached(err error) bool {
 	var t *Error
 	return errors.As(err, &t)
+}
+
+// IsRefused reports whether err says that the peer does not want TLS with us: it sent an alert, or ended the handshake without one.
+func IsRefused(err error) bool {
+	var alert *net.OpError
+	if errors.As(err, &alert) && alert.Op == "remote error" { // what crypto/tls calls an alert of the peer
+		return true
+	}
+	var t *Error
+	return errors.As(err, &t) && t.Op == "handshake" && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET))
 }

@@ -34,6 +34,12 @@ func TestEveryStateHasAWord(t *testing.T) {
 	}
 }
 
+func TestACME(t *testing.T) {
+	for s := ACMEIdle; s <= ACMEFailed; s++ {
+		roundTrip(t, ACME{Name: "sbc", State: s, Names: []string{"sbc.example.com"}, Renew: time.Unix(1, 0).UTC()})
+	}
+}
+
 func TestUnknownStatesAreRefused(t *testing.T) {
 	var s CallState
 	if err := json.Unmarshal([]byte(`"ending"`), &s); err == nil {

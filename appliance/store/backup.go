@@ -33,6 +33,7 @@ type Backup struct {
 	Licenses     []byte
 	Certificates map[string][]byte // PEM
 	Keys         map[string][]byte // PEM
+	Accounts     map[string][]byte `json:",omitempty"` // at certification authorities
 	SecretKey    []byte            // opens the sealed secrets of Startup
 }
 
@@ -93,6 +94,11 @@ func (b *Backup) Check() error {
 			return fmt.Errorf("private key %s: %w", name, errors.Join(err, checkName(name)))
 		}
 	}
+	for name, text := range b.Accounts {
+		if !json.Valid(text) || !isAccount(name) {
+			return fmt.Errorf("account %q at an authority is damaged", name)
+		}
+	}
 	return nil
 }
 
@@ -103,6 +109,9 @@ func (b *Backup) Summary() string {
 		of = "box " + b.Serial
 	}
 	parts := []string{"startup-config", plural.Of(len(b.Certificates), "certificate"), plural.Of(len(b.Keys), "private key")}
+	if n := len(b.Accounts); n > 0 {
+		parts = append(parts, plural.Of(n, "account")+" at authorities")
+	}
 	if len(b.Licenses) > 0 {
 		parts = append(parts, "licenses")
 	}
@@ -161,7 +170,8 @@ func (s *Store) Backup() (*Backup, error) {
 		}
 		into[k.Name] = text
 	}
-	return b, nil
+	b.Accounts, err = s.acmeAccounts()
+	return b, err
 }
 
 // Restore stores the parts of a backup. Keys and certificates of other names stay.
@@ -173,6 +183,11 @@ func (s *Store) Restore(b *Backup) error {
 	}
 	for name, text := range b.Keys {
 		if _, err := s.ImportPrivateKey(name, text, ""); err != nil {
+			return err
+		}
+	}
+	for name, text := range b.Accounts {
+		if err := s.SaveACMEFile(name, text); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"viaduct/appliance/acme"
 	"viaduct/appliance/call"
 	"viaduct/appliance/chains"
 	"viaduct/appliance/clock"
@@ -84,11 +85,13 @@ type System struct {
 	unknown  unknownIssuers
 	edition  atomic.Pointer[edition]
 	chains   *chains.Book
+	doors    doors
 }
 
 // snapshots are the configurations in force.
 type snapshots struct {
 	running   atomic.Pointer[config.Config]
+	applied   atomic.Pointer[applied]       // the last one that all engines were told of
 	effective atomic.Pointer[config.Config] // the one that engines use: running, with the addresses from DHCP servers
 	mutate    sync.Mutex                    // one change at a time
 	changed   chan struct{}                 // one token: there is a newer snapshot
@@ -104,8 +107,15 @@ type engines struct {
 	sip      *sipgw.Stack
 	ua       *sipua.Agent
 	calls    *call.Manager
+	acme     *acme.Engine
 	engaged  atomic.Pointer[time.Time] // they run since
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
+}
+
+// applied is a running configuration, and when the gateways were told of it.
+type applied struct {
+	cfg *config.Config
+	at  time.Time
 }
 
 // reloads end Run.
@@ -185,6 +195,7 @@ func Open(o Options) (*System, error) {
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record,
 	})
+	s.acme = s.newACME()
 	return s, nil
 }
 
@@ -245,6 +256,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "lights", Down: health.ServiceDown, Run: s.lights},
 		{Name: "button", Down: health.ServiceDown, Run: s.button},
 		{Name: "chains", Down: health.ServiceDown, Run: s.chains.Run},
+		{Name: "acme", Down: health.ServiceDown, Run: s.acme.Run},
 		{Name: "calendar", Down: health.ServiceDown, Run: s.calendar},
 		{Name: "reconciler", Down: health.EngineDown, Run: s.reconcile},
 	}...)
@@ -343,7 +355,10 @@ func (s *System) apply(cfg *config.Config) {
 	s.clock.Apply(cfg)
 	effective := s.net.Effective(cfg)
 	s.effective.Store(effective)
+	now := time.Now()
 	s.sip.Apply(effective, effective.Address) // the result goes to gatewaysApplied
+	s.applied.Store(&applied{cfg, now})
+	s.acme.Changed()
 }
 
 // gatewaysApplied takes the failures of gateways, from Apply and from later attempts. Their sockets are open then, and their first requests

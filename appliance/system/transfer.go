@@ -22,9 +22,8 @@ const (
 	transferMax  = 4 << 20 // octets
 )
 
-// web returns a client that finds hosts with the name servers of the box. It trusts the roots of the system, if there are any, the
-// built-in ones, and those in the key store.
-func (s *System) web() *http.Client {
+// webRoots are the roots of the system, if there are any, the built-in ones, and those in the key store.
+func (s *System) webRoots() *x509.CertPool {
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
@@ -41,28 +40,35 @@ func (s *System) web() *http.Client {
 			}
 		}
 	}
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		host, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, err
-		}
-		addrs, err := s.resolver.Lookup(ctx, host)
-		if err != nil {
-			return nil, err
-		}
-		var failed error
-		for _, a := range addrs {
-			conn, err := new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(a.String(), port))
-			if err == nil {
-				return conn, nil
-			}
-			failed = errors.Join(failed, err)
-		}
-		return nil, failed
-	}
+	return roots
+}
+
+// web returns a client that finds hosts with the name servers of the box. It trusts webRoots.
+func (s *System) web() *http.Client {
 	return &http.Client{Timeout: transferTime, CheckRedirect: stayPrivate, Transport: &http.Transport{
-		DialContext: dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots},
+		DialContext: s.dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: s.webRoots()},
 	}}
+}
+
+// dial connects to the first address of a host that answers.
+func (s *System) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := s.resolver.Lookup(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	for _, a := range addrs {
+		conn, err := new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(a.String(), port))
+		if err == nil {
+			return conn, nil
+		}
+		failed = errors.Join(failed, err)
+	}
+	return nil, failed
 }
 
 // stayPrivate refuses redirects from https to http: a configuration holds passwords, and anyone on the path could replace it.

@@ -196,6 +196,10 @@ func (c *checker) namesFor(t *config.TLSProfile) (list []string) {
 // notImported offers the import command for a missing item.
 func (c *checker) notImported(w Where, t *config.TLSProfile, f pki.Finding) {
 	name := lineNames(t, f)
+	if p := c.obtained(name); p != nil {
+		c.add(w, Warning, fmt.Sprintf("%s is not obtained yet: `show acme` says how far profile acme %s is", name, p.Name), "")
+		return
+	}
 	c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
 		Text: string(name) + " is not imported yet", Fix: "import " + string(name), FixPath: []string{}})
 }

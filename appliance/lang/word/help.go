@@ -108,6 +108,7 @@ var topics = map[string]string{
 	"port":                "Network ports",
 	"ethernet":            "Network ports",
 	"acl":                 "Packet filters",
+	"acme":                "Certificates that renew themselves",
 	"rtp":                 "Media packets",
 	"adjust-mss":          "Maximum TCP segment size",
 	"mapping-table":       "A table that changes properties of a call",

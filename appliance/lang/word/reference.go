@@ -12,6 +12,7 @@ import (
 // references are the words that name an object: their kinds, and where their names are resolved.
 var references = []refType{
 	refer[global, config.Ref[global, config.TLSProfile]]("profile tls"),
+	refer[global, config.Ref[global, config.ACMEProfile]]("profile acme"),
 	refer[global, config.Ref[global, config.VoIPProfile]]("profile voip"),
 	refer[global, config.Ref[global, config.ACL]]("profile acl"),
 	refer[global, config.Ref[global, config.IPContext]]("context ip"),

@@ -1,0 +1,34 @@
+package siptransport
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+
+	"viaduct/appliance/pki"
+)
+
+func TestWhatIsARefusalOfOurCertificate(t *testing.T) {
+	alert := &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}
+	for _, x := range []struct {
+		err  error
+		want bool
+	}{
+		{&Error{Op: "handshake", Peer: "hub", Err: alert}, true},
+		{&Error{Op: "connection", Peer: "hub", Err: fmt.Errorf("read: %w", alert)}, true}, // with TLS 1.3 it comes after the handshake
+		{&Error{Op: "handshake", Peer: "hub", Err: io.EOF}, true},
+		{&Error{Op: "handshake", Peer: "hub", Err: &net.OpError{Op: "read", Err: syscall.ECONNRESET}}, true},
+		{&Error{Op: "dial", Peer: "hub", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, false},
+		{&Error{Op: "dial", Peer: "hub", Err: &net.OpError{Op: "dial", Err: syscall.ECONNRESET}}, false},
+		{&Error{Op: "handshake", Peer: "hub", Err: &pki.UnknownIssuer{Subject: "hub"}}, false}, // we refuse theirs
+		{&Error{Op: "handshake", Peer: "hub", Err: &net.OpError{Op: "read", Err: syscall.ETIMEDOUT}}, false},
+		{nil, false},
+	} {
+		if got := IsRefused(x.err); got != x.want {
+			t.Errorf("%v: %v", x.err, got)
+		}
+	}
+}
