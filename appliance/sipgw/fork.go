@@ -16,9 +16,6 @@ type fork struct {
 	answered bool   // one of these has answered our offer: another may follow (RFC 3311 5.1)
 }
 
-// maxForks are the early dialogs that are kept of one INVITE.
-const maxForks = 32
-
 // fork is the early dialog with this tag of the peer; nil: a provisional response never named it.
 func (l *Leg) fork(tag string) *fork {
 	out := l.out

@@ -8,6 +8,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptx"
 )
 
 // onPaper runs a test in virtual time.
@@ -316,6 +317,47 @@ func TestLateForkIsEnded(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	})
+}
+
+// A 2xx comes again from where the INVITE went, wherever its Record-Route leads the ACK.
+func TestALostACKIsRepeatedThoughItGoesElsewhere(t *testing.T) {
+	onPaper(t, nil, func(t *testing.T, b *bench) {
+		_, invite := b.dial(nil)
+		ok := reply(invite, "200 OK", "far", peerContact+"Record-Route: <sip:198.51.100.77;lr>\n", "v=0 answer")
+		b.put(ok)
+		ack := b.one("ACK ")
+		b.put(ok)
+		if again := b.one("ACK "); again != ack {
+			t.Error(again)
+		}
+	})
+}
+
+// Whoever answers an INVITE again and again, with a new tag each time, makes the box end a few dialogs only: while the leg remembers
+// the INVITE, since other early dialogs are known, and afterwards.
+func TestForksHaveABound(t *testing.T) {
+	for _, ringing := range []string{"", "180 Ringing"} {
+		onPaper(t, nil, func(t *testing.T, b *bench) {
+			_, invite := b.dial(nil)
+			if ringing != "" {
+				b.put(reply(invite, ringing, "early", peerContact, ""))
+			}
+			b.put(reply(invite, "200 OK", "far", peerContact, "v=0 answer"))
+			b.one("ACK ")
+			for n := range 10 * siptx.MaxForks {
+				b.put(reply(invite, "200 OK", "other"+itoa(n), "Contact: <sip:other@192.0.2.100:5060>\n", "v=0"))
+			}
+			ended := 0
+			for _, m := range b.sent() {
+				if strings.HasPrefix(m, "BYE ") && strings.Contains(field(m, "CSeq"), " BYE") {
+					ended++
+				}
+			}
+			if c := b.g.transactions.Count(); ended == 0 || c.Clients > siptx.MaxForks+1 || c.Settled > siptx.MaxForks+1 {
+				t.Errorf("%s: %d BYE, %+v", ringing, ended, c)
+			}
+		})
+	}
 }
 
 func TestInviteIsRepeatedAndGivenUp(t *testing.T) {

@@ -243,7 +243,9 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
 		return
 	}
 	if out.state == inviteAnswered {
-		l.endFork(out, res)
+		if len(out.acks) <= siptx.MaxForks {
+			l.endFork(out, res)
+		}
 		return
 	}
 	out.state = inviteAnswered

@@ -8,6 +8,7 @@ import (
 
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptx"
 )
 
 // outline is the part of a leg that goroutines other than the owner's may read: read loops, and other calls.
@@ -53,7 +54,7 @@ func (o *outline) answeredBy(peer netip.Addr) {
 func (o *outline) forked(tag string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if tag != "" && len(o.forks) < maxForks && !slices.Contains(o.forks, tag) {
+	if tag != "" && len(o.forks) < siptx.MaxForks && !slices.Contains(o.forks, tag) {
 		o.forks = append(o.forks, tag)
 	}
 }

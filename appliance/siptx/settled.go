@@ -12,12 +12,17 @@ import (
 // dropped, as a repeated one would be.
 type Settled struct {
 	at      place
-	text    string // tag, then the ACK
-	tag     int    // its length
-	refused bool   // a 3xx to 6xx, whatever its tag
+	text    string              // tag, then the ACK
+	tag     int                 // its length
+	refused bool                // a 3xx to 6xx, whatever its tag
+	asked   siptransport.Origin // where the INVITE went
 	to      siptransport.Endpoint
 	fork    func(*Settled, *sipmsg.Response) // told of a 2xx with another tag, in the read loop; nil: nobody
+	forks   int                              // told of; the lock of the transactions guards it
 }
+
+// MaxForks are the dialogs of one INVITE that are kept or ended: each costs memory and requests of ours.
+const MaxForks = 32
 
 func (s *Settled) place() *place    { return &s.at }
 func (s *Settled) quiet()           {}
@@ -30,10 +35,8 @@ func (s *Settled) ACK() []byte { return []byte(s.text[s.tag:]) }
 // To is where the ACK went.
 func (s *Settled) To() siptransport.Endpoint { return s.to }
 
-// Asked is where the INVITE went.
-func (s *Settled) Asked() siptransport.Origin {
-	return siptransport.Origin{Transport: s.to.Transport, Addr: s.to.Addrs[0].Addr()}
-}
+// Asked is where the INVITE went. Its ACK may go elsewhere: the route set and the Contact of the 2xx say where.
+func (s *Settled) Asked() siptransport.Origin { return s.asked }
 
 // Settle ends the transaction of an INVITE whose 2xx with this tag got an ACK. What comes again gets the ACK again, and fork is told of
 // a 2xx with another tag; it must not block. False: the transaction is in another state and goes on.
@@ -44,7 +47,7 @@ func (tx *Client) Settle(tag string, ack []byte, to siptransport.Endpoint, fork 
 	if !accepted {
 		return false
 	}
-	tx.table.settle(tx.key, &Settled{text: tag + string(ack), tag: len(tag), to: to, fork: fork})
+	tx.table.settle(tx.key, &Settled{text: tag + string(ack), tag: len(tag), asked: tx.Asked(), to: to, fork: fork})
 	tx.Abort()
 	return true
 }
@@ -53,14 +56,14 @@ func (tx *Client) Settle(tag string, ack []byte, to siptransport.Endpoint, fork 
 func (tx *Client) settleRefused(ack []byte) {
 	if !tx.flow.Reliable() {
 		to := siptransport.Endpoint{Transport: tx.flow.Transport(), Addrs: []netip.AddrPort{tx.flow.Remote()}}
-		tx.table.settle(tx.key, &Settled{text: string(ack), refused: true, to: to})
+		tx.table.settle(tx.key, &Settled{text: string(ack), refused: true, asked: tx.Asked(), to: to})
 	}
 	tx.Abort()
 }
 
 // SettleFork keeps the ACK of a 2xx of another fork. An empty one only says that the fork is known.
 func (t *Table) SettleFork(of *Settled, tag string, ack []byte, to siptransport.Endpoint) {
-	t.settle(forkKey(of.at.key, tag), &Settled{text: tag + string(ack), tag: len(tag), to: to})
+	t.settle(forkKey(of.at.key, tag), &Settled{text: tag + string(ack), tag: len(tag), asked: of.asked, to: to})
 }
 
 func forkKey(key, tag string) string { return key + " " + tag }
@@ -102,9 +105,17 @@ func (t *Table) Receive(s *Settled, res *sipmsg.Response) {
 		if len(s.text) > s.tag {
 			t.resend(s)
 		}
-	case s.fork != nil:
+	case s.fork != nil && t.anotherFork(s):
 		s.fork(s, res)
 	}
+}
+
+// anotherFork counts a fork, and reports whether there is room for it.
+func (t *Table) anotherFork(s *Settled) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.forks++
+	return s.forks <= MaxForks
 }
 
 func (t *Table) resend(s *Settled) {
