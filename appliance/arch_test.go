@@ -19,6 +19,8 @@ var floors = map[string]string{
 	"sipgw":        "config mailbox overload printable sipmsg siptransport siptx status",
 	"sipua":        "config printable sipgw sipmsg siptransport status",
 
+	"internalca": "health pki status store",
+
 	"config":      "",
 	"calendar":    "printable",
 	"chains":      "plural status",
@@ -60,7 +62,7 @@ var floors = map[string]string{
 	"lang/check":  "calendar config cli health pki printable plural",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
-	"system":      "acme calendar chains health config cli lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag timeline",
+	"system":      "acme calendar chains health config cli internalca lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag timeline",
 	"api":         "health plural config cli lang system api/wire printable status",
 	"api/wire":    "pasted",
 

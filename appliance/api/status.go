@@ -42,6 +42,7 @@ var parts = map[string]ask{
 	"clock":           one(lang.Box.Clock),
 	"gateways":        many(lang.Box.Gateways),
 	"images":          images,
+	"internal-ca":     one(lang.Box.InternalCA),
 	"interfaces":      many(lang.Box.IPInterfaces),
 	"keys":            many(lang.Box.PKI),
 	"licenses":        one(lang.Box.Licenses),

@@ -46,6 +46,7 @@ func (*stated) NameServers() []status.NameServer       { return nil }
 func (*stated) Sessions() []status.Session             { return []status.Session{{User: "anna"}} }
 func (*stated) Calendar() status.Calendar              { return status.Calendar{} }
 func (*stated) PeerChains() status.PeerChains          { return status.PeerChains{} }
+func (*stated) InternalCA() status.InternalCA          { return status.InternalCA{} }
 func (*stated) UnknownIssuers() []status.UnknownIssuer { return nil }
 func (*stated) Alarms() []health.Alarm {
 	return []health.Alarm{{ID: "link-down", Severity: health.Error}}

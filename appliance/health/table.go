@@ -226,6 +226,16 @@ var (
 		Text:   "the new certificate of profile acme {name} is not in use any more if the one before is still good: {why}",
 		Advice: "{advice} The box tries again once a day.", Cure: []string{"acme test {name}", "acme renew {name}"},
 	})
+	InternalNotRenewed = declare(Warnable{
+		ID: "internal-certificate-not-renewed", Severity: Error, Subject: "name", Title: "a certificate of the internal CA is not renewed",
+		Text:   "certificate {name} of the internal CA, until {end}, is not renewed: {why}",
+		Advice: "`show pki internal-ca` shows all of them. The box tries again each day, and after each change of a certificate or key.",
+	})
+	InternalRootEnds = declare(Warnable{
+		ID: "internal-ca-ends", Severity: Warning, Title: "the root of the internal CA ends within a year",
+		Text:   "the root of the internal CA, {subject}, ends on {end}: no certificate of it is good for longer",
+		Advice: "Make a new root with `generate pki:internal-ca replace`, give it to the phones, then issue the certificates again: docs/certificates.md.",
+	})
 	UnknownIssuer = declare(Warnable{
 		ID: "unknown-issuer", Severity: Warning, Subject: "sha", Title: "the issuer of a peer's certificate is not trusted",
 		Text:   "context sip-gateway {gateway} refused {peer}: {why}; the peer's certificate: {leaf}",

@@ -109,6 +109,11 @@ type Keys interface {
 	GenerateKey(name string, bits int, replace bool) (string, error)
 	// CertificateRequest returns a request in PEM for names, signed with the private key of this name.
 	CertificateRequest(key string, names []string) ([]byte, error)
+	// CreateInternalCA makes the root of the internal CA, under the name that people see, in place of another only with replace.
+	CreateInternalCA(name string, replace bool) (string, error)
+	// IssueInternal has the internal CA issue a certificate for names, or for those of the box in the LAN, with a key of its own.
+	IssueInternal(name string, names []string, replace bool) (string, error)
+	InternalCA() status.InternalCA
 	// ExportCertificate returns the PEM text that was imported.
 	ExportCertificate(name string) ([]byte, error)
 	DeletePKI(kind status.KeyKind, name string) error

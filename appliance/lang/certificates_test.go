@@ -149,6 +149,16 @@ func (keyed) PeerChains() status.PeerChains {
 		Before: []status.ShownChain{{Links: []status.ChainLink{link}, Root: "Old Root"}}}}}
 }
 
+func (keyed) InternalCA() status.InternalCA {
+	const day = 24 * time.Hour
+	return status.InternalCA{Subject: "Phones", KeyType: "RSA 2048", SHA256: "AB12", NotBefore: noon.Add(-day), NotAfter: noon.Add(300 * day), PEM: "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n",
+		Issued: []status.InternalCertificate{
+			{Name: "lan", Key: "lan.key", Names: []string{"sbc.lan", "10.0.0.1"}, NotAfter: noon.Add(200 * day), Renewal: noon.Add(100 * day)},
+			{Name: "last", Key: "last", Names: []string{"sbc.lan"}, NotAfter: noon.Add(300 * day)},
+			{Name: "other", NotAfter: noon.Add(day), Problem: "its key is not in this box"},
+		}}
+}
+
 func (keyed) ImportCalendar(block []byte) (string, error) {
 	if !strings.Contains(string(block), "good") {
 		return "", errors.New("the signature does not fit")
@@ -223,6 +233,28 @@ sip.pstnhub.microsoft.com on gw
   Refused: not trusted
   To trust it: pki trust add AB12
   Week before: sip.pstnhub.microsoft.com (RSA 2048), until 2026-11-22, root Old Root
+`,
+		"show pki internal-ca": `Internal CA: Phones
+  Key: RSA 2048
+  Valid: from 2026-11-21 12:00:00 until 2027-09-18 12:00:00 UTC
+  SHA-256: AB12
+pki:certificate/lan
+  Names: sbc.lan, 10.0.0.1
+  Key: pki:private-key/lan.key
+  Valid until: 2027-06-10 12:00:00 UTC
+  Renewed: 2027-03-02
+pki:certificate/last
+  Names: sbc.lan
+  Key: pki:private-key/last
+  Valid until: 2027-09-18 12:00:00 UTC
+  Not renewed: it ends with the root
+pki:certificate/other
+  Names: -
+  Valid until: 2026-11-23 12:00:00 UTC
+  Not renewed: its key is not in this box
+-----BEGIN CERTIFICATE-----
+AA==
+-----END CERTIFICATE-----
 `,
 		"show pki trusted": root + `built-in root DigiCert Global Root G2
   Key: RSA 2048

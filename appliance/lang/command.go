@@ -164,6 +164,13 @@ func adminCommands() []Line {
 		worded(command("generate <what:request> [private-key <key:private-key>] [names <names:text>]",
 			"Print a request for a certificate (CSR) that is signed with the key of this name or another; names are separated by commas, and without them those of the box towards Microsoft Teams", generateRequest),
 			"private-key", "The key that signs the request; without it, the one of the same name", "names", "The names that the certificate is for"),
+		worded(command("generate pki:internal-ca [name <name:text>] [replace]",
+			"Make the root of an internal CA, which issues certificates for phones and web pages of the LAN, never for Microsoft Teams; replace overwrites the root that there is", generateRoot),
+			"pki:internal-ca", "The root of an internal CA", "name", "What people see of it; without, the host name", "replace", "Every phone must get the new root"),
+		worded(withExample("generate pki:certificate/lan internal-ca names sbc.example.lan,192.168.1.2", command("generate <what:certificate> internal-ca [names <names:text>] [replace]",
+			"Issue a certificate of the internal CA, with a key of its own, that the box renews by itself; names are DNS names and addresses, separated by commas, and without them those of the certificate that is replaced, "+
+				"or host name and private addresses of the box", generateIssued)),
+			"internal-ca", "The internal CA issues it", "names", "The names and addresses that the certificate is for", "replace", "Overwrite certificate and key of that name"),
 		command("export <what:certificate>", "Show a certificate as PEM", exportPKI),
 		also(command("pki trust add <sum:fingerprint> [force]", "Trust the issuer of a peer's certificate, by its SHA-256, after a look at the chain and a question; "+
 			"force skips both. `show pki trusted` lists the issuers that peers have presented", trustIssuer), "pki trust <sum:fingerprint> [force]"),

@@ -92,6 +92,10 @@ func (hostileBox) Calendar() status.Calendar {
 		Others: []status.CalendarEntry{{Date: noon.Add(time.Hour), Text: hostile}, {Date: noon, Text: hostile}}}
 }
 
+func (hostileBox) InternalCA() status.InternalCA {
+	return status.InternalCA{Subject: hostile, Problem: hostile, PEM: hostile, Issued: []status.InternalCertificate{{Name: hostile, Key: hostile, Names: []string{hostile}, Problem: hostile}}}
+}
+
 func (hostileBox) TrustIssuer(string) (string, error)   { return hostile, nil }
 func (hostileBox) UntrustIssuer(string) (string, error) { return hostile, nil }
 
@@ -106,7 +110,7 @@ func TestPeersCannotSteerTheConsole(t *testing.T) {
 	s := &Session{Class: config.Superuser, Mode: []string{"enable"}}
 	for _, line := range []string{
 		"show calls", "show calls detail 4", "show calls history", "show calls record 15", "show sip registrations", "show sip penalty-box",
-		"show context sip-gateway", "show pki", "show pki trusted", "show pki calendar", "show pki peers", "show sntp-client", "show log", "show log follow", "ping h", "nslookup h",
+		"show context sip-gateway", "show pki", "show pki trusted", "show pki calendar", "show pki peers", "show pki internal-ca", "show sntp-client", "show log", "show log follow", "ping h", "nslookup h",
 		"copy http://h/x startup-config", "who", "show call-router trace T called-e164 1", "show config problems", "show alarms", "pki trust add " + anySum, "pki trust add " + anySum + " force",
 		"no pki trust " + anySum,
 	} {

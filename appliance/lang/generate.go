@@ -69,7 +69,7 @@ const maxRequested = 50
 // requested splits the names of a request. A wildcard is the whole first label.
 func requested(text string) (names []string, err error) {
 	for _, n := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
-		if _, err := netip.ParseAddr(n); err != nil {
+		if a, err := netip.ParseAddr(n); err != nil || a.Zone() != "" {
 			plain := strings.TrimPrefix(n, "*.")
 			if _, err := word.Kinds()["host"].Parse(plain, nil); err != nil || strings.ContainsAny(plain, "*:_") {
 				return nil, fmt.Errorf("%q is no DNS name", n)
@@ -81,6 +81,39 @@ func requested(text string) (names []string, err error) {
 		return nil, fmt.Errorf("%d names are too many: %d are taken", len(names), maxRequested)
 	}
 	return names, nil
+}
+
+type generatedRoot struct {
+	Name    string
+	Replace bool
+}
+
+func generateRoot(c *call, a *generatedRoot) error {
+	text, err := c.box.CreateInternalCA(a.Name, a.Replace)
+	if err != nil {
+		return fmt.Errorf("generate pki:internal-ca: %w", err)
+	}
+	c.lines(text)
+	return nil
+}
+
+type issued struct {
+	What    config.PKIName
+	Names   string
+	Replace bool
+}
+
+func generateIssued(c *call, a *issued) error {
+	names, err := requested(a.Names)
+	var text string
+	if err == nil {
+		text, err = c.box.IssueInternal(pki.Name(a.What), names, a.Replace)
+	}
+	if err != nil {
+		return fmt.Errorf("generate %s: %w", a.What, err)
+	}
+	c.lines(text)
+	return nil
 }
 
 // pkcs12Class begins the names of files of PKCS#12, which are taken apart at once.

@@ -50,6 +50,8 @@ func showCommands() []Line {
 			state(func(c *call, pg answer.Page) { pg.Calendar(c.box.Calendar(), c.now()) })),
 		command("show pki peers", "Certificates that the peers showed this week and the week before, and what has changed",
 			state(func(c *call, pg answer.Page) { pg.PeerChains(c.box.PeerChains()) })),
+		command("show pki internal-ca", "The root of the internal CA, to be handed to phones and browsers, and the certificates that it has issued",
+			state(func(c *call, pg answer.Page) { pg.InternalCA(c.box.InternalCA()) })),
 		command("show clock", "Date and time", state(func(c *call, pg answer.Page) { pg.Time(c.box.Clock()) })),
 		command("show sntp-client", "Time servers and synchronisation", state(func(c *call, pg answer.Page) { pg.TimeServers(c.box.Clock()) })),
 		command("show dhcp-client", "Addresses from DHCP servers", state(func(c *call, pg answer.Page) { pg.Leases(c.box.IPInterfaces(), c.now()) })),

@@ -113,6 +113,9 @@ func (k *checker) leaf(l line, c *x509.Certificate) {
 	if fault := KeyFault(c.PublicKey, k.teams); fault != "" {
 		k.warn(l, "%s has a key %s", who, fault)
 	}
+	if k.teams && Internal(c) {
+		k.warn(l, "%s comes from the internal CA of a box, which Microsoft Teams never accepts: it is for phones and web pages of the LAN; towards Teams show a certificate of a public authority", who)
+	}
 	if c.IsCA {
 		k.warn(l, "%s is a certificate of an authority: own-certificate 1 must be this system's own", who)
 	}
@@ -152,7 +155,7 @@ func (k *checker) whole(lines []line, chain []*x509.Certificate) {
 	c, l := chain[0], lines[0]
 	issuer := plainName(c.Issuer.CommonName, c.Issuer.String())
 	switch {
-	case len(chain) > 1 || k.missing || c.Issuer.String() == c.Subject.String():
+	case len(chain) > 1 || k.missing || c.Issuer.String() == c.Subject.String() || Internal(c):
 	case k.teams:
 		k.warn(l, "the chain is incomplete: only the certificate of %s itself is sent, without that of %q, and peers will refuse it; add that as own-certificate 2, or to the same import", subject(c), issuer)
 	default:

@@ -75,6 +75,28 @@ type ShownChain struct {
 	Last    time.Time   `json:"last"`
 }
 
+// InternalCA is the certificate authority of the box's own, for services of the LAN. Without a subject there is none.
+type InternalCA struct {
+	Subject   string                `json:"subject,omitempty"`
+	KeyType   string                `json:"key_type,omitempty"`
+	SHA256    string                `json:"sha256,omitempty"` // of the root, hex
+	NotBefore time.Time             `json:"not_before,omitzero"`
+	NotAfter  time.Time             `json:"not_after,omitzero"`
+	PEM       string                `json:"pem,omitempty"`     // the root
+	Problem   string                `json:"problem,omitempty"` // why it cannot issue certificates
+	Issued    []InternalCertificate `json:"issued"`
+}
+
+// InternalCertificate is a certificate from an internal CA.
+type InternalCertificate struct {
+	Name     string    `json:"name"`          // in the key store
+	Key      string    `json:"key,omitempty"` // the name of its key there
+	Names    []string  `json:"names"`
+	NotAfter time.Time `json:"not_after"`
+	Renewal  time.Time `json:"renewal,omitzero"`  // zero: a new one would end no later, or there is a problem
+	Problem  string    `json:"problem,omitempty"` // why it will not be renewed
+}
+
 // Calendar is what is announced of the outer world, by date.
 type Calendar struct {
 	Date    time.Time         `json:"date"`              // of the edition

@@ -193,6 +193,10 @@ func certificateItem(kind status.KeyKind, name string, c *x509.Certificate) stat
 
 // republish publishes the same configuration as a new snapshot, because a key or certificate that it names has changed.
 func (s *System) republish() {
+	select {
+	case s.rekeyed <- struct{}{}:
+	default:
+	}
 	s.renew()
 	s.touch()
 }

@@ -1,12 +1,17 @@
 package system
 
 import (
+	"crypto"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
+	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/internalca"
+	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/status"
@@ -24,6 +29,9 @@ func keyName(name string) config.PKIName {
 
 // GenerateKey makes an RSA key. A key of that name is replaced only if the administrator says so.
 func (s *System) GenerateKey(name string, bits int, replace bool) (string, error) {
+	if name == pki.InternalName {
+		return "", errors.New("this is the name of the key of the internal CA, which `generate pki:internal-ca` makes")
+	}
 	if _, err := s.store.PrivateKey(name); !errors.Is(err, fs.ErrNotExist) && !replace {
 		if users := s.usersOf(keyName(name)); len(users) > 0 {
 			return "", fmt.Errorf("%s is in use in %s: give the new key another name; with replace, TLS fails there until the certificate for the new key is imported", name, strings.Join(users, ", "))
@@ -101,3 +109,66 @@ func (s *System) ImportPKCS12(name string, der []byte, passphrase string) (strin
 	}
 	return s.doubted(answer, certificateName(name)), nil
 }
+
+// CreateInternalCA makes the root of the internal CA.
+func (s *System) CreateInternalCA(name string, replace bool) (string, error) {
+	if name == "" {
+		name = lang.Hostname(s.Running(), s.Serial)
+	}
+	root, err := s.internal.Create(name, replace)
+	if err != nil {
+		return "", err
+	}
+	s.republish()
+	d := pki.Describe(root)
+	return fmt.Sprintf("internal CA %s, valid until %s, SHA-256 %s\n`show pki internal-ca` prints the root for phones and browsers; `generate pki:certificate/NAME internal-ca` issues a certificate",
+		d.Subject, d.NotAfter.UTC().Format(time.DateOnly), d.SHA256), nil
+}
+
+// IssueInternal has the internal CA issue a certificate. The key goes to the name that the profiles of the certificate have for it.
+func (s *System) IssueInternal(name string, names []string, replace bool) (string, error) {
+	cfg := s.Running()
+	into := pki.Name(check.KeyBeside(cfg, certificateName(name)))
+	for _, what := range []config.PKIName{certificateName(name), keyName(into)} {
+		if t := check.ShownToTeams(cfg, what); t != nil {
+			return "", fmt.Errorf("profile tls %s shows %s to Microsoft Teams, which never accepts an internal CA: give the certificate another name, and make a profile for the LAN", t.Name, what)
+		}
+	}
+	if chain, err := s.store.Certificates(name); len(names) == 0 && err == nil && pki.Internal(chain[0]) {
+		names = pki.NamesOf(chain[0])
+	}
+	if len(names) == 0 {
+		names = lanNames(lang.Hostname(cfg, s.Serial), s.IPInterfaces())
+	}
+	if len(names) == 0 {
+		return "", errors.New("the box has no private address: say which names and addresses the certificate is for (names 192.168.1.2)")
+	}
+	c, err := s.internal.Issue(internalca.Request{
+		Certificate: name, Key: into, Names: names, Replace: replace,
+		Fits: func(key crypto.Signer) error { return s.keyFits(into, key, certificateName(name)) },
+	})
+	if err != nil {
+		return "", err
+	}
+	s.republish()
+	return fmt.Sprintf("certificate %s: %s, valid until %s, renewed by the box\nprivate key %s: %s", name, strings.Join(pki.Describe(c).Names, ", "), c.NotAfter.UTC().Format(time.DateOnly),
+		into, pki.KeyType(c.PublicKey)), nil
+}
+
+// lanNames are the host name of a box, if it can stand in a certificate, and its private addresses; none without an address.
+func lanNames(host string, interfaces []status.IPInterface) (names []string) {
+	for _, i := range interfaces {
+		for _, a := range i.Addresses {
+			if text := a.Addr().String(); a.Addr().IsPrivate() && !slices.Contains(names, text) {
+				names = append(names, text)
+			}
+		}
+	}
+	if len(names) > 0 && pki.DNSName(host) {
+		names = append([]string{host}, names...)
+	}
+	return names
+}
+
+// InternalCA describes the internal CA.
+func (s *System) InternalCA() status.InternalCA { return s.internal.Status() }

@@ -6,14 +6,17 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"software.sslmate.com/src/go-pkcs12"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/internalca"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/pki/pkitest"
+	"viaduct/appliance/status"
 	"viaduct/appliance/store"
 )
 
@@ -106,5 +109,84 @@ func TestPKCS12GoesWhereProfilesLook(t *testing.T) {
 	paired("A", "a.key", a)
 	if strings.Contains(log.String(), "PRIVATE") {
 		t.Error("a key is in the log")
+	}
+}
+
+// A certificate of the internal CA goes where the profiles look for it, breaks no other, and never goes to Teams.
+func TestTheInternalCAIssuesForTheLANOnly(t *testing.T) {
+	state, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &System{store: state, log: slog.New(slog.DiscardHandler), snapshots: snapshots{changed: make(chan struct{}, 1)}, rekeyed: make(chan struct{}, 1)}
+	s.internal = internalca.New(internalca.Options{Store: state, Log: s.log, Health: &s.health, Clock: func() error { return nil }})
+	cfg := config.New()
+	profile := func(name string, own, key config.PKIName) *config.TLSProfile {
+		return &config.TLSProfile{Name: name, PrivateKey: key, Own: []config.OwnCertificate{{Index: 1, Name: own}}}
+	}
+	cfg.TLS = []*config.TLSProfile{
+		profile("lan", "pki:certificate/LAN", "pki:private-key/lan.key"),
+		profile("teams", "pki:certificate/T", "pki:private-key/t.key"),
+		profile("shared", "pki:certificate/S", "pki:private-key/lan.key"),
+	}
+	cfg.Gateways = []*config.SIPGateway{{Name: "wan", TLS: config.Ref[config.Config, config.TLSProfile]{Name: "teams"}}}
+	cfg.CS = []*config.Switch{{Name: "S", Interfaces: []*config.SIPInterface{{Name: "t", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "wan"},
+		Trust: []config.Source{{Teams: true}}}}}}
+	s.running.Store(cfg)
+	if text, err := s.CreateInternalCA("phones", false); err != nil || !strings.Contains(text, s.InternalCA().SHA256) || s.InternalCA().SHA256 == "" {
+		t.Fatal(text, err)
+	}
+	select {
+	case <-s.rekeyed:
+	default:
+		t.Error("the engine is not told of a new root")
+	}
+	text, err := s.IssueInternal("LAN", []string{"sbc.lan", "10.0.0.1"}, false)
+	if err != nil || !strings.Contains(text, "certificate LAN: sbc.lan, 10.0.0.1, valid until") || !strings.Contains(text, "private key lan.key: RSA 2048") {
+		t.Errorf("%q, %v", text, err)
+	}
+	first, _ := state.Certificates("LAN")
+	if text, err := s.IssueInternal("LAN", nil, true); err != nil || !strings.Contains(text, "certificate LAN: sbc.lan, 10.0.0.1, valid") {
+		t.Errorf("the names of the one before: %q, %v", text, err)
+	}
+	if second, _ := state.Certificates("LAN"); second[0].Equal(first[0]) {
+		t.Error("not issued again")
+	}
+	for name, want := range map[string]string{"T": "profile tls teams shows pki:certificate/T to Microsoft Teams", "t.key": "profile tls teams shows pki:private-key/t.key", "S": "profile tls lan"} {
+		if _, err := s.IssueInternal(name, []string{"x.lan"}, true); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := state.Certificates("T"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("a certificate that was refused is stored")
+	}
+	_, other := pkitest.SelfSigned(t, "other")
+	if _, err := s.ImportPrivateKey(pki.InternalName, other, ""); err == nil {
+		t.Error("the key of the root was overwritten by another")
+	}
+	if _, err := s.GenerateKey(pki.InternalName, 2048, true); err == nil {
+		t.Error("the key of the root was overwritten by a new one")
+	}
+	b, err := state.Backup()
+	if err != nil || len(b.Keys[pki.InternalName]) == 0 || len(b.Certificates[pki.InternalName]) == 0 || len(b.Keys["lan.key"]) == 0 {
+		t.Errorf("the backup lacks the internal CA: %v", err)
+	}
+}
+
+func TestNamesOfTheBoxInItsLAN(t *testing.T) {
+	at := func(list ...string) (i status.IPInterface) {
+		for _, a := range list {
+			i.Addresses = append(i.Addresses, netip.MustParsePrefix(a))
+		}
+		return i
+	}
+	all := []status.IPInterface{at("10.108.2.1/24", "fe80::1/64"), at("203.0.113.7/24"), at("fd00::1/64", "10.108.2.1/32")}
+	for host, want := range map[string]string{"sbc01": "sbc01 10.108.2.1 fd00::1", "Haus 3": "10.108.2.1 fd00::1", "123": "10.108.2.1 fd00::1"} {
+		if got := strings.Join(lanNames(host, all), " "); got != want {
+			t.Errorf("%s: %s", host, got)
+		}
+	}
+	if got := lanNames("sbc01", all[1:2]); len(got) > 0 {
+		t.Errorf("without a private address: %v", got)
 	}
 }

@@ -20,6 +20,9 @@ func (s *System) fits(name string, text []byte, passphrase string) error {
 // keyFits checks a private key that is about to be stored under name against the certificates of the profiles that use it. Certificates
 // that have not been imported yet are skipped, and so is the one that is stored along with the key.
 func (s *System) keyFits(name string, key crypto.Signer, with config.PKIName) error {
+	if root, err := s.store.Certificates(pki.InternalName); name == pki.InternalName && err == nil && pki.Belongs(root[0], key) != nil {
+		return fmt.Errorf("the key does not belong to the root of the internal CA: import pki:certificate/%s, which belongs to it, first", pki.InternalName)
+	}
 	for _, p := range s.Running().TLS {
 		if p.PrivateKey != keyName(name) || len(p.Own) == 0 || p.Own[0].Name == with {
 			continue

@@ -28,6 +28,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
 	"viaduct/appliance/health"
+	"viaduct/appliance/internalca"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/license"
 	"viaduct/appliance/logs"
@@ -79,6 +80,8 @@ type System struct {
 	moved    chan struct{}      // one token: the clock was stepped
 	records  chan status.Record // to be written
 	licenses *license.Manager
+	rekeyed  chan struct{} // one token: the key store has changed
+	internal *internalca.Authority
 	health   health.Tracker
 	sessions diag.Sessions
 	bans     bans
@@ -139,7 +142,7 @@ func Open(o Options) (*System, error) {
 		return nil, fmt.Errorf("open state in %s: %w", o.StateDir, err)
 	}
 	s := &System{
-		o: o, log: o.Log, start: time.Now(), store: state, licenses: license.New(), moved: make(chan struct{}, 1), records: make(chan status.Record, 1000),
+		o: o, log: o.Log, start: time.Now(), store: state, licenses: license.New(), moved: make(chan struct{}, 1), records: make(chan status.Record, 1000), rekeyed: make(chan struct{}, 1),
 		snapshots: snapshots{changed: make(chan struct{}, 1), now: make(chan struct{}, 1)}, reloads: reloads{reload: make(chan struct{}, 1)},
 		updates: updates{stall: stallTime, lit: make(chan struct{}, 1)},
 	}
@@ -179,6 +182,9 @@ func Open(o Options) (*System, error) {
 		Log: o.Log, Lookup: s.resolver.Lookup, Kernel: kernel, Build: o.Release.Built,
 		Moved: s.clockMoved, Distrusted: func(why string) { s.judge(health.TimeDistrusted, why) },
 		Load: state.SavedTime, Save: state.SaveTime, LoadDrift: state.SavedDrift, SaveDrift: state.SaveDrift,
+	})
+	s.internal = internalca.New(internalca.Options{
+		Store: state, Log: o.Log, Health: &s.health, Clock: s.clock.Sane, Changes: s.rekeyed, Renewed: s.republish,
 	})
 	s.sip = sipgw.New(sipgw.Options{
 		Options: siptransport.Options{
@@ -258,6 +264,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "chains", Down: health.ServiceDown, Run: s.chains.Run},
 		{Name: "acme", Down: health.ServiceDown, Run: s.acme.Run},
 		{Name: "calendar", Down: health.ServiceDown, Run: s.calendar},
+		{Name: "internal-ca", Down: health.ServiceDown, Run: s.internal.Run},
 		{Name: "reconciler", Down: health.EngineDown, Run: s.reconcile},
 	}...)
 	var stops []func()

@@ -102,6 +102,38 @@ func (pg Page) PeerChains(l status.PeerChains) {
 	}
 }
 
+// InternalCA shows the internal CA, with its root to hand out, and what it has issued.
+func (pg Page) InternalCA(ca status.InternalCA) {
+	if ca.Subject != "" {
+		pg.Printf("Internal CA: %s\n", ca.Subject)
+		pg.Printf("  Key: %s\n", ca.KeyType)
+		pg.Printf("  Valid: from %s until %s\n", ca.NotBefore.UTC().Format(time.DateTime), ca.NotAfter.UTC().Format("2006-01-02 15:04:05 UTC"))
+		pg.Printf("  SHA-256: %s\n", ca.SHA256)
+	}
+	if ca.Problem != "" {
+		pg.Printf("%% %s\n", ca.Problem)
+	}
+	for _, c := range ca.Issued {
+		pg.Printf("pki:certificate/%s\n", c.Name)
+		pg.Printf("  Names: %s\n", dash(strings.Join(c.Names, ", ")))
+		if c.Key != "" {
+			pg.Printf("  Key: pki:private-key/%s\n", c.Key)
+		}
+		pg.Printf("  Valid until: %s\n", c.NotAfter.UTC().Format("2006-01-02 15:04:05 UTC"))
+		switch {
+		case c.Problem != "":
+			pg.Printf("  Not renewed: %s\n", c.Problem)
+		case c.Renewal.IsZero():
+			pg.Printf("  Not renewed: it ends with the root\n")
+		default:
+			pg.Printf("  Renewed: %s\n", c.Renewal.UTC().Format(time.DateOnly))
+		}
+	}
+	for line := range strings.Lines(ca.PEM) {
+		pg.Printf("%s\n", strings.TrimRight(line, "\n"))
+	}
+}
+
 // Calendar shows what is announced: what concerns the box, then what is to come, then what has been.
 func (pg Page) Calendar(l status.Calendar, now time.Time) {
 	origin := "built in"

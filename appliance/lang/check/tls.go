@@ -73,9 +73,17 @@ func KeyForTeams(cfg *config.Config, what config.PKIName, public crypto.PublicKe
 	if _, isRSA := public.(*rsa.PublicKey); isRSA || public == nil {
 		return nil // a short one is warned of
 	}
+	if t := ShownToTeams(cfg, what); t != nil {
+		return fmt.Errorf("profile tls %s shows it to Microsoft Teams, and it is %s", t.Name, pki.KeyFault(public, true))
+	}
+	return nil
+}
+
+// ShownToTeams returns a profile that shows a certificate, or uses a key, towards Teams; nil if none does.
+func ShownToTeams(cfg *config.Config, what config.PKIName) *config.TLSProfile {
 	for _, t := range cfg.TLS {
 		if shown := t.PrivateKey == what || len(t.Own) > 0 && t.Own[0].Name == what; shown && cfg.FacesTeams(t) {
-			return fmt.Errorf("profile tls %s shows it to Microsoft Teams, and it is %s", t.Name, pki.KeyFault(public, true))
+			return t
 		}
 	}
 	return nil

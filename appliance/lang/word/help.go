@@ -85,7 +85,7 @@ var topics = map[string]string{
 	"system":              "The box",
 	"log":                 "The log of the box",
 	"debug":               "Show events in this session as they happen",
-	"generate":            "Make a private key, or a request for a certificate",
+	"generate":            "Make a private key, a request for a certificate, or an internal CA",
 	"pki":                 "Keys and certificates",
 	"profile":             "Named settings",
 	"protocol":            "TLS versions",
