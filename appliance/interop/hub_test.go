@@ -223,6 +223,13 @@ func (h *hub) response(c *hubCall, text string) {
 	}
 }
 
+// close ends the connections, of which the box takes a number from each source.
+func (h *hub) close() {
+	for _, c := range h.conns {
+		c.Close()
+	}
+}
+
 // all are the calls that have not ended.
 func (h *hub) all() (list []*hubCall) {
 	h.calls.Range(func(_, v any) bool {

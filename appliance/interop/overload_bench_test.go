@@ -74,7 +74,7 @@ func BenchmarkOverload(b *testing.B) {
 }
 
 // best is the most calls a second that the box answers: it is offered more and more until it answers less than it is offered. Between
-// steps most of the ports that a step has used come to rest: they are not what is asked for.
+// steps most of the ports that a step has used come to rest, and its connections end: neither limit is what is asked for.
 func (l *load) best() (most float64) {
 	l.b.Helper()
 	const step, pause = 3 * time.Second, 5 * time.Second
@@ -85,6 +85,7 @@ func (l *load) best() (most float64) {
 		most = max(most, carried)
 		h.finish(n)
 		h.abandon()
+		h.close()
 		time.Sleep(pause)
 		if carried < 0.95*rate {
 			time.Sleep(pause)

@@ -291,7 +291,7 @@ var sipGateway = []Line{
 	{Line: "calls-per-second <calls:1..10000>", Into: "CallsPerSecond", Help: "Reject calls beyond this rate; default: no limit"},
 	{Line: "calls-per-second-per-source <calls:1..10000>", Into: "CallsPerSource", Help: "New calls per second from one address; the rest get 503. Default: half the licensed sessions, at least 20. Emergency calls are counted separately"},
 	{Line: "unanswered-calls-per-source <calls:1..10000>", Into: "UnansweredPerSource", Help: "Unanswered calls from one address at the same time; the rest get 503. Default: the licensed sessions, at least 500"},
-	{Line: "requests-per-second-per-source <requests:10..100000>", Into: "RequestsPerSource", Help: "Other requests per second from one address, outside calls; the rest get 503, and beyond four times the rate messages are not read"},
+	{Line: "requests-per-second-per-source <requests:10..100000>", Into: "RequestsPerSource", Help: "Other requests per second from one address, outside calls; the rest get 503, and beyond four times the rate, or eight messages for each call that it may begin, messages are not read"},
 	{Line: "max-connections <count:1..65535>", Into: "MaxConnections", Help: "Maximum number of connections"},
 	{Line: "max-connections-per-source <count:1..65535>", Into: "MaxConnsPerSource", Help: "Maximum number of connections from one address"},
 	{Line: "shutdown", Into: "!Enabled", Help: "Close the sockets"},

@@ -15,12 +15,14 @@ import (
 // These are the limits of one address. A trusted peer can still do harm: over UDP its address can be forged, and a peer can be broken.
 // No PBX comes near these limits. Messages beyond them are refused or dropped before they cost anything.
 const (
-	messagesPerRequest = 4    // messages of every kind for each new request of the limit: responses, ACKs, repetitions
-	maxSources         = 4096 // that are told apart
-	strangeRequests    = 2000 // new requests a second of all who are neither a configured peer nor in a call; calls: as one source
-	leastUnanswered    = 500  // unanswered calls of one source; of all twice as many
-	maxUnacked         = 16   // answered calls of one source without an ACK, over UDP
-	leastCalls         = 20   // new calls a second of one source, where there are few sessions
+	messagesPerRequest = 4     // messages of every kind for each new request of the limit: responses, ACKs, repetitions
+	messagesPerCall    = 8     // and for each call that it may begin: INVITE, ACK and BYE of ours or theirs, responses, some repetitions
+	mostForCalls       = 20000 // messages a second for calls, more than a processor carries
+	maxSources         = 4096  // that are told apart
+	strangeRequests    = 2000  // new requests a second of all who are neither a configured peer nor in a call; calls: as one source
+	leastUnanswered    = 500   // unanswered calls of one source; of all twice as many
+	maxUnacked         = 16    // answered calls of one source without an ACK, over UDP
+	leastCalls         = 20    // new calls a second of one source, where there are few sessions
 	manyCalls          = 500
 )
 
@@ -105,10 +107,18 @@ func limit(configured, otherwise int) float64 { return float64(cmp.Or(configured
 // allowsMessage reports whether the gateway reads one more message of an address.
 func (g *Gate) allowsMessage(a netip.Addr) bool {
 	now := time.Now()
-	rate := limit(g.conf.Load().Gateway.RequestsPerSource, config.RequestsPerSource)
+	rate := g.messagesPerSource() // asked before our lock is taken: the licenses have one, too
 	g.senders.mu.Lock()
 	defer g.senders.mu.Unlock()
-	return g.senders.of(a, now).messages.Take(messagesPerRequest*rate, 2, now)
+	return g.senders.of(a, now).messages.Take(rate, 2, now)
+}
+
+// messagesPerSource has room for the calls that a source may begin: what is held back here is a queue that nobody sees, and over UDP it
+// is lost.
+func (g *Gate) messagesPerSource() float64 {
+	gw := g.conf.Load().Gateway
+	calls := limit(gw.CallsPerSource, g.callsPerSource())
+	return max(messagesPerRequest*limit(gw.RequestsPerSource, config.RequestsPerSource), min(messagesPerCall*calls, mostForCalls))
 }
 
 // unread counts and logs a message that is dropped unread.

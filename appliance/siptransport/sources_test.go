@@ -25,6 +25,22 @@ func TestSourcesAreBounded(t *testing.T) {
 	})
 }
 
+// The limit of messages has room for all messages of the calls that a source may begin, and an end.
+func TestMessagesOfTheCallsOfASourceAreRead(t *testing.T) {
+	for _, tc := range []struct{ sessions, perSecond int }{{100, 4000}, {1000, 4000}, {4000, 16000}, {1_000_000, mostForCalls}} {
+		synctest.Test(t, func(t *testing.T) {
+			g := testGate(t, Options{Sessions: func() int { return tc.sessions }}, nil)
+			n := 0
+			for g.allowsMessage(pbxAddr.Addr()) {
+				n++
+			}
+			if n != 2*tc.perSecond { // those of two seconds may come at once
+				t.Errorf("%d sessions: %d messages at once, want %d", tc.sessions, n, 2*tc.perSecond)
+			}
+		})
+	}
+}
+
 // A stranger is dropped before anything of it is read or remembered.
 func TestNothingIsKeptOfStrangers(t *testing.T) {
 	g := testGate(t, Options{}, nil)
