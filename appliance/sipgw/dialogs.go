@@ -1,17 +1,27 @@
 package sipgw
 
 import (
+	"slices"
 	"sync"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptx"
 )
 
 // dialogs are the legs of a gateway, by Call-ID and our tag. One that has ended stays for a moment, for a BYE that crosses ours.
 type dialogs struct {
-	mu   sync.Mutex
-	legs map[string]*Leg
+	mu     sync.Mutex
+	legs   map[string]*Leg
+	buried []buried // in the order of their ends
+}
+
+// buried is a dialog that has ended, and how long it stays.
+type buried struct {
+	leg *Leg
+	due time.Time
 }
 
 func newDialogs() dialogs { return dialogs{legs: map[string]*Leg{}} }
@@ -22,6 +32,33 @@ func (d *dialogs) add(l *Leg) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.legs[dialogKey(l.callID, l.localTag)] = l
+}
+
+// bury replaces a leg by what stays of it. It reports whether nothing else is buried, so that nobody sweeps yet.
+func (d *dialogs) bury(key string, past *Leg) (first bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.legs[key] = past
+	d.buried = append(d.buried, buried{past, time.Now().Add(siptx.T4)})
+	return len(d.buried) == 1
+}
+
+// sweepEvery is how long the next sweep waits at least: a thousand legs may end in a second.
+const sweepEvery = time.Second / 4
+
+// overdue takes out what has been buried for long enough, and tells when to look again; 0: nothing is left.
+func (d *dialogs) overdue(now time.Time) (gone []*Leg, wait time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, b := range d.buried {
+		if b.due.After(now) {
+			wait = max(b.due.Sub(now), sweepEvery)
+			break
+		}
+		gone = append(gone, b.leg)
+	}
+	d.buried = slices.Delete(d.buried, 0, len(gone))
+	return gone, wait
 }
 
 func (d *dialogs) drop(l *Leg) {

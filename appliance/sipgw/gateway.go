@@ -3,7 +3,6 @@ package sipgw
 import (
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"viaduct/appliance/config"
@@ -49,13 +48,29 @@ func authenticator(c *siptransport.Conf, identity string) *sipmsg.Authenticator 
 }
 
 // bury keeps the dialog of an ended leg for a moment, for a BYE that crosses ours. What is kept only knows the tags, who may speak, and
-// that all is over: the leg itself holds messages and descriptions, and hundreds of legs end in that moment.
+// that all is over: the leg itself holds messages and descriptions, and thousands of legs end in that moment. They share one timer, and
+// each has one text, for the collector's sake.
 func (g *gateway) bury(l *Leg) {
 	past := &Leg{stack: l.stack, g: g, iface: l.iface, incoming: l.incoming, counted: l.counted, state: legOver, ownership: ownership{state: orphaned}}
-	past.dialog = dialog{callID: strings.Clone(l.callID), localTag: l.localTag, transport: l.transport}
 	past.outline.copyOf(&l.outline)
-	g.dialogs.add(past)
-	time.AfterFunc(siptx.T4, func() { g.dropLeg(past) })
+	text := dialogKey(l.callID, l.localTag) + " " + past.outline.remoteTag
+	key := text[:len(text)-len(past.outline.remoteTag)-1]
+	past.dialog = dialog{callID: key[:len(l.callID)], localTag: key[len(l.callID)+1:], transport: l.transport}
+	past.outline.remoteTag = text[len(key)+1:]
+	if g.dialogs.bury(key, past) {
+		time.AfterFunc(siptx.T4, g.sweep)
+	}
+}
+
+// sweep forgets the legs that have been buried for long enough.
+func (g *gateway) sweep() {
+	gone, wait := g.dialogs.overdue(time.Now())
+	for _, l := range gone {
+		g.dropLeg(l)
+	}
+	if wait > 0 {
+		time.AfterFunc(wait, g.sweep)
+	}
 }
 
 // dropLeg forgets a leg that is over.

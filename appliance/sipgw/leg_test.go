@@ -278,6 +278,38 @@ func TestSecondForkIsEnded(t *testing.T) {
 	})
 }
 
+// Legs that have ended share a timer, and each stays as long as a BYE may cross ours.
+func TestEndedLegsAreForgottenInTheirOrder(t *testing.T) {
+	onPaper(t, nil, func(t *testing.T, b *bench) {
+		for _, want := range []int{1, 2, 3} {
+			l, _ := b.established(nil, "")
+			b.call.on(func() { l.Bye() })
+			bye := b.one("BYE ")
+			b.put(reply(bye, "200 OK", "", "", ""))
+			r := sipmsg.Replaces{CallID: l.callID, ToTag: l.localTag, FromTag: l.remoteTag}
+			if past, state := b.g.dialogs.find(r); past == nil || past == l || state != legOver {
+				t.Errorf("what is left of a leg is %v in state %v", past, state)
+			}
+			if n := b.g.dialogs.count(); n != want {
+				t.Errorf("%d are known, not %d", n, want)
+			}
+			time.Sleep(time.Second)
+		}
+		for _, want := range []int{3, 2, 1, 0} { // the first ended three seconds ago
+			if n := b.g.dialogs.count(); n != want {
+				t.Errorf("%d are known, not %d", n, want)
+			}
+			time.Sleep(time.Second + sweepEvery)
+			if want == 3 {
+				time.Sleep(time.Second)
+			}
+		}
+		if len(b.g.dialogs.buried) != 0 {
+			t.Error(b.g.dialogs.buried)
+		}
+	})
+}
+
 // A fork may answer when the call is over and its leg forgotten.
 func TestLateForkIsEnded(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {

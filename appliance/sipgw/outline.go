@@ -34,6 +34,9 @@ func (o *outline) copyOf(x *outline) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	o.state, o.remoteTag, o.forks, o.peer, o.proxies, o.requests = x.state, x.remoteTag, x.forks, x.peer, x.proxies, x.requests
+	if len(o.forks) == 1 && o.forks[0] == o.remoteTag {
+		o.forks = nil // the tag alone says as much
+	}
 }
 
 // speakers are the peer and the proxies of the route set.
