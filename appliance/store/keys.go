@@ -60,6 +60,8 @@ func (s *Store) ImportCertificate(name string, text []byte) ([]*x509.Certificate
 	if err != nil {
 		return nil, err
 	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	err = s.write(filepath.Join(certFolder, name), append(bytes.TrimSpace(text), '\n'), 0o644, func() {
 		s.certs[name] = entry[[]*x509.Certificate]{value: certs}
 	})
@@ -72,6 +74,21 @@ func (s *Store) ImportCertificate(name string, text []byte) ([]*x509.Certificate
 // ImportPrivateKey checks a PEM key and stores it under a name, in place of an earlier import. It stores the key without its pass
 // phrase, since a box must start unattended.
 func (s *Store) ImportPrivateKey(name string, text []byte, passphrase string) (crypto.Signer, error) {
+	return s.importPrivateKey(name, text, passphrase, func() error { return nil })
+}
+
+// AddPrivateKey stores a PEM key under a name that is free. The error wraps fs.ErrExist when it is not.
+func (s *Store) AddPrivateKey(name string, text []byte) (crypto.Signer, error) {
+	return s.importPrivateKey(name, text, "", func() error {
+		if _, err := s.PrivateKey(name); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("private key %s: %w", name, fs.ErrExist)
+		}
+		return nil
+	})
+}
+
+// importPrivateKey asks may when nothing else changes any more.
+func (s *Store) importPrivateKey(name string, text []byte, passphrase string, may func() error) (crypto.Signer, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
@@ -84,6 +101,11 @@ func (s *Store) ImportPrivateKey(name string, text []byte, passphrase string) (c
 		return nil, err
 	}
 	plain := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := may(); err != nil {
+		return nil, err
+	}
 	err = s.write(filepath.Join(keyFolder, name), plain, 0o600, func() {
 		s.keys[name] = entry[crypto.Signer]{value: key}
 	})
@@ -122,6 +144,9 @@ func (s *Store) RemoveKey(kind status.KeyKind, name string) error {
 		return fmt.Errorf("the key store has certificates and private keys, nothing of kind %q", kind)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.overtake(); err != nil {
 		return err
 	}
 	if err := flash.Remove(filepath.Join(s.dir, folder, name)); err != nil {
@@ -165,10 +190,11 @@ func (s *Store) Problems() []error {
 	return list
 }
 
-// write puts a file on flash and then, in one step for readers, into memory.
+// write puts a file on flash and then, in one step for readers, into memory. The lock for writing is held.
 func (s *Store) write(name string, text []byte, perm fs.FileMode, publish func()) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	if err := s.overtake(); err != nil {
+		return err
+	}
 	if err := flash.Write(filepath.Join(s.dir, name), text, perm); err != nil {
 		return err
 	}

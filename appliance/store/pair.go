@@ -54,9 +54,9 @@ func (s *Store) InstallPair(certificateName, keyName string, chain, key []byte) 
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	before, err := os.ReadFile(filepath.Join(s.dir, keyFolder, keyName))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the key before it: %w", err)
+	before, err := s.replaced(p)
+	if err != nil {
+		return err
 	}
 	for _, step := range s.steps(p) {
 		if err := step(); err != nil {
@@ -87,16 +87,28 @@ func (s *Store) steps(p pair) []func() error {
 	}
 }
 
-// undo puts the key back that a failed installation may have replaced; the certificate is the last that is written.
-func (s *Store) undo(p pair, key []byte) error {
-	path := filepath.Join(s.dir, keyFolder, p.KeyName)
-	var err error
-	if key == nil {
-		err = flash.Remove(path)
-	} else {
-		err = flash.Write(path, key, 0o600)
+// replaced reads the files that a pair takes the places of; nil stands for one that is not there.
+func (s *Store) replaced(p pair) (before pair, err error) {
+	read := func(folder, name string) []byte {
+		text, failed := os.ReadFile(filepath.Join(s.dir, folder, name))
+		if failed != nil && !errors.Is(failed, fs.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("read what is replaced: %w", failed))
+		}
+		return text
 	}
-	if err != nil {
+	return pair{Key: read(keyFolder, p.KeyName), Certificate: read(certFolder, p.CertificateName)}, err
+}
+
+// undo puts back what a failed installation may have replaced.
+func (s *Store) undo(p, before pair) error {
+	back := func(folder, name string, text []byte, perm fs.FileMode) error {
+		path := filepath.Join(s.dir, folder, name)
+		if text == nil {
+			return flash.Remove(path)
+		}
+		return flash.Write(path, text, perm)
+	}
+	if err := errors.Join(back(certFolder, p.CertificateName, before.Certificate, 0o644), back(keyFolder, p.KeyName, before.Key, 0o600)); err != nil {
 		return err // the next start finds the pair, and makes it whole
 	}
 	return flash.Remove(filepath.Join(s.dir, pairFile))
@@ -104,27 +116,57 @@ func (s *Store) undo(p pair, key []byte) error {
 
 // finishPair completes what a power cut has interrupted. On a medium that cannot be written it does so in memory.
 func (s *Store) finishPair() {
-	text, err := os.ReadFile(filepath.Join(s.dir, pairFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	p, entries, err := s.leftPair()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return
-	}
-	var p pair
-	if err == nil {
-		err = json.Unmarshal(text, &p)
-	}
-	var entries pairEntries
-	if err == nil {
-		entries, err = p.check()
-	}
-	if err != nil {
+	case err != nil:
 		s.damage = append(s.damage, fmt.Errorf("a certificate was not installed, because its file is damaged: %w", errors.Join(err, flash.PutAside(filepath.Join(s.dir, pairFile)))))
 		return
 	}
-	for _, step := range s.steps(p)[1:] {
-		if err := step(); err != nil && !s.readOnly {
-			s.damage = append(s.damage, fmt.Errorf("a certificate is installed in memory only: %w", err))
-			break
-		}
+	if err := s.complete(p); err != nil && !s.readOnly {
+		s.damage = append(s.damage, fmt.Errorf("a certificate is installed in memory only: %w", err))
 	}
 	s.certs[p.CertificateName], s.keys[p.KeyName] = entries.certificate, entries.key
+}
+
+// leftPair reads the pair whose installation was not completed.
+func (s *Store) leftPair() (p pair, entries pairEntries, err error) {
+	text, err := os.ReadFile(filepath.Join(s.dir, pairFile))
+	if err == nil {
+		err = json.Unmarshal(text, &p)
+	}
+	if err == nil {
+		entries, err = p.check()
+	}
+	return p, entries, err
+}
+
+// complete takes the steps after the first.
+func (s *Store) complete(p pair) error {
+	for _, step := range s.steps(p)[1:] {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overtake comes before a single file changes: a pair that is left is completed now, since the next start would put it in the place of what
+// is newer. The lock for writing is held.
+func (s *Store) overtake() error {
+	p, entries, err := s.leftPair()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = s.complete(p)
+	}
+	if err != nil {
+		return fmt.Errorf("a certificate waits to be installed: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.certs[p.CertificateName], s.keys[p.KeyName] = entries.certificate, entries.key
+	return nil
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"viaduct/appliance/flash"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/pki/pkitest"
+	"viaduct/appliance/status"
 )
 
 // holds reports which of two pairs a store holds: "old", "new", or what is mixed.
@@ -101,6 +103,67 @@ func TestAPairThatDoesNotBelongTogetherIsRefused(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, left)); !os.IsNotExist(err) {
 			t.Errorf("%s is left: %v", left, err)
 		}
+	}
+}
+
+// When nothing but the last step fails, both files are there already, and both go back.
+func TestAPairIsTakenBackWhole(t *testing.T) {
+	oldCert, oldKey := pkitest.SelfSigned(t, "old")
+	newCert, newKey := pkitest.SelfSigned(t, "new")
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	if err := s.InstallPair("own", "own.key", oldCert, oldKey); err != nil {
+		t.Fatal(err)
+	}
+	p := pair{"own", "own.key", newCert, newKey}
+	before, err := s.replaced(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range s.steps(p) {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.undo(p, before); err != nil {
+		t.Fatal(err)
+	}
+	if s = openStore(t, dir); holds(t, s) != "old" || len(s.Problems()) > 0 {
+		t.Errorf("%s, %v", holds(t, s), s.Problems())
+	}
+}
+
+// What is imported after a pair that could not be finished stays what was imported, also after the next start.
+func TestAPairThatIsLeftDoesNotComeBackLater(t *testing.T) {
+	oldCert, oldKey := pkitest.SelfSigned(t, "old")
+	leftCert, leftKey := pkitest.SelfSigned(t, "left")
+	for what, change := range map[string]func(*Store) error{
+		"a pair": func(s *Store) error { return s.InstallPair("own", "own.key", oldCert, oldKey) },
+		"both": func(s *Store) error {
+			_, err := s.ImportPrivateKey("own.key", oldKey, "")
+			_, failed := s.ImportCertificate("own", oldCert)
+			return errors.Join(err, failed)
+		},
+	} {
+		dir := t.TempDir()
+		s := openStore(t, dir)
+		if err := s.steps(pair{"own", "own.key", leftCert, leftKey})[0](); err != nil {
+			t.Fatal(err)
+		}
+		if err := change(s); err != nil {
+			t.Fatal(err)
+		}
+		if again := holds(t, openStore(t, dir)); holds(t, s) != "old" || again != "old" {
+			t.Errorf("%s: %s, after a start %s", what, holds(t, s), again)
+		}
+	}
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	if err := errors.Join(s.InstallPair("own", "own.key", oldCert, oldKey), s.steps(pair{"own", "own.key", leftCert, leftKey})[0](), s.RemoveKey(status.KeyPrivate, "own.key")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openStore(t, dir).PrivateKey("own.key"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an erased key came back: %v", err)
 	}
 }
 

@@ -102,7 +102,7 @@ func (s *System) watchAnnouncements() {
 	var next, missing []health.Args
 	for _, p := range cfg.TLS {
 		chain, first := pki.Shown(p, s.store)
-		if why := s.news(p); why != "" {
+		if why := s.news(p, chain); why != "" {
 			next = append(next, health.Args{"name": string(p.Own[first].Name), "subject": pki.Describe(chain[0]).Subject, "end": chain[0].NotAfter.UTC().Format(time.DateOnly), "why": why})
 		}
 		if !cfg.FacesTeams(p) {
@@ -118,8 +118,7 @@ func (s *System) watchAnnouncements() {
 }
 
 // news says in one sentence what the calendar knows of the successor of a profile's certificate, "" when nothing.
-func (s *System) news(p *config.TLSProfile) string {
-	chain, _ := pki.Shown(p, s.store)
+func (s *System) news(p *config.TLSProfile, chain []*x509.Certificate) string {
 	var list []string
 	for _, n := range s.calendarInForce().Successor(chain, s.Running().FacesTeams(p)) {
 		list = append(list, fmt.Sprintf("%s (%s: %s)", n.Means, n.Date, n.Text))
@@ -187,6 +186,9 @@ func (s *System) Calendar() status.Calendar {
 		if cfg.FacesTeams(p) {
 			teams = true
 			e, missing := c.Missing(s.trustedBy(p))
+			if len(e.Roots) == 0 {
+				continue // this calendar does not speak of them
+			}
 			text := e.Text + ": all are trusted"
 			if len(missing) > 0 {
 				text = fmt.Sprintf("%s: not trusted are %s", e.Text, strings.Join(missing, ", "))

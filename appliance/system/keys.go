@@ -33,10 +33,7 @@ func (s *System) GenerateKey(name string, bits int, replace bool) (string, error
 		return "", errors.New("this is the name of the key of the internal CA, which `generate pki:internal-ca` makes")
 	}
 	if _, err := s.store.PrivateKey(name); !errors.Is(err, fs.ErrNotExist) && !replace {
-		if users := s.usersOf(keyName(name)); len(users) > 0 {
-			return "", fmt.Errorf("%s is in use in %s: give the new key another name; with replace, TLS fails there until the certificate for the new key is imported", name, strings.Join(users, ", "))
-		}
-		return "", errors.New("there is a key of this name: give the new one another name, or add replace")
+		return "", s.taken(name)
 	}
 	key, err := pki.NewKey(bits)
 	if err != nil {
@@ -46,11 +43,24 @@ func (s *System) GenerateKey(name string, bits int, replace bool) (string, error
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.store.ImportPrivateKey(name, text, ""); err != nil {
+	if replace {
+		_, err = s.store.ImportPrivateKey(name, text, "")
+	} else if _, err = s.store.AddPrivateKey(name, text); errors.Is(err, fs.ErrExist) {
+		return "", s.taken(name) // meanwhile, in another session
+	}
+	if err != nil {
 		return "", err
 	}
 	s.republish()
 	return fmt.Sprintf("private key %s: %s; `generate pki:certificate-request/%s` prints the request for its certificate", name, pki.KeyType(key.Public()), name), nil
+}
+
+// taken says what to do instead of replacing a key.
+func (s *System) taken(name string) error {
+	if users := s.usersOf(keyName(name)); len(users) > 0 {
+		return fmt.Errorf("%s is in use in %s: give the new key another name; with replace, TLS fails there until the certificate for the new key is imported", name, strings.Join(users, ", "))
+	}
+	return errors.New("there is a key of this name: give the new one another name, or add replace")
 }
 
 // usersOf lists the profiles that name a certificate or a key.

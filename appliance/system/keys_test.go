@@ -190,3 +190,32 @@ func TestNamesOfTheBoxInItsLAN(t *testing.T) {
 		t.Errorf("without a private address: %v", got)
 	}
 }
+
+// Making a key takes a while. Of two sessions that make one of the same name, the second does not replace what the first may have signed a
+// request with.
+func TestTwoSessionsGenerateOneKey(t *testing.T) {
+	state, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &System{store: state, log: slog.New(slog.DiscardHandler), snapshots: snapshots{changed: make(chan struct{}, 1)}}
+	s.running.Store(config.New())
+	errs := make(chan error)
+	for range 4 {
+		go func() {
+			_, err := s.GenerateKey("new", 2048, false)
+			errs <- err
+		}()
+	}
+	made := 0
+	for range 4 {
+		if err := <-errs; err == nil {
+			made++
+		} else if !strings.Contains(err.Error(), "add replace") {
+			t.Error(err)
+		}
+	}
+	if made != 1 {
+		t.Errorf("%d keys were made", made)
+	}
+}
