@@ -14,6 +14,7 @@ import (
 // star is anything: those that are beside the product (docs/architecture.md).
 var floors = map[string]string{
 	"sipmsg":       "",
+	"bans":         "source status",
 	"siptransport": "config pki sipmsg source status",
 	"siptx":        "sipmsg siptransport source",
 	"sipgw":        "config mailbox overload printable sipmsg siptransport siptx status",
@@ -57,13 +58,14 @@ var floors = map[string]string{
 	"party":       "config route sipmsg",
 	"negotiation": "config sdp srtp",
 	"call":        "negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
-	"lang":        "health config cli lang/answer lang/check lang/older pasted pki printable plural status lang/word",
+	"lang":        "health config cli lang/answer lang/check lang/device lang/older pasted pki printable plural status lang/word",
 	"lang/answer": "cli health lang/check plural printable release source status",
 	"lang/check":  "calendar config cli health pki printable plural",
+	"lang/device": "config health lang/check plural status",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
-	"system":      "acme calendar chains health config cli internalca lang lang/check route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag timeline",
-	"api":         "health plural config cli lang system api/wire printable status",
+	"system":      "bans acme calendar chains health config cli internalca lang lang/check lang/device route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag timeline",
+	"api":         "health plural config cli lang lang/device system api/wire printable status",
 	"api/wire":    "pasted",
 
 	"console":         "api/wire console/client console/edit console/rescue console/session plural printable source flash",

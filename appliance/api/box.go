@@ -11,16 +11,17 @@ import (
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 )
 
 // NewBackend joins the language and the box that it commands.
-func NewBackend(l *lang.Language, box lang.Box) Backend { return &backend{lang: l, box: box} }
+func NewBackend(l *lang.Language, box device.Box) Backend { return &backend{lang: l, box: box} }
 
 // backend is immutable.
 type backend struct {
 	lang *lang.Language
-	box  lang.Box
+	box  device.Box
 }
 
 // session adds the account's class, as it is now.

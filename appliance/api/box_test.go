@@ -15,6 +15,7 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 
 	"golang.org/x/crypto/bcrypt"
@@ -22,7 +23,7 @@ import (
 
 // accounts is a box with accounts, and a little to measure.
 type accounts struct {
-	lang.Box
+	device.Box
 	cfg     *config.Config
 	failing []string
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/api/wire"
-	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 )
 
@@ -30,51 +30,51 @@ type StatusQuery struct {
 }
 
 // ask is the question for one part. Its error is of the moment: the kernel or the medium does not answer.
-type ask func(context.Context, lang.Box, StatusQuery) (any, error)
+type ask func(context.Context, device.Box, StatusQuery) (any, error)
 
 // parts has one entry for each part of the status.
 var parts = map[string]ask{
-	"acme":            many(lang.Box.ACME),
-	"alarms":          many(lang.Box.Alarms),
-	"bans":            many(lang.Box.Bans),
-	"calendar":        one(lang.Box.Calendar),
-	"calls":           many(lang.Box.Calls),
-	"clock":           one(lang.Box.Clock),
-	"gateways":        many(lang.Box.Gateways),
+	"acme":            many(device.Box.ACME),
+	"alarms":          many(device.Box.Alarms),
+	"bans":            many(device.Box.Bans),
+	"calendar":        one(device.Box.Calendar),
+	"calls":           many(device.Box.Calls),
+	"clock":           one(device.Box.Clock),
+	"gateways":        many(device.Box.Gateways),
 	"images":          images,
-	"internal-ca":     one(lang.Box.InternalCA),
-	"interfaces":      many(lang.Box.IPInterfaces),
-	"keys":            many(lang.Box.PKI),
-	"licenses":        one(lang.Box.Licenses),
-	"name-servers":    many(lang.Box.NameServers),
+	"internal-ca":     one(device.Box.InternalCA),
+	"interfaces":      many(device.Box.IPInterfaces),
+	"keys":            many(device.Box.PKI),
+	"licenses":        one(device.Box.Licenses),
+	"name-servers":    many(device.Box.NameServers),
 	"neighbours":      neighbours,
-	"peer-chains":     one(lang.Box.PeerChains),
-	"peers":           many(lang.Box.Peers),
-	"ports":           many(lang.Box.Ports),
+	"peer-chains":     one(device.Box.PeerChains),
+	"peers":           many(device.Box.Peers),
+	"ports":           many(device.Box.Ports),
 	"records":         records,
-	"registrations":   many(lang.Box.Registrations),
-	"routes":          many(lang.Box.IPRoutes),
-	"sessions":        many(lang.Box.Sessions),
-	"system":          one(lang.Box.System),
-	"unknown-issuers": many(lang.Box.UnknownIssuers),
+	"registrations":   many(device.Box.Registrations),
+	"routes":          many(device.Box.IPRoutes),
+	"sessions":        many(device.Box.Sessions),
+	"system":          one(device.Box.System),
+	"unknown-issuers": many(device.Box.UnknownIssuers),
 }
 
-func one[T any](of func(lang.Box) T) ask {
-	return func(_ context.Context, b lang.Box, _ StatusQuery) (any, error) { return of(b), nil }
+func one[T any](of func(device.Box) T) ask {
+	return func(_ context.Context, b device.Box, _ StatusQuery) (any, error) { return of(b), nil }
 }
 
-func many[T any](of func(lang.Box) []T) ask {
-	return func(_ context.Context, b lang.Box, _ StatusQuery) (any, error) { return list(of(b)), nil }
+func many[T any](of func(device.Box) []T) ask {
+	return func(_ context.Context, b device.Box, _ StatusQuery) (any, error) { return list(of(b)), nil }
 }
 
-func images(ctx context.Context, b lang.Box, _ StatusQuery) (any, error) { return b.Images(ctx) }
+func images(ctx context.Context, b device.Box, _ StatusQuery) (any, error) { return b.Images(ctx) }
 
-func neighbours(_ context.Context, b lang.Box, _ StatusQuery) (any, error) {
+func neighbours(_ context.Context, b device.Box, _ StatusQuery) (any, error) {
 	known, err := b.Neighbours()
 	return list(known), err
 }
 
-func records(_ context.Context, b lang.Box, q StatusQuery) (any, error) {
+func records(_ context.Context, b device.Box, q StatusQuery) (any, error) {
 	last, err := b.CallRecords(q.Last)
 	return list(last), err
 }

@@ -8,12 +8,13 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 )
 
 // SaveAccount copies one account from the running configuration to the startup-config, and changes nothing else there. Without a
 // startup-config it creates one from the factory settings, or the account would be lost at the next start. It reports false if the
 // startup-config does not have the account, or has lines that are not understood and would be lost.
-func (l *Language) SaveAccount(box Box, name string) (saved bool, err error) {
+func (l *Language) SaveAccount(box device.Box, name string) (saved bool, err error) {
 	running := box.Running().Account(name)
 	if running == nil {
 		return false, fmt.Errorf("no account %s", name)

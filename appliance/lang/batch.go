@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/device"
 )
 
 // Ran is the outcome of one line of a batch.
@@ -27,7 +28,7 @@ var errCommand = errors.New("a command")
 // ExecBatch runs lines as one change of the configuration. It stops before the first command, or when batchTime is over. The intermediate
 // configurations are not visible to others, so a long list is copied once instead of once per line. It returns the outcome of the lines
 // that it has run, maybe none; the caller runs the next line with Exec.
-func (l *Language) ExecBatch(ctx context.Context, box Box, s *Session, lines []string) (ran []Ran, err error) {
+func (l *Language) ExecBatch(ctx context.Context, box device.Box, s *Session, lines []string) (ran []Ran, err error) {
 	err = box.Mutate(func(old *config.Config) (*config.Config, error) {
 		t := &stagedBox{Box: box, cfg: old}
 		here, until := *s, time.Now().Add(batchTime)
@@ -64,7 +65,7 @@ func (l *Language) execStaged(ctx context.Context, t *stagedBox, s *Session, lin
 
 // stagedBox is a box whose configuration is not published yet. Its other methods must not be used to change anything.
 type stagedBox struct {
-	Box
+	device.Box
 	cfg   *config.Config
 	draft cli.Draft
 }
@@ -80,7 +81,7 @@ func (t *stagedBox) Mutate(change func(*config.Config) (*config.Config, error)) 
 }
 
 // draftOf returns the draft behind the configuration of a staged box, or nil.
-func draftOf(box Box) *cli.Draft {
+func draftOf(box device.Box) *cli.Draft {
 	if t, ok := box.(*stagedBox); ok {
 		return &t.draft
 	}

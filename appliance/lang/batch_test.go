@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 )
 
@@ -62,7 +63,7 @@ func TestLinesTogetherDoWhatEachDoesAlone(t *testing.T) {
 			failed       bool
 		}
 		var want, got []answer
-		run := func(b Box, s *Session, line string) answer {
+		run := func(b device.Box, s *Session, line string) answer {
 			var out strings.Builder
 			r, err := l.Exec(t.Context(), b, s, line, nil, &out)
 			s.Mode = r.Mode

@@ -9,13 +9,14 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/lang/answer"
+	"viaduct/appliance/lang/device"
 )
 
 // call is the execution of one line.
 type call struct {
 	ctx     context.Context
 	lang    *Language
-	box     Box
+	box     device.Box
 	session *Session
 	body    []byte
 	out     io.Writer

@@ -13,6 +13,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/lang/word"
 	"viaduct/appliance/plural"
 )
@@ -89,7 +90,7 @@ var configHelp = func() map[string]string {
 const keptConfigs = 10 // startup-config.1 is the newest
 
 // kept removes startup-configs that do not exist from the help.
-func kept(h Help, box Box, partial string) Help {
+func kept(h Help, box device.Box, partial string) Help {
 	there := -1
 	gone := func(word string) bool {
 		n, err := strconv.Atoi(strings.TrimPrefix(word, startupConfig+"."))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/plural"
 )
 
@@ -20,18 +21,9 @@ type pingArgs struct {
 	Source netip.Addr
 }
 
-// Ping is what `ping` asks for.
-type Ping struct {
-	Host   string
-	Size   int  // octets of data
-	Whole  bool // do not fragment
-	Count  int
-	Source netip.Addr // not valid: the address of the outgoing port
-}
-
 func ping(c *call, a *pingArgs) error {
 	c.live()
-	p := Ping{Host: a.Host, Size: cmp.Or(a.Size, 56), Whole: a.DF, Count: cmp.Or(a.Count, 4), Source: a.Source}
+	p := device.Ping{Host: a.Host, Size: cmp.Or(a.Size, 56), Whole: a.DF, Count: cmp.Or(a.Count, 4), Source: a.Source}
 	return c.box.Ping(c.ctx, p, func(line string) { c.printf("%s\n", line) })
 }
 

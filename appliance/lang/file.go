@@ -10,6 +10,7 @@ import (
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/pasted"
 )
 
@@ -45,7 +46,7 @@ func (l *Language) Check(cfg *config.Config, env check.Env) []check.Problem {
 }
 
 // problems returns those of the running configuration.
-func (l *Language) problems(box Box) []check.Problem {
+func (l *Language) problems(box device.Box) []check.Problem {
 	return l.checks().Configuration(box.Running(), box.Env())
 }
 

@@ -11,6 +11,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 )
 
@@ -62,7 +63,7 @@ func (hostileBox) Log(int) []string { return []string{hostile} }
 
 func (hostileBox) FollowLog(_ context.Context, each func(string) error) error { return each(hostile) }
 
-func (hostileBox) Ping(_ context.Context, _ Ping, each func(string)) error {
+func (hostileBox) Ping(_ context.Context, _ device.Ping, each func(string)) error {
 	each(hostile)
 	return errors.New(hostile)
 }
@@ -77,8 +78,8 @@ func (hostileBox) Sessions() []status.Session {
 	return []status.Session{{User: hostile, TTY: hostile, Since: noon}}
 }
 
-func (hostileBox) Trace(TraceStart, []PropertyValue) (Trace, error) {
-	return Trace{Steps: []string{hostile}, Attempts: []string{hostile}, Notes: []string{hostile}, Result: hostile}, nil
+func (hostileBox) Trace(device.TraceStart, []device.PropertyValue) (device.Trace, error) {
+	return device.Trace{Steps: []string{hostile}, Attempts: []string{hostile}, Notes: []string{hostile}, Result: hostile}, nil
 }
 
 func (hostileBox) PeerChains() status.PeerChains {

@@ -8,12 +8,13 @@ import (
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/lang/word"
 	"viaduct/appliance/status"
 )
 
 // Help returns what can come next at a byte offset in line.
-func (l *Language) Help(box Box, s *Session, line string, offset int) Help {
+func (l *Language) Help(box device.Box, s *Session, line string, offset int) Help {
 	cfg := box.Running()
 	p := l.resolve(cfg, s.Mode)
 	if !s.may(config.Administrator) {
@@ -73,7 +74,7 @@ func onlySections(h Help) Help {
 }
 
 // elsewhere returns what could come next in other modes, even in those that the account may not enter. Tab inserts none of it.
-func (l *Language) elsewhere(box Box, s *Session, p cursor, line string, offset int) Help {
+func (l *Language) elsewhere(box device.Box, s *Session, p cursor, line string, offset int) Help {
 	cfg := box.Running()
 	commands, statements := "After enable", "After enable and configure"
 	if !s.may(config.Administrator) {
@@ -94,7 +95,7 @@ func (l *Language) elsewhere(box Box, s *Session, p cursor, line string, offset 
 }
 
 // outside completes the names of objects that the box has outside its configuration.
-func outside(box Box) func(kind string) []string {
+func outside(box device.Box) func(kind string) []string {
 	return func(kind string) (names []string) {
 		switch kind {
 		case word.OutsideKeys, word.OutsideCertificates:

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 )
 
@@ -43,7 +44,7 @@ func TestEveryKeywordHasHelp(t *testing.T) {
 }
 
 // helpBox is a box in which nothing has a name.
-type helpBox struct{ Box }
+type helpBox struct{ device.Box }
 
 func (helpBox) PKI() []status.Key                        { return nil }
 func (helpBox) Calls() []status.Call                     { return nil }

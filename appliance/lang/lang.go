@@ -15,6 +15,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/pasted"
 	"viaduct/appliance/printable"
 )
@@ -92,7 +93,7 @@ func NewSealing(s Sealer) *Language {
 
 // Exec runs one line for s and writes the output to out. body is the block that an earlier Result asked for. If the line was rejected, Exec
 // returns an error, which it has already written to out.
-func (l *Language) Exec(ctx context.Context, box Box, s *Session, line string, body []byte, out io.Writer) (Result, error) {
+func (l *Language) Exec(ctx context.Context, box device.Box, s *Session, line string, body []byte, out io.Writer) (Result, error) {
 	cfg := box.Running()
 	p := l.resolve(cfg, s.Mode)
 	if !s.may(config.Administrator) {
@@ -368,7 +369,7 @@ func blank(line string) bool {
 }
 
 // Prompt returns the prompt of s, for a console that has just connected.
-func (l *Language) Prompt(box Box, s *Session) string {
+func (l *Language) Prompt(box device.Box, s *Session) string {
 	p := l.resolve(box.Running(), s.Mode)
 	if !s.may(config.Administrator) {
 		p = cursor{}
@@ -392,7 +393,7 @@ func (s *Session) openFactory(cfg *config.Config) bool {
 }
 
 // hostname starts each prompt.
-func hostname(box Box) string { return Hostname(box.Running(), box.Serial) }
+func hostname(box device.Box) string { return Hostname(box.Running(), box.Serial) }
 
 // Hostname is the name of a box: the configured one, or the last six digits of the serial number.
 func Hostname(cfg *config.Config, serialNumber func() string) string {

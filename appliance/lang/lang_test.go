@@ -13,13 +13,14 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // box is as much of a box as a configuration needs.
 type box struct {
-	Box
+	device.Box
 	cfg    *config.Config
 	env    check.Env
 	serial string
@@ -50,8 +51,8 @@ func (b *box) WriteFile(name string, text []byte) error {
 	return nil
 }
 
-func (b *box) Coming() *Coming { return nil }
-func (b *box) CallCount() int  { return 0 }
+func (b *box) Coming() *device.Coming { return nil }
+func (b *box) CallCount() int         { return 0 }
 func (b *box) Kept() (n int) {
 	for b.files[keptConfig(n+1)] != nil {
 		n++

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/device"
 )
 
 // lived is a running configuration as somebody has it.
@@ -131,12 +132,12 @@ func TestKeptConfigurationsAreRestored(t *testing.T) {
 type told struct {
 	*box
 	calls  int
-	orders []Reload
+	orders []device.Reload
 }
 
 func (b *told) CallCount() int { return b.calls }
 
-func (b *told) Reload(r Reload) (string, error) {
+func (b *told) Reload(r device.Reload) (string, error) {
 	b.orders = append(b.orders, r)
 	return "", nil
 }
@@ -193,7 +194,7 @@ func TestAReloadSaysWhatIsLostAndAsks(t *testing.T) {
 }
 
 func TestWhenAReloadComes(t *testing.T) {
-	for want, c := range map[string]Coming{
+	for want, c := range map[string]device.Coming{
 		"now": {},
 		"after the last call; `no reload` cancels it": {Graceful: true},
 		"in 1 second; `no reload` cancels it":         {At: noon.Add(1500 * time.Millisecond)},

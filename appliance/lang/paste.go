@@ -7,6 +7,7 @@ import (
 
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 )
 
 // The report at the end of a paste: problems that it has caused, without those that were known before.
@@ -27,7 +28,7 @@ const problemHash = 8
 
 // Known encodes the problems of the running configuration for EndPaste. Alarms are not among them: a peer that stops answering during a paste is
 // none of its problems.
-func (l *Language) Known(box Box) []byte {
+func (l *Language) Known(box device.Box) []byte {
 	var known []byte
 	for _, p := range l.problems(box) {
 		if len(known) < mostKnown*problemHash {
@@ -38,7 +39,7 @@ func (l *Language) Known(box Box) []byte {
 }
 
 // EndPaste reports the problems that a paste has caused, and one line with the counts. failed: there are errors.
-func (l *Language) EndPaste(box Box, p Paste, out io.Writer) (failed bool) {
+func (l *Language) EndPaste(box device.Box, p Paste, out io.Writer) (failed bool) {
 	problems := l.problems(box)
 	all := slices.Concat(problems, check.OfAlarms(box.Alarms()))
 	known := map[uint64]bool{}

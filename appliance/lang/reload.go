@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/plural"
 )
 
@@ -38,7 +39,7 @@ func reload(c *call, a *reloadArgs) error {
 			}
 		}
 	}
-	image, err := c.box.Reload(Reload{Graceful: a.Graceful, Delay: minutes(a.Minutes), By: c.who(), TTY: c.session.TTY})
+	image, err := c.box.Reload(device.Reload{Graceful: a.Graceful, Delay: minutes(a.Minutes), By: c.who(), TTY: c.session.TTY})
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
@@ -76,7 +77,7 @@ func (c *call) unsaved() (int, error) {
 }
 
 func noReload(c *call, _ *none) error {
-	if _, err := c.box.Reload(Reload{Cancel: true, By: c.who(), TTY: c.session.TTY}); err != nil {
+	if _, err := c.box.Reload(device.Reload{Cancel: true, By: c.who(), TTY: c.session.TTY}); err != nil {
 		return fmt.Errorf("no reload: %w", err)
 	}
 	c.printf("The reload is cancelled.\n")

@@ -10,6 +10,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/device"
 )
 
 // The call router: its tables, and dry runs through them.
@@ -126,9 +127,11 @@ type traceArgs struct {
 }
 
 // properties returns the properties that were given.
-func (a *traceArgs) properties() (list []PropertyValue) {
-	for _, p := range []PropertyValue{{a.Property, a.Value}, {a.Property2, a.Value2}, {a.Property3, a.Value3},
-		{a.Property4, a.Value4}, {a.Property5, a.Value5}, {a.Property6, a.Value6}} {
+func (a *traceArgs) properties() (list []device.PropertyValue) {
+	for _, p := range []device.PropertyValue{
+		{Property: a.Property, Value: a.Value}, {Property: a.Property2, Value: a.Value2}, {Property: a.Property3, Value: a.Value3},
+		{Property: a.Property4, Value: a.Value4}, {Property: a.Property5, Value: a.Value5}, {Property: a.Property6, Value: a.Value6},
+	} {
 		if p.Property != "" {
 			list = append(list, p)
 		}
@@ -184,8 +187,8 @@ func showTrace(c *call, a *traceArgs) error {
 }
 
 // resolve finds the start of a trace.
-func (s start) resolve(cfg *config.Config) (TraceStart, error) {
-	var found []TraceStart
+func (s start) resolve(cfg *config.Config) (device.TraceStart, error) {
+	var found []device.TraceStart
 	var contexts []string
 	for _, sw := range cfg.CS {
 		if begin, ok := startIn(sw, inContext(sw, string(s))); ok {
@@ -194,22 +197,22 @@ func (s start) resolve(cfg *config.Config) (TraceStart, error) {
 	}
 	switch len(found) {
 	case 0:
-		return TraceStart{}, fmt.Errorf("no such routing-table, service or interface sip: %s", s)
+		return device.TraceStart{}, fmt.Errorf("no such routing-table, service or interface sip: %s", s)
 	case 1:
 		return found[0], nil
 	}
-	return TraceStart{}, fmt.Errorf("%s exists in several contexts cs, write %s", s, strings.Join(contexts, " or "))
+	return device.TraceStart{}, fmt.Errorf("%s exists in several contexts cs, write %s", s, strings.Join(contexts, " or "))
 }
 
-func startIn(sw *config.Switch, name string) (TraceStart, bool) {
+func startIn(sw *config.Switch, name string) (device.TraceStart, bool) {
 	if r := (config.Ref[config.Switch, config.RoutingTable]{Name: name}); r.In(sw) != nil {
-		return TraceStart{Context: sw.Name, Dest: config.Dest{Table: r}}, true
+		return device.TraceStart{Context: sw.Name, Dest: config.Dest{Table: r}}, true
 	}
 	if r := (config.Ref[config.Switch, config.HuntGroup]{Name: name}); r.In(sw) != nil {
-		return TraceStart{Context: sw.Name, Dest: config.Dest{Service: r}}, true
+		return device.TraceStart{Context: sw.Name, Dest: config.Dest{Service: r}}, true
 	}
 	if i := (config.Ref[config.Switch, config.SIPInterface]{Name: name}).In(sw); i != nil {
-		return TraceStart{Context: sw.Name, Interface: i.ID()}, true
+		return device.TraceStart{Context: sw.Name, Interface: i.ID()}, true
 	}
-	return TraceStart{}, false
+	return device.TraceStart{}, false
 }

@@ -8,6 +8,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 )
 
@@ -144,7 +145,7 @@ context cs B
 	}
 }
 
-type gatewayBox struct{ Box }
+type gatewayBox struct{ device.Box }
 
 func (gatewayBox) Gateways() []status.Gateway {
 	return []status.Gateway{{Name: "GW", Interfaces: []status.GatewayInterface{{Name: "I"}}}}

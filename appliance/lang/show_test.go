@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 )
 
@@ -55,7 +56,9 @@ func (busyBox) EraseLicense(key string) (string, error) {
 
 func (busyBox) CallCount() int { return 1 }
 
-func (busyBox) Coming() *Coming { return &Coming{At: noon.Add(9*time.Minute + 2*time.Second)} }
+func (busyBox) Coming() *device.Coming {
+	return &device.Coming{At: noon.Add(9*time.Minute + 2*time.Second)}
+}
 
 func (busyBox) Calls() []status.Call {
 	return []status.Call{{ID: "17", State: status.CallConnected, From: "if_teams", To: "if_pbx", Calling: "+4930123", Called: "222", Started: noon.Add(-time.Hour), Connected: noon.Add(-65 * time.Second),
@@ -112,8 +115,8 @@ func (busyBox) TestACME(_ context.Context, _ string, report func(line string)) e
 	return errors.New("a certificate would not be obtained")
 }
 
-func (busyBox) Trace(start TraceStart, p []PropertyValue) (Trace, error) {
-	return Trace{Steps: []string{"table " + start.Dest.Table.Name + start.Interface.Name + " " + string(p[0].Property) + " " + p[0].Value}, Attempts: []string{"if_pbx"},
+func (busyBox) Trace(start device.TraceStart, p []device.PropertyValue) (device.Trace, error) {
+	return device.Trace{Steps: []string{"table " + start.Dest.Table.Name + start.Interface.Name + " " + string(p[0].Property) + " " + p[0].Value}, Attempts: []string{"if_pbx"},
 		Notes: []string{"mapping-table M has no key for it"}, Result: "The call would go to if_pbx"}, nil
 }
 

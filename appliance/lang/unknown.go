@@ -8,6 +8,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/device"
 )
 
 // otherwise handles a line that no mode understands: it may be a statement of another generation.
@@ -61,7 +62,7 @@ func (c *call) saidLeftOut(o *leftOut) {
 
 // SayLeftOut prints how many lines were left out, if a paste ends inside a left-out block. The session stays in the block, and its prompt
 // shows that.
-func (l *Language) SayLeftOut(box Box, s *Session, out io.Writer) Result {
+func (l *Language) SayLeftOut(box device.Box, s *Session, out io.Writer) Result {
 	p := l.resolve(box.Running(), s.Mode)
 	if o := p.out; o != nil {
 		(&call{out: out}).saidLeftOut(o)

@@ -15,6 +15,24 @@ import (
 	"viaduct/appliance/status"
 )
 
+// Alarms lists the alarms that are up, the worst first.
+func (s *System) Alarms() []health.Alarm {
+	s.watchStore()
+	return s.health.Current()
+}
+
+// AlarmCounts counts the alarms that are up, by kind.
+func (s *System) AlarmCounts() []health.Count { return s.health.Counts() }
+
+// judge sets an alarm that exists at most once, or clears it when why is empty.
+func (s *System) judge(w *health.Warnable, why string) {
+	if why == "" {
+		s.health.Clear(w, "")
+		return
+	}
+	s.health.Set(w, health.Args{"why": why})
+}
+
 // Many engines do not report their faults. The watch looks at them.
 
 const watchEvery = 2 * time.Second
@@ -238,7 +256,7 @@ func (s *System) watchPools() {
 // watchBans checks for banned sources.
 func (s *System) watchBans(now time.Time) {
 	var banned []health.Args
-	for _, b := range s.bans.list(now) {
+	for _, b := range s.bans.All(now) {
 		if b.Left > 0 {
 			banned = append(banned, health.Args{"source": source.Name(netip.Addr(b.Source))})
 		}

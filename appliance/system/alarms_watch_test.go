@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"viaduct/appliance/bans"
 	"viaduct/appliance/clock"
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
@@ -175,12 +176,12 @@ func TestLicensesThatAreUsedUp(t *testing.T) {
 
 func TestABanIsAnAlarm(t *testing.T) {
 	s, _ := watched()
-	s.bans.log = slog.New(slog.DiscardHandler)
+	s.bans = bans.New(slog.New(slog.DiscardHandler))
 	now := time.Now()
-	for range banTries {
-		s.bans.wrong(netip.MustParseAddr("192.0.2.1"), "anna", now)
+	for range bans.Tries {
+		s.bans.Wrong(netip.MustParseAddr("192.0.2.1"), "anna", now)
 	}
-	s.bans.wrong(netip.MustParseAddr("192.0.2.2"), "anna", now)
+	s.bans.Wrong(netip.MustParseAddr("192.0.2.2"), "anna", now)
 	s.watchBans(now)
 	if list := s.health.Current(); len(list) != 1 || list[0].Subject != "192.0.2.1" || list[0].Severity != health.Info {
 		t.Errorf("%+v", list)

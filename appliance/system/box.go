@@ -11,13 +11,13 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/status"
 )
 
-var _ lang.Box = (*System)(nil)
+var _ device.Box = (*System)(nil)
 
 // Running returns the running configuration.
 func (s *System) Running() *config.Config { return s.running.Load() }
@@ -216,3 +216,17 @@ func (s *System) renew() {
 	again := *s.running.Load()
 	s.running.Store(&again)
 }
+
+// Logins over the network use Banned, WrongPassword and RightPassword.
+
+func (s *System) Banned(source netip.Addr) time.Duration { return s.bans.Left(source, time.Now()) }
+
+func (s *System) WrongPassword(source netip.Addr, account string) time.Duration {
+	return s.bans.Wrong(source, account, time.Now())
+}
+
+func (s *System) RightPassword(source netip.Addr, account string) { s.bans.Right(source, account) }
+
+func (s *System) Bans() []status.Ban { return s.bans.All(time.Now()) }
+
+func (s *System) LiftBans(source netip.Addr) int { return s.bans.Lift(source) }

@@ -16,8 +16,8 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
-	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/logs"
 	"viaduct/board"
 )
@@ -128,7 +128,7 @@ func TestCallRecordsThatCannotBeWritten(t *testing.T) {
 // A box that ends for another reason takes the reload that was to come with it: its timer would restart the next one.
 func TestAReloadToComeEndsWithItsBox(t *testing.T) {
 	s := boxOf(t, named(t, "sim"), t.TempDir(), "")
-	if _, err := s.Reload(lang.Reload{By: "anna", Delay: time.Hour}); err != nil {
+	if _, err := s.Reload(device.Reload{By: "anna", Delay: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	timer := s.coming.timer

@@ -10,16 +10,16 @@ import (
 
 	"viaduct/appliance/call"
 	"viaduct/appliance/config"
-	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/route"
 )
 
 // Trace makes a dry run of a call: its way through the tables, and its result at this moment.
-func (s *System) Trace(start lang.TraceStart, properties []lang.PropertyValue) (lang.Trace, error) {
+func (s *System) Trace(start device.TraceStart, properties []device.PropertyValue) (device.Trace, error) {
 	cfg := s.Running()
 	c, err := supposed(time.Now().In(cfg.Clock.Location()), properties)
 	if err != nil {
-		return lang.Trace{}, err
+		return device.Trace{}, err
 	}
 	var plan *route.Plan
 	if start.Dest.IsZero() {
@@ -27,7 +27,7 @@ func (s *System) Trace(start lang.TraceStart, properties []lang.PropertyValue) (
 	} else {
 		plan, err = route.DryRun(config.Ref[config.Config, config.Switch]{Name: start.Context}.In(cfg), start.Dest, c)
 	}
-	t := lang.Trace{Notes: doubts(plan, properties)}
+	t := device.Trace{Notes: doubts(plan, properties)}
 	for _, step := range plan.Trace {
 		t.Steps = append(t.Steps, step.String())
 	}
@@ -44,10 +44,10 @@ func refused(code int, why string) string {
 }
 
 // supposed builds the call of a dry run. The date comes before the time and the day, in whatever order they were given.
-func supposed(now time.Time, properties []lang.PropertyValue) (route.Call, error) {
+func supposed(now time.Time, properties []device.PropertyValue) (route.Call, error) {
 	c := route.Call{Time: now}
 	list := slices.Clone(properties)
-	slices.SortStableFunc(list, func(a, b lang.PropertyValue) int { return cmp.Compare(rank(a.Property), rank(b.Property)) })
+	slices.SortStableFunc(list, func(a, b device.PropertyValue) int { return cmp.Compare(rank(a.Property), rank(b.Property)) })
 	for _, p := range list {
 		if err := c.Suppose(p.Property, p.Value); err != nil {
 			return c, err
@@ -70,9 +70,9 @@ func rank(p config.Property) int {
 }
 
 // doubts lists the reasons why the result of a dry run is less certain than it looks.
-func doubts(plan *route.Plan, properties []lang.PropertyValue) (notes []string) {
+func doubts(plan *route.Plan, properties []device.PropertyValue) (notes []string) {
 	given := func(list ...config.Property) bool {
-		return slices.ContainsFunc(properties, func(p lang.PropertyValue) bool { return slices.Contains(list, p.Property) })
+		return slices.ContainsFunc(properties, func(p device.PropertyValue) bool { return slices.Contains(list, p.Property) })
 	}
 	if !given(config.CallingE164, config.CallingURI) {
 		notes = append(notes, "no caller was given: add calling-e164 NUMBER, or calling-uri URI, to see as whom the call would come")
@@ -86,7 +86,7 @@ func doubts(plan *route.Plan, properties []lang.PropertyValue) (notes []string) 
 }
 
 // foreseen says how a call with this plan would go.
-func foreseen(t lang.Trace, plan *route.Plan, f call.Forecast) lang.Trace {
+func foreseen(t device.Trace, plan *route.Plan, f call.Forecast) device.Trace {
 	var first *call.Foreseen
 	for n, x := range f.Attempts {
 		line := x.Interface.String() + " " + parties(plan.Attempts[n].Call)

@@ -8,6 +8,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 )
 
 // traced is a box with the published configuration, and tables of times.
@@ -53,11 +54,11 @@ location-service ls_starface
 // A dry run uses what it was given, and ends with what would become of the call.
 func TestADryRunSaysWhatWouldBecomeOfTheCall(t *testing.T) {
 	s := traced(t)
-	table := func(name string) lang.TraceStart {
-		return lang.TraceStart{Context: "SWITCH", Dest: config.Dest{Table: config.Ref[config.Switch, config.RoutingTable]{Name: name}}}
+	table := func(name string) device.TraceStart {
+		return device.TraceStart{Context: "SWITCH", Dest: config.Dest{Table: config.Ref[config.Switch, config.RoutingTable]{Name: name}}}
 	}
 	for _, x := range []struct {
-		start  lang.TraceStart
+		start  device.TraceStart
 		given  string
 		result string
 		note   string // one of the notes holds this; "-": there is none
@@ -66,8 +67,8 @@ func TestADryRunSaysWhatWouldBecomeOfTheCall(t *testing.T) {
 			`mapping-table mt_teams2starface-b-internalCalls has no key for called-e164 "+4930123456"`},
 		{table("rt_from_teams"), "called-e164 +4930123456 calling-e164 +497123999", "without an account: the peer may refuse it", "there is no account for +497123999"},
 		{table("rt_from_teams"), "called-e164 +4930123456", "without an account", "no caller was given"},
-		{lang.TraceStart{Interface: config.InterfaceID{Context: "SWITCH", Name: "if_sip_microsoft-directrouting-primary"}}, "called-e164 +4930123456 calling-uri sip:+497123222@h", "with account user.01", ""},
-		{lang.TraceStart{Interface: config.InterfaceID{Context: "SWITCH", Name: "if_sip_starface"}}, "called-uri sip:user.01@192.168.1.1 calling-e164 +4930123", "go to if_sip_microsoft-directrouting-primary: sip:+497123222@sip.pstnhub.microsoft.com:5061", "-"},
+		{device.TraceStart{Interface: config.InterfaceID{Context: "SWITCH", Name: "if_sip_microsoft-directrouting-primary"}}, "called-e164 +4930123456 calling-uri sip:+497123222@h", "with account user.01", ""},
+		{device.TraceStart{Interface: config.InterfaceID{Context: "SWITCH", Name: "if_sip_starface"}}, "called-uri sip:user.01@192.168.1.1 calling-e164 +4930123", "go to if_sip_microsoft-directrouting-primary: sip:+497123222@sip.pstnhub.microsoft.com:5061", "-"},
 		{table("DAYS"), "day-of-week tue calling-e164 1", "go to if_sip_starface", ""},
 		{table("DAYS"), "day-of-week sun calling-e164 1", `refused with 404: routing-table DAYS: no key matches day-of-week "sun"`, "-"},
 		{table("DAYS"), "date 29.11.2026 calling-e164 1", "refused with 404", "-"},
@@ -106,7 +107,7 @@ func TestADryRunMissesLicenses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := lang.TraceStart{Interface: config.InterfaceID{Context: "SWITCH", Name: "if_sip_starface"}}
+	start := device.TraceStart{Interface: config.InterfaceID{Context: "SWITCH", Name: "if_sip_starface"}}
 	given := pairs("called-uri sip:user.01@192.168.1.1 calling-e164 1")
 	if got, _ := s.Trace(start, given); !strings.Contains(got.Result, "refused with 503: no free license: all 4 sip-sessions are in use") {
 		t.Error(got.Result)
@@ -120,10 +121,10 @@ func TestADryRunMissesLicenses(t *testing.T) {
 	}
 }
 
-func pairs(text string) (list []lang.PropertyValue) {
+func pairs(text string) (list []device.PropertyValue) {
 	words := strings.Fields(text)
 	for i := 0; i < len(words); i += 2 {
-		list = append(list, lang.PropertyValue{Property: config.Property(words[i]), Value: words[i+1]})
+		list = append(list, device.PropertyValue{Property: config.Property(words[i]), Value: words[i+1]})
 	}
 	return list
 }

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"viaduct/appliance/clock"
-	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 	"viaduct/board"
 	"viaduct/image/update"
@@ -130,7 +130,7 @@ func TestWhileAnImageIsWritten(t *testing.T) {
 	if x := <-l.says; x != board.LightUpdate {
 		t.Errorf("meanwhile: %s", x)
 	}
-	if _, err := s.Reload(lang.Reload{}); err == nil {
+	if _, err := s.Reload(device.Reload{}); err == nil {
 		t.Error("a reload breaks it off")
 	}
 	close(written)

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/diag"
-	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 
 	"golang.org/x/sys/unix"
@@ -62,7 +62,7 @@ func (s *System) Clock() status.Clock { return s.clock.Status() }
 func (s *System) SyncClock(ctx context.Context) error { return s.clock.Sync(ctx) }
 
 // Ping sends ICMP echo requests.
-func (s *System) Ping(ctx context.Context, p lang.Ping, report func(string)) error {
+func (s *System) Ping(ctx context.Context, p device.Ping, report func(string)) error {
 	addrs, err := s.resolver.Lookup(ctx, p.Host)
 	if err != nil {
 		return err

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/device"
 )
 
 // coming is a pending reload.
@@ -29,7 +29,7 @@ func (c *coming) stop() bool {
 }
 
 // Reload restarts with the startup-config, a moment later so that the answer to the command still arrives. It tells the other consoles.
-func (s *System) Reload(r lang.Reload) (image string, err error) {
+func (s *System) Reload(r device.Reload) (image string, err error) {
 	if !r.Cancel {
 		if s.updating.Load() > 0 {
 			return "", errors.New("an image is being installed: wait for its end")
@@ -73,18 +73,18 @@ func (s *System) endReload() {
 }
 
 // Coming returns the pending reload, nil when there is none.
-func (s *System) Coming() *lang.Coming {
+func (s *System) Coming() *device.Coming {
 	s.mutate.Lock()
 	defer s.mutate.Unlock()
 	if s.coming == nil {
 		return nil
 	}
-	return &lang.Coming{At: s.coming.at, Graceful: s.coming.graceful}
+	return &device.Coming{At: s.coming.at, Graceful: s.coming.graceful}
 }
 
 // comingText says when the reload comes. The caller holds s.mutate.
 func (s *System) comingText() string {
-	return lang.Coming{At: s.coming.at, Graceful: s.coming.graceful}.In(time.Now())
+	return device.Coming{At: s.coming.at, Graceful: s.coming.graceful}.In(time.Now())
 }
 
 // restart ends Run, or restarts the whole box when another image is to start. graceful waits for the end of the last call and looks

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"viaduct/appliance/acme"
+	"viaduct/appliance/bans"
 	"viaduct/appliance/call"
 	"viaduct/appliance/chains"
 	"viaduct/appliance/clock"
@@ -66,7 +67,7 @@ type Options struct {
 // ErrReload is why Run ended when the box is to start again with its startup-config.
 var ErrReload = errors.New("reload")
 
-// System is one running box. It implements lang.Box.
+// System is one running box. It implements device.Box.
 type System struct {
 	o     Options
 	log   *slog.Logger
@@ -84,7 +85,7 @@ type System struct {
 	internal *internalca.Authority
 	health   health.Tracker
 	sessions diag.Sessions
-	bans     bans
+	bans     *bans.List
 	unknown  unknownIssuers
 	edition  atomic.Pointer[edition]
 	chains   *chains.Book
@@ -146,7 +147,7 @@ func Open(o Options) (*System, error) {
 		snapshots: snapshots{changed: make(chan struct{}, 1), now: make(chan struct{}, 1)}, reloads: reloads{reload: make(chan struct{}, 1)},
 		updates: updates{stall: stallTime, lit: make(chan struct{}, 1)},
 	}
-	s.bans.log = o.Log
+	s.bans = bans.New(o.Log)
 	s.sessions.Log, s.sessions.Welcome, s.sessions.Calls = o.Log, s.welcome, s.Calls
 	s.health.Log = o.Log
 	if state.ReadOnly() {

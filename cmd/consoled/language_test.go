@@ -12,11 +12,12 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/device"
 )
 
 // configBox is a box that has a configuration and nothing else: a command that asks for more panics, which the api answers.
 type configBox struct {
-	lang.Box
+	device.Box
 	lock    sync.Mutex
 	running atomic.Pointer[config.Config]
 }

@@ -1,4 +1,8 @@
-package system
+// Package bans shuts out sources of wrong passwords.
+//
+// The package owns the count of wrong passwords by source, and how long a source is shut out. It does not own what a source is, which is
+// package source, nor passwords. It has no goroutines; its methods may be called from any.
+package bans
 
 import (
 	"cmp"
@@ -12,9 +16,9 @@ import (
 	"viaduct/appliance/status"
 )
 
-// bans shut out sources of wrong passwords: after banTries within banTime, for banTime. A right password forgives the source its wrong
-// ones for the same account, and no others. source.Of defines a source. The zero value is empty.
-type bans struct {
+// List shuts out sources of wrong passwords: after Tries within banTime, for banTime. A right password forgives the source its wrong
+// ones for the same account, and no others. source.Of defines a source.
+type List struct {
 	log   *slog.Logger
 	mu    sync.Mutex
 	of    map[netip.Addr]*offender
@@ -28,9 +32,9 @@ type offender struct {
 }
 
 const (
-	// OpenSSH's client asks three times for a password and then three times in another form of the same question: that is one
-	// person who does not remember, and may go on.
-	banTries = 12
+	// Tries is how many wrong passwords shut a source out. OpenSSH's client asks three times for a password and then three times in another
+	// form of the same question: that is one person who does not remember, and may go on.
+	Tries    = 12
 	banTime  = 10 * time.Minute
 	banTable = 4096 // sources kept; the table must not grow with an attack
 )
@@ -42,10 +46,13 @@ func (o *offender) wrong() (n int) {
 	return n
 }
 
-func (o *offender) banned() bool { return o.wrong() >= banTries }
+func (o *offender) banned() bool { return o.wrong() >= Tries }
 
-// left returns for how much longer a source is shut out.
-func (b *bans) left(from netip.Addr, now time.Time) time.Duration {
+// New returns an empty list. log gets wrong passwords, and bans as they begin and end.
+func New(log *slog.Logger) *List { return &List{log: log} }
+
+// Left returns for how much longer a source is shut out.
+func (b *List) Left(from netip.Addr, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.forget(now)
@@ -55,8 +62,8 @@ func (b *bans) left(from netip.Addr, now time.Time) time.Duration {
 	return 0
 }
 
-// wrong counts a wrong password and returns how long the source is shut out from now on.
-func (b *bans) wrong(from netip.Addr, account string, now time.Time) time.Duration {
+// Wrong counts a wrong password and returns how long the source is shut out from now on.
+func (b *List) Wrong(from netip.Addr, account string, now time.Time) time.Duration {
 	from = source.Of(from)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -83,8 +90,8 @@ func (b *bans) wrong(from netip.Addr, account string, now time.Time) time.Durati
 	return banTime
 }
 
-// right forgives a source its wrong passwords for one account.
-func (b *bans) right(from netip.Addr, account string) {
+// Right forgives a source its wrong passwords for one account.
+func (b *List) Right(from netip.Addr, account string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if o := b.of[source.Of(from)]; o != nil {
@@ -94,8 +101,8 @@ func (b *bans) right(from netip.Addr, account string) {
 	}
 }
 
-// lift forgets a source, or all of them, and returns how many.
-func (b *bans) lift(from netip.Addr) (n int) {
+// Lift forgets a source, or all of them, and returns how many.
+func (b *List) Lift(from netip.Addr) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for a, o := range b.of {
@@ -109,8 +116,8 @@ func (b *bans) lift(from netip.Addr) (n int) {
 	return n
 }
 
-// list returns the sources, the longest bans first.
-func (b *bans) list(now time.Time) (list []status.Ban) {
+// All returns the sources, the longest bans first.
+func (b *List) All(now time.Time) (list []status.Ban) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.forget(now)
@@ -129,7 +136,7 @@ func (b *bans) list(now time.Time) (list []status.Ban) {
 const sweepEvery = time.Second
 
 // forget drops expired entries. The caller holds the lock, as for makeRoom.
-func (b *bans) forget(now time.Time) {
+func (b *List) forget(now time.Time) {
 	if now.Sub(b.swept) < sweepEvery {
 		return
 	}
@@ -145,7 +152,7 @@ func (b *bans) forget(now time.Time) {
 }
 
 // makeRoom drops the entry that expires first when the table is full; sources without a ban go before banned ones.
-func (b *bans) makeRoom() {
+func (b *List) makeRoom() {
 	if len(b.of) < banTable {
 		return
 	}
@@ -158,17 +165,3 @@ func (b *bans) makeRoom() {
 	}
 	delete(b.of, first)
 }
-
-// Logins over the network use Banned, WrongPassword and RightPassword.
-
-func (s *System) Banned(source netip.Addr) time.Duration { return s.bans.left(source, time.Now()) }
-
-func (s *System) WrongPassword(source netip.Addr, account string) time.Duration {
-	return s.bans.wrong(source, account, time.Now())
-}
-
-func (s *System) RightPassword(source netip.Addr, account string) { s.bans.right(source, account) }
-
-func (s *System) Bans() []status.Ban { return s.bans.list(time.Now()) }
-
-func (s *System) LiftBans(source netip.Addr) int { return s.bans.lift(source) }

@@ -1,4 +1,4 @@
-package lang
+package device
 
 import (
 	"context"
@@ -228,4 +228,13 @@ type Firmware interface {
 	InstallImage(ctx context.Context, file io.ReadCloser, force bool, report func(line string)) error
 	// FetchImage installs an image from a web server.
 	FetchImage(ctx context.Context, url string, force bool, report func(line string)) error
+}
+
+// Ping is what `ping` asks for.
+type Ping struct {
+	Host   string
+	Size   int  // octets of data
+	Whole  bool // do not fragment
+	Count  int
+	Source netip.Addr // not valid: the address of the outgoing port
 }
