@@ -81,7 +81,7 @@ func relayLoad(b *testing.B, calls int, during func(all []SessionSide)) {
 			b.Fatal(errA, errB)
 		}
 		local, remote := srtptest.Key(srtp.AES80), srtptest.Key(srtp.AES80)
-		p := Params{Remote: g.A, Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
+		p := Params{Remote: g.A, Mux: true, Keys: Keys{&local, &remote}, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
 		if err := s.Set(A, p); err != nil {
 			b.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func newPath(t testing.TB) *path {
 	local, remote := srtptest.Key(srtp.AES80), srtptest.Key(srtp.AES80)
 	a, b := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("127.0.0.2:9")
 	p.a, p.b = addressOf(a), addressOf(b)
-	pa := Params{Remote: a, Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
+	pa := Params{Remote: a, Mux: true, Keys: Keys{&local, &remote}, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
 	if err := p.s.Set(A, pa); err != nil {
 		t.Fatal(err)
 	}

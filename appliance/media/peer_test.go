@@ -63,7 +63,7 @@ func (p *peer) secure(suite string) (local, remote *srtp.Key) {
 }
 
 func (p *peer) params(local, remote *srtp.Key) Params {
-	return Params{Remote: at(p.rtp), RemoteRTCP: at(p.rtcp), LocalKey: local, RemoteKey: remote, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
+	return Params{Remote: at(p.rtp), RemoteRTCP: at(p.rtcp), Keys: Keys{local, remote}, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
 }
 
 func (p *peer) write(c *net.UDPConn, to netip.AddrPort, b []byte) {

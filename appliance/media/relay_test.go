@@ -338,8 +338,8 @@ func TestSetRefusesWhatCannotWork(t *testing.T) {
 	c := call(t, running(t, Options{}), "")
 	k := srtptest.Key(srtp.AES80)
 	for what, p := range map[string]Params{
-		"one key":   {LocalKey: &k},
-		"short key": {LocalKey: &k, RemoteKey: &srtp.Key{Suite: srtp.AES80, Master: srtptest.Random(3)}},
+		"one key":   {Keys: Keys{LocalKey: &k}},
+		"short key": {Keys: Keys{&k, &srtp.Key{Suite: srtp.AES80, Master: srtptest.Random(3)}}},
 	} {
 		if err := c.Set(A, p); err == nil {
 			t.Error(what)

@@ -147,13 +147,13 @@ func (t *thread) relayOwn(p *port, first, n int) {
 // All ports are looked up, and their legs prefetched, before the first packet is relayed. With hundreds of calls their memory is not in the
 // processor's caches, and so it waits for many lines at once.
 func (t *thread) relayShared(first, n int) {
-	ports := t.found[:n]
+	ports := t.input.found[:n]
 	for i := range ports {
 		ports[i] = t.table.find(t.input.sentTo(first + i))
 	}
 	for _, p := range ports {
 		if p != nil {
-			t.prefetched += p.leg.prefetch()
+			t.input.prefetched += p.leg.prefetch()
 		}
 	}
 	for i, p := range ports {
@@ -182,6 +182,9 @@ type input struct {
 	iovs    [slots]unix.Iovec
 	names   [slots]sockaddr
 	control [slots]control
+
+	found      [slots]*port // of the packets that are being relayed
+	prefetched uint64       // see leg.prefetch
 }
 
 // slots is how many packets may be between receiving and sending.

@@ -377,7 +377,7 @@ func TestTheOldKeyIsOverWithTime(t *testing.T) {
 	p.both()
 	a := &p.s.legs[A]
 	local, remote := srtptest.Key(srtp.AES80), srtptest.Key(srtp.AES80)
-	if err := p.s.Set(A, Params{Remote: a.remote.signal[rtp].netip(), Mux: true, LocalKey: &local, RemoteKey: &remote, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8}); err != nil {
+	if err := p.s.Set(A, Params{Remote: a.remote.signal[rtp].netip(), Mux: true, Keys: Keys{&local, &remote}, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8}); err != nil {
 		t.Fatal(err)
 	}
 	asked := p.t.now

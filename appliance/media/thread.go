@@ -30,20 +30,18 @@ type thread struct {
 	base  time.Time // t.now counts from here
 	now   time.Duration
 
-	number     int          // among the relay's
-	sockets    sockets      // that it reads
-	table      portTable    // of the ports that share a socket
-	found      [slots]*port // of the packets that are being relayed
-	prefetched uint64       // see leg.prefetch
-	legs       map[*leg]struct{}
-	crypt      *srtp.Crypter
-	empty      inbound
-	batch      *batch
-	direct     direct
-	input      *input
-	slot       int    // of the packet that is being relayed
-	busy       bool   // the last turn had packets
-	noisy      []*leg // sides that hear a sound of ours
+	number  int       // among the relay's
+	sockets sockets   // that it reads
+	table   portTable // of the ports that share a socket
+	legs    map[*leg]struct{}
+	crypt   *srtp.Crypter
+	empty   inbound
+	batch   *batch
+	direct  direct
+	input   *input
+	slot    int    // of the packet that is being relayed
+	busy    bool   // the last turn had packets
+	noisy   []*leg // sides that hear a sound of ours
 
 	housekept time.Duration
 	load      atomic.Int32 // sessions

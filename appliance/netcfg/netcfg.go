@@ -69,6 +69,11 @@ type Net struct {
 	said    string           // last error of refresh in the log
 	open    []netip.AddrPort // TCP ports that everybody may reach, see Admit
 
+	leasing
+}
+
+// leasing is what the configuration of addresses and the clients of DHCP tell each other.
+type leasing struct {
 	lease   chan struct{}           // one token: wanted has changed
 	wanted  map[string]netlink.Link // devices that get a lease
 	leases  map[string]*dhcp.Lease
@@ -113,7 +118,7 @@ func New(o Options) (*Net, error) {
 		kernel.Close()
 		return nil, err
 	}
-	return &Net{o: o, kernel: kernel, probe: probe, owned: map[string]*owned{}, lease: make(chan struct{}, 1), leases: map[string]*dhcp.Lease{}, write: writeTable}, nil
+	return &Net{o: o, kernel: kernel, probe: probe, owned: map[string]*owned{}, leasing: leasing{lease: make(chan struct{}, 1), leases: map[string]*dhcp.Lease{}}, write: writeTable}, nil
 }
 
 // Close closes the interfaces to the kernel. The network stays configured.
