@@ -348,6 +348,9 @@ func literal(host string) (netip.Addr, bool) {
 	if n := len(host); n > 2 && host[0] == '[' && host[n-1] == ']' {
 		host = host[1 : n-1]
 	}
+	if n := len(host); n == 0 || !strings.Contains(host, ":") && (host[n-1] < '0' || host[n-1] > '9') {
+		return netip.Addr{}, false // a name: the error that says so would cost more than all else here
+	}
 	a, err := netip.ParseAddr(host)
 	return a.Unmap(), err == nil
 }

@@ -485,3 +485,15 @@ func TestRetryAsksAnewWhatWaits(t *testing.T) {
 		t.Errorf("answered after %v", took)
 	}
 }
+
+func TestAddressesAreToldFromNames(t *testing.T) {
+	for host, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::1", "[2001:db8::f]": "2001:db8::f", "::": "::", "2001:db8::": "2001:db8::", "::ffff:192.0.2.1": "192.0.2.1",
+		"sip.example.com": "", "host1": "", "192.0.2.1.": "", "1.2.3": "", "": "", "[]": "", "[192.0.2.1]": "192.0.2.1", "abc": "",
+	} {
+		a, ok := literal(host)
+		if ok != (want != "") || ok && a.String() != want {
+			t.Errorf("%q is %v, %v", host, a, ok)
+		}
+	}
+}

@@ -22,6 +22,9 @@ const (
 	maxCrypto  = 16
 )
 
+// usualLines are room for the lines of nearly every description. It is no limit.
+const usualLines = 64
+
 // Parse reads a description. Errors are *Error with code 400 (not SDP) or 488 (no audio stream).
 //
 // Only what offer and answer need is looked at: an odd b=, u= or t= line, a T.38 stream or an attribute that nobody knows
@@ -48,6 +51,7 @@ func Parse(body []byte) (*Session, error) {
 // is no other.
 func (s *Session) readStreams(d *description) error {
 	err, chosen := notAcceptable(WarnMedia, "no audio stream over RTP is described"), -1
+	s.streams = make([]stream, 0, len(d.streams))
 	for i, m := range d.streams {
 		if m.isAudio() {
 			a, bad := s.readAudio(m, d.session)
@@ -92,6 +96,7 @@ type description struct {
 func sections(text string) (*description, error) {
 	d := &description{}
 	current := &d.session
+	lines := make([]line, 0, min(strings.Count(text, "\n")+1, usualLines)) // of all sections, one after the other
 	first := true
 	for raw := range strings.Lines(text) {
 		raw = strings.TrimRight(raw, "\r\n \t")
@@ -107,7 +112,8 @@ func sections(text string) (*description, error) {
 		}
 		first = false
 		if l.letter != 'm' {
-			current.lines = append(current.lines, l)
+			lines = append(lines, l)
+			current.lines = lines[len(lines)-len(current.lines)-1:]
 			continue
 		}
 		stream, err := readMedia(l.value)
@@ -308,18 +314,33 @@ func packetTime(value string, otherwise int) int {
 	return otherwise
 }
 
+// formatted is the value of an a=rtpmap or a=fmtp line.
+type formatted struct{ format, text string }
+
+// of is the value for a format, of the last line that names it.
+func of(list []formatted, format string) (text string, ok bool) {
+	for _, f := range slices.Backward(list) {
+		if f.format == format {
+			return f.text, true
+		}
+	}
+	return "", false
+}
+
 func (a *Audio) readCodecs(m section) {
-	maps, fmtps := map[string]string{}, map[string]string{}
+	n := len(m.formats)
+	maps, fmtps := make([]formatted, 0, n), make([]formatted, 0, n)
 	for name, value := range m.attributes {
 		if pt, rest, ok := strings.Cut(value, " "); ok {
 			switch name {
 			case "rtpmap":
-				maps[pt] = strings.TrimSpace(rest)
+				maps = append(maps, formatted{pt, strings.TrimSpace(rest)})
 			case "fmtp":
-				fmtps[pt] = strings.TrimSpace(rest)
+				fmtps = append(fmtps, formatted{pt, strings.TrimSpace(rest)})
 			}
 		}
 	}
+	a.Numbers, a.Codecs = make([]uint8, 0, n), make([]Codec, 0, n)
 	for _, format := range m.formats {
 		pt, err := strconv.ParseUint(format, 10, 7)
 		if err != nil || slices.Contains(a.Numbers, uint8(pt)) {
@@ -327,12 +348,12 @@ func (a *Audio) readCodecs(m section) {
 		}
 		a.Numbers = append(a.Numbers, uint8(pt))
 		c, known := static[uint8(pt)]
-		if text, mapped := maps[format]; mapped {
+		if text, mapped := of(maps, format); mapped {
 			c, known = rtpmap(uint8(pt), text)
 		}
 		if known {
-			c.PT, c.Fmtp = uint8(pt), fmtps[format]
-			if !printable(strings.ReplaceAll(c.Fmtp, " ", "")) {
+			c.PT = uint8(pt)
+			if c.Fmtp, _ = of(fmtps, format); !printable(strings.ReplaceAll(c.Fmtp, " ", "")) {
 				c.Fmtp = "" // it may go into a description of ours
 			}
 			a.Codecs = append(a.Codecs, c)

@@ -453,3 +453,26 @@ func BenchmarkParseAnswer(b *testing.B) {
 		_ = a.Marshal()
 	}
 }
+
+// Each stream has its own lines, however many there are, and of two lines for a format the last one counts.
+func TestLongDescriptionsAreReadSectionBySection(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("a=x-spare:1\r\n", n) }
+	for _, n := range []int{0, usualLines / 2, usualLines, 3 * usualLines} {
+		text := "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n" + long(n) +
+			"m=audio 0 RTP/AVP 8\r\na=ptime:40\r\n" + long(n) +
+			"m=audio 5004 RTP/AVP 8 101\r\na=rtpmap:101 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n" + long(n) + "a=fmtp:101 0-11\r\na=fmtp:101 0-16\r\na=sendonly\r\n" +
+			"m=audio 5006 RTP/AVP 0\r\na=inactive\r\n"
+		s, err := Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := s.Audio
+		if a.Port != 5004 || a.Ptime != 0 || a.Direction != SendOnly || len(a.Codecs) != 2 || a.Codecs[0].Name != PCMA ||
+			a.Codecs[1] != (Codec{PT: 101, Name: TelephoneEvent, Rate: 8000, Channels: 1, Fmtp: "0-16"}) {
+			t.Errorf("%d lines more: %+v", n, a)
+		}
+		if first, last := s.streams[0].audio, s.streams[2].audio; first.Ptime != 40 || last.Direction != Inactive {
+			t.Errorf("%d lines more: %+v, %+v", n, first, last)
+		}
+	}
+}

@@ -46,14 +46,16 @@ func spare(ours, theirs *Audio, c *Choice) (list []Format) {
 // claimed are the dynamic payload types of a description that have a meaning, apart from the events of the audio codec.
 func claimed(a *Audio, codec Codec) (set audio.Numbers) {
 	event := beside(a.Codecs, TelephoneEvent, codec)
-	numbers := a.Numbers
-	for _, c := range a.Codecs { // of a description that we have made ourselves
-		numbers = append(numbers[:len(numbers):len(numbers)], c.PT)
-	}
-	for _, pt := range numbers {
+	add := func(pt uint8) {
 		if event == nil || event.PT != pt {
 			set.Add(pt)
 		}
+	}
+	for _, pt := range a.Numbers {
+		add(pt)
+	}
+	for _, c := range a.Codecs { // of a description that we have made ourselves
+		add(c.PT)
 	}
 	return set
 }
