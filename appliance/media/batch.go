@@ -1,6 +1,7 @@
 package media
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"unsafe"
@@ -21,6 +22,7 @@ type batch struct {
 	heads   [slots]mmsghdr
 	iovs    [slots]unix.Iovec
 	names   [slots]sockaddr
+	sources [slots]sourced // viaKernel only
 	single  sockaddr
 	ident   uint16
 }
@@ -42,11 +44,21 @@ const (
 	viaDevice             // the packet socket: the same, with a hardware address
 )
 
+// sourced tells the kernel which address a packet comes from. It does not look into headers that we write, and would choose the route as if
+// the packet came from any of its addresses: another table than the interface's, or a port where that address is not at home. An address that
+// the box has no more is refused.
+type sourced struct {
+	head unix.Cmsghdr
+	info unix.Inet4Pktinfo
+}
+
 func newBatch() *batch {
 	b := &batch{raw: -1}
 	for i := range b.heads {
 		b.heads[i].head = unix.Msghdr{Iov: &b.iovs[i]}
 		b.heads[i].head.SetIovlen(1)
+		b.sources[i].head = unix.Cmsghdr{Level: unix.IPPROTO_IP, Type: unix.IP_PKTINFO}
+		b.sources[i].head.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
 	}
 	return b
 }
@@ -81,7 +93,10 @@ func (b *batch) add(from *port, to address, by *route, slot []byte, size int) {
 		b.iovs[b.n].SetLen(len(frame))
 		if by != nil && len(frame) <= directMost {
 			e.door = viaDevice
-			b.heads[b.n].head.Name, b.heads[b.n].head.Namelen = by.sockaddr()
+			h := &b.heads[b.n].head
+			h.Name, h.Namelen = by.sockaddr()
+			h.Control = nil
+			h.SetControllen(0)
 		} else {
 			b.byKernel(b.n)
 		}
@@ -91,8 +106,12 @@ func (b *batch) add(from *port, to address, by *route, slot []byte, size int) {
 
 // byKernel sends a packet with headers the kernel's way.
 func (b *batch) byKernel(i int) {
-	b.entries[i].door = viaKernel
-	b.heads[i].head.Name, b.heads[i].head.Namelen = &b.names[i][0], b.names[i].set(b.entries[i].to, unix.AF_INET)
+	e, h := &b.entries[i], &b.heads[i].head
+	e.door = viaKernel
+	h.Name, h.Namelen = &b.names[i][0], b.names[i].set(e.to, unix.AF_INET)
+	binary.BigEndian.PutUint32(b.sources[i].info.Spec_dst[:], uint32(e.port.local.low))
+	h.Control = (*byte)(unsafe.Pointer(&b.sources[i]))
+	h.SetControllen(int(unsafe.Sizeof(b.sources[i])))
 }
 
 // flush sends the queued packets. One that cannot leave by its door tries the next.

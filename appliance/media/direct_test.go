@@ -228,3 +228,63 @@ func TestADeviceThatTakesNothing(t *testing.T) {
 		t.Errorf("%d packets could not be sent, want 3", s[B].Unsent)
 	}
 }
+
+// A port that goes down and comes up again carries the call on.
+func TestAPortGoesDownAndUp(t *testing.T) {
+	w := newWired(t, 20*time.Millisecond)
+	w.talkUntil("the kernel tells the way", w.direct)
+	w.must(netlink.LinkSetDown(w.link()))
+	w.emit(172)
+	w.must(netlink.LinkSetUp(w.link()))
+	w.talkUntil("packets arrive again, and leave by the device", func() bool { return w.arrives() && w.direct() })
+}
+
+// The box loses the address in the middle of a call.
+func TestAnAddressIsTakenAway(t *testing.T) {
+	w := newWired(t, 20*time.Millisecond)
+	w.talkUntil("the kernel tells the way", w.direct)
+	a, err := netlink.ParseAddr("10.0.0.1/24")
+	w.must(err)
+	w.must(netlink.AddrDel(w.link(), a))
+	b, err := netlink.ParseAddr("10.0.0.9/24")
+	w.must(err)
+	w.must(netlink.AddrAdd(w.link(), b))
+	for end := time.Now().Add(20 * time.Second); w.direct(); time.Sleep(5 * time.Millisecond) {
+		if w.emit(172); time.Now().After(end) {
+			t.Fatal("packets from an address that the box has no more leave by the device")
+		}
+	}
+	for range 20 {
+		w.emit(172)
+		if w.direct() {
+			t.Fatal("a way for an address that the box has no more")
+		}
+	}
+}
+
+// The kernel chooses the routing table by the address that a packet comes from, which it does not take from headers of ours.
+func TestTheKernelIsToldWhereAPacketComesFrom(t *testing.T) {
+	w := newWired(t, time.Hour)
+	th, l := w.relay.threads[0], &w.call.legs[B]
+	th.do(func() {
+		b := th.batch
+		queue := func(by *route) *mmsghdr {
+			b.n = 0
+			b.add(l.local.ports[rtp], l.remote.dest[rtp], by, th.slotOfOurs(), 172)
+			return &b.heads[0]
+		}
+		sent := queue(nil).head
+		info := b.sources[0].info.Spec_dst
+		if sent.Control == nil || info != [4]byte{10, 0, 0, 1} || b.sendMany(b.raw, 0, 1) != 1 {
+			t.Errorf("source %v", info)
+		}
+		b.sources[0].info.Spec_dst = [4]byte{224, 0, 0, 1}
+		if b.sendMany(b.raw, 0, 1) != 0 {
+			t.Error("the kernel does not look at it")
+		}
+		if past := queue(&route{}).head; past.Control != nil {
+			t.Error("a packet past the kernel tells it more than the device")
+		}
+		b.n = 0
+	})
+}
