@@ -25,6 +25,9 @@ func (c Client) Transport(i *config.SIPInterface, identity string) siptransport.
 	return c.g.Conf().TransportFor(i, identity)
 }
 
+// Waits reports whether nobody can be asked by a transport yet. Lifecycle.Applied is told when that is over.
+func (c Client) Waits(t siptransport.Transport) bool { return c.g.Waits(t) }
+
 // Contact is our Contact URI for a peer: that of the side of the gateway on which the peer is. user may be empty.
 func (c Client) Contact(user string, to siptransport.Target) string { return c.g.Contact(user, to) }
 

@@ -50,6 +50,9 @@ func TestTLSWaitsForTheClock(t *testing.T) {
 		req.AppendHeader(sip.NewHeader(h[0], h[1]))
 	}
 	client, _ := b.s.Client("gw")
+	if !client.Waits(siptransport.TLS) || client.Waits(siptransport.UDP) {
+		t.Error("probes do not know that TLS waits, and UDP does not")
+	}
 	if _, err := client.Do(t.Context(), req, siptransport.Target{Host: "sip.example", Port: uint16(port), Transport: siptransport.TLS}); !errors.Is(err, insane) {
 		t.Errorf("request: %v", err)
 	}
@@ -62,6 +65,9 @@ func TestTLSWaitsForTheClock(t *testing.T) {
 	sane.Store(true)
 	if err := b.apply(); err != nil {
 		t.Errorf("Apply with a sane clock: %v", err)
+	}
+	if client.Waits(siptransport.TLS) {
+		t.Error("it waits for a clock that is right")
 	}
 	b.connect("127.0.0.2", b.secure).c.Close()
 

@@ -21,6 +21,7 @@ type Conf struct {
 	interfaces     []*config.SIPInterface // bound to the gateway, in their order
 	tlsProfile     *config.TLSProfile
 	tlsFingerprint string // changes when the certificate or the rules of TLS change
+	tlsWaits       bool   // for the clock: nobody is dialled with TLS yet
 	tlsErr         error
 }
 
@@ -52,6 +53,7 @@ func NewConf(cfg *config.Config, gw *config.SIPGateway, addrs func(config.Addres
 			c.tlsErr = err
 		} else if o.Clock != nil && !secured {
 			c.tlsErr = o.Clock()
+			c.tlsWaits = c.tlsErr != nil
 		}
 		if c.tlsErr != nil {
 			errs = append(errs, fmt.Errorf("gateway %s: %w", gw.Name, c.tlsErr))

@@ -101,6 +101,9 @@ func (g *Gate) Secured() bool {
 	return c.tlsFingerprint != "" && c.tlsErr == nil
 }
 
+// Waits reports whether a transport cannot be used yet, for the clock: another configuration comes when it is right.
+func (g *Gate) Waits(t Transport) bool { return t.Secure() && g.conf.Load().tlsWaits }
+
 // Configure takes a configuration and closes the sockets that are not in it. It reports whether all TLS connections are opened anew.
 func (g *Gate) Configure(c *Conf) (anew bool) {
 	old := g.conf.Swap(c)

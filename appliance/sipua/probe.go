@@ -34,6 +34,7 @@ type probeSpec struct {
 	uri, from         string
 	to                siptransport.Target
 	interval, timeout time.Duration
+	waits             bool // nobody can be asked yet, so nothing is known of the peer
 }
 
 func (p probeSpec) key() string { return probeKey(p.iface) }
@@ -65,6 +66,11 @@ func (p *probe) replaced(probeSpec) {}
 
 // run probes at once and then again and again until ctx ends.
 func (p *probe) run(ctx context.Context) {
+	if p.spec.waits {
+		p.change(func(s *status.Peer) { s.Answer = "not asked yet: TLS waits for the clock" })
+		<-ctx.Done() // another probe takes the place of this one
+		return
+	}
 	for {
 		next := p.once(ctx)
 		if ctx.Err() != nil {

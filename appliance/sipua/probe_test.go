@@ -3,6 +3,7 @@ package sipua
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,6 +115,27 @@ func TestWhatBoxesAPeer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// While nobody can be asked, as TLS waits for the clock after a start, no peer is judged. Once they can, they are asked at once.
+func TestNoPeerIsJudgedBeforeItCanBeAsked(t *testing.T) {
+	peer := &scripted{answer: always(200)}
+	bubble(t, func(t *testing.T, a *Agent) {
+		spec := testProbe(peer, "teams")
+		spec.waits = true
+		a.probe(spec)
+		time.Sleep(10 * time.Minute)
+		a.Suspect(peerID("teams"))
+		time.Sleep(10 * time.Minute)
+		if st := probed(t, a); st.State != status.PeerUnknown || !strings.Contains(st.Answer, "clock") || !a.available("teams") || peer.count() != 0 {
+			t.Errorf("%+v, %d OPTIONS", st, peer.count())
+		}
+		spec.waits = false
+		a.probe(spec)
+		if st := probed(t, a); st.State != status.PeerUp || peer.count() != 1 {
+			t.Errorf("%+v, %d OPTIONS", st, peer.count())
+		}
+	})
 }
 
 func TestSuspectIsProbedNow(t *testing.T) {

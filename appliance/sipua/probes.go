@@ -96,7 +96,7 @@ func probeOf(via sipgw.Client, gateway string, i *config.SIPInterface) probeSpec
 		uri:      to.URI(),
 		from:     "sip:" + siptransport.Target{Host: us}.String(),
 		to:       to,
-		interval: max(i.PenaltyBox.Interval, time.Second), timeout: i.PenaltyBox.Timeout,
+		interval: max(i.PenaltyBox.Interval, time.Second), timeout: i.PenaltyBox.Timeout, waits: via.Waits(to.Transport),
 	}
 	if spec.timeout <= 0 {
 		spec.timeout = spec.interval
