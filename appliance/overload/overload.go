@@ -23,10 +23,11 @@ const (
 	patience  = 5                      // strained intervals before calls are refused; those in which the wait falls do not count, as after a pause
 	aim       = 15 * time.Millisecond  // the wait that the rate is steered to
 	stalled   = 4 * aim                // while calls wait for so long already, none is let in
-	first     = 0.8                    // of the rate at which calls were handled is let in first: a queue has to go
-	harder    = 0.9                    // the factor of the rate after an interval with a long wait,
-	softer    = 0.97                   // with one that is a little too long,
-	easier    = 1.02                   // and with a short one
+	first     = 0.8                    // of the rate at which calls were handled while it was strained is let in first: a queue has to go
+	memory    = 0.05                   // the weight of an interval in the average rate at which calls are handled
+	horizon   = 400 * time.Millisecond // in which a wait beyond the aim is to go
+	slowest   = 0.5                    // of that average is let in, however long the wait is
+	easier    = 1.02                   // the factor of the rate after an interval with a short wait
 	least     = 10.0                   // calls a second are let in, however bad it is
 	burst     = 20 * time.Millisecond  // calls that may be let in at once are those of so long
 	relieved  = 20                     // intervals without a refusal end it
@@ -43,6 +44,8 @@ type Controller struct {
 	handled  waits     // of those that were, in this interval, and tell something of the present rate
 	done     int       // calls that were handled in this interval, all of them
 	strained int       // intervals without a calm one between them
+	tried    time.Time // the first of them began
+	coped    int       // calls that were handled in them
 	relieved int       // intervals without a refusal, likewise
 	gate     gate
 	wait     time.Duration // judged last
@@ -61,7 +64,8 @@ type waits struct {
 type gate struct {
 	rate, tokens float64
 	filled       time.Time
-	since        time.Time // the rate is in force; calls that came before do not tell whether it is right
+	since        time.Time // there is a rate; calls that came before do not tell whether it is right
+	able         float64   // the average rate at which calls are handled
 	turned       int       // calls away, in this interval
 }
 
@@ -161,15 +165,18 @@ func (c *Controller) judge(now time.Time) {
 	idle := int(length/interval) - 1 // intervals after it in which nothing came
 	switch c.State() {
 	case status.Calm, status.Strained:
-		c.strain(now, before, rate, idle)
+		c.strain(now, before, idle)
 	case status.Shedding:
-		c.steer(now, idle)
+		c.steer(now, rate, idle)
 	}
 	c.began, c.handled, c.done, c.gate.turned = now, waits{}, 0, 0
 }
 
 // strain counts strained intervals, and begins to refuse calls after some.
-func (c *Controller) strain(now time.Time, before time.Duration, rate float64, idle int) {
+func (c *Controller) strain(now time.Time, before time.Duration, idle int) {
+	if c.coped += c.done; c.State() == status.Calm {
+		c.tried, c.coped = c.began, c.done
+	}
 	switch {
 	case c.wait <= tolerated || idle > 0 && c.waiting.n == 0:
 		c.strained = 0
@@ -181,23 +188,26 @@ func (c *Controller) strain(now time.Time, before time.Duration, rate float64, i
 		c.enter(status.Strained)
 	default:
 		c.strained, c.relieved = 0, 0
-		c.gate = gate{rate: max(least, first*rate), filled: now, since: now}
+		able := float64(c.coped) / now.Sub(c.tried).Seconds() // not that of one interval: after a pause many are handled at once
+		c.gate = gate{rate: max(least, first*able), able: able, filled: now, since: now}
 		c.episode = Episode{Since: now, Wait: c.wait, Rate: c.gate.rate}
 		c.enter(status.Shedding)
 		c.tell()
 	}
 }
 
-// steer moves the rate, and ends the episode once no call has been refused for a while.
-func (c *Controller) steer(now time.Time, idle int) {
+// steer moves the rate, and ends the episode once no call has been refused for a while. handled is the rate at which calls were, in the
+// interval. While calls wait it is what the box can do, and a little less is let in until the wait is short. Then more are let in, at once as
+// many as it can do, so that a pause costs no more than its own time, and slowly more from there.
+func (c *Controller) steer(now time.Time, handled float64, idle int) {
 	g := &c.gate
 	switch {
-	case c.wait > 2*aim:
-		g.rate, g.since = max(least, g.rate*harder), now
 	case c.wait > aim:
-		g.rate, g.since = max(least, g.rate*softer), now
+		g.able += memory * (handled - g.able)
+		g.rate = max(least, g.able*max(slowest, 1-(c.wait-aim).Seconds()/horizon.Seconds()))
 	case g.turned > 0 && c.handled.n > 0:
-		g.rate = g.rate*easier + 1
+		g.able += memory * (handled - g.able)
+		g.rate = max(g.rate*easier+1, g.able)
 	}
 	if c.relieved++; g.turned > 0 || c.wait > aim {
 		c.relieved = 0

@@ -87,6 +87,30 @@ func TestThroughputStaysUnderOverload(t *testing.T) {
 	}
 }
 
+// A pause, as of the garbage collector, costs its own time and no more: the rate is what it was before.
+func TestThroughputStaysThroughPauses(t *testing.T) {
+	const every, pause = 1500 * time.Millisecond, 80 * time.Millisecond
+	for _, times := range []float64{1.3, 1.5, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBox()
+			var next time.Duration
+			b.pause = func(at time.Duration) time.Duration {
+				if at < next {
+					return 0
+				}
+				next = at + every
+				return pause
+			}
+			const length = 20 * time.Second
+			b.run(1000*times, length)
+			able := length.Seconds() * 1000 * (1 - (times-1)*refusing.Seconds()/handling.Seconds()) * (1 - pause.Seconds()/every.Seconds())
+			if float64(b.carried) < 0.97*able {
+				t.Errorf("%.1f times what it carries: %d carried, want %.0f at least", times, b.carried, 0.97*able)
+			}
+		})
+	}
+}
+
 // Below what the box carries nothing is refused: not with chance's bursts, nor while garbage is collected.
 func TestNobodyIsRefusedWithoutNeed(t *testing.T) {
 	for name, pause := range map[string]func(time.Duration) time.Duration{
