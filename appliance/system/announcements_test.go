@@ -225,3 +225,16 @@ func TestRootsOfTeamsThatAreMissing(t *testing.T) {
 		}
 	}
 }
+
+// A calendar need not speak of the roots of Teams.
+func TestACalendarWithoutRootsSaysNothingOfThem(t *testing.T) {
+	s, private := announced(t)
+	if _, err := s.ImportCalendar(edited(t, private, "2027-01-31", "new")); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range s.Calendar().Mine {
+		if e.Date.IsZero() || strings.HasPrefix(e.Text, ":") {
+			t.Errorf("%+v", e)
+		}
+	}
+}
