@@ -26,6 +26,8 @@ type hub struct {
 	mu                      sync.Mutex
 	setups                  []time.Duration // INVITE to 200
 	refusals                []time.Duration // INVITE to 503 with Retry-After
+	first                   time.Time       // INVITE that was refused so
+	settled                 []time.Duration // refusals of calls that began two seconds after it
 	refreshes               []time.Duration // INVITE in a call to 200
 	complaints              map[string]int
 }
@@ -211,7 +213,14 @@ func (h *hub) response(c *hubCall, text string) {
 		_ = c.conn.send(h.request(c, "ACK", c.uri, c.to, 1, "", ""))
 		if code == "503" && headerOf(text, "Retry-After") != "" {
 			h.mu.Lock()
-			h.refusals = append(h.refusals, time.Since(c.began))
+			if h.first.IsZero() {
+				h.first = c.began
+			}
+			took := time.Since(c.began)
+			h.refusals = append(h.refusals, took)
+			if c.began.Sub(h.first) > 2*time.Second {
+				h.settled = append(h.settled, took)
+			}
 			h.mu.Unlock()
 			h.calls.Delete(c.id)
 			c.state.Store(3)

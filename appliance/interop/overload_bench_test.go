@@ -55,6 +55,7 @@ func BenchmarkOverload(b *testing.B) {
 	mediatest.Metric(b, float64(peak)/(1<<20), "MiB-at-end")
 	h.report(b, "setup", h.setups)
 	h.report(b, "503", h.refusals)
+	h.report(b, "503-settled", h.settled)
 	inProgress.report(b, "refresh", inProgress.refreshes)
 	mediatest.Metric(b, float64(result.Sent-result.Received), "lost-packets")
 	mediatest.Metric(b, float64(result.P99.Microseconds())/1000, "ms-media-p99")
