@@ -92,6 +92,7 @@ func (f *failure) Unwrap() error { return f.err }
 // What an administrator can do about each kind of failure.
 const (
 	adviceDirectory = "Check the path to the directory: name servers, routes, a proxy line."
+	adviceCA        = "Import the certificate that the directory line of profile acme names after ca."
 	adviceAccount   = "Check contact and external-account in profile acme."
 	adviceOrder     = "Check the names in profile acme, and the CAA records of the domain."
 	adviceDNS       = "Set the TXT record that `show acme` prints."

@@ -52,7 +52,10 @@ type account struct {
 // open begins a conversation with a directory.
 func (e *Engine) open(p *config.ACMEProfile, url string) (*session, error) {
 	c, err := e.o.HTTP(p)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, failed(adviceCA, err)
+	case err != nil:
 		return nil, failed(adviceDirectory, err)
 	}
 	s := &session{e: e, p: p, url: url, guard: &guarded{base: cmp.Or[http.RoundTripper](c.Transport, http.DefaultTransport), left: answersMax}}

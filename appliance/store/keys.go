@@ -25,6 +25,12 @@ type Item struct {
 	Err  error // it cannot be used, and why
 }
 
+// missing is the certificate or the key that nobody has imported. It is fs.ErrNotExist, whose own words would only repeat that.
+type missing string
+
+func (m missing) Error() string { return string(m) + " has not been imported" }
+func (m missing) Unwrap() error { return fs.ErrNotExist }
+
 // Certificates implements pki.Store. The error wraps fs.ErrNotExist when nothing of this name was imported.
 func (s *Store) Certificates(name string) ([]*x509.Certificate, error) {
 	if name == pki.BuiltInName {
@@ -34,7 +40,7 @@ func (s *Store) Certificates(name string) ([]*x509.Certificate, error) {
 	defer s.mu.RUnlock()
 	e, ok := s.certs[name]
 	if !ok {
-		return nil, fmt.Errorf("certificate %s has not been imported: %w", name, fs.ErrNotExist)
+		return nil, missing("certificate " + name)
 	}
 	return e.value, e.err
 }
@@ -45,7 +51,7 @@ func (s *Store) PrivateKey(name string) (crypto.Signer, error) {
 	defer s.mu.RUnlock()
 	e, ok := s.keys[name]
 	if !ok {
-		return nil, fmt.Errorf("private key %s has not been imported: %w", name, fs.ErrNotExist)
+		return nil, missing("private key " + name)
 	}
 	return e.value, e.err
 }

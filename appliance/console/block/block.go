@@ -100,7 +100,7 @@ func (b *Block) command(line, t string) *End {
 	case b.state == body || b.state == header || len(b.doubt) > 0:
 		e = b.torn(line)
 	case b.state == before && t != "":
-		e = &End{Slip: "% no PEM block follows (-----BEGIN is missing): the next line is run as a command", Rest: []string{line}}
+		e = &End{Slip: "% no PEM block follows (-----BEGIN is missing), and no file in base64: the next line is run as a command", Rest: []string{line}}
 	default:
 		e = &End{Rest: []string{line}}
 	}
@@ -145,7 +145,7 @@ func (b *Block) outside(line, t string) *End {
 	case b.state == between:
 		return &End{Slip: "% the empty line after the END line is missing: the block ends there, and the next line is run as a command", Rest: []string{line}}
 	default:
-		return &End{Slip: "% no PEM block follows (-----BEGIN is missing): the next line is run as a command", Rest: []string{line}}
+		return &End{Slip: "% no PEM block follows (-----BEGIN is missing), and no file in base64: the next line is run as a command", Rest: []string{line}}
 	}
 }
 
