@@ -103,7 +103,7 @@ func (s *System) ownRoots() *x509.CertPool {
 // doors are the sockets that everybody may reach while an authority looks at them.
 type doors struct {
 	mu   sync.Mutex
-	open []netip.AddrPort
+	open []netip.AddrPort // as often as it was opened
 }
 
 // openDoors opens a TCP port on the addresses under which peers know the box by a certificate; on all ports but that of the LAN while no
@@ -130,15 +130,25 @@ func (s *System) openDoors(ctx context.Context, certificate config.PKIName, port
 	if len(sockets) == 0 {
 		return nil, errors.New("the box has no address towards the internet")
 	}
-	if err := s.admit(append(s.doors.list(), sockets...)); err != nil {
+	return s.openSockets(ctx, sockets)
+}
+
+// openSockets opens all sockets, or none.
+func (s *System) openSockets(ctx context.Context, sockets []netip.AddrPort) (list []net.Listener, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(list)
+			s.leave(sockets)
+			list = nil
+		}
+	}()
+	if err := s.admit(sockets, nil); err != nil {
 		return nil, err
 	}
-	var list []net.Listener
 	for _, at := range sockets {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", at.String())
 		if err != nil {
-			s.shutDoors(list)
-			return nil, err
+			return list, err
 		}
 		list = append(list, l)
 	}
@@ -148,32 +158,43 @@ func (s *System) openDoors(ctx context.Context, certificate config.PKIName, port
 
 // shutDoors closes sockets again.
 func (s *System) shutDoors(list []net.Listener) {
-	closed := map[netip.AddrPort]bool{}
+	var sockets []netip.AddrPort
 	for _, l := range list {
 		if a, ok := l.Addr().(*net.TCPAddr); ok {
 			at := a.AddrPort()
-			closed[netip.AddrPortFrom(at.Addr().Unmap(), at.Port())] = true
+			sockets = append(sockets, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
 		}
+	}
+	closeAll(list)
+	s.leave(sockets)
+}
+
+func closeAll(list []net.Listener) {
+	for _, l := range list {
 		l.Close()
 	}
-	left := slices.DeleteFunc(s.doors.list(), func(a netip.AddrPort) bool { return closed[a] })
-	if err := s.admit(left); err != nil {
+}
+
+// leave closes sockets in the firewall.
+func (s *System) leave(sockets []netip.AddrPort) {
+	if err := s.admit(nil, sockets); err != nil {
 		s.log.Error("port not closed in the firewall", "err", err)
 	}
 }
 
-func (d *doors) list() []netip.AddrPort {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.open)
-}
-
-// admit tells the firewall.
-func (s *System) admit(open []netip.AddrPort) error {
+// admit tells the firewall which sockets are opened and which are closed. A renewal and a test may go on at once, and each closes only what it
+// has opened.
+func (s *System) admit(opened, closed []netip.AddrPort) error {
 	s.doors.mu.Lock()
 	defer s.doors.mu.Unlock()
+	open := append(slices.Clone(s.doors.open), opened...)
+	for _, a := range closed {
+		if i := slices.Index(open, a); i >= 0 {
+			open = slices.Delete(open, i, i+1)
+		}
+	}
 	s.doors.open = open
-	return s.net.Admit(open)
+	return s.net.Admit(slices.Clone(open))
 }
 
 const applyTime = 30 * time.Second
