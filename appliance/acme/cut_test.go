@@ -1,6 +1,7 @@
 package acme
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/pki"
 	"viaduct/appliance/status"
 )
 
@@ -262,6 +264,37 @@ func TestTheProfileChanges(t *testing.T) {
 		b.e.Changed()
 		b.pass(time.Minute)
 		b.want("profiles", len(b.e.Status()), 0)
+		b.end()
+	})
+}
+
+// TestTheProfileTakesOverTheNameOfAnInternalCertificate does not wait for the end of what no public peer accepts.
+func TestTheProfileTakesOverTheNameOfAnInternalCertificate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(t, newAuthority(t))
+		text := keys()[0]
+		key, err := pki.ParsePrivateKey(text, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		root, err := pki.NewInternalRoot("box", key, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		lan, err := pki.IssueInternal(root, key, key.Public(), b.cfg.ACME[0].Names, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.store.InstallPair("sbc", "sbc", pki.ChainPEM([]*x509.Certificate{lan}), text); err != nil {
+			t.Fatal(err)
+		}
+		b.start()
+		b.record()
+		b.pass(2 * time.Minute)
+		if got := b.fingerprint(); got == pki.Fingerprint(lan) {
+			t.Errorf("no certificate was ordered\n%s", b.log.String())
+		}
+		b.want("state", b.state(), status.ACMEIdle)
 		b.end()
 	})
 }

@@ -14,11 +14,12 @@ import (
 	"viaduct/appliance/status"
 )
 
-// inUse is the chain in use, nil when it or its key is missing, or they do not belong together.
+// inUse is the chain in use, nil when it or its key is missing, they do not belong together, or an internal CA has issued it: the profile has
+// taken over a name of the LAN then.
 func (m *machine) inUse() []*x509.Certificate {
 	certificate, key := m.p.Target()
 	chain, err := m.e.o.Store.Certificates(pki.Name(certificate))
-	if err != nil || len(chain) == 0 {
+	if err != nil || len(chain) == 0 || pki.Internal(chain[0]) {
 		return nil
 	}
 	private, err := m.e.o.Store.PrivateKey(pki.Name(key))

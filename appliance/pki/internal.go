@@ -110,10 +110,15 @@ func internalEnd(root *x509.Certificate, now time.Time) time.Time {
 	return end
 }
 
+// IsInternalRoot reports whether a certificate is the root of an internal CA, at whatever time.
+func IsInternalRoot(c *x509.Certificate) bool {
+	return Internal(c) && c.IsCA && c.CheckSignatureFrom(c) == nil
+}
+
 // InternalRoot returns why a certificate is not the root of an internal CA whose certificates can be used now; nil: it is.
 func InternalRoot(c *x509.Certificate, now time.Time) error {
 	switch {
-	case !Internal(c) || !c.IsCA || c.CheckSignatureFrom(c) != nil:
+	case !IsInternalRoot(c):
 		return fmt.Errorf("pki:certificate/%s is not the root of an internal CA", InternalName)
 	case now.After(c.NotAfter):
 		return fmt.Errorf("the root has ended on %s", c.NotAfter.UTC().Format(time.DateOnly))

@@ -115,6 +115,9 @@ func (s *System) EraseFile(name string) error {
 
 // ImportCertificate stores a chain and has the gateways use it at once.
 func (s *System) ImportCertificate(name string, pem []byte) (string, error) {
+	if err := s.rootFits(name, pem); err != nil {
+		return "", err
+	}
 	chain, err := s.store.ImportCertificate(name, pem)
 	if err != nil {
 		return "", err

@@ -27,10 +27,12 @@ func keyName(name string) config.PKIName {
 	return config.PKIName("pki:" + string(status.KeyPrivate) + "/" + name)
 }
 
+var errRootName = errors.New("this is the name of the internal CA, which `generate pki:internal-ca` makes: take another name")
+
 // GenerateKey makes an RSA key. A key of that name is replaced only if the administrator says so.
 func (s *System) GenerateKey(name string, bits int, replace bool) (string, error) {
 	if name == pki.InternalName {
-		return "", errors.New("this is the name of the key of the internal CA, which `generate pki:internal-ca` makes")
+		return "", errRootName
 	}
 	if _, err := s.store.PrivateKey(name); !errors.Is(err, fs.ErrNotExist) && !replace {
 		return "", s.taken(name)
@@ -88,6 +90,9 @@ func (s *System) CertificateRequest(name string, names []string) ([]byte, error)
 // ImportPKCS12 stores a certificate with its chain and its key, both or neither. The key goes to the name that the profiles of the
 // certificate have for it.
 func (s *System) ImportPKCS12(name string, der []byte, passphrase string) (string, error) {
+	if name == pki.InternalName {
+		return "", errRootName
+	}
 	p, err := pki.ParsePKCS12(der, passphrase)
 	if err != nil {
 		return "", err
@@ -144,6 +149,11 @@ func (s *System) IssueInternal(name string, names []string, replace bool) (strin
 			return "", fmt.Errorf("profile tls %s shows %s to Microsoft Teams, which never accepts an internal CA: give the certificate another name, and make a profile for the LAN", t.Name, what)
 		}
 	}
+	for _, p := range cfg.ACME {
+		if certificate, key := p.Target(); certificate == certificateName(name) || key == keyName(into) {
+			return "", fmt.Errorf("profile acme %s obtains the certificate of this name: give this one another name", p.Name)
+		}
+	}
 	if chain, err := s.store.Certificates(name); len(names) == 0 && err == nil && pki.Internal(chain[0]) {
 		names = pki.NamesOf(chain[0])
 	}
@@ -182,6 +192,25 @@ func lanNames(host string, interfaces []status.IPInterface) (names []string) {
 
 // InternalCA describes the internal CA.
 func (s *System) InternalCA() status.InternalCA { return s.internal.Status() }
+
+// rootFits checks a certificate that is about to be stored under the name of the root of the internal CA: with another one, nothing would be
+// renewed any more.
+func (s *System) rootFits(name string, text []byte) error {
+	if name != pki.InternalName {
+		return nil
+	}
+	chain, err := pki.ParseCertificates(text)
+	if err != nil {
+		return nil // the import itself reports it
+	}
+	if !pki.IsInternalRoot(chain[0]) {
+		return fmt.Errorf("it is not the root of an internal CA: %w", errRootName)
+	}
+	if key, err := s.store.PrivateKey(name); err == nil && pki.Belongs(chain[0], key) != nil {
+		return errors.New("it is not the root whose key is in this box: a backup brings both (import backup), or `erase pki:private-key/internal-ca` comes first")
+	}
+	return nil
+}
 
 // fits checks a pasted private key that is about to be stored under name, as keyFits does.
 func (s *System) fits(name string, text []byte, passphrase string) error {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
 
@@ -129,6 +130,7 @@ func TestTheInternalCAIssuesForTheLANOnly(t *testing.T) {
 		profile("teams", "pki:certificate/T", "pki:private-key/t.key"),
 		profile("shared", "pki:certificate/S", "pki:private-key/lan.key"),
 	}
+	cfg.ACME = []*config.ACMEProfile{{Name: "sbc", PrivateKey: "pki:private-key/mine"}}
 	cfg.Gateways = []*config.SIPGateway{{Name: "wan", TLS: config.Ref[config.Config, config.TLSProfile]{Name: "teams"}}}
 	cfg.CS = []*config.Switch{{Name: "S", Interfaces: []*config.SIPInterface{{Name: "t", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "wan"},
 		Trust: []config.Source{{Teams: true}}}}}}
@@ -152,7 +154,8 @@ func TestTheInternalCAIssuesForTheLANOnly(t *testing.T) {
 	if second, _ := state.Certificates("LAN"); second[0].Equal(first[0]) {
 		t.Error("not issued again")
 	}
-	for name, want := range map[string]string{"T": "profile tls teams shows pki:certificate/T to Microsoft Teams", "t.key": "profile tls teams shows pki:private-key/t.key", "S": "profile tls lan"} {
+	for name, want := range map[string]string{"T": "profile tls teams shows pki:certificate/T to Microsoft Teams", "t.key": "profile tls teams shows pki:private-key/t.key", "S": "profile tls lan",
+		"sbc": "profile acme sbc obtains", "mine": "profile acme sbc obtains"} {
 		if _, err := s.IssueInternal(name, []string{"x.lan"}, true); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -166,6 +169,35 @@ func TestTheInternalCAIssuesForTheLANOnly(t *testing.T) {
 	}
 	if _, err := s.GenerateKey(pki.InternalName, 2048, true); err == nil {
 		t.Error("the key of the root was overwritten by a new one")
+	}
+	foreign, _ := pkitest.SelfSigned(t, "other")
+	if _, err := s.ImportCertificate(pki.InternalName, foreign); err == nil {
+		t.Error("the root was overwritten by a certificate that is none")
+	}
+	key, err := pki.NewKey(2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	another, err := pki.NewInternalRoot("another box", key, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ImportCertificate(pki.InternalName, pki.ChainPEM([]*x509.Certificate{another})); err == nil {
+		t.Error("the root was overwritten by that of another box")
+	}
+	own, err := s.ExportCertificate(pki.InternalName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ImportCertificate(pki.InternalName, own); err != nil {
+		t.Errorf("the root itself: %v", err)
+	}
+	file, _ := pfx(t, "other")
+	if _, err := s.ImportPKCS12(pki.InternalName, file, "x"); err == nil {
+		t.Error("the root was overwritten by a file of PKCS#12")
+	}
+	if ca := s.InternalCA(); ca.Problem != "" {
+		t.Errorf("the internal CA does not issue any more: %s", ca.Problem)
 	}
 	b, err := state.Backup()
 	if err != nil || len(b.Keys[pki.InternalName]) == 0 || len(b.Certificates[pki.InternalName]) == 0 || len(b.Keys["lan.key"]) == 0 {
