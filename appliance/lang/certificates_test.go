@@ -124,10 +124,11 @@ func (keyed) Clock() status.Clock { return status.Clock{Now: noon} }
 func (keyed) PKI() []status.Key {
 	const day = 24 * time.Hour
 	return []status.Key{
-		{Kind: status.KeyCertificate, Name: "MYCERTIFICATE", KeyType: "RSA 2048", Subject: "sbc.meinefirma.de", Names: []string{"sbc.meinefirma.de"}, Issuer: "Some CA", NotAfter: noon.Add(10 * day), Chain: 2},
+		{Kind: status.KeyCertificate, Name: "MYCERTIFICATE", KeyType: "RSA 2048", Subject: "sbc.meinefirma.de", Names: []string{"sbc.meinefirma.de"}, Issuer: "Some CA", NotAfter: noon.Add(10 * day), Announced: noon, Chain: 2},
+		{Kind: status.KeyCertificate, Name: "SHORT", KeyType: "RSA 2048", Subject: "sbc.meinefirma.de", Issuer: "Some CA", NotAfter: noon.Add(13 * day), Announced: noon.Add(time.Second), Chain: 1},
 		{Kind: status.KeyCertificate, Name: "NEWROOT", KeyType: "RSA 4096", Subject: "New Root", Issuer: "New Root", NotAfter: noon.Add(-day), Chain: 1},
 		{Kind: status.KeyPrivate, Name: "myprivate.key", KeyType: "RSA 2048"},
-		{Kind: status.KeyTrusted, Name: "DigiCert Global Root G2", KeyType: "RSA 2048", Subject: "DigiCert Global Root G2", Issuer: "DigiCert Global Root G2", NotAfter: noon.Add(4000 * day), Chain: 1},
+		{Kind: status.KeyTrusted, Name: "DigiCert Global Root G2", KeyType: "RSA 2048", Subject: "DigiCert Global Root G2", Issuer: "DigiCert Global Root G2", NotAfter: noon.Add(4000 * day), Announced: noon.Add(3970 * day), Chain: 1},
 	}
 }
 
@@ -203,6 +204,12 @@ func TestWhatIsShownOfKeysAndTrust(t *testing.T) {
   Valid until: 2026-12-02 12:00:00 UTC (in 10 days)
   Chain: 2 certificates
   Used by: profile tls pf
+pki:certificate/SHORT
+  Key: RSA 2048
+  Subject: sbc.meinefirma.de
+  Issuer: Some CA
+  Valid until: 2026-12-05 12:00:00 UTC
+  Used by: -
 ` + root + `pki:private-key/myprivate.key
   Key: RSA 2048
   Used by: profile tls pf

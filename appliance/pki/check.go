@@ -169,7 +169,7 @@ func (k *checker) dates(l line, what string, c *x509.Certificate) {
 		k.warn(l, "%s of %s is not good before %s: the clock is wrong, or it is too early", what, subject(c), c.NotBefore.UTC().Format(time.DateTime))
 	case left < 0:
 		k.warn(l, "%s of %s has expired on %s", what, subject(c), c.NotAfter.UTC().Format(time.DateOnly))
-	case left < warnBefore(c):
+	case !k.now.Before(Announced(c)):
 		k.warn(l, "%s of %s expires on %s, in %s", what, subject(c), c.NotAfter.UTC().Format(time.DateOnly), plural.Of(int(left.Hours()/24), "day"))
 	}
 }

@@ -18,11 +18,14 @@ func warnBefore(c *x509.Certificate) time.Duration {
 	return min(month, c.NotAfter.Sub(c.NotBefore)/4)
 }
 
+// Announced is when the end of a certificate begins to be announced: in alarms, in the list of problems, and in `show pki`.
+func Announced(c *x509.Certificate) time.Time { return c.NotAfter.Add(-warnBefore(c)) }
+
 // Threshold is the last of the Thresholds that a certificate has passed, false while it has passed none.
 func Threshold(c *x509.Certificate, now time.Time) (days int, passed bool) {
 	left := c.NotAfter.Sub(now)
 	for _, t := range Thresholds {
-		if before := time.Duration(t) * 24 * time.Hour; left <= before && (t == 0 || left <= warnBefore(c)) {
+		if before := time.Duration(t) * 24 * time.Hour; left <= before && (t == 0 || !now.Before(Announced(c))) {
 			days, passed = t, true
 		}
 	}

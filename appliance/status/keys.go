@@ -13,14 +13,15 @@ const (
 
 // Key is one thing in the key store.
 type Key struct {
-	Kind     KeyKind   `json:"kind"`
-	Name     string    `json:"name"`
-	KeyType  string    `json:"key_type,omitempty"` // "RSA 2048", "ECDSA P-256"
-	Subject  string    `json:"subject,omitempty"`  // certificates only, as everything below
-	Names    []string  `json:"names,omitempty"`
-	Issuer   string    `json:"issuer,omitempty"`
-	NotAfter time.Time `json:"not_after,omitzero"`
-	Chain    int       `json:"chain,omitempty"` // certificates in this item
+	Kind      KeyKind   `json:"kind"`
+	Name      string    `json:"name"`
+	KeyType   string    `json:"key_type,omitempty"` // "RSA 2048", "ECDSA P-256"
+	Subject   string    `json:"subject,omitempty"`  // certificates only, as everything below
+	Names     []string  `json:"names,omitempty"`
+	Issuer    string    `json:"issuer,omitempty"`
+	NotAfter  time.Time `json:"not_after,omitzero"`
+	Announced time.Time `json:"announced,omitzero"` // since when its end is announced as near
+	Chain     int       `json:"chain,omitempty"`    // certificates in this item
 }
 
 // UnknownIssuer is the certificate at which the chain of a peer ended, and which is no trust anchor.

@@ -191,7 +191,7 @@ func (s *System) PKI() []status.Key {
 
 func certificateItem(kind status.KeyKind, name string, c *x509.Certificate) status.Key {
 	d := pki.Describe(c)
-	return status.Key{Kind: kind, Name: name, KeyType: d.Key, Subject: d.Subject, Names: d.Names, Issuer: d.Issuer, NotAfter: d.NotAfter, Chain: 1}
+	return status.Key{Kind: kind, Name: name, KeyType: d.Key, Subject: d.Subject, Names: d.Names, Issuer: d.Issuer, NotAfter: d.NotAfter, Announced: pki.Announced(c), Chain: 1}
 }
 
 // republish publishes the same configuration as a new snapshot, because a key or certificate that it names has changed.

@@ -29,8 +29,8 @@ func (pg Page) Keys(list []status.Key, users map[string][]string, now time.Time)
 			expiry := k.NotAfter.UTC().Format("2006-01-02 15:04:05 UTC")
 			if now.After(k.NotAfter) {
 				expiry += " (EXPIRED)"
-			} else if days := int(k.NotAfter.Sub(now).Hours() / 24); days < 30 {
-				expiry += fmt.Sprintf(" (in %s)", plural.Of(days, "day"))
+			} else if !now.Before(k.Announced) {
+				expiry += fmt.Sprintf(" (in %s)", plural.Of(int(k.NotAfter.Sub(now).Hours()/24), "day"))
 			}
 			pg.Printf("  Valid until: %s\n", expiry)
 			if k.Chain > 1 {
