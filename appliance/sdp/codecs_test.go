@@ -2,6 +2,7 @@ package sdp
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"viaduct/appliance/config"
@@ -85,6 +86,8 @@ func TestEveryCodecOfTheLanguageCanBeOffered(t *testing.T) {
 	for _, name := range config.CodecNames {
 		if list := Codecs(&config.VoIPProfile{Codecs: []config.Codec{{Index: 1, Name: name}}}); len(list) != 1 {
 			t.Errorf("%s: named in codecs.go lacks it, so it is never offered: %v", name, list)
+		} else if got := list[0].Name; got != strings.ToUpper(got) {
+			t.Errorf("%s: names of peers are read as capitals, so an answer with %s is never found", name, got)
 		}
 	}
 	for name := range named {
