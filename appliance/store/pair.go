@@ -159,10 +159,10 @@ func (s *Store) overtake() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil {
-		err = s.complete(p)
-	}
 	if err != nil {
+		return flash.PutAside(filepath.Join(s.dir, pairFile)) // the start could not, and has told why it is damaged
+	}
+	if err := s.complete(p); err != nil {
 		return fmt.Errorf("a certificate waits to be installed: %w", err)
 	}
 	s.mu.Lock()

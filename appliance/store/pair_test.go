@@ -179,4 +179,15 @@ func TestADamagedPairIsPutAside(t *testing.T) {
 	if p := openStore(t, dir).Problems(); len(p) > 0 {
 		t.Errorf("again: %v", p)
 	}
+	// The start could not put it aside: that is no reason to refuse what is imported later.
+	s := openStore(t, dir)
+	if err := flash.Write(filepath.Join(dir, pairFile), []byte("{"), fs.FileMode(0o600)); err != nil {
+		t.Fatal(err)
+	}
+	cert, key := pkitest.SelfSigned(t, "own")
+	_, err := s.ImportCertificate("own", cert)
+	_, failed := s.ImportPrivateKey("own.key", key, "")
+	if err := errors.Join(err, failed); err != nil || holds(t, openStore(t, dir)) != "own" {
+		t.Error(err)
+	}
 }
