@@ -15,6 +15,13 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Text }
 
+// Together is an error of an argument's form that can be said in one with that of another pattern at the same place. Other errors hide all
+// that come after them.
+type Together interface {
+	error
+	With(other error) error
+}
+
 // failure describes what was expected in place of a word.
 type failure struct {
 	expected []string // keywords and fixed words
@@ -41,8 +48,13 @@ func (m *matcher) fail(pos int, n node, err error) {
 		for _, w := range n.typ.Words {
 			f.expect(w, m.cur.Stmt)
 		}
-		if err != errNotAWord && f.err == nil {
+		together, ok := f.err.(Together)
+		switch {
+		case err == errNotAWord:
+		case f.err == nil:
 			f.err = err
+		case ok:
+			f.err = together.With(err)
 		}
 	}
 }

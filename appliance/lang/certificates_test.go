@@ -140,7 +140,7 @@ func (keyed) Calendar() status.Calendar {
 	return status.Calendar{Date: noon.Add(-24 * time.Hour), Signer: "lab", Sources: map[string]string{"K8": "CA/Browser Forum", "K5": "Let's Encrypt"},
 		Mine: []status.CalendarEntry{{Date: noon.Add(240 * time.Hour), Text: "sbc.meinefirma.de ends", About: "pki:certificate/MYCERTIFICATE"}},
 		Others: []status.CalendarEntry{{Date: noon.Add(-time.Hour), Text: "what was", Sources: []string{"K5"}},
-			{Date: noon.Add(time.Hour), Text: "what will be", Sources: []string{"K5", "K8"}}}}
+			{Date: noon.Add(time.Hour), Text: "what will be, in a sentence that does not fit into one line of the screen", Sources: []string{"K5", "K8"}}}}
 }
 
 func (keyed) PeerChains() status.PeerChains {
@@ -220,7 +220,8 @@ Concerns this box
   2026-12-02  pki:certificate/MYCERTIFICATE: sbc.meinefirma.de ends
 
 To come
-  2026-11-22  what will be [K5, K8]
+  2026-11-22  what will be, in a sentence that does not fit into one line of the
+              screen [K5, K8]
 
 Past
   2026-11-22  what was [K5]
@@ -229,11 +230,11 @@ Sources
   K5: Let's Encrypt
   K8: CA/Browser Forum
 `,
-		"show pki peers": `Weeks are compared next on 2026-11-22 12:00:00 +00:00 UTC
+		"show pki peers": `Weeks are compared next on 2026-11-22 12:00:00 UTC
 sip.pstnhub.microsoft.com on gw
   Changed: leaf
-  Last change: found on 2026-11-22 12:00:00 +00:00 UTC
-  This week, from 2026-11-22 12:00:00 +00:00 UTC to 2026-11-22 12:00:00 +00:00 UTC
+  Last change: found on 2026-11-22 12:00:00 UTC
+  This week, from 2026-11-22 12:00:00 UTC to 2026-11-22 12:00:00 UTC
   Chain 0: sip.pstnhub.microsoft.com (RSA 2048), until 2026-11-22, issued by New CA
     SHA-256: 11
   Root: New Root

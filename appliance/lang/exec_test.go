@@ -87,6 +87,8 @@ func TestWhatALineSays(t *testing.T) {
 		{"no without its key", "profile voip V\nno codec", "incomplete"},
 		{"a bad key", "context cs S\nmapping-table e164 to e164 T\nmap (49 to 1", "key (49"},
 		{"a question mark is a character", `context cs S` + "\n" + `mapping-table e164 to e164 T` + "\n" + `map (00)?49(...)?$ to \2`, ""},
+		{"a name of no kind", "generate pki:certificate-reqest/x", "must be pki:private-key/NAME or pki:certificate-request/NAME or pki:certificate/NAME"},
+		{"a kind without a name", "import pki:pkcs12", "pki:diffie-hellman-parameters/NAME or pki:pkcs12/NAME"},
 		{"a name of another kind", "profile tls P\nprivate-key pki:certificate/X", "must be pki:private-key/NAME"},
 		{"a dry run from nowhere", "show call-router trace nowhere called-e164 +49", "no such routing-table, service or interface sip: nowhere"},
 		{"a license for another unit, by its comment", "# SIP Sessions, serial 4711 for 00aabb0f2439 [extra-sessions=20]", "% warning: the comment names unit 00AABB0F2439, this is 00A0BA0F2439"},

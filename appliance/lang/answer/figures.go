@@ -57,5 +57,8 @@ func dash(s string) string {
 
 // time formats a time in the configured time zone.
 func (pg Page) time(t time.Time) string {
-	return t.In(pg.Zone).Format("2006-01-02 15:04:05 -07:00 MST")
+	if t = t.In(pg.Zone); t.Location() == time.UTC {
+		return t.Format("2006-01-02 15:04:05 UTC")
+	}
+	return t.Format("2006-01-02 15:04:05 -07:00 MST")
 }

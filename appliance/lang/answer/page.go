@@ -44,6 +44,21 @@ func oneLine(v any) any {
 // Sentence formats an error on one line; joined errors have several.
 func Sentence(err error) string { return printable.Line(strings.ReplaceAll(err.Error(), "\n", "; ")) }
 
+// folded writes prose behind a head, and goes on below it where the screen ends. Lines to paste are not folded.
+func (pg Page) folded(head, text string) {
+	line := head
+	for n, word := range strings.Fields(printable.Line(text)) {
+		if n > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > screenWidth {
+			pg.Printf("%s\n", line)
+			line = strings.Repeat(" ", utf8.RuneCountInString(head))
+		} else if n > 0 {
+			line += " "
+		}
+		line += word
+	}
+	pg.Printf("%s\n", line)
+}
+
 // gap separates two columns. indent precedes the columns that are continued on the next line.
 const (
 	gap    = "  "

@@ -199,13 +199,33 @@ func printACLHost(v any) string {
 	}
 }
 
+// notOfClass is a word that names nothing of these classes in the key store.
+type notOfClass struct {
+	word    string
+	classes []string
+}
+
+func (e notOfClass) Error() string {
+	return fmt.Sprintf("%q must be pki:%s/NAME", e.word, strings.Join(e.classes, "/NAME or pki:"))
+}
+
+// With implements cli.Together: commands that begin alike take different classes. A name that is wrong within its class says more.
+func (e notOfClass) With(other error) error {
+	if o, ok := other.(notOfClass); ok {
+		return notOfClass{e.word, slices.Concat(e.classes, o.classes)}
+	} else if other != nil {
+		return other
+	}
+	return e
+}
+
 // parsePKI accepts "pki:CLASS/NAME". Names become file names: they may have dots, but must not be paths.
 func parsePKI(classes ...string) func(string, any) (any, error) {
 	return func(w string, _ any) (any, error) {
 		rest, ok := strings.CutPrefix(w, "pki:")
 		class, name, ok2 := strings.Cut(rest, "/")
 		if !ok || !ok2 || !slices.Contains(classes, class) {
-			return nil, fmt.Errorf("%q must be pki:%s/NAME", w, strings.Join(classes, "/NAME or pki:"))
+			return nil, notOfClass{w, classes}
 		}
 		if name == "" || len(name) > 100 || strings.ContainsAny(name, "/\\\x00") || strings.HasPrefix(name, ".") {
 			return nil, fmt.Errorf("%q is not a valid name in the key store", name)
