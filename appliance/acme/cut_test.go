@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -297,4 +298,22 @@ func TestTheProfileTakesOverTheNameOfAnInternalCertificate(t *testing.T) {
 		b.want("state", b.state(), status.ACMEIdle)
 		b.end()
 	})
+}
+
+// TestAnotherMACKeyIsTriedAtOnce: an administrator who has mistyped it does not wait an hour.
+func TestAnotherMACKeyIsTriedAtOnce(t *testing.T) {
+	p := &config.ACMEProfile{Name: "sbc", Names: []string{"sbc.example.com"}, External: config.ExternalAccount{KeyID: "id", MACKey: "d3Jvbmc"}}
+	m := &machine{p: p}
+	before := m.terms()
+	if strings.Contains(before, "d3Jvbmc") {
+		t.Error("the journal holds the MAC key")
+	}
+	again := *p
+	m.p = &again
+	if m.terms() != before {
+		t.Error("the same terms are other ones")
+	}
+	if again.External.MACKey = "cmlnaHQ"; m.terms() == before {
+		t.Error("another MAC key is none")
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"time"
+
+	"viaduct/appliance/pki"
 )
 
 // Window is the authority's advice when to renew a certificate (RFC 9773); zero: there is none.
@@ -17,7 +19,7 @@ func due(c *x509.Certificate, w Window) time.Time {
 	life := c.NotAfter.Sub(c.NotBefore)
 	share := jitter(c)
 	if w.Start.IsZero() || !w.End.After(w.Start) {
-		return c.NotBefore.Add(life*2/3 + time.Duration(share*float64(life/30)))
+		return pki.Renewal(c).Add(time.Duration(share * float64(life/30)))
 	}
 	at := w.Start.Add(time.Duration(share * float64(w.End.Sub(w.Start))))
 	if latest := c.NotAfter.Add(-life / 6); at.After(latest) {
@@ -38,19 +40,9 @@ func jitter(c *x509.Certificate) float64 {
 	return float64(binary.BigEndian.Uint32(sum[:])) / (1 << 32)
 }
 
-// retry returns when to try again after failures in a row, the last of them at last: an hour, six hours, then once a day. held is the time
-// until which the authority wants to be left alone.
+// retry returns when to try again after failures in a row, the last of them at last. held is the time until which the authority wants to be left alone.
 func retry(failures int, last, held time.Time) time.Time {
-	pause := 24 * time.Hour
-	switch failures {
-	case 0:
-		pause = 0
-	case 1:
-		pause = time.Hour
-	case 2:
-		pause = 6 * time.Hour
-	}
-	if at := last.Add(pause); at.After(held) {
+	if at := last.Add(pki.RetryPause(failures)); at.After(held) {
 		return at
 	}
 	return held

@@ -7,12 +7,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -123,7 +120,7 @@ func (s *session) signIn(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if s.acct.Key, err = keyText(key); err != nil {
+		if s.acct.Key, err = pki.KeyPEM(key); err != nil {
 			return err
 		}
 		// The key comes first: an account whose key is lost is lost.
@@ -230,11 +227,7 @@ func (s *session) finalize(ctx context.Context, o lib.Order, key crypto.Signer) 
 	if err != nil {
 		return o, err
 	}
-	request := &x509.CertificateRequest{DNSNames: s.p.Names}
-	if len(s.p.Names[0]) <= commonNameMax {
-		request.Subject = pkix.Name{CommonName: s.p.Names[0]}
-	}
-	der, err := x509.CreateCertificateRequest(rand.Reader, request, key)
+	der, err := pki.RequestDER(key, s.p.Names)
 	if err != nil {
 		return o, err
 	}
@@ -244,8 +237,6 @@ func (s *session) finalize(ctx context.Context, o lib.Order, key crypto.Signer) 
 	}
 	return done, nil
 }
-
-const commonNameMax = 64 // RFC 5280, appendix A.1
 
 // find asks for the state of an order. While the authority works on it, find waits.
 func (s *session) find(ctx context.Context, url string) (lib.Order, error) {
@@ -289,18 +280,10 @@ func (s *session) download(ctx context.Context, o lib.Order) ([]byte, error) {
 
 // newKey makes the key of an order: RSA, because Microsoft Teams takes no other.
 func newKey() (crypto.Signer, []byte, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := pki.NewKey(2048)
 	if err != nil {
 		return nil, nil, err
 	}
-	text, err := keyText(key)
+	text, err := pki.KeyPEM(key)
 	return key, text, err
-}
-
-func keyText(key crypto.Signer) ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }

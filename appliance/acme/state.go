@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 	"time"
 
 	"viaduct/appliance/config"
@@ -165,9 +164,11 @@ func (m *machine) step(ctx context.Context, asked bool) (at time.Time, more bool
 	return m.rest(ctx, asked)
 }
 
-// terms are what an order depends on: with other ones another order is wanted.
+// terms are what an order depends on, in short: with other ones another order is wanted. The journal does not hold the MAC key so.
 func (m *machine) terms() string {
-	return strings.Join(append([]string{directoryURL(m.p), string(m.p.DirectoryCA), m.p.Proxy, m.p.Contact, m.p.External.KeyID, string(m.p.Challenge)}, m.p.Names...), " ")
+	x := m.p.External
+	text := fmt.Sprintf("%q", append([]string{directoryURL(m.p), string(m.p.DirectoryCA), m.p.Proxy, m.p.Contact, x.KeyID, string(x.MACKey), string(m.p.Challenge)}, m.p.Names...))
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
 }
 
 // complete goes on with an order: with one that was just placed, or with that of before a restart.
@@ -264,7 +265,7 @@ func (m *machine) former() (*former, error) {
 		key, e := m.e.o.Store.PrivateKey(pki.Name(name))
 		if err = e; err == nil {
 			var text []byte
-			if text, err = keyText(key); err == nil {
+			if text, err = pki.KeyPEM(key); err == nil {
 				return &former{Chain: chain, Key: text}, nil
 			}
 		}

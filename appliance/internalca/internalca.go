@@ -221,9 +221,6 @@ const (
 	usual   = 6 * time.Hour // in a life of months
 )
 
-// again are the pauses after renewals that failed, the last one for good: what fails often costs a new key each time.
-var again = []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour}
-
 // Run renews certificates, and raises the alarms about them, until ctx ends. After a change of the key store it looks at once.
 func (a *Authority) Run(ctx context.Context) error {
 	failures := 0
@@ -234,8 +231,8 @@ func (a *Authority) Run(ctx context.Context) error {
 			if a.look(time.Now()) {
 				failures = 0
 			} else {
-				pause = again[min(failures, len(again)-1)]
 				failures++
+				pause = pki.RetryPause(failures)
 			}
 		}
 		select {

@@ -31,3 +31,22 @@ func Threshold(c *x509.Certificate, now time.Time) (days int, passed bool) {
 	}
 	return days, passed
 }
+
+// Renewal is when a certificate that renews itself is due: after two thirds of its life.
+func Renewal(c *x509.Certificate) time.Time {
+	return c.NotBefore.Add(c.NotAfter.Sub(c.NotBefore) / 3 * 2)
+}
+
+// RetryPause is how long a renewal waits after failures in a row: an hour, six hours, then a day each time. What fails often costs a new key
+// each time, and the patience of an authority.
+func RetryPause(failures int) time.Duration {
+	switch failures {
+	case 0:
+		return 0
+	case 1:
+		return time.Hour
+	case 2:
+		return 6 * time.Hour
+	}
+	return 24 * time.Hour
+}

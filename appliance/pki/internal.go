@@ -137,7 +137,7 @@ func Internal(c *x509.Certificate) bool {
 // InternalRenewal is when a certificate of an internal CA is renewed: after two thirds of its life. It is zero when a new one would end no
 // later, because the root ends.
 func InternalRenewal(c, root *x509.Certificate) time.Time {
-	at := c.NotBefore.Add(c.NotAfter.Sub(c.NotBefore) / 3 * 2).UTC()
+	at := Renewal(c).UTC()
 	if internalEnd(root, at).Sub(c.NotAfter) < 24*time.Hour {
 		return time.Time{}
 	}

@@ -158,6 +158,14 @@ func TestRequest(t *testing.T) {
 	if r.Subject.CommonName != "sbc.example.com" || !slices.Equal(r.DNSNames, []string{"sbc.example.com", "sip.example.com"}) || len(r.IPAddresses) != 1 || r.IPAddresses[0].String() != "192.0.2.1" || KeyType(r.PublicKey) != "RSA 2048" {
 		t.Errorf("%+v", r)
 	}
+	long := strings.Repeat("a", 60) + ".example.com"
+	der, err := RequestDER(key, []string{long})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = x509.ParseCertificateRequest(der); err != nil || r.Subject.CommonName != "" || !slices.Equal(r.DNSNames, []string{long}) {
+		t.Errorf("a name too long for a common name: %+v, %v", r, err)
+	}
 	if _, err := Request(key, nil); err == nil {
 		t.Error("a request without a name")
 	}

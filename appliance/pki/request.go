@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -38,12 +37,24 @@ func ChainPEM(chain []*x509.Certificate) (text []byte) {
 	return text
 }
 
-// Request returns a request for a certificate in PEM (PKCS#10), for DNS names and addresses; the first is also its common name.
+// Request returns a request for a certificate in PEM (PKCS#10), as RequestDER does.
 func Request(key crypto.Signer, names []string) ([]byte, error) {
+	der, err := RequestDER(key, names)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), nil
+}
+
+// RequestDER returns a request for a certificate (PKCS#10), for DNS names and addresses; the first is also its common name, if it fits.
+func RequestDER(key crypto.Signer, names []string) ([]byte, error) {
 	if len(names) == 0 {
 		return nil, errors.New("a request needs a name")
 	}
-	r := &x509.CertificateRequest{Subject: pkix.Name{CommonName: names[0]}}
+	r := &x509.CertificateRequest{}
+	if len(names[0]) <= maxCommon {
+		r.Subject.CommonName = names[0]
+	}
 	for _, n := range names {
 		if a, err := netip.ParseAddr(n); err == nil {
 			r.IPAddresses = append(r.IPAddresses, a.AsSlice())
@@ -55,5 +66,5 @@ func Request(key crypto.Signer, names []string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a request: %w", err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), nil
+	return der, nil
 }
