@@ -177,12 +177,12 @@ var (
 	CertificateExpired = declare(Warnable{
 		ID: "certificate-expired", Severity: Error, Subject: "name", Title: "a certificate has expired",
 		Text:   "certificate {name} has expired: {subject} ended on {end}",
-		Advice: "Import its successor, as in docs/operation.md.",
+		Advice: "See to its successor, as in docs/operation.md: {advice}.",
 	})
 	CertificateExpires = declare(Warnable{
 		ID: "certificate-expires", Severity: Warning, Subject: "name", Title: "a certificate expires soon",
 		Text:   "certificate {name} expires soon: {subject} ends on {end}, in {left} or less",
-		Advice: "Import its successor, as in docs/operation.md.", Again: "left",
+		Advice: "See to its successor, as in docs/operation.md: {advice}.", Again: "left",
 	})
 	SuccessorDiffers = declare(Warnable{
 		ID: "certificate-successor", Severity: Info, Subject: "name", Title: "the next certificate will be of another kind",

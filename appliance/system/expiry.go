@@ -3,6 +3,7 @@ package system
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"slices"
 	"time"
 
@@ -56,23 +57,24 @@ func (s *System) clockMoved() {
 // watchCertificates checks every certificate that the configuration uses. It announces built-in roots only once they have expired: new
 // firmware replaces them, and Microsoft's own certificates move to a new root long before.
 func (s *System) watchCertificates(now time.Time) {
+	cfg := s.Running()
 	var soon, over []health.Args
 	seen := map[string]bool{} // by SHA-256
-	look := func(name string, c *x509.Certificate, least int) {
+	look := func(item config.PKIName, name string, c *x509.Certificate, least int) {
 		days, passed := pki.Threshold(c, now)
 		sum := pki.Fingerprint(c)
 		if !passed || days > least || seen[sum] {
 			return
 		}
 		seen[sum] = true
-		args := health.Args{"name": name, "subject": pki.Describe(c).Subject, "end": c.NotAfter.UTC().Format(time.DateTime), "left": plural.Of(days, "day")}
+		args := health.Args{"name": name, "subject": pki.Describe(c).Subject, "end": c.NotAfter.UTC().Format(time.DateTime), "left": plural.Of(days, "day"), "advice": successorOf(cfg, item, c)}
 		if days == 0 {
 			over = append(over, args)
 		} else {
 			soon = append(soon, args)
 		}
 	}
-	for _, p := range s.Running().TLS {
+	for _, p := range cfg.TLS {
 		for _, n := range certificatesOf(p) {
 			least := pki.Thresholds[0]
 			if pki.Name(n) == pki.BuiltInName {
@@ -84,13 +86,29 @@ func (s *System) watchCertificates(now time.Time) {
 				if i > 0 {
 					name += ", " + pki.Describe(c).Subject
 				}
-				look(name, c, least)
+				look(n, name, c, least)
 			}
 		}
 	}
 	s.watchAnnouncements()
 	s.health.Replace(health.CertificateExpires, soon)
 	s.health.Replace(health.CertificateExpired, over)
+}
+
+// successorOf says where the successor of a certificate comes from.
+func successorOf(cfg *config.Config, name config.PKIName, c *x509.Certificate) string {
+	for _, p := range cfg.ACME {
+		if certificate, _ := p.Target(); certificate == name {
+			return fmt.Sprintf("profile acme %s obtains it, and `show acme` says why it has not", p.Name)
+		}
+	}
+	switch {
+	case pki.Name(name) == pki.BuiltInName:
+		return "new firmware brings it"
+	case pki.Internal(c):
+		return "the internal CA issues it, and `show pki internal-ca` says why it has not"
+	}
+	return "import it"
 }
 
 // certificatesOf returns the certificates that a profile uses.

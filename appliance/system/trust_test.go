@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/license"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/store"
@@ -142,6 +143,50 @@ func TestCertificatesAreAnnouncedOnceAtEachThreshold(t *testing.T) {
 		if got := out.String(); strings.Contains(got, "alarm raised") != (step.want != "") || !strings.Contains(got, step.want) {
 			t.Errorf("%v before its end: %q, want %q", step.left, got, step.want)
 		}
+	}
+}
+
+// TestTheAlarmOfAnEndNamesItsCure: nobody is told to import what the box obtains by itself.
+func TestTheAlarmOfAnEndNamesItsCure(t *testing.T) {
+	state, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, p := teamsProfile()
+	p.Own = []config.OwnCertificate{{Index: 1, Name: "pki:certificate/MINE"}}
+	s, _ := announcing(state, cfg)
+	advice := func(c *x509.Certificate) string {
+		keep(t, state, c)
+		s.watchCertificates(c.NotAfter.Add(-time.Hour))
+		for _, a := range s.health.Current() {
+			if a.ID == health.CertificateExpires.ID {
+				return a.Advice
+			}
+		}
+		return "no alarm"
+	}
+	pasted := root(t, "sbc.example", 40*24*time.Hour)
+	if got := advice(pasted); !strings.Contains(got, "import it") {
+		t.Errorf("pasted: %q", got)
+	}
+	key, err := pki.NewKey(2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := pki.NewInternalRoot("lan", key, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lan, err := pki.IssueInternal(ca, key, key.Public(), []string{"sbc.lan"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := advice(lan); !strings.Contains(got, "show pki internal-ca") || strings.Contains(got, "import it") {
+		t.Errorf("of the internal CA: %q", got)
+	}
+	cfg.ACME = []*config.ACMEProfile{{Name: "mine", Certificate: "pki:certificate/MINE"}}
+	if got := advice(pasted); !strings.Contains(got, "profile acme mine") || strings.Contains(got, "import it") {
+		t.Errorf("of profile acme: %q", got)
 	}
 }
 
