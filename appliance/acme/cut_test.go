@@ -317,3 +317,33 @@ func TestAnotherMACKeyIsTriedAtOnce(t *testing.T) {
 		t.Error("another MAC key is none")
 	}
 }
+
+// TestAnotherOrderDuringATrial takes the certificate on trial for good, and tries the next one as well.
+func TestAnotherOrderDuringATrial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := obtain(t)
+		asked := time.Now()
+		b.peers = func() []status.Peer {
+			return []status.Peer{{Interface: "teams", State: status.PeerUp, Last: asked}}
+		}
+		first := b.fingerprint()
+		b.e.Renew("sbc")
+		b.pass(30 * time.Second)
+		second := b.fingerprint()
+		b.want("state", b.state(), status.ACMETrial)
+		b.e.Renew("sbc")
+		b.pass(30 * time.Second)
+		third := b.fingerprint()
+		if first == second || second == third {
+			t.Fatalf("no other certificate: %s, %s, %s", first, second, third)
+		}
+		b.want("state", b.state(), status.ACMETrial)
+		b.peers = func() []status.Peer {
+			return []status.Peer{{Interface: "teams", Peer: "hub", State: status.PeerRefuses, Last: time.Now().Add(time.Second)}}
+		}
+		b.pass(time.Minute)
+		b.want("taken back to the second", b.fingerprint(), second)
+		b.want("alarms", b.raised(), []string{"acme-refused"})
+		b.end()
+	})
+}
