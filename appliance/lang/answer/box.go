@@ -2,6 +2,7 @@ package answer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +53,7 @@ func (pg Page) System(v status.System, now time.Time, reload string, calls, sess
 		rows = append(rows, []string{"Overload:", text})
 	}
 	if len(v.Start) > 0 {
-		rows = append(rows, []string{"Start:", v.Start.String()})
+		rows = append(rows, []string{"Start:", v.Start.String() + " s"})
 	}
 	if reload != "" {
 		rows = append(rows, []string{"Reload:", reload})
@@ -152,9 +153,11 @@ func shortCommit(commit string) string { return commit[:min(len(commit), 12)] }
 func (pg Page) Alarms(list []health.Alarm) {
 	rows := [][]string{{"Severity", "Since", "Alarm"}}
 	for _, a := range list {
-		rows = append(rows, []string{a.Severity.String(), a.Since.In(pg.Zone).Format(time.DateTime), a.ID}, []string{"    " + a.Text})
-		if a.Advice != "" {
-			rows = append(rows, []string{"    " + a.Advice})
+		rows = append(rows, []string{a.Severity.String(), a.Since.In(pg.Zone).Format(time.DateTime), a.ID})
+		for _, line := range slices.Concat(fold(indent, a.Text), fold(indent, a.Advice)) {
+			if strings.TrimSpace(line) != "" {
+				rows = append(rows, []string{line})
+			}
 		}
 		for _, line := range a.Cure {
 			rows = append(rows, []string{"        " + line})

@@ -46,17 +46,24 @@ func Sentence(err error) string { return printable.Line(strings.ReplaceAll(err.E
 
 // folded writes prose behind a head, and goes on below it where the screen ends. Lines to paste are not folded.
 func (pg Page) folded(head, text string) {
+	for _, line := range fold(head, text) {
+		pg.Printf("%s\n", line)
+	}
+}
+
+func fold(head, text string) []string {
+	var lines []string
 	line := head
 	for n, word := range strings.Fields(printable.Line(text)) {
 		if n > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > screenWidth {
-			pg.Printf("%s\n", line)
+			lines = append(lines, line)
 			line = strings.Repeat(" ", utf8.RuneCountInString(head))
 		} else if n > 0 {
 			line += " "
 		}
 		line += word
 	}
-	pg.Printf("%s\n", line)
+	return append(lines, line)
 }
 
 // gap separates two columns. indent precedes the columns that are continued on the next line.
