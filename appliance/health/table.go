@@ -229,7 +229,7 @@ var (
 	InternalNotRenewed = declare(Warnable{
 		ID: "internal-certificate-not-renewed", Severity: Error, Subject: "name", Title: "a certificate of the internal CA is not renewed",
 		Text:   "certificate {name} of the internal CA, until {end}, is not renewed: {why}",
-		Advice: "`show pki internal-ca` shows all of them. The box tries again each day, and after each change of a certificate or key.",
+		Advice: "`show pki internal-ca` shows all of them. The box tries again after one hour, after six more, then each day, and after each change of a certificate or key.",
 	})
 	InternalRootEnds = declare(Warnable{
 		ID: "internal-ca-ends", Severity: Warning, Title: "the root of the internal CA ends within a year",
