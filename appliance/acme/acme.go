@@ -60,8 +60,8 @@ type Engine struct {
 	kick chan struct{}                         // one token: look again now
 	key  func() (crypto.Signer, []byte, error) // makes one for an order
 
-	accounts sync.Mutex // one change of an account at a time
-	known    sync.Map   // accounts that were read or stored, by directory
+	accounts chan struct{} // one token: one change of an account at a time
+	known    sync.Map      // accounts that were read or stored, by directory
 
 	mu    sync.Mutex
 	shown map[string]status.ACME // by the name of the profile
@@ -70,7 +70,7 @@ type Engine struct {
 
 // New returns an engine that does not run yet.
 func New(o Options) *Engine {
-	return &Engine{o: o, kick: make(chan struct{}, 1), key: newKey, shown: map[string]status.ACME{}, now: map[string]bool{}}
+	return &Engine{o: o, accounts: make(chan struct{}, 1), kick: make(chan struct{}, 1), key: newKey, shown: map[string]status.ACME{}, now: map[string]bool{}}
 }
 
 // longestRest is how long the engine sleeps at most: the clock may be set meanwhile.

@@ -56,7 +56,7 @@ func (s *session) prove(ctx context.Context, o lib.Order) error {
 		if err != nil {
 			return err
 		}
-		if err := s.answer(r, challenge); err != nil {
+		if err := s.answer(ctx, r, challenge); err != nil {
 			return err
 		}
 		answers = append(answers, proof{authorization, challenge})
@@ -105,7 +105,7 @@ func pick(a lib.Authorization, w way) (lib.Challenge, error) {
 }
 
 // answer prepares the answer to a challenge.
-func (s *session) answer(r *responder, c lib.Challenge) error {
+func (s *session) answer(ctx context.Context, r *responder, c lib.Challenge) error {
 	switch c.Type {
 	case lib.ChallengeTypeHTTP01:
 		r.pages[c.HTTP01ResourcePath()] = c.KeyAuthorization
@@ -117,10 +117,10 @@ func (s *session) answer(r *responder, c lib.Challenge) error {
 		r.certificates[strings.ToLower(c.Identifier.Value)] = certificate
 	case lib.ChallengeTypeDNSPersist01:
 		if len(c.IssuerDomainNames) > 0 && !slices.Contains(c.IssuerDomainNames, s.acct.Issuer) {
-			s.e.accounts.Lock()
-			defer s.e.accounts.Unlock()
-			s.acct.Issuer = c.IssuerDomainNames[0]
-			return s.keepAccount()
+			return s.alone(ctx, func(context.Context) error {
+				s.acct.Issuer = c.IssuerDomainNames[0]
+				return s.keepAccount()
+			})
 		}
 	}
 	return nil

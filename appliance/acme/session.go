@@ -100,9 +100,22 @@ func (s *session) keepAccount() error {
 }
 
 // signIn finds or makes the account.
-func (s *session) signIn(ctx context.Context) (err error) {
-	s.e.accounts.Lock()
-	defer s.e.accounts.Unlock()
+func (s *session) signIn(ctx context.Context) error {
+	return s.alone(ctx, s.signInAlone)
+}
+
+// alone has do change the account while nobody else changes one. An authority may be slow, so whoever waits for another stops with ctx.
+func (s *session) alone(ctx context.Context, do func(context.Context) error) error {
+	select {
+	case s.e.accounts <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.e.accounts }()
+	return do(ctx)
+}
+
+func (s *session) signInAlone(ctx context.Context) (err error) {
 	if s.acct, err = s.e.readAccount(s.url); err != nil {
 		return err
 	}
@@ -212,13 +225,13 @@ func (s *session) order(ctx context.Context, replaces *x509.Certificate) (lib.Or
 const classic = "classic"
 
 func (s *session) signUpAgain(ctx context.Context) error {
-	s.e.accounts.Lock()
-	defer s.e.accounts.Unlock()
-	s.acct.URL = ""
-	if err := s.register(ctx); err != nil {
-		return err
-	}
-	return s.keepAccount()
+	return s.alone(ctx, func(ctx context.Context) error {
+		s.acct.URL = ""
+		if err := s.register(ctx); err != nil {
+			return err
+		}
+		return s.keepAccount()
+	})
 }
 
 // finalize gives the authority the key's request and waits for the certificate.
