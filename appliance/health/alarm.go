@@ -37,7 +37,7 @@ func (t *Tracker) Current() []Alarm {
 }
 
 func (v view) alarm(now time.Time) Alarm {
-	a := Alarm{ID: v.ID, Severity: v.Severity, Title: v.Title, Since: now.Add(-now.Sub(v.since))}
+	a := Alarm{ID: v.ID, Severity: v.Severity, Title: v.Title, Since: present(v.since, now)}
 	if v.more > 0 {
 		a.Text = fmt.Sprintf("%d more: %s", v.more, v.Title)
 		return a

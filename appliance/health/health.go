@@ -55,7 +55,7 @@ type Warnable struct {
 	After    []Cause       // alarms that have this one as a consequence, and hide it
 	Delay    time.Duration // from active to visible
 	Again    string        // the argument whose change is logged again; "": none
-	Quiet    bool          // the caller of Set writes its own log lines, with more detail
+	Quiet    bool          // the caller of Set writes its own log lines, with more detail; events there are all the same
 
 	arguments []string // names of all that the fields above use
 }

@@ -24,7 +24,7 @@ All alarms of the box. The id is their name in logs and metrics (` + "`viaduct_a
 | warning | an administrator should look at it | ` + "`show config problems`" + `, and as below |
 | info | worth knowing | ` + "`show alarms`" + `, the log, metrics, ` + "`/v1/status/alarms`" + ` |
 
-The log has a line when an alarm is raised and a line when it is cleared. An alarm is hidden while another alarm that causes it is active.
+The log has a line when an alarm is raised and a line when it is cleared, each with id, severity and subject. An alarm is hidden while another alarm that causes it is active.
 `)
 	list := slices.Clone(declared)
 	slices.SortStableFunc(list, func(a, b *Warnable) int { return int(b.Severity - a.Severity) })

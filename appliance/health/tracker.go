@@ -39,6 +39,9 @@ type Tracker struct {
 	mu          sync.Mutex
 	active      map[*Warnable]*kind
 	subscribers map[chan struct{}]bool
+	events      []Event       // the last ones: number N is at (N-1) % eventsKept
+	happened    uint64        // the number of the last event
+	more        chan struct{} // closed with the next event; nil: nobody waits
 	next        time.Time     // when the next pending alarm is due; zero: none is pending
 	wake        chan struct{} // tells Run that next has changed
 }
@@ -55,7 +58,8 @@ type instance struct {
 	args    Args
 	since   time.Time
 	state   State
-	logged  bool
+	told    bool // it was visible once
+	worse   bool // since it was told of
 }
 
 // Set makes an alarm active. A second Set for the same subject updates the arguments.
@@ -122,7 +126,7 @@ func (k *kind) set(w *Warnable, args Args, now time.Time) bool {
 		k.list = append(k.list, &instance{subject: subject, args: args, since: now, state: Pending})
 	default:
 		x := k.list[n]
-		x.logged = x.logged && (w.Again == "" || x.args[w.Again] == args[w.Again])
+		x.worse = x.worse || w.Again != "" && x.args[w.Again] != args[w.Again]
 		x.args = args
 	}
 	return true
@@ -143,8 +147,8 @@ func (t *Tracker) drop(w *Warnable, now time.Time, over func(*instance) bool) {
 	}
 	k.list = slices.DeleteFunc(k.list, func(x *instance) bool {
 		gone := over(x)
-		if gone && x.logged && t.Log != nil && !w.Quiet {
-			t.Log.Info("alarm cleared", "name", w.ID, "for", x.args.fill(w.Text), "after", now.Sub(x.since).Round(time.Second))
+		if gone && x.told {
+			t.tellOf(IsCleared, w, x, now)
 		}
 		return gone
 	})
@@ -200,9 +204,12 @@ func (t *Tracker) judge(now time.Time) (next time.Time) {
 		for _, x := range k.list {
 			x.state = t.stateOf(w, x, now)
 			switch due := x.since.Add(w.Delay); {
-			case x.state == Raised && !x.logged:
-				x.logged = true
-				t.logRaised(w, x)
+			case x.state == Raised && !x.told:
+				x.told, x.worse = true, false
+				t.tellOf(IsRaised, w, x, now)
+			case x.state == Raised && x.worse:
+				x.worse = false
+				t.tellOf(IsTold, w, x, now)
 			case x.state == Pending && (next.IsZero() || due.Before(next)):
 				next = due
 			}
@@ -229,14 +236,6 @@ func (t *Tracker) caused(w *Warnable, x *instance) bool {
 			return c.Same == "" || cause.args[c.Same] != "" && cause.args[c.Same] == x.args[c.Same]
 		})
 	})
-}
-
-func (t *Tracker) logRaised(w *Warnable, x *instance) {
-	if t.Log == nil || w.Quiet {
-		return
-	}
-	level := [...]slog.Level{Info: slog.LevelInfo, Warning: slog.LevelWarn, Error: slog.LevelError, Critical: slog.LevelError}[w.Severity]
-	t.Log.Log(context.Background(), level, "alarm raised", "name", w.ID, "err", x.args.fill(w.Text))
 }
 
 // Run raises alarms when they are due, until ctx ends.

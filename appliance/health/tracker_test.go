@@ -96,8 +96,8 @@ func TestAnAlarmBeginsAndEnds(t *testing.T) {
 		if s, any := tracker.Worst(); any || s != Info || tracker.Unfit() != nil || tracker.Active(RelayDown) {
 			t.Errorf("something is left: %v %v", s, any)
 		}
-		text := `level=ERROR msg="alarm raised" name=relay-down err="the media relay does not run: no descriptors left; it is restarted"
-level=INFO msg="alarm cleared" name=relay-down for="the media relay does not run: out of memory; it is restarted" after=1m0s
+		text := `level=ERROR msg="alarm raised" name=relay-down severity=critical err="the media relay does not run: no descriptors left; it is restarted"
+level=INFO msg="alarm cleared" name=relay-down severity=critical for="the media relay does not run: out of memory; it is restarted" after=1m0s
 `
 		if log.String() != text {
 			t.Errorf("log:\n%s", log)
@@ -154,7 +154,7 @@ func TestACauseHidesItsConsequences(t *testing.T) {
 		tracker.Replace(RegistrationFailed, nil)
 		tracker.Clear(SIPDown, "")
 		want(t, tracker, "")
-		if n := strings.Count(log.String(), "user.01"); n != 2 {
+		if n := strings.Count(log.String(), "subject=user.01"); n != 2 {
 			t.Errorf("%d lines of user.01:\n%s", n, log)
 		}
 	})
