@@ -8,6 +8,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
 )
 
@@ -19,10 +20,10 @@ func (l *Language) SaveAccount(box device.Box, name string) (saved bool, err err
 	if running == nil {
 		return false, fmt.Errorf("no account %s", name)
 	}
-	text, err := box.ReadFile(startupConfig)
+	text, err := box.ReadFile(command.StartupConfig)
 	fresh := errors.Is(err, fs.ErrNotExist)
 	if fresh {
-		text, err = box.ReadFile(factoryConfig)
+		text, err = box.ReadFile(command.FactoryConfig)
 	}
 	if err != nil {
 		return false, fmt.Errorf("read configuration: %w", err)
@@ -40,8 +41,8 @@ func (l *Language) SaveAccount(box device.Box, name string) (saved bool, err err
 	default:
 		return false, nil
 	}
-	if err := box.WriteFile(startupConfig, l.Print(cfg, false)); err != nil {
-		return false, fmt.Errorf("write %s: %w", startupConfig, err)
+	if err := box.WriteFile(command.StartupConfig, l.Print(cfg, false)); err != nil {
+		return false, fmt.Errorf("write %s: %w", command.StartupConfig, err)
 	}
 	return true, nil
 }

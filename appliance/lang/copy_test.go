@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/command"
 )
 
 // webBox is a box with a web server behind one URL.
@@ -121,7 +122,7 @@ func TestAFileWithoutAnEndOfLine(t *testing.T) {
 	c := newConsole(New())
 	c.types("enable")
 	for text, want := range map[string]string{"": "", "dns-client\n": "dns-client\n", "dns-client": "dns-client\n"} {
-		c.box.files[startupConfig] = []byte(text)
+		c.box.files[command.StartupConfig] = []byte(text)
 		if got := c.types("show startup-config"); got != want {
 			t.Errorf("%q is shown as %q", text, got)
 		}

@@ -6,16 +6,8 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/older"
-)
-
-// level is the stage of a session, which decides about its commands.
-type level int
-
-const (
-	operatorExec level = iota // node>
-	adminExec                 // node#
-	configuring               // node(cfg)#
 )
 
 const (
@@ -25,7 +17,7 @@ const (
 
 // cursor is the position of a session: its mode, resolved. header is the part of Session.Mode below "configure".
 type cursor struct {
-	level  level
+	level  command.Level
 	header []string
 	path   []*cli.Match
 	out    *leftOut // the block that is being left out, or nil
@@ -35,9 +27,9 @@ type cursor struct {
 func (l *Language) resolve(cfg *config.Config, mode []string) cursor {
 	var p cursor
 	if len(mode) > 0 && mode[0] == enableLine {
-		p.level, mode = adminExec, mode[1:]
+		p.level, mode = command.AdminExec, mode[1:]
 		if len(mode) > 0 && mode[0] == configureLine {
-			p.level, mode = configuring, mode[1:]
+			p.level, mode = command.Configuring, mode[1:]
 		} else {
 			mode = nil
 		}
@@ -61,9 +53,9 @@ func (l *Language) resolve(cfg *config.Config, mode []string) cursor {
 // mode is the inverse of resolve.
 func (p cursor) mode() []string {
 	switch p.level {
-	case operatorExec:
+	case command.OperatorExec:
 		return nil
-	case adminExec:
+	case command.AdminExec:
 		return []string{enableLine}
 	}
 	mode := append([]string{enableLine, configureLine}, p.header...)
@@ -113,9 +105,9 @@ func (l *Language) layers(cfg *config.Config, p cursor) ([]cli.Layer, []layer) {
 // prompt formats the prompt as Trinity does.
 func (l *Language) prompt(hostname string, p cursor) string {
 	switch {
-	case p.level == operatorExec:
+	case p.level == command.OperatorExec:
 		return hostname + ">"
-	case p.level == adminExec:
+	case p.level == command.AdminExec:
 		return hostname + "#"
 	case p.out != nil && p.out.sure:
 		return hostname + "(?)#"

@@ -225,10 +225,6 @@ func TestImportAsksForABlock(t *testing.T) {
 	if c.last.Collect == nil || c.last.Collect.Kind != "pem" || !strings.HasPrefix(c.last.Collect.Prompt, "Paste the contents of the file") {
 		t.Errorf("%+v", c.last)
 	}
-	pem, pass := splitPassphrase([]byte("-----BEGIN X-----\nAAAA\n-----END X-----\nopen sesame\n"))
-	if string(pem) != "-----BEGIN X-----\nAAAA\n-----END X-----\n" || pass != "open sesame" {
-		t.Errorf("%q %q", pem, pass)
-	}
 }
 
 func TestCopyRunningConfig(t *testing.T) {

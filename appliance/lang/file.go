@@ -10,6 +10,7 @@ import (
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/pasted"
 )
@@ -45,8 +46,8 @@ func (l *Language) Check(cfg *config.Config, env check.Env) []check.Problem {
 	return check.Merge(l.checks().Configuration(cfg, env))
 }
 
-// problems returns those of the running configuration.
-func (l *Language) problems(box device.Box) []check.Problem {
+// Problems returns those of the running configuration.
+func (l *Language) Problems(box device.Box) []check.Problem {
 	return l.checks().Configuration(box.Running(), box.Env())
 }
 
@@ -58,6 +59,17 @@ func (l *Language) checks() check.Lines {
 // Print formats cfg as lines that Parse can read back. masked hides secrets.
 func (l *Language) Print(cfg *config.Config, masked bool) []byte {
 	return l.printer(cfg).Print(cfg, masked)
+}
+
+// Walk calls f for each line that Print writes.
+func (l *Language) Walk(cfg *config.Config, masked bool, f func(*cli.Printed)) {
+	l.printer(cfg).Walk(cfg, masked, f)
+}
+
+// ParseOnto applies the lines of a text to cfg. taken is the number of statements among them that were accepted.
+func (l *Language) ParseOnto(cfg *config.Config, text []byte) (changed *config.Config, taken int, problems []check.Problem) {
+	r := l.readOnto(cfg, "", text)
+	return r.cfg, r.taken, r.problems
 }
 
 // reader reads a file of lines.
@@ -82,7 +94,7 @@ func (l *Language) read(name string, text []byte) *reader {
 
 // readOnto applies the lines of a file to cfg.
 func (l *Language) readOnto(cfg *config.Config, name string, text []byte) *reader {
-	r := &reader{lang: l, name: name, cfg: cfg, at: cursor{level: configuring}, lines: map[string]int{}}
+	r := &reader{lang: l, name: name, cfg: cfg, at: cursor{level: command.Configuring}, lines: map[string]int{}}
 	text, was := pasted.Decode(text)
 	if was != "" {
 		r.report(check.Note, "", "the file is in "+was+": it is read as such")
@@ -209,17 +221,17 @@ func (r *reader) otherwise(modes []cli.Layer, line string, err error) {
 
 // command handles the commands that may stand in a file.
 func (r *reader) command(line string, m *cli.Match) {
-	switch m.Stmt.Data.(action).inFile {
-	case leavesMode:
+	switch m.Stmt.Data.(command.Action).InFile {
+	case command.LeavesMode:
 		switch {
 		case r.at.out != nil:
 			r.endBlock()
 		case len(r.at.path) > 0:
 			r.at = r.at.up(1)
 		}
-	case leavesAll:
+	case command.LeavesAll:
 		r.endBlock()
-		r.at = cursor{level: configuring}
+		r.at = cursor{level: command.Configuring}
 	default:
 		r.report(check.Error, line, "a command, not a line of a configuration")
 	}

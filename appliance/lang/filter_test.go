@@ -134,7 +134,7 @@ func TestNamesAreCompleted(t *testing.T) {
 	}
 	c.types("end")
 	c.box.Box = namedBox{}
-	c.box.files[keptConfig(1)] = []byte("banner x")
+	c.box.files["startup-config.1"] = []byte("banner x")
 	for _, x := range []struct{ line, insert string }{
 		{"erase pki:cert", "ificate/MINE "},
 		{"erase pki:p", "rivate-key/myprivate.key "},

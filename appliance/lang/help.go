@@ -8,6 +8,7 @@ import (
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
+	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/lang/word"
 	"viaduct/appliance/status"
@@ -17,18 +18,18 @@ import (
 func (l *Language) Help(box device.Box, s *Session, line string, offset int) Help {
 	cfg := box.Running()
 	p := l.resolve(cfg, s.Mode)
-	if !s.may(config.Administrator) {
+	if !s.May(config.Administrator) {
 		p = cursor{}
 	}
 	if h, ok := answer.FilterHelp(line[:max(0, min(offset, len(line)))]); ok {
 		return h
 	}
 	var modes []cli.Layer
-	if p.level == configuring {
+	if p.level == command.Configuring {
 		modes = l.namedLayers(cfg, p)
 	}
 	h := l.table.Help(append(modes, cli.Layer{Mode: l.commands(p.level), Name: commandsName}), line, offset, cfg, outside(box))
-	if len(h.Choices) == 0 && !h.Text && p.level != configuring {
+	if len(h.Choices) == 0 && !h.Text && p.level != command.Configuring {
 		return l.elsewhere(box, s, p, line, offset)
 	}
 	for n, c := range h.Choices {
@@ -38,7 +39,7 @@ func (l *Language) Help(box device.Box, s *Session, line string, offset int) Hel
 		}
 	}
 	before := line[:max(0, min(offset, len(line)))]
-	return onlySections(kept(h, box, before[strings.LastIndexByte(before, ' ')+1:]))
+	return onlySections(command.OnlyKept(h, box, before[strings.LastIndexByte(before, ' ')+1:]))
 }
 
 // commandsName is the heading of commands that are available in every mode.
@@ -77,11 +78,11 @@ func onlySections(h Help) Help {
 func (l *Language) elsewhere(box device.Box, s *Session, p cursor, line string, offset int) Help {
 	cfg := box.Running()
 	commands, statements := "After enable", "After enable and configure"
-	if !s.may(config.Administrator) {
+	if !s.May(config.Administrator) {
 		commands, statements = "For administrators", "For administrators, after configure"
 	}
 	var layers []cli.Layer
-	if p.level == operatorExec {
+	if p.level == command.OperatorExec {
 		layers = append(layers, cli.Layer{Mode: l.admin, Name: commands})
 	}
 	modes, _ := l.layers(cfg, cursor{})

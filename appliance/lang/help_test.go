@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 )
@@ -72,7 +73,7 @@ func TestEveryWordHasHelpOfItsOwn(t *testing.T) {
 		}
 	}
 	write(statements)
-	write(adminCommands())
+	write(command.Admin())
 	for _, x := range options.Types {
 		grammar.WriteString(strings.Join(x.Words, " ") + " ")
 	}
@@ -144,7 +145,7 @@ func TestEveryWordToChooseHasHelp(t *testing.T) {
 		}
 	}
 	look(statements)
-	look(adminCommands())
+	look(command.Admin())
 	for of, x := range options.Types {
 		known(of.String(), x.Help, x.Words)
 	}

@@ -15,52 +15,19 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/lang/word"
 	"viaduct/appliance/pasted"
 	"viaduct/appliance/printable"
 )
 
-// Session is the user of a console and the mode that the console is in.
-type Session struct {
-	// Mode is the path of lines that lead to the present mode, outermost first: nothing is operator execution (`>`),
-	// "enable" is administrator execution (`#`), then "configure", then header lines such as "context cs SWITCH".
-	Mode  []string
-	User  string
-	Class config.AccountClass
-	TTY   string        // "serial", "ssh 192.0.2.7:50122", "" for a script
-	File  io.ReadCloser // comes with the line, or nil. Close ends a Read
-	Yes   bool          // the user has confirmed this line, as an earlier Result asked
-}
-
-// may reports whether the account has at least the rights of a class.
-func (s *Session) may(class config.AccountClass) bool {
-	rank := map[config.AccountClass]int{config.Operator: 1, config.Administrator: 2, config.Superuser: 3}
-	return rank[s.Class] >= rank[class]
-}
-
-// Result tells the console what to do after a line. The error of Exec says whether the line was accepted.
-type Result struct {
-	Mode    []string // to send with the next line
-	Prompt  string   // for example "sbc01(if-sip)[IF]#"
-	Collect *Collect // not nil: the line needs a block; send the same line again with the block as body
-	Exit    bool     // the session ends
-	Changed bool     // the running configuration has changed
-	More    *bool    // switches paging on or off
-	Length  *int     // rows of the terminal from now on, whatever it reports; 0: no paging
-	Width   *int     // its columns
-	LeftOut bool     // the line belongs to a block that was not understood, and was left out
-	Unused  bool     // the secret at the end of the body was none, but reads like a command
-	Notes   int      // notes in the output that are not problems of the configuration
-}
-
-// Collect describes the block that a line needs.
-type Collect struct {
-	Prompt string
-	// Kind is "pem": text up to an empty line; "block": one PEM block; "text": up to a line with a single dot; "secret": one line, not
-	// echoed, appended to the body collected before; "new-secret": the same, typed twice; "confirm": yes or no, which comes as
-	// Session.Yes; "file": bytes that come along as Session.File.
-	Kind string
-}
+// Session is the user of a console, Result and Collect tell the console what to do after a line.
+type (
+	Session = command.Session
+	Result  = command.Result
+	Collect = command.Collect
+)
 
 // Help is what can come next at a position in a line.
 type Help = cli.Help
@@ -78,6 +45,9 @@ type Language struct {
 	sealed func() *cli.Table // prints secrets sealed; nil: there is no key
 }
 
+// options are the words of the language, for the configuration and for commands.
+var options = cli.Options{Types: command.Types(), Kinds: command.Kinds(), Topics: word.Topics(), Words: word.Help(), Same: config.SameName}
+
 // New compiles the table. It panics if the table has a mistake.
 func New() *Language { return NewSealing(nil) }
 
@@ -88,7 +58,7 @@ func NewSealing(s Sealer) *Language {
 	if s != nil { // only a configuration with password-encryption wants it, and a start need not wait for it
 		sealed = sync.OnceValue(func() *cli.Table { return cli.New(config.New(), statements, sealing(options, s, true)) })
 	}
-	return &Language{sealed: sealed, table: t, editor: t.NewEditor(), operator: t.Commands(operatorCommands()), admin: t.Commands(adminCommands())}
+	return &Language{sealed: sealed, table: t, editor: t.NewEditor(), operator: t.Commands(command.Operator()), admin: t.Commands(command.Admin())}
 }
 
 // Exec runs one line for s and writes the output to out. body is the block that an earlier Result asked for. If the line was rejected, Exec
@@ -96,23 +66,24 @@ func NewSealing(s Sealer) *Language {
 func (l *Language) Exec(ctx context.Context, box device.Box, s *Session, line string, body []byte, out io.Writer) (Result, error) {
 	cfg := box.Running()
 	p := l.resolve(cfg, s.Mode)
-	if !s.may(config.Administrator) {
+	if !s.May(config.Administrator) {
 		p = cursor{}
 	}
 	copied := pasted.Read(line)
 	line = copied.Text
-	c := &call{ctx: ctx, lang: l, object: copied.Object, box: box, session: s, body: body, out: out, at: p}
+	c := &call{Call: command.Call{Ctx: ctx, Language: l, Box: box, Session: s, Body: body, Out: out}, lang: l, object: copied.Object, at: p}
+	c.Place = c
 	c.leaveGone()
 	err := l.exec(c, cfg, line)
 	if err != nil {
 		l.explain(out, line, err)
 	}
 	if err != nil && c.at.out != nil && c.at.out.sure {
-		c.printf("%% the lines below it are left out, up to the next header that is understood\n")
+		c.Printf("%% the lines below it are left out, up to the next header that is understood\n")
 	}
-	c.result.Mode = c.at.mode()
-	c.result.Prompt = l.prompt(hostname(box), c.at)
-	return c.result, err
+	c.Result.Mode = c.at.mode()
+	c.Result.Prompt = l.prompt(hostname(box), c.at)
+	return c.Result, err
 }
 
 func (l *Language) exec(c *call, cfg *config.Config, line string) error {
@@ -125,7 +96,7 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 	}
 	if c.at.out != nil && l.belongs(cfg, c.at, line) == inside {
 		c.at.out.lines++
-		c.result.LeftOut = true
+		c.Result.LeftOut = true
 		return nil
 	}
 	return l.understand(c, cfg, line)
@@ -141,7 +112,7 @@ func (l *Language) understand(c *call, cfg *config.Config, line string) error {
 	}
 	var modes []cli.Layer
 	var where []layer
-	if c.at.level == configuring {
+	if c.at.level == command.Configuring {
 		modes, where = l.layers(cfg, c.at)
 	}
 	modes = append(modes, cli.Layer{Mode: l.commands(c.at.level)})
@@ -151,18 +122,18 @@ func (l *Language) understand(c *call, cfg *config.Config, line string) error {
 			return err
 		}
 	}
-	if err != nil && c.at.level == configuring {
+	if err != nil && c.at.level == command.Configuring {
 		return l.otherwise(c, cfg, modes, line, err)
 	}
 	if err != nil {
 		return l.hintMode(c, cfg, line, err)
 	}
-	if m.Layer >= len(where) && draftOf(c.box) != nil {
+	if m.Layer >= len(where) && draftOf(c.Box) != nil {
 		return errCommand
 	}
 	c.corrections(m)
 	if m.Layer >= len(where) {
-		err := m.Stmt.Data.(action).run(c, m.Args())
+		err := m.Stmt.Data.(command.Action).Run(&c.Call, m.Args())
 		if block != nil && c.at.out == nil {
 			c.saidLeftOut(block)
 		}
@@ -182,30 +153,30 @@ func (l *Language) understand(c *call, cfg *config.Config, line string) error {
 
 // filteredCommand runs a command with filters behind it; ran is false where the line is none.
 func (l *Language) filteredCommand(c *call, layers []cli.Layer, line string) (ran bool, err error) {
-	command, texts := answer.SplitFilters(line)
+	bare, texts := answer.SplitFilters(line)
 	if len(texts) == 0 {
 		return false, nil
 	}
-	m, err := l.table.Match(layers, command, c.box.Running())
+	m, err := l.table.Match(layers, bare, c.Box.Running())
 	if err != nil {
 		return false, nil
 	}
-	do, isCommand := m.Stmt.Data.(action)
+	do, isCommand := m.Stmt.Data.(command.Action)
 	if !isCommand {
 		return false, nil
 	}
-	if draftOf(c.box) != nil {
+	if draftOf(c.Box) != nil {
 		return true, errCommand
 	}
-	to := c.out
+	to := c.Out
 	out, err := answer.NewFilter(to, texts)
 	if err != nil {
 		return true, err
 	}
 	c.corrections(m)
-	c.out = out
-	err = do.run(c, m.Args())
-	c.out = to
+	c.Out = out
+	err = do.Run(&c.Call, m.Args())
+	c.Out = to
 	return true, cmp.Or(err, out.End())
 }
 
@@ -228,35 +199,35 @@ func marked(line string, err error) error {
 
 // take changes the running configuration by one line.
 func (l *Language) take(c *call, w layer, m *cli.Match) error {
-	if traitsOf(m.Stmt).accounts && !c.managesAccounts() {
+	if traitsOf(m.Stmt).accounts && !c.ManagesAccounts() {
 		return errors.New("only a superuser can manage accounts")
 	}
-	err := c.box.Mutate(func(old *config.Config) (*config.Config, error) {
-		changed, err := l.apply(old, w, m, draftOf(c.box))
-		c.result.Changed = changed != old
+	err := c.Box.Mutate(func(old *config.Config) (*config.Config, error) {
+		changed, err := l.apply(old, w, m, draftOf(c.Box))
+		c.Result.Changed = changed != old
 		return changed, err
 	})
 	if err != nil {
-		c.result.Changed = false
+		c.Result.Changed = false
 		return l.gone(c, w, err)
 	}
 	if w.implicit != "" {
-		c.note("taken into %s", w.implicit)
+		c.Note("taken into %s", w.implicit)
 	}
 	if m.Stmt.Note != "" && !m.Neg {
-		c.printf("%% note: %s\n", m.Stmt.Note)
+		c.Printf("%% note: %s\n", m.Stmt.Note)
 	}
-	if note := nothingTaken(m, c.result.Changed); note != "" {
-		c.note("%s", note)
+	if note := nothingTaken(m, c.Result.Changed); note != "" {
+		c.Note("%s", note)
 	}
-	if l.sealed != nil && !m.Neg && strings.Contains(l.editor.Text(c.box.Running(), w.path, m), " "+check.SealedPrefix) {
-		c.printf("%% note: %s\n", check.Unopened)
+	if l.sealed != nil && !m.Neg && strings.Contains(l.editor.Text(c.Box.Running(), w.path, m), " "+check.SealedPrefix) {
+		c.Printf("%% note: %s\n", check.Unopened)
 	}
 	if m.Stmt.Mode != nil && !m.Neg {
-		text := l.editor.Text(c.box.Running(), w.path, m)
+		text := l.editor.Text(c.Box.Running(), w.path, m)
 		c.at.path, c.at.header = append(w.path, m), append(w.headers, text)
 	} else if m.Neg {
-		c.at = l.resolve(c.box.Running(), c.at.mode())
+		c.at = l.resolve(c.Box.Running(), c.at.mode())
 	}
 	return nil
 }
@@ -297,13 +268,13 @@ func (l *Language) gone(c *call, w layer, err error) error {
 		return err
 	}
 	left := c.at.header
-	c.at = l.resolve(c.box.Running(), c.at.mode())
+	c.at = l.resolve(c.Box.Running(), c.at.mode())
 	return fmt.Errorf("%s no longer exists", strings.Join(left[len(c.at.header):], " / "))
 }
 
 // hintMode names the mode in which a line would be understood.
 func (l *Language) hintMode(c *call, cfg *config.Config, line string, err error) error {
-	if c.at.level == configuring {
+	if c.at.level == command.Configuring {
 		return err
 	}
 	line, _ = answer.SplitFilters(line)
@@ -320,13 +291,13 @@ func (l *Language) hintMode(c *call, cfg *config.Config, line string, err error)
 	if !isCommand && !isStatement {
 		isCommand, isStatement = l.begins(commands, line, cfg), l.begins(statements, line, cfg)
 	}
-	switch operator := !c.session.may(config.Administrator); {
+	switch operator := !c.Session.May(config.Administrator); {
 	case isCommand && operator:
-		return fmt.Errorf("this command is for administrators, and %s is an operator", c.session.User)
+		return fmt.Errorf("this command is for administrators, and %s is an operator", c.Session.User)
 	case isCommand:
 		return errors.New("type enable first")
 	case isStatement && operator:
-		return fmt.Errorf("only an administrator can change the configuration, and %s is an operator", c.session.User)
+		return fmt.Errorf("only an administrator can change the configuration, and %s is an operator", c.Session.User)
 	case isStatement:
 		return errors.New("this is a line of the configuration: type enable and configure first")
 	}
@@ -344,8 +315,8 @@ func (l *Language) begins(layers []cli.Layer, line string, cfg *config.Config) b
 	return err == nil || errors.As(err, &e) && e.Col > len(line)-len(first)
 }
 
-func (l *Language) commands(at level) *cli.Mode {
-	if at == operatorExec {
+func (l *Language) commands(at command.Level) *cli.Mode {
+	if at == command.OperatorExec {
 		return l.operator
 	}
 	return l.admin
@@ -371,25 +342,10 @@ func blank(line string) bool {
 // Prompt returns the prompt of s, for a console that has just connected.
 func (l *Language) Prompt(box device.Box, s *Session) string {
 	p := l.resolve(box.Running(), s.Mode)
-	if !s.may(config.Administrator) {
+	if !s.May(config.Administrator) {
 		p = cursor{}
 	}
 	return l.prompt(hostname(box), p)
-}
-
-// managesAccounts reports whether the session may change accounts.
-func (c *call) managesAccounts() bool {
-	return c.session.may(config.Superuser) || c.session.openFactory(c.box.Running())
-}
-
-// openFactory reports whether there is no superuser yet. Until then, every administrator manages accounts.
-func (s *Session) openFactory(cfg *config.Config) bool {
-	for _, a := range cfg.Accounts {
-		if a.Class == config.Superuser {
-			return false
-		}
-	}
-	return s.may(config.Administrator)
 }
 
 // hostname starts each prompt.
@@ -413,13 +369,13 @@ var serialNumber = regexp.MustCompile(`\b[0-9A-Fa-f]{12}\b`)
 // comment looks for serial numbers in comments. License keys are delivered with comments that name their unit. A warning about a wrong
 // unit helps more than the rejection of the key below it.
 func (c *call) comment(line string) {
-	ours := c.box.Serial()
+	ours := c.Box.Serial()
 	if ours == "" {
 		return
 	}
 	for _, serial := range serialNumber.FindAllString(line, -1) {
 		if strings.ContainsAny(strings.ToUpper(serial), "ABCDEF") && !strings.EqualFold(serial, ours) {
-			c.printf("%% warning: the comment names unit %s, this is %s: a license key below it is for another unit\n", strings.ToUpper(serial), ours)
+			c.Printf("%% warning: the comment names unit %s, this is %s: a license key below it is for another unit\n", strings.ToUpper(serial), ours)
 			return
 		}
 	}

@@ -3,6 +3,7 @@ package lang
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
 )
 
@@ -54,7 +56,7 @@ func (b *box) WriteFile(name string, text []byte) error {
 func (b *box) Coming() *device.Coming { return nil }
 func (b *box) CallCount() int         { return 0 }
 func (b *box) Kept() (n int) {
-	for b.files[keptConfig(n+1)] != nil {
+	for b.files[fmt.Sprintf("%s.%d", command.StartupConfig, n+1)] != nil {
 		n++
 	}
 	return n

@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/older"
 	"viaduct/appliance/pasted"
 	"viaduct/appliance/plural"
@@ -102,7 +103,7 @@ func (l *Language) belongs(cfg *config.Config, p cursor, line string) belonging 
 	if l.headerAfter(cfg, p, line, first) {
 		return beyond
 	}
-	if m, err := l.table.Match([]cli.Layer{{Mode: l.admin}}, line, cfg); err == nil && m.Exact && !m.Stmt.Data.(action).ambiguous {
+	if m, err := l.table.Match([]cli.Layer{{Mode: l.admin}}, line, cfg); err == nil && m.Exact && !m.Stmt.Data.(command.Action).Ambiguous {
 		return aside
 	}
 	if m, err := l.table.Match([]cli.Layer{{Mode: l.table.Root()}}, line, cfg); err == nil && m.Exact {
@@ -240,5 +241,5 @@ func (p cursor) owner(word string, root *cli.Mode) cursor {
 
 // refused returns the cursor after a header that was understood and rejected: its lines are left out as well.
 func (p cursor) refused(w layer, line string) cursor {
-	return cursor{level: configuring, path: w.path, header: w.headers, out: &leftOut{header: shown(line), indent: pasted.Indent(line), sure: true}}
+	return cursor{level: command.Configuring, path: w.path, header: w.headers, out: &leftOut{header: shown(line), indent: pasted.Indent(line), sure: true}}
 }

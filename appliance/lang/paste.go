@@ -30,7 +30,7 @@ const problemHash = 8
 // none of its problems.
 func (l *Language) Known(box device.Box) []byte {
 	var known []byte
-	for _, p := range l.problems(box) {
+	for _, p := range l.Problems(box) {
 		if len(known) < mostKnown*problemHash {
 			known = binary.BigEndian.AppendUint64(known, p.Hash())
 		}
@@ -40,7 +40,7 @@ func (l *Language) Known(box device.Box) []byte {
 
 // EndPaste reports the problems that a paste has caused, and one line with the counts. failed: there are errors.
 func (l *Language) EndPaste(box device.Box, p Paste, out io.Writer) (failed bool) {
-	problems := l.problems(box)
+	problems := l.Problems(box)
 	all := slices.Concat(problems, check.OfAlarms(box.Alarms()))
 	known := map[uint64]bool{}
 	for b := p.Known; len(b) >= problemHash; b = b[problemHash:] {

@@ -31,25 +31,3 @@ func (l *Language) unambiguous(cfg *config.Config, w layer, m *cli.Match) error 
 	}
 	return fmt.Errorf("the name %s would be ambiguous: context cs %s has a %s of that name, choose another", cli.Quote(name), cli.Quote(sw.Name), other)
 }
-
-// scopedNames completes names in all contexts cs, as config.Scoped writes them.
-func scopedNames(kinds ...func(*config.Switch) []string) func(root, within any) []string {
-	return func(root, _ any) (all []string) {
-		for _, sw := range root.(*config.Config).CS {
-			for _, names := range kinds {
-				for _, name := range names(sw) {
-					all = append(all, config.Scoped(sw.Name, name))
-				}
-			}
-		}
-		return all
-	}
-}
-
-// inContext returns the name that a word means in a context cs. The word is CONTEXT/NAME, or a plain name, which fits every context.
-func inContext(sw *config.Switch, word string) string {
-	if n := len(sw.Name); len(word) > n && word[n] == '/' && config.SameName(word[:n]) == config.SameName(sw.Name) {
-		return word[n+1:]
-	}
-	return word
-}

@@ -14,14 +14,13 @@ type Line = cli.Line
 var transport = "<transport:" + strings.Join(config.TransportNames, "|") + ">"
 
 const (
-	noDSP     = "taken, no effect: there is no DSP here"
-	noEffect  = "taken, no effect here"
-	dest      = "(dest-table <dest.table>|dest-interface <dest.interface>|dest-service <dest.service>)"
-	port      = ":1..65535>"
-	digits    = ":digits>"
-	incoming  = "from-header|to-header|request-uri|p-asserted-identity-header"
-	outgoing  = "contact-header|from-header|to-header|request-uri"
-	tableKeys = "called-e164|calling-e164|called-uri|calling-uri|called-name|calling-name|called-ip|calling-ip|calling-pi|calling-si|time|date|day-of-week"
+	noDSP    = "taken, no effect: there is no DSP here"
+	noEffect = "taken, no effect here"
+	dest     = "(dest-table <dest.table>|dest-interface <dest.interface>|dest-service <dest.service>)"
+	port     = ":1..65535>"
+	digits   = ":digits>"
+	incoming = "from-header|to-header|request-uri|p-asserted-identity-header"
+	outgoing = "contact-header|from-header|to-header|request-uri"
 )
 
 // traits are the properties of a statement that the session must know.
@@ -185,7 +184,7 @@ var contextCS = []Line{
 	{Line: "complex-function <#name:name>", Into: "Functions", Help: "A sequence of tables", Prompt: "cmplx-func", Lines: []Line{
 		{Line: "execute [<#index:1..999>] <run>", Into: "Steps", Help: "Run a table or a complex function"},
 	}},
-	{Line: "routing-table <key:" + tableKeys + "> <#name:name>", Into: "RoutingTables", Help: "Route calls by one of their properties", Prompt: "rt-tab",
+	{Line: "routing-table <key:" + word.TableKeys + "> <#name:name>", Into: "RoutingTables", Help: "Route calls by one of their properties", Prompt: "rt-tab",
 		Complete: completeRoutingTable, Lines: []Line{
 			{Line: "route (default|<#key>) " + dest + " [<function>]", Into: "Routes", Complete: completeRoute, Help: "The destination of calls whose property matches this key best",
 				Example: "route default dest-interface if_sip_starface cf_teams2starface"},
@@ -219,8 +218,8 @@ var sipInterface = []Line{
 	{Line: "call-reroute emit", Into: "RerouteEmit", Help: "Send 3xx responses"},
 	{Line: "privacy", Into: "Privacy", Help: "Privacy and P-Asserted-Identity (RFC 3323, 3325)"},
 	{Line: "address-complete-indication accept <value:=set>", Into: "AddressComplete", Help: "The number of a call is complete"},
-	{Line: "address-translation incoming-call <#property:" + tableKeys + "> <header:" + incoming + ">", Into: "Incoming", Help: "The header from which a property is taken"},
-	{Line: "address-translation outgoing-call <#header:" + outgoing + "> <#part:user-part|host-part> (fix <fix:value>|<property:" + tableKeys + ">)",
+	{Line: "address-translation incoming-call <#property:" + word.TableKeys + "> <header:" + incoming + ">", Into: "Incoming", Help: "The header from which a property is taken"},
+	{Line: "address-translation outgoing-call <#header:" + outgoing + "> <#part:user-part|host-part> (fix <fix:value>|<property:" + word.TableKeys + ">)",
 		Into: "Outgoing", Help: "The property or text for a part of a header", Example: "address-translation outgoing-call from-header user-part calling-e164"},
 	{Line: "use profile voip <profile>", Into: "VoIP", Help: "Media settings of this peer"},
 	ignored("use profile sip <_:profile>", "SIP profile of the original device", noEffect),

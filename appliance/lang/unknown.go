@@ -8,6 +8,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
 )
 
@@ -19,7 +20,7 @@ func (l *Language) otherwise(c *call, cfg *config.Config, modes []cli.Layer, lin
 	case u.instead != nil && !c.instead:
 		return l.sayInstead(c, u)
 	case u.note != "":
-		c.note("%s: %s", u.at.out.header, u.note)
+		c.Note("%s: %s", u.at.out.header, u.note)
 		return nil
 	}
 	return err
@@ -29,9 +30,9 @@ func (l *Language) otherwise(c *call, cfg *config.Config, modes []cli.Layer, lin
 func (l *Language) sayInstead(c *call, u misunderstood) error {
 	c.instead = true
 	defer func() { c.instead = false }()
-	c.note("%s", u.taken())
+	c.Note("%s", u.taken())
 	for _, line := range u.instead {
-		if err := l.understand(c, c.box.Running(), line); err != nil {
+		if err := l.understand(c, c.Box.Running(), line); err != nil {
 			return err
 		}
 	}
@@ -44,19 +45,19 @@ func (l *Language) sayInstead(c *call, u misunderstood) error {
 // leaveGone leaves out the further lines of a block whose object another session has deleted, because an outer mode may have the same
 // statements. At the root that cannot happen.
 func (c *call) leaveGone() {
-	mode, left := c.session.Mode, c.at.mode()
+	mode, left := c.Session.Mode, c.at.mode()
 	if len(c.at.path) == 0 || len(left) >= len(mode) || c.at.out != nil {
 		return
 	}
 	header := mode[len(left)]
-	c.printf("%% %s no longer exists: the lines below it are left out, up to the next header that is understood\n", header)
+	c.Printf("%% %s no longer exists: the lines below it are left out, up to the next header that is understood\n", header)
 	c.at.out = &leftOut{header: shown(header), sure: true}
 }
 
 // saidLeftOut prints how many lines were left out of a block that has ended.
 func (c *call) saidLeftOut(o *leftOut) {
 	if text := o.said(); text != "" && !o.quiet {
-		c.printf("%% %s: %s\n", o.header, text)
+		c.Printf("%% %s: %s\n", o.header, text)
 	}
 }
 
@@ -65,7 +66,7 @@ func (c *call) saidLeftOut(o *leftOut) {
 func (l *Language) SayLeftOut(box device.Box, s *Session, out io.Writer) Result {
 	p := l.resolve(box.Running(), s.Mode)
 	if o := p.out; o != nil {
-		(&call{out: out}).saidLeftOut(o)
+		(&call{Call: command.Call{Out: out}}).saidLeftOut(o)
 		if o.lines = 0; !o.sure {
 			p.out = nil
 		}

@@ -18,6 +18,9 @@ import (
 	"viaduct/appliance/config"
 )
 
+// TableKeys are the properties of a call that a table may be keyed with.
+const TableKeys = "called-e164|calling-e164|called-uri|calling-uri|called-name|calling-name|called-ip|calling-ip|calling-pi|calling-si|time|date|day-of-week"
+
 // Kinds of objects that a box has outside its configuration.
 const (
 	OutsideKeys          = "keys"

@@ -1,4 +1,4 @@
-package lang
+package command
 
 import (
 	"crypto"
@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pasted"
@@ -26,27 +25,27 @@ func (p pkiName) parts() (class, name string) {
 	return class, name
 }
 
-func importPKI(c *call, a *pkiName) error {
+func importPKI(c *Call, a *pkiName) error {
 	class, name := a.parts()
 	if class == "diffie-hellman-parameters" {
-		c.printf("%% note: not needed, only ECDHE suites are used\n")
+		c.Printf("%% note: not needed, only ECDHE suites are used\n")
 		return nil
 	}
-	if c.body == nil {
-		c.result.Collect = &Collect{Prompt: "Paste the contents of the file (enter an empty line when done):", Kind: "pem"}
+	if c.Body == nil {
+		c.Result.Collect = &Collect{Prompt: "Paste the contents of the file (enter an empty line when done):", Kind: "pem"}
 		return nil
 	}
-	pem, pass := splitPassphrase(c.body)
-	err := check.KeyForTeams(c.box.Running(), config.PKIName("pki:"+class+"/"+name), publicKey(class, pem, pass))
+	pem, pass := splitPassphrase(c.Body)
+	err := check.KeyForTeams(c.Box.Running(), config.PKIName("pki:"+class+"/"+name), publicKey(class, pem, pass))
 	var text string
 	switch {
 	case err != nil:
 	case class == "certificate":
-		text, err = c.box.ImportCertificate(name, c.body)
+		text, err = c.Box.ImportCertificate(name, c.Body)
 	default:
-		text, err = c.box.ImportPrivateKey(name, pem, pass)
+		text, err = c.Box.ImportPrivateKey(name, pem, pass)
 		if errors.Is(err, pki.ErrEncrypted) && pass == "" {
-			c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
+			c.Result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
 			return nil
 		}
 	}
@@ -59,23 +58,18 @@ func importPKI(c *call, a *pkiName) error {
 
 // notImported says why nothing was stored. In a paste, the next command may have been taken for the pass phrase that is missing: it is
 // given back, but only when it is a command, for a mistyped pass phrase must not be run and shown.
-func (c *call) notImported(name, pass string, err error) error {
+func (c *Call) notImported(name, pass string, err error) error {
 	if errors.Is(err, pki.ErrPassphrase) && c.isLine(pass) {
-		c.result.Unused = true
+		c.Result.Unused = true
 		err = errors.New("it needs a pass phrase, and a command follows in its place: put the pass phrase into the line behind the block, or decrypt the key first (openssl pkey -in FILE)")
 	}
 	return fmt.Errorf("import of %s: %w; nothing stored", name, err)
 }
 
 // isLine reports whether a text is a line that can be run here as it stands.
-func (c *call) isLine(text string) bool {
+func (c *Call) isLine(text string) bool {
 	l := pasted.Read(text)
-	modes, _ := c.lang.layers(c.box.Running(), c.at)
-	for i := range modes {
-		modes[i].Correct = false
-	}
-	_, err := c.lang.table.Match(append(modes, cli.Layer{Mode: c.lang.admin}), l.Text, c.box.Running())
-	return l.Prompt || err == nil
+	return l.Prompt || c.Place.Takes(l.Text)
 }
 
 // publicKey returns the public key of a private key or of the first certificate; nil if it cannot be read.
@@ -105,22 +99,22 @@ func splitPassphrase(body []byte) (pem []byte, pass string) {
 	return body[:cut], strings.Trim(text[cut:], "\r\n")
 }
 
-func exportPKI(c *call, a *pkiName) error {
+func exportPKI(c *Call, a *pkiName) error {
 	_, name := a.parts()
-	text, err := c.box.ExportCertificate(name)
+	text, err := c.Box.ExportCertificate(name)
 	if err != nil {
 		return fmt.Errorf("export %s: %w", name, err)
 	}
-	_, err = c.out.Write(text)
+	_, err = c.Out.Write(text)
 	return err
 }
 
-func erasePKI(c *call, a *pkiName) error {
+func erasePKI(c *Call, a *pkiName) error {
 	class, name := a.parts()
-	if err := c.box.DeletePKI(status.KeyKind(class), name); err != nil {
+	if err := c.Box.DeletePKI(status.KeyKind(class), name); err != nil {
 		return fmt.Errorf("erase %s: %w", name, err)
 	}
-	c.printf("%s erased\n", a.What)
+	c.Printf("%s erased\n", a.What)
 	return nil
 }
 
@@ -130,9 +124,9 @@ type fingerprint struct {
 }
 
 // trustIssuer shows what a peer has sent before it asks: the fingerprint is all that tells the issuer from one who has taken its name.
-func trustIssuer(c *call, a *fingerprint) error {
-	if !a.Force && !c.session.Yes {
-		all := c.box.UnknownIssuers()
+func trustIssuer(c *Call, a *fingerprint) error {
+	if !a.Force && !c.Session.Yes {
+		all := c.Box.UnknownIssuers()
 		i := slices.IndexFunc(all, func(u status.UnknownIssuer) bool { return u.SHA256 == a.Sum })
 		if i < 0 {
 			return errors.New("pki trust add: no peer has shown an issuer with this fingerprint that is not trusted: see `show pki trusted`")
@@ -142,104 +136,104 @@ func trustIssuer(c *call, a *fingerprint) error {
 	if !c.confirmed(a.Force, "Trust "+a.Sum+"?") {
 		return nil
 	}
-	return c.trust("pki trust add", a.Sum, c.box.TrustIssuer)
+	return c.trust("pki trust add", a.Sum, c.Box.TrustIssuer)
 }
 
-func untrustIssuer(c *call, a *fingerprint) error {
-	return c.trust("no pki trust", a.Sum, c.box.UntrustIssuer)
+func untrustIssuer(c *Call, a *fingerprint) error {
+	return c.trust("no pki trust", a.Sum, c.Box.UntrustIssuer)
 }
 
-func (c *call) trust(command, sum string, change func(sum string) (string, error)) error {
+func (c *Call) trust(command, sum string, change func(sum string) (string, error)) error {
 	text, err := change(sum)
 	if err != nil {
 		return fmt.Errorf("%s: %w", command, err)
 	}
-	c.result.Changed = true
-	c.printf("%s\n", text)
+	c.Result.Changed = true
+	c.Printf("%s\n", text)
 	return nil
 }
 
-func importCalendar(c *call, _ *none) error {
-	if c.body == nil {
-		c.result.Collect = &Collect{Prompt: "Paste the calendar, to the line -----END VIADUCT CALENDAR-----:", Kind: "block"}
+func importCalendar(c *Call, _ *none) error {
+	if c.Body == nil {
+		c.Result.Collect = &Collect{Prompt: "Paste the calendar, to the line -----END VIADUCT CALENDAR-----:", Kind: "block"}
 		return nil
 	}
-	text, err := c.box.ImportCalendar(c.body)
+	text, err := c.Box.ImportCalendar(c.Body)
 	if err != nil {
 		return fmt.Errorf("import calendar: %w; nothing changed", err)
 	}
-	c.printf("%s\n", text)
+	c.Printf("%s\n", text)
 	return nil
 }
 
 type licenseKey struct{ Key string }
 
-func installLicense(c *call, a *licenseKey) error {
-	text, err := c.box.InstallLicense(a.Key)
+func installLicense(c *Call, a *licenseKey) error {
+	text, err := c.Box.InstallLicense(a.Key)
 	if err != nil {
 		return fmt.Errorf("install license: %w", err)
 	}
-	c.printf("%s\n", text)
+	c.Printf("%s\n", text)
 	return nil
 }
 
-func eraseLicense(c *call, a *licenseKey) error {
-	text, err := c.box.EraseLicense(a.Key)
+func eraseLicense(c *Call, a *licenseKey) error {
+	text, err := c.Box.EraseLicense(a.Key)
 	if err != nil {
 		return fmt.Errorf("erase license: %w", err)
 	}
-	c.printf("erased: %s\n", text)
+	c.Printf("erased: %s\n", text)
 	return nil
 }
 
 var errBackup = errors.New("only a superuser can do this: a backup contains the accounts and the private keys")
 
 // exportBackup prints a backup of the box, encrypted with a passphrase.
-func exportBackup(c *call, _ *none) error {
-	if !c.managesAccounts() {
+func exportBackup(c *Call, _ *none) error {
+	if !c.ManagesAccounts() {
 		return errBackup
 	}
-	pass := strings.Trim(string(c.body), "\r\n")
+	pass := strings.Trim(string(c.Body), "\r\n")
 	if pass == "" {
-		c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "new-secret"}
+		c.Result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "new-secret"}
 		return nil
 	}
-	text, err := c.box.Backup(pass)
+	text, err := c.Box.Backup(pass)
 	if err != nil {
 		return fmt.Errorf("export backup: %w", err)
 	}
-	_, err = c.out.Write(text)
+	_, err = c.Out.Write(text)
 	return err
 }
 
-func importBackup(c *call, _ *none) error {
-	if !c.managesAccounts() {
+func importBackup(c *Call, _ *none) error {
+	if !c.ManagesAccounts() {
 		return errBackup
 	}
-	if c.body == nil {
-		c.result.Collect = &Collect{Prompt: "Paste the backup, to the line -----END VIADUCT BACKUP-----:", Kind: "block"}
+	if c.Body == nil {
+		c.Result.Collect = &Collect{Prompt: "Paste the backup, to the line -----END VIADUCT BACKUP-----:", Kind: "block"}
 		return nil
 	}
-	text, pass := splitPassphrase(c.body)
+	text, pass := splitPassphrase(c.Body)
 	if block, _ := pem.Decode(text); block == nil { // do not ask for a passphrase: the next line may be a command
 		return errors.New("import backup: the backup is incomplete; nothing was stored")
 	}
 	if pass == "" {
-		c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
+		c.Result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
 		return nil
 	}
-	what, err := c.box.Restore(text, pass)
+	what, err := c.Box.Restore(text, pass)
 	if err != nil {
 		return fmt.Errorf("import backup: %w; nothing stored", err)
 	}
-	c.printf("%s\nThe startup-config is that of the backup; `reload` starts with it.\n", what)
+	c.Printf("%s\nThe startup-config is that of the backup; `reload` starts with it.\n", what)
 	return nil
 }
 
 // Certificates that the box obtains by itself.
 
-func showACME(c *call, a *named) error {
-	list := c.box.ACME()
+func showACME(c *Call, a *named) error {
+	list := c.Box.ACME()
 	if a.Name != "" {
 		list = slices.DeleteFunc(list, func(x status.ACME) bool { return config.SameName(x.Name) != config.SameName(a.Name) })
 		if len(list) == 0 {
@@ -250,15 +244,15 @@ func showACME(c *call, a *named) error {
 	return nil
 }
 
-func renewACME(c *call, a *named) error {
-	if err := c.box.RenewACME(a.Name); err != nil {
+func renewACME(c *Call, a *named) error {
+	if err := c.Box.RenewACME(a.Name); err != nil {
 		return err
 	}
-	c.printf("Renewing %s now: see show acme\n", a.Name)
+	c.Printf("Renewing %s now: see show acme\n", a.Name)
 	return nil
 }
 
-func testACME(c *call, a *named) error {
+func testACME(c *Call, a *named) error {
 	c.live()
-	return c.box.TestACME(c.ctx, a.Name, func(line string) { c.printf("%s\n", line) })
+	return c.Box.TestACME(c.Ctx, a.Name, func(line string) { c.Printf("%s\n", line) })
 }

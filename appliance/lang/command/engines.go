@@ -1,4 +1,4 @@
-package lang
+package command
 
 import (
 	"cmp"
@@ -21,53 +21,53 @@ type pingArgs struct {
 	Source netip.Addr
 }
 
-func ping(c *call, a *pingArgs) error {
+func ping(c *Call, a *pingArgs) error {
 	c.live()
 	p := device.Ping{Host: a.Host, Size: cmp.Or(a.Size, 56), Whole: a.DF, Count: cmp.Or(a.Count, 4), Source: a.Source}
-	return c.box.Ping(c.ctx, p, func(line string) { c.printf("%s\n", line) })
+	return c.Box.Ping(c.Ctx, p, func(line string) { c.Printf("%s\n", line) })
 }
 
-func nslookup(c *call, a *host) error {
-	lines, err := c.box.Lookup(c.ctx, a.Host)
+func nslookup(c *Call, a *host) error {
+	lines, err := c.Box.Lookup(c.Ctx, a.Host)
 	for _, l := range lines {
-		c.printf("%s\n", l)
+		c.Printf("%s\n", l)
 	}
 	return err
 }
 
-func traceroute(c *call, a *host) error {
+func traceroute(c *Call, a *host) error {
 	c.live()
-	return c.box.Traceroute(c.ctx, a.Host, func(line string) { c.printf("%s\n", line) })
+	return c.Box.Traceroute(c.Ctx, a.Host, func(line string) { c.Printf("%s\n", line) })
 }
 
 type topic struct{ Topic string }
 
-func (c *call) debug(topic string, on bool) error {
-	return c.box.Debug(c.session.TTY, topic, on)
+func (c *Call) debug(topic string, on bool) error {
+	return c.Box.Debug(c.Session.TTY, topic, on)
 }
 
 type registering struct{ Identity string }
 
-func registerNow(c *call, a *registering) error {
-	n, err := c.box.Register(a.Identity)
+func registerNow(c *Call, a *registering) error {
+	n, err := c.Box.Register(a.Identity)
 	if err != nil {
 		return err
 	}
-	c.printf("Registering %s now: see show sip registrations\n", plural.Of(n, "registration"))
+	c.Printf("Registering %s now: see show sip registrations\n", plural.Of(n, "registration"))
 	return nil
 }
 
 type callID struct{ ID string }
 
-func clearCalls(c *call, a *callID) error { return c.box.ClearCall(a.ID) }
+func clearCalls(c *Call, a *callID) error { return c.Box.ClearCall(a.ID) }
 
 type banArgs struct{ Source netip.Addr }
 
-func clearBans(c *call, a *banArgs) error {
-	n := c.box.LiftBans(a.Source)
+func clearBans(c *Call, a *banArgs) error {
+	n := c.Box.LiftBans(a.Source)
 	if n == 0 && a.Source.IsValid() {
 		return fmt.Errorf("no wrong passwords came from %s: `show bans` lists the sources", a.Source)
 	}
-	c.printf("%s forgotten\n", plural.Of(n, "source"))
+	c.Printf("%s forgotten\n", plural.Of(n, "source"))
 	return nil
 }

@@ -1,4 +1,4 @@
-package lang
+package command
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
@@ -19,8 +20,8 @@ import (
 func minutes(n int) time.Duration { return time.Duration(n) * time.Minute }
 
 // showCommands show state and change nothing.
-func showCommands() []Line {
-	return []Line{
+func showCommands() []cli.Line {
+	return []cli.Line{
 		command("show running-config", "The active configuration", showRunning),
 		command("show startup-config [<n:version>]", "The saved configuration, or the Nth one before it", showStartup),
 		command("show config diff [<a>] [<b>]", "The differences between two configurations; without names, the changes that a reload would undo", showDiff),
@@ -28,59 +29,59 @@ func showCommands() []Line {
 		also(command("show system licenses [detail <level:0..5>]", "License counters; with detail, also the installed keys", showLicenses),
 			"show licenses [detail <level:0..5>]"),
 		command("show system images", "Firmware images: which one is running, which one starts next, and whether it is on trial", showImages),
-		command("show alarms", "Active alarms, since when, and what to do about them", state(func(c *call, pg answer.Page) { pg.Alarms(c.box.Alarms()) })),
-		command("show system", "Uptime, load, memory, temperature", state(func(c *call, pg answer.Page) {
-			pg.System(c.box.System(), c.now(), c.coming(), c.box.CallCount(), len(c.box.Sessions()))
+		command("show alarms", "Active alarms, since when, and what to do about them", state(func(c *Call, pg answer.Page) { pg.Alarms(c.Box.Alarms()) })),
+		command("show system", "Uptime, load, memory, temperature", state(func(c *Call, pg answer.Page) {
+			pg.System(c.Box.System(), c.now(), c.coming(), c.Box.CallCount(), len(c.Box.Sessions()))
 		})),
-		command("show uptime", "How long the box has run", state(func(c *call, pg answer.Page) { pg.Uptime(c.box.System(), c.now()) })),
+		command("show uptime", "How long the box has run", state(func(c *Call, pg answer.Page) { pg.Uptime(c.Box.System(), c.now()) })),
 		command("show call-router [<name:table>]", "Tables and services, or the lines of one of them", showCallRouter),
-		command("show version", "Versions and serial number", state(func(c *call, pg answer.Page) { pg.Version(c.box.System(), c.now(), c.coming()) })),
+		command("show version", "Versions and serial number", state(func(c *Call, pg answer.Page) { pg.Version(c.Box.System(), c.now(), c.coming()) })),
 		also(command("show calls [detail <level:0..5>]", "Calls in progress", showCalls), "show call-control calls [detail <level:0..5>]"),
 		withExample("show calls history 100", command("show calls history [<calls:1..10000>] [json]",
 			"The last calls that ended, 20 by default; json prints their records, one per line", showHistory)),
 		command("show calls record <id:record>", "The full record of a past call, by its ID or Call-ID", showRecord),
-		command("show sip registrations", "Registrations of our identities", state(func(c *call, pg answer.Page) { pg.Registrations(c.box.Registrations(), c.now()) })),
-		command("show sip penalty-box", "Peers: whether they respond to OPTIONS, and when they last sent a request", state(func(c *call, pg answer.Page) { pg.Peers(c.box.Peers(), c.now()) })),
+		command("show sip registrations", "Registrations of our identities", state(func(c *Call, pg answer.Page) { pg.Registrations(c.Box.Registrations(), c.now()) })),
+		command("show sip penalty-box", "Peers: whether they respond to OPTIONS, and when they last sent a request", state(func(c *Call, pg answer.Page) { pg.Peers(c.Box.Peers(), c.now()) })),
 		command("show context sip-gateway [<name:gateway>] [detail <level:0..5>]", "Gateways and their sockets; with detail, also their peers", showGateways),
 		traceCommand(),
 		command("show acme [<name:acme>]", "Certificates that the box obtains by itself: their states, next renewals, and TXT records to set", showACME),
 		command("show pki", "Imported certificates and keys", showPKI),
 		command("show pki trusted", "Built-in roots, and untrusted issuers that peers have presented", showTrusted),
 		command("show pki calendar", "What is announced for certificates and roots, with sources: what concerns this box comes first",
-			state(func(c *call, pg answer.Page) { pg.Calendar(c.box.Calendar(), c.now()) })),
+			state(func(c *Call, pg answer.Page) { pg.Calendar(c.Box.Calendar(), c.now()) })),
 		command("show pki peers", "Certificates that the peers showed this week and the week before, and what has changed",
-			state(func(c *call, pg answer.Page) { pg.PeerChains(c.box.PeerChains()) })),
+			state(func(c *Call, pg answer.Page) { pg.PeerChains(c.Box.PeerChains()) })),
 		command("show pki internal-ca", "The root of the internal CA, to be handed to phones and browsers, and the certificates that it has issued",
-			state(func(c *call, pg answer.Page) { pg.InternalCA(c.box.InternalCA()) })),
-		command("show clock", "Date and time", state(func(c *call, pg answer.Page) { pg.Time(c.box.Clock()) })),
-		command("show sntp-client", "Time servers and synchronisation", state(func(c *call, pg answer.Page) { pg.TimeServers(c.box.Clock()) })),
-		command("show dhcp-client", "Addresses from DHCP servers", state(func(c *call, pg answer.Page) { pg.Leases(c.box.IPInterfaces(), c.now()) })),
-		also(command("show ip interface", "Network interfaces", state(func(c *call, pg answer.Page) { pg.IPInterfaces(c.box.IPInterfaces()) })), "show interfaces"),
-		command("show ip route", "Routes", state(func(c *call, pg answer.Page) { pg.Routes(c.box.IPRoutes()) })),
+			state(func(c *Call, pg answer.Page) { pg.InternalCA(c.Box.InternalCA()) })),
+		command("show clock", "Date and time", state(func(c *Call, pg answer.Page) { pg.Time(c.Box.Clock()) })),
+		command("show sntp-client", "Time servers and synchronisation", state(func(c *Call, pg answer.Page) { pg.TimeServers(c.Box.Clock()) })),
+		command("show dhcp-client", "Addresses from DHCP servers", state(func(c *Call, pg answer.Page) { pg.Leases(c.Box.IPInterfaces(), c.now()) })),
+		also(command("show ip interface", "Network interfaces", state(func(c *Call, pg answer.Page) { pg.IPInterfaces(c.Box.IPInterfaces()) })), "show interfaces"),
+		command("show ip route", "Routes", state(func(c *Call, pg answer.Page) { pg.Routes(c.Box.IPRoutes()) })),
 		command("show arp", "Hosts on the attached networks, and whether they respond", showARP),
-		command("show port ethernet", "Network ports", state(func(c *call, pg answer.Page) { pg.Ports(c.box.Ports()) })),
+		command("show port ethernet", "Network ports", state(func(c *Call, pg answer.Page) { pg.Ports(c.Box.Ports()) })),
 		command("show port ethernet <slot:0..0> <port:0..7>", "One network port, with its counters", showPort),
 		command("show log [<lines:1..100000>]", "The last lines of the log", showLog),
 		command("show log follow", "The last lines of the log, and new lines as they arrive, until Ctrl-C", followLog),
 		command("show tech-support", "Everything that support needs, without secrets", showTechSupport),
 		command("show accounts", "Accounts that can log in", showAccounts),
-		command("show bans", "Sources of wrong passwords in the last ten minutes, and which of them are banned", state(func(c *call, pg answer.Page) { pg.Bans(c.box.Bans()) })),
+		command("show bans", "Sources of wrong passwords in the last ten minutes, and which of them are banned", state(func(c *Call, pg answer.Page) { pg.Bans(c.Box.Bans()) })),
 	}
 }
 
-func showRunning(c *call, _ *none) error {
-	_, err := c.out.Write(c.lang.Print(c.box.Running(), c.masked()))
+func showRunning(c *Call, _ *none) error {
+	_, err := c.Out.Write(c.Language.Print(c.Box.Running(), c.masked()))
 	return err
 }
 
 type startupArgs struct{ N int }
 
-func showStartup(c *call, a *startupArgs) error {
+func showStartup(c *Call, a *startupArgs) error {
 	name := "startup-config"
 	if a.N > 0 {
 		name += fmt.Sprintf(".%d", a.N)
 	}
-	text, err := c.box.ReadFile(name)
+	text, err := c.Box.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no %s: `copy running-config startup-config` writes one, and keeps those before it", name)
 	}
@@ -88,52 +89,52 @@ func showStartup(c *call, a *startupArgs) error {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
 	if c.masked() {
-		cfg, _ := c.lang.Parse(text)
-		text = c.lang.Print(cfg, true)
+		cfg, _ := c.Language.Parse(text)
+		text = c.Language.Print(cfg, true)
 	}
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		text = append(text, '\n') // a file from elsewhere may end in the middle of a line
 	}
-	_, err = c.out.Write(text)
+	_, err = c.Out.Write(text)
 	return err
 }
 
-func showProblems(c *call, _ *none) error {
-	c.page().Problems(check.Merge(append(c.lang.problems(c.box), check.OfAlarms(c.box.Alarms())...)))
+func showProblems(c *Call, _ *none) error {
+	c.page().Problems(check.Merge(append(c.Language.Problems(c.Box), check.OfAlarms(c.Box.Alarms())...)))
 	return nil
 }
 
 type lines struct{ Lines int }
 
-func showLog(c *call, a *lines) error {
+func showLog(c *Call, a *lines) error {
 	if a.Lines == 0 {
 		a.Lines = 100
 	}
-	for _, l := range c.box.Log(a.Lines) {
-		c.printf("%s\n", l)
+	for _, l := range c.Box.Log(a.Lines) {
+		c.Printf("%s\n", l)
 	}
 	return nil
 }
 
-func followLog(c *call, _ *none) error {
+func followLog(c *Call, _ *none) error {
 	const before = 10
 	c.live()
-	for _, l := range c.box.Log(before) {
-		c.printf("%s\n", l)
+	for _, l := range c.Box.Log(before) {
+		c.Printf("%s\n", l)
 	}
-	err := c.box.FollowLog(c.ctx, func(line string) error {
-		_, err := fmt.Fprintf(c.out, "%s\n", printable.Line(line))
+	err := c.Box.FollowLog(c.Ctx, func(line string) error {
+		_, err := fmt.Fprintf(c.Out, "%s\n", printable.Line(line))
 		return err
 	})
-	if c.ctx.Err() != nil {
+	if c.Ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-func showAccounts(c *call, _ *none) error {
+func showAccounts(c *Call, _ *none) error {
 	rows := [][]string{{"Class", "Name", "Password"}}
-	for _, a := range c.box.Running().Accounts {
+	for _, a := range c.Box.Running().Accounts {
 		rows = append(rows, []string{string(a.Class), a.Name, map[bool]string{true: "none: no remote login", false: "set"}[a.Password == ""]})
 	}
 	if len(rows) == 1 {
@@ -152,12 +153,12 @@ var techSupport = []string{
 }
 
 // showTechSupport prints the output of many commands as an operator sees it, without secrets.
-func showTechSupport(c *call, _ *none) error {
-	s := *c.session
+func showTechSupport(c *Call, _ *none) error {
+	s := *c.Session
 	s.Mode, s.Class = nil, config.Operator
 	for _, line := range techSupport {
-		c.printf("\n---- %s ----\n\n", line)
-		if _, err := c.lang.Exec(c.ctx, c.box, &s, line, nil, c.out); c.ctx.Err() != nil {
+		c.Printf("\n---- %s ----\n\n", line)
+		if _, err := c.Language.Exec(c.Ctx, c.Box, &s, line, nil, c.Out); c.Ctx.Err() != nil {
 			return err
 		}
 	}
@@ -165,18 +166,18 @@ func showTechSupport(c *call, _ *none) error {
 }
 
 // state makes the function of a command that has no arguments and cannot fail.
-func state(write func(c *call, pg answer.Page)) func(*call, *none) error {
-	return func(c *call, _ *none) error {
+func state(write func(c *Call, pg answer.Page)) func(*Call, *none) error {
+	return func(c *Call, _ *none) error {
 		write(c, c.page())
 		return nil
 	}
 }
 
-func (c *call) now() time.Time { return c.box.Clock().Now }
+func (c *Call) now() time.Time { return c.Box.Clock().Now }
 
 // coming says when a scheduled reload happens; "" if there is none.
-func (c *call) coming() string {
-	if r := c.box.Coming(); r != nil {
+func (c *Call) coming() string {
+	if r := c.Box.Coming(); r != nil {
 		return r.In(c.now())
 	}
 	return ""
@@ -184,8 +185,8 @@ func (c *call) coming() string {
 
 type detail struct{ Level int }
 
-func showCalls(c *call, a *detail) error {
-	c.page().Calls(c.box.Calls(), a.Level, c.now())
+func showCalls(c *Call, a *detail) error {
+	c.page().Calls(c.Box.Calls(), a.Level, c.now())
 	return nil
 }
 
@@ -195,8 +196,8 @@ type historyArgs struct {
 }
 
 // showHistory lists calls that have ended.
-func showHistory(c *call, a *historyArgs) error {
-	records, err := c.box.CallRecords(cmp.Or(a.Calls, 20))
+func showHistory(c *Call, a *historyArgs) error {
+	records, err := c.Box.CallRecords(cmp.Or(a.Calls, 20))
 	if err != nil {
 		return err
 	}
@@ -212,8 +213,8 @@ type recordArgs struct{ ID string }
 // recordsSearched limits how many records `show calls record` searches.
 const recordsSearched = 10_000
 
-func showRecord(c *call, a *recordArgs) error {
-	records, err := c.box.CallRecords(recordsSearched)
+func showRecord(c *Call, a *recordArgs) error {
+	records, err := c.Box.CallRecords(recordsSearched)
 	if err != nil {
 		return err
 	}
@@ -232,8 +233,8 @@ func showRecord(c *call, a *recordArgs) error {
 
 type portArgs struct{ Slot, Port int }
 
-func showPort(c *call, a *portArgs) error {
-	for _, p := range c.box.Ports() {
+func showPort(c *Call, a *portArgs) error {
+	for _, p := range c.Box.Ports() {
 		if p.Slot == a.Slot && p.Port == a.Port {
 			c.page().Port(p)
 			return nil
@@ -242,11 +243,11 @@ func showPort(c *call, a *portArgs) error {
 	return fmt.Errorf("there is no port ethernet %d %d in the configuration", a.Slot, a.Port)
 }
 
-func clockSync(c *call, _ *none) error {
-	if err := c.box.SyncClock(c.ctx); err != nil {
+func clockSync(c *Call, _ *none) error {
+	if err := c.Box.SyncClock(c.Ctx); err != nil {
 		return fmt.Errorf("clock sync: %w", err)
 	}
-	c.page().Time(c.box.Clock())
+	c.page().Time(c.Box.Clock())
 	return nil
 }
 
@@ -270,8 +271,8 @@ type gatewayArgs struct {
 	Level int
 }
 
-func showGateways(c *call, a *gatewayArgs) error {
-	list := slices.DeleteFunc(c.box.Gateways(), func(g status.Gateway) bool {
+func showGateways(c *Call, a *gatewayArgs) error {
+	list := slices.DeleteFunc(c.Box.Gateways(), func(g status.Gateway) bool {
 		return len(g.Interfaces) == 0 || a.Name != "" && config.SameName(a.Name) != config.SameName(g.Name)
 	})
 	switch {
@@ -281,9 +282,9 @@ func showGateways(c *call, a *gatewayArgs) error {
 		c.page().Gateways(list)
 		return nil
 	}
-	peers := c.box.Peers()
+	peers := c.Box.Peers()
 	for _, g := range list {
-		c.page().Gateway(g, usersOfGateway(c.box.Running(), g.Name), peers)
+		c.page().Gateway(g, usersOfGateway(c.Box.Running(), g.Name), peers)
 	}
 	return nil
 }
@@ -300,8 +301,8 @@ func usersOfGateway(cfg *config.Config, gateway string) (users []string) {
 	return users
 }
 
-func showARP(c *call, _ *none) error {
-	list, err := c.box.Neighbours()
+func showARP(c *Call, _ *none) error {
+	list, err := c.Box.Neighbours()
 	if err != nil {
 		return fmt.Errorf("neighbours: %w", err)
 	}
@@ -309,8 +310,8 @@ func showARP(c *call, _ *none) error {
 	return nil
 }
 
-func showImages(c *call, _ *none) error {
-	images, err := c.box.Images(c.ctx)
+func showImages(c *Call, _ *none) error {
+	images, err := c.Box.Images(c.Ctx)
 	if err != nil {
 		return err
 	}
@@ -319,26 +320,26 @@ func showImages(c *call, _ *none) error {
 }
 
 // showLicenses shows the license keys only to administrators.
-func showLicenses(c *call, a *detail) error {
-	c.page().Licenses(c.box.Licenses(), a.Level > 0, c.masked())
+func showLicenses(c *Call, a *detail) error {
+	c.page().Licenses(c.Box.Licenses(), a.Level > 0, c.masked())
 	return nil
 }
 
 // showKeys shows the items of the key store that wanted selects.
-func (c *call) showKeys(wanted func(status.Key) bool) {
-	keys := slices.DeleteFunc(c.box.PKI(), func(k status.Key) bool { return !wanted(k) })
-	c.page().Keys(keys, usersOfKeys(c.box.Running()), c.now())
+func (c *Call) showKeys(wanted func(status.Key) bool) {
+	keys := slices.DeleteFunc(c.Box.PKI(), func(k status.Key) bool { return !wanted(k) })
+	c.page().Keys(keys, usersOfKeys(c.Box.Running()), c.now())
 }
 
-func showPKI(c *call, _ *none) error {
+func showPKI(c *Call, _ *none) error {
 	c.showKeys(func(k status.Key) bool { return k.Kind != status.KeyTrusted })
 	return nil
 }
 
 // showTrusted shows the trust anchors, then the issuers that are not trusted.
-func showTrusted(c *call, _ *none) error {
+func showTrusted(c *Call, _ *none) error {
 	anchors := map[string]bool{}
-	for _, t := range c.box.Running().TLS {
+	for _, t := range c.Box.Running().TLS {
 		for _, n := range t.Trusted {
 			anchors[string(n)] = true
 		}
@@ -346,6 +347,6 @@ func showTrusted(c *call, _ *none) error {
 	c.showKeys(func(k status.Key) bool {
 		return k.Kind == status.KeyTrusted || anchors["pki:"+string(k.Kind)+"/"+k.Name]
 	})
-	c.page().UnknownIssuers(c.box.UnknownIssuers())
+	c.page().UnknownIssuers(c.Box.UnknownIssuers())
 	return nil
 }

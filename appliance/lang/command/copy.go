@@ -1,4 +1,4 @@
-package lang
+package command
 
 import (
 	"errors"
@@ -21,8 +21,8 @@ import (
 // Sources and destinations of `copy`.
 const (
 	runningConfig = "running-config"
-	startupConfig = "startup-config"
-	factoryConfig = "factory-config"
+	StartupConfig = "startup-config"
+	FactoryConfig = "factory-config"
 	consoleText   = "console:"
 	flashImages   = "flash:" // for images
 )
@@ -54,7 +54,7 @@ func isURL(w string) bool { return strings.HasPrefix(w, "http://") || strings.Ha
 
 // savedConfigs returns the names of configurations in files.
 func savedConfigs() []string {
-	words := []string{startupConfig, factoryConfig}
+	words := []string{StartupConfig, FactoryConfig}
 	for n := 1; n <= keptConfigs; n++ {
 		words = append(words, keptConfig(n))
 	}
@@ -62,10 +62,10 @@ func savedConfigs() []string {
 }
 
 // numbered reports whether a word names an earlier startup-config.
-func numbered(word string) bool { return strings.HasPrefix(word, startupConfig+".") }
+func numbered(word string) bool { return strings.HasPrefix(word, StartupConfig+".") }
 
 // keptConfig returns the name of the Nth last startup-config.
-func keptConfig(n int) string { return fmt.Sprintf("%s.%d", startupConfig, n) }
+func keptConfig(n int) string { return fmt.Sprintf("%s.%d", StartupConfig, n) }
 
 // fileType is the name of a configuration on the box.
 func fileType() cli.Type {
@@ -76,8 +76,8 @@ func fileType() cli.Type {
 var configHelp = func() map[string]string {
 	help := map[string]string{
 		runningConfig: "The active configuration",
-		startupConfig: "The saved configuration, with which the box starts",
-		factoryConfig: "The factory settings",
+		StartupConfig: "The saved configuration, with which the box starts",
+		FactoryConfig: "The factory settings",
 		consoleText:   "This terminal: paste or show the text",
 		flashImages:   "The flash memory for images",
 	}
@@ -89,11 +89,11 @@ var configHelp = func() map[string]string {
 
 const keptConfigs = 10 // startup-config.1 is the newest
 
-// kept removes startup-configs that do not exist from the help.
-func kept(h Help, box device.Box, partial string) Help {
+// OnlyKept removes startup-configs that do not exist from the help.
+func OnlyKept(h cli.Help, box device.Box, partial string) cli.Help {
 	there := -1
 	gone := func(word string) bool {
-		n, err := strconv.Atoi(strings.TrimPrefix(word, startupConfig+"."))
+		n, err := strconv.Atoi(strings.TrimPrefix(word, StartupConfig+"."))
 		if !numbered(word) || err != nil {
 			return false
 		}
@@ -103,11 +103,11 @@ func kept(h Help, box device.Box, partial string) Help {
 		return n > there
 	}
 	before := len(h.Choices)
-	h.Choices = slices.DeleteFunc(h.Choices, func(c Choice) bool { return gone(c.Word) })
+	h.Choices = slices.DeleteFunc(h.Choices, func(c cli.Choice) bool { return gone(c.Word) })
 	if len(h.Choices) == before {
 		return h
 	}
-	words := slices.DeleteFunc(slices.Clone(h.Choices), func(c Choice) bool { return strings.HasPrefix(c.Word, "<") })
+	words := slices.DeleteFunc(slices.Clone(h.Choices), func(c cli.Choice) bool { return strings.HasPrefix(c.Word, "<") })
 	if len(words) == 1 {
 		h.Insert = strings.TrimPrefix(words[0].Word, partial) + " "
 	}
@@ -121,7 +121,7 @@ type copyArgs struct {
 	Force   bool
 }
 
-func copyConfig(c *call, a *copyArgs) error {
+func copyConfig(c *Call, a *copyArgs) error {
 	from, to := string(a.From), string(a.To)
 	switch {
 	case to == flashImages:
@@ -136,15 +136,15 @@ func copyConfig(c *call, a *copyArgs) error {
 		return errors.New("source and destination are the same")
 	}
 	text, err := c.read(from)
-	if err != nil || c.result.Collect != nil {
+	if err != nil || c.Result.Collect != nil {
 		return err
 	}
 	switch {
 	case to == consoleText:
-		_, err := c.out.Write(text)
+		_, err := c.Out.Write(text)
 		return err
 	case isURL(to):
-		if err := c.box.Send(c.ctx, to, text); err != nil {
+		if err := c.Box.Send(c.Ctx, to, text); err != nil {
 			return fmt.Errorf("send to %s: %w", to, err)
 		}
 		return c.copied(from, to, text)
@@ -158,40 +158,40 @@ func copyConfig(c *call, a *copyArgs) error {
 
 // save writes a text to the startup-config. It rejects a text from outside if it does not understand all lines: the text may be anything,
 // for example the error page of a web server.
-func (c *call) save(from string, text []byte) error {
-	cfg := c.box.Running()
+func (c *Call) save(from string, text []byte) error {
+	cfg := c.Box.Running()
 	if from != runningConfig {
-		r := c.lang.read("", text)
-		cfg = r.cfg
-		bad, outside := c.refused(r.problems), from == consoleText || isURL(from)
+		parsed, taken, problems := c.Language.ParseOnto(config.New(), text)
+		cfg = parsed
+		bad, outside := c.refused(problems), from == consoleText || isURL(from)
 		switch {
 		case outside && bad > 0:
 			return fmt.Errorf("%s not understood: nothing was copied", plural.Of(bad, "line"))
-		case outside && r.taken == 0:
+		case outside && taken == 0:
 			return fmt.Errorf("nothing in %s is a line of a configuration: nothing was copied", from)
 		}
 		if err := c.mayHave(from, cfg); err != nil {
 			return err
 		}
 	}
-	if err := c.box.WriteFile(startupConfig, text); err != nil {
-		return fmt.Errorf("write %s: %w", startupConfig, err)
+	if err := c.Box.WriteFile(StartupConfig, text); err != nil {
+		return fmt.Errorf("write %s: %w", StartupConfig, err)
 	}
 	if !cfg.LetsIn() {
-		c.printf("%% warning: it has no account with a password or a public key: logins over the network will not be possible after the next reload\n")
+		c.Printf("%% warning: it has no account with a password or a public key: logins over the network will not be possible after the next reload\n")
 	}
-	return c.copied(from, startupConfig, text)
+	return c.copied(from, StartupConfig, text)
 }
 
 // copied confirms a copy.
-func (c *call) copied(from, to string, text []byte) error {
-	c.printf("%s copied to %s: %s\n", from, to, plural.Of(strings.Count(string(text), "\n"), "line"))
+func (c *Call) copied(from, to string, text []byte) error {
+	c.Printf("%s copied to %s: %s\n", from, to, plural.Of(strings.Count(string(text), "\n"), "line"))
 	return nil
 }
 
 // mayHave rejects a configuration that changes the accounts, unless the session manages accounts.
-func (c *call) mayHave(from string, cfg *config.Config) error {
-	if from != factoryConfig && !c.managesAccounts() && !sameAccounts(cfg, c.box.Running()) {
+func (c *Call) mayHave(from string, cfg *config.Config) error {
+	if from != FactoryConfig && !c.ManagesAccounts() && !sameAccounts(cfg, c.Box.Running()) {
 		return fmt.Errorf("the accounts of %s differ from those of the %s: only a superuser can manage accounts", from, runningConfig)
 	}
 	return nil
@@ -203,23 +203,23 @@ func sameAccounts(a, b *config.Config) bool {
 }
 
 // read returns a configuration as text. For console: it first asks the console for the text.
-func (c *call) read(from string) ([]byte, error) {
+func (c *Call) read(from string) ([]byte, error) {
 	switch {
 	case from == runningConfig:
-		return c.lang.Print(c.box.Running(), c.masked()), nil
-	case from == consoleText && c.body == nil:
-		c.result.Collect = &Collect{Prompt: "Paste the configuration (enter a line with a single . when done):", Kind: "text"}
+		return c.Language.Print(c.Box.Running(), c.masked()), nil
+	case from == consoleText && c.Body == nil:
+		c.Result.Collect = &Collect{Prompt: "Paste the configuration (enter a line with a single . when done):", Kind: "text"}
 		return nil, nil
 	case from == consoleText:
-		return c.body, nil
+		return c.Body, nil
 	case isURL(from):
-		text, err := c.box.Fetch(c.ctx, from)
+		text, err := c.Box.Fetch(c.Ctx, from)
 		if err != nil {
 			return nil, fmt.Errorf("fetch %s: %w", from, err)
 		}
 		return text, nil
 	}
-	text, err := c.box.ReadFile(from)
+	text, err := c.Box.ReadFile(from)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &missingFile{from}
 	}
@@ -230,17 +230,17 @@ func (c *call) read(from string) ([]byte, error) {
 const refusedShown = 20
 
 // refused lists the rejected lines of a text, and returns how many there are.
-func (c *call) refused(problems []check.Problem) (n int) {
+func (c *Call) refused(problems []check.Problem) (n int) {
 	for _, p := range problems {
 		if p.Severity != check.Error {
 			continue
 		}
 		if n++; n <= refusedShown {
-			c.printf("%% line %d: %s\n", p.Line, p.Text)
+			c.Printf("%% line %d: %s\n", p.Line, p.Text)
 		}
 	}
 	if n > refusedShown {
-		c.printf("%% and %s\n", plural.Of(n-refusedShown, "more line"))
+		c.Printf("%% and %s\n", plural.Of(n-refusedShown, "more line"))
 	}
 	return n
 }
@@ -254,10 +254,10 @@ func (m *missingFile) Unwrap() error { return fs.ErrNotExist }
 type diffArgs struct{ A, B configFile }
 
 // showDiff compares two configurations line by line. A line is compared together with its block; the order of lines does not matter.
-func showDiff(c *call, d *diffArgs) error {
+func showDiff(c *Call, d *diffArgs) error {
 	a, b := d.A, d.B
 	if a == "" {
-		a = startupConfig
+		a = StartupConfig
 	}
 	if b == "" {
 		b = runningConfig
@@ -271,54 +271,55 @@ func showDiff(c *call, d *diffArgs) error {
 		return err
 	}
 	if c.page().Differences(string(a), string(b), before, after, 0) == 0 {
-		c.printf("%s and %s are the same.\n", a, b)
+		c.Printf("%s and %s are the same.\n", a, b)
 	}
 	return nil
 }
 
-func (c *call) linesOf(name string) ([]answer.ConfigLine, error) {
+func (c *Call) linesOf(name string) ([]answer.ConfigLine, error) {
 	if name == runningConfig {
-		return c.printed(c.box.Running()), nil
+		return c.printed(c.Box.Running()), nil
 	}
 	text, err := c.read(name)
 	if err != nil {
 		return nil, err
 	}
-	cfg, _ := c.lang.Parse(text)
+	cfg, _ := c.Language.Parse(text)
 	return c.printed(cfg), nil
 }
 
 // printed returns the lines of a configuration.
-func (c *call) printed(cfg *config.Config) (list []answer.ConfigLine) {
-	c.lang.printer(cfg).Walk(cfg, c.masked(), func(p *cli.Printed) {
+func (c *Call) printed(cfg *config.Config) (list []answer.ConfigLine) {
+	c.Language.Walk(cfg, c.masked(), func(p *cli.Printed) {
 		list = append(list, answer.ConfigLine{Block: strings.Join(p.Path, " / "), Text: p.Text})
 	})
 	return list
 }
 
 // merge applies the lines of a text to the running configuration, as if they were pasted.
-func (c *call) merge(from string, text []byte) error {
+func (c *Call) merge(from string, text []byte) error {
 	var taken int
 	var problems []check.Problem
 	var changed bool
-	err := c.box.Mutate(func(old *config.Config) (*config.Config, error) {
-		r := c.lang.readOnto(old, "", text)
-		if err := c.mayHave(from, r.cfg); err != nil {
+	err := c.Box.Mutate(func(old *config.Config) (*config.Config, error) {
+		var merged *config.Config
+		merged, taken, problems = c.Language.ParseOnto(old, text)
+		if err := c.mayHave(from, merged); err != nil {
 			return nil, err
 		}
-		taken, problems, changed = r.taken, r.problems, r.cfg != old
-		return r.cfg, nil
+		changed = merged != old
+		return merged, nil
 	})
 	if err != nil {
 		return err
 	}
-	c.at = c.lang.resolve(c.box.Running(), c.at.mode())
-	c.result.Changed = changed
+	c.Place.Renew()
+	c.Result.Changed = changed
 	bad := c.refused(problems)
 	if taken == 0 {
 		return fmt.Errorf("no line of %s is understood: nothing was changed", from)
 	}
-	c.printf("%s merged into the %s: %s taken, %d refused\n", from, runningConfig, plural.Of(taken, "line"), bad)
+	c.Printf("%s merged into the %s: %s taken, %d refused\n", from, runningConfig, plural.Of(taken, "line"), bad)
 	if bad > 0 {
 		return errRefused
 	}
@@ -332,39 +333,39 @@ var errRefused = errors.New("the lines above were rejected; all others are activ
 const diffShown = 60
 
 // replace replaces the running configuration by a text, after it has shown the differences and asked for confirmation.
-func (c *call) replace(from string, text []byte, forced bool) error {
-	cfg, problems := c.lang.Parse(text)
+func (c *Call) replace(from string, text []byte, forced bool) error {
+	cfg, problems := c.Language.Parse(text)
 	bad := c.refused(problems)
 	switch {
-	case !c.lang.Understands(text):
+	case !c.Language.Understands(text):
 		return fmt.Errorf("no line of %s is understood: nothing was changed", from)
-	case bad > 0 && forced && !c.session.Yes:
+	case bad > 0 && forced && !c.Session.Yes:
 		return fmt.Errorf("%s not understood: nothing was changed", plural.Of(bad, "line"))
 	}
 	if err := c.mayHave(from, cfg); err != nil {
 		return err
 	}
-	if !c.session.Yes && c.page().Differences(runningConfig, from, c.printed(c.box.Running()), c.printed(cfg), diffShown) == 0 {
-		c.printf("%s and %s are the same: nothing was changed\n", from, runningConfig)
+	if !c.Session.Yes && c.page().Differences(runningConfig, from, c.printed(c.Box.Running()), c.printed(cfg), diffShown) == 0 {
+		c.Printf("%s and %s are the same: nothing was changed\n", from, runningConfig)
 		return nil
 	}
-	if !forced && !c.session.Yes {
+	if !forced && !c.Session.Yes {
 		if bad > 0 {
-			c.printf("%% %s not understood and left out\n", plural.Of(bad, "line"))
+			c.Printf("%% %s not understood and left out\n", plural.Of(bad, "line"))
 		}
 		if !cfg.LetsIn() {
-			c.printf("%% warning: it has no account with a password or a public key: logins over the network will not be possible\n")
+			c.Printf("%% warning: it has no account with a password or a public key: logins over the network will not be possible\n")
 		}
 	}
 	if !c.confirmed(forced, "Replace the running configuration with "+from+"?") {
 		return nil
 	}
-	if err := c.box.Mutate(func(*config.Config) (*config.Config, error) { return cfg, nil }); err != nil {
+	if err := c.Box.Mutate(func(*config.Config) (*config.Config, error) { return cfg, nil }); err != nil {
 		return err
 	}
-	c.result.Changed = true
-	c.at = c.lang.resolve(c.box.Running(), c.at.mode())
-	c.printf("%s is the %s now: %d refused\n", from, runningConfig, bad)
+	c.Result.Changed = true
+	c.Place.Renew()
+	c.Printf("%s is the %s now: %d refused\n", from, runningConfig, bad)
 	if bad > 0 {
 		return errRefused
 	}

@@ -1,145 +1,22 @@
-package lang
+package command
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"reflect"
-	"strings"
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/lang/answer"
-	"viaduct/appliance/lang/device"
 )
 
-// call is the execution of one line.
-type call struct {
-	ctx     context.Context
-	lang    *Language
-	box     device.Box
-	session *Session
-	body    []byte
-	out     io.Writer
-	at      cursor // where the session stands; a command may move it
-	result  Result
-	object  string // named by a prompt that was copied along with the line
-	instead bool   // the line replaces one of another generation
-}
-
-// page returns the page that answers are written to.
-func (c *call) page() answer.Page {
-	return answer.Page{Out: c.out, Zone: c.box.Running().Clock.Location()}
-}
-
-// printf writes a line of an answer.
-func (c *call) printf(format string, a ...any) { answer.Page{Out: c.out}.Printf(format, a...) }
-
-// lines writes a text of the box that has several lines.
-func (c *call) lines(text string) {
-	for line := range strings.SplitSeq(text, "\n") {
-		c.printf("%s\n", line)
-	}
-}
-
-// note says what is worth knowing of a line and cannot be seen in the configuration: the end of a paste counts it.
-func (c *call) note(format string, a ...any) {
-	c.printf("%% note: "+format+"\n", a...)
-	c.result.Notes++
-}
-
-// masked reports whether secrets are hidden from this session.
-func (c *call) masked() bool { return c.at.level == operatorExec }
-
-// live tells the console to show output as it arrives, instead of page by page.
-func (c *call) live() {
-	if out, ok := c.out.(interface{ Live() }); ok {
-		out.Live()
-	}
-}
-
-func (c *call) corrections(m *cli.Match) {
-	for _, x := range m.Corrections {
-		c.note("%q taken as %s", x.Word, x.Taken)
-	}
-}
-
-// action is a command.
-type action struct {
-	run       func(c *call, args any) error // args is a pointer to the struct of its arguments
-	inFile    fileEffect
-	ambiguous bool // other boxes have a statement of this name: inside a left-out block, the line belongs to the block
-}
-
-// fileEffect is the effect of a command in a file of configuration lines.
-type fileEffect int
-
-const (
-	misplaced  fileEffect = iota // it is an error
-	leavesMode                   // it ends the block
-	leavesAll                    // it ends all blocks
-)
-
-// inFile gives a command an effect in files.
-func inFile(e fileEffect, l Line) Line {
-	a := l.Data.(action)
-	a.inFile = e
-	l.Data = a
-	return l
-}
-
-// ambiguous marks a command that is a statement on other boxes.
-func ambiguous(l Line) Line {
-	a := l.Data.(action)
-	a.ambiguous = true
-	l.Data = a
-	return l
-}
-
-// none is the argument struct of a command without arguments.
-type none struct{}
-
-// command makes a table entry from a pattern and a function of its arguments.
-func command[A any](line, help string, run func(c *call, a *A) error) Line {
-	return Line{Line: line, Help: help, Args: reflect.TypeFor[A](),
-		Data: action{run: func(c *call, a any) error { return run(c, a.(*A)) }}}
-}
-
-func withExample(example string, l Line) Line {
-	l.Example = example
-	return l
-}
-
-// also adds alternative forms to a command.
-func also(l Line, forms ...string) Line {
-	l.Also = forms
-	return l
-}
-
-// whole forbids abbreviations of a command.
-func whole(l Line) Line {
-	l.Whole = true
-	return l
-}
-
-// worded adds help for single words of a command: word, help, word, help.
-func worded(l Line, help ...string) Line {
-	l.Words = map[string]string{}
-	for n := 0; n < len(help); n += 2 {
-		l.Words[help[n]] = help[n+1]
-	}
-	return l
-}
-
-// operatorCommands are available to every account, in every mode.
-func operatorCommands() []Line {
-	return append([]Line{
-		ambiguous(inFile(leavesAll, command("enable", "Enter administrator mode", enable))),
+// Operator returns the commands that are available to every account, in every mode.
+func Operator() []cli.Line {
+	return append([]cli.Line{
+		ambiguous(inFile(LeavesAll, command("enable", "Enter administrator mode", enable))),
 		command("help", "How to use this command line", help),
-		inFile(leavesMode, command("exit", "Leave the mode; outside the configuration, end the session", exit)),
+		inFile(LeavesMode, command("exit", "Leave the mode; outside the configuration, end the session", exit)),
 		whole(command("quit", "The same as exit", exit)),
-		inFile(leavesAll, command("logout", "End the session", logout)),
-		command("terminal more", "Show long output page by page", func(c *call, _ *none) error { return c.more(true) }),
-		command("no terminal more", "Show long output without paging", func(c *call, _ *none) error { return c.more(false) }),
+		inFile(LeavesAll, command("logout", "End the session", logout)),
+		command("terminal more", "Show long output page by page", func(c *Call, _ *none) error { return c.more(true) }),
+		command("no terminal more", "Show long output without paging", func(c *Call, _ *none) error { return c.more(false) }),
 		command("terminal length <n:0..500>", "Rows of this terminal, if it does not report them; 0 disables paging", terminalLength),
 		command("terminal width <n:20..500>", "Columns of this terminal", terminalWidth),
 		worded(withExample("ping sip.pstnhub.microsoft.com size 1472 df", command("ping <host:host> [size <size:1..65507>] [df] [count <count:1..1000>] [source <source:ipv4>]",
@@ -152,11 +29,11 @@ func operatorCommands() []Line {
 	}, showCommands()...)
 }
 
-// adminCommands are all commands, for administrators after enable.
-func adminCommands() []Line {
-	return append([]Line{
-		inFile(leavesAll, command("configure", "Change the configuration", configure)),
-		inFile(leavesAll, command("end", "Leave the configuration", end)),
+// Admin returns all commands, for administrators after enable.
+func Admin() []cli.Line {
+	return append([]cli.Line{
+		inFile(LeavesAll, command("configure", "Change the configuration", configure)),
+		inFile(LeavesAll, command("end", "Leave the configuration", end)),
 		command("import <what>", "Import a certificate or a private key, pasted as PEM", importPKI),
 		command("import <what:pkcs12>", "Import a certificate with its chain and its private key from a file of PKCS#12 (.pfx, .p12), pasted as base64; all of it or nothing", importPKCS12),
 		worded(command("generate <what:private-key> [rsa <bits:2048|3072|4096>] [replace]",
@@ -188,7 +65,7 @@ func adminCommands() []Line {
 		command("export backup", "Print configuration, keys, certificates and licenses, encrypted with a passphrase; superusers only", exportBackup),
 		command("import backup", "Restore a backup, pasted; it takes effect at the next reload; superusers only", importBackup),
 		command("import calendar", "Take a newer calendar of announcements, signed by an issuer of licenses and pasted; `show pki calendar` shows it", importCalendar),
-		command("erase calendar", "Return to the calendar of this firmware", func(c *call, _ *none) error { return c.box.EraseCalendar() }),
+		command("erase calendar", "Return to the calendar of this firmware", func(c *Call, _ *none) error { return c.Box.EraseCalendar() }),
 		command("clock sync", "Query the time servers now and set the clock, whatever the difference", clockSync),
 		command("erase startup-config", "Delete the startup-config", eraseStartup),
 		command("reload [graceful] [in <minutes:1..1440>] [force]", "Restart with the startup-config: now, after the last call (graceful), or after some minutes unless cancelled; reboots if an image is waiting. "+
@@ -198,34 +75,24 @@ func adminCommands() []Line {
 		command("clear bans [<source:banned>]", "Forget the wrong passwords from one address, or from all, and lift the bans", clearBans),
 		command("register now [<identity:registered>]", "Register one identity, or all, now: for example after a password was corrected", registerNow),
 		worded(command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, routing decisions, media or TLS events in this session, until no debug all",
-			func(c *call, a *topic) error { return c.debug(a.Topic, true) }), debugHelp...),
-		worded(command("no debug <topic:sip|call|route|rtp|tls|all>", "Stop showing a topic", func(c *call, a *topic) error { return c.debug(a.Topic, false) }), debugHelp...),
-	}, operatorCommands()...)
+			func(c *Call, a *topic) error { return c.debug(a.Topic, true) }), debugHelp...),
+		worded(command("no debug <topic:sip|call|route|rtp|tls|all>", "Stop showing a topic", func(c *Call, a *topic) error { return c.debug(a.Topic, false) }), debugHelp...),
+	}, Operator()...)
 }
 
 // who lists sessions.
-var who = state(func(c *call, pg answer.Page) { pg.Sessions(c.box.Sessions()) })
+var who = state(func(c *Call, pg answer.Page) { pg.Sessions(c.Box.Sessions()) })
 
 type named struct{ Name string }
 
-func eraseStartup(c *call, _ *none) error {
-	if err := c.box.EraseFile("startup-config"); err != nil {
+func eraseStartup(c *Call, _ *none) error {
+	if err := c.Box.EraseFile("startup-config"); err != nil {
 		return fmt.Errorf("erase startup-config: %w", err)
 	}
-	c.printf("startup-config erased: the next reload starts with the factory settings; `copy startup-config.1 startup-config` restores it\n")
+	c.Printf("startup-config erased: the next reload starts with the factory settings; `copy startup-config.1 startup-config` restores it\n")
 	return nil
 }
 
 // debugHelp is the help for the topics of `debug`.
 var debugHelp = []string{"sip", "SIP messages, in and out", "call", "Events of calls", "route", "The route of calls through the tables",
 	"rtp", "Media counters, every five seconds", "tls", "TLS connections, and why they fail", "all", "All topics"}
-
-// confirmed reports whether the user has confirmed this line, or has added force, as scripts do. Otherwise it asks; the console sends the
-// line again with the answer.
-func (c *call) confirmed(forced bool, question string) bool {
-	if forced || c.session.Yes {
-		return true
-	}
-	c.result.Collect = &Collect{Prompt: question + " [yes/no] ", Kind: "confirm"}
-	return false
-}

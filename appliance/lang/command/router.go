@@ -1,4 +1,4 @@
-package lang
+package command
 
 import (
 	"cmp"
@@ -11,13 +11,14 @@ import (
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/lang/word"
 )
 
 // The call router: its tables, and dry runs through them.
 
 // showCallRouter lists the tables and services, or the lines of one.
-func showCallRouter(c *call, a *named) error {
-	cfg := c.box.Running()
+func showCallRouter(c *Call, a *named) error {
+	cfg := c.Box.Running()
 	rows := [][]string{{"Kind", "Name", "Lines", "Used by"}}
 	var found []any
 	contexts := map[any]*config.Switch{} // of what was found
@@ -52,7 +53,7 @@ func showCallRouter(c *call, a *named) error {
 	var in *config.Switch
 	for _, object := range found {
 		if sw := contexts[object]; sw != in && contexts[found[0]] != contexts[found[len(found)-1]] {
-			c.printf("context cs %s\n", cli.Quote(sw.Name))
+			c.Printf("context cs %s\n", cli.Quote(sw.Name))
 			in = sw
 		}
 		c.printObject(object)
@@ -61,7 +62,7 @@ func showCallRouter(c *call, a *named) error {
 	case a.Name != "" && len(found) == 0:
 		return fmt.Errorf("no such table, function or service: %s", a.Name)
 	case a.Name == "" && len(rows) == 1:
-		c.printf("No tables are configured.\n")
+		c.Printf("No tables are configured.\n")
 	case a.Name == "":
 		c.page().Columns(rows)
 	}
@@ -69,9 +70,9 @@ func showCallRouter(c *call, a *named) error {
 }
 
 // printObject prints the block of an object in the running configuration.
-func (c *call) printObject(object any) {
+func (c *Call) printObject(object any) {
 	depth := -1
-	c.lang.table.Walk(c.box.Running(), true, func(p *cli.Printed) {
+	c.Language.Walk(c.Box.Running(), true, func(p *cli.Printed) {
 		switch {
 		case p.Elem == object:
 			depth = len(p.Path)
@@ -79,7 +80,7 @@ func (c *call) printObject(object any) {
 			depth = -1
 		}
 		if depth >= 0 {
-			c.printf("%s%s\n", strings.Repeat("  ", len(p.Path)-depth), p.Text)
+			c.Printf("%s%s\n", strings.Repeat("  ", len(p.Path)-depth), p.Text)
 		}
 	})
 }
@@ -96,9 +97,9 @@ func targetOf[R any](in *config.Switch, name string) target {
 }
 
 // routerUsers lists the blocks that refer to each object of the contexts cs. It is one walk through the configuration for all objects.
-func (c *call) routerUsers() map[target][]string {
+func (c *Call) routerUsers() map[target][]string {
 	users := map[target][]string{}
-	c.lang.table.Walk(c.box.Running(), true, func(p *cli.Printed) {
+	c.Language.Walk(c.Box.Running(), true, func(p *cli.Printed) {
 		sw, ok := p.Within.(*config.Switch)
 		if !ok {
 			return
@@ -143,8 +144,8 @@ func (a *traceArgs) properties() (list []device.PropertyValue) {
 type start string
 
 // traceCommand is the dry run of a call through the tables.
-func traceCommand() Line {
-	one := func(n string) string { return "<property" + n + ":" + tableKeys + "> <value" + n + ":text>" }
+func traceCommand() cli.Line {
+	one := func(n string) string { return "<property" + n + ":" + word.TableKeys + "> <value" + n + ":text>" }
 	more := ""
 	for n := 6; n >= 2; n-- {
 		more = " [" + one(strconv.Itoa(n)) + more + "]"
@@ -164,25 +165,25 @@ func startType() cli.Type {
 	)}
 }
 
-func showTrace(c *call, a *traceArgs) error {
-	begin, err := a.Start.resolve(c.box.Running())
+func showTrace(c *Call, a *traceArgs) error {
+	begin, err := a.Start.resolve(c.Box.Running())
 	if err != nil {
 		return err
 	}
-	t, err := c.box.Trace(begin, a.properties())
+	t, err := c.Box.Trace(begin, a.properties())
 	if err != nil {
 		return err
 	}
 	for _, s := range t.Steps {
-		c.printf("%s\n", s)
+		c.Printf("%s\n", s)
 	}
 	for i, s := range t.Attempts {
-		c.printf("%d. %s\n", i+1, s)
+		c.Printf("%d. %s\n", i+1, s)
 	}
 	for _, s := range t.Notes {
-		c.printf("%% note: %s\n", s)
+		c.Printf("%% note: %s\n", s)
 	}
-	c.printf("%s\n", t.Result)
+	c.Printf("%s\n", t.Result)
 	return nil
 }
 
@@ -215,4 +216,26 @@ func startIn(sw *config.Switch, name string) (device.TraceStart, bool) {
 		return device.TraceStart{Context: sw.Name, Interface: i.ID()}, true
 	}
 	return device.TraceStart{}, false
+}
+
+// scopedNames completes names in all contexts cs, as config.Scoped writes them.
+func scopedNames(kinds ...func(*config.Switch) []string) func(root, within any) []string {
+	return func(root, _ any) (all []string) {
+		for _, sw := range root.(*config.Config).CS {
+			for _, names := range kinds {
+				for _, name := range names(sw) {
+					all = append(all, config.Scoped(sw.Name, name))
+				}
+			}
+		}
+		return all
+	}
+}
+
+// inContext returns the name that a word means in a context cs. The word is CONTEXT/NAME, or a plain name, which fits every context.
+func inContext(sw *config.Switch, word string) string {
+	if n := len(sw.Name); len(word) > n && word[n] == '/' && config.SameName(word[:n]) == config.SameName(sw.Name) {
+		return word[n+1:]
+	}
+	return word
 }

@@ -1,4 +1,4 @@
-package lang
+package command
 
 import (
 	"fmt"
@@ -10,19 +10,18 @@ import (
 	"viaduct/appliance/lang/word"
 )
 
-// options are the words of the language, for the configuration and for commands.
-var options = cli.Options{Types: types(), Kinds: kinds(), Topics: word.Topics(), Words: word.Help(), Same: config.SameName}
-
-func types() map[reflect.Type]cli.Type {
+// Types returns the forms of words that have a Go type of their own, in statements and in commands.
+func Types() map[reflect.Type]cli.Type {
 	all := word.Types()
 	all[reflect.TypeFor[start]()] = startType()
 	all[reflect.TypeFor[copyFrom]()] = copyType("configuration or URL", append([]string{runningConfig, consoleText}, savedConfigs()...)...)
-	all[reflect.TypeFor[copyTo]()] = copyType("configuration, flash:, pki:pkcs12/NAME or URL", runningConfig, startupConfig, consoleText, flashImages)
+	all[reflect.TypeFor[copyTo]()] = copyType("configuration, flash:, pki:pkcs12/NAME or URL", runningConfig, StartupConfig, consoleText, flashImages)
 	all[reflect.TypeFor[configFile]()] = fileType()
 	return all
 }
 
-func kinds() map[string]cli.Type {
+// Kinds returns the forms of words that patterns name, in statements and in commands.
+func Kinds() map[string]cli.Type {
 	all := word.Kinds()
 	all["version"] = cli.Type{What: "number, 1 is the newest", Outside: word.OutsideVersions, Parse: parseVersion, Print: func(v any) string { return fmt.Sprint(v) }}
 	all["table"] = cli.Type{What: "table, function or service", Names: scopedNames(config.Ref[config.Switch, config.RoutingTable]{}.Names,

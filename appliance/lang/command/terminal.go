@@ -1,4 +1,4 @@
-package lang
+package command
 
 import (
 	"errors"
@@ -9,65 +9,62 @@ import (
 
 // Commands about the session itself: modes, the terminal, help.
 
-func enable(c *call, _ *none) error {
-	if !c.session.may(config.Administrator) {
+func enable(c *Call, _ *none) error {
+	if !c.Session.May(config.Administrator) {
 		return errors.New("not for operator accounts")
 	}
-	if c.at.level == operatorExec {
-		c.at.level = adminExec
+	if c.Place.Level() == OperatorExec {
+		c.Place.Move(AdminExec)
 	}
 	return nil
 }
 
-func configure(c *call, _ *none) error {
-	c.at = cursor{level: configuring}
+func configure(c *Call, _ *none) error {
+	c.Place.Move(Configuring)
 	return nil
 }
 
-func exit(c *call, _ *none) error {
+func exit(c *Call, _ *none) error {
 	switch {
-	case c.at.out != nil:
-		c.at.out = nil
-	case len(c.at.path) > 0:
-		c.at = c.at.up(1)
-	case c.at.level == configuring:
-		c.at = cursor{level: adminExec}
+	case c.Place.Leave():
+	case c.Place.Level() == Configuring:
+		c.Place.Move(AdminExec)
 	default:
-		c.result.Exit = true
+		c.Result.Exit = true
 	}
 	return nil
 }
 
-func end(c *call, _ *none) error {
-	c.at = cursor{level: adminExec}
+func end(c *Call, _ *none) error {
+	c.Place.Move(AdminExec)
 	return nil
 }
 
-func logout(c *call, _ *none) error {
-	c.result.Exit = true
+func logout(c *Call, _ *none) error {
+	c.Result.Exit = true
 	return nil
 }
 
-func (c *call) more(on bool) error {
-	c.result.More = &on
+func (c *Call) more(on bool) error {
+	c.Result.More = &on
 	return nil
 }
 
 type terminalSize struct{ N int }
 
-func terminalLength(c *call, a *terminalSize) error {
-	c.result.Length = &a.N
+func terminalLength(c *Call, a *terminalSize) error {
+	c.Result.Length = &a.N
 	return nil
 }
 
-func terminalWidth(c *call, a *terminalSize) error {
-	c.result.Width = &a.N
+func terminalWidth(c *Call, a *terminalSize) error {
+	c.Result.Width = &a.N
 	return nil
 }
 
 // help prints the basics.
-func help(c *call, _ *none) error {
-	_, err := c.out.Write([]byte(helpText))
+func help(c *Call, _ *none) error {
+	_, err := c.Out.Write([]byte(helpText))
 	return err
 }
 

@@ -1,4 +1,4 @@
-package lang
+package command
 
 import (
 	"errors"
@@ -21,16 +21,16 @@ type generatedKey struct {
 	Replace bool
 }
 
-func generateKey(c *call, a *generatedKey) error {
+func generateKey(c *Call, a *generatedKey) error {
 	bits := 2048
 	if a.Bits != "" {
 		bits, _ = strconv.Atoi(a.Bits) // one of three words
 	}
-	text, err := c.box.GenerateKey(pki.Name(a.What), bits, a.Replace)
+	text, err := c.Box.GenerateKey(pki.Name(a.What), bits, a.Replace)
 	if err != nil {
 		return fmt.Errorf("generate %s: %w", a.What, err)
 	}
-	c.printf("%s\n", text)
+	c.Printf("%s\n", text)
 	return nil
 }
 
@@ -39,7 +39,7 @@ type request struct {
 	Names     string
 }
 
-func generateRequest(c *call, a *request) error {
+func generateRequest(c *Call, a *request) error {
 	key := a.Key
 	if key == "" {
 		key = a.What
@@ -49,17 +49,17 @@ func generateRequest(c *call, a *request) error {
 		return fmt.Errorf("generate %s: %w", a.What, err)
 	}
 	if len(names) == 0 {
-		names = check.OwnNames(c.box.Running())
+		names = check.OwnNames(c.Box.Running())
 	}
 	if len(names) == 0 {
 		return fmt.Errorf("generate %s: the box has no name towards Microsoft Teams yet: say which names the certificate is for (names sbc.example.com)", a.What)
 	}
-	text, err := c.box.CertificateRequest(pki.Name(key), names)
+	text, err := c.Box.CertificateRequest(pki.Name(key), names)
 	if err != nil {
 		return fmt.Errorf("generate %s: %w", a.What, err)
 	}
-	c.printf("%% request for %s: give it to the authority, and import the certificate that comes back (import pki:certificate/%s)\n", strings.Join(names, ", "), pki.Name(a.What))
-	_, err = c.out.Write(text)
+	c.Printf("%% request for %s: give it to the authority, and import the certificate that comes back (import pki:certificate/%s)\n", strings.Join(names, ", "), pki.Name(a.What))
+	_, err = c.Out.Write(text)
 	return err
 }
 
@@ -88,8 +88,8 @@ type generatedRoot struct {
 	Replace bool
 }
 
-func generateRoot(c *call, a *generatedRoot) error {
-	text, err := c.box.CreateInternalCA(a.Name, a.Replace)
+func generateRoot(c *Call, a *generatedRoot) error {
+	text, err := c.Box.CreateInternalCA(a.Name, a.Replace)
 	if err != nil {
 		return fmt.Errorf("generate pki:internal-ca: %w", err)
 	}
@@ -103,11 +103,11 @@ type issued struct {
 	Replace bool
 }
 
-func generateIssued(c *call, a *issued) error {
+func generateIssued(c *Call, a *issued) error {
 	names, err := requested(a.Names)
 	var text string
 	if err == nil {
-		text, err = c.box.IssueInternal(pki.Name(a.What), names, a.Replace)
+		text, err = c.Box.IssueInternal(pki.Name(a.What), names, a.Replace)
 	}
 	if err != nil {
 		return fmt.Errorf("generate %s: %w", a.What, err)
@@ -121,12 +121,12 @@ const pkcs12Class = "pki:pkcs12/"
 
 type pkcs12File struct{ What config.PKIName }
 
-func importPKCS12(c *call, a *pkcs12File) error {
-	if c.body == nil {
-		c.result.Collect = &Collect{Prompt: "Paste the file in base64 (enter an empty line when done):", Kind: "pem"}
+func importPKCS12(c *Call, a *pkcs12File) error {
+	if c.Body == nil {
+		c.Result.Collect = &Collect{Prompt: "Paste the file in base64 (enter an empty line when done):", Kind: "pem"}
 		return nil
 	}
-	der, pass, err := pki.CutPKCS12(c.body)
+	der, pass, err := pki.CutPKCS12(c.Body)
 	if err != nil {
 		return fmt.Errorf("import of %s: %w; nothing stored", pki.Name(a.What), err)
 	}
@@ -134,10 +134,10 @@ func importPKCS12(c *call, a *pkcs12File) error {
 }
 
 // storePKCS12 stores a file, or asks for its pass phrase.
-func (c *call) storePKCS12(what config.PKIName, der []byte, pass string) error {
-	text, err := c.box.ImportPKCS12(pki.Name(what), der, pass)
+func (c *Call) storePKCS12(what config.PKIName, der []byte, pass string) error {
+	text, err := c.Box.ImportPKCS12(pki.Name(what), der, pass)
 	if errors.Is(err, pki.ErrEncrypted) && pass == "" {
-		c.result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
+		c.Result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
 		return nil
 	}
 	if err != nil {
@@ -148,13 +148,13 @@ func (c *call) storePKCS12(what config.PKIName, der []byte, pass string) error {
 }
 
 // fetchPKCS12 gets a file of PKCS#12 from a web server. It is fetched again with the pass phrase: nothing of it is kept meanwhile.
-func (c *call) fetchPKCS12(from, to string) error {
+func (c *Call) fetchPKCS12(from, to string) error {
 	if !isURL(from) {
 		return errors.New("a file of PKCS#12 comes from a URL, or is pasted: import " + to)
 	}
-	file, err := c.box.Fetch(c.ctx, from)
+	file, err := c.Box.Fetch(c.Ctx, from)
 	if err != nil {
 		return fmt.Errorf("fetch %s: %w", from, err)
 	}
-	return c.storePKCS12(config.PKIName(to), file, strings.Trim(string(c.body), "\r\n"))
+	return c.storePKCS12(config.PKIName(to), file, strings.Trim(string(c.Body), "\r\n"))
 }
