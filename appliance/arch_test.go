@@ -22,11 +22,13 @@ var floors = map[string]string{
 
 	"internalca": "health pki status store",
 
+	"issuers":      "chains config health lang/check pki printable status store",
+	"firmware":     "status upload ../image/update",
 	"lang/command": "config cli lang/answer lang/check lang/device lang/word pasted pki plural printable status",
 
 	"config":      "",
 	"calendar":    "printable",
-	"chains":      "plural status",
+	"chains":      "pki plural status",
 	"cli":         "",
 	"plural":      "",
 	"source":      "",
@@ -66,9 +68,14 @@ var floors = map[string]string{
 	"lang/device": "config health lang/check plural status",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
-	"system":      "bans acme calendar chains health config cli internalca lang lang/check lang/device route sdp license pki names sipgw sipua sipmsg siptransport media netcfg netcfg/dhcp clock flash call upload release ../board printable plural source status ../image/update store logs diag timeline",
-	"api":         "health plural config cli lang lang/device system api/wire printable status",
-	"api/wire":    "pasted",
+	"system": "config cli route sdp pki plural printable source status release health license timeline lang lang/check lang/device " +
+		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
+		"sipmsg siptransport sipgw sipua media call " +
+		"acme calendar chains internalca issuers " +
+		"bans " +
+		"firmware ",
+	"api":      "health plural config cli lang lang/device system api/wire printable status",
+	"api/wire": "pasted",
 
 	"console":         "api/wire console/client console/edit console/rescue console/session plural printable source flash",
 	"console/session": "api/wire console/block console/client console/edit console/rescue pasted plural printable",

@@ -6,6 +6,8 @@
 package chains
 
 import (
+	"crypto/x509"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"viaduct/appliance/pki"
 	"viaduct/appliance/status"
 )
 
@@ -226,4 +229,10 @@ func (b *Book) Chains() status.PeerChains {
 		out.Next = b.kept.Since.Add(week)
 	}
 	return out
+}
+
+// LinkOf describes a certificate of a chain.
+func LinkOf(c *x509.Certificate) status.ChainLink {
+	d := pki.Describe(c)
+	return status.ChainLink{Subject: d.Subject, Issuer: d.Issuer, KeyType: d.Key, NotBefore: d.NotBefore, NotAfter: d.NotAfter, SHA256: d.SHA256}
 }

@@ -102,6 +102,14 @@ func ordered(p *config.TLSProfile) []config.OwnCertificate {
 	return slices.SortedStableFunc(slices.Values(p.Own), func(a, b config.OwnCertificate) int { return cmp.Compare(a.Index, b.Index) })
 }
 
+// TrustedNames returns the names of the trusted certificates of a profile: of the built-in ones where it names none.
+func TrustedNames(p *config.TLSProfile) []config.PKIName {
+	if len(p.Trusted) == 0 {
+		return []config.PKIName{"pki:certificate/" + BuiltInName}
+	}
+	return p.Trusted
+}
+
 // Shown returns the chain that a profile shows, leaf first, as far as it has been imported, and where the leaf stands in p.Own.
 func Shown(p *config.TLSProfile, s Store) (chain []*x509.Certificate, first int) {
 	for n, o := range ordered(p) {

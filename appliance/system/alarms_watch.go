@@ -68,17 +68,12 @@ func (s *System) watchOverload(o status.Overload) {
 
 // watchStore looks for files that cannot be used and for issuers that are not trusted.
 func (s *System) watchStore() {
-	var damaged, unknown []health.Args
+	var damaged []health.Args
 	for _, err := range s.store.Problems() {
 		damaged = append(damaged, health.Args{"why": err.Error()})
 	}
 	s.health.Replace(health.FileDamaged, damaged)
-	for _, x := range s.untrusted() {
-		unknown = append(unknown, health.Args{
-			"sha": x.SHA256, "gateway": x.gateway, "peer": x.peer, "why": x.UnknownIssuer.Error(), "leaf": x.leaf(), "warning": capital(x.warning()) + ".",
-		})
-	}
-	s.health.Replace(health.UnknownIssuer, unknown)
+	s.health.Replace(health.UnknownIssuer, s.unknown.Alarms())
 }
 
 // watchSockets checks that some gateway has an open socket.

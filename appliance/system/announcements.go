@@ -126,17 +126,9 @@ func (s *System) news(p *config.TLSProfile, chain []*x509.Certificate) string {
 	return strings.Join(list, ", and ")
 }
 
-// trustedNames returns the names of the trusted certificates of a profile: of the built-in ones where it names none.
-func trustedNames(p *config.TLSProfile) []config.PKIName {
-	if len(p.Trusted) == 0 {
-		return []config.PKIName{"pki:certificate/" + pki.BuiltInName}
-	}
-	return p.Trusted
-}
-
 // trustedBy returns the trusted certificates of a profile.
 func (s *System) trustedBy(p *config.TLSProfile) (list []*x509.Certificate) {
-	for _, n := range trustedNames(p) {
+	for _, n := range pki.TrustedNames(p) {
 		certs, _ := s.store.Certificates(pki.Name(n)) // a missing one is a problem of the configuration
 		list = append(list, certs...)
 	}
@@ -177,7 +169,7 @@ func (s *System) Calendar() status.Calendar {
 				add(n.Entry, string(p.Own[first].Name), "its successor "+n.Means+" ("+n.Text+")")
 			}
 		}
-		for _, n := range trustedNames(p) {
+		for _, n := range pki.TrustedNames(p) {
 			certs, _ := s.store.Certificates(pki.Name(n))
 			for _, x := range certs {
 				ends(string(n), x)

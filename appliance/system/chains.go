@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/chains"
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/pki"
@@ -37,7 +38,7 @@ func (s *System) noteChain(gateway, peer string, certs []*x509.Certificate, refu
 	const most = 80 // characters of a name that is kept
 	var shown status.ShownChain
 	for _, c := range pki.Chain(certs[0], certs[1:]) {
-		l := linkOf(c)
+		l := chains.LinkOf(c)
 		l.Subject, l.Issuer = printable.Short(l.Subject, most), printable.Short(l.Issuer, most)
 		shown.Links = append(shown.Links, l)
 	}

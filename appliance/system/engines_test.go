@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/firmware"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/lang/device"
@@ -26,7 +27,7 @@ import (
 func watched() (*System, *logs.Ring) {
 	ring := logs.NewRing(100)
 	log := logs.New(nil, logs.NewSyslog(), ring)
-	s := &System{log: log}
+	s := &System{log: log, updates: updates{firmware: firmware.New(firmware.Options{})}}
 	s.health.Log = log
 	return s, ring
 }

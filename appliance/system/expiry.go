@@ -113,7 +113,7 @@ func successorOf(cfg *config.Config, name config.PKIName, c *x509.Certificate) s
 
 // certificatesOf returns the certificates that a profile uses.
 func certificatesOf(p *config.TLSProfile) []config.PKIName {
-	names := slices.Clone(trustedNames(p))
+	names := slices.Clone(pki.TrustedNames(p))
 	for _, o := range p.Own {
 		names = append(names, o.Name)
 	}

@@ -11,10 +11,12 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/internalca"
+	"viaduct/appliance/issuers"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/status"
+	"viaduct/appliance/store"
 )
 
 // Keys that the box makes, and those that come with their certificate.
@@ -242,3 +244,19 @@ func (s *System) keyFits(name string, key crypto.Signer, with config.PKIName) er
 	}
 	return nil
 }
+
+func (s *System) newIssuers() *issuers.Book {
+	return issuers.New(issuers.Options{
+		Log: s.log, Store: s.store, Running: s.Running, Mutate: s.Mutate, Language: s.o.Language,
+		Save: func(startup []byte) error { return s.WriteFile(store.StartupFile, startup) },
+	})
+}
+
+// UnknownIssuers lists the issuers of peers' certificates that are not trusted.
+func (s *System) UnknownIssuers() []status.UnknownIssuer { return s.unknown.List() }
+
+// TrustIssuer trusts one of them by its fingerprint.
+func (s *System) TrustIssuer(sum string) (string, error) { return s.unknown.Trust(sum) }
+
+// UntrustIssuer takes the trust in an imported certificate back.
+func (s *System) UntrustIssuer(sum string) (string, error) { return s.unknown.Untrust(sum) }

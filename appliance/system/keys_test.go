@@ -119,7 +119,7 @@ func TestTheInternalCAIssuesForTheLANOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &System{store: state, log: slog.New(slog.DiscardHandler), snapshots: snapshots{changed: make(chan struct{}, 1)}, rekeyed: make(chan struct{}, 1)}
+	s := &System{store: state, log: slog.New(slog.DiscardHandler), snapshots: snapshots{changed: make(chan struct{}, 1)}, certificates: certificates{rekeyed: make(chan struct{}, 1)}}
 	s.internal = internalca.New(internalca.Options{Store: state, Log: s.log, Health: &s.health, Clock: func() error { return nil }})
 	cfg := config.New()
 	profile := func(name string, own, key config.PKIName) *config.TLSProfile {

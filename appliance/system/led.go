@@ -33,7 +33,7 @@ func (s *System) lights(ctx context.Context) error {
 // light shows an update while an image is written. Otherwise it shows whether a part of the configuration does not work, or nothing is
 // configured.
 func (s *System) light() board.Light {
-	if s.updating.Load() > 0 {
+	if s.firmware.Busy() {
 		return board.LightUpdate
 	}
 	if worst, _ := s.health.Worst(); worst >= health.Error || s.health.Active(health.NoGateway) {

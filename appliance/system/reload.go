@@ -1,11 +1,14 @@
 package system
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/status"
 )
 
 // coming is a pending reload.
@@ -31,10 +34,10 @@ func (c *coming) stop() bool {
 // Reload restarts with the startup-config, a moment later so that the answer to the command still arrives. It tells the other consoles.
 func (s *System) Reload(r device.Reload) (image string, err error) {
 	if !r.Cancel {
-		if s.updating.Load() > 0 {
+		if s.firmware.Busy() {
 			return "", errors.New("an image is being installed: wait for its end")
 		}
-		image = s.waitingImage()
+		image = s.firmware.Waiting()
 	}
 	s.mutate.Lock()
 	defer s.mutate.Unlock()
@@ -100,9 +103,9 @@ func (s *System) restart(graceful bool) {
 		return
 	}
 	s.sessions.Tell("", "the box reloads now")
-	if image := s.waitingImage(); image != "" {
+	if image := s.firmware.Waiting(); image != "" {
 		s.log.Warn("the box restarts with another image", "version", image)
-		err := s.reboot()
+		err := s.firmware.Reboot()
 		if err == nil {
 			return // PID 1 ends this process
 		}
@@ -120,4 +123,17 @@ func (s *System) welcome() string {
 		return "the box reloads " + c.In(time.Now())
 	}
 	return ""
+}
+
+// Images describes the slots of the medium.
+func (s *System) Images(ctx context.Context) (status.Images, error) { return s.firmware.Images(ctx) }
+
+// InstallImage installs an image as it comes in.
+func (s *System) InstallImage(ctx context.Context, file io.ReadCloser, force bool, report func(string)) error {
+	return s.firmware.Install(ctx, file, force, report)
+}
+
+// FetchImage installs an image as it comes from a web server.
+func (s *System) FetchImage(ctx context.Context, url string, force bool, report func(string)) error {
+	return s.firmware.Fetch(ctx, url, force, report)
 }

@@ -28,15 +28,16 @@ import (
 	"viaduct/appliance/clock"
 	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
+	"viaduct/appliance/firmware"
 	"viaduct/appliance/health"
 	"viaduct/appliance/internalca"
+	"viaduct/appliance/issuers"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/license"
 	"viaduct/appliance/logs"
 	"viaduct/appliance/media"
 	"viaduct/appliance/names"
 	"viaduct/appliance/netcfg"
-	"viaduct/appliance/pki"
 	"viaduct/appliance/release"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
@@ -78,17 +79,13 @@ type System struct {
 	engines
 	reloads
 	updates
+	certificates
 	moved    chan struct{}      // one token: the clock was stepped
 	records  chan status.Record // to be written
 	licenses *license.Manager
-	rekeyed  chan struct{} // one token: the key store has changed
-	internal *internalca.Authority
 	health   health.Tracker
 	sessions diag.Sessions
 	bans     *bans.List
-	unknown  unknownIssuers
-	edition  atomic.Pointer[edition]
-	chains   *chains.Book
 	doors    doors
 }
 
@@ -130,9 +127,17 @@ type reloads struct {
 
 // updates are the installations of images.
 type updates struct {
-	updating atomic.Int32  // installations under way
-	stall    time.Duration // without an octet: then an installation ends
+	firmware *firmware.Installer
 	lit      chan struct{} // one token: one begins or ends, which the LED shows
+}
+
+// certificates are what the box knows of certificates, its own and those of peers.
+type certificates struct {
+	rekeyed  chan struct{} // one token: the key store has changed
+	internal *internalca.Authority
+	unknown  *issuers.Book
+	edition  atomic.Pointer[edition]
+	chains   *chains.Book
 }
 
 // Open reads the state directory and builds the box; nothing runs yet. Files that cannot be read are reported in the log and
@@ -143,10 +148,12 @@ func Open(o Options) (*System, error) {
 		return nil, fmt.Errorf("open state in %s: %w", o.StateDir, err)
 	}
 	s := &System{
-		o: o, log: o.Log, start: time.Now(), store: state, licenses: license.New(), moved: make(chan struct{}, 1), records: make(chan status.Record, 1000), rekeyed: make(chan struct{}, 1),
+		o: o, log: o.Log, start: time.Now(), store: state, licenses: license.New(), moved: make(chan struct{}, 1), records: make(chan status.Record, 1000),
 		snapshots: snapshots{changed: make(chan struct{}, 1), now: make(chan struct{}, 1)}, reloads: reloads{reload: make(chan struct{}, 1)},
-		updates: updates{stall: stallTime, lit: make(chan struct{}, 1)},
+		updates: updates{lit: make(chan struct{}, 1)}, certificates: certificates{rekeyed: make(chan struct{}, 1)},
 	}
+	s.unknown = s.newIssuers()
+	s.firmware = firmware.New(firmware.Options{Log: o.Log, Socket: o.Installer, Web: s.web, Changed: s.relight})
 	s.bans = bans.New(o.Log)
 	s.sessions.Log, s.sessions.Welcome, s.sessions.Calls = o.Log, s.welcome, s.Calls
 	s.health.Log = o.Log
@@ -191,7 +198,7 @@ func Open(o Options) (*System, error) {
 		Options: siptransport.Options{
 			Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.sessions.Trace, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
 			OnChain:         s.noteChain,
-			OnUnknownIssuer: func(gateway, peer string, e *pki.UnknownIssuer) { s.unknown.note(o.Log, gateway, peer, e) },
+			OnUnknownIssuer: s.unknown.Note,
 		},
 		UserAgent: "Viaduct SBC " + o.Release.Version,
 		OnInvite:  func(in *sipgw.Incoming) { s.calls.OnInvite(in) },

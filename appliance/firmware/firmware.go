@@ -1,4 +1,4 @@
-package system
+package firmware
 
 import (
 	"context"
@@ -7,18 +7,18 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"viaduct/appliance/status"
 	"viaduct/appliance/upload"
 	"viaduct/image/update"
 )
-
-// PID 1 (image/cmd/init) installs images: it alone knows the medium, and it checks the bundle. System hands the bundle over.
 
 const (
 	rebootPath = "/reboot?async=true" // without async it would end sbcd before it answers
@@ -33,12 +33,33 @@ var (
 	errStalled  = fmt.Errorf("nothing came for %v", stallTime)
 )
 
-// dialInstaller connects to PID 1.
-func (s *System) dialInstaller(ctx context.Context) (*net.UnixConn, error) {
-	if s.o.Installer == "" {
+// Options are what an Installer works with.
+type Options struct {
+	Log     *slog.Logger
+	Socket  string              // of PID 1; "" or no socket there: the box does not run from an image
+	Web     func() *http.Client // fetches images
+	Changed func()              // an installation begins or ends
+}
+
+// Installer speaks to PID 1, which installs images.
+type Installer struct {
+	o     Options
+	under atomic.Int32  // installations under way
+	stall time.Duration // without an octet: then an installation ends
+}
+
+// New makes an Installer.
+func New(o Options) *Installer { return &Installer{o: o, stall: stallTime} }
+
+// Busy reports whether an image is being installed.
+func (i *Installer) Busy() bool { return i.under.Load() > 0 }
+
+// dial connects to PID 1.
+func (i *Installer) dial(ctx context.Context) (*net.UnixConn, error) {
+	if i.o.Socket == "" {
 		return nil, errNoImages
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", s.o.Installer)
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", i.o.Socket)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errNoImages
 	}
@@ -48,12 +69,12 @@ func (s *System) dialInstaller(ctx context.Context) (*net.UnixConn, error) {
 	return conn.(*net.UnixConn), nil
 }
 
-// askInstaller sends a request without a body and reads the answer. An answer without success is an error.
-func (s *System) askInstaller(ctx context.Context, method, path string, answer func(io.Reader) error) error {
+// ask sends a request without a body and reads the answer. An answer without success is an error.
+func (i *Installer) ask(ctx context.Context, method, path string, answer func(io.Reader) error) error {
 	ctx, cancel := context.WithTimeout(ctx, installerTime)
 	defer cancel()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return s.dialInstaller(ctx)
+		return i.dial(ctx)
 	}}}
 	q, err := http.NewRequestWithContext(ctx, method, "http://init"+path, nil)
 	if err != nil {
@@ -86,9 +107,9 @@ func refusal(r *http.Response) error {
 }
 
 // Images describes the slots.
-func (s *System) Images(ctx context.Context) (status.Images, error) {
+func (i *Installer) Images(ctx context.Context) (status.Images, error) {
 	var x update.Images
-	if err := s.askInstaller(ctx, http.MethodGet, update.InstallPath, func(r io.Reader) error { return json.NewDecoder(r).Decode(&x) }); err != nil {
+	if err := i.ask(ctx, http.MethodGet, update.InstallPath, func(r io.Reader) error { return json.NewDecoder(r).Decode(&x) }); err != nil {
 		return status.Images{}, err
 	}
 	images := status.Images{Board: x.Board}
@@ -98,12 +119,12 @@ func (s *System) Images(ctx context.Context) (status.Images, error) {
 	} else if t != nil {
 		next = t.Slot.Other().String()
 	}
-	for i, f := range x.State.Slots {
+	for n, f := range x.State.Slots {
 		image := status.Image{
-			Slot: update.Slot(i).String(), Version: f.Version, Commit: f.Commit, Built: f.Built, Failed: f.Failed, MaxTries: update.Tries,
-			Running: update.Slot(i).String() == x.Running, Next: update.Slot(i).String() == next,
+			Slot: update.Slot(n).String(), Version: f.Version, Commit: f.Commit, Built: f.Built, Failed: f.Failed, MaxTries: update.Tries,
+			Running: update.Slot(n).String() == x.Running, Next: update.Slot(n).String() == next,
 		}
-		if t := x.State.Trial; t != nil && t.Slot == update.Slot(i) {
+		if t := x.State.Trial; t != nil && t.Slot == update.Slot(n) {
 			image.Trial, image.Tries = true, t.Tries
 		}
 		images.Slots = append(images.Slots, image)
@@ -111,42 +132,42 @@ func (s *System) Images(ctx context.Context) (status.Images, error) {
 	return images, nil
 }
 
-// waitingImage returns the version that the next restart of the box would start, "" when that is the running one.
-func (s *System) waitingImage() string {
-	images, err := s.Images(context.Background())
+// Waiting returns the version that the next restart of the box would start, "" when that is the running one.
+func (i *Installer) Waiting() string {
+	images, err := i.Images(context.Background())
 	if err != nil {
 		return ""
 	}
-	for _, i := range images.Slots {
-		if i.Next && !i.Running {
-			return i.Version
+	for _, image := range images.Slots {
+		if image.Next && !image.Running {
+			return image.Version
 		}
 	}
 	return ""
 }
 
-// reboot restarts the whole box; PID 1 ends us soon after.
-func (s *System) reboot() error {
-	return s.askInstaller(context.Background(), http.MethodPost, rebootPath, func(io.Reader) error { return nil })
+// Reboot restarts the whole box; PID 1 ends us soon after.
+func (i *Installer) Reboot() error {
+	return i.ask(context.Background(), http.MethodPost, rebootPath, func(io.Reader) error { return nil })
 }
 
-// InstallImage hands an image to PID 1 as it comes in.
-func (s *System) InstallImage(ctx context.Context, file io.ReadCloser, force bool, report func(string)) error {
-	ctx, p, end := awaited(ctx, s.stall)
+// Install hands an image to PID 1 as it comes in.
+func (i *Installer) Install(ctx context.Context, file io.ReadCloser, force bool, report func(string)) error {
+	ctx, p, end := awaited(ctx, i.stall)
 	defer end()
 	p.ReadCloser = file
-	return because(ctx, s.install(ctx, p, force, report))
+	return because(ctx, i.install(ctx, p, force, report))
 }
 
-// FetchImage hands an image to PID 1 as it comes from a web server.
-func (s *System) FetchImage(ctx context.Context, url string, force bool, report func(string)) error {
-	ctx, p, end := awaited(ctx, s.stall)
+// Fetch hands an image to PID 1 as it comes from a web server.
+func (i *Installer) Fetch(ctx context.Context, url string, force bool, report func(string)) error {
+	ctx, p, end := awaited(ctx, i.stall)
 	defer end()
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	client := s.web()
+	client := i.o.Web()
 	client.Timeout = 0
 	r, err := client.Do(q)
 	if err != nil {
@@ -157,7 +178,7 @@ func (s *System) FetchImage(ctx context.Context, url string, force bool, report 
 		return errors.New(r.Status)
 	}
 	p.ReadCloser, p.size = r.Body, r.ContentLength
-	return because(ctx, s.install(ctx, p, force, report))
+	return because(ctx, i.install(ctx, p, force, report))
 }
 
 // awaited returns a file that has not begun to come, and the context of its installation. The context ends when no octet comes for
@@ -179,31 +200,31 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-func (s *System) install(ctx context.Context, file *progress, force bool, report func(string)) error {
+func (i *Installer) install(ctx context.Context, file *progress, force bool, report func(string)) error {
 	var one sync.Mutex // both the file and PID 1 report lines
 	file.report = func(line string) {
 		one.Lock()
 		defer one.Unlock()
 		report(line)
 	}
-	conn, err := s.dialInstaller(ctx)
+	conn, err := i.dial(ctx)
 	if err != nil {
 		file.Close()
 		return err
 	}
-	s.update(true)
-	defer s.update(false)
+	i.update(1)
+	defer i.update(-1)
 	path := update.InstallPath
 	if force {
 		path += "?force=1"
 	}
-	s.log.Info("an image is being installed")
+	i.o.Log.Info("an image is being installed")
 	err = upload.Put(ctx, conn, path, file, func(r *http.Response) error { return follow(r, file.report) })
 	if err != nil {
-		s.log.Warn("image not installed", "err", err)
+		i.o.Log.Warn("image not installed", "err", err)
 		return err
 	}
-	s.log.Info("an image is installed, and starts with the next restart of the box")
+	i.o.Log.Info("an image is installed, and starts with the next restart of the box")
 	return nil
 }
 
@@ -229,14 +250,10 @@ func follow(r *http.Response, report func(string)) error {
 	}
 }
 
-// update shows on the LED that an image is being written.
-func (s *System) update(on bool) {
-	if on {
-		s.updating.Add(1)
-	} else {
-		s.updating.Add(-1)
-	}
-	s.relight()
+// update counts the installations.
+func (i *Installer) update(n int32) {
+	i.under.Add(n)
+	i.o.Changed()
 }
 
 // progress is a file in transfer that reports how much of it has come.

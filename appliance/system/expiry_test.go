@@ -60,66 +60,6 @@ func teamsProfile() (*config.Config, *config.TLSProfile) {
 	return c, p
 }
 
-// An issuer that a peer has shown is trusted with one command, and the built-in roots stay trusted beside it.
-func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
-	state, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	s := &System{store: state, log: slog.New(slog.NewTextHandler(&log, nil)), snapshots: snapshots{changed: make(chan struct{}, 1)}}
-	cfg, before := teamsProfile()
-	s.running.Store(cfg)
-	met := func(c *x509.Certificate) string {
-		sum := pki.Fingerprint(c)
-		s.unknown.note(s.log, "wan", "sip.example 192.0.2.9:5061", &pki.UnknownIssuer{Subject: "sip.example", Issuer: c.Subject.CommonName, End: c, SHA256: sum, Root: true})
-		return sum
-	}
-	first, second := root(t, "New Root G9/2", time.Hour), root(t, "New Root G9/2", time.Hour)
-	sum := met(first)
-	met(first)
-	if n := strings.Count(log.String(), "pki trust add "+sum); n != 1 || !strings.Contains(log.String(), "New Root G9/2") {
-		t.Errorf("logged %d times:\n%s", n, log.String())
-	}
-	if p := s.problems(); len(p) != 1 || p[0].Fix != "pki trust add "+sum || !strings.Contains(p[0].Text, "sip.example") {
-		t.Errorf("problems: %+v", p)
-	}
-	if _, err := s.TrustIssuer(strings.Repeat("0", 64)); err == nil {
-		t.Error("a fingerprint that nobody has shown was trusted")
-	}
-	text, err := s.TrustIssuer(strings.ToLower(sum))
-	if err != nil || !strings.Contains(text, "New_Root_G9_2 (root) is trusted in profile tls teams") {
-		t.Errorf("%q, %v", text, err)
-	}
-	if _, err := s.TrustIssuer(met(second)); err != nil { // another one of the same name
-		t.Error(err)
-	}
-	got := s.Running().TLS[0].Trusted
-	if len(got) != 3 || got[0] != "pki:certificate/BUILT-IN" || got[1] != "pki:certificate/New_Root_G9_2" || len(before.Trusted) != 0 {
-		t.Errorf("%v, before %v", got, before.Trusted)
-	}
-	for i, want := range []*x509.Certificate{first, second} {
-		if list, err := s.Certificates(pki.Name(got[i+1])); err != nil || len(list) != 1 || !list[0].Equal(want) {
-			t.Errorf("%s: %v, %v", got[i+1], list, err)
-		}
-	}
-	if list, err := s.Certificates(pki.BuiltInName); err != nil || len(list) != len(pki.BuiltIn()) {
-		t.Errorf("built in: %d, %v", len(list), err)
-	}
-	if _, err := state.ImportCertificate(pki.BuiltInName, []byte("x")); err == nil || !strings.Contains(err.Error(), "built-in") {
-		t.Errorf("import as %s: %v", pki.BuiltInName, err)
-	}
-	if len(s.UnknownIssuers()) != 0 {
-		t.Error("still listed as not trusted")
-	}
-	for range 2 * mostIssuers {
-		met(root(t, "X", time.Hour))
-	}
-	if n := len(s.UnknownIssuers()); n != mostIssuers {
-		t.Errorf("%d remembered", n)
-	}
-}
-
 func TestCertificatesAreAnnouncedOnceAtEachThreshold(t *testing.T) {
 	const day = 24 * time.Hour
 	state, err := store.Open(t.TempDir())

@@ -1,4 +1,4 @@
-package system
+package issuers
 
 import (
 	"bytes"
@@ -14,7 +14,9 @@ import (
 	"sync"
 	"time"
 
+	"viaduct/appliance/chains"
 	"viaduct/appliance/config"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/printable"
@@ -22,19 +24,38 @@ import (
 	"viaduct/appliance/store"
 )
 
-// unknownIssuers remembers the untrusted certificates at which chains of peers ended, so that an administrator can check one and trust
-// it by its fingerprint. The box never trusts one by itself.
-type unknownIssuers struct {
-	mu   sync.Mutex
-	seen map[string]unknownIssuer // by SHA-256
+// Options are what a Book works with.
+type Options struct {
+	Log      *slog.Logger
+	Store    *store.Store
+	Running  func() *config.Config
+	Mutate   func(change func(*config.Config) (*config.Config, error)) error // of the running configuration
+	Language Language                                                        // reads and writes the startup-config
+	Save     func(startup []byte) error
 }
 
-type unknownIssuer struct {
+// Language is what a Book needs of the command language.
+type Language interface {
+	Parse(text []byte) (*config.Config, []check.Problem)
+	Print(cfg *config.Config, masked bool) []byte
+}
+
+// Book remembers the untrusted certificates at which chains of peers ended.
+type Book struct {
+	o    Options
+	mu   sync.Mutex
+	seen map[string]issuer // by SHA-256
+}
+
+type issuer struct {
 	*pki.UnknownIssuer
 	gateway, peer string
 	last          time.Time
 	told          time.Time
 }
+
+// New makes an empty Book.
+func New(o Options) *Book { return &Book{o: o, seen: map[string]issuer{}} }
 
 const (
 	mostIssuers = 16
@@ -47,7 +68,7 @@ const selfMade = "anybody can make such a root, so this may be an attack: compar
 	"administrator gives you before you trust it"
 
 // warning returns the advice for an administrator who is about to trust the issuer.
-func (x unknownIssuer) warning() string {
+func (x issuer) warning() string {
 	if x.Root {
 		return selfMade
 	}
@@ -58,7 +79,7 @@ func (x unknownIssuer) warning() string {
 func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // leaf describes the peer's certificate: its names and its dates.
-func (x unknownIssuer) leaf() string {
+func (x issuer) leaf() string {
 	if len(x.Chain) == 0 {
 		return described(x.End)
 	}
@@ -76,82 +97,74 @@ func described(c *x509.Certificate) string {
 }
 
 // chain describes each certificate that the peer sent, its own first.
-func (x unknownIssuer) chain() (list []status.ChainLink) {
+func (x issuer) chain() (list []status.ChainLink) {
 	for _, c := range x.Chain {
-		list = append(list, linkOf(c))
+		list = append(list, chains.LinkOf(c))
 	}
 	return list
 }
 
-func linkOf(c *x509.Certificate) status.ChainLink {
-	d := pki.Describe(c)
-	return status.ChainLink{Subject: d.Subject, Issuer: d.Issuer, KeyType: d.Key, NotBefore: d.NotBefore, NotAfter: d.NotAfter, SHA256: d.SHA256}
-}
-
-// note remembers an issuer and logs it, with the command that trusts it.
-func (s *unknownIssuers) note(log *slog.Logger, gateway, peer string, e *pki.UnknownIssuer) {
+// Note remembers an issuer and logs it, with the command that trusts it.
+func (b *Book) Note(gateway, peer string, e *pki.UnknownIssuer) {
 	now := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.seen == nil {
-		s.seen = map[string]unknownIssuer{}
-	}
-	x, known := s.seen[e.SHA256]
-	if !known && len(s.seen) >= mostIssuers {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	x, known := b.seen[e.SHA256]
+	if !known && len(b.seen) >= mostIssuers {
 		oldest := ""
-		for sum, y := range s.seen {
-			if oldest == "" || y.last.Before(s.seen[oldest].last) {
+		for sum, y := range b.seen {
+			if oldest == "" || y.last.Before(b.seen[oldest].last) {
 				oldest = sum
 			}
 		}
-		delete(s.seen, oldest)
+		delete(b.seen, oldest)
 	}
 	x.UnknownIssuer, x.gateway, x.peer, x.last = e, gateway, peer, now
 	if now.Sub(x.told) >= tellAgain {
 		x.told = now
-		log.Error("issuer of a peer's certificate is not trusted; when it should be, enter the command in name", "gw", gateway, "peer", peer, "err", e,
+		b.o.Log.Error("issuer of a peer's certificate is not trusted; when it should be, enter the command in name", "gw", gateway, "peer", peer, "err", e,
 			"name", "pki trust add "+e.SHA256)
 	}
-	s.seen[e.SHA256] = x
+	b.seen[e.SHA256] = x
 }
 
 // find looks up an issuer by its fingerprint, in any case and with or without colons.
-func (s *unknownIssuers) find(sum string) (unknownIssuer, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x, ok := s.seen[strings.ToUpper(strings.ReplaceAll(sum, ":", ""))]
+func (b *Book) find(sum string) (issuer, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	x, ok := b.seen[strings.ToUpper(strings.ReplaceAll(sum, ":", ""))]
 	return x, ok
 }
 
-func (s *unknownIssuers) forget(sum string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.seen, sum)
+func (b *Book) forget(sum string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.seen, sum)
 }
 
-// list returns the remembered issuers, and forgets those that no peer has shown for a day.
-func (s *unknownIssuers) list() []unknownIssuer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []unknownIssuer
-	for sum, x := range s.seen {
+// remembered returns the issuers, and forgets those that no peer has shown for a day.
+func (b *Book) remembered() []issuer {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var list []issuer
+	for sum, x := range b.seen {
 		if time.Since(x.last) > rememberFor {
-			delete(s.seen, sum)
+			delete(b.seen, sum)
 			continue
 		}
 		list = append(list, x)
 	}
-	slices.SortFunc(list, func(a, b unknownIssuer) int { return cmp.Compare(a.SHA256, b.SHA256) })
+	slices.SortFunc(list, func(a, b issuer) int { return cmp.Compare(a.SHA256, b.SHA256) })
 	return list
 }
 
 // untrusted returns the issuers that are still not trusted. It judges each one anew: the certificate may have been imported by hand, or
 // its gateway may be gone.
-func (s *System) untrusted() (list []unknownIssuer) {
-	cfg := s.Running()
-	for _, x := range s.unknown.list() {
-		if s.resolved(cfg, x) {
-			s.unknown.forget(x.SHA256)
+func (b *Book) untrusted() (list []issuer) {
+	cfg := b.o.Running()
+	for _, x := range b.remembered() {
+		if b.resolved(cfg, x) {
+			b.forget(x.SHA256)
 			continue
 		}
 		list = append(list, x)
@@ -160,14 +173,14 @@ func (s *System) untrusted() (list []unknownIssuer) {
 }
 
 // resolved reports whether the gateway trusts the issuer now, or cannot meet it any more.
-func (s *System) resolved(cfg *config.Config, x unknownIssuer) bool {
+func (b *Book) resolved(cfg *config.Config, x issuer) bool {
 	gw := config.Ref[config.Config, config.SIPGateway]{Name: x.gateway}.In(cfg)
 	if gw == nil || gw.TLS.In(cfg) == nil {
 		return true
 	}
 	p := gw.TLS.In(cfg)
 	for _, name := range p.Trusted {
-		certs, _ := s.store.Certificates(pki.Name(name)) // a missing one is a problem of the configuration
+		certs, _ := b.o.Store.Certificates(pki.Name(name)) // a missing one is a problem of the configuration
 		if slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return c.Equal(x.End) || x.End.CheckSignatureFrom(c) == nil }) {
 			return true
 		}
@@ -175,10 +188,10 @@ func (s *System) resolved(cfg *config.Config, x unknownIssuer) bool {
 	return false
 }
 
-// UnknownIssuers lists the issuers of peers' certificates that are not trusted.
-func (s *System) UnknownIssuers() []status.UnknownIssuer {
+// List returns the issuers of peers' certificates that are not trusted.
+func (b *Book) List() []status.UnknownIssuer {
 	var list []status.UnknownIssuer
-	for _, x := range s.untrusted() {
+	for _, x := range b.untrusted() {
 		list = append(list, status.UnknownIssuer{
 			SHA256: x.SHA256, Subject: pki.Describe(x.End).Subject, Issuer: x.Issuer, Root: x.Root,
 			Peer: x.peer, Gateway: x.gateway, Last: x.last, NotAfter: x.End.NotAfter, Warning: x.warning(), Leaf: x.leaf(), Chain: x.chain(),
@@ -187,23 +200,33 @@ func (s *System) UnknownIssuers() []status.UnknownIssuer {
 	return list
 }
 
-// TrustIssuer imports the certificate of this fingerprint and adds it to the trusted certificates of the profile that met it, in the
+// Alarms returns the arguments of their alarms.
+func (b *Book) Alarms() (list []health.Args) {
+	for _, x := range b.untrusted() {
+		list = append(list, health.Args{
+			"sha": x.SHA256, "gateway": x.gateway, "peer": x.peer, "why": x.UnknownIssuer.Error(), "leaf": x.leaf(), "warning": capital(x.warning()) + ".",
+		})
+	}
+	return list
+}
+
+// Trust imports the certificate of this fingerprint and adds it to the trusted certificates of the profile that met it, in the
 // running configuration and in the startup-config: a box that restarts goes on to reach its peer.
-func (s *System) TrustIssuer(sum string) (string, error) {
-	x, ok := s.unknown.find(sum)
+func (b *Book) Trust(sum string) (string, error) {
+	x, ok := b.find(sum)
 	if !ok {
 		return "", errors.New("no peer has shown a certificate with this fingerprint: see `show pki trusted`")
 	}
-	name, err := s.nameFor(x.End)
+	name, err := b.nameFor(x.End)
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.store.ImportCertificate(name, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: x.End.Raw})); err != nil {
+	if _, err := b.o.Store.ImportCertificate(name, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: x.End.Raw})); err != nil {
 		return "", err
 	}
 	item := config.PKIName("pki:certificate/" + name)
 	profile := ""
-	err = s.Mutate(func(old *config.Config) (*config.Config, error) {
+	err = b.o.Mutate(func(old *config.Config) (*config.Config, error) {
 		next, found, err := withTrusted(old, x.gateway, item)
 		profile = found
 		return next, err
@@ -211,26 +234,26 @@ func (s *System) TrustIssuer(sum string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.unknown.forget(x.SHA256)
-	s.log.Warn("issuer trusted", "gw", x.gateway, "name", name)
+	b.forget(x.SHA256)
+	b.o.Log.Warn("issuer trusted", "gw", x.gateway, "name", name)
 	kind := "root"
 	if !x.Root {
 		kind = "intermediate, whose own issuer stays unknown here"
 	}
-	kept := s.saveTrust([]string{profile}, func(list []config.PKIName) []config.PKIName { return adding(list, item) })
+	kept := b.saveTrust([]string{profile}, func(list []config.PKIName) []config.PKIName { return adding(list, item) })
 	return fmt.Sprintf("certificate %s (%s) is trusted in profile tls %s; %s", name, kind, profile, kept), nil
 }
 
-// UntrustIssuer takes a certificate out of all profiles that trust it, and out of the key store when nothing else uses it. A profile does
+// Untrust takes a certificate out of all profiles that trust it, and out of the key store when nothing else uses it. A profile does
 // not lose its last trusted certificate so: without any it would trust the built-in roots, which is another decision.
-func (s *System) UntrustIssuer(sum string) (string, error) {
-	name, c := s.storedAs(sum)
+func (b *Book) Untrust(sum string) (string, error) {
+	name, c := b.storedAs(sum)
 	if c == nil {
 		return "", errors.New("no imported certificate has this fingerprint")
 	}
 	item := config.PKIName("pki:certificate/" + name)
 	var profiles []string
-	err := s.Mutate(func(old *config.Config) (*config.Config, error) {
+	err := b.o.Mutate(func(old *config.Config) (*config.Config, error) {
 		profiles = nil
 		changed := *old
 		changed.TLS = slices.Clone(old.TLS)
@@ -253,25 +276,27 @@ func (s *System) UntrustIssuer(sum string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.log.Warn("issuer not trusted any more", "name", name)
-	kept := s.saveTrust(profiles, func(list []config.PKIName) []config.PKIName { return removing(list, item) })
+	b.o.Log.Warn("issuer not trusted any more", "name", name)
+	kept := b.saveTrust(profiles, func(list []config.PKIName) []config.PKIName { return removing(list, item) })
 	text := fmt.Sprintf("certificate %s is not trusted any more in profile tls %s; %s", name, strings.Join(profiles, ", "), kept)
-	if slices.ContainsFunc(s.Running().TLS, func(p *config.TLSProfile) bool { return slices.Contains(certificatesOf(p), item) }) {
+	if slices.ContainsFunc(b.o.Running().TLS, func(p *config.TLSProfile) bool {
+		return slices.ContainsFunc(p.Own, func(o config.OwnCertificate) bool { return o.Name == item })
+	}) {
 		return text + "; it stays imported, because a profile shows it as its own", nil
 	}
-	if err := s.store.RemoveKey(status.KeyCertificate, name); err != nil {
+	if err := b.o.Store.RemoveKey(status.KeyCertificate, name); err != nil {
 		return text, err
 	}
 	return text, nil
 }
 
 // storedAs finds an imported certificate by its fingerprint.
-func (s *System) storedAs(sum string) (name string, c *x509.Certificate) {
-	for _, k := range s.store.Keys() {
+func (b *Book) storedAs(sum string) (name string, c *x509.Certificate) {
+	for _, k := range b.o.Store.Keys() {
 		if k.Kind != status.KeyCertificate {
 			continue
 		}
-		if list, err := s.store.Certificates(k.Name); err == nil && len(list) == 1 && pki.Fingerprint(list[0]) == sum {
+		if list, err := b.o.Store.Certificates(k.Name); err == nil && len(list) == 1 && pki.Fingerprint(list[0]) == sum {
 			return k.Name, list[0]
 		}
 	}
@@ -279,13 +304,13 @@ func (s *System) storedAs(sum string) (name string, c *x509.Certificate) {
 }
 
 // saveTrust changes the trusted certificates of profiles in the startup-config, and nothing else there. It returns what to tell of it.
-func (s *System) saveTrust(profiles []string, change func([]config.PKIName) []config.PKIName) string {
+func (b *Book) saveTrust(profiles []string, change func([]config.PKIName) []config.PKIName) string {
 	const byHand = "`copy running-config startup-config` keeps it so"
-	text, err := s.store.Startup()
-	if err != nil || s.o.Language == nil {
+	text, err := b.o.Store.Startup()
+	if err != nil {
 		return byHand
 	}
-	cfg, problems := s.o.Language.Parse(text)
+	cfg, problems := b.o.Language.Parse(text)
 	if slices.ContainsFunc(problems, func(p check.Problem) bool { return p.Severity == check.Error }) {
 		return byHand // the lines that are not understood would be lost
 	}
@@ -301,7 +326,7 @@ func (s *System) saveTrust(profiles []string, change func([]config.PKIName) []co
 		}
 		cfg.TLS[i] = &changed
 	}
-	if err := s.WriteFile(store.StartupFile, s.o.Language.Print(cfg, false)); err != nil {
+	if err := b.o.Save(b.o.Language.Print(cfg, false)); err != nil {
 		return fmt.Sprintf("the startup-config was not changed (%v): %s", err, byHand)
 	}
 	return "this is saved in the startup-config, too"
@@ -309,7 +334,7 @@ func (s *System) saveTrust(profiles []string, change func([]config.PKIName) []co
 
 // adding adds a trusted certificate to a list. One that means the built-in roots, since it is empty, goes on to hold them.
 func adding(list []config.PKIName, item config.PKIName) []config.PKIName {
-	list = trustedNames(&config.TLSProfile{Trusted: list})
+	list = pki.TrustedNames(&config.TLSProfile{Trusted: list})
 	if slices.Contains(list, item) {
 		return list
 	}
@@ -321,7 +346,7 @@ func removing(list []config.PKIName, item config.PKIName) []config.PKIName {
 }
 
 // nameFor makes a name for the key store from the subject of a certificate, with its fingerprint when another certificate has that name.
-func (s *System) nameFor(c *x509.Certificate) (string, error) {
+func (b *Book) nameFor(c *x509.Certificate) (string, error) {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
 			return r
@@ -330,7 +355,7 @@ func (s *System) nameFor(c *x509.Certificate) (string, error) {
 	}, pki.Describe(c).Subject)
 	name = name[:min(len(name), 64)]
 	for _, try := range []string{name, name + "-" + pki.Fingerprint(c)[:8]} {
-		have, err := s.store.Certificates(try)
+		have, err := b.o.Store.Certificates(try)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && len(have) == 1 && bytes.Equal(have[0].Raw, c.Raw) {
 			return try, nil
 		}
