@@ -42,7 +42,8 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 
 	id := party.Identify(c.cfg, i, a, c.m.Resolved)
 	c.record.To = i.ID().String()
-	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.ID().String(), Calling: a.Call.CallingE164, Called: id.RequestURI.User})
+	c.record.calls(a.Call.CallingE164, id.RequestURI.User, id.Account)
+	c.record.CallingMapped, c.record.CalledMapped = a.Call.CallingE164, id.RequestURI.User
 	c.log.Info("calling", "if", i.ID(), "to", id.RequestURI.String(), "from", id.From.URI)
 	where := c.origin.geolocation.toldTo(i)
 	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
@@ -50,6 +51,7 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.headers...), Hops: c.origin.hops + 1,
 		Body: offer, Parts: where.parts, Identity: id.Account, Urgent: c.urgent,
 	})
+	c.record.sent(c.b.leg)
 	c.limitSilence(&c.hunting, &c.b, c.next)
 	return nil
 }
@@ -96,6 +98,7 @@ func (c *call) progress(e sipgw.Progress) {
 	if c.state == Routing {
 		c.become(Alerted)
 	}
+	c.record.rings()
 	if e.Code == 180 && c.record.Alerted.IsZero() {
 		c.record.Alerted = time.Now()
 	}
@@ -153,6 +156,7 @@ func (c *call) connect(e sipgw.Answered) {
 	stop(c.early)
 	fail := func(err error) {
 		c.log.Warn("call not connected", "err", err)
+		c.record.attempt(status.Unusable, err.Error())
 		c.b.leg.Bye(reasonHeader(q850Cause(88))...)
 		c.b.leg = nil
 		c.refuse(unusable(err))
@@ -190,7 +194,8 @@ func (c *call) answerCaller() error {
 	c.endRound()
 	c.decided()
 	c.record.Connected = time.Now()
-	c.record.attempt(callFailure{code: 200})
+	c.record.talk()
+	c.record.attempt(status.Answered, "")
 	c.a.leg.Answer(body)
 	c.log.Info("connected", "if", c.b.iface.ID())
 	c.releaseChannel()
@@ -206,7 +211,7 @@ func (c *call) answerCaller() error {
 
 // attemptFailed handles a final refusal of the callee.
 func (c *call) attemptFailed(e sipgw.Failed) {
-	f := c.rejection(c.state != Routing, e)
+	f := c.rejection(&c.b, c.state != Routing, e)
 	c.b.leg = nil
 	c.next(f)
 }

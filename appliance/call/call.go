@@ -70,7 +70,7 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 		a:        side{which: media.A, leg: in.Leg},
 		b:        side{which: media.B},
 		standing: standing{source: in.Request.Source.Addr(), since: time.Now()},
-		record:   record{status.Record{ID: id, Started: time.Now(), From: in.Interface.String()}},
+		record:   record{Record: status.Record{Version: status.RecordVersion, ID: id, Started: time.Now(), From: in.Interface.String()}},
 	}
 }
 
@@ -107,8 +107,9 @@ func (c *call) begin(in *sipgw.Incoming) {
 	}
 	c.a.noteAllow(in.Request.Headers)
 	c.origin = originOf(sw, in.Request, in.Hops)
-	c.record.Calling, c.record.Called = c.props.CallingE164, c.props.CalledE164
-	c.record.CallID = in.Request.CallID
+	c.record.asked(&c.props)
+	c.record.CallID, c.record.Peer = in.Request.CallID, c.a.leg.Info().Peer
+	c.record.Licenses = c.m.Licenses.InUse()
 	c.log.Info("call", "if", in.Interface, "from", c.props.CallingURI, "to", in.Request.URI)
 
 	if c.looping(in) {
@@ -126,6 +127,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.props.Time = c.record.Started.In(c.cfg.Clock.Location())
 	c.plan, err = route.New(c.cfg, in.Interface, c.props)
 	c.showRoute(c.plan)
+	c.record.routed(c.plan)
 	if err != nil {
 		c.refuse(unroutable(err))
 		return
@@ -221,6 +223,7 @@ func (c *call) fromLeg(x, y *side, e sipgw.Event) {
 // cancelled is the CANCEL of the caller.
 func (c *call) cancelled(e sipgw.Cancelled) {
 	c.record.end(status.ByCaller, 487, e.Reason)
+	c.record.told(c.a.iface, e.Reason)
 	if c.b.leg != nil {
 		c.b.leg.Bye(reasonHeader(elsewhere(e.Reason))...) // CANCEL, unless it has just answered
 	}
@@ -255,6 +258,7 @@ func (c *call) hungUp(x, y *side, e sipgw.Ended) {
 	if x == &c.b {
 		who = status.ByCallee
 	}
+	c.record.told(x.iface, e.Reason)
 	if e.Code != 0 {
 		c.log.Warn("dialog died", "leg", x.which.String(), "code", e.Code, "err", e.Reason)
 	}
@@ -285,7 +289,7 @@ func (c *call) hangUp(y *side, reason string, who status.Party) {
 
 // refuse ends a call that was not connected.
 func (c *call) refuse(f callFailure) {
-	c.record.end(status.ByBox, f.code, f.text)
+	c.record.refused(f)
 	level := slog.LevelInfo
 	if f.cause == resourcesUnavailable {
 		level = slog.LevelWarn // licenses, ports: something for the administrator to do
@@ -320,15 +324,15 @@ func (c *call) finish() {
 	c.abandon(&c.b)
 	c.endJoined(c.record.Reason)
 	if c.media != nil {
-		c.record.media(c.closeMedia(), &c.a, &c.b)
+		c.record.media(c.closeMedia(), &c.a, &c.b, time.Now())
 	}
 	c.alive()
 	stop(c.early)
 	c.lease.Release()
-	c.record.Ended = time.Now()
+	c.record.close(time.Now())
 	c.log.Info("call ended", "code", c.record.Code, "duration", c.record.duration().Round(time.Second))
 	if c.m.Record != nil {
-		c.m.Record(c.record.printable())
+		c.m.Record(c.record.kept())
 	}
 	close(c.done)
 	c.box.End()

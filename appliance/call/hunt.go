@@ -12,6 +12,7 @@ import (
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
 )
 
 // hunting is the way of a call, or of a transfer, through the destinations of its plan.
@@ -32,7 +33,9 @@ func (c *call) hunt(s *hunting, on bool, f callFailure, invite func(*config.SIPI
 			break
 		}
 		s.attempt = n
-		if f = c.try(s, &s.plan.Attempts[n], invite); f.code == 0 {
+		a := &s.plan.Attempts[n]
+		c.record.begin(a.Interface, c.chosen(s, f), &a.Call)
+		if f = c.try(s, a, invite); f.code == 0 {
 			return f, true
 		}
 	}
@@ -67,17 +70,34 @@ func (s *hunting) following(f callFailure) (int, bool) {
 	}
 }
 
+// chosen is why the attempt at hand has its turn, after a failure f of the one before.
+func (c *call) chosen(s *hunting, f callFailure) status.Chosen {
+	switch {
+	case s.attempt == 0 && s != &c.hunting:
+		return status.ChosenTransfer
+	case s.attempt == 0:
+		return status.ChosenFirst
+	case s.urgent:
+		return status.ChosenEmergency
+	case f.local:
+		return status.ChosenUnreached
+	}
+	return status.ChosenHunted
+}
+
 // try starts one attempt. The zero failure means that it is under way.
 func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterface, *route.Attempt) error) callFailure {
 	_, i := a.Interface.In(c.cfg)
 	skipped := callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable"}
 	if i == nil {
 		skipped.text = "interface " + a.Interface.String() + " does not exist"
+		c.record.attempt(status.Skipped, skipped.text)
 		return skipped
 	}
 	if why := c.m.Peers.Unavailable(a.Interface); why != "" && !s.urgent {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
 		skipped.text = "the peer of " + a.Interface.String() + " " + why
+		c.record.attempt(status.Skipped, skipped.text)
 		return skipped
 	}
 	if err := invite(i, a); err != nil {
@@ -88,6 +108,7 @@ func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterfac
 			f = unusable(err)
 		}
 		f.local = true
+		c.record.attempt(status.Skipped, f.text)
 		return f
 	}
 	return callFailure{}
@@ -119,14 +140,14 @@ func (c *call) giveUpSilent(x *side, d time.Duration, next func(callFailure)) {
 	x.leg.Cancel()
 	x.leg = nil
 	f := callFailure{local: true, code: 503, cause: 41, reason: "Service Unavailable", text: "no answer within " + d.String()}
-	c.record.attempt(f)
+	c.record.attempt(status.Silent, f.text)
 	c.log.Warn("destination does not answer", "if", x.iface.ID())
 	next(f)
 }
 
 // rejection reads a final response. For 4xx and 6xx the status code decides; a Reason header only refines a 5xx. Teams says "busy on
 // busy" with 486 and cause 34 (teams.md A.29): a hunt on that cause would ring the callee three times.
-func (c *call) rejection(rang bool, e sipgw.Failed) callFailure {
+func (c *call) rejection(by *side, rang bool, e sipgw.Failed) callFailure {
 	// Its reason phrase stays here: it is text of one side and may name things there.
 	f := callFailure{code: e.Code, text: e.Text, retry: e.RetryAfter, cause: route.CauseFromSIP(e.Code)}
 	if e.Code >= 500 && e.Code < 600 && e.Cause != 0 {
@@ -152,7 +173,7 @@ func (c *call) rejection(rang bool, e sipgw.Failed) callFailure {
 	case e.Code >= 300 && e.Code < 400:
 		f.code, f.reason, f.cause = 480, "Temporarily Unavailable", 23
 	}
-	c.record.attempt(f)
+	c.record.rejected(by.iface, e)
 	return f
 }
 

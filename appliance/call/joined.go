@@ -34,7 +34,7 @@ func (c *call) joinCalls(other *call, leg *sipgw.Leg) {
 	agreed, ports := y.Choice(), t.x.ports
 	answer := func(peer media.Ports, err error) { // on the other's goroutine
 		if !c.Post(func() { c.joinAnswered(t, other, leg, peer, agreed, err) }) && err == nil {
-			other.hangUp(nil, "", "transfer") // this call has ended meanwhile
+			other.hangUp(nil, "", status.ByTransfer) // this call has ended meanwhile
 		}
 	}
 	if !other.Post(func() { other.joinedBy(c, leg, agreed, ports, answer) }) {
@@ -84,6 +84,8 @@ func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports medi
 		return err
 	}
 	c.joined = &joined{other: other, x: x, left: x.leg, agreed: agreed}
+	c.record.Transfers++
+	c.record.talk()
 	x.leg = nil
 	c.abandon(x)
 	x.Reset()
@@ -100,7 +102,7 @@ func (c *call) joinAnswered(t *transfer, other *call, leg *sipgw.Leg, peer media
 	var e *otherCodec
 	switch {
 	case gone && err == nil:
-		other.Post(func() { other.hangUp(nil, "", "transfer") })
+		other.Post(func() { other.hangUp(nil, "", status.ByTransfer) })
 	case gone:
 	case errors.As(err, &e) && t.state == callsJoined: // then this side may be able to change
 		c.becomeTarget(t, callsJoinedAgain)
@@ -125,7 +127,7 @@ func (c *call) joinAnswered(t *transfer, other *call, leg *sipgw.Leg, peer media
 		}
 		if err := c.connectCalls(other, t.x, agreed, peer); err != nil {
 			c.log.Warn("transfer failed", "other", other.id, "err", err)
-			other.Post(func() { other.hangUp(nil, "", "transfer") })
+			other.Post(func() { other.hangUp(nil, "", status.ByTransfer) })
 			c.hangUp(nil, "", status.ByBox)
 			return
 		}
@@ -151,7 +153,7 @@ func (c *call) endJoined(reason string) {
 		u.other.Post(func() {
 			if u.other.joined != nil {
 				u.other.joined = nil
-				u.other.hangUp(nil, reason, "transfer")
+				u.other.hangUp(nil, reason, status.ByTransfer)
 			}
 		})
 	}

@@ -31,6 +31,7 @@ type Signalling interface {
 type Licenses interface {
 	Acquire(sessions, channels int) (license.Lease, error)
 	Free(sessions, channels int) error // why Acquire would refuse so much now
+	InUse() status.LicensesInUse
 }
 
 // Availability knows which peers are gone. Package sipua implements it.

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"bytes"
 	"time"
 
 	"viaduct/appliance/config"
@@ -139,15 +140,24 @@ func (c *call) reanswer(x *side, offer *sdp.Session) ([]byte, error) {
 			return nil, &sdp.Error{Code: 488, Text: err.Error()}
 		}
 	}
+	old := x.Choice()
 	answer, err := x.Reanswer(offer, x.terms(), c.toward(x))
 	if err != nil {
 		c.releaseChannel()
 		return nil, err
 	}
+	if otherKey(old, x.Choice()) {
+		c.record.Rekeys++
+	}
 	if channelsOf(x) < channels {
 		c.releaseChannel()
 	}
 	return answer, c.apply(x)
+}
+
+// otherKey reports whether a peer has changed its key.
+func otherKey(old, now *sdp.Choice) bool {
+	return old != nil && old.Remote != nil && now.Remote != nil && !bytes.Equal(old.Remote.Key, now.Remote.Key)
 }
 
 // holdDirection is the direction to offer a peer while the other one holds the call or not. Hold has the form that the peer

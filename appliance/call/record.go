@@ -7,14 +7,123 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/media"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/route"
+	"viaduct/appliance/sdp"
+	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
 // record is the record of a call while it grows.
-type record struct{ status.Record }
+type record struct {
+	status.Record
+	route []byte    // packed, see packRoute
+	talks time.Time // since when voice of both sides is expected; zero: it is not
+}
+
+// The most that is kept of a call: a peer can transfer it again and again.
+const (
+	maxAttempts = 64
+	maxMapped   = 128 // characters of a value in the route
+)
+
+// asked notes what the tables are asked with.
+func (r *record) asked(p *route.Call) {
+	r.Calling, r.Called = p.CallingE164, p.CalledE164
+	r.Asked = status.Properties{
+		CalledURI: p.CalledURI, CallingURI: p.CallingURI, CalledName: p.CalledName, CallingName: p.CallingName,
+		CalledIP: p.CalledIP, CallingIP: p.CallingIP, CallingPI: p.CallingPI, CallingSI: p.CallingSI,
+	}
+}
+
+// routed notes the way through the tables, and forgets it in the plan: nothing looks at it there any more.
+func (r *record) routed(plan *route.Plan) {
+	r.route = packRoute(plan.Trace)
+	plan.Trace = nil
+}
+
+// begin adds a destination that has its turn.
+func (r *record) begin(to config.InterfaceID, why status.Chosen, asked *route.Call) {
+	r.giveUp(time.Now())
+	if len(r.Attempts) >= maxAttempts { // the first ones and the last ones say most
+		r.Attempts = slices.Delete(r.Attempts, maxAttempts/2, maxAttempts/2+1)
+	}
+	r.Attempts = append(r.Attempts, status.Attempt{
+		Interface: to.String(), Calling: asked.CallingE164, Called: asked.CalledE164, Chosen: why, Started: time.Now(),
+	})
+}
+
+// calls notes whom the destination is asked for.
+func (r *record) calls(calling, called, account string) {
+	a := r.last()
+	a.Calling, a.Called, a.Account = calling, called, account
+}
+
+// sent notes the leg of the destination.
+func (r *record) sent(l *sipgw.Leg) {
+	i := l.Info()
+	a := r.last()
+	a.Peer, a.CallID = i.Peer, i.CallID
+}
+
+// talk says that voice of both sides is expected from now on, and pause that it is not.
+func (r *record) talk()  { r.talks = time.Now() }
+func (r *record) pause() { r.talks = time.Time{} }
+
+// rings notes the first ringing of the destination under way.
+func (r *record) rings() {
+	if a := r.last(); a.Ringing.IsZero() {
+		a.Ringing = time.Now()
+	}
+}
+
+// attempt notes the result of the attempt under way.
+func (r *record) attempt(how status.Outcome, text string) {
+	a := r.last()
+	a.Outcome, a.Text, a.Ended = how, text, time.Now()
+	if how == status.Answered {
+		a.Code = 200
+	}
+}
+
+// rejected notes that the attempt under way has failed: by the peer of an interface, or on the way there.
+func (r *record) rejected(by *config.SIPInterface, e sipgw.Failed) {
+	if e.Local {
+		text := e.Reason
+		if e.Err != nil {
+			text = e.Err.Error()
+		}
+		r.attempt(status.Unreached, text)
+		return
+	}
+	r.attempt(status.Refused, e.Text)
+	a := r.last()
+	a.Code, a.Cause = e.Code, e.Cause
+	if by.Teams() {
+		a.Microsoft = microsoftText(e.Text)
+	}
+}
+
+// last is the attempt under way.
+func (r *record) last() *status.Attempt {
+	if n := len(r.Attempts); n > 0 {
+		return &r.Attempts[n-1]
+	}
+	return &status.Attempt{}
+}
+
+// replaced notes that another peer has taken the place of one (Replaces).
+func (r *record) replaced(n *side) {
+	r.begin(n.iface.ID(), status.ChosenPickup, &route.Call{})
+	r.sent(n.leg)
+	r.attempt(status.Answered, "")
+	if !r.Connected.IsZero() { // else it has taken a call that rang
+		r.Transfers++
+	}
+}
 
 // end notes how a call ended. Only the first call counts.
 func (r *record) end(who status.Party, code int, reason string) {
@@ -26,27 +135,58 @@ func (r *record) end(who status.Party, code int, reason string) {
 	} else if code == 0 {
 		code = 480
 	}
-	r.By, r.Code, r.Reason = who, code, reason
+	r.By, r.Code, r.Reason, r.Cause = who, code, reason, sipmsg.Q850(reason)
 }
 
-// printable is the record as it is kept and shown: numbers, reasons and Call-ID are text of the peers.
-func (r record) printable() status.Record {
-	for _, word := range []*string{&r.CallID, &r.Calling, &r.Called, &r.Reason} {
+// refused notes that the call was not connected: by the word of the last peer that was asked, or of the box.
+func (r *record) refused(f callFailure) {
+	who := status.ByBox
+	if r.last().Outcome == status.Refused {
+		who = status.ByCallee
+	}
+	r.end(who, f.code, f.text)
+	r.Cause, r.Microsoft = f.cause, r.last().Microsoft
+}
+
+// told notes what Microsoft says about the end of a call by the peer of an interface.
+func (r *record) told(by *config.SIPInterface, reason string) {
+	if by != nil && by.Teams() {
+		r.Microsoft = microsoftText(reason)
+	}
+}
+
+// close notes the end of a call, and of an attempt that was under way.
+func (r *record) close(now time.Time) {
+	r.Ended = now
+	r.giveUp(now)
+}
+
+// giveUp notes that the attempt under way, if there is one, is over without a result.
+func (r *record) giveUp(now time.Time) {
+	if a := r.last(); a.Outcome == "" {
+		a.Outcome, a.Ended = status.Cancelled, now
+	}
+}
+
+// kept is the record as it is kept and shown: numbers, reasons and Call-ID are text of the peers.
+func (r record) kept() status.Record {
+	x := r.Record
+	x.Route = unpackRoute(r.route)
+	q := &x.Asked
+	for _, word := range []*string{&x.CallID, &x.Calling, &x.Called, &x.CallingMapped, &x.CalledMapped, &x.Reason,
+		&q.CalledURI, &q.CallingURI, &q.CalledName, &q.CallingName, &q.CalledIP, &q.CallingIP, &q.CallingPI, &q.CallingSI} {
 		*word = printable.Text(*word)
 	}
-	r.Attempts = slices.Clone(r.Attempts)
-	for n := range r.Attempts {
-		a := &r.Attempts[n]
-		a.Calling, a.Called, a.Text = printable.Text(a.Calling), printable.Text(a.Called), printable.Text(a.Text)
+	for n := range x.Route {
+		s := &x.Route[n]
+		s.Table, s.Entry, s.Before, s.After = printable.Text(s.Table), printable.Text(s.Entry), printable.Text(s.Before), printable.Text(s.After)
 	}
-	return r.Record
-}
-
-// attempt notes the result of the attempt under way.
-func (r *record) attempt(f callFailure) {
-	if n := len(r.Attempts); n > 0 {
-		r.Attempts[n-1].Code, r.Attempts[n-1].Text = f.code, f.text
+	x.Attempts = slices.Clone(x.Attempts)
+	for n := range x.Attempts {
+		a := &x.Attempts[n]
+		a.Calling, a.Called, a.Account, a.Text = printable.Text(a.Calling), printable.Text(a.Called), printable.Text(a.Account), printable.Text(a.Text)
 	}
+	return x
 }
 
 func (r *record) duration() time.Duration {
@@ -57,17 +197,43 @@ func (r *record) duration() time.Duration {
 }
 
 // media notes the final figures of the sides that had media.
-func (r *record) media(stats [2]media.Stats, a, b *side) {
+func (r *record) media(stats [2]media.Stats, a, b *side, now time.Time) {
+	silent := r.silent(stats, a, b, now)
 	for n, s := range []*side{a, b} {
 		if s.Choice() == nil {
 			continue
 		}
-		m := status.RecordMedia{Codec: s.codec(), Suite: s.protection(), Media: figures(stats[n])}
+		m := status.RecordMedia{Side: [...]status.Party{status.ByCaller, status.ByCallee}[n], Codec: s.codec(), Suite: s.protection(), SilentS: silent[n], Media: figures(stats[n])}
 		for _, f := range []*float64{&m.JitterMS, &m.RoundTripMS, &m.BurstRatio, &m.MOS} {
 			*f = hundredths(*f)
 		}
 		r.Media = append(r.Media, m)
 	}
+}
+
+// oneWay is the longest silence of one side at the end of a call that is no one-way voice.
+const oneWay = 10 * time.Second
+
+// silent is, for each side, for how many seconds before the end nothing came from it while the other one was heard. A call on hold has no
+// such sides. A peer that suppresses silence sends at least RTCP.
+func (r *record) silent(stats [2]media.Stats, a, b *side, now time.Time) (s [2]int) {
+	both := func(ch *sdp.Choice) bool { return ch != nil && ch.Direction == sdp.SendRecv }
+	if r.talks.IsZero() || !both(a.Choice()) || !both(b.Choice()) {
+		return s
+	}
+	for n, x := range []*side{a, b} {
+		last := stats[n].LastRTP
+		if x.Choice().CN != nil && stats[n].Received > 0 {
+			last = stats[n].Last
+		}
+		if last.Before(r.talks) {
+			last = r.talks
+		}
+		if quiet := now.Sub(last); quiet > oneWay && now.Sub(stats[1-n].LastRTP) <= oneWay {
+			s[n] = int(quiet.Seconds())
+		}
+	}
+	return s
 }
 
 // figures are what the relay has counted on a side.

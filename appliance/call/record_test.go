@@ -32,8 +32,8 @@ func TestRecordHasTheFiguresOfBothPeers(t *testing.T) {
 		Quality: audio.Quality{R: 86.19, MOS: 4.2345, BurstRatio: 1.456}, Drops: media.Drops{Foreign: 3}}
 	callee := media.Stats{Received: 980, Sent: 1000, Lost: -1, Quality: audio.Quality{R: 93.2, MOS: 4.409, BurstRatio: 1}}
 	between := media.Stats{Received: 1, Sent: 1}
-	const wantCaller = `{"codec":"PCMA/8000","suite":"AES_CM_128_HMAC_SHA1_80","received":1000,"sent":990,"lost":20,"jitter_ms":1.5,"round_trip_ms":62.5,"burst_ratio":1.46,"mos":4.23,"foreign":3}`
-	const wantCallee = `{"codec":"PCMA/8000","received":980,"sent":1000,"lost":-1,"jitter_ms":0,"burst_ratio":1,"mos":4.41}`
+	const wantCaller = `{"side":"caller","codec":"PCMA/8000","suite":"AES_CM_128_HMAC_SHA1_80","received":1000,"sent":990,"lost":20,"jitter_ms":1.5,"round_trip_ms":62.5,"burst_ratio":1.46,"mos":4.23,"foreign":3}`
+	const wantCallee = `{"side":"callee","codec":"PCMA/8000","received":980,"sent":1000,"lost":-1,"jitter_ms":0,"burst_ratio":1,"mos":4.41}`
 	for name, c := range map[string]*call{
 		"two peers":                   {media: measured{stats: [2]media.Stats{caller, callee}}},
 		"a callee behind a relay hop": {media: measured{stats: [2]media.Stats{caller, between}}, b: side{hop: &relayHop{session: measured{stats: [2]media.Stats{between, callee}}}}},
@@ -41,7 +41,7 @@ func TestRecordHasTheFiguresOfBothPeers(t *testing.T) {
 	} {
 		c.a.which, c.b.which = media.A, media.B
 		c.a.Negotiation, c.b.Negotiation = negotiation.Restore(negotiation.State{Choice: &secure}), negotiation.Restore(negotiation.State{Choice: pcma})
-		c.record.media(c.closeMedia(), &c.a, &c.b)
+		c.record.media(c.closeMedia(), &c.a, &c.b, time.Now())
 		got, err := json.Marshal(c.record)
 		if err != nil || !strings.Contains(string(got), `"media":[`+wantCaller+","+wantCallee+"]") {
 			t.Errorf("%s: %s %v", name, got, err)

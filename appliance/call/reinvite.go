@@ -113,6 +113,9 @@ func (c *call) freshKey(s *side, again bool) {
 		switch {
 		case ok:
 			c.log.Info("srtp key renewed", "leg", s.which.String())
+			if again { // else it is part of every call
+				c.record.Rekeys++
+			}
 		case again && !c.ended():
 			c.after(rekeyAgain, func() {
 				if s.leg == leg {

@@ -108,6 +108,7 @@ func (c *call) replaced(x *side, n side) {
 	old, established := x.leg, c.up(x)
 	n.leg.Answer(n.Local().Marshal())
 	c.takeOver(x, n)
+	c.record.replaced(&n)
 	if !established { // a pickup: the caller is connected now
 		c.alive()
 		stop(c.early)
@@ -167,7 +168,7 @@ func (c *call) referBackNotified(e sipgw.Notified) {
 	switch {
 	case !e.Final:
 	case e.Code/100 == 2:
-		c.hangUp(nil, "", "transfer")
+		c.hangUp(nil, "", status.ByTransfer)
 	default:
 		c.log.Info("call not handed back, it stays here", "if", c.a.iface.ID(), "code", e.Code)
 	}

@@ -132,8 +132,11 @@ func (c *call) noteHold() {
 	switch held := c.held(); {
 	case held && c.state == Connected:
 		c.become(Held)
+		c.record.Holds++
+		c.record.pause()
 	case !held && c.state == Held:
 		c.become(Connected)
+		c.record.talk()
 	}
 }
 

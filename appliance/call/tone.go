@@ -17,6 +17,7 @@ func (c *call) targetProgress(t *transfer, e sipgw.Progress) {
 	if e.Code < 180 || e.Code > 189 {
 		return
 	}
+	c.record.rings()
 	if t.state == targetCalled {
 		c.becomeTarget(t, targetAlerted)
 	}

@@ -232,9 +232,10 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	}
 	r := c.referred(t, i, a)
 	r.Body = offer
-	c.record.Attempts = append(c.record.Attempts, status.Attempt{Interface: i.ID().String(), Called: r.RequestURI})
+	c.record.calls(sipmsg.SplitURI(r.From.URI).User, r.RequestURI, r.Identity)
 	c.log.Info("calling", "if", i.ID(), "to", r.RequestURI, "from", r.From.URI)
 	t.next.leg = c.m.SIP.Invite(c, r)
+	c.record.sent(t.next.leg)
 	c.limitSilence(&t.hunting, &t.next, c.nextTarget)
 	return nil
 }
@@ -272,7 +273,7 @@ func (c *call) fromNext(e sipgw.Event) {
 			case ok:
 				c.transferred()
 			default:
-				c.record.attempt(callFailure{code: 488})
+				c.record.attempt(status.Unusable, "no codec in common with the other side")
 				c.transferFailed(488)
 			}
 		}
@@ -283,7 +284,7 @@ func (c *call) fromNext(e sipgw.Event) {
 		c.alignCodec(c.beyond(t.x), t.next.Choice(), done)
 	case sipgw.Failed:
 		t.next.leg = nil
-		c.nextTarget(c.rejection(t.state != targetCalled, e))
+		c.nextTarget(c.rejection(&t.next, t.state != targetCalled, e))
 	case sipgw.Ended: // while the transferee changes its codec
 		t.next.leg = nil
 		c.transferFailed(480)
@@ -298,7 +299,8 @@ func (c *call) transferred() {
 	c.stopTone(t)
 	c.transfer = nil
 	t.notify(200)
-	c.record.attempt(callFailure{code: 200})
+	c.record.attempt(status.Answered, "")
+	c.record.Transfers++
 	c.log.Info("transferred", "if", t.next.iface.ID(), "leg", t.x.which.String())
 	c.urgent = c.urgent || t.urgent
 	c.takeOver(t.x, t.next)
@@ -321,6 +323,7 @@ func (c *call) takeOver(x *side, n side) {
 		tell()
 	}
 	c.releaseChannel()
+	c.record.talk()
 	c.hold(c.beyond(x), sdp.SendRecv)
 	c.noteHold()
 }
@@ -343,7 +346,7 @@ func (c *call) transferFailed(code int) {
 	}
 	t.next.releasePorts(t.x)
 	if t.x.leg == nil {
-		c.hangUp(nil, "", "transfer")
+		c.hangUp(nil, "", status.ByTransfer)
 		return
 	}
 	c.releaseChannel()

@@ -29,7 +29,10 @@ func (hostileBox) Calls() []status.Call {
 
 func (hostileBox) CallRecords(int) ([]status.Record, error) {
 	return []status.Record{{ID: "15", CallID: hostile, From: "a", To: "b", Calling: hostile, Called: hostile, By: "caller", Code: 486, Reason: hostile,
-		Attempts: []status.Attempt{{Interface: "b", Calling: hostile, Called: hostile, Code: 486, Text: hostile}}}}, nil
+		Peer: hostile, CallingMapped: hostile, CalledMapped: hostile, Microsoft: &status.MicrosoftText{Text: hostile, ID: hostile},
+		Route: []status.RouteStep{{Table: hostile, Entry: hostile, Action: "go", Before: hostile, After: hostile}},
+		Attempts: []status.Attempt{{Interface: "b", Peer: hostile, CallID: hostile, Calling: hostile, Called: hostile, Account: hostile, Outcome: status.Refused, Code: 486, Text: hostile,
+			Microsoft: &status.MicrosoftText{Text: hostile, ID: hostile}}}}}, nil
 }
 
 func (hostileBox) Registrations() []status.Registration {

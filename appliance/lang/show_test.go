@@ -69,8 +69,14 @@ func (busyBox) Calls() []status.Call {
 
 func (busyBox) CallRecords(n int) ([]status.Record, error) {
 	return []status.Record{
-		{ID: "15", CallID: "x@y", Started: noon.Add(-2 * time.Hour), Ended: noon.Add(-2 * time.Hour), From: "if_pbx", To: "if_teams", Calling: "222", Called: "+4930123",
-			By: status.ByCallee, Code: 486, Reason: "Busy Here", Attempts: []status.Attempt{{Interface: "if_teams", Calling: "+49222", Called: "+4930123", Code: 486, Text: "Q.850;cause=34"}}},
+		{Version: 2, ID: "15", CallID: "x@y", Peer: "192.168.1.100:5060/udp", Started: noon.Add(-2 * time.Hour), Ended: noon.Add(-2 * time.Hour), From: "if_pbx", To: "if_teams",
+			Calling: "222", Called: "user.01", CallingMapped: "+49222", CalledMapped: "+4930123", By: status.ByCallee, Code: 486, Reason: "Busy Here",
+			Licenses: status.LicensesInUse{Sessions: 1, SessionsTotal: 4, Channels: 1, ChannelsTotal: 8},
+			Route:    []status.RouteStep{{Table: "routing-table rt", Entry: "route default", Action: "go", Before: `called-e164 "user.01"`, After: "dest-service hg"}},
+			Attempts: []status.Attempt{
+				{Interface: "if_teams_2", Calling: "+49222", Called: "+4930123", Chosen: status.ChosenFirst, Outcome: status.Skipped, Text: "the peer of if_teams_2 does not answer OPTIONS: no response"},
+				{Interface: "if_teams", Peer: "sip.pstnhub.microsoft.com:5061/tls", CallID: "c-1", Calling: "+49222", Called: "+4930123", Chosen: status.ChosenUnreached, Outcome: status.Refused,
+					Code: 486, Cause: 34, Text: "Q.850;cause=34"}}},
 		{ID: "16", CallID: "a@b", Started: noon.Add(-time.Hour), Connected: noon.Add(-time.Hour), Ended: noon.Add(-59 * time.Minute), From: "if_teams", To: "if_pbx",
 			Calling: "+4930123", Called: "222", By: status.ByCaller, Code: 200,
 			Media: []status.RecordMedia{{Codec: "PCMA/8000", Suite: "AES_CM_128_HMAC_SHA1_80", Media: status.Media{Received: 3000, Sent: 2990, Lost: 2, JitterMS: 0.5, RoundTripMS: 31.2, BurstRatio: 1.5, MOS: 4.31}},

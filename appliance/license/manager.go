@@ -239,6 +239,14 @@ func (m *Manager) Table() []status.Pool {
 	return []status.Pool{m.row(SIPSessions, m.sessions), m.row(SRTPChannels, m.channels)}
 }
 
+// InUse is how many of both pools are in use.
+func (m *Manager) InUse() status.LicensesInUse {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sessions, channels := m.row(SIPSessions, m.sessions), m.row(SRTPChannels, m.channels)
+	return status.LicensesInUse{Sessions: sessions.Alloc, SessionsTotal: sessions.Total, Channels: channels.Alloc, ChannelsTotal: channels.Total}
+}
+
 // Sessions is how many calls the licenses allow at once.
 func (m *Manager) Sessions() int {
 	m.mu.Lock()

@@ -68,6 +68,7 @@ type incoming struct {
 	started  bool          // the call knows: Started
 	silent   bool          // the call knows: TimedOut
 	last     time.Duration // when a packet was accepted
+	lastRTP  time.Duration
 	heard    reception
 	since    time.Duration // when Open or Set was called: silence counts from here
 	spoken   audio.Activity

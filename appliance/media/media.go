@@ -136,7 +136,7 @@ type Stats struct {
 	PeerJitter                 time.Duration // of our packets, by the peer's last report
 	Drops
 	RTCPReceived, RTCPSent uint64
-	Last                   time.Time      // when a packet was accepted last, zero for never
+	Last, LastRTP          time.Time      // when a packet, and one of RTP, was accepted last; zero: never
 	Source                 netip.AddrPort // where the peer's RTP comes from; invalid while unknown
 	SSRC                   uint32         // of the peer's stream
 }

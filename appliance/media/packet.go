@@ -56,7 +56,7 @@ func (t *thread) receiveRTP(l *leg, p []byte, from address) {
 	l.stats.received++
 	l.stats.receivedOctets += uint64(n)
 	l.in.heard.update(ssrc, seq, timestamp, t.now, l.formats.rate)
-	l.in.last = t.now
+	l.in.last, l.in.lastRTP = t.now, t.now
 	if !l.in.started || l.in.silent {
 		t.notifyOnce(l, &l.in.started, Started)
 		l.in.silent = false

@@ -34,6 +34,9 @@ func (l *leg) figures(base time.Time) Stats {
 	if l.in.last != 0 {
 		s.Last = base.Add(l.in.last)
 	}
+	if l.in.lastRTP != 0 {
+		s.LastRTP = base.Add(l.in.lastRTP)
+	}
 	return s
 }
 

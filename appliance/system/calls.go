@@ -98,8 +98,7 @@ func (s *System) CallRecords(n int) ([]status.Record, error) {
 	}
 	list := make([]status.Record, 0, len(lines))
 	for _, line := range lines {
-		var r status.Record
-		if json.Unmarshal(line, &r) == nil {
+		if r, err := status.ReadRecord(line); err == nil {
 			list = append(list, r)
 		}
 	}

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"viaduct/appliance/plural"
+	"viaduct/appliance/route"
 	"viaduct/appliance/status"
 )
 
@@ -73,26 +75,70 @@ func (pg Page) Record(r status.Record) {
 	pg.Printf("Call %s\n", r.ID)
 	pg.Printf("  Call-ID: %s\n", dash(r.CallID))
 	pg.Printf("  %s calls %s\n", dash(r.Calling), dash(r.Called))
-	pg.Printf("  From %s to %s\n", r.From, dash(r.To))
+	if r.CallingMapped != "" || r.CalledMapped != "" {
+		pg.Printf("  After mapping: %s calls %s\n", dash(r.CallingMapped), dash(r.CalledMapped))
+	}
+	pg.Printf("  From %s to %s\n", withPeer(r.From, r.Peer), dash(r.To))
 	pg.Printf("  Started: %s\n", pg.time(r.Started))
 	pg.Printf("  Talked: %s\n", talked(r))
 	pg.Printf("  Result: %s\n", outcome(r))
+	if r.Emergency {
+		pg.Printf("  Emergency call\n")
+	}
+	if l := r.Licenses; l.SessionsTotal > 0 {
+		pg.Printf("  Licenses in use before it: %d of %d sip-sessions, %d of %d srtp-channels\n", l.Sessions, l.SessionsTotal, l.Channels, l.ChannelsTotal)
+	}
+	for _, s := range r.Route {
+		pg.Printf("  Route: %s\n", route.Step(s))
+	}
 	for _, t := range r.Attempts {
-		answer := "no answer"
-		if t.Code > 0 {
-			answer = strings.TrimSpace(fmt.Sprintf("%d %s", t.Code, t.Text))
+		verb := "Tried"
+		if t.Outcome == status.Skipped {
+			verb = "Passed over"
 		}
-		pg.Printf("  Tried %s, %s calling %s: %s\n", t.Interface, dash(t.Calling), dash(t.Called), answer)
+		pg.Printf("  %s %s, %s calling %s: %s\n", verb, withPeer(t.Interface, t.Peer), dash(t.Calling), dash(t.Called), came(t))
+	}
+	if r.Transfers+r.Holds+r.Rekeys > 0 {
+		pg.Printf("  Changes: %s, %s, %s\n", plural.Of(r.Transfers, "transfer"), plural.Of(r.Holds, "hold"), plural.Of(r.Rekeys, "new SRTP key"))
 	}
 	for n, m := range r.Media {
 		side := r.From
-		if n > 0 {
+		if m.Side == status.ByCallee || m.Side == "" && n > 0 {
 			side = dash(r.To)
 		}
 		pg.Printf("  Media of %s: %s, SRTP %s\n", side, dash(m.Codec), dash(m.Suite))
 		pg.Printf("    Packets: %d in, %d out, %d lost, %d from unknown sources, jitter %.1f ms\n", m.Received, m.Sent, m.Lost, m.Foreign, m.JitterMS)
 		pg.Printf("    Quality: MOS %s, burst ratio %.1f, round trip %s\n", known(m.MOS, "%.2f"), max(m.BurstRatio, 1), known(m.RoundTripMS, "%.1f ms"))
+		if m.SilentS > 0 {
+			pg.Printf("    One-way voice: nothing from it in the last %s\n", span(time.Duration(m.SilentS)*time.Second))
+		}
 	}
+}
+
+// withPeer names an interface with the address beyond it.
+func withPeer(name, peer string) string {
+	if peer == "" {
+		return name
+	}
+	return name + " (" + peer + ")"
+}
+
+// came is what came of an attempt.
+func came(t status.Attempt) string {
+	var words []string
+	if t.Outcome != "" {
+		words = append(words, string(t.Outcome))
+	}
+	switch {
+	case t.Code > 0:
+		words = append(words, strconv.Itoa(t.Code))
+	case t.Outcome == "":
+		words = append(words, "no answer")
+	}
+	if t.Text != "" {
+		words = append(words, t.Text)
+	}
+	return strings.Join(words, " ")
 }
 
 // talked returns how long a call was connected.

@@ -1,0 +1,130 @@
+package call
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/media"
+	"viaduct/appliance/negotiation"
+	"viaduct/appliance/route"
+	"viaduct/appliance/sdp"
+	"viaduct/appliance/sipgw"
+	"viaduct/appliance/status"
+)
+
+// What Teams says in a Reason header is taken apart: the id for support, the code, the words. An address, a number of a call or an id is no code.
+func TestWordsOfMicrosoft(t *testing.T) {
+	const id = "9810e5a9-667c-4513-8d3a-5d83503e1c71"
+	for reason, want := range map[string]status.MicrosoftText{
+		`Q.850;cause=63;text="` + id + `;Current call site state prevents fork to this entity."`: {ID: id, Text: "Current call site state prevents fork to this entity."},
+		`Q.850;cause=63;text="` + id + `;510532;no trunk config found"`:                          {ID: id, Code: 510532, Text: "no trunk config found"},
+		`Q.850;cause=34; text="560486 busy; twice"; 399 sbc "other"`:                             {Code: 560486, Text: "560486 busy; twice"},
+		`Q.850;cause=21;text="10500"`:                                                            {Code: 10500},
+		`Q.850;cause=16;text="52.114.75.24:50601 said +49540200 and 540200a"`:                    {Text: "52.114.75.24:50601 said +49540200 and 540200a"},
+		"Q.850;cause=16;text=\"a\x1b[2Jb\"":                                                      {Text: `a\x1b[2Jb`},
+		`Q.850;cause=16;text="`:                                                                  {},
+		`Q.850;cause=16`:                                                                         {},
+		``:                                                                                       {},
+	} {
+		got := microsoftText(reason)
+		if want == (status.MicrosoftText{}) {
+			if got != nil {
+				t.Errorf("%q: %+v", reason, *got)
+			}
+		} else if got == nil || *got != want {
+			t.Errorf("%q: %+v, want %+v", reason, got, want)
+		}
+	}
+	if m := microsoftText(`Q.850;text="` + strings.Repeat("x", 5000)); len(m.Text) > 256 {
+		t.Errorf("%d characters are kept", len(m.Text))
+	}
+}
+
+// The way through the tables comes back as it was, cut where it is longer than is kept.
+func TestARouteIsPackedAndUnpacked(t *testing.T) {
+	step := route.Step{Table: "routing-table rt", Entry: "route +49", Action: route.ActionGo, Before: `called-e164 "+49"`, After: "dest-service hg"}
+	trace := []route.Step{step, {Table: "call", Action: route.ActionReject, After: strings.Repeat("n", 1000)}}
+	list := unpackRoute(packRoute(trace))
+	if len(list) != 2 || list[0] != status.RouteStep(step) || list[1].After != strings.Repeat("n", maxMapped) {
+		t.Errorf("%+v", list)
+	}
+	for range 1000 {
+		trace = append(trace, step)
+	}
+	if b := packRoute(trace); len(b) > maxRoute || len(unpackRoute(b)) < 20 {
+		t.Errorf("%d octets, %d steps", len(b), len(unpackRoute(b)))
+	}
+	if list := unpackRoute(packRoute(nil)); list != nil {
+		t.Errorf("%+v", list)
+	}
+}
+
+// A record has a bound, however often a call is transferred: the first attempts and the last ones stay.
+func TestARecordKeepsTheFirstAndTheLastAttempts(t *testing.T) {
+	var r record
+	for n := range 500 {
+		r.begin(config.InterfaceID{Name: fmt.Sprint("if_", n)}, status.ChosenTransfer, &route.Call{})
+		r.rejected(&config.SIPInterface{}, sipgw.Failed{Code: 486})
+	}
+	if n := len(r.Attempts); n != maxAttempts || r.Attempts[0].Interface != "if_0" || !strings.HasSuffix(r.last().Interface, "if_499") {
+		t.Errorf("%d attempts, from %s to %s", n, r.Attempts[0].Interface, r.last().Interface)
+	}
+}
+
+// One-way voice: packets of one side only, for more than ten seconds, while nobody holds.
+func TestOneWayVoiceIsNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Hour)
+		now := time.Now()
+		ago := func(s int) time.Time { return now.Add(-time.Duration(s) * time.Second) }
+		heard := func(last, rtp time.Time) media.Stats {
+			return media.Stats{Received: 100, Last: last, LastRTP: rtp}
+		}
+		both := heard(now, now)
+		talk := sdp.Choice{Codec: sdp.Codec{PT: 8, Name: sdp.PCMA, Rate: 8000}, Addr: netip.MustParseAddrPort("192.0.2.1:4000"), Direction: sdp.SendRecv}
+		held, pauses := talk, talk
+		held.Direction = sdp.SendOnly
+		pauses.CN = &sdp.Codec{PT: 13}
+		for name, c := range map[string]struct {
+			caller, callee media.Stats
+			callee1        sdp.Choice
+			talks          time.Time
+			want           [2]int
+		}{
+			"both are heard":                      {both, both, talk, ago(60), [2]int{}},
+			"the callee never":                    {both, media.Stats{}, talk, ago(60), [2]int{0, 60}},
+			"the caller no more":                  {heard(ago(35), ago(35)), both, talk, ago(60), [2]int{35, 0}},
+			"neither":                             {heard(ago(35), ago(35)), heard(ago(30), ago(30)), talk, ago(60), [2]int{}},
+			"ten seconds":                         {both, media.Stats{}, talk, ago(10), [2]int{}},
+			"nobody answered":                     {both, media.Stats{}, talk, time.Time{}, [2]int{}},
+			"on hold":                             {both, heard(ago(35), ago(35)), held, ago(60), [2]int{}},
+			"its RTCP comes, which is no voice":   {both, heard(now, ago(35)), talk, ago(60), [2]int{0, 35}},
+			"its RTCP comes, and it is silent":    {both, heard(now, ago(35)), pauses, ago(60), [2]int{}},
+			"it is silent, and no RTCP comes":     {both, heard(ago(20), ago(35)), pauses, ago(60), [2]int{0, 20}},
+			"it was on hold until 15 seconds ago": {both, heard(ago(300), ago(300)), talk, ago(15), [2]int{0, 15}},
+		} {
+			a, b := side{which: media.A}, side{which: media.B}
+			a.Negotiation, b.Negotiation = negotiation.Restore(negotiation.State{Choice: &talk}), negotiation.Restore(negotiation.State{Choice: &c.callee1})
+			r := record{talks: c.talks}
+			r.media([2]media.Stats{c.caller, c.callee}, &a, &b, now)
+			if got := [2]int{r.Media[0].SilentS, r.Media[1].SilentS}; got != c.want {
+				t.Errorf("%s: %v, want %v", name, got, c.want)
+			}
+			want := status.Party("")
+			switch {
+			case c.want[0] > 0:
+				want = status.ByCaller
+			case c.want[1] > 0:
+				want = status.ByCallee
+			}
+			if got := r.OneWay(); got != want {
+				t.Errorf("%s: %q was not heard, want %q", name, got, want)
+			}
+		}
+	})
+}

@@ -1,0 +1,162 @@
+package status
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// RecordVersion is the version of Record's schema. Version 1, which says no version, had nothing of route, licenses and changes, and of an
+// attempt only who was called and what came back. A reader of one version reads the fields that it knows of any other.
+const RecordVersion = 2
+
+// Record is what is kept of a call that has ended: one line of JSON.
+type Record struct {
+	Version       int            `json:"version,omitempty"`
+	ID            string         `json:"id"`
+	CallID        string         `json:"call_id"`        // of the caller's leg
+	Peer          string         `json:"peer,omitempty"` // from where the call came: host:port/transport
+	Started       time.Time      `json:"started"`
+	Alerted       time.Time      `json:"alerted,omitzero"` // when the callee rang first
+	Connected     time.Time      `json:"connected,omitzero"`
+	Ended         time.Time      `json:"ended,omitzero"` // zero: it is in progress
+	From          string         `json:"from"`           // SIP interfaces
+	To            string         `json:"to,omitempty"`
+	Calling       string         `json:"calling"` // as the caller said it
+	Called        string         `json:"called"`
+	CallingMapped string         `json:"calling_mapped,omitempty"` // as the destination was told it
+	CalledMapped  string         `json:"called_mapped,omitempty"`
+	Asked         Properties     `json:"asked,omitzero"` // the rest of what the tables were asked with
+	Emergency     bool           `json:"emergency,omitempty"`
+	Licenses      LicensesInUse  `json:"licenses,omitzero"` // when the call began, without its own
+	Route         []RouteStep    `json:"route,omitempty"`
+	Attempts      []Attempt      `json:"attempts,omitempty"`
+	By            Party          `json:"by"`   // who ended it
+	Code          int            `json:"code"` // SIP status of the call: 200 for one that was connected
+	Cause         int            `json:"cause,omitempty"`
+	Reason        string         `json:"reason,omitempty"`
+	Microsoft     *MicrosoftText `json:"microsoft,omitempty"` // in the Reason with which Teams ended the call
+	Transfers     int            `json:"transfers,omitempty"`
+	Holds         int            `json:"holds,omitempty"`
+	Rekeys        int            `json:"rekeys,omitempty"`
+	Media         []RecordMedia  `json:"media,omitempty"` // the caller's side first
+}
+
+// ReadRecord reads a line of any version.
+func ReadRecord(line []byte) (r Record, err error) {
+	if err = json.Unmarshal(line, &r); err == nil && r.Version == 0 {
+		r.Version = 1
+	}
+	return r, err
+}
+
+// OneWay is whose voice did not come while the other's did; "" when both came, or none.
+func (r *Record) OneWay() Party {
+	for _, m := range r.Media {
+		if m.SilentS > 0 {
+			return m.Side
+		}
+	}
+	return ""
+}
+
+// Properties are the properties of a call beside its numbers, before routing.
+type Properties struct {
+	CalledURI   string `json:"called_uri,omitempty"`
+	CallingURI  string `json:"calling_uri,omitempty"`
+	CalledName  string `json:"called_name,omitempty"`
+	CallingName string `json:"calling_name,omitempty"`
+	CalledIP    string `json:"called_ip,omitempty"`
+	CallingIP   string `json:"calling_ip,omitempty"`
+	CallingPI   string `json:"calling_pi,omitempty"`
+	CallingSI   string `json:"calling_si,omitempty"`
+}
+
+// LicensesInUse are the licenses in use, and how many there are.
+type LicensesInUse struct {
+	Sessions      int `json:"sessions"`
+	SessionsTotal int `json:"sessions_total"`
+	Channels      int `json:"channels"`
+	ChannelsTotal int `json:"channels_total"`
+}
+
+// RouteStep is one step of a call through the tables.
+type RouteStep struct {
+	Table  string `json:"table"`
+	Entry  string `json:"entry,omitempty"`
+	Action string `json:"action"` // of package route
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+}
+
+// Party is who ended a call. It is text, because a record may be of a version that knows other parties.
+type Party string
+
+const (
+	ByCaller        Party = "caller"
+	ByCallee        Party = "callee"
+	ByBox           Party = "box"
+	ByMedia         Party = "media"
+	ByAdministrator Party = "administrator"
+	ByTransfer      Party = "transfer" // the call was joined with another one, and that ended
+)
+
+// Attempt is one destination that a call tried, or passed over.
+type Attempt struct {
+	Interface string         `json:"interface"`
+	Peer      string         `json:"peer,omitempty"` // host:port/transport
+	CallID    string         `json:"call_id,omitempty"`
+	Calling   string         `json:"calling"`
+	Called    string         `json:"called"`
+	Account   string         `json:"account,omitempty"` // as which the peer knows the caller
+	Started   time.Time      `json:"started,omitzero"`
+	Ringing   time.Time      `json:"ringing,omitzero"`
+	Ended     time.Time      `json:"ended,omitzero"` // when it was answered, refused or given up
+	Chosen    Chosen         `json:"chosen,omitempty"`
+	Outcome   Outcome        `json:"outcome,omitempty"` // "": of version 1, or it is under way
+	Code      int            `json:"code,omitempty"`    // 0: no answer
+	Cause     int            `json:"cause,omitempty"`   // Q.850
+	Text      string         `json:"text,omitempty"`    // Reason and Warning of the peer, or why it was not reached or passed over
+	Microsoft *MicrosoftText `json:"microsoft,omitempty"`
+}
+
+// Chosen is why a destination had its turn.
+type Chosen string
+
+const (
+	ChosenFirst     Chosen = "first"
+	ChosenHunted    Chosen = "hunted"    // the cause of the one before is among those that the hunt group hunts on
+	ChosenUnreached Chosen = "unreached" // the one before was silent, not reached or passed over
+	ChosenEmergency Chosen = "emergency" // an emergency call tries all
+	ChosenTransfer  Chosen = "transfer"  // a peer has asked for a transfer to it
+	ChosenPickup    Chosen = "pickup"    // it took the call that rang elsewhere, or took over (Replaces)
+)
+
+// Outcome is what became of an attempt.
+type Outcome string
+
+const (
+	Answered  Outcome = "answered"
+	Refused   Outcome = "refused"   // by the peer
+	Unreached Outcome = "unreached" // nothing came from the peer: no name, no connection, no response
+	Silent    Outcome = "silent"    // nothing within the timeout of the hunt group
+	Skipped   Outcome = "skipped"   // not tried
+	Unusable  Outcome = "unusable"  // it answered, and nothing could be done with its answer
+	Cancelled Outcome = "cancelled" // it was under way when the call ended
+)
+
+// MicrosoftText is what Teams says beside the SIP status, in the text of Reason: an id for Microsoft's support, a code of five or six
+// digits, and words.
+type MicrosoftText struct {
+	Code int    `json:"code,omitempty"`
+	Text string `json:"text,omitempty"`
+	ID   string `json:"id,omitempty"`
+}
+
+// RecordMedia are the final figures of one side.
+type RecordMedia struct {
+	Side    Party  `json:"side,omitempty"`     // "": of version 1, where the caller's comes first
+	Codec   string `json:"codec,omitempty"`    // "PCMA/8000"
+	Suite   string `json:"suite,omitempty"`    // of SRTP
+	SilentS int    `json:"silent_s,omitempty"` // seconds, more than 10, for which nothing came from this peer and packets of the other one did
+	Media
+}
