@@ -89,7 +89,7 @@ func (pg Page) Record(r status.Record) {
 		pg.Printf("  Licenses in use before it: %d of %d sip-sessions, %d of %d srtp-channels\n", l.Sessions, l.SessionsTotal, l.Channels, l.ChannelsTotal)
 	}
 	for _, s := range r.Route {
-		pg.Printf("  Route: %s\n", route.Step(s))
+		pg.Printf("  Route: %s\n", route.Step(s).String())
 	}
 	for _, t := range r.Attempts {
 		verb := "Tried"
