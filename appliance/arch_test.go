@@ -63,7 +63,7 @@ var floors = map[string]string{
 	"negotiation": "config sdp srtp",
 	"call":        "negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
 	"lang":        "config cli lang/answer lang/check lang/command lang/device lang/older pasted plural printable status lang/word",
-	"lang/answer": "cli health lang/check plural printable release source status",
+	"lang/answer": "cli health lang/check plural printable release route source status",
 	"lang/check":  "calendar config cli health pki printable plural",
 	"lang/device": "config health lang/check plural status",
 	"lang/older":  "config cli",
