@@ -35,7 +35,7 @@ func (pg Page) ACME(list []status.ACME, now time.Time) {
 			pg.Printf("  Renewal: %s\n", at(x.Renew))
 		}
 		if x.Error != "" {
-			pg.Printf("  Last failure: %s\n", x.Error)
+			pg.Folded("  Last failure: ", x.Error)
 		}
 		if !x.Held.IsZero() {
 			pg.Printf("  The authority wants to be left alone until %s\n", at(x.Held))

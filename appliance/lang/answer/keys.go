@@ -151,7 +151,7 @@ func (pg Page) Calendar(l status.Calendar, now time.Time) {
 	pg.entries("Past", l.Others, past)
 	pg.Printf("\nSources\n")
 	for _, name := range slices.Sorted(maps.Keys(l.Sources)) {
-		pg.folded("  "+name+": ", l.Sources[name])
+		pg.Folded("  "+name+": ", l.Sources[name])
 	}
 }
 
@@ -170,7 +170,7 @@ func (pg Page) entries(title string, list []status.CalendarEntry, wanted func(st
 		if len(e.Sources) > 0 {
 			text += " [" + strings.Join(e.Sources, ", ") + "]"
 		}
-		pg.folded("  "+e.Date.UTC().Format(time.DateOnly)+"  ", text)
+		pg.Folded("  "+e.Date.UTC().Format(time.DateOnly)+"  ", text)
 	}
 	if none {
 		pg.Printf("  -\n")

@@ -44,8 +44,8 @@ func oneLine(v any) any {
 // Sentence formats an error on one line; joined errors have several.
 func Sentence(err error) string { return printable.Line(strings.ReplaceAll(err.Error(), "\n", "; ")) }
 
-// folded writes prose behind a head, and goes on below it where the screen ends. Lines to paste are not folded.
-func (pg Page) folded(head, text string) {
+// Folded writes prose behind a head, and goes on below it where the screen ends. Lines to paste are not folded.
+func (pg Page) Folded(head, text string) {
 	for _, line := range fold(head, text) {
 		pg.Printf("%s\n", line)
 	}

@@ -81,7 +81,7 @@ func countProblems(list []check.Problem) map[check.Severity]int {
 func (pg Page) within(list []check.Problem, rows int) (whole bool) {
 	var long, short []string
 	for _, x := range list {
-		long, short = append(long, x.Explained()), append(short, fmt.Sprintf("%s: %s\n", x.Severity, printable.Line(x.Text)))
+		long, short = append(long, explained(x)), append(short, fmt.Sprintf("%s: %s\n", x.Severity, printable.Line(x.Text)))
 	}
 	if text := strings.Join(long, ""); rows <= 0 || rowsOf(text) <= rows {
 		io.WriteString(pg.Out, text)
@@ -112,6 +112,30 @@ func (pg Page) within(list []check.Problem, rows int) (whole bool) {
 		fmt.Fprintf(pg.Out, "and %s more\n", strings.Join(rest, ", "))
 	}
 	return false
+}
+
+// explained is a problem in full: its text, its lines and its fixes. The lines to paste are not folded.
+func explained(p check.Problem) string {
+	var b strings.Builder
+	for _, line := range fold(p.Severity.String()+": ", p.Text) {
+		fmt.Fprintf(&b, "%s\n", line)
+	}
+	for _, w := range append([]check.Where{{Path: p.Path, Source: p.Source}}, p.Also[:min(len(p.Also), check.AlsoShown)]...) {
+		if w.Source != "" {
+			fmt.Fprintf(&b, "  in: %s\n", printable.Line(strings.Join(append(slices.Clone(w.Path), w.Source), " / ")))
+		}
+	}
+	if more := len(p.Also) - check.AlsoShown; more > 0 {
+		fmt.Fprintf(&b, "  and in %s\n", plural.Of(more, "more line"))
+	}
+	blocks := p.Fixes()
+	if len(blocks) > 0 {
+		b.WriteString("  fix:\n")
+	}
+	for _, line := range slices.Concat(blocks...) {
+		fmt.Fprintf(&b, "    %s\n", printable.Line(line))
+	}
+	return b.String()
 }
 
 // rowsOf returns how many rows of a terminal a text fills.

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"viaduct/appliance/health"
-	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 )
 
@@ -87,9 +86,9 @@ func (p Problem) where() Where {
 	return Where{Line: p.Line, Path: p.Path, Source: p.Source, First: p.First, Fix: p.Fix, FixPath: p.FixPath}
 }
 
-// alsoShown limits how many further lines a problem names, and alsoFixed for how many it offers fixes.
+// AlsoShown limits how many further lines a problem names, and alsoFixed for how many it offers fixes.
 const (
-	alsoShown = 8
+	AlsoShown = 8
 	alsoFixed = 50
 )
 
@@ -123,7 +122,7 @@ func (p Problem) Fixes() (blocks [][]string) {
 
 // fixLines returns the lines of the fixes without their headers.
 func (p Problem) fixLines() (lines []string) {
-	for _, w := range append([]Where{p.where()}, p.Also[:min(len(p.Also), alsoShown)]...) {
+	for _, w := range append([]Where{p.where()}, p.Also[:min(len(p.Also), AlsoShown)]...) {
 		for _, line := range w.fix() {
 			if !slices.Contains(lines, line) {
 				lines = append(lines, line)
@@ -145,11 +144,11 @@ func (p Problem) String() string {
 	text := fmt.Sprintf("%s: %s", p.Severity, p.Text)
 	if len(p.Also) > 0 && p.File != "" {
 		var lines []string
-		for _, w := range p.Also[:min(len(p.Also), alsoShown)] {
+		for _, w := range p.Also[:min(len(p.Also), AlsoShown)] {
 			lines = append(lines, strconv.Itoa(w.Line))
 		}
 		text += "; also line " + strings.Join(lines, ", ")
-		if more := len(p.Also) - alsoShown; more > 0 {
+		if more := len(p.Also) - AlsoShown; more > 0 {
 			text += fmt.Sprintf(" and %d more", more)
 		}
 	}
@@ -161,28 +160,6 @@ func (p Problem) String() string {
 		return text
 	}
 	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, text)
-}
-
-// Explained returns a problem in full: its text, its lines and its fixes.
-func (p Problem) Explained() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", p.Severity, printable.Line(p.Text))
-	for _, w := range append([]Where{{Path: p.Path, Source: p.Source}}, p.Also[:min(len(p.Also), alsoShown)]...) {
-		if w.Source != "" {
-			fmt.Fprintf(&b, "  in: %s\n", printable.Line(strings.Join(append(slices.Clone(w.Path), w.Source), " / ")))
-		}
-	}
-	if more := len(p.Also) - alsoShown; more > 0 {
-		fmt.Fprintf(&b, "  and in %s\n", plural.Of(more, "more line"))
-	}
-	blocks := p.Fixes()
-	if len(blocks) > 0 {
-		b.WriteString("  fix:\n")
-	}
-	for _, line := range slices.Concat(blocks...) {
-		fmt.Fprintf(&b, "    %s\n", printable.Line(line))
-	}
-	return b.String()
 }
 
 // Sort sorts problems by line, then by severity.

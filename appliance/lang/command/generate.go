@@ -58,7 +58,7 @@ func generateRequest(c *Call, a *request) error {
 	if err != nil {
 		return fmt.Errorf("generate %s: %w", a.What, err)
 	}
-	c.Printf("%% request for %s: give it to the authority, and import the certificate that comes back (import pki:certificate/%s)\n", strings.Join(names, ", "), pki.Name(a.What))
+	c.page().Folded("% ", fmt.Sprintf("request for %s: give it to the authority, and import the certificate that comes back (import pki:certificate/%s)", strings.Join(names, ", "), pki.Name(a.What)))
 	_, err = c.Out.Write(text)
 	return err
 }

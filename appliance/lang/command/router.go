@@ -175,15 +175,15 @@ func showTrace(c *Call, a *traceArgs) error {
 		return err
 	}
 	for _, s := range t.Steps {
-		c.Printf("%s\n", s)
+		c.page().Folded(s[:len(s)-len(strings.TrimLeft(s, " "))], s)
 	}
 	for i, s := range t.Attempts {
-		c.Printf("%d. %s\n", i+1, s)
+		c.page().Folded(fmt.Sprintf("%d. ", i+1), s)
 	}
 	for _, s := range t.Notes {
-		c.Printf("%% note: %s\n", s)
+		c.page().Folded("% note: ", s)
 	}
-	c.Printf("%s\n", t.Result)
+	c.page().Folded("", t.Result)
 	return nil
 }
 
