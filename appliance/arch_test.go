@@ -58,12 +58,13 @@ var floors = map[string]string{
 	"pasted":      "",
 	"release":     "",
 	"timeline":    "status",
+	"traffic":     "status",
 	"overload":    "status",
 	"party":       "config route sipmsg",
 	"negotiation": "config sdp srtp",
 	"call":        "negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
 	"lang":        "config cli lang/answer lang/check lang/command lang/device lang/older pasted plural printable status lang/word",
-	"lang/answer": "cli health lang/check plural printable release route source status",
+	"lang/answer": "cli health lang/check plural printable release route sipmsg source status",
 	"lang/check":  "calendar config cli health pki printable plural",
 	"lang/device": "config health lang/check plural status",
 	"lang/older":  "config cli",
@@ -72,7 +73,7 @@ var floors = map[string]string{
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains internalca issuers " +
-		"bans " +
+		"bans traffic " +
 		"firmware ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",
 	"api/wire": "pasted",

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/lang/device"
@@ -56,6 +57,7 @@ var parts = map[string]ask{
 	"routes":          many(device.Box.IPRoutes),
 	"sessions":        many(device.Box.Sessions),
 	"system":          one(device.Box.System),
+	"traffic":         traffic,
 	"unknown-issuers": many(device.Box.UnknownIssuers),
 }
 
@@ -77,6 +79,10 @@ func neighbours(_ context.Context, b device.Box, _ StatusQuery) (any, error) {
 func records(_ context.Context, b device.Box, q StatusQuery) (any, error) {
 	last, err := b.CallRecords(q.Last)
 	return list(last), err
+}
+
+func traffic(_ context.Context, b device.Box, _ StatusQuery) (any, error) {
+	return b.Traffic(24 * time.Hour), nil
 }
 
 // list is never nil: JSON has [] for nothing.

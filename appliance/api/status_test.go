@@ -28,6 +28,8 @@ func (*stated) ACME() []status.ACME {
 	return []status.ACME{{Name: "sbc", State: status.ACMETrial, Names: []string{"sbc.example.com"}, NotAfter: begun}}
 }
 func (*stated) Bans() []status.Ban { return nil }
+
+func (*stated) Traffic(last time.Duration) status.Traffic { return status.Traffic{Calls: 1} }
 func (*stated) Calls() []status.Call {
 	return []status.Call{{ID: "17", State: status.CallHeld, Started: begun}}
 }

@@ -84,6 +84,15 @@ func (busyBox) CallRecords(n int) ([]status.Record, error) {
 	}[max(0, 2-n):], nil
 }
 
+func (busyBox) Traffic(last time.Duration) status.Traffic {
+	if last != 24*time.Hour {
+		return status.Traffic{Since: noon.Add(-last)}
+	}
+	busy := []status.Failure{{Outcome: status.Refused, Code: 486, N: 3}, {Outcome: status.Unreached, N: 2}}
+	return status.Traffic{Since: noon.Add(-last), Calls: 20, Answered: 15, Most: 4, Talk: 50 * time.Minute, OneWay: 1, Failed: []status.Failure{{Code: 486, N: 3}, {Code: 503, N: 2}},
+		Interfaces: []status.InterfaceTraffic{{Interface: "if_pbx", Calls: 20, Answered: 15, MOS: 4.31}, {Interface: "if_teams_1", Outgoing: true, Calls: 20, Answered: 15, Failed: busy, Unheard: 1}}}
+}
+
 func (busyBox) Registrations() []status.Registration {
 	return []status.Registration{
 		{Identity: "user.01", AOR: "user.01@pbx", Registrar: "192.168.1.100", State: status.Registered, Expires: noon.Add(90 * time.Second), Code: 200, Reason: "OK", Next: noon.Add(time.Minute)},
@@ -139,7 +148,7 @@ func TestShow(t *testing.T) {
 	var out strings.Builder
 	shown := []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
-		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
+		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls statistics", "show calls statistics hour", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {

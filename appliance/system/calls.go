@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"viaduct/appliance/health"
 	"viaduct/appliance/status"
@@ -45,8 +46,15 @@ func (s *System) Peers() []status.Peer { return s.ua.Peers() }
 // Gateways lists the configured gateways with their sockets.
 func (s *System) Gateways() []status.Gateway { return s.sip.Gateways() }
 
-// record hands a call's record to the writer; a call never waits for the flash.
+// Traffic counts the calls that ended in the last time, a day at most.
+func (s *System) Traffic(last time.Duration) status.Traffic { return s.traffic.Last(last) }
+
+// TrafficTotals counts the calls since the start.
+func (s *System) TrafficTotals() status.TrafficTotals { return s.traffic.Totals() }
+
+// record counts a call and hands its record to the writer; a call never waits for the flash.
 func (s *System) record(r status.Record) {
+	s.traffic.Count(r)
 	select {
 	case s.records <- r:
 	default:

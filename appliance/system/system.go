@@ -45,6 +45,7 @@ import (
 	"viaduct/appliance/status"
 	"viaduct/appliance/store"
 	"viaduct/appliance/timeline"
+	"viaduct/appliance/traffic"
 	"viaduct/board"
 )
 
@@ -82,6 +83,7 @@ type System struct {
 	certificates
 	moved    chan struct{}      // one token: the clock was stepped
 	records  chan status.Record // to be written
+	traffic  *traffic.Book
 	licenses *license.Manager
 	health   health.Tracker
 	sessions diag.Sessions
@@ -154,7 +156,7 @@ func Open(o Options) (*System, error) {
 	}
 	s.unknown = s.newIssuers()
 	s.firmware = firmware.New(firmware.Options{Log: o.Log, Socket: o.Installer, Web: s.web, Changed: s.relight})
-	s.bans = bans.New(o.Log)
+	s.bans, s.traffic = bans.New(o.Log), traffic.New()
 	s.sessions.Log, s.sessions.Welcome, s.sessions.Calls = o.Log, s.welcome, s.Calls
 	s.health.Log = o.Log
 	if state.ReadOnly() {

@@ -39,6 +39,8 @@ func showCommands() []cli.Line {
 		also(command("show calls [detail <level:0..5>]", "Calls in progress", showCalls), "show call-control calls [detail <level:0..5>]"),
 		withExample("show calls history 100", command("show calls history [<calls:1..10000>] [json]",
 			"The last calls that ended, 20 by default; json prints their records, one per line", showHistory)),
+		worded(command("show calls statistics [<span:hour|day>]", "Calls of the last hour or day, a day by default: how many came, were answered and failed, and why", showTraffic),
+			"hour", "The last hour", "day", "The last 24 hours; the default"),
 		command("show calls record <id:record>", "The full record of a past call, by its ID or Call-ID", showRecord),
 		command("show sip registrations", "Registrations of our identities", state(func(c *Call, pg answer.Page) { pg.Registrations(c.Box.Registrations(), c.now()) })),
 		command("show sip penalty-box", "Peers: whether they respond to OPTIONS, and when they last sent a request", state(func(c *Call, pg answer.Page) { pg.Peers(c.Box.Peers(), c.now()) })),
@@ -205,6 +207,17 @@ func showHistory(c *Call, a *historyArgs) error {
 		return c.page().RecordsJSON(records)
 	}
 	c.page().Records(records)
+	return nil
+}
+
+type trafficArgs struct{ Span string }
+
+func showTraffic(c *Call, a *trafficArgs) error {
+	last := 24 * time.Hour
+	if a.Span == "hour" {
+		last = time.Hour
+	}
+	c.page().Traffic(c.Box.Traffic(last), c.Box.Licenses().Peaks)
 	return nil
 }
 

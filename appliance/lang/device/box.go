@@ -22,6 +22,15 @@ type Box interface {
 	Machine
 	Firmware
 	Lockout
+	Traffic
+}
+
+// Traffic is the calls that have ended, counted.
+type Traffic interface {
+	// Traffic counts the calls of the last time, a day at most.
+	Traffic(last time.Duration) status.Traffic
+	// TrafficTotals counts the calls since the start.
+	TrafficTotals() status.TrafficTotals
 }
 
 // Lockout bans sources of wrong passwords. Sources are addresses; one source may stand for a network.
