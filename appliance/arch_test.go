@@ -15,7 +15,7 @@ import (
 var floors = map[string]string{
 	"sipmsg":       "",
 	"bans":         "source status",
-	"siptransport": "config pki sipmsg source status",
+	"siptransport": "config pki sipmsg source status printable",
 	"siptx":        "sipmsg siptransport source",
 	"sipgw":        "config mailbox overload printable sipmsg siptransport siptx status",
 	"sipua":        "config printable sipgw sipmsg siptransport status",

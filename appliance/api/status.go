@@ -41,6 +41,7 @@ var parts = map[string]ask{
 	"calendar":        one(device.Box.Calendar),
 	"calls":           many(device.Box.Calls),
 	"clock":           one(device.Box.Clock),
+	"connections":     many(device.Box.Connections),
 	"gateways":        many(device.Box.Gateways),
 	"images":          images,
 	"internal-ca":     one(device.Box.InternalCA),

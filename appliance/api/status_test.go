@@ -29,6 +29,8 @@ func (*stated) ACME() []status.ACME {
 }
 func (*stated) Bans() []status.Ban { return nil }
 
+func (*stated) Connections() []status.Connection { return nil }
+
 func (*stated) Traffic(last time.Duration) status.Traffic { return status.Traffic{Calls: 1} }
 func (*stated) Calls() []status.Call {
 	return []status.Call{{ID: "17", State: status.CallHeld, Started: begun}}

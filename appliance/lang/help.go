@@ -123,6 +123,10 @@ func outside(box device.Box) func(kind string) []string {
 			for n := 1; n <= box.Kept(); n++ {
 				names = append(names, fmt.Sprint(n))
 			}
+		case word.OutsidePeers:
+			for _, p := range box.Peers() {
+				names = append(names, p.Interface)
+			}
 		case word.OutsideBans:
 			for _, b := range box.Bans() {
 				names = append(names, b.Source.String())

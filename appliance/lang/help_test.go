@@ -49,6 +49,7 @@ type helpBox struct{ device.Box }
 
 func (helpBox) PKI() []status.Key                        { return nil }
 func (helpBox) Calls() []status.Call                     { return nil }
+func (helpBox) Peers() []status.Peer                     { return nil }
 func (helpBox) Registrations() []status.Registration     { return nil }
 func (helpBox) CallRecords(int) ([]status.Record, error) { return nil, nil }
 func (helpBox) Bans() []status.Ban                       { return nil }

@@ -84,6 +84,15 @@ func (busyBox) CallRecords(n int) ([]status.Record, error) {
 	}[max(0, 2-n):], nil
 }
 
+func (busyBox) Connections() []status.Connection {
+	c := status.Connection{Interface: "if_teams_1", Transport: "tls", Local: netip.MustParseAddrPort("203.0.113.5:40000"), Remote: netip.MustParseAddrPort("52.114.75.24:5061"),
+		Opened: noon.Add(-time.Hour), Used: noon.Add(-time.Minute),
+		TLS: &status.TLS{Version: "TLS 1.3", Suite: "TLS_AES_256_GCM_SHA384", Subject: "CN=sip.pstnhub.microsoft.com", Issuer: "CN=Microsoft TLS G2 RSA CA OCSP 04,O=Microsoft Corporation,C=US", NotAfter: noon.AddDate(0, 3, 0)}}
+	from := c
+	from.Accepted, from.TLS = true, &status.TLS{Version: "TLS 1.2", Suite: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"}
+	return []status.Connection{c, from}
+}
+
 func (busyBox) Traffic(last time.Duration) status.Traffic {
 	if last != 24*time.Hour {
 		return status.Traffic{Since: noon.Add(-last)}
@@ -103,7 +112,7 @@ func (busyBox) Registrations() []status.Registration {
 
 func (busyBox) Peers() []status.Peer {
 	return []status.Peer{
-		{Interface: "if_teams_1", Peer: "sip.pstnhub.microsoft.com:5061", State: status.PeerDown, Since: noon.Add(-time.Minute), Heard: noon.Add(-time.Hour), Answer: "timeout"},
+		{Interface: "if_teams_1", Peer: "sip.pstnhub.microsoft.com:5061", State: status.PeerDown, Since: noon.Add(-time.Minute), Last: noon.Add(-time.Minute), Heard: noon.Add(-time.Hour), Answer: "timeout", Skipped: "does not answer OPTIONS: timeout"},
 		{Interface: "if_teams_2", Peer: "sip2.pstnhub.microsoft.com:5061", State: status.PeerRefuses, Since: noon.Add(-time.Minute), Answer: "403 Forbidden", RTT: 31 * time.Millisecond},
 		{Interface: "if_pbx", Peer: "192.168.1.100", State: status.PeerUnasked, Heard: noon.Add(-time.Second), Answer: "no penalty-box: it is not asked with OPTIONS"},
 	}
@@ -148,7 +157,7 @@ func TestShow(t *testing.T) {
 	var out strings.Builder
 	shown := []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
-		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls statistics", "show calls statistics hour", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
+		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {

@@ -18,6 +18,19 @@ func (s *Stack) Gateways() (list []status.Gateway) {
 	return list
 }
 
+// Connections lists the open connections of all gateways.
+func (s *Stack) Connections() (list []status.Connection) {
+	s.mu.Lock()
+	cfg, running := s.cfg, maps.Clone(s.gateways)
+	s.mu.Unlock()
+	for _, conf := range cfg.Gateways {
+		if g := running[conf.Name]; g != nil {
+			list = append(list, g.Connections()...)
+		}
+	}
+	return list
+}
+
 // status describes a gateway; g is nil for one that does not run.
 func (g *gateway) status(conf *config.SIPGateway) status.Gateway {
 	x := status.Gateway{Name: conf.Name}

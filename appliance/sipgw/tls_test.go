@@ -227,6 +227,16 @@ func TestNamesOnOneAddressDoNotShareAConnection(t *testing.T) {
 		t.Errorf("asked for %q", asked)
 	}
 	mu.Unlock()
+	// Each is listed for the interface whose peer was dialled, although both have one address.
+	list := b.s.Connections()
+	if len(list) != 2 || list[0].Interface != peerID("peer").String() || list[1].Interface != peerID("peer2").String() {
+		t.Errorf("connections %+v", list)
+	}
+	for n, name := range []string{"CN=sip.example", "CN=sip2.example"} {
+		if c := list[n]; c.Accepted || c.Transport != "tls" || c.TLS == nil || c.TLS.Version != "TLS 1.3" || c.TLS.Subject != name || c.TLS.Issuer != "CN=test root" {
+			t.Errorf("connection %+v, TLS %+v", c, c.TLS)
+		}
+	}
 	// A certificate for another name than the one that was dialled is refused.
 	b.invite(func(r *Invite) { r.Interface = peerID("peer3") })
 	secure().r.ReadByte()

@@ -96,6 +96,17 @@ func (c *connections) pick(fits func(*stream) bool) (list []*stream) {
 	return list
 }
 
+// dialled returns the names by which connections of ours were dialled.
+func (c *connections) dialled() map[*stream]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := map[*stream]string{}
+	for key, s := range c.pool {
+		names[s] = key.name
+	}
+	return names
+}
+
 func (c *connections) size() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

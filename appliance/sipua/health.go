@@ -58,6 +58,39 @@ func (h *holds) respondedSince(iface config.InterfaceID, t time.Time) bool {
 	return h.last[iface].After(t)
 }
 
+// lastResponse is when the peer of an interface last responded to a call; zero: not since the start.
+func (h *holds) lastResponse(iface config.InterfaceID) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last[iface]
+}
+
+// release forgets why an interface is held, and returns how many were. The zero InterfaceID is all of them.
+func (h *holds) release(iface config.InterfaceID) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id := range h.held {
+		if iface == (config.InterfaceID{}) || id == iface {
+			delete(h.held, id)
+			n++
+		}
+	}
+	return n
+}
+
+// Release takes the peer of an interface, or every peer for the zero InterfaceID, out of the penalty box and ends the time for which calls
+// stay away. It returns how many it has released. Each is probed at once: one that still does not answer goes back.
+func (a *Agent) Release(iface config.InterfaceID) int {
+	n := a.holds.release(iface)
+	for _, p := range a.probes.workers() {
+		if iface == (config.InterfaceID{}) || p.spec.iface == iface {
+			n += p.release()
+		}
+	}
+	a.probeNow(iface)
+	return n
+}
+
 // reason says why the interface is held, and for how much longer; "" when it is not.
 func (h *holds) reason(iface config.InterfaceID) string {
 	h.mu.Lock()

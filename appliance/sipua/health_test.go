@@ -123,6 +123,29 @@ func TestLostRegistrationsRefuseCallsAtOnce(t *testing.T) {
 	})
 }
 
+// Nobody waits for Retry-After or the next probe once the peer is known to be well.
+func TestReleasedPeersGetCallsAtOnce(t *testing.T) {
+	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
+		b.a.holds.set(peerID("pbx"), time.Hour, "has answered a call with 503")
+		if n := b.a.Release(peerID("other")); n != 0 || b.a.available("pbx") {
+			t.Errorf("%d released for another interface", n)
+		}
+		if n := b.a.Release(peerID("pbx")); n != 1 || !b.a.available("pbx") {
+			t.Errorf("%d released of a peer that is held", n)
+		}
+		p := newProbe(probeSpec{iface: peerID("pbx")}, b.a.log)
+		b.a.probes.running[p.spec.key()] = &member[probeSpec, *probe]{worker: p}
+		p.record(0, 0, "no response")
+		if n := b.a.Release(config.InterfaceID{}); n != 1 || !b.a.available("pbx") || len(p.kick) != 1 {
+			t.Errorf("%d released of a peer in the penalty box, asked: %d", n, len(p.kick))
+		}
+		if n := b.a.Release(config.InterfaceID{}); n != 0 {
+			t.Errorf("%d released when none was held", n)
+		}
+		clear(b.a.probes.running)
+	})
+}
+
 // One text for three causes sent people after OPTIONS that nobody had configured.
 func TestUnavailableSaysWhy(t *testing.T) {
 	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {

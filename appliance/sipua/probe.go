@@ -157,6 +157,16 @@ func (p *probe) record(code int, rtt time.Duration, reason string) {
 	})
 }
 
+// release takes the peer out of the penalty box until the next probe has its result. It returns 1 if the peer was there.
+func (p *probe) release() (n int) {
+	p.change(func(s *status.Peer) {
+		if s.State == status.PeerDown {
+			s.State, s.Answer, s.Since, n = status.PeerUnknown, "none yet: taken out of the penalty box", time.Now(), 1
+		}
+	})
+	return n
+}
+
 // stateOf is what an answer to OPTIONS says of a peer.
 func stateOf(code int, down bool) status.PeerState {
 	switch {

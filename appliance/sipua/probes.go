@@ -24,7 +24,7 @@ func (a *Agent) Peers() []status.Peer {
 	list := make([]status.Peer, 0, len(peers))
 	for _, id := range slices.SortedFunc(maps.Keys(peers), config.InterfaceID.Compare) {
 		st := peers[id]
-		st.Heard = a.heard.last(id)
+		st.Heard, st.Responded, st.Skipped = a.heard.last(id), a.holds.lastResponse(id), a.Unavailable(id)
 		if why := a.holds.reason(id); why != "" && st.State != status.PeerDown {
 			st.State, st.Answer = status.PeerDown, why
 		}

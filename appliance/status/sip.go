@@ -46,14 +46,16 @@ type Peer struct {
 	Interface string        `json:"interface"`
 	Peer      string        `json:"peer"` // host:port
 	State     PeerState     `json:"state"`
-	Since     time.Time     `json:"since,omitzero"`    // in this state
-	Answer    string        `json:"answer,omitempty"`  // to the last OPTIONS, or why calls stay away: "200 OK", "timeout"
-	Code      int           `json:"code,omitempty"`    // of the last response; 0: none came
-	Refused   bool          `json:"refused,omitempty"` // in the TLS handshake, or by an alert after it: it does not take our certificate
-	RTT       time.Duration `json:"rtt_ns,omitempty"`  // of the last response, with name look-up and connecting
-	Last      time.Time     `json:"last,omitzero"`     // end of the last OPTIONS
-	Next      time.Time     `json:"next,omitzero"`     // OPTIONS; zero: one is under way
-	Heard     time.Time     `json:"heard,omitzero"`    // last request of the peer; zero: none since the start
+	Since     time.Time     `json:"since,omitzero"`     // in this state
+	Answer    string        `json:"answer,omitempty"`   // to the last OPTIONS, or why calls stay away: "200 OK", "timeout"
+	Code      int           `json:"code,omitempty"`     // of the last response; 0: none came
+	Refused   bool          `json:"refused,omitempty"`  // in the TLS handshake, or by an alert after it: it does not take our certificate
+	RTT       time.Duration `json:"rtt_ns,omitempty"`   // of the last response, with name look-up and connecting
+	Last      time.Time     `json:"last,omitzero"`      // end of the last OPTIONS
+	Next      time.Time     `json:"next,omitzero"`      // OPTIONS; zero: one is under way
+	Heard     time.Time     `json:"heard,omitzero"`     // last request of the peer; zero: none since the start
+	Responded time.Time     `json:"responded,omitzero"` // last response of the peer to a call, likewise
+	Skipped   string        `json:"skipped,omitempty"`  // why calls stay away, as the end of a sentence about the peer; "": they do not
 }
 
 // PeerState is what is known of a peer.
@@ -72,6 +74,28 @@ var peerStates = words{"unknown", "up", "refuses", "down", "unasked"}
 func (s PeerState) String() string                   { return peerStates.text(uint8(s)) }
 func (s PeerState) MarshalText() ([]byte, error)     { return peerStates.marshal(uint8(s)) }
 func (s *PeerState) UnmarshalText(text []byte) error { return peerStates.unmarshal(text, (*uint8)(s)) }
+
+// Connection is an open TCP or TLS connection of a gateway.
+type Connection struct {
+	Gateway   string         `json:"gateway"`
+	Interface string         `json:"interface,omitempty"` // the SIP interface that its peer belongs to; "": none any more
+	Transport string         `json:"transport"`
+	Local     netip.AddrPort `json:"local"`
+	Remote    netip.AddrPort `json:"remote"`
+	Accepted  bool           `json:"accepted"` // the peer has opened it
+	Opened    time.Time      `json:"opened"`
+	Used      time.Time      `json:"used"` // a message was sent
+	TLS       *TLS           `json:"tls,omitempty"`
+}
+
+// TLS is what a handshake has agreed on.
+type TLS struct {
+	Version  string    `json:"version"` // "TLS 1.3"
+	Suite    string    `json:"suite"`
+	Subject  string    `json:"subject,omitempty"` // of the peer's certificate; "": it showed none
+	Issuer   string    `json:"issuer,omitempty"`
+	NotAfter time.Time `json:"not_after,omitzero"`
+}
 
 // Gateway is a configured SIP gateway.
 type Gateway struct {

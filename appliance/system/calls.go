@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/status"
 )
@@ -42,6 +43,12 @@ func (s *System) Register(identity string) (int, error) {
 
 // Peers lists the peers of all SIP interfaces.
 func (s *System) Peers() []status.Peer { return s.ua.Peers() }
+
+// ReleasePeers takes peers out of the penalty box.
+func (s *System) ReleasePeers(i config.InterfaceID) int { return s.ua.Release(i) }
+
+// Connections lists the open connections of all gateways.
+func (s *System) Connections() []status.Connection { return s.sip.Connections() }
 
 // Gateways lists the configured gateways with their sockets.
 func (s *System) Gateways() []status.Gateway { return s.sip.Gateways() }

@@ -2,11 +2,9 @@ package answer
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"viaduct/appliance/plural"
-	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
@@ -51,14 +49,7 @@ func (pg Page) failures(title string, list []status.Failure) {
 	}
 	pg.Printf("%s\n", title)
 	for _, f := range list {
-		var what []string
-		if f.Outcome != "" && f.Outcome != status.Refused {
-			what = append(what, string(f.Outcome))
-		}
-		if f.Code != 0 {
-			what = append(what, strings.TrimSpace(fmt.Sprintf("%d %s", f.Code, sipmsg.Phrase(f.Code))))
-		}
-		pg.Printf("  %6d  %s\n", f.N, dash(strings.Join(what, ", ")))
+		pg.Printf("  %6d  %s\n", f.N, failureText(f))
 	}
 }
 

@@ -73,6 +73,7 @@ func Admin() []cli.Line {
 		command("no reload", "Cancel a scheduled restart", noReload),
 		command("clear calls [<id:call>]", "End one call, or all calls", clearCalls),
 		command("clear bans [<source:banned>]", "Forget the wrong passwords from one address, or from all, and lift the bans", clearBans),
+		command("clear penalty-box [<name:peer>]", "Take one peer, or all, out of the penalty box, and ask with OPTIONS at once: one that does not answer goes back", clearPenaltyBox),
 		command("register now [<identity:registered>]", "Register one identity, or all, now: for example after a password was corrected", registerNow),
 		worded(command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, routing decisions, media or TLS events in this session, until no debug all",
 			func(c *Call, a *topic) error { return c.debug(a.Topic, true) }), debugHelp...),

@@ -44,6 +44,7 @@ func showCommands() []cli.Line {
 		command("show calls record <id:record>", "The full record of a past call, by its ID or Call-ID", showRecord),
 		command("show sip registrations", "Registrations of our identities", state(func(c *Call, pg answer.Page) { pg.Registrations(c.Box.Registrations(), c.now()) })),
 		command("show sip penalty-box", "Peers: whether they respond to OPTIONS, and when they last sent a request", state(func(c *Call, pg answer.Page) { pg.Peers(c.Box.Peers(), c.now()) })),
+		command("show peer [<name:peer>]", "Peers of the SIP interfaces in full: last requests each way, connections and their certificates, calls and failures of the last hour, and why calls stay away", showPeer),
 		command("show context sip-gateway [<name:gateway>] [detail <level:0..5>]", "Gateways and their sockets; with detail, also their peers", showGateways),
 		traceCommand(),
 		command("show acme [<name:acme>]", "Certificates that the box obtains by itself: their states, next renewals, and TXT records to set", showACME),

@@ -168,6 +168,9 @@ type Status interface {
 	// Register registers an identity at once, or all for "", and returns how many.
 	Register(identity string) (int, error)
 	Peers() []status.Peer
+	// ReleasePeers takes the peer of a SIP interface out of the penalty box, or every one for the zero InterfaceID, and returns how many.
+	ReleasePeers(config.InterfaceID) int
+	Connections() []status.Connection
 	Gateways() []status.Gateway
 	// Trace is a dry run of a call with these properties. The error names a property that no call can have.
 	Trace(start TraceStart, properties []PropertyValue) (Trace, error)

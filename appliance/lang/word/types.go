@@ -30,6 +30,7 @@ const (
 	OutsideRecords       = "records"
 	OutsideVersions      = "versions"
 	OutsideBans          = "bans"
+	OutsidePeers         = "peers"
 )
 
 // own has the Go types of words that are not plain text, numbers or references.
@@ -81,6 +82,7 @@ var kinds = map[string]cli.Type{
 	"call":        {What: "call in progress, by its ID", Outside: OutsideCalls},
 	"registered":  {What: "registered identity", Outside: OutsideRegistrations},
 	"record":      {What: "past call, by its ID or Call-ID", Outside: OutsideRecords},
+	"peer":        {What: "interface sip whose peer it is", Outside: OutsidePeers},
 	"banned":      {What: "address", Outside: OutsideBans, Parse: parseAddr, Print: printAddr},
 	"password":    {What: "password, up to the next blank", Free: true, Secret: true, Print: own[reflect.TypeFor[config.Secret]()].Print},
 	"hash":        {What: "hash of a password", Free: true, Secret: true, Parse: parseHash, Print: own[reflect.TypeFor[config.Secret]()].Print},
