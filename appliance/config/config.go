@@ -106,22 +106,38 @@ func (c LocalClock) Location() *time.Location {
 	return l
 }
 
-// Syslog is `syslog-client`: where the log is sent to (RFC 5424 over UDP).
+// Syslog is `syslog-client`: where the log is sent to.
 type Syslog struct {
 	Remotes  []SyslogRemote
 	Severity string // "error", "warning", "informational" (default), "debug": the least that is sent
 	Facility string // "local0" (default) to "local7"
+	Format   string // "rfc5424" (default) or "rfc3164"
+	TLS      Ref[Config, TLSProfile]
 }
 
-func (s *Syslog) SetDefaults() { s.Severity, s.Facility = "informational", "local0" }
+func (s *Syslog) SetDefaults() {
+	s.Severity, s.Facility, s.Format = "informational", "local0", "rfc5424"
+}
 
-// SyslogRemote is `remote HOST [PORT]`.
+// SyslogRemote is `remote HOST [PORT] [TRANSPORT]`.
 type SyslogRemote struct {
-	Host string // name or address
-	Port uint16 // default 514
+	Host      string // name or address
+	Port      uint16 // 0: that of the transport
+	Transport string // "udp" (default), "tcp" or "tls"
 }
 
-func (r *SyslogRemote) SetDefaults() { r.Port = 514 }
+func (r *SyslogRemote) SetDefaults() { r.Transport = "udp" }
+
+// At is the port.
+func (r *SyslogRemote) At() uint16 {
+	switch {
+	case r.Port != 0:
+		return r.Port
+	case r.Transport == "tls":
+		return 6514 // RFC 5425
+	}
+	return 514
+}
 
 // Account may log in at the console.
 type Account struct {

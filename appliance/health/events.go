@@ -93,7 +93,7 @@ func (t *Tracker) tellOf(what Happening, w *Warnable, x *instance, now time.Time
 }
 
 func (e Event) log(log *slog.Logger) {
-	attrs := []slog.Attr{slog.String("name", e.ID), slog.String("severity", e.Severity.String())}
+	attrs := []slog.Attr{slog.String("alarm", e.ID), slog.String("severity", e.Severity.String())}
 	if e.Subject != "" && e.Subject != e.Text {
 		attrs = append(attrs, slog.String("subject", e.Subject))
 	}

@@ -69,6 +69,11 @@ var (
 		Text:   "{why}: a new one was made. Passwords sealed with the old one stay in the configuration and do not work",
 		Advice: "Enter them again, or import a backup of this box.",
 	})
+	SyslogAway = declare(Warnable{
+		ID: "syslog-away", Severity: Warning, Subject: "server", Title: "a syslog server is not reached",
+		Text: "syslog server {server} is not reached: {why}", Delay: 15 * time.Second,
+		Advice: "The box tries again at least once a minute, and keeps up to 1 MiB of messages for it. Compare the lines of `syslog-client` with the server; over TLS its certificate must hold its name, and come from an issuer that the profile tls trusts.",
+	})
 	RecordsLost = declare(Warnable{
 		ID: "call-records-lost", Severity: Error, Title: "call records are lost", Text: "{why}",
 		Advice: "`show version` shows the free space of the flash.",

@@ -96,8 +96,8 @@ func TestAnAlarmBeginsAndEnds(t *testing.T) {
 		if s, any := tracker.Worst(); any || s != Info || tracker.Unfit() != nil || tracker.Active(RelayDown) {
 			t.Errorf("something is left: %v %v", s, any)
 		}
-		text := `level=ERROR msg="alarm raised" name=relay-down severity=critical err="the media relay does not run: no descriptors left; it is restarted"
-level=INFO msg="alarm cleared" name=relay-down severity=critical for="the media relay does not run: out of memory; it is restarted" after=1m0s
+		text := `level=ERROR msg="alarm raised" alarm=relay-down severity=critical err="the media relay does not run: no descriptors left; it is restarted"
+level=INFO msg="alarm cleared" alarm=relay-down severity=critical for="the media relay does not run: out of memory; it is restarted" after=1m0s
 `
 		if log.String() != text {
 			t.Errorf("log:\n%s", log)

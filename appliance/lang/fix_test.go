@@ -28,6 +28,7 @@ func TestFixesPutTheirProblemsRight(t *testing.T) {
 		"no look at peers":         strings.ReplaceAll(strings.ReplaceAll(guide, "  authentication incoming\n", ""), "  authentication outgoing\n", ""),
 		"shut down":                strings.ReplaceAll(guide, "  no shutdown\n", ""),
 		"no trust":                 strings.ReplaceAll(guide, "    trust remote\n", ""),
+		"a log for anyone":         guide + "\nprofile tls LOG\n  trusted-certificate pki:certificate/LOG-CA\nsyslog-client\n  remote log.example.com tls\n  use profile tls LOG\n",
 		"no accounts":              strings.ReplaceAll(guide, "  username user", "  # username user"),
 		"habits": "context cs SWITCH\n no shutdown\n interface sip IF_A\n routing-table called-e164 RT\n  route 0XXX dest-interface IF_A\n  route any dest-interface IF_A\n" +
 			"  route * dest-interface IF_A\n  route 030-12 dest-interface IF_A\n routing-table called-e164 R2\n  route all dest-interface IF_A\n  route default dest-interface IF_A\n" +
@@ -102,5 +103,26 @@ func TestFixesOfEqualLinesStandTogether(t *testing.T) {
 `
 	if out := c.types("show config problems"); !strings.Contains(out, want) {
 		t.Error(out)
+	}
+}
+
+func TestTheLogOverTLSNeedsTrust(t *testing.T) {
+	const servers = "syslog-client\n  remote 192.0.2.1\n  remote log.example.com 10514 tls\n"
+	for text, want := range map[string]string{
+		servers:                              "nothing says which servers to trust",
+		servers + "  use profile tls NONE\n": "NONE",
+		"profile tls LOG\n" + servers + "  use profile tls LOG\n":                          "without verifying the server's certificate",
+		"profile tls LOG\n  authentication outgoing\n" + servers + "  use profile tls LOG": "",
+	} {
+		var found []string
+		for _, p := range problemsOf(New(), text) {
+			if p.Severity != check.Note {
+				found = append(found, p.Text)
+			}
+		}
+		all := strings.Join(found, "\n")
+		if want == "" && strings.Contains(all, "LOG") || !strings.Contains(all, want) {
+			t.Errorf("%s\n%q", text, found)
+		}
 	}
 }

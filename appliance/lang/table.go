@@ -52,7 +52,12 @@ var statements = []Line{
 	{Line: "sntp-client server <#role:" + strings.Join(config.SNTPRoles, "|") + "> <host:host> [port <port" + port + "] [version <version:1..4>]",
 		Into: "SNTP.Servers", Help: "Use this time server; if servers disagree, the majority wins, or the primary if there is none"},
 	{Line: "syslog-client", Into: "Syslog", Help: "Send the log to syslog servers", Prompt: "syslog", Lines: []Line{
-		{Line: "remote <#host:host> [<port" + port + "]", Into: "Remotes", Help: "A server that accepts RFC 5424 over UDP", Example: "remote 192.168.1.20"},
+		{Line: "remote <#host:host> [<port" + port + "] [<transport:udp|tcp|tls>]", Into: "Remotes", Help: "A server; default: over UDP to port 514; over TLS the port is 6514",
+			Example: "remote logs.example.com tls",
+			Words:   map[string]string{"udp": "Datagrams, which may get lost", "tcp": "A connection, readable on the way", "tls": "An encrypted connection, with the trust of a profile tls"}},
+		{Line: "use profile tls <profile>", Into: "TLS", Help: "Which servers over TLS to trust, and the certificate that they get to see"},
+		{Line: "format <format:rfc5424|rfc3164>", Into: "Format", Help: "Form of the messages",
+			Words: map[string]string{"rfc5424": "The present form, with the id of the call as structured data", "rfc3164": "The old form, in the local time zone, for old servers"}},
 		{Line: "severity <severity:error|warning|informational|debug>", Also: []string{"facility <_> severity <severity:error|warning|informational|debug>"},
 			Into: "Severity", Help: "Send messages of this severity and above",
 			Words: map[string]string{"error": "Errors only", "warning": "Errors and warnings", "informational": "All but debug messages", "debug": "All messages"}},

@@ -1,88 +1,119 @@
 package logs
 
 import (
-	"bytes"
 	"context"
-	"fmt"
+	"crypto/tls"
 	"log/slog"
-	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
-	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/printable"
 )
 
-// Syslog sends the log to servers of the network (RFC 5424 over UDP, RFC 5426). Its handler takes records from any
-// goroutine and never blocks; Run, one goroutine, writes them.
+// Syslog sends the log to servers of the network: RFC 5424, or the older form of RFC 3164, over UDP (RFC 5426), TCP (RFC 6587) and TLS
+// (RFC 5425). Its handler takes records from any goroutine and never blocks. Run has one goroutine for each server.
 type Syslog struct {
-	queue    chan message
 	settings atomic.Pointer[syslogSettings]
+	changed  chan struct{} // one token: there are other settings
+}
+
+// SyslogNeeds are what Run asks of the box.
+type SyslogNeeds struct {
+	// Lookup finds the addresses of a server.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// TLS returns the settings for a connection to host.
+	TLS func(p *config.TLSProfile, host string) (*tls.Config, error)
+	// Away tells why a server over TCP or TLS is not reached, or that it is again ("").
+	Away func(server, why string)
 }
 
 type syslogSettings struct {
-	config.Syslog
-	hostname string
-	level    slog.Level
+	severity slog.Level
 	facility int
+	form     form
+	servers  []*server
 }
 
-type message struct{ text []byte }
+// NewSyslog sends nothing until Apply names servers.
+func NewSyslog() *Syslog {
+	l := &Syslog{changed: make(chan struct{}, 1)}
+	l.settings.Store(&syslogSettings{})
+	return l
+}
 
-// NewSyslog sends nothing until a System with a syslog-client runs.
-func NewSyslog() *Syslog { return &Syslog{queue: make(chan message, 1000)} }
+// facilities are the numbers of RFC 5424, 6.2.1.
+var facilities = map[string]int{"local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21, "local6": 22, "local7": 23}
 
-// Apply takes the configuration; nil switches it off.
-func (l *Syslog) Apply(c *config.Syslog, hostname string) {
-	if c == nil || len(c.Remotes) == 0 {
-		l.settings.Store(nil)
-		return
-	}
-	s := &syslogSettings{Syslog: *c, hostname: hostname, facility: 16}
-	if n := len(c.Facility); n > 0 {
-		s.facility += int(c.Facility[n-1] - '0') // local0 is 16
-	}
-	switch c.Severity {
-	case "error":
-		s.level = slog.LevelError
-	case "warning":
-		s.level = slog.LevelWarn
-	case "debug":
-		s.level = slog.LevelDebug
+var syslogLevels = map[string]slog.Level{"error": slog.LevelError, "warning": slog.LevelWarn, "debug": slog.LevelDebug} // otherwise: informational
+
+// Apply takes a configuration. What waits for a server that stays is kept.
+func (l *Syslog) Apply(cfg *config.Config, hostname string) {
+	before, s := l.settings.Load(), &syslogSettings{}
+	if c := cfg.Syslog; c != nil {
+		s.severity, s.facility = syslogLevels[c.Severity], facilities[c.Facility]
+		s.form = form{hostname: hostname, old: c.Format == "rfc3164", zone: cfg.Clock.Location()}
+		profile := c.TLS.In(cfg)
+		for _, r := range c.Remotes {
+			s.servers = append(s.servers, l.newServer(r, profile, before.servers))
+		}
 	}
 	l.settings.Store(s)
+	select {
+	case l.changed <- struct{}{}:
+	default:
+	}
 }
 
-// Run sends what is queued until ctx ends. lookup finds the servers' addresses.
-func (l *Syslog) Run(ctx context.Context, lookup func(context.Context, string) ([]netip.Addr, error)) error {
+// Run sends what is queued until ctx ends.
+func (l *Syslog) Run(ctx context.Context, needs SyslogNeeds) error {
+	running := map[*server]*run{}
+	defer func() {
+		for _, r := range running {
+			r.stop()
+			<-r.ended
+		}
+	}()
 	for {
+		servers := l.settings.Load().servers
+		for s, r := range running {
+			if !slices.Contains(servers, s) {
+				r.stop()
+				<-r.ended // its successor sends the same queue
+				delete(running, s)
+			}
+		}
+		for _, s := range servers {
+			if running[s] == nil {
+				running[s] = l.begin(ctx, s, needs)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case m := <-l.queue:
-			s := l.settings.Load()
-			if s == nil {
-				continue
-			}
-			for _, r := range s.Remotes {
-				ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-				if addrs, err := lookup(ctx, r.Host); err == nil && len(addrs) > 0 {
-					sendTo(netip.AddrPortFrom(addrs[0], r.Port), m.text)
-				}
-				cancel()
-			}
+		case <-l.changed:
 		}
 	}
 }
 
-// sendTo sends one datagram from a connected socket of its own: one that stays open and unconnected would take packets from anyone. It
-// drops errors: a server that is away must not fill the log with reports about the log.
-func sendTo(server netip.AddrPort, text []byte) {
-	if conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server)); err == nil {
-		conn.Write(text)
-		conn.Close()
-	}
+// run is a goroutine that sends to one server.
+type run struct {
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+func (l *Syslog) begin(ctx context.Context, s *server, needs SyslogNeeds) *run {
+	ctx, stop := context.WithCancel(ctx)
+	r := &run{stop: stop, ended: make(chan struct{})}
+	go func() {
+		defer close(r.ended)
+		if s.Transport == "udp" {
+			s.datagrams(ctx, needs)
+		} else {
+			s.connections(ctx, needs)
+		}
+	}()
+	return r
 }
 
 // Handler returns the handler for a logger.
@@ -95,17 +126,15 @@ type syslogHandler struct {
 
 func (h *syslogHandler) Enabled(_ context.Context, level slog.Level) bool {
 	s := h.log.settings.Load()
-	return s != nil && level >= s.level
+	return len(s.servers) > 0 && level >= s.severity
 }
 
 func (h *syslogHandler) Handle(_ context.Context, r slog.Record) error {
-	s := h.log.settings.Load()
-	if s == nil {
-		return nil
-	}
-	select {
-	case h.log.queue <- message{s.format(r, h.attrs)}:
-	default: // the network is slower than the log
+	if s := h.log.settings.Load(); len(s.servers) > 0 {
+		text := s.form.format(s.facility, r, h.attrs)
+		for _, server := range s.servers {
+			server.queue.push(text)
+		}
 	}
 	return nil
 }
@@ -115,33 +144,3 @@ func (h *syslogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 
 func (h *syslogHandler) WithGroup(string) slog.Handler { return h }
-
-// largestSyslog keeps a message within one packet of most networks (RFC 5426, 3.2).
-const largestSyslog = 1400
-
-// format writes a record in the form of RFC 5424.
-func (s *syslogSettings) format(r slog.Record, attrs []slog.Attr) []byte {
-	severity := 7
-	switch {
-	case r.Level >= slog.LevelError:
-		severity = 3
-	case r.Level >= slog.LevelWarn:
-		severity = 4
-	case r.Level >= slog.LevelInfo:
-		severity = 6
-	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "<%d>1 %s %s sbcd - - - ", s.facility*8+severity, r.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), s.hostname)
-	var text bytes.Buffer
-	plain := slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
-			return slog.Attr{}
-		}
-		return printable.Attr(groups, a)
-	}})
-	if err := plain.WithAttrs(attrs).Handle(context.Background(), r); err != nil {
-		text.WriteString(r.Message)
-	}
-	b.Write(bytes.TrimRight(text.Bytes(), "\n"))
-	return b.Bytes()[:min(b.Len(), largestSyslog)]
-}

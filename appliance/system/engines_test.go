@@ -75,7 +75,7 @@ func TestAnEngineThatEndsIsStartedAgain(t *testing.T) {
 		}
 		cancel()
 		<-done
-		if log := ring.Last(100); len(log) != 2 || !strings.Contains(log[0], "msg=\"alarm raised\" name=relay-down") || !strings.Contains(log[1], "alarm cleared") {
+		if log := ring.Last(100); len(log) != 2 || !strings.Contains(log[0], "msg=\"alarm raised\" alarm=relay-down") || !strings.Contains(log[1], "alarm cleared") {
 			t.Errorf("log %q", log)
 		}
 	})

@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"runtime"
@@ -9,9 +10,13 @@ import (
 	"slices"
 	"strings"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/logs"
 	"viaduct/appliance/netcfg"
+	"viaduct/appliance/pki"
 	"viaduct/appliance/status"
 
 	"golang.org/x/sys/unix"
@@ -132,3 +137,21 @@ func (s *System) Ports() []status.Port {
 
 // NameServers lists the name servers in use.
 func (s *System) NameServers() []status.NameServer { return s.resolver.Status() }
+
+// sendSyslog sends the log to the syslog servers until ctx ends.
+func (s *System) sendSyslog(ctx context.Context) error {
+	if s.o.Syslog == nil {
+		return nil
+	}
+	return s.o.Syslog.Run(ctx, logs.SyslogNeeds{
+		Lookup: s.resolver.Lookup,
+		TLS:    func(p *config.TLSProfile, host string) (*tls.Config, error) { return pki.ClientConfig(p, s, host) },
+		Away: func(server, why string) {
+			if why == "" {
+				s.health.Clear(health.SyslogAway, server)
+				return
+			}
+			s.health.Set(health.SyslogAway, health.Args{"server": server, "why": why})
+		},
+	})
+}

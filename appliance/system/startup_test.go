@@ -212,7 +212,7 @@ func TestTheLogOfADamagedStartupConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := strings.Join(ring.Last(100), "\n")
-	for _, want := range []string{"configuration not usable", "msg=\"alarm raised\" name=startup-config-unusable", "alarm cleared"} {
+	for _, want := range []string{"configuration not usable", "msg=\"alarm raised\" alarm=startup-config-unusable", "alarm cleared"} {
 		if strings.Count(log, want) != 1 {
 			t.Errorf("%q is not there once:\n%s", want, log)
 		}

@@ -296,13 +296,6 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 	}
 }
 
-func (s *System) sendSyslog(ctx context.Context) error {
-	if s.o.Syslog == nil {
-		return nil
-	}
-	return s.o.Syslog.Run(ctx, s.resolver.Lookup)
-}
-
 // reconcile applies the newest snapshot once changes have settled for a moment: a paste of hundreds of lines is applied once.
 func (s *System) reconcile(ctx context.Context) error {
 	var applied *config.Config
@@ -349,7 +342,7 @@ func settled(ctx context.Context, changed, now <-chan struct{}, apply func()) {
 // keys, registrations and probes.
 func (s *System) apply(cfg *config.Config) {
 	if s.o.Syslog != nil {
-		s.o.Syslog.Apply(cfg.Syslog, lang.Hostname(cfg, s.Serial))
+		s.o.Syslog.Apply(cfg, lang.Hostname(cfg, s.Serial))
 	}
 	s.watchGateways(len(cfg.Gateways))
 	report, err := s.net.Apply(cfg)

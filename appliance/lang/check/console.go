@@ -25,3 +25,24 @@ func checkConsole(c *checker) {
 		}
 	}
 }
+
+// checkSyslog checks connections to syslog servers.
+func checkSyslog(c *checker) {
+	log := c.cfg.Syslog
+	if log == nil {
+		return
+	}
+	t, secured := log.TLS.In(c.cfg), false
+	for n, r := range log.Remotes {
+		if r.Transport != "tls" {
+			continue
+		}
+		secured = true
+		if t == nil && log.TLS.Name == "" {
+			c.add(c.at(log, "Remotes", n), Error, "nothing says which servers to trust: nothing is sent without use profile tls", "")
+		}
+	}
+	if secured && t != nil && !t.AuthOutgoing {
+		c.in(t, Warning, "syslog-client sends the log over TLS without verifying the server's certificate", "authentication outgoing")
+	}
+}

@@ -35,6 +35,9 @@ func checkTLS(c *checker) {
 		if !t.V12 && !t.V13 {
 			c.add(c.headers[t], Warning, "no protocol is left: TLS will fail", "")
 		}
+		if t.PrivateKey == "" && len(t.Own) == 0 && c.onlySyslog(t) {
+			continue // a client needs no certificate
+		}
 		if t.PrivateKey == "" || len(t.Own) == 0 {
 			c.add(c.headers[t], Warning, "profile tls "+t.Name+" needs private-key and own-certificate", "")
 			continue
@@ -43,6 +46,12 @@ func checkTLS(c *checker) {
 			c.identity(t)
 		}
 	}
+}
+
+// onlySyslog reports whether a profile is for connections to syslog servers, and for no gateway.
+func (c *checker) onlySyslog(t *config.TLSProfile) bool {
+	return c.cfg.Syslog != nil && c.cfg.Syslog.TLS.In(c.cfg) == t &&
+		!slices.ContainsFunc(c.cfg.Gateways, func(g *config.SIPGateway) bool { return g.TLS.In(c.cfg) == t })
 }
 
 // identity reports the findings of package pki about a profile's certificates and key, at the lines that name them.
