@@ -13,7 +13,6 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
-	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
 
@@ -64,8 +63,7 @@ func showCommands() []cli.Line {
 		command("show arp", "Hosts on the attached networks, and whether they respond", showARP),
 		command("show port ethernet", "Network ports", state(func(c *Call, pg answer.Page) { pg.Ports(c.Box.Ports()) })),
 		command("show port ethernet <slot:0..0> <port:0..7>", "One network port, with its counters", showPort),
-		command("show log [<lines:1..100000>]", "The last lines of the log", showLog),
-		command("show log follow", "The last lines of the log, and new lines as they arrive, until Ctrl-C", followLog),
+		logCommand(),
 		command("show tech-support", "Everything that support needs, without secrets", showTechSupport),
 		command("show accounts", "Accounts that can log in", showAccounts),
 		command("show bans", "Sources of wrong passwords in the last ten minutes, and which of them are banned", state(func(c *Call, pg answer.Page) { pg.Bans(c.Box.Bans()) })),
@@ -107,34 +105,6 @@ func showProblems(c *Call, _ *none) error {
 	return nil
 }
 
-type lines struct{ Lines int }
-
-func showLog(c *Call, a *lines) error {
-	if a.Lines == 0 {
-		a.Lines = 100
-	}
-	for _, l := range c.Box.Log(a.Lines) {
-		c.Printf("%s\n", l)
-	}
-	return nil
-}
-
-func followLog(c *Call, _ *none) error {
-	const before = 10
-	c.live()
-	for _, l := range c.Box.Log(before) {
-		c.Printf("%s\n", l)
-	}
-	err := c.Box.FollowLog(c.Ctx, func(line string) error {
-		_, err := fmt.Fprintf(c.Out, "%s\n", printable.Line(line))
-		return err
-	})
-	if c.Ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
 func showAccounts(c *Call, _ *none) error {
 	rows := [][]string{{"Class", "Name", "Password"}}
 	for _, a := range c.Box.Running().Accounts {
@@ -152,7 +122,7 @@ var techSupport = []string{
 	"show version", "show system", "show clock", "show sntp-client", "show alarms", "show config problems", "show running-config", "show config diff",
 	"show system images", "show system licenses", "show port ethernet", "show ip interface", "show ip route", "show arp", "show dhcp-client",
 	"show pki", "show pki calendar", "show pki peers", "show context sip-gateway", "show sip registrations", "show sip penalty-box", "show call-router", "show calls detail 5",
-	"show calls history 50", "show accounts", "show bans", "show users", "show log 300",
+	"show calls history 50", "show accounts", "show bans", "show users", "show log 300 raw",
 }
 
 // showTechSupport prints the output of many commands as an operator sees it, without secrets.
