@@ -134,6 +134,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	}
 	c.urgency(&c.hunting, c.a.iface, c.props.CalledE164)
 	if c.urgent {
+		c.record.Emergency = true
 		c.markUrgent()
 	}
 	c.makeRoom(c.license, c.licensed, maxTries)
@@ -261,6 +262,8 @@ func (c *call) hungUp(x, y *side, e sipgw.Ended) {
 	c.record.told(x.iface, e.Reason)
 	if e.Code != 0 {
 		c.log.Warn("dialog died", "leg", x.which.String(), "code", e.Code, "err", e.Reason)
+		c.hangUp(y, "the "+string(who)+" is gone: "+e.Reason, status.ByBox)
+		return
 	}
 	c.hangUp(y, e.Reason, who)
 }

@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/call"
 	"viaduct/appliance/media"
 	"viaduct/appliance/srtp"
@@ -27,6 +29,7 @@ type mediaSession struct {
 	mu     sync.Mutex
 	notify func(media.Event)
 	sides  [2]mediaSide
+	stats  [2]media.Stats // that a `counted` step has set
 	closed bool
 }
 
@@ -130,13 +133,46 @@ func (s *mediaSession) Ring(to media.Side, on bool) error {
 	return nil
 }
 
-func (s *mediaSession) Stats(media.Side) media.Stats { return media.Stats{} }
+func (s *mediaSession) Stats(side media.Side) media.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats[side]
+}
 
 func (s *mediaSession) Close() [2]media.Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	return [2]media.Stats{}
+	return s.stats
+}
+
+// counted sets what the relay has counted on a side until now: received, lost, jitter, round trip, mos, and for how long it has been
+// silent.
+func (s *mediaSession) counted(side media.Side, facts map[string]string) error {
+	number := func(name string) (n float64) {
+		n, _ = strconv.ParseFloat(facts[name], 64)
+		return n
+	}
+	length := func(name string) (d time.Duration) {
+		d, _ = time.ParseDuration(facts[name])
+		return d
+	}
+	for name := range facts {
+		if !slices.Contains([]string{"received", "lost", "jitter", "round trip", "mos", "silent"}, name) {
+			return fmt.Errorf("%s is not counted", name)
+		}
+	}
+	x := media.Stats{Received: uint64(number("received")), Lost: int64(number("lost")), Jitter: length("jitter"), RoundTrip: length("round trip"),
+		Quality: audio.Quality{MOS: number("mos"), BurstRatio: 1}}
+	if x.Received > 0 {
+		x.LastRTP = time.Now().Add(-length("silent"))
+		x.Last = x.LastRTP
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats[side] = x
+	s.stats[1-side].Sent = x.Received
+	return nil
 }
 
 // happen tells the call what the relay has noticed.

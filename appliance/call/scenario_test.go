@@ -220,6 +220,16 @@ func (w *world) step(s step) {
 	case "media":
 		m, side := w.mediaOf(s)
 		w.facts(s, m.facts(side))
+	case "counted":
+		m, side := w.mediaOf(s)
+		f := map[string]string{}
+		for _, line := range s.block {
+			name, value, _ := strings.Cut(line, ":")
+			f[name] = strings.TrimSpace(value)
+		}
+		if err := m.counted(side, f); err != nil {
+			w.fail(s, "%v", err)
+		}
 	case "voice", "silence", "worn":
 		m, side := w.mediaOf(s)
 		m.happen(media.Event{Side: side, Kind: map[string]media.EventKind{"voice": media.Started, "silence": media.TimedOut, "worn": media.KeyUsed}[s.words[0]]})
@@ -258,6 +268,9 @@ func (w *world) step(s step) {
 		f := map[string]string{"count": strconv.Itoa(w.calls.Count())}
 		for i, c := range w.calls.Calls() {
 			f[fmt.Sprintf("state %d", i+1)] = c.State.String()
+			if r, ok := w.calls.Lookup(c.ID); ok {
+				f[fmt.Sprintf("so far %d", i+1)] = fmt.Sprintf("%d attempts, %d holds", len(r.Attempts), r.Holds)
+			}
 			for n, l := range c.Legs {
 				f[fmt.Sprintf("digits %d %s", i+1, [...]string{"caller", "callee"}[n])] = l.Digits.String()
 			}

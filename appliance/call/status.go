@@ -3,6 +3,8 @@ package call
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"viaduct/appliance/media"
 	"viaduct/appliance/printable"
@@ -49,6 +51,41 @@ func (m *Manager) Calls() []status.Call {
 	}
 	slices.SortFunc(calls, func(a, b status.Call) int { return a.Started.Compare(b.Started) })
 	return calls
+}
+
+// Lookup is the record of a call in progress as far as it has come.
+func (m *Manager) Lookup(id string) (r status.Record, ok bool) {
+	answer := make(chan status.Record, 1)
+	for _, c := range m.list("") {
+		if !strings.EqualFold(c.id, id) {
+			continue
+		}
+		if !c.Post(func() { answer <- c.soFar() }) {
+			return r, false
+		}
+		select {
+		case r = <-answer:
+			return r, true
+		case <-c.done:
+		}
+	}
+	return r, false
+}
+
+// soFar is the record as it would be if the call ended now, without its end.
+func (c *call) soFar() status.Record {
+	r := c.record
+	if c.media != nil {
+		var stats [2]media.Stats
+		for n, s := range []*side{&c.a, &c.b} {
+			if s.opened() {
+				session, which := c.relay(s)
+				stats[n] = session.Stats(which)
+			}
+		}
+		r.media(stats, &c.a, &c.b, time.Now())
+	}
+	return r.kept()
 }
 
 // measure fills in what the relay has counted for all calls.

@@ -303,6 +303,7 @@ func (c *call) transferred() {
 	c.record.Transfers++
 	c.log.Info("transferred", "if", t.next.iface.ID(), "leg", t.x.which.String())
 	c.urgent = c.urgent || t.urgent
+	c.record.Emergency = c.urgent
 	c.takeOver(t.x, t.next)
 	if t.x == &c.a {
 		c.acknowledged() // its leg has been answered by the new peer: no ACK is to come

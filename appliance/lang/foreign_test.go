@@ -117,7 +117,7 @@ func TestPeersCannotSteerTheConsole(t *testing.T) {
 	b.cfg, _ = l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T2\n"))
 	s := &Session{Class: config.Superuser, Mode: []string{"enable"}}
 	for _, line := range []string{
-		"show calls", "show calls detail 4", "show calls history", "show calls record 15", "show sip registrations", "show sip penalty-box", "show peer",
+		"show calls", "show calls detail 4", "show calls history", "show calls record 15", "show calls explain 15", "show sip registrations", "show sip penalty-box", "show peer",
 		"show context sip-gateway", "show pki", "show pki trusted", "show pki calendar", "show pki peers", "show pki internal-ca", "show sntp-client", "show log", "show log follow", "ping h", "nslookup h",
 		"copy http://h/x startup-config", "who", "show call-router trace T called-e164 1", "show config problems", "show alarms", "pki trust add " + anySum, "pki trust add " + anySum + " force",
 		"no pki trust " + anySum,

@@ -67,6 +67,14 @@ func (busyBox) Calls() []status.Call {
 			Media: status.Media{Received: 10, Sent: 11, Lost: 1, JitterMS: 0.5, RoundTripMS: 31.2, BurstRatio: 1.5, MOS: 4.31}}}}}
 }
 
+func (busyBox) CallInProgress(id string) (status.Record, bool) {
+	if id != "17" {
+		return status.Record{}, false
+	}
+	return status.Record{Version: 2, ID: id, Started: noon.Add(-time.Hour), Connected: noon.Add(-65 * time.Second), From: "if_teams", To: "if_pbx", Calling: "+4930123", Called: "222",
+		Attempts: []status.Attempt{{Interface: "if_pbx", Called: "222", Outcome: status.Answered, Code: 200, Started: noon.Add(-70 * time.Second), Ended: noon.Add(-65 * time.Second)}}}, true
+}
+
 func (busyBox) CallRecords(n int) ([]status.Record, error) {
 	return []status.Record{
 		{Version: 2, ID: "15", CallID: "x@y", Peer: "192.168.1.100:5060/udp", Started: noon.Add(-2 * time.Hour), Ended: noon.Add(-2 * time.Hour), From: "if_pbx", To: "if_teams",
@@ -157,7 +165,7 @@ func TestShow(t *testing.T) {
 	var out strings.Builder
 	shown := []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
-		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
+		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {

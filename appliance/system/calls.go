@@ -15,6 +15,9 @@ import (
 // Calls lists the calls in progress.
 func (s *System) Calls() []status.Call { return s.calls.Calls() }
 
+// CallInProgress is the record of one of them as far as it has come.
+func (s *System) CallInProgress(id string) (status.Record, bool) { return s.calls.Lookup(id) }
+
 // CallCount counts the calls in progress without asking them.
 func (s *System) CallCount() int { return s.calls.Count() }
 

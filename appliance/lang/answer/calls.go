@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/explain"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/route"
 	"viaduct/appliance/status"
@@ -112,6 +113,20 @@ func (pg Page) Record(r status.Record) {
 		if m.SilentS > 0 {
 			pg.Printf("    One-way voice: nothing from it in the last %s\n", span(time.Duration(m.SilentS)*time.Second))
 		}
+	}
+}
+
+// Explanation tells what became of a call.
+func (pg Page) Explanation(r status.Record, now time.Time) {
+	pg.Printf("Call %s: %s\n", r.ID, explain.Brief(r))
+	head := ""
+	for _, l := range explain.Record(r, pg.Zone, now) {
+		if l.Head == head {
+			pg.Folded("           ", l.Text)
+			continue
+		}
+		head = l.Head
+		pg.Folded(fmt.Sprintf("  %-9s", head), l.Text)
 	}
 }
 

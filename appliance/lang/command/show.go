@@ -41,6 +41,8 @@ func showCommands() []cli.Line {
 		worded(command("show calls statistics [<span:hour|day>]", "Calls of the last hour or day, a day by default: how many came, were answered and failed, and why", showTraffic),
 			"hour", "The last hour", "day", "The last 24 hours; the default"),
 		command("show calls record <id:record>", "The full record of a past call, by its ID or Call-ID", showRecord),
+		command("show calls explain <id:record>", "What became of a call, in sentences: its way, the destinations that were tried, who ended it and why, its voice, and what to do",
+			explainCall),
 		command("show sip registrations", "Registrations of our identities", state(func(c *Call, pg answer.Page) { pg.Registrations(c.Box.Registrations(), c.now()) })),
 		command("show sip penalty-box", "Peers: whether they respond to OPTIONS, and when they last sent a request", state(func(c *Call, pg answer.Page) { pg.Peers(c.Box.Peers(), c.now()) })),
 		command("show peer [<name:peer>]", "Peers of the SIP interfaces in full: last requests each way, connections and their certificates, calls and failures of the last hour, and why calls stay away", showPeer),
@@ -197,22 +199,41 @@ type recordArgs struct{ ID string }
 // recordsSearched limits how many records `show calls record` searches.
 const recordsSearched = 10_000
 
-func showRecord(c *Call, a *recordArgs) error {
+// found are the records of calls with this ID or Call-ID.
+func (c *Call) found(id string) (found []status.Record, err error) {
 	records, err := c.Box.CallRecords(recordsSearched)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	found := false
 	for _, r := range records {
-		if strings.EqualFold(r.ID, a.ID) || r.CallID == a.ID {
-			found = true
-			c.page().Record(r)
+		if strings.EqualFold(r.ID, id) || r.CallID == id {
+			found = append(found, r)
 		}
 	}
-	if !found {
-		return fmt.Errorf("no record of a call %q: `show calls history` lists them", a.ID)
+	if len(found) == 0 {
+		return nil, fmt.Errorf("no record of a call %q: `show calls history` lists them", id)
 	}
-	return nil
+	return found, nil
+}
+
+func showRecord(c *Call, a *recordArgs) error {
+	records, err := c.found(a.ID)
+	for _, r := range records {
+		c.page().Record(r)
+	}
+	return err
+}
+
+func explainCall(c *Call, a *recordArgs) error {
+	if r, ok := c.Box.CallInProgress(a.ID); ok {
+		c.page().Explanation(r, c.now())
+		return nil
+	}
+	records, err := c.found(a.ID)
+	for _, r := range records {
+		c.page().Explanation(r, c.now())
+	}
+	return err
 }
 
 type portArgs struct{ Slot, Port int }

@@ -160,6 +160,8 @@ type Licensing interface {
 // Status is the state of calls, registrations and peers.
 type Status interface {
 	Calls() []status.Call
+	// CallInProgress is the record of a call as far as it has come.
+	CallInProgress(id string) (status.Record, bool)
 	CallCount() int
 	// CallRecords returns the last n calls that ended, oldest first.
 	CallRecords(n int) ([]status.Record, error)
