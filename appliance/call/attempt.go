@@ -52,6 +52,7 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 		Body: offer, Parts: where.parts, Identity: id.Account, Urgent: c.urgent,
 	})
 	c.record.sent(c.b.leg)
+	c.log.Debug("leg", "if", i.ID(), "call_id", c.b.leg.Info().CallID)
 	c.limitSilence(&c.hunting, &c.b, c.next)
 	return nil
 }

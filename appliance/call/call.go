@@ -111,6 +111,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.record.CallID, c.record.Peer = in.Request.CallID, c.a.leg.Info().Peer
 	c.record.Licenses = c.m.Licenses.InUse()
 	c.log.Info("call", "if", in.Interface, "from", c.props.CallingURI, "to", in.Request.URI)
+	c.log.Debug("leg", "if", in.Interface, "call_id", in.Request.CallID)
 
 	if c.looping(in) {
 		c.refuse(callFailure{code: 482, cause: 25, reason: "Loop Detected", text: "the call loops"})

@@ -38,8 +38,9 @@ var topics = [...]string{TopicSIP, TopicCall, TopicRoute, TopicRTP, TopicTLS}
 
 type session struct {
 	status.Session
-	debug map[string]bool
-	lines chan string
+	debug  map[string]bool
+	filter *filter // of `debug call NUMBER`; nil: there is none
+	lines  chan string
 }
 
 // waitingLines is how far a slow terminal may fall behind before it misses lines: a page of SIP messages.
@@ -110,6 +111,8 @@ func (s *Sessions) List() []status.Session {
 	return list
 }
 
+var errNoSession = errors.New("this terminal shows no debug output: it needs a session at a keyboard")
+
 // Debug switches a topic on or off for the session on a terminal; topic "all" is every one.
 func (s *Sessions) Debug(tty, topic string, on bool) error {
 	s.mu.Lock()
@@ -119,7 +122,10 @@ func (s *Sessions) Debug(tty, topic string, on bool) error {
 		return nil // a script tidies up on a terminal without debug output
 	}
 	if i < 0 {
-		return errors.New("this terminal shows no debug output: it needs a session at a keyboard")
+		return errNoSession
+	}
+	if topic == "all" && !on {
+		s.unfilter(s.list[i])
 	}
 	for n, t := range topics {
 		if topic != t && topic != "all" || s.list[i].debug[t] == on {
@@ -135,6 +141,43 @@ func (s *Sessions) Debug(tty, topic string, on bool) error {
 	return nil
 }
 
+// filtered are the topics of which `debug call NUMBER` shows the lines of its calls.
+var filtered = [...]string{TopicSIP, TopicCall, TopicRoute}
+
+// DebugCalls shows the SIP messages, events and routes of the calls of a number or a peer in the session on a terminal; "" ends that.
+func (s *Sessions) DebugCalls(tty, text string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.list, func(x *session) bool { return x.TTY == tty })
+	switch {
+	case i < 0 && text == "":
+		return nil
+	case i < 0:
+		return errNoSession
+	}
+	s.unfilter(s.list[i])
+	if text != "" {
+		s.list[i].filter = newFilter(text)
+		s.count(filtered[:], 1)
+	}
+	return nil
+}
+
+// unfilter ends `debug call NUMBER` of a session. The lock is held.
+func (s *Sessions) unfilter(x *session) {
+	if x.filter != nil {
+		x.filter = nil
+		s.count(filtered[:], -1)
+	}
+}
+
+// count notes that some more sessions want topics.
+func (s *Sessions) count(list []string, more int32) {
+	for _, t := range list {
+		s.topic[slices.Index(topics[:], t)].Add(more)
+	}
+}
+
 func (s *Sessions) add(x *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,6 +188,7 @@ func (s *Sessions) remove(x *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.list = slices.DeleteFunc(s.list, func(y *session) bool { return x == y })
+	s.unfilter(x)
 	for n, t := range topics {
 		if x.debug[t] {
 			s.topic[n].Add(-1)
@@ -164,13 +208,19 @@ func (s *Sessions) wanted(topic string) bool {
 	return n >= 0 && s.topic[n].Load() > 0
 }
 
-// emit gives text to all sessions that debug a topic. It never blocks: a slow terminal misses lines.
-func (s *Sessions) emit(topic, text string) {
+// emit gives text to all sessions that debug a topic, or the call that it is of: keys are the call's ID and the Call-IDs of its legs. It
+// never blocks: a slow terminal misses lines.
+func (s *Sessions) emit(topic, text string, keys ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range s.list {
-		if x.debug[topic] {
+		switch {
+		case x.debug[topic]:
 			x.show(topic, text)
+		case x.filter != nil && slices.Contains(filtered[:], topic):
+			for _, w := range x.filter.takes(topic, text, keys...) {
+				x.show(w.topic, w.text)
+			}
 		}
 	}
 }

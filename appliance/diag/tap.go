@@ -49,7 +49,11 @@ func (t *tap) Handle(ctx context.Context, r slog.Record) error {
 	if topic := t.topicOf(r); t.sessions.wanted(topic) {
 		var b strings.Builder
 		b.WriteString(r.Message)
+		var keys []string
 		add := func(a slog.Attr) bool {
+			if a.Key == "call" || a.Key == "call_id" {
+				keys = append(keys, a.Value.Resolve().String())
+			}
 			if a.Key != topicKey {
 				fmt.Fprintf(&b, " %s=%s", a.Key, printable.Line(a.Value.Resolve().String()))
 			}
@@ -59,7 +63,7 @@ func (t *tap) Handle(ctx context.Context, r slog.Record) error {
 			add(a)
 		}
 		r.Attrs(add)
-		t.sessions.emit(topic, b.String())
+		t.sessions.emit(topic, b.String(), keys...)
 	}
 	if !t.Handler.Enabled(ctx, r.Level) {
 		return nil
@@ -93,5 +97,9 @@ func (s *Sessions) Trace(e siptransport.TraceEntry) {
 	if e.Dropped != "" {
 		head += ", dropped: " + e.Dropped
 	}
-	s.emit(TopicSIP, head+"\n"+strings.TrimRight(strings.ReplaceAll(mask(string(e.Message)), "\r\n", "\n"), "\n"))
+	var keys []string
+	if id := callIDOf(e.Message); id != "" {
+		keys = append(keys, id)
+	}
+	s.emit(TopicSIP, head+"\n"+strings.TrimRight(strings.ReplaceAll(mask(string(e.Message)), "\r\n", "\n"), "\n"), keys...)
 }

@@ -97,6 +97,9 @@ func (s *System) Attend(ctx context.Context, info status.Session, each func(text
 // Debug switches a topic on or off for the session on a terminal; topic "all" is every one.
 func (s *System) Debug(tty, topic string, on bool) error { return s.sessions.Debug(tty, topic, on) }
 
+// DebugCalls shows the calls of a number or a peer in the session on a terminal.
+func (s *System) DebugCalls(tty, text string) error { return s.sessions.DebugCalls(tty, text) }
+
 // Lookup asks the name servers of the box.
 func (s *System) Lookup(ctx context.Context, host string) ([]string, error) {
 	a, err := s.resolver.Ask(ctx, host)

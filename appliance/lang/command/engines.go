@@ -2,6 +2,7 @@ package command
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -43,7 +44,21 @@ func traceroute(c *Call, a *host) error {
 type topic struct{ Topic string }
 
 func (c *Call) debug(topic string, on bool) error {
+	if topic == "call" && !on {
+		if err := c.Box.DebugCalls(c.Session.TTY, ""); err != nil {
+			return err
+		}
+	}
 	return c.Box.Debug(c.Session.TTY, topic, on)
+}
+
+type debugged struct{ Of string }
+
+func debugCalls(c *Call, a *debugged) error {
+	if len(a.Of) < 3 {
+		return errors.New("three characters at least: the end of a number, an address or the name of an interface sip")
+	}
+	return c.Box.DebugCalls(c.Session.TTY, a.Of)
 }
 
 type registering struct{ Identity string }

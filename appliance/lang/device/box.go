@@ -232,6 +232,8 @@ type Machine interface {
 	Attend(ctx context.Context, s status.Session, each func(text string) error) error
 	// Debug switches a topic on or off for the session on a terminal: "sip", "call", "route", "rtp", "tls" or "all".
 	Debug(tty, topic string, on bool) error
+	// DebugCalls shows the SIP messages, events and routes of the calls of a number or a peer in the session on a terminal; "" ends that.
+	DebugCalls(tty, text string) error
 }
 
 // Firmware is the images of a box. Both ways to install one check the whole image before they replace anything, and report their steps line
