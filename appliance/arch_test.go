@@ -71,11 +71,12 @@ var floors = map[string]string{
 	"lang/device": "config health lang/check plural status",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
+	"watch":       "config health lang/check source status",
 	"system": "config cli route sdp pki plural printable source status release health license timeline lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains internalca issuers " +
-		"bans traffic " +
+		"bans traffic watch " +
 		"firmware ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",
 	"api/wire": "pasted",

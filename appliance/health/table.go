@@ -78,6 +78,31 @@ var (
 		ID: "call-records-lost", Severity: Error, Title: "call records are lost", Text: "{why}",
 		Advice: "`show version` shows the free space of the flash.",
 	})
+	Unsaved = declare(Warnable{
+		ID: "config-unsaved", Severity: Info, Title: "the configuration is not saved", Delay: time.Hour,
+		Text:   "the running configuration is not the startup-config: a restart takes the changes back",
+		Advice: "`show config diff` shows them. Save the configuration.", Cure: []string{"copy running-config startup-config"},
+	})
+	FlashFull = declare(Warnable{
+		ID: "flash-full", Severity: Warning, Title: "the flash is nearly full",
+		Text:   "{free} of {total} are free on the flash",
+		Advice: "Call records take most of it: see to it that they are fetched, or keep them for fewer days.",
+	})
+	Hot = declare(Warnable{
+		ID: "temperature", Severity: Warning, Title: "the box is too hot",
+		Text:   "the processor is hotter than {limit} °C: it slows down, and voice suffers",
+		Advice: "`show system` shows the temperature. Give the box air.",
+	})
+	ImageFailed = declare(Warnable{
+		ID: "image-failed", Severity: Warning, Subject: "slot", Title: "an update was taken back",
+		Text:   "firmware {version} did not prove itself, and the box returned to the one before",
+		Advice: "`show log` of its start says why, if it came that far. Install it again, or a newer one.",
+	})
+	ImageWaits = declare(Warnable{
+		ID: "image-waits", Severity: Info, Subject: "slot", Title: "an update waits for a restart",
+		Text:   "firmware {version} is installed, and runs after the next restart",
+		Advice: "Calls end with it: choose the moment.", Cure: []string{"reload graceful"},
+	})
 )
 
 // Licenses.
@@ -90,6 +115,12 @@ var (
 		ID: "licenses-used-up", Severity: Warning, Subject: "pool", Title: "all licenses of one kind are in use",
 		Text:   "all {total} licenses {pool} are in use: further calls are refused, {refused} since the start",
 		Advice: "`show system licenses` has the figures. Wait for calls to end, or order more licenses.",
+	})
+	LicensesLow = declare(Warnable{
+		ID: "licenses-low", Severity: Warning, Subject: "pool", Title: "licenses of one kind are nearly used up",
+		Text:   "four of five licenses {pool} are in use, or more, of {total}",
+		Advice: "`show system licenses` has the figures. Order more licenses before calls are refused.",
+		After:  []Cause{{Of: LicensesUsedUp, Same: "pool"}},
 	})
 )
 
@@ -112,6 +143,17 @@ var (
 		Text: "port {port} has no link", Delay: 3 * time.Second,
 		Advice: "Check the cable and the switch. Close an unused port with `shutdown`.",
 	})
+	HalfDuplex = declare(Warnable{
+		ID: "half-duplex", Severity: Warning, Subject: "port", Title: "a port sends and receives by turns",
+		Text:   "port {port} runs at half duplex: voice suffers as soon as there is traffic",
+		Advice: "The switch is set to a fixed speed without negotiation. Set its port to automatic.",
+	})
+	GatewaySilent = declare(Warnable{
+		ID: "gateway-silent", Severity: Error, Subject: "gateway", Title: "a router does not answer",
+		Text:   "the gateway {gateway} at port {port} does not answer ARP: nothing behind it is reached",
+		Advice: "Look whether the router runs, whether its address is that of the `route` line, and whether the cable is in its port. `show arp` shows who answers.",
+		After:  []Cause{{Of: LinkDown, Same: "port"}},
+	})
 	NameServersSilent = declare(Warnable{
 		ID: "name-servers-silent", Severity: Error, Title: "no name server answers", Text: "{why}",
 		Advice: "Correct `name-server` in dns-client, or check the path to the servers with `ping` and `traceroute`.",
@@ -130,7 +172,7 @@ var (
 	})
 	ClockUnsynchronised = declare(Warnable{
 		ID: "clock-unsynchronised", Severity: Warning, Title: "the clock follows no time server",
-		Text: "the clock is not synchronised: {why}", Delay: 2 * time.Minute,
+		Text: "the clock is not synchronised: {why}", Delay: time.Minute,
 		Advice: "`show sntp-client` shows what each server says.",
 		After:  []Cause{{Of: NameServersSilent}, {Of: TimeDistrusted}, {Of: TLSWaits}},
 	})
@@ -158,22 +200,64 @@ var (
 	})
 	RegistrationFailed = declare(Warnable{
 		ID: "registration-failed", Severity: Error, Subject: "identity", Title: "an identity is not registered",
-		Text: "{identity} is not registered at {registrar}: {why}", Delay: 5 * time.Second,
+		Text: "{identity} {state} at {registrar}: {why}", Delay: 5 * time.Second,
 		Advice: "`show sip registrations` shows the time of the next attempt. After you correct a password, do not wait for it.",
 		Cure:   []string{"register now"},
+		After:  []Cause{{Of: SIPDown}, {Of: LinkDown, Same: "port"}},
+	})
+	PathNarrow = declare(Warnable{
+		ID: "path-mtu", Severity: Error, Subject: "interface", Title: "large packets to a peer are lost",
+		Text:   "{peer} of interface sip {interface} takes connections, but no TLS handshake with it ends: small packets arrive, large ones are lost",
+		Advice: "`ping` with `size` and `df` finds the largest packet that arrives. Have the way mended, or give `mtu` of the interface in context ip a smaller value, as 1400.",
 		After:  []Cause{{Of: SIPDown}, {Of: LinkDown, Same: "port"}},
 	})
 	PeerSilent = declare(Warnable{
 		ID: "peer-silent", Severity: Error, Subject: "interface", Title: "a peer cannot take calls",
 		Text:   "{peer} of interface sip {interface} gets no calls: {why}",
-		Advice: "`show sip penalty-box` shows the state of all peers.",
-		After:  []Cause{{Of: SIPDown}, {Of: LinkDown, Same: "port"}},
+		Advice: "`show sip penalty-box` shows the state of all peers, and `check all` where the way to them ends.",
+		After:  []Cause{{Of: SIPDown}, {Of: LinkDown, Same: "port"}, {Of: PathNarrow, Same: "interface"}},
 	})
 	PeerRefuses = declare(Warnable{
 		ID: "peer-refuses", Severity: Error, Subject: "interface", Title: "a peer does not accept this box",
 		Text:   "{peer} of interface sip {interface} answers OPTIONS with {why}",
 		Advice: "Teams answers 403 when the tenant does not know the name in Contact: compare it with the name of the SBC in the Teams admin center.",
 		After:  []Cause{{Of: SIPDown}},
+	})
+	DestinationsLost = declare(Warnable{
+		ID: "destinations-lost", Severity: Error, Subject: "group", Title: "no destination of a hunt group takes calls",
+		Text:   "none of the {count} destinations of service hunt-group {group} takes calls: all calls there are refused",
+		Advice: "They have something in common: the port, the router, the name servers, our certificate. `check all` finds it.",
+		After:  []Cause{{Of: SIPDown}},
+	})
+	PeersMute = declare(Warnable{
+		ID: "peers-mute", Severity: Warning, Subject: "gateway", Title: "Microsoft Teams does not ask for this box",
+		Text:   "Microsoft Teams answers at context sip-gateway {gateway}, and has sent nothing itself for more than four minutes: no call comes in from there",
+		Advice: "A firewall before the box may drop what comes in, the name of the box may have another address in the DNS, or the tenant may not use this SBC.",
+		After:  []Cause{{Of: SIPDown}, {Of: LinkDown, Same: "port"}},
+	})
+)
+
+// Calls.
+var (
+	CodecRefused = declare(Warnable{
+		ID: "codec-refused", Severity: Error, Subject: "interface", Title: "a peer does not take our codecs",
+		Text:   "the peer of interface sip {interface} refuses calls because of their media: {why}",
+		Advice: "Compare the `codec` lines of the `profile voip` of this interface with what the peer permits for our accounts. The alarm ends with the next call that it takes.",
+	})
+	CallsRefused = declare(Warnable{
+		ID: "calls-refused", Severity: Warning, Subject: "interface", Title: "a peer refuses all calls",
+		Text:   "the peer of interface sip {interface} has refused {count} calls, one after the other: {why}",
+		Advice: "`show calls history` shows them. The alarm ends with the next call that it takes.",
+	})
+	VoiceOneWay = declare(Warnable{
+		ID: "voice-one-way", Severity: Warning, Subject: "interface", Title: "voice goes one way only",
+		Text:   "in a call {interface} sends no voice, while {other} does: nothing came from {from} to {to} for ten seconds",
+		Advice: "A firewall or router between the two drops the UDP packets: have it let them through. `media` of docs/network.md has the ports. The alarm ends with the next call in which voice comes.",
+	})
+	VoicePoor = declare(Warnable{
+		ID: "voice-poor", Severity: Warning, Subject: "interface", Title: "voice from a peer is bad",
+		Text:   "{bad} of the last {calls} calls had bad voice from the peer of interface sip {interface}: loss above 3 %, jitter above 50 ms, or a MOS below 3.1",
+		Advice: "`show calls history` has the figures of each side. The fault is on the way from that peer to the box.",
 	})
 )
 
@@ -188,6 +272,11 @@ var (
 		ID: "certificate-expires", Severity: Warning, Subject: "name", Title: "a certificate expires soon",
 		Text:   "certificate {name} expires soon: {subject} ends on {end}, in {left} or less",
 		Advice: "See to its successor, as in docs/operation.md: {advice}.", Again: "left",
+	})
+	CertificateUnfit = declare(Warnable{
+		ID: "certificate-unfit", Severity: Error, Subject: "profile", Title: "Microsoft Teams refuses our certificate",
+		Text:   "Microsoft Teams refuses what profile tls {profile} shows: {why}",
+		Advice: "Import a certificate that is right, with its chain: docs/certificates.md.", Again: "why",
 	})
 	SuccessorDiffers = declare(Warnable{
 		ID: "certificate-successor", Severity: Info, Subject: "name", Title: "the next certificate will be of another kind",

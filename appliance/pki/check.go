@@ -19,6 +19,7 @@ type Finding struct {
 	Field    string // of the profile: "Own", "PrivateKey" or "Trusted"
 	Index    int    // in Own or Trusted
 	Err      error  // why it cannot be used; fs.ErrNotExist: it has not been imported
+	Dated    bool   // it is about a date, and comes or goes by itself
 }
 
 // checker collects findings.
@@ -164,6 +165,12 @@ func (k *checker) whole(lines []line, chain []*x509.Certificate) {
 }
 
 func (k *checker) dates(l line, what string, c *x509.Certificate) {
+	before := len(k.list)
+	defer func() {
+		for i := range k.list[before:] {
+			k.list[before+i].Dated = true
+		}
+	}()
 	switch left := c.NotAfter.Sub(k.now); {
 	case k.now.Before(c.NotBefore):
 		k.warn(l, "%s of %s is not good before %s: the clock is wrong, or it is too early", what, subject(c), c.NotBefore.UTC().Format(time.DateTime))

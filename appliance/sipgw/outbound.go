@@ -48,6 +48,7 @@ type invitation struct {
 	body        []byte
 	headers     []sipmsg.Header
 	offer       func() []byte // makes body for a re-INVITE
+	identity    string        // whose account it carries
 }
 
 type inviteState uint8
@@ -108,7 +109,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: to.Transport,
 		contact: "<" + side.Contact(r.ContactUser, to.Transport) + ">"}
 	l.auth = authenticator(g.Conf(), r.Identity)
-	l.out = &outbound{initial: true, to: to, began: time.Now(), invitation: invitation{body: r.Body, headers: r.Headers}, acks: map[string]ack{}}
+	l.out = &outbound{initial: true, to: to, began: time.Now(), invitation: invitation{body: r.Body, headers: r.Headers, identity: r.Identity}, acks: map[string]ack{}}
 	if len(r.Parts) > 0 {
 		l.out.contentType, l.out.body = sipmsg.Attach(r.Body, r.Parts)
 	}
@@ -382,6 +383,9 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sipmsg.Respons
 	f := rejection(res)
 	if code == 503 && out.initial && out.cancel == cancelUnwanted {
 		l.overloaded(out, f)
+	}
+	if out.initial && out.tries > 0 && (code == 401 || code == 403 || code == 407) {
+		l.stack.health.Disowned(l.iface.ID(), out.identity)
 	}
 	l.inviteFailed(out, f)
 }

@@ -19,6 +19,8 @@ type PeerHealth interface {
 	Overloaded(iface config.InterfaceID, retryAfter time.Duration)
 	// Silent: the peer has not responded to an INVITE since began.
 	Silent(iface config.InterfaceID, began time.Time)
+	// Disowned: the peer has refused an INVITE with the credentials of an identity.
+	Disowned(iface config.InterfaceID, identity string)
 	// Suspect: a call failed, and the peer may be gone.
 	Suspect(iface config.InterfaceID)
 }
@@ -44,6 +46,7 @@ func (unattended) Heard(config.InterfaceID)                     {}
 func (unattended) Responded(config.InterfaceID)                 {}
 func (unattended) Overloaded(config.InterfaceID, time.Duration) {}
 func (unattended) Silent(config.InterfaceID, time.Time)         {}
+func (unattended) Disowned(config.InterfaceID, string)          {}
 func (unattended) Suspect(config.InterfaceID)                   {}
 func (unattended) Applied(*config.Config, bool)                 {}
 func (unattended) Leaving([]string)                             {}

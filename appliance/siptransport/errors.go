@@ -1,6 +1,7 @@
 package siptransport
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -48,4 +49,12 @@ func IsRefused(err error) bool {
 	}
 	var t *Error
 	return errors.As(err, &t) && t.Op == "handshake" && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET))
+}
+
+// IsStalled reports whether err says that the peer took our connection, and the TLS handshake on it never came to an end: small packets
+// arrive, and large ones do not.
+func IsStalled(err error) bool {
+	var t *Error
+	var timeout net.Error
+	return errors.As(err, &t) && t.Op == "handshake" && (errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout())
 }

@@ -1,10 +1,12 @@
 package siptransport
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 
@@ -28,6 +30,27 @@ func TestWhatIsARefusalOfOurCertificate(t *testing.T) {
 		{nil, false},
 	} {
 		if got := IsRefused(x.err); got != x.want {
+			t.Errorf("%v: %v", x.err, got)
+		}
+	}
+}
+
+// A handshake that never ends is another fault than one that is refused, and than a port that takes no connection.
+func TestWhatAHandshakeStalls(t *testing.T) {
+	timeout := &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}
+	for _, x := range []struct {
+		err  error
+		want bool
+	}{
+		{&Error{Op: "handshake", Peer: "hub", Err: context.DeadlineExceeded}, true},
+		{&Error{Op: "handshake", Peer: "hub", Err: timeout}, true},
+		{&Error{Op: "handshake", Peer: "hub", Err: io.EOF}, false},
+		{&Error{Op: "handshake", Peer: "hub", Err: &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}}, false},
+		{&Error{Op: "dial", Peer: "hub", Err: timeout}, false},
+		{context.DeadlineExceeded, false},
+		{nil, false},
+	} {
+		if got := IsStalled(x.err); got != x.want {
 			t.Errorf("%v: %v", x.err, got)
 		}
 	}

@@ -179,17 +179,26 @@ func (a *Agent) Refusal(iface config.InterfaceID, identity string) error {
 
 // unregistered says that an identity is registered at a peer, and the registration is lost.
 func (a *Agent) unregistered(i *config.SIPInterface, identity string) error {
+	r := a.registrationAt(i, identity)
+	if r == nil {
+		return nil
+	}
+	if st := r.snapshot(); st.State == status.RegistrationFailed {
+		return &siptransport.Error{Op: "call", Peer: st.Registrar, Err: errors.New("identity " + identity + " is not registered: " + st.Error)}
+	}
+	return nil
+}
+
+// registrationAt is the registration of an identity at the peer of an interface; nil: there is none.
+func (a *Agent) registrationAt(i *config.SIPInterface, identity string) *registration {
 	gw := i.Gateway.In(a.config())
 	if gw == nil {
 		return nil
 	}
 	for _, ref := range gw.Location {
 		r, ok := a.registrations.worker(registrationSpec{gateway: gw.Name, service: ref.Name, identity: identity}.key())
-		if !ok || !strings.EqualFold(r.spec.to.Host, i.Remote.Host) {
-			continue
-		}
-		if st := r.snapshot(); st.State == status.RegistrationFailed {
-			return &siptransport.Error{Op: "call", Peer: st.Registrar, Err: errors.New("identity " + identity + " is not registered: " + st.Error)}
+		if ok && strings.EqualFold(r.spec.to.Host, i.Remote.Host) {
+			return r
 		}
 	}
 	return nil
@@ -218,6 +227,21 @@ func (a *Agent) Silent(iface config.InterfaceID, began time.Time) {
 		a.holds.set(iface, holdSilent, "did not answer the last call")
 	}
 	a.probeNow(iface)
+}
+
+// Disowned has an identity registered anew: if the peer knows another password by now, that is known at once, and not when the registration
+// ends.
+func (a *Agent) Disowned(iface config.InterfaceID, identity string) {
+	i := a.sipInterface(iface)
+	if i == nil {
+		return
+	}
+	if r := a.registrationAt(i, identity); r != nil {
+		select {
+		case r.kick <- 0:
+		default: // it is about to
+		}
+	}
 }
 
 // Suspect has the peer probed, because a call to it just failed.

@@ -239,3 +239,37 @@ func TestRegistrationNamesTheSideOfItsRegistrar(t *testing.T) {
 		}
 	})
 }
+
+// Whose credentials a PBX has refused in a call registers at once: the password may be another one there.
+func TestWhoIsRefusedInACallRegistersAnew(t *testing.T) {
+	auth := &config.AuthOutbound{Services: []config.Authenticate{{Service: config.Ref[config.Config, config.AuthService]{Name: "accounts"}}}}
+	onPaper(t, literals{}, func(c *config.Config, _ *config.SIPInterface) {
+		c.Auth = []*config.AuthService{{Name: "accounts", Users: []config.Credential{account("user.01", "old"), account("user.02", "right")}}}
+		c.Location = []*config.LocationService{{Name: "ls", Domains: []config.Domain{{Index: 1, Host: "192.0.2.100"}}, Identities: []*config.Identity{
+			{Name: "user.01", IdentitySettings: config.IdentitySettings{AuthOutbound: auth}}, {Name: "user.02", IdentitySettings: config.IdentitySettings{AuthOutbound: auth}},
+		}}}
+		c.Gateways[0].Location = []config.Ref[config.Config, config.LocationService]{{Name: "ls"}}
+	}, func(t *testing.T, b *bench) {
+		sound := status.Registration{State: status.Registered, Expires: time.Now().Add(time.Hour), Code: 200}
+		one, two := b.stuck("user.01", "192.0.2.100", sound), b.stuck("user.02", "192.0.2.100", sound)
+		// call has the peer challenge an INVITE, and then say final.
+		call := func(identity, final string) {
+			t.Helper()
+			b.put(reply(b.invite(identity, false)[0], "401 Unauthorized", "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\n"))
+			sent := b.sent(boxAddr)
+			again := sent[len(sent)-1]
+			if !strings.Contains(again, "\r\nAuthorization: ") {
+				t.Fatalf("sent %q", sent)
+			}
+			b.put(reply(again, final, ""))
+			want[sipgw.Failed](t, b.call)
+			b.sent(boxAddr)
+		}
+		call("user.02", "486 Busy Here")
+		call("user.01", "403 Forbidden")
+		if len(one.kick) != 1 || len(two.kick) != 0 {
+			t.Errorf("user.01 is to register %d times, user.02 %d", len(one.kick), len(two.kick))
+		}
+		clear(b.a.registrations.running)
+	})
+}

@@ -118,7 +118,7 @@ func (p *probe) once(ctx context.Context) time.Duration {
 		return 0
 	case err != nil:
 		p.record(0, 0, reasonOf(err))
-		p.change(func(s *status.Peer) { s.Refused = siptransport.IsRefused(err) })
+		p.change(func(s *status.Peer) { s.Refused, s.Stalled = siptransport.IsRefused(err), siptransport.IsStalled(err) })
 		if siptransport.IsUnreached(err) {
 			// Nothing was sent: no address, no connection. After a start or a broken cable it takes seconds to change.
 			p.unreached++
@@ -150,7 +150,7 @@ func (p *probe) record(code int, rtt time.Duration, reason string) {
 				p.log.Info("peer is up", "code", code)
 			}
 		}
-		s.State, s.Answer, s.Code, s.RTT, s.Last, s.Refused = stateOf(code, down), reason, code, rtt, now, false
+		s.State, s.Answer, s.Code, s.RTT, s.Last, s.Refused, s.Stalled = stateOf(code, down), reason, code, rtt, now, false, false
 		if !down {
 			s.Answer = strconv.Itoa(code) + " " + sipmsg.Phrase(code)
 		}

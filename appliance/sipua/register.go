@@ -26,10 +26,11 @@ import (
 const (
 	startSpread  = 20 * time.Millisecond // registrations start within this time each, so that hundreds of accounts are no burst
 	maxSpread    = 10 * time.Second
-	goodbyeTime  = 2 * time.Second // for unregistering at the end
-	maxExchanges = 6               // requests of one attempt: challenge, stale challenge, 423, and the same from a proxy
-	maxLifetime  = 24 * time.Hour  // the most that a 423 can make us ask for
-	maxWait      = time.Hour       // the longest Retry-After that we keep to
+	goodbyeTime  = 2 * time.Second  // for unregistering at the end
+	maxExchanges = 6                // requests of one attempt: challenge, stale challenge, 423, and the same from a proxy
+	maxLifetime  = 24 * time.Hour   // the most that a 423 can make us ask for
+	maxWait      = time.Hour        // the longest Retry-After that we keep to
+	leadInterval = 40 * time.Second // one identity of each registrar asks so often: a PBX that has gone silent is noticed within a minute
 )
 
 // registrationSpec is everything that a registration depends on; another spec is another registration.
@@ -44,6 +45,7 @@ type registrationSpec struct {
 	lifetime                   time.Duration
 	clientError, serverError   time.Duration // retry time-outs
 	systemError                time.Duration
+	lead                       bool // the first identity of its registrar
 }
 
 // key is what stays the same when the configuration of a registration changes.
@@ -161,7 +163,11 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 		}
 		s.Expires, s.Code, s.Reason, s.Error = start.Add(granted), res.StatusCode, printable.Text(res.Reason), ""
 	})
-	return max(time.Duration(float64(granted)*(0.5+0.3*rand.Float64())), time.Second)
+	wait := time.Duration(float64(granted) * (0.5 + 0.3*rand.Float64()))
+	if r.spec.lead {
+		wait = min(wait, leadInterval)
+	}
+	return max(wait, time.Second)
 }
 
 // failed notes a failed attempt. A registration that has not expired yet goes on being one.

@@ -403,3 +403,23 @@ func TestRegisterNow(t *testing.T) {
 		}
 	})
 }
+
+// Of the identities at one registrar one asks often: a PBX that has gone silent is known long before the registrations end.
+func TestTheFirstIdentityOfARegistrarLeads(t *testing.T) {
+	peer := &scripted{answer: always(200)}
+	bubble(t, func(t *testing.T, a *Agent) {
+		leader, other := testRegistration(peer, "user.01"), testRegistration(peer, "user.02")
+		leader.lead = true
+		a.register(leader, other)
+		time.Sleep(time.Second)
+		peer.set(func() {
+			peer.answer = func(int, *sip.Request) (*sipmsg.Response, error) { return nil, sipgw.ErrTimeout }
+		})
+		time.Sleep(leadInterval)
+		synctest.Wait()
+		list := a.Registrations()
+		if list[0].State != status.Registered || list[0].Error == "" || list[1].Error != "" {
+			t.Errorf("%+v", list)
+		}
+	})
+}

@@ -55,6 +55,7 @@ func (a *Agent) registerSoon() {
 // service that is bound to a gateway.
 func (a *Agent) wantedRegistrations(cfg *config.Config) []registrationSpec {
 	var list []registrationSpec
+	led := map[string]bool{} // registrars
 	for _, gc := range cfg.Gateways {
 		via, runs := a.stack.Client(gc.Name)
 		if !runs || !gc.Enabled {
@@ -67,7 +68,10 @@ func (a *Agent) wantedRegistrations(cfg *config.Config) []registrationSpec {
 			}
 			for _, id := range l.Identities {
 				if f, _ := l.Settings(id.Name); f.Registration != nil && f.Registration.Auto && !f.Registration.None {
-					list = append(list, specOf(cfg, via, gc.Name, l, id.Name, f))
+					spec := specOf(cfg, via, gc.Name, l, id.Name, f)
+					at := spec.gateway + " " + spec.uri
+					spec.lead, led[at] = !led[at], true
+					list = append(list, spec)
 				}
 			}
 		}

@@ -50,6 +50,7 @@ type Peer struct {
 	Answer    string        `json:"answer,omitempty"`   // to the last OPTIONS, or why calls stay away: "200 OK", "timeout"
 	Code      int           `json:"code,omitempty"`     // of the last response; 0: none came
 	Refused   bool          `json:"refused,omitempty"`  // in the TLS handshake, or by an alert after it: it does not take our certificate
+	Stalled   bool          `json:"stalled,omitempty"`  // it takes connections, and no TLS handshake with it ends
 	RTT       time.Duration `json:"rtt_ns,omitempty"`   // of the last response, with name look-up and connecting
 	Last      time.Time     `json:"last,omitzero"`      // end of the last OPTIONS
 	Next      time.Time     `json:"next,omitzero"`      // OPTIONS; zero: one is under way

@@ -19,6 +19,7 @@ import (
 	"viaduct/appliance/pki"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/status"
+	"viaduct/appliance/watch"
 )
 
 // newACME makes the engine of certificates that renew themselves.
@@ -225,7 +226,7 @@ func (s *System) useNow(ctx context.Context) (time.Time, error) {
 func (s *System) shownTo(certificate config.PKIName) []status.Peer {
 	cfg := s.Running()
 	return slices.DeleteFunc(s.Peers(), func(p status.Peer) bool {
-		g := config.Ref[config.Config, config.SIPGateway]{Name: gatewayOf(cfg, p.Interface)}.In(cfg)
+		g := config.Ref[config.Config, config.SIPGateway]{Name: watch.GatewayOf(cfg, p.Interface)}.In(cfg)
 		if g == nil {
 			return true
 		}

@@ -1,18 +1,18 @@
 package system
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
-	"viaduct/appliance/source"
 	"viaduct/appliance/status"
+	"viaduct/appliance/watch"
 )
 
 // Alarms lists the alarms that are up, the worst first.
@@ -33,22 +33,26 @@ func (s *System) judge(w *health.Warnable, why string) {
 	s.health.Set(w, health.Args{"why": why})
 }
 
-// Many engines do not report their faults. The watch looks at them.
-
-const watchEvery = 2 * time.Second
-
-// watch looks at such engines and keeps their alarms until ctx ends.
+// watch looks at what no engine reports by itself, and keeps its alarms until ctx ends.
 func (s *System) watch(ctx context.Context) error {
-	every := time.NewTicker(watchEvery)
+	every := time.NewTicker(watch.Every)
 	defer every.Stop()
-	for {
+	var compared *config.Config // with the startup-config
+	for n := 0; ; n++ {
 		s.watchStore()
 		s.watchSockets()
-		s.watchPeers(s.Registrations(), s.Peers())
-		s.watchClock(s.Clock())
-		s.watchPools()
-		s.watchBans(time.Now())
-		s.watchOverload(s.sip.Overload())
+		s.eye.Look(s.sight())
+		if n%4 == 0 {
+			s.eye.Certificates(s.Running(), s, time.Now())
+		}
+		if cfg := s.Running(); n%20 == 0 {
+			images, _ := s.Images(ctx) // without an installer there are none
+			s.eye.Images(images.Slots)
+			if cfg != compared || s.health.Active(health.Unsaved) {
+				s.eye.Saved(s.saved(cfg))
+				compared = cfg
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -57,13 +61,63 @@ func (s *System) watch(ctx context.Context) error {
 	}
 }
 
-// watchOverload tells that new calls are refused because too many come.
-func (s *System) watchOverload(o status.Overload) {
-	if o.State != status.Shedding {
-		s.health.Clear(health.Overloaded, "")
-		return
+// sight is what the watch sees now. What cannot be read is in the log, and empty.
+func (s *System) sight() watch.Sight {
+	box := s.System()
+	neighbours, err := s.Neighbours()
+	if err != nil {
+		s.log.Warn("neighbours not read", "err", err)
 	}
-	s.health.Set(health.Overloaded, nil)
+	return watch.Sight{
+		Now: time.Now(), Config: s.Running(), Registrations: s.Registrations(), Peers: s.Peers(), Calls: s.Calls(), Clock: s.Clock(), Overload: s.sip.Overload(),
+		Pools: s.licenses.Table(), Peaks: s.licenses.Peaks(), Bans: s.Bans(), Network: s.network(), Neighbours: neighbours, Temperature: box.Temperature, Flash: box.Flash,
+	}
+}
+
+// saved reports whether the next start takes the same configuration.
+func (s *System) saved(cfg *config.Config) bool {
+	if s.o.ConfigFile != "" {
+		return true // it is written elsewhere, and on purpose
+	}
+	text, err := s.store.Startup()
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = []byte(s.factoryText()), nil
+	}
+	if err != nil {
+		return false
+	}
+	next, _ := s.o.Language.Parse(text)
+	return bytes.Equal(s.o.Language.Print(next, false), s.o.Language.Print(cfg, false))
+}
+
+const askEvery = 20 * time.Second
+
+// askNames asks the name servers for a peer now and then, past the cache: that they are silent is to be known before an answer becomes old.
+func (s *System) askNames(ctx context.Context) error {
+	every := time.NewTicker(askEvery)
+	defer every.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+		if hosts := peersByName(s.Running()); len(hosts) > 0 {
+			_, _ = s.resolver.Ask(ctx, hosts[n%len(hosts)]) // the resolver tells of silence, and the peer's probe of all else
+		}
+	}
+}
+
+// peersByName are the names of peers that the name servers know.
+func peersByName(cfg *config.Config) (list []string) {
+	for _, sw := range cfg.CS {
+		for _, i := range sw.Interfaces {
+			if _, err := netip.ParseAddr(i.Remote.Host); i.Remote.Host != "" && err != nil && !slices.Contains(list, i.Remote.Host) {
+				list = append(list, i.Remote.Host)
+			}
+		}
+	}
+	return list
 }
 
 // watchStore looks for files that cannot be used and for issuers that are not trusted.
@@ -113,105 +167,6 @@ func (s *System) watchGateways(n int) {
 	s.health.Set(health.NoGateway, nil)
 }
 
-// watchPeers checks the registrations and the peers' answers to OPTIONS.
-func (s *System) watchPeers(registrations []status.Registration, peers []status.Peer) {
-	cfg := s.Running()
-	called := distinct(registrations)
-	var failed, silent, refusing []health.Args
-	for _, r := range registrations {
-		if r.State == status.RegistrationFailed || r.State == status.Registering && r.Expires.IsZero() {
-			failed = append(failed, health.Args{"identity": called(r), "registrar": r.Registrar, "why": unregistered(r), "port": s.portOf(cfg, r.Gateway)})
-		}
-	}
-	for _, p := range peers {
-		switch p.State {
-		case status.PeerDown:
-			silent = append(silent, s.peerArgs(cfg, p))
-		case status.PeerRefuses:
-			refusing = append(refusing, s.peerArgs(cfg, p))
-		}
-	}
-	s.health.Replace(health.RegistrationFailed, failed)
-	s.health.Replace(health.PeerSilent, silent)
-	s.health.Replace(health.PeerRefuses, refusing)
-}
-
-// peerArgs are the arguments of an alarm about a peer.
-func (s *System) peerArgs(cfg *config.Config, p status.Peer) health.Args {
-	return health.Args{"interface": p.Interface, "peer": p.Peer, "why": p.Answer, "port": s.portOf(cfg, gatewayOf(cfg, p.Interface))}
-}
-
-// distinct returns what to call each identity so that it is not taken for another one: two location services may have one of that name,
-// and two gateways one location service.
-func distinct(all []status.Registration) func(status.Registration) string {
-	names, addresses := map[string]int{}, map[string]int{}
-	for _, r := range all {
-		names[r.Identity]++
-		addresses[r.AOR]++
-	}
-	return func(r status.Registration) string {
-		switch {
-		case names[r.Identity] < 2:
-			return r.Identity
-		case addresses[r.AOR] < 2:
-			return r.AOR
-		}
-		return r.AOR + " of context sip-gateway " + r.Gateway
-	}
-}
-
-func unregistered(r status.Registration) string {
-	switch {
-	case r.Code != 0:
-		return fmt.Sprintf("%d %s", r.Code, r.Reason)
-	case r.State == status.Registering:
-		return cmp.Or(r.Error, "no answer yet")
-	}
-	return cmp.Or(r.Error, "no answer")
-}
-
-// gatewayOf returns the gateway of a SIP interface by the name that status.Peer has.
-func gatewayOf(cfg *config.Config, iface string) string {
-	for _, sw := range cfg.CS {
-		for _, i := range sw.Interfaces {
-			if i.ID().String() == iface {
-				return i.Gateway.Name
-			}
-		}
-	}
-	return ""
-}
-
-// portOf returns the port of a gateway, "" when it has several or none of ours.
-func (s *System) portOf(cfg *config.Config, gateway string) string {
-	g := config.Ref[config.Config, config.SIPGateway]{Name: gateway}.In(cfg)
-	if g == nil {
-		return ""
-	}
-	port := ""
-	for _, i := range g.Interfaces {
-		at := cfg.IPInterface(i.Bind.Context, i.Bind.Interface)
-		for _, p := range cfg.Ports {
-			binds := []config.IPBind{p.Bind}
-			for _, v := range p.VLANs {
-				binds = append(binds, v.Bind)
-			}
-			mine := func(b config.IPBind) bool {
-				return !b.Interface.IsZero() && at != nil && cfg.IPInterface(b.Context, b.Interface) == at
-			}
-			name := s.o.Board.PortName(p.Slot, p.Port)
-			if !slices.ContainsFunc(binds, mine) || port == name {
-				continue
-			}
-			if port != "" {
-				return ""
-			}
-			port = name
-		}
-	}
-	return port
-}
-
 // watchPorts checks the links of the ports. It runs when a link or the configuration changes.
 func (s *System) watchPorts(cfg *config.Config) {
 	st, err := s.net.State(cfg)
@@ -219,42 +174,5 @@ func (s *System) watchPorts(cfg *config.Config) {
 		s.log.Warn("network state not read", "err", err)
 		return
 	}
-	var down []health.Args
-	for _, p := range st.Ports {
-		if p.VLAN == 0 && p.Enabled && p.State == status.LinkNoCarrier {
-			down = append(down, health.Args{"port": p.Name})
-		}
-	}
-	s.health.Replace(health.LinkDown, down)
-}
-
-// watchClock checks that the clock follows a time server, if any is configured.
-func (s *System) watchClock(c status.Clock) {
-	if !c.Enabled || c.Synced {
-		s.health.Clear(health.ClockUnsynchronised, "")
-		return
-	}
-	s.judge(health.ClockUnsynchronised, cmp.Or(c.Error, "no time server has answered yet"))
-}
-
-// watchPools checks whether a pool of licenses is used up.
-func (s *System) watchPools() {
-	var empty []health.Args
-	for n, r := range s.licenses.Table() {
-		if r.Free == 0 && r.Alloc > 0 {
-			empty = append(empty, health.Args{"pool": r.Name, "total": fmt.Sprint(r.Total), "refused": fmt.Sprint(s.licenses.Peaks()[n].Refused)})
-		}
-	}
-	s.health.Replace(health.LicensesUsedUp, empty)
-}
-
-// watchBans checks for banned sources.
-func (s *System) watchBans(now time.Time) {
-	var banned []health.Args
-	for _, b := range s.bans.All(now) {
-		if b.Left > 0 {
-			banned = append(banned, health.Args{"source": source.Name(netip.Addr(b.Source))})
-		}
-	}
-	s.health.Replace(health.SourceBanned, banned)
+	s.eye.Ports(st)
 }

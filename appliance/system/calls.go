@@ -65,6 +65,7 @@ func (s *System) TrafficTotals() status.TrafficTotals { return s.traffic.Totals(
 // record counts a call and hands its record to the writer; a call never waits for the flash.
 func (s *System) record(r status.Record) {
 	s.traffic.Count(r)
+	s.eye.Ended(r)
 	select {
 	case s.records <- r:
 	default:

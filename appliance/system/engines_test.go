@@ -20,6 +20,7 @@ import (
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/logs"
+	"viaduct/appliance/watch"
 	"viaduct/board"
 )
 
@@ -29,6 +30,7 @@ func watched() (*System, *logs.Ring) {
 	log := logs.New(nil, logs.NewSyslog(), ring)
 	s := &System{log: log, updates: updates{firmware: firmware.New(firmware.Options{})}}
 	s.health.Log = log
+	s.eye = watch.New(&s.health, func(int, int) string { return "" })
 	return s, ring
 }
 

@@ -46,6 +46,7 @@ import (
 	"viaduct/appliance/store"
 	"viaduct/appliance/timeline"
 	"viaduct/appliance/traffic"
+	"viaduct/appliance/watch"
 	"viaduct/board"
 )
 
@@ -111,6 +112,7 @@ type engines struct {
 	ua       *sipua.Agent
 	calls    *call.Manager
 	acme     *acme.Engine
+	eye      *watch.Watch
 	engaged  atomic.Pointer[time.Time] // they run since
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
 }
@@ -159,6 +161,7 @@ func Open(o Options) (*System, error) {
 	s.bans, s.traffic = bans.New(o.Log), traffic.New()
 	s.sessions.Log, s.sessions.Welcome, s.sessions.Calls = o.Log, s.welcome, s.Calls
 	s.health.Log = o.Log
+	s.eye = watch.New(&s.health, o.Board.PortName)
 	if state.ReadOnly() {
 		s.health.Set(health.DataReadOnly, nil)
 	}
@@ -269,6 +272,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "sip", Down: health.SIPDown, Run: s.sip.Run},
 		{Name: "calls", Down: health.EngineDown, Run: s.calls.Run},
 		{Name: "watcher", Down: health.ServiceDown, Run: s.watch},
+		{Name: "names", Down: health.ServiceDown, Run: s.askNames},
 		{Name: "lights", Down: health.ServiceDown, Run: s.lights},
 		{Name: "button", Down: health.ServiceDown, Run: s.button},
 		{Name: "chains", Down: health.ServiceDown, Run: s.chains.Run},

@@ -147,6 +147,30 @@ func Imported(cfg *config.Config, s PKIStore, what config.PKIName, now time.Time
 	return list
 }
 
+// Shown returns why Microsoft Teams refuses what a profile shows it; nothing for a profile that does not face Teams. Dates have alarms of
+// their own, and what is not imported yet keeps the gateway from starting.
+func Shown(cfg *config.Config, t *config.TLSProfile, s PKIStore, now time.Time) (list []string) {
+	if !cfg.FacesTeams(t) || len(t.Own) == 0 {
+		return nil
+	}
+	for _, f := range pki.Check(t, s, true, now) {
+		if f.Severity == "warning" && f.Field != "Trusted" && f.Err == nil && !f.Dated {
+			list = append(list, f.Text)
+		}
+	}
+	chain, _ := pki.Shown(t, s)
+	if len(chain) == 0 {
+		return list
+	}
+	c := &checker{cfg: cfg}
+	for _, name := range c.namesFor(t) {
+		if err := pki.NameFault(chain[0], name); err != nil {
+			list = append(list, err.Error()+", as the box is called towards Microsoft Teams")
+		}
+	}
+	return list
+}
+
 // KeyBeside returns the name of the private key beside which profiles show a certificate: the same name, where they have none or several.
 func KeyBeside(cfg *config.Config, certificate config.PKIName) config.PKIName {
 	key := config.PKIName("pki:private-key/" + pki.Name(certificate))

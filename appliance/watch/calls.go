@@ -1,0 +1,190 @@
+package watch
+
+import (
+	"fmt"
+	"time"
+
+	"viaduct/appliance/health"
+	"viaduct/appliance/status"
+)
+
+const (
+	silentFor = 10 * time.Second // of a side, while the other one sends
+	// remembered is how long an alarm about calls stands when no further call tells whether its cause is still there.
+	remembered = time.Hour
+	maxNames   = 256 // interfaces that anything is remembered of
+)
+
+// hearing is how far the voice of one side has come.
+type hearing struct {
+	received uint64
+	since    time.Time // it has not come any further
+}
+
+// oneWay is an interface whose peer sent no voice in a call.
+type oneWay struct {
+	args health.Args
+	last time.Time // when such a call was seen
+}
+
+// voice looks for calls in which only one side is heard. Such a call stays an alarm after its end, until another one of the interface
+// carries voice.
+func (w *Watch) voice(now time.Time, calls []status.Call) {
+	here := map[string]bool{}
+	flowing, silent := map[string]bool{}, map[string]bool{}
+	for _, c := range calls {
+		if c.State != status.CallConnected || len(c.Legs) != 2 || !c.Legs[0].Remote.IsValid() || !c.Legs[1].Remote.IsValid() {
+			continue // on hold nobody has to speak
+		}
+		here[c.ID] = true
+		h, known := w.hearing[c.ID]
+		for n, leg := range c.Legs {
+			if !known || leg.Received != h[n].received {
+				h[n] = hearing{leg.Received, now}
+			}
+		}
+		w.hearing[c.ID] = h
+		for n, leg := range c.Legs {
+			other := c.Legs[1-n]
+			switch {
+			case known && h[n].since.Equal(now):
+				flowing[leg.Interface] = true
+			case now.Sub(h[n].since) >= silentFor && now.Sub(h[1-n].since) <= silentFor/2:
+				silent[leg.Interface] = true
+				w.oneWay[leg.Interface] = oneWay{last: now, args: health.Args{
+					"interface": leg.Interface, "from": leg.Remote.String(), "to": leg.Local.String(), "other": other.Interface,
+				}}
+			}
+		}
+	}
+	for id := range w.hearing {
+		if !here[id] {
+			delete(w.hearing, id)
+		}
+	}
+	var list []health.Args
+	for name, x := range w.oneWay {
+		if flowing[name] && !silent[name] || now.Sub(x.last) >= remembered {
+			delete(w.oneWay, name)
+			continue
+		}
+		list = append(list, x.args)
+	}
+	w.health.Replace(health.VoiceOneWay, list)
+}
+
+// refusal is how the last calls to an interface were refused.
+type refusal struct {
+	text   string
+	code   int
+	inARow int
+	last   time.Time
+}
+
+// Ended takes the record of a call.
+func (w *Watch) Ended(r status.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range r.Attempts {
+		w.attempted(a, r.Ended)
+	}
+	if r.Code == 200 && r.To != "" {
+		delete(w.refusals, r.To)
+	}
+	for n, m := range r.Media {
+		if name := []string{r.From, r.To}; n < len(name) && name[n] != "" && m.Received >= 500 { // ten seconds
+			w.judged(name[n], bad(m.Media))
+		}
+	}
+	w.tellOfCalls(r.Ended)
+}
+
+// attempted notes what a peer said to a call. Busy, not found or declined are answers like any other.
+func (w *Watch) attempted(a status.Attempt, at time.Time) {
+	switch a.Code {
+	case 401, 403, 407, 415, 420, 421, 488, 500, 501, 502, 503, 505, 513, 606:
+	case 0: // the health of the peer says it
+		return
+	default:
+		if a.Code/100 == 2 {
+			delete(w.refusals, a.Interface)
+		}
+		return
+	}
+	x := w.refusals[a.Interface]
+	if len(w.refusals) >= maxNames && x.inARow == 0 {
+		return
+	}
+	if x.code != a.Code {
+		x.inARow = 0
+	}
+	w.refusals[a.Interface] = refusal{text: a.Text, code: a.Code, inARow: x.inARow + 1, last: at}
+}
+
+// media reports whether a code is about the media that was offered. The next call of that kind will fare no better.
+func media(code int) bool { return code == 415 || code == 488 || code == 606 }
+
+const (
+	badLoss     = 0.03 // of all packets
+	badJitterMS = 50
+	badMOS      = 3.1 // of the voice: "many users dissatisfied" (ITU-T G.107 annex B)
+	judgedCalls = 10
+	badCalls    = 3 // of them
+)
+
+// bad reports whether one side's voice was bad.
+func bad(m status.Media) bool {
+	return float64(m.Lost) > badLoss*float64(m.Received) || m.JitterMS > badJitterMS || m.MOS > 0 && m.MOS < badMOS
+}
+
+// judged adds a call to the reputation of an interface.
+func (w *Watch) judged(name string, isBad bool) {
+	list, known := w.reputation[name]
+	if !known && len(w.reputation) >= maxNames {
+		return
+	}
+	list = append(list, isBad)
+	w.reputation[name] = list[max(0, len(list)-judgedCalls):]
+}
+
+// forget drops refusals that no further call has confirmed.
+func (w *Watch) forget(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tellOfCalls(now)
+}
+
+// tellOfCalls renews the alarms about calls that have ended. The mutex is held.
+func (w *Watch) tellOfCalls(now time.Time) {
+	var unwilling, unfit, poor []health.Args
+	for name, x := range w.refusals {
+		if now.Sub(x.last) >= remembered {
+			delete(w.refusals, name)
+			continue
+		}
+		why := fmt.Sprint(x.code)
+		if x.text != "" {
+			why += " (" + x.text + ")"
+		}
+		switch args := (health.Args{"interface": name, "why": why, "count": fmt.Sprint(x.inARow)}); {
+		case media(x.code):
+			unfit = append(unfit, args)
+		case x.inARow >= 3:
+			unwilling = append(unwilling, args)
+		}
+	}
+	for name, list := range w.reputation {
+		n := 0
+		for _, isBad := range list {
+			if isBad {
+				n++
+			}
+		}
+		if n >= badCalls {
+			poor = append(poor, health.Args{"interface": name, "bad": fmt.Sprint(n), "calls": fmt.Sprint(len(list))})
+		}
+	}
+	w.health.Replace(health.CodecRefused, unfit)
+	w.health.Replace(health.CallsRefused, unwilling)
+	w.health.Replace(health.VoicePoor, poor)
+}
