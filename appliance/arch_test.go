@@ -24,7 +24,7 @@ var floors = map[string]string{
 
 	"issuers":      "chains config health lang/check pki printable status store",
 	"firmware":     "status upload ../image/update",
-	"lang/command": "config cli lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",
+	"lang/command": "config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",
 
 	"config":      "",
 	"calendar":    "printable",

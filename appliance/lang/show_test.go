@@ -89,7 +89,11 @@ func (busyBox) CallRecords(n int) ([]status.Record, error) {
 			Calling: "+4930123", Called: "222", By: status.ByCaller, Code: 200,
 			Media: []status.RecordMedia{{Codec: "PCMA/8000", Suite: "AES_CM_128_HMAC_SHA1_80", Media: status.Media{Received: 3000, Sent: 2990, Lost: 2, JitterMS: 0.5, RoundTripMS: 31.2, BurstRatio: 1.5, MOS: 4.31}},
 				{Codec: "PCMA/8000", Media: status.Media{Received: 2990, Sent: 3000, Foreign: 7, JitterMS: 0.1}}}},
-	}[max(0, 2-n):], nil
+		{Version: 2, ID: "18", CallID: "c@d", Started: noon.Add(-30 * time.Minute), Connected: noon.Add(-29 * time.Minute), Ended: noon.Add(-28 * time.Minute), From: "if_pbx", To: "if_teams",
+			Calling: "222", Called: "user.01", CallingMapped: "+4971234567222", CalledMapped: "+4971234567890", By: status.ByCallee, Code: 200,
+			Media: []status.RecordMedia{{Side: status.ByCaller, Codec: "PCMA/8000", Media: status.Media{Received: 3000, MOS: 4.41}},
+				{Side: status.ByCallee, Codec: "PCMA/8000", SilentS: 48, Media: status.Media{Received: 600, MOS: 4.2}}}},
+	}[max(0, 3-n):], nil
 }
 
 func (busyBox) Connections() []status.Connection {
@@ -165,7 +169,7 @@ func TestShow(t *testing.T) {
 	var out strings.Builder
 	shown := []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
-		"show calls history", "show calls history 1", "show calls history json", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
+		"show calls history", "show calls history 1", "show calls history json", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {

@@ -10,6 +10,7 @@ import (
 
 	"viaduct/appliance/explain"
 	"viaduct/appliance/plural"
+	"viaduct/appliance/printable"
 	"viaduct/appliance/route"
 	"viaduct/appliance/status"
 )
@@ -47,16 +48,49 @@ func (pg Page) Calls(calls []status.Call, level int, now time.Time) {
 	pg.Printf("%s\n", plural.Of(len(calls), "call"))
 }
 
-// Records lists past calls, the latest at the end.
+// historyWidth is the width of a list of past calls, in which a call has one line.
+const historyWidth = 100
+
+// Records lists past calls, the latest at the end: with the number that was called in the end, what came of the call, and how both voices were.
 func (pg Page) Records(records []status.Record) {
-	rows := [][]string{{"ID", "Started", "Calling", "Called", "From", "To", "Talked", "Result"}}
+	const number = 16 // E.164 with its +
+	rows := [][]string{{"ID", "Started", "Calling", "Called", "Talked", "Voice", "Result"}}
+	oneWay := false
 	for _, r := range records {
-		rows = append(rows, []string{r.ID, r.Started.In(pg.Zone).Format(time.DateTime), dash(r.Calling), dash(r.Called), r.From, dash(r.To), talked(r), outcome(r)})
+		rows = append(rows, []string{
+			r.ID, r.Started.In(pg.Zone).Format("01-02 15:04:05"), dash(printable.Short(r.Calling, number)), dash(printable.Short(cmp.Or(r.CalledMapped, r.Called), number)), talked(r), voices(r),
+			explain.Brief(r),
+		})
+		oneWay = oneWay || r.OneWay() != ""
 	}
 	if len(records) > 0 {
-		pg.Columns(rows)
+		pg.columns(rows, historyWidth)
+	}
+	if oneWay {
+		pg.Printf("Voice: MOS from the caller and from the callee; ! nothing came at the end\n")
 	}
 	pg.Printf("%s\n", plural.Of(len(records), "call"))
+}
+
+// voices are the scores of both voices, the caller's first.
+func voices(r status.Record) string {
+	if r.Connected.IsZero() || len(r.Media) == 0 {
+		return "-"
+	}
+	score := [2]string{"-", "-"}
+	for n, m := range r.Media {
+		side := min(n, 1)
+		if m.Side != "" && len(r.Media) == 1 {
+			side = map[status.Party]int{status.ByCallee: 1}[m.Side]
+		}
+		switch {
+		case m.SilentS > 0:
+			score[side] = "!"
+		case m.MOS > 0:
+			score[side] = fmt.Sprintf("%.1f", m.MOS)
+		}
+	}
+	return score[0] + "/" + score[1]
 }
 
 // RecordsJSON writes records as they are stored, one per line.

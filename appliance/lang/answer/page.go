@@ -79,7 +79,9 @@ const screenWidth = 80
 const widestCell = 512
 
 // Columns prints a table. If it is wider than the screen, the last columns of each row continue on further lines.
-func (pg Page) Columns(rows [][]string) {
+func (pg Page) Columns(rows [][]string) { pg.columns(rows, screenWidth) }
+
+func (pg Page) columns(rows [][]string, screen int) {
 	var width []int
 	for _, row := range rows {
 		for n, cell := range row {
@@ -92,7 +94,7 @@ func (pg Page) Columns(rows [][]string) {
 			}
 		}
 	}
-	breaks := breaksOf(width)
+	breaks := breaksOf(width, screen)
 	var b strings.Builder
 	for _, row := range rows {
 		line := ""
@@ -111,11 +113,11 @@ func (pg Page) Columns(rows [][]string) {
 }
 
 // breaksOf returns the columns that start a further line.
-func breaksOf(width []int) map[int]bool {
+func breaksOf(width []int, screen int) map[int]bool {
 	breaks := map[int]bool{}
 	used := 0
 	for n, w := range width {
-		if n > 0 && used+w > screenWidth {
+		if n > 0 && used+w > screen {
 			breaks[n] = true
 			used = len(indent)
 		}

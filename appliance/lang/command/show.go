@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,8 +35,7 @@ func showCommands() []cli.Line {
 		command("show call-router [<name:table>]", "Tables and services, or the lines of one of them", showCallRouter),
 		command("show version", "Versions and serial number", state(func(c *Call, pg answer.Page) { pg.Version(c.Box.System(), c.now(), c.coming()) })),
 		also(command("show calls [detail <level:0..5>]", "Calls in progress", showCalls), "show call-control calls [detail <level:0..5>]"),
-		withExample("show calls history 100", command("show calls history [<calls:1..10000>] [json]",
-			"The last calls that ended, 20 by default; json prints their records, one per line", showHistory)),
+		historyCommand(),
 		worded(command("show calls statistics [<span:hour|day>]", "Calls of the last hour or day, a day by default: how many came, were answered and failed, and why", showTraffic),
 			"hour", "The last hour", "day", "The last 24 hours; the default"),
 		command("show calls record <id:record>", "The full record of a past call, by its ID or Call-ID", showRecord),
@@ -165,24 +163,6 @@ func showCalls(c *Call, a *detail) error {
 	return nil
 }
 
-type historyArgs struct {
-	Calls int // 0: as many as a screen shows
-	JSON  bool
-}
-
-// showHistory lists calls that have ended.
-func showHistory(c *Call, a *historyArgs) error {
-	records, err := c.Box.CallRecords(cmp.Or(a.Calls, 20))
-	if err != nil {
-		return err
-	}
-	if a.JSON {
-		return c.page().RecordsJSON(records)
-	}
-	c.page().Records(records)
-	return nil
-}
-
 type trafficArgs struct{ Span string }
 
 func showTraffic(c *Call, a *trafficArgs) error {
@@ -195,9 +175,6 @@ func showTraffic(c *Call, a *trafficArgs) error {
 }
 
 type recordArgs struct{ ID string }
-
-// recordsSearched limits how many records `show calls record` searches.
-const recordsSearched = 10_000
 
 // found are the records of calls with this ID or Call-ID.
 func (c *Call) found(id string) (found []status.Record, err error) {

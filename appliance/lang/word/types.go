@@ -82,6 +82,8 @@ var kinds = map[string]cli.Type{
 	"call":        {What: "call in progress, by its ID", Outside: OutsideCalls},
 	"registered":  {What: "registered identity", Outside: OutsideRegistrations},
 	"record":      {What: "past call, by its ID or Call-ID", Outside: OutsideRecords},
+	"called":      {What: "number, or a part of it"},
+	"moment":      {What: "time such as 08:00, 2006-01-31 or 2006-01-31T08:00, or how long ago, such as 2h or 3d"},
 	"peer":        {What: "interface sip whose peer it is", Outside: OutsidePeers},
 	"banned":      {What: "address", Outside: OutsideBans, Parse: parseAddr, Print: printAddr},
 	"password":    {What: "password, up to the next blank", Free: true, Secret: true, Print: own[reflect.TypeFor[config.Secret]()].Print},
