@@ -44,7 +44,7 @@ bench: peers
 
 # Generated documents; a test in each package fails when one is not current.
 docs:
-	$(GO) test ./appliance/lang ./appliance/health -run Manual -update
+	$(GO) test ./appliance/lang ./appliance/health ./appliance/checkup -run Manual -update
 
 peers:
 	@for p in $(PEERS); do \

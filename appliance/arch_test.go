@@ -20,6 +20,7 @@ var floors = map[string]string{
 	"sipgw":        "config mailbox overload printable sipmsg siptransport siptx status",
 	"sipua":        "config printable sipgw sipmsg siptransport status",
 
+	"checkup":    "config diag health names pki plural printable route sdp sipmsg siptransport sipua status",
 	"internalca": "health pki status store",
 
 	"issuers":      "chains config health lang/check pki printable status store",
@@ -75,7 +76,7 @@ var floors = map[string]string{
 	"system": "config cli route sdp pki plural printable source status release health license timeline lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
-		"acme calendar chains internalca issuers " +
+		"acme calendar chains checkup internalca issuers " +
 		"bans traffic watch " +
 		"firmware ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",

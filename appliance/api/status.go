@@ -40,6 +40,7 @@ var parts = map[string]ask{
 	"bans":            many(device.Box.Bans),
 	"calendar":        one(device.Box.Calendar),
 	"calls":           many(device.Box.Calls),
+	"check":           one(device.Box.LastCheck),
 	"clock":           one(device.Box.Clock),
 	"connections":     many(device.Box.Connections),
 	"gateways":        many(device.Box.Gateways),

@@ -50,16 +50,16 @@ type Sample struct {
 // Clock disciplines the kernel's clock.
 type Clock struct {
 	o       Options
-	changed chan struct{}                // one token: Apply took other servers, or the network came up
-	sync    chan chan<- error            // the command
-	synced  chan struct{}                // closed at the first sync
-	once    sync.Once                    // for closing synced
-	wait    map[netip.AddrPort]time.Time // of servers that said kiss of death: not before; Run's goroutine only
+	changed chan struct{}     // one token: Apply took other servers, or the network came up
+	sync    chan chan<- error // the command
+	synced  chan struct{}     // closed at the first sync
+	once    sync.Once         // for closing synced
 
-	mu      sync.Mutex // everything below
-	began   time.Time  // of Floor or Run
-	known   bool       // a time was saved: it was synchronised once
-	floor   time.Time  // of Floor: a time that has passed already
+	mu      sync.Mutex                   // everything below
+	wait    map[netip.AddrPort]time.Time // of servers that said kiss of death: not before
+	began   time.Time                    // of Floor or Run
+	known   bool                         // a time was saved: it was synchronised once
+	floor   time.Time                    // of Floor: a time that has passed already
 	servers []config.SNTPServer
 	enabled bool
 	abandon func() // the round that goes on; nil: none does

@@ -362,3 +362,34 @@ func TestApplyOfTheSameServersAsksNobody(t *testing.T) {
 		}
 	})
 }
+
+func TestMeasuringChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &fakeKernel{shift: time.Hour}
+		c := New(Options{Log: slog.New(slog.DiscardHandler), Kernel: k,
+			Lookup: func(context.Context, string) ([]netip.Addr, error) {
+				return nil, errors.New("look up ntp.example: no such name")
+			},
+			Query: func(_ context.Context, server netip.AddrPort, _ int) (Sample, error) {
+				if server.Addr() == netip.MustParseAddr("192.0.2.2") {
+					return Sample{}, KissOfDeath("DENY")
+				}
+				return Sample{Offset: time.Hour, Stratum: 2}, nil
+			}})
+		if got := c.Measure(t.Context()); len(got) != 0 {
+			t.Errorf("before a configuration: %+v", got)
+		}
+		cfg := config.New()
+		cfg.SNTP = config.SNTP{Enabled: true, Servers: []*config.SNTPServer{
+			{Role: "primary", Host: "192.0.2.1", Port: 123}, {Role: "secondary", Host: "192.0.2.2", Port: 123}, {Role: "tertiary", Host: "ntp.example", Port: 123}}}
+		c.Apply(cfg)
+		before := c.Status()
+		got := c.Measure(t.Context())
+		if len(got) != 3 || got[0].Offset != time.Hour || got[0].Error != "" || !strings.Contains(got[1].Error, "DENY") || !strings.Contains(got[2].Error, "no such name") {
+			t.Errorf("got %+v", got)
+		}
+		if _, steps, slews := k.seen(); len(steps)+len(slews) > 0 || len(c.Status().Servers) != len(before.Servers) || c.Synced() {
+			t.Errorf("the clock or its state has changed: %v, %v, %+v", steps, slews, c.Status())
+		}
+	})
+}

@@ -224,7 +224,7 @@ func (c *Clock) ask(ctx context.Context, servers []config.SNTPServer) (states []
 		if !s.Address.IsValid() {
 			continue
 		}
-		if until, held := c.wait[s.Address]; held && time.Now().Before(until) {
+		if c.held(s.Address) {
 			errs[i] = errHeld
 			continue
 		}
@@ -251,8 +251,17 @@ func (c *Clock) ask(ctx context.Context, servers []config.SNTPServer) (states []
 
 var errHeld = errors.New("not asked")
 
+// held reports whether a server is left alone.
+func (c *Clock) held(server netip.AddrPort) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Before(c.wait[server])
+}
+
 // hold leaves a server alone that wants it.
 func (c *Clock) hold(server netip.AddrPort, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	kiss, ok := errors.AsType[KissOfDeath](err)
 	switch {
 	case !ok:

@@ -10,6 +10,18 @@ import (
 // and 52.122.0.0/15 since April 2023 and 52.120.0.0/14 before; this is the superset.
 var TeamsSignalling = []netip.Prefix{netip.MustParsePrefix("52.112.0.0/14"), netip.MustParsePrefix("52.120.0.0/14")}
 
+// TeamsPresent are the networks of TeamsSignalling that Microsoft names today: whoever trusts them all loses no call.
+var TeamsPresent = []netip.Prefix{netip.MustParsePrefix("52.112.0.0/14"), netip.MustParsePrefix("52.122.0.0/15")}
+
+// Untrusted returns those networks of TeamsPresent that the interface does not trust as a whole.
+func (i *SIPInterface) Untrusted() []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(TeamsPresent), func(need netip.Prefix) bool {
+		return slices.ContainsFunc(i.Trust, func(s Source) bool {
+			return s.Teams || s.Prefix.IsValid() && s.Prefix.Bits() <= need.Bits() && s.Prefix.Contains(need.Addr())
+		})
+	})
+}
+
 // TeamsMedia are the networks of its media processors and relays: today the same.
 var TeamsMedia = TeamsSignalling
 
@@ -22,14 +34,19 @@ var teamsDomains = []string{"pstnhub.microsoft.com", "teams.microsoft.us"}
 // Teams reports whether the peer of an interface is Microsoft Teams, which demands some things that others do not have, and knows
 // some things not that others do. It is by its remote, a name or an address, or by what the interface trusts.
 func (i *SIPInterface) Teams() bool {
-	host := strings.ToLower(strings.TrimSuffix(i.Remote.Host, "."))
-	if slices.ContainsFunc(teamsDomains, func(d string) bool { return host == d || strings.HasSuffix(host, "."+d) }) {
+	if TeamsHub(i.Remote.Host) {
 		return true
 	}
-	if a, err := netip.ParseAddr(host); err == nil && ofTeams(netip.PrefixFrom(a, a.BitLen())) {
+	if a, err := netip.ParseAddr(i.Remote.Host); err == nil && ofTeams(netip.PrefixFrom(a, a.BitLen())) {
 		return true
 	}
 	return slices.ContainsFunc(i.Trust, func(s Source) bool { return s.Teams || s.Prefix.IsValid() && ofTeams(s.Prefix) })
+}
+
+// TeamsHub reports whether a host name is one of Microsoft's hubs.
+func TeamsHub(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return slices.ContainsFunc(teamsDomains, func(d string) bool { return host == d || strings.HasSuffix(host, "."+d) })
 }
 
 // ofTeams reports whether a network is part of those of Teams.

@@ -107,9 +107,11 @@ func echo(ctx context.Context, conn net.PacketConn, to netip.Addr, size, seq int
 	return a.rtt, nil
 }
 
+// fragmentationNeeded is the code of a packet that is too large (RFC 792).
+const fragmentationNeeded = 4
+
 // unreachable describes an ICMP error of a router or of the host itself (RFC 792, RFC 1191 section 4).
 func unreachable(from net.Addr, code int, message []byte) error {
-	const fragmentationNeeded = 4
 	if code == fragmentationNeeded {
 		return fmt.Errorf("%s says that the packet is too large: the MTU of the next link is %d", from, binary.BigEndian.Uint16(message[6:8]))
 	}

@@ -61,6 +61,27 @@ func TestPingFindsTheMTU(t *testing.T) {
 	}
 }
 
+func TestOneEchoTellsWhatBecameOfIt(t *testing.T) {
+	ownLoopback(t)
+	here := netip.MustParseAddr("127.0.0.1")
+	for _, c := range []struct {
+		e    Echoes
+		want Heard
+	}{
+		{Echoes{To: here, Size: 56}, Heard{Reply: true, From: here}},
+		{Echoes{To: here, Size: 1472, Whole: true}, Heard{Reply: true, From: here}},
+		{Echoes{To: here, Size: 1473, Whole: true}, Heard{Large: true}},
+	} {
+		got, err := Echo(t.Context(), c.e)
+		if got.Took = 0; err != nil || got != c.want {
+			t.Errorf("%+v: %+v, %v", c.e, got, err)
+		}
+	}
+	if _, err := Echo(t.Context(), Echoes{To: netip.MustParseAddr("192.0.2.1"), Size: 56}); err == nil {
+		t.Error("no route leads there, and Echo says nothing of it")
+	}
+}
+
 func TestARouterTellsOfItsMTU(t *testing.T) {
 	from := &net.IPAddr{IP: net.IPv4(192, 0, 2, 1)}
 	message := []byte{3, 4, 0, 0, 0, 0, 0x05, 0x78}

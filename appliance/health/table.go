@@ -337,6 +337,15 @@ var (
 	})
 )
 
+// Checks.
+var (
+	CheckWorse = declare(Warnable{
+		ID: "check-worse", Severity: Warning, Subject: "step", Title: "the daily check finds what was well the day before",
+		Text:   "{step}: {state}, and it was well the day before: {why}",
+		Advice: "{advice} `check all` goes through every step, and ends this alarm once the step is well again.", Cure: []string{"check all"}, Quiet: true,
+	})
+)
+
 // Logins.
 var (
 	SourceBanned = declare(Warnable{

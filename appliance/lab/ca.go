@@ -69,7 +69,7 @@ func newPKI(now time.Time) (*PKI, error) {
 		return nil, fmt.Errorf("make teams key: %w", err)
 	}
 	if p.Teams, err = p.teamsIssuer.issue(tk, now, x509.ExtKeyUsageServerAuth,
-		"sip.pstnhub.microsoft.com", "sip2.pstnhub.microsoft.com", "sip3.pstnhub.microsoft.com", "*.pstnhub.microsoft.com"); err != nil {
+		"sip.pstnhub.microsoft.com", "sip2.pstnhub.microsoft.com", "sip3.pstnhub.microsoft.com", "*.pstnhub.microsoft.com", testSite); err != nil {
 		return nil, err
 	}
 	bk, err := boxKey()

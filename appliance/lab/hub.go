@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -141,7 +142,7 @@ func (h *Hub) serve(raw net.Conn) {
 	err := conn.HandshakeContext(ctx)
 	cancel()
 	if err != nil {
-		if h.teams.ctx.Err() == nil {
+		if h.teams.ctx.Err() == nil && !looked(err) {
 			h.teams.post(func() { h.teams.refuse("handshake", from, &refusal{text: err.Error()}) })
 		}
 		return
@@ -151,6 +152,11 @@ func (h *Hub) serve(raw net.Conn) {
 	if err := readStream(conn, f, teamsIdle, func(b []byte) { h.teams.receive(f, b) }); err != nil && errors.Is(err, io.ErrUnexpectedEOF) {
 		h.teams.post(func() { h.teams.refuse("connection", from, &refusal{text: err.Error()}) })
 	}
+}
+
+// looked reports whether somebody only looked whether the hub is there, or whether it speaks TLS 1.3, as a check does.
+func looked(err error) bool {
+	return err == io.EOF || strings.HasSuffix(err.Error(), "client offered only unsupported versions: [304]")
 }
 
 // way finds the hub's own connection to the box, and opens it if there is none. Runs in Teams' goroutine.

@@ -19,6 +19,9 @@ type site struct {
 	addr         netip.Addr
 }
 
+// testSite is a name at which Microsoft lets everybody test its newest certificates, with OPTIONS. Here it is the first hub.
+const testSite = "sip.g1.pstnhub.microsoft.com"
+
 var sites = []site{
 	{"sip.pstnhub.microsoft.com", "sip-du-a-eu.pstnhub.microsoft.com", netip.MustParseAddr("52.114.75.24")},
 	{"sip2.pstnhub.microsoft.com", "sip-du-a-us.pstnhub.microsoft.com", netip.MustParseAddr("52.114.76.76")},

@@ -110,6 +110,7 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 		w.DNS.Set(site.name, site.addr)
 		w.DNS.Set(site.region, site.addr)
 	}
+	w.DNS.Set(testSite, sites[0].addr)
 	if w.NTP, err = newNTP(run, w.LAN, netip.AddrPortFrom(NTPAddr, 123)); err != nil {
 		return w, err
 	}

@@ -26,6 +26,8 @@ const (
 	demotion   = 30 * time.Second
 )
 
+var errAliases = errors.New("chain of aliases is too long")
+
 // ask follows aliases that the server itself did not follow.
 func (r *Resolver) ask(ctx context.Context, q question) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTime)
@@ -39,7 +41,7 @@ func (r *Resolver) ask(ctx context.Context, q question) (answer, error) {
 		}
 		q.name, ttl = got.alias, got.ttl
 	}
-	return answer{}, errors.New("chain of aliases is too long")
+	return answer{}, errAliases
 }
 
 // askServers sends the question to one server after the other over one socket and takes the first answer from any of them.

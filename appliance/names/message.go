@@ -33,6 +33,7 @@ type reply struct {
 	answer
 	truncated bool   // ask again over TCP
 	alias     string // the chain of CNAMEs ends here without the wanted record: ask for this name
+	canonical string // the name at which the chain of CNAMEs ends
 }
 
 // query builds the message that asks q; with edns it announces payloadSize.
@@ -129,6 +130,10 @@ func collect(records []dnsmessage.Resource, q question) reply {
 				if q.typ == dnsmessage.TypeTXT {
 					r.texts = append(r.texts, strings.Join(body.TXT, ""))
 				}
+			case *dnsmessage.UnknownResource:
+				if a, ok := authorization(body.Data); ok && q.typ == typeCAA && body.Type == typeCAA {
+					r.caas = append(r.caas, a)
+				}
 			case *dnsmessage.CNAMEResource:
 				next = canonical(body.CNAME.String())
 			default:
@@ -141,6 +146,7 @@ func collect(records []dnsmessage.Resource, q question) reply {
 		}
 		name = next
 	}
+	r.canonical = name
 	if r.records() == 0 && name != q.name {
 		r.alias = name
 	}

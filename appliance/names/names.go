@@ -75,11 +75,12 @@ type answer struct {
 	addrs []netip.Addr
 	srvs  []net.SRV
 	texts []string // of TXT records
+	caas  []Authorization
 	ttl   time.Duration
 }
 
 // records counts what was asked for.
-func (a answer) records() int { return len(a.addrs) + len(a.srvs) + len(a.texts) }
+func (a answer) records() int { return len(a.addrs) + len(a.srvs) + len(a.texts) + len(a.caas) }
 
 // entry is one question in the cache.
 type entry struct {

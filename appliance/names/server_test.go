@@ -93,7 +93,7 @@ func (s *server) reply(msg []byte, udp bool) [][]byte {
 	}
 	out := dnsmessage.Message{Header: dnsmessage.Header{ID: in.ID, Response: true, RecursionAvailable: true}, Questions: in.Questions}
 	q := in.Questions[0]
-	key := strings.ToLower(q.Name.String()) + " " + q.Type.String()[4:]
+	key := strings.ToLower(q.Name.String()) + " " + strings.TrimPrefix(q.Type.String(), "Type")
 	records, known := s.answers[key]
 	switch {
 	case s.noEDNS && len(in.Additionals) > 0:

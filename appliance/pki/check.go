@@ -20,6 +20,7 @@ type Finding struct {
 	Index    int    // in Own or Trusted
 	Err      error  // why it cannot be used; fs.ErrNotExist: it has not been imported
 	Dated    bool   // it is about a date, and comes or goes by itself
+	Coming   bool   // a warning of what comes: until then everything works
 }
 
 // checker collects findings.
@@ -178,6 +179,7 @@ func (k *checker) dates(l line, what string, c *x509.Certificate) {
 		k.warn(l, "%s of %s has expired on %s", what, subject(c), c.NotAfter.UTC().Format(time.DateOnly))
 	case !k.now.Before(Announced(c)):
 		k.warn(l, "%s of %s expires on %s, in %s", what, subject(c), c.NotAfter.UTC().Format(time.DateOnly), plural.Of(int(left.Hours()/24), "day"))
+		k.list[len(k.list)-1].Coming = true
 	}
 }
 

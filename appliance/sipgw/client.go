@@ -2,6 +2,7 @@ package sipgw
 
 import (
 	"context"
+	"net/netip"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
@@ -52,6 +53,13 @@ func (c Client) NewRequest(method sip.RequestMethod, uri, from, to, contactUser 
 		list = append(list, sipmsg.Header{Name: "User-Agent", Value: ua})
 	}
 	return sipmsg.NewRequest(string(method), uri, append(list, h...), nil, "")
+}
+
+// Written is a request as the gateway would send it to a target, and the address that it would send it from: for a connection of its own, which
+// the gateway does not know.
+func (c Client) Written(req *sip.Request, to siptransport.Target) (text []byte, from netip.Addr) {
+	side := c.g.Towards(to)
+	return sipmsg.Render(req, side.Via(to.Transport, sipmsg.NewBranch())), side.Address()
 }
 
 // Do sends a request of NewRequest and waits for its final response. The error is a *siptransport.Error when the peer

@@ -1,6 +1,7 @@
 package sipgw
 
 import (
+	"net/netip"
 	"time"
 
 	"viaduct/appliance/config"
@@ -11,8 +12,8 @@ import (
 type PeerHealth interface {
 	// Refusal says why a call must not go out by an interface with the account of an identity; nil: it may. Urgent calls do not ask.
 	Refusal(iface config.InterfaceID, identity string) error
-	// Heard: the peer has sent a request.
-	Heard(iface config.InterfaceID)
+	// Heard: the peer has sent a request, from this address.
+	Heard(iface config.InterfaceID, from netip.Addr)
 	// Responded: the peer has responded to an INVITE.
 	Responded(iface config.InterfaceID)
 	// Overloaded: the peer has refused an INVITE with 503. retryAfter is 0 when it did not say how long to leave it alone.
@@ -42,7 +43,7 @@ func (s *Stack) Attach(h PeerHealth, l Lifecycle) { s.health, s.lifecycle = h, l
 type unattended struct{}
 
 func (unattended) Refusal(config.InterfaceID, string) error     { return nil }
-func (unattended) Heard(config.InterfaceID)                     {}
+func (unattended) Heard(config.InterfaceID, netip.Addr)         {}
 func (unattended) Responded(config.InterfaceID)                 {}
 func (unattended) Overloaded(config.InterfaceID, time.Duration) {}
 func (unattended) Silent(config.InterfaceID, time.Time)         {}

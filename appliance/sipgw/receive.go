@@ -30,7 +30,7 @@ func (g *gateway) received(head, body []byte, f sipmsg.Framing, a siptransport.A
 	default:
 		g.Counters.Requests.Add(1)
 		if i := g.InterfaceOf(a.Source.Addr()); i != nil {
-			g.stack.health.Heard(i.ID())
+			g.stack.health.Heard(i.ID(), a.Source.Addr())
 		}
 		g.request(m.Request, a)
 	}

@@ -2,6 +2,7 @@ package sipua
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -205,7 +206,7 @@ func (a *Agent) registrationAt(i *config.SIPInterface, identity string) *registr
 }
 
 // Heard notes a request of the peer.
-func (a *Agent) Heard(iface config.InterfaceID) { a.heard.note(iface) }
+func (a *Agent) Heard(iface config.InterfaceID, from netip.Addr) { a.heard.note(iface, from) }
 
 // Responded notes that the peer has responded to a call.
 func (a *Agent) Responded(iface config.InterfaceID) { a.holds.responded(iface) }

@@ -103,8 +103,7 @@ func (p *probe) once(ctx context.Context) time.Duration {
 	var req *sip.Request
 	err := p.spec.via.Resolve(limited, p.spec.to) // what we say of ourselves depends on where the peer is
 	if err == nil {
-		req, err = p.spec.via.NewRequest(sip.OPTIONS, p.spec.uri, p.spec.from, p.spec.uri, "", p.spec.to,
-			sipmsg.Header{Name: "Accept", Value: "application/sdp"})
+		req, err = p.spec.request()
 	}
 	if err == nil {
 		res, err = p.spec.via.Do(limited, req, p.spec.to)

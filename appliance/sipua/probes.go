@@ -2,9 +2,9 @@ package sipua
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"viaduct/appliance/config"
@@ -24,7 +24,8 @@ func (a *Agent) Peers() []status.Peer {
 	list := make([]status.Peer, 0, len(peers))
 	for _, id := range slices.SortedFunc(maps.Keys(peers), config.InterfaceID.Compare) {
 		st := peers[id]
-		st.Heard, st.Responded, st.Skipped = a.heard.last(id), a.holds.lastResponse(id), a.Unavailable(id)
+		st.Heard, st.HeardFrom = a.heard.last(id)
+		st.Responded, st.Skipped = a.holds.lastResponse(id), a.Unavailable(id)
 		if why := a.holds.reason(id); why != "" && st.State != status.PeerDown {
 			st.State, st.Answer = status.PeerDown, why
 		}
@@ -108,21 +109,34 @@ func probeOf(via sipgw.Client, gateway string, i *config.SIPInterface) probeSpec
 }
 
 // heard is when each SIP interface's peer last sent a request: a peer that answers us and never asks is one whose way to us is blocked.
-type heard struct{ byInterface sync.Map } // config.InterfaceID to *atomic.Int64, in nanoseconds
+type heard struct{ byInterface sync.Map } // config.InterfaceID to *request
 
-func (h *heard) note(iface config.InterfaceID) {
-	at, ok := h.byInterface.Load(iface)
+// request is the last one of a peer.
+type request struct {
+	mu   sync.Mutex
+	at   time.Time
+	from netip.Addr
+}
+
+func (h *heard) note(iface config.InterfaceID, from netip.Addr) {
+	r, ok := h.byInterface.Load(iface)
 	if !ok {
-		at, _ = h.byInterface.LoadOrStore(iface, new(atomic.Int64))
+		r, _ = h.byInterface.LoadOrStore(iface, new(request))
 	}
-	at.(*atomic.Int64).Store(time.Now().UnixNano())
+	now, last := time.Now(), r.(*request)
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	last.at, last.from = now, from
 }
 
 // last is zero when no request came yet.
-func (h *heard) last(iface config.InterfaceID) time.Time {
-	at, ok := h.byInterface.Load(iface)
+func (h *heard) last(iface config.InterfaceID) (at time.Time, from netip.Addr) {
+	r, ok := h.byInterface.Load(iface)
 	if !ok {
-		return time.Time{}
+		return at, from
 	}
-	return time.Unix(0, at.(*atomic.Int64).Load())
+	last := r.(*request)
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	return last.at, last.from
 }

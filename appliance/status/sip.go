@@ -46,17 +46,18 @@ type Peer struct {
 	Interface string        `json:"interface"`
 	Peer      string        `json:"peer"` // host:port
 	State     PeerState     `json:"state"`
-	Since     time.Time     `json:"since,omitzero"`     // in this state
-	Answer    string        `json:"answer,omitempty"`   // to the last OPTIONS, or why calls stay away: "200 OK", "timeout"
-	Code      int           `json:"code,omitempty"`     // of the last response; 0: none came
-	Refused   bool          `json:"refused,omitempty"`  // in the TLS handshake, or by an alert after it: it does not take our certificate
-	Stalled   bool          `json:"stalled,omitempty"`  // it takes connections, and no TLS handshake with it ends
-	RTT       time.Duration `json:"rtt_ns,omitempty"`   // of the last response, with name look-up and connecting
-	Last      time.Time     `json:"last,omitzero"`      // end of the last OPTIONS
-	Next      time.Time     `json:"next,omitzero"`      // OPTIONS; zero: one is under way
-	Heard     time.Time     `json:"heard,omitzero"`     // last request of the peer; zero: none since the start
-	Responded time.Time     `json:"responded,omitzero"` // last response of the peer to a call, likewise
-	Skipped   string        `json:"skipped,omitempty"`  // why calls stay away, as the end of a sentence about the peer; "": they do not
+	Since     time.Time     `json:"since,omitzero"`      // in this state
+	Answer    string        `json:"answer,omitempty"`    // to the last OPTIONS, or why calls stay away: "200 OK", "timeout"
+	Code      int           `json:"code,omitempty"`      // of the last response; 0: none came
+	Refused   bool          `json:"refused,omitempty"`   // in the TLS handshake, or by an alert after it: it does not take our certificate
+	Stalled   bool          `json:"stalled,omitempty"`   // it takes connections, and no TLS handshake with it ends
+	RTT       time.Duration `json:"rtt_ns,omitempty"`    // of the last response, with name look-up and connecting
+	Last      time.Time     `json:"last,omitzero"`       // end of the last OPTIONS
+	Next      time.Time     `json:"next,omitzero"`       // OPTIONS; zero: one is under way
+	Heard     time.Time     `json:"heard,omitzero"`      // last request of the peer; zero: none since the start
+	HeardFrom netip.Addr    `json:"heard_from,omitzero"` // where that came from
+	Responded time.Time     `json:"responded,omitzero"`  // last response of the peer to a call, likewise
+	Skipped   string        `json:"skipped,omitempty"`   // why calls stay away, as the end of a sentence about the peer; "": they do not
 }
 
 // PeerState is what is known of a peer.

@@ -50,6 +50,7 @@ const (
 	driftFile    = "drift"
 	calendarFile = "calendar"
 	chainsFile   = "chains"
+	checkFile    = "check"
 	certFolder   = "pki/certificate"
 	keyFolder    = "pki/private-key"
 	recordsDir   = "cdr"

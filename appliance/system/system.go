@@ -25,6 +25,7 @@ import (
 	"viaduct/appliance/bans"
 	"viaduct/appliance/call"
 	"viaduct/appliance/chains"
+	"viaduct/appliance/checkup"
 	"viaduct/appliance/clock"
 	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
@@ -142,6 +143,7 @@ type certificates struct {
 	unknown  *issuers.Book
 	edition  atomic.Pointer[edition]
 	chains   *chains.Book
+	checkup  *checkup.Checker
 }
 
 // Open reads the state directory and builds the box; nothing runs yet. Files that cannot be read are reported in the log and
@@ -215,6 +217,7 @@ func Open(o Options) (*System, error) {
 		Record: s.record,
 	})
 	s.acme = s.newACME()
+	s.checkup = s.newCheckup()
 	return s, nil
 }
 
@@ -276,6 +279,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "lights", Down: health.ServiceDown, Run: s.lights},
 		{Name: "button", Down: health.ServiceDown, Run: s.button},
 		{Name: "chains", Down: health.ServiceDown, Run: s.chains.Run},
+		{Name: "check", Down: health.ServiceDown, Run: s.checkup.Run},
 		{Name: "acme", Down: health.ServiceDown, Run: s.acme.Run},
 		{Name: "calendar", Down: health.ServiceDown, Run: s.calendar},
 		{Name: "internal-ca", Down: health.ServiceDown, Run: s.internal.Run},

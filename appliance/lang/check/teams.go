@@ -3,7 +3,6 @@ package check
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -11,16 +10,13 @@ import (
 	"viaduct/appliance/pki"
 )
 
-// signallingNetworks are the networks that Teams signals from today. `trust microsoft-teams` means a superset, config.TeamsSignalling.
-var signallingNetworks = []netip.Prefix{netip.MustParsePrefix("52.112.0.0/14"), netip.MustParsePrefix("52.122.0.0/15")}
-
 // checkTeams checks Microsoft's requirements on interfaces towards Teams.
 func checkTeams(c *checker) {
 	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, g *config.SIPGateway) {
 		if !i.Teams() {
 			return
 		}
-		if n := narrowTrust(i.Trust); n >= 0 {
+		if n := narrowTrust(i); n >= 0 {
 			w := c.at(i, "Trust", n)
 			c.add(w, Warning, "Teams signals from 52.112.0.0/14 and 52.122.0.0/15: calls from its other data centres are dropped", "trust microsoft-teams")
 		}
@@ -40,15 +36,10 @@ func checkTeams(c *checker) {
 const maxTeamsName = 63
 
 // narrowTrust returns the index of the trust line to report if some of Microsoft's networks are not trusted, or -1.
-func narrowTrust(trust []config.Source) int {
+func narrowTrust(i *config.SIPInterface) int {
 	first := -1
-	for _, need := range signallingNetworks {
-		covered := slices.ContainsFunc(trust, func(s config.Source) bool {
-			return s.Teams || s.Prefix.IsValid() && s.Prefix.Bits() <= need.Bits() && s.Prefix.Contains(need.Addr())
-		})
-		if !covered {
-			first = max(first, slices.IndexFunc(trust, func(s config.Source) bool { return s.Prefix.IsValid() && s.Prefix.Overlaps(need) }), 0)
-		}
+	for _, need := range i.Untrusted() {
+		first = max(first, slices.IndexFunc(i.Trust, func(s config.Source) bool { return s.Prefix.IsValid() && s.Prefix.Overlaps(need) }), 0)
 	}
 	return first
 }

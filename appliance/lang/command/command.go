@@ -24,6 +24,8 @@ func Operator() []cli.Line {
 			"size", "Octets of data, default 56", "df", "Do not fragment", "count", "Number of requests", "source", "Address of the box to send from"),
 		command("traceroute <host:host>", "Show the routers on the path to a host", traceroute),
 		command("nslookup <host:host>", "Query the name servers", nslookup),
+		worded(command("check <of:teams|pbx|all> [json]", "Find out whether calls can work, step by step, and what to do where they cannot; it takes half a minute at most and changes nothing; json prints the outcome in one line", runCheck),
+			"teams", "The way to Microsoft Teams: network, names, clock, certificate, TLS, OPTIONS, trust", "pbx", "The PBX: host, SIP, registrations, codecs, voice", "all", "Both", "json", "The outcome as JSON, when all is done"),
 		command("who", "Show who is logged in", who),
 		command("show users", "Who is logged in", who),
 	}, showCommands()...)

@@ -23,6 +23,7 @@ type Box interface {
 	Firmware
 	Lockout
 	Traffic
+	Checkup
 }
 
 // Traffic is the calls that have ended, counted.
@@ -31,6 +32,14 @@ type Traffic interface {
 	Traffic(last time.Duration) status.Traffic
 	// TrafficTotals counts the calls since the start.
 	TrafficTotals() status.TrafficTotals
+}
+
+// Checkup finds out whether calls can work.
+type Checkup interface {
+	// Check goes through the steps of "teams", "pbx", or "all", half a minute at most, and changes nothing. It reports each step in its order. It ends with ctx.
+	Check(ctx context.Context, of string, report func(status.CheckStep)) status.Checkup
+	// LastCheck is the outcome of the last check of everything since the start.
+	LastCheck() status.Checkup
 }
 
 // Lockout bans sources of wrong passwords. Sources are addresses; one source may stand for a network.

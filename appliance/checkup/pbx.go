@@ -1,0 +1,315 @@
+package checkup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"viaduct/appliance/plural"
+	"viaduct/appliance/sdp"
+	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
+	"viaduct/appliance/status"
+)
+
+// checkHost looks whether the host of a PBX is there.
+func checkHost(ctx context.Context, s *survey, x subject) finding {
+	p := x.peer
+	if p.side == nil {
+		return finding{}.fails("no interface of the box leads to %s", p.host)
+	}
+	var f finding
+	for _, a := range s.find(ctx, p).addrs[:min(len(s.find(ctx, p).addrs), mostAddrs)] {
+		if a.Addr() == p.side.local {
+			return f.fails("%s is the address of the box itself", a.Addr()).by("Correct the name server's record of %s, or `remote` of interface sip %s.", p.host, p.conf.ID())
+		}
+		if !p.side.holds(a.Addr()) {
+			f = f.saw("%s is behind a router", a.Addr())
+			continue
+		}
+		how, there := s.neighbour(ctx, a.Addr())
+		if f = f.saw("%s: %s", a.Addr(), how); !there {
+			f = f.fails("%s does not answer, not even to ARP: it is off, unplugged, or in another network", a.Addr())
+		}
+	}
+	return f
+}
+
+// asked sends OPTIONS to a PBX, from a socket of its own.
+func (s *survey) asked(ctx context.Context, p *peer) talk {
+	return p.talked.get(func() (t talk) {
+		q, err := s.c.o.Box.Question(ctx, p.conf.ID(), "")
+		if err != nil {
+			t.err = err
+			return t
+		}
+		if q.Transport.Secure() {
+			if t = s.speak(ctx, p); t.tlsErr != nil {
+				t.err = t.tlsErr
+			}
+			return t
+		}
+		addrs := s.find(ctx, p).addrs
+		if len(addrs) == 0 {
+			t.err = errors.New("it has no address")
+			return t
+		}
+		for _, a := range addrs[:min(len(addrs), mostAddrs)] {
+			t.addr = a
+			start := time.Now()
+			t.answer, t.err = s.askAt(ctx, p, q.Text, q.Transport, q.Local, a)
+			if t.took = time.Since(start); t.err == nil {
+				break
+			}
+		}
+		return t
+	})
+}
+
+// askAt sends OPTIONS to one address, over UDP several times.
+func (s *survey) askAt(ctx context.Context, p *peer, text []byte, by siptransport.Transport, local netip.Addr, to netip.AddrPort) (*sipmsg.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTime+answerTime)
+	defer cancel()
+	network, from := "tcp", net.Addr(&net.TCPAddr{IP: local.AsSlice()})
+	if !by.Reliable() {
+		network, from = "udp", &net.UDPAddr{IP: local.AsSlice()}
+	}
+	d := net.Dialer{LocalAddr: from, Timeout: dialTime}
+	conn, err := d.DialContext(ctx, network, to.String())
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	if by.Reliable() {
+		conn.SetDeadline(time.Now().Add(answerTime))
+		if _, err := conn.Write(text); err != nil {
+			return nil, err
+		}
+		return readResponse(conn, to)
+	}
+	buf := make([]byte, 1<<16)
+	for wait := 500 * time.Millisecond; wait <= 2*time.Second; wait *= 2 { // RFC 3261 17.1.2.1, as far as a check has time
+		if _, err := conn.Write(text); err != nil {
+			return nil, err
+		}
+		for end := time.Now().Add(wait); ; {
+			conn.SetReadDeadline(end)
+			n, err := conn.Read(buf)
+			if isTimeout(err) && ctx.Err() == nil {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			head, body, f := sipmsg.FrameDatagram(buf[:n])
+			if m := sipmsg.Parse(head, body, f, to); m.Response != nil && m.Response.StatusCode >= 200 {
+				return m.Response, nil
+			}
+		}
+	}
+	return nil, context.DeadlineExceeded
+}
+
+// checkSIP asks a PBX with OPTIONS.
+func checkSIP(ctx context.Context, s *survey, x subject) finding {
+	p := x.peer
+	t := s.asked(ctx, p)
+	if t.answer == nil {
+		f := finding{}.fails("%s does not answer OPTIONS at %s: %s", p.host, t.addr, why(t.err))
+		if errors.Is(t.err, syscall.ECONNREFUSED) {
+			return f.by("Nothing listens there: start the SIP service of the PBX, or correct the port in `remote` of interface sip %s.", p.conf.ID())
+		}
+		return f.by("Start the PBX, or let its firewall and its ban list (fail2ban) take SIP from %s.", s.localOf(p))
+	}
+	f := ok(fmt.Sprintf("%s from %s in %s", said(t.answer), t.addr, ms(t.took)))
+	if server := t.answer.Header("Server"); server != "" {
+		f = f.saw("%s", server)
+	}
+	switch code := t.answer.StatusCode; {
+	case code == 503:
+		return f.fails("%s answers %s", p.host, said(t.answer)).by("The PBX takes no calls now: look at its log.")
+	case code == 403:
+		return f.warns("%s answers %s", p.host, said(t.answer)).by("The PBX may refuse calls of %s, too: look at its access list.", s.localOf(p))
+	}
+	return f
+}
+
+// registrars are the peers with which identities register.
+func registrars(s *survey, of string) (list []subject) {
+	for _, x := range peersOf(pbx, false)(s, of) {
+		if len(s.registrations(x.peer)) > 0 {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+// registrations are those of the gateway of a peer with that peer, or with others if none is with it.
+func (s *survey) registrations(p *peer) (list []status.Registration) {
+	for _, r := range s.c.o.Box.Registrations() {
+		if r.Gateway == p.gateway.Name {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// checkRegistrations looks at the registrations of a gateway.
+func checkRegistrations(_ context.Context, s *survey, x subject) finding {
+	list := s.registrations(x.peer)
+	var f finding
+	good := 0
+	byReason := map[string][]string{}
+	var reasons []string
+	password := false
+	for _, r := range list {
+		if r.State == status.Registered && r.Error == "" {
+			good++
+			continue
+		}
+		reason := r.Error
+		if r.Code >= 300 {
+			reason = fmt.Sprintf("%d %s", r.Code, r.Reason)
+			password = password || r.Code == 401 || r.Code == 403 || r.Code == 407
+		}
+		if reason == "" {
+			reason = "no answer yet"
+		}
+		if byReason[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		byReason[reason] = append(byReason[reason], r.Identity)
+	}
+	f = f.saw("%d of %s in force", good, plural.Of(len(list), "registration"))
+	for _, reason := range reasons[:min(len(reasons), shown)] {
+		who := byReason[reason]
+		f = f.fails("%s: the registrar says %s", some(who), reason)
+	}
+	if f.problem == "" {
+		return f
+	}
+	f = f.paste("register now")
+	if password {
+		return f.by("The password here and at the PBX differ, or the account is locked there. Set it: `authentication-service NAME`, `username %s password PASSWORD`, then `register now`.", byReason[reasons[0]][0])
+	}
+	return f.by("Look at the account at the PBX, then `register now`.")
+}
+
+// some names a few of a list.
+func some(list []string) string {
+	if len(list) > shown {
+		return strings.Join(list[:shown], ", ") + fmt.Sprintf(" and %d more", len(list)-shown)
+	}
+	return strings.Join(list, ", ")
+}
+
+// recent are the calls of the last hour, the newest first.
+func (s *survey) recent() []status.Record {
+	const most = 500
+	list, err := s.c.o.Box.CallRecords(most)
+	if err != nil {
+		return nil
+	}
+	slices.Reverse(list)
+	n := slices.IndexFunc(list, func(r status.Record) bool { return time.Since(r.Ended) > time.Hour })
+	if n >= 0 {
+		list = list[:n]
+	}
+	return list
+}
+
+// checkCodecs compares the configured codecs with what a peer has answered lately.
+func checkCodecs(ctx context.Context, s *survey, x subject) finding {
+	p := x.peer
+	profile := p.conf.VoIP.In(s.cfg)
+	if profile == nil || len(profile.Codecs) == 0 {
+		return ok("no profile voip with codecs: the box offers all that it can convert")
+	}
+	var words []string
+	for _, c := range profile.Codecs {
+		words = append(words, c.Name)
+	}
+	f := ok(fmt.Sprintf("profile voip %s has %s", profile.Name, strings.Join(words, ", ")))
+	if !p.teams {
+		if t := s.asked(ctx, p); t.answer != nil {
+			if theirs := offered(t.answer); len(theirs) > 0 {
+				f = f.saw("its answer to OPTIONS has %s", strings.Join(theirs, ", "))
+			}
+		}
+	}
+	name := p.conf.ID().String()
+	for _, r := range s.recent() {
+		for _, a := range slices.Backward(r.Attempts) {
+			if a.Interface != name || a.Code == 0 {
+				continue
+			}
+			if a.Code == 488 || a.Code == 606 || a.Code == 415 {
+				return f.fails("%s refused the last call, at %s, with %d: it takes none of the codecs %s, or not the protection of voice%s", p.host, r.Started.UTC().Format(time.TimeOnly), a.Code, strings.Join(words, ", "), after("; it says ", a.Text)).
+					by("Let it have a codec that the PBX takes, too: `codec N g711alaw64k`, `g711ulaw64k`, `g722` or `g729` in profile voip %s; or allow one of these at the PBX. `srtp transmission` there must fit as well.", profile.Name)
+			}
+			return f.saw("its last answer to a call: %d", a.Code)
+		}
+	}
+	return f
+}
+
+// offered are the codecs of the description in an answer.
+func offered(r *sipmsg.Response) (list []string) {
+	d, err := sdp.ParseBody(r.Header("Content-Type"), r.Body)
+	if err != nil || d == nil {
+		return nil
+	}
+	for _, c := range d.Audio.Codecs {
+		list = append(list, c.Name)
+	}
+	return list[:min(len(list), shown)]
+}
+
+// shortest is how long a call must last before silence means something.
+const shortest = 8 * time.Second
+
+// checkVoice looks for calls of the last hour in which the voice of a peer did not arrive.
+func checkVoice(_ context.Context, s *survey, x subject) finding {
+	p, name := x.peer, x.peer.conf.ID().String()
+	calls, mute := 0, 0
+	newest := false
+	var last status.Record
+	for _, r := range s.recent() {
+		side := slices.Index([]string{r.From, r.To}, name)
+		if side < 0 || len(r.Media) != 2 || r.Connected.IsZero() || r.Ended.Sub(r.Connected) < shortest {
+			continue
+		}
+		calls++
+		if r.Media[side].Received > 0 {
+			continue
+		}
+		if mute++; mute == 1 {
+			last, newest = r, calls == 1
+		}
+	}
+	f := ok(fmt.Sprintf("%s of the last hour lasted %s or longer", plural.Of(calls, "call"), shortest))
+	if mute == 0 {
+		return f
+	}
+	f = f.saw("%s without voice of it, the last one %s at %s", plural.Of(mute, "call"), last.ID, last.Started.UTC().Format(time.TimeOnly))
+	var first, end uint16
+	if p.side != nil {
+		first, end = p.side.conf.MediaPortFirst, p.side.conf.MediaPortLast
+	}
+	text := fmt.Sprintf("voice of %s did not arrive in %d of %d calls", p.host, mute, calls)
+	advice := fmt.Sprintf("Let UDP %d-%d in to %s from the PBX and its phones.", first, end, s.localOf(p))
+	if p.teams {
+		advice = fmt.Sprintf("Let UDP %d-%d in to %s from 52.112.0.0/14 and 52.120.0.0/14, and forward the range if there is NAT.", first, end, s.localOf(p))
+	}
+	if newest {
+		return f.fails("%s, the last one among them: it is blocked on the way", text).by("%s", advice)
+	}
+	return f.warns("%s", text).by("%s", advice)
+}

@@ -1,0 +1,45 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"viaduct/appliance/flash"
+)
+
+// LoadCheck passes on what is kept of the last daily check. A file that parse refuses is put aside.
+func (s *Store) LoadCheck(parse func(text []byte) error) error { return s.load(checkFile, parse) }
+
+// SaveCheck keeps it.
+func (s *Store) SaveCheck(text []byte) error { return s.save(checkFile, text) }
+
+// LoadChains passes on what is kept of the chains of hubs, likewise.
+func (s *Store) LoadChains(parse func(text []byte) error) error { return s.load(chainsFile, parse) }
+
+// SaveChains keeps them.
+func (s *Store) SaveChains(text []byte) error { return s.save(chainsFile, text) }
+
+// load reads a file of an engine.
+func (s *Store) load(name string, parse func(text []byte) error) error {
+	path := filepath.Join(s.dir, name)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = parse(text)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("read %s: %w", name, err), flash.PutAside(path))
+	}
+	return nil
+}
+
+func (s *Store) save(name string, text []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return flash.Write(filepath.Join(s.dir, name), text, 0o644)
+}
