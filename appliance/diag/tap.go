@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"viaduct/appliance/masking"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/siptransport"
 )
@@ -101,5 +102,5 @@ func (s *Sessions) Trace(e siptransport.TraceEntry) {
 	if id := callIDOf(e.Message); id != "" {
 		keys = append(keys, id)
 	}
-	s.emit(TopicSIP, head+"\n"+strings.TrimRight(strings.ReplaceAll(mask(string(e.Message)), "\r\n", "\n"), "\n"), keys...)
+	s.emit(TopicSIP, head+"\n"+strings.TrimRight(strings.ReplaceAll(masking.Message(string(e.Message)), "\r\n", "\n"), "\n"), keys...)
 }
