@@ -59,6 +59,7 @@ type Session struct {
 	User string   // "" is the local root
 	TTY  string
 	File io.ReadCloser // comes along with the line; nil: none does
+	Into io.Writer     // takes a file that the line writes; nil: nobody does
 	Yes  bool          // the question of this line was answered with yes
 	// Since is when a session that follows events began; zero: now.
 	Since time.Time

@@ -26,7 +26,7 @@ type backend struct {
 
 // session adds the account's class, as it is now.
 func (b *backend) session(s *Session) (*lang.Session, bool) {
-	ls := &lang.Session{Mode: s.Mode, User: s.User, Class: config.Superuser, TTY: s.TTY, File: s.File, Yes: s.Yes}
+	ls := &lang.Session{Mode: s.Mode, User: s.User, Class: config.Superuser, TTY: s.TTY, File: s.File, Into: s.Into, Yes: s.Yes}
 	if s.User == "" {
 		return ls, true
 	}

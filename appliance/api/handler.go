@@ -84,6 +84,9 @@ func (h handler) stream(ctx context.Context, w http.ResponseWriter, run func(con
 // run runs the lines of one request in order.
 func (h handler) run(ctx context.Context, q *wire.ExecRequest, out *spool) {
 	s := &Session{Mode: q.Mode, User: q.User, TTY: q.TTY}
+	if q.Data {
+		s.Into = fileOut{out}
+	}
 	if len(q.Lost) > 0 {
 		s.Mode = h.backend.Lost(ctx, s, q.Lost)
 	}

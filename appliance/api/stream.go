@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -29,14 +30,27 @@ func newSpool(ctx context.Context) *spool {
 }
 
 // Write takes text of the running line.
-func (s *spool) Write(p []byte) (int, error) {
+func (s *spool) Write(p []byte) (int, error) { return s.take(p, func() { s.text(string(p)) }) }
+
+// fileOut takes a file that the running line writes.
+type fileOut struct{ *spool }
+
+func (f fileOut) Write(p []byte) (int, error) {
+	return f.take(p, func() {
+		f.size += len(p)
+		f.todo = append(f.todo, wire.Answer{Data: bytes.Clone(p)})
+	})
+}
+
+// take waits for room, and calls add under the lock.
+func (s *spool) take(p []byte, add func()) (int, error) {
 	for {
 		if err := s.ctx.Err(); err != nil {
 			return 0, err
 		}
 		s.lock.Lock()
 		if s.size == 0 || s.size+len(p) <= spoolLimit {
-			s.text(string(p))
+			add()
 			s.lock.Unlock()
 			poke(s.news)
 			return len(p), nil
@@ -52,7 +66,7 @@ func (s *spool) Write(p []byte) (int, error) {
 // text appends to the last answer while it is small, so that a command that writes word by word makes few JSON lines.
 func (s *spool) text(t string) {
 	s.size += len(t)
-	if n := len(s.todo); n > 0 && !s.todo[n-1].Done && !s.todo[n-1].Live && len(s.todo[n-1].Text) < 4<<10 {
+	if n := len(s.todo); n > 0 && !s.todo[n-1].Done && !s.todo[n-1].Live && s.todo[n-1].Data == nil && len(s.todo[n-1].Text) < 4<<10 {
 		s.todo[n-1].Text += t
 		return
 	}

@@ -67,6 +67,7 @@ func (s *sshServer) channel(ctx context.Context, ch ssh.Channel, asks <-chan *ss
 					paste.Command(p.Command)
 				}
 				if scr == nil {
+					paste.Raw()
 					paste.File = func() io.ReadCloser {
 						out, in := io.Pipe()
 						running.Go(func() {

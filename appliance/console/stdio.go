@@ -20,7 +20,11 @@ import (
 func Stdio(ctx context.Context, socket string, in, out *os.File) error {
 	if !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
 		who := session.Who{Client: client.New(socket, patiencePiped), TTY: fmt.Sprintf("stdio %d", os.Getpid())}
-		return session.NewPaste(ctx, who, in, out, func(read func()) { go read() }).Run(ctx)
+		paste := session.NewPaste(ctx, who, in, out, func(read func()) { go read() })
+		if !term.IsTerminal(int(out.Fd())) {
+			paste.Raw()
+		}
+		return paste.Run(ctx)
 	}
 	before, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {

@@ -224,6 +224,12 @@ func TestOpenSSH(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(out), `toy of "admin"`) {
 		t.Fatalf("%q, %v", out, err)
 	}
+	if out, err := client("admin@"+host, "file").Output(); err != nil || !bytes.Equal(out, toyFile()) {
+		t.Errorf("a file comes as %d octets of %d, %v", len(out), len(toyFile()), err)
+	}
+	if out, err := client("-tt", "admin@"+host, "file").Output(); err == nil || !strings.Contains(string(out), "% no terminal shows it") {
+		t.Errorf("at a terminal: %q, %v", out, err)
+	}
 	c := client("admin@" + host)
 	c.Stdin = strings.NewReader("enable\nconfigure\nmap (00)?49(...)?$ to \\2\n")
 	if out, err := c.Output(); err != nil || string(out) != "no problems\n" {

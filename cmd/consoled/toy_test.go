@@ -150,6 +150,13 @@ func (b *toy) exec(ctx context.Context, s *api.Session, line string, body []byte
 	case line == "wait":
 		fmt.Fprintln(out, "waiting")
 		<-ctx.Done()
+	case line == "file" && s.Into != nil:
+		if _, err := s.Into.Write(toyFile()); err != nil {
+			r.Failed = true
+		}
+	case line == "file":
+		fmt.Fprintln(out, "% no terminal shows it")
+		r.Failed = true
 	case line == "evil":
 		fmt.Fprint(out, "\x1b]0;title\x07\n")
 	case line == "break":
@@ -169,6 +176,15 @@ func (b *toy) exec(ctx context.Context, s *api.Session, line string, body []byte
 		r.Failed = true
 	}
 	return r
+}
+
+// toyFile is a file that no terminal shows: of every octet, and larger than one answer.
+func toyFile() []byte {
+	b := make([]byte, 1<<20)
+	for i := range b {
+		b[i] = byte(i * i >> 3)
+	}
+	return append(b, "\x1b[2J\r\n\x00"...)
 }
 
 // block wants PEM, and for `unlock` a pass phrase after it.

@@ -80,6 +80,8 @@ type ExecRequest struct {
 	Refused int    `json:"refused,omitempty"`
 	Notes   int    `json:"notes,omitempty"`
 	Rows    int    `json:"rows,omitempty"`
+	// Data: the answers go to a program or a file, not to a terminal, so they may hold a file (Answer.Data).
+	Data bool `json:"data,omitempty"`
 
 	User string `json:"user,omitempty"` // account as LoginReply gave it; "" is the local root of -stdio and of scripts
 	TTY  string `json:"tty,omitempty"`  // "stdio", "serial", "ssh 192.0.2.7:50022"
@@ -94,6 +96,7 @@ const (
 // Answer is one JSON line of an exec stream: either text to print, or the end of one line.
 type Answer struct {
 	Text string `json:"text,omitempty"` // to print as it is; ends in "\n" when complete
+	Data []byte `json:"data,omitempty"` // a part of a file that the line writes, to be passed on octet by octet
 	Live bool   `json:"live,omitempty"` // what follows comes as it happens: nobody waits for a page of it to fill
 
 	Done    bool     `json:"done,omitempty"`

@@ -69,6 +69,14 @@ func NewPaste(ctx context.Context, who Who, in io.Reader, out io.Writer, spawn f
 	return p
 }
 
+// Raw says that the output goes to no terminal: a line may write a file there, which is passed on octet by octet.
+func (p *Paste) Raw() {
+	p.file = func(b []byte) error {
+		_, err := p.out.Write(b)
+		return err
+	}
+}
+
 // Command makes the paste run the lines of one command, in the mode of administrators if the user may. The input is then read only into
 // blocks, or as a file.
 func (p *Paste) Command(text string) {

@@ -33,9 +33,10 @@ type shell struct {
 	more    bool          // page long output
 	rows    int           // that the terminal was said to have; 0: nothing was said
 	columns int
-	live    func() // called before news, which must not be paged; may be nil
-	yes     bool   // answers the question of the next line
-	foreign string // client.Client.Mismatch, as it was printed last
+	file    func([]byte) error // takes a file that a line writes; nil: there is a terminal
+	live    func()             // called before news, which must not be paged; may be nil
+	yes     bool               // answers the question of the next line
+	foreign string             // client.Client.Mismatch, as it was printed last
 }
 
 // batch is how much of a paste goes into one request: enough to make the request cheap, little enough to keep within
@@ -51,7 +52,7 @@ const (
 func (s *shell) send(ctx context.Context, lines []string, body string, text func(string), done func(i int, a wire.Answer)) (ran int, err error) {
 	s.collect = nil
 	defer func() { s.yes = false }()
-	q := wire.ExecRequest{Mode: s.mode, Lost: s.takeLost(), User: s.who.User, TTY: s.who.TTY}
+	q := wire.ExecRequest{Mode: s.mode, Lost: s.takeLost(), Data: s.file != nil, User: s.who.User, TTY: s.who.TTY}
 	if len(lines) == 1 {
 		q.Line, q.Body, q.Yes = lines[0], body, s.yes
 	} else {
@@ -96,6 +97,9 @@ func (s *shell) each(text func(string), done func(wire.Answer)) func(wire.Answer
 	return func(a wire.Answer) error {
 		if a.Live && s.live != nil {
 			s.live()
+		}
+		if len(a.Data) > 0 && s.file != nil {
+			return s.file(a.Data)
 		}
 		if !a.Done {
 			text(a.Text)

@@ -15,6 +15,7 @@ type Session struct {
 	Class config.AccountClass
 	TTY   string        // "serial", "ssh 192.0.2.7:50122", "" for a script
 	File  io.ReadCloser // comes with the line, or nil. Close ends a Read
+	Into  io.Writer     // takes a file that the line writes; nil: there is a terminal
 	Yes   bool          // the user has confirmed this line, as an earlier Result asked
 }
 
