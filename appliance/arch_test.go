@@ -36,6 +36,8 @@ var floors = map[string]string{
 	"status":      "",
 	"logs":        "config printable",
 	"logline":     "printable",
+	"pcapng":      "printable",
+	"messages":    "masking pcapng siptransport status",
 	"diag":        "masking printable sipgw siptransport status",
 	"masking":     "",
 	"store":       "flash pki plural status",
@@ -79,6 +81,7 @@ var floors = map[string]string{
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +
 		"bans traffic watch " +
+		"messages " +
 		"firmware ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",
 	"api/wire": "pasted",

@@ -62,6 +62,11 @@ func (hostileBox) PKI() []status.Key {
 	return []status.Key{{Kind: status.KeyCertificate, Name: "a", Subject: hostile, Issuer: hostile, Names: []string{hostile}}}
 }
 
+func (hostileBox) CallTrace(string) (status.CallTrace, error) {
+	return status.CallTrace{ID: hostile, Calling: hostile, Called: hostile, Legs: []status.TraceLeg{{Interface: hostile, CallID: hostile}},
+		Messages: []status.TraceMessage{{Time: noon, Transport: hostile, Method: hostile, Text: hostile}, {Time: noon, Method: "INVITE", Code: 400, Reason: hostile}}}, nil
+}
+
 func (hostileBox) Clock() status.Clock {
 	return status.Clock{Now: noon, Server: hostile, Error: hostile, Servers: []status.TimeServer{{Role: "primary", Host: "h", Error: hostile}}}
 }
@@ -118,6 +123,7 @@ func TestPeersCannotSteerTheConsole(t *testing.T) {
 	s := &Session{Class: config.Superuser, Mode: []string{"enable"}}
 	for _, line := range []string{
 		"show calls", "show calls detail 4", "show calls history", "show calls record 15", "show calls explain 15", "show sip registrations", "show sip penalty-box", "show peer",
+		"show calls ladder 15", "show calls ladder 15 detail",
 		"show context sip-gateway", "show pki", "show pki trusted", "show pki calendar", "show pki peers", "show pki internal-ca", "show sntp-client", "show log", "show log follow", "ping h", "nslookup h",
 		"copy http://h/x startup-config", "who", "show call-router trace T called-e164 1", "show config problems", "show alarms", "pki trust add " + anySum, "pki trust add " + anySum + " force",
 		"no pki trust " + anySum,

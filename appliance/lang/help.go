@@ -110,15 +110,11 @@ func outside(box device.Box) func(kind string) []string {
 				names = append(names, r.Identity)
 			}
 		case word.OutsideCalls:
-			for _, c := range box.Calls() {
-				names = append(names, c.ID)
-			}
+			names = callsOf(box)
+		case word.OutsideTraced:
+			names = append(callsOf(box), recordsOf(box)...)
 		case word.OutsideRecords:
-			const shown = 20
-			records, _ := box.CallRecords(shown) // no completion if they cannot be read
-			for _, r := range records {
-				names = append(names, r.ID)
-			}
+			names = recordsOf(box)
 		case word.OutsideVersions:
 			for n := 1; n <= box.Kept(); n++ {
 				names = append(names, fmt.Sprint(n))
@@ -134,4 +130,21 @@ func outside(box device.Box) func(kind string) []string {
 		}
 		return names
 	}
+}
+
+// callsOf returns the IDs of the calls in progress, recordsOf those of the last calls.
+func callsOf(box device.Box) (ids []string) {
+	for _, c := range box.Calls() {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+func recordsOf(box device.Box) (ids []string) {
+	const shown = 20
+	records, _ := box.CallRecords(shown) // no completion if they cannot be read
+	for _, r := range records {
+		ids = append(ids, r.ID)
+	}
+	return ids
 }

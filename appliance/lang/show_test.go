@@ -157,6 +157,68 @@ func (busyBox) Trace(start device.TraceStart, p []device.PropertyValue) (device.
 		Notes: []string{"mapping-table M has no key for it"}, Result: "The call would go to if_pbx"}, nil
 }
 
+func (busyBox) CallTrace(id string) (status.CallTrace, error) {
+	if id != "15" {
+		return status.CallTrace{}, errors.New("there is no call " + id)
+	}
+	from, to := netip.MustParseAddrPort("192.168.1.100:5060"), netip.MustParseAddrPort("192.168.1.2:5060")
+	return status.CallTrace{ID: "15", Calling: "222", Called: "+4930123", Legs: []status.TraceLeg{{Interface: "if_pbx", CallID: "x@y", Kept: true}}, Messages: []status.TraceMessage{
+		{Time: noon, Transport: "udp", Local: to, Remote: from, Method: "INVITE", SDP: true, Size: 28, Text: "INVITE sip:222 SIP/2.0\r\nX: y"},
+		{Time: noon.Add(3 * time.Millisecond), Sent: true, Transport: "udp", Local: to, Remote: from, Method: "INVITE", Code: 486, Reason: "Busy Here", Size: 21, Text: "SIP/2.0 486 Busy Here"},
+	}}, nil
+}
+
+func (busyBox) CallCapture(id string) ([]byte, error) {
+	if id != "15" {
+		return nil, errors.New("there is no call " + id)
+	}
+	return []byte("\x0a\x0d\x0d\x0a\x00"), nil
+}
+
+func (busyBox) Send(_ context.Context, url string, text []byte) error {
+	if url != "https://h/x.pcapng" || string(text) != "\x0a\x0d\x0d\x0a\x00" {
+		return errors.New("404 Not Found")
+	}
+	return nil
+}
+
+// A capture goes where no terminal is, and else the refusal says how.
+func TestTheCaptureOfACall(t *testing.T) {
+	l, b := New(), busyBox{newBox()}
+	for _, c := range []struct {
+		line, text, file string
+		terminal         bool
+	}{
+		{"export call 15", "", "\x0a\x0d\x0d\x0a\x00", false},
+		{"export call 15", "% this is a file for Wireshark, which no terminal shows: `ssh NAME@BOX export call 15 > call.pcapng` saves it, `copy call:15 https://HOST/call.pcapng` sends it\n", "", true},
+		{"export call 99", "% there is no call 99\n", "", false},
+		{"copy call:15 https://h/x.pcapng", "call:15 copied to https://h/x.pcapng: 5 bytes\n", "", true},
+		{"copy call:15 https://h/y", "% send to https://h/y: 404 Not Found\n", "", true},
+		{"copy call:15 startup-config", "% the messages of a call are sent to http://HOST/PATH or https://HOST/PATH, not to startup-config\n", "", true},
+	} {
+		var out, file strings.Builder
+		s := &Session{Class: config.Administrator, Mode: []string{"enable"}}
+		if !c.terminal {
+			s.Into = &file
+		}
+		l.Exec(t.Context(), b, s, c.line, nil, &out)
+		if out.String() != c.text || file.String() != c.file {
+			t.Errorf("%s says %q and writes %q, want %q and %q", c.line, out.String(), file.String(), c.text, c.file)
+		}
+	}
+	var out strings.Builder
+	l.Exec(t.Context(), b, &Session{Class: config.Operator}, "export call 15", nil, &out)
+	if !strings.HasPrefix(out.String(), "%") {
+		t.Errorf("an operator is given %q", out.String())
+	}
+	for _, line := range []string{"show calls ladder 1", "export call 1"} {
+		h := l.Help(b, &Session{Class: config.Administrator, Mode: []string{"enable"}}, line, len(line))
+		if len(h.Choices) != 4 {
+			t.Errorf("%s is completed with %+v, want the call in progress, two that are over and <id>", line, h.Choices)
+		}
+	}
+}
+
 func TestShow(t *testing.T) {
 	l := New()
 	b := busyBox{newBox()}
@@ -170,6 +232,7 @@ func TestShow(t *testing.T) {
 	shown := []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
+		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
 		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {

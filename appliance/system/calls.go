@@ -66,6 +66,7 @@ func (s *System) TrafficTotals() status.TrafficTotals { return s.traffic.Totals(
 func (s *System) record(r status.Record) {
 	s.traffic.Count(r)
 	s.eye.Ended(r)
+	s.ended(&r)
 	select {
 	case s.records <- r:
 	default:

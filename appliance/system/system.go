@@ -37,6 +37,7 @@ import (
 	"viaduct/appliance/license"
 	"viaduct/appliance/logs"
 	"viaduct/appliance/media"
+	"viaduct/appliance/messages"
 	"viaduct/appliance/names"
 	"viaduct/appliance/netcfg"
 	"viaduct/appliance/release"
@@ -80,6 +81,7 @@ type System struct {
 
 	snapshots
 	engines
+	traces
 	reloads
 	updates
 	certificates
@@ -122,6 +124,12 @@ type engines struct {
 type applied struct {
 	cfg *config.Config
 	at  time.Time
+}
+
+// traces follow the SIP messages.
+type traces struct {
+	messages *messages.Store
+	takers   []func(siptransport.TraceEntry) // must not block
 }
 
 // reloads end Run.
@@ -201,14 +209,19 @@ func Open(o Options) (*System, error) {
 	s.internal = internalca.New(internalca.Options{
 		Store: state, Log: o.Log, Health: &s.health, Clock: s.clock.Sane, Changes: s.rekeyed, Renewed: s.republish,
 	})
+	s.messages = messages.New()
+	s.takers = []func(siptransport.TraceEntry){s.sessions.Trace, s.messages.Trace}
 	s.sip = sipgw.New(sipgw.Options{
 		Options: siptransport.Options{
-			Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.sessions.Trace, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
+			Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.traced, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
 			OnChain:         s.noteChain,
 			OnUnknownIssuer: s.unknown.Note,
 		},
 		UserAgent: "Viaduct SBC " + o.Release.Version,
-		OnInvite:  func(in *sipgw.Incoming) { s.calls.OnInvite(in) },
+		OnInvite: func(in *sipgw.Incoming) {
+			s.messages.Began(in.Request.CallID)
+			s.calls.OnInvite(in)
+		},
 		OnApplied: s.gatewaysApplied,
 	})
 	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP, diag.TopicTLS))

@@ -109,7 +109,7 @@ func (s *System) Send(ctx context.Context, url string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	q.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	q.Header.Set("Content-Type", http.DetectContentType(text))
 	r, err := s.web().Do(q)
 	if err != nil {
 		return err

@@ -40,6 +40,9 @@ func copyType(what string, words ...string) cli.Type {
 		if slices.Contains(words, w) || isURL(w) {
 			return w, nil
 		}
+		if strings.HasPrefix(w, capturedCall) && len(w) > len(capturedCall) && !slices.Contains(words, flashImages) {
+			return w, nil
+		}
 		if strings.HasPrefix(w, pkcs12Class) && slices.Contains(words, flashImages) {
 			if _, err := word.Kinds()["pkcs12"].Parse(w, nil); err != nil {
 				return nil, err
@@ -124,6 +127,8 @@ type copyArgs struct {
 func copyConfig(c *Call, a *copyArgs) error {
 	from, to := string(a.From), string(a.To)
 	switch {
+	case strings.HasPrefix(from, capturedCall):
+		return c.sendCall(from, to)
 	case to == flashImages:
 		return c.fetchImage(from, a.Force)
 	case strings.HasPrefix(to, pkcs12Class):

@@ -41,6 +41,8 @@ func showCommands() []cli.Line {
 		command("show calls record <id:record>", "The full record of a past call, by its ID or Call-ID", showRecord),
 		command("show calls explain <id:record>", "What became of a call, in sentences: its way, the destinations that were tried, who ended it and why, its voice, and what to do",
 			explainCall),
+		withExample("show calls ladder 1a2b3c4d", worded(command("show calls ladder <id:traced> [detail]", "The SIP messages of a call as a ladder, by its ID or Call-ID; with detail, also their text, without secrets", showLadder),
+			"detail", "Also the text of the messages")),
 		command("show sip registrations", "Registrations of our identities", state(func(c *Call, pg answer.Page) { pg.Registrations(c.Box.Registrations(), c.now()) })),
 		command("show sip penalty-box", "Peers: whether they respond to OPTIONS, and when they last sent a request", state(func(c *Call, pg answer.Page) { pg.Peers(c.Box.Peers(), c.now()) })),
 		command("show peer [<name:peer>]", "Peers of the SIP interfaces in full: last requests each way, connections and their certificates, calls and failures of the last hour, and why calls stay away", showPeer),

@@ -24,6 +24,7 @@ type Box interface {
 	Lockout
 	Traffic
 	Checkup
+	Traces
 }
 
 // Traffic is the calls that have ended, counted.
@@ -40,6 +41,14 @@ type Checkup interface {
 	Check(ctx context.Context, of string, report func(status.CheckStep)) status.Checkup
 	// LastCheck is the outcome of the last check of everything since the start.
 	LastCheck() status.Checkup
+}
+
+// Traces are the SIP messages of calls, without their secrets.
+type Traces interface {
+	// CallTrace returns the messages of a call, past or in progress, by its ID or a Call-ID; an error if there are none.
+	CallTrace(id string) (status.CallTrace, error)
+	// CallCapture returns them as a file of pcapng.
+	CallCapture(id string) ([]byte, error)
 }
 
 // Lockout bans sources of wrong passwords. Sources are addresses; one source may stand for a network.

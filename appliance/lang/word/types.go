@@ -28,6 +28,7 @@ const (
 	OutsideCalls         = "calls"
 	OutsideRegistrations = "registrations"
 	OutsideRecords       = "records"
+	OutsideTraced        = "traced"
 	OutsideVersions      = "versions"
 	OutsideBans          = "bans"
 	OutsidePeers         = "peers"
@@ -81,6 +82,7 @@ var kinds = map[string]cli.Type{
 	"proxy":       {What: "URL of a proxy, such as http://192.168.1.9:3128", Parse: parseProxy},
 	"call":        {What: "call in progress, by its ID", Outside: OutsideCalls},
 	"registered":  {What: "registered identity", Outside: OutsideRegistrations},
+	"traced":      {What: "call, by its ID or Call-ID", Outside: OutsideTraced},
 	"record":      {What: "past call, by its ID or Call-ID", Outside: OutsideRecords},
 	"called":      {What: "number, or a part of it"},
 	"moment":      {What: "time such as 08:00, 2006-01-31 or 2006-01-31T08:00, or how long ago, such as 2h or 3d"},

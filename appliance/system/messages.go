@@ -1,0 +1,106 @@
+package system
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"viaduct/appliance/messages"
+	"viaduct/appliance/siptransport"
+	"viaduct/appliance/status"
+)
+
+// recordsSearched limits how many records are searched for a call.
+const recordsSearched = 10_000
+
+// traced hands every SIP message, in and out, to those who take them.
+func (s *System) traced(e siptransport.TraceEntry) {
+	for _, take := range s.takers {
+		take(e)
+	}
+}
+
+// ended tells the memory of messages that a call is over.
+func (s *System) ended(r *status.Record) {
+	ids := []string{r.CallID}
+	for _, a := range r.Attempts {
+		ids = append(ids, a.CallID)
+	}
+	s.messages.Ended(failed(r), ids...)
+}
+
+// failed reports whether somebody may want to know why a call went wrong: not where the caller gave up, or the callee was busy or declined.
+func failed(r *status.Record) bool {
+	if !r.Connected.IsZero() {
+		return r.By == status.ByBox || r.By == status.ByMedia || r.OneWay() != ""
+	}
+	return !slices.Contains([]int{486, 487, 600, 603}, r.Code)
+}
+
+// CallTrace returns the messages of a call by its ID or a Call-ID: of one in progress, or else of the last one that is recorded.
+func (s *System) CallTrace(id string) (status.CallTrace, error) {
+	r, found := s.CallInProgress(inProgress(s.calls.Calls(), id))
+	if !found {
+		records, err := s.CallRecords(recordsSearched)
+		if err != nil {
+			return status.CallTrace{}, err
+		}
+		if r, found = recorded(records, id); !found {
+			return status.CallTrace{}, fmt.Errorf("there is no call %q: `show calls` and `show calls history` list them", id)
+		}
+	}
+	t := traceOf(&r)
+	if s.messages.Fill(&t); len(t.Messages) == 0 {
+		return t, fmt.Errorf("no messages of call %s are kept: memory holds those of the last calls since the start, those of failed calls longest", t.ID)
+	}
+	return t, nil
+}
+
+// CallCapture returns them as a file of pcapng.
+func (s *System) CallCapture(id string) ([]byte, error) {
+	t, err := s.CallTrace(id)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = messages.Capture(&b, "Viaduct SBC "+s.o.Release.Version, t)
+	return b.Bytes(), err
+}
+
+// inProgress is the ID of the call in progress that has this ID or Call-ID, or else the same.
+func inProgress(calls []status.Call, id string) string {
+	for _, c := range calls {
+		if slices.ContainsFunc(c.Legs, func(l status.Leg) bool { return l.CallID == id }) {
+			return c.ID
+		}
+	}
+	return id
+}
+
+// recorded is the last call with this ID or Call-ID.
+func recorded(records []status.Record, id string) (status.Record, bool) {
+	for _, r := range slices.Backward(records) {
+		if strings.EqualFold(r.ID, id) || r.CallID == id || slices.ContainsFunc(r.Attempts, func(a status.Attempt) bool { return a.CallID != "" && a.CallID == id }) {
+			return r, true
+		}
+	}
+	return status.Record{}, false
+}
+
+// traceOf are the legs of a call.
+func traceOf(r *status.Record) status.CallTrace {
+	t := status.CallTrace{ID: r.ID, Calling: r.Calling, Called: r.Called}
+	addLeg(&t, r.From, r.CallID)
+	for _, a := range r.Attempts {
+		addLeg(&t, a.Interface, a.CallID)
+	}
+	return t
+}
+
+// addLeg adds a leg that sent anything, once.
+func addLeg(t *status.CallTrace, iface, callID string) {
+	if callID != "" && !slices.ContainsFunc(t.Legs, func(l status.TraceLeg) bool { return l.CallID == callID }) {
+		t.Legs = append(t.Legs, status.TraceLeg{Interface: iface, CallID: callID})
+	}
+}
