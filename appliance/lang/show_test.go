@@ -213,8 +213,10 @@ func TestTheCaptureOfACall(t *testing.T) {
 	}
 	for _, line := range []string{"show calls ladder 1", "export call 1"} {
 		h := l.Help(b, &Session{Class: config.Administrator, Mode: []string{"enable"}}, line, len(line))
-		if len(h.Choices) != 4 {
-			t.Errorf("%s is completed with %+v, want the call in progress, two that are over and <id>", line, h.Choices)
+		for _, id := range []string{"17", "15"} { // in progress, over
+			if !slices.ContainsFunc(h.Choices, func(c Choice) bool { return c.Word == id }) {
+				t.Errorf("%s is completed with %+v, without %s", line, h.Choices, id)
+			}
 		}
 	}
 }
