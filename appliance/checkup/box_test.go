@@ -31,6 +31,7 @@ type fake struct {
 	clock         status.Clock
 	measured      []status.TimeServer
 	records       []status.Record
+	refused       *sipua.Refused
 }
 
 func (f *fake) Effective() *config.Config                        { return f.cfg }
@@ -45,6 +46,9 @@ func (f *fake) CallRecords(int) ([]status.Record, error)         { return slices
 func (f *fake) MeasureClock(context.Context) []status.TimeServer { return f.measured }
 func (f *fake) Certificates(string) ([]*x509.Certificate, error) { return nil, fs.ErrNotExist }
 func (f *fake) PrivateKey(string) (crypto.Signer, error)         { return nil, fs.ErrNotExist }
+func (f *fake) TryAccounts(context.Context, string) (int, *sipua.Refused) {
+	return len(f.registrations), f.refused
+}
 func (f *fake) Question(context.Context, config.InterfaceID, string) (sipua.Question, error) {
 	return sipua.Question{}, errors.New("nobody is asked")
 }
@@ -142,6 +146,11 @@ func TestWhatPeersSayIsPrintable(t *testing.T) {
 	text := x.Title + x.Problem + x.Advice + strings.Join(x.Seen, "") + strings.Join(x.Cure, "")
 	if x.State != status.CheckFailed || strings.ContainsAny(text, "\r\n\x1b\a") || !strings.Contains(x.Problem, "403") || !strings.Contains(x.Advice, "password") {
 		t.Errorf("%+v", x)
+	}
+	f.registrations[0] = status.Registration{Gateway: "GW_LAN", Identity: "user.01", State: status.Registered}
+	f.refused = &sipua.Refused{Identity: "user.01", Answer: "403 Forbidden"}
+	if x := outcomeOf(t, f, "registrations"); x.State != status.CheckFailed || !strings.Contains(x.Advice, "username user.01 password") || !slices.Equal(x.Cure, []string{"register now"}) {
+		t.Errorf("a password that was changed since: %+v", x)
 	}
 	s := checker(t, f).survey()
 	forged := step{id: "x", title: "X", run: func(context.Context, *survey, subject) finding {

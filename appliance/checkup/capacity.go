@@ -94,13 +94,17 @@ const farOff = 2 * time.Second
 
 // away says how a clock differs from a server, whose time is the clock's and offset.
 func away(offset time.Duration) string {
+	size := offset.Abs().Round(time.Millisecond)
+	if size > time.Minute {
+		size = size.Round(time.Second)
+	}
 	switch {
-	case offset.Abs() < time.Millisecond:
+	case size == 0:
 		return "right to the millisecond"
 	case offset > 0:
-		return offset.Round(time.Millisecond).String() + " behind"
+		return size.String() + " behind"
 	}
-	return (-offset).Round(time.Millisecond).String() + " ahead"
+	return size.String() + " ahead"
 }
 
 // place is like the body of an emergency call from Teams (RFC 6442): the caller's place before the description.

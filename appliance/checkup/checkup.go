@@ -50,6 +50,8 @@ type Box interface {
 	MeasureClock(ctx context.Context) []status.TimeServer
 	Certificates(name string) ([]*x509.Certificate, error)
 	PrivateKey(name string) (crypto.Signer, error)
+	// TryAccounts asks the registrars of a gateway's identities whether they take the passwords.
+	TryAccounts(ctx context.Context, gateway string) (tried int, refused *sipua.Refused)
 	// Question is the OPTIONS that an interface would send to a host, "" for its peer.
 	Question(ctx context.Context, iface config.InterfaceID, host string) (sipua.Question, error)
 }

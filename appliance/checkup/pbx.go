@@ -162,7 +162,7 @@ func (s *survey) registrations(p *peer) (list []status.Registration) {
 }
 
 // checkRegistrations looks at the registrations of a gateway.
-func checkRegistrations(_ context.Context, s *survey, x subject) finding {
+func checkRegistrations(ctx context.Context, s *survey, x subject) finding {
 	list := s.registrations(x.peer)
 	var f finding
 	good := 0
@@ -192,13 +192,20 @@ func checkRegistrations(_ context.Context, s *survey, x subject) finding {
 		who := byReason[reason]
 		f = f.fails("%s: the registrar says %s", some(who), reason)
 	}
+	wrong := func(f finding, identity string) finding {
+		return f.paste("register now").by("The password here and at the PBX differ, or the account is locked there. Set it: `authentication-service NAME`, `username %s password PASSWORD`, then `register now`.", identity)
+	}
 	if f.problem == "" {
-		return f
+		tried, refused := s.c.o.Box.TryAccounts(ctx, x.peer.gateway.Name)
+		if refused != nil {
+			return wrong(f.fails("%s: the registrar says %s now", refused.Identity, refused.Answer), refused.Identity)
+		}
+		return f.saw("%s of them taken", plural.Of(tried, "password"))
+	}
+	if password {
+		return wrong(f, byReason[reasons[0]][0])
 	}
 	f = f.paste("register now")
-	if password {
-		return f.by("The password here and at the PBX differ, or the account is locked there. Set it: `authentication-service NAME`, `username %s password PASSWORD`, then `register now`.", byReason[reasons[0]][0])
-	}
 	return f.by("Look at the account at the PBX, then `register now`.")
 }
 
@@ -278,23 +285,24 @@ const shortest = 8 * time.Second
 // checkVoice looks for calls of the last hour in which the voice of a peer did not arrive.
 func checkVoice(_ context.Context, s *survey, x subject) finding {
 	p, name := x.peer, x.peer.conf.ID().String()
-	calls, mute := 0, 0
+	heard, mute := 0, 0
 	newest := false
 	var last status.Record
 	for _, r := range s.recent() {
 		side := slices.Index([]string{r.From, r.To}, name)
-		if side < 0 || len(r.Media) != 2 || r.Connected.IsZero() || r.Ended.Sub(r.Connected) < shortest {
+		if side < 0 || len(r.Media) != 2 || r.Connected.IsZero() {
 			continue
 		}
-		calls++
-		if r.Media[side].Received > 0 {
-			continue
-		}
-		if mute++; mute == 1 {
-			last, newest = r, calls == 1
+		switch {
+		case r.Media[side].Received > 0:
+			heard++
+		case r.Ended.Sub(r.Connected) >= shortest:
+			if mute++; mute == 1 {
+				last, newest = r, heard == 0
+			}
 		}
 	}
-	f := ok(fmt.Sprintf("%s of the last hour lasted %s or longer", plural.Of(calls, "call"), shortest))
+	f := ok(fmt.Sprintf("it was heard in %s of the last hour", plural.Of(heard, "call")))
 	if mute == 0 {
 		return f
 	}
@@ -303,7 +311,7 @@ func checkVoice(_ context.Context, s *survey, x subject) finding {
 	if p.side != nil {
 		first, end = p.side.conf.MediaPortFirst, p.side.conf.MediaPortLast
 	}
-	text := fmt.Sprintf("voice of %s did not arrive in %d of %d calls", p.host, mute, calls)
+	text := fmt.Sprintf("voice of %s did not arrive in %d of %d calls", p.host, mute, mute+heard)
 	advice := fmt.Sprintf("Let UDP %d-%d in to %s from the PBX and its phones.", first, end, s.localOf(p))
 	if p.teams {
 		advice = fmt.Sprintf("Let UDP %d-%d in to %s from 52.112.0.0/14 and 52.120.0.0/14, and forward the range if there is NAT.", first, end, s.localOf(p))

@@ -85,7 +85,7 @@ func why(err error) string {
 	case isTimeout(err):
 		return "no answer"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "it refuses connections"
+		return "connection refused"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "no route leads there"
 	case errors.As(err, &operation):

@@ -34,3 +34,8 @@ func (s *System) MeasureClock(ctx context.Context) []status.TimeServer { return 
 func (s *System) Question(ctx context.Context, iface config.InterfaceID, host string) (sipua.Question, error) {
 	return s.ua.Question(ctx, iface, host)
 }
+
+// TryAccounts asks the registrars of a gateway's identities whether they take the passwords.
+func (s *System) TryAccounts(ctx context.Context, gateway string) (int, *sipua.Refused) {
+	return s.ua.TryAccounts(ctx, gateway)
+}

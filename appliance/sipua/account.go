@@ -1,0 +1,70 @@
+package sipua
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"viaduct/appliance/printable"
+	"viaduct/appliance/sipmsg"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Refused is an account whose password a registrar does not take.
+type Refused struct {
+	Identity string
+	Answer   string // "403 Forbidden"
+}
+
+const (
+	mostTried = 50              // accounts: those of a big site are tried at random days by their registrations
+	tryTime   = 3 * time.Second // for one account
+)
+
+// TryAccounts asks the registrar of each identity of a gateway for its bindings: a REGISTER without Contact changes none (RFC 3261 10.2.3), but wants the
+// password. It stops at the first that is refused, because a PBX bans clients after a few wrong passwords. tried is how many were asked.
+func (a *Agent) TryAccounts(ctx context.Context, gateway string) (tried int, refused *Refused) {
+	list := a.registrations.workers()
+	slices.SortFunc(list, func(a, b *registration) int { return strings.Compare(a.spec.key(), b.spec.key()) })
+	for _, r := range list {
+		if r.spec.gateway != gateway || tried == mostTried {
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, tryTime)
+		res, err := r.spec.bindings(limited)
+		cancel()
+		if ctx.Err() != nil || err != nil {
+			return tried, nil // silence, and what else keeps it from answering, is another matter
+		}
+		tried++
+		if res.StatusCode == 401 || res.StatusCode == 403 || res.StatusCode == 407 {
+			return tried, &Refused{r.spec.identity, strings.TrimSpace(fmt.Sprintf("%d %s", res.StatusCode, printable.Text(res.Reason)))}
+		}
+	}
+	return tried, nil
+}
+
+// bindings asks for the bindings of an identity, in a dialogue of its own.
+func (p registrationSpec) bindings(ctx context.Context) (*sipmsg.Response, error) {
+	first, err := p.via.NewRequest(sip.REGISTER, p.uri, p.aor, p.aor, p.identity, p.to)
+	if err != nil {
+		return nil, err
+	}
+	first.RemoveHeader("Contact")
+	auth := sipmsg.NewAuthenticator(p.account.Username, string(p.account.Password))
+	for n := uint32(1); ; n++ {
+		req := first.Clone()
+		req.ReplaceHeader(&sip.CSeqHeader{SeqNo: n, MethodName: sip.REGISTER})
+		auth.Authorize(req)
+		res, err := p.via.Do(ctx, req, p.to)
+		if err != nil || res.StatusCode != 401 && res.StatusCode != 407 || n == maxExchanges {
+			return res, err
+		}
+		if auth.Challenged(res) != nil {
+			return res, nil // the same question again: the password is wrong
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package sipua
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/status"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+func TestPasswordsAreTriedWithoutChangingABinding(t *testing.T) {
+	challenge := `WWW-Authenticate: Digest realm="pbx", nonce="%d", algorithm=MD5`
+	wrong := ""
+	peer := &scripted{}
+	peer.answer = func(n int, req *sip.Request) (*sipmsg.Response, error) {
+		switch {
+		case req.GetHeader("Authorization") == nil:
+			return response(401, "Unauthorized", fmt.Sprintf(challenge, n)), nil
+		case wrong != "" && strings.Contains(req.GetHeader("Authorization").Value(), wrong):
+			return response(403, "For\x1bbidden"), nil
+		}
+		return response(200, "OK", "Contact: <sip:user@192.168.1.1:5060>;expires=100"), nil
+	}
+	bubble(t, func(t *testing.T, a *Agent) {
+		var list []registrationSpec
+		for _, name := range []string{"user.01", "user.02", "user.03"} {
+			spec := testRegistration(peer, name)
+			spec.account.Username, spec.account.Password = name, "secret"
+			list = append(list, spec)
+		}
+		gateway := list[0].gateway
+		a.register(list...)
+		time.Sleep(time.Second)
+		before := a.Registrations()
+		n := peer.count()
+		if tried, refused := a.TryAccounts(t.Context(), gateway); tried != 3 || refused != nil {
+			t.Errorf("%d tried, %+v", tried, refused)
+		}
+		for _, req := range peer.reqs[n:] {
+			if req.Method != sip.REGISTER || req.GetHeader("Contact") != nil || req.GetHeader("Expires") != nil {
+				t.Errorf("it changes a binding: %v", req)
+			}
+		}
+		peer.set(func() { wrong = `"user.02"` })
+		n = peer.count()
+		tried, refused := a.TryAccounts(t.Context(), gateway)
+		if tried != 2 || refused == nil || refused.Identity != "user.02" || !strings.HasPrefix(refused.Answer, "403 ") || strings.Contains(refused.Answer, "\x1b") {
+			t.Errorf("%d tried, %+v", tried, refused)
+		}
+		if got := peer.count() - n; got != 4 {
+			t.Errorf("%d requests: a second wrong password may be a ban", got)
+		}
+		for i, r := range a.Registrations() {
+			if r != before[i] || r.State != status.Registered {
+				t.Errorf("a registration has changed: %+v, was %+v", r, before[i])
+			}
+		}
+		if tried, refused := a.TryAccounts(t.Context(), "another"); tried != 0 || refused != nil {
+			t.Error("accounts of another gateway were tried")
+		}
+		peer.set(func() { wrong = "" })
+	})
+}
