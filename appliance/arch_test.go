@@ -33,6 +33,7 @@ var floors = map[string]string{
 	"cli":         "",
 	"plural":      "",
 	"source":      "",
+	"snmp":        "config health printable status",
 	"status":      "",
 	"logs":        "config printable",
 	"logline":     "printable",
@@ -80,7 +81,7 @@ var floors = map[string]string{
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +
-		"bans traffic watch " +
+		"bans snmp traffic watch " +
 		"messages " +
 		"firmware ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",
@@ -121,6 +122,7 @@ var owners = map[string]string{
 	"github.com/google/nftables": "netcfg",
 	"github.com/cilium/ebpf":     "steer",
 	"github.com/beevik/ntp":      "clock",
+	"github.com/gosnmp/gosnmp":   "snmp",
 	"go.bug.st/serial":           "console",
 }
 

@@ -58,6 +58,7 @@ var parts = map[string]ask{
 	"registrations":   many(device.Box.Registrations),
 	"routes":          many(device.Box.IPRoutes),
 	"sessions":        many(device.Box.Sessions),
+	"snmp":            one(device.Box.SNMP),
 	"system":          one(device.Box.System),
 	"traffic":         traffic,
 	"unknown-issuers": many(device.Box.UnknownIssuers),

@@ -23,6 +23,7 @@ type Config struct {
 	SNTP       SNTP
 	Clock      LocalClock
 	Syslog     *Syslog // nil: the log stays in the box
+	SNMP       *SNMP   // nil: nothing listens
 
 	PasswordEncryption bool // print and store secrets in a form that this box alone can read
 	Console            Console

@@ -346,6 +346,15 @@ var (
 	})
 )
 
+// Management.
+var (
+	SNMPRefused = declare(Warnable{
+		ID: "snmp-refused", Severity: Warning, Subject: "address", Title: "the box does not answer SNMP at an address",
+		Text: "nothing listens for SNMP at {address}: {why}", Delay: 10 * time.Second,
+		Advice: "It is tried again every five seconds. Give snmp-server a port that is free.",
+	})
+)
+
 // Logins.
 var (
 	SourceBanned = declare(Warnable{

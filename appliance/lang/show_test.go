@@ -130,6 +130,11 @@ func (busyBox) Peers() []status.Peer {
 	}
 }
 
+func (busyBox) SNMP() status.SNMP {
+	return status.SNMP{Engine: "800000000563e1b0a4c2d19f7788c0ffee", Boots: 3, Community: true, V3Users: 1, Listeners: []netip.AddrPort{netip.MustParseAddrPort("192.168.1.1:161")},
+		Requests: 1200, Communities: 2, Strangers: 5, Traps: 4, TrapsLost: 1, Refused: "wrong community from 192.168.1.77"}
+}
+
 func (busyBox) ACME() []status.ACME {
 	return []status.ACME{
 		{Name: "sbc", State: status.ACMEIdle, Directory: "https://acme.test/directory", Names: []string{"sbc.example.com"}, Challenge: "dns-persist", Certificate: "pki:certificate/sbc",
@@ -235,7 +240,7 @@ func TestShow(t *testing.T) {
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
-		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts", "show acme", "show acme lan", "show acme x",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts", "show snmp", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {
 		out.WriteString("> " + line + "\n")

@@ -63,6 +63,7 @@ var statements = []Line{
 			Words: map[string]string{"error": "Errors only", "warning": "Errors and warnings", "informational": "All but debug messages", "debug": "All messages"}},
 		{Line: "facility <facility:local0|local1|local2|local3|local4|local5|local6|local7>", Into: "Facility", Help: "Syslog facility of the messages"},
 	}},
+	{Line: "snmp-server", Into: "SNMP", Help: "Let management stations read the state of the box with SNMP, and send them traps", Prompt: "snmp", Lines: snmpServer},
 	ignored("webserver <_:rest>", "Web pages of the original device", noEffect),
 	{Line: "password-encryption", Into: "PasswordEncryption", Help: "Print and store secrets in a form that only this box can read; a backup includes the key"},
 	{Line: "console idle-timeout <seconds:0..86400>", Into: "Console.IdleTimeout", Help: "Log an idle session out after this time; 0: never"},
@@ -108,6 +109,19 @@ var statements = []Line{
 			{Line: "shutdown", Into: "!Enabled", Help: "Take the VLAN down"},
 		}},
 	}},
+}
+
+var snmpServer = []Line{
+	{Line: "community <community>", Into: "Community", Help: "Answer v2c to stations that know this word; it is not encrypted on the network", Example: "community n0c-Reads-it"},
+	{Line: "user <#name:name> authentication <authentication> [privacy <privacy>]", Into: "Users", Help: "A user of v3, with HMAC-SHA-256 and AES-128; without a privacy password its messages are not encrypted",
+		Example: "user noc authentication correct-horse privacy battery-staple"},
+	{Line: "access <#network>", Into: "Access", Builtin: "without an access line, the networks on port ethernet 0 0 have access: add the networks that should have it instead", Help: "Allow SNMP from this network, on any port; without a line, only the networks on port ethernet 0 0 have access",
+		Example: "access 192.168.1.20/32"},
+	{Line: "port <port" + port, Into: "Port", Help: "UDP port to listen on"},
+	{Line: "trap-target <#host:host> [port <port" + port + "] [user <user:name>]", Into: "Targets", Help: "Send traps to this station: of v3 with the keys of a user, else of v2c with the community",
+		Example: "trap-target 192.168.1.20 user noc"},
+	{Line: "contact <contact:text>", Into: "Contact", Help: "Who looks after the box (sysContact)"},
+	{Line: "location <location:text>", Into: "Location", Help: "Where the box stands (sysLocation)"},
 }
 
 var tlsProfile = []Line{

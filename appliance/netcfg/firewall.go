@@ -147,7 +147,15 @@ func (w *wall) open(p *port, in, refused *chain) {
 	if t := w.cfg.Console.Telnet; t != 0 {
 		services = append(slices.Clone(services), Service{"telnet", "tcp", t})
 	}
-	for _, source := range among("saddr", w.management(p)) {
+	w.admit(p, in, w.cfg.Console.Access, services)
+	if s := w.cfg.SNMP; s.Listens() {
+		w.admit(p, in, s.Access, []Service{{"snmp", "udp", s.Port}})
+	}
+}
+
+// admit lets the networks that have access to services through.
+func (w *wall) admit(p *port, in *chain, access []netip.Prefix, services []Service) {
+	for _, source := range among("saddr", w.management(p, access)) {
 		for _, s := range services {
 			in.add(source, ports(s.Protocol, "dport", s.Port, s.Port), accept)
 		}
@@ -250,12 +258,12 @@ func (j *job) remote(i *config.SIPInterface) (list []netip.Prefix) {
 	return list
 }
 
-// management returns the networks that may reach the box's own services through a port: the configured ones on every port; without any,
-// the networks on the LAN port and those routed to it. A default route through the LAN port adds nothing: the
+// management returns the networks that may reach a service of the box's own through a port: those with access on every port; without
+// any, the networks on the LAN port and those routed to it. A default route through the LAN port adds nothing: the
 // internet is no management network.
-func (j *job) management(p *port) []netip.Prefix {
+func (j *job) management(p *port, access []netip.Prefix) []netip.Prefix {
 	var list []netip.Prefix
-	if access := j.cfg.Console.Access; len(access) > 0 {
+	if len(access) > 0 {
 		for _, n := range access {
 			list = append(list, n.Masked())
 		}

@@ -9,21 +9,23 @@ import (
 
 // System is the box itself.
 type System struct {
-	Product     string    `json:"product"`
-	Release     string    `json:"release"`
-	Commit      string    `json:"commit,omitempty"`
-	Built       time.Time `json:"built,omitzero"` // zero: the build does not say
-	Board       string    `json:"board"`
-	Serial      string    `json:"serial"`
-	GoVersion   string    `json:"go_version"`
-	Started     time.Time `json:"started,omitzero"`
-	Memory      uint64    `json:"memory_bytes"`                  // in use by sbcd
-	Load        string    `json:"load,omitempty"`                // of one, five and fifteen minutes
-	Temperature *float64  `json:"temperature_celsius,omitempty"` // nil: the board does not say
-	RAM         Space     `json:"ram,omitzero"`                  // of the whole machine
-	Flash       Space     `json:"flash,omitzero"`                // that the state directory is on
-	Overload    Overload  `json:"overload"`
-	Start       Steps     `json:"start,omitempty"` // how the start went, in this order
+	Product     string        `json:"product"`
+	Release     string        `json:"release"`
+	Commit      string        `json:"commit,omitempty"`
+	Built       time.Time     `json:"built,omitzero"` // zero: the build does not say
+	Board       string        `json:"board"`
+	Serial      string        `json:"serial"`
+	GoVersion   string        `json:"go_version"`
+	Started     time.Time     `json:"started,omitzero"`
+	Uptime      time.Duration `json:"uptime_ns,omitempty"`           // of the machine
+	Memory      uint64        `json:"memory_bytes"`                  // in use by sbcd
+	Load        string        `json:"load,omitempty"`                // of one, five and fifteen minutes
+	Temperature *float64      `json:"temperature_celsius,omitempty"` // nil: the board does not say
+	RAM         Space         `json:"ram,omitzero"`                  // of the whole machine
+	Flash       Space         `json:"flash,omitzero"`                // that the state directory is on
+	Processors  []Processor   `json:"processors,omitempty"`
+	Overload    Overload      `json:"overload"`
+	Start       Steps         `json:"start,omitempty"` // how the start went, in this order
 }
 
 // Steps are those of a start, in their order.
@@ -42,6 +44,12 @@ func (s Steps) String() string {
 type Step struct {
 	Name string        `json:"step"`
 	At   time.Duration `json:"at_ns"` // since the kernel began
+}
+
+// Processor is how one processor of the machine has spent its time since the kernel began.
+type Processor struct {
+	Busy time.Duration `json:"busy_ns"`
+	Idle time.Duration `json:"idle_ns"`
 }
 
 // Space is how much of something there is, in octets.

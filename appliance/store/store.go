@@ -51,6 +51,7 @@ const (
 	calendarFile = "calendar"
 	chainsFile   = "chains"
 	checkFile    = "check"
+	snmpFile     = "snmp-engine"
 	certFolder   = "pki/certificate"
 	keyFolder    = "pki/private-key"
 	recordsDir   = "cdr"

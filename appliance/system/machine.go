@@ -8,7 +8,9 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
@@ -30,6 +32,7 @@ func (s *System) System() status.System {
 	v := status.System{
 		Product: "Viaduct SBC", Release: s.o.Release.Version, Commit: s.o.Release.Commit, Built: s.o.Release.Built, Board: s.o.Board.Name(), Serial: s.o.Board.SerialNumber(),
 		GoVersion: runtime.Version(), Started: s.start, Memory: memory(), Start: s.o.Start.Steps(), Overload: s.sip.Overload(),
+		Processors: processors(),
 	}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		v.Load = strings.Join(strings.Fields(string(load))[:3], " ")
@@ -39,6 +42,7 @@ func (s *System) System() status.System {
 	}
 	var m unix.Sysinfo_t
 	if unix.Sysinfo(&m) == nil {
+		v.Uptime = time.Duration(m.Uptime) * time.Second
 		v.RAM = status.Space{Free: uint64(m.Freeram+m.Bufferram) * uint64(m.Unit), Total: uint64(m.Totalram) * uint64(m.Unit)}
 	}
 	var f unix.Statfs_t
@@ -46,6 +50,32 @@ func (s *System) System() status.System {
 		v.Flash = status.Space{Free: f.Bavail * uint64(f.Bsize), Total: f.Blocks * uint64(f.Bsize)}
 	}
 	return v
+}
+
+// processors reads /proc/stat, whose unit is a hundredth of a second on every architecture.
+func processors() (list []status.Processor) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) < 9 || !strings.HasPrefix(words[0], "cpu") || words[0] == "cpu" {
+			continue
+		}
+		var p status.Processor
+		for n, w := range words[1:9] { // what follows is counted in these already
+			ticks, _ := strconv.ParseInt(w, 10, 64)
+			spent := time.Duration(ticks) * 10 * time.Millisecond
+			if n == 3 || n == 4 { // idle, and idle while something is written
+				p.Idle += spent
+			} else {
+				p.Busy += spent
+			}
+		}
+		list = append(list, p)
+	}
+	return list
 }
 
 func memory() uint64 {

@@ -44,6 +44,7 @@ import (
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/sipua"
+	"viaduct/appliance/snmp"
 	"viaduct/appliance/status"
 	"viaduct/appliance/store"
 	"viaduct/appliance/timeline"
@@ -116,6 +117,7 @@ type engines struct {
 	calls    *call.Manager
 	acme     *acme.Engine
 	eye      *watch.Watch
+	snmp     *snmp.Responder
 	engaged  atomic.Pointer[time.Time] // they run since
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
 }
@@ -231,6 +233,7 @@ func Open(o Options) (*System, error) {
 	})
 	s.acme = s.newACME()
 	s.checkup = s.newCheckup()
+	s.snmp = s.newSNMP()
 	return s, nil
 }
 
@@ -295,6 +298,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "check", Down: health.ServiceDown, Run: s.checkup.Run},
 		{Name: "acme", Down: health.ServiceDown, Run: s.acme.Run},
 		{Name: "calendar", Down: health.ServiceDown, Run: s.calendar},
+		{Name: "snmp", Down: health.ServiceDown, Run: s.snmp.Run},
 		{Name: "internal-ca", Down: health.ServiceDown, Run: s.internal.Run},
 		{Name: "reconciler", Down: health.EngineDown, Run: s.reconcile},
 	}...)
@@ -386,6 +390,7 @@ func (s *System) apply(cfg *config.Config) {
 	s.clock.Apply(cfg)
 	effective := s.net.Effective(cfg)
 	s.effective.Store(effective)
+	s.applySNMP(effective)
 	now := time.Now()
 	s.sip.Apply(effective, effective.Address) // the result goes to gatewaysApplied
 	s.applied.Store(&applied{cfg, now})
@@ -449,6 +454,7 @@ func (s *System) awaitClock(ctx context.Context) error {
 // link takes a change of a port's link. Registrations that were lost with the link are renewed at once.
 func (s *System) link(e netcfg.LinkEvent) {
 	s.log.Info("link", "name", e.Device, "up", e.Link)
+	s.snmp.Link(e.Device, e.Link)
 	s.watchPorts(s.Running())
 	if e.Link {
 		s.online()

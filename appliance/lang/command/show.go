@@ -67,6 +67,7 @@ func showCommands() []cli.Line {
 		command("show port ethernet <slot:0..0> <port:0..7>", "One network port, with its counters", showPort),
 		logCommand(),
 		command("show tech-support", "Everything that support needs, without secrets", showTechSupport),
+		command("show snmp", "The SNMP engine, its sockets, requests and refusals", state(func(c *Call, pg answer.Page) { pg.SNMP(c.Box.SNMP()) })),
 		command("show accounts", "Accounts that can log in", showAccounts),
 		command("show bans", "Sources of wrong passwords in the last ten minutes, and which of them are banned", state(func(c *Call, pg answer.Page) { pg.Bans(c.Box.Bans()) })),
 	}

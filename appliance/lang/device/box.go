@@ -25,6 +25,7 @@ type Box interface {
 	Traffic
 	Checkup
 	Traces
+	Monitoring
 }
 
 // Traffic is the calls that have ended, counted.
@@ -49,6 +50,11 @@ type Traces interface {
 	CallTrace(id string) (status.CallTrace, error)
 	// CallCapture returns them as a file of pcapng.
 	CallCapture(id string) ([]byte, error)
+}
+
+// Monitoring is what management stations and collectors are told.
+type Monitoring interface {
+	SNMP() status.SNMP
 }
 
 // Lockout bans sources of wrong passwords. Sources are addresses; one source may stand for a network.

@@ -38,7 +38,7 @@ var noEffects = []NoEffect{
 	{"", false, noDSP, []string{"ic voice", "system ic", "system clock-source", "system bypass-mode", "system synchronize-to-isdn-clock", "low-bitrate-codec", "clock-source"}},
 	{"", false, "only the hostname is kept", []string{"system contact", "system location", "system provider", "system supplier", "system subscriber", "system description"}},
 	{"", false, "clock local zone with the name of a zone, such as Europe/Berlin, knows its summer time", []string{"clock local dst-rule"}},
-	{"", false, "there is no SNMP agent", []string{"snmp", "snmp-server", "snmp-client"}},
+	{"", false, "the lines of snmp-server say who may read the box with SNMP", []string{"snmp", "snmp-client"}},
 	{"", false, provisioned, []string{"timer", "provisioning", "message-server", "auto-provisioning"}},
 	{"", false, "the box is not a DHCP or DNS server", []string{"dns-relay", "dhcp-server", "dns-server", "sntp-server", "ip dhcp-server"}},
 	{"", false, "sntp-client server controls how the clock is set", []string{"sntp-client poll-interval", "sntp-client gmt-offset", "sntp-client operating-mode", "sntp-client anycast-address",

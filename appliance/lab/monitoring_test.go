@@ -1,0 +1,63 @@
+package lab
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// in runs a program at a neighbour of the box.
+func (r *running) in(n *Namespace, name string, args ...string) (out string, err error) {
+	r.t.Helper()
+	cmd := exec.CommandContext(r.ctx, name, args...)
+	dir := r.t.TempDir()
+	cmd.Env = append(os.Environ(), "SNMPCONFPATH="+dir, "SNMP_PERSISTENT_DIR="+dir, "MIBS=")
+	err = n.Do(func() error {
+		text, err := cmd.CombinedOutput()
+		out = string(text)
+		return err
+	})
+	return out, err
+}
+
+// A station on the LAN sees a call, with v2c and v3. One on the WAN sees nothing, and neither does anybody before it is configured.
+func TestStationsSeeACall(t *testing.T) {
+	r := runBox(t, Setup{})
+	const calls, pbx = ".1.3.6.1.3.9999.1.2.4.0", ".1.3.6.1.3.9999.1.4.1.0"
+	lan, wan := BoxLAN.String(), BoxWAN.String()
+	v2c := []string{"-On", "-v2c", "-c", "n0c-reads", "-t0.3", "-r0"}
+	if out, err := r.in(r.LAN, "snmpget", append(v2c, lan, calls)...); err == nil {
+		t.Fatalf("before it is configured: %s", out)
+	}
+	if out, err := r.box.Paste(r.ctx, "enable\nconfigure\nsnmp-server\ncommunity n0c-reads\nuser noc authentication correct-horse privacy battery-staple\nend\n"); err != nil {
+		t.Fatal(err, out)
+	}
+	out, in := r.fromPBX(Ring{})
+	v3 := []string{"-On", "-v3", "-u", "noc", "-l", "authPriv", "-a", "SHA-256", "-A", "correct-horse", "-x", "AES", "-X", "battery-staple"}
+	for _, how := range [][]string{append(v2c[:4:4], "-t5"), v3} {
+		said := ""
+		r.wait("the call", func() bool {
+			said, _ = r.in(r.LAN, "snmpget", append(how, lan, calls, pbx)...)
+			return strings.Contains(said, calls+" = Gauge32: 1") && strings.Contains(said, pbx+" = Gauge32: 3")
+		})
+		said, err := r.in(r.LAN, "snmpbulkwalk", append(how, lan, ".1")...)
+		for _, want := range []string{".1.3.6.1.2.1.31.1.1.1.1.1 = STRING: \"eth00\"", ".1.3.6.1.2.1.31.1.1.1.1.2 = STRING: \"eth01\"", ".1.3.6.1.2.1.25.2.3.1.3.1 = STRING: \"memory\"", "= STRING: \"sip-sessions\""} {
+			if err != nil || !strings.Contains(said, want) {
+				t.Errorf("%v: %q is not said:\n%s", err, want, said)
+			}
+		}
+	}
+	for name, at := range map[string]string{"its own address": wan, "the address of the LAN": lan} {
+		if said, err := r.in(r.WAN, "snmpget", append(v2c, at, calls)...); err == nil {
+			t.Errorf("a station on the WAN, at %s: %s", name, said)
+		}
+	}
+	if said, err := r.in(r.LAN, "snmpget", append(v2c, wan, calls)...); err == nil {
+		t.Errorf("at the address of the WAN: %s", said)
+	}
+	if said, err := r.box.Exec(r.ctx, "show snmp"); err != nil || !strings.Contains(said, "Listens on: "+lan+":161") || strings.Contains(said, wan) {
+		t.Errorf("%v\n%s", err, said)
+	}
+	r.end(out, in)
+}
