@@ -70,6 +70,7 @@ var floors = map[string]string{
 	"negotiation": "config sdp srtp",
 	"explain":     "config plural route status",
 	"call":        "negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
+	"whatif":      "call config party route status",
 	"lang":        "config cli lang/answer lang/check lang/command lang/device lang/older pasted plural printable status lang/word",
 	"lang/answer": "cli explain health lang/check plural printable release route sipmsg source status",
 	"lang/check":  "calendar config cli health pki printable plural",
@@ -77,7 +78,7 @@ var floors = map[string]string{
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
 	"watch":       "config health lang/check source status",
-	"system": "config cli route sdp pki plural printable source status release health license timeline lang lang/check lang/device " +
+	"system": "config cli route sdp pki plural printable source status release health license timeline whatif lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +

@@ -56,19 +56,28 @@ func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 	return f
 }
 
+// Unusable says why a configuration lets no call out by an interface; "": it does.
+func Unusable(cfg *config.Config, i *config.SIPInterface) string {
+	switch gw := i.Gateway.In(cfg); {
+	case gw == nil:
+		return "it has no context sip-gateway"
+	case !gw.Enabled:
+		return "context sip-gateway " + gw.Name + " is shut down"
+	case i.Remote.Host == "":
+		return "it has no remote"
+	}
+	return ""
+}
+
 func (m *Manager) foresee(cfg *config.Config, i *config.SIPInterface, a *route.Attempt) Foreseen {
 	id := party.Identify(cfg, i, a, m.Resolved)
 	f := Foreseen{Interface: i.ID(), To: id.RequestURI.String(), From: id.From.URI, Account: id.Account}
-	switch gw, why := i.Gateway.In(cfg), m.Peers.Unavailable(i.ID()); {
-	case gw == nil:
-		f.Skipped = "it has no context sip-gateway"
-	case !gw.Enabled:
-		f.Skipped = "context sip-gateway " + gw.Name + " is shut down"
-	case i.Remote.Host == "":
-		f.Skipped = "it has no remote"
+	switch why := m.Peers.Unavailable(i.ID()); {
+	case Unusable(cfg, i) != "":
+		f.Skipped = Unusable(cfg, i)
 	case why != "":
 		f.Skipped = "its peer " + why
-	case id.Account == "" && hasAccounts(cfg, gw):
+	case id.Account == "" && hasAccounts(cfg, i.Gateway.In(cfg)):
 		f.Unknown = a.Call.Get(a.Calling())
 		if f.Unknown == "" {
 			f.Unknown = "a caller without a number"

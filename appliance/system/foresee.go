@@ -2,6 +2,7 @@ package system
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/route"
+	"viaduct/appliance/status"
+	"viaduct/appliance/whatif"
 )
 
 // Trace makes a dry run of a call: its way through the tables, and its result at this moment.
@@ -37,6 +40,17 @@ func (s *System) Trace(start device.TraceStart, properties []device.PropertyValu
 		return t, nil
 	}
 	return foreseen(t, plan, s.calls.Foresee(cfg, plan)), nil
+}
+
+// WhatIf replays recorded calls under another configuration.
+func (s *System) WhatIf(ctx context.Context, other *config.Config, since time.Time, limit time.Duration) (status.WhatIf, error) {
+	records, err := s.CallRecords(whatif.Calls)
+	if err != nil {
+		return status.WhatIf{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return whatif.Replay(ctx, records, since, s.Running(), other, s.resolver.Cached), nil
 }
 
 func refused(code int, why string) string {

@@ -63,6 +63,7 @@ func Admin() []cli.Line {
 		withExample("copy running-config https://192.168.1.20/sbc01.cfg",
 			command("copy <from> <to> [replace] [force]", "Copy a configuration, an image to flash:, a file of PKCS#12 to pki:pkcs12/NAME, or the SIP messages of a call as a capture for Wireshark (call:ID) to a URL; console: means to paste it, http URLs are written with PUT. "+
 				"A copy to the running-config is merged; with replace, it replaces everything after a confirmation. force skips the confirmation, and accepts an older image", copyConfig)),
+		whatIfCommand(),
 		withExample("install-image", command("install-image [force]", "Install an image over SSH: ssh NAME@BOX install-image < FILE; force accepts an older image", installImage)),
 		withExample("export call 1a2b3c4d", command("export call <id:traced>", "Write the SIP messages of a call as a capture for Wireshark, without secrets: ssh NAME@BOX export call ID > FILE.pcapng", exportCall)),
 		command("export backup", "Print configuration, keys, certificates and licenses, encrypted with a passphrase; superusers only", exportBackup),

@@ -200,6 +200,8 @@ type Status interface {
 	Gateways() []status.Gateway
 	// Trace is a dry run of a call with these properties. The error names a property that no call can have.
 	Trace(start TraceStart, properties []PropertyValue) (Trace, error)
+	// WhatIf replays the recorded calls since a time under another configuration, for as long as limit at most.
+	WhatIf(ctx context.Context, other *config.Config, since time.Time, limit time.Duration) (status.WhatIf, error)
 }
 
 // PropertyValue is one property of a call to be traced.
