@@ -26,6 +26,8 @@ func Operator() []cli.Line {
 		command("nslookup <host:host>", "Query the name servers", nslookup),
 		worded(command("check <of:teams|pbx|all> [json]", "Find out whether calls can work, step by step, and what to do where they cannot; it takes half a minute at most and changes nothing; json prints the outcome in one line", runCheck),
 			"teams", "The way to Microsoft Teams: network, names, clock, certificate, TLS, OPTIONS, trust", "pbx", "The PBX: host, SIP, registrations, codecs, voice", "all", "Both", "json", "The outcome as JSON, when all is done"),
+		worded(command("check federation <domain:host> [json]", "Find out whether a domain can be reached by SIP federation: its SRV record, the name, the certificate and the answer of its edge", checkFederation),
+			"federation", "What a partner of SIP federation needs of a domain", "json", "The outcome as JSON, when all is done"),
 		command("who", "Show who is logged in", who),
 		command("show users", "Who is logged in", who),
 	}, showCommands()...)

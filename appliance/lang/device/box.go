@@ -40,6 +40,8 @@ type Traffic interface {
 type Checkup interface {
 	// Check goes through the steps of "teams", "pbx", or "all", half a minute at most, and changes nothing. It reports each step in its order. It ends with ctx.
 	Check(ctx context.Context, of string, report func(status.CheckStep)) status.Checkup
+	// CheckFederation does the same with what a partner needs who federates with a domain.
+	CheckFederation(ctx context.Context, domain string, report func(status.CheckStep)) status.Checkup
 	// LastCheck is the outcome of the last check of everything since the start.
 	LastCheck() status.Checkup
 }
