@@ -25,7 +25,7 @@ var floors = map[string]string{
 
 	"issuers":      "chains config health lang/check pki printable status store",
 	"firmware":     "status upload ../image/update",
-	"lang/command": "config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",
+	"lang/command": "cdr config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",
 
 	"config":      "",
 	"calendar":    "printable",
@@ -41,6 +41,8 @@ var floors = map[string]string{
 	"messages":    "masking pcapng siptransport status",
 	"diag":        "masking printable sipgw siptransport status",
 	"masking":     "",
+	"cdr":         "printable status",
+	"records":     "cdr config flash health plural printable status",
 	"store":       "flash pki plural status",
 	"printable":   "",
 	"health":      "plural printable",
@@ -72,7 +74,7 @@ var floors = map[string]string{
 	"call":        "negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
 	"whatif":      "call config party route status",
 	"lang":        "config cli lang/answer lang/check lang/command lang/device lang/older pasted plural printable status lang/word",
-	"lang/answer": "cli explain health lang/check plural printable release route sipmsg source status",
+	"lang/answer": "cdr cli explain health lang/check plural printable release route sipmsg source status",
 	"lang/check":  "calendar config cli health pki printable plural",
 	"lang/device": "config health lang/check plural status",
 	"lang/older":  "config cli",
@@ -82,7 +84,7 @@ var floors = map[string]string{
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +
-		"bans snmp traffic watch " +
+		"bans records snmp traffic watch " +
 		"messages " +
 		"firmware ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",

@@ -73,6 +73,8 @@ func Admin() []cli.Line {
 		command("import calendar", "Take a newer calendar of announcements, signed by an issuer of licenses and pasted; `show pki calendar` shows it", importCalendar),
 		command("erase calendar", "Return to the calendar of this firmware", func(c *Call, _ *none) error { return c.Box.EraseCalendar() }),
 		command("clock sync", "Query the time servers now and set the clock, whatever the difference", clockSync),
+		worded(command("erase call-records [older-than <days:1..3650>] [force]", "Delete the records of calls, all or those that are older than some days", eraseRecords),
+			"older-than", "Only those of earlier days"),
 		command("erase startup-config", "Delete the startup-config", eraseStartup),
 		command("reload [graceful] [in <minutes:1..1440>] [force]", "Restart with the startup-config: now, after the last call (graceful), or after some minutes unless cancelled; reboots if an image is waiting. "+
 			"It asks for confirmation if changes or calls would be lost, unless force is given", reload),

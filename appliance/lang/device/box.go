@@ -191,6 +191,9 @@ type Status interface {
 	CallCount() int
 	// CallRecords returns the last n calls that ended, oldest first.
 	CallRecords(n int) ([]status.Record, error)
+	CallArchive() status.CallRecords
+	// EraseCallRecords deletes the records of all but the last days, all for 0, and returns how many files those were.
+	EraseCallRecords(days int) (int, error)
 	ClearCall(id string) error // "" clears all
 	Registrations() []status.Registration
 	// Register registers an identity at once, or all for "", and returns how many.
