@@ -69,6 +69,7 @@ var topics = map[string]string{
 	"calls":               "Calls in progress and past calls",
 	"call-records":        "Records of past calls",
 	"call-router":         "Tables, and the route of a call through them",
+	"check":               "Find out whether calls can work, and what to do where they cannot",
 	"console":             "Command-line sessions",
 	"call-reroute":        "Redirects (3xx)",
 	"call-transfer":       "Transfers (REFER)",
