@@ -45,11 +45,11 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	c.record.calls(a.Call.CallingE164, id.RequestURI.User, id.Account)
 	c.record.CallingMapped, c.record.CalledMapped = a.Call.CallingE164, id.RequestURI.User
 	c.log.Info("calling", "if", i.ID(), "to", id.RequestURI.String(), "from", id.From.URI)
-	where := c.origin.geolocation.toldTo(i)
+	where := c.origin.location.ToldTo(i)
 	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
 		Interface: i.ID(), RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
-		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.headers...), Hops: c.origin.hops + 1,
-		Body: offer, Parts: where.parts, Identity: id.Account, Urgent: c.urgent,
+		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.Headers...), Hops: c.origin.hops + 1,
+		Body: offer, Parts: where.Parts, Identity: id.Account, Urgent: c.urgent,
 	})
 	c.record.sent(c.b.leg)
 	c.log.Debug("leg", "if", i.ID(), "call_id", c.b.leg.Info().CallID)

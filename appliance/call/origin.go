@@ -1,10 +1,6 @@
 package call
 
 import (
-	"bytes"
-	"io"
-	"mime"
-	"mime/multipart"
 	"strconv"
 	"strings"
 
@@ -17,10 +13,10 @@ import (
 // origin is what an INVITE brings that is no property for routing: how far the call has come, where the caller is, and who has
 // forwarded it.
 type origin struct {
-	forwards    int // Max-Forwards that is left for the next INVITE
-	hops        int // times that it has passed through this box, see sipgw.Incoming
-	geolocation geolocation
-	diverted    party.Diverted
+	forwards int // Max-Forwards that is left for the next INVITE
+	hops     int // times that it has passed through this box, see sipgw.Incoming
+	location party.Location
+	diverted party.Diverted
 }
 
 const (
@@ -30,62 +26,11 @@ const (
 
 // originOf reads the origin from an INVITE that begins a call.
 func originOf(sw *config.Switch, r *sipmsg.Request, hops int) origin {
-	o := origin{forwards: defaultForwards, hops: hops, geolocation: geolocationOf(r), diverted: party.DivertedOf(sw, r)}
+	o := origin{forwards: defaultForwards, hops: hops, location: party.LocationOf(r), diverted: party.DivertedOf(sw, r)}
 	if n, err := strconv.Atoi(strings.TrimSpace(r.Header("Max-Forwards"))); err == nil {
 		o.forwards = max(0, n-1)
 	}
 	return o
-}
-
-// geolocation is where a caller is. Teams says it with emergency calls (RFC 6442, teams.md A.35), in header fields and in parts of
-// the body that they name. It is passed on only to interfaces with `geolocation pass`.
-type geolocation struct {
-	headers []sipmsg.Header
-	parts   []sipmsg.Part
-}
-
-// geolocationOf reads it from an INVITE. The zero value: the INVITE says nothing.
-func geolocationOf(r *sipmsg.Request) (p geolocation) {
-	for _, name := range []string{"Geolocation", "Geolocation-Routing"} {
-		for _, v := range r.Headers(name) {
-			p.headers = append(p.headers, sipmsg.Header{Name: name, Value: v})
-		}
-	}
-	if len(p.headers) == 0 {
-		return p
-	}
-	kind, parameters, err := mime.ParseMediaType(r.ContentType)
-	if err != nil || !strings.HasPrefix(kind, "multipart/") {
-		return p
-	}
-	for parts := multipart.NewReader(bytes.NewReader(r.Body), parameters["boundary"]); ; {
-		part, err := parts.NextRawPart()
-		if err != nil {
-			return p // the end, or what is no part
-		}
-		if kind, _, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err != nil || kind != "application/pidf+xml" {
-			continue
-		}
-		content, err := io.ReadAll(part)
-		if err != nil {
-			return p
-		}
-		one := sipmsg.Part{Content: content}
-		for _, name := range []string{"Content-Type", "Content-ID", "Content-Disposition", "Content-Transfer-Encoding"} {
-			if v := part.Header.Get(name); v != "" {
-				one.Headers = append(one.Headers, sipmsg.Header{Name: name, Value: v})
-			}
-		}
-		p.parts = append(p.parts, one)
-	}
-}
-
-// toldTo is the part of the location that the peer of an interface is told: all, or nothing.
-func (p geolocation) toldTo(i *config.SIPInterface) geolocation {
-	if !i.PassLocation {
-		return geolocation{}
-	}
-	return p
 }
 
 // maxAlike is the most calls from one number to another that may be under way unanswered. More are taken for a loop: two users who
