@@ -23,6 +23,7 @@ var floors = map[string]string{
 	"checkup":    "config diag health names pki plural printable route sdp sipmsg siptransport sipua status",
 	"internalca": "health pki status store",
 
+	"drain":        "cli config health status",
 	"issuers":      "chains config health lang/check pki printable status store",
 	"firmware":     "status upload ../image/update",
 	"lang/command": "cdr config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",
@@ -86,7 +87,7 @@ var floors = map[string]string{
 		"acme calendar chains checkup internalca issuers " +
 		"bans records snmp traffic watch " +
 		"messages " +
-		"firmware ",
+		"firmware drain ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",
 	"api/wire": "pasted",
 

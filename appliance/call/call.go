@@ -62,6 +62,9 @@ type callFailure struct {
 	local   bool // the peer said nothing, or could not be tried. The hunt goes on, whatever causes its group lists
 }
 
+// stayAway is how long a caller who is refused, because something is being taken out of service, is asked to stay away.
+const stayAway = time.Minute
+
 func newCall(m *Manager, in *sipgw.Incoming) *call {
 	id := newID()
 	return &call{
@@ -129,11 +132,16 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.plan, err = route.New(c.cfg, in.Interface, c.props)
 	c.showRoute(c.plan)
 	c.record.routed(c.plan)
-	if err != nil {
+	away := c.m.Service.Refuses(in.Interface)
+	if err != nil && away == "" {
 		c.refuse(unroutable(err))
 		return
 	}
 	c.urgency(&c.hunting, c.a.iface, c.props.CalledE164)
+	if away != "" && (err != nil || !c.urgent) { // an emergency call is taken if it has a route
+		c.refuse(callFailure{code: 503, cause: 41, reason: "Service Unavailable", text: away, retry: stayAway})
+		return
+	}
 	if c.urgent {
 		c.record.Emergency = true
 		c.markUrgent()

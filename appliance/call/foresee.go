@@ -72,11 +72,13 @@ func Unusable(cfg *config.Config, i *config.SIPInterface) string {
 func (m *Manager) foresee(cfg *config.Config, i *config.SIPInterface, a *route.Attempt) Foreseen {
 	id := party.Identify(cfg, i, a, m.Resolved)
 	f := Foreseen{Interface: i.ID(), To: id.RequestURI.String(), From: id.From.URI, Account: id.Account}
-	switch why := m.Peers.Unavailable(i.ID()); {
+	switch why, spared := m.Peers.Unavailable(i.ID()), m.Service.Spares(i.ID()); {
 	case Unusable(cfg, i) != "":
 		f.Skipped = Unusable(cfg, i)
 	case why != "":
 		f.Skipped = "its peer " + why
+	case spared != "":
+		f.Skipped = spared
 	case id.Account == "" && hasAccounts(cfg, i.Gateway.In(cfg)):
 		f.Unknown = a.Call.Get(a.Calling())
 		if f.Unknown == "" {

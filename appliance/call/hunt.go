@@ -100,6 +100,11 @@ func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterfac
 		c.record.attempt(status.Skipped, skipped.text)
 		return skipped
 	}
+	if why := c.m.Service.Spares(a.Interface); why != "" && !s.urgent && s == &c.hunting {
+		c.log.Info("destination skipped", "if", a.Interface, "err", why)
+		skipped.text = why
+		return skipped
+	}
 	if err := invite(i, a); err != nil {
 		c.log.Warn("destination not tried", "if", a.Interface, "err", err)
 		var e *sdp.Error

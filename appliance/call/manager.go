@@ -39,6 +39,12 @@ type Availability interface {
 	Unavailable(iface config.InterfaceID) (why string) // what keeps calls away from a SIP interface; "": they may go out by it
 }
 
+// Service knows what is being taken out of service. Package drain implements it.
+type Service interface {
+	Refuses(from config.InterfaceID) (why string) // a new call from an interface's peer; "": it is taken
+	Spares(to config.InterfaceID) (why string)    // why no new call goes out by an interface; "": it does
+}
+
 // Media is the part of a media relay that calls use.
 type Media interface {
 	NewSession() MediaSession
@@ -60,6 +66,7 @@ type Options struct {
 	Log      *slog.Logger
 	SIP      Signalling
 	Peers    Availability
+	Service  Service
 	Media    Media
 	Licenses Licenses
 	Config   func() *config.Config          // the running configuration

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"viaduct/appliance/drain"
 	"viaduct/appliance/media"
 )
 
@@ -285,6 +286,24 @@ func (w *world) step(s step) {
 				w.fail(s, "no line of the log has %q", want)
 			}
 		}
+	case "drain": // drain LIMIT [INTERFACE]
+		o := drain.Order{Limit: w.duration(s, s.words[1]), By: "anna", Undo: "no drain"}
+		if len(s.words) > 2 {
+			o.Scope = drain.Scope{Context: "SWITCH", Interface: s.words[2]}
+		}
+		if err := w.drains.Start(o); err != nil {
+			w.fail(s, "%v", err)
+		}
+	case "undrain":
+		if !w.drains.Stop(drain.Scope{}, "anna") {
+			w.fail(s, "nothing is drained")
+		}
+	case "drains":
+		f := map[string]string{}
+		for _, d := range w.drains.Status() {
+			f = map[string]string{"what": d.What, "state": d.State.String(), "calls": strconv.Itoa(d.Calls)}
+		}
+		w.facts(s, f)
 	case "clear":
 		w.calls.Clear("")
 	case "keep-alives": // keep-alives PEER N: double CRLFs on connections of the box since the last such step

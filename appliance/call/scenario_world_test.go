@@ -23,6 +23,8 @@ import (
 
 	"viaduct/appliance/call"
 	"viaduct/appliance/config"
+	"viaduct/appliance/drain"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/license"
@@ -46,6 +48,7 @@ type world struct {
 	licenses *license.Manager
 	stack    *sipgw.Stack
 	calls    *call.Manager
+	drains   *drain.Book
 	peers    map[string]*peer
 	dialogs  map[string]*dialog
 	last     time.Time // when the last step ended
@@ -135,9 +138,12 @@ func newWorld(t *testing.T) *world {
 			w.problems = append(w.problems, string(b)) // a step that the states of a call do not have
 		}
 	}), nil))
+	tracker := &health.Tracker{Log: log}
+	w.drains = drain.New(drain.Options{Log: log, Health: tracker, Config: w.config, Count: func() int { return w.calls.Count() },
+		Calls: func() []status.Call { return w.calls.Calls() }, Clear: func(id string) { w.calls.Clear(id) }})
 	w.stack = sipgw.New(sipgw.Options{Options: siptransport.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net}, UserAgent: "Viaduct SBC",
-		OnInvite: func(in *sipgw.Incoming) { w.calls.OnInvite(in) }})
-	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
+		Silent: w.drains.Silent, OnInvite: func(in *sipgw.Incoming) { w.calls.OnInvite(in) }})
+	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Service: w.drains, Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
 		Config: w.config, Record: func(r status.Record) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -147,6 +153,7 @@ func newWorld(t *testing.T) *world {
 	callsCtx, endCalls := context.WithCancel(context.Background())
 	stackCtx, endStack := context.WithCancel(context.Background())
 	calls.Go(func() { w.calls.Run(callsCtx) })
+	calls.Go(func() { w.drains.Run(callsCtx) })
 	stack.Go(func() { w.stack.Run(stackCtx) })
 	w.stop = func() {
 		endCalls()

@@ -195,6 +195,11 @@ var (
 		Text:   "more calls come than the box can carry: those beyond are refused with 503",
 		Advice: "Calls in progress go on, and emergency calls are let in. `show system` shows how many are refused. Find out who calls so much: `calls-per-second-per-source` of the gateway limits one source.",
 	})
+	OutOfService = declare(Warnable{
+		ID: "out-of-service", Severity: Warning, Subject: "what", Title: "a part of the box, or all of it, is being taken out of service",
+		Text:   "{what} is being taken out of service by {by}: new calls are refused, or will soon be",
+		Advice: "Calls in progress go on, and emergency calls are taken. `show system` says how many calls are left, and these lines take it back.", Cure: []string{"{undo}"},
+	})
 	Deaf = declare(Warnable{
 		ID: "deaf", Severity: Critical, Title: "no gateway can listen", Text: "no gateway can listen: {why}",
 		Advice: "Two lines may use the same port. The box tries again every five seconds.",

@@ -62,3 +62,36 @@ func TestReloadsLeaveNothingOpen(t *testing.T) {
 		}
 	}
 }
+
+// A busy box reloads in order: calls are still taken while Teams gets no answers any more, those that are up go on, and the box starts again
+// after the last.
+func TestAGracefulReloadComesAfterTheLastCall(t *testing.T) {
+	r := runBox(t, Setup{Sessions: 20, Channels: 20})
+	if _, err := r.box.Exec(r.ctx, "copy running-config startup-config"); err != nil {
+		t.Fatal(err)
+	}
+	first, in := r.fromPBX(Ring{})
+	if text, err := r.box.Exec(r.ctx, "reload graceful limit 30"); err != nil || !strings.Contains(text, "after the last call, in 30 minutes at the latest") {
+		t.Fatalf("%s, %v", text, err)
+	}
+	r.wait("the way out of service", func() bool {
+		text, err := r.box.Exec(r.ctx, "show system")
+		return err == nil && strings.Contains(text, "the box since ") && strings.Contains(text, "1 call left, new ones are refused from ")
+	})
+	out, second := r.fromTeams(Dial{})
+	r.end(first, in)
+	if n := strings.Count(r.log.String(), "msg=started "); n != 1 {
+		t.Errorf("it has started %d times, with a call up", n)
+	}
+	r.end(out, second)
+	r.wait("the box again", func() bool {
+		text, err := r.box.Exec(r.ctx, "show sip registrations")
+		return err == nil && strings.Count(r.log.String(), "msg=started ") == 2 && strings.Count(text, "State: registered") == 3
+	})
+	if text, err := r.box.Exec(r.ctx, "show system"); err != nil || strings.Contains(text, "Draining:") {
+		t.Errorf("it is not in service: %s, %v", text, err)
+	}
+	again, there := r.fromTeams(Dial{})
+	r.end(again, there)
+	r.ended()
+}

@@ -223,7 +223,7 @@ var contextCS = []Line{
 			strings.Join(word.Strings(config.DefaultDropCauses...), ", "), Example: "no drop-cause temporary-failure"},
 		{Line: "route call [<#index:1..999>] " + dest, Into: "Routes", Help: "A destination"},
 	}},
-	{Line: "shutdown", Into: "!Enabled", Help: "Do not route calls"},
+	{Line: "shutdown", Into: "!Enabled", Help: "Do not route calls, and do not answer OPTIONS of Microsoft Teams. Calls in progress continue; `drain context cs` gives peers time before"},
 }
 
 var sipInterface = []Line{

@@ -128,6 +128,9 @@ func (r *ServerRequest) Capabilities() []sipmsg.Header {
 // acceptedBodies are the kinds of body that we read.
 const acceptedBodies = "application/sdp, multipart/mixed"
 
+// Silent reports whether an interface's peer gets no OPTIONS now, and no answers to its own.
+func (s *Stack) Silent(id config.InterfaceID) bool { return s.opts.Silent(id) }
+
 // outOfDialog handles a request that begins something.
 func (g *gateway) outOfDialog(tx *siptx.Server) {
 	switch m := g.stack.methods.find(tx.Req.Method); {

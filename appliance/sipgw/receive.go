@@ -133,6 +133,9 @@ func (g *gateway) request(req *sipmsg.Request, a siptransport.Arrival) {
 		g.surplus(req, a, "too many requests of this source")
 		return
 	}
+	if i := g.InterfaceOf(a.Source.Addr()); dialog == "" && req.Method == sip.OPTIONS && i != nil && g.stack.opts.Silent(i.ID()) {
+		return
+	}
 	tx := g.transactions.NewServer(key, req, a)
 	if dialog != "" {
 		g.inDialog(tx, dialog)

@@ -32,6 +32,9 @@ type Options struct {
 	// not call the Stack.
 	OnApplied func(error)
 
+	// Silent reports whether OPTIONS of an interface's peer stay unanswered, and none are sent to it. nil: never. It must not block.
+	Silent func(config.InterfaceID) bool
+
 	UserAgent string // Server and User-Agent header; empty: none
 }
 
@@ -66,6 +69,9 @@ type Stack struct {
 // New returns a stack without gateways.
 func New(o Options) *Stack {
 	o.SetDefaults()
+	if o.Silent == nil {
+		o.Silent = func(config.InterfaceID) bool { return false }
+	}
 	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, callMark: "-" + sipmsg.Token(6) + "-", orphans: mailbox.New(), methods: newMethods(), refused: overload.NewRecent(), seed: maphash.MakeSeed(), health: unattended{}, lifecycle: unattended{}}
 	s.overload.OnChange(s.overloaded)
 	s.ctx, s.end = context.WithCancel(context.Background())

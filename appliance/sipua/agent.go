@@ -38,7 +38,7 @@ func New(stack *sipgw.Stack, log *slog.Logger) *Agent {
 	}
 	a := &Agent{stack: stack, log: log, cfg: config.New()}
 	a.registrations = newFleet(func(spec registrationSpec, among int) *registration { return newRegistration(spec, among, log) })
-	a.probes = newFleet(func(spec probeSpec, _ int) *probe { return newProbe(spec, log) })
+	a.probes = newFleet(func(spec probeSpec, _ int) *probe { return newProbe(spec, stack.Silent, log) })
 	stack.Attach(a, a)
 	stack.Handle(sip.OPTIONS, a.options)
 	stack.Handle(sip.NOTIFY, a.notify)

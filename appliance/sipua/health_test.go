@@ -133,7 +133,7 @@ func TestReleasedPeersGetCallsAtOnce(t *testing.T) {
 		if n := b.a.Release(peerID("pbx")); n != 1 || !b.a.available("pbx") {
 			t.Errorf("%d released of a peer that is held", n)
 		}
-		p := newProbe(probeSpec{iface: peerID("pbx")}, b.a.log)
+		p := newProbe(probeSpec{iface: peerID("pbx")}, func(config.InterfaceID) bool { return false }, b.a.log)
 		b.a.probes.running[p.spec.key()] = &member[probeSpec, *probe]{worker: p}
 		p.record(0, 0, "no response")
 		if n := b.a.Release(config.InterfaceID{}); n != 1 || !b.a.available("pbx") || len(p.kick) != 1 {
@@ -167,7 +167,7 @@ func TestUnavailableSaysWhy(t *testing.T) {
 		}
 		clear(b.a.registrations.running)
 
-		p := newProbe(probeSpec{iface: peerID("pbx")}, b.a.log)
+		p := newProbe(probeSpec{iface: peerID("pbx")}, func(config.InterfaceID) bool { return false }, b.a.log)
 		b.a.probes.running[p.spec.key()] = &member[probeSpec, *probe]{worker: p}
 		for reason, want := range map[string]string{
 			"no response": "does not answer OPTIONS: no response",

@@ -24,6 +24,7 @@ import (
 const (
 	holdMost  = 5 * time.Minute // the longest Retry-After: Teams demotes a trunk that sends no OPTIONS for five minutes
 	probeSoon = time.Second     // suspect: not more often than this
+	muteFor   = 5 * time.Second // a peer that gets no OPTIONS for now is looked at again
 )
 
 // probeSpec is everything that a probe depends on; another spec is another probe.
@@ -46,17 +47,19 @@ func probeKey(i config.InterfaceID) string { return i.Context + "\x00" + i.Name 
 type probe struct {
 	spec probeSpec
 	log  *slog.Logger
-	kick chan struct{} // probe now
+	kick chan struct{}                 // probe now
+	mute func(config.InterfaceID) bool // whether the peer gets no OPTIONS now
 
 	unreached int // probes in a row that could not be sent
 
 	shown[status.Peer]
 }
 
-func newProbe(spec probeSpec, log *slog.Logger) *probe {
+func newProbe(spec probeSpec, mute func(config.InterfaceID) bool, log *slog.Logger) *probe {
 	return &probe{
 		spec: spec, log: log.With("gw", spec.gateway, "if", spec.iface, "peer", spec.uri),
 		kick:  make(chan struct{}, 1),
+		mute:  mute,
 		shown: shown[status.Peer]{state: status.Peer{Interface: spec.iface.String(), Peer: spec.to.String(), Answer: "none yet", Since: time.Now()}},
 	}
 }
@@ -72,7 +75,12 @@ func (p *probe) run(ctx context.Context) {
 		return
 	}
 	for {
-		next := p.once(ctx)
+		next := muteFor
+		if !p.mute(p.spec.iface) {
+			next = p.once(ctx)
+		} else {
+			p.change(func(s *status.Peer) { s.Answer = "not asked: it is being taken out of service" })
+		}
 		if ctx.Err() != nil {
 			return
 		}

@@ -25,7 +25,8 @@ type System struct {
 	Flash       Space         `json:"flash,omitzero"`                // that the state directory is on
 	Processors  []Processor   `json:"processors,omitempty"`
 	Overload    Overload      `json:"overload"`
-	Start       Steps         `json:"start,omitempty"` // how the start went, in this order
+	Draining    []Drain       `json:"draining,omitempty"` // what is being taken out of service
+	Start       Steps         `json:"start,omitempty"`    // how the start went, in this order
 }
 
 // Steps are those of a start, in their order.

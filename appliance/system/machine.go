@@ -32,7 +32,7 @@ func (s *System) System() status.System {
 	v := status.System{
 		Product: "Viaduct SBC", Release: s.o.Release.Version, Commit: s.o.Release.Commit, Built: s.o.Release.Built, Board: s.o.Board.Name(), Serial: s.o.Board.SerialNumber(),
 		GoVersion: runtime.Version(), Started: s.start, Memory: memory(), Start: s.o.Start.Steps(), Overload: s.sip.Overload(),
-		Processors: processors(),
+		Processors: processors(), Draining: s.drains.Status(),
 	}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		v.Load = strings.Join(strings.Fields(string(load))[:3], " ")

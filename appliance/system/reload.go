@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
+	"viaduct/appliance/drain"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 )
@@ -15,6 +17,9 @@ import (
 type coming struct {
 	at       time.Time // zero: when no call is left
 	graceful bool
+	limit    time.Duration // graceful
+	drains   bool          // graceful: the box is being taken out of service for it
+	by       string
 	timer    *time.Timer
 	warning  *time.Timer // tells the consoles a minute before
 }
@@ -42,6 +47,9 @@ func (s *System) Reload(r device.Reload) (image string, err error) {
 	s.mutate.Lock()
 	defer s.mutate.Unlock()
 	pending := s.coming != nil && s.coming.stop()
+	if pending && s.coming.drains {
+		s.drains.Stop(drain.Scope{}, r.By)
+	}
 	s.coming = nil
 	if r.Cancel {
 		if !pending {
@@ -51,7 +59,7 @@ func (s *System) Reload(r device.Reload) (image string, err error) {
 		s.sessions.Tell(r.TTY, "the reload is cancelled by "+r.By)
 		return "", nil
 	}
-	c := &coming{graceful: r.Graceful}
+	c := &coming{graceful: r.Graceful, limit: r.Limit, by: r.By}
 	if r.Delay > 0 {
 		c.at = time.Now().Add(r.Delay)
 	}
@@ -90,16 +98,10 @@ func (s *System) comingText() string {
 	return device.Coming{At: s.coming.at, Graceful: s.coming.graceful}.In(time.Now())
 }
 
-// restart ends Run, or restarts the whole box when another image is to start. graceful waits for the end of the last call and looks
-// once a second.
+// restart ends Run, or restarts the whole box when another image is to start. graceful takes the box out of service first and looks once a
+// second: it goes on when no call is left, or the time is over.
 func (s *System) restart(graceful bool) {
-	if graceful && s.calls.Count() > 0 {
-		s.mutate.Lock()
-		defer s.mutate.Unlock()
-		if s.coming != nil { // else it was cancelled meanwhile
-			s.coming.at = time.Time{}
-			s.coming.timer = time.AfterFunc(time.Second, func() { s.restart(true) })
-		}
+	if graceful && s.waitsForCalls() {
 		return
 	}
 	s.sessions.Tell("", "the box reloads now")
@@ -115,6 +117,51 @@ func (s *System) restart(graceful bool) {
 	case s.reload <- struct{}{}:
 	default:
 	}
+}
+
+// waitsForCalls reports whether a graceful reload goes on later.
+func (s *System) waitsForCalls() bool {
+	over := s.drains.Over()
+	s.mutate.Lock()
+	defer s.mutate.Unlock()
+	c := s.coming
+	if c == nil {
+		return true // it was cancelled meanwhile
+	}
+	if over {
+		return false
+	}
+	if c.at = (time.Time{}); !c.drains {
+		order := drain.Order{Limit: c.limit, By: c.by, Undo: "no reload"}
+		c.drains = s.drains.Start(order) == nil
+	}
+	c.timer = time.AfterFunc(time.Second, func() { s.restart(true) })
+	return true
+}
+
+// Drain takes the box, or a part of it, out of service.
+func (s *System) Drain(d device.Drain) error {
+	scope := drain.Scope{Context: d.Context, Interface: d.Interface}
+	return s.drains.Start(drain.Order{Scope: scope, Limit: d.Limit, By: d.By, Undo: strings.TrimSpace("no drain " + scope.Words())})
+}
+
+// EndDrain takes it back into service.
+func (s *System) EndDrain(d device.Drain) (bool, error) {
+	scope := drain.Scope{Context: d.Context, Interface: d.Interface}
+	s.mutate.Lock()
+	defer s.mutate.Unlock()
+	if scope == (drain.Scope{}) && s.coming != nil && s.coming.drains {
+		return false, errors.New("the box goes out of service for a reload: `no reload` cancels both")
+	}
+	return s.drains.Stop(scope, d.By), nil
+}
+
+// newDrains makes the book of what is being taken out of service.
+func (s *System) newDrains() *drain.Book {
+	return drain.New(drain.Options{
+		Log: s.log, Health: &s.health, Config: s.effective.Load,
+		Count: func() int { return s.calls.Count() }, Calls: func() []status.Call { return s.calls.Calls() }, Clear: func(id string) { s.calls.Clear(id) },
+	})
 }
 
 // welcome tells a new session of a pending reload.

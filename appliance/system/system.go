@@ -29,6 +29,7 @@ import (
 	"viaduct/appliance/clock"
 	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
+	"viaduct/appliance/drain"
 	"viaduct/appliance/firmware"
 	"viaduct/appliance/health"
 	"viaduct/appliance/internalca"
@@ -116,6 +117,7 @@ type engines struct {
 	sip      *sipgw.Stack
 	ua       *sipua.Agent
 	calls    *call.Manager
+	drains   *drain.Book
 	acme     *acme.Engine
 	eye      *watch.Watch
 	snmp     *snmp.Responder
@@ -227,10 +229,12 @@ func Open(o Options) (*System, error) {
 			s.calls.OnInvite(in)
 		},
 		OnApplied: s.gatewaysApplied,
+		Silent:    func(id config.InterfaceID) bool { return s.drains.Silent(id) },
 	})
+	s.drains = s.newDrains()
 	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP, diag.TopicTLS))
 	s.calls = call.New(call.Options{
-		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
+		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record,
 	})
 	s.acme = s.newACME()
@@ -292,6 +296,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "media", Down: health.RelayDown, Run: s.relay.Run},
 		{Name: "sip", Down: health.SIPDown, Run: s.sip.Run},
 		{Name: "calls", Down: health.EngineDown, Run: s.calls.Run},
+		{Name: "drain", Down: health.ServiceDown, Run: s.drains.Run},
 		{Name: "watcher", Down: health.ServiceDown, Run: s.watch},
 		{Name: "names", Down: health.ServiceDown, Run: s.askNames},
 		{Name: "lights", Down: health.ServiceDown, Run: s.lights},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"viaduct/appliance/health"
+	"viaduct/appliance/plural"
 	"viaduct/appliance/release"
 	"viaduct/appliance/source"
 	"viaduct/appliance/status"
@@ -52,6 +53,9 @@ func (pg Page) System(v status.System, now time.Time, reload string, calls, sess
 		}
 		rows = append(rows, []string{"Overload:", text})
 	}
+	for _, d := range v.Draining {
+		rows = append(rows, []string{"Draining:", pg.drain(d)})
+	}
 	if len(v.Start) > 0 {
 		rows = append(rows, []string{"Start:", v.Start.String() + " s"})
 	}
@@ -70,6 +74,20 @@ func (pg Page) System(v status.System, now time.Time, reload string, calls, sess
 	rows = append(rows, []string{"Temperature:", dash(temperature(v))},
 		[]string{"Calls:", fmt.Sprint(calls)}, []string{"Sessions:", fmt.Sprint(sessions)})
 	pg.Columns(rows)
+}
+
+// drain says how far something is out of service.
+func (pg Page) drain(d status.Drain) string {
+	text := fmt.Sprintf("%s since %s, by %s: %s", d.What, pg.time(d.Since), d.By, plural.Of(d.Calls, "call"))
+	switch d.State {
+	case status.Draining:
+		text += " left, new ones are refused from " + pg.time(d.Next)
+	case status.Refusing:
+		text += " left, new ones are refused"
+	case status.Drained:
+		return fmt.Sprintf("%s since %s, by %s: no call is left, new ones are refused", d.What, pg.time(d.Since), d.By)
+	}
+	return text + "; what is left is ended at " + pg.time(d.Limit)
 }
 
 // temperature formats the temperature; "" if the board does not report it.

@@ -76,9 +76,16 @@ func Admin() []cli.Line {
 		worded(command("erase call-records [older-than <days:1..3650>] [force]", "Delete the records of calls, all or those that are older than some days", eraseRecords),
 			"older-than", "Only those of earlier days"),
 		command("erase startup-config", "Delete the startup-config", eraseStartup),
-		command("reload [graceful] [in <minutes:1..1440>] [force]", "Restart with the startup-config: now, after the last call (graceful), or after some minutes unless cancelled; reboots if an image is waiting. "+
-			"It asks for confirmation if changes or calls would be lost, unless force is given", reload),
-		command("no reload", "Cancel a scheduled restart", noReload),
+		worded(command("reload [graceful] [limit <limit:1..1440>] [in <minutes:1..1440>] [force]", "Restart with the startup-config: now, after the last call (graceful), or after some minutes unless cancelled; reboots if an image is waiting. "+
+			"graceful takes the box out of service as `drain` does, and restarts after limit minutes at the latest. It asks for confirmation if changes or calls would be lost, unless force is given", reload), "graceful", "When the last call has ended; new ones go elsewhere", "limit", "At the latest after so many minutes, default 60"),
+		command("no reload", "Cancel a scheduled restart; the box takes new calls again", noReload),
+		worded(command("drain [limit <limit:1..1440>]", "Take the box out of service without cutting calls off: Teams gets no answer to OPTIONS, after three minutes new calls are refused with 503, except to emergency numbers, "+
+			"and calls that are left after limit minutes (60) are ended. `show system` says how far it is", drainBox), drainHelp...),
+		worded(command("drain context cs <name:switch> [limit <limit:1..1440>]", "The same for the interfaces of a context cs", drainContext), drainHelp...),
+		worded(command("drain interface sip <name:interface> [limit <limit:1..1440>]", "The same for one interface sip, which new calls do not go out by, either", drainInterface), drainHelp...),
+		command("no drain", "Take the box back into service", undrainBox),
+		worded(command("no drain context cs <name:switch>", "Take a context cs back into service", undrainContext), drainHelp...),
+		worded(command("no drain interface sip <name:interface>", "Take an interface sip back into service", undrainInterface), drainHelp...),
 		command("clear calls [<id:call>]", "End one call, or all calls", clearCalls),
 		command("clear bans [<source:banned>]", "Forget the wrong passwords from one address, or from all, and lift the bans", clearBans),
 		command("clear penalty-box [<name:peer>]", "Take one peer, or all, out of the penalty box, and ask with OPTIONS at once: one that does not answer goes back", clearPenaltyBox),

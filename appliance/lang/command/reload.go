@@ -11,6 +11,7 @@ import (
 
 type reloadArgs struct {
 	Graceful bool
+	Limit    int
 	Minutes  int
 	Force    bool
 }
@@ -20,6 +21,9 @@ const unsavedShown = 10
 
 // reload shows what would be lost, and asks for confirmation. `reload in` does not ask: it is meant to undo changes unless it is cancelled.
 func reload(c *Call, a *reloadArgs) error {
+	if a.Limit > 0 && !a.Graceful {
+		return errors.New("reload: limit is for `reload graceful`, which waits for calls to end")
+	}
 	if !c.Session.Yes {
 		unsaved, err := c.unsaved()
 		if err != nil {
@@ -39,7 +43,8 @@ func reload(c *Call, a *reloadArgs) error {
 			}
 		}
 	}
-	image, err := c.Box.Reload(device.Reload{Graceful: a.Graceful, Delay: minutes(a.Minutes), By: c.who(), TTY: c.Session.TTY})
+	limit := limitOf(a.Limit)
+	image, err := c.Box.Reload(device.Reload{Graceful: a.Graceful, Limit: limit, Delay: minutes(a.Minutes), By: c.who(), TTY: c.Session.TTY})
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
@@ -50,7 +55,7 @@ func reload(c *Call, a *reloadArgs) error {
 	case a.Minutes > 0:
 		c.Printf("Restarting with the startup-config in %s; `no reload` cancels it\n", plural.Of(a.Minutes, "minute"))
 	case a.Graceful:
-		c.Printf("Restarting after the last call\n")
+		c.Printf("Restarting after the last call, in %s at the latest; `no reload` cancels it, and `show system` says how far it is\n", plural.Of(int(limit.Minutes()), "minute"))
 	default:
 		c.Printf("Restarting\n")
 	}

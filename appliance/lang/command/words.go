@@ -26,6 +26,10 @@ func Kinds() map[string]cli.Type {
 	all["version"] = cli.Type{What: "number, 1 is the newest", Outside: word.OutsideVersions, Parse: parseVersion, Print: func(v any) string { return fmt.Sprint(v) }}
 	all["table"] = cli.Type{What: "table, function or service", Names: scopedNames(config.Ref[config.Switch, config.RoutingTable]{}.Names,
 		config.FunctionRef{}.Names, config.Ref[config.Switch, config.HuntGroup]{}.Names)}
+	all["switch"] = cli.Type{What: "context cs", Names: func(root, _ any) []string {
+		return config.Ref[config.Config, config.Switch]{}.Names(root.(*config.Config))
+	}}
+	all["interface"] = cli.Type{What: "interface sip", Names: scopedNames(config.Ref[config.Switch, config.SIPInterface]{}.Names)}
 	return all
 }
 

@@ -26,6 +26,7 @@ type Box interface {
 	Checkup
 	Traces
 	Monitoring
+	Service
 }
 
 // Traffic is the calls that have ended, counted.
@@ -57,6 +58,20 @@ type Traces interface {
 // Monitoring is what management stations and collectors are told.
 type Monitoring interface {
 	SNMP() status.SNMP
+}
+
+// Service takes parts of the box out of service, or all of it, without cutting calls off.
+type Service interface {
+	Drain(d Drain) error
+	// EndDrain takes it back; false: it was in service.
+	EndDrain(d Drain) (bool, error)
+}
+
+// Drain is what to take out of service: the box, a context cs, or an interface sip.
+type Drain struct {
+	Context, Interface string
+	Limit              time.Duration // calls that are left then are ended
+	By                 string        // the user who ordered it
 }
 
 // Lockout bans sources of wrong passwords. Sources are addresses; one source may stand for a network.
@@ -104,7 +119,8 @@ type Configuration interface {
 
 // Reload says how to restart.
 type Reload struct {
-	Graceful bool
+	Graceful bool          // new calls go elsewhere, and those in progress end by themselves
+	Limit    time.Duration // graceful: calls that are left then are ended
 	Delay    time.Duration
 	Cancel   bool   // `no reload`: cancel a scheduled reload
 	By, TTY  string // the user who ordered it and the terminal, for messages to others

@@ -77,6 +77,7 @@ var topics = map[string]string{
 	"clock":               "Time and time zone",
 	"context":             "IP, call routing, or a SIP gateway",
 	"copy":                "Copy a configuration",
+	"drain":               "Take the box, or a part of it, out of service without cutting calls off",
 	"erase":               "Delete a file",
 	"export":              "Print a certificate or a backup",
 	"import":              "Import a certificate, a key or a backup",
