@@ -26,7 +26,7 @@ var floors = map[string]string{
 	"drain":        "cli config health status",
 	"issuers":      "chains config health lang/check pki printable status store",
 	"firmware":     "status upload ../image/update",
-	"lang/command": "cdr config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",
+	"lang/command": "config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",
 
 	"config":      "",
 	"calendar":    "printable",
@@ -42,8 +42,6 @@ var floors = map[string]string{
 	"messages":    "masking pcapng siptransport status",
 	"diag":        "masking printable sipgw siptransport status",
 	"masking":     "",
-	"cdr":         "printable status",
-	"records":     "cdr config flash health plural printable status",
 	"store":       "flash pki plural status",
 	"printable":   "",
 	"health":      "plural printable",
@@ -75,7 +73,7 @@ var floors = map[string]string{
 	"call":        "negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
 	"whatif":      "call config party route status",
 	"lang":        "config cli lang/answer lang/check lang/command lang/device lang/older pasted plural printable status lang/word",
-	"lang/answer": "cdr cli explain health lang/check plural printable release route sipmsg source status",
+	"lang/answer": "cli explain health lang/check plural printable release route sipmsg source status",
 	"lang/check":  "calendar config cli health pki printable plural",
 	"lang/device": "config health lang/check plural status",
 	"lang/older":  "config cli",
@@ -85,7 +83,7 @@ var floors = map[string]string{
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +
-		"bans records snmp traffic watch " +
+		"bans snmp traffic watch " +
 		"messages " +
 		"firmware drain ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"flag"
 	"net"
 	"net/netip"
 	"os"
@@ -21,6 +22,10 @@ func TestMain(m *testing.M) {
 	Enter()
 	var err error
 	if scratch, err = os.MkdirTemp("", "lab"); err != nil {
+		panic(err)
+	}
+	// Worlds of TestFaults wait more than they work, so all run at once, however few processors there are.
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	code := m.Run()

@@ -106,6 +106,9 @@ func (t *Teams) Trust(roots ...*x509.Certificate) {
 	t.trusted.Store(pool)
 }
 
+// Pair has Teams know the box by another name: the tenant's administrator has registered it so.
+func (t *Teams) Pair(name string) { _ = t.do(func() { t.pairing = name }) }
+
 // verifySBC checks the certificate as Microsoft does, in either role: a known root, the usage of a server, the paired name.
 func verifySBC(s tls.ConnectionState, trusted *x509.CertPool) error {
 	between := x509.NewCertPool()

@@ -103,8 +103,9 @@ func (p *probe) run(ctx context.Context) {
 
 // once probes and returns when to probe again.
 func (p *probe) once(ctx context.Context) time.Duration {
-	p.change(func(s *status.Peer) { s.Next = time.Time{} })
 	start := time.Now()
+	p.change(func(s *status.Peer) { s.Next, s.Asked = time.Time{}, start })
+	defer p.change(func(s *status.Peer) { s.Asked = time.Time{} })
 	limited, cancel := context.WithTimeout(ctx, p.spec.timeout)
 	defer cancel()
 	var res *sipmsg.Response

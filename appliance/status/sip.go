@@ -54,6 +54,7 @@ type Peer struct {
 	RTT       time.Duration `json:"rtt_ns,omitempty"`    // of the last response, with name look-up and connecting
 	Last      time.Time     `json:"last,omitzero"`       // end of the last OPTIONS
 	Next      time.Time     `json:"next,omitzero"`       // OPTIONS; zero: one is under way
+	Asked     time.Time     `json:"asked,omitzero"`      // OPTIONS that has no answer yet; zero: none is under way
 	Heard     time.Time     `json:"heard,omitzero"`      // last request of the peer; zero: none since the start
 	HeardFrom netip.Addr    `json:"heard_from,omitzero"` // where that came from
 	Responded time.Time     `json:"responded,omitzero"`  // last response of the peer to a call, likewise

@@ -86,8 +86,13 @@ func (s *System) saved(cfg *config.Config) bool {
 	if err != nil {
 		return false
 	}
-	next, _ := s.o.Language.Parse(text)
-	return bytes.Equal(s.o.Language.Print(next, false), s.o.Language.Print(cfg, false))
+	saved, _ := s.o.Language.Parse(text)
+	next, now := *saved, *cfg
+	if next.PasswordEncryption != now.PasswordEncryption {
+		return false
+	}
+	next.PasswordEncryption, now.PasswordEncryption = false, false // what is sealed anew is never the same text
+	return bytes.Equal(s.o.Language.Print(&next, false), s.o.Language.Print(&now, false))
 }
 
 const askEvery = 20 * time.Second

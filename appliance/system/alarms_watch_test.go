@@ -3,15 +3,19 @@ package system
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"viaduct/appliance/clock"
+	"viaduct/appliance/config"
 	"viaduct/appliance/health"
+	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/status"
+	"viaduct/appliance/store"
 )
 
 // problems lists the alarms as `show config problems` does.
@@ -52,4 +56,49 @@ func TestAClockThatFollowsNoServer(t *testing.T) {
 			t.Errorf("when it is right: %+v", list)
 		}
 	})
+}
+
+// A configuration is saved when the next start takes the same one, whatever the file looks like.
+func TestWhetherTheConfigurationIsSaved(t *testing.T) {
+	dir := t.TempDir()
+	s := boxOf(t, named(t, "sim"), dir, "")
+	secrets, err := store.OpenSecrets(dir, check.SealedPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.o.Language = lang.NewSealing(secrets)
+	if !s.saved(s.Running()) {
+		t.Error("a new box")
+	}
+	changed, problems := lang.New().Parse([]byte("system hostname changed\npassword-encryption\nauthentication-service a\n  username u password secret\n"))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if s.saved(changed) {
+		t.Error("changed, and not saved")
+	}
+	if err := s.WriteFile("startup-config", append([]byte("# a comment\n"), s.o.Language.Print(changed, false)...)); err != nil {
+		t.Fatal(err)
+	}
+	if !s.saved(changed) || s.saved(config.New()) {
+		t.Error("saved")
+	}
+}
+
+// The name servers are asked for peers that have a name, each once.
+func TestWhichNamesAreAskedFor(t *testing.T) {
+	cfg, _ := lang.New().Parse([]byte(`context cs SWITCH
+  interface sip a
+    remote 192.0.2.1
+  interface sip b
+    remote pbx.example
+  interface sip c
+    remote pbx.example 5070
+  interface sip d
+    remote sip.pstnhub.microsoft.com 5061
+  interface sip e
+`))
+	if got := peersByName(cfg); !slices.Equal(got, []string{"pbx.example", "sip.pstnhub.microsoft.com"}) {
+		t.Errorf("%q", got)
+	}
 }

@@ -13,10 +13,14 @@ import (
 	"viaduct/appliance/plural"
 )
 
-// calendar checks the expiry of certificates and licenses each minute. Expired licenses give their channels back.
+// lookAtDates is how often the expiry of certificates and licenses is checked: soon after the successor of an expired one was imported its
+// alarm ends.
+const lookAtDates = 15 * time.Second
+
+// calendar checks the expiry of certificates and licenses. Expired licenses give their channels back.
 func (s *System) calendar(ctx context.Context) error {
-	minute := time.NewTicker(time.Minute)
-	defer minute.Stop()
+	every := time.NewTicker(lookAtDates)
+	defer every.Stop()
 	last := time.Now()
 	for {
 		s.watchCertificates(time.Now())
@@ -24,7 +28,7 @@ func (s *System) calendar(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-minute.C:
+		case <-every.C:
 		case <-s.moved:
 			moved = true
 		}
@@ -42,7 +46,7 @@ func (s *System) calendar(ctx context.Context) error {
 // jumped reports whether the clock was set between two moments: its reading went on by another span than the time that passed. Licenses
 // that expired under a wrong time come into force again.
 func jumped(last, now time.Time) bool {
-	const slewed = time.Second // in a minute, and more
+	const slewed = time.Second // in so little time, and more
 	return (now.Round(0).Sub(last.Round(0)) - now.Sub(last)).Abs() > slewed
 }
 

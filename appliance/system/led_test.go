@@ -45,7 +45,7 @@ func TestTheLEDSaysHowTheBoxDoes(t *testing.T) {
 			s, _ := watched()
 			s.running.Store(config.New())
 			s.watchGateways(len(x.gateways))
-			s.eye.Peers(s.Running(), x.registrations, x.probes)
+			s.eye.Peers(time.Now(), s.Running(), x.registrations, x.probes)
 			s.gatewaysApplied(errors.Join(x.refused...))
 			time.Sleep(health.RegistrationFailed.Delay)
 			if got := s.light(); got != x.want {

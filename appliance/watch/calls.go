@@ -24,12 +24,15 @@ type hearing struct {
 // oneWay is an interface whose peer sent no voice in a call.
 type oneWay struct {
 	args health.Args
-	last time.Time // when such a call was seen
+	call string    // the last such call
+	last time.Time // when it was seen
 }
 
 // voice looks for calls in which only one side is heard. Such a call stays an alarm after its end, until another one of the interface
 // carries voice.
 func (w *Watch) voice(now time.Time, calls []status.Call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	here := map[string]bool{}
 	flowing, silent := map[string]bool{}, map[string]bool{}
 	for _, c := range calls {
@@ -51,7 +54,7 @@ func (w *Watch) voice(now time.Time, calls []status.Call) {
 				flowing[leg.Interface] = true
 			case now.Sub(h[n].since) >= silentFor && now.Sub(h[1-n].since) <= silentFor/2:
 				silent[leg.Interface] = true
-				w.oneWay[leg.Interface] = oneWay{last: now, args: health.Args{
+				w.oneWay[leg.Interface] = oneWay{call: c.ID, last: now, args: health.Args{
 					"interface": leg.Interface, "from": leg.Remote.String(), "to": leg.Local.String(), "other": other.Interface,
 				}}
 			}
@@ -62,15 +65,11 @@ func (w *Watch) voice(now time.Time, calls []status.Call) {
 			delete(w.hearing, id)
 		}
 	}
-	var list []health.Args
 	for name, x := range w.oneWay {
 		if flowing[name] && !silent[name] || now.Sub(x.last) >= remembered {
 			delete(w.oneWay, name)
-			continue
 		}
-		list = append(list, x.args)
 	}
-	w.health.Replace(health.VoiceOneWay, list)
 }
 
 // refusal is how the last calls to an interface were refused.
@@ -92,8 +91,15 @@ func (w *Watch) Ended(r status.Record) {
 		delete(w.refusals, r.To)
 	}
 	for n, m := range r.Media {
-		if name := []string{r.From, r.To}; n < len(name) && name[n] != "" && m.Received >= 500 { // ten seconds
-			w.judged(name[n], bad(m.Media))
+		sides := []string{r.From, r.To}
+		if n >= len(sides) || sides[n] == "" {
+			break
+		}
+		if m.Received >= enough {
+			w.judged(sides[n], bad(m.Media))
+		}
+		if x := w.oneWay[sides[n]]; x.call != r.ID && m.Received >= heard {
+			delete(w.oneWay, sides[n]) // a call that is too short to be seen in progress
 		}
 	}
 	w.tellOfCalls(r.Ended)
@@ -124,6 +130,12 @@ func (w *Watch) attempted(a status.Attempt, at time.Time) {
 // media reports whether a code is about the media that was offered. The next call of that kind will fare no better.
 func media(code int) bool { return code == 415 || code == 488 || code == 606 }
 
+// Packets of a side.
+const (
+	enough = 500 // to judge its voice by: ten seconds
+	heard  = 10  // to know that it comes through at all
+)
+
 const (
 	badLoss     = 0.03 // of all packets
 	badJitterMS = 50
@@ -147,16 +159,20 @@ func (w *Watch) judged(name string, isBad bool) {
 	w.reputation[name] = list[max(0, len(list)-judgedCalls):]
 }
 
-// forget drops refusals that no further call has confirmed.
+// forget drops what no further call has confirmed.
 func (w *Watch) forget(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tellOfCalls(now)
 }
 
-// tellOfCalls renews the alarms about calls that have ended. The mutex is held.
+// tellOfCalls renews the alarms about calls. The mutex is held.
 func (w *Watch) tellOfCalls(now time.Time) {
-	var unwilling, unfit, poor []health.Args
+	var unwilling, unfit, poor, oneWay []health.Args
+	for _, x := range w.oneWay {
+		oneWay = append(oneWay, x.args)
+	}
+	w.health.Replace(health.VoiceOneWay, oneWay)
 	for name, x := range w.refusals {
 		if now.Sub(x.last) >= remembered {
 			delete(w.refusals, name)

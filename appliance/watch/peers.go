@@ -11,8 +11,12 @@ import (
 	"viaduct/appliance/status"
 )
 
+// overdue is how long an answer to OPTIONS may take before it is an alarm. That the peer is away is known for sure when the transaction has
+// ended, which is later than an administrator wants to know of it.
+const overdue = 20 * time.Second
+
 // Peers checks the registrations and the peers' answers to OPTIONS.
-func (w *Watch) Peers(cfg *config.Config, registrations []status.Registration, peers []status.Peer) {
+func (w *Watch) Peers(now time.Time, cfg *config.Config, registrations []status.Registration, peers []status.Peer) {
 	called := distinct(registrations)
 	var failed, silent, refusing, stalled []health.Args
 	for _, r := range registrations {
@@ -22,10 +26,13 @@ func (w *Watch) Peers(cfg *config.Config, registrations []status.Registration, p
 	}
 	for _, p := range peers {
 		args := health.Args{"interface": p.Interface, "peer": p.Peer, "why": p.Answer, "port": w.portOf(cfg, GatewayOf(cfg, p.Interface))}
-		switch p.State {
-		case status.PeerDown:
+		switch late := !p.Asked.IsZero() && now.Sub(p.Asked) >= overdue; {
+		case p.State == status.PeerDown:
 			silent = append(silent, args)
-		case status.PeerRefuses:
+		case late && p.State != status.PeerUnknown:
+			args["why"] = fmt.Sprintf("it has not answered OPTIONS for %d seconds", int(overdue.Seconds()))
+			silent = append(silent, args)
+		case p.State == status.PeerRefuses:
 			refusing = append(refusing, args)
 		}
 		if p.Stalled {

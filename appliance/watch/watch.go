@@ -24,16 +24,16 @@ type Watch struct {
 	health *health.Tracker
 	port   func(slot, port int) string // the kernel's device
 
-	mu         sync.Mutex         // guards what calls have told: Look and Ended are called from different goroutines
-	refusals   map[string]refusal // by interface
-	reputation map[string][]bool  // by interface: whether the voice of its last calls was bad, the newest last
+	mu         sync.Mutex            // guards what calls tell: Look and Ended are called from different goroutines
+	refusals   map[string]refusal    // by interface
+	reputation map[string][]bool     // by interface: whether the voice of its last calls was bad, the newest last
+	hearing    map[string][2]hearing // by call: what its two sides have sent
+	oneWay     map[string]oneWay     // by interface
 
-	hearing map[string][2]hearing // by call: what its two sides have sent
-	oneWay  map[string]oneWay     // by interface
-	heard   map[string]time.Time  // by gateway towards Teams: its peers answer, and were heard last
-	closed  map[netip.Addr]bool   // gateways that do not answer ARP
-	low     map[string]bool       // pools that are nearly used up
-	hot     bool
+	heard  map[string]time.Time // by gateway towards Teams: its peers answer, and were heard last
+	closed map[netip.Addr]bool  // gateways that do not answer ARP
+	low    map[string]bool      // pools that are nearly used up
+	hot    bool
 }
 
 // New returns a Watch. port names the kernel's device of a port.
@@ -64,7 +64,7 @@ type Sight struct {
 
 // Look judges a moment.
 func (w *Watch) Look(s Sight) {
-	w.Peers(s.Config, s.Registrations, s.Peers)
+	w.Peers(s.Now, s.Config, s.Registrations, s.Peers)
 	w.destinations(s.Config, s.Peers)
 	w.unheard(s.Now, s.Config, s.Peers)
 	w.Ports(s.Network)

@@ -121,7 +121,7 @@ func TestALostLinkHidesItsPeers(t *testing.T) {
 		e := watching(t)
 		registrations := []status.Registration{{Gateway: "pbx", Identity: "user.01", State: status.RegistrationFailed, Error: "no route"}}
 		peers := []status.Peer{peer("if_pbx", status.PeerDown, "timeout"), peer("if_teams", status.PeerDown, "timeout")}
-		e.Peers(e.cfg, registrations, peers)
+		e.Peers(time.Now(), e.cfg, registrations, peers)
 		port := status.Port{Name: "eth00", Enabled: true, State: status.LinkNoCarrier}
 		e.Ports(status.Network{Ports: []status.Port{port, {Name: "eth01", State: status.LinkNoCarrier}, {Name: "eth00", VLAN: 7, Enabled: true, State: status.LinkNoCarrier}}})
 		time.Sleep(time.Minute)
@@ -131,7 +131,7 @@ func TestALostLinkHidesItsPeers(t *testing.T) {
 		e.want("it is in a bad switch", "half-duplex eth00", "peer-silent if_teams", "peer-silent if_pbx", "registration-failed user.01")
 		port.Duplex = status.DuplexFull
 		e.Ports(status.Network{Ports: []status.Port{port}})
-		e.Peers(e.cfg, nil, nil)
+		e.Peers(time.Now(), e.cfg, nil, nil)
 		e.want("all is well")
 	})
 }
@@ -144,7 +144,7 @@ func TestIdentitiesOfOneName(t *testing.T) {
 		for _, x := range [][3]string{{"lan", "user.01", "sip:user.01@pbx"}, {"lan", "user.01", "sip:user.01@branch"}, {"wan", "user.01", "sip:user.01@pbx"}, {"lan", "user.02", "sip:user.02@pbx"}} {
 			list = append(list, status.Registration{Gateway: x[0], Identity: x[1], AOR: x[2], Registrar: "r", State: status.RegistrationFailed})
 		}
-		e.Peers(e.cfg, list, nil)
+		e.Peers(time.Now(), e.cfg, list, nil)
 		time.Sleep(time.Minute)
 		e.want("all are lost", "registration-failed sip:user.01@branch", "registration-failed sip:user.01@pbx of context sip-gateway lan",
 			"registration-failed sip:user.01@pbx of context sip-gateway wan", "registration-failed user.02")
@@ -156,14 +156,14 @@ func TestARegistrationThatWillBeLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := watching(t)
 		r := status.Registration{Gateway: "pbx", Identity: "user.01", Registrar: "pbx", State: status.Registered, Expires: time.Now().Add(time.Hour), Code: 403, Reason: "Forbidden", Error: "403 Forbidden"}
-		e.Peers(e.cfg, []status.Registration{r}, nil)
+		e.Peers(time.Now(), e.cfg, []status.Registration{r}, nil)
 		time.Sleep(health.RegistrationFailed.Delay)
 		e.want("refused", "registration-failed user.01")
 		if text := e.text(); !strings.HasPrefix(text, "user.01 is not registered anew at pbx: 403 Forbidden.") {
 			t.Error(text)
 		}
 		r.Code, r.Reason, r.Error = 200, "OK", ""
-		e.Peers(e.cfg, []status.Registration{r}, nil)
+		e.Peers(time.Now(), e.cfg, []status.Registration{r}, nil)
 		e.want("taken")
 	})
 }
@@ -177,6 +177,14 @@ func TestAGroupWithoutDestinations(t *testing.T) {
 		e.want("all are lost", "peer-silent if_teams", "peer-refuses if_teams2", "destinations-lost hubs")
 		e.Look(Sight{Now: time.Now(), Config: e.cfg, Peers: []status.Peer{down, up}})
 		e.want("one is back", "peer-silent if_teams")
+		up.Asked = time.Now()
+		time.Sleep(overdue - time.Second)
+		e.Look(Sight{Now: time.Now(), Config: e.cfg, Peers: []status.Peer{up}})
+		e.want("it may answer yet")
+		time.Sleep(time.Second)
+		e.Look(Sight{Now: time.Now(), Config: e.cfg, Peers: []status.Peer{up}})
+		e.want("it does not answer", "peer-silent if_teams2")
+		up.Asked = time.Time{}
 		down.Stalled = true
 		e.Look(Sight{Now: time.Now(), Config: e.cfg, Peers: []status.Peer{down, up}})
 		e.want("large packets are lost", "path-mtu if_teams")
@@ -281,6 +289,15 @@ func TestVoiceOneWay(t *testing.T) {
 		e.want("another one is well")
 		run("6", 30*time.Second, status.CallConnected, 0, 50)
 		e.want("the other way", "voice-one-way if_pbx")
+		ended := func(id string, received uint64) {
+			e.Ended(status.Record{ID: id, From: "if_pbx", To: "if_teams", Ended: time.Now(), Media: []status.RecordMedia{{Media: status.Media{Received: received}}, {}}})
+		}
+		ended("6", 1000) // it began well
+		ended("7", 0)
+		e.want("that call ends, and one without voice", "voice-one-way if_pbx")
+		ended("8", 50)
+		e.want("a short one is well")
+		run("9", 30*time.Second, status.CallConnected, 0, 50)
 		look()
 		time.Sleep(remembered)
 		look()
