@@ -26,7 +26,7 @@ var floors = map[string]string{
 	"drain":        "cli config health status",
 	"issuers":      "chains config health lang/check pki printable status store",
 	"firmware":     "status upload ../image/update",
-	"lang/command": "config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",
+	"lang/command": "pcapng cdr capture config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",
 
 	"config":      "",
 	"calendar":    "printable",
@@ -57,6 +57,7 @@ var floors = map[string]string{
 	"audio":       "",
 	"srtp":        "",
 	"steer":       "sockfilter",
+	"capture":     "sockfilter",
 	"sockfilter":  "",
 	"netcfg":      "config health netcfg/dhcp printable status",
 	"netcfg/dhcp": "printable status sockfilter",
@@ -75,7 +76,7 @@ var floors = map[string]string{
 	"lang":        "config cli lang/answer lang/check lang/command lang/device lang/older pasted plural printable status lang/word",
 	"lang/answer": "cli explain health lang/check plural printable release route sipmsg source status",
 	"lang/check":  "calendar config cli health pki printable plural",
-	"lang/device": "config health lang/check plural status",
+	"lang/device": "capture config health lang/check plural status",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
 	"watch":       "config health lang/check source status",
@@ -83,7 +84,7 @@ var floors = map[string]string{
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +
-		"bans snmp traffic watch " +
+		"records capture bans snmp traffic watch " +
 		"messages " +
 		"firmware drain ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",

@@ -114,23 +114,40 @@ func (w *Writer) sequence(d direction) uint32 {
 	return w.sequences[d]
 }
 
-// packet writes an enhanced packet block.
+// packet puts headers in front of a payload.
 func (w *Writer) packet(p Packet, transport []byte) {
 	ip := append(ethernetHeader(p), ipHeader(p, len(transport))...)
-	at := uint64(p.Time.UnixNano())
-	kept := len(ip) + len(transport) + len(p.Payload)
-	body := binary.LittleEndian.AppendUint32(nil, uint32(p.Interface))
+	frame := append(append(ip, transport...), p.Payload...)
+	w.frame(Frame{Interface: p.Interface, Time: p.Time, Sent: p.Sent, Data: frame, Length: len(frame) + p.Length - len(p.Payload)}, p.Comment)
+}
+
+// Frame is a packet with its Ethernet header, as it passed.
+type Frame struct {
+	Interface int
+	Time      time.Time
+	Sent      bool
+	Data      []byte // all of it, or its beginning
+	Length    int    // on the wire
+}
+
+// Frame adds a packet that was seen.
+func (w *Writer) Frame(f Frame) { w.frame(f, "") }
+
+// frame writes an enhanced packet block.
+func (w *Writer) frame(f Frame, about string) {
+	at := uint64(f.Time.UnixNano())
+	body := binary.LittleEndian.AppendUint32(nil, uint32(f.Interface))
 	body = binary.LittleEndian.AppendUint32(body, uint32(at>>32))
 	body = binary.LittleEndian.AppendUint32(body, uint32(at))
-	body = binary.LittleEndian.AppendUint32(body, uint32(kept))
-	body = binary.LittleEndian.AppendUint32(body, uint32(kept+p.Length-len(p.Payload)))
-	body = pad(append(append(append(body, ip...), transport...), p.Payload...))
+	body = binary.LittleEndian.AppendUint32(body, uint32(len(f.Data)))
+	body = binary.LittleEndian.AppendUint32(body, uint32(max(f.Length, len(f.Data))))
+	body = pad(append(body, f.Data...))
 	way := uint32(1) // inbound
-	if p.Sent {
+	if f.Sent {
 		way = 2
 	}
 	body = option(body, flags, binary.LittleEndian.AppendUint32(nil, way))
-	w.block(enhancedPacket, end(text(body, comment, p.Comment)))
+	w.block(enhancedPacket, end(text(body, comment, about)))
 }
 
 func (w *Writer) block(kind uint32, body []byte) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/capture"
 	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
 	"viaduct/appliance/health"
@@ -126,6 +127,12 @@ func (s *System) Attend(ctx context.Context, info status.Session, each func(text
 
 // Debug switches a topic on or off for the session on a terminal; topic "all" is every one.
 func (s *System) Debug(tty, topic string, on bool) error { return s.sessions.Debug(tty, topic, on) }
+
+// Capture takes the packets of a port.
+func (s *System) Capture(ctx context.Context, slot, port int, o capture.Options, each func(capture.Frame) error) (capture.Result, error) {
+	o.Device = s.o.Board.PortName(slot, port)
+	return capture.Run(ctx, o, each)
+}
 
 // DebugCalls shows the calls of a number or a peer in the session on a terminal.
 func (s *System) DebugCalls(tty, text string) error { return s.sessions.DebugCalls(tty, text) }

@@ -88,6 +88,7 @@ func Admin() []cli.Line {
 		command("register now [<identity:registered>]", "Register one identity, or all, now: for example after a password was corrected", registerNow),
 		worded(command("debug <topic:sip|call|route|rtp|tls|all>", "Show messages, calls, routing decisions, media or TLS events in this session, until no debug all",
 			func(c *Call, a *topic) error { return c.debug(a.Topic, true) }), debugHelp...),
+		captureCommand(),
 		withExample("debug call 4930123", command("debug call <of:text>", "Show the SIP messages, events and routes of the calls of one number (its last digits are enough) or of one peer (its interface or address), until no debug call", debugCalls)),
 		worded(command("no debug <topic:sip|call|route|rtp|tls|all>", "Stop showing a topic", func(c *Call, a *topic) error { return c.debug(a.Topic, false) }), debugHelp...),
 	}, Operator()...)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"viaduct/appliance/capture"
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
@@ -276,6 +277,8 @@ type Machine interface {
 	Debug(tty, topic string, on bool) error
 	// DebugCalls shows the SIP messages, events and routes of the calls of a number or a peer in the session on a terminal; "" ends that.
 	DebugCalls(tty, text string) error
+	// Capture calls each for every packet of a port, until ctx ends or each fails.
+	Capture(ctx context.Context, slot, port int, o capture.Options, each func(capture.Frame) error) (capture.Result, error)
 }
 
 // Firmware is the images of a box. Both ways to install one check the whole image before they replace anything, and report their steps line
