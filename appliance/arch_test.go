@@ -80,7 +80,7 @@ var floors = map[string]string{
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
 	"watch":       "config health lang/check source status",
-	"system": "config cli route sdp pki plural printable source status release health license timeline whatif lang lang/check lang/device " +
+	"system": "config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +

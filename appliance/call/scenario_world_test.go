@@ -28,6 +28,7 @@ import (
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/license"
+	"viaduct/appliance/messages"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/sipua"
@@ -61,6 +62,8 @@ type world struct {
 	mu       sync.Mutex // of what the box's goroutines touch
 	cfg      *config.Config
 	records  []status.Record
+	messages *messages.Store // nil: they are not kept
+	traces   time.Duration   // so many messages, in microseconds
 	problems []string
 	trace    []string
 	log      bytes.Buffer
@@ -141,8 +144,13 @@ func newWorld(t *testing.T) *world {
 	tracker := &health.Tracker{Log: log}
 	w.drains = drain.New(drain.Options{Log: log, Health: tracker, Config: w.config, Count: func() int { return w.calls.Count() },
 		Calls: func() []status.Call { return w.calls.Calls() }, Clear: func(id string) { w.calls.Clear(id) }})
-	w.stack = sipgw.New(sipgw.Options{Options: siptransport.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net}, UserAgent: "Viaduct SBC",
-		Silent: w.drains.Silent, OnInvite: func(in *sipgw.Incoming) { w.calls.OnInvite(in) }})
+	w.stack = sipgw.New(sipgw.Options{Options: siptransport.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net, Trace: w.traced}, UserAgent: "Viaduct SBC",
+		Silent: w.drains.Silent, OnInvite: func(in *sipgw.Incoming) {
+			if w.messages != nil {
+				w.messages.Began(in.Request.CallID)
+			}
+			w.calls.OnInvite(in)
+		}})
 	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Service: w.drains, Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
 		Config: w.config, Record: func(r status.Record) {
 			w.mu.Lock()

@@ -41,10 +41,12 @@ func packRoute(trace []route.Step) []byte {
 
 // unpackRoute reads what packRoute has written.
 func unpackRoute(b []byte) (list []status.RouteStep) {
+	s := string(b) // of which all fields are parts
 	next := func() string {
 		n, size := binary.Uvarint(b)
-		field := string(b[size : size+int(n)])
-		b = b[size+int(n):]
+		end := size + int(n)
+		field := s[size:end]
+		b, s = b[end:], s[end:]
 		return field
 	}
 	for len(b) > 0 {

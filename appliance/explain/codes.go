@@ -28,7 +28,7 @@ var codes = map[int]meaning{
 	422: {says: "the session timer is too short", do: "Raise `session-timer` of the interface above the peer's Min-SE."},
 	423: {says: "too short", do: "Raise the lifetime of the registration."},
 	433: {says: "anonymous callers are not taken", brief: "anonymous refused", do: "The callee refuses hidden numbers: let the caller show one."},
-	480: {says: "nobody there, or nobody answered", brief: "no answer", user: true, end: "Nobody answered, or the callee is not there",
+	480: {says: "nobody there, or nobody answered", brief: "no answer", user: true, end: "Nobody answered",
 		do: "If this is every call: the phone or Teams client of the callee is not signed in, or do-not-disturb is on."},
 	481: {says: "it knows no such call", do: "The peer has forgotten the call: see whether it was restarted, or whether requests reach another machine of a cluster."},
 	482: {says: "a loop", brief: "loop", do: "The call came back to where it had been: look for a forward or a route that sends it round."},

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,12 +35,15 @@ func (x *explanation) end() {
 
 // alerted says whether the callee rang.
 func (x *explanation) alerted() string {
-	for _, a := range x.r.Attempts {
-		if !a.Ringing.IsZero() {
-			return ": it rang, and nobody answered"
-		}
+	if rang(&x.r) {
+		return ": it rang, and nobody answered"
 	}
 	return ", before anything rang"
+}
+
+// rang reports whether a destination has rung.
+func rang(r *status.Record) bool {
+	return slices.ContainsFunc(r.Attempts, func(a status.Attempt) bool { return !a.Ringing.IsZero() })
 }
 
 // hungUp tells the end of a call that was connected.

@@ -145,6 +145,10 @@ func TestResults(t *testing.T) {
 			Attempts: []status.Attempt{{Interface: "if_b", Outcome: status.Skipped, Text: "the peer of if_b registers none of our identities: 403 Forbidden"}}}, "not reached", true, "show sip registrations"},
 		{"name not found", status.Record{Started: begun, Ended: noon, By: status.ByBox, Code: 503, Cause: 38,
 			Attempts: []status.Attempt{{Interface: "if_b", Outcome: status.Unreached, Text: "lookup pbx.example.com: no such host"}}}, "not reached", true, "dns-client server"},
+		{"no answer", status.Record{Started: begun, Ended: noon, By: status.ByCallee, Code: 480, Attempts: []status.Attempt{{Outcome: status.Refused, Code: 480, Started: begun, Ringing: talked}}},
+			"no answer", false, "Nobody answered"},
+		{"not there", status.Record{Started: begun, Ended: noon, By: status.ByCallee, Code: 480, Attempts: []status.Attempt{{Outcome: status.Refused, Code: 480}}}, "not available", true,
+			"The callee is not available"},
 		{"ports", status.Record{Started: begun, Ended: noon, By: status.ByBox, Code: 503, Cause: 47, Reason: "no port"}, "no ports", true, "media-ports"},
 		{"our own answer, by Microsoft's code", status.Record{Started: begun, Connected: talked, Ended: noon, By: status.ByCaller, Cause: 31, Reason: `Q.850;cause=31;text="x"`,
 			Microsoft: &status.MicrosoftText{Code: 560404}}, "answered", false, "this box answered with 404"},
@@ -163,6 +167,31 @@ func TestSpans(t *testing.T) {
 	} {
 		if got := span(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestWhichCallsCountAsFailed(t *testing.T) {
+	up := time.Unix(1, 0)
+	for what, c := range map[string]struct {
+		record status.Record
+		want   bool
+	}{
+		"not found":             {status.Record{Code: 404, By: status.ByCallee}, true},
+		"no license":            {status.Record{Code: 503, By: status.ByBox}, true},
+		"given up":              {status.Record{Code: 487, By: status.ByCaller}, false},
+		"busy":                  {status.Record{Code: 486, By: status.ByCallee}, false},
+		"declined":              {status.Record{Code: 603, By: status.ByCallee}, false},
+		"talked":                {status.Record{Code: 200, By: status.ByCaller, Connected: up}, false},
+		"cut off":               {status.Record{Code: 200, By: status.ByBox, Connected: up}, true},
+		"without media":         {status.Record{Code: 200, By: status.ByMedia, Connected: up}, true},
+		"with one voice":        {status.Record{Code: 200, By: status.ByCaller, Connected: up, Media: []status.RecordMedia{{Side: status.ByCallee, SilentS: 20}}}, true},
+		"ended by command":      {status.Record{Code: 200, By: status.ByAdministrator, Connected: up}, false},
+		"unanswered, timed out": {status.Record{Code: 408, By: status.ByBox}, true},
+	} {
+		c.record.Ended = noon
+		if got := Failed(c.record); got != c.want {
+			t.Errorf("a call that was %s failed: %t, want %t", what, got, c.want)
 		}
 	}
 }

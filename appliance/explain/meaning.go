@@ -49,6 +49,9 @@ func meaningOf(r status.Record) meaning {
 	if last.Code >= 300 {
 		n = last.Code
 	}
+	if n == 480 && !rang(&r) {
+		return meaning{says: "not available", brief: "not available", end: "The callee is not available", do: codes[480].do}
+	}
 	m := codes[n].orBrief(fmt.Sprintf("refused (%d)", n))
 	if c, ok := causes[last.Cause]; ok && vague[n] && !implied(n, last.Cause) {
 		return c.orBrief(m.brief)

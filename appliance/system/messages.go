@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"viaduct/appliance/explain"
 	"viaduct/appliance/messages"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
@@ -27,15 +28,7 @@ func (s *System) ended(r *status.Record) {
 	for _, a := range r.Attempts {
 		ids = append(ids, a.CallID)
 	}
-	s.messages.Ended(failed(r), ids...)
-}
-
-// failed reports whether somebody may want to know why a call went wrong: not where the caller gave up, or the callee was busy or declined.
-func failed(r *status.Record) bool {
-	if !r.Connected.IsZero() {
-		return r.By == status.ByBox || r.By == status.ByMedia || r.OneWay() != ""
-	}
-	return !slices.Contains([]int{486, 487, 600, 603}, r.Code)
+	s.messages.Ended(explain.Failed(*r), ids...)
 }
 
 // CallTrace returns the messages of a call by its ID or a Call-ID: of one in progress, or else of the last one that is recorded.
