@@ -46,6 +46,11 @@ func (b *accounts) Registrations() []status.Registration {
 func (b *accounts) Peers() []status.Peer       { return nil }
 func (b *accounts) Gateways() []status.Gateway { return nil }
 func (b *accounts) Clock() status.Clock        { return status.Clock{Synced: true} }
+func (b *accounts) Ports() []status.Port       { return nil }
+func (b *accounts) PKI() []status.Key          { return nil }
+func (b *accounts) TrafficTotals() status.TrafficTotals {
+	return status.TrafficTotals{}
+}
 func (b *accounts) Alarms() []health.Alarm {
 	list := []health.Alarm{{Severity: health.Warning, Text: "a warning"}}
 	for _, text := range b.failing {
@@ -239,7 +244,7 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, line := range []string{
 		`viaduct_info{release="1.0 \"x\"",commit="0123",board="",serial=""} 1`, `viaduct_calls{state="connected"} 2`, `viaduct_calls{state="held"} 0`,
-		`viaduct_license_alloc{pool="sip-sessions"} 2`, `viaduct_clock_synced 1`,
+		`viaduct_licenses_in_use{pool="sip-sessions"} 2`, `viaduct_clock_synced 1`,
 		`viaduct_registered{gateway="lan",identity="user.01",aor="sip:user.01@pbx",registrar=""} 1`,
 		`viaduct_registered{gateway="wan",identity="user.01",aor="sip:user.01@pbx",registrar=""} 0`,
 	} {

@@ -1,9 +1,18 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang"
 	"viaduct/appliance/status"
 )
 
@@ -36,5 +45,143 @@ func TestLabelsKeepToTheFormat(t *testing.T) {
 	m.value("viaduct_peer_up", 1, "peer", "a\"b\\c\x1b[2J\nviaduct_calls 99\u202e\xff")
 	if got, want := m.String(), `viaduct_peer_up{peer="a\"b\\c\\x1b[2J\\x0aviaduct_calls 99\\u202e\\xff"} 1`+"\n"; got != want {
 		t.Errorf("got %s want %s", got, want)
+	}
+}
+
+const hostile = "a\"b\\c\x1b[2J\nviaduct_calls 99\u202e\xff{}"
+
+// measured is a box with a value for each metric, and names that peers and administrators may have chosen.
+type measured struct{ accounts }
+
+func (*measured) Calls() []status.Call {
+	leg := status.Leg{Interface: hostile, Media: status.Media{Received: 1, JitterMS: 1, RoundTripMS: 1, BurstRatio: 1, MOS: 4}}
+	return []status.Call{{State: status.CallConnected, Calling: hostile, Legs: []status.Leg{leg, leg}}}
+}
+func (*measured) System() status.System {
+	warm := 50.5
+	return status.System{Release: hostile, Started: time.Now(), Temperature: &warm, Processors: []status.Processor{{Busy: time.Second}, {Idle: time.Second}}}
+}
+func (*measured) Ports() []status.Port {
+	return []status.Port{{Name: "eth00", State: status.LinkUp, Rx: status.Counters{Octets: 1 << 60}}, {Name: hostile}}
+}
+func (*measured) Peers() []status.Peer {
+	return []status.Peer{{Interface: "up", State: status.PeerUp, Answer: hostile}, {Interface: "refuses", State: status.PeerRefuses}, {Interface: "unasked", State: status.PeerUnasked}, {Interface: "down", State: status.PeerDown}, {Interface: "down", State: status.PeerDown}}
+}
+func (*measured) Gateways() []status.Gateway {
+	return []status.Gateway{{Name: hostile, Requests: 7, Interfaces: []status.GatewayInterface{{Name: "i", State: status.GatewayUp}}}}
+}
+func (*measured) PKI() []status.Key {
+	return []status.Key{{Kind: status.KeyCertificate, Name: "MINE", NotAfter: time.Unix(1_800_000_000, 0)}, {Kind: status.KeyCertificate, Name: hostile, NotAfter: time.Unix(1, 0)}, {Kind: status.KeyPrivate, Name: "MINE"}, {Kind: status.KeyTrusted, Name: "root", NotAfter: time.Unix(1, 0)}}
+}
+func (*measured) Licenses() status.Licenses {
+	return status.Licenses{Pools: []status.Pool{{Name: "sip-sessions", Total: 4, Alloc: 1}}, Peaks: []status.Peak{{Name: "sip-sessions", Refused: 3}}}
+}
+func (*measured) TrafficTotals() status.TrafficTotals {
+	return status.TrafficTotals{
+		Calls: 9, Answered: 6, OneWay: 1, SetUp: status.Histogram{Bounds: []float64{0.5, 1}, Counts: []int{3, 2, 1}, Sum: 7.25},
+		Interfaces: []status.InterfaceTraffic{{Interface: "teams", Calls: 9, Answered: 4, Failed: []status.Failure{{Code: 486, N: 2}, {Code: 499, N: 1}, {Code: 433, N: 1}, {N: 1}}}, {Interface: "pbx", Outgoing: true, Answered: 2}},
+		MOS:        []status.InterfaceMOS{{Interface: "teams", MOS: status.Histogram{Bounds: []float64{3.6, 4}, Counts: []int{1, 0, 3}, Sum: 15.5}}},
+	}
+}
+
+func text(t *testing.T) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := NewBackend(lang.New(), &measured{accounts{cfg: config.New()}}).Metrics(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestMetricsOfCallsAndPeers(t *testing.T) {
+	out := text(t)
+	for _, want := range []string{
+		`viaduct_calls_ended_total{answered="yes"} 6`, `viaduct_calls_ended_total{answered="no"} 3`, `viaduct_calls_one_way_total 1`,
+		`viaduct_call_attempts_total{interface="teams",direction="in",code="200"} 4`, `viaduct_call_attempts_total{interface="teams",direction="in",code="486"} 2`,
+		`viaduct_call_attempts_total{interface="teams",direction="in",code="4xx"} 2`, `viaduct_call_attempts_total{interface="teams",direction="in",code="none"} 1`,
+		`viaduct_call_attempts_total{interface="pbx",direction="out",code="200"} 2`,
+		`viaduct_call_setup_seconds_bucket{le="0.5"} 3`, `viaduct_call_setup_seconds_bucket{le="1"} 5`, `viaduct_call_setup_seconds_bucket{le="+Inf"} 6`,
+		`viaduct_call_setup_seconds_sum 7.25`, `viaduct_call_setup_seconds_count 6`,
+		`viaduct_mos_bucket{interface="teams",le="4"} 1`, `viaduct_mos_bucket{interface="teams",le="+Inf"} 4`, `viaduct_mos_count{interface="teams"} 4`,
+		`viaduct_registrations{state="registered"} 1`, `viaduct_registrations{state="registering"} 1`, `viaduct_registrations{state="failed"} 0`,
+		`viaduct_peer_up{interface="up",peer=""} 1`, `viaduct_peer_up{interface="refuses",peer=""} 0`, `viaduct_peer_up{interface="unasked",peer=""} 1`, `viaduct_peer_up{interface="down",peer=""} 0`,
+		`viaduct_certificate_not_after_seconds{name="MINE"} 1.8e+09`, `viaduct_licenses_refused_total{pool="sip-sessions"} 3`,
+		`viaduct_processor_seconds_total{processor="0",mode="busy"} 1`, `viaduct_alarm{id="link-down",severity="error"} 1`,
+	} {
+		if !strings.Contains(out, want+"\n") {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "\nviaduct_calls 99") || strings.Contains(out, `name="root"`) {
+		t.Errorf("%s", out)
+	}
+}
+
+// Debian's promtool has nothing to say about names, types, help and escapes.
+func TestPromtoolTakesTheMetrics(t *testing.T) {
+	cmd := osexec.CommandContext(t.Context(), "promtool", "check", "metrics")
+	cmd.Stdin = strings.NewReader(text(t))
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Each query of the dashboard, and of the examples in the document, asks for metrics that the box has, and Prometheus can read it.
+func TestTheDashboardAsksForWhatThereIs(t *testing.T) {
+	have, series := map[string]bool{}, map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\w+) (\w+)$`).FindAllStringSubmatch(text(t), -1) {
+		have[m[1]], series[m[1]] = true, m[2] != "histogram"
+		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+			series[m[1]+suffix] = m[2] == "histogram"
+		}
+	}
+	file, err := os.ReadFile("../../docs/grafana-viaduct-sbc.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(file, &dashboard); err != nil || len(dashboard.Panels) < 10 {
+		t.Fatal(err, len(dashboard.Panels))
+	}
+	rules := "groups:\n- name: dashboard\n  rules:\n"
+	for _, p := range dashboard.Panels {
+		for _, q := range p.Targets {
+			rules += fmt.Sprintf("  - record: panel:%d\n    expr: '%s'\n", len(rules), strings.ReplaceAll(q.Expr, "$instance", ".*"))
+		}
+	}
+	document, err := os.ReadFile("../../docs/monitoring.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile(`viaduct_\w+`)
+	asked := name.FindAllString(string(file), -1)
+	for _, n := range asked {
+		if !series[n] {
+			t.Errorf("the dashboard asks for %s, which there is not", n)
+		}
+	}
+	if len(asked) < 20 {
+		t.Errorf("only %q", asked)
+	}
+	for _, n := range name.FindAllString(string(document), -1) {
+		if !have[n] && !series[n] {
+			t.Errorf("the document tells of %s, which there is not", n)
+		}
+		delete(have, n)
+	}
+	for n := range have {
+		t.Errorf("the document does not tell of %s", n)
+	}
+	path := t.TempDir() + "/rules.yml"
+	if err := os.WriteFile(path, []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := osexec.CommandContext(t.Context(), "promtool", "check", "rules", "--lint=none", path).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

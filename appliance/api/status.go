@@ -39,6 +39,7 @@ var parts = map[string]ask{
 	"alarms":          many(device.Box.Alarms),
 	"bans":            many(device.Box.Bans),
 	"calendar":        one(device.Box.Calendar),
+	"call-records":    one(device.Box.CallArchive),
 	"calls":           many(device.Box.Calls),
 	"check":           one(device.Box.LastCheck),
 	"clock":           one(device.Box.Clock),

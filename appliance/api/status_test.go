@@ -63,6 +63,7 @@ func (*stated) Neighbours() ([]status.Neighbour, error) { return nil, nil }
 func (*stated) Images(context.Context) (status.Images, error) {
 	return status.Images{Board: "sim"}, nil
 }
+func (*stated) CallArchive() status.CallRecords { return status.CallRecords{Days: 7} }
 func (s *stated) CallRecords(n int) ([]status.Record, error) {
 	s.asked = n
 	return []status.Record{{ID: "15", By: status.ByBox}}, nil

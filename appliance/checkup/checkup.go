@@ -101,12 +101,17 @@ func (c *Checker) Check(ctx context.Context, of string, report func(status.Check
 }
 
 func (c *Checker) check(ctx context.Context, of string, report func(status.CheckStep)) status.Checkup {
-	limited, cancel := context.WithTimeout(ctx, longest)
-	defer cancel()
 	s := c.survey()
 	s.addTest()
+	return s.goThrough(ctx, of, plan(s, steps, of), report)
+}
+
+// goThrough runs the tasks of a check within its time.
+func (s *survey) goThrough(ctx context.Context, of string, tasks []*task, report func(status.CheckStep)) status.Checkup {
+	limited, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
 	out := status.Checkup{Of: of, Started: time.Now()}
-	out.Steps = s.run(limited, plan(s, steps, of), func(x status.CheckStep) {
+	out.Steps = s.run(limited, tasks, func(x status.CheckStep) {
 		if ctx.Err() == nil && report != nil {
 			report(x)
 		}

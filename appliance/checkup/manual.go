@@ -34,5 +34,26 @@ no registration and no penalty box.
 		}
 		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", d.id, of, d.about, after)
 	}
+	out.WriteString(`
+## Federation
+
+` + "`check federation DOMAIN`" + ` looks at what a partner needs who wants to reach a domain by SIP federation (Skype for Business Server, XPhone, ProCall, and Teams between clouds):
+the record, the name, the certificate and the answer of its edge. Whether the own edge can be reached from outside cannot be seen from inside.
+
+| step | what it finds out | after |
+|---|---|---|
+`)
+	for _, d := range federationSteps {
+		after := strings.Join(d.after, ", ")
+		if after == "" {
+			after = "-"
+		}
+		fmt.Fprintf(&out, "| `%s` | %s | %s |\n", d.id, d.about, after)
+	}
+	fmt.Fprintf(&out, `
+A domain of Microsoft 365 has this record, and no other; Teams ignores one that leads elsewhere:
+
+    _sipfederationtls._tcp.DOMAIN  SRV  100 1 5061 %s
+`, microsoftEdge)
 	return out.String()
 }

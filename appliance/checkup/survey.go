@@ -21,6 +21,8 @@ type survey struct {
 	sides []*side
 	peers []*peer
 
+	partner *federation // of `check federation`; nil: another check
+
 	servers []netip.AddrPort
 	told    once[[]opinion] // what the name servers say
 }

@@ -25,6 +25,8 @@ type Config struct {
 	Syslog     *Syslog // nil: the log stays in the box
 	SNMP       *SNMP   // nil: nothing listens
 
+	CallRecords *CallRecords // nil: see Records
+
 	PasswordEncryption bool // print and store secrets in a form that this box alone can read
 	Console            Console
 	Accounts           []*Account

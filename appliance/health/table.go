@@ -78,6 +78,12 @@ var (
 		ID: "call-records-lost", Severity: Error, Title: "call records are lost", Text: "{why}",
 		Advice: "`show version` shows the free space of the flash.",
 	})
+	RecordsWait = declare(Warnable{
+		ID: "call-records-wait", Severity: Warning, Title: "call records cannot be posted",
+		Text:   "call records wait for {server}: {why}{shed}",
+		Advice: "See to the server, or correct the line `post` in `call-records`. `show call-records` shows how much waits; the box tries again every five minutes at least, and sends all that it still keeps.",
+		Again:  "shed", After: []Cause{{Of: NameServersSilent}},
+	})
 	Unsaved = declare(Warnable{
 		ID: "config-unsaved", Severity: Info, Title: "the configuration is not saved", Delay: time.Hour,
 		Text:   "the running configuration is not the startup-config: a restart takes the changes back",
@@ -86,7 +92,7 @@ var (
 	FlashFull = declare(Warnable{
 		ID: "flash-full", Severity: Warning, Title: "the flash is nearly full",
 		Text:   "{free} of {total} are free on the flash",
-		Advice: "Call records take most of it: see to it that they are fetched, or keep them for fewer days.",
+		Advice: "Call records take most of it: keep them for fewer days (`keep` in `call-records`).",
 	})
 	Hot = declare(Warnable{
 		ID: "temperature", Severity: Warning, Title: "the box is too hot",

@@ -1,10 +1,14 @@
 package lab
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"viaduct/appliance/api/wire"
 )
 
 // in runs a program at a neighbour of the box.
@@ -60,4 +64,35 @@ func TestStationsSeeACall(t *testing.T) {
 		t.Errorf("%v\n%s", err, said)
 	}
 	r.end(out, in)
+}
+
+// promtool has nothing to say about the metrics of a box that talks, and they tell of the call once it is over.
+func TestMetricsOfACall(t *testing.T) {
+	r := runBox(t, Setup{})
+	read := func() string {
+		answer, err := r.box.client.Get("http://box" + wire.PathMetrics)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(r.ctx, "promtool", "check", "metrics")
+		cmd.Stdin = bytes.NewReader(text)
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%v\n%s\n%s", err, out, text)
+		}
+		return string(text)
+	}
+	out, in := r.fromPBX(Ring{})
+	if text := read(); !strings.Contains(text, "\nviaduct_calls{state=\"connected\"} 1\n") || !strings.Contains(text, "\nviaduct_registrations{state=\"registered\"} 3\n") {
+		t.Errorf("%s", text)
+	}
+	r.end(out, in)
+	r.wait("the call to be counted", func() bool {
+		text := read()
+		return strings.Contains(text, "\nviaduct_calls_ended_total{answered=\"yes\"} 1\n") && strings.Contains(text, "\nviaduct_call_setup_seconds_count 1\n")
+	})
 }

@@ -86,6 +86,8 @@ func randomValue(t *rapid.T, c Choice) string {
 		return rapid.StringMatching(`[a-z0-9]{1,8}@[a-z]{2,5}\.test`).Draw(t, "mail")
 	case "URL of a proxy, such as http://192.168.1.9:3128":
 		return rapid.StringMatching(`http://[a-z]{1,5}(:[1-9][0-9]{1,3})?`).Draw(t, "proxy")
+	case "URL of a web server, with https":
+		return rapid.StringMatching(`https://[a-z]{1,5}(:[1-9][0-9]{1,3})?(/[a-z?=&]{0,5})?`).Draw(t, "https")
 	case "text, not empty":
 		return rapid.StringMatching(`[a-z." ]{1,8}`).Draw(t, "value")
 	case "country code, one to three digits":

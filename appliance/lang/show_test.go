@@ -114,6 +114,13 @@ func (busyBox) Traffic(last time.Duration) status.Traffic {
 		Interfaces: []status.InterfaceTraffic{{Interface: "if_pbx", Calls: 20, Answered: 15, MOS: 4.31}, {Interface: "if_teams_1", Outgoing: true, Calls: 20, Answered: 15, Failed: busy, Unheard: 1}}}
 }
 
+func (busyBox) CallArchive() status.CallRecords {
+	return status.CallRecords{Days: 7, First: "2026-11-16", Octets: 1_234_567, Limit: 256 << 20, Syslog: "local1", Post: &status.RecordPost{
+		URL: "https://records.example.com/sbc", Waiting: 2222, Accepted: noon.Add(-time.Hour), Since: noon.Add(-50 * time.Minute), Refused: 1, Deleted: true,
+		Failing: "the server answers 503 Service Unavailable",
+	}}
+}
+
 func (busyBox) Registrations() []status.Registration {
 	return []status.Registration{
 		{Identity: "user.01", AOR: "user.01@pbx", Registrar: "192.168.1.100", State: status.Registered, Expires: noon.Add(90 * time.Second), Code: 200, Reason: "OK", Next: noon.Add(time.Minute)},
@@ -238,7 +245,7 @@ func TestShow(t *testing.T) {
 	var out strings.Builder
 	shown := []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
-		"show calls history", "show calls history 1", "show calls history json", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
+		"show calls history", "show calls history 1", "show calls history json", "show calls history csv", "show calls history masked", "show calls history json masked", "show call-records", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
 		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts", "show snmp", "show acme", "show acme lan", "show acme x",
 	}

@@ -64,6 +64,13 @@ var statements = []Line{
 		{Line: "facility <facility:local0|local1|local2|local3|local4|local5|local6|local7>", Into: "Facility", Help: "Syslog facility of the messages"},
 	}},
 	{Line: "snmp-server", Into: "SNMP", Help: "Let management stations read the state of the box with SNMP, and send them traps", Prompt: "snmp", Lines: snmpServer},
+	{Line: "call-records", Into: "CallRecords", Help: "How long records of calls are kept, and where they are sent", Prompt: "records", Lines: []Line{
+		{Line: "keep <days:1..3650>", Into: "Days", Help: "Days for which the box keeps records; with 7, the default, none is older than a week"},
+		{Line: "syslog <facility:local0|local1|local2|local3|local4|local5|local6|local7> [masked]", Into: "Syslog",
+			Help: "Send a line for each call to the servers of syslog-client, with this facility; masked leaves out the last three digits of numbers", Example: "syslog local1"},
+		{Line: "post <url:https> [token <token>] [masked]", Into: "Post", Help: "Send the records as JSON, in batches, to a web server, which is given the token as Authorization: Bearer; masked leaves out the last three digits of numbers",
+			Words: map[string]string{"token": "What the server knows the box by"}, Example: "post https://records.example.com/sbc token 4f1c2a9e"},
+	}},
 	ignored("webserver <_:rest>", "Web pages of the original device", noEffect),
 	{Line: "password-encryption", Into: "PasswordEncryption", Help: "Print and store secrets in a form that only this box can read; a backup includes the key"},
 	{Line: "console idle-timeout <seconds:0..86400>", Into: "Console.IdleTimeout", Help: "Log an idle session out after this time; 0: never"},

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"viaduct/appliance/config"
 )
@@ -116,6 +117,23 @@ func (l *Syslog) begin(ctx context.Context, s *server, needs SyslogNeeds) *run {
 	return r
 }
 
+// Tell sends a message with a facility of its own, whatever the severity from which on the log is sent.
+func (l *Syslog) Tell(facility, message string, attrs ...slog.Attr) {
+	s := l.settings.Load()
+	if len(s.servers) == 0 {
+		return
+	}
+	r := slog.NewRecord(time.Now(), slog.LevelInfo, message, 0)
+	r.AddAttrs(attrs...)
+	s.send(s.form.format(facilities[facility], r, nil))
+}
+
+func (s *syslogSettings) send(text []byte) {
+	for _, server := range s.servers {
+		server.queue.push(text)
+	}
+}
+
 // Handler returns the handler for a logger.
 func (l *Syslog) Handler() slog.Handler { return &syslogHandler{log: l} }
 
@@ -131,10 +149,7 @@ func (h *syslogHandler) Enabled(_ context.Context, level slog.Level) bool {
 
 func (h *syslogHandler) Handle(_ context.Context, r slog.Record) error {
 	if s := h.log.settings.Load(); len(s.servers) > 0 {
-		text := s.form.format(s.facility, r, h.attrs)
-		for _, server := range s.servers {
-			server.queue.push(text)
-		}
+		s.send(s.form.format(s.facility, r, h.attrs))
 	}
 	return nil
 }

@@ -499,3 +499,18 @@ input(type="imtcp" port="0" address="127.0.0.1" listenPortFileName="DIR/port" ru
 		})
 	}
 }
+
+// Records of calls have a facility of their own, go out whatever the severity of the log, and name their call in the structured data.
+func TestAMessageWithAFacilityOfItsOwn(t *testing.T) {
+	r := receive(t, nil)
+	go r.serve()
+	cfg := to(r.port(), "tcp")
+	cfg.Syslog.Severity = "error"
+	s := send(t, cfg, nil)
+	s.Tell("local3", "call record", slog.String("call", "9f2b3c4d"), slog.String("calling", "+4930"), slog.String("reason", "a \"b\"\n<0>"))
+	got := <-r.lines
+	if !strings.HasPrefix(got, "<158>1 ") || !strings.HasSuffix(got, ` sbc01 sbcd - - [viaduct@0 call="9f2b3c4d"] msg="call record" call=9f2b3c4d calling=+4930 reason="a \"b\"\\x0a<0>"`) {
+		t.Errorf("%s", got)
+	}
+	NewSyslog().Tell("local3", "nobody hears it")
+}

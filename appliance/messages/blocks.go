@@ -4,9 +4,6 @@ import "net/netip"
 
 const blockSize = 128
 
-// none is the index of nothing.
-const none int32 = -1
-
 // message is what is kept of a message besides its text. All indexes are those of the arrays of a Store.
 type message struct {
 	at            int64 // Unix nanoseconds
@@ -45,17 +42,7 @@ func (e endpoint) addrPort() netip.AddrPort {
 type texts struct {
 	data []byte
 	next []int32
-	free int32
-	left int // free blocks
-}
-
-func newTexts(blocks int) texts {
-	t := texts{data: make([]byte, blocks*blockSize), next: make([]int32, blocks), left: blocks}
-	for i := range t.next {
-		t.next[i] = int32(i) + 1
-	}
-	t.next[blocks-1] = none
-	return t
+	free places
 }
 
 // blocksFor is how many blocks a text takes.
@@ -65,9 +52,14 @@ func blocksFor(octets int) int { return (octets + blockSize - 1) / blockSize }
 func (t *texts) put(m []byte) int32 {
 	first, last := none, none
 	for len(m) > 0 {
-		b := t.free
-		t.free = t.next[b]
-		t.left--
+		b := t.free.head
+		if b == none {
+			b = t.free.fresh
+			t.free.fresh++
+		} else {
+			t.free.head = t.next[b]
+		}
+		t.free.left--
 		n := copy(t.data[int(b)*blockSize:int(b+1)*blockSize], m)
 		m = m[n:]
 		if t.next[b] = none; last == none {
@@ -84,8 +76,8 @@ func (t *texts) put(m []byte) int32 {
 func (t *texts) drop(first int32) {
 	for first != none {
 		next := t.next[first]
-		t.next[first], t.free = t.free, first
-		t.left++
+		t.next[first], t.free.head = t.free.head, first
+		t.free.left++
 		first = next
 	}
 }

@@ -56,16 +56,22 @@ func (s *Store) find(hash uint64) int32 {
 
 // begin makes a dialog of an INVITE. Those that we send are of calls.
 func (s *Store) begin(hash uint64, sent bool) int32 {
-	for s.idle == none {
+	for s.idle.left == 0 {
 		if d := s.lists[emptied].head; d != none {
 			s.drop(d)
 		} else {
 			s.shedOne()
 		}
 	}
-	d := s.idle
+	d := s.idle.head
+	if d == none {
+		d = s.idle.fresh
+		s.idle.fresh++
+	} else {
+		s.idle.head = s.dialogs[d].next
+	}
+	s.idle.left--
 	x := &s.dialogs[d]
-	s.idle = x.next
 	b := s.bucket(hash)
 	*x = dialog{hash: hash, chain: *b, of: none, mate: none, first: none, last: none, opening: none}
 	*b = d
@@ -82,9 +88,15 @@ func (s *Store) add(d int32, e *siptransport.TraceEntry, whole, kept []byte) {
 	if x.class == emptied {
 		s.move(d, live)
 	}
-	i := s.unused
+	i := s.unused.head
+	if i == none {
+		i = s.unused.fresh
+		s.unused.fresh++
+	} else {
+		s.unused.head = s.messages[i].next
+	}
+	s.unused.left--
 	m := &s.messages[i]
-	s.unused = m.next
 	*m = message{
 		at: e.Time.UnixNano(), next: none, first: none, size: int32(len(whole)), kept: int32(len(kept)), original: none, order: x.count + x.shed,
 		local: endpointOf(e.Local), remote: endpointOf(e.Remote), transport: uint8(e.Transport), sent: e.Sent,
@@ -136,15 +148,22 @@ func (s *Store) dropMiddle(x *dialog) bool {
 	return true
 }
 
-// free gives a message and its text back.
+// free gives a message of a dialog and its text back.
 func (s *Store) free(x *dialog, i int32) {
+	if m := &s.messages[i]; m.original == none {
+		s.count(x, -blocksFor(int(m.kept)))
+	}
+	s.release(i)
+	x.count--
+}
+
+func (s *Store) release(i int32) {
 	m := &s.messages[i]
 	if m.original == none {
 		s.texts.drop(m.first)
-		s.count(x, -blocksFor(int(m.kept)))
 	}
-	m.next, s.unused = s.unused, i
-	x.count--
+	m.next, s.unused.head = s.unused.head, i
+	s.unused.left++
 }
 
 func (s *Store) count(x *dialog, blocks int) {

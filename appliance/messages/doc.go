@@ -3,7 +3,7 @@
 // It owns the memory in which they lie, and the choice of what is shed when that is full. It does not know calls: messages are found by
 // their Call-ID, Began and Ended tell which Call-IDs are a call, and whether it failed. Only dialogs that begin with an INVITE are kept.
 //
-// Memory is allocated once, and is free of pointers: text lies in blocks of one array, everything else in arrays of small structs that name
+// Memory is allocated once, outside the heap, and is free of pointers: text lies in blocks of one array, everything else in arrays of small structs that name
 // each other by index. The garbage collector has nothing to mark in it, however much is kept.
 //
 // What is shed first is a matter of classes:

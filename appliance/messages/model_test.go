@@ -318,15 +318,19 @@ func compare(t *testing.T, s *Store, o *model, ids int, where string) {
 		}
 	}
 	blocks, messages := o.used()
-	if free := s.texts.left; free != s.limits.blocks-blocks {
-		t.Errorf("%s: %d blocks are free of %d, %d are in use", where, free, s.limits.blocks, blocks)
+	free := s.limits.blocks - int(s.texts.free.fresh)
+	for i := s.texts.free.head; i != none; i = s.texts.next[i] {
+		free++
 	}
-	unused := 0
-	for i := s.unused; i != none; i = s.messages[i].next {
+	if free != s.limits.blocks-blocks || free != s.texts.free.left {
+		t.Errorf("%s: %d blocks are free of %d (%d are counted), %d are in use", where, free, s.limits.blocks, s.texts.free.left, blocks)
+	}
+	unused := s.limits.messages - int(s.unused.fresh)
+	for i := s.unused.head; i != none; i = s.messages[i].next {
 		unused++
 	}
-	if unused != s.limits.messages-messages {
-		t.Errorf("%s: %d places for messages are free of %d, %d are in use", where, unused, s.limits.messages, messages)
+	if unused != s.limits.messages-messages || unused != s.unused.left {
+		t.Errorf("%s: %d places for messages are free of %d (%d are counted), %d are in use", where, unused, s.limits.messages, s.unused.left, messages)
 	}
 }
 

@@ -5,7 +5,7 @@ func (s *Store) makeRoom(blocks int) {
 	for l := &s.lists[stray]; l.blocks+blocks > s.blocks/8 && l.length > 0 || l.length >= max(1, len(s.dialogs)/8); {
 		s.drop(l.head)
 	}
-	for s.texts.left < blocks || s.unused == none {
+	for s.texts.free.left < blocks || s.unused.left == 0 {
 		s.shedOne()
 	}
 }
@@ -54,7 +54,8 @@ func (s *Store) drop(d int32) {
 			b = &s.dialogs[*b].chain
 		}
 		*b = x.chain
-		x.next, s.idle = s.idle, d
+		x.next, s.idle.head = s.idle.head, d
+		s.idle.left++
 		d = x.mate
 	}
 }
@@ -74,10 +75,7 @@ func (s *Store) empty(d int32) {
 func (s *Store) clear(x *dialog) {
 	for i := x.first; i != none; {
 		next := s.messages[i].next
-		if m := &s.messages[i]; m.original == none {
-			s.texts.drop(m.first)
-		}
-		s.messages[i].next, s.unused = s.unused, i
+		s.release(i)
 		i = next
 	}
 	x.first, x.last, x.opening, x.count, x.blocks = none, none, none, 0, 0

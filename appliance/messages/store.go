@@ -34,9 +34,9 @@ type Store struct {
 	mu       sync.Mutex
 	texts    texts
 	messages []message
-	unused   int32 // messages
+	unused   places // messages
 	dialogs  []dialog
-	idle     int32   // dialogs without use
+	idle     places  // dialogs
 	buckets  []int32 // the first dialog of each hash
 	lists    [classes]list
 	ends     int64 // calls that have ended
@@ -63,20 +63,14 @@ type Dialog struct {
 func New() *Store { return newStore(sizes) }
 
 func newStore(l limits) *Store {
-	s := &Store{limits: l, seed: maphash.MakeSeed(), texts: newTexts(l.blocks), messages: make([]message, l.messages), dialogs: make([]dialog, l.dialogs), idle: none}
-	for i := range s.messages {
-		s.messages[i].next = int32(i) + 1
-	}
-	s.messages[l.messages-1].next = none
-	for i := range s.dialogs {
-		s.dialogs[i].next = int32(i) + 1
-	}
-	s.dialogs[l.dialogs-1].next, s.idle = none, 0
 	buckets := 1
 	for buckets < 2*l.dialogs {
 		buckets *= 2
 	}
-	s.buckets = make([]int32, buckets)
+	s := &Store{limits: l, seed: maphash.MakeSeed(), unused: newPlaces(l.messages), idle: newPlaces(l.dialogs)}
+	m := newMemory(s, sizeOf[message](l.messages)+sizeOf[dialog](l.dialogs)+sizeOf[int32](buckets)+sizeOf[int32](l.blocks)+sizeOf[byte](l.blocks*blockSize))
+	s.messages, s.dialogs, s.buckets = array[message](&m, l.messages), array[dialog](&m, l.dialogs), array[int32](&m, buckets)
+	s.texts = texts{next: array[int32](&m, l.blocks), data: array[byte](&m, l.blocks*blockSize), free: newPlaces(l.blocks)}
 	for i := range s.buckets {
 		s.buckets[i] = none
 	}

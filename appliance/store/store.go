@@ -1,5 +1,5 @@
 // Package store is the state folder of a box: startup-config and the last ten before it, keys and certificates, licenses, the saved
-// time, call records, the key that seals passwords, and backups of all that.
+// time, the key that seals passwords, and backups of all that.
 //
 // It owns the layout of the folder and the form of a backup. It does not own what the texts mean (lang, pki, license), nor when they
 // are written. It starts no goroutine. PID 1 mounts the medium; flash writes files so that they survive a power cut.
@@ -56,8 +56,7 @@ const (
 	keyFolder    = "pki/private-key"
 	recordsDir   = "cdr"
 
-	keptStartups   = 10
-	recordsMaximum = 256 << 20 // octets of call records; about half a million calls
+	keptStartups = 10
 )
 
 // Open opens the state folder and makes its missing parts. It fails only when there is no such folder; Problems reports files that cannot
@@ -118,7 +117,5 @@ func (s *Store) closeStartup() error {
 // ReadOnly reports that nothing can be written.
 func (s *Store) ReadOnly() bool { return s.readOnly }
 
-// Records opens the call records: JSON lines, one file a day. Close the log after use.
-func (s *Store) Records() (*flash.Log, error) {
-	return flash.OpenLog(flash.LogOptions{Dir: filepath.Join(s.dir, recordsDir), Suffix: ".jsonl", Perm: 0o600, MaxTotal: recordsMaximum})
-}
+// RecordsDir is the folder of the call records. Package records makes it, and owns what is in it.
+func (s *Store) RecordsDir() string { return filepath.Join(s.dir, recordsDir) }

@@ -1,14 +1,13 @@
 package system
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/health"
+	"viaduct/appliance/records"
 	"viaduct/appliance/status"
 )
 
@@ -62,65 +61,32 @@ func (s *System) Traffic(last time.Duration) status.Traffic { return s.traffic.L
 // TrafficTotals counts the calls since the start.
 func (s *System) TrafficTotals() status.TrafficTotals { return s.traffic.Totals() }
 
-// record counts a call and hands its record to the writer; a call never waits for the flash.
+// record takes the record of a call that has ended; it does not wait.
 func (s *System) record(r status.Record) {
 	s.traffic.Count(r)
 	s.eye.Ended(r)
 	s.ended(&r)
-	select {
-	case s.records <- r:
-	default:
-		s.judge(health.RecordsLost, "call records are lost: they come faster than the flash takes them")
-	}
+	s.archive.Take(r)
 }
 
-// writeRecords writes call records until ctx ends and every record before that is written.
-func (s *System) writeRecords(ctx context.Context) error {
-	log, err := s.store.Records()
-	if err != nil {
-		return fmt.Errorf("open call records: %w", err)
-	}
-	defer s.health.Clear(health.RecordsLost, "")
-	write := func(r status.Record) {
-		line, err := json.Marshal(r)
-		if err == nil {
-			err = log.Append(line)
-		}
-		if err != nil {
-			s.judge(health.RecordsLost, fmt.Sprintf("call records are not written: %v", err))
-			return
-		}
-		s.health.Clear(health.RecordsLost, "")
-	}
-	for {
-		select {
-		case r := <-s.records:
-			write(r)
-		case <-ctx.Done():
-			for len(s.records) > 0 {
-				write(<-s.records)
+// newArchive makes what keeps the records of calls.
+func (s *System) newArchive() *records.Archive {
+	return records.New(records.Options{
+		Dir: s.store.RecordsDir(), Log: s.log, Health: &s.health, Client: s.web,
+		Sane: func() error { return s.clock.Sane() },
+		Syslog: func(facility string, attributes []slog.Attr) {
+			if s.o.Syslog != nil {
+				s.o.Syslog.Tell(facility, "call record", attributes...)
 			}
-			return log.Close()
-		}
-	}
+		},
+	})
 }
 
-// CallRecords returns the records of the last n calls, oldest first. It skips a line that a power cut left incomplete.
-func (s *System) CallRecords(n int) ([]status.Record, error) {
-	log, err := s.store.Records()
-	if err != nil {
-		return nil, fmt.Errorf("open call records: %w", err)
-	}
-	defer log.Close()
-	lines, err := log.Last(n)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]status.Record, 0, len(lines))
-	for _, line := range lines {
-		if r, err := status.ReadRecord(line); err == nil {
-			list = append(list, r)
-		}
-	}
-	return list, nil
-}
+// CallRecords returns the records of the last n calls, oldest first.
+func (s *System) CallRecords(n int) ([]status.Record, error) { return s.archive.Last(n) }
+
+// CallArchive describes what is kept of call records, and where they go.
+func (s *System) CallArchive() status.CallRecords { return s.archive.Status() }
+
+// EraseCallRecords deletes the call records of the days before the last ones, all for 0, and returns how many files those were.
+func (s *System) EraseCallRecords(days int) (int, error) { return s.archive.Erase(days) }

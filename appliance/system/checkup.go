@@ -21,6 +21,11 @@ func (s *System) Check(ctx context.Context, of string, report func(status.CheckS
 	return s.checkup.Check(ctx, of, report)
 }
 
+// CheckFederation looks at what a partner needs who federates with a domain.
+func (s *System) CheckFederation(ctx context.Context, domain string, report func(status.CheckStep)) status.Checkup {
+	return s.checkup.CheckFederation(ctx, domain, report)
+}
+
 // LastCheck is the outcome of the last check of everything.
 func (s *System) LastCheck() status.Checkup { return s.checkup.Last() }
 

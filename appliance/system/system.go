@@ -41,6 +41,7 @@ import (
 	"viaduct/appliance/messages"
 	"viaduct/appliance/names"
 	"viaduct/appliance/netcfg"
+	"viaduct/appliance/records"
 	"viaduct/appliance/release"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
@@ -87,8 +88,8 @@ type System struct {
 	reloads
 	updates
 	certificates
-	moved    chan struct{}      // one token: the clock was stepped
-	records  chan status.Record // to be written
+	moved    chan struct{} // one token: the clock was stepped
+	archive  *records.Archive
 	traffic  *traffic.Book
 	licenses *license.Manager
 	health   health.Tracker
@@ -166,13 +167,14 @@ func Open(o Options) (*System, error) {
 		return nil, fmt.Errorf("open state in %s: %w", o.StateDir, err)
 	}
 	s := &System{
-		o: o, log: o.Log, start: time.Now(), store: state, licenses: license.New(), moved: make(chan struct{}, 1), records: make(chan status.Record, 1000),
+		o: o, log: o.Log, start: time.Now(), store: state, licenses: license.New(), moved: make(chan struct{}, 1),
 		snapshots: snapshots{changed: make(chan struct{}, 1), now: make(chan struct{}, 1)}, reloads: reloads{reload: make(chan struct{}, 1)},
 		updates: updates{lit: make(chan struct{}, 1)}, certificates: certificates{rekeyed: make(chan struct{}, 1)},
 	}
 	s.unknown = s.newIssuers()
 	s.firmware = firmware.New(firmware.Options{Log: o.Log, Socket: o.Installer, Web: s.web, Changed: s.relight})
 	s.bans, s.traffic = bans.New(o.Log), traffic.New()
+	s.archive = s.newArchive()
 	s.sessions.Log, s.sessions.Welcome, s.sessions.Calls = o.Log, s.welcome, s.Calls
 	s.health.Log = o.Log
 	s.eye = watch.New(&s.health, o.Board.PortName)
@@ -286,7 +288,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 	engines := append(more, []Engine{
 		{Name: "alarms", Down: health.ServiceDown, Run: s.health.Run},
 		{Name: "rescue", Down: health.ServiceDown, Run: s.obey},
-		{Name: "records", Down: health.ServiceDown, Run: s.writeRecords},
+		{Name: "records", Down: health.ServiceDown, Run: s.archive.Run},
 		{Name: "syslog", Down: health.ServiceDown, Run: s.sendSyslog},
 		{Name: "clock", Down: health.ServiceDown, Run: s.clock.Run},
 		{Name: "tls", Down: health.ServiceDown, Run: s.awaitClock},
@@ -374,6 +376,7 @@ func (s *System) apply(cfg *config.Config) {
 	if s.o.Syslog != nil {
 		s.o.Syslog.Apply(cfg, lang.Hostname(cfg, s.Serial))
 	}
+	s.archive.Apply(cfg.Records(), lang.Hostname(cfg, s.Serial))
 	s.watchGateways(len(cfg.Gateways))
 	report, err := s.net.Apply(cfg)
 	var refused []health.Args

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/cdr"
 	"viaduct/appliance/explain"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
@@ -103,6 +104,47 @@ func (pg Page) RecordsJSON(records []status.Record) error {
 		pg.Printf("%s\n", line)
 	}
 	return nil
+}
+
+// RecordsCSV writes records as a table for spreadsheets.
+func (pg Page) RecordsCSV(records []status.Record) {
+	pg.Printf("%s\n", cdr.Header())
+	for _, r := range records {
+		pg.Printf("%s\n", cdr.Row(r))
+	}
+}
+
+// CallRecords tells what is kept of call records, and how far they have been sent.
+func (pg Page) CallRecords(a status.CallRecords, now time.Time) {
+	kept := fmt.Sprintf("Kept: %s, %s of at most %s", plural.Of(a.Days, "day"), octets(a.Octets), octets(a.Limit))
+	if a.First != "" {
+		kept += ", since " + a.First
+	}
+	pg.Printf("%s\n", kept)
+	if a.Waiting > 0 {
+		pg.Printf("Not written yet: %s\n", plural.Of(a.Waiting, "record"))
+	}
+	pg.Printf("Syslog: %s\n", cmp.Or(a.Syslog, "no"))
+	if a.Post == nil {
+		pg.Printf("Posted to: no server\n")
+		return
+	}
+	pg.Printf("Posted to: %s\n", a.Post.URL)
+	if !a.Post.Accepted.IsZero() {
+		pg.Printf("Last accepted: %s ago\n", span(now.Sub(a.Post.Accepted)))
+	}
+	if a.Post.Waiting > 0 {
+		pg.Printf("Waiting: %s\n", octets(a.Post.Waiting))
+	}
+	if a.Post.Failing != "" {
+		pg.Folded("Failing: ", fmt.Sprintf("for %s: %s", span(now.Sub(a.Post.Since)), a.Post.Failing))
+	}
+	if a.Post.Deleted {
+		pg.Printf("The oldest that waited have been deleted unsent.\n")
+	}
+	if a.Post.Refused > 0 {
+		pg.Printf("Refused: %d\n", a.Post.Refused)
+	}
 }
 
 // Record shows the full record of a past call.

@@ -12,10 +12,26 @@ type checkArgs struct {
 	JSON bool
 }
 
-// runCheck goes through the steps of a check, and prints each as soon as it is done.
+// runCheck goes through the steps of a check.
 func runCheck(c *Call, a *checkArgs) error {
-	if a.JSON {
-		text, err := json.Marshal(c.Box.Check(c.Ctx, a.Of, nil))
+	return c.check(a.JSON, func(report func(status.CheckStep)) status.Checkup { return c.Box.Check(c.Ctx, a.Of, report) })
+}
+
+type federationArgs struct {
+	Domain string
+	JSON   bool
+}
+
+func checkFederation(c *Call, a *federationArgs) error {
+	return c.check(a.JSON, func(report func(status.CheckStep)) status.Checkup {
+		return c.Box.CheckFederation(c.Ctx, a.Domain, report)
+	})
+}
+
+// check runs a check, and prints each step as soon as it is done.
+func (c *Call) check(asJSON bool, run func(report func(status.CheckStep)) status.Checkup) error {
+	if asJSON {
+		text, err := json.Marshal(run(nil))
 		if err != nil {
 			return fmt.Errorf("write the outcome: %w", err)
 		}
@@ -24,7 +40,7 @@ func runCheck(c *Call, a *checkArgs) error {
 	}
 	c.live()
 	pg := c.page()
-	out := c.Box.Check(c.Ctx, a.Of, func(x status.CheckStep) { pg.CheckStep(x) })
+	out := run(func(x status.CheckStep) { pg.CheckStep(x) })
 	if c.Ctx.Err() == nil {
 		pg.CheckEnd(out)
 	}

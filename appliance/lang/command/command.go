@@ -26,6 +26,8 @@ func Operator() []cli.Line {
 		command("nslookup <host:host>", "Query the name servers", nslookup),
 		worded(command("check <of:teams|pbx|all> [json]", "Find out whether calls can work, step by step, and what to do where they cannot; it takes half a minute at most and changes nothing; json prints the outcome in one line", runCheck),
 			"teams", "The way to Microsoft Teams: network, names, clock, certificate, TLS, OPTIONS, trust", "pbx", "The PBX: host, SIP, registrations, codecs, voice", "all", "Both", "json", "The outcome as JSON, when all is done"),
+		worded(command("check federation <domain:host> [json]", "Find out whether a domain can be reached by SIP federation: its SRV record, the name, the certificate and the answer of its edge", checkFederation),
+			"federation", "What a partner of SIP federation needs of a domain", "json", "The outcome as JSON, when all is done"),
 		command("who", "Show who is logged in", who),
 		command("show users", "Who is logged in", who),
 	}, showCommands()...)
@@ -71,6 +73,8 @@ func Admin() []cli.Line {
 		command("import calendar", "Take a newer calendar of announcements, signed by an issuer of licenses and pasted; `show pki calendar` shows it", importCalendar),
 		command("erase calendar", "Return to the calendar of this firmware", func(c *Call, _ *none) error { return c.Box.EraseCalendar() }),
 		command("clock sync", "Query the time servers now and set the clock, whatever the difference", clockSync),
+		worded(command("erase call-records [older-than <days:1..3650>] [force]", "Delete the records of calls, all or those that are older than some days", eraseRecords),
+			"older-than", "Only those of earlier days"),
 		command("erase startup-config", "Delete the startup-config", eraseStartup),
 		worded(command("reload [graceful] [limit <limit:1..1440>] [in <minutes:1..1440>] [force]", "Restart with the startup-config: now, after the last call (graceful), or after some minutes unless cancelled; reboots if an image is waiting. "+
 			"graceful takes the box out of service as `drain` does, and restarts after limit minutes at the latest. It asks for confirmation if changes or calls would be lost, unless force is given", reload), "graceful", "When the last call has ended; new ones go elsewhere", "limit", "At the latest after so many minutes, default 60"),

@@ -6,8 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/cdr"
 	"viaduct/appliance/cli"
 	"viaduct/appliance/explain"
+	"viaduct/appliance/plural"
 	"viaduct/appliance/status"
 )
 
@@ -17,15 +19,17 @@ const recordsSearched = 10_000
 // historyCommand lists calls that have ended. Its number may stand alone.
 func historyCommand() cli.Line {
 	return withExample("show calls history failed since 08:00", worded(
-		command("show calls history [<calls:1..10000>] [failed] [to <to:called>] [since <since:moment>] [json]",
+		command("show calls history [<calls:1..10000>] [failed] [to <to:called>] [since <since:moment>] [json] [csv] [masked]",
 			"The last calls that ended, 20 by default, with the result in words and the quality of both voices", showHistory),
 		"failed", "Calls that did not come about, were lost, or had voice of one side only", "to", "Calls to this number",
-		"since", "Calls since this time", "json", "Their records, one per line, for scripts"))
+		"since", "Calls since this time", "json", "Their records, one per line, for scripts",
+		"csv", "A table for spreadsheets, one record per line", "masked", "Without the last three digits of numbers"))
 }
 
 type historyArgs struct {
 	Calls        int // 0: as many as a screen shows, all that are selected
 	Failed, JSON bool
+	CSV, Masked  bool
 	To, Since    string
 }
 
@@ -54,10 +58,41 @@ func showHistory(c *Call, a *historyArgs) error {
 		}
 	}
 	list = list[max(0, len(list)-n):]
-	if a.JSON {
-		return page.RecordsJSON(list)
+	if a.Masked {
+		for n, r := range list {
+			list[n] = cdr.Mask(r)
+		}
 	}
-	page.Records(list)
+	switch {
+	case a.CSV:
+		page.RecordsCSV(list)
+	case a.JSON:
+		return page.RecordsJSON(list)
+	default:
+		page.Records(list)
+	}
+	return nil
+}
+
+type eraseRecordsArgs struct {
+	Days  int // 0: all
+	Force bool
+}
+
+// eraseRecords deletes records of calls, and with them what waits to be sent.
+func eraseRecords(c *Call, a *eraseRecordsArgs) error {
+	what := "all call records"
+	if a.Days > 0 {
+		what = "the call records that are older than " + plural.Of(a.Days, "day")
+	}
+	if !c.confirmed(a.Force, "Delete "+what+", also those that have not been sent yet?") {
+		return nil
+	}
+	n, err := c.Box.EraseCallRecords(a.Days)
+	if err != nil {
+		return fmt.Errorf("erase call-records: %w", err)
+	}
+	c.Printf("%s erased\n", plural.Of(n, "file"))
 	return nil
 }
 

@@ -38,6 +38,7 @@ func showCommands() []cli.Line {
 		historyCommand(),
 		worded(command("show calls statistics [<span:hour|day>]", "Calls of the last hour or day, a day by default: how many came, were answered and failed, and why", showTraffic),
 			"hour", "The last hour", "day", "The last 24 hours; the default"),
+		command("show call-records", "How long records of calls are kept, and how far they have been sent", state(func(c *Call, pg answer.Page) { pg.CallRecords(c.Box.CallArchive(), c.now()) })),
 		command("show calls record <id:record>", "The full record of a past call, by its ID or Call-ID", showRecord),
 		command("show calls explain <id:record>", "What became of a call, in sentences: its way, the destinations that were tried, who ended it and why, its voice, and what to do",
 			explainCall),

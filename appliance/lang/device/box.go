@@ -42,6 +42,8 @@ type Traffic interface {
 type Checkup interface {
 	// Check goes through the steps of "teams", "pbx", or "all", half a minute at most, and changes nothing. It reports each step in its order. It ends with ctx.
 	Check(ctx context.Context, of string, report func(status.CheckStep)) status.Checkup
+	// CheckFederation does the same with what a partner needs who federates with a domain.
+	CheckFederation(ctx context.Context, domain string, report func(status.CheckStep)) status.Checkup
 	// LastCheck is the outcome of the last check of everything since the start.
 	LastCheck() status.Checkup
 }
@@ -206,6 +208,9 @@ type Status interface {
 	CallCount() int
 	// CallRecords returns the last n calls that ended, oldest first.
 	CallRecords(n int) ([]status.Record, error)
+	CallArchive() status.CallRecords
+	// EraseCallRecords deletes the records of all but the last days, all for 0, and returns how many files those were.
+	EraseCallRecords(days int) (int, error)
 	ClearCall(id string) error // "" clears all
 	Registrations() []status.Registration
 	// Register registers an identity at once, or all for "", and returns how many.

@@ -40,6 +40,13 @@ func parseDirectory(w string, _ any) (any, error) {
 	return w, nil
 }
 
+func parseHTTPS(w string, _ any) (any, error) {
+	if u, err := url.Parse(w); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(w) > 500 {
+		return nil, fmt.Errorf("%q is not an https URL, such as https://records.example.com/sbc, without a user and a password", w)
+	}
+	return w, nil
+}
+
 func parseProxy(w string, _ any) (any, error) {
 	if u, err := url.Parse(w); err != nil || u.Scheme != "http" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || len(w) > 500 {
 		return nil, fmt.Errorf("%q is not the URL of a proxy, such as http://192.168.1.9:3128; one that asks for a password is not supported", w)

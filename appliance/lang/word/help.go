@@ -44,7 +44,7 @@ func Help() map[string]string {
 		"replace":     "Replace the whole configuration",
 		"ssh-ed25519": "Ed25519", "ssh-rsa": "RSA",
 		"ecdsa-sha2-nistp256": "ECDSA with the curve P-256", "ecdsa-sha2-nistp384": "ECDSA with the curve P-384", "ecdsa-sha2-nistp521": "ECDSA with the curve P-521",
-		"detail": "More detail, from 0 to 5", "json": "As JSON, one record per line", "follow": "And new lines as they arrive",
+		"detail": "More detail, from 0 to 5", "json": "As JSON, one record per line", "csv": "As a table for spreadsheets, one record per line", "masked": "Without the last three digits of numbers", "follow": "And new lines as they arrive",
 	}
 	for _, cause := range config.Causes() {
 		help[string(cause)] = fmt.Sprintf("Cause %d of ITU-T Q.850", cause.Number())
@@ -67,6 +67,7 @@ var topics = map[string]string{
 	"bind":                "Assign to another object",
 	"call":                "Calls of this identity",
 	"calls":               "Calls in progress and past calls",
+	"call-records":        "Records of past calls",
 	"call-router":         "Tables, and the route of a call through them",
 	"check":               "Find out whether calls can work, and what to do where they cannot",
 	"console":             "Command-line sessions",

@@ -79,6 +79,7 @@ var kinds = map[string]cli.Type{
 	"domain":      {What: "name of the box in the DNS", Parse: parseDomain},
 	"mail":        {What: "mail address", Parse: parseMail},
 	"directory":   {What: "letsencrypt, or the https URL of a directory", Words: []string{config.LetsEncrypt}, Parse: parseDirectory},
+	"https":       {What: "URL of a web server, with https", Parse: parseHTTPS},
 	"proxy":       {What: "URL of a proxy, such as http://192.168.1.9:3128", Parse: parseProxy},
 	"call":        {What: "call in progress, by its ID", Outside: OutsideCalls},
 	"registered":  {What: "registered identity", Outside: OutsideRegistrations},

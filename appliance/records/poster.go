@@ -1,0 +1,392 @@
+package records
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"viaduct/appliance/flash"
+	"viaduct/appliance/health"
+	"viaduct/appliance/status"
+)
+
+// state is what the poster does.
+//
+//	off ------- a URL is configured --> sending
+//	sending --- there is nothing -----> idle
+//	        --- the server took it ---> sending, or gathering when there was no more
+//	        --- anything else --------> pausing
+//	idle ------ a record is written --> gathering
+//	gathering - gatherTime has passed > sending
+//	pausing --- the pause is over ----> sending
+//
+// From each of them it goes to off when the URL is taken away, and to sending when it changes.
+type state uint8
+
+const (
+	off state = iota
+	idle
+	gathering
+	sending
+	pausing
+)
+
+const (
+	gatherTime = 5 * time.Second // a batch is as many as come in this time,
+	batchLines = 500             // and no more than this,
+	batchSize  = 512 << 10       // and this, in octets
+	firstPause = time.Second     // after a failure, doubled with each
+	lastPause  = 5 * time.Minute
+	longest    = time.Hour       // that a server may tell us to wait
+	saveEvery  = 5 * time.Second // the position, on flash
+	cursorFile = "posted"
+)
+
+// poster sends the records to a web server.
+type poster struct {
+	o        Options
+	settings *atomic.Pointer[settings]
+	changed  chan struct{} // one token: other settings
+	fresh    chan struct{} // one token: a record was written
+	gather   time.Duration
+
+	// Of the poster's goroutine.
+	log   *flash.Log
+	state state
+	size  int // records in the next batch: 1 after a refusal, doubled with each batch that is taken
+	fails int // in a row
+
+	mu       sync.Mutex
+	saved    time.Time       // when the position was put on flash last
+	at       *flash.Position // behind what has been sent; nil: nothing is sent
+	dirty    bool            // at is not on flash
+	erased   int             // times that records were erased
+	failing  string          // why nothing is sent; "": it is
+	since    time.Time       // of failing
+	deleted  bool            // records were deleted before they were sent, since the server has taken all
+	accepted time.Time       // when the server took a batch last
+	refused  uint64          // records that the server alone has refused
+	told     time.Time       // when a refused record was logged last
+}
+
+func newPoster(o Options, s *atomic.Pointer[settings]) *poster {
+	return &poster{o: o, settings: s, changed: make(chan struct{}, 1), fresh: make(chan struct{}, 1), gather: gatherTime, size: batchLines}
+}
+
+// wake tells that a record was written.
+func (p *poster) wake() {
+	select {
+	case p.fresh <- struct{}{}:
+	default:
+	}
+}
+
+// begin reads what was sent before.
+func (p *poster) begin(log *flash.Log) {
+	p.state, p.fails, p.size = off, 0, batchLines
+	text, err := os.ReadFile(p.file())
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.log, p.at = log, nil
+	if err == nil {
+		at := log.Settle(readCursor(text))
+		p.at = &at
+	}
+}
+
+func (p *poster) file() string { return filepath.Join(p.o.Dir, cursorFile) }
+
+// readCursor reads a position. One that cannot be read is the beginning: everything is sent again rather than left out.
+func readCursor(text []byte) (at flash.Position) {
+	if json.Unmarshal(text, &at) != nil {
+		return flash.Position{}
+	}
+	return at
+}
+
+// run sends what there is until ctx ends.
+func (p *poster) run(ctx context.Context) {
+	defer p.o.Health.Clear(health.RecordsWait, "")
+	defer p.save()
+	for pause := time.Duration(0); ; {
+		fresh := p.fresh
+		if p.state != idle {
+			fresh = nil // it is read in its turn
+		}
+		timer := time.NewTimer(pause)
+		if p.state == off || p.state == idle && !p.unsaved() {
+			timer.Stop()
+		}
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-p.changed:
+			p.fails = 0
+			pause = p.step(ctx)
+		case <-fresh:
+			p.state, pause = gathering, p.gather
+		case <-timer.C:
+			if p.state == idle {
+				p.save()
+				continue
+			}
+			pause = p.step(ctx)
+		}
+		timer.Stop()
+		if p.due() {
+			p.save()
+		}
+	}
+}
+
+// step sends a batch, and returns how long to wait before the next.
+func (p *poster) step(ctx context.Context) time.Duration {
+	s := p.settings.Load()
+	switch {
+	case s == nil:
+		return 0 // it is not known yet what is configured
+	case s.Post.URL == "":
+		p.stop()
+		return 0
+	}
+	from, erased, err := p.position()
+	if err != nil {
+		return p.fail(s, err.Error(), 0)
+	}
+	entries, next, gone, err := p.log.From(from, p.size, batchSize)
+	if gone {
+		p.mu.Lock()
+		p.deleted = true
+		p.mu.Unlock()
+	}
+	if from.File == "" && len(entries) > 0 { // so that it is seen when that file is deleted
+		p.advance(flash.Position{File: entries[0].At.File}, erased)
+	}
+	if err != nil && len(entries) == 0 {
+		return p.fail(s, err.Error(), 0)
+	}
+	p.state = sending
+	b := newBatch(s, entries)
+	if len(b.entries) == 0 {
+		p.advance(next, erased)
+		if len(entries) > 0 {
+			return 0 // damaged lines
+		}
+		p.well(idle)
+		return saveEvery
+	}
+	all := len(entries) < p.size && b.octets < batchSize
+	switch r := p.send(ctx, s, b); {
+	case ctx.Err() != nil:
+		return 0
+	case r.taken:
+		p.accept(next, erased)
+		p.size = min(2*p.size, batchLines)
+		if all {
+			p.well(gathering)
+			return p.gather
+		}
+		return 0
+	default:
+		return p.judge(ctx, s, b, r, erased)
+	}
+}
+
+// judge says what follows from a batch that was not taken. One record may be to blame: then the next batch has one alone.
+func (p *poster) judge(ctx context.Context, s *settings, b batch, r result, erased int) time.Duration {
+	const patience, patienceAlone = 3, 6 // failures
+	alone := len(b.entries) == 1
+	switch {
+	case r.refused && !alone:
+		p.size = 1
+		return 0
+	case r.broken && !alone && p.fails+1 >= patience:
+		p.size = 1
+	case alone && (r.refused || r.broken && p.fails+1 >= patienceAlone):
+		if p.sift(ctx, s, b, erased) {
+			return 0
+		}
+	}
+	return p.fail(s, r.why, r.after)
+}
+
+// sift finds out whether the server refuses one record, or all: it is given the next ones, each alone. When it takes one, those before
+// it are left out.
+func (p *poster) sift(ctx context.Context, s *settings, first batch, erased int) bool {
+	const reach = 8
+	at := first.entries[0].At
+	for passed := []string{first.ids[0]}; len(passed) <= reach; {
+		entries, next, _, err := p.log.From(at, 1, batchSize)
+		if err != nil || len(entries) == 0 {
+			return false
+		}
+		at = next
+		b := newBatch(s, entries)
+		if len(b.entries) == 0 {
+			continue
+		}
+		if r := p.send(ctx, s, b); r.taken {
+			p.accept(next, erased)
+			p.passOver(passed)
+			return true
+		} else if !r.refused && !r.broken {
+			return false
+		}
+		passed = append(passed, b.ids[0])
+	}
+	return false
+}
+
+// passOver counts records that the server refuses, and logs one an hour.
+func (p *poster) passOver(ids []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused += uint64(len(ids))
+	if time.Since(p.told) >= time.Hour {
+		p.told = time.Now()
+		p.o.Log.Warn("call record refused by the web server, and left out", "record", ids[0], "refused", p.refused)
+	}
+}
+
+// position is from where to go on. At first that is the end: what was recorded before has not been asked for.
+func (p *poster) position() (flash.Position, int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at == nil {
+		end, err := p.log.End()
+		if err != nil {
+			return end, 0, err
+		}
+		p.at, p.dirty = &end, true
+	}
+	return *p.at, p.erased, nil
+}
+
+// advance moves on, unless records have been erased meanwhile.
+func (p *poster) advance(to flash.Position, erased int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at != nil && p.erased == erased && *p.at != to {
+		*p.at, p.dirty = to, true
+	}
+}
+
+// accept notes that the server has taken everything up to a position.
+func (p *poster) accept(to flash.Position, erased int) {
+	p.advance(to, erased)
+	p.fails = 0
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.accepted = time.Now()
+}
+
+// well notes that everything has been sent.
+func (p *poster) well(then state) {
+	p.state, p.fails = then, 0
+	p.mu.Lock()
+	p.failing, p.deleted = "", false
+	p.mu.Unlock()
+	p.o.Health.Clear(health.RecordsWait, "")
+}
+
+// fail notes a failure, and returns how long to wait.
+func (p *poster) fail(s *settings, why string, after time.Duration) time.Duration {
+	p.state = pausing
+	pause := lastPause
+	if p.fails < 9 {
+		pause = min(firstPause<<p.fails, lastPause)
+	}
+	p.fails++
+	p.mu.Lock()
+	if p.failing == "" {
+		p.since = time.Now()
+	}
+	p.failing = why
+	shed := ""
+	if p.deleted {
+		shed = ". The oldest have been deleted unsent"
+	}
+	p.mu.Unlock()
+	p.o.Health.Set(health.RecordsWait, health.Args{"server": shown(s.Post.URL), "why": why, "shed": shed})
+	return max(pause, min(after, longest))
+}
+
+// stop ends the sending: what was sent is of no meaning for another server later.
+func (p *poster) stop() {
+	p.well(off)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at == nil {
+		return
+	}
+	p.at, p.dirty = nil, false
+	if err := flash.Remove(p.file()); err != nil {
+		p.o.Log.Warn("position of the sent call records not deleted", "err", err)
+	}
+}
+
+// forget takes part in an erasure of all days before this one, or of all for "".
+func (p *poster) forget(first string) {
+	p.mu.Lock()
+	p.erased++
+	if p.at != nil && (first == "" || p.at.File < first) {
+		*p.at, p.dirty = flash.Position{}, true
+	}
+	p.mu.Unlock()
+	p.save()
+	p.wake()
+}
+
+func (p *poster) unsaved() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dirty
+}
+
+func (p *poster) due() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dirty && time.Since(p.saved) >= saveEvery
+}
+
+// save puts the position on flash. Where that fails, what was sent since is sent again after the next start.
+func (p *poster) save() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saved = time.Now()
+	if !p.dirty || p.at == nil {
+		return
+	}
+	text, err := json.Marshal(*p.at)
+	if err == nil {
+		err = flash.Write(p.file(), text, 0o600)
+	}
+	p.dirty = err != nil
+	if err != nil {
+		p.o.Log.Debug("position of the sent call records not saved", "err", err)
+	}
+}
+
+// status describes the sending.
+func (p *poster) status() *status.RecordPost {
+	s := p.settings.Load()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	st := &status.RecordPost{URL: shown(s.Post.URL), Failing: p.failing, Accepted: p.accepted, Refused: p.refused, Deleted: p.deleted}
+	if p.failing != "" {
+		st.Since = p.since
+	}
+	if p.log != nil && p.at != nil {
+		st.Waiting, _ = p.log.Behind(*p.at)
+	}
+	return st
+}
