@@ -7,6 +7,7 @@ const blockSize = 128
 // message is what is kept of a message besides its text. All indexes are those of the arrays of a Store.
 type message struct {
 	at            int64 // Unix nanoseconds
+	number        int64 // in the order of all messages
 	next          int32 // of the dialog; of the free ones
 	first         int32 // block of text
 	size          int32 // octets on the wire

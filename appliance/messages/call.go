@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -12,21 +13,29 @@ import (
 	"viaduct/appliance/status"
 )
 
-// Fill adds to a call the messages of its legs, without their secrets, in the order of time.
+// Fill adds to a call the messages of its legs, without their secrets, in the order in which they came and went.
 func (s *Store) Fill(t *status.CallTrace) {
+	type numbered struct {
+		number  int64
+		message status.TraceMessage
+	}
+	var all []numbered
 	for n := range t.Legs {
 		leg := &t.Legs[n]
 		d, known := s.Dialog(leg.CallID)
 		leg.Kept, leg.Shed = known && len(d.Messages) > 0, d.Shed
 		for _, m := range d.Messages {
 			line := Read(m.Text)
-			t.Messages = append(t.Messages, status.TraceMessage{
+			all = append(all, numbered{m.Number, status.TraceMessage{
 				Time: m.At, Leg: n, Sent: m.Sent, Again: m.Again, Transport: m.Transport.String(), Local: m.Local, Remote: m.Remote,
 				Method: line.Method, Code: line.Code, Reason: line.Reason, SDP: line.SDP, Size: m.Size, Text: masking.SameLength(string(m.Text)),
-			})
+			}})
 		}
 	}
-	slices.SortStableFunc(t.Messages, func(a, b status.TraceMessage) int { return a.Time.Compare(b.Time) })
+	slices.SortFunc(all, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
+	for _, m := range all {
+		t.Messages = append(t.Messages, m.message)
+	}
 }
 
 // Capture writes the messages of a call as a file of pcapng: those of TLS as TCP, in the clear.

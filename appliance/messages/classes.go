@@ -97,8 +97,9 @@ func (s *Store) add(d int32, e *siptransport.TraceEntry, whole, kept []byte) {
 	}
 	s.unused.left--
 	m := &s.messages[i]
+	s.heard++
 	*m = message{
-		at: e.Time.UnixNano(), next: none, first: none, size: int32(len(whole)), kept: int32(len(kept)), original: none, order: x.count + x.shed,
+		at: e.Time.UnixNano(), number: s.heard, next: none, first: none, size: int32(len(whole)), kept: int32(len(kept)), original: none, order: x.count + x.shed,
 		local: endpointOf(e.Local), remote: endpointOf(e.Remote), transport: uint8(e.Transport), sent: e.Sent,
 	}
 	if m.original = s.original(x, m, kept); m.original == none {
@@ -171,8 +172,8 @@ func (s *Store) count(x *dialog, blocks int) {
 	s.lists[x.class].blocks += blocks
 }
 
-// heard takes what a message says about the state of a dialog that no call has told the end of yet.
-func (s *Store) heard(d int32, sum summary) {
+// judge takes what a message says about the state of a dialog that no call has told the end of yet.
+func (s *Store) judge(d int32, sum summary) {
 	x := &s.dialogs[d]
 	if x.of != none || sum.code != 0 && string(sum.method) != "INVITE" {
 		return

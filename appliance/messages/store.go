@@ -23,7 +23,7 @@ type limits struct {
 }
 
 var sizes = limits{
-	blocks: 107_000, messages: 24_576, dialogs: 8192, calls: 1000, failed: 200, longest: 128, widest: 1024, opening: 16, message: 16 << 10,
+	blocks: 105_500, messages: 24_576, dialogs: 8192, calls: 1000, failed: 200, longest: 128, widest: 1024, opening: 16, message: 16 << 10,
 }
 
 // Store keeps messages.
@@ -40,11 +40,13 @@ type Store struct {
 	buckets  []int32 // the first dialog of each hash
 	lists    [classes]list
 	ends     int64 // calls that have ended
+	heard    int64 // messages
 }
 
 // Message is a message that is kept.
 type Message struct {
 	At            time.Time
+	Number        int64 // in the order of all messages: a clock may be set back
 	Sent          bool
 	Again         bool // it repeats an earlier one of the dialog
 	Transport     siptransport.Transport
@@ -110,7 +112,7 @@ func (s *Store) Trace(e siptransport.TraceEntry) {
 		d = s.begin(hash, e.Sent)
 	}
 	s.add(d, &e, m, kept)
-	s.heard(d, sum)
+	s.judge(d, sum)
 }
 
 // Began tells that the INVITE with a Call-ID has become a call.
@@ -166,7 +168,7 @@ func (s *Store) Dialog(callID string) (Dialog, bool) {
 	for i := d.first; i != none; i = s.messages[i].next {
 		m := &s.messages[i]
 		x := Message{
-			At: time.Unix(0, m.at), Sent: m.sent, Again: m.original != none, Transport: siptransport.Transport(m.transport),
+			At: time.Unix(0, m.at), Number: m.number, Sent: m.sent, Again: m.original != none, Transport: siptransport.Transport(m.transport),
 			Local: m.local.addrPort(), Remote: m.remote.addrPort(), Size: int(m.size),
 		}
 		if n, known := at[m.original]; known {

@@ -2,8 +2,12 @@ package messages
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"viaduct/appliance/status"
 )
 
 // kept reports whether anything is kept under a Call-ID.
@@ -130,5 +134,29 @@ func TestNothingIsAllocatedForAMessage(t *testing.T) {
 		n++
 	}); a > 0 {
 		t.Errorf("a message costs %v allocations", a)
+	}
+}
+
+// The clock may be set back during a call, and two messages may have one time.
+func TestMessagesStandInTheOrderInWhichTheyCame(t *testing.T) {
+	s := New()
+	for n, m := range []struct{ start, callID string }{{"INVITE sip:x SIP/2.0", "a"}, {"INVITE sip:x SIP/2.0", "b"}, {"SIP/2.0 180 Ringing", "b"}, {"SIP/2.0 180 Ringing", "a"}} {
+		e := entry(n%2 == 0, text(m.start, "1 INVITE", m.callID, 300))
+		if e.Time = time.Unix(100, 0); n > 1 {
+			e.Time = time.Unix(50, 0)
+		}
+		s.Trace(e)
+	}
+	c := status.CallTrace{Legs: []status.TraceLeg{{CallID: "a"}, {CallID: "b"}, {CallID: "c"}}}
+	s.Fill(&c)
+	var order []int
+	for _, m := range c.Messages {
+		order = append(order, m.Leg)
+	}
+	if !slices.Equal(order, []int{0, 1, 1, 0}) {
+		t.Errorf("the messages are of the legs %d", order)
+	}
+	if !c.Legs[0].Kept || c.Legs[2].Kept {
+		t.Errorf("the legs are %+v", c.Legs)
 	}
 }
