@@ -36,6 +36,7 @@ var floors = map[string]string{
 	"source":      "",
 	"snmp":        "config health printable status",
 	"status":      "",
+	"audit":       "flash printable status",
 	"logs":        "config printable",
 	"logline":     "printable",
 	"pcapng":      "printable",
@@ -82,7 +83,7 @@ var floors = map[string]string{
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
 	"watch":       "config health lang/check source status",
-	"system": "config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
+	"system": "audit config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +

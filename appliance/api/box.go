@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -18,14 +20,48 @@ import (
 // NewBackend joins the language and the box that it commands.
 func NewBackend(l *lang.Language, box device.Box) Backend { return &backend{lang: l, box: box} }
 
-// backend is immutable.
+// backend owns nothing but which terminals it has met.
 type backend struct {
 	lang *lang.Language
 	box  device.Box
+	met  visitors
+}
+
+// visitors are the terminals that have sent something, the last ones.
+type visitors struct {
+	mu   sync.Mutex
+	list []string
+}
+
+const maxVisitors = 256
+
+// first reports whether a terminal has not been seen before, or not for long.
+func (v *visitors) first(tty string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if slices.Contains(v.list, tty) {
+		return false
+	}
+	v.list = append(v.list[max(0, len(v.list)-maxVisitors+1):], tty)
+	return true
+}
+
+func (v *visitors) forget(tty string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.list = slices.DeleteFunc(v.list, func(x string) bool { return x == tty })
+}
+
+// noteSession puts the first line or the presence of a session into the trail.
+func (b *backend) noteSession(s *Session) {
+	if s.TTY != "" && b.met.first(s.User+" "+s.TTY) {
+		b.box.Note(status.Audit{What: status.AuditSession, Account: s.User, From: s.TTY}, nil)
+	}
 }
 
 // session adds the account's class, as it is now.
 func (b *backend) session(s *Session) (*lang.Session, bool) {
+	b.noteSession(s)
 	ls := &lang.Session{Mode: s.Mode, User: s.User, Class: config.Superuser, TTY: s.TTY, File: s.File, Into: s.Into, Yes: s.Yes}
 	if s.User == "" {
 		return ls, true
@@ -127,6 +163,10 @@ func (b *backend) Events(ctx context.Context, s *Session, each func(wire.Event) 
 		if !ok {
 			return fmt.Errorf("account %q does not exist", s.User)
 		}
+		defer func() {
+			b.met.forget(s.User + " " + s.TTY)
+			b.box.Note(status.Audit{What: status.AuditSessionEnds, Account: s.User, From: s.TTY}, nil)
+		}()
 		info := status.Session{User: s.User, TTY: s.TTY, Class: string(ls.Class), Since: s.Since}
 		if info.Since.IsZero() {
 			info.Since = time.Now()

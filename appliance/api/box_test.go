@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -26,8 +28,15 @@ type accounts struct {
 	device.Box
 	cfg     *config.Config
 	failing []string
+	trail   []status.Audit
 }
 
+func (b *accounts) Note(e status.Audit, more func(*status.Audit)) {
+	if more != nil {
+		more(&e)
+	}
+	b.trail = append(b.trail, e)
+}
 func (b *accounts) Running() *config.Config { return b.cfg }
 func (b *accounts) Env() check.Env          { return check.Env{} }
 func (b *accounts) Serial() string          { return "" }
@@ -251,5 +260,44 @@ func TestMetrics(t *testing.T) {
 		if !strings.Contains(out.String(), line+"\n") {
 			t.Errorf("no line %s in\n%s", line, out.String())
 		}
+	}
+}
+
+func TestLoginsLeaveATrail(t *testing.T) {
+	box := &accounts{cfg: &config.Config{Accounts: []*config.Account{{Name: "anna", Class: config.Administrator, Password: hash(t, "good night")}}}}
+	b := NewBackend(lang.New(), box)
+	const at = "ssh 192.0.2.7"
+	for _, r := range []wire.LoginRequest{
+		{TTY: at}, // asks whether a password is needed
+		{User: "anna", Password: "bad night", TTY: at},
+		{User: "good night", Password: "anna", TTY: at},
+		{User: "anna", PublicKey: []byte("any"), TTY: at},
+		{User: "anna", Password: "good night", TTY: at},
+	} {
+		b.Login(t.Context(), r)
+	}
+	for _, tty := range []string{"ssh 192.0.2.7:50022", "ssh 192.0.2.7:50022", "ssh 192.0.2.7:50023", ""} {
+		b.Exec(t.Context(), &Session{User: "anna", TTY: tty}, "help", nil, io.Discard)
+	}
+	got := ""
+	for _, e := range box.trail {
+		got += fmt.Sprintf("%s %s at %s: %s\n", e.What, e.Account, e.From, e.Line)
+	}
+	const want = "refused anna at ssh 192.0.2.7: wrong password\nrefused  at ssh 192.0.2.7: there is no such account\nlogin anna at ssh 192.0.2.7: \n" +
+		"session begins anna at ssh 192.0.2.7:50022: \nsession begins anna at ssh 192.0.2.7:50023: \n"
+	if got != want {
+		t.Errorf("%swant\n%s", got, want)
+	}
+}
+
+func TestTerminalsThatWereMetAreBounded(t *testing.T) {
+	var v visitors
+	for n := range 3 * maxVisitors {
+		if tty := fmt.Sprint(n); !v.first(tty) || v.first(tty) {
+			t.Errorf("%s is not met once", tty)
+		}
+	}
+	if v.forget("700"); len(v.list) != maxVisitors-1 || !v.first("700") {
+		t.Errorf("%d are remembered", len(v.list))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -16,6 +17,7 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/plural"
+	"viaduct/appliance/status"
 )
 
 // dummy is compared where there is no account, so that its absence cannot be seen from the time that the answer takes.
@@ -26,10 +28,35 @@ var dummy = []byte("$2a$10$cSNeUkA.4FYpgHIsG7oLiOfVQX2ObDsnM4Kqlf21P.PFpkyiHJZwe
 // without an account, which is how it leaves the factory.
 func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply {
 	in := b.login(r)
+	b.noteLogin(r, in)
 	if in.OK {
 		in.Banner = strings.TrimLeft(strings.Join(append([]string{in.Banner}, b.failing()...), "\n% "), "\n")
 	}
 	return in
+}
+
+// noteLogin puts a password that was right or wrong into the trail. A public key that is accepted has not proved anything yet: its session
+// does. One that is not is no attempt: clients offer all that they have.
+func (b *backend) noteLogin(r wire.LoginRequest, in wire.LoginReply) {
+	e := status.Audit{What: status.AuditLogin, Account: r.User, From: r.TTY}
+	switch {
+	case r.User == "" || r.PublicKey != nil || in.Change:
+		return
+	case !in.OK && b.box.Running().Account(r.User) == nil:
+		e.What, e.Account = status.AuditRefused, "" // people type their password for their name
+	case !in.OK:
+		e.What = status.AuditRefused
+	}
+	b.box.Note(e, func(e *status.Audit) {
+		switch {
+		case in.Banned > 0:
+			e.Line = "nobody gets in from there for " + in.Banned.Round(time.Second).String()
+		case e.What == status.AuditRefused && e.Account == "":
+			e.Line = "there is no such account"
+		case e.What == status.AuditRefused:
+			e.Line = "wrong password"
+		}
+	})
 }
 
 // greeted is how many alarms the greeting names.

@@ -233,7 +233,12 @@ func contains(list, elem reflect.Value) bool {
 
 // Text returns the line of m in the form that Walk prints, after it was applied to root in the mode of path. It is empty if the line has no
 // printed form.
-func (e *Editor) Text(root any, path []*Match, m *Match) string {
+func (e *Editor) Text(root any, path []*Match, m *Match) string { return e.text(root, path, m, false) }
+
+// Masked returns the same, with secrets hidden.
+func (e *Editor) Masked(root any, path []*Match, m *Match) string { return e.text(root, path, m, true) }
+
+func (e *Editor) text(root any, path []*Match, m *Match, mask bool) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	object := e.object(root, path)
@@ -245,7 +250,7 @@ func (e *Editor) Text(root any, path []*Match, m *Match) string {
 	case kindNothing:
 		return ""
 	case kindSelf:
-		return s.text(owner, false)
+		return s.text(owner, mask)
 	}
 	f := owner.FieldByIndex(s.field)
 	switch s.kind {
@@ -255,7 +260,7 @@ func (e *Editor) Text(root any, path []*Match, m *Match) string {
 		if f.IsNil() {
 			return ""
 		}
-		return s.text(f.Elem(), false)
+		return s.text(f.Elem(), mask)
 	case kindList:
 		i := e.find(s, f, m.key())
 		if i < 0 {
@@ -263,7 +268,7 @@ func (e *Editor) Text(root any, path []*Match, m *Match) string {
 		}
 		f = reflect.Indirect(f.Index(i))
 	}
-	return s.text(f, false)
+	return s.text(f, mask)
 }
 
 // Exists reports whether path leads to an object of root, and how far it does.

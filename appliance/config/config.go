@@ -111,15 +111,16 @@ func (c LocalClock) Location() *time.Location {
 
 // Syslog is `syslog-client`: where the log is sent to.
 type Syslog struct {
-	Remotes  []SyslogRemote
-	Severity string // "error", "warning", "informational" (default), "debug": the least that is sent
-	Facility string // "local0" (default) to "local7"
-	Format   string // "rfc5424" (default) or "rfc3164"
-	TLS      Ref[Config, TLSProfile]
+	Remotes       []SyslogRemote
+	Severity      string // "error", "warning", "informational" (default), "debug": the least that is sent
+	Facility      string // "local0" (default) to "local7"
+	AuditFacility string // of the trail of who did what: "authpriv" (default), "local0" to "local7"
+	Format        string // "rfc5424" (default) or "rfc3164"
+	TLS           Ref[Config, TLSProfile]
 }
 
 func (s *Syslog) SetDefaults() {
-	s.Severity, s.Facility, s.Format = "informational", "local0", "rfc5424"
+	s.Severity, s.Facility, s.AuditFacility, s.Format = "informational", "local0", "authpriv", "rfc5424"
 }
 
 // SyslogRemote is `remote HOST [PORT] [TRANSPORT]`.

@@ -74,6 +74,11 @@ var (
 		Text: "syslog server {server} is not reached: {why}", Delay: 15 * time.Second,
 		Advice: "The box tries again at least once a minute, and keeps up to 1 MiB of messages for it. Compare the lines of `syslog-client` with the server; over TLS its certificate must hold its name, and come from an issuer that the profile tls trusts.",
 	})
+	AuditLost = declare(Warnable{
+		ID: "audit-not-kept", Severity: Error, Title: "the trail of who did what is not kept", Text: "the trail of who did what is not kept: {why}",
+		After:  []Cause{{Of: DataReadOnly}},
+		Advice: "The last 500 entries are in memory if there was no trail at the start, and syslog servers get all. `show version` shows the free space of the flash.",
+	})
 	RecordsLost = declare(Warnable{
 		ID: "call-records-lost", Severity: Error, Title: "call records are lost", Text: "{why}",
 		Advice: "`show version` shows the free space of the flash.",

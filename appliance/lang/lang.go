@@ -134,6 +134,7 @@ func (l *Language) understand(c *call, cfg *config.Config, line string) error {
 	c.corrections(m)
 	if m.Layer >= len(where) {
 		err := m.Stmt.Data.(command.Action).Run(&c.Call, m.Args())
+		noteCommand(c, m, line, err)
 		if block != nil && c.at.out == nil {
 			c.saidLeftOut(block)
 		}
@@ -176,6 +177,7 @@ func (l *Language) filteredCommand(c *call, layers []cli.Layer, line string) (ra
 	c.corrections(m)
 	c.Out = out
 	err = do.Run(&c.Call, m.Args())
+	noteCommand(c, m, bare, err)
 	c.Out = to
 	return true, cmp.Or(err, out.End())
 }
@@ -202,6 +204,7 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 	if traitsOf(m.Stmt).accounts && !c.ManagesAccounts() {
 		return errors.New("only a superuser can manage accounts")
 	}
+	before := l.doomed(c, w, m)
 	err := c.Box.Mutate(func(old *config.Config) (*config.Config, error) {
 		changed, err := l.apply(old, w, m, draftOf(c.Box))
 		c.Result.Changed = changed != old
@@ -211,6 +214,7 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 		c.Result.Changed = false
 		return l.gone(c, w, err)
 	}
+	l.noteChange(c, w, m, before)
 	if w.implicit != "" {
 		c.Note("taken into %s", w.implicit)
 	}

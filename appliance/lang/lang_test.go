@@ -16,6 +16,7 @@ import (
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/status"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -28,6 +29,7 @@ type box struct {
 	serial string
 	alarms []health.Alarm
 	files  map[string][]byte
+	trail  []status.Audit
 }
 
 func (b *box) Running() *config.Config { return b.cfg }
@@ -51,6 +53,22 @@ func (b *box) ReadFile(name string) ([]byte, error) {
 func (b *box) WriteFile(name string, text []byte) error {
 	b.files[name] = text
 	return nil
+}
+
+func (b *box) Note(e status.Audit, more func(*status.Audit)) {
+	if more != nil {
+		more(&e)
+	}
+	b.trail = append(b.trail, e)
+}
+
+func (b *box) Audit(n int, wanted func(status.Audit) bool) (list []status.Audit, err error) {
+	for _, e := range b.trail {
+		if wanted(e) {
+			list = append(list, e)
+		}
+	}
+	return list[max(0, len(list)-n):], nil
 }
 
 func (b *box) Coming() *device.Coming { return nil }

@@ -273,7 +273,7 @@ func TestShow(t *testing.T) {
 var shownElsewhere = []string{
 	"show running-config", "show startup-config", "show config diff", "show system images", "show system", "show uptime", "show call-router", "show version",
 	"show context sip-gateway", "show pki", "show pki trusted", "show pki calendar", "show pki peers", "show pki internal-ca", "show ip route", "show arp", "show port ethernet", "show port ethernet 0 0", "show log", "show log follow",
-	"show tech-support", "show bans", "show users",
+	"show tech-support", "show bans", "show users", "show audit",
 }
 
 func TestAdministratorsSeeAndEraseLicenseKeys(t *testing.T) {

@@ -62,6 +62,8 @@ var statements = []Line{
 			Into: "Severity", Help: "Send messages of this severity and above",
 			Words: map[string]string{"error": "Errors only", "warning": "Errors and warnings", "informational": "All but debug messages", "debug": "All messages"}},
 		{Line: "facility <facility:local0|local1|local2|local3|local4|local5|local6|local7>", Into: "Facility", Help: "Syslog facility of the messages"},
+		{Line: "audit-facility <facility:authpriv|local0|local1|local2|local3|local4|local5|local6|local7>", Into: "AuditFacility", Help: "Facility of what `show audit` shows, which is sent whatever the severity",
+			Words: map[string]string{"authpriv": "That of logins; the default"}},
 	}},
 	{Line: "snmp-server", Into: "SNMP", Help: "Let management stations read the state of the box with SNMP, and send them traps", Prompt: "snmp", Lines: snmpServer},
 	{Line: "call-records", Into: "CallRecords", Help: "How long records of calls are kept, and where they are sent", Prompt: "records", Lines: []Line{

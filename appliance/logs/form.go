@@ -23,8 +23,8 @@ const (
 // and 32473 is for examples in documents. 0 is reserved at IANA: no other product's data can be taken for ours.
 const sdID = "viaduct@0"
 
-// structured are the attributes that collectors sort by: of which call a message is, or of which alarm.
-var structured = [...]string{"call", "alarm", "severity", "subject"}
+// structured are the attributes that collectors sort by: of which call a message is, or of which alarm, or who did it.
+var structured = [...]string{"call", "alarm", "severity", "subject", "account"}
 
 // form is how a record is written.
 type form struct {
@@ -33,8 +33,8 @@ type form struct {
 	zone     *time.Location // of times in the old form, which does not name it
 }
 
-// format writes a record as one line of at most largestStream octets.
-func (f form) format(facility int, r slog.Record, attrs []slog.Attr) []byte {
+// format writes a record as one line of at most largestStream octets. id is the kind of message (MSGID).
+func (f form) format(facility int, id string, r slog.Record, attrs []slog.Attr) []byte {
 	severity := 7
 	switch {
 	case r.Level >= slog.LevelError:
@@ -48,7 +48,7 @@ func (f form) format(facility int, r slog.Record, attrs []slog.Attr) []byte {
 	if f.old {
 		fmt.Fprintf(&b, "<%d>%s %s sbcd: ", facility*8+severity, r.Time.In(f.zone).Format(time.Stamp), f.hostname)
 	} else {
-		fmt.Fprintf(&b, "<%d>1 %s %s sbcd - - %s ", facility*8+severity, r.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), f.hostname, data(r, attrs))
+		fmt.Fprintf(&b, "<%d>1 %s %s sbcd - %s %s ", facility*8+severity, r.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), f.hostname, id, data(r, attrs))
 	}
 	plain := slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {

@@ -61,7 +61,7 @@ func (s *server) next() {
 		r := slog.NewRecord(time.Now(), slog.LevelWarn, "log messages are lost, the syslog server was away or slow", 0)
 		r.AddAttrs(slog.Int("count", lost))
 		settings := s.log.settings.Load()
-		s.queue.push(settings.form.format(settings.facility, r, nil))
+		s.queue.push(settings.form.format(settings.facility, "-", r, nil))
 	}
 }
 

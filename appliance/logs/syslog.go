@@ -32,6 +32,7 @@ type SyslogNeeds struct {
 type syslogSettings struct {
 	severity slog.Level
 	facility int
+	audit    int // the facility of the trail
 	form     form
 	servers  []*server
 }
@@ -44,7 +45,7 @@ func NewSyslog() *Syslog {
 }
 
 // facilities are the numbers of RFC 5424, 6.2.1.
-var facilities = map[string]int{"local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21, "local6": 22, "local7": 23}
+var facilities = map[string]int{"authpriv": 10, "local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21, "local6": 22, "local7": 23}
 
 var syslogLevels = map[string]slog.Level{"error": slog.LevelError, "warning": slog.LevelWarn, "debug": slog.LevelDebug} // otherwise: informational
 
@@ -52,7 +53,7 @@ var syslogLevels = map[string]slog.Level{"error": slog.LevelError, "warning": sl
 func (l *Syslog) Apply(cfg *config.Config, hostname string) {
 	before, s := l.settings.Load(), &syslogSettings{}
 	if c := cfg.Syslog; c != nil {
-		s.severity, s.facility = syslogLevels[c.Severity], facilities[c.Facility]
+		s.severity, s.facility, s.audit = syslogLevels[c.Severity], facilities[c.Facility], facilities[c.AuditFacility]
 		s.form = form{hostname: hostname, old: c.Format == "rfc3164", zone: cfg.Clock.Location()}
 		profile := c.TLS.In(cfg)
 		for _, r := range c.Remotes {
@@ -125,7 +126,7 @@ func (l *Syslog) Tell(facility, message string, attrs ...slog.Attr) {
 	}
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, message, 0)
 	r.AddAttrs(attrs...)
-	s.send(s.form.format(facilities[facility], r, nil))
+	s.send(s.form.format(facilities[facility], "-", r, nil))
 }
 
 func (s *syslogSettings) send(text []byte) {
@@ -137,25 +138,33 @@ func (s *syslogSettings) send(text []byte) {
 // Handler returns the handler for a logger.
 func (l *Syslog) Handler() slog.Handler { return &syslogHandler{log: l} }
 
+// Audit returns the handler for the trail of who did what. It has a facility of its own, and no severity is too low.
+func (l *Syslog) Audit() slog.Handler { return &syslogHandler{log: l, audit: true} }
+
 type syslogHandler struct {
 	log   *Syslog
+	audit bool
 	attrs []slog.Attr
 }
 
 func (h *syslogHandler) Enabled(_ context.Context, level slog.Level) bool {
 	s := h.log.settings.Load()
-	return len(s.servers) > 0 && level >= s.severity
+	return len(s.servers) > 0 && (h.audit || level >= s.severity)
 }
 
 func (h *syslogHandler) Handle(_ context.Context, r slog.Record) error {
 	if s := h.log.settings.Load(); len(s.servers) > 0 {
-		s.send(s.form.format(s.facility, r, h.attrs))
+		facility, id := s.facility, "-"
+		if h.audit {
+			facility, id = s.audit, "audit"
+		}
+		s.send(s.form.format(facility, id, r, h.attrs))
 	}
 	return nil
 }
 
 func (h *syslogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &syslogHandler{log: h.log, attrs: append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)}
+	return &syslogHandler{log: h.log, audit: h.audit, attrs: append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)}
 }
 
 func (h *syslogHandler) WithGroup(string) slog.Handler { return h }

@@ -209,12 +209,12 @@ func TestWhatAMessageHolds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := slog.NewRecord(time.Date(2026, 11, 29, 21, 4, 5, 123456789, time.UTC), slog.LevelInfo, "peer is up", 0)
 			r.Add(x.attrs...)
-			text := string(form{hostname: "sbc01"}.format(16, r, nil))
+			text := string(form{hostname: "sbc01"}.format(16, "-", r, nil))
 			if !grammar.MatchString(text) || len(text) > largestStream || !strings.HasPrefix(text, "<134>1 2026-11-29T21:04:05.123456Z sbc01 sbcd - - ") || !strings.Contains(text, x.data) {
 				t.Errorf("%s\nwant\n%s", text, x.data)
 			}
 			berlin, _ := time.LoadLocation("Europe/Berlin")
-			if old := string(form{hostname: "sbc01", old: true, zone: berlin}.format(16, r, nil)); !strings.HasPrefix(old, `<134>Nov 29 22:04:05 sbc01 sbcd: msg="peer is up"`) || strings.ContainsAny(old, "\x1b\n\r\x00") {
+			if old := string(form{hostname: "sbc01", old: true, zone: berlin}.format(16, "-", r, nil)); !strings.HasPrefix(old, `<134>Nov 29 22:04:05 sbc01 sbcd: msg="peer is up"`) || strings.ContainsAny(old, "\x1b\n\r\x00") {
 				t.Errorf("in the old form: %q", old)
 			}
 		})

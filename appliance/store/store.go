@@ -55,8 +55,10 @@ const (
 	certFolder   = "pki/certificate"
 	keyFolder    = "pki/private-key"
 	recordsDir   = "cdr"
+	trailDir     = "audit"
 
 	keptStartups = 10
+	trailMaximum = 4 << 20 // octets of the trail of who did what; about 20,000 entries
 )
 
 // Open opens the state folder and makes its missing parts. It fails only when there is no such folder; Problems reports files that cannot
@@ -116,6 +118,11 @@ func (s *Store) closeStartup() error {
 
 // ReadOnly reports that nothing can be written.
 func (s *Store) ReadOnly() bool { return s.readOnly }
+
+// Trail opens the trail of who did what: JSON lines, one file a day. Close the log after use.
+func (s *Store) Trail() (*flash.Log, error) {
+	return flash.OpenLog(flash.LogOptions{Dir: filepath.Join(s.dir, trailDir), Suffix: ".jsonl", Perm: 0o600, MaxTotal: trailMaximum, SyncLines: 1000})
+}
 
 // RecordsDir is the folder of the call records. Package records makes it, and owns what is in it.
 func (s *Store) RecordsDir() string { return filepath.Join(s.dir, recordsDir) }

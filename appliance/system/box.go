@@ -224,10 +224,6 @@ func (s *System) renew() {
 
 func (s *System) Banned(source netip.Addr) time.Duration { return s.bans.Left(source, time.Now()) }
 
-func (s *System) WrongPassword(source netip.Addr, account string) time.Duration {
-	return s.bans.Wrong(source, account, time.Now())
-}
-
 func (s *System) RightPassword(source netip.Addr, account string) { s.bans.Right(source, account) }
 
 func (s *System) Bans() []status.Ban { return s.bans.All(time.Now()) }

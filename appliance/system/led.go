@@ -55,6 +55,7 @@ func (s *System) relight() {
 func (s *System) button(ctx context.Context) error {
 	return s.o.Board.ResetButton(ctx, func() {
 		s.log.Warn("reset button: factory settings")
+		s.noteBox("the reset button erased the startup-config")
 		if err := s.store.EraseStartup(); err != nil {
 			s.log.Error("factory reset", "err", err)
 			return

@@ -41,6 +41,7 @@ func (s *System) obey(ctx context.Context) error {
 		case <-every.C:
 			if fi, err := os.Stat(s.o.Rescue); err == nil && fi.Size() > 0 {
 				s.log.Warn("restart ordered at the console")
+				s.noteBox("restart ordered at a console that got no answers")
 				s.restart(false)
 				return nil
 			}

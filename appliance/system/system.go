@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"viaduct/appliance/acme"
+	"viaduct/appliance/audit"
 	"viaduct/appliance/bans"
 	"viaduct/appliance/call"
 	"viaduct/appliance/chains"
@@ -121,6 +122,7 @@ type engines struct {
 	acme     *acme.Engine
 	eye      *watch.Watch
 	snmp     *snmp.Responder
+	trail    *audit.Trail
 	engaged  atomic.Pointer[time.Time] // they run since
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
 }
@@ -175,9 +177,8 @@ func Open(o Options) (*System, error) {
 	s.firmware = firmware.New(firmware.Options{Log: o.Log, Socket: o.Installer, Web: s.web, Changed: s.relight})
 	s.bans, s.traffic = bans.New(o.Log), traffic.New()
 	s.archive = s.newArchive()
-	s.sessions.Log, s.sessions.Welcome, s.sessions.Calls = o.Log, s.welcome, s.Calls
-	s.health.Log = o.Log
-	s.eye = watch.New(&s.health, o.Board.PortName)
+	s.health.Log, s.sessions.Log, s.sessions.Welcome, s.sessions.Calls = o.Log, o.Log, s.welcome, s.Calls
+	s.trail, s.eye = s.newTrail(), watch.New(&s.health, o.Board.PortName)
 	if state.ReadOnly() {
 		s.health.Set(health.DataReadOnly, nil)
 	}
@@ -273,6 +274,7 @@ func (s *System) Run(ctx context.Context, more ...Engine) error {
 	}
 
 	defer s.engage(ctx, more)()
+	s.noteBox("started, version " + s.o.Release.Version)
 	s.log.Info("started", "version", s.o.Release.Version, "board", s.o.Board.Name(), "serial", s.o.Board.SerialNumber())
 	select {
 	case <-ctx.Done():
@@ -287,6 +289,7 @@ func (s *System) Run(ctx context.Context, more ...Engine) error {
 func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 	engines := append(more, []Engine{
 		{Name: "alarms", Down: health.ServiceDown, Run: s.health.Run},
+		{Name: "trail", Down: health.ServiceDown, Run: s.trail.Run},
 		{Name: "rescue", Down: health.ServiceDown, Run: s.obey},
 		{Name: "records", Down: health.ServiceDown, Run: s.archive.Run},
 		{Name: "syslog", Down: health.ServiceDown, Run: s.sendSyslog},

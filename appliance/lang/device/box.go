@@ -28,6 +28,15 @@ type Box interface {
 	Traces
 	Monitoring
 	Service
+	Trail
+}
+
+// Trail is what was done to the box, and by whom.
+type Trail interface {
+	// Note adds an entry: what, by whom, from where. more fills in the rest, and is not called when there is no room. It must hold no secret.
+	Note(e status.Audit, more func(*status.Audit))
+	// Audit returns the last n entries that are wanted, oldest first.
+	Audit(n int, wanted func(status.Audit) bool) ([]status.Audit, error)
 }
 
 // Traffic is the calls that have ended, counted.
