@@ -28,6 +28,8 @@ var floors = map[string]string{
 	"firmware":     "status upload ../image/update",
 	"lang/command": "pcapng cdr capture config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",
 
+	"health/history": "flash health",
+
 	"config":      "",
 	"calendar":    "printable",
 	"chains":      "pki plural status",
@@ -83,7 +85,7 @@ var floors = map[string]string{
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
 	"watch":       "config health lang/check source status",
-	"system": "audit config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
+	"system": "audit health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +

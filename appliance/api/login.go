@@ -67,7 +67,7 @@ func (b *backend) failing() (list []string) {
 	more := 0
 	for _, a := range b.box.Alarms() {
 		switch {
-		case a.Severity < health.Error:
+		case a.Severity < health.Error || a.Seen != "":
 		case len(list) == greeted:
 			more++
 		default:

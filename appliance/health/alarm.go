@@ -16,6 +16,7 @@ type Alarm struct {
 	Advice   string    `json:"advice,omitempty"`
 	Cure     []string  `json:"cure,omitempty"` // lines to paste
 	Since    time.Time `json:"since"`          // by the present clock, even if the clock was wrong then
+	Seen     string    `json:"seen,omitempty"` // the account that has acknowledged it
 }
 
 // Sentence is the text with the advice.
@@ -26,7 +27,7 @@ func (a Alarm) Sentence() string {
 	return a.Text + ". " + a.Advice
 }
 
-// Current returns the raised alarms, worst first.
+// Current returns the raised alarms, worst first, and those that are acknowledged last.
 func (t *Tracker) Current() []Alarm {
 	shown, now := t.look()
 	var list []Alarm
@@ -37,7 +38,7 @@ func (t *Tracker) Current() []Alarm {
 }
 
 func (v view) alarm(now time.Time) Alarm {
-	a := Alarm{ID: v.ID, Severity: v.Severity, Title: v.Title, Since: present(v.since, now)}
+	a := Alarm{ID: v.ID, Severity: v.Severity, Title: v.Title, Since: present(v.since, now), Seen: v.seen}
 	if v.more > 0 {
 		a.Text = fmt.Sprintf("%d more: %s", v.more, v.Title)
 		return a
@@ -49,9 +50,9 @@ func (v view) alarm(now time.Time) Alarm {
 	return a
 }
 
-// Worst returns the severity of the worst raised alarm; false: none is raised.
+// Worst returns the severity of the worst raised alarm that nobody has acknowledged; false: there is none.
 func (t *Tracker) Worst() (Severity, bool) {
-	if list, _ := t.look(); len(list) > 0 {
+	if list, _ := t.look(); len(list) > 0 && list[0].seen == "" {
 		return list[0].Severity, true
 	}
 	return Info, false

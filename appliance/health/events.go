@@ -105,3 +105,16 @@ func (e Event) log(log *slog.Logger) {
 	level := [...]slog.Level{Info: slog.LevelInfo, Warning: slog.LevelWarn, Error: slog.LevelError, Critical: slog.LevelError}[e.Severity]
 	log.LogAttrs(context.Background(), level, "alarm raised", append(attrs, slog.String("err", e.Text))...)
 }
+
+// Episode is an alarm of the past: raised once, or several times in short succession.
+type Episode struct {
+	ID          string        `json:"id"`
+	Severity    Severity      `json:"severity"`
+	Subject     string        `json:"subject,omitempty"`
+	Text        string        `json:"text"`
+	Raised      time.Time     `json:"raised"`                // for the first time
+	Cleared     time.Time     `json:"cleared,omitzero"`      // for the last time; zero: it is raised
+	Times       int           `json:"times"`                 // that it was raised
+	Lasted      time.Duration `json:"lasted"`                // so long in all, without the present time
+	Interrupted bool          `json:"interrupted,omitempty"` // the box restarted while it was raised
+}

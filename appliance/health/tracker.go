@@ -60,6 +60,8 @@ type instance struct {
 	state   State
 	told    bool // it was visible once
 	worse   bool // since it was told of
+	seen    acknowledgement
+	rests   bool // it is acknowledged
 }
 
 // Set makes an alarm active. A second Set for the same subject updates the arguments.
@@ -203,6 +205,13 @@ func (t *Tracker) judge(now time.Time) (next time.Time) {
 		}
 		for _, x := range k.list {
 			x.state = t.stateOf(w, x, now)
+			if x.worse {
+				x.seen = acknowledgement{}
+			}
+			x.rests = x.seen.holds(w, now)
+			if back := x.seen.at.Add(criticalRest); x.rests && w.Severity == Critical && (next.IsZero() || back.Before(next)) {
+				next = back
+			}
 			switch due := x.since.Add(w.Delay); {
 			case x.state == Raised && !x.told:
 				x.told, x.worse = true, false
@@ -292,14 +301,15 @@ type view struct {
 	*Warnable
 	args  Args
 	since time.Time
-	more  int // 0: one alarm; otherwise the number of alarms beyond maxEach
+	more  int    // 0: one alarm; otherwise the number of alarms beyond maxEach
+	seen  string // by whom it was acknowledged; "": it is not
 }
 
 func (v view) equal(other view) bool {
-	return v.Warnable == other.Warnable && v.more == other.more && v.since.Equal(other.since) && maps.Equal(v.args, other.args)
+	return v.Warnable == other.Warnable && v.more == other.more && v.seen == other.seen && v.since.Equal(other.since) && maps.Equal(v.args, other.args)
 }
 
-// shown returns the raised alarms, worst first, then oldest first.
+// shown returns the raised alarms, worst first, then oldest first. Those that are acknowledged come last.
 func (t *Tracker) shown() (list []view) {
 	for _, w := range declared {
 		k := t.active[w]
@@ -309,7 +319,11 @@ func (t *Tracker) shown() (list []view) {
 		kept := len(list)
 		for _, x := range k.list {
 			if x.state == Raised {
-				list = append(list, view{Warnable: w, args: x.args, since: x.since})
+				v := view{Warnable: w, args: x.args, since: x.since}
+				if x.rests {
+					v.seen = x.seen.by
+				}
+				list = append(list, v)
 			}
 		}
 		if k.more > 0 && len(list) > kept {
@@ -317,7 +331,7 @@ func (t *Tracker) shown() (list []view) {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b view) int {
-		return cmp.Or(cmp.Compare(b.Severity, a.Severity), a.since.Compare(b.since), cmp.Compare(a.more, b.more), strings.Compare(a.args[a.Subject], b.args[b.Subject]))
+		return cmp.Or(cmp.Compare(min(len(a.seen), 1), min(len(b.seen), 1)), cmp.Compare(b.Severity, a.Severity), a.since.Compare(b.since), cmp.Compare(a.more, b.more), strings.Compare(a.args[a.Subject], b.args[b.Subject]))
 	})
 	return list
 }

@@ -339,3 +339,67 @@ func TestATrackerDoesAsItsModel(t *testing.T) {
 		})
 	}
 }
+
+// Who knows of an alarm is not told of it again, unless it is another one, or worse, or no calls are possible.
+func TestAnAlarmIsAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tracker, _ := tracked(t)
+		changes, cancel := tracker.Subscribe()
+		defer cancel()
+		seen := func(want string) {
+			t.Helper()
+			synctest.Wait()
+			got := ""
+			for _, a := range tracker.Current() {
+				got += strings.TrimSpace(a.ID+" "+a.Subject+" "+a.Seen) + "; "
+			}
+			if got != want {
+				t.Errorf("%s\nwant\n%s", got, want)
+			}
+		}
+		worst := func(want string) {
+			t.Helper()
+			got := "none"
+			if s, any := tracker.Worst(); any {
+				got = s.String()
+			}
+			if got != want {
+				t.Errorf("the worst is %s, want %s", got, want)
+			}
+		}
+		tracker.Set(ServiceDown, Args{"engine": "clock"})
+		tracker.Set(ServiceDown, Args{"engine": "lights"})
+		tracker.Set(CertificateExpires, Args{"name": "A", "left": "30 days"})
+		tracker.Set(RelayDown, nil)
+		<-changes
+		if n := tracker.Acknowledge("service-down", "lights", "anna"); n != 1 {
+			t.Errorf("%d are acknowledged", n)
+		}
+		<-changes
+		seen("relay-down; service-down clock; certificate-expires A; service-down lights anna; ")
+		tracker.Acknowledge("service-down", "", "anna")
+		tracker.Acknowledge("certificate-expires", "", "anna")
+		tracker.Acknowledge("relay-down", "", "anna\x1b")
+		if n := tracker.Acknowledge("no-such", "", "anna"); n != 0 {
+			t.Errorf("%d are acknowledged", n)
+		}
+		worst("none")
+		if len(tracker.Unfit()) == 0 {
+			t.Error("what is acknowledged counts as healed")
+		}
+		tracker.Set(CertificateExpires, Args{"name": "A", "left": "14 days"})
+		worst("warning")
+		for len(changes) > 0 {
+			<-changes
+		}
+		time.Sleep(criticalRest)
+		synctest.Wait()
+		if len(changes) == 0 {
+			t.Error("nobody is told that a critical alarm is back")
+		}
+		worst("critical")
+		tracker.Clear(ServiceDown, "clock")
+		tracker.Set(ServiceDown, Args{"engine": "clock"})
+		seen("relay-down; service-down clock; certificate-expires A; service-down lights anna; ")
+	})
+}

@@ -75,6 +75,10 @@ func (hostileBox) Audit(int, func(status.Audit) bool) ([]status.Audit, error) {
 	return []status.Audit{{What: status.AuditRefused, Account: hostile, From: hostile, Mode: hostile, Line: hostile, Error: hostile}}, nil
 }
 
+func (hostileBox) AlarmHistory(int) []health.Episode {
+	return []health.Episode{{ID: "x", Subject: hostile, Text: hostile, Raised: noon, Times: 1}}
+}
+
 func (hostileBox) Log(int) []string { return []string{hostile} }
 
 func (hostileBox) FollowLog(_ context.Context, each func(string) error) error { return each(hostile) }
@@ -128,7 +132,7 @@ func TestPeersCannotSteerTheConsole(t *testing.T) {
 	for _, line := range []string{
 		"show calls", "show calls detail 4", "show calls history", "show calls record 15", "show calls explain 15", "show sip registrations", "show sip penalty-box", "show peer",
 		"show calls ladder 15", "show calls ladder 15 detail",
-		"show context sip-gateway", "show pki", "show pki trusted", "show pki calendar", "show pki peers", "show pki internal-ca", "show sntp-client", "show log", "show log follow", "show audit", "ping h", "nslookup h",
+		"show context sip-gateway", "show pki", "show pki trusted", "show pki calendar", "show pki peers", "show pki internal-ca", "show sntp-client", "show log", "show log follow", "show audit", "show alarms history", "ping h", "nslookup h",
 		"copy http://h/x startup-config", "who", "show call-router trace T called-e164 1", "show config problems", "show alarms", "pki trust add " + anySum, "pki trust add " + anySum + " force",
 		"no pki trust " + anySum,
 	} {

@@ -247,7 +247,7 @@ func TestShow(t *testing.T) {
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls history csv", "show calls history masked", "show calls history json masked", "show call-records", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
-		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show accounts", "show snmp", "show acme", "show acme lan", "show acme x",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {
 		out.WriteString("> " + line + "\n")
@@ -290,4 +290,47 @@ func TestAdministratorsSeeAndEraseLicenseKeys(t *testing.T) {
 			t.Errorf("%s:\n%s", line, out.String())
 		}
 	}
+}
+
+func (busyBox) AlarmHistory(n int) []health.Episode {
+	return []health.Episode{
+		{ID: "link-down", Severity: health.Error, Subject: "eth01", Text: "port eth01 has no link", Raised: noon.Add(-48 * time.Hour), Interrupted: true, Times: 1},
+		{ID: "peer-silent", Severity: health.Error, Subject: "IF_TEAMS", Text: "sip.pstnhub.microsoft.com of interface sip IF_TEAMS gets no calls: no answer to OPTIONS", Raised: noon.Add(-time.Hour), Cleared: noon, Lasted: 95*time.Second + time.Millisecond, Times: 3},
+		{ID: "deaf", Severity: health.Critical, Text: "no gateway can listen: x", Raised: noon, Times: 1},
+	}[:min(n, 3)]
+}
+
+func TestAnAlarmIsAcknowledgedByName(t *testing.T) {
+	b := &acknowledging{busyBox: busyBox{newBox()}}
+	s := &Session{Class: config.Administrator, Mode: []string{"enable"}, User: "anna"}
+	for line, want := range map[string]string{
+		"clear alarm link-down":       "2 alarms acknowledged\n",
+		"clear alarm link-down eth00": "1 alarm acknowledged\n",
+		"clear alarm deaf":            "% no such alarm is raised: deaf; `show alarms` lists those that are\n",
+	} {
+		var out strings.Builder
+		New().Exec(t.Context(), b, s, line, nil, &out)
+		if out.String() != want {
+			t.Errorf("%s: %s", line, out.String())
+		}
+	}
+	if b.by != "anna" || len(b.box.trail) != 3 {
+		t.Errorf("by %s, trail %v", b.by, b.box.trail)
+	}
+}
+
+type acknowledging struct {
+	busyBox
+	by string
+}
+
+func (b *acknowledging) AcknowledgeAlarm(id, subject, by string) int {
+	b.by = by
+	switch {
+	case id != "link-down":
+		return 0
+	case subject != "":
+		return 1
+	}
+	return 2
 }

@@ -56,9 +56,11 @@ const (
 	keyFolder    = "pki/private-key"
 	recordsDir   = "cdr"
 	trailDir     = "audit"
+	alarmsDir    = "alarms"
 
-	keptStartups = 10
-	trailMaximum = 4 << 20 // octets of the trail of who did what; about 20,000 entries
+	keptStartups  = 10
+	alarmsMaximum = 1 << 20 // octets of the history of alarms
+	trailMaximum  = 4 << 20 // octets of the trail of who did what; about 20,000 entries
 )
 
 // Open opens the state folder and makes its missing parts. It fails only when there is no such folder; Problems reports files that cannot
@@ -118,6 +120,11 @@ func (s *Store) closeStartup() error {
 
 // ReadOnly reports that nothing can be written.
 func (s *Store) ReadOnly() bool { return s.readOnly }
+
+// AlarmHistory opens the history of alarms: JSON lines, one file a day. Close the log after use.
+func (s *Store) AlarmHistory() (*flash.Log, error) {
+	return flash.OpenLog(flash.LogOptions{Dir: filepath.Join(s.dir, alarmsDir), Suffix: ".jsonl", Perm: 0o600, MaxTotal: alarmsMaximum})
+}
 
 // Trail opens the trail of who did what: JSON lines, one file a day. Close the log after use.
 func (s *Store) Trail() (*flash.Log, error) {

@@ -33,6 +33,7 @@ import (
 	"viaduct/appliance/drain"
 	"viaduct/appliance/firmware"
 	"viaduct/appliance/health"
+	"viaduct/appliance/health/history"
 	"viaduct/appliance/internalca"
 	"viaduct/appliance/issuers"
 	"viaduct/appliance/lang"
@@ -123,6 +124,7 @@ type engines struct {
 	eye      *watch.Watch
 	snmp     *snmp.Responder
 	trail    *audit.Trail
+	history  *history.Book
 	engaged  atomic.Pointer[time.Time] // they run since
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
 }
@@ -178,7 +180,7 @@ func Open(o Options) (*System, error) {
 	s.bans, s.traffic = bans.New(o.Log), traffic.New()
 	s.archive = s.newArchive()
 	s.health.Log, s.sessions.Log, s.sessions.Welcome, s.sessions.Calls = o.Log, o.Log, s.welcome, s.Calls
-	s.trail, s.eye = s.newTrail(), watch.New(&s.health, o.Board.PortName)
+	s.trail, s.history, s.eye = s.newTrail(), history.Open(s.health.Events(), o.Log, state.AlarmHistory), watch.New(&s.health, o.Board.PortName)
 	if state.ReadOnly() {
 		s.health.Set(health.DataReadOnly, nil)
 	}
@@ -289,6 +291,7 @@ func (s *System) Run(ctx context.Context, more ...Engine) error {
 func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 	engines := append(more, []Engine{
 		{Name: "alarms", Down: health.ServiceDown, Run: s.health.Run},
+		{Name: "history", Down: health.ServiceDown, Run: s.history.Run},
 		{Name: "trail", Down: health.ServiceDown, Run: s.trail.Run},
 		{Name: "rescue", Down: health.ServiceDown, Run: s.obey},
 		{Name: "records", Down: health.ServiceDown, Run: s.archive.Run},

@@ -52,3 +52,11 @@ func (s *System) WrongPassword(from netip.Addr, account string) time.Duration {
 	}
 	return left
 }
+
+// AlarmHistory returns the last n alarms that were raised, oldest first.
+func (s *System) AlarmHistory(n int) []health.Episode { return s.history.Last(n) }
+
+// AcknowledgeAlarm acknowledges the raised alarms of a kind, or the one with this subject, and returns how many those are.
+func (s *System) AcknowledgeAlarm(id, subject, by string) int {
+	return s.health.Acknowledge(id, subject, by)
+}

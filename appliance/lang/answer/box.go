@@ -172,7 +172,11 @@ func (pg Page) Alarms(list []health.Alarm) {
 	rows := [][]string{{"Severity", "Since", "Alarm"}}
 	for _, a := range list {
 		rows = append(rows, []string{a.Severity.String(), a.Since.In(pg.Zone).Format(time.DateTime), a.ID})
-		for _, line := range slices.Concat(fold(indent, a.Text), fold(indent, a.Advice)) {
+		seen := ""
+		if a.Seen != "" {
+			seen = "Acknowledged by " + a.Seen + "."
+		}
+		for _, line := range slices.Concat(fold(indent, a.Text), fold(indent, a.Advice), fold(indent, seen)) {
 			if strings.TrimSpace(line) != "" {
 				rows = append(rows, []string{line})
 			}
@@ -183,6 +187,29 @@ func (pg Page) Alarms(list []health.Alarm) {
 	}
 	if len(rows) == 1 {
 		pg.Printf("No alarms.\n")
+		return
+	}
+	pg.Columns(rows)
+}
+
+// AlarmHistory prints alarms of the past.
+func (pg Page) AlarmHistory(list []health.Episode) {
+	rows := [][]string{{"Raised", "Lasted", "Times", "Severity", "Alarm"}}
+	for _, e := range list {
+		lasted := e.Lasted.Round(time.Second).String()
+		switch {
+		case e.Interrupted:
+			lasted = "until a restart"
+		case e.Cleared.IsZero():
+			lasted = "still raised"
+		}
+		rows = append(rows, []string{e.Raised.In(pg.Zone).Format(time.DateTime), lasted, fmt.Sprint(e.Times), e.Severity.String(), e.ID})
+		for _, line := range fold(indent, e.Text) {
+			rows = append(rows, []string{line})
+		}
+	}
+	if len(rows) == 1 {
+		pg.Printf("No alarm was raised.\n")
 		return
 	}
 	pg.Columns(rows)

@@ -39,7 +39,7 @@ type Problem struct {
 // OfAlarms lists the alarms that need an administrator, in the form of problems.
 func OfAlarms(alarms []health.Alarm) (list []Problem) {
 	for _, a := range alarms {
-		if a.Severity < health.Warning {
+		if a.Severity < health.Warning || a.Seen != "" {
 			continue
 		}
 		p := Problem{Severity: Warning, Text: a.Sentence()}

@@ -88,6 +88,7 @@ func Admin() []cli.Line {
 		worded(command("no drain interface sip <name:interface>", "Take an interface sip back into service", undrainInterface), drainHelp...),
 		command("clear calls [<id:call>]", "End one call, or all calls", clearCalls),
 		command("clear bans [<source:banned>]", "Forget the wrong passwords from one address, or from all, and lift the bans", clearBans),
+		command("clear alarm <id> [<subject>]", "Acknowledge an alarm, of one subject or all: it stays in `show alarms`, but does not greet, light the LED or appear in `show config problems` until it is raised again or becomes worse; a critical one for an hour", clearAlarm),
 		worded(withExample("show audit account anna since 2026-11-29", command("show audit [last <last:1..100000>] [account <account>] [since <since:moment>]",
 			"Who did what to the box: logins and refused ones, bans, changes of the configuration, commands that change something; the last 50 entries by default", showAudit)),
 			"last", "So many of those entries", "account", "What this account did", "since", "From then on"),

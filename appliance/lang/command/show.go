@@ -28,6 +28,7 @@ func showCommands() []cli.Line {
 			"show licenses [detail <level:0..5>]"),
 		command("show system images", "Firmware images: which one is running, which one starts next, and whether it is on trial", showImages),
 		command("show alarms", "Active alarms, since when, and what to do about them", state(func(c *Call, pg answer.Page) { pg.Alarms(c.Box.Alarms()) })),
+		command("show alarms history [<alarms:1..500>]", "Alarms of the past: when each was raised, for how long, and how often; the last 50 by default", showAlarmHistory),
 		command("show system", "Uptime, load, memory, temperature", state(func(c *Call, pg answer.Page) {
 			pg.System(c.Box.System(), c.now(), c.coming(), c.Box.CallCount(), len(c.Box.Sessions()))
 		})),

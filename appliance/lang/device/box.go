@@ -29,6 +29,15 @@ type Box interface {
 	Monitoring
 	Service
 	Trail
+	AlarmBook
+}
+
+// AlarmBook is the past of alarms, and what administrators know of the present ones.
+type AlarmBook interface {
+	// AlarmHistory returns the last n alarms that were raised, oldest first.
+	AlarmHistory(n int) []health.Episode
+	// AcknowledgeAlarm acknowledges the raised alarms of a kind, or the one with this subject, and returns how many those are.
+	AcknowledgeAlarm(id, subject, by string) int
 }
 
 // Trail is what was done to the box, and by whom.

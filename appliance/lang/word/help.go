@@ -59,6 +59,7 @@ func Help() map[string]string {
 func Topics() map[string]string { return maps.Clone(topics) }
 
 var topics = map[string]string{
+	"alarms":              "Alarms, present and past",
 	"administrator":       "An account that can change the configuration",
 	"superuser":           "An account that can also manage accounts",
 	"operator":            "An account that can only view",
