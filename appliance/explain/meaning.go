@@ -33,14 +33,23 @@ func meaningOf(r status.Record) meaning {
 	switch {
 	case own && strings.Contains(r.Reason, "no free license"):
 		return meaning{own: true, says: r.Reason, brief: "no license", do: licensesFull}
-	case own && r.Cause == 47:
-		return meaning{says: "media ports ran out", brief: "no ports", do: "Widen the range of media ports (`media-ports` of the interface), or find what holds them: `show calls`."}
+	case own && (strings.HasSuffix(r.Reason, "taken out of service") || strings.HasSuffix(r.Reason, "is shut down")):
+		return meaning{own: true, says: r.Reason, brief: "out of service", do: "Somebody wants it so: `no drain`, or `no shutdown`, ends it."}
+	case own && strings.Contains(r.Reason, "media port"):
+		return meaning{own: true, says: r.Reason, brief: "no ports", do: "Widen the range of media ports (`media-ports` of the interface), or find what holds them: `show calls`."}
 	case own && r.Code == 482:
 		return meaning{own: true, says: "it goes round in a circle", brief: "loop",
 			do: "Two users forward to each other, or a route sends the number back where it came from: take one of the forwards or routes away. `show call-router trace` walks a number through the tables."}
 	case own && len(r.Attempts) == 0 && routeRefused(r.Route):
-		return meaning{says: "no route", brief: "no route",
+		return meaning{own: true, says: known(r.Reason, "no route"), brief: "no route",
 			do: "Add a line for this number to the table named above, or a `route default`. `show call-router trace` tries it without a call."}
+	}
+	if own && len(r.Attempts) == 0 {
+		m := meaning{own: true, says: known(r.Reason, codes[r.Code].says), brief: fmt.Sprintf("refused (%d)", r.Code)}
+		if r.Code == 488 {
+			m.brief, m.do = "no common codec", "Compare `profile voip` of "+r.From+" with what its peer offers: codec lines, and SRTP (`srtp transmission`)."
+		}
+		return m
 	}
 	if last.Outcome == status.Skipped || last.Outcome == status.Unreached || last.Outcome == status.Silent {
 		return meaning{says: last.Text, brief: "not reached"}

@@ -181,14 +181,14 @@ func showTraffic(c *Call, a *trafficArgs) error {
 
 type recordArgs struct{ ID string }
 
-// found are the records of calls with this ID or Call-ID.
+// found are the records of calls with this ID, or the Call-ID of one of its legs.
 func (c *Call) found(id string) (found []status.Record, err error) {
 	records, err := c.Box.CallRecords(recordsSearched)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range records {
-		if strings.EqualFold(r.ID, id) || r.CallID == id {
+		if strings.EqualFold(r.ID, id) || r.CallID == id || slices.ContainsFunc(r.Attempts, func(a status.Attempt) bool { return a.CallID == id }) {
 			found = append(found, r)
 		}
 	}
