@@ -37,6 +37,7 @@ type fake struct {
 func (f *fake) Effective() *config.Config                        { return f.cfg }
 func (f *fake) IPInterfaces() []status.IPInterface               { return f.interfaces }
 func (f *fake) Neighbours() ([]status.Neighbour, error)          { return nil, nil }
+func (f *fake) AskNeighbour(netip.Addr) error                    { return nil }
 func (f *fake) Gateways() []status.Gateway                       { return f.gateways }
 func (f *fake) Peers() []status.Peer                             { return f.peers }
 func (f *fake) Registrations() []status.Registration             { return f.registrations }

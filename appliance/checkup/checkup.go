@@ -14,6 +14,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -40,6 +41,8 @@ type Box interface {
 	Effective() *config.Config
 	IPInterfaces() []status.IPInterface
 	Neighbours() ([]status.Neighbour, error)
+	// AskNeighbour has the kernel ask a host of an attached network for its hardware address again.
+	AskNeighbour(a netip.Addr) error
 	Gateways() []status.Gateway
 	Peers() []status.Peer
 	Registrations() []status.Registration

@@ -137,10 +137,13 @@ func (s *survey) neighbour(ctx context.Context, a netip.Addr) (how string, there
 		}
 		return fmt.Sprintf("answers ping in %s%s", ms(h.Took), mac), true
 	}
-	// The ping has made the kernel ask for the hardware address. A stale entry is asked again after five seconds, thrice.
+	// Without a reply the hardware address says whether the host is there. One that the kernel knew before may be half a minute old.
+	if err := s.c.o.Box.AskNeighbour(a); err != nil {
+		return "no answer: " + err.Error(), false
+	}
 	every := time.NewTicker(200 * time.Millisecond)
 	defer every.Stop()
-	for end := time.Now().Add(9 * time.Second); ; {
+	for end := time.Now().Add(5 * time.Second); ; {
 		n, known := s.known(a)
 		switch {
 		case known && (n.State == status.NeighbourReachable || n.State == status.NeighbourFixed):

@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"net/netip"
 
 	"viaduct/appliance/checkup"
 	"viaduct/appliance/config"
@@ -44,3 +45,6 @@ func (s *System) Question(ctx context.Context, iface config.InterfaceID, host st
 func (s *System) TryAccounts(ctx context.Context, gateway string) (int, *sipua.Refused) {
 	return s.ua.TryAccounts(ctx, gateway)
 }
+
+// AskNeighbour has the kernel ask a host of an attached network for its hardware address again.
+func (s *System) AskNeighbour(a netip.Addr) error { return s.net.AskNeighbour(a) }
