@@ -50,7 +50,11 @@ func (pg Page) Peer(p status.Peer, v PeerView, r Registrar) {
 		}
 		pg.Folded("  Last OPTIONS to it: ", text)
 	}
-	pg.Printf("  Last request from it: %s\n", ago(p.Heard, "none since the start"))
+	text := ago(p.Heard, "none since the start")
+	if p.HeardFrom.IsValid() {
+		text += ", from " + p.HeardFrom.String()
+	}
+	pg.Printf("  Last request from it: %s\n", text)
 	pg.Printf("  Last response to a call: %s\n", ago(p.Responded, "none since the start"))
 	pg.connections(p.Interface, v)
 	pg.callsOf(p.Interface, v)
