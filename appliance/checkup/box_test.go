@@ -163,6 +163,29 @@ func TestWhatPeersSayIsPrintable(t *testing.T) {
 	}
 }
 
+func TestTheCureIsThatOfTheProblem(t *testing.T) {
+	f := finding{}.warns("a").by("cure a").paste("line a")
+	f = f.fails("b").by("cure b").paste("line b")
+	f = f.warns("c").by("cure c").paste("line c")
+	if f.state != status.CheckFailed || f.problem != "b" || f.advice != "cure b" || !slices.Equal(f.cure, []string{"line b"}) {
+		t.Errorf("%+v", f)
+	}
+	if f = f.fails("d").by("cure d"); f.problem != "b; d" || f.advice != "cure d" {
+		t.Errorf("%+v", f)
+	}
+	if f := (finding{}).fails("e"); f.advice != "" || len(f.cure) > 0 {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestABoxWithoutANameIsToldSo(t *testing.T) {
+	f := sound()
+	f.cfg.Gateways[0].Interfaces[0].SpoofedContact.Host = "203.0.113.7"
+	if x := outcomeOf(t, f, "own-name"); x.State != status.CheckFailed || !strings.Contains(x.Advice, "spoofed contact-header") {
+		t.Errorf("%+v", x)
+	}
+}
+
 func TestAccessListsThatLeaveOutTeams(t *testing.T) {
 	f := sound()
 	list := &config.ACL{Name: "WAN_IN", Rules: []config.ACLRule{

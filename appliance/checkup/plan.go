@@ -50,6 +50,7 @@ type finding struct {
 	problem string
 	advice  string
 	cure    []string
+	minor   bool // the last problem was less than the one that the finding has: its cure is not wanted
 }
 
 func ok(seen ...string) finding { return finding{seen: seen} }
@@ -69,11 +70,13 @@ func (f finding) warns(format string, args ...any) finding {
 
 func (f finding) is(state status.CheckState, format string, args ...any) finding {
 	text := fmt.Sprintf(format, args...)
+	f.minor = f.problem != "" && state < f.state
 	switch {
+	case f.minor:
 	case f.problem == "" || state > f.state:
 		f.problem = text
 		f.advice, f.cure = "", nil
-	case state == f.state:
+	default:
 		f.problem += "; " + text
 	}
 	f.state = max(f.state, state)
@@ -82,11 +85,17 @@ func (f finding) is(state status.CheckState, format string, args ...any) finding
 
 // by adds the cure in words, paste the one in lines.
 func (f finding) by(format string, args ...any) finding {
+	if f.minor {
+		return f
+	}
 	f.advice = fmt.Sprintf(format, args...)
 	return f
 }
 
 func (f finding) paste(lines ...string) finding {
+	if f.minor {
+		return f
+	}
 	f.cure = lines
 	return f
 }

@@ -22,7 +22,7 @@ var steps = []step{
 		about: "The A record of the name in Contact leads to the box, or to the `spoofed media-address` of its router."},
 	{id: "public", title: "Public address", of: "of", part: teams, after: []string{"address"}, subjects: sidesOf(true), run: checkPublic,
 		about: "The address is public, or the box knows the public one; none is of the provider's NAT (100.64.0.0/10)."},
-	{id: "caa", title: "CAA records", of: "of", part: teams, after: []string{"name-servers"}, subjects: ownNames, run: checkCAA,
+	{id: "caa", title: "CAA records", of: "of", part: teams, after: []string{"name-servers"}, subjects: domains, run: checkCAA,
 		about: "The domain lets the authority issue certificates that the box obtains them from."},
 	{id: "certificate", title: "Certificate", of: "of", part: teams, subjects: profiles, run: checkCertificate,
 		about: "The certificate has the right name, dates and RSA key, and its chain is complete."},
