@@ -200,7 +200,7 @@ func checkRegistrations(ctx context.Context, s *survey, x subject) finding {
 		if refused != nil {
 			return wrong(f.fails("%s: the registrar says %s now", refused.Identity, refused.Answer), refused.Identity)
 		}
-		return f.saw("%s of them taken", plural.Of(tried, "password"))
+		return f.saw("%s taken by the registrar", plural.Of(tried, "password"))
 	}
 	if password {
 		return wrong(f, byReason[reasons[0]][0])
