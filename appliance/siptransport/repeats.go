@@ -2,25 +2,27 @@ package siptransport
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 )
 
 const (
-	repeatWindow = time.Minute
-	repeatFirst  = 5   // lines that are written before they are counted
-	maxRepeats   = 256 // subjects that are told apart
+	repeatHour  = time.Hour        // from one line about repetitions to the next
+	repeatQuiet = 10 * time.Minute // without a repetition: it is over
+	repeatLook  = time.Minute
+	repeatOther = 5   // lines in repeatLook of a subject whose error is another one each time
+	maxRepeats  = 256 // subjects that are told apart
 )
 
-// Repeats throttles log lines that a peer can cause. It writes the first few lines of a subject, then their number once a minute. A flood
-// must not push other lines out of the log, nor wear out the medium.
+// Repeats throttles log lines that a peer can cause. A subject has a line when it begins, one an hour with the number of repetitions, and one
+// when it is over. A flood must not push other lines out of the log, nor wear out the medium.
 type Repeats struct {
 	log *slog.Logger
 
 	mu   sync.Mutex
-	seen map[repeated]int
-	last map[repeated][]any // of the line that was counted last
+	seen map[repeated]*repetition
 }
 
 // repeated is what makes lines the same.
@@ -29,46 +31,80 @@ type repeated struct {
 	msg, from, err string
 }
 
-// NewRepeats returns a throttle for a log.
-func NewRepeats(log *slog.Logger) *Repeats {
-	return &Repeats{log: log, seen: map[repeated]int{}, last: map[repeated][]any{}}
+// repetition is what came after the first line.
+type repetition struct {
+	why   string    // the error of the last line that was written
+	lines int       // written since the last look
+	told  time.Time // when one was written
+	last  time.Time // the last repetition
+	since int       // repetitions since a line was written
+	all   int
+	attrs []any // of the last one
 }
 
-// Log writes or counts a line. Lines with the same message and cause about the same peer are repetitions of each other.
+// NewRepeats returns a throttle for a log.
+func NewRepeats(log *slog.Logger) *Repeats {
+	return &Repeats{log: log, seen: map[repeated]*repetition{}}
+}
+
+// Log writes or counts a line. Lines with the same message and cause about the same peer are repetitions of each other, unless the error in
+// attrs is another one than before.
 func (r *Repeats) Log(level slog.Level, msg, peer, cause string, attrs ...any) {
-	k := repeated{level, msg, peer, cause}
-	r.mu.Lock()
-	if _, ok := r.seen[k]; !ok && len(r.seen) >= maxRepeats {
-		k.from, k.err = "", "" // of many
-	}
-	n, ok := r.seen[k]
-	r.seen[k] = n + 1
-	if n >= repeatFirst {
-		r.last[k] = attrs
-	}
-	r.mu.Unlock()
-	if !ok {
-		time.AfterFunc(repeatWindow, func() { r.tell(k) })
-	}
-	if n < repeatFirst {
+	if r.isNew(repeated{level, msg, peer, cause}, attrs) {
 		r.log.Log(context.Background(), level, msg, attrs...)
 	}
 }
 
-// tell writes the number of lines since the last time. It goes on as long as lines come.
-func (r *Repeats) tell(k repeated) {
+// isNew reports whether a line is to be written, and counts it otherwise.
+func (r *Repeats) isNew(k repeated, attrs []any) bool {
+	why, now := "", time.Now()
+	for n := 0; n+1 < len(attrs); n += 2 {
+		if attrs[n] == "err" {
+			why = fmt.Sprint(attrs[n+1])
+		}
+	}
 	r.mu.Lock()
-	n := r.seen[k] - repeatFirst
-	attrs := r.last[k]
-	if n > 0 {
-		r.seen[k] = repeatFirst
-		delete(r.last, k)
-	} else {
+	defer r.mu.Unlock()
+	if r.seen[k] == nil && len(r.seen) >= maxRepeats {
+		k.from, k.err = "", "" // of many
+	}
+	x := r.seen[k]
+	switch {
+	case x == nil:
+		x = &repetition{}
+		r.seen[k] = x
+		time.AfterFunc(repeatLook, func() { r.look(k) })
+	case why == x.why || x.lines >= repeatOther:
+		x.last, x.attrs = now, attrs
+		x.since++
+		x.all++
+		return false
+	}
+	x.why, x.told, x.last = why, now, now
+	x.lines++
+	return true
+}
+
+// look writes the line of the hour, or that of the end.
+func (r *Repeats) look(k repeated) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	x, now := r.seen[k], time.Now()
+	x.lines = 0
+	switch {
+	case now.Sub(x.last) >= repeatQuiet:
 		delete(r.seen, k)
+		if x.all > 0 {
+			r.tell(slog.LevelInfo, k, x.attrs, "repeated", x.since, "over", true)
+		}
+		return
+	case x.since > 0 && now.Sub(x.told) >= repeatHour:
+		r.tell(k.level, k, x.attrs, "repeated", x.since)
+		x.since, x.told = 0, now
 	}
-	r.mu.Unlock()
-	if n > 0 {
-		r.log.Log(context.Background(), k.level, k.msg, append(attrs[:len(attrs):len(attrs)], "repeated", n)...)
-		time.AfterFunc(repeatWindow, func() { r.tell(k) })
-	}
+	time.AfterFunc(repeatLook, func() { r.look(k) })
+}
+
+func (r *Repeats) tell(level slog.Level, k repeated, attrs []any, more ...any) {
+	r.log.Log(context.Background(), level, k.msg, append(attrs[:len(attrs):len(attrs)], more...)...)
 }
