@@ -37,6 +37,9 @@ func TestTheMessagesOfACall(t *testing.T) {
 	ladder("", "  A  if_sip_starface with 192.168.1.100:5060/udp\n", "  B  "+primary+" with 52.114.75.24:5061/tls\n", "|<-503 Service Unava--|", "|--INVITE +SDP--", "|<-180 Ringing--", "|<-200 OK +SDP--")
 	r.end(out, in)
 	r.ended()
+	if _, err := r.box.WaitRecords(r.ctx, 1); err != nil {
+		t.Fatal(err)
+	}
 	ladder("", "  B  "+primary+" with 52.114.75.24:5061/tls\n", "  C  "+secondary+" with 52.114.76.76:5061/tls\n", "|<-503 Service Unava--|", "|--BYE--", "|<-200 BYE--")
 	if text := ladder(" detail", "| INVITE sip:", "| a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:xxxx"); keys.MatchString(text) {
 		t.Errorf("the ladder shows a key:\n%s", text)
@@ -63,9 +66,8 @@ func TestTheMessagesOfACall(t *testing.T) {
 		secondary:         {"INVITE audio RTP/SAVP", "100 INVITE", "180 INVITE", "200 INVITE audio RTP/SAVP", "ACK", "BYE", "200 BYE"},
 	} {
 		got := legs[leg]
-		if first, bye := slices.Index(got, "ACK"), slices.Index(got, "BYE"); first >= 0 && first < bye {
-			got = slices.Delete(got, first+1, bye) // Teams may have been given a new key meanwhile
-		}
+		answered := slices.Index(got, "ACK") + 1 // from then on Teams is offered a new key, sooner or later
+		got = append(got[:answered:answered], slices.DeleteFunc(slices.Clone(got[answered:]), func(m string) bool { return !strings.Contains(m, "BYE") })...)
 		if !slices.Equal(got, want) {
 			t.Errorf("tshark reads of %s\n%q, want\n%q", leg, got, want)
 		}
