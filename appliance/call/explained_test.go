@@ -61,17 +61,11 @@ func TestExplanations(t *testing.T) {
 	}
 }
 
-// traced keeps a message, where they are kept. Virtual time stands still between a message and what it causes: microseconds keep them in
-// their order.
+// traced keeps a message, where they are kept.
 func (w *world) traced(e siptransport.TraceEntry) {
-	if w.messages == nil {
-		return
+	if w.messages != nil {
+		w.messages.Trace(e)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.traces += time.Microsecond
-	e.Time = e.Time.Add(w.traces)
-	w.messages.Trace(e)
 }
 
 // ladder are the messages of a call.

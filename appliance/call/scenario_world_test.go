@@ -63,7 +63,6 @@ type world struct {
 	cfg      *config.Config
 	records  []status.Record
 	messages *messages.Store // nil: they are not kept
-	traces   time.Duration   // so many messages, in microseconds
 	problems []string
 	trace    []string
 	log      bytes.Buffer
