@@ -70,11 +70,12 @@ func once(ctx context.Context, b board.Board, o Options, language *lang.Language
 	if err != nil {
 		return err
 	}
-	door, err := openDoor(api.Options{Socket: o.Socket, UID: o.ConsoleUID, Log: log}, greeter{api.NewBackend(language, box), box})
+	backend := api.NewBackend(language, box)
+	door, err := openDoor(api.Options{Socket: o.Socket, UID: o.ConsoleUID, Log: log}, greeter{backend, box})
 	if err != nil {
 		return err
 	}
-	return box.Run(ctx, slices.Concat(o.Engines, []system.Engine{{Name: "api", Down: health.APIDown, Run: door.run}})...)
+	return box.Run(ctx, slices.Concat(o.Engines, []system.Engine{{Name: "api", Down: health.APIDown, Run: door.run}, box.Exporter(backend.Metrics)})...)
 }
 
 // Check parses and checks a configuration file, prints every problem as FILE:LINE: severity: text, and reports whether there

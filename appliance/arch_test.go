@@ -36,6 +36,7 @@ var floors = map[string]string{
 	"cli":         "",
 	"plural":      "",
 	"source":      "",
+	"exporter":    "config health pki",
 	"snmp":        "config health printable status",
 	"status":      "",
 	"audit":       "flash printable status",
@@ -89,7 +90,7 @@ var floors = map[string]string{
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +
-		"records capture bans snmp traffic watch " +
+		"records capture bans exporter snmp traffic watch " +
 		"messages " +
 		"firmware drain ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",

@@ -22,8 +22,9 @@ type Config struct {
 	DNSServers []netip.Addr // dns-client server, in order of preference
 	SNTP       SNTP
 	Clock      LocalClock
-	Syslog     *Syslog // nil: the log stays in the box
-	SNMP       *SNMP   // nil: nothing listens
+	Syslog     *Syslog  // nil: the log stays in the box
+	SNMP       *SNMP    // nil: nothing listens
+	Metrics    *Metrics // nil: nothing listens
 
 	CallRecords *CallRecords // nil: see Records
 

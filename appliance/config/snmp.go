@@ -40,9 +40,9 @@ func (t *SNMPTarget) SetDefaults() { t.Port = 162 }
 // Listens reports whether anybody may ask.
 func (s *SNMP) Listens() bool { return s != nil && (s.Community != "" || len(s.Users) > 0) }
 
-// SNMPAddresses are those of the box that stations may ask: on every port that is up if the configuration says who may, else on port
-// ethernet 0 0 alone.
-func (c *Config) SNMPAddresses() (list []netip.Addr) {
+// ServiceAddresses are those of the box at which a service of its own can be asked: on every port that is up if the configuration says
+// which networks have access, else on port ethernet 0 0 alone.
+func (c *Config) ServiceAddresses(access []netip.Prefix) (list []netip.Addr) {
 	add := func(b IPBind) {
 		if i := c.IPInterface(b.Context, b.Interface); i != nil {
 			for _, a := range i.Addresses {
@@ -52,10 +52,7 @@ func (c *Config) SNMPAddresses() (list []netip.Addr) {
 			}
 		}
 	}
-	if !c.SNMP.Listens() {
-		return nil
-	}
-	everywhere := len(c.SNMP.Access) > 0
+	everywhere := len(access) > 0
 	for _, p := range c.Ports {
 		if !p.Enabled || !everywhere && (p.Slot != 0 || p.Port != 0) {
 			continue

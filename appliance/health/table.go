@@ -369,6 +369,11 @@ var (
 		Text: "nothing listens for SNMP at {address}: {why}", Delay: 10 * time.Second,
 		Advice: "It is tried again every five seconds. Give snmp-server a port that is free.",
 	})
+	MetricsRefused = declare(Warnable{
+		ID: "metrics-refused", Severity: Warning, Subject: "address", Title: "the box does not serve its metrics at an address",
+		Text: "nothing serves the metrics at {address}: {why}", Delay: 10 * time.Second,
+		Advice: "It is tried again every second. `show config problems` tells what the profile tls of metrics-server lacks.",
+	})
 )
 
 // Logins.

@@ -2,11 +2,18 @@ package lab
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"viaduct/appliance/api/wire"
 )
@@ -95,4 +102,52 @@ func TestMetricsOfACall(t *testing.T) {
 		text := read()
 		return strings.Contains(text, "\nviaduct_calls_ended_total{answered=\"yes\"} 1\n") && strings.Contains(text, "\nviaduct_call_setup_seconds_count 1\n")
 	})
+}
+
+// A collector on the LAN reads them over HTTPS, and trusts the internal CA. On the WAN nothing answers.
+func TestACollectorReadsTheMetrics(t *testing.T) {
+	r := runBox(t, Setup{})
+	document, err := os.ReadFile("../../docs/monitoring.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(document), "    generate pki:internal-ca\n")
+	example, _, _ = strings.Cut("generate pki:internal-ca\n"+example, "\n\n")
+	if out, err := r.box.Paste(r.ctx, "enable\n"+example+"\nend\n"); err != nil {
+		t.Fatal(err, out)
+	}
+	root, err := r.box.ExecIn(r.ctx, []string{"enable"}, "export pki:certificate/internal-ca")
+	pool := x509.NewCertPool()
+	if err != nil || !pool.AppendCertsFromPEM([]byte(root)) {
+		t.Fatalf("%v\n%s", err, root)
+	}
+	from := func(n *Namespace, at netip.Addr, token string) (int, string) {
+		c := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool}, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			return n.Dial(ctx, network, "", address)
+		}}}
+		q, _ := http.NewRequestWithContext(r.ctx, "GET", "https://"+at.String()+":9443/metrics", nil)
+		q.Header.Set("Authorization", "Bearer "+token)
+		a, err := c.Do(q)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer a.Body.Close()
+		text, _ := io.ReadAll(a.Body)
+		return a.StatusCode, string(text)
+	}
+	const token = "9f2b6c1d-prometheus-reads"
+	r.wait("the metrics", func() bool {
+		code, text := from(r.LAN, BoxLAN, token)
+		return code == 200 && strings.Contains(text, "\nviaduct_registrations{")
+	})
+	if code, text := from(r.LAN, BoxLAN, "wrong"); code != 401 || strings.Contains(text, "viaduct_") {
+		t.Errorf("a wrong token: %d %s", code, text)
+	}
+	for _, at := range []netip.Addr{BoxLAN, BoxWAN} {
+		if code, text := from(r.WAN, at, token); code != 0 {
+			t.Errorf("from the WAN at %s: %d %s", at, code, text)
+		}
+	}
 }

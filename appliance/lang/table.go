@@ -65,6 +65,7 @@ var statements = []Line{
 		{Line: "audit-facility <facility:authpriv|local0|local1|local2|local3|local4|local5|local6|local7>", Into: "AuditFacility", Help: "Facility of what `show audit` shows, which is sent whatever the severity",
 			Words: map[string]string{"authpriv": "That of logins; the default"}},
 	}},
+	{Line: "metrics-server", Into: "Metrics", Help: "Let Prometheus read the metrics over HTTPS", Prompt: "metrics", Lines: metricsServer},
 	{Line: "snmp-server", Into: "SNMP", Help: "Let management stations read the state of the box with SNMP, and send them traps", Prompt: "snmp", Lines: snmpServer},
 	{Line: "call-records", Into: "CallRecords", Help: "How long records of calls are kept, and where they are sent", Prompt: "records", Lines: []Line{
 		{Line: "keep <days:1..3650>", Into: "Days", Help: "Days for which the box keeps records; with 7, the default, none is older than a week"},
@@ -118,6 +119,14 @@ var statements = []Line{
 			{Line: "shutdown", Into: "!Enabled", Help: "Take the VLAN down"},
 		}},
 	}},
+}
+
+var metricsServer = []Line{
+	{Line: "use profile tls <tls>", Into: "TLS", Help: "The certificate to show; with `authentication incoming` in the profile, collectors need one from its trusted-certificate lines", Example: "use profile tls LAN"},
+	{Line: "token <token>", Into: "Token", Help: "Collectors must send this word (Authorization: Bearer); 16 characters at least", Example: "token 9f2b6c1d-prometheus-reads"},
+	{Line: "port <port" + port, Into: "Port", Help: "TCP port to listen on"},
+	{Line: "access <#network>", Into: "Access", Builtin: "without an access line, the networks on port ethernet 0 0 have access: add the networks that should have it instead", Help: "Allow collectors from this network, on any port; without a line, only the networks on port ethernet 0 0 have access",
+		Example: "access 192.168.1.30/32"},
 }
 
 var snmpServer = []Line{

@@ -151,6 +151,9 @@ func (w *wall) open(p *port, in, refused *chain) {
 	if s := w.cfg.SNMP; s.Listens() {
 		w.admit(p, in, s.Access, []Service{{"snmp", "udp", s.Port}})
 	}
+	if w.cfg.MetricsProfile() != nil {
+		w.admit(p, in, w.cfg.Metrics.Access, []Service{{"metrics", "tcp", w.cfg.Metrics.Port}})
+	}
 }
 
 // admit lets the networks that have access to services through.

@@ -35,7 +35,7 @@ func TestFirewallLetsInStations(t *testing.T) {
 	again := with
 	must(n.Apply(&again))(t)
 	w.try(t, doors(true, false, false))
-	if got := again.SNMPAddresses(); !slices.Equal(got, []netip.Addr{netip.MustParseAddr("192.168.1.1")}) {
+	if got := again.ServiceAddresses(again.SNMP.Access); !slices.Equal(got, []netip.Addr{netip.MustParseAddr("192.168.1.1")}) {
 		t.Errorf("it listens on %v", got)
 	}
 
@@ -43,7 +43,30 @@ func TestFirewallLetsInStations(t *testing.T) {
 	third.SNMP = &config.SNMP{Port: 161, Community: "c", Access: []netip.Prefix{netip.MustParsePrefix("198.51.100.9/32")}}
 	must(n.Apply(&third))(t)
 	w.try(t, doors(false, false, true))
-	if got := third.SNMPAddresses(); len(got) != 2 {
+	if got := third.ServiceAddresses(third.SNMP.Access); len(got) != 2 {
 		t.Errorf("it listens on %v", got)
 	}
+}
+
+// The same for collectors: not before somebody would have to prove who he is.
+func TestFirewallLetsInCollectors(t *testing.T) {
+	w := newWorld(t)
+	n := firewallNet(t)
+	cfg := sipConfig()
+	w.address("peth00", "192.168.1.7/24")
+	w.address("peth01", "123.123.123.113/28")
+	must(n.Apply(cfg))(t)
+	w.atPeer(func() { waitRunning(t, "peth00"); waitRunning(t, "peth01") })
+	doors := func(lan bool) []door {
+		return []door{{"the LAN", "tcp", "192.168.1.7", "192.168.1.1:9443", lan}, {"the WAN", "tcp", "123.123.123.113", "123.123.123.123:9443", false}}
+	}
+	with := *cfg
+	with.TLS = []*config.TLSProfile{{Name: "M", Own: []config.OwnCertificate{{Index: 1, Name: "pki:certificate/M"}}, AuthIncoming: true}}
+	with.Metrics = &config.Metrics{Port: 9443, TLS: config.Ref[config.Config, config.TLSProfile]{Name: "M"}}
+	must(n.Apply(&with))(t)
+	w.try(t, doors(false)) // anybody with a certificate of a built-in root could read
+	again := with
+	again.Metrics = &config.Metrics{Port: 9443, TLS: with.Metrics.TLS, Token: "0123456789abcdef"}
+	must(n.Apply(&again))(t)
+	w.try(t, doors(true))
 }

@@ -1,9 +1,12 @@
 package system
 
 import (
+	"io"
 	"slices"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/exporter"
+	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/snmp"
@@ -33,10 +36,23 @@ func (s *System) applySNMP(cfg *config.Config) {
 		s.snmp.Apply(snmp.Settings{})
 		return
 	}
-	want := snmp.Settings{SNMP: *cfg.SNMP, Hostname: lang.Hostname(cfg, s.Serial), Local: cfg.SNMPAddresses()}
+	want := snmp.Settings{SNMP: *cfg.SNMP, Hostname: lang.Hostname(cfg, s.Serial), Local: cfg.ServiceAddresses(cfg.SNMP.Access)}
 	if check.Sealed(want.Community) {
 		want.Community = ""
 	}
 	want.Users = slices.DeleteFunc(slices.Clone(want.Users), func(u config.SNMPUser) bool { return check.SNMPUser(u) != "" })
 	s.snmp.Apply(want)
+}
+
+// Exporter is the engine that serves the metrics on the network, if the configuration wants it.
+func (s *System) Exporter(write func(io.Writer) error) Engine {
+	e := exporter.New(exporter.Options{Log: s.log, Health: &s.health, PKI: s, Write: write, Settings: func() *exporter.Settings {
+		cfg := s.effective.Load()
+		p := cfg.MetricsProfile()
+		if p == nil || check.MetricsToken(cfg.Metrics.Token) != "" {
+			return nil
+		}
+		return &exporter.Settings{Metrics: *cfg.Metrics, Profile: p, Local: cfg.ServiceAddresses(cfg.Metrics.Access)}
+	}})
+	return Engine{Name: "metrics", Down: health.ServiceDown, Run: e.Run}
 }
