@@ -31,9 +31,8 @@ type Book struct {
 	log    *slog.Logger
 	file   *flash.Log // nil: it cannot be kept
 
-	mu    sync.Mutex
-	list  []*episode // oldest first
-	dirty bool
+	mu   sync.Mutex
+	list []*episode // oldest first
 }
 
 type episode struct {
