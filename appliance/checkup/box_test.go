@@ -295,6 +295,7 @@ func TestClockAndLicenses(t *testing.T) {
 	if x := outcomeOf(t, f, "clock"); x.State != status.CheckWarning {
 		t.Errorf("%+v", x)
 	}
+	f.licenses.Peaks = []status.Peak{{Name: "sip-sessions", Most: 4, Refused: 3}}
 	f.licenses.Pools = []status.Pool{{Name: "sip-sessions", Total: 4, Alloc: 4}, {Name: "srtp-channels", Total: 2, Alloc: 1, Free: 1}}
 	if x := outcomeOf(t, f, "licenses"); x.State != status.CheckFailed || !strings.Contains(x.Problem, "all 4 licenses sip-sessions") || !strings.Contains(x.Advice, "-MaxConcurrentSessions 2") {
 		t.Errorf("%+v", x)

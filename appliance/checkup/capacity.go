@@ -43,6 +43,7 @@ func checkLicenses(_ context.Context, s *survey, _ subject) finding {
 		}
 	}
 	f = f.saw("for the tenant: MaxConcurrentSessions %d", sessions)
+	f.minor = false // one cure for all
 	return f.by("Install more licenses (`install license KEY`; `show system licenses` has the serial number to order them with), or wait until calls end. The tenant's administrator: `Set-CsOnlinePSTNGateway -Identity NAME -MaxConcurrentSessions %d` has Teams use another trunk beyond that.", sessions)
 }
 
