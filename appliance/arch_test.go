@@ -47,6 +47,7 @@ var floors = map[string]string{
 	"diag":        "masking printable sipgw siptransport status",
 	"masking":     "",
 	"cdr":         "printable status",
+	"hep":         "config masking siptransport",
 	"records":     "cdr config flash health plural printable status",
 	"store":       "flash pki plural status",
 	"printable":   "",
@@ -90,7 +91,7 @@ var floors = map[string]string{
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +
-		"records capture bans exporter snmp traffic watch " +
+		"records capture bans exporter hep snmp traffic watch " +
 		"messages " +
 		"firmware drain ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",

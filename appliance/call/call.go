@@ -67,14 +67,16 @@ const stayAway = time.Minute
 
 func newCall(m *Manager, in *sipgw.Incoming) *call {
 	id := newID()
-	return &call{
+	c := &call{
 		m: m, id: id, log: m.log.With("call", id), box: mailbox.New(), done: make(chan struct{}), cfg: m.Config(),
 		lease:    license.None,
 		a:        side{which: media.A, leg: in.Leg},
 		b:        side{which: media.B},
 		standing: standing{source: in.Request.Source.Addr(), since: time.Now()},
-		record:   record{Record: status.Record{Version: status.RecordVersion, ID: id, Started: time.Now(), From: in.Interface.String()}},
+		record:   record{Record: status.Record{Version: status.RecordVersion, ID: id, Started: time.Now(), From: in.Interface.String()}, leg: m.Leg},
 	}
+	c.record.dialog(in.Request.CallID)
+	return c
 }
 
 // Post and Event make a call the owner of its legs.

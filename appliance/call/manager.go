@@ -72,6 +72,7 @@ type Options struct {
 	Config   func() *config.Config          // the running configuration
 	Resolved func(host string) []netip.Addr // addresses of a name as far as known; must not block
 	Record   func(status.Record)            // the record of each call that ended; must not block
+	Leg      func(call, callID string)      // a dialog of a call, as soon as there is one; must not block; nil: nobody asks
 }
 
 // Manager holds the calls in progress.

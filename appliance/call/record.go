@@ -22,6 +22,7 @@ type record struct {
 	status.Record
 	route []byte    // packed, see packRoute
 	talks time.Time // since when voice of both sides is expected; zero: it is not
+	leg   func(call, callID string)
 }
 
 // The most that is kept of a call: a peer can transfer it again and again.
@@ -67,6 +68,14 @@ func (r *record) sent(l *sipgw.Leg) {
 	i := l.Info()
 	a := r.last()
 	a.Peer, a.CallID = i.Peer, i.CallID
+	r.dialog(i.CallID)
+}
+
+// dialog tells that there is a dialog of the call.
+func (r *record) dialog(callID string) {
+	if r.leg != nil {
+		r.leg(r.ID, callID)
+	}
 }
 
 // talk says that voice of both sides is expected from now on, and pause that it is not.

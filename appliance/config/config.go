@@ -27,6 +27,7 @@ type Config struct {
 	Metrics    *Metrics // nil: nothing listens
 
 	CallRecords *CallRecords // nil: see Records
+	HEP         *HEP         // nil: no server gets the messages
 
 	PasswordEncryption bool // print and store secrets in a form that this box alone can read
 	Console            Console

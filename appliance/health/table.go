@@ -79,6 +79,11 @@ var (
 		After:  []Cause{{Of: DataReadOnly}},
 		Advice: "The last 500 entries are in memory if there was no trail at the start, and syslog servers get all. `show version` shows the free space of the flash.",
 	})
+	HEPAway = declare(Warnable{
+		ID: "hep-away", Severity: Warning, Subject: "server", Title: "the capture server is not reached",
+		Text: "the capture server {server} is not reached: {why}", Delay: 15 * time.Second,
+		Advice: "The box tries again at least once a minute, and keeps up to 4 MiB of messages for it. Compare the lines of `hep-client` with the server; over TLS its certificate must hold its name, and come from an issuer that the profile tls trusts.",
+	})
 	RecordsLost = declare(Warnable{
 		ID: "call-records-lost", Severity: Error, Title: "call records are lost", Text: "{why}",
 		Advice: "`show version` shows the free space of the flash.",

@@ -67,6 +67,13 @@ var statements = []Line{
 	}},
 	{Line: "metrics-server", Into: "Metrics", Help: "Let Prometheus read the metrics over HTTPS", Prompt: "metrics", Lines: metricsServer},
 	{Line: "snmp-server", Into: "SNMP", Help: "Let management stations read the state of the box with SNMP, and send them traps", Prompt: "snmp", Lines: snmpServer},
+	{Line: "hep-client", Into: "HEP", Help: "Copy the SIP messages of the box to a capture server (HEP3), such as Homer", Prompt: "hep", Lines: []Line{
+		{Line: "remote <host:host> [<port" + port + "] [<transport:udp|tcp|tls>]", Into: "Remote", Help: "The server", Example: "remote homer.example.com 9060 tls",
+			Words: map[string]string{"udp": "Datagrams, which may get lost", "tcp": "A connection, readable on the way", "tls": "An encrypted connection, with the trust of a profile tls"}},
+		{Line: "use profile tls <profile>", Into: "TLS", Help: "Whether to trust a server over TLS, and the certificate that it gets to see"},
+		{Line: "node <id:1..2147483647> [<name:name>]", Into: "Node", Help: "As what the server knows the box: a number, and a name, by default the host name", Example: "node 2001 sbc01"},
+		{Line: "auth-key <key>", Into: "AuthKey", Help: "What the server knows the box by, if it wants to; the key is readable in the packets, unless they go over TLS"},
+	}},
 	{Line: "call-records", Into: "CallRecords", Help: "How long records of calls are kept, and where they are sent", Prompt: "records", Lines: []Line{
 		{Line: "keep <days:1..3650>", Into: "Days", Help: "Days for which the box keeps records; with 7, the default, none is older than a week"},
 		{Line: "syslog <facility:local0|local1|local2|local3|local4|local5|local6|local7> [masked]", Into: "Syslog",

@@ -3,11 +3,9 @@ package system
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/records"
 	"viaduct/appliance/status"
 )
 
@@ -67,19 +65,6 @@ func (s *System) record(r status.Record) {
 	s.eye.Ended(r)
 	s.ended(&r)
 	s.archive.Take(r)
-}
-
-// newArchive makes what keeps the records of calls.
-func (s *System) newArchive() *records.Archive {
-	return records.New(records.Options{
-		Dir: s.store.RecordsDir(), Log: s.log, Health: &s.health, Client: s.web,
-		Sane: func() error { return s.clock.Sane() },
-		Syslog: func(facility string, attributes []slog.Attr) {
-			if s.o.Syslog != nil {
-				s.o.Syslog.Tell(facility, "call record", attributes...)
-			}
-		},
-	})
 }
 
 // CallRecords returns the records of the last n calls, oldest first.

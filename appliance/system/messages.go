@@ -22,13 +22,14 @@ func (s *System) traced(e siptransport.TraceEntry) {
 	}
 }
 
-// ended tells the memory of messages that a call is over.
+// ended tells those who follow the messages of a call that it is over.
 func (s *System) ended(r *status.Record) {
 	ids := []string{r.CallID}
 	for _, a := range r.Attempts {
 		ids = append(ids, a.CallID)
 	}
 	s.messages.Ended(explain.Failed(*r), ids...)
+	s.hep.Ended(r.ID)
 }
 
 // CallTrace returns the messages of a call by its ID or a Call-ID: of one in progress, or else of the last one that is recorded.

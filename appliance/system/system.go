@@ -34,6 +34,7 @@ import (
 	"viaduct/appliance/firmware"
 	"viaduct/appliance/health"
 	"viaduct/appliance/health/history"
+	"viaduct/appliance/hep"
 	"viaduct/appliance/internalca"
 	"viaduct/appliance/issuers"
 	"viaduct/appliance/lang"
@@ -125,6 +126,7 @@ type engines struct {
 	snmp     *snmp.Responder
 	trail    *audit.Trail
 	history  *history.Book
+	hep      *hep.Client
 	engaged  atomic.Pointer[time.Time] // they run since
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
 }
@@ -219,7 +221,8 @@ func Open(o Options) (*System, error) {
 		Store: state, Log: o.Log, Health: &s.health, Clock: s.clock.Sane, Changes: s.rekeyed, Renewed: s.republish,
 	})
 	s.messages = messages.New()
-	s.takers = []func(siptransport.TraceEntry){s.sessions.Trace, s.messages.Trace}
+	s.hep = s.newHEP()
+	s.takers = []func(siptransport.TraceEntry){s.sessions.Trace, s.messages.Trace, s.hep.Trace}
 	s.sip = sipgw.New(sipgw.Options{
 		Options: siptransport.Options{
 			Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.traced, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
@@ -238,7 +241,7 @@ func Open(o Options) (*System, error) {
 	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP, diag.TopicTLS))
 	s.calls = call.New(call.Options{
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
-		Record: s.record,
+		Record: s.record, Leg: s.hep.Leg,
 	})
 	s.acme = s.newACME()
 	s.checkup = s.newCheckup()
@@ -311,6 +314,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "check", Down: health.ServiceDown, Run: s.checkup.Run},
 		{Name: "acme", Down: health.ServiceDown, Run: s.acme.Run},
 		{Name: "calendar", Down: health.ServiceDown, Run: s.calendar},
+		{Name: "hep", Down: health.ServiceDown, Run: s.hep.Run},
 		{Name: "snmp", Down: health.ServiceDown, Run: s.snmp.Run},
 		{Name: "internal-ca", Down: health.ServiceDown, Run: s.internal.Run},
 		{Name: "reconciler", Down: health.EngineDown, Run: s.reconcile},
@@ -382,7 +386,7 @@ func (s *System) apply(cfg *config.Config) {
 	if s.o.Syslog != nil {
 		s.o.Syslog.Apply(cfg, lang.Hostname(cfg, s.Serial))
 	}
-	s.archive.Apply(cfg.Records(), lang.Hostname(cfg, s.Serial))
+	s.applySenders(cfg)
 	s.watchGateways(len(cfg.Gateways))
 	report, err := s.net.Apply(cfg)
 	var refused []health.Args
