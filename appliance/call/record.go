@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/explain"
 	"viaduct/appliance/media"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/route"
@@ -20,16 +21,13 @@ import (
 // record is the record of a call while it grows.
 type record struct {
 	status.Record
-	route []byte    // packed, see packRoute
+	route []byte    // see route.Pack
 	talks time.Time // since when voice of both sides is expected; zero: it is not
 	leg   func(call, callID string)
 }
 
-// The most that is kept of a call: a peer can transfer it again and again.
-const (
-	maxAttempts = 64
-	maxMapped   = 128 // characters of a value in the route
-)
+// maxAttempts is how many attempts are kept of a call: a peer can transfer it again and again.
+const maxAttempts = 64
 
 // asked notes what the tables are asked with.
 func (r *record) asked(p *route.Call) {
@@ -42,7 +40,7 @@ func (r *record) asked(p *route.Call) {
 
 // routed notes the way through the tables, and forgets it in the plan: nothing looks at it there any more.
 func (r *record) routed(plan *route.Plan) {
-	r.route = packRoute(plan.Trace)
+	r.route = route.Pack(plan.Trace)
 	plan.Trace = nil
 }
 
@@ -112,7 +110,7 @@ func (r *record) rejected(by *config.SIPInterface, e sipgw.Failed) {
 	a := r.last()
 	a.Code, a.Cause = e.Code, e.Cause
 	if by.Teams() {
-		a.Microsoft = microsoftText(e.Text)
+		a.Microsoft = explain.Microsoft(e.Text)
 	}
 }
 
@@ -160,7 +158,7 @@ func (r *record) refused(f callFailure) {
 // told notes what Microsoft says about the end of a call by the peer of an interface.
 func (r *record) told(by *config.SIPInterface, reason string) {
 	if by != nil && by.Teams() {
-		r.Microsoft = microsoftText(reason)
+		r.Microsoft = explain.Microsoft(reason)
 	}
 }
 
@@ -180,7 +178,9 @@ func (r *record) giveUp(now time.Time) {
 // kept is the record as it is kept and shown: numbers, reasons and Call-ID are text of the peers.
 func (r record) kept() status.Record {
 	x := r.Record
-	x.Route = unpackRoute(r.route)
+	for _, s := range route.Unpack(r.route) {
+		x.Route = append(x.Route, status.RouteStep(s))
+	}
 	q := &x.Asked
 	for _, word := range []*string{&x.CallID, &x.Calling, &x.Called, &x.CallingMapped, &x.CalledMapped, &x.Reason,
 		&q.CalledURI, &q.CallingURI, &q.CalledName, &q.CallingName, &q.CalledIP, &q.CallingIP, &q.CallingPI, &q.CallingSI} {

@@ -17,53 +17,6 @@ import (
 	"viaduct/appliance/status"
 )
 
-// What Teams says in a Reason header is taken apart: the id for support, the code, the words. An address, a number of a call or an id is no code.
-func TestWordsOfMicrosoft(t *testing.T) {
-	const id = "9810e5a9-667c-4513-8d3a-5d83503e1c71"
-	for reason, want := range map[string]status.MicrosoftText{
-		`Q.850;cause=63;text="` + id + `;Current call site state prevents fork to this entity."`: {ID: id, Text: "Current call site state prevents fork to this entity."},
-		`Q.850;cause=63;text="` + id + `;510532;no trunk config found"`:                          {ID: id, Code: 510532, Text: "no trunk config found"},
-		`Q.850;cause=34; text="560486 busy; twice"; 399 sbc "other"`:                             {Code: 560486, Text: "560486 busy; twice"},
-		`Q.850;cause=21;text="10500"`:                                                            {Code: 10500},
-		`Q.850;cause=16;text="52.114.75.24:50601 said +49540200 and 540200a"`:                    {Text: "52.114.75.24:50601 said +49540200 and 540200a"},
-		"Q.850;cause=16;text=\"a\x1b[2Jb\"":                                                      {Text: `a\x1b[2Jb`},
-		`Q.850;cause=16;text="`:                                                                  {},
-		`Q.850;cause=16`:                                                                         {},
-		``:                                                                                       {},
-	} {
-		got := microsoftText(reason)
-		if want == (status.MicrosoftText{}) {
-			if got != nil {
-				t.Errorf("%q: %+v", reason, *got)
-			}
-		} else if got == nil || *got != want {
-			t.Errorf("%q: %+v, want %+v", reason, got, want)
-		}
-	}
-	if m := microsoftText(`Q.850;text="` + strings.Repeat("x", 5000)); len(m.Text) > 256 {
-		t.Errorf("%d characters are kept", len(m.Text))
-	}
-}
-
-// The way through the tables comes back as it was, cut where it is longer than is kept.
-func TestARouteIsPackedAndUnpacked(t *testing.T) {
-	step := route.Step{Table: "routing-table rt", Entry: "route +49", Action: route.ActionGo, Before: `called-e164 "+49"`, After: "dest-service hg"}
-	trace := []route.Step{step, {Table: "call", Action: route.ActionReject, After: strings.Repeat("n", 1000)}}
-	list := unpackRoute(packRoute(trace))
-	if len(list) != 2 || list[0] != status.RouteStep(step) || list[1].After != strings.Repeat("n", maxMapped) {
-		t.Errorf("%+v", list)
-	}
-	for range 1000 {
-		trace = append(trace, step)
-	}
-	if b := packRoute(trace); len(b) > maxRoute || len(unpackRoute(b)) < 20 {
-		t.Errorf("%d octets, %d steps", len(b), len(unpackRoute(b)))
-	}
-	if list := unpackRoute(packRoute(nil)); list != nil {
-		t.Errorf("%+v", list)
-	}
-}
-
 // A record has a bound, however often a call is transferred: the first attempts and the last ones stay.
 func TestARecordKeepsTheFirstAndTheLastAttempts(t *testing.T) {
 	var r record
