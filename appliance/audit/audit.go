@@ -49,11 +49,13 @@ type shed struct {
 
 const (
 	// maxWaiting, maxShed and maxRecent are bounds in memory.
-	maxWaiting, maxShed, maxRecent = 2000, 32, 500
+	maxWaiting, maxShed, maxRecent = 2000, 8, 500
 	// maxText is the length of each text of an entry.
 	maxText = 512
-	// calm is how long the trail waits until it tells what was left out.
+	// calm is how long the trail waits until it tells what was left out,
 	calm = 2 * time.Second
+	// and sumEvery how long after it has told so before: somebody who guesses now and then would fill the trail with sums.
+	sumEvery = 10 * time.Minute
 )
 
 // rate is how many entries of a kind are kept: so many at once, and then one in each interval. A paste of 20,000 lines, or somebody who
@@ -70,6 +72,7 @@ func rates() map[status.AuditKind]*rate {
 	return map[status.AuditKind]*rate{
 		status.AuditConfiguration: {burst: 500, every: 200 * time.Millisecond, left: 500},
 		status.AuditRefused:       {burst: 50, every: time.Minute, left: 50},
+		status.AuditBanned:        {burst: 50, every: time.Minute, left: 50},
 	}
 }
 
@@ -147,6 +150,7 @@ func (t *Trail) wake() {
 // Run writes entries until ctx ends.
 func (t *Trail) Run(ctx context.Context) error {
 	var quiet <-chan time.Time
+	var summed time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -160,23 +164,29 @@ func (t *Trail) Run(ctx context.Context) error {
 			return t.log.Close()
 		case <-t.some:
 			t.flush()
-			quiet = time.After(calm)
+			quiet = time.After(max(calm, time.Until(summed.Add(sumEvery))))
 		case <-quiet:
-			t.sum()
+			if t.sum() {
+				summed = time.Now()
+			}
 			t.flush()
 		}
 	}
 }
 
-// sum makes entries of what was left out.
-func (t *Trail) sum() {
+// sum makes entries of what was left out. It reports whether that was anything.
+func (t *Trail) sum() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(t.shed) == 0 {
+		return false
+	}
 	for key, n := range t.shed {
 		t.waiting = append(t.waiting, status.Audit{Time: time.Now().UTC(), What: key.what, Account: key.account, From: key.from,
 			Line: fmt.Sprintf("... and %d more, which are not kept: too many came at once", n)})
 	}
 	clear(t.shed)
+	return true
 }
 
 // flush writes what waits.

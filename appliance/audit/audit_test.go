@@ -132,6 +132,32 @@ func TestGuessesAreBounded(t *testing.T) {
 	})
 }
 
+// Nor do guesses with pauses between them, after each of which it is told what was left out.
+func TestGuessesWithPausesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		trail, _, stop := running(t, t.TempDir())
+		defer stop()
+		trail.Note(status.Audit{What: status.AuditLogin, Account: "anna"}, nil)
+		const minutes = 60
+		for range minutes * 60 / 5 {
+			for n := range 40 {
+				trail.Note(status.Audit{What: status.AuditRefused, From: fmt.Sprint("ssh 192.0.2.", n)}, nil)
+				trail.Note(status.Audit{What: status.AuditBanned, From: fmt.Sprint("ssh 192.0.2.", n)}, nil)
+			}
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+		}
+		const most = 1 + 2*(50+minutes) + (maxShed+2)*(minutes/10+1)
+		list := lines(t, trail)
+		if len(list) > most || list[0] != "login anna  " {
+			t.Errorf("%d entries, %d at most are meant", len(list), most)
+		}
+		if last := strings.Join(list, "\n"); !strings.Contains(last, "more, which are not kept") {
+			t.Error("it is not told that some are left out")
+		}
+	})
+}
+
 func TestWithoutAMediumTheTrailIsInMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "file")

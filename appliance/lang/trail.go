@@ -39,21 +39,25 @@ func noteCommand(c *call, m *cli.Match, line string, err error) {
 		return
 	}
 	c.Box.Note(status.Audit{What: status.AuditCommand, Account: c.Session.User, From: c.Session.TTY}, func(e *status.Audit) {
-		if e.Line = withoutSecrets(line); err != nil {
-			e.Error = err.Error()
+		if e.Line = withoutSecrets(m.Stmt.Line.Line, line); err != nil {
+			e.Error = withoutSecrets("", err.Error()) // a failed request names its URL
 		}
 	})
 }
 
 var (
 	credentials = regexp.MustCompile(`//[^/\s]*@`)
-	query       = regexp.MustCompile(`(https?://[^\s?]*)\?\S*`)
-	licenseKey  = regexp.MustCompile(`(license\s+\S{8})\S+`)
+	query       = regexp.MustCompile(`(?i)(https?://[^\s?"]*)\?[^\s"]*`)
+	licenseKey  = regexp.MustCompile(`^(\S+\s+\S+\s+\S{8}).+`)
 )
 
-// withoutSecrets hides what may be secret in a command: credentials and query of a URL, the greater part of a license key.
-func withoutSecrets(line string) string {
+// withoutSecrets hides what may be secret in a command, or in its error: credentials and query of a URL, the greater part of a license key.
+// The pattern of the command tells where that is: keywords may be abbreviated.
+func withoutSecrets(pattern, line string) string {
 	line = credentials.ReplaceAllString(strings.TrimSpace(line), "//***@")
 	line = query.ReplaceAllString(line, "$1?***")
-	return licenseKey.ReplaceAllString(line, "$1***")
+	if strings.Contains(pattern, " license <key") {
+		line = licenseKey.ReplaceAllString(line, "$1***")
+	}
+	return line
 }

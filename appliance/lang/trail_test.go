@@ -1,7 +1,10 @@
 package lang
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -45,11 +48,44 @@ func TestWhatIsDoneLeavesATrail(t *testing.T) {
 	for line, want := range map[string]string{
 		" copy https://anna:s3cret@h.example/x?token=t0psecret startup-config": "copy https://***@h.example/x?*** startup-config",
 		"copy startup-config http://a@b@h/x":                                   "copy startup-config http://***@h/x",
-		"install license AQEAFAAAabcdefgh":                                     "install license AQEAFAAA***",
-		"clear calls 17":                                                       "clear calls 17",
+		`copy: Get "https://h.example/x?token=t0psecret": dial tcp: timeout`:   `copy: Get "https://h.example/x?***": dial tcp: timeout`,
+		"clear calls 17": "clear calls 17",
 	} {
-		if got := withoutSecrets(line); got != want {
+		if got := withoutSecrets("", line); got != want {
 			t.Errorf("%q", got)
+		}
+	}
+}
+
+// leakyBox fails as net/http does, with the URL.
+type leakyBox struct{ *box }
+
+func (leakyBox) InstallLicense(string) (string, error) { return "", nil }
+func (leakyBox) EraseLicense(string) (string, error)   { return "", nil }
+
+func (leakyBox) Fetch(_ context.Context, text string) ([]byte, error) {
+	return nil, &url.Error{Op: "Get", URL: text, Err: io.ErrUnexpectedEOF}
+}
+
+func (leakyBox) Send(_ context.Context, text string, _ []byte) error {
+	return &url.Error{Op: "Put", URL: text, Err: io.ErrUnexpectedEOF}
+}
+
+// What may be secret in a command is hidden, however its words are written, and in what is said of its failure.
+func TestTheTrailHasNoSecretsOfCommands(t *testing.T) {
+	b := leakyBox{newBox()}
+	s := &Session{Class: config.Superuser, Mode: []string{"enable"}}
+	for _, line := range []string{"install license AQEAFAAAabcdefgh", "inst lic AQEAFAAAabcdefgh", "erase  lic  AQEAFAAAabcdefgh",
+		"copy https://anna:s3cret@h.example/x?token=t0psecret startup-config", "copy running-config https://h.example/x?token=t0psecret"} {
+		New().Exec(t.Context(), b, s, line, nil, io.Discard)
+	}
+	got := written(b.box)
+	if strings.Count(got, "\n") != 5 {
+		t.Errorf("%s", got)
+	}
+	for _, secret := range []string{"abcdefgh", "s3cret", "t0psecret"} {
+		if strings.Contains(got, secret) {
+			t.Errorf("%s stands in\n%s", secret, got)
 		}
 	}
 }
