@@ -147,9 +147,10 @@ func (e *Exporter) listen(at netip.AddrPort) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", e.serve)
 	l := &listener{http: &http.Server{
-		Handler: mux, ReadHeaderTimeout: requestTime, ReadTimeout: requestTime, WriteTimeout: requestTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
-		ErrorLog:     slog.NewLogLogger(e.o.Log.Handler(), slog.LevelDebug),
-		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 alone: less that strangers can do
+		Handler: e.admitted(mux), ReadHeaderTimeout: requestTime, ReadTimeout: requestTime, WriteTimeout: requestTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
+		DisableGeneralOptionsHandler: true, // OPTIONS * is no exception
+		ErrorLog:                     slog.NewLogLogger(e.o.Log.Handler(), slog.LevelDebug),
+		TLSNextProto:                 map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 alone: less that strangers can do
 	}}
 	e.open[at] = l
 	secured := tls.NewListener(&limited{socket, e.places}, &tls.Config{GetConfigForClient: e.present})
@@ -171,15 +172,23 @@ func (e *Exporter) present(*tls.ClientHelloInfo) (*tls.Config, error) {
 	return pki.ServerConfig(s.Profile, e.o.PKI)
 }
 
-// serve answers a request.
-func (e *Exporter) serve(w http.ResponseWriter, r *http.Request) {
-	s := e.now.Load()
-	if why := s.refuses(r); why != "" {
-		e.refused(r.RemoteAddr, why)
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		http.Error(w, why, http.StatusUnauthorized)
-		return
-	}
+// admitted lets requests through that may be made. Whoever may not loses his connection, whatever he asks for: it would keep its place for
+// minutes, and strangers could take all of them.
+func (e *Exporter) admitted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if why := e.now.Load().refuses(r); why != "" {
+			e.refused(r.RemoteAddr, why)
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			w.Header().Set("Connection", "close")
+			http.Error(w, why, http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// serve answers a request that may be made.
+func (e *Exporter) serve(w http.ResponseWriter, _ *http.Request) {
 	text, err := e.metrics()
 	if err != nil {
 		http.Error(w, "the metrics cannot be read at the moment", http.StatusInternalServerError)

@@ -243,6 +243,25 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
+// Whoever has no token keeps no connection, whatever he asks for.
+func TestStrangersKeepNoPlace(t *testing.T) {
+	g := start(t)
+	g.until("it does not listen", func() bool { code, _, _, _ := g.get("Bearer " + token); return code == 200 })
+	address := strings.TrimSuffix(strings.TrimPrefix(g.url, "https://"), "/metrics")
+	for _, ask := range []string{"GET /metrics", "GET /", "POST /metrics", "OPTIONS *"} {
+		c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: sbc.test\r\n\r\n", ask)
+		c.SetReadDeadline(time.Now().Add(time.Minute))
+		if text, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 401 ") { // up to the end of the connection
+			t.Errorf("%s: %q, %v", ask, text, err)
+		}
+		c.Close()
+	}
+}
+
 type fakeListener []net.Conn
 
 func (l *fakeListener) Accept() (net.Conn, error) {
