@@ -123,6 +123,8 @@ var floors = map[string]string{
 	"media/mediatest":   "srtp srtp/srtptest",
 	"srtp/srtptest":     "srtp",
 	"license/cmd/issue": "calendar license",
+
+	"printable/printabletest": "",
 }
 
 // owners lists the modules that one package alone may import (the lab checks us with code of its own, so it may too).

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/printable"
 )
 
 // requestTime is how long a peer may take to send a request.
@@ -236,5 +237,6 @@ func reply(w http.ResponseWriter, v any) {
 func fail(w http.ResponseWriter, code int, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(wire.Failure{Error: err.Error()})
+	text, _ := json.Marshal(wire.Failure{Error: err.Error()}) // a string is always written
+	w.Write(append(printable.JSON(text), '\n'))               // scripts show it: an error may quote a peer
 }

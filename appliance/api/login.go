@@ -17,6 +17,7 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/plural"
+	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
 
@@ -71,7 +72,7 @@ func (b *backend) failing() (list []string) {
 		case len(list) == greeted:
 			more++
 		default:
-			list = append(list, a.Sentence())
+			list = append(list, printable.Line(a.Sentence()))
 		}
 	}
 	if more > 0 {

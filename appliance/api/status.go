@@ -14,6 +14,7 @@ import (
 
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
 
@@ -132,6 +133,6 @@ func (h handler) status(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusServiceUnavailable, err)
 	default:
 		w.Header().Set("Content-Type", "application/json")
-		w.Write(append(text, '\n')) // an error is a closed connection
+		w.Write(append(printable.JSON(text), '\n')) // an error is a closed connection
 	}
 }

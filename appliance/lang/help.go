@@ -11,6 +11,7 @@ import (
 	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/lang/word"
+	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
 
@@ -95,7 +96,7 @@ func (l *Language) elsewhere(box device.Box, s *Session, p cursor, line string, 
 	return h
 }
 
-// outside completes the names of objects that the box has outside its configuration.
+// outside completes the names of objects that the box has outside its configuration. A name that nobody can type is not put into a line.
 func outside(box device.Box) func(kind string) []string {
 	return func(kind string) (names []string) {
 		switch kind {
@@ -128,7 +129,7 @@ func outside(box device.Box) func(kind string) []string {
 				names = append(names, b.Source.String())
 			}
 		}
-		return names
+		return slices.DeleteFunc(names, func(name string) bool { return printable.Line(name) != name })
 	}
 }
 

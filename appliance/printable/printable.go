@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -95,4 +96,29 @@ func plain(s, keep string) bool {
 // and variation selectors count as printable in Unicode; what they hide is a name that looks like another one.
 func visible(r rune) bool {
 	return unicode.IsPrint(r) && r != '\u2800' && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// JSON makes a text of JSON printable, and says the same: characters beside ASCII stand only in its strings, which have escapes of their own.
+func JSON(text []byte) []byte {
+	s := string(text)
+	if plain(s, "\n") {
+		return text
+	}
+	var b strings.Builder
+	inRow := 0
+	for _, r := range s {
+		if unicode.Is(unicode.M, r) {
+			inRow++
+		} else {
+			inRow = 0
+		}
+		if r == '\n' || visible(r) && inRow <= marks {
+			b.WriteRune(r)
+			continue
+		}
+		for _, half := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, half)
+		}
+	}
+	return []byte(b.String())
 }

@@ -1,6 +1,7 @@
 package printable
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode"
@@ -78,6 +79,26 @@ func FuzzText(f *testing.F) {
 		}
 		if again := Lines(Lines(s)); again != Lines(s) {
 			t.Errorf("%q becomes %q when it is cleaned again", Lines(s), again)
+		}
+	})
+}
+
+// What a reader of JSON finds is what was put in, and a terminal obeys none of it.
+func FuzzJSON(f *testing.F) {
+	f.Add("a\x1b[2J\u202e\u009b\x7f\U000e0041\"e" + strings.Repeat("\u0301", 9))
+	f.Fuzz(func(t *testing.T, s string) {
+		s = strings.ToValidUTF8(s, "?")
+		text, err := json.Marshal(map[string]string{s: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := JSON(text)
+		if i := strings.IndexFunc(string(shown), func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("%q holds a control character", shown)
+		}
+		var back map[string]string
+		if err := json.Unmarshal(shown, &back); err != nil || back[s] != s {
+			t.Errorf("%q became %q: %v", s, shown, err)
 		}
 	})
 }

@@ -101,7 +101,9 @@ func (pg Page) RecordsJSON(records []status.Record) error {
 		if err != nil {
 			return fmt.Errorf("record of call %s: %w", r.ID, err)
 		}
-		pg.Printf("%s\n", line)
+		if err := pg.JSON(line); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package answer
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"reflect"
 	"strings"
 	"time"
@@ -34,6 +35,8 @@ func oneLine(v any) any {
 		return Sentence(v)
 	case []byte:
 		return printable.Line(string(v))
+	case netip.Addr, netip.AddrPort, netip.Prefix: // an address of IPv6 may have a zone, which is any text
+		return printable.Line(fmt.Sprint(v))
 	}
 	if r := reflect.ValueOf(v); r.Kind() == reflect.String {
 		return printable.Line(r.String())
@@ -43,6 +46,12 @@ func oneLine(v any) any {
 
 // Sentence formats an error on one line; joined errors have several.
 func Sentence(err error) string { return printable.Line(strings.ReplaceAll(err.Error(), "\n", "; ")) }
+
+// JSON writes JSON as a line. It stays JSON, which the escapes of Printf are not.
+func (pg Page) JSON(text []byte) error {
+	_, err := fmt.Fprintf(pg.Out, "%s\n", printable.JSON(text))
+	return err
+}
 
 // Folded writes prose behind a head, and goes on below it where the screen ends. Lines to paste are not folded.
 func (pg Page) Folded(head, text string) {

@@ -35,8 +35,7 @@ func (c *Call) check(asJSON bool, run func(report func(status.CheckStep)) status
 		if err != nil {
 			return fmt.Errorf("write the outcome: %w", err)
 		}
-		c.Printf("%s\n", text)
-		return nil
+		return c.page().JSON(text)
 	}
 	c.live()
 	pg := c.page()

@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"reflect"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/lang/word"
 	"viaduct/appliance/plural"
+	"viaduct/appliance/printable"
 )
 
 // Sources and destinations of `copy`.
@@ -146,7 +148,7 @@ func copyConfig(c *Call, a *copyArgs) error {
 	}
 	switch {
 	case to == consoleText:
-		_, err := c.Out.Write(text)
+		_, err := io.WriteString(c.Out, printable.Lines(string(text)))
 		return err
 	case isURL(to):
 		if err := c.Box.Send(c.Ctx, to, text); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pasted"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
 
@@ -105,7 +107,7 @@ func exportPKI(c *Call, a *pkiName) error {
 	if err != nil {
 		return fmt.Errorf("export %s: %w", name, err)
 	}
-	_, err = c.Out.Write(text)
+	_, err = io.WriteString(c.Out, printable.Lines(string(text))) // authorities write remarks around their certificates
 	return err
 }
 

@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
 
@@ -101,7 +103,7 @@ func showStartup(c *Call, a *startupArgs) error {
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		text = append(text, '\n') // a file from elsewhere may end in the middle of a line
 	}
-	_, err = c.Out.Write(text)
+	_, err = io.WriteString(c.Out, printable.Lines(string(text)))
 	return err
 }
 
