@@ -64,6 +64,7 @@ var floors = map[string]string{
 	"audio":       "",
 	"srtp":        "",
 	"steer":       "sockfilter",
+	"voice":       "media",
 	"capture":     "sockfilter",
 	"sockfilter":  "",
 	"netcfg":      "config health netcfg/dhcp printable status",
@@ -91,7 +92,7 @@ var floors = map[string]string{
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +
-		"records capture bans exporter hep snmp traffic watch " +
+		"records capture voice pcapng bans exporter hep snmp traffic watch " +
 		"messages " +
 		"firmware drain ",
 	"api":      "health plural config cli lang lang/device system api/wire printable status",

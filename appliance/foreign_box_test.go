@@ -100,12 +100,14 @@ func (b *hostileBox) CallTrace(string) (status.CallTrace, error) {
 	}
 	return t, b.fault()
 }
-func (b *hostileBox) CallCapture(string) ([]byte, error)  { return []byte("file"), b.fault() }
-func (b *hostileBox) SNMP() status.SNMP                   { return of[status.SNMP](b) }
-func (b *hostileBox) Drain(device.Drain) error            { return b.fault() }
-func (b *hostileBox) EndDrain(device.Drain) (bool, error) { return b.variant%3 == 0, b.fault() }
-func (b *hostileBox) Bans() []status.Ban                  { return of[[]status.Ban](b) }
-func (b *hostileBox) LiftBans(netip.Addr) int             { return b.variant % 3 }
+func (b *hostileBox) CallCapture(string, bool) ([]byte, error) { return []byte("file"), b.fault() }
+func (b *hostileBox) CaptureVoice(string) time.Time            { return time.Time{} }
+func (b *hostileBox) ForgetVoice()                             {}
+func (b *hostileBox) SNMP() status.SNMP                        { return of[status.SNMP](b) }
+func (b *hostileBox) Drain(device.Drain) error                 { return b.fault() }
+func (b *hostileBox) EndDrain(device.Drain) (bool, error)      { return b.variant%3 == 0, b.fault() }
+func (b *hostileBox) Bans() []status.Ban                       { return of[[]status.Ban](b) }
+func (b *hostileBox) LiftBans(netip.Addr) int                  { return b.variant % 3 }
 func (b *hostileBox) ImportCertificate(string, []byte) (string, error) {
 	return foreign.Text, b.fault()
 }

@@ -254,7 +254,7 @@ func TestPeersCannotSteerWhoReadsCaptures(t *testing.T) {
 		box := &hostileBox{variant: variant}
 		call, _ := box.CallTrace("")
 		var file bytes.Buffer
-		if err := messages.Capture(&file, foreign.Text, call); err != nil {
+		if err := messages.Capture(&file, foreign.Text, call, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, text := range options(t, file.Bytes()) {

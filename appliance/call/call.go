@@ -185,6 +185,11 @@ func (c *call) portsTaken(err error) {
 func (c *call) newMedia() {
 	c.media = c.m.Media.NewSession()
 	session := c.media
+	if c.m.Voice != nil {
+		if f := c.m.Voice(c.id, c.record.Calling, c.record.Called); f != nil {
+			session.Listen(f)
+		}
+	}
 	session.Notify(func(e media.Event) {
 		c.Post(func() {
 			if c.media == session {

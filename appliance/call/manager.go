@@ -55,6 +55,7 @@ type MediaSession interface {
 	Notify(func(media.Event))
 	Open(media.Side, media.PortOptions) (media.Ports, error)
 	Set(media.Side, media.Params) error
+	Listen(func(media.Heard))
 	Press(to media.Side, event uint8, length time.Duration) error
 	Ring(to media.Side, on bool) error
 	Stats(media.Side) media.Stats
@@ -69,10 +70,11 @@ type Options struct {
 	Service  Service
 	Media    Media
 	Licenses Licenses
-	Config   func() *config.Config          // the running configuration
-	Resolved func(host string) []netip.Addr // addresses of a name as far as known; must not block
-	Record   func(status.Record)            // the record of each call that ended; must not block
-	Leg      func(call, callID string)      // a dialog of a call, as soon as there is one; must not block; nil: nobody asks
+	Config   func() *config.Config                                // the running configuration
+	Resolved func(host string) []netip.Addr                       // addresses of a name as far as known; must not block
+	Record   func(status.Record)                                  // the record of each call that ended; must not block
+	Voice    func(call, calling, called string) func(media.Heard) // who listens to a call, nil for nobody; must not block; nil: nobody ever
+	Leg      func(call, callID string)                            // a dialog of a call, as soon as there is one; must not block; nil: nobody asks
 }
 
 // Manager holds the calls in progress.
@@ -154,6 +156,17 @@ func (m *Manager) Clear(id string) bool {
 		c.Post(func() { c.hangUp(nil, "Q.850;cause=16;text=\"cleared by administrator\"", status.ByAdministrator) })
 	}
 	return len(list) > 0
+}
+
+// Overhear asks of every call in progress anew who listens to it.
+func (m *Manager) Overhear() {
+	for _, c := range m.list("") {
+		c.Post(func() {
+			if c.media != nil {
+				c.media.Listen(m.Voice(c.id, c.record.Calling, c.record.Called))
+			}
+		})
+	}
 }
 
 // Abandon hangs up every call, because its media is lost.

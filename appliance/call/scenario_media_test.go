@@ -118,6 +118,8 @@ func sameKey(a, b *srtp.Key) bool {
 	return a == b || a != nil && b != nil && a.Suite == b.Suite && bytes.Equal(a.Master, b.Master)
 }
 
+func (s *mediaSession) Listen(func(media.Heard)) {}
+
 func (s *mediaSession) Press(to media.Side, event uint8, length time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

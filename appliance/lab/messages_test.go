@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +36,12 @@ func TestTheMessagesOfACall(t *testing.T) {
 		return text
 	}
 	ladder("", "  A  if_sip_starface with 192.168.1.100:5060/udp\n", "  B  "+primary+" with 52.114.75.24:5061/tls\n", "|<-503 Service Unava--|", "|--INVITE +SDP--", "|<-180 Ringing--", "|<-200 OK +SDP--")
+	if _, err := r.box.Exec(r.ctx, "debug capture "+id); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(hears(r.ctx, "the caller", out.Audio, TeamsTone), hears(r.ctx, "the callee", in.Audio, StarfaceTone)); err != nil {
+		t.Error(err)
+	}
 	r.end(out, in)
 	r.ended()
 	if _, err := r.box.WaitRecords(r.ctx, 1); err != nil {
@@ -59,7 +66,12 @@ func TestTheMessagesOfACall(t *testing.T) {
 	if err := os.WriteFile(name, file.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	spoken(t, name, "192.168.1.100", "52.")
+	if _, err := r.box.Exec(r.ctx, "no debug capture"); err != nil {
+		t.Fatal(err)
+	}
 	legs := dissect(t, name)
+	delete(legs, "voice")
 	for leg, want := range map[string][]string{
 		"if_sip_starface": {"INVITE audio RTP/AVP", "100 INVITE", "180 INVITE", "200 INVITE audio RTP/AVP", "ACK", "BYE", "200 BYE"},
 		primary:           {"INVITE audio RTP/SAVP", "100 INVITE", "503 INVITE", "ACK"},
@@ -78,6 +90,20 @@ func TestTheMessagesOfACall(t *testing.T) {
 	text, err := exec.CommandContext(r.ctx, "sngrep", "-N", "-I", name, "-O", name+".sngrep").CombinedOutput()
 	if err != nil || !strings.Contains(string(text), "Dialog count: 3") {
 		t.Errorf("sngrep: %v: %q", err, text)
+	}
+}
+
+// spoken checks that a capture holds voice in A-law from hosts whose addresses begin so.
+func spoken(t *testing.T, capture string, from ...string) {
+	t.Helper()
+	out, err := exec.Command("tshark", "-n", "-r", capture, "-o", "rtp.heuristic_rtp:TRUE", "-Y", `frame.interface_name == "voice" && rtp.p_type == 8`, "-T", "fields", "-e", "ip.src").Output()
+	if err != nil {
+		t.Fatalf("tshark: %v", err)
+	}
+	for _, f := range from {
+		if n := strings.Count("\n"+string(out), "\n"+f); n < 10 {
+			t.Errorf("%d packets of voice from %s...:\n%s", n, f, out)
+		}
 	}
 }
 

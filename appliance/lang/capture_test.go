@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"viaduct/appliance/capture"
 	"viaduct/appliance/config"
@@ -82,5 +83,34 @@ func TestCapture(t *testing.T) {
 				t.Errorf("the session itself is not left out: %v", b.asked.Except)
 			}
 		})
+	}
+}
+
+// voiceBox notes what debug capture asks for.
+type voiceBox struct {
+	busyBox
+	asked *[]string
+}
+
+func (b voiceBox) CaptureVoice(of string) time.Time {
+	*b.asked = append(*b.asked, of)
+	return noon
+}
+func (b voiceBox) ForgetVoice() { *b.asked = append(*b.asked, "forget") }
+
+// What people say is for superusers.
+func TestDebugCaptureIsForSuperusers(t *testing.T) {
+	l := New()
+	for class, want := range map[config.AccountClass]string{config.Administrator: "", config.Superuser: "30123 forget"} {
+		b := voiceBox{busyBox{newBox()}, new([]string)}
+		for _, line := range []string{"debug capture 30123", "debug capture 1", "no debug capture"} {
+			_, err := l.Exec(t.Context(), b, &Session{Class: class, Mode: []string{"enable"}}, line, nil, &bytes.Buffer{})
+			if ok := class == config.Superuser && line != "debug capture 1"; (err == nil) != ok {
+				t.Errorf("%v: %s: %v", class, line, err)
+			}
+		}
+		if got := strings.Join(*b.asked, " "); got != want {
+			t.Errorf("%v: asked for %q", class, got)
+		}
 	}
 }

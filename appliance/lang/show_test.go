@@ -180,7 +180,7 @@ func (busyBox) CallTrace(id string) (status.CallTrace, error) {
 	}}, nil
 }
 
-func (busyBox) CallCapture(id string) ([]byte, error) {
+func (busyBox) CallCapture(id string, _ bool) ([]byte, error) {
 	if id != "15" {
 		return nil, errors.New("there is no call " + id)
 	}

@@ -67,6 +67,7 @@ type incoming struct {
 	muted    bool          // a digit is played to the other side in place of this one's voice
 	started  bool          // the call knows: Started
 	silent   bool          // the call knows: TimedOut
+	tapped   bool          // somebody listens, see Session.Listen
 	last     time.Duration // when a packet was accepted
 	lastRTP  time.Duration
 	heard    reception

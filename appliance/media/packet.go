@@ -52,6 +52,9 @@ func (t *thread) receiveRTP(l *leg, p []byte, from address) {
 		}
 	}
 	l.learn(from, rtp)
+	if l.in.tapped {
+		t.overhear(l, p[:n], header, from)
+	}
 	timestamp := binary.BigEndian.Uint32(p[4:])
 	l.stats.received++
 	l.stats.receivedOctets += uint64(n)

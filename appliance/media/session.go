@@ -14,7 +14,8 @@ import (
 type Session struct {
 	relay  *Relay
 	thread *thread
-	legs   [2]leg // the thread's
+	legs   [2]leg      // the thread's
+	listen func(Heard) // the thread's; set while legs are tapped
 
 	mu     sync.Mutex
 	closed bool
@@ -63,6 +64,39 @@ func (s *Session) hear(e Event) {
 	if f != nil {
 		f(e)
 	}
+}
+
+// Heard is a packet of RTP as it came from the peer of a side, without encryption.
+type Heard struct {
+	Side     Side
+	Time     time.Time
+	From, To netip.AddrPort
+	Event    bool   // telephone-event (RFC 4733): a digit
+	Header   int    // octets before the payload
+	Packet   []byte // valid until the listener returns, which must not change it
+}
+
+// Listen has f hear every packet that the peers of both sides send, on a thread of the relay: it must not block. nil ends that.
+func (s *Session) Listen(f func(Heard)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.thread == nil {
+		return
+	}
+	s.thread.do(func() {
+		s.listen = f
+		for side := range s.legs {
+			s.legs[side].in.tapped = f != nil
+		}
+	})
+}
+
+// overhear passes a packet of l to the listener.
+func (t *thread) overhear(l *leg, p []byte, header int, from address) {
+	l.session.listen(Heard{
+		Side: l.side, Time: t.base.Add(t.now), From: from.netip(), To: netip.AddrPortFrom(l.local.addr, l.local.number),
+		Event: l.formats.received.DTMF != NoPT && p[1]&0x7f == l.formats.received.DTMF, Header: header, Packet: p,
+	})
 }
 
 // Open binds the ports of a side, in the network namespace of the calling thread, which is the same for all sessions of a relay. A

@@ -38,8 +38,9 @@ func (s *Store) Fill(t *status.CallTrace) {
 	}
 }
 
-// Capture writes the messages of a call as a file of pcapng: those of TLS as TCP, in the clear.
-func Capture(out io.Writer, program string, t status.CallTrace) error {
+// Capture writes the messages of a call as a file of pcapng: those of TLS as TCP, in the clear. Packets of voice stand between them, in the
+// order of their times; their Interface is not used.
+func Capture(out io.Writer, program string, t status.CallTrace, voice []pcapng.Packet) error {
 	about := fmt.Sprintf("SIP of call %s: %s calls %s. Keys, credentials and digits are replaced by x; TLS is deciphered; headers of IP, UDP and TCP are made up.", t.ID, t.Calling, t.Called)
 	w := pcapng.New(out, program, about)
 	interfaces := map[string]int{}
@@ -56,7 +57,19 @@ func Capture(out io.Writer, program string, t status.CallTrace) error {
 			interfaces[l.Interface] = w.Interface(l.Interface, about)
 		}
 	}
+	spoken := 0
+	if len(voice) > 0 {
+		spoken = w.Interface("voice", "RTP of both peers as it came, without encryption; digits are left out.")
+	}
+	said := func(p pcapng.Packet) {
+		p.Interface = spoken
+		w.Packet(p)
+	}
 	for _, m := range t.Messages {
+		for len(voice) > 0 && voice[0].Time.Before(m.Time) {
+			said(voice[0])
+			voice = voice[1:]
+		}
 		p := pcapng.Packet{
 			Interface: interfaces[t.Legs[m.Leg].Interface], Time: m.Time, From: m.Remote, To: m.Local, Sent: m.Sent,
 			Stream: m.Transport != siptransport.UDP.String(), Payload: []byte(m.Text), Length: m.Size,
@@ -73,6 +86,9 @@ func Capture(out io.Writer, program string, t status.CallTrace) error {
 		}
 		p.Comment = strings.Join(notes, ", ")
 		w.Packet(p)
+	}
+	for _, p := range voice {
+		said(p)
 	}
 	return w.Close()
 }

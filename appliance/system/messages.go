@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"viaduct/appliance/explain"
 	"viaduct/appliance/messages"
+	"viaduct/appliance/pcapng"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 )
@@ -51,15 +53,37 @@ func (s *System) CallTrace(id string) (status.CallTrace, error) {
 	return t, nil
 }
 
-// CallCapture returns them as a file of pcapng.
-func (s *System) CallCapture(id string) ([]byte, error) {
+// CallCapture returns them as a file of pcapng, on demand with the voice that was kept.
+func (s *System) CallCapture(id string, voice bool) ([]byte, error) {
 	t, err := s.CallTrace(id)
 	if err != nil {
 		return nil, err
 	}
+	var said []pcapng.Packet
+	if voice {
+		for _, p := range s.voice.Packets(t.ID) {
+			said = append(said, pcapng.Packet{Time: p.Time, From: p.From, To: p.To, Payload: p.Data})
+		}
+	}
 	var b bytes.Buffer
-	err = messages.Capture(&b, "Viaduct SBC "+s.o.Release.Version, t)
+	err = messages.Capture(&b, "Viaduct SBC "+s.o.Release.Version, t, said)
 	return b.Bytes(), err
+}
+
+// CaptureVoice has the voice of the calls of a number, or of one call by its ID, kept for a while, and returns until when.
+func (s *System) CaptureVoice(of string) time.Time {
+	until := s.voice.Ask(of)
+	s.log.Warn("voice is captured", "name", of, "until", until.UTC())
+	s.calls.Overhear()
+	return until
+}
+
+// ForgetVoice ends that and drops what was kept.
+func (s *System) ForgetVoice() {
+	if s.voice.Forget() {
+		s.log.Info("voice is no longer captured")
+		s.calls.Overhear()
+	}
 }
 
 // inProgress is the ID of the call in progress that has this ID or Call-ID, or else the same.

@@ -53,6 +53,7 @@ import (
 	"viaduct/appliance/store"
 	"viaduct/appliance/timeline"
 	"viaduct/appliance/traffic"
+	"viaduct/appliance/voice"
 	"viaduct/appliance/watch"
 	"viaduct/board"
 )
@@ -140,6 +141,7 @@ type applied struct {
 type traces struct {
 	messages *messages.Store
 	takers   []func(siptransport.TraceEntry) // must not block
+	voice    voice.Book
 }
 
 // reloads end Run.
@@ -240,7 +242,7 @@ func Open(o Options) (*System, error) {
 	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP, diag.TopicTLS))
 	s.calls = call.New(call.Options{
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
-		Record: s.record, Leg: s.hep.Leg,
+		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg,
 	})
 	s.acme = s.newACME()
 	s.checkup = s.newCheckup()

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"viaduct/appliance/config"
 )
 
 type ladderArgs struct {
@@ -31,7 +33,7 @@ func exportCall(c *Call, a *idArgs) error {
 	if c.Session.Into == nil {
 		return fmt.Errorf("this is a file for Wireshark, which no terminal shows: `ssh NAME@BOX export call %s > call.pcapng` saves it, `copy %s%s https://HOST/call.pcapng` sends it", a.ID, capturedCall, a.ID)
 	}
-	file, err := c.Box.CallCapture(a.ID)
+	file, err := c.Box.CallCapture(a.ID, c.Session.May(config.Superuser))
 	if err != nil {
 		return err
 	}
@@ -47,7 +49,7 @@ func (c *Call) sendCall(from, to string) error {
 	if !isURL(to) {
 		return fmt.Errorf("the messages of a call are sent to http://HOST/PATH or https://HOST/PATH, not to %s", to)
 	}
-	file, err := c.Box.CallCapture(strings.TrimPrefix(from, capturedCall))
+	file, err := c.Box.CallCapture(strings.TrimPrefix(from, capturedCall), c.Session.May(config.Superuser))
 	if err != nil {
 		return err
 	}
@@ -55,5 +57,26 @@ func (c *Call) sendCall(from, to string) error {
 		return fmt.Errorf("send to %s: %w", to, err)
 	}
 	c.Printf("%s copied to %s: %d bytes\n", from, to, len(file))
+	return nil
+}
+
+// captureVoice is for superusers alone, as what people say is.
+func captureVoice(c *Call, a *debugged) error {
+	switch {
+	case !c.Session.May(config.Superuser):
+		return errors.New("only a superuser can do this: it keeps what people say")
+	case len(a.Of) < 3:
+		return errors.New("three characters at least: the end of a number, or the ID of a call in progress")
+	}
+	until := c.Box.CaptureVoice(a.Of)
+	c.Printf("Voice is kept until %s, and for an hour after that; `export call ID` has it. Both parties must have agreed to it.\n", until.In(c.page().Zone).Format("15:04:05"))
+	return nil
+}
+
+func forgetVoice(c *Call, _ *none) error {
+	if !c.Session.May(config.Superuser) {
+		return errors.New("only a superuser can do this")
+	}
+	c.Box.ForgetVoice()
 	return nil
 }

@@ -70,8 +70,12 @@ type Checkup interface {
 type Traces interface {
 	// CallTrace returns the messages of a call, past or in progress, by its ID or a Call-ID; an error if there are none.
 	CallTrace(id string) (status.CallTrace, error)
-	// CallCapture returns them as a file of pcapng.
-	CallCapture(id string) ([]byte, error)
+	// CallCapture returns them as a file of pcapng, on demand with the voice that was kept.
+	CallCapture(id string, voice bool) ([]byte, error)
+	// CaptureVoice has the voice of the calls of a number, or of one call by its ID, kept for a while, and returns until when. ForgetVoice
+	// ends that and drops what was kept.
+	CaptureVoice(of string) time.Time
+	ForgetVoice()
 }
 
 // Monitoring is what management stations and collectors are told.
