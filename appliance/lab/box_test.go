@@ -70,8 +70,11 @@ func runBox(t *testing.T, setup Setup, replace ...string) *running {
 // newRunning makes the world; the box is to be started yet.
 func newRunning(t *testing.T) *running {
 	t.Helper()
-	state := t.TempDir() // before the clean-up that stops the box, so that it is removed after it
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	state := t.TempDir()                  // before the clean-up that stops the box, so that it is removed after it
+	if _, err := buildBox(); err != nil { // outside the limit: it may take minutes
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), usualLimit)
 	t.Cleanup(cancel)
 	var trace safeBuffer
 	w, err := New(ctx, Options{Trace: func(who, direction, peer, message string) {
@@ -102,7 +105,10 @@ func newRunning(t *testing.T) *running {
 	return r
 }
 
-// patience replaces the minute that a test has.
+// usualLimit ends a test that hangs. One that works needs a fraction of it, also on a machine with other work.
+const usualLimit = 3 * time.Minute
+
+// patience replaces the limit that a test has.
 func (r *running) patience(d time.Duration) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), d)
 	r.t.Cleanup(cancel)
