@@ -32,6 +32,8 @@ type fake struct {
 	measured      []status.TimeServer
 	records       []status.Record
 	refused       *sipua.Refused
+	unclear       error // ends the trial of accounts
+	trials        int
 }
 
 func (f *fake) Effective() *config.Config                        { return f.cfg }
@@ -47,8 +49,12 @@ func (f *fake) CallRecords(int) ([]status.Record, error)         { return slices
 func (f *fake) MeasureClock(context.Context) []status.TimeServer { return f.measured }
 func (f *fake) Certificates(string) ([]*x509.Certificate, error) { return nil, fs.ErrNotExist }
 func (f *fake) PrivateKey(string) (crypto.Signer, error)         { return nil, fs.ErrNotExist }
-func (f *fake) TryAccounts(context.Context, string) (int, *sipua.Refused) {
-	return len(f.registrations), f.refused
+func (f *fake) TryAccounts(context.Context, string) (int, *sipua.Refused, error) {
+	f.trials++
+	if f.unclear != nil {
+		return 0, nil, f.unclear
+	}
+	return len(f.registrations), f.refused, nil
 }
 func (f *fake) Question(context.Context, config.InterfaceID, string) (sipua.Question, error) {
 	return sipua.Question{}, errors.New("nobody is asked")
@@ -314,5 +320,90 @@ func TestCAARecords(t *testing.T) {
 	}
 	if got := s.judgeCAA(x, "example.com", []names.Authorization{{Tag: "issue", Value: " letsencrypt.org; accounturi=x"}}); got.state != status.CheckOK {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A step that has nothing to look at does not say that all is well.
+func TestACheckOfWhatIsNotThere(t *testing.T) {
+	f := sound()
+	f.cfg.CS[0].Interfaces = f.cfg.CS[0].Interfaces[1:]
+	for of, want := range map[string]status.CheckState{teams: status.CheckFailed, all: status.CheckOK, pbx: status.CheckOK} {
+		s := checker(t, f).survey()
+		s.of = of
+		if got := checkSwitches(t.Context(), s, subject{}); got.state != want || want == status.CheckFailed && !strings.Contains(got.problem, "Microsoft Teams") {
+			t.Errorf("check %s of a box without Teams: %+v", of, got)
+		}
+	}
+}
+
+func TestTheIdentityWhosePasswordIsWrong(t *testing.T) {
+	f := sound()
+	f.registrations = []status.Registration{
+		{Gateway: "GW_LAN", Identity: "user.01", State: status.RegistrationFailed, Error: "timeout"},
+		{Gateway: "GW_LAN", Identity: "user.02", State: status.RegistrationFailed, Code: 403, Reason: "Forbidden"},
+	}
+	if x := outcomeOf(t, f, "registrations"); !strings.Contains(x.Advice, "username user.02 password") {
+		t.Errorf("%+v", x)
+	}
+}
+
+// What registrars say of passwords is asked once for each gateway, and an answer that says nothing of one is no yes.
+func TestPasswordsAreTriedOnce(t *testing.T) {
+	f := sound()
+	other := *f.cfg.CS[0].Interfaces[1]
+	other.Name, other.Remote.Host = "PBX2", "192.168.1.101"
+	f.cfg.CS[0].Interfaces = append(f.cfg.CS[0].Interfaces, &other)
+	f.registrations = []status.Registration{{Gateway: "GW_LAN", Identity: "user.01", Registrar: "192.168.1.100:5060", State: status.Registered}}
+	s := checker(t, f).survey()
+	for _, x := range registrars(s, all) {
+		if got := checkRegistrations(t.Context(), s, x); got.state != status.CheckOK || !slices.Contains(got.seen, "1 password taken by the registrar") {
+			t.Errorf("%s: %+v", x.name, got)
+		}
+	}
+	if f.trials != 1 {
+		t.Errorf("%d trials: a wrong password would be refused as often", f.trials)
+	}
+	for err, want := range map[error]status.CheckState{&sipua.Unclear{Answer: "405 Method Not Allowed"}: status.CheckOK, context.DeadlineExceeded: status.CheckWarning} {
+		f.unclear = err
+		if x := outcomeOf(t, f, "registrations"); x.State != want || strings.Contains(strings.Join(x.Seen, " "), "taken") {
+			t.Errorf("%v: %+v", err, x)
+		}
+	}
+}
+
+// Some PBXs take calls and do not answer OPTIONS.
+func TestAPBXThatDoesNotAnswerOptions(t *testing.T) {
+	f := sound()
+	if x := outcomeOf(t, f, "sip"); x.State != status.CheckFailed {
+		t.Errorf("nothing is heard of it: %+v", x)
+	}
+	f.peers = []status.Peer{{Interface: "PBX", Responded: time.Now().Add(-time.Minute)}}
+	if x := outcomeOf(t, f, "sip"); x.State != status.CheckWarning || !strings.Contains(x.Problem, "has answered a call") {
+		t.Errorf("it takes calls: %+v", x)
+	}
+	f.registrations = []status.Registration{{Gateway: "GW_LAN", Identity: "user.01", Registrar: "192.168.1.100:5060", State: status.Registered}}
+	if x := outcomeOf(t, f, "sip"); x.State != status.CheckWarning || !strings.Contains(x.Problem, "answers REGISTER") {
+		t.Errorf("it answers REGISTER: %+v", x)
+	}
+	f.unclear = context.DeadlineExceeded
+	if x := outcomeOf(t, f, "sip"); x.State != status.CheckFailed {
+		t.Errorf("it answers nothing now, whatever it did a minute ago: %+v", x)
+	}
+}
+
+// A cure does not put the network of the LAN at the port of the WAN by guessing.
+func TestAnInterfaceThatIsBoundToNoPort(t *testing.T) {
+	f := sound()
+	f.interfaces[0].State, f.interfaces[0].Port = status.LinkNotBound, ""
+	lan := &config.EthernetPort{Slot: 0, Port: 0}
+	lan.Bind.Context.Name, lan.Bind.Interface.Name = "ROUTER", "LAN"
+	f.cfg.Ports = []*config.EthernetPort{lan, {Slot: 0, Port: 1}}
+	want := []string{"configure", "port ethernet 0 1", "bind interface ROUTER WAN", "no shutdown", "end"}
+	if x := outcomeOf(t, f, "link"); x.State != status.CheckFailed || !slices.Equal(x.Cure, want) {
+		t.Errorf("%+v", x)
+	}
+	f.cfg.Ports[1].Bind = lan.Bind
+	if x := outcomeOf(t, f, "link"); x.State != status.CheckFailed || len(x.Cure) > 0 || !strings.Contains(x.Advice, "bind interface ROUTER WAN") {
+		t.Errorf("no port is free: %+v", x)
 	}
 }

@@ -273,6 +273,9 @@ func checkSwitches(_ context.Context, s *survey, _ subject) finding {
 	if len(s.peers) == 0 && f.state != status.CheckFailed {
 		return f.fails("no SIP interface has a peer").by("docs/setup.md has an example of a configuration.")
 	}
+	if kinds := map[string]string{teams: "Microsoft Teams", pbx: "a PBX"}; s.of != all && kinds[s.of] != "" && !slices.ContainsFunc(s.peers, func(p *peer) bool { return wanted(p, s.of) }) {
+		return f.fails("no SIP interface has %s as its peer: there is nothing to check", kinds[s.of]).by("docs/setup.md has an example of a configuration.")
+	}
 	if f.problem == "" {
 		f = f.saw("%s", fmt.Sprintf("%s with a peer", plural.Of(s.configured(), "SIP interface")))
 	}

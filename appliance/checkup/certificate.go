@@ -125,7 +125,7 @@ func (s *survey) renew(x subject, f finding) finding {
 	if t != nil && len(t.Own) > 0 {
 		certificate = slices.MinFunc(t.Own, func(a, b config.OwnCertificate) int { return a.Index - b.Index }).Name
 	}
-	return f.by("Have a public authority issue a certificate for %s with an RSA key (`generate pki:request/NAME` makes a request for it), and paste it with its chain, leaf first: `import %s`, and `import %s` if the key is another one. "+
+	return f.by("Have a public authority issue a certificate for %s with an RSA key (`generate pki:certificate-request/NAME` makes a request for it), and paste it with its chain, leaf first: `import %s`, and `import %s` if the key is another one. "+
 		"Or let the box obtain it: docs/certificates.md.", x.owner.ownName(), certificate, key)
 }
 

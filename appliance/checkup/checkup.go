@@ -53,8 +53,8 @@ type Box interface {
 	MeasureClock(ctx context.Context) []status.TimeServer
 	Certificates(name string) ([]*x509.Certificate, error)
 	PrivateKey(name string) (crypto.Signer, error)
-	// TryAccounts asks the registrars of a gateway's identities whether they take the passwords.
-	TryAccounts(ctx context.Context, gateway string) (tried int, refused *sipua.Refused)
+	// TryAccounts asks the registrars of a gateway's identities whether they take the passwords. other is what else ended the trial.
+	TryAccounts(ctx context.Context, gateway string) (taken int, refused *sipua.Refused, other error)
 	// Question is the OPTIONS that an interface would send to a host, "" for its peer.
 	Question(ctx context.Context, iface config.InterfaceID, host string) (sipua.Question, error)
 }
@@ -105,6 +105,7 @@ func (c *Checker) Check(ctx context.Context, of string, report func(status.Check
 
 func (c *Checker) check(ctx context.Context, of string, report func(status.CheckStep)) status.Checkup {
 	s := c.survey()
+	s.of = of
 	s.addTest()
 	return s.goThrough(ctx, of, plan(s, steps, of), report)
 }

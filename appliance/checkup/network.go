@@ -21,9 +21,18 @@ func checkLink(_ context.Context, s *survey, x subject) finding {
 	case status.LinkUp:
 		return ok(fmt.Sprintf("interface %s is up", x.side.name))
 	case status.LinkNotBound:
-		return finding{}.fails("interface %s of context ip %s is bound to no port", x.side.name, x.side.context).
-			paste("configure", "port ethernet 0 1", fmt.Sprintf("bind interface %s %s", x.side.context, x.side.name), "no shutdown", "end").
-			by("Bind it to the port that its cable is in; the lines name port ethernet 0 1.")
+		f := finding{}.fails("interface %s of context ip %s is bound to no port", x.side.name, x.side.context)
+		var free []*config.EthernetPort
+		for _, p := range s.cfg.Ports {
+			if p.Bind.Interface.IsZero() {
+				free = append(free, p)
+			}
+		}
+		if len(free) != 1 { // a guess might put the LAN at the port of the WAN
+			return f.by("Bind it to the port that its cable is in: `bind interface %s %s` in `port ethernet 0 N`.", x.side.context, x.side.name)
+		}
+		return f.paste("configure", fmt.Sprintf("port ethernet %d %d", free[0].Slot, free[0].Port), fmt.Sprintf("bind interface %s %s", x.side.context, x.side.name), "no shutdown", "end").
+			by("Bind it to the port that its cable is in; the lines name the one that has no interface.")
 	case status.LinkDown:
 		f := finding{}.fails("port %s is switched off", n.Port)
 		if p := s.portOfSide(x.side); p != nil && !p.Enabled {
@@ -221,9 +230,23 @@ func checkMTU(ctx context.Context, s *survey, x subject) finding {
 		least, most = narrowed(least, most, func(size int) bool { return sent(size).Reply })
 	}
 	f := ok(fmt.Sprintf("%d octets reach %s, %d do not, and no router says so", least, to, most))
+	if s.handshakes(ctx, x.side) {
+		return f.saw("TLS handshakes with Teams succeed, which need larger packets: only large pings get lost")
+	}
 	return f.fails("packets of more than %d octets vanish on the path to Teams", least).
 		paste(append(x.side.path(), fmt.Sprintf("mtu %d", least), "tcp adjust-mss rx mtu", "tcp adjust-mss tx mtu", "end")...).
 		by("Set the size at the interface, or have the network's administrator let ICMP \"fragmentation needed\" pass.")
+}
+
+// handshakes reports whether TLS works with some hub: its certificates fill whole packets.
+func (s *survey) handshakes(ctx context.Context, x *side) bool {
+	for _, p := range s.peers {
+		if p.teams && p.side == x && !p.test && slices.ContainsFunc(s.dial(ctx, p), func(d dialled) bool { return d.err == nil }) {
+			t := s.talk(ctx, p)
+			return t.handshake > 0 && !t.classic
+		}
+	}
+	return false
 }
 
 // narrowed tries sizes between one that passes and one that does not, all at once, and returns the two that are nearest to the limit.

@@ -15,6 +15,7 @@ import (
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/sipua"
 	"viaduct/appliance/status"
 )
 
@@ -123,7 +124,11 @@ func checkSIP(ctx context.Context, s *survey, x subject) finding {
 	t := s.asked(ctx, p)
 	if t.answer == nil {
 		f := finding{}.fails("%s does not answer OPTIONS at %s: %s", p.host, t.addr, why(t.err))
-		if errors.Is(t.err, syscall.ECONNREFUSED) {
+		if !errors.Is(t.err, syscall.ECONNREFUSED) {
+			if how := s.alive(ctx, p); how != "" {
+				return finding{}.warns("%s does not answer OPTIONS, but %s", p.host, how).by("Calls can work. Have the PBX answer OPTIONS, so that the box knows when it is away.")
+			}
+		} else {
 			return f.by("Nothing listens there: start the SIP service of the PBX, or correct the port in `remote` of interface sip %s.", p.conf.ID())
 		}
 		return f.by("Start the PBX, or let its firewall and its ban list (fail2ban) take SIP from %s.", s.localOf(p))
@@ -139,6 +144,44 @@ func checkSIP(ctx context.Context, s *survey, x subject) finding {
 		return f.warns("%s answers %s", p.host, said(t.answer)).by("The PBX may refuse calls of %s, too: look at its access list.", s.localOf(p))
 	}
 	return f
+}
+
+// alive tells how a PBX shows that it is there, although it does not answer OPTIONS.
+func (s *survey) alive(ctx context.Context, p *peer) string {
+	mine := func(r status.Registration) bool {
+		host, _, _ := strings.Cut(r.Registrar, ":")
+		return strings.EqualFold(host, p.host)
+	}
+	if slices.ContainsFunc(s.registrations(p), mine) {
+		if t := s.try(ctx, p); t.taken > 0 || t.refused != nil || errors.As(t.other, new(*sipua.Unclear)) {
+			return "answers REGISTER"
+		}
+		return ""
+	}
+	for _, x := range s.c.o.Box.Peers() {
+		if x.Interface == p.conf.ID().String() && !x.Responded.IsZero() && time.Since(x.Responded) < lately {
+			return "has answered a call within the last ten minutes"
+		}
+	}
+	return ""
+}
+
+const lately = 10 * time.Minute
+
+// tried is what registrars say of the passwords.
+type tried struct {
+	taken   int
+	refused *sipua.Refused
+	other   error
+}
+
+// try asks the registrars of a peer's gateway about the passwords, once in a check.
+func (s *survey) try(ctx context.Context, p *peer) tried {
+	first := s.peers[slices.IndexFunc(s.peers, func(q *peer) bool { return q.gateway == p.gateway })]
+	return first.tried.get(func() (t tried) {
+		t.taken, t.refused, t.other = s.c.o.Box.TryAccounts(ctx, p.gateway.Name)
+		return t
+	})
 }
 
 // registrars are the peers with which identities register.
@@ -168,7 +211,7 @@ func checkRegistrations(ctx context.Context, s *survey, x subject) finding {
 	good := 0
 	byReason := map[string][]string{}
 	var reasons []string
-	password := false
+	password := "" // the first identity whose password is not taken
 	for _, r := range list {
 		if r.State == status.Registered && r.Error == "" {
 			good++
@@ -177,7 +220,9 @@ func checkRegistrations(ctx context.Context, s *survey, x subject) finding {
 		reason := r.Error
 		if r.Code >= 300 {
 			reason = fmt.Sprintf("%d %s", r.Code, r.Reason)
-			password = password || r.Code == 401 || r.Code == 403 || r.Code == 407
+			if password == "" && (r.Code == 401 || r.Code == 403 || r.Code == 407) {
+				password = r.Identity
+			}
 		}
 		if reason == "" {
 			reason = "no answer yet"
@@ -196,14 +241,19 @@ func checkRegistrations(ctx context.Context, s *survey, x subject) finding {
 		return f.paste("register now").by("The password here and at the PBX differ, or the account is locked there. Set it: `authentication-service NAME`, `username %s password PASSWORD`, then `register now`.", identity)
 	}
 	if f.problem == "" {
-		tried, refused := s.c.o.Box.TryAccounts(ctx, x.peer.gateway.Name)
-		if refused != nil {
-			return wrong(f.fails("%s: the registrar says %s now", refused.Identity, refused.Answer), refused.Identity)
+		switch t := s.try(ctx, x.peer); {
+		case t.refused != nil:
+			return wrong(f.fails("%s: the registrar says %s now", t.refused.Identity, t.refused.Answer), t.refused.Identity)
+		case errors.As(t.other, new(*sipua.Unclear)):
+			return f.saw("asked about the passwords, %v", t.other)
+		case t.other != nil:
+			return f.warns("the registrar does not answer REGISTER now: %s", why(t.other)).by("Look at the log of the PBX. If it stays so, the registrations end.")
+		default:
+			return f.saw("%s taken by the registrar", plural.Of(t.taken, "password"))
 		}
-		return f.saw("%s taken by the registrar", plural.Of(tried, "password"))
 	}
-	if password {
-		return wrong(f, byReason[reasons[0]][0])
+	if password != "" {
+		return wrong(f, password)
 	}
 	f = f.paste("register now")
 	return f.by("Look at the account at the PBX, then `register now`.")

@@ -17,6 +17,7 @@ import (
 // step needs it first.
 type survey struct {
 	c     *Checker
+	of    string // what is checked
 	cfg   *config.Config
 	sides []*side
 	peers []*peer
@@ -57,6 +58,7 @@ type peer struct {
 	addrs  once[found]
 	dialed once[[]dialled]
 	talked once[talk]
+	tried  once[tried] // of the first peer of a gateway
 }
 
 func (p *peer) profile(cfg *config.Config) *config.TLSProfile { return p.gateway.TLS.In(cfg) }

@@ -167,9 +167,11 @@ func checkMediaPorts(_ context.Context, s *survey, x subject) finding {
 	}
 	f := ok(fmt.Sprintf("UDP %d-%d: room for %s, %s licensed", first, last, plural.Of(room, "call"), plural.Of(sessions, "session")))
 	if room < sessions {
-		return f.warns("there are media ports for %d calls only, and %s", room, plural.Of(sessions, "licensed session")).
-			paste(append(x.side.path(), fmt.Sprintf("media-ports %d %d", first, min(65535, first+2*sessions+1)), "end")...).
-			by("Widen the range, here and in every firewall on the way.")
+		f = f.warns("there are media ports for %d calls only, and %s", room, plural.Of(sessions, "licensed session"))
+		if last = first + 2*sessions + 1; last <= 65535 {
+			f = f.paste(append(x.side.path(), fmt.Sprintf("media-ports %d %d", first, last), "end")...)
+		}
+		return f.by("Widen the range, here and in every firewall on the way.")
 	}
 	return f
 }

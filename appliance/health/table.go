@@ -129,7 +129,7 @@ var (
 	})
 	LicensesUsedUp = declare(Warnable{
 		ID: "licenses-used-up", Severity: Warning, Subject: "pool", Title: "all licenses of one kind are in use",
-		Text:   "all {total} licenses {pool} are in use: further calls are refused, {refused} since the start",
+		Text:   "all {total} licenses {pool} are in use, or were within the last minute: further calls are refused, {refused} since the start",
 		Advice: "`show system licenses` has the figures. Wait for calls to end, or order more licenses.",
 	})
 	LicensesLow = declare(Warnable{
@@ -172,7 +172,7 @@ var (
 	})
 	NameServersSilent = declare(Warnable{
 		ID: "name-servers-silent", Severity: Error, Title: "no name server answers", Text: "{why}",
-		Advice: "Correct `name-server` in dns-client, or check the path to the servers with `ping` and `traceroute`.",
+		Advice: "Correct `dns-client server A.B.C.D`, or check the path to the servers with `ping` and `traceroute`.",
 	})
 )
 
@@ -312,7 +312,7 @@ var (
 	RootsMissing = declare(Warnable{
 		ID: "roots-missing", Severity: Warning, Subject: "profile", Title: "some roots of Microsoft Teams are not trusted",
 		Text:   "profile tls {profile} does not trust {missing}: since {date} hubs of Teams may show chains of them",
-		Advice: "Trust the built-in roots, too.", Cure: []string{"profile tls {profile}", "trusted-certificate pki:certificate/BUILT-IN"},
+		Advice: "Trust the built-in roots, too.", Cure: []string{"configure", "profile tls {profile}", "trusted-certificate pki:certificate/BUILT-IN", "end"},
 	})
 	CalendarRefused = declare(Warnable{
 		ID: "calendar-refused", Severity: Warning, Title: "the imported calendar is not in force",

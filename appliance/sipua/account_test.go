@@ -1,6 +1,7 @@
 package sipua
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ import (
 
 func TestPasswordsAreTriedWithoutChangingABinding(t *testing.T) {
 	challenge := `WWW-Authenticate: Digest realm="pbx", nonce="%d", algorithm=MD5`
-	wrong := ""
+	wrong, code := "", 200
 	peer := &scripted{}
 	peer.answer = func(n int, req *sip.Request) (*sipmsg.Response, error) {
 		switch {
@@ -23,7 +24,7 @@ func TestPasswordsAreTriedWithoutChangingABinding(t *testing.T) {
 		case wrong != "" && strings.Contains(req.GetHeader("Authorization").Value(), wrong):
 			return response(403, "For\x1bbidden"), nil
 		}
-		return response(200, "OK", "Contact: <sip:user@192.168.1.1:5060>;expires=100"), nil
+		return response(code, "OK", "Contact: <sip:user@192.168.1.1:5060>;expires=100"), nil
 	}
 	bubble(t, func(t *testing.T, a *Agent) {
 		var list []registrationSpec
@@ -37,8 +38,8 @@ func TestPasswordsAreTriedWithoutChangingABinding(t *testing.T) {
 		time.Sleep(time.Second)
 		before := a.Registrations()
 		n := peer.count()
-		if tried, refused := a.TryAccounts(t.Context(), gateway); tried != 3 || refused != nil {
-			t.Errorf("%d tried, %+v", tried, refused)
+		if taken, refused, other := a.TryAccounts(t.Context(), gateway); taken != 3 || refused != nil || other != nil {
+			t.Errorf("%d taken, %+v, %v", taken, refused, other)
 		}
 		for _, req := range peer.reqs[n:] {
 			if req.Method != sip.REGISTER || req.GetHeader("Contact") != nil || req.GetHeader("Expires") != nil {
@@ -47,9 +48,9 @@ func TestPasswordsAreTriedWithoutChangingABinding(t *testing.T) {
 		}
 		peer.set(func() { wrong = `"user.02"` })
 		n = peer.count()
-		tried, refused := a.TryAccounts(t.Context(), gateway)
-		if tried != 2 || refused == nil || refused.Identity != "user.02" || !strings.HasPrefix(refused.Answer, "403 ") || strings.Contains(refused.Answer, "\x1b") {
-			t.Errorf("%d tried, %+v", tried, refused)
+		taken, refused, _ := a.TryAccounts(t.Context(), gateway)
+		if taken != 1 || refused == nil || refused.Identity != "user.02" || !strings.HasPrefix(refused.Answer, "403 ") || strings.Contains(refused.Answer, "\x1b") {
+			t.Errorf("%d taken, %+v", taken, refused)
 		}
 		if got := peer.count() - n; got != 4 {
 			t.Errorf("%d requests: a second wrong password may be a ban", got)
@@ -59,9 +60,13 @@ func TestPasswordsAreTriedWithoutChangingABinding(t *testing.T) {
 				t.Errorf("a registration has changed: %+v, was %+v", r, before[i])
 			}
 		}
-		if tried, refused := a.TryAccounts(t.Context(), "another"); tried != 0 || refused != nil {
+		if taken, refused, other := a.TryAccounts(t.Context(), "another"); taken != 0 || refused != nil || other != nil {
 			t.Error("accounts of another gateway were tried")
 		}
-		peer.set(func() { wrong = "" })
+		peer.set(func() { wrong, code = "", 503 })
+		n = peer.count()
+		if taken, refused, other := a.TryAccounts(t.Context(), gateway); taken != 0 || refused != nil || !errors.As(other, new(*Unclear)) || peer.count()-n != 2 {
+			t.Errorf("503 is no password taken: %d, %+v, %v", taken, refused, other)
+		}
 	})
 }

@@ -220,7 +220,7 @@ func TestRootsOfTeamsThatAreMissing(t *testing.T) {
 			t.Errorf("%s: %+v", trusted, list)
 		}
 		if want > 0 && (len(list) != 1 || list[0].ID != "roots-missing" || strings.Count(list[0].Text, ",") != want-1 || strings.Contains(list[0].Text, one.Subject.CommonName) ||
-			strings.Join(list[0].Cure, "; ") != "profile tls teams; trusted-certificate pki:certificate/BUILT-IN") {
+			strings.Join(list[0].Cure, "; ") != "configure; profile tls teams; trusted-certificate pki:certificate/BUILT-IN; end") {
 			t.Errorf("%s: %+v", trusted, list)
 		}
 	}

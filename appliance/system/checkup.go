@@ -42,7 +42,7 @@ func (s *System) Question(ctx context.Context, iface config.InterfaceID, host st
 }
 
 // TryAccounts asks the registrars of a gateway's identities whether they take the passwords.
-func (s *System) TryAccounts(ctx context.Context, gateway string) (int, *sipua.Refused) {
+func (s *System) TryAccounts(ctx context.Context, gateway string) (int, *sipua.Refused, error) {
 	return s.ua.TryAccounts(ctx, gateway)
 }
 

@@ -3,15 +3,19 @@ package watch
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"viaduct/appliance/health"
 	"viaduct/appliance/source"
 	"viaduct/appliance/status"
 )
 
+// eased is how long a pool that was used up has had free licenses before its alarm ends: at the limit, calls come and go each second.
+const eased = time.Minute
+
 // pools checks how far the licenses are used. A pool that is nearly used up is one until a tenth of it is free again, so that each call that
 // comes and goes is not an alarm.
-func (w *Watch) pools(pools []status.Pool, peaks []status.Peak) {
+func (w *Watch) pools(now time.Time, pools []status.Pool, peaks []status.Peak) {
 	var empty, low []health.Args
 	for _, p := range pools {
 		refused := 0
@@ -19,6 +23,9 @@ func (w *Watch) pools(pools []status.Pool, peaks []status.Peak) {
 			refused = peaks[n].Refused
 		}
 		if p.Free == 0 && p.Alloc > 0 {
+			w.empty[p.Name] = now
+		}
+		if at, was := w.empty[p.Name]; was && now.Sub(at) < eased {
 			empty = append(empty, health.Args{"pool": p.Name, "total": fmt.Sprint(p.Total), "refused": fmt.Sprint(refused)})
 		}
 		switch used := 10 * p.Alloc; {
@@ -73,7 +80,13 @@ func (w *Watch) machine(celsius *float64, flash status.Space) {
 	} else {
 		w.health.Clear(health.Hot, "")
 	}
-	if flash.Total > 0 && flash.Free < flash.Total/20 {
+	switch {
+	case flash.Free < flash.Total/20:
+		w.full = true
+	case flash.Free >= flash.Total/12:
+		w.full = false
+	}
+	if w.full {
 		w.health.Set(health.FlashFull, health.Args{"free": fmt.Sprintf("%d MiB", flash.Free>>20), "total": fmt.Sprintf("%d MiB", flash.Total>>20)})
 	} else {
 		w.health.Clear(health.FlashFull, "")

@@ -96,7 +96,7 @@ func (w *Watch) Ended(r status.Record) {
 			break
 		}
 		if m.Received >= enough {
-			w.judged(sides[n], bad(m.Media))
+			w.judged(sides[n], bad(m.Media), r.Ended)
 		}
 		if x := w.oneWay[sides[n]]; x.call != r.ID && m.Received >= heard {
 			delete(w.oneWay, sides[n]) // a call that is too short to be seen in progress
@@ -142,7 +142,15 @@ const (
 	badMOS      = 3.1 // of the voice: "many users dissatisfied" (ITU-T G.107 annex B)
 	judgedCalls = 10
 	badCalls    = 3 // of them
+	fewBad      = 1 // the alarm ends with so many, or fewer
 )
+
+// reputation is what the last calls of an interface sounded like.
+type reputation struct {
+	bad  []bool // the newest last
+	poor bool   // there is an alarm
+	last time.Time
+}
 
 // bad reports whether one side's voice was bad.
 func bad(m status.Media) bool {
@@ -150,13 +158,13 @@ func bad(m status.Media) bool {
 }
 
 // judged adds a call to the reputation of an interface.
-func (w *Watch) judged(name string, isBad bool) {
-	list, known := w.reputation[name]
+func (w *Watch) judged(name string, isBad bool, at time.Time) {
+	x, known := w.reputation[name]
 	if !known && len(w.reputation) >= maxNames {
 		return
 	}
-	list = append(list, isBad)
-	w.reputation[name] = list[max(0, len(list)-judgedCalls):]
+	list := append(x.bad, isBad)
+	w.reputation[name] = reputation{bad: list[max(0, len(list)-judgedCalls):], poor: x.poor, last: at}
 }
 
 // forget drops what no further call has confirmed.
@@ -189,16 +197,21 @@ func (w *Watch) tellOfCalls(now time.Time) {
 			unwilling = append(unwilling, args)
 		}
 	}
-	for name, list := range w.reputation {
+	for name, x := range w.reputation {
+		if now.Sub(x.last) >= remembered {
+			delete(w.reputation, name)
+			continue
+		}
 		n := 0
-		for _, isBad := range list {
+		for _, isBad := range x.bad {
 			if isBad {
 				n++
 			}
 		}
-		if n >= badCalls {
-			poor = append(poor, health.Args{"interface": name, "bad": fmt.Sprint(n), "calls": fmt.Sprint(len(list))})
+		if x.poor = n >= badCalls || x.poor && n > fewBad; x.poor {
+			poor = append(poor, health.Args{"interface": name, "bad": fmt.Sprint(n), "calls": fmt.Sprint(len(x.bad))})
 		}
+		w.reputation[name] = x
 	}
 	w.health.Replace(health.CodecRefused, unfit)
 	w.health.Replace(health.CallsRefused, unwilling)

@@ -26,21 +26,23 @@ type Watch struct {
 
 	mu         sync.Mutex            // guards what calls tell: Look and Ended are called from different goroutines
 	refusals   map[string]refusal    // by interface
-	reputation map[string][]bool     // by interface: whether the voice of its last calls was bad, the newest last
+	reputation map[string]reputation // by interface
 	hearing    map[string][2]hearing // by call: what its two sides have sent
 	oneWay     map[string]oneWay     // by interface
 
 	heard  map[string]time.Time // by gateway towards Teams: its peers answer, and were heard last
 	closed map[netip.Addr]bool  // gateways that do not answer ARP
 	low    map[string]bool      // pools that are nearly used up
+	empty  map[string]time.Time // pools that were used up, and when last
 	hot    bool
+	full   bool // the flash
 }
 
 // New returns a Watch. port names the kernel's device of a port.
 func New(h *health.Tracker, port func(slot, port int) string) *Watch {
 	return &Watch{
-		health: h, port: port, refusals: map[string]refusal{}, reputation: map[string][]bool{}, hearing: map[string][2]hearing{}, oneWay: map[string]oneWay{},
-		heard: map[string]time.Time{}, closed: map[netip.Addr]bool{}, low: map[string]bool{},
+		health: h, port: port, refusals: map[string]refusal{}, reputation: map[string]reputation{}, hearing: map[string][2]hearing{}, oneWay: map[string]oneWay{},
+		heard: map[string]time.Time{}, closed: map[netip.Addr]bool{}, low: map[string]bool{}, empty: map[string]time.Time{},
 	}
 }
 
@@ -70,7 +72,7 @@ func (w *Watch) Look(s Sight) {
 	w.Ports(s.Network)
 	w.gateways(s.Network, s.Neighbours)
 	w.Clock(s.Clock)
-	w.pools(s.Pools, s.Peaks)
+	w.pools(s.Now, s.Pools, s.Peaks)
 	w.bans(s.Bans)
 	w.overload(s.Overload)
 	w.voice(s.Now, s.Calls)

@@ -365,10 +365,24 @@ func TestBadVoice(t *testing.T) {
 	if !strings.Contains(e.text(), "3 of the last 10 calls") {
 		t.Error(e.text())
 	}
-	for range 8 {
+	for range 7 {
 		call(status.Media{Received: 1000, MOS: 4.4})
 	}
-	e.want("they are long past")
+	call(status.Media{Received: 1000, MOS: 2})
+	e.want("two of ten again", "voice-poor if_teams")
+	for range 9 {
+		call(status.Media{Received: 1000, MOS: 4.4})
+	}
+	e.want("one of ten")
+	for range 3 {
+		call(status.Media{Received: 1000, MOS: 2})
+	}
+	e.want("three bad ones", "voice-poor if_teams")
+	e.Look(Sight{Now: time.Now().Add(remembered), Config: e.cfg})
+	e.want("long ago")
+	if len(e.reputation) > 0 {
+		t.Errorf("%d interfaces are remembered", len(e.reputation))
+	}
 }
 
 func TestLicenses(t *testing.T) {
@@ -383,11 +397,19 @@ func TestLicenses(t *testing.T) {
 		e.want("four of five", "licenses-low sip-sessions")
 		used(20)
 		e.want("all", "licenses-used-up sip-sessions")
-		if !strings.HasPrefix(e.text(), "all 20 licenses sip-sessions are in use: further calls are refused, 1 since the start") {
+		if !strings.HasPrefix(e.text(), "all 20 licenses sip-sessions are in use, or were within the last minute: further calls are refused, 1 since the start") {
 			t.Error(e.text())
 		}
 		used(15)
-		e.want("calls come and go", "licenses-low sip-sessions")
+		e.want("calls come and go", "licenses-used-up sip-sessions")
+		time.Sleep(eased - time.Second)
+		used(20)
+		time.Sleep(eased - time.Second)
+		used(15)
+		e.want("they came again", "licenses-used-up sip-sessions")
+		time.Sleep(time.Second)
+		used(15)
+		e.want("a minute with free ones", "licenses-low sip-sessions")
 		used(13)
 		e.want("enough")
 	})
@@ -403,9 +425,9 @@ func TestTheBoxItself(t *testing.T) {
 		e.want("all is well")
 		look(80, status.Space{Free: 4, Total: 100}, status.Shedding, status.Ban{Source: netip.MustParseAddr("192.0.2.1"), Left: time.Minute})
 		e.want("all at once", "temperature", "flash-full", "overloaded", "source-banned 192.0.2.1")
-		look(76, status.Space{}, status.Calm)
-		e.want("it cools down", "temperature")
-		look(74, status.Space{}, status.Calm)
+		look(76, status.Space{Free: 7, Total: 100}, status.Calm)
+		e.want("it cools down", "temperature", "flash-full")
+		look(74, status.Space{Free: 8, Total: 100}, status.Calm)
 		e.want("it is cool")
 		e.Images([]status.Image{{Slot: "a", Running: true, Failed: true}, {Slot: "b", Version: "2", Failed: true, Next: false}})
 		e.want("an update was taken back", "image-failed b")

@@ -43,12 +43,16 @@ func OfAlarms(alarms []health.Alarm) (list []Problem) {
 			continue
 		}
 		p := Problem{Severity: Warning, Text: a.Sentence()}
-		switch len(a.Cure) {
+		cure := a.Cure
+		if len(cure) > 0 && cure[0] == "configure" { // a list of problems shows the lines of the configuration alone
+			cure = cure[1 : len(cure)-1]
+		}
+		switch len(cure) {
 		case 0:
 		case 1:
-			p.Fix = a.Cure[0]
+			p.Fix = cure[0]
 		default:
-			p.First, p.Fix = a.Cure[0], a.Cure[1]
+			p.First, p.Fix = cure[0], cure[1]
 		}
 		list = append(list, p)
 	}
