@@ -109,7 +109,7 @@ func fill(v reflect.Value, text string) {
 // Whatever a peer calls itself, a spreadsheet calculates nothing, and a row stays one line.
 func TestHostileTextInEveryColumn(t *testing.T) {
 	for _, text := range []string{
-		"=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1+1", "\r\n=1+1", " =1+1", "＝1+1", "|x", "a\nb,\"c\"", "\x1b[2J", "\"=1\"", ",=1", "'=1",
+		"=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1+1", "\r\n=1+1", " =1+1", "＝1+1", "|x", "a\nb,\"c\"", "\x1b[2J", "\"=1\"", ",=1", "'=1", "x;=1", "x;;\t-1", `x; "=1"`, `";=1;"`,
 	} {
 		var r status.Record
 		fill(reflect.ValueOf(&r).Elem(), text)
@@ -120,6 +120,11 @@ func TestHostileTextInEveryColumn(t *testing.T) {
 		for name, value := range table(t, row)[0] {
 			if first := strings.TrimLeft(value, " "); first != "" && strings.ContainsRune("=+-@＝＋－＠|%", []rune(first)[0]) {
 				t.Errorf("%q in %s is %q", text, name, value)
+			}
+		}
+		for _, cell := range strings.Split(row, ";") { // what a spreadsheet does whose separator is a semicolon
+			if first := strings.TrimLeft(cell, ` "`); first != "" && strings.ContainsRune("=+-@＝＋－＠|%", []rune(first)[0]) {
+				t.Errorf("%q has the cell %q in %q", text, cell, row)
 			}
 		}
 	}
@@ -172,6 +177,22 @@ func TestAMaskedRecordHasNoWholeNumber(t *testing.T) {
 	}
 	if masked.Route[1].Table != "rt" || masked.Attempts[0].Code != 486 || masked.Microsoft.Code != 540000 || masked.Cause != 16 {
 		t.Errorf("too much is gone: %s", text)
+	}
+}
+
+// A short number is masked in free text when the record names it elsewhere.
+func TestAMaskedRecordHasNoShortNumberInText(t *testing.T) {
+	masked := Mask(status.Record{
+		Calling: "22", Called: "+4989765117", Reason: "rt: no key matches 4711 and there is no default, 486 or 404", Microsoft: &status.MicrosoftText{Text: "22 is not 117"},
+		Route:    []status.RouteStep{{Table: "rt", Action: "reject", Before: "4711", After: "no key matches"}},
+		Attempts: []status.Attempt{{Called: "117", Text: "Warning: 399 117 is busy"}},
+	})
+	for want, got := range map[string]string{
+		"rt: no key matches 4xxx and there is no default, 486 or 404": masked.Reason, "xx is not xxx": masked.Microsoft.Text, "Warning: 399 xxx is busy": masked.Attempts[0].Text,
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

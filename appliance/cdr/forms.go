@@ -3,8 +3,8 @@ package cdr
 import (
 	"encoding/csv"
 	"log/slog"
+	"regexp"
 	"strings"
-	"unicode"
 
 	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
@@ -41,13 +41,10 @@ func join(values []string) string {
 }
 
 // inert puts an apostrophe in front of text that a spreadsheet would take for a formula, +49 as well: spreadsheets read it as the sign of text.
-func inert(s string) string {
-	first := strings.TrimLeftFunc(s, unicode.IsSpace)
-	if first != "" && strings.ContainsRune("=+-@＝＋－＠|%", []rune(first)[0]) {
-		return "'" + s
-	}
-	return s
-}
+// So it does behind a semicolon, which is where spreadsheets in Germany begin the next cell, also within quotes.
+func inert(s string) string { return formula.ReplaceAllString(s, "$1'$2") }
+
+var formula = regexp.MustCompile(`((?:^|;)[\s"]*)([=+\-@＝＋－＠|%])`)
 
 // Attrs is a record as attributes of a log line, in the order of the columns, without those that are empty. The id is called call, as in the
 // other lines of the log.

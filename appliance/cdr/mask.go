@@ -14,6 +14,7 @@ const hidden = 3
 // Mask returns a record whose numbers lack their last three digits. What the tables saw of the call is left out, because it holds the numbers
 // and parts of them in many forms.
 func Mask(r status.Record) status.Record {
+	free := freeOf(r)
 	for _, s := range []*string{&r.Calling, &r.Called, &r.CallingMapped, &r.CalledMapped} {
 		*s = number(*s)
 	}
@@ -27,13 +28,13 @@ func Mask(r status.Record) status.Record {
 	for n := range r.Attempts {
 		a := &r.Attempts[n]
 		a.Calling, a.Called, a.Account = number(a.Calling), number(a.Called), number(a.Account)
-		a.Text, a.Microsoft = free(a.Text), words(a.Microsoft)
+		a.Text, a.Microsoft = free(a.Text), words(a.Microsoft, free)
 	}
-	r.Microsoft = words(r.Microsoft)
+	r.Microsoft = words(r.Microsoft, free)
 	return r
 }
 
-func words(m *status.MicrosoftText) *status.MicrosoftText {
+func words(m *status.MicrosoftText, free func(string) string) *status.MicrosoftText {
 	if m == nil {
 		return nil
 	}
@@ -61,5 +62,34 @@ func number(s string) string {
 // numbers are those in free text. The codes of Microsoft have six digits.
 var numbers = regexp.MustCompile(`\d(?:[ /()-]?\d){6,}`)
 
-// free masks the last digits of the numbers in free text.
-func free(s string) string { return numbers.ReplaceAllStringFunc(s, number) }
+// runs are the digits of numbers, short ones too.
+var runs = regexp.MustCompile(`\d{2,}`)
+
+// freeOf masks the last digits of the numbers in free text: of long ones, and of those that the record names elsewhere, such as an extension
+// that no table knows.
+func freeOf(r status.Record) func(string) string {
+	known := map[string]bool{}
+	note := func(list ...string) {
+		for _, s := range list {
+			for _, digits := range runs.FindAllString(s, -1) {
+				known[digits] = true
+			}
+		}
+	}
+	note(r.Calling, r.Called, r.CallingMapped, r.CalledMapped)
+	for _, s := range r.Route {
+		note(s.Before, s.After)
+	}
+	for _, a := range r.Attempts {
+		note(a.Calling, a.Called, a.Account)
+	}
+	return func(s string) string {
+		s = numbers.ReplaceAllStringFunc(s, number)
+		return runs.ReplaceAllStringFunc(s, func(digits string) string {
+			if known[digits] {
+				return number(digits)
+			}
+			return digits
+		})
+	}
+}
