@@ -36,6 +36,7 @@ const (
 	writeTime  = 10 * time.Second
 	firstPause = time.Second
 	lastPause  = time.Minute
+	steady     = 5 * time.Second // a connection that lasts for so long works
 )
 
 // Options are what a Client is given.
@@ -53,6 +54,7 @@ type Client struct {
 	queue    chan *entry
 	octets   atomic.Int64 // in the queue
 	pool     sync.Pool
+	steady   time.Duration
 	sent     atomic.Uint64
 	shed     atomic.Uint64
 
@@ -86,7 +88,7 @@ type finished struct {
 // New returns a client that sends nothing until it is configured.
 func New(o Options) *Client {
 	return &Client{
-		o: o, changed: make(chan struct{}, 1), queue: make(chan *entry, queued), calls: map[string]string{}, legs: map[string][]string{},
+		o: o, changed: make(chan struct{}, 1), queue: make(chan *entry, queued), calls: map[string]string{}, legs: map[string][]string{}, steady: steady,
 		pool: sync.Pool{New: func() any { return new(entry) }},
 	}
 }
@@ -211,9 +213,10 @@ func (c *Client) Run(ctx context.Context) error {
 		name := net.JoinHostPort(s.Remote.Host, strconv.Itoa(int(s.Remote.Port)))
 		conn, err := c.dial(ctx, s)
 		if err == nil {
-			c.o.Away(name, "")
-			pause = firstPause
-			err = c.deliver(ctx, s, conn)
+			var worked bool
+			if worked, err = c.deliver(ctx, s, conn, name); worked {
+				pause = firstPause
+			}
 		}
 		if err == nil || ctx.Err() != nil {
 			c.o.Away(name, "")
@@ -286,8 +289,9 @@ func (c *Client) secure(ctx context.Context, s *settings, conn net.Conn) (net.Co
 	return nil, err
 }
 
-// deliver sends over a connection until it breaks, which is the error, or there are other settings, or ctx ends.
-func (c *Client) deliver(ctx context.Context, s *settings, conn net.Conn) error {
+// deliver sends over a connection until it breaks, which is the error, or there are other settings, or ctx ends. It reports whether the
+// connection worked for a while: something in front of a dead server takes connections, too, and closes them.
+func (c *Client) deliver(ctx context.Context, s *settings, conn net.Conn, name string) (worked bool, err error) {
 	broken := make(chan error, 1)
 	if s.Remote.Transport != "udp" {
 		go func() { // a server has nothing to say: this hears of the end
@@ -301,16 +305,19 @@ func (c *Client) deliver(ctx context.Context, s *settings, conn net.Conn) error 
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.SetWriteDeadline(time.Now().Add(time.Second)) })()
-	w := writer{conn: conn}
+	w, works := writer{conn: conn}, time.After(c.steady)
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return worked, nil
 		case <-c.changed:
-			return nil
+			return worked, nil
 		case err := <-broken:
 			broken <- err // for the one who waits
-			return err
+			return worked, err
+		case <-works:
+			worked = true
+			c.o.Away(name, "")
 		case x := <-c.queue:
 			// An INVITE is here before the call is that it begins.
 			if wait := dwell - time.Since(x.at); wait > 0 && wait <= dwell {
@@ -322,7 +329,7 @@ func (c *Client) deliver(ctx context.Context, s *settings, conn net.Conn) error 
 			err := w.write(c.packet(s, &w, x))
 			c.free(x)
 			if err != nil && s.Remote.Transport != "udp" { // whether a server over UDP is there, nobody knows
-				return err
+				return worked, err
 			}
 			c.sent.Add(1)
 		}

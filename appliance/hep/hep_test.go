@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -139,7 +140,7 @@ type client struct {
 	away []string
 }
 
-func begin(t *testing.T, secure func(*config.TLSProfile, string) (*tls.Config, error)) *client {
+func begin(t *testing.T, steady time.Duration, secure func(*config.TLSProfile, string) (*tls.Config, error)) *client {
 	c := &client{}
 	c.Client = New(Options{
 		Lookup: func(context.Context, string) ([]netip.Addr, error) {
@@ -152,6 +153,7 @@ func begin(t *testing.T, secure func(*config.TLSProfile, string) (*tls.Config, e
 			c.away = append(c.away, why)
 		},
 	})
+	c.steady = steady
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
@@ -184,7 +186,7 @@ func TestAllLegsHaveTheIDOfTheCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	c := begin(t, nil)
+	c := begin(t, 0, nil)
 	c.Trace(message("before", "")) // nothing is configured
 	c.Leg("early", "a")
 	c.Apply(to(server.LocalAddr().(*net.UDPAddr).Port, "udp"), nil, "sbc01")
@@ -214,6 +216,17 @@ func TestAllLegsHaveTheIDOfTheCall(t *testing.T) {
 		}
 		if strings.Contains(string(got[chunkPayload]), "SECRET") {
 			t.Errorf("a secret is told: %s", got[chunkPayload])
+		}
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		c.mu.Lock()
+		told := slices.Equal(c.away, []string{""})
+		c.mu.Unlock()
+		if told {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it is not told that the server is reached")
 		}
 	}
 }
@@ -252,7 +265,7 @@ func TestAConnectionThatBreaks(t *testing.T) {
 		if transport == "tls" {
 			l = tls.NewListener(l, &tls.Config{Certificates: web.TLS.Certificates})
 		}
-		c := begin(t, func(p *config.TLSProfile, host string) (*tls.Config, error) {
+		c := begin(t, time.Hour, func(p *config.TLSProfile, host string) (*tls.Config, error) {
 			if p.Name != "MINE" || host != "homer.example.com" {
 				t.Errorf("profile %s, host %s", p.Name, host)
 			}
@@ -281,13 +294,16 @@ func TestAConnectionThatBreaks(t *testing.T) {
 		}
 		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			c.mu.Lock()
-			told := len(c.away) > 0 && c.away[0] == "" && len(c.away) > 1 && c.away[1] != ""
+			told := slices.Clone(c.away)
 			c.mu.Unlock()
-			if told {
+			if slices.Contains(told, "") {
+				t.Fatalf("%s: a server that closes each connection is said to be reached: %q", transport, told)
+			}
+			if len(told) > 1 {
 				break
 			}
 			if time.Now().After(end) {
-				t.Fatalf("%s: nothing is told of the broken connection: %q", transport, c.away)
+				t.Fatalf("%s: nothing is told of the broken connection: %q", transport, told)
 			}
 		}
 	}
