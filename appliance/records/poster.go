@@ -3,6 +3,8 @@ package records
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -96,7 +98,7 @@ func (p *poster) begin(log *flash.Log) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.log, p.at = log, nil
-	if err == nil {
+	if !errors.Is(err, fs.ErrNotExist) {
 		at := log.Settle(readCursor(text))
 		p.at = &at
 	}

@@ -406,6 +406,12 @@ func TestAPowerCutInTheSpool(t *testing.T) {
 			return f.Close()
 		},
 		"the position is empty": func(_, cursor string) error { return os.WriteFile(cursor, nil, 0o600) },
+		"the position cannot be read": func(_, cursor string) error {
+			if err := os.Remove(cursor); err != nil {
+				return err
+			}
+			return os.Mkdir(cursor, 0o700)
+		},
 		"the position is garbage": func(_, cursor string) error {
 			return os.WriteFile(cursor, []byte(`{"file":"../../x","offset":-7}`), 0o600)
 		},
