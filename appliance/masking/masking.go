@@ -10,15 +10,15 @@ import (
 )
 
 var (
-	mediaKey    = regexp.MustCompile(`(?i)(inline:)([^\s|]+)`)
+	mediaKey    = regexp.MustCompile(`(?i)(inline:[ \t]*)([^\s|]+)`)
 	sessionKey  = regexp.MustCompile(`(?im)^(k=\w+:|a=key-mgmt:|a=ice-pwd:)([^\r\n]*)`)
-	credentials = regexp.MustCompile(`(?im)^((?:proxy-|www-)?(?:authorization|authenticate|authentication-info)[ \t]*:)(.*(?:\r?\n[ \t].*)*)`)
+	credentials = regexp.MustCompile(`(?im)^((?:proxy-|www-)?(?:authorization|authenticate|authentication-info)[ \t]*:)([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)`)
 	digestParts = regexp.MustCompile(`(?i)\b((?:response|nonce|cnonce|nextnonce|rspauth|opaque)\s*=\s*)("(?:\\.|[^"\\])*"|[^\s,]+)`)
-	digestForm  = regexp.MustCompile(`(?i)^\s*(digest\s|\w+\s*=)`)
-	scheme      = regexp.MustCompile(`^(\s*\S+\s*)((?s:.*))`)
-	uriPassword = regexp.MustCompile(`(?i)(sips?:[^\s:@<>";]+:)([^\s@<>"]+)@`)
-	relayDigit  = regexp.MustCompile(`(?im)^(signal[ \t]*=[ \t]*)([^\r\n]+)`)
-	dtmfBody    = regexp.MustCompile(`(?im)^(?:content-type|c)[ \t]*:[ \t]*application/dtmf`)
+	digestForm  = regexp.MustCompile(`(?i)^\s*(digest\s|\w+\s*=\s*[^=\s])`)
+	scheme      = regexp.MustCompile(`^(\s*(?:\w+\s+)?)(\S(?s:.*))`)
+	uriPassword = regexp.MustCompile(`(?i)(sips?:[^\s:@<>"]+:)([^\s@<>"]+)@`)
+	relayDigit  = regexp.MustCompile(`(?im)^([ \t]*signal[ \t]*=[ \t]*)([^\r\n]+)`)
+	dtmfBody    = regexp.MustCompile(`(?im)^(?:content-type|c)[ \t]*:\s*application\s*/\s*dtmf`)
 	anyDigit    = regexp.MustCompile(`\S`)
 )
 
@@ -31,7 +31,7 @@ func SameLength(message string) string {
 	hidden := func(secret string) string { return strings.Repeat("x", len(secret)) }
 	message = mask(message, hidden)
 	head, body, whole := strings.Cut(message, "\r\n\r\n")
-	if whole && dtmfBody.MatchString(head) {
+	if whole && dtmfBody.MatchString(message) { // or a part of the body
 		if body = replace(relayDigit, body, hidden); !relayDigit.MatchString(body) {
 			body = anyDigit.ReplaceAllStringFunc(body, hidden)
 		}
