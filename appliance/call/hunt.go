@@ -103,6 +103,7 @@ func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterfac
 	if why := c.m.Service.Spares(a.Interface); why != "" && !s.urgent && s == &c.hunting {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
 		skipped.text = why
+		c.record.attempt(status.Skipped, skipped.text)
 		return skipped
 	}
 	if err := invite(i, a); err != nil {
