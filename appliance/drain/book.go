@@ -170,6 +170,9 @@ func (b *Book) tell() {
 
 // Run looks after the orders until ctx ends.
 func (b *Book) Run(ctx context.Context) error {
+	b.mu.Lock()
+	b.tell() // there are orders already when this was started anew
+	b.mu.Unlock()
 	defer b.o.Health.Replace(health.OutOfService, nil)
 	for {
 		var next <-chan time.Time
@@ -262,11 +265,11 @@ func (b *Book) advance(s Scope, calls int, now time.Time) (end bool) {
 	return end
 }
 
-// Over reports whether nobody need wait for calls of the box any longer: there are none, or their time is over.
+// Idle reports whether the box has no calls.
+func (b *Book) Idle() bool { return b.o.Count() == 0 }
+
+// Over reports whether the time of the box's calls is over.
 func (b *Book) Over() bool {
-	if b.o.Count() == 0 {
-		return true
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := b.find(Scope{})

@@ -127,6 +127,28 @@ func TestTheStatesOfABoxThatGoesOutOfService(t *testing.T) {
 	})
 }
 
+// Run is started anew after a failure. What is out of service stays so, and its alarm says it.
+func TestTheAlarmOutlivesAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tracker := health.Tracker{Log: slog.New(slog.DiscardHandler)}
+		b := New(Options{Log: tracker.Log, Health: &tracker, Config: config.New, Count: func() int { return 1 }})
+		if err := b.Start(Order{Limit: time.Hour, By: "anna"}); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 2 {
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- b.Run(ctx) }()
+			synctest.Wait()
+			if !tracker.Active(health.OutOfService) {
+				t.Errorf("run %d: no alarm for %+v", n+1, b.Status())
+			}
+			cancel()
+			<-ended
+		}
+	})
+}
+
 func TestCallsAreEndedOnceAtTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newBox(t)

@@ -46,7 +46,7 @@ func (s *System) Reload(r device.Reload) (image string, err error) {
 	}
 	s.mutate.Lock()
 	defer s.mutate.Unlock()
-	pending := s.coming != nil && s.coming.stop()
+	pending := s.coming != nil && (s.coming.stop() || s.coming.drains) // that timer may wait for the lock
 	if pending && s.coming.drains {
 		s.drains.Stop(drain.Scope{}, r.By)
 	}
@@ -121,14 +121,14 @@ func (s *System) restart(graceful bool) {
 
 // waitsForCalls reports whether a graceful reload goes on later.
 func (s *System) waitsForCalls() bool {
-	over := s.drains.Over()
+	idle, over := s.drains.Idle(), s.drains.Over()
 	s.mutate.Lock()
 	defer s.mutate.Unlock()
 	c := s.coming
 	if c == nil {
 		return true // it was cancelled meanwhile
 	}
-	if over {
+	if idle || over && c.drains { // the time of a `drain` before is not that of the reload
 		return false
 	}
 	if c.at = (time.Time{}); !c.drains {

@@ -64,6 +64,27 @@ func TestAGracefulReload(t *testing.T) {
 	}
 }
 
+// A box that is out of service longer than its limit has a call to an emergency number. A reload gives it its own time.
+func TestAGracefulReloadAfterTheLimitOfADrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		calls.Store(1)
+		s := leaving(t, &calls)
+		if err := s.Drain(device.Drain{Limit: time.Minute, By: "anna"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		began := time.Now()
+		if _, err := s.Reload(device.Reload{Graceful: true, Limit: 30 * time.Minute, By: "anna"}); err != nil {
+			t.Fatal(err)
+		}
+		<-s.reload
+		if took := time.Since(began); took < 30*time.Minute {
+			t.Errorf("the call was cut off after %v", took)
+		}
+	})
+}
+
 // Whoever cancels the reload has the box in service again.
 func TestACancelledReloadTakesCallsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
