@@ -269,17 +269,19 @@ func some(list []string) string {
 
 // recent are the calls of the last hour, the newest first.
 func (s *survey) recent() []status.Record {
-	const most = 500
-	list, err := s.c.o.Box.CallRecords(most)
-	if err != nil {
-		return nil
-	}
-	slices.Reverse(list)
-	n := slices.IndexFunc(list, func(r status.Record) bool { return time.Since(r.Ended) > time.Hour })
-	if n >= 0 {
-		list = list[:n]
-	}
-	return list
+	return s.calls.get(func() []status.Record {
+		const most = 500
+		list, err := s.c.o.Box.CallRecords(most)
+		if err != nil {
+			return nil
+		}
+		slices.Reverse(list)
+		n := slices.IndexFunc(list, func(r status.Record) bool { return time.Since(r.Ended) > time.Hour })
+		if n >= 0 {
+			list = list[:n]
+		}
+		return list
+	})
 }
 
 // checkCodecs compares the configured codecs with what a peer has answered lately.

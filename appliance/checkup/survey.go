@@ -25,7 +25,8 @@ type survey struct {
 	partner *federation // of `check federation`; nil: another check
 
 	servers []netip.AddrPort
-	told    once[[]opinion] // what the name servers say
+	told    once[[]opinion]       // what the name servers say
+	calls   once[[]status.Record] // of the last hour
 }
 
 // side is a network that the box has peers on: an IP interface.
