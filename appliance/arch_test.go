@@ -36,7 +36,7 @@ var floors = map[string]string{
 	"cli":         "",
 	"plural":      "",
 	"source":      "",
-	"exporter":    "config health pki",
+	"exporter":    "config health pki source",
 	"snmp":        "config health printable status",
 	"status":      "",
 	"audit":       "flash printable status",

@@ -15,10 +15,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"viaduct/appliance/config"
@@ -223,25 +225,57 @@ func TestWhatIsWrongIsAnAlarm(t *testing.T) {
 	g.until("the alarm stays", func() bool { return !g.alarms.Active(health.MetricsRefused) })
 }
 
-// Connections that say nothing do not pile up.
+// Connections that say nothing do not pile up, and one source does not take all places.
 func TestConnectionsAreBounded(t *testing.T) {
-	near, far := net.Pipe()
-	defer near.Close()
-	places := make(chan struct{}, 1)
-	l := &limited{&fakeListener{far, far, far}, places}
-	c, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Accept(); err == nil {
-		t.Error("there is a place for a second one")
-	}
-	c.Close()
-	c.Close()
-	if len(places) != 0 {
-		t.Error("a closed one keeps its place")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var queue fakeListener
+		for source := range 6 {
+			for range maxOfSource + 2 {
+				queue = append(queue, &fakeConn{from: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(source)}), 50000)})
+			}
+		}
+		all := slices.Clone(queue)
+		l := &limited{&queue, &places{}}
+		var open []net.Conn
+		of := map[string]int{}
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				break
+			}
+			open = append(open, c)
+			of[c.RemoteAddr().String()]++
+		}
+		if len(open) != maxConnections || len(of) != maxConnections/maxOfSource {
+			t.Errorf("%d connections, of %v", len(open), of)
+		}
+		closed := 0
+		for _, c := range all {
+			if c.(*fakeConn).closed {
+				closed++
+			}
+		}
+		if closed != len(all)-maxConnections {
+			t.Errorf("%d are closed", closed)
+		}
+		for _, c := range open {
+			c.Close()
+			c.Close()
+		}
+		if l.places.taken != 0 || len(l.places.of) != 0 {
+			t.Errorf("closed ones keep their places: %+v", l.places)
+		}
+	})
 }
+
+type fakeConn struct {
+	net.Conn
+	from   netip.AddrPort
+	closed bool
+}
+
+func (c *fakeConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.from) }
+func (c *fakeConn) Close() error         { c.closed = true; return nil }
 
 // Whoever has no token keeps no connection, whatever he asks for.
 func TestStrangersKeepNoPlace(t *testing.T) {
