@@ -78,7 +78,7 @@ func TestCallIDIsFound(t *testing.T) {
 // The messages of a session that ends, or that wants no more, cost nothing.
 func TestDebuggedCallsEndWithTheSession(t *testing.T) {
 	var s Sessions
-	x := &session{debug: map[string]bool{}, lines: make(chan string, 10)}
+	x := &session{debug: map[string]bool{}, lines: make(chan line, 10)}
 	x.TTY = "serial"
 	s.add(x)
 	if err := s.DebugCalls("nowhere", "30123"); err == nil {

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"viaduct/appliance/masking"
 	"viaduct/appliance/status"
 )
 
@@ -40,7 +42,26 @@ type session struct {
 	status.Session
 	debug  map[string]bool
 	filter *filter // of `debug call NUMBER`; nil: there is none
-	lines  chan string
+	lines  chan line
+}
+
+// line waits for a terminal. It is made ready there: to hide the secrets of a message takes longer than most that a call does with it, and
+// most messages are not of the call that is debugged.
+type line struct {
+	at    time.Time
+	topic string // "": not debug output
+	text  string // of a peer, with all its secrets, when the topic is SIP
+}
+
+func (l line) String() string {
+	text := l.text
+	switch l.topic {
+	case "":
+		return text
+	case TopicSIP:
+		text = strings.TrimRight(strings.ReplaceAll(masking.Message(text), "\r\n", "\n"), "\n")
+	}
+	return l.at.UTC().Format("15:04:05.000") + " " + l.topic + ": " + text
 }
 
 // waitingLines is how far a slow terminal may fall behind before it misses lines: a page of SIP messages.
@@ -51,7 +72,7 @@ const rtpEvery = 5 * time.Second
 
 // Attend keeps a session in the list of `who` and passes it its debug output, until ctx ends or each fails.
 func (s *Sessions) Attend(ctx context.Context, info status.Session, each func(text string) error) error {
-	x := &session{Session: info, debug: map[string]bool{}, lines: make(chan string, waitingLines)}
+	x := &session{Session: info, debug: map[string]bool{}, lines: make(chan line, waitingLines)}
 	s.add(x)
 	defer s.remove(x)
 	s.Log.Info("session begins", "name", info.User, "tty", info.TTY)
@@ -65,13 +86,13 @@ func (s *Sessions) Attend(ctx context.Context, info status.Session, each func(te
 		select {
 		case <-ctx.Done():
 			for len(x.lines) > 0 { // perhaps the reason for the end
-				if err := each(<-x.lines); err != nil {
+				if err := each((<-x.lines).String()); err != nil {
 					break
 				}
 			}
 			return ctx.Err()
 		case l := <-x.lines:
-			if err := each(l); err != nil {
+			if err := each(l.String()); err != nil {
 				return err
 			}
 		case <-counters.C:
@@ -239,14 +260,14 @@ func (s *Sessions) Tell(but, text string) {
 // say queues a line that is not debug output.
 func (x *session) say(text string) {
 	select {
-	case x.lines <- "% " + text:
+	case x.lines <- line{text: "% " + text}:
 	default:
 	}
 }
 
 func (x *session) show(topic, text string) {
 	select {
-	case x.lines <- time.Now().UTC().Format("15:04:05.000") + " " + topic + ": " + text:
+	case x.lines <- line{time.Now(), topic, text}:
 	default:
 	}
 }

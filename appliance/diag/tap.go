@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"viaduct/appliance/masking"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/siptransport"
 )
@@ -85,7 +84,7 @@ func (t *tap) WithGroup(name string) slog.Handler {
 	return &next
 }
 
-// Trace shows a SIP message to the sessions that debug sip.
+// Trace shows a SIP message to the sessions that debug sip, without its secrets.
 func (s *Sessions) Trace(e siptransport.TraceEntry) {
 	if !s.wanted(TopicSIP) {
 		return
@@ -102,5 +101,5 @@ func (s *Sessions) Trace(e siptransport.TraceEntry) {
 	if id := callIDOf(e.Message); id != "" {
 		keys = append(keys, id)
 	}
-	s.emit(TopicSIP, head+"\n"+strings.TrimRight(strings.ReplaceAll(masking.Message(string(e.Message)), "\r\n", "\n"), "\n"), keys...)
+	s.emit(TopicSIP, head+"\n"+string(e.Message), keys...)
 }
