@@ -371,6 +371,32 @@ func TestPasswordsAreTriedOnce(t *testing.T) {
 	}
 }
 
+// Who comes with a wrong password several times is banned by many PBXs.
+func TestAWrongPasswordIsNotTriedAgain(t *testing.T) {
+	f := sound()
+	f.registrations = []status.Registration{{Gateway: "GW_LAN", Identity: "user.01", Registrar: "192.168.1.100", State: status.Registered, Expires: time.Now().Add(time.Hour)}}
+	f.refused = &sipua.Refused{Identity: "user.01", Answer: "403 Forbidden"}
+	c := checker(t, f)
+	look := func(want status.CheckState, trials int) {
+		t.Helper()
+		s := c.survey()
+		if got := checkRegistrations(t.Context(), s, registrars(s, all)[0]); got.state != want || f.trials != trials {
+			t.Errorf("%d trials, %+v", f.trials, got)
+		}
+	}
+	for range 5 {
+		look(status.CheckFailed, 1)
+	}
+	other := *f.cfg
+	f.cfg = &other // as after a change of the password here
+	look(status.CheckFailed, 2)
+	look(status.CheckFailed, 2)
+	f.registrations[0].Expires = time.Now().Add(2 * time.Hour) // it was taken since: the PBX has the old password again
+	f.refused = nil
+	look(status.CheckOK, 3)
+	look(status.CheckOK, 4)
+}
+
 // Some PBXs take calls and do not answer OPTIONS.
 func TestAPBXThatDoesNotAnswerOptions(t *testing.T) {
 	f := sound()

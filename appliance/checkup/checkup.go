@@ -78,11 +78,20 @@ type Checker struct {
 	last   status.Checkup    // the last one of everything
 	before kept              // the last daily one
 	worse  map[string]string // titles of the steps with an alarm, by their keys
+	wrong  map[string]wrong  // by gateway: a password that a registrar has refused
+}
+
+// wrong is a refusal that stands until the configuration changes or the registration is renewed. It is not asked for again: a PBX bans who
+// comes with a wrong password several times.
+type wrong struct {
+	refused *sipua.Refused
+	cfg     *config.Config
+	expires time.Time // of the registration, which was still in force
 }
 
 // Open reads the outcome of the last daily check.
 func Open(o Options) *Checker {
-	c := &Checker{o: o, started: time.Now(), worse: map[string]string{}}
+	c := &Checker{o: o, started: time.Now(), worse: map[string]string{}, wrong: map[string]wrong{}}
 	c.load()
 	return c
 }

@@ -179,9 +179,32 @@ type tried struct {
 func (s *survey) try(ctx context.Context, p *peer) tried {
 	first := s.peers[slices.IndexFunc(s.peers, func(q *peer) bool { return q.gateway == p.gateway })]
 	return first.tried.get(func() (t tried) {
-		t.taken, t.refused, t.other = s.c.o.Box.TryAccounts(ctx, p.gateway.Name)
+		name := p.gateway.Name
+		s.c.mu.Lock()
+		before, known := s.c.wrong[name]
+		s.c.mu.Unlock()
+		if known && before.cfg == s.cfg && s.expires(p, before.refused.Identity).Equal(before.expires) {
+			return tried{refused: before.refused}
+		}
+		t.taken, t.refused, t.other = s.c.o.Box.TryAccounts(ctx, name)
+		s.c.mu.Lock()
+		defer s.c.mu.Unlock()
+		delete(s.c.wrong, name)
+		if t.refused != nil {
+			s.c.wrong[name] = wrong{t.refused, s.cfg, s.expires(p, t.refused.Identity)}
+		}
 		return t
 	})
+}
+
+// expires is the end of an identity's registration with a peer's gateway.
+func (s *survey) expires(p *peer, identity string) time.Time {
+	for _, r := range s.registrations(p) {
+		if r.Identity == identity {
+			return r.Expires
+		}
+	}
+	return time.Time{}
 }
 
 // registrars are the peers with which identities register.
@@ -243,7 +266,7 @@ func checkRegistrations(ctx context.Context, s *survey, x subject) finding {
 	if f.problem == "" {
 		switch t := s.try(ctx, x.peer); {
 		case t.refused != nil:
-			return wrong(f.fails("%s: the registrar says %s now", t.refused.Identity, t.refused.Answer), t.refused.Identity)
+			return wrong(f.fails("%s: the registrar says %s when it is asked about the password", t.refused.Identity, t.refused.Answer), t.refused.Identity)
 		case errors.As(t.other, new(*sipua.Unclear)):
 			return f.saw("asked about the passwords, %v", t.other)
 		case t.other != nil:
