@@ -47,7 +47,7 @@ var floors = map[string]string{
 	"diag":        "masking printable sipgw siptransport status",
 	"masking":     "",
 	"cdr":         "printable status",
-	"hep":         "config masking siptransport",
+	"hep":         "config masking printable siptransport status",
 	"records":     "cdr config flash health plural printable status",
 	"store":       "flash pki plural status",
 	"printable":   "",

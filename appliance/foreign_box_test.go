@@ -104,6 +104,7 @@ func (b *hostileBox) CallCapture(string, bool) ([]byte, error) { return []byte("
 func (b *hostileBox) CaptureVoice(string) time.Time            { return time.Time{} }
 func (b *hostileBox) ForgetVoice()                             {}
 func (b *hostileBox) SNMP() status.SNMP                        { return of[status.SNMP](b) }
+func (b *hostileBox) HEP() status.HEP                          { return of[status.HEP](b) }
 func (b *hostileBox) Drain(device.Drain) error                 { return b.fault() }
 func (b *hostileBox) EndDrain(device.Drain) (bool, error)      { return b.variant%3 == 0, b.fault() }
 func (b *hostileBox) Bans() []status.Ban                       { return of[[]status.Ban](b) }

@@ -46,6 +46,7 @@ var parts = map[string]ask{
 	"clock":           one(device.Box.Clock),
 	"connections":     many(device.Box.Connections),
 	"gateways":        many(device.Box.Gateways),
+	"hep":             one(device.Box.HEP),
 	"images":          images,
 	"internal-ca":     one(device.Box.InternalCA),
 	"interfaces":      many(device.Box.IPInterfaces),

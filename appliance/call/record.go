@@ -195,6 +195,10 @@ func (r record) kept() status.Record {
 		a := &x.Attempts[n]
 		a.Calling, a.Called, a.Account, a.Text = printable.Text(a.Calling), printable.Text(a.Called), printable.Text(a.Account), printable.Text(a.Text)
 	}
+	x.Media = slices.Clone(x.Media)
+	for n := range x.Media {
+		x.Media[n].CallID = printable.Text(x.Media[n].CallID)
+	}
 	return x
 }
 
@@ -212,7 +216,13 @@ func (r *record) media(stats [2]media.Stats, a, b *side, now time.Time) {
 		if s.Choice() == nil {
 			continue
 		}
-		m := status.RecordMedia{Side: [...]status.Party{status.ByCaller, status.ByCallee}[n], Codec: s.codec(), Suite: s.protection(), SilentS: silent[n], Media: figures(stats[n])}
+		m := status.RecordMedia{
+			Side: [...]status.Party{status.ByCaller, status.ByCallee}[n], Codec: s.codec(), Suite: s.protection(), SilentS: silent[n],
+			Local: s.ports.RTP, Remote: s.Choice().Addr, Media: figures(stats[n]),
+		}
+		if s.leg != nil {
+			m.CallID = s.leg.Info().CallID
+		}
 		for _, f := range []*float64{&m.JitterMS, &m.RoundTripMS, &m.BurstRatio, &m.MOS} {
 			*f = hundredths(*f)
 		}

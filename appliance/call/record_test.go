@@ -2,6 +2,7 @@ package call
 
 import (
 	"encoding/json"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -25,21 +26,23 @@ func (m measured) Close() [2]media.Stats          { return m.stats }
 // What a record says of the media: of each side what its peer sent, also when that peer came by transfer and is reached through a
 // second session.
 func TestRecordHasTheFiguresOfBothPeers(t *testing.T) {
-	pcma := &sdp.Choice{Codec: sdp.Codec{PT: 8, Name: sdp.PCMA, Rate: 8000}}
+	pcma := &sdp.Choice{Addr: netip.MustParseAddrPort("[2001:db8::9]:4002"), Codec: sdp.Codec{PT: 8, Name: sdp.PCMA, Rate: 8000}}
 	secure := *pcma
+	secure.Addr = netip.MustParseAddrPort("192.0.2.9:4000")
 	secure.Local = &sdp.Crypto{Suite: srtp.AES80}
 	caller := media.Stats{Received: 1000, Sent: 990, Lost: 20, Jitter: 1500 * time.Microsecond, RoundTrip: 62500 * time.Microsecond,
 		Quality: audio.Quality{R: 86.19, MOS: 4.2345, BurstRatio: 1.456}, Drops: media.Drops{Foreign: 3}}
 	callee := media.Stats{Received: 980, Sent: 1000, Lost: -1, Quality: audio.Quality{R: 93.2, MOS: 4.409, BurstRatio: 1}}
 	between := media.Stats{Received: 1, Sent: 1}
-	const wantCaller = `{"side":"caller","codec":"PCMA/8000","suite":"AES_CM_128_HMAC_SHA1_80","received":1000,"sent":990,"lost":20,"jitter_ms":1.5,"round_trip_ms":62.5,"burst_ratio":1.46,"mos":4.23,"foreign":3}`
-	const wantCallee = `{"side":"callee","codec":"PCMA/8000","received":980,"sent":1000,"lost":-1,"jitter_ms":0,"burst_ratio":1,"mos":4.41}`
+	const wantCaller = `{"side":"caller","codec":"PCMA/8000","suite":"AES_CM_128_HMAC_SHA1_80","local":"192.0.2.1:16384","remote":"192.0.2.9:4000","received":1000,"sent":990,"lost":20,"jitter_ms":1.5,"round_trip_ms":62.5,"burst_ratio":1.46,"mos":4.23,"foreign":3}`
+	const wantCallee = `{"side":"callee","codec":"PCMA/8000","remote":"[2001:db8::9]:4002","received":980,"sent":1000,"lost":-1,"jitter_ms":0,"burst_ratio":1,"mos":4.41}`
 	for name, c := range map[string]*call{
 		"two peers":                   {media: measured{stats: [2]media.Stats{caller, callee}}},
 		"a callee behind a relay hop": {media: measured{stats: [2]media.Stats{caller, between}}, b: side{hop: &relayHop{session: measured{stats: [2]media.Stats{between, callee}}}}},
 		"a caller behind a relay hop": {media: measured{stats: [2]media.Stats{between, callee}}, a: side{hop: &relayHop{session: measured{stats: [2]media.Stats{between, caller}}}}},
 	} {
 		c.a.which, c.b.which = media.A, media.B
+		c.a.ports.RTP = netip.MustParseAddrPort("192.0.2.1:16384")
 		c.a.Negotiation, c.b.Negotiation = negotiation.Restore(negotiation.State{Choice: &secure}), negotiation.Restore(negotiation.State{Choice: pcma})
 		c.record.media(c.closeMedia(), &c.a, &c.b, time.Now())
 		got, err := json.Marshal(c.record)

@@ -3,6 +3,7 @@ package cdr
 import (
 	"encoding/csv"
 	"encoding/json"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func full() status.Record {
 		By: status.ByCallee, Code: 200, Cause: 16, Reason: `Normal; "bye", 0301234567 hung up`, Microsoft: &status.MicrosoftText{Code: 540000, Text: "to 0301234567"}, Transfers: 1, Holds: 2,
 		Media: []status.RecordMedia{
 			{Side: status.ByCallee, Codec: "PCMA/8000", Media: status.Media{Received: 9, Sent: 8, Lost: -3, JitterMS: 0.5, MOS: 4.31}},
-			{Side: status.ByCaller, Codec: "PCMU/8000", Suite: "AES", SilentS: 12, Media: status.Media{Received: 0, Sent: 9, RoundTripMS: 31.25}},
+			{Side: status.ByCaller, Codec: "PCMU/8000", Suite: "AES", SilentS: 12, Local: netip.MustParseAddrPort("[2001:db8::1]:16384"), Remote: netip.MustParseAddrPort("52.113.1.1:50000"), Media: status.Media{Received: 0, Sent: 9, RoundTripMS: 31.25}},
 		},
 	}
 }
@@ -58,7 +59,8 @@ func TestTheHeaderStaysAsItIs(t *testing.T) {
 	const want = "id,started,alerted,connected,ended,talked_s,from,to,calling,called,calling_mapped,called_mapped,emergency,by,code,cause,reason,microsoft_code,microsoft_text," +
 		"one_way,sessions,sessions_total,channels,channels_total,transfers,holds,call_id,peer,attempts,route,version," +
 		"from_codec,from_srtp,from_received,from_sent,from_lost,from_jitter_ms,from_round_trip_ms,from_mos," +
-		"to_codec,to_srtp,to_received,to_sent,to_lost,to_jitter_ms,to_round_trip_ms,to_mos"
+		"to_codec,to_srtp,to_received,to_sent,to_lost,to_jitter_ms,to_round_trip_ms,to_mos," +
+		"from_media_local,from_media_remote,to_media_local,to_media_remote"
 	if got := Header(); !strings.HasPrefix(got, want) {
 		t.Errorf("the header is %s", got)
 	}
@@ -70,6 +72,7 @@ func TestARowSaysWhatTheRecordSays(t *testing.T) {
 		"id": "9f2b3c4d", "started": "2026-11-29T12:00:00.123Z", "talked_s": "62.5", "calling": "'+49301234567", "called_mapped": "432", "emergency": "yes", "by": "callee",
 		"code": "200", "cause": "16", "reason": `Normal; "bye", 0301234567 hung up`, "microsoft_code": "540000", "one_way": "caller", "sessions": "0", "channels": "1",
 		"attempts": "if_pbx_1 refused 486; if_pbx answered 200", "route": "rt > map", "from_codec": "PCMU/8000", "from_received": "0", "to_lost": "-3", "to_mos": "4.31", "from_mos": "",
+		"from_media_local": "[2001:db8::1]:16384", "from_media_remote": "52.113.1.1:50000", "to_media_remote": "",
 	} {
 		if row[name] != want {
 			t.Errorf("%s is %q, want %q", name, row[name], want)

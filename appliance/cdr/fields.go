@@ -5,6 +5,8 @@
 package cdr
 
 import (
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +14,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// field is a column. Its value is a string, an int or a float64 (0 is nothing), a count, a bool, or a time.
+// field is a column. Its value is a string, an int or a float64 (0 is nothing), a count, a bool, a time, or an address.
 type field struct {
 	name  string
 	value func(r *status.Record) any
@@ -54,14 +56,19 @@ var fields = append([]field{
 	{"attempts", attempts},
 	{"route", tables},
 	{"version", func(r *status.Record) any { return count(max(r.Version, 1)) }},
-}, append(side("from", status.ByCaller), side("to", status.ByCallee)...)...)
+}, slices.Concat(
+	side("from", status.ByCaller, figures), side("to", status.ByCallee, figures),
+	side("from", status.ByCaller, addresses), side("to", status.ByCallee, addresses),
+)...)
 
-// side are the columns of the media of one side.
-func side(name string, who status.Party) (list []field) {
-	for _, f := range []struct {
-		name  string
-		value func(status.RecordMedia) any
-	}{
+// mediaField is a column of the media of one side.
+type mediaField struct {
+	name  string
+	value func(status.RecordMedia) any
+}
+
+var (
+	figures = []mediaField{
 		{"codec", func(m status.RecordMedia) any { return m.Codec }},
 		{"srtp", func(m status.RecordMedia) any { return m.Suite }},
 		{"received", func(m status.RecordMedia) any { return count(m.Received) }},
@@ -70,7 +77,16 @@ func side(name string, who status.Party) (list []field) {
 		{"jitter_ms", func(m status.RecordMedia) any { return m.JitterMS }},
 		{"round_trip_ms", func(m status.RecordMedia) any { return m.RoundTripMS }},
 		{"mos", func(m status.RecordMedia) any { return m.MOS }},
-	} {
+	}
+	addresses = []mediaField{
+		{"media_local", func(m status.RecordMedia) any { return m.Local }},
+		{"media_remote", func(m status.RecordMedia) any { return m.Remote }},
+	}
+)
+
+// side are columns of the media of one side.
+func side(name string, who status.Party, of []mediaField) (list []field) {
+	for _, f := range of {
 		list = append(list, field{name + "_" + f.name, func(r *status.Record) any {
 			for n, m := range r.Media {
 				if m.Side == who || m.Side == "" && n == map[status.Party]int{status.ByCaller: 0, status.ByCallee: 1}[who] {
@@ -150,6 +166,10 @@ func text(v any) (s string, foreign bool) {
 	case bool:
 		if v {
 			s = "yes"
+		}
+	case netip.AddrPort:
+		if v.IsValid() {
+			s = v.String()
 		}
 	case time.Time:
 		if !v.IsZero() {

@@ -1,10 +1,10 @@
-// Package hep copies the SIP messages of the box to a capture server such as Homer, in packets of HEP3 (EEP). All messages of a call have
-// one correlation id, the id of the call, on all its legs.
+// Package hep copies the SIP messages of the box to a capture server such as Homer, in packets of HEP3 (EEP), and reports on the voice of each
+// side at the end of a call. All packets of a call have one correlation id, the id of the call, on all its legs.
 //
 // It owns the queue, the connection to the server, and which Call-IDs belong to which call. It does not own the messages, nor what is secret in
-// them (package masking).
+// them (package masking), nor the figures of the voice (status.Record).
 //
-// Trace and Leg are called on the goroutines of sockets and of calls; they never wait. A message is put into memory from a pool and stays
+// Trace, Leg and Ended are called on the goroutines of sockets and of calls; they never wait. A packet is put into memory from a pool and stays
 // there until it is sent or shed. Run is the one goroutine, with a reader beside each connection over TCP and TLS, for which it waits.
 package hep
 
@@ -24,10 +24,11 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/masking"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/status"
 )
 
 const (
-	queued     = 4096    // messages
+	queued     = 4096    // packets
 	room       = 4 << 20 // octets of them
 	dwell      = 300 * time.Millisecond
 	linger     = time.Minute // for which the Call-IDs of a call that is over are known
@@ -46,7 +47,7 @@ type Options struct {
 	Away   func(server, why string) // the server is not reached, or is again ("")
 }
 
-// Client copies messages to a server while one is configured.
+// Client sends packets to a server while one is configured.
 type Client struct {
 	o        Options
 	settings atomic.Pointer[settings] // nil: nothing is sent
@@ -62,6 +63,7 @@ type Client struct {
 	calls map[string]string   // the id of the call, by Call-ID
 	legs  map[string][]string // the Call-IDs, by the id of the call
 	over  []finished          // oldest first
+	state status.HEP          // without its counters
 }
 
 // settings are a configuration with the name of the box.
@@ -71,11 +73,13 @@ type settings struct {
 	name    string
 }
 
-// entry is a message in the queue. text may be of any size when it comes back from the pool.
+// entry is a packet in the queue: a SIP message, or a report. text may be of any size when it comes back from the pool.
 type entry struct {
 	at            time.Time
 	local, remote netip.AddrPort
 	sent, udp     bool
+	kind          byte   // of the chunk type
+	call          string // the id of the call; "": the message has a Call-ID
 	text          []byte
 }
 
@@ -110,14 +114,18 @@ func (c *Client) Apply(cfg *config.HEP, profile *config.TLSProfile, name string)
 	}
 }
 
-// Trace takes a message. When the queue is full the oldest message goes.
+// Trace takes a message.
 func (c *Client) Trace(e siptransport.TraceEntry) {
 	if c.settings.Load() == nil || e.Dropped != "" {
 		return
 	}
 	x := c.pool.Get().(*entry)
-	x.at, x.local, x.remote, x.sent, x.udp = e.Time, e.Local, e.Remote, e.Sent, e.Transport == siptransport.UDP
-	x.text = append(x.text[:0], e.Message...)
+	*x = entry{at: e.Time, local: e.Local, remote: e.Remote, sent: e.Sent, udp: e.Transport == siptransport.UDP, kind: typeSIP, text: append(x.text[:0], e.Message...)}
+	c.put(x)
+}
+
+// put queues an entry. When the queue is full the oldest one goes.
+func (c *Client) put(x *entry) {
 	for range 16 {
 		if c.octets.Add(int64(len(x.text))) <= room && c.offer(x) {
 			return
@@ -163,8 +171,10 @@ func (c *Client) Leg(call, callID string) {
 	}
 }
 
-// Ended tells that a call is over. Its last messages are still to come.
-func (c *Client) Ended(call string) {
+// Ended takes the record of a call that is over. Its last messages are still to come.
+func (c *Client) Ended(r *status.Record) {
+	c.report(r)
+	call := r.ID
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -190,9 +200,6 @@ func (c *Client) correlation(callID []byte) string {
 	return string(callID)
 }
 
-// Figures are how many messages were sent since the start, and how many had to give way.
-func (c *Client) Figures() (sent, shed uint64) { return c.sent.Load(), c.shed.Load() }
-
 // Run sends until ctx ends.
 func (c *Client) Run(ctx context.Context) error {
 	for pause := firstPause; ctx.Err() == nil; {
@@ -203,6 +210,7 @@ func (c *Client) Run(ctx context.Context) error {
 		s := c.settings.Load()
 		if s == nil {
 			pause = firstPause
+			c.become(status.HEPOff, nil)
 			c.drop()
 			select {
 			case <-ctx.Done():
@@ -211,6 +219,7 @@ func (c *Client) Run(ctx context.Context) error {
 			continue
 		}
 		name := net.JoinHostPort(s.Remote.Host, strconv.Itoa(int(s.Remote.Port)))
+		c.become(status.HEPReaching, s)
 		conn, err := c.dial(ctx, s)
 		if err == nil {
 			var worked bool
@@ -222,6 +231,8 @@ func (c *Client) Run(ctx context.Context) error {
 			c.o.Away(name, "")
 			continue // other settings
 		}
+		c.become(status.HEPAway, s)
+		c.failed(err)
 		c.o.Away(name, err.Error())
 		select {
 		case <-ctx.Done():
@@ -317,6 +328,7 @@ func (c *Client) deliver(ctx context.Context, s *settings, conn net.Conn, name s
 			return worked, err
 		case <-works:
 			worked = true
+			c.become(status.HEPSending, s)
 			c.o.Away(name, "")
 		case x := <-c.queue:
 			// An INVITE is here before the call is that it begins.
@@ -328,10 +340,14 @@ func (c *Client) deliver(ctx context.Context, s *settings, conn net.Conn, name s
 			}
 			err := w.write(c.packet(s, &w, x))
 			c.free(x)
-			if err != nil && s.Remote.Transport != "udp" { // whether a server over UDP is there, nobody knows
+			switch {
+			case err == nil:
+				c.sent.Add(1)
+			case s.Remote.Transport == "udp": // whether a server is there, nobody knows
+				c.failed(err)
+			default:
 				return worked, err
 			}
-			c.sent.Add(1)
 		}
 	}
 }
@@ -350,14 +366,17 @@ func (w *writer) write(b []byte) error {
 	return err
 }
 
-// packet is a message as it is sent, in the memory of w.
+// packet is an entry as it is sent, in the memory of w.
 func (c *Client) packet(s *settings, w *writer, x *entry) []byte {
-	p := packet{at: x.at, source: x.remote, dest: x.local, udp: x.udp, node: uint32(s.Node.ID), nodeName: s.Node.Name, key: string(s.AuthKey), payload: x.text}
+	p := packet{at: x.at, source: x.remote, dest: x.local, udp: x.udp, kind: x.kind, node: uint32(s.Node.ID), nodeName: s.Node.Name, key: string(s.AuthKey), payload: x.text}
 	if x.sent {
 		p.source, p.dest = x.local, x.remote
 	}
 	if p.nodeName == "" {
 		p.nodeName = s.name
+	}
+	if p.callID = x.call; p.callID != "" {
+		return p.append(w.b[:0])
 	}
 	p.callID = c.correlation(callIDOf(x.text))
 	var spills bool

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/status"
 )
 
 const options = "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1\r\nCall-ID: o-1\r\nContent-Length: 0\r\n\r\n"
@@ -80,7 +82,7 @@ func FuzzCallIDOf(f *testing.F) {
 
 // sngrep reads HEP3 with code that is not ours. What it takes out of packets, it writes to a file as if it had seen the messages themselves.
 func TestAnotherReaderUnderstandsPackets(t *testing.T) {
-	p := packet{at: time.Unix(1700000000, 123456000), source: addr("192.0.2.1:5060"), dest: addr("198.51.100.7:5061"), udp: true, payload: []byte(options), node: 2001,
+	p := packet{at: time.Unix(1700000000, 123456000), source: addr("192.0.2.1:5060"), dest: addr("198.51.100.7:5061"), udp: true, payload: []byte(options), kind: typeSIP, node: 2001,
 		nodeName: "sbc01", callID: "9f2b3c4d"}
 	if got, want := dissect(t, p.append(nil)), "1700000000.123456000;192.0.2.1;198.51.100.7;5060;5061;OPTIONS;o-1"; got != want {
 		t.Errorf("read as\n%s, want\n%s", got, want)
@@ -199,7 +201,7 @@ func TestAllLegsHaveTheIDOfTheCall(t *testing.T) {
 	out := message("b", "a=crypto:1 AES inline:SECRET")
 	out.Sent, out.Transport = true, siptransport.TLS
 	c.Trace(out)
-	c.Ended("9f2b3c4d")
+	c.Ended(&status.Record{ID: "9f2b3c4d"})
 	c.Trace(message("b", ""))
 	c.Trace(message("register", "Contact: <sip:user:SECRET@192.0.2.1>"))
 	b := make([]byte, 70000)
@@ -229,6 +231,9 @@ func TestAllLegsHaveTheIDOfTheCall(t *testing.T) {
 			t.Fatal("it is not told that the server is reached")
 		}
 	}
+	if s := c.Status(); s.State != status.HEPSending || s.Sent < 3 || s.Error != "" {
+		t.Errorf("the state is %+v", s)
+	}
 }
 
 // What is known of calls is forgotten a while after they end.
@@ -240,12 +245,12 @@ func TestCallsAreForgotten(t *testing.T) {
 		c.Leg(call, call+"1")
 		c.Leg(call, call+"2")
 		c.Leg("other", call+"1") // a peer that takes the Call-ID of another
-		c.Ended(call)
+		c.Ended(&status.Record{ID: call})
 	}
 	for n := range c.over {
 		c.over[n].at = c.over[n].at.Add(-2 * linger)
 	}
-	c.Ended("nobody")
+	c.Ended(&status.Record{ID: "nobody"})
 	if len(c.calls)+len(c.legs)+len(c.over) > 0 {
 		t.Errorf("left: %v, %v, %v", c.calls, c.legs, c.over)
 	}
@@ -306,6 +311,14 @@ func TestAConnectionThatBreaks(t *testing.T) {
 				t.Fatalf("%s: nothing is told of the broken connection: %q", transport, told)
 			}
 		}
+		s := c.Status()
+		if s.Server != "homer.example.com:"+strconv.Itoa(port)+"/"+transport || s.State != status.HEPAway || s.Sent != 2 || s.Error == "" || s.Failed.IsZero() {
+			t.Errorf("%s: the state is %+v", transport, s)
+		}
+		c.Apply(nil, nil, "")
+		for c.Status().State != status.HEPOff {
+			time.Sleep(time.Millisecond)
+		}
 	}
 }
 
@@ -316,8 +329,8 @@ func TestTheOldestGivesWay(t *testing.T) {
 	for range queued + 100 {
 		c.Trace(message("x", ""))
 	}
-	if _, shed := c.Figures(); shed != 100 || len(c.queue) != queued {
-		t.Errorf("%d shed, %d wait", shed, len(c.queue))
+	if s := c.Status(); s.Shed != 100 || s.Waiting != queued {
+		t.Errorf("%d shed, %d wait", s.Shed, s.Waiting)
 	}
 	long := strings.Repeat("x", 60_000)
 	for range 200 {
@@ -348,7 +361,7 @@ func BenchmarkPacket(b *testing.B) {
 	s := &settings{HEP: *to(1, "udp")}
 	w := writer{b: make([]byte, 0, 4096), lower: make([]byte, 0, 4096)}
 	m := message("x", strings.Repeat("v=0 ", 300))
-	x := &entry{at: m.Time, local: m.Local, remote: m.Remote, text: m.Message}
+	x := &entry{at: m.Time, local: m.Local, remote: m.Remote, kind: typeSIP, text: m.Message}
 	b.ReportAllocs()
 	for b.Loop() {
 		w.b = c.packet(s, &w, x)

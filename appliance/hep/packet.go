@@ -25,7 +25,8 @@ const (
 	chunkCorrelation = 17
 	chunkNodeName    = 19
 
-	typeSIP = 1
+	typeSIP    = 1
+	typeReport = 34 // of an RTP agent, JSON
 
 	familyIPv4, familyIPv6 = 2, 10 // as Linux numbers them
 	protocolTCP            = 6
@@ -37,11 +38,12 @@ const (
 	longestWord = 512
 )
 
-// packet is one SIP message for the server.
+// packet is one SIP message or report for the server.
 type packet struct {
 	at                    time.Time
 	source, dest          netip.AddrPort
 	udp                   bool
+	kind                  byte
 	payload               []byte
 	node                  uint32
 	nodeName, key, callID string // callID is the correlation id
@@ -71,7 +73,7 @@ func (p *packet) append(b []byte) []byte {
 	b = chunk16(b, chunkDestPort, p.dest.Port())
 	b = chunk32(b, chunkSeconds, uint32(p.at.Unix()))
 	b = chunk32(b, chunkMicros, uint32(p.at.Nanosecond()/1000))
-	b = chunk(b, chunkType, []byte{typeSIP})
+	b = chunk(b, chunkType, []byte{p.kind})
 	b = chunk32(b, chunkNode, p.node)
 	for _, word := range []struct {
 		kind uint16

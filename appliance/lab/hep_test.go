@@ -3,6 +3,8 @@ package lab
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
+	"errors"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -15,7 +17,7 @@ import (
 )
 
 // A call is copied to a capture server: both legs have the id of the call, and sngrep, which reads HEP3 with code that is not ours, finds
-// the messages with the addresses of the peers in the packets.
+// the messages with the addresses of the peers in the packets. At its end the server is told of the voice of both peers.
 func TestACallIsCopiedToACaptureServer(t *testing.T) {
 	r := runBox(t, Setup{})
 	server, err := r.LAN.ListenPacket(r.ctx, "udp4", netip.AddrPortFrom(LANPeerAddr, 9060).String())
@@ -29,6 +31,8 @@ func TestACallIsCopiedToACaptureServer(t *testing.T) {
 		binary.Write(&file, binary.NativeEndian, v)
 	}
 	correlations := map[string][]string{} // what came, by correlation id
+	var reports []map[string]any
+	callIDs := map[string]bool{} // of the call
 	go func() {
 		b := make([]byte, 65536)
 		for {
@@ -38,7 +42,19 @@ func TestACallIsCopiedToACaptureServer(t *testing.T) {
 			}
 			mu.Lock()
 			chunks := hepChunks(b[:n])
+			if chunks[11] == "\x22" {
+				report := map[string]any{}
+				if err := json.Unmarshal([]byte(chunks[15]), &report); err != nil || report["CORRELATION_ID"] != chunks[17] {
+					t.Errorf("under %s: %s: %v", chunks[17], chunks[15], err)
+				}
+				reports = append(reports, report)
+				mu.Unlock()
+				continue
+			}
 			first, _, _ := strings.Cut(chunks[15], "\r\n")
+			if strings.HasPrefix(first, "BYE ") {
+				callIDs[regexp.MustCompile(`(?m)^Call-ID: (.*)\r$`).FindStringSubmatch(chunks[15])[1]] = true
+			}
 			correlations[chunks[17]] = append(correlations[chunks[17]], first)
 			frame := append(append(make([]byte, 12), 8, 0, 0x45, 0, byte((28+n)>>8), byte(28+n), 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x23, 0x64, 0x23, 0x64, byte((8+n)>>8), byte(8+n), 0, 0), b[:n]...)
 			for _, v := range []any{uint64(0), uint32(len(frame)), uint32(len(frame)), frame} {
@@ -64,6 +80,9 @@ func TestACallIsCopiedToACaptureServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := regexp.MustCompile(`(?m)^[0-9a-f]{8}\b`).FindString(calls)
+	if err := errors.Join(hears(r.ctx, "the caller", out.Audio, TeamsTone), hears(r.ctx, "the callee", in.Audio, StarfaceTone)); err != nil {
+		t.Fatal(err)
+	}
 	r.end(out, in)
 	r.ended()
 	r.wait("the last message", func() bool {
@@ -75,7 +94,7 @@ func TestACallIsCopiedToACaptureServer(t *testing.T) {
 				byes++
 			}
 		}
-		return byes == 2
+		return byes == 2 && len(reports) == 2
 	})
 	mu.Lock()
 	defer mu.Unlock()
@@ -85,6 +104,15 @@ func TestACallIsCopiedToACaptureServer(t *testing.T) {
 		}) {
 			t.Errorf("messages of the call are under %q: %q", other, messages)
 		}
+	}
+	for n, from := range []netip.Addr{StarfaceAddr, MediaAddr} {
+		report := reports[n]
+		callID, _ := report["RTP_SIP_CALL_ID"].(string)
+		packets, _ := report["TOTAL_PK"].(float64)
+		if report["CORRELATION_ID"] != id || report["SRC_IP"] != from.String() || report["DIR"] != float64(n) || report["CODEC_NAME"] != "PCMA" || packets == 0 || !callIDs[callID] {
+			t.Errorf("the voice from %s is told as %v; the legs are %v", from, report, callIDs)
+		}
+		delete(callIDs, callID)
 	}
 	if keys.Match(file.Bytes()) || !bytes.Contains(file.Bytes(), []byte("inline:")) {
 		t.Error("the keys of media are not masked, or there were none")

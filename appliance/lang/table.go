@@ -67,7 +67,7 @@ var statements = []Line{
 	}},
 	{Line: "metrics-server", Into: "Metrics", Help: "Let Prometheus read the metrics over HTTPS", Prompt: "metrics", Lines: metricsServer},
 	{Line: "snmp-server", Into: "SNMP", Help: "Let management stations read the state of the box with SNMP, and send them traps", Prompt: "snmp", Lines: snmpServer},
-	{Line: "hep-client", Into: "HEP", Help: "Copy the SIP messages of the box to a capture server (HEP3), such as Homer", Prompt: "hep", Lines: []Line{
+	{Line: "hep-client", Into: "HEP", Help: "Copy the SIP messages of the box and reports on voice to a capture server (HEP3), such as Homer", Prompt: "hep", Lines: []Line{
 		{Line: "remote <host:host> [<port" + port + "] [<transport:udp|tcp|tls>]", Into: "Remote", Help: "The server", Example: "remote homer.example.com 9060 tls",
 			Words: map[string]string{"udp": "Datagrams, which may get lost", "tcp": "A connection, readable on the way", "tls": "An encrypted connection, with the trust of a profile tls"}},
 		{Line: "use profile tls <profile>", Into: "TLS", Help: "Whether to trust a server over TLS, and the certificate that it gets to see"},

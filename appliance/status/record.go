@@ -2,6 +2,7 @@ package status
 
 import (
 	"encoding/json"
+	"net/netip"
 	"time"
 )
 
@@ -154,9 +155,12 @@ type MicrosoftText struct {
 
 // RecordMedia are the final figures of one side.
 type RecordMedia struct {
-	Side    Party  `json:"side,omitempty"`     // "": of version 1, where the caller's comes first
-	Codec   string `json:"codec,omitempty"`    // "PCMA/8000"
-	Suite   string `json:"suite,omitempty"`    // of SRTP
-	SilentS int    `json:"silent_s,omitempty"` // seconds, more than 10, for which nothing came from this peer and packets of the other one did
+	Side    Party          `json:"side,omitempty"`     // "": of version 1, where the caller's comes first
+	CallID  string         `json:"call_id,omitempty"`  // of the leg that there was at the end
+	Codec   string         `json:"codec,omitempty"`    // "PCMA/8000"
+	Suite   string         `json:"suite,omitempty"`    // of SRTP
+	SilentS int            `json:"silent_s,omitempty"` // seconds, more than 10, for which nothing came from this peer and packets of the other one did
+	Local   netip.AddrPort `json:"local,omitzero"`     // of the box
+	Remote  netip.AddrPort `json:"remote,omitzero"`    // as the peer has named it
 	Media
 }

@@ -90,6 +90,9 @@ func TestTheBoxItself(t *testing.T) {
 	warm := 41.5
 	roundTrip(t, System{Product: "p", Temperature: &warm, RAM: Space{Free: 1, Total: 2}})
 	roundTrip(t, Clock{Now: time.Unix(1, 0).UTC(), Servers: []TimeServer{{Host: "h", Address: netip.MustParseAddrPort("192.0.2.1:123"), Offset: time.Millisecond}}})
+	for s := HEPOff; s <= HEPAway; s++ {
+		roundTrip(t, HEP{State: s, Server: "homer:9060/udp", Sent: 1})
+	}
 	roundTrip(t, Ban{Source: netip.MustParseAddr("192.0.2.7"), Left: time.Minute})
 	roundTrip(t, Key{Kind: KeyCertificate, Name: "N"})
 	roundTrip(t, Images{Board: "b", Slots: []Image{{Slot: "a"}}})

@@ -31,7 +31,7 @@ func (s *System) ended(r *status.Record) {
 		ids = append(ids, a.CallID)
 	}
 	s.messages.Ended(explain.Failed(*r), ids...)
-	s.hep.Ended(r.ID)
+	s.hep.Ended(r)
 }
 
 // CallTrace returns the messages of a call by its ID or a Call-ID: of one in progress, or else of the last one that is recorded.

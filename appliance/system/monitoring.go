@@ -16,6 +16,9 @@ import (
 // SNMP is the state of the SNMP responder.
 func (s *System) SNMP() status.SNMP { return s.snmp.Status() }
 
+// HEP is the state of the client of a capture server.
+func (s *System) HEP() status.HEP { return s.hep.Status() }
+
 func (s *System) newSNMP() *snmp.Responder {
 	return snmp.New(snmp.Options{
 		Log: s.log, Health: &s.health, View: s.view, Processors: processors, Lookup: s.resolver.Lookup, Load: s.store.SNMPEngine, Save: s.store.SaveSNMPEngine,

@@ -72,6 +72,8 @@ func showCommands() []cli.Line {
 		logCommand(),
 		command("show tech-support", "Everything that support needs, without secrets", showTechSupport),
 		command("show snmp", "The SNMP engine, its sockets, requests and refusals", state(func(c *Call, pg answer.Page) { pg.SNMP(c.Box.SNMP()) })),
+		command("show hep-client", "The capture server: whether it is reached, packets sent and shed, and the last error",
+			state(func(c *Call, pg answer.Page) { pg.HEP(c.Box.HEP(), c.now()) })),
 		command("show accounts", "Accounts that can log in", showAccounts),
 		command("show bans", "Sources of wrong passwords in the last ten minutes, and which of them are banned", state(func(c *Call, pg answer.Page) { pg.Bans(c.Box.Bans()) })),
 	}

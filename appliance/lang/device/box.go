@@ -78,9 +78,10 @@ type Traces interface {
 	ForgetVoice()
 }
 
-// Monitoring is what management stations and collectors are told.
+// Monitoring is what management stations, collectors and capture servers are told.
 type Monitoring interface {
 	SNMP() status.SNMP
+	HEP() status.HEP
 }
 
 // Service takes parts of the box out of service, or all of it, without cutting calls off.

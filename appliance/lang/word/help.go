@@ -68,7 +68,7 @@ var topics = map[string]string{
 	"bind":                "Assign to another object",
 	"call":                "Calls of this identity",
 	"calls":               "Calls in progress and past calls",
-	"hep-client":          "Copies of SIP messages for a capture server",
+	"hep-client":          "Copies of SIP messages and reports on voice for a capture server",
 	"call-records":        "Records of past calls",
 	"call-router":         "Tables, and the route of a call through them",
 	"check":               "Find out whether calls can work, and what to do where they cannot",
