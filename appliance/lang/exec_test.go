@@ -133,6 +133,28 @@ func TestOperatorsSeeNoSecrets(t *testing.T) {
 	}
 }
 
+// Whatever the configuration has of secrets, no view of an operator and no trail has one.
+func TestNoViewHasASecret(t *testing.T) {
+	c := newConsole(New())
+	c.types("enable", "configure", "snmp-server", "community SECRET-c", "user noc authentication SECRET-a privacy SECRET-p", "exit", "metrics-server", "token SECRET-m-0123456789", "exit",
+		"hep-client", "remote 192.0.2.9", "auth-key SECRET-h", "exit", "call-records", "post https://records.example.com/sbc token SECRET-r masked", "exit",
+		"authentication-service A", "username u password SECRET-u", "no username u", "username u password SECRET-v", "end")
+	if text := string(c.lang.Print(c.box.cfg, false)); strings.Count(text, "SECRET-") != 7 {
+		t.Fatalf("not all is configured:\n%s", text)
+	}
+	if got := written(c.box); strings.Contains(got, "SECRET") || strings.Count(got, "***") < 8 {
+		t.Errorf("the trail has\n%s", got)
+	}
+	c.s.Class, c.s.Mode = config.Operator, nil
+	var out strings.Builder
+	for _, line := range []string{"show running-config", "show config diff"} {
+		c.lang.Exec(t.Context(), c.box, &c.s, line, nil, &out)
+	}
+	if strings.Contains(out.String(), "SECRET") || !strings.Contains(out.String(), "auth-key ***") || !strings.Contains(out.String(), "token *** masked") {
+		t.Errorf("an operator sees\n%s", out.String())
+	}
+}
+
 func TestNoRemovesWhatTheLineSet(t *testing.T) {
 	l := New()
 	c := configuringConsole(l)
