@@ -320,7 +320,7 @@ func checkCAA(ctx context.Context, s *survey, x subject) finding {
 			}
 		}
 		if err != nil && !errors.Is(err, names.ErrNotFound) {
-			return finding{}.warns("CAA records of %s: %v", name, err).by("An authority does not issue a certificate while the name servers of the domain do not answer.")
+			return finding{}.warns("%v", err).by("An authority does not issue a certificate while the name servers of the domain do not answer.")
 		}
 		if len(got.CAAs) > 0 {
 			return s.judgeCAA(x, name, got.CAAs)

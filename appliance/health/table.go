@@ -222,7 +222,7 @@ var (
 	RegistrationFailed = declare(Warnable{
 		ID: "registration-failed", Severity: Error, Subject: "identity", Title: "an identity is not registered",
 		Text: "{identity} {state} at {registrar}: {why}", Delay: 5 * time.Second,
-		Advice: "`show sip registrations` shows the time of the next attempt. After you correct a password, do not wait for it.",
+		Advice: "After a refusal compare the password and the account with those of the PBX; without a response `check pbx` finds out why. `show sip registrations` shows the time of the next attempt; after a correction do not wait for it.",
 		Cure:   []string{"register now"},
 		After:  []Cause{{Of: SIPDown}, {Of: LinkDown, Same: "port"}},
 	})

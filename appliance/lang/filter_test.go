@@ -83,6 +83,7 @@ func TestWhoMayNotIsToldSo(t *testing.T) {
 		{config.Operator, "nonsense", "unknown command", ""},
 		{config.Operator, "show nonsense", "unknown word", ""},
 		{config.Administrator, "reload", "type enable first", "After enable"},
+		{config.Administrator, "show audit last 3", "type enable first", ""},
 		{config.Administrator, "conf", "type enable first", "After enable"},
 		{config.Administrator, "no reload", "type enable first", ""},
 		{config.Administrator, "no debug all", "type enable first", ""},

@@ -124,6 +124,12 @@ func outside(box device.Box) func(kind string) []string {
 			for _, p := range box.Peers() {
 				names = append(names, p.Interface)
 			}
+		case word.OutsideAlarms:
+			for _, a := range box.Alarms() {
+				if !slices.Contains(names, a.ID) {
+					names = append(names, a.ID)
+				}
+			}
 		case word.OutsideBans:
 			for _, b := range box.Bans() {
 				names = append(names, b.Source.String())

@@ -282,11 +282,11 @@ func (l *Language) hintMode(c *call, cfg *config.Config, line string, err error)
 		return err
 	}
 	line, _ = answer.SplitFilters(line)
-	if l.begins([]cli.Layer{{Mode: l.commands(c.at.level)}}, line, cfg) {
+	here, commands := []cli.Layer{{Mode: l.commands(c.at.level)}}, []cli.Layer{{Mode: l.admin}}
+	if l.begins(here, line, cfg) && l.reach(commands, line, cfg) <= l.reach(here, line, cfg) {
 		return err
 	}
 	statements, _ := l.layers(cfg, cursor{})
-	commands := []cli.Layer{{Mode: l.admin}}
 	understood := func(layers []cli.Layer) bool {
 		_, e := l.table.Match(layers, line, cfg)
 		return e == nil
@@ -317,6 +317,19 @@ func (l *Language) begins(layers []cli.Layer, line string, cfg *config.Config) b
 	}
 	var e *cli.Error
 	return err == nil || errors.As(err, &e) && e.Col > len(line)-len(first)
+}
+
+// reach is the column up to which the layers understand a line.
+func (l *Language) reach(layers []cli.Layer, line string, cfg *config.Config) int {
+	_, err := l.table.Match(layers, line, cfg)
+	var e *cli.Error
+	switch {
+	case err == nil:
+		return len(line) + 1
+	case errors.As(err, &e):
+		return e.Col
+	}
+	return 0
 }
 
 func (l *Language) commands(at command.Level) *cli.Mode {

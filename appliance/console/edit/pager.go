@@ -83,9 +83,28 @@ func (p *Pager) split(text string) {
 		if p.part += line; !whole {
 			return
 		}
-		p.add(p.part)
+		for _, l := range p.fold(p.part) {
+			p.add(l)
+		}
 		p.part, text = "", rest
 	}
+}
+
+// fold cuts an error that is wider than the screen at blanks. Other lines may have to be copied and stay whole.
+func (p *Pager) fold(line string) (lines []string) {
+	const mark = "% "
+	if p.help || !strings.HasPrefix(line, mark) {
+		return []string{line}
+	}
+	for utf8.RuneCountInString(line) > p.screen.Width() {
+		fits := string([]rune(line)[:max(1, p.screen.Width())+1])
+		at := strings.LastIndexByte(fits, ' ')
+		if at <= len(mark) {
+			break
+		}
+		lines, line = append(lines, line[:at]), strings.Repeat(" ", len(mark))+line[at+1:]
+	}
+	return append(lines, line)
 }
 
 // rowsOf is how many rows of the screen line n takes.

@@ -73,7 +73,9 @@ func (pg Page) System(v status.System, now time.Time, reload string, calls, sess
 	}
 	rows = append(rows, []string{"Temperature:", dash(temperature(v))},
 		[]string{"Calls:", fmt.Sprint(calls)}, []string{"Sessions:", fmt.Sprint(sessions)})
-	pg.Columns(rows)
+	for _, row := range rows { // in no table: one long value would break all its rows
+		pg.Folded(fmt.Sprintf("%-14s  ", row[0]), row[1])
+	}
 }
 
 // drain says how far something is out of service.

@@ -157,25 +157,25 @@ func (pg Page) Record(r status.Record) {
 	if r.CallingMapped != "" || r.CalledMapped != "" {
 		pg.Printf("  After mapping: %s calls %s\n", dash(r.CallingMapped), dash(r.CalledMapped))
 	}
-	pg.Printf("  From %s to %s\n", withPeer(r.From, r.Peer), dash(r.To))
+	pg.Folded("  From ", withPeer(r.From, r.Peer)+" to "+dash(r.To))
 	pg.Printf("  Started: %s\n", pg.time(r.Started))
 	pg.Printf("  Talked: %s\n", talked(r))
-	pg.Printf("  Result: %s\n", outcome(r))
+	pg.Folded("  Result: ", outcome(r))
 	if r.Emergency {
 		pg.Printf("  Emergency call\n")
 	}
 	if l := r.Licenses; l.SessionsTotal > 0 {
-		pg.Printf("  Licenses in use before it: %d of %d sip-sessions, %d of %d srtp-channels\n", l.Sessions, l.SessionsTotal, l.Channels, l.ChannelsTotal)
+		pg.Printf("  Licenses before it: %d of %d sip-sessions, %d of %d srtp-channels in use\n", l.Sessions, l.SessionsTotal, l.Channels, l.ChannelsTotal)
 	}
 	for _, s := range r.Route {
-		pg.Printf("  Route: %s\n", route.Step(s).String())
+		pg.Folded("  Route: ", route.Step(s).String())
 	}
 	for _, t := range r.Attempts {
 		verb := "Tried"
 		if t.Outcome == status.Skipped {
 			verb = "Passed over"
 		}
-		pg.Printf("  %s %s, %s calling %s: %s\n", verb, withPeer(t.Interface, t.Peer), dash(t.Calling), dash(t.Called), came(t))
+		pg.Folded("  "+verb+" ", fmt.Sprintf("%s, %s calling %s: %s", withPeer(t.Interface, t.Peer), dash(t.Calling), dash(t.Called), came(t)))
 	}
 	if r.Transfers+r.Holds+r.Rekeys > 0 {
 		pg.Printf("  Changes: %s, %s, %s\n", plural.Of(r.Transfers, "transfer"), plural.Of(r.Holds, "hold"), plural.Of(r.Rekeys, "new SRTP key"))
@@ -185,7 +185,7 @@ func (pg Page) Record(r status.Record) {
 		if m.Side == status.ByCallee || m.Side == "" && n > 0 {
 			side = dash(r.To)
 		}
-		pg.Printf("  Media of %s: %s, SRTP %s\n", side, dash(m.Codec), dash(m.Suite))
+		pg.Folded("  Media of ", fmt.Sprintf("%s: %s, SRTP %s", side, dash(m.Codec), dash(m.Suite)))
 		pg.Printf("    Packets: %d in, %d out, %d lost, %d from unknown sources, jitter %.1f ms\n", m.Received, m.Sent, m.Lost, m.Foreign, m.JitterMS)
 		pg.Printf("    Quality: MOS %s, burst ratio %.1f, round trip %s\n", known(m.MOS, "%.2f"), max(m.BurstRatio, 1), known(m.RoundTripMS, "%.1f ms"))
 		if m.SilentS > 0 {

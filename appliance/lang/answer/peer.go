@@ -31,7 +31,7 @@ func (pg Page) Peer(p status.Peer, v PeerView, r Registrar) {
 		}
 		return span(max(0, v.Now.Sub(t))) + " ago"
 	}
-	pg.Printf("Peer of %s: %s\n", p.Interface, p.Peer)
+	pg.Folded("Peer of ", p.Interface+": "+p.Peer)
 	if p.State == status.PeerUnasked {
 		pg.Printf("  State: not asked with OPTIONS (no penalty-box)\n")
 	} else {
@@ -79,7 +79,7 @@ func (pg Page) connections(iface string, v PeerView) {
 		if c.Accepted {
 			way = "from"
 		}
-		pg.Printf("  Connection %s %s/%s, opened %s ago, used %s ago\n", way, c.Remote, c.Transport, span(max(0, v.Now.Sub(c.Opened))), span(max(0, v.Now.Sub(c.Used))))
+		pg.Folded("  Connection ", fmt.Sprintf("%s %s/%s, opened %s ago, used %s ago", way, c.Remote, c.Transport, span(max(0, v.Now.Sub(c.Opened))), span(max(0, v.Now.Sub(c.Used)))))
 		if t := c.TLS; t != nil {
 			pg.Printf("    %s, %s\n", t.Version, t.Suite)
 			if t.Subject == "" {

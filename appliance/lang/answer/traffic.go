@@ -20,7 +20,7 @@ func (pg Page) Traffic(t status.Traffic, peaks []status.Peak) {
 	if t.Emergency > 0 {
 		pg.Printf("Emergency: %s\n", plural.Of(t.Emergency, "call"))
 	}
-	rows := [][]string{{"Interface", "Calls", "Number", "Answered", "MOS", "Not heard"}}
+	rows := [][]string{{"Interface", "Way", "Calls", "Answered", "MOS", "Unheard"}}
 	for _, w := range t.Interfaces {
 		way := "from it"
 		if w.Outgoing {
@@ -38,7 +38,7 @@ func (pg Page) Traffic(t status.Traffic, peaks []status.Peak) {
 		}
 	}
 	for _, p := range peaks {
-		pg.Printf("Licenses: %d %s in use at once at most since the start, %s refused\n", p.Most, p.Name, plural.Of(p.Refused, "request"))
+		pg.Folded("Licenses: ", fmt.Sprintf("%d %s in use at once at most since the start, %s refused", p.Most, p.Name, plural.Of(p.Refused, "request")))
 	}
 }
 

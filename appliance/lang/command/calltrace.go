@@ -54,7 +54,7 @@ func (c *Call) sendCall(from, to string) error {
 		return err
 	}
 	if err := c.Box.Send(c.Ctx, to, file); err != nil {
-		return fmt.Errorf("send to %s: %w", to, err)
+		return fmt.Errorf("send to %s: %w", to, reason(err))
 	}
 	c.Printf("%s copied to %s: %d bytes\n", from, to, len(file))
 	return nil

@@ -102,7 +102,7 @@ func (c *Call) sendCapture(a *captureArgs, o capture.Options) error {
 	sending, done := context.WithTimeout(context.WithoutCancel(c.Ctx), patience)
 	defer done()
 	if err := c.Box.Send(sending, a.To, file.Bytes()); err != nil {
-		return fmt.Errorf("send to %s: %w", a.To, err)
+		return fmt.Errorf("send to %s: %w", a.To, reason(err))
 	}
 	c.Printf("%s sent to %s\n", plural.Of(r.Taken, "packet"), a.To)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -152,7 +153,7 @@ func copyConfig(c *Call, a *copyArgs) error {
 		return err
 	case isURL(to):
 		if err := c.Box.Send(c.Ctx, to, text); err != nil {
-			return fmt.Errorf("send to %s: %w", to, err)
+			return fmt.Errorf("send to %s: %w", to, reason(err))
 		}
 		return c.copied(from, to, text)
 	case to == runningConfig && a.Replace:
@@ -222,7 +223,7 @@ func (c *Call) read(from string) ([]byte, error) {
 	case isURL(from):
 		text, err := c.Box.Fetch(c.Ctx, from)
 		if err != nil {
-			return nil, fmt.Errorf("fetch %s: %w", from, err)
+			return nil, fmt.Errorf("fetch %s: %w", from, reason(err))
 		}
 		return text, nil
 	}
@@ -231,6 +232,14 @@ func (c *Call) read(from string) ([]byte, error) {
 		return nil, &missingFile{from}
 	}
 	return text, err
+}
+
+// reason is why a transfer failed, without the URL, which is named already.
+func reason(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
 }
 
 // refusedShown limits how many rejected lines are listed.

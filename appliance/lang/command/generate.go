@@ -154,7 +154,7 @@ func (c *Call) fetchPKCS12(from, to string) error {
 	}
 	file, err := c.Box.Fetch(c.Ctx, from)
 	if err != nil {
-		return fmt.Errorf("fetch %s: %w", from, err)
+		return fmt.Errorf("fetch %s: %w", from, reason(err))
 	}
 	return c.storePKCS12(config.PKIName(to), file, strings.Trim(string(c.Body), "\r\n"))
 }

@@ -40,7 +40,7 @@ func Help() map[string]string {
 		"remote": "The peer of this interface", "microsoft-teams": "All networks of Microsoft Teams",
 		"auto": "Automatically", "tls": "TLS", "tcp": "TCP", "udp": "UDP",
 		"permit": "Let packets pass", "deny": "Drop packets", "ip": "Any protocol", "icmp": "ICMP",
-		"graceful": "When the last call has ended", "in": "After some minutes, unless cancelled", "force": "Without confirmation; also an older image",
+		"graceful": "When the last call has ended", "in": "After some minutes, unless cancelled", "force": "Without confirmation",
 		"replace":     "Replace the whole configuration",
 		"ssh-ed25519": "Ed25519", "ssh-rsa": "RSA",
 		"ecdsa-sha2-nistp256": "ECDSA with the curve P-256", "ecdsa-sha2-nistp384": "ECDSA with the curve P-384", "ecdsa-sha2-nistp521": "ECDSA with the curve P-521",

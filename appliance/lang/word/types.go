@@ -32,6 +32,7 @@ const (
 	OutsideVersions      = "versions"
 	OutsideBans          = "bans"
 	OutsidePeers         = "peers"
+	OutsideAlarms        = "alarms"
 )
 
 // own has the Go types of words that are not plain text, numbers or references.
@@ -88,6 +89,8 @@ var kinds = map[string]cli.Type{
 	"called":      {What: "number, or a part of it"},
 	"moment":      {What: "time such as 08:00, 2006-01-31 or 2006-01-31T08:00, or how long ago, such as 2h or 3d"},
 	"peer":        {What: "interface sip whose peer it is", Outside: OutsidePeers},
+	"raised":      {What: "alarm, as `show alarms` names it", Outside: OutsideAlarms},
+	"of":          {What: "number, its last digits, an interface sip or an address", Free: true},
 	"banned":      {What: "address", Outside: OutsideBans, Parse: parseAddr, Print: printAddr},
 	"password":    {What: "password, up to the next blank", Free: true, Secret: true, Print: own[reflect.TypeFor[config.Secret]()].Print},
 	"hash":        {What: "hash of a password", Free: true, Secret: true, Parse: parseHash, Print: own[reflect.TypeFor[config.Secret]()].Print},
