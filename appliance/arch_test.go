@@ -15,9 +15,10 @@ import (
 var floors = map[string]string{
 	"sipmsg":       "",
 	"bans":         "source status",
-	"siptransport": "config pki sipmsg source status printable",
+	"sipcount":     "status",
+	"siptransport": "config pki sipcount sipmsg source status printable",
 	"siptx":        "sipmsg siptransport source",
-	"sipgw":        "config mailbox overload printable sipmsg siptransport siptx status",
+	"sipgw":        "config mailbox overload printable sipcount sipmsg siptransport siptx status",
 	"sipua":        "config printable sipgw sipmsg siptransport status",
 
 	"checkup":    "config diag health names pki plural printable route sdp sipmsg siptransport sipua status",
@@ -95,7 +96,7 @@ var floors = map[string]string{
 		"records capture voice pcapng bans exporter hep snmp traffic watch " +
 		"messages " +
 		"firmware drain ",
-	"api":      "health plural config cli lang lang/device system api/wire printable status",
+	"api":      "health plural config cli lang lang/device sipcount system api/wire printable status",
 	"api/wire": "pasted",
 
 	"console":         "api/wire console/client console/edit console/rescue console/session plural printable source flash",

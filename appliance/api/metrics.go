@@ -44,10 +44,12 @@ func (b *backend) Metrics(w io.Writer) error {
 	m.licenses(b.box.Licenses())
 	m.registrations(b.box.Registrations())
 	m.head("viaduct_peer_up", "gauge", "1 when the peer takes calls: it answers OPTIONS without refusing them, or gets none")
-	for _, p := range b.box.Peers() {
+	peers := b.box.Peers()
+	for _, p := range peers {
 		m.value("viaduct_peer_up", truth(p.State != status.PeerDown && p.State != status.PeerRefuses), "interface", p.Interface, "peer", p.Peer)
 	}
 	m.gateways(b.box.Gateways())
+	m.messages(peers)
 	m.certificates(b.box.PKI())
 	m.head("viaduct_alarm", "gauge", "Alarms that are raised, by their id")
 	for _, a := range b.box.AlarmCounts() {

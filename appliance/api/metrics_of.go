@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"viaduct/appliance/sipcount"
 	"viaduct/appliance/status"
 )
 
@@ -44,17 +45,12 @@ func (m *metrics) ports(ports []status.Port) {
 	each("viaduct_port_errors_total", "Packets with errors, and dropped ones", func(c status.Counters) uint64 { return c.Errors + c.Dropped })
 }
 
-// tellingCodes are the responses that a series has. Others are counted by their class, because a peer may use any.
-var tellingCodes = []int{400, 401, 403, 404, 407, 408, 415, 420, 480, 481, 482, 483, 484, 486, 487, 488, 491, 500, 501, 502, 503, 504, 600, 603, 604, 606, 607}
-
+// codeLabel names the final response of an attempt.
 func codeLabel(code int) string {
-	switch {
-	case code == 0:
+	if code == 0 {
 		return "none"
-	case slices.Contains(tellingCodes, code):
-		return strconv.Itoa(code)
 	}
-	return strconv.Itoa(min(max(code/100, 1), 9)) + "xx"
+	return sipcount.CodeName(code)
 }
 
 // traffic writes the calls that have ended.
@@ -133,11 +129,38 @@ func (m *metrics) gateways(list []status.Gateway) {
 			m.value(name, float64(of(g)), "gateway", g.Name)
 		}
 	}
-	each("viaduct_sip_requests_total", "SIP requests that were received and trusted", func(g status.Gateway) uint64 { return g.Requests })
 	each("viaduct_sip_untrusted_total", "Datagrams and connections of strangers, dropped", func(g status.Gateway) uint64 { return g.Untrusted })
 	each("viaduct_sip_malformed_total", "SIP messages that could not be parsed", func(g status.Gateway) uint64 { return g.Malformed })
 	each("viaduct_sip_refused_total", "SIP requests that the check answered with an error", func(g status.Gateway) uint64 { return g.Refused })
 	each("viaduct_sip_surplus_total", "SIP messages beyond the limits of their source", func(g status.Gateway) uint64 { return g.Surplus })
+}
+
+// messages writes the SIP messages of each interface, those of a direction, method or code that there were.
+func (m *metrics) messages(peers []status.Peer) {
+	each := func(name, help string, of func(x status.SIPMessages, value func(n uint64, labels ...string))) {
+		m.head(name, "counter", help)
+		for _, p := range peers {
+			for _, way := range []struct {
+				direction string
+				status.SIPMessages
+			}{{"in", p.Messages.Received}, {"out", p.Messages.Sent}} {
+				of(way.SIPMessages, func(n uint64, labels ...string) {
+					m.value(name, float64(n), append([]string{"interface", p.Interface, "peer", p.Peer, "direction", way.direction}, labels...)...)
+				})
+			}
+		}
+	}
+	counts := func(list []status.SIPCount, label string, value func(uint64, ...string)) {
+		for _, c := range list {
+			value(c.N, label, c.Of)
+		}
+	}
+	each("viaduct_sip_requests_total", "SIP requests from the peer of an interface (in) and to it (out)",
+		func(x status.SIPMessages, value func(uint64, ...string)) { counts(x.Requests, "method", value) })
+	each("viaduct_sip_responses_total", "SIP responses from the peer of an interface (in) and to it (out)",
+		func(x status.SIPMessages, value func(uint64, ...string)) { counts(x.Responses, "code", value) })
+	each("viaduct_sip_repeated_total", "SIP messages that came or went a second time, in the counts of requests and responses as well",
+		func(x status.SIPMessages, value func(uint64, ...string)) { value(x.Repeated) })
 }
 
 func (m *metrics) certificates(keys []status.Key) {

@@ -65,7 +65,10 @@ func (*measured) Ports() []status.Port {
 	return []status.Port{{Name: "eth00", State: status.LinkUp, Rx: status.Counters{Octets: 1 << 60}}, {Name: hostile}}
 }
 func (*measured) Peers() []status.Peer {
-	return []status.Peer{{Interface: "up", State: status.PeerUp, Answer: hostile}, {Interface: "refuses", State: status.PeerRefuses}, {Interface: "unasked", State: status.PeerUnasked}, {Interface: "down", State: status.PeerDown}, {Interface: "down", State: status.PeerDown}}
+	return []status.Peer{{Interface: "up", State: status.PeerUp, Answer: hostile, Messages: status.SIPTraffic{
+		Received: status.SIPMessages{Requests: []status.SIPCount{{Of: "INVITE", N: 5}, {Of: "other", N: 1}}, Repeated: 2},
+		Sent:     status.SIPMessages{Responses: []status.SIPCount{{Of: "486", N: 3}, {Of: "4xx", N: 4}}},
+	}}, {Interface: "refuses", State: status.PeerRefuses}, {Interface: "unasked", State: status.PeerUnasked}, {Interface: "down", State: status.PeerDown}, {Interface: "down", State: status.PeerDown}}
 }
 func (*measured) Gateways() []status.Gateway {
 	return []status.Gateway{{Name: hostile, Requests: 7, Interfaces: []status.GatewayInterface{{Name: "i", State: status.GatewayUp}}}}
@@ -106,6 +109,9 @@ func TestMetricsOfCallsAndPeers(t *testing.T) {
 		`viaduct_registrations{state="registered"} 1`, `viaduct_registrations{state="registering"} 1`, `viaduct_registrations{state="failed"} 0`,
 		`viaduct_peer_up{interface="up",peer=""} 1`, `viaduct_peer_up{interface="refuses",peer=""} 0`, `viaduct_peer_up{interface="unasked",peer=""} 1`, `viaduct_peer_up{interface="down",peer=""} 0`,
 		`viaduct_certificate_not_after_seconds{name="MINE"} 1.8e+09`, `viaduct_licenses_refused_total{pool="sip-sessions"} 3`,
+		`viaduct_sip_requests_total{interface="up",peer="",direction="in",method="INVITE"} 5`, `viaduct_sip_requests_total{interface="up",peer="",direction="in",method="other"} 1`,
+		`viaduct_sip_responses_total{interface="up",peer="",direction="out",code="486"} 3`, `viaduct_sip_responses_total{interface="up",peer="",direction="out",code="4xx"} 4`,
+		`viaduct_sip_repeated_total{interface="up",peer="",direction="in"} 2`, `viaduct_sip_repeated_total{interface="up",peer="",direction="out"} 0`,
 		`viaduct_processor_seconds_total{processor="0",mode="busy"} 1`, `viaduct_alarm{id="link-down",severity="error"} 1`,
 	} {
 		if !strings.Contains(out, want+"\n") {

@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
+	"viaduct/appliance/status"
 )
 
 // expects is "PEER < ...".
@@ -205,6 +206,36 @@ func (w *world) facts(s step, f map[string]string) {
 			w.fail(s, "%s: it is %q; all there is: %v", line, value, f)
 		}
 	}
+}
+
+// countMessages compares the SIP messages of an interface with what there must have been since the last such step.
+func (w *world) countMessages(s step) {
+	w.t.Helper()
+	now := map[string]status.SIPTraffic{}
+	for _, i := range w.config().CS[0].Interfaces {
+		now[i.Name] = w.stack.Messages(i.ID())
+	}
+	if len(s.words) == 1 {
+		w.counted = now
+		return
+	}
+	since := func(of func(status.SIPTraffic) status.SIPMessages) string {
+		text, before, after := "", of(w.counted[s.words[1]]), of(now[s.words[1]])
+		was := map[string]uint64{}
+		for _, c := range slices.Concat(before.Requests, before.Responses) {
+			was[c.Of] = c.N
+		}
+		for _, c := range slices.Concat(after.Requests, after.Responses) {
+			if n := c.N - was[c.Of]; n > 0 {
+				text += fmt.Sprintf("%s %d, ", c.Of, n)
+			}
+		}
+		return fmt.Sprintf("%srepeated %d", text, after.Repeated-before.Repeated)
+	}
+	w.facts(s, map[string]string{
+		"received": since(func(t status.SIPTraffic) status.SIPMessages { return t.Received }),
+		"sent":     since(func(t status.SIPTraffic) status.SIPMessages { return t.Sent }),
+	})
 }
 
 // record compares the record of a call that ended.

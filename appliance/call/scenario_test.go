@@ -286,6 +286,8 @@ func (w *world) step(s step) {
 				w.fail(s, "no line of the log has %q", want)
 			}
 		}
+	case "messages": // messages [INTERFACE]
+		w.countMessages(s)
 	case "drain": // drain LIMIT [INTERFACE]
 		o := drain.Order{Limit: w.duration(s, s.words[1]), By: "anna", Undo: "no drain"}
 		if len(s.words) > 2 {

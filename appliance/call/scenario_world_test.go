@@ -54,6 +54,8 @@ type world struct {
 	dialogs  map[string]*dialog
 	last     time.Time // when the last step ended
 
+	counted map[string]status.SIPTraffic // of each interface, at the last step `messages`
+
 	writesOut bool // calls go on with what their sides have written out
 
 	taken              license.Lease // what the scenario holds itself; nil: nothing

@@ -131,7 +131,11 @@ func (busyBox) Registrations() []status.Registration {
 
 func (busyBox) Peers() []status.Peer {
 	return []status.Peer{
-		{Interface: "if_teams_1", Peer: "sip.pstnhub.microsoft.com:5061", State: status.PeerDown, Since: noon.Add(-time.Minute), Last: noon.Add(-time.Minute), Heard: noon.Add(-time.Hour), HeardFrom: netip.MustParseAddr("52.114.16.74"), Answer: "timeout", Skipped: "does not answer OPTIONS: timeout"},
+		{Interface: "if_teams_1", Peer: "sip.pstnhub.microsoft.com:5061", State: status.PeerDown, Since: noon.Add(-time.Minute), Last: noon.Add(-time.Minute), Heard: noon.Add(-time.Hour), HeardFrom: netip.MustParseAddr("52.114.16.74"), Answer: "timeout", Skipped: "does not answer OPTIONS: timeout",
+			Messages: status.SIPTraffic{
+				Received: status.SIPMessages{Requests: []status.SIPCount{{Of: "INVITE", N: 120}, {Of: "ACK", N: 118}, {Of: "BYE", N: 60}}, Responses: []status.SIPCount{{Of: "100", N: 52}, {Of: "200", N: 210}, {Of: "4xx", N: 1}}},
+				Sent:     status.SIPMessages{Requests: []status.SIPCount{{Of: "INVITE", N: 57}, {Of: "OPTIONS", N: 900}}, Responses: []status.SIPCount{{Of: "100", N: 120}}, Repeated: 5},
+			}},
 		{Interface: "if_teams_2", Peer: "sip2.pstnhub.microsoft.com:5061", State: status.PeerRefuses, Since: noon.Add(-time.Minute), Answer: "403 Forbidden", RTT: 31 * time.Millisecond},
 		{Interface: "if_pbx", Peer: "192.168.1.100", State: status.PeerUnasked, Heard: noon.Add(-time.Second), Answer: "no penalty-box: it is not asked with OPTIONS"},
 	}

@@ -238,8 +238,8 @@ func (l *Leg) inviteProgress(out *outbound, res *sipmsg.Response) {
 func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
 	tag := res.ToTag
 	if a, ok := out.acks[tag]; ok {
-		if a.raw != nil {
-			l.sendRaw(a)
+		if flow, err := l.g.Flow(a.where); a.raw != nil && err == nil {
+			l.g.AcknowledgeAgain(res.Source.Addr(), flow, a.raw)
 		}
 		return
 	}

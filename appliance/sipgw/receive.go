@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"viaduct/appliance/sipcount"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/siptx"
@@ -26,8 +27,10 @@ func (g *gateway) received(head, body []byte, f sipmsg.Framing, a siptransport.A
 	case !a.Trusted:
 		g.forbid(m.Request, a)
 	case m.Fault != nil:
+		g.Counts(a.Source.Addr()).Request(sipcount.Received, string(m.Request.Method))
 		g.refuse(m.Request, a, m.Fault)
 	default:
+		g.Counts(a.Source.Addr()).Request(sipcount.Received, string(m.Request.Method))
 		g.Counters.Requests.Add(1)
 		if i := g.InterfaceOf(a.Source.Addr()); i != nil {
 			g.stack.health.Heard(i.ID(), a.Source.Addr())
@@ -71,6 +74,7 @@ func (g *gateway) response(res *sipmsg.Response, a siptransport.Arrival) {
 		g.Counters.Malformed.Add(1)
 		return
 	}
+	g.Counts(a.Source.Addr()).Response(sipcount.Received, res.StatusCode)
 	tx := g.transactions.Asked(res)
 	var settled *siptx.Settled
 	var asked siptransport.Origin
@@ -114,6 +118,7 @@ func (g *gateway) request(req *sipmsg.Request, a siptransport.Arrival) {
 	switch {
 	case known == nil:
 	case g.Kin(from, a.Origin()):
+		g.Counts(a.Source.Addr()).Repeated(sipcount.Received)
 		known.Again()
 		return
 	default:

@@ -17,6 +17,7 @@ import (
 	"viaduct/appliance/overload"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/status"
 )
 
 // Options are what a stack is given.
@@ -161,6 +162,15 @@ func (s *Stack) LocalAddr(iface config.InterfaceID) netip.Addr {
 		return netip.Addr{}
 	}
 	return g.Towards(g.Peer(i, "")).Address()
+}
+
+// Messages counts the messages of a SIP interface.
+func (s *Stack) Messages(id config.InterfaceID) status.SIPTraffic {
+	_, g := s.sipInterface(id)
+	if g == nil {
+		return status.SIPTraffic{}
+	}
+	return g.Messages(id)
 }
 
 // maxHops is how often a call may come back to us through proxies before it is refused: a proxy may send it round to another of

@@ -11,6 +11,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/sipcount"
 )
 
 // Conf is a gateway's part of a configuration, immutable.
@@ -19,6 +20,7 @@ type Conf struct {
 	Gateway        *config.SIPGateway
 	binds          []Side
 	interfaces     []*config.SIPInterface // bound to the gateway, in their order
+	counts         []*sipcount.Counts     // of their messages; set by Configure
 	tlsProfile     *config.TLSProfile
 	tlsFingerprint string // changes when the certificate or the rules of TLS change
 	tlsWaits       bool   // for the clock: nobody is dialled with TLS yet

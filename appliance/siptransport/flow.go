@@ -43,7 +43,10 @@ type datagramFlow struct {
 
 func (f datagramFlow) Send(m []byte, _ func() bool, failed func(error)) {
 	f.d.g.trace(UDP, f.d.local, f.to, true, m)
-	if _, err := f.d.conn.WriteToUDPAddrPort(m, f.to); err != nil && failed != nil {
+	_, err := f.d.conn.WriteToUDPAddrPort(m, f.to)
+	if err == nil {
+		f.d.g.Counts(f.to.Addr()).Written(m)
+	} else if failed != nil {
 		failed(&Error{Op: "write", Peer: f.to.String(), Err: err})
 	}
 }

@@ -71,6 +71,7 @@ type Gate struct {
 
 	Repeats  *Repeats
 	Counters Counters
+	owners   owners
 
 	sockets     sockets
 	connections connections
@@ -106,6 +107,7 @@ func (g *Gate) Waits(t Transport) bool { return t.Secure() && g.conf.Load().tlsW
 
 // Configure takes a configuration and closes the sockets that are not in it. It reports whether all TLS connections are opened anew.
 func (g *Gate) Configure(c *Conf) (anew bool) {
+	c.countAs(g.conf.Load())
 	old := g.conf.Swap(c)
 	anew = old.tlsFingerprint != "" && old.tlsFingerprint != c.tlsFingerprint
 	g.sockets.closeExcept(c.sockets())

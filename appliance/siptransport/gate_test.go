@@ -42,7 +42,7 @@ var pbxAddr = netip.MustParseAddrPort("192.0.2.100:5060")
 func ip(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 // testGate is a gate at 127.0.0.1 without sockets, with one peer at pbxAddr. What it receives is thrown away.
-func testGate(t *testing.T, o Options, change func(*config.SIPInterface)) *Gate {
+func testGate(t testing.TB, o Options, change func(*config.SIPInterface)) *Gate {
 	t.Helper()
 	i := &config.SIPInterface{Context: "SWITCH", Name: "pbx", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}},
 		Remote: config.HostPort{Host: pbxAddr.Addr().String(), Port: pbxAddr.Port()}}

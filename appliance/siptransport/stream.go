@@ -256,6 +256,7 @@ func (s *stream) write() {
 			written += q.octets()
 			if q.wanted == nil || q.wanted() {
 				s.g.trace(s.kind, s.here, s.peer, true, q.m)
+				s.g.Counts(s.peer.Addr()).Written(q.m)
 				out = append(out, q.m...)
 			}
 			batch[i] = queued{}

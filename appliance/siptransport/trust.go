@@ -51,17 +51,20 @@ func (g *Gate) isRemote(i *config.SIPInterface, from netip.Addr) bool {
 // that trusts the address, else nil.
 func (g *Gate) InterfaceOf(from netip.Addr) *config.SIPInterface {
 	c := g.conf.Load()
-	for _, i := range c.interfaces {
-		if g.isRemote(i, from) && g.TrustedBy(i, from) {
-			return i
-		}
-	}
-	for _, i := range c.interfaces {
-		if g.TrustedBy(i, from) {
-			return i
-		}
+	if n := g.interfaceOf(c, from); n >= 0 {
+		return c.interfaces[n]
 	}
 	return nil
+}
+
+// interfaceOf is the number of InterfaceOf in the configuration; -1: there is none.
+func (g *Gate) interfaceOf(c *Conf, from netip.Addr) int {
+	for n, i := range c.interfaces {
+		if g.isRemote(i, from) && g.TrustedBy(i, from) {
+			return n
+		}
+	}
+	return slices.IndexFunc(c.interfaces, func(i *config.SIPInterface) bool { return g.TrustedBy(i, from) })
 }
 
 // Origin identifies a peer: its transport and its address.

@@ -151,7 +151,7 @@ func (tx *Client) resend() {
 	tx.retry.Reset(tx.interval)
 	flow, raw := tx.flow, tx.raw
 	tx.mu.Unlock()
-	flow.Send(raw, nil, func(err error) { tx.fail(flow, err) })
+	tx.table.gate.Resend(flow, raw, func(err error) { tx.fail(flow, err) })
 }
 
 // lost is told when the connection breaks. A peer that has answered already may still send its final response on another one
@@ -243,12 +243,13 @@ func (tx *Client) Receive(res *sipmsg.Response) {
 		ack = tx.acked
 	}
 	tx.mu.Unlock()
-	if ack != nil {
+	switch {
+	case refused:
 		tx.flow.Send(ack, nil, nil)
-	}
-	if refused {
 		tx.settleRefused(ack)
 		tx.result(res, nil) // after the ACK has left: an INVITE that follows must not overtake it
+	case ack != nil:
+		tx.table.gate.AcknowledgeAgain(res.Source.Addr(), tx.flow, ack)
 	}
 }
 

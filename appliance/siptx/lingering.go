@@ -263,7 +263,7 @@ func (f *Finished) Again() {
 	m := f.m
 	f.mu.Unlock()
 	if m != nil {
-		f.back.Send(m)
+		f.back.Resend(m)
 	}
 }
 
@@ -290,7 +290,7 @@ func (f *Finished) resend() {
 	f.retry.Reset(f.interval)
 	m := f.m
 	f.mu.Unlock()
-	f.back.Send(m)
+	f.back.Resend(m)
 }
 
 // quiet stops repetition.

@@ -23,6 +23,7 @@ func (p *paper) Send([]byte, func() bool, func(error)) {}
 func (p *paper) Hold(func(error)) func()               { return func() {} }
 func (p *paper) Reliable() bool                        { return p.reliable }
 func (p *paper) Transport() siptransport.Transport     { return siptransport.UDP }
+func (p *paper) Remote() netip.AddrPort                { return netip.MustParseAddrPort("192.0.2.1:5060") }
 
 // counted counts what lingers anew: the sums that are kept must be the same.
 func (t *Table) counted(test *testing.T) (n, octets int) {

@@ -1,6 +1,7 @@
 package siptx
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,12 +80,15 @@ func (tx *Server) Open() {
 // leg repeats its 2xx.
 func (tx *Server) Respond(code int, m []byte) bool {
 	tx.mu.Lock()
+	again := false
 	switch {
 	case tx.state == txAccepted && code/100 == 2:
+		again = true
 	case tx.state != txCalling:
 		tx.mu.Unlock()
 		return false
 	case code < 200:
+		again = bytes.Equal(tx.last, m) // RFC 3262 3
 		tx.last = m
 	case tx.Invite && code < 300:
 		tx.state, tx.code, tx.last = txAccepted, code, nil
@@ -103,7 +107,11 @@ func (tx *Server) Respond(code int, m []byte) bool {
 		return true
 	}
 	tx.mu.Unlock()
-	tx.back.Send(m)
+	if again {
+		tx.back.Resend(m)
+	} else {
+		tx.back.Send(m)
+	}
 	return true
 }
 
@@ -120,7 +128,7 @@ func (tx *Server) Again() {
 	m := tx.last
 	tx.mu.Unlock()
 	if m != nil {
-		tx.back.Send(m)
+		tx.back.Resend(m)
 	}
 }
 

@@ -103,7 +103,7 @@ func (t *Table) Receive(s *Settled, res *sipmsg.Response) {
 	case res.StatusCode < 200 || res.StatusCode >= 300 != s.refused:
 	case s.refused || s.text[:s.tag] == res.ToTag:
 		if len(s.text) > s.tag {
-			t.resend(s)
+			t.resend(s, res)
 		}
 	case s.fork != nil && t.anotherFork(s):
 		s.fork(s, res)
@@ -118,8 +118,8 @@ func (t *Table) anotherFork(s *Settled) bool {
 	return s.forks <= MaxForks
 }
 
-func (t *Table) resend(s *Settled) {
+func (t *Table) resend(s *Settled, res *sipmsg.Response) {
 	if flow, err := t.gate.Flow(s.to); err == nil {
-		flow.Send(s.ACK(), nil, nil)
+		t.gate.AcknowledgeAgain(res.Source.Addr(), flow, s.ACK())
 	}
 }

@@ -26,6 +26,7 @@ func (a *Agent) Peers() []status.Peer {
 		st := peers[id]
 		st.Heard, st.HeardFrom = a.heard.last(id)
 		st.Responded, st.Skipped = a.holds.lastResponse(id), a.Unavailable(id)
+		st.Messages = a.stack.Messages(id)
 		if why := a.holds.reason(id); why != "" && st.State != status.PeerDown {
 			st.State, st.Answer = status.PeerDown, why
 		}

@@ -215,6 +215,18 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 	}
 	eventually(t, "the PBX is up", func() bool { return len(a.Peers()) == 1 && a.Peers()[0].State == status.PeerUp })
 
+	count := func(list []status.SIPCount, of string) (n uint64) {
+		for _, c := range list {
+			if c.Of == of {
+				n += c.N
+			}
+		}
+		return n
+	}
+	if m := a.Peers()[0].Messages; count(m.Sent.Requests, "REGISTER") != 6 || count(m.Received.Responses, "401") != 3 || count(m.Received.Responses, "403") != 1 || m.Received.Requests != nil || m.Sent.Responses != nil {
+		t.Errorf("three accounts with a challenge each, two of them registered: %+v", m)
+	}
+
 	p.set(func() { p.silent = true })
 	eventually(t, "a silent PBX is boxed", func() bool { return !a.available("pbx") })
 	p.set(func() { p.silent = false })

@@ -65,7 +65,9 @@ func (r *Responder) own(t *tree, v View) {
 		case status.PeerDown, status.PeerRefuses:
 			down++
 		}
-		t.row(peers.and(3, 1), oid{uint32(n + 1)}, columns(2, text(p.Interface), text(p.Peer), number(p.State+1), number(p.Code), text(p.Answer), gauge(int(p.RTT/time.Millisecond)), date(p.Heard))...)
+		in, out := p.Messages.Received, p.Messages.Sent
+		t.row(peers.and(3, 1), oid{uint32(n + 1)}, columns(2, text(p.Interface), text(p.Peer), number(p.State+1), number(p.Code), text(p.Answer), gauge(int(p.RTT/time.Millisecond)), date(p.Heard),
+			counter64(total(in.Requests)), counter64(total(out.Requests)), counter64(total(in.Responses)), counter64(total(out.Responses)), counter64(in.Repeated), counter64(out.Repeated))...)
 	}
 	t.scalars(peers, 1, gauge(up), gauge(down))
 
@@ -81,6 +83,14 @@ func (r *Responder) own(t *tree, v View) {
 			counter64(g.Refused), counter64(g.Surplus), counter64(g.Shed))...)
 	}
 	r.sound(t, v)
+}
+
+// total is how many messages there were of all methods, or codes.
+func total(list []status.SIPCount) (n uint64) {
+	for _, c := range list {
+		n += c.N
+	}
+	return n
 }
 
 // alarmValues are the columns of an alarm, and the variables of its traps.

@@ -46,10 +46,12 @@ func busy() View {
 		},
 		Licenses:      status.Licenses{Pools: []status.Pool{{Name: "sip-sessions", Total: 4, Alloc: 1, Free: 3}}, Peaks: []status.Peak{{Name: "sip-sessions", Most: 4, Refused: 2}}},
 		Registrations: []status.Registration{{Gateway: "gw", Identity: "user.01", AOR: "sip:user.01@pbx", State: status.Registered, Code: 200, Reason: "OK"}, {Identity: hostile, State: status.RegistrationFailed, Code: 403, Reason: hostile}},
-		Peers:         []status.Peer{{Interface: "if_pbx", Peer: "192.0.2.10:5060", State: status.PeerUp, Code: 200, Answer: "200 OK", RTT: 12 * time.Millisecond, Heard: time.Date(2026, 11, 29, 21, 0, 0, 0, time.UTC)}, {Interface: "if_teams", State: status.PeerDown, Answer: hostile}},
-		Gateways:      []status.Gateway{{Name: "gw", Connections: 2, Requests: 6_000_000_000, Untrusted: 12}},
-		Alarms:        []health.Alarm{{ID: "link-down", Severity: health.Error, Subject: "eth01", Text: "port eth01 has no link", Advice: "Plug it in", Since: time.Date(2026, 11, 29, 20, 0, 0, 0, time.UTC)}},
-		Consoles:      1,
+		Peers: []status.Peer{{Interface: "if_pbx", Peer: "192.0.2.10:5060", State: status.PeerUp, Code: 200, Answer: "200 OK", RTT: 12 * time.Millisecond, Heard: time.Date(2026, 11, 29, 21, 0, 0, 0, time.UTC), Messages: status.SIPTraffic{
+			Received: status.SIPMessages{Requests: []status.SIPCount{{Of: "INVITE", N: 5_000_000_000}, {Of: "other", N: 2}}, Responses: []status.SIPCount{{Of: "200", N: 3}}, Repeated: 4},
+			Sent:     status.SIPMessages{Requests: []status.SIPCount{{Of: "BYE", N: 6}}, Responses: []status.SIPCount{{Of: "4xx", N: 7}, {Of: "486", N: 1}}, Repeated: 9}}}, {Interface: "if_teams", State: status.PeerDown, Answer: hostile}},
+		Gateways: []status.Gateway{{Name: "gw", Connections: 2, Requests: 6_000_000_000, Untrusted: 12}},
+		Alarms:   []health.Alarm{{ID: "link-down", Severity: health.Error, Subject: "eth01", Text: "port eth01 has no link", Advice: "Plug it in", Since: time.Date(2026, 11, 29, 20, 0, 0, 0, time.UTC)}},
+		Consoles: 1,
 	}
 }
 
@@ -198,16 +200,22 @@ func TestStationsWalk(t *testing.T) {
 func TestStationsGet(t *testing.T) {
 	g := serving(t, usual())
 	for oid, want := range map[string]string{
-		"VIADUCT-SBC-MIB::viaductRelease.0":            `VIADUCT-SBC-MIB::viaductRelease.0 = STRING: 9.9.9`,
-		"VIADUCT-SBC-MIB::viaductTemperature.0":        `VIADUCT-SBC-MIB::viaductTemperature.0 = INTEGER: 515`,
-		"VIADUCT-SBC-MIB::viaductClockSynchronised.0":  `VIADUCT-SBC-MIB::viaductClockSynchronised.0 = INTEGER: true(1)`,
-		"VIADUCT-SBC-MIB::viaductRegistrationState.2":  `VIADUCT-SBC-MIB::viaductRegistrationState.2 = INTEGER: failed(3)`,
-		"VIADUCT-SBC-MIB::viaductRegistrationReason.2": `VIADUCT-SBC-MIB::viaductRegistrationReason.2 = STRING: evil\x1b[2J\x0aroot\u202e\xff`,
-		"VIADUCT-SBC-MIB::viaductPeerHeard.1":          `VIADUCT-SBC-MIB::viaductPeerHeard.1 = STRING: 2026-11-29,21:0:0.0,+0:0`,
-		"VIADUCT-SBC-MIB::viaductSoundMos.1":           `VIADUCT-SBC-MIB::viaductSoundMos.1 = Gauge32: 420`,
-		"VIADUCT-SBC-MIB::viaductAlarmSeverity.1":      `VIADUCT-SBC-MIB::viaductAlarmSeverity.1 = INTEGER: error(3)`,
-		"VIADUCT-SBC-MIB::viaductRelease.1":            `VIADUCT-SBC-MIB::viaductRelease.1 = No Such Instance currently exists at this OID`,
-		"VIADUCT-SBC-MIB::viaductPeerIndex.1":          `VIADUCT-SBC-MIB::viaductPeerIndex.1 = No Such Object available on this agent at this OID`,
+		"VIADUCT-SBC-MIB::viaductRelease.0":               `VIADUCT-SBC-MIB::viaductRelease.0 = STRING: 9.9.9`,
+		"VIADUCT-SBC-MIB::viaductTemperature.0":           `VIADUCT-SBC-MIB::viaductTemperature.0 = INTEGER: 515`,
+		"VIADUCT-SBC-MIB::viaductClockSynchronised.0":     `VIADUCT-SBC-MIB::viaductClockSynchronised.0 = INTEGER: true(1)`,
+		"VIADUCT-SBC-MIB::viaductRegistrationState.2":     `VIADUCT-SBC-MIB::viaductRegistrationState.2 = INTEGER: failed(3)`,
+		"VIADUCT-SBC-MIB::viaductRegistrationReason.2":    `VIADUCT-SBC-MIB::viaductRegistrationReason.2 = STRING: evil\x1b[2J\x0aroot\u202e\xff`,
+		"VIADUCT-SBC-MIB::viaductPeerRequestsReceived.1":  `VIADUCT-SBC-MIB::viaductPeerRequestsReceived.1 = Counter64: 5000000002`,
+		"VIADUCT-SBC-MIB::viaductPeerRequestsSent.1":      `VIADUCT-SBC-MIB::viaductPeerRequestsSent.1 = Counter64: 6`,
+		"VIADUCT-SBC-MIB::viaductPeerResponsesReceived.1": `VIADUCT-SBC-MIB::viaductPeerResponsesReceived.1 = Counter64: 3`,
+		"VIADUCT-SBC-MIB::viaductPeerResponsesSent.1":     `VIADUCT-SBC-MIB::viaductPeerResponsesSent.1 = Counter64: 8`,
+		"VIADUCT-SBC-MIB::viaductPeerRepeatedReceived.1":  `VIADUCT-SBC-MIB::viaductPeerRepeatedReceived.1 = Counter64: 4`,
+		"VIADUCT-SBC-MIB::viaductPeerRepeatedSent.1":      `VIADUCT-SBC-MIB::viaductPeerRepeatedSent.1 = Counter64: 9`,
+		"VIADUCT-SBC-MIB::viaductPeerHeard.1":             `VIADUCT-SBC-MIB::viaductPeerHeard.1 = STRING: 2026-11-29,21:0:0.0,+0:0`,
+		"VIADUCT-SBC-MIB::viaductSoundMos.1":              `VIADUCT-SBC-MIB::viaductSoundMos.1 = Gauge32: 420`,
+		"VIADUCT-SBC-MIB::viaductAlarmSeverity.1":         `VIADUCT-SBC-MIB::viaductAlarmSeverity.1 = INTEGER: error(3)`,
+		"VIADUCT-SBC-MIB::viaductRelease.1":               `VIADUCT-SBC-MIB::viaductRelease.1 = No Such Instance currently exists at this OID`,
+		"VIADUCT-SBC-MIB::viaductPeerIndex.1":             `VIADUCT-SBC-MIB::viaductPeerIndex.1 = No Such Object available on this agent at this OID`,
 	} {
 		out, err := tool(t, "snmpget", append(g.v2c(community), g.at.String(), oid)...)
 		if err != nil || strings.TrimSpace(out) != want {

@@ -59,6 +59,26 @@ type Peer struct {
 	HeardFrom netip.Addr    `json:"heard_from,omitzero"` // where that came from
 	Responded time.Time     `json:"responded,omitzero"`  // last response of the peer to a call, likewise
 	Skipped   string        `json:"skipped,omitempty"`   // why calls stay away, as the end of a sentence about the peer; "": they do not
+	Messages  SIPTraffic    `json:"messages"`
+}
+
+// SIPTraffic counts the messages of a SIP interface since its gateway started, or since the interface came into the configuration.
+type SIPTraffic struct {
+	Received SIPMessages `json:"received"`
+	Sent     SIPMessages `json:"sent"`
+}
+
+// SIPMessages counts messages of one direction. What never came is not listed.
+type SIPMessages struct {
+	Requests  []SIPCount `json:"requests,omitempty"`
+	Responses []SIPCount `json:"responses,omitempty"`
+	Repeated  uint64     `json:"repeated"` // of both, those that came or went a second time
+}
+
+// SIPCount is how many messages there were of a method, or of a code.
+type SIPCount struct {
+	Of string `json:"of"` // "INVITE", "other"; "486", "4xx": any code of the class that is not counted by itself
+	N  uint64 `json:"n"`
 }
 
 // PeerState is what is known of a peer.

@@ -56,9 +56,38 @@ func (pg Page) Peer(p status.Peer, v PeerView, r Registrar) {
 	}
 	pg.Printf("  Last request from it: %s\n", text)
 	pg.Printf("  Last response to a call: %s\n", ago(p.Responded, "none since the start"))
+	pg.messages("received", p.Messages.Received)
+	pg.messages("sent", p.Messages.Sent)
 	pg.connections(p.Interface, v)
 	pg.callsOf(p.Interface, v)
 	pg.registeredAt(r, v.Registrations)
+}
+
+// messages counts SIP messages of one direction.
+func (pg Page) messages(way string, m status.SIPMessages) {
+	var parts []string
+	for _, kind := range []struct {
+		name string
+		list []status.SIPCount
+	}{{"request", m.Requests}, {"response", m.Responses}} {
+		n, each := 0, []string{}
+		for _, c := range kind.list {
+			of := c.Of
+			if strings.HasSuffix(of, "xx") {
+				of = "other " + of
+			}
+			n, each = n+int(c.N), append(each, fmt.Sprintf("%s (%d)", of, c.N))
+		}
+		if n > 0 {
+			parts = append(parts, plural.Of(n, kind.name)+": "+strings.Join(each, ", "))
+		}
+	}
+	if m.Repeated > 0 {
+		parts = append(parts, fmt.Sprintf("%d of all repeated", m.Repeated))
+	}
+	if len(parts) > 0 {
+		pg.Folded("  SIP "+way+": ", strings.Join(parts, "; "))
+	}
 }
 
 // since says for how long something has been so.
