@@ -40,6 +40,7 @@ type Book struct {
 	pieces []*piece // the oldest first
 	size   int
 	forget *time.Timer
+	due    time.Time // when forget may drop what is kept
 }
 
 // ask is a wish for the calls of a number, or for one call by its ID.
@@ -69,8 +70,18 @@ func (b *Book) Ask(text string) time.Time {
 	if b.forget != nil {
 		b.forget.Stop()
 	}
-	b.forget = time.AfterFunc(Longest+kept, func() { b.Forget() })
+	b.due = until.Add(kept)
+	b.forget = time.AfterFunc(b.due.Sub(now), b.expire)
 	return until
+}
+
+// expire forgets, unless another wish came while it waited for the lock.
+func (b *Book) expire() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !time.Now().Before(b.due) {
+		b.drop()
+	}
 }
 
 // Forget ends all wishes and drops everything that was kept. It reports whether there was anything.
@@ -78,11 +89,16 @@ func (b *Book) Forget() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	had := len(b.asks)+len(b.pieces) > 0
+	b.drop()
+	return had
+}
+
+// drop empties the book. The lock is held.
+func (b *Book) drop() {
 	if b.forget != nil {
 		b.forget.Stop()
 	}
 	b.asks, b.pieces, b.size = nil, nil, 0
-	return had
 }
 
 // Taker is what takes the packets of a call; nil: nobody wants them.
