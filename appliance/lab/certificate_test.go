@@ -148,6 +148,6 @@ func TestACertificateThatEndsSoonIsAnnounced(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.wait("the log tells of it", func() bool {
-		return regexp.MustCompile(`name=certificate-expires .*MYCERTIFICATE expires soon: sbc\.meinefirma\.de ends on .* in 7 days or less`).MatchString(r.log.String())
+		return regexp.MustCompile(`alarm=certificate-expires .*MYCERTIFICATE expires soon: sbc\.meinefirma\.de ends on .* in 7 days or less`).MatchString(r.log.String())
 	})
 }

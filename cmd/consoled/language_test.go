@@ -13,6 +13,7 @@ import (
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/status"
 )
 
 // configBox is a box that has a configuration and nothing else: a command that asks for more panics, which the api answers.
@@ -26,6 +27,9 @@ func (b *configBox) Running() *config.Config { return b.running.Load() }
 func (b *configBox) Env() check.Env          { return check.Env{} }
 func (b *configBox) Serial() string          { return "" }
 func (b *configBox) Alarms() []health.Alarm  { return nil }
+
+// Note keeps no trail.
+func (b *configBox) Note(status.Audit, func(*status.Audit)) {}
 
 func (b *configBox) Mutate(change func(*config.Config) (*config.Config, error)) error {
 	b.lock.Lock()
