@@ -58,7 +58,7 @@ func keepsTime(t *testing.T, e *emulated, server *lab.NTP) {
 // startsAt checks from which time the clock of a box without a battery went on: one that it had saved.
 func startsAt(e *emulated, earliest time.Time) {
 	e.t.Helper()
-	text := e.run("show log 200")
+	text := e.run("show log 200 raw")
 	m := regexp.MustCompile(`clock was behind, set forward"? time="?(\S+?Z)`).FindStringSubmatch(text)
 	if m == nil {
 		e.t.Fatalf("the clock was not behind:\n%s", text)
