@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/capture"
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 )
 
 // wire is a box at whose ports the same packet passes again and again.
@@ -31,6 +32,8 @@ func (b wire) Capture(ctx context.Context, _, _ int, o capture.Options, each fun
 	}
 	return r, nil
 }
+
+func (wire) Ports() []status.Port { return []status.Port{{Slot: 0, Port: 0}, {Slot: 0, Port: 1}} }
 
 func (b wire) Send(_ context.Context, _ string, text []byte) error {
 	b.sent.Write(text)
@@ -57,6 +60,7 @@ func TestCapture(t *testing.T) {
 		{name: "to a file over SSH", line: "capture port ethernet 0 1 packets 3", s: super, file: true, many: 9, sent: 3},
 		{name: "to a URL", line: "capture port ethernet 0 1 packets 2 to https://192.0.2.9/x.pcapng", s: super, many: 9, want: "Capturing for 30 seconds; Ctrl-C ends it and sends what has come\n2 packets sent to https://192.0.2.9/x.pcapng\n", sent: 2},
 		{name: "to a name", line: "capture port ethernet 0 1 to x.pcapng", s: super, err: "https://HOST/PATH, not to x.pcapng"},
+		{name: "of a port that is not there", line: "capture port ethernet 0 7", s: super, err: "no port ethernet 0 7"},
 		{name: "for administrators", line: "capture port ethernet 0 1", s: admin, err: "only a superuser"},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/pcapng"
 	"viaduct/appliance/plural"
+	"viaduct/appliance/status"
 )
 
 // Limits of a capture: of the file that is sent to a URL, and of the lines at a terminal.
@@ -43,6 +45,8 @@ func capturePort(c *Call, a *captureArgs) error {
 	switch {
 	case !c.Session.May(config.Superuser):
 		return errors.New("only a superuser can do this: packets contain what people say")
+	case !slices.ContainsFunc(c.Box.Ports(), func(p status.Port) bool { return p.Slot == a.Slot && p.Port == a.Port }):
+		return fmt.Errorf("there is no port ethernet %d %d in the configuration", a.Slot, a.Port)
 	case a.To != "" && !isURL(a.To):
 		return fmt.Errorf("a capture is sent to http://HOST/PATH or https://HOST/PATH, not to %s", a.To)
 	}

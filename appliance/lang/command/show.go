@@ -128,10 +128,10 @@ func showAccounts(c *Call, _ *none) error {
 
 // techSupport are the commands whose output support asks for.
 var techSupport = []string{
-	"show version", "show system", "show clock", "show sntp-client", "show alarms", "show config problems", "show running-config", "show config diff",
+	"show version", "show system", "show clock", "show sntp-client", "show alarms", "show alarms history", "show config problems", "show running-config", "show config diff",
 	"show system images", "show system licenses", "show port ethernet", "show ip interface", "show ip route", "show arp", "show dhcp-client",
-	"show pki", "show pki calendar", "show pki peers", "show context sip-gateway", "show sip registrations", "show sip penalty-box", "show call-router", "show calls detail 5",
-	"show calls history 50", "show accounts", "show bans", "show users", "show log 300 raw",
+	"show pki", "show pki calendar", "show pki peers", "show context sip-gateway", "show sip registrations", "show sip penalty-box", "show peer", "show call-router", "show calls detail 5", "show calls statistics",
+	"show calls history 50", "show call-records", "show hep-client", "show snmp", "show accounts", "show bans", "show users", "show log 300 raw",
 }
 
 // showTechSupport prints the output of many commands as an operator sees it, without secrets.
