@@ -63,7 +63,7 @@ func checkCertificate(_ context.Context, s *survey, x subject) finding {
 		case problem.Coming:
 			f = s.renew(x, f.warns("%s", problem.Text))
 		case errors.Is(problem.Err, fs.ErrNotExist):
-			f = s.renew(x, f.fails("%s is not imported", nameOf(t, problem)))
+			f = s.renew(x, f.fails("%s is not imported", problem.Name(t)))
 		default:
 			f = s.renew(x, f.fails("%s", problem.Text))
 		}
@@ -83,16 +83,6 @@ func checkCertificate(_ context.Context, s *survey, x subject) finding {
 		f = f.saw("root: %s, which this box does not know; Teams takes those of Microsoft's Trusted Root Program", chain[len(chain)-1].Issuer.CommonName)
 	}
 	return f
-}
-
-func nameOf(t *config.TLSProfile, p pki.Finding) config.PKIName {
-	switch p.Field {
-	case "Own":
-		return t.Own[p.Index].Name
-	case "Trusted":
-		return t.Trusted[p.Index]
-	}
-	return t.PrivateKey
 }
 
 // described names the chain.

@@ -1,7 +1,6 @@
 package diag
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 )
@@ -88,18 +87,4 @@ func (f *filter) release(key string) (list []waiting) {
 		return w.key == key
 	})
 	return list
-}
-
-// callIDOf finds the Call-ID of a SIP message.
-func callIDOf(m []byte) string {
-	for line := range bytes.Lines(m) {
-		if len(bytes.TrimSpace(line)) == 0 {
-			break
-		}
-		name, value, ok := bytes.Cut(line, []byte(":"))
-		if name = bytes.TrimSpace(name); ok && (bytes.EqualFold(name, []byte("Call-ID")) || bytes.EqualFold(name, []byte("i"))) {
-			return string(bytes.TrimSpace(value))
-		}
-	}
-	return ""
 }

@@ -62,19 +62,6 @@ func TestFiltersHaveABound(t *testing.T) {
 	}
 }
 
-func TestCallIDIsFound(t *testing.T) {
-	for m, want := range map[string]string{
-		"INVITE sip:a SIP/2.0\r\nVia: x\r\nCall-ID: abc@d\r\n\r\n": "abc@d",
-		"INVITE sip:a SIP/2.0\r\ni :  abc\r\n\r\n":                 "abc",
-		"INVITE sip:a SIP/2.0\r\n\r\nCall-ID: body\r\n":            "",
-		"": "",
-	} {
-		if got := callIDOf([]byte(m)); got != want {
-			t.Errorf("%q: %q", m, got)
-		}
-	}
-}
-
 // The messages of a session that ends, or that wants no more, cost nothing.
 func TestDebuggedCallsEndWithTheSession(t *testing.T) {
 	var s Sessions

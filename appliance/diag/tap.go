@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/printable"
+	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 )
 
@@ -98,7 +99,7 @@ func (s *Sessions) Trace(e siptransport.TraceEntry) {
 		head += ", dropped: " + e.Dropped
 	}
 	var keys []string
-	if id := callIDOf(e.Message); id != "" {
+	if id := string(sipmsg.CallIDOf(e.Message)); id != "" {
 		keys = append(keys, id)
 	}
 	s.emit(TopicSIP, head+"\n"+string(e.Message), keys...)

@@ -23,6 +23,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/masking"
+	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 )
@@ -378,7 +379,7 @@ func (c *Client) packet(s *settings, w *writer, x *entry) []byte {
 	if p.callID = x.call; p.callID != "" {
 		return p.append(w.b[:0])
 	}
-	p.callID = c.correlation(callIDOf(x.text))
+	p.callID = c.correlation(sipmsg.CallIDOf(x.text))
 	var spills bool
 	if spills, w.lower = maySpill(x.text, w.lower); spills {
 		p.payload = []byte(masking.SameLength(string(x.text)))

@@ -70,16 +70,6 @@ func FuzzPacket(f *testing.F) {
 	})
 }
 
-func FuzzCallIDOf(f *testing.F) {
-	f.Add([]byte(options))
-	f.Add([]byte("SIP/2.0 200 OK\ni : x \n"))
-	f.Fuzz(func(t *testing.T, m []byte) {
-		if id := callIDOf(m); bytes.ContainsAny(id, "\n") || !bytes.Contains(m, id) {
-			t.Errorf("%q in %q", id, m)
-		}
-	})
-}
-
 // sngrep reads HEP3 with code that is not ours. What it takes out of packets, it writes to a file as if it had seen the messages themselves.
 func TestAnotherReaderUnderstandsPackets(t *testing.T) {
 	p := packet{at: time.Unix(1700000000, 123456000), source: addr("192.0.2.1:5060"), dest: addr("198.51.100.7:5061"), udp: true, payload: []byte(options), kind: typeSIP, node: 2001,

@@ -4,24 +4,6 @@ import (
 	"bytes"
 )
 
-// callIDOf is the Call-ID of a message, nil where there is none.
-func callIDOf(m []byte) []byte {
-	for len(m) > 0 {
-		line, rest, _ := bytes.Cut(m, []byte{'\n'})
-		line = bytes.TrimRight(line, "\r")
-		if len(line) == 0 {
-			return nil
-		}
-		if name, value, ok := bytes.Cut(line, []byte{':'}); ok {
-			if name = bytes.TrimRight(name, " \t"); bytes.EqualFold(name, []byte("call-id")) || bytes.EqualFold(name, []byte("i")) {
-				return bytes.TrimSpace(value)
-			}
-		}
-		m = rest
-	}
-	return nil
-}
-
 // secretWords stand in every message with a secret, save in a URI with a password.
 var secretWords = [][]byte{[]byte("inline:"), []byte("k="), []byte("key-mgmt"), []byte("ice-pwd"), []byte("authori"), []byte("authenti"), []byte("dtmf")}
 

@@ -2,14 +2,9 @@ package issuers
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -20,6 +15,7 @@ import (
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/pki/pkitest"
 	"viaduct/appliance/store"
 )
 
@@ -72,7 +68,7 @@ func strange(t *testing.T, c *x509.Certificate, self bool) *box {
 
 // Who reads the fix sees whom he would trust, and that anybody can make such a chain.
 func TestTheOfferToTrustAnIssuer(t *testing.T) {
-	c := root(t, "sip.example", 48*time.Hour)
+	c := pkitest.Root(t, "sip.example", 48*time.Hour)
 	for self, warning := range map[bool]string{true: "may be an attack: compare the fingerprint", false: "nobody here knows who made it: compare the fingerprint"} {
 		s := strange(t, c, self)
 		list := s.problems()
@@ -92,7 +88,7 @@ func TestTheOfferToTrustAnIssuer(t *testing.T) {
 
 // An offer that was followed, by the command or by hand, that nobody needs any more, or whose peer has not come for a day, is gone.
 func TestAnOfferToTrustAnIssuerEnds(t *testing.T) {
-	c := root(t, "sip.example", 1000*time.Hour)
+	c := pkitest.Root(t, "sip.example", 1000*time.Hour)
 	change := func(s *box, f func(cfg *config.Config)) {
 		cfg := *s.running
 		f(&cfg)
@@ -133,10 +129,10 @@ func TestAnOfferToTrustAnIssuerEnds(t *testing.T) {
 // What was trusted by its fingerprint is trusted after a restart, unsaved changes stay unsaved, and it can be taken back. The last trusted
 // certificate of a profile stays: without any it would trust the built-in roots.
 func TestTrustSurvivesARestartAndIsTakenBack(t *testing.T) {
-	c := root(t, "New Root", 48*time.Hour)
+	c := pkitest.Root(t, "New Root", 48*time.Hour)
 	s := strange(t, c, true)
 	const saved = "context sip-gateway wan\n  use profile tls teams\nprofile tls teams\n  trusted-certificate pki:certificate/MINE\n"
-	mine := root(t, "Mine", 48*time.Hour)
+	mine := pkitest.Root(t, "Mine", 48*time.Hour)
 	keep(t, s.store, mine)
 	cfg, problems := lang.New().Parse([]byte(saved))
 	if len(problems) > 0 {
@@ -203,7 +199,7 @@ func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
 		s.Note("wan", "sip.example 192.0.2.9:5061", &pki.UnknownIssuer{Subject: "sip.example", Issuer: c.Subject.CommonName, End: c, SHA256: sum, Root: true})
 		return sum
 	}
-	first, second := root(t, "New Root G9/2", time.Hour), root(t, "New Root G9/2", time.Hour)
+	first, second := pkitest.Root(t, "New Root G9/2", time.Hour), pkitest.Root(t, "New Root G9/2", time.Hour)
 	sum := met(first)
 	met(first)
 	if n := strings.Count(s.log.String(), "pki trust add "+sum); n != 1 || !strings.Contains(s.log.String(), "New Root G9/2") {
@@ -241,31 +237,11 @@ func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
 		t.Error("still listed as not trusted")
 	}
 	for range 2 * mostIssuers {
-		met(root(t, "X", time.Hour))
+		met(pkitest.Root(t, "X", time.Hour))
 	}
 	if n := len(s.List()); n != mostIssuers {
 		t.Errorf("%d remembered", n)
 	}
-}
-
-// root makes a root certificate that ends in so long.
-func root(t *testing.T, name string, left time.Duration) *x509.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<60))
-	c := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().AddDate(0, -4, 0), NotAfter: time.Now().Add(left)}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 // keep imports a certificate as MINE.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"viaduct/appliance/sipmsg"
 )
 
 // summary is what the store reads of a message.
@@ -48,10 +50,10 @@ func scan(m []byte) (s summary) {
 			name = bytes.TrimRight(name, " \t")
 			switch {
 			case s.callID == nil && (bytes.EqualFold(name, []byte("call-id")) || len(name) == 1 && line[0]|0x20 == 'i'):
-				s.callID = bytes.TrimSpace(folded(value, rest[end+1:]))
+				s.callID = bytes.TrimSpace(sipmsg.Unfolded(value, rest[end+1:]))
 				missing--
 			case s.code > 0 && s.method == nil && bytes.EqualFold(name, []byte("cseq")):
-				value = bytes.TrimSpace(folded(value, rest[end+1:]))
+				value = bytes.TrimSpace(sipmsg.Unfolded(value, rest[end+1:]))
 				s.method = value[bytes.LastIndexAny(value, " \t\n")+1:]
 				missing--
 			}
@@ -59,15 +61,6 @@ func scan(m []byte) (s summary) {
 		rest = rest[end+1:]
 	}
 	return s
-}
-
-// folded is the value of a header that may go on in the line below it (RFC 3261 7.3.1): only a line without a value is looked at.
-func folded(value, below []byte) []byte {
-	if len(below) == 0 || below[0] != ' ' && below[0] != '\t' || len(bytes.TrimSpace(value)) > 0 {
-		return value
-	}
-	line, _, _ := bytes.Cut(below, []byte{'\n'})
-	return line
 }
 
 // Line is what a ladder shows of a message.

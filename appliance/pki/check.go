@@ -23,6 +23,17 @@ type Finding struct {
 	Coming   bool   // a warning of what comes: until then everything works
 }
 
+// Name returns what the line of a finding names.
+func (f Finding) Name(t *config.TLSProfile) config.PKIName {
+	switch f.Field {
+	case "Own":
+		return t.Own[f.Index].Name
+	case "Trusted":
+		return t.Trusted[f.Index]
+	}
+	return t.PrivateKey
+}
+
 // checker collects findings.
 type checker struct {
 	profile *config.TLSProfile

@@ -1,26 +1,13 @@
 package store
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"viaduct/appliance/flash"
 )
 
 // Calendar returns the signed calendar that was imported, nil when none was.
-func (s *Store) Calendar() ([]byte, error) {
-	text, err := os.ReadFile(filepath.Join(s.dir, calendarFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read calendar: %w", err)
-	}
-	return text, nil
-}
+func (s *Store) Calendar() ([]byte, error) { return s.optional(calendarFile, "calendar") }
 
 // SaveCalendar keeps a signed calendar.
 func (s *Store) SaveCalendar(text []byte) error {

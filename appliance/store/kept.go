@@ -22,6 +22,18 @@ func (s *Store) LoadChains(parse func(text []byte) error) error { return s.load(
 // SaveChains keeps them.
 func (s *Store) SaveChains(text []byte) error { return s.save(chainsFile, text) }
 
+// optional reads a file that need not be there: nil, if it is not. what names it in the error.
+func (s *Store) optional(name, what string) ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(s.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	return text, nil
+}
+
 // load reads a file of an engine.
 func (s *Store) load(name string, parse func(text []byte) error) error {
 	path := filepath.Join(s.dir, name)

@@ -21,6 +21,7 @@ import (
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/license"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/pki/pkitest"
 	"viaduct/appliance/store"
 )
 
@@ -209,7 +210,7 @@ func TestRootsOfTeamsThatAreMissing(t *testing.T) {
 	if _, err := s.store.ImportCertificate("ONE", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Raw})); err != nil {
 		t.Fatal(err)
 	}
-	keep(t, s.store, root(t, "Lab", time.Hour))
+	keep(t, s.store, pkitest.Root(t, "Lab", time.Hour))
 	for trusted, want := range map[string]int{"BUILT-IN": 0, "ONE": len(pki.BuiltIn()) - 1, "MINE": -1} {
 		cfg := teamsConfig(t, s, "profile tls teams", "trusted-certificate pki:certificate/"+trusted)
 		cfg.TLS[0].Own = nil

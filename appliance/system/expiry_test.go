@@ -3,14 +3,9 @@ package system
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -21,28 +16,9 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/license"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/pki/pkitest"
 	"viaduct/appliance/store"
 )
-
-// root makes a root certificate that ends in so long.
-func root(t *testing.T, name string, left time.Duration) *x509.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<60))
-	c := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().AddDate(0, -4, 0), NotAfter: time.Now().Add(left)}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
 
 // keep imports a certificate as MINE.
 func keep(t *testing.T, s *store.Store, c *x509.Certificate) {
@@ -66,7 +42,7 @@ func TestCertificatesAreAnnouncedOnceAtEachThreshold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := root(t, "sbc.example", 40*day)
+	c := pkitest.Root(t, "sbc.example", 40*day)
 	keep(t, state, c)
 	cfg, p := teamsProfile()
 	p.Own = []config.OwnCertificate{{Index: 1, Name: "pki:certificate/MINE"}}
@@ -105,7 +81,7 @@ func TestTheAlarmOfAnEndNamesItsCure(t *testing.T) {
 		}
 		return "no alarm"
 	}
-	pasted := root(t, "sbc.example", 40*24*time.Hour)
+	pasted := pkitest.Root(t, "sbc.example", 40*24*time.Hour)
 	if got := advice(pasted); !strings.Contains(got, "import it") {
 		t.Errorf("pasted: %q", got)
 	}
@@ -174,7 +150,7 @@ func TestTheCalendarGoesOn(t *testing.T) {
 	cfg, p := teamsProfile()
 	p.Own = []config.OwnCertificate{{Index: 1, Name: "pki:certificate/MINE"}}
 	synctest.Test(t, func(t *testing.T) {
-		keep(t, state, root(t, "sbc.example", 31*day+day/2))
+		keep(t, state, pkitest.Root(t, "sbc.example", 31*day+day/2))
 		out := make(lines, 100)
 		s := &System{store: state, licenses: license.New(), log: slog.New(slog.NewTextHandler(out, nil))}
 		s.health.Log = s.log

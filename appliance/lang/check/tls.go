@@ -116,7 +116,7 @@ func Imported(cfg *config.Config, s PKIStore, what config.PKIName, now time.Time
 		used, teams = true, teams || cfg.FacesTeams(t)
 		leaf := what == t.PrivateKey || len(t.Own) > 0 && what == t.Own[0].Name
 		for _, f := range pki.Check(t, s, cfg.FacesTeams(t), now) {
-			if f.Severity == "warning" && f.Err == nil && (lineNames(t, f) == what || leaf && f.Field == "PrivateKey") {
+			if f.Severity == "warning" && f.Err == nil && (f.Name(t) == what || leaf && f.Field == "PrivateKey") {
 				add(f.Text)
 			}
 		}
@@ -208,17 +208,6 @@ func namedBy(t *config.TLSProfile) []config.PKIName {
 	return list
 }
 
-// lineNames returns what the line of a finding names.
-func lineNames(t *config.TLSProfile, f pki.Finding) config.PKIName {
-	switch f.Field {
-	case "Own":
-		return t.Own[f.Index].Name
-	case "Trusted":
-		return t.Trusted[f.Index]
-	}
-	return t.PrivateKey
-}
-
 // namesFor returns the names that a profile's certificate must be for: those in Contact towards Teams.
 func (c *checker) namesFor(t *config.TLSProfile) (list []string) {
 	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, g *config.SIPGateway) {
@@ -236,7 +225,7 @@ func (c *checker) namesFor(t *config.TLSProfile) (list []string) {
 
 // notImported offers the import command for a missing item.
 func (c *checker) notImported(w Where, t *config.TLSProfile, f pki.Finding) {
-	name := lineNames(t, f)
+	name := f.Name(t)
 	if p := c.obtained(name); p != nil {
 		c.add(w, Warning, fmt.Sprintf("%s is not obtained yet: `show acme` says how far profile acme %s is", name, p.Name), "")
 		return
