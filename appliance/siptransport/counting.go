@@ -43,11 +43,12 @@ func (g *Gate) Counts(a netip.Addr) *sipcount.Counts {
 	if n < 0 {
 		n = slices.IndexFunc(c.interfaces, func(i *config.SIPInterface) bool { return g.isRemote(i, a) })
 	}
-	if n < 0 {
-		return nil
+	var counts *sipcount.Counts
+	if n >= 0 {
+		counts = c.counts[n]
 	}
-	place.Store(&owned{c, a, now.Add(ownedFor), c.counts[n]})
-	return c.counts[n]
+	place.Store(&owned{c, a, now.Add(ownedFor), counts}) // that it is nobody's, too: each of its messages would ask all names
+	return counts
 }
 
 // countAs gives each interface its counters. Those that the old configuration has, too, count on.
