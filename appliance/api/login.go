@@ -31,6 +31,10 @@ func (b *backend) Login(_ context.Context, r wire.LoginRequest) wire.LoginReply 
 	in := b.login(r)
 	b.noteLogin(r, in)
 	if in.OK {
+		in.Class = string(config.Superuser)
+		if a := b.box.Running().Account(in.User); a != nil {
+			in.Class = string(a.Class)
+		}
 		in.Banner = strings.TrimLeft(strings.Join(append([]string{in.Banner}, b.failing()...), "\n% "), "\n")
 	}
 	return in

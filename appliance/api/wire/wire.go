@@ -10,6 +10,7 @@
 //	POST /v1/login   LoginRequest → LoginReply
 //	GET  /v1/events  ?tty=NAME&user=ACCOUNT&since=RFC3339 → a stream of Event, one JSON object a line
 //	GET  /v1/settings             → Settings
+//	POST /v1/web/sign SignRequest → SignReply
 //	GET  /v1/health               → Health
 //	GET  /v1/status               → the names of its parts
 //	GET  /v1/status/PART          → a struct of package status, or a list of them (docs/status.md)
@@ -17,6 +18,7 @@
 package wire
 
 import (
+	"net/netip"
 	"time"
 
 	"viaduct/appliance/pasted"
@@ -31,6 +33,7 @@ const (
 	PathMetrics = "/metrics"
 
 	PathSettings = "/v1/settings"
+	PathWebSign  = "/v1/web/sign"
 	PathHealth   = "/v1/health"
 	PathStatus   = "/v1/status"
 )
@@ -170,6 +173,8 @@ type LoginRequest struct {
 	Source   string `json:"source,omitempty"` // with Remote: the address that it comes from
 	// NewPassword answers a reply with Change.
 	NewPassword string `json:"new_password,omitempty"`
+	// SetupCode opens a box of which no account has a password yet over the network: it makes the account User with NewPassword.
+	SetupCode string `json:"setup_code,omitempty"`
 	// PublicKey, in the form of RFC 4253, 6.6, is asked instead of a password. The console has not yet seen that the other
 	// side holds the key, or has: that is its to check.
 	PublicKey []byte `json:"public_key,omitempty"`
@@ -179,6 +184,7 @@ type LoginRequest struct {
 type LoginReply struct {
 	OK     bool   `json:"ok"`
 	User   string `json:"user,omitempty"`   // the account to send with each request
+	Class  string `json:"class,omitempty"`  // with OK: of that account, as package config names it
 	Banner string `json:"banner,omitempty"` // printed after a login, or before the question for one
 	// Idle is how long a silent session stays, in nanoseconds; 0 is for ever.
 	Idle time.Duration `json:"idle,omitempty"`
@@ -186,11 +192,45 @@ type LoginReply struct {
 	Banned time.Duration `json:"banned,omitempty"`
 	// Change: the password is right, but a new one must be chosen first. Banner says why one was not taken.
 	Change bool `json:"change,omitempty"`
+	// Setup answers a request without a User: no account has a password yet, so the web page asks for a SetupCode. Banner says why one
+	// was not taken.
+	Setup bool `json:"setup,omitempty"`
 }
 
 // Settings are what the configuration says about consoles.
 type Settings struct {
-	Telnet uint16 `json:"telnet,omitempty"` // port; 0: none
+	Telnet uint16       `json:"telnet,omitempty"` // port; 0: none
+	Web    *WebSettings `json:"web,omitempty"`    // nil: there is no web page
+}
+
+// WebSettings are those of the web page.
+type WebSettings struct {
+	Port      uint16       `json:"port"`               // of HTTPS
+	Redirect  uint16       `json:"redirect,omitempty"` // of HTTP, where nothing is but a redirect; 0: none
+	Addresses []netip.Addr `json:"addresses"`          // of the box, to listen on
+	// Hosts are the names by which a browser may ask for the box beside Addresses: its host name, and the names of the certificate.
+	Hosts []string `json:"hosts,omitempty"`
+	// Chain is the certificate and its issuers in DER; the key stays with sbcd, which signs (SignRequest). Serial is another one after each
+	// change of them.
+	Chain  [][]byte `json:"chain"`
+	Serial uint64   `json:"serial"`
+	Name   string   `json:"name,omitempty"` // host name of the box
+	Zone   string   `json:"zone,omitempty"` // of its clock, as package config reads it
+	// OwnCertificate: the box has made it, so no browser trusts it by itself.
+	OwnCertificate bool `json:"own_certificate,omitempty"`
+}
+
+// SignRequest has sbcd sign for a handshake with the key of the web page's certificate.
+type SignRequest struct {
+	Serial uint64 `json:"serial"`         // of the certificate; sbcd refuses (409) when it is not that in force
+	Digest []byte `json:"digest"`         // what is signed
+	Hash   string `json:"hash,omitempty"` // that made the digest, as package crypto names it: "SHA-256"; "" is none, the digest is the message
+	PSS    bool   `json:"pss,omitempty"`  // RSA with PSS, the salt as long as the hash
+}
+
+// SignReply has the signature.
+type SignReply struct {
+	Signature []byte `json:"signature"`
 }
 
 // Health is how the box does. A box that answers and is unfit needs help; it does not need a restart.
