@@ -173,7 +173,8 @@ type LoginRequest struct {
 	Source   string `json:"source,omitempty"` // with Remote: the address that it comes from
 	// NewPassword answers a reply with Change.
 	NewPassword string `json:"new_password,omitempty"`
-	// SetupCode opens a box of which no account has a password yet over the network: it makes the account User with NewPassword.
+	// SetupCode opens a box of which no account has a password yet over the network: it makes the account User with NewPassword. Without
+	// NewPassword the reply says whether the code is right (Change).
 	SetupCode string `json:"setup_code,omitempty"`
 	// PublicKey, in the form of RFC 4253, 6.6, is asked instead of a password. The console has not yet seen that the other
 	// side holds the key, or has: that is its to check.
@@ -210,22 +211,20 @@ type WebSettings struct {
 	Addresses []netip.Addr `json:"addresses"`          // of the box, to listen on
 	// Hosts are the names by which a browser may ask for the box beside Addresses: its host name, and the names of the certificate.
 	Hosts []string `json:"hosts,omitempty"`
-	// Chain is the certificate and its issuers in DER; the key stays with sbcd, which signs (SignRequest). Serial is another one after each
-	// change of them.
-	Chain  [][]byte `json:"chain"`
-	Serial uint64   `json:"serial"`
-	Name   string   `json:"name,omitempty"` // host name of the box
-	Zone   string   `json:"zone,omitempty"` // of its clock, as package config reads it
+	// Chain is the certificate and its issuers in DER; the key stays with sbcd, which signs (SignRequest).
+	Chain [][]byte `json:"chain"`
+	Name  string   `json:"name,omitempty"` // host name of the box
+	Zone  string   `json:"zone,omitempty"` // of its clock, as package config reads it
 	// OwnCertificate: the box has made it, so no browser trusts it by itself.
 	OwnCertificate bool `json:"own_certificate,omitempty"`
 }
 
 // SignRequest has sbcd sign for a handshake with the key of the web page's certificate.
 type SignRequest struct {
-	Serial uint64 `json:"serial"`         // of the certificate; sbcd refuses (409) when it is not that in force
-	Digest []byte `json:"digest"`         // what is signed
-	Hash   string `json:"hash,omitempty"` // that made the digest, as package crypto names it: "SHA-256"; "" is none, the digest is the message
-	PSS    bool   `json:"pss,omitempty"`  // RSA with PSS, the salt as long as the hash
+	Leaf    []byte `json:"leaf"`          // SHA-256 of Chain[0]; sbcd refuses (409) when it is not the certificate in force
+	Message []byte `json:"message"`       // not its digest: sbcd signs what a server of TLS signs in a handshake, and nothing else
+	Hash    string `json:"hash"`          // for the digest, as package crypto names it: "SHA-256"
+	PSS     bool   `json:"pss,omitempty"` // RSA with PSS, the salt as long as the hash
 }
 
 // SignReply has the signature.
