@@ -45,8 +45,9 @@ type Backend interface {
 	// Settings is what the configuration says about consoles.
 	Settings() wire.Settings
 
-	// Status returns one part of the box's state, a struct of package status or a list of them, and the names of all parts for "".
-	Status(ctx context.Context, part string, q StatusQuery) (any, error)
+	// Status returns one part of the box's state, a struct of package status or a list of them, and the names of all parts for "". It
+	// refuses what the account of s may not see.
+	Status(ctx context.Context, s *Session, part string, q StatusQuery) (any, error)
 
 	// Metrics writes the counters in the Prometheus text format.
 	Metrics(w io.Writer) error

@@ -94,7 +94,7 @@ func (f *fake) Settings() wire.Settings { return wire.Settings{} }
 
 func (f *fake) Health() wire.Health { return wire.Health{Unfit: []string{"it is a fake"}} }
 
-func (f *fake) Status(_ context.Context, part string, q StatusQuery) (any, error) {
+func (f *fake) Status(_ context.Context, _ *Session, part string, q StatusQuery) (any, error) {
 	switch part {
 	case "broken":
 		return nil, errors.New("the medium does not answer")

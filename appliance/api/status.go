@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
@@ -34,37 +35,43 @@ type StatusQuery struct {
 // ask is the question for one part. Its error is of the moment: the kernel or the medium does not answer.
 type ask func(context.Context, device.Box, StatusQuery) (any, error)
 
+// part is one part of the status.
+type part struct {
+	shown string // the command that shows it: who may run that may see the part
+	ask   ask
+}
+
 // parts has one entry for each part of the status.
-var parts = map[string]ask{
-	"acme":            many(device.Box.ACME),
-	"alarms":          many(device.Box.Alarms),
-	"bans":            many(device.Box.Bans),
-	"calendar":        one(device.Box.Calendar),
-	"call-records":    one(device.Box.CallArchive),
-	"calls":           many(device.Box.Calls),
-	"check":           one(device.Box.LastCheck),
-	"clock":           one(device.Box.Clock),
-	"connections":     many(device.Box.Connections),
-	"gateways":        many(device.Box.Gateways),
-	"hep":             one(device.Box.HEP),
-	"images":          images,
-	"internal-ca":     one(device.Box.InternalCA),
-	"interfaces":      many(device.Box.IPInterfaces),
-	"keys":            many(device.Box.PKI),
-	"licenses":        one(device.Box.Licenses),
-	"name-servers":    many(device.Box.NameServers),
-	"neighbours":      neighbours,
-	"peer-chains":     one(device.Box.PeerChains),
-	"peers":           many(device.Box.Peers),
-	"ports":           many(device.Box.Ports),
-	"records":         records,
-	"registrations":   many(device.Box.Registrations),
-	"routes":          many(device.Box.IPRoutes),
-	"sessions":        many(device.Box.Sessions),
-	"snmp":            one(device.Box.SNMP),
-	"system":          one(device.Box.System),
-	"traffic":         traffic,
-	"unknown-issuers": many(device.Box.UnknownIssuers),
+var parts = map[string]part{
+	"acme":            {"show acme", many(device.Box.ACME)},
+	"alarms":          {"show alarms", many(device.Box.Alarms)},
+	"bans":            {"show bans", many(device.Box.Bans)},
+	"calendar":        {"show pki calendar", one(device.Box.Calendar)},
+	"call-records":    {"show call-records", one(device.Box.CallArchive)},
+	"calls":           {"show calls", many(device.Box.Calls)},
+	"check":           {"check all", one(device.Box.LastCheck)},
+	"clock":           {"show clock", one(device.Box.Clock)},
+	"connections":     {"show peer", many(device.Box.Connections)},
+	"gateways":        {"show context sip-gateway", many(device.Box.Gateways)},
+	"hep":             {"show hep-client", one(device.Box.HEP)},
+	"images":          {"show system images", images},
+	"internal-ca":     {"show pki internal-ca", one(device.Box.InternalCA)},
+	"interfaces":      {"show ip interface", many(device.Box.IPInterfaces)},
+	"keys":            {"show pki", many(device.Box.PKI)},
+	"licenses":        {"show system licenses", one(device.Box.Licenses)},
+	"name-servers":    {"check all", many(device.Box.NameServers)},
+	"neighbours":      {"show arp", neighbours},
+	"peer-chains":     {"show pki peers", one(device.Box.PeerChains)},
+	"peers":           {"show sip penalty-box", many(device.Box.Peers)},
+	"ports":           {"show port ethernet", many(device.Box.Ports)},
+	"records":         {"show calls history", records},
+	"registrations":   {"show sip registrations", many(device.Box.Registrations)},
+	"routes":          {"show ip route", many(device.Box.IPRoutes)},
+	"sessions":        {"show users", many(device.Box.Sessions)},
+	"snmp":            {"show snmp", one(device.Box.SNMP)},
+	"system":          {"show system", one(device.Box.System)},
+	"traffic":         {"show calls statistics", traffic},
+	"unknown-issuers": {"show pki trusted", many(device.Box.UnknownIssuers)},
 }
 
 func one[T any](of func(device.Box) T) ask {
@@ -99,20 +106,62 @@ func list[T any](l []T) []T {
 	return l
 }
 
-// Status returns one part of the box's state, and the names of all parts for "".
-func (b *backend) Status(ctx context.Context, part string, q StatusQuery) (any, error) {
-	if part == "" {
-		return status.Parts{Parts: slices.Sorted(maps.Keys(parts))}, nil
+// Status returns one part of the box's state, and for "" the names of those that the session may see.
+func (b *backend) Status(ctx context.Context, s *Session, name string, q StatusQuery) (any, error) {
+	ls, ok := b.session(s)
+	if !ok {
+		return nil, &forbidden{fmt.Sprintf("account %q does not exist", s.User)}
 	}
-	question, ok := parts[part]
+	if name == "" {
+		mine := slices.Sorted(maps.Keys(parts))
+		mine = slices.DeleteFunc(mine, func(name string) bool { return b.sees(ls, parts[name]) != nil })
+		return status.Parts{Parts: list(mine)}, nil
+	}
+	p, ok := parts[name]
 	if !ok {
 		return nil, errNoPart
 	}
-	return question(ctx, b.box, q)
+	if err := b.sees(ls, p); err != nil {
+		return nil, err
+	}
+	return p.ask(ctx, b.box, q)
+}
+
+// sees refuses a part to an account that may not run the command that shows it.
+func (b *backend) sees(s *lang.Session, p part) error {
+	class, err := b.lang.Class(p.shown)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", p.shown, err)
+	case !s.May(class):
+		return &forbidden{fmt.Sprintf("account %q is of class %s, and this is for class %s, as `%s` is", s.User, s.Class, class, p.shown)}
+	}
+	return nil
+}
+
+// forbidden is the error of a request that the account may not make.
+type forbidden struct{ why string }
+
+func (f *forbidden) Error() string { return f.why }
+
+// asker is the session that a request without a body is made for: its parameter user names the account, and without it, it comes from
+// root at the socket. False when the request is refused, which has been answered then.
+func (h handler) asker(w http.ResponseWriter, r *http.Request) (*Session, bool) {
+	q := r.URL.Query()
+	s := &Session{User: q.Get("user"), TTY: q.Get("tty")}
+	if q.Has("user") && s.User == "" { // a page that has lost its user must not become root
+		fail(w, http.StatusForbidden, errors.New("user= names no account"))
+		return nil, false
+	}
+	return s, true
 }
 
 // status answers GET /v1/status and GET /v1/status/{part}.
 func (h handler) status(w http.ResponseWriter, r *http.Request) {
+	session, ok := h.asker(w, r)
+	if !ok {
+		return
+	}
 	q := StatusQuery{Last: usualRecords}
 	if last := r.URL.Query().Get("last"); last != "" {
 		n, err := strconv.Atoi(last)
@@ -122,12 +171,15 @@ func (h handler) status(w http.ResponseWriter, r *http.Request) {
 		}
 		q.Last = n
 	}
-	v, err := h.backend.Status(r.Context(), r.PathValue("part"), q)
+	v, err := h.backend.Status(r.Context(), session, r.PathValue("part"), q)
 	var text []byte
 	if err == nil {
 		text, err = json.Marshal(v)
 	}
+	var no *forbidden
 	switch {
+	case errors.As(err, &no):
+		fail(w, http.StatusForbidden, err)
 	case errors.Is(err, errNoPart):
 		fail(w, http.StatusNotFound, err)
 	case err != nil:

@@ -7,12 +7,16 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 )
 
@@ -92,8 +96,9 @@ func TestEveryPartOfTheStatusIsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, part := range all.Parts {
-		if !strings.Contains(string(doc), "\n| `"+part+"` |") {
-			t.Errorf("docs/status.md does not list %s", part)
+		row := regexp.MustCompile("\n\\| `" + part + "` \\|.*\\| (.*) \\|").FindStringSubmatch(string(doc))
+		if row == nil || !strings.Contains(row[1], "`"+parts[part].shown) {
+			t.Errorf("docs/status.md does not list %s, or not as shown by %s: %q", part, parts[part].shown, row)
 		}
 		code, text := get("/v1/status/" + part)
 		if code != http.StatusOK || !json.Valid([]byte(text)) || strings.HasPrefix(text, "null") {
@@ -140,7 +145,55 @@ func TestWhatTheStatusCannotTell(t *testing.T) {
 		}
 		r.Body.Close()
 	}
-	if _, err := NewBackend(lang.New(), &stated{}).Status(t.Context(), "x", StatusQuery{}); !errors.Is(err, errNoPart) {
+	if _, err := NewBackend(lang.New(), &stated{}).Status(t.Context(), &Session{}, "x", StatusQuery{}); !errors.Is(err, errNoPart) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestWhoMaySeeAPartOfTheStatus has an operator see what `show` shows an operator, and nobody what an administrator's command shows. The
+// parts of today are all for operators, so that one is added.
+func TestWhoMaySeeAPartOfTheStatus(t *testing.T) {
+	parts["trail"] = part{"show audit", one(device.Box.System)}
+	parts["lost"] = part{"show what-never-was", one(device.Box.System)}
+	t.Cleanup(func() { delete(parts, "trail"); delete(parts, "lost") })
+	cfg := config.New()
+	cfg.Accounts = []*config.Account{{Name: "olga", Class: config.Operator}, {Name: "anna", Class: config.Administrator}, {Name: "susi", Class: config.Superuser}}
+	client, _, _ := start(t, NewBackend(lang.New(), &stated{accounts: accounts{cfg: cfg}}))
+	for _, x := range []struct {
+		path string
+		code int
+		says string
+	}{
+		{"system?user=olga", 200, `"release":"v1"`},
+		{"trail?user=olga", 403, "account \\\"olga\\\" is of class operator, and this is for class administrator, as `show audit` is"},
+		{"trail?user=anna", 200, `"release":"v1"`},
+		{"trail?user=susi", 200, `"release":"v1"`},
+		{"trail", 200, `"release":"v1"`},
+		{"trail?user=", 403, "names no account"},
+		{"system?user=gone", 403, `account \"gone\" does not exist`},
+		{"nothing?user=olga", 404, "there is no such part"},
+		{"nothing?user=gone", 403, "does not exist"},
+		{"lost", 503, "show what-never-was"},
+		{"?user=gone", 403, "does not exist"},
+	} {
+		path := strings.TrimSuffix("/v1/status/"+x.path, "/")
+		if strings.HasPrefix(x.path, "?") {
+			path = "/v1/status" + x.path
+		}
+		r, err := client.Get("http://sbcd" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(r.Body)
+		r.Body.Close()
+		if r.StatusCode != x.code || !strings.Contains(string(text), x.says) {
+			t.Errorf("%s: %d %s, want %d %s", path, r.StatusCode, text, x.code, x.says)
+		}
+	}
+	for user, sees := range map[string]bool{"olga": false, "anna": true} {
+		v, err := NewBackend(lang.New(), &stated{accounts: accounts{cfg: cfg}}).Status(t.Context(), &Session{User: user}, "", StatusQuery{})
+		if err != nil || slices.Contains(v.(status.Parts).Parts, "trail") != sees || slices.Contains(v.(status.Parts).Parts, "lost") {
+			t.Errorf("%s: %+v %v", user, v, err)
+		}
 	}
 }

@@ -339,6 +339,17 @@ func (l *Language) commands(at command.Level) *cli.Mode {
 	return l.admin
 }
 
+// Class is the lowest class of account that may run a command.
+func (l *Language) Class(line string) (config.AccountClass, error) {
+	cfg := config.New()
+	_, err := l.table.Match([]cli.Layer{{Mode: l.operator}}, line, cfg)
+	if err == nil {
+		return config.Operator, nil
+	}
+	_, err = l.table.Match([]cli.Layer{{Mode: l.admin}}, line, cfg)
+	return config.Administrator, err
+}
+
 // explain prints an error. If one word is wrong, it prints the line first, with a caret below the word.
 func (l *Language) explain(out io.Writer, line string, err error) {
 	var e *cli.Error

@@ -278,7 +278,9 @@ func (b *toy) Settings() wire.Settings { return wire.Settings{} }
 
 func (b *toy) Health() wire.Health { return wire.Health{} }
 
-func (b *toy) Status(context.Context, string, api.StatusQuery) (any, error) { return nil, nil }
+func (b *toy) Status(context.Context, *api.Session, string, api.StatusQuery) (any, error) {
+	return nil, nil
+}
 
 func (b *toy) Metrics(w io.Writer) error {
 	_, err := io.WriteString(w, "toy 1\n")
