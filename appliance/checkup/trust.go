@@ -12,23 +12,33 @@ import (
 
 // checkTrust looks for networks of Teams that no interface of a gateway trusts.
 func checkTrust(_ context.Context, s *survey, x subject) finding {
-	missing := slices.Clone(config.TeamsPresent)
+	var missing, all []netip.Prefix
 	var path []string
+	line := "trust microsoft-teams"
 	for _, p := range s.peers {
 		if !p.teams || p.gateway != x.owner.gateway || p.test {
 			continue
 		}
 		left := p.conf.Untrusted()
+		if all == nil {
+			all, missing = p.conf.Present(), slices.Clone(left)
+		}
+		if len(all) == 1 { // a cloud of the US government
+			line = "trust " + all[0].String()
+		}
 		missing = slices.DeleteFunc(missing, func(n netip.Prefix) bool { return !slices.Contains(left, n) })
 		if path == nil && len(left) > 0 {
-			path = []string{"configure", "context cs " + p.conf.Context, "interface sip " + p.conf.Name, "trust microsoft-teams", "end"}
+			path = []string{"configure", "context cs " + p.conf.Context, "interface sip " + p.conf.Name, line, "end"}
 		}
 	}
 	if len(missing) == 0 {
-		return ok("calls of all networks of Teams are taken: " + listed(config.TeamsPresent))
+		return ok("calls of all networks of Teams are taken: " + listed(all))
 	}
-	return finding{}.fails("calls from %s are dropped: no interface of the gateway trusts that network", listed(missing)).paste(path...).
-		by("Teams calls from any of its networks. `trust microsoft-teams` stands for all of them.")
+	f := finding{}.fails("calls from %s are dropped: no interface of the gateway trusts that network", listed(missing)).paste(path...)
+	if len(all) == 1 {
+		return f.by("This cloud of Microsoft calls from a network of its own.")
+	}
+	return f.by("Teams calls from any of its networks. `trust microsoft-teams` stands for all of them.")
 }
 
 // need is what an access list has to let pass.

@@ -51,4 +51,14 @@ func TestNetworksOfTeamsThatAreNotTrusted(t *testing.T) {
 			t.Errorf("%v: %v", c.trust, got)
 		}
 	}
+	for host, network := range map[string]string{"sip.pstnhub.gov.teams.microsoft.us": "52.127.88.0/21", "SIP.pstnhub.dod.teams.microsoft.us.": "52.127.64.0/21"} {
+		i := &SIPInterface{Remote: HostPort{Host: host}, Trust: []Source{{Teams: true}}}
+		if got := i.Untrusted(); len(got) != 1 || got[0].String() != network {
+			t.Errorf("%s does not trust %v, it needs %s", host, got, network)
+		}
+		i.Trust = append(i.Trust, source(network))
+		if got := i.Untrusted(); len(got) != 0 {
+			t.Errorf("%s does not trust %v", host, got)
+		}
+	}
 }

@@ -13,11 +13,28 @@ var TeamsSignalling = []netip.Prefix{netip.MustParsePrefix("52.112.0.0/14"), net
 // TeamsPresent are the networks of TeamsSignalling that Microsoft names today: whoever trusts them all loses no call.
 var TeamsPresent = []netip.Prefix{netip.MustParsePrefix("52.112.0.0/14"), netip.MustParsePrefix("52.122.0.0/15")}
 
-// Untrusted returns those networks of TeamsPresent that the interface does not trust as a whole.
+// TeamsGovernment are the networks of the clouds of the US government, by the domains of their hubs. `trust microsoft-teams` does not
+// mean them: who is served by one cloud needs to trust no other.
+var TeamsGovernment = map[string]netip.Prefix{
+	"pstnhub.gov.teams.microsoft.us": netip.MustParsePrefix("52.127.88.0/21"),
+	"pstnhub.dod.teams.microsoft.us": netip.MustParsePrefix("52.127.64.0/21"),
+}
+
+// Present are the networks from which the hub of an interface may call.
+func (i *SIPInterface) Present() []netip.Prefix {
+	for domain, network := range TeamsGovernment {
+		if strings.HasSuffix("."+strings.ToLower(strings.TrimSuffix(i.Remote.Host, ".")), "."+domain) {
+			return []netip.Prefix{network}
+		}
+	}
+	return slices.Clone(TeamsPresent)
+}
+
+// Untrusted returns those networks from which the hub may call that the interface does not trust as a whole.
 func (i *SIPInterface) Untrusted() []netip.Prefix {
-	return slices.DeleteFunc(slices.Clone(TeamsPresent), func(need netip.Prefix) bool {
+	return slices.DeleteFunc(i.Present(), func(need netip.Prefix) bool {
 		return slices.ContainsFunc(i.Trust, func(s Source) bool {
-			return s.Teams || s.Prefix.IsValid() && s.Prefix.Bits() <= need.Bits() && s.Prefix.Contains(need.Addr())
+			return s.Teams && ofTeams(need) || s.Prefix.IsValid() && s.Prefix.Bits() <= need.Bits() && s.Prefix.Contains(need.Addr())
 		})
 	})
 }

@@ -18,7 +18,11 @@ func checkTeams(c *checker) {
 		}
 		if n := narrowTrust(i); n >= 0 {
 			w := c.at(i, "Trust", n)
-			c.add(w, Warning, "Teams signals from 52.112.0.0/14 and 52.122.0.0/15: calls from its other data centres are dropped", "trust microsoft-teams")
+			if networks := i.Present(); len(networks) == 1 { // a cloud of the US government
+				c.add(w, Warning, fmt.Sprintf("this cloud of Microsoft signals from %s: calls from there are dropped", networks[0]), "trust "+networks[0].String())
+			} else {
+				c.add(w, Warning, "Teams signals from 52.112.0.0/14 and 52.122.0.0/15: calls from its other data centres are dropped", "trust microsoft-teams")
+			}
 		}
 		if v := i.VoIP.In(c.cfg); v != nil && v.SRTP != "forced" {
 			c.add(c.at(v, "SRTP"), Warning, "Teams takes SRTP only", "srtp transmission forced")
