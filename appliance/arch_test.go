@@ -107,6 +107,7 @@ var floors = map[string]string{
 	"console/edit":    "pasted printable",
 
 	"upload": "",
+	"wizard": "cli config",
 	".":      "api api/wire health lang lang/check logs release store system timeline ../board",
 
 	"../board":          "",
