@@ -76,6 +76,7 @@ var floors = map[string]string{
 	"release":     "",
 	"timeline":    "status",
 	"traffic":     "status",
+	"trend":       "status",
 	"overload":    "status",
 	"party":       "config route sipmsg",
 	"negotiation": "config sdp srtp",
@@ -93,7 +94,7 @@ var floors = map[string]string{
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup internalca issuers " +
-		"records capture voice pcapng bans exporter hep snmp traffic watch " +
+		"records capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages " +
 		"firmware drain ",
 	"api":      "health plural config cli lang lang/device sipcount system api/wire printable status",

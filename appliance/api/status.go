@@ -71,6 +71,7 @@ var parts = map[string]part{
 	"snmp":            {"show snmp", one(device.Box.SNMP)},
 	"system":          {"show system", one(device.Box.System)},
 	"traffic":         {"show calls statistics", traffic},
+	"trend":           {"show system", one(device.Box.Trend)},
 	"unknown-issuers": {"show pki trusted", many(device.Box.UnknownIssuers)},
 }
 

@@ -12,6 +12,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/status"
+	"viaduct/appliance/trend"
 	"viaduct/appliance/watch"
 )
 
@@ -41,7 +42,10 @@ func (s *System) watch(ctx context.Context) error {
 	for n := 0; ; n++ {
 		s.watchStore()
 		s.watchSockets()
-		s.eye.Look(s.sight())
+		box := s.System()
+		seen := s.sight(box)
+		s.eye.Look(seen)
+		s.trend.Look(s.sample(box, seen))
 		if n%4 == 0 {
 			s.eye.Certificates(s.Running(), s, time.Now())
 		}
@@ -62,8 +66,7 @@ func (s *System) watch(ctx context.Context) error {
 }
 
 // sight is what the watch sees now. What cannot be read is in the log, and empty.
-func (s *System) sight() watch.Sight {
-	box := s.System()
+func (s *System) sight(box status.System) watch.Sight {
 	neighbours, err := s.Neighbours()
 	if err != nil {
 		s.log.Warn("neighbours not read", "err", err)
@@ -71,6 +74,15 @@ func (s *System) sight() watch.Sight {
 	return watch.Sight{
 		Now: time.Now(), Config: s.Running(), Registrations: s.Registrations(), Peers: s.Peers(), Calls: s.Calls(), Clock: s.Clock(), Overload: s.sip.Overload(),
 		Pools: s.licenses.Table(), Peaks: s.licenses.Peaks(), Bans: s.Bans(), Network: s.network(), Neighbours: neighbours, Temperature: box.Temperature, Flash: box.Flash,
+	}
+}
+
+// sample is what the trend keeps of the same moment.
+func (s *System) sample(box status.System, seen watch.Sight) trend.Sample {
+	ended, failed := s.traffic.Ended()
+	return trend.Sample{
+		At: seen.Now.Sub(s.start), Calls: len(seen.Calls), Ended: ended, Failed: failed, Pools: seen.Pools, Registrations: seen.Registrations, Peers: seen.Peers,
+		Processors: box.Processors, Memory: box.Memory, RAM: box.RAM,
 	}
 }
 

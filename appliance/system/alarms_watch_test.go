@@ -1,6 +1,7 @@
 package system
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -100,5 +101,21 @@ func TestWhichNamesAreAskedFor(t *testing.T) {
 `))
 	if got := peersByName(cfg); !slices.Equal(got, []string{"pbx.example", "sip.pstnhub.microsoft.com"}) {
 		t.Errorf("%q", got)
+	}
+}
+
+// The watch feeds the trend: what a box does now is in it after one look.
+func TestTheWatchFeedsTheTrend(t *testing.T) {
+	s := boxOf(t, named(t, "sim"), t.TempDir(), "")
+	if d := s.Trend(); len(d.Points) != 0 {
+		t.Fatalf("%+v", d)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop() // the watch looks once before it waits
+	if err := s.watch(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if d := s.Trend(); len(d.Points) != 1 || d.Points[0].Memory == 0 || d.Points[0].RAMFree == 0 || d.Points[0].At.After(time.Now().Add(time.Second)) {
+		t.Errorf("%+v", d)
 	}
 }

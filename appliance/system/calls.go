@@ -59,6 +59,9 @@ func (s *System) Traffic(last time.Duration) status.Traffic { return s.traffic.L
 // TrafficTotals counts the calls since the start.
 func (s *System) TrafficTotals() status.TrafficTotals { return s.traffic.Totals() }
 
+// Trend is how the box did over the last day.
+func (s *System) Trend() status.Trend { return s.trend.Day(time.Since(s.start), time.Now()) }
+
 // record takes the record of a call that has ended; it does not wait.
 func (s *System) record(r status.Record) {
 	s.traffic.Count(r)

@@ -53,6 +53,7 @@ import (
 	"viaduct/appliance/store"
 	"viaduct/appliance/timeline"
 	"viaduct/appliance/traffic"
+	"viaduct/appliance/trend"
 	"viaduct/appliance/voice"
 	"viaduct/appliance/watch"
 	"viaduct/board"
@@ -94,6 +95,7 @@ type System struct {
 	moved    chan struct{} // one token: the clock was stepped
 	archive  *records.Archive
 	traffic  *traffic.Book
+	trend    trend.Trend
 	licenses *license.Manager
 	health   health.Tracker
 	sessions diag.Sessions

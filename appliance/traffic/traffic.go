@@ -129,6 +129,13 @@ func (b *Book) Last(d time.Duration) status.Traffic {
 	return t
 }
 
+// Ended counts the calls since the start, and those of them that nobody answered.
+func (b *Book) Ended() (calls, failed int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total.calls, b.total.calls - b.total.answered
+}
+
 // Totals returns the calls since the start.
 func (b *Book) Totals() status.TrafficTotals {
 	b.mu.Lock()

@@ -54,6 +54,8 @@ type Traffic interface {
 	Traffic(last time.Duration) status.Traffic
 	// TrafficTotals counts the calls since the start.
 	TrafficTotals() status.TrafficTotals
+	// Trend is how the box did over the last day, point by point.
+	Trend() status.Trend
 }
 
 // Checkup finds out whether calls can work.
