@@ -107,6 +107,8 @@ var floors = map[string]string{
 	"console/block":   "api/wire pasted",
 	"console/edit":    "pasted printable",
 
+	"web/draw": "",
+
 	"upload": "",
 	"wizard": "cli config",
 	".":      "api api/wire health lang lang/check logs release store system timeline ../board",
