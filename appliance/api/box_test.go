@@ -17,6 +17,7 @@ import (
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
 
@@ -227,7 +228,7 @@ func TestAChosenPasswordIsSaved(t *testing.T) {
 			cfg.Accounts = []*config.Account{{Class: config.Administrator, Name: "anna", Password: hash(t, "start"), Change: true}}
 			box := &choosing{accounts: accounts{cfg: cfg}, startup: c.startup}
 			r := NewBackend(lang.New(), box).Login(t.Context(), wire.LoginRequest{User: "anna", Password: "start", NewPassword: "a good one", Remote: true})
-			if !r.OK || (r.Banner == passwordSaved) != c.saved {
+			if !r.OK || (r.Banner == command.PasswordChanged(true)) != c.saved {
 				t.Errorf("%+v", r)
 			}
 			if got := strings.ReplaceAll(box.startup, string(box.cfg.Accounts[0].Password), "HASH"); got != c.want {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"errors"
 	"net/netip"
 	"strings"
 	"time"
@@ -12,10 +11,9 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"viaduct/appliance/api/wire"
-	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
-	"viaduct/appliance/lang"
+	"viaduct/appliance/lang/command"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
@@ -138,22 +136,13 @@ func (b *backend) login(r wire.LoginRequest) wire.LoginReply {
 	case r.NewPassword == "":
 		return wire.LoginReply{Change: true, User: r.User}
 	}
-	if err := b.setPassword(a, r); err != nil {
+	saved, err := b.lang.ChoosePassword(b.box, a, r.TTY, r.Password, r.NewPassword)
+	if err != nil {
 		return wire.LoginReply{Change: true, User: r.User, Banner: err.Error()}
 	}
-	in.Banner = passwordSaved
-	if saved, err := b.lang.SaveAccount(b.box, a.Name); err != nil || !saved {
-		in.Banner = passwordRunning
-	}
+	in.Banner = command.PasswordChanged(saved)
 	return in
 }
-
-// What is said of a password that was chosen at a login. It is kept over a restart where that touches nothing but the account:
-// who has just got in over the network must get in again after a power cut, and nobody saves a configuration for a password.
-const (
-	passwordSaved   = "The new password is in force, and saved."
-	passwordRunning = "The new password is in force; `copy running-config startup-config` keeps it over a restart."
-)
 
 // Health is how the box does.
 func (b *backend) Health() wire.Health { return wire.Health{Unfit: b.box.Unfit()} }
@@ -166,33 +155,6 @@ func (b *backend) Settings() wire.Settings {
 // openDoor is said to whoever gets in without an account.
 const openDoor = "No account has a password yet: this line is open to everybody, and nobody gets in over the network.\n" +
 	"Set one: enable, configure, superuser NAME password PASSWORD; and keep it: copy running-config startup-config"
-
-// shortestPassword is how many characters a password must have that is chosen at a login.
-const shortestPassword = 8
-
-// setPassword gives an account the password that its owner has chosen.
-func (b *backend) setPassword(a *config.Account, r wire.LoginRequest) error {
-	switch {
-	case r.NewPassword == r.Password:
-		return errors.New("the new password is the old one")
-	case len([]rune(r.NewPassword)) < shortestPassword:
-		return errors.New("the new password is too short: 8 characters at least")
-	case strings.ContainsFunc(r.NewPassword, func(c rune) bool { return c < ' ' || c == 0x7f }):
-		return errors.New("the new password holds a character that cannot be typed")
-	}
-	s := &lang.Session{Mode: []string{"enable", "configure"}, User: a.Name, Class: config.Superuser, TTY: r.TTY}
-	var out bytes.Buffer
-	line := string(a.Class) + " " + cli.Quote(a.Name) + " password " + quoted(r.NewPassword)
-	if _, err := b.lang.Exec(context.Background(), b.box, s, line, nil, &out); err != nil {
-		return errors.New("the new password is not taken: " + err.Error())
-	}
-	return nil
-}
-
-// quoted keeps a password that looks like a keyword, or like a quotation, one word.
-func quoted(password string) string {
-	return cli.Quote(" " + password)[:1] + cli.Quote(" " + password)[2:]
-}
 
 // hasKey reports whether a public key (in its wire form) is one of the account's.
 func hasKey(cfg *config.Config, name string, key []byte) bool {

@@ -29,7 +29,10 @@ const (
 
 // StatusQuery narrows a part of the status.
 type StatusQuery struct {
-	Last int // of the records: so many of them
+	Last int // of the records, or of what else is a list of the past: so many of them
+	// Account, Since and Before narrow the trail; a zero time is no bound.
+	Account       string
+	Since, Before time.Time
 }
 
 // ask is the question for one part. Its error is of the moment: the kernel or the medium does not answer.
@@ -43,8 +46,11 @@ type part struct {
 
 // parts has one entry for each part of the status.
 var parts = map[string]part{
+	"accounts":        {"show accounts", accountList},
 	"acme":            {"show acme", many(device.Box.ACME)},
 	"alarms":          {"show alarms", many(device.Box.Alarms)},
+	"alarms-history":  {"show alarms history", alarmHistory},
+	"audit":           {"show audit", audit},
 	"bans":            {"show bans", many(device.Box.Bans)},
 	"calendar":        {"show pki calendar", one(device.Box.Calendar)},
 	"call-records":    {"show call-records", one(device.Box.CallArchive)},
@@ -57,7 +63,7 @@ var parts = map[string]part{
 	"images":          {"show system images", images},
 	"internal-ca":     {"show pki internal-ca", one(device.Box.InternalCA)},
 	"interfaces":      {"show ip interface", many(device.Box.IPInterfaces)},
-	"keys":            {"show pki", many(device.Box.PKI)},
+	"keys":            {"show pki", keys},
 	"licenses":        {"show system licenses", one(device.Box.Licenses)},
 	"name-servers":    {"check all", many(device.Box.NameServers)},
 	"neighbours":      {"show arp", neighbours},
@@ -70,6 +76,7 @@ var parts = map[string]part{
 	"sessions":        {"show users", many(device.Box.Sessions)},
 	"snmp":            {"show snmp", one(device.Box.SNMP)},
 	"system":          {"show system", one(device.Box.System)},
+	"tls-profiles":    {"show pki", tlsProfiles},
 	"traffic":         {"show calls statistics", traffic},
 	"trend":           {"show system", one(device.Box.Trend)},
 	"unknown-issuers": {"show pki trusted", many(device.Box.UnknownIssuers)},
@@ -163,7 +170,16 @@ func (h handler) status(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	q := StatusQuery{Last: usualRecords}
+	q := StatusQuery{Last: usualRecords, Account: r.URL.Query().Get("account")}
+	for name, into := range map[string]*time.Time{"since": &q.Since, "before": &q.Before} {
+		text := r.URL.Query().Get(name)
+		t, err := time.Parse(time.RFC3339, text)
+		if text != "" && err != nil {
+			fail(w, http.StatusBadRequest, fmt.Errorf("%s=%s is not a time as 2026-11-30T08:00:00Z", name, strings.ToValidUTF8(text, "?")))
+			return
+		}
+		*into = t
+	}
 	if last := r.URL.Query().Get("last"); last != "" {
 		n, err := strconv.Atoi(last)
 		if err != nil || n < 1 || n > mostRecords {

@@ -370,6 +370,26 @@ func (c *Config) OpenDoor() bool {
 	return !slices.ContainsFunc(c.Accounts, func(a *Account) bool { return a.Password != "" })
 }
 
+// ManagingClass is the class that an account needs to manage accounts. Until there is a superuser, every administrator manages them.
+func (c *Config) ManagingClass() AccountClass {
+	if slices.ContainsFunc(c.Accounts, func(a *Account) bool { return a.Class == Superuser }) {
+		return Superuser
+	}
+	return Administrator
+}
+
+// Managers are the accounts that can log in over the network and manage accounts.
+func (c *Config) Managers() (list []*Account) {
+	class := c.ManagingClass()
+	for _, a := range c.Accounts {
+		key := slices.ContainsFunc(c.PublicKeys, func(k *PublicKey) bool { return k.Account == a.Name })
+		if a.Class == class && (key || a.Password != "") {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
 // Secret is a value that is masked wherever an operator looks and never logged.
 type Secret string
 

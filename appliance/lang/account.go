@@ -1,11 +1,15 @@
 package lang
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
+	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/lang/command"
@@ -45,4 +49,45 @@ func (l *Language) SaveAccount(box device.Box, name string) (saved bool, err err
 		return false, fmt.Errorf("write %s: %w", command.StartupConfig, err)
 	}
 	return true, nil
+}
+
+// leavesManager refuses a change after which nobody could manage accounts any more, to those who come with an account: whoever stands at
+// the box without one gets in again.
+func (c *call) leavesManager(before, after *config.Config) error {
+	managers := before.Managers()
+	if c.Session.User == "" || len(managers) == 0 || len(after.Managers()) > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s is the last account that can log in and manage accounts: give another one the class %s and a password first", managers[0].Name, before.ManagingClass())
+}
+
+// shortestPassword is how many characters a password must have that its owner chooses.
+const shortestPassword = 8
+
+// ChoosePassword gives an account the password that its owner has chosen in place of the old one, and reports whether it is saved, too: who got
+// in over the network must get in again after a power cut, and nobody saves a configuration for a password.
+func (l *Language) ChoosePassword(box device.Box, a *config.Account, tty, old, password string) (saved bool, err error) {
+	switch {
+	case password == old:
+		return false, errors.New("the new password is the old one")
+	case len([]rune(password)) < shortestPassword:
+		return false, errors.New("the new password is too short: 8 characters at least")
+	case strings.ContainsFunc(password, func(c rune) bool { return c < ' ' || c == 0x7f }):
+		return false, errors.New("the new password holds a character that cannot be typed")
+	}
+	s := &Session{Mode: []string{"enable", "configure"}, User: a.Name, Class: config.Superuser, TTY: tty}
+	var out bytes.Buffer
+	line := string(a.Class) + " " + cli.Quote(a.Name) + " password " + quoted(password)
+	if _, err := l.Exec(context.Background(), box, s, line, nil, &out); err != nil {
+		return false, errors.New("the new password is not taken: " + err.Error())
+	}
+	if saved, err = l.SaveAccount(box, a.Name); err != nil {
+		return false, nil // it is in force: a restart would bring the old one back, which is said
+	}
+	return saved, nil
+}
+
+// quoted keeps a password that looks like a keyword, or like a quotation, one word.
+func quoted(password string) string {
+	return cli.Quote(" " + password)[:1] + cli.Quote(" " + password)[2:]
 }

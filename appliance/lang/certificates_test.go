@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"io"
 	"io/fs"
 	"math/big"
 	"strings"
@@ -390,6 +391,43 @@ func TestAnECKeyIsNotImportedForTeams(t *testing.T) {
 		refused := strings.Contains(out.String(), "of type EC P-256: Microsoft Teams takes RSA only") && strings.Contains(out.String(), "nothing stored")
 		if taken := len(b.names) == 1; taken != c.taken || refused == c.taken {
 			t.Errorf("%s: stored %v, says %q", c.what, b.names, out.String())
+		}
+	}
+}
+
+// storing is a box with two certificates, which can be erased.
+type storing struct {
+	*box
+	erased int
+}
+
+func (*storing) PKI() []status.Key {
+	return []status.Key{{Kind: status.KeyCertificate, Name: "MINE"}, {Kind: status.KeyCertificate, Name: "SPARE"}}
+}
+func (e *storing) DeletePKI(status.KeyKind, string) error { e.erased++; return nil }
+
+func TestWhatIsInUseIsErasedAfterAQuestion(t *testing.T) {
+	l := New()
+	b := &storing{box: boxWith(t, l, "profile tls PF\n own-certificate 1 pki:certificate/MINE\nprofile acme MINE\n name sbc.example.com\n")}
+	for _, c := range []struct {
+		line  string
+		yes   bool
+		asked string
+	}{
+		{"erase pki:certificate/MINE", false, "pki:certificate/MINE is in use: profile tls PF, profile acme MINE. Erase it? [yes/no] "},
+		{"erase pki:certificate/MINE", true, ""},
+		{"erase pki:certificate/MINE force", false, ""},
+		{"erase pki:certificate/SPARE", false, ""},
+	} {
+		before := b.erased
+		r, err := l.Exec(t.Context(), b, &Session{Mode: []string{"enable"}, Class: config.Administrator, Yes: c.yes}, c.line, nil, io.Discard)
+		switch asked := r.Collect; {
+		case err != nil:
+			t.Errorf("%s: %v", c.line, err)
+		case c.asked == "" && (asked != nil || b.erased != before+1):
+			t.Errorf("%s: %+v, erased %d", c.line, asked, b.erased)
+		case c.asked != "" && (asked == nil || asked.Prompt != c.asked || b.erased != before):
+			t.Errorf("%s: %+v, erased %d", c.line, asked, b.erased)
 		}
 	}
 }

@@ -207,6 +207,9 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 	before := l.doomed(c, w, m)
 	err := c.Box.Mutate(func(old *config.Config) (*config.Config, error) {
 		changed, err := l.apply(old, w, m, draftOf(c.Box))
+		if err == nil && traitsOf(m.Stmt).accounts {
+			err = c.leavesManager(old, changed)
+		}
 		c.Result.Changed = changed != old
 		return changed, err
 	})

@@ -45,7 +45,7 @@ func (busyBox) IPInterfaces() []status.IPInterface {
 func (busyBox) Licenses() status.Licenses {
 	return status.Licenses{Serial: "00A0BA0F2439", Pools: []status.Pool{{Name: "sip-sessions", BuiltIn: 4, Installed: 20, Leased: 57, Total: 81, Alloc: 1, Free: 80}, {Name: "srtp-channels", BuiltIn: 8, Installed: 20, Total: 28, Free: 28}},
 		Features: []status.Feature{{Name: "sip-tls-srtp", Enabled: true}, {Name: "transcoding", Enabled: false}},
-		Keys:     []status.LicenseKey{{Key: "AQEAFAAA", About: "license 17: 20 sip-sessions, any system, of issuer lab"}, {Key: "BBBB", About: "not in force: the issuer is unknown"}}}
+		Keys:     []status.LicenseKey{{Key: "AQEAFAAA", ID: "f90fe3dd9d", About: "license 17: 20 sip-sessions, any system, of issuer lab"}, {Key: "BBBB", ID: "a7851e709e", About: "not in force: the issuer is unknown"}}}
 }
 
 func (busyBox) EraseLicense(key string) (string, error) {
@@ -289,7 +289,7 @@ func TestAdministratorsSeeAndEraseLicenseKeys(t *testing.T) {
 	l, b := New(), busyBox{newBox()}
 	s := &Session{Class: config.Administrator, Mode: []string{"enable"}}
 	for line, want := range map[string]string{
-		"show system licenses detail 1": "\n# license 17: 20 sip-sessions, any system, of issuer lab\ninstall license AQEAFAAA\n\n# not in force: the issuer is unknown\ninstall license BBBB\n",
+		"show system licenses detail 1": "\n# license 17: 20 sip-sessions, any system, of issuer lab (ID f90fe3dd9d)\ninstall license AQEAFAAA\n\n# not in force: the issuer is unknown (ID a7851e709e)\ninstall license BBBB\n",
 		"erase license BBBB":            "erased: license 18: 1 srtp-channels\n",
 		"erase license CCCC":            "% erase license: no such key is installed\n",
 	} {

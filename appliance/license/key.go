@@ -138,7 +138,7 @@ func systemID(serial string) (id [6]byte) {
 		return [6]byte(b)
 	}
 	sum := sha256.Sum256([]byte(clean))
-	return [6]byte(sum[:6])
+	return [6]byte(sum[:5])
 }
 
 // issuer signs license keys.
@@ -188,4 +188,11 @@ func Authorities(configured []*config.LicenseAuthority) (list []Authority) {
 		list = append(list, Authority{i.name, i.key})
 	}
 	return list
+}
+
+// ID names a key without giving it away: whoever has the key could install it elsewhere. It is shorter than a serial number of a box, which
+// may stand in the same comment line.
+func ID(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:5])
 }

@@ -22,6 +22,32 @@ type Key struct {
 	NotAfter  time.Time `json:"not_after,omitzero"`
 	Announced time.Time `json:"announced,omitzero"` // since when its end is announced as near
 	Chain     int       `json:"chain,omitempty"`    // certificates in this item
+
+	Links    []ChainLink  `json:"links,omitempty"` // those certificates, from the first one to its issuers
+	Root     string       `json:"root,omitempty"`  // where the chain ends, if the box knows that root
+	DaysLeft *int         `json:"days_left,omitempty"`
+	UsedBy   []string     `json:"used_by,omitempty"` // blocks of the configuration that name it
+	Problems []KeyProblem `json:"problems,omitempty"`
+}
+
+// KeyProblem is what speaks against a certificate or a key.
+type KeyProblem struct {
+	Severity string `json:"severity"` // "warning" or "note"
+	Text     string `json:"text"`
+	Cure     string `json:"cure,omitempty"`  // a line that mends it
+	Where    string `json:"where,omitempty"` // the block that uses it so; "": it is so wherever it is used
+}
+
+// TLSProfile is which certificates and key of the store are shown together, and to whom.
+type TLSProfile struct {
+	Name       string       `json:"name"`
+	Teams      bool         `json:"teams"`   // it faces Microsoft Teams
+	UsedBy     []string     `json:"used_by"` // blocks of the configuration
+	PrivateKey string       `json:"private_key,omitempty"`
+	Own        []string     `json:"own"`     // the certificate that it shows, then the rest of its chain
+	Trusted    []string     `json:"trusted"` // none: the built-in roots of Microsoft and DigiCert
+	Missing    []string     `json:"missing"` // of these, what is not in the store
+	Problems   []KeyProblem `json:"problems"`
 }
 
 // UnknownIssuer is the certificate at which the chain of a peer ended, and which is no trust anchor.
@@ -151,8 +177,16 @@ type Feature struct {
 	Enabled bool   `json:"enabled"`
 }
 
-// LicenseKey is one installed key. The key itself never leaves the box as JSON: it could be installed elsewhere.
+// LicenseKey is one installed key. The key itself never leaves the box as JSON: it could be installed elsewhere. Its ID names it.
 type LicenseKey struct {
-	Key   string `json:"-"`
-	About string `json:"about"`
+	Key     string    `json:"-"`
+	ID      string    `json:"id"`
+	About   string    `json:"about"`
+	InForce bool      `json:"in_force"`
+	Kind    string    `json:"kind,omitempty"` // of one in force, as everything below
+	Count   int       `json:"count,omitempty"`
+	Serial  uint32    `json:"serial,omitempty"`
+	System  string    `json:"system,omitempty"` // the only box that it is for; "": any
+	Issuer  string    `json:"issuer,omitempty"`
+	Expires time.Time `json:"expires,omitzero"` // its last day
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/chains"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/lang/device"
@@ -176,7 +177,7 @@ func (s *System) PKI() []status.Key {
 		item := status.Key{Kind: k.Kind, Name: k.Name}
 		if chain, err := s.store.Certificates(k.Name); k.Kind == status.KeyCertificate && err == nil {
 			item = certificateItem(k.Kind, k.Name, chain[0])
-			item.Chain = len(chain)
+			item.Chain, item.Links = len(chain), linksOf(chain)
 		}
 		if key, err := s.store.PrivateKey(k.Name); k.Kind == status.KeyPrivate && err == nil {
 			item.KeyType = pki.KeyType(key.Public())
@@ -192,6 +193,20 @@ func (s *System) PKI() []status.Key {
 func certificateItem(kind status.KeyKind, name string, c *x509.Certificate) status.Key {
 	d := pki.Describe(c)
 	return status.Key{Kind: kind, Name: name, KeyType: d.Key, Subject: d.Subject, Names: d.Names, Issuer: d.Issuer, NotAfter: d.NotAfter, Announced: pki.Announced(c), Chain: 1}
+}
+
+// linksOf describes the certificates of one item, from the first one to its issuers. What is no part of that chain comes last.
+func linksOf(list []*x509.Certificate) (links []status.ChainLink) {
+	chain := pki.Chain(list[0], list[1:])
+	for _, c := range list {
+		if !slices.ContainsFunc(chain, c.Equal) {
+			chain = append(chain, c)
+		}
+	}
+	for _, c := range chain {
+		links = append(links, chains.LinkOf(c))
+	}
+	return links
 }
 
 // republish publishes the same configuration as a new snapshot, because a key or certificate that it names has changed.

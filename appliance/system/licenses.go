@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"viaduct/appliance/health"
@@ -24,12 +25,14 @@ func (s *System) InstallLicense(key string) (string, error) {
 	return l.String(), nil
 }
 
-// EraseLicense removes a key, in force or not, and returns its description. Calls go on.
+// EraseLicense removes a key, in force or not, by itself or by its ID, and returns its description. Calls go on.
 func (s *System) EraseLicense(key string) (string, error) {
 	keys, _ := s.store.Licenses()
-	if !slices.Contains(keys, key) {
+	at := slices.IndexFunc(keys, func(k string) bool { return k == key || strings.EqualFold(license.ID(k), key) })
+	if at < 0 {
 		return "", errors.New("no such key is installed; `show system licenses detail 1` lists them")
 	}
+	key = keys[at]
 	if err := s.store.RemoveLicense(key); err != nil {
 		return "", err
 	}
@@ -86,9 +89,13 @@ func (s *System) Licenses() status.Licenses {
 
 // about describes what a key gives, or why it is not in force.
 func (s *System) about(key string) status.LicenseKey {
+	about := status.LicenseKey{Key: key, ID: license.ID(key)}
 	l, err := license.Verify(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities)
 	if err != nil {
-		return status.LicenseKey{Key: key, About: "not in force: " + err.Error()}
+		about.About = "not in force: " + err.Error()
+		return about
 	}
-	return status.LicenseKey{Key: key, About: l.String() + ", of issuer " + l.Issuer}
+	about.About, about.InForce = l.String()+", of issuer "+l.Issuer, true
+	about.Kind, about.Count, about.Serial, about.System, about.Issuer, about.Expires = string(l.Kind), l.Count, l.Serial, l.System, l.Issuer, l.Expires
+	return about
 }

@@ -196,7 +196,7 @@ func (pg Page) Licenses(l status.Licenses, keys, masked bool) {
 		if !keys {
 			break
 		}
-		pg.Printf("\n# %s\n", k.About)
+		pg.Printf("\n# %s (ID %s)\n", k.About, k.ID)
 		if !masked {
 			pg.Printf("install license %s\n", k.Key)
 		}

@@ -57,19 +57,28 @@ func (c *checker) onlySyslog(t *config.TLSProfile) bool {
 // identity reports the findings of package pki about a profile's certificates and key, at the lines that name them.
 func (c *checker) identity(t *config.TLSProfile) {
 	for _, f := range pki.Check(t, c.env.PKI, c.cfg.FacesTeams(t), c.env.Now) {
-		w, severity := c.at(t, f.Field, f.Index), Warning
-		if f.Severity == "note" {
-			severity = Note
-		}
-		if errors.Is(f.Err, fs.ErrNotExist) {
-			c.notImported(w, t, f)
-			continue
-		}
-		c.add(w, severity, f.Text, "")
+		c.finding(c.at(t, f.Field, f.Index), t, f)
 	}
-	if c.env.Calendar == nil {
+	if c.env.Calendar != nil {
+		c.successor(t)
+	}
+}
+
+// finding reports one of them.
+func (c *checker) finding(w Where, t *config.TLSProfile, f pki.Finding) {
+	severity := Warning
+	if f.Severity == "note" {
+		severity = Note
+	}
+	if errors.Is(f.Err, fs.ErrNotExist) {
+		c.notImported(w, t, f)
 		return
 	}
+	c.add(w, severity, f.Text, "")
+}
+
+// successor says what the calendar has about the certificate that comes after the one of a profile.
+func (c *checker) successor(t *config.TLSProfile) {
 	chain, first := pki.Shown(t, c.env.PKI)
 	for _, n := range c.env.Calendar.Successor(chain, c.cfg.FacesTeams(t)) {
 		c.add(c.at(t, "Own", first), Note, fmt.Sprintf("the successor of this certificate %s (%s: %s)", n.Means, n.Date, n.Text), "")

@@ -40,6 +40,8 @@ type Language interface {
 	Walk(cfg *config.Config, masked bool, f func(*cli.Printed))
 	// Problems returns those of the running configuration.
 	Problems(box device.Box) []check.Problem
+	// ChoosePassword gives an account the password that its owner has chosen.
+	ChoosePassword(box device.Box, a *config.Account, tty, old, password string) (saved bool, err error)
 }
 
 // Place is where a session stands. Commands move it.

@@ -29,6 +29,7 @@ func Operator() []cli.Line {
 		worded(command("check federation <domain:host> [json]", "Find out whether a domain can be reached by SIP federation: its SRV record, the name, the certificate and the answer of its edge", checkFederation),
 			"federation", "What a partner of SIP federation needs of a domain", "json", "The outcome as JSON, when all is done"),
 		command("who", "Show who is logged in", who),
+		command("change password", "Give your account another password", changePassword),
 		command("show users", "Who is logged in", who),
 	}, showCommands()...)
 }
@@ -59,9 +60,9 @@ func Admin() []cli.Line {
 		command("no pki trust <sum:fingerprint>", "Stop trusting an imported certificate, by its SHA-256, in all profiles, and delete it", untrustIssuer),
 		command("acme renew <name:acme>", "Order the certificate of a profile acme now", renewACME),
 		command("acme test <name:acme>", "Go through every step of an order, and take nothing into use: with Let's Encrypt at its staging directory, with another authority up to the challenge", testACME),
-		command("erase <what>", "Delete a certificate or a private key", erasePKI),
+		command("erase <what> [force]", "Delete a certificate or a private key; it asks first about one that is in use, unless force is given", erasePKI),
 		command("install license <key:text>", "Install a license key", installLicense),
-		command("erase license <key:text>", "Remove a license key; calls in progress continue", eraseLicense),
+		command("erase license <key:text>", "Remove a license key, by itself or by its ID in `show system licenses detail 1`; calls in progress continue", eraseLicense),
 		withExample("copy running-config https://192.168.1.20/sbc01.cfg",
 			command("copy <from> <to> [replace] [force]", "Copy a configuration, an image to flash:, a file of PKCS#12 to pki:pkcs12/NAME, or the SIP messages of a call as a capture for Wireshark (call:ID) to a URL; console: means to paste it, http URLs are written with PUT. "+
 				"A copy to the running-config is merged; with replace, it replaces everything after a confirmation. force skips the confirmation, and accepts an older image", copyConfig)),

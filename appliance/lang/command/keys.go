@@ -111,13 +111,28 @@ func exportPKI(c *Call, a *pkiName) error {
 	return err
 }
 
-func erasePKI(c *Call, a *pkiName) error {
+type erasedKey struct {
+	pkiName
+	Force bool
+}
+
+// erasePKI asks before it takes away what something uses.
+func erasePKI(c *Call, a *erasedKey) error {
 	class, name := a.parts()
+	if users := check.KeyUsers(c.Box.Running())[string(a.What)]; len(users) > 0 && c.has(class, name) &&
+		!c.confirmed(a.Force, fmt.Sprintf("%s is in use: %s. Erase it?", a.What, strings.Join(users, ", "))) {
+		return nil
+	}
 	if err := c.Box.DeletePKI(status.KeyKind(class), name); err != nil {
 		return fmt.Errorf("erase %s: %w", name, err)
 	}
 	c.Printf("%s erased\n", a.What)
 	return nil
+}
+
+// has reports whether the key store has something.
+func (c *Call) has(class, name string) bool {
+	return slices.ContainsFunc(c.Box.PKI(), func(k status.Key) bool { return string(k.Kind) == class && k.Name == name })
 }
 
 type fingerprint struct {

@@ -50,16 +50,4 @@ type Collect struct {
 }
 
 // ManagesAccounts reports whether the session may change accounts.
-func (c *Call) ManagesAccounts() bool {
-	return c.Session.May(config.Superuser) || c.Session.openFactory(c.Box.Running())
-}
-
-// openFactory reports whether there is no superuser yet. Until then, every administrator manages accounts.
-func (s *Session) openFactory(cfg *config.Config) bool {
-	for _, a := range cfg.Accounts {
-		if a.Class == config.Superuser {
-			return false
-		}
-	}
-	return s.May(config.Administrator)
-}
+func (c *Call) ManagesAccounts() bool { return c.Session.May(c.Box.Running().ManagingClass()) }

@@ -242,21 +242,6 @@ func clockSync(c *Call, _ *none) error {
 	return nil
 }
 
-// usersOfKeys lists the profiles that use each item of the key store.
-func usersOfKeys(cfg *config.Config) map[string][]string {
-	used := map[string][]string{}
-	for _, t := range cfg.TLS {
-		all := []config.PKIName{t.PrivateKey}
-		for _, o := range t.Own {
-			all = append(all, o.Name)
-		}
-		for _, n := range append(all, t.Trusted...) {
-			used[string(n)] = append(used[string(n)], "profile tls "+t.Name)
-		}
-	}
-	return used
-}
-
 type gatewayArgs struct {
 	Name  string
 	Level int
@@ -319,7 +304,7 @@ func showLicenses(c *Call, a *detail) error {
 // showKeys shows the items of the key store that wanted selects.
 func (c *Call) showKeys(wanted func(status.Key) bool) {
 	keys := slices.DeleteFunc(c.Box.PKI(), func(k status.Key) bool { return !wanted(k) })
-	c.page().Keys(keys, usersOfKeys(c.Box.Running()), c.now())
+	c.page().Keys(keys, check.KeyUsers(c.Box.Running()), c.now())
 }
 
 func showPKI(c *Call, _ *none) error {

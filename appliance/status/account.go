@@ -1,0 +1,22 @@
+package status
+
+import "time"
+
+// Account is somebody who may log in. Passwords and their hashes are never told.
+type Account struct {
+	Name       string      `json:"name"`
+	Class      string      `json:"class"`
+	Password   bool        `json:"password"`           // there is one; without, nobody logs in with it over the network
+	Change     bool        `json:"change,omitempty"`   // the password must be changed at the next login
+	PublicKeys []PublicKey `json:"public_keys"`        // for SSH
+	LoggedIn   time.Time   `json:"logged_in,omitzero"` // since when, at the earliest of its sessions; zero: it is not
+	Sole       bool        `json:"sole,omitempty"`     // nobody else could manage accounts: it can neither go nor lose its class
+}
+
+// PublicKey is a key with which an account logs in over SSH.
+type PublicKey struct {
+	Type    string `json:"type"`
+	Key     string `json:"key"` // as in authorized_keys
+	Comment string `json:"comment,omitempty"`
+	SHA256  string `json:"sha256"` // its fingerprint, as ssh prints it
+}
