@@ -8,7 +8,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.built=$(S
 
 # Debian packages of the independent peers that tests call with, by the program or file that each brings.
 PEERS := sipp:sip-tester baresip:baresip-core twinkle-console:twinkle-console /usr/lib/python3/dist-packages/pylibsrtp:python3-pylibsrtp nft:nftables ssh:openssh-client \
-	qemu-system-aarch64:qemu-system-arm /usr/share/AAVMF/AAVMF_CODE.fd:qemu-efi-aarch64 fsck.fat:dosfstools unsquashfs:squashfs-tools e2fsck:e2fsprogs snmpwalk:snmp snmptrapd:snmptrapd promtool:prometheus tshark:tshark sngrep:sngrep rsyslogd:rsyslog /usr/share/doc/rsyslog-openssl:rsyslog-openssl
+	qemu-system-aarch64:qemu-system-arm /usr/share/AAVMF/AAVMF_CODE.fd:qemu-efi-aarch64 fsck.fat:dosfstools unsquashfs:squashfs-tools e2fsck:e2fsprogs snmpwalk:snmp snmptrapd:snmptrapd promtool:prometheus tshark:tshark sngrep:sngrep rsyslogd:rsyslog chromium:chromium npm:npm /usr/share/doc/rsyslog-openssl:rsyslog-openssl
 
 .PHONY: build run test fuzz bench docs peers image qemu cuts flash clean
 
@@ -54,6 +54,9 @@ peers:
 		root=; [ "$$(id -u)" = 0 ] || root=sudo; \
 		$$root apt-get update -q && DEBIAN_FRONTEND=noninteractive $$root apt-get install -qy --no-install-recommends $$missing; \
 	fi
+	@cmp -s appliance/web/browser/package-lock.json appliance/web/browser/node_modules/of || { \
+		npm ci --prefix appliance/web/browser --ignore-scripts --no-audit --no-fund && \
+		cp appliance/web/browser/package-lock.json appliance/web/browser/node_modules/of; }
 
 # The flashable image of a board: qemu-virt, uefi-arm64, rpi4, rpi5. See docs/image.md.
 BOARD ?= qemu-virt

@@ -100,7 +100,7 @@ var floors = map[string]string{
 	"api":      "health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",
 
-	"console":         "api/wire console/client console/edit console/rescue console/session plural printable source flash",
+	"console":         "api/wire console/client console/edit console/rescue console/session plural printable source flash web",
 	"console/session": "api/wire console/block console/client console/edit console/rescue pasted plural printable",
 	"console/client":  "api/wire upload",
 	"console/rescue":  "console/edit",
@@ -108,6 +108,12 @@ var floors = map[string]string{
 	"console/edit":    "pasted printable",
 
 	"web/draw": "",
+	// Of the web page.
+	"web":        "api/wire console/client health printable source status web/live web/page web/assets web/who",
+	"web/page":   "api/wire config console/client printable web/assets",
+	"web/live":   "",
+	"web/assets": "",
+	"web/who":    "status web/page",
 
 	"upload": "",
 	"wizard": "cli config",
@@ -123,6 +129,7 @@ var floors = map[string]string{
 	"../image/qemu":     "../image",
 	"../image/flash":    "",
 	"lab":               "*",
+	"web/browser":       "*",
 	"lab/cmd/lab":       "*",
 	"interop":           "*",
 	"pki/pkitest":       "",

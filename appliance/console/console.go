@@ -54,7 +54,11 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	var all sync.WaitGroup
-	all.Go(func() { c.telnet(ctx) })
+	all.Go(func() {
+		if err := c.followSettings(ctx); err != nil { // terminals are served all the same
+			c.Log.Error("no web page", "err", err)
+		}
+	})
 	for _, device := range o.Serial {
 		all.Go(func() { c.serial(ctx, device) })
 	}

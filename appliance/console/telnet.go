@@ -13,14 +13,17 @@ import (
 	"viaduct/appliance/console/session"
 )
 
-// settingsEvery is how often sbcd is asked whether Telnet is configured.
-const settingsEvery = 2 * time.Second
-
 // telnetServer is the console over Telnet (RFC 854), while the configuration asks for it: the network can read along. As over SSH,
 // accounts without a password are refused, and wrong passwords ban their source.
 type telnetServer struct {
 	*console
 	lobby lobby
+	port  uint16 // that is served
+	end   func() // ends that
+}
+
+func newTelnetServer(c *console) *telnetServer {
+	return &telnetServer{console: c, lobby: lobby{log: c.Log, name: "telnet", room: maxTelnet, each: maxTelnetOf}}
 }
 
 // How many connections without a login there may be, and how many of one source.
@@ -29,29 +32,29 @@ const (
 	maxTelnetOf = 4
 )
 
-// telnet follows the configuration until the context ends.
-func (c *console) telnet(ctx context.Context) {
-	s := &telnetServer{console: c, lobby: lobby{log: c.Log, name: "telnet", room: maxTelnet, each: maxTelnetOf}}
-	var port uint16
-	stop := func() {}
-	defer func() { stop() }()
-	for ctx.Err() == nil {
-		if now, err := c.client.Settings(ctx); err == nil && now.Telnet != port {
-			stop()
-			stop, port = func() {}, 0
-			if now.Telnet != 0 {
-				if end, err := s.listen(ctx, now.Telnet); err != nil {
-					c.Log.Warn("telnet not served", "err", err)
-				} else {
-					stop, port = end, now.Telnet
-				}
-			}
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(settingsEvery):
-		}
+// apply serves the port that the configuration names now; 0 is none. It is called from one goroutine.
+func (s *telnetServer) apply(ctx context.Context, port uint16) {
+	if port == s.port {
+		return
 	}
+	s.close()
+	if port == 0 {
+		return
+	}
+	end, err := s.listen(ctx, port)
+	if err != nil {
+		s.Log.Warn("telnet not served", "err", err)
+		return
+	}
+	s.end, s.port = end, port
+}
+
+// close ends serving.
+func (s *telnetServer) close() {
+	if s.end != nil {
+		s.end()
+	}
+	s.end, s.port = nil, 0
 }
 
 // listen serves a port until end is called, which waits until all connections have ended.

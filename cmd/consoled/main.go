@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // the box has no zone files
 
 	"viaduct/appliance/console"
 	"viaduct/appliance/printable"

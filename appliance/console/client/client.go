@@ -148,8 +148,16 @@ func refused(r *http.Response) error {
 	if json.NewDecoder(io.LimitReader(r.Body, 64<<10)).Decode(&f) != nil || f.Error == "" {
 		f.Error = r.Status
 	}
-	return fmt.Errorf("sbcd refused the request: %s", f.Error)
+	return &Refused{Status: r.StatusCode, Text: f.Error}
 }
+
+// Refused is the error of a request that sbcd answered without success.
+type Refused struct {
+	Status int    // of HTTP
+	Text   string // a sentence
+}
+
+func (r *Refused) Error() string { return "sbcd refused the request: " + r.Text }
 
 // Exec runs lines and calls each for every answer, in order. Its error is *Down when nothing was run; ErrBroken when the
 // answer ended early, so that the line without an answer may or may not have been run.
@@ -228,15 +236,29 @@ func (c *Client) Banned(ctx context.Context, from netip.Addr) time.Duration {
 // Settings asks what the configuration says about consoles.
 func (c *Client) Settings(ctx context.Context) (wire.Settings, error) {
 	var s wire.Settings
-	body, err := c.do(ctx, http.MethodGet, wire.PathSettings, nil)
+	return s, c.Get(ctx, wire.PathSettings, nil, &s)
+}
+
+// Sign has sbcd sign for a handshake of the web page.
+func (c *Client) Sign(ctx context.Context, q wire.SignRequest) (wire.SignReply, error) {
+	var r wire.SignReply
+	return r, c.call(ctx, wire.PathWebSign, q, &r)
+}
+
+// Get asks for what stands at a path.
+func (c *Client) Get(ctx context.Context, path string, query url.Values, out any) error {
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	body, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {
-		return s, err
+		return err
 	}
 	defer body.Close()
-	if err := json.NewDecoder(body).Decode(&s); err != nil {
-		return s, fmt.Errorf("answer of %s: %w", wire.PathSettings, err)
+	if err := json.NewDecoder(body).Decode(out); err != nil {
+		return fmt.Errorf("answer of %s: %w", path, err)
 	}
-	return s, nil
+	return nil
 }
 
 func (c *Client) call(ctx context.Context, path string, in, out any) error {

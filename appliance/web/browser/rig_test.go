@@ -1,0 +1,345 @@
+package browser
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	_ "crypto/sha256"
+	_ "crypto/sha512"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"viaduct/appliance/api/wire"
+	"viaduct/appliance/console/client"
+)
+
+// patience only ends what hangs.
+const patience = 2 * time.Minute
+
+// password is that of all accounts of a box.
+const password = "correct horse 7"
+
+// accounts are those of every box.
+var accounts = []string{"superuser admin password " + quoted, "administrator technician password " + quoted, "operator viewer password " + quoted}
+
+const quoted = `"` + password + `"`
+
+// programs are sbcd and consoled with the race detector, built once.
+var programs = sync.OnceValues(func() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "viaduct-browser"); err != nil {
+		return "", err
+	}
+	out, err := exec.Command("go", "build", "-race", "-o", dir+"/", "viaduct/cmd/sbcd", "viaduct/cmd/consoled").CombinedOutput()
+	if err != nil {
+		return dir, fmt.Errorf("build: %w: %s", err, out)
+	}
+	return dir, nil
+})
+
+func TestMain(m *testing.M) {
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0 halt_on_error=1")
+	}
+	status := m.Run()
+	if shared.box != nil {
+		shared.box.stop()
+	}
+	endChromium()
+	if dir, _ := programs(); dir != "" {
+		os.RemoveAll(dir)
+	}
+	os.Exit(status)
+}
+
+// box is a real sbcd in a network namespace of its own, and a real consoled, which serves the web page on loopback.
+type box struct {
+	t        testing.TB // of the test that made it
+	dir      string
+	address  netip.AddrPort
+	url      string
+	client   *client.Client // of sbcd
+	asked    atomic.Int64   // requests of consoled that sbcd has answered, without those for the settings
+	sbcd     *program
+	consoled *program
+	socket   *http.Server
+	stop     func()
+}
+
+// program is one that runs, with what it has said.
+type program struct {
+	cmd  *exec.Cmd
+	log  *os.File
+	done chan struct{}
+	err  error
+}
+
+// run starts a program, whose output goes to a file.
+func run(log string, isolated bool, name string, args ...string) (*program, error) {
+	f, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	p := &program{cmd: exec.Command(name, args...), log: f, done: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = f, f
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if isolated {
+		p.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET
+		if uid := os.Geteuid(); uid != 0 {
+			p.cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+			p.cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+			p.cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+		}
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		f.Close()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// end asks a program to end, and returns what the race detector has found.
+func (p *program) end() error {
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		p.cmd.Process.Kill()
+		<-p.done
+	}
+	text, _ := os.ReadFile(p.log.Name())
+	if i := strings.Index(string(text), "WARNING: DATA RACE"); i >= 0 {
+		return fmt.Errorf("%s", text[i:])
+	}
+	return nil
+}
+
+var shared struct {
+	sync.Mutex
+	box *box
+}
+
+// sharedBox is the box of all tests that change nothing.
+func sharedBox(t testing.TB) *box {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.box == nil {
+		dir, err := os.MkdirTemp("", "viaduct-box")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := startBox(t, dir, accounts)
+		stop := b.stop
+		b.stop = func() {
+			stop()
+			os.RemoveAll(dir)
+		}
+		shared.box = b
+	}
+	return shared.box
+}
+
+// newBox is a box for one test, with the accounts and further lines of configuration.
+func newBox(t testing.TB, lines ...string) *box {
+	t.Helper()
+	b := startBox(t, t.TempDir(), append(accounts[:len(accounts):len(accounts)], lines...))
+	t.Cleanup(b.stop)
+	return b
+}
+
+// startBox starts both programs. A proxy stands between them, which has consoled listen on loopback and counts its requests.
+func startBox(t testing.TB, dir string, lines []string) *box {
+	t.Helper()
+	where, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &box{t: t, dir: dir}
+	socket := filepath.Join(dir, "sbcd.sock")
+	if b.sbcd, err = run(filepath.Join(dir, "sbcd.out"), true, where+"/sbcd", "-state", filepath.Join(dir, "state"), "-socket", socket, "-board", "sim"); err != nil {
+		t.Fatal(err)
+	}
+	b.client = client.New(socket, time.Minute)
+	b.configure(t, lines...)
+	b.address = freePort(t)
+	b.url = "https://" + b.address.String()
+	b.proxy(t, socket, filepath.Join(dir, "web.sock"))
+	b.startConsoled(t)
+	b.stop = func() {
+		for _, p := range []*program{b.consoled, b.sbcd} {
+			if err := p.end(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
+		b.socket.Close()
+	}
+	return b
+}
+
+// startConsoled starts consoled and waits until it serves the page.
+func (b *box) startConsoled(t testing.TB) {
+	t.Helper()
+	where, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.consoled, err = run(filepath.Join(b.dir, "consoled.out"), false, where+"/consoled",
+		"-socket", filepath.Join(b.dir, "web.sock"), "-state", filepath.Join(b.dir, "console"), "-ssh", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "consoled serves "+b.url, func() bool {
+		r, err := b.http().Get(b.url + "/login")
+		if err != nil {
+			return false
+		}
+		r.Body.Close()
+		return true
+	})
+}
+
+// configure runs lines as root, in the mode of the configuration.
+func (b *box) configure(t testing.TB, lines ...string) {
+	t.Helper()
+	if len(lines) == 0 {
+		return
+	}
+	err := b.client.Exec(t.Context(), wire.ExecRequest{Mode: []string{wire.Enabled, "configure"}, Lines: lines}, func(a wire.Answer) error {
+		if a.Done && a.Status != wire.OK {
+			return fmt.Errorf("%s", a.Why)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("configure: %v", err)
+	}
+}
+
+// http is a client that takes the box's certificate, and follows no redirect.
+func (b *box) http() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// freePort is a port of loopback that nobody has.
+func freePort(t testing.TB) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return netip.MustParseAddrPort(l.Addr().String())
+}
+
+// proxy stands between consoled and sbcd: the page listens on loopback, with a certificate of ours.
+func (b *box) proxy(t testing.TB, socket, as string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "box"}, DNSNames: []string{"box"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 1, 0),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}, MaxIdleConnsPerHost: 64}
+	on := &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "sbcd" },
+		Transport:     transport,
+		FlushInterval: -1,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+		},
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		b.asked.Add(1)
+		on.ServeHTTP(w, r)
+	})
+	mux.HandleFunc("GET "+wire.PathSettings, func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(wire.Settings{Web: &wire.WebSettings{
+			Port: b.address.Port(), Addresses: []netip.Addr{b.address.Addr()}, Hosts: []string{"box"}, Chain: [][]byte{der}, Name: "box", Zone: "Europe/Berlin", OwnCertificate: true,
+		}})
+	})
+	mux.HandleFunc("POST "+wire.PathWebSign, func(w http.ResponseWriter, r *http.Request) {
+		var q wire.SignRequest
+		if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		signature, err := sign(key, q)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		json.NewEncoder(w).Encode(wire.SignReply{Signature: signature})
+	})
+	l, err := net.Listen("unix", as)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.socket = &http.Server{Handler: mux}
+	go b.socket.Serve(l)
+}
+
+// sign signs as sbcd does.
+func sign(key crypto.Signer, q wire.SignRequest) ([]byte, error) {
+	for _, h := range []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		if h.String() == q.Hash {
+			digest := h.New()
+			digest.Write(q.Message)
+			var o crypto.SignerOpts = h
+			if q.PSS {
+				o = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: h}
+			}
+			return key.Sign(rand.Reader, digest.Sum(nil), o)
+		}
+	}
+	return nil, fmt.Errorf("hash %s", q.Hash)
+}
+
+// until waits for something.
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); {
+		if time.Now().After(end) {
+			t.Fatalf("not in %v: %s", patience, what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}

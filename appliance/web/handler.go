@@ -1,0 +1,282 @@
+package web
+
+import (
+	"context"
+	"crypto/subtle"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"viaduct/appliance/web/assets"
+	"viaduct/appliance/web/page"
+)
+
+const (
+	cookieName = "__Host-viaduct" // the prefix has browsers take it from this host over TLS only
+	bodyTime   = 30 * time.Second // for a form
+	maxForm    = 4 << 20
+	maxToken   = 64 // bytes of a token in a form with files
+)
+
+// policy is what a page may load and do: ours only, and nothing inside the page.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; " +
+	"base-uri 'none'; frame-ancestors 'none'"
+
+// routes are all addresses.
+func (s *Server) routes() http.Handler {
+	inside := http.NewServeMux() // with a session
+	s.site.Register(inside)
+	inside.HandleFunc("GET /live", s.live)
+	inside.HandleFunc("POST /logout", s.logout)
+	inside.HandleFunc("GET "+assets.Prefix, assets.Serve)
+	inside.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		v := page.Came(r)
+		http.Redirect(w, r, s.site.First(v.Class), http.StatusSeeOther)
+	})
+	inside.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.site.Say(w, r, page.Came(r), http.StatusNotFound, "frame.missing")
+	})
+	outside := http.NewServeMux() // without
+	outside.HandleFunc("GET /login", s.loginPage)
+	outside.HandleFunc("POST /login", s.login)
+	outside.HandleFunc("POST /language", s.language)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		now := s.now.Load()
+		headers(w.Header(), now != nil && !now.OwnCertificate)
+		controller := http.NewResponseController(w)
+		controller.SetReadDeadline(time.Now().Add(bodyTime))
+		controller.SetWriteDeadline(time.Now().Add(page.AnswerTime))
+		lang := page.Language(r)
+		stranger := page.Visitor{Lang: lang}
+		switch {
+		case now == nil || !now.knows(r.Host):
+			plain(w, http.StatusMisdirectedRequest, "This box is not asked for by this name.")
+			return
+		case len(r.URL.RequestURI()) > maxHeader/2:
+			s.site.Say(w, r, stranger, http.StatusRequestURITooLong, "frame.large")
+			return
+		}
+		x := s.session(r)
+		if !safe(r.Method) && !sameOrigin(r) {
+			s.site.Say(w, r, stranger, http.StatusForbidden, "frame.forged")
+			return
+		}
+		if _, pattern := outside.Handler(r); pattern != "" {
+			r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+			outside.ServeHTTP(w, page.Come(r, stranger, nil))
+			return
+		}
+		if x == nil {
+			s.stranger(w, r)
+			return
+		}
+		v := x.visitor(lang)
+		parts, ok := s.admit(w, r, v)
+		if !ok {
+			return
+		}
+		if r.URL.Path != "/live" {
+			x.touch()
+		}
+		r, cancel := until(r, x)
+		defer cancel()
+		inside.ServeHTTP(&rewritten{ResponseWriter: w, site: s.site, request: page.Come(r, v, parts), visitor: v}, page.Come(r, v, parts))
+	})
+}
+
+// until ends a request with its session.
+func until(r *http.Request, x *session) (*http.Request, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(x.ctx, cancel)
+	return r.WithContext(ctx), func() { stop(); cancel() }
+}
+
+// rewritten makes a page in words of what http.ServeMux says by itself: that an address takes no such method.
+type rewritten struct {
+	http.ResponseWriter
+	site    *page.Site
+	request *http.Request
+	visitor page.Visitor
+	drop    bool
+}
+
+func (w *rewritten) WriteHeader(status int) {
+	if status == http.StatusMethodNotAllowed {
+		w.drop = true
+		w.site.Say(w.ResponseWriter, w.request, w.visitor, status, "frame.method")
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *rewritten) Write(p []byte) (int, error) {
+	if w.drop {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *rewritten) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// headers are those of every answer.
+func headers(h http.Header, trusted bool) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+	h.Set("Cache-Control", "no-store")
+	if trusted { // nobody may insist on a certificate that his browser does not trust
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// plain is an answer to those who get no page.
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	io.WriteString(w, text+"\n")
+}
+
+// knows reports whether a host is one of the box's: a foreign name that leads here is that of an attacker's page.
+func (n *serving) knows(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	if a, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return slices.Contains(n.Addresses, a.Unmap())
+	}
+	return slices.ContainsFunc(n.Hosts, func(h string) bool {
+		return strings.EqualFold(strings.TrimSuffix(h, "."), strings.TrimSuffix(name, "."))
+	})
+}
+
+// redirect sends a browser from HTTP to HTTPS. Nothing else is there.
+func (s *Server) redirect(w http.ResponseWriter, r *http.Request) {
+	now := s.now.Load()
+	if now == nil || !now.knows(r.Host) {
+		plain(w, http.StatusMisdirectedRequest, "This box is not asked for by this name.")
+		return
+	}
+	if !safe(r.Method) {
+		plain(w, http.StatusMethodNotAllowed, "This address only leads to HTTPS.")
+		return
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if now.Port != 443 {
+		host = net.JoinHostPort(host, strconv.Itoa(int(now.Port)))
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	to := url.URL{Scheme: "https", Host: host, Path: r.URL.Path, RawQuery: r.URL.RawQuery}
+	http.Redirect(w, r, to.String(), http.StatusPermanentRedirect)
+}
+
+// safe reports whether a method changes nothing.
+func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+// sameOrigin reports whether a page of ours has sent the request. Browsers say so with each that may change something; whoever says nothing is none.
+func sameOrigin(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
+		return false
+	}
+	return r.Header.Get("Origin") == "https://"+r.Host
+}
+
+// session is that of a request; nil: there is none.
+func (s *Server) session(r *http.Request) *session {
+	c, err := r.Cookie(cookieName)
+	if err != nil {
+		return nil
+	}
+	return s.sessions.find(c.Value)
+}
+
+// stranger answers whoever has no session: with the login, and a script with words.
+func (s *Server) stranger(w http.ResponseWriter, r *http.Request) {
+	v := page.Visitor{Lang: page.Language(r)}
+	switch {
+	case assets.Public(r) && safe(r.Method):
+		assets.Serve(w, r)
+	case r.Header.Get("Sec-Fetch-Mode") == "navigate" || safe(r.Method) && strings.Contains(r.Header.Get("Accept"), "text/html"):
+		to := "/login"
+		if safe(r.Method) && r.URL.Path != "/" {
+			to += "?" + url.Values{"next": {r.URL.RequestURI()}}.Encode()
+		} else if !safe(r.Method) {
+			to += "?why=ended"
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
+	default:
+		s.site.Say(w, r, v, http.StatusUnauthorized, "frame.login.ended")
+	}
+}
+
+// admit checks the token of a request that may change something. False: it has answered. Of a form with files it has read the token only.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, v page.Visitor) (*multipart.Reader, bool) {
+	if safe(r.Method) {
+		return nil, true
+	}
+	token := r.Header.Get("X-CSRF-Token")
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	var parts *multipart.Reader
+	switch kind {
+	case "multipart/form-data":
+		var err error
+		r.Body = &patient{ReadCloser: r.Body, controller: http.NewResponseController(w)}
+		if parts, err = r.MultipartReader(); err != nil {
+			s.site.Say(w, r, v, http.StatusBadRequest, "frame.malformed")
+			return nil, false
+		}
+		if first, err := parts.NextRawPart(); err == nil && first.FormName() == "csrf" {
+			text, _ := io.ReadAll(io.LimitReader(first, maxToken))
+			token = string(text)
+		}
+	case "application/octet-stream": // a file alone
+		r.Body = &patient{ReadCloser: r.Body, controller: http.NewResponseController(w)}
+	default:
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if kind == "application/x-www-form-urlencoded" {
+			if err := r.ParseForm(); err != nil {
+				s.site.Say(w, r, v, http.StatusBadRequest, "frame.malformed")
+				return nil, false
+			}
+			if token == "" {
+				token = r.PostForm.Get("csrf")
+			}
+		}
+	}
+	if subtle.ConstantTimeCompare([]byte(token), []byte(v.Token)) != 1 {
+		s.Log.Warn("web request refused", "path", r.URL.Path, "source", r.RemoteAddr, "err", "no token of this session")
+		s.site.Say(w, r, v, http.StatusForbidden, "frame.forged")
+		return nil, false
+	}
+	return parts, true
+}
+
+// patient is the body of an upload, which may take long as long as something comes.
+type patient struct {
+	io.ReadCloser
+	controller *http.ResponseController
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	p.controller.SetReadDeadline(time.Now().Add(bodyTime))
+	p.controller.SetWriteDeadline(time.Now().Add(bodyTime + page.AnswerTime))
+	return p.ReadCloser.Read(b)
+}

@@ -1,0 +1,18 @@
+package web
+
+import (
+	"viaduct/appliance/web/page"
+	"viaduct/appliance/web/who"
+)
+
+// pages are all pages, in the order of the navigation.
+var pages = []*page.Page{
+	&who.Page,
+	&frame,
+}
+
+// frame has what stands around each page and keeps itself current.
+var frame = page.Page{
+	Path: "/frame", Title: "frame.alarms.none", For: page.Operator, Hidden: true,
+	Topics: map[string]page.Topic{"frame.alarms": alarms},
+}
