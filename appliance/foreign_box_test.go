@@ -70,6 +70,7 @@ func (b *hostileBox) Fetch(context.Context, string) ([]byte, error) {
 }
 func (b *hostileBox) Send(context.Context, string, []byte) error  { return b.fault() }
 func (b *hostileBox) Backup(string) ([]byte, error)               { return []byte("backup\n"), b.fault() }
+func (b *hostileBox) CheckBackup([]byte, string) (string, error)  { return foreign.Text, b.fault() }
 func (b *hostileBox) Restore([]byte, string) (string, error)      { return foreign.Text, b.fault() }
 func (b *hostileBox) Reload(device.Reload) (string, error)        { return foreign.Text, b.fault() }
 func (b *hostileBox) Coming() *device.Coming                      { return of[*device.Coming](b) }

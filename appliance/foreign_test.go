@@ -33,6 +33,7 @@ var moreLines = []string{
 // bodies are what is pasted below a line, where it is not just any text.
 var bodies = map[string]string{
 	"import pki:pkcs12/a": "MBACAQMwCwYJKoZIhvcNAQcB",
+	"check backup":        "-----BEGIN VIADUCT BACKUP-----\nMAoC\n-----END VIADUCT BACKUP-----\nsecret",
 	"import backup":       "-----BEGIN VIADUCT BACKUP-----\nMAoC\n-----END VIADUCT BACKUP-----\nsecret",
 }
 

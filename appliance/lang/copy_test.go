@@ -96,7 +96,7 @@ func TestAdministratorsKeepTheAccounts(t *testing.T) {
 	if out := run("copy "+pageURL+" running-config", ""); strings.Contains(out, "%") || b.cfg.Hostname != "other" {
 		t.Errorf("the same accounts: %q", out)
 	}
-	for _, line := range []string{"export backup", "import backup"} {
+	for _, line := range []string{"export backup", "check backup", "import backup"} {
 		if out := run(line, "phrase"); !strings.Contains(out, "only a superuser") {
 			t.Errorf("%s: %q", line, out)
 		}

@@ -19,13 +19,28 @@ func (s *System) Backup(passphrase string) ([]byte, error) {
 	return b.Seal(passphrase)
 }
 
-// Restore stores everything that a backup holds. Nothing is touched before all of it has been read and checked.
-func (s *System) Restore(text []byte, passphrase string) (string, error) {
+// checkedBackup opens a backup that can be stored.
+func checkedBackup(text []byte, passphrase string) (*store.Backup, error) {
 	b, err := store.OpenBackup(text, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	return b, b.Check()
+}
+
+// CheckBackup says what a backup holds, and stores nothing.
+func (s *System) CheckBackup(text []byte, passphrase string) (string, error) {
+	b, err := checkedBackup(text, passphrase)
 	if err != nil {
 		return "", err
 	}
-	if err := b.Check(); err != nil {
+	return b.Summary(), nil
+}
+
+// Restore stores everything that a backup holds. Nothing is touched before all of it has been read and checked.
+func (s *System) Restore(text []byte, passphrase string) (string, error) {
+	b, err := checkedBackup(text, passphrase)
+	if err != nil {
 		return "", err
 	}
 	if s.o.Secrets != nil && b.SecretKey != nil {

@@ -70,6 +70,7 @@ func Admin() []cli.Line {
 		withExample("install-image", command("install-image [force]", "Install an image over SSH: ssh NAME@BOX install-image < FILE; force accepts an older image", installImage)),
 		withExample("export call 1a2b3c4d", command("export call <id:traced>", "Write the SIP messages of a call as a capture for Wireshark, without secrets: ssh NAME@BOX export call ID > FILE.pcapng", exportCall)),
 		command("export backup", "Print configuration, keys, certificates and licenses, encrypted with a passphrase; superusers only", exportBackup),
+		command("check backup", "What a backup holds, and whether it could be restored: paste it; nothing is stored; superusers only", checkBackup),
 		command("import backup", "Restore a backup, pasted; it takes effect at the next reload; superusers only", importBackup),
 		command("import calendar", "Take a newer calendar of announcements, signed by an issuer of licenses and pasted; `show pki calendar` shows it", importCalendar),
 		command("erase calendar", "Return to the calendar of this firmware", func(c *Call, _ *none) error { return c.Box.EraseCalendar() }),

@@ -223,21 +223,43 @@ func exportBackup(c *Call, _ *none) error {
 	return err
 }
 
-func importBackup(c *Call, _ *none) error {
+// givenBackup is the backup that was pasted below a command, with its passphrase. It is nil while the console is still asked for one of them.
+func (c *Call) givenBackup(command string) (text []byte, pass string, err error) {
 	if !c.ManagesAccounts() {
-		return errBackup
+		return nil, "", errBackup
 	}
 	if c.Body == nil {
 		c.Result.Collect = &Collect{Prompt: "Paste the backup, to the line -----END VIADUCT BACKUP-----:", Kind: "block"}
-		return nil
+		return nil, "", nil
 	}
-	text, pass := splitPassphrase(c.Body)
+	text, pass = splitPassphrase(c.Body)
 	if block, _ := pem.Decode(text); block == nil { // do not ask for a passphrase: the next line may be a command
-		return errors.New("import backup: the backup is incomplete; nothing was stored")
+		return nil, "", fmt.Errorf("%s: the backup is incomplete; nothing was stored", command)
 	}
 	if pass == "" {
 		c.Result.Collect = &Collect{Prompt: "Pass phrase: ", Kind: "secret"}
-		return nil
+		return nil, "", nil
+	}
+	return text, pass, nil
+}
+
+func checkBackup(c *Call, _ *none) error {
+	text, pass, err := c.givenBackup("check backup")
+	if text == nil {
+		return err
+	}
+	what, err := c.Box.CheckBackup(text, pass)
+	if err != nil {
+		return fmt.Errorf("check backup: %w", err)
+	}
+	c.Printf("%s\nIt can be restored. Nothing was stored.\n", what)
+	return nil
+}
+
+func importBackup(c *Call, _ *none) error {
+	text, pass, err := c.givenBackup("import backup")
+	if text == nil {
+		return err
 	}
 	what, err := c.Box.Restore(text, pass)
 	if err != nil {

@@ -136,6 +136,8 @@ type Configuration interface {
 	// backup or nothing, and returns a line about its contents.
 	Backup(passphrase string) ([]byte, error)
 	Restore(text []byte, passphrase string) (string, error)
+	// CheckBackup returns the line about the contents, and stores nothing.
+	CheckBackup(text []byte, passphrase string) (string, error)
 	// Reload restarts with the startup-config after a delay, and if graceful after the last call. If a new image is waiting, the whole box
 	// reboots, and Reload returns the version of the image.
 	Reload(r Reload) (image string, err error)
