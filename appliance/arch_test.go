@@ -49,7 +49,7 @@ var floors = map[string]string{
 	"masking":     "",
 	"cdr":         "printable status",
 	"hep":         "config masking printable sipmsg siptransport status",
-	"records":     "cdr config flash health plural printable status",
+	"records":     "cdr config explain flash health plural printable status",
 	"store":       "flash pki plural status",
 	"printable":   "",
 	"health":      "plural printable",

@@ -162,6 +162,10 @@ func (b *hostileBox) CallCount() int { return 1 }
 func (b *hostileBox) CallRecords(int) ([]status.Record, error) {
 	return known(of[[]status.Record](b), func(x *status.Record) *string { return &x.ID }), b.fault()
 }
+func (b *hostileBox) FindCalls(status.RecordSearch) (status.RecordsFound, error) {
+	list, err := b.CallRecords(0)
+	return status.RecordsFound{Records: list}, err
+}
 func (b *hostileBox) CallArchive() status.CallRecords      { return of[status.CallRecords](b) }
 func (b *hostileBox) EraseCallRecords(int) (int, error)    { return 1, b.fault() }
 func (b *hostileBox) ClearCall(string) error               { return b.fault() }

@@ -20,6 +20,8 @@ type meaning struct {
 
 const licensesFull = "All licenses were in use: `show licenses` has the peak and what was refused. More come with a license key, or hang up calls that are stuck (`show calls`)."
 
+const notAvailable = "not available"
+
 // meaningOf says why a call was not connected. The most exact statement counts: Microsoft's code, then what the box itself ran out of, then
 // the code of the last peer, refined by its Q.850 cause where the code says little.
 func meaningOf(r status.Record) meaning {
@@ -59,7 +61,7 @@ func meaningOf(r status.Record) meaning {
 		n = last.Code
 	}
 	if n == 480 && !rang(&r) {
-		return meaning{says: "not available", brief: "not available", end: "The callee is not available", do: codes[480].do}
+		return meaning{says: notAvailable, brief: notAvailable, end: "The callee is not available", do: codes[480].do}
 	}
 	m := codes[n].orBrief(fmt.Sprintf("refused (%d)", n))
 	if c, ok := causes[last.Cause]; ok && vague[n] && !implied(n, last.Cause) {

@@ -162,7 +162,10 @@ type namedBox struct{ helpBox }
 func (namedBox) PKI() []status.Key {
 	return []status.Key{{Kind: status.KeyCertificate, Name: "MINE"}, {Kind: status.KeyPrivate, Name: "myprivate.key"}, {Kind: status.KeyTrusted, Name: "DigiCert"}}
 }
-func (namedBox) Calls() []status.Call                     { return []status.Call{{ID: "4711"}} }
+func (namedBox) Calls() []status.Call { return []status.Call{{ID: "4711"}} }
+func (namedBox) FindCalls(status.RecordSearch) (status.RecordsFound, error) {
+	return status.RecordsFound{Records: []status.Record{{ID: "0815"}}}, nil
+}
 func (namedBox) CallRecords(int) ([]status.Record, error) { return []status.Record{{ID: "0815"}}, nil }
 func (namedBox) Registrations() []status.Registration {
 	return []status.Registration{{Identity: "user.01"}}

@@ -47,10 +47,13 @@ func TestEveryKeywordHasHelp(t *testing.T) {
 // helpBox is a box in which nothing has a name.
 type helpBox struct{ device.Box }
 
-func (helpBox) PKI() []status.Key                        { return nil }
-func (helpBox) Calls() []status.Call                     { return nil }
-func (helpBox) Peers() []status.Peer                     { return nil }
-func (helpBox) Registrations() []status.Registration     { return nil }
+func (helpBox) PKI() []status.Key                    { return nil }
+func (helpBox) Calls() []status.Call                 { return nil }
+func (helpBox) Peers() []status.Peer                 { return nil }
+func (helpBox) Registrations() []status.Registration { return nil }
+func (helpBox) FindCalls(status.RecordSearch) (status.RecordsFound, error) {
+	return status.RecordsFound{}, nil
+}
 func (helpBox) CallRecords(int) ([]status.Record, error) { return nil, nil }
 func (helpBox) Bans() []status.Ban                       { return nil }
 

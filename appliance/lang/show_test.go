@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/explain"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
@@ -94,6 +95,11 @@ func (busyBox) CallRecords(n int) ([]status.Record, error) {
 			Media: []status.RecordMedia{{Side: status.ByCaller, Codec: "PCMA/8000", Media: status.Media{Received: 3000, MOS: 4.41}},
 				{Side: status.ByCallee, Codec: "PCMA/8000", SilentS: 48, Media: status.Media{Received: 600, MOS: 4.2}}}},
 	}[max(0, 3-n):], nil
+}
+
+func (b busyBox) FindCalls(s status.RecordSearch) (status.RecordsFound, error) {
+	all, err := b.CallRecords(3)
+	return explain.Select(all, s), err
 }
 
 func (busyBox) Connections() []status.Connection {
@@ -254,7 +260,7 @@ func TestShow(t *testing.T) {
 	var out strings.Builder
 	shown := []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
-		"show calls history", "show calls history 1", "show calls history json", "show calls history csv", "show calls history masked", "show calls history json masked", "show call-records", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
+		"show calls history", "show calls history 1", "show calls history json", "show calls history csv", "show calls history masked", "show calls history json masked", "show call-records", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls history number 0123", "show calls history since 11:15 until 11:45", "show calls history result refused", "show calls history result missed", "show calls history code 486", "show calls history interface if_teams before 18", "show calls history failed result missed", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
 		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show hep-client", "show acme", "show acme lan", "show acme x",
 	}

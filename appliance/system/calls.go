@@ -73,6 +73,11 @@ func (s *System) record(r status.Record) {
 // CallRecords returns the records of the last n calls, oldest first.
 func (s *System) CallRecords(n int) ([]status.Record, error) { return s.archive.Last(n) }
 
+// FindCalls searches the records of past calls.
+func (s *System) FindCalls(q status.RecordSearch) (status.RecordsFound, error) {
+	return s.archive.Find(q)
+}
+
 // CallArchive describes what is kept of call records, and where they go.
 func (s *System) CallArchive() status.CallRecords { return s.archive.Status() }
 

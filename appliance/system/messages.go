@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"viaduct/appliance/explain"
@@ -13,9 +12,6 @@ import (
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 )
-
-// recordsSearched limits how many records are searched for a call.
-const recordsSearched = 10_000
 
 // traced hands every SIP message, in and out, to those who take them.
 func (s *System) traced(e siptransport.TraceEntry) {
@@ -38,13 +34,14 @@ func (s *System) ended(r *status.Record) {
 func (s *System) CallTrace(id string) (status.CallTrace, error) {
 	r, found := s.CallInProgress(inProgress(s.calls.Calls(), id))
 	if !found {
-		records, err := s.CallRecords(recordsSearched)
+		past, err := s.FindCalls(status.RecordSearch{Call: id, Last: 1})
 		if err != nil {
 			return status.CallTrace{}, err
 		}
-		if r, found = recorded(records, id); !found {
+		if id == "" || len(past.Records) == 0 {
 			return status.CallTrace{}, fmt.Errorf("there is no call %q: `show calls` and `show calls history` list them", id)
 		}
+		r = past.Records[0]
 	}
 	t := traceOf(&r)
 	if s.messages.Fill(&t); len(t.Messages) == 0 {
@@ -94,16 +91,6 @@ func inProgress(calls []status.Call, id string) string {
 		}
 	}
 	return id
-}
-
-// recorded is the last call with this ID or Call-ID.
-func recorded(records []status.Record, id string) (status.Record, bool) {
-	for _, r := range slices.Backward(records) {
-		if strings.EqualFold(r.ID, id) || r.CallID == id || slices.ContainsFunc(r.Attempts, func(a status.Attempt) bool { return a.CallID != "" && a.CallID == id }) {
-			return r, true
-		}
-	}
-	return status.Record{}, false
 }
 
 // traceOf are the legs of a call.

@@ -8,56 +8,75 @@ import (
 
 	"viaduct/appliance/cdr"
 	"viaduct/appliance/cli"
-	"viaduct/appliance/explain"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/status"
 )
 
-// recordsSearched limits how many records are searched.
-const recordsSearched = 10_000
+// mostShown limits how many records a search shows.
+const mostShown = 10_000
 
 // historyCommand lists calls that have ended. Its number may stand alone.
 func historyCommand() cli.Line {
 	return withExample("show calls history failed since 08:00", worded(
-		command("show calls history [<calls:1..10000>] [failed] [to <to:called>] [since <since:moment>] [json] [csv] [masked]",
+		command("show calls history [<calls:1..10000>] [failed] [number <number:called>] [to <to:called>] [since <since:moment>] [until <until:moment>] "+
+			"[result <result:answered|failed|missed|refused|one-way>] [code <code:100..699>] [interface <interface:peer>] [before <before:record>] [json] [csv] [masked]",
 			"The last calls that ended, 20 by default, with the result in words and the quality of both voices", showHistory),
-		"failed", "Calls that did not come about, were lost, or had voice of one side only", "to", "Calls to this number",
-		"since", "Calls since this time", "json", "Their records, one per line, for scripts",
+		"failed", "Calls that did not come about, were lost, or had voice of one side only", "number", "Calls from or to this number", "to", "Calls to this number",
+		"since", "Calls since this time", "until", "Calls before this time", "result", "Calls with this result",
+		"answered", "Calls that were connected", "missed", "Calls that nobody answered, or that the caller gave up", "refused", "Calls that the callee, a peer or the box refused",
+		"one-way", "Calls with voice of one side only", "code", "Calls that ended with this SIP status",
+		"interface", "Calls that came by this interface sip, or were to go out by it", "before", "Calls before this one", "json", "Their records, one per line, for scripts",
 		"csv", "A table for spreadsheets, one record per line", "masked", "Without the last three digits of numbers"))
 }
 
 type historyArgs struct {
-	Calls        int // 0: as many as a screen shows, all that are selected
-	Failed, JSON bool
-	CSV, Masked  bool
-	To, Since    string
+	Calls             int // 0: as many as a screen shows, all that are selected
+	Failed, JSON      bool
+	CSV, Masked       bool
+	Number, To        string
+	Since, Until      string
+	Result, Interface string
+	Code              int
+	Before            string
+}
+
+// search is what the words ask for.
+func (a *historyArgs) search(now time.Time) (s status.RecordSearch, err error) {
+	s = status.RecordSearch{Number: a.Number, Called: a.To, Result: status.RecordResult(a.Result), Code: a.Code, Interface: a.Interface, Before: a.Before}
+	if a.Since != "" {
+		if s.Since, err = moment(a.Since, now); err != nil {
+			return s, err
+		}
+	}
+	if a.Until != "" {
+		if s.Until, err = moment(a.Until, now); err != nil {
+			return s, err
+		}
+	}
+	if a.Failed {
+		if s.Result != "" && s.Result != status.ResultFailed {
+			return s, fmt.Errorf("failed and result %s exclude each other", s.Result)
+		}
+		s.Result = status.ResultFailed
+	}
+	s.Last = cmp.Or(a.Calls, 20)
+	if a.Calls == 0 && s.Selects() {
+		s.Last = mostShown
+	}
+	return s, nil
 }
 
 func showHistory(c *Call, a *historyArgs) error {
-	selected := a.Failed || a.To != "" || a.Since != ""
-	n := cmp.Or(a.Calls, 20)
-	search := n
-	if selected {
-		n, search = cmp.Or(a.Calls, recordsSearched), recordsSearched
-	}
-	records, err := c.Box.CallRecords(search)
+	page := c.page()
+	search, err := a.search(c.now().In(page.Zone))
 	if err != nil {
 		return err
 	}
-	page := c.page()
-	since := time.Time{}
-	if a.Since != "" {
-		if since, err = moment(a.Since, c.now().In(page.Zone)); err != nil {
-			return err
-		}
+	found, err := c.Box.FindCalls(search)
+	if err != nil {
+		return err
 	}
-	var list []status.Record
-	for _, r := range records {
-		if (!a.Failed || explain.Failed(r)) && (a.To == "" || wasCalled(r, a.To)) && !r.Started.Before(since) {
-			list = append(list, r)
-		}
-	}
-	list = list[max(0, len(list)-n):]
+	list := found.Records
 	if a.Masked {
 		for n, r := range list {
 			list[n] = cdr.Mask(r)
@@ -70,6 +89,9 @@ func showHistory(c *Call, a *historyArgs) error {
 		return page.RecordsJSON(list)
 	default:
 		page.Records(list)
+		if found.Older != "" && len(list) < search.Last {
+			page.Printf("Not all calls have been looked at: `before %s` goes on with the search\n", found.Older)
+		}
 	}
 	return nil
 }
@@ -94,17 +116,6 @@ func eraseRecords(c *Call, a *eraseRecordsArgs) error {
 	}
 	c.Printf("%s erased\n", plural.Of(n, "file"))
 	return nil
-}
-
-// wasCalled reports whether a call went to a number: as the caller said it, or as a destination was told it. Of a number a part is enough.
-func wasCalled(r status.Record, number string) bool {
-	number = strings.ToLower(number)
-	for _, called := range []string{r.Called, r.CalledMapped} {
-		if strings.Contains(strings.ToLower(called), number) {
-			return true
-		}
-	}
-	return false
 }
 
 // moment reads a time of the day, a date, both, or how long ago.

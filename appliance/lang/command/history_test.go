@@ -3,8 +3,6 @@ package command
 import (
 	"testing"
 	"time"
-
-	"viaduct/appliance/status"
 )
 
 func TestMoments(t *testing.T) {
@@ -26,15 +24,6 @@ func TestMoments(t *testing.T) {
 	for _, text := range []string{"", "soon", "25:00", "-2h", "2026-13-01", "3x", "d", "99999999d"} {
 		if got, err := moment(text, now); err == nil {
 			t.Errorf("%q is %v", text, got)
-		}
-	}
-}
-
-func TestWhoWasCalled(t *testing.T) {
-	r := status.Record{Called: "user.01", CalledMapped: "+497123222"}
-	for number, want := range map[string]bool{"+497123222": true, "7123": true, "USER.01": true, "+4930": false} {
-		if wasCalled(r, number) != want {
-			t.Errorf("%s: %v", number, !want)
 		}
 	}
 }

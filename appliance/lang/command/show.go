@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 	"time"
 
 	"viaduct/appliance/cli"
@@ -186,20 +185,12 @@ func showTraffic(c *Call, a *trafficArgs) error {
 type recordArgs struct{ ID string }
 
 // found are the records of calls with this ID, or the Call-ID of one of its legs.
-func (c *Call) found(id string) (found []status.Record, err error) {
-	records, err := c.Box.CallRecords(recordsSearched)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range records {
-		if strings.EqualFold(r.ID, id) || r.CallID == id || slices.ContainsFunc(r.Attempts, func(a status.Attempt) bool { return a.CallID == id }) {
-			found = append(found, r)
-		}
-	}
-	if len(found) == 0 {
+func (c *Call) found(id string) ([]status.Record, error) {
+	found, err := c.Box.FindCalls(status.RecordSearch{Call: id})
+	if err == nil && (id == "" || len(found.Records) == 0) {
 		return nil, fmt.Errorf("no record of a call %q: `show calls history` lists them", id)
 	}
-	return found, nil
+	return found.Records, err
 }
 
 func showRecord(c *Call, a *recordArgs) error {

@@ -235,6 +235,8 @@ type Status interface {
 	CallCount() int
 	// CallRecords returns the last n calls that ended, oldest first.
 	CallRecords(n int) ([]status.Record, error)
+	// FindCalls searches the calls that ended.
+	FindCalls(status.RecordSearch) (status.RecordsFound, error)
 	CallArchive() status.CallRecords
 	// EraseCallRecords deletes the records of all but the last days, all for 0, and returns how many files those were.
 	EraseCallRecords(days int) (int, error)
