@@ -97,7 +97,7 @@ var floors = map[string]string{
 		"records capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages " +
 		"firmware drain ",
-	"api":      "health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
+	"api":      "explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",
 
 	"console":         "api/wire console/client console/edit console/rescue console/session plural printable source flash web",

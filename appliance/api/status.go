@@ -8,8 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"viaduct/appliance/api/wire"
@@ -21,19 +19,6 @@ import (
 
 // errNoPart is for a part of the status that does not exist.
 var errNoPart = errors.New("there is no such part; GET " + wire.PathStatus + " lists them")
-
-const (
-	usualRecords = 20
-	mostRecords  = 10_000
-)
-
-// StatusQuery narrows a part of the status.
-type StatusQuery struct {
-	Last int // of the records, or of what else is a list of the past: so many of them
-	// Account, Since and Before narrow the trail; a zero time is no bound.
-	Account       string
-	Since, Before time.Time
-}
 
 // ask is the question for one part. Its error is of the moment: the kernel or the medium does not answer.
 type ask func(context.Context, device.Box, StatusQuery) (any, error)
@@ -58,13 +43,17 @@ var parts = map[string]part{
 	"check":           {"check all", one(device.Box.LastCheck)},
 	"clock":           {"show clock", one(device.Box.Clock)},
 	"connections":     {"show peer", many(device.Box.Connections)},
+	"explain":         {"show calls explain 1a2b3c4d", explanation},
 	"gateways":        {"show context sip-gateway", many(device.Box.Gateways)},
 	"hep":             {"show hep-client", one(device.Box.HEP)},
+	"history":         {"show calls history", history},
 	"images":          {"show system images", images},
 	"internal-ca":     {"show pki internal-ca", one(device.Box.InternalCA)},
 	"interfaces":      {"show ip interface", many(device.Box.IPInterfaces)},
 	"keys":            {"show pki", keys},
+	"ladder":          {"show calls ladder 1a2b3c4d", ladder},
 	"licenses":        {"show system licenses", one(device.Box.Licenses)},
+	"message":         {"debug sip", message}, // the text of messages is for the same class in a ladder
 	"name-servers":    {"check all", many(device.Box.NameServers)},
 	"neighbours":      {"show arp", neighbours},
 	"peer-chains":     {"show pki peers", one(device.Box.PeerChains)},
@@ -95,11 +84,6 @@ func images(ctx context.Context, b device.Box, _ StatusQuery) (any, error) { ret
 func neighbours(_ context.Context, b device.Box, _ StatusQuery) (any, error) {
 	known, err := b.Neighbours()
 	return list(known), err
-}
-
-func records(_ context.Context, b device.Box, q StatusQuery) (any, error) {
-	last, err := b.CallRecords(q.Last)
-	return list(last), err
 }
 
 func traffic(_ context.Context, b device.Box, _ StatusQuery) (any, error) {
@@ -170,23 +154,10 @@ func (h handler) status(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	q := StatusQuery{Last: usualRecords, Account: r.URL.Query().Get("account")}
-	for name, into := range map[string]*time.Time{"since": &q.Since, "before": &q.Before} {
-		text := r.URL.Query().Get(name)
-		t, err := time.Parse(time.RFC3339, text)
-		if text != "" && err != nil {
-			fail(w, http.StatusBadRequest, fmt.Errorf("%s=%s is not a time as 2026-11-30T08:00:00Z", name, strings.ToValidUTF8(text, "?")))
-			return
-		}
-		*into = t
-	}
-	if last := r.URL.Query().Get("last"); last != "" {
-		n, err := strconv.Atoi(last)
-		if err != nil || n < 1 || n > mostRecords {
-			fail(w, http.StatusBadRequest, fmt.Errorf("last=%s is not a number from 1 to %d", strings.ToValidUTF8(last, "?"), mostRecords))
-			return
-		}
-		q.Last = n
+	q, err := queryOf(r.URL.Query())
+	if err != nil {
+		fail(w, http.StatusBadRequest, err)
+		return
 	}
 	v, err := h.backend.Status(r.Context(), session, r.PathValue("part"), q)
 	var text []byte
@@ -194,10 +165,13 @@ func (h handler) status(w http.ResponseWriter, r *http.Request) {
 		text, err = json.Marshal(v)
 	}
 	var no *forbidden
+	var wrong *badQuery
 	switch {
+	case errors.As(err, &wrong):
+		fail(w, http.StatusBadRequest, err)
 	case errors.As(err, &no):
 		fail(w, http.StatusForbidden, err)
-	case errors.Is(err, errNoPart):
+	case errors.Is(err, errNoPart), errors.Is(err, errNoCall):
 		fail(w, http.StatusNotFound, err)
 	case err != nil:
 		fail(w, http.StatusServiceUnavailable, err)

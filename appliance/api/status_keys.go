@@ -51,8 +51,17 @@ func publicKey(k *config.PublicKey) status.PublicKey {
 
 // audit is the trail of who did what.
 func audit(_ context.Context, b device.Box, q StatusQuery) (any, error) {
+	since, err := q.time("since")
+	if err != nil {
+		return nil, err
+	}
+	before, err := q.time("before")
+	if err != nil {
+		return nil, err
+	}
+	account := q.Parameters.Get("account")
 	found, err := b.Audit(q.Last, func(e status.Audit) bool {
-		return (q.Account == "" || e.Account == q.Account) && !e.Time.Before(q.Since) && (q.Before.IsZero() || e.Time.Before(q.Before))
+		return (account == "" || e.Account == account) && !e.Time.Before(since) && (before.IsZero() || e.Time.Before(before))
 	})
 	return list(found), err
 }

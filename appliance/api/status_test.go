@@ -23,7 +23,7 @@ import (
 // stated is a box with something in every part. It needs a method for each entry of parts.
 type stated struct {
 	accounts
-	asked int // records
+	asked status.RecordSearch
 }
 
 var begun = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -70,13 +70,27 @@ func (*stated) Images(context.Context) (status.Images, error) {
 	return status.Images{Board: "sim"}, nil
 }
 func (*stated) CallArchive() status.CallRecords { return status.CallRecords{Days: 7} }
-func (s *stated) CallRecords(n int) ([]status.Record, error) {
-	s.asked = n
-	return []status.Record{{ID: "15", By: status.ByBox}}, nil
+func (s *stated) FindCalls(q status.RecordSearch) (status.RecordsFound, error) {
+	s.asked = q
+	if q.Call == "gone" {
+		return status.RecordsFound{}, nil
+	}
+	return status.RecordsFound{Records: []status.Record{{ID: "15", By: status.ByBox, Ended: begun}}, Older: "15"}, nil
+}
+func (*stated) CallInProgress(id string) (status.Record, bool) {
+	return status.Record{ID: id, Calling: "+4930123", Started: begun}, id == "17"
+}
+func (*stated) CallTrace(id string) (status.CallTrace, error) {
+	if id == "gone" {
+		return status.CallTrace{}, errors.New("there is no call \"gone\"")
+	}
+	return status.CallTrace{ID: id, Legs: []status.TraceLeg{{Interface: "if_pbx", CallID: "a", Kept: true}}, Messages: []status.TraceMessage{
+		{Time: begun, Method: "INVITE", Size: 40, Text: "INVITE sip:1@pbx SIP/2.0\r\nSecret: xxxx\r\n\r\n"}, {Time: begun, Method: "INVITE", Code: 486, Sent: true, Text: "SIP/2.0 486 Busy\r\n\r\n"},
+	}}, nil
 }
 
 func TestEveryPartOfTheStatusIsJSON(t *testing.T) {
-	box := &stated{}
+	box := &stated{accounts: accounts{cfg: config.New()}}
 	client, _, _ := start(t, NewBackend(lang.New(), box))
 	get := func(path string) (int, string) {
 		r, err := client.Get("http://sbcd" + path)
@@ -101,7 +115,7 @@ func TestEveryPartOfTheStatusIsJSON(t *testing.T) {
 		if row == nil || !strings.Contains(row[1], "`"+parts[part].shown) {
 			t.Errorf("docs/status.md does not list %s, or not as shown by %s: %q", part, parts[part].shown, row)
 		}
-		code, text := get("/v1/status/" + part)
+		code, text := get("/v1/status/" + part + map[string]string{"explain": "?id=15", "ladder": "?id=15", "message": "?id=15&message=1"}[part])
 		if code != http.StatusOK || !json.Valid([]byte(text)) || strings.HasPrefix(text, "null") {
 			t.Errorf("%s: %d %s", part, code, text)
 		}
@@ -123,11 +137,57 @@ func TestEveryPartOfTheStatusIsJSON(t *testing.T) {
 			t.Errorf("%s: %s, want %s", path, text, want)
 		}
 	}
-	if get("/v1/status/records?last=17"); box.asked != 17 {
-		t.Errorf("asked for %d records", box.asked)
+	get("/v1/status/records?last=17&number=%2B4930&to=222&since=2026-11-22T08:00:00Z&until=2026-11-22T09:00:00%2B01:00&result=missed&code=480&interface=if_pbx&before=14")
+	eight := begun.Add(-4 * time.Hour)
+	if got := box.asked; !got.Since.Equal(eight) || !got.Until.Equal(eight) {
+		t.Errorf("asked for %+v", got)
 	}
-	if get("/v1/status/records"); box.asked != usualRecords {
-		t.Errorf("asked for %d records without a number", box.asked)
+	box.asked.Since, box.asked.Until = time.Time{}, time.Time{}
+	if want := (status.RecordSearch{Last: 17, Number: "+4930", Called: "222", Result: status.ResultMissed, Code: 480, Interface: "if_pbx", Before: "14"}); box.asked != want {
+		t.Errorf("asked for %+v, want %+v", box.asked, want)
+	}
+	if get("/v1/status/records"); box.asked != (status.RecordSearch{Last: usualRecords}) {
+		t.Errorf("asked for %+v without parameters", box.asked)
+	}
+}
+
+// TestOneCallInTheStatus has the parts that are about one call: what became of it, its messages, and the text of one, which is not in the
+// list of all.
+func TestOneCallInTheStatus(t *testing.T) {
+	cfg := config.New()
+	cfg.Accounts = []*config.Account{{Name: "olga", Class: config.Operator}, {Name: "anna", Class: config.Administrator}}
+	client, _, _ := start(t, NewBackend(lang.New(), &stated{accounts: accounts{cfg: cfg}}))
+	for _, x := range []struct {
+		path string
+		code int
+		says string
+	}{
+		{"explain?id=17&user=olga", 200, `{"result":"in progress","lines":[{"head":"Call","text":"+4930123 called no number`},
+		{"explain?id=15", 200, `"failed":true`},
+		{"explain?id=gone", 404, "no such call"},
+		{"explain", 400, "id= is missing"},
+		{"ladder?id=15&user=olga", 200, `"code":486`},
+		{"ladder?id=15&user=olga", 200, `"first":"INVITE sip:1@pbx SIP/2.0"}`},
+		{"ladder?id=gone", 404, "there is no call"},
+		{"message?id=15&message=1&user=anna", 200, `Secret: xxxx`},
+		{"message?id=15&message=1&user=olga", 403, "class administrator"},
+		{"message?id=15&message=3", 400, "is not a number from 1 to 2"},
+		{"message?id=15&message=0", 400, "is not a number from 1 to 2"},
+		{"message?id=15", 400, "message= is missing"},
+		{"history?last=1&user=olga", 200, `"older":"15"`},
+		{"history?since=yesterday", 400, "is not a time, such as"},
+		{"history?result=odd", 400, "is not one of"},
+		{"history?code=99", 400, "is not a number from 100 to 699"},
+	} {
+		r, err := client.Get("http://sbcd/v1/status/" + x.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(r.Body)
+		r.Body.Close()
+		if r.StatusCode != x.code || !strings.Contains(string(text), x.says) || strings.HasPrefix(x.path, "ladder") && strings.Contains(string(text), "Secret") {
+			t.Errorf("%s: %d %s, want %d %s", x.path, r.StatusCode, text, x.code, x.says)
+		}
 	}
 }
 

@@ -2,6 +2,8 @@ package status
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,7 +24,7 @@ type TraceLeg struct {
 	Shed      int    `json:"shed,omitempty"` // messages that there were besides
 }
 
-// TraceMessage is a message of a call, without its secrets. Method, Reason and Text are a peer's.
+// TraceMessage is a message of a call, without its secrets. Method, Reason, First and Text are a peer's.
 type TraceMessage struct {
 	Time      time.Time      `json:"time"`
 	Leg       int            `json:"leg"`
@@ -35,6 +37,32 @@ type TraceMessage struct {
 	Code      int            `json:"code,omitempty"` // 0: a request
 	Reason    string         `json:"reason,omitempty"`
 	SDP       bool           `json:"sdp,omitempty"`
-	Size      int            `json:"size"` // octets on the wire; Text may have less
-	Text      string         `json:"text"`
+	Size      int            `json:"size"`            // octets on the wire; Text may have less
+	First     string         `json:"first,omitempty"` // line of Text, in an outline, which has no Text
+	Text      string         `json:"text,omitempty"`
+}
+
+// Outline is the trace without the text of its messages.
+func (t CallTrace) Outline() CallTrace {
+	t.Messages = slices.Clone(t.Messages)
+	for n := range t.Messages {
+		m := &t.Messages[n]
+		m.First, _, _ = strings.Cut(m.Text, "\r\n")
+		m.Text = ""
+	}
+	return t
+}
+
+// Explanation is what became of a call, in sentences.
+type Explanation struct {
+	Result string          `json:"result"` // in a few words
+	Failed bool            `json:"failed,omitempty"`
+	Lines  []ExplainedLine `json:"lines"`
+	Record Record          `json:"record"` // without an end: it is in progress
+}
+
+// ExplainedLine is one sentence of it.
+type ExplainedLine struct {
+	Head string `json:"head"` // what it is about
+	Text string `json:"text"`
 }
