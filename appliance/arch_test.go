@@ -24,6 +24,7 @@ var floors = map[string]string{
 	"checkup":    "config diag health names pki plural printable route sdp sipmsg siptransport sipua status",
 	"internalca": "health pki status store",
 
+	"commit":       "config health plural status",
 	"drain":        "cli config health status",
 	"issuers":      "chains config health lang/check pki printable status store",
 	"firmware":     "status upload ../image/update",
@@ -93,7 +94,7 @@ var floors = map[string]string{
 	"system": "audit health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
-		"acme calendar chains checkup internalca issuers " +
+		"acme calendar chains checkup commit internalca issuers " +
 		"records capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages " +
 		"firmware drain ",

@@ -49,7 +49,7 @@ func known[T any](list []T, name func(*T) *string) []T {
 }
 
 func (b *hostileBox) Running() *config.Config { return b.cfg }
-func (b *hostileBox) Mutate(change func(*config.Config) (*config.Config, error)) error {
+func (b *hostileBox) Mutate(_ status.Author, change func(*config.Config) (*config.Config, error)) error {
 	cfg, err := change(b.cfg)
 	if err == nil {
 		b.cfg = cfg
@@ -143,8 +143,18 @@ func (b *hostileBox) TestACME(_ context.Context, _ string, report func(string)) 
 	report(foreign.Text)
 	return b.fault()
 }
-func (b *hostileBox) TrustIssuer(string) (string, error)    { return foreign.Text, b.fault() }
-func (b *hostileBox) UntrustIssuer(string) (string, error)  { return foreign.Text, b.fault() }
+func (b *hostileBox) BeginCommit(*config.Config, status.Author, time.Duration) error {
+	return b.fault()
+}
+func (b *hostileBox) Confirm(status.Author) error  { return b.fault() }
+func (b *hostileBox) TakeBack(status.Author) error { return b.fault() }
+func (b *hostileBox) Commit() status.Commit        { return of[status.Commit](b) }
+func (b *hostileBox) TrustIssuer(string, status.Author) (string, error) {
+	return foreign.Text, b.fault()
+}
+func (b *hostileBox) UntrustIssuer(string, status.Author) (string, error) {
+	return foreign.Text, b.fault()
+}
 func (b *hostileBox) Calendar() status.Calendar             { return of[status.Calendar](b) }
 func (b *hostileBox) ImportCalendar([]byte) (string, error) { return foreign.Text, b.fault() }
 func (b *hostileBox) EraseCalendar() error                  { return b.fault() }

@@ -39,7 +39,7 @@ var bodies = map[string]string{
 
 // silent are the commands whose answers have no text of peers, with the reason.
 var silent = map[string]string{
-	"configure": ofTheBox, "end": ofTheBox, "enable": ofTheBox, "help": ofTheBox, "exit": ofTheBox, "quit": ofTheBox, "logout": ofTheBox,
+	"end": ofTheBox, "enable": ofTheBox, "help": ofTheBox, "exit": ofTheBox, "quit": ofTheBox, "logout": ofTheBox,
 	"terminal more": ofTheBox, "change password": ofTheBox, "no terminal more": ofTheBox, "terminal length <n:0..500>": ofTheBox, "terminal width <n:20..500>": ofTheBox,
 	"clear bans [<source:banned>]": "it counts sources", "clear penalty-box [<name:peer>]": "it counts peers", "clear alarm <id:raised> [<subject>]": "it repeats what was typed",
 	"show running-config": ofTheConfiguration, "generate <what:request> [private-key <key:private-key>] [names <names:text>]": "it repeats what was typed", "show call-router [<name:table>]": ofTheConfiguration, "show accounts": ofTheConfiguration,

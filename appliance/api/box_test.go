@@ -171,7 +171,7 @@ func (b *choosing) WriteFile(name string, text []byte) error {
 	return nil
 }
 
-func (b *choosing) Mutate(change func(*config.Config) (*config.Config, error)) error {
+func (b *choosing) Mutate(_ status.Author, change func(*config.Config) (*config.Config, error)) error {
 	cfg, err := change(b.cfg)
 	b.cfg = cfg
 	return err

@@ -6,12 +6,13 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang"
+	"viaduct/appliance/status"
 )
 
 // changing is a box whose configuration can be changed.
 type changing struct{ accounts }
 
-func (b *changing) Mutate(change func(*config.Config) (*config.Config, error)) error {
+func (b *changing) Mutate(_ status.Author, change func(*config.Config) (*config.Config, error)) error {
 	cfg, err := change(b.cfg)
 	if err == nil {
 		b.cfg = cfg

@@ -42,6 +42,7 @@ var parts = map[string]part{
 	"calls":           {"show calls", many(device.Box.Calls)},
 	"check":           {"check all", one(device.Box.LastCheck)},
 	"clock":           {"show clock", one(device.Box.Clock)},
+	"commit":          {"show alarms", one(device.Box.Commit)},
 	"connections":     {"show peer", many(device.Box.Connections)},
 	"explain":         {"show calls explain 1a2b3c4d", explanation},
 	"gateways":        {"show context sip-gateway", many(device.Box.Gateways)},

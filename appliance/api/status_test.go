@@ -32,6 +32,9 @@ func (*stated) ACME() []status.ACME {
 	return []status.ACME{{Name: "sbc", State: status.ACMETrial, Names: []string{"sbc.example.com"}, NotAfter: begun}}
 }
 func (*stated) Bans() []status.Ban { return nil }
+func (*stated) Commit() status.Commit {
+	return status.Commit{State: status.Pending, By: status.Author{Account: "anna"}}
+}
 
 func (*stated) Connections() []status.Connection { return nil }
 
@@ -123,6 +126,7 @@ func TestEveryPartOfTheStatusIsJSON(t *testing.T) {
 	for path, want := range map[string]string{
 		"/v1/status/alarms":          `[{"id":"link-down","severity":"error"`,
 		"/v1/status/calls":           `[{"id":"17","state":"held"`,
+		"/v1/status/commit":          `{"state":"pending","by":{"account":"anna"}`,
 		"/v1/status/ports":           `"state":"up"`,
 		"/v1/status/interfaces":      `"state":"no carrier"`,
 		"/v1/status/registrations":   `"state":"registered"`,

@@ -42,6 +42,13 @@ func (m *Match) Args() any {
 	return v.Addr().Interface()
 }
 
+// Hidden reports whether a secret of the line is only the mark that stands for one where secrets are hidden.
+func (m *Match) Hidden() bool {
+	return slices.ContainsFunc(m.binds, func(b bind) bool {
+		return b.arg.typ.Secret && b.value.Kind() == reflect.String && b.value.String() == masked
+	})
+}
+
 // fill sets the fields of elem that the line names.
 func (m *Match) fill(elem reflect.Value) {
 	for _, b := range m.binds {

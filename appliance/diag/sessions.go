@@ -28,7 +28,7 @@ const (
 // Sessions are the consoles that are logged in, with the topics that each of them debugs.
 type Sessions struct {
 	Log     *slog.Logger
-	Welcome func() string        // a line for each session that begins; "": none
+	Welcome func() []string      // lines for each session that begins
 	Calls   func() []status.Call // for the counters of `debug rtp`
 
 	mu    sync.Mutex
@@ -77,7 +77,7 @@ func (s *Sessions) Attend(ctx context.Context, info status.Session, each func(te
 	defer s.remove(x)
 	s.Log.Info("session begins", "name", info.User, "tty", info.TTY)
 	defer s.Log.Info("session ends", "name", info.User, "tty", info.TTY)
-	if line := s.Welcome(); line != "" {
+	for _, line := range s.Welcome() {
 		x.say(line)
 	}
 	counters := time.NewTicker(rtpEvery)

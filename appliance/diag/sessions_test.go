@@ -38,7 +38,7 @@ func attend(t *testing.T, s *Sessions, tty string) <-chan string {
 }
 
 func TestDebugReachesTheSessionThatAsked(t *testing.T) {
-	s := &Sessions{Log: slog.New(slog.DiscardHandler), Welcome: func() string { return "" }}
+	s := &Sessions{Log: slog.New(slog.DiscardHandler), Welcome: func() []string { return nil }}
 	one, other := attend(t, s, "serial"), attend(t, s, "ssh 1")
 	if err := s.Debug("nowhere", "sip", true); err == nil {
 		t.Error("a terminal without a session debugs")

@@ -99,6 +99,11 @@ var (
 		Text:   "the running configuration is not the startup-config: a restart takes the changes back",
 		Advice: "`show config diff` shows them. Save the configuration.", Cure: []string{"copy running-config startup-config"},
 	})
+	Unconfirmed = declare(Warnable{
+		ID: "config-unconfirmed", Severity: Info, Title: "a change of the configuration waits for its confirmation",
+		Text:   "{by} has changed the configuration on trial: it goes back at {until}",
+		Advice: "`confirm` lets it stay, `no confirm` takes it back now, with all that others changed meanwhile. A restart takes it back, too.", Cure: []string{"confirm"}, Again: "until",
+	})
 	FlashFull = declare(Warnable{
 		ID: "flash-full", Severity: Warning, Title: "the flash is nearly full",
 		Text:   "{free} of {total} are free on the flash",

@@ -29,8 +29,8 @@ type Options struct {
 	Log      *slog.Logger
 	Store    *store.Store
 	Running  func() *config.Config
-	Mutate   func(change func(*config.Config) (*config.Config, error)) error // of the running configuration
-	Language Language                                                        // reads and writes the startup-config
+	Mutate   func(by status.Author, change func(*config.Config) (*config.Config, error)) error // of the running configuration
+	Language Language                                                                          // reads and writes the startup-config
 	Save     func(startup []byte) error
 }
 
@@ -212,7 +212,7 @@ func (b *Book) Alarms() (list []health.Args) {
 
 // Trust imports the certificate of this fingerprint and adds it to the trusted certificates of the profile that met it, in the
 // running configuration and in the startup-config: a box that restarts goes on to reach its peer.
-func (b *Book) Trust(sum string) (string, error) {
+func (b *Book) Trust(sum string, by status.Author) (string, error) {
 	x, ok := b.find(sum)
 	if !ok {
 		return "", errors.New("no peer has shown a certificate with this fingerprint: see `show pki trusted`")
@@ -226,7 +226,7 @@ func (b *Book) Trust(sum string) (string, error) {
 	}
 	item := config.PKIName("pki:certificate/" + name)
 	profile := ""
-	err = b.o.Mutate(func(old *config.Config) (*config.Config, error) {
+	err = b.o.Mutate(by, func(old *config.Config) (*config.Config, error) {
 		next, found, err := withTrusted(old, x.gateway, item)
 		profile = found
 		return next, err
@@ -246,14 +246,14 @@ func (b *Book) Trust(sum string) (string, error) {
 
 // Untrust takes a certificate out of all profiles that trust it, and out of the key store when nothing else uses it. A profile does
 // not lose its last trusted certificate so: without any it would trust the built-in roots, which is another decision.
-func (b *Book) Untrust(sum string) (string, error) {
+func (b *Book) Untrust(sum string, by status.Author) (string, error) {
 	name, c := b.storedAs(sum)
 	if c == nil {
 		return "", errors.New("no imported certificate has this fingerprint")
 	}
 	item := config.PKIName("pki:certificate/" + name)
 	var profiles []string
-	err := b.o.Mutate(func(old *config.Config) (*config.Config, error) {
+	err := b.o.Mutate(by, func(old *config.Config) (*config.Config, error) {
 		profiles = nil
 		changed := *old
 		changed.TLS = slices.Clone(old.TLS)

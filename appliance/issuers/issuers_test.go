@@ -16,6 +16,7 @@ import (
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/pki/pkitest"
+	"viaduct/appliance/status"
 	"viaduct/appliance/store"
 )
 
@@ -41,7 +42,7 @@ func newBox(t *testing.T) *box {
 	b.Book = New(Options{
 		Log: slog.New(slog.NewTextHandler(&b.log, nil)), Store: b.store, Language: lang.New(), Save: b.store.SaveStartup,
 		Running: func() *config.Config { return b.running },
-		Mutate: func(change func(*config.Config) (*config.Config, error)) error {
+		Mutate: func(_ status.Author, change func(*config.Config) (*config.Config, error)) error {
 			cfg, err := change(b.running)
 			if err == nil {
 				b.running = cfg
@@ -96,7 +97,7 @@ func TestAnOfferToTrustAnIssuerEnds(t *testing.T) {
 	}
 	for name, end := range map[string]func(s *box){
 		"the command": func(s *box) {
-			if _, err := s.Trust(pki.Fingerprint(c)); err != nil {
+			if _, err := s.Trust(pki.Fingerprint(c), status.Author{}); err != nil {
 				t.Error(err)
 			}
 		},
@@ -150,7 +151,7 @@ func TestTrustSurvivesARestartAndIsTakenBack(t *testing.T) {
 		}
 		return string(text)
 	}
-	text, err := s.Trust(pki.Fingerprint(c))
+	text, err := s.Trust(pki.Fingerprint(c), status.Author{})
 	if err != nil || !strings.Contains(text, "saved in the startup-config") {
 		t.Fatalf("%q, %v", text, err)
 	}
@@ -164,10 +165,10 @@ func TestTrustSurvivesARestartAndIsTakenBack(t *testing.T) {
 	if list, err := again.Certificates("New_Root"); err != nil || len(list) != 1 {
 		t.Errorf("after a restart: %v", err)
 	}
-	if _, err := s.Untrust(strings.Repeat("0", 64)); err == nil {
+	if _, err := s.Untrust(strings.Repeat("0", 64), status.Author{}); err == nil {
 		t.Error("nothing was taken back, and that is no error")
 	}
-	text, err = s.Untrust(pki.Fingerprint(c))
+	text, err = s.Untrust(pki.Fingerprint(c), status.Author{})
 	if err != nil || !strings.Contains(text, "not trusted any more in profile tls teams") {
 		t.Fatalf("%q, %v", text, err)
 	}
@@ -177,7 +178,7 @@ func TestTrustSurvivesARestartAndIsTakenBack(t *testing.T) {
 	if _, err := s.store.Certificates("New_Root"); err == nil {
 		t.Error("it is still imported")
 	}
-	if _, err := s.Untrust(pki.Fingerprint(mine)); err == nil || !strings.Contains(err.Error(), "last certificate that profile tls teams trusts") || len(s.running.TLS[0].Trusted) != 1 {
+	if _, err := s.Untrust(pki.Fingerprint(mine), status.Author{}); err == nil || !strings.Contains(err.Error(), "last certificate that profile tls teams trusts") || len(s.running.TLS[0].Trusted) != 1 {
 		t.Errorf("the last one: %v, %v", err, s.running.TLS[0].Trusted)
 	}
 	if err := s.store.SaveStartup([]byte("no such line\n" + saved)); err != nil {
@@ -185,7 +186,7 @@ func TestTrustSurvivesARestartAndIsTakenBack(t *testing.T) {
 	}
 	before := startup()
 	s.Note("wan", "sip.example", &pki.UnknownIssuer{Subject: "sip.example", Chain: []*x509.Certificate{c}, End: c, SHA256: pki.Fingerprint(c), Root: true})
-	if text, err := s.Trust(pki.Fingerprint(c)); err != nil || !strings.Contains(text, "copy running-config startup-config") || startup() != before {
+	if text, err := s.Trust(pki.Fingerprint(c), status.Author{}); err != nil || !strings.Contains(text, "copy running-config startup-config") || startup() != before {
 		t.Errorf("a startup-config with a line that is not understood: %q, %v\n%s", text, err, startup())
 	}
 }
@@ -208,14 +209,14 @@ func TestIssuerIsTrustedByItsFingerprint(t *testing.T) {
 	if p := s.problems(); len(p) != 1 || p[0].Fix != "pki trust add "+sum || !strings.Contains(p[0].Text, "sip.example") {
 		t.Errorf("problems: %+v", p)
 	}
-	if _, err := s.Trust(strings.Repeat("0", 64)); err == nil {
+	if _, err := s.Trust(strings.Repeat("0", 64), status.Author{}); err == nil {
 		t.Error("a fingerprint that nobody has shown was trusted")
 	}
-	text, err := s.Trust(strings.ToLower(sum))
+	text, err := s.Trust(strings.ToLower(sum), status.Author{})
 	if err != nil || !strings.Contains(text, "New_Root_G9_2 (root) is trusted in profile tls teams") {
 		t.Errorf("%q, %v", text, err)
 	}
-	if _, err := s.Trust(met(second)); err != nil { // another one of the same name
+	if _, err := s.Trust(met(second), status.Author{}); err != nil { // another one of the same name
 		t.Error(err)
 	}
 	got := s.running.TLS[0].Trusted

@@ -10,6 +10,7 @@ import (
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/status"
 )
 
 // Ran is the outcome of one line of a batch.
@@ -29,7 +30,7 @@ var errCommand = errors.New("a command")
 // configurations are not visible to others, so a long list is copied once instead of once per line. It returns the outcome of the lines
 // that it has run, maybe none; the caller runs the next line with Exec.
 func (l *Language) ExecBatch(ctx context.Context, box device.Box, s *Session, lines []string) (ran []Ran, err error) {
-	err = box.Mutate(func(old *config.Config) (*config.Config, error) {
+	err = box.Mutate(s.Author(), func(old *config.Config) (*config.Config, error) {
 		t := &stagedBox{Box: box, cfg: old}
 		here, until := *s, time.Now().Add(batchTime)
 		for _, line := range lines {
@@ -72,7 +73,7 @@ type stagedBox struct {
 
 func (t *stagedBox) Running() *config.Config { return t.cfg }
 
-func (t *stagedBox) Mutate(change func(*config.Config) (*config.Config, error)) error {
+func (t *stagedBox) Mutate(_ status.Author, change func(*config.Config) (*config.Config, error)) error {
 	cfg, err := change(t.cfg)
 	if err == nil {
 		t.cfg = cfg

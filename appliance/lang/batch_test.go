@@ -21,8 +21,8 @@ type witness struct {
 	printed   []string
 }
 
-func (w *witness) Mutate(f func(*config.Config) (*config.Config, error)) error {
-	err := w.box.Mutate(f)
+func (w *witness) Mutate(by status.Author, f func(*config.Config) (*config.Config, error)) error {
+	err := w.box.Mutate(by, f)
 	if n := len(w.published); n == 0 || w.published[n-1] != w.cfg {
 		w.published = append(w.published, w.cfg)
 		w.printed = append(w.printed, string(w.lang.Print(w.cfg, false)))

@@ -299,7 +299,7 @@ func (b trusting) UnknownIssuers() []status.UnknownIssuer {
 	return u
 }
 
-func (b trusting) TrustIssuer(sum string) (string, error) {
+func (b trusting) TrustIssuer(sum string, _ status.Author) (string, error) {
 	*b.trusted = append(*b.trusted, sum)
 	return "trusted", nil
 }

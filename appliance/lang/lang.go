@@ -205,7 +205,7 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 		return errors.New("only a superuser can manage accounts")
 	}
 	before := l.doomed(c, w, m)
-	err := c.Box.Mutate(func(old *config.Config) (*config.Config, error) {
+	err := c.Box.Mutate(c.Session.Author(), func(old *config.Config) (*config.Config, error) {
 		changed, err := l.apply(old, w, m, draftOf(c.Box))
 		if err == nil && traitsOf(m.Stmt).accounts {
 			err = c.leavesManager(old, changed)
@@ -247,10 +247,16 @@ func nothingTaken(m *cli.Match, changed bool) string {
 	return "nothing was removed: " + m.Stmt.Builtin
 }
 
+// errHidden keeps a configuration that was shown without its secrets from losing them when it is pasted back.
+var errHidden = errors.New("*** stands for a secret that was hidden when this line was shown: enter the secret itself")
+
 // apply returns the configuration with line m applied in the mode that w leads to.
 func (l *Language) apply(cfg *config.Config, w layer, m *cli.Match, d *cli.Draft) (*config.Config, error) {
 	if err := l.unambiguous(cfg, w, m); err != nil {
 		return cfg, err
+	}
+	if m.Hidden() && !m.Neg {
+		return cfg, errHidden
 	}
 	if w.implicit != "" && !m.Neg {
 		made, err := l.editor.Apply(cfg, nil, w.path[0], d)

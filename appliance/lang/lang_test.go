@@ -4,13 +4,16 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"viaduct/appliance/commit"
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
@@ -30,16 +33,28 @@ type box struct {
 	alarms []health.Alarm
 	files  map[string][]byte
 	trail  []status.Audit
+	told   []string
+	*commit.Book
+	alarmBook health.Tracker
 }
+
+func (b *box) BeginCommit(before *config.Config, by status.Author, after time.Duration) error {
+	return b.Book.Begin(before, by, after)
+}
+func (b *box) TakeBack(by status.Author) error { return b.Book.Back(by) }
+func (b *box) Commit() status.Commit           { return b.Book.Status() }
+func (b *box) LastChange() status.Changed      { return b.Book.Last() }
+func (b *box) Confirm(by status.Author) error  { return b.Book.Confirm(by) }
 
 func (b *box) Running() *config.Config { return b.cfg }
 func (b *box) Env() check.Env          { return b.env }
 func (b *box) Serial() string          { return b.serial }
 func (b *box) Alarms() []health.Alarm  { return b.alarms }
-func (b *box) Mutate(f func(*config.Config) (*config.Config, error)) error {
+func (b *box) Mutate(by status.Author, f func(*config.Config) (*config.Config, error)) error {
 	cfg, err := f(b.cfg)
-	if err == nil {
+	if err == nil && cfg != b.cfg {
 		b.cfg = cfg
+		b.Book.Changed(by)
 	}
 	return err
 }
@@ -81,7 +96,16 @@ func (b *box) Kept() (n int) {
 }
 
 func newBox() *box {
-	return &box{cfg: config.New(), serial: "00A0BA0F2439", files: map[string][]byte{}}
+	b := &box{cfg: config.New(), serial: "00A0BA0F2439", files: map[string][]byte{}}
+	b.alarmBook.Log = slog.New(slog.DiscardHandler)
+	b.Book = commit.New(commit.Options{
+		Log: b.alarmBook.Log, Health: &b.alarmBook, Zone: func() *time.Location { return time.UTC },
+		Publish: func(by status.Author, cfg *config.Config) {
+			b.Mutate(by, func(*config.Config) (*config.Config, error) { return cfg, nil })
+		},
+		Note: func(e status.Audit) { b.Note(e, nil) }, Tell: func(text string) { b.told = append(b.told, text) },
+	})
+	return b
 }
 
 // console types lines into a box.

@@ -111,7 +111,7 @@ func TestCommandsThatLookLeaveNoTrail(t *testing.T) {
 	for _, x := range command.Admin() {
 		noted[x.Line] = !command.Looks(x.Line)
 	}
-	for line, want := range map[string]bool{"show version": false, "who": false, "configure": false, "no reload": true, "export backup": true, "register now [<identity:registered>]": true, "clear calls [<id:call>]": true} {
+	for line, want := range map[string]bool{"show version": false, "who": false, "configure [confirm <minutes:1..1440>]": false, "confirm [save]": true, "no confirm": true, "no reload": true, "export backup": true, "register now [<identity:registered>]": true, "clear calls [<id:call>]": true} {
 		if got, there := noted[line]; got != want || !there {
 			t.Errorf("%s: noted %v, there is one %v", line, got, there)
 		}

@@ -21,6 +21,15 @@ func (s *Store) Startup() ([]byte, error) {
 	return text, nil
 }
 
+// StartupSaved is when the startup-config was saved, and how large it is; the error is fs.ErrNotExist when there is none.
+func (s *Store) StartupSaved() (flash.Version, error) {
+	fi, err := os.Stat(s.startup.Path)
+	if err != nil {
+		return flash.Version{}, fmt.Errorf("read startup-config: %w", err)
+	}
+	return flash.Version{Time: fi.ModTime(), Size: fi.Size()}, nil
+}
+
 // SaveStartup replaces the startup-config; its predecessor becomes number 1 of the kept ones.
 func (s *Store) SaveStartup(text []byte) error {
 	s.writing.Lock()

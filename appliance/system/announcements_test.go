@@ -22,6 +22,7 @@ import (
 	"viaduct/appliance/license"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/pki/pkitest"
+	"viaduct/appliance/status"
 	"viaduct/appliance/store"
 )
 
@@ -116,7 +117,7 @@ func TestACalendarIsReplacedByANewerSignedOne(t *testing.T) {
 	if r := restarted(); r.Calendar().Signer != "lab" || r.health.Active(health.CalendarRefused) {
 		t.Errorf("after a restart: %+v", r.calendarInForce())
 	}
-	if err := s.Mutate(func(*config.Config) (*config.Config, error) { return teamsConfig(t, s), nil }); err != nil {
+	if err := s.Mutate(status.Author{}, func(*config.Config) (*config.Config, error) { return teamsConfig(t, s), nil }); err != nil {
 		t.Fatal(err)
 	}
 	if !s.health.Active(health.CalendarRefused) || shown() != builtIn || !strings.Contains(s.Calendar().Refused, "no issuer that is trusted here") {

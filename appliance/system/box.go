@@ -3,7 +3,9 @@ package system
 import (
 	"bytes"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -16,6 +18,7 @@ import (
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/status"
+	"viaduct/appliance/store"
 )
 
 var _ device.Box = (*System)(nil)
@@ -24,7 +27,7 @@ var _ device.Box = (*System)(nil)
 func (s *System) Running() *config.Config { return s.running.Load() }
 
 // Mutate publishes what change makes of the running configuration.
-func (s *System) Mutate(change func(*config.Config) (*config.Config, error)) error {
+func (s *System) Mutate(by status.Author, change func(*config.Config) (*config.Config, error)) error {
 	s.mutate.Lock()
 	defer s.mutate.Unlock()
 	before := s.running.Load()
@@ -36,6 +39,9 @@ func (s *System) Mutate(change func(*config.Config) (*config.Config, error)) err
 	if !slices.Equal(before.LicenseAuthorities, cfg.LicenseAuthorities) {
 		s.judgeLicenses()
 		s.judgeCalendar()
+	}
+	if cfg != before {
+		s.commits.Changed(by)
 	}
 	s.touch()
 	return nil
@@ -82,6 +88,23 @@ func (s *System) ReadFile(name string) ([]byte, error) {
 func (s *System) Kept() int {
 	list, _ := s.store.OldStartups()
 	return len(list)
+}
+
+// SavedConfigs lists the startup-config and those before it, the newest first.
+func (s *System) SavedConfigs() ([]status.SavedConfig, error) {
+	list := []status.SavedConfig{}
+	present, err := s.store.StartupSaved()
+	switch {
+	case err == nil:
+		list = append(list, status.SavedConfig{Name: store.StartupFile, Saved: present.Time, Size: present.Size})
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	old, err := s.store.OldStartups()
+	for n, v := range old {
+		list = append(list, status.SavedConfig{Name: fmt.Sprintf("%s.%d", store.StartupFile, n+1), Saved: v.Time, Size: v.Size})
+	}
+	return list, err
 }
 
 // nothing is the startup-config of an empty configuration. The box takes an empty file for a damaged one.

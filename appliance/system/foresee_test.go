@@ -9,6 +9,7 @@ import (
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/status"
 )
 
 // traced is a box with the published configuration, and tables of times.
@@ -45,7 +46,7 @@ location-service ls_starface
 		}
 	}
 	s := boxOf(t, named(t, "sim"), t.TempDir(), "")
-	if err := s.Mutate(func(*config.Config) (*config.Config, error) { return cfg, nil }); err != nil {
+	if err := s.Mutate(status.Author{}, func(*config.Config) (*config.Config, error) { return cfg, nil }); err != nil {
 		t.Fatal(err)
 	}
 	return s

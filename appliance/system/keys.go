@@ -256,7 +256,11 @@ func (s *System) newIssuers() *issuers.Book {
 func (s *System) UnknownIssuers() []status.UnknownIssuer { return s.unknown.List() }
 
 // TrustIssuer trusts one of them by its fingerprint.
-func (s *System) TrustIssuer(sum string) (string, error) { return s.unknown.Trust(sum) }
+func (s *System) TrustIssuer(sum string, by status.Author) (string, error) {
+	return s.unknown.Trust(sum, by)
+}
 
 // UntrustIssuer takes the trust in an imported certificate back.
-func (s *System) UntrustIssuer(sum string) (string, error) { return s.unknown.Untrust(sum) }
+func (s *System) UntrustIssuer(sum string, by status.Author) (string, error) {
+	return s.unknown.Untrust(sum, by)
+}

@@ -32,7 +32,7 @@ func TestLicensesFollowTheirIssuers(t *testing.T) {
 	}
 	trust := func(list ...*config.LicenseAuthority) {
 		t.Helper()
-		err := s.Mutate(func(old *config.Config) (*config.Config, error) {
+		err := s.Mutate(status.Author{}, func(old *config.Config) (*config.Config, error) {
 			c := *old
 			c.LicenseAuthorities = list
 			return &c, nil

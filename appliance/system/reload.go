@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/commit"
+	"viaduct/appliance/config"
 	"viaduct/appliance/drain"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
@@ -164,12 +166,15 @@ func (s *System) newDrains() *drain.Book {
 	})
 }
 
-// welcome tells a new session of a pending reload.
-func (s *System) welcome() string {
+// welcome tells a new session of a pending reload, and of a change that waits for its confirmation.
+func (s *System) welcome() (list []string) {
 	if c := s.Coming(); c != nil {
-		return "the box reloads " + c.In(time.Now())
+		list = append(list, "the box reloads "+c.In(time.Now()))
 	}
-	return ""
+	if text := s.commits.Welcome(); text != "" {
+		list = append(list, text)
+	}
+	return list
 }
 
 // Images describes the slots of the medium.
@@ -184,3 +189,34 @@ func (s *System) InstallImage(ctx context.Context, file io.ReadCloser, force boo
 func (s *System) FetchImage(ctx context.Context, url string, force bool, report func(string)) error {
 	return s.firmware.Fetch(ctx, url, force, report)
 }
+
+// newCommits makes the book of the change that waits for its confirmation.
+func (s *System) newCommits() *commit.Book {
+	return commit.New(commit.Options{
+		Log: s.log, Health: &s.health, Zone: func() *time.Location { return s.Running().Clock.Location() },
+		Publish: func(by status.Author, cfg *config.Config) {
+			_ = s.Mutate(by, func(*config.Config) (*config.Config, error) { return cfg, nil }) // it cannot fail
+		},
+		Note: func(e status.Audit) {
+			s.trail.Note(status.Audit{What: e.What, Account: e.Account, From: e.From}, func(to *status.Audit) { to.Line = e.Line })
+		},
+		Tell: func(text string) { s.sessions.Tell("", text) },
+	})
+}
+
+// LastChange is who changed the running configuration last.
+func (s *System) LastChange() status.Changed { return s.commits.Last() }
+
+// BeginCommit has what changes from now on go back to before, unless it is confirmed.
+func (s *System) BeginCommit(before *config.Config, by status.Author, after time.Duration) error {
+	return s.commits.Begin(before, by, after)
+}
+
+// Confirm lets the change stay.
+func (s *System) Confirm(by status.Author) error { return s.commits.Confirm(by) }
+
+// TakeBack takes it back at once.
+func (s *System) TakeBack(by status.Author) error { return s.commits.Back(by) }
+
+// Commit describes the change that waits.
+func (s *System) Commit() status.Commit { return s.commits.Status() }

@@ -28,6 +28,7 @@ import (
 	"viaduct/appliance/chains"
 	"viaduct/appliance/checkup"
 	"viaduct/appliance/clock"
+	"viaduct/appliance/commit"
 	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
 	"viaduct/appliance/drain"
@@ -109,6 +110,7 @@ type snapshots struct {
 	applied   atomic.Pointer[applied]       // the last one that all engines were told of
 	effective atomic.Pointer[config.Config] // the one that engines use: running, with the addresses from DHCP servers
 	mutate    sync.Mutex                    // one change at a time
+	commits   *commit.Book                  // the change that waits for its confirmation
 	changed   chan struct{}                 // one token: there is a newer snapshot
 	now       chan struct{}                 // one token: there is one that nobody types at
 }
@@ -185,6 +187,7 @@ func Open(o Options) (*System, error) {
 	s.bans, s.traffic = bans.New(o.Log), traffic.New()
 	s.archive = s.newArchive()
 	s.health.Log, s.sessions.Log, s.sessions.Welcome, s.sessions.Calls = o.Log, o.Log, s.welcome, s.Calls
+	s.commits = s.newCommits()
 	s.trail, s.history, s.eye = s.newTrail(), history.Open(s.health.Events(), o.Log, state.AlarmHistory), watch.New(&s.health, o.Board.PortName)
 	if state.ReadOnly() {
 		s.health.Set(health.DataReadOnly, nil)
@@ -300,6 +303,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "history", Down: health.ServiceDown, Run: s.history.Run},
 		{Name: "trail", Down: health.ServiceDown, Run: s.trail.Run},
 		{Name: "rescue", Down: health.ServiceDown, Run: s.obey},
+		{Name: "commit", Down: health.ServiceDown, Run: s.commits.Run},
 		{Name: "records", Down: health.ServiceDown, Run: s.archive.Run},
 		{Name: "syslog", Down: health.ServiceDown, Run: s.sendSyslog},
 		{Name: "clock", Down: health.ServiceDown, Run: s.clock.Run},

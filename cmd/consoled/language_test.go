@@ -31,7 +31,7 @@ func (b *configBox) Alarms() []health.Alarm  { return nil }
 // Note keeps no trail.
 func (b *configBox) Note(status.Audit, func(*status.Audit)) {}
 
-func (b *configBox) Mutate(change func(*config.Config) (*config.Config, error)) error {
+func (b *configBox) Mutate(_ status.Author, change func(*config.Config) (*config.Config, error)) error {
 	b.lock.Lock()
 	defer b.lock.Unlock()
 	next, err := change(b.running.Load())

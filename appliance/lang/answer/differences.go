@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"maps"
 	"slices"
 
 	"viaduct/appliance/plural"
@@ -8,36 +9,51 @@ import (
 
 // Differences prints the lines that only one of two configurations has, up to most lines (0: all), and returns how many lines differ.
 func (pg Page) Differences(a, b string, before, after []ConfigLine, most int) int {
-	gone, come := missingIn(before, after), missingIn(after, before)
-	n, all := 0, len(gone)+len(come)
-	if all == 0 {
+	list := Changes(before, after)
+	if len(list) == 0 {
 		return 0
 	}
 	pg.Printf("- only in %s\n+ only in %s\n", a, b)
-	line := func(format string, a ...any) {
-		if n++; most == 0 || n <= most {
-			pg.Printf(format, a...)
+	block := ""
+	for n, x := range list {
+		if most > 0 && n == most {
+			pg.Printf("... and %s\n", plural.Of(len(list)-most, "more line"))
+			break
 		}
+		if x.Block != block {
+			pg.Printf("%s\n", x.Block)
+		}
+		block = x.Block
+		mark := "-"
+		if x.Come {
+			mark = "+"
+		}
+		pg.Printf("%s %s\n", mark, x.Text)
 	}
-	for _, block := range blocksOf(gone, come) {
-		if block != "" && (most == 0 || n < most) {
-			pg.Printf("%s\n", block)
-		}
-		for _, l := range gone {
-			if l.Block == block {
-				line("- %s\n", l.Text)
-			}
-		}
-		for _, l := range come {
-			if l.Block == block {
-				line("+ %s\n", l.Text)
-			}
-		}
+	return len(list)
+}
+
+// Change is a line that only one of two configurations has.
+type Change struct {
+	ConfigLine
+	Come bool // only the second has it
+}
+
+// Changes lists the lines that only one of two configurations has, block by block, in each first those that only the first one has. The order
+// of lines within a block does not matter.
+func Changes(before, after []ConfigLine) (list []Change) {
+	gone, come := missingIn(before, after), missingIn(after, before)
+	at := map[string][]Change{}
+	for _, l := range gone {
+		at[l.Block] = append(at[l.Block], Change{ConfigLine: l})
 	}
-	if most > 0 && all > most {
-		pg.Printf("... and %s\n", plural.Of(all-most, "more line"))
+	for _, l := range come {
+		at[l.Block] = append(at[l.Block], Change{ConfigLine: l, Come: true})
 	}
-	return all
+	for _, block := range slices.Sorted(maps.Keys(at)) {
+		list = append(list, at[block]...)
+	}
+	return list
 }
 
 // ConfigLine is a line of a configuration and the block around it.
@@ -54,18 +70,4 @@ func missingIn(list, other []ConfigLine) (missing []ConfigLine) {
 		}
 	}
 	return missing
-}
-
-func blocksOf(lists ...[]ConfigLine) (blocks []string) {
-	seen := map[string]bool{}
-	for _, list := range lists {
-		for _, l := range list {
-			if !seen[l.Block] {
-				seen[l.Block] = true
-				blocks = append(blocks, l.Block)
-			}
-		}
-	}
-	slices.Sort(blocks)
-	return blocks
 }

@@ -37,7 +37,11 @@ func Operator() []cli.Line {
 // Admin returns all commands, for administrators after enable.
 func Admin() []cli.Line {
 	return append([]cli.Line{
-		inFile(LeavesAll, command("configure", "Change the configuration", configure)),
+		worded(withExample("configure confirm 5", inFile(LeavesAll, command("configure [confirm <minutes:1..1440>]",
+			"Change the configuration; with confirm, everything that changes from then on, by whomever, goes back after so many minutes unless somebody types confirm", configure))),
+			"confirm", "Goes back after so many minutes unless it is confirmed"),
+		worded(whole(command("confirm [save]", "Let the change stay that goes back otherwise; with save, it is also saved to the startup-config", confirm)), "confirm", "Let a change stay, or take it back", "save", "And save it to the startup-config"),
+		whole(command("no confirm", "Take that change back at once, and all that others have changed meanwhile", noConfirm)),
 		inFile(LeavesAll, command("end", "Leave the configuration", end)),
 		command("import <what>", "Import a certificate or a private key, pasted as PEM", importPKI),
 		command("import <what:pkcs12>", "Import a certificate with its chain and its private key from a file of PKCS#12 (.pfx, .p12), pasted as base64; all of it or nothing", importPKCS12),
@@ -64,8 +68,9 @@ func Admin() []cli.Line {
 		command("install license <key:text>", "Install a license key", installLicense),
 		command("erase license <key:text>", "Remove a license key, by itself or by its ID in `show system licenses detail 1`; calls in progress continue", eraseLicense),
 		withExample("copy running-config https://192.168.1.20/sbc01.cfg",
-			command("copy <from> <to> [replace] [force]", "Copy a configuration, an image to flash:, a file of PKCS#12 to pki:pkcs12/NAME, or the SIP messages of a call as a capture for Wireshark (call:ID) to a URL; console: means to paste it, http URLs are written with PUT. "+
-				"A copy to the running-config is merged; with replace, it replaces everything after a confirmation. force skips the confirmation, and accepts an older image", copyConfig)),
+			worded(command("copy <from> <to> [replace] [force] [confirm <minutes:1..1440>]", "Copy a configuration, an image to flash:, a file of PKCS#12 to pki:pkcs12/NAME, or the SIP messages of a call as a capture for Wireshark (call:ID) to a URL; console: means to paste it, http URLs are written with PUT. "+
+				"A copy to the running-config is merged; with replace, it replaces everything after a confirmation. force skips the confirmation, and accepts an older image. "+
+				"With confirm, the running-config goes back after so many minutes, unless somebody types confirm", copyConfig), "confirm", "The running-config goes back after so many minutes unless it is confirmed")),
 		whatIfCommand(),
 		withExample("install-image", command("install-image [force]", "Install an image over SSH: ssh NAME@BOX install-image < FILE; force accepts an older image", installImage)),
 		withExample("export call 1a2b3c4d", command("export call <id:traced>", "Write the SIP messages of a call as a capture for Wireshark, without secrets: ssh NAME@BOX export call ID > FILE.pcapng", exportCall)),

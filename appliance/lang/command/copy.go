@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"net/url"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,6 +124,7 @@ type copyArgs struct {
 	To      copyTo
 	Replace bool
 	Force   bool
+	Minutes int
 }
 
 func copyConfig(c *Call, a *copyArgs) error {
@@ -140,6 +140,8 @@ func copyConfig(c *Call, a *copyArgs) error {
 		return errors.New("only the running-config is merged or replaced")
 	case a.Force && !a.Replace:
 		return errors.New("force is for images, copy https://HOST/PATH flash: force, and leaves out the question of replace")
+	case a.Minutes > 0 && to != runningConfig:
+		return errors.New("confirm is for the running-config: nothing else goes back by itself")
 	case from == to && from != consoleText:
 		return errors.New("source and destination are the same")
 	}
@@ -157,9 +159,9 @@ func copyConfig(c *Call, a *copyArgs) error {
 		}
 		return c.copied(from, to, text)
 	case to == runningConfig && a.Replace:
-		return c.replace(from, text, a.Force)
+		return c.replace(from, text, a)
 	case to == runningConfig:
-		return c.merge(from, text)
+		return c.merge(from, text, a.Minutes)
 	}
 	return c.save(from, text)
 }
@@ -168,7 +170,11 @@ func copyConfig(c *Call, a *copyArgs) error {
 // for example the error page of a web server.
 func (c *Call) save(from string, text []byte) error {
 	cfg := c.Box.Running()
-	if from != runningConfig {
+	if from == runningConfig {
+		if err := c.unconfirmed(); err != nil {
+			return err
+		}
+	} else {
 		parsed, taken, problems := c.Language.ParseOnto(config.New(), text)
 		cfg = parsed
 		bad, outside := c.refused(problems), from == consoleText || isURL(from)
@@ -178,7 +184,7 @@ func (c *Call) save(from string, text []byte) error {
 		case outside && taken == 0:
 			return fmt.Errorf("nothing in %s is a line of a configuration: nothing was copied", from)
 		}
-		if err := c.mayHave(from, cfg); err != nil {
+		if err := c.Session.mayHave(from, cfg, c.Box.Running()); err != nil {
 			return err
 		}
 	}
@@ -195,19 +201,6 @@ func (c *Call) save(from string, text []byte) error {
 func (c *Call) copied(from, to string, text []byte) error {
 	c.Printf("%s copied to %s: %s\n", from, to, plural.Of(strings.Count(string(text), "\n"), "line"))
 	return nil
-}
-
-// mayHave rejects a configuration that changes the accounts, unless the session manages accounts.
-func (c *Call) mayHave(from string, cfg *config.Config) error {
-	if from != FactoryConfig && !c.ManagesAccounts() && !sameAccounts(cfg, c.Box.Running()) {
-		return fmt.Errorf("the accounts of %s differ from those of the %s: only a superuser can manage accounts", from, runningConfig)
-	}
-	return nil
-}
-
-// sameAccounts reports whether two configurations have the same accounts and keys.
-func sameAccounts(a, b *config.Config) bool {
-	return reflect.DeepEqual(a.Accounts, b.Accounts) && reflect.DeepEqual(a.PublicKeys, b.PublicKeys)
 }
 
 // read returns a configuration as text. For console: it first asks the console for the text.
@@ -305,42 +298,41 @@ func (c *Call) linesOf(name string) ([]answer.ConfigLine, error) {
 }
 
 // printed returns the lines of a configuration.
-func (c *Call) printed(cfg *config.Config) (list []answer.ConfigLine) {
-	c.Language.Walk(cfg, c.masked(), func(p *cli.Printed) {
-		list = append(list, answer.ConfigLine{Block: strings.Join(p.Path, " / "), Text: p.Text})
-	})
-	return list
+func (c *Call) printed(cfg *config.Config) []answer.ConfigLine {
+	return Lines(c.Language, cfg, c.masked())
 }
 
 // merge applies the lines of a text to the running configuration, as if they were pasted.
-func (c *Call) merge(from string, text []byte) error {
+func (c *Call) merge(from string, text []byte, onTrial int) error {
 	var taken int
 	var problems []check.Problem
-	var changed bool
-	err := c.Box.Mutate(func(old *config.Config) (*config.Config, error) {
-		var merged *config.Config
-		merged, taken, problems = c.Language.ParseOnto(old, text)
-		if err := c.mayHave(from, merged); err != nil {
-			return nil, err
+	changed, err := Adopt(c.Language, c.Box, c.Session, Adoption{From: from, Keep: minutes(onTrial), Make: func(old *config.Config) (*config.Config, error) {
+		merged, n, found := c.Language.ParseOnto(old, text)
+		if taken, problems = n, found; n == 0 {
+			return nil, errNothing
 		}
-		changed = merged != old
 		return merged, nil
-	})
-	if err != nil {
+	}})
+	if err != nil && !errors.Is(err, errNothing) {
 		return err
 	}
 	c.Place.Renew()
 	c.Result.Changed = changed
 	bad := c.refused(problems)
-	if taken == 0 {
+	if err != nil {
 		return fmt.Errorf("no line of %s is understood: nothing was changed", from)
 	}
 	c.Printf("%s merged into the %s: %s taken, %d refused\n", from, runningConfig, plural.Of(taken, "line"), bad)
+	if onTrial > 0 {
+		c.onTrial(onTrial)
+	}
 	if bad > 0 {
 		return errRefused
 	}
 	return nil
 }
+
+var errNothing = errors.New("nothing is understood")
 
 // errRefused is the error of a copy that has rejected some lines.
 var errRefused = errors.New("the lines above were rejected; all others are active")
@@ -349,23 +341,23 @@ var errRefused = errors.New("the lines above were rejected; all others are activ
 const diffShown = 60
 
 // replace replaces the running configuration by a text, after it has shown the differences and asked for confirmation.
-func (c *Call) replace(from string, text []byte, forced bool) error {
+func (c *Call) replace(from string, text []byte, a *copyArgs) error {
 	cfg, problems := c.Language.Parse(text)
 	bad := c.refused(problems)
 	switch {
 	case !c.Language.Understands(text):
 		return fmt.Errorf("no line of %s is understood: nothing was changed", from)
-	case bad > 0 && forced && !c.Session.Yes:
+	case bad > 0 && a.Force && !c.Session.Yes:
 		return fmt.Errorf("%s not understood: nothing was changed", plural.Of(bad, "line"))
 	}
-	if err := c.mayHave(from, cfg); err != nil {
+	if err := c.Session.mayHave(from, cfg, c.Box.Running()); err != nil {
 		return err
 	}
 	if !c.Session.Yes && c.page().Differences(runningConfig, from, c.printed(c.Box.Running()), c.printed(cfg), diffShown) == 0 {
 		c.Printf("%s and %s are the same: nothing was changed\n", from, runningConfig)
 		return nil
 	}
-	if !forced && !c.Session.Yes {
+	if !a.Force && !c.Session.Yes {
 		if bad > 0 {
 			c.Printf("%% %s not understood and left out\n", plural.Of(bad, "line"))
 		}
@@ -373,15 +365,19 @@ func (c *Call) replace(from string, text []byte, forced bool) error {
 			c.Printf("%% warning: it has no account with a password or a public key: logins over the network will not be possible\n")
 		}
 	}
-	if !c.confirmed(forced, "Replace the running configuration with "+from+"?") {
+	if !c.confirmed(a.Force, "Replace the running configuration with "+from+"?") {
 		return nil
 	}
-	if err := c.Box.Mutate(func(*config.Config) (*config.Config, error) { return cfg, nil }); err != nil {
+	_, err := Adopt(c.Language, c.Box, c.Session, Adoption{From: from, Keep: minutes(a.Minutes), Make: func(*config.Config) (*config.Config, error) { return cfg, nil }})
+	if err != nil {
 		return err
 	}
 	c.Result.Changed = true
 	c.Place.Renew()
 	c.Printf("%s is the %s now: %d refused\n", from, runningConfig, bad)
+	if a.Minutes > 0 {
+		c.onTrial(a.Minutes)
+	}
 	if bad > 0 {
 		return errRefused
 	}

@@ -160,8 +160,8 @@ func untrustIssuer(c *Call, a *fingerprint) error {
 	return c.trust("no pki trust", a.Sum, c.Box.UntrustIssuer)
 }
 
-func (c *Call) trust(command, sum string, change func(sum string) (string, error)) error {
-	text, err := change(sum)
+func (c *Call) trust(command, sum string, change func(sum string, by status.Author) (string, error)) error {
+	text, err := change(sum, c.Session.Author())
 	if err != nil {
 		return fmt.Errorf("%s: %w", command, err)
 	}

@@ -90,16 +90,7 @@ func noReload(c *Call, _ *none) error {
 }
 
 // who names the user of the session in messages to others.
-func (c *Call) who() string {
-	name := c.Session.User
-	if name == "" {
-		name = "somebody at the box"
-	}
-	if c.Session.TTY != "" {
-		name += " (" + c.Session.TTY + ")"
-	}
-	return name
-}
+func (c *Call) who() string { return c.Session.Author().String() }
 
 // Firmware images: `copy URL flash:`, `install-image`, `show system images`.
 

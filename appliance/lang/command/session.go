@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 )
 
 // Session is the user of a console and the mode that the console is in.
@@ -18,6 +19,9 @@ type Session struct {
 	Into  io.Writer     // takes a file that the line writes; nil: there is a terminal
 	Yes   bool          // the user has confirmed this line, as an earlier Result asked
 }
+
+// Author is the user of the session as the author of a change.
+func (s *Session) Author() status.Author { return status.Author{Account: s.User, From: s.TTY} }
 
 // May reports whether the account has at least the rights of a class.
 func (s *Session) May(class config.AccountClass) bool {

@@ -3,7 +3,6 @@ package command
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/check"
-	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
 
@@ -90,21 +88,14 @@ func showStartup(c *Call, a *startupArgs) error {
 	if a.N > 0 {
 		name += fmt.Sprintf(".%d", a.N)
 	}
-	text, err := c.Box.ReadFile(name)
+	text, err := SavedText(c.Language, c.Box, name, c.masked())
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no %s: `copy running-config startup-config` writes one, and keeps those before it", name)
 	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
+		return err
 	}
-	if c.masked() {
-		cfg, _ := c.Language.Parse(text)
-		text = c.Language.Print(cfg, true)
-	}
-	if len(text) > 0 && text[len(text)-1] != '\n' {
-		text = append(text, '\n') // a file from elsewhere may end in the middle of a line
-	}
-	_, err = io.WriteString(c.Out, printable.Lines(string(text)))
+	_, err = c.Out.Write(text)
 	return err
 }
 

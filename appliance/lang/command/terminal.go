@@ -19,11 +19,6 @@ func enable(c *Call, _ *none) error {
 	return nil
 }
 
-func configure(c *Call, _ *none) error {
-	c.Place.Move(Configuring)
-	return nil
-}
-
 func exit(c *Call, _ *none) error {
 	switch {
 	case c.Place.Leave():

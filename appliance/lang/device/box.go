@@ -119,13 +119,24 @@ type Configuration interface {
 	Running() *config.Config
 	// Mutate publishes the configuration that change returns. Changes run one after the other. If change fails, Mutate returns its error
 	// and publishes nothing. change must not modify its argument.
-	Mutate(change func(*config.Config) (*config.Config, error)) error
+	Mutate(by status.Author, change func(*config.Config) (*config.Config, error)) error
+	// LastChange is who changed the running configuration last.
+	LastChange() status.Changed
+	// BeginCommit has all that changes from now on go back to before after some time, unless it is confirmed. A change of another account
+	// that waits already is an error; one of the same gets the new time. The function of Mutate may call it.
+	BeginCommit(before *config.Config, by status.Author, after time.Duration) error
+	// Confirm lets the change stay, TakeBack takes it back at once. Both fail when none waits.
+	Confirm(by status.Author) error
+	TakeBack(by status.Author) error
+	Commit() status.Commit
 	// Env describes this box to the checks of a configuration.
 	Env() check.Env
 	// ReadFile reads "startup-config", "factory-config", or "startup-config.N" (1..10, 1 is the newest).
 	ReadFile(name string) ([]byte, error)
 	// Kept returns how many earlier startup-configs there are.
 	Kept() int
+	// SavedConfigs lists the startup-config and those before it, the newest first.
+	SavedConfigs() ([]status.SavedConfig, error)
 	// WriteFile replaces "startup-config" atomically and keeps the previous one.
 	WriteFile(name string, text []byte) error
 	EraseFile(name string) error
@@ -206,7 +217,7 @@ type Keys interface {
 	RenewACME(name string) error
 	TestACME(ctx context.Context, name string, report func(line string)) error
 	// TrustIssuer imports the issuer with this SHA-256, trusts it where it was presented, and returns a line about the result.
-	TrustIssuer(sha256 string) (string, error)
+	TrustIssuer(sha256 string, by status.Author) (string, error)
 	// Calendar is what is announced of the outer world. ImportCalendar takes a signed one that is newer, and returns a line about it;
 	// EraseCalendar returns to the built-in one.
 	Calendar() status.Calendar
@@ -215,7 +226,7 @@ type Keys interface {
 	// PeerChains are the certificates that dialled peers have shown, compared by week.
 	PeerChains() status.PeerChains
 	// UntrustIssuer takes the trusted certificate with this SHA-256 out of all profiles and returns a line about the result.
-	UntrustIssuer(sha256 string) (string, error)
+	UntrustIssuer(sha256 string, by status.Author) (string, error)
 }
 
 // Licensing is the installed licenses and their pools.
