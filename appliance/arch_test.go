@@ -39,6 +39,7 @@ var floors = map[string]string{
 	"plural":      "",
 	"source":      "",
 	"exporter":    "config health pki source",
+	"webserver":   "config health pki status",
 	"snmp":        "config health printable status",
 	"status":      "",
 	"audit":       "flash printable status",
@@ -87,18 +88,18 @@ var floors = map[string]string{
 	"lang":        "config cli lang/answer lang/check lang/command lang/device lang/older pasted plural printable status lang/word",
 	"lang/answer": "cdr cli explain health lang/check plural printable release route sipmsg source status",
 	"lang/check":  "calendar config cli health pki printable plural",
-	"lang/device": "capture config health lang/check plural status",
+	"lang/device": "capture config health lang/check plural status webserver",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli",
 	"watch":       "config health lang/check source status",
-	"system": "audit health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
+	"system": "webserver audit health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua media call " +
 		"acme calendar chains checkup commit internalca issuers " +
 		"records capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages " +
 		"firmware drain ",
-	"api":      "explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
+	"api":      "lang/answer webserver explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",
 
 	"console":         "api/wire console/client console/edit console/rescue console/session plural printable source flash web",

@@ -105,6 +105,8 @@ func (b *hostileBox) CallTrace(string) (status.CallTrace, error) {
 func (b *hostileBox) CallCapture(string, bool) ([]byte, error) { return []byte("file"), b.fault() }
 func (b *hostileBox) CaptureVoice(string) time.Time            { return time.Time{} }
 func (b *hostileBox) ForgetVoice()                             {}
+func (b *hostileBox) Web() status.Web                          { return of[status.Web](b) }
+func (b *hostileBox) SetupCode() string                        { return "12345678" }
 func (b *hostileBox) SNMP() status.SNMP                        { return of[status.SNMP](b) }
 func (b *hostileBox) HEP() status.HEP                          { return of[status.HEP](b) }
 func (b *hostileBox) Drain(device.Drain) error                 { return b.fault() }

@@ -25,14 +25,13 @@ import (
 // way is how a challenge is answered.
 type way struct {
 	kind   string // as authorities name it
-	port   uint16 // 0: none is opened
 	advice string
 }
 
 var ways = map[config.Challenge]way{
-	config.ChallengeDNS:  {lib.ChallengeTypeDNSPersist01, 0, adviceDNS},
-	config.ChallengeHTTP: {lib.ChallengeTypeHTTP01, 80, adviceHTTP},
-	config.ChallengeTLS:  {lib.ChallengeTypeTLSALPN01, 443, adviceTLS},
+	config.ChallengeDNS:  {lib.ChallengeTypeDNSPersist01, adviceDNS},
+	config.ChallengeHTTP: {lib.ChallengeTypeHTTP01, adviceHTTP},
+	config.ChallengeTLS:  {lib.ChallengeTypeTLSALPN01, adviceTLS},
 }
 
 // prove shows the authority that all names of an order are ours.
@@ -64,11 +63,11 @@ func (s *session) prove(ctx context.Context, o lib.Order) error {
 	if len(answers) == 0 {
 		return nil
 	}
-	if w.port != 0 {
+	if port := s.p.Challenge.Port(); port != 0 {
 		certificate, _ := s.p.Target()
-		listeners, err := s.e.o.Open(ctx, certificate, w.port)
+		listeners, err := s.e.o.Open(ctx, certificate, port)
 		if err != nil {
-			return failed(w.advice, fmt.Errorf("port %d is not opened: %w", w.port, err))
+			return failed(w.advice, fmt.Errorf("port %d is not opened: %w", port, err))
 		}
 		stop := r.serve(listeners)
 		defer func() { s.e.o.Shut(listeners); stop() }()

@@ -42,6 +42,12 @@ type Backend interface {
 	// Health is how the box does.
 	Health() wire.Health
 
+	// Sign signs for a handshake of the web page. Errors are those of webserver.Server.Sign.
+	Sign(wire.SignRequest) (wire.SignReply, error)
+
+	// Token says whom a machine acts for that shows a token. It counts wrong ones as Login counts wrong passwords.
+	Token(context.Context, wire.TokenRequest) wire.TokenReply
+
 	// Settings is what the configuration says about consoles.
 	Settings() wire.Settings
 

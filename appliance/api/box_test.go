@@ -53,6 +53,7 @@ func (b *accounts) Licenses() status.Licenses {
 func (b *accounts) Registrations() []status.Registration {
 	return []status.Registration{{Gateway: "lan", Identity: "user.01", AOR: "sip:user.01@pbx", State: status.Registered}, {Gateway: "wan", Identity: "user.01", AOR: "sip:user.01@pbx"}}
 }
+func (b *accounts) Web() status.Web            { return status.Web{} }
 func (b *accounts) Peers() []status.Peer       { return nil }
 func (b *accounts) Gateways() []status.Gateway { return nil }
 func (b *accounts) Clock() status.Clock        { return status.Clock{Synced: true} }

@@ -13,6 +13,7 @@ import (
 
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/webserver"
 )
 
 // requestTime is how long a peer may take to send a request.
@@ -200,6 +201,32 @@ func (h handler) events(w http.ResponseWriter, r *http.Request) {
 func (h handler) health(w http.ResponseWriter, _ *http.Request) { reply(w, h.backend.Health()) }
 
 func (h handler) settings(w http.ResponseWriter, _ *http.Request) { reply(w, h.backend.Settings()) }
+
+func (h handler) sign(w http.ResponseWriter, r *http.Request) {
+	var q wire.SignRequest
+	if !h.read(w, r, &q) {
+		return
+	}
+	s, err := h.backend.Sign(q)
+	switch {
+	case errors.Is(err, webserver.ErrOtherCertificate):
+		fail(w, http.StatusConflict, err)
+	case errors.Is(err, webserver.ErrTooMany):
+		fail(w, http.StatusTooManyRequests, err)
+	case err != nil:
+		fail(w, http.StatusForbidden, err)
+	default:
+		reply(w, s)
+	}
+}
+
+func (h handler) token(w http.ResponseWriter, r *http.Request) {
+	var q wire.TokenRequest
+	if !h.read(w, r, &q) {
+		return
+	}
+	reply(w, h.backend.Token(r.Context(), q))
+}
 
 func (h handler) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

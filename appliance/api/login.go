@@ -54,6 +54,8 @@ func (b *backend) noteLogin(r wire.LoginRequest, in wire.LoginReply) {
 		switch {
 		case in.Banned > 0:
 			e.Line = "nobody gets in from there for " + in.Banned.Round(time.Second).String()
+		case e.What == status.AuditRefused && r.SetupCode != "":
+			e.Line = "wrong set-up code"
 		case e.What == status.AuditRefused && e.Account == "":
 			e.Line = "there is no such account"
 		case e.What == status.AuditRefused:
@@ -92,11 +94,18 @@ func (b *backend) login(r wire.LoginRequest) wire.LoginReply {
 			return wire.LoginReply{Banned: left}
 		}
 	}
-	if r.User == "" {
+	switch {
+	case r.SetupCode != "":
+		return b.setUp(r, source)
+	case r.User == "":
 		in.OK = !r.Remote && cfg.OpenDoor()
+		in.Setup = r.Remote && cfg.OpenDoor()
 		in.Banner = cfg.Banner
 		if in.OK {
 			in.Banner = strings.TrimLeft(in.Banner+"\n"+openDoor, "\n")
+		}
+		if !r.Remote {
+			in.Banner = strings.TrimLeft(in.Banner+b.webGreeting(), "\n")
 		}
 		return in
 	}
@@ -146,11 +155,6 @@ func (b *backend) login(r wire.LoginRequest) wire.LoginReply {
 
 // Health is how the box does.
 func (b *backend) Health() wire.Health { return wire.Health{Unfit: b.box.Unfit()} }
-
-// Settings is what the configuration says about consoles.
-func (b *backend) Settings() wire.Settings {
-	return wire.Settings{Telnet: b.box.Running().Console.Telnet}
-}
 
 // openDoor is said to whoever gets in without an account.
 const openDoor = "No account has a password yet: this line is open to everybody, and nobody gets in over the network.\n" +

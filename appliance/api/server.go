@@ -49,6 +49,8 @@ func Listen(o Options, b Backend) (*Server, error) {
 	mux.HandleFunc("POST "+wire.PathLogin, h.login)
 	mux.HandleFunc("GET "+wire.PathEvents, h.events)
 	mux.HandleFunc("GET "+wire.PathSettings, h.settings)
+	mux.HandleFunc("POST "+wire.PathWebSign, h.sign)
+	mux.HandleFunc("POST "+wire.PathWebToken, h.token)
 	mux.HandleFunc("GET "+wire.PathHealth, h.health)
 	mux.HandleFunc("GET "+wire.PathMetrics, h.metrics)
 	mux.HandleFunc("GET "+wire.PathStatus, h.status)

@@ -90,6 +90,10 @@ func (f *fake) Events(ctx context.Context, s *Session, each func(wire.Event) err
 	return ctx.Err()
 }
 
+func (f *fake) Sign(wire.SignRequest) (wire.SignReply, error) { return wire.SignReply{}, nil }
+
+func (f *fake) Token(context.Context, wire.TokenRequest) wire.TokenReply { return wire.TokenReply{} }
+
 func (f *fake) Settings() wire.Settings { return wire.Settings{} }
 
 func (f *fake) Health() wire.Health { return wire.Health{Unfit: []string{"it is a fake"}} }

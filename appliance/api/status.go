@@ -69,6 +69,7 @@ var parts = map[string]part{
 	"tls-profiles":    {"show pki", tlsProfiles},
 	"traffic":         {"show calls statistics", traffic},
 	"trend":           {"show system", one(device.Box.Trend)},
+	"webserver":       {"show webserver", one(device.Box.Web)},
 	"unknown-issuers": {"show pki trusted", many(device.Box.UnknownIssuers)},
 }
 

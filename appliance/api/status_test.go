@@ -60,6 +60,7 @@ func (*stated) Peers() []status.Peer {
 func (*stated) NameServers() []status.NameServer       { return nil }
 func (*stated) Sessions() []status.Session             { return []status.Session{{User: "anna"}} }
 func (*stated) SNMP() status.SNMP                      { return status.SNMP{Boots: 7} }
+func (*stated) Web() status.Web                        { return status.Web{Port: 443} }
 func (*stated) HEP() status.HEP                        { return status.HEP{Sent: 7} }
 func (*stated) Calendar() status.Calendar              { return status.Calendar{} }
 func (*stated) PeerChains() status.PeerChains          { return status.PeerChains{} }

@@ -1,6 +1,10 @@
 package config
 
-import "cmp"
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
 
 // ACMEProfile is `profile acme NAME`: a certificate that the box obtains from an authority and renews by itself (RFC 8555).
 type ACMEProfile struct {
@@ -29,6 +33,17 @@ const (
 	ChallengeHTTP Challenge = "http"        // port 80 (RFC 8555, 8.3)
 	ChallengeTLS  Challenge = "tls-alpn"    // port 443 (RFC 8737)
 )
+
+// Port is the TCP port at which the authority looks; 0: it asks the DNS.
+func (c Challenge) Port() uint16 {
+	switch c {
+	case ChallengeHTTP:
+		return 80
+	case ChallengeTLS:
+		return 443
+	}
+	return 0
+}
 
 // ExternalAccount is `external-account KEY-ID MAC-KEY`: the account that the administrator has with the authority already.
 type ExternalAccount struct {
@@ -60,6 +75,28 @@ func (c *Config) ShownAt(certificate PKIName) (list []AddressBind) {
 		for _, i := range g.Interfaces {
 			if i.TLS != 0 {
 				list = append(list, i.Bind)
+			}
+		}
+	}
+	return list
+}
+
+// ChallengeAddresses are those at which an authority looks for a certificate of the key store: where gateways show it, and on all ports but
+// that of the LAN while none does.
+func (c *Config) ChallengeAddresses(certificate PKIName) (list []netip.Addr) {
+	add := func(a netip.Addr) {
+		if a.IsValid() && !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	shown := c.ShownAt(certificate)
+	for _, b := range shown {
+		add(c.Address(b))
+	}
+	for _, p := range c.Ports {
+		if at := c.IPInterface(p.Bind.Context, p.Bind.Interface); len(shown) == 0 && at != nil && p.Enabled && (p.Slot != 0 || p.Port != 0) {
+			for _, a := range at.Addresses {
+				add(a.Prefix.Addr())
 			}
 		}
 	}

@@ -29,6 +29,7 @@ type Config struct {
 	CallRecords *CallRecords // nil: see Records
 	HEP         *HEP         // nil: no server gets the messages
 
+	Web                Web
 	PasswordEncryption bool // print and store secrets in a form that this box alone can read
 	Console            Console
 	Accounts           []*Account

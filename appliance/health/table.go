@@ -386,6 +386,13 @@ var (
 	})
 )
 
+// The web page.
+var WebCertificate = declare(Warnable{
+	ID: "webserver-certificate", Severity: Warning, Title: "the web page does not show the certificate that it should",
+	Text:   "the web page shows a certificate of the box's own making, because that of profile tls {profile} cannot be used: {why}",
+	Advice: "`show pki` lists certificates and keys. Import or renew what is missing, or take the line `webserver use profile tls` out.",
+})
+
 // Logins.
 var (
 	SourceBanned = declare(Warnable{

@@ -16,10 +16,11 @@ import (
 	"viaduct/appliance/lang/device"
 )
 
-// SaveAccount copies one account from the running configuration to the startup-config, and changes nothing else there. Without a
-// startup-config it creates one from the factory settings, or the account would be lost at the next start. It reports false if the
-// startup-config does not have the account, or has lines that are not understood and would be lost.
-func (l *Language) SaveAccount(box device.Box, name string) (saved bool, err error) {
+// saveAccount copies one account from the running configuration to the startup-config, and changes nothing else there. Without a
+// startup-config it creates one from the factory settings, or the account would be lost at the next start; and it adds the first account of
+// a box to one in which none has a password. It reports false if the startup-config has others and not this one, or has lines that are not understood and
+// would be lost.
+func (l *Language) saveAccount(box device.Box, name string, first bool) (saved bool, err error) {
 	running := box.Running().Account(name)
 	if running == nil {
 		return false, fmt.Errorf("no account %s", name)
@@ -40,7 +41,7 @@ func (l *Language) SaveAccount(box device.Box, name string) (saved bool, err err
 	switch {
 	case i >= 0:
 		cfg.Accounts[i] = running
-	case fresh:
+	case fresh || first && cfg.OpenDoor():
 		cfg.Accounts = append(cfg.Accounts, running)
 	default:
 		return false, nil
@@ -75,13 +76,14 @@ func (l *Language) ChoosePassword(box device.Box, a *config.Account, tty, old, p
 	case strings.ContainsFunc(password, func(c rune) bool { return c < ' ' || c == 0x7f }):
 		return false, errors.New("the new password holds a character that cannot be typed")
 	}
+	first := box.Running().OpenDoor()
 	s := &Session{Mode: []string{"enable", "configure"}, User: a.Name, Class: config.Superuser, TTY: tty}
 	var out bytes.Buffer
 	line := string(a.Class) + " " + cli.Quote(a.Name) + " password " + quoted(password)
 	if _, err := l.Exec(context.Background(), box, s, line, nil, &out); err != nil {
 		return false, errors.New("the new password is not taken: " + err.Error())
 	}
-	if saved, err = l.SaveAccount(box, a.Name); err != nil {
+	if saved, err = l.saveAccount(box, a.Name, first); err != nil {
 		return false, nil // it is in force: a restart would bring the old one back, which is said
 	}
 	return saved, nil

@@ -111,6 +111,9 @@ func randomValue(t *rapid.T, c Choice) string {
 	if strings.HasPrefix(c.Help, "hash of a password") {
 		return rapid.SampledFrom([]string{"", "$2a$10$012345678901234567890uabcdefghijklmnopqrstuvwxyzABCDE"}).Draw(t, "hash")
 	}
+	if strings.HasPrefix(c.Help, "hash of a token") {
+		return rapid.SampledFrom([]string{"4uH7-tQx2_bNf9Rk0sWz", `12345678"\90abcdefgh`}).Draw(t, "token")
+	}
 	if pki, ok := strings.CutSuffix(c.Help, "/NAME"); ok && strings.HasPrefix(pki, "pki:") {
 		return pki + "/" + rapid.SampledFrom([]string{"A", "my.key", "C D"}).Draw(t, "item")
 	}

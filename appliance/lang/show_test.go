@@ -152,6 +152,14 @@ func (busyBox) SNMP() status.SNMP {
 		Requests: 1200, Communities: 2, Strangers: 5, Traps: 4, TrapsLost: 1, Refused: "wrong community from 192.168.1.77"}
 }
 
+func (busyBox) Web() status.Web {
+	return status.Web{Port: 443, Redirect: 80, Addresses: []netip.Addr{netip.MustParseAddr("192.168.1.1"), netip.MustParseAddr("2001:db8::1")}, Subject: "sbc01", Names: []string{"sbc01", "192.168.1.1"},
+		KeyType: "EC P-256", SHA256: strings.Repeat("0A", 32), NotBefore: noon, NotAfter: noon.Add(397 * 24 * time.Hour), Tokens: 1, SetUp: true,
+		Problem: "it has ended on 2026-11-01", Due: "it does not name 2001:db8::1"}
+}
+
+func (busyBox) SetupCode() string { return "01234567" }
+
 func (busyBox) HEP() status.HEP {
 	return status.HEP{State: status.HEPAway, Server: "homer.example.com:9060/tls", Since: noon.Add(-5 * time.Minute), Waiting: 12, Sent: 1200, Shed: 3, Failed: noon.Add(-20 * time.Second),
 		Error: "tls: failed to verify certificate: x509: certificate is valid for other.example.com,\n> show version, not homer.example.com"}
@@ -262,7 +270,7 @@ func TestShow(t *testing.T) {
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls history csv", "show calls history masked", "show calls history json masked", "show call-records", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls history number 0123", "show calls history since 11:15 until 11:45", "show calls history result refused", "show calls history result missed", "show calls history code 486", "show calls history interface if_teams before 18", "show calls history failed result missed", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
-		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show hep-client", "show acme", "show acme lan", "show acme x",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {
 		out.WriteString("> " + line + "\n")

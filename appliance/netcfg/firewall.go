@@ -143,17 +143,27 @@ func (w *wall) open(p *port, in, refused *chain) {
 			in.add(address("daddr", single(s.Addr())), ports("tcp", "dport", s.Port(), s.Port()), accept)
 		}
 	}
-	services := w.o.Services
-	if t := w.cfg.Console.Telnet; t != 0 {
-		services = append(slices.Clone(services), Service{"telnet", "tcp", t})
-	}
-	w.admit(p, in, w.cfg.Console.Access, services)
+	w.admit(p, in, w.cfg.Console.Access, slices.Concat(w.o.Services, consoles(w.cfg)))
 	if s := w.cfg.SNMP; s.Listens() {
 		w.admit(p, in, s.Access, []Service{{"snmp", "udp", s.Port}})
 	}
 	if w.cfg.MetricsProfile() != nil {
 		w.admit(p, in, w.cfg.Metrics.Access, []Service{{"metrics", "tcp", w.cfg.Metrics.Port}})
 	}
+}
+
+// consoles are the doors of the box that the configuration opens, beside those that are always there.
+func consoles(cfg *config.Config) (list []Service) {
+	if t := cfg.Console.Telnet; t != 0 {
+		list = append(list, Service{"telnet", "tcp", t})
+	}
+	if addresses, redirect := cfg.WebAddresses(); len(addresses) > 0 {
+		list = append(list, Service{"https", "tcp", cfg.Web.HTTPS.Port})
+		if redirect {
+			list = append(list, Service{"http", "tcp", config.RedirectPort})
+		}
+	}
+	return list
 }
 
 // admit lets the networks that have access to services through.

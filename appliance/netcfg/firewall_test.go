@@ -125,6 +125,26 @@ func TestFirewallLetsInWhatIsConfigured(t *testing.T) {
 		{"SSH from the LAN", "tcp", "192.168.1.7", "192.168.1.1:22", true},
 		{"SSH from the WAN", "tcp", "123.123.123.113", "123.123.123.123:22", false},
 		{"web from the LAN", "tcp", "192.168.1.7", "192.168.1.1:80", false},
+		{"the page, which is off", "tcp", "192.168.1.7", "192.168.1.1:443", false},
+	})
+
+	cfg = sipConfig()
+	cfg.Web.HTTPS.Port = 443
+	must(n.Apply(cfg))(t)
+	w.try(t, []door{
+		{"the page from the LAN", "tcp", "192.168.1.7", "192.168.1.1:443", true},
+		{"the way to it from the LAN", "tcp", "192.168.1.7", "192.168.1.1:80", true},
+		{"the page from the WAN", "tcp", "123.123.123.113", "123.123.123.123:443", false},
+		{"the way to it from the WAN", "tcp", "123.123.123.113", "123.123.123.123:80", false},
+		{"the page of the LAN from the WAN", "tcp", "123.123.123.113", "192.168.1.1:443", false},
+	})
+	cfg = sipConfig()
+	cfg.Web.HTTPS.Port, cfg.Console.Access = 8443, []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+	must(n.Apply(cfg))(t)
+	w.try(t, []door{
+		{"the page for whom it is opened", "tcp", "198.51.100.9", "123.123.123.123:8443", true},
+		{"for others", "tcp", "123.123.123.113", "123.123.123.123:8443", false},
+		{"at the port that was left", "tcp", "198.51.100.9", "123.123.123.123:443", false},
 	})
 
 	// The box itself gets answers to what it asks.

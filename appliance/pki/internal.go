@@ -64,6 +64,12 @@ func IssueInternal(root *x509.Certificate, rootKey crypto.Signer, public crypto.
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 	}
+	name(t, names)
+	return sign(t, root, public, rootKey)
+}
+
+// name puts names and addresses into a certificate.
+func name(t *x509.Certificate, names []string) {
 	for _, n := range names {
 		if a, err := netip.ParseAddr(n); err == nil {
 			ip := net.IP(a.Unmap().AsSlice())
@@ -77,7 +83,24 @@ func IssueInternal(root *x509.Certificate, rootKey crypto.Signer, public crypto.
 			t.Subject.CommonName = n
 		}
 	}
-	return sign(t, root, public, rootKey)
+}
+
+// SelfSigned makes a certificate for DNS names and addresses that its own key signs: people recognise it by its fingerprint. It begins a day
+// early, because a box without a battery may be behind.
+func SelfSigned(names []string, key crypto.Signer, now time.Time) (*x509.Certificate, error) {
+	if err := InternalNames(names); err != nil {
+		return nil, err
+	}
+	begin := now.Add(-24 * time.Hour).UTC().Truncate(time.Second)
+	t := &x509.Certificate{
+		Subject:   pkix.Name{Organization: []string{"Viaduct SBC"}},
+		NotBefore: begin, NotAfter: begin.Add(leafLife),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+	}
+	name(t, names)
+	return sign(t, t, key.Public(), key)
 }
 
 // InternalNames returns an error if a certificate cannot be for names.

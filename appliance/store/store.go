@@ -52,6 +52,7 @@ const (
 	chainsFile   = "chains"
 	checkFile    = "check"
 	snmpFile     = "snmp-engine"
+	webFile      = "web-certificate"
 	certFolder   = "pki/certificate"
 	keyFolder    = "pki/private-key"
 	recordsDir   = "cdr"

@@ -110,23 +110,9 @@ type doors struct {
 // openDoors opens a TCP port on the addresses under which peers know the box by a certificate; on all ports but that of the LAN while no
 // gateway shows it yet.
 func (s *System) openDoors(ctx context.Context, certificate config.PKIName, port uint16) ([]net.Listener, error) {
-	cfg := s.effective.Load()
 	var sockets []netip.AddrPort
-	add := func(a netip.Addr) {
-		if at := netip.AddrPortFrom(a, port); a.IsValid() && !slices.Contains(sockets, at) {
-			sockets = append(sockets, at)
-		}
-	}
-	shown := cfg.ShownAt(certificate)
-	for _, b := range shown {
-		add(cfg.Address(b))
-	}
-	for _, p := range cfg.Ports {
-		if at := cfg.IPInterface(p.Bind.Context, p.Bind.Interface); len(shown) == 0 && at != nil && p.Enabled && (p.Slot != 0 || p.Port != 0) {
-			for _, a := range at.Addresses {
-				add(a.Prefix.Addr())
-			}
-		}
+	for _, a := range s.effective.Load().ChallengeAddresses(certificate) {
+		sockets = append(sockets, netip.AddrPortFrom(a, port))
 	}
 	if len(sockets) == 0 {
 		return nil, errors.New("the box has no address towards the internet")

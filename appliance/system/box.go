@@ -59,9 +59,10 @@ func (s *System) Env() check.Env {
 	}
 }
 
-// factory is the configuration of a new box: the LAN port has an address at which SSH answers. SSH admits no one until an account with
-// a password exists, and the first one is made at the serial line. Everything else is closed.
+// factory is the configuration of a new box: the LAN port has an address at which SSH and the web page answer. SSH admits no one until an account
+// with a password exists. The first one is made at the serial line, or on the web page with a code that the serial line shows. Everything else is closed.
 const factory = `cli version 4.00
+webserver https
 context ip ROUTER
   interface if_eth00
     ipaddress if_eth00 192.168.1.1/24

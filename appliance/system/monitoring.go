@@ -1,8 +1,10 @@
 package system
 
 import (
+	"crypto"
 	"io"
 	"slices"
+	"strings"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/exporter"
@@ -11,6 +13,7 @@ import (
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/snmp"
 	"viaduct/appliance/status"
+	"viaduct/appliance/webserver"
 )
 
 // SNMP is the state of the SNMP responder.
@@ -45,6 +48,36 @@ func (s *System) applySNMP(cfg *config.Config) {
 	}
 	want.Users = slices.DeleteFunc(slices.Clone(want.Users), func(u config.SNMPUser) bool { return check.SNMPUser(u) != "" })
 	s.snmp.Apply(want)
+}
+
+// Web is the state of the web server.
+func (s *System) Web() status.Web { return s.page.Status() }
+
+// SetupCode opens a box without passwords.
+func (s *System) SetupCode() string { return s.page.SetupCode() }
+
+// SetUp has the first account made.
+func (s *System) SetUp(code string, open func() error) error { return s.page.SetUp(code, open) }
+
+// WebOffer is what consoled serves.
+func (s *System) WebOffer() *webserver.Offer { return s.page.Offer() }
+
+// SignWeb signs for a handshake of the web server.
+func (s *System) SignWeb(leaf, message []byte, hash crypto.Hash, pss bool) ([]byte, error) {
+	return s.page.Sign(leaf, message, hash, pss)
+}
+
+// webTerminal is how the terminals of browsers begin.
+const webTerminal = "web"
+
+func (s *System) newPage() *webserver.Server {
+	return webserver.New(webserver.Options{
+		Log: s.log, Health: &s.health, PKI: s, Load: s.store.WebCertificate, Save: s.store.SaveWebCertificate, Config: s.effective.Load, Clock: s.clock.Sane,
+		Host: func(cfg *config.Config) string { return lang.Hostname(cfg, s.Serial) },
+		InUse: func() bool {
+			return slices.ContainsFunc(s.Sessions(), func(x status.Session) bool { return strings.HasPrefix(x.TTY, webTerminal) })
+		},
+	})
 }
 
 // Exporter is the engine that serves the metrics on the network, if the configuration wants it.

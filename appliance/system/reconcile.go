@@ -85,6 +85,7 @@ func (s *System) apply(cfg *config.Config) {
 	effective := s.net.Effective(cfg)
 	s.effective.Store(effective)
 	s.applySNMP(effective)
+	s.page.Changed()
 	now := time.Now()
 	s.sip.Apply(effective, effective.Address) // the result goes to gatewaysApplied
 	s.applied.Store(&applied{cfg, now})

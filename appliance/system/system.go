@@ -57,6 +57,7 @@ import (
 	"viaduct/appliance/trend"
 	"viaduct/appliance/voice"
 	"viaduct/appliance/watch"
+	"viaduct/appliance/webserver"
 	"viaduct/board"
 )
 
@@ -131,6 +132,7 @@ type engines struct {
 	trail    *audit.Trail
 	history  *history.Book
 	hep      *hep.Client
+	page     *webserver.Server
 	engaged  atomic.Pointer[time.Time] // they run since
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
 }
@@ -252,6 +254,7 @@ func Open(o Options) (*System, error) {
 	s.acme = s.newACME()
 	s.checkup = s.newCheckup()
 	s.snmp = s.newSNMP()
+	s.page = s.newPage()
 	return s, nil
 }
 
@@ -323,6 +326,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "calendar", Down: health.ServiceDown, Run: s.calendar},
 		{Name: "hep", Down: health.ServiceDown, Run: s.hep.Run},
 		{Name: "snmp", Down: health.ServiceDown, Run: s.snmp.Run},
+		{Name: "webserver", Down: health.ServiceDown, Run: s.page.Run},
 		{Name: "internal-ca", Down: health.ServiceDown, Run: s.internal.Run},
 		{Name: "reconciler", Down: health.EngineDown, Run: s.reconcile},
 	}...)

@@ -274,6 +274,10 @@ func (b *toy) Events(ctx context.Context, _ *api.Session, each func(wire.Event) 
 	}
 }
 
+func (b *toy) Sign(wire.SignRequest) (wire.SignReply, error) { return wire.SignReply{}, nil }
+
+func (b *toy) Token(context.Context, wire.TokenRequest) wire.TokenReply { return wire.TokenReply{} }
+
 func (b *toy) Settings() wire.Settings { return wire.Settings{} }
 
 func (b *toy) Health() wire.Health { return wire.Health{} }

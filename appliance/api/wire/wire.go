@@ -11,6 +11,7 @@
 //	GET  /v1/events  ?tty=NAME&user=ACCOUNT&since=RFC3339 → a stream of Event, one JSON object a line
 //	GET  /v1/settings             → Settings
 //	POST /v1/web/sign SignRequest → SignReply
+//	POST /v1/web/token TokenRequest → TokenReply
 //	GET  /v1/health               → Health
 //	GET  /v1/status               → the names of its parts
 //	GET  /v1/status/PART          → a struct of package status, or a list of them (docs/status.md)
@@ -34,6 +35,7 @@ const (
 
 	PathSettings = "/v1/settings"
 	PathWebSign  = "/v1/web/sign"
+	PathWebToken = "/v1/web/token"
 	PathHealth   = "/v1/health"
 	PathStatus   = "/v1/status"
 )
@@ -230,6 +232,22 @@ type SignRequest struct {
 // SignReply has the signature.
 type SignReply struct {
 	Signature []byte `json:"signature"`
+}
+
+// TokenRequest asks for whom a machine acts that has sent a token over HTTPS.
+type TokenRequest struct {
+	Token  string `json:"token"`
+	Source string `json:"source"` // address of the machine
+}
+
+// TokenReply says so. A refusal has no reason.
+type TokenReply struct {
+	OK    bool   `json:"ok"`
+	Name  string `json:"name,omitempty"`  // of the token
+	User  string `json:"user,omitempty"`  // the account
+	Scope string `json:"scope,omitempty"` // as package config names it
+	// Banned: too many wrong passwords or tokens came from the source; for so much longer none is taken from there.
+	Banned time.Duration `json:"banned,omitempty"`
 }
 
 // Health is how the box does. A box that answers and is unfit needs help; it does not need a restart.

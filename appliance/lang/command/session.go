@@ -29,6 +29,9 @@ func (s *Session) May(class config.AccountClass) bool {
 	return rank[s.Class] >= rank[class]
 }
 
+// Local reports whether the user stands at the box, or is its root.
+func (s *Session) Local() bool { return s.TTY == "serial" || s.TTY == "stdio" || s.TTY == "" }
+
 // Result tells the console what to do after a line. The error of Exec says whether the line was accepted.
 type Result struct {
 	Mode    []string // to send with the next line

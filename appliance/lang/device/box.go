@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"crypto"
 	"io"
 	"net/netip"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/status"
+	"viaduct/appliance/webserver"
 )
 
 // Box is the running box as commands see it. Methods without a context return at once. The caller may keep their results.
@@ -30,6 +32,20 @@ type Box interface {
 	Service
 	Trail
 	AlarmBook
+	WebServer
+}
+
+// WebServer is the web page, as far as the process that serves it must ask.
+type WebServer interface {
+	Web() status.Web
+	// SetupCode opens a box of which no account has a password; "" when one has. It is shown at the box alone.
+	SetupCode() string
+	// SetUp calls open if the code is right. Other errors than those of open are webserver.ErrWrongCode, ErrCodeRests and ErrNoSetup.
+	SetUp(code string, open func() error) error
+	// WebOffer is what is to be served; nil: nothing is.
+	WebOffer() *webserver.Offer
+	// SignWeb signs what a TLS server signs in a handshake, with the key of the certificate whose SHA-256 is leaf.
+	SignWeb(leaf, message []byte, hash crypto.Hash, pss bool) ([]byte, error)
 }
 
 // AlarmBook is the past of alarms, and what administrators know of the present ones.

@@ -72,6 +72,7 @@ var topics = map[string]string{
 	"call-records":        "Records of past calls",
 	"call-router":         "Tables, and the route of a call through them",
 	"check":               "Find out whether calls can work, and what to do where they cannot",
+	"webserver":           "The web page, and the same for machines",
 	"console":             "Command-line sessions",
 	"call-reroute":        "Redirects (3xx)",
 	"call-transfer":       "Transfers (REFER)",

@@ -93,6 +93,8 @@ var kinds = map[string]cli.Type{
 	"of":          {What: "number, its last digits, an interface sip or an address", Free: true},
 	"banned":      {What: "address", Outside: OutsideBans, Parse: parseAddr, Print: printAddr},
 	"password":    {What: "password, up to the next blank", Free: true, Secret: true, Print: own[reflect.TypeFor[config.Secret]()].Print},
+	"token":       {What: "token, 20 characters or more", Free: true, Secret: true, Parse: parseToken, Print: own[reflect.TypeFor[config.Secret]()].Print},
+	"token-hash":  {What: "hash of a token", Free: true, Secret: true, Parse: parseTokenHash, Print: own[reflect.TypeFor[config.Secret]()].Print},
 	"hash":        {What: "hash of a password", Free: true, Secret: true, Parse: parseHash, Print: own[reflect.TypeFor[config.Secret]()].Print},
 }
 
@@ -340,6 +342,40 @@ func parseHash(w string, _ any) (any, error) {
 		return nil, errors.New("this is not a stored password: leave out `encrypted` to set a new one")
 	}
 	return config.Secret(w), nil
+}
+
+// parseTokenHash accepts a stored token.
+func parseTokenHash(w string, _ any) (any, error) {
+	if !config.IsTokenHash(w) {
+		return nil, errors.New("this is not a stored token: leave out `encrypted` to set a new one")
+	}
+	return config.Secret(w), nil
+}
+
+// parseToken accepts a new token.
+func parseToken(w string, _ any) (any, error) {
+	different := map[rune]bool{}
+	for _, c := range w {
+		different[c] = true
+	}
+	const good = ": `openssl rand -base64 24` prints a good one"
+	switch {
+	case strings.ContainsFunc(w, func(c rune) bool { return c <= ' ' || c > '~' }):
+		return nil, errors.New("a token has letters, digits and signs of ASCII only, for it travels in a header of HTTP" + good)
+	case len(w) < config.TokenLength:
+		return nil, fmt.Errorf("a token has at least %d characters%s", config.TokenLength, good)
+	case len(different) < config.TokenVariety:
+		return nil, fmt.Errorf("a token has at least %d different characters%s", config.TokenVariety, good)
+	}
+	return config.Secret(w), nil
+}
+
+// HashToken replaces the clear text of a new token by its hash.
+func HashToken(_, elem any) error {
+	if t := elem.(*config.WebToken); !config.IsTokenHash(string(t.Token)) {
+		t.Token = config.TokenHash(string(t.Token))
+	}
+	return nil
 }
 
 func isHash(w string) bool {
