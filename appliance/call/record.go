@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/course"
 	"viaduct/appliance/explain"
 	"viaduct/appliance/media"
 	"viaduct/appliance/printable"
@@ -21,9 +22,10 @@ import (
 // record is the record of a call while it grows.
 type record struct {
 	status.Record
-	route []byte    // see route.Pack
-	talks time.Time // since when voice of both sides is expected; zero: it is not
-	leg   func(call, callID string)
+	route  []byte    // see route.Pack
+	talks  time.Time // since when voice of both sides is expected; zero: it is not
+	leg    func(call, callID string)
+	course *course.Course // nil: nobody has asked for figures since the call was connected
 }
 
 // maxAttempts is how many attempts are kept of a call: a peer can transfer it again and again.
@@ -225,6 +227,10 @@ func (r *record) media(stats [2]media.Stats, a, b *side, now time.Time) {
 		}
 		for _, f := range []*float64{&m.JitterMS, &m.RoundTripMS, &m.BurstRatio, &m.MOS} {
 			*f = hundredths(*f)
+		}
+		if r.course != nil {
+			r.course.Add(n, now.Sub(r.Started), m.Codec, m.Media)
+			m.Course = r.course.Of(n)
 		}
 		r.Media = append(r.Media, m)
 	}

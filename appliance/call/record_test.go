@@ -3,8 +3,10 @@ package call
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"viaduct/appliance/audio"
@@ -12,6 +14,7 @@ import (
 	"viaduct/appliance/negotiation"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/status"
 )
 
 // measured is a media session that has seen a call.
@@ -49,5 +52,39 @@ func TestRecordHasTheFiguresOfBothPeers(t *testing.T) {
 		if err != nil || !strings.Contains(string(got), `"media":[`+wantCaller+","+wantCallee+"]") {
 			t.Errorf("%s: %s %v", name, got, err)
 		}
+	}
+}
+
+// A call has a course from its first figures after the connection on, and its record has that.
+func TestARecordHasTheCourseOfBothVoices(t *testing.T) { synctest.Test(t, recordHasCourse) }
+
+func recordHasCourse(t *testing.T) {
+	pcma := &sdp.Choice{Addr: netip.MustParseAddrPort("192.0.2.9:4000"), Codec: sdp.Codec{PT: 8, Name: sdp.PCMA, Rate: 8000}}
+	relay := &measured{}
+	c := &call{media: relay, a: side{which: media.A}, b: side{which: media.B}}
+	c.a.Negotiation, c.b.Negotiation = negotiation.Restore(negotiation.State{Choice: pcma}), negotiation.Restore(negotiation.State{Choice: pcma})
+	c.record.Started = time.Now().Add(-time.Minute)
+	if s := c.snapshot(); s.course != nil {
+		t.Error("a call that rings has a course")
+	}
+	c.record.Connected = c.record.Started.Add(40 * time.Second)
+	s := c.snapshot()
+	s.Legs = []status.Leg{{Codec: "PCMA/8000", Media: status.Media{Received: 500}}, {Codec: "PCMA/8000"}}
+	s.media = []mediaSide{{session: relay, of: media.A}, {session: relay, of: media.B}}
+	s.listened()
+	relay.stats = [2]media.Stats{{Received: 900, Lost: 100}, {Received: 800}}
+	r := c.record
+	r.media(c.closeMedia(), &c.a, &c.b, c.record.Started.Add(71*time.Second))
+	var got []string
+	for _, m := range r.kept().Media {
+		text, err := json.Marshal(m.Course)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(text))
+	}
+	want := []string{`{"start_s":60,"step_s":5,"loss_permille":[0,-1,200],"jitter_ms":[0,-1,0],"r":[93,-1,51]}`, `{"start_s":60,"step_s":5,"loss_permille":[-1,-1,0],"jitter_ms":[-1,-1,0],"r":[-1,-1,93]}`}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/course"
 	"viaduct/appliance/media"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
@@ -14,12 +15,23 @@ import (
 // snapshot is a call in progress, and where the figures of its legs come from.
 type snapshot struct {
 	status.Call
-	media []mediaSide // of the legs; without a session: none is open
+	media  []mediaSide    // of the legs; without a session: none is open
+	course *course.Course // nil: the call is not connected
 }
 
 type mediaSide struct {
 	session MediaSession
 	which   media.Side
+	of      media.Side // of the call
+}
+
+// listened adds the figures of its legs to the call's course.
+func (s *snapshot) listened() {
+	for i, m := range s.media {
+		if l := &s.Legs[i]; s.course != nil && m.session != nil {
+			s.course.Add(int(m.of), time.Since(s.Started), l.Codec, l.Media)
+		}
+	}
 }
 
 // Calls describes the calls in progress, oldest first. It asks all of them before it waits for the first answer, and asks the relay
@@ -47,6 +59,7 @@ func (m *Manager) Calls() []status.Call {
 	measure(list)
 	calls := make([]status.Call, len(list))
 	for i := range list {
+		list[i].listened()
 		calls[i] = list[i].Call
 	}
 	slices.SortFunc(calls, func(a, b status.Call) int { return a.Started.Compare(b.Started) })
@@ -114,6 +127,10 @@ func (c *call) snapshot() snapshot {
 		ID: c.id, State: states[c.state].shown, Calling: printable.Text(c.record.Calling), Called: printable.Text(c.record.Called),
 		Started: c.record.Started, Connected: c.record.Connected,
 	}}
+	if x.course = c.record.course; x.course == nil && !c.record.Connected.IsZero() {
+		x.course = new(course.Course)
+		c.record.course = x.course
+	}
 	for n, s := range []*side{&c.a, &c.b} {
 		if s.leg == nil {
 			continue
@@ -124,7 +141,7 @@ func (c *call) snapshot() snapshot {
 		} else {
 			x.To = leg.Interface
 		}
-		var m mediaSide
+		m := mediaSide{of: s.which}
 		if s.opened() {
 			m.session, m.which = c.relay(s)
 		}

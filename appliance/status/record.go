@@ -163,4 +163,17 @@ type RecordMedia struct {
 	Local   netip.AddrPort `json:"local,omitzero"`     // of the box
 	Remote  netip.AddrPort `json:"remote,omitzero"`    // as the peer has named it
 	Media
+	Course *Course `json:"course,omitempty"` // nil: of an older version, or the call was too short
+}
+
+// NotHeard stands in a Course for a value that there is none of.
+const NotHeard = -1
+
+// Course is how the voice of one peer went over the time of a call: a value for each span, the worst in it, NotHeard if nothing came all the time.
+type Course struct {
+	StartS       int   `json:"start_s"` // of the first span, in seconds since the call began
+	StepS        int   `json:"step_s"`  // length of a span: 5 s, and twice as long each time that there would be more than 64
+	LossPermille []int `json:"loss_permille"`
+	JitterMS     []int `json:"jitter_ms"`
+	R            []int `json:"r,omitempty"` // rating of the E-model (ITU-T G.107), 0 to 93; nil: it is not known for this codec
 }
