@@ -36,6 +36,7 @@ func (s *Server) routes() http.Handler {
 	s.site.Register(inside)
 	inside.HandleFunc("GET /live", s.live)
 	inside.HandleFunc("POST /logout", s.logout)
+	inside.HandleFunc("POST /language", s.language)
 	inside.HandleFunc("GET "+assets.Prefix, assets.Serve)
 	inside.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		v := page.Came(r)
@@ -69,7 +70,10 @@ func (s *Server) routes() http.Handler {
 			s.site.Say(w, r, stranger, http.StatusForbidden, "frame.forged")
 			return
 		}
-		if _, pattern := outside.Handler(r); pattern != "" {
+		if x != nil {
+			s.places.inside(r)
+		}
+		if _, pattern := outside.Handler(r); pattern != "" && (x == nil || r.URL.Path == "/login") {
 			r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 			outside.ServeHTTP(w, page.Come(r, stranger, nil))
 			return
@@ -88,7 +92,7 @@ func (s *Server) routes() http.Handler {
 		}
 		r, cancel := until(r, x)
 		defer cancel()
-		inside.ServeHTTP(&rewritten{ResponseWriter: w, site: s.site, request: page.Come(r, v, parts), visitor: v}, page.Come(r, v, parts))
+		inside.ServeHTTP(w, page.Come(r, v, parts))
 	})
 }
 
@@ -98,34 +102,6 @@ func until(r *http.Request, x *session) (*http.Request, context.CancelFunc) {
 	stop := context.AfterFunc(x.ctx, cancel)
 	return r.WithContext(ctx), func() { stop(); cancel() }
 }
-
-// rewritten makes a page in words of what http.ServeMux says by itself: that an address takes no such method.
-type rewritten struct {
-	http.ResponseWriter
-	site    *page.Site
-	request *http.Request
-	visitor page.Visitor
-	drop    bool
-}
-
-func (w *rewritten) WriteHeader(status int) {
-	if status == http.StatusMethodNotAllowed {
-		w.drop = true
-		w.site.Say(w.ResponseWriter, w.request, w.visitor, status, "frame.method")
-		return
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *rewritten) Write(p []byte) (int, error) {
-	if w.drop {
-		return len(p), nil
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *rewritten) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // headers are those of every answer.
 func headers(h http.Header, trusted bool) {

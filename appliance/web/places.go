@@ -1,7 +1,11 @@
 package web
 
 import (
+	"context"
+	"crypto/tls"
+	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -13,38 +17,93 @@ import (
 const (
 	maxConnections = 160
 	maxOfSource    = 64
-	acceptEvery    = 5 * time.Millisecond // at the soonest: a handshake costs a signature
+	acceptEvery    = 5 * time.Millisecond // at the soonest: a handshake costs a signature,
+	refuseEvery    = time.Millisecond     // and a connection that is closed at once next to nothing
 )
 
-// places are those of the connections that are open.
+// places are those of the connections that are open. Connections without a session give way to new ones: a stranger who opens many must not keep
+// the administrator out.
 type places struct {
 	mu    sync.Mutex
-	of    map[netip.Addr]int // by source
-	taken int
+	taken map[*placed]bool
 }
 
-// take returns how to leave a place; nil: there is none.
-func (p *places) take(from net.Addr) (leave func()) {
-	at, _ := netip.ParseAddrPort(from.String())
-	who := source.Of(at.Addr())
+// placed is a connection with a place.
+type placed struct {
+	net.Conn
+	places *places
+	from   netip.Addr // its source
+	inside bool       // a request with a session came; under places.mu
+}
+
+func (c *placed) Close() error {
+	c.places.mu.Lock()
+	delete(c.places.taken, c)
+	c.places.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// take gives a connection a place; nil: there is none. One that has to give way is closed.
+func (p *places) take(conn net.Conn) *placed {
+	at, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
+	c := &placed{Conn: conn, places: p, from: source.Of(at.Addr())}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.taken >= maxConnections || p.of[who] >= maxOfSource {
+	same := map[netip.Addr]int{}
+	for other := range p.taken {
+		same[other.from]++
+	}
+	var way *placed
+	switch {
+	case same[c.from] >= maxOfSource:
+		way = p.stranger(c.from)
+	case len(p.taken) >= maxConnections:
+		way = p.stranger(p.crowd(c.from))
+	}
+	full := way == nil && (same[c.from] >= maxOfSource || len(p.taken) >= maxConnections)
+	if !full {
+		if p.taken == nil {
+			p.taken = map[*placed]bool{}
+		}
+		delete(p.taken, way)
+		p.taken[c] = true
+	}
+	p.mu.Unlock()
+	if way != nil {
+		way.Conn.Close()
+	}
+	if full {
 		return nil
 	}
-	if p.of == nil {
-		p.of = map[netip.Addr]int{}
-	}
-	p.of[who]++
-	p.taken++
-	return sync.OnceFunc(func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.taken--
-		if p.of[who]--; p.of[who] == 0 {
-			delete(p.of, who)
+	return c
+}
+
+// crowd is the source with the most connections without a session. The lock is held.
+func (p *places) crowd(coming netip.Addr) (most netip.Addr) {
+	of := map[netip.Addr]int{coming: 1}
+	most = coming
+	for c := range p.taken {
+		if c.inside {
+			continue
 		}
-	})
+		if of[c.from]++; of[c.from] > of[most] {
+			most = c.from
+		}
+	}
+	return most
+}
+
+// stranger is a connection of a source without a session, by chance; nil: there is none. The lock is held.
+func (p *places) stranger(from netip.Addr) *placed {
+	var list []*placed
+	for c := range p.taken {
+		if c.from == from && !c.inside {
+			list = append(list, c)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list[rand.IntN(len(list))]
 }
 
 // limited is a listener that closes connections for which there is no place.
@@ -55,26 +114,35 @@ type limited struct {
 
 func (l *limited) Accept() (net.Conn, error) {
 	for {
-		c, err := l.Listener.Accept()
+		conn, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		if leave := l.places.take(c.RemoteAddr()); leave != nil {
+		if c := l.places.take(conn); c != nil {
 			time.Sleep(acceptEvery)
-			return &placed{Conn: c, leave: leave}, nil
+			return c, nil
 		}
-		c.Close()
-		time.Sleep(time.Millisecond)
+		conn.Close()
+		time.Sleep(refuseEvery)
 	}
 }
 
-// placed is a connection with a place.
-type placed struct {
-	net.Conn
-	leave func()
+type placeKey struct{}
+
+// withPlace lets the requests of a connection know its place.
+func withPlace(ctx context.Context, conn net.Conn) context.Context {
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
+	c, _ := conn.(*placed)
+	return context.WithValue(ctx, placeKey{}, c)
 }
 
-func (c *placed) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
+// inside notes that a request with a session has come on this connection.
+func (p *places) inside(r *http.Request) {
+	if c, _ := r.Context().Value(placeKey{}).(*placed); c != nil {
+		p.mu.Lock()
+		c.inside = true
+		p.mu.Unlock()
+	}
 }

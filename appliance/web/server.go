@@ -154,7 +154,7 @@ func (s *Server) listen(at netip.AddrPort, secure bool) error {
 	}
 	l := &listener{secure: secure, http: &http.Server{
 		Handler: http.HandlerFunc(s.redirect), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, DisableGeneralOptionsHandler: true,
-		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+		ConnContext: withPlace, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}}
 	var from net.Listener = &limited{socket, &s.places}
 	if secure {

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// mostMemory is what neither daemon may take, whatever is pasted.
-const mostMemory = 64 << 20
+// mostMemory is what neither daemon may take, whatever is pasted. The program of these tests holds both, and the web page, which is some MiB
+// more than either.
+const mostMemory = 72 << 20
 
 // peak is the most memory that a process has had so far, in octets. What wait4 tells would count what this process had when it
 // started the other.
