@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"viaduct/appliance/api/wire"
+	"viaduct/appliance/lang"
+	"viaduct/appliance/status"
 )
 
 // Backend is the box behind the socket. Its methods are called from many goroutines at once, one for each request.
@@ -30,6 +32,15 @@ type Backend interface {
 
 	// Help lists what can stand at the cursor (a byte index into line).
 	Help(ctx context.Context, s *Session, line string, cursor int) wire.HelpReply
+
+	// Config returns a configuration as text, and the tag of the running one; PutConfig makes a text the running one, or with dry says what
+	// that would do. The reply of PutConfig is there with an error as well. SavedConfigs lists the startup-configs, Compare has the
+	// difference of two configurations, ConfigHelp is Help in a text.
+	Config(ctx context.Context, s *Session, of string) (text []byte, tag string, err error)
+	PutConfig(ctx context.Context, s *Session, p lang.Proposal, dry bool) (wire.ConfigReply, error)
+	SavedConfigs(ctx context.Context, s *Session) ([]status.SavedConfig, error)
+	Compare(ctx context.Context, s *Session, from, to wire.ConfigRef) (wire.CompareReply, error)
+	ConfigHelp(ctx context.Context, s *Session, q wire.ConfigHelpRequest) (wire.HelpReply, error)
 
 	// Login checks a password; it takes as long for an unknown account as for a wrong password.
 	Login(ctx context.Context, r wire.LoginRequest) wire.LoginReply

@@ -148,7 +148,11 @@ func (b *backend) Help(_ context.Context, s *Session, line string, cursor int) w
 	if !ok {
 		return wire.HelpReply{}
 	}
-	h := b.lang.Help(b.box, ls, line, cursor)
+	return helpReply(b.lang.Help(b.box, ls, line, cursor))
+}
+
+// helpReply is help on the wire.
+func helpReply(h lang.Help) wire.HelpReply {
 	r := wire.HelpReply{Insert: h.Insert, Literal: h.Text, Choices: make([]wire.Choice, len(h.Choices))}
 	for i, c := range h.Choices {
 		r.Choices[i] = wire.Choice{Word: c.Word, Help: c.Help, Section: c.Section}

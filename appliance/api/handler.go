@@ -256,6 +256,10 @@ func (h handler) read(w http.ResponseWriter, r *http.Request, into any) bool {
 
 func reply(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
+	encode(w, v)
+}
+
+func encode(w http.ResponseWriter, v any) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.Encode(v) // an error is a closed connection: nobody is left to tell

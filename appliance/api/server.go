@@ -53,6 +53,11 @@ func Listen(o Options, b Backend) (*Server, error) {
 	mux.HandleFunc("POST "+wire.PathWebToken, h.token)
 	mux.HandleFunc("GET "+wire.PathHealth, h.health)
 	mux.HandleFunc("GET "+wire.PathMetrics, h.metrics)
+	mux.HandleFunc("GET "+wire.PathConfig, h.config)
+	mux.HandleFunc("PUT "+wire.PathConfig, h.putConfig)
+	mux.HandleFunc("GET "+wire.PathConfigHistory, h.configHistory)
+	mux.HandleFunc("POST "+wire.PathConfigCompare, h.compareConfigs)
+	mux.HandleFunc("POST "+wire.PathConfigHelp, h.configHelp)
 	mux.HandleFunc("GET "+wire.PathStatus, h.status)
 	mux.HandleFunc("GET "+wire.PathStatus+"/{part}", h.status)
 	return &Server{socket: l, unfollow: unfollow, http: &http.Server{

@@ -23,7 +23,10 @@ import (
 )
 
 // fake is a Backend whose lines say what they do.
-type fake struct{ canceled chan struct{} }
+type fake struct {
+	Backend
+	canceled chan struct{}
+}
 
 func (f *fake) Exec(ctx context.Context, s *Session, line string, _ []byte, out io.Writer) Result {
 	switch {

@@ -191,6 +191,7 @@ func (r *reader) line(line string) {
 	}
 	if m.Stmt.Note != "" && m.Stmt.StoresNothing() {
 		r.report(check.Note, line, m.Stmt.Note)
+		r.problems[len(r.problems)-1].NoEffect = true
 	}
 	if m.Stmt.Mode != nil {
 		r.at.path, r.at.header = append(w.path, m), append(w.headers, l.editor.Text(r.cfg, w.path, m))
@@ -213,6 +214,7 @@ func (r *reader) otherwise(modes []cli.Layer, line string, err error) {
 		return
 	case u.note != "":
 		r.report(check.Note, line, u.note)
+		r.problems[len(r.problems)-1].NoEffect = true
 	default:
 		r.report(check.Error, line, err.Error())
 	}
@@ -249,17 +251,25 @@ func (r *reader) remember(w layer, m *cli.Match) {
 
 // lineOf finds the line number of a problem: its own line, or the header of its block.
 func (r *reader) lineOf(p check.Problem) int {
+	if n := r.known(p); n > 0 {
+		return n
+	}
+	return max(r.last, 1)
+}
+
+// known is the same, and 0 when the text has no such line.
+func (r *reader) known(p check.Problem) int {
 	for path, source := p.Path, p.Source; ; {
 		if n, ok := r.lines[check.Key(path, source)]; ok {
 			return n
 		}
 		if len(path) == 0 {
-			return max(r.last, 1)
+			return 0
 		}
 		path, source = path[:len(path)-1], path[len(path)-1]
 	}
 }
 
 func (r *reader) report(s check.Severity, line, text string) {
-	r.problems = append(r.problems, check.Problem{File: r.name, Line: max(r.last, 1), Path: r.at.header, Source: strings.TrimSpace(line), Severity: s, Text: text})
+	r.problems = append(r.problems, check.Problem{Refused: s == check.Error, File: r.name, Line: max(r.last, 1), Path: r.at.header, Source: strings.TrimSpace(line), Severity: s, Text: text})
 }

@@ -43,6 +43,12 @@ func (l *Language) Help(box device.Box, s *Session, line string, offset int) Hel
 	return onlySections(command.OnlyKept(h, box, before[strings.LastIndexByte(before, ' ')+1:]))
 }
 
+// statementHelp is the help of a configuration alone, without commands.
+func (l *Language) statementHelp(box device.Box, s *Session, line string, offset int) Help {
+	cfg := box.Running()
+	return onlySections(l.table.Help(l.namedLayers(cfg, l.resolve(cfg, s.Mode)), line, offset, cfg, outside(box)))
+}
+
 // commandsName is the heading of commands that are available in every mode.
 const commandsName = "Commands"
 

@@ -3,6 +3,7 @@ package lang
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -43,6 +44,7 @@ type Language struct {
 	admin    *cli.Mode // all commands, for administrators after enable
 
 	sealed func() *cli.Table // prints secrets sealed; nil: there is no key
+	tags   [32]byte          // the key of Tag
 }
 
 // options are the words of the language, for the configuration and for commands.
@@ -58,7 +60,9 @@ func NewSealing(s Sealer) *Language {
 	if s != nil { // only a configuration with password-encryption wants it, and a start need not wait for it
 		sealed = sync.OnceValue(func() *cli.Table { return cli.New(config.New(), statements, sealing(options, s, true)) })
 	}
-	return &Language{sealed: sealed, table: t, editor: t.NewEditor(), operator: t.Commands(command.Operator()), admin: t.Commands(command.Admin())}
+	l := &Language{sealed: sealed, table: t, editor: t.NewEditor(), operator: t.Commands(command.Operator()), admin: t.Commands(command.Admin())}
+	rand.Read(l.tags[:])
+	return l
 }
 
 // Exec runs one line for s and writes the output to out. body is the block that an earlier Result asked for. If the line was rejected, Exec

@@ -46,6 +46,8 @@ func consoled(t *testing.T, args ...string) *exec.Cmd {
 
 // toy is a box with a language just large enough to see what a console does.
 type toy struct {
+	api.Backend
+
 	lock     sync.Mutex
 	ran      []string // every line, behind the prompt of its mode
 	blocks   []string

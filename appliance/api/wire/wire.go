@@ -12,6 +12,7 @@
 //	GET  /v1/settings             → Settings
 //	POST /v1/web/sign SignRequest → SignReply
 //	POST /v1/web/token TokenRequest → TokenReply
+//	GET, PUT /v1/config and what is below: see config.go
 //	GET  /v1/health               → Health
 //	GET  /v1/status               → the names of its parts
 //	GET  /v1/status/PART          → a struct of package status, or a list of them (docs/status.md)

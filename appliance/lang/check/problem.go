@@ -34,6 +34,8 @@ type Problem struct {
 	Fix      string   // a line to paste, or empty
 	FixPath  []string // header lines of the mode that Fix belongs in; nil: Path
 	Also     []Where  // further lines with the same problem
+	Refused  bool     // the line is not understood
+	NoEffect bool     // the line is understood, and nothing of it is kept
 }
 
 // OfAlarms lists the alarms that need an administrator, in the form of problems.

@@ -38,6 +38,8 @@ type Language interface {
 	Print(cfg *config.Config, masked bool) []byte
 	// Walk calls f for each line that Print writes.
 	Walk(cfg *config.Config, masked bool, f func(*cli.Printed))
+	// Changes lists the lines that only one of two configurations has, without secrets.
+	Changes(before, after *config.Config) []answer.Change
 	// Problems returns those of the running configuration.
 	Problems(box device.Box) []check.Problem
 	// ChoosePassword gives an account the password that its owner has chosen.

@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"reflect"
-	"strings"
 	"time"
 
-	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
-	"viaduct/appliance/lang/answer"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
@@ -65,7 +62,7 @@ func (e *PendingError) Unwrap() error { return e.err }
 type AccountsError struct{ from string }
 
 func (e *AccountsError) Error() string {
-	return fmt.Sprintf("the accounts of %s differ from those of the %s: only a superuser can manage accounts", e.from, runningConfig)
+	return fmt.Sprintf("the accounts of %s differ from those of the %s: only a superuser can manage accounts", e.from, RunningConfig)
 }
 
 // mayHave rejects a configuration that changes the accounts, unless the session manages accounts.
@@ -87,7 +84,7 @@ const notedLines = 50
 // noteDifference puts the lines that come and go into the trail, without secrets.
 func noteDifference(l Language, box device.Box, s *Session, before, after *config.Config) {
 	by := status.Audit{What: status.AuditConfiguration, Account: s.User, From: s.TTY}
-	list := answer.Changes(Lines(l, before, true), Lines(l, after, true))
+	list := l.Changes(before, after)
 	for n, x := range list {
 		if n == notedLines {
 			box.Note(by, func(e *status.Audit) { e.Line = "... and " + plural.Of(len(list)-n, "more line") })
@@ -100,14 +97,6 @@ func noteDifference(l Language, box device.Box, s *Session, before, after *confi
 			}
 		})
 	}
-}
-
-// Lines returns the lines of a configuration.
-func Lines(l Language, cfg *config.Config, masked bool) (list []answer.ConfigLine) {
-	l.Walk(cfg, masked, func(p *cli.Printed) {
-		list = append(list, answer.ConfigLine{Block: strings.Join(p.Path, " / "), Text: p.Text})
-	})
-	return list
 }
 
 // SavedText returns a configuration in a file, as `show` prints it.
@@ -172,7 +161,7 @@ func confirm(c *Call, a *confirmArgs) error {
 		return nil
 	}
 	c.Printf("The configuration stays.\n")
-	return c.save(runningConfig, c.Language.Print(c.Box.Running(), false))
+	return c.save(RunningConfig, c.Language.Print(c.Box.Running(), false))
 }
 
 func noConfirm(c *Call, _ *none) error {

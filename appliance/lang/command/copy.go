@@ -22,7 +22,7 @@ import (
 
 // Sources and destinations of `copy`.
 const (
-	runningConfig = "running-config"
+	RunningConfig = "running-config"
 	StartupConfig = "startup-config"
 	FactoryConfig = "factory-config"
 	consoleText   = "console:"
@@ -74,13 +74,13 @@ func keptConfig(n int) string { return fmt.Sprintf("%s.%d", StartupConfig, n) }
 
 // fileType is the name of a configuration on the box.
 func fileType() cli.Type {
-	return cli.Type{What: "configuration", Words: append([]string{runningConfig}, savedConfigs()...), Help: configHelp}
+	return cli.Type{What: "configuration", Words: append([]string{RunningConfig}, savedConfigs()...), Help: configHelp}
 }
 
 // configHelp is the help for sources and destinations.
 var configHelp = func() map[string]string {
 	help := map[string]string{
-		runningConfig: "The active configuration",
+		RunningConfig: "The active configuration",
 		StartupConfig: "The saved configuration, with which the box starts",
 		FactoryConfig: "The factory settings",
 		consoleText:   "This terminal: paste or show the text",
@@ -136,11 +136,11 @@ func copyConfig(c *Call, a *copyArgs) error {
 		return c.fetchImage(from, a.Force)
 	case strings.HasPrefix(to, pkcs12Class):
 		return c.fetchPKCS12(from, to)
-	case a.Replace && to != runningConfig:
+	case a.Replace && to != RunningConfig:
 		return errors.New("only the running-config is merged or replaced")
 	case a.Force && !a.Replace:
 		return errors.New("force is for images, copy https://HOST/PATH flash: force, and leaves out the question of replace")
-	case a.Minutes > 0 && to != runningConfig:
+	case a.Minutes > 0 && to != RunningConfig:
 		return errors.New("confirm is for the running-config: nothing else goes back by itself")
 	case from == to && from != consoleText:
 		return errors.New("source and destination are the same")
@@ -158,9 +158,9 @@ func copyConfig(c *Call, a *copyArgs) error {
 			return fmt.Errorf("send to %s: %w", to, reason(err))
 		}
 		return c.copied(from, to, text)
-	case to == runningConfig && a.Replace:
+	case to == RunningConfig && a.Replace:
 		return c.replace(from, text, a)
-	case to == runningConfig:
+	case to == RunningConfig:
 		return c.merge(from, text, a.Minutes)
 	}
 	return c.save(from, text)
@@ -170,7 +170,7 @@ func copyConfig(c *Call, a *copyArgs) error {
 // for example the error page of a web server.
 func (c *Call) save(from string, text []byte) error {
 	cfg := c.Box.Running()
-	if from == runningConfig {
+	if from == RunningConfig {
 		if err := c.unconfirmed(); err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func (c *Call) copied(from, to string, text []byte) error {
 // read returns a configuration as text. For console: it first asks the console for the text.
 func (c *Call) read(from string) ([]byte, error) {
 	switch {
-	case from == runningConfig:
+	case from == RunningConfig:
 		return c.Language.Print(c.Box.Running(), c.masked()), nil
 	case from == consoleText && c.Body == nil:
 		c.Result.Collect = &Collect{Prompt: "Paste the configuration (enter a line with a single . when done):", Kind: "text"}
@@ -269,7 +269,7 @@ func showDiff(c *Call, d *diffArgs) error {
 		a = StartupConfig
 	}
 	if b == "" {
-		b = runningConfig
+		b = RunningConfig
 	}
 	before, err := c.linesOf(string(a))
 	if err != nil {
@@ -286,7 +286,7 @@ func showDiff(c *Call, d *diffArgs) error {
 }
 
 func (c *Call) linesOf(name string) ([]answer.ConfigLine, error) {
-	if name == runningConfig {
+	if name == RunningConfig {
 		return c.printed(c.Box.Running()), nil
 	}
 	text, err := c.read(name)
@@ -298,8 +298,11 @@ func (c *Call) linesOf(name string) ([]answer.ConfigLine, error) {
 }
 
 // printed returns the lines of a configuration.
-func (c *Call) printed(cfg *config.Config) []answer.ConfigLine {
-	return Lines(c.Language, cfg, c.masked())
+func (c *Call) printed(cfg *config.Config) (list []answer.ConfigLine) {
+	c.Language.Walk(cfg, c.masked(), func(p *cli.Printed) {
+		list = append(list, answer.ConfigLine{Block: strings.Join(p.Path, " / "), Text: p.Text})
+	})
+	return list
 }
 
 // merge applies the lines of a text to the running configuration, as if they were pasted.
@@ -322,7 +325,7 @@ func (c *Call) merge(from string, text []byte, onTrial int) error {
 	if err != nil {
 		return fmt.Errorf("no line of %s is understood: nothing was changed", from)
 	}
-	c.Printf("%s merged into the %s: %s taken, %d refused\n", from, runningConfig, plural.Of(taken, "line"), bad)
+	c.Printf("%s merged into the %s: %s taken, %d refused\n", from, RunningConfig, plural.Of(taken, "line"), bad)
 	if onTrial > 0 {
 		c.onTrial(onTrial)
 	}
@@ -353,8 +356,8 @@ func (c *Call) replace(from string, text []byte, a *copyArgs) error {
 	if err := c.Session.mayHave(from, cfg, c.Box.Running()); err != nil {
 		return err
 	}
-	if !c.Session.Yes && c.page().Differences(runningConfig, from, c.printed(c.Box.Running()), c.printed(cfg), diffShown) == 0 {
-		c.Printf("%s and %s are the same: nothing was changed\n", from, runningConfig)
+	if !c.Session.Yes && c.page().Differences(RunningConfig, from, c.printed(c.Box.Running()), c.printed(cfg), diffShown) == 0 {
+		c.Printf("%s and %s are the same: nothing was changed\n", from, RunningConfig)
 		return nil
 	}
 	if !a.Force && !c.Session.Yes {
@@ -374,7 +377,7 @@ func (c *Call) replace(from string, text []byte, a *copyArgs) error {
 	}
 	c.Result.Changed = true
 	c.Place.Renew()
-	c.Printf("%s is the %s now: %d refused\n", from, runningConfig, bad)
+	c.Printf("%s is the %s now: %d refused\n", from, RunningConfig, bad)
 	if a.Minutes > 0 {
 		c.onTrial(a.Minutes)
 	}

@@ -74,7 +74,7 @@ func (c *Call) unsaved() (int, error) {
 		c.Printf("%% the startup-config cannot be used: %v\n", err)
 		return 1, nil
 	}
-	n := c.page().Differences(from, runningConfig, saved, c.printed(c.Box.Running()), unsavedShown)
+	n := c.page().Differences(from, RunningConfig, saved, c.printed(c.Box.Running()), unsavedShown)
 	if n > 0 {
 		c.Printf("%% not saved: %s; `copy running-config startup-config` saves them\n", plural.Of(n, "line"))
 	}

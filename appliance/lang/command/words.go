@@ -14,8 +14,8 @@ import (
 func Types() map[reflect.Type]cli.Type {
 	all := word.Types()
 	all[reflect.TypeFor[start]()] = startType()
-	all[reflect.TypeFor[copyFrom]()] = copyType("configuration, call:ID or URL", append([]string{runningConfig, consoleText}, savedConfigs()...)...)
-	all[reflect.TypeFor[copyTo]()] = copyType("configuration, flash:, pki:pkcs12/NAME or URL", runningConfig, StartupConfig, consoleText, flashImages)
+	all[reflect.TypeFor[copyFrom]()] = copyType("configuration, call:ID or URL", append([]string{RunningConfig, consoleText}, savedConfigs()...)...)
+	all[reflect.TypeFor[copyTo]()] = copyType("configuration, flash:, pki:pkcs12/NAME or URL", RunningConfig, StartupConfig, consoleText, flashImages)
 	all[reflect.TypeFor[configFile]()] = fileType()
 	return all
 }
