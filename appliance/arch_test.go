@@ -112,11 +112,12 @@ var floors = map[string]string{
 
 	"web/draw": "",
 	// Of the web page.
-	"web":        "api/wire console/client health printable source status web/live web/page web/assets web/who",
-	"web/page":   "api/wire config console/client printable web/assets",
-	"web/live":   "",
-	"web/assets": "",
-	"web/who":    "status web/page",
+	"web":          "api/wire console/client health printable source status web/live web/page web/assets web/who web/terminal console/edit",
+	"web/page":     "api/wire config console/client printable web/assets",
+	"web/live":     "",
+	"web/assets":   "",
+	"web/who":      "status web/page",
+	"web/terminal": "console/client console/edit console/session web/page",
 
 	"upload": "",
 	"wizard": "cli config",

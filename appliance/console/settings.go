@@ -15,7 +15,7 @@ const settingsEvery = 2 * time.Second
 func (c *console) followSettings(ctx context.Context) error {
 	telnet := newTelnetServer(c)
 	defer telnet.close()
-	page, err := web.New(web.Options{Client: c.client, Log: c.Log})
+	page, err := web.New(web.Options{Client: c.client, Histories: c.histories, Log: c.Log})
 	if err != nil {
 		return fmt.Errorf("web page: %w", err)
 	}

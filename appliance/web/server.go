@@ -16,33 +16,38 @@ import (
 	"net/http"
 	"net/netip"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/console/client"
+	"viaduct/appliance/console/edit"
 	"viaduct/appliance/web/live"
 	"viaduct/appliance/web/page"
+	"viaduct/appliance/web/terminal"
 )
 
 // Options make a Server.
 type Options struct {
-	Client *client.Client
-	Log    *slog.Logger
+	Client    *client.Client
+	Histories *edit.Histories // of the terminals
+	Log       *slog.Logger
 }
 
 // Server serves the web page while the settings ask for it. New makes one.
 type Server struct {
 	Options
-	site     *page.Site
-	hub      *live.Hub
-	sessions sessions
-	tickets  tickets
-	handler  http.Handler
-	places   places
-	streams  atomic.Int32  // of live
-	logins   chan struct{} // as many logins at once as it has room for
+	site      *page.Site
+	hub       *live.Hub
+	sessions  sessions
+	terminals *terminal.Terminals
+	tickets   tickets
+	handler   http.Handler
+	places    places
+	streams   atomic.Int32  // of live
+	logins    chan struct{} // as many logins at once as it has room for
 
 	now     atomic.Pointer[serving]
 	open    map[netip.AddrPort]*listener // of Apply's goroutine
@@ -65,11 +70,12 @@ const (
 
 // New makes a server that listens nowhere before Apply.
 func New(o Options) (*Server, error) {
-	site, err := page.New(page.Options{Pages: pages, Client: o.Client, Log: o.Log})
+	terminals := &terminal.Terminals{Client: o.Client, Histories: o.Histories, Log: o.Log}
+	site, err := page.New(page.Options{Pages: append(slices.Clone(pages), terminals.Page()), Client: o.Client, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Options: o, site: site, open: map[netip.AddrPort]*listener{}, logins: make(chan struct{}, maxLogins)}
+	s := &Server{Options: o, site: site, terminals: terminals, open: map[netip.AddrPort]*listener{}, logins: make(chan struct{}, maxLogins)}
 	s.hub = live.New(s.fragment)
 	s.sessions.follow = s.attend
 	s.handler = s.routes()
@@ -80,6 +86,7 @@ func New(o Options) (*Server, error) {
 func (s *Server) Close() {
 	s.Apply(nil)
 	s.sessions.endAll()
+	s.terminals.Wait()
 	s.hub.Close()
 	s.running.Wait()
 }

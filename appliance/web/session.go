@@ -206,5 +206,5 @@ func (s *session) told() []page.Toast {
 
 // visitor is whom the pages see.
 func (s *session) visitor(lang string) page.Visitor {
-	return page.Visitor{User: s.user, Class: s.class, TTY: s.tty, Lang: lang, Token: s.token, Tell: s.tell, Told: s.told}
+	return page.Visitor{User: s.user, Class: s.class, TTY: s.tty, Lang: lang, Token: s.token, Idle: s.idle, Touch: s.touch, Tell: s.tell, Told: s.told}
 }

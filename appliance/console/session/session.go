@@ -220,7 +220,8 @@ func (s *Session) size() {
 
 // local reports whether the session's terminal is at the box.
 func (s *Session) local() bool {
-	return !strings.HasPrefix(s.who.TTY, "ssh") && !strings.HasPrefix(s.who.TTY, "telnet")
+	where, _, _ := strings.Cut(s.who.TTY, " ")
+	return where != "ssh" && where != "telnet" && where != "web"
 }
 
 // explainDown says why sbcd may not answer, and what can be done about it.

@@ -48,6 +48,7 @@ package page
 import (
 	"context"
 	"io/fs"
+	"time"
 )
 
 // Page is one place of the web page.
@@ -107,6 +108,9 @@ type Visitor struct {
 	TTY   string // "web 192.0.2.7"
 	Lang  string // of Languages
 	Token string // against forged requests
+	// Idle is how long the session lasts in which nothing is done; Touch says that something is, other than a request.
+	Idle  time.Duration
+	Touch func()
 	// Tell keeps a message for the next page; Told takes those that wait.
 	Tell func(Toast)
 	Told func() []Toast
