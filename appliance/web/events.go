@@ -45,6 +45,10 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write(text)
 		return err == nil && out.Flush() == nil
 	}
+	x := s.session(r)
+	if x == nil {
+		return
+	}
 	f := s.hub.Follow(v.User, keys)
 	defer f.Leave()
 	if !send([]byte(": live\n\n")) {
@@ -55,16 +59,20 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	for {
 		select {
 		case <-r.Context().Done():
-			if s.session(r) == nil {
+			if x.ctx.Err() != nil {
 				send([]byte("event: ended\ndata:\n\n"))
 			}
 			return
 		case <-beat.C:
+			s.lookFor(x)
 			if !send([]byte(": beat\n\n")) {
 				return
 			}
 		case <-f.News():
 			for _, e := range f.Take() {
+				if e.Down { // perhaps because of the account
+					s.lookFor(x)
+				}
 				if !send(event(e, s.site.WithToken(e.HTML, v.Token))) {
 					return
 				}

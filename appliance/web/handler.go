@@ -82,7 +82,7 @@ func (s *Server) routes() http.Handler {
 			s.stranger(w, r)
 			return
 		}
-		v := x.visitor(lang)
+		v := x.visitor(lang, s.lookFor)
 		parts, ok := s.admit(w, r, v)
 		if !ok {
 			return
@@ -132,9 +132,9 @@ func (n *serving) knows(host string) bool {
 		name = h
 	}
 	if a, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
-		return slices.Contains(n.Addresses, a.Unmap())
+		return a.IsLoopback() || slices.Contains(n.Addresses, a.Unmap()) // loopback: through a tunnel; no attacker's page has that name
 	}
-	return slices.ContainsFunc(n.Hosts, func(h string) bool {
+	return strings.EqualFold(name, "localhost") || slices.ContainsFunc(n.Hosts, func(h string) bool {
 		return strings.EqualFold(strings.TrimSuffix(h, "."), strings.TrimSuffix(name, "."))
 	})
 }

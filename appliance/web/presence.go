@@ -47,6 +47,13 @@ func (s *Server) gone(x *session) (gone bool, err error) {
 	return gone, err
 }
 
+// lookFor ends a session whose account is gone. What a page shows is asked in the name of anybody of the class, so that alone would go on.
+func (s *Server) lookFor(x *session) {
+	if gone, _ := s.gone(x); gone {
+		x.end()
+	}
+}
+
 // fragment renders a topic for package live.
 func (s *Server) fragment(ctx context.Context, k live.Key, account string) ([]byte, error) {
 	return s.site.Fragment(ctx, page.Visitor{User: account, Class: page.Class(k.Class), Lang: k.Lang}, k.Topic, k.Query)

@@ -205,6 +205,6 @@ func (s *session) told() []page.Toast {
 }
 
 // visitor is whom the pages see.
-func (s *session) visitor(lang string) page.Visitor {
-	return page.Visitor{User: s.user, Class: s.class, TTY: s.tty, Lang: lang, Token: s.token, Idle: s.idle, Touch: s.touch, Tell: s.tell, Told: s.told}
+func (s *session) visitor(lang string, look func(*session)) page.Visitor {
+	return page.Visitor{User: s.user, Class: s.class, TTY: s.tty, Lang: lang, Token: s.token, Idle: s.idle, Touch: s.touch, Tell: s.tell, Told: s.told, Look: func() { look(s) }}
 }

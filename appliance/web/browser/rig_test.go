@@ -174,16 +174,10 @@ func newBox(t testing.TB, lines ...string) *box {
 // startBox starts both programs. A proxy stands between them, which has consoled listen on loopback and counts its requests.
 func startBox(t testing.TB, dir string, lines []string) *box {
 	t.Helper()
-	where, err := programs()
-	if err != nil {
-		t.Fatal(err)
-	}
 	b := &box{t: t, dir: dir}
 	socket := filepath.Join(dir, "sbcd.sock")
-	if b.sbcd, err = run(filepath.Join(dir, "sbcd.out"), true, where+"/sbcd", "-state", filepath.Join(dir, "state"), "-socket", socket, "-board", "sim"); err != nil {
-		t.Fatal(err)
-	}
-	b.client = client.New(socket, time.Minute)
+	b.client = client.New(socket, patience)
+	b.startSBCD(t)
 	b.configure(t, lines...)
 	b.address = freePort(t)
 	b.url = "https://" + b.address.String()
@@ -199,6 +193,19 @@ func startBox(t testing.TB, dir string, lines []string) *box {
 		b.socket.Close()
 	}
 	return b
+}
+
+// startSBCD starts sbcd; whoever asks it waits until it answers.
+func (b *box) startSBCD(t testing.TB) {
+	t.Helper()
+	where, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.sbcd, err = run(filepath.Join(b.dir, "sbcd.out"), true, where+"/sbcd", "-state", filepath.Join(b.dir, "state"), "-socket", filepath.Join(b.dir, "sbcd.sock"), "-board", "sim")
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // startConsoled starts consoled and waits until it serves the page.

@@ -114,6 +114,8 @@ type Visitor struct {
 	// Tell keeps a message for the next page; Told takes those that wait.
 	Tell func(Toast)
 	Told func() []Toast
+	// Look ends the session if its account is gone.
+	Look func()
 }
 
 // Toast is a message about what was done, shown once.

@@ -117,6 +117,7 @@ func (q *Request) run(r wire.ExecRequest) (Outcome, error) {
 	}
 	var c collector
 	err := q.site.client.Exec(q.ctx, r, c.take)
+	q.look(c.gone)
 	return c.outcome(), err
 }
 
@@ -124,7 +125,15 @@ func (q *Request) run(r wire.ExecRequest) (Outcome, error) {
 func (q *Request) Upload(mode []string, line string, file io.ReadCloser) (Outcome, error) {
 	var c collector
 	err := q.site.client.ExecWithFile(q.ctx, wire.ExecRequest{Mode: mode, Line: line, User: q.User, TTY: q.TTY}, file, c.take)
+	q.look(c.gone)
 	return c.outcome(), err
+}
+
+// look has the session looked at when an answer says that the account may be gone.
+func (q *Request) look(gone bool) {
+	if gone && q.Look != nil {
+		q.Look()
+	}
 }
 
 // collector puts answers together.
@@ -132,6 +141,7 @@ type collector struct {
 	out       Outcome
 	text, one bytes.Buffer
 	failed    bool
+	gone      bool // the account is
 }
 
 func (c *collector) take(a wire.Answer) error {
@@ -148,6 +158,7 @@ func (c *collector) take(a wire.Answer) error {
 	c.one.Reset()
 	c.failed = c.failed || !done
 	c.out.Changed = c.out.Changed || a.Changed
+	c.gone = c.gone || a.Exit
 	c.out.Collect, c.out.Mode = a.Collect, a.Mode
 	return nil
 }
@@ -259,6 +270,7 @@ func (q *Request) problem(err error) *Problem {
 	case errors.Is(err, client.ErrBroken):
 		return &Problem{http.StatusServiceUnavailable, q.T("frame.broken")}
 	case errors.As(err, &refused) && refused.Status == http.StatusForbidden:
+		q.look(true)
 		return &Problem{http.StatusForbidden, q.T("frame.forbidden")}
 	case errors.As(err, &refused) && refused.Status < http.StatusInternalServerError:
 		return &Problem{refused.Status, refused.Text}
