@@ -112,12 +112,14 @@ var floors = map[string]string{
 
 	"web/draw": "",
 	// Of the web page.
-	"web":          "api/wire console/client health printable source status web/live web/page web/assets web/who web/terminal console/edit",
-	"web/page":     "api/wire config console/client printable web/assets",
-	"web/live":     "",
-	"web/assets":   "",
-	"web/who":      "status web/page",
-	"web/terminal": "console/client console/edit console/session web/page",
+	"web":                     "api/wire console/client health printable source status web/live web/machine web/page web/assets web/who web/terminal console/edit",
+	"web/page":                "api/wire config console/client printable web/assets",
+	"web/live":                "",
+	"web/assets":              "",
+	"web/who":                 "status web/page",
+	"web/terminal":            "console/client console/edit console/session web/page",
+	"web/machine":             "api/wire config console/client plural printable",
+	"web/machine/machinetest": "",
 
 	"upload": "",
 	"wizard": "cli config",

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"viaduct/appliance/web/assets"
+	"viaduct/appliance/web/machine"
 	"viaduct/appliance/web/page"
 )
 
@@ -60,6 +61,9 @@ func (s *Server) routes() http.Handler {
 		switch {
 		case now == nil || !now.knows(r.Host):
 			plain(w, http.StatusMisdirectedRequest, "This box is not asked for by this name.")
+			return
+		case machine.Is(r):
+			s.machine.ServeHTTP(w, r)
 			return
 		case len(r.URL.RequestURI()) > maxHeader/2:
 			s.site.Say(w, r, stranger, http.StatusRequestURITooLong, "frame.large")

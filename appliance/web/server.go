@@ -25,6 +25,7 @@ import (
 	"viaduct/appliance/console/client"
 	"viaduct/appliance/console/edit"
 	"viaduct/appliance/web/live"
+	"viaduct/appliance/web/machine"
 	"viaduct/appliance/web/page"
 	"viaduct/appliance/web/terminal"
 )
@@ -40,6 +41,7 @@ type Options struct {
 type Server struct {
 	Options
 	site      *page.Site
+	machine   *machine.Handler
 	hub       *live.Hub
 	sessions  sessions
 	terminals *terminal.Terminals
@@ -75,7 +77,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Options: o, site: site, terminals: terminals, open: map[netip.AddrPort]*listener{}, logins: make(chan struct{}, maxLogins)}
+	s := &Server{Options: o, site: site, terminals: terminals, machine: machine.New(o.Client, o.Log), open: map[netip.AddrPort]*listener{}, logins: make(chan struct{}, maxLogins)}
 	s.hub = live.New(s.fragment)
 	s.sessions.follow = s.attend
 	s.handler = s.routes()

@@ -329,13 +329,3 @@ func (s *Server) Status() status.Web {
 	v.SetUp = cfg.OpenDoor()
 	return v
 }
-
-// Fingerprint is the SHA-256 of the certificate that is shown; "": none is.
-func (s *Server) Fingerprint() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.now == nil {
-		return ""
-	}
-	return pki.Fingerprint(s.now.chain[0])
-}

@@ -47,6 +47,7 @@ func ProfileUsers(cfg *config.Config, t *config.TLSProfile) (list []string) {
 	}{
 		{cfg.Syslog != nil && cfg.Syslog.TLS.In(cfg) == t, "syslog-client"},
 		{cfg.Metrics != nil && cfg.Metrics.TLS.In(cfg) == t, "metrics"},
+		{cfg.Web.TLS.In(cfg) == t, "webserver"},
 		{cfg.HEP != nil && cfg.HEP.TLS.In(cfg) == t, "hep-client"},
 	} {
 		if other.used {
