@@ -168,9 +168,9 @@ func described(t *testing.T) map[string]string {
 
 // parameter is one of the query.
 type parameter struct {
-	name, parts, what string
-	required          bool
-	schema            object
+	name, of, what string // of parts of the status, or of requests by their operationId
+	required       bool
+	schema         object
 }
 
 const (
@@ -180,6 +180,7 @@ const (
 
 var (
 	text       = object{"type": "string"}
+	flagged    = object{"type": "string", "enum": []any{""}}
 	moment     = object{"type": "string", "format": "date-time"}
 	parameters = []parameter{
 		{"last", ofSearches + " audit alarms-history", "so many of the newest", false, object{"type": "integer", "minimum": 1, "maximum": 10000}},
@@ -194,9 +195,28 @@ var (
 		{"code", ofSearches, "SIP status of the call", false, object{"type": "integer", "minimum": 100, "maximum": 699}},
 		{"result", ofSearches, "how the call ended", false, object{"type": "string", "enum": status.RecordResults()}},
 		{"id", ofCalls, "the ID of the call, or the Call-ID of one of its legs", true, text},
+		{"of", "config", "which one: running-config (the default), startup-config, startup-config.1 to .10, factory-config", false, text},
+		{"dry-run", "config-put", "say what it would do, and change nothing", false, flagged},
+		{"merge", "config-put", "run the lines one by one, as a paste does, and keep the rest of the configuration", false, flagged},
+		{"leave-out", "config-put", "leave lines out that are not understood, instead of taking nothing", false, flagged},
+		{"keep", "config-put", "so many seconds to confirm it in, or the configuration of before comes back", false, object{"type": "integer", "minimum": 1, "maximum": 86400}},
 		{"message", "message", "the number of the message in the ladder, from 1 on", true, object{"type": "integer", "minimum": 1}},
 	}
 )
+
+// parametersOf describes those of a request.
+func parametersOf(of string) (list []any) {
+	for _, p := range parameters {
+		if slices.Contains(strings.Fields(p.of), of) {
+			o := object{"name": p.name, "in": "query", "description": p.what, "required": p.required, "schema": p.schema}
+			if reflect.DeepEqual(p.schema, flagged) {
+				o["allowEmptyValue"] = true
+			}
+			list = append(list, o)
+		}
+	}
+	return list
+}
 
 // The handlers read the parameters that are described, and no others.
 func TestParametersAreDescribed(t *testing.T) {
@@ -208,7 +228,7 @@ func TestParametersAreDescribed(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !strings.HasSuffix(name, "_test.go") {
-			for _, m := range regexp.MustCompile(`(?:Parameters\.Get|q\.number|q\.time)\("([a-z_]+)"`).FindAllStringSubmatch(string(source), -1) {
+			for _, m := range regexp.MustCompile(`(?:Parameters\.Get|q\.number|q\.time|q\.Get|q\.Has|Query\(\)\.Get)\("([a-z_-]+)"`).FindAllStringSubmatch(string(source), -1) {
 				read[m[1]] = true
 			}
 		}
@@ -219,6 +239,9 @@ func TestParametersAreDescribed(t *testing.T) {
 		}
 	}
 	for name := range read {
+		if slices.Contains([]string{"user", "tty", "line"}, name) {
+			continue // no machine may send them
+		}
 		if !slices.ContainsFunc(parameters, func(p parameter) bool { return p.name == name }) {
 			t.Errorf("%s is not described", name)
 		}
@@ -267,18 +290,33 @@ func description(t *testing.T) object {
 					"200": answer("this part of the status", inJSON(d.of(reflect.TypeOf(ask(part))))),
 					"403": answer("the account may not see it at the console, either", inJSON(failure)),
 				})}
-				var list []any
-				for _, p := range parameters {
-					if slices.Contains(strings.Fields(p.parts), part) {
-						list = append(list, object{"name": p.name, "in": "query", "description": p.what, "required": p.required, "schema": p.schema})
-					}
-				}
-				if list != nil {
+				if list := parametersOf(part); list != nil {
 					o["parameters"] = list
 				}
 				all["/v1/status/"+part] = o
 			}
 			return all
+		},
+		"GET /v1/config": func(machine.Route) map[string]object {
+			return map[string]object{"/v1/config": {"summary": "A configuration as text, by default the running one, whose ETag comes along", "operationId": "config", "parameters": parametersOf("config"),
+				"responses": refused(object{"200": answer("the text; its secrets are shown to those to whom the console shows them", object{"text/plain": object{"schema": text}})})}}
+		},
+		"PUT /v1/config": func(machine.Route) map[string]object {
+			verdict := d.of(reflect.TypeFor[wire.ConfigReply]())
+			return map[string]object{"/v1/config": {"summary": "Puts a text in the place of the running configuration, or says what that would do", "operationId": "config-put",
+				"parameters":  append(parametersOf("config-put"), object{"name": "If-Match", "in": "header", "description": "the ETag of the configuration that was changed, or *; a dry run needs none", "schema": text}),
+				"requestBody": object{"required": true, "content": object{"text/plain": object{"schema": text}}},
+				"responses": refused(object{
+					"200": answer("it is in force, or would be", inJSON(verdict)),
+					"403": answer("the account may not, or not this", inJSON(object{"anyOf": []any{failure, verdict}})),
+					"409": answer("another change waits for its confirmation", inJSON(verdict)),
+					"412": answer("the configuration has changed meanwhile: changed says by whom", inJSON(verdict)),
+					"422": answer("lines are not understood: problems names them", inJSON(verdict)),
+				})}}
+		},
+		"GET /v1/config/history": func(machine.Route) map[string]object {
+			return map[string]object{"/v1/config/history": {"summary": "The startup-configs, the newest first", "operationId": "config-history",
+				"responses": refused(object{"200": answer("their names, times and sizes", inJSON(d.of(reflect.TypeFor[[]status.SavedConfig]())))})}}
 		},
 		"GET /v1/health": func(machine.Route) map[string]object {
 			return map[string]object{"/v1/health": {"summary": "Whether the box can carry calls", "operationId": "health",

@@ -172,7 +172,7 @@ func newRig(t testing.TB) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRigWith(t, key, wire.WebSettings{Port: 443, Hosts: []string{"box.example", "box"}, Name: "box", OwnCertificate: true})
+	return newRigWith(t, key, wire.WebSettings{Port: 443, Hosts: []string{"box.example", "box", "*.star.example"}, Name: "box", OwnCertificate: true})
 }
 
 func newRigWith(t testing.TB, key crypto.Signer, settings wire.WebSettings) *rig {

@@ -138,8 +138,14 @@ func (n *serving) knows(host string) bool {
 	if a, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
 		return a.IsLoopback() || slices.Contains(n.Addresses, a.Unmap()) // loopback: through a tunnel; no attacker's page has that name
 	}
-	return strings.EqualFold(name, "localhost") || slices.ContainsFunc(n.Hosts, func(h string) bool {
-		return strings.EqualFold(strings.TrimSuffix(h, "."), strings.TrimSuffix(name, "."))
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	return name == "localhost" || slices.ContainsFunc(n.Hosts, func(h string) bool {
+		h = strings.ToLower(strings.TrimSuffix(h, "."))
+		if domain, ok := strings.CutPrefix(h, "*."); ok { // a name of the certificate: the star stands for one label
+			label, rest, _ := strings.Cut(name, ".")
+			return label != "" && rest == domain
+		}
+		return h == name
 	})
 }
 

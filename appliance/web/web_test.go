@@ -28,7 +28,7 @@ func TestForeignHostIsRefused(t *testing.T) {
 	r := newRig(t)
 	for host, want := range map[string]int{
 		"192.0.2.1": 200, "192.0.2.1:443": 200, "[2001:db8::1]": 200, "[2001:db8::1]:8443": 200, "box.example": 200, "BOX.example.": 200, "box:443": 200,
-		"attacker.example": 421, "box.example.attacker.example": 421, "192.0.2.2": 421, "": 421, "box.example:443:1": 421, "127.0.0.1:8443": 200, "localhost:8443": 200, "localhost.attacker.example": 421, "xbox": 421, "[::ffff:192.0.2.1]": 200,
+		"attacker.example": 421, "box.example.attacker.example": 421, "192.0.2.2": 421, "": 421, "box.example:443:1": 421, "127.0.0.1:8443": 200, "localhost:8443": 200, "localhost.attacker.example": 421, "xbox": 421, "box.STAR.example": 200, "star.example": 421, ".star.example": 421, "a.box.star.example": 421, "[::ffff:192.0.2.1]": 200,
 	} {
 		q := r.request("GET", "/login", nil)
 		q.Host = host

@@ -34,6 +34,9 @@ type Route struct {
 var Routes = []Route{
 	{http.MethodGet, wire.PathStatus, config.TokenReads, true},
 	{http.MethodGet, wire.PathStatus + "/{part}", config.TokenReads, true},
+	{http.MethodGet, wire.PathConfig, config.TokenReads, true},
+	{http.MethodPut, wire.PathConfig, config.TokenConfigures, true},
+	{http.MethodGet, wire.PathConfigHistory, config.TokenReads, true},
 	{http.MethodGet, wire.PathHealth, config.TokenReads, false},
 	{http.MethodGet, wire.PathMetrics, config.TokenReads, false},
 }

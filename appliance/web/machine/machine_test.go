@@ -110,6 +110,23 @@ func TestARequestIsPassedOnForItsAccount(t *testing.T) {
 	}
 }
 
+func TestAScopeNarrowsATokenOfAnyAccount(t *testing.T) {
+	s, h := start(t)
+	if w := ask(h, "PUT", "/v1/config?dry-run", reads, strings.NewReader("x")); w.Code != 403 || s.got != nil {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := ask(h, "PUT", "/v1/config?dry-run", configures, strings.NewReader("system hostname a\n"), "If-Match", `"7"`); w.Code != 200 || s.body != "system hostname a\n" || s.got.Method != "PUT" ||
+		s.got.Header.Get("If-Match") != `"7"` || !s.got.URL.Query().Has("dry-run") {
+		t.Errorf("%d %s: %s %s %q", w.Code, w.Body, s.got.Method, s.got.URL, s.body)
+	}
+	for _, path := range []string{"/v1/config/compare", "/v1/config/help", "/v1/web/sign", "/v1/web/token", "/v1/exec", "/v1/login", "/v1/events", "/v1/settings", "/v1", "/v1/"} {
+		s.got = nil
+		if w := ask(h, "POST", path, configures, strings.NewReader("{}")); w.Code != 404 || s.got != nil {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
 func TestNobodyNamesAnotherAccount(t *testing.T) {
 	s, h := start(t)
 	for _, path := range []string{"/v1/status?user=root", "/v1/status?user=", "/v1/status/clock?tty=serial", "/v1/status?%75ser=root"} {
