@@ -18,16 +18,22 @@ import (
 // insideMark tells the second run of a program that it is inside the user namespace already.
 const insideMark = "VIADUCT_LAB_INSIDE"
 
+// FirstFile is the number that the first of Enter's files has inside.
+const FirstFile = 3
+
+// Inside reports whether this is the second run of a program, see Enter.
+func Inside() bool { return os.Getenv(insideMark) != "" }
+
 // Enter makes the running program able to make network namespaces. A program that may do so
 // already (root) goes on at once. Any other is run again, with the same arguments and
 // files, inside a user namespace in which it counts as root, and Enter exits with its status.
-// Call it first in main or TestMain: what ran before it runs twice.
-func Enter() {
+// Call it first in main or TestMain: what ran before it runs twice. Files are handed on, as sockets of this machine's network.
+func Enter(files ...*os.File) {
 	err := mayUnshare()
 	if err == nil {
 		return
 	}
-	if os.Getenv(insideMark) != "" {
+	if Inside() {
 		fmt.Fprintf(os.Stderr, "lab: make a network namespace: %v (even inside a user namespace)\n", err)
 		os.Exit(1)
 	}
@@ -35,6 +41,7 @@ func Enter() {
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), insideMark+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.ExtraFiles = files
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWNET,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},

@@ -46,11 +46,19 @@ func main() {
 		os.Exit(2)
 	}
 
-	lab.Enter()
+	end := *once || !term.IsTerminal(int(os.Stdin.Fd()))
+	var page net.Listener
+	if end {
+		lab.Enter()
+	} else {
+		if page, err = enterWithPage(); err != nil {
+			fatal(err)
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	n := newNarrator(os.Stdout, term.IsTerminal(int(os.Stdout.Fd())))
-	r := &runner{n: n, state: *state, verbose: *verbose, programs: lab.Programs{SBCD: *sbcd, Consoled: *consoled, State: filepath.Join(*state, "box"), Verbose: *verbose}}
+	r := &runner{n: n, page: page, state: *state, verbose: *verbose, programs: lab.Programs{SBCD: *sbcd, Consoled: *consoled, State: filepath.Join(*state, "box"), Verbose: *verbose}}
 	if *config != "" {
 		text, err := os.ReadFile(*config)
 		if err != nil {
@@ -58,7 +66,7 @@ func main() {
 		}
 		r.configuration = string(text)
 	}
-	err = r.run(ctx, *once || !term.IsTerminal(int(os.Stdin.Fd())))
+	err = r.run(ctx, end)
 	if err != nil {
 		n.failed(err)
 		fmt.Fprintf(os.Stderr, "the box's log is in %s\n", r.logFile())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,7 @@ type runner struct {
 	state         string
 	configuration string
 	verbose       bool
+	page          net.Listener // of the web page on this machine
 	programs      lab.Programs
 
 	world *lab.World
@@ -299,7 +301,14 @@ func (r *runner) console(ctx context.Context) error {
 		return err
 	}
 	defer c.close()
+	page, err := r.showPage(ctx, r.page)
+	if err != nil {
+		return err
+	}
+	defer page.close()
 	program := os.Args[0]
+	r.n.title("The box's web page: %s", page.address())
+	r.n.tell("lab", fmt.Sprintf("log in as %s with the password %s; the browser warns of the certificate, which the box has made itself (`show webserver`)", pageAccount, page.password))
 	r.n.title("This is the box's console; `exit` ends the lab")
 	r.n.tell("lab", fmt.Sprintf("another call, from another terminal: %s call teams   or   %s call pbx", program, program))
 	r.n.tell("lab", fmt.Sprintf("the box's log: %s", r.logFile()))
