@@ -2,11 +2,13 @@ package web
 
 import (
 	"viaduct/appliance/web/page"
+	"viaduct/appliance/web/setup"
 	"viaduct/appliance/web/who"
 )
 
 // pages are all pages, in the order of the navigation.
 var pages = []*page.Page{
+	&setup.Page,
 	&who.Page,
 	&frame,
 }

@@ -30,9 +30,8 @@ type Box struct {
 
 // Network is the addresses of the two ports and the servers around.
 type Network struct {
-	LAN     string `json:"lan"`    // port ethernet 0 0, with its length or mask
-	Router  string `json:"router"` // on the LAN, towards a PBX in another network
-	DHCP    bool   `json:"dhcp"`   // port ethernet 0 1 gets its address by itself
+	LAN     string `json:"lan"`  // port ethernet 0 0, with its length or mask
+	DHCP    bool   `json:"dhcp"` // port ethernet 0 1 gets its address by itself
 	WAN     string `json:"wan"`
 	Gateway string `json:"gateway"`
 	Public  string `json:"public"` // of the NAT in front
@@ -56,6 +55,7 @@ type PBX struct {
 	Address   string `json:"address"` // IPv4
 	Port      string `json:"port"`    // empty: the usual one
 	Transport string `json:"transport"`
+	Router    string `json:"router"` // on the LAN, towards a PBX in another network
 }
 
 // Forms in which the PBX wants the numbers that are called.

@@ -1,8 +1,11 @@
 package wizard
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
+
+	"viaduct/appliance/cli"
 )
 
 // owned are the blocks in which the set-up has the say: the network and the calls. Accounts of people, logs, the web page and what else
@@ -48,36 +51,44 @@ func uncarried(n, made *node, path []string, list *[]Line) {
 // goes, only that is removed which the answers before had made.
 func Merged(running string, before, after Answers) string {
 	var b strings.Builder
-	now, made := tree(running), tree(Configuration(after, false))
-	for _, n := range tree(Configuration(before, false)).below {
-		remove(&b, n, n.in(now), n.in(made), nil)
+	for _, l := range outdated(running, before, after) {
+		removal(&b, l)
 	}
 	return b.String() + Configuration(after, false)
 }
 
-// remove writes the lines that take away what was made, is still there, and is no longer made.
-func remove(b *strings.Builder, was, is, made *node, path []string) {
+// outdated are the lines that the answers before had made, that are still there, and that the new ones do not make. Of a block that goes it
+// has the header alone.
+func outdated(running string, before, after Answers) (list []Line) {
+	now, made := tree(running), tree(Configuration(after, false))
+	for _, n := range tree(Configuration(before, false)).below {
+		outdatedBelow(n, n.in(now), n.in(made), nil, &list)
+	}
+	return list
+}
+
+func outdatedBelow(was, is, made *node, path []string, list *[]Line) {
 	switch {
 	case is == nil:
 	case made == nil:
-		removal(b, path, is.text)
+		*list = append(*list, Line{path, is.text})
 	default:
 		for _, w := range was.below {
-			remove(b, w, w.in(is), w.in(made), append(slices.Clone(path), was.text))
+			outdatedBelow(w, w.in(is), w.in(made), append(slices.Clone(path), was.text), list)
 		}
 	}
 }
 
 // removal writes the line that undoes one, with its headers.
-func removal(b *strings.Builder, path []string, text string) {
-	for depth, header := range path {
+func removal(b *strings.Builder, l Line) {
+	for depth, header := range l.Path {
 		b.WriteString(strings.Repeat("  ", depth) + header + "\n")
 	}
-	undo, was := strings.CutPrefix(text, "no ")
+	undo, was := strings.CutPrefix(l.Text, "no ")
 	if !was {
-		undo = "no " + text
+		undo = "no " + l.Text
 	}
-	b.WriteString(strings.Repeat("  ", len(path)) + undo + "\n")
+	b.WriteString(strings.Repeat("  ", len(l.Path)) + undo + "\n")
 }
 
 // Replaced writes the lines that put the new answers in the place of the network and the calls of a running configuration.
@@ -86,8 +97,48 @@ func Replaced(running string, after Answers) string {
 	made := tree(Configuration(after, false))
 	for _, n := range tree(running).below {
 		if isOwned(n, made) && n.words[0] != "port" {
-			removal(&b, nil, n.text)
+			removal(&b, Line{Text: n.text})
 		}
 	}
 	return b.String() + Configuration(after, false)
 }
+
+// Difference is what a change does to a running configuration: the lines that go, and those that come. Passwords are hidden.
+func Difference(running string, before, after Answers, replace bool) (removed, added []Line) {
+	now := tree(running)
+	for _, n := range tree(Configuration(after, false)).below {
+		uncarried(n, n.in(now), nil, &added)
+	}
+	if removed = outdated(running, before, after); replace {
+		removed = Uncarried(running, after)
+	}
+	return hidden(removed), hidden(added)
+}
+
+// hidden are lines without passwords.
+func hidden(lines []Line) []Line {
+	for i, l := range lines {
+		if words := cli.Words(l.Text); len(words) >= 4 && words[0].Text == "username" && words[2].Text == "password" {
+			lines[i].Text = l.Text[:words[3].Start] + Hidden
+		}
+	}
+	return lines
+}
+
+// LAN is the address of the box on its LAN; it is not valid when the answer is none.
+func LAN(a Answers) netip.Prefix {
+	p, _ := network(a.Network.LAN)
+	return p
+}
+
+// Store are the names of the key store that the configuration wants.
+func Store(a Answers) []string {
+	names := []string{"pki:private-key/" + KeyName(a), "pki:certificate/" + a.Certificate.Name}
+	if a.PBX.Transport == TLS {
+		names = append(names, "pki:certificate/"+PBXRoot)
+	}
+	return names
+}
+
+// KeyName is that of the private key.
+func KeyName(a Answers) string { return a.Certificate.keyName() }

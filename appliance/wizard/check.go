@@ -170,11 +170,6 @@ func (c *checker) network() {
 			c.add("network.ntp", "not-name", text)
 		}
 	})
-	if strings.TrimSpace(n.Router) != "" {
-		if r, ok := c.address("network.router", n.Router); ok && lanOK {
-			c.neighbour("network.router", r, lan)
-		}
-	}
 }
 
 // neighbour wants a router to be in the network of a port.
@@ -222,8 +217,14 @@ func (c *checker) pbx() {
 			c.add("pbx.address", "own-address", a.String())
 		case !c.Network.DHCP && wanOK && wan.Contains(a):
 			c.add("pbx.address", "outside", a.String(), lan.Masked().String())
-		case lanOK && !lan.Contains(a) && strings.TrimSpace(c.Network.Router) == "":
+		case lanOK && !lan.Contains(a) && strings.TrimSpace(c.PBX.Router) == "":
 			c.add("pbx.address", "router-needed", a.String(), lan.Masked().String())
+		}
+	}
+	if strings.TrimSpace(p.Router) != "" {
+		r, ok := c.address("pbx.router", p.Router)
+		if lan, lanOK := network(c.Network.LAN); ok && lanOK {
+			c.neighbour("pbx.router", r, lan)
 		}
 	}
 	if port := strings.TrimSpace(p.Port); port != "" {

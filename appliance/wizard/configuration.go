@@ -169,7 +169,9 @@ func (a Answers) profiles(w *writer) {
 				w.f("contact %s", m)
 			}
 			w.f("name %s", a.fqdn())
-			w.f("challenge %s", x.Challenge)
+			if x.Challenge != Challenges[0] { // the box's own choice
+				w.f("challenge %s", x.Challenge)
+			}
 			w.f("certificate pki:certificate/%s", x.Name)
 			w.f("private-key pki:private-key/%s", x.keyName())
 		})
@@ -254,7 +256,7 @@ func (a Answers) addresses(w *writer) {
 			}
 			if routed {
 				w.why("The PBX is behind a router on the LAN.")
-				w.f("route %s gateway %s ", netip.PrefixFrom(a.pbxAddress(), 32), strings.TrimSpace(a.Network.Router))
+				w.f("route %s gateway %s", netip.PrefixFrom(a.pbxAddress(), 32), strings.TrimSpace(a.PBX.Router))
 			}
 		})
 	})
@@ -422,7 +424,6 @@ func (a Answers) pbx(w *writer) {
 		w.f("bind context sip-gateway %s", a.lanGateway())
 		w.f("route call dest-table %s", fromPBX)
 		w.f("remote %s", hostAndPort(a.pbxHost(), a.PBX.Port))
-		w.f("hold-method direction-attribute sendonly")
 		w.f("early-disconnect")
 		w.f("no call-transfer accept")
 		w.f("no call-transfer emit")
@@ -438,13 +439,10 @@ func (a Answers) pbx(w *writer) {
 
 func (a Answers) hunt(w *writer) {
 	w.gap()
-	w.why("Microsoft's names in their order. The next one is tried after three seconds without any answer, and for these causes:")
+	w.why("Microsoft's names in their order. The next one is tried after three seconds without any answer, and when one refuses for a reason of its own.")
 	w.block("service hunt-group "+huntGroup, func() {
 		w.f("timeout 3")
-		for _, cause := range []string{"normal-unspecified", "no-circuit-channel-available", "network-out-of-order", "temporary-failure",
-			"switching-equipment-congestion", "access-info-discarded", "circuit-channel-not-available", "resources-unavailable"} {
-			w.f("drop-cause %s", cause)
-		}
+		w.f("drop-cause normal-unspecified")
 		for i, h := range clouds[a.Teams.Cloud].hubs {
 			w.f("route call %d dest-interface %s", i+1, interfaceOf(h))
 		}
@@ -533,7 +531,6 @@ func (a Answers) gateways(w *writer) {
 			}
 			w.f("bind ipaddress %s %s %s", contextIP, lanInterface, lanInterface)
 		})
-		w.f("no answer-untrusted-hosts")
 		w.f("no shutdown")
 	})
 	w.gap()
@@ -551,7 +548,6 @@ func (a Answers) gateways(w *writer) {
 				w.f("spoofed media-address %s", public)
 			}
 		})
-		w.f("no answer-untrusted-hosts")
 		w.f("connection-reuse")
 		w.f("no shutdown")
 	})

@@ -178,10 +178,10 @@ func anything(t *rapid.T, odds int) wizard.Answers {
 	}
 	a := wizard.Answers{
 		Box: wizard.Box{Name: one("name", "sbc01", "a", "SBC-Wand"), FQDN: one("fqdn", "sbc.meinefirma.de", "SBC.example.com.", "a.b.c.example"), Zone: one("zone", "Europe/Berlin", "UTC", "+01:00")},
-		Network: wizard.Network{LAN: one("lan", "192.168.1.1/24", "192.168.0.1/16", "192.168.1.1 255.255.255.0"), Router: one("router", "192.168.1.254"),
+		Network: wizard.Network{LAN: one("lan", "192.168.1.1/24", "192.168.0.1/16", "192.168.1.1 255.255.255.0"),
 			DHCP: rapid.Bool().Draw(t, "dhcp"), WAN: one("wan", "123.123.123.123/28", "123.123.123.122/28"), Gateway: one("gateway", "123.123.123.113"),
 			Public: one("public", "", "8.9.10.11"), DNS: one("dns", "192.168.1.53", "9.9.9.9, 1.1.1.1"), NTP: one("ntp", "pool.ntp.org", "ntp.example.com 192.168.1.9")},
-		PBX: wizard.PBX{Name: one("pbx", "", "starface.meinefirma.de", "pbx"), Address: one("address", "192.168.1.100", "192.168.1.101", "10.5.5.5"), Port: one("port", "", "5070", "5060"), Transport: one("transport", wizard.Transports...)},
+		PBX: wizard.PBX{Name: one("pbx", "", "starface.meinefirma.de", "pbx"), Address: one("address", "192.168.1.100", "192.168.1.101", "10.5.5.5"), Port: one("port", "", "5070", "5060"), Transport: one("transport", wizard.Transports...), Router: one("router", "192.168.1.254")},
 		Numbers: wizard.Numbers{Country: one("country", "49", "1", "+43"), National: one("national", "0", "", "1"), International: one("international", "00", "011"),
 			Emergency: one("emergency", "", "110 112", "911"), Called: one("called", wizard.Forms...), Extension: one("extension", "", "0", "2", "3", "5"), Main: one("main", "", "+4971234567890")},
 		Teams: wizard.Teams{Cloud: one("cloud", wizard.World, wizard.World, wizard.GCCHigh, wizard.DoD), Port: one("tls", "5061", "5061", "5062"), Sessions: one("sessions", "24")},
@@ -225,6 +225,9 @@ func TestAnswersAreProblemsOrAConfigurationThatTheBoxAccepts(t *testing.T) {
 		}
 		if lost := wizard.Uncarried(running, a); len(lost) > 0 {
 			t.Fatalf("not carried: %v", lost)
+		}
+		if gone, come := wizard.Difference(running, wizard.Read(running), a, false); len(gone)+len(come) > 0 {
+			t.Fatalf("the same answers make a difference: %v go, %v come", gone, come)
 		}
 	})
 	if made < 5 {

@@ -56,7 +56,7 @@ func readNetwork(a *Answers, root *node) {
 			set(&a.Network.Gateway, table.value("route", "0.0.0.0/0", "gateway"))
 			for _, r := range table.all("route", "*", "gateway") {
 				if g, ok := ipv4(r.word(3)); ok && lan.IsValid() && lan.Contains(g) && r.word(1) != "0.0.0.0/0" {
-					a.Network.Router = g.String()
+					a.PBX.Router = g.String()
 				}
 			}
 		}

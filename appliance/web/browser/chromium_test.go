@@ -76,9 +76,9 @@ type tab struct {
 }
 
 // browse opens a browser without a login.
-func (b *box) browse(t testing.TB) *tab {
+func (b *box) browse(t testing.TB, options ...chromedp.CreateBrowserContextOption) *tab {
 	t.Helper()
-	ctx, end := chromedp.NewContext(startChromium(t), chromedp.WithNewBrowserContext())
+	ctx, end := chromedp.NewContext(startChromium(t), chromedp.WithNewBrowserContext(options...))
 	p := &tab{t: t, box: b, ctx: ctx}
 	t.Cleanup(func() {
 		p.mu.Lock()
