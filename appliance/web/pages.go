@@ -1,6 +1,7 @@
 package web
 
 import (
+	"viaduct/appliance/web/firmware"
 	"viaduct/appliance/web/page"
 	"viaduct/appliance/web/setup"
 	"viaduct/appliance/web/who"
@@ -10,6 +11,7 @@ import (
 var pages = []*page.Page{
 	&setup.Page,
 	&who.Page,
+	firmware.New(),
 	&frame,
 }
 

@@ -202,7 +202,8 @@ func (b *box) startSBCD(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.sbcd, err = run(filepath.Join(b.dir, "sbcd.out"), true, where+"/sbcd", "-state", filepath.Join(b.dir, "state"), "-socket", filepath.Join(b.dir, "sbcd.sock"), "-board", "sim")
+	b.sbcd, err = run(filepath.Join(b.dir, "sbcd.out"), true, where+"/sbcd", "-state", filepath.Join(b.dir, "state"), "-socket", filepath.Join(b.dir, "sbcd.sock"), "-board", "sim",
+		"-installer", filepath.Join(b.dir, "init.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
