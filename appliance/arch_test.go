@@ -112,7 +112,7 @@ var floors = map[string]string{
 
 	"web/draw": "",
 	// Of the web page.
-	"web":                     "web/firmware api/wire console/client health printable source status web/live web/machine web/page web/assets web/setup web/who web/terminal console/edit",
+	"web":                     "web/calls web/peers web/firmware api/wire console/client health printable source status web/live web/machine web/page web/assets web/setup web/who web/terminal console/edit",
 	"web/page":                "api/wire config console/client printable web/assets",
 	"web/live":                "",
 	"web/assets":              "",
@@ -122,6 +122,8 @@ var floors = map[string]string{
 	"web/machine/machinetest": "",
 	"web/setup":               "api/wire printable status web/page wizard",
 	"web/firmware":            "api/wire console/client printable status web/page",
+	"web/calls":               "api/wire cli console/client explain route status web/draw web/page",
+	"web/peers":               "cli status web/page",
 
 	"upload": "",
 	"wizard": "cli config",

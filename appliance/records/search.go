@@ -53,7 +53,7 @@ func (a *Archive) Find(s status.RecordSearch) (found status.RecordsFound, err er
 				found.Records = append(found.Records, r)
 			}
 		}
-		return true
+		return s.Call == "" || s.Last == 0 || len(found.Records) < s.Last // of one call there is seldom another record
 	}); err != nil {
 		return status.RecordsFound{}, fmt.Errorf("read call records: %w", err)
 	}

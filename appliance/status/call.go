@@ -13,6 +13,7 @@ type Call struct {
 	To        string    `json:"to,omitempty"`
 	Calling   string    `json:"calling"`
 	Called    string    `json:"called"`
+	Name      string    `json:"calling_name,omitempty"` // of the caller, as the caller's side says
 	Started   time.Time `json:"started"`
 	Connected time.Time `json:"connected,omitzero"`
 	Legs      []Leg     `json:"legs,omitempty"` // the caller's first

@@ -1,6 +1,8 @@
 package status
 
 import (
+	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -51,6 +53,28 @@ func (t CallTrace) Outline() CallTrace {
 		m.Text = ""
 	}
 	return t
+}
+
+// Label names a message: the method, or the code with what it is about.
+func (m TraceMessage) Label() string {
+	label := m.Method
+	if m.Code > 0 {
+		if label = fmt.Sprintf("%d %s", m.Code, m.Reason); m.Method != "INVITE" {
+			label = fmt.Sprintf("%d %s", m.Code, m.Method)
+		}
+	}
+	if m.SDP {
+		label += " +SDP"
+	}
+	return cmp.Or(strings.TrimSpace(label), "?")
+}
+
+// LegName is A for the caller, B for the first that is called, and so on.
+func LegName(n int) string {
+	if n < 26 {
+		return string(rune('A' + n))
+	}
+	return LegName(n/26-1) + string(rune('A'+n%26))
 }
 
 // Explanation is what became of a call, in sentences.

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"viaduct/appliance/web/calls"
 	"viaduct/appliance/web/firmware"
 	"viaduct/appliance/web/page"
+	"viaduct/appliance/web/peers"
 	"viaduct/appliance/web/setup"
 	"viaduct/appliance/web/who"
 )
@@ -10,6 +12,8 @@ import (
 // pages are all pages, in the order of the navigation.
 var pages = []*page.Page{
 	&setup.Page,
+	&calls.Page,
+	&peers.Page,
 	&who.Page,
 	firmware.New(),
 	&frame,

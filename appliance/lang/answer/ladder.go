@@ -1,7 +1,6 @@
 package answer
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,7 +29,7 @@ func (pg Page) Ladder(t status.CallTrace, detail bool) {
 		pg.Printf("First message: %s\n", start.In(pg.Zone).Format("2006-01-02 15:04:05.000 MST"))
 	}
 	for n, l := range t.Legs {
-		pg.Printf("  %s  %s with %s\n", legName(n), dash(l.Interface), peerOf(t, n))
+		pg.Printf("  %s  %s with %s\n", status.LegName(n), dash(l.Interface), peerOf(t, n))
 		if detail {
 			pg.Printf("     Call-ID: %s\n", dash(l.CallID))
 		}
@@ -51,9 +50,9 @@ func (pg Page) Ladder(t status.CallTrace, detail bool) {
 	for n, l := range t.Legs {
 		switch {
 		case !l.Kept:
-			pg.Printf("%% no messages of %s are kept any more\n", legName(n))
+			pg.Printf("%% no messages of %s are kept any more\n", status.LegName(n))
 		case l.Shed > 0:
-			pg.Printf("%% %s of %s %s not kept\n", plural.Of(l.Shed, "message"), legName(n), plural.Is(l.Shed))
+			pg.Printf("%% %s of %s %s not kept\n", plural.Of(l.Shed, "message"), status.LegName(n), plural.Is(l.Shed))
 		}
 	}
 }
@@ -75,14 +74,6 @@ func (pg Page) message(n int, m status.TraceMessage) {
 		pg.Printf("    and %s more, not kept\n", plural.Of(m.Size-len(m.Text), "byte"))
 	}
 	pg.Printf("\n")
-}
-
-// legName is A for the caller, B for the first that is called, and so on.
-func legName(n int) string {
-	if n < 26 {
-		return string(rune('A' + n))
-	}
-	return legName(n/26-1) + string(rune('A'+n%26))
 }
 
 // peerOf is where the messages of a leg come from and go.
@@ -136,7 +127,7 @@ func (d ladder) head() string {
 			copy(line[d.columns[d.column(leg)]:], "..")
 			break
 		}
-		copy(line[d.columns[d.column(leg)]:], legName(leg))
+		copy(line[d.columns[d.column(leg)]:], status.LegName(leg))
 	}
 	return strings.TrimRight(string(line), " ")
 }
@@ -168,7 +159,7 @@ func (d ladder) row(at string, m status.TraceMessage) string {
 	}
 	label := labelOf(m)
 	if d.shares(m.Leg) {
-		label = legName(m.Leg) + ": " + label
+		label = status.LegName(m.Leg) + ": " + label
 	}
 	const margin = 2
 	if room := high - low - 2*margin; len(label) > room {
@@ -180,15 +171,6 @@ func (d ladder) row(at string, m status.TraceMessage) string {
 
 // labelOf names a message in ASCII.
 func labelOf(m status.TraceMessage) string {
-	label := m.Method
-	if m.Code > 0 {
-		if label = fmt.Sprintf("%d %s", m.Code, m.Reason); m.Method != "INVITE" {
-			label = fmt.Sprintf("%d %s", m.Code, m.Method)
-		}
-	}
-	if m.SDP {
-		label += " +SDP"
-	}
-	quoted := strconv.QuoteToASCII(printable.Line(cmp.Or(strings.TrimSpace(label), "?")))
+	quoted := strconv.QuoteToASCII(printable.Line(m.Label()))
 	return strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(quoted[1 : len(quoted)-1])
 }

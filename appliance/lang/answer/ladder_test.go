@@ -136,8 +136,8 @@ func TestALadderFitsTheScreen(t *testing.T) {
 				if len(row) > screenWidth || strings.ContainsFunc(row, func(r rune) bool { return r > '~' }) {
 					t.Errorf("%d legs, leg %d: %q", legs, leg, row)
 				}
-				if d.shares(leg) && !strings.Contains(row, legName(leg)+": 503") {
-					t.Errorf("%d legs: the row of %s does not tell it: %q", legs, legName(leg), row)
+				if d.shares(leg) && !strings.Contains(row, status.LegName(leg)+": 503") {
+					t.Errorf("%d legs: the row of %s does not tell it: %q", legs, status.LegName(leg), row)
 				}
 			}
 		}
