@@ -44,11 +44,15 @@ var accounts = []string{"superuser admin password " + quoted, "administrator tec
 
 const quoted = `"` + password + `"`
 
+// built is the folder of programs, once there is one.
+var built string
+
 // programs are sbcd and consoled with the race detector, built once.
 var programs = sync.OnceValues(func() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "viaduct-browser"); err != nil {
 		return "", err
 	}
+	built = dir
 	out, err := exec.Command("go", "build", "-race", "-o", dir+"/", "viaduct/cmd/sbcd", "viaduct/cmd/consoled").CombinedOutput()
 	if err != nil {
 		return dir, fmt.Errorf("build: %w: %s", err, out)
@@ -65,8 +69,8 @@ func TestMain(m *testing.M) {
 		shared.box.stop()
 	}
 	endChromium()
-	if dir, _ := programs(); dir != "" {
-		os.RemoveAll(dir)
+	if built != "" {
+		os.RemoveAll(built)
 	}
 	os.Exit(status)
 }
@@ -75,6 +79,7 @@ func TestMain(m *testing.M) {
 type box struct {
 	t        testing.TB // of the test that made it
 	dir      string
+	programs func() (dir string, err error)
 	address  netip.AddrPort
 	url      string
 	client   *client.Client // of sbcd
@@ -174,7 +179,13 @@ func newBox(t testing.TB, lines ...string) *box {
 // startBox starts both programs. A proxy stands between them, which has consoled listen on loopback and counts its requests.
 func startBox(t testing.TB, dir string, lines []string) *box {
 	t.Helper()
-	b := &box{t: t, dir: dir}
+	return startBoxOf(t, dir, lines, programs)
+}
+
+// startBoxOf is startBox with other programs.
+func startBoxOf(t testing.TB, dir string, lines []string, programs func() (string, error)) *box {
+	t.Helper()
+	b := &box{t: t, dir: dir, programs: programs}
 	socket := filepath.Join(dir, "sbcd.sock")
 	b.client = client.New(socket, patience)
 	b.startSBCD(t)
@@ -198,7 +209,7 @@ func startBox(t testing.TB, dir string, lines []string) *box {
 // startSBCD starts sbcd; whoever asks it waits until it answers.
 func (b *box) startSBCD(t testing.TB) {
 	t.Helper()
-	where, err := programs()
+	where, err := b.programs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +223,7 @@ func (b *box) startSBCD(t testing.TB) {
 // startConsoled starts consoled and waits until it serves the page.
 func (b *box) startConsoled(t testing.TB) {
 	t.Helper()
-	where, err := programs()
+	where, err := b.programs()
 	if err != nil {
 		t.Fatal(err)
 	}
