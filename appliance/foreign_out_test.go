@@ -105,6 +105,17 @@ func TestPeersCannotSteerTheAPI(t *testing.T) {
 	}
 }
 
+// What is handed to support opens no box.
+func TestWhatSupportGetsHasNoSetUpCode(t *testing.T) {
+	box, out := &hostileBox{cfg: config.New()}, &strings.Builder{}
+	if _, err := lang.New().Exec(t.Context(), box, &lang.Session{Class: config.Superuser, TTY: "serial", Mode: []string{"enable"}}, "show tech-support", nil, out); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); strings.Contains(text, box.SetupCode()) || !strings.Contains(text, "---- show webserver ----") {
+		t.Errorf("%s", text)
+	}
+}
+
 // far is how much of a text an attacker may send.
 const far = 60_000
 

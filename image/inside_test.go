@@ -39,7 +39,7 @@ func TestABoxFromTheInside(t *testing.T) {
 		slices.Sort(list)
 		return list
 	}
-	if got, want := found(`(?m)^listens: (.*?)\r`), []string{"tcp6 0016", "unix /run/gokrazy-http.sock", "unix /run/sbcd.sock.new"}; !slices.Equal(got, want) {
+	if got, want := found(`(?m)^listens: (.*?)\r`), []string{"tcp 0050", "tcp 01BB", "tcp6 0016", "unix /run/gokrazy-http.sock", "unix /run/sbcd.sock.new"}; !slices.Equal(got, want) {
 		t.Errorf("these listen: %q, want %q", got, want)
 	}
 	if got := found(`(?m)^watchdog: (\S+)`); !slices.Equal(got, []string{"init"}) {

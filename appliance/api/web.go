@@ -77,14 +77,15 @@ func (b *backend) Token(_ context.Context, r wire.TokenRequest) wire.TokenReply 
 // setUp makes the first account of a box, or says whether the code for that is right.
 func (b *backend) setUp(r wire.LoginRequest, source netip.Addr) (in wire.LoginReply) {
 	err := b.box.SetUp(r.SetupCode, func() error {
+		if err := firstName(r.User); err != nil {
+			in = wire.LoginReply{Setup: true, Banner: err.Error()}
+			return err
+		}
 		in = wire.LoginReply{Change: true, User: r.User}
 		if r.NewPassword == "" {
 			return nil
 		}
-		saved, err := false, firstName(r.User)
-		if err == nil {
-			saved, err = b.lang.ChoosePassword(b.box, &config.Account{Class: config.Superuser, Name: r.User}, r.TTY, "", r.NewPassword)
-		}
+		saved, err := b.lang.ChoosePassword(b.box, &config.Account{Class: config.Superuser, Name: r.User}, r.TTY, "", r.NewPassword)
 		if err != nil {
 			in.Banner = err.Error()
 			return err

@@ -94,13 +94,18 @@ func TestTheFirstAccountIsMadeWithTheSetUpCode(t *testing.T) {
 	if d.wrong[countedCode] != 2 || len(d.cfg.Accounts) > 0 {
 		t.Errorf("%v, %v", d.wrong, d.cfg.Accounts)
 	}
-	if r := ask(wire.LoginRequest{SetupCode: code}); r.OK || !r.Change {
+	if r := ask(wire.LoginRequest{SetupCode: code, User: "anna"}); r.OK || !r.Change {
 		t.Errorf("the code: %+v", r)
 	}
-	for name, password := range map[string]string{"": "a good one", "two words": "a good one", "anna": "short", "anna\n": "a good one", "an\u200bna": "a good one"} {
-		if r := ask(wire.LoginRequest{SetupCode: code, User: name, NewPassword: password}); r.OK || !r.Change || r.Banner == "" {
-			t.Errorf("%q, %q: %+v", name, password, r)
+	for _, name := range []string{"", " ", "two words", "anna\n", "an\u200bna"} {
+		for _, password := range []string{"", "a good one"} {
+			if r := ask(wire.LoginRequest{SetupCode: code, User: name, NewPassword: password}); r.OK || r.Change || !r.Setup || r.Banner == "" {
+				t.Errorf("%q: %+v", name, r)
+			}
 		}
+	}
+	if r := ask(wire.LoginRequest{SetupCode: code, User: "anna", NewPassword: "short"}); r.OK || !r.Change || r.Banner == "" {
+		t.Errorf("a short password: %+v", r)
 	}
 	if len(d.cfg.Accounts) > 0 {
 		t.Fatal(d.cfg.Accounts[0])

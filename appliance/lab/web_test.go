@@ -63,6 +63,50 @@ func (r *running) curl(n *Namespace, url string, args ...string) (code, body str
 
 func bearer(token string) []string { return []string{"-H", "Authorization: Bearer " + token} }
 
+// firstAccount makes the first account with the set-up code, as a browser on the LAN does.
+func (r *running) firstAccount(name, password string) {
+	r.t.Helper()
+	if said, err := r.box.Exec(r.ctx, "show webserver"); err != nil || !strings.Contains(said, "Set-up code: shown at the box alone") {
+		r.t.Errorf("on a terminal that is not at the box: %v\n%s", err, said)
+	}
+	said, err := r.box.Paste(r.ctx, "show webserver\n")
+	code := regexp.MustCompile(`(?m)^Set-up code: (\d{8}) `).FindStringSubmatch(said)
+	if err != nil || code == nil {
+		r.t.Fatal(err, said)
+	}
+	login := func(fields ...string) (status, body string) {
+		args := []string{"-H", "Origin: " + forLAN}
+		for _, f := range fields {
+			args = append(args, "--data-urlencode", f)
+		}
+		return r.curl(r.LAN, forLAN+"/login", args...)
+	}
+	other := "00000000"
+	if code[1] == other {
+		other = "00000001"
+	}
+	if status, body := login("step=code", "user="+name, "code="+other); status != "403" {
+		r.t.Errorf("a wrong code: %s %s", status, body)
+	}
+	status, body := login("step=code", "user="+name, "code="+code[1])
+	ticket := regexp.MustCompile(`name="ticket" value="([^"]+)"`).FindStringSubmatch(body)
+	if status != "200" || ticket == nil {
+		r.t.Fatalf("the code: %s %s", status, body)
+	}
+	if status, body := login("step=choose", "ticket="+ticket[1], "new="+password, "again="+password); status != "303" {
+		r.t.Fatalf("the password: %s %s", status, body)
+	}
+	if status, body := login("step=code", "user=eve", "code="+code[1]); status != "403" {
+		r.t.Errorf("the code again: %s %s", status, body)
+	}
+	if saved, err := r.box.Exec(r.ctx, "show startup-config"); err != nil || !strings.Contains(saved, "superuser "+name+" password $2a$") {
+		r.t.Errorf("saved: %v\n%s", err, saved)
+	}
+	if strings.Contains(r.log.String(), code[1]) {
+		r.t.Error("the log has the code")
+	}
+}
+
 // shown is the SHA-256 of the certificate that openssl gets to see.
 func (r *running) shown() string {
 	r.t.Helper()
@@ -78,13 +122,15 @@ func (r *running) shown() string {
 // says, and another one takes its place while connections go on.
 func TestMachinesOverHTTPS(t *testing.T) {
 	r := runBox(t, Setup{})
-	r.pasted("superuser root password pass-word\noperator watcher password pass-word\nwebserver https\n" +
-		"webserver token monitoring account watcher read " + readingToken + "\nwebserver token deploy account root configure " + configuringToken + "\n")
+	r.pasted("webserver https\n")
 	r.serve()
 	r.wait("the web server", func() bool {
 		code, _ := r.curl(r.LAN, forLAN+"/v1/status")
 		return code == "401"
 	})
+	r.firstAccount("root", "pass-word")
+	r.pasted("operator watcher password pass-word\n" +
+		"webserver token monitoring account watcher read " + readingToken + "\nwebserver token deploy account root configure " + configuringToken + "\n")
 
 	// Who gets there.
 	if code, body := r.curl(r.LAN, "http://192.168.1.1/x", "-o", "/dev/null", "-w", "\n%{redirect_url} %{http_code}"); !strings.HasSuffix(code, "https://192.168.1.1/x 308") {

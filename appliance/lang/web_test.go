@@ -138,3 +138,19 @@ func TestChecksOfTheWebServer(t *testing.T) {
 		}
 	}
 }
+
+// Who reads the set-up code must stand at the box.
+func TestTheSetUpCodeIsShownAtTheBoxAlone(t *testing.T) {
+	l := New()
+	for tty, shown := range map[string]bool{
+		"serial": true, "stdio 4711": true, "": true, "ssh 192.0.2.7:50122": false, "telnet 192.0.2.7:50122": false, "web 192.0.2.7:50122": false, "api 192.0.2.7": false, "serialised": false, "tech-support": false,
+	} {
+		var out strings.Builder
+		if _, err := l.Exec(t.Context(), busyBox{newBox()}, &Session{Class: config.Superuser, TTY: tty, Mode: []string{"enable"}}, "show webserver", nil, &out); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Contains(out.String(), "01234567"); got != shown {
+			t.Errorf("at %q: %v", tty, got)
+		}
+	}
+}

@@ -73,6 +73,7 @@ const webTerminal = "web"
 func (s *System) newPage() *webserver.Server {
 	return webserver.New(webserver.Options{
 		Log: s.log, Health: &s.health, PKI: s, Load: s.store.WebCertificate, Save: s.store.SaveWebCertificate, Config: s.effective.Load, Clock: s.clock.Sane,
+		Open: func() bool { return s.Running().OpenDoor() },
 		Host: func(cfg *config.Config) string { return lang.Hostname(cfg, s.Serial) },
 		InUse: func() bool {
 			return slices.ContainsFunc(s.Sessions(), func(x status.Session) bool { return strings.HasPrefix(x.TTY, webTerminal) })

@@ -34,7 +34,7 @@ var (
 
 // SetupCode is the code for a box of which no account has a password; "": one has. It must be shown at the box only, and is never logged.
 func (s *Server) SetupCode() string {
-	if !s.o.Config().OpenDoor() {
+	if !s.o.Open() {
 		return ""
 	}
 	s.setup.mu.Lock()
@@ -62,7 +62,7 @@ func (s *Server) SetUp(code string, open func() error) error {
 	defer c.mu.Unlock()
 	now := time.Now()
 	switch {
-	case !s.o.Config().OpenDoor():
+	case !s.o.Open():
 		return ErrNoSetup
 	case now.Before(c.rests):
 		return ErrCodeRests
@@ -76,7 +76,7 @@ func (s *Server) SetUp(code string, open func() error) error {
 	if err := open(); err != nil {
 		return err
 	}
-	if !s.o.Config().OpenDoor() {
+	if !s.o.Open() {
 		c.code, c.wrong = "", 0
 	}
 	return nil

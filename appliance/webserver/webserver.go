@@ -39,7 +39,8 @@ type Options struct {
 	PKI    pki.Store
 	Load   func() ([]byte, error)      // the file of the own certificate and its key; nil, nil: there is none
 	Save   func([]byte) error          //
-	Config func() *config.Config       // in force, with the addresses of DHCP servers
+	Config func() *config.Config       // in force, with the addresses of DHCP servers: a moment later than a change
+	Open   func() bool                 // no account has a password, now
 	Host   func(*config.Config) string // the name of the box
 	Clock  func() error                // nil while the time can be believed
 	InUse  func() bool                 // somebody looks at the page
@@ -326,6 +327,6 @@ func (s *Server) Status() status.Web {
 		d := pki.Describe(c.chain[0])
 		v.Profile, v.Subject, v.Names, v.KeyType, v.SHA256, v.NotBefore, v.NotAfter = c.profile, d.Subject, d.Names, d.Key, d.SHA256, d.NotBefore, d.NotAfter
 	}
-	v.SetUp = cfg.OpenDoor()
+	v.SetUp = s.o.Open()
 	return v
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"io"
+	"strings"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/status"
@@ -30,7 +31,10 @@ func (s *Session) May(class config.AccountClass) bool {
 }
 
 // Local reports whether the user stands at the box, or is its root.
-func (s *Session) Local() bool { return s.TTY == "serial" || s.TTY == "stdio" || s.TTY == "" }
+func (s *Session) Local() bool {
+	kind, _, _ := strings.Cut(s.TTY, " ")
+	return kind == "serial" || kind == "stdio" || s.TTY == ""
+}
 
 // Result tells the console what to do after a line. The error of Exec says whether the line was accepted.
 type Result struct {

@@ -27,6 +27,12 @@ func main() {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+	for range 600 { // the web page is the last thing that listens
+		if strings.Contains(read("/proc/net/tcp"), ":01BB ") {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 	time.Sleep(3 * time.Second)
 	var out bytes.Buffer
 	say := func(format string, args ...any) { fmt.Fprintf(&out, format+"\r\n", args...) }
