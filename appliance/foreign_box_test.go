@@ -80,6 +80,7 @@ func (b *hostileBox) Audit(int, func(status.Audit) bool) ([]status.Audit, error)
 	return of[[]status.Audit](b), b.fault()
 }
 func (b *hostileBox) Traffic(time.Duration) status.Traffic { return of[status.Traffic](b) }
+func (b *hostileBox) LastChange() status.Changed           { return of[status.Changed](b) }
 func (b *hostileBox) Trend() status.Trend                  { return of[status.Trend](b) }
 func (b *hostileBox) TrafficTotals() status.TrafficTotals  { return of[status.TrafficTotals](b) }
 func (b *hostileBox) LastCheck() status.Checkup            { return of[status.Checkup](b) }

@@ -53,6 +53,7 @@ var parts = map[string]part{
 	"interfaces":      {"show ip interface", many(device.Box.IPInterfaces)},
 	"keys":            {"show pki", keys},
 	"ladder":          {"show calls ladder 1a2b3c4d", ladder},
+	"last-change":     {"show audit", one(device.Box.LastChange)},
 	"licenses":        {"show system licenses", one(device.Box.Licenses)},
 	"message":         {"debug sip", message}, // the text of messages is for the same class in a ladder
 	"name-servers":    {"check all", many(device.Box.NameServers)},

@@ -39,6 +39,7 @@ func (*stated) Commit() status.Commit {
 func (*stated) Connections() []status.Connection { return nil }
 
 func (*stated) Traffic(last time.Duration) status.Traffic { return status.Traffic{Calls: 1} }
+func (*stated) LastChange() status.Changed                { return status.Changed{} }
 func (*stated) Trend() status.Trend                       { return status.Trend{Points: []status.TrendPoint{}} }
 func (*stated) Calls() []status.Call {
 	return []status.Call{{ID: "17", State: status.CallHeld, Started: begun}}

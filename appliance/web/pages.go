@@ -2,7 +2,10 @@ package web
 
 import (
 	"viaduct/appliance/web/calls"
+	"viaduct/appliance/web/checks"
 	"viaduct/appliance/web/firmware"
+	"viaduct/appliance/web/log"
+	"viaduct/appliance/web/overview"
 	"viaduct/appliance/web/page"
 	"viaduct/appliance/web/peers"
 	"viaduct/appliance/web/setup"
@@ -11,6 +14,10 @@ import (
 
 // pages are all pages, in the order of the navigation.
 var pages = []*page.Page{
+	&overview.Page,
+	&overview.Alarms,
+	&checks.Page,
+	&log.Page,
 	&setup.Page,
 	&calls.Page,
 	&peers.Page,
