@@ -22,6 +22,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,6 +63,7 @@ var programs = sync.OnceValues(func() (dir string, err error) {
 })
 
 func TestMain(m *testing.M) {
+	keepFiles()
 	if os.Getenv("GORACE") == "" {
 		os.Setenv("GORACE", "atexit_sleep_ms=0 halt_on_error=1")
 	}
@@ -90,6 +93,31 @@ type box struct {
 	stop     func()
 }
 
+// starter runs what it is given on one thread, which lives as long as the tests do: what the thread has started ends with it.
+var starter = func() chan<- func() {
+	jobs := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for job := range jobs {
+			job()
+		}
+	}()
+	return jobs
+}()
+
+// keepFiles has no program that the tests start inherit what they have inherited, as the lock of somebody who waits for their end.
+func keepFiles() {
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, f := range files {
+		if fd, err := strconv.Atoi(f.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
+}
+
 // program is one that runs, with what it has said.
 type program struct {
 	cmd  *exec.Cmd
@@ -115,7 +143,10 @@ func run(log string, isolated bool, name string, args ...string) (*program, erro
 			p.cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 		}
 	}
-	if err := p.cmd.Start(); err != nil {
+	p.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL // whoever kills the tests leaves no box behind
+	started := make(chan error)
+	starter <- func() { started <- p.cmd.Start() }
+	if err := <-started; err != nil {
 		return nil, err
 	}
 	go func() {
