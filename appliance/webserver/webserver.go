@@ -60,6 +60,7 @@ type Server struct {
 	until  time.Time  // when before is of no use any more
 	why    string     // the certificate of the profile is not in use
 	due    string     // why the own certificate is to be made anew; "": it is not
+	dueAt  time.Time  // since when
 	signed time.Time  // the last handshake, or the start
 }
 
@@ -75,6 +76,7 @@ func (c *shown) leaf() [sha256.Size]byte { return sha256.Sum256(c.chain[0].Raw) 
 
 const (
 	lookEvery  = 30 * time.Second
+	patience   = 24 * time.Hour   // with those who have no session, as machines that ask all the time
 	quiet      = 15 * time.Minute // without a browser, before a certificate changes that people have told their browsers to take
 	renewEarly = 30 * 24 * time.Hour
 	renewNow   = 24 * time.Hour // before its end, whoever is there
@@ -194,6 +196,7 @@ func (s *Server) ownCertificate(cfg *config.Config, now time.Time) (*shown, erro
 	}
 	leaf := s.own.chain[0]
 	timed := s.o.Clock() == nil
+	before := s.due
 	s.due = ""
 	var missing []string
 	for _, n := range names {
@@ -209,7 +212,10 @@ func (s *Server) ownCertificate(cfg *config.Config, now time.Time) (*shown, erro
 	case len(missing) > 0:
 		s.due = "it does not name " + strings.Join(missing, ", ")
 	}
-	if s.due != "" && now.Sub(s.signed) >= quiet && !s.o.InUse() {
+	if before == "" {
+		s.dueAt = now
+	}
+	if s.due != "" && !s.o.InUse() && (now.Sub(s.signed) >= quiet || now.Sub(s.dueAt) >= patience) {
 		return s.make(names, now)
 	}
 	return s.own, nil

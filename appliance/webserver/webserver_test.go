@@ -191,6 +191,20 @@ func TestACertificateThatDoesNotFitIsReplacedWhenNobodyLooks(t *testing.T) {
 			t.Errorf("not replaced: %+v", g.Status())
 		}
 
+		// Machines come every minute, and have no sessions.
+		g.change(func(c *config.Config) { g.address(c, "10.0.0.8") })
+		came := 0
+		for g.leafOf().Equal(second) {
+			sum := sha256.Sum256(second.Raw)
+			g.Sign(sum[:], nil, crypto.SHA256, false)
+			time.Sleep(time.Minute)
+			g.look(time.Now())
+			came++
+		}
+		if second = g.leafOf(); came != 24*60+1 || second.VerifyHostname("10.0.0.8") != nil {
+			t.Errorf("replaced after %d minutes", came)
+		}
+
 		g.used = true
 		time.Sleep(time.Until(second.NotAfter.Add(-renewEarly + time.Minute)))
 		g.look(time.Now())
