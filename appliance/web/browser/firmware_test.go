@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -78,8 +79,16 @@ func (f *installer) install(w http.ResponseWriter, r *http.Request) {
 	}
 	tell(update.Progress{Text: image.Version + " for qemu-virt"})
 	n, _ := io.CopyN(io.Discard, in, image.Size/2)
-	f.begun <- struct{}{}
-	<-f.goOn
+	select {
+	case f.begun <- struct{}{}:
+	case <-r.Context().Done():
+		return
+	}
+	select {
+	case <-f.goOn:
+	case <-r.Context().Done():
+		return
+	}
 	m, err := io.CopyN(io.Discard, in, image.Size-n)
 	f.mu.Lock()
 	f.received += n + m
@@ -96,6 +105,24 @@ func (f *installer) install(w http.ResponseWriter, r *http.Request) {
 	tell(update.Progress{Done: true})
 }
 
+// large is the size of an image that consoled must not hold.
+const large = 64 << 20
+
+// peak is the most memory that a program has had, in octets.
+func (p *program) peak(t testing.TB) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(text), "VmHWM:")
+	var kilobytes int
+	if _, err := fmt.Sscan(line, &kilobytes); err != nil {
+		t.Fatal(err)
+	}
+	return kilobytes << 10
+}
+
 // choose puts a file into a field: a head, and so many octets more.
 func (p *tab) choose(name, head string, size int64) {
 	p.t.Helper()
@@ -106,6 +133,17 @@ func (p *tab) choose(name, head string, size int64) {
 		document.querySelector('[name=%q]').files = all.files;
 		return true;
 	})()`, str(head), size, name))
+}
+
+// comes waits for what PID 1 does.
+func (p *tab) comes(what string, c <-chan struct{}) {
+	p.t.Helper()
+	select {
+	case <-c:
+	case <-time.After(patience):
+		p.shoot("failed-" + p.t.Name())
+		p.t.Fatalf("not in %v: %s; the page: %.1500s", patience, what, p.text("main"))
+	}
 }
 
 // image chooses an image for an update.
@@ -140,15 +178,19 @@ func TestFirmwareUpdate(t *testing.T) {
 	p.waitText("this is no update: it does not begin as one")
 
 	// a good one is seen on its way
-	p.image(bundle{Version: "v2", Size: 32 << 20})
+	before := b.consoled.peak(t)
+	p.image(bundle{Version: "v2", Size: large})
 	p.click("Install")
-	<-f.begun
+	p.comes("the first half of the image", f.begun)
 	p.wait(`document.querySelector("#lines").textContent.includes("v2 for qemu-virt")`)
-	p.wait(`document.querySelector("#progress progress").value > 0 && document.querySelector("#amount").textContent.includes("/ 32.0 MiB")`)
+	p.wait(`document.querySelector("#progress progress").value > 0 && document.querySelector("#amount").textContent.includes("/ 64.0 MiB")`)
 	p.shoot("firmware-progress")
 	f.goOn <- struct{}{}
 	p.waitText("The image is installed. It starts with the next restart.")
 	p.waitText("starts next") // by itself
+	if grown := b.consoled.peak(t) - before; grown > large/2 {
+		t.Errorf("consoled has taken %d octets more for an image of %d", grown, large)
+	}
 
 	// what a restart costs is said before; the box comes back with the old image, and the page says that
 	p.click("Restart with v2")
@@ -160,7 +202,7 @@ func TestFirmwareUpdate(t *testing.T) {
 	p.waitText("are the same")
 	p.look("firmware-restart")
 	p.click("Restart the box")
-	<-f.reboot
+	p.comes("the order to restart", f.reboot)
 	p.waitText("If v2 does not come up well")
 	p.look("firmware-wait")
 	f.mu.Lock()
@@ -183,7 +225,7 @@ func TestFirmwareUpdateThatIsStopped(t *testing.T) {
 	p.open("/firmware")
 	p.image(bundle{Version: "v2", Size: 32 << 20})
 	p.click("Install")
-	<-f.begun
+	p.comes("the first half of the image", f.begun)
 	p.click("Stop")
 	p.waitText("The installation was broken off.")
 	f.goOn <- struct{}{}
@@ -238,7 +280,7 @@ func TestBackupThereAndBack(t *testing.T) {
 	}
 
 	// saved configurations and the file for support
-	for path, want := range map[string]string{"/firmware/config/startup-config": "hostname before", "/firmware/config/startup-config.1": "hostname after", "/firmware/support": "show version"} {
+	for path, want := range map[string]string{"/firmware/config/startup-config": "hostname before", "/firmware/config/startup-config.1": "hostname after", "/firmware/support": "show version", "/firmware/records?day=2026-11-30": ""} {
 		if got := js[string](p, "fetch("+str(path)+").then((r) => r.text())"); !strings.Contains(got, want) {
 			t.Errorf("%s: %.300s", path, got)
 		}

@@ -123,6 +123,20 @@ func support(q *page.Request) error {
 	return attach(q, "show tech-support", "support-"+time.Now().In(q.Zone()).Format("2006-01-02-1504")+".txt")
 }
 
+// mostRecords is how many calls the table of a day has at most: as many as the command gives.
+const mostRecords = 10_000
+
+// records sends the calls of one day as a table.
+func records(q *page.Request) error {
+	day, err := time.ParseInLocation(time.DateOnly, q.Query("day"), q.Zone())
+	if err != nil {
+		return q.Fail(http.StatusBadRequest, "firmware.noday")
+	}
+	const minute = "2006-01-02T15:04"
+	line := fmt.Sprintf("show calls history %d since %s until %s csv", mostRecords, day.Format(minute), day.AddDate(0, 0, 1).Format(minute))
+	return attach(q, line, "calls-"+day.Format(time.DateOnly)+".csv")
+}
+
 // attach sends the answer to a command as a file, as it comes. Where the box refuses before there is any of it, its words become a page.
 func attach(q *page.Request, line, name string) error {
 	w := http.NewResponseController(q.Raw())

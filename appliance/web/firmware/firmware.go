@@ -48,6 +48,7 @@ func New() *page.Page {
 			"POST /firmware/restore":        restore,
 			"GET /firmware/config/{name}":   saved,
 			"GET /firmware/support":         support,
+			"GET /firmware/records":         records,
 		},
 		Topics: map[string]page.Topic{"firmware.slots": slots},
 	}
@@ -66,12 +67,13 @@ type view struct {
 	Images   images
 	Came     verdict
 	Configs  []status.SavedConfig
+	Today    string
 	Superior bool // this user may make and restore backups
 }
 
 // show is the page.
 func show(q *page.Request) error {
-	v := view{Superior: q.Class.May(page.Superuser)}
+	v := view{Superior: q.Class.May(page.Superuser), Today: time.Now().In(q.Zone()).Format(time.DateOnly)}
 	var err error
 	if v.Images, err = look(q); err != nil {
 		return err
