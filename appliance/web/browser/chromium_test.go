@@ -255,7 +255,7 @@ func (p *tab) submit() {
 func (p *tab) click(text string) {
 	p.t.Helper()
 	find := `[...document.querySelectorAll("main button, main a, main summary, header button, header a, header summary, nav a, dialog button, form button")]
-		.find((e) => e.innerText.trim().split("\n").at(-1).trim() === ` + str(text) + ` && e.checkVisibility())`
+		.find((e) => e.innerText.trim().split("\n").at(-1).trim() === ` + str(text) + ` && !e.disabled && e.checkVisibility())`
 	p.wait(find)
 	js[bool](p, "(() => { "+find+".click(); return true; })()")
 }

@@ -339,6 +339,7 @@ func (b *box) proxy(t testing.TB, socket, as string) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		b.asked.Add(1)
+		http.NewResponseController(w).EnableFullDuplex() // sbcd may answer before it has all of a request
 		on.ServeHTTP(w, r)
 	})
 	mux.HandleFunc("GET "+wire.PathSettings, func(w http.ResponseWriter, _ *http.Request) {

@@ -59,6 +59,7 @@ document.addEventListener("submit", (e) => {
     e.preventDefault();
     return;
   }
+  if (e.defaultPrevented) return; // a script sends it, and says when it can be sent again
   const form = e.target;
   setTimeout(() => form.querySelectorAll("button").forEach((b) => (b.disabled = true)));
   setTimeout(() => form.querySelectorAll("button").forEach((b) => (b.disabled = false)), 5000);
