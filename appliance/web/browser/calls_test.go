@@ -125,6 +125,9 @@ func TestACallIsSeenFromBeginningToEnd(t *testing.T) {
 	if js[bool](viewer, `!!document.querySelector('a.danger, svg.ladder a, a[href$=".pcapng"]')`) {
 		t.Error("an operator is offered what is for administrators")
 	}
+	if status := js[int](viewer, `fetch(location.pathname + "/end", { method: "POST", headers: { "X-CSRF-Token": document.querySelector("meta[name=csrf]").content, "X-Viaduct": "script" } }).then((r) => r.status)`); status != 403 {
+		t.Errorf("an operator ends a call: %d", status)
+	}
 	viewer.open(js[string](p, "location.pathname") + "/message/1")
 	viewer.waitText("Your account may not do this.")
 
@@ -168,6 +171,18 @@ func TestACallIsSeenFromBeginningToEnd(t *testing.T) {
 	p.axe("peers-drain")
 	js[bool](p, `(() => { document.querySelector('form[action="/peers/undrain"] button').click(); return true; })()`)
 	p.wait(`location.pathname === "/peers" && !document.querySelector("main .notice.warning")`)
+
+	p.click("technician")
+	p.click("Deutsch")
+	p.waitText("Gegenstellen")
+	p.resize(360, false)
+	p.shoot("peers-de")
+	p.open("/calls?number=987654")
+	p.waitText("Vergangene Anrufe")
+	p.shoot("calls-de")
+	if wide := js[int](p, "document.documentElement.scrollWidth"); wide > 360 {
+		t.Errorf("the page is %d pixels wide in German", wide)
+	}
 }
 
 // file is what stands at an address, for this user.
