@@ -12,6 +12,7 @@ import (
 
 	"viaduct/appliance/api/wire"
 	"viaduct/appliance/web/page"
+	"viaduct/appliance/web/setup"
 )
 
 const (
@@ -187,6 +188,8 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		s.form(w, r, http.StatusServiceUnavailable, f) // which says so
+	case in.OK && q.SetupCode != "" && f.Next == "/": // the first account: the box is empty
+		s.enter(w, r, in, setup.Page.Path)
 	case in.OK:
 		s.enter(w, r, in, f.Next)
 	case in.Change:

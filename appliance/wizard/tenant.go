@@ -93,7 +93,7 @@ type Rule struct {
 }
 
 // Reasons are all words that a Record or a Rule may have.
-var Reasons = []string{"name", "name-leased", "acme-record", "acme-none", "pbx-name",
+var Reasons = []string{"name", "name-leased", "acme-record", "pbx-name",
 	"signalling-in", "signalling-out", "media-in", "media-out", "names", "time", "acme-http", "acme-tls", "acme-out"}
 
 // Records are those that others make.

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -92,14 +93,32 @@ func drafted(q *page.Request) (*draft, error) {
 		return nil, err
 	}
 	d := &draft{Answers: wizard.Read(now), tried: map[string]bool{}, found: strings.Contains(now, "\n  interface sip ")}
-	if !strings.Contains(now, "system hostname ") {
-		var s status.System
-		if err := q.Status("system", nil, &s); err != nil {
-			return nil, err
-		}
-		if n := len(s.Serial); n >= 6 {
-			d.Answers.Box.Name = "sbc-" + strings.ToLower(s.Serial[n-6:])
-		}
+	if err := suggest(q, d, now); err != nil {
+		return nil, err
 	}
 	return desk.put(q.User, d), nil
+}
+
+// suggest puts what the box knows of itself in the place of answers that its configuration does not have.
+func suggest(q *page.Request, d *draft, now string) error {
+	if !strings.Contains(now, "clock local zone ") {
+		d.Answers.Box.Zone = "" // the browser fills in its own
+	}
+	var s status.System
+	if err := q.Status("system", nil, &s); err != nil {
+		return err
+	}
+	if n := len(s.Serial); n >= 6 && !strings.Contains(now, "system hostname ") {
+		d.Answers.Box.Name = "sbc-" + strings.ToLower(s.Serial[n-6:])
+	}
+	var l status.Licenses
+	if err := q.Status("licenses", nil, &l); err != nil {
+		return err
+	}
+	for _, p := range l.Pools {
+		if p.Name == "sip-sessions" && p.Total > 0 {
+			d.Answers.Teams.Sessions = strconv.Itoa(p.Total)
+		}
+	}
+	return nil
 }

@@ -82,13 +82,30 @@ check?.addEventListener("submit", async (e) => {
     rest += value ?? "";
     const lines = rest.split("\n");
     rest = done ? "" : lines.pop();
-    for (const text of lines) {
-      const line = document.createElement("div");
-      line.textContent = text;
-      const state = { ok: "ok", WARNING: "warning", FAILED: "error" }[text.split(/\s/)[0]];
-      line.className = state ?? (text.startsWith(" ") ? "more" : "");
-      out.append(line);
-    }
+    for (const text of lines) show(out, text);
     if (done) break;
   }
 });
+
+/** Show adds a line of a check: a word and a text begin a step, what is indented belongs to it. */
+function show(out, text) {
+  const begins = /^(ok|WARNING|FAILED|skipped)\s+(.*)/.exec(text);
+  const last = out.lastElementChild;
+  if (!begins && text.startsWith(" ") && last?.lastElementChild) {
+    const more = text.trim();
+    last.lastElementChild.textContent += (last.classList.contains("ok") ? " " : "\n") + more;
+    return;
+  }
+  const step = document.createElement("div");
+  if (begins) {
+    step.className = "step " + { ok: "ok", WARNING: "warning", FAILED: "error", skipped: "off" }[begins[1]];
+    const word = document.createElement("strong");
+    word.textContent = begins[1].toLowerCase();
+    const said = document.createElement("span");
+    said.textContent = begins[2];
+    step.append(word, said);
+  } else {
+    step.textContent = text;
+  }
+  out.append(step);
+}
