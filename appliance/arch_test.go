@@ -112,7 +112,7 @@ var floors = map[string]string{
 
 	"web/draw": "",
 	// Of the web page.
-	"web":                     "web/overview web/log web/checks web/calls web/peers web/firmware api/wire console/client health printable source status web/live web/machine web/page web/assets web/setup web/who web/terminal console/edit",
+	"web":                     "web/overview web/log web/checks web/calls web/peers web/firmware api/wire console/client health printable source status web/live web/machine web/page web/assets web/setup web/who web/terminal console/edit web/certificates web/licenses web/users",
 	"web/page":                "api/wire config console/client printable web/assets",
 	"web/live":                "",
 	"web/assets":              "",
@@ -124,6 +124,9 @@ var floors = map[string]string{
 	"web/firmware":            "api/wire console/client printable status web/page",
 	"web/calls":               "api/wire cli console/client explain route status web/draw web/page",
 	"web/peers":               "cli status web/page",
+	"web/certificates":        "api/wire cli printable status web/page",
+	"web/licenses":            "cli status web/draw web/page",
+	"web/users":               "cli status web/page",
 
 	"web/overview": "cli console/client health status web/draw web/page",
 	"web/checks":   "api/wire cli console/client status web/page",

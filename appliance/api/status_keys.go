@@ -140,7 +140,7 @@ func tlsProfiles(_ context.Context, b device.Box, _ StatusQuery) (any, error) {
 	all := []status.TLSProfile{}
 	for _, t := range cfg.TLS {
 		x := status.TLSProfile{Name: t.Name, Teams: cfg.FacesTeams(t), UsedBy: list(check.ProfileUsers(cfg, t)), PrivateKey: string(t.PrivateKey),
-			Own: []string{}, Trusted: []string{}, Missing: []string{}, Problems: []status.KeyProblem{}}
+			Own: []string{}, Trusted: []string{}, Missing: []string{}, Names: list(check.NamesFor(cfg, t)), Problems: []status.KeyProblem{}}
 		named := []config.PKIName{}
 		if t.PrivateKey != "" {
 			named = append(named, t.PrivateKey)

@@ -52,14 +52,15 @@ func (l *Language) saveAccount(box device.Box, name string, first bool) (saved b
 	return true, nil
 }
 
-// leavesManager refuses a change after which nobody could manage accounts any more, to those who come with an account: whoever stands at
-// the box without one gets in again.
+// leavesManager refuses a change after which nobody could manage accounts any more, or every administrator could because the last superuser
+// is gone, to those who come with an account: whoever stands at the box without one gets in again.
 func (c *call) leavesManager(before, after *config.Config) error {
 	managers := before.Managers()
-	if c.Session.User == "" || len(managers) == 0 || len(after.Managers()) > 0 {
+	class, left := before.ManagingClass(), after.Managers()
+	if c.Session.User == "" || len(managers) == 0 || len(left) > 0 && (class != config.Superuser || left[0].Class == class) {
 		return nil
 	}
-	return fmt.Errorf("%s is the last account that can log in and manage accounts: give another one the class %s and a password first", managers[0].Name, before.ManagingClass())
+	return fmt.Errorf("%s is the last account that can log in and manage accounts: give another one the class %s and a password first", managers[0].Name, class)
 }
 
 // shortestPassword is how many characters a password must have that its owner chooses.

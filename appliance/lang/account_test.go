@@ -33,7 +33,8 @@ func TestTheLastAccountThatManagesAccountsStays(t *testing.T) {
 		{"superuser anna password x12345678\n", "anna", `superuser anna password ""`, "anna is the last account"},
 		{"superuser anna password x12345678\nsuperuser eve password \"\"\n", "anna", "no superuser anna", "anna is the last account"},
 		{"superuser anna password x12345678\nsuperuser eve password x12345678\n", "anna", "no superuser anna", ""},
-		{"superuser anna password x12345678\nadministrator eve password x12345678\n", "anna", "no superuser anna", ""}, // eve manages them then
+		{"superuser anna password x12345678\nadministrator eve password x12345678\n", "anna", "no superuser anna", "anna is the last account"}, // eve would manage them then
+		{"administrator anna password x12345678\nadministrator eve password x12345678\n", "anna", "no administrator anna", ""},
 		{"administrator anna password x12345678\n", "anna", "no administrator anna", "anna is the last account"},
 		{"administrator anna password x12345678\n", "anna", `superuser eve password ""`, "anna is the last account"},
 		{"superuser anna password x12345678\n", "", "no superuser anna", ""}, // at the box, without an account

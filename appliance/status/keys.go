@@ -47,6 +47,7 @@ type TLSProfile struct {
 	Own        []string     `json:"own"`     // the certificate that it shows, then the rest of its chain
 	Trusted    []string     `json:"trusted"` // none: the built-in roots of Microsoft and DigiCert
 	Missing    []string     `json:"missing"` // of these, what is not in the store
+	Names      []string     `json:"names"`   // that its peers know the box by, and that its certificate must be for
 	Problems   []KeyProblem `json:"problems"`
 }
 

@@ -2,13 +2,16 @@ package web
 
 import (
 	"viaduct/appliance/web/calls"
+	"viaduct/appliance/web/certificates"
 	"viaduct/appliance/web/checks"
 	"viaduct/appliance/web/firmware"
+	"viaduct/appliance/web/licenses"
 	"viaduct/appliance/web/log"
 	"viaduct/appliance/web/overview"
 	"viaduct/appliance/web/page"
 	"viaduct/appliance/web/peers"
 	"viaduct/appliance/web/setup"
+	"viaduct/appliance/web/users"
 	"viaduct/appliance/web/who"
 )
 
@@ -21,6 +24,9 @@ var pages = []*page.Page{
 	&setup.Page,
 	&calls.Page,
 	&peers.Page,
+	&certificates.Page,
+	&licenses.Page,
+	&users.Page,
 	&who.Page,
 	firmware.New(),
 	&frame,

@@ -46,6 +46,7 @@ func ProfileUsers(cfg *config.Config, t *config.TLSProfile) (list []string) {
 		name string
 	}{
 		{cfg.Syslog != nil && cfg.Syslog.TLS.In(cfg) == t, "syslog-client"},
+		{cfg.Web.TLS.In(cfg) == t, "webserver"},
 		{cfg.Metrics != nil && cfg.Metrics.TLS.In(cfg) == t, "metrics"},
 		{cfg.Web.TLS.In(cfg) == t, "webserver"},
 		{cfg.HEP != nil && cfg.HEP.TLS.In(cfg) == t, "hep-client"},
@@ -55,6 +56,12 @@ func ProfileUsers(cfg *config.Config, t *config.TLSProfile) (list []string) {
 		}
 	}
 	return list
+}
+
+// NamesFor are the names by which Microsoft Teams knows the box where a profile is used: those that its certificate must be for.
+func NamesFor(cfg *config.Config, t *config.TLSProfile) []string {
+	c := &checker{cfg: cfg}
+	return c.namesFor(t)
 }
 
 // KeyProblems are the problems of each certificate and key that the profiles name, as the list of problems has them.
