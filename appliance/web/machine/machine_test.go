@@ -20,8 +20,6 @@ import (
 
 // sbcd plays sbcd's part of the socket.
 type sbcd struct {
-	handler http.Handler
-
 	mu     sync.Mutex
 	tokens int           // that were asked about
 	got    *http.Request // the last other request
