@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"viaduct/appliance/console/client"
 	"viaduct/appliance/lab"
@@ -31,7 +30,7 @@ func labBox(t testing.TB) (*box, *lab.World) {
 			t.Error(err)
 		}
 	})
-	b := &box{t: t, dir: t.TempDir()}
+	b := &box{t: t, dir: t.TempDir(), programs: programs}
 	sbc, err := w.StartBox(ctx, lab.Programs{SBCD: where + "/sbcd", Consoled: where + "/consoled", State: b.dir})
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +42,7 @@ func labBox(t testing.TB) (*box, *lab.World) {
 	if out, err := sbc.Paste(ctx, text); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	b.client = client.New(sbc.Socket, time.Minute)
+	b.client = client.New(sbc.Socket, patience)
 	b.configure(t, accounts...)
 	b.address = freePort(t)
 	b.url = "https://" + b.address.String()
