@@ -44,7 +44,8 @@ func TestOverviewAndItsAlarms(t *testing.T) {
 	p.click("Apply")
 	p.waitText("Run these lines?")
 	p.waitText("no drain")
-	p.look("cure")
+	p.axe("the question about a cure")
+	p.shoot("cure")
 	p.click("Run them")
 	p.wait(`location.pathname === "/alarms"`)
 	p.waitText("Done.")
@@ -97,4 +98,9 @@ func TestOverviewInGerman(t *testing.T) {
 	p.resize(360, false)
 	p.axe("overview in German")
 	p.shoot("overview-de-360")
+	for path, says := range map[string]string{"/alarms": "Frühere Alarme", "/checks": "Können Gespräche funktionieren?", "/log": "Neue Zeilen erscheinen von selbst", "/overview/day": "Der letzte Tag in Zahlen"} {
+		p.open(path)
+		p.waitText(says)
+		p.axe(path + " in German")
+	}
 }

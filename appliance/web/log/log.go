@@ -173,7 +173,9 @@ func follow(q *page.Request) error {
 		return q.Fail(http.StatusServiceUnavailable, "log.busy")
 	}
 	q.Stream()
-	return run(q, f, overlap, true, func(line string) error { return q.Event("line", "row.html", rowOf(line)) })
+	// An error is the end of the stream, in whose middle no page can stand. The browser asks again by itself.
+	_ = run(q, f, overlap, true, func(line string) error { return q.Event("line", "row.html", rowOf(line)) })
+	return nil
 }
 
 // file sends the lines as they are.
