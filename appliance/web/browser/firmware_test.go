@@ -204,7 +204,8 @@ func TestFirmwareUpdate(t *testing.T) {
 	p.click("Restart the box")
 	p.comes("the order to restart", f.reboot)
 	p.waitText("If v2 does not come up well")
-	p.look("firmware-wait")
+	p.shoot("firmware-wait")
+	p.axe("firmware, waiting")
 	f.mu.Lock()
 	f.images.State.Trial, f.images.State.Slots[1].Failed = nil, true
 	f.mu.Unlock()
