@@ -19,16 +19,16 @@ import (
 var pages = []*page.Page{
 	&overview.Page,
 	&overview.Alarms,
-	&checks.Page,
-	&log.Page,
-	&setup.Page,
 	&calls.Page,
 	&peers.Page,
+	&setup.Page,
 	&certificates.Page,
 	&licenses.Page,
 	&users.Page,
 	&who.Page,
 	firmware.New(),
+	&checks.Page,
+	&log.Page,
 	&frame,
 }
 
