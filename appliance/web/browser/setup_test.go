@@ -74,6 +74,11 @@ func TestSetupAsksStepByStep(t *testing.T) {
 	p.waitText("The configuration runs on trial")
 	p.click("Keep and save")
 	p.waitText("The configuration stays, and is saved.")
+	p.click("key and request made by the box")
+	p.wait(`document.querySelector('[name="name"]').value === "teams"`)
+	p.open("/setup/keys")
+	p.click("a PFX file or an encrypted key")
+	p.wait(`document.querySelector('[name="name"]').value === "teams"`)
 	p.open("/setup/review") // what runs is what the answers make
 	p.waitText("nothing changes")
 	p.open("/setup/tenant")
