@@ -112,10 +112,11 @@ var floors = map[string]string{
 
 	"web/draw": "",
 	// Of the web page.
-	"web":                     "web/overview web/log web/checks web/calls web/peers web/firmware api/wire console/client health printable source status web/live web/machine web/page web/assets web/setup web/who web/terminal console/edit web/certificates web/licenses web/users",
+	"web":                     "web/configuration web/overview web/log web/checks web/calls web/peers web/firmware api/wire console/client health printable source status web/live web/machine web/page web/assets web/setup web/who web/terminal console/edit web/certificates web/licenses web/users",
 	"web/page":                "api/wire config console/client printable web/assets",
 	"web/live":                "",
 	"web/assets":              "",
+	"web/configuration":       "api/wire console/client status web/page",
 	"web/who":                 "status web/page",
 	"web/terminal":            "console/client console/edit console/session web/page",
 	"web/machine":             "api/wire config console/client plural printable",

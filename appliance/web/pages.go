@@ -4,6 +4,7 @@ import (
 	"viaduct/appliance/web/calls"
 	"viaduct/appliance/web/certificates"
 	"viaduct/appliance/web/checks"
+	"viaduct/appliance/web/configuration"
 	"viaduct/appliance/web/firmware"
 	"viaduct/appliance/web/licenses"
 	"viaduct/appliance/web/log"
@@ -25,6 +26,7 @@ var pages = []*page.Page{
 	&certificates.Page,
 	&licenses.Page,
 	&users.Page,
+	&configuration.Page,
 	&who.Page,
 	firmware.New(),
 	&checks.Page,
