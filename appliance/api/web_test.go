@@ -72,6 +72,29 @@ func (d *doored) WrongPassword(_ netip.Addr, account string) time.Duration {
 }
 func (d *doored) RightPassword(_ netip.Addr, account string) { d.right = append(d.right, account) }
 
+// Who has a session of the web page is asked again by the stamp of its login. That is no login: nothing is counted.
+func TestAStampIsThatOfClassAndPassword(t *testing.T) {
+	const anna = `operator anna password "$2a$04$mIjRgdHbxm2qPJpDyjkz9eZ9cVYHiYZ0vkPxnrXSbVPuqRDT6lWfC"`
+	d, b := newDoored(anna + "\n")
+	first := stamp(d.cfg.Account("anna"))
+	if in := b.Login(t.Context(), wire.LoginRequest{User: "anna", Stamp: first, Remote: true, Source: "192.0.2.7"}); !in.OK || in.Stamp != first || in.Class != "operator" {
+		t.Errorf("the same account: %+v", in)
+	}
+	for name, text := range map[string]string{
+		"another class":    strings.Replace(anna, "operator", "administrator", 1),
+		"another password": strings.Replace(anna, "mIj", "mIk", 1),
+		"no account":       "system hostname sbc01",
+	} {
+		d.cfg, _ = lang.New().Parse([]byte(text + "\n"))
+		if in := b.Login(t.Context(), wire.LoginRequest{User: "anna", Stamp: first, Remote: true, Source: "192.0.2.7"}); in.OK || in.Stamp == first {
+			t.Errorf("%s: %+v", name, in)
+		}
+	}
+	if len(d.wrong)+len(d.right) > 0 {
+		t.Errorf("counted: %v %v", d.wrong, d.right)
+	}
+}
+
 // The set-up code opens the choice of the first account, and nothing else does over the network.
 func TestTheFirstAccountIsMadeWithTheSetUpCode(t *testing.T) {
 	d, b := newDoored("system hostname sbc01\n")

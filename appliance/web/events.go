@@ -38,7 +38,6 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.streams.Add(-1)
-	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
 	send := func(text []byte) bool {
 		out.SetWriteDeadline(time.Now().Add(eventTime))
@@ -50,7 +49,12 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := s.hub.Follow(v.User, keys)
+	if f == nil {
+		s.site.Say(w, r, v, http.StatusServiceUnavailable, "frame.busy")
+		return
+	}
 	defer f.Leave()
+	w.Header().Set("Content-Type", "text/event-stream")
 	if !send([]byte(": live\n\n")) {
 		return
 	}
@@ -69,9 +73,13 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		case <-f.News():
+			s.lookAgain(x)
 			for _, e := range f.Take() {
 				if e.Down { // perhaps because of the account
 					s.lookFor(x)
+				}
+				if x.ctx.Err() != nil { // the loop says so
+					break
 				}
 				if !send(event(e, s.site.WithToken(e.HTML, v.Token))) {
 					return

@@ -31,7 +31,8 @@ import (
 type sbcd struct {
 	mu       sync.Mutex
 	key      crypto.Signer
-	gone     map[string]bool  // accounts
+	gone     map[string]bool // accounts
+	stamps   map[string]string
 	setup    string           // set-up code; "" is none
 	banned   time.Duration    // left, of everybody
 	changes  map[string]bool  // accounts that need a password of their own
@@ -63,7 +64,10 @@ func (b *sbcd) login(q wire.LoginRequest) wire.LoginReply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	_, known := classes[q.User]
+	stamp := "stamp of " + q.User + b.stamps[q.User]
 	switch {
+	case q.Stamp != "":
+		return wire.LoginReply{OK: !b.gone[q.User] && q.Stamp == stamp, Class: classes[q.User], Stamp: stamp}
 	case b.banned > 0:
 		return wire.LoginReply{Banned: b.banned}
 	case q.User == "":
@@ -81,7 +85,7 @@ func (b *sbcd) login(q wire.LoginRequest) wire.LoginReply {
 	case b.changes[q.User] && len(q.NewPassword) < 8:
 		return wire.LoginReply{Change: true, User: q.User, Banner: "the new password is too short"}
 	}
-	return wire.LoginReply{OK: true, User: q.User, Class: classes[q.User], Idle: 30 * time.Minute}
+	return wire.LoginReply{OK: true, User: q.User, Class: classes[q.User], Idle: 30 * time.Minute, Stamp: stamp}
 }
 
 var classes = map[string]string{"viewer": "operator", "technician": "administrator", "admin": "superuser"}
@@ -92,7 +96,9 @@ func (b *sbcd) handler() http.Handler {
 	mux.HandleFunc("POST "+wire.PathLogin, func(w http.ResponseWriter, r *http.Request) {
 		var q wire.LoginRequest
 		json.NewDecoder(r.Body).Decode(&q)
-		b.ask("login " + q.User + " from " + q.Source)
+		if q.Stamp == "" {
+			b.ask("login " + q.User + " from " + q.Source)
+		}
 		reply(w, b.login(q))
 	})
 	mux.HandleFunc("GET "+wire.PathEvents, func(w http.ResponseWriter, r *http.Request) {
@@ -177,7 +183,7 @@ func newRig(t testing.TB) *rig {
 
 func newRigWith(t testing.TB, key crypto.Signer, settings wire.WebSettings) *rig {
 	t.Helper()
-	b := &sbcd{key: key, gone: map[string]bool{}, changes: map[string]bool{}}
+	b := &sbcd{key: key, gone: map[string]bool{}, stamps: map[string]string{}, changes: map[string]bool{}}
 	socket := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", socket)
 	if err != nil {

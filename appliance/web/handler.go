@@ -75,6 +75,11 @@ func (s *Server) routes() http.Handler {
 			return
 		}
 		if x != nil {
+			if s.lookAgain(x); x.ctx.Err() != nil {
+				x = nil
+			}
+		}
+		if x != nil {
 			s.places.inside(r)
 		}
 		if _, pattern := outside.Handler(r); pattern != "" && (x == nil || r.URL.Path == "/login") {
@@ -86,7 +91,7 @@ func (s *Server) routes() http.Handler {
 			s.stranger(w, r)
 			return
 		}
-		v := x.visitor(lang, s.lookFor)
+		v := x.visitor(lang, s.lookFor, s.renew)
 		parts, ok := s.admit(w, r, v)
 		if !ok {
 			return

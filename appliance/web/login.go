@@ -149,15 +149,12 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.site.Say(w, r, page.Visitor{Lang: lang}, http.StatusBadRequest, "frame.malformed")
 		return
 	}
-	select {
-	case s.logins <- struct{}{}:
-		defer func() { <-s.logins }()
-	case <-r.Context().Done():
-		return
-	case <-time.After(badPassword):
+	end, ok := s.logins.begin(r.Context(), remote(r))
+	if !ok {
 		s.site.Say(w, r, page.Visitor{Lang: lang}, http.StatusServiceUnavailable, "frame.busy")
 		return
 	}
+	defer end()
 	f := form{Step: "login", Next: local(r.PostForm.Get("next")), User: cut(r.PostForm.Get("user"))}
 	var q wire.LoginRequest
 	switch r.PostForm.Get("step") {
@@ -199,6 +196,9 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		}
 		s.form(w, r, http.StatusOK, f)
 	default:
+		if in.Banned > 0 {
+			end() // no password was looked at: the place is for others
+		}
 		pause(r.Context(), badPassword)
 		f.Kind, f.Say = "error", s.site.Text(lang, "frame.login.wrong")
 		if q.SetupCode != "" {
@@ -231,6 +231,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, in wire.LoginRepl
 		old.end()
 	}
 	x, secret := s.sessions.begin(in.User, page.Class(in.Class), remote(r), in.Idle)
+	x.stampWith(in.Stamp)
 	s.Log.Info("web login", "peer", r.RemoteAddr, "name", in.User)
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: secret, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	if in.Banner != "" {

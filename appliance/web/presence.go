@@ -14,6 +14,8 @@ import (
 const (
 	lostTime   = 3 * time.Minute
 	againEvery = 2 * time.Second
+	lookEvery  = 2 * time.Second // whether an account is still what it was, while it does something
+	lookTime   = 2 * time.Second // for the answer
 )
 
 // attend follows sbcd's events as the session, so that it stands in the list of `who`, until the session ends. It returns when the account is gone,
@@ -38,19 +40,39 @@ func (s *Server) attend(x *session) {
 	}
 }
 
-// gone asks whether the account of a session does not exist any more.
-func (s *Server) gone(x *session) (gone bool, err error) {
-	err = s.Client.Exec(x.ctx, wire.ExecRequest{Mode: []string{}, User: x.user, TTY: x.tty}, func(a wire.Answer) error {
-		gone = gone || a.Exit
-		return nil
-	})
-	return gone, err
+// gone asks whether the account of a session does not exist any more, or has another class or password than at the login. Whoever has the
+// session may not be who has the new one, and fragments are shared by class.
+func (s *Server) gone(x *session) (bool, error) {
+	stamp := x.stamped(time.Now())
+	if stamp == "" {
+		return false, nil // the login is about to note it
+	}
+	ctx, cancel := context.WithTimeout(x.ctx, lookTime)
+	defer cancel()
+	in, err := s.Client.Login(ctx, wire.LoginRequest{User: x.user, TTY: x.tty, Stamp: stamp})
+	return err == nil && !in.OK, err
 }
 
-// lookFor ends a session whose account is gone. What a page shows is asked in the name of anybody of the class, so that alone would go on.
+// lookFor ends a session whose account is gone, or another. What a page shows is asked in the name of anybody of the class, so that alone would go on.
 func (s *Server) lookFor(x *session) {
 	if gone, _ := s.gone(x); gone {
 		x.end()
+	}
+}
+
+// lookAgain is lookFor for a session that was not looked at for a moment.
+func (s *Server) lookAgain(x *session) {
+	if x.due(time.Now()) {
+		s.lookFor(x)
+	}
+}
+
+// renew lets a session stay whose user has changed the password in it. The class must be the same: it is part of the session.
+func (s *Server) renew(x *session) {
+	now := time.Now()
+	in, err := s.Client.Login(x.ctx, wire.LoginRequest{User: x.user, TTY: x.tty, Stamp: x.stamped(now)})
+	if err == nil && page.Class(in.Class) == x.class {
+		x.stampWith(in.Stamp)
 	}
 }
 

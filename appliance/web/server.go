@@ -48,8 +48,8 @@ type Server struct {
 	tickets   tickets
 	handler   http.Handler
 	places    places
-	streams   atomic.Int32  // of live
-	logins    chan struct{} // as many logins at once as it has room for
+	streams   atomic.Int32 // of live
+	logins    logins
 
 	now     atomic.Pointer[serving]
 	open    map[netip.AddrPort]*listener // of Apply's goroutine
@@ -67,7 +67,6 @@ const (
 	idleTime   = 90 * time.Second
 	maxHeader  = 16 << 10
 	endTime    = time.Second // for answers that have begun, at the end
-	maxLogins  = 4
 )
 
 // New makes a server that listens nowhere before Apply.
@@ -77,7 +76,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Options: o, site: site, terminals: terminals, machine: machine.New(o.Client, o.Log), open: map[netip.AddrPort]*listener{}, logins: make(chan struct{}, maxLogins)}
+	s := &Server{Options: o, site: site, terminals: terminals, machine: machine.New(o.Client, o.Log), open: map[netip.AddrPort]*listener{}}
 	s.hub = live.New(s.fragment)
 	s.sessions.follow = s.attend
 	s.handler = s.routes()

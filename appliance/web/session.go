@@ -43,6 +43,8 @@ type session struct {
 
 	mu     sync.Mutex
 	seen   time.Time
+	stamp  string    // of the account, as sbcd says
+	looked time.Time // when that was compared
 	toasts []page.Toast
 }
 
@@ -178,6 +180,28 @@ func (s *session) touch() {
 	s.seen = time.Now()
 }
 
+// stampWith keeps the stamp of the account.
+func (s *session) stampWith(stamp string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stamp = stamp
+}
+
+// stamped is the stamp of the account, which is compared now.
+func (s *session) stamped(now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looked = now
+	return s.stamp
+}
+
+// due reports whether the stamp is to be compared again.
+func (s *session) due(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Sub(s.looked) >= lookEvery
+}
+
 // last is when the user last did something.
 func (s *session) last() time.Time {
 	s.mu.Lock()
@@ -205,6 +229,6 @@ func (s *session) told() []page.Toast {
 }
 
 // visitor is whom the pages see.
-func (s *session) visitor(lang string, look func(*session)) page.Visitor {
-	return page.Visitor{User: s.user, Class: s.class, TTY: s.tty, Lang: lang, Token: s.token, Idle: s.idle, Touch: s.touch, Tell: s.tell, Told: s.told, Look: func() { look(s) }}
+func (s *session) visitor(lang string, look, renew func(*session)) page.Visitor {
+	return page.Visitor{User: s.user, Class: s.class, TTY: s.tty, Lang: lang, Token: s.token, Idle: s.idle, Touch: s.touch, Tell: s.tell, Told: s.told, Look: func() { look(s) }, Renew: func() { renew(s) }}
 }

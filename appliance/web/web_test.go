@@ -249,6 +249,43 @@ func TestSessionEndsWithItsAccount(t *testing.T) {
 	}
 }
 
+// Another class or another password ends all sessions of an account, but that in which its user has changed it.
+func TestSessionEndsWhenItsAccountIsAnother(t *testing.T) {
+	r := newRig(t)
+	own, _ := r.in("technician")
+	stolen, _ := r.in("technician")
+	viewer, _ := r.in("viewer")
+	r.sbcd.mu.Lock()
+	r.sbcd.stamps["technician"] = " with another password"
+	r.sbcd.mu.Unlock()
+	r.renew(r.sessions.find(own.Value))
+	for _, c := range []*http.Cookie{own, stolen, viewer} { // as if the last look was long ago
+		x := r.sessions.find(c.Value)
+		x.mu.Lock()
+		x.looked = time.Time{}
+		x.mu.Unlock()
+	}
+	for name, c := range map[string]struct {
+		cookie *http.Cookie
+		want   int
+	}{"his own": {own, 200}, "a stolen one": {stolen, 303}, "another account": {viewer, 200}} {
+		if w := r.do(with(r.request("GET", "/who", nil), c.cookie)); w.Code != c.want {
+			t.Errorf("%s: %d, want %d", name, w.Code, c.want)
+		}
+	}
+	r.sbcd.mu.Lock()
+	r.sbcd.stamps["viewer"] = " with another class"
+	r.sbcd.mu.Unlock()
+	x := r.sessions.find(viewer.Value)
+	x.mu.Lock()
+	x.looked = time.Time{}
+	x.mu.Unlock()
+	w := r.do(with(r.request("GET", "/live?t=who.now", nil), viewer))
+	if w.Code == http.StatusOK || r.sessions.find(viewer.Value) != nil {
+		t.Errorf("live, after the class has changed: %d", w.Code)
+	}
+}
+
 func TestSilentSessionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := sessions{follow: func(s *session) { <-s.ctx.Done() }}
@@ -488,4 +525,38 @@ func (c *fakeConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.from
 func (c *fakeConn) Close() error {
 	c.closed = true
 	return nil
+}
+
+// A source that tries passwords, or is banned, leaves the login to others.
+func TestOneSourceDoesNotTakeAllLogins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l logins
+		eve, ada := netip.MustParseAddr("192.0.2.66"), netip.MustParseAddr("192.0.2.7")
+		var ends []func()
+		for n := range maxLogins {
+			end, ok := l.begin(t.Context(), eve)
+			if ok != (n < maxLoginsOfOne) {
+				t.Errorf("login %d: %v", n, ok)
+			}
+			if ok {
+				ends = append(ends, end)
+			}
+		}
+		end, ok := l.begin(t.Context(), ada)
+		if !ok {
+			t.Fatal("another source finds no place")
+		}
+		time.AfterFunc(waitForOneLogin/2, ends[0])
+		again, ok := l.begin(t.Context(), eve)
+		if !ok {
+			t.Error("a place that becomes free is not taken")
+		}
+		end()
+		end()
+		again()
+		ends[1]()
+		if l.all != 0 || len(l.of) != 0 {
+			t.Errorf("%d logins are left", l.all)
+		}
+	})
 }

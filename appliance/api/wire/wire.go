@@ -182,6 +182,8 @@ type LoginRequest struct {
 	// PublicKey, in the form of RFC 4253, 6.6, is asked instead of a password. The console has not yet seen that the other
 	// side holds the key, or has: that is its to check.
 	PublicKey []byte `json:"public_key,omitempty"`
+	// Stamp is that of an earlier login. It is asked instead of a password whether class and password of the account are still the same.
+	Stamp string `json:"stamp,omitempty"`
 }
 
 // LoginReply says who may go on. A refusal gives no reason that tells an unknown account from a wrong password.
@@ -190,6 +192,8 @@ type LoginReply struct {
 	User   string `json:"user,omitempty"`   // the account to send with each request
 	Class  string `json:"class,omitempty"`  // with OK: of that account, as package config names it
 	Banner string `json:"banner,omitempty"` // printed after a login, or before the question for one
+	// Stamp stands for class and password of the account: it is another one after either has changed.
+	Stamp string `json:"stamp,omitempty"`
 	// Idle is how long a silent session stays, in nanoseconds; 0 is for ever.
 	Idle time.Duration `json:"idle,omitempty"`
 	// Banned: too many wrong passwords came from the source; for so much longer nobody gets in from there.

@@ -18,6 +18,14 @@ import (
 // Every is how often a fragment is asked for.
 const Every = 2 * time.Second
 
+// How much one account may follow: each fragment is a question to the box every two seconds. And how many questions there are at once, so that
+// many fragments don't crowd out what else the box does.
+const (
+	maxPages     = 48
+	maxFragments = 64
+	atOnce       = 4
+)
+
 // Key names a fragment as some see it. All who see the same have the same key.
 type Key struct {
 	Topic, Query string
@@ -45,6 +53,7 @@ type Hub struct {
 	ctx  context.Context
 	stop context.CancelFunc
 	all  sync.WaitGroup
+	turn chan struct{} // one token a question
 
 	mu     sync.Mutex
 	topics map[Key]*topic
@@ -71,7 +80,7 @@ type Follower struct {
 // New makes a hub. Ask renders a fragment as an account sees it.
 func New(ask func(ctx context.Context, k Key, account string) ([]byte, error)) *Hub {
 	ctx, stop := context.WithCancel(context.Background())
-	return &Hub{ask: ask, ctx: ctx, stop: stop, topics: map[Key]*topic{}}
+	return &Hub{ask: ask, ctx: ctx, stop: stop, turn: make(chan struct{}, atOnce), topics: map[Key]*topic{}}
 }
 
 // Close ends all fragments.
@@ -83,13 +92,16 @@ func (h *Hub) Close() {
 	h.all.Wait()
 }
 
-// Follow begins to follow fragments, until Leave.
+// Follow begins to follow fragments, until Leave. It is nil when the account follows too much already.
 func (h *Hub) Follow(account string, keys []Key) *Follower {
 	f := &Follower{account: account, hub: h, keys: keys, news: make(chan struct{}, 1), waiting: map[Key]Event{}}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return f
+	}
+	if !h.room(account, keys) {
+		return nil
 	}
 	for _, k := range keys {
 		t := h.topics[k]
@@ -105,6 +117,22 @@ func (h *Hub) Follow(account string, keys []Key) *Follower {
 		}
 	}
 	return f
+}
+
+// room reports whether an account may follow these fragments, too. The lock is held.
+func (h *Hub) room(account string, keys []Key) bool {
+	pages, fragments := map[*Follower]bool{}, map[Key]bool{}
+	for k, t := range h.topics {
+		for f := range t.followers {
+			if f.account == account {
+				pages[f], fragments[k] = true, true
+			}
+		}
+	}
+	for _, k := range keys {
+		fragments[k] = true
+	}
+	return len(pages) < maxPages && len(fragments) <= maxFragments
 }
 
 // Leave ends following.
@@ -148,8 +176,19 @@ func (f *Follower) Take() []Event {
 // keep asks for a fragment until nobody follows it.
 func (h *Hub) keep(ctx context.Context, k Key, t *topic) {
 	for ctx.Err() == nil {
-		if account, ok := h.someone(t); ok {
-			text, err := h.ask(ctx, k, account)
+		select {
+		case <-ctx.Done():
+			return
+		case h.turn <- struct{}{}:
+		}
+		account, ok := h.someone(t)
+		var text []byte
+		var err error
+		if ok {
+			text, err = h.ask(ctx, k, account)
+		}
+		<-h.turn
+		if ok {
 			h.spread(k, t, text, err)
 		}
 		select {

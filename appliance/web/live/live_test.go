@@ -143,3 +143,58 @@ func TestOldFiguresAreMarked(t *testing.T) {
 		}
 	})
 }
+
+// One account cannot have the box asked without end, and others go on.
+func TestOneAccountFollowsSoMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		now, most := 0, 0
+		h := New(func(context.Context, Key, string) ([]byte, error) {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			time.Sleep(time.Second) // the box is slow
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return nil, nil
+		})
+		defer h.Close()
+		var all []*Follower
+		for n := range 100 {
+			if f := h.Follow("eve", []Key{{Topic: "x", Query: fmt.Sprint(2 * n)}, {Topic: "x", Query: fmt.Sprint(2*n + 1)}}); f != nil {
+				all = append(all, f)
+			}
+		}
+		if len(all) != maxFragments/2 {
+			t.Errorf("%d followers of two fragments each", len(all))
+		}
+		other := h.Follow("ada", []Key{{Topic: "x", Query: "1"}})
+		if other == nil {
+			t.Fatal("another account finds no room")
+		}
+		time.Sleep(time.Minute)
+		mu.Lock()
+		if most != atOnce {
+			t.Errorf("%d questions at once", most)
+		}
+		mu.Unlock()
+		for _, f := range all {
+			f.Leave()
+		}
+		all = nil
+		for range 100 {
+			if f := h.Follow("eve", []Key{{Topic: "y"}}); f != nil {
+				all = append(all, f)
+			}
+		}
+		if len(all) != maxPages {
+			t.Errorf("%d pages", len(all))
+		}
+		other.Leave()
+		for _, f := range all {
+			f.Leave()
+		}
+	})
+}

@@ -114,8 +114,9 @@ type Visitor struct {
 	// Tell keeps a message for the next page; Told takes those that wait.
 	Tell func(Toast)
 	Told func() []Toast
-	// Look ends the session if its account is gone.
-	Look func()
+	// Look ends the session if its account is gone, or has another class or password. Renew lets it stay after its user has changed the
+	// password in it.
+	Look, Renew func()
 }
 
 // Toast is a message about what was done, shown once.

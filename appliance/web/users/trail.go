@@ -84,6 +84,7 @@ func password(q *page.Request) error {
 		}
 		return refuse("old", text, true)
 	}
+	q.Renew()
 	q.Toast("ok", strings.TrimSpace(out.Text))
 	return q.Redirect("/users/password")
 }

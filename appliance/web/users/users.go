@@ -126,6 +126,9 @@ func set(q *page.Request) error {
 	if !out.OK {
 		return refuse(q, page.Refusal{Field: "name", Text: why(out), Words: true})
 	}
+	if name == q.User {
+		q.Renew()
+	}
 	q.Toast("ok", q.T("users.set.done", name))
 	return q.Redirect("/users")
 }
