@@ -41,8 +41,11 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	out := http.NewResponseController(w)
 	send := func(text []byte) bool {
 		out.SetWriteDeadline(time.Now().Add(eventTime))
-		_, err := w.Write(text)
-		return err == nil && out.Flush() == nil
+		if _, err := w.Write(text); err != nil || out.Flush() != nil {
+			return false
+		}
+		out.SetWriteDeadline(time.Time{}) // HTTP/2 ends a stream at its deadline, also while nothing is written
+		return true
 	}
 	x := s.session(r)
 	if x == nil {

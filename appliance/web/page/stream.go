@@ -9,8 +9,7 @@ import (
 // Stream begins an answer of server-sent events, which Event sends.
 func (q *Request) Stream() {
 	q.w.Header().Set("Content-Type", "text/event-stream")
-	q.extend()
-	http.NewResponseController(q.w).Flush() // an error is a closed connection: the next event sees it
+	q.send(nil) // an error is a closed connection: the next event sees it
 }
 
 // Event sends a template as an event of a stream. Its error is the end of the connection, or a mistake in the template.
@@ -26,14 +25,19 @@ func (q *Request) Event(name, template string, data any) error {
 		b.Write(bytes.TrimSuffix(line, []byte("\r")))
 	}
 	b.WriteString("\n\n")
-	q.extend()
-	if _, err := q.w.Write(b.Bytes()); err != nil {
-		return err
-	}
-	return http.NewResponseController(q.w).Flush()
+	return q.send(b.Bytes())
 }
 
-// extend gives the browser time for what comes next.
-func (q *Request) extend() {
-	http.NewResponseController(q.w).SetWriteDeadline(time.Now().Add(AnswerTime))
+// send gives the browser some time for a part of the stream, and all the time until the next one: HTTP/2 ends a stream at its deadline, also while
+// nothing is written.
+func (q *Request) send(text []byte) error {
+	out := http.NewResponseController(q.w)
+	out.SetWriteDeadline(time.Now().Add(AnswerTime))
+	if _, err := q.w.Write(text); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return out.SetWriteDeadline(time.Time{})
 }
