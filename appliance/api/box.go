@@ -18,13 +18,16 @@ import (
 )
 
 // NewBackend joins the language and the box that it commands.
-func NewBackend(l *lang.Language, box device.Box) Backend { return &backend{lang: l, box: box} }
+func NewBackend(l *lang.Language, box device.Box) Backend {
+	return &backend{lang: l, box: box, texts: make(chan struct{}, 1)}
+}
 
-// backend owns nothing but which terminals it has met.
+// backend owns nothing but which terminals it has met, and whose turn it is.
 type backend struct {
-	lang *lang.Language
-	box  device.Box
-	met  visitors
+	lang  *lang.Language
+	box   device.Box
+	met   visitors
+	texts chan struct{} // holds a token while a text of a configuration is read
 }
 
 // visitors are the terminals that have sent something, the last ones.

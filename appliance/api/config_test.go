@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -295,8 +297,13 @@ func TestConfigurationsAreComparedAndHelpStandsInTheText(t *testing.T) {
 		!strings.Contains(got, `{"block":"authentication-service A","text":"username u password ***","come":true}`) {
 		t.Error(got)
 	}
-	if got := post("/v1/config/compare", `{"user":"otto","from":{"of":"startup-config.7"},"to":{"text":"x"}}`); !strings.Contains(got, "there is no startup-config.7 yet") {
+	if got := post("/v1/config/compare", `{"user":"anna","from":{"of":"startup-config.7"},"to":{"text":"x"}}`); !strings.Contains(got, "there is no startup-config.7 yet") {
 		t.Error(got)
+	}
+	for _, guess := range []string{`{"user":"otto","from":{"of":"running-config"},"to":{"text":"x"}}`, `{"user":"otto","from":{"text":"x"},"to":{"of":"running-config"}}`} {
+		if got := post("/v1/config/compare", guess); !strings.Contains(got, "otto is an operator") {
+			t.Errorf("an operator may find out a secret by trying: %s", got)
+		}
 	}
 	text, _ := json.Marshal("context ip NEW\n  interface WAN\n\nport ethernet 0 1\n  bind interface \n")
 	if got := post("/v1/config/help", `{"user":"anna","text":`+string(text)+`,"row":4,"line":"  bind interface NEW ","cursor":21}`); !strings.Contains(got, `"word":"WAN"`) {
@@ -342,4 +349,23 @@ func FuzzPutConfig(f *testing.F) {
 			t.Fatalf("something has changed that the dry run has not said: %q", text)
 		}
 	})
+}
+
+// One text is read at a time, and whoever has gone does not wait.
+func TestTextsTakeTurns(t *testing.T) {
+	b := NewBackend(lang.New(), nil).(*backend)
+	over, err := b.turn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := b.turn(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v: two texts are read at once", err)
+	}
+	over()
+	if over, err = b.turn(t.Context()); err != nil {
+		t.Error(err)
+	}
+	over()
 }

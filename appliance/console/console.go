@@ -54,11 +54,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	var all sync.WaitGroup
-	all.Go(func() {
-		if err := c.followSettings(ctx); err != nil { // terminals are served all the same
-			c.Log.Error("no web page", "err", err)
-		}
-	})
+	all.Go(func() { c.followSettings(ctx) })
 	for _, device := range o.Serial {
 		all.Go(func() { c.serial(ctx, device) })
 	}

@@ -54,7 +54,10 @@ func (s *Server) routes() http.Handler {
 		now := s.now.Load()
 		headers(w.Header(), now != nil && !now.OwnCertificate)
 		controller := http.NewResponseController(w)
-		controller.SetReadDeadline(time.Now().Add(bodyTime))
+		if r.ContentLength != 0 {
+			controller.SetReadDeadline(time.Now().Add(bodyTime))
+			r.Body = &coming{r.Body, controller}
+		}
 		controller.SetWriteDeadline(time.Now().Add(page.AnswerTime))
 		lang := page.Language(r)
 		stranger := page.Visitor{Lang: lang}
@@ -270,4 +273,18 @@ func (p *patient) Read(b []byte) (int, error) {
 	p.controller.SetReadDeadline(time.Now().Add(bodyTime))
 	p.controller.SetWriteDeadline(time.Now().Add(bodyTime + page.AnswerTime))
 	return p.ReadCloser.Read(b)
+}
+
+// coming is a body whose limit of time ends with it: over HTTP/1.1, the end of that time would be the end of an answer that takes longer.
+type coming struct {
+	io.ReadCloser
+	controller *http.ResponseController
+}
+
+func (c *coming) Read(b []byte) (int, error) {
+	n, err := c.ReadCloser.Read(b)
+	if err == io.EOF {
+		c.controller.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }

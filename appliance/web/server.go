@@ -4,8 +4,8 @@
 // what every answer carries; and the table of pages. It holds no configuration and no state of the box: everything is asked of sbcd over the socket with the
 // name of the user, so roles, audit and the language have one owner.
 //
-// Goroutines: one a listener and net/http's one a connection, bounded; one a session, which follows sbcd's events for as long as the session lasts; those of
-// package live. Run waits for all but net/http's, which end with their connections.
+// Goroutines: one a listener and net/http's one a connection, bounded; two a session, which follow sbcd's events and see how long nothing was done; those of
+// packages live and terminal. Close waits for all but net/http's, which end with their connections.
 package web
 
 import (

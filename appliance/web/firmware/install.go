@@ -171,7 +171,6 @@ type stream struct {
 
 func begin(q *page.Request) *stream {
 	s := &stream{q: q, out: http.NewResponseController(q.Raw())}
-	s.out.SetReadDeadline(time.Time{}) // the request has come; its end would be that of the answer
 	q.Raw().Header().Set("Content-Type", "application/jsonl")
 	return s
 }

@@ -103,7 +103,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	connection := http.NewResponseController(w)
-	connection.SetReadDeadline(time.Now().Add(bodyTime))
+	if r.ContentLength != 0 {
+		connection.SetReadDeadline(time.Now().Add(bodyTime)) // without a body, its end would be that of a slow answer over HTTP/1.1
+	}
 	connection.SetWriteDeadline(time.Now().Add(answerTime))
 	if a, ok := h.admit(w, r); ok {
 		h.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, a)))

@@ -66,10 +66,11 @@ func (q *Request) Status(part string, query url.Values, into any) error {
 
 // Get asks sbcd for what stands at a path, as this user.
 func (q *Request) Get(path string, query url.Values, into any) error {
-	with := url.Values{"user": {q.User}}
+	with := url.Values{}
 	for name, values := range query {
 		with[name] = values
 	}
+	with.Set("user", q.User) // whatever the query says
 	return q.site.client.Get(q.ctx, path, with, into)
 }
 
