@@ -39,14 +39,22 @@ func (b *backend) configSession(s *Session, change bool) (*lang.Session, error) 
 	return ls, nil
 }
 
-// turn waits until no other text is read, and returns what lets the next one in. A text of 20,000 lines takes a processor for a second or two:
-// however many editors are open, calls have the others.
-func (b *backend) turn(ctx context.Context) (over func(), err error) {
+// How much of the box's time texts may take, which is not there for calls.
+const (
+	mostTexts = 8 // that wait or are read: each may have some megabytes
+	textTime  = 10 * time.Second
+)
+
+// turn waits until no other text is read, and returns what lets the next one in, and a context that ends with the time for this one. A text of 20,000
+// lines takes a processor for a second or two, and a password in clear as long as a thousand lines: however many editors are open, calls have the
+// other processors.
+func (b *backend) turn(ctx context.Context) (within context.Context, over func(), err error) {
 	select {
 	case b.texts <- struct{}{}:
-		return func() { <-b.texts }, nil
+		within, cancel := context.WithTimeout(ctx, textTime)
+		return within, func() { cancel(); <-b.texts }, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, nil, ctx.Err()
 	}
 }
 
@@ -69,16 +77,16 @@ func (b *backend) PutConfig(ctx context.Context, s *Session, p lang.Proposal, dr
 	if err != nil {
 		return wire.ConfigReply{}, err
 	}
-	over, err := b.turn(ctx)
+	ctx, over, err := b.turn(ctx)
 	if err != nil {
 		return wire.ConfigReply{}, err
 	}
 	defer over()
 	var v lang.Verdict
 	if dry {
-		v = b.lang.Judge(b.box, p)
+		v, err = b.lang.Judge(ctx, b.box, p)
 	} else {
-		v, err = b.lang.Adopt(b.box, ls, p)
+		v, err = b.lang.Adopt(ctx, b.box, ls, p)
 	}
 	r := replyOf(v)
 	r.Applied = err == nil && !dry
@@ -102,7 +110,7 @@ func (b *backend) Compare(ctx context.Context, s *Session, from, to wire.ConfigR
 	if _, err := b.configSession(s, from.Of == "" || to.Of == ""); err != nil {
 		return wire.CompareReply{}, err
 	}
-	over, err := b.turn(ctx)
+	ctx, over, err := b.turn(ctx)
 	if err != nil {
 		return wire.CompareReply{}, err
 	}
@@ -119,8 +127,7 @@ func (b *backend) Compare(ctx context.Context, s *Session, from, to wire.ConfigR
 				return nil, err
 			}
 		}
-		cfg, _ := b.lang.Parse(text)
-		return cfg, nil
+		return b.lang.Read(ctx, text)
 	}
 	before, err := read(from)
 	if err != nil {
@@ -140,12 +147,12 @@ func (b *backend) ConfigHelp(ctx context.Context, s *Session, q wire.ConfigHelpR
 	if err != nil {
 		return wire.HelpReply{}, err
 	}
-	over, err := b.turn(ctx)
+	ctx, over, err := b.turn(ctx)
 	if err != nil {
 		return wire.HelpReply{}, err
 	}
 	defer over()
-	return helpReply(b.lang.HelpInText(b.box, ls, q.Text, q.Row, q.Line, q.Cursor)), nil
+	return helpReply(b.lang.HelpInText(ctx, b.box, ls, q.Text, q.Row, q.Line, q.Cursor)), nil
 }
 
 func changesOf(all []answer.Change) (list []wire.ConfigChange, come int) {
@@ -230,6 +237,19 @@ func oneWordDiffers(a, b string) bool {
 	return n == 1
 }
 
+// comes lets a text in, before it is read; false: there are too many, which it has answered. Whoever came calls gone.
+func (h handler) comes(w http.ResponseWriter) bool {
+	select {
+	case h.texts <- struct{}{}:
+		return true
+	default:
+		fail(w, http.StatusServiceUnavailable, errors.New("too many texts are read at the moment: try again"))
+		return false
+	}
+}
+
+func (h handler) gone() { <-h.texts }
+
 // config answers GET /v1/config.
 func (h handler) config(w http.ResponseWriter, r *http.Request) {
 	s, ok := h.asker(w, r)
@@ -276,6 +296,10 @@ func (h handler) putConfig(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.Match = tag
 	}
+	if !h.comes(w) {
+		return
+	}
+	defer h.gone()
 	slow := http.NewResponseController(w)
 	slow.SetReadDeadline(time.Now().Add(requestTime))
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxConfig))
@@ -347,6 +371,10 @@ func (h handler) configHistory(w http.ResponseWriter, r *http.Request) {
 // compareConfigs answers POST /v1/config/compare.
 func (h handler) compareConfigs(w http.ResponseWriter, r *http.Request) {
 	var q wire.CompareRequest
+	if !h.comes(w) {
+		return
+	}
+	defer h.gone()
 	if !h.read(w, r, &q) {
 		return
 	}
@@ -361,6 +389,10 @@ func (h handler) compareConfigs(w http.ResponseWriter, r *http.Request) {
 // configHelp answers POST /v1/config/help.
 func (h handler) configHelp(w http.ResponseWriter, r *http.Request) {
 	var q wire.ConfigHelpRequest
+	if !h.comes(w) {
+		return
+	}
+	defer h.gone()
 	if !h.read(w, r, &q) {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -354,18 +355,59 @@ func FuzzPutConfig(f *testing.F) {
 // One text is read at a time, and whoever has gone does not wait.
 func TestTextsTakeTurns(t *testing.T) {
 	b := NewBackend(lang.New(), nil).(*backend)
-	over, err := b.turn(t.Context())
+	within, over, err := b.turn(t.Context())
+	if _, ends := within.Deadline(); !ends {
+		t.Error("a text has all the time in the world")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if _, err := b.turn(gone); !errors.Is(err, context.Canceled) {
+	if _, _, err := b.turn(gone); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v: two texts are read at once", err)
 	}
 	over()
-	if over, err = b.turn(t.Context()); err != nil {
+	if _, over, err = b.turn(t.Context()); err != nil {
 		t.Error(err)
 	}
 	over()
+}
+
+// Texts that wait have a bound: each may have megabytes.
+func TestSoManyTextsComeAtOnce(t *testing.T) {
+	h := handler{texts: make(chan struct{}, mostTexts)}
+	for range mostTexts {
+		if !h.comes(httptest.NewRecorder()) {
+			t.Fatal("there is no room")
+		}
+	}
+	w := httptest.NewRecorder()
+	if h.comes(w) || w.Code != http.StatusServiceUnavailable {
+		t.Errorf("one more comes in: %d", w.Code)
+	}
+	if h.gone(); !h.comes(w) {
+		t.Error("the place of one that has gone is not free")
+	}
+}
+
+// A text whose time is over is not taken in part: neither by a dry run nor in earnest.
+func TestATextThatTakesTooLongChangesNothing(t *testing.T) {
+	b, l := newEditable(t)
+	before := b.cfg
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	p := lang.Proposal{Text: []byte("system hostname other\n"), Merge: true, LeaveOut: true}
+	if _, err := l.Judge(over, b, p); !errors.Is(err, lang.ErrLong) {
+		t.Errorf("a dry run: %v", err)
+	}
+	if _, err := l.Adopt(over, b, &lang.Session{User: "anna", Class: config.Superuser}, p); !errors.Is(err, lang.ErrLong) || b.cfg != before {
+		t.Errorf("in earnest: %v, changed %v", err, b.cfg != before)
+	}
+	if _, err := l.Read(over, p.Text); !errors.Is(err, lang.ErrLong) {
+		t.Errorf("a comparison: %v", err)
+	}
+	if h := l.HelpInText(over, b, &lang.Session{User: "anna", Class: config.Superuser}, "x\ny", 1, "", 0); len(h.Choices) > 0 {
+		t.Errorf("help: %v", h)
+	}
 }

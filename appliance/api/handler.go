@@ -24,6 +24,7 @@ type handler struct {
 	backend Backend
 	log     *slog.Logger
 	closing context.Context // ends when the server does
+	texts   chan struct{}   // one token a text that comes
 }
 
 func (h handler) exec(w http.ResponseWriter, r *http.Request) {

@@ -41,7 +41,7 @@ func Listen(o Options, b Backend) (*Server, error) {
 		return nil, err
 	}
 	closing, unfollow := context.WithCancel(context.Background())
-	h := handler{backend: b, log: o.Log, closing: closing}
+	h := handler{backend: b, log: o.Log, closing: closing, texts: make(chan struct{}, mostTexts)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+wire.PathExec, h.exec)
 	mux.HandleFunc("PUT "+wire.PathExec, h.execWithFile)

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -86,6 +87,7 @@ type reader struct {
 	block    int    // index of the problem with the header of the left-out block
 	instead  bool   // the line replaces one of another generation
 	object   string // named by a prompt that was copied along with the line
+	cut      bool   // its time was over before the text was
 }
 
 func (l *Language) read(name string, text []byte) *reader {
@@ -94,12 +96,20 @@ func (l *Language) read(name string, text []byte) *reader {
 
 // readOnto applies the lines of a file to cfg.
 func (l *Language) readOnto(cfg *config.Config, name string, text []byte) *reader {
+	return l.readWithin(context.Background(), cfg, name, text)
+}
+
+// readWithin is the same until ctx ends. Then the rest of the text is not read, and the reader says that it was cut.
+func (l *Language) readWithin(ctx context.Context, cfg *config.Config, name string, text []byte) *reader {
 	r := &reader{lang: l, name: name, cfg: cfg, at: cursor{level: command.Configuring}, lines: map[string]int{}}
 	text, was := pasted.Decode(text)
 	if was != "" {
 		r.report(check.Note, "", "the file is in "+was+": it is read as such")
 	}
 	for line := range strings.Lines(lineEnds.Replace(string(text))) {
+		if r.cut = ctx.Err() != nil; r.cut {
+			break
+		}
 		r.last++
 		copied := pasted.Read(strings.TrimSuffix(line, "\n"))
 		r.object = copied.Object

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -45,6 +46,8 @@ type Verdict struct {
 var (
 	ErrStale   = errors.New("the configuration has been changed meanwhile")
 	ErrRefused = errors.New("not understood: nothing was changed")
+	// ErrLong: a box that reads text has less time for calls. A password in clear takes as long as a thousand other lines.
+	ErrLong = errors.New("the text takes too long to read: nothing was changed; send a part of it at a time")
 )
 
 // Tag names a configuration by its contents. It tells nothing of them: the key is another one after each start.
@@ -91,14 +94,26 @@ func (l *Language) Changes(before, after *config.Config) []answer.Change {
 	return list
 }
 
-// Judge finds out what a proposal would do. Nothing changes.
-func (l *Language) Judge(box device.Box, p Proposal) Verdict {
+// Read is the configuration of a text, without what is not understood, when it is read before ctx ends.
+func (l *Language) Read(ctx context.Context, text []byte) (*config.Config, error) {
+	r := l.readWithin(ctx, config.New(), "", text)
+	if r.cut {
+		return nil, ErrLong
+	}
+	return r.cfg, nil
+}
+
+// Judge finds out what a proposal would do, until ctx ends. Nothing changes.
+func (l *Language) Judge(ctx context.Context, box device.Box, p Proposal) (Verdict, error) {
 	running := box.Running()
 	onto := config.New()
 	if p.Merge {
 		onto = running
 	}
-	r := l.readOnto(onto, "", p.Text)
+	r := l.readWithin(ctx, onto, "", p.Text)
+	if r.cut {
+		return Verdict{}, ErrLong
+	}
 	v := Verdict{Problems: r.problems, Taken: r.taken, next: r.cfg}
 	for _, x := range r.problems {
 		if x.Severity == check.Error {
@@ -123,12 +138,15 @@ func (l *Language) Judge(box device.Box, p Proposal) Verdict {
 	v.Changes = l.Changes(running, r.cfg)
 	v.Reordered = len(v.Changes) == 0 && !bytes.Equal(l.table.Print(running, false), l.table.Print(r.cfg, false))
 	v.LocksOut = running.LetsIn() && !r.cfg.LetsIn()
-	return v
+	return v, nil
 }
 
 // Adopt makes a proposal the running configuration, all of it or nothing. The verdict is there with an error as well.
-func (l *Language) Adopt(box device.Box, s *Session, p Proposal) (Verdict, error) {
-	v := l.Judge(box, p)
+func (l *Language) Adopt(ctx context.Context, box device.Box, s *Session, p Proposal) (Verdict, error) {
+	v, err := l.Judge(ctx, box, p)
+	if err != nil {
+		return v, err
+	}
 	understood := v.Taken > 0 || !p.Merge && l.Understands(p.Text)
 	switch {
 	case !understood:
@@ -136,7 +154,7 @@ func (l *Language) Adopt(box device.Box, s *Session, p Proposal) (Verdict, error
 	case v.Refused > 0 && !p.LeaveOut:
 		return v, fmt.Errorf("%s %w", plural.Of(v.Refused, "line"), ErrRefused)
 	}
-	_, err := command.Adopt(l, box, s, command.Adoption{From: "the text", Keep: p.Keep, Make: func(old *config.Config) (*config.Config, error) {
+	_, err = command.Adopt(l, box, s, command.Adoption{From: "the text", Keep: p.Keep, Make: func(old *config.Config) (*config.Config, error) {
 		if p.Match != "" && p.Match != l.Tag(old) {
 			return nil, ErrStale
 		}
@@ -150,20 +168,23 @@ func (l *Language) Adopt(box device.Box, s *Session, p Proposal) (Verdict, error
 }
 
 // HelpInText returns what can come next at a byte offset of a line that stands in a text: in the mode to which the lines above lead, with the
-// names of the text.
-func (l *Language) HelpInText(box device.Box, s *Session, text string, row int, line string, offset int) Help {
+// names of the text. There is none when ctx ends before.
+func (l *Language) HelpInText(ctx context.Context, box device.Box, s *Session, text string, row int, line string, offset int) Help {
 	lines := strings.Split(lineEnds.Replace(text), "\n")
 	row = max(0, min(row, len(lines)))
-	above := l.readOnto(config.New(), "", []byte(strings.Join(lines[:row], "\n")))
+	above := l.readWithin(ctx, config.New(), "", []byte(strings.Join(lines[:row], "\n")))
 	mode := above.at.mode()
 	if row < len(lines) {
 		lines[row] = ""
 	}
-	all, _ := l.Parse([]byte(strings.Join(lines, "\n")))
+	all := l.readWithin(ctx, config.New(), "", []byte(strings.Join(lines, "\n")))
+	if all.cut {
+		return Help{}
+	}
 	there := *s
 	there.Mode = mode
 	if len(line) > pasted.MaxLine {
 		return Help{Text: true}
 	}
-	return l.statementHelp(&stagedBox{Box: box, cfg: all}, &there, line, offset)
+	return l.statementHelp(&stagedBox{Box: box, cfg: all.cfg}, &there, line, offset)
 }

@@ -46,6 +46,9 @@ type Archive struct {
 	poster   *poster
 	overdue  bool // files may be too old, and the clock cannot be believed; write's goroutine only
 
+	searches atomic.Int32 // that wait, and the one under way
+	turn     sync.Mutex   // of that
+
 	mu   sync.Mutex
 	log  *flash.Log // nil while Run does not run
 	held [][]byte   // lines that the flash has not taken

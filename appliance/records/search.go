@@ -2,6 +2,7 @@ package records
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,9 +17,22 @@ import (
 // they lie on the flash, which costs a hundredth of that.
 const mostInVain = 5_000
 
-// Find searches the records of past calls, from the newest on. It holds no lock, and leaves out a line that a power cut has torn. The error
-// names a record to begin before that does not exist.
+// mostSearches is how many searches may wait for the one that is under way: browsers can ask for any number, and calls need the processor.
+const mostSearches = 16
+
+// errSearches is for one more.
+var errSearches = errors.New("too many searches at the moment: try again")
+
+// Find searches the records of past calls, from the newest on, one search after the other. It keeps nobody from writing, and leaves out a line
+// that a power cut has torn. The error names a record to begin before that does not exist.
 func (a *Archive) Find(s status.RecordSearch) (status.RecordsFound, error) {
+	if a.searches.Add(1) > mostSearches {
+		a.searches.Add(-1)
+		return status.RecordsFound{}, errSearches
+	}
+	defer a.searches.Add(-1)
+	a.turn.Lock()
+	defer a.turn.Unlock()
 	return a.find(s, mostInVain)
 }
 

@@ -3,12 +3,15 @@ package records
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -166,4 +169,30 @@ func processorTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// One search after the other, and not too many in wait.
+func TestSearchesTakeTurns(t *testing.T) {
+	a := New(Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	a.turn.Lock() // as if one were under way that takes long
+	var all sync.WaitGroup
+	refused := make(chan bool, mostSearches+5)
+	for range mostSearches + 5 {
+		all.Go(func() {
+			if _, err := a.Find(status.RecordSearch{}); errors.Is(err, errSearches) {
+				refused <- true
+			}
+		})
+	}
+	for range 5 {
+		<-refused
+	}
+	a.turn.Unlock()
+	all.Wait()
+	if len(refused) > 0 {
+		t.Errorf("%d more are refused", len(refused))
+	}
+	if _, err := a.Find(status.RecordSearch{}); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
 }
