@@ -191,6 +191,7 @@ var (
 		{"since", ofSearches + " audit", "begun then or later", false, moment},
 		{"before", "audit", "before that time", false, moment},
 		{"account", "audit", "what this account did", false, text},
+		{"what", "audit", "entries of this kind", false, object{"type": "string", "enum": status.AuditKinds()}},
 		{"until", ofSearches, "begun before", false, moment},
 		{"code", ofSearches, "SIP status of the call", false, object{"type": "integer", "minimum": 100, "maximum": 699}},
 		{"result", ofSearches, "how the call ended", false, object{"type": "string", "enum": status.RecordResults()}},

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -59,9 +60,12 @@ func audit(_ context.Context, b device.Box, q StatusQuery) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	account := q.Parameters.Get("account")
+	account, what := q.Parameters.Get("account"), status.AuditKind(q.Parameters.Get("what"))
+	if what != "" && !slices.Contains(status.AuditKinds(), what) {
+		return nil, bad("what", string(what), fmt.Sprintf("one of %q", status.AuditKinds()))
+	}
 	found, err := b.Audit(q.Last, func(e status.Audit) bool {
-		return (account == "" || e.Account == account) && !e.Time.Before(since) && (before.IsZero() || e.Time.Before(before))
+		return (account == "" || e.Account == account) && (what == "" || e.What == what) && !e.Time.Before(since) && (before.IsZero() || e.Time.Before(before))
 	})
 	return list(found), err
 }

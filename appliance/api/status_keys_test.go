@@ -123,6 +123,8 @@ func TestTheTrailIsAskedForByAccountAndTime(t *testing.T) {
 		"audit":                 "0 1 2 3",
 		"audit?account=anna":    "0 2 3",
 		"audit?account=nobody":  "",
+		"audit?what=command":    "0 1 2 3",
+		"audit?what=refused":    "",
 		"audit?since=" + at(1):  "1 2 3",
 		"audit?before=" + at(2): "0 1",
 		"audit?user=bob&account=anna&since=" + at(1) + "&before=" + at(3): "2",
@@ -139,6 +141,9 @@ func TestTheTrailIsAskedForByAccountAndTime(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("%s: %v, want %s", path, got, want)
 		}
+	}
+	if code, text := get("audit?what=nonsense"); code != http.StatusBadRequest || !strings.Contains(text, "session begins") {
+		t.Errorf("%d %s", code, text)
 	}
 	if get("audit?last=7"); box.asked != 7 {
 		t.Errorf("asked for %d entries", box.asked)

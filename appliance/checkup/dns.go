@@ -186,11 +186,14 @@ func ofTeams(addrs []netip.Addr) bool {
 	})
 }
 
-// governmentNetworks are those of the clouds for the US government.
-var governmentNetworks = []netip.Prefix{netip.MustParsePrefix("52.127.64.0/21"), netip.MustParsePrefix("52.127.88.0/21")}
-
+// government reports whether an address is one of the clouds for the US government.
 func government(a netip.Addr) bool {
-	return slices.ContainsFunc(governmentNetworks, func(n netip.Prefix) bool { return n.Contains(a) })
+	for _, n := range config.TeamsGovernment {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
 }
 
 func listed[T fmt.Stringer](list []T) string {

@@ -89,6 +89,12 @@ func printedQuotes(line string, start int) (text string, end int, ok bool) {
 	return "", 0, false
 }
 
+// QuoteValue quotes text in any case: what looks like a keyword, or like a quotation, stays one word and the value of a parameter.
+func QuoteValue(text string) string {
+	quoted := Quote(" " + text)
+	return quoted[:1] + quoted[2:]
+}
+
 // Quote quotes text, if necessary, so that Words returns it as one word.
 func Quote(text string) string {
 	if !mustQuote(text) {

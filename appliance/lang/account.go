@@ -80,7 +80,7 @@ func (l *Language) ChoosePassword(box device.Box, a *config.Account, tty, old, p
 	first := box.Running().OpenDoor()
 	s := &Session{Mode: []string{"enable", "configure"}, User: a.Name, Class: config.Superuser, TTY: tty}
 	var out bytes.Buffer
-	line := string(a.Class) + " " + cli.Quote(a.Name) + " password " + quoted(password)
+	line := string(a.Class) + " " + cli.Quote(a.Name) + " password " + cli.QuoteValue(password)
 	if _, err := l.Exec(context.Background(), box, s, line, nil, &out); err != nil {
 		return false, errors.New("the new password is not taken: " + err.Error())
 	}
@@ -88,9 +88,4 @@ func (l *Language) ChoosePassword(box device.Box, a *config.Account, tty, old, p
 		return false, nil // it is in force: a restart would bring the old one back, which is said
 	}
 	return saved, nil
-}
-
-// quoted keeps a password that looks like a keyword, or like a quotation, one word.
-func quoted(password string) string {
-	return cli.Quote(" " + password)[:1] + cli.Quote(" " + password)[2:]
 }

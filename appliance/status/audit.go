@@ -27,3 +27,8 @@ const (
 	AuditCommand       AuditKind = "command"
 	AuditBox           AuditKind = "box" // what nobody at a terminal did
 )
+
+// AuditKinds are all of them.
+func AuditKinds() []AuditKind {
+	return []AuditKind{AuditLogin, AuditRefused, AuditBanned, AuditSession, AuditSessionEnds, AuditConfiguration, AuditCommand, AuditBox}
+}

@@ -98,7 +98,7 @@ func TestOverviewInGerman(t *testing.T) {
 	p.resize(360, false)
 	p.axe("overview in German")
 	p.shoot("overview-de-360")
-	for path, says := range map[string]string{"/alarms": "Frühere Alarme", "/checks": "Können Gespräche funktionieren?", "/log": "Neue Zeilen erscheinen von selbst", "/overview/day": "Der letzte Tag in Zahlen"} {
+	for path, says := range map[string]string{"/alarms": "Frühere Alarme", "/checks": "Können Gespräche funktionieren?", "/log": "Neue Zeilen erscheinen von selbst", "/overview/day": "Die letzten 24 Stunden in Zahlen"} {
 		p.open(path)
 		p.waitText(says)
 		p.axe(path + " in German")

@@ -101,6 +101,7 @@ func fetch(q *page.Request) error {
 	}
 	line := command(fmt.Sprintf("copy %s flash:", url), q.Form("force") != "")
 	if !q.Scripted() {
+		http.NewResponseController(q.Raw()).SetWriteDeadline(time.Time{}) // an image takes minutes
 		out, err := q.Enabled(line, "", false)
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/cli"
 	"viaduct/appliance/status"
 	"viaduct/appliance/web/page"
 )
@@ -39,7 +40,7 @@ func now(q *page.Request) (string, any, error) {
 
 // lift forgets the wrong passwords of a source.
 func lift(q *page.Request) error {
-	out, err := q.Enabled("clear bans "+strconv.Quote(plain(q.Form("source"))), "", false)
+	out, err := q.Enabled("clear bans "+cli.Quote(plain(q.Form("source"))), "", false)
 	switch {
 	case err != nil:
 		return err
@@ -103,11 +104,13 @@ type trailView struct {
 	Newest               string // address
 }
 
-// kinds are those by which the trail is filtered.
-var kinds = []string{"login", "refused", "banned", "configuration", "command", "box"}
-
-// Kinds are those of the filter.
-func (trailView) Kinds() []string { return kinds }
+// Kinds are those by which the trail is filtered.
+func (trailView) Kinds() (kinds []string) {
+	for _, k := range status.AuditKinds() {
+		kinds = append(kinds, string(k))
+	}
+	return kinds
+}
 
 // timeField is how a browser writes a time in a field of a form: in the zone of the box.
 const timeField = "2006-01-02T15:04"
@@ -147,22 +150,18 @@ func trail(q *page.Request) error {
 	return q.Render("trail.html", v)
 }
 
-// read fills a page. The box does not filter by kind: pages are read until one is full.
+// read fills a page.
 func (v *trailView) read(q *page.Request, ask url.Values) error {
-	last := entriesShown + 1
 	if v.Kind != "" {
-		last = 10_000
+		ask.Set("what", v.Kind)
 	}
-	ask.Set("last", strconv.Itoa(last))
+	ask.Set("last", strconv.Itoa(entriesShown+1))
 	var all []status.Audit
 	if err := q.Status("audit", ask, &all); err != nil {
 		return err
 	}
 	slices.Reverse(all)
 	for _, e := range all {
-		if v.Kind != "" && string(e.What) != v.Kind {
-			continue
-		}
 		if len(v.Entries) == entriesShown {
 			v.Older = v.Entries[entriesShown-1].Time.Format(time.RFC3339Nano)
 			break

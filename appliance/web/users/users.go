@@ -115,7 +115,7 @@ func set(q *page.Request) error {
 	case password != q.Form("again"):
 		return refuse(q, page.Refusal{Field: "again", Text: q.T("users.password.differs")})
 	}
-	line := class + " " + cli.Quote(name) + " password " + quoted(password)
+	line := class + " " + cli.Quote(name) + " password " + cli.QuoteValue(password)
 	if q.Form("change") != "" {
 		line += " change"
 	}
@@ -264,9 +264,4 @@ func plain(word string) string {
 		}
 		return r
 	}, word))
-}
-
-// quoted keeps a password that looks like a keyword, or like a quotation, one word.
-func quoted(password string) string {
-	return cli.Quote(" " + password)[:1] + cli.Quote(" " + password)[2:]
 }

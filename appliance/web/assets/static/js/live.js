@@ -25,7 +25,7 @@ if (elements.length > 0) {
     say(stale.dataset.ended);
   });
   source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) say(stale.dataset.ended);
+    if (source.readyState === EventSource.CLOSED) say(stale.dataset.still); // refused: the session has ended, or too many pages are open
     else say(stale.dataset.words);
   });
   source.addEventListener("open", mark);
