@@ -66,6 +66,7 @@ const (
 	headerTime = 10 * time.Second // for the handshake, and for the head of a request
 	idleTime   = 90 * time.Second
 	maxHeader  = 16 << 10
+	maxStreams = 64          // of HTTP/2 on a connection, which strangers may open, too: each is a goroutine and a body
 	endTime    = time.Second // for answers that have begun, at the end
 )
 
@@ -167,6 +168,7 @@ func (s *Server) listen(at netip.AddrPort, secure bool) error {
 	var from net.Listener = &limited{socket, &s.places}
 	if secure {
 		l.http.Handler = s.handler
+		l.http.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
 		l.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.present}
 	} else {
 		l.http.ReadTimeout, l.http.WriteTimeout = headerTime, headerTime

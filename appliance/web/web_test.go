@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
+	"encoding/binary"
 	"io"
 	"mime/multipart"
 	"net"
@@ -426,6 +427,36 @@ func (r *recorder) Write(p []byte) (int, error) { return len(p), nil }
 func (r *recorder) WriteHeader(code int)        { r.code = code }
 
 // The key of the certificate is sbcd's: a handshake is signed there.
+// A stranger on one connection has a bounded number of requests.
+func TestAConnectionHasSoManyStreams(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loopback := netip.MustParseAddr("127.0.0.1")
+	r := newRigWith(t, key, wire.WebSettings{Port: freePort(t), Addresses: []netip.Addr{loopback}})
+	c, err := tls.Dial("tcp", netip.AddrPortFrom(loopback, r.now.Load().Port).String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+	head := make([]byte, 9) // of the settings of the server (RFC 9113, 4.1)
+	if _, err := io.ReadFull(c, head); err != nil {
+		t.Fatal(err)
+	}
+	settings := make([]byte, int(head[1])<<8|int(head[2]))
+	if _, err := io.ReadFull(c, settings); err != nil {
+		t.Fatal(err)
+	}
+	for ; len(settings) >= 6; settings = settings[6:] {
+		if settings[1] == 3 && binary.BigEndian.Uint32(settings[2:]) == maxStreams { // SETTINGS_MAX_CONCURRENT_STREAMS
+			return
+		}
+	}
+	t.Error("the number of streams is not bounded as it should be")
+}
+
 func TestHandshakeIsSignedBySBCD(t *testing.T) {
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

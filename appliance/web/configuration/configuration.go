@@ -273,11 +273,17 @@ func command(q *page.Request, line, done string) error {
 		return q.Fail(http.StatusConflict, "configuration.refused", strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(out.Text), "%")))
 	}
 	q.Toast("ok", q.T(done))
-	to := "/configuration"
-	if from, err := url.Parse(q.HTTP.Referer()); err == nil && strings.HasPrefix(from.Path, "/") && !strings.HasPrefix(from.Path, "//") {
-		to = from.Path
+	return q.Redirect(came(q.HTTP.Referer()))
+}
+
+// came is the page of ours that a user comes from. It stays as the browser has written it: %5C would become a backslash, which browsers take for a
+// slash, and two of them lead to another host.
+func came(referer string) string {
+	from, err := url.Parse(referer)
+	if err != nil || !strings.HasPrefix(from.Path, "/") || strings.HasPrefix(from.Path, "//") {
+		return "/configuration"
 	}
-	return q.Redirect(to)
+	return from.EscapedPath()
 }
 
 // waits is the notice of a change that goes back unless it is confirmed.
