@@ -14,23 +14,17 @@ import (
 	"viaduct/appliance/status"
 )
 
-// Pools of licenses.
-const (
-	sessionPool = "sip-sessions"
-	channelPool = "srtp-channels"
-)
-
 // checkLicenses looks for pools that are used up, and names what to tell the tenant.
 func checkLicenses(_ context.Context, s *survey, _ subject) finding {
 	l := s.c.o.Box.Licenses()
 	var f finding
 	sessions := 0
 	for _, p := range l.Pools {
-		if p.Name != sessionPool && p.Name != channelPool {
+		if p.Name != status.SessionPool && p.Name != status.ChannelPool {
 			continue
 		}
 		f = f.saw("%s: %d, %d in use", p.Name, p.Total, p.Alloc)
-		if p.Name == sessionPool || p.Total < sessions {
+		if p.Name == status.SessionPool || p.Total < sessions {
 			sessions = p.Total
 		}
 		if p.Free == 0 && p.Alloc >= p.Total {

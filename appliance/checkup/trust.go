@@ -8,6 +8,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/plural"
+	"viaduct/appliance/status"
 )
 
 // checkTrust looks for networks of Teams that no interface of a gateway trusts.
@@ -171,7 +172,7 @@ func checkMediaPorts(_ context.Context, s *survey, x subject) finding {
 	room := (last - first + 1) / 2 // RTP and RTCP
 	sessions := 0
 	for _, p := range s.c.o.Box.Licenses().Pools {
-		if p.Name == sessionPool {
+		if p.Name == status.SessionPool {
 			sessions = p.Total
 		}
 	}

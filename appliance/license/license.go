@@ -8,14 +8,16 @@ package license
 import (
 	"fmt"
 	"time"
+
+	"viaduct/appliance/status"
 )
 
 // Kind is a kind of license.
 type Kind string
 
 const (
-	SIPSessions  Kind = "sip-sessions"  // a call takes one
-	SRTPChannels Kind = "srtp-channels" // a leg with SRTP takes one
+	SIPSessions  Kind = status.SessionPool
+	SRTPChannels Kind = status.ChannelPool
 	IPRouter     Kind = "iprouter"
 	SIPRegistrar Kind = "sip-registrar"
 	SIPTLSSRTP   Kind = "sip-tls-srtp"

@@ -153,6 +153,12 @@ type Licenses struct {
 	Keys     []LicenseKey `json:"keys"`
 }
 
+// Names of the pools of licenses.
+const (
+	SessionPool = "sip-sessions"  // a call takes one
+	ChannelPool = "srtp-channels" // a leg with SRTP takes one
+)
+
 // Pool is one counted pool: BuiltIn + Installed + Leased = Total = Alloc + Free. Leased counts keys with an expiry date. Free is never
 // negative: calls that are up when a license expires go on.
 type Pool struct {

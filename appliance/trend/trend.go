@@ -81,17 +81,11 @@ func (t *Trend) Look(s Sample) {
 	t.begun, t.last = begun, s
 }
 
-// Names of pools, as package license has them.
-const (
-	sessions = "sip-sessions"
-	channels = "srtp-channels"
-)
-
 func (p *point) uses(pool status.Pool) {
 	switch pool.Name {
-	case sessions:
+	case status.SessionPool:
 		p.Sessions = max(p.Sessions, pool.Alloc)
-	case channels:
+	case status.ChannelPool:
 		p.Channels = max(p.Channels, pool.Alloc)
 	}
 }

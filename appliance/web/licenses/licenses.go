@@ -93,7 +93,7 @@ func seen(q *page.Request) (view, error) {
 		total := draw.Series{Name: q.T("licenses.total")}
 		for _, x := range trend.Points {
 			of := x.Sessions
-			if p.Name == "srtp-channels" {
+			if p.Name == status.ChannelPool {
 				of = x.Channels
 			}
 			used.Points = append(used.Points, draw.Point{At: x.At, V: float64(of)})

@@ -27,12 +27,6 @@ var Page = page.Page{
 	Topics: map[string]page.Topic{"overview.state": state, "overview.day": day},
 }
 
-// pools of licenses, by the names that they have in the status.
-const (
-	sessions = "sip-sessions"
-	channels = "srtp-channels"
-)
-
 // view is the state of the box, as the first page shows it.
 type view struct {
 	Alarms        list
@@ -148,7 +142,7 @@ func (v *view) lastChange(q *page.Request) error {
 
 func (v *view) licenses(l status.Licenses) {
 	for _, p := range l.Pools {
-		if p.Name == sessions {
+		if p.Name == status.SessionPool {
 			v.Calls = p.Alloc
 		}
 		n := slices.IndexFunc(l.Peaks, func(x status.Peak) bool { return x.Name == p.Name })

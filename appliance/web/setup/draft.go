@@ -116,7 +116,7 @@ func suggest(q *page.Request, d *draft, now string) error {
 		return err
 	}
 	for _, p := range l.Pools {
-		if p.Name == "sip-sessions" && p.Total > 0 {
+		if p.Name == status.SessionPool && p.Total > 0 {
 			d.Answers.Teams.Sessions = strconv.Itoa(p.Total)
 		}
 	}
