@@ -149,9 +149,10 @@ func (b *hostileBox) TestACME(_ context.Context, _ string, report func(string)) 
 func (b *hostileBox) BeginCommit(*config.Config, status.Author, time.Duration) error {
 	return b.fault()
 }
-func (b *hostileBox) Confirm(status.Author) error  { return b.fault() }
-func (b *hostileBox) TakeBack(status.Author) error { return b.fault() }
-func (b *hostileBox) Commit() status.Commit        { return of[status.Commit](b) }
+func (b *hostileBox) KeepPassword(*config.Account, bool) {}
+func (b *hostileBox) Confirm(status.Author) error        { return b.fault() }
+func (b *hostileBox) TakeBack(status.Author) error       { return b.fault() }
+func (b *hostileBox) Commit() status.Commit              { return of[status.Commit](b) }
 func (b *hostileBox) TrustIssuer(string, status.Author) (string, error) {
 	return foreign.Text, b.fault()
 }

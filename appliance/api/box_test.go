@@ -38,9 +38,11 @@ func (b *accounts) Note(e status.Audit, more func(*status.Audit)) {
 	}
 	b.trail = append(b.trail, e)
 }
-func (b *accounts) Running() *config.Config { return b.cfg }
-func (b *accounts) Env() check.Env          { return check.Env{} }
-func (b *accounts) Serial() string          { return "" }
+func (b *accounts) Commit() status.Commit              { return status.Commit{} }
+func (b *accounts) KeepPassword(*config.Account, bool) {}
+func (b *accounts) Running() *config.Config            { return b.cfg }
+func (b *accounts) Env() check.Env                     { return check.Env{} }
+func (b *accounts) Serial() string                     { return "" }
 func (b *accounts) System() status.System {
 	return status.System{Release: `1.0 "x"`, Commit: "0123", Started: time.Now()}
 }

@@ -80,8 +80,8 @@ func newEditableOf(l *lang.Language, cfg *config.Config) (*editable, *lang.Langu
 	b := &editable{accounts: accounts{cfg: cfg}, saved: "system hostname saved\nauthentication-service A\n  username u password alt\n"}
 	b.health.Log = slog.New(slog.DiscardHandler)
 	b.book = commit.New(commit.Options{Log: b.health.Log, Health: &b.health, Zone: func() *time.Location { return time.UTC },
-		Publish: func(by status.Author, cfg *config.Config) {
-			b.Mutate(by, func(*config.Config) (*config.Config, error) { return cfg, nil })
+		Publish: func(by status.Author, before func() *config.Config) {
+			b.Mutate(by, func(*config.Config) (*config.Config, error) { return before(), nil })
 		},
 		Note: func(e status.Audit) { b.Note(e, nil) }, Tell: func(string) {},
 	})

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,8 +36,8 @@ type Options struct {
 	Log    *slog.Logger
 	Health *health.Tracker
 	Zone   func() *time.Location
-	// Publish makes a configuration the running one. It calls Changed.
-	Publish func(by status.Author, cfg *config.Config)
+	// Publish makes what before returns the running configuration, and calls before while that is locked. It calls Changed.
+	Publish func(by status.Author, before func() *config.Config)
 	Note    func(e status.Audit) // adds to the trail; must not block
 	Tell    func(text string)    // tells all consoles; must not block
 }
@@ -61,6 +62,8 @@ type waiting struct {
 	warned bool
 	state  status.CommitState // Pending or Returning
 	others []status.Author
+	chosen []string // accounts that have chosen a password meanwhile, which before has got as well
+	choice string   // the account of which Changed comes next, for such a password: that does not go back
 }
 
 // New makes a Book without a change that waits.
@@ -135,12 +138,14 @@ func (b *Book) Back(by status.Author) error {
 
 // goBack puts the configuration before the change in place. The state is Returning, so that nobody else does.
 func (b *Book) goBack(how status.CommitState, by status.Author) {
-	b.mu.Lock()
-	w := *b.waiting
-	b.mu.Unlock()
-	b.o.Publish(by, w.before)
+	b.o.Publish(by, func() *config.Config {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.waiting.before
+	})
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	w := b.waiting
 	why := "taken back by " + by.String()
 	if how == status.TimedOut {
 		why = "not confirmed in time"
@@ -148,6 +153,9 @@ func (b *Book) goBack(how status.CommitState, by status.Author) {
 	text := fmt.Sprintf("the change of %s has gone back: %s", w.by, why)
 	if len(w.others) > 0 {
 		text += fmt.Sprintf("; what %s changed meanwhile has gone back as well", names(w.others))
+	}
+	if len(w.chosen) > 0 {
+		text += "; new passwords stay: of " + strings.Join(w.chosen, ", ")
 	}
 	b.o.Log.Warn("the configuration has gone back", "by", w.by, "why", why, "others", names(w.others))
 	b.o.Note(status.Audit{What: status.AuditConfiguration, Account: by.Account, From: by.From, Line: text})
@@ -168,6 +176,10 @@ func (b *Book) Changed(by status.Author) {
 	defer b.mu.Unlock()
 	b.last = status.Changed{By: by, Time: time.Now()}
 	w := b.waiting
+	if w != nil && w.choice != "" {
+		w.choice = ""
+		return
+	}
 	if w == nil || w.state == status.Returning || by.Account == w.by.Account || len(w.others) >= mostOthers ||
 		slices.ContainsFunc(w.others, func(a status.Author) bool { return a.Account == by.Account }) {
 		return
@@ -177,6 +189,40 @@ func (b *Book) Changed(by status.Author) {
 	b.o.Log.Warn("the configuration on trial is changed by somebody else", "by", by)
 	b.o.Note(status.Audit{What: status.AuditConfiguration, Account: by.Account, From: by.From, Line: text})
 	b.o.Tell(text)
+}
+
+// KeepPassword has the password that an account has chosen for itself outlive a change that goes back: its owner would be locked out with
+// the only one that he remembers, and one that was given away, or is known to others, would be valid again. All else about the account goes
+// back. An account that the change has made goes with it. In a configuration in which nobody has a password it stays only if it is the first
+// that gets one at this box: the door would be open again without it, and would be shut behind the wrong one with another. KeepPassword may
+// be called while the configuration is locked.
+func (b *Book) KeepPassword(a *config.Account, first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.waiting
+	if w == nil {
+		return
+	}
+	before := *w.before
+	before.Accounts = slices.Clone(before.Accounts)
+	open := before.OpenDoor()
+	switch i := slices.IndexFunc(before.Accounts, func(x *config.Account) bool { return x.Name == a.Name }); {
+	case open && !first:
+		return
+	case i >= 0:
+		kept := *before.Accounts[i]
+		kept.Password, kept.Change = a.Password, a.Change
+		before.Accounts[i] = &kept
+	case open:
+		before.Accounts = append(before.Accounts, a)
+	default:
+		return
+	}
+	w.before = &before
+	if !slices.Contains(w.chosen, a.Name) {
+		w.chosen = append(w.chosen, a.Name)
+	}
+	w.choice = a.Name
 }
 
 // Last is who changed the running configuration last.

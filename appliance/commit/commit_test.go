@@ -52,9 +52,9 @@ func newBox(t *testing.T) (x *box, stop func()) {
 	return x, stop
 }
 
-func (x *box) publish(by status.Author, cfg *config.Config) {
+func (x *box) publish(by status.Author, made func() *config.Config) {
 	x.mu.Lock()
-	x.running = cfg
+	x.running = made()
 	x.mu.Unlock()
 	x.Changed(by)
 }
@@ -69,7 +69,7 @@ func (x *box) changes(by status.Author, name string, after time.Duration) error 
 			return err
 		}
 	}
-	x.publish(by, &config.Config{Hostname: name})
+	x.publish(by, func() *config.Config { return &config.Config{Hostname: name} })
 	return nil
 }
 
@@ -196,6 +196,33 @@ func TestWhatOthersChangeMeanwhileGoesBackAndIsSaid(t *testing.T) {
 			t.Errorf("the trail: %+v", x.trail)
 		}
 	})
+}
+
+// A password that is chosen while the configuration goes back is not lost between the two: what comes back has it.
+func TestAPasswordChosenAtTheLastMoment(t *testing.T) {
+	b := New(Options{Log: slog.New(slog.DiscardHandler), Health: &health.Tracker{Log: slog.New(slog.DiscardHandler)}, Zone: func() *time.Location { return time.UTC },
+		Note: func(status.Audit) {}, Tell: func(string) {}})
+	running := &config.Config{Accounts: []*config.Account{{Name: "anna", Password: "old", Change: true}}}
+	first := running
+	b.o.Publish = func(_ status.Author, before func() *config.Config) {
+		b.KeepPassword(&config.Account{Name: "anna", Password: "chosen"}, false) // who waits for the lock is behind one who has it
+		running = before()
+	}
+	if err := b.Begin(running, bert, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Back(bert); err != nil {
+		t.Fatal(err)
+	}
+	if a := running.Account("anna"); a.Password != "chosen" || a.Change {
+		t.Errorf("%+v", a)
+	}
+	if st := b.Status(); len(st.Others) > 0 {
+		t.Errorf("%+v", st)
+	}
+	if first.Accounts[0].Password != "old" {
+		t.Error("a snapshot has changed")
+	}
 }
 
 func TestMostOthersAreNamed(t *testing.T) {

@@ -14,10 +14,11 @@ import (
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/status"
 )
 
-// saveAccount copies one account from the running configuration to the startup-config, and changes nothing else there. Without a
-// startup-config it creates one from the factory settings, or the account would be lost at the next start; and it adds the first account of
+// saveAccount copies the password of one account from the running configuration to the startup-config, and changes nothing else there, for the
+// class, too, may be on trial. Without a startup-config it creates one from the factory settings, or the account would be lost at the next start; and it adds the first account of
 // a box to one in which none has a password. It reports false if the startup-config has others and not this one, or has lines that are not understood and
 // would be lost.
 func (l *Language) saveAccount(box device.Box, name string, first bool) (saved bool, err error) {
@@ -40,8 +41,8 @@ func (l *Language) saveAccount(box device.Box, name string, first bool) (saved b
 	i := slices.IndexFunc(cfg.Accounts, func(a *config.Account) bool { return a.Name == name })
 	switch {
 	case i >= 0:
-		cfg.Accounts[i] = running
-	case fresh || first && cfg.OpenDoor():
+		cfg.Accounts[i].Password, cfg.Accounts[i].Change = running.Password, running.Change
+	case fresh && box.Commit().State == status.NoCommit || first && cfg.OpenDoor():
 		cfg.Accounts = append(cfg.Accounts, running)
 	default:
 		return false, nil
@@ -81,11 +82,30 @@ func (l *Language) ChoosePassword(box device.Box, a *config.Account, tty, old, p
 	s := &Session{Mode: []string{"enable", "configure"}, User: a.Name, Class: config.Superuser, TTY: tty}
 	var out bytes.Buffer
 	line := string(a.Class) + " " + cli.Quote(a.Name) + " password " + cli.QuoteValue(password)
-	if _, err := l.Exec(context.Background(), box, s, line, nil, &out); err != nil {
+	if _, err := l.Exec(context.Background(), &choosing{box, a.Name}, s, line, nil, &out); err != nil {
 		return false, errors.New("the new password is not taken: " + err.Error())
 	}
 	if saved, err = l.saveAccount(box, a.Name, first); err != nil {
 		return false, nil // it is in force: a restart would bring the old one back, which is said
 	}
 	return saved, nil
+}
+
+// choosing is a box at which an account chooses a password.
+type choosing struct {
+	device.Box
+	account string
+}
+
+// Mutate also has the password outlive a change that goes back, in the same step: that may be a moment away.
+func (c *choosing) Mutate(by status.Author, change func(*config.Config) (*config.Config, error)) error {
+	return c.Box.Mutate(by, func(old *config.Config) (*config.Config, error) {
+		cfg, err := change(old)
+		if err == nil {
+			if a := cfg.Account(c.account); a != nil {
+				c.KeepPassword(a, old.OpenDoor())
+			}
+		}
+		return cfg, err
+	})
 }

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/bcrypt"
+
+	"viaduct/appliance/config"
 	"viaduct/appliance/lang/command"
 	"viaduct/appliance/status"
 )
@@ -73,6 +76,90 @@ func TestACopyThatGoesBack(t *testing.T) {
 	}
 	if out := run("copy console: running-config confirm 5", "nonsense\n"); !strings.Contains(out, "no line of console: is understood") || c.box.Commit().State != status.NoCommit {
 		t.Errorf("%s %v", out, c.box.Commit())
+	}
+}
+
+// A password that an account has chosen for itself outlives a change that goes back: its owner knows no other, and the old one is not valid
+// again. All else of the account goes back.
+func TestAChosenPasswordStays(t *testing.T) {
+	const good = "a good one"
+	l := New()
+	c := configuringConsole(l)
+	c.types("superuser root password secret12", `operator anna password "good night"`, "operator otto password secret14", "end")
+	c.s.User, c.s.TTY = "root", "serial"
+	c.box.files[command.StartupConfig] = l.Print(c.box.cfg, false)
+	c.types("configure confirm 5", "administrator anna password start change", "operator new password start change", "system hostname after", "end")
+	choose := func(name, password string, mayBeSaved bool) {
+		t.Helper()
+		saved, err := l.ChoosePassword(c.box, c.box.cfg.Account(name), "ssh", "start", password)
+		if err != nil || saved != mayBeSaved {
+			t.Errorf("%s: saved %v, %v", name, saved, err)
+		}
+	}
+	choose("anna", good, true)
+	choose("new", good, false)
+	anna := *c.box.cfg.Account("anna")
+	if saved := string(c.box.files[command.StartupConfig]); !strings.Contains(saved, "operator anna password "+string(anna.Password)) || strings.Contains(saved, "after") {
+		t.Errorf("saved: %s", saved)
+	}
+	c.types("configure", "operator otto password another1", "end")
+	c.types("no confirm")
+	cfg := c.box.cfg
+	if a := cfg.Account("anna"); cfg.Hostname == "after" || a.Password != anna.Password || a.Change || a.Class != config.Operator {
+		t.Errorf("%s, %+v", cfg.Hostname, a)
+	}
+	if cfg.Account("new") != nil {
+		t.Error("an account on trial stays")
+	}
+	if bcrypt.CompareHashAndPassword([]byte(cfg.Account("otto").Password), []byte("secret14")) != nil {
+		t.Error("what another one has set stays")
+	}
+	if told := strings.Join(c.box.told, "\n"); !strings.Contains(told, "has gone back: taken back by root (serial); what new (ssh) changed meanwhile has gone back as well; new passwords stay: of anna") ||
+		strings.Contains(told, "anna (ssh) changes") {
+		t.Errorf("told %q", told)
+	}
+}
+
+// In a configuration whose door was open the first password stays, and shuts it. One of an account that the change made goes: the box
+// would be shut with nobody who can manage it.
+func TestAChosenPasswordShutsTheDoorForGoodOnlyAsTheFirst(t *testing.T) {
+	l := New()
+	for _, line := range []string{"", "superuser root password secret12"} {
+		c := configuringConsole(l)
+		c.types("operator anna password \"\"", "end", "configure confirm 5", "system hostname after")
+		a := &config.Account{Class: config.Superuser, Name: "first"} // as the set-up code makes it
+		if line != "" {
+			c.types(line)
+			a = c.box.cfg.Account("anna")
+		}
+		if _, err := l.ChoosePassword(c.box, a, "web", "", "a good one"); err != nil {
+			t.Fatal(err)
+		}
+		c.types("no confirm")
+		if open := c.box.cfg.OpenDoor(); c.box.cfg.Hostname == "after" || open != (line != "") {
+			t.Errorf("after %q: open %v", line, open)
+		}
+	}
+}
+
+// Without a startup-config an account on trial is not saved with its password: it would be there for good after a restart.
+func TestAnAccountOnTrialIsNotSaved(t *testing.T) {
+	l := New()
+	c := configuringConsole(l)
+	c.box.files[command.FactoryConfig] = []byte("system hostname factory\n")
+	c.types("superuser root password secret12", "end", "configure confirm 5", "superuser eve password start change")
+	choose := func() bool {
+		saved, err := l.ChoosePassword(c.box, c.box.cfg.Account("eve"), "ssh", "start", "a good one")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return saved
+	}
+	if choose() || c.box.files[command.StartupConfig] != nil {
+		t.Error("saved on trial")
+	}
+	if c.types("confirm"); !choose() {
+		t.Error("not saved")
 	}
 }
 

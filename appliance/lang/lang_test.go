@@ -41,10 +41,11 @@ type box struct {
 func (b *box) BeginCommit(before *config.Config, by status.Author, after time.Duration) error {
 	return b.Book.Begin(before, by, after)
 }
-func (b *box) TakeBack(by status.Author) error { return b.Book.Back(by) }
-func (b *box) Commit() status.Commit           { return b.Book.Status() }
-func (b *box) LastChange() status.Changed      { return b.Book.Last() }
-func (b *box) Confirm(by status.Author) error  { return b.Book.Confirm(by) }
+func (b *box) KeepPassword(a *config.Account, first bool) { b.Book.KeepPassword(a, first) }
+func (b *box) TakeBack(by status.Author) error            { return b.Book.Back(by) }
+func (b *box) Commit() status.Commit                      { return b.Book.Status() }
+func (b *box) LastChange() status.Changed                 { return b.Book.Last() }
+func (b *box) Confirm(by status.Author) error             { return b.Book.Confirm(by) }
 
 func (b *box) Running() *config.Config { return b.cfg }
 func (b *box) Env() check.Env          { return b.env }
@@ -100,8 +101,8 @@ func newBox() *box {
 	b.alarmBook.Log = slog.New(slog.DiscardHandler)
 	b.Book = commit.New(commit.Options{
 		Log: b.alarmBook.Log, Health: &b.alarmBook, Zone: func() *time.Location { return time.UTC },
-		Publish: func(by status.Author, cfg *config.Config) {
-			b.Mutate(by, func(*config.Config) (*config.Config, error) { return cfg, nil })
+		Publish: func(by status.Author, before func() *config.Config) {
+			b.Mutate(by, func(*config.Config) (*config.Config, error) { return before(), nil })
 		},
 		Note: func(e status.Audit) { b.Note(e, nil) }, Tell: func(text string) { b.told = append(b.told, text) },
 	})

@@ -194,8 +194,8 @@ func (s *System) FetchImage(ctx context.Context, url string, force bool, report 
 func (s *System) newCommits() *commit.Book {
 	return commit.New(commit.Options{
 		Log: s.log, Health: &s.health, Zone: func() *time.Location { return s.Running().Clock.Location() },
-		Publish: func(by status.Author, cfg *config.Config) {
-			_ = s.Mutate(by, func(*config.Config) (*config.Config, error) { return cfg, nil }) // it cannot fail
+		Publish: func(by status.Author, before func() *config.Config) {
+			_ = s.Mutate(by, func(*config.Config) (*config.Config, error) { return before(), nil }) // it cannot fail
 		},
 		Note: func(e status.Audit) {
 			s.trail.Note(status.Audit{What: e.What, Account: e.Account, From: e.From}, func(to *status.Audit) { to.Line = e.Line })
@@ -211,6 +211,9 @@ func (s *System) LastChange() status.Changed { return s.commits.Last() }
 func (s *System) BeginCommit(before *config.Config, by status.Author, after time.Duration) error {
 	return s.commits.Begin(before, by, after)
 }
+
+// KeepPassword has the password that an account has chosen outlive a change that goes back.
+func (s *System) KeepPassword(a *config.Account, first bool) { s.commits.KeepPassword(a, first) }
 
 // Confirm lets the change stay.
 func (s *System) Confirm(by status.Author) error { return s.commits.Confirm(by) }

@@ -141,6 +141,9 @@ type Configuration interface {
 	// BeginCommit has all that changes from now on go back to before after some time, unless it is confirmed. A change of another account
 	// that waits already is an error; one of the same gets the new time. The function of Mutate may call it.
 	BeginCommit(before *config.Config, by status.Author, after time.Duration) error
+	// KeepPassword has the password that an account has chosen for itself outlive a change that goes back; first: no account had one at
+	// this box. The function of Mutate calls it.
+	KeepPassword(a *config.Account, first bool)
 	// Confirm lets the change stay, TakeBack takes it back at once. Both fail when none waits.
 	Confirm(by status.Author) error
 	TakeBack(by status.Author) error
