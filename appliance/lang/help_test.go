@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"viaduct/appliance/cli"
 	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/status"
@@ -155,5 +156,36 @@ func TestEveryWordToChooseHasHelp(t *testing.T) {
 	}
 	for of, x := range options.Kinds {
 		known(of, x.Help, x.Words)
+	}
+}
+
+// The help of a word is that of the line it stands in, not what it means in another one.
+func TestHelpOfAWordIsThatOfItsLine(t *testing.T) {
+	l := New()
+	c := configuringConsole(l)
+	c.types("profile acl A", "exit", "profile voip V", "exit", "context cs C", "routing-table called-e164 R", "exit", "mapping-table called-e164 to called-e164 M", "exit", "interface sip S")
+	c.box.Box = helpBox{}
+	configure, cs := []string{"enable", "configure"}, []string{"enable", "configure", "context cs C"}
+	for _, x := range []struct {
+		mode             []string
+		line, word, help string
+	}{
+		{configure, "context ", "ip", "IP interfaces, addresses and routes"},
+		{[]string{"enable"}, "show ", "ip", "Internet protocol"},
+		{append(configure, "profile acl A"), "permit ", "ip", "Any protocol"},
+		{append(configure, "profile voip V"), "dtmf-relay ", "default", "In the way that the peer supports"},
+		{append(configure, "profile voip V"), "media-processing ", "forced", "Always"},
+		{append(cs, "routing-table called-e164 R"), "route ", "default", "If no key matches"},
+		{append(cs, "mapping-table called-e164 to called-e164 M"), "map ", "default", "If no key matches"},
+		{append(cs, "interface sip S"), "use mapping-table ", "in", "Apply this table to calls from this peer"},
+		{append(cs, "interface sip S"), "penalty-box sip-option-trigger interval 60 timeout 60 ", "force", "Over this transport"},
+		{[]string{"enable"}, "reload ", "in", "After some minutes, unless cancelled"},
+		{[]string{"enable"}, "reload ", "force", "Without confirmation"},
+	} {
+		c.s.Mode = x.mode
+		choices := l.Help(c.box, &c.s, x.line, len(x.line)).Choices
+		if i := slices.IndexFunc(choices, func(o cli.Choice) bool { return o.Word == x.word }); i < 0 || choices[i].Help != x.help {
+			t.Errorf("%v %q %s: %+v, want %q", x.mode, x.line, x.word, choices, x.help)
+		}
 	}
 }

@@ -110,7 +110,8 @@ var statements = []Line{
 	{Line: "profile acl <#name:name>", Into: "ACL", Help: "Packet filter: packets that match no rule are dropped, replies always pass", Prompt: "pf-acl", Lines: []Line{
 		{Line: "rule [<#index:1..9999>] <action:permit|deny> <protocol:ip|tcp|udp|icmp> <source> <destination> [port <port-first" + port + " [<port-last" + port + "]]",
 			Also: []string{"<action:permit|deny> <protocol:ip|tcp|udp|icmp> <source> <destination> [port <port-first" + port + " [<port-last" + port + "]]"},
-			Into: "Rules", Help: "Permit or deny packets; the first matching rule decides", Example: "rule 10 permit tcp microsoft-teams any port 5062"},
+			Into: "Rules", Help: "Permit or deny packets; the first matching rule decides", Example: "rule 10 permit tcp microsoft-teams any port 5062",
+			Words: map[string]string{"ip": "Any protocol"}},
 	}},
 	{Line: "context ip <#name:name>", Into: "IP", Help: "IP interfaces, addresses and routes", Prompt: "ctx-ip", Lines: contextIP, Data: traits{bindable: true}},
 	{Line: "context cs <#name:name>", Into: "CS", Help: "Call routing and SIP interfaces", Prompt: "ctx-cs", Lines: contextCS, Data: traits{atRoot: true}},
@@ -193,11 +194,13 @@ var voipProfile = []Line{
 		Into: "Codecs", Builtin: "without a codec line, g711alaw64k and g711ulaw64k are offered: add the codecs to offer instead", Example: "codec 1 g711alaw64k rx-length 20 tx-length 20",
 		Help: "Offer a codec; the lowest index is preferred. rx-length is the packet length (in ms) that we ask for, tx-length what we send to a peer that asks for nothing"},
 	{Line: "dtmf-relay <relay:default|rtp|signaling>", Into: "DTMFRelay",
-		Help: "How digits are sent: default uses telephone-events (RFC 4733), or SIP INFO if the peer supports INFO but no events; rtp uses events only, signaling SIP INFO only"},
+		Help:  "How digits are sent: default uses telephone-events (RFC 4733), or SIP INFO if the peer supports INFO but no events; rtp uses events only, signaling SIP INFO only",
+		Words: map[string]string{"rtp": "As telephone-events", "signaling": "In SIP INFO", "default": "In the way that the peer supports"}},
 	ignored("fax <_:rest>", "Fax settings of the original device", "taken, no effect: fax is passed through as voice"),
 	{Line: "srtp transmission <srtp:forced|preferred|disabled>", Into: "SRTP", Help: "Encryption of media"},
 	{Line: "srtp key-lifetime <exponent:10..48>", Into: "SRTPKeyLifetime", Help: "Use a key for 2^N packets; after three quarters of them, a re-INVITE negotiates a new one"},
-	{Line: "media-processing forced", Into: "MediaProcessing", Help: "Media processing of the original device", Note: noDSP},
+	{Line: "media-processing forced", Into: "MediaProcessing", Help: "Media processing of the original device", Note: noDSP,
+		Words: map[string]string{"forced": "Always"}},
 	{Line: "rtp rtcp-multiplexing", Into: "RTCPMultiplexing", Help: "RTP and RTCP on one port (RFC 5761)"},
 	{Line: "rtp dscp <value:0..63>", Into: "DSCP", Help: "DSCP value of the media packets that we send; 46 is EF"},
 }
@@ -231,7 +234,8 @@ var contextCS = []Line{
 	{Line: "mapping-table <in> to <out> <#name:name>", Into: "MappingTables", Help: "Map one property of a call to another", Prompt: "rt-tab",
 		Complete: completeMappingTable, Lines: []Line{
 			{Line: "map (default|<#key>) to <to:text>", Into: "Maps", Complete: completeMapping,
-				Help: `The value of the best matching key replaces the whole property; \0 to \9 stand for the groups of the key`, Example: `map (00)?49(...)?$ to \2`},
+				Help: `The value of the best matching key replaces the whole property; \0 to \9 stand for the groups of the key`, Example: `map (00)?49(...)?$ to \2`,
+				Words: map[string]string{"default": "If no key matches"}},
 		}},
 	{Line: "complex-function <#name:name>", Into: "Functions", Help: "A sequence of tables", Prompt: "cmplx-func", Lines: []Line{
 		{Line: "execute [<#index:1..999>] <run>", Into: "Steps", Help: "Run a table or a complex function"},
@@ -239,7 +243,8 @@ var contextCS = []Line{
 	{Line: "routing-table <key:" + word.TableKeys + "> <#name:name>", Into: "RoutingTables", Help: "Route calls by one of their properties", Prompt: "rt-tab",
 		Complete: completeRoutingTable, Lines: []Line{
 			{Line: "route (default|<#key>) " + dest + " [<function>]", Into: "Routes", Complete: completeRoute, Help: "The destination of calls whose property matches this key best",
-				Example: "route default dest-interface if_sip_starface cf_teams2starface"},
+				Example: "route default dest-interface if_sip_starface cf_teams2starface",
+				Words:   map[string]string{"default": "If no key matches"}},
 		}},
 	{Line: "interface sip <#name:name>", Into: "Interfaces", Help: "A SIP peer and its settings", Prompt: "if-sip", Complete: completeInterface, Lines: sipInterface},
 	{Line: "service hunt-group <#name:name>", Into: "HuntGroups", Help: "Destinations to try one after the other", Prompt: "svc-hunt", Lines: []Line{
@@ -280,7 +285,8 @@ var sipInterface = []Line{
 	{Line: "use mapping-table out <table>", Into: "MappingOut", Help: "Apply this table to calls to this peer"},
 	{Line: "srtp renegotiate-on-connect", Into: "SRTPRenegotiate", Help: "Negotiate a new SRTP key with a re-INVITE once a call is connected"},
 	{Line: "penalty-box sip-option-trigger interval <interval:5..3600> timeout <timeout:1..3600> [force tls]", Into: "PenaltyBox",
-		Help: "Probe the peer with OPTIONS; skip it while it does not respond", Example: "penalty-box sip-option-trigger interval 60 timeout 60 force tls"},
+		Help: "Probe the peer with OPTIONS; skip it while it does not respond", Example: "penalty-box sip-option-trigger interval 60 timeout 60 force tls",
+		Words: map[string]string{"force": "Over this transport"}},
 	{Line: "session-timer <seconds:90..86400>", Into: "SessionTimer", Help: "Refresh calls, and end them if the peer is gone (RFC 4028)"},
 	{Line: "trust <#source>", Into: "Trust", Help: "Accept requests from this source", Example: "trust microsoft-teams"},
 	{Line: "media trust <#network>", Into: "MediaTrust",
@@ -296,7 +302,7 @@ var locationService = []Line{
 	{Line: "match-any-domain", Into: "MatchAny", Help: "Match requests for any domain"},
 	{Line: "identity-group <#name:name>", Into: "Groups", Help: "Settings that identities inherit; DEFAULT applies to identities that are not configured", Prompt: "identity-group", Lines: identitySettings},
 	{Line: "identity <#name:name> [inherits <inherits>]", Into: "Identities", Help: "A user", Prompt: "identity",
-		Lines: append([]Line{{Line: "alias name <#alias>", Into: "Aliases", Help: "Another name of this identity in requests"}}, identitySettings...)},
+		Lines: append([]Line{{Line: "alias name <#alias>", Into: "Aliases", Help: "Another name of this identity in requests", Words: map[string]string{"name": "A user name"}}}, identitySettings...)},
 }
 
 // identitySettings are the lines of an identity and of an identity group.
@@ -319,7 +325,7 @@ var identitySettings = []Line{
 	}},
 	{Line: "call outbound", Into: "CallOutbound", Help: "Outgoing calls", Prompt: "callout", Lines: []Line{
 		{Line: "transport-protocol force " + transport, Also: []string{"preferred-transport-protocol " + transport},
-			Into: "ForceTransport", Help: "Use only this transport", Words: map[string]string{"preferred-transport-protocol": "The same, as in older files"}},
+			Into: "ForceTransport", Help: "Use only this transport", Words: map[string]string{"force": "Use no other", "preferred-transport-protocol": "The same, as in older files"}},
 	}},
 	{Line: "call inbound", Into: "CallInbound", Help: "Incoming calls", Prompt: "callin"},
 }

@@ -84,7 +84,7 @@ func Admin() []cli.Line {
 			"older-than", "Only those of earlier days"),
 		command("erase startup-config", "Delete the startup-config", eraseStartup),
 		worded(command("reload [graceful] [limit <limit:1..1440>] [in <minutes:1..1440>] [force]", "Restart with the startup-config: now, after the last call (graceful), or after some minutes unless cancelled; reboots if an image is waiting. "+
-			"graceful takes the box out of service as `drain` does, and restarts after limit minutes at the latest. It asks for confirmation if changes or calls would be lost, unless force is given", reload), "graceful", "When the last call has ended; new ones go elsewhere", "limit", "At the latest after so many minutes, default 60"),
+			"graceful takes the box out of service as `drain` does, and restarts after limit minutes at the latest. It asks for confirmation if changes or calls would be lost, unless force is given", reload), "graceful", "When the last call has ended; new ones go elsewhere", "in", "After some minutes, unless cancelled", "limit", "At the latest after so many minutes, default 60"),
 		command("no reload", "Cancel a scheduled restart; the box takes new calls again", noReload),
 		worded(command("drain [limit <limit:1..1440>]", "Take the box out of service without cutting calls off: Teams gets no answer to OPTIONS, after three minutes new calls are refused with 503, except to emergency numbers, "+
 			"and calls that are left after limit minutes (60) are ended. `show system` says how far it is", drainBox), drainHelp...),
