@@ -13,6 +13,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -266,6 +267,24 @@ func (p *tab) key(keys string) {
 	if err := chromedp.Do(p.ctx, chromedp.KeyEvent(keys)); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// enter presses Enter as a keyboard does: the newline comes behind the key, and not at all when the page takes the key for itself. That of
+// key comes in any case.
+func (p *tab) enter() {
+	p.t.Helper()
+	p.do(func(ctx context.Context, target *chromedp.Target) error {
+		for _, what := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeRawKeyDown, input.DispatchKeyEventTypeChar, input.DispatchKeyEventTypeKeyUp} {
+			e := input.DispatchKeyEventParams{Type: what, Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, NativeVirtualKeyCode: 13}
+			if what == input.DispatchKeyEventTypeChar {
+				e.Text, e.UnmodifiedText = "\r", "\r"
+			}
+			if _, err := cdp.Call(ctx, target, input.DispatchKeyEvent, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Widths of the page, in pixels.

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -219,6 +220,66 @@ func TestCompletionByKeyboard(t *testing.T) {
 	p.key(kb.Escape)
 	p.key(kb.Tab)
 	p.wait(`document.activeElement !== document.getElementById("text")`)
+}
+
+// Every key of the list: Enter and Tab choose and write nothing else, Escape leaves the text as it is, arrows go round, and a list whose
+// place the cursor has left is closed, for what is chosen would go elsewhere.
+func TestKeysOfTheCompletionList(t *testing.T) {
+	b := sharedBox(t)
+	p := b.login(t, "admin")
+	p.edit()
+	js[bool](p, `(() => { const a = document.getElementById("text"); a.focus(); a.value = ""; a.dispatchEvent(new Event("input", { bubbles: true })); return true; })()`)
+	p.key("#")
+	p.enter() // without a list it is a newline
+	p.key("context ")
+	list := func(open bool) {
+		t.Helper()
+		p.wait(fmt.Sprintf(`document.getElementById("choices").hidden === %v`, !open))
+	}
+	text := func(want string) {
+		t.Helper()
+		if got := p.editor(); got != want {
+			t.Errorf("the text is %q, want %q", got, want)
+		}
+	}
+	chosen := func() string {
+		t.Helper()
+		return js[string](p, `document.querySelector('#choices [aria-selected="true"] b').innerText`)
+	}
+	p.key(kb.Tab)
+	list(true)
+	first := chosen()
+	p.key(kb.ArrowUp)
+	last := chosen()
+	p.key(kb.ArrowDown)
+	if chosen() != first || last == first {
+		t.Errorf("round: %s, %s, %s", first, last, chosen())
+	}
+	p.key(kb.End)
+	if chosen() != last {
+		t.Errorf("End: %s", chosen())
+	}
+	p.key(kb.Home)
+	p.enter()
+	list(false)
+	text("#\ncontext " + first + " ")
+	p.enter()
+	text("#\ncontext " + first + " \n")
+	p.key("context ")
+	p.key(kb.Tab)
+	list(true)
+	p.key(kb.Escape)
+	list(false)
+	text("#\ncontext " + first + " \ncontext ")
+	p.key("c")
+	p.key(kb.Backspace)
+	p.key(kb.Tab)
+	list(true)
+	p.key(kb.ArrowLeft)
+	list(false)
+	p.enter()
+	text("#\ncontext " + first + " \ncontext\n ")
+	js[bool](p, `(() => { document.getElementById("configuration").dataset.sent = "1"; return true; })()`) // nothing is asked at the end
 }
 
 // Versions are compared and loaded into the editor, the text is searched, and 20,000 lines stay usable.

@@ -136,6 +136,7 @@ area.addEventListener("scroll", () => {
 });
 area.addEventListener("focus", () => (typed = false));
 document.addEventListener("selectionchange", () => {
+  if (open && area.selectionStart !== open.caret) close(); // what is chosen would go elsewhere
   if (document.activeElement === area) where();
 });
 new ResizeObserver(draw).observe(area);
@@ -324,12 +325,12 @@ field.addEventListener("keydown", (e) => {
 
 // Completion: what `?` and Tab do at the console, in the mode to which the lines above lead.
 
-let open = null; // { list, at, from }
+let open = null; // { list, at, partial, caret }
 let left = false; // Escape was pressed: the next Tab leaves the text
 
 area.addEventListener("keydown", async (e) => {
-  if (area.readOnly) return;
-  if (open && ["ArrowDown", "ArrowUp", "Enter", "Tab", "Escape", "Home", "End"].includes(e.key)) {
+  if (area.readOnly || e.isComposing) return; // keys of an input method are its own
+  if (open && ["ArrowDown", "ArrowUp", "Enter", "Tab", "Escape", "Home", "End"].includes(e.key) && !e.shiftKey && !e.ctrlKey && !e.altKey && !e.metaKey) {
     e.preventDefault();
     const count = open.list.length;
     switch (e.key) {
@@ -406,7 +407,7 @@ function show(list, partial, row, column) {
     });
     choices.append(item);
   });
-  open = { list, at: 0, partial };
+  open = { list, at: 0, partial, caret: area.selectionStart };
   choices.hidden = false;
   area.setAttribute("aria-controls", "choices");
   const sheet = area.getBoundingClientRect();
