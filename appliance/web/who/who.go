@@ -13,9 +13,9 @@ import (
 //go:embed *.html
 var files embed.FS
 
-// Page is /who.
+// Page is /who. It is not in the navigation: *Users* has the same, with the bans.
 var Page = page.Page{
-	Path: "/who", Title: "who.title", Icon: "users", For: page.Operator, Templates: files,
+	Path: "/who", Title: "who.title", Icon: "users", For: page.Operator, Hidden: true, Templates: files,
 	Routes: map[string]page.Handler{"GET /who": list},
 	Topics: map[string]page.Topic{"who.now": now},
 }
