@@ -99,6 +99,11 @@ func drafted(q *page.Request) (*draft, error) {
 	return desk.put(q.User, d), nil
 }
 
+// unasked takes from what runs the answer that no step asks: who has trusted an issuer since the draft began does not lose it.
+func (d *draft) unasked(now string) {
+	d.Answers.Certificate.Trusted = wizard.Read(now).Certificate.Trusted
+}
+
 // suggest puts what the box knows of itself in the place of answers that its configuration does not have.
 func suggest(q *page.Request, d *draft, now string) error {
 	if !strings.Contains(now, "clock local zone ") {

@@ -41,6 +41,7 @@ func review(q *page.Request, d *draft) (r reviewed, err error) {
 	if err != nil {
 		return r, err
 	}
+	d.unasked(now)
 	r.Complete, r.Text, r.Sum = true, wizard.Configuration(d.Answers, true), sum(now)
 	r.Removed, r.Added = wizard.Difference(now, wizard.Read(now), d.Answers, r.Replace)
 	if !r.Replace {
@@ -102,6 +103,7 @@ func apply(q *page.Request) error {
 		q.Toast("warning", q.T("setup.changed"))
 		return q.Redirect(back)
 	}
+	d.unasked(now)
 	lines := wizard.Merged(now, wizard.Read(now), d.Answers)
 	if way(q) {
 		lines = wizard.Replaced(now, d.Answers)

@@ -53,6 +53,20 @@ func TestAStepTakesItsOwnAnswersOnly(t *testing.T) {
 	}
 }
 
+// An issuer that is trusted while somebody is in the set-up, because its own check has said so, stays trusted when the answers are applied once more.
+func TestAnIssuerThatIsTrustedMeanwhileStays(t *testing.T) {
+	d := &draft{Answers: wizard.Defaults()}
+	now := strings.Replace(wizard.Configuration(d.Answers, false), "  require certificate-type server\n",
+		"  trusted-certificate pki:certificate/BUILT-IN\n  trusted-certificate pki:certificate/Other\n  require certificate-type server\n", 1)
+	if removed, _ := wizard.Difference(now, wizard.Read(now), d.Answers, false); len(removed) != 2 {
+		t.Fatalf("without a look at what runs they would go: %v", removed)
+	}
+	d.unasked(now)
+	if removed, _ := wizard.Difference(now, wizard.Read(now), d.Answers, false); len(removed) != 0 {
+		t.Errorf("these would go: %v", removed)
+	}
+}
+
 // Who decides where the browser goes next is the page, not the browser.
 func TestTheWayBackLeadsToAStep(t *testing.T) {
 	for path, want := range map[string]string{"/setup/tenant": "/setup/tenant", "https://evil.example/": "/setup/keys", "//evil.example": "/setup/keys", "/setup/../x": "/setup/keys", "": "/setup/keys"} {
