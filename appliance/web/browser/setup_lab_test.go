@@ -192,6 +192,9 @@ func TestFromAnEmptyBoxToTheFirstCall(t *testing.T) {
 	p.waitText("Grant-CsOnlineVoiceRoutingPolicy -Identity 'anna@meinefirma.de'")
 	p.click("Next")
 	p.waitText("No call has come yet.")
+	p.click("Check everything") // what is wrong stands first, and the way to the issuers is shown
+	p.wait(`!document.querySelector("[data-untrusted]").hidden && document.querySelector(".checked").firstElementChild.className === "whole"`)
+	p.look("setup-untrusted")
 
 	until(t, "the hubs show an issuer that nobody knows", func() bool {
 		known, err := sbc.Exec(ctx, "show pki trusted")
@@ -210,6 +213,7 @@ func TestFromAnEmptyBoxToTheFirstCall(t *testing.T) {
 	}
 	p.click("Check everything")
 	p.waitText("0 failed")
+	p.wait(`document.querySelector("[data-untrusted]").hidden`)
 	p.look("setup-checked")
 
 	to := "+4930123456"

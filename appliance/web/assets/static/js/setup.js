@@ -68,7 +68,9 @@ const check = document.querySelector("form[data-check]");
 check?.addEventListener("submit", async (e) => {
   e.preventDefault();
   const out = document.querySelector(".checked");
+  const untrusted = document.querySelector("[data-untrusted]");
   out.textContent = "";
+  untrusted.hidden = true;
   const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
   const answer = await fetch(check.action, { method: "POST", headers: { "X-CSRF-Token": token, "X-Viaduct": "script" } });
   if (!answer.ok) {
@@ -85,7 +87,15 @@ check?.addEventListener("submit", async (e) => {
     for (const text of lines) show(out, text);
     if (done) break;
   }
+  sort(out);
+  untrusted.hidden = !out.textContent.includes("pki trust add ");
 });
+
+/** Sort puts first what is said of the whole, then what is wrong. */
+function sort(out) {
+  const rank = (e) => (!e.classList.contains("step") ? 0 : e.classList.contains("error") ? 1 : e.classList.contains("warning") ? 2 : 3);
+  out.replaceChildren(...[...out.children].sort((a, b) => rank(a) - rank(b)));
+}
 
 /** Show adds a line of a check: a word and a text begin a step, what is indented belongs to it. */
 function show(out, text) {
@@ -105,6 +115,7 @@ function show(out, text) {
     said.textContent = begins[2];
     step.append(word, said);
   } else {
+    step.className = "whole";
     step.textContent = text;
   }
   out.append(step);
