@@ -138,7 +138,7 @@ func systemID(serial string) (id [6]byte) {
 		return [6]byte(b)
 	}
 	sum := sha256.Sum256([]byte(clean))
-	return [6]byte(sum[:5])
+	return [6]byte(sum[:6])
 }
 
 // issuer signs license keys.

@@ -39,6 +39,7 @@ func announced(t *testing.T) (*System, ed25519.PrivateKey) {
 		t.Fatal(err)
 	}
 	s := &System{o: Options{StateDir: dir, Language: lang.New()}, store: state, log: slog.New(slog.DiscardHandler), snapshots: snapshots{changed: make(chan struct{}, 1)}, licenses: license.New()}
+	s.commits = s.newCommits()
 	s.running.Store(teamsConfig(t, s, "license-authority lab "+license.FormatIssuer(public)))
 	return s, private
 }
