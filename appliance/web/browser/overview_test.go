@@ -91,7 +91,7 @@ func TestOverviewInGerman(t *testing.T) {
 	p := sharedBox(t).login(t, "viewer")
 	p.click("viewer")
 	p.click("Deutsch")
-	p.waitText("Angemeldet")
+	p.waitText("Übersicht")
 	p.open("/overview")
 	p.waitText("Diese Box ist noch nicht eingerichtet")
 	p.waitText("Kein Gateway ist konfiguriert")
