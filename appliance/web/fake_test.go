@@ -40,6 +40,7 @@ type sbcd struct {
 	asked    []string
 	signed   []wire.SignRequest
 	down     bool
+	check    func(say func(wire.Answer)) // answers "check"; nil: as any other line
 }
 
 func (b *sbcd) ask(what string) {
@@ -113,6 +114,13 @@ func (b *sbcd) handler() http.Handler {
 		json.NewDecoder(r.Body).Decode(&q)
 		for _, line := range append(q.Lines, q.Line) {
 			b.ask("exec " + q.User + ": " + line)
+		}
+		if b.check != nil && strings.HasPrefix(q.Line, "check ") {
+			b.check(func(a wire.Answer) {
+				reply(w, a)
+				http.NewResponseController(w).Flush()
+			})
+			return
 		}
 		for range max(1, len(q.Lines)) {
 			reply(w, wire.Answer{Done: true, Status: wire.OK, Exit: b.isGone(q.User)})

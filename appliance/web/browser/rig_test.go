@@ -327,7 +327,7 @@ func (b *box) proxy(t testing.TB, socket, as string) {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", socket)
-	}, MaxIdleConnsPerHost: 64}
+	}, DisableKeepAlives: true} // sbcd ends a file that it does not want with its connection: no other request may follow on that
 	on := &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "sbcd" },
 		Transport:     transport,
@@ -339,7 +339,10 @@ func (b *box) proxy(t testing.TB, socket, as string) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		b.asked.Add(1)
-		http.NewResponseController(w).EnableFullDuplex() // sbcd may answer before it has all of a request
+		if r.Method == http.MethodPut && r.URL.Path == wire.PathExec { // sbcd may answer before it has all of a file
+			// Only there, where consoled takes a connection of its own: net/http panics when another request follows.
+			http.NewResponseController(w).EnableFullDuplex()
+		}
 		on.ServeHTTP(w, r)
 	})
 	mux.HandleFunc("GET "+wire.PathSettings, func(w http.ResponseWriter, _ *http.Request) {
