@@ -75,10 +75,10 @@ func TestAnAccountChangesItsPassword(t *testing.T) {
 		t.Errorf("%v %v", err, b.wrong)
 	}
 	b.wrong = nil
-	for _, tty := range []string{"web 192.0.2.7", "web 2001:db8::7", "serial"} {
+	for _, tty := range []string{"web 192.0.2.7", "web 192.0.2.7/2", "web 2001:db8::7/11", "ssh [2001:db8::7]:50022", "serial"} {
 		l.Exec(t.Context(), b, &Session{User: "anna", Class: config.Operator, TTY: tty}, "change password", []byte("good day\n"), &bytes.Buffer{})
 	}
-	if strings.Join(b.wrong, ", ") != "192.0.2.7 anna, 2001:db8::7 anna" {
+	if strings.Join(b.wrong, ", ") != "192.0.2.7 anna, 192.0.2.7 anna, 2001:db8::7 anna, 2001:db8::7 anna" {
 		t.Errorf("%v", b.wrong)
 	}
 	if kind, err := change("good night\n"); err != nil || kind == nil || *kind != "new-secret" || len(b.right) != 1 {

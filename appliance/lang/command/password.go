@@ -3,7 +3,6 @@ package command
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
@@ -45,11 +44,7 @@ func changePassword(c *Call, _ *none) error {
 
 // knows checks the present password of an account.
 func (c *Call) knows(a *config.Account, password string) error {
-	_, peer, _ := strings.Cut(c.Session.TTY, " ")
-	from, err := netip.ParseAddr(peer)
-	if withPort, e := netip.ParseAddrPort(peer); err != nil && e == nil {
-		from = withPort.Addr()
-	} // else it stays not valid: somebody at the box
+	from := c.Session.Source()
 	if from.IsValid() && c.Box.Banned(from) > 0 {
 		return errors.New("too many wrong passwords came from your address: try again later")
 	}
