@@ -114,21 +114,9 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (io.ReadCl
 		return nil, fmt.Errorf("request %s: %w", path, err)
 	}
 	q.Header.Set("Content-Type", "application/json")
-	q.Header.Set(wire.VersionHeader, strconv.Itoa(wire.Version))
-	r, err := c.http.Do(q)
+	r, err := c.exchange(q)
 	if err != nil {
-		var down *Down
-		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.As(err, &down):
-			return nil, down
-		}
-		var u *url.Error
-		if errors.As(err, &u) {
-			err = u.Err
-		}
-		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+		return nil, err
 	}
 	spoken := r.Header.Get(wire.VersionHeader)
 	c.spoken.Store(&spoken)
@@ -137,6 +125,27 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (io.ReadCl
 		return nil, err
 	}
 	return r.Body, nil
+}
+
+// exchange sends a request as it is; the caller closes the body of the answer. The error is *Down when nothing was sent, and ErrBroken when sbcd
+// may have got it.
+func (c *Client) exchange(q *http.Request) (*http.Response, error) {
+	q.Header.Set(wire.VersionHeader, strconv.Itoa(wire.Version))
+	r, err := c.http.Do(q)
+	var down *Down
+	switch {
+	case err == nil:
+		return r, nil
+	case q.Context().Err() != nil:
+		return nil, q.Context().Err()
+	case errors.As(err, &down):
+		return nil, down
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 }
 
 // refused is the error of an answer without success.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -73,19 +72,8 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		return nil, fmt.Errorf("request %s: %w", path, err)
 	}
 	q.Header.Set("Content-Type", "text/plain; charset=utf-8")
-	q.Header.Set(wire.VersionHeader, strconv.Itoa(wire.Version))
 	if match != "" {
 		q.Header.Set("If-Match", match)
 	}
-	r, err := c.http.Do(q)
-	var down *Down
-	switch {
-	case err == nil:
-		return r, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case errors.As(err, &down):
-		return nil, down
-	}
-	return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	return c.exchange(q)
 }

@@ -2,12 +2,10 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"viaduct/appliance/api/wire"
 )
@@ -27,16 +25,5 @@ func (c *Client) Pass(ctx context.Context, method string, to url.URL, header htt
 		return nil, fmt.Errorf("request %s: %w", to.Path, err)
 	}
 	q.Header = header
-	q.Header.Set(wire.VersionHeader, strconv.Itoa(wire.Version))
-	r, err := c.http.Do(q)
-	var down *Down
-	switch {
-	case err == nil:
-		return r, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case errors.As(err, &down):
-		return nil, down
-	}
-	return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	return c.exchange(q)
 }
