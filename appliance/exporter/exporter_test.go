@@ -3,9 +3,7 @@ package exporter
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -30,26 +27,7 @@ import (
 )
 
 // shelf is a key store.
-type shelf struct {
-	mu    sync.Mutex
-	certs map[string][]*x509.Certificate
-	keys  map[string]crypto.Signer
-}
-
-func (s *shelf) Certificates(name string) ([]*x509.Certificate, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.certs[name] == nil {
-		return nil, fmt.Errorf("%s has not been imported", name)
-	}
-	return s.certs[name], nil
-}
-
-func (s *shelf) PrivateKey(name string) (crypto.Signer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.keys[name], nil
-}
+type shelf struct{ pkitest.Shelf }
 
 // put makes a certificate under a name, and returns it for a client.
 func (s *shelf) put(t *testing.T, name, host string) tls.Certificate {
@@ -63,9 +41,7 @@ func (s *shelf) put(t *testing.T, name, host string) tls.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.certs[name], s.keys[name] = chain, k
+	s.Put(name, chain, k)
 	return tls.Certificate{Certificate: [][]byte{chain[0].Raw}, PrivateKey: k}
 }
 
@@ -82,7 +58,7 @@ type rig struct {
 const token = "9f2b6c1d-prometheus-reads"
 
 func start(t *testing.T) *rig {
-	g := &rig{t: t, shelf: &shelf{certs: map[string][]*x509.Certificate{}, keys: map[string]crypto.Signer{}}}
+	g := &rig{t: t, shelf: &shelf{}}
 	g.shelf.put(t, "SERVER", "sbc.test")
 	probe, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -10,14 +10,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -26,32 +24,11 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/pki/pkitest"
 )
 
 // shelf is a key store.
-type shelf struct {
-	mu    sync.Mutex
-	certs map[string][]*x509.Certificate
-	keys  map[string]crypto.Signer
-}
-
-func (s *shelf) Certificates(name string) ([]*x509.Certificate, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.certs[name] == nil {
-		return nil, fmt.Errorf("%s has not been imported", name)
-	}
-	return s.certs[name], nil
-}
-
-func (s *shelf) PrivateKey(name string) (crypto.Signer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.keys[name] == nil {
-		return nil, fmt.Errorf("%s has not been imported", name)
-	}
-	return s.keys[name], nil
-}
+type shelf struct{ pkitest.Shelf }
 
 // put makes a pair under a name.
 func (s *shelf) put(t *testing.T, name, host string, key crypto.Signer) {
@@ -60,9 +37,7 @@ func (s *shelf) put(t *testing.T, name, host string, key crypto.Signer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.certs[name], s.keys[name] = []*x509.Certificate{c}, key
+	s.Put(name, []*x509.Certificate{c}, key)
 }
 
 type rig struct {
@@ -81,7 +56,7 @@ type rig struct {
 const lan = "192.168.1.1"
 
 func start(t *testing.T) *rig {
-	g := &rig{t: t, shelf: &shelf{certs: map[string][]*x509.Certificate{}, keys: map[string]crypto.Signer{}}}
+	g := &rig{t: t, shelf: &shelf{}}
 	g.change(func(c *config.Config) {})
 	g.open()
 	g.look(time.Now())

@@ -1,4 +1,4 @@
-// Package pkitest makes keys and certificates for tests. It owns no authority: lab has those of Teams and of the box.
+// Package pkitest makes keys and certificates for tests, and keeps them. It owns no authority: lab has those of Teams and of the box.
 package pkitest
 
 import (
