@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,8 +24,8 @@ var files embed.FS
 // Prefix is that of all addresses.
 const Prefix = "/assets/"
 
-// hash is that of all files.
-var hash = func() string {
+// hash is that of all files, which are read when the first browser comes.
+var hash = sync.OnceValue(func() string {
 	h := sha256.New()
 	fs.WalkDir(files, ".", func(name string, d fs.DirEntry, _ error) error {
 		if !d.IsDir() {
@@ -35,10 +36,10 @@ var hash = func() string {
 		return nil
 	})
 	return hex.EncodeToString(h.Sum(nil)[:8])
-}()
+})
 
 // Path is the address of a file.
-func Path(name string) string { return Prefix + hash + "/" + name }
+func Path(name string) string { return Prefix + hash() + "/" + name }
 
 // types are those of the files, by the end of the name.
 var types = map[string]string{

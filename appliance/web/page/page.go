@@ -156,5 +156,5 @@ func (s *Site) Fragment(ctx context.Context, v Visitor, topic, query string) ([]
 	if err != nil {
 		return nil, err
 	}
-	return q.fragment(name, data)
+	return q.execute(name, data)
 }

@@ -5,9 +5,9 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"path"
+	"sync"
 	"time"
 
 	"viaduct/appliance/printable"
@@ -17,24 +17,45 @@ import (
 //go:embed templates/*.html
 var shared embed.FS
 
-// set are the templates of a page in one language.
-type set struct{ *template.Template }
+// templates are those of the pages, each parsed when it is first shown: nobody pays for pages that nobody opens. The nil page has what belongs to
+// the frame alone.
+type templates struct {
+	functions func(lang string) template.FuncMap
+	mutex     sync.Mutex
+	shared    map[string]*template.Template // by language; never executed, so that they can be cloned
+	sets      map[setOf]*template.Template
+}
 
-// templates parses the templates of a page, with those of all pages, for each language.
-func (s *Site) templates(own fs.FS) (map[string]*set, error) {
-	sets := map[string]*set{}
-	for _, lang := range Languages {
-		t := template.New("").Funcs(s.functions(lang)).Option("missingkey=error")
-		t, err := t.ParseFS(shared, "templates/*.html")
-		if err == nil && own != nil {
-			t, err = t.ParseFS(own, "*.html")
-		}
-		if err != nil {
+// setOf is a page in a language.
+type setOf struct {
+	page *Page
+	lang string
+}
+
+// of are the templates of a page, with those that all pages share.
+func (t *templates) of(p *Page, lang string) (*template.Template, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if set := t.sets[setOf{p, lang}]; set != nil {
+		return set, nil
+	}
+	all := t.shared[lang]
+	if all == nil {
+		var err error
+		if all, err = template.New("").Funcs(t.functions(lang)).Option("missingkey=error").ParseFS(shared, "templates/*.html"); err != nil {
 			return nil, fmt.Errorf("templates: %w", err)
 		}
-		sets[lang] = &set{t}
+		t.shared[lang] = all
 	}
-	return sets, nil
+	set, err := all.Clone()
+	if err == nil && p != nil && p.Templates != nil {
+		set, err = set.ParseFS(p.Templates, "*.html")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	t.sets[setOf{p, lang}] = set
+	return set, nil
 }
 
 // functions are those that templates may call.
@@ -167,7 +188,7 @@ func (q *Request) RenderTitled(title, name string, data any) error {
 
 // Fragment answers with a template alone, for a script.
 func (q *Request) Fragment(name string, data any) error {
-	text, err := q.fragment(name, data)
+	text, err := q.execute(name, data)
 	if err != nil {
 		return err
 	}
@@ -176,18 +197,14 @@ func (q *Request) Fragment(name string, data any) error {
 	return gone(err)
 }
 
-// set are the templates that a request uses.
-func (q *Request) set() *set {
-	if q.page == nil {
-		return q.site.shared[q.Lang]
+// execute runs a template of the page.
+func (q *Request) execute(name string, data any) ([]byte, error) {
+	set, err := q.site.templates.of(q.page, q.Lang)
+	if err != nil {
+		return nil, err
 	}
-	return q.site.sets[q.page][q.Lang]
-}
-
-// fragment renders a template.
-func (q *Request) fragment(name string, data any) ([]byte, error) {
 	var b bytes.Buffer
-	if err := q.set().ExecuteTemplate(&b, name, data); err != nil {
+	if err := set.ExecuteTemplate(&b, name, data); err != nil {
 		return nil, fmt.Errorf("template %s: %w", name, err)
 	}
 	return q.site.tokens(b.Bytes(), q.Token), nil
@@ -200,7 +217,7 @@ func (s *Site) tokens(text []byte, token string) []byte {
 
 // render answers with a template in the frame.
 func (q *Request) render(status int, title, name string, data any) error {
-	content, err := q.fragment(name, data)
+	content, err := q.execute(name, data)
 	if err != nil {
 		return err
 	}
@@ -211,14 +228,14 @@ func (q *Request) render(status int, title, name string, data any) error {
 	if q.Told != nil {
 		l.Toasts = q.Told()
 	}
-	var b bytes.Buffer
-	if err := q.set().ExecuteTemplate(&b, "layout.html", l); err != nil {
-		return fmt.Errorf("template of the layout: %w", err)
+	text, err := q.execute("layout.html", l)
+	if err != nil {
+		return err
 	}
 	h := q.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	q.w.WriteHeader(status)
-	_, err = q.w.Write(q.site.tokens(b.Bytes(), q.Token))
+	_, err = q.w.Write(text)
 	return gone(err)
 }
 

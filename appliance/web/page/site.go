@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"mime/multipart"
 	"net/http"
@@ -19,16 +20,15 @@ import (
 
 // Site is all pages together.
 type Site struct {
-	pages  []*Page
-	client *client.Client
-	log    *slog.Logger
-	words  catalogue
-	topics map[string]*Page
-	sets   map[*Page]map[string]*set
-	shared map[string]*set // of the pages that belong to the frame
-	mark   string          // stands for the token in templates
-	box    atomic.Pointer[Box]
-	at     atomic.Pointer[time.Location]
+	pages     []*Page
+	client    *client.Client
+	log       *slog.Logger
+	words     catalogue
+	topics    map[string]*Page
+	templates templates
+	mark      string // stands for the token in templates
+	box       atomic.Pointer[Box]
+	at        atomic.Pointer[time.Location]
 }
 
 // Options make a Site.
@@ -38,23 +38,19 @@ type Options struct {
 	Log    *slog.Logger
 }
 
-// New makes a site. Its error is a mistake in a page's declaration or templates.
+// New makes a site. Its error is a mistake in a page's declaration, or in the words.
 func New(o Options) (*Site, error) {
 	words, err := readWords(wordFiles)
 	if err != nil {
 		return nil, err
 	}
 	s := &Site{
-		pages: o.Pages, client: o.Client, log: o.Log, words: words, topics: map[string]*Page{}, sets: map[*Page]map[string]*set{}, mark: "csrf-" + rand.Text(),
+		pages: o.Pages, client: o.Client, log: o.Log, words: words, topics: map[string]*Page{},
+		templates: templates{shared: map[string]*template.Template{}, sets: map[setOf]*template.Template{}}, mark: "csrf-" + rand.Text(),
 	}
+	s.templates.functions = s.functions
 	s.SetBox(Box{})
-	if s.shared, err = s.templates(nil); err != nil {
-		return nil, err
-	}
 	for _, p := range s.pages {
-		if s.sets[p], err = s.templates(p.Templates); err != nil {
-			return nil, fmt.Errorf("page %s: %w", p.Path, err)
-		}
 		for pattern := range p.Routes {
 			if _, path, _ := strings.Cut(pattern, " "); path != p.Path && !strings.HasPrefix(path, p.Path+"/") {
 				return nil, fmt.Errorf("page %s: %s is not below it", p.Path, pattern)

@@ -14,7 +14,7 @@ func (q *Request) Stream() {
 
 // Event sends a template as an event of a stream. Its error is the end of the connection, or a mistake in the template.
 func (q *Request) Event(name, template string, data any) error {
-	html, err := q.fragment(template, data)
+	html, err := q.execute(template, data)
 	if err != nil {
 		return err
 	}
