@@ -1,7 +1,8 @@
 package browser
 
 import (
-	"context"
+	"bufio"
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -14,15 +15,17 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
-	"net/http/httputil"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,7 +92,7 @@ type box struct {
 	asked    atomic.Int64   // requests of consoled that sbcd has answered, without those for the settings
 	sbcd     *program
 	consoled *program
-	socket   *http.Server
+	socket   net.Listener // of consoled
 	stop     func()
 }
 
@@ -324,33 +327,13 @@ func (b *box) proxy(t testing.TB, socket, as string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", socket)
-	}, DisableKeepAlives: true} // sbcd ends a file that it does not want with its connection: no other request may follow on that
-	on := &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "sbcd" },
-		Transport:     transport,
-		FlushInterval: -1,
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-		},
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		b.asked.Add(1)
-		if r.Method == http.MethodPut && r.URL.Path == wire.PathExec { // sbcd may answer before it has all of a file
-			// Only there, where consoled takes a connection of its own: net/http panics when another request follows.
-			http.NewResponseController(w).EnableFullDuplex()
-		}
-		on.ServeHTTP(w, r)
-	})
-	mux.HandleFunc("GET "+wire.PathSettings, func(w http.ResponseWriter, _ *http.Request) {
+	own := http.NewServeMux() // what we answer in sbcd's place
+	own.HandleFunc("GET "+wire.PathSettings, func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(wire.Settings{Web: &wire.WebSettings{
 			Port: b.address.Port(), Addresses: []netip.Addr{b.address.Addr()}, Hosts: []string{"box"}, Chain: [][]byte{der}, Name: "box", Zone: "Europe/Berlin", OwnCertificate: true,
 		}})
 	})
-	mux.HandleFunc("POST "+wire.PathWebSign, func(w http.ResponseWriter, r *http.Request) {
+	own.HandleFunc("POST "+wire.PathWebSign, func(w http.ResponseWriter, r *http.Request) {
 		var q wire.SignRequest
 		if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -367,8 +350,62 @@ func (b *box) proxy(t testing.TB, socket, as string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.socket = &http.Server{Handler: mux}
-	go b.socket.Serve(l)
+	b.socket = l
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go b.pass(conn.(*net.UnixConn), socket, own)
+		}
+	}()
+}
+
+// pass answers the request on a connection of consoled, or hands it to sbcd as it comes. No second one follows on that connection, since we ask
+// sbcd to end it. A proxy that knows HTTP is not the same: it breaks an answer off that begins before the request has ended.
+func (b *box) pass(conn *net.UnixConn, socket string, own *http.ServeMux) {
+	defer conn.Close()
+	var head []byte // the request's, and what came with it
+	for end := -1; end < 0; end = bytes.Index(head, []byte("\r\n\r\n")) {
+		head = slices.Grow(head, 4<<10)
+		n, err := conn.Read(head[len(head):cap(head)])
+		if err != nil {
+			return
+		}
+		head = head[:len(head)+n]
+	}
+	r, err := http.ReadRequest(bufio.NewReader(io.MultiReader(bytes.NewReader(head), conn)))
+	if err != nil {
+		return
+	}
+	if _, pattern := own.Handler(r); pattern != "" {
+		w := httptest.NewRecorder()
+		own.ServeHTTP(w, r)
+		answer := w.Result()
+		answer.Close = true
+		answer.Write(conn)
+		return
+	}
+	b.asked.Add(1)
+	to, err := net.Dial("unix", socket)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	sbcd := to.(*net.UnixConn)
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		first := bytes.Index(head, []byte("\r\n")) + 2
+		if _, err := sbcd.Write(slices.Concat(head[:first], []byte("Connection: close\r\n"), head[first:])); err == nil {
+			io.Copy(sbcd, conn)
+		}
+		sbcd.CloseWrite()
+	}()
+	io.Copy(conn, sbcd)
+	conn.Close()
+	<-sent
 }
 
 // sign signs as sbcd does.
