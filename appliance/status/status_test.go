@@ -40,6 +40,21 @@ func TestACME(t *testing.T) {
 	}
 }
 
+func TestPresence(t *testing.T) {
+	for s := PresenceStarting; s <= PresenceEnding; s++ {
+		roundTrip(t, Presence{Services: []PresenceService{{Name: "TEAMS", State: s, Polled: time.Unix(1, 0).UTC()}}})
+	}
+	for l := LineUnknown; l <= LineEcho; l++ {
+		roundTrip(t, PresenceUser{Name: "anna@example.com", State: "busy", Line: l})
+	}
+	for s := SessionNone; s <= SessionClearing; s++ {
+		roundTrip(t, PresenceUser{Name: "anna@example.com", Session: s})
+	}
+	for s := SinkOff; s <= SinkFailing; s++ {
+		roundTrip(t, PresenceService{Reports: PresenceSink{State: s}})
+	}
+}
+
 func TestUnknownStatesAreRefused(t *testing.T) {
 	var s CallState
 	if err := json.Unmarshal([]byte(`"ending"`), &s); err == nil {
