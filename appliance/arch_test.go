@@ -19,6 +19,7 @@ var floors = map[string]string{
 	"siptransport": "config pki sipcount sipmsg source status printable",
 	"siptx":        "sipmsg siptransport source",
 	"sipgw":        "config mailbox overload printable sipcount sipmsg siptransport siptx status",
+	"dialoginfo":   "",
 	"sipua":        "config printable sipgw sipmsg siptransport status",
 
 	"checkup":    "config diag health names pki plural printable route sdp sipmsg siptransport sipua status",
