@@ -134,9 +134,10 @@ var floors = map[string]string{
 	"web/checks":   "api/wire cli console/client status web/page",
 	"web/log":      "api/wire cli logline printable web/page",
 
-	"upload": "",
-	"wizard": "cli config",
-	".":      "api api/wire health lang lang/check logs release store system timeline ../board",
+	"upload":    "",
+	"wizard":    "cli config",
+	"usermatch": "cli config party pasted plural printable route",
+	".":         "api api/wire health lang lang/check logs release store system timeline ../board",
 
 	"../board":          "",
 	"../consoled":       "console api/wire upload printable release ../board",

@@ -145,9 +145,9 @@ func dropsZero(head, international string) bool {
 	return ok && len(code) >= 1 && len(code) <= 3 && !slices.Contains(zeroCountries, code)
 }
 
-// normalise writes a number as +E.164 if the context's prefixes tell how: 0049… and 0… become +49…. Other numbers, such as the
+// International writes a number as +E.164 if the context's prefixes tell how: 0049… and 0… become +49…. Other numbers, such as the
 // extension 222, stay. The international prefix is 00 unless another one is configured (ITU-T E.164).
-func normalise(sw *config.Switch, number string) string {
+func International(sw *config.Switch, number string) string {
 	if !IsNumber(number) || strings.HasPrefix(number, "+") {
 		return number
 	}

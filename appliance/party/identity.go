@@ -52,7 +52,7 @@ func Identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, reso
 	caller := party(a, a.Calling(), config.CallingURI, c.CallingE164, "")
 	for _, p := range []*Address{&called, &caller} {
 		if settings.UserPhone {
-			p.User = normalise(sw, p.User)
+			p.User = International(sw, p.User)
 		}
 		if settings.UserPhone && IsNumber(p.User) {
 			p.Params = ";user=phone"

@@ -54,7 +54,7 @@ func TestNumbersBecomeE164(t *testing.T) {
 		{italy, "0612345", "0612345"}, {italy, "0049711123456", "+49711123456"},
 		{none, "0711123456", "0711123456"}, {none, "0049711123456", "+49711123456"},
 	} {
-		if got := normalise(x.plan, x.dialled); got != x.want {
+		if got := International(x.plan, x.dialled); got != x.want {
 			t.Errorf("%s in the plan of +%s: %s, want %s", x.dialled, x.plan.CountryCode, got, x.want)
 		}
 	}
