@@ -149,6 +149,8 @@ var floors = map[string]string{
 	"../image/qemu":     "../image",
 	"../image/flash":    "",
 	"lab":               "*",
+	"lab/entra":         "",
+	"lab/proxy":         "",
 	"web/browser":       "*",
 	"lab/cmd/lab":       "*",
 	"interop":           "*",
