@@ -44,6 +44,7 @@ type Config struct {
 	CS       []*Switch
 	Auth     []*AuthService
 	Location []*LocationService
+	Presence []*PresenceService
 	Gateways []*SIPGateway
 	Ports    []*EthernetPort
 }

@@ -53,7 +53,7 @@ func (l *LocationService) group(name string) IdentitySettings {
 
 // over lays f over what it inherits: a face that f configures replaces the whole inherited face.
 func (f IdentitySettings) over(g IdentitySettings) IdentitySettings {
-	f.UserPhone = f.UserPhone || g.UserPhone
+	f.UserPhone, f.SubscribeDialog = f.UserPhone || g.UserPhone, f.SubscribeDialog || g.SubscribeDialog
 	if f.AuthOutbound == nil {
 		f.AuthOutbound = g.AuthOutbound
 	}

@@ -1,23 +1,26 @@
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // PresenceService is `presence-service NAME`: how Teams users are, read from Microsoft Graph and told there.
 type PresenceService struct {
 	Name         string
-	Enabled      bool          // no shutdown; default true
-	Tenant       string        // its id, or one of its domains
-	Application  string        // its id in Entra
-	Certificate  string        // pki:certificate/NAME and pki:private-key/NAME sign in; "": Secret does
-	Secret       Secret        // of the application
+	Enabled      bool    // no shutdown; default true
+	Tenant       string  // its id, or one of its domains
+	Application  string  // its id in Entra
+	Certificate  PKIName // pki:certificate/NAME, with the PrivateKey of that name; "": Secret signs in
+	Secret       ApplicationSecret
 	Cloud        PresenceCloud // default global
 	Proxy        HTTPProxy     // zero: none
 	PollInterval time.Duration // whole seconds, 5 to 300, default 10
-	All          bool          // users all; default: those of Users alone
+	Scope        PresenceScope // default listed
 	Match        PresenceMatch // default mail
 	Map          []PresenceMap // what is not listed is as DefaultPresence says
 	Users        []PresenceUser
-	Exclude      []string // names of users, in any case
+	Exclude      []string // names of users, in small letters
 
 	ReportCalls bool // report calls: calls of the PBX make its users busy in Teams
 	Preferred   bool // report calls preferred: by the user's preferred presence, which is remembered and restored
@@ -28,17 +31,63 @@ type PresenceService struct {
 
 // SetDefaults sets what no configuration says.
 func (p *PresenceService) SetDefaults() {
-	p.Enabled, p.Cloud, p.PollInterval, p.Match = true, CloudGlobal, 10*seconds, MatchMail
+	p.Enabled, p.Cloud, p.PollInterval, p.Scope, p.Match = true, CloudGlobal, 10*seconds, ScopeListed, MatchMail
 }
+
+// All reports whether all users of the directory are meant that Match finds, save those of Exclude; false: those of Users alone.
+func (p *PresenceService) All() bool { return p.Scope == ScopeAll }
+
+// PrivateKey is the name of the key that belongs to Certificate.
+func (p *PresenceService) PrivateKey() PKIName {
+	if name, ok := strings.CutPrefix(string(p.Certificate), "pki:certificate/"); ok {
+		return PKIName("pki:private-key/" + name)
+	}
+	return ""
+}
+
+// Complete reports whether the service can sign in and read: it has a tenant, an application, and a certificate or a secret, in a cloud that
+// has presence.
+func (p *PresenceService) Complete() bool {
+	return p.Cloud != CloudChina && p.Tenant != "" && p.Application != "" && (p.Certificate != "" || p.Secret.Value != "")
+}
+
+// PublishPeer is the interface to whose peer PUBLISH goes, in any context cs; nil: none.
+func (p *PresenceService) PublishPeer(c *Config) *SIPInterface {
+	for _, s := range c.CS {
+		if i := p.PublishTo.In(s); i != nil {
+			return i
+		}
+	}
+	return nil
+}
+
+// ApplicationSecret is `secret VALUE [ends DATE]`: the secret of an application, and its last day as Entra shows it.
+type ApplicationSecret struct {
+	Value Secret    // "": none
+	Ends  time.Time // the beginning of that day, in UTC; zero: nobody has said so
+}
+
+// PresenceScope says which users of the directory are looked for.
+type PresenceScope string
+
+const (
+	ScopeListed PresenceScope = "listed" // those of `user` lines
+	ScopeAll    PresenceScope = "all"    // all but those of `exclude` lines
+)
 
 // PresenceCloud names where a tenant lives: each cloud has hosts of its own (Microsoft Graph, national cloud deployments).
 type PresenceCloud string
 
 const (
-	CloudGlobal  PresenceCloud = "global" // GCC, too
+	CloudGlobal  PresenceCloud = "global"
+	CloudGCC     PresenceCloud = "gcc" // has the hosts of CloudGlobal
 	CloudGCCHigh PresenceCloud = "gcc-high"
 	CloudDoD     PresenceCloud = "dod"
+	CloudChina   PresenceCloud = "china" // its Graph has no presence: see Complete
 )
+
+// PresenceClouds are the words of `cloud`.
+var PresenceClouds = []PresenceCloud{CloudGlobal, CloudGCC, CloudGCCHigh, CloudDoD, CloudChina}
 
 // HTTPProxy is `http-proxy HOST PORT [username NAME password PASSWORD]`: CONNECT goes there.
 type HTTPProxy struct {
@@ -81,12 +130,13 @@ const (
 // PresenceStates are the words of `map-status`.
 var PresenceStates = []PresenceState{DoNotDisturb, Presenting, InACall, InAConference, InAMeeting, Busy, Away, BeRightBack, Available, Offline, OutOfOffice, OffWork}
 
-// PresenceMap is `map-status STATE ...`: what follows from a state. Several may hold at once: refuse 486 and publish.
+// PresenceMap is `map-status STATE (none | [refuse CODE] [publish] [starface-dnd])`: what follows from a state. Several may hold at once: refuse 486 and publish.
 type PresenceMap struct {
-	State    PresenceState
-	Refuse   int  // 486, 480 or 603 to the PBX's call for this user; 0: the call goes on
-	Publish  bool // device state and dialog-info: busy on the keys of other phones
-	Starface bool // starface-dnd: do not disturb on all phones of the user at the PBX
+	State       PresenceState
+	None        bool // none: nothing follows, which is what the others say then, too
+	Refuse      int  // 486, 480 or 603 to the PBX's call for this user; 0: the call goes on
+	Publish     bool // device state and dialog-info: busy on the keys of other phones
+	StarfaceDND bool // do not disturb on all phones of the user at the PBX
 }
 
 // Follows is what follows from a state: the line of `map-status`, or the default.
@@ -113,7 +163,7 @@ func DefaultPresence(s PresenceState) PresenceMap {
 
 // PresenceUser is `user NAME [identity IDENTITY] [extension EXTENSION]`: an explicit pair.
 type PresenceUser struct {
-	Name      string // user principal name or mail address; compared in any case
+	Name      string // user principal name or mail address; in small letters
 	Identity  string // of a location-service; "": found by Match
 	Extension string // at the PBX; "": the identity
 }

@@ -314,6 +314,8 @@ type IdentitySettings struct {
 	Registration *Registration
 	CallOutbound *CallOutbound
 	CallInbound  *CallInbound
+
+	SubscribeDialog bool // presence subscribe dialog: ask the registrar which calls the identity has (RFC 4235)
 }
 
 // AuthOutbound is `authentication outbound`.

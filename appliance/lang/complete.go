@@ -25,6 +25,13 @@ func completeRoute(owner, elem any) error {
 	return completeKey(t.Key, &r.Key)
 }
 
+// completePresenceMap reads a line that names a state alone as one with `none`.
+func completePresenceMap(_, elem any) error {
+	m := elem.(*config.PresenceMap)
+	m.None = m.Refuse == 0 && !m.Publish && !m.StarfaceDND
+	return nil
+}
+
 func completeKey(p config.Property, k *config.Pattern) (err error) {
 	*k, err = config.ParseKey(p, k.String())
 	return err

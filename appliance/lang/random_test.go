@@ -88,6 +88,14 @@ func randomValue(t *rapid.T, c Choice) string {
 		return rapid.StringMatching(`http://[a-z]{1,5}(:[1-9][0-9]{1,3})?`).Draw(t, "proxy")
 	case "URL of a web server, with https":
 		return rapid.StringMatching(`https://[a-z]{1,5}(:[1-9][0-9]{1,3})?(/[a-z?=&]{0,5})?`).Draw(t, "https")
+	case "ID or domain of a tenant":
+		return rapid.SampledFrom([]string{"contoso.onmicrosoft.com", "11111111-2222-3333-4444-555555555555"}).Draw(t, "tenant")
+	case "ID such as 11111111-2222-3333-4444-555555555555":
+		return "11111111-2222-3333-4444-555555555555"
+	case "user principal name or mail address":
+		return rapid.StringMatching(`[a-zA-Z'#]{1,5}@[a-z]{2,5}\.test`).Draw(t, "user")
+	case "day such as 2027-06-30":
+		return rapid.StringMatching(`20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])`).Draw(t, "day")
 	case "text, not empty":
 		return rapid.StringMatching(`[a-z." ]{1,8}`).Draw(t, "value")
 	case "country code, one to three digits":

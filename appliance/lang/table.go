@@ -121,6 +121,7 @@ var statements = []Line{
 			Help: "An account; the password ends at the next blank"},
 	}},
 	{Line: "location-service <#name:name>", Into: "Location", Help: "SIP domains and their identities", Prompt: "svc-ls", Lines: locationService},
+	{Line: "presence-service <#name:name>", Into: "Presence", Help: "Presence of Teams users: read from Microsoft Graph, told to the PBX, and the other way round", Prompt: "svc-presence", Lines: presenceService},
 	{Line: "context sip-gateway <#name:name>", Into: "Gateways", Help: "SIP sockets: addresses, ports, TLS", Prompt: "ctx-sipgw", Lines: sipGateway},
 	{Line: "port ethernet <#slot:0..0> <#port:0..7>", Into: "Ports", Help: "A network port: 0 0 is eth00 (LAN), 0 1 is eth01 (WAN)", Prompt: "prt-eth", Lines: []Line{
 		{Line: "medium <speed:auto|10|100|1000|2500|10000> [<duplex:half|full>]", Into: "Medium", Help: "Speed in Mbit/s and duplex, if negotiation fails", Example: "medium 100 full"},
@@ -308,6 +309,7 @@ var locationService = []Line{
 // identitySettings are the lines of an identity and of an identity group.
 var identitySettings = []Line{
 	{Line: "user phone", Into: "UserPhone", Help: "Add user=phone to addresses"},
+	{Line: "presence subscribe dialog", Into: "SubscribeDialog", Help: "Ask the registrar which calls this identity has (RFC 4235), for `report calls` of a presence-service"},
 	{Line: "authentication outbound", Into: "AuthOutbound", Help: "How to answer challenges", Prompt: "authout", Lines: []Line{
 		{Line: "authenticate [<#index:1..99>] authentication-service <service> [username <username>]", Into: "Services",
 			Help: "Use an account of this service; default username: the name of the identity"},
@@ -328,6 +330,38 @@ var identitySettings = []Line{
 			Into: "ForceTransport", Help: "Use only this transport", Words: map[string]string{"force": "Use no other", "preferred-transport-protocol": "The same, as in older files"}},
 	}},
 	{Line: "call inbound", Into: "CallInbound", Help: "Incoming calls", Prompt: "callin"},
+}
+
+var presenceService = []Line{
+	{Line: "tenant <tenant:tenant>", Into: "Tenant", Help: "The tenant of Microsoft 365, by its ID or one of its domains", Example: "tenant contoso.onmicrosoft.com"},
+	{Line: "application <application:guid>", Into: "Application", Help: "The application in Microsoft Entra as which the box signs in, by its ID (client ID)",
+		Example: "application 11111111-2222-3333-4444-555555555555"},
+	{Line: "certificate <certificate:certificate>", Into: "Certificate", Help: "Sign in with this certificate and the private key of the same name", Example: "certificate pki:certificate/TEAMS"},
+	{Line: "secret <value> [ends <ends:day>]", Into: "Secret", Help: "Sign in with this secret of the application, if there is no certificate; with its last day, an alarm is raised before",
+		Words: map[string]string{"ends": "The day on which the secret expires, as Entra shows it"}, Example: "secret wK48Q~l3xgtFbTqZ9 ends 2027-06-30"},
+	{Line: "cloud <cloud>", Into: "Cloud", Help: "The cloud that the tenant is in"},
+	{Line: "http-proxy <host:host> <port:1..65535> [username <user:value> password <password>] [ca <ca:certificate>]", Into: "Proxy",
+		Help:    "Reach Microsoft through this proxy (CONNECT); ca is the certificate that it signs with, if it inspects TLS",
+		Example: "http-proxy 10.108.2.9 3128"},
+	{Line: "poll-interval <seconds:5..300>", Into: "PollInterval", Help: "Read the presence of the users this often; a state that is older than three times this is unknown"},
+	{Line: "users <scope:listed|all>", Into: "Scope", Help: "Which users of the tenant to look at",
+		Words: map[string]string{"listed": "Those of `user` lines", "all": "All that belong to an identity, except those of `exclude` lines"}},
+	{Line: "match <match>", Into: "Match", Help: "How the identity of a user is found, unless its `user` line has it"},
+	{Line: "map-status <#state> (none|[refuse <refuse:486|480|603>] [publish] [starface-dnd])", Into: "Map", Builtin: "a state without a line is as by default: for nothing to follow, use `map-status STATE none`", Complete: completePresenceMap,
+		Help: "What follows from a state of a Teams user. By default, do-not-disturb and presenting refuse calls with 486 and are published, in-a-call and in-a-conference are published",
+		Words: map[string]string{"none": "Nothing", "refuse": "Refuse calls from the PBX to the user with this code: other phones go on ringing", "publish": "Show the user as busy on the keys of other phones",
+			"starface-dnd": "Set do not disturb at the STARFACE, for all phones of the user", "486": "Busy Here", "480": "Temporarily Unavailable", "603": "Decline"},
+		Example: "map-status in-a-call refuse 486 publish"},
+	{Line: "user <#name:user> [identity <identity:identity>] [extension <extension:name>]", Into: "Users", Help: "A user of the tenant, with the identity that it has here and its extension at the PBX",
+		Words:   map[string]string{"identity": "Its identity in a location-service; without it, `match` finds it", "extension": "Its extension at the PBX; default: the name of the identity"},
+		Example: "user anna@contoso.com identity user.01 extension 21"},
+	{Line: "exclude <#user:user>", Into: "Exclude", Help: "Leave this user alone, with `users all`", Example: "exclude boss@contoso.com"},
+	{Line: "report calls", Into: "ReportCalls", Help: "Show users as in a call in Teams while they have a call at the PBX"},
+	{Line: "report calls preferred", Into: "Preferred", Help: "Do so with the status that users set themselves, which is restored afterwards: it hides any other status meanwhile"},
+	{Line: "publish interface <interface>", Into: "PublishTo", Help: "Send what is published to the peer of this interface (PUBLISH, RFC 3903)"},
+	{Line: "starface <url:https> username <user:value> password <password> [ca <ca:certificate>]", Into: "Starface",
+		Help: "The REST interface of the STARFACE, for starface-dnd, and an account of an administrator there; ca is the certificate that its own is verified by", Example: "starface https://10.108.2.100 username presence password hush"},
+	{Line: "shutdown", Into: "!Enabled", Help: "Do not sign in: all states are unknown, and no call is refused"},
 }
 
 var sipGateway = []Line{

@@ -30,6 +30,9 @@ func KeyUsers(cfg *config.Config) map[string][]string {
 		certificate, key := p.Target()
 		add("profile acme "+p.Name, certificate, key, p.DirectoryCA)
 	}
+	for _, p := range cfg.Presence {
+		add("presence-service "+p.Name, p.Certificate, p.PrivateKey(), p.Proxy.CA, p.Starface.CA)
+	}
 	add("the internal CA", "pki:certificate/"+pki.InternalName, "pki:private-key/"+pki.InternalName)
 	return used
 }

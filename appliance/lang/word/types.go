@@ -50,7 +50,13 @@ var own = map[reflect.Type]cli.Type{
 	reflect.TypeFor[netip.Addr]():     {What: "address", Parse: parseAddr, Print: printAddr},
 	reflect.TypeFor[netip.Prefix]():   {What: "address/length", Parse: parsePrefix},
 	reflect.TypeFor[config.ACLHost](): {What: "any, microsoft-teams, an address or a network", Words: []string{"any", "microsoft-teams"}, Help: map[string]string{"microsoft-teams": "The networks of Microsoft Teams, signalling and media"}, Parse: parseACLHost, Print: printACLHost},
-	reflect.TypeFor[config.PKIName](): {What: "name in the key store", Outside: OutsideKeys, Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
+	reflect.TypeFor[config.PresenceCloud](): {What: "cloud", Words: Strings(config.PresenceClouds...),
+		Help: map[string]string{"global": "Microsoft 365", "gcc": "GCC, which has the servers of `global`", "gcc-high": "GCC High", "dod": "Department of Defense", "china": "21Vianet, where Graph has no presence"}},
+	reflect.TypeFor[config.PresenceMatch](): {What: "match", Words: Strings(config.MatchMail, config.MatchUPN, config.MatchEmployeeID, config.MatchPhone),
+		Help: map[string]string{"mail": "The part of the mail address before the @ is the identity", "upn": "The part of the user principal name before the @ is the identity",
+			"employee-id": "The employee ID is the identity, or the extension", "phone": "A mapping table makes an identity of a business phone number"}},
+	reflect.TypeFor[config.PresenceState](): {What: "state", Words: Strings(config.PresenceStates...)},
+	reflect.TypeFor[config.PKIName]():       {What: "name in the key store", Outside: OutsideKeys, Parse: parsePKI("certificate", "private-key", "diffie-hellman-parameters")},
 }
 
 // Kinds returns the forms of words whose Go type does not say enough, by their names in the table (<host:host>).
@@ -81,6 +87,11 @@ var kinds = map[string]cli.Type{
 	"mail":        {What: "mail address", Parse: parseMail},
 	"directory":   {What: "letsencrypt, or the https URL of a directory", Words: []string{config.LetsEncrypt}, Parse: parseDirectory},
 	"https":       {What: "URL of a web server, with https", Parse: parseHTTPS},
+	"tenant":      {What: "ID or domain of a tenant", Parse: parseTenant},
+	"guid":        {What: "ID such as 11111111-2222-3333-4444-555555555555", Parse: parseGUID},
+	"user":        {What: "user principal name or mail address", Parse: parseUser},
+	"identity":    {What: "identity", Names: identityNames, Parse: parseName},
+	"day":         {What: "day such as 2027-06-30", Parse: parseDay, Print: printDay},
 	"proxy":       {What: "URL of a proxy, such as http://192.168.1.9:3128", Parse: parseProxy},
 	"call":        {What: "call in progress, by its ID", Outside: OutsideCalls},
 	"registered":  {What: "registered identity", Outside: OutsideRegistrations},

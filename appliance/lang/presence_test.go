@@ -1,0 +1,273 @@
+package lang
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
+	"viaduct/appliance/pki"
+)
+
+const presenceTeams = `location-service LS
+  domain 1 10.108.2.100
+  identity user.01
+    presence subscribe dialog
+  identity user.02
+presence-service TEAMS
+  tenant Contoso.onmicrosoft.com
+  application 11111111-2222-3333-4444-55555555555A
+  certificate pki:certificate/GRAPH
+  secret wK48Q~l3xgtFbTqZ9 ends 2027-06-30
+  http-proxy 10.108.2.9 3128 username box password "pass word" ca pki:certificate/PROXYCA
+  poll-interval 20
+  users all
+  match phone
+  map-status do-not-disturb refuse 480 publish starface-dnd
+  map-status presenting none
+  map-status away
+  user Anna@Contoso.com identity user.01 extension 21
+  user berta@contoso.com
+  exclude Boss@contoso.com
+  report calls
+  report calls preferred
+  publish interface IF_PBX
+  starface https://10.108.2.100 username presence password ""
+`
+
+func TestPresenceService(t *testing.T) {
+	l := New()
+	cfg, problems := l.Parse([]byte(presenceTeams))
+	if len(problems) > 0 || len(cfg.Presence) != 1 {
+		t.Fatal(problems, cfg.Presence)
+	}
+	p := cfg.Presence[0]
+	if !p.Enabled || !p.All() || p.Cloud != config.CloudGlobal || p.PollInterval != 20*time.Second || p.PrivateKey() != "pki:private-key/GRAPH" || !p.Complete() ||
+		p.Tenant != "contoso.onmicrosoft.com" || p.Application != "11111111-2222-3333-4444-55555555555a" ||
+		p.Secret != (config.ApplicationSecret{Value: "wK48Q~l3xgtFbTqZ9", Ends: time.Date(2027, 6, 30, 0, 0, 0, 0, time.UTC)}) ||
+		p.Proxy != (config.HTTPProxy{Host: "10.108.2.9", Port: 3128, User: "box", Password: "pass word", CA: "pki:certificate/PROXYCA"}) ||
+		!slices.Equal(p.Users, []config.PresenceUser{{Name: "anna@contoso.com", Identity: "user.01", Extension: "21"}, {Name: "berta@contoso.com"}}) || !slices.Equal(p.Exclude, []string{"boss@contoso.com"}) {
+		t.Errorf("%+v", p)
+	}
+	for state, want := range map[config.PresenceState]config.PresenceMap{
+		config.DoNotDisturb: {State: config.DoNotDisturb, Refuse: 480, Publish: true, StarfaceDND: true},
+		config.Presenting:   {State: config.Presenting, None: true},
+		config.Away:         {State: config.Away, None: true},
+		config.InACall:      {State: config.InACall, Publish: true},
+		config.Available:    {State: config.Available},
+	} {
+		if got := p.Follows(state); got != want {
+			t.Errorf("%s: %+v, want %+v", state, got, want)
+		}
+	}
+	one, _ := cfg.Location[0].Settings("user.01")
+	if two, _ := cfg.Location[0].Settings("user.02"); !one.SubscribeDialog || two.SubscribeDialog {
+		t.Errorf("%+v %+v", one, two)
+	}
+	readsBack(t, l, cfg)
+	masked := string(l.Print(cfg, true))
+	for _, secret := range []string{"wK48Q", "pass word", `password ""`} {
+		if strings.Contains(masked, secret) {
+			t.Errorf("an operator sees %s in\n%s", secret, masked)
+		}
+	}
+}
+
+// Secrets of a presence-service are kept as all others.
+func TestSecretsOfAPresenceServiceAreSealed(t *testing.T) {
+	l := NewSealing(hexSealer{})
+	cfg, problems := l.Parse([]byte("password-encryption\n" + presenceTeams))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	text := string(l.Print(cfg, false))
+	if strings.Contains(text, "wK48Q") || strings.Contains(text, "pass word") || !strings.Contains(text, " ends 2027-06-30") || strings.Count(text, check.SealedPrefix) != 3 {
+		t.Errorf("stored:\n%s", text)
+	}
+	again, problems := l.Parse([]byte(text))
+	if len(problems) > 0 {
+		t.Errorf("read back: %v", problems)
+	}
+	same(t, cfg, again)
+	other, _ := l.Parse([]byte(strings.ReplaceAll(text, check.SealedPrefix, check.SealedPrefix+"zz")))
+	n := 0
+	for _, p := range l.Check(other, check.Env{}) {
+		if p.Text == check.Unopened {
+			n += 1 + len(p.Also)
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d secrets of another box are named", n)
+	}
+}
+
+// What a line cannot mean is refused where it is typed, and changes nothing.
+func TestLinesOfAPresenceServiceThatAreRefused(t *testing.T) {
+	c := configuringConsole(New())
+	c.types("presence-service TEAMS")
+	for line, want := range map[string]string{
+		"cloud moon":                            "expected global, gcc, gcc-high",
+		"tenant contoso":                        "neither the ID of a tenant nor one of its domains",
+		"application contoso.com":               "is not an ID such as",
+		"application 1111-2222":                 "is not an ID such as",
+		"certificate GRAPH":                     "must be pki:certificate/NAME",
+		"secret x ends 30.06.2027":              "is not a day such as 2027-06-30",
+		"secret x ends 2027-02-30":              "is not a day such as 2027-06-30",
+		"http-proxy 10.1.1.1":                   "incomplete",
+		"poll-interval 4":                       "5 to 300",
+		"map-status busy none refuse 486":       "nothing may follow",
+		"map-status busy refuse 404":            "486",
+		"map-status sleeping none":              "expected do-not-disturb",
+		"user anna":                             "is not a user principal name",
+		"user a@b@c":                            "is not a user principal name",
+		"starface http://10.1.1.1 u password b": "",
+		"exclude boss":                          "is not a user principal name",
+	} {
+		if out := c.types(line); !strings.Contains(out, "% ") || !strings.Contains(out, want) {
+			t.Errorf("%s: said %q, want %q", line, out, want)
+		}
+	}
+	p := config.PresenceService{Name: "TEAMS"}
+	p.SetDefaults()
+	if got := c.box.cfg.Presence[0]; got.Tenant+got.Application+got.Starface.URL != "" || len(got.Map)+len(got.Users)+len(got.Exclude) > 0 || got.Cloud != p.Cloud || got.PollInterval != p.PollInterval {
+		t.Errorf("taken: %+v", got)
+	}
+}
+
+// GCC has the servers of the global cloud: as an abbreviation the word would send the box to those of GCC High.
+func TestGCCIsNotGCCHigh(t *testing.T) {
+	c := configuringConsole(New())
+	for word, want := range map[string]config.PresenceCloud{"gcc": config.CloudGCC, "gcc-high": config.CloudGCCHigh, "gcc-h": config.CloudGCCHigh, "dod": config.CloudDoD, "global": config.CloudGlobal} {
+		if out := c.types("presence-service TEAMS", "cloud "+word); c.box.cfg.Presence[0].Cloud != want {
+			t.Errorf("cloud %s: %s %s", word, c.box.cfg.Presence[0].Cloud, out)
+		}
+	}
+}
+
+func TestDefaultsOfMapStatusComeBack(t *testing.T) {
+	c := configuringConsole(New())
+	if out := c.types("presence-service TEAMS", "no map-status presenting"); !strings.Contains(out, "map-status STATE none") {
+		t.Errorf("nothing to take back: %q", out)
+	}
+	c.types("map-status presenting none", "no map-status presenting")
+	if m := c.box.cfg.Presence[0].Follows(config.Presenting); m.Refuse != 486 {
+		t.Errorf("%+v", m)
+	}
+}
+
+// presenceSlips has a slip of each kind that the configuration alone shows.
+const presenceSlips = `
+presence-service EMPTY
+presence-service SLIPS
+  tenant contoso.com
+  application 11111111-2222-3333-4444-555555555555
+  certificate pki:certificate/GRAPH
+  secret s ends 2026-01-31
+  map-status busy starface-dnd
+  user a@contoso.com identity user.01 extension 21
+  user b@contoso.com identity user.01 extension 22
+  user c@contoso.com identity user.022 extension 21
+  user d@contoso.com
+  exclude d@contoso.com
+  report calls preferred
+presence-service OTHER
+  tenant fabrikam.com
+  application 11111111-2222-3333-4444-555555555556
+  secret s
+  user y@fabrikam.com
+  user z@fabrikam.com identity user.01
+presence-service CHINA
+  tenant contoso.cn
+  application 11111111-2222-3333-4444-555555555557
+  secret s
+  cloud china
+  user y@contoso.cn
+presence-service OFF
+  shutdown
+`
+
+func TestProblemsOfPresenceServices(t *testing.T) {
+	text := string(reference(t, "starface-teams.cfg")) + presenceSlips
+	var list []check.Problem
+	for _, p := range New().CheckFile("presence.cfg", []byte(text), check.Env{}) {
+		if slices.ContainsFunc(append(p.Path, p.Source), func(s string) bool { return strings.HasPrefix(s, "presence-service") }) {
+			p.Line -= strings.Count(text, "\n") - strings.Count(presenceSlips, "\n")
+			for n := range p.Also {
+				p.Also[n].Line -= strings.Count(text, "\n") - strings.Count(presenceSlips, "\n")
+			}
+			list = append(list, p)
+		}
+	}
+	golden(t, "testdata/presence.problems", problemLines(list))
+	without := strings.ReplaceAll(text, "dns-client", "# dns-client")
+	if said := problemLines(New().CheckFile("presence.cfg", []byte(without), check.Env{})); !strings.Contains(said, "Microsoft's servers cannot be found; also") || !strings.Contains(said, "fix: dns-client server ADDRESS") {
+		t.Errorf("without name servers:\n%s", said)
+	}
+	if said := problemLines(New().CheckFile("presence.cfg", []byte(strings.ReplaceAll(without, "  secret s\n", "  secret s\n  http-proxy 10.1.1.1 3128\n")), check.Env{})); strings.Contains(said, "presence-service OTHER: ") {
+		t.Errorf("the proxy looks up names itself:\n%s", said)
+	}
+}
+
+// store is a key store with these things.
+type store struct {
+	chain []*x509.Certificate
+	key   crypto.Signer
+}
+
+func (s store) Certificates(name string) ([]*x509.Certificate, error) {
+	if name != "GRAPH" || s.chain == nil {
+		return nil, fs.ErrNotExist
+	}
+	return s.chain, nil
+}
+
+func (s store) PrivateKey(string) (crypto.Signer, error) {
+	if s.key == nil {
+		return nil, fs.ErrNotExist
+	}
+	return s.key, nil
+}
+
+func TestCertificateOfAPresenceServiceIsLookedAt(t *testing.T) {
+	now := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	certificate, err := pki.SelfSigned([]string{"box"}, key, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, _ := New().Parse([]byte(presenceTeams))
+	for want, x := range map[string]struct {
+		store
+		now time.Time
+	}{
+		"certificate pki:certificate/GRAPH: warning: pki:certificate/GRAPH is not imported yet; fix: import pki:certificate/GRAPH": {store{}, now},
+		"pki:private-key/GRAPH is not imported yet; fix: import pki:private-key/GRAPH":                                             {store{chain: []*x509.Certificate{certificate}}, now},
+		"Entra takes RSA keys only":                   {store{[]*x509.Certificate{certificate}, key}, now},
+		"pki:certificate/GRAPH expired on 20":         {store{[]*x509.Certificate{certificate}, key}, now.AddDate(30, 0, 0)},
+		"pki:certificate/PROXYCA is not imported yet": {store{}, now},
+	} {
+		var said strings.Builder
+		for _, p := range New().Check(cfg, check.Env{PKI: x.store, Now: x.now}) {
+			said.WriteString(p.Source + ": " + p.String() + "\n")
+		}
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("%q is not said:\n%s", want, said.String())
+		}
+	}
+	cfg.Presence[0].Certificate = ""
+	var said strings.Builder
+	for _, p := range New().Check(cfg, check.Env{Now: time.Date(2027, 7, 1, 1, 0, 0, 0, time.UTC)}) {
+		said.WriteString(p.String() + "\n")
+	}
+	if !strings.Contains(said.String(), "the secret has expired") {
+		t.Errorf("a day after its last one:\n%s", said.String())
+	}
+}
