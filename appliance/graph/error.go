@@ -1,0 +1,250 @@
+package graph
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"viaduct/appliance/printable"
+)
+
+// Kind is what sort of failure an Error is.
+type Kind uint8
+
+const (
+	Refused   Kind = iota // Graph finds fault with a request, which should not happen
+	Network               // not reached: name, route, proxy, TLS, or no answer in time
+	SignIn                // Entra does not take the credentials
+	Consent               // the application lacks a permission
+	Throttled             // Microsoft wants to be left alone, see Client.Held
+	NoUser                // no such user, or one without Teams
+	Broken                // Microsoft is out of order, or something else answers
+)
+
+var kinds = [...]string{"refused", "network", "sign-in", "consent", "throttled", "no-user", "broken"}
+
+func (k Kind) String() string { return kinds[k] }
+
+// Error is why something was not done. Every text of it is printable, and free of secrets and tokens.
+type Error struct {
+	Op     string // what was being done: "reading presences"
+	Kind   Kind
+	Status int    // of the HTTP answer; 0: there was none, or none that is understood
+	Code   string // of Graph, or AADSTS and its number; "": none
+	Text   string // what is wrong
+	Cure   string // what an administrator can do about it: one sentence or more
+	err    error
+}
+
+// Error says what was being done, what is wrong and its code. The cure stands apart.
+func (e *Error) Error() string {
+	text := e.Op + ": " + e.Text
+	if e.Code != "" {
+		text += " (" + e.Code + ")"
+	}
+	return text
+}
+
+// Unwrap is the error of the connection or the context, nil when it was an answer.
+func (e *Error) Unwrap() error { return e.err }
+
+// What is being done.
+const (
+	opSignIn    = "signing in"
+	opUsers     = "reading users"
+	opPresences = "reading presences"
+	opSet       = "setting presence"
+	opClear     = "clearing presence"
+	opPrefer    = "setting preferred presence"
+	opUnprefer  = "clearing preferred presence"
+)
+
+// What an administrator can do. {} are filled in by Credentials.fill.
+const (
+	cureCredentials = "Configure `certificate` (`generate presence-certificate` makes one), or `secret`."
+	cureNames       = "Check the name servers, and `http-proxy` if the network has a proxy."
+	cureRoute       = "The box must reach {login} and {graph} at TCP port 443: check routes, the firewall before the box, and `http-proxy`."
+	cureProxy       = "Check host and port of `http-proxy`, and that the proxy lets the box connect to {login} and {graph} at port 443."
+	cureProxyLogin  = "Check `username` and `password` of `http-proxy`. The proxy must offer Basic."
+	cureIssuer      = "If a proxy inspects TLS here, import its CA as a trusted certificate and name it with `ca` in `http-proxy`. Otherwise find out who answers in place of Microsoft."
+	cureClock       = "Check the time with `show clock`."
+	cureSlow        = "Check the line to the internet, and that firewalls let the box connect to {login} and {graph} at port 443."
+	cureWait        = "Nothing needs to be done: the box waits as long as Microsoft wishes. If it lasts, raise `poll-interval`, and look for other programs that use the same application."
+	cureBroken      = "Find out whether a proxy or a firewall answers in place of Microsoft. Otherwise wait: https://status.cloud.microsoft says how Microsoft's services are."
+	cureConsent     = "An administrator of the tenant must consent: {consent}"
+	cureNoUser      = "The user needs a licence with Teams, and must not be a guest of the tenant."
+	cureReport      = "Please report this with the output of `show tech-support`."
+)
+
+// fill puts what is configured into a cure.
+func (c *Credentials) fill(cure string) string {
+	if !strings.Contains(cure, "{") {
+		return cure
+	}
+	hosts := c.Hosts
+	if hosts == (Hosts{}) {
+		hosts = HostsOf(c.Cloud)
+	}
+	return strings.NewReplacer(
+		"{consent}", printable.Short(ConsentLink(*c), 500), "{application}", printable.Text(c.Application), "{tenant}", printable.Text(c.Tenant),
+		"{cloud}", printable.Text(string(c.Cloud)), "{thumbprint}", c.Thumbprint(),
+		"{login}", printable.Text(hostOf(hosts.Login)), "{graph}", printable.Text(hostOf(hosts.Graph)),
+	).Replace(cure)
+}
+
+func hostOf(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return base
+	}
+	return u.Host
+}
+
+// held is the answer that need not be asked for.
+func (c *Client) held(op string, now time.Time) *Error {
+	return &Error{Op: op, Kind: Throttled, Status: http.StatusTooManyRequests, Code: "TooManyRequests",
+		Text: fmt.Sprintf("Microsoft limits requests, and takes none for another %s", c.hold.until.Sub(now).Round(time.Second)), Cure: cureWait}
+}
+
+// rubbish is an answer that is not what Graph would say.
+func rubbish(op string, status int, err error) *Error {
+	text := "the answer is not one of Microsoft Graph"
+	var e *Error
+	if errors.As(err, &e) {
+		text = e.Text
+	}
+	if status != http.StatusOK {
+		text = fmt.Sprintf("the answer is %d, and not one of Microsoft Graph", status)
+		return &Error{Op: op, Kind: Broken, Status: status, Text: text, Cure: cureBroken}
+	}
+	return &Error{Op: op, Kind: Broken, Text: text, Cure: cureBroken, err: err}
+}
+
+// fail explains why there was no answer.
+func (c *Client) fail(op string, err error) *Error {
+	e := &Error{Op: op, Kind: Network, err: err}
+	var (
+		refusal  *ProxyRefusal
+		name     *unresolved
+		operated *net.OpError
+		unsafe   *tls.CertificateVerificationError
+		garbled  tls.RecordHeaderError
+		link     *url.Error
+	)
+	plain := err
+	if errors.As(err, &link) {
+		plain = link.Err
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		e.Text = "given up"
+	case errors.As(err, &refusal):
+		e.Text, e.Cure, e.Code = refusal.Error(), cureProxy, fmt.Sprintf("proxy %d", refusal.Status)
+		if refusal.Status == http.StatusProxyAuthRequired {
+			e.Cure = cureProxyLogin
+		}
+	case errors.As(err, &unsafe):
+		e.Text, e.Cure = unsafeText(unsafe)
+	case errors.As(err, &garbled), errors.Is(err, http.ErrSchemeMismatch):
+		e.Text, e.Cure = "the other side does not speak TLS", cureProxy
+	case errors.As(err, &name):
+		e.Text, e.Cure = printable.Text(name.Error()), cureNames
+	case errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &operated):
+		e.Text, e.Cure = "no answer in time", cureSlow
+	case errors.As(err, &operated) && operated.Op == "proxyconnect":
+		e.Text, e.Cure = printable.Text("the proxy is not reached: "+operated.Err.Error()), cureProxy
+	default:
+		e.Text, e.Cure = printable.Text(plain.Error()), cureRoute
+	}
+	e.Cure = c.c.fill(e.Cure)
+	return e
+}
+
+// unsafeText says what is wrong with the certificate of somebody who answers.
+func unsafeText(e *tls.CertificateVerificationError) (text, cure string) {
+	var (
+		name    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		issuer  = "nobody"
+	)
+	if n := len(e.UnverifiedCertificates); n > 0 {
+		by := e.UnverifiedCertificates[n-1].Issuer
+		issuer = cmp.Or(by.CommonName, strings.Join(by.Organization, " "), by.String())
+	}
+	issuer = printable.Short(issuer, 100)
+	switch {
+	case errors.As(e.Err, &name):
+		return fmt.Sprintf("the certificate that %q has issued is not for this name", issuer), cureIssuer
+	case errors.As(e.Err, &invalid) && invalid.Reason == x509.Expired:
+		return fmt.Sprintf("the certificate that %q has issued is not valid at the time of the box", issuer), cureClock
+	}
+	return fmt.Sprintf("whoever answers has a certificate from %q, which is not trusted here", issuer), cureIssuer
+}
+
+// ProxyRefusal is the answer of a proxy that does not connect us.
+type ProxyRefusal struct{ Status int }
+
+func (e *ProxyRefusal) Error() string {
+	if e.Status == http.StatusProxyAuthRequired {
+		return "the proxy wants a user name and a password, or does not take those that are configured"
+	}
+	return fmt.Sprintf("the proxy refuses to connect: %d %s", e.Status, http.StatusText(e.Status))
+}
+
+// refused explains an answer of Graph that is none of success. t is the token with which it was asked.
+func (c *Client) refused(op string, r *http.Response, body []byte, t token) *Error {
+	var a struct {
+		Error struct{ Code, Message string }
+	}
+	status := r.StatusCode
+	if err := json.Unmarshal(body, &a); err != nil || a.Error.Code == "" && status != http.StatusTooManyRequests {
+		if status < 500 && status != http.StatusTooManyRequests && status != http.StatusUnauthorized && status != http.StatusForbidden && status != http.StatusNotFound {
+			return rubbish(op, status, err)
+		}
+	}
+	e := &Error{Op: op, Status: status, Code: printable.Short(a.Error.Code, 60), Text: printable.Text(a.Error.Message)}
+	if e.Text == "" {
+		e.Text = fmt.Sprintf("Microsoft Graph answers %d %s", status, http.StatusText(status))
+	}
+	switch {
+	case status == http.StatusTooManyRequests:
+		e.Kind, e.Text, e.Cure = Throttled, "Microsoft limits requests", cureWait
+	case status == http.StatusUnauthorized:
+		e.Kind, e.Text, e.Cure = SignIn, "Microsoft Graph does not take a token that it has just been given: "+e.Text, "Check `tenant` and `cloud`, and the time with `show clock`."
+	case status == http.StatusForbidden:
+		e.Kind, e.Cure = Consent, c.c.fill(cureConsent)
+		missing := Missing(t.roles, writes(op))
+		switch {
+		case t.known && len(missing) > 0:
+			e.Text = "the application lacks " + strings.Join(missing, " and ")
+		case t.known && writes(op): // it may, but not with this user
+			e.Kind, e.Cure = NoUser, cureNoUser
+		default:
+			e.Text = "the application may not do this: " + e.Text
+		}
+	case status == http.StatusNotFound && writes(op):
+		e.Kind, e.Cure = NoUser, cureNoUser
+	case status == http.StatusNotFound:
+		e.Kind, e.Cure = Refused, c.c.fill("Check `cloud` ({cloud}): not every cloud has presence.")
+	case status >= 500:
+		e.Kind, e.Cure = Broken, cureBroken
+	default:
+		e.Kind, e.Cure = Refused, cureReport
+	}
+	return e
+}
+
+// writes tells the operations that need permission to write.
+func writes(op string) bool {
+	return slices.Contains([]string{opSet, opClear, opPrefer, opUnprefer}, op)
+}
