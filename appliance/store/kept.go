@@ -22,6 +22,14 @@ func (s *Store) LoadChains(parse func(text []byte) error) error { return s.load(
 // SaveChains keeps them.
 func (s *Store) SaveChains(text []byte) error { return s.save(chainsFile, text) }
 
+// LoadStarface passes on what is kept of do not disturb that the box has set at a STARFACE, likewise.
+func (s *Store) LoadStarface(parse func(text []byte) error) error {
+	return s.load(starfaceFile, parse)
+}
+
+// SaveStarface keeps it. A backup leaves it out: another box has set nothing.
+func (s *Store) SaveStarface(text []byte) error { return s.save(starfaceFile, text) }
+
 // optional reads a file that need not be there: nil, if it is not. what names it in the error.
 func (s *Store) optional(name, what string) ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(s.dir, name))

@@ -51,6 +51,7 @@ const (
 	calendarFile = "calendar"
 	chainsFile   = "chains"
 	checkFile    = "check"
+	starfaceFile = "starface"
 	snmpFile     = "snmp-engine"
 	webFile      = "web-certificate"
 	certFolder   = "pki/certificate"

@@ -287,3 +287,30 @@ func TestARefusedImportLeavesTheNameToItsCaller(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsSetAtAStarfaceIsKept(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	read := func() (text string, err error) {
+		err = s.LoadStarface(func(b []byte) error {
+			if text = string(b); text == "damaged" {
+				return errors.New("no list")
+			}
+			return nil
+		})
+		return text, err
+	}
+	if text, err := read(); text != "" || err != nil {
+		t.Error(text, err)
+	}
+	for _, want := range []string{"[]", "damaged"} {
+		if err := s.SaveStarface([]byte(want)); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := read(); text != want || (err != nil) != (want == "damaged") {
+			t.Error(text, err)
+		}
+	}
+	if text, err := read(); text != "" || err != nil {
+		t.Error("what is damaged is read again:", text, err)
+	}
+}

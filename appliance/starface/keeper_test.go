@@ -1,0 +1,611 @@
+package starface
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"viaduct/appliance/lab/starfacerest"
+)
+
+// memory is a file.
+type memory struct {
+	mu   sync.Mutex
+	text []byte
+	full bool
+}
+
+func (m *memory) load(parse func([]byte) error) error {
+	if m.text == nil {
+		return nil
+	}
+	return parse(m.text)
+}
+
+func (m *memory) save(text []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.full {
+		return errors.New("no space left on device")
+	}
+	m.text = bytes.Clone(text)
+	return nil
+}
+
+// keeper makes one whose book is in a file of its own, or in m.
+func keeper(t *testing.T, h http.Handler, m *memory) *Keeper {
+	t.Helper()
+	if m == nil {
+		m = &memory{}
+	}
+	book, err := OpenBook(m.load, m.save)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewKeeper(KeeperOptions{Service: "TEAMS", Log: slog.New(slog.DiscardHandler), Client: client(h), Book: book, Report: func(string, string) {}})
+}
+
+// run runs a keeper until the function that it returns is called.
+func run(t *testing.T, k *Keeper) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- k.Run(ctx) }()
+	return func() {
+		t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func anna(w Wish) []Person {
+	return []Person{{Name: "anna", Mails: []string{"", "anna@CONTOSO.example"}, Login: "user.99", Wish: w}}
+}
+
+func expect(t *testing.T, k *Keeper, s *starfacerest.Server, state State, dnd bool) {
+	t.Helper()
+	synctest.Wait()
+	if got, why := k.How("anna"); got != state {
+		t.Errorf("the state is %s (%s), and should be %s", got, why, state)
+	}
+	if got := s.Phones(21).DoNotDisturb; got != dnd {
+		t.Errorf("do not disturb is %v", got)
+	}
+}
+
+func TestWishesAreFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, m := pbx(starfacerest.Options{}), &memory{}
+		k := keeper(t, s, m)
+		defer run(t, k)()
+		expect(t, k, s, Idle, false)
+		k.Want(anna(Keep))
+		expect(t, k, s, Idle, false)
+		if len(s.Requests()) > 0 {
+			t.Error("without a wish the STARFACE is asked")
+		}
+		k.Want(anna(Set))
+		expect(t, k, s, Ours, true)
+		if !strings.Contains(string(m.text), `"name":"anna"`) {
+			t.Errorf("remembered is %s", m.text)
+		}
+		k.Want(anna(Release))
+		expect(t, k, s, Idle, false)
+		if string(m.text) != "[]" {
+			t.Errorf("remembered is %s", m.text)
+		}
+		k.Want(anna(Set))
+		expect(t, k, s, Ours, true)
+		k.Want(nil)
+		expect(t, k, s, Idle, false)
+		if no := s.Refusals(); len(no) > 0 {
+			t.Error(no)
+		}
+	})
+}
+
+func TestTheUsersOwnStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := pbx(starfacerest.Options{})
+		k := keeper(t, s, nil)
+		defer run(t, k)()
+		s.Switch(21, true)
+		k.Want(anna(Set))
+		expect(t, k, s, Own, true)
+		k.Want(anna(Release))
+		expect(t, k, s, Idle, true)
+		time.Sleep(time.Hour)
+		if c := s.Changes(); len(c) > 0 {
+			t.Error(c)
+		}
+	})
+}
+
+func TestTheUsersLaterChangeWins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := pbx(starfacerest.Options{})
+		k := keeper(t, s, nil)
+		defer run(t, k)()
+		k.Want(anna(Set))
+		expect(t, k, s, Ours, true)
+		s.Switch(21, false)
+		time.Sleep(2 * look)
+		expect(t, k, s, Yielded, false)
+		s.Switch(21, true) // this one is his own
+		k.Want(anna(Release))
+		time.Sleep(time.Hour)
+		expect(t, k, s, Idle, true)
+		s.Switch(21, false)
+		k.Want(anna(Set))
+		expect(t, k, s, Ours, true)
+		s.Switch(21, false)
+		k.Want(anna(Release)) // before anybody has looked
+		expect(t, k, s, Idle, false)
+		if want := []starfacerest.Change{{ID: 21, DND: true}, {ID: 21, DND: true}}; !slices.Equal(s.Changes(), want) {
+			t.Error(s.Changes())
+		}
+	})
+}
+
+func TestARestartTakesBackWhatWasSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, m := pbx(starfacerest.Options{}), &memory{}
+		k := keeper(t, s, m)
+		stop := run(t, k)
+		k.Want(anna(Set))
+		expect(t, k, s, Ours, true)
+		stop()
+		expect(t, k, s, Ours, true)
+
+		k = keeper(t, s, m)
+		stop = run(t, k)
+		time.Sleep(time.Hour) // nobody has told it anything yet
+		expect(t, k, s, Ours, true)
+		k.Want(anna(Keep))
+		time.Sleep(keepMost - time.Second)
+		expect(t, k, s, Ours, true)
+		k.Want(anna(Release))
+		expect(t, k, s, Idle, false)
+		k.Want(anna(Set))
+		expect(t, k, s, Ours, true)
+		stop()
+
+		s.Switch(21, false) // while the box is away
+		k = keeper(t, s, m)
+		defer run(t, k)()
+		k.Want(anna(Set))
+		expect(t, k, s, Yielded, false)
+	})
+}
+
+// Nobody stays unreachable because Teams is not reached.
+func TestWhatIsNotKnownForLongIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := pbx(starfacerest.Options{})
+		k := keeper(t, s, nil)
+		defer run(t, k)()
+		k.Want(anna(Set))
+		expect(t, k, s, Ours, true)
+		for range 59 {
+			k.Want(anna(Keep))
+			time.Sleep(10 * time.Second)
+		}
+		expect(t, k, s, Ours, true)
+		time.Sleep(20 * time.Second)
+		expect(t, k, s, Idle, false)
+		k.Want(anna(Set))
+		expect(t, k, s, Ours, true)
+	})
+}
+
+// The power goes, or the connection, at each point of a change.
+func TestAChangeThatWasCut(t *testing.T) {
+	for _, done := range []bool{false, true} {
+		t.Run(fmt.Sprintf("done %v", done), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, m := pbx(starfacerest.Options{}), &memory{}
+				s.Instead(func(_ http.ResponseWriter, q *http.Request) bool {
+					if q.Method != http.MethodPut {
+						return false
+					}
+					if done {
+						s.Switch(21, true)
+					}
+					<-q.Context().Done()
+					return true
+				})
+				k := keeper(t, s, m)
+				stop := run(t, k)
+				k.Want(anna(Set))
+				time.Sleep(requestTime)
+				expect(t, k, s, Refused, done)
+				if !strings.Contains(string(m.text), "anna") {
+					t.Error("it is not remembered")
+				}
+				power := bytes.Clone(m.text)
+				s.Instead(nil)
+				time.Sleep(2 * refusedFirst)
+				expect(t, k, s, Ours, true)
+				k.Want(anna(Release))
+				expect(t, k, s, Idle, false)
+				stop()
+
+				s.Switch(21, done)
+				k = keeper(t, s, &memory{text: power})
+				defer run(t, k)()
+				k.Want(anna(Release))
+				expect(t, k, s, Idle, false)
+			})
+		})
+	}
+}
+
+func TestWhatCannotBeRememberedIsNotSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, m := pbx(starfacerest.Options{}), &memory{full: true}
+		k := keeper(t, s, m)
+		defer run(t, k)()
+		k.Want(anna(Set))
+		expect(t, k, s, Refused, false)
+		m.mu.Lock()
+		m.full = false
+		m.mu.Unlock()
+		time.Sleep(2 * refusedFirst)
+		expect(t, k, s, Ours, true)
+		m.mu.Lock()
+		m.full = true
+		m.mu.Unlock()
+		k.Want(anna(Release))
+		expect(t, k, s, Idle, false)
+		m.mu.Lock()
+		m.full = false
+		m.mu.Unlock()
+		time.Sleep(idle + time.Second)
+		synctest.Wait()
+		if string(m.text) != "[]" {
+			t.Errorf("remembered is %s", m.text)
+		}
+	})
+}
+
+func TestADamagedFile(t *testing.T) {
+	for _, text := range []string{"", "{}", `[{"url":"x"}]`, `[{"url":"x","id":-1,"service":"a","name":"b"}]`, "[" + strings.Repeat(`{"url":"x","service":"a","name":"b"},`, keptMost) + `{}]`} {
+		m := &memory{text: []byte(text)}
+		if b, err := OpenBook(m.load, m.save); err == nil || b.add(Entry{URL: "x", Service: "a", Name: "b"}) != nil {
+			t.Errorf("%.40s: %v", text, err)
+		}
+	}
+}
+
+func TestWhoIsWho(t *testing.T) {
+	users := []User{{1, "0001", "a@x"}, {2, "b", "double@x"}, {3, "c", "DOUBLE@X"}, {4, "d", ""}, {5, "E", "e@x"}}
+	people := []Person{
+		{Name: "by mail", Mails: []string{"A@X", "a@x"}, Login: "d"},
+		{Name: "a double", Mails: []string{"double@x"}, Login: "b"},
+		{Name: "by login", Mails: []string{"other@x", ""}, Login: "D"},
+		{Name: "one of two", Mails: []string{"e@x"}},
+		{Name: "other of two", Login: "e"},
+		{Name: "two addresses", Mails: []string{"a@x", "double@x"}},
+		{Name: "nobody", Mails: []string{""}, Login: ""},
+	}
+	got := match(people, users)
+	for name, want := range map[string]found{
+		"by mail": {id: 1}, "a double": {state: Ambiguous}, "by login": {id: 4}, "one of two": {state: Ambiguous}, "other of two": {state: Ambiguous},
+		"two addresses": {state: Ambiguous}, "nobody": {state: Unknown},
+	} {
+		if got[name].id != want.id || got[name].state != want.state || (got[name].why == "") != (want.state == "") {
+			t.Errorf("%s: %+v", name, got[name])
+		}
+	}
+}
+
+func TestWhoIsNotFoundIsLookedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := pbx(starfacerest.Options{})
+		k := keeper(t, s, nil)
+		defer run(t, k)()
+		s.Remove(21)
+		k.Want(anna(Set))
+		synctest.Wait()
+		if state, why := k.How("anna"); state != Unknown || why == "" {
+			t.Error(state, why)
+		}
+		s.Put(starfacerest.User{ID: 21, Mail: "anna@contoso.example"})
+		s.Put(starfacerest.User{ID: 24, Mail: "anna@contoso.example"})
+		time.Sleep(listAgain)
+		expect(t, k, s, Ambiguous, false)
+		s.Remove(24)
+		time.Sleep(listAgain)
+		expect(t, k, s, Ours, true)
+		s.Remove(21)
+		k.Want(anna(Release))
+		synctest.Wait()
+		if state, why := k.How("anna"); state != Idle {
+			t.Error(state, why)
+		}
+		if n := strings.Count(strings.Join(s.Requests(), "\n")+"\n", "GET /rest/users\n"); n != 3 {
+			t.Errorf("the users are read %d times", n)
+		}
+	})
+}
+
+// A STARFACE that does not know the user any more may answer 500 (the description of the interface has no 404 there).
+func TestWhoIsGoneIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, m := pbx(starfacerest.Options{}), &memory{}
+		k := keeper(t, s, m)
+		defer run(t, k)()
+		k.Want(anna(Set))
+		expect(t, k, s, Ours, true)
+		s.Remove(21)
+		s.Instead(func(w http.ResponseWriter, q *http.Request) bool {
+			if q.URL.Path == "/rest/users/21/phoneconfig" {
+				w.WriteHeader(500)
+				return true
+			}
+			return false
+		})
+		k.Want(anna(Release))
+		time.Sleep(2 * time.Hour)
+		if state, why := k.How("anna"); state != Idle || string(m.text) != "[]" {
+			t.Error(state, why, string(m.text))
+		}
+	})
+}
+
+// A STARFACE that is away is asked seldom, nobody waits for it, and everything is done when it comes back.
+func TestAStarfaceThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := pbx(starfacerest.Options{})
+		s.Instead(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(503)
+			return true
+		})
+		k := keeper(t, s, nil)
+		var mu sync.Mutex
+		var told []string
+		k.o.Report = func(why, _ string) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, why)
+		}
+		defer run(t, k)()
+		k.Want(append(anna(Set), Person{Name: "bert", Login: "user.22", Wish: Set}))
+		for n := range 360 {
+			k.Want(append(anna(Set), Person{Name: "bert", Login: "user.22", Wish: []Wish{Set, Release}[n%2]}))
+			time.Sleep(10 * time.Second)
+		}
+		expect(t, k, s, Waiting, false)
+		if n := len(s.Requests()); n > 20 || n < 10 {
+			t.Errorf("%d requests in an hour", n)
+		}
+		s.Instead(nil)
+		k.Want(anna(Set))
+		time.Sleep(lastPause + time.Second)
+		expect(t, k, s, Ours, true)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(told) != 2 || !strings.Contains(told[0], "503") || told[1] != "" {
+			t.Errorf("%q", told)
+		}
+	})
+}
+
+func TestAWrongPasswordIsNotTriedOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := pbx(starfacerest.Options{})
+		s.Put(starfacerest.User{ID: 1, Login: "presence", Password: "another"})
+		k := keeper(t, s, nil)
+		defer run(t, k)()
+		for n := range 8640 { // a day
+			k.Want(anna([]Wish{Set, Set, Release}[n%3]))
+			time.Sleep(10 * time.Second)
+		}
+		if n := len(s.Refusals()); n > 55 || n < 20 {
+			t.Errorf("%d logins in a day", n)
+		}
+		if err := k.Failure(); err == nil || strings.Contains(err.Error(), password) {
+			t.Error(err)
+		}
+	})
+}
+
+// What goes wrong for one user alone keeps nobody else waiting for long.
+func TestOneUserWhoIsRefused(t *testing.T) {
+	for name, behave := range map[string]func(w http.ResponseWriter, q *http.Request){
+		"500":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"403":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) },
+		"401":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
+		"silence": func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() },
+		"rubbish": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := pbx(starfacerest.Options{})
+				s.Instead(func(w http.ResponseWriter, q *http.Request) bool {
+					if q.URL.Path == "/rest/users/21/phoneconfig" {
+						behave(w, q)
+						return true
+					}
+					return false
+				})
+				k := keeper(t, s, nil)
+				defer run(t, k)()
+				k.Want(append(anna(Set), Person{Name: "bert", Login: "user.22", Wish: Set}))
+				time.Sleep(3 * refusedFirst)
+				synctest.Wait()
+				if state, _ := k.How("bert"); state != Ours || !s.Phones(22).DoNotDisturb {
+					t.Error("the other user is", state)
+				}
+				if state, why := k.How("anna"); state != Refused || why == "" {
+					t.Error(state, why)
+				}
+				if k.report == "" {
+					t.Error("nothing is reported")
+				}
+				s.Instead(nil)
+				time.Sleep(refusedLast)
+				expect(t, k, s, Ours, true)
+				if k.report != "" {
+					t.Error(k.report)
+				}
+			})
+		})
+	}
+}
+
+func TestAServiceThatEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, m := pbx(starfacerest.Options{}), &memory{}
+		k := keeper(t, s, m)
+		stop := run(t, k)
+		k.Want(append(anna(Set), Person{Name: "bert", Login: "user.22", Wish: Set}))
+		expect(t, k, s, Ours, true)
+		stop()
+		if err := k.ReleaseAll(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if now, _ := s.Sessions(); now != 0 || s.Phones(21).DoNotDisturb || s.Phones(22).DoNotDisturb || string(m.text) != "[]" {
+			t.Errorf("%d sessions; %s", now, m.text)
+		}
+
+		k = keeper(t, s, m)
+		stop = run(t, k)
+		k.Want(anna(Set))
+		expect(t, k, s, Ours, true)
+		stop()
+		s.Instead(func(_ http.ResponseWriter, q *http.Request) bool {
+			<-q.Context().Done()
+			return true
+		})
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := k.ReleaseAll(short); err == nil || !strings.Contains(err.Error(), "of 1 user stays set") {
+			t.Error(err)
+		}
+		s.Instead(nil)
+		k = keeper(t, s, m)
+		if err := k.ReleaseAll(t.Context()); err != nil || s.Phones(21).DoNotDisturb {
+			t.Error(err)
+		}
+	})
+}
+
+// Users switch do not disturb in Teams and at their phones, the STARFACE fails now and then, the box restarts: what a user has switched on himself is
+// never switched off, nobody has two writers, and at the end all is as it should be.
+func TestManyUsersForHours(t *testing.T) {
+	for seed := range uint64(3) {
+		synctest.Test(t, func(t *testing.T) {
+			const people = 60
+			r, faults := rand.New(rand.NewPCG(seed, 16)), rand.New(rand.NewPCG(seed, 17))
+			s, m := pbx(starfacerest.Options{}), &memory{}
+			var mu sync.Mutex
+			writing := map[string]int{}
+			own := map[int64]bool{} // switched on by the user himself
+			s.Instead(func(w http.ResponseWriter, q *http.Request) bool {
+				mu.Lock()
+				writing[q.URL.Path]++
+				if q.Method == http.MethodPut && writing[q.URL.Path] > 1 {
+					t.Error("two requests for one user")
+				}
+				fails := faults.IntN(20) == 0
+				mu.Unlock()
+				time.Sleep(300 * time.Millisecond)
+				mu.Lock()
+				writing[q.URL.Path]--
+				mu.Unlock()
+				if fails {
+					w.WriteHeader(500)
+				}
+				return fails
+			})
+			var wishes []Person
+			for n := range int64(people) {
+				s.Put(starfacerest.User{ID: 100 + n, Login: fmt.Sprint("u", n)})
+				wishes = append(wishes, Person{Name: fmt.Sprint("p", n), Login: fmt.Sprint("u", n), Wish: Release})
+			}
+			k := keeper(t, s, m)
+			stop := run(t, k)
+			for range 500 {
+				mu.Lock()
+				n := r.IntN(people)
+				id := int64(100 + n)
+				switch r.IntN(10) {
+				case 0:
+					if s.Phones(id).DoNotDisturb == own[id] { // who sees it on by us leaves it to us, or switches it off
+						own[id] = !own[id]
+						s.Switch(id, own[id])
+					} else {
+						s.Switch(id, false)
+					}
+				case 1:
+					if r.IntN(10) == 0 {
+						mu.Unlock()
+						stop()
+						mu.Lock()
+						k = keeper(t, s, m)
+						stop = run(t, k)
+					}
+				default:
+					wishes = slices.Clone(wishes)
+					wishes[n].Wish = Wish(r.IntN(3))
+				}
+				mu.Unlock()
+				k.Want(wishes)
+				time.Sleep(time.Duration(r.IntN(40)) * time.Second)
+				for id, on := range own {
+					if on && !s.Phones(id).DoNotDisturb {
+						t.Fatalf("seed %d: what user %d had switched on was switched off", seed, id)
+					}
+				}
+			}
+			wishes = slices.Clone(wishes)
+			for n := range wishes {
+				wishes[n].Wish = Release
+			}
+			k.Want(wishes)
+			time.Sleep(3 * time.Hour)
+			stop()
+			for n := range int64(people) {
+				if id := 100 + n; s.Phones(id).DoNotDisturb != own[id] {
+					t.Errorf("seed %d: user %d has do not disturb %v, his own is %v", seed, id, !own[id], own[id])
+				}
+			}
+			if string(m.text) != "[]" {
+				t.Errorf("remembered is %s", m.text)
+			}
+			if no := s.Refusals(); len(no) > 0 {
+				t.Error(no)
+			}
+		})
+	}
+}
+
+func FuzzBook(f *testing.F) {
+	f.Add([]byte(`[{"url":"https://x","id":7,"service":"TEAMS","name":"anna","since":"2026-11-30T05:00:00Z"}]`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m := &memory{text: text}
+		b, err := OpenBook(m.load, m.save)
+		if err != nil {
+			return
+		}
+		if err := b.write(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := OpenBook(m.load, m.save)
+		if err != nil || len(again.ours) != len(b.ours) {
+			t.Fatalf("%s: %v", m.text, err)
+		}
+	})
+}
