@@ -26,25 +26,28 @@ type User struct {
 	Enabled    bool     // may sign in
 }
 
-// State is what became of a user.
+// State is why a user is not matched.
 type State string
 
 const (
-	Matched   State = "matched"
 	Unmatched State = "unmatched" // no identity
 	Ambiguous State = "ambiguous" // several identities
 	Double    State = "double"    // one identity, which another user has or wants as well
-	Excluded  State = "excluded"  // by an `exclude` line; with `users all` also who may not sign in
 )
 
-// Found is what became of a user.
-type Found struct {
-	User      User
-	State     State
-	Identity  string               // of a matched one, and the one that a double wants
-	Extension string               // of a matched one
-	By        config.PresenceMatch // the rule; "": a `user` line
-	Reason    string               // why it is not matched, printable: "no location-service has an identity anna"
+// Pair is a user who is an identity. No other user is.
+type Pair struct {
+	ID, UPN   string
+	Identity  string
+	Extension string               // at the PBX
+	By        config.PresenceMatch // the rule that found it; "": a `user` line says so
+}
+
+// Problem is a user who should be an identity and is none.
+type Problem struct {
+	ID, UPN string
+	State   State
+	Reason  string // printable: "no location-service has an identity anna"
 }
 
 // Missing is a name in the configuration that no user of the directory has.
@@ -54,78 +57,344 @@ type Missing struct {
 	Reason  string // printable
 }
 
+// MaxProblems is how many problems a Result tells; all are counted.
+const MaxProblems = 500
+
 // Result is what became of a directory.
 type Result struct {
-	Found   []Found   // whom the service is about, by user principal name in any case
-	Missing []Missing // in the order of the configuration
+	Pairs    []Pair    // by user principal name, in any case
+	Problems []Problem // likewise; the first MaxProblems
+	Missing  []Missing // in the order of the configuration
+
+	Read                         int // users that were added
+	Unmatched, Ambiguous, Double int
+	Excluded                     int // by `exclude` lines, and with `users all` those who may not sign in
 }
 
-// Count is how many users came to a state.
-func (r *Result) Count(s State) (n int) {
-	for i := range r.Found {
-		if r.Found[i].State == s {
-			n++
+// Matcher finds the identities of the users of a directory, which come one by one, in any order. It keeps those who claim an identity, those
+// whom the configuration names, and MaxProblems more.
+//
+// A `user` line comes before the rule: who has one with an identity is asked for nothing else, and has the identity though the rule would
+// give it to somebody else as well. Where two claims are as good, neither holds: a wrong match would have a call refused for the state of
+// somebody else.
+type Matcher struct {
+	cfg     *config.Config
+	service *config.PresenceService
+	names   index    // of identities
+	numbers *numbers // made when the rule first needs it
+
+	lines    map[string]*line    // by name
+	excluded map[string]bool     // by name, whether somebody has it
+	near     map[string][]string // user principal names by the part before the @, for those parts that lines have
+	claims   map[string][]Pair   // by identity
+	result   Result
+}
+
+// line is what the `user` lines with one name say, and who has that name.
+type line struct {
+	says      []config.PresenceUser
+	upn, mail []User
+	excluded  bool // somebody has it who is left out
+}
+
+// New returns a matcher for a service of a configuration.
+func New(cfg *config.Config, service *config.PresenceService) *Matcher {
+	m := &Matcher{cfg: cfg, service: service, names: identities(cfg), lines: map[string]*line{}, excluded: map[string]bool{}, near: map[string][]string{}, claims: map[string][]Pair{}}
+	for _, u := range service.Users {
+		name := fold(u.Name)
+		if m.lines[name] == nil {
+			m.lines[name] = &line{}
+		}
+		m.lines[name].says = append(m.lines[name].says, u)
+		m.near[fold(local(name))] = nil
+	}
+	for _, name := range service.Exclude {
+		m.excluded[fold(name)] = false
+		m.near[fold(local(name))] = nil
+	}
+	return m
+}
+
+// Add looks at a user.
+func (m *Matcher) Add(u User) {
+	m.result.Read++
+	upn, mail := fold(u.UPN), fold(u.Mail)
+	m.remember(u, local(upn))
+	m.remember(u, local(mail))
+
+	byUPN, byMail := m.lines[upn], m.lines[mail]
+	if m.leftOut(upn) || m.leftOut(mail) {
+		for _, l := range []*line{byUPN, byMail} {
+			if l != nil {
+				l.excluded = true
+			}
+		}
+		if byUPN != nil || byMail != nil || m.service.All() {
+			m.result.Excluded++
+		}
+		return
+	}
+	if byUPN != nil {
+		byUPN.upn = append(byUPN.upn, u)
+	}
+	if byMail != nil && byMail != byUPN {
+		byMail.mail = append(byMail.mail, u)
+	}
+	if byUPN == nil && byMail == nil {
+		m.unlisted(u)
+	}
+}
+
+// remember notes who is called as somebody in a line, but for the domain. Most names that are wrong have the wrong domain.
+func (m *Matcher) remember(u User, part string) {
+	if list, wanted := m.near[part]; wanted && part != "" && !slices.Contains(list, u.UPN) {
+		i, _ := slices.BinarySearch(list, u.UPN)
+		list = slices.Insert(list, i, u.UPN)
+		m.near[part] = list[:min(len(list), some+1)]
+	}
+}
+
+// leftOut reports whether an `exclude` line has the name.
+func (m *Matcher) leftOut(name string) bool {
+	_, is := m.excluded[name]
+	if is {
+		m.excluded[name] = true
+	}
+	return is
+}
+
+// unlisted looks at a user whom no line names.
+func (m *Matcher) unlisted(u User) {
+	switch {
+	case !m.service.All():
+	case !u.Enabled:
+		m.result.Excluded++
+	default:
+		m.find(u, config.PresenceUser{})
+	}
+}
+
+// Result settles who is who, after the last user was added.
+func (m *Matcher) Result() *Result {
+	type named struct {
+		User
+		says  []config.PresenceUser
+		clash string // why they say nothing
+	}
+	listed := map[string]*named{} // by ID
+	var others []User
+	for _, u := range m.service.Users {
+		l := m.lines[fold(u.Name)]
+		if len(l.says) == 0 { // a further line with this name
+			continue
+		}
+		who := l.upn
+		if len(who) == 0 {
+			who = l.mail
+		} else {
+			others = append(others, l.mail...)
+		}
+		who = distinct(who, func(u User) string { return u.ID })
+		if len(who) == 0 && !l.excluded {
+			m.miss(u.Name, false)
+		}
+		for _, x := range who {
+			n := listed[x.ID]
+			if n == nil {
+				n = &named{User: x}
+				listed[x.ID] = n
+			}
+			n.says = append(n.says, l.says...)
+			if len(who) > 1 {
+				n.clash = plural.Of(len(who), "user") + " of the directory are called " + printable.Text(u.Name) + ": write user principal names"
+			}
+		}
+		l.says = nil
+	}
+	for _, name := range m.service.Exclude {
+		if seen, again := m.excluded[fold(name)]; again && !seen {
+			m.miss(name, true)
+			delete(m.excluded, fold(name))
 		}
 	}
-	return n
-}
-
-// Match finds the identities of users. The order of users does not matter, and one who comes twice, with the same ID, counts once.
-//
-// A `user` line comes before the rule: who has one with an identity is asked for nothing else, and has the identity though the rule
-// would give it to somebody else as well. Where two claims are as good, neither holds: a wrong match would have a call refused for the state of somebody else.
-func Match(cfg *config.Config, service *config.PresenceService, users []User) *Result {
-	m := &matcher{cfg: cfg, service: service, names: identities(cfg)}
-	users = slices.Clone(users)
-	slices.SortStableFunc(users, compareUsers)
-	seen := map[string]bool{}
-	users = slices.DeleteFunc(users, func(u User) bool {
-		again := seen[u.ID]
-		seen[u.ID] = true
-		return again
-	})
-	m.users, m.directory = users, newDirectory(users)
-
-	lines := m.lines()
-	excluded := m.excluded()
-	for i, u := range users {
-		line, listed := lines[i]
-		f := Found{User: u}
-		switch why := excluded[i]; {
-		case !listed && !service.All:
-			continue
-		case why != "":
-			f.State, f.Reason = Excluded, "excluded by `exclude "+printable.Text(why)+"`"
-		case !u.Enabled && !listed:
-			f.State, f.Reason = Excluded, "may not sign in (the account is blocked in Entra)"
-		case !u.Enabled:
-			f.State, f.Reason = Unmatched, "may not sign in (the account is blocked in Entra)"
-		default:
-			m.find(&f, line)
+	for _, u := range distinct(others, func(u User) string { return u.ID }) {
+		if listed[u.ID] == nil {
+			m.unlisted(u)
 		}
-		m.result.Found = append(m.result.Found, f)
+	}
+	for _, n := range listed {
+		differ := slices.ContainsFunc(n.says, func(p config.PresenceUser) bool {
+			return p.Identity != n.says[0].Identity || p.Extension != n.says[0].Extension
+		})
+		switch {
+		case n.clash != "":
+			m.problem(n.ID, n.UPN, Ambiguous, func() string { return n.clash })
+		case differ:
+			m.problem(n.ID, n.UPN, Ambiguous, func() string { return "two `user` lines name this user, and say different things" })
+		case !n.Enabled:
+			m.problem(n.ID, n.UPN, Unmatched, func() string { return "may not sign in (the account is blocked in Entra)" })
+		default:
+			m.find(n.User, n.says[0])
+		}
 	}
 	m.settle()
 	return &m.result
 }
 
-// matcher is one run of Match.
-type matcher struct {
-	cfg       *config.Config
-	service   *config.PresenceService
-	names     index // of identities
-	users     []User
-	directory directory
-	numbers   *numbers // made when the rule first needs it
-	result    Result
+// distinct returns each user once: pages of a directory may overlap.
+func distinct[T any](list []T, id func(T) string) []T {
+	seen := make(map[string]bool, len(list))
+	return slices.DeleteFunc(slices.Clone(list), func(x T) bool {
+		again := seen[id(x)]
+		seen[id(x)] = true
+		return again
+	})
+}
+
+// miss notes a name that the directory does not have.
+func (m *Matcher) miss(name string, exclude bool) {
+	why := "the directory has no such user"
+	if near := m.near[local(fold(name))]; len(near) > 0 {
+		why += "; it has " + several("and", near)
+	}
+	m.result.Missing = append(m.result.Missing, Missing{Name: name, Exclude: exclude, Reason: why})
+}
+
+// problem counts a problem, and keeps it if it is among the first.
+func (m *Matcher) problem(id, upn string, s State, reason func() string) {
+	list := m.result.Problems
+	i, again := slices.BinarySearchFunc(list, Problem{ID: id, UPN: upn}, func(a, b Problem) int { return before(a.UPN, a.ID, b.UPN, b.ID) })
+	if again {
+		return
+	}
+	switch s {
+	case Unmatched:
+		m.result.Unmatched++
+	case Ambiguous:
+		m.result.Ambiguous++
+	case Double:
+		m.result.Double++
+	}
+	if i < MaxProblems {
+		list = slices.Insert(list, i, Problem{ID: id, UPN: upn, State: s, Reason: reason()})
+		m.result.Problems = list[:min(len(list), MaxProblems)]
+	}
+}
+
+// before orders users.
+func before(upn, id, otherUPN, otherID string) int {
+	return cmp.Or(cmp.Compare(fold(upn), fold(otherUPN)), cmp.Compare(upn, otherUPN), cmp.Compare(id, otherID))
+}
+
+// find looks for the identity of a user, of whom a line may say something.
+func (m *Matcher) find(u User, line config.PresenceUser) {
+	p := Pair{ID: u.ID, UPN: u.UPN, Extension: line.Extension}
+	var claim []string
+	var why func() string
+	if line.Identity != "" {
+		claim = m.names.of(line.Identity)
+		why = func() string {
+			return "no location-service has the identity " + printable.Text(line.Identity) + " of its `user` line"
+		}
+	} else {
+		p.By = m.service.Match
+		claim, why = m.by(p.By, u)
+	}
+	switch len(claim) {
+	case 0:
+		m.problem(u.ID, u.UPN, Unmatched, func() string {
+			if p.By == "" {
+				return why()
+			}
+			return why() + m.hint(u)
+		})
+	case 1:
+		p.Identity = claim[0]
+		p.Extension = cmp.Or(p.Extension, p.Identity)
+		m.claims[p.Identity] = append(m.claims[p.Identity], p)
+	default:
+		m.problem(u.ID, u.UPN, Ambiguous, func() string { return "may be " + several("or", claim) })
+	}
+}
+
+// by returns the identities of a user by a rule, and why there are none.
+func (m *Matcher) by(rule config.PresenceMatch, u User) (list []string, why func() string) {
+	var name, what string
+	switch rule {
+	case config.MatchUPN:
+		name, what = local(u.UPN), "user principal name"
+	case config.MatchMail:
+		name, what = local(u.Mail), "mail address"
+	case config.MatchEmployeeID:
+		name, what = strings.TrimSpace(u.EmployeeID), "employee id"
+	case config.MatchPhone:
+		if m.numbers == nil {
+			m.numbers = newNumbers(m.cfg, m.names)
+		}
+		return m.numbers.of(u.Phones)
+	}
+	if name == "" {
+		return nil, func() string { return "has no " + what + " in the directory" }
+	}
+	return m.names.of(name), func() string { return "no location-service has an identity " + printable.Text(name) }
+}
+
+// hint says which other rule would find an identity, among those that cost nothing.
+func (m *Matcher) hint(u User) string {
+	for _, rule := range []config.PresenceMatch{config.MatchUPN, config.MatchMail, config.MatchEmployeeID} {
+		if rule == m.service.Match {
+			continue
+		}
+		if list, _ := m.by(rule, u); len(list) == 1 {
+			return "; `match " + string(rule) + "` would find " + printable.Text(list[0])
+		}
+	}
+	return ""
+}
+
+// settle gives each identity to the one who claims it, or to nobody. A `user` line holds against the rule.
+func (m *Matcher) settle() {
+	for identity, list := range m.claims {
+		slices.SortFunc(list, func(a, b Pair) int { return before(a.UPN, a.ID, b.UPN, b.ID) })
+		list = distinct(list, func(p Pair) string { return p.ID })
+		owner := -1
+		if said := slices.DeleteFunc(slices.Clone(list), func(p Pair) bool { return p.By != "" }); len(said) == 1 {
+			owner = slices.Index(list, said[0])
+		} else if len(list) == 1 {
+			owner = 0
+		}
+		for i, p := range list {
+			if i == owner {
+				m.result.Pairs = append(m.result.Pairs, p)
+				continue
+			}
+			m.problem(p.ID, p.UPN, Double, func() string {
+				if owner >= 0 {
+					return printable.Text(identity) + " is that of " + printable.Text(list[owner].UPN) + " by a `user` line"
+				}
+				var rivals []string
+				for o, r := range list {
+					if o != i && len(rivals) <= some {
+						rivals = append(rivals, r.UPN)
+					}
+				}
+				return printable.Text(identity) + " would also be that of " + several("and", rivals)
+			})
+		}
+	}
+	slices.SortFunc(m.result.Pairs, func(a, b Pair) int { return before(a.UPN, a.ID, b.UPN, b.ID) })
 }
 
 // fold is the form in which names are compared in any case.
 func fold(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
-func compareUsers(a, b User) int {
-	return cmp.Or(cmp.Compare(fold(a.UPN), fold(b.UPN)), cmp.Compare(a.ID, b.ID), cmp.Compare(a.UPN, b.UPN), cmp.Compare(a.Mail, b.Mail),
-		cmp.Compare(a.EmployeeID, b.EmployeeID), slices.Compare(a.Phones, b.Phones))
+// local is the part of an address before its last @; "" when there is none.
+func local(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return ""
+	}
+	return strings.TrimSpace(address[:at])
 }
 
 // index has the identities by their names, and by their aliases, in any case.
@@ -159,198 +428,21 @@ func (x index) of(name string) []string {
 	return all
 }
 
-// directory has users by what a line may call them.
-type directory struct {
-	upn, mail, local map[string][]int
-}
+// some is how many names a reason has.
+const some = 3
 
-func newDirectory(users []User) directory {
-	d := directory{map[string][]int{}, map[string][]int{}, map[string][]int{}}
-	add := func(to map[string][]int, name string, i int) {
-		if name = fold(name); name != "" && !slices.Contains(to[name], i) {
-			to[name] = append(to[name], i)
-		}
-	}
-	for i, u := range users {
-		add(d.upn, u.UPN, i)
-		add(d.mail, u.Mail, i)
-		add(d.local, local(u.UPN), i)
-		add(d.local, local(u.Mail), i)
-	}
-	return d
-}
-
-// local is the part of an address before its last @; "" when there is none.
-func local(address string) string {
-	at := strings.LastIndexByte(address, '@')
-	if at < 0 {
-		return ""
-	}
-	return strings.TrimSpace(address[:at])
-}
-
-// named returns the users that a line means: the one with that user principal name, else those with that mail address.
-func (d directory) named(name string) []int {
-	if list := d.upn[fold(name)]; len(list) > 0 {
-		return list
-	}
-	return d.mail[fold(name)]
-}
-
-// line is what the `user` lines say of one user.
-type line struct {
-	config.PresenceUser
-	clash string // why they say nothing: "" when they do
-}
-
-// lines finds the users of the `user` lines.
-func (m *matcher) lines() map[int]line {
-	lines := map[int]line{}
-	for _, p := range m.service.Users {
-		list := m.directory.named(p.Name)
-		if len(list) == 0 {
-			m.miss(p.Name, false)
-		}
-		for _, i := range list {
-			l := line{PresenceUser: p}
-			if len(list) > 1 {
-				l.clash = plural.Of(len(list), "user") + " of the directory are called " + printable.Text(p.Name) + ": write user principal names"
-			}
-			if old, again := lines[i]; again && (old.clash != "" || old.Identity != p.Identity || old.Extension != p.Extension) {
-				l.clash = cmp.Or(old.clash, "two `user` lines name this user, and say different things")
-			}
-			lines[i] = l
-		}
-	}
-	return lines
-}
-
-// excluded finds the users of the `exclude` lines, each with its line.
-func (m *matcher) excluded() map[int]string {
-	excluded := map[int]string{}
-	for _, name := range m.service.Exclude {
-		list := m.directory.named(name)
-		if len(list) == 0 {
-			m.miss(name, true)
-		}
-		for _, i := range list {
-			excluded[i] = name
-		}
-	}
-	return excluded
-}
-
-// miss notes a name that the directory does not have. Most such names have the wrong one of the tenant's domains.
-func (m *matcher) miss(name string, exclude bool) {
-	why := "the directory has no such user"
-	if near := m.directory.local[fold(local(name))]; len(near) > 0 {
-		why += "; it has " + some("and", near, func(i int) string { return m.users[i].UPN })
-	}
-	m.result.Missing = append(m.result.Missing, Missing{Name: name, Exclude: exclude, Reason: why})
-}
-
-// find sets what became of a user whom nothing excludes.
-func (m *matcher) find(f *Found, line line) {
-	var claim []string
-	var why string
-	switch {
-	case line.clash != "":
-		f.State, f.Reason = Ambiguous, line.clash
-		return
-	case line.Identity != "":
-		claim = m.names.of(line.Identity)
-		why = "no location-service has the identity " + printable.Text(line.Identity) + " of its `user` line"
-	default:
-		f.By = m.service.Match
-		claim, why = m.by(m.service.Match, f.User)
-	}
-	switch len(claim) {
-	case 0:
-		f.State, f.Reason = Unmatched, why
-		if f.By != "" {
-			f.Reason += m.hint(f.User)
-		}
-	case 1:
-		f.State, f.Identity, f.Extension = Matched, claim[0], cmp.Or(line.Extension, claim[0])
-	default:
-		f.State, f.Reason = Ambiguous, "may be "+some("or", claim, func(s string) string { return s })
-	}
-}
-
-// by returns the identities of a user by a rule, and why there are none.
-func (m *matcher) by(rule config.PresenceMatch, u User) (list []string, why string) {
-	var name, what string
-	switch rule {
-	case config.MatchUPN:
-		name, what = local(u.UPN), "user principal name"
-	case config.MatchMail:
-		name, what = local(u.Mail), "mail address"
-	case config.MatchEmployeeID:
-		name, what = strings.TrimSpace(u.EmployeeID), "employee id"
-	case config.MatchPhone:
-		if m.numbers == nil {
-			m.numbers = newNumbers(m.cfg)
-		}
-		return m.numbers.of(u.Phones)
-	}
-	if name == "" {
-		return nil, "has no " + what + " in the directory"
-	}
-	return m.names.of(name), "no location-service has an identity " + printable.Text(name)
-}
-
-// hint says which other rule would find an identity, among those that cost nothing.
-func (m *matcher) hint(u User) string {
-	for _, rule := range []config.PresenceMatch{config.MatchUPN, config.MatchMail, config.MatchEmployeeID} {
-		if rule == m.service.Match {
-			continue
-		}
-		if list, _ := m.by(rule, u); len(list) == 1 {
-			return "; `match " + string(rule) + "` would find " + printable.Text(list[0])
-		}
-	}
-	return ""
-}
-
-// settle takes the identity away from those who share it. A `user` line holds against the rule.
-func (m *matcher) settle() {
-	claims := map[string][]int{}
-	for i, f := range m.result.Found {
-		if f.State == Matched {
-			claims[f.Identity] = append(claims[f.Identity], i)
-		}
-	}
-	for _, list := range claims {
-		said := slices.DeleteFunc(slices.Clone(list), func(i int) bool { return m.result.Found[i].By != "" })
-		for _, i := range list {
-			f := &m.result.Found[i]
-			if len(list) == 1 || len(said) == 1 && said[0] == i {
-				continue
-			}
-			rivals := slices.DeleteFunc(slices.Clone(list), func(o int) bool { return o == i })
-			f.State, f.Extension = Double, ""
-			f.Reason = printable.Text(f.Identity) + " would also be that of " + some("and", rivals, func(o int) string { return m.result.Found[o].User.UPN })
-			if len(said) == 1 {
-				f.Reason = printable.Text(f.Identity) + " is that of " + printable.Text(m.result.Found[said[0]].User.UPN) + " by a `user` line"
-			}
-		}
-	}
-}
-
-// named is how many names a reason has.
-const named = 3
-
-// some names a few of a list: "a, b and c", "a, b, c or 7 others".
-func some[T any](and string, list []T, name func(T) string) string {
+// several joins names: "a", "a and b", "a, b, c and others".
+func several(and string, names []string) string {
 	var words []string
-	for _, x := range list[:min(len(list), named)] {
-		words = append(words, printable.Text(name(x)))
+	for _, n := range names[:min(len(names), some)] {
+		words = append(words, printable.Text(n))
 	}
-	if more := len(list) - len(words); more > 0 {
-		return strings.Join(words, ", ") + " " + and + " " + plural.Of(more, "other")
+	if len(names) > some {
+		return strings.Join(words, ", ") + " " + and + " others"
 	}
-	if last := len(words) - 1; last > 0 {
-		return strings.Join(words[:last], ", ") + " " + and + " " + words[last]
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
 	}
-	return words[0]
+	return strings.Join(words[:last], ", ") + " " + and + " " + words[last]
 }

@@ -54,19 +54,27 @@ func mail(s string) func(*usermatch.User)     { return func(u *usermatch.User) {
 func employee(s string) func(*usermatch.User) { return func(u *usermatch.User) { u.EmployeeID = s } }
 func blocked(u *usermatch.User)               { u.Enabled = false }
 
+func match(cfg *config.Config, service *config.PresenceService, users []usermatch.User) *usermatch.Result {
+	m := usermatch.New(cfg, service)
+	for _, u := range users {
+		m.Add(u)
+	}
+	return m.Result()
+}
+
 // said writes a result down.
 func said(r *usermatch.Result) (list []string) {
-	for _, f := range r.Found {
-		s := f.User.UPN + " " + string(f.State)
-		if f.State == usermatch.Matched {
-			s += " " + f.Identity + " " + f.Extension + " by " + string(f.By)
-		} else {
-			s += ": " + f.Reason
-		}
-		list = append(list, s)
+	for _, p := range r.Pairs {
+		list = append(list, strings.TrimSpace(fmt.Sprint(p.UPN, " is ", p.Identity, " ", p.Extension, " by ", p.By)))
+	}
+	for _, p := range r.Problems {
+		list = append(list, fmt.Sprint(p.UPN, " ", p.State, ": ", p.Reason))
 	}
 	for _, m := range r.Missing {
 		list = append(list, fmt.Sprint("missing ", m.Name, " ", m.Exclude, ": ", m.Reason))
+	}
+	if r.Excluded > 0 {
+		list = append(list, fmt.Sprint("excluded ", r.Excluded))
 	}
 	return list
 }
@@ -82,25 +90,25 @@ func TestMatch(t *testing.T) {
 	}{
 		{"only those of the lines, though others would match", named, config.PresenceService{Match: config.MatchUPN, Users: []config.PresenceUser{{Name: "ANNA@contoso.com"}}},
 			[]usermatch.User{user("21@contoso.com"), user("anna@contoso.com")},
-			[]string{"anna@contoso.com matched anna anna by upn"}},
-		{"an alias is the identity, in any case", named, config.PresenceService{Match: config.MatchMail, All: true},
+			[]string{"anna@contoso.com is anna anna by upn"}},
+		{"an alias is the identity, in any case", named, config.PresenceService{Match: config.MatchMail, Scope: config.ScopeAll},
 			[]usermatch.User{user("x@contoso.com", mail("ANNA.MUSTER@contoso.com")), user("y@contoso.com", mail(""))},
-			[]string{"x@contoso.com matched anna anna by mail", "y@contoso.com unmatched: has no mail address in the directory"}},
-		{"the reason names the rule that would do", named, config.PresenceService{Match: config.MatchMail, All: true},
+			[]string{"x@contoso.com is anna anna by mail", "y@contoso.com unmatched: has no mail address in the directory"}},
+		{"the reason names the rule that would do", named, config.PresenceService{Match: config.MatchMail, Scope: config.ScopeAll},
 			[]usermatch.User{user("anna@contoso.com", mail("a.muster@contoso.com"))},
 			[]string{"anna@contoso.com unmatched: no location-service has an identity a.muster; `match upn` would find anna"}},
-		{"employee id", named, config.PresenceService{Match: config.MatchEmployeeID, All: true},
+		{"employee id", named, config.PresenceService{Match: config.MatchEmployeeID, Scope: config.ScopeAll},
 			[]usermatch.User{user("a@contoso.com", employee(" 21 ")), user("b@contoso.com")},
-			[]string{"a@contoso.com matched 21 21 by employee-id", "b@contoso.com unmatched: has no employee id in the directory"}},
-		{"a line says more than the rule", named, config.PresenceService{Match: config.MatchUPN, All: true,
+			[]string{"a@contoso.com is 21 21 by employee-id", "b@contoso.com unmatched: has no employee id in the directory"}},
+		{"a line says more than the rule", named, config.PresenceService{Match: config.MatchUPN, Scope: config.ScopeAll,
 			Users: []config.PresenceUser{{Name: "boss@contoso.com", Identity: "ANNA", Extension: "10"}, {Name: "21@contoso.com", Extension: "121"}}},
 			[]usermatch.User{user("anna@contoso.com"), user("boss@contoso.com"), user("21@contoso.com")},
 			[]string{
-				"21@contoso.com matched 21 121 by upn",
+				"21@contoso.com is 21 121 by upn",
+				"boss@contoso.com is anna 10 by",
 				"anna@contoso.com double: anna is that of boss@contoso.com by a `user` line",
-				"boss@contoso.com matched anna 10 by ",
 			}},
-		{"two users of one identity have none", named, config.PresenceService{Match: config.MatchMail, All: true},
+		{"two users of one identity have none", named, config.PresenceService{Match: config.MatchMail, Scope: config.ScopeAll},
 			[]usermatch.User{user("anna@contoso.com"), user("anna@contoso.de")},
 			[]string{
 				"anna@contoso.com double: anna would also be that of anna@contoso.de",
@@ -121,33 +129,33 @@ func TestMatch(t *testing.T) {
 		{"an identity that is not there", named, config.PresenceService{Match: config.MatchUPN, Users: []config.PresenceUser{{Name: "anna@x", Identity: "user.99"}}},
 			[]usermatch.User{user("anna@x")},
 			[]string{"anna@x unmatched: no location-service has the identity user.99 of its `user` line"}},
-		{"names that the directory does not have", named, config.PresenceService{Match: config.MatchUPN, All: true,
+		{"names that the directory does not have", named, config.PresenceService{Match: config.MatchUPN, Scope: config.ScopeAll,
 			Users: []config.PresenceUser{{Name: "anna@contoso.com"}, {Name: "nobody@contoso.com"}}, Exclude: []string{"Boss@contoso.com", "21@contoso.de"}},
 			[]usermatch.User{user("anna@contoso.onmicrosoft.com"), user("21@contoso.de")},
 			[]string{
-				"21@contoso.de excluded: excluded by `exclude 21@contoso.de`",
-				"anna@contoso.onmicrosoft.com matched anna anna by upn",
+				"anna@contoso.onmicrosoft.com is anna anna by upn",
 				"missing anna@contoso.com false: the directory has no such user; it has anna@contoso.onmicrosoft.com",
 				"missing nobody@contoso.com false: the directory has no such user",
 				"missing Boss@contoso.com true: the directory has no such user",
+				"excluded 1",
 			}},
 		{"an exclusion is stronger than a line", named, config.PresenceService{Users: []config.PresenceUser{{Name: "anna@x", Identity: "anna"}}, Exclude: []string{"ANNA@X"}},
 			[]usermatch.User{user("anna@x")},
-			[]string{"anna@x excluded: excluded by `exclude ANNA@X`"}},
-		{"blocked accounts", named, config.PresenceService{Match: config.MatchUPN, All: true, Users: []config.PresenceUser{{Name: "21@x"}}},
+			[]string{"excluded 1"}},
+		{"blocked accounts", named, config.PresenceService{Match: config.MatchUPN, Scope: config.ScopeAll, Users: []config.PresenceUser{{Name: "21@x"}}},
 			[]usermatch.User{user("anna@x", blocked), user("21@x", blocked)},
 			[]string{
 				"21@x unmatched: may not sign in (the account is blocked in Entra)",
-				"anna@x excluded: may not sign in (the account is blocked in Entra)",
+				"excluded 1",
 			}},
-		{"numbers, as people write them", guide(t), config.PresenceService{Match: config.MatchPhone, All: true},
+		{"numbers, as people write them", guide(t), config.PresenceService{Match: config.MatchPhone, Scope: config.ScopeAll},
 			[]usermatch.User{
 				user("a@x", phones("+49 (0)7123 / 222")), user("b@x", phones("ext. 7", "tel:+49-7123-223")),
 				user("c@x", phones("+1 555 0100")), user("d@x"), user("e@x", phones("none")), user("f@x", phones("+497123222", "+497123224")),
 			},
 			[]string{
-				"a@x matched user.01 user.01 by phone",
-				"b@x matched user.02 user.02 by phone",
+				"a@x is user.01 user.01 by phone",
+				"b@x is user.02 user.02 by phone",
 				"c@x unmatched: the routing leads no identity to or from the business phone +15550100",
 				"d@x unmatched: has no business phone in the directory",
 				"e@x unmatched: the business phone none is no telephone number",
@@ -155,7 +163,7 @@ func TestMatch(t *testing.T) {
 			}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			if diff := cmp.Diff(x.want, said(usermatch.Match(x.cfg, &x.service, x.users))); diff != "" {
+			if diff := cmp.Diff(x.want, said(match(x.cfg, &x.service, x.users))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -170,16 +178,16 @@ func TestNumbersOfEitherWay(t *testing.T) {
 		cfg  *config.Config
 		want string
 	}{
-		{"called numbers alone", guide(t, callers, ""), "a@x matched user.01 user.01 by phone"},
-		{"callers alone", guide(t, called, ""), "a@x matched user.01 user.01 by phone"},
-		{"national numbers", guide(t, called, "map sip:user.01@.+ to 07123222", callers, "", "context cs SWITCH\n\n", "context cs SWITCH\n  country-code 49\n  national-prefix 0\n\n"), "a@x matched user.01 user.01 by phone"},
-		{"without +", guide(t, called, "map sip:user.01@.+ to 00497123222", callers, ""), "a@x matched user.01 user.01 by phone"},
+		{"called numbers alone", guide(t, callers, ""), "a@x is user.01 user.01 by phone"},
+		{"callers alone", guide(t, called, ""), "a@x is user.01 user.01 by phone"},
+		{"national numbers", guide(t, called, "map sip:user.01@.+ to 07123222", callers, "", "context cs SWITCH\n\n", "context cs SWITCH\n  country-code 49\n  national-prefix 0\n\n"), "a@x is user.01 user.01 by phone"},
+		{"without +", guide(t, called, "map sip:user.01@.+ to 00497123222", callers, ""), "a@x is user.01 user.01 by phone"},
 		{"each way another identity", guide(t, called, "", `    map \+497123223 to sip:user.02@192.168.1.100`, `    map \+497123222 to sip:user.02@192.168.1.100`, "sip:user.02@.+ to +497123223", "sip:user.01@.+ to +497123222"),
 			"a@x ambiguous: may be user.01 or user.02"},
 		{"neither", guide(t, called, "", callers, ""), "a@x unmatched: the routing leads no identity to or from the business phone +497123222"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			r := usermatch.Match(x.cfg, &config.PresenceService{Match: config.MatchPhone, All: true}, []usermatch.User{user("a@x", phones("+497123222"))})
+			r := match(x.cfg, &config.PresenceService{Match: config.MatchPhone, Scope: config.ScopeAll}, []usermatch.User{user("a@x", phones("+497123222"))})
 			if got := said(r); !slices.Equal(got, []string{x.want}) {
 				t.Errorf("got %q, want %q", got, x.want)
 			}
@@ -190,8 +198,8 @@ func TestNumbersOfEitherWay(t *testing.T) {
 // Whose calls go to the main number, for want of a line of their own, cannot be told by it.
 func TestTheMainNumberIsNobodys(t *testing.T) {
 	cfg := guide(t, "identity user.03 inherits teams", "identity user.03 inherits teams\n  identity user.04 inherits teams\n  identity user.05 inherits teams\n  identity user.06 inherits teams\n  identity user.07 inherits teams")
-	r := usermatch.Match(cfg, &config.PresenceService{Match: config.MatchPhone, All: true}, []usermatch.User{user("a@x", phones("+4971234567890"))})
-	if got := said(r); !slices.Equal(got, []string{"a@x ambiguous: may be user.04, user.05, user.06 or 1 other"}) {
+	r := match(cfg, &config.PresenceService{Match: config.MatchPhone, Scope: config.ScopeAll}, []usermatch.User{user("a@x", phones("+4971234567890"))})
+	if got := said(r); !slices.Equal(got, []string{"a@x ambiguous: may be user.04, user.05, user.06 or others"}) {
 		t.Errorf("%q", got)
 	}
 }
@@ -200,7 +208,7 @@ func TestTheMainNumberIsNobodys(t *testing.T) {
 func company(t testing.TB, n int, rnd *rand.Rand) (*config.Config, *config.PresenceService, []usermatch.User) {
 	var identities, called, callers strings.Builder
 	var users []usermatch.User
-	service := &config.PresenceService{All: rnd.IntN(2) == 0}
+	service := &config.PresenceService{Scope: []config.PresenceScope{config.ScopeListed, config.ScopeAll}[rnd.IntN(2)]}
 	for i := range n {
 		fmt.Fprintf(&identities, "  identity u%d inherits teams\n", i)
 		if i%3 != 0 {
@@ -261,7 +269,7 @@ func plain(n int, s *config.PresenceService, users []usermatch.User) map[string]
 				lines = append(lines, l)
 			}
 		}
-		if !s.All && len(lines) == 0 {
+		if !s.All() && len(lines) == 0 {
 			continue
 		}
 		if slices.ContainsFunc(s.Exclude, func(e string) bool { return strings.EqualFold(e, u.UPN) }) || !u.Enabled && len(lines) == 0 {
@@ -326,37 +334,63 @@ func plain(n int, s *config.PresenceService, users []usermatch.User) map[string]
 }
 
 func TestMatchIsThePlainOne(t *testing.T) {
-	came := map[usermatch.State]int{}
+	came := map[string]int{}
 	for _, n := range []int{1, 32, 1000} {
 		for seed := range map[int]uint64{1: 40, 32: 10, 1000: 1}[n] {
 			rnd := rand.New(rand.NewPCG(seed, uint64(n)))
 			cfg, service, users := company(t, n, rnd)
 			for _, service.Match = range []config.PresenceMatch{config.MatchUPN, config.MatchMail, config.MatchEmployeeID, config.MatchPhone} {
-				r := usermatch.Match(cfg, service, users)
-				got := map[string]string{}
-				for _, f := range r.Found {
-					came[f.State]++
-					got[f.User.ID] = string(f.State)
-					if f.State == usermatch.Matched {
-						got[f.User.ID] += " " + f.Identity + " " + f.Extension
-					} else if f.Reason == "" {
-						t.Errorf("no reason for %v", f)
+				r := match(cfg, service, users)
+				got, want := map[string]string{}, plain(n, service, users)
+				for _, p := range r.Pairs {
+					got[p.ID] = "matched " + p.Identity + " " + p.Extension
+				}
+				for _, p := range r.Problems {
+					if got[p.ID] = string(p.State); p.Reason == "" {
+						t.Errorf("no reason for %v", p)
 					}
 				}
-				if diff := cmp.Diff(plain(n, service, users), got); diff != "" {
+				counts := map[string]int{"unmatched": r.Unmatched, "ambiguous": r.Ambiguous, "double": r.Double, "excluded": r.Excluded, "matched": len(r.Pairs)}
+				for id, w := range want {
+					state, _, _ := strings.Cut(w, " ")
+					came[state]++
+					counts[state]--
+					if state == "excluded" || got[id] == "" && len(r.Problems) == usermatch.MaxProblems {
+						delete(want, id)
+					}
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
 					t.Fatalf("%d users, seed %d, match %s:\n%s", n, seed, service.Match, diff)
 				}
+				for state, more := range counts {
+					if more != 0 {
+						t.Errorf("%d users, seed %d, match %s: %d more are counted as %s than there are", n, seed, service.Match, more, state)
+					}
+				}
 				rnd.Shuffle(len(users), func(i, j int) { users[i], users[j] = users[j], users[i] })
-				if again := usermatch.Match(cfg, service, append(users, users[:len(users)/2]...)); !reflect.DeepEqual(r, again) {
+				again := match(cfg, service, append(users, users[:len(users)/2]...))
+				if !reflect.DeepEqual(r.Pairs, again.Pairs) || !reflect.DeepEqual(r.Problems, again.Problems) || !reflect.DeepEqual(r.Missing, again.Missing) {
 					t.Fatalf("%d users, seed %d: another order, or users that come twice, change the result:\n%s", n, seed, cmp.Diff(r, again))
 				}
 			}
 		}
 	}
-	for _, s := range []usermatch.State{usermatch.Matched, usermatch.Unmatched, usermatch.Ambiguous, usermatch.Double, usermatch.Excluded} {
+	for _, s := range []string{"matched", "unmatched", "ambiguous", "double", "excluded"} {
 		if came[s] < 20 {
 			t.Errorf("%d users were %s: the companies have too few", came[s], s)
 		}
+	}
+}
+
+// A directory may have a hundred thousand users who are nobody here.
+func TestProblemsAreBounded(t *testing.T) {
+	m := usermatch.New(guide(t), &config.PresenceService{Scope: config.ScopeAll, Match: config.MatchUPN})
+	for i := range 3 * usermatch.MaxProblems {
+		m.Add(user(fmt.Sprintf("%04d@contoso.com", i*7919%(3*usermatch.MaxProblems))))
+	}
+	r := m.Result()
+	if len(r.Problems) != usermatch.MaxProblems || r.Unmatched != 3*usermatch.MaxProblems || r.Problems[usermatch.MaxProblems-1].UPN != "0499@contoso.com" {
+		t.Errorf("%d problems of %d, the last is that of %s", len(r.Problems), r.Unmatched, r.Problems[len(r.Problems)-1].UPN)
 	}
 }
 
@@ -367,19 +401,17 @@ func FuzzMatch(f *testing.F) {
 	cfg := guide(f)
 	f.Fuzz(func(t *testing.T, upn, mail, employee, phone, identity, rule string) {
 		users := []usermatch.User{{ID: "1", UPN: upn, Mail: mail, EmployeeID: employee, Phones: []string{phone}, Enabled: true}, {ID: "2", UPN: mail, Mail: upn, Phones: []string{phone, employee}, Enabled: true}}
-		s := &config.PresenceService{All: true, Match: config.PresenceMatch(rule), Users: []config.PresenceUser{{Name: mail, Identity: identity}}, Exclude: []string{employee}}
-		r := usermatch.Match(cfg, s, users)
-		if len(r.Found) != 2 {
-			t.Errorf("%d of 2 users are found", len(r.Found))
+		s := &config.PresenceService{Scope: config.ScopeAll, Match: config.PresenceMatch(rule), Users: []config.PresenceUser{{Name: mail, Identity: identity}}, Exclude: []string{employee}}
+		r := match(cfg, s, users)
+		if n := len(r.Pairs) + len(r.Problems) + r.Excluded; n != 2 {
+			t.Errorf("%d of 2 users are found", n)
 		}
-		has := map[string]bool{}
-		for _, f := range r.Found {
-			if f.State == usermatch.Matched && has[f.Identity] {
-				t.Errorf("two users are %s", f.Identity)
-			}
-			has[f.Identity] = f.State == usermatch.Matched
-			if strings.ContainsFunc(f.Reason, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }) || (f.Reason == "") != (f.State == usermatch.Matched) {
-				t.Errorf("%s: reason %q", f.State, f.Reason)
+		if len(r.Pairs) == 2 && r.Pairs[0].Identity == r.Pairs[1].Identity {
+			t.Errorf("two users are %s", r.Pairs[0].Identity)
+		}
+		for _, p := range r.Problems {
+			if p.Reason == "" || strings.ContainsFunc(p.Reason, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }) {
+				t.Errorf("%s: reason %q", p.State, p.Reason)
 			}
 		}
 	})

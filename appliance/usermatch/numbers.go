@@ -1,7 +1,6 @@
 package usermatch
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -24,16 +23,15 @@ type switched struct {
 	of        *config.Switch
 	called    map[string][]string  // number to the identities whose calls go there
 	functions []config.FunctionRef // which may make a caller's number an identity
-	callers   map[string][]string  // what they made of numbers already
 }
 
 // workday is when routes of times of day are asked: on a working day at ten.
 var workday = time.Date(2026, time.January, 14, 10, 0, 0, 0, time.UTC)
 
-func newNumbers(cfg *config.Config) *numbers {
-	n := &numbers{names: identities(cfg)}
+func newNumbers(cfg *config.Config, names index) *numbers {
+	n := &numbers{names: names}
 	for _, sw := range cfg.CS {
-		s := switched{of: sw, called: map[string][]string{}, functions: functions(sw), callers: map[string][]string{}}
+		s := switched{of: sw, called: map[string][]string{}, functions: functions(sw)}
 		for _, i := range sw.Interfaces {
 			s.follow(cfg, i)
 		}
@@ -109,11 +107,7 @@ func (s *switched) number(text string) string {
 }
 
 // caller returns the identities that a calling number is made.
-func (s *switched) caller(number string, names index) []string {
-	if list, known := s.callers[number]; known {
-		return list
-	}
-	var list []string
+func (s *switched) caller(number string, names index) (list []string) {
 	uri := "sip:" + number + "@" + hub + ";user=phone"
 	for _, f := range s.functions {
 		c, err := route.Run(s.of, f, route.Call{CallingE164: number, CallingURI: uri, Time: workday})
@@ -126,7 +120,6 @@ func (s *switched) caller(number string, names index) []string {
 			}
 		}
 	}
-	s.callers[number] = list
 	return list
 }
 
@@ -134,24 +127,32 @@ func (s *switched) caller(number string, names index) []string {
 const hub = "sip.pstnhub.microsoft.com"
 
 // of returns the identities of the numbers of a user, and why there are none.
-func (n *numbers) of(phones []string) (list []string, why string) {
-	why = "has no business phone in the directory"
+func (n *numbers) of(phones []string) (list []string, why func() string) {
+	var number, bad string
 	for _, phone := range phones {
-		why = "the business phone " + printable.Text(phone) + " is no telephone number"
+		bad = phone
 		for i := range n.switches {
 			s := &n.switches[i]
-			number := s.number(phone)
-			if number == "" {
+			called := s.number(phone)
+			if called == "" {
 				continue
 			}
-			why = "the routing leads no identity to or from the business phone " + printable.Text(number)
-			for _, identity := range slices.Concat(s.called[number], s.caller(number, n.names)) {
+			number = called
+			for _, identity := range slices.Concat(s.called[called], s.caller(called, n.names)) {
 				if !slices.Contains(list, identity) {
 					list = append(list, identity)
 				}
 			}
 		}
 	}
-	slices.SortFunc(list, cmp.Compare[string])
-	return list, why
+	slices.Sort(list)
+	return list, func() string {
+		switch {
+		case number != "":
+			return "the routing leads no identity to or from the business phone " + printable.Text(number)
+		case bad != "":
+			return "the business phone " + printable.Text(bad) + " is no telephone number"
+		}
+		return "has no business phone in the directory"
+	}
 }

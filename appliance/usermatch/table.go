@@ -23,27 +23,27 @@ const (
 
 // Table is what a table of pairs came to. Each of its lines is in one of these, or says nothing.
 type Table struct {
-	Pairs     []Pair
-	Problems  []Problem // lines that are left out, each with its reason
-	Repeated  []int     // numbers of lines that say again what an earlier one said
-	Headings  []int     // numbers of lines that name the columns or the separator
-	Separator rune      // of the columns
+	Pairs     []Row
+	Problems  []BadRow // lines that are left out, each with its reason
+	Repeated  []int    // numbers of lines that say again what an earlier one said
+	Headings  []int    // numbers of lines that name the columns or the separator
+	Separator rune     // of the columns
 }
 
-// Pair is a line that was understood.
-type Pair struct {
+// Row is a line that was understood.
+type Row struct {
 	Line int // its number, from 1
 	config.PresenceUser
 }
 
-// Problem is a line that was not.
-type Problem struct {
+// BadRow is a line that was not.
+type BadRow struct {
 	Line int    // its number, from 1; 0: the whole table
 	Text string // as it stands, printable
 	Why  string // printable: "no location-service has an identity anna"
 }
 
-func (p Problem) String() string {
+func (p BadRow) String() string {
 	if p.Line == 0 {
 		return p.Why
 	}
@@ -73,13 +73,13 @@ func (t *Table) Lines() (list []string) {
 func ReadTable(cfg *config.Config, text []byte) (t Table) {
 	t.Separator = ';'
 	if len(text) > MaxTable {
-		t.Problems = []Problem{{Why: fmt.Sprintf("the table is larger than %d KiB: nothing is taken", MaxTable>>10)}}
+		t.Problems = []BadRow{{Why: fmt.Sprintf("the table is larger than %d KiB: nothing is taken", MaxTable>>10)}}
 		return t
 	}
 	text, _ = pasted.Decode(text)
 	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(text)), "\n")
 	t.Separator = separator(lines)
-	r := reader{names: identities(cfg), byName: map[string]Pair{}, byIdentity: map[string]Pair{}}
+	r := reader{names: identities(cfg), byName: map[string]Row{}, byIdentity: map[string]Row{}}
 	begun := false
 	for i, text := range lines {
 		if strings.TrimSpace(text) == "" {
@@ -98,7 +98,7 @@ func ReadTable(cfg *config.Config, text []byte) (t Table) {
 			continue
 		}
 		begun = true
-		p := Pair{Line: i + 1}
+		p := Row{Line: i + 1}
 		if err == nil {
 			p.PresenceUser, err = r.pair(fields)
 		}
@@ -114,7 +114,7 @@ func ReadTable(cfg *config.Config, text []byte) (t Table) {
 			err = fmt.Errorf("more than %d pairs", MaxPairs)
 		}
 		if err != nil {
-			t.Problems = append(t.Problems, Problem{Line: i + 1, Text: printable.Text(text), Why: err.Error()})
+			t.Problems = append(t.Problems, BadRow{Line: i + 1, Text: printable.Text(text), Why: err.Error()})
 			continue
 		}
 		r.take(p)
@@ -164,7 +164,7 @@ func columns(line string, separator rune) ([]string, error) {
 // reader knows what the lines so far have said.
 type reader struct {
 	names              index
-	byName, byIdentity map[string]Pair
+	byName, byIdentity map[string]Row
 }
 
 // heads reports whether the first line names the columns: no name of Entra is in it, and no identity that there is.
@@ -206,7 +206,7 @@ func (r *reader) pair(fields []string) (u config.PresenceUser, err error) {
 		case 1:
 			identity = list[0]
 		default:
-			return u, fmt.Errorf("%s may be %s", quote(identity), some("or", list, func(s string) string { return s }))
+			return u, fmt.Errorf("%s may be %s", quote(identity), several("or", list))
 		}
 	}
 	return config.PresenceUser{Name: name, Identity: identity, Extension: extension}, nil
@@ -232,7 +232,7 @@ func word(what, value string, most int) error {
 }
 
 // clash compares a pair with the earlier ones: again, if one of them says the same.
-func (r *reader) clash(p Pair) (again bool, err error) {
+func (r *reader) clash(p Row) (again bool, err error) {
 	if old, known := r.byName[fold(p.Name)]; known {
 		if old.Identity == p.Identity && old.Extension == p.Extension {
 			return true, nil
@@ -245,7 +245,7 @@ func (r *reader) clash(p Pair) (again bool, err error) {
 	return false, nil
 }
 
-func (r *reader) take(p Pair) {
+func (r *reader) take(p Row) {
 	r.byName[fold(p.Name)] = p
 	r.byIdentity[p.Identity] = p
 }
