@@ -225,6 +225,13 @@ func (k *Keeper) ReleaseAll(ctx context.Context) error {
 	return fmt.Errorf("do not disturb of %s stays set at the STARFACE: %w", plural.Of(len(left), "user"), why)
 }
 
+// Works says whether all goes well, and whether the STARFACE was asked at all yet.
+func (k *Keeper) Works() (why string, asked bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.report, k.asked
+}
+
 // Failure is why nothing can be done at the STARFACE at present; nil: it works, or was not needed.
 func (k *Keeper) Failure() error {
 	k.mu.Lock()

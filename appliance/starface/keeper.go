@@ -30,10 +30,10 @@ const (
 
 // Person is a Teams user, and what ought to be for him at the STARFACE.
 type Person struct {
-	Name  string   // of the Teams user; no two have the same
-	Mails []string // his addresses in Teams: one of them is that of the user at the STARFACE, in any case; not changed any more
-	Login string   // his login id there, if no address is known there: the identity
-	Wish  Wish
+	Name   string   // of the Teams user; no two have the same
+	Mails  []string // his addresses in Teams: one of them is that of the user at the STARFACE, in any case; not changed any more
+	Logins []string // what may be his login id there, if no address of his is known there: extension and identity; not changed any more
+	Wish   Wish
 }
 
 // State is how somebody is as seen by a Keeper.
@@ -65,10 +65,10 @@ type Keeper struct {
 	changed chan struct{} // one token: there are other wishes
 
 	mu     sync.Mutex
-	told   bool
 	people map[string]*person
 	down   *Error // why nothing can be done at all
 	report string // what Report was told last
+	asked  bool   // the STARFACE was, and has answered
 
 	// Of Run alone.
 	users      []User
@@ -83,7 +83,7 @@ type person struct {
 	state   State
 	why     string // for Unknown, Ambiguous, Refused
 	cure    string
-	since   time.Time // of the wish; zero: none was heard
+	since   time.Time // of the wish
 	looked  time.Time // at what is ours
 	after   time.Time // not before
 	pause   time.Duration
@@ -91,11 +91,12 @@ type person struct {
 	certain bool   // it was seen to be set
 }
 
-// NewKeeper returns one that does nothing before it is told wishes.
+// NewKeeper returns one that takes back what is ours already when it is not told wishes for long.
 func NewKeeper(o KeeperOptions) *Keeper {
+	now := time.Now()
 	k := &Keeper{o: o, changed: make(chan struct{}, 1), people: map[string]*person{}}
 	for name, e := range o.Book.of(o.Service, o.Client.access.URL) {
-		k.people[name] = &person{Person: Person{Name: name}, state: Ours, entry: &e, certain: true}
+		k.people[name] = &person{Person: Person{Name: name}, state: Ours, entry: &e, certain: true, since: now}
 	}
 	return k
 }
@@ -104,7 +105,6 @@ func NewKeeper(o KeeperOptions) *Keeper {
 func (k *Keeper) Want(people []Person) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.told = true
 	now := time.Now()
 	named := make(map[string]bool, len(people))
 	different := false
@@ -123,7 +123,7 @@ func (k *Keeper) Want(people []Person) {
 		case p.entry == nil:
 			delete(k.people, name)
 		default:
-			different = p.wish(Person{Name: name, Mails: p.Mails, Login: p.Login, Wish: Release}, now) || different
+			different = p.wish(Person{Name: name, Mails: p.Mails, Logins: p.Logins, Wish: Release}, now) || different
 		}
 	}
 	if different {
@@ -138,10 +138,7 @@ func (k *Keeper) Want(people []Person) {
 func (p *person) wish(to Person, now time.Time) bool {
 	from := p.Person
 	p.Person = to
-	if p.since.IsZero() { // this is the first that is heard of him
-		p.since = now
-	}
-	if from.Wish == to.Wish && from.Login == to.Login && slices.Equal(from.Mails, to.Mails) {
+	if from.Wish == to.Wish && slices.Equal(from.Logins, to.Logins) && slices.Equal(from.Mails, to.Mails) {
 		return false
 	}
 	if from.Wish != to.Wish {

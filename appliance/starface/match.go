@@ -36,10 +36,14 @@ func match(people []Person, users []User) map[string]found {
 			}
 		}
 		by := "address"
-		if len(ids) == 0 && p.Login != "" {
-			ids, by = byLogin[strings.ToLower(p.Login)], "login id"
+		if len(ids) == 0 {
+			by = "login id"
+			for _, login := range p.Logins {
+				if login != "" {
+					ids = append(ids, byLogin[strings.ToLower(login)]...)
+				}
+			}
 		}
-		ids = slices.Clone(ids)
 		slices.Sort(ids)
 		switch ids = slices.Compact(ids); len(ids) {
 		case 0:

@@ -64,9 +64,6 @@ type job struct {
 func (k *Keeper) work(now time.Time) (work []job, next time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.told {
-		return nil, time.Time{}
-	}
 	for name, p := range k.people {
 		what, at := p.due(now)
 		if what != nothing && !at.After(now) {
@@ -110,7 +107,7 @@ func (k *Keeper) perform(ctx context.Context, work []job) {
 	if limited.Err() == nil {
 		k.pause, k.resumption = 0, time.Time{}
 		k.mu.Lock()
-		k.down = nil
+		k.down, k.asked = nil, true
 		k.mu.Unlock()
 	} else if ctx.Err() == nil {
 		k.failed(context.Cause(limited))
