@@ -27,7 +27,7 @@ var floors = map[string]string{
 
 	"commit":       "config health plural status",
 	"drain":        "cli config health status",
-	"graph":        "config printable",
+	"graph":        "config printable status",
 	"issuers":      "chains config health lang/check pki printable status store",
 	"firmware":     "status upload ../image/update",
 	"lang/command": "pcapng cdr capture config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",

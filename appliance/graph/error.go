@@ -226,7 +226,7 @@ func (c *Client) refused(op string, r *http.Response, body []byte, t token) *Err
 		missing := Missing(t.roles, writes(op))
 		switch {
 		case t.known && len(missing) > 0:
-			e.Text = "the application lacks " + strings.Join(missing, " and ")
+			e.Text = lacks(missing)
 		case t.known && writes(op): // it may, but not with this user
 			e.Kind, e.Cure = NoUser, cureNoUser
 		default:
@@ -247,4 +247,8 @@ func (c *Client) refused(op string, r *http.Response, body []byte, t token) *Err
 // writes tells the operations that need permission to write.
 func writes(op string) bool {
 	return slices.Contains([]string{opSet, opClear, opPrefer, opUnprefer}, op)
+}
+
+func lacks(permissions []string) string {
+	return "the application lacks " + strings.Join(permissions, " and ")
 }

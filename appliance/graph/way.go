@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -100,8 +101,22 @@ func (w Way) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if err == nil && len(addrs) == 0 {
 		err = errors.New("it has no address")
 	}
+	traced(ctx, addrs, err)
 	if err != nil {
 		return nil, &unresolved{host, err}
 	}
 	return addrs, nil
+}
+
+// traced tells whoever follows a request that a name was looked up: net.Resolver would have.
+func traced(ctx context.Context, addrs []netip.Addr, err error) {
+	t := httptrace.ContextClientTrace(ctx)
+	if t == nil || t.DNSDone == nil {
+		return
+	}
+	found := httptrace.DNSDoneInfo{Err: err}
+	for _, a := range addrs {
+		found.Addrs = append(found.Addrs, net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()})
+	}
+	t.DNSDone(found)
 }
