@@ -37,7 +37,7 @@ const (
 
 // Pair is a user who is an identity. No other user is.
 type Pair struct {
-	ID, UPN   string
+	User
 	Identity  string
 	Extension string               // at the PBX
 	By        config.PresenceMatch // the rule that found it; "": a `user` line says so
@@ -288,7 +288,7 @@ func before(upn, id, otherUPN, otherID string) int {
 
 // find looks for the identity of a user, of whom a line may say something.
 func (m *Matcher) find(u User, line config.PresenceUser) {
-	p := Pair{ID: u.ID, UPN: u.UPN, Extension: line.Extension}
+	p := Pair{User: u, Extension: line.Extension}
 	var claim []string
 	var why func() string
 	if line.Identity != "" {
@@ -359,7 +359,7 @@ func (m *Matcher) settle() {
 		list = distinct(list, func(p Pair) string { return p.ID })
 		owner := -1
 		if said := slices.DeleteFunc(slices.Clone(list), func(p Pair) bool { return p.By != "" }); len(said) == 1 {
-			owner = slices.Index(list, said[0])
+			owner = slices.IndexFunc(list, func(p Pair) bool { return p.ID == said[0].ID })
 		} else if len(list) == 1 {
 			owner = 0
 		}
