@@ -25,13 +25,17 @@ type PresenceService struct {
 	ReportCalls bool // report calls: calls of the PBX make its users busy in Teams
 	Preferred   bool // report calls preferred: by the user's preferred presence, which is remembered and restored
 
-	PublishTo Ref[Switch, SIPInterface] // publish interface NAME: to whom PUBLISH goes
-	Starface  StarfaceAccess            // zero: none
+	PublishTo       Ref[Switch, SIPInterface] // publish interface NAME: to whose peer PUBLISH goes; see PublishPeer
+	PublishEvent    PublishEvent              // default asterisk-devicestate
+	PublishResource string                    // user part of the Request-URI, with asterisk-devicestate: the name of Asterisk's inbound-publication; "": viaduct
+
+	Starface StarfaceAccess // zero: none
 }
 
 // SetDefaults sets what no configuration says.
 func (p *PresenceService) SetDefaults() {
 	p.Enabled, p.Cloud, p.PollInterval, p.Scope, p.Match = true, CloudGlobal, 10*seconds, ScopeListed, MatchMail
+	p.PublishEvent = PublishDevices
 }
 
 // All reports whether all users of the directory are meant that Match finds, save those of Exclude; false: those of Users alone.
@@ -66,6 +70,15 @@ type ApplicationSecret struct {
 	Value Secret    // "": none
 	Ends  time.Time // the beginning of that day, in UTC; zero: nobody has said so
 }
+
+// PublishEvent is the event of PUBLISH (RFC 3903).
+type PublishEvent string
+
+const (
+	PublishDevices  PublishEvent = "asterisk-devicestate" // the state of devices, as Asterisks tell each other
+	PublishDialog   PublishEvent = "dialog"               // RFC 4235
+	PublishPresence PublishEvent = "presence"             // RFC 3856
+)
 
 // PresenceScope says which users of the directory are looked for.
 type PresenceScope string

@@ -102,6 +102,10 @@ func (LocationService) in(c *Config) named[LocationService] {
 	return named[LocationService]{c.Location, func(x *LocationService) string { return x.Name }}
 }
 
+func (PresenceService) in(c *Config) named[PresenceService] {
+	return named[PresenceService]{c.Presence, func(x *PresenceService) string { return x.Name }}
+}
+
 func (SIPGateway) in(c *Config) named[SIPGateway] {
 	return named[SIPGateway]{c.Gateways, func(x *SIPGateway) string { return x.Name }}
 }

@@ -145,6 +145,8 @@ type SIPInterface struct {
 	MappingIn  Ref[Switch, MappingTable] // use mapping-table in
 	MappingOut Ref[Switch, MappingTable] // use mapping-table out
 
+	Presence Ref[Config, PresenceService] // use presence-service: the peer may subscribe and publish; zero: it may not
+
 	SRTPRenegotiate bool // srtp renegotiate-on-connect
 
 	PenaltyBox   PenaltyBox

@@ -140,7 +140,7 @@ func TestEveryWordToChooseHasHelp(t *testing.T) {
 					var words []string
 					for way := range strings.SplitSeq(group[1], "|") {
 						if first, _, _ := strings.Cut(way, " "); first != "<>" {
-							words = append(words, first)
+							words = append(words, strings.TrimPrefix(first, "["))
 						}
 					}
 					known(form, x.Words, words)

@@ -45,6 +45,7 @@ func Help() map[string]string {
 		"ecdsa-sha2-nistp256": "ECDSA with the curve P-256", "ecdsa-sha2-nistp384": "ECDSA with the curve P-384", "ecdsa-sha2-nistp521": "ECDSA with the curve P-521",
 		"detail": "More detail, from 0 to 5", "json": "As JSON, one record per line", "csv": "As a table for spreadsheets, one record per line", "masked": "Without the last three digits of numbers", "follow": "And new lines as they arrive",
 	}
+	maps.Copy(help, presenceStates)
 	for _, cause := range config.Causes() {
 		help[string(cause)] = fmt.Sprintf("Cause %d of ITU-T Q.850", cause.Number())
 	}
@@ -52,6 +53,12 @@ func Help() map[string]string {
 		help[fmt.Sprintf("local%d", n)] = fmt.Sprintf("Facility %d of RFC 5424", 16+n)
 	}
 	return help
+}
+
+// presenceStates have the words that Teams has for them.
+var presenceStates = map[string]string{
+	"do-not-disturb": "Do not disturb, also while focusing", "presenting": "Presenting", "in-a-call": "In a call", "in-a-conference": "In a conference call", "in-a-meeting": "In a meeting",
+	"busy": "Busy", "away": "Away", "be-right-back": "Be right back", "available": "Available", "offline": "Offline", "out-of-office": "Out of office", "off-work": "Off work, or appears offline",
 }
 
 // Topics returns the help for keywords that begin several statements.
@@ -67,6 +74,7 @@ var topics = map[string]string{
 	"bind":                "Assign to another object",
 	"call":                "Calls of this identity",
 	"calls":               "Calls in progress and past calls",
+	"presence":            "Presence of Teams users",
 	"hep-client":          "Copies of SIP messages and reports on voice for a capture server",
 	"call-records":        "Records of past calls",
 	"call-router":         "Tables, and the route of a call through them",

@@ -19,6 +19,7 @@ var references = []refType{
 	refer[global, config.Ref[global, config.SIPGateway]]("context sip-gateway"),
 	refer[global, config.Ref[global, config.AuthService]]("authentication-service"),
 	refer[global, config.Ref[global, config.LocationService]]("location-service"),
+	refer[global, config.Ref[global, config.PresenceService]]("presence-service"),
 	refer[ip, config.Ref[ip, config.IPInterface]]("interface"),
 	refer[ip, config.Ref[ip, config.RoutingTableIP]]("routing-table"),
 	refer[cs, config.Ref[cs, config.SIPInterface]]("interface sip"),
