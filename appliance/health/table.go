@@ -287,6 +287,35 @@ var (
 	})
 )
 
+// Presence.
+var (
+	PresenceRefused = declare(Warnable{
+		ID: "presence-refused", Severity: Error, Subject: "service", Title: "Microsoft refuses a presence-service",
+		Text:   "presence-service {service} is not served by Microsoft: {why}",
+		Advice: "{cure} Calls go through as without presence meanwhile.",
+	})
+	PresenceAway = declare(Warnable{
+		ID: "presence-away", Severity: Warning, Subject: "service", Title: "Microsoft Graph is not reached", Delay: 45 * time.Second,
+		Text:   "presence-service {service} gets no answer of Microsoft Graph that can be used: {why}",
+		Advice: "{cure} Calls go through as without presence meanwhile; the box tries again every minute.", After: []Cause{{Of: NameServersSilent}},
+	})
+	PresenceThrottled = declare(Warnable{
+		ID: "presence-throttled", Severity: Warning, Subject: "service", Title: "Microsoft Graph limits the box", Delay: 45 * time.Second,
+		Text:   "presence-service {service} has to wait: {why}",
+		Advice: "{cure} Calls go through as without presence meanwhile.",
+	})
+	PresenceReports = declare(Warnable{
+		ID: "presence-reports", Severity: Warning, Subject: "service", Title: "Teams is not told who is on the phone", Delay: 45 * time.Second,
+		Text:   "presence-service {service} cannot tell Teams who is on the phone: {why}",
+		Advice: "{cure}", After: []Cause{{Of: PresenceRefused, Same: "service"}, {Of: PresenceAway, Same: "service"}, {Of: PresenceThrottled, Same: "service"}},
+	})
+	PresenceUsers = declare(Warnable{
+		ID: "presence-users", Severity: Warning, Subject: "service", Title: "users of Teams are not matched",
+		Text:   "presence-service {service} cannot match {why}",
+		Advice: "Write a line that says which identity the user is, or correct the directory.",
+	})
+)
+
 // Certificates.
 var (
 	CertificateExpired = declare(Warnable{

@@ -41,7 +41,6 @@ type PresenceCounters struct {
 	Failed    uint64 `json:"failed"`    // of the polls
 	Throttled uint64 `json:"throttled"` // answers 429
 	Changes   uint64 `json:"changes"`   // of users' states
-	Refused   uint64 `json:"refused"`   // calls of the PBX
 	Reports   uint64 `json:"reports"`   // sessions set in Teams, without renewals
 }
 
@@ -57,10 +56,9 @@ const (
 	PresenceFaulty                           // the answer is an error of the server, or is not understood
 	PresenceUnready                          // its certificate, key or secret is missing
 	PresenceShutdown                         // shutdown in the configuration
-	PresenceEnding                           // its sessions are being cleared
 )
 
-var presenceStates = words{"starting", "working", "throttled", "refused", "unreachable", "faulty", "unready", "shutdown", "ending"}
+var presenceStates = words{"starting", "working", "throttled", "refused", "unreachable", "faulty", "unready", "shutdown"}
 
 func (s PresenceState) String() string               { return presenceStates.text(uint8(s)) }
 func (s PresenceState) MarshalText() ([]byte, error) { return presenceStates.marshal(uint8(s)) }

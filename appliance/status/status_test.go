@@ -41,7 +41,7 @@ func TestACME(t *testing.T) {
 }
 
 func TestPresence(t *testing.T) {
-	for s := PresenceStarting; s <= PresenceEnding; s++ {
+	for s := PresenceStarting; s <= PresenceShutdown; s++ {
 		roundTrip(t, Presence{Services: []PresenceService{{Name: "TEAMS", State: s, Polled: time.Unix(1, 0).UTC()}}})
 	}
 	for l := LineUnknown; l <= LineEcho; l++ {

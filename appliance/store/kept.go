@@ -30,6 +30,16 @@ func (s *Store) LoadStarface(parse func(text []byte) error) error {
 // SaveStarface keeps it. A backup leaves it out: another box has set nothing.
 func (s *Store) SaveStarface(text []byte) error { return s.save(starfaceFile, text) }
 
+// LoadPresence passes on which preferred presences in Teams are to be restored, likewise.
+func (s *Store) LoadPresence(parse func(text []byte) error) error { return s.load(presenceFile, parse) }
+
+// SavePresence keeps them. They say how people were, which concerns nobody else.
+func (s *Store) SavePresence(text []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return flash.Write(filepath.Join(s.dir, presenceFile), text, 0o600)
+}
+
 // optional reads a file that need not be there: nil, if it is not. what names it in the error.
 func (s *Store) optional(name, what string) ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(s.dir, name))

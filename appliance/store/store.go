@@ -52,6 +52,7 @@ const (
 	chainsFile   = "chains"
 	checkFile    = "check"
 	starfaceFile = "starface"
+	presenceFile = "presence"
 	snmpFile     = "snmp-engine"
 	webFile      = "web-certificate"
 	certFolder   = "pki/certificate"

@@ -264,6 +264,31 @@ func TestSavedTime(t *testing.T) {
 	}
 }
 
+func TestPreferredPresencesAreKept(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	if err := s.LoadPresence(func([]byte) error { return errors.New("there is one") }); err != nil {
+		t.Error(err)
+	}
+	if err := s.SavePresence([]byte("[]")); err != nil {
+		t.Fatal(err)
+	}
+	var text string
+	if err := openStore(t, dir).LoadPresence(func(b []byte) error { text = string(b); return nil }); err != nil || text != "[]" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if fi, err := os.Stat(filepath.Join(dir, presenceFile)); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", fi, err)
+	}
+	damaged := errors.New("damaged")
+	if err := s.LoadPresence(func([]byte) error { return damaged }); !errors.Is(err, damaged) {
+		t.Errorf("%v", err)
+	}
+	if err := s.LoadPresence(func([]byte) error { return damaged }); err != nil {
+		t.Errorf("it was not put aside: %v", err)
+	}
+}
+
 func TestAStateFolderThatCannotBe(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
