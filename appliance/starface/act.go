@@ -195,6 +195,7 @@ func (k *Keeper) forget(name string) {
 // ReleaseAll takes back all that is ours and logs out, for a service that does not set do not disturb any more. Run must have ended. What cannot be
 // taken back until ctx ends is remembered.
 func (k *Keeper) ReleaseAll(ctx context.Context) error {
+	k.recall()
 	k.Want(nil)
 	for {
 		work, _ := k.work(time.Now())

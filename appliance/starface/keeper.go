@@ -65,6 +65,7 @@ type Keeper struct {
 	changed chan struct{} // one token: there are other wishes
 
 	mu     sync.Mutex
+	told   bool
 	people map[string]*person
 	down   *Error // why nothing can be done at all
 	report string // what Report was told last
@@ -91,20 +92,34 @@ type person struct {
 	certain bool   // it was seen to be set
 }
 
-// NewKeeper returns one that takes back what is ours already when it is not told wishes for long.
+// NewKeeper returns one that knows of nothing yet.
 func NewKeeper(o KeeperOptions) *Keeper {
-	now := time.Now()
-	k := &Keeper{o: o, changed: make(chan struct{}, 1), people: map[string]*person{}}
-	for name, e := range o.Book.of(o.Service, o.Client.access.URL) {
-		k.people[name] = &person{Person: Person{Name: name}, state: Ours, entry: &e, certain: true, since: now}
+	return &Keeper{o: o, changed: make(chan struct{}, 1), people: map[string]*person{}}
+}
+
+// recall takes over what is ours from those who ran before, in this process or an earlier one. Without wishes it is taken back after a while.
+func (k *Keeper) recall() {
+	own := k.o.Book.of(k.o.Service, k.o.Client.access.URL)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for name, e := range own {
+		p := k.people[name]
+		if p == nil {
+			p = &person{Person: Person{Name: name}, since: time.Now()}
+			if k.told {
+				p.Wish = Release
+			}
+			k.people[name] = p
+		}
+		p.state, p.entry, p.certain = Ours, &e, true
 	}
-	return k
 }
 
 // Want takes the wishes for all users at once; for who is not among them nothing is wished any more. It never waits.
 func (k *Keeper) Want(people []Person) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.told = true
 	now := time.Now()
 	named := make(map[string]bool, len(people))
 	different := false

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// Run does what is wished until ctx ends. What is set then stays so, and is remembered.
-func (k *Keeper) Run(ctx context.Context) error {
+// Run does what is wished until ctx ends. What is set then stays so, and is remembered. Another Keeper of the same service must have ended.
+func (k *Keeper) Run(ctx context.Context) {
+	k.recall()
 	for ctx.Err() == nil {
 		wait := time.NewTimer(k.round(ctx))
 		select {
@@ -21,7 +22,6 @@ func (k *Keeper) Run(ctx context.Context) error {
 		}
 		wait.Stop()
 	}
-	return nil
 }
 
 // idle is the longest time between two rounds.
