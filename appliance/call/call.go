@@ -278,6 +278,9 @@ func (c *call) hungUp(x, y *side, e sipgw.Ended) {
 	c.record.told(x.iface, e.Reason)
 	if e.Code != 0 {
 		c.log.Warn("dialog died", "leg", x.which.String(), "code", e.Code, "err", e.Reason)
+		if x == &c.a && !c.up(x) {
+			c.record.end(status.ByBox, e.Code, e.Reason)
+		}
 		c.hangUp(y, "the "+string(who)+" is gone: "+e.Reason, status.ByBox)
 		return
 	}

@@ -208,10 +208,7 @@ func (w *world) step(s step) {
 		w.empty(s)
 	case "config":
 		w.setUp(s)
-		if err := w.configure(); err != nil {
-			w.fail(s, "%v", err)
-		}
-		time.Sleep(time.Second)
+		w.reconfigure(s)
 	case "manual", "name", "service", "sdp", "peer":
 		w.setUp(s)
 	case "automatic":

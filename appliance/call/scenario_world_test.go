@@ -73,6 +73,8 @@ type world struct {
 	acks     map[string]bool // branches of INVITEs refused by a peer: true when their ACK has come
 	ports    uint16
 	stop     func()
+
+	applying sync.WaitGroup // a configuration that waits for what peers say
 }
 
 // reference is the configuration that integrators paste.
@@ -165,6 +167,7 @@ func newWorld(t *testing.T) *world {
 	calls.Go(func() { w.drains.Run(callsCtx) })
 	stack.Go(func() { w.stack.Run(stackCtx) })
 	w.stop = func() {
+		w.applying.Wait()
 		endCalls()
 		calls.Wait()
 		endStack()
@@ -204,6 +207,26 @@ func (w *world) configure() error {
 	w.cfg = cfg
 	w.mu.Unlock()
 	return w.stack.Apply(cfg, cfg.Address)
+}
+
+// reconfigure changes the running box. A change that waits for what peers say to it, as a gateway that leaves does, goes on while the steps
+// that follow say it.
+func (w *world) reconfigure(s step) {
+	w.t.Helper()
+	w.applying.Wait()
+	done := make(chan struct{})
+	w.applying.Go(func() {
+		defer close(done)
+		if err := w.configure(); err != nil {
+			w.problem("%v", err)
+		}
+	})
+	synctest.Wait()
+	select {
+	case <-done:
+		time.Sleep(time.Second)
+	default:
+	}
 }
 
 var language = sync.OnceValue(lang.New)

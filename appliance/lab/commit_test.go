@@ -61,3 +61,42 @@ func TestAChangeThatGoesBackLeavesCallsAlone(t *testing.T) {
 	r.end(in, out)
 	r.ended()
 }
+
+// A gateway that is shut down hangs up its calls before its sockets close, on both sides, and takes calls again when it is open.
+func TestAGatewayThatIsShutDownHangsUp(t *testing.T) {
+	r := runBox(t, Setup{})
+	for _, gateway := range []string{"gw_sip_lan_5060", "gw_sip_wan_5062"} {
+		change := func(word string) {
+			t.Helper()
+			if said, err := r.box.Paste(r.ctx, "enable\nconfigure\ncontext sip-gateway "+gateway+"\n"+word+"\nend\n"); err != nil {
+				t.Fatalf("%s: %v\n%s", gateway, err, said)
+			}
+		}
+		sockets := strings.Count(r.log.String(), "msg=listening gw="+gateway)
+		out, in := r.fromTeams(Dial{})
+		change("shutdown")
+		for _, side := range []*Call{out, in} {
+			if e, err := side.WaitOver(r.ctx); err != nil || !e.ByBox {
+				t.Errorf("%s, the call ended %+v, %v", gateway, e, err)
+			}
+		}
+		r.ended()
+		change("no shutdown")
+		r.wait(gateway+" again", func() bool {
+			text, err := r.box.Exec(r.ctx, "show sip registrations")
+			return err == nil && strings.Count(text, "State: registered") == 3 && strings.Count(r.log.String(), "msg=listening gw="+gateway) == 2*sockets
+		})
+		out, in = r.fromTeams(Dial{})
+		r.end(in, out)
+		r.ended()
+	}
+	records, err := r.box.WaitRecords(r.ctx, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, by := range []string{"box", "callee", "box", "callee"} {
+		if rec := records[n]; rec.Code != 200 || string(rec.By) != by {
+			t.Errorf("record %d: %+v", n, rec)
+		}
+	}
+}

@@ -13,8 +13,9 @@ import (
 const reopenInterval = 5 * time.Second
 
 // Apply makes the gateways what cfg says; addrs tells which local address a bind stands for now (the zero Addr: none yet).
-// It is idempotent: it starts new gateways, stops removed ones and leaves all others alone, with their calls. Errors are joined. One
-// gateway's error does not keep another from starting, and a socket that could not be opened is tried again.
+// It is idempotent: it starts new gateways, stops removed ones and leaves all others alone, with their calls. Calls of gateways that go, or
+// whose address or port changes, end: see part. Errors are joined. One gateway's error does not keep another from starting, and a socket
+// that could not be opened is tried again.
 func (s *Stack) Apply(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
@@ -72,7 +73,7 @@ func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.A
 		for _, g := range gone {
 			names = append(names, g.name)
 		}
-		s.lifecycle.Leaving(names)
+		s.part(gone, func() { s.lifecycle.Leaving(names) })
 	}
 	// Sockets that are gone are closed first, so that an address and port may move from one gateway to another.
 	for _, g := range gone {
@@ -84,13 +85,16 @@ func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.A
 	for _, g := range kept {
 		errs = append(errs, g.Open())
 		g.Watch()
+		g.endUnreachable()
 	}
 	return anew, errors.Join(errs...)
 }
 
 // reopen tries again what could not be opened.
 func (s *Stack) reopen() {
-	s.applying.Lock()
+	if !s.applying.TryLock() {
+		return // an Apply opens them
+	}
 	defer s.applying.Unlock()
 	s.mu.Lock()
 	cfg, addrs := s.cfg, s.addrs

@@ -100,6 +100,7 @@ func (l *Leg) reach(to siptransport.Target, then func(siptransport.Endpoint, err
 		}
 	}
 	l.waiting = append(l.waiting, hop{to, then})
+	l.g.unsaid.Add(1)
 	if len(l.waiting) == 1 {
 		l.resolveFirst()
 	}
@@ -112,12 +113,14 @@ func (l *Leg) resolveFirst() {
 		l.post(func() {
 			l.waiting = l.waiting[1:]
 			h.then(where, err)
+			l.g.unsaid.Add(-1)
 			if len(l.waiting) > 0 {
 				l.resolveFirst()
 			}
 		})
 	})
 	if !ok {
+		l.g.unsaid.Add(-int32(len(l.waiting)))
 		l.waiting = nil
 		h.then(siptransport.Endpoint{}, &siptransport.Error{Op: siptransport.OpResolve, Peer: h.to.Host, Err: fmt.Errorf("look up %s: %w", h.to.Host, context.Canceled)})
 	}

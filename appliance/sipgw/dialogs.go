@@ -1,6 +1,7 @@
 package sipgw
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ type dialogs struct {
 	mu     sync.Mutex
 	legs   map[string]*Leg
 	buried []buried // in the order of their ends
+	closed bool     // the gateway leaves
 }
 
 // buried is a dialog that has ended, and how long it stays.
@@ -28,10 +30,30 @@ func newDialogs() dialogs { return dialogs{legs: map[string]*Leg{}} }
 
 func dialogKey(callID, localTag string) string { return callID + " " + localTag }
 
-func (d *dialogs) add(l *Leg) {
+// add takes a leg in; false: the gateway leaves, and does not.
+func (d *dialogs) add(l *Leg) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
 	d.legs[dialogKey(l.callID, l.localTag)] = l
+	return true
+}
+
+// close takes no more legs in.
+func (d *dialogs) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+}
+
+// open are the legs that are not over.
+func (d *dialogs) open() []*Leg {
+	d.mu.Lock()
+	all := slices.Collect(maps.Values(d.legs))
+	d.mu.Unlock()
+	return slices.DeleteFunc(all, func(l *Leg) bool { return l.outline.over() })
 }
 
 // bury replaces a leg by what stays of it. It reports whether nothing else is buried, so that nobody sweeps yet.

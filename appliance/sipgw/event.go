@@ -91,10 +91,10 @@ type Offered struct {
 	ContentType string
 }
 
-// Ended ends an established leg: BYE (which has been answered), or the dialog died.
+// Ended ends an established leg: BYE (which has been answered), or the dialog died. It ends any other that came in when its gateway closes.
 type Ended struct {
 	Reason string // value of the Reason header, or why the dialog died
-	Code   int    // 0 for a BYE, else the response that killed it (408, 481), 408 also for the session timer and a missing ACK
+	Code   int    // 0 for a BYE, else the response that killed it (408, 481), 408 also for the session timer and a missing ACK; 503: its gateway closes
 }
 
 // Info is an INFO in the dialog; it must be answered with Respond.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"viaduct/appliance/config"
@@ -22,6 +23,7 @@ type gateway struct {
 
 	transactions *siptx.Table
 	dialogs      dialogs
+	unsaid       atomic.Int32 // what legs have yet to do before anything of it is sent
 }
 
 func (s *Stack) newGateway(name string) *gateway {

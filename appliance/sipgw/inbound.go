@@ -70,11 +70,14 @@ func (g *gateway) incoming(tx *siptx.Server) {
 		return
 	}
 	l := g.newLeg(tx, i, contact)
+	if !g.dialogs.add(l) {
+		g.refuse(req, tx.From, &sipmsg.Fault{Code: 503, Reason: "Service Unavailable"})
+		return
+	}
 	l.counted = g.NewCall(tx.From.Source.Addr(), urgent, func() { l.post(l.giveUp) })
 	tx.OnCancel(func(reason string) { l.post(func() { l.cancelled(reason) }) })
 
 	tx.Open()
-	g.dialogs.add(l)
 	tx.Respond(100, g.responseTo(req, 100, "", "", nil, "", nil)) // at once: Teams counts from here (A.37)
 	came := time.Now()
 	g.stack.overload.Came(came)
@@ -94,7 +97,7 @@ func (g *gateway) incoming(tx *siptx.Server) {
 func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact string) *Leg {
 	c, req := g.Conf(), tx.Req
 	side := c.At(tx.From.Flow.Transport(), tx.From.Local.Addr())
-	l := &Leg{stack: g.stack, g: g, iface: i, incoming: true, state: legRinging, here: side.Address(),
+	l := &Leg{stack: g.stack, g: g, iface: i, incoming: true, state: legRinging, here: side.Listens(tx.From.Flow.Transport()),
 		pending: map[RequestID]*siptx.Server{}}
 	from, to := req.FromText, req.ToText
 	user := ""

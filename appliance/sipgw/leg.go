@@ -23,7 +23,7 @@ type Leg struct {
 	iface    *config.SIPInterface
 	incoming bool
 	counted  *siptransport.Call // an incoming one, for its sender
-	here     netip.Addr         // our address towards the peer, for its media too; zero: none
+	here     netip.AddrPort     // where the peer reaches us; the address is for its media, too; zero: none
 
 	info      LegInfo
 	ownership ownership
@@ -50,7 +50,7 @@ type offers struct {
 }
 
 // LocalAddr is the address of the box towards the peer: media goes the same way.
-func (l *Leg) LocalAddr() netip.Addr { return l.here }
+func (l *Leg) LocalAddr() netip.Addr { return l.here.Addr() }
 
 type legState uint8
 
@@ -238,7 +238,12 @@ func (l *Leg) die(code int, why string) {
 	if code == 481 {
 		l.finish()
 	} else {
-		l.hangUp([]sipmsg.Header{{Name: "Reason", Value: "SIP;cause=" + itoa(code) + ";text=" + sipmsg.Quote(why)}})
+		l.hangUp([]sipmsg.Header{reasonOf(code, why)})
 	}
 	l.emit(Ended{Reason: why, Code: code})
+}
+
+// reasonOf is a Reason header (RFC 3326).
+func reasonOf(code int, why string) sipmsg.Header {
+	return sipmsg.Header{Name: "Reason", Value: "SIP;cause=" + itoa(code) + ";text=" + sipmsg.Quote(why)}
 }

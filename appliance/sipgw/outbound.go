@@ -100,7 +100,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.pending = map[RequestID]*siptx.Server{}
 	to := g.Peer(i, r.Identity)
 	side := g.Towards(to)
-	l.here = side.Address()
+	l.here = side.Listens(to.Transport)
 	l.state = legInviting
 	tag := sipmsg.Token(10)
 	from := r.From
@@ -116,7 +116,11 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.offers.last = r.Body
 	l.session.interval = i.SessionTimer
 	l.begin(to.String() + "/" + to.Transport.String())
-	g.dialogs.add(l)
+	if !g.dialogs.add(l) {
+		l.state = legOver
+		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})
+		return l
+	}
 	if !o.Post(func() { l.invite(l.out, nil) }) {
 		l.finish()
 	}

@@ -29,6 +29,13 @@ func (o *outline) entered(s legState, d *dialog) {
 	o.state, o.remoteTag, o.proxies = s, d.remoteTag, d.routes
 }
 
+// over reports whether the leg has ended.
+func (o *outline) over() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.state == legOver
+}
+
 // copyOf takes over what another one says.
 func (o *outline) copyOf(x *outline) {
 	x.mu.Lock()

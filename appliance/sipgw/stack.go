@@ -100,13 +100,14 @@ func (s *Stack) Run(ctx context.Context) error {
 			s.reopen()
 		}
 	}
-	s.lifecycle.Ending() // says good-bye to the registrars, so it comes before the sockets are closed
-	s.awaitByes()
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	s.mu.Lock()
+	gateways := slices.Collect(maps.Values(s.gateways))
+	s.mu.Unlock()
+	s.part(gateways, s.lifecycle.Ending)
+	s.mu.Lock()
 	s.closed = true
-	gateways := s.gateways
 	s.gateways = map[string]*gateway{}
 	s.mu.Unlock()
 	for _, g := range gateways {
@@ -116,25 +117,6 @@ func (s *Stack) Run(ctx context.Context) error {
 	s.orphans.End()
 	s.group.Wait()
 	return nil
-}
-
-// byeTime is how long the end waits for the responses to BYE.
-const byeTime = 2 * time.Second
-
-// awaitByes waits until the BYEs that are under way have been answered, byeTime at most. Calls end just before the stack does, and a
-// peer whose BYE still waited for its connection would stay in a dead call.
-func (s *Stack) awaitByes() {
-	const look = 10 * time.Millisecond
-	for end := time.Now().Add(byeTime); s.parting() && time.Now().Before(end); {
-		time.Sleep(look)
-	}
-}
-
-func (s *Stack) parting() bool {
-	s.mu.Lock()
-	gateways := slices.Collect(maps.Values(s.gateways))
-	s.mu.Unlock()
-	return slices.ContainsFunc(gateways, func(g *gateway) bool { return g.transactions.Parting() })
 }
 
 // gateway returns a running gateway, or nil.

@@ -43,6 +43,14 @@ func (b *Side) Address() netip.Addr {
 	return b.addr
 }
 
+// Listens is where the interface listens for a transport; its port is 0 where it does not, the zero AddrPort for a nil Side.
+func (b *Side) Listens(transport Transport) netip.AddrPort {
+	if b == nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(b.addr, b.port(transport))
+}
+
 // Contact is our Contact URI for a transport, for example "sip:user@sbc.example:5062;transport=tls".
 func (b *Side) Contact(user string, transport Transport) string {
 	host, port := "", uint16(0)
@@ -94,6 +102,14 @@ func (c *Conf) Towards(transport Transport, peer netip.Addr) *Side {
 		return b
 	}
 	return c.First(transport)
+}
+
+// Serves reports whether peers may still reach the gateway where it has told them that it listens. It may be so as well while an interface
+// has no address: the one that it had may come back.
+func (c *Conf) Serves(transport Transport, at netip.AddrPort) bool {
+	return slices.ContainsFunc(c.binds, func(b Side) bool {
+		return !b.addr.IsValid() || b.Listens(transport) == at
+	})
 }
 
 func (c *Conf) pick(transport Transport, fits func(*Side) bool) *Side {

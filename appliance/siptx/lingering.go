@@ -279,6 +279,13 @@ func (f *Finished) acknowledged() bool {
 	return waited
 }
 
+// waits reports whether an ACK is waited for.
+func (f *Finished) waits() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.unacked
+}
+
 // resend is timer G: the final response to an INVITE until its ACK.
 func (f *Finished) resend() {
 	f.mu.Lock()

@@ -8,6 +8,7 @@
 package siptx
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -97,15 +98,16 @@ func (t *Table) forgetMerges(gone []lingerer) {
 	}
 }
 
-// Parting reports whether a BYE of ours has no final response yet.
+// Parting reports whether a BYE of ours has no final response yet, or a refusal of a call no ACK.
 func (t *Table) Parting() bool {
 	t.mu.Lock()
-	list := make([]*Client, 0, len(t.clients))
-	for _, tx := range t.clients {
-		list = append(list, tx)
+	clients, finished := slices.Collect(maps.Values(t.clients)), slices.Collect(maps.Values(t.lingering.byKey))
+	answered := make([]*Finished, len(finished))
+	for i, p := range finished {
+		answered[i] = p.self.(*Finished)
 	}
 	t.mu.Unlock()
-	return slices.ContainsFunc(list, func(tx *Client) bool {
+	return slices.ContainsFunc(answered, (*Finished).waits) || slices.ContainsFunc(clients, func(tx *Client) bool {
 		tx.mu.Lock()
 		defer tx.mu.Unlock()
 		return tx.Request.Method == sip.BYE && (tx.state == txCalling || tx.state == txProceeding)

@@ -1,0 +1,68 @@
+package sipgw
+
+import (
+	"errors"
+	"slices"
+	"time"
+)
+
+// byeTime is how long gateways that close wait for their peers.
+const byeTime = 2 * time.Second
+
+// part ends what legs gateways have that are about to close, lets goodbye do the same with registrations, and waits until the peers have
+// answered, byeTime at most beyond goodbye. A peer whose BYE never left would stay in a dead call.
+func (s *Stack) part(gone []*gateway, goodbye func()) {
+	for _, g := range gone {
+		g.dialogs.close()
+		for _, l := range g.dialogs.open() {
+			l.endSoon("its gateway closes")
+		}
+	}
+	goodbye()
+	const look = 10 * time.Millisecond
+	for end := time.Now().Add(byeTime); slices.ContainsFunc(gone, (*gateway).parting) && time.Now().Before(end); {
+		time.Sleep(look)
+	}
+}
+
+// parting reports whether a peer has yet to hear that a leg ends, or to answer.
+func (g *gateway) parting() bool {
+	return g.unsaid.Load() > 0 || len(g.dialogs.open()) > 0 || g.transactions.Parting()
+}
+
+// endUnreachable ends the legs whose peers have been told an address or a port that the gateway has no more: their requests would come to
+// nothing, and so would media for an address that has gone. BYE leaves by the new one.
+func (g *gateway) endUnreachable() {
+	c := g.Conf()
+	for _, l := range g.dialogs.open() {
+		if l.here.Addr().IsValid() && !c.Serves(l.transport, l.here) {
+			l.endSoon("its gateway listens elsewhere now")
+		}
+	}
+}
+
+// endSoon has the leg ended by its owner's goroutine.
+func (l *Leg) endSoon(why string) {
+	l.g.unsaid.Add(1)
+	l.post(func() {
+		l.endFor(why)
+		l.g.unsaid.Add(-1)
+	})
+}
+
+// endFor ends the leg for a reason of the gateway's, and tells its owner.
+func (l *Leg) endFor(why string) {
+	reason := reasonOf(503, "gateway closes")
+	switch l.state {
+	case legOver:
+	case legRinging:
+		l.Reject(503, "", reason)
+		l.emit(Ended{Reason: why, Code: 503})
+	case legInviting:
+		l.report(l.out, Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errors.New(why)})
+		l.Cancel(reason)
+	default:
+		l.Bye(reason)
+		l.emit(Ended{Reason: why, Code: 503})
+	}
+}
