@@ -2,7 +2,6 @@ package presence
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,25 +17,13 @@ import (
 // directory is the tenant's, as it is being read.
 type directory struct {
 	matcher *usermatch.Matcher
-	users   map[string]usermatch.User
-	full    bool
 	found   *usermatch.Result
 }
 
-func (s *service) directory() *directory {
-	return &directory{matcher: usermatch.New(s.cfg, s.p), users: map[string]usermatch.User{}}
-}
-
-// errEnough ends a reading.
-var errEnough = errors.New("the directory has more users than are looked at")
+func (s *service) directory() *directory { return &directory{matcher: usermatch.New(s.cfg, s.p)} }
 
 // add takes a user of the directory.
 func (d *directory) add(u graph.User) error {
-	if len(d.users) >= mostRead {
-		d.full = true
-		return errEnough
-	}
-	d.users[u.ID] = usermatch.User(u)
 	d.matcher.Add(usermatch.User(u))
 	return nil
 }
@@ -45,7 +32,6 @@ func (d *directory) add(u graph.User) error {
 func (s *service) rematch(now time.Time) {
 	d := s.directory()
 	for _, p := range s.people.list {
-		d.users[p.user.ID] = p.user
 		d.matcher.Add(p.user)
 	}
 	d.found = d.matcher.Result()
@@ -57,17 +43,17 @@ func (s *service) take(d *directory, now time.Time) {
 	l := &s.people
 	matched := map[string]bool{}
 	for _, f := range d.found.Pairs[:min(len(d.found.Pairs), mostUsers)] {
-		matched[f.ID] = true
-		p := l.byID[f.ID]
+		matched[f.User.ID] = true
+		p := l.byID[f.User.ID]
 		if p == nil {
 			p = &person{}
 			l.list = append(l.list, p)
-			l.byID[f.ID] = p
+			l.byID[f.User.ID] = p
 		} else if p.told && (p.identity != f.Identity || p.extension != f.Extension) {
 			p.leaving = true // as that identity
 			s.publish(p, config.PresenceMap{}, now)
 		}
-		p.user, p.identity, p.extension, p.leaving = d.users[f.ID], f.Identity, f.Extension, false
+		p.user, p.identity, p.extension, p.leaving = f.User, f.Identity, f.Extension, false
 	}
 	for _, p := range l.list {
 		p.leaving = !matched[p.user.ID]
@@ -96,11 +82,7 @@ func (s *service) warn(d *directory) {
 			list = append(list, f.UPN+": "+f.Reason)
 		}
 	}
-	switch left := len(found.Pairs) - mostUsers; {
-	case d.full:
-		list = append(list, fmt.Sprintf("users beyond the first %d of the directory", mostRead))
-		bad++
-	case left > 0:
+	if left := len(found.Pairs) - mostUsers; left > 0 {
 		list = append(list, fmt.Sprintf("%s beyond the first %d", plural.Of(left, "user"), mostUsers))
 		bad++
 	}

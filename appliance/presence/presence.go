@@ -32,6 +32,7 @@ type Directory interface {
 	Clear(ctx context.Context, id string) error
 	Prefer(ctx context.Context, id string, p graph.Preferred) error
 	ClearPreferred(ctx context.Context, id string) error
+	Try(ctx context.Context, write bool, say func(status.CheckStep)) error
 	ConsentLink() string
 	Held() time.Time
 	Close()
@@ -90,8 +91,7 @@ type Engine struct {
 
 // Bounds of what others can make the engine keep.
 const (
-	mostUsers    = 5_000  // of ours, a service
-	mostRead     = 20_000 // of a directory
+	mostUsers    = 5_000 // of ours, a service; a directory has 100,000 at most (package graph)
 	mostLines    = 10_000
 	mostOrigins  = 8
 	mostProblems = 200 // told by status

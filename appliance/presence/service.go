@@ -245,7 +245,7 @@ func (s *service) readDirectory(ctx context.Context, now time.Time, n *next) {
 	t.begin(now, readEvery)
 	read := s.directory()
 	s.begin(ctx, readTime, func(ctx context.Context, dir Directory) error {
-		if err := dir.Users(ctx, read.add); err != nil && !read.full {
+		if err := dir.Users(ctx, read.add); err != nil {
 			return err
 		}
 		read.found = read.matcher.Result()

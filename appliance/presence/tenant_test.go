@@ -148,6 +148,16 @@ func (d *tenant) ClearPreferred(ctx context.Context, id string) error {
 	return d.change(ctx, "unprefer", id, func(a *account) { a.until = time.Time{} })
 }
 
+func (d *tenant) Try(ctx context.Context, write bool, say func(status.CheckStep)) error {
+	step := status.CheckStep{ID: graph.StepSignIn, Title: "Sign-in"}
+	err := d.enter(ctx, "try")
+	if err != nil {
+		step.State = status.CheckFailed
+	}
+	say(step)
+	return err
+}
+
 func (d *tenant) ConsentLink() string { return "https://login.example/consent" }
 func (d *tenant) Close()              {}
 
