@@ -154,6 +154,7 @@ var floors = map[string]string{
 	"lab":               "*",
 	"lab/entra":         "",
 	"lab/proxy":         "",
+	"lab/presencelab":   "*",
 	"lab/starfacerest":  "",
 	"web/browser":       "*",
 	"lab/cmd/lab":       "*",

@@ -79,7 +79,11 @@ func (s *service) hear(a graph.Presence, number uint64, began, now time.Time) {
 		p.verdict.until.Store(int64(p.until.Sub(s.e.base)))
 	}
 	if p.echo = p.session.hears(a.State, number, began); p.echo {
-		return
+		if a.State != config.InACall || p.state != config.DoNotDisturb && p.state != config.Presenting {
+			return
+		}
+		// What stands above our session would be told in its place, so it is over. What there is beneath the session, Graph does not tell.
+		a.State, a.Activity = config.PresenceUnknown, ""
 	}
 	p.activity = a.Activity
 	if p.state == a.State {

@@ -53,18 +53,14 @@ func (s *Service) AddUser(u User) User {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.users = append(s.users, &user{User: u, sessions: map[string]session{}})
+	added := &user{User: u, sessions: map[string]session{}}
+	s.users = append(s.users, added)
+	s.named[strings.ToLower(u.ID)], s.named[strings.ToLower(u.UPN)] = added, added
 	return u
 }
 
-// find finds a user by id or user principal name. s.mu is held.
-func (s *Service) find(name string) *user {
-	n := slices.IndexFunc(s.users, func(u *user) bool { return strings.EqualFold(u.ID, name) || strings.EqualFold(u.UPN, name) })
-	if n < 0 {
-		return nil
-	}
-	return s.users[n]
-}
+// find finds a user by id or user principal name; nil: there is none. s.mu is held.
+func (s *Service) find(name string) *user { return s.named[strings.ToLower(name)] }
 
 // change changes a user, who must exist.
 func (s *Service) change(name string, do func(u *user)) {
@@ -156,7 +152,7 @@ func (u *user) fade(now time.Time) {
 
 // Precedence among sessions, the weakest first; of two activities of one availability the later one.
 var (
-	availabilities = []string{"Offline", "Away", "BeRightBack", "AvailableIdle", "Available", "BusyIdle", "Busy", "DoNotDisturb"}
+	availabilities = []string{"PresenceUnknown", "Offline", "Away", "BeRightBack", "AvailableIdle", "Available", "BusyIdle", "Busy", "DoNotDisturb"}
 	activities     = []string{"Busy", "InAMeeting", "InACall", "InAConferenceCall", "DoNotDisturb", "UrgentInterruptionsOnly", "Presenting"}
 )
 
@@ -166,12 +162,15 @@ func (u *user) seen(now time.Time) State {
 		return State{"PresenceUnknown", "PresenceUnknown"}
 	}
 	u.fade(now)
-	st := Offline
+	var st State
 	for _, x := range u.sessions {
 		if cmp.Or(cmp.Compare(slices.Index(availabilities, x.Availability), slices.Index(availabilities, st.Availability)),
 			cmp.Compare(slices.Index(activities, x.Activity), slices.Index(activities, st.Activity))) > 0 {
 			st = x.State
 		}
+	}
+	if st == (State{}) {
+		st = Offline
 	}
 	if len(u.sessions) > 0 && u.preferred != nil {
 		st = u.preferred.State

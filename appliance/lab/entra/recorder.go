@@ -13,6 +13,7 @@ type recorder struct {
 	header http.Header
 	code   int
 	body   bytes.Buffer
+	rest   io.Reader // of the body, for who reads so far; nil: nothing
 }
 
 // serve reports whether the handler ended the connection.
@@ -41,13 +42,23 @@ func (w *recorder) Write(b []byte) (int, error) {
 	return w.body.Write(b)
 }
 
+// ReadFrom leaves it to who reads the body how much of r there is.
+func (w *recorder) ReadFrom(r io.Reader) (int64, error) {
+	w.WriteHeader(http.StatusOK)
+	w.rest = r
+	return 0, nil
+}
+
 func (w *recorder) response(r *http.Request, aborted bool) *http.Response {
 	w.WriteHeader(http.StatusOK)
 	size := int64(w.body.Len())
+	var body io.Reader = &w.body
+	if w.rest != nil {
+		size, body = -1, io.MultiReader(body, w.rest)
+	}
 	if n, err := strconv.ParseInt(w.header.Get("Content-Length"), 10, 64); err == nil {
 		size = n
 	}
-	var body io.Reader = &w.body
 	if aborted {
 		body = io.MultiReader(body, broken{})
 	}

@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -63,6 +64,7 @@ type Service struct {
 	tokens       map[string]*token
 	assertions   map[string]time.Time // ids that were used, and until when they would be good
 	users        []*user
+	named        map[string]*user // by id and by user principal name, in small letters
 	faults       map[string]Fault // by host
 	held         time.Time        // until when Graph wants to be left alone
 	asked        []time.Time      // requests of presence in the last half minute
@@ -86,7 +88,7 @@ func New(o Options) (*Service, error) {
 		o.Tell = func(string) {}
 	}
 	s := &Service{options: o, applications: map[string]*Application{}, tokens: map[string]*token{}, assertions: map[string]time.Time{},
-		faults: map[string]Fault{}, counts: map[string]int{}}
+		named: map[string]*user{}, faults: map[string]Fault{}, counts: map[string]int{}}
 	conf, root, err := certified(o.Login, o.Graph)
 	if err != nil {
 		return nil, err
@@ -186,6 +188,28 @@ type Fault struct {
 	Endless    bool          // Body again and again, 16 MiB of it
 }
 
+const endless = 16 << 20
+
+// repeated is a text, several times.
+type repeated struct {
+	text      string
+	times, at int
+}
+
+func (r *repeated) Read(b []byte) (n int, err error) {
+	for n < len(b) && r.times > 0 {
+		m := copy(b[n:], r.text[r.at:])
+		n += m
+		if r.at += m; r.at == len(r.text) {
+			r.at, r.times = 0, r.times-1
+		}
+	}
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
 // Fail makes a host of the service faulty until Heal.
 func (s *Service) Fail(host string, f Fault) {
 	s.mu.Lock()
@@ -230,11 +254,11 @@ func (s *Service) spoil(w http.ResponseWriter, r *http.Request, f Fault) bool {
 		panic(http.ErrAbortHandler)
 	default:
 		w.Header().Set("Content-Type", f.Type)
-		for n := 0; n == 0 || f.Endless && n < 16<<20; n += len(f.Body) {
-			if _, err := w.Write([]byte(f.Body)); err != nil {
-				break
-			}
+		body := &repeated{text: f.Body, times: 1}
+		if f.Endless {
+			body.times = endless / len(f.Body)
 		}
+		_, _ = io.Copy(w, body)
 	}
 	return true
 }
