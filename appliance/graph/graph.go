@@ -24,17 +24,17 @@ type Hosts struct {
 	Graph string // answers
 }
 
-// HostsOf are the hosts of a cloud (Microsoft Graph, national cloud deployments). A cloud that is not known has none.
+// HostsOf are the hosts of a cloud (Microsoft Graph, national cloud deployments).
 func HostsOf(c config.PresenceCloud) Hosts {
 	switch c {
-	case config.CloudGlobal:
-		return Hosts{"https://login.microsoftonline.com", "https://graph.microsoft.com"}
 	case config.CloudGCCHigh:
 		return Hosts{"https://login.microsoftonline.us", "https://graph.microsoft.us"}
 	case config.CloudDoD:
 		return Hosts{"https://login.microsoftonline.us", "https://dod-graph.microsoft.us"}
+	case config.CloudChina:
+		return Hosts{"https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn"}
 	}
-	return Hosts{}
+	return Hosts{"https://login.microsoftonline.com", "https://graph.microsoft.com"} // GCC, too
 }
 
 // Credentials are whose tenant is asked, and as whom.

@@ -94,11 +94,15 @@ func TestASecretIsSentAsItIs(t *testing.T) {
 }
 
 func TestEachCloudHasItsHosts(t *testing.T) {
-	for cloud, want := range map[config.PresenceCloud][2]string{
+	hosts := map[config.PresenceCloud][2]string{
 		config.CloudGlobal:  {"login.microsoftonline.com", "graph.microsoft.com"},
+		config.CloudGCC:     {"login.microsoftonline.com", "graph.microsoft.com"},
+		config.CloudChina:   {"login.chinacloudapi.cn", "microsoftgraph.chinacloudapi.cn"},
 		config.CloudGCCHigh: {"login.microsoftonline.us", "graph.microsoft.us"},
 		config.CloudDoD:     {"login.microsoftonline.us", "dod-graph.microsoft.us"},
-	} {
+	}
+	for _, cloud := range config.PresenceClouds {
+		want := hosts[cloud]
 		var hosts []string
 		o := newOffice(sayPresences("Available", "Available"))
 		credentials := testCredentials()
