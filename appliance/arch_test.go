@@ -20,7 +20,9 @@ var floors = map[string]string{
 	"siptx":        "sipmsg siptransport source",
 	"sipgw":        "config mailbox overload printable sipcount sipmsg siptransport siptx status",
 	"dialoginfo":   "",
-	"sipua":        "config printable sipgw sipmsg siptransport status",
+	"fleet":        "",
+	"sipua":        "config fleet printable sipgw sipmsg siptransport status",
+	"sipevent":     "config dialoginfo fleet printable sipgw sipmsg siptransport sipua status",
 
 	"checkup":    "config diag health names pki plural printable route sdp sipmsg siptransport sipua status",
 	"internalca": "health pki status store",
@@ -99,7 +101,7 @@ var floors = map[string]string{
 	"watch":       "config health lang/check source status",
 	"system": "webserver audit health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
-		"sipmsg siptransport sipgw sipua media call " +
+		"sipmsg siptransport sipgw sipua sipevent media call " +
 		"acme calendar chains checkup commit internalca issuers " +
 		"records capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages " +
@@ -169,7 +171,7 @@ var floors = map[string]string{
 
 // owners lists the modules that one package alone may import (the lab checks us with code of its own, so it may too).
 var owners = map[string]string{
-	"github.com/emiago/sipgo":    "sipmsg siptx sipgw sipua lab",
+	"github.com/emiago/sipgo":    "sipmsg siptx sipgw sipua sipevent lab",
 	"github.com/pion/srtp":       "srtp media lab",
 	"github.com/google/nftables": "netcfg",
 	"github.com/cilium/ebpf":     "steer",

@@ -29,6 +29,7 @@ import (
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/license"
 	"viaduct/appliance/messages"
+	"viaduct/appliance/sipevent"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/sipua"
@@ -154,6 +155,7 @@ func newWorld(t *testing.T) *world {
 			}
 			w.calls.OnInvite(in)
 		}})
+	sipevent.New(w.stack, sipevent.Options{Log: log})
 	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Service: w.drains, Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
 		Config: w.config, Record: func(r status.Record) {
 			w.mu.Lock()

@@ -11,7 +11,7 @@ import (
 
 // applied notes when registrations and probes may begin.
 type applied struct {
-	unattended
+	followers
 	f func()
 }
 

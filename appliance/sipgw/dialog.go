@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -30,6 +31,16 @@ type dialog struct {
 type hop struct {
 	to   siptransport.Target
 	then func(siptransport.Endpoint, error)
+}
+
+// began takes the dialog state from a request that begins it (12.1.1), but for its target.
+func (d *dialog) began(tx *siptx.Server) {
+	req := tx.Req
+	*d = dialog{callID: req.CallID, localTag: tx.ToTag, remoteTag: req.FromTag, local: req.ToText + ";tag=" + tx.ToTag, remote: req.FromText,
+		remoteSeq: req.Seq, routes: req.RecordRoute(), transport: tx.From.Flow.Transport()}
+	if !sipmsg.Bracketed(req.ToText) {
+		d.local = "<" + req.To.URI + ">;tag=" + tx.ToTag
+	}
 }
 
 // confirm takes the dialog state from a response to our INVITE (12.1.2).
@@ -67,24 +78,24 @@ func (d *dialog) uriAndRoutes() (string, []string) {
 func (l *Leg) hopOf(d *dialog) siptransport.Target {
 	if len(d.routes) > 0 {
 		u := sipmsg.SplitURI(sipmsg.ParseNameAddr(d.routes[0]).URI)
-		return siptransport.Target{Host: u.Host, Port: u.Port, Transport: l.transportOf(u, d.transport)}
+		return siptransport.Target{Host: u.Host, Port: u.Port, Transport: l.g.transportOf(u, d.transport)}
 	}
 	if u := sipmsg.SplitURI(d.target); !d.transport.Secure() {
 		if a, ok := siptransport.Literal(u.Host); ok && l.g.TrustedBy(l.iface, a) {
-			return siptransport.Target{Host: u.Host, Port: u.Port, Transport: l.transportOf(u, d.transport)}
+			return siptransport.Target{Host: u.Host, Port: u.Port, Transport: l.g.transportOf(u, d.transport)}
 		}
 	}
 	return l.g.Peer(l.iface, "")
 }
 
 // transportOf is what a URI asks for: its transport parameter, for sips a secure one; else that of the dialog.
-func (l *Leg) transportOf(u sipmsg.URI, otherwise siptransport.Transport) siptransport.Transport {
+func (g *gateway) transportOf(u sipmsg.URI, otherwise siptransport.Transport) siptransport.Transport {
 	word, _ := u.Param("transport")
 	t, ok := siptransport.ParseTransport(strings.ToLower(word))
 	if u.Scheme == "sips" && !t.Secure() {
 		t, ok = siptransport.TLS, true
 	}
-	if ok && l.g.Conf().First(t) != nil {
+	if ok && g.Conf().First(t) != nil {
 		return t
 	}
 	return otherwise
@@ -128,8 +139,20 @@ func (l *Leg) resolveFirst() {
 
 // build makes a request in the dialog, or the one that begins it.
 func (l *Leg) build(d *dialog, method sip.RequestMethod, seq uint32, contentType string, body []byte, h []sipmsg.Header) (*sip.Request, error) {
+	var own []sipmsg.Header
+	switch method {
+	case sip.INVITE, sip.UPDATE:
+		own = append(l.dialogHeaders(), sipmsg.Header{Name: "Supported", Value: l.extensions()})
+	case sip.REFER, sip.SUBSCRIBE, sip.NOTIFY:
+		own = []sipmsg.Header{{Name: "Contact", Value: d.contact}}
+	}
+	return d.write(l.stack.opts.UserAgent, method, seq, own, contentType, body, h)
+}
+
+// write makes a request: own are the headers in which we say who we are.
+func (d *dialog) write(userAgent string, method sip.RequestMethod, seq uint32, own []sipmsg.Header, contentType string, body []byte, h []sipmsg.Header) (*sip.Request, error) {
 	uri, routes := d.uriAndRoutes()
-	list := make([]sipmsg.Header, 0, 12+len(h))
+	list := make([]sipmsg.Header, 0, 8+len(routes)+len(own)+len(h))
 	if !slices.ContainsFunc(h, func(x sipmsg.Header) bool { return x.Name == "Max-Forwards" }) {
 		list = append(list, sipmsg.Header{Name: "Max-Forwards", Value: "70"}) // a call that passes through us brings its own, one lower
 	}
@@ -142,15 +165,9 @@ func (l *Leg) build(d *dialog, method sip.RequestMethod, seq uint32, contentType
 		sipmsg.Header{Name: "Call-ID", Value: d.callID},
 		sipmsg.Header{Name: "CSeq", Value: strconv.FormatUint(uint64(seq), 10) + " " + string(method)},
 	)
-	switch method {
-	case sip.INVITE, sip.UPDATE:
-		list = append(list, l.dialogHeaders()...)
-		list = append(list, sipmsg.Header{Name: "Supported", Value: l.extensions()})
-	case sip.REFER, sip.SUBSCRIBE, sip.NOTIFY:
-		list = append(list, sipmsg.Header{Name: "Contact", Value: d.contact})
-	}
-	if ua := l.stack.opts.UserAgent; ua != "" {
-		list = append(list, sipmsg.Header{Name: "User-Agent", Value: ua})
+	list = append(list, own...)
+	if userAgent != "" {
+		list = append(list, sipmsg.Header{Name: "User-Agent", Value: userAgent})
 	}
 	return sipmsg.NewRequest(string(method), uri, append(list, h...), body, contentType)
 }
@@ -207,6 +224,115 @@ func (l *Leg) challenged(res *sipmsg.Response) bool {
 		return false
 	}
 	return true
+}
+
+// EventDialog is a dialog without a call: that of a subscription (RFC 6665). It belongs to one goroutine, or to who holds a lock.
+type EventDialog struct {
+	dialog
+	g    *gateway
+	user string              // of our Contact
+	via  siptransport.Target // where requests go that have no route
+	// open: the peer's tag is not settled. The dialog of a subscription is the one that the first NOTIFY is in, and a fork's may come before the
+	// 200 of another (RFC 6665 4.1.4).
+	open bool
+}
+
+// EventDialog returns a dialog that has not begun: its first request goes to uri. from and to are URIs, contactUser is the user part of our
+// Contact, and via is where requests go that have no route.
+func (c Client) EventDialog(uri, from, to, contactUser string, via siptransport.Target) *EventDialog {
+	tag := sipmsg.Token(10)
+	return &EventDialog{g: c.g, user: contactUser, via: via, open: true, dialog: dialog{
+		callID: sipmsg.Token(24), localTag: tag, local: "<" + from + ">;tag=" + tag, remote: "<" + to + ">", target: uri, transport: via.Transport}}
+}
+
+// EventDialog returns the dialog that a SUBSCRIBE begins.
+func (r *ServerRequest) EventDialog() *EventDialog {
+	from := r.tx.From
+	d := &EventDialog{g: r.g, user: sipmsg.SplitURI(r.URI).User, via: siptransport.Target{Host: from.Source.Addr().String(), Port: from.Source.Port(), Transport: from.Flow.Transport()}}
+	d.began(r.tx)
+	d.target = r.Target()
+	return d
+}
+
+// Confirm takes the dialog that a 2xx to the first request makes, and the peer's Contact of every 2xx. A NOTIFY that has come goes before.
+func (d *EventDialog) Confirm(res *sipmsg.Response) {
+	if d.open && d.remoteSeq == 0 {
+		d.confirm(res)
+		return
+	}
+	d.refresh(&res.Message)
+}
+
+// Heard takes a request of the peer. The code is 0, or refuses it: 481 for another dialog, as that of another fork, and 500 for a request that one
+// after it has overtaken (RFC 3261 12.2.2).
+func (d *EventDialog) Heard(req *sipmsg.Request) (code int) {
+	switch {
+	case d.open:
+		d.open, d.remoteTag, d.remote, d.routes = false, req.FromTag, req.FromText, req.RecordRoute()
+	case req.FromTag != d.remoteTag:
+		return 481
+	case req.Seq <= d.remoteSeq:
+		return 500
+	}
+	d.remoteSeq = req.Seq
+	d.refresh(&req.Message)
+	return 0
+}
+
+// Begun reports whether the peer has asked something in the dialog.
+func (d *EventDialog) Begun() bool { return !d.open }
+
+// Names are the Call-ID and our tag, by which ServerRequest.Names finds the dialog.
+func (d *EventDialog) Names() (callID, tag string) { return d.callID, d.localTag }
+
+// Contact is our Contact header.
+func (d *EventDialog) Contact() sipmsg.Header {
+	return sipmsg.Header{Name: "Contact", Value: "<" + d.g.Contact(d.user, d.via) + ">"}
+}
+
+// Request builds the next request, and tells where it goes: to the first route, to the peer's Contact if that is an address of the peer and not
+// secured by its name, else where the dialog began (as Leg.hopOf does).
+func (d *EventDialog) Request(method sip.RequestMethod, contentType string, body []byte, h ...sipmsg.Header) (*sip.Request, siptransport.Target, error) {
+	d.localSeq++
+	req, err := d.write(d.g.stack.opts.UserAgent, method, d.localSeq, []sipmsg.Header{d.Contact()}, contentType, body, h)
+	to := d.via
+	hop := d.target
+	if len(d.routes) > 0 {
+		hop = sipmsg.ParseNameAddr(d.routes[0]).URI
+	}
+	u := sipmsg.SplitURI(hop)
+	a, literal := siptransport.Literal(u.Host)
+	if !d.transport.Secure() && literal && d.g.near(d.via, siptransport.Origin{Transport: d.transport, Addr: a}) || len(d.routes) > 0 {
+		to = siptransport.Target{Host: u.Host, Port: u.Port, Transport: d.g.transportOf(u, d.transport)}
+	}
+	return req, to, err
+}
+
+// Names are the Call-ID and the tag of ours: that of the dialog which the request is in, or of the one that our response begins.
+func (r *ServerRequest) Names() (callID, tag string) { return r.CallID, r.tx.ToTag }
+
+// From reports whether the request comes from a peer, or from one that an interface trusts along with it. A peer has no business with the
+// subscriptions of another.
+func (r *ServerRequest) From(peer siptransport.Target) bool {
+	return r.g.near(peer, r.tx.From.Origin())
+}
+
+// near reports whether x may speak for a target.
+func (g *gateway) near(peer siptransport.Target, x siptransport.Origin) bool {
+	if a, ok := siptransport.Literal(peer.Host); ok {
+		return g.Kin(siptransport.Origin{Transport: peer.Transport, Addr: a}, x)
+	}
+	for _, a := range g.Known(peer.Host) {
+		if g.Kin(siptransport.Origin{Transport: peer.Transport, Addr: a}, x) {
+			return true
+		}
+	}
+	return false
+}
+
+// eventless refuses a SUBSCRIBE or PUBLISH in the dialog of a call.
+func (l *Leg) eventless(tx *siptx.Server, _ *dialog, _ *fork) {
+	l.respond(tx, 489, "", nil, "", []sipmsg.Header{allowEvents})
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

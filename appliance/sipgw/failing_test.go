@@ -21,7 +21,7 @@ func TestPeerThatSays503IsLeftAlone(t *testing.T) {
 	var l net.Listener
 	b := newBox(t, true, func(c *config.Config, i *config.SIPInterface) { l = remote(t, c); i.Remote.Host = "sip.example" })
 	h := &holding{}
-	b.call.on(func() { b.s.Attach(h, unattended{}) }) // it is asked and told there
+	b.call.on(func() { b.s.Attach(h, followers{}) }) // it is asked and told there
 	cert := b.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)
 	first := secureServer(t, l, cert, func() { b.invite(nil) })
 	first.write(reply(first.want("INVITE "), "503 Service Unavailable", "z", "Retry-After: 1\n", ""))

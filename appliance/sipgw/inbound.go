@@ -99,18 +99,12 @@ func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact strin
 	side := c.At(tx.From.Flow.Transport(), tx.From.Local.Addr())
 	l := &Leg{stack: g.stack, g: g, iface: i, incoming: true, state: legRinging, here: side.Listens(tx.From.Flow.Transport()),
 		pending: map[RequestID]*siptx.Server{}}
-	from, to := req.FromText, req.ToText
 	user := ""
 	if u := sipmsg.SplitURI(req.URI); u.Scheme != "tel" {
 		user = u.User
 	}
-	l.dialog = dialog{callID: req.CallID, localTag: tx.ToTag, remoteTag: req.FromTag, local: to + ";tag=" + tx.ToTag,
-		remote: from, localSeq: 0, remoteSeq: req.Seq, target: contact, transport: tx.From.Flow.Transport(),
-		contact: "<" + side.Contact(user, tx.From.Flow.Transport()) + ">"}
-	if !sipmsg.Bracketed(to) {
-		l.local = "<" + req.To.URI + ">;tag=" + tx.ToTag
-	}
-	l.routes = req.RecordRoute()
+	l.dialog.began(tx)
+	l.target, l.contact = contact, "<"+side.Contact(user, l.transport)+">"
 	l.auth = authenticator(c, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
 	l.outline.peer = tx.From.Source.Addr()

@@ -14,9 +14,10 @@ import (
 // is understood at all (501), Allow, and the answer to a request without a handler.
 type method struct {
 	name sip.RequestMethod
-	// offered reports whether Allow names the method towards an interface, which may be nil. nil: Allow names the method if Stack.Handle has
-	// given it a handler.
+	// offered reports whether Allow names the method towards an interface, which may be nil. nil: towards all.
 	offered func(*config.SIPInterface) bool
+	// optional: Allow names the method only if Stack.Handle has given it a handler.
+	optional bool
 	// inDialog handles a request in the dialog d of a leg; nil: 405.
 	inDialog func(l *Leg, tx *siptx.Server, d *dialog, early *fork)
 	// outside handles a request outside dialogs that has no handler; nil: 405.
@@ -31,27 +32,29 @@ type method struct {
 type methods []method
 
 func newMethods() methods {
-	offer := func(*config.SIPInterface) bool { return true }
-	badEvent := refusal(489, sipmsg.Header{Name: "Allow-Events", Value: "refer"})
+	badEvent := refusal(489, allowEvents)
 	noDialog := refusal(481)
 	return methods{
-		{name: sip.INVITE, offered: offer, inDialog: (*Leg).offered, outside: (*gateway).incoming},
-		{name: sip.ACK, offered: offer},    // belongs to the transaction or dialog of its INVITE
-		{name: sip.CANCEL, offered: offer}, // likewise
-		{name: sip.BYE, offered: offer, inDialog: (*Leg).hungUp, outside: noDialog},
-		{name: sip.OPTIONS, offered: offer, inDialog: (*Leg).capabilities, stray: true},
-		{name: sip.UPDATE, offered: offer, inDialog: (*Leg).offered, outside: noDialog},
-		{name: sip.INFO, offered: offer, inDialog: (*Leg).informed, outside: noDialog},
-		{name: sip.NOTIFY, offered: offer, inDialog: (*Leg).notified},
+		{name: sip.INVITE, inDialog: (*Leg).offered, outside: (*gateway).incoming},
+		{name: sip.ACK},    // belongs to the transaction or dialog of its INVITE
+		{name: sip.CANCEL}, // likewise
+		{name: sip.BYE, inDialog: (*Leg).hungUp, outside: noDialog},
+		{name: sip.OPTIONS, inDialog: (*Leg).capabilities, stray: true},
+		{name: sip.UPDATE, inDialog: (*Leg).offered, outside: noDialog},
+		{name: sip.INFO, inDialog: (*Leg).informed, outside: noDialog},
+		{name: sip.NOTIFY, inDialog: (*Leg).notified, stray: true},
 		{name: sip.PRACK, offered: notTeams, inDialog: (*Leg).acknowledgedReliably, outside: noDialog},
 		// Transfers belong to calls: a REFER outside dialogs would start a call that has no caller.
 		{name: sip.REFER, offered: acceptsTransfers, inDialog: (*Leg).referred, outside: refusal(403)},
-		{name: sip.SUBSCRIBE, outside: badEvent},
-		{name: sip.PUBLISH, outside: badEvent},
-		{name: sip.REGISTER},
-		{name: sip.MESSAGE},
+		{name: sip.SUBSCRIBE, optional: true, offered: notTeams, inDialog: (*Leg).eventless, outside: badEvent, stray: true},
+		{name: sip.PUBLISH, optional: true, offered: notTeams, inDialog: (*Leg).eventless, outside: badEvent},
+		{name: sip.REGISTER, optional: true},
+		{name: sip.MESSAGE, optional: true},
 	}
 }
+
+// allowEvents is what a 489 says of us where nobody handles events.
+var allowEvents = sipmsg.Header{Name: "Allow-Events", Value: "refer"}
 
 func notTeams(i *config.SIPInterface) bool { return i == nil || !i.Teams() }
 
@@ -82,7 +85,7 @@ func (m methods) allow(i *config.SIPInterface) string {
 	b.Grow(96)
 	for k := range m {
 		x := &m[k]
-		if x.offered == nil && x.handler == nil || x.offered != nil && !x.offered(i) {
+		if x.optional && x.handler == nil || x.offered != nil && !x.offered(i) {
 			continue
 		}
 		if b.Len() > 0 {

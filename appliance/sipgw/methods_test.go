@@ -47,6 +47,49 @@ func TestAllowIsWhatTheInterfaceIsOffered(t *testing.T) {
 	}
 }
 
+// A subscription has a dialog without a call: what is said in it goes to who handles the method, and only a call's own dialog to its leg.
+func TestEventsInDialogsOfNoCall(t *testing.T) {
+	for method, want := range map[string]string{"NOTIFY": "handled", "SUBSCRIBE": "handled", "PUBLISH": "SIP/2.0 481 ", "INFO": "SIP/2.0 481 "} {
+		t.Run(method, func(t *testing.T) {
+			onPaper(t, nil, func(t *testing.T, b *bench) {
+				var got []string
+				for _, m := range []sip.RequestMethod{sip.NOTIFY, sip.SUBSCRIBE, sip.PUBLISH} {
+					b.s.Handle(m, func(r *ServerRequest) {
+						id, tag := r.Names()
+						got = append(got, "handled", id, tag)
+						r.Respond(200)
+					})
+				}
+				b.put(strings.Replace(outsideText(method), "To: <sip:192.0.2.1>", "To: <sip:192.0.2.1>;tag=ours", 1))
+				m := b.one("SIP/2.0 ")
+				if want != "handled" {
+					if len(got) > 0 || !strings.HasPrefix(m, want) {
+						t.Errorf("%v, %s", got, m)
+					}
+					return
+				}
+				if strings.Join(got, " ") != "handled "+method+" ours" || tagOf(field(m, "To")) != "ours" {
+					t.Errorf("%v, %s", got, m)
+				}
+			})
+		})
+	}
+}
+
+// Teams has no use for events.
+func TestEventsAreNotOfferedToTeams(t *testing.T) {
+	m := newMethods()
+	for _, name := range []sip.RequestMethod{sip.SUBSCRIBE, sip.PUBLISH} {
+		m.find(name).handler = func(*ServerRequest) {}
+	}
+	if got := m.allow(&config.SIPInterface{Remote: config.HostPort{Host: "sip.pstnhub.microsoft.com"}}); strings.Contains(got, "SUBSCRIBE") || strings.Contains(got, "PUBLISH") {
+		t.Errorf("Teams: %s", got)
+	}
+	if got := m.allow(nil); !strings.HasSuffix(got, ", SUBSCRIBE, PUBLISH") {
+		t.Errorf("others: %s", got)
+	}
+}
+
 // A method gets its owner from outside, and is offered from then on.
 func TestHandledMethods(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {

@@ -167,7 +167,8 @@ func TestWhatBeganOverTLSGoesOnOverTLS(t *testing.T) {
 // What is refused out of hand leaves the CSeq alone, so that what the peer sent before, and what comes after, is still in order.
 func TestRefusedRequestsDoNotMoveTheCSeq(t *testing.T) {
 	for name, refused := range map[string]struct{ method, extra, body, code string }{
-		"a method that is not for dialogs":  {"SUBSCRIBE", "", "", "405"},
+		"a method that is not for dialogs":  {"MESSAGE", "", "", "405"},
+		"a subscription in a call":          {"SUBSCRIBE", "Event: dialog\n", "", "489"},
 		"a transfer that is not allowed":    {"REFER", "Refer-To: <sip:300@192.0.2.100>\n", "", "405"},
 		"a PRACK for nothing":               {"PRACK", "RAck: 1 1 INVITE\n", "", "481"},
 		"an interval that is too short":     {"UPDATE", "Supported: timer\nSession-Expires: 10\n", "v=0", "422"},

@@ -2,6 +2,7 @@ package sipgw
 
 import (
 	"net/netip"
+	"sync"
 	"time"
 
 	"viaduct/appliance/config"
@@ -37,7 +38,33 @@ type Lifecycle interface {
 }
 
 // Attach has h and l told what happens. It is called once, before Run and Apply.
-func (s *Stack) Attach(h PeerHealth, l Lifecycle) { s.health, s.lifecycle = h, l }
+func (s *Stack) Attach(h PeerHealth, l Lifecycle) {
+	s.health = h
+	s.Follow(l)
+}
+
+// Follow has l told, too, what becomes of the gateways. It is called before Run and Apply.
+func (s *Stack) Follow(l Lifecycle) { s.lifecycle = append(s.lifecycle, l) }
+
+// followers are told one after the other, but wait for their peers at the same time.
+type followers []Lifecycle
+
+func (f followers) Applied(cfg *config.Config, renewed bool) {
+	for _, l := range f {
+		l.Applied(cfg, renewed)
+	}
+}
+
+func (f followers) Leaving(gateways []string) { f.each(func(l Lifecycle) { l.Leaving(gateways) }) }
+func (f followers) Ending()                   { f.each(Lifecycle.Ending) }
+
+func (f followers) each(do func(Lifecycle)) {
+	var group sync.WaitGroup
+	for _, l := range f {
+		group.Go(func() { do(l) })
+	}
+	group.Wait()
+}
 
 // unattended is attached by default: every peer is believed to be sound.
 type unattended struct{}
@@ -49,6 +76,3 @@ func (unattended) Overloaded(config.InterfaceID, time.Duration) {}
 func (unattended) Silent(config.InterfaceID, time.Time)         {}
 func (unattended) Disowned(config.InterfaceID, string)          {}
 func (unattended) Suspect(config.InterfaceID)                   {}
-func (unattended) Applied(*config.Config, bool)                 {}
-func (unattended) Leaving([]string)                             {}
-func (unattended) Ending()                                      {}

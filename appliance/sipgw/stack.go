@@ -56,7 +56,7 @@ type Stack struct {
 
 	methods   methods
 	health    PeerHealth
-	lifecycle Lifecycle
+	lifecycle followers
 
 	overload overload.Controller
 	refused  *overload.Recent // INVITEs over UDP that overload has refused
@@ -73,7 +73,7 @@ func New(o Options) *Stack {
 	if o.Silent == nil {
 		o.Silent = func(config.InterfaceID) bool { return false }
 	}
-	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, callMark: "-" + sipmsg.Token(6) + "-", orphans: mailbox.New(), methods: newMethods(), refused: overload.NewRecent(), seed: maphash.MakeSeed(), health: unattended{}, lifecycle: unattended{}}
+	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, callMark: "-" + sipmsg.Token(6) + "-", orphans: mailbox.New(), methods: newMethods(), refused: overload.NewRecent(), seed: maphash.MakeSeed(), health: unattended{}}
 	s.overload.OnChange(s.overloaded)
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s

@@ -34,8 +34,8 @@ const (
 // password. It stops at the first that is refused, because a PBX bans clients after a few wrong passwords. taken is how many passwords were right. other is what
 // ended the trial early, although it says nothing about a password: silence, or a registrar that does not take such a question.
 func (a *Agent) TryAccounts(ctx context.Context, gateway string) (taken int, refused *Refused, other error) {
-	list := a.registrations.workers()
-	slices.SortFunc(list, func(a, b *registration) int { return strings.Compare(a.spec.key(), b.spec.key()) })
+	list := a.registrations.Workers()
+	slices.SortFunc(list, func(a, b *registration) int { return strings.Compare(a.spec.Key(), b.spec.Key()) })
 	for _, r := range list {
 		if r.spec.gateway != gateway || taken == mostTried {
 			continue

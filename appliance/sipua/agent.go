@@ -4,7 +4,7 @@
 // It stands above package sipgw and sends its requests through clients of the gateways. It owns registrations, probes and the health of
 // peers. It does not own which calls there are (package call), nor how a request reaches a peer (package sipgw).
 //
-// Goroutines: one per registration and one per probe. They belong to a fleet, which starts and ends them and waits for them.
+// Goroutines: one per registration and one per probe, those of package fleet.
 package sipua
 
 import (
@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/fleet"
 	"viaduct/appliance/sipgw"
 
 	"github.com/emiago/sipgo/sip"
@@ -25,10 +26,10 @@ type Agent struct {
 	mu  sync.Mutex
 	cfg *config.Config
 
-	registrations *fleet[registrationSpec, *registration]
-	probes        *fleet[probeSpec, *probe] // one per SIP interface with a penalty box
-	holds         holds                     // interfaces without calls for a time
-	heard         heard                     // when each interface's peer last sent a request
+	registrations *fleet.Fleet[registrationSpec, *registration]
+	probes        *fleet.Fleet[probeSpec, *probe] // one per SIP interface with a penalty box
+	holds         holds                           // interfaces without calls for a time
+	heard         heard                           // when each interface's peer last sent a request
 }
 
 // New returns the agent of a stack, which tells it what happens from now on. It is called before the stack runs.
@@ -37,11 +38,10 @@ func New(stack *sipgw.Stack, log *slog.Logger) *Agent {
 		log = slog.New(slog.DiscardHandler)
 	}
 	a := &Agent{stack: stack, log: log, cfg: config.New()}
-	a.registrations = newFleet(func(spec registrationSpec, among int) *registration { return newRegistration(spec, among, log) })
-	a.probes = newFleet(func(spec probeSpec, _ int) *probe { return newProbe(spec, stack.Silent, log) })
+	a.registrations = fleet.New(func(spec registrationSpec, among int) *registration { return newRegistration(spec, among, log) })
+	a.probes = fleet.New(func(spec probeSpec, _ int) *probe { return newProbe(spec, stack.Silent, log) })
 	stack.Attach(a, a)
 	stack.Handle(sip.OPTIONS, a.options)
-	stack.Handle(sip.NOTIFY, a.notify)
 	return a
 }
 
@@ -50,8 +50,8 @@ func (a *Agent) Applied(cfg *config.Config, renewed bool) {
 	a.mu.Lock()
 	a.cfg = cfg
 	a.mu.Unlock()
-	a.registrations.follow(a.wantedRegistrations(cfg))
-	a.probes.follow(a.wantedProbes(cfg))
+	a.registrations.Follow(a.wantedRegistrations(cfg))
+	a.probes.Follow(a.wantedProbes(cfg))
 	if renewed {
 		a.probeNow(config.InterfaceID{}) // whether peers take the new certificate, and we theirs, is known now and not a minute later
 	}
@@ -63,15 +63,15 @@ func (a *Agent) Leaving(gateways []string) {
 	for _, name := range gateways {
 		gone[name] = true
 	}
-	a.registrations.stop(func(r *registration) bool { return gone[r.spec.gateway] })
+	a.registrations.Stop(func(r *registration) bool { return gone[r.spec.gateway] })
 }
 
 // Ending ends all probes and registrations and waits for them; registered identities are unregistered, for which they have
 // goodbyeTime. Nothing is started afterwards.
 func (a *Agent) Ending() {
 	var wg sync.WaitGroup
-	wg.Go(a.probes.end)
-	wg.Go(a.registrations.end)
+	wg.Go(a.probes.End)
+	wg.Go(a.registrations.End)
 	wg.Wait()
 }
 

@@ -83,7 +83,7 @@ func (h *holds) release(iface config.InterfaceID) (n int) {
 // stay away. It returns how many it has released. Each is probed at once: one that still does not answer goes back.
 func (a *Agent) Release(iface config.InterfaceID) int {
 	n := a.holds.release(iface)
-	for _, p := range a.probes.workers() {
+	for _, p := range a.probes.Workers() {
 		if iface == (config.InterfaceID{}) || p.spec.iface == iface {
 			n += p.release()
 		}
@@ -126,11 +126,11 @@ func (a *Agent) Unavailable(iface config.InterfaceID) string {
 
 // boxed says why a SIP interface is in the penalty box, "" when it is not.
 func (a *Agent) boxed(iface config.InterfaceID) string {
-	p, ok := a.probes.worker(probeKey(iface))
+	p, ok := a.probes.Find(probeKey(iface))
 	if !ok {
 		return ""
 	}
-	switch st := p.snapshot(); {
+	switch st := p.Snapshot(); {
 	case st.State != status.PeerDown:
 		return ""
 	case st.Code != 0:
@@ -143,11 +143,11 @@ func (a *Agent) boxed(iface config.InterfaceID) string {
 // deregistered says that a registrar is known to be away, with what it said to one of us: some identity registers with it, and all that
 // do are refused, or get no answer although their time is not over yet. It is "" when the registrar is not away.
 func (a *Agent) deregistered(i *config.SIPInterface) (why string) {
-	for _, r := range a.registrations.workers() {
+	for _, r := range a.registrations.Workers() {
 		if r.spec.gateway != i.Gateway.Name || !strings.EqualFold(r.spec.to.Host, i.Remote.Host) {
 			continue
 		}
-		st := r.snapshot()
+		st := r.Snapshot()
 		if st.State != status.RegistrationFailed && (st.Error == "" || st.Code != 0) {
 			return ""
 		}
@@ -184,7 +184,7 @@ func (a *Agent) unregistered(i *config.SIPInterface, identity string) error {
 	if r == nil {
 		return nil
 	}
-	if st := r.snapshot(); st.State == status.RegistrationFailed {
+	if st := r.Snapshot(); st.State == status.RegistrationFailed {
 		return &siptransport.Error{Op: "call", Peer: st.Registrar, Err: errors.New("identity " + identity + " is not registered: " + st.Error)}
 	}
 	return nil
@@ -197,7 +197,7 @@ func (a *Agent) registrationAt(i *config.SIPInterface, identity string) *registr
 		return nil
 	}
 	for _, ref := range gw.Location {
-		r, ok := a.registrations.worker(registrationSpec{gateway: gw.Name, service: ref.Name, identity: identity}.key())
+		r, ok := a.registrations.Find(registrationSpec{gateway: gw.Name, service: ref.Name, identity: identity}.Key())
 		if ok && strings.EqualFold(r.spec.to.Host, i.Remote.Host) {
 			return r
 		}

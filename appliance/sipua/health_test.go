@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"viaduct/appliance/config"
@@ -77,12 +78,13 @@ func TestPeerThatDoesNotAnswerACallIsLeftAlone(t *testing.T) {
 	})
 }
 
-// stuck is a registration that has a state and does nothing.
+// stuck is a registration that has a state and never gets an answer.
 func (b *bench) stuck(identity, host string, st status.Registration) *registration {
-	spec := registrationSpec{gateway: "gw", service: "ls", identity: identity, to: siptransport.Target{Host: host, Port: 5060, Transport: siptransport.UDP}}
-	r := newRegistration(spec, 1, b.a.log)
-	r.state = st
-	b.a.registrations.running[spec.key()] = &member[registrationSpec, *registration]{spec: spec, worker: r}
+	spec := registrationSpec{via: &scripted{delay: 1000 * time.Hour}, uri: "sip:" + host, aor: "sip:" + identity + "@" + host, gateway: "gw", service: "ls", identity: identity, to: siptransport.Target{Host: host, Port: 5060, Transport: siptransport.UDP}}
+	b.a.register(append(specsOf(b.a), spec)...)
+	time.Sleep(Spread(len(specsOf(b.a)))) // now it waits
+	r, _ := b.a.registrations.Find(spec.Key())
+	r.Change(func(s *status.Registration) { *s = st })
 	return r
 }
 
@@ -111,16 +113,24 @@ func TestLostRegistrationsRefuseCallsAtOnce(t *testing.T) {
 		if !b.a.available("pbx") {
 			t.Error("one lost registration is not a lost PBX")
 		}
-		two.change(func(s *status.Registration) { s.Error, s.Code = sipgw.ErrTimeout.Error(), 0 }) // a refresh got no answer
+		two.Change(func(s *status.Registration) { s.Error, s.Code = sipgw.ErrTimeout.Error(), 0 }) // a refresh got no answer
 		if b.a.available("pbx") {
 			t.Error("nobody is registered any more, or gets an answer")
 		}
-		one.change(func(s *status.Registration) { *s = status.Registration{State: status.Registering} })
+		one.Change(func(s *status.Registration) { *s = status.Registration{State: status.Registering} })
 		if !b.a.available("pbx") {
 			t.Error("what has just begun is not lost")
 		}
-		clear(b.a.registrations.running)
 	})
+}
+
+// idle is a probe that asks nothing.
+func (b *bench) idle() *probe {
+	spec := probeSpec{iface: peerID("pbx"), waits: true}
+	b.a.probe(spec)
+	synctest.Wait()
+	p, _ := b.a.probes.Find(spec.Key())
+	return p
 }
 
 // Nobody waits for Retry-After or the next probe once the peer is known to be well.
@@ -133,8 +143,7 @@ func TestReleasedPeersGetCallsAtOnce(t *testing.T) {
 		if n := b.a.Release(peerID("pbx")); n != 1 || !b.a.available("pbx") {
 			t.Errorf("%d released of a peer that is held", n)
 		}
-		p := newProbe(probeSpec{iface: peerID("pbx")}, func(config.InterfaceID) bool { return false }, b.a.log)
-		b.a.probes.running[p.spec.key()] = &member[probeSpec, *probe]{worker: p}
+		p := b.idle()
 		p.record(0, 0, "no response")
 		if n := b.a.Release(config.InterfaceID{}); n != 1 || !b.a.available("pbx") || len(p.kick) != 1 {
 			t.Errorf("%d released of a peer in the penalty box, asked: %d", n, len(p.kick))
@@ -142,7 +151,6 @@ func TestReleasedPeersGetCallsAtOnce(t *testing.T) {
 		if n := b.a.Release(config.InterfaceID{}); n != 0 {
 			t.Errorf("%d released when none was held", n)
 		}
-		clear(b.a.probes.running)
 	})
 }
 
@@ -165,10 +173,8 @@ func TestUnavailableSaysWhy(t *testing.T) {
 		if why := b.a.Unavailable(peerID("pbx")); why != "registers none of our identities: 403 Forbidden" {
 			t.Errorf("not registered: %s", why)
 		}
-		clear(b.a.registrations.running)
 
-		p := newProbe(probeSpec{iface: peerID("pbx")}, func(config.InterfaceID) bool { return false }, b.a.log)
-		b.a.probes.running[p.spec.key()] = &member[probeSpec, *probe]{worker: p}
+		p := b.idle()
 		for reason, want := range map[string]string{
 			"no response": "does not answer OPTIONS: no response",
 			"dial 192.0.2.100:5060: connection refused": "does not answer OPTIONS: dial 192.0.2.100:5060: connection refused",
@@ -182,7 +188,6 @@ func TestUnavailableSaysWhy(t *testing.T) {
 		if why := b.a.Unavailable(peerID("pbx")); why != "answers OPTIONS with 503 Service Unavailable" {
 			t.Errorf("boxed by 503: %s", why)
 		}
-		clear(b.a.probes.running)
 	})
 }
 
@@ -270,6 +275,5 @@ func TestWhoIsRefusedInACallRegistersAnew(t *testing.T) {
 		if len(one.kick) != 1 || len(two.kick) != 0 {
 			t.Errorf("user.01 is to register %d times, user.02 %d", len(one.kick), len(two.kick))
 		}
-		clear(b.a.registrations.running)
 	})
 }

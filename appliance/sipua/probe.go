@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/fleet"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
@@ -38,7 +39,7 @@ type probeSpec struct {
 	waits             bool // nobody can be asked yet, so nothing is known of the peer
 }
 
-func (p probeSpec) key() string { return probeKey(p.iface) }
+func (p probeSpec) Key() string { return probeKey(p.iface) }
 
 // probeKey is an interface's identity as one string; no name holds a zero byte.
 func probeKey(i config.InterfaceID) string { return i.Context + "\x00" + i.Name }
@@ -52,7 +53,7 @@ type probe struct {
 
 	unreached int // probes in a row that could not be sent
 
-	shown[status.Peer]
+	*fleet.Shown[status.Peer]
 }
 
 func newProbe(spec probeSpec, mute func(config.InterfaceID) bool, log *slog.Logger) *probe {
@@ -60,17 +61,17 @@ func newProbe(spec probeSpec, mute func(config.InterfaceID) bool, log *slog.Logg
 		spec: spec, log: log.With("gw", spec.gateway, "if", spec.iface, "peer", spec.uri),
 		kick:  make(chan struct{}, 1),
 		mute:  mute,
-		shown: shown[status.Peer]{state: status.Peer{Interface: spec.iface.String(), Peer: spec.to.String(), Answer: "none yet", Since: time.Now()}},
+		Shown: fleet.Show(status.Peer{Interface: spec.iface.String(), Peer: spec.to.String(), Answer: "none yet", Since: time.Now()}),
 	}
 }
 
-// replaced: nothing is left to a new probe.
-func (p *probe) replaced(probeSpec) {}
+// Replaced: nothing is left to a new probe.
+func (p *probe) Replaced(probeSpec) {}
 
-// run probes at once and then again and again until ctx ends.
-func (p *probe) run(ctx context.Context) {
+// Run probes at once and then again and again until ctx ends.
+func (p *probe) Run(ctx context.Context) {
 	if p.spec.waits {
-		p.change(func(s *status.Peer) { s.Answer = "not asked yet: TLS waits for the clock" })
+		p.Change(func(s *status.Peer) { s.Answer = "not asked yet: TLS waits for the clock" })
 		<-ctx.Done() // another probe takes the place of this one
 		return
 	}
@@ -79,13 +80,13 @@ func (p *probe) run(ctx context.Context) {
 		if !p.mute(p.spec.iface) {
 			next = p.once(ctx)
 		} else {
-			p.change(func(s *status.Peer) { s.Answer = "not asked: it is being taken out of service" })
+			p.Change(func(s *status.Peer) { s.Answer = "not asked: it is being taken out of service" })
 		}
 		if ctx.Err() != nil {
 			return
 		}
 		started := time.Now()
-		p.change(func(s *status.Peer) { s.Next = started.Add(next) })
+		p.Change(func(s *status.Peer) { s.Next = started.Add(next) })
 		timer := time.NewTimer(next)
 		for waiting := true; waiting; {
 			select {
@@ -104,8 +105,8 @@ func (p *probe) run(ctx context.Context) {
 // once probes and returns when to probe again.
 func (p *probe) once(ctx context.Context) time.Duration {
 	start := time.Now()
-	p.change(func(s *status.Peer) { s.Next, s.Asked = time.Time{}, start })
-	defer p.change(func(s *status.Peer) { s.Asked = time.Time{} })
+	p.Change(func(s *status.Peer) { s.Next, s.Asked = time.Time{}, start })
+	defer p.Change(func(s *status.Peer) { s.Asked = time.Time{} })
 	limited, cancel := context.WithTimeout(ctx, p.spec.timeout)
 	defer cancel()
 	var res *sipmsg.Response
@@ -126,7 +127,7 @@ func (p *probe) once(ctx context.Context) time.Duration {
 		return 0
 	case err != nil:
 		p.record(0, 0, reasonOf(err))
-		p.change(func(s *status.Peer) { s.Refused, s.Stalled = siptransport.IsRefused(err), siptransport.IsStalled(err) })
+		p.Change(func(s *status.Peer) { s.Refused, s.Stalled = siptransport.IsRefused(err), siptransport.IsStalled(err) })
 		if siptransport.IsUnreached(err) {
 			// Nothing was sent: no address, no connection. After a start or a broken cable it takes seconds to change.
 			p.unreached++
@@ -148,7 +149,7 @@ func (p *probe) once(ctx context.Context) time.Duration {
 
 // record notes the outcome of a probe; a reason boxes the peer.
 func (p *probe) record(code int, rtt time.Duration, reason string) {
-	p.change(func(s *status.Peer) {
+	p.Change(func(s *status.Peer) {
 		down, now := reason != "", time.Now()
 		if s.State == status.PeerUnknown || down != (s.State == status.PeerDown) {
 			s.Since = now
@@ -167,7 +168,7 @@ func (p *probe) record(code int, rtt time.Duration, reason string) {
 
 // release takes the peer out of the penalty box until the next probe has its result. It returns 1 if the peer was there.
 func (p *probe) release() (n int) {
-	p.change(func(s *status.Peer) {
+	p.Change(func(s *status.Peer) {
 		if s.State == status.PeerDown {
 			s.State, s.Answer, s.Since, n = status.PeerUnknown, "none yet: taken out of the penalty box", time.Now(), 1
 		}

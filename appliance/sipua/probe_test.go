@@ -21,7 +21,7 @@ func testProbe(peer *scripted, iface string) probeSpec {
 		to: siptransport.Target{Host: "sip.pstnhub.test", Port: 5061, Transport: siptransport.TLS}, interval: time.Minute, timeout: time.Minute}
 }
 
-func (a *Agent) probe(list ...probeSpec) { a.probes.follow(list) }
+func (a *Agent) probe(list ...probeSpec) { a.probes.Follow(list) }
 
 func probed(t *testing.T, a *Agent) status.Peer {
 	t.Helper()

@@ -18,8 +18,8 @@ import (
 // without one.
 func (a *Agent) Peers() []status.Peer {
 	peers := a.unprobed()
-	for _, p := range a.probes.workers() {
-		peers[p.spec.iface] = p.snapshot()
+	for _, p := range a.probes.Workers() {
+		peers[p.spec.iface] = p.Snapshot()
 	}
 	list := make([]status.Peer, 0, len(peers))
 	for _, id := range slices.SortedFunc(maps.Keys(peers), config.InterfaceID.Compare) {
@@ -52,13 +52,13 @@ func (a *Agent) unprobed() map[config.InterfaceID]status.Peer {
 
 // probed tells whether a probe asks the interface's peer.
 func (a *Agent) probed(iface config.InterfaceID) bool {
-	_, ok := a.probes.worker(probeKey(iface))
+	_, ok := a.probes.Find(probeKey(iface))
 	return ok
 }
 
 // probeNow has one interface's peer probed now; the zero InterfaceID is all of them.
 func (a *Agent) probeNow(iface config.InterfaceID) {
-	for _, p := range a.probes.workers() {
+	for _, p := range a.probes.Workers() {
 		if iface != (config.InterfaceID{}) && p.spec.iface != iface {
 			continue
 		}

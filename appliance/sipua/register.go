@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/fleet"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -27,8 +28,6 @@ const (
 	startSpread  = 20 * time.Millisecond // registrations start within this time each, so that hundreds of accounts are no burst
 	maxSpread    = 10 * time.Second
 	goodbyeTime  = 2 * time.Second  // for unregistering at the end
-	maxExchanges = 6                // requests of one attempt: challenge, stale challenge, 423, and the same from a proxy
-	maxLifetime  = 24 * time.Hour   // the most that a 423 can make us ask for
 	maxWait      = time.Hour        // the longest Retry-After that we keep to
 	leadInterval = 40 * time.Second // one identity of each registrar asks so often: a PBX that has gone silent is noticed within a minute
 )
@@ -49,7 +48,7 @@ type registrationSpec struct {
 }
 
 // key is what stays the same when the configuration of a registration changes.
-func (p registrationSpec) key() string { return p.gateway + "\x00" + p.service + "\x00" + p.identity }
+func (p registrationSpec) Key() string { return p.gateway + "\x00" + p.service + "\x00" + p.identity }
 
 // binds tells whether two specs make the same binding, so that one can take over from the other without unregistering.
 func (p registrationSpec) binds(q registrationSpec) bool {
@@ -68,11 +67,10 @@ type client interface {
 type registration struct {
 	spec     registrationSpec
 	log      *slog.Logger
-	auth     *sipmsg.Authenticator
+	asking   Asking
 	first    *sip.Request // the others are copies of it: one Call-ID for all (RFC 3261 section 10.2)
 	contact  string       // our Contact URI in the last request
 	cseq     uint32
-	lifetime time.Duration // asked for; more than configured after a 423
 	delay    time.Duration // before the first attempt
 	bound    bool          // there is, or may be, a binding at the registrar
 	refusals int           // in a row: credentials refused
@@ -82,30 +80,30 @@ type registration struct {
 	demand   chan struct{}      // one token: an administrator wants an attempt now
 	takeover atomic.Bool        // a successor keeps our binding: do not unregister
 
-	shown[status.Registration]
+	*fleet.Shown[status.Registration]
 }
 
 // newRegistration returns one of so many registrations that start now.
 func newRegistration(spec registrationSpec, among int, log *slog.Logger) *registration {
 	return &registration{
 		spec: spec, log: log.With("gw", spec.gateway, "name", spec.identity, "peer", spec.uri),
-		auth: sipmsg.NewAuthenticator(spec.account.Username, string(spec.account.Password)), lifetime: spec.lifetime, delay: rand.N(spread(among)),
+		asking: Asking{Via: spec.via, Auth: sipmsg.NewAuthenticator(spec.account.Username, string(spec.account.Password)), Lifetime: spec.lifetime}, delay: rand.N(Spread(among)),
 		kick: make(chan time.Duration, 1), demand: make(chan struct{}, 1),
-		shown: shown[status.Registration]{state: status.Registration{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
-			Registrar: strings.TrimPrefix(spec.uri, "sip:"), Since: time.Now()}},
+		Shown: fleet.Show(status.Registration{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
+			Registrar: strings.TrimPrefix(spec.uri, "sip:"), Since: time.Now()}),
 	}
 }
 
-// spread is the time within which so many registrations start.
-func spread(among int) time.Duration {
+// Spread is the time within which so many registrations, or what else identities ask for, start.
+func Spread(among int) time.Duration {
 	return min(startSpread*time.Duration(max(among, 1)), maxSpread)
 }
 
-// replaced: a new registration that makes the same binding goes on with it.
-func (r *registration) replaced(by registrationSpec) { r.takeover.Store(by.binds(r.spec)) }
+// Replaced: a new registration that makes the same binding goes on with it.
+func (r *registration) Replaced(by registrationSpec) { r.takeover.Store(by.binds(r.spec)) }
 
-// run registers, after a delay, until ctx ends; then it unregisters.
-func (r *registration) run(ctx context.Context) {
+// Run registers, after a delay, until ctx ends; then it unregisters.
+func (r *registration) Run(ctx context.Context) {
 	for next := r.delay; r.sleep(ctx, next); {
 		next = r.attempt(ctx)
 	}
@@ -114,7 +112,7 @@ func (r *registration) run(ctx context.Context) {
 
 // sleep waits for the next attempt; false: there is none.
 func (r *registration) sleep(ctx context.Context, d time.Duration) bool {
-	r.change(func(s *status.Registration) { s.Next = time.Now().Add(d) })
+	r.Change(func(s *status.Registration) { s.Next = time.Now().Add(d) })
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for {
@@ -137,16 +135,16 @@ func (r *registration) sleep(ctx context.Context, d time.Duration) bool {
 
 // attempt registers once and returns when to do so again.
 func (r *registration) attempt(ctx context.Context) time.Duration {
-	r.change(func(s *status.Registration) { s.Next = time.Time{} })
+	r.Change(func(s *status.Registration) { s.Next = time.Time{} })
 	start := time.Now()
-	res, err := r.exchange(ctx, r.lifetime)
+	res, err := r.exchange(ctx, r.asking.Lifetime)
 	if ctx.Err() != nil {
 		r.bound = r.bound || err != nil && res == nil || err == nil && res.StatusCode/100 == 2 // a request without response may have arrived
 		return 0
 	}
 	var granted time.Duration
 	if err == nil && res.StatusCode/100 == 2 {
-		if granted = grantedTime(res, r.contact, r.lifetime); granted <= 0 {
+		if granted = grantedTime(res, r.contact, r.asking.Lifetime); granted <= 0 {
 			err = errors.New("registrar keeps the registration for no time at all")
 		}
 	} else if err == nil {
@@ -156,7 +154,7 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 		return r.failed(res, err)
 	}
 	r.bound, r.refusals, r.failures = true, 0, 0
-	r.change(func(s *status.Registration) {
+	r.Change(func(s *status.Registration) {
 		if s.State != status.Registered {
 			r.log.Info("registered", "code", res.StatusCode)
 			s.State, s.Since = status.Registered, time.Now()
@@ -173,7 +171,7 @@ func (r *registration) attempt(ctx context.Context) time.Duration {
 // failed notes a failed attempt. A registration that has not expired yet goes on being one.
 func (r *registration) failed(res *sipmsg.Response, err error) time.Duration {
 	wait := r.retry(res, err)
-	r.change(func(s *status.Registration) {
+	r.Change(func(s *status.Registration) {
 		why := printable.Text(err.Error())
 		if !siptransport.IsSilence(err) && s.Error != why {
 			r.log.Warn("registration failed", "err", err)
@@ -224,40 +222,15 @@ func (r *registration) exchange(ctx context.Context, lifetime time.Duration) (*s
 	if err := r.spec.via.Resolve(ctx, r.spec.to); err != nil { // what we say of ourselves depends on where the registrar is
 		return nil, err
 	}
-	for range maxExchanges {
-		req, err := r.request(lifetime)
-		if err != nil {
-			return nil, err
-		}
-		res, err := r.spec.via.Do(ctx, req, r.spec.to)
-		if err != nil {
-			return nil, err
-		}
-		switch res.StatusCode {
-		case 401, 407:
-			if err := r.auth.Challenged(res); err != nil {
-				r.auth.Reset()
-				return res, err
-			}
-			continue
-		case 423:
-			if least, _ := sipmsg.Seconds(res.Header("Min-Expires")); lifetime > 0 && least > lifetime && least <= maxLifetime {
-				r.lifetime, lifetime = least, least
-				continue
-			}
-		}
-		r.auth.Accepted()
-		return res, nil
-	}
-	return nil, errors.New("registrar asks again and again")
+	return r.asking.Ask(ctx, lifetime, r.request)
 }
 
 // request builds the next REGISTER.
-func (r *registration) request(lifetime time.Duration) (*sip.Request, error) {
+func (r *registration) request(lifetime time.Duration) (*sip.Request, siptransport.Target, error) {
 	if r.first == nil {
 		req, err := r.spec.via.NewRequest(sip.REGISTER, r.spec.uri, r.spec.aor, r.spec.aor, r.spec.identity, r.spec.to)
 		if err != nil {
-			return nil, err
+			return nil, r.spec.to, err
 		}
 		r.first = req
 	}
@@ -267,8 +240,7 @@ func (r *registration) request(lifetime time.Duration) (*sip.Request, error) {
 	r.contact = r.spec.via.Contact(r.spec.identity, r.spec.to)
 	req.ReplaceHeader(sip.NewHeader("Contact", "<"+r.contact+">"))
 	req.AppendHeader(sip.NewHeader("Expires", strconv.Itoa(int(lifetime/time.Second))))
-	r.auth.Authorize(req)
-	return req, nil
+	return req, r.spec.to, nil
 }
 
 // goodbye takes our binding back, so that the PBX does not ring a box that has gone.
@@ -283,9 +255,9 @@ func (r *registration) goodbye() {
 	}
 }
 
-// snapshot is the state now. A registration ends when it expires, even while the next attempt is under way.
-func (r *registration) snapshot() status.Registration {
-	s := r.shown.snapshot()
+// Snapshot is the state now. A registration ends when it expires, even while the next attempt is under way.
+func (r *registration) Snapshot() status.Registration {
+	s := r.Shown.Snapshot()
 	if s.State == status.Registered && !time.Now().Before(s.Expires) {
 		s.State, s.Since = status.Registering, s.Expires
 		if s.Error != "" {

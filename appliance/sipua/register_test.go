@@ -25,7 +25,7 @@ func testRegistration(peer *scripted, identity string) registrationSpec {
 	}
 }
 
-func (a *Agent) register(list ...registrationSpec) { a.registrations.follow(list) }
+func (a *Agent) register(list ...registrationSpec) { a.registrations.Follow(list) }
 
 // registrationOf is the state of the only registration.
 func registrationOf(t *testing.T, a *Agent) status.Registration {
@@ -337,7 +337,7 @@ func TestGoodbyeDoesNotWaitForADeadRegistrar(t *testing.T) {
 	peer := &scripted{answer: always(200)}
 	bubble(t, func(t *testing.T, a *Agent) {
 		for i := range 20 {
-			a.registrations.follow(append(specsOf(a), testRegistration(peer, fmt.Sprint("user", i))))
+			a.registrations.Follow(append(specsOf(a), testRegistration(peer, fmt.Sprint("user", i))))
 		}
 		time.Sleep(time.Second)
 		peer.set(func() { peer.delay = time.Hour })
@@ -350,7 +350,7 @@ func TestGoodbyeDoesNotWaitForADeadRegistrar(t *testing.T) {
 }
 
 func specsOf(a *Agent) (list []registrationSpec) {
-	for _, r := range a.registrations.workers() {
+	for _, r := range a.registrations.Workers() {
 		list = append(list, r.spec)
 	}
 	return list

@@ -154,6 +154,7 @@ func (s *System) link(e netcfg.LinkEvent) {
 	if e.Link {
 		s.online()
 		s.ua.Refresh()
+		s.events.Refresh()
 	}
 }
 

@@ -47,6 +47,7 @@ import (
 	"viaduct/appliance/netcfg"
 	"viaduct/appliance/records"
 	"viaduct/appliance/release"
+	"viaduct/appliance/sipevent"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/sipua"
@@ -124,6 +125,7 @@ type engines struct {
 	relay    *relay
 	sip      *sipgw.Stack
 	ua       *sipua.Agent
+	events   *sipevent.Agent
 	calls    *call.Manager
 	drains   *drain.Book
 	acme     *acme.Engine
@@ -247,6 +249,7 @@ func Open(o Options) (*System, error) {
 	})
 	s.drains = s.newDrains()
 	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP, diag.TopicTLS))
+	s.events = sipevent.New(s.sip, sipevent.Options{Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS)})
 	s.calls = call.New(call.Options{
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg,

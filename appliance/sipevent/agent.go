@@ -1,0 +1,192 @@
+// Package sipevent is the box's part in SIP events beside transfers (RFC 6665): it learns from the PBX who is on the phone, by subscribing
+// there.
+//
+// It stands above packages sipgw and sipua: it asks with the accounts of the identities that are registered. It owns subscriptions, and every NOTIFY
+// that belongs to no call. It does not own what such documents mean (package dialoginfo), nor what follows from a line that is busy (package
+// presence).
+//
+// Goroutines: one per subscription, those of package fleet. Requests of peers are handled in read loops: a subscription has a lock for its dialog and
+// what it knows, under which that of the table of dialogs may be taken.
+package sipevent
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/fleet"
+	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/sipua"
+	"viaduct/appliance/status"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Options are what an Agent is given.
+type Options struct {
+	Log *slog.Logger // nil: none
+	// Line is told of each change of a line. It is called in read loops, and must not block. Nil: nobody.
+	Line func(Line)
+}
+
+// Line is what a PBX tells of the phones of an identity.
+type Line struct {
+	Identity string
+	Origin   Origin
+	Known    bool // false: nothing is known any more
+	Busy     bool // it is in a call, or calls somebody
+	Since    time.Time
+	Calls    []CallRef // of a busy line, as far as the PBX tells
+}
+
+// CallRef is a call as the PBX tells it; each field may be empty.
+type CallRef struct{ CallID, Remote string }
+
+// Origin is how a line is learnt.
+type Origin string
+
+const FromSubscription Origin = "subscription" // of ours at the PBX
+
+// Agent does all that for the gateways of a stack.
+type Agent struct {
+	stack *sipgw.Stack
+	o     Options
+
+	subscriptions *fleet.Fleet[subscriptionSpec, *subscription]
+
+	mu      sync.Mutex
+	dialogs map[names]*subscription
+}
+
+// names are the Call-ID and our tag of a dialog.
+type names struct{ callID, tag string }
+
+// New returns the agent of a stack, which tells it what happens from now on. It is called before the stack runs.
+func New(stack *sipgw.Stack, o Options) *Agent {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Line == nil {
+		o.Line = func(Line) {}
+	}
+	a := &Agent{stack: stack, o: o, dialogs: map[names]*subscription{}}
+	a.subscriptions = fleet.New(a.newSubscription)
+	stack.Follow(a)
+	stack.Handle(sip.NOTIFY, a.notify)
+	return a
+}
+
+// Applied starts, changes and stops what the configuration wants. What is the same is not touched.
+func (a *Agent) Applied(cfg *config.Config, _ bool) { a.subscriptions.Follow(a.wanted(cfg)) }
+
+// Leaving ends the subscriptions of gateways while their sockets still stand. It waits for that, goodbyeTime at most.
+func (a *Agent) Leaving(gateways []string) {
+	a.subscriptions.Stop(func(s *subscription) bool { return slices.Contains(gateways, s.spec.gateway) })
+}
+
+// Ending ends all subscriptions, likewise. Nothing is started afterwards.
+func (a *Agent) Ending() { a.subscriptions.End() }
+
+// Refresh has every subscription that does not work tried soon, for example when a link has come back.
+func (a *Agent) Refresh() {
+	list := a.subscriptions.Workers()
+	for _, s := range list {
+		if s.Snapshot().State >= status.SubscriptionFailed {
+			s.soon(rand.N(sipua.Spread(len(list))))
+		}
+	}
+}
+
+// Subscriptions tells the state of every subscription, by gateway and identity.
+func (a *Agent) Subscriptions() []status.Subscription {
+	list := make([]status.Subscription, 0)
+	for _, s := range a.subscriptions.Workers() {
+		list = append(list, s.Snapshot())
+	}
+	slices.SortFunc(list, func(a, b status.Subscription) int {
+		return strings.Compare(a.Gateway+"\x00"+a.Identity, b.Gateway+"\x00"+b.Identity)
+	})
+	return list
+}
+
+// wanted are the subscriptions that a configuration asks for: one per identity with `presence subscribe dialog` in a location service that is bound
+// to a gateway.
+func (a *Agent) wanted(cfg *config.Config) (list []subscriptionSpec) {
+	extensions := extensionsOf(cfg)
+	for _, account := range sipua.Accounts(a.stack, cfg, func(f config.IdentitySettings) bool { return f.SubscribeDialog }) {
+		user := account.Identity
+		if e := extensions[user]; e != "" {
+			user = e
+		}
+		list = append(list, subscriptionSpec{
+			via: account.Via, gateway: account.Gateway, service: account.Service, identity: account.Identity, to: account.To, account: account.Credential,
+			from: account.AOR(account.Identity), resource: account.AOR(user),
+		})
+	}
+	return list
+}
+
+// extensionsOf are the extensions of identities that have others at the PBX than their names.
+func extensionsOf(cfg *config.Config) map[string]string {
+	list := map[string]string{}
+	for _, p := range cfg.Presence {
+		for _, u := range p.Users {
+			if u.Identity != "" && u.Extension != "" && list[u.Identity] == "" {
+				list[u.Identity] = u.Extension
+			}
+		}
+	}
+	return list
+}
+
+// expect has NOTIFYs of a dialog handed to a subscription.
+func (a *Agent) expect(d *sipgw.EventDialog, s *subscription) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	callID, tag := d.Names()
+	a.dialogs[names{callID, tag}] = s
+}
+
+// forget ends that.
+func (a *Agent) forget(d *sipgw.EventDialog) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	callID, tag := d.Names()
+	delete(a.dialogs, names{callID, tag})
+}
+
+// notify handles every NOTIFY that belongs to no call. One that no subscription asked for is message waiting and the like: PBXs send it to whoever is
+// registered, and it is taken without noise.
+func (a *Agent) notify(r *sipgw.ServerRequest) {
+	callID, tag := r.Names()
+	a.mu.Lock()
+	s := a.dialogs[names{callID, tag}]
+	a.mu.Unlock()
+	switch {
+	case s != nil:
+		code, h := s.notified(r)
+		r.Respond(code, h...)
+	case r.ToTag != "":
+		r.Respond(481)
+	default:
+		r.Respond(200)
+	}
+}
+
+// word is the first word of a value with parameters, in lower case.
+func word(value string) string {
+	w, _, _ := strings.Cut(value, ";")
+	return strings.ToLower(strings.TrimSpace(w))
+}
+
+// parameter is a parameter of such a value.
+func parameter(value, name string) string {
+	_, params, _ := strings.Cut(value, ";")
+	v, _ := sipmsg.Param(params, name)
+	return v
+}
