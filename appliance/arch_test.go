@@ -85,7 +85,7 @@ var floors = map[string]string{
 	"traffic":     "status",
 	"trend":       "status",
 	"overload":    "status",
-	"presence":    "config graph health plural printable status usermatch",
+	"presence":    "config graph health plural printable starface status usermatch",
 	"party":       "config route sipmsg",
 	"negotiation": "config sdp srtp",
 	"explain":     "config plural printable route status",

@@ -309,6 +309,11 @@ var (
 		Text:   "presence-service {service} cannot tell Teams who is on the phone: {why}",
 		Advice: "{cure}", After: []Cause{{Of: PresenceRefused, Same: "service"}, {Of: PresenceAway, Same: "service"}, {Of: PresenceThrottled, Same: "service"}},
 	})
+	PresenceStarface = declare(Warnable{
+		ID: "presence-starface", Severity: Warning, Subject: "service", Title: "do not disturb does not reach the STARFACE", Delay: 45 * time.Second,
+		Text:   "presence-service {service} cannot set or take back do not disturb at the STARFACE: {why}",
+		Advice: "{cure} The box tries again by itself; what it has set it takes back as soon as it can.",
+	})
 	PresenceUsers = declare(Warnable{
 		ID: "presence-users", Severity: Warning, Subject: "service", Title: "users of Teams are not matched",
 		Text:   "presence-service {service} cannot match {why}",

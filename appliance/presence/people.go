@@ -53,6 +53,7 @@ type person struct {
 
 	line    lineState
 	session session
+	names   names
 }
 
 // ids are the ids of all whose presence is read.
@@ -146,6 +147,7 @@ func (s *service) judge(now time.Time) {
 		}
 		s.publish(p, f, now)
 	}
+	s.wish()
 	if !changed {
 		return
 	}

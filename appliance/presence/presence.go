@@ -21,6 +21,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/graph"
 	"viaduct/appliance/health"
+	"viaduct/appliance/starface"
 	"viaduct/appliance/status"
 )
 
@@ -58,8 +59,10 @@ type Line struct {
 	Since    time.Time // when it became so; zero: now
 }
 
-// Store keeps what must outlive a restart: which preferred presence is to be restored.
+// Store keeps what must outlive a restart: which preferred presence is to be restored, and where do not disturb is to be taken back at a STARFACE.
 type Store interface {
+	LoadStarface(parse func(text []byte) error) error
+	SaveStarface(text []byte) error
 	LoadPresence(parse func(text []byte) error) error
 	SavePresence(text []byte) error
 }
@@ -69,7 +72,9 @@ type Options struct {
 	Log    *slog.Logger
 	Health *health.Tracker
 	// Dial returns the way to Microsoft Graph and the credentials of a service, as they are now. It does not wait.
-	Dial      func(*config.PresenceService) (http.RoundTripper, graph.Credentials, error)
+	Dial func(*config.PresenceService) (http.RoundTripper, graph.Credentials, error)
+	// Starface returns the way to a STARFACE and the credentials, likewise; nil: there is none.
+	Starface  func(config.StarfaceAccess) (http.RoundTripper, starface.Credentials, error)
 	Publisher Publisher                  // nil: nobody is told
 	Carries   func(identity string) bool // whether the box has a call of this identity with Teams
 	Store     Store
@@ -83,6 +88,7 @@ type Engine struct {
 	changed chan struct{}
 	running atomic.Pointer[[]*service]
 	kept    memory
+	book    *starface.Book // of Run
 
 	mu    sync.Mutex
 	cfg   *config.Config
@@ -139,6 +145,12 @@ var errRemoved = errors.New("the service is not configured any more")
 func (e *Engine) Run(ctx context.Context) error {
 	if err := e.kept.load(); err != nil {
 		e.o.Log.Warn("the memory of preferred presences cannot be used", "err", err)
+	}
+	if e.o.Store != nil {
+		var err error
+		if e.book, err = starface.OpenBook(e.o.Store.LoadStarface, e.o.Store.SaveStarface); err != nil {
+			e.o.Log.Warn("the memory of do not disturb at a STARFACE cannot be used", "err", err)
+		}
 	}
 	var work sync.WaitGroup
 	defer work.Wait()

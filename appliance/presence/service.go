@@ -47,6 +47,7 @@ type service struct {
 	reading  task      // the directory
 	people   people
 	reports  outlet
+	pbx      pbx
 	shown    shown
 	counters status.PresenceCounters
 }
@@ -163,6 +164,7 @@ func (n *next) at(t time.Time) {
 func (s *service) step(ctx context.Context, now time.Time) time.Time {
 	n := next{now.Add(longestRest)}
 	s.age(now, &n)
+	s.followPBX(ctx, now, &n)
 	if s.ready(now, &n) {
 		s.readDirectory(ctx, now, &n)
 		s.readPresences(ctx, now, &n)
@@ -407,7 +409,7 @@ func (s *service) end(removed bool) {
 	defer s.mu.Unlock()
 	s.disconnect()
 	s.refusals.Store(&map[string]*refusal{})
-	for _, alarm := range append(slices.Clone(stateAlarms), health.PresenceReports, health.PresenceUsers) {
+	for _, alarm := range append(slices.Clone(stateAlarms), health.PresenceReports, health.PresenceUsers, health.PresenceStarface) {
 		s.e.o.Health.Clear(alarm, s.name)
 	}
 }

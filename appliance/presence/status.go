@@ -13,7 +13,7 @@ func (s *service) status() status.PresenceService {
 		Name: s.name, State: s.shown.state, Since: s.shown.since, Error: printable.Text(s.shown.why), Cure: printable.Text(s.shown.cure),
 		Failures: s.poll.failing, Polled: s.poll.done, Latency: s.poll.took, Read: s.reading.done,
 		Directory: s.people.found.Read, Left: s.people.left, Counters: s.counters,
-		Starface: status.PresenceSink{State: status.SinkOff},
+		Starface: s.pbx.status(),
 		Reports:  status.PresenceSink{State: s.reports.state, Since: s.reports.since},
 	}
 	if s.dir != nil && s.shown.state == status.PresenceThrottled {
@@ -37,7 +37,11 @@ func (s *service) status() status.PresenceService {
 			continue
 		}
 		st.Matched++
-		st.Users = append(st.Users, p.status())
+		u := p.status()
+		if why := s.pbx.trouble(p); why != "" && u.Error == "" {
+			u.Error = "do not disturb at the STARFACE: " + why
+		}
+		st.Users = append(st.Users, u)
 	}
 	return st
 }

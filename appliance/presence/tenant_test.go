@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/graph"
 	"viaduct/appliance/health"
+	"viaduct/appliance/starface"
 	"viaduct/appliance/status"
 )
 
@@ -32,6 +34,8 @@ type tenant struct {
 	told   []string // requests that change something
 	most   int      // requests at once
 	now    int
+
+	starface func(config.StarfaceAccess) (http.RoundTripper, starface.Credentials, error)
 }
 
 type account struct {
@@ -248,6 +252,23 @@ func (w *watchers) take() string {
 type folder struct {
 	mu   sync.Mutex
 	text []byte
+	pbx  []byte // do not disturb at the STARFACE
+}
+
+func (f *folder) LoadStarface(parse func([]byte) error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pbx == nil {
+		return nil
+	}
+	return parse(f.pbx)
+}
+
+func (f *folder) SaveStarface(text []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pbx = slices.Clone(text)
+	return nil
 }
 
 func (f *folder) LoadPresence(parse func([]byte) error) error {
@@ -334,7 +355,7 @@ func (r *rig) start() {
 	r.engine = New(Options{Log: log, Health: r.health, Publisher: r.watch, Store: r.store, Carries: func(identity string) bool {
 		_, carried := r.carried.Load(identity)
 		return carried
-	}})
+	}, Starface: r.tenant.starface})
 	r.engine.connect = func(*config.PresenceService) (Directory, error) {
 		r.tenant.mu.Lock()
 		defer r.tenant.mu.Unlock()

@@ -259,6 +259,38 @@ func TestAChangeThatWasCut(t *testing.T) {
 	}
 }
 
+// A wish may end while the STARFACE still answers.
+func TestAWishThatEndsMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := pbx(starfacerest.Options{})
+		s.Instead(func(http.ResponseWriter, *http.Request) bool {
+			time.Sleep(3 * time.Second)
+			return false
+		})
+		k := keeper(t, s, nil)
+		defer run(t, k)()
+		k.Want(anna(Set))
+		time.Sleep(10 * time.Second) // the phone configuration is being read
+		k.Want(anna(Release))
+		time.Sleep(time.Minute)
+		expect(t, k, s, Idle, false)
+		if c := s.Changes(); len(c) > 0 {
+			t.Error(c)
+		}
+		k.Want(anna(Set))
+		time.Sleep(time.Minute)
+		expect(t, k, s, Ours, true)
+		k.Want(anna(Release))
+		time.Sleep(time.Second)
+		k.Want(anna(Set))
+		time.Sleep(time.Minute)
+		expect(t, k, s, Ours, true)
+		if c := s.Changes(); len(c) != 1 {
+			t.Error(c)
+		}
+	})
+}
+
 func TestWhatCannotBeRememberedIsNotSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, m := pbx(starfacerest.Options{}), &memory{full: true}
