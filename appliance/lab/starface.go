@@ -50,7 +50,9 @@ type Starface struct {
 	behaviour Behaviour
 	passwords map[string]string
 	contacts  map[string]*registration
-	nonces    map[string]bool // valid ones
+	nonces    map[string]bool     // valid ones
+	watchers  map[string]*watcher // by Call-ID
+	talking   map[string]bool     // extensions whose phones are in a call
 	offline   bool
 	invites   int
 	registers int
@@ -77,6 +79,7 @@ func newStarface(ctx context.Context, w *World) (*Starface, error) {
 	s := &Starface{
 		agent: newAgent(ctx, "starface", &w.options), world: w, open: map[net.Conn]bool{}, calls: map[string]*Call{}, incoming: make(chan *Call, 1024),
 		nextPort: starfacePorts, passwords: map[string]string{}, contacts: map[string]*registration{}, nonces: map[string]bool{},
+		watchers: map[string]*watcher{}, talking: map[string]bool{},
 	}
 	for account, password := range accounts {
 		s.passwords[account] = password

@@ -22,6 +22,8 @@ func (s *Starface) taken(tx *serverTx) {
 		return
 	}
 	switch {
+	case m.method == "SUBSCRIBE":
+		s.subscribed(tx)
 	case m.tag("To") != "" && s.left[m.get("Call-ID")]:
 		tx.respond(481, "Call/Transaction Does Not Exist", nil)
 	case m.tag("To") != "":
