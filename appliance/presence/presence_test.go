@@ -181,7 +181,7 @@ func TestWithoutCredentials(t *testing.T) {
 		r := newRig(t, newTenant(1), nil)
 		r.stop()
 		r.tenant.ready = errors.New("pki:certificate/GRAPH does not exist")
-		r.start()
+		r.start(r.connect)
 		r.pass(time.Minute)
 		if st := r.status(); st.State != status.PresenceUnready || r.alarms() != "presence-refused" || !strings.Contains(st.Error, "GRAPH") {
 			t.Errorf("%+v, alarms %s", st, r.alarms())
@@ -431,11 +431,7 @@ func TestReportsThatFailAreAnAlarm(t *testing.T) {
 		// Reading is permitted, telling is not.
 		read := r.tenant
 		r.stop()
-		r.start()
-		s := (*r.engine.running.Load())[0]
-		s.mu.Lock()
-		s.dir = readOnly{read}
-		s.mu.Unlock()
+		r.start(func(*config.PresenceService) (Directory, error) { return readOnly{read}, nil })
 		r.pass(poll)
 		r.line("user.0000", true)
 		r.pass(3 * time.Minute)
@@ -519,7 +515,7 @@ func TestAPreferredPresenceIsRestoredAfterARestart(t *testing.T) {
 		r.tenant.fail(nil)
 		r.tenant.be(func(d *tenant) { d.people["id-0001"].preferred = config.DoNotDisturb }) // he has chosen meanwhile
 		r.tenant.takeTold()
-		r.start()
+		r.start(r.connect)
 		r.pass(2 * poll)
 		if got := r.tenant.takeTold(); got != "prefer be-right-back id-0000, clear id-0000, clear id-0001" && got != "prefer be-right-back id-0000, clear id-0001, clear id-0000" && got != "clear id-0001, prefer be-right-back id-0000, clear id-0000" {
 			r.t.Errorf("told: %s", got)
@@ -541,7 +537,7 @@ func TestSessionsOfTheRunBeforeAreEnded(t *testing.T) {
 		r.stop()
 		r.tenant.fail(nil)
 		r.tenant.takeTold()
-		r.start()
+		r.start(r.connect)
 		r.pass(3 * poll)
 		r.wantTold("clear id-0000")
 		if u := r.user(0); u.State != "available" {
@@ -555,7 +551,7 @@ func TestAMemoryThatIsDamagedIsLeft(t *testing.T) {
 		r := newRig(t, newTenant(1), preferring)
 		r.stop()
 		r.store.text = []byte("[{")
-		r.start()
+		r.start(r.connect)
 		r.pass(poll)
 		if st := r.status(); st.State != status.PresenceWorking {
 			t.Errorf("%+v", st)

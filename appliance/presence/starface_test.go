@@ -104,13 +104,13 @@ func TestARestartOfTheBoxKeepsWhatIsOurs(t *testing.T) {
 		r.wantDND(s, 0, true)
 		away := &graph.Error{Op: "reading users", Kind: graph.Network, Text: "no route"}
 		r.tenant.fail(away)
-		r.start()
+		r.start(r.connect)
 		r.pass(time.Minute) // nobody is known yet
 		r.wantDND(s, 0, true)
 		r.stop()
 		r.tenant.fail(nil)
 		r.tenant.choose("id-0000", config.Available)
-		r.start()
+		r.start(r.connect)
 		r.pass(poll)
 		r.wantDND(s, 0, false)
 		r.wantDND(s, 1, true)

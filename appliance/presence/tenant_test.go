@@ -310,21 +310,35 @@ func (l *logged) take() []string {
 
 // rig is an engine beside a tenant.
 type rig struct {
-	t       *testing.T
-	tenant  *tenant
-	engine  *Engine
-	watch   *watchers
-	store   *folder
-	log     *logged
-	health  *health.Tracker
-	service *config.PresenceService
-	cfg     *config.Config
-	carried sync.Map // identities with a call of the box
-	stop    func()
+	t         *testing.T
+	tenant    *tenant
+	engine    *Engine
+	watch     *watchers
+	publisher Publisher
+	connect   func(*config.PresenceService) (Directory, error)
+	store     *folder
+	log       *logged
+	health    *health.Tracker
+	service   *config.PresenceService
+	cfg       *config.Config
+	carried   sync.Map // identities with a call of the box
+	stop      func()
 }
 
 // newRig starts an engine with one service for all users of a tenant, whose identities are user.0000 and so on. It belongs into a bubble.
 func newRig(t *testing.T, d *tenant, change func(p *config.PresenceService)) *rig {
+	r := prepared(t, d, change)
+	r.start(func(*config.PresenceService) (Directory, error) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.dials++
+		return d, d.ready
+	})
+	return r
+}
+
+// prepared is a rig whose engine is not started yet.
+func prepared(t *testing.T, d *tenant, change func(p *config.PresenceService)) *rig {
 	r := &rig{t: t, tenant: d, watch: &watchers{now: map[string]Publication{}}, store: &folder{}, log: &logged{}}
 	r.service = &config.PresenceService{Name: "TEAMS"}
 	r.service.SetDefaults()
@@ -339,12 +353,13 @@ func newRig(t *testing.T, d *tenant, change func(p *config.PresenceService)) *ri
 	}
 	r.cfg.Location = []*config.LocationService{location}
 	r.cfg.Presence = []*config.PresenceService{r.service}
-	r.start()
+	r.publisher = r.watch
 	return r
 }
 
-// start starts an engine.
-func (r *rig) start() {
+// start starts an engine that asks a directory.
+func (r *rig) start(connect func(*config.PresenceService) (Directory, error)) {
+	r.connect = connect
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
@@ -352,16 +367,11 @@ func (r *rig) start() {
 		return a
 	}}))
 	r.health = &health.Tracker{Log: log}
-	r.engine = New(Options{Log: log, Health: r.health, Publisher: r.watch, Store: r.store, Carries: func(identity string) bool {
+	r.engine = New(Options{Log: log, Health: r.health, Publisher: r.publisher, Store: r.store, Carries: func(identity string) bool {
 		_, carried := r.carried.Load(identity)
 		return carried
 	}, Starface: r.tenant.starface})
-	r.engine.connect = func(*config.PresenceService) (Directory, error) {
-		r.tenant.mu.Lock()
-		defer r.tenant.mu.Unlock()
-		r.tenant.dials++
-		return r.tenant, r.tenant.ready
-	}
+	r.engine.connect = connect
 	r.engine.Apply(r.cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	var work sync.WaitGroup
