@@ -2,12 +2,14 @@ package presence
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
+	"viaduct/appliance/plural"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/starface"
 	"viaduct/appliance/status"
@@ -62,7 +64,7 @@ func (s *service) followPBX(ctx context.Context, now time.Time, n *next) {
 		x.failed++
 		x.err, x.retry = err, now.Add(pause(x.failed, firstPause, lastPause))
 		n.at(x.retry)
-		s.e.o.Health.Set(health.PresenceStarface, health.Args{"service": s.name, "why": printable.Text(err.Error()), "cure": "Check the line `starface`."})
+		s.e.o.Health.Set(health.PresenceStarface, health.Args{"service": s.name, "why": printable.Text(err.Error()), "cure": checkLine})
 		return
 	}
 	if x.err != nil {
@@ -173,3 +175,37 @@ func (x *pbx) trouble(p *person) string {
 	_, why := x.keeper.How(p.pbxName())
 	return why
 }
+
+// testPBX logs in at the STARFACE and reads its users, when the service needs it.
+func (e *Engine) testPBX(ctx context.Context, p *config.PresenceService, say func(status.CheckStep)) {
+	access := pbxOf(p)
+	if access.URL == "" || e.o.Starface == nil {
+		return
+	}
+	step := status.CheckStep{ID: StepStarface, Subject: p.Name, Title: "STARFACE of presence-service " + p.Name}
+	way, credentials, err := e.o.Starface(access)
+	if err == nil {
+		client := starface.New(way, credentials)
+		began := time.Now()
+		var users []starface.User
+		if users, err = client.Users(ctx); err == nil {
+			step.Took = time.Since(began)
+			step.Seen = append(step.Seen, plural.Of(len(users), "user")+" that the account may see")
+			if len(users) < 2 { // itself
+				step.State, step.Problem, step.Advice = status.CheckWarning, "the account sees no other users", "Give it the right to administer users at the STARFACE."
+			}
+		}
+		_ = client.Close(ctx) // the session ends by itself otherwise
+		(&http.Client{Transport: way}).CloseIdleConnections()
+	}
+	if err != nil {
+		step.State, step.Problem, step.Advice = status.CheckFailed, printable.Text(err.Error()), checkLine
+		var e *starface.Error
+		if errors.As(err, &e) {
+			step.Advice = e.Cure
+		}
+	}
+	say(step)
+}
+
+const checkLine = "Check the line `starface`."

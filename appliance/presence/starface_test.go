@@ -232,3 +232,39 @@ func TestWhoIsAmbiguousAtTheStarface(t *testing.T) {
 		}
 	})
 }
+
+func TestATestTriesTheStarface(t *testing.T) {
+	atPBX(t, 2, func(r *rig, s *starfacerest.Server) {
+		step := func() (x status.CheckStep) {
+			r.engine.Test(r.t.Context(), "TEAMS", func(of status.CheckStep) {
+				if of.ID == StepStarface {
+					x = of
+				}
+			})
+			return x
+		}
+		if x := step(); x.State != status.CheckOK || len(x.Seen) != 1 || x.Seen[0] != "3 users that the account may see" {
+			r.t.Errorf("%+v", x)
+		}
+		if now, _ := s.Sessions(); now != 0 {
+			r.t.Errorf("%d sessions are left", now)
+		}
+		s.Put(starfacerest.User{ID: 1, Login: "presence", Password: "pw"})
+		if x := step(); x.State != status.CheckWarning || x.Advice == "" {
+			r.t.Errorf("%+v", x)
+		}
+		s.Instead(func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(403); return true })
+		if x := step(); x.State != status.CheckFailed || x.Problem != "log in: the STARFACE answers 403" || x.Advice == "" {
+			r.t.Errorf("%+v", x)
+		}
+		s.Instead(nil)
+		r.change(func(p *config.PresenceService) { p.Starface.CA = "missing" })
+		if x := step(); x.State != status.CheckFailed || x.Advice != checkLine {
+			r.t.Errorf("%+v", x)
+		}
+		r.change(func(p *config.PresenceService) { p.Starface = config.StarfaceAccess{} })
+		if x := step(); x.ID != "" {
+			r.t.Errorf("%+v", x)
+		}
+	})
+}

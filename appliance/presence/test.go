@@ -16,6 +16,7 @@ import (
 const (
 	StepCredentials = "presence-credentials"
 	StepUsers       = "presence-users"
+	StepStarface    = "presence-starface"
 )
 
 const seenProblems = 20 // users whom a step names
@@ -40,6 +41,7 @@ func (e *Engine) test(ctx context.Context, cfg *config.Config, p *config.Presenc
 		users.State, users.Because = status.CheckSkipped, because
 		say(users)
 	}
+	defer e.testPBX(ctx, p, say)
 	dir, err := e.connect(p)
 	if err != nil {
 		credentials.State, credentials.Problem = status.CheckFailed, printable.Text(err.Error())

@@ -2,13 +2,19 @@ package starface
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -453,6 +459,62 @@ func TestCertificatesThatAreNotTrusted(t *testing.T) {
 		var e *Error
 		if !errors.As(err, &e) || e.Cure != c.cure {
 			t.Errorf("%s: %v (%s)", c.url, err, e.Cure)
+		}
+	}
+}
+
+func TestACertificateThatWasImported(t *testing.T) {
+	now := time.Now()
+	certificate := func(name string, ca bool, ends time.Time, by *tls.Certificate, ips ...net.IP) tls.Certificate {
+		t.Helper()
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: ends,
+			IsCA: ca, BasicConstraintsValid: true, IPAddresses: ips, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+		parent, signer := template, crypto.Signer(key)
+		if by != nil {
+			parent, signer = by.Leaf, by.PrivateKey.(crypto.Signer)
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+	}
+	later, home := now.Add(time.Hour), net.IPv4(127, 0, 0, 1)
+	issuer := certificate("issuer", true, later, nil)
+	own, other, ended := certificate("starface", false, later, nil), certificate("starface", false, later, nil), certificate("starface", false, now.Add(-time.Minute), nil)
+	issued, elsewhere := certificate("issued", false, later, &issuer, home), certificate("elsewhere", false, later, &issuer, net.IPv4(10, 0, 0, 1))
+	for _, c := range []struct {
+		name   string
+		shown  tls.Certificate
+		listed *x509.Certificate
+		cure   string // "": it is trusted
+	}{
+		{"its own, with another name", own, own.Leaf, ""},
+		{"another of the same name", other, own.Leaf, cureCA},
+		{"its own, after its end", ended, ended.Leaf, cureClock},
+		{"of an issuer, for this address", issued, issuer.Leaf, ""},
+		{"of an issuer, for another address", elsewhere, issuer.Leaf, cureName},
+		{"one issued, when its issuer is shown", issuer, issued.Leaf, cureCA},
+	} {
+		web := httptest.NewUnstartedServer(pbx(starfacerest.Options{}))
+		web.Config.ErrorLog = log.New(io.Discard, "", 0)
+		web.TLS = &tls.Config{Certificates: []tls.Certificate{c.shown}}
+		web.StartTLS()
+		transport := Transport((&net.Dialer{}).DialContext, Trust("127.0.0.1", x509.NewCertPool(), []*x509.Certificate{c.listed}))
+		_, err := New(transport, Credentials{URL: web.URL, User: "presence", Password: password}).Users(t.Context())
+		transport.CloseIdleConnections()
+		web.Close()
+		var e *Error
+		if errors.As(err, &e); c.cure == "" && err != nil || c.cure != "" && (e == nil || e.Cure != c.cure) {
+			t.Errorf("%s: %v, %+v", c.name, err, e)
 		}
 	}
 }

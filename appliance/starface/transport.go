@@ -3,8 +3,10 @@ package starface
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -14,5 +16,33 @@ func Transport(dial func(ctx context.Context, network, address string) (net.Conn
 	return &http.Transport{
 		DialContext: dial, TLSClientConfig: trust, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: requestTime,
 		MaxIdleConns: 2, MaxConnsPerHost: workers, IdleConnTimeout: 90 * time.Second, MaxResponseHeaderBytes: 32 << 10, DisableCompression: true,
+	}
+}
+
+// Trust trusts a STARFACE at host whose certificate has its name and comes from roots, or from one of those that an administrator has imported for
+// it; and one that shows such a certificate itself, whatever name it has. A STARFACE comes with a certificate of its own making, for a name that is
+// not the one by which it is reached.
+func Trust(host string, roots *x509.CertPool, imported []*x509.Certificate) *tls.Config {
+	roots = roots.Clone()
+	for _, c := range imported {
+		roots.AddCert(c)
+	}
+	verify := func(shown []*x509.Certificate) error {
+		between := x509.NewCertPool()
+		for _, c := range shown[1:] {
+			between.AddCert(c)
+		}
+		if _, err := shown[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between}); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(imported, shown[0].Equal) {
+			return nil
+		}
+		return shown[0].VerifyHostname(host) // only now: that nobody trusts it is the graver fault
+	}
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, // VerifyConnection does it, for resumed sessions, too
+		VerifyConnection:   func(c tls.ConnectionState) error { return verify(c.PeerCertificates) },
 	}
 }
