@@ -431,7 +431,7 @@ func TestReportsThatFailAreAnAlarm(t *testing.T) {
 		// Reading is permitted, telling is not.
 		read := r.tenant
 		r.stop()
-		r.start(func(*config.PresenceService) (Directory, error) { return readOnly{read}, nil })
+		r.start(func(*config.PresenceService) (Directory, error) { return readOnly{read, lacking}, nil })
 		r.pass(poll)
 		r.line("user.0000", true)
 		r.pass(3 * time.Minute)
@@ -558,6 +558,27 @@ func TestAMemoryThatIsDamagedIsLeft(t *testing.T) {
 		}
 		if lines := strings.Join(r.log.take(), "\n"); !strings.Contains(lines, "cannot be used") {
 			t.Errorf("the log has %s", lines)
+		}
+	})
+}
+
+// Who could not be told and has hung up is no reason for an alarm all night.
+func TestAReportThatCameTooLateIsNoAlarm(t *testing.T) {
+	inBubble(t, 1, nil, func(r *rig) {
+		r.pass(poll)
+		away := &graph.Error{Op: "setting presence", Kind: graph.Network, Text: "no answer in time"}
+		r.stop()
+		r.start(func(*config.PresenceService) (Directory, error) { return readOnly{r.tenant, away}, nil })
+		r.pass(poll)
+		r.line("user.0000", true)
+		r.pass(2 * time.Minute)
+		if st := r.status(); st.Reports.State != status.SinkFailing || r.alarms() != "presence-reports" {
+			r.t.Errorf("%+v, alarms %s", st, r.alarms())
+		}
+		r.line("user.0000", false)
+		r.pass(10 * time.Minute) // what Teams may have taken has faded
+		if st := r.status(); st.Reports.State != status.SinkIdle || r.alarms() != "" {
+			r.t.Errorf("%+v, alarms %s", st, r.alarms())
 		}
 	})
 }

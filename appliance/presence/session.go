@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"viaduct/appliance/config"
@@ -56,7 +57,7 @@ func (s *service) report(ctx context.Context, now time.Time, n *next) {
 			if x.state = status.SessionClearing; x.until.IsZero() && x.chosen == nil {
 				x.state = status.SessionNone
 			}
-			if x.state != was {
+			if x.state != was || x.state == status.SessionNone {
 				x.retry, x.failed = time.Time{}, 0
 			}
 		}
@@ -82,6 +83,11 @@ func (s *service) report(ctx context.Context, now time.Time, n *next) {
 	s.outcome(now)
 }
 
+// unsettled reports whether somebody is still to be told something after a failure.
+func (l *people) unsettled() bool {
+	return slices.ContainsFunc(l.list, func(p *person) bool { return p.session.failed > 0 })
+}
+
 // restore takes over what the run before has left, once the first poll has said how users are: what it preferred for them, and its sessions.
 func (s *service) restore(now time.Time) {
 	if s.people.restored {
@@ -105,7 +111,7 @@ func (s *service) fade(x *session, now time.Time) {
 	if x.until.IsZero() || now.Before(x.until) || x.acting {
 		return
 	}
-	x.until, x.guard = time.Time{}, s.poll.number+1
+	x.until, x.guard, x.failed = time.Time{}, s.poll.number+1, 0
 	switch x.state {
 	case status.SessionSet, status.SessionRenewing:
 		x.state = status.SessionSetting
@@ -254,6 +260,15 @@ func (o *outlet) failed(err error, now time.Time) {
 	}
 }
 
+// lasting reports whether a failure will come again with the next report.
+func lasting(err error) bool {
+	switch kindOf(err) {
+	case graph.Consent, graph.SignIn, graph.Refused:
+		return true
+	}
+	return false
+}
+
 // outcome raises the alarm of reports that fail while polls are answered, and ends it.
 func (s *service) outcome(now time.Time) {
 	o := &s.reports
@@ -261,6 +276,8 @@ func (s *service) outcome(now time.Time) {
 	case !s.p.ReportCalls:
 		o.become(status.SinkOff, nil, now)
 	case o.state == status.SinkOff:
+		o.become(status.SinkIdle, nil, now)
+	case o.state == status.SinkFailing && !lasting(o.err) && !s.people.unsettled(): // whoever could not be told is not on the phone any more
 		o.become(status.SinkIdle, nil, now)
 	}
 	if o.state == status.SinkFailing {

@@ -447,10 +447,21 @@ func (r *rig) alarms() string {
 	return strings.Join(slices.Sorted(maps.Keys(ids)), " ")
 }
 
-// readOnly is a tenant whose administrator has granted half of what it takes.
-type readOnly struct{ *tenant }
+// readOnly is a tenant that can be asked, and not told.
+type readOnly struct {
+	*tenant
+	why error
+}
+
+// lacking is the answer of one whose administrator has granted half of what it takes.
+var lacking = &graph.Error{Op: "setting presence", Kind: graph.Consent, Status: 403, Text: "the application lacks Presence.ReadWrite.All"}
 
 func (d readOnly) SetBusy(ctx context.Context, id string, life time.Duration) error {
 	d.enter(ctx, "refused")
-	return &graph.Error{Op: "setting presence", Kind: graph.Consent, Status: 403, Text: "the application lacks Presence.ReadWrite.All"}
+	return d.why
+}
+
+func (d readOnly) Clear(ctx context.Context, id string) error {
+	d.enter(ctx, "refused")
+	return d.why
 }
