@@ -161,6 +161,7 @@ var floors = map[string]string{
 	"web/browser":       "*",
 	"lab/cmd/lab":       "*",
 	"interop":           "*",
+	"interop/events":    "*",
 	"pki/pkitest":       "",
 	"media/mediatest":   "srtp srtp/srtptest",
 	"srtp/srtptest":     "srtp",

@@ -1,16 +1,17 @@
 // Package sipevent is the box's part in SIP events beside transfers (RFC 6665): it learns from the PBX who is on the phone, by subscribing
-// there.
+// there, and tells it how Teams users are (RFC 3903).
 //
-// It stands above packages sipgw and sipua: it asks with the accounts of the identities that are registered. It owns subscriptions, and every NOTIFY
-// that belongs to no call. It does not own what such documents mean (package dialoginfo), nor what follows from a line that is busy (package
+// It stands above packages sipgw and sipua: it asks with the accounts of the identities that are registered. It owns subscriptions, publications, and
+// every NOTIFY that belongs to no call. It does not own what such documents mean (package dialoginfo), nor what follows from a line that is busy (package
 // presence).
 //
-// Goroutines: one per subscription, those of package fleet. Requests of peers are handled in read loops: a subscription has a lock for its dialog and
-// what it knows, under which that of the table of dialogs may be taken.
+// Goroutines: one per subscription and one per presence-service that publishes, those of package fleet. Requests of peers are handled in read loops: a subscription has a lock for its dialog and
+// what it knows, under which that of the agent may be taken.
 package sipevent
 
 import (
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -58,9 +59,12 @@ type Agent struct {
 	o     Options
 
 	subscriptions *fleet.Fleet[subscriptionSpec, *subscription]
+	publishers    *fleet.Fleet[publisherSpec, *publisher]
 
 	mu      sync.Mutex
+	cfg     *config.Config
 	dialogs map[names]*subscription
+	users   map[string]map[string]Publication // how the users of a service are, by service and identity
 }
 
 // names are the Call-ID and our tag of a dialog.
@@ -74,23 +78,45 @@ func New(stack *sipgw.Stack, o Options) *Agent {
 	if o.Line == nil {
 		o.Line = func(Line) {}
 	}
-	a := &Agent{stack: stack, o: o, dialogs: map[names]*subscription{}}
+	a := &Agent{stack: stack, o: o, cfg: config.New(), dialogs: map[names]*subscription{}, users: map[string]map[string]Publication{}}
 	a.subscriptions = fleet.New(a.newSubscription)
+	a.publishers = fleet.New(a.newPublisher)
 	stack.Follow(a)
 	stack.Handle(sip.NOTIFY, a.notify)
 	return a
 }
 
 // Applied starts, changes and stops what the configuration wants. What is the same is not touched.
-func (a *Agent) Applied(cfg *config.Config, _ bool) { a.subscriptions.Follow(a.wanted(cfg)) }
-
-// Leaving ends the subscriptions of gateways while their sockets still stand. It waits for that, goodbyeTime at most.
-func (a *Agent) Leaving(gateways []string) {
-	a.subscriptions.Stop(func(s *subscription) bool { return slices.Contains(gateways, s.spec.gateway) })
+func (a *Agent) Applied(cfg *config.Config, _ bool) {
+	a.mu.Lock()
+	a.cfg = cfg
+	maps.DeleteFunc(a.users, func(service string, _ map[string]Publication) bool {
+		return !slices.ContainsFunc(cfg.Presence, func(p *config.PresenceService) bool { return p.Name == service })
+	})
+	a.mu.Unlock()
+	a.subscriptions.Follow(a.wanted(cfg))
+	a.publishers.Follow(a.wantedPublishers(cfg))
 }
 
-// Ending ends all subscriptions, likewise. Nothing is started afterwards.
-func (a *Agent) Ending() { a.subscriptions.End() }
+// Leaving ends what goes by gateways, while their sockets still stand: peers are told. It waits for that, for seconds at most.
+func (a *Agent) Leaving(gateways []string) {
+	var group sync.WaitGroup
+	group.Go(func() {
+		a.subscriptions.Stop(func(s *subscription) bool { return slices.Contains(gateways, s.spec.gateway) })
+	})
+	group.Go(func() {
+		a.publishers.Stop(func(p *publisher) bool { return slices.Contains(gateways, p.spec.gateway) })
+	})
+	group.Wait()
+}
+
+// Ending ends everything, likewise. Nothing is started afterwards.
+func (a *Agent) Ending() {
+	var group sync.WaitGroup
+	group.Go(a.subscriptions.End)
+	group.Go(a.publishers.End)
+	group.Wait()
+}
 
 // Refresh has every subscription that does not work tried soon, for example when a link has come back.
 func (a *Agent) Refresh() {

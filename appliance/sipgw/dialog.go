@@ -291,7 +291,7 @@ func (d *EventDialog) Contact() sipmsg.Header {
 }
 
 // Request builds the next request, and tells where it goes: to the first route, to the peer's Contact if that is an address of the peer and not
-// secured by its name, else where the dialog began (as Leg.hopOf does).
+// secured by its name, else where the dialog began (as Leg.hopOf does). The first request goes there, whatever port its URI has.
 func (d *EventDialog) Request(method sip.RequestMethod, contentType string, body []byte, h ...sipmsg.Header) (*sip.Request, siptransport.Target, error) {
 	d.localSeq++
 	req, err := d.write(d.g.stack.opts.UserAgent, method, d.localSeq, []sipmsg.Header{d.Contact()}, contentType, body, h)
@@ -302,7 +302,7 @@ func (d *EventDialog) Request(method sip.RequestMethod, contentType string, body
 	}
 	u := sipmsg.SplitURI(hop)
 	a, literal := siptransport.Literal(u.Host)
-	if !d.transport.Secure() && literal && d.g.near(d.via, siptransport.Origin{Transport: d.transport, Addr: a}) || len(d.routes) > 0 {
+	if d.remoteTag != "" && !d.transport.Secure() && literal && d.g.near(d.via, siptransport.Origin{Transport: d.transport, Addr: a}) || len(d.routes) > 0 {
 		to = siptransport.Target{Host: u.Host, Port: u.Port, Transport: d.g.transportOf(u, d.transport)}
 	}
 	return req, to, err

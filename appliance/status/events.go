@@ -6,8 +6,6 @@ import "time"
 type Events struct {
 	Subscriptions []Subscription `json:"subscriptions"`          // of ours at the PBX, by gateway and identity
 	Publications  []Publication  `json:"publications,omitempty"` // of ours, by presence-service
-	Lines         []EventLine    `json:"lines,omitempty"`        // that a PBX publishes here, by interface and user
-	Watchers      []Watcher      `json:"watchers,omitempty"`     // who has subscribed here, by peer and user
 }
 
 // Subscription is one of ours to the calls of an identity (RFC 4235, 6665).
@@ -84,42 +82,4 @@ func (s PublicationState) MarshalText() ([]byte, error) { return publicationStat
 
 func (s *PublicationState) UnmarshalText(text []byte) error {
 	return publicationStates.unmarshal(text, (*uint8)(s))
-}
-
-// EventLine is what a PBX publishes here of one of its users.
-type EventLine struct {
-	Interface string    `json:"interface"`
-	User      string    `json:"user"`
-	Busy      bool      `json:"busy"`
-	Since     time.Time `json:"since"`
-	Expires   time.Time `json:"expires"`
-}
-
-// Watcher is a subscription to a Teams user here.
-type Watcher struct {
-	Peer    string       `json:"peer"` // address and port
-	User    string       `json:"user"`
-	Event   string       `json:"event"` // dialog or presence
-	State   WatcherState `json:"state"`
-	Since   time.Time    `json:"since"`
-	Expires time.Time    `json:"expires"`
-	Told    uint64       `json:"told"` // NOTIFYs that were sent
-}
-
-// WatcherState is how a watcher does.
-type WatcherState uint8
-
-const (
-	WatcherTold    WatcherState = iota // it knows everything
-	WatcherWaiting                     // a NOTIFY is under way
-	WatcherEnding                      // it gets its last NOTIFY
-)
-
-var watcherStates = words{"told", "waiting", "ending"}
-
-func (s WatcherState) String() string               { return watcherStates.text(uint8(s)) }
-func (s WatcherState) MarshalText() ([]byte, error) { return watcherStates.marshal(uint8(s)) }
-
-func (s *WatcherState) UnmarshalText(text []byte) error {
-	return watcherStates.unmarshal(text, (*uint8)(s))
 }
