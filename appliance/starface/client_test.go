@@ -508,7 +508,7 @@ func TestACertificateThatWasImported(t *testing.T) {
 		web.Config.ErrorLog = log.New(io.Discard, "", 0)
 		web.TLS = &tls.Config{Certificates: []tls.Certificate{c.shown}}
 		web.StartTLS()
-		transport := Transport((&net.Dialer{}).DialContext, Trust("127.0.0.1", x509.NewCertPool(), []*x509.Certificate{c.listed}))
+		transport := Transport((&net.Dialer{}).DialContext, Trust("127.0.0.1", x509.NewCertPool(), func() ([]*x509.Certificate, error) { return []*x509.Certificate{c.listed}, nil }))
 		_, err := New(transport, Credentials{URL: web.URL, User: "presence", Password: password}).Users(t.Context())
 		transport.CloseIdleConnections()
 		web.Close()

@@ -21,13 +21,20 @@ func Transport(dial func(ctx context.Context, network, address string) (net.Conn
 
 // Trust trusts a STARFACE at host whose certificate has its name and comes from roots, or from one of those that an administrator has imported for
 // it; and one that shows such a certificate itself, whatever name it has. A STARFACE comes with a certificate of its own making, for a name that is
-// not the one by which it is reached.
-func Trust(host string, roots *x509.CertPool, imported []*x509.Certificate) *tls.Config {
-	roots = roots.Clone()
-	for _, c := range imported {
-		roots.AddCert(c)
-	}
+// not the one by which it is reached. What is imported is asked at each handshake, so that an import puts things right at once; nil: nothing is.
+func Trust(host string, roots *x509.CertPool, imported func() ([]*x509.Certificate, error)) *tls.Config {
 	verify := func(shown []*x509.Certificate) error {
+		var list []*x509.Certificate
+		roots := roots.Clone()
+		if imported != nil {
+			var err error
+			if list, err = imported(); err != nil {
+				return err
+			}
+			for _, c := range list {
+				roots.AddCert(c)
+			}
+		}
 		between := x509.NewCertPool()
 		for _, c := range shown[1:] {
 			between.AddCert(c)
@@ -35,7 +42,7 @@ func Trust(host string, roots *x509.CertPool, imported []*x509.Certificate) *tls
 		if _, err := shown[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between}); err != nil {
 			return err
 		}
-		if slices.ContainsFunc(imported, shown[0].Equal) {
+		if slices.ContainsFunc(list, shown[0].Equal) {
 			return nil
 		}
 		return shown[0].VerifyHostname(host) // only now: that nobody trusts it is the graver fault
