@@ -47,8 +47,8 @@ func SignInCodes() []SignInCode { return slices.Clone(codes) }
 var numbered = regexp.MustCompile(`^AADSTS([0-9]{1,9})\b`)
 
 // refusedSignIn explains an answer of the sign-in service that is none of success. The kind of a number that is not known follows from `error`
-// (RFC 6749, section 5.2): numbers may change, says Microsoft.
-func (c *Client) refusedSignIn(r *http.Response, body []byte) *Error {
+// (RFC 6749, section 5.2): numbers may change, says Microsoft. sent is what must not be told.
+func (c *Client) refusedSignIn(r *http.Response, body []byte, sent ...string) *Error {
 	var a struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
@@ -67,7 +67,7 @@ func (c *Client) refusedSignIn(r *http.Response, body []byte) *Error {
 	} else if len(a.Codes) > 0 {
 		number = a.Codes[0]
 	}
-	e := &Error{Op: opSignIn, Kind: SignIn, Status: status, Code: printable.Short(a.Error, 60)}
+	e := &Error{Op: opSignIn, Kind: SignIn, Status: status, Code: printable.Short(told(a.Error, sent...), 60)}
 	if number > 0 {
 		e.Code = fmt.Sprintf("AADSTS%d", number)
 	}
@@ -78,7 +78,7 @@ func (c *Client) refusedSignIn(r *http.Response, body []byte) *Error {
 		}
 		return e
 	}
-	e.Text = printable.Text(cmp.Or(a.Description, a.Error))
+	e.Text = printable.Text(told(cmp.Or(a.Description, a.Error), sent...))
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Kind, e.Cure = Throttled, cureWait

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -140,6 +141,8 @@ func (c *Client) fail(op string, err error) *Error {
 		unsafe   *tls.CertificateVerificationError
 		garbled  tls.RecordHeaderError
 		link     *url.Error
+		alert    tls.AlertError
+		timed    net.Error
 	)
 	plain := err
 	if errors.As(err, &link) {
@@ -163,8 +166,12 @@ func (c *Client) fail(op string, err error) *Error {
 		e.Text, e.Cure = "no answer in time", cureSlow
 	case errors.As(err, &operated) && operated.Op == "proxyconnect":
 		e.Text, e.Cure = printable.Text("the proxy is not reached: "+operated.Err.Error()), cureProxy
-	default:
+	case errors.As(err, &operated), errors.As(err, &alert), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Text, e.Cure = printable.Text(plain.Error()), cureRoute
+	case errors.As(err, &timed) && timed.Timeout():
+		e.Text, e.Cure = "no answer in time", cureSlow
+	default: // net/http quotes lines that it does not understand: they may repeat a password or a token
+		e.Text, e.Cure = "the connection breaks off, or what comes is no answer", cureBroken
 	}
 	e.Cure = c.c.fill(e.Cure)
 	return e
@@ -212,7 +219,7 @@ func (c *Client) refused(op string, r *http.Response, body []byte, t token) *Err
 			return rubbish(op, status, err)
 		}
 	}
-	e := &Error{Op: op, Status: status, Code: printable.Short(a.Error.Code, 60), Text: printable.Text(a.Error.Message)}
+	e := &Error{Op: op, Status: status, Code: printable.Short(told(a.Error.Code, t.text), 60), Text: printable.Text(told(a.Error.Message, t.text))}
 	if e.Text == "" {
 		e.Text = fmt.Sprintf("Microsoft Graph answers %d %s", status, http.StatusText(status))
 	}
@@ -242,6 +249,16 @@ func (c *Client) refused(op string, r *http.Response, body []byte, t token) *Err
 		e.Kind, e.Cure = Refused, cureReport
 	}
 	return e
+}
+
+// told is text of a server without what it was sent. Microsoft does not repeat that; who answers in its place may.
+func told(text string, sent ...string) string {
+	for _, s := range sent {
+		if s != "" {
+			text = strings.ReplaceAll(strings.ReplaceAll(text, s, "..."), url.QueryEscape(s), "...")
+		}
+	}
+	return text
 }
 
 // writes tells the operations that need permission to write.

@@ -157,7 +157,7 @@ func (c *Client) signIn(ctx context.Context) (token, *Error) {
 	}
 	c.answered(r)
 	if r.StatusCode != http.StatusOK {
-		return token{}, c.refusedSignIn(r, body)
+		return token{}, c.refusedSignIn(r, body, form.Get("client_secret"), form.Get("client_assertion"))
 	}
 	return c.readToken(body, time.Now())
 }
