@@ -11,7 +11,8 @@ import (
 
 const smallAnswer = 64 << 10 // octets of a token, an error, or an answer that nobody reads
 
-// request asks Graph. read understands the body of success; nil: there is nothing to read. A token that Graph does not take is replaced, once.
+// request asks Graph. read understands the body of success; nil: there is nothing to read. A token that Graph does not
+// take, or that lacks a permission, is replaced, once.
 func (c *Client) request(ctx context.Context, op, method, link string, body any, read func(*meter) error) error {
 	var text []byte
 	if body != nil {
@@ -26,13 +27,11 @@ func (c *Client) request(ctx context.Context, op, method, link string, body any,
 			return err
 		}
 		e := c.once(ctx, op, method, link, text, t, read)
-		switch {
-		case e == nil:
+		if e == nil {
 			return nil
-		case e.Status == http.StatusUnauthorized && c.drop(t) && again:
+		}
+		if refused := e.Status == http.StatusUnauthorized; again && (refused || e.Kind == Consent) && c.drop(t, !refused) {
 			continue
-		case e.Kind == Consent:
-			c.drop(t) // permissions stand in the token: what is granted or taken back meanwhile is seen in a new one
 		}
 		return e
 	}

@@ -19,13 +19,15 @@ const (
 	renewPause    = 30 * time.Second
 	signInPause   = 10 * time.Second // after a refusal, doubled with each
 	signInLongest = 5 * time.Minute
-	forcedPause   = time.Minute // between tokens that are dropped before their end
+	forcedPause   = time.Minute      // between tokens that are dropped since Graph does not take them
+	lackingPause  = 30 * time.Second // for which a token that lacks a permission is kept
 	rolesMax      = 200
 )
 
 // token is what Graph knows us by. Its times follow the monotonic clock: a clock that is set does not end a token, nor keep it alive.
 type token struct {
 	text  string
+	got   time.Time
 	until time.Time // its end
 	renew time.Time // from when on another is fetched
 	roles []string  // permissions of the application, as granted when it signed in
@@ -101,19 +103,23 @@ func (c *Client) atHand(u urgency) (t token, err error, done bool) {
 	return token{}, nil, false
 }
 
-// drop forgets a token that Graph does not take, or that lacks what has been granted since; at most once a minute, so that a service which refuses
-// every token is not asked for one with each request. It reports whether it did.
-func (c *Client) drop(t token) bool {
+// drop forgets a token that Graph does not take, at most once a minute, so that a service which refuses every token is not asked for one with each
+// request. One that only lacks a permission is forgotten when it is not quite new: what has been granted or taken back since stands in another. It
+// reports whether to try again.
+func (c *Client) drop(t token, lacking bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.token.text != t.text {
+	now := time.Now()
+	switch {
+	case c.token.text != t.text:
 		return true // another has
+	case lacking && now.Sub(t.got) < lackingPause, !lacking && !c.forced.IsZero() && now.Sub(c.forced) < forcedPause:
+		return false
+	case !lacking:
+		c.forced = now
 	}
-	if now := time.Now(); c.forced.IsZero() || now.Sub(c.forced) >= forcedPause {
-		c.token, c.forced = token{}, now
-		return true
-	}
-	return false
+	c.token = token{}
+	return true
 }
 
 func (c *Client) tokenURL() string {
@@ -175,7 +181,7 @@ func (c *Client) readToken(body []byte, now time.Time) (token, *Error) {
 	if a.Seconds < tokenLife.Seconds() {
 		life = time.Duration(a.Seconds * float64(time.Second))
 	}
-	t := token{text: a.Token, until: now.Add(life), renew: now.Add(life - min(renewBefore, life/5))}
+	t := token{text: a.Token, got: now, until: now.Add(life), renew: now.Add(life - min(renewBefore, life/5))}
 	t.roles, t.known = rolesOf(a.Token)
 	return t, nil
 }
