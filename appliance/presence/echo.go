@@ -78,6 +78,15 @@ func (s *service) look(p *person, now time.Time, n *next) bool {
 	return true
 }
 
+// outranks reports whether a state stands above our session: it is stronger, or a user can only have chosen it himself.
+func outranks(state config.PresenceState) bool {
+	switch state {
+	case config.DoNotDisturb, config.Presenting, config.Busy, config.BeRightBack:
+		return true
+	}
+	return false
+}
+
 // hears takes a state that Graph tells, in the poll of this number. It reports whether that is what the box has set itself: while Teams may hold a
 // session of ours, and for one poll more.
 func (x *session) hears(state config.PresenceState, number uint64, began time.Time) (echo bool) {

@@ -45,7 +45,7 @@ func (c *chase) Presences(ctx context.Context, ids []string, dst []graph.Presenc
 		switch state := a.shows(now); {
 		case state != config.InACall || !now.Before(a.session) && u.ended.Before(c.before):
 			u.heard = state
-		case u.heard == config.DoNotDisturb || u.heard == config.Presenting:
+		case u.heard == config.DoNotDisturb || u.heard == config.Presenting || u.heard == config.Busy || u.heard == config.BeRightBack:
 			u.heard = config.PresenceUnknown // it would be told
 		}
 	}

@@ -80,10 +80,10 @@ func (s *service) hear(a graph.Presence, number uint64, began, now time.Time) {
 		p.verdict.until.Store(int64(p.until.Sub(s.e.base)))
 	}
 	if p.echo = p.session.hears(a.State, number, began); p.echo {
-		if a.State != config.InACall || p.state != config.DoNotDisturb && p.state != config.Presenting {
+		if a.State != config.InACall || !outranks(p.state) {
 			return
 		}
-		// What stands above our session would be told in its place, so it is over. What there is beneath the session, Graph does not tell.
+		// It would be told in place of our session, so it is over. What there is beneath the session, Graph does not tell.
 		a.State, a.Activity = config.PresenceUnknown, ""
 	}
 	p.activity = a.Activity

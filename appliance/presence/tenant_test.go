@@ -95,7 +95,7 @@ func (d *tenant) Users(ctx context.Context, yield func(graph.User) error) error 
 // shows is what a user's presence is.
 func (a *account) shows(now time.Time) config.PresenceState {
 	state := a.chosen
-	if now.Before(a.session) && state != config.DoNotDisturb && state != config.Presenting && state != config.Busy {
+	if now.Before(a.session) && state != config.DoNotDisturb && state != config.Presenting && state != config.Busy && state != config.BeRightBack {
 		state = config.InACall
 	}
 	if now.Before(a.until) {
