@@ -32,7 +32,7 @@ var floors = map[string]string{
 	"graph":        "config printable status",
 	"issuers":      "chains config health lang/check pki printable status store",
 	"firmware":     "status upload ../image/update",
-	"lang/command": "pcapng cdr capture config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline",
+	"lang/command": "pcapng cdr capture config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline usermatch",
 
 	"health/history": "flash health",
 
@@ -101,7 +101,7 @@ var floors = map[string]string{
 	"watch":       "config health lang/check source status",
 	"system": "webserver audit health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
-		"sipmsg siptransport sipgw sipua sipevent media call " +
+		"sipmsg siptransport sipgw sipua sipevent media call graph presence starface " +
 		"acme calendar chains checkup commit internalca issuers " +
 		"records capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages " +

@@ -110,10 +110,18 @@ func (b *hostileBox) Web() status.Web                          { return of[statu
 func (b *hostileBox) SetupCode() string                        { return "12345678" }
 func (b *hostileBox) SNMP() status.SNMP                        { return of[status.SNMP](b) }
 func (b *hostileBox) HEP() status.HEP                          { return of[status.HEP](b) }
-func (b *hostileBox) Drain(device.Drain) error                 { return b.fault() }
-func (b *hostileBox) EndDrain(device.Drain) (bool, error)      { return b.variant%3 == 0, b.fault() }
-func (b *hostileBox) Bans() []status.Ban                       { return of[[]status.Ban](b) }
-func (b *hostileBox) LiftBans(netip.Addr) int                  { return b.variant % 3 }
+func (b *hostileBox) Presence() status.Presence                { return of[status.Presence](b) }
+func (b *hostileBox) TestPresence(_ context.Context, _ string, report func(status.CheckStep)) (status.Checkup, error) {
+	report(of[status.CheckStep](b))
+	return of[status.Checkup](b), b.fault()
+}
+func (b *hostileBox) GeneratePresenceCertificate(string, int, int, bool) (string, []byte, error) {
+	return foreign.Text, []byte("certificate\n"), b.fault()
+}
+func (b *hostileBox) Drain(device.Drain) error            { return b.fault() }
+func (b *hostileBox) EndDrain(device.Drain) (bool, error) { return b.variant%3 == 0, b.fault() }
+func (b *hostileBox) Bans() []status.Ban                  { return of[[]status.Ban](b) }
+func (b *hostileBox) LiftBans(netip.Addr) int             { return b.variant % 3 }
 func (b *hostileBox) ImportCertificate(string, []byte) (string, error) {
 	return foreign.Text, b.fault()
 }

@@ -22,6 +22,7 @@ var typed = map[string]string{
 	"fingerprint": anySum, "acme": "a", "from": "http://h/x", "to": "startup-config", "moment": "3000d", "traced": "15", "call": "15", "record": "15", "called": "x", "switch": "S", "interface": "I",
 	"banned": "192.0.2.7", "raised": "link-down", "of": "123", "subject": "eth00", "account": "anna", "peer": "I", "registered": "a", "host": "h.example", "ipv4": "192.0.2.7", "version": "1",
 	"a": "running-config", "b": "startup-config", "table": "T", "gateway": "G", "start": "T",
+	"presence": "a", "presence-certificate": "a", "presence-user": "a",
 }
 
 // moreLines are lines that the table does not suggest.
@@ -129,7 +130,7 @@ func filled(t *testing.T, line string) []string {
 // Every command that there is, typed in every way, shows text of peers without obeying it.
 func TestPeersCannotSteerTheConsole(t *testing.T) {
 	l := lang.New()
-	cfg, problems := l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T\ninterface sip I\nroute call dest-table T\n"))
+	cfg, problems := l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T\ninterface sip I\nroute call dest-table T\npresence-service a\n"))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -76,6 +76,13 @@ func (*measured) Gateways() []status.Gateway {
 func (*measured) PKI() []status.Key {
 	return []status.Key{{Kind: status.KeyCertificate, Name: "MINE", NotAfter: time.Unix(1_800_000_000, 0)}, {Kind: status.KeyCertificate, Name: hostile, NotAfter: time.Unix(1, 0)}, {Kind: status.KeyPrivate, Name: "MINE"}, {Kind: status.KeyTrusted, Name: "root", NotAfter: time.Unix(1, 0)}}
 }
+func (*measured) Presence() status.Presence {
+	return status.Presence{Services: []status.PresenceService{
+		{Name: "TEAMS", State: status.PresenceWorking, Latency: 250 * time.Millisecond, Matched: 12, Problems: []status.PresenceProblem{{User: hostile}},
+			Counters: status.PresenceCounters{Polls: 100, Failed: 2, Throttled: 1, Reports: 7}},
+		{Name: hostile, State: status.PresenceRefused},
+	}}
+}
 func (*measured) Licenses() status.Licenses {
 	return status.Licenses{Pools: []status.Pool{{Name: "sip-sessions", Total: 4, Alloc: 1}}, Peaks: []status.Peak{{Name: "sip-sessions", Refused: 3}}}
 }
@@ -112,6 +119,8 @@ func TestMetricsOfCallsAndPeers(t *testing.T) {
 		`viaduct_sip_requests_total{interface="up",peer="",direction="in",method="INVITE"} 5`, `viaduct_sip_requests_total{interface="up",peer="",direction="in",method="other"} 1`,
 		`viaduct_sip_responses_total{interface="up",peer="",direction="out",code="486"} 3`, `viaduct_sip_responses_total{interface="up",peer="",direction="out",code="4xx"} 4`,
 		`viaduct_sip_repeated_total{interface="up",peer="",direction="in"} 2`, `viaduct_sip_repeated_total{interface="up",peer="",direction="out"} 0`,
+		`viaduct_presence_up{service="TEAMS"} 1`, `viaduct_presence_latency_seconds{service="TEAMS"} 0.25`, `viaduct_presence_users{service="TEAMS"} 12`, `viaduct_presence_unmatched{service="TEAMS"} 1`,
+		`viaduct_presence_polls_total{service="TEAMS"} 100`, `viaduct_presence_failed_total{service="TEAMS"} 2`, `viaduct_presence_throttled_total{service="TEAMS"} 1`, `viaduct_presence_reported_total{service="TEAMS"} 7`,
 		`viaduct_processor_seconds_total{processor="0",mode="busy"} 1`, `viaduct_alarm{id="link-down",severity="error"} 1`,
 	} {
 		if !strings.Contains(out, want+"\n") {

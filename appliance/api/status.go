@@ -61,6 +61,7 @@ var parts = map[string]part{
 	"peer-chains":     {"show pki peers", one(device.Box.PeerChains)},
 	"peers":           {"show sip penalty-box", many(device.Box.Peers)},
 	"ports":           {"show port ethernet", many(device.Box.Ports)},
+	"presence":        {"show presence", one(device.Box.Presence)},
 	"records":         {"show calls history", records},
 	"registrations":   {"show sip registrations", many(device.Box.Registrations)},
 	"routes":          {"show ip route", many(device.Box.IPRoutes)},

@@ -58,11 +58,14 @@ func (*stated) IPInterfaces() []status.IPInterface {
 func (*stated) Peers() []status.Peer {
 	return []status.Peer{{Interface: "if_pbx", State: status.PeerUnasked}}
 }
-func (*stated) NameServers() []status.NameServer       { return nil }
-func (*stated) Sessions() []status.Session             { return []status.Session{{User: "anna"}} }
-func (*stated) SNMP() status.SNMP                      { return status.SNMP{Boots: 7} }
-func (*stated) Web() status.Web                        { return status.Web{Port: 443} }
-func (*stated) HEP() status.HEP                        { return status.HEP{Sent: 7} }
+func (*stated) NameServers() []status.NameServer { return nil }
+func (*stated) Sessions() []status.Session       { return []status.Session{{User: "anna"}} }
+func (*stated) SNMP() status.SNMP                { return status.SNMP{Boots: 7} }
+func (*stated) Web() status.Web                  { return status.Web{Port: 443} }
+func (*stated) HEP() status.HEP                  { return status.HEP{Sent: 7} }
+func (*stated) Presence() status.Presence {
+	return status.Presence{Services: []status.PresenceService{{Name: "TEAMS", State: status.PresenceWorking, Users: []status.PresenceUser{{Name: "anna@contoso.com", State: "busy"}}}}}
+}
 func (*stated) Calendar() status.Calendar              { return status.Calendar{} }
 func (*stated) PeerChains() status.PeerChains          { return status.PeerChains{} }
 func (*stated) InternalCA() status.InternalCA          { return status.InternalCA{} }

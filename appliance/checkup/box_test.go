@@ -34,6 +34,14 @@ type fake struct {
 	refused       *sipua.Refused
 	unclear       error // ends the trial of accounts
 	trials        int
+	presence      []status.CheckStep
+}
+
+func (f *fake) TestPresence(_ context.Context, _ string, report func(status.CheckStep)) (status.Checkup, error) {
+	for _, x := range f.presence {
+		report(x)
+	}
+	return status.Checkup{}, nil
 }
 
 func (f *fake) Effective() *config.Config                        { return f.cfg }

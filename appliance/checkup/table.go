@@ -70,4 +70,6 @@ var steps = []step{
 		about: "The peer did not refuse the last call for its codecs."},
 	{id: "voice", title: "Voice", of: "of", part: all, after: []string{"sip", "options"}, subjects: peersOf(all, false), run: checkVoice,
 		about: "Voice of the peer arrived in the calls of the last hour."},
+	{id: "presence", title: "Presence", of: "of", part: all, subjects: presenceServices, run: checkPresence,
+		about: "Microsoft Graph is reached, lets the box sign in with the permissions that it needs, and tells the presence of users: the steps of `presence test`."},
 }

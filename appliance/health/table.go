@@ -314,6 +314,11 @@ var (
 		Text:   "presence-service {service} cannot set or take back do not disturb at the STARFACE: {why}",
 		Advice: "{cure} The box tries again by itself; what it has set it takes back as soon as it can.",
 	})
+	PresenceExpires = declare(Warnable{
+		ID: "presence-expires", Severity: Warning, Subject: "service", Title: "what a presence-service signs in with ends soon",
+		Text:   "presence-service {service} signs in with {what}, which ends on {end}, in {left} or less",
+		Advice: "{cure} After its end Microsoft refuses the service, and calls go through as without presence.", Again: "left",
+	})
 	PresenceUsers = declare(Warnable{
 		ID: "presence-users", Severity: Warning, Subject: "service", Title: "users of Teams are not matched",
 		Text:   "presence-service {service} cannot match {why}",

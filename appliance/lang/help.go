@@ -136,6 +136,12 @@ func outside(box device.Box) func(kind string) []string {
 					names = append(names, a.ID)
 				}
 			}
+		case word.OutsidePresence:
+			for _, p := range box.Presence().Services {
+				for _, u := range p.Users {
+					names = append(names, u.Name)
+				}
+			}
 		case word.OutsideBans:
 			for _, b := range box.Bans() {
 				names = append(names, b.Source.String())

@@ -47,10 +47,11 @@ func (b *box) Commit() status.Commit                      { return b.Book.Status
 func (b *box) LastChange() status.Changed                 { return b.Book.Last() }
 func (b *box) Confirm(by status.Author) error             { return b.Book.Confirm(by) }
 
-func (b *box) Running() *config.Config { return b.cfg }
-func (b *box) Env() check.Env          { return b.env }
-func (b *box) Serial() string          { return b.serial }
-func (b *box) Alarms() []health.Alarm  { return b.alarms }
+func (b *box) Running() *config.Config   { return b.cfg }
+func (b *box) Env() check.Env            { return b.env }
+func (b *box) Serial() string            { return b.serial }
+func (b *box) Alarms() []health.Alarm    { return b.alarms }
+func (b *box) Presence() status.Presence { return status.Presence{} }
 func (b *box) Mutate(by status.Author, f func(*config.Config) (*config.Config, error)) error {
 	cfg, err := f(b.cfg)
 	if err == nil && cfg != b.cfg {

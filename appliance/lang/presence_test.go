@@ -248,11 +248,11 @@ func TestCertificateOfAPresenceServiceIsLookedAt(t *testing.T) {
 		store
 		now time.Time
 	}{
-		"certificate pki:certificate/GRAPH: warning: pki:certificate/GRAPH is not imported yet; fix: import pki:certificate/GRAPH": {store{}, now},
-		"pki:private-key/GRAPH is not imported yet; fix: import pki:private-key/GRAPH":                                             {store{chain: []*x509.Certificate{certificate}}, now},
-		"Entra takes RSA keys only":                   {store{[]*x509.Certificate{certificate}, key}, now},
-		"pki:certificate/GRAPH expired on 20":         {store{[]*x509.Certificate{certificate}, key}, now.AddDate(30, 0, 0)},
-		"pki:certificate/PROXYCA is not imported yet": {store{}, now},
+		"certificate pki:certificate/GRAPH: warning: pki:certificate/GRAPH is not in the key store yet; fix: generate presence-certificate GRAPH": {store{}, now},
+		"pki:private-key/GRAPH is not in the key store yet; fix: import pki:private-key/GRAPH":                                                    {store{chain: []*x509.Certificate{certificate}}, now},
+		"Entra takes RSA keys only":                           {store{[]*x509.Certificate{certificate}, key}, now},
+		"pki:certificate/GRAPH expired on 20":                 {store{[]*x509.Certificate{certificate}, key}, now.AddDate(30, 0, 0)},
+		"pki:certificate/PROXYCA is not in the key store yet": {store{}, now},
 	} {
 		var said strings.Builder
 		for _, p := range New().Check(cfg, check.Env{PKI: x.store, Now: x.now}) {
@@ -269,5 +269,71 @@ func TestCertificateOfAPresenceServiceIsLookedAt(t *testing.T) {
 	}
 	if !strings.Contains(said.String(), "the secret has expired") {
 		t.Errorf("a day after its last one:\n%s", said.String())
+	}
+}
+
+// importing is a box with a configuration, and an administrator there.
+func importing(t *testing.T, cfg string) (*Language, busyBox, *Session) {
+	t.Helper()
+	l, b := New(), busyBox{newBox()}
+	b.cfg, _ = l.Parse([]byte(cfg))
+	return l, b, &Session{Class: config.Administrator, Mode: []string{"enable"}}
+}
+
+func TestImportOfPresenceUsers(t *testing.T) {
+	l, b, s := importing(t, presenceTeams)
+	var out strings.Builder
+	r, err := l.Exec(t.Context(), b, s, "import presence-users TEAMS", nil, &out)
+	if err != nil || r.Collect == nil || r.Collect.Kind != "text" {
+		t.Fatalf("it asks for %+v, %v, %s", r.Collect, err, out.String())
+	}
+	r, err = l.Exec(t.Context(), b, s, "import presence-users TEAMS", []byte("Entra;UCServer\nBerta@Contoso.com;USER.02\nnobody@contoso.com;user.77\nrubbish\nanna@contoso.com;user.01;21\nanna@contoso.com;user.01;21\n"), &out)
+	if err == nil || !r.Changed {
+		t.Errorf("changed %v, %v", r.Changed, err)
+	}
+	for _, want := range []string{"line 3 (nobody@contoso.com;user.77)", "line 4 (rubbish)", "2 users taken into presence-service TEAMS, 2 left out, 1 said twice"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not said:\n%s", want, out.String())
+		}
+	}
+	if got := b.cfg.Presence[0].Users; !slices.Equal(got, []config.PresenceUser{{Name: "anna@contoso.com", Identity: "user.01", Extension: "21"}, {Name: "berta@contoso.com", Identity: "user.02"}}) {
+		t.Errorf("users: %+v", got)
+	}
+	if len(b.trail) == 0 {
+		t.Error("the trail knows nothing of it")
+	}
+	before := b.cfg
+	for line, body := range map[string]string{"import presence-users TEAMS": "no table at all\n", "import presence-users NONE": "berta@contoso.com;user.02\n"} {
+		if _, err := l.Exec(t.Context(), b, s, line, []byte(body), &out); err == nil || b.cfg != before {
+			t.Errorf("%s: %v, changed: %v", line, err, b.cfg != before)
+		}
+	}
+	s.Class, s.Mode = config.Operator, nil
+	if _, err := l.Exec(t.Context(), b, s, "import presence-users TEAMS", []byte("berta@contoso.com;user.02\n"), &out); err == nil {
+		t.Error("an operator may import")
+	}
+}
+
+func TestPresenceIsTestedAndGetsACertificate(t *testing.T) {
+	l, b, s := importing(t, presenceTeams)
+	for line, want := range map[string]string{
+		"presence test":                       "ok       TLS with graph.microsoft.com: TLS 1.3\nFAILED   Sign-in to Microsoft Entra: the secret has expired\\x0a> reload",
+		"presence test NONE":                  "% there is no presence-service NONE",
+		"generate presence-certificate TEAMS": "% generate presence-certificate TEAMS: there is one",
+		"generate presence-certificate TEAMS replace bits 3072 years 5": "certificate TEAMS: 3072 bits, 5 years\n-----BEGIN CERTIFICATE-----\n",
+		"generate presence-certificate NEW":                             "certificate NEW: 2048 bits, 2 years\n",
+		"generate presence-certificate ../x":                            "% ",
+		"generate presence-certificate NEW bits 1024":                   "% ",
+		"generate presence-certificate NEW years 11":                    "% ",
+	} {
+		var out strings.Builder
+		if l.Exec(t.Context(), b, s, line, nil, &out); !strings.Contains(out.String(), want) {
+			t.Errorf("%s says\n%s\nwant %s", line, out.String(), want)
+		}
+	}
+	for line, want := range map[string]string{"show presence ": "anna@contoso.com", "presence test ": "TEAMS", "import presence-users ": "TEAMS", "generate presence-certificate ": "TEAMS"} {
+		if h := l.Help(b, s, line, len(line)); !slices.ContainsFunc(h.Choices, func(c Choice) bool { return c.Word == want }) {
+			t.Errorf("%s is completed with %+v, without %s", line, h.Choices, want)
+		}
 	}
 }

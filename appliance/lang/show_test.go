@@ -3,6 +3,7 @@ package lang
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -165,6 +166,42 @@ func (busyBox) HEP() status.HEP {
 		Error: "tls: failed to verify certificate: x509: certificate is valid for other.example.com,\n> show version, not homer.example.com"}
 }
 
+func (busyBox) Presence() status.Presence {
+	return status.Presence{Services: []status.PresenceService{
+		{Name: "TEAMS", State: status.PresenceWorking, Since: noon.Add(-time.Hour), Tenant: "contoso.com", Application: "11111111-2222-3333-4444-555555555555", Cloud: "global", Interval: 10 * time.Second,
+			Polled: noon.Add(-4 * time.Second), Latency: 120 * time.Millisecond, Read: noon.Add(-20 * time.Minute), Directory: 40, Matched: 3,
+			Reports: status.PresenceSink{State: status.SinkTelling, Since: noon.Add(-time.Minute)}, Starface: status.PresenceSink{State: status.SinkFailing, Since: noon.Add(-time.Minute), Error: "the password is wrong"},
+			Problems: []status.PresenceProblem{{User: "carl@contoso.com", Why: "no identity is called carl\n> reload"}},
+			Counters: status.PresenceCounters{Polls: 360, Failed: 1, Throttled: 2, Changes: 12, Reports: 3},
+			Users: []status.PresenceUser{
+				{Name: "anna@contoso.com", ID: "4f2a", Identity: "user.01", Extension: "21", State: "do-not-disturb", Activity: "Presenting", Since: noon.Add(-5 * time.Minute), Heard: noon.Add(-4 * time.Second), Refuse: 486, Published: true, Starface: true, Line: status.LineFree, Error: "STARFACE: the password is wrong"},
+				{Name: "berta@contoso.com", ID: "4f2b", Identity: "user.02", Extension: "22", State: "available", Activity: "InACall", Since: noon.Add(-time.Minute), Heard: noon.Add(-4 * time.Second), Echo: true, Line: status.LineBusy, Busy: noon.Add(-time.Minute), Session: status.SessionSet, Until: noon.Add(9 * time.Minute), Before: "away"},
+				{Name: "doris@contoso.com", ID: "4f2d", Identity: "user.04", Line: status.LineCarried},
+			}},
+		{Name: "LAB", State: status.PresenceRefused, Since: noon.Add(-time.Minute), Tenant: "fabrikam.com", Cloud: "gcc-high", Interval: 10 * time.Second, Error: "the secret has expired (AADSTS7000222)", Cure: "Make a new one, or better sign in with a certificate.", Held: noon.Add(30 * time.Second), ReadError: "no answer", Left: 1},
+		{Name: "OFF", State: status.PresenceShutdown, Tenant: "x.com", Cloud: "global"},
+	}}
+}
+
+func (busyBox) TestPresence(_ context.Context, name string, report func(status.CheckStep)) (status.Checkup, error) {
+	if name != "" && name != "TEAMS" {
+		return status.Checkup{}, errors.New("there is no presence-service " + name)
+	}
+	out := status.Checkup{Of: "presence", Steps: []status.CheckStep{{ID: "presence-tls", Title: "TLS with graph.microsoft.com", Seen: []string{"TLS 1.3"}},
+		{ID: "presence-sign-in", Title: "Sign-in to Microsoft Entra", State: status.CheckFailed, Problem: "the secret has expired\n> reload (AADSTS7000222)", Advice: "Make a new one."}}}
+	for _, x := range out.Steps {
+		report(x)
+	}
+	return out, nil
+}
+
+func (busyBox) GeneratePresenceCertificate(name string, bits, years int, replace bool) (string, []byte, error) {
+	if name == "TEAMS" && !replace {
+		return "", nil, errors.New("there is one")
+	}
+	return fmt.Sprintf("certificate %s: %d bits, %d years", name, bits, years), []byte("-----BEGIN CERTIFICATE-----\n"), nil
+}
+
 func (busyBox) ACME() []status.ACME {
 	return []status.ACME{
 		{Name: "sbc", State: status.ACMEIdle, Directory: "https://acme.test/directory", Names: []string{"sbc.example.com"}, Challenge: "dns-persist", Certificate: "pki:certificate/sbc",
@@ -270,7 +307,7 @@ func TestShow(t *testing.T) {
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls history csv", "show calls history masked", "show calls history json masked", "show call-records", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls history number 0123", "show calls history since 11:15 until 11:45", "show calls history result refused", "show calls history result missed", "show calls history code 486", "show calls history interface if_teams before 18", "show calls history failed result missed", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
-		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show acme", "show acme lan", "show acme x",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show presence", "show presence Anna@contoso.com", "show presence user.02", "show presence carl@contoso.com", "show presence x", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {
 		out.WriteString("> " + line + "\n")

@@ -337,7 +337,7 @@ var presenceService = []Line{
 	{Line: "tenant <tenant:tenant>", Into: "Tenant", Help: "The tenant of Microsoft 365, by its ID or one of its domains", Example: "tenant contoso.onmicrosoft.com"},
 	{Line: "application <application:guid>", Into: "Application", Help: "The application in Microsoft Entra as which the box signs in, by its ID (client ID)",
 		Example: "application 11111111-2222-3333-4444-555555555555"},
-	{Line: "certificate <certificate:certificate>", Into: "Certificate", Help: "Sign in with this certificate and the private key of the same name", Example: "certificate pki:certificate/TEAMS"},
+	{Line: "certificate <certificate:certificate>", Into: "Certificate", Help: "Sign in with this certificate and the private key of the same name; `generate presence-certificate` makes both", Example: "certificate pki:certificate/TEAMS"},
 	{Line: "secret <value> [ends <ends:day>]", Into: "Secret", Help: "Sign in with this secret of the application, if there is no certificate; with its last day, an alarm is raised before",
 		Words: map[string]string{"ends": "The day on which the secret expires, as Entra shows it"}, Example: "secret wK48Q~l3xgtFbTqZ9 ends 2027-06-30"},
 	{Line: "cloud <cloud>", Into: "Cloud", Help: "The cloud that the tenant is in"},

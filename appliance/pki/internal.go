@@ -103,6 +103,23 @@ func SelfSigned(names []string, key crypto.Signer, now time.Time) (*x509.Certifi
 	return sign(t, t, key.Public(), key)
 }
 
+// SelfSignedClient makes a certificate that its own key signs, for a server that is given the certificate beforehand, such as Microsoft Entra.
+// It begins a day early, as that of SelfSigned.
+func SelfSignedClient(common string, key crypto.Signer, now time.Time, years int) (*x509.Certificate, error) {
+	begin := now.Add(-24 * time.Hour).UTC().Truncate(time.Second)
+	if len(common) > maxCommon {
+		common = ""
+	}
+	t := &x509.Certificate{
+		Subject:   pkix.Name{Organization: []string{"Viaduct SBC"}, CommonName: common},
+		NotBefore: begin, NotAfter: now.UTC().Truncate(time.Second).AddDate(years, 0, 0),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		BasicConstraintsValid: true,
+	}
+	return sign(t, t, key.Public(), key)
+}
+
 // InternalNames returns an error if a certificate cannot be for names.
 func InternalNames(names []string) error {
 	if len(names) == 0 {

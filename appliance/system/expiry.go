@@ -95,8 +95,44 @@ func (s *System) watchCertificates(now time.Time) {
 		}
 	}
 	s.watchAnnouncements()
+	s.health.Replace(health.PresenceExpires, s.presenceEnds(cfg, now))
 	s.health.Replace(health.CertificateExpires, soon)
 	s.health.Replace(health.CertificateExpired, over)
+}
+
+// presenceDays are the days before the end of what a presence-service signs in with at which it is announced: whoever can upload another
+// to the tenant is often somebody else, and has to be found.
+var presenceDays = []int{60, 30, 7}
+
+// presenceEnds are the alarms of certificates and secrets of presence-services that end soon. Those that have ended are refused by Microsoft,
+// which is an alarm of its own.
+func (s *System) presenceEnds(cfg *config.Config, now time.Time) (list []health.Args) {
+	for _, p := range cfg.Presence {
+		var what, cure string
+		var end time.Time
+		chain, _ := s.store.Certificates(pki.Name(p.Certificate)) // a missing one is a problem of the configuration
+		switch {
+		case !p.Enabled:
+		case p.Certificate != "" && len(chain) > 0:
+			what, end = string(p.Certificate), chain[0].NotAfter
+			cure = "Make another one (`generate presence-certificate`) under a new name, upload it in Entra, then change the line `certificate`."
+		case p.Certificate == "" && !p.Secret.Ends.IsZero():
+			what, end = "a secret", p.Secret.Ends.AddDate(0, 0, 1)
+			cure = "Make a new secret in Entra and change the line `secret`, or better sign in with a certificate (`generate presence-certificate`)."
+		}
+		left := end.Sub(now)
+		if end.IsZero() || left <= 0 || left > time.Duration(presenceDays[0])*24*time.Hour {
+			continue
+		}
+		days := 0
+		for _, d := range presenceDays {
+			if left <= time.Duration(d)*24*time.Hour {
+				days = d
+			}
+		}
+		list = append(list, health.Args{"service": p.Name, "what": what, "end": end.UTC().Format(time.DateOnly), "left": plural.Of(days, "day"), "cure": cure})
+	}
+	return list
 }
 
 // successorOf says where the successor of a certificate comes from.

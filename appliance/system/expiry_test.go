@@ -175,3 +175,40 @@ func TestTheCalendarGoesOn(t *testing.T) {
 		}
 	})
 }
+
+// Who signs in with a certificate, or a secret whose last day is told, is warned two months, one and a week before its end.
+func TestTheEndOfASignInIsAnnounced(t *testing.T) {
+	const day = 24 * time.Hour
+	state, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := pkitest.Root(t, "sbc.example", 100*day)
+	keep(t, state, c)
+	p := &config.PresenceService{Name: "TEAMS", Enabled: true, Certificate: "pki:certificate/MINE"}
+	s, out := announcing(state, &config.Config{Presence: []*config.PresenceService{p}})
+	look := func(what string, end time.Time) {
+		t.Helper()
+		for _, step := range []struct {
+			left time.Duration
+			want string
+		}{
+			{61 * day, ""}, {60 * day, "which ends on " + end.UTC().Format(time.DateOnly) + ", in 60 days or less"}, {59 * day, ""}, {30 * day, "in 30 days or less"}, {8 * day, ""},
+			{7 * day, "in 7 days or less"}, {time.Hour, ""}, {-time.Hour, "alarm cleared"},
+		} {
+			out.Reset()
+			s.watchCertificates(end.Add(-step.left))
+			if got := out.String(); (step.want == "") != (got == "") || !strings.Contains(got, step.want) || step.want != "" && !strings.Contains(got, what) {
+				t.Errorf("%v before the end of %s: %q, want %q", step.left, what, got, step.want)
+			}
+		}
+	}
+	look("pki:certificate/MINE", c.NotAfter)
+	p.Certificate, p.Secret = "", config.ApplicationSecret{Value: "x", Ends: time.Date(2030, 6, 30, 0, 0, 0, 0, time.UTC)}
+	look("a secret", time.Date(2030, 7, 1, 0, 0, 0, 0, time.UTC))
+	p.Secret.Ends = time.Time{}
+	out.Reset()
+	if s.watchCertificates(time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)); strings.Contains(out.String(), "presence") {
+		t.Errorf("nobody knows when it ends: %s", out)
+	}
+}

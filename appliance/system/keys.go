@@ -2,6 +2,7 @@ package system
 
 import (
 	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/graph"
 	"viaduct/appliance/internalca"
 	"viaduct/appliance/issuers"
 	"viaduct/appliance/lang"
@@ -125,6 +127,70 @@ func (s *System) ImportPKCS12(name string, der []byte, passphrase string) (strin
 		}
 	}
 	return s.doubted(answer, certificateName(name)), nil
+}
+
+// GeneratePresenceCertificate makes a certificate with which the box signs in to Microsoft Entra, and its key, both at once.
+func (s *System) GeneratePresenceCertificate(name string, bits, years int, replace bool) (string, []byte, error) {
+	if name == pki.InternalName {
+		return "", nil, errRootName
+	}
+	_, err := s.store.Certificates(name)
+	_, keyErr := s.store.PrivateKey(name)
+	if (!errors.Is(err, fs.ErrNotExist) || !errors.Is(keyErr, fs.ErrNotExist)) && !replace {
+		return "", nil, errors.New("there is a certificate or a key of this name: make the new one under another name, upload it, and change the line `certificate`, so that no poll is refused; or add replace")
+	}
+	for _, what := range []config.PKIName{certificateName(name), keyName(name)} {
+		for _, user := range check.KeyUsers(s.Running())[string(what)] {
+			if !strings.HasPrefix(user, "presence-service ") {
+				return "", nil, fmt.Errorf("%s uses %s: take another name", user, what)
+			}
+		}
+	}
+	key, err := pki.NewKey(bits)
+	if err != nil {
+		return "", nil, err
+	}
+	certificate, err := pki.SelfSignedClient(lang.Hostname(s.Running(), s.Serial)+" presence "+name, key, time.Now(), years)
+	if err != nil {
+		return "", nil, err
+	}
+	text, err := pki.KeyPEM(key)
+	if err != nil {
+		return "", nil, err
+	}
+	chain := []*x509.Certificate{certificate}
+	if err := s.store.InstallPair(name, name, pki.ChainPEM(chain), text); err != nil {
+		return "", nil, err
+	}
+	s.republish()
+	return s.whatToUpload(name, certificate), pki.ChainPEM(chain), nil
+}
+
+// whatToUpload says what to do with a certificate that was made just now.
+func (s *System) whatToUpload(name string, c *x509.Certificate) string {
+	credentials := graph.Credentials{Certificate: c}
+	lines := []string{
+		fmt.Sprintf("certificate %s: valid until %s, thumbprint %s", name, c.NotAfter.UTC().Format(time.DateOnly), credentials.Thumbprint()),
+		"Upload it in the Microsoft Entra admin center: App registrations, the application, Certificates & secrets, Certificates. The private key stays in the box.",
+	}
+	used := false
+	for _, p := range s.Running().Presence {
+		if p.Certificate != certificateName(name) && p.Name != name {
+			continue
+		}
+		if p.Certificate != certificateName(name) {
+			lines = append(lines, fmt.Sprintf("presence-service %s needs the line: certificate %s", p.Name, certificateName(name)))
+		}
+		used = true
+		credentials.Tenant, credentials.Application, credentials.Cloud = p.Tenant, p.Application, p.Cloud
+		if p.Tenant != "" && p.Application != "" {
+			lines = append(lines, fmt.Sprintf("An administrator of the tenant consents at: %s", graph.ConsentLink(credentials)))
+		}
+	}
+	if !used {
+		lines = append(lines, fmt.Sprintf("A presence-service signs in with it by the line: certificate %s", certificateName(name)))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // CreateInternalCA makes the root of the internal CA.

@@ -90,6 +90,7 @@ func (s *System) apply(cfg *config.Config) {
 	s.sip.Apply(effective, effective.Address) // the result goes to gatewaysApplied
 	s.applied.Store(&applied{cfg, now})
 	s.acme.Changed()
+	s.presence.Apply(effective)
 }
 
 // gatewaysApplied takes the failures of gateways, from Apply and from later attempts. Their sockets are open then, and their first requests

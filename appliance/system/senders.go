@@ -1,16 +1,27 @@
 package system
 
 import (
+	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/graph"
 	"viaduct/appliance/health"
 	"viaduct/appliance/hep"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
+	"viaduct/appliance/presence"
 	"viaduct/appliance/records"
+	"viaduct/appliance/sipevent"
+	"viaduct/appliance/starface"
+	"viaduct/appliance/status"
 )
 
 // newArchive makes what keeps the records of calls.
@@ -57,4 +68,107 @@ func (s *System) applySenders(cfg *config.Config) {
 		capture.AuthKey = ""
 	}
 	s.hep.Apply(&capture, capture.TLS.In(cfg), name)
+}
+
+// newPresence makes what keeps Teams and the PBX informed about each other's users.
+func (s *System) newPresence() *presence.Engine {
+	return presence.New(presence.Options{Log: s.log, Health: &s.health, Dial: s.dialGraph, Starface: s.dialStarface, Store: s.store})
+}
+
+// dialStarface is the way to the REST interface of a STARFACE, and what the box logs in with.
+func (s *System) dialStarface(a config.StarfaceAccess) (http.RoundTripper, starface.Credentials, error) {
+	c := starface.Credentials{URL: a.URL, User: a.User, Password: string(a.Password)}
+	if check.Sealed(a.Password) {
+		return nil, c, errors.New("its password was sealed by another box: enter it again")
+	}
+	roots, err := s.rootsWith(a.CA)
+	if err != nil {
+		return nil, c, err
+	}
+	return &http.Transport{DialContext: s.dial, TLSClientConfig: &tls.Config{RootCAs: roots}, TLSHandshakeTimeout: 10 * time.Second, MaxIdleConnsPerHost: 1, IdleConnTimeout: 10 * time.Second}, c, nil
+}
+
+// rootsWith are the roots that the box knows, and a certificate of the key store beside them; "": none. Many proxies that inspect TLS leave the
+// sign-in to Microsoft alone, as Microsoft wants it.
+func (s *System) rootsWith(ca config.PKIName) (*x509.CertPool, error) {
+	roots := s.ownRoots()
+	if ca == "" {
+		return roots, nil
+	}
+	list, err := s.store.Certificates(pki.Name(ca))
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be used: %w", ca, err)
+	}
+	for _, x := range list {
+		roots.AddCert(x)
+	}
+	return roots, nil
+}
+
+// dialGraph is the way to Microsoft Graph for a presence-service, and what the box signs in with. The error says what is missing.
+func (s *System) dialGraph(p *config.PresenceService) (http.RoundTripper, graph.Credentials, error) {
+	c := graph.Credentials{Tenant: p.Tenant, Application: p.Application, Cloud: p.Cloud, Secret: string(p.Secret.Value)}
+	if p.Certificate != "" {
+		chain, err := s.store.Certificates(pki.Name(p.Certificate))
+		if err == nil && len(chain) == 0 {
+			err = errors.New("it holds no certificate")
+		}
+		if err != nil {
+			return nil, c, fmt.Errorf("%s cannot be used: %w", p.Certificate, err)
+		}
+		if c.Key, err = s.store.PrivateKey(pki.Name(p.PrivateKey())); err != nil {
+			return nil, c, fmt.Errorf("%s cannot be used: %w", p.PrivateKey(), err)
+		}
+		c.Certificate, c.Secret = chain[0], ""
+	}
+	switch {
+	case check.Sealed(p.Secret.Value) && p.Certificate == "":
+		return nil, c, errors.New("its secret was sealed by another box: enter it again")
+	case check.Sealed(p.Proxy.Password):
+		return nil, c, errors.New("the password of its proxy was sealed by another box: enter it again")
+	case p.Cloud == config.CloudChina:
+		return nil, c, errors.New("there is no presence in the cloud of China")
+	case !p.Complete():
+		return nil, c, errors.New("it lacks tenant, application, or certificate and secret: `show config problems` says which")
+	}
+	roots, err := s.rootsWith(p.Proxy.CA)
+	if err != nil {
+		return nil, c, err
+	}
+	return graph.Way{Lookup: s.resolver.Lookup, Proxy: p.Proxy, Roots: roots}.Transport(), c, nil
+}
+
+// lineOf takes what a PBX tells of an identity's phones.
+func (s *System) lineOf(l sipevent.Line) {
+	s.presence.Line(presence.Line{Identity: l.Identity, Origin: string(l.Origin), Busy: l.Known && l.Busy, Since: l.Since})
+}
+
+// Presence is how the presence-services and their users are.
+func (s *System) Presence() status.Presence { return s.presence.Status() }
+
+// TestPresence goes through the steps of one presence-service, or of all that are not shut down.
+func (s *System) TestPresence(ctx context.Context, name string, report func(status.CheckStep)) (status.Checkup, error) {
+	cfg := s.Effective()
+	list := cfg.Presence
+	if name != "" {
+		p := (config.Ref[config.Config, config.PresenceService]{Name: name}).In(cfg)
+		if p == nil {
+			return status.Checkup{}, fmt.Errorf("there is no presence-service %s: `show presence` lists them", name)
+		}
+		list = []*config.PresenceService{p}
+	}
+	if len(list) == 0 {
+		return status.Checkup{}, errors.New("there is no presence-service: docs/presence.md shows how to begin")
+	}
+	out := status.Checkup{Of: "presence", Started: time.Now()}
+	for _, p := range list {
+		if p.Enabled || name != "" {
+			s.presence.Test(ctx, p.Name, func(x status.CheckStep) {
+				out.Steps = append(out.Steps, x)
+				report(x)
+			})
+		}
+	}
+	out.Ended = time.Now()
+	return out, nil
 }

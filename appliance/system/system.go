@@ -45,6 +45,7 @@ import (
 	"viaduct/appliance/messages"
 	"viaduct/appliance/names"
 	"viaduct/appliance/netcfg"
+	"viaduct/appliance/presence"
 	"viaduct/appliance/records"
 	"viaduct/appliance/release"
 	"viaduct/appliance/sipevent"
@@ -134,6 +135,7 @@ type engines struct {
 	trail    *audit.Trail
 	history  *history.Book
 	hep      *hep.Client
+	presence *presence.Engine
 	page     *webserver.Server
 	engaged  atomic.Pointer[time.Time] // they run since
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
@@ -249,7 +251,8 @@ func Open(o Options) (*System, error) {
 	})
 	s.drains = s.newDrains()
 	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP, diag.TopicTLS))
-	s.events = sipevent.New(s.sip, sipevent.Options{Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS)})
+	s.presence = s.newPresence()
+	s.events = sipevent.New(s.sip, sipevent.Options{Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Line: s.lineOf})
 	s.calls = call.New(call.Options{
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg,
@@ -328,6 +331,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "acme", Down: health.ServiceDown, Run: s.acme.Run},
 		{Name: "calendar", Down: health.ServiceDown, Run: s.calendar},
 		{Name: "hep", Down: health.ServiceDown, Run: s.hep.Run},
+		{Name: "presence", Down: health.ServiceDown, Run: s.presence.Run},
 		{Name: "snmp", Down: health.ServiceDown, Run: s.snmp.Run},
 		{Name: "webserver", Down: health.ServiceDown, Run: s.page.Run},
 		{Name: "internal-ca", Down: health.ServiceDown, Run: s.internal.Run},

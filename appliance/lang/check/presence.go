@@ -78,12 +78,13 @@ func (p *presence) signIn(s *config.PresenceService) {
 // certificate checks the certificate that the box signs in with, and its key.
 func (p *presence) certificate(s *config.PresenceService) {
 	w := p.at(s, "Certificate")
-	chain, err := p.env.PKI.Certificates(pki.Name(s.Certificate))
-	if p.unread(w, s.Certificate, err) {
+	name := pki.Name(s.Certificate)
+	chain, err := p.env.PKI.Certificates(name)
+	if p.unread(w, s.Certificate, err, "generate presence-certificate "+cli.Quote(name)) {
 		return
 	}
-	key, err := p.env.PKI.PrivateKey(pki.Name(s.PrivateKey()))
-	if p.unread(w, s.PrivateKey(), err) || len(chain) == 0 {
+	key, err := p.env.PKI.PrivateKey(name)
+	if p.unread(w, s.PrivateKey(), err, "import "+string(s.PrivateKey())) || len(chain) == 0 {
 		return
 	}
 	if _, isRSA := key.Public().(*rsa.PublicKey); !isRSA {
@@ -96,11 +97,11 @@ func (p *presence) certificate(s *config.PresenceService) {
 	}
 }
 
-// unread reports what the key store does not give.
-func (p *presence) unread(w Where, name config.PKIName, err error) bool {
+// unread reports what the key store does not give; fix brings what is missing there.
+func (p *presence) unread(w Where, name config.PKIName, err error, fix string) bool {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		p.problems = append(p.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning, Text: string(name) + " is not imported yet", Fix: "import " + string(name), FixPath: []string{}})
+		p.problems = append(p.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning, Text: string(name) + " is not in the key store yet", Fix: fix, FixPath: []string{}})
 	case err != nil:
 		p.add(w, Warning, fmt.Sprintf("%s cannot be used: %v", name, err), "")
 	}
@@ -120,7 +121,7 @@ func (p *presence) way(s *config.PresenceService) {
 		}
 		if x.ca != "" && p.env.PKI != nil {
 			_, err := p.env.PKI.Certificates(pki.Name(x.ca))
-			p.unread(w, x.ca, err)
+			p.unread(w, x.ca, err, "import "+string(x.ca))
 		}
 	}
 	if _, err := netip.ParseAddr(s.Proxy.Host); err != nil && len(p.cfg.DNSServers) == 0 && !p.leased() {

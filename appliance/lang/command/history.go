@@ -145,3 +145,21 @@ func moment(text string, now time.Time) (time.Time, error) {
 	}
 	return time.Time{}, fmt.Errorf("%q is no time: 08:00, 2006-01-31, 2006-01-31T08:00, 2h or 3d", text)
 }
+
+type alarmsArgs struct{ Alarms int }
+
+func showAlarmHistory(c *Call, a *alarmsArgs) error {
+	c.page().AlarmHistory(c.Box.AlarmHistory(cmp.Or(a.Alarms, 50)))
+	return nil
+}
+
+type alarmArgs struct{ ID, Subject string }
+
+func clearAlarm(c *Call, a *alarmArgs) error {
+	n := c.Box.AcknowledgeAlarm(a.ID, a.Subject, cmp.Or(c.Session.User, "nobody"))
+	if n == 0 {
+		return fmt.Errorf("no such alarm is raised: %s; `show alarms` lists those that are", a.ID)
+	}
+	c.Printf("%s acknowledged\n", plural.Of(n, "alarm"))
+	return nil
+}

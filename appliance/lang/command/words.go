@@ -29,6 +29,17 @@ func Kinds() map[string]cli.Type {
 	all["switch"] = cli.Type{What: "context cs", Names: func(root, _ any) []string {
 		return config.Ref[config.Config, config.Switch]{}.Names(root.(*config.Config))
 	}}
+	services := func(root, _ any) []string {
+		return config.Ref[config.Config, config.PresenceService]{}.Names(root.(*config.Config))
+	}
+	all["presence"] = cli.Type{What: "presence-service", Names: services}
+	all["presence-certificate"] = cli.Type{What: "name for certificate and key", Names: services, Parse: func(w string, _ any) (any, error) {
+		if _, err := all["certificate"].Parse("pki:certificate/"+w, nil); err != nil {
+			return nil, err
+		}
+		return w, nil
+	}}
+	all["presence-user"] = cli.Type{What: "user, identity or extension", Outside: word.OutsidePresence}
 	all["interface"] = cli.Type{What: "interface sip", Names: scopedNames(config.Ref[config.Switch, config.SIPInterface]{}.Names)}
 	return all
 }

@@ -33,6 +33,18 @@ type Box interface {
 	Trail
 	AlarmBook
 	WebServer
+	PresenceServices
+}
+
+// PresenceServices are how Teams users are, and what is told of them.
+type PresenceServices interface {
+	Presence() status.Presence
+	// TestPresence goes through every step on the way to the presence of users, for one presence-service or all for "", reports each, and
+	// changes nothing. It ends with ctx.
+	TestPresence(ctx context.Context, name string, report func(status.CheckStep)) (status.Checkup, error)
+	// GeneratePresenceCertificate makes a certificate with which the box signs in to Microsoft Entra, and its RSA key. It returns what to do
+	// with it, and its PEM. It replaces others of the name only with replace.
+	GeneratePresenceCertificate(name string, bits, years int, replace bool) (text string, pem []byte, err error)
 }
 
 // WebServer is the web page, as far as the process that serves it must ask.

@@ -33,6 +33,7 @@ const (
 	OutsideBans          = "bans"
 	OutsidePeers         = "peers"
 	OutsideAlarms        = "alarms"
+	OutsidePresence      = "presence"
 )
 
 // own has the Go types of words that are not plain text, numbers or references.
