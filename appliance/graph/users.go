@@ -13,6 +13,7 @@ const (
 	usersMax  = 100_000 // of a directory
 	pagesMax  = 200
 	phonesMax = 10  // of a user
+	phoneMax  = 64  // octets of a number, with all that people put into one
 	fieldMax  = 320 // octets of a name or an address
 	linkMax   = 8 << 10
 	version   = "/v1.0"
@@ -46,7 +47,7 @@ func (w *wireUser) user() (User, bool) {
 	}
 	u := User{ID: w.ID, UPN: w.UPN, Mail: w.Mail, EmployeeID: w.EmployeeID, Enabled: w.Enabled == nil || *w.Enabled}
 	for _, p := range w.Phones {
-		if p != "" && len(p) <= fieldMax && len(u.Phones) < phonesMax {
+		if p != "" && len(p) <= phoneMax && len(u.Phones) < phonesMax {
 			u.Phones = append(u.Phones, p)
 		}
 	}
