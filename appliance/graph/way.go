@@ -81,15 +81,20 @@ func (w Way) dial(ctx context.Context, network, address string) (net.Conn, error
 	if err != nil {
 		return nil, err
 	}
-	var failed error
+	var first error
 	for _, a := range addrs {
 		conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, network, net.JoinHostPort(a.String(), port))
 		if err == nil {
 			return conn, nil
 		}
-		failed = errors.Join(failed, err)
+		if first == nil {
+			first = err
+		}
 	}
-	return nil, failed
+	if len(addrs) > 1 {
+		first = fmt.Errorf("none of %d addresses answers: %w", len(addrs), first)
+	}
+	return nil, first
 }
 
 // resolve is the addresses of a host, which may be one itself.

@@ -168,6 +168,8 @@ func TestWhatIsInTheWay(t *testing.T) {
 	}{
 		{"no such name", "the name login.example.com is not resolved: no such name", "name servers", Way{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such name") }}},
 		{"a name without an address", "is not resolved: it has no address", "name servers", Way{Lookup: lookup()}},
+		{"no proxy at any of its addresses", "the proxy is not reached: none of 2 addresses answers: dial tcp " + port.String() + ": connect: connection refused", "host and port of `http-proxy`",
+			Way{Proxy: config.HTTPProxy{Host: "proxy.example.com", Port: port.Port()}, Lookup: lookup("127.0.0.1", "127.0.0.2")}},
 		{"no proxy there", "the proxy is not reached: dial tcp " + port.String() + ": connect: connection refused", "host and port of `http-proxy`",
 			Way{Proxy: config.HTTPProxy{Host: port.Addr().String(), Port: port.Port()}}},
 		{"a proxy that cannot connect", "the proxy refuses to connect: 502 Bad Gateway", "login.example.com and graph.example.com at port 443", Way{Proxy: through(port.String())}},
