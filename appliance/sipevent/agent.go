@@ -1,12 +1,12 @@
 // Package sipevent is the box's part in SIP events beside transfers (RFC 6665): it learns from the PBX who is on the phone, by subscribing
-// there, and tells it how Teams users are (RFC 3903).
+// there, or because the PBX publishes it here, and tells it how Teams users are (RFC 3903).
 //
-// It stands above packages sipgw and sipua: it asks with the accounts of the identities that are registered. It owns subscriptions, publications, and
-// every NOTIFY that belongs to no call. It does not own what such documents mean (package dialoginfo), nor what follows from a line that is busy (package
+// It stands above packages sipgw and sipua: it asks with the accounts of the identities that are registered. It owns subscriptions, publications in
+// both directions, and every NOTIFY that belongs to no call. It does not own what such documents mean (package dialoginfo), nor what follows from a line that is busy (package
 // presence).
 //
 // Goroutines: one per subscription and one per presence-service that publishes, those of package fleet. Requests of peers are handled in read loops: a subscription has a lock for its dialog and
-// what it knows, under which that of the agent may be taken.
+// what it knows, under which that of the agent may be taken. A publication of a peer has a timer.
 package sipevent
 
 import (
@@ -31,7 +31,7 @@ import (
 // Options are what an Agent is given.
 type Options struct {
 	Log *slog.Logger // nil: none
-	// Line is told of each change of a line. It is called in read loops, and must not block. Nil: nobody.
+	// Line is told of each change of a line. It is called in read loops, under locks: it must not block, nor call the Agent. Nil: nobody.
 	Line func(Line)
 }
 
@@ -51,7 +51,10 @@ type CallRef struct{ CallID, Remote string }
 // Origin is how a line is learnt.
 type Origin string
 
-const FromSubscription Origin = "subscription" // of ours at the PBX
+const (
+	FromSubscription Origin = "subscription" // of ours at the PBX
+	FromPublication  Origin = "publication"  // of the PBX here
+)
 
 // Agent does all that for the gateways of a stack.
 type Agent struct {
@@ -61,10 +64,12 @@ type Agent struct {
 	subscriptions *fleet.Fleet[subscriptionSpec, *subscription]
 	publishers    *fleet.Fleet[publisherSpec, *publisher]
 
-	mu      sync.Mutex
-	cfg     *config.Config
-	dialogs map[names]*subscription
-	users   map[string]map[string]Publication // how the users of a service are, by service and identity
+	mu       sync.Mutex
+	cfg      *config.Config
+	ended    bool
+	dialogs  map[names]*subscription
+	composed map[published]*composed
+	users    map[string]map[string]Publication // how the users of a service are, by service and identity
 }
 
 // names are the Call-ID and our tag of a dialog.
@@ -78,11 +83,12 @@ func New(stack *sipgw.Stack, o Options) *Agent {
 	if o.Line == nil {
 		o.Line = func(Line) {}
 	}
-	a := &Agent{stack: stack, o: o, cfg: config.New(), dialogs: map[names]*subscription{}, users: map[string]map[string]Publication{}}
+	a := &Agent{stack: stack, o: o, cfg: config.New(), dialogs: map[names]*subscription{}, composed: map[published]*composed{}, users: map[string]map[string]Publication{}}
 	a.subscriptions = fleet.New(a.newSubscription)
 	a.publishers = fleet.New(a.newPublisher)
 	stack.Follow(a)
 	stack.Handle(sip.NOTIFY, a.notify)
+	stack.Handle(sip.PUBLISH, a.publishedHere)
 	return a
 }
 
@@ -93,6 +99,7 @@ func (a *Agent) Applied(cfg *config.Config, _ bool) {
 	maps.DeleteFunc(a.users, func(service string, _ map[string]Publication) bool {
 		return !slices.ContainsFunc(cfg.Presence, func(p *config.PresenceService) bool { return p.Name == service })
 	})
+	a.reviewed()
 	a.mu.Unlock()
 	a.subscriptions.Follow(a.wanted(cfg))
 	a.publishers.Follow(a.wantedPublishers(cfg))
@@ -116,6 +123,10 @@ func (a *Agent) Ending() {
 	group.Go(a.subscriptions.End)
 	group.Go(a.publishers.End)
 	group.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+	a.reviewed()
 }
 
 // Refresh has every subscription that does not work tried soon, for example when a link has come back.

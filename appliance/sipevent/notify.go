@@ -2,7 +2,6 @@ package sipevent
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"viaduct/appliance/dialoginfo"
@@ -144,10 +143,10 @@ func (s *subscription) tell(known bool) {
 		}
 	}
 	was := s.line
+	if same(was, l) {
+		return
+	}
 	if was.Known == l.Known && was.Busy == l.Busy {
-		if slices.Equal(was.Calls, l.Calls) {
-			return
-		}
 		l.Since = was.Since
 	}
 	s.line = l

@@ -6,6 +6,7 @@ import "time"
 type Events struct {
 	Subscriptions []Subscription `json:"subscriptions"`          // of ours at the PBX, by gateway and identity
 	Publications  []Publication  `json:"publications,omitempty"` // of ours, by presence-service
+	Lines         []EventLine    `json:"lines,omitempty"`        // that a PBX publishes here, by interface and user
 }
 
 // Subscription is one of ours to the calls of an identity (RFC 4235, 6665).
@@ -82,4 +83,14 @@ func (s PublicationState) MarshalText() ([]byte, error) { return publicationStat
 
 func (s *PublicationState) UnmarshalText(text []byte) error {
 	return publicationStates.unmarshal(text, (*uint8)(s))
+}
+
+// EventLine is what a PBX publishes here of one of its users.
+type EventLine struct {
+	Interface string    `json:"interface"`
+	User      string    `json:"user"`
+	Identity  string    `json:"identity"`
+	Busy      bool      `json:"busy"`
+	Since     time.Time `json:"since"`
+	Expires   time.Time `json:"expires"`
 }

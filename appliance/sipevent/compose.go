@@ -1,0 +1,204 @@
+package sipevent
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/dialoginfo"
+	"viaduct/appliance/printable"
+	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/status"
+)
+
+// The box takes what a PBX publishes of its users (an event state compositor, RFC 3903): an Asterisk with outbound-publish tells of every extension
+// by itself. Only a peer whose interface has `use presence-service` may do so.
+
+const (
+	mostPublished  = 10000       // publications of all peers
+	leastPublished = time.Minute // a shorter life is refused with 423
+	mostLife       = time.Hour
+)
+
+// published names a publication. A PBX has one for each of its users: one that begins anew, as after a restart, takes the place of the old one, which
+// nobody will end.
+type published struct {
+	iface config.InterfaceID
+	user  string
+}
+
+// composed is a publication here.
+type composed struct {
+	etag    string
+	expires time.Time
+	timer   *time.Timer
+	table   dialoginfo.Table // of dialog-info
+	line    Line
+}
+
+// publishedHere handles a PUBLISH, in a read loop.
+func (a *Agent) publishedHere(r *sipgw.ServerRequest) {
+	a.mu.Lock()
+	code, h := a.compose(r)
+	a.mu.Unlock()
+	r.Respond(code, h...)
+}
+
+// compose does so, and returns the response. The lock is held, so that lines are told in order.
+func (a *Agent) compose(r *sipgw.ServerRequest) (int, []sipmsg.Header) {
+	event := word(r.Header("Event"))
+	if !a.serves(r.Interface) || event != "dialog" && event != "presence" {
+		return 489, []sipmsg.Header{{Name: "Allow-Events", Value: "refer"}}
+	}
+	key := published{r.Interface.ID(), printable.Short(sipmsg.SplitURI(r.URI).User, dialoginfo.MaxText)}
+	if key.user == "" {
+		return 404, nil
+	}
+	life := mostLife
+	if d, ok := sipmsg.Seconds(r.Header("Expires")); ok {
+		life = min(d, mostLife)
+	}
+	if life > 0 && life < leastPublished {
+		return 423, []sipmsg.Header{{Name: "Min-Expires", Value: fmt.Sprint(int(leastPublished / time.Second))}}
+	}
+	c := a.composed[key]
+	tag := r.Header("SIP-If-Match")
+	switch {
+	case tag != "" && (c == nil || c.etag != tag):
+		return 412, nil
+	case tag == "" && len(r.Body) == 0:
+		return 400, nil
+	case c == nil && len(a.composed) >= mostPublished:
+		return 503, []sipmsg.Header{{Name: "Retry-After", Value: "600"}}
+	}
+	next := composed{line: Line{Identity: a.identityOf(r.Interface, key.user), Origin: FromPublication}}
+	if c != nil && tag != "" {
+		next.table, next.line = c.table, c.line
+	}
+	if len(r.Body) > 0 {
+		if code, h := next.read(event, r); code != 0 {
+			return code, h
+		}
+	}
+	if life == 0 {
+		a.expired(key)
+		return 200, []sipmsg.Header{{Name: "SIP-ETag", Value: sipmsg.Token(16)}, {Name: "Expires", Value: "0"}}
+	}
+	next.etag, next.expires = sipmsg.Token(16), time.Now().Add(life)
+	next.timer = time.AfterFunc(life, func() { a.overdue(key, next.etag) })
+	if c != nil {
+		c.timer.Stop()
+	}
+	a.composed[key] = &next
+	if c == nil || !same(c.line, next.line) {
+		a.o.Line(next.line)
+	}
+	return 200, []sipmsg.Header{{Name: "SIP-ETag", Value: next.etag}, {Name: "Expires", Value: fmt.Sprint(int(life / time.Second))}}
+}
+
+// read takes the document of a PUBLISH; the code is 0, or refuses it.
+func (c *composed) read(event string, r *sipgw.ServerRequest) (int, []sipmsg.Header) {
+	want := map[string]string{"dialog": dialoginfo.TypeDialog, "presence": dialoginfo.TypePresence}[event]
+	if word(r.ContentType) != want {
+		return 415, []sipmsg.Header{{Name: "Accept", Value: want}}
+	}
+	busy := false
+	var calls []CallRef
+	if event == "dialog" {
+		info, err := dialoginfo.Parse(r.Body)
+		if err != nil {
+			return 400, nil
+		}
+		if c.table.Apply(info) != dialoginfo.Taken {
+			return 400, nil // a partial document after one that has not come: the publisher begins anew
+		}
+		for _, d := range c.table.Talks() {
+			busy, calls = true, append(calls, CallRef{d.CallID, d.Remote.URI})
+		}
+	} else {
+		p, err := dialoginfo.ParsePresence(r.Body)
+		if err != nil {
+			return 400, nil
+		}
+		busy = p.Activity == dialoginfo.OnThePhone || p.Activity == dialoginfo.Busy
+	}
+	if c.line.Busy != busy || !c.line.Known {
+		c.line.Since = time.Now()
+	}
+	c.line.Known, c.line.Busy, c.line.Calls = true, busy, calls
+	return 0, nil
+}
+
+// serves reports whether the peer of an interface may tell who is on the phone. The lock is held.
+func (a *Agent) serves(i *config.SIPInterface) bool {
+	if i == nil || i.Teams() || a.ended {
+		return false
+	}
+	p := i.Presence.In(a.cfg)
+	return p != nil && p.Enabled
+}
+
+// identityOf is the identity that has an extension at the peer of an interface: that of a `user` line, or of the same name. The lock is held.
+func (a *Agent) identityOf(i *config.SIPInterface, user string) string {
+	if p := i.Presence.In(a.cfg); p != nil {
+		for _, u := range p.Users {
+			if u.Extension == user && u.Identity != "" {
+				return u.Identity
+			}
+		}
+	}
+	return user
+}
+
+// overdue ends a publication that was not refreshed. It runs on a timer's goroutine.
+func (a *Agent) overdue(key published, etag string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c := a.composed[key]; c != nil && c.etag == etag {
+		a.o.Log.Info("publication of the PBX has expired", slog.String("if", key.iface.String()), slog.String("name", key.user))
+		a.expired(key)
+	}
+}
+
+// expired forgets a publication: nothing is known of the line any more. The lock is held.
+func (a *Agent) expired(key published) {
+	c := a.composed[key]
+	if c == nil {
+		return
+	}
+	c.timer.Stop()
+	delete(a.composed, key)
+	a.o.Line(Line{Identity: c.line.Identity, Origin: FromPublication, Since: time.Now()})
+}
+
+// reviewed forgets what peers have published that may not do so any more. The lock is held.
+func (a *Agent) reviewed() {
+	for key := range a.composed {
+		if _, i := key.iface.In(a.cfg); !a.serves(i) {
+			a.expired(key)
+		}
+	}
+}
+
+// same reports whether two lines say the same.
+func same(a, b Line) bool {
+	return a.Known == b.Known && a.Busy == b.Busy && slices.Equal(a.Calls, b.Calls)
+}
+
+// Lines tells what peers publish, by interface and user.
+func (a *Agent) Lines() []status.EventLine {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := make([]status.EventLine, 0, len(a.composed))
+	for key, c := range a.composed {
+		list = append(list, status.EventLine{Interface: key.iface.String(), User: key.user, Identity: c.line.Identity, Busy: c.line.Busy, Since: c.line.Since, Expires: c.expires})
+	}
+	slices.SortFunc(list, func(a, b status.EventLine) int {
+		return cmp.Or(cmp.Compare(a.Interface, b.Interface), cmp.Compare(a.User, b.User))
+	})
+	return list
+}
