@@ -72,8 +72,14 @@ func (s *System) applySenders(cfg *config.Config) {
 
 // newPresence makes what keeps Teams and the PBX informed about each other's users.
 func (s *System) newPresence() *presence.Engine {
-	return presence.New(presence.Options{Log: s.log, Health: &s.health, Dial: s.dialGraph, Starface: s.dialStarface, Store: s.store})
+	return presence.New(presence.Options{Log: s.log, Health: &s.health, Dial: s.dialGraph, Starface: s.dialStarface, Publisher: published{s.events}, Store: s.store})
 }
+
+// published has package sipevent tell a PBX how Teams users are.
+type published struct{ by *sipevent.Agent }
+
+// Publish tells how one of them is.
+func (x published) Publish(p presence.Publication) { x.by.Publish(sipevent.Publication(p)) }
 
 // dialStarface is the way to the REST interface of a STARFACE, and what the box logs in with.
 func (s *System) dialStarface(a config.StarfaceAccess) (http.RoundTripper, starface.Credentials, error) {

@@ -251,8 +251,8 @@ func Open(o Options) (*System, error) {
 	})
 	s.drains = s.newDrains()
 	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP, diag.TopicTLS))
-	s.presence = s.newPresence()
 	s.events = sipevent.New(s.sip, sipevent.Options{Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Line: s.lineOf})
+	s.presence = s.newPresence()
 	s.calls = call.New(call.Options{
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg,
