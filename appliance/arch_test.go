@@ -90,8 +90,10 @@ var floors = map[string]string{
 	"negotiation": "config sdp srtp",
 	"explain":     "config plural printable route status",
 	"course":      "audio status",
-	"call":        "course explain negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
-	"whatif":      "call config party route status",
+	"disturb":     "config party route",
+	"forecast":    "config disturb negotiation party route sdp",
+	"call":        "disturb forecast course explain negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
+	"whatif":      "forecast config party route status",
 	"lang":        "config cli lang/answer lang/check lang/command lang/device lang/older pasted plural printable status lang/word",
 	"lang/answer": "cdr cli explain health lang/check plural printable release route sipmsg source status",
 	"lang/check":  "calendar config cli health pki printable plural",
@@ -103,7 +105,7 @@ var floors = map[string]string{
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua sipevent media call graph presence starface " +
 		"acme calendar chains checkup commit internalca issuers " +
-		"records capture voice pcapng bans exporter hep snmp traffic trend watch " +
+		"records forecast capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages " +
 		"firmware drain ",
 	"api":      "lang/answer webserver explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",

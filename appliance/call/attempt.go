@@ -52,6 +52,12 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 		Body: offer, Parts: where.Parts, Identity: id.Account, Urgent: c.urgent,
 	})
 	c.record.sent(c.b.leg)
+	if c.carry(media.B, c.whom.Identity); c.a.iface.Teams() {
+		c.carry(media.A, id.Account)
+	}
+	if c.urgent {
+		c.rescue(id.Account, party.International(switchOf(c.cfg, c.a.iface), c.props.CallingE164))
+	}
 	c.log.Debug("leg", "if", i.ID(), "call_id", c.b.leg.Info().CallID)
 	c.limitSilence(&c.hunting, &c.b, c.next)
 	return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/disturb"
 	"viaduct/appliance/license"
 	"viaduct/appliance/mailbox"
 	"viaduct/appliance/media"
@@ -40,6 +41,7 @@ type call struct {
 	early    *time.Timer // 183 came, but no voice yet
 	handover             // that is under way
 	standing standing    // what other calls see of it, see room.go
+	carried  [2]string   // the identity that takes part on each side, see carry
 	record   record
 }
 
@@ -148,7 +150,9 @@ func (c *call) begin(in *sipgw.Incoming) {
 		c.record.Emergency = true
 		c.markUrgent()
 	}
-	c.makeRoom(c.license, c.licensed, maxTries)
+	if c.asked = (disturb.Asked{From: c.a.iface, Call: &c.props}); !c.unwanted() {
+		c.makeRoom(c.license, c.licensed, maxTries)
+	}
 }
 
 // licensed continues when the call has its license. With an error it was refused one.
@@ -199,14 +203,7 @@ func (c *call) newMedia() {
 	})
 }
 
-func (c *call) profile(i *config.SIPInterface) *config.VoIPProfile { return profileOf(c.cfg, i) }
-
-func profileOf(cfg *config.Config, i *config.SIPInterface) *config.VoIPProfile {
-	if p := i.VoIP.In(cfg); p != nil {
-		return p
-	}
-	return sdp.DefaultProfile
-}
+func (c *call) profile(i *config.SIPInterface) *config.VoIPProfile { return sdp.ProfileOf(c.cfg, i) }
 
 // fromLeg handles an event of leg x; y is the other one.
 func (c *call) fromLeg(x, y *side, e sipgw.Event) {
@@ -337,6 +334,8 @@ func (c *call) finish() {
 	}
 	c.become(Ended)
 	c.endRound()
+	c.carry(media.A, "")
+	c.carry(media.B, "")
 	c.abortTransfer()
 	if l := c.coming; l != nil {
 		c.coming = nil

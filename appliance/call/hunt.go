@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/disturb"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
@@ -21,6 +22,8 @@ type hunting struct {
 	attempt  int         // index into plan.Attempts of the one under way; -1: none yet
 	noAnswer *time.Timer // the one under way has not answered at all
 	urgent   bool        // to an emergency number
+	asked    disturb.Asked
+	whom     disturb.User // of the attempt under way
 }
 
 // hunt tries the destinations that follow a failure f. It stops when on is false: a peer has sent 18x, and the callee's phones would
@@ -93,6 +96,11 @@ func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterfac
 		skipped.text = "interface " + a.Interface.String() + " does not exist"
 		c.record.attempt(status.Skipped, skipped.text)
 		return skipped
+	}
+	if f := c.wanted(s, a); f.code != 0 {
+		c.log.Info("destination skipped", "if", a.Interface, "err", f.text)
+		c.record.attempt(status.Declined, f.text)
+		return f
 	}
 	if why := c.m.Peers.Unavailable(a.Interface); why != "" && !s.urgent {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/disturb"
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
 	"viaduct/appliance/route"
@@ -75,12 +76,14 @@ type Options struct {
 	Record   func(status.Record)                                  // the record of each call that ended; must not block
 	Voice    func(call, calling, called string) func(media.Heard) // who listens to a call, nil for nobody; must not block; nil: nobody ever
 	Leg      func(call, callID string)                            // a dialog of a call, as soon as there is one; must not block; nil: nobody asks
+	Presence disturb.Presence                                     // how Teams users are; nil: nobody knows
 }
 
 // Manager holds the calls in progress.
 type Manager struct {
 	Options
-	log *slog.Logger
+	log   *slog.Logger
+	guard *disturb.Guard
 
 	mu       sync.Mutex
 	calls    map[string]*call
@@ -99,7 +102,7 @@ func New(o Options) *Manager {
 	if o.Resolved == nil {
 		o.Resolved = func(string) []netip.Addr { return nil }
 	}
-	return &Manager{Options: o, log: o.Log, calls: map[string]*call{}, cycles: map[route.Group]int{}, rounds: map[loopKey]int{}, noise: map[netip.Addr]noise{}}
+	return &Manager{Options: o, log: o.Log, guard: disturb.New(o.Presence), calls: map[string]*call{}, cycles: map[route.Group]int{}, rounds: map[loopKey]int{}, noise: map[netip.Addr]noise{}}
 }
 
 // Run waits until ctx ends, then hangs up every call and waits for the last.

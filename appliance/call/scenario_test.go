@@ -264,6 +264,9 @@ func (w *world) step(s step) {
 		}
 	case "calls":
 		f := map[string]string{"count": strconv.Itoa(w.calls.Count())}
+		for _, identity := range []string{"user.01", "user.02", "user.03"} {
+			f["carries "+identity] = fmt.Sprint(w.calls.Carries(identity))
+		}
 		for i, c := range w.calls.Calls() {
 			f[fmt.Sprintf("state %d", i+1)] = c.State.String()
 			if r, ok := w.calls.Lookup(c.ID); ok {
@@ -303,6 +306,9 @@ func (w *world) step(s step) {
 			f = map[string]string{"what": d.What, "state": d.State.String(), "calls": strconv.Itoa(d.Calls)}
 		}
 		w.facts(s, f)
+	case "presence": // presence IDENTITY CODE: calls for this Teams user are refused; without a code: go on
+		code, _ := strconv.Atoi(s.text(2))
+		w.presence.is(s.words[1], code)
 	case "clear":
 		w.calls.Clear("")
 	case "keep-alives": // keep-alives PEER N: double CRLFs on connections of the box since the last such step

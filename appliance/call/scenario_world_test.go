@@ -59,6 +59,8 @@ type world struct {
 
 	writesOut bool // calls go on with what their sides have written out
 
+	presence presence
+
 	taken              license.Lease // what the scenario holds itself; nil: nothing
 	sessions, channels int           // so many of each pool
 
@@ -157,7 +159,7 @@ func newWorld(t *testing.T) *world {
 		}})
 	sipevent.New(w.stack, sipevent.Options{Log: log})
 	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Service: w.drains, Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
-		Config: w.config, Record: func(r status.Record) {
+		Config: w.config, Presence: &w.presence, Record: func(r status.Record) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.records = append(w.records, r)
@@ -190,6 +192,28 @@ func (w *world) config() *config.Config {
 type writer func([]byte)
 
 func (f writer) Write(b []byte) (int, error) { f(b); return len(b), nil }
+
+// presence is how Teams users are: the code with which each is to be refused.
+type presence struct {
+	mu    sync.Mutex
+	codes map[string]int
+}
+
+func (p *presence) Refuse(identity string) (code int, why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.codes[identity], "the called user is do-not-disturb in Teams"
+}
+
+// is says how a user is from now on.
+func (p *presence) is(identity string, code int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.codes == nil {
+		p.codes = map[string]int{}
+	}
+	p.codes[identity] = code
+}
 
 // configure takes up the reference configuration with the lines that the scenario has added to it.
 func (w *world) configure() error {

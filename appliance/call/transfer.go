@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/disturb"
 	"viaduct/appliance/party"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
@@ -107,6 +108,7 @@ func (c *call) aim(t *transfer) (err error) {
 		return err
 	}
 	c.urgency(&t.hunting, t.x.iface, props.CalledE164)
+	t.asked = disturb.Asked{From: t.x.iface, Call: &props}
 	return nil
 }
 
@@ -303,6 +305,7 @@ func (c *call) transferred() {
 	c.record.Transfers++
 	c.log.Info("transferred", "if", t.next.iface.ID(), "leg", t.x.which.String())
 	c.urgent = c.urgent || t.urgent
+	c.carry(t.x.which, t.whom.Identity)
 	c.record.Emergency = c.urgent
 	c.takeOver(t.x, t.next)
 	if t.x == &c.a {

@@ -115,6 +115,8 @@ func (x *explanation) failed() {
 		x.say(End, "%s%s%s", m.end, x.further(), x.passedOn(last))
 	case r.By == status.ByCallee:
 		x.say(End, "The callee's side refused the call%s: %s%s%s", took, m.says, x.further(), x.passedOn(last))
+	case m.end != "":
+		x.say(End, "%s%s", m.end, x.further())
 	case r.By == status.ByBox && tried && last.Outcome != status.Answered && last.Outcome != status.Cancelled:
 		x.say(End, "No destination took the call%s%s", took, x.passedOn(last))
 	case m.own:

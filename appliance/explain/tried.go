@@ -31,7 +31,7 @@ func (x *explanation) attempt(a status.Attempt) string {
 
 // asked is whom a destination was asked for, where the way does not say so, and for which account.
 func (x *explanation) asked(a status.Attempt) (text string) {
-	if a.Called != "" && a.Called != x.r.CalledMapped && (a.Called != x.r.Called || x.r.CalledMapped != "") && a.Outcome != status.Skipped {
+	if a.Called != "" && a.Called != x.r.CalledMapped && (a.Called != x.r.Called || x.r.CalledMapped != "") && a.Outcome != status.Skipped && a.Outcome != status.Declined {
 		text = ", asked for " + a.Called + ","
 	}
 	if a.Account != "" {
@@ -58,6 +58,8 @@ func (x *explanation) outcome(a status.Attempt) string {
 		return "sent nothing at all, and was given up " + took
 	case status.Skipped:
 		return "was passed over: " + strings.Replace(a.Text, "the peer of "+a.Interface, "its peer", 1)
+	case status.Declined:
+		return "was not called: " + a.Text
 	case status.Unusable:
 		return rang + "answered " + took + ", but " + a.Text
 	case status.Cancelled:

@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,6 +35,11 @@ var events = fmt.Sprintf("0-%d", audio.LastEvent)
 
 // eventPT is the payload type of telephone-event in our offers.
 const eventPT = 101
+
+// ProfileOf is the voip profile of the peer of an interface.
+func ProfileOf(cfg *config.Config, i *config.SIPInterface) *config.VoIPProfile {
+	return cmp.Or(i.VoIP.In(cfg), DefaultProfile)
+}
 
 // DefaultProfile is what a peer without a voip profile gets. A profile that names no codec has its codecs.
 var DefaultProfile = func() *config.VoIPProfile {

@@ -141,6 +141,7 @@ const (
 	Unreached Outcome = "unreached" // nothing came from the peer: no name, no connection, no response
 	Silent    Outcome = "silent"    // nothing within the timeout of the hunt group
 	Skipped   Outcome = "skipped"   // not tried
+	Declined  Outcome = "declined"  // not tried, because its Teams user does not want to be rung (presence-service)
 	Unusable  Outcome = "unusable"  // it answered, and nothing could be done with its answer
 	Cancelled Outcome = "cancelled" // it was under way when the call ended
 )

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"viaduct/appliance/call"
 	"viaduct/appliance/config"
+	"viaduct/appliance/forecast"
 	"viaduct/appliance/lang/device"
 	"viaduct/appliance/route"
 	"viaduct/appliance/status"
@@ -39,7 +39,7 @@ func (s *System) Trace(start device.TraceStart, properties []device.PropertyValu
 		t.Result = refused(route.SIPFromCause(e.Cause), e.Text)
 		return t, nil
 	}
-	return foreseen(t, plan, s.calls.Foresee(cfg, plan)), nil
+	return foreseen(t, plan, s.calls.Foresee(cfg, start.Interface, c, plan)), nil
 }
 
 // WhatIf replays recorded calls under another configuration.
@@ -100,8 +100,8 @@ func doubts(plan *route.Plan, properties []device.PropertyValue) (notes []string
 }
 
 // foreseen says how a call with this plan would go.
-func foreseen(t device.Trace, plan *route.Plan, f call.Forecast) device.Trace {
-	var first *call.Foreseen
+func foreseen(t device.Trace, plan *route.Plan, f forecast.Forecast) device.Trace {
+	var first *forecast.Foreseen
 	for n, x := range f.Attempts {
 		line := x.Interface.String() + " " + parties(plan.Attempts[n].Call)
 		if x.Skipped != "" {
@@ -127,7 +127,7 @@ func foreseen(t device.Trace, plan *route.Plan, f call.Forecast) device.Trace {
 	return t
 }
 
-func reached(x *call.Foreseen) string {
+func reached(x *forecast.Foreseen) string {
 	return "The call would go to " + x.Interface.String() + ": " + x.To + " from " + x.From
 }
 

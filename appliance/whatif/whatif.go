@@ -2,7 +2,7 @@
 // another caller, or be refused.
 //
 // It asks the tables of both configurations with the properties that a record holds, and compares what they plan. It changes nothing, and
-// knows no state: neither licenses nor whether a peer answers. How long it may take is up to its caller's context.
+// knows no state: neither licenses nor whether a peer answers, nor how Teams users are. How long it may take is up to its caller's context.
 package whatif
 
 import (
@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"viaduct/appliance/call"
 	"viaduct/appliance/config"
+	"viaduct/appliance/forecast"
 	"viaduct/appliance/party"
 	"viaduct/appliance/route"
 	"viaduct/appliance/status"
@@ -140,7 +140,7 @@ func (t tables) plan(r *status.Record) plan {
 			why = attempt.Interface.String() + " does not exist"
 			continue
 		}
-		if unusable := call.Unusable(t.cfg, i); unusable != "" {
+		if unusable := forecast.Unusable(t.cfg, i); unusable != "" {
 			why = i.ID().String() + ": " + unusable
 			continue
 		}

@@ -172,7 +172,7 @@ func (pg Page) Record(r status.Record) {
 	}
 	for _, t := range r.Attempts {
 		verb := "Tried"
-		if t.Outcome == status.Skipped {
+		if t.Outcome == status.Skipped || t.Outcome == status.Declined {
 			verb = "Passed over"
 		}
 		pg.Folded("  "+verb+" ", fmt.Sprintf("%s, %s calling %s: %s", withPeer(t.Interface, t.Peer), dash(t.Calling), dash(t.Called), came(t)))

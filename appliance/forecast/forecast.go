@@ -1,13 +1,29 @@
-package call
+// Package forecast says how a call would go if it were made now, without making it: which peers it would reach, as which caller, and whether
+// something refuses it.
+//
+// It owns the words for that. It asks what calls ask (package call), and owns none of the answers. It has no goroutine and never waits.
+package forecast
 
 import (
+	"net/netip"
 	"slices"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/disturb"
 	"viaduct/appliance/negotiation"
 	"viaduct/appliance/party"
 	"viaduct/appliance/route"
+	"viaduct/appliance/sdp"
 )
+
+// World is what calls ask, see call.Options.
+type World struct {
+	Unavailable func(iface config.InterfaceID) (why string)
+	Spares      func(to config.InterfaceID) (why string)
+	Free        func(sessions, channels int) error
+	Guard       *disturb.Guard
+	Resolved    func(host string) []netip.Addr
+}
 
 // Forecast says how a call would go if it were made.
 type Forecast struct {
@@ -25,9 +41,9 @@ type Foreseen struct {
 	Unknown   string // the caller, when the peer knows callers by accounts and this one has none; else ""
 }
 
-// Foresee says how a call with this plan would go if it were made now, under a configuration: which peers it would reach, as which
-// caller, and whether licenses are left.
-func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
+// Of says how a call with this plan would go if it were made now, under a configuration: which peers it would reach, as which
+// caller, and whether licenses are left. It was asked with c by an interface, which need not exist.
+func (w World) Of(cfg *config.Config, from config.InterfaceID, c route.Call, plan *route.Plan) (f Forecast) {
 	channels, urgent := 0, false
 	for n := range plan.Attempts {
 		a := &plan.Attempts[n]
@@ -36,17 +52,19 @@ func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 			f.Attempts = append(f.Attempts, Foreseen{Interface: a.Interface, Skipped: "it does not exist"})
 			continue
 		}
-		if negotiation.OffersSRTP(profileOf(cfg, i)) {
+		if negotiation.OffersSRTP(sdp.ProfileOf(cfg, i)) {
 			channels = 1
 		}
 		urgent = urgent || sw.IsEmergency(a.Call.CalledE164)
-		f.Attempts = append(f.Attempts, m.foresee(cfg, i, a))
+		f.Attempts = append(f.Attempts, w.attempt(cfg, i, a))
 	}
-	err := m.Licenses.Free(1, channels)
+	err := w.Free(1, channels)
+	_, asks := from.In(cfg)
 	switch {
 	case urgent: // is refused for nothing that is ours to decide
+	case w.unwanted(cfg, disturb.Asked{From: asks, Call: &c}, plan, &f):
 	case err != nil:
-		f.Refused, f.Code = err.Error(), unlicensed(err).code
+		f.Refused, f.Code = err.Error(), 503
 	case !slices.ContainsFunc(f.Attempts, func(x Foreseen) bool { return x.Skipped == "" }):
 		f.Refused, f.Code = "no destination can be called now", 503
 		if n := len(f.Attempts); n > 0 {
@@ -54,6 +72,22 @@ func (m *Manager) Foresee(cfg *config.Config, plan *route.Plan) (f Forecast) {
 		}
 	}
 	return f
+}
+
+// unwanted passes over the destinations whose Teams users do not want to be rung. True: the call ends with the first of them.
+func (w World) unwanted(cfg *config.Config, asked disturb.Asked, plan *route.Plan, f *Forecast) bool {
+	for n := range f.Attempts {
+		code, why := w.Guard.Refuses(w.Guard.Whom(cfg, asked, &plan.Attempts[n]))
+		if code == 0 {
+			continue
+		}
+		f.Attempts[n].Skipped = why
+		if _, on := plan.Next(n, route.CauseFromSIP(code)); !on && !slices.ContainsFunc(f.Attempts[:n], func(x Foreseen) bool { return x.Skipped == "" }) {
+			f.Refused, f.Code = why, code
+			return true
+		}
+	}
+	return false
 }
 
 // Unusable says why a configuration lets no call out by an interface; "": it does.
@@ -69,10 +103,10 @@ func Unusable(cfg *config.Config, i *config.SIPInterface) string {
 	return ""
 }
 
-func (m *Manager) foresee(cfg *config.Config, i *config.SIPInterface, a *route.Attempt) Foreseen {
-	id := party.Identify(cfg, i, a, m.Resolved)
+func (w World) attempt(cfg *config.Config, i *config.SIPInterface, a *route.Attempt) Foreseen {
+	id := party.Identify(cfg, i, a, w.Resolved)
 	f := Foreseen{Interface: i.ID(), To: id.RequestURI.String(), From: id.From.URI, Account: id.Account}
-	switch why, spared := m.Peers.Unavailable(i.ID()), m.Service.Spares(i.ID()); {
+	switch why, spared := w.Unavailable(i.ID()), w.Spares(i.ID()); {
 	case Unusable(cfg, i) != "":
 		f.Skipped = Unusable(cfg, i)
 	case why != "":

@@ -1,0 +1,66 @@
+package call
+
+import (
+	"viaduct/appliance/config"
+	"viaduct/appliance/disturb"
+	"viaduct/appliance/forecast"
+	"viaduct/appliance/media"
+	"viaduct/appliance/route"
+	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/status"
+)
+
+// wanted finds out for which Teams user an attempt is, and whether he wants to be rung: the zero failure. An emergency call does not ask.
+func (c *call) wanted(s *hunting, a *route.Attempt) callFailure {
+	s.whom = c.m.guard.Whom(c.cfg, s.asked, a)
+	if s.urgent {
+		return callFailure{}
+	}
+	return declined(c.m.guard.Refuses(s.whom))
+}
+
+// declined is the failure of a call whose callee does not want to be rung.
+func declined(code int, why string) callFailure {
+	if code == 0 {
+		return callFailure{}
+	}
+	return callFailure{code: code, cause: route.CauseFromSIP(code), reason: sipmsg.Phrase(code), text: why}
+}
+
+// unwanted refuses the call before it takes anything, when none of its destinations wants it.
+func (c *call) unwanted() bool {
+	var f callFailure
+	for n := range c.plan.Attempts {
+		if f = c.wanted(&c.hunting, &c.plan.Attempts[n]); f.code == 0 {
+			return false
+		}
+	}
+	if f.code == 0 {
+		return false
+	}
+	first := &c.plan.Attempts[0]
+	c.record.begin(first.Interface, status.ChosenFirst, &first.Call)
+	c.record.attempt(status.Declined, f.text)
+	c.refuse(f)
+	return true
+}
+
+// carry notes which identity takes part on a side; "": none, or nobody knows which.
+func (c *call) carry(side media.Side, identity string) {
+	c.m.guard.Carry(c.carried[side], identity)
+	c.carried[side] = identity
+}
+
+// Foresee says how a call with this plan would go if it were made now, under a configuration. It was asked with p by an interface.
+func (m *Manager) Foresee(cfg *config.Config, from config.InterfaceID, p route.Call, plan *route.Plan) forecast.Forecast {
+	w := forecast.World{Unavailable: m.Peers.Unavailable, Spares: m.Service.Spares, Free: m.Licenses.Free, Guard: m.guard, Resolved: m.Resolved}
+	return w.Of(cfg, from, p, plan)
+}
+
+// Carries reports whether there is a call from or to Teams in which an identity takes part. It may be asked from any goroutine.
+func (m *Manager) Carries(identity string) bool { return m.guard.Carries(identity) }
+
+// rescue notes who makes an emergency call: he may be called back.
+func (c *call) rescue(account, number string) {
+	c.m.guard.Rescues(disturb.User{Identity: account, Number: number})
+}
