@@ -111,6 +111,7 @@ func (b *hostileBox) SetupCode() string                        { return "1234567
 func (b *hostileBox) SNMP() status.SNMP                        { return of[status.SNMP](b) }
 func (b *hostileBox) HEP() status.HEP                          { return of[status.HEP](b) }
 func (b *hostileBox) Presence() status.Presence                { return of[status.Presence](b) }
+func (b *hostileBox) Events() status.Events                    { return of[status.Events](b) }
 func (b *hostileBox) TestPresence(_ context.Context, _ string, report func(status.CheckStep)) (status.Checkup, error) {
 	report(of[status.CheckStep](b))
 	return of[status.Checkup](b), b.fault()

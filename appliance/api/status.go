@@ -44,6 +44,7 @@ var parts = map[string]part{
 	"clock":           {"show clock", one(device.Box.Clock)},
 	"commit":          {"show alarms", one(device.Box.Commit)},
 	"connections":     {"show peer", many(device.Box.Connections)},
+	"events":          {"show sip events", one(device.Box.Events)},
 	"explain":         {"show calls explain 1a2b3c4d", explanation},
 	"gateways":        {"show context sip-gateway", many(device.Box.Gateways)},
 	"hep":             {"show hep-client", one(device.Box.HEP)},

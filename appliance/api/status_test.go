@@ -63,6 +63,9 @@ func (*stated) Sessions() []status.Session       { return []status.Session{{User
 func (*stated) SNMP() status.SNMP                { return status.SNMP{Boots: 7} }
 func (*stated) Web() status.Web                  { return status.Web{Port: 443} }
 func (*stated) HEP() status.HEP                  { return status.HEP{Sent: 7} }
+func (*stated) Events() status.Events {
+	return status.Events{Subscriptions: []status.Subscription{{Identity: "user.01", State: status.SubscriptionActive}}}
+}
 func (*stated) Presence() status.Presence {
 	return status.Presence{Services: []status.PresenceService{{Name: "TEAMS", State: status.PresenceWorking, Users: []status.PresenceUser{{Name: "anna@contoso.com", State: "busy"}}}}}
 }

@@ -144,6 +144,11 @@ func (s *System) dialGraph(p *config.PresenceService) (http.RoundTripper, graph.
 	return graph.Way{Lookup: s.resolver.Lookup, Proxy: p.Proxy, Roots: roots}.Transport(), c, nil
 }
 
+// Events is what the PBX is asked and told with SIP events.
+func (s *System) Events() status.Events {
+	return status.Events{Subscriptions: s.events.Subscriptions(), Publications: s.events.Publications(), Lines: s.events.Lines()}
+}
+
 // lineOf takes what a PBX tells of an identity's phones.
 func (s *System) lineOf(l sipevent.Line) {
 	s.presence.Line(presence.Line{Identity: l.Identity, Origin: string(l.Origin), Busy: l.Known && l.Busy, Since: l.Since})

@@ -203,3 +203,48 @@ func inShort(u status.PresenceUser) (list []string) {
 var sessionWords = map[status.PresenceSession]string{
 	status.SessionSetting: "reporting", status.SessionSet: "reported", status.SessionRenewing: "reported", status.SessionClearing: "clearing",
 }
+
+// Events shows the subscriptions at the PBX, what is published there, and what a PBX publishes here.
+func (pg Page) Events(e status.Events, now time.Time) {
+	if len(e.Subscriptions) == 0 {
+		pg.Printf("no subscriptions: no identity with a registrar has `presence subscribe dialog`\n")
+	}
+	rows := [][]string{{"Identity", "Subscription to", "State", "Since", "Calls"}}
+	for _, x := range e.Subscriptions {
+		calls := "free"
+		switch {
+		case x.Busy && x.Calls > 1:
+			calls = strconv.Itoa(x.Calls)
+		case x.Busy:
+			calls = "busy"
+		case x.State != status.SubscriptionActive:
+			calls = "-"
+		}
+		rows = append(rows, []string{x.Identity, x.Resource, x.State.String(), sinceOf(x.Since, now), calls})
+		if x.Error != "" {
+			rows = append(rows, []string{"  " + x.Error})
+		}
+	}
+	if len(rows) > 1 {
+		pg.Columns(rows)
+	}
+	rows = [][]string{{"Service", "Published at", "Event", "State", "Since", "Users", "Busy"}}
+	for _, x := range e.Publications {
+		rows = append(rows, []string{x.Service, x.Interface, x.Event, x.State.String(), sinceOf(x.Since, now), strconv.Itoa(x.Users), strconv.Itoa(x.Busy)})
+		if x.Error != "" {
+			rows = append(rows, []string{"  " + x.Error})
+		}
+	}
+	if len(rows) > 1 {
+		pg.Printf("\n")
+		pg.Columns(rows)
+	}
+	rows = [][]string{{"Told by", "User", "Identity", "State", "Since", "Until"}}
+	for _, x := range e.Lines {
+		rows = append(rows, []string{x.Interface, x.User, dash(x.Identity), map[bool]string{true: "busy", false: "free"}[x.Busy], sinceOf(x.Since, now), "in " + span(x.Expires.Sub(now))})
+	}
+	if len(rows) > 1 {
+		pg.Printf("\n")
+		pg.Columns(rows)
+	}
+}

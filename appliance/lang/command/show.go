@@ -46,6 +46,8 @@ func showCommands() []cli.Line {
 			"detail", "Also the text of the messages")),
 		command("show sip registrations", "Registrations of our identities", state(func(c *Call, pg answer.Page) { pg.Registrations(c.Box.Registrations(), c.now()) })),
 		command("show sip penalty-box", "Peers: whether they respond to OPTIONS, and when they last sent a request", state(func(c *Call, pg answer.Page) { pg.Peers(c.Box.Peers(), c.now()) })),
+		command("show sip events", "Who is on the phone, as the PBX tells: subscriptions there (presence subscribe dialog), and what it publishes here (use presence-service); and what the box publishes there (publish interface)",
+			state(func(c *Call, pg answer.Page) { pg.Events(c.Box.Events(), c.now()) })),
 		command("show peer [<name:peer>]", "Peers of the SIP interfaces in full: last requests each way, connections and their certificates, calls and failures of the last hour, and why calls stay away", showPeer),
 		command("show context sip-gateway [<name:gateway>] [detail <level:0..5>]", "Gateways and their sockets; with detail, also their peers", showGateways),
 		traceCommand(),
@@ -133,7 +135,7 @@ var techSupport = []string{
 	"show version", "show system", "show clock", "show sntp-client", "show alarms", "show alarms history", "show config problems", "show running-config", "show config diff",
 	"show system images", "show system licenses", "show port ethernet", "show ip interface", "show ip route", "show arp", "show dhcp-client",
 	"show pki", "show pki calendar", "show pki peers", "show context sip-gateway", "show sip registrations", "show sip penalty-box", "show peer", "show call-router", "show calls detail 5", "show calls statistics",
-	"show calls history 50", "show call-records", "show hep-client", "show presence", "show snmp", "show webserver", "show accounts", "show bans", "show users", "show log 300 raw",
+	"show calls history 50", "show call-records", "show hep-client", "show presence", "show sip events", "show snmp", "show webserver", "show accounts", "show bans", "show users", "show log 300 raw",
 }
 
 // showTechSupport prints the output of many commands as an operator sees it, without secrets.

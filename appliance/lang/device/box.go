@@ -39,6 +39,8 @@ type Box interface {
 // PresenceServices are how Teams users are, and what is told of them.
 type PresenceServices interface {
 	Presence() status.Presence
+	// Events is what the PBX is asked and told with SIP events.
+	Events() status.Events
 	// TestPresence goes through every step on the way to the presence of users, for one presence-service or all for "", reports each, and
 	// changes nothing. It ends with ctx.
 	TestPresence(ctx context.Context, name string, report func(status.CheckStep)) (status.Checkup, error)
