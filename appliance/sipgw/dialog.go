@@ -245,15 +245,6 @@ func (c Client) EventDialog(uri, from, to, contactUser string, via siptransport.
 		callID: sipmsg.Token(24), localTag: tag, local: "<" + from + ">;tag=" + tag, remote: "<" + to + ">", target: uri, transport: via.Transport}}
 }
 
-// EventDialog returns the dialog that a SUBSCRIBE begins.
-func (r *ServerRequest) EventDialog() *EventDialog {
-	from := r.tx.From
-	d := &EventDialog{g: r.g, user: sipmsg.SplitURI(r.URI).User, via: siptransport.Target{Host: from.Source.Addr().String(), Port: from.Source.Port(), Transport: from.Flow.Transport()}}
-	d.began(r.tx)
-	d.target = r.Target()
-	return d
-}
-
 // Confirm takes the dialog that a 2xx to the first request makes, and the peer's Contact of every 2xx. A NOTIFY that has come goes before.
 func (d *EventDialog) Confirm(res *sipmsg.Response) {
 	if d.open && d.remoteSeq == 0 {
