@@ -41,7 +41,7 @@ func meaningOf(r status.Record) meaning {
 		return meaning{own: true, says: r.Reason, brief: "no ports", do: "Widen the range of media ports (`media-ports` of the interface), or find what holds them: `show calls`."}
 	case own && last.Outcome == status.Declined:
 		return meaning{own: true, user: true, says: r.Reason, brief: "does not want calls", end: "The box refused the call with " + code(r.Code) + ", because " + last.Text,
-			do: "Nothing, if the user wants it so. `map-status` of the presence-service says which states refuse calls, and `exclude` has a user rung whatever the state."}
+			do: "Nothing, if the user wants it so. `map-status` of the presence-service says which states refuse calls, `exclude` has a user rung whatever the state, and `show presence` has how they are."}
 	case own && r.Code == 482:
 		return meaning{own: true, says: "it goes round in a circle", brief: "loop",
 			do: "Two users forward to each other, or a route sends the number back where it came from: take one of the forwards or routes away. `show call-router trace` walks a number through the tables."}

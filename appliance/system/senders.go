@@ -72,7 +72,8 @@ func (s *System) applySenders(cfg *config.Config) {
 
 // newPresence makes what keeps Teams and the PBX informed about each other's users.
 func (s *System) newPresence() *presence.Engine {
-	return presence.New(presence.Options{Log: s.log, Health: &s.health, Dial: s.dialGraph, Starface: s.dialStarface, Publisher: published{s.events}, Store: s.store})
+	return presence.New(presence.Options{Log: s.log, Health: &s.health, Dial: s.dialGraph, Starface: s.dialStarface, Publisher: published{s.events}, Store: s.store,
+		Carries: func(identity string) bool { return s.calls.Carries(identity) }})
 }
 
 // published has package sipevent tell a PBX how Teams users are.
