@@ -292,12 +292,12 @@ var (
 	PresenceRefused = declare(Warnable{
 		ID: "presence-refused", Severity: Error, Subject: "service", Title: "Microsoft refuses a presence-service",
 		Text:   "presence-service {service} is not served by Microsoft: {why}",
-		Advice: "{cure} Calls go through as without presence meanwhile.",
+		Advice: "{cure} Calls go through as without presence meanwhile. `presence test` goes through every step.", Cure: []string{"presence test"},
 	})
 	PresenceAway = declare(Warnable{
 		ID: "presence-away", Severity: Warning, Subject: "service", Title: "Microsoft Graph is not reached", Delay: 45 * time.Second,
 		Text:   "presence-service {service} gets no answer of Microsoft Graph that can be used: {why}",
-		Advice: "{cure} Calls go through as without presence meanwhile; the box tries again every minute.", After: []Cause{{Of: NameServersSilent}},
+		Advice: "{cure} Calls go through as without presence meanwhile; the box tries again every minute.", Cure: []string{"presence test"}, After: []Cause{{Of: NameServersSilent}},
 	})
 	PresenceThrottled = declare(Warnable{
 		ID: "presence-throttled", Severity: Warning, Subject: "service", Title: "Microsoft Graph limits the box", Delay: 45 * time.Second,
@@ -322,7 +322,7 @@ var (
 	PresenceUsers = declare(Warnable{
 		ID: "presence-users", Severity: Warning, Subject: "service", Title: "users of Teams are not matched",
 		Text:   "presence-service {service} cannot match {why}",
-		Advice: "Write a line that says which identity the user is, or correct the directory.",
+		Advice: "`show presence` has all of them, each with the reason. Write a `user` line for each, or correct the directory.",
 	})
 )
 
