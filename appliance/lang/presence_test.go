@@ -165,6 +165,9 @@ func TestDefaultsOfMapStatusComeBack(t *testing.T) {
 
 // presenceSlips has a slip of each kind that the configuration alone shows.
 const presenceSlips = `
+location-service LS_SLIPS
+  identity user.77
+    presence subscribe dialog
 presence-service EMPTY
 presence-service SLIPS
   tenant contoso.com
@@ -213,6 +216,32 @@ func TestProblemsOfPresenceServices(t *testing.T) {
 	}
 	if said := problemLines(New().CheckFile("presence.cfg", []byte(strings.ReplaceAll(without, "  secret s\n", "  secret s\n  http-proxy 10.1.1.1 3128\n")), check.Env{})); strings.Contains(said, "presence-service OTHER: ") {
 		t.Errorf("the proxy looks up names itself:\n%s", said)
+	}
+}
+
+// Calls are reported when something tells of them; Teams does not.
+func TestWhoTellsOfCalls(t *testing.T) {
+	const service, unheard = "presence-service TEAMS\n  report calls\n", "nothing tells who is on the phone"
+	for text, want := range map[string]string{
+		service: unheard,
+		service + "location-service L\n  identity a\n    presence subscribe dialog\n":                                       "",
+		service + "location-service L\n  identity-group G\n    presence subscribe dialog\n  identity a inherits G\n":        "",
+		service + "context cs S\n  interface sip PBX\n    use presence-service TEAMS\n":                                     "",
+		service + "presence-service OTHER\ncontext cs S\n  interface sip PBX\n    use presence-service OTHER\n":             unheard,
+		service + "context cs S\n  interface sip T\n    remote sip.pstnhub.microsoft.com\n    use presence-service TEAMS\n": "Teams subscribes to nothing here",
+	} {
+		var said string
+		for _, p := range New().CheckFile("f", []byte(text), check.Env{}) {
+			if strings.Contains(p.Text, unheard) || strings.Contains(p.Text, "Teams subscribes") {
+				said += p.String() + "\n"
+			}
+		}
+		if (want == "") != (said == "") || !strings.Contains(said, want) {
+			t.Errorf("%s: said %q, want %q", text, said, want)
+		}
+		if strings.HasPrefix(want, "Teams") && !strings.Contains(said, "fix: no use presence-service TEAMS") {
+			t.Errorf("no fix: %s", said)
+		}
 	}
 }
 

@@ -16,15 +16,27 @@ import (
 
 // checkPresence checks the services that read the presence of Teams users, and tell Teams about calls.
 func checkPresence(c *checker) {
-	p := &presence{checker: c, known: map[string]bool{}, by: map[string]*config.PresenceService{}}
+	p := &presence{checker: c, known: map[string]bool{}, by: map[string]*config.PresenceService{}, told: map[*config.PresenceService]bool{}}
 	for _, l := range c.cfg.Location {
 		for _, i := range l.Identities {
 			if !p.known[i.Name] {
 				p.identities = append(p.identities, i.Name)
 			}
 			p.known[i.Name] = true
+			f, _ := l.Settings(i.Name)
+			p.subscribed = p.subscribed || f.SubscribeDialog
 		}
 	}
+	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, _ *config.SIPGateway) {
+		if i.Presence.IsZero() {
+			return
+		}
+		p.told[i.Presence.In(c.cfg)] = true
+		if i.Teams() {
+			w := c.at(i, "Presence")
+			c.add(w, Warning, "Teams subscribes to nothing here and publishes nothing: the line belongs to the interface of the PBX", "no "+w.Source)
+		}
+	})
 	for _, s := range c.cfg.Presence {
 		if !s.Enabled {
 			continue
@@ -42,6 +54,8 @@ type presence struct {
 	identities []string
 	known      map[string]bool
 	by         map[string]*config.PresenceService // who names an identity
+	subscribed bool                               // to the calls of an identity
+	told       map[*config.PresenceService]bool   // who has a peer that may publish
 }
 
 // signIn checks what the box shows to Microsoft.
@@ -181,6 +195,9 @@ func (p *presence) actions(s *config.PresenceService) {
 		if m.StarfaceDND && s.Starface.URL == "" {
 			p.add(p.at(s, "Map", n), Warning, "starface-dnd sets nothing: the presence-service has no line `starface`", "")
 		}
+	}
+	if s.ReportCalls && !p.subscribed && !p.told[s] {
+		p.add(p.at(s, "ReportCalls"), Warning, "nothing tells who is on the phone: no identity has `presence subscribe dialog`, and no interface of a PBX that publishes has `use presence-service "+s.Name+"`", "")
 	}
 	if s.Preferred && !s.ReportCalls {
 		p.add(p.at(s, "Preferred"), Warning, "nothing is reported without `report calls`", "")
