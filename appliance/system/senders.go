@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"viaduct/appliance/config"
@@ -82,17 +83,24 @@ type published struct{ by *sipevent.Agent }
 // Publish tells how one of them is.
 func (x published) Publish(p presence.Publication) { x.by.Publish(sipevent.Publication(p)) }
 
-// dialStarface is the way to the REST interface of a STARFACE, and what the box logs in with.
+// dialStarface is the way to the REST interface of a STARFACE, and what the box logs in with. A certificate that is imported anew counts at once.
 func (s *System) dialStarface(a config.StarfaceAccess) (http.RoundTripper, starface.Credentials, error) {
 	c := starface.Credentials{URL: a.URL, User: a.User, Password: string(a.Password)}
 	if check.Sealed(a.Password) {
 		return nil, c, errors.New("its password was sealed by another box: enter it again")
 	}
-	roots, err := s.rootsWith(a.CA)
+	to, err := url.Parse(a.URL)
 	if err != nil {
-		return nil, c, err
+		return nil, c, errors.New("its URL cannot be used")
 	}
-	return &http.Transport{DialContext: s.dial, TLSClientConfig: &tls.Config{RootCAs: roots}, TLSHandshakeTimeout: 10 * time.Second, MaxIdleConnsPerHost: 1, IdleConnTimeout: 10 * time.Second}, c, nil
+	var imported func() ([]*x509.Certificate, error)
+	if a.CA != "" {
+		imported = func() ([]*x509.Certificate, error) { return s.store.Certificates(pki.Name(a.CA)) }
+		if _, err := imported(); err != nil {
+			return nil, c, fmt.Errorf("%s cannot be used: %w", a.CA, err)
+		}
+	}
+	return starface.Transport(s.dial, starface.Trust(to.Hostname(), s.ownRoots(), imported)), c, nil
 }
 
 // rootsWith are the roots that the box knows, and a certificate of the key store beside them; "": none. Many proxies that inspect TLS leave the
