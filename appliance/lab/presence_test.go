@@ -23,9 +23,6 @@ const (
 	secretValue   = "Q~first.secret"
 )
 
-// presencePoll is the shortest interval of polls.
-const presencePoll = 5 * time.Second
-
 // teamsUsers are the users of the tenant, with the identities of the reference configuration.
 var teamsUsers = map[string]string{"user.01": "anna@contoso.com", "user.02": "bert@contoso.com", "user.03": "cara@contoso.com"}
 
@@ -117,6 +114,23 @@ func (r *running) alarmed(id string, words ...string) (text string) {
 	return text
 }
 
+// refusedAtOnce has the PBX call a user who does not want to be rung. Another call comes afterwards: it is the first that Teams sees.
+func (r *running) refusedAtOnce(identity, other string) {
+	r.t.Helper()
+	refused, err := r.Starface.Call(r.ctx, Ring{Account: identity})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if e, err := refused.WaitOver(r.ctx); err != nil || !e.ByBox || e.Code != 486 {
+		r.t.Errorf("the call for %s: %+v, %v", identity, e, err)
+	}
+	out, in := r.fromPBX(Ring{Account: other})
+	if want := map[string]string{"user.01": "+497123222", "user.02": "+497123223", "user.03": "+497123224"}[other]; !strings.Contains(in.RequestURI(), want) {
+		r.t.Errorf("Teams is asked for %s, want %s", in.RequestURI(), want)
+	}
+	r.end(out, in)
+}
+
 // TestPresence has the whole box, configured by lines, and what an administrator sees of it.
 func TestPresence(t *testing.T) {
 	t.Parallel() // it waits more than it works
@@ -136,6 +150,7 @@ func TestPresence(t *testing.T) {
 	}
 	m.SignIn("anna@contoso.com", entra.State{Availability: "DoNotDisturb", Activity: "DoNotDisturb"})
 	m.known("anna@contoso.com", "do-not-disturb")
+	r.refusedAtOnce("user.01", "user.02")
 	if text := r.says("show presence"); !strings.Contains(text, "anna@contoso.com") || !strings.Contains(text, "do-not-disturb") {
 		t.Errorf("show presence:\n%s", text)
 	}
@@ -161,6 +176,7 @@ func TestPresence(t *testing.T) {
 		r.paste("configure", "presence-service TEAMS", "secret Q~second.secret", "end")
 		m.known("anna@contoso.com", "do-not-disturb")
 		r.wait("the alarm is cleared", func() bool { return r.raised("presence-refused", false) == nil })
+		r.refusedAtOnce("user.01", "user.03")
 	})
 
 	t.Run("consent is withdrawn", func(t *testing.T) {
@@ -196,6 +212,7 @@ func TestPresence(t *testing.T) {
 		})
 		m.SignIn("bert@contoso.com", entra.State{Availability: "DoNotDisturb", Activity: "Presenting"})
 		m.known("bert@contoso.com", "presenting")
+		r.refusedAtOnce("user.02", "user.03")
 	})
 	if log := r.log.String(); strings.Contains(log, secretValue) || strings.Contains(log, "second.secret") || strings.Contains(log, "pass word") || strings.Contains(log, "eyJ") {
 		t.Error("the log shows a secret, a password or a token")
