@@ -316,6 +316,13 @@ func TestImportOfPresenceUsers(t *testing.T) {
 	if err != nil || r.Collect == nil || r.Collect.Kind != "text" {
 		t.Fatalf("it asks for %+v, %v, %s", r.Collect, err, out.String())
 	}
+	unchanged := b.cfg
+	_, err = l.Exec(t.Context(), b, s, "import presence-users TEAMS check", []byte("berta@contoso.com;USER.02\nrubbish\n"), &out)
+	for _, want := range []string{"user berta@contoso.com identity user.02\n", "% line 2 (rubbish)", "1 user would be taken, 1 left out\n"} {
+		if !strings.Contains(out.String(), want) || err == nil || b.cfg != unchanged {
+			t.Errorf("%q is not said, or something was changed (%v):\n%s", want, err, out.String())
+		}
+	}
 	r, err = l.Exec(t.Context(), b, s, "import presence-users TEAMS", []byte("Entra;UCServer\nBerta@Contoso.com;USER.02\nnobody@contoso.com;user.77\nrubbish\nanna@contoso.com;user.01;21\nanna@contoso.com;user.01;21\n"), &out)
 	if err == nil || !r.Changed {
 		t.Errorf("changed %v, %v", r.Changed, err)
@@ -347,6 +354,8 @@ func TestPresenceIsTestedAndGetsACertificate(t *testing.T) {
 	l, b, s := importing(t, presenceTeams)
 	for line, want := range map[string]string{
 		"presence test":                       "ok       TLS with graph.microsoft.com: TLS 1.3\nFAILED   Sign-in to Microsoft Entra: the secret has expired\\x0a> reload",
+		"presence test TEAMS jsonl":           "\"title\":\"Sign-in to Microsoft Entra\"",
+		"presence test json":                  `"steps":[{`,
 		"presence test NONE":                  "% there is no presence-service NONE",
 		"generate presence-certificate TEAMS": "% generate presence-certificate TEAMS: there is one",
 		"generate presence-certificate TEAMS replace bits 3072 years 5": "certificate TEAMS: 3072 bits, 5 years\n-----BEGIN CERTIFICATE-----\n",

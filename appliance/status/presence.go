@@ -15,12 +15,15 @@ type PresenceService struct {
 	Tenant      string        `json:"tenant"`
 	Application string        `json:"application"`
 	Cloud       string        `json:"cloud"`
-	Interval    time.Duration `json:"interval_ns"`        // of polls
-	Error       string        `json:"error,omitempty"`    // why it does not work
-	Cure        string        `json:"cure,omitempty"`     // what to do about it
-	Failures    int           `json:"failures,omitempty"` // in a row
-	Held        time.Time     `json:"held,omitzero"`      // Microsoft Graph wants to be left alone until then
-	Polled      time.Time     `json:"polled,omitzero"`    // when the last answer came
+	Consent     string        `json:"consent,omitempty"`     // link by which an administrator of the tenant consents
+	Certificate string        `json:"certificate,omitempty"` // name in the key store, without its kind
+	Thumbprint  string        `json:"thumbprint,omitempty"`  // of the certificate, as Entra shows it: SHA-1, in hex
+	Interval    time.Duration `json:"interval_ns"`           // of polls
+	Error       string        `json:"error,omitempty"`       // why it does not work
+	Cure        string        `json:"cure,omitempty"`        // what to do about it
+	Failures    int           `json:"failures,omitempty"`    // in a row
+	Held        time.Time     `json:"held,omitzero"`         // Microsoft Graph wants to be left alone until then
+	Polled      time.Time     `json:"polled,omitzero"`       // when the last answer came
 	Latency     time.Duration `json:"latency_ns,omitempty"`
 	Read        time.Time     `json:"read,omitzero"` // when the users of the directory were read
 	ReadError   string        `json:"read_error,omitempty"`

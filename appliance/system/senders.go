@@ -164,7 +164,29 @@ func (s *System) lineOf(l sipevent.Line) {
 }
 
 // Presence is how the presence-services and their users are.
-func (s *System) Presence() status.Presence { return s.presence.Status() }
+func (s *System) Presence() status.Presence {
+	all := s.presence.Status()
+	for n := range all.Services {
+		st := &all.Services[n]
+		p := (config.Ref[config.Config, config.PresenceService]{Name: st.Name}).In(s.Running())
+		if p == nil {
+			continue
+		}
+		c := graph.Credentials{Tenant: p.Tenant, Application: p.Application, Cloud: p.Cloud}
+		if p.Tenant != "" && p.Application != "" {
+			st.Consent = graph.ConsentLink(c)
+		}
+		if p.Certificate == "" {
+			continue
+		}
+		st.Certificate = pki.Name(p.Certificate)
+		if chain, err := s.store.Certificates(st.Certificate); err == nil && len(chain) > 0 {
+			c.Certificate = chain[0]
+			st.Thumbprint = c.Thumbprint()
+		}
+	}
+	return all
+}
 
 // TestPresence goes through the steps of one presence-service, or of all that are not shut down.
 func (s *System) TestPresence(ctx context.Context, name string, report func(status.CheckStep)) (status.Checkup, error) {

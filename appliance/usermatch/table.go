@@ -142,7 +142,7 @@ func separator(lines []string) rune {
 
 // columns cuts a line. Empty columns at its end say nothing: spreadsheets write them.
 func columns(line string, separator rune) ([]string, error) {
-	if !utf8.ValidString(line) {
+	if !utf8.ValidString(line) || strings.ContainsRune(line, utf8.RuneError) { // which is what became of it on the way here
 		return nil, errors.New("is not UTF-8: save the table as \"CSV UTF-8\"")
 	}
 	r := csv.NewReader(strings.NewReader(strings.Trim(line, " ")))

@@ -60,6 +60,8 @@ func TestReadTable(t *testing.T) {
 				`line 7 (ben@x@y;user.02): "ben@x@y" is no name in Entra, such as anna@contoso.com`,
 				`line 8 (b\xe9n@contoso.com;user.02): is not UTF-8: save the table as "CSV UTF-8"`,
 				`line 9 (be n@contoso.com;user.02): the name in Entra has a sign that it cannot have: " "`)},
+		{name: "letters that were lost on the way", text: "b\ufffdn@contoso.com;user.02\n",
+			problems: lines("line 1 (b\ufffdn@contoso.com;user.02): is not UTF-8: save the table as \"CSV UTF-8\"")},
 		{name: "a first line without a name is no heading when it has an identity", text: "anna;user.01\n",
 			problems: lines(`line 1 (anna;user.01): "anna" is no name in Entra, such as anna@contoso.com`)},
 		{name: "nothing", text: "\n \r\n"},

@@ -11,6 +11,7 @@ import (
 	"viaduct/appliance/web/overview"
 	"viaduct/appliance/web/page"
 	"viaduct/appliance/web/peers"
+	"viaduct/appliance/web/people"
 	"viaduct/appliance/web/setup"
 	"viaduct/appliance/web/users"
 	"viaduct/appliance/web/who"
@@ -22,6 +23,7 @@ var pages = []*page.Page{
 	&overview.Alarms,
 	&calls.Page,
 	&peers.Page,
+	&people.Page,
 	&setup.Page,
 	&configuration.Page,
 	&certificates.Page,

@@ -21,10 +21,10 @@ import (
 // presenceCommands change something, or ask Microsoft.
 func presenceCommands() []cli.Line {
 	return []cli.Line{
-		command("presence test [<name:presence>]", "Go through every step on the way to the presence of Teams users, and say what to do where one fails: names, proxy, TLS, sign-in, permissions, users, "+
-			"a read with its time. Nothing is changed", testPresence),
-		withExample("import presence-users TEAMS", command("import presence-users <name:presence>", "Take the table that says which user of Microsoft Entra is which identity, pasted, or ssh NAME@BOX import presence-users SERVICE < usermatching.csv: "+
-			"name, identity, and extension if there is one, apart by commas, semicolons or tabs. Lines that are not understood are named, all others become `user` lines", importPresenceUsers)),
+		worded(command("presence test [<name:presence>] [json] [jsonl]", "Go through every step on the way to the presence of Teams users, and say what to do where one fails: names, proxy, TLS, sign-in, permissions, users, "+
+			"a read with its time. Nothing is changed", testPresence), "json", "The outcome as JSON, when all is done", "jsonl", "Each step as JSON in a line as soon as it is done, and the outcome in the last line"),
+		worded(withExample("import presence-users TEAMS", command("import presence-users <name:presence> [check]", "Take the table that says which user of Microsoft Entra is which identity, pasted, or ssh NAME@BOX import presence-users SERVICE < usermatching.csv: "+
+			"name, identity, and extension if there is one, apart by commas, semicolons or tabs. Lines that are not understood are named, all others become `user` lines", importPresenceUsers)), "check", "Only say what would become of it"),
 		worded(withExample("generate presence-certificate TEAMS", command("generate presence-certificate <name:presence-certificate> [bits <bits:2048|3072>] [years <years:1..10>] [replace]",
 			"Make a certificate with which a presence-service signs in to Microsoft Entra, and its key, which never leaves the box; print what to upload, and the link for the administrator's consent", generatePresenceCertificate)),
 			"bits", "Size of the RSA key", "2048", "2048 bits, the default", "3072", "3072 bits", "years", "How long it is valid; 2 by default", "replace", "Overwrite certificate and key of that name: nobody signs in until the new one is uploaded"),
@@ -60,27 +60,41 @@ func showPresence(c *Call, a *presenceArgs) error {
 	return nil
 }
 
-func testPresence(c *Call, a *named) error {
-	c.live()
-	pg := c.page()
-	out, err := c.Box.TestPresence(c.Ctx, a.Name, func(x status.CheckStep) { pg.CheckStep(x) })
-	if err != nil {
-		return err
+type presenceTest struct {
+	Name        string
+	JSON, JSONL bool
+}
+
+func testPresence(c *Call, a *presenceTest) (err error) {
+	if a.Name != "" {
+		if _, err := presenceService(c.Box.Running(), a.Name); err != nil {
+			return err
+		}
 	}
-	if c.Ctx.Err() == nil {
-		pg.CheckEnd(out)
+	if len(c.Box.Running().Presence) == 0 {
+		return errors.New("there is no presence-service: docs/presence.md shows how to begin")
 	}
-	return nil
+	failed := c.check(a.JSON, a.JSONL, func(report func(status.CheckStep)) (out status.Checkup) {
+		if report == nil {
+			report = func(status.CheckStep) {}
+		}
+		out, err = c.Box.TestPresence(c.Ctx, a.Name, report)
+		return out
+	})
+	return cmp.Or(err, failed)
 }
 
 // importPresenceUsers takes what it understands of a table, and names the rest line by line.
-func importPresenceUsers(c *Call, a *named) error {
+func importPresenceUsers(c *Call, a *presenceUsers) error {
 	if _, err := presenceService(c.Box.Running(), a.Name); err != nil {
 		return err
 	}
 	if c.Body == nil {
 		c.Result.Collect = &Collect{Prompt: "Paste the table (enter a line with a single . when done):", Kind: "text"}
 		return nil
+	}
+	if a.Check {
+		return c.wouldImport(usermatch.ReadTable(c.Box.Running(), c.Body))
 	}
 	var table usermatch.Table
 	changed, err := Adopt(c.Language, c.Box, c.Session, Adoption{From: "the table", Make: func(old *config.Config) (*config.Config, error) {
@@ -99,13 +113,7 @@ func importPresenceUsers(c *Call, a *named) error {
 		}
 		return made, nil
 	}})
-	for n, p := range table.Problems {
-		if n == refusedShown {
-			c.Printf("%% and %s\n", plural.Of(len(table.Problems)-n, "more line"))
-			break
-		}
-		c.Printf("%% %s\n", p.String())
-	}
+	c.leftOut(table)
 	switch {
 	case errors.Is(err, errNothing):
 		return errors.New("no line of the table says who a user is: nothing was changed")
@@ -123,6 +131,35 @@ func importPresenceUsers(c *Call, a *named) error {
 		return errRefused
 	}
 	return nil
+}
+
+type presenceUsers struct {
+	Name  string
+	Check bool
+}
+
+// wouldImport says what would become of a table.
+func (c *Call) wouldImport(table usermatch.Table) error {
+	for _, l := range table.Lines() {
+		c.Printf("%s\n", l)
+	}
+	c.leftOut(table)
+	c.Printf("%s would be taken, %d left out\n", plural.Of(len(table.Pairs), "user"), len(table.Problems))
+	if len(table.Problems) > 0 {
+		return errors.New("the lines above would be left out; nothing was changed")
+	}
+	return nil
+}
+
+// leftOut names the lines of a table that are not taken.
+func (c *Call) leftOut(table usermatch.Table) {
+	for n, p := range table.Problems {
+		if n == refusedShown {
+			c.Printf("%% and %s\n", plural.Of(len(table.Problems)-n, "more line"))
+			break
+		}
+		c.Printf("%% %s\n", p.String())
+	}
 }
 
 func presenceService(cfg *config.Config, name string) (*config.PresenceService, error) {

@@ -92,7 +92,8 @@ type box struct {
 	asked    atomic.Int64   // requests of consoled that sbcd has answered, without those for the settings
 	sbcd     *program
 	consoled *program
-	socket   net.Listener // of consoled
+	socket   net.Listener   // of consoled
+	own      *http.ServeMux // what we answer in sbcd's place
 	stop     func()
 }
 
@@ -276,6 +277,11 @@ func (b *box) startConsoled(t testing.TB) {
 	})
 }
 
+// pretend answers a question for a part of the status in sbcd's place, for what no box of a test can have.
+func (b *box) pretend(part string, state any) {
+	b.own.HandleFunc("GET "+wire.PathStatus+"/"+part, func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(state) })
+}
+
 // configure runs lines as root, in the mode of the configuration.
 func (b *box) configure(t testing.TB, lines ...string) {
 	t.Helper()
@@ -327,7 +333,8 @@ func (b *box) proxy(t testing.TB, socket, as string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := http.NewServeMux() // what we answer in sbcd's place
+	own := http.NewServeMux()
+	b.own = own
 	own.HandleFunc("GET "+wire.PathSettings, func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(wire.Settings{Web: &wire.WebSettings{
 			Port: b.address.Port(), Addresses: []netip.Addr{b.address.Addr()}, Hosts: []string{"box"}, Chain: [][]byte{der}, Name: "box", Zone: "Europe/Berlin", OwnCertificate: true,

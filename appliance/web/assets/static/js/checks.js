@@ -4,13 +4,15 @@ const form = document.querySelector("#run");
 const steps = document.querySelector("#steps");
 const end = document.querySelector("#end");
 const running = document.querySelector("#running");
-const domain = form.elements.domain.closest("label");
+const domain = form.elements.domain?.closest("label"); // of the page *Check* alone
 
 function ask() {
   domain.hidden = form.elements.of.value !== "federation";
 }
-form.elements.of.addEventListener("change", ask);
-ask();
+if (domain) {
+  form.elements.of.addEventListener("change", ask);
+  ask();
+}
 
 form.addEventListener("submit", async (e) => {
   e.preventDefault();
