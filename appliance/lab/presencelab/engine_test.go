@@ -168,6 +168,58 @@ func TestWhoChoseSomethingKeepsIt(t *testing.T) {
 	})
 }
 
+// TestThePreferredPresence is changed where the configuration wants it, and is as the user had it after the call, save what he chose meanwhile.
+func TestThePreferredPresence(t *testing.T) {
+	key()
+	busy, brb, dnd := entra.State{Availability: "Busy", Activity: "Busy"}, pairs[config.BeRightBack], pairs[config.DoNotDisturb]
+	none := entra.State{}
+	for _, c := range []struct {
+		name                  string
+		before, during, chose entra.State // none: nothing is chosen
+		after                 entra.State
+	}{
+		{"nothing chosen", none, busy, none, none},
+		{"be right back", brb, busy, none, brb},
+		{"do not disturb", dnd, dnd, none, dnd},
+		{"chosen in the call", none, busy, dnd, dnd},
+		{"chosen in the call after something else", brb, busy, dnd, dnd},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBox(newOffice(t), 1, func(p *config.PresenceService) { p.Preferred = true })
+				if c.before != none {
+					b.Choose(user(0), c.before)
+				}
+				b.pass(2 * poll)
+				b.line(0, true)
+				b.pass(2 * poll)
+				if st, _ := b.Preferred(user(0)); st != c.during || b.Shows(user(0)) != c.during {
+					t.Errorf("in the call %v is preferred, %v is seen; want %v", st, b.Shows(user(0)), c.during)
+				}
+				if c.chose != none {
+					b.Choose(user(0), c.chose)
+				}
+				b.pass(23 * time.Minute)
+				want := c.during
+				if c.chose != none {
+					want = c.chose
+				}
+				if st, _ := b.Preferred(user(0)); st != want {
+					t.Errorf("later in the call %v is preferred, want %v", st, want)
+				}
+				b.line(0, false)
+				b.pass(2 * poll)
+				if st, _ := b.Preferred(user(0)); st != c.after {
+					t.Errorf("after the call %v is preferred, want %v", st, c.after)
+				}
+				if _, _, session := b.Session(user(0), appID); session {
+					t.Error("the session is still there")
+				}
+			})
+		})
+	}
+}
+
 // TestWhoEndsDoNotDisturbOnThePhone is rung again, although Teams shows nothing but what the box has told.
 func TestWhoEndsDoNotDisturbOnThePhone(t *testing.T) {
 	key()
