@@ -56,7 +56,9 @@ func (s *service) take(d *directory, now time.Time) {
 		p.user, p.identity, p.extension, p.leaving = f.User, f.Identity, f.Extension, false
 	}
 	for _, p := range l.list {
-		p.leaving = !matched[p.user.ID]
+		if p.leaving = !matched[p.user.ID]; p.leaving {
+			s.publish(p, config.PresenceMap{}, now) // before somebody else is told as his identity
+		}
 	}
 	slices.SortFunc(l.list, func(a, b *person) int {
 		return cmp.Or(cmp.Compare(strings.ToLower(a.user.UPN), strings.ToLower(b.user.UPN)), cmp.Compare(a.user.ID, b.user.ID))

@@ -47,6 +47,8 @@ func (c *chase) Presences(ctx context.Context, ids []string, dst []graph.Presenc
 			u.heard = state
 		case u.heard == config.DoNotDisturb || u.heard == config.Presenting || u.heard == config.Busy || u.heard == config.BeRightBack:
 			u.heard = config.PresenceUnknown // it would be told
+		case now.Before(a.session) && c.r.service.Follows(u.heard).Publish:
+			u.heard = config.PresenceUnknown // it would keep itself alive
 		}
 	}
 	c.before = now
@@ -166,6 +168,9 @@ func (c *chase) settled() {
 		busy := !u.since.IsZero() && !u.carried && (u.marked.IsZero() || u.since.Before(u.marked))
 		if session := time.Now().Before(a.session); session != busy {
 			c.r.t.Fatalf("%s: Teams has a session: %v, want %v: %+v, %+v", identity(i), session, busy, u, c.r.user(i))
+		}
+		if busy && !u.call && !outranks(a.chosen) {
+			c.r.t.Fatalf("%s is on the phone for ever: %+v, %+v", identity(i), u, c.r.user(i))
 		}
 		if !busy && u.heard != a.chosen {
 			c.r.t.Fatalf("%s is %s, and known as %s", identity(i), a.chosen, u.heard)

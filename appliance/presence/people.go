@@ -79,11 +79,13 @@ func (s *service) hear(a graph.Presence, number uint64, began, now time.Time) {
 	if p.verdict != nil {
 		p.verdict.until.Store(int64(p.until.Sub(s.e.base)))
 	}
+	held := began.Before(p.session.until)
 	if p.echo = p.session.hears(a.State, number, began); p.echo {
-		if a.State != config.InACall || !outranks(p.state) {
+		// What stands above our session would be told in its place, so it is over. What there is beneath the session, Graph does not tell: if it
+		// stayed published, a PBX that takes that for a call would keep the session alive, and the session the publication, for ever.
+		if a.State != config.InACall || !outranks(p.state) && !(held && p.follows.Publish) {
 			return
 		}
-		// It would be told in place of our session, so it is over. What there is beneath the session, Graph does not tell.
 		a.State, a.Activity = config.PresenceUnknown, ""
 	}
 	p.activity = a.Activity

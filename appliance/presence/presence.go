@@ -56,6 +56,7 @@ type Line struct {
 	Identity string
 	Origin   string // who tells: the identity is busy while anybody says so
 	Busy     bool
+	Lost     bool      // who tells knows nothing any more
 	Since    time.Time // when it became so; zero: now
 }
 
@@ -92,7 +93,7 @@ type Engine struct {
 
 	mu    sync.Mutex
 	cfg   *config.Config
-	lines map[string]*line // by identity
+	lines map[string]line // by identity
 }
 
 // Bounds of what others can make the engine keep.
@@ -105,7 +106,7 @@ const (
 
 // New returns an engine without services.
 func New(o Options) *Engine {
-	e := &Engine{o: o, base: time.Now(), changed: make(chan struct{}, 1), cfg: config.New(), lines: map[string]*line{}}
+	e := &Engine{o: o, base: time.Now(), changed: make(chan struct{}, 1), cfg: config.New(), lines: map[string]line{}}
 	e.connect = func(p *config.PresenceService) (Directory, error) {
 		way, credentials, err := o.Dial(p)
 		if err != nil {
@@ -222,31 +223,31 @@ func (e *Engine) Refuse(identity string) (code int, why string) {
 	return 0, ""
 }
 
-// line is what is told of an identity.
-type line struct {
-	busy map[string]time.Time // origins that say it is busy, and since when
-}
+// line is what is told of an identity, by those who know anything: since when it is busy, zero for free.
+type line map[string]time.Time
 
 // Line takes what is told of an identity's extension. It never waits for the network.
 func (e *Engine) Line(l Line) {
-	e.mu.Lock()
-	x := e.lines[l.Identity]
-	if x == nil {
-		if len(e.lines) >= mostLines {
-			e.mu.Unlock()
-			return
-		}
-		x = &line{busy: map[string]time.Time{}}
-		e.lines[l.Identity] = x
-	}
 	switch {
 	case !l.Busy:
-		delete(x.busy, l.Origin)
-	case len(x.busy) < mostOrigins:
-		if l.Since.IsZero() {
-			l.Since = time.Now()
+		l.Since = time.Time{}
+	case l.Since.IsZero():
+		l.Since = time.Now()
+	}
+	e.mu.Lock()
+	x := e.lines[l.Identity]
+	_, known := x[l.Origin]
+	switch {
+	case l.Lost:
+		if delete(x, l.Origin); len(x) == 0 {
+			delete(e.lines, l.Identity)
 		}
-		x.busy[l.Origin] = l.Since
+	case known:
+		x[l.Origin] = l.Since
+	case x == nil && len(e.lines) < mostLines:
+		e.lines[l.Identity] = line{l.Origin: l.Since}
+	case x != nil && len(x) < mostOrigins:
+		x[l.Origin] = l.Since
 	}
 	e.mu.Unlock()
 	for _, s := range *e.running.Load() {
@@ -262,8 +263,8 @@ func (e *Engine) lineOf(identity string) (since time.Time, known bool) {
 	if x == nil {
 		return time.Time{}, false
 	}
-	for _, t := range x.busy {
-		if since.IsZero() || t.Before(since) {
+	for _, t := range x {
+		if !t.IsZero() && (since.IsZero() || t.Before(since)) {
 			since = t
 		}
 	}

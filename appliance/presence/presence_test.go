@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"crypto/tls"
 	"errors"
 	"strings"
 	"testing"
@@ -579,6 +580,143 @@ func TestAReportThatCameTooLateIsNoAlarm(t *testing.T) {
 		r.pass(10 * time.Minute) // what Teams may have taken has faded
 		if st := r.status(); st.Reports.State != status.SinkIdle || r.alarms() != "" {
 			r.t.Errorf("%+v, alarms %s", st, r.alarms())
+		}
+	})
+}
+
+// With a hint such as PJSIP/21&Custom:teams21, what is published keeps the extension busy after its own call.
+func hinted(r *rig) (phone func(busy bool), look func()) {
+	talks, shown := false, false
+	look = func() {
+		if busy := talks || r.watch.busy("user.0000"); busy != shown {
+			shown = busy
+			r.line("user.0000", busy)
+		}
+	}
+	return func(busy bool) { talks = busy; look() }, look
+}
+
+func TestAConferenceDuringACallKeepsNobodyBusy(t *testing.T) {
+	for _, state := range []config.PresenceState{config.InAConference, config.InACall, config.DoNotDisturb} {
+		inBubble(t, 1, nil, func(r *rig) {
+			phone, look := hinted(r)
+			r.pass(poll)
+			phone(true)
+			r.pass(poll)
+			r.tenant.be(func(d *tenant) { d.people["id-0000"].above = state })
+			r.pass(poll)
+			look()
+			phone(false) // the conference goes on
+			r.pass(poll)
+			look()
+			r.tenant.be(func(d *tenant) { d.people["id-0000"].above = "" })
+			for range 6 {
+				r.pass(poll)
+				look()
+			}
+			if u := r.user(0); u.State != "available" || u.Published || u.Line != status.LineFree || u.Session != status.SessionNone {
+				r.t.Errorf("%s: for ever %+v", state, u)
+			}
+		})
+	}
+}
+
+func TestARestartDuringACallKeepsNobodyBusy(t *testing.T) {
+	inBubble(t, 1, nil, func(r *rig) {
+		phone, look := hinted(r)
+		r.pass(poll)
+		phone(true)
+		r.pass(poll)
+		r.tenant.fail(errors.New("dead"))
+		r.stop()
+		r.tenant.fail(nil)
+		r.tenant.be(func(d *tenant) { d.slow = time.Second })
+		r.start(r.connect)
+		r.line("user.0000", true) // the PBX is sooner than Graph
+		for range 3 {
+			r.pass(poll)
+			look()
+		}
+		phone(false)
+		for range 6 {
+			r.pass(poll)
+			look()
+		}
+		if u := r.user(0); u.State != "available" || u.Published || u.Line != status.LineFree || u.Session != status.SessionNone {
+			r.t.Errorf("for ever %+v", u)
+		}
+	})
+}
+
+func TestALostLineIsUnknown(t *testing.T) {
+	inBubble(t, 1, nil, func(r *rig) {
+		r.pass(poll)
+		r.line("user.0000", true)
+		r.engine.Line(Line{Identity: "user.0000", Origin: "publication"})
+		r.pass(poll)
+		r.engine.Line(Line{Identity: "user.0000", Origin: "subscription", Lost: true})
+		r.pass(poll)
+		if u := r.user(0); u.Line != status.LineFree || u.Session != status.SessionNone {
+			r.t.Errorf("one knows that it is free: %+v", u)
+		}
+		r.engine.Line(Line{Identity: "user.0000", Origin: "publication", Lost: true})
+		r.engine.Line(Line{Identity: "stranger", Origin: "publication", Lost: true})
+		r.pass(poll)
+		if u := r.user(0); u.Line != status.LineUnknown || len(r.engine.lines) != 0 {
+			r.t.Errorf("%+v, and %d lines are kept", u, len(r.engine.lines))
+		}
+	})
+}
+
+func TestWhoTakesOverAnIdentityIsToldAfterItsOwner(t *testing.T) {
+	inBubble(t, 2, func(p *config.PresenceService) {
+		p.Scope = config.ScopeListed
+		p.Users = []config.PresenceUser{{Name: "user.0000@example.com", Identity: "user.0000"}, {Name: "user.0001@example.com", Identity: "user.0001"}}
+	}, func(r *rig) {
+		r.tenant.choose("id-0000", config.DoNotDisturb)
+		r.pass(poll)
+		r.change(func(p *config.PresenceService) {
+			p.Users = []config.PresenceUser{{Name: "user.0000@example.com", Identity: "user.0001"}}
+		})
+		r.pass(2 * poll)
+		if !r.watch.busy("user.0001") || r.watch.busy("user.0000") {
+			r.t.Errorf("the keys of other phones: %s", r.watch.take())
+		}
+		r.wantRefuse("user.0001", 486)
+	})
+}
+
+func TestAnImportedCAIsTakenIntoUse(t *testing.T) {
+	inBubble(t, 1, nil, func(r *rig) {
+		r.pass(poll)
+		dials := r.tenant.dials
+		r.tenant.fail(&untrusted{})
+		r.pass(5 * time.Minute)
+		r.tenant.be(func(d *tenant) { dials = d.dials - dials })
+		if dials == 0 {
+			r.t.Error("the way of before is kept, with the certificates of before")
+		}
+	})
+}
+
+// untrusted is what a proxy with a new CA makes of a request.
+type untrusted struct{}
+
+func (*untrusted) Error() string { return "not trusted" }
+func (*untrusted) Unwrap() []error {
+	return []error{&graph.Error{Op: "reading presences", Kind: graph.Network}, &tls.CertificateVerificationError{}}
+}
+
+func TestTheDirectoryIsReadSoonAfterTheLineIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newTenant(1)
+		d.err = &graph.Error{Op: "reading users", Kind: graph.Network, Text: "no route"}
+		r := newRig(t, d, nil)
+		r.pass(time.Hour + 2*time.Minute)
+		d.fail(nil)
+		r.pass(pollPause)
+		if st := r.status(); st.State != status.PresenceWorking || st.Matched != 1 {
+			r.t.Errorf("%+v", st)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package presence
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"reflect"
 	"slices"
@@ -231,6 +232,10 @@ func (s *service) learn(err error, t *task) {
 		}
 	case graph.SignIn: // a certificate or secret that was replaced meanwhile is taken into use
 		s.disconnect()
+	case graph.Network:
+		if errors.As(err, new(*tls.CertificateVerificationError)) { // likewise the CA of a proxy
+			s.disconnect()
+		}
 	}
 }
 
@@ -259,7 +264,11 @@ func (s *service) readDirectory(ctx context.Context, now time.Time, n *next) {
 			return
 		}
 		if err != nil {
-			t.failed(err, now, firstPause, lastPause)
+			last := lastPause
+			if t.done.IsZero() { // nothing is known of anybody, as after a power cut that the line to the internet has had, too
+				last = pollPause
+			}
+			t.failed(err, now, firstPause, last)
 			s.learn(err, t)
 			return
 		}

@@ -42,8 +42,9 @@ type account struct {
 	chosen    config.PresenceState // by himself, in a session of his
 	session   time.Time            // of ours, until
 	preferred config.PresenceState
-	until     time.Time // preferred
-	stray     bool      // without a licence
+	until     time.Time            // preferred
+	stray     bool                 // without a licence
+	above     config.PresenceState // what another session of his says, above ours
 }
 
 func newTenant(n int) *tenant {
@@ -97,6 +98,9 @@ func (a *account) shows(now time.Time) config.PresenceState {
 	state := a.chosen
 	if now.Before(a.session) && state != config.DoNotDisturb && state != config.Presenting && state != config.Busy && state != config.BeRightBack {
 		state = config.InACall
+	}
+	if a.above != "" {
+		state = a.above
 	}
 	if now.Before(a.until) {
 		state = a.preferred
