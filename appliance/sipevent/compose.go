@@ -175,12 +175,22 @@ func (a *Agent) expired(key published) {
 	a.o.Line(Line{Identity: c.line.Identity, Origin: FromPublication, Since: time.Now()})
 }
 
-// reviewed forgets what peers have published that may not do so any more. The lock is held.
+// reviewed forgets what peers have published that may not do so any more, and has the rest count for whom the `user` lines say now. The lock is
+// held.
 func (a *Agent) reviewed() {
-	for key := range a.composed {
-		if _, i := key.iface.In(a.cfg); !a.serves(i) {
+	var moved []*composed
+	for key, c := range a.composed {
+		_, i := key.iface.In(a.cfg)
+		if !a.serves(i) {
 			a.expired(key)
+		} else if identity := a.identityOf(i, key.user); identity != c.line.Identity {
+			a.o.Line(Line{Identity: c.line.Identity, Origin: FromPublication, Since: time.Now()})
+			c.line.Identity = identity
+			moved = append(moved, c)
 		}
+	}
+	for _, c := range moved { // after all that is taken back: two may have changed places
+		a.o.Line(c.line)
 	}
 }
 

@@ -93,10 +93,18 @@ func TestWhatThePBXPublishes(t *testing.T) {
 			t.Error(told)
 		}
 
+		moved, service := *b.cfg, *b.cfg.Presence[0]
+		service.Users = []config.PresenceUser{{Name: "anna@contoso.com", Identity: "user.02", Extension: "21"}}
+		moved.Presence = []*config.PresenceService{&service}
+		b.apply(&moved)
+		if told := b.told(); told != "user.01 unknown, user.02 busy []" {
+			t.Errorf("the extension is that of another: %q", told)
+		}
+
 		none := *b.cfg
 		none.Presence = nil
 		b.apply(&none)
-		if told := b.told(); told != "user.01 unknown" {
+		if told := b.told(); told != "user.02 unknown" {
 			t.Error(told)
 		}
 	})
