@@ -2,8 +2,10 @@ package system
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/pki"
 )
 
 // Records that a box has not got rid of before it restarts go to the web server with the next start, by the roots of the key store. The
@@ -58,5 +63,46 @@ func TestRecordsArePostedAfterARestart(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// A STARFACE comes with a certificate of its own making, for another name than that by which it is reached.
+func TestAStarfaceWithACertificateOfItsOwn(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	server.Listener.Close()
+	var err error
+	if server.Listener, err = net.Listen("tcp", "127.0.0.2:0"); err != nil { // which the certificate does not have
+		t.Fatal(err)
+	}
+	server.StartTLS()
+	defer server.Close()
+	text := func(c *x509.Certificate) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+	}
+	s := boxOf(t, named(t, "sim"), t.TempDir(), "")
+	access := config.StarfaceAccess{URL: server.URL, CA: "pki:trusted-certificate/STARFACE"}
+	if _, _, err := s.dialStarface(access); err == nil || !strings.Contains(err.Error(), "STARFACE cannot be used") {
+		t.Errorf("without its certificate: %v", err)
+	}
+	if _, err := s.ImportCertificate("STARFACE", text(pki.Public()[0])); err != nil {
+		t.Fatal(err)
+	}
+	way, _, err := s.dialStarface(access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Transport: way}
+	defer client.CloseIdleConnections()
+	if r, err := client.Get(access.URL); err == nil {
+		r.Body.Close()
+		t.Error("whoever answers is taken for the STARFACE")
+	}
+	if _, err := s.ImportCertificate("STARFACE", text(server.Certificate())); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := client.Get(access.URL); err != nil {
+		t.Errorf("with what has been imported since: %v", err)
+	} else {
+		r.Body.Close()
 	}
 }

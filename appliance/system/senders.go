@@ -160,7 +160,7 @@ func (s *System) Events() status.Events {
 
 // lineOf takes what a PBX tells of an identity's phones.
 func (s *System) lineOf(l sipevent.Line) {
-	s.presence.Line(presence.Line{Identity: l.Identity, Origin: string(l.Origin), Busy: l.Known && l.Busy, Since: l.Since})
+	s.presence.Line(presence.Line{Identity: l.Identity, Origin: string(l.Origin), Busy: l.Busy, Lost: !l.Known, Since: l.Since})
 }
 
 // Presence is how the presence-services and their users are.
