@@ -47,20 +47,20 @@ func (m *metrics) ports(ports []status.Port) {
 
 // presence writes how the presence-services do. The names of users are no labels: a tenant has thousands.
 func (m *metrics) presence(p status.Presence) {
-	gauge := func(name, kind, help string, of func(status.PresenceService) float64) {
+	each := func(name, kind, help string, of func(status.PresenceService) float64) {
 		m.head(name, kind, help)
 		for _, s := range p.Services {
 			m.value(name, of(s), "service", s.Name)
 		}
 	}
-	gauge("viaduct_presence_up", "gauge", "1 when Microsoft Graph answered the last poll of a presence-service", func(s status.PresenceService) float64 { return truth(s.State == status.PresenceWorking) })
-	gauge("viaduct_presence_latency_seconds", "gauge", "How long Microsoft Graph took for the last poll", func(s status.PresenceService) float64 { return s.Latency.Seconds() })
-	gauge("viaduct_presence_users", "gauge", "Teams users that are identities of the box", func(s status.PresenceService) float64 { return float64(s.Matched) })
-	gauge("viaduct_presence_unmatched", "gauge", "Problems of matching Teams users", func(s status.PresenceService) float64 { return float64(len(s.Problems)) })
-	gauge("viaduct_presence_polls_total", "counter", "Polls of the presence of Teams users", func(s status.PresenceService) float64 { return float64(s.Counters.Polls) })
-	gauge("viaduct_presence_failed_total", "counter", "Polls that failed", func(s status.PresenceService) float64 { return float64(s.Counters.Failed) })
-	gauge("viaduct_presence_throttled_total", "counter", "Answers 429 of Microsoft Graph", func(s status.PresenceService) float64 { return float64(s.Counters.Throttled) })
-	gauge("viaduct_presence_reported_total", "counter", "Calls of the PBX that were reported to Teams", func(s status.PresenceService) float64 { return float64(s.Counters.Reports) })
+	each("viaduct_presence_up", "gauge", "1 when Microsoft Graph answered the last poll of a presence-service", func(s status.PresenceService) float64 { return truth(s.State == status.PresenceWorking) })
+	each("viaduct_presence_latency_seconds", "gauge", "How long Microsoft Graph took for the last poll", func(s status.PresenceService) float64 { return s.Latency.Seconds() })
+	each("viaduct_presence_users", "gauge", "Teams users that are identities of the box", func(s status.PresenceService) float64 { return float64(s.Matched) })
+	each("viaduct_presence_unmatched", "gauge", "Problems of matching Teams users", func(s status.PresenceService) float64 { return float64(len(s.Problems)) })
+	each("viaduct_presence_polls_total", "counter", "Polls of the presence of Teams users", func(s status.PresenceService) float64 { return float64(s.Counters.Polls) })
+	each("viaduct_presence_failed_total", "counter", "Polls that failed", func(s status.PresenceService) float64 { return float64(s.Counters.Failed) })
+	each("viaduct_presence_throttled_total", "counter", "Answers 429 of Microsoft Graph", func(s status.PresenceService) float64 { return float64(s.Counters.Throttled) })
+	each("viaduct_presence_reported_total", "counter", "Calls of the PBX that were reported to Teams", func(s status.PresenceService) float64 { return float64(s.Counters.Reports) })
 }
 
 // codeLabel names the final response of an attempt.
@@ -90,6 +90,18 @@ func (m *metrics) traffic(t status.TrafficTotals) {
 		}
 		for _, code := range slices.Sorted(maps.Keys(codes)) {
 			m.value("viaduct_call_attempts_total", float64(codes[code]), "interface", i.Interface, "direction", direction, "code", code)
+		}
+	}
+	m.head("viaduct_presence_refused_total", "counter", "Calls that an interface was not asked to take, because the Teams user does not want to be rung")
+	for _, i := range t.Interfaces {
+		n := 0
+		for _, f := range i.Failed {
+			if f.Outcome == status.Declined {
+				n += f.N
+			}
+		}
+		if n > 0 {
+			m.value("viaduct_presence_refused_total", float64(n), "interface", i.Interface)
 		}
 	}
 	m.head("viaduct_call_setup_seconds", "histogram", "Time from the INVITE to the answer of calls that were answered")

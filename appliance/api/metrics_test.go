@@ -89,7 +89,7 @@ func (*measured) Licenses() status.Licenses {
 func (*measured) TrafficTotals() status.TrafficTotals {
 	return status.TrafficTotals{
 		Calls: 9, Answered: 6, OneWay: 1, SetUp: status.Histogram{Bounds: []float64{0.5, 1}, Counts: []int{3, 2, 1}, Sum: 7.25},
-		Interfaces: []status.InterfaceTraffic{{Interface: "teams", Calls: 9, Answered: 4, Failed: []status.Failure{{Code: 486, N: 2}, {Code: 499, N: 1}, {Code: 433, N: 1}, {N: 1}}}, {Interface: "pbx", Outgoing: true, Answered: 2}},
+		Interfaces: []status.InterfaceTraffic{{Interface: "teams", Calls: 9, Answered: 4, Failed: []status.Failure{{Code: 486, N: 2}, {Code: 499, N: 1}, {Code: 433, N: 1}, {N: 1}}}, {Interface: "pbx", Outgoing: true, Answered: 2, Failed: []status.Failure{{Outcome: status.Declined, N: 3}, {Outcome: status.Skipped, N: 1}}}},
 		MOS:        []status.InterfaceMOS{{Interface: "teams", MOS: status.Histogram{Bounds: []float64{3.6, 4}, Counts: []int{1, 0, 3}, Sum: 15.5}}},
 	}
 }
@@ -110,6 +110,7 @@ func TestMetricsOfCallsAndPeers(t *testing.T) {
 		`viaduct_call_attempts_total{interface="teams",direction="in",code="200"} 4`, `viaduct_call_attempts_total{interface="teams",direction="in",code="486"} 2`,
 		`viaduct_call_attempts_total{interface="teams",direction="in",code="4xx"} 2`, `viaduct_call_attempts_total{interface="teams",direction="in",code="none"} 1`,
 		`viaduct_call_attempts_total{interface="pbx",direction="out",code="200"} 2`,
+		`viaduct_presence_refused_total{interface="pbx"} 3`,
 		`viaduct_call_setup_seconds_bucket{le="0.5"} 3`, `viaduct_call_setup_seconds_bucket{le="1"} 5`, `viaduct_call_setup_seconds_bucket{le="+Inf"} 6`,
 		`viaduct_call_setup_seconds_sum 7.25`, `viaduct_call_setup_seconds_count 6`,
 		`viaduct_mos_bucket{interface="teams",le="4"} 1`, `viaduct_mos_bucket{interface="teams",le="+Inf"} 4`, `viaduct_mos_count{interface="teams"} 4`,
@@ -127,7 +128,7 @@ func TestMetricsOfCallsAndPeers(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, out)
 		}
 	}
-	if strings.Contains(out, "\nviaduct_calls 99") || strings.Contains(out, `name="root"`) {
+	if strings.Contains(out, `viaduct_presence_refused_total{interface="teams"`) || strings.Contains(out, "\nviaduct_calls 99") || strings.Contains(out, `name="root"`) {
 		t.Errorf("%s", out)
 	}
 }

@@ -71,6 +71,9 @@ type ApplicationSecret struct {
 	Ends  time.Time // the beginning of that day, in UTC; zero: nobody has said so
 }
 
+// Over is when the secret has expired: at the end of its last day. Ends is not zero.
+func (s ApplicationSecret) Over() time.Time { return s.Ends.AddDate(0, 0, 1) }
+
 // PublishEvent is the event of PUBLISH (RFC 3903).
 type PublishEvent string
 

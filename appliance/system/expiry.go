@@ -117,7 +117,7 @@ func (s *System) presenceEnds(cfg *config.Config, now time.Time) (list []health.
 			what, end = string(p.Certificate), chain[0].NotAfter
 			cure = "Make another one (`generate presence-certificate`) under a new name, upload it in Entra, then change the line `certificate`."
 		case p.Certificate == "" && !p.Secret.Ends.IsZero():
-			what, end = "a secret", p.Secret.Ends.AddDate(0, 0, 1)
+			what, end = "a secret", p.Secret.Over()
 			cure = "Make a new secret in Entra and change the line `secret`, or better sign in with a certificate (`generate presence-certificate`)."
 		}
 		left := end.Sub(now)

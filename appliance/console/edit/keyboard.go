@@ -153,11 +153,20 @@ func poke(c chan struct{}) {
 	}
 }
 
-// OnInterrupt sets what Ctrl-C does while a command runs; nil makes it a key again.
+// OnInterrupt sets what Ctrl-C does while a command runs; nil makes it a key again. A Ctrl-C that came right behind the Enter of the command
+// is one already: it must not lie unread until the command ends.
 func (k *Keyboard) OnInterrupt(f func()) {
 	k.lock.Lock()
+	defer k.lock.Unlock()
 	k.interrupt = f
-	k.lock.Unlock()
+	if f == nil {
+		return
+	}
+	k.dropLF()
+	if len(k.buf) > 0 && k.buf[0] == ctrl('C') {
+		k.advance(1)
+		f()
+	}
 }
 
 // Wait returns when more than have bytes are there; false when d has passed (0 is for ever) or nothing more comes.

@@ -137,6 +137,23 @@ func TestKeysTypedAhead(t *testing.T) {
 	}
 }
 
+// A busy machine reads Enter and the Ctrl-C behind it together, before the command runs.
+func TestInterruptThatCameBeforeTheCommandRan(t *testing.T) {
+	for in, want := range map[string]bool{"\x03": true, "\n\x03show clock\r": true, "": false, "show clock\r\x03": false} {
+		k := newKeyboard()
+		k.skipLF = true // the Enter of the command was a CR
+		k.put(t.Context(), []byte(in), nil)
+		interrupted := 0
+		k.OnInterrupt(func() { interrupted++ })
+		if got := interrupted == 1; got != want || interrupted > 1 {
+			t.Errorf("%q: interrupted %d times, want %v", in, interrupted, want)
+		}
+		if k.OnInterrupt(nil); want && strings.Contains(string(k.buf), "\x03") {
+			t.Errorf("%q: Ctrl-C is still a key: %q", in, k.buf)
+		}
+	}
+}
+
 func TestKeysThatAreNoText(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\xff\r":                                  "byte 0xff at column 2 is not text",

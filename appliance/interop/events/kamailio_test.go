@@ -176,7 +176,7 @@ func (s *setting) configuration() *config.Config {
 // The box tells Kamailio that a user is busy, and Kamailio tells the box, which watches the extension: each reads what the other writes, through
 // challenges, refreshes, and a restart that forgets everything.
 func TestKamailioIsToldAndTells(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	s := &setting{T: t, ctx: ctx, pbx: port(t), box: port(t), dir: t.TempDir()}
 	var err error

@@ -106,7 +106,7 @@ func (s *Service) Serve(l net.Listener) {
 	s.served.Go(func() { _ = s.server.ServeTLS(l, "", "") })
 }
 
-// Close ends all connections and waits for their goroutines' listeners.
+// Close ends all connections and waits for the goroutines of Serve.
 func (s *Service) Close() error {
 	err := s.server.Close()
 	s.served.Wait()

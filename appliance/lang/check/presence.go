@@ -81,7 +81,7 @@ func (p *presence) signIn(s *config.PresenceService) {
 		p.add(p.at(s, "Secret"), Warning, Unopened, "")
 	case s.Certificate != "":
 		p.add(p.at(s, "Secret"), Note, "the certificate signs in: the secret is not used", "no secret")
-	case !s.Secret.Ends.IsZero() && !p.env.Now.IsZero() && p.env.Now.After(s.Secret.Ends.Add(24*time.Hour)):
+	case !s.Secret.Ends.IsZero() && !p.env.Now.IsZero() && p.env.Now.After(s.Secret.Over()):
 		p.add(p.at(s, "Secret"), Warning, "the secret has expired: make a new one in Entra, or better sign in with a certificate", "")
 	}
 	if s.Certificate != "" && p.env.PKI != nil {
