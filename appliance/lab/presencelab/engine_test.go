@@ -257,7 +257,7 @@ func TestFaultsOfMicrosoft(t *testing.T) {
 		state        status.PresenceState
 		cure         func(b *box) // beside Heal
 	}{
-		{"away", func(b *box) { b.Fail(entra.Graph, entra.Fault{Down: true}) }, "presence-away", entra.Graph, status.PresenceUnreachable, nil},
+		{"away", func(b *box) { b.Fail(entra.Graph, entra.Fault{Down: true}) }, "presence-away", "proxy or a firewall", status.PresenceUnreachable, nil},
 		{"slow by 30 s", func(b *box) { b.Fail(entra.Graph, entra.Fault{Delay: 30 * time.Second}) }, "presence-away", "in time", status.PresenceUnreachable, nil},
 		{"out of order", func(b *box) { b.Fail(entra.Graph, entra.Fault{Status: 503}) }, "presence-away", "Microsoft", status.PresenceFaulty, nil},
 		{"rubbish", func(b *box) { b.Fail(entra.Graph, entra.Fault{Body: "\x00\xff{{", Type: "application/json"}) }, "presence-away", "proxy", status.PresenceFaulty, nil},
@@ -275,7 +275,7 @@ func TestFaultsOfMicrosoft(t *testing.T) {
 		}, "presence-away", "proxy", status.PresenceFaulty, nil},
 		{"429", func(b *box) { b.Fail(entra.Graph, entra.Fault{Status: 429, RetryAfter: 2 * time.Minute}) }, "presence-throttled", "waits", status.PresenceThrottled, nil},
 		{"429 without Retry-After", func(b *box) { b.Fail(entra.Graph, entra.Fault{Status: 429}) }, "presence-throttled", "waits", status.PresenceThrottled, nil},
-		{"no sign-in", func(b *box) { b.Fail(entra.Login, entra.Fault{Down: true}); b.Revoke() }, "presence-away", entra.Login, status.PresenceUnreachable, nil},
+		{"no sign-in", func(b *box) { b.Fail(entra.Login, entra.Fault{Down: true}); b.Revoke() }, "presence-away", "signing in: the connection breaks off", status.PresenceUnreachable, nil},
 		{"certificate removed", func(b *box) { b.app.Forget(); b.Revoke() }, "presence-refused", "Upload the certificate", status.PresenceRefused, func(b *box) { b.app.Upload(b.credentials.Certificate) }},
 		{"secret expired", func(b *box) { b.RefuseSignIn(7000222); b.Revoke() }, "presence-refused", "Make a new one", status.PresenceRefused, nil},
 		{"consent withdrawn", func(b *box) { b.app.Grant(); b.Revoke() }, "presence-refused", "/adminconsent?client_id=" + appID, status.PresenceRefused, func(b *box) { b.app.Grant(entra.UsersRead, entra.PresenceWrite) }},
