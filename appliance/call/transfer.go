@@ -305,7 +305,9 @@ func (c *call) transferred() {
 	c.record.Transfers++
 	c.log.Info("transferred", "if", t.next.iface.ID(), "leg", t.x.which.String())
 	c.urgent = c.urgent || t.urgent
-	c.carry(t.x.which, t.whom.Identity)
+	if t.whom.Identity != "" { // else the PBX still takes the call for one of whom Teams has handed on
+		c.carry(t.x.which, t.whom.Identity)
+	}
 	c.record.Emergency = c.urgent
 	c.takeOver(t.x, t.next)
 	if t.x == &c.a {

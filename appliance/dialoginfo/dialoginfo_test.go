@@ -228,3 +228,13 @@ func FuzzParseDevice(f *testing.F) {
 		}
 	})
 }
+
+func TestACopyOfATableGoesItsOwnWay(t *testing.T) {
+	var before Table
+	before.Apply(Info{Full: true, Dialogs: []Dialog{{ID: "a", State: Confirmed}, {ID: "b", State: Confirmed}}})
+	after := before
+	after.Apply(Info{Version: 1, Dialogs: []Dialog{{ID: "a", State: Terminated}, {ID: "b", State: Early}}})
+	if list := before.Talks(); len(list) != 2 || list[0].ID != "a" || list[1].ID != "b" {
+		t.Errorf("%+v", list)
+	}
+}

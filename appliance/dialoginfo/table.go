@@ -30,6 +30,7 @@ func (t *Table) Apply(i Info) Outcome {
 		return Stale
 	}
 	t.known, t.version = true, i.Version
+	t.dialogs = slices.Clone(t.dialogs) // a copy of the table may go on if this document is refused
 	for _, d := range i.Dialogs {
 		n := slices.IndexFunc(t.dialogs, func(x Dialog) bool { return x.ID == d.ID })
 		switch {

@@ -159,15 +159,24 @@ func TestCarries(t *testing.T) {
 	}
 }
 
+// What a call costs: without a presence-service, and with one.
 func BenchmarkAsk(b *testing.B) {
-	cfg := guide(b, service)
-	g := disturb.New(refusing{"user.02": 486})
-	for name, called := range map[string]string{"identity": "user.01", "number": "+497123222"} {
-		q, a := asks(cfg, pbx, teams, called, "sip:"+called+"@192.168.1.1", "+497123222")
-		b.Run(name, func(b *testing.B) {
+	without, with := guide(b, ""), guide(b, service)
+	for _, x := range []struct {
+		name, called, mapped string
+		cfg                  *config.Config
+	}{
+		{"no service", "user.01", "+497123222", without},
+		{"identity", "user.01", "+497123222", with},
+		{"number", "+497123222", "+497123222", with},
+		{"number of nobody", "+4930555", "+4930555", with},
+	} {
+		g := disturb.New(refusing{"user.02": 486})
+		q, a := asks(x.cfg, pbx, teams, x.called, "sip:"+x.called+"@192.168.1.1", x.mapped)
+		b.Run(x.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				g.Refuses(g.Whom(cfg, q, a))
+				g.Refuses(g.Whom(x.cfg, q, a))
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -125,6 +126,8 @@ type publisher struct {
 	posts    map[string]*post // by user part of the Request-URI
 	failures int              // in a row
 	version  uint64           // of dialog-info
+	// strangers are users whom the PBX does not know, and when it is asked again. Others are not to wait for that.
+	strangers map[string]time.Time
 
 	*fleet.Shown[status.Publication]
 }
@@ -138,7 +141,7 @@ type post struct {
 
 func (a *Agent) newPublisher(spec publisherSpec, _ int) *publisher {
 	return &publisher{agent: a, spec: spec, log: a.o.Log.With("name", spec.service, "if", spec.iface, "peer", spec.to.URI()), kick: make(chan struct{}, 1),
-		told: map[string]bool{}, posts: map[string]*post{},
+		told: map[string]bool{}, posts: map[string]*post{}, strangers: map[string]time.Time{},
 		Shown: fleet.Show(status.Publication{Service: spec.service, Interface: spec.iface.String(), Event: string(spec.event), Since: time.Now()})}
 }
 
@@ -193,9 +196,13 @@ type change struct {
 // changes are what the PBX does not know yet.
 func (p *publisher) changes() (list []change, users, busy int) {
 	now := p.agent.usersOf(p.spec.service)
+	maps.DeleteFunc(p.strangers, func(user string, _ time.Time) bool { _, still := now[user]; return !still })
 	for user, x := range now {
 		if x.Busy {
 			busy++
+		}
+		if time.Now().Before(p.strangers[user]) {
+			continue
 		}
 		known, told := p.told[user]
 		if told && known != x.Busy || !told && (x.Busy || p.spec.event == config.PublishDevices) {
@@ -212,6 +219,7 @@ func (p *publisher) changes() (list []change, users, busy int) {
 
 // round tells all that there is to tell, refreshes what is due, and returns when to look again.
 func (p *publisher) round(ctx context.Context) time.Duration {
+	var unknown error
 	for {
 		list, users, busy := p.changes()
 		p.Change(func(st *status.Publication) {
@@ -228,7 +236,13 @@ func (p *publisher) round(ctx context.Context) time.Duration {
 			if c.left {
 				lifetime = lastTime
 			}
-			if err := p.tell(ctx, c.user, c.p, lifetime); err != nil {
+			switch err := p.tell(ctx, c.user, c.p, lifetime); {
+			case err == nil:
+				delete(p.strangers, c.user)
+			case p.unknown(err):
+				p.strange(c, err)
+				unknown = err
+			default:
 				return p.failed(ctx, err)
 			}
 			if c.left {
@@ -239,7 +253,15 @@ func (p *publisher) round(ctx context.Context) time.Duration {
 			}
 		}
 	}
+	if unknown != nil && len(p.posts) == 0 {
+		return p.failed(ctx, unknown) // it knows nobody at all
+	}
 	next := 24 * time.Hour
+	for user, again := range p.strangers {
+		if x := p.agent.usersOf(p.spec.service)[user]; x.Busy {
+			next = min(next, max(time.Until(again), time.Second))
+		}
+	}
 	for resource, x := range p.posts {
 		if !time.Now().Before(x.due) {
 			if err := p.put(ctx, resource, x, "", nil, publishTime); err != nil {
@@ -256,9 +278,28 @@ func (p *publisher) round(ctx context.Context) time.Duration {
 			}
 			p.enter(st, status.Published)
 			st.Error = ""
+			if n := len(p.strangers); n > 0 {
+				st.Error = fmt.Sprintf("the PBX does not know %d of the users: %s", n, printable.Text(slices.Min(slices.Collect(maps.Keys(p.strangers)))))
+			}
 		}
 	})
 	return next
+}
+
+// unknown reports whether the PBX refuses one user, where each has a publication of his own: the others are told nevertheless.
+func (p *publisher) unknown(err error) bool {
+	var answer refusal
+	return p.spec.event != config.PublishDevices && errors.As(err, &answer) && (answer.res.StatusCode == 404 || answer.res.StatusCode == 604)
+}
+
+// strange notes such a user.
+func (p *publisher) strange(c change, err error) {
+	if _, known := p.strangers[c.user]; !known && !c.left {
+		p.log.Warn("publication of a user refused", "user", printable.Text(c.user), "err", err)
+	}
+	p.strangers[c.user] = time.Now().Add(refusedPause)
+	delete(p.posts, c.user)
+	delete(p.told, c.user)
 }
 
 // tell publishes how a user is.
@@ -409,12 +450,7 @@ func (p *publisher) failed(ctx context.Context, err error) time.Duration {
 		wait = max(wait, min(answer.res.RetryAfter(), refusedPause))
 	}
 	p.failures++
-	for _, x := range p.posts {
-		if x.etag == "" {
-			clear(p.posts) // the account may be another one next time
-			break
-		}
-	}
+	maps.DeleteFunc(p.posts, func(_ string, x *post) bool { return x.etag == "" }) // the account may be another one next time
 	p.Change(func(st *status.Publication) {
 		if !siptransport.IsSilence(err) && st.Error != why {
 			p.log.Warn("publication failed", "err", why)

@@ -2,6 +2,7 @@ package sipevent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -236,6 +237,68 @@ func TestUsersHaveABound(t *testing.T) {
 		}
 		if n := len(b.agent.usersOf("TEAMS")); n > mostUsers {
 			t.Errorf("%d users", n)
+		}
+	})
+}
+
+// Where each user has a publication, one that fails takes nothing from the others: they are refreshed, and one whom the PBX does not know is not
+// waited for.
+func TestTheFailureOfOneUserIsHis(t *testing.T) {
+	for code, quietly := range map[string]bool{"404 Not Found": true, "500 Error": false} {
+		t.Run(code, func(t *testing.T) {
+			onPaper(t, publishing(config.PublishDialog), func(b *bench) {
+				stranger, refreshed := 0, map[string]int{}
+				b.answers(func(m string) string {
+					switch uri := strings.Fields(m)[1]; {
+					case uri == "sip:23@192.0.2.100":
+						stranger++
+						return reply(m, code, "x", "")
+					case field(m, "SIP-If-Match") != "":
+						refreshed[uri]++
+					}
+					return reply(m, "200 OK", "x", "SIP-ETag: g\nExpires: 3600\n")
+				})
+				for n := range 8 {
+					b.agent.Publish(user(n, config.InACall, true))
+				}
+				time.Sleep(90 * time.Minute)
+				b.sent()
+				b.agent.mu.Lock()
+				defer b.agent.mu.Unlock()
+				b.paper.mu.Lock()
+				defer b.paper.mu.Unlock()
+				if quietly && (len(refreshed) != 7 || stranger != 2) || !quietly && stranger < 5 {
+					t.Errorf("%d users were refreshed, and %d requests about the stranger", len(refreshed), stranger)
+				}
+				for uri, n := range refreshed {
+					if n < 1 {
+						t.Error(uri)
+					}
+				}
+				if n := strings.Count(b.log.String(), "\n"); n != 1 {
+					t.Errorf("%d lines of log:\n%s", n, b.log.String())
+				}
+			})
+		})
+	}
+}
+
+// What was told before a failure is refreshed after it.
+func TestPublicationsOutliveTheFailureOfAnother(t *testing.T) {
+	onPaper(t, publishing(config.PublishDialog), func(b *bench) {
+		takes := func(m string) string { return reply(m, "200 OK", "x", "SIP-ETag: g\nExpires: 3600\n") }
+		b.answers(takes)
+		b.agent.Publish(user(1, config.InACall, true))
+		b.sent()
+		b.answers(func(m string) string { return reply(m, "500 Error", "x", "") })
+		b.agent.Publish(user(2, config.InACall, true))
+		b.sent()
+		b.answers(takes)
+		time.Sleep(time.Hour)
+		if list := b.sent(); !slices.ContainsFunc(list, func(m string) bool {
+			return strings.HasPrefix(m, "PUBLISH sip:21@") && field(m, "SIP-If-Match") == "g"
+		}) {
+			t.Errorf("it was not refreshed: %q", list)
 		}
 	})
 }

@@ -72,6 +72,30 @@ func TestEachSideIsToldItsOwnAddress(t *testing.T) {
 	})
 }
 
+// uncached is a resolver that knows nothing by heart.
+type uncached struct{ fakeNames }
+
+func (uncached) Cached(string) []netip.Addr { return nil }
+
+// A call belongs to the side by which its INVITE went, which is known when the name of its peer is.
+func TestACallLivesAsLongAsItsOwnSide(t *testing.T) {
+	twoSided(t, func(t *testing.T, b *bench, lan, wan *paper) {
+		b.s.opts.Resolver = uncached{fakeNames{"pbx.example": {addr("192.168.1.100")}}}
+		cfg := b.s.cfg
+		b.configure(cfg, addr("203.0.113.5"), addr("192.168.1.1"))
+		var leg *Leg
+		b.call.on(func() {
+			leg = b.s.Invite(b.call, Invite{Interface: peerID("pbx"), RequestURI: "sip:100@peer", From: sipmsg.NameAddr{URI: "sip:a@b"}, To: sipmsg.NameAddr{URI: "sip:100@peer"},
+				ContactUser: "user.01", Body: []byte("v=0")})
+		})
+		m := only(t, lan, wan, "INVITE ")
+		if field(m, "Contact") != "<sip:user.01@192.168.1.1:5060>" || leg.LocalAddr() != addr("192.168.1.1") {
+			t.Errorf("Contact %s, media %v", field(m, "Contact"), leg.LocalAddr())
+		}
+		b.call.on(func() { leg.Cancel() })
+	})
+}
+
 func TestWhatCameByASocketIsAnsweredWithItsAddress(t *testing.T) {
 	twoSided(t, func(t *testing.T, b *bench, lan, wan *paper) {
 		put := func(m string) {

@@ -15,7 +15,7 @@ func (s *Stack) part(gone []*gateway, goodbye func()) {
 	for _, g := range gone {
 		g.dialogs.close()
 		for _, l := range g.dialogs.open() {
-			l.endSoon("its gateway closes")
+			l.soon(func() { l.endFor("its gateway closes") })
 		}
 	}
 	goodbye()
@@ -35,17 +35,19 @@ func (g *gateway) parting() bool {
 func (g *gateway) endUnreachable() {
 	c := g.Conf()
 	for _, l := range g.dialogs.open() {
-		if l.here.Addr().IsValid() && !c.Serves(l.transport, l.here) {
-			l.endSoon("its gateway listens elsewhere now")
-		}
+		l.soon(func() {
+			if l.here.Addr().IsValid() && !c.Serves(l.transport, l.here) {
+				l.endFor("its gateway listens elsewhere now")
+			}
+		})
 	}
 }
 
-// endSoon has the leg ended by its owner's goroutine.
-func (l *Leg) endSoon(why string) {
+// soon has the leg's owner do f, on its goroutine; a gateway that closes waits for it.
+func (l *Leg) soon(f func()) {
 	l.g.unsaid.Add(1)
 	l.post(func() {
-		l.endFor(why)
+		f()
 		l.g.unsaid.Add(-1)
 	})
 }

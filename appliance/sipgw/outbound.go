@@ -174,7 +174,7 @@ func (l *Leg) correctContact(where siptransport.Endpoint, req *sip.Request) {
 	if contact == l.contact || side == nil {
 		return
 	}
-	l.contact = contact
+	l.contact, l.here = contact, side.Listens(l.transport)
 	req.ReplaceHeader(sip.NewHeader("Contact", contact))
 }
 
