@@ -238,6 +238,9 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	c.log.Info("calling", "if", i.ID(), "to", r.RequestURI, "from", r.From.URI)
 	t.next.leg = c.m.SIP.Invite(c, r)
 	c.record.sent(t.next.leg)
+	if t.urgent {
+		c.rescue(c.carried[y.which], "")
+	}
 	c.limitSilence(&t.hunting, &t.next, c.nextTarget)
 	return nil
 }
