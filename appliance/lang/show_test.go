@@ -192,6 +192,10 @@ func (busyBox) Events() status.Events {
 		},
 		Publications: []status.Publication{{Service: "TEAMS", Interface: "SWITCH/if_pbx", Event: "asterisk-devicestate", State: status.PublicationFailed, Since: noon.Add(-time.Minute), Users: 12, Busy: 3, Error: "no response"}},
 		Lines:        []status.EventLine{{Interface: "SWITCH/if_pbx", User: "24", Identity: "user.04", Busy: true, Since: noon.Add(-time.Minute), Expires: noon.Add(time.Hour)}},
+		Watchers: []status.Watcher{
+			{Interface: "SWITCH/if_pbx", Peer: "192.168.1.21", User: "21", Identity: "user.01", Event: "dialog", Busy: true, Since: noon.Add(-time.Minute), Expires: noon.Add(time.Hour), Notified: 3},
+			{Interface: "SWITCH/if_pbx", Peer: "192.168.1.22", User: "user.01", Identity: "user.01", Event: "presence", Since: noon.Add(-time.Hour), Expires: noon.Add(time.Minute), Notified: 1},
+		},
 	}
 }
 

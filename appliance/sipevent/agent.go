@@ -1,12 +1,12 @@
 // Package sipevent is the box's part in SIP events beside transfers (RFC 6665): it learns from the PBX who is on the phone, by subscribing
-// there, or because the PBX publishes it here, and tells it how Teams users are (RFC 3903).
+// there, or because the PBX publishes it here, and tells it how Teams users are: with PUBLISH (RFC 3903), and with NOTIFY whoever subscribes here.
 //
 // It stands above packages sipgw and sipua: it asks with the accounts of the identities that are registered. It owns subscriptions, publications in
 // both directions, and every NOTIFY that belongs to no call. It does not own what such documents mean (package dialoginfo), nor what follows from a line that is busy (package
 // presence).
 //
-// Goroutines: one per subscription and one per presence-service that publishes, those of package fleet. Requests of peers are handled in read loops: a subscription has a lock for its dialog and
-// what it knows, under which that of the agent may be taken. A publication of a peer has a timer.
+// Goroutines: one per subscription of ours, one per presence-service that publishes and one per gateway whose peers may subscribe, those of package fleet. Requests of peers are handled in read loops: a subscription has a lock for its dialog and
+// what it knows, under which that of the agent may be taken. A publication or subscription of a peer has a timer.
 package sipevent
 
 import (
@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"viaduct/appliance/config"
@@ -63,6 +64,8 @@ type Agent struct {
 
 	subscriptions *fleet.Fleet[subscriptionSpec, *subscription]
 	publishers    *fleet.Fleet[publisherSpec, *publisher]
+	notifiers     *fleet.Fleet[notifierSpec, *notifier]
+	watching      atomic.Int32 // subscriptions of all peers
 
 	mu       sync.Mutex
 	cfg      *config.Config
@@ -86,9 +89,11 @@ func New(stack *sipgw.Stack, o Options) *Agent {
 	a := &Agent{stack: stack, o: o, cfg: config.New(), dialogs: map[names]*subscription{}, composed: map[published]*composed{}, users: map[string]map[string]Publication{}}
 	a.subscriptions = fleet.New(a.newSubscription)
 	a.publishers = fleet.New(a.newPublisher)
+	a.notifiers = fleet.New(a.newNotifier)
 	stack.Follow(a)
 	stack.Handle(sip.NOTIFY, a.notify)
 	stack.Handle(sip.PUBLISH, a.publishedHere)
+	stack.Handle(sip.SUBSCRIBE, a.subscribedHere)
 	return a
 }
 
@@ -103,6 +108,10 @@ func (a *Agent) Applied(cfg *config.Config, _ bool) {
 	a.mu.Unlock()
 	a.subscriptions.Follow(a.wanted(cfg))
 	a.publishers.Follow(a.wantedPublishers(cfg))
+	a.notifiers.Follow(a.wantedNotifiers(cfg))
+	for _, n := range a.notifiers.Workers() {
+		n.review()
+	}
 }
 
 // Leaving ends what goes by gateways, while their sockets still stand: peers are told. It waits for that, for seconds at most.
@@ -114,6 +123,9 @@ func (a *Agent) Leaving(gateways []string) {
 	group.Go(func() {
 		a.publishers.Stop(func(p *publisher) bool { return slices.Contains(gateways, p.spec.gateway) })
 	})
+	group.Go(func() {
+		a.notifiers.Stop(func(n *notifier) bool { return slices.Contains(gateways, n.spec.gateway) })
+	})
 	group.Wait()
 }
 
@@ -122,6 +134,7 @@ func (a *Agent) Ending() {
 	var group sync.WaitGroup
 	group.Go(a.subscriptions.End)
 	group.Go(a.publishers.End)
+	group.Go(a.notifiers.End)
 	group.Wait()
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -2,9 +2,9 @@ package sipevent
 
 import (
 	"cmp"
-	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 
 	"viaduct/appliance/config"
@@ -19,9 +19,9 @@ import (
 // by itself. Only a peer whose interface has `use presence-service` may do so.
 
 const (
-	mostPublished  = 10000       // publications of all peers
-	leastPublished = time.Minute // a shorter life is refused with 423
-	mostLife       = time.Hour
+	mostPublished = 10000       // publications of all peers
+	leastLife     = time.Minute // of publications and subscriptions here; a shorter one is refused with 423
+	mostLife      = time.Hour
 )
 
 // published names a publication. A PBX has one for each of its users: one that begins anew, as after a restart, takes the place of the old one, which
@@ -58,12 +58,9 @@ func (a *Agent) compose(r *sipgw.ServerRequest) (int, []sipmsg.Header) {
 	if key.user == "" {
 		return 404, nil
 	}
-	life := mostLife
-	if d, ok := sipmsg.Seconds(r.Header("Expires")); ok {
-		life = min(d, mostLife)
-	}
-	if life > 0 && life < leastPublished {
-		return 423, []sipmsg.Header{{Name: "Min-Expires", Value: fmt.Sprint(int(leastPublished / time.Second))}}
+	life, ok := lifeOf(r)
+	if !ok {
+		return 423, tooBrief
 	}
 	c := a.composed[key]
 	tag := r.Header("SIP-If-Match")
@@ -97,8 +94,23 @@ func (a *Agent) compose(r *sipgw.ServerRequest) (int, []sipmsg.Header) {
 	if c == nil || !same(c.line, next.line) {
 		a.o.Line(next.line)
 	}
-	return 200, []sipmsg.Header{{Name: "SIP-ETag", Value: next.etag}, {Name: "Expires", Value: fmt.Sprint(int(life / time.Second))}}
+	return 200, []sipmsg.Header{{Name: "SIP-ETag", Value: next.etag}, {Name: "Expires", Value: seconds(life)}}
 }
+
+// tooBrief is what a 423 says.
+var tooBrief = []sipmsg.Header{{Name: "Min-Expires", Value: seconds(leastLife)}}
+
+// lifeOf is how long what a request asks for will live, 0 to mostLife; false: too briefly.
+func lifeOf(r *sipgw.ServerRequest) (time.Duration, bool) {
+	life := mostLife
+	if d, ok := sipmsg.Seconds(r.Header("Expires")); ok {
+		life = min(d, mostLife)
+	}
+	return life, life == 0 || life >= leastLife
+}
+
+// seconds writes a duration as Expires has it.
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
 // read takes the document of a PUBLISH; the code is 0, or refuses it.
 func (c *composed) read(event string, r *sipgw.ServerRequest) (int, []sipmsg.Header) {
@@ -135,11 +147,15 @@ func (c *composed) read(event string, r *sipgw.ServerRequest) (int, []sipmsg.Hea
 
 // serves reports whether the peer of an interface may tell who is on the phone. The lock is held.
 func (a *Agent) serves(i *config.SIPInterface) bool {
-	if i == nil || i.Teams() || a.ended {
-		return false
+	return i != nil && !a.ended && servedBy(a.cfg, i) != nil
+}
+
+// servedBy is the presence-service that the peer of an interface may tell and ask; nil: none.
+func servedBy(cfg *config.Config, i *config.SIPInterface) *config.PresenceService {
+	if p := i.Presence.In(cfg); p != nil && p.Enabled && !i.Teams() {
+		return p
 	}
-	p := i.Presence.In(a.cfg)
-	return p != nil && p.Enabled
+	return nil
 }
 
 // identityOf is the identity that has an extension at the peer of an interface: that of a `user` line, or of the same name. The lock is held.

@@ -43,6 +43,7 @@ type paper struct {
 	wrote   chan struct{} // one token: something was sent
 	mu      sync.Mutex
 	sent    []string
+	to      netip.AddrPort      // of the last one
 	answers func(string) string // of the peer, at once; "": it stays silent
 }
 
@@ -72,11 +73,11 @@ func (p *paper) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	}
 }
 
-func (p *paper) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) {
+func (p *paper) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	m := string(b)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sent = append(p.sent, m)
+	p.sent, p.to = append(p.sent, m), to
 	select {
 	case p.wrote <- struct{}{}:
 	default:

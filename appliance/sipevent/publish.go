@@ -10,7 +10,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"time"
 
 	"viaduct/appliance/config"
@@ -59,6 +58,9 @@ func (a *Agent) Publish(p Publication) {
 	a.mu.Unlock()
 	if w, ok := a.publishers.Find(p.Service); ok {
 		w.wake()
+	}
+	for _, n := range a.notifiers.Workers() {
+		n.changed(subject{p.Service, p.Identity})
 	}
 }
 
@@ -328,11 +330,7 @@ func (p *publisher) body(user string, x Publication) (contentType string, body [
 	switch p.spec.event {
 	case config.PublishDialog:
 		p.version++
-		d := dialoginfo.Dialog{ID: "teams", State: dialoginfo.Terminated}
-		if x.Busy {
-			d.State = dialoginfo.Confirmed
-		}
-		return dialoginfo.TypeDialog, dialoginfo.Info{Version: p.version, Full: true, Entity: entity, Dialogs: []dialoginfo.Dialog{d}}.Bytes()
+		return dialoginfo.TypeDialog, dialogOf(entity, p.version, x).Bytes()
 	case config.PublishPresence:
 		return dialoginfo.TypePresence, presenceOf(entity, x).Bytes()
 	}
@@ -341,6 +339,15 @@ func (p *publisher) body(user string, x Publication) (contentType string, body [
 		state = dialoginfo.InUse
 	}
 	return dialoginfo.TypeDevice, dialoginfo.Device{Kind: dialoginfo.DeviceState, Name: "Custom:teams" + user, State: state, Cachable: 1, EID: p.eid()}.Bytes()
+}
+
+// dialogOf is how a user is, as a dialog-info document.
+func dialogOf(entity string, version uint64, x Publication) dialoginfo.Info {
+	d := dialoginfo.Dialog{ID: "teams", State: dialoginfo.Terminated}
+	if x.Busy {
+		d.State = dialoginfo.Confirmed
+	}
+	return dialoginfo.Info{Version: version, Full: true, Entity: entity, Dialogs: []dialoginfo.Dialog{d}}
 }
 
 // presenceOf is how a user is, as a PIDF document.
@@ -391,7 +398,7 @@ func (p *publisher) put(ctx context.Context, resource string, at *post, contentT
 	}
 	start := time.Now()
 	res, err := at.asking.Ask(ctx, at.asking.Lifetime, func(lifetime time.Duration) (*sip.Request, siptransport.Target, error) {
-		h := []sipmsg.Header{{Name: "Event", Value: string(p.spec.event)}, {Name: "Expires", Value: strconv.Itoa(int(lifetime / time.Second))}}
+		h := []sipmsg.Header{{Name: "Event", Value: string(p.spec.event)}, {Name: "Expires", Value: seconds(lifetime)}}
 		if at.etag != "" {
 			h = append(h, sipmsg.Header{Name: "SIP-If-Match", Value: at.etag})
 		}

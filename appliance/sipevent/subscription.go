@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -289,7 +288,7 @@ func (s *subscription) request(lifetime time.Duration) (*sip.Request, siptranspo
 	}
 	s.asked = lifetime
 	return s.dialog.Request(sip.SUBSCRIBE, "", nil, sipmsg.Header{Name: "Event", Value: "dialog"}, sipmsg.Header{Name: "Accept", Value: dialoginfo.TypeDialog},
-		sipmsg.Header{Name: "Expires", Value: strconv.Itoa(int(lifetime / time.Second))})
+		sipmsg.Header{Name: "Expires", Value: seconds(lifetime)})
 }
 
 // goodbye tells the PBX that nobody wants to know any more.

@@ -2,6 +2,7 @@ package sipgw
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 
 	"viaduct/appliance/config"
@@ -88,6 +89,24 @@ func (c Client) Do(ctx context.Context, req *sip.Request, to siptransport.Target
 	case <-ctx.Done():
 		tx.Abort()
 		return nil, ctx.Err()
+	}
+}
+
+// Begin sends a request and does not wait. done is given its final response or an error, once: maybe before Begin returns, and under the lock of
+// the transaction. It may only take note. A name whose address is not known is an error.
+func (c Client) Begin(req *sip.Request, to siptransport.Target, done func(*sipmsg.Response, error)) {
+	where, ok := c.g.ResolveNow(to)
+	if !ok {
+		done(nil, &siptransport.Error{Op: siptransport.OpResolve, Peer: to.Host, Err: errors.New("its address is not known")})
+		return
+	}
+	_, err := c.g.transactions.Begin(req, where, func(res *sipmsg.Response, err error) {
+		if err != nil || res.StatusCode >= 200 {
+			done(res, err)
+		}
+	})
+	if err != nil {
+		done(nil, err)
 	}
 }
 

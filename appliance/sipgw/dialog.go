@@ -234,7 +234,8 @@ type EventDialog struct {
 	via  siptransport.Target // where requests go that have no route
 	// open: the peer's tag is not settled. The dialog of a subscription is the one that the first NOTIFY is in, and a fork's may come before the
 	// 200 of another (RFC 6665 4.1.4).
-	open bool
+	open   bool
+	theirs bool // the peer began it
 }
 
 // EventDialog returns a dialog that has not begun: its first request goes to uri. from and to are URIs, contactUser is the user part of our
@@ -243,6 +244,34 @@ func (c Client) EventDialog(uri, from, to, contactUser string, via siptransport.
 	tag := sipmsg.Token(10)
 	return &EventDialog{g: c.g, user: contactUser, via: via, open: true, dialog: dialog{
 		callID: sipmsg.Token(24), localTag: tag, local: "<" + from + ">;tag=" + tag, remote: "<" + to + ">", target: uri, transport: via.Transport}}
+}
+
+// mostDialog is how much a peer may have us keep of a dialog without a call.
+const mostDialog = 4 << 10 // octets
+
+// EventDialog is the dialog that the request makes, with a response of ours (RFC 3261 12.1.1). Its requests never leave for somebody else than the
+// peer: they go back to where the request came from, over UDP, and to the interface's peer otherwise, unless a route or the Contact is an address
+// of the peer. False: the peer's part of it is too long to be kept.
+func (r *ServerRequest) EventDialog(contactUser string) (*EventDialog, bool) {
+	d := &EventDialog{g: r.g, user: contactUser, via: r.Peer(), theirs: true}
+	if d.via.Transport.Reliable() && r.Interface != nil && r.Interface.Remote.Host != "" {
+		d.via = r.g.Peer(r.Interface, "") // the port of its connection takes none
+	}
+	d.began(r.tx)
+	d.refresh(&r.Message)
+	size := 0
+	for _, s := range append([]*string{&d.callID, &d.localTag, &d.remoteTag, &d.local, &d.remote, &d.target}, pointers(d.routes)...) {
+		size += len(*s)
+		*s = strings.Clone(*s) // not the whole message
+	}
+	return d, size <= mostDialog && d.target != ""
+}
+
+func pointers(list []string) (p []*string) {
+	for n := range list {
+		p = append(p, &list[n])
+	}
+	return p
 }
 
 // Confirm takes the dialog that a 2xx to the first request makes, and the peer's Contact of every 2xx. A NOTIFY that has come goes before.
@@ -266,7 +295,10 @@ func (d *EventDialog) Heard(req *sipmsg.Request) (code int) {
 		return 500
 	}
 	d.remoteSeq = req.Seq
-	d.refresh(&req.Message)
+	if len(req.Target()) <= mostDialog {
+		d.refresh(&req.Message)
+		d.target = strings.Clone(d.target)
+	}
 	return 0
 }
 
@@ -293,7 +325,7 @@ func (d *EventDialog) Request(method sip.RequestMethod, contentType string, body
 	}
 	u := sipmsg.SplitURI(hop)
 	a, literal := siptransport.Literal(u.Host)
-	if d.remoteTag != "" && !d.transport.Secure() && literal && d.g.near(d.via, siptransport.Origin{Transport: d.transport, Addr: a}) || len(d.routes) > 0 {
+	if d.remoteTag != "" && !d.transport.Secure() && literal && d.g.near(d.via, siptransport.Origin{Transport: d.transport, Addr: a}) || len(d.routes) > 0 && !d.theirs {
 		to = siptransport.Target{Host: u.Host, Port: u.Port, Transport: d.g.transportOf(u, d.transport)}
 	}
 	return req, to, err
@@ -301,6 +333,12 @@ func (d *EventDialog) Request(method sip.RequestMethod, contentType string, body
 
 // Names are the Call-ID and the tag of ours: that of the dialog which the request is in, or of the one that our response begins.
 func (r *ServerRequest) Names() (callID, tag string) { return r.CallID, r.tx.ToTag }
+
+// Peer is where the request came from.
+func (r *ServerRequest) Peer() siptransport.Target {
+	source := r.tx.From.Source
+	return siptransport.Target{Host: source.Addr().Unmap().String(), Port: source.Port(), Transport: r.tx.From.Flow.Transport()}
+}
 
 // From reports whether the request comes from a peer, or from one that an interface trusts along with it. A peer has no business with the
 // subscriptions of another.

@@ -46,7 +46,7 @@ func newMethods() methods {
 		{name: sip.PRACK, offered: notTeams, inDialog: (*Leg).acknowledgedReliably, outside: noDialog},
 		// Transfers belong to calls: a REFER outside dialogs would start a call that has no caller.
 		{name: sip.REFER, offered: acceptsTransfers, inDialog: (*Leg).referred, outside: refusal(403)},
-		{name: sip.SUBSCRIBE, optional: true, offered: notTeams, inDialog: (*Leg).eventless, outside: badEvent},
+		{name: sip.SUBSCRIBE, optional: true, offered: notTeams, inDialog: (*Leg).eventless, outside: badEvent, stray: true},
 		{name: sip.PUBLISH, optional: true, offered: notTeams, inDialog: (*Leg).eventless, outside: badEvent},
 		{name: sip.REGISTER, optional: true},
 		{name: sip.MESSAGE, optional: true},

@@ -7,6 +7,7 @@ type Events struct {
 	Subscriptions []Subscription `json:"subscriptions"`          // of ours at the PBX, by gateway and identity
 	Publications  []Publication  `json:"publications,omitempty"` // of ours, by presence-service
 	Lines         []EventLine    `json:"lines,omitempty"`        // that a PBX publishes here, by interface and user
+	Watchers      []Watcher      `json:"watchers,omitempty"`     // who has subscribed here, by interface, peer and user
 }
 
 // Subscription is one of ours to the calls of an identity (RFC 4235, 6665).
@@ -93,4 +94,17 @@ type EventLine struct {
 	Busy      bool      `json:"busy"`
 	Since     time.Time `json:"since"`
 	Expires   time.Time `json:"expires"`
+}
+
+// Watcher is a subscription of a peer here, to how a Teams user is (RFC 6665).
+type Watcher struct {
+	Interface string    `json:"interface"`
+	Peer      string    `json:"peer"`     // address
+	User      string    `json:"user"`     // "21": who is watched, as the peer calls him
+	Identity  string    `json:"identity"` // who that is
+	Event     string    `json:"event"`    // dialog or presence
+	Busy      bool      `json:"busy"`     // as the peer was told last
+	Since     time.Time `json:"since"`    // the peer subscribed
+	Expires   time.Time `json:"expires"`
+	Notified  uint64    `json:"notified"` // NOTIFYs that the peer has taken
 }

@@ -155,7 +155,7 @@ func (s *System) dialGraph(p *config.PresenceService) (http.RoundTripper, graph.
 
 // Events is what the PBX is asked and told with SIP events.
 func (s *System) Events() status.Events {
-	return status.Events{Subscriptions: s.events.Subscriptions(), Publications: s.events.Publications(), Lines: s.events.Lines()}
+	return status.Events{Subscriptions: s.events.Subscriptions(), Publications: s.events.Publications(), Lines: s.events.Lines(), Watchers: s.events.Watchers()}
 }
 
 // lineOf takes what a PBX tells of an identity's phones.

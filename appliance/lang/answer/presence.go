@@ -204,7 +204,9 @@ var sessionWords = map[status.PresenceSession]string{
 	status.SessionSetting: "reporting", status.SessionSet: "reported", status.SessionRenewing: "reported", status.SessionClearing: "clearing",
 }
 
-// Events shows the subscriptions at the PBX, what is published there, and what a PBX publishes here.
+var freeOrBusy = map[bool]string{true: "busy", false: "free"}
+
+// Events shows the subscriptions at the PBX, what is published there, who has subscribed here, and what a PBX publishes here.
 func (pg Page) Events(e status.Events, now time.Time) {
 	if len(e.Subscriptions) == 0 {
 		pg.Printf("no subscriptions: no identity with a registrar has `presence subscribe dialog`\n")
@@ -239,9 +241,17 @@ func (pg Page) Events(e status.Events, now time.Time) {
 		pg.Printf("\n")
 		pg.Columns(rows)
 	}
+	rows = [][]string{{"Watched by", "Peer", "User", "Event", "Told", "Since", "Until"}}
+	for _, x := range e.Watchers {
+		rows = append(rows, []string{x.Interface, x.Peer, x.User, x.Event, freeOrBusy[x.Busy], sinceOf(x.Since, now), "in " + span(x.Expires.Sub(now))})
+	}
+	if len(rows) > 1 {
+		pg.Printf("\n")
+		pg.Columns(rows)
+	}
 	rows = [][]string{{"Told by", "User", "Identity", "State", "Since", "Until"}}
 	for _, x := range e.Lines {
-		rows = append(rows, []string{x.Interface, x.User, dash(x.Identity), map[bool]string{true: "busy", false: "free"}[x.Busy], sinceOf(x.Since, now), "in " + span(x.Expires.Sub(now))})
+		rows = append(rows, []string{x.Interface, x.User, dash(x.Identity), freeOrBusy[x.Busy], sinceOf(x.Since, now), "in " + span(x.Expires.Sub(now))})
 	}
 	if len(rows) > 1 {
 		pg.Printf("\n")
