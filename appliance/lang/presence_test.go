@@ -221,9 +221,13 @@ func TestProblemsOfPresenceServices(t *testing.T) {
 
 // Calls are reported when something tells of them; Teams does not.
 func TestWhoTellsOfCalls(t *testing.T) {
-	const service, unheard = "presence-service TEAMS\n  report calls\n", "nothing tells who is on the phone"
+	const service, unheard, nobodys = "presence-service TEAMS\n  report calls\n", "nothing tells who is on the phone", "nobody learns who is on the phone"
+	const asked = "location-service L\n  identity a\n    presence subscribe dialog\n"
 	for text, want := range map[string]string{
 		service: unheard,
+		service + "  user a@contoso.com extension 21\n" + asked:                                                             nobodys + " at extension 21",
+		service + "  user a@contoso.com identity a extension 21\n" + asked:                                                  "",
+		service + "  user a@contoso.com extension a\n" + asked:                                                              "",
 		service + "location-service L\n  identity a\n    presence subscribe dialog\n":                                       "",
 		service + "location-service L\n  identity-group G\n    presence subscribe dialog\n  identity a inherits G\n":        "",
 		service + "context cs S\n  interface sip PBX\n    use presence-service TEAMS\n":                                     "",
@@ -232,7 +236,7 @@ func TestWhoTellsOfCalls(t *testing.T) {
 	} {
 		var said string
 		for _, p := range New().CheckFile("f", []byte(text), check.Env{}) {
-			if strings.Contains(p.Text, unheard) || strings.Contains(p.Text, "Teams subscribes") {
+			if strings.Contains(p.Text, nobodys) || strings.Contains(p.Text, unheard) || strings.Contains(p.Text, "Teams subscribes") {
 				said += p.String() + "\n"
 			}
 		}

@@ -164,6 +164,8 @@ func (p *presence) users(s *config.PresenceService) {
 		}
 		if u.Identity != "" {
 			p.identity(s, u, w, identity)
+		} else if s.ReportCalls && u.Extension != "" && !p.known[u.Extension] {
+			p.add(w, Warning, fmt.Sprintf("nobody learns who is on the phone at extension %s: the line names no identity", u.Extension), "")
 		}
 		if other, double := extension[u.Extension]; double && u.Extension != "" {
 			p.add(w, Error, fmt.Sprintf("extension %s is already that of user %s", u.Extension, other), "")
