@@ -54,61 +54,15 @@ func startREST(r *running, s *starfacerest.Server) *x509.Certificate {
 	return leaf
 }
 
-const (
-	tenantApplication = "0f0f0f0f-1111-2222-3333-444444444444"
-	tenantSecret      = "Q~first.secret"
-)
-
-// startTenant starts Microsoft's sign-in service and Graph, with an application that may do everything, and users who are available.
-func startTenant(r *running, users ...string) *entra.Service {
-	r.t.Helper()
-	s, err := entra.New(entra.Options{})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	l, err := r.WAN.Listen(r.ctx, "tcp4", netip.AddrPortFrom(GatewayAddr, 443).String())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	s.Serve(l)
-	r.t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			r.t.Error(err)
-		}
-	})
-	r.DNS.Set(entra.Login, GatewayAddr)
-	r.DNS.Set(entra.Graph, GatewayAddr)
-	app := s.Register(tenantApplication, entra.UsersRead, entra.PresenceWrite)
-	app.Grant(entra.UsersRead, entra.PresenceWrite)
-	app.AddSecret(tenantSecret, time.Now().AddDate(1, 0, 0))
-	for _, name := range users {
-		s.AddUser(entra.User{UPN: name, Mail: name})
-		s.SignIn(name, entra.Available)
-	}
-	return s
-}
-
-// presenceService is how the presence-service is; the zero value before the box has applied its lines.
-func (r *running) presenceService() (s status.PresenceService) {
-	r.t.Helper()
-	var p status.Presence
-	if err := r.status("presence", &p); err != nil {
-		r.t.Fatal(err)
-	}
-	if len(p.Services) > 0 {
-		s = p.Services[0]
-	}
-	return s
-}
-
 // TestDoNotDisturbAtTheStarface has the whole box set do not disturb at a STARFACE for who does not want to be disturbed in Teams, and take back what
 // it has set and nothing else, over a crash, too.
 func TestDoNotDisturbAtTheStarface(t *testing.T) {
 	const anna, bert, cara = "anna@contoso.com", "bert@contoso.com", "cara@contoso.com"
+	t.Parallel() // it waits more than it works
 	dnd := entra.State{Availability: "DoNotDisturb", Activity: "DoNotDisturb"}
 	r := newRunning(t)
 	r.patience(5 * time.Minute)
-	m := startTenant(r, anna, bert, cara)
+	m := startMicrosoft(r)
 	pbx := starfacerest.New(starfacerest.Options{},
 		starfacerest.User{ID: 1, Login: "presence", Password: pbxPassword, Admin: true},
 		starfacerest.User{ID: 21, Login: "0021", Mail: "Anna@Contoso.com"},
@@ -118,17 +72,9 @@ func TestDoNotDisturbAtTheStarface(t *testing.T) {
 	leaf := startREST(r, pbx)
 	r.start(Setup{})
 	r.paste("import pki:certificate/STARFACE", string(CertificatePEM(leaf.Raw)))
-	r.paste("import pki:certificate/MICROSOFT", string(CertificatePEM(m.Root().Raw)), "configure", "presence-service TEAMS", "tenant contoso.onmicrosoft.com", "application "+tenantApplication,
-		"secret "+tenantSecret, "poll-interval 5", "user "+anna+" identity user.01", "user "+bert+" identity user.02", "user "+cara+" identity user.03",
-		"map-status do-not-disturb refuse 486 starface-dnd", "starface https://"+StarfaceAddr.String()+" username presence password "+pbxPassword+" ca pki:certificate/STARFACE", "end")
-	known := func(name, state string) {
-		t.Helper()
-		r.wait(name+" is known to be "+state, func() bool {
-			return slices.ContainsFunc(r.presenceService().Users, func(u status.PresenceUser) bool { return u.Name == name && u.State == state })
-		})
-	}
-	known(anna, "available")
-	if said := strings.Join(strings.Fields(r.says("presence test")), " "); !strings.Contains(said, "4 users that the account may see") {
+	m.configure("map-status do-not-disturb refuse 486 starface-dnd", "starface https://"+StarfaceAddr.String()+" username presence password "+pbxPassword+" ca pki:certificate/STARFACE")
+	m.known(anna, "available")
+	if said := m.test(); !strings.Contains(said, "4 users that the account may see") {
 		t.Errorf("presence test: %s", said)
 	}
 	set := func(id int64, want bool) {
@@ -150,7 +96,7 @@ func TestDoNotDisturbAtTheStarface(t *testing.T) {
 	}
 	set(21, false)
 	set(23, false)
-	known(bert, "available")
+	m.known(bert, "available")
 	if !pbx.Phones(22).DoNotDisturb {
 		t.Error("what the user had switched on himself was switched off")
 	}
@@ -175,11 +121,11 @@ func TestDoNotDisturbAtTheStarface(t *testing.T) {
 	})
 	m.SignIn(anna, dnd)
 	m.SignIn(cara, dnd)
-	known(anna, "do-not-disturb")
-	known(cara, "do-not-disturb")
+	m.known(anna, "do-not-disturb")
+	m.known(cara, "do-not-disturb")
 	m.SignIn(cara, entra.Available)
-	known(cara, "available")
-	r.wait("it is said that the STARFACE does not answer", func() bool { return r.presenceService().Starface.State == status.SinkFailing })
+	m.known(cara, "available")
+	r.wait("it is said that the STARFACE does not answer", func() bool { return m.service().Starface.State == status.SinkFailing })
 	pbx.Instead(nil)
 	set(21, true)
 	m.SignIn(anna, entra.Available)
