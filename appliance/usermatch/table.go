@@ -155,8 +155,8 @@ func columns(line string, separator rune) ([]string, error) {
 	for i := range fields {
 		fields[i] = strings.TrimSpace(fields[i])
 	}
-	for len(fields) > 0 && fields[len(fields)-1] == "" {
-		fields = fields[:len(fields)-1]
+	for n := len(fields); n > 0 && fields[n-1] == "" && (n != 2 || fields[0] == ""); n-- { // an empty second one leaves the identity to the rule
+		fields = fields[:n-1]
 	}
 	return fields, nil
 }
@@ -189,6 +189,8 @@ func (r *reader) pair(fields []string) (u config.PresenceUser, err error) {
 	}
 	if before, domain, ok := strings.Cut(name, "@"); !ok || before == "" || domain == "" || strings.Contains(domain, "@") {
 		return u, fmt.Errorf("%s is no name in Entra, such as anna@contoso.com", quote(name))
+	} else if i := strings.IndexAny(name, ",;"); i >= 0 {
+		return u, fmt.Errorf("the name in Entra has a sign that it cannot have: %s", quote(name[i:i+1]))
 	}
 	for _, x := range []struct {
 		what, value string
@@ -214,7 +216,7 @@ func (r *reader) pair(fields []string) (u config.PresenceUser, err error) {
 
 // Lengths of what a line has, in octets.
 const (
-	maxName     = 320 // of a mail address: RFC 3696, errata
+	maxName     = 254 // as in a line `user`: RFC 3696, errata
 	maxIdentity = 64
 )
 
