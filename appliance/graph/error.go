@@ -77,12 +77,13 @@ const (
 	cureRoute       = "The box must reach {login} and {graph} at TCP port 443: check routes, the firewall before the box, and `http-proxy`."
 	cureProxy       = "Check host and port of `http-proxy`, and that the proxy lets the box connect to {login} and {graph} at port 443."
 	cureProxyLogin  = "Check `username` and `password` of `http-proxy`. The proxy must offer Basic."
-	cureIssuer      = "If a proxy inspects TLS here, import its CA as a trusted certificate and name it with `ca` in `http-proxy`. Otherwise find out who answers in place of Microsoft."
-	cureClock       = "Check the time with `show clock`."
+	cureIssuer      = "If a proxy inspects TLS here, import its CA (`import pki:certificate/NAME`) and name it with `ca` in `http-proxy`. Otherwise find out who answers in place of Microsoft."
+	cureClock       = "Check the time with `show clock`, and the servers of `sntp-client`."
 	cureSlow        = "Check the line to the internet, and that firewalls let the box connect to {login} and {graph} at port 443."
 	cureWait        = "Nothing needs to be done: the box waits as long as Microsoft wishes. If it lasts, raise `poll-interval`, and look for other programs that use the same application."
 	cureBroken      = "Find out whether a proxy or a firewall answers in place of Microsoft. Otherwise wait: https://status.cloud.microsoft says how Microsoft's services are."
 	cureConsent     = "An administrator of the tenant must consent: {consent}"
+	cureLacks       = "In Entra, \"API permissions\" of the application must list what is missing, as application permission and not as delegated. " + cureConsent
 	cureNoUser      = "The user needs a licence with Teams, and must not be a guest of the tenant."
 	cureReport      = "Please report this with the output of `show tech-support`."
 )
@@ -233,7 +234,7 @@ func (c *Client) refused(op string, r *http.Response, body []byte, t token) *Err
 		missing := Missing(t.roles, writes(op))
 		switch {
 		case t.known && len(missing) > 0:
-			e.Text = lacks(missing)
+			e.Text, e.Cure = lacks(missing), c.c.fill(cureLacks)
 		case t.known && writes(op): // it may, but not with this user
 			e.Kind, e.Cure = NoUser, cureNoUser
 		default:

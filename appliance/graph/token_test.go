@@ -286,7 +286,7 @@ func TestConsentThatIsGivenIsSeenSoon(t *testing.T) {
 		}
 		c := o.client()
 		e := wantError(t, read(t, c), Consent)
-		if e.Text != "the application lacks Presence.Read.All" || !strings.Contains(e.Cure, "/adminconsent?client_id="+testApp) {
+		if e.Text != "the application lacks Presence.Read.All" || !strings.Contains(e.Cure, "/adminconsent?client_id="+testApp) || !strings.Contains(e.Cure, "as application permission and not as delegated") {
 			t.Errorf("%q, cure %q", e.Text, e.Cure)
 		}
 		if e := wantError(t, c.SetBusy(t.Context(), "a", time.Minute), Consent); e.Text != "the application lacks Presence.ReadWrite.All" {

@@ -112,7 +112,7 @@ func (t *trial) permissions(roles []string, write bool) error {
 		s.Seen = append(s.Seen, printable.Text(role))
 	}
 	if missing := Missing(roles, write); len(missing) > 0 {
-		return t.fails(s, &Error{Op: opSignIn, Kind: Consent, Text: lacks(missing), Cure: t.c.c.fill(cureConsent)})
+		return t.fails(s, &Error{Op: opSignIn, Kind: Consent, Text: lacks(missing), Cure: t.c.c.fill(cureLacks)})
 	}
 	t.say(s)
 	return nil

@@ -199,6 +199,8 @@ func (s *service) ready(now time.Time, n *next) bool {
 // unready is why there are no credentials.
 type unready struct{ error }
 
+const cureUnready = "Check `tenant`, `application`, `cloud`, `certificate` or `secret`, and `http-proxy` of the presence-service: `show config problems` says more."
+
 func (s *service) disconnect() {
 	if s.dir != nil {
 		s.dir.Close()
@@ -339,8 +341,11 @@ func kindOf(err error) graph.Kind {
 // explained splits an error into what is wrong and what to do about it.
 func explained(err error) (why, cure string) {
 	var e *graph.Error
-	if errors.As(err, &e) {
+	switch {
+	case errors.As(err, &e):
 		cure = e.Cure
+	case errors.As(err, new(unready)):
+		cure = cureUnready
 	}
 	return err.Error(), cure
 }

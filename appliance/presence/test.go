@@ -44,8 +44,7 @@ func (e *Engine) test(ctx context.Context, cfg *config.Config, p *config.Presenc
 	defer e.testPBX(ctx, p, say)
 	dir, err := e.connect(p)
 	if err != nil {
-		credentials.State, credentials.Problem = status.CheckFailed, printable.Text(err.Error())
-		credentials.Advice = "Check `tenant`, `application`, and `certificate` or `secret` of the presence-service."
+		credentials.State, credentials.Problem, credentials.Advice = status.CheckFailed, printable.Text(err.Error()), cureUnready
 		say(credentials)
 		skip(credentials.Title)
 		return

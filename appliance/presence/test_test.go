@@ -45,5 +45,9 @@ func TestATestSaysEveryStep(t *testing.T) {
 		want("TEAMS", "presence-credentials ok, presence-sign-in failed, presence-users skipped")
 		r.tenant.be(func(d *tenant) { d.ready = errors.New("no key") })
 		want("TEAMS", "presence-credentials failed, presence-users skipped")
+		r.change(func(p *config.PresenceService) { p.Application = "other" })
+		if st := r.status(); st.State != status.PresenceUnready || st.Cure == "" {
+			t.Errorf("%v (%s) has the cure %q", st.State, st.Error, st.Cure)
+		}
 	})
 }
