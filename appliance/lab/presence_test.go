@@ -201,10 +201,9 @@ func TestPresence(t *testing.T) {
 		r.paste("import pki:certificate/PROXYCA", string(CertificatePEM(p.CA().Raw)))
 		line := fmt.Sprintf("http-proxy %s %d username box password %%s ca pki:certificate/PROXYCA", at.Addr(), at.Port())
 		r.paste("configure", "presence-service TEAMS", fmt.Sprintf(line, "wrong"), "end")
-		r.wait("the proxy's password is found wrong", func() bool {
-			text := m.test()
-			return strings.Contains(text, "Proxy "+at.String()+": the proxy wants a user name and a password") && strings.Contains(text, "cure: Check `username` and `password` of `http-proxy`")
-		})
+		if text := m.test(); !strings.Contains(text, "Proxy "+at.String()+": the proxy wants a user name and a password") || !strings.Contains(text, "cure: Check `username` and `password` of `http-proxy`") {
+			t.Errorf("a test at once after the line was entered: %s", text)
+		}
 		r.paste("configure", "presence-service TEAMS", fmt.Sprintf(line, `"pass word"`), "end")
 		r.wait("all steps are well", func() bool {
 			text := m.test()

@@ -354,6 +354,15 @@ func TestImportOfPresenceUsers(t *testing.T) {
 	}
 }
 
+// What is not tested must not read as if all were well.
+func TestPresenceThatIsShutDownIsNotTested(t *testing.T) {
+	l, b, s := importing(t, presenceTeams+"presence-service TEAMS\n  shutdown\n")
+	var out strings.Builder
+	if _, err := l.Exec(t.Context(), b, s, "presence test", nil, &out); err == nil || !strings.Contains(out.String(), "presence-service TEAMS is shut down") || strings.Contains(out.String(), "steps ok") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
 func TestPresenceIsTestedAndGetsACertificate(t *testing.T) {
 	l, b, s := importing(t, presenceTeams)
 	for line, want := range map[string]string{

@@ -189,6 +189,11 @@ const applyTime = 30 * time.Second
 // useNow has the gateways show what the key store holds, waits until they do, and returns since when.
 func (s *System) useNow(ctx context.Context) (time.Time, error) {
 	s.republish()
+	return s.awaitApplied(ctx)
+}
+
+// awaitApplied waits until the newest configuration is in use, and returns since when.
+func (s *System) awaitApplied(ctx context.Context) (time.Time, error) {
 	wanted := s.Running()
 	limit := time.Now().Add(applyTime)
 	every := time.NewTicker(settle / 4)

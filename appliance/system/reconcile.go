@@ -88,9 +88,9 @@ func (s *System) apply(cfg *config.Config) {
 	s.page.Changed()
 	now := time.Now()
 	s.sip.Apply(effective, effective.Address) // the result goes to gatewaysApplied
+	s.presence.Apply(effective)
 	s.applied.Store(&applied{cfg, now})
 	s.acme.Changed()
-	s.presence.Apply(effective)
 }
 
 // gatewaysApplied takes the failures of gateways, from Apply and from later attempts. Their sockets are open then, and their first requests

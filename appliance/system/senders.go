@@ -144,7 +144,7 @@ func (s *System) dialGraph(p *config.PresenceService) (http.RoundTripper, graph.
 	case p.Cloud == config.CloudChina:
 		return nil, c, errors.New("there is no presence in the cloud of China")
 	case !p.Complete():
-		return nil, c, errors.New("it lacks tenant, application, or certificate and secret: `show config problems` says which")
+		return nil, c, errors.New("it lacks tenant, application, or certificate and secret")
 	}
 	roots, err := s.rootsWith(p.Proxy.CA)
 	if err != nil {
@@ -188,8 +188,12 @@ func (s *System) Presence() status.Presence {
 	return all
 }
 
-// TestPresence goes through the steps of one presence-service, or of all that are not shut down.
+// TestPresence goes through the steps of one presence-service, or of all that are not shut down. It tests what is configured now: a line that has just been
+// entered is taken into use first.
 func (s *System) TestPresence(ctx context.Context, name string, report func(status.CheckStep)) (status.Checkup, error) {
+	if _, err := s.awaitApplied(ctx); err != nil {
+		return status.Checkup{}, fmt.Errorf("the configuration is not in use yet: %w", err)
+	}
 	cfg := s.Effective()
 	list := cfg.Presence
 	if name != "" {

@@ -42,7 +42,7 @@ func showPresence(c *Call, a *presenceArgs) error {
 	found := false
 	for _, s := range p.Services {
 		for _, u := range s.Users {
-			if strings.EqualFold(u.Name, a.User) || u.Identity == a.User || u.Extension == a.User {
+			if strings.EqualFold(u.Name, a.User) || strings.EqualFold(u.Identity, a.User) || strings.EqualFold(u.Extension, a.User) {
 				c.page().PresenceUser(s, u, c.now())
 				found = true
 			}
@@ -53,6 +53,9 @@ func showPresence(c *Call, a *presenceArgs) error {
 				found = true
 			}
 		}
+	}
+	if i := slices.IndexFunc(p.Services, func(s status.PresenceService) bool { return s.Read.IsZero() && s.State != status.PresenceShutdown }); !found && i >= 0 {
+		return fmt.Errorf("presence-service %s has not read its users yet: `show presence` says why", p.Services[i].Name)
 	}
 	if !found {
 		return fmt.Errorf("no presence-service has a user, an identity or an extension %s: `show presence` lists them", a.User)
@@ -71,8 +74,11 @@ func testPresence(c *Call, a *presenceTest) (err error) {
 			return err
 		}
 	}
-	if len(c.Box.Running().Presence) == 0 {
+	switch list := c.Box.Running().Presence; {
+	case len(list) == 0:
 		return errors.New("there is no presence-service: docs/presence.md shows how to begin")
+	case a.Name == "" && !slices.ContainsFunc(list, func(p *config.PresenceService) bool { return p.Enabled }):
+		return fmt.Errorf("presence-service %s is shut down: `presence test %s` tests it nevertheless", list[0].Name, cli.Quote(list[0].Name))
 	}
 	failed := c.check(a.JSON, a.JSONL, func(report func(status.CheckStep)) (out status.Checkup) {
 		if report == nil {
