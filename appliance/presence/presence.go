@@ -271,14 +271,14 @@ func (e *Engine) lineOf(identity string) (since time.Time, known bool) {
 	return since, true
 }
 
-// Status lists the services in the order of the configuration.
-func (e *Engine) Status() status.Presence {
+// Status lists the services of a configuration in its order. One that Apply has not brought yet is starting.
+func (e *Engine) Status(cfg *config.Config) status.Presence {
 	list := []status.PresenceService{}
 	running := map[string]*service{}
 	for _, s := range *e.running.Load() {
 		running[s.name] = s
 	}
-	for _, p := range e.config().Presence {
+	for _, p := range cfg.Presence {
 		st := status.PresenceService{Name: p.Name, State: status.PresenceShutdown}
 		if s := running[p.Name]; s != nil {
 			st = s.status()

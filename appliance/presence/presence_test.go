@@ -350,3 +350,13 @@ func TestTheDirectoryIsReadSoonAfterTheLineIsThere(t *testing.T) {
 		}
 	})
 }
+
+// Somebody who enters a service and looks at once sees it, before it is in use.
+func TestAServiceThatIsJustEnteredIsStarting(t *testing.T) {
+	cfg := config.New()
+	cfg.Presence = []*config.PresenceService{{Name: "TEAMS", Enabled: true}, {Name: "OTHER"}}
+	got := New(Options{}).Status(cfg).Services
+	if len(got) != 2 || got[0].Name != "TEAMS" || got[0].State != status.PresenceStarting || got[1].State != status.PresenceShutdown {
+		t.Errorf("%+v", got)
+	}
+}

@@ -427,7 +427,7 @@ func (r *rig) wantTold(want string) {
 
 func (r *rig) status() status.PresenceService {
 	r.t.Helper()
-	all := r.engine.Status().Services
+	all := r.engine.Status(r.engine.config()).Services
 	if len(all) != 1 {
 		r.t.Fatalf("%d services", len(all))
 	}

@@ -165,13 +165,10 @@ func (s *System) lineOf(l sipevent.Line) {
 
 // Presence is how the presence-services and their users are.
 func (s *System) Presence() status.Presence {
-	all := s.presence.Status()
-	for n := range all.Services {
+	cfg := s.Running()
+	all := s.presence.Status(cfg)
+	for n, p := range cfg.Presence {
 		st := &all.Services[n]
-		p := (config.Ref[config.Config, config.PresenceService]{Name: st.Name}).In(s.Running())
-		if p == nil {
-			continue
-		}
 		c := graph.Credentials{Tenant: p.Tenant, Application: p.Application, Cloud: p.Cloud}
 		if p.Tenant != "" && p.Application != "" {
 			st.Consent = graph.ConsentLink(c)

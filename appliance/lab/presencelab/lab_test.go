@@ -150,7 +150,7 @@ func (b *box) code(n int) int {
 	return code
 }
 
-func (b *box) status() status.PresenceService { return b.engine.Status().Services[0] }
+func (b *box) status() status.PresenceService { return b.engine.Status(b.cfg).Services[0] }
 
 // alarm returns the text and the advice of an alarm; "": it is not raised.
 func (b *box) alarm(id string) string {
