@@ -298,12 +298,10 @@ func (a *Agent) subscribedHere(r *sipgw.ServerRequest) {
 	kind, offered := kinds[event]
 	life, long := lifeOf(r)
 	switch {
-	case r.Interface.Teams(), !offered && !serves:
+	case r.Interface.Teams(), !serves: // no events are told there (RFC 6665 8.3.2)
 		r.Respond(489, sipmsg.Header{Name: "Allow-Events", Value: "refer"})
 	case !offered:
 		r.Respond(489, sipmsg.Header{Name: "Allow-Events", Value: "dialog, presence"})
-	case !serves:
-		r.Respond(403)
 	case !runs: // it is about to end, or to begin anew
 		r.Respond(503, later)
 	case !known:
@@ -338,7 +336,7 @@ func (a *Agent) whom(i *config.SIPInterface, user string) (subject, bool) {
 		})
 }
 
-// later has a phone come again: one that is told 403 may never do so.
+// later has a phone come again: one that is told 489 may never do so.
 var later = sipmsg.Header{Name: "Retry-After", Value: "60"}
 
 // kinds are the events that are told, with the type of their documents.

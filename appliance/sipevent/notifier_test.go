@@ -185,7 +185,7 @@ func TestSubscriptionsThatAreNotTaken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onPaper(t, change, func(b *bench) {
 				b.put(b.subscribe("21", ""))
-				b.one("SIP/2.0 403 ")
+				b.one("SIP/2.0 489 ")
 				b.put(strings.Replace(b.subscribe("21", ""), "Event: dialog", "Event: message-summary", 1))
 				b.one("SIP/2.0 489 ")
 			})
@@ -260,7 +260,7 @@ func TestSubscriptionsEndWithTheLine(t *testing.T) {
 				b.one("SIP/2.0 481 ")
 				b.put(b.subscribe("21", ""))
 				switch m := b.sent()[0]; {
-				case name == "the end" && (!strings.HasPrefix(m, "SIP/2.0 503 ") || field(m, "Retry-After") != "60"), name == "no use presence-service" && !strings.HasPrefix(m, "SIP/2.0 403 "):
+				case name == "the end" && (!strings.HasPrefix(m, "SIP/2.0 503 ") || field(m, "Retry-After") != "60"), name == "no use presence-service" && !strings.HasPrefix(m, "SIP/2.0 489 "):
 					t.Error(m)
 				}
 			})
