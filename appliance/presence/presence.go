@@ -195,6 +195,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			}
 		}
 		e.running.Store(&list)
+		e.judgeLeft(cfg)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -107,6 +107,24 @@ func (s *service) keep(ctx context.Context, keeper *starface.Keeper) {
 	if err := keeper.ReleaseAll(short); err != nil {
 		s.e.o.Log.Warn("do not disturb stays set at the STARFACE", "service", s.name, "err", err)
 	}
+	wake(s.e.changed) // judgeLeft looks what is left
+}
+
+// judgeLeft raises the alarms of what stays set at a STARFACE that no service cares for any more: the box was without a way to it when the service, or its
+// line, was removed.
+func (e *Engine) judgeLeft(cfg *config.Config) {
+	if e.book == nil {
+		return
+	}
+	var left []health.Args
+	for _, l := range e.book.Left(func(service, url string) bool {
+		return slices.ContainsFunc(cfg.Presence, func(p *config.PresenceService) bool {
+			return p.Enabled && p.Name == service && pbxOf(p).URL == url
+		})
+	}) {
+		left = append(left, health.Args{"service": l.Service, "url": printable.Text(l.URL), "users": plural.Of(l.Users, "user")})
+	}
+	e.o.Health.Replace(health.PresenceLeft, left)
 }
 
 // wish tells the keeper what is to be for each user. Before the directory has been read nobody is known, which is no reason to take anything back.

@@ -166,6 +166,41 @@ func TestWhoIsNotToBeDisturbedNoMoreByConfiguration(t *testing.T) {
 	})
 }
 
+// What cannot be taken back when its service goes is an alarm until somebody takes it back, over a restart, too.
+func TestWhatIsLeftAtAStarfaceIsAnAlarm(t *testing.T) {
+	atPBX(t, 2, func(r *rig, s *starfacerest.Server) {
+		left := func() bool { r.pass(time.Minute); return strings.Contains(r.alarms(), "presence-starface-left") }
+		r.tenant.choose("id-0000", config.DoNotDisturb)
+		if left() {
+			r.t.Error("an alarm about what is cared for")
+		}
+		r.wantDND(s, 0, true)
+		s.Instead(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		})
+		r.change(func(p *config.PresenceService) { p.Starface = config.StarfaceAccess{} })
+		if !left() {
+			r.t.Error("no alarm:", r.alarms())
+		}
+		r.wantDND(s, 0, true)
+		r.stop()
+		r.start(r.connect)
+		if !left() {
+			r.t.Error("no alarm after a restart:", r.alarms())
+		}
+		s.Instead(nil)
+		r.tenant.choose("id-0000", config.Available)
+		r.change(func(p *config.PresenceService) {
+			p.Starface = config.StarfaceAccess{URL: pbxURL, User: "presence", Password: "pw"}
+		})
+		if left() {
+			r.t.Error("the alarm stays")
+		}
+		r.wantDND(s, 0, false)
+	})
+}
+
 // Polls, refusals of calls and reports to Teams go on, whatever a STARFACE does.
 func TestABadStarfaceHoldsUpNothing(t *testing.T) {
 	for name, behave := range map[string]func(w http.ResponseWriter, q *http.Request){

@@ -83,6 +83,30 @@ func (b *Book) of(service, url string) map[string]Entry {
 	return own
 }
 
+// Left is what is ours by services that do not care for it any more.
+type Left struct {
+	Service, URL string
+	Users        int
+}
+
+// Left lists that: cares says who does.
+func (b *Book) Left(cares func(service, url string) bool) (list []Left) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.ours {
+		if cares(e.Service, e.URL) {
+			continue
+		}
+		of := func(l Left) bool { return l.Service == e.Service && l.URL == e.URL }
+		if i := slices.IndexFunc(list, of); i >= 0 {
+			list[i].Users++
+		} else {
+			list = append(list, Left{e.Service, e.URL, 1})
+		}
+	}
+	return list
+}
+
 // errTaken is that two want to write for one user.
 var errTaken = errors.New("another presence-service sets do not disturb for this user of the STARFACE")
 
