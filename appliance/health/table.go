@@ -317,7 +317,7 @@ var (
 	PresenceLeft = declare(Warnable{
 		ID: "presence-starface-left", Severity: Warning, Subject: "service", Title: "do not disturb was left set at a STARFACE", Delay: 45 * time.Second,
 		Text:   "presence-service {service} has set do not disturb of {users} at {url}, and nothing takes it back any more",
-		Advice: "Configure the service and its line `starface` again until this is over, or switch do not disturb off at the STARFACE and acknowledge the alarm.",
+		Advice: "Configure the presence-service and its STARFACE again until this is over, or switch do not disturb off there and acknowledge the alarm.",
 	})
 	PresenceExpires = declare(Warnable{
 		ID: "presence-expires", Severity: Warning, Subject: "service", Title: "what a presence-service signs in with ends soon",
