@@ -64,6 +64,7 @@ func TestAChangeThatGoesBackLeavesCallsAlone(t *testing.T) {
 
 // A gateway that is shut down hangs up its calls before its sockets close, on both sides, and takes calls again when it is open.
 func TestAGatewayThatIsShutDownHangsUp(t *testing.T) {
+	t.Parallel() // registrations come back after a while
 	r := runBox(t, Setup{})
 	for _, gateway := range []string{"gw_sip_lan_5060", "gw_sip_wan_5062"} {
 		change := func(word string) {

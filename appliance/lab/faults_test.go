@@ -38,6 +38,7 @@ const alarmTime = 90 * time.Second
 
 // TestFaults has one world for each group of faults, at the same time: they wait more than they work.
 func TestFaults(t *testing.T) {
+	t.Parallel() // beside other worlds that wait
 	for name, list := range map[string][]fault{
 		"names": nameFaults, "certificates": certificateFaults, "hubs": hubFaults, "network": networkFaults, "pbx": pbxFaults, "calls": callFaults, "clock": clockFaults,
 	} {

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -14,12 +15,14 @@ func TestWhoIsLoggedIn(t *testing.T) {
 	if list := p.tabThrough(); !slices.Contains(list, "Users and audit") || slices.Contains(list, "Logged in") { // the same twice
 		t.Errorf("Tab passes %q", list)
 	}
+	const sessions = `[...document.querySelectorAll("tbody tr")].filter((r) => r.innerText.includes("technician")).length`
+	before := js[int](p, sessions) // of other tests
 	other := b.login(t, "technician")
-	p.waitText("technician") // by itself
+	p.wait(sessions + " === " + strconv.Itoa(before+1)) // by itself
 	other.click("technician")
 	other.click("Log out")
 	other.waitText("You are logged out.")
-	p.wait(`!document.querySelector("tbody").innerText.includes("technician")`)
+	p.wait(sessions + " === " + strconv.Itoa(before))
 }
 
 func TestLoginPage(t *testing.T) {
