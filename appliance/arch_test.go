@@ -134,12 +134,13 @@ var floors = map[string]string{
 	"web/calls":               "api/wire cli console/client explain route status web/draw web/page",
 	"web/peers":               "cli status web/page",
 	"web/certificates":        "api/wire cli printable status web/page",
-	"web/people":              "api/wire cli pasted status usermatch web/page",
+	"web/steps":               "api/wire status web/page",
+	"web/people":              "api/wire cli pasted status usermatch web/page web/steps",
 	"web/licenses":            "cli status web/draw web/page",
 	"web/users":               "cli status web/page",
 
 	"web/overview": "cli console/client health status web/draw web/page",
-	"web/checks":   "api/wire cli console/client status web/page",
+	"web/checks":   "cli console/client status web/page web/steps",
 	"web/log":      "api/wire cli logline printable web/page",
 
 	"upload":    "",

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipevent"
@@ -55,19 +54,7 @@ func (s *setting) shows(text string) bool {
 
 // A phone of other people watches a Teams user: it shows each change, and takes its leave when it is switched off.
 func TestBaresipWatches(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	defer cancel()
-	s := &setting{T: t, ctx: ctx, pbx: port(t), box: port(t), dir: t.TempDir()}
-	var err error
-	if s.log, err = os.Create(filepath.Join(s.dir, "log")); err != nil {
-		t.Fatal(err)
-	}
-	defer s.log.Close()
-	defer func() {
-		if t.Failed() {
-			t.Log(s.text())
-		}
-	}()
+	s := newSetting(t)
 	c := s.configuration()
 	c.CS[0].Interfaces[0].Presence = config.Ref[config.Config, config.PresenceService]{Name: "TEAMS"}
 	c.Presence[0].PublishTo.Name = ""
@@ -76,7 +63,7 @@ func TestBaresipWatches(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	stack := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}, Log: log}})
 	agent := sipevent.New(stack, sipevent.Options{Log: log})
-	running, stop := context.WithCancel(ctx)
+	running, stop := context.WithCancel(s.ctx)
 	var group sync.WaitGroup
 	group.Go(func() { stack.Run(running) })
 	defer group.Wait()
@@ -101,8 +88,7 @@ func TestBaresipWatches(t *testing.T) {
 
 	phone.Process.Signal(syscall.SIGTERM)
 	s.until("it ends its subscription", func() bool { return len(agent.Watchers()) == 0 })
-	cancelled := time.AfterFunc(20*time.Second, func() { phone.Process.Kill() })
-	defer cancelled.Stop()
+	defer context.AfterFunc(s.ctx, func() { phone.Process.Kill() })()
 	if err := phone.Wait(); err != nil {
 		t.Errorf("the phone: %v", err)
 	}

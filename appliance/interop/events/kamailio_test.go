@@ -73,6 +73,25 @@ type setting struct {
 	lines []sipevent.Line
 }
 
+// newSetting makes a folder, ports and a log for a foreign program, which the test shows when it fails.
+func newSetting(t *testing.T) *setting {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // it only ends what hangs
+	t.Cleanup(cancel)
+	s := &setting{T: t, ctx: ctx, pbx: port(t), box: port(t), dir: t.TempDir()}
+	var err error
+	if s.log, err = os.Create(filepath.Join(s.dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(s.text())
+		}
+		s.log.Close()
+	})
+	return s
+}
+
 // port is a UDP port of the loopback that is free.
 func port(t *testing.T) uint16 {
 	t.Helper()
@@ -176,19 +195,7 @@ func (s *setting) configuration() *config.Config {
 // The box tells Kamailio that a user is busy, and Kamailio tells the box, which watches the extension: each reads what the other writes, through
 // challenges, refreshes, and a restart that forgets everything.
 func TestKamailioIsToldAndTells(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	s := &setting{T: t, ctx: ctx, pbx: port(t), box: port(t), dir: t.TempDir()}
-	var err error
-	if s.log, err = os.Create(filepath.Join(s.dir, "log")); err != nil {
-		t.Fatal(err)
-	}
-	defer s.log.Close()
-	defer func() {
-		if t.Failed() {
-			t.Log(s.text())
-		}
-	}()
+	s := newSetting(t)
 	end := s.kamailio()
 
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -198,7 +205,7 @@ func TestKamailioIsToldAndTells(t *testing.T) {
 		defer s.mu.Unlock()
 		s.lines = append(s.lines, l)
 	}})
-	running, stop := context.WithCancel(ctx)
+	running, stop := context.WithCancel(s.ctx)
 	var group sync.WaitGroup
 	group.Go(func() { stack.Run(running) })
 	ended := sync.OnceFunc(func() { stop(); group.Wait() })

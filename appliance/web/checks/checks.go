@@ -5,18 +5,17 @@ package checks
 
 import (
 	"embed"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"viaduct/appliance/api/wire"
 	"viaduct/appliance/cli"
 	"viaduct/appliance/console/client"
 	"viaduct/appliance/status"
 	"viaduct/appliance/web/page"
+	"viaduct/appliance/web/steps"
 )
 
 //go:embed *.html
@@ -39,17 +38,7 @@ type step struct {
 }
 
 // Kind is the badge of its state.
-func (s step) Kind() string {
-	switch s.State {
-	case status.CheckOK:
-		return "ok"
-	case status.CheckWarning:
-		return "warning"
-	case status.CheckFailed:
-		return "error"
-	}
-	return "off"
-}
+func (s step) Kind() string { return steps.Kind(s.State) }
 
 // Lines are those of its cure, as one text.
 func (s step) Lines() string { return strings.Join(s.Cure, "\n") }
@@ -116,72 +105,11 @@ func run(q *page.Request) error {
 	default:
 		return q.Fail(http.StatusServiceUnavailable, "checks.busy")
 	}
-	if !q.Scripted() {
-		http.NewResponseController(q.Raw()).SetWriteDeadline(time.Now().Add(checkTime))
-		out, err := steps(q, line, func(step) error { return nil })
-		if err != nil {
-			return err
-		}
-		return render(q, domain, resultOf(q, out))
-	}
-	n := 0
-	began := false
-	out, err := steps(q, line, func(s step) error {
-		if !began {
-			began = true
-			q.Stream()
-		}
-		s.N = n
-		n++
-		return q.Event("step", "step.html", s)
+	return steps.Show(q, []string{}, line, steps.View{
+		Step:  func(n int, s status.CheckStep) any { return step{s, n, q.Class.May(page.Administrator)} },
+		End:   func(c status.Checkup) any { return resultOf(q, c) },
+		Whole: func(c status.Checkup) error { return render(q, domain, resultOf(q, c)) },
 	})
-	switch {
-	case err != nil && began:
-		panic(http.ErrAbortHandler) // the script sees that the stream has no end
-	case err != nil:
-		return err
-	}
-	return q.Event("end", "end.html", resultOf(q, out))
-}
-
-// checkTime is more than any check takes.
-const checkTime = 2 * time.Minute
-
-// steps runs a check, and calls each for every step when it ends.
-func steps(q *page.Request, line string, each func(step) error) (out status.Checkup, err error) {
-	var rest, why string
-	err = q.Client().Exec(q.Context(), wire.ExecRequest{Mode: []string{}, Line: line + " jsonl", User: q.User, TTY: q.TTY}, func(a wire.Answer) error {
-		rest += a.Text
-		for {
-			text, after, whole := strings.Cut(rest, "\n")
-			if !whole {
-				break
-			}
-			rest = after
-			var s struct {
-				status.CheckStep
-				Of string `json:"of"` // of the outcome, which comes last
-			}
-			if json.Unmarshal([]byte(text), &s) != nil {
-				continue // a sentence; if it is a refusal, Why has it, too
-			}
-			if s.Of != "" {
-				json.Unmarshal([]byte(text), &out) // it was read once
-				continue
-			}
-			if err := each(step{CheckStep: s.CheckStep, MayChange: q.Class.May(page.Administrator)}); err != nil {
-				return err
-			}
-		}
-		if a.Done && a.Status != wire.OK {
-			why = a.Why
-		}
-		return nil
-	})
-	if err == nil && why != "" {
-		return out, &page.Problem{Status: http.StatusConflict, Text: why}
-	}
-	return out, err
 }
 
 // maxCure bounds the lines that a browser sends back.
@@ -211,7 +139,7 @@ func cure(q *page.Request) error {
 	if err != nil {
 		return err
 	}
-	http.NewResponseController(q.Raw()).SetWriteDeadline(time.Now().Add(checkTime))
+	http.NewResponseController(q.Raw()).SetWriteDeadline(time.Now().Add(steps.Longest))
 	run := func() (page.Outcome, error) { return q.Enabled(lines[0], "", true) } // the question that it may ask was answered here
 	if len(lines) > 1 {
 		run = func() (page.Outcome, error) { return q.Exec(append([]string{"enable"}, lines...)...) }
