@@ -119,7 +119,7 @@ func (c *call) backTo(i *config.SIPInterface, props route.Call) *route.Plan {
 		if !i.Teams() || !slices.ContainsFunc(h.Routes, func(r config.HuntRoute) bool { return r.Dest.Interface.Name == i.Name }) {
 			continue
 		}
-		plan, err := route.DryRun(sw, config.Dest{Service: config.Ref[config.Switch, config.HuntGroup]{Name: h.Name}}, props)
+		plan, err := route.DryRun(sw, config.Dest{Service: config.ServiceRef{Name: h.Name}}, props)
 		if err != nil {
 			continue
 		}

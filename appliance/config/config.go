@@ -47,6 +47,8 @@ type Config struct {
 	Presence []*PresenceService
 	Gateways []*SIPGateway
 	Ports    []*EthernetPort
+
+	Provisioning []*ProvisioningService
 }
 
 // New returns an empty configuration with every default set.

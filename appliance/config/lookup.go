@@ -54,6 +54,7 @@ func (l *LocationService) group(name string) IdentitySettings {
 // over lays f over what it inherits: a face that f configures replaces the whole inherited face.
 func (f IdentitySettings) over(g IdentitySettings) IdentitySettings {
 	f.UserPhone, f.SubscribeDialog = f.UserPhone || g.UserPhone, f.SubscribeDialog || g.SubscribeDialog
+	f.MessageWaiting = f.MessageWaiting || g.MessageWaiting
 	if f.AuthOutbound == nil {
 		f.AuthOutbound = g.AuthOutbound
 	}
@@ -68,6 +69,9 @@ func (f IdentitySettings) over(g IdentitySettings) IdentitySettings {
 	}
 	if f.CallInbound == nil {
 		f.CallInbound = g.CallInbound
+	}
+	if f.Inbound == nil {
+		f.Inbound = g.Inbound
 	}
 	return f
 }

@@ -22,6 +22,8 @@ type Switch struct {
 	RoutingTables []*RoutingTable
 	Interfaces    []*SIPInterface
 	HuntGroups    []*HuntGroup
+	PhoneServices []*PhoneService
+	Survivals     []*Survival
 }
 
 // Property is a property of a call: "called-e164", "calling-uri", ... The same words name table types and translations.
@@ -91,7 +93,7 @@ type Route struct {
 type Dest struct {
 	Table     Ref[Switch, RoutingTable]
 	Interface Ref[Switch, SIPInterface]
-	Service   Ref[Switch, HuntGroup]
+	Service   ServiceRef
 }
 
 // IsZero reports whether no destination is configured.
@@ -121,8 +123,9 @@ type SIPInterface struct {
 	Gateway Ref[Config, SIPGateway] // bind context sip-gateway
 	Route   Dest                    // route call: where calls that come in here go
 
-	Remote HostPort // the peer; port 0: SRV, or the transport's default
-	Local  HostPort // our identity: host part of From and PAI towards this peer
+	Remote HostPort                     // the peer; port 0: SRV, or the transport's default
+	Phones Ref[Config, LocationService] // use location-service: the peers are the phones that have registered there; then there is no Remote
+	Local  HostPort                     // our identity: host part of From and PAI towards this peer
 
 	HoldMethod HoldMethod // default sendonly
 
@@ -302,9 +305,11 @@ type IdentityGroup struct {
 
 // Identity is `identity NAME [inherits GROUP]`.
 type Identity struct {
-	Name     string
-	Inherits Ref[LocationService, IdentityGroup]
-	Aliases  []string
+	Name        string
+	Inherits    Ref[LocationService, IdentityGroup]
+	Aliases     []string
+	DisplayName string // display-name: how calls from its phones show; "": as the phone says
+	CallerID    string // caller-id: the calling number of its phones; "": Name
 	IdentitySettings
 }
 
@@ -316,8 +321,10 @@ type IdentitySettings struct {
 	Registration *Registration
 	CallOutbound *CallOutbound
 	CallInbound  *CallInbound
+	Inbound      *RegistrationInbound
 
 	SubscribeDialog bool // presence subscribe dialog: ask the registrar which calls the identity has (RFC 4235)
+	MessageWaiting  bool // notify message-waiting: its phones are told of waiting messages, as the PBX says (RFC 3842)
 }
 
 // AuthOutbound is `authentication outbound`.
@@ -330,8 +337,11 @@ type Authenticate struct {
 	Username string
 }
 
-// AuthInbound is `authentication inbound`.
-type AuthInbound struct{ None bool } // authenticate none
+// AuthInbound is `authentication inbound`: which accounts requests of this identity's phones must show.
+type AuthInbound struct {
+	None     bool // authenticate none
+	Services []Authenticate
+}
 
 // Registration is `registration outbound`.
 type Registration struct {

@@ -51,7 +51,7 @@ func toInterface(name string) config.Dest {
 	return config.Dest{Interface: config.Ref[config.Switch, config.SIPInterface]{Name: name}}
 }
 func toService(name string) config.Dest {
-	return config.Dest{Service: config.Ref[config.Switch, config.HuntGroup]{Name: name}}
+	return config.Dest{Service: config.ServiceRef{Name: name}}
 }
 func fallback(d config.Dest, f string) config.Route {
 	return config.Route{Default: true, Dest: d, Function: config.FunctionRef{Name: f}}

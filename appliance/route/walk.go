@@ -77,7 +77,7 @@ func (w *walk) dest(d config.Dest, p *party, from string) (*node, error) {
 		}
 		return nil, w.reject(from, noRoute, "routing-table %q does not exist", d.Table.Name)
 	case !d.Service.IsZero():
-		if h := d.Service.In(w.within); h != nil {
+		if h, _ := d.Service.In(w.within); h != nil {
 			return w.group(h, p)
 		}
 		return nil, w.reject(from, noRoute, "service %q does not exist", d.Service.Name)

@@ -156,9 +156,9 @@ func endsAtTeams(s *config.Switch, d config.Dest) bool {
 }
 
 // serviceMeant returns the service with this name or, if the name is wrong, the only service that exists.
-func serviceMeant(s *config.Switch, r config.Ref[config.Switch, config.HuntGroup]) *config.HuntGroup {
-	h := r.In(s)
-	if h == nil && !r.IsZero() && len(s.HuntGroups) == 1 {
+func serviceMeant(s *config.Switch, r config.ServiceRef) *config.HuntGroup {
+	h, phones := r.In(s)
+	if h == nil && phones == nil && !r.IsZero() && len(s.HuntGroups) == 1 {
 		h = s.HuntGroups[0]
 	}
 	return h

@@ -47,7 +47,7 @@ func showCallRouter(c *Call, a *named) error {
 			block("complex-function", targetOf[config.FunctionRef](sw, f.Name), f.Name, f, len(f.Steps))
 		}
 		for _, h := range sw.HuntGroups {
-			block("service hunt-group", targetOf[config.Ref[config.Switch, config.HuntGroup]](sw, h.Name), h.Name, h, len(h.Routes))
+			block("service hunt-group", targetOf[config.ServiceRef](sw, h.Name), h.Name, h, len(h.Routes))
 		}
 	}
 	var in *config.Switch
@@ -160,7 +160,7 @@ func traceCommand() cli.Line {
 func startType() cli.Type {
 	return cli.Type{What: "routing-table, service or interface sip", Names: scopedNames(
 		config.Ref[config.Switch, config.RoutingTable]{}.Names,
-		config.Ref[config.Switch, config.HuntGroup]{}.Names,
+		config.ServiceRef{}.Names,
 		config.Ref[config.Switch, config.SIPInterface]{}.Names,
 	)}
 }
@@ -209,8 +209,8 @@ func startIn(sw *config.Switch, name string) (device.TraceStart, bool) {
 	if r := (config.Ref[config.Switch, config.RoutingTable]{Name: name}); r.In(sw) != nil {
 		return device.TraceStart{Context: sw.Name, Dest: config.Dest{Table: r}}, true
 	}
-	if r := (config.Ref[config.Switch, config.HuntGroup]{Name: name}); r.In(sw) != nil {
-		return device.TraceStart{Context: sw.Name, Dest: config.Dest{Service: r}}, true
+	if slices.Contains(config.ServiceRef{}.Names(sw), config.SameName(name)) {
+		return device.TraceStart{Context: sw.Name, Dest: config.Dest{Service: config.ServiceRef{Name: name}}}, true
 	}
 	if i := (config.Ref[config.Switch, config.SIPInterface]{Name: name}).In(sw); i != nil {
 		return device.TraceStart{Context: sw.Name, Interface: i.ID()}, true

@@ -25,7 +25,7 @@ func Kinds() map[string]cli.Type {
 	all := word.Kinds()
 	all["version"] = cli.Type{What: "number, 1 is the newest", Outside: word.OutsideVersions, Parse: parseVersion, Print: func(v any) string { return fmt.Sprint(v) }}
 	all["table"] = cli.Type{What: "table, function or service", Names: scopedNames(config.Ref[config.Switch, config.RoutingTable]{}.Names,
-		config.FunctionRef{}.Names, config.Ref[config.Switch, config.HuntGroup]{}.Names)}
+		config.FunctionRef{}.Names, config.ServiceRef{}.Names)}
 	all["switch"] = cli.Type{What: "context cs", Names: func(root, _ any) []string {
 		return config.Ref[config.Config, config.Switch]{}.Names(root.(*config.Config))
 	}}

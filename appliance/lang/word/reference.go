@@ -26,7 +26,7 @@ var references = []refType{
 	refer[cs, config.Ref[cs, config.RoutingTable]]("routing-table"),
 	refer[cs, config.Ref[cs, config.MappingTable]]("mapping-table"),
 	refer[cs, config.FunctionRef]("mapping-table or complex-function"),
-	refer[cs, config.Ref[cs, config.HuntGroup]]("service"),
+	refer[cs, config.ServiceRef]("service"),
 	refer[location, config.Ref[location, config.IdentityGroup]]("identity-group"),
 }
 
