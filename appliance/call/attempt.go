@@ -42,7 +42,7 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 
 	id := party.Identify(c.cfg, i, a, c.m.Resolved)
 	c.record.To = i.ID().String()
-	c.record.calls(a.Call.CallingE164, id.RequestURI.User, id.Account)
+	c.record.Calls(a.Call.CallingE164, id.RequestURI.User, id.Account)
 	c.record.CallingMapped, c.record.CalledMapped = a.Call.CallingE164, id.RequestURI.User
 	c.log.Info("calling", "if", i.ID(), "to", id.RequestURI.String(), "from", id.From.URI)
 	where := c.origin.location.ToldTo(i)
@@ -51,7 +51,7 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.Headers...), Hops: c.origin.hops + 1,
 		Body: offer, Parts: where.Parts, Identity: id.Account, Urgent: c.urgent,
 	})
-	c.record.sent(c.b.leg)
+	c.record.Sent(c.b.leg.Info())
 	if c.carry(media.B, c.whom.Identity); c.a.iface.Teams() {
 		c.carry(media.A, id.Account)
 	}
@@ -105,7 +105,7 @@ func (c *call) progress(e sipgw.Progress) {
 	if c.state == Routing {
 		c.become(Alerted)
 	}
-	c.record.rings()
+	c.record.Rings()
 	if e.Code == 180 && c.record.Alerted.IsZero() {
 		c.record.Alerted = time.Now()
 	}
@@ -163,7 +163,7 @@ func (c *call) connect(e sipgw.Answered) {
 	stop(c.early)
 	fail := func(err error) {
 		c.log.Warn("call not connected", "err", err)
-		c.record.attempt(status.Unusable, err.Error())
+		c.record.Attempt(status.Unusable, err.Error())
 		c.b.leg.Bye(reasonHeader(q850Cause(88))...)
 		c.b.leg = nil
 		c.refuse(unusable(err))
@@ -201,8 +201,8 @@ func (c *call) answerCaller() error {
 	c.endRound()
 	c.decided()
 	c.record.Connected = time.Now()
-	c.record.talk()
-	c.record.attempt(status.Answered, "")
+	c.record.Talk()
+	c.record.Attempt(status.Answered, "")
 	c.a.leg.Answer(body)
 	c.log.Info("connected", "if", c.b.iface.ID())
 	c.releaseChannel()

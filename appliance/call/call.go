@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"viaduct/appliance/callrecord"
 	"viaduct/appliance/config"
 	"viaduct/appliance/disturb"
 	"viaduct/appliance/license"
@@ -42,7 +43,7 @@ type call struct {
 	handover             // that is under way
 	standing standing    // what other calls see of it, see room.go
 	carried  [2]string   // the identity that takes part on each side, see carry
-	record   record
+	record   callrecord.Record
 }
 
 // handover is a change of one of the legs that is under way.
@@ -75,9 +76,9 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 		a:        side{which: media.A, leg: in.Leg},
 		b:        side{which: media.B},
 		standing: standing{source: in.Request.Source.Addr(), since: time.Now()},
-		record:   record{Record: status.Record{Version: status.RecordVersion, ID: id, Started: time.Now(), From: in.Interface.String()}, leg: m.Leg},
+		record:   callrecord.New(id, in.Interface, m.Leg),
 	}
-	c.record.dialog(in.Request.CallID)
+	c.record.Dialog(in.Request.CallID)
 	return c
 }
 
@@ -114,7 +115,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	}
 	c.a.noteAllow(in.Request.Headers)
 	c.origin = originOf(sw, in.Request, in.Hops)
-	c.record.asked(&c.props)
+	c.record.Ask(&c.props)
 	c.record.CallID, c.record.Peer = in.Request.CallID, c.a.leg.Info().Peer
 	c.record.Licenses = c.m.Licenses.InUse()
 	c.log.Info("call", "if", in.Interface, "from", c.props.CallingURI, "to", in.Request.URI)
@@ -135,7 +136,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.props.Time = c.record.Started.In(c.cfg.Clock.Location())
 	c.plan, err = route.New(c.cfg, in.Interface, c.props)
 	c.showRoute(c.plan)
-	c.record.routed(c.plan)
+	c.record.Routed(c.plan)
 	away := c.m.Service.Refuses(in.Interface)
 	if err != nil && away == "" {
 		c.refuse(unroutable(err))
@@ -236,8 +237,8 @@ func (c *call) fromLeg(x, y *side, e sipgw.Event) {
 
 // cancelled is the CANCEL of the caller.
 func (c *call) cancelled(e sipgw.Cancelled) {
-	c.record.end(status.ByCaller, 487, e.Reason)
-	c.record.told(c.a.iface, e.Reason)
+	c.record.End(status.ByCaller, 487, e.Reason)
+	c.record.Told(c.a.iface, e.Reason)
 	if c.b.leg != nil {
 		c.b.leg.Bye(reasonHeader(elsewhere(e.Reason))...) // CANCEL, unless it has just answered
 	}
@@ -272,11 +273,11 @@ func (c *call) hungUp(x, y *side, e sipgw.Ended) {
 	if x == &c.b {
 		who = status.ByCallee
 	}
-	c.record.told(x.iface, e.Reason)
+	c.record.Told(x.iface, e.Reason)
 	if e.Code != 0 {
 		c.log.Warn("dialog died", "leg", x.which.String(), "code", e.Code, "err", e.Reason)
 		if x == &c.a && !c.up(x) {
-			c.record.end(status.ByBox, e.Code, e.Reason)
+			c.record.End(status.ByBox, e.Code, e.Reason)
 		}
 		c.hangUp(y, "the "+string(who)+" is gone: "+e.Reason, status.ByBox)
 		return
@@ -289,7 +290,7 @@ func (c *call) hangUp(y *side, reason string, who status.Party) {
 	if c.ended() {
 		return
 	}
-	c.record.end(who, 0, reason)
+	c.record.End(who, 0, reason)
 	for _, s := range []*side{&c.a, &c.b} {
 		if s.leg == nil || y != nil && s != y {
 			continue
@@ -308,7 +309,7 @@ func (c *call) hangUp(y *side, reason string, who status.Party) {
 
 // refuse ends a call that was not connected.
 func (c *call) refuse(f callFailure) {
-	c.record.refused(f)
+	c.record.Refused(f.code, f.cause, f.text)
 	level := slog.LevelInfo
 	if f.cause == resourcesUnavailable {
 		level = slog.LevelWarn // licenses, ports: something for the administrator to do
@@ -345,15 +346,15 @@ func (c *call) finish() {
 	c.abandon(&c.b)
 	c.endJoined(c.record.Reason)
 	if c.media != nil {
-		c.record.media(c.closeMedia(), &c.a, &c.b, time.Now())
+		c.record.Measure(c.closeMedia(), c.kept(), time.Now())
 	}
 	c.alive()
 	stop(c.early)
 	c.lease.Release()
-	c.record.close(time.Now())
-	c.log.Info("call ended", "code", c.record.Code, "duration", c.record.duration().Round(time.Second))
+	c.record.Close(time.Now())
+	c.log.Info("call ended", "code", c.record.Code, "duration", c.record.Duration().Round(time.Second))
 	if c.m.Record != nil {
-		c.m.Record(c.record.kept())
+		c.m.Record(c.record.Kept())
 	}
 	close(c.done)
 	c.box.End()
@@ -369,7 +370,7 @@ func (c *call) forget() {
 	}
 	c.a, c.b, c.hunting = side{}, side{}, hunting{}
 	c.media, c.cfg, c.lease, c.log = nil, nil, nil, nil
-	c.props, c.record, c.origin = route.Call{}, record{}, origin{}
+	c.props, c.record, c.origin = route.Call{}, callrecord.Record{}, origin{}
 }
 
 // after runs f on the call's goroutine when d has passed.

@@ -3,7 +3,7 @@
 //
 // It owns the state of a call (state.go) and the meaning of a leg's event for the other leg. It does not own SIP (package sipgw),
 // descriptions (sdp), offer and answer of one side (negotiation), numbers and identities (party), packets (media), the way that a call
-// takes (route) or the number of calls (license).
+// takes (route), its record (callrecord) or the number of calls (license).
 //
 // Goroutines: one a call, with one mailbox. Events of both legs, timers, media and commands come through it, so the fields of a call need
 // no lock. The manager's lock guards the list of calls and the part of each that other calls look at (room.go). A call keeps the

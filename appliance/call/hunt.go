@@ -37,7 +37,7 @@ func (c *call) hunt(s *hunting, on bool, f callFailure, invite func(*config.SIPI
 		}
 		s.attempt = n
 		a := &s.plan.Attempts[n]
-		c.record.begin(a.Interface, c.chosen(s, f), &a.Call)
+		c.record.Begin(a.Interface, c.chosen(s, f), &a.Call)
 		if f = c.try(s, a, invite); f.code == 0 {
 			return f, true
 		}
@@ -94,24 +94,24 @@ func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterfac
 	skipped := callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable"}
 	if i == nil {
 		skipped.text = "interface " + a.Interface.String() + " does not exist"
-		c.record.attempt(status.Skipped, skipped.text)
+		c.record.Attempt(status.Skipped, skipped.text)
 		return skipped
 	}
 	if f := c.wanted(s, a); f.code != 0 {
 		c.log.Info("destination skipped", "if", a.Interface, "err", f.text)
-		c.record.attempt(status.Declined, f.text)
+		c.record.Attempt(status.Declined, f.text)
 		return f
 	}
 	if why := c.m.Peers.Unavailable(a.Interface); why != "" && !s.urgent {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
 		skipped.text = "the peer of " + a.Interface.String() + " " + why
-		c.record.attempt(status.Skipped, skipped.text)
+		c.record.Attempt(status.Skipped, skipped.text)
 		return skipped
 	}
 	if why := c.m.Service.Spares(a.Interface); why != "" && !s.urgent && s == &c.hunting {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
 		skipped.text = why
-		c.record.attempt(status.Skipped, skipped.text)
+		c.record.Attempt(status.Skipped, skipped.text)
 		return skipped
 	}
 	if err := invite(i, a); err != nil {
@@ -122,7 +122,7 @@ func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterfac
 			f = unusable(err)
 		}
 		f.local = true
-		c.record.attempt(status.Skipped, f.text)
+		c.record.Attempt(status.Skipped, f.text)
 		return f
 	}
 	return callFailure{}
@@ -154,7 +154,7 @@ func (c *call) giveUpSilent(x *side, d time.Duration, next func(callFailure)) {
 	x.leg.Cancel()
 	x.leg = nil
 	f := callFailure{local: true, code: 503, cause: 41, reason: "Service Unavailable", text: "no answer within " + d.String()}
-	c.record.attempt(status.Silent, f.text)
+	c.record.Attempt(status.Silent, f.text)
 	c.log.Warn("destination does not answer", "if", x.iface.ID())
 	next(f)
 }
@@ -187,7 +187,7 @@ func (c *call) rejection(by *side, rang bool, e sipgw.Failed) callFailure {
 	case e.Code >= 300 && e.Code < 400:
 		f.code, f.reason, f.cause = 480, "Temporarily Unavailable", 23
 	}
-	c.record.rejected(by.iface, e)
+	c.record.Rejected(by.iface, e)
 	return f
 }
 

@@ -85,7 +85,7 @@ func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports medi
 	}
 	c.joined = &joined{other: other, x: x, left: x.leg, agreed: agreed}
 	c.record.Transfers++
-	c.record.talk()
+	c.record.Talk()
 	x.leg = nil
 	c.abandon(x)
 	x.Reset()

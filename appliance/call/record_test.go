@@ -47,7 +47,7 @@ func TestRecordHasTheFiguresOfBothPeers(t *testing.T) {
 		c.a.which, c.b.which = media.A, media.B
 		c.a.ports.RTP = netip.MustParseAddrPort("192.0.2.1:16384")
 		c.a.Negotiation, c.b.Negotiation = negotiation.Restore(negotiation.State{Choice: &secure}), negotiation.Restore(negotiation.State{Choice: pcma})
-		c.record.media(c.closeMedia(), &c.a, &c.b, time.Now())
+		c.record.Measure(c.closeMedia(), c.kept(), time.Now())
 		got, err := json.Marshal(c.record)
 		if err != nil || !strings.Contains(string(got), `"media":[`+wantCaller+","+wantCallee+"]") {
 			t.Errorf("%s: %s %v", name, got, err)
@@ -74,9 +74,9 @@ func recordHasCourse(t *testing.T) {
 	s.listened()
 	relay.stats = [2]media.Stats{{Received: 900, Lost: 100}, {Received: 800}}
 	r := c.record
-	r.media(c.closeMedia(), &c.a, &c.b, c.record.Started.Add(71*time.Second))
+	r.Measure(c.closeMedia(), c.kept(), c.record.Started.Add(71*time.Second))
 	var got []string
-	for _, m := range r.kept().Media {
+	for _, m := range r.Kept().Media {
 		text, err := json.Marshal(m.Course)
 		if err != nil {
 			t.Fatal(err)

@@ -108,7 +108,7 @@ func (c *call) replaced(x *side, n side) {
 	old, established := x.leg, c.up(x)
 	n.leg.Answer(n.Local().Marshal())
 	c.takeOver(x, n)
-	c.record.replaced(&n)
+	c.record.Replaced(n.iface.ID(), n.leg.Info())
 	if !established { // a pickup: the caller is connected now
 		c.alive()
 		stop(c.early)

@@ -133,10 +133,10 @@ func (c *call) noteHold() {
 	case held && c.state == Connected:
 		c.become(Held)
 		c.record.Holds++
-		c.record.pause()
+		c.record.Pause()
 	case !held && c.state == Held:
 		c.become(Connected)
-		c.record.talk()
+		c.record.Talk()
 	}
 }
 

@@ -1,11 +1,11 @@
 package call
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"viaduct/appliance/callrecord"
 	"viaduct/appliance/course"
 	"viaduct/appliance/media"
 	"viaduct/appliance/printable"
@@ -96,9 +96,9 @@ func (c *call) soFar() status.Record {
 				stats[n] = session.Stats(which)
 			}
 		}
-		r.media(stats, &c.a, &c.b, time.Now())
+		r.Measure(stats, c.kept(), time.Now())
 	}
-	return r.kept()
+	return r.Kept()
 }
 
 // measure fills in what the relay has counted for all calls.
@@ -112,12 +112,12 @@ func measure(list []snapshot) {
 			case *media.Session:
 				sides, of = append(sides, media.SessionSide{Session: session, Side: m.which}), append(of, &s.Legs[i])
 			default:
-				s.Legs[i].Media = figures(session.Stats(m.which))
+				s.Legs[i].Media = callrecord.Figures(session.Stats(m.which))
 			}
 		}
 	}
 	for i, stats := range media.StatsOf(sides) {
-		of[i].Media = figures(stats)
+		of[i].Media = callrecord.Figures(stats)
 	}
 }
 
@@ -127,10 +127,7 @@ func (c *call) snapshot() snapshot {
 		ID: c.id, State: states[c.state].shown, Calling: printable.Text(c.record.Calling), Called: printable.Text(c.record.Called), Name: printable.Text(c.record.Asked.CallingName),
 		Started: c.record.Started, Connected: c.record.Connected,
 	}}
-	if x.course = c.record.course; x.course == nil && !c.record.Connected.IsZero() {
-		x.course = new(course.Course)
-		c.record.course = x.course
-	}
+	x.course = c.record.Course()
 	for n, s := range []*side{&c.a, &c.b} {
 		if s.leg == nil {
 			continue
@@ -153,25 +150,20 @@ func (c *call) snapshot() snapshot {
 // describe is the leg of a side.
 func (s *side) describe() status.Leg {
 	i := s.leg.Info()
-	l := status.Leg{Interface: i.Interface.String(), Peer: i.Peer, CallID: i.CallID, Codec: s.codec(), Suite: s.protection(), Digits: s.digits(), Local: s.ports.RTP}
+	l := status.Leg{Interface: i.Interface.String(), Peer: i.Peer, CallID: i.CallID, Codec: callrecord.Codec(s.Choice()), Suite: callrecord.Suite(s.Choice()), Digits: s.digits(), Local: s.ports.RTP}
 	if s.Choice() != nil {
 		l.Remote = s.Choice().Addr
 	}
 	return l
 }
 
-// codec names what a side has agreed, "PCMA/8000", "" before.
-func (s *side) codec() string {
-	if s.Choice() == nil {
-		return ""
+// kept is what the record wants to know of the sides.
+func (c *call) kept() (sides [2]callrecord.Side) {
+	for n, s := range []*side{&c.a, &c.b} {
+		sides[n] = callrecord.Side{Choice: s.Choice(), Local: s.ports.RTP}
+		if s.leg != nil {
+			sides[n].CallID = s.leg.Info().CallID
+		}
 	}
-	return fmt.Sprintf("%s/%d", s.Choice().Codec.Name, s.Choice().Codec.Rate)
-}
-
-// protection is the suite of SRTP that a side has agreed, "" without.
-func (s *side) protection() string {
-	if s.Choice() == nil || s.Choice().Local == nil {
-		return ""
-	}
-	return s.Choice().Local.Suite
+	return sides
 }

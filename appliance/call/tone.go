@@ -17,7 +17,7 @@ func (c *call) targetProgress(t *transfer, e sipgw.Progress) {
 	if e.Code < 180 || e.Code > 189 {
 		return
 	}
-	c.record.rings()
+	c.record.Rings()
 	if t.state == targetCalled {
 		c.becomeTarget(t, targetAlerted)
 	}

@@ -234,10 +234,10 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	}
 	r := c.referred(t, i, a)
 	r.Body = offer
-	c.record.calls(sipmsg.SplitURI(r.From.URI).User, r.RequestURI, r.Identity)
+	c.record.Calls(sipmsg.SplitURI(r.From.URI).User, r.RequestURI, r.Identity)
 	c.log.Info("calling", "if", i.ID(), "to", r.RequestURI, "from", r.From.URI)
 	t.next.leg = c.m.SIP.Invite(c, r)
-	c.record.sent(t.next.leg)
+	c.record.Sent(t.next.leg.Info())
 	if t.urgent {
 		c.rescue(c.carried[y.which], "")
 	}
@@ -278,7 +278,7 @@ func (c *call) fromNext(e sipgw.Event) {
 			case ok:
 				c.transferred()
 			default:
-				c.record.attempt(status.Unusable, "no codec in common with the other side")
+				c.record.Attempt(status.Unusable, "no codec in common with the other side")
 				c.transferFailed(488)
 			}
 		}
@@ -304,7 +304,7 @@ func (c *call) transferred() {
 	c.stopTone(t)
 	c.transfer = nil
 	t.notify(200)
-	c.record.attempt(status.Answered, "")
+	c.record.Attempt(status.Answered, "")
 	c.record.Transfers++
 	c.log.Info("transferred", "if", t.next.iface.ID(), "leg", t.x.which.String())
 	c.urgent = c.urgent || t.urgent
@@ -332,7 +332,7 @@ func (c *call) takeOver(x *side, n side) {
 		tell()
 	}
 	c.releaseChannel()
-	c.record.talk()
+	c.record.Talk()
 	c.hold(c.beyond(x), sdp.SendRecv)
 	c.noteHold()
 }

@@ -39,8 +39,8 @@ func (c *call) unwanted() bool {
 		return false
 	}
 	first := &c.plan.Attempts[0]
-	c.record.begin(first.Interface, status.ChosenFirst, &first.Call)
-	c.record.attempt(status.Declined, f.text)
+	c.record.Begin(first.Interface, status.ChosenFirst, &first.Call)
+	c.record.Attempt(status.Declined, f.text)
 	c.refuse(f)
 	return true
 }

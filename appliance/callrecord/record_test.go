@@ -1,4 +1,4 @@
-package call
+package callrecord
 
 import (
 	"fmt"
@@ -10,7 +10,6 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/media"
-	"viaduct/appliance/negotiation"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
@@ -19,10 +18,10 @@ import (
 
 // A record has a bound, however often a call is transferred: the first attempts and the last ones stay.
 func TestARecordKeepsTheFirstAndTheLastAttempts(t *testing.T) {
-	var r record
+	var r Record
 	for n := range 500 {
-		r.begin(config.InterfaceID{Name: fmt.Sprint("if_", n)}, status.ChosenTransfer, &route.Call{})
-		r.rejected(&config.SIPInterface{}, sipgw.Failed{Code: 486})
+		r.Begin(config.InterfaceID{Name: fmt.Sprint("if_", n)}, status.ChosenTransfer, &route.Call{})
+		r.Rejected(&config.SIPInterface{}, sipgw.Failed{Code: 486})
 	}
 	if n := len(r.Attempts); n != maxAttempts || r.Attempts[0].Interface != "if_0" || !strings.HasSuffix(r.last().Interface, "if_499") {
 		t.Errorf("%d attempts, from %s to %s", n, r.Attempts[0].Interface, r.last().Interface)
@@ -61,10 +60,8 @@ func TestOneWayVoiceIsNoted(t *testing.T) {
 			"it is silent, and no RTCP comes":     {both, heard(ago(20), ago(35)), pauses, ago(60), [2]int{0, 20}},
 			"it was on hold until 15 seconds ago": {both, heard(ago(300), ago(300)), talk, ago(15), [2]int{0, 15}},
 		} {
-			a, b := side{which: media.A}, side{which: media.B}
-			a.Negotiation, b.Negotiation = negotiation.Restore(negotiation.State{Choice: &talk}), negotiation.Restore(negotiation.State{Choice: &c.callee1})
-			r := record{talks: c.talks}
-			r.media([2]media.Stats{c.caller, c.callee}, &a, &b, now)
+			r := Record{talks: c.talks}
+			r.Measure([2]media.Stats{c.caller, c.callee}, [2]Side{{Choice: &talk}, {Choice: &c.callee1}}, now)
 			if got := [2]int{r.Media[0].SilentS, r.Media[1].SilentS}; got != c.want {
 				t.Errorf("%s: %v, want %v", name, got, c.want)
 			}

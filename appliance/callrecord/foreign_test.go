@@ -1,4 +1,4 @@
-package call
+package callrecord
 
 import (
 	"fmt"
@@ -20,10 +20,10 @@ var ownWords = strings.Fields("ID Peer From To By Attempts.Interface Attempts.Pe
 
 // A record keeps of each text of a peer one line within the bound. A field that comes is in the test, or among ownWords.
 func TestPeersCannotSteerWhoReadsRecords(t *testing.T) {
-	r := record{Record: foreign.Fill[status.Record](1)}
+	r := Record{Record: foreign.Fill[status.Record](1)}
 	long := foreign.Text + strings.Repeat("y", 60_000)
 	texts(reflect.ValueOf(&r.Record).Elem(), "", func(_ string, v reflect.Value) { v.SetString(long) })
-	x := r.kept()
+	x := r.Kept()
 	seen := 0
 	texts(reflect.ValueOf(&x).Elem(), "", func(field string, v reflect.Value) {
 		if slices.Contains(ownWords, field) {
