@@ -15,6 +15,7 @@ import (
 var floors = map[string]string{
 	"sipmsg":       "",
 	"bans":         "source status",
+	"digest":       "sipmsg",
 	"sipcount":     "status",
 	"siptransport": "config pki sipcount sipmsg source status printable",
 	"siptx":        "sipmsg siptransport source",

@@ -220,26 +220,34 @@ func parseChallenges(v string) []challenge {
 	var list []challenge
 	var c *challenge
 	for {
-		v = strings.TrimLeft(v, " \t,")
-		word := v[:len(v)-len(strings.TrimLeft(v, tokenChars))]
-		v = strings.TrimLeft(v[len(word):], " \t")
-		switch {
+		word, value, rest, param := AuthWord(v)
+		switch v = rest; {
 		case word == "":
 			return list // the end, or nothing that can be understood
-		case !strings.HasPrefix(v, "="): // no parameter, so a scheme
+		case param:
+			if c != nil {
+				c.set(strings.ToLower(word), value)
+			}
+		default:
 			c = nil
 			if strings.EqualFold(word, "Digest") {
 				list = append(list, challenge{})
 				c = &list[len(list)-1]
 			}
-		default:
-			var value string
-			value, v = paramValue(strings.TrimLeft(v[1:], " \t"))
-			if c != nil {
-				c.set(strings.ToLower(word), value)
-			}
 		}
 	}
+}
+
+// AuthWord reads the next word of a challenge or of credentials: a parameter with its value, unquoted, or a scheme. The word is empty at the
+// end, and where nothing can be understood.
+func AuthWord(v string) (word, value, rest string, param bool) {
+	v = strings.TrimLeft(v, " \t,")
+	word = v[:len(v)-len(strings.TrimLeft(v, tokenChars))]
+	rest, param = strings.CutPrefix(strings.TrimLeft(v[len(word):], " \t"), "=")
+	if param {
+		value, rest = paramValue(strings.TrimLeft(rest, " \t"))
+	}
+	return word, value, rest, param
 }
 
 // tokenChars is what a token consists of (RFC 3261 section 25.1), and the characters of unquoted values seen in the wild.
