@@ -25,12 +25,23 @@ func (r *RegistrationInbound) SetDefaults() {
 type PhoneService struct {
 	Name     string
 	Location Ref[Config, LocationService] // bind location-service
-	OneByOne bool                         // fork sequential: the one that registered last first; default parallel
-	Timeout  time.Duration                // timeout S: how long each rings with fork sequential; whole seconds, default 20
+	Fork     Fork
+	Timeout  time.Duration // timeout S: how long each rings with fork sequential; whole seconds, default 20
 }
 
+// Fork is the order in which the phones of an identity ring.
+type Fork string
+
+const (
+	ForkParallel   Fork = "parallel"   // all at once: the default
+	ForkSequential Fork = "sequential" // one after the other, the one that registered last first
+)
+
 // SetDefaults sets what no configuration says.
-func (p *PhoneService) SetDefaults() { p.Timeout = 20 * seconds }
+func (p *PhoneService) SetDefaults() { p.Fork, p.Timeout = ForkParallel, 20*seconds }
+
+// OneByOne reports whether the phones of an identity ring one after the other.
+func (p *PhoneService) OneByOne() bool { return p.Fork == ForkSequential }
 
 func (PhoneService) in(s *Switch) named[PhoneService] {
 	return named[PhoneService]{s.PhoneServices, func(x *PhoneService) string { return x.Name }}
@@ -82,13 +93,14 @@ type ProvisioningService struct {
 	Name     string
 	Enabled  bool        // no shutdown; default shut
 	Bind     AddressBind // bind ipaddress ROUTER IPIF ADDRNAME
-	HTTP     uint16      // protocol http [PORT], default 8080; 0 off
-	TFTP     bool        // protocol tftp: UDP 69
-	PnP      bool        // protocol sip-pnp: SUBSCRIBE for ua-profile by multicast gets the URL
+	HTTP     ProvisioningHTTP
+	TFTP     bool // protocol tftp: UDP 69
+	PnP      bool // protocol sip-pnp: SUBSCRIBE for ua-profile by multicast gets the URL
 	Location Ref[Config, LocationService]
 	Server   HostPort // server HOST [PORT]: where the phones register; default: the address of Bind, the port of the location service's gateway there
 	Backup   HostPort // backup-server HOST [PORT]: their second server; zero: none
-	TLS      bool     // transport tls: phones register by TLS; default udp
+
+	Transport string // transport: by which the phones register, "udp" (default) or "tls"
 
 	Administrator Secret // administrator-password of the phones' own pages; "": the maker's stays
 	Language      string // language: "en" (default) or "de"
@@ -98,7 +110,16 @@ type ProvisioningService struct {
 }
 
 // SetDefaults sets what no configuration says.
-func (p *ProvisioningService) SetDefaults() { p.Language = "en" }
+func (p *ProvisioningService) SetDefaults() { p.Transport, p.Language = "udp", "en" }
+
+// ProvisioningHTTP is `protocol http [PORT]`.
+type ProvisioningHTTP struct{ Port uint16 } // 0: nothing listens; default 8080
+
+// SetDefaults sets what no configuration says.
+func (h *ProvisioningHTTP) SetDefaults() { h.Port = 8080 }
+
+// PhoneMakers are those whose phones can be set up here.
+var PhoneMakers = []string{"yealink", "snom", "gigaset"}
 
 func (ProvisioningService) in(c *Config) named[ProvisioningService] {
 	return named[ProvisioningService]{c.Provisioning, func(x *ProvisioningService) string { return x.Name }}
@@ -107,7 +128,7 @@ func (ProvisioningService) in(c *Config) named[ProvisioningService] {
 // ProvisionedPhone is `phone MAC model MODEL identity NAME [address A.B.C.D] [label TEXT]`.
 type ProvisionedPhone struct {
 	MAC      MAC
-	Model    string  // yealink-t46s, snom-d735, gigaset-n670, ...: the maker up to the first hyphen decides about the files
+	Model    string  // yealink-t46s, snom-d735, gigaset-n670, ...: one of PhoneMakers up to the first hyphen, which decides about the files
 	Identity string  // of the location service
 	Address  ACLHost // zero: any address, in an opened window or that of the first fetch in one
 	Label    string  // on the display; "": the identity's display name, or its name

@@ -98,6 +98,14 @@ func randomValue(t *rapid.T, c Choice) string {
 		return rapid.StringMatching(`20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])`).Draw(t, "day")
 	case "text, not empty":
 		return rapid.StringMatching(`[a-z." ]{1,8}`).Draw(t, "value")
+	case "hardware address such as 00:15:65:aa:bb:cc":
+		return rapid.SampledFrom([]string{"00:15:65:aa:bb:cc", "00-15-65-AA-BB-CD", "001565aabbce"}).Draw(t, "mac")
+	case "maker and model, such as yealink-t46s":
+		return rapid.SampledFrom([]string{"yealink-t46s", "snom-d735", "gigaset-n670"}).Draw(t, "model")
+	case "number, with or without a leading +":
+		return rapid.StringMatching(`\+?[0-9]{1,6}`).Draw(t, "caller")
+	case "text for a display, in quotes if it has blanks":
+		return rapid.StringMatching(`[a-z." ]{0,8}`).Draw(t, "shown")
 	case "country code, one to three digits":
 		return rapid.SampledFrom([]string{"49", "1", "420"}).Draw(t, "country")
 	case "cause, or its number of Q.850":

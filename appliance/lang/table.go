@@ -122,6 +122,7 @@ var statements = []Line{
 	}},
 	{Line: "location-service <#name:name>", Into: "Location", Help: "SIP domains and their identities", Prompt: "svc-ls", Lines: locationService},
 	{Line: "presence-service <#name:name>", Into: "Presence", Help: "Presence of Teams users: read from Microsoft Graph, told to the PBX, and the other way round", Prompt: "svc-presence", Lines: presenceService},
+	{Line: "provisioning-service <#name:name>", Into: "Provisioning", Help: "Phones in the LAN fetch their settings here", Prompt: "svc-prov", Lines: provisioningService},
 	{Line: "context sip-gateway <#name:name>", Into: "Gateways", Help: "SIP sockets: addresses, ports, TLS", Prompt: "ctx-sipgw", Lines: sipGateway},
 	{Line: "port ethernet <#slot:0..0> <#port:0..7>", Into: "Ports", Help: "A network port: 0 0 is eth00 (LAN), 0 1 is eth01 (WAN)", Prompt: "prt-eth", Lines: []Line{
 		{Line: "medium <speed:auto|10|100|1000|2500|10000> [<duplex:half|full>]", Into: "Medium", Help: "Speed in Mbit/s and duplex, if negotiation fails", Example: "medium 100 full"},
@@ -255,6 +256,18 @@ var contextCS = []Line{
 			strings.Join(word.Strings(config.DefaultDropCauses...), ", "), Example: "no drop-cause temporary-failure"},
 		{Line: "route call [<#index:1..999>] " + dest, Into: "Routes", Help: "A destination"},
 	}},
+	{Line: "service sip-location-service <#name:name>", Into: "PhoneServices", Help: "The phones that have registered as the called identity", Prompt: "svc-phones", Lines: []Line{
+		{Line: "bind location-service <location>", Into: "Location", Help: "The location service whose identities can be called", Example: "bind location-service LS_PHONES"},
+		{Line: "fork <fork:parallel|sequential>", Into: "Fork", Help: "The order in which the phones of an identity ring",
+			Words: map[string]string{"parallel": "All at once; the default", "sequential": "One after the other, the one that registered last first"}},
+		{Line: "timeout <seconds:1..300>", Into: "Timeout", Help: "Let each phone ring for so long with `fork sequential`"},
+	}},
+	{Line: "survival <#name:name>", Into: "Survivals", Help: "Other ways for calls while a peer is gone", Prompt: "survival", Lines: []Line{
+		{Line: "watch interface <watch>", Into: "Watch", Help: "The peer that may be gone: it answers no OPTIONS of penalty-box, or has lost all registrations", Example: "watch interface if_sip_pbx"},
+		{Line: "lost-after <seconds:5..600>", Into: "After", Help: "Use the other ways once the peer has been gone for so long"},
+		{Line: "back-after <seconds:5..3600>", Into: "Back", Help: "Use the usual ways again once the peer has been well for so long; calls in progress stay as they are"},
+		{Line: "route from <#from> " + dest, Into: "Routes", Help: "Where new calls of this interface go while the peer is gone, instead of its `route call`", Example: "route from if_sip_teams dest-service PHONES"},
+	}},
 	{Line: "shutdown", Into: "!Enabled", Help: "Do not route calls, and do not answer OPTIONS of Microsoft Teams. Calls in progress continue; `drain context cs` gives peers time before"},
 }
 
@@ -262,6 +275,8 @@ var sipInterface = []Line{
 	{Line: "bind context sip-gateway <gateway>", Into: "Gateway", Help: "The gateway whose sockets this interface uses"},
 	{Line: "route call (dest-table <table>|dest-interface <interface>|dest-service <service>)", Into: "Route", Help: "The destination of calls from this peer"},
 	{Line: "remote <host:host> [<port" + port + "]", Into: "Remote", Help: "The peer; without a port, its SRV records or the default port"},
+	{Line: "use location-service <phones>", Into: "Phones", Help: "The peers are the phones that register as identities of this location service; such an interface has no remote, and phones come from its `trust` networks only",
+		Example: "use location-service LS_PHONES"},
 	{Line: "local <host:host> [<port" + port + "]", Into: "Local", Help: "Our name towards this peer: the host in From and P-Asserted-Identity"},
 	{Line: "hold-method direction-attribute <method:inactive|sendonly|none>", Into: "HoldMethod", Help: "How to signal hold; we understand every form"},
 	{Line: "early-connect", Into: "EarlyConnect", Help: "Answer as soon as audio arrives"},
@@ -304,7 +319,11 @@ var locationService = []Line{
 	{Line: "match-any-domain", Into: "MatchAny", Help: "Match requests for any domain"},
 	{Line: "identity-group <#name:name>", Into: "Groups", Help: "Settings that identities inherit; DEFAULT applies to identities that are not configured", Prompt: "identity-group", Lines: identitySettings},
 	{Line: "identity <#name:name> [inherits <inherits>]", Into: "Identities", Help: "A user", Prompt: "identity",
-		Lines: append([]Line{{Line: "alias name <#alias>", Into: "Aliases", Help: "Another name of this identity in requests", Words: map[string]string{"name": "A user name"}}}, identitySettings...)},
+		Lines: append([]Line{
+			{Line: "alias name <#alias>", Into: "Aliases", Help: "Another name of this identity in requests", Words: map[string]string{"name": "A user name"}},
+			{Line: "display-name <display-name:shown>", Into: "DisplayName", Help: "The name that calls of its phones show; by default, the one that the phone sends", Example: `display-name "Anna Meier"`},
+			{Line: "caller-id <caller-id:caller>", Into: "CallerID", Help: "The calling number of its phones, whatever they send; default: the name of the identity", Example: "caller-id +4972115104221"},
+		}, identitySettings...)},
 }
 
 // identitySettings are the lines of an identity and of an identity group.
@@ -315,8 +334,18 @@ var identitySettings = []Line{
 		{Line: "authenticate [<#index:1..99>] authentication-service <service> [username <username>]", Into: "Services",
 			Help: "Use an account of this service; default username: the name of the identity"},
 	}},
+	{Line: "notify message-waiting", Into: "MessageWaiting", Help: "Tell its phones of waiting messages, as the registrar of the identity says (RFC 3842)"},
 	{Line: "authentication inbound", Into: "AuthInbound", Help: "How to challenge requests", Prompt: "authin", Lines: []Line{
 		{Line: "authenticate none", Into: "None", Help: "Do not challenge: trust lines are enough"},
+		{Line: "authenticate [<#index:1..99>] authentication-service <service> [username <username>]", Into: "Services",
+			Help: "Its phones must show an account of this service; default username: the name of the identity"},
+	}},
+	{Line: "registration inbound", Into: "Inbound", Help: "Phones may register as this identity", Prompt: "regin", Lines: []Line{
+		{Line: "lifetime [default <default:30..86400>] [min <min:30..86400>] [max <max:30..86400>]", Also: []string{"lifetime <default:30..86400>"}, Into: ".", Help: "How long registrations last, in seconds",
+			Words:   map[string]string{"default": "If the phone asks for nothing", "min": "Phones that ask for less are told to ask for this (423)", "max": "Phones that ask for more get this"},
+			Example: "lifetime default 300 min 60 max 3600"},
+		{Line: "max-contacts <max-contacts:1..16> [refuse]", Into: ".", Help: "How many phones can be registered at once; one more displaces the one that was here longest",
+			Words: map[string]string{"refuse": "One more is refused instead"}, Example: "max-contacts 2 refuse"},
 	}},
 	{Line: "registration outbound", Into: "Registration", Help: "Register with a registrar", Prompt: "regout", Lines: []Line{
 		{Line: "registrar <host:host> [<port" + port + "]", Into: "Registrar", Help: "The registrar; default: the first domain"},
@@ -367,6 +396,28 @@ var presenceService = []Line{
 	{Line: "starface <url:https> username <user:value> password <password> [ca <ca:certificate>]", Into: "Starface",
 		Help: "The REST interface of the STARFACE, for starface-dnd, and an account of an administrator there; ca is the certificate that its own is verified by", Example: "starface https://10.108.2.100 username presence password hush"},
 	{Line: "shutdown", Into: "!Enabled", Help: "Do not sign in: all states are unknown, and no call is refused"},
+}
+
+var provisioningService = []Line{
+	{Line: "bind ipaddress <context> <interface> <address>", Into: "Bind", Help: "The address at which phones ask, by its name in a context ip; nothing listens at any other", Example: "bind ipaddress ROUTER if_eth00 if_eth00"},
+	{Line: "protocol http [<port" + port + "]", Into: "HTTP", Help: "Serve the settings over HTTP; default port: 8080"},
+	{Line: "protocol tftp", Into: "TFTP", Help: "Serve the settings over TFTP too, for old phones"},
+	{Line: "protocol sip-pnp", Into: "PnP", Help: "Answer phones that ask the whole network where their settings are (SUBSCRIBE for ua-profile by multicast)"},
+	{Line: "use location-service <location>", Into: "Location", Help: "The location service whose identities the phones are", Example: "use location-service LS_PHONES"},
+	{Line: "server <host:host> [<port" + port + "]", Into: "Server", Help: "Where the phones register; by default here, at the address of `bind`"},
+	{Line: "backup-server <host:host> [<port" + port + "]", Into: "Backup", Help: "Where they also register, or go when the first server is gone"},
+	{Line: "transport <transport:udp|tls>", Into: "Transport", Help: "How the phones register",
+		Words: map[string]string{"udp": "Over UDP, readable in the LAN; the default", "tls": "Over TLS; the phones get the root of the internal CA to trust"}},
+	{Line: "administrator-password <administrator>", Into: "Administrator", Help: "The password of the phones' own pages; without a line, that of the maker stays"},
+	{Line: "language <language:en|de>", Into: "Language", Help: "Language of the phones", Words: map[string]string{"en": "English", "de": "German"}},
+	{Line: "phone <#mac> model <model:model> identity <identity:identity> [address <address>] [label <label:shown>]", Into: "Phones",
+		Help: "A phone: its hardware address, its model and the identity that it registers as. It gets its settings in a window (`provisioning open`), and then from the same address",
+		Words: map[string]string{"model": "Maker and model, such as yealink-t46s, snom-d735 or gigaset-n670", "address": "It gets its settings from this address only, and without a window",
+			"label": "What its display shows; default: the name that its identity shows"},
+		Example: `phone 00:15:65:aa:bb:cc model yealink-t46s identity 21 label "Anna"`},
+	{Line: "upstream <#host:host>", Into: "Upstreams", Help: "Fetch http://BOX/HOST/... from https://HOST/..., for phones that cannot verify that server; what passes can be read in the LAN",
+		Example: "upstream prov.cloudpbx.example"},
+	{Line: "shutdown", Into: "!Enabled", Help: "Serve nothing"},
 }
 
 var sipGateway = []Line{

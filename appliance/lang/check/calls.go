@@ -47,7 +47,7 @@ func checkInterfaces(c *checker) {
 		if i.Route.IsZero() {
 			c.add(w, Warning, "interface sip "+i.Name+" has no route call: incoming calls are rejected", "")
 		}
-		if i.Remote.Host == "" {
+		if i.Remote.Host == "" && i.Phones.IsZero() {
 			c.add(w, Warning, "interface sip "+i.Name+" has no remote: it cannot call", "")
 		}
 		if len(i.Trust) == 0 {

@@ -19,7 +19,6 @@ type NoEffect struct {
 const (
 	noPorts     = "there are no telephone ports here"
 	noRouter    = "the box is not a router"
-	noRegistrar = "phones do not register here"
 	provisioned = "the box is not provisioned by servers"
 )
 
@@ -54,16 +53,15 @@ var noEffects = []NoEffect{
 	{"prt-eth", false, noRouter, []string{"cos", "frame-format", "mac-address", "priority", "phy"}},
 
 	{"ctx-cs", true, noPorts, []string{"interface fxs", "interface fxo", "interface isdn", "interface bri", "interface pri", "interface h323", "interface isoip", "interface r2", "interface e1t1", "interface analog"}},
-	{"ctx-cs", true, "the box has hunt groups only", []string{"service distribution-group", "service limiter", "service priority", "service aaa", "service second-dialtone", "service sip-conference",
-		"service sip-location-service", "service bridge", "service ringback", "service overlap", "service call-pickup"}},
+	{"ctx-cs", true, "the box has hunt groups and phones only", []string{"service distribution-group", "service limiter", "service priority", "service aaa", "service second-dialtone", "service sip-conference",
+		"service bridge", "service ringback", "service overlap", "service call-pickup"}},
 	{"ctx-cs", false, noPorts, []string{"use profile tone-set", "use profile pstn", "bearer-capability", "isdn", "limiter", "tone-set"}},
 	{"if-sip", false, noPorts, []string{"use profile pstn", "limiter", "use tone-set"}},
 
 	{"identity-group", true, "requests outside calls are not forwarded", []string{"message inbound", "message outbound", "subscription inbound", "subscription outbound", "presence inbound", "presence outbound", "notification inbound", "notification outbound"}},
 	{"identity", true, "requests outside calls are not forwarded", []string{"message inbound", "message outbound", "subscription inbound", "subscription outbound", "presence inbound", "presence outbound", "notification inbound", "notification outbound"}},
 
-	{"identity-group", true, noRegistrar, []string{"registration inbound"}},
-	{"identity", true, noRegistrar, []string{"registration inbound"}},
+	{"regin", false, "phones say themselves where they are", []string{"contact"}},
 	{"callout", false, "the profiles of the interface sip apply to calls", []string{"use profile"}},
 	{"callin", false, "the profiles of the interface sip apply to calls", []string{"use profile"}},
 	{"callout", false, "SIP behaves as RFC 3398 says", []string{"invite-transaction-timeout", "non-invite-transaction-timeout", "session-timer"}},

@@ -1,0 +1,185 @@
+package lang
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
+)
+
+const phonesOfAnOffice = `profile tls INTERNAL
+context ip ROUTER
+  interface LAN
+    ipaddress LAN 10.108.2.1/24
+context cs SWITCH
+  interface sip IF_PBX
+    bind context sip-gateway LAN
+    route call dest-service PHONES
+    remote 10.108.2.100
+    penalty-box sip-option-trigger interval 30 timeout 10
+    trust remote
+  interface sip IF_PHONES
+    bind context sip-gateway LAN
+    route call dest-interface IF_PBX
+    use location-service LS_PHONES
+    trust 10.108.2.0/24
+  service hunt-group BOTH
+    route call 1 dest-interface IF_PBX
+    route call 2 dest-service PHONES
+  service sip-location-service PHONES
+    bind location-service LS_PHONES
+    fork sequential
+    timeout 15
+  survival PBX
+    watch interface IF_PBX
+    lost-after 20
+    route from IF_PHONES dest-service PHONES
+  no shutdown
+authentication-service AUTH
+  username 21 password zB7-kw2Rt9
+  username anna password qP4-mm8Lw3
+location-service LS_PHONES
+  domain 1 10.108.2.1
+  identity-group PHONES
+    notify message-waiting
+    authentication inbound
+      authenticate 1 authentication-service AUTH
+    registration inbound
+      lifetime default 600 min 120
+      max-contacts 2 refuse
+  identity 21 inherits PHONES
+    alias name +4972115104221
+    display-name "Anna Meier"
+    caller-id +4972115104221
+  identity 22 inherits PHONES
+    authentication inbound
+      authenticate 1 authentication-service AUTH username anna
+    registration inbound
+provisioning-service PROV
+  bind ipaddress ROUTER LAN LAN
+  protocol http
+  protocol tftp
+  protocol sip-pnp
+  use location-service LS_PHONES
+  backup-server 10.108.2.100
+  transport tls
+  administrator-password "door key 7"
+  language de
+  phone 00:15:65:AA:BB:CC model Yealink-T46S identity 21 label "Anna M."
+  phone 000413-112233 model snom-d735 identity 22 address 10.108.2.60
+  upstream prov.cloudpbx.example
+  no shutdown
+context sip-gateway LAN
+  use profile tls INTERNAL
+  interface LAN
+    transport-protocol udp+tcp 5060
+    transport-protocol tls 5061
+    bind ipaddress ROUTER LAN LAN
+  no shutdown
+port ethernet 0 0
+  bind interface ROUTER LAN
+  no shutdown
+`
+
+func TestPhonesAreConfigured(t *testing.T) {
+	l := New()
+	cfg, problems := l.Parse([]byte(phonesOfAnOffice))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	cs, ls := cfg.CS[0], cfg.Location[0]
+	if i := cs.Interfaces[1]; i.Phones.In(cfg) != ls || i.Remote.Host != "" {
+		t.Errorf("%+v", i)
+	}
+	if _, p := cs.Interfaces[0].Route.Service.In(cs); p == nil || p.Location.In(cfg) != ls || !p.OneByOne() || p.Timeout != 15*time.Second {
+		t.Errorf("%+v", p)
+	}
+	if s := cs.Survivals[0]; s.Watch.In(cs) != cs.Interfaces[0] || s.After != 20*time.Second || s.Back != time.Minute || len(s.Routes) != 1 || s.Routes[0].From.In(cs) != cs.Interfaces[1] || s.Routes[0].Dest.Service.Name != "PHONES" {
+		t.Errorf("%+v", s)
+	}
+	for name, want := range map[string]config.RegistrationInbound{
+		"21": {Default: 10 * time.Minute, Min: 2 * time.Minute, Max: time.Hour, MaxContacts: 2, Refuse: true},
+		"22": {Default: 5 * time.Minute, Min: time.Minute, Max: time.Hour, MaxContacts: 4},
+	} {
+		if f, known := ls.Settings(name); !known || f.Inbound == nil || *f.Inbound != want || !f.MessageWaiting || len(f.AuthInbound.Services) != 1 {
+			t.Errorf("%s: %+v", name, f.Inbound)
+		}
+	}
+	if i := ls.Identities[0]; i.DisplayName != "Anna Meier" || i.CallerID != "+4972115104221" {
+		t.Errorf("%+v", i)
+	}
+	p := cfg.Provisioning[0]
+	if !p.Enabled || p.HTTP.Port != 8080 || !p.TFTP || !p.PnP || p.Location.In(cfg) != ls || p.Backup.Host != "10.108.2.100" || p.Transport != "tls" || p.Language != "de" ||
+		p.Administrator != "door key 7" || !slices.Equal(p.Upstreams, []string{"prov.cloudpbx.example"}) || !slices.Equal(p.Phones, []config.ProvisionedPhone{
+		{MAC: "001565aabbcc", Model: "yealink-t46s", Identity: "21", Label: "Anna M."},
+		{MAC: "000413112233", Model: "snom-d735", Identity: "22", Address: config.ACLHost{Prefix: netip.MustParsePrefix("10.108.2.60/32")}},
+	}) {
+		t.Errorf("%+v", p)
+	}
+	readsBack(t, l, cfg)
+	if masked := string(l.Print(cfg, true)); strings.Contains(masked, "door key") || strings.Contains(masked, "zB7-") || !strings.Contains(masked, "phone 00:15:65:aa:bb:cc model yealink-t46s identity 21 label \"Anna M.\"\n") {
+		t.Errorf("an operator sees\n%s", masked)
+	}
+	c := configuringConsole(l)
+	for line := range strings.Lines(phonesOfAnOffice) {
+		if out := c.types(line); strings.Contains(out, "% ") {
+			t.Errorf("typed, %s says %s", line, out)
+		}
+	}
+	same(t, cfg, c.box.cfg)
+}
+
+// What a line cannot mean is refused where it is typed, and changes nothing.
+func TestLinesOfPhonesThatAreRefused(t *testing.T) {
+	c := configuringConsole(New())
+	for _, line := range strings.Split(phonesOfAnOffice, "\n") {
+		c.types(line)
+	}
+	before := c.box.cfg
+	for line, want := range map[string]string{
+		"provisioning-service PROV/phone 00:15:65:aa:bb model snom-d735 identity 21":      "is not the hardware address of a phone",
+		"provisioning-service PROV/phone 01:15:65:aa:bb:cc model snom-d735 identity 21":   "is not the hardware address of a phone",
+		"provisioning-service PROV/phone 00:15:65:aa:bb:cd model yaelink-t46 identity 21": "did you mean yealink?",
+		"provisioning-service PROV/phone 00:15:65:aa:bb:cd model yealink identity 21":     "is not a maker and a model",
+		"provisioning-service PROV/phone 00:15:65:aa:bb:cd model yealink-../x identity 2": "is not a maker and a model",
+		"provisioning-service PROV/language klingon":                                      "expected en or de",
+		"provisioning-service PROV/transport tcp":                                         "expected udp or tls",
+		"provisioning-service PROV/upstream https://prov.example":                         "is not a host name",
+		"location-service LS_PHONES/identity 21/caller-id +49x":                           "is not a number",
+		"location-service LS_PHONES/identity 21/display-name " + strings.Repeat("x", 65):  "a display shows 64 characters at most",
+		"location-service LS_PHONES/identity 22/registration inbound/lifetime min 10":     "30 to 86400",
+		"location-service LS_PHONES/identity 22/registration inbound/max-contacts 17":     "1 to 16",
+		"context cs SWITCH/service sip-location-service PHONES/fork both":                 "expected parallel or sequential",
+		"context cs SWITCH/survival PBX/lost-after 4":                                     "5 to 600",
+		"context cs SWITCH/survival PBX/route from IF_PBX":                                "incomplete",
+	} {
+		steps := strings.Split(line, "/")
+		if strings.Contains(line, "://") || strings.Contains(line, "../") {
+			steps = []string{"provisioning-service PROV", strings.TrimPrefix(line, "provisioning-service PROV/")}
+		}
+		c.types("end", "configure")
+		c.types(steps[:len(steps)-1]...)
+		if out := c.types(steps[len(steps)-1]); !strings.Contains(out, "% ") || !strings.Contains(out, want) {
+			t.Errorf("%s: said %q, want %q", line, out, want)
+		}
+	}
+	same(t, before, c.box.cfg)
+}
+
+func TestThePasswordOfPhonesIsSealed(t *testing.T) {
+	l := NewSealing(hexSealer{})
+	cfg, problems := l.Parse([]byte("password-encryption\n" + phonesOfAnOffice))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	text := string(l.Print(cfg, false))
+	if strings.Contains(text, "door key") || !strings.Contains(text, "administrator-password "+check.SealedPrefix) {
+		t.Errorf("stored:\n%s", text)
+	}
+	again, _ := l.Parse([]byte(text))
+	same(t, cfg, again)
+}
