@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 		want       Info
 	}{
 		{"asterisk", asterisk, Info{3, true, "sip:21@10.0.0.1", []Dialog{{ID: "21", State: Confirmed}}}},
-		{"kamailio", kamailio, Info{7, true, "sip:21@pbx.test", []Dialog{{"a84b4c76e66710", "a84b4c76e66710", Initiator, Early, Party{"sip:22@pbx.test", "Björn"}}}}},
+		{"kamailio", kamailio, Info{7, true, "sip:21@pbx.test", []Dialog{{"a84b4c76e66710", "a84b4c76e66710", Initiator, Early, Party{"sip:22@pbx.test", "Björn"}, "", ""}}}},
 		{"nothing", `<dialog-info version="0" state="full" entity="sip:a@b"/>`, Info{0, true, "sip:a@b", nil}},
 		{"partial, with a prefix and things unknown", `<?xml version="1.0"?><!-- x --><d:dialog-info xmlns:d="urn:ietf:params:xml:ns:dialog-info" version=" 9 " state="partial" entity="e"><x:y/><d:dialog id="1">` +
 			`<d:duration>12</d:duration><d:state event="rejected" code="486">TERMINATED
@@ -82,7 +82,7 @@ func TestWhatIsNotUnderstoodIsNoDocument(t *testing.T) {
 }
 
 func TestWhatIsWrittenIsReadAgain(t *testing.T) {
-	i := Info{17, false, `sip:"<&'>@x`, []Dialog{{"1", "c@d", Recipient, Early, Party{"sip:x@y;z=1", `A "B" <C>`}}, {ID: "2", State: Terminated}}}
+	i := Info{17, false, `sip:"<&'>@x`, []Dialog{{"1", "c@d", Recipient, Early, Party{"sip:x@y;z=1", `A "B" <C>`}, `l"1`, "r<2"}, {ID: "2", State: Terminated}}}
 	if got, err := Parse(i.Bytes()); err != nil || !reflect.DeepEqual(got, i) {
 		t.Errorf("%+v, %v\n%s", got, err, i.Bytes())
 	}
@@ -181,7 +181,7 @@ func TestTalks(t *testing.T) {
 
 // Nothing that a peer writes makes a fault or more than the bounds, and what was understood is understood again when it is written.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{asterisk, kamailio, string(Info{1, false, "e", []Dialog{{"1", "c", Recipient, Early, Party{"sip:x@y", "X"}}}}.Bytes())} {
+	for _, s := range []string{asterisk, kamailio, string(Info{1, false, "e", []Dialog{{"1", "c", Recipient, Early, Party{"sip:x@y", "X"}, "l", "r"}}}.Bytes())} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -32,6 +32,8 @@ type Dialog struct {
 	Direction Direction
 	State     State
 	Remote    Party
+	LocalTag  string // of the entity: with the other two, what an INVITE with Replaces names
+	RemoteTag string
 }
 
 // Party is the other side of a dialog.
@@ -184,7 +186,8 @@ func Parse(body []byte) (Info, error) {
 			if len(i.Dialogs) == MaxDialogs {
 				return fmt.Errorf("it has more than %d dialogs", MaxDialogs)
 			}
-			i.Dialogs = append(i.Dialogs, Dialog{ID: attribute(e, "id"), CallID: attribute(e, "call-id"), Direction: directionOf(attribute(e, "direction"))})
+			i.Dialogs = append(i.Dialogs, Dialog{ID: attribute(e, "id"), CallID: attribute(e, "call-id"), Direction: directionOf(attribute(e, "direction")),
+				LocalTag: attribute(e, "local-tag"), RemoteTag: attribute(e, "remote-tag")})
 		case len(d.path) == 4 && d.in("dialog", "remote", "identity"):
 			i.last().Remote.Name = attribute(e, "display")
 		case len(d.path) == 4 && d.in("dialog", "remote", "target") && i.last().Remote.URI == "":

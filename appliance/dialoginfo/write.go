@@ -11,6 +11,7 @@ const (
 	TypeDialog   = "application/dialog-info+xml"
 	TypePresence = "application/pidf+xml"
 	TypeDevice   = "application/json"
+	TypeSummary  = "application/simple-message-summary"
 )
 
 const head = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
@@ -40,32 +41,43 @@ func (i Info) Bytes() []byte {
 	w.attribute("entity", i.Entity)
 	w.WriteString(">\n")
 	for _, d := range i.Dialogs {
-		w.dialog(d)
+		w.dialog(i.Entity, d)
 	}
 	w.WriteString("</dialog-info>\n")
 	return w.Buffer.Bytes()
 }
 
-func (w *writing) dialog(d Dialog) {
+func (w *writing) dialog(entity string, d Dialog) {
 	w.WriteString("<dialog")
 	w.attribute("id", d.ID)
-	if d.CallID != "" {
-		w.attribute("call-id", d.CallID)
-	}
-	if d.Direction != Unsaid {
-		w.attribute("direction", string(d.Direction))
+	for _, a := range [...]struct{ name, value string }{{"call-id", d.CallID}, {"local-tag", d.LocalTag}, {"remote-tag", d.RemoteTag}, {"direction", string(d.Direction)}} {
+		if a.value != "" {
+			w.attribute(a.name, a.value)
+		}
 	}
 	w.WriteString("><state>")
 	w.text(string(d.State))
 	w.WriteString("</state>")
-	if d.Remote != (Party{}) {
-		w.WriteString("<remote><identity")
-		if d.Remote.Name != "" {
-			w.attribute("display", d.Remote.Name)
-		}
-		w.WriteByte('>')
-		w.text(d.Remote.URI)
-		w.WriteString("</identity></remote>")
+	if d.Remote != (Party{}) { // a Snom picks up only where it is told both sides
+		w.party("local", Party{URI: entity})
+		w.party("remote", d.Remote)
 	}
 	w.WriteString("</dialog>\n")
+}
+
+// party writes one side of a dialog.
+func (w *writing) party(element string, p Party) {
+	w.WriteString("<" + element + "><identity")
+	if p.Name != "" {
+		w.attribute("display", p.Name)
+	}
+	w.WriteByte('>')
+	w.text(p.URI)
+	w.WriteString("</identity>")
+	if p.URI != "" {
+		w.WriteString("<target")
+		w.attribute("uri", p.URI)
+		w.WriteString("/>")
+	}
+	w.WriteString("</" + element + ">")
 }
