@@ -11,6 +11,7 @@ import (
 type Incoming struct {
 	Leg       *Leg
 	Interface config.InterfaceID // of the peer it came from
+	Identity  string             // of the phone that calls; "": another peer, or an emergency call of a phone that has not shown who it is
 	Request   *sipmsg.Request
 	Replaces  *Leg // whose place it wants to take (RFC 3891); nil: it is a call of its own
 	Hops      int  // how often the call has passed through this box before

@@ -45,8 +45,11 @@ func credential(c *siptransport.Conf, identity string) config.Credential {
 	return config.Credential{}
 }
 
-// authenticator answers challenges with an identity's account.
-func authenticator(c *siptransport.Conf, identity string) *sipmsg.Authenticator {
+// authenticator answers challenges of an interface's peer with an identity's account; those of a phone, which has nothing to ask for, never.
+func authenticator(c *siptransport.Conf, i *config.SIPInterface, identity string) *sipmsg.Authenticator {
+	if ofPhones(i) {
+		return sipmsg.NewAuthenticator("", "")
+	}
 	account := credential(c, identity)
 	return sipmsg.NewAuthenticator(account.Username, string(account.Password))
 }

@@ -49,6 +49,14 @@ func (g *gateway) incoming(tx *siptx.Server) {
 		return
 	}
 	urgent := urgentCall(c.Config, i, req)
+	if ofPhones(i) && !urgent && !g.AllowsRequest(tx.From.Source.Addr()) {
+		g.surplus(req, tx.From, "too many requests of this source")
+		return
+	}
+	identity, ok := g.admit(tx, i, urgent)
+	if !ok {
+		return
+	}
 	if why := g.RefusesCall(tx.From.Source.Addr(), urgent); why != "" {
 		g.surplus(req, tx.From, why)
 		return
@@ -82,7 +90,7 @@ func (g *gateway) incoming(tx *siptx.Server) {
 	came := time.Now()
 	g.stack.overload.Came(came)
 	if f := g.stack.opts.OnInvite; f != nil {
-		f(&Incoming{Leg: l, Interface: i.ID(), Request: req, Replaces: replaced, Hops: g.stack.hops(l.callID)})
+		f(&Incoming{Leg: l, Interface: i.ID(), Identity: identity, Request: req, Replaces: replaced, Hops: g.stack.hops(l.callID)})
 	}
 	if early, untaken := l.ownership.abandon(); untaken {
 		l.Reject(500, "") // nothing, when OnInvite has rejected it
@@ -105,7 +113,7 @@ func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact strin
 	}
 	l.dialog.began(tx)
 	l.target, l.contact = contact, "<"+side.Contact(user, l.transport)+">"
-	l.auth = authenticator(c, req.To.User())
+	l.auth = authenticator(c, i, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
 	l.outline.peer = tx.From.Source.Addr()
 	l.begin(tx.From.Source.String() + "/" + l.transport.String())

@@ -5,6 +5,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/siptx"
 
 	"github.com/emiago/sipgo/sip"
@@ -16,6 +17,10 @@ type method struct {
 	name sip.RequestMethod
 	// offered reports whether Allow names the method towards an interface, which may be nil. nil: towards all.
 	offered func(*config.SIPInterface) bool
+	// strict: to whom it is not offered it is refused.
+	strict bool
+	// anybody: a phone may send it without credentials, or its handler asks for them.
+	anybody bool
 	// optional: Allow names the method only if Stack.Handle has given it a handler.
 	optional bool
 	// inDialog handles a request in the dialog d of a leg; nil: 405.
@@ -39,7 +44,7 @@ func newMethods() methods {
 		{name: sip.ACK},    // belongs to the transaction or dialog of its INVITE
 		{name: sip.CANCEL}, // likewise
 		{name: sip.BYE, inDialog: (*Leg).hungUp, outside: noDialog},
-		{name: sip.OPTIONS, inDialog: (*Leg).capabilities, stray: true},
+		{name: sip.OPTIONS, inDialog: (*Leg).capabilities, stray: true, anybody: true},
 		{name: sip.UPDATE, inDialog: (*Leg).offered, outside: noDialog},
 		{name: sip.INFO, inDialog: (*Leg).informed, outside: noDialog},
 		{name: sip.NOTIFY, inDialog: (*Leg).notified, stray: true},
@@ -48,7 +53,7 @@ func newMethods() methods {
 		{name: sip.REFER, offered: acceptsTransfers, inDialog: (*Leg).referred, outside: refusal(403)},
 		{name: sip.SUBSCRIBE, optional: true, offered: notTeams, inDialog: (*Leg).eventless, outside: badEvent, stray: true},
 		{name: sip.PUBLISH, optional: true, offered: notTeams, inDialog: (*Leg).eventless, outside: badEvent},
-		{name: sip.REGISTER, optional: true},
+		{name: sip.REGISTER, optional: true, offered: ofPhones, strict: true, anybody: true},
 		{name: sip.MESSAGE, optional: true},
 	}
 }
@@ -106,10 +111,14 @@ func (s *Stack) Handle(name sip.RequestMethod, f func(*ServerRequest)) {
 type ServerRequest struct {
 	*sipmsg.Request
 	Interface *config.SIPInterface // of the peer; nil: it has just been removed
+	Identity  string               // of the phone that sent it; "": another peer, or it was not asked (OPTIONS, REGISTER, a request with a tag in To)
 
 	g  *gateway
 	tx *siptx.Server
 }
+
+// Arrival says how the request came.
+func (r *ServerRequest) Arrival() siptransport.Arrival { return r.tx.From }
 
 // Respond sends the final response.
 func (r *ServerRequest) Respond(code int, h ...sipmsg.Header) {
@@ -136,14 +145,22 @@ func (s *Stack) Silent(id config.InterfaceID) bool { return s.opts.Silent(id) }
 
 // outOfDialog handles a request that begins something.
 func (g *gateway) outOfDialog(tx *siptx.Server) {
+	i := g.InterfaceOf(tx.From.Source.Addr())
 	switch m := g.stack.methods.find(tx.Req.Method); {
-	case m != nil && m.handler != nil:
+	case m != nil && m.handler != nil && (!m.strict || m.offered(i)):
+		r := &ServerRequest{Request: tx.Req, Interface: i, g: g, tx: tx}
+		if !m.anybody && tx.Req.ToTag == "" {
+			var ok bool
+			if r.Identity, ok = g.admit(tx, i, false); !ok {
+				return
+			}
+		}
 		tx.Open()
-		m.handler(&ServerRequest{Request: tx.Req, Interface: g.InterfaceOf(tx.From.Source.Addr()), g: g, tx: tx})
+		m.handler(r)
 	case m != nil && m.outside != nil:
 		m.outside(g, tx)
 	default:
-		g.answer(tx, 405, []sipmsg.Header{{Name: "Allow", Value: g.stack.methods.allow(g.InterfaceOf(tx.From.Source.Addr()))}})
+		g.answer(tx, 405, []sipmsg.Header{{Name: "Allow", Value: g.stack.methods.allow(i)}})
 	}
 }
 

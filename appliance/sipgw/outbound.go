@@ -108,7 +108,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.dialog = dialog{callID: s.callID(r.Hops), localTag: tag, local: from.String(), remote: r.To.String(),
 		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: to.Transport,
 		contact: "<" + side.Contact(r.ContactUser, to.Transport) + ">"}
-	l.auth = authenticator(g.Conf(), r.Identity)
+	l.auth = authenticator(g.Conf(), i, r.Identity)
 	l.out = &outbound{initial: true, to: to, began: time.Now(), invitation: invitation{body: r.Body, headers: r.Headers, identity: r.Identity}, acks: map[string]ack{}}
 	if len(r.Parts) > 0 {
 		l.out.contentType, l.out.body = sipmsg.Attach(r.Body, r.Parts)

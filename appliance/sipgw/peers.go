@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 )
 
 // PeerHealth hears how each peer behaves, and may keep calls away from it. Package sipua implements it. Interfaces are named as in the
@@ -26,6 +28,24 @@ type PeerHealth interface {
 	// Suspect: a call failed, and the peer may be gone.
 	Suspect(iface config.InterfaceID)
 }
+
+// Phones knows who may call by the interfaces of phones. Package registrar implements it. The methods are called in read loops and must not
+// block.
+type Phones interface {
+	// Admit says who sends a request outside dialogs that came by an interface of phones: an identity of its location service, or the
+	// response that the request gets instead, as a challenge. urgent: it calls an emergency number.
+	Admit(i *config.SIPInterface, req *sipmsg.Request, from siptransport.Arrival, urgent bool) (identity string, refuse *sipmsg.Fault)
+	// Lost: a connection of a peer has ended.
+	Lost(flow siptransport.FlowID)
+}
+
+// nobody is what there is without Phones: no phone is known.
+type nobody struct{}
+
+func (nobody) Admit(*config.SIPInterface, *sipmsg.Request, siptransport.Arrival, bool) (string, *sipmsg.Fault) {
+	return "", &sipmsg.Fault{Code: 403}
+}
+func (nobody) Lost(siptransport.FlowID) {}
 
 // Lifecycle follows the gateways. Package sipua implements it. No method may call Apply.
 type Lifecycle interface {

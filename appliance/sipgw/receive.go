@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/sipcount"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -32,11 +33,31 @@ func (g *gateway) received(head, body []byte, f sipmsg.Framing, a siptransport.A
 	default:
 		g.Counts(a.Source.Addr()).Request(sipcount.Received, string(m.Request.Method))
 		g.Counters.Requests.Add(1)
-		if i := g.InterfaceOf(a.Source.Addr()); i != nil {
+		if i := g.InterfaceOf(a.Source.Addr()); i != nil && !ofPhones(i) {
 			g.stack.health.Heard(i.ID(), a.Source.Addr())
 		}
 		g.request(m.Request, a)
 	}
+}
+
+// ofPhones reports whether the peers of an interface are phones; nil is none.
+func ofPhones(i *config.SIPInterface) bool { return i != nil && !i.Phones.IsZero() }
+
+// admit asks who sends a request by an interface of phones. False: it has been answered. Nothing is kept of one that is challenged or refused.
+func (g *gateway) admit(tx *siptx.Server, i *config.SIPInterface, urgent bool) (identity string, ok bool) {
+	if !ofPhones(i) {
+		return "", true
+	}
+	identity, f := g.stack.opts.Phones.Admit(i, tx.Req, tx.From, urgent)
+	switch {
+	case f == nil:
+		return identity, true
+	case f.Code == 401 || f.Code == 407:
+		g.reply(tx.From, tx.Req, g.responseTo(tx.Req, f.Code, f.Reason, sipmsg.Token(8), nil, "", f.Headers))
+	default:
+		g.refuse(tx.Req, tx.From, f)
+	}
+	return "", false
 }
 
 // forbid answers a stranger's request where answer-untrusted-hosts is set.
@@ -235,12 +256,15 @@ func (g *gateway) responseTo(req *sipmsg.Request, code int, reason, toTag string
 // its audio, to move its CSeq or to answer for another peer.
 
 // heeds reports whether x may speak in the leg's dialog: it is who answered or began it, or the leg's interface trusts it, or it is a
-// proxy of the route set. It is called in read loops.
+// proxy of the route set. A phone is nobody but itself. It is called in read loops.
 func (l *Leg) heeds(x siptransport.Origin) bool {
 	if l.transport.Secure() && !x.Transport.Secure() {
 		return false
 	}
 	peer, proxies := l.outline.speakers()
+	if ofPhones(l.iface) {
+		return x.Addr == peer
+	}
 	return x.Addr == peer || l.g.TrustedFor(l.iface, x.Addr) || slices.ContainsFunc(proxies, func(route string) bool {
 		return slices.Contains(l.g.Known(sipmsg.SplitURI(sipmsg.ParseNameAddr(route).URI).Host), x.Addr)
 	})

@@ -28,6 +28,8 @@ type Options struct {
 	// in a read loop and must not block; it must call Leg.Take or Leg.Reject before it returns.
 	OnInvite func(*Incoming)
 
+	Phones Phones // nil: no phone is let in
+
 	// OnApplied is told what the gateways could not do of a configuration, nil when all is done: after each Apply, and after each try to
 	// open what could not be opened. Registrations and probes follow when it returns: it may wait for what they need. May be nil; it must
 	// not call the Stack.
@@ -73,6 +75,10 @@ func New(o Options) *Stack {
 	if o.Silent == nil {
 		o.Silent = func(config.InterfaceID) bool { return false }
 	}
+	if o.Phones == nil {
+		o.Phones = nobody{}
+	}
+	o.OnLost = o.Phones.Lost
 	s := &Stack{opts: o, log: o.Log, cfg: config.New(), gateways: map[string]*gateway{}, callMark: "-" + sipmsg.Token(6) + "-", orphans: mailbox.New(), methods: newMethods(), refused: overload.NewRecent(), seed: maphash.MakeSeed(), health: unattended{}}
 	s.overload.OnChange(s.overloaded)
 	s.ctx, s.end = context.WithCancel(context.Background())

@@ -51,6 +51,12 @@ func freePort(t *testing.T) uint16 {
 
 func newBox(t *testing.T, secure bool, change func(*config.Config, *config.SIPInterface)) *box {
 	t.Helper()
+	return newBoxWith(t, secure, change, nil, func(*Stack) {})
+}
+
+// newBoxWith is a box with phones, and with what handle has it do.
+func newBoxWith(t *testing.T, secure bool, change func(*config.Config, *config.SIPInterface), phones Phones, handle func(*Stack)) *box {
+	t.Helper()
 	b := &box{t: t, calls: make(chan *Incoming, 2000), call: newTestCall(), cfg: config.New(), root: newAuthority(t)}
 	i := &config.SIPInterface{Context: "SWITCH", Name: "peer", Gateway: config.Ref[config.Config, config.SIPGateway]{Name: "gw"}, Trust: []config.Source{{Remote: true}}}
 	i.SetDefaults()
@@ -84,8 +90,9 @@ func newBox(t *testing.T, secure bool, change func(*config.Config, *config.SIPIn
 	b.secure = netip.AddrPortFrom(addr("127.0.0.1"), gi.TLS)
 	b.names = &movingNames{}
 	b.names.Store(&fakeNames{"sip.example": {addr("127.0.0.2")}, "sip2.example": {addr("127.0.0.2")}})
-	b.s = New(Options{Options: siptransport.Options{Resolver: b.names, PKI: store}, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
+	b.s = New(Options{Options: siptransport.Options{Resolver: b.names, PKI: store}, Phones: phones, OnInvite: func(i *Incoming) { i.Leg.Take(b.call); b.calls <- i }})
 	b.s.Handle(sip.OPTIONS, capable)
+	handle(b.s)
 	if err := b.apply(); err != nil {
 		t.Fatal(err)
 	}

@@ -74,6 +74,7 @@ func (c *connections) admit(s *stream, gw *config.SIPGateway) (gone []*stream, e
 	c.accepted++
 	c.sources[s.from]++
 	c.open[s] = struct{}{}
+	c.flows[s.id] = s
 	return gone, nil
 }
 

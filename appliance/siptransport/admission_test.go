@@ -94,7 +94,7 @@ func TestConnectionsOfOursAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	to := Endpoint{TCP, "", []netip.AddrPort{addrPortOf(l.Addr())}}
+	to := Endpoint{Transport: TCP, Addrs: []netip.AddrPort{addrPortOf(l.Addr())}}
 	refused := 0
 	for n := range 100 {
 		to.Name = fmt.Sprint("name", n)

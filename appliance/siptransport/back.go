@@ -39,7 +39,7 @@ func (b Back) Send(m []byte) {
 		return
 	}
 	b.flow.Send(m, nil, func(error) {
-		if flow, err := b.g.Flow(Endpoint{b.flow.Transport(), b.host, []netip.AddrPort{b.addr}}); err == nil {
+		if flow, err := b.g.Flow(Endpoint{Transport: b.flow.Transport(), Name: b.host, Addrs: []netip.AddrPort{b.addr}}); err == nil {
 			flow.Send(m, nil, nil)
 		}
 	})

@@ -20,6 +20,7 @@ type Conf struct {
 	Gateway        *config.SIPGateway
 	binds          []Side
 	interfaces     []*config.SIPInterface // bound to the gateway, in their order
+	phones         bool                   // the peers of one are phones
 	counts         []*sipcount.Counts     // of their messages; set by Configure
 	tlsProfile     *config.TLSProfile
 	tlsFingerprint string // changes when the certificate or the rules of TLS change
@@ -44,7 +45,7 @@ func NewConf(cfg *config.Config, gw *config.SIPGateway, addrs func(config.Addres
 	for _, sw := range cfg.CS {
 		for _, i := range sw.Interfaces {
 			if i.Gateway.Name == gw.Name {
-				c.interfaces = append(c.interfaces, i)
+				c.interfaces, c.phones = append(c.interfaces, i), c.phones || ofPhones(i)
 			}
 		}
 	}

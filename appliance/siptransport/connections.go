@@ -13,6 +13,7 @@ import (
 type connections struct {
 	mu       sync.Mutex
 	open     map[*stream]struct{}
+	flows    map[FlowID]*stream  // those of peers
 	pool     map[poolKey]*stream // connections of ours that take new requests
 	accepted int                 // connections of peers
 	sources  map[netip.Addr]int  // of these
@@ -20,7 +21,7 @@ type connections struct {
 }
 
 func emptyConnections() connections {
-	return connections{open: map[*stream]struct{}{}, pool: map[poolKey]*stream{}, sources: map[netip.Addr]int{}}
+	return connections{open: map[*stream]struct{}{}, flows: map[FlowID]*stream{}, pool: map[poolKey]*stream{}, sources: map[netip.Addr]int{}}
 }
 
 // join returns the connection of ours that leads to one of the addresses of a name, or a new one that create makes; opened tells which.
@@ -69,6 +70,7 @@ func (c *connections) drop(s *stream) {
 	}
 	delete(c.open, s)
 	if s.accepted {
+		delete(c.flows, s.id)
 		if from := s.from; c.sources[from] > 1 {
 			c.sources[from]--
 		} else {

@@ -8,7 +8,7 @@ import (
 )
 
 // Flow carries messages to a peer. It is a UDP socket with an address, a connection that the peer opened (which takes only responses of ours,
-// teams.md A.15), or a connection that we opened.
+// teams.md A.15, unless the peer is a phone), or a connection that we opened.
 type Flow interface {
 	// Send queues one message and never blocks. wanted, when not nil, is asked before a message that had to wait for its
 	// connection is written. failed, when not nil, is told that it cannot be written.

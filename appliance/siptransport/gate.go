@@ -38,6 +38,8 @@ type Options struct {
 	OnUnknownIssuer func(gateway, peer string, e *pki.UnknownIssuer)
 	// OnChain is told of the certificates of each peer that is dialled, and of why they were refused; may be nil; must not block.
 	OnChain func(gateway, peer string, chain []*x509.Certificate, refused error)
+	// OnLost is told of each connection of a peer that has ended; may be nil; must not block.
+	OnLost func(FlowID)
 	// Sessions is how many calls there may be at once, for the default of what one source may begin; may be nil.
 	Sessions func() int
 	// Clock says why certificates cannot be judged yet, nil when they can: until then no TLS begins. May be nil.

@@ -22,6 +22,7 @@ type Endpoint struct {
 	Transport Transport
 	Name      string
 	Addrs     []netip.AddrPort // in order of preference
+	Phone     *PhoneTarget     // not nil: it is a phone, and reached as it came
 }
 
 // poolKey separates connections by their verified name: sip. and sip2. of Teams may share an address, but must not share a connection.
@@ -32,8 +33,11 @@ type poolKey struct {
 }
 
 // Flow returns the flow to an endpoint: the UDP socket, an open connection of ours, or a new connection that is being dialled. Requests never
-// use a connection that the peer opened (A.15).
+// use a connection that the peer opened (A.15), but for phones.
 func (g *Gate) Flow(to Endpoint) (Flow, error) {
+	if to.Phone != nil {
+		return g.phone(to.Phone)
+	}
 	if len(to.Addrs) == 0 {
 		return nil, &Error{Op: OpResolve, Peer: to.Name, Err: noAddress(to.Name)}
 	}

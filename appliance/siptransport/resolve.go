@@ -25,6 +25,7 @@ type Target struct {
 	Host      string
 	Port      uint16
 	Transport Transport
+	Phone     *PhoneTarget // not nil: it is a phone, of PhoneTarget.Target
 }
 
 // String is the host with its port, if it has one.
@@ -35,7 +36,7 @@ func (t Target) URI() string { return "sip:" + t.String() + t.Transport.param() 
 
 // Peer is the target of requests to the peer of an interface, with the account of an identity ("": none).
 func (g *Gate) Peer(i *config.SIPInterface, identity string) Target {
-	return Target{i.Remote.Host, i.Remote.Port, g.conf.Load().TransportFor(i, identity)}
+	return Target{Host: i.Remote.Host, Port: i.Remote.Port, Transport: g.conf.Load().TransportFor(i, identity)}
 }
 
 type resolved struct {
@@ -45,7 +46,7 @@ type resolved struct {
 
 // ResolveNow resolves a target without waiting: a literal address, or a known name.
 func (g *Gate) ResolveNow(t Target) (Endpoint, bool) {
-	to := Endpoint{Transport: t.Transport, Name: t.Host}
+	to := Endpoint{Transport: t.Transport, Name: t.Host, Phone: t.Phone}
 	port := t.Port
 	if a, ok := Literal(t.Host); ok {
 		if port == 0 {

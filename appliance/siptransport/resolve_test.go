@@ -20,7 +20,7 @@ func TestNamesThatPeersTellAreBounded(t *testing.T) {
 		}
 		g := testGate(t, Options{Resolver: tableNames{hosts, srv}}, nil)
 		for i := range 3 * mostKept {
-			g.lookup(t.Context(), Target{fmt.Sprintf("h%d.example", i), 0, UDP})
+			g.lookup(t.Context(), Target{Host: fmt.Sprintf("h%d.example", i), Transport: UDP})
 			g.Failed(netip.AddrPortFrom(ip("192.0.2.100"), uint16(i+1)))
 			time.Sleep(time.Millisecond)
 		}

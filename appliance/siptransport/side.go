@@ -124,6 +124,9 @@ func (c *Conf) pick(transport Transport, fits func(*Side) bool) *Side {
 // Towards is the interface by which requests reach a target. Its name may not have been resolved yet.
 func (g *Gate) Towards(to Target) *Side {
 	c := g.conf.Load()
+	if p := to.Phone; p != nil && p.Local.IsValid() {
+		return c.At(p.Transport, p.Local.Addr())
+	}
 	for _, a := range g.Known(to.Host) {
 		return c.Towards(to.Transport, a)
 	}

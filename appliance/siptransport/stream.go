@@ -42,6 +42,7 @@ type stream struct {
 	g        *Gate
 	kind     Transport
 	accepted bool
+	id       FlowID      // accepted: it never changes
 	trusted  bool        // requests are taken; set before it is read, for ours when its address is known
 	from     netip.Addr  // accepted: whose it is
 	spoken   atomic.Bool // something came on it that could be understood
@@ -93,8 +94,12 @@ func (q queued) octets() int { return len(q.m) + 64 }
 
 func newStream(g *Gate, kind Transport, accepted bool) *stream {
 	now := time.Now()
-	return &stream{g: g, kind: kind, accepted: accepted, opened: now, usage: usage{users: map[int]func(error){}, used: now},
+	s := &stream{g: g, kind: kind, accepted: accepted, opened: now, usage: usage{users: map[int]func(error){}, used: now},
 		wake: make(chan struct{}, 1), done: make(chan struct{})}
+	if accepted {
+		s.id = FlowID(lastFlow.Add(1))
+	}
+	return s
 }
 
 func (s *stream) Reliable() bool       { return true }
@@ -215,6 +220,9 @@ func (s *stream) close(err error) {
 		if lost != nil {
 			lost(err)
 		}
+	}
+	if f := s.g.opts.OnLost; f != nil && s.accepted {
+		f(s.id)
 	}
 }
 

@@ -48,7 +48,7 @@ func (g *Gate) isRemote(i *config.SIPInterface, from netip.Addr) bool {
 }
 
 // InterfaceOf returns the SIP interface that a request from an address belongs to: the interface with this peer, else the first interface
-// that trusts the address, else nil.
+// that trusts the address, or that of phones which trusts no wider a network around it, else nil.
 func (g *Gate) InterfaceOf(from netip.Addr) *config.SIPInterface {
 	c := g.conf.Load()
 	if n := g.interfaceOf(c, from); n >= 0 {
@@ -64,7 +64,11 @@ func (g *Gate) interfaceOf(c *Conf, from netip.Addr) int {
 			return n
 		}
 	}
-	return slices.IndexFunc(c.interfaces, func(i *config.SIPInterface) bool { return g.TrustedBy(i, from) })
+	n := slices.IndexFunc(c.interfaces, func(i *config.SIPInterface) bool { return !ofPhones(i) && g.TrustedBy(i, from) })
+	if c.phones {
+		n = g.amongPhones(c, n, from)
+	}
+	return n
 }
 
 // Origin identifies a peer: its transport and its address.
@@ -78,18 +82,31 @@ func (a Arrival) Origin() Origin { return Origin{a.Flow.Transport(), a.Source.Ad
 func OriginOf(flow Flow) Origin { return Origin{flow.Transport(), flow.Remote().Addr()} }
 
 // Kin reports whether a message from x may belong to an exchange that began with first: both have the same address, or one interface trusts
-// both addresses, because Teams sends from any of its hubs. An exchange that began over TLS stays on TLS, where addresses cannot be forged.
+// both addresses, because Teams sends from any of its hubs. Phones are no kin of each other. An exchange that began over TLS stays on TLS, where addresses cannot be forged.
 func (g *Gate) Kin(first, x Origin) bool {
 	if first.Transport.Secure() && !x.Transport.Secure() {
 		return false
 	}
-	return first.Addr == x.Addr || slices.ContainsFunc(g.conf.Load().interfaces, func(i *config.SIPInterface) bool {
+	return first.Addr == x.Addr || !g.isPhone(first.Addr) && !g.isPhone(x.Addr) && slices.ContainsFunc(g.conf.Load().interfaces, func(i *config.SIPInterface) bool {
 		return g.TrustedBy(i, first.Addr) && g.TrustedBy(i, x.Addr)
 	})
 }
 
-// TrustedFor reports whether an interface trusts an address, in its state at the beginning of a call or in its state now.
+// isPhone reports whether an address belongs to an interface of phones.
+func (g *Gate) isPhone(a netip.Addr) bool {
+	c := g.conf.Load()
+	if !c.phones {
+		return false
+	}
+	n := g.interfaceOf(c, a)
+	return n >= 0 && ofPhones(c.interfaces[n])
+}
+
+// TrustedFor reports whether an interface, not one of phones, trusts an address, in its state at the beginning of a call or in its state now.
 func (g *Gate) TrustedFor(i *config.SIPInterface, from netip.Addr) bool {
+	if g.isPhone(from) {
+		return false
+	}
 	return g.TrustedBy(i, from) || slices.ContainsFunc(g.conf.Load().interfaces, func(now *config.SIPInterface) bool {
 		return now.ID() == i.ID() && g.TrustedBy(now, from)
 	})

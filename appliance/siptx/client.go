@@ -41,6 +41,7 @@ type Client struct {
 	via     string // of raw: the INVITE's ACK and CANCEL have the same
 	raw     []byte
 	flow    siptransport.Flow
+	phone   *siptransport.PhoneTarget // whom it asks; nil: no phone
 	// result is given every response that matters in its order, or one error; after an error or a final response to a
 	// non-INVITE nothing more comes. It may be called under the transaction's lock, and may only post.
 	result func(*sipmsg.Response, error)
@@ -63,10 +64,10 @@ type Client struct {
 const maxDatagram = 1300
 
 // Begin starts a client transaction to an endpoint. A request that is too large for UDP goes by TCP, and by UDP after all
-// when the peer has no TCP. result is called as Client says.
+// when the peer has no TCP; one for a phone goes as the phone came. result is called as Client says.
 func (t *Table) Begin(req *sip.Request, to siptransport.Endpoint, result func(*sipmsg.Response, error)) (*Client, error) {
 	branch := sipmsg.NewBranch()
-	tx := &Client{table: t, Request: req, key: clientKey(branch, string(req.Method)), invite: req.Method == sip.INVITE, result: result}
+	tx := &Client{table: t, Request: req, key: clientKey(branch, string(req.Method)), invite: req.Method == sip.INVITE, phone: to.Phone, result: result}
 	put := func(transport siptransport.Transport) error {
 		e := to
 		e.Transport = transport
@@ -79,7 +80,7 @@ func (t *Table) Begin(req *sip.Request, to siptransport.Endpoint, result func(*s
 		return nil
 	}
 	err := put(to.Transport)
-	if err == nil && !to.Transport.Reliable() && len(tx.raw) > maxDatagram && put(siptransport.TCP) == nil {
+	if err == nil && !to.Transport.Reliable() && to.Phone == nil && len(tx.raw) > maxDatagram && put(siptransport.TCP) == nil {
 		tx.fallback = put
 	}
 	if err != nil {

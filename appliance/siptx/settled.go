@@ -55,7 +55,7 @@ func (tx *Client) Settle(tag string, ack []byte, to siptransport.Endpoint, fork 
 // settleRefused ends the transaction of an INVITE that was refused, after its ACK. Over a reliable transport nothing comes again.
 func (tx *Client) settleRefused(ack []byte) {
 	if !tx.flow.Reliable() {
-		to := siptransport.Endpoint{Transport: tx.flow.Transport(), Addrs: []netip.AddrPort{tx.flow.Remote()}}
+		to := siptransport.Endpoint{Transport: tx.flow.Transport(), Addrs: []netip.AddrPort{tx.flow.Remote()}, Phone: tx.phone}
 		tx.table.settle(tx.key, &Settled{text: string(ack), refused: true, asked: tx.Asked(), to: to})
 	}
 	tx.Abort()

@@ -1,0 +1,277 @@
+package sipgw
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// doorkeeper is Phones of the tests: who says a word in the header Secret is that identity, "" is challenged, "no" refused.
+type doorkeeper struct {
+	mu     sync.Mutex
+	asked  []string // methods
+	urgent int
+	lost   chan siptransport.FlowID
+}
+
+func (d *doorkeeper) Admit(i *config.SIPInterface, req *sipmsg.Request, from siptransport.Arrival, urgent bool) (string, *sipmsg.Fault) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked = append(d.asked, string(req.Method))
+	if urgent {
+		d.urgent++
+		return "", nil
+	}
+	switch word := req.Header("Secret"); word {
+	case "":
+		return "", &sipmsg.Fault{Code: 407, Headers: []sipmsg.Header{{Name: "Proxy-Authenticate", Value: `Digest realm="phones", nonce="1"`}}}
+	case "no":
+		return "", &sipmsg.Fault{Code: 403}
+	default:
+		return word, nil
+	}
+}
+
+func (d *doorkeeper) Lost(f siptransport.FlowID) { d.lost <- f }
+
+func (d *doorkeeper) methods() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return strings.Join(d.asked, " ")
+}
+
+// phoneBox is a box whose phones are in 127.0.0.0/24, beside the peer 127.0.0.2. Its registrar says 200 to everybody and hands on what came.
+type phoneBox struct {
+	*box
+	door       *doorkeeper
+	registered chan *ServerRequest
+}
+
+func newPhoneBox(t *testing.T, change func(*config.Config)) *phoneBox {
+	t.Helper()
+	p := &phoneBox{door: &doorkeeper{lost: make(chan siptransport.FlowID, 2000)}, registered: make(chan *ServerRequest, 4000)}
+	p.box = newBoxWith(t, false, func(c *config.Config, peer *config.SIPInterface) {
+		phones := &config.SIPInterface{Context: "SWITCH", Name: "phones", Gateway: peer.Gateway, Trust: []config.Source{{Prefix: prefix("127.0.0.0/24")}}}
+		phones.SetDefaults()
+		phones.Phones.Name = "LS"
+		c.CS[0].Interfaces = append([]*config.SIPInterface{phones}, peer)
+		c.CS[0].Emergency = []string{"112"}
+		c.Location = append(c.Location, &config.LocationService{Name: "LS"})
+		if change != nil {
+			change(c)
+		}
+	}, p.door, func(s *Stack) {
+		s.Handle(sip.REGISTER, func(r *ServerRequest) { r.Respond(200); p.registered <- r })
+		s.Handle(sip.SUBSCRIBE, func(r *ServerRequest) { r.Respond(202); p.registered <- r })
+	})
+	return p
+}
+
+// from is a message of the paper tests that 127.0.0.x sends over UDP or TCP.
+func phoneText(method, id, addr, transport, extra string) string {
+	m := strings.NewReplacer("192.0.2.100", addr, "192.0.2.1", "127.0.0.1", "SIP/2.0/UDP", "SIP/2.0/"+transport).Replace(inviteText(id, id, extra, ""))
+	return strings.ReplaceAll(m, "INVITE", method)
+}
+
+// phone is a UDP socket of a phone.
+type phone struct {
+	t *testing.T
+	c *net.UDPConn
+}
+
+func (b *box) phone(at string) *phone {
+	b.t.Helper()
+	c, err := net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(at)}, net.UDPAddrFromAddrPort(b.plain))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { c.Close() })
+	return &phone{b.t, c}
+}
+
+func (p *phone) write(m string) {
+	p.t.Helper()
+	if _, err := p.c.Write([]byte(crlf(m))); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *phone) want(start string) string {
+	p.t.Helper()
+	buf := make([]byte, 65536)
+	p.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	n, err := p.c.Read(buf)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(buf[:n]), start) {
+		p.t.Fatalf("got %q, want %q", firstLines([]string{string(buf[:n])}), start)
+	}
+	return string(buf[:n])
+}
+
+func TestPhonesRegisterAtTheirInterfaceAlone(t *testing.T) {
+	b := newPhoneBox(t, nil)
+	tcp := b.connect("127.0.0.7", b.plain)
+	tcp.write(phoneText("REGISTER", "t", "127.0.0.7", "TCP", ""))
+	tcp.want("SIP/2.0 200 ")
+	r := <-b.registered
+	at := r.Arrival().Phone()
+	if r.Interface == nil || r.Interface.Name != "phones" || at.Flow == 0 || at.Addr != tcpAddr(tcp.c.LocalAddr()) || at.Transport != siptransport.TCP {
+		t.Errorf("%v %+v", r.Interface, at)
+	}
+	udp := b.phone("127.0.0.8")
+	udp.write(phoneText("REGISTER", "u", "127.0.0.8", "UDP", ""))
+	udp.want("SIP/2.0 200 ")
+	if at := (<-b.registered).Arrival().Phone(); at.Flow != 0 || at.Addr.String() != udp.c.LocalAddr().String() || at.Local != b.plain {
+		t.Errorf("%+v", at)
+	}
+	// The peer has an interface of its own in the same network: nothing registers there.
+	peer := b.phone("127.0.0.2")
+	peer.write(phoneText("REGISTER", "p", "127.0.0.2", "UDP", ""))
+	if allow := field(peer.want("SIP/2.0 405 "), "Allow"); strings.Contains(allow, "REGISTER") {
+		t.Error(allow)
+	}
+	peer.write(phoneText("OPTIONS", "p2", "127.0.0.2", "UDP", ""))
+	if allow := field(peer.want("SIP/2.0 200 "), "Allow"); strings.Contains(allow, "REGISTER") {
+		t.Error(allow)
+	}
+	udp.write(phoneText("OPTIONS", "u2", "127.0.0.8", "UDP", ""))
+	if allow := field(udp.want("SIP/2.0 200 "), "Allow"); !strings.Contains(allow, "REGISTER") {
+		t.Error(allow)
+	}
+	tcp.c.Close()
+	if lost := <-b.door.lost; lost != at.Flow {
+		t.Errorf("%d has ended, not %d", lost, at.Flow)
+	}
+}
+
+// Of two interfaces that trust an address the phones' has it, unless the other's network is narrower, or the address is that of its remote.
+func TestWhoseAddressItIs(t *testing.T) {
+	b := newPhoneBox(t, func(c *config.Config) {
+		c.CS[0].Interfaces[1].Trust = append(c.CS[0].Interfaces[1].Trust, config.Source{Prefix: prefix("127.0.0.64/30")}, config.Source{Prefix: prefix("127.0.0.0/24")},
+			config.Source{Prefix: prefix("127.0.1.0/24")})
+	})
+	g := b.s.gateway("gw")
+	for from, want := range map[string]string{"127.0.0.2": "peer", "127.0.0.3": "phones", "127.0.0.65": "peer", "127.0.0.68": "phones", "127.0.1.1": "peer", "127.0.2.1": ""} {
+		got := ""
+		if i := g.InterfaceOf(addr(from)); i != nil {
+			got = i.Name
+		}
+		if got != want {
+			t.Errorf("%s is of %q, want %q", from, got, want)
+		}
+	}
+	origin := func(a string) siptransport.Origin {
+		return siptransport.Origin{Transport: siptransport.UDP, Addr: addr(a)}
+	}
+	if g.Kin(origin("127.0.0.3"), origin("127.0.1.4")) || !g.Kin(origin("127.0.0.3"), origin("127.0.0.3")) {
+		t.Error("a phone speaks for another")
+	}
+	if !g.Kin(origin("127.0.0.2"), origin("127.0.1.4")) {
+		t.Error("a peer does not speak for itself")
+	}
+}
+
+func TestPhonesShowWhoTheyAre(t *testing.T) {
+	b := newPhoneBox(t, nil)
+	p := b.phone("127.0.0.8")
+	p.write(phoneText("INVITE", "c1", "127.0.0.8", "UDP", ""))
+	if m := p.want("SIP/2.0 407 "); !strings.HasPrefix(field(m, "Proxy-Authenticate"), "Digest ") {
+		t.Error(m)
+	}
+	p.write(phoneText("INVITE", "c2", "127.0.0.8", "UDP", "Secret: no\n"))
+	p.want("SIP/2.0 403 ")
+	p.write(phoneText("INVITE", "c3", "127.0.0.8", "UDP", "Secret: 21\n"))
+	p.want("SIP/2.0 100 ")
+	in := <-b.calls
+	if in.Identity != "21" || in.Interface.Name != "phones" {
+		t.Errorf("%+v", in)
+	}
+	b.call.on(func() { in.Leg.Answer([]byte("v=0")) })
+	ok := p.want("SIP/2.0 200 ")
+	inDialog := func(method, branch string, seq int) string {
+		m := inDialogText(method, "c3", branch, tagOf(field(ok, "To")), seq, "", "")
+		return strings.NewReplacer("192.0.2.100", "127.0.0.8", "192.0.2.1", "127.0.0.1").Replace(m)
+	}
+	p.write(inDialog("ACK", "a", 1))
+	want[Acked](t, b.call)
+	other := b.phone("127.0.0.9") // another phone of the same network, with the tags of the call
+	other.write(inDialog("BYE", "x", 2))
+	other.want("SIP/2.0 403 ")
+	b.call.none(t)
+	p.write(inDialog("BYE", "b", 2)) // in the dialog the phone need not show anything
+	p.want("SIP/2.0 200 ")
+	want[Ended](t, b.call)
+
+	p.write(strings.Replace(phoneText("INVITE", "c4", "127.0.0.8", "UDP", ""), "sip:+49711@", "sip:112@", 1))
+	p.want("SIP/2.0 100 ")
+	if in := <-b.calls; in.Identity != "" || b.door.urgent != 1 {
+		t.Errorf("%+v", in)
+	}
+	p.write(phoneText("SUBSCRIBE", "s1", "127.0.0.8", "UDP", "Event: dialog\n"))
+	p.want("SIP/2.0 407 ")
+	p.write(phoneText("SUBSCRIBE", "s2", "127.0.0.8", "UDP", "Event: dialog\nSecret: 21\n"))
+	p.want("SIP/2.0 202 ")
+	if r := <-b.registered; r.Identity != "21" {
+		t.Errorf("%q", r.Identity)
+	}
+	p.write(phoneText("OPTIONS", "o1", "127.0.0.8", "UDP", ""))
+	p.want("SIP/2.0 200 ")
+	if got := b.door.methods(); got != "INVITE INVITE INVITE INVITE SUBSCRIBE SUBSCRIBE" {
+		t.Error(got)
+	}
+}
+
+// A request to a phone takes the connection that the phone has opened, or the socket to which it came, and nothing is dialled.
+func TestRequestsReachPhonesAsTheyCame(t *testing.T) {
+	b := newPhoneBox(t, nil)
+	client, _ := b.s.Client("gw")
+	ask := func(at siptransport.PhoneTarget) chan error {
+		req, err := client.NewRequest(sip.NOTIFY, "sip:21@127.0.0.7:9;x=y", "sip:box@127.0.0.1", "sip:21@127.0.0.1", "", at.Target())
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := client.Do(context.Background(), req, at.Target())
+			done <- err
+		}()
+		return done
+	}
+	tcp := b.connect("127.0.0.7", b.plain)
+	tcp.write(phoneText("REGISTER", "t", "127.0.0.7", "TCP", ""))
+	tcp.want("SIP/2.0 200 ")
+	byTCP := (<-b.registered).Arrival().Phone()
+	done := ask(byTCP)
+	notify := tcp.want("NOTIFY sip:21@127.0.0.7:9;x=y ")
+	if !strings.HasPrefix(field(notify, "Via"), "SIP/2.0/TCP "+b.plain.String()) || !strings.Contains(field(notify, "Contact"), ";transport=tcp") {
+		t.Error(notify)
+	}
+	tcp.write(reply(notify, "200 OK", "a", "", ""))
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	udp := b.phone("127.0.0.8")
+	udp.write(phoneText("REGISTER", "u", "127.0.0.8", "UDP", ""))
+	udp.want("SIP/2.0 200 ")
+	done = ask((<-b.registered).Arrival().Phone())
+	udp.write(reply(udp.want("NOTIFY "), "200 OK", "a", "", "")) // its socket is a connected one: it hears the right port of the box alone
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	tcp.c.Close()
+	<-b.door.lost
+	if err := <-ask(byTCP); !siptransport.IsUnreached(err) {
+		t.Errorf("%v by a connection that has ended", err)
+	}
+}
