@@ -2,6 +2,8 @@ package config
 
 import (
 	"net/netip"
+	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -39,6 +41,34 @@ func (l *LocationService) Settings(user string) (f IdentitySettings, configured 
 		}
 	}
 	return l.group("DEFAULT"), false
+}
+
+// Named returns the identity that the user part of a URI stands for: its name or an alias, with or without a plus in front; nil: none. What
+// stands there literally goes before what differs by the plus. Phones escape what they need not (%2B49).
+func (l *LocationService) Named(user string) *Identity {
+	if plain, err := url.PathUnescape(user); err == nil {
+		user = plain
+	}
+	if user == "" {
+		return nil
+	}
+	bare := func(s string) string { return strings.TrimPrefix(s, "+") }
+	for _, same := range []func(name string) bool{
+		func(name string) bool { return name == user },
+		func(name string) bool { return bare(name) == bare(user) },
+	} {
+		for _, i := range l.Identities {
+			if same(i.Name) {
+				return i
+			}
+		}
+		for _, i := range l.Identities {
+			if slices.ContainsFunc(i.Aliases, same) {
+				return i
+			}
+		}
+	}
+	return nil
 }
 
 // group returns the settings of a group; DEFAULT is found whatever its case (SmartWare wrote it in lower case).
