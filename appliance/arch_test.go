@@ -29,6 +29,7 @@ var floors = map[string]string{
 	"internalca": "health pki status store",
 
 	"commit":       "config health plural status",
+	"survival":     "config health plural status",
 	"drain":        "cli config health status",
 	"graph":        "config printable status",
 	"issuers":      "chains config health lang/check pki printable status store",

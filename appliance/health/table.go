@@ -255,6 +255,11 @@ var (
 		Advice: "They have something in common: the port, the router, the name servers, our certificate. `check all` finds it.",
 		After:  []Cause{{Of: SIPDown}},
 	})
+	Survival = declare(Warnable{
+		ID: "survival", Severity: Error, Subject: "survival", Title: "calls go other ways while a peer is gone",
+		Text:   "the peer of interface sip {interface} {peer}; survival {survival} is in force: {meanwhile}",
+		Advice: "Calls from other interfaces go their usual ways, and calls in progress are left as they are. The usual ways return by themselves once the peer has been there for `back-after`. `show survival` shows how far it is, `check all` where the way to the peer ends.",
+	})
 	PeersMute = declare(Warnable{
 		ID: "peers-mute", Severity: Warning, Subject: "gateway", Title: "Microsoft Teams does not ask for this box",
 		Text:   "Microsoft Teams answers at context sip-gateway {gateway}, and has sent nothing itself for more than four minutes: no call comes in from there",

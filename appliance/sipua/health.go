@@ -143,17 +143,49 @@ func (a *Agent) boxed(iface config.InterfaceID) string {
 // deregistered says that a registrar is known to be away, with what it said to one of us: some identity registers with it, and all that
 // do are refused, or get no answer although their time is not over yet. It is "" when the registrar is not away.
 func (a *Agent) deregistered(i *config.SIPInterface) (why string) {
+	why, _ = a.registrar(i)
+	return why
+}
+
+// registrar says why the peer of an interface is away as a registrar, see deregistered. It is not known while no identity has got an answer,
+// or when none registers there.
+func (a *Agent) registrar(i *config.SIPInterface) (why string, known bool) {
+	begins := false
 	for _, r := range a.registrations.Workers() {
 		if r.spec.gateway != i.Gateway.Name || !strings.EqualFold(r.spec.to.Host, i.Remote.Host) {
 			continue
 		}
-		st := r.Snapshot()
-		if st.State != status.RegistrationFailed && (st.Error == "" || st.Code != 0) {
-			return ""
+		switch st := r.Snapshot(); {
+		case st.State == status.RegistrationFailed, st.Error != "" && st.Code == 0:
+			why = "registers none of our identities: " + st.Error
+		case st.State == status.Registered:
+			return "", true
+		default:
+			begins = true
 		}
-		why = "registers none of our identities: " + st.Error
 	}
-	return why
+	if begins {
+		return "", false
+	}
+	return why, why != ""
+}
+
+// Gone says why the peer of a SIP interface is gone, as the end of a sentence about it: its probe says so, or it registers none of our
+// identities any more. It is not known while neither has told anything, and never for a peer with neither a penalty-box nor identities. That
+// calls stay away for a while, as after a 503 with Retry-After, is no sign.
+func (a *Agent) Gone(iface config.InterfaceID) (why string, known bool) {
+	if p, ok := a.probes.Find(probeKey(iface)); ok {
+		known = p.Snapshot().State != status.PeerUnknown
+	}
+	if why = a.boxed(iface); why != "" {
+		return why, true
+	}
+	i := a.sipInterface(iface)
+	if i == nil {
+		return "", false
+	}
+	why, registers := a.registrar(i)
+	return why, known || registers
 }
 
 // sipInterface returns a SIP interface; nil: there is none with this name.

@@ -191,6 +191,49 @@ func TestUnavailableSaysWhy(t *testing.T) {
 	})
 }
 
+// What calls are kept away for is more than a peer that is gone: a survival goes by its probe and its registrations alone.
+func TestGone(t *testing.T) {
+	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
+		is := func(when, want string, wantKnown bool) {
+			t.Helper()
+			if why, known := b.a.Gone(peerID("pbx")); why != want || known != wantKnown {
+				t.Errorf("%s: %q, known: %v", when, why, known)
+			}
+		}
+		is("it has neither probe nor registrations", "", false)
+		b.a.holds.set(peerID("pbx"), time.Hour, "has answered a call with 503")
+		is("it wants to be left alone", "", false)
+		if why, known := b.a.Gone(peerID("other")); why != "" || known {
+			t.Errorf("an interface that is not there: %q, known: %v", why, known)
+		}
+
+		one := b.stuck("user.01", "192.0.2.100", status.Registration{State: status.Registering})
+		is("a registration has begun", "", false)
+		two := b.stuck("user.02", "192.0.2.100", status.Registration{State: status.RegistrationFailed, Code: 403, Error: "403 Forbidden"})
+		is("one has begun, one has failed", "", false)
+		one.Change(func(s *status.Registration) {
+			*s = status.Registration{State: status.Registered, Code: 200, Expires: time.Now().Add(time.Hour)}
+		})
+		is("one is well, one has failed", "", true)
+		one.Change(func(s *status.Registration) { s.Code, s.Error = 0, sipgw.ErrTimeout.Error() })
+		two.Change(func(s *status.Registration) { s.Code, s.Error = 0, sipgw.ErrTimeout.Error() })
+		is("neither gets an answer", "registers none of our identities: "+sipgw.ErrTimeout.Error(), true)
+
+		p := b.idle()
+		is("its probe has not asked yet", "registers none of our identities: "+sipgw.ErrTimeout.Error(), true)
+		p.record(0, 0, "no response")
+		is("its probe gets no answer either", "does not answer OPTIONS: no response", true)
+		p.record(200, time.Millisecond, "")
+		is("its probe gets one", "registers none of our identities: "+sipgw.ErrTimeout.Error(), true)
+		for _, r := range []*registration{one, two} {
+			r.Change(func(s *status.Registration) { *s = status.Registration{State: status.Registering} })
+		}
+		is("they begin anew", "", true)
+		p.record(403, time.Millisecond, "")
+		is("it refuses the name in our Contact", "", true)
+	})
+}
+
 // A peer that answers us and never asks has its way to us blocked; one that nobody asks is listed as such.
 func TestPeersAreListedWithTheirLastRequest(t *testing.T) {
 	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
