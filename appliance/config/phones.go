@@ -125,7 +125,8 @@ func (ProvisioningService) in(c *Config) named[ProvisioningService] {
 	return named[ProvisioningService]{c.Provisioning, func(x *ProvisioningService) string { return x.Name }}
 }
 
-// ProvisionedPhone is `phone MAC model MODEL identity NAME [address A.B.C.D] [label TEXT]`.
+// ProvisionedPhone is `phone MAC model MODEL identity NAME [address A.B.C.D] [label TEXT]`. Several of one MAC are accounts of one phone, or
+// the handsets of a DECT base.
 type ProvisionedPhone struct {
 	MAC      MAC
 	Model    string  // yealink-t46s, snom-d735, gigaset-n670, ...: one of PhoneMakers up to the first hyphen, which decides about the files

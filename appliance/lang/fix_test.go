@@ -31,6 +31,7 @@ func TestFixesPutTheirProblemsRight(t *testing.T) {
 		"a log for anyone":         guide + "\nprofile tls LOG\n  trusted-certificate pki:certificate/LOG-CA\nsyslog-client\n  remote log.example.com tls\n  use profile tls LOG\n",
 		"no accounts":              strings.ReplaceAll(guide, "  username user", "  # username user"),
 		"presence":                 guide + presenceSlips,
+		"phones":                   phonesOfAnOffice + phoneSlips,
 		"habits": "context cs SWITCH\n no shutdown\n interface sip IF_A\n routing-table called-e164 RT\n  route 0XXX dest-interface IF_A\n  route any dest-interface IF_A\n" +
 			"  route * dest-interface IF_A\n  route 030-12 dest-interface IF_A\n routing-table called-e164 R2\n  route all dest-interface IF_A\n  route default dest-interface IF_A\n" +
 			" mapping-table called-uri to called-e164 M\n  map user.01@host.example to 1\n mapping-table called-e164 to called-e164 N\n  map 4971231111 to 1\n  map 4971231111$ to 2\n  map else to 3\n",

@@ -16,6 +16,7 @@ context ip ROUTER
   interface LAN
     ipaddress LAN 10.108.2.1/24
 context cs SWITCH
+  emergency-number 112
   interface sip IF_PBX
     bind context sip-gateway LAN
     route call dest-service PHONES
@@ -168,6 +169,122 @@ func TestLinesOfPhonesThatAreRefused(t *testing.T) {
 		}
 	}
 	same(t, before, c.box.cfg)
+}
+
+// phoneSlips has a slip of each kind.
+const phoneSlips = `
+context cs SLIPS
+  interface sip IF_OPEN
+    bind context sip-gateway LAN
+    route call dest-service LATE
+    use location-service LS_SLIPS
+  interface sip IF_ODD
+    bind context sip-gateway LAN
+    route call dest-interface IF_OPEN
+    remote 10.108.2.200 5062
+    use location-service LS_SLIPS
+    trust remote
+    trust 192.0.2.0/24
+    trust 10.108.2.0/25
+  interface sip IF_NOBODY
+    bind context sip-gateway LAN
+    route call dest-interface IF_OPEN
+    use location-service LS_EMPTY
+    trust 10.108.2.128/25
+  interface sip IF_MUTE
+    bind context sip-gateway LAN
+    route call dest-service LATE
+    remote 10.108.2.201
+    trust remote
+  service sip-location-service NOWHERE
+  service sip-location-service LATE
+    bind location-service LS_PHONES
+    timeout 5
+  survival NOTHING
+  survival BLIND
+    watch interface IF_MUTE
+    route from IF_OPEN dest-interface IF_MUTE
+  survival PHONES
+    watch interface IF_OPEN
+    route from IF_MUTE dest-service LATE
+  no shutdown
+location-service LS_EMPTY
+  identity-group OPEN
+    registration inbound
+  identity 70
+location-service LS_SLIPS
+  domain 1 10.108.2.1
+  identity-group OPEN
+    registration inbound
+      lifetime default 30 min 900 max 600
+  identity-group BARE
+    authentication inbound
+    registration inbound
+  identity 71 inherits OPEN
+    alias name 72
+  identity 72
+    alias name 100
+    authentication inbound
+      authenticate 1 authentication-service AUTH username nobody
+    registration inbound
+  identity 73
+    alias name 100
+    authentication inbound
+      authenticate none
+    registration inbound
+  identity 74 inherits BARE
+  identity 75
+    registration inbound
+  identity 76
+    authentication inbound
+      authenticate 1 authentication-service AUTH
+authentication-service AUTH
+  username 71 password zB7-kw2Rt9
+  username 74 password zB7-kw2Rt8
+  username 75 password zB7-kw2Rt7
+  username 76 password zB7-kw2Rt6
+provisioning-service EMPTY
+  no shutdown
+provisioning-service SLIPS
+  bind ipaddress ROUTER LAN LAN
+  protocol tftp
+  use location-service LS_SLIPS
+  administrator-password "a b"
+  phone 00:15:65:00:00:01 model yealink-t46s identity 71
+  phone 00:15:65:00:00:01 model yealink-t42s identity 72
+  phone 00:15:65:00:00:02 model snom-d735 identity 76
+  phone 00:15:65:00:00:03 model snom-d735 identity 7
+  upstream prov.cloudpbx.example
+  no shutdown
+provisioning-service OFF
+  bind ipaddress ROUTER LAN LAN
+  protocol http 8081
+  use location-service LS_SLIPS
+  administrator-password "a b"
+  phone 00:15:65:00:00:04 model snom-d735 identity 71
+`
+
+func TestProblemsOfPhones(t *testing.T) {
+	if said := New().CheckFile("phones.cfg", []byte(phonesOfAnOffice), check.Env{}); len(problemsBut(said, "clock", "profile tls INTERNAL", "connections without verifying")) > 0 {
+		t.Errorf("the example has problems:\n%s", problemLines(said))
+	}
+	text := phonesOfAnOffice + phoneSlips
+	var list []check.Problem
+	for _, p := range New().CheckFile("phones.cfg", []byte(text), check.Env{}) {
+		if p.Line -= strings.Count(phonesOfAnOffice, "\n"); p.Line > 0 {
+			for n := range p.Also {
+				p.Also[n].Line -= strings.Count(phonesOfAnOffice, "\n")
+			}
+			list = append(list, p)
+		}
+	}
+	golden(t, "testdata/phones.problems", problemLines(list))
+}
+
+func problemsBut(list []check.Problem, without ...string) []check.Problem {
+	return slices.DeleteFunc(slices.Clone(list), func(p check.Problem) bool {
+		return slices.ContainsFunc(without, func(text string) bool { return strings.Contains(p.Text, text) })
+	})
 }
 
 func TestThePasswordOfPhonesIsSealed(t *testing.T) {

@@ -50,9 +50,11 @@ func checkInterfaces(c *checker) {
 		if i.Remote.Host == "" && i.Phones.IsZero() {
 			c.add(w, Warning, "interface sip "+i.Name+" has no remote: it cannot call", "")
 		}
-		if len(i.Trust) == 0 {
+		if len(i.Trust) == 0 && !i.Phones.IsZero() {
+			c.in(i, Warning, "interface sip "+i.Name+" has no trust line: no phone can register or call", c.trustAttached(g))
+		} else if len(i.Trust) == 0 {
 			c.in(i, Warning, "interface sip "+i.Name+" has no trust line: its requests get no response", "trust remote")
-		} else if a := c.untrustedRemote(i); a.IsValid() {
+		} else if a := c.untrustedRemote(i); a.IsValid() && i.Phones.IsZero() {
 			c.in(i, Warning, fmt.Sprintf("no trust line of interface sip %s covers its own remote (%s): requests from the peer are dropped", i.Name, a), "trust remote")
 		}
 		for n, o := range i.Outgoing {

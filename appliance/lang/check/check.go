@@ -31,6 +31,7 @@ func (l Lines) Configuration(cfg *config.Config, env Env) []Problem {
 var checks = []func(*checker){
 	checkBinds, checkPorts, checkIdentities, checkNetwork, checkNames, checkClock, checkSwitches, checkTables, checkInterfaces,
 	checkTeams, checkCallingNumber, checkMedia, checkDomains, checkHuntGroups, checkGateways, checkTLS, checkACME, checkConsole, checkWeb, checkSyslog, checkSNMP, checkMetrics, checkSeals, checkRecords, checkHEP, checkPresence,
+	checkPhones, checkSurvivals, checkProvisioning,
 }
 
 // checker collects problems.

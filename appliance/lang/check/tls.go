@@ -21,10 +21,14 @@ func checkTLS(c *checker) {
 		if t == nil || !g.Enabled {
 			continue
 		}
-		if !t.AuthIncoming {
+		phones, others := c.phonesAt(g)
+		if phones && t.AuthIncoming && slices.ContainsFunc(g.Interfaces, func(i *config.GatewayInterface) bool { return i.TLS != 0 }) {
+			c.add(c.at(t, "AuthIncoming"), Warning, "phones have no certificate to show: none gets in by TLS at context sip-gateway "+g.Name+", which should have a profile tls of its own", "")
+		}
+		if !t.AuthIncoming && !phones {
 			c.in(t, Warning, "gateway "+g.Name+" accepts TLS connections without verifying the peer's certificate", "authentication incoming")
 		}
-		if !t.AuthOutgoing {
+		if !t.AuthOutgoing && others {
 			c.in(t, Warning, "gateway "+g.Name+" opens TLS connections without verifying the peer's certificate", "authentication outgoing")
 		}
 	}
@@ -46,6 +50,16 @@ func checkTLS(c *checker) {
 			c.identity(t)
 		}
 	}
+}
+
+// phonesAt reports whether a gateway has phones, and whether it has other peers or nobody yet.
+func (c *checker) phonesAt(g *config.SIPGateway) (phones, others bool) {
+	c.interfaces(func(_ *config.Switch, i *config.SIPInterface, at *config.SIPGateway) {
+		if at == g {
+			phones, others = phones || !i.Phones.IsZero(), others || i.Phones.IsZero()
+		}
+	})
+	return phones, others || !phones
 }
 
 // onlySyslog reports whether a profile is for connections to syslog servers, and for no gateway.
