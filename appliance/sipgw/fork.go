@@ -22,7 +22,7 @@ func (l *Leg) fork(tag string) *fork {
 	if f := out.forks[tag]; f != nil {
 		return f
 	}
-	if !l.outline.isFork(tag) {
+	if !l.outline.IsFork(tag) {
 		return nil
 	}
 	f := &fork{dialog: l.dialog}
@@ -62,7 +62,7 @@ func (l *Leg) settle(out *outbound, tag string, a ack) {
 	switch {
 	case out.after != nil:
 		l.g.transactions.SettleFork(out.after.of, tag, a.raw, a.where)
-	case out.tx != nil && len(out.acks) == 1 && len(out.forks) == 0 && !l.outline.forkedBeside(tag):
+	case out.tx != nil && len(out.acks) == 1 && len(out.forks) == 0 && !l.outline.ForkedBeside(tag):
 		x := afterwards{l.g, l.iface, l.auth}
 		out.tx.Settle(tag, a.raw, a.where, x.forked)
 	}
@@ -90,7 +90,8 @@ func (x afterwards) forked(of *siptx.Settled, res *sipmsg.Response) {
 		return
 	}
 	x.g.transactions.SettleFork(of, res.ToTag, nil, of.To()) // it comes again before its ACK has left
-	l := &Leg{stack: x.g.stack, g: x.g, iface: x.iface, ownership: ownership{state: orphaned}, state: legOver, auth: x.auth.Again()}
+	l := &Leg{stack: x.g.stack, g: x.g, iface: x.iface, state: legOver, auth: x.auth.Again()}
+	l.ownership.Abandon()
 	l.dialog = dialog{callID: first.CallID, localTag: first.FromTag, local: first.FromText, localSeq: first.Seq, transport: of.To().Transport}
 	l.confirm(res)
 	l.post(func() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/siplegs"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/siptx"
@@ -22,12 +23,12 @@ type gateway struct {
 	log   *slog.Logger
 
 	transactions *siptx.Table
-	dialogs      dialogs
+	legs         *siplegs.Table[*Leg]
 	unsaid       atomic.Int32 // what legs have yet to do before anything of it is sent
 }
 
 func (s *Stack) newGateway(name string) *gateway {
-	g := &gateway{stack: s, name: name, log: s.log, dialogs: newDialogs()}
+	g := &gateway{stack: s, name: name, log: s.log, legs: siplegs.NewTable[*Leg]()}
 	g.Gate = siptransport.New(s.ctx, name, &s.opts.Options, s.spawn, g.received)
 	g.transactions = siptx.New(g.Gate)
 	return g
@@ -58,20 +59,20 @@ func authenticator(c *siptransport.Conf, i *config.SIPInterface, identity string
 // that all is over: the leg itself holds messages and descriptions, and thousands of legs end in that moment. They share one timer, and
 // each has one text, for the collector's sake.
 func (g *gateway) bury(l *Leg) {
-	past := &Leg{stack: l.stack, g: g, iface: l.iface, incoming: l.incoming, counted: l.counted, state: legOver, ownership: ownership{state: orphaned}}
-	past.outline.copyOf(&l.outline)
-	text := dialogKey(l.callID, l.localTag) + " " + past.outline.remoteTag
-	key := text[:len(text)-len(past.outline.remoteTag)-1]
+	past := &Leg{stack: l.stack, g: g, iface: l.iface, incoming: l.incoming, counted: l.counted, state: legOver}
+	past.ownership.Abandon()
+	text := siplegs.Key(l.callID, l.localTag) + " " + l.remoteTag
+	key := text[:len(text)-len(l.remoteTag)-1]
+	past.outline.CopyOf(&l.outline, text[len(key)+1:])
 	past.dialog = dialog{callID: key[:len(l.callID)], localTag: key[len(l.callID)+1:], transport: l.transport}
-	past.outline.remoteTag = text[len(key)+1:]
-	if g.dialogs.bury(key, past) {
+	if g.legs.Bury(key, past, siptx.T4) {
 		time.AfterFunc(siptx.T4, g.sweep)
 	}
 }
 
 // sweep forgets the legs that have been buried for long enough.
 func (g *gateway) sweep() {
-	gone, wait := g.dialogs.overdue(time.Now())
+	gone, wait := g.legs.Overdue(time.Now())
 	for _, l := range gone {
 		g.dropLeg(l)
 	}
@@ -82,7 +83,7 @@ func (g *gateway) sweep() {
 
 // dropLeg forgets a leg that is over.
 func (g *gateway) dropLeg(l *Leg) {
-	g.dialogs.drop(l)
+	g.legs.Drop(l.callID, l.localTag)
 	if l.incoming {
 		l.counted.Ended()
 	}
@@ -120,7 +121,7 @@ func (g *gateway) status(conf *config.SIPGateway) status.Gateway {
 	var listeners map[string][]status.Listener
 	if g != nil {
 		listeners = g.Figures(&x)
-		x.Legs = g.dialogs.count()
+		x.Legs, _ = g.legs.Count()
 	}
 	for _, i := range conf.Interfaces {
 		y := status.GatewayInterface{Name: i.Name, Listeners: listeners[i.Name]}

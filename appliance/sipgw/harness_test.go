@@ -408,3 +408,9 @@ func tcpAddr(a net.Addr) netip.AddrPort {
 	p := a.(*net.TCPAddr).AddrPort()
 	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 }
+
+// legsOf counts the legs of a gateway, those that have just ended, too.
+func legsOf(g *gateway) int {
+	all, _ := g.legs.Count()
+	return all
+}

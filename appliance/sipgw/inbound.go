@@ -78,7 +78,7 @@ func (g *gateway) incoming(tx *siptx.Server) {
 		return
 	}
 	l := g.newLeg(tx, i, contact)
-	if !g.dialogs.add(l) {
+	if !g.legs.Add(l.callID, l.localTag, l) {
 		g.refuse(req, tx.From, &sipmsg.Fault{Code: 503, Reason: "Service Unavailable"})
 		return
 	}
@@ -92,7 +92,7 @@ func (g *gateway) incoming(tx *siptx.Server) {
 	if f := g.stack.opts.OnInvite; f != nil {
 		f(&Incoming{Leg: l, Interface: i.ID(), Identity: identity, Request: req, Replaces: replaced, Hops: g.stack.hops(l.callID)})
 	}
-	if early, untaken := l.ownership.abandon(); untaken {
+	if early, untaken := l.ownership.Abandon(); untaken {
 		l.Reject(500, "") // nothing, when OnInvite has rejected it
 		for _, f := range early {
 			l.post(f)
@@ -115,7 +115,7 @@ func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact strin
 	l.target, l.contact = contact, "<"+side.Contact(user, l.transport)+">"
 	l.auth = authenticator(c, i, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
-	l.outline.peer = tx.From.Source.Addr()
+	l.outline.AnsweredBy(tx.From.Source.Addr())
 	l.begin(tx.From.Source.String() + "/" + l.transport.String())
 	return l
 }

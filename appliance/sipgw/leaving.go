@@ -13,8 +13,8 @@ const byeTime = 2 * time.Second
 // answered, byeTime at most beyond goodbye. A peer whose BYE never left would stay in a dead call.
 func (s *Stack) part(gone []*gateway, goodbye func()) {
 	for _, g := range gone {
-		g.dialogs.close()
-		for _, l := range g.dialogs.open() {
+		g.legs.Close()
+		for _, l := range g.open() {
 			l.soon(func() { l.endFor("its gateway closes") })
 		}
 	}
@@ -27,14 +27,14 @@ func (s *Stack) part(gone []*gateway, goodbye func()) {
 
 // parting reports whether a peer has yet to hear that a leg ends, or to answer.
 func (g *gateway) parting() bool {
-	return g.unsaid.Load() > 0 || len(g.dialogs.open()) > 0 || g.transactions.Parting()
+	return g.unsaid.Load() > 0 || len(g.open()) > 0 || g.transactions.Parting()
 }
 
 // endUnreachable ends the legs whose peers have been told an address or a port that the gateway has no more: their requests would come to
 // nothing, and so would media for an address that has gone. BYE leaves by the new one.
 func (g *gateway) endUnreachable() {
 	c := g.Conf()
-	for _, l := range g.dialogs.open() {
+	for _, l := range g.open() {
 		l.soon(func() {
 			if l.here.Addr().IsValid() && !c.Serves(l.transport, l.here) {
 				l.endFor("its gateway listens elsewhere now")

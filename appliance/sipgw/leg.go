@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/siplegs"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/siptx"
@@ -26,8 +27,8 @@ type Leg struct {
 	here     netip.AddrPort     // where the peer reaches us; the address is for its media, too; zero: none
 
 	info      LegInfo
-	ownership ownership
-	outline   outline
+	ownership siplegs.Ownership[Owner]
+	outline   siplegs.Outline
 
 	dialog
 	state     legState
@@ -52,14 +53,14 @@ type offers struct {
 // LocalAddr is the address of the box towards the peer: media goes the same way.
 func (l *Leg) LocalAddr() netip.Addr { return l.here.Addr() }
 
-type legState uint8
+type legState = siplegs.State
 
 const (
-	legRinging  legState = iota // incoming, not answered
-	legAnswered                 // incoming, 200 sent, no ACK yet
-	legInviting                 // outgoing, no final response yet
-	legConfirmed
-	legOver
+	legRinging   = siplegs.Ringing
+	legAnswered  = siplegs.Answered
+	legInviting  = siplegs.Inviting
+	legConfirmed = siplegs.Confirmed
+	legOver      = siplegs.Over
 )
 
 // after runs f on the owner's goroutine in d, unless the leg has ended by then.
@@ -80,7 +81,7 @@ func (l *Leg) enter(s legState) {
 		l.counted.Decided()
 	}
 	l.state = s
-	l.outline.entered(s, &l.dialog)
+	l.outline.Entered(s, l.remoteTag, l.routes)
 }
 
 // finish ends the leg: nothing is pending any more. Its dialog stays known for a moment, see bury.
@@ -128,7 +129,7 @@ func (l *Leg) Info() LegInfo { return l.info }
 // begin fills in what others may ask, before they know the leg.
 func (l *Leg) begin(peer string) {
 	l.info = LegInfo{CallID: l.callID, Interface: l.iface.ID(), Peer: peer}
-	l.outline.entered(l.state, &l.dialog)
+	l.outline.Entered(l.state, l.remoteTag, l.routes)
 }
 
 // Bye hangs up, whatever the state: an established leg with BYE, an outgoing one that is not answered with CANCEL, an incoming

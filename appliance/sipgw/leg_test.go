@@ -60,7 +60,7 @@ func TestIncomingCallIsAnsweredAndEndedByThePeer(t *testing.T) {
 		b.put(inDialogText("INFO", "c1", "b3", tag, 3, "", ""))
 		b.one("SIP/2.0 481 ")
 		c := b.g.transactions.Count()
-		if n := len(b.g.dialogs.legs) + c.Servers + c.Merged + c.Lingering; n > 1 {
+		if n := legsOf(b.g) + c.Servers + c.Merged + c.Lingering; n > 1 {
 			t.Errorf("%d things left", n)
 		}
 	})
@@ -257,7 +257,7 @@ func TestAnswerCrossingOurCancelIsAcknowledgedAndEnded(t *testing.T) {
 		b.put(reply(list[1], "200 OK", "", "", ""))
 		time.Sleep(2 * time.Minute)
 		b.starts()
-		if n := len(b.g.dialogs.legs) + b.g.transactions.Count().Clients; n != 0 {
+		if n := legsOf(b.g) + b.g.transactions.Count().Clients; n != 0 {
 			t.Errorf("%d things left", n)
 		}
 	})
@@ -287,25 +287,25 @@ func TestEndedLegsAreForgottenInTheirOrder(t *testing.T) {
 			bye := b.one("BYE ")
 			b.put(reply(bye, "200 OK", "", "", ""))
 			r := sipmsg.Replaces{CallID: l.callID, ToTag: l.localTag, FromTag: l.remoteTag}
-			if past, state := b.g.dialogs.find(r); past == nil || past == l || state != legOver {
+			if past, state := b.g.find(r); past == nil || past == l || state != legOver {
 				t.Errorf("what is left of a leg is %v in state %v", past, state)
 			}
-			if n := b.g.dialogs.count(); n != want {
+			if n := legsOf(b.g); n != want {
 				t.Errorf("%d are known, not %d", n, want)
 			}
 			time.Sleep(time.Second)
 		}
 		for _, want := range []int{3, 2, 1, 0} { // the first ended three seconds ago
-			if n := b.g.dialogs.count(); n != want {
+			if n := legsOf(b.g); n != want {
 				t.Errorf("%d are known, not %d", n, want)
 			}
-			time.Sleep(time.Second + sweepEvery)
+			time.Sleep(time.Second + time.Second/4) // as long as the next look waits
 			if want == 3 {
 				time.Sleep(time.Second)
 			}
 		}
-		if len(b.g.dialogs.buried) != 0 {
-			t.Error(b.g.dialogs.buried)
+		if _, past := b.g.legs.Count(); past != 0 {
+			t.Error(past)
 		}
 	})
 }
@@ -318,7 +318,7 @@ func TestLateForkIsEnded(t *testing.T) {
 		bye := b.one("BYE ")
 		b.put(reply(bye, "200 OK", "", "", ""))
 		time.Sleep(10 * time.Second)
-		if n := b.g.dialogs.count() + b.g.transactions.Count().Clients; n != 0 {
+		if n := legsOf(b.g) + b.g.transactions.Count().Clients; n != 0 {
 			t.Errorf("%d things left", n)
 		}
 		b.put(reply(invite, "200 OK", tagOf(field(bye, "To")), peerContact, "v=0"))

@@ -86,7 +86,8 @@ func (o *outbound) stop() {
 // has ended nothing is started.
 func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	i, g := s.sipInterface(r.Interface)
-	l := &Leg{stack: s, g: g, iface: i, ownership: ownership{owner: o, state: owned}, state: legOver}
+	l := &Leg{stack: s, g: g, iface: i, state: legOver}
+	l.ownership.Take(o)
 	if g == nil {
 		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})
 		return l
@@ -116,7 +117,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.offers.last = r.Body
 	l.session.interval = i.SessionTimer
 	l.begin(to.String() + "/" + to.Transport.String())
-	if !g.dialogs.add(l) {
+	if !g.legs.Add(l.callID, l.localTag, l) {
 		l.state = legOver
 		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})
 		return l
@@ -181,7 +182,7 @@ func (l *Leg) correctContact(where siptransport.Endpoint, req *sip.Request) {
 // inviteResult is a response to an INVITE of ours, or the end of waiting for one.
 func (l *Leg) inviteResult(out *outbound, tx *siptx.Client, req *sip.Request, res *sipmsg.Response, err error) {
 	if res != nil {
-		l.outline.answeredBy(res.Source.Addr())
+		l.outline.AnsweredBy(res.Source.Addr())
 		l.stack.health.Responded(l.iface.ID())
 	}
 	switch {
@@ -222,7 +223,7 @@ func (l *Leg) inviteProgress(out *outbound, res *sipmsg.Response) {
 		return
 	}
 	tag := res.ToTag
-	l.outline.forked(tag)
+	l.outline.Forked(tag)
 	if !l.prack(out, res) {
 		return
 	}

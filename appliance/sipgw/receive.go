@@ -182,7 +182,7 @@ func (g *gateway) acknowledged(req *sipmsg.Request, a siptransport.Arrival) {
 	if _, f := g.transactions.Find(siptx.Key(req, "INVITE")); f != nil && g.Kin(f.From, a.Origin()) && g.transactions.Acknowledged(f) {
 		return
 	}
-	if leg := g.dialogs.leg(req.CallID, req.ToTag); leg != nil && leg.heeds(a.Origin()) {
+	if leg := g.legs.Find(req.CallID, req.ToTag); leg != nil && leg.heeds(a.Origin()) {
 		leg.post(func() { leg.acknowledged(req) })
 	}
 }
@@ -217,7 +217,7 @@ func (g *gateway) cancel(req *sipmsg.Request, a siptransport.Arrival) {
 
 // inDialog hands a request to the leg whose dialog it names.
 func (g *gateway) inDialog(tx *siptx.Server, tag string) {
-	leg := g.dialogs.leg(tx.Req.CallID, tag)
+	leg := g.legs.Find(tx.Req.CallID, tag)
 	tx.ToTag = strings.Clone(tag) // not the whole message
 	if leg == nil {
 		if !g.AllowsRequest(tx.From.Source.Addr()) {
@@ -235,7 +235,7 @@ func (g *gateway) inDialog(tx *siptx.Server, tag string) {
 		g.intruder(tx.Req, tx.From)
 		return
 	}
-	if tx.Req.Method != sip.BYE && !leg.outline.takes() {
+	if tx.Req.Method != sip.BYE && !leg.outline.Takes() {
 		g.surplus(tx.Req, tx.From, "too many requests in one call")
 		return
 	}
@@ -261,7 +261,7 @@ func (l *Leg) heeds(x siptransport.Origin) bool {
 	if l.transport.Secure() && !x.Transport.Secure() {
 		return false
 	}
-	peer, proxies := l.outline.speakers()
+	peer, proxies := l.outline.Speakers()
 	if ofPhones(l.iface) {
 		return x.Addr == peer
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/siplegs"
 	"viaduct/appliance/sipmsg"
 )
 
@@ -80,8 +81,8 @@ func TestCallsOfASourceAreLimited(t *testing.T) {
 				t.Error(m)
 			}
 		}
-		if taken != 8 || len(b.g.dialogs.legs) != 8 || b.g.transactions.Count().Servers != 8 {
-			t.Errorf("%d taken, %d legs, %d transactions", taken, len(b.g.dialogs.legs), b.g.transactions.Count().Servers)
+		if taken != 8 || legsOf(b.g) != 8 || b.g.transactions.Count().Servers != 8 {
+			t.Errorf("%d taken, %d legs, %d transactions", taken, legsOf(b.g), b.g.transactions.Count().Servers)
 		}
 		if m := invite(peerAddr, "other"); !strings.HasPrefix(m, "SIP/2.0 100 ") {
 			t.Error("another source suffers:", m)
@@ -157,7 +158,7 @@ func TestRequestsOfACallAreLimited(t *testing.T) {
 		for n := range 100 {
 			b.put(inDialogText("OPTIONS", "c1", "x"+itoa(n), tag, 2+n, "", ""))
 		}
-		if n := codes(b.sent()); n["200"] > 2*dialogRequests || n["503"] < 50 {
+		if n := codes(b.sent()); n["200"] > 2*siplegs.DialogRequests || n["503"] < 50 {
 			t.Error(n)
 		}
 		b.put(inDialogText("BYE", "c1", "bye", tag, 200, "", ""))
