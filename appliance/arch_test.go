@@ -41,6 +41,7 @@ var floors = map[string]string{
 
 	"config":      "",
 	"calendar":    "printable",
+	"expiry":      "calendar cli config health license pki plural status",
 	"chains":      "pki plural status",
 	"cli":         "",
 	"plural":      "",
@@ -108,10 +109,10 @@ var floors = map[string]string{
 	"system": "webserver audit health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua sipevent media call graph presence starface " +
-		"acme calendar chains checkup commit internalca issuers " +
+		"acme chains checkup commit internalca issuers " +
 		"records forecast capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages " +
-		"firmware drain ",
+		"firmware drain expiry ",
 	"api":      "lang/answer webserver explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",
 

@@ -39,7 +39,7 @@ func announced(t *testing.T) (*System, ed25519.PrivateKey) {
 		t.Fatal(err)
 	}
 	s := &System{o: Options{StateDir: dir, Language: lang.New()}, store: state, log: slog.New(slog.DiscardHandler), snapshots: snapshots{changed: make(chan struct{}, 1)}, licenses: license.New()}
-	s.commits = s.newCommits()
+	s.commits, s.ends = s.newCommits(), s.newExpiry()
 	s.running.Store(teamsConfig(t, s, "license-authority lab "+license.FormatIssuer(public)))
 	return s, private
 }
@@ -112,11 +112,12 @@ func TestACalendarIsReplacedByANewerSignedOne(t *testing.T) {
 		}
 		r := &System{o: s.o, store: state, log: s.log, licenses: license.New()}
 		r.running.Store(s.Running())
-		r.judgeCalendar()
+		r.ends = r.newExpiry()
+		r.ends.Judge()
 		return r
 	}
 	if r := restarted(); r.Calendar().Signer != "lab" || r.health.Active(health.CalendarRefused) {
-		t.Errorf("after a restart: %+v", r.calendarInForce())
+		t.Errorf("after a restart: %+v", r.Calendar())
 	}
 	if err := s.Mutate(status.Author{}, func(*config.Config) (*config.Config, error) { return teamsConfig(t, s), nil }); err != nil {
 		t.Fatal(err)
@@ -161,12 +162,12 @@ func certified(t *testing.T, organisation, end string, days int) *x509.Certifica
 // What concerns the box comes first, is an alarm, and is said at the line of the certificate.
 func TestAnnouncementsThatConcernTheBox(t *testing.T) {
 	s, _ := announced(t)
-	s.watchAnnouncements()
+	s.ends.Announce()
 	if list := s.health.Current(); len(list) > 0 {
 		t.Errorf("without a certificate: %+v", list)
 	}
 	keep(t, s.store, certified(t, "DigiCert Inc", "2027-04-01", 199))
-	s.watchAnnouncements()
+	s.ends.Announce()
 	list := s.health.Current()
 	if len(list) != 1 || list[0].ID != "certificate-successor" || list[0].Severity != health.Info || list[0].Subject != "pki:certificate/MINE" ||
 		!strings.Contains(list[0].Text, "will live at most 100 days (2027-03-15: Public certificates live at most 100 days)") || strings.Contains(list[0].Text, "\x1b") {
@@ -193,14 +194,14 @@ func TestAnnouncementsThatConcernTheBox(t *testing.T) {
 		}
 	}
 	said := false
-	for _, p := range s.o.Language.Check(s.Running(), check.Env{PKI: s, Now: time.Now(), Calendar: s.calendarInForce().Calendar}) {
+	for _, p := range s.o.Language.Check(s.Running(), check.Env{PKI: s, Now: time.Now(), Calendar: s.ends.InForce()}) {
 		said = said || p.Source == "own-certificate 1 pki:certificate/MINE" && strings.Contains(p.Text, "the successor of this certificate will live at most 100 days")
 	}
 	if !said {
 		t.Error("it is not said at the line of the certificate")
 	}
 	keep(t, s.store, certified(t, "Let's Encrypt", "2027-02-01", 90))
-	if s.watchAnnouncements(); len(s.health.Current()) > 0 {
+	if s.ends.Announce(); len(s.health.Current()) > 0 {
 		t.Errorf("a certificate that renews as it is: %+v", s.health.Current())
 	}
 }
@@ -217,7 +218,7 @@ func TestRootsOfTeamsThatAreMissing(t *testing.T) {
 		cfg := teamsConfig(t, s, "profile tls teams", "trusted-certificate pki:certificate/"+trusted)
 		cfg.TLS[0].Own = nil
 		s.running.Store(cfg)
-		s.watchAnnouncements()
+		s.ends.Announce()
 		list := s.health.Current()
 		if want <= 0 && len(list) > 0 {
 			t.Errorf("%s: %+v", trusted, list)

@@ -56,6 +56,6 @@ func (s *System) Restore(text []byte, passphrase string) (string, error) {
 	}
 	s.republish()
 	s.judgeLicenses()
-	s.judgeCalendar()
+	s.ends.Judge()
 	return b.Summary(), nil
 }

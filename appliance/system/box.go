@@ -38,7 +38,7 @@ func (s *System) Mutate(by status.Author, change func(*config.Config) (*config.C
 	s.running.Store(cfg)
 	if !slices.Equal(before.LicenseAuthorities, cfg.LicenseAuthorities) {
 		s.judgeLicenses()
-		s.judgeCalendar()
+		s.ends.Judge()
 	}
 	if cfg != before {
 		s.commits.Changed(by)
@@ -51,7 +51,7 @@ func (s *System) Mutate(by status.Author, change func(*config.Config) (*config.C
 func (s *System) Env() check.Env {
 	synced := s.clock.Synced()
 	return check.Env{
-		PKI: s, Calendar: s.calendarInForce().Calendar, Now: time.Now(), Synced: &synced,
+		PKI: s, Calendar: s.ends.InForce(), Now: time.Now(), Synced: &synced,
 		Resolve: func(host string) ([]netip.Addr, bool) {
 			addrs := s.resolver.Cached(host)
 			return addrs, len(addrs) > 0

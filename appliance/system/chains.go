@@ -50,7 +50,7 @@ func (s *System) noteChain(gateway, peer string, certs []*x509.Certificate, refu
 		x.Root = shown.Links[len(shown.Links)-1].Issuer
 		cfg := s.Running()
 		if gw := (config.Ref[config.Config, config.SIPGateway]{Name: gateway}).In(cfg); gw != nil && gw.TLS.In(cfg) != nil {
-			if root := pki.RootOf(certs, s.trustedBy(gw.TLS.In(cfg)), time.Now()); root != nil {
+			if root := pki.RootOf(certs, s.ends.TrustedBy(gw.TLS.In(cfg)), time.Now()); root != nil {
 				x.Root = printable.Short(pki.Describe(root).Subject, most)
 			}
 		}

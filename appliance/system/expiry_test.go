@@ -55,7 +55,7 @@ func TestCertificatesAreAnnouncedOnceAtEachThreshold(t *testing.T) {
 		{6 * day, "in 7 days or less"}, {6 * time.Hour, "in 1 day or less"}, {time.Hour, ""}, {-time.Second, "has expired"}, {-day, ""},
 	} {
 		out.Reset()
-		s.watchCertificates(c.NotAfter.Add(-step.left))
+		s.ends.Look(c.NotAfter.Add(-step.left))
 		if got := out.String(); strings.Contains(got, "alarm raised") != (step.want != "") || !strings.Contains(got, step.want) {
 			t.Errorf("%v before its end: %q, want %q", step.left, got, step.want)
 		}
@@ -73,7 +73,7 @@ func TestTheAlarmOfAnEndNamesItsCure(t *testing.T) {
 	s, _ := announcing(state, cfg)
 	advice := func(c *x509.Certificate) string {
 		keep(t, state, c)
-		s.watchCertificates(c.NotAfter.Add(-time.Hour))
+		s.ends.Look(c.NotAfter.Add(-time.Hour))
 		for _, a := range s.health.Current() {
 			if a.ID == health.CertificateExpires.ID {
 				return a.Advice
@@ -110,6 +110,7 @@ func TestTheAlarmOfAnEndNamesItsCure(t *testing.T) {
 func announcing(state *store.Store, cfg *config.Config) (*System, *bytes.Buffer) {
 	out := &bytes.Buffer{}
 	s := &System{store: state}
+	s.ends = s.newExpiry()
 	s.health.Log = slog.New(slog.NewTextHandler(out, nil))
 	s.running.Store(cfg)
 	return s, out
@@ -124,10 +125,10 @@ func TestBuiltInRootsAreAnnouncedAtTheirEndOnly(t *testing.T) {
 	cfg, _ := teamsProfile()
 	first := slices.MinFunc(pki.BuiltIn(), func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
 	s, out := announcing(state, cfg)
-	if s.watchCertificates(first.NotAfter.Add(-time.Hour)); out.Len() > 0 {
+	if s.ends.Look(first.NotAfter.Add(-time.Hour)); out.Len() > 0 {
 		t.Errorf("an hour before: %s", out)
 	}
-	if s.watchCertificates(first.NotAfter.Add(time.Hour)); !strings.Contains(out.String(), "has expired") {
+	if s.ends.Look(first.NotAfter.Add(time.Hour)); !strings.Contains(out.String(), "has expired") {
 		t.Errorf("an hour after: %s", out)
 	}
 }
@@ -153,6 +154,7 @@ func TestTheCalendarGoesOn(t *testing.T) {
 		keep(t, state, pkitest.Root(t, "sbc.example", 31*day+day/2))
 		out := make(lines, 100)
 		s := &System{store: state, licenses: license.New(), log: slog.New(slog.NewTextHandler(out, nil))}
+		s.ends = s.newExpiry()
 		s.health.Log = s.log
 		s.running.Store(cfg)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -197,7 +199,7 @@ func TestTheEndOfASignInIsAnnounced(t *testing.T) {
 			{7 * day, "in 7 days or less"}, {time.Hour, ""}, {-time.Hour, "alarm cleared"},
 		} {
 			out.Reset()
-			s.watchCertificates(end.Add(-step.left))
+			s.ends.Look(end.Add(-step.left))
 			if got := out.String(); (step.want == "") != (got == "") || !strings.Contains(got, step.want) || step.want != "" && !strings.Contains(got, what) {
 				t.Errorf("%v before the end of %s: %q, want %q", step.left, what, got, step.want)
 			}
@@ -208,7 +210,7 @@ func TestTheEndOfASignInIsAnnounced(t *testing.T) {
 	look("a secret", time.Date(2030, 7, 1, 0, 0, 0, 0, time.UTC))
 	p.Secret.Ends = time.Time{}
 	out.Reset()
-	if s.watchCertificates(time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)); strings.Contains(out.String(), "presence") {
+	if s.ends.Look(time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)); strings.Contains(out.String(), "presence") {
 		t.Errorf("nobody knows when it ends: %s", out)
 	}
 }

@@ -99,6 +99,7 @@ func TestLicensesAreJudgedAgainWhenTheClockIsRight(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &System{store: store, licenses: license.New(), log: slog.New(slog.DiscardHandler), moved: make(chan struct{}, 1)}
+		s.ends = s.newExpiry()
 		s.o.Board = board
 		s.health.Log = s.log
 		cfg := config.New()

@@ -32,6 +32,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
 	"viaduct/appliance/drain"
+	"viaduct/appliance/expiry"
 	"viaduct/appliance/firmware"
 	"viaduct/appliance/health"
 	"viaduct/appliance/health/history"
@@ -171,7 +172,7 @@ type certificates struct {
 	rekeyed  chan struct{} // one token: the key store has changed
 	internal *internalca.Authority
 	unknown  *issuers.Book
-	edition  atomic.Pointer[edition]
+	ends     *expiry.Book
 	chains   *chains.Book
 	checkup  *checkup.Checker
 }
@@ -188,7 +189,7 @@ func Open(o Options) (*System, error) {
 		snapshots: snapshots{changed: make(chan struct{}, 1), now: make(chan struct{}, 1)}, reloads: reloads{reload: make(chan struct{}, 1)},
 		updates: updates{lit: make(chan struct{}, 1)}, certificates: certificates{rekeyed: make(chan struct{}, 1)},
 	}
-	s.unknown = s.newIssuers()
+	s.unknown, s.ends = s.newIssuers(), s.newExpiry()
 	s.firmware = firmware.New(firmware.Options{Log: o.Log, Socket: o.Installer, Web: s.web, Changed: s.relight})
 	s.bans, s.traffic = bans.New(o.Log), traffic.New()
 	s.archive = s.newArchive()
@@ -206,7 +207,7 @@ func Open(o Options) (*System, error) {
 	s.effective.Store(s.Running())
 	o.Start.Done(stepConfiguration)
 	s.judgeLicenses()
-	s.judgeCalendar()
+	s.ends.Judge()
 	s.chains = chains.Open(chains.Options{Log: o.Log, Load: state.LoadChains, Save: state.SaveChains, Asked: s.asks, Changed: s.chainsChanged})
 	s.watchGateways(len(s.Running().Gateways))
 

@@ -1,11 +1,18 @@
-package system
+// Package expiry knows when the certificates of the box end, and what is announced of them and of their successors: the calendar in force, and
+// the alarms that follow.
+//
+// It does not own certificates (store), what a calendar's entries mean (package calendar), licenses, or when it is asked to look. It has no
+// goroutines; any may use a Book.
+package expiry
 
 import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"viaduct/appliance/calendar"
@@ -18,6 +25,31 @@ import (
 	"viaduct/appliance/status"
 )
 
+// Store keeps certificates, and the calendar that was imported; without one Calendar returns nil.
+type Store interface {
+	pki.Store
+	Calendar() ([]byte, error)
+	SaveCalendar(text []byte) error
+	EraseCalendar() error
+}
+
+// Options are what a Book works with.
+type Options struct {
+	Log    *slog.Logger
+	Health *health.Tracker
+	Store  Store
+	Config func() *config.Config // the running one
+}
+
+// Book knows when certificates end.
+type Book struct {
+	o       Options
+	edition atomic.Pointer[edition]
+}
+
+// New returns a book with the built-in calendar, until Judge has found another one.
+func New(o Options) *Book { return &Book{o: o} }
+
 // edition is the calendar in force, and where it comes from.
 type edition struct {
 	*calendar.Calendar
@@ -25,31 +57,34 @@ type edition struct {
 	refused error  // why an imported one is not in force
 }
 
-// calendarInForce is the built-in calendar until judgeCalendar has found another one.
-func (s *System) calendarInForce() *edition {
-	if e := s.edition.Load(); e != nil {
+// inForce is the built-in calendar until Judge has found another one.
+func (b *Book) inForce() *edition {
+	if e := b.edition.Load(); e != nil {
 		return e
 	}
 	return &edition{Calendar: calendar.BuiltIn()}
 }
 
+// InForce is the calendar in force.
+func (b *Book) InForce() *calendar.Calendar { return b.inForce().Calendar }
+
 // signers may sign a calendar: those who issue licenses for boxes of this kind.
-func (s *System) signers() (list []calendar.Signer) {
-	for _, a := range license.Authorities(s.Running().LicenseAuthorities) {
+func (b *Book) signers() (list []calendar.Signer) {
+	for _, a := range license.Authorities(b.o.Config().LicenseAuthorities) {
 		list = append(list, calendar.Signer(a))
 	}
 	return list
 }
 
-// judgeCalendar chooses the calendar in force: the imported one, while its signer is trusted and no newer one is built in. One that is older
+// Judge chooses the calendar in force: the imported one, while its signer is trusted and no newer one is built in. One that is older
 // than the firmware's is no fault, since updates of the firmware bring newer ones.
-func (s *System) judgeCalendar() {
+func (b *Book) Judge() {
 	e := &edition{Calendar: calendar.BuiltIn()}
-	text, err := s.store.Calendar()
+	text, err := b.o.Store.Calendar()
 	if err == nil && text != nil {
 		var c *calendar.Calendar
 		var by string
-		switch c, by, err = calendar.Open(text, s.signers()); {
+		switch c, by, err = calendar.Open(text, b.signers()); {
 		case err == nil && c.Newer(e.Calendar):
 			e.Calendar, e.signer = c, by
 		case err == nil:
@@ -60,76 +95,80 @@ func (s *System) judgeCalendar() {
 	if err != nil {
 		e.refused, why = err, err.Error()
 	}
-	s.edition.Store(e)
-	s.judge(health.CalendarRefused, why)
+	b.edition.Store(e)
+	if why == "" {
+		b.o.Health.Clear(health.CalendarRefused, "")
+	} else {
+		b.o.Health.Set(health.CalendarRefused, health.Args{"why": why})
+	}
 }
 
-// ImportCalendar takes a signed calendar that is newer than the one in force. With an error nothing has changed.
-func (s *System) ImportCalendar(block []byte) (string, error) {
-	c, by, err := calendar.Open(block, s.signers())
+// Import takes a signed calendar that is newer than the one in force. With an error nothing has changed.
+func (b *Book) Import(block []byte) (string, error) {
+	c, by, err := calendar.Open(block, b.signers())
 	if err != nil {
 		return "", err
 	}
-	if now := s.calendarInForce(); !c.Newer(now.Calendar) {
+	if now := b.inForce(); !c.Newer(now.Calendar) {
 		return "", fmt.Errorf("it is of %s, and the one in force is of %s: it must be newer", c.Date, now.Date)
 	}
-	if err := s.store.SaveCalendar(block); err != nil {
+	if err := b.o.Store.SaveCalendar(block); err != nil {
 		return "", err
 	}
-	s.judgeCalendar()
-	s.watchAnnouncements()
-	s.log.Warn("calendar imported", "name", by, "version", c.Date.String())
+	b.Judge()
+	b.Announce()
+	b.o.Log.Warn("calendar imported", "name", by, "version", c.Date.String())
 	return fmt.Sprintf("the calendar of %s, signed by %s, is in force: %s", c.Date, by, plural.Of(len(c.Entries), "entry")), nil
 }
 
 // EraseCalendar returns to the built-in calendar.
-func (s *System) EraseCalendar() error {
-	text, err := s.store.Calendar()
+func (b *Book) Erase() error {
+	text, err := b.o.Store.Calendar()
 	if err == nil && text == nil {
 		return errors.New("no calendar has been imported: the one of this firmware is in force")
 	}
-	if err := s.store.EraseCalendar(); err != nil {
+	if err := b.o.Store.EraseCalendar(); err != nil {
 		return err
 	}
-	s.judgeCalendar()
-	s.watchAnnouncements()
+	b.Judge()
+	b.Announce()
 	return nil
 }
 
-// watchAnnouncements raises the alarms about entries of the calendar that concern the box.
-func (s *System) watchAnnouncements() {
-	cfg, c := s.Running(), s.calendarInForce()
+// Announce raises the alarms about entries of the calendar that concern the box.
+func (b *Book) Announce() {
+	cfg, c := b.o.Config(), b.inForce()
 	var next, missing []health.Args
 	for _, p := range cfg.TLS {
-		chain, first := pki.Shown(p, s.store)
-		if why := s.news(p, chain); why != "" {
+		chain, first := pki.Shown(p, b.o.Store)
+		if why := b.news(p, chain); why != "" {
 			next = append(next, health.Args{"name": string(p.Own[first].Name), "subject": pki.Describe(chain[0]).Subject, "end": chain[0].NotAfter.UTC().Format(time.DateOnly), "why": why})
 		}
 		if !cfg.FacesTeams(p) {
 			continue
 		}
 		// One that trusts none of these roots is for something else, such as a lab.
-		if e, names := c.Missing(s.trustedBy(p)); len(names) > 0 && len(names) < len(e.Roots) {
+		if e, names := c.Missing(b.TrustedBy(p)); len(names) > 0 && len(names) < len(e.Roots) {
 			missing = append(missing, health.Args{"profile": cli.Quote(p.Name), "missing": strings.Join(names, ", "), "date": e.Date.String()})
 		}
 	}
-	s.health.Replace(health.SuccessorDiffers, next)
-	s.health.Replace(health.RootsMissing, missing)
+	b.o.Health.Replace(health.SuccessorDiffers, next)
+	b.o.Health.Replace(health.RootsMissing, missing)
 }
 
 // news says in one sentence what the calendar knows of the successor of a profile's certificate, "" when nothing.
-func (s *System) news(p *config.TLSProfile, chain []*x509.Certificate) string {
+func (b *Book) news(p *config.TLSProfile, chain []*x509.Certificate) string {
 	var list []string
-	for _, n := range s.calendarInForce().Successor(chain, s.Running().FacesTeams(p)) {
+	for _, n := range b.inForce().Successor(chain, b.o.Config().FacesTeams(p)) {
 		list = append(list, fmt.Sprintf("%s (%s: %s)", n.Means, n.Date, n.Text))
 	}
 	return strings.Join(list, ", and ")
 }
 
-// trustedBy returns the trusted certificates of a profile.
-func (s *System) trustedBy(p *config.TLSProfile) (list []*x509.Certificate) {
+// TrustedBy returns the trusted certificates of a profile.
+func (b *Book) TrustedBy(p *config.TLSProfile) (list []*x509.Certificate) {
 	for _, n := range pki.TrustedNames(p) {
-		certs, _ := s.store.Certificates(pki.Name(n)) // a missing one is a problem of the configuration
+		certs, _ := b.o.Store.Certificates(pki.Name(n)) // a missing one is a problem of the configuration
 		list = append(list, certs...)
 	}
 	return list
@@ -139,8 +178,8 @@ func (s *System) trustedBy(p *config.TLSProfile) (list []*x509.Certificate) {
 const recently = 365 * 24 * time.Hour
 
 // Calendar returns the calendar in force, sorted by what concerns this box.
-func (s *System) Calendar() status.Calendar {
-	cfg, c, now := s.Running(), s.calendarInForce(), time.Now()
+func (b *Book) Calendar() status.Calendar {
+	cfg, c, now := b.o.Config(), b.inForce(), time.Now()
 	out := status.Calendar{Date: c.Date.Time, Signer: c.signer, Sources: c.Sources}
 	if c.refused != nil {
 		out.Refused = c.refused.Error()
@@ -161,7 +200,7 @@ func (s *System) Calendar() status.Calendar {
 	}
 	teams := false
 	for _, p := range cfg.TLS {
-		if chain, first := pki.Shown(p, s.store); len(chain) > 0 {
+		if chain, first := pki.Shown(p, b.o.Store); len(chain) > 0 {
 			for _, x := range chain {
 				ends(string(p.Own[first].Name), x)
 			}
@@ -170,14 +209,14 @@ func (s *System) Calendar() status.Calendar {
 			}
 		}
 		for _, n := range pki.TrustedNames(p) {
-			certs, _ := s.store.Certificates(pki.Name(n))
+			certs, _ := b.o.Store.Certificates(pki.Name(n))
 			for _, x := range certs {
 				ends(string(n), x)
 			}
 		}
 		if cfg.FacesTeams(p) {
 			teams = true
-			e, missing := c.Missing(s.trustedBy(p))
+			e, missing := c.Missing(b.TrustedBy(p))
 			if len(e.Roots) == 0 {
 				continue // this calendar does not speak of them
 			}
