@@ -353,6 +353,11 @@ var (
 		Text:   "Microsoft Teams refuses what profile tls {profile} shows: {why}",
 		Advice: "Import a certificate that is right, with its chain: docs/certificates.md.", Again: "why",
 	})
+	PhoneTLS = declare(Warnable{
+		ID: "phone-tls", Severity: Warning, Subject: "phone", Title: "a phone does not trust our certificate",
+		Text:   "phone {phone} ({model}) refuses the certificate of context sip-gateway {gateway}: {why}",
+		Advice: "{cure} The alarm ends when the phone registers over TLS, or after a day without another attempt.", Again: "why",
+	})
 	SuccessorDiffers = declare(Warnable{
 		ID: "certificate-successor", Severity: Info, Subject: "name", Title: "the next certificate will be of another kind",
 		Text:   "the successor of certificate {name} ({subject}, until {end}) {why}",

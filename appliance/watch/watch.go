@@ -1,8 +1,8 @@
 // Package watch judges the state of the box: it raises and clears the alarms that no engine reports by itself.
 //
 // It is given plain values (a Sight) every few seconds, and each record of a call. It keeps what it must remember between two looks: when a
-// voice was heard last, how the last calls of an interface ended. It reads no clock, opens nothing and has no goroutine. Its owner calls Look
-// from one goroutine; Ended may be called from any.
+// voice was heard last, how the last calls of an interface ended, which phone has refused our certificate. It reads no clock, opens nothing and
+// has no goroutine. Its owner calls Look from one goroutine; Ended and Refused may be called from any.
 package watch
 
 import (
@@ -29,6 +29,7 @@ type Watch struct {
 	reputation map[string]reputation // by interface
 	hearing    map[string][2]hearing // by call: what its two sides have sent
 	oneWay     map[string]oneWay     // by interface
+	distrust   map[netip.Addr]Refusal
 
 	heard  map[string]time.Time // by gateway towards Teams: its peers answer, and were heard last
 	closed map[netip.Addr]bool  // gateways that do not answer ARP
@@ -41,7 +42,7 @@ type Watch struct {
 // New returns a Watch. port names the kernel's device of a port.
 func New(h *health.Tracker, port func(slot, port int) string) *Watch {
 	return &Watch{
-		health: h, port: port, refusals: map[string]refusal{}, reputation: map[string]reputation{}, hearing: map[string][2]hearing{}, oneWay: map[string]oneWay{},
+		health: h, port: port, refusals: map[string]refusal{}, reputation: map[string]reputation{}, hearing: map[string][2]hearing{}, oneWay: map[string]oneWay{}, distrust: map[netip.Addr]Refusal{},
 		heard: map[string]time.Time{}, closed: map[netip.Addr]bool{}, low: map[string]bool{}, empty: map[string]time.Time{},
 	}
 }
@@ -62,6 +63,7 @@ type Sight struct {
 	Neighbours    []status.Neighbour
 	Temperature   *float64 // nil: the board does not say
 	Flash         status.Space
+	Phones        Phones // nil: no phones register here
 }
 
 // Look judges a moment.
@@ -77,6 +79,7 @@ func (w *Watch) Look(s Sight) {
 	w.overload(s.Overload)
 	w.voice(s.Now, s.Calls)
 	w.forget(s.Now)
+	w.phones(s.Now, s.Config, s.Phones)
 	w.machine(s.Temperature, s.Flash)
 }
 
