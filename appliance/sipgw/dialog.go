@@ -25,6 +25,8 @@ type dialog struct {
 	routes              []string               // route set, as Route values
 	transport           siptransport.Transport // of the request that began it
 	contact             string                 // value of our Contact header
+
+	phone *siptransport.PhoneTarget // of the phone that it is with, as it came last; nil: it is with no phone
 }
 
 // hop is a request that waits until it is known where it goes.
@@ -74,8 +76,11 @@ func (d *dialog) uriAndRoutes() (string, []string) {
 
 // hopOf says where requests in the dialog are sent: to the first route, else to the interface's peer. The Contact decides only
 // when it is an address that the interface trusts, over UDP or TCP: Teams' Contact is a name that must not be dialled (A.32), and
-// one behind NAT is not reachable.
+// one behind NAT is not reachable. A phone is reached as it came, whatever it says of itself.
 func (l *Leg) hopOf(d *dialog) siptransport.Target {
+	if d.phone != nil {
+		return l.g.Present(*d.phone).Target()
+	}
 	if len(d.routes) > 0 {
 		u := sipmsg.SplitURI(sipmsg.ParseNameAddr(d.routes[0]).URI)
 		return siptransport.Target{Host: u.Host, Port: u.Port, Transport: l.g.transportOf(u, d.transport)}
@@ -254,7 +259,9 @@ const mostDialog = 4 << 10 // octets
 // of the peer. False: the peer's part of it is too long to be kept.
 func (r *ServerRequest) EventDialog(contactUser string) (*EventDialog, bool) {
 	d := &EventDialog{g: r.g, user: contactUser, via: r.Peer(), theirs: true}
-	if d.via.Transport.Reliable() && r.Interface != nil && r.Interface.Remote.Host != "" {
+	if ofPhones(r.Interface) {
+		d.via = r.tx.From.Phone().Target()
+	} else if d.via.Transport.Reliable() && r.Interface != nil && r.Interface.Remote.Host != "" {
 		d.via = r.g.Peer(r.Interface, "") // the port of its connection takes none
 	}
 	d.began(r.tx)
@@ -302,6 +309,13 @@ func (d *EventDialog) Heard(req *sipmsg.Request) (code int) {
 	return 0
 }
 
+// Moves notes by which way a phone has sent a request of the dialog: those of ours go back by the same.
+func (d *EventDialog) Moves(r *ServerRequest) {
+	if d.via.Phone != nil {
+		d.via = r.tx.From.Phone().Target()
+	}
+}
+
 // Begun reports whether the peer has asked something in the dialog.
 func (d *EventDialog) Begun() bool { return !d.open }
 
@@ -314,10 +328,13 @@ func (d *EventDialog) Contact() sipmsg.Header {
 }
 
 // Request builds the next request, and tells where it goes: to the first route, to the peer's Contact if that is an address of the peer and not
-// secured by its name, else where the dialog began (as Leg.hopOf does). The first request goes there, whatever port its URI has.
+// secured by its name, else where the dialog began (as Leg.hopOf does). A phone is reached as it came last. The first request goes there, whatever port its URI has.
 func (d *EventDialog) Request(method sip.RequestMethod, contentType string, body []byte, h ...sipmsg.Header) (*sip.Request, siptransport.Target, error) {
 	d.localSeq++
 	req, err := d.write(d.g.stack.opts.UserAgent, method, d.localSeq, []sipmsg.Header{d.Contact()}, contentType, body, h)
+	if d.via.Phone != nil {
+		return req, d.g.Present(*d.via.Phone).Target(), err
+	}
 	to := d.via
 	hop := d.target
 	if len(d.routes) > 0 {

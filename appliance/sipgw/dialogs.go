@@ -20,12 +20,19 @@ func (g *gateway) find(r sipmsg.Replaces) (*Leg, legState) {
 			return l, state
 		}
 	}
+	// Phones disagree on whose tag a lamp's dialog-info calls local, and write them the other way round.
+	if l := g.legs.Find(r.CallID, r.FromTag); l != nil && ofPhones(l.iface) {
+		if state, ok := l.outline.Named(r.ToTag); ok {
+			return l, state
+		}
+	}
 	return nil, legOver
 }
 
 // replaced finds the leg that an INVITE with Replaces wants to take the place of; nil without such a header. A peer has no
-// business with the dialogs of others. The order of the checks is that of RFC 3891 3.
-func (g *gateway) replaced(req *sipmsg.Request, from siptransport.Origin) (*Leg, *sipmsg.Fault) {
+// business with the dialogs of others, but a phone that has shown who it is (identity) picks up the calls of those beside it. The order of the
+// checks is that of RFC 3891 3.
+func (g *gateway) replaced(req *sipmsg.Request, from siptransport.Origin, i *config.SIPInterface, identity string) (*Leg, *sipmsg.Fault) {
 	values := req.Headers("Replaces")
 	if len(values) == 0 {
 		return nil, nil
@@ -38,7 +45,7 @@ func (g *gateway) replaced(req *sipmsg.Request, from siptransport.Origin) (*Leg,
 	switch {
 	case l == nil:
 		return nil, &sipmsg.Fault{Code: 481}
-	case !l.heeds(from):
+	case !l.heeds(from) && (identity == "" || l.iface.Phones != i.Phones):
 		return nil, &sipmsg.Fault{Code: 403}
 	case state == legOver:
 		return nil, &sipmsg.Fault{Code: 603}

@@ -69,7 +69,7 @@ func (g *gateway) incoming(tx *siptx.Server) {
 		g.refuse(req, tx.From, &sipmsg.Fault{Code: 420, Headers: []sipmsg.Header{{Name: "Unsupported", Value: "100rel"}}})
 		return
 	}
-	replaced, f := g.replaced(req, tx.From.Origin())
+	replaced, f := g.replaced(req, tx.From.Origin(), i, identity)
 	if f == nil && replaced == nil && g.stack.hops(req.CallID) > maxHops {
 		f = &sipmsg.Fault{Code: 482}
 	}
@@ -112,6 +112,10 @@ func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact strin
 		user = u.User
 	}
 	l.dialog.began(tx)
+	if ofPhones(i) {
+		phone := tx.From.Phone()
+		l.phone = &phone
+	}
 	l.target, l.contact = contact, "<"+side.Contact(user, l.transport)+">"
 	l.auth = authenticator(c, i, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
@@ -281,6 +285,9 @@ func (l *Leg) request(tx *siptx.Server) {
 	if seq < d.remoteSeq {
 		l.respond(tx, 500, "CSeq out of order", nil, "", nil) // 12.2.2
 		return
+	}
+	if d.phone != nil {
+		*d.phone = tx.From.Phone()
 	}
 	if l.handle(tx, d, early); !tx.Refused() {
 		d.remoteSeq = seq // a request that was refused at once leaves no trace

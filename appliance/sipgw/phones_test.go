@@ -2,7 +2,9 @@ package sipgw
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -274,4 +276,174 @@ func TestRequestsReachPhonesAsTheyCame(t *testing.T) {
 	if err := <-ask(byTCP); !siptransport.IsUnreached(err) {
 		t.Errorf("%v by a connection that has ended", err)
 	}
+}
+
+// mayRegister lets so many identities of the location service LS register, with a phone each.
+func mayRegister(c *config.Config, n int) {
+	ls := c.Location[len(c.Location)-1]
+	for id := range n {
+		ls.Identities = append(ls.Identities, &config.Identity{Name: fmt.Sprint(id), IdentitySettings: config.IdentitySettings{Inbound: &config.RegistrationInbound{MaxContacts: 1}}})
+	}
+}
+
+// After a power cut all phones come at once: from addresses of their own, or all from that of a DECT base.
+func TestAStormOfPhonesIsAnswered(t *testing.T) {
+	const phones = 1000
+	for name, at := range map[string]func(n int) netip.AddrPort{
+		"of addresses":   func(n int) netip.AddrPort { return addrPort(fmt.Sprintf("10.1.%d.%d:5060", n/250, n%250+1)) },
+		"of one address": func(n int) netip.AddrPort { return addrPort(fmt.Sprint("10.1.0.1:", 2000+n)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onPaper(t, func(c *config.Config, i *config.SIPInterface) {
+				lan := &config.SIPInterface{Context: "SWITCH", Name: "phones", Gateway: i.Gateway, Trust: []config.Source{{Prefix: prefix("10.1.0.0/16")}}}
+				lan.SetDefaults()
+				lan.Phones.Name = "LS"
+				c.CS[0].Interfaces = append(c.CS[0].Interfaces, lan)
+				c.Location = []*config.LocationService{{Name: "LS"}}
+				mayRegister(c, phones)
+			}, func(t *testing.T, b *bench) {
+				b.s.Handle(sip.REGISTER, func(r *ServerRequest) {
+					if r.Header("Authorization") == "" {
+						r.Respond(401)
+						return
+					}
+					r.Respond(200)
+				})
+				for _, round := range []struct{ extra, answer string }{{"", "SIP/2.0 401 "}, {"Authorization: Digest x\n", "SIP/2.0 200 "}} {
+					for n := range phones {
+						id := fmt.Sprint(n, len(round.extra))
+						b.putFrom(at(n), phoneText("REGISTER", id, at(n).Addr().String(), "UDP", round.extra))
+					}
+					answered := b.sent()
+					if len(answered) != phones {
+						t.Fatalf("%d of %d are answered", len(answered), phones)
+					}
+					for _, m := range answered {
+						if !strings.HasPrefix(m, round.answer) {
+							t.Fatal(firstLines([]string{m}))
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// The handsets of a DECT base have one address, and a connection each.
+func TestABaseHasAConnectionForEachHandset(t *testing.T) {
+	const handsets = 128
+	b := newPhoneBox(t, func(c *config.Config) { mayRegister(c, handsets) })
+	var all []*peer
+	for n := range handsets {
+		all = append(all, b.connect("127.0.0.7", b.plain))
+		all[n].write(phoneText("REGISTER", fmt.Sprint(n), "127.0.0.7", "TCP", ""))
+	}
+	for _, p := range all {
+		p.want("SIP/2.0 200 ")
+	}
+	flows := map[siptransport.FlowID]bool{}
+	for range all {
+		flows[(<-b.registered).Arrival().Phone().Flow] = true
+	}
+	if len(flows) != handsets || flows[0] {
+		t.Errorf("%d flows", len(flows))
+	}
+	for _, p := range all { // all are still there
+		p.c.Write([]byte("\r\n\r\n"))
+		p.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if pong, err := p.r.Peek(2); err != nil || string(pong) != "\r\n" {
+			t.Fatalf("%q %v", pong, err)
+		}
+	}
+	if len(b.door.lost) != 0 {
+		t.Errorf("%d have been closed", len(b.door.lost))
+	}
+}
+
+func TestACallOfAPhoneGoesByItsWay(t *testing.T) {
+	b := newPhoneBox(t, nil)
+	p := b.connect("127.0.0.7", b.plain)
+	p.write(phoneText("INVITE", "c1", "127.0.0.7", "TCP", "Secret: 21\n"))
+	p.want("SIP/2.0 100 ")
+	in := <-b.calls
+	b.call.on(func() { in.Leg.Answer([]byte("v=0")) })
+	tag := tagOf(field(p.want("SIP/2.0 200 "), "To"))
+	phoneSays := func(method, branch string, seq int) string {
+		return strings.NewReplacer("192.0.2.100", "127.0.0.7", "192.0.2.1", "127.0.0.1", "SIP/2.0/UDP", "SIP/2.0/TCP").Replace(inDialogText(method, "c1", branch, tag, seq, "", ""))
+	}
+	p.write(phoneSays("ACK", "a", 1))
+	want[Acked](t, b.call)
+	ask := func() { b.call.on(func() { in.Leg.Request("INFO", "", nil) }) }
+	ask()
+	p.write(reply(p.want("INFO "), "200 OK", "", "", "")) // by the phone's connection, though its Contact names UDP and a port
+	p.c.Close()
+	<-b.door.lost
+	// It has another connection before it says anything of the call: what came from its address last.
+	p = b.connect("127.0.0.7", b.plain)
+	p.write(phoneText("REGISTER", "r", "127.0.0.7", "TCP", ""))
+	p.want("SIP/2.0 200 ")
+	ask()
+	p.write(reply(p.want("INFO "), "200 OK", "", "", ""))
+	// And where it says something, the way is that one.
+	again := b.connect("127.0.0.7", b.plain)
+	again.write(phoneSays("OPTIONS", "o", 2))
+	again.want("SIP/2.0 200 ")
+	b.call.on(func() { in.Leg.Bye() })
+	again.write(reply(again.want("BYE "), "200 OK", "", "", ""))
+}
+
+// The tags of a lamp's dialog are those of a call of another phone.
+func TestPhonesPickUpCallsBesideThem(t *testing.T) {
+	b := newPhoneBox(t, nil)
+	a := b.phone("127.0.0.8")
+	a.write(phoneText("INVITE", "c1", "127.0.0.8", "UDP", "Secret: 21\n"))
+	a.want("SIP/2.0 100 ")
+	in := <-b.calls
+	b.call.on(func() { in.Leg.Answer([]byte("v=0")) })
+	tag := tagOf(field(a.want("SIP/2.0 200 "), "To"))
+	a.write(strings.NewReplacer("192.0.2.100", "127.0.0.8", "192.0.2.1", "127.0.0.1").Replace(inDialogText("ACK", "c1", "a", tag, 1, "", "")))
+	want[Acked](t, b.call)
+	right, swapped := "Replaces: c1;to-tag="+tag+";from-tag=from-c1\n", "Replaces: c1;to-tag=from-c1;from-tag="+tag+"\n"
+	other := b.phone("127.0.0.9")
+	for n, extra := range []string{right, swapped} {
+		id := fmt.Sprint("p", n)
+		other.write(phoneText("INVITE", id, "127.0.0.9", "UDP", "Secret: 22\n"+extra))
+		other.want("SIP/2.0 100 ")
+		if in := <-b.calls; in.Replaces == nil || in.Replaces.callID != "c1" {
+			t.Errorf("%q replaces %v", extra, in.Replaces)
+		}
+	}
+	other.write(strings.Replace(phoneText("INVITE", "p3", "127.0.0.9", "UDP", right), "sip:+49711@", "sip:112@", 1)) // nobody knows who that is
+	other.want("SIP/2.0 403 ")
+	peer := b.phone("127.0.0.2") // a peer by another interface has no business with phones' calls
+	peer.write(phoneText("INVITE", "p4", "127.0.0.2", "UDP", right))
+	peer.want("SIP/2.0 403 ")
+}
+
+// The requests of a subscription's dialog reach a phone by its last way.
+func TestASubscriptionFollowsItsPhone(t *testing.T) {
+	b := newPhoneBox(t, nil)
+	first := b.connect("127.0.0.7", b.plain)
+	first.write(phoneText("SUBSCRIBE", "s", "127.0.0.7", "TCP", "Event: dialog\nSecret: 21\n"))
+	first.want("SIP/2.0 202 ")
+	d, ok := (<-b.registered).EventDialog("21")
+	if !ok {
+		t.Fatal("no dialog")
+	}
+	client, _ := b.s.Client("gw")
+	tell := func() {
+		req, to, err := d.Request(sip.NOTIFY, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.Begin(req, to, func(*sipmsg.Response, error) {})
+	}
+	tell()
+	first.write(reply(first.want("NOTIFY "), "200 OK", "", "", ""))
+	second := b.connect("127.0.0.7", b.plain)
+	second.write(phoneText("SUBSCRIBE", "s2", "127.0.0.7", "TCP", "Event: dialog\nSecret: 21\n"))
+	second.want("SIP/2.0 202 ")
+	d.Moves(<-b.registered)
+	tell()
+	second.want("NOTIFY ")
 }

@@ -149,7 +149,7 @@ func (s *Stack) LocalAddr(iface config.InterfaceID) netip.Addr {
 	if g == nil {
 		return netip.Addr{}
 	}
-	return g.Towards(g.Peer(i, "")).Address()
+	return g.SideOf(i).Address()
 }
 
 // Messages counts the messages of a SIP interface.

@@ -1,24 +1,24 @@
 package siptransport
 
 import (
-	"cmp"
 	"errors"
 	"log/slog"
-	"math"
 	"net/netip"
 	"time"
-
-	"viaduct/appliance/config"
 )
 
 // An open connection costs memory and a place, even if its peer says nothing. A connection that has brought no message yet gives way to
 // new ones, and the source with the most connections gives way first. So no source can shut out the others by holding connections.
 const (
-	maxHalfOpen    = 64       // connections on which no message has come yet
-	maxHalfOpenOne = 16       // of one source
-	newConnections = 32       // a second, of one source
-	maxHeld        = 16 << 20 // octets in all accepted connections: of messages that are not whole, for peers that do not read
-	idleAtLeast    = 10 * time.Second
+	maxHalfOpen    = 64 // connections on which no message has come yet
+	maxHalfOpenOne = 16 // of one source
+	newConnections = 32 // a second, of one source
+	// maxHalfOpenPhones are as many of phones, which are counted apart, and where as many may register.
+	maxHalfOpenPhones = 512
+	maxHeld           = 16 << 20 // octets in all accepted connections: of messages that are not whole, for peers that do not read
+	idleAtLeast       = 10 * time.Second
+	// phoneIdleAtLeast: a phone may say nothing for long, and whoever calls it needs its connection.
+	phoneIdleAtLeast = 10 * time.Minute
 )
 
 var (
@@ -32,10 +32,11 @@ var (
 
 // admitStream gives an accepted connection a place. Another connection may lose its own for that.
 func (g *Gate) admitStream(s *stream) error {
-	if !g.allowsConnection(s.from) {
+	most := g.conf.Load().placesFor(s.phone)
+	if !g.allowsConnection(s.from, most.fresh) {
 		return errTooManyNew
 	}
-	gone, err := g.connections.admit(s, g.conf.Load().Gateway)
+	gone, err := g.connections.admit(s, most)
 	for _, x := range gone {
 		x.close(errGaveWay)
 	}
@@ -43,19 +44,20 @@ func (g *Gate) admitStream(s *stream) error {
 }
 
 // admit finds a place and returns the connections that lose theirs.
-func (c *connections) admit(s *stream, gw *config.SIPGateway) (gone []*stream, err error) {
+func (c *connections) admit(s *stream, most places) (gone []*stream, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	like := func(x *stream) bool { return x.halfOpen() && x.phone == s.phone }
 	limits := []struct {
 		full  bool
 		err   error
 		whose func() netip.Addr
 		count func(*stream) bool
 	}{
-		{c.sources[s.from] >= cmp.Or(gw.MaxConnsPerSource, math.MaxInt), errTooManyOfSource, s.source, anyStream},
-		{c.count(s.from, (*stream).halfOpen) >= maxHalfOpenOne, errTooManyOfSource, s.source, (*stream).halfOpen},
-		{c.count(netip.Addr{}, (*stream).halfOpen) >= maxHalfOpen, errTooManyConnections, func() netip.Addr { return c.noisiest((*stream).halfOpen) }, (*stream).halfOpen},
-		{c.accepted >= cmp.Or(gw.MaxConnections, math.MaxInt), errTooManyConnections, func() netip.Addr { return c.fairest(s.from) }, anyStream},
+		{c.sources[s.from] >= most.ofSource, errTooManyOfSource, s.source, anyStream},
+		{c.count(s.from, like) >= most.halfOpenOne, errTooManyOfSource, s.source, like},
+		{c.count(netip.Addr{}, like) >= most.halfOpen, errTooManyConnections, func() netip.Addr { return c.noisiest(like) }, like},
+		{c.accepted >= most.all, errTooManyConnections, func() netip.Addr { return c.fairest(s.from) }, anyStream},
 	}
 	for _, l := range limits {
 		if !l.full || len(gone) > 0 {
@@ -132,7 +134,7 @@ func (c *connections) leastUseful(from netip.Addr, among func(*stream) bool) (fo
 		}
 		if !idle {
 			var busy bool
-			if at, busy = s.lastUsed(); busy || time.Since(at) < idleAtLeast {
+			if at, busy = s.lastUsed(); busy || time.Since(at) < s.staysIdle() {
 				continue
 			}
 		}
@@ -141,6 +143,14 @@ func (c *connections) leastUseful(from netip.Addr, among func(*stream) bool) (fo
 		}
 	}
 	return found
+}
+
+// staysIdle is how long an accepted connection may carry nothing before it is one that can go.
+func (s *stream) staysIdle() time.Duration {
+	if s.phone {
+		return phoneIdleAtLeast
+	}
+	return idleAtLeast
 }
 
 // lastUsed returns when the connection carried a message last, and whether a transaction uses it.

@@ -21,6 +21,7 @@ type Conf struct {
 	binds          []Side
 	interfaces     []*config.SIPInterface // bound to the gateway, in their order
 	phones         bool                   // the peers of one are phones
+	contacts       int                    // of phones that may register, mostPhones at most
 	counts         []*sipcount.Counts     // of their messages; set by Configure
 	tlsProfile     *config.TLSProfile
 	tlsFingerprint string // changes when the certificate or the rules of TLS change
@@ -49,6 +50,7 @@ func NewConf(cfg *config.Config, gw *config.SIPGateway, addrs func(config.Addres
 			}
 		}
 	}
+	c.contacts = c.countContacts()
 	if secure {
 		if c.tlsProfile == nil {
 			c.tlsErr = errNoTLSProfile

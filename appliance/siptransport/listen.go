@@ -88,7 +88,7 @@ func (g *Gate) admit(l *listener, conn net.Conn) {
 		}
 	}
 	s := newStream(g, l.key.transport, true)
-	s.conn, s.peer, s.from, s.trusted = conn, from, source.Of(from.Addr()), trusted
+	s.conn, s.peer, s.from, s.trusted, s.phone = conn, from, source.Of(from.Addr()), trusted, g.isPhone(from.Addr())
 	if err := g.admitStream(s); err != nil {
 		g.Repeats.Log(slog.LevelWarn, "connection refused", from.Addr().String(), err.Error(), "gw", g.name, "peer", from, "err", err)
 		discard(conn)

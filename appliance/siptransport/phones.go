@@ -1,7 +1,9 @@
 package siptransport
 
 import (
+	"cmp"
 	"errors"
+	"math"
 	"net/netip"
 	"sync/atomic"
 
@@ -62,6 +64,77 @@ func (c *connections) named(id FlowID) *stream {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.flows[id]
+}
+
+// mostPhones bounds what the configuration makes room for.
+const mostPhones = 4096
+
+// countContacts counts the phones that may register by the interfaces of the gateway.
+func (c *Conf) countContacts() (n int) {
+	counted := map[*config.LocationService]bool{}
+	for _, i := range c.interfaces {
+		l := i.Phones.In(c.Config)
+		if l == nil || counted[l] {
+			continue
+		}
+		counted[l] = true
+		for _, id := range l.Identities {
+			if n >= mostPhones {
+				return mostPhones
+			}
+			if f, _ := l.Settings(id.Name); f.Inbound != nil {
+				n += f.Inbound.MaxContacts
+			}
+		}
+	}
+	return min(n, mostPhones)
+}
+
+// places are how many connections there may be: of one source, half open of one source and of all, new ones of one source a second, and in all.
+type places struct{ ofSource, halfOpenOne, halfOpen, fresh, all int }
+
+// placesFor are those for a phone, or for another peer. All handsets of a DECT base have one address, and after a power cut all phones come
+// in the same second: there is room for as many as may register.
+func (c *Conf) placesFor(phone bool) places {
+	p := places{cmp.Or(c.Gateway.MaxConnsPerSource, math.MaxInt), maxHalfOpenOne, maxHalfOpen, newConnections, cmp.Or(c.Gateway.MaxConnections, math.MaxInt-mostPhones) + c.contacts}
+	if phone {
+		p.ofSource, p.halfOpenOne, p.halfOpen = max(p.ofSource, c.contacts), max(p.halfOpenOne, min(c.contacts, maxHalfOpenPhones)), max(p.halfOpen, min(c.contacts, maxHalfOpenPhones))
+		p.fresh = max(p.fresh, min(c.contacts, maxHalfOpenPhones))
+	}
+	return p
+}
+
+// Present is a phone by a connection that is open: its own, else the one that was opened last from its address and by its transport. A phone
+// whose connection has ended opens another one, and hears there what belongs to its dialogs.
+func (g *Gate) Present(p PhoneTarget) PhoneTarget {
+	if !p.Transport.Reliable() || g.connections.named(p.Flow) != nil {
+		return p
+	}
+	var last *stream
+	for _, s := range g.connections.pick(func(s *stream) bool {
+		return s.accepted && s.kind == p.Transport && !s.halfOpen() && s.Remote().Addr() == p.Addr.Addr()
+	}) {
+		if last == nil || s.id > last.id {
+			last = s
+		}
+	}
+	if last != nil {
+		p.Flow, p.Addr = last.id, last.Remote()
+	}
+	return p
+}
+
+// SideOf is the side of the gateway on which the peer of an interface is, or its phones.
+func (g *Gate) SideOf(i *config.SIPInterface) *Side {
+	c := g.conf.Load()
+	if ofPhones(i) {
+		for _, t := range i.Trust {
+			if t.Prefix.IsValid() {
+				return c.Towards(c.TransportFor(i, ""), t.Prefix.Masked().Addr().Next())
+			}
+		}
+	}
+	return g.Towards(g.Peer(i, ""))
 }
 
 // ofPhones reports whether the peers of an interface are phones; nil is none.

@@ -133,11 +133,11 @@ func (g *Gate) isPeer(a netip.Addr) bool {
 }
 
 // allowsConnection reports whether the gateway takes one more connection of an address.
-func (g *Gate) allowsConnection(a netip.Addr) bool {
+func (g *Gate) allowsConnection(a netip.Addr, perSecond int) bool {
 	now := time.Now()
 	g.senders.mu.Lock()
 	defer g.senders.mu.Unlock()
-	return g.senders.of(a, now).connections.Take(newConnections, 2, now)
+	return g.senders.of(a, now).connections.Take(float64(perSecond), 2, now)
 }
 
 // AllowsRequest reports whether the gateway takes one more request of an address.

@@ -44,6 +44,7 @@ type stream struct {
 	accepted bool
 	id       FlowID      // accepted: it never changes
 	trusted  bool        // requests are taken; set before it is read, for ours when its address is known
+	phone    bool        // accepted: from the network of phones
 	from     netip.Addr  // accepted: whose it is
 	spoken   atomic.Bool // something came on it that could be understood
 	opened   time.Time
@@ -344,7 +345,7 @@ func (s *stream) read() {
 		switch {
 		case !began.IsZero():
 			s.conn.SetReadDeadline(began.Add(partialTimeout))
-		case s.accepted:
+		case s.accepted && !(s.phone && s.spoken.Load()): // a phone may be silent until it registers again; TCP finds out when it is gone
 			s.conn.SetReadDeadline(time.Now().Add(readTimeout))
 		default:
 			s.conn.SetReadDeadline(time.Time{})
@@ -395,7 +396,7 @@ func (s *stream) deliver(b []byte) (rest []byte, ok bool) {
 	for {
 		head, body, n, pongs, f, fatal := sipmsg.FrameStream(b)
 		if pongs > 0 && s.accepted {
-			s.Send([]byte("\r\n"), nil, nil)
+			s.Send([]byte("\r\n"), nil, nil) // RFC 5626 4.4.1
 		}
 		if head != nil && !s.pace() {
 			return nil, false
