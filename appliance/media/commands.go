@@ -12,6 +12,7 @@ import (
 type commands struct {
 	wakeup int // eventfd
 	asleep atomic.Bool
+	held   sync.Mutex // by the thread while it runs and is not asleep, and by who does something in its place; taken before mu
 
 	mu      sync.Mutex
 	queue   []func()
@@ -19,14 +20,30 @@ type commands struct {
 	ended   bool // the thread ran, and never will again
 }
 
-// do runs f on the thread, or here and now when the thread does not run, and waits for it. f must be short.
+// do runs f on the thread, or here and now when the thread sleeps or does not run, and waits for it. To wake the thread costs more than
+// most of what it is asked to do. f must be short.
 func (t *thread) do(f func()) {
 	c := &t.commands
+	asleep := c.held.TryLock()
+	if asleep {
+		defer c.held.Unlock()
+	}
 	c.mu.Lock()
 	if !c.running {
 		defer c.mu.Unlock()
 		t.now = max(time.Since(t.base), 1)
 		f()
+		return
+	}
+	if asleep {
+		c.mu.Unlock()
+		t.now = time.Since(t.base)
+		f()
+		t.flush()
+		t.askRoutes()
+		if len(t.noisy) > 0 {
+			c.wake() // it may have to wake earlier now
+		}
 		return
 	}
 	done := make(chan struct{})
@@ -45,6 +62,7 @@ func (c *commands) wake() {
 
 // begin says that the thread runs from now on.
 func (c *commands) begin() {
+	c.held.Lock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running = true
@@ -69,6 +87,7 @@ func (c *commands) waiting() bool {
 
 // end does what was asked last, and then f. From then on a command runs on the goroutine that gives it.
 func (c *commands) end(f func()) {
+	defer c.held.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running, c.ended = false, true

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -380,6 +381,44 @@ func TestStatsOfManySidesAskEachThreadOnce(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Who has something to do for a thread that sleeps does it in its place, and wakes it only for a sound, which has its time.
+func TestASleepingThreadIsNotWoken(t *testing.T) {
+	r := New(Options{})
+	t.Cleanup(r.end)
+	th := r.threads[0]
+	th.commands.begin() // this test is the thread
+	woken := func() bool {
+		var b [8]byte
+		n, _ := unix.Read(th.commands.wakeup, b[:])
+		return n == len(b)
+	}
+	th.commands.held.Unlock() // as while it waits for packets
+	done := 0
+	th.do(func() { done++ })
+	if done != 1 || th.commands.waiting() || woken() {
+		t.Errorf("done %d times, waiting %v", done, th.commands.waiting())
+	}
+	th.do(func() { th.noisy = []*leg{{}} })
+	if !woken() {
+		t.Error("not woken for a sound")
+	}
+	th.commands.held.Lock()
+	ended := make(chan struct{})
+	go func() { th.do(func() { done++ }); close(ended) }()
+	for !th.commands.waiting() {
+		runtime.Gosched()
+	}
+	if done != 1 {
+		t.Error("done beside a thread that is awake")
+	}
+	th.commands.run()
+	<-ended
+	th.noisy = nil
+	if th.commands.end(func() {}); done != 2 {
+		t.Errorf("done %d times", done)
 	}
 }
 

@@ -147,7 +147,9 @@ func (t *thread) turn() error {
 			_, _ = unix.Read(t.commands.wakeup, b[:])
 			continue
 		}
-		packets += t.drain(t.sockets.list[index])
+		if in := t.sockets.list[index]; in != nil { // it may have been closed since
+			packets += t.drain(in)
+		}
 	}
 	if len(t.noisy) > 0 {
 		t.sendNoise()
@@ -191,7 +193,9 @@ func (t *thread) wait() (int, error) {
 	if t.commands.waiting() || len(t.sockets.backlog) > 0 {
 		timeout = 0
 	}
+	t.commands.held.Unlock()
 	n, err := unix.EpollWait(t.sockets.epoll, t.sockets.events, timeout)
+	t.commands.held.Lock()
 	if errors.Is(err, unix.EINTR) {
 		return 0, nil
 	}
