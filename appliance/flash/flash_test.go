@@ -247,6 +247,24 @@ func TestLogRotatesByDayAndTotalSize(t *testing.T) {
 	})
 }
 
+func TestLinesAreAppendedTogether(t *testing.T) {
+	l, err := OpenLog(LogOptions{Dir: t.TempDir(), Suffix: ".jsonl", Perm: 0o600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := append(make([]byte, 0, 100), '1') // a line with room behind it stays as it is
+	if err := errors.Join(l.Append(first, []byte("2")), l.Append(), l.Append([]byte("3")), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	files, err := l.Files()
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	if text, err := os.ReadFile(files[0]); string(text) != "1\n2\n3\n" || err != nil || first[:2][1] != 0 {
+		t.Errorf("%q, %v, %q", text, err, first[:2])
+	}
+}
+
 func TestATornLineSpoilsNoOther(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, time.Now().UTC().Format(time.DateOnly)+".jsonl")

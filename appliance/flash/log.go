@@ -54,8 +54,8 @@ func OpenLog(o LogOptions) (*Log, error) {
 	return &Log{o: o}, nil
 }
 
-// Append adds one line; the newline is added here. A nil error says that the line is written, and on flash within SyncEvery.
-func (l *Log) Append(line []byte) error {
+// Append adds lines, all or none; the newlines are added here. A nil error says that they are written, and on flash within SyncEvery.
+func (l *Log) Append(lines ...[]byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -64,14 +64,18 @@ func (l *Log) Append(line []byte) error {
 	if err := l.roll(time.Now().UTC().Format(time.DateOnly)); err != nil {
 		return fmt.Errorf("append to log: %w", err)
 	}
-	// One write for the line and its end: a torn line can only be the last one.
-	n, err := l.file.Write(append(slices.Clip(line), '\n'))
+	// One write for the lines and their ends: a torn line can only be the last one.
+	var text []byte
+	for _, line := range lines {
+		text = append(append(text, line...), '\n')
+	}
+	n, err := l.file.Write(text)
 	if err != nil {
 		// The partition is full: take the piece back, or it would swallow the next line.
 		return fmt.Errorf("append to log: %w", errors.Join(err, l.file.Truncate(l.size)))
 	}
 	l.size += int64(n)
-	l.dirty++
+	l.dirty += len(lines)
 	if l.dirty >= l.o.SyncLines {
 		l.sync()
 	} else if l.timer == nil {

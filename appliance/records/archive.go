@@ -23,7 +23,9 @@ const (
 	queued    = 1000      // records that wait for the writer
 	mostHeld  = 1000      // records that wait for the flash
 	retry     = 10 * time.Second
-	lookAfter = time.Hour // files that are too old
+	lookAfter = time.Hour              // files that are too old
+	together  = 100 * time.Millisecond // between two writings: what comes meanwhile waits for the second
+	atOnce    = 100                    // records in one piece
 	suffix    = ".jsonl"
 )
 
@@ -127,10 +129,16 @@ func (a *Archive) write(ctx context.Context) {
 	defer again.Stop()
 	defer look.Stop()
 	a.expire()
+	queue, rested := a.queue, (<-chan time.Time)(nil)
 	for {
 		select {
-		case r := <-a.queue:
+		case r := <-queue:
 			a.put(r)
+			a.putAll()
+			a.flush()
+			queue, rested = nil, time.After(together)
+		case <-rested:
+			queue, rested = a.queue, nil
 		case <-again.C:
 			a.flush()
 			if a.overdue {
@@ -141,12 +149,17 @@ func (a *Archive) write(ctx context.Context) {
 		case <-a.changed:
 			a.expire()
 		case <-ctx.Done():
-			for len(a.queue) > 0 {
-				a.put(<-a.queue)
-			}
+			a.putAll()
 			a.flush()
 			return
 		}
+	}
+}
+
+// putAll puts all records that wait.
+func (a *Archive) putAll() {
+	for len(a.queue) > 0 {
+		a.put(<-a.queue)
 	}
 }
 
@@ -158,7 +171,7 @@ func (a *Archive) open() (*flash.Log, error) {
 	return log, nil
 }
 
-// put writes one record, and sends it to the syslog servers.
+// put has one record written by the next flush, and sends it to the syslog servers.
 func (a *Archive) put(r status.Record) {
 	if s := a.settings.Load(); s != nil && s.Syslog.Facility != "" {
 		shown := r
@@ -175,7 +188,6 @@ func (a *Archive) put(r status.Record) {
 	a.mu.Lock()
 	a.held = append(a.held, line)
 	a.mu.Unlock()
-	a.flush()
 }
 
 // flush writes what is held. While the flash takes nothing, the last mostHeld lines wait for it. A line that is written may be written
@@ -185,7 +197,8 @@ func (a *Archive) flush() {
 	defer a.mu.Unlock()
 	wrote := false
 	for len(a.held) > 0 {
-		if err := a.log.Append(a.held[0]); err != nil {
+		n := min(len(a.held), atOnce)
+		if err := a.log.Append(a.held[:n]...); err != nil {
 			if over := len(a.held) - mostHeld; over > 0 {
 				a.held, a.lost = a.held[over:], a.lost+over
 			}
@@ -196,7 +209,7 @@ func (a *Archive) flush() {
 			a.o.Health.Set(health.RecordsLost, health.Args{"why": why})
 			return
 		}
-		a.held, wrote = a.held[1:], true
+		a.held, wrote = a.held[n:], true
 	}
 	if wrote {
 		a.held, a.lost = nil, 0

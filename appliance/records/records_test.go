@@ -13,6 +13,7 @@ import (
 
 	"viaduct/appliance/cdr"
 	"viaduct/appliance/config"
+	"viaduct/appliance/status"
 )
 
 func TestPausesGrowUntilTheServerIsBack(t *testing.T) {
@@ -45,6 +46,43 @@ func TestPausesGrowUntilTheServerIsBack(t *testing.T) {
 		stop()
 		if n := strings.Count(h.log.String(), "\n"); n != 2 || strings.Contains(h.log.String(), "hidden") || strings.Contains(h.log.String(), "secret") {
 			t.Errorf("%d lines in the log:\n%s", n, h.log.String())
+		}
+	})
+}
+
+// Each writing costs more than a record: the first of many is written at once, and the others together.
+func TestRecordsThatComeTogetherAreWrittenTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t.TempDir())
+		stop := h.start(t)
+		written := func() int {
+			synctest.Wait()
+			found, err := h.Find(status.RecordSearch{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(found.Records)
+		}
+		time.Sleep(time.Second)
+		h.Take(record(0))
+		if n := written(); n != 1 {
+			t.Errorf("%d are written, not the first", n)
+		}
+		for n := range 2 * atOnce {
+			h.Take(record(1 + n))
+		}
+		if n := written(); n != 1 {
+			t.Errorf("%d are written at the same time as the first", n)
+		}
+		time.Sleep(together)
+		if n := written(); n != 1+2*atOnce {
+			t.Errorf("%d are written after that", n)
+		}
+		h.Take(record(5000))
+		h.Take(record(5001))
+		stop()
+		if n := written(); n != 3+2*atOnce {
+			t.Errorf("%d are written at the end", n)
 		}
 	})
 }
