@@ -87,6 +87,9 @@ func (t *Tracker) Clear(w *Warnable, subject string) {
 
 // Replace sets these alarms of a Warnable and clears all its others.
 func (t *Tracker) Replace(w *Warnable, all []Args) {
+	if len(all) == 0 && !t.Active(w) {
+		return // as after nearly every call
+	}
 	t.change(func(now time.Time) {
 		keep := map[string]bool{}
 		for _, args := range all {

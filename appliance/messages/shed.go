@@ -1,13 +1,14 @@
 package messages
 
-// makeRoom sheds until there is room for a message of so many blocks.
-func (s *Store) makeRoom(blocks int) {
-	for l := &s.lists[stray]; l.blocks+blocks > s.blocks/8 && l.length > 0 || l.length >= max(1, len(s.dialogs)/8); {
+// makeRoom sheds until there is room for a message of so many blocks, and reports whether it had to.
+func (s *Store) makeRoom(blocks int) (shed bool) {
+	for l := &s.lists[stray]; l.blocks+blocks > s.blocks/8 && l.length > 0 || l.length >= max(1, len(s.dialogs)/8); shed = true {
 		s.drop(l.head)
 	}
-	for s.texts.free.left < blocks || s.unused.left == 0 {
+	for ; s.texts.free.left < blocks || s.unused.left == 0; shed = true {
 		s.shedOne()
 	}
+	return shed
 }
 
 // shedOne sheds a call, or the messages of one: the first that the classes name.

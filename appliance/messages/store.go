@@ -99,14 +99,15 @@ func (s *Store) Trace(e siptransport.TraceEntry) {
 	invite := sum.code == 0 && string(sum.method) == "INVITE"
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.find(hash) == none && !invite {
+	d := s.find(hash)
+	if d == none && !invite {
 		return
 	}
 	kept := m[:min(len(m), s.message)]
-	s.makeRoom(blocksFor(len(kept)))
-	d := s.find(hash) // making room may have cost the dialog
-	if d == none && !invite {
-		return
+	if s.makeRoom(blocksFor(len(kept))) {
+		if d = s.find(hash); d == none && !invite {
+			return // that cost the dialog
+		}
 	}
 	if d == none {
 		d = s.begin(hash, e.Sent)

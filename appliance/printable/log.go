@@ -15,6 +15,8 @@ func Attr(_ []string, a slog.Attr) slog.Attr {
 		a.Value = slog.StringValue(Short(a.Value.String(), maxAttr))
 	case slog.KindAny:
 		switch v := a.Value.Any().(type) {
+		case slog.Level: // of every line: what it says is known
+			a.Value = slog.StringValue(v.String())
 		case error, fmt.Stringer:
 			a.Value = slog.StringValue(Short(fmt.Sprint(v), maxAttr))
 		}
