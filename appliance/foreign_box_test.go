@@ -110,8 +110,11 @@ func (b *hostileBox) Web() status.Web                          { return of[statu
 func (b *hostileBox) SetupCode() string                        { return "12345678" }
 func (b *hostileBox) SNMP() status.SNMP                        { return of[status.SNMP](b) }
 func (b *hostileBox) HEP() status.HEP                          { return of[status.HEP](b) }
-func (b *hostileBox) Presence() status.Presence                { return of[status.Presence](b) }
-func (b *hostileBox) Events() status.Events                    { return of[status.Events](b) }
+func (b *hostileBox) Survivals() []status.Survival {
+	return known(of[[]status.Survival](b), func(x *status.Survival) *string { return &x.Name })
+}
+func (b *hostileBox) Presence() status.Presence { return of[status.Presence](b) }
+func (b *hostileBox) Events() status.Events     { return of[status.Events](b) }
 func (b *hostileBox) TestPresence(_ context.Context, _ string, report func(status.CheckStep)) (status.Checkup, error) {
 	report(of[status.CheckStep](b))
 	return of[status.Checkup](b), b.fault()

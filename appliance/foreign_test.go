@@ -22,7 +22,7 @@ var typed = map[string]string{
 	"fingerprint": anySum, "acme": "a", "from": "http://h/x", "to": "startup-config", "moment": "3000d", "traced": "15", "call": "15", "record": "15", "called": "x", "switch": "S", "interface": "I",
 	"banned": "192.0.2.7", "raised": "link-down", "of": "123", "subject": "eth00", "account": "anna", "peer": "I", "registered": "a", "host": "h.example", "ipv4": "192.0.2.7", "version": "1",
 	"a": "running-config", "b": "startup-config", "table": "T", "gateway": "G", "start": "T",
-	"presence": "a", "presence-certificate": "a", "presence-user": "a",
+	"survival": "15", "presence": "a", "presence-certificate": "a", "presence-user": "a",
 }
 
 // moreLines are lines that the table does not suggest.

@@ -68,6 +68,7 @@ var parts = map[string]part{
 	"routes":          {"show ip route", many(device.Box.IPRoutes)},
 	"sessions":        {"show users", many(device.Box.Sessions)},
 	"snmp":            {"show snmp", one(device.Box.SNMP)},
+	"survivals":       {"show survival", many(device.Box.Survivals)},
 	"system":          {"show system", one(device.Box.System)},
 	"tls-profiles":    {"show pki", tlsProfiles},
 	"traffic":         {"show calls statistics", traffic},

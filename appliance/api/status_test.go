@@ -69,6 +69,9 @@ func (*stated) Events() status.Events {
 func (*stated) Presence() status.Presence {
 	return status.Presence{Services: []status.PresenceService{{Name: "TEAMS", State: status.PresenceWorking, Users: []status.PresenceUser{{Name: "anna@contoso.com", State: "busy"}}}}}
 }
+func (*stated) Survivals() []status.Survival {
+	return []status.Survival{{Name: "PBX", State: status.SurvivalLost, Since: begun}}
+}
 func (*stated) Calendar() status.Calendar              { return status.Calendar{} }
 func (*stated) PeerChains() status.PeerChains          { return status.PeerChains{} }
 func (*stated) InternalCA() status.InternalCA          { return status.InternalCA{} }

@@ -258,7 +258,7 @@ var (
 	Survival = declare(Warnable{
 		ID: "survival", Severity: Error, Subject: "survival", Title: "calls go other ways while a peer is gone",
 		Text:   "the peer of interface sip {interface} {peer}; survival {survival} is in force: {meanwhile}",
-		Advice: "Calls from other interfaces go their usual ways, and calls in progress are left as they are. The usual ways return by themselves once the peer has been there for `back-after`. `show survival` shows how far it is, `check all` where the way to the peer ends.",
+		Advice: "Calls from other interfaces go their usual ways, and calls in progress are left as they are. The usual ways return by themselves once the peer has been there for as long as its line back-after says. `show survival` shows how far it is, `check all` where the way to the peer ends.",
 	})
 	PeersMute = declare(Warnable{
 		ID: "peers-mute", Severity: Warning, Subject: "gateway", Title: "Microsoft Teams does not ask for this box",

@@ -199,6 +199,15 @@ func (busyBox) Events() status.Events {
 	}
 }
 
+func (busyBox) Survivals() []status.Survival {
+	return []status.Survival{
+		{Name: "S/PBX", Watch: "IF_PBX", State: status.SurvivalLost, Since: noon.Add(-10 * time.Minute), Active: noon.Add(-10 * time.Minute), Why: "does not answer OPTIONS: no response\n> reload", Times: 2,
+			Routes: []status.SurvivalRoute{{From: "IF_TEAMS", To: "service PHONES"}, {From: "IF_PHONES", To: "interface IF_TEAMS", Over: "FIRST"}}},
+		{Name: "TEAMS", Watch: "IF_TEAMS", State: status.SurvivalLosing, Since: noon.Add(-10 * time.Second), Next: noon.Add(20 * time.Second), Why: "has said 503", Routes: []status.SurvivalRoute{{From: "IF_PBX", To: "table RT"}}},
+		{Name: "WELL", Watch: "IF_X", State: status.SurvivalWell, Since: noon.Add(-time.Hour), Why: "does not answer", Times: 1},
+	}
+}
+
 func (busyBox) TestPresence(_ context.Context, name string, report func(status.CheckStep)) (status.Checkup, error) {
 	if name != "" && name != "TEAMS" {
 		return status.Checkup{}, errors.New("there is no presence-service " + name)
@@ -323,7 +332,7 @@ func TestShow(t *testing.T) {
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls history csv", "show calls history masked", "show calls history json masked", "show call-records", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls history number 0123", "show calls history since 11:15 until 11:45", "show calls history result refused", "show calls history result missed", "show calls history code 486", "show calls history interface if_teams before 18", "show calls history failed result missed", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
-		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show presence", "show presence Anna@contoso.com", "show presence user.02", "show presence carl@contoso.com", "show presence x", "show sip events", "show acme", "show acme lan", "show acme x",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show presence", "show presence Anna@contoso.com", "show presence user.02", "show presence carl@contoso.com", "show presence x", "show survival", "show survival TEAMS", "show survival x", "show sip events", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {
 		out.WriteString("> " + line + "\n")

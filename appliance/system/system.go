@@ -55,6 +55,7 @@ import (
 	"viaduct/appliance/sipua"
 	"viaduct/appliance/snmp"
 	"viaduct/appliance/store"
+	"viaduct/appliance/survival"
 	"viaduct/appliance/timeline"
 	"viaduct/appliance/traffic"
 	"viaduct/appliance/trend"
@@ -137,6 +138,7 @@ type engines struct {
 	history  *history.Book
 	hep      *hep.Client
 	presence *presence.Engine
+	survival *survival.Survivals
 	page     *webserver.Server
 	engaged  atomic.Pointer[time.Time] // they run since
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
@@ -253,7 +255,7 @@ func Open(o Options) (*System, error) {
 	s.drains = s.newDrains()
 	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP, diag.TopicTLS))
 	s.events = sipevent.New(s.sip, sipevent.Options{Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Line: s.lineOf})
-	s.presence = s.newPresence()
+	s.presence, s.survival = s.newPresence(), s.newSurvivals()
 	s.calls = call.New(call.Options{
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg, Presence: s.presence,
@@ -323,6 +325,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "sip", Down: health.SIPDown, Run: s.sip.Run},
 		{Name: "calls", Down: health.EngineDown, Run: s.calls.Run},
 		{Name: "drain", Down: health.ServiceDown, Run: s.drains.Run},
+		{Name: "survival", Down: health.ServiceDown, Run: s.survival.Run},
 		{Name: "watcher", Down: health.ServiceDown, Run: s.watch},
 		{Name: "names", Down: health.ServiceDown, Run: s.askNames},
 		{Name: "lights", Down: health.ServiceDown, Run: s.lights},

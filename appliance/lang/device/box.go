@@ -34,6 +34,12 @@ type Box interface {
 	AlarmBook
 	WebServer
 	PresenceServices
+	Telephones
+}
+
+// Telephones are the phones that register here, and what happens to calls while their PBX is gone.
+type Telephones interface {
+	Survivals() []status.Survival
 }
 
 // PresenceServices are how Teams users are, and what is told of them.
