@@ -49,6 +49,9 @@ func (t *Table) Apply(i Info) Outcome {
 	return Taken
 }
 
+// Dialogs are all that have not ended, in the order in which they began.
+func (t *Table) Dialogs() []Dialog { return slices.Clone(t.dialogs) }
+
 // Talks are the dialogs in which the entity is in a call, in the order in which they began.
 func (t *Table) Talks() []Dialog {
 	var list []Dialog

@@ -186,14 +186,17 @@ func (busyBox) Presence() status.Presence {
 func (busyBox) Events() status.Events {
 	return status.Events{
 		Subscriptions: []status.Subscription{
-			{Gateway: "lan", Identity: "user.01", Resource: "sip:21@192.168.1.100", State: status.SubscriptionActive, Since: noon.Add(-time.Hour), Busy: true, Calls: 1},
-			{Gateway: "lan", Identity: "user.02", Resource: "sip:22@192.168.1.100", State: status.SubscriptionActive, Since: noon.Add(-time.Hour)},
-			{Gateway: "lan", Identity: "user.03", Resource: "sip:23@192.168.1.100", State: status.SubscriptionRefused, Since: noon.Add(-time.Minute), Code: 489, Error: "489 Bad Event\n> reload"},
+			{Gateway: "lan", Identity: "user.01", Event: "dialog", Resource: "sip:21@192.168.1.100", State: status.SubscriptionActive, Since: noon.Add(-time.Hour), Busy: true, Calls: 1, Heard: noon},
+			{Gateway: "lan", Identity: "user.01", Event: "message-summary", Resource: "sip:21@192.168.1.100", State: status.SubscriptionActive, Since: noon.Add(-time.Hour), Waiting: true, New: 2, Heard: noon},
+			{Gateway: "lan", Identity: "user.02", Event: "dialog", Resource: "sip:22@192.168.1.100", State: status.SubscriptionActive, Since: noon.Add(-time.Hour), Heard: noon},
+			{Gateway: "lan", Identity: "user.03", Event: "dialog", Resource: "sip:23@192.168.1.100", State: status.SubscriptionRefused, Since: noon.Add(-time.Minute), Code: 489, Error: "489 Bad Event\n> reload"},
 		},
 		Publications: []status.Publication{{Service: "TEAMS", Interface: "SWITCH/if_pbx", Event: "asterisk-devicestate", State: status.PublicationFailed, Since: noon.Add(-time.Minute), Users: 12, Busy: 3, Error: "no response"}},
 		Lines:        []status.EventLine{{Interface: "SWITCH/if_pbx", User: "24", Identity: "user.04", Busy: true, Since: noon.Add(-time.Minute), Expires: noon.Add(time.Hour)}},
 		Watchers: []status.Watcher{
 			{Interface: "SWITCH/if_pbx", Peer: "192.168.1.21", User: "21", Identity: "user.01", Event: "dialog", Busy: true, Since: noon.Add(-time.Minute), Expires: noon.Add(time.Hour), Notified: 3},
+			{Interface: "SWITCH/if_phones", Peer: "10.108.2.51", User: "22", Identity: "22", Event: "dialog", Ringing: true, Since: noon.Add(-time.Minute), Expires: noon.Add(time.Hour), Notified: 3},
+			{Interface: "SWITCH/if_phones", Peer: "10.108.2.51", User: "21", Identity: "21", Event: "message-summary", Waiting: true, Since: noon.Add(-time.Minute), Expires: noon.Add(time.Hour), Notified: 3},
 			{Interface: "SWITCH/if_pbx", Peer: "192.168.1.22", User: "user.01", Identity: "user.01", Event: "presence", Since: noon.Add(-time.Hour), Expires: noon.Add(time.Minute), Notified: 1},
 		},
 	}

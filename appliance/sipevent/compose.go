@@ -44,7 +44,7 @@ type composed struct {
 func (a *Agent) publishedHere(r *sipgw.ServerRequest) {
 	a.mu.Lock()
 	code, h := a.compose(r)
-	a.mu.Unlock()
+	a.release()
 	r.Respond(code, h...)
 }
 
@@ -94,6 +94,7 @@ func (a *Agent) compose(r *sipgw.ServerRequest) (int, []sipmsg.Header) {
 	if c == nil || !same(c.line, next.line) {
 		a.o.Line(next.line)
 	}
+	a.heard(next.line.Identity, FromPublication, true, next.dialogs())
 	return 200, []sipmsg.Header{{Name: "SIP-ETag", Value: next.etag}, {Name: "Expires", Value: seconds(life)}}
 }
 
@@ -173,7 +174,7 @@ func (a *Agent) identityOf(i *config.SIPInterface, user string) string {
 // overdue ends a publication that was not refreshed. It runs on a timer's goroutine.
 func (a *Agent) overdue(key published, etag string) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.release()
 	if c := a.composed[key]; c != nil && c.etag == etag {
 		a.o.Log.Info("publication of the PBX has expired", slog.String("if", key.iface.String()), slog.String("name", key.user))
 		a.expired(key)
@@ -189,6 +190,7 @@ func (a *Agent) expired(key published) {
 	c.timer.Stop()
 	delete(a.composed, key)
 	a.o.Line(Line{Identity: c.line.Identity, Origin: FromPublication, Since: time.Now()})
+	a.heard(c.line.Identity, FromPublication, false, nil)
 }
 
 // reviewed forgets what peers have published that may not do so any more, and has the rest count for whom the `user` lines say now. The lock is
@@ -201,13 +203,24 @@ func (a *Agent) reviewed() {
 			a.expired(key)
 		} else if identity := a.identityOf(i, key.user); identity != c.line.Identity {
 			a.o.Line(Line{Identity: c.line.Identity, Origin: FromPublication, Since: time.Now()})
+			a.heard(c.line.Identity, FromPublication, false, nil)
 			c.line.Identity = identity
 			moved = append(moved, c)
 		}
 	}
 	for _, c := range moved { // after all that is taken back: two may have changed places
 		a.o.Line(c.line)
+		a.heard(c.line.Identity, FromPublication, true, c.dialogs())
 	}
+}
+
+// dialogs are those of the line, as far as the PBX tells them.
+func (c *composed) dialogs() []dialoginfo.Dialog {
+	list := c.table.Dialogs()
+	if len(list) == 0 && c.line.Busy {
+		list = []dialoginfo.Dialog{{ID: "presence", State: dialoginfo.Confirmed}}
+	}
+	return list
 }
 
 // same reports whether two lines say the same.

@@ -16,6 +16,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
 	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 )
@@ -45,6 +46,7 @@ type paper struct {
 	sent    []string
 	to      netip.AddrPort      // of the last one
 	answers func(string) string // of the peer, at once; "": it stays silent
+	from    bool                // answers come from whom was asked, not from the peer
 }
 
 type packet struct {
@@ -83,7 +85,9 @@ func (p *paper) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	default:
 	}
 	if p.answers != nil && !strings.HasPrefix(m, "SIP/2.0 ") {
-		if a := p.answers(m); a != "" {
+		if a := p.answers(m); a != "" && p.from {
+			p.in <- packet{to, []byte(crlf(a))}
+		} else if a != "" {
 			p.in <- packet{peerAddr, []byte(crlf(a))}
 		}
 	}
@@ -106,9 +110,34 @@ type bench struct {
 	paper *paper
 	log   strings.Builder
 
-	mu    sync.Mutex
-	lines []Line
-	seq   int
+	mu      sync.Mutex
+	lines   []Line
+	targets map[string][]siptransport.PhoneTarget // by identity
+	seq     int
+}
+
+// Admit lets a phone in as the identity that it claims to be, unless that is "nobody".
+func (b *bench) Admit(_ *config.SIPInterface, req *sipmsg.Request, _ siptransport.Arrival, _ bool) (string, *sipmsg.Fault) {
+	if user := req.From.User(); user != "nobody" {
+		return user, nil
+	}
+	return "", &sipmsg.Fault{Code: 401, Headers: []sipmsg.Header{{Name: "WWW-Authenticate", Value: `Digest realm="phones", nonce="1"`}}}
+}
+
+func (b *bench) Lost(siptransport.FlowID) {}
+
+func (b *bench) Targets(_ config.InterfaceID, user string) ([]siptransport.PhoneTarget, string, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list, known := b.targets[user]
+	return list, user, known
+}
+
+func (b *bench) Model(a netip.Addr) string {
+	if a == netip.MustParseAddr("198.51.100.9") {
+		return "PolycomVVX-VVX_410-UA/5.9.5.0614"
+	}
+	return "Yealink SIP-T46S 66.86.0.15"
 }
 
 // onPaper runs f in virtual time.
@@ -129,8 +158,8 @@ func onPaper(t *testing.T, change func(*config.Config, *config.SIPInterface), f 
 			change(b.cfg, i)
 		}
 		log := slog.New(slog.NewTextHandler(&b.log, nil))
-		b.stack = sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}, Network: b.paper}})
-		b.agent = New(b.stack, Options{Log: log, Line: func(l Line) {
+		b.stack = sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}, Network: b.paper}, Phones: b})
+		b.agent = New(b.stack, Options{Log: log, Phones: b, Line: func(l Line) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.lines = append(b.lines, l)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/dialoginfo"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -18,11 +17,13 @@ import (
 )
 
 // Phones and PBXes may watch Teams users: they subscribe to the event dialog (RFC 4235) or presence (RFC 3856) of an identity, or of an extension,
-// and are told with NOTIFY what a PBX is told with PUBLISH. Only a peer whose interface has `use presence-service` may do so.
+// and are told with NOTIFY what a PBX is told with PUBLISH. Only a peer whose interface has `use presence-service` may do so. Phones that register here watch
+// each other's calls, and those of extensions of the PBX, in the same way, and their own mailbox (message-summary, RFC 3842).
 
 const (
 	mostWatchers = 5000 // subscriptions of all peers
 	mostOfSource = 3000 // of one address, which may be a proxy for many phones
+	mostOfPhone  = 500  // of the address of a phone, which may be a base with many handsets, or have modules full of keys
 )
 
 // notifierSpec is what a notifier depends on.
@@ -34,11 +35,11 @@ type notifierSpec struct {
 // Key is what stays the same.
 func (p notifierSpec) Key() string { return p.gateway }
 
-// wantedNotifiers are one for each gateway with an interface whose peer may watch.
+// wantedNotifiers are one for each gateway with an interface whose peer may watch, or is a phone.
 func (a *Agent) wantedNotifiers(cfg *config.Config) (list []notifierSpec) {
 	for _, s := range cfg.CS {
 		for _, i := range s.Interfaces {
-			if via, runs := a.stack.Client(i.Gateway.Name); runs && servedBy(cfg, i) != nil {
+			if via, runs := a.stack.Client(i.Gateway.Name); runs && (servedBy(cfg, i) != nil || !i.Phones.IsZero()) {
 				list = append(list, notifierSpec{via, i.Gateway.Name})
 			}
 		}
@@ -60,13 +61,15 @@ type notifier struct {
 	shed     time.Time // when the log was last told of subscriptions beyond a bound
 	watchers map[names]*watcher
 	bySource map[string]int
-	subjects map[subject]map[*watcher]bool
-	due      []*watcher // who is to be told something
+	subjects map[string]map[*watcher]bool // by identity: the one that is watched, and the one that it is at the PBX
+	due      []*watcher                   // who is to be told something
+
+	deliveries map[phone]*delivery // see post
 }
 
 func (a *Agent) newNotifier(spec notifierSpec, _ int) *notifier {
 	return &notifier{agent: a, spec: spec, log: a.o.Log.With("gw", spec.gateway), kick: make(chan struct{}, 1),
-		watchers: map[names]*watcher{}, bySource: map[string]int{}, subjects: map[subject]map[*watcher]bool{}}
+		watchers: map[names]*watcher{}, bySource: map[string]int{}, subjects: map[string]map[*watcher]bool{}, deliveries: map[phone]*delivery{}}
 }
 
 // Replaced: nothing is left to a new notifier.
@@ -79,6 +82,7 @@ func (n *notifier) Run(ctx context.Context) {
 		case <-ctx.Done():
 		case <-n.kick:
 			n.send()
+			n.post()
 		}
 	}
 	n.part()
@@ -111,6 +115,7 @@ func (n *notifier) close() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ended = true
+	clear(n.deliveries)
 	for _, w := range n.watchers {
 		n.over(w, "deactivated")
 	}
@@ -202,12 +207,14 @@ func (n *notifier) again(w *watcher) {
 	n.tell(w)
 }
 
-// changed has the watchers of a user told how he is.
-func (n *notifier) changed(s subject) {
+// changed has the watchers of identities told how they are.
+func (n *notifier) changed(identities []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for w := range n.subjects[s] {
-		n.tell(w)
+	for _, identity := range identities {
+		for w := range n.subjects[identity] {
+			n.tell(w)
+		}
 	}
 }
 
@@ -239,8 +246,10 @@ func (n *notifier) forget(w *watcher) {
 	if n.bySource[w.peer.Host]--; n.bySource[w.peer.Host] == 0 {
 		delete(n.bySource, w.peer.Host)
 	}
-	if delete(n.subjects[w.subject], w); len(n.subjects[w.subject]) == 0 {
-		delete(n.subjects, w.subject)
+	for _, identity := range w.subject.identities() {
+		if delete(n.subjects[identity], w); len(n.subjects[identity]) == 0 {
+			delete(n.subjects, identity)
+		}
 	}
 	n.agent.watching.Add(-1)
 }
@@ -261,14 +270,18 @@ func (a *Agent) mayWatch(w *watcher, gateway string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	_, i := w.iface.In(a.cfg)
-	return a.serves(i) && i.Presence.Name == w.subject.service && i.Gateway.Name == gateway
-}
-
-// how is how a user is.
-func (a *Agent) how(s subject) Publication {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.users[s.service][s.identity]
+	if i == nil || a.ended || i.Gateway.Name != gateway {
+		return false
+	}
+	if i.Phones.IsZero() {
+		return a.serves(i) && i.Presence.Name == w.subject.service
+	}
+	if w.event == eventMessages {
+		now, code := a.mailboxOf(i, w.subject.identity, "")
+		return code == 0 && now == w.subject
+	}
+	now, known := a.whom(i, w.user)
+	return known && now == w.subject
 }
 
 // subscribedHere handles a SUBSCRIBE, in a read loop. The NOTIFY comes after the response.
@@ -286,39 +299,87 @@ func (a *Agent) subscribedHere(r *sipgw.ServerRequest) {
 		n.refreshed(r)
 		return
 	}
-	a.mu.Lock()
-	serves := servedBy(a.cfg, r.Interface) != nil
+	phones := !r.Interface.Phones.IsZero()
 	user := sipmsg.SplitURI(r.URI).User
-	whom, known := subject{}, false
-	if serves {
-		whom, known = a.whom(r.Interface, user)
+	event := word(r.Header("Event"))
+	kind, offered := events[event]
+	life, long := lifeOf(r)
+	a.mu.Lock()
+	serves := phones || servedBy(a.cfg, r.Interface) != nil
+	whom, code := subject{}, 0
+	switch {
+	case !serves || !offered:
+	case event == eventMessages:
+		whom, code = a.mailboxOf(r.Interface, r.Identity, user)
+	default:
+		var known bool
+		if whom, known = a.whom(r.Interface, user); !known {
+			code = 404
+		}
 	}
 	a.mu.Unlock()
-	event := word(r.Header("Event"))
-	kind, offered := kinds[event]
-	life, long := lifeOf(r)
 	switch {
 	case r.Interface.Teams(), !serves: // no events are told there (RFC 6665 8.3.2)
 		r.Respond(489, sipmsg.Header{Name: "Allow-Events", Value: "refer"})
-	case !offered:
+	case !offered, code == 489:
 		r.Respond(489, sipmsg.Header{Name: "Allow-Events", Value: "dialog, presence"})
 	case !runs: // it is about to end, or to begin anew
 		r.Respond(503, later)
-	case !known:
-		r.Respond(404)
+	case code != 0:
+		r.Respond(code)
 	case !long:
 		r.Respond(423, tooBrief...)
-	case !accepts(r, kind):
+	case !accepts(r, kind.document):
 		r.Respond(406)
 	default:
 		n.subscribed(r, whom, user, event, life)
 	}
 }
 
-// whom finds who is meant by the user part of an address: an extension or an identity. The lock is held.
+// mailboxOf is the mailbox of a phone's own identity; the code refuses to tell. Some phones ask for the number that they call to listen to their messages,
+// so who stands in the address matters only if it is somebody else. The lock is held.
+func (a *Agent) mailboxOf(i *config.SIPInterface, identity, user string) (s subject, code int) {
+	l := i.Phones.In(a.cfg)
+	if l == nil {
+		return s, 489
+	}
+	f, there := l.Settings(identity)
+	if !there || !f.MessageWaiting {
+		return s, 489
+	}
+	if other := l.Named(user); other != nil && other.Name != identity {
+		return s, 403
+	}
+	return subject{location: l.Name, identity: strings.Clone(identity)}, 0
+}
+
+// whom finds who is meant by the user part of an address: an identity or an extension. A phone may mean one of its location-service, an extension of
+// a PBX that tells the box who is on the phone, or a Teams user. The lock is held.
 func (a *Agent) whom(i *config.SIPInterface, user string) (subject, bool) {
-	p := i.Presence.In(a.cfg)
-	s := subject{p.Name, strings.Clone(a.identityOf(i, user))}
+	if l := i.Phones.In(a.cfg); l != nil {
+		service := ""
+		if p := servedBy(a.cfg, i); p != nil {
+			service = p.Name
+		}
+		if id := l.Named(user); id != nil {
+			return subject{service, l.Name, id.Name, a.book.twins[phone{l.Name, id.Name}]}, true
+		}
+		if line, ok := a.book.lines[bare(user)]; ok {
+			return subject{service: service, identity: line, line: line}, true
+		}
+		if _, ok := a.lines[origin{user, FromPublication}]; ok {
+			user = strings.Clone(user)
+			return subject{service: service, identity: user, line: user}, true
+		}
+		if service == "" {
+			return subject{}, false
+		}
+	}
+	p := servedBy(a.cfg, i)
+	if p == nil {
+		return subject{}, false
+	}
+	s := subject{service: p.Name, identity: strings.Clone(a.identityOf(i, user))}
 	if s.identity == user {
 		for _, x := range a.users[p.Name] {
 			if x.Extension == user {
@@ -338,9 +399,6 @@ func (a *Agent) whom(i *config.SIPInterface, user string) (subject, bool) {
 
 // later has a phone come again: one that is told 489 may never do so.
 var later = sipmsg.Header{Name: "Retry-After", Value: "60"}
-
-// kinds are the events that are told, with the type of their documents.
-var kinds = map[string]string{"dialog": dialoginfo.TypeDialog, "presence": dialoginfo.TypePresence}
 
 // accepts reports whether the sender of a request reads a type of document; one that says nothing reads that of its event.
 func accepts(r *sipgw.ServerRequest, kind string) bool {

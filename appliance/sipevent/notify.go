@@ -13,13 +13,14 @@ import (
 
 // notified handles a NOTIFY in the dialog of a subscription, in a read loop, and returns the response to it.
 func (s *subscription) notified(r *sipgw.ServerRequest) (int, []sipmsg.Header) {
+	document := events[s.spec.event].document
 	switch {
 	case !r.From(s.spec.to):
 		return 403, nil
-	case word(r.Header("Event")) != "dialog":
-		return 489, []sipmsg.Header{{Name: "Allow-Events", Value: "dialog"}}
-	case len(r.Body) > 0 && word(r.ContentType) != dialoginfo.TypeDialog:
-		return 415, []sipmsg.Header{{Name: "Accept", Value: dialoginfo.TypeDialog}}
+	case word(r.Header("Event")) != s.spec.event:
+		return 489, []sipmsg.Header{{Name: "Allow-Events", Value: s.spec.event}}
+	case len(r.Body) > 0 && word(r.ContentType) != document:
+		return 415, []sipmsg.Header{{Name: "Accept", Value: document}}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,20 +91,24 @@ func (s *subscription) terminated(reason, retryAfter string) {
 	s.Change(func(st *status.Subscription) {
 		enter(st, state)
 		if state != status.Subscribing {
-			st.Error = fmt.Sprintf("the PBX has ended the subscription: %s", because(reason))
+			st.Error = fmt.Sprintf("the PBX has ended the subscription: %s", because(s.spec.event, reason))
 			s.log.Warn("subscription ended by the PBX", "reason", printable.Text(reason))
 		}
 	})
 }
 
 // because says what a reason means for whoever looks for the cause.
-func because(reason string) string {
-	switch reason {
-	case "rejected":
+func because(event, reason string) string {
+	switch {
+	case reason == "rejected" && event == eventMessages:
+		return "this account may not see which messages wait (rejected)"
+	case reason == "rejected":
 		return "this account may not see who is on the phone (rejected)"
-	case "noresource":
+	case reason == "noresource" && event == eventMessages:
+		return "it knows no such mailbox (noresource)"
+	case reason == "noresource":
 		return "it knows no such extension, or has no hint for it (noresource)"
-	case "":
+	case reason == "":
 		return "it gives no reason"
 	}
 	return printable.Text(reason)
@@ -111,15 +116,13 @@ func because(reason string) string {
 
 // learn takes a document. One that is not understood makes the line unknown: it is neither free nor busy. The lock is held.
 func (s *subscription) learn(body []byte) {
+	if s.spec.event == eventMessages {
+		s.messages(body)
+		return
+	}
 	info, err := dialoginfo.Parse(body)
 	if err != nil {
-		if !s.puzzled {
-			s.puzzled = true
-			s.log.Warn("NOTIFY not understood", "err", err)
-		}
-		s.Change(func(st *status.Subscription) {
-			st.Error = "the PBX tells what is not understood: " + printable.Text(err.Error())
-		})
+		s.puzzle(err)
 		s.tell(false)
 		return
 	}
@@ -134,8 +137,34 @@ func (s *subscription) learn(body []byte) {
 	s.tell(true)
 }
 
+// messages takes a summary. One that is not understood changes nothing: messages do not go away by it.
+func (s *subscription) messages(body []byte) {
+	m, err := dialoginfo.ParseSummary(body)
+	if err != nil {
+		s.puzzle(err)
+		return
+	}
+	s.Change(func(st *status.Subscription) { st.Error, st.Waiting, st.New = "", m.Waiting, int(m.Voice.New) })
+	s.agent.waiting(s.spec.identity, m)
+}
+
+// puzzle notes a document that is not understood.
+func (s *subscription) puzzle(err error) {
+	if !s.puzzled {
+		s.puzzled = true
+		s.log.Warn("NOTIFY not understood", "err", err)
+	}
+	s.Change(func(st *status.Subscription) {
+		st.Error = "the PBX tells what is not understood: " + printable.Text(err.Error())
+	})
+}
+
 // tell says what is known of the line, if that has changed. The lock is held, so that changes are told in order.
 func (s *subscription) tell(known bool) {
+	if s.spec.event != eventDialog {
+		return
+	}
+	s.agent.line(s.spec.identity, known, s.table.Dialogs())
 	l := Line{Identity: s.spec.identity, Origin: FromSubscription, Known: known, Since: time.Now()}
 	if known {
 		for _, d := range s.table.Talks() {

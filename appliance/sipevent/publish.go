@@ -60,7 +60,7 @@ func (a *Agent) Publish(p Publication) {
 		w.wake()
 	}
 	for _, n := range a.notifiers.Workers() {
-		n.changed(subject{p.Service, p.Identity})
+		n.changed([]string{p.Identity})
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// A subscription has the PBX tell which calls an identity has (RFC 4235). It is one goroutine that asks, sleeps until half to four fifths of the
+// A subscription has the PBX tell which calls an identity has (RFC 4235), or which messages wait for it (RFC 3842). It is one goroutine that asks, sleeps until half to four fifths of the
 // granted time are over, and asks again.
 const (
 	// lifetime is asked for. A PBX that has restarted has forgotten its subscriptions, and says so with 481 when it is asked again: for so long its
@@ -44,6 +44,7 @@ const (
 // subscriptionSpec is everything that a subscription depends on; another spec is another subscription.
 type subscriptionSpec struct {
 	via                        sipgw.Client
+	event                      string // dialog or message-summary
 	gateway, service, identity string
 	from, resource             string // "sip:user.01@pbx", "sip:21@pbx"
 	to                         siptransport.Target
@@ -51,7 +52,9 @@ type subscriptionSpec struct {
 }
 
 // Key is what stays the same when the configuration of a subscription changes.
-func (p subscriptionSpec) Key() string { return p.gateway + "\x00" + p.service + "\x00" + p.identity }
+func (p subscriptionSpec) Key() string {
+	return p.gateway + "\x00" + p.service + "\x00" + p.identity + "\x00" + p.event
+}
 
 // subscription belongs to its goroutine, except where noted.
 type subscription struct {
@@ -79,12 +82,12 @@ type subscription struct {
 // newSubscription returns one of so many subscriptions that start now.
 func (a *Agent) newSubscription(spec subscriptionSpec, among int) *subscription {
 	return &subscription{
-		agent: a, spec: spec, log: a.o.Log.With("gw", spec.gateway, "name", spec.identity, "peer", spec.to.URI()),
+		agent: a, spec: spec, log: a.o.Log.With("gw", spec.gateway, "name", spec.identity, "event", spec.event, "peer", spec.to.URI()),
 		asking: sipua.Asking{Via: spec.via, Auth: sipmsg.NewAuthenticator(spec.account.Username, string(spec.account.Password)), Lifetime: lifetime},
 		delay:  settleTime + rand.N(sipua.Spread(among)),
 		kick:   make(chan time.Duration, 1),
 		line:   Line{Identity: spec.identity, Origin: FromSubscription},
-		Shown: fleet.Show(status.Subscription{Gateway: spec.gateway, Identity: spec.identity, Resource: spec.resource,
+		Shown: fleet.Show(status.Subscription{Gateway: spec.gateway, Identity: spec.identity, Event: spec.event, Resource: spec.resource,
 			Peer: strings.TrimPrefix(spec.to.URI(), "sip:"), Since: time.Now()}),
 	}
 }
@@ -220,7 +223,7 @@ func (s *subscription) failed(res *sipmsg.Response, err error) time.Duration {
 	}
 	why := printable.Text(err.Error())
 	if state == status.SubscriptionRefused {
-		why = "the PBX does not tell who is on the phone: " + why
+		why = events[s.spec.event].refused + ": " + why
 	}
 	s.Change(func(st *status.Subscription) {
 		if !siptransport.IsSilence(err) && st.Error != why {
@@ -241,7 +244,7 @@ func (s *subscription) failed(res *sipmsg.Response, err error) time.Duration {
 func (s *subscription) retry(res *sipmsg.Response) (status.SubscriptionState, time.Duration) {
 	if res != nil {
 		switch res.StatusCode {
-		case 405, 489, 501: // no SUBSCRIBE there, or no dialog event
+		case 405, 489, 501: // no SUBSCRIBE there, or no such event
 			return status.SubscriptionRefused, refusedPause + rand.N(refusedPause/10)
 		}
 	}
@@ -287,7 +290,7 @@ func (s *subscription) request(lifetime time.Duration) (*sip.Request, siptranspo
 		s.agent.expect(s.dialog, s)
 	}
 	s.asked = lifetime
-	return s.dialog.Request(sip.SUBSCRIBE, "", nil, sipmsg.Header{Name: "Event", Value: "dialog"}, sipmsg.Header{Name: "Accept", Value: dialoginfo.TypeDialog},
+	return s.dialog.Request(sip.SUBSCRIBE, "", nil, sipmsg.Header{Name: "Event", Value: s.spec.event}, sipmsg.Header{Name: "Accept", Value: events[s.spec.event].document},
 		sipmsg.Header{Name: "Expires", Value: seconds(lifetime)})
 }
 

@@ -17,8 +17,17 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// subject is who is watched: a user of a presence-service.
-type subject struct{ service, identity string }
+// subject is who is watched: a user of a presence-service ("": none), an identity of phones of a location-service ("": none), the identity that the PBX
+// tells of ("": none). It is one person.
+type subject struct{ service, location, identity, line string }
+
+// identities are those whose changes concern it.
+func (s subject) identities() []string {
+	if s.line == "" || s.line == s.identity {
+		return []string{s.identity}
+	}
+	return []string{s.identity, s.line}
+}
 
 // watcher is a subscription of a peer. It belongs to who holds the lock of its notifier. It is told one thing at a time: a change that comes while a
 // NOTIFY is under way is told afterwards, as it is then.
@@ -31,13 +40,15 @@ type watcher struct {
 	subject subject
 	user    string // as the peer calls him
 	entity  string // likewise, as an address
-	event   string // dialog or presence
+	host    string // of that address: ours, as the peer calls us
+	event   string
 	id      string // of several subscriptions in the eyes of the peer; "": none
 
 	since, expires time.Time
 	timer          *time.Timer // at expires
 	version        uint64      // of the next document
 	told           sight
+	shown          []string // ids of dialogs that it was told of
 	notified       uint64
 
 	progress
@@ -63,20 +74,6 @@ const (
 	watcherGone
 )
 
-// sight is what a watcher sees of a user.
-type sight struct {
-	busy  bool
-	state config.PresenceState // of a busy one, in the event presence
-}
-
-// sees is what the documents of an event tell of a user.
-func sees(event string, p Publication) sight {
-	if event == "presence" && p.Busy {
-		return sight{true, p.State}
-	}
-	return sight{busy: p.Busy}
-}
-
 // stale reports whether a NOTIFY is to be sent.
 func (w *watcher) stale() bool {
 	switch {
@@ -87,12 +84,12 @@ func (w *watcher) stale() bool {
 	case w.resting:
 		return false
 	}
-	return w.asked || w.told != sees(w.event, w.agent.how(w.subject))
+	return w.asked || w.told != sees(w.event, w.agent.how(w.subject, w.event))
 }
 
 // document writes the next NOTIFY, which always has the whole state.
 func (w *watcher) document() (*sip.Request, siptransport.Target, error) {
-	p := w.agent.how(w.subject)
+	v := w.agent.how(w.subject, w.event)
 	event, state := w.event, "active;expires="+seconds(max(time.Until(w.expires), time.Second))
 	if w.id != "" {
 		event += ";id=" + w.id
@@ -100,13 +97,21 @@ func (w *watcher) document() (*sip.Request, siptransport.Target, error) {
 	if w.state == watcherEnding {
 		w.state, state = watcherParting, "terminated;reason="+w.reason
 	}
-	body := presenceOf(w.entity, p).Bytes()
-	if w.event == "dialog" {
-		body = dialogOf(w.entity, w.version, p).Bytes()
+	w.told, w.asked, w.telling = sees(w.event, v), false, true
+	var body []byte
+	kind := events[w.event].document
+	switch {
+	case w.event == eventDialog:
+		body = w.dialogs(v).Bytes()
+	case w.event == eventPresence:
+		body = w.presence(v).Bytes()
+	case v.known:
+		body = v.at(w.host).Bytes()
+	default:
+		kind = "" // the PBX has not said yet: a lamp that is lit must not go out
 	}
 	w.version++
-	w.told, w.asked, w.telling = sees(w.event, p), false, true
-	return w.dialog.Request(sip.NOTIFY, kinds[w.event], body, sipmsg.Header{Name: "Event", Value: event}, sipmsg.Header{Name: "Subscription-State", Value: state})
+	return w.dialog.Request(sip.NOTIFY, kind, body, sipmsg.Header{Name: "Event", Value: event}, sipmsg.Header{Name: "Subscription-State", Value: state})
 }
 
 // begin makes a watcher, or returns the code that refuses it. It is told nothing before begun.
@@ -120,13 +125,18 @@ func (n *notifier) begin(r *sipgw.ServerRequest, whom subject, user, event strin
 		return nil, 400
 	}
 	peer, now := r.Peer(), time.Now()
+	host := siptransport.Target{Host: printable.Short(sipmsg.SplitURI(r.URI).Host, dialoginfo.MaxText)}.String()
+	most := mostOfSource
+	if !r.Interface.Phones.IsZero() {
+		most = mostOfPhone
+	}
 	w := &watcher{agent: n.agent, iface: r.Interface.ID(), peer: peer, dialog: dialog, subject: whom, user: strings.Clone(user), event: strings.Clone(event), id: strings.Clone(id),
-		entity: "sip:" + user + "@" + printable.Short(sipmsg.SplitURI(r.URI).Host, dialoginfo.MaxText), since: now, expires: now.Add(life), progress: progress{resting: true}}
+		entity: "sip:" + user + "@" + host, host: host, since: now, expires: now.Add(life), progress: progress{resting: true}}
 	w.key.callID, w.key.tag = dialog.Names()
 
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	full := n.ended || n.bySource[peer.Host] >= mostOfSource
+	full := n.ended || n.bySource[peer.Host] >= most
 	if !full && n.agent.watching.Add(1) > mostWatchers {
 		n.agent.watching.Add(-1)
 		full = true
@@ -141,10 +151,12 @@ func (n *notifier) begin(r *sipgw.ServerRequest, whom subject, user, event strin
 	w.timer = time.AfterFunc(mostLife, func() { n.expired(w) })
 	n.watchers[w.key] = w
 	n.bySource[peer.Host]++
-	if n.subjects[whom] == nil {
-		n.subjects[whom] = map[*watcher]bool{}
+	for _, identity := range whom.identities() {
+		if n.subjects[identity] == nil {
+			n.subjects[identity] = map[*watcher]bool{}
+		}
+		n.subjects[identity][w] = true
 	}
-	n.subjects[whom][w] = true
 	return w, 0
 }
 
@@ -186,6 +198,8 @@ func (n *notifier) refresh(r *sipgw.ServerRequest, life time.Duration) (*watcher
 	switch {
 	case w == nil || w.state != watcherActive:
 		return nil, 481, nil
+	case !r.From(w.peer) && w.subject.location != "":
+		return nil, 481, nil // a phone that has got another address begins anew
 	case !r.From(w.peer):
 		return nil, 403, nil
 	case word(r.Header("Event")) != w.event || parameter(r.Header("Event"), "id") != w.id:
@@ -196,6 +210,7 @@ func (n *notifier) refresh(r *sipgw.ServerRequest, life time.Duration) (*watcher
 	if code := w.dialog.Heard(r.Request); code != 0 {
 		return nil, code, nil
 	}
+	w.dialog.Moves(r)
 	w.expires = time.Now().Add(life)
 	return w, 200, []sipmsg.Header{w.dialog.Contact(), {Name: "Expires", Value: seconds(life)}}
 }
@@ -207,7 +222,7 @@ func (a *Agent) Watchers() []status.Watcher {
 		n.mu.Lock()
 		for _, w := range n.watchers {
 			list = append(list, status.Watcher{Interface: w.iface.String(), Peer: w.peer.Host, User: w.user, Identity: w.subject.identity, Event: w.event, Busy: w.told.busy,
-				Since: w.since, Expires: w.expires, Notified: w.notified})
+				Ringing: w.told.ringing, Waiting: w.told.known && w.told.summary.Waiting, Since: w.since, Expires: w.expires, Notified: w.notified})
 		}
 		n.mu.Unlock()
 	}

@@ -2,7 +2,7 @@ package status
 
 import "time"
 
-// Events is what the box asks, is told and tells about who is on the phone, with SIP events.
+// Events is what the box asks, is told and tells about who is on the phone and which messages wait, with SIP events.
 type Events struct {
 	Subscriptions []Subscription `json:"subscriptions"`          // of ours at the PBX, by gateway and identity
 	Publications  []Publication  `json:"publications,omitempty"` // of ours, by presence-service
@@ -14,6 +14,7 @@ type Events struct {
 type Subscription struct {
 	Gateway  string            `json:"gateway"`
 	Identity string            `json:"identity"`
+	Event    string            `json:"event"`    // dialog, or message-summary: which messages wait
 	Resource string            `json:"resource"` // "sip:21@pbx": whose calls
 	Peer     string            `json:"peer"`     // where it is asked for
 	State    SubscriptionState `json:"state"`
@@ -24,6 +25,8 @@ type Subscription struct {
 	Error    string            `json:"error,omitempty"`   // why it does not work
 	Busy     bool              `json:"busy,omitempty"`    // the identity is in a call
 	Calls    int               `json:"calls,omitempty"`   // of those
+	Waiting  bool              `json:"waiting,omitempty"` // messages wait
+	New      int               `json:"new,omitempty"`     // voice messages among those
 	Heard    time.Time         `json:"heard,omitzero"`    // when the last NOTIFY came
 	Notified uint64            `json:"notified,omitzero"` // NOTIFYs that came
 }
@@ -96,15 +99,27 @@ type EventLine struct {
 	Expires   time.Time `json:"expires"`
 }
 
-// Watcher is a subscription of a peer here, to how a Teams user is (RFC 6665).
+// Watcher is a subscription of a peer here, to how a Teams user or a phone is, or which messages wait (RFC 6665).
 type Watcher struct {
 	Interface string    `json:"interface"`
 	Peer      string    `json:"peer"`     // address
 	User      string    `json:"user"`     // "21": who is watched, as the peer calls him
 	Identity  string    `json:"identity"` // who that is
-	Event     string    `json:"event"`    // dialog or presence
+	Event     string    `json:"event"`    // dialog, presence or message-summary
 	Busy      bool      `json:"busy"`     // as the peer was told last
-	Since     time.Time `json:"since"`    // the peer subscribed
+	Ringing   bool      `json:"ringing,omitempty"`
+	Waiting   bool      `json:"waiting,omitempty"` // messages
+	Since     time.Time `json:"since"`             // the peer subscribed
 	Expires   time.Time `json:"expires"`
 	Notified  uint64    `json:"notified"` // NOTIFYs that the peer has taken
+}
+
+// PhoneRestart is what became of a phone that was asked to fetch its settings and start again.
+type PhoneRestart struct {
+	Location string `json:"location"`
+	Identity string `json:"identity"`
+	Phone    string `json:"phone"`           // "10.108.2.51:5060/udp"
+	Model    string `json:"model,omitempty"` // its User-Agent
+	Code     int    `json:"code,omitempty"`  // of its answer; 0: none came
+	Error    string `json:"error,omitempty"` // why it may not start again
 }

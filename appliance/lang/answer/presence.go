@@ -206,23 +206,44 @@ var sessionWords = map[status.PresenceSession]string{
 
 var freeOrBusy = map[bool]string{true: "busy", false: "free"}
 
+// messagesOf says which messages wait.
+func messagesOf(waiting bool, voice int) string {
+	switch {
+	case waiting && voice > 0:
+		return strconv.Itoa(voice) + " new"
+	case waiting:
+		return "new"
+	}
+	return "none"
+}
+
+// eventOf is an event in few letters.
+func eventOf(event string) string {
+	if event == "message-summary" {
+		return "messages"
+	}
+	return event
+}
+
 // Events shows the subscriptions at the PBX, what is published there, who has subscribed here, and what a PBX publishes here.
 func (pg Page) Events(e status.Events, now time.Time) {
 	if len(e.Subscriptions) == 0 {
-		pg.Printf("no subscriptions: no identity with a registrar has `presence subscribe dialog`\n")
+		pg.Printf("no subscriptions: no identity with a registrar has `presence subscribe dialog`, and no phone is told of its messages\n")
 	}
-	rows := [][]string{{"Identity", "Subscription to", "State", "Since", "Calls"}}
+	rows := [][]string{{"Identity", "Subscription to", "Event", "State", "Since", "Told"}}
 	for _, x := range e.Subscriptions {
-		calls := "free"
+		told := "free"
 		switch {
+		case x.Heard.IsZero() || x.State != status.SubscriptionActive && !x.Waiting:
+			told = "-"
+		case x.Event == "message-summary":
+			told = messagesOf(x.Waiting, x.New)
 		case x.Busy && x.Calls > 1:
-			calls = strconv.Itoa(x.Calls)
+			told = plural.Of(x.Calls, "call")
 		case x.Busy:
-			calls = "busy"
-		case x.State != status.SubscriptionActive:
-			calls = "-"
+			told = "busy"
 		}
-		rows = append(rows, []string{x.Identity, x.Resource, x.State.String(), sinceOf(x.Since, now), calls})
+		rows = append(rows, []string{x.Identity, x.Resource, eventOf(x.Event), x.State.String(), sinceOf(x.Since, now), told})
 		if x.Error != "" {
 			rows = append(rows, []string{"  " + x.Error})
 		}
@@ -243,7 +264,14 @@ func (pg Page) Events(e status.Events, now time.Time) {
 	}
 	rows = [][]string{{"Watched by", "Peer", "User", "Event", "Told", "Since", "Until"}}
 	for _, x := range e.Watchers {
-		rows = append(rows, []string{x.Interface, x.Peer, x.User, x.Event, freeOrBusy[x.Busy], sinceOf(x.Since, now), "in " + span(x.Expires.Sub(now))})
+		told := freeOrBusy[x.Busy]
+		switch {
+		case x.Event == "message-summary":
+			told = messagesOf(x.Waiting, 0)
+		case x.Ringing && !x.Busy:
+			told = "rings"
+		}
+		rows = append(rows, []string{x.Interface, x.Peer, x.User, eventOf(x.Event), told, sinceOf(x.Since, now), "in " + span(x.Expires.Sub(now))})
 	}
 	if len(rows) > 1 {
 		pg.Printf("\n")

@@ -46,7 +46,7 @@ func showCommands() []cli.Line {
 			"detail", "Also the text of the messages")),
 		command("show sip registrations", "Registrations of our identities", state(func(c *Call, pg answer.Page) { pg.Registrations(c.Box.Registrations(), c.now()) })),
 		command("show sip penalty-box", "Peers: whether they respond to OPTIONS, and when they last sent a request", state(func(c *Call, pg answer.Page) { pg.Peers(c.Box.Peers(), c.now()) })),
-		command("show sip events", "Who is on the phone, as the PBX tells: subscriptions there (presence subscribe dialog), and what it publishes here (use presence-service); what the box publishes there (publish interface); and who has subscribed here to how Teams users are",
+		command("show sip events", "Who is on the phone and which messages wait, as the PBX tells: subscriptions there (presence subscribe dialog, notify message-waiting), and what it publishes here (use presence-service); what the box publishes there (publish interface); and who has subscribed here: keys and lamps of phones, and peers that watch Teams users",
 			state(func(c *Call, pg answer.Page) { pg.Events(c.Box.Events(), c.now()) })),
 		command("show peer [<name:peer>]", "Peers of the SIP interfaces in full: last requests each way, connections and their certificates, calls and failures of the last hour, and why calls stay away", showPeer),
 		command("show context sip-gateway [<name:gateway>] [detail <level:0..5>]", "Gateways and their sockets; with detail, also their peers", showGateways),
