@@ -16,6 +16,7 @@ var floors = map[string]string{
 	"sipmsg":       "",
 	"bans":         "source status",
 	"digest":       "sipmsg",
+	"registrar":    "bans config digest health printable sipgw sipmsg siptransport status",
 	"sipcount":     "status",
 	"siptransport": "config pki sipcount sipmsg source status printable",
 	"siptx":        "sipmsg siptransport source",

@@ -143,6 +143,16 @@ func (s *Server) Judge(values []string, req Request, realm string, password func
 	return "", Missing
 }
 
+// User is who credentials for a realm say that they are; nothing is proved by it. "": there are none that can be understood.
+func User(values []string, realm string) string {
+	for _, value := range values[:min(len(values), maxValues)] {
+		if c, v := read(value); v == Right && c.realm == realm {
+			return c.user
+		}
+	}
+	return ""
+}
+
 // judge compares the response first: only who knows the password is told that a nonce is stale (RFC 7616 3.3).
 func (s *Server) judge(c *credentials, req Request, password func(string) (string, bool), now time.Time) Verdict {
 	secret, known := password(c.user)

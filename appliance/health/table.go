@@ -145,6 +145,25 @@ var (
 	})
 )
 
+// Phones.
+var (
+	PhonesUnlicensed = declare(Warnable{
+		ID: "phones-unlicensed", Severity: Error, Title: "phones may not register",
+		Text:   "a phone asks to register as {name}, but the license sip-registrar is missing",
+		Advice: "Order it, and install it with `install license`. `show system licenses` lists what there is.",
+	})
+	PhonePassword = declare(Warnable{
+		ID: "phone-password", Severity: Warning, Subject: "name", Title: "a phone shows a wrong password",
+		Text:   "{peer} asks to register as {name} with a wrong user name or password, again and again",
+		Advice: "Enter the password of its account at the phone, or look who that is. After twelve wrong ones the address is shut out for ten minutes.",
+	})
+	PhonesNotKept = declare(Warnable{
+		ID: "phones-not-kept", Severity: Warning, Title: "which phones are registered is not kept",
+		Text:   "which phones are registered is not kept: {why}. After a restart each is reached when it has registered again",
+		Advice: "`show version` shows the free space of the flash.", After: []Cause{{Of: DataReadOnly}},
+	})
+)
+
 // The network.
 var (
 	FirewallNotWritten = declare(Warnable{

@@ -41,9 +41,9 @@ func (r *Request) Check(understood func(sip.RequestMethod) bool) *Fault {
 		return &Fault{Code: 501}
 	case !strings.EqualFold(string(r.SeqMethod), string(r.Method)): // sipgo gives the method in capitals
 		return &Fault{Code: 400, Reason: "CSeq names another method"}
-	case !soundAddress(r.FromText):
+	case !SoundAddress(r.FromText):
 		return &Fault{Code: 400, Reason: "Malformed From"}
-	case !soundAddress(r.ToText):
+	case !SoundAddress(r.ToText):
 		return &Fault{Code: 400, Reason: "Malformed To"}
 	case r.FromTag == "" && r.Via.Cookie():
 		return &Fault{Code: 400, Reason: "From without tag"} // RFC 2543 peers have none, and no cookie either
@@ -140,8 +140,8 @@ func acceptsSDP(accept []string) bool {
 	return len(accept) == 0
 }
 
-// soundAddress reports whether a From or To value has balanced quotes and brackets, and a URI.
-func soundAddress(v string) bool {
+// SoundAddress reports whether a From or To value has balanced quotes and brackets, and a URI.
+func SoundAddress(v string) bool {
 	open, closed := 0, 0
 	for _, c := range separators(v, `<>"`) {
 		switch c {

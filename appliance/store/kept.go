@@ -40,6 +40,16 @@ func (s *Store) SavePresence(text []byte) error {
 	return flash.Write(filepath.Join(s.dir, presenceFile), text, 0o600)
 }
 
+// LoadBindings passes on which phones have registered with the box, likewise.
+func (s *Store) LoadBindings(parse func(text []byte) error) error { return s.load(phonesFile, parse) }
+
+// SaveBindings keeps them. A backup leaves them out: phones register with the box that they find.
+func (s *Store) SaveBindings(text []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return flash.Write(filepath.Join(s.dir, phonesFile), text, 0o600)
+}
+
 // optional reads a file that need not be there: nil, if it is not. what names it in the error.
 func (s *Store) optional(name, what string) ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(s.dir, name))

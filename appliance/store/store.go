@@ -53,6 +53,7 @@ const (
 	checkFile    = "check"
 	starfaceFile = "starface"
 	presenceFile = "presence"
+	phonesFile   = "phones"
 	snmpFile     = "snmp-engine"
 	webFile      = "web-certificate"
 	certFolder   = "pki/certificate"

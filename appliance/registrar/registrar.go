@@ -1,0 +1,219 @@
+// Package registrar knows which phones have registered with the box, where each is reached, and who may speak as whom.
+//
+// It owns bindings (RFC 3261 10, RFC 5626), the accounts that a request of a phone must show, and the file that keeps bindings over a restart.
+// It does not own messages and connections (package sipgw), the arithmetic of digest (package digest), nor calls. Run is one goroutine; all
+// other methods may be called from any, and none blocks.
+//
+// A REGISTER costs a hash or two and a change in memory. Nothing of it is written: the file is renewed when a phone has come, has moved or has
+// gone, twice a minute at most, and a refresh is none of these.
+package registrar
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"viaduct/appliance/bans"
+	"viaduct/appliance/config"
+	"viaduct/appliance/digest"
+	"viaduct/appliance/health"
+	"viaduct/appliance/sipgw"
+	"viaduct/appliance/siptransport"
+	"viaduct/appliance/status"
+)
+
+// Store keeps the bindings in the state folder.
+type Store interface {
+	LoadBindings(parse func(text []byte) error) error
+	SaveBindings(text []byte) error
+}
+
+// Options are what a registrar is given. All but the alarms may be nil.
+type Options struct {
+	Log    *slog.Logger
+	Health *health.Tracker // alarms
+	Store  Store           // nil: bindings end with the process
+
+	// Licensed reports whether phones may register. nil: they may.
+	Licensed func() bool
+	// Emergency reports whether calls go other ways than they should, so that phones ought to come back soon. nil: never.
+	Emergency func() bool
+	// Registered is told of a phone that was not there before, after its 200, in a read loop.
+	Registered func(location, identity string)
+}
+
+const (
+	sweepEvery = 5 * time.Second  // phones that did not come back are gone
+	saveEvery  = 30 * time.Second // at most
+	briefly    = 2 * time.Minute  // lifetime of registrations during an emergency, at most
+	mostPhones = 8192             // bindings
+	mostAgents = 4096             // addresses whose User-Agent is remembered
+	agentsLast = 24 * time.Hour
+)
+
+// Registrar is the registrar of all location services.
+type Registrar struct {
+	o      Options
+	log    *slog.Logger
+	digest *digest.Server
+	bans   *bans.List
+
+	mu      sync.Mutex
+	cfg     *config.Config
+	realms  map[string]realm // by location service
+	phones  phones
+	agents  map[netip.Addr]agent
+	guesses map[aor]*guesses
+	unsaved bool // the file is not what bindings are
+	keeping bool // the last save has worked, or there was none
+}
+
+// aor is an address of record: an identity of a location service.
+type aor struct{ location, identity string }
+
+// agent is what is known of the phone at an address, whether or not it is registered now.
+type agent struct {
+	name    string    // its User-Agent
+	heard   time.Time // last REGISTER that was accepted
+	secured time.Time // the last one over TLS
+}
+
+// guesses are wrong passwords for one identity.
+type guesses struct {
+	n    int
+	last time.Time
+	peer netip.Addr
+}
+
+// New returns a registrar without phones. It reads the file of bindings with the first configuration.
+func New(o Options) *Registrar {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Licensed == nil {
+		o.Licensed = func() bool { return true }
+	}
+	if o.Emergency == nil {
+		o.Emergency = func() bool { return false }
+	}
+	return &Registrar{o: o, log: o.Log, digest: digest.New(time.Now()), bans: bans.New(o.Log), phones: noPhones(),
+		agents: map[netip.Addr]agent{}, guesses: map[aor]*guesses{}, keeping: true}
+}
+
+// Attach has the registrar answer REGISTER. It is called before the stack runs; sipgw.Options.Phones is the registrar, too.
+func (r *Registrar) Attach(stack *sipgw.Stack) { stack.Handle("REGISTER", r.registered) }
+
+// Apply takes a configuration. Phones whose identity is gone from it are forgotten. With the first one come those of the file.
+func (r *Registrar) Apply(cfg *config.Config) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := r.cfg == nil
+	r.cfg, r.realms = cfg, realmsOf(cfg)
+	if first {
+		r.load(time.Now())
+	}
+	for _, b := range r.phones.all() {
+		if _, ok := open(cfg, b.aor); !ok {
+			r.gone(b, "its identity is configured no more")
+		}
+	}
+	for a := range r.guesses {
+		if _, ok := open(cfg, a); !ok {
+			r.forgive(a)
+		}
+	}
+}
+
+// open returns the identity's settings; false: no phone may register as it.
+func open(cfg *config.Config, a aor) (config.IdentitySettings, bool) {
+	l := config.Ref[config.Config, config.LocationService]{Name: a.location}.In(cfg)
+	if l == nil {
+		return config.IdentitySettings{}, false
+	}
+	f, configured := l.Settings(a.identity)
+	return f, configured && f.Inbound != nil
+}
+
+// Run sees to bindings that end, and keeps the others in the file, until ctx ends.
+func (r *Registrar) Run(ctx context.Context) error {
+	sweep, save := time.NewTicker(sweepEvery), time.NewTicker(saveEvery)
+	defer sweep.Stop()
+	defer save.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			r.save()
+			return nil
+		case <-sweep.C:
+			r.sweep(time.Now())
+		case <-save.C:
+			r.save()
+		}
+	}
+}
+
+// sweep drops what has ended.
+func (r *Registrar) sweep(now time.Time) {
+	licensed := r.o.Licensed()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range r.phones.all() {
+		if b.over(now) {
+			r.gone(b, "it did not come back in its time")
+		}
+	}
+	for a, g := range r.guesses {
+		if now.Sub(g.last) > guessesLast {
+			r.forgive(a)
+		}
+	}
+	for a, x := range r.agents {
+		if now.Sub(x.heard) > agentsLast {
+			delete(r.agents, a)
+		}
+	}
+	if licensed {
+		r.o.Health.Clear(health.PhonesUnlicensed, "")
+	}
+}
+
+// gone forgets a binding. The caller holds the lock.
+func (r *Registrar) gone(b *binding, why string) {
+	if r.phones.remove(b); b.state == status.BindingWaiting {
+		why = "it did not come back after a restart of the box"
+	}
+	r.unsaved = true
+	r.log.Info("phone gone", "name", b.identity, "peer", b.target.Addr, "err", why)
+}
+
+// Lost forgets the phones that had registered by a connection which has ended (RFC 5626 4.2.2).
+func (r *Registrar) Lost(flow siptransport.FlowID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.phones.ended(flow)
+	for _, b := range r.phones.by(flow) {
+		r.gone(b, "its connection has ended")
+	}
+}
+
+// Clear forgets the phones of an identity in every location service and returns how many there were. They come back with their next
+// REGISTER.
+func (r *Registrar) Clear(identity string) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range r.phones.all() {
+		if b.identity == identity {
+			r.gone(b, "an administrator has cleared it")
+			n++
+		}
+	}
+	return n
+}
+
+// Bans are the sources of wrong passwords of phones.
+func (r *Registrar) Bans() []status.Ban { return r.bans.All(time.Now()) }
+
+// LiftBans forgets a source, or all of them, and returns how many.
+func (r *Registrar) LiftBans(from netip.Addr) int { return r.bans.Lift(from) }
