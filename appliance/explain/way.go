@@ -25,7 +25,8 @@ func (x *explanation) way() {
 			continue // it was so already
 		}
 		is[to] = written
-		if text := step(s, n == len(r.Route)-1); text != "" {
+		last := n == len(r.Route)-1
+		if text := step(s, last, !last && ofPhones(r.Route[n+1])); text != "" {
 			x.say(Way, "%s", text)
 		}
 	}
@@ -34,8 +35,13 @@ func (x *explanation) way() {
 	}
 }
 
-// step tells one step; "" for one that says nothing new.
-func step(s status.RouteStep, last bool) string {
+// ofPhones reports whether a step is one of a service of phones.
+func ofPhones(s status.RouteStep) bool {
+	return strings.HasPrefix(s.Table, "service ") && strings.HasPrefix(s.Entry, "bind location-service ")
+}
+
+// step tells one step; "" for one that says nothing new. Phones: the next one is of a service of phones.
+func step(s status.RouteStep, last, phones bool) string {
 	entry := ""
 	if s.Entry != "" {
 		entry = fmt.Sprintf(" (%s)", s.Entry)
@@ -46,6 +52,9 @@ func step(s status.RouteStep, last bool) string {
 		kind, _, _ := strings.Cut(s.Table, " ")
 		if kind == "interface" && strings.HasPrefix(s.After, "dest-table ") && !last || kind == "service" {
 			return "" // the table says so, and the destinations
+		}
+		if phones {
+			return fmt.Sprintf("%s%s sent it to the phones of %s", s.Table, entry, strings.TrimPrefix(s.After, "dest-"))
 		}
 		return fmt.Sprintf("%s%s sent it to %s", s.Table, entry, destination(s.After))
 	case route.ActionSet:

@@ -22,9 +22,10 @@ type Group struct{ Context, Name string }
 // Attempt is one outgoing call to be tried.
 type Attempt struct {
 	Interface config.InterfaceID
-	Call      Call              // properties after all functions
-	Timeout   time.Duration     // go on to the next when nothing at all was heard for so long (not even 100); 0: never
-	Written   []config.Property // properties that mappings wrote, the last one last
+	Call      Call                 // properties after all functions
+	Phones    *config.PhoneService // whose phones the interface is to call; nil: its peer, or all phones that are the called party there
+	Timeout   time.Duration        // go on to the next when nothing at all was heard for so long (not even 100); 0: never
+	Written   []config.Property    // properties that mappings wrote, the last one last
 
 	groups []span // that it belongs to, outermost first
 }

@@ -51,9 +51,20 @@ const (
 	outOfOrder = 38 // network out of order: for Teams a reason to try another SBC (503)
 )
 
+// Detour is where calls of an interface go while a peer is gone (`survival`). The zero value: where its `route call` says.
+type Detour struct {
+	Survival string // its name
+	Dest     config.Dest
+}
+
 // New plans the call that came in on the SIP interface called from. The plan is never nil: with an error, which is an *Error, it
 // holds the trace up to that point and no attempts.
 func New(cfg *config.Config, from config.InterfaceID, call Call) (*Plan, error) {
+	return Around(cfg, from, call, Detour{})
+}
+
+// Around is New, with a detour in the place of the interface's `route call`.
+func Around(cfg *config.Config, from config.InterfaceID, call Call, d Detour) (*Plan, error) {
 	sw, in := from.In(cfg)
 	w := newWalk(sw)
 	if in == nil {
@@ -70,6 +81,10 @@ func New(cfg *config.Config, from config.InterfaceID, call Call) (*Plan, error) 
 		if err := w.function("interface "+in.Name, "use mapping-table in "+in.MappingIn.Name, in.MappingIn.Name, p); err != nil {
 			return w.plan(nil, err)
 		}
+	}
+	if !d.Dest.IsZero() {
+		w.step(Step{Table: "survival " + d.Survival, Entry: "route from " + in.Name, Action: ActionGo, After: destName(d.Dest)})
+		return w.plan(w.dest(d.Dest, p, "survival "+d.Survival))
 	}
 	if in.Route.IsZero() {
 		return w.rejected(noRoute, "interface %s has no `route call`: nothing says where its calls go", in.Name)

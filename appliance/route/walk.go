@@ -77,8 +77,11 @@ func (w *walk) dest(d config.Dest, p *party, from string) (*node, error) {
 		}
 		return nil, w.reject(from, noRoute, "routing-table %q does not exist", d.Table.Name)
 	case !d.Service.IsZero():
-		if h, _ := d.Service.In(w.within); h != nil {
+		switch h, phones := d.Service.In(w.within); {
+		case h != nil:
 			return w.group(h, p)
+		case phones != nil:
+			return w.phones(phones, p)
 		}
 		return nil, w.reject(from, noRoute, "service %q does not exist", d.Service.Name)
 	case !d.Interface.IsZero():
@@ -270,6 +273,41 @@ func (w *walk) group(h *config.HuntGroup, p *party) (*node, error) {
 		return nil, first
 	}
 	return nil, w.reject(name, noRoute, "has no `route call`")
+}
+
+// phones follows a call to the phones of a location service: to each interface whose peers they are. A call goes on to the next of these
+// where none of its phones is the called party, or none of them has registered.
+func (w *walk) phones(s *config.PhoneService, p *party) (*node, error) {
+	name := "service " + s.Name
+	n := &node{hunt: &config.HuntGroup{Name: s.Name}}
+	var first error
+	for _, i := range w.within.Interfaces {
+		if s.Location.IsZero() || i.Phones != s.Location {
+			continue
+		}
+		w.step(Step{Table: name, Entry: "bind location-service " + s.Location.Name, Action: ActionGo, After: destName(config.Dest{Interface: config.Ref[config.Switch, config.SIPInterface]{Name: i.Name}})})
+		branch := party{p.Call, p.written}
+		child, err := w.attempt(i, &branch)
+		if err != nil {
+			if first == nil {
+				first = err
+			}
+			continue
+		}
+		child.attempt.Phones = s
+		n.children = append(n.children, child)
+	}
+	switch {
+	case len(n.children) == 1:
+		return n.children[0], nil
+	case len(n.children) > 0:
+		return n, nil
+	case first != nil:
+		return nil, first
+	case s.Location.IsZero():
+		return nil, w.reject(name, noRoute, "has no `bind location-service`")
+	}
+	return nil, w.reject(name, noRoute, "no interface sip has `use location-service %s`", s.Location.Name)
 }
 
 // attempt ends at an interface.
