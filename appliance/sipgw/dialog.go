@@ -147,7 +147,7 @@ func (l *Leg) build(d *dialog, method sip.RequestMethod, seq uint32, contentType
 	var own []sipmsg.Header
 	switch method {
 	case sip.INVITE, sip.UPDATE:
-		own = append(l.dialogHeaders(), sipmsg.Header{Name: "Supported", Value: l.extensions()})
+		own = append(l.dialogHeaders(d), sipmsg.Header{Name: "Supported", Value: l.extensions()})
 	case sip.REFER, sip.SUBSCRIBE, sip.NOTIFY:
 		own = []sipmsg.Header{{Name: "Contact", Value: d.contact}}
 	}
@@ -184,7 +184,7 @@ func (l *Leg) transact(d *dialog, method sip.RequestMethod, contentType string, 
 }
 
 func (l *Leg) transactWith(d *dialog, method sip.RequestMethod, contentType string, body []byte, h, credentials []sipmsg.Header, done func(*sipmsg.Response, error)) {
-	if d.remoteTag == l.remoteTag {
+	if d.remoteTag == l.remoteTag && d.phone == l.phone {
 		d = &l.dialog // an early dialog that has become the leg's own
 	}
 	d.localSeq++

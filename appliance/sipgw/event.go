@@ -5,6 +5,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 )
 
 // Incoming is a new call that arrives.
@@ -29,6 +30,11 @@ type Invite struct {
 	Hops        int           // how often the call has passed through this box, this time included
 	Identity    string        // whose credentials answer a challenge: the name of an identity of the gateway's location services
 	Urgent      bool          // to be tried even where a call is believed to fail
+
+	// Targets are phones that ring at the same time, each with its URI in place of RequestURI; none: the call goes to the interface's peer. They
+	// are one leg: each that rings is an early dialog, as behind a proxy that forks, the first that answers has the call, and its best refusal is
+	// the leg's (RFC 3261 16.7). What fails on the way to one is no word about the interface.
+	Targets []siptransport.PhoneTarget
 }
 
 // RequestID names a request inside a dialog that waits for its response.

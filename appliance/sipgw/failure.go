@@ -39,5 +39,5 @@ func (l *Leg) overloaded(out *outbound, f Failed) {
 	if f.RetryAfter > 0 {
 		l.stack.log.Warn("peer wants no calls", "gw", l.g.name, "if", l.iface.ID(), "code", f.Code, "duration", f.RetryAfter)
 	}
-	l.stack.health.Overloaded(l.iface.ID(), f.RetryAfter)
+	l.health().Overloaded(l.iface.ID(), f.RetryAfter)
 }

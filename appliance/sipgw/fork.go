@@ -42,16 +42,15 @@ func (l *Leg) confirmed(out *outbound, res *sipmsg.Response) {
 	}
 }
 
-// endFork acknowledges and ends a second dialog that our INVITE made.
-func (l *Leg) endFork(out *outbound, res *sipmsg.Response) {
-	d := l.dialog
+// endFork acknowledges and ends a second dialog that our INVITE made; d is the dialog before the 2xx.
+func (l *Leg) endFork(out *outbound, res *sipmsg.Response, d dialog) {
 	d.confirm(res)
 	d.localSeq = out.seq
 	if f := out.forks[d.remoteTag]; f != nil {
 		d.localSeq = f.localSeq
 	}
 	tag := d.remoteTag
-	out.acks[tag] = ack{}
+	out.acks[ackKey{d.phone, tag}] = ack{}
 	l.ackIn(&d, out, tag, nil, "")
 	l.transact(&d, sip.BYE, "", nil, nil, func(*sipmsg.Response, error) {})
 }
@@ -62,7 +61,7 @@ func (l *Leg) settle(out *outbound, tag string, a ack) {
 	switch {
 	case out.after != nil:
 		l.g.transactions.SettleFork(out.after.of, tag, a.raw, a.where)
-	case out.tx != nil && len(out.acks) == 1 && len(out.forks) == 0 && !l.outline.ForkedBeside(tag):
+	case out.tx != nil && out.phones == nil && len(out.acks) == 1 && len(out.forks) == 0 && !l.outline.ForkedBeside(tag):
 		x := afterwards{l.g, l.iface, l.auth}
 		out.tx.Settle(tag, a.raw, a.where, x.forked)
 	}
@@ -95,7 +94,7 @@ func (x afterwards) forked(of *siptx.Settled, res *sipmsg.Response) {
 	l.dialog = dialog{callID: first.CallID, localTag: first.FromTag, local: first.FromText, localSeq: first.Seq, transport: of.To().Transport}
 	l.confirm(res)
 	l.post(func() {
-		l.ackIn(&l.dialog, &outbound{seq: first.Seq, acks: map[string]ack{}, after: &aftermath{of, first}}, l.remoteTag, nil, "")
+		l.ackIn(&l.dialog, &outbound{seq: first.Seq, acks: map[ackKey]ack{}, after: &aftermath{of, first}}, l.remoteTag, nil, "")
 		l.transact(&l.dialog, sip.BYE, "", nil, nil, func(*sipmsg.Response, error) {})
 	})
 }

@@ -115,6 +115,7 @@ func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact strin
 	if ofPhones(i) {
 		phone := tx.From.Phone()
 		l.phone = &phone
+		l.outline.Phones(tx.From.Origin())
 	}
 	l.target, l.contact = contact, "<"+side.Contact(user, l.transport)+">"
 	l.auth = authenticator(c, i, req.To.User())
@@ -139,7 +140,7 @@ func (l *Leg) Provisional(code int, reason string, body []byte, h ...sipmsg.Head
 		l.reliably(in, code, reason, body, h)
 		return
 	}
-	m := l.respond(in.tx, code, reason, body, "", append(l.dialogHeaders(), h...))
+	m := l.respond(in.tx, code, reason, body, "", append(l.dialogHeaders(&l.dialog), h...))
 	in.stop()
 	// A proxy on the way gives up after three minutes of silence (13.3.1.1).
 	in.repeat = l.after(time.Minute, func() { l.ringOn(in, code, m) })
@@ -169,7 +170,7 @@ func (l *Leg) accept(body []byte, h []sipmsg.Header) {
 	in := l.in
 	in.stop()
 	l.says(body)
-	all := append(l.dialogHeaders(), sipmsg.Header{Name: "Supported", Value: l.extensions()})
+	all := append(l.dialogHeaders(&l.dialog), sipmsg.Header{Name: "Supported", Value: l.extensions()})
 	all = append(append(all, l.sessionAccept(in.tx.Req)...), h...)
 	in.ok = l.respond(in.tx, 200, "", body, "", all)
 	in.answered, in.interval = time.Now(), siptx.T1
@@ -272,7 +273,7 @@ func (l *Leg) request(tx *siptx.Server) {
 	switch tag := req.FromTag; {
 	case l.state == legInviting && req.Method == sip.BYE: // its 200 may still be on its way, and the tag be new
 	case l.state == legInviting:
-		if early = l.fork(tag); early == nil {
+		if early = l.fork(tag); early == nil || early.phone != nil && early.phone.Addr.Addr() != tx.From.Source.Addr() {
 			l.respond(tx, 481, "", nil, "", nil)
 			return
 		}
@@ -286,7 +287,7 @@ func (l *Leg) request(tx *siptx.Server) {
 		l.respond(tx, 500, "CSeq out of order", nil, "", nil) // 12.2.2
 		return
 	}
-	if d.phone != nil {
+	if d.phone != nil && (early != nil || l.state != legInviting) {
 		*d.phone = tx.From.Phone()
 	}
 	if l.handle(tx, d, early); !tx.Refused() {
@@ -305,7 +306,7 @@ func (l *Leg) handle(tx *siptx.Server, d *dialog, early *fork) {
 
 // capabilities answers OPTIONS.
 func (l *Leg) capabilities(tx *siptx.Server, _ *dialog, _ *fork) {
-	l.respond(tx, 200, "", nil, "", append(l.dialogHeaders(), sipmsg.Header{Name: "Accept", Value: acceptedBodies}, sipmsg.Header{Name: "Supported", Value: l.extensions()}))
+	l.respond(tx, 200, "", nil, "", append(l.dialogHeaders(&l.dialog), sipmsg.Header{Name: "Accept", Value: acceptedBodies}, sipmsg.Header{Name: "Supported", Value: l.extensions()}))
 }
 
 // informed is an INFO.
@@ -327,6 +328,10 @@ func (l *Leg) hungUp(tx *siptx.Server, _ *dialog, _ *fork) {
 	case legRinging:
 		l.cancelled(reason)
 	case legInviting:
+		if l.out.phones != nil {
+			l.hungUpEarly(l.out, tx)
+			return
+		}
 		// It overtook the 200 to our INVITE, which came on another connection; that one is acknowledged when it comes.
 		l.out.hungUp = true
 		l.report(l.out, Failed{Code: 487, Reason: "hung up before the answer", Text: reason})

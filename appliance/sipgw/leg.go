@@ -191,7 +191,7 @@ func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...s
 		if tx.Invite && code >= 300 {
 			l.in = nil
 		}
-		l.respond(tx, code, reason, body, "", append(l.dialogHeaders(), h...))
+		l.respond(tx, code, reason, body, "", append(l.dialogHeaders(&l.dialog), h...))
 		l.next()
 	default:
 		delete(l.pending, id)
@@ -199,7 +199,7 @@ func (l *Leg) Respond(id RequestID, code int, reason string, body []byte, h ...s
 			l.says(body)
 		}
 		if tx.Req.Method == sip.REFER && code/100 == 2 {
-			h = append(l.dialogHeaders(), h...) // it begins a subscription (RFC 3515 2.4.1)
+			h = append(l.dialogHeaders(&l.dialog), h...) // it begins a subscription (RFC 3515 2.4.1)
 		}
 		l.respond(tx, code, reason, body, "", h)
 		if tx.Req.Method == sip.PRACK && l.in != nil && l.in.rel != nil {
@@ -226,8 +226,8 @@ func (l *Leg) respond(tx *siptx.Server, code int, reason string, body []byte, co
 }
 
 // dialogHeaders are those of every response to INVITE and UPDATE that may build or refresh a dialog.
-func (l *Leg) dialogHeaders() []sipmsg.Header {
-	return []sipmsg.Header{{Name: "Contact", Value: l.contact}, {Name: "Allow", Value: l.allow()}}
+func (l *Leg) dialogHeaders(d *dialog) []sipmsg.Header {
+	return []sipmsg.Header{{Name: "Contact", Value: d.contact}, {Name: "Allow", Value: l.allow()}}
 }
 
 // die ends an established leg because its dialog is no more.

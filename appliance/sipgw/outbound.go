@@ -25,6 +25,7 @@ type outbound struct {
 	to               siptransport.Target
 	began            time.Time // when the first one was to be sent
 
+	phones       *phones // that are asked; nil: the interface's peer is
 	tx           *siptx.Client
 	seq          uint32
 	state        inviteState
@@ -34,7 +35,7 @@ type outbound struct {
 	reported     bool // the owner knows how it ended
 	tries        int
 	glares       int
-	acks         map[string]ack   // by remote tag, to repeat them
+	acks         map[ackKey]ack   // to repeat them
 	forks        map[string]*fork // early dialogs in which more was said, by remote tag; nil: none
 	answer       *sipmsg.Response // a 2xx that waits for Leg.Ack
 	after        *aftermath       // this is its ACK to a late fork; nil: it is an INVITE of a leg
@@ -68,6 +69,12 @@ const (
 	cancelSent
 )
 
+// ackKey is whose 2xx an ACK is for: the tag, and which of several phones, because the tags of two may be the same.
+type ackKey struct {
+	phone *siptransport.PhoneTarget
+	tag   string
+}
+
 // ack is an ACK as it was sent.
 type ack struct {
 	where siptransport.Endpoint
@@ -92,7 +99,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})
 		return l
 	}
-	if !r.Urgent {
+	if !r.Urgent && len(r.Targets) == 0 {
 		if err := s.health.Refusal(i.ID(), r.Identity); err != nil {
 			l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: err})
 			return l
@@ -110,12 +117,15 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: to.Transport,
 		contact: "<" + side.Contact(r.ContactUser, to.Transport) + ">"}
 	l.auth = authenticator(g.Conf(), i, r.Identity)
-	l.out = &outbound{initial: true, to: to, began: time.Now(), invitation: invitation{body: r.Body, headers: r.Headers, identity: r.Identity}, acks: map[string]ack{}}
+	l.out = &outbound{initial: true, to: to, began: time.Now(), invitation: invitation{body: r.Body, headers: r.Headers, identity: r.Identity}, acks: map[ackKey]ack{}}
 	if len(r.Parts) > 0 {
 		l.out.contentType, l.out.body = sipmsg.Attach(r.Body, r.Parts)
 	}
 	l.offers.last = r.Body
 	l.session.interval = i.SessionTimer
+	if len(r.Targets) > 0 {
+		to = l.target0(r)
+	}
 	l.begin(to.String() + "/" + to.Transport.String())
 	if !g.legs.Add(l.callID, l.localTag, l) {
 		l.state = legOver
@@ -133,6 +143,10 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 	out.stop()
 	out.seq, out.tx, out.state, out.waitC = l.localSeq, nil, inviteSent, nil // nothing was said to this one yet
 	h := append(l.sessionOffer(out), out.headers...)
+	if out.initial && out.phones != nil {
+		l.inviteAll(out, h)
+		return
+	}
 	req, err := l.build(&l.dialog, sip.INVITE, out.seq, out.contentType, out.body, append(h, again...))
 	if err != nil {
 		l.inviteFailed(out, Failed{Code: 500, Reason: "Server Internal Error", Local: true, Err: err})
@@ -183,19 +197,19 @@ func (l *Leg) correctContact(where siptransport.Endpoint, req *sip.Request) {
 func (l *Leg) inviteResult(out *outbound, tx *siptx.Client, req *sip.Request, res *sipmsg.Response, err error) {
 	if res != nil {
 		l.outline.AnsweredBy(res.Source.Addr())
-		l.stack.health.Responded(l.iface.ID())
+		l.health().Responded(l.iface.ID())
 	}
 	switch {
 	case err == nil && res.StatusCode/100 == 2:
-		l.inviteOK(out, req, res)
+		l.inviteOK(out, res, &l.dialog)
 	case tx != out.tx || out.state == inviteAnswered:
 		// an INVITE that was repeated with credentials, or one that has ended
 	case err != nil:
 		if l.state != legOver && out.cancel == cancelUnwanted {
 			if out.initial && errors.Is(err, siptx.ErrTimeout) {
-				l.stack.health.Silent(l.iface.ID(), out.began)
+				l.health().Silent(l.iface.ID(), out.began)
 			} else {
-				l.stack.health.Suspect(l.iface.ID())
+				l.health().Suspect(l.iface.ID())
 			}
 		}
 		l.inviteFailed(out, l.unreached(err))
@@ -239,10 +253,10 @@ func (l *Leg) inviteProgress(out *outbound, res *sipmsg.Response) {
 }
 
 // inviteOK is a 2xx: the first one builds the dialog, one with the same tag is a retransmission, one with another tag is a fork
-// that is not wanted any more (13.2.2.4).
-func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
-	tag := res.ToTag
-	if a, ok := out.acks[tag]; ok {
+// that is not wanted any more (13.2.2.4). d is the dialog as far as it was before, which is the leg's own when one is confirmed.
+func (l *Leg) inviteOK(out *outbound, res *sipmsg.Response, d *dialog) {
+	key := ackKey{d.phone, res.ToTag}
+	if a, ok := out.acks[key]; ok {
 		if flow, err := l.g.Flow(a.where); a.raw != nil && err == nil {
 			l.g.AcknowledgeAgain(res.Source.Addr(), flow, a.raw)
 		}
@@ -250,7 +264,7 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
 	}
 	if out.state == inviteAnswered {
 		if len(out.acks) <= siptx.MaxForks {
-			l.endFork(out, res)
+			l.endFork(out, res, *d)
 		}
 		return
 	}
@@ -262,7 +276,7 @@ func (l *Leg) inviteOK(out *outbound, req *sip.Request, res *sipmsg.Response) {
 	} else {
 		l.refresh(&res.Message)
 	}
-	out.acks[tag] = ack{}
+	out.acks[key] = ack{}
 	unwanted := out.initial && (out.cancel != cancelUnwanted || out.hungUp || l.state == legOver)
 	if unwanted {
 		l.acknowledge(out, res, nil, "")
@@ -334,7 +348,7 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 			return
 		}
 		a := ack{where, sipmsg.Render(req, l.g.Conf().Towards(where.Transport, where.Addrs[0].Addr()).Via(where.Transport, sipmsg.NewBranch()))}
-		out.acks[tag] = a
+		out.acks[ackKey{d.phone, tag}] = a
 		l.sendRaw(a)
 		l.settle(out, tag, a)
 	})
@@ -386,11 +400,11 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sipmsg.Respons
 		return
 	}
 	f := rejection(res)
-	if code == 503 && out.initial && out.cancel == cancelUnwanted {
+	if code == 503 && out.initial && out.phones == nil && out.cancel == cancelUnwanted {
 		l.overloaded(out, f)
 	}
 	if out.initial && out.tries > 0 && (code == 401 || code == 403 || code == 407) {
-		l.stack.health.Disowned(l.iface.ID(), out.identity)
+		l.health().Disowned(l.iface.ID(), out.identity)
 	}
 	l.inviteFailed(out, f)
 }
@@ -451,13 +465,15 @@ func (l *Leg) cancel(out *outbound, h []sipmsg.Header) {
 	}
 	out.cancel, out.cancelHeader = cancelWanted, h
 	switch {
+	case out.initial && out.phones != nil:
+		l.verdict(out, out.phones.GiveUp(h))
 	case out.state == inviteProceeding:
 		l.sendCancel(out)
 	case out.tx == nil:
 	case out.tx.Withdraw(): // what was never sent needs no CANCEL
 		l.inviteFailed(out, Failed{Code: 487, Reason: "Request Terminated", Local: true})
 	default:
-		l.stack.health.Suspect(l.iface.ID()) // given up without any answer: is the peer there at all?
+		l.health().Suspect(l.iface.ID()) // given up without any answer: is the peer there at all?
 	}
 }
 

@@ -256,15 +256,16 @@ func (g *gateway) responseTo(req *sipmsg.Request, code int, reason, toTag string
 // its audio, to move its CSeq or to answer for another peer.
 
 // heeds reports whether x may speak in the leg's dialog: it is who answered or began it, or the leg's interface trusts it, or it is a
-// proxy of the route set. A phone is nobody but itself. It is called in read loops.
+// proxy of the route set. A phone is nobody but itself. While
+// several are asked each of them may speak. It is called in read loops.
 func (l *Leg) heeds(x siptransport.Origin) bool {
+	if asked, phones := l.outline.IsPhone(x); phones {
+		return asked
+	}
 	if l.transport.Secure() && !x.Transport.Secure() {
 		return false
 	}
 	peer, proxies := l.outline.Speakers()
-	if ofPhones(l.iface) {
-		return x.Addr == peer
-	}
 	return x.Addr == peer || l.g.TrustedFor(l.iface, x.Addr) || slices.ContainsFunc(proxies, func(route string) bool {
 		return slices.Contains(l.g.Known(sipmsg.SplitURI(sipmsg.ParseNameAddr(route).URI).Host), x.Addr)
 	})

@@ -52,7 +52,7 @@ func (l *Leg) reliably(in *inbound, code int, reason string, body []byte, h []si
 		return
 	}
 	rel.seq++
-	h = append(append(l.dialogHeaders(), sipmsg.Header{Name: "Require", Value: "100rel"}, sipmsg.Header{Name: "RSeq", Value: strconv.FormatUint(uint64(rel.seq), 10)}), h...)
+	h = append(append(l.dialogHeaders(&l.dialog), sipmsg.Header{Name: "Require", Value: "100rel"}, sipmsg.Header{Name: "RSeq", Value: strconv.FormatUint(uint64(rel.seq), 10)}), h...)
 	rel.unacked, rel.answer, rel.interval = l.respond(in.tx, code, reason, body, "", h), len(body) > 0, siptx.T1
 	rel.answered = rel.answered || rel.answer
 	in.stop()

@@ -32,7 +32,7 @@ func (l *Leg) next() {
 
 // reoffer sends a re-INVITE with a fresh offer.
 func (l *Leg) reoffer(out *outbound) {
-	l.out, out.acks = out, map[string]ack{}
+	l.out, out.acks = out, map[ackKey]ack{}
 	if out.body = out.offer(); out.body == nil {
 		l.inviteFailed(out, Failed{Code: 500, Reason: "Server Internal Error", Local: true})
 		return
@@ -83,7 +83,7 @@ func (l *Leg) offered(tx *siptx.Server, d *dialog, early *fork) {
 	}
 	if req.Method == sip.UPDATE && len(req.Body) == 0 { // a session refresh, or a new Contact: nothing for the call to decide
 		d.refresh(&req.Message)
-		h := l.dialogHeaders()
+		h := l.dialogHeaders(&l.dialog)
 		if l.state == legConfirmed || l.state == legAnswered {
 			h = append(h, l.sessionAccept(req)...)
 		}

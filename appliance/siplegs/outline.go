@@ -26,10 +26,11 @@ type Outline struct {
 	mu        sync.Mutex
 	state     State
 	remoteTag string
-	forks     []string            // tags of early dialogs that our INVITE has made
-	peer      netip.Addr          // who began the dialog, or answered last
-	proxies   []string            // its route set
-	requests  siptransport.Bucket // of the peer
+	forks     []string              // tags of early dialogs that our INVITE has made
+	peer      netip.Addr            // who began the dialog, or answered last
+	proxies   []string              // its route set
+	phones    []siptransport.Origin // who may speak; nil: the peer is no phone
+	requests  siptransport.Bucket   // of the peer
 }
 
 // Entered notes a new state, with the peer's tag and the route set as they are by now.
@@ -50,7 +51,7 @@ func (o *Outline) Over() bool {
 func (o *Outline) CopyOf(x *Outline, remoteTag string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	o.state, o.remoteTag, o.forks, o.peer, o.proxies, o.requests = x.state, remoteTag, x.forks, x.peer, x.proxies, x.requests
+	o.state, o.remoteTag, o.forks, o.peer, o.proxies, o.phones, o.requests = x.state, remoteTag, x.forks, x.peer, x.proxies, x.phones, x.requests
 	if len(o.forks) == 1 && o.forks[0] == o.remoteTag {
 		o.forks = nil // the tag alone says as much
 	}
@@ -61,6 +62,23 @@ func (o *Outline) Speakers() (peer netip.Addr, proxies []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.peer, o.proxies
+}
+
+// Phones notes which phones the leg is with: the one, or all that are asked.
+func (o *Outline) Phones(list ...siptransport.Origin) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.phones = list
+}
+
+// IsPhone reports whether x is one of the phones that the leg is with. One that is there by TLS comes by TLS, where addresses cannot be forged.
+// phones is false for a leg that is not with phones.
+func (o *Outline) IsPhone(x siptransport.Origin) (is, phones bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.phones, func(p siptransport.Origin) bool {
+		return p.Addr == x.Addr && (x.Transport.Secure() || !p.Transport.Secure())
+	}), o.phones != nil
 }
 
 // AnsweredBy notes who began the dialog, or answers an INVITE of ours.

@@ -52,12 +52,19 @@ type Client struct {
 	state    txState
 	answered bool // a response came
 	taken    bool // the connection writes the request, or has written it
+	givenUp  bool // it is cancelled as soon as it can be
+	reason   []sipmsg.Header
 	acked    []byte
+	release  func()
+	clientTimers
+}
+
+// clientTimers are those of table 4.
+type clientTimers struct {
 	interval time.Duration
 	retry    *time.Timer
 	timeout  *time.Timer
 	linger   *time.Timer
-	release  func()
 }
 
 // maxDatagram is the largest request that goes over UDP (RFC 3261 18.1.1); responses may be of any size.
@@ -101,6 +108,39 @@ func (tx *Client) Cancel(h []sipmsg.Header) {
 	c.key = clientKey(branch, string(sip.CANCEL))
 	c.raw = sipmsg.RenderSame(c.Request, sip.CANCEL, c.via, sipmsg.First(c.Request.Headers(), "To"), h)
 	c.start()
+}
+
+// ErrGivenUp: the request was not sent, because nobody wants its answer any more.
+var ErrGivenUp = errors.New("given up before it was sent")
+
+// GiveUp ends an INVITE by a CANCEL with these headers: at once if something has come back, else with the first provisional response (9.1). What
+// still waits for its connection is not sent. The result is the final response, ErrGivenUp, or ErrTimeout when none comes within 64*T1.
+func (tx *Client) GiveUp(h []sipmsg.Header) {
+	tx.mu.Lock()
+	ringing := false
+	switch {
+	case tx.givenUp || tx.state != txCalling && tx.state != txProceeding:
+	case tx.state == txCalling && !tx.taken && tx.flow.Reliable():
+		tx.end()
+		tx.result(nil, ErrGivenUp)
+	default:
+		tx.givenUp, tx.reason = true, h
+		ringing = tx.state == txProceeding
+	}
+	tx.mu.Unlock()
+	if ringing {
+		tx.giveUpNow()
+	}
+}
+
+func (tx *Client) giveUpNow() {
+	tx.mu.Lock()
+	if tx.state == txProceeding {
+		tx.timeout.Reset(Timeout)
+	}
+	h := tx.reason
+	tx.mu.Unlock()
+	tx.Cancel(h)
 }
 
 // Asked is where the request went.
@@ -215,10 +255,11 @@ func (tx *Client) Withdraw() bool {
 func (tx *Client) Receive(res *sipmsg.Response) {
 	tx.mu.Lock()
 	var ack []byte
-	refused := false
+	refused, cancels := false, false
 	switch {
 	case tx.state == txTerminated:
 	case res.StatusCode < 200:
+		cancels = tx.givenUp && tx.state == txCalling
 		tx.provisional(res)
 	case !tx.invite:
 		if tx.state == txCalling || tx.state == txProceeding {
@@ -245,6 +286,8 @@ func (tx *Client) Receive(res *sipmsg.Response) {
 	}
 	tx.mu.Unlock()
 	switch {
+	case cancels:
+		tx.giveUpNow()
 	case refused:
 		tx.flow.Send(ack, nil, nil)
 		tx.settleRefused(ack)
@@ -258,8 +301,9 @@ func (tx *Client) provisional(res *sipmsg.Response) {
 	if tx.state != txCalling && tx.state != txProceeding {
 		return
 	}
+	began := tx.state == txCalling
 	tx.state, tx.answered = txProceeding, true
-	if tx.invite {
+	if tx.invite && (began || !tx.givenUp) {
 		tx.quiet() // how long a phone may ring is the leg's matter (timer C)
 	}
 	tx.result(res, nil)
