@@ -65,7 +65,11 @@ func (l *Log) Append(lines ...[]byte) error {
 		return fmt.Errorf("append to log: %w", err)
 	}
 	// One write for the lines and their ends: a torn line can only be the last one.
-	var text []byte
+	size := len(lines)
+	for _, line := range lines {
+		size += len(line)
+	}
+	text := make([]byte, 0, size)
 	for _, line := range lines {
 		text = append(append(text, line...), '\n')
 	}
