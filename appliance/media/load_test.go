@@ -20,7 +20,6 @@ import (
 
 func TestMain(m *testing.M) {
 	mediatest.Main()
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + Threads) // as sbcd has it
 	os.Exit(m.Run())
 }
 

@@ -18,8 +18,7 @@ const (
 	defaultTimeout    = 90 * time.Second // longer than any pause of comfort noise
 )
 
-// Threads is how many relay threads there are unless Options say otherwise. Each naps without telling the Go scheduler, so the program
-// gives the runtime a processor more for each (GOMAXPROCS), or goroutines would wait for a nap to end.
+// Threads is how many relay threads there are unless Options say otherwise.
 const Threads = 1
 
 // steeredPorts is how many ports can share the sockets of the threads.

@@ -422,6 +422,40 @@ func TestASleepingThreadIsNotWoken(t *testing.T) {
 	}
 }
 
+// A thread has a processor of the runtime's for itself while packets come, and gives it back when none have come for a while or it ends.
+func TestAThreadHasAProcessorWhileItRelays(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	until := func(want int) {
+		t.Helper()
+		for runtime.GOMAXPROCS(0) != want {
+			if t.Context().Err() != nil {
+				t.Fatalf("%d processors, not %d", runtime.GOMAXPROCS(0), want)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r := New(Options{})
+	ended := make(chan error)
+	go func() { ended <- r.Run(ctx) }()
+	c := call(t, r, "")
+	c.talk(t)
+	until(before + 1)
+	th := r.threads[0]
+	th.do(func() {
+		th.processor.used = th.now - spareAfter
+		th.housekeep()
+	})
+	until(before)
+	c.talk(t)
+	until(before + 1)
+	cancel()
+	if err := <-ended; err != nil || runtime.GOMAXPROCS(0) != before {
+		t.Errorf("%v, %d processors at the end, %d before", err, runtime.GOMAXPROCS(0), before)
+	}
+}
+
 // The figures of many calls come at once, of those that have ended too.
 func TestStatsOfManySides(t *testing.T) { eachWay(t, Options{Threads: 2}, testStatsOfManySides) }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -43,6 +44,7 @@ type thread struct {
 	busy    bool   // the last turn had packets
 	noisy   []*leg // sides that hear a sound of ours
 
+	processor processor
 	housekept time.Duration
 	load      atomic.Int32 // sessions
 	commands  commands
@@ -99,6 +101,7 @@ func (t *thread) run(ctx context.Context) error {
 			l.session.shut(t)
 		}
 	})
+	t.spare()
 	return failure
 }
 
@@ -160,7 +163,7 @@ func (t *thread) turn() error {
 		t.housekeep()
 		t.flush()
 	}
-	if t.busy = packets > 0; t.busy {
+	if t.busy = packets > 0 && t.alone(); t.busy {
 		t.napUntil(t.now + tick)
 	}
 	return nil
@@ -168,7 +171,7 @@ func (t *thread) turn() error {
 
 // napUntil sleeps without telling the Go scheduler. The scheduler would take the processor away every 10 ms from a goroutine that
 // spends its life in short system calls, and look for the next chance every 20 us, which cost as much as relaying 10,000 packets a second.
-// The program gives each thread a processor (GOMAXPROCS) of its own, see Threads, so no goroutine waits for it. A signal of the scheduler
+// A thread that naps has a processor (GOMAXPROCS) of its own, see alone, so no goroutine waits for it. A signal of the scheduler
 // or the collector ends the sleep early.
 func (t *thread) napUntil(end time.Duration) {
 	d := end - time.Since(t.base)
@@ -227,6 +230,9 @@ func (t *thread) send(l *leg, which int, p []byte) {
 // housekeep looks for sides that fell silent, reports that are due and keys that are used up.
 func (t *thread) housekeep() {
 	t.housekept = t.now
+	if t.now-t.processor.used >= spareAfter {
+		t.spare()
+	}
 	t.checkShared()
 	t.forgetRoutes()
 	for l := range t.legs {
@@ -252,4 +258,49 @@ func (t *thread) notifyOnce(l *leg, reported *bool, kind EventKind) {
 		*reported = true
 		t.relay.events.post(func() { l.session.hear(Event{Side: l.side, Kind: kind}) })
 	}
+}
+
+// spareAfter is how long a thread keeps its processor when no packets come.
+const spareAfter = 10 * time.Second
+
+// processor is one that the Go runtime has (GOMAXPROCS) for a thread alone, as long as it relays: it naps, and asks for packets, without
+// telling the scheduler, so goroutines would wait for it. On a box with one processor of its own, two of the runtime's cost signalling a
+// fifth more, so the thread has none while it only sleeps.
+type processor struct {
+	asked bool // these two are the thread's
+	used  time.Duration
+	given atomic.Bool
+}
+
+// alone reports whether the thread has a processor for itself, and asks for one. The answer takes as long as a collection that is under way.
+func (t *thread) alone() bool {
+	p := &t.processor
+	if p.used = t.now; !p.asked {
+		p.asked = true
+		t.relay.events.post(func() {
+			addProcessors(1)
+			p.given.Store(true)
+		})
+	}
+	return p.given.Load()
+}
+
+// spare gives the thread's processor back.
+func (t *thread) spare() {
+	if p := &t.processor; p.asked {
+		p.asked = false
+		t.relay.events.post(func() {
+			p.given.Store(false)
+			addProcessors(-1)
+		})
+	}
+}
+
+// processors guards the number of the runtime's.
+var processors sync.Mutex
+
+func addProcessors(more int) {
+	processors.Lock()
+	defer processors.Unlock()
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + more)
 }

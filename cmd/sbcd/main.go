@@ -18,7 +18,6 @@ import (
 	"viaduct/appliance"
 	"viaduct/appliance/health"
 	"viaduct/appliance/logs"
-	"viaduct/appliance/media"
 	"viaduct/appliance/release"
 	"viaduct/appliance/system"
 	"viaduct/appliance/timeline"
@@ -72,7 +71,6 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	limitMemory()
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + media.Threads)
 	if err := start.Read(*before); err != nil {
 		fmt.Fprintln(os.Stderr, "sbcd:", err) // the box starts all the same
 	}
