@@ -114,7 +114,7 @@ var floors = map[string]string{
 		"acme chains checkup commit internalca issuers " +
 		"records forecast capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages " +
-		"firmware drain expiry survival ",
+		"firmware drain expiry survival registrar ",
 	"api":      "lang/answer webserver explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",
 

@@ -110,6 +110,14 @@ func (b *hostileBox) Web() status.Web                          { return of[statu
 func (b *hostileBox) SetupCode() string                        { return "12345678" }
 func (b *hostileBox) SNMP() status.SNMP                        { return of[status.SNMP](b) }
 func (b *hostileBox) HEP() status.HEP                          { return of[status.HEP](b) }
+func (b *hostileBox) Phones() []status.Phone {
+	return known(of[[]status.Phone](b), func(x *status.Phone) *string { return &x.Identity })
+}
+func (b *hostileBox) Bindings() []status.Binding { return of[[]status.Binding](b) }
+func (b *hostileBox) ClearBindings(string) int   { return b.variant }
+func (b *hostileBox) RestartPhone(context.Context, string) ([]status.PhoneRestart, error) {
+	return of[[]status.PhoneRestart](b), b.fault()
+}
 func (b *hostileBox) Survivals() []status.Survival {
 	return known(of[[]status.Survival](b), func(x *status.Survival) *string { return &x.Name })
 }

@@ -69,6 +69,10 @@ func (*stated) Events() status.Events {
 func (*stated) Presence() status.Presence {
 	return status.Presence{Services: []status.PresenceService{{Name: "TEAMS", State: status.PresenceWorking, Users: []status.PresenceUser{{Name: "anna@contoso.com", State: "busy"}}}}}
 }
+func (*stated) Phones() []status.Phone {
+	return []status.Phone{{Identity: "21", Bindings: []status.Binding{{Identity: "21", State: status.BindingWaiting}}}}
+}
+func (*stated) Bindings() []status.Binding { return []status.Binding{{Identity: "21"}} }
 func (*stated) Survivals() []status.Survival {
 	return []status.Survival{{Name: "PBX", State: status.SurvivalLost, Since: begun}}
 }

@@ -142,6 +142,10 @@ func outside(box device.Box) func(kind string) []string {
 					names = append(names, u.Name)
 				}
 			}
+		case word.OutsidePhones:
+			for _, p := range box.Phones() {
+				names = append(names, p.Identity)
+			}
 		case word.OutsideBans:
 			for _, b := range box.Bans() {
 				names = append(names, b.Source.String())

@@ -52,6 +52,7 @@ func (b *box) Env() check.Env            { return b.env }
 func (b *box) Serial() string            { return b.serial }
 func (b *box) Alarms() []health.Alarm    { return b.alarms }
 func (b *box) Presence() status.Presence { return status.Presence{} }
+func (b *box) Phones() []status.Phone    { return nil }
 func (b *box) Mutate(by status.Author, f func(*config.Config) (*config.Config, error)) error {
 	cfg, err := f(b.cfg)
 	if err == nil && cfg != b.cfg {

@@ -300,3 +300,36 @@ func TestThePasswordOfPhonesIsSealed(t *testing.T) {
 	again, _ := l.Parse([]byte(text))
 	same(t, cfg, again)
 }
+
+func TestPhonesAreRestartedAndForgotten(t *testing.T) {
+	l, b := New(), busyBox{newBox()}
+	s := &Session{Class: config.Administrator, Mode: []string{"enable"}, User: "anna"}
+	for line, want := range map[string]string{
+		"phone restart 21":                 "21 at 10.108.2.51:5062/udp (Yealink SIP-T46S 66.86.0.15) has taken it (200)\n",
+		"phone restart +4972115104221":     "21 at 10.108.2.60:41000/tls may not start again: no answer\\x0a> reload\n% not every phone starts again\n",
+		"phone restart 99":                 "% no phone of 99 has registered\n",
+		"clear sip binding 21":             "2 phones forgotten\n",
+		"clear sip binding +4972115104221": "2 phones forgotten\n",
+		"clear sip binding 22":             "0 phones forgotten\n",
+		"clear sip binding 99":             "% no phone may register as 99: `show phones` lists the identities with registration inbound\n",
+	} {
+		var out strings.Builder
+		if l.Exec(t.Context(), b, s, line, nil, &out); !strings.HasSuffix(out.String(), want) {
+			t.Errorf("%s says %q, want %q", line, out.String(), want)
+		}
+	}
+	if len(b.box.trail) != 7 {
+		t.Errorf("the trail has %v", b.box.trail)
+	}
+	for _, line := range []string{"show phones ", "phone restart ", "clear sip binding "} {
+		if h := l.Help(b, s, line, len(line)); !slices.ContainsFunc(h.Choices, func(c Choice) bool { return c.Word == "22" }) {
+			t.Errorf("%s is completed with %+v", line, h.Choices)
+		}
+	}
+	for _, line := range []string{"phone restart 21", "clear sip binding 21"} {
+		var out strings.Builder
+		if l.Exec(t.Context(), b, &Session{Class: config.Operator}, line, nil, &out); !strings.HasPrefix(out.String(), "%") && !strings.Contains(out.String(), "\n% ") {
+			t.Errorf("an operator may %s: %s", line, out.String())
+		}
+	}
+}

@@ -202,6 +202,31 @@ func (busyBox) Events() status.Events {
 	}
 }
 
+func (busyBox) Phones() []status.Phone {
+	return []status.Phone{
+		{Location: "LS_PHONES", Identity: "21", Aliases: []string{"+4972115104221"}, DisplayName: "Anna Meier", CallerID: "+4972115104221", Most: 4, Bindings: busyBox{}.Bindings()},
+		{Location: "LS_PHONES", Identity: "22", CallerID: "22", Most: 4},
+	}
+}
+
+func (busyBox) Bindings() []status.Binding {
+	return []status.Binding{
+		{Location: "LS_PHONES", Identity: "21", Contact: "sip:21@10.108.2.51:5062", Source: netip.MustParseAddrPort("10.108.2.51:5062"), Transport: "udp", UserAgent: "Yealink SIP-T46S 66.86.0.15\n> reload",
+			Since: noon.Add(-time.Hour), Refreshed: noon.Add(-time.Minute), Expires: noon.Add(4 * time.Minute)},
+		{Location: "LS_PHONES", Identity: "21", State: status.BindingWaiting, Contact: "sip:21@10.108.2.60:41000;transport=tls", Source: netip.MustParseAddrPort("10.108.2.60:41000"), Transport: "tls", UserAgent: "snomD735/10.1.64.14",
+			Instance: "<urn:uuid:1>", Since: noon.Add(-time.Minute), Refreshed: noon.Add(-time.Minute), Expires: noon.Add(4 * time.Minute)},
+	}
+}
+
+func (busyBox) ClearBindings(identity string) int { return map[string]int{"21": 2}[identity] }
+
+func (busyBox) RestartPhone(_ context.Context, identity string) ([]status.PhoneRestart, error) {
+	if identity != "21" && identity != "+4972115104221" {
+		return nil, errors.New("no phone of " + identity + " has registered")
+	}
+	return []status.PhoneRestart{{Identity: "21", Phone: "10.108.2.51:5062/udp", Model: "Yealink SIP-T46S 66.86.0.15", Code: 200}, {Identity: "21", Phone: "10.108.2.60:41000/tls", Error: "no answer\n> reload"}}[:len(identity)/8+1], nil
+}
+
 func (busyBox) Survivals() []status.Survival {
 	return []status.Survival{
 		{Name: "S/PBX", Watch: "IF_PBX", State: status.SurvivalLost, Since: noon.Add(-10 * time.Minute), Active: noon.Add(-10 * time.Minute), Why: "does not answer OPTIONS: no response\n> reload", Times: 2,
@@ -335,7 +360,7 @@ func TestShow(t *testing.T) {
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls history csv", "show calls history masked", "show calls history json masked", "show call-records", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls history number 0123", "show calls history since 11:15 until 11:45", "show calls history result refused", "show calls history result missed", "show calls history code 486", "show calls history interface if_teams before 18", "show calls history failed result missed", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
-		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show presence", "show presence Anna@contoso.com", "show presence user.02", "show presence carl@contoso.com", "show presence x", "show survival", "show survival TEAMS", "show survival x", "show sip events", "show acme", "show acme lan", "show acme x",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show presence", "show presence Anna@contoso.com", "show presence user.02", "show presence carl@contoso.com", "show presence x", "show phones", "show phones 21", "show phones x", "show sip bindings", "show survival", "show survival TEAMS", "show survival x", "show sip events", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {
 		out.WriteString("> " + line + "\n")

@@ -3,12 +3,18 @@
 // It owns the English forms of a number with its noun and verb, and nothing else.
 package plural
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Of is n of what a word names.
 func Of(n int, word string) string {
 	if n == 1 {
 		return "1 " + word
+	}
+	if stem, ok := strings.CutSuffix(word, "y"); ok && !strings.ContainsAny(stem[len(stem)-1:], "aeou") {
+		return strconv.Itoa(n) + " " + stem + "ies"
 	}
 	return strconv.Itoa(n) + " " + word + "s"
 }

@@ -264,7 +264,3 @@ func (s *System) renew() {
 func (s *System) Banned(source netip.Addr) time.Duration { return s.bans.Left(source, time.Now()) }
 
 func (s *System) RightPassword(source netip.Addr, account string) { s.bans.Right(source, account) }
-
-func (s *System) Bans() []status.Ban { return s.bans.All(time.Now()) }
-
-func (s *System) LiftBans(source netip.Addr) int { return s.bans.Lift(source) }

@@ -87,6 +87,7 @@ func (s *System) apply(cfg *config.Config) {
 	s.applySNMP(effective)
 	s.page.Changed()
 	now := time.Now()
+	s.registrar.Apply(effective)              // before its first phone can ask
 	s.sip.Apply(effective, effective.Address) // the result goes to gatewaysApplied
 	s.presence.Apply(effective)
 	s.applied.Store(&applied{cfg, now})

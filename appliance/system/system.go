@@ -55,7 +55,6 @@ import (
 	"viaduct/appliance/sipua"
 	"viaduct/appliance/snmp"
 	"viaduct/appliance/store"
-	"viaduct/appliance/survival"
 	"viaduct/appliance/timeline"
 	"viaduct/appliance/traffic"
 	"viaduct/appliance/trend"
@@ -94,6 +93,7 @@ type System struct {
 
 	snapshots
 	engines
+	phones
 	traces
 	reloads
 	updates
@@ -138,7 +138,6 @@ type engines struct {
 	history  *history.Book
 	hep      *hep.Client
 	presence *presence.Engine
-	survival *survival.Survivals
 	page     *webserver.Server
 	engaged  atomic.Pointer[time.Time] // they run since
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
@@ -238,6 +237,7 @@ func Open(o Options) (*System, error) {
 	s.messages = messages.New()
 	s.hep = s.newHEP()
 	s.takers = []func(siptransport.TraceEntry){s.sessions.Trace, s.messages.Trace, s.hep.Trace}
+	s.registrar = s.newRegistrar()
 	s.sip = sipgw.New(sipgw.Options{
 		Options: siptransport.Options{
 			Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.traced, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
@@ -250,11 +250,13 @@ func Open(o Options) (*System, error) {
 			s.calls.OnInvite(in)
 		},
 		OnApplied: s.gatewaysApplied,
+		Phones:    s.registrar,
 		Silent:    func(id config.InterfaceID) bool { return s.drains.Silent(id) },
 	})
+	s.registrar.Attach(s.sip)
 	s.drains = s.newDrains()
 	s.ua = sipua.New(s.sip, s.sessions.Logger(diag.TopicSIP, diag.TopicTLS))
-	s.events = sipevent.New(s.sip, sipevent.Options{Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Line: s.lineOf})
+	s.events = sipevent.New(s.sip, sipevent.Options{Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Line: s.lineOf, Phones: phonesHere{s.registrar}})
 	s.presence, s.survival = s.newPresence(), s.newSurvivals()
 	s.calls = call.New(call.Options{
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
@@ -323,6 +325,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "network", Down: health.NetworkDown, Run: func(ctx context.Context) error { return s.net.Run(ctx, s.link) }},
 		{Name: "media", Down: health.RelayDown, Run: s.relay.Run},
 		{Name: "sip", Down: health.SIPDown, Run: s.sip.Run},
+		{Name: "registrar", Down: health.ServiceDown, Run: s.registrar.Run},
 		{Name: "calls", Down: health.EngineDown, Run: s.calls.Run},
 		{Name: "drain", Down: health.ServiceDown, Run: s.drains.Run},
 		{Name: "survival", Down: health.ServiceDown, Run: s.survival.Run},

@@ -40,6 +40,7 @@ func Kinds() map[string]cli.Type {
 		return w, nil
 	}}
 	all["presence-user"] = cli.Type{What: "user, identity or extension", Outside: word.OutsidePresence}
+	all["phone"] = cli.Type{What: "identity of phones", Outside: word.OutsidePhones}
 	all["survival"] = cli.Type{What: "survival", Names: scopedNames(config.Ref[config.Switch, config.Survival]{}.Names)}
 	all["interface"] = cli.Type{What: "interface sip", Names: scopedNames(config.Ref[config.Switch, config.SIPInterface]{}.Names)}
 	return all

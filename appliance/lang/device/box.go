@@ -39,6 +39,14 @@ type Box interface {
 
 // Telephones are the phones that register here, and what happens to calls while their PBX is gone.
 type Telephones interface {
+	// Phones are the identities as which phones may register, each with those that have; Bindings are the latter alone.
+	Phones() []status.Phone
+	Bindings() []status.Binding
+	// ClearBindings forgets the phones of an identity and returns how many there were: they come back with their next REGISTER.
+	ClearBindings(identity string) int
+	// RestartPhone asks the phones of an identity to fetch their settings and start again (NOTIFY check-sync), and waits for their answers until
+	// ctx ends. The error says that there is no such identity, or no phone of it.
+	RestartPhone(ctx context.Context, identity string) ([]status.PhoneRestart, error)
 	Survivals() []status.Survival
 }
 

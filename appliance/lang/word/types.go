@@ -34,6 +34,7 @@ const (
 	OutsidePeers         = "peers"
 	OutsideAlarms        = "alarms"
 	OutsidePresence      = "presence"
+	OutsidePhones        = "phones"
 )
 
 // own has the Go types of words that are not plain text, numbers or references.
