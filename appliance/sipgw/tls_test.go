@@ -12,6 +12,7 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -252,4 +253,44 @@ func secureServer(t *testing.T, l net.Listener, cert tls.Certificate, call func(
 	p := acceptPeer(t, l)
 	c := tls.Server(p.c, &tls.Config{ClientAuth: tls.RequireAnyClientCert, Certificates: []tls.Certificate{cert}})
 	return &peer{t, c, bufio.NewReader(c)}
+}
+
+// A phone that does not know our root says so: in the handshake, or after it where TLS 1.3 has ended that for us already.
+func TestPhonesThatDoNotTrustUsAreTold(t *testing.T) {
+	b := newBoxWith(t, true, func(c *config.Config, peer *config.SIPInterface) {
+		c.TLS[0].AuthIncoming = false
+		phones := &config.SIPInterface{Context: "SWITCH", Name: "phones", Gateway: peer.Gateway, Trust: []config.Source{{Prefix: prefix("127.0.0.0/24")}}}
+		phones.Phones.Name = "LS"
+		c.CS[0].Interfaces = append(c.CS[0].Interfaces, phones)
+	}, nil, func(s *Stack) {})
+	type alert struct {
+		gateway, name string
+		from          netip.AddrPort
+		chain         []*x509.Certificate
+	}
+	alerts := make(chan alert, 10)
+	b.s.opts.OnAlert = func(gateway string, from netip.AddrPort, name string, chain []*x509.Certificate) {
+		alerts <- alert{gateway, name, from, chain}
+	}
+	known := x509.NewCertPool()
+	known.AddCert(b.root.cert)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		p := b.connect("127.0.0.7", b.secure)
+		good := tls.Client(p.c, &tls.Config{RootCAs: known, ServerName: "sbc.example", MaxVersion: version})
+		if err := good.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		good.Close() // close_notify is an alert, too
+		p = b.connect("127.0.0.8", b.secure)
+		if err := tls.Client(p.c, &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "sbc.example", MaxVersion: version}).Handshake(); err == nil {
+			t.Fatal("it trusts us")
+		}
+		a := <-alerts
+		if a.gateway != "gw" || a.from != tcpAddr(p.c.LocalAddr()) || a.name != "bad_certificate" || len(a.chain) == 0 || a.chain[0].Subject.CommonName != "sbc.example" || a.chain[0].CheckSignatureFrom(b.root.cert) != nil {
+			t.Errorf("%x: %+v", version, a)
+		}
+	}
+	if len(alerts) > 0 {
+		t.Errorf("%+v", <-alerts)
+	}
 }

@@ -38,6 +38,9 @@ type Options struct {
 	OnUnknownIssuer func(gateway, peer string, e *pki.UnknownIssuer)
 	// OnChain is told of the certificates of each peer that is dialled, and of why they were refused; may be nil; must not block.
 	OnChain func(gateway, peer string, chain []*x509.Certificate, refused error)
+	// OnAlert is told of each peer that has opened a connection and refused our certificate, with the name of its TLS alert ("unknown_ca") and what
+	// we showed, leaf first; may be nil; must not block.
+	OnAlert func(gateway string, from netip.AddrPort, alert string, chain []*x509.Certificate)
 	// OnLost is told of each connection of a peer that has ended; may be nil; must not block.
 	OnLost func(FlowID)
 	// Sessions is how many calls there may be at once, for the default of what one source may begin; may be nil.

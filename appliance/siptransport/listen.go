@@ -114,6 +114,7 @@ func (g *Gate) welcome(s *stream, conn net.Conn) {
 		if err != nil {
 			g.Repeats.Log(slog.LevelWarn, "TLS handshake failed", s.peer.Addr().String(), "", "topic", "tls", "gw", g.name, "peer", s.peer, "err", err)
 			g.unknownIssuer(s.peer.String(), err)
+			g.alerted(s.peer, err)
 			discard(conn)
 			s.close(err)
 			return

@@ -376,6 +376,9 @@ func (s *stream) read() {
 
 // readEnded closes the connection after the last read.
 func (s *stream) readEnded(err error, partial bool) {
+	if s.accepted && s.kind.Secure() {
+		s.g.alerted(s.peer, err)
+	}
 	switch {
 	case err == io.EOF:
 		err = errConnClosed
