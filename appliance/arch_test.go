@@ -99,7 +99,7 @@ var floors = map[string]string{
 	"forecast":    "config disturb negotiation party route sdp",
 	"reach":       "config sdp",
 	"callrecord":  "config course explain media printable route sdp sipgw sipmsg status",
-	"call":        "reach callrecord disturb forecast course negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
+	"call":        "reach callrecord dialoginfo siptransport disturb forecast course negotiation party config route sdp license sipgw sipmsg media srtp printable status mailbox",
 	"whatif":      "forecast config party route status",
 	"lang":        "config cli lang/answer lang/check lang/command lang/device lang/older pasted plural printable status lang/word",
 	"lang/answer": "cdr cli explain health lang/check plural printable release route sipmsg source status",

@@ -16,7 +16,7 @@ import (
 
 // next tries the destination that follows a failure f. When there is none, the caller gets f.
 func (c *call) next(f callFailure) {
-	if f, ok := c.hunt(&c.hunting, c.state == Routing, f, c.invite); !ok {
+	if f, ok := c.hunt(&c.hunting, f, c.invite); !ok {
 		c.refuse(f)
 	}
 }
@@ -49,8 +49,9 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
 		Interface: i.ID(), RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
 		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.Headers...), Hops: c.origin.hops + 1,
-		Body: offer, Parts: where.Parts, Identity: id.Account, Urgent: c.urgent,
+		Body: offer, Parts: where.Parts, Identity: id.Account, Targets: c.phones.now, Urgent: c.urgent,
 	})
+	c.b.line.identity = c.phones.identity
 	c.record.Sent(c.b.leg.Info())
 	if c.carry(media.B, c.whom.Identity); c.a.iface.Teams() {
 		c.carry(media.A, id.Account)
@@ -60,6 +61,7 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	}
 	c.log.Debug("leg", "if", i.ID(), "call_id", c.b.leg.Info().CallID)
 	c.limitSilence(&c.hunting, &c.b, c.next)
+	c.limitRinging(&c.hunting, &c.b, c.next)
 	return nil
 }
 
@@ -75,9 +77,12 @@ func (c *call) headers(i *config.SIPInterface, id party.Identity) []sipmsg.Heade
 
 // openCallee opens the media ports towards the callee. An attempt may leave from another address of the box than the one before, for
 // example to a PBX behind the hubs of Teams in a hunt group. It then gets a new session: no peer has been told the ports of the old
-// one.
+// one. If the caller has, because a phone has rung before it forwarded the call, they stay.
 func (c *call) openCallee() error {
 	if c.b.opened() && c.b.ports.RTP.Addr() != c.m.SIP.LocalAddr(c.b.iface.ID()) {
+		if c.a.Local() != nil {
+			return c.movePorts(&c.b)
+		}
 		c.media.Close()
 		c.newMedia()
 		c.a.ports, c.b.ports = media.Ports{}, media.Ports{}
@@ -102,6 +107,7 @@ func (c *call) progress(e sipgw.Progress) {
 	if e.Code < 180 || e.Code > 189 {
 		return // 100, and 199: one of several phones has given up (RFC 6228), which says nothing about the others
 	}
+	c.rang = true
 	if c.state == Routing {
 		c.become(Alerted)
 	}
@@ -218,7 +224,7 @@ func (c *call) answerCaller() error {
 
 // attemptFailed handles a final refusal of the callee.
 func (c *call) attemptFailed(e sipgw.Failed) {
-	f := c.rejection(&c.b, c.state != Routing, e)
+	f := c.follow(&c.hunting, &c.b, e, c.rejection(&c.b, c.state != Routing, e))
 	c.b.leg = nil
 	c.next(f)
 }

@@ -44,6 +44,8 @@ type call struct {
 	standing standing    // what other calls see of it, see room.go
 	carried  [2]string   // the identity that takes part on each side, see carry
 	record   callrecord.Record
+	lamps    []lamp // of the phones that take part
+	lit      int    // how many there were
 }
 
 // handover is a change of one of the legs that is under way.
@@ -86,6 +88,7 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 func (c *call) Post(f func()) bool { return c.box.Post(f) }
 
 func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
+	defer c.tellLamps()
 	switch {
 	case c.ended():
 	case l == c.a.leg:
@@ -110,6 +113,10 @@ func (c *call) begin(in *sipgw.Incoming) {
 	}
 	c.a.profile = c.profile(c.a.iface)
 	c.props = party.Properties(sw, c.a.iface, in.Request)
+	if !c.a.iface.Phones.IsZero() {
+		party.OfPhone(c.cfg, c.a.iface, in.Identity, &c.props)
+		c.record.Phone, c.a.line = in.Identity, line{in.Identity, true}
+	}
 	if here := c.a.leg.LocalAddr(); here.IsValid() {
 		c.props.CalledIP = here.String()
 	}
@@ -134,7 +141,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.a.TakeOffer(offer) // nil: the caller wants our offer
 
 	c.props.Time = c.record.Started.In(c.cfg.Clock.Location())
-	c.plan, err = route.New(c.cfg, in.Interface, c.props)
+	c.plan, c.record.Survival, err = c.m.Route(c.cfg, in.Interface, c.props)
 	c.showRoute(c.plan)
 	c.record.Routed(c.plan)
 	away := c.m.Service.Refuses(in.Interface)
@@ -145,6 +152,10 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.urgency(&c.hunting, c.a.iface, c.props.CalledE164)
 	if away != "" && (err != nil || !c.urgent) { // an emergency call is taken if it has a route
 		c.refuse(callFailure{code: 503, cause: 41, reason: "Service Unavailable", text: away, retry: stayAway})
+		return
+	}
+	if !c.a.iface.Phones.IsZero() && in.Identity == "" && !c.urgent {
+		c.refuse(callFailure{code: 403, cause: 21, reason: "Forbidden", text: "the phone has not shown who it is"})
 		return
 	}
 	if c.urgent {

@@ -24,25 +24,31 @@ type hunting struct {
 	urgent   bool        // to an emergency number
 	asked    disturb.Asked
 	whom     disturb.User // of the attempt under way
+	phones   ringing      // of the attempt under way
+	rang     bool         // a destination has sent 18x, and no other is tried: the callee's phones would ring again (teams.md A.30)
+	forwards []string     // identities whose phones have forwarded it, see forward.go
 }
 
-// hunt tries the destinations that follow a failure f. It stops when on is false: a peer has sent 18x, and the callee's phones would
-// ring again (teams.md A.30). False, with the failure to report, means that no attempt is under way.
-func (c *call) hunt(s *hunting, on bool, f callFailure, invite func(*config.SIPInterface, *route.Attempt) error) (callFailure, bool) {
+// hunt tries the destinations that follow a failure f. False, with the failure to report, means that no attempt is under way.
+func (c *call) hunt(s *hunting, f callFailure, invite func(*config.SIPInterface, *route.Attempt) error) (callFailure, bool) {
 	s.alive()
-	for on {
-		n, ok := s.following(f)
-		if !ok {
-			break
+	for {
+		n, why := s.attempt, status.ChosenPhone
+		if !s.phones.waits(f) {
+			var ok bool
+			if n, ok = s.following(f); !ok || s.rang {
+				return f, false
+			}
+			s.attempt, s.phones = n, ringing{}
+			why = c.chosen(s, f)
 		}
-		s.attempt = n
+		c.tellLamps() // that the one before is over
 		a := &s.plan.Attempts[n]
-		c.record.Begin(a.Interface, c.chosen(s, f), &a.Call)
+		c.record.Begin(a.Interface, why, &a.Call)
 		if f = c.try(s, a, invite); f.code == 0 {
 			return f, true
 		}
 	}
-	return f, false
 }
 
 // startHunt puts the destinations of a plan into the order in which they are tried.
@@ -56,6 +62,7 @@ func (c *call) startHunt(s *hunting) {
 
 // decided lets go of the destinations that will not be tried, and of how all were found: the one that answered stays, see counterpart.
 func (s *hunting) decided() {
+	s.phones.stop()
 	if s.plan != nil && s.attempt >= 0 && s.attempt < len(s.plan.Attempts) {
 		s.plan, s.attempt = &route.Plan{Attempts: []route.Attempt{s.plan.Attempts[s.attempt]}}, 0
 	}
@@ -76,6 +83,8 @@ func (s *hunting) following(f callFailure) (int, bool) {
 // chosen is why the attempt at hand has its turn, after a failure f of the one before.
 func (c *call) chosen(s *hunting, f callFailure) status.Chosen {
 	switch {
+	case s.attempt == 0 && len(s.forwards) > 0:
+		return status.ChosenForwarded
 	case s.attempt == 0 && s != &c.hunting:
 		return status.ChosenTransfer
 	case s.attempt == 0:
@@ -97,12 +106,17 @@ func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterfac
 		c.record.Attempt(status.Skipped, skipped.text)
 		return skipped
 	}
+	if f := c.find(s, i, a); f.code != 0 {
+		c.log.Info("destination skipped", "if", a.Interface, "err", f.text)
+		c.record.Attempt(status.Skipped, f.text)
+		return f
+	}
 	if f := c.wanted(s, a); f.code != 0 {
 		c.log.Info("destination skipped", "if", a.Interface, "err", f.text)
 		c.record.Attempt(status.Declined, f.text)
 		return f
 	}
-	if why := c.m.Peers.Unavailable(a.Interface); why != "" && !s.urgent {
+	if why := c.m.unavailable(i); why != "" && !s.urgent {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
 		skipped.text = "the peer of " + a.Interface.String() + " " + why
 		c.record.Attempt(status.Skipped, skipped.text)
@@ -208,9 +222,14 @@ func (c *call) urgency(s *hunting, from *config.SIPInterface, called string) {
 
 // likelyFirst moves destinations that answer OPTIONS to the front.
 func (c *call) likelyFirst(s *hunting) {
-	slices.SortStableFunc(s.plan.Attempts, func(a, b route.Attempt) int {
-		return rank(c.m.Peers.Unavailable(b.Interface)) - rank(c.m.Peers.Unavailable(a.Interface))
-	})
+	rankOf := func(a *route.Attempt) int {
+		_, i := a.Interface.In(c.cfg)
+		if i == nil {
+			return 0
+		}
+		return rank(c.m.unavailable(i))
+	}
+	slices.SortStableFunc(s.plan.Attempts, func(a, b route.Attempt) int { return rankOf(&b) - rankOf(&a) })
 }
 
 func rank(unavailable string) int {

@@ -90,6 +90,7 @@ func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports medi
 	c.abandon(x)
 	x.Reset()
 	c.noteHold()
+	c.tellLamps()
 	c.log.Info("joined with another call", "leg", x.which.String(), "other", other.id)
 	c.releaseChannel()
 	c.hold(y, sdp.SendRecv)

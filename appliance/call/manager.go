@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/dialoginfo"
 	"viaduct/appliance/disturb"
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 )
 
@@ -44,6 +46,19 @@ type Availability interface {
 type Service interface {
 	Refuses(from config.InterfaceID) (why string) // a new call from an interface's peer; "": it is taken
 	Spares(to config.InterfaceID) (why string)    // why no new call goes out by an interface; "": it does
+}
+
+// Phones knows which phones have registered. Package registrar implements it. It must not block.
+type Phones interface {
+	// Targets are the phones at an interface of the identity that user names: by its name or an alias, with or without +. Those that
+	// registered last come first. Known: there is such an identity.
+	Targets(iface config.InterfaceID, user string) (targets []siptransport.PhoneTarget, identity string, known bool)
+}
+
+// Survival knows which peers are gone, and where calls go meanwhile. Package survival implements it. It must not block.
+type Survival interface {
+	// Route is where new calls from an interface go instead of its `route call`, and the name of the survival that says so.
+	Route(from config.InterfaceID) (to config.Dest, name string, ok bool)
 }
 
 // Media is the part of a media relay that calls use.
@@ -77,6 +92,9 @@ type Options struct {
 	Voice    func(call, calling, called string) func(media.Heard) // who listens to a call, nil for nobody; must not block; nil: nobody ever
 	Leg      func(call, callID string)                            // a dialog of a call, as soon as there is one; must not block; nil: nobody asks
 	Presence disturb.Presence                                     // how Teams users are; nil: nobody knows
+	Line     func(location, identity string, d dialoginfo.Dialog) // what becomes of each leg with a phone; must not block; nil: nobody watches
+	Phones   Phones                                               // who has registered; nil: nobody
+	Survival Survival                                             // which peers are gone; nil: none
 }
 
 // Manager holds the calls in progress.

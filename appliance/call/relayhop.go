@@ -40,6 +40,17 @@ func (c *call) takePorts(n, x *side) error {
 	return nil
 }
 
+// movePorts has a side reached from the address that its next leg will have.
+func (c *call) movePorts(s *side) error {
+	n := side{which: s.which, iface: s.iface, profile: s.profile}
+	if err := c.takePorts(&n, s); err != nil {
+		return err
+	}
+	s.closeHop()
+	s.ports, s.addr, s.hop = n.ports, n.addr, n.hop
+	return nil
+}
+
 // relay is the media session of a side, and the side that it is there.
 func (c *call) relay(s *side) (MediaSession, media.Side) {
 	if s.hop != nil {

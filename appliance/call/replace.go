@@ -87,7 +87,7 @@ func (c *call) replace(in *sipgw.Incoming) {
 // inPlaceOf is the side that takes the place of x.
 func (c *call) inPlaceOf(x *side, in *sipgw.Incoming) side {
 	_, iface := in.Interface.In(c.cfg)
-	n := side{which: x.which, leg: in.Leg, iface: iface}
+	n := side{which: x.which, leg: in.Leg, iface: iface, line: line{in.Identity, true}}
 	n.noteAllow(in.Request.Headers)
 	if n.iface == nil {
 		n.iface = x.iface
@@ -120,6 +120,7 @@ func (c *call) replaced(x *side, n side) {
 		}
 		return
 	}
+	c.tellLamps()
 	old.Bye()
 }
 

@@ -58,7 +58,7 @@ func (w *world) take(s step, p *peer, d *dialog) *arrived {
 	seen := map[*link]bool{}
 	for i, a := range p.queue {
 		switch {
-		case d.callID == "" && (a.code() != 0 || a.method() != s.words[2] || tagOf(a.get("To")) != "" || w.known(a.get("Call-ID"))):
+		case d.callID == "" && (a.code() != 0 || a.method() != s.words[2] || tagOf(a.get("To")) != "" || w.known(p, a.get("Call-ID"))):
 			continue
 		case d.callID != "" && a.get("Call-ID") != d.callID, seen[a.link]:
 			continue
@@ -80,9 +80,10 @@ func (w *world) take(s step, p *peer, d *dialog) *arrived {
 	return a
 }
 
-func (w *world) known(callID string) bool {
+// known reports whether a peer has a dialog with this Call-ID. The phones of one identity get the same one.
+func (w *world) known(p *peer, callID string) bool {
 	for _, d := range w.dialogs {
-		if d.callID == callID {
+		if name, _, _ := strings.Cut(d.name, "/"); name == p.name && d.callID == callID {
 			return true
 		}
 	}

@@ -306,6 +306,8 @@ func (w *world) step(s step) {
 			f = map[string]string{"what": d.What, "state": d.State.String(), "calls": strconv.Itoa(d.Calls)}
 		}
 		w.facts(s, f)
+	case "registered", "lamps", "survival":
+		w.phones.set(s)
 	case "presence": // presence IDENTITY CODE: calls for this Teams user are refused; without a code: go on
 		code, _ := strconv.Atoi(s.text(2))
 		w.presence.is(s.words[1], code)

@@ -60,6 +60,7 @@ type world struct {
 	writesOut bool // calls go on with what their sides have written out
 
 	presence presence
+	phones   *registrations
 
 	taken              license.Lease // what the scenario holds itself; nil: nothing
 	sessions, channels int           // so many of each pool
@@ -150,7 +151,8 @@ func newWorld(t *testing.T) *world {
 	tracker := &health.Tracker{Log: log}
 	w.drains = drain.New(drain.Options{Log: log, Health: tracker, Config: w.config, Count: func() int { return w.calls.Count() },
 		Calls: func() []status.Call { return w.calls.Calls() }, Clear: func(id string) { w.calls.Clear(id) }})
-	w.stack = sipgw.New(sipgw.Options{Options: siptransport.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net, Trace: w.traced}, UserAgent: "Viaduct SBC",
+	w.phones = newRegistrations(w)
+	w.stack = sipgw.New(sipgw.Options{Phones: w.phones, Options: siptransport.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net, Trace: w.traced}, UserAgent: "Viaduct SBC",
 		Silent: w.drains.Silent, OnInvite: func(in *sipgw.Incoming) {
 			if w.messages != nil {
 				w.messages.Began(in.Request.CallID)
@@ -159,7 +161,7 @@ func newWorld(t *testing.T) *world {
 		}})
 	sipevent.New(w.stack, sipevent.Options{Log: log})
 	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Service: w.drains, Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
-		Config: w.config, Presence: &w.presence, Record: func(r status.Record) {
+		Config: w.config, Presence: &w.presence, Phones: w.phones, Survival: w.phones, Line: w.phones.Line, Record: func(r status.Record) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.records = append(w.records, r)

@@ -28,6 +28,7 @@ type side struct {
 	refers    bool      // the peer allows REFER
 	informs   bool      // and INFO
 	referrals int       // REFERs of the peer that were accepted
+	line      line      // of the phone that the peer is
 
 	voice        bool // packets have come
 	renegotiated bool // `srtp renegotiate-on-connect` has been done

@@ -103,6 +103,7 @@ func (c *call) become(to State) {
 	if s := states[to].stage; s > states[from].stage {
 		c.reached(s)
 	}
+	c.tellLamps()
 }
 
 // ended reports whether the call has ended: what comes late must not touch it.

@@ -18,6 +18,7 @@ func (c *call) targetProgress(t *transfer, e sipgw.Progress) {
 		return
 	}
 	c.record.Rings()
+	t.rang = true
 	if t.state == targetCalled {
 		c.becomeTarget(t, targetAlerted)
 	}
@@ -78,6 +79,7 @@ func (c *call) targetSpeaks(t *transfer) {
 // stopTone ends timers and tone of a transfer.
 func (c *call) stopTone(t *transfer) {
 	t.hunting.alive()
+	t.phones.stop()
 	stop(t.wait)
 	if t.state == targetRinging {
 		session, which := c.relay(c.beyond(t.x))

@@ -20,7 +20,7 @@ import (
 
 // transfer is a REFER that the box acts on (`call-transfer accept`): the peer of side x wants another peer in its place.
 //
-// The host of Refer-To decides which one. Teams, and any PBX that names itself or a host we do not know, gets a new INVITE back with
+// The host of Refer-To decides which one, except where a phone of the box asks: it can only mean a call through the box. Teams, and any PBX that names itself or a host we do not know, gets a new INVITE back with
 // the URI byte for byte. For Teams the URI names a state of its own, even if it looks like a telephone number; an SBC that sends it
 // to the PBX makes loops (teams.md A.50). A PBX that names the box means a call through it. A PBX that names another of its calls
 // with the box (attended transfer) wants the two callees joined, see joined.go.
@@ -61,6 +61,9 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 		return
 	}
 	t := &transfer{x: x, by: x.leg, event: "refer", quiet: e.Quiet, referredBy: e.ReferredBy}
+	if !x.iface.Phones.IsZero() {
+		t.referredBy = "" // what a phone claims goes nowhere
+	}
 	if x.referrals++; x.referrals > 1 {
 		t.event += ";id=" + strconv.FormatUint(uint64(e.Seq), 10) // RFC 3515 2.4.6
 	}
@@ -95,14 +98,14 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 func (c *call) aim(t *transfer) (err error) {
 	props := c.counterpart(t.x)
 	host := sipmsg.SplitURI(t.uri).Host
-	if i := t.x.iface; i.Teams() || host != "" && !c.isOurHost(i, host) {
+	if i := t.x.iface; i.Teams() || i.Phones.IsZero() && host != "" && !c.isOurHost(i, host) {
 		t.back, t.plan = true, c.backTo(i, props)
 		return nil
 	}
 	sw := switchOf(c.cfg, t.x.iface)
 	props.CalledURI, props.CalledE164 = party.PlainURI(sw, t.uri), party.Number(sw, t.uri)
 	props.Time = time.Now().In(c.cfg.Clock.Location())
-	t.plan, err = route.New(c.cfg, t.x.iface.ID(), props)
+	t.plan, _, err = c.m.Route(c.cfg, t.x.iface.ID(), props)
 	c.showRoute(t.plan)
 	if err != nil {
 		return err
@@ -173,6 +176,9 @@ func (c *call) counterpart(x *side) route.Call {
 	}
 	called := c.props.CalledE164
 	account := party.Address{User: party.ParseAddress(c.props.CalledURI).User, Host: x.iface.Remote.Host}
+	if !x.iface.Phones.IsZero() {
+		account.Host = party.Host(c.cfg, x.iface)
+	}
 	if !party.IsNumber(called) && party.IsNumber(p.CalledE164) {
 		called = p.CalledE164
 	}
@@ -202,7 +208,7 @@ func (c *call) isOurHost(i *config.SIPInterface, host string) bool {
 func (c *call) nextTarget(f callFailure) {
 	t := c.transfer
 	invite := func(i *config.SIPInterface, a *route.Attempt) error { return c.inviteTarget(t, i, a) }
-	if f, ok := c.hunt(&t.hunting, t.state == targetCalled, f, invite); !ok {
+	if f, ok := c.hunt(&t.hunting, f, invite); !ok {
 		c.log.Warn("transfer failed", "if", t.x.iface.ID(), "to", t.uri, "code", f.code, "err", f.text)
 		c.transferFailed(f.code)
 	}
@@ -233,15 +239,17 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 		return err
 	}
 	r := c.referred(t, i, a)
-	r.Body = offer
+	r.Body, r.Targets = offer, t.phones.now
 	c.record.Calls(sipmsg.SplitURI(r.From.URI).User, r.RequestURI, r.Identity)
 	c.log.Info("calling", "if", i.ID(), "to", r.RequestURI, "from", r.From.URI)
 	t.next.leg = c.m.SIP.Invite(c, r)
+	t.next.line.identity = t.phones.identity
 	c.record.Sent(t.next.leg.Info())
 	if t.urgent {
 		c.rescue(c.carried[y.which], "")
 	}
 	c.limitSilence(&t.hunting, &t.next, c.nextTarget)
+	c.limitRinging(&t.hunting, &t.next, c.nextTarget)
 	return nil
 }
 
@@ -288,8 +296,9 @@ func (c *call) fromNext(e sipgw.Event) {
 		}
 		c.alignCodec(c.beyond(t.x), t.next.Choice(), done)
 	case sipgw.Failed:
+		f := c.follow(&t.hunting, &t.next, e, c.rejection(&t.next, t.state != targetCalled, e))
 		t.next.leg = nil
-		c.nextTarget(c.rejection(&t.next, t.state != targetCalled, e))
+		c.nextTarget(f)
 	case sipgw.Ended: // while the transferee changes its codec
 		t.next.leg = nil
 		c.transferFailed(480)
@@ -317,6 +326,7 @@ func (c *call) transferred() {
 		c.acknowledged() // its leg has been answered by the new peer: no ACK is to come
 	}
 	c.renegotiate(t.x)
+	c.tellLamps()
 	t.by.Bye()
 }
 

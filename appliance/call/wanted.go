@@ -53,8 +53,13 @@ func (c *call) carry(side media.Side, identity string) {
 
 // Foresee says how a call with this plan would go if it were made now, under a configuration. It was asked with p by an interface.
 func (m *Manager) Foresee(cfg *config.Config, from config.InterfaceID, p route.Call, plan *route.Plan) forecast.Forecast {
-	w := forecast.World{Unavailable: m.Peers.Unavailable, Spares: m.Service.Spares, Free: m.Licenses.Free, Guard: m.guard, Resolved: m.Resolved}
+	w := forecast.World{Unavailable: m.Peers.Unavailable, Spares: m.Service.Spares, Free: m.Licenses.Free, Guard: m.guard, Resolved: m.Resolved, Phones: m.foreseePhones}
 	return w.Of(cfg, from, p, plan)
+}
+
+func (m *Manager) foreseePhones(i *config.SIPInterface, a *route.Attempt) (n, code int, why string) {
+	targets, _, f := m.phonesOf(i, a)
+	return len(targets), f.code, f.text
 }
 
 // Carries reports whether there is a call from or to Teams in which an identity takes part. It may be asked from any goroutine.

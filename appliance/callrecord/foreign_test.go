@@ -15,7 +15,7 @@ import (
 
 // ownWords are the fields of a record that no peer writes: names of the configuration, Call-IDs that the box has made, words of its own, and
 // what package explain has cut already.
-var ownWords = strings.Fields("ID Peer From To By Attempts.Interface Attempts.Peer Attempts.CallID Attempts.Chosen Attempts.Outcome Microsoft.Text Microsoft.ID Attempts.Microsoft.Text Attempts.Microsoft.ID " +
+var ownWords = strings.Fields("ID Peer From To By Phone Survival Attempts.Interface Attempts.Peer Attempts.CallID Attempts.Chosen Attempts.Outcome Microsoft.Text Microsoft.ID Attempts.Microsoft.Text Attempts.Microsoft.ID " +
 	"Media.Side Media.Codec Media.Suite Route.Action")
 
 // A record keeps of each text of a peer one line within the bound. A field that comes is in the test, or among ownWords.

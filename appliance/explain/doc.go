@@ -113,6 +113,9 @@ func Failed(r status.Record) bool {
 func (x *explanation) call() {
 	r := &x.r
 	x.say(Call, "%s called %s through %s on %s", caller(r), known(r.Called, "no number"), interfaceAt(r.From, r.Peer), r.Started.In(x.zone).Format("2 January 2006 at 15:04:05 MST"))
+	if r.Survival != "" {
+		x.say(Call, "A peer was gone at that time: the call went by the routes of survival %s", r.Survival)
+	}
 	switch l := r.Licenses; {
 	case !r.Emergency:
 	case l.SessionsTotal > 0 && l.Sessions >= l.SessionsTotal:
@@ -127,6 +130,9 @@ func caller(r *status.Record) string {
 	who := known(r.Calling, "A caller without a number")
 	if n := r.Asked.CallingName; n != "" && n != r.Calling {
 		who += fmt.Sprintf(" (%s)", n)
+	}
+	if r.Phone != "" {
+		who += " from phone " + r.Phone
 	}
 	if r.Asked.CallingPI == "restricted" {
 		who += ", who hides the number,"

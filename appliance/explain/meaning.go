@@ -56,6 +56,9 @@ func meaningOf(r status.Record) meaning {
 		}
 		return m
 	}
+	if last.Outcome == status.Skipped && strings.HasPrefix(last.Text, "no phone ") {
+		return meaning{says: last.Text, brief: "no phone", do: "Switch the phone on, or have it register with the box again."}
+	}
 	if last.Outcome == status.Skipped || last.Outcome == status.Unreached || last.Outcome == status.Silent {
 		return meaning{says: last.Text, brief: "not reached"}
 	}

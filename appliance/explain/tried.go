@@ -25,6 +25,8 @@ func (x *explanation) attempt(a status.Attempt) string {
 		return where + " took the place of the peer before"
 	case status.ChosenTransfer:
 		where = "Transfer to " + where
+	case status.ChosenForwarded:
+		where = "Forwarded by the phone to " + where
 	}
 	return where + x.asked(a) + " " + x.outcome(a)
 }

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"viaduct/appliance/config"
@@ -25,8 +26,7 @@ func (x *explanation) way() {
 			continue // it was so already
 		}
 		is[to] = written
-		last := n == len(r.Route)-1
-		if text := step(s, last, !last && ofPhones(r.Route[n+1])); text != "" {
+		if text := step(s, n == len(r.Route)-1, leadsToPhones(s, r.Route[n+1:])); text != "" {
 			x.say(Way, "%s", text)
 		}
 	}
@@ -35,12 +35,15 @@ func (x *explanation) way() {
 	}
 }
 
-// ofPhones reports whether a step is one of a service of phones.
-func ofPhones(s status.RouteStep) bool {
-	return strings.HasPrefix(s.Table, "service ") && strings.HasPrefix(s.Entry, "bind location-service ")
+// leadsToPhones reports whether a step sends the call to a service of phones, as one of the steps behind it shows.
+func leadsToPhones(s status.RouteStep, behind []status.RouteStep) bool {
+	name, ok := strings.CutPrefix(s.After, "dest-service ")
+	return ok && slices.ContainsFunc(behind, func(x status.RouteStep) bool {
+		return x.Table == "service "+name && strings.HasPrefix(x.Entry, "bind location-service ")
+	})
 }
 
-// step tells one step; "" for one that says nothing new. Phones: the next one is of a service of phones.
+// step tells one step; "" for one that says nothing new. Phones: it sends the call to a service of phones.
 func step(s status.RouteStep, last, phones bool) string {
 	entry := ""
 	if s.Entry != "" {

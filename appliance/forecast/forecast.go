@@ -5,6 +5,7 @@
 package forecast
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -23,6 +24,8 @@ type World struct {
 	Free        func(sessions, channels int) error
 	Guard       *disturb.Guard
 	Resolved    func(host string) []netip.Addr
+	// Phones are how many phones an attempt would ring at an interface of phones; 0: with which code it would fail, and why.
+	Phones func(i *config.SIPInterface, a *route.Attempt) (n, code int, why string)
 }
 
 // Forecast says how a call would go if it were made.
@@ -37,7 +40,9 @@ type Foreseen struct {
 	Interface config.InterfaceID
 	To, From  string // URIs of the INVITE
 	Account   string // as which the peer sees the caller; "": none
+	Phones    int    // so many phones have registered as whom it is for; 0: it is for none
 	Skipped   string // why the destination would be passed over; "": it would be called
+	code      int    // the caller would get, if it is the last one
 	Unknown   string // the caller, when the peer knows callers by accounts and this one has none; else ""
 }
 
@@ -68,6 +73,7 @@ func (w World) Of(cfg *config.Config, from config.InterfaceID, c route.Call, pla
 	case !slices.ContainsFunc(f.Attempts, func(x Foreseen) bool { return x.Skipped == "" }):
 		f.Refused, f.Code = "no destination can be called now", 503
 		if n := len(f.Attempts); n > 0 {
+			f.Code = cmp.Or(f.Attempts[n-1].code, f.Code)
 			f.Refused += ", " + f.Attempts[n-1].Interface.String() + " because " + f.Attempts[n-1].Skipped
 		}
 	}
@@ -97,7 +103,7 @@ func Unusable(cfg *config.Config, i *config.SIPInterface) string {
 		return "it has no context sip-gateway"
 	case !gw.Enabled:
 		return "context sip-gateway " + gw.Name + " is shut down"
-	case i.Remote.Host == "":
+	case i.Remote.Host == "" && i.Phones.IsZero():
 		return "it has no remote"
 	}
 	return ""
@@ -106,14 +112,21 @@ func Unusable(cfg *config.Config, i *config.SIPInterface) string {
 func (w World) attempt(cfg *config.Config, i *config.SIPInterface, a *route.Attempt) Foreseen {
 	id := party.Identify(cfg, i, a, w.Resolved)
 	f := Foreseen{Interface: i.ID(), To: id.RequestURI.String(), From: id.From.URI, Account: id.Account}
-	switch why, spared := w.Unavailable(i.ID()), w.Spares(i.ID()); {
+	why, spared := "", w.Spares(i.ID())
+	if i.Phones.IsZero() {
+		why = w.Unavailable(i.ID())
+	} else {
+		f.Phones, f.code, f.Skipped = w.Phones(i, a)
+	}
+	switch {
 	case Unusable(cfg, i) != "":
 		f.Skipped = Unusable(cfg, i)
+	case !i.Phones.IsZero() && f.Skipped != "":
 	case why != "":
 		f.Skipped = "its peer " + why
 	case spared != "":
 		f.Skipped = spared
-	case id.Account == "" && hasAccounts(cfg, i.Gateway.In(cfg)):
+	case id.Account == "" && i.Phones.IsZero() && hasAccounts(cfg, i.Gateway.In(cfg)):
 		f.Unknown = a.Call.Get(a.Calling())
 		if f.Unknown == "" {
 			f.Unknown = "a caller without a number"

@@ -66,3 +66,53 @@ func TestUsersWhoDoNotWantToBeRung(t *testing.T) {
 		}
 	}
 }
+
+// Phones are foreseen as they have registered.
+func TestPhonesThatWouldRing(t *testing.T) {
+	text, err := os.ReadFile("../lang/testdata/starface-teams.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, problems := lang.New().Parse([]byte(string(text) + `
+location-service LS
+  identity 21
+    registration inbound
+    authentication inbound
+      authenticate none
+context cs SWITCH
+  interface sip if_phones
+    bind context sip-gateway gw_sip_lan_5060
+    use location-service LS
+    trust 192.168.1.48/28
+    route call dest-service PHONES
+  service sip-location-service PHONES
+    bind location-service LS
+`))
+	for _, p := range problems {
+		if p.Severity == check.Error {
+			t.Fatal(p)
+		}
+	}
+	from := config.InterfaceID{Context: "SWITCH", Name: "if_phones"}
+	asked := route.Call{CalledE164: "21"}
+	plan, err := route.New(cfg, from, asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := func(config.InterfaceID) string { return "does not answer OPTIONS" } // which is asked of no phone
+	for _, x := range []struct {
+		phones, code int
+		why          string
+		want         forecast.Forecast
+	}{
+		{2, 0, "", forecast.Forecast{}},
+		{0, 480, "no phone has registered as 21", forecast.Forecast{Code: 480, Refused: "no destination can be called now, if_phones because no phone has registered as 21"}},
+	} {
+		w := forecast.World{Unavailable: down, Spares: func(config.InterfaceID) string { return "" }, Free: func(int, int) error { return nil }, Guard: disturb.New(nil),
+			Resolved: func(string) []netip.Addr { return nil }, Phones: func(*config.SIPInterface, *route.Attempt) (int, int, string) { return x.phones, x.code, x.why }}
+		f := w.Of(cfg, from, asked, plan)
+		if f.Code != x.want.Code || f.Refused != x.want.Refused || len(f.Attempts) != 1 || f.Attempts[0].Phones != x.phones || f.Attempts[0].Skipped != x.why {
+			t.Errorf("%d phones: %+v", x.phones, f)
+		}
+	}
+}

@@ -62,7 +62,11 @@ func Identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, reso
 	var id Identity
 	id.To, id.RequestURI = called, called
 	if called.Host == "" {
-		id.To.Host, id.RequestURI.Host = i.Remote.Host, i.Remote.Host
+		host := i.Remote.Host
+		if !i.Phones.IsZero() { // whose contacts stand in Request-URIs; in To the box has the name that they have registered with
+			host = ourHost(cfg, i, gw)
+		}
+		id.To.Host, id.RequestURI.Host = host, host
 	}
 	id.To.Port, id.RequestURI.Port = 0, i.Remote.Port
 	if settings.CallOutbound != nil && settings.CallOutbound.ForceTransport != "" {
@@ -108,6 +112,19 @@ func Identify(cfg *config.Config, i *config.SIPInterface, a *route.Attempt, reso
 	}
 	id.ContactUser = escapeUser(contact)
 	return id
+}
+
+// Calling is the user part by which an attempt names the caller.
+func Calling(a *route.Attempt) string {
+	return party(a, a.Calling(), config.CallingURI, a.Call.CallingE164, a.Call.CallingURI).User
+}
+
+// Withheld reports whether a caller does not want to be seen.
+func Withheld(c *route.Call) bool { return c.CallingPI == restricted }
+
+// Called is the user part by which an attempt names the called party.
+func Called(a *route.Attempt) string {
+	return party(a, a.Called(), config.CalledURI, a.Call.CalledE164, a.Call.CalledURI).User
 }
 
 // party is one of the two parties: its number, or its URI if a mapping wrote that last. The host of a URI counts only if it was
@@ -187,7 +204,7 @@ func account(cfg *config.Config, gw *config.SIPGateway, caller Address, resolved
 			continue
 		}
 		f, configured := l.Settings(caller.User)
-		if configured && ours(l, caller.Host, resolved) {
+		if configured && f.Inbound == nil && ours(l, caller.Host, resolved) { // a phone of the box is no account at a peer
 			return f, true
 		}
 		if n == 0 {
@@ -207,10 +224,18 @@ func ours(l *config.LocationService, host string, resolved func(string) []netip.
 	})
 }
 
+// Host is the host part of our own addresses towards the peer of an interface.
+func Host(cfg *config.Config, i *config.SIPInterface) string {
+	return ourHost(cfg, i, i.Gateway.In(cfg))
+}
+
 // ourHost is the host part of our own addresses towards the peer: `local`, else the first domain, else our address.
 func ourHost(cfg *config.Config, i *config.SIPInterface, gw *config.SIPGateway) string {
 	if i.Local.Host != "" {
 		return i.Local.Host
+	}
+	if l := i.Phones.In(cfg); l != nil && len(l.Domains) > 0 {
+		return l.Domains[0].Host
 	}
 	if gw != nil {
 		for _, ref := range gw.Location {

@@ -1,6 +1,7 @@
 package sipgw
 
 import (
+	"cmp"
 	"slices"
 
 	"viaduct/appliance/config"
@@ -29,6 +30,22 @@ func (g *gateway) find(r sipmsg.Replaces) (*Leg, legState) {
 	return nil, legOver
 }
 
+// named is find for a peer of interface i. A phone may name a leg of another one, which has registered at another gateway.
+func (g *gateway) named(i *config.SIPInterface, r sipmsg.Replaces) (*Leg, legState) {
+	l, state := g.find(r)
+	if l != nil || !ofPhones(i) {
+		return l, state
+	}
+	g.stack.mu.Lock()
+	defer g.stack.mu.Unlock()
+	for _, other := range g.stack.gateways {
+		if l, state := other.find(r); l != nil {
+			return l, state
+		}
+	}
+	return nil, legOver
+}
+
 // replaced finds the leg that an INVITE with Replaces wants to take the place of; nil without such a header. A peer has no
 // business with the dialogs of others, but a phone that has shown who it is (identity) picks up the calls of those beside it. The order of the
 // checks is that of RFC 3891 3.
@@ -41,7 +58,7 @@ func (g *gateway) replaced(req *sipmsg.Request, from siptransport.Origin, i *con
 	if !ok || len(values) > 1 || len(req.Headers("Join")) > 0 {
 		return nil, &sipmsg.Fault{Code: 400, Reason: "Malformed Replaces"}
 	}
-	l, state := g.find(r)
+	l, state := g.named(i, r)
 	switch {
 	case l == nil:
 		return nil, &sipmsg.Fault{Code: 481}
@@ -64,7 +81,7 @@ func (s *Stack) Dialog(iface config.InterfaceID, r sipmsg.Replaces) *Leg {
 	if g == nil {
 		return nil
 	}
-	l, state := g.find(r)
+	l, state := g.named(i, r)
 	if l == nil || !l.with(i) || state != legConfirmed && state != legAnswered {
 		return nil
 	}
@@ -73,11 +90,15 @@ func (s *Stack) Dialog(iface config.InterfaceID, r sipmsg.Replaces) *Leg {
 
 // with reports whether the leg's peer is one of an interface.
 func (l *Leg) with(i *config.SIPInterface) bool {
+	if ofPhones(i) {
+		return l.iface.Phones == i.Phones
+	}
 	peer, _ := l.outline.Speakers()
 	return l.iface.ID() == i.ID() || l.g.TrustedBy(i, peer)
 }
 
-// Identify is the dialog as its peer would name it in a Replaces header, and the peer's Contact.
+// Identify is the dialog as its peer would name it in a Replaces header, and the peer's Contact. Of the early dialogs that our INVITE has
+// made it is the first; there is none while ToTag is "".
 func (l *Leg) Identify() (r sipmsg.Replaces, target string) {
-	return sipmsg.Replaces{CallID: l.callID, ToTag: l.remoteTag, FromTag: l.localTag}, l.target
+	return sipmsg.Replaces{CallID: l.callID, ToTag: cmp.Or(l.remoteTag, l.outline.FirstFork()), FromTag: l.localTag}, l.target
 }

@@ -80,7 +80,8 @@ type Failed struct {
 	Cause      int    // Q.850 cause of the Reason header, 0 none
 	Text       string // Reason and Warning headers, printable, for the log and the call record
 	RetryAfter time.Duration
-	Local      bool // nothing came from the peer: DNS, TCP, TLS, timeout
+	Contacts   []string // of a 3xx: values of Contact
+	Local      bool     // nothing came from the peer: DNS, TCP, TLS, timeout
 	Reinvite   bool
 	Err        error // why, when Local
 }

@@ -16,9 +16,16 @@ func (l *Leg) unreached(err error) Failed {
 	return Failed{Code: 408, Reason: "Request Timeout", Local: true, Err: err}
 }
 
+// maxContacts is how many Contact fields of a 3xx are read.
+const maxContacts = 8
+
 // rejection reads a 3xx to 6xx.
 func rejection(res *sipmsg.Response) Failed {
 	f := Failed{Code: res.StatusCode, Reason: printable.Text(res.Reason), RetryAfter: res.RetryAfter()}
+	if res.StatusCode/100 == 3 {
+		f.Contacts = res.Headers("Contact")
+		f.Contacts = f.Contacts[:min(len(f.Contacts), maxContacts)]
+	}
 	var text []string
 	for _, name := range []string{"Reason", "Warning"} {
 		for _, v := range res.Headers(name) {

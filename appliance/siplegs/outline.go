@@ -97,6 +97,16 @@ func (o *Outline) Forked(tag string) {
 	}
 }
 
+// FirstFork is the tag of the first early dialog; "": there is none.
+func (o *Outline) FirstFork() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.forks) == 0 {
+		return ""
+	}
+	return o.forks[0]
+}
+
 // IsFork reports whether a provisional response has named an early dialog with this tag.
 func (o *Outline) IsFork(tag string) bool {
 	o.mu.Lock()

@@ -28,7 +28,9 @@ type Record struct {
 	CalledMapped  string         `json:"called_mapped,omitempty"`
 	Asked         Properties     `json:"asked,omitzero"` // the rest of what the tables were asked with
 	Emergency     bool           `json:"emergency,omitempty"`
-	Licenses      LicensesInUse  `json:"licenses,omitzero"` // when the call began, without its own
+	Phone         string         `json:"phone,omitempty"`    // the identity of the phone that called
+	Survival      string         `json:"survival,omitempty"` // by whose routes it went, because a peer was gone
+	Licenses      LicensesInUse  `json:"licenses,omitzero"`  // when the call began, without its own
 	Route         []RouteStep    `json:"route,omitempty"`
 	Attempts      []Attempt      `json:"attempts,omitempty"`
 	By            Party          `json:"by"`   // who ended it
@@ -130,6 +132,8 @@ const (
 	ChosenEmergency Chosen = "emergency" // an emergency call tries all
 	ChosenTransfer  Chosen = "transfer"  // a peer has asked for a transfer to it
 	ChosenPickup    Chosen = "pickup"    // it took the call that rang elsewhere, or took over (Replaces)
+	ChosenPhone     Chosen = "phone"     // the phone of the same identity before it did not answer (`fork sequential`)
+	ChosenForwarded Chosen = "forwarded" // a phone has forwarded the call to it (3xx)
 )
 
 // Outcome is what became of an attempt.

@@ -12,6 +12,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/forecast"
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/plural"
 	"viaduct/appliance/route"
 	"viaduct/appliance/status"
 	"viaduct/appliance/whatif"
@@ -26,7 +27,7 @@ func (s *System) Trace(start device.TraceStart, properties []device.PropertyValu
 	}
 	var plan *route.Plan
 	if start.Dest.IsZero() {
-		plan, err = route.New(cfg, start.Interface, c)
+		plan, _, err = s.calls.Route(cfg, start.Interface, c)
 	} else {
 		plan, err = route.DryRun(config.Ref[config.Config, config.Switch]{Name: start.Context}.In(cfg), start.Dest, c)
 	}
@@ -128,7 +129,11 @@ func foreseen(t device.Trace, plan *route.Plan, f forecast.Forecast) device.Trac
 }
 
 func reached(x *forecast.Foreseen) string {
-	return "The call would go to " + x.Interface.String() + ": " + x.To + " from " + x.From
+	text := "The call would go to " + x.Interface.String() + ": " + x.To + " from " + x.From
+	if x.Phones > 0 {
+		text += ", which rings at " + plural.Of(x.Phones, "phone")
+	}
+	return text
 }
 
 // parties prints the numbers that a call carries.

@@ -1,8 +1,9 @@
 // Package whatif replays calls of the past under another configuration: which of them would go elsewhere, call another number, show
 // another caller, or be refused.
 //
-// It asks the tables of both configurations with the properties that a record holds, and compares what they plan. It changes nothing, and
-// knows no state: neither licenses nor whether a peer answers, nor how Teams users are. How long it may take is up to its caller's context.
+// It asks the tables of both configurations with the properties that a record holds, and compares what they plan. A call that went by the
+// routes of a survival goes by those of the same name. It changes nothing, and knows no state: neither licenses nor whether a peer answers,
+// nor how Teams users are, nor which phones have registered. How long it may take is up to its caller's context.
 package whatif
 
 import (
@@ -124,10 +125,10 @@ func (t tables) plan(r *status.Record) plan {
 		return plan{refused: "interface " + r.From + " does not exist", code: 404}
 	}
 	a := &r.Asked
-	p, err := route.New(t.cfg, from, route.Call{
+	p, err := route.Around(t.cfg, from, route.Call{
 		CalledE164: r.Called, CallingE164: r.Calling, CalledURI: a.CalledURI, CallingURI: a.CallingURI, CalledName: a.CalledName, CallingName: a.CallingName,
 		CalledIP: a.CalledIP, CallingIP: a.CallingIP, CallingPI: a.CallingPI, CallingSI: a.CallingSI, Time: r.Started.In(t.cfg.Clock.Location()),
-	})
+	}, t.detour(r, from))
 	if err != nil {
 		return turnedAway(p, err)
 	}
@@ -152,6 +153,21 @@ func (t tables) plan(r *status.Record) plan {
 		x.refused, x.code = "no destination can be called, "+why, 503
 	}
 	return x
+}
+
+// detour is the way of a call that came while a peer was gone, as this configuration has it.
+func (t tables) detour(r *status.Record, from config.InterfaceID) route.Detour {
+	sw, i := from.In(t.cfg)
+	s := config.Ref[config.Switch, config.Survival]{Name: r.Survival}.In(sw)
+	if s == nil {
+		return route.Detour{}
+	}
+	for _, way := range s.Routes {
+		if way.From.In(sw) == i {
+			return route.Detour{Survival: s.Name, Dest: way.Dest}
+		}
+	}
+	return route.Detour{}
 }
 
 // turnedAway is a refusal by the tables, without the numbers of the call: calls are grouped by it.

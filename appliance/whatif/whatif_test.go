@@ -142,3 +142,26 @@ func TestGroupsHaveABound(t *testing.T) {
 		t.Errorf("%d calls in %d groups", sum, len(r.Groups))
 	}
 }
+
+// A call that went by the routes of a survival is replayed with those of that name; where the other configuration has none, by the ordinary ones.
+func TestCallsOfASurvival(t *testing.T) {
+	const survival = `
+context cs SWITCH
+  survival PBX
+    watch interface if_sip_starface
+    route from if_sip_microsoft-directrouting-primary dest-service hg_microsoft-directrouting
+`
+	now := configured(t, survival)
+	r := calls()[2]
+	r.Survival = "PBX"
+	known := func(string) []netip.Addr { return nil }
+	elsewhere := func(then *config.Config) []status.WhatIfGroup {
+		return whatif.Replay(t.Context(), []status.Record{r}, noon.AddDate(0, 0, -1), now, then, known).Groups
+	}
+	if g := elsewhere(configured(t, survival)); len(g) != 0 {
+		t.Errorf("the same survival: %+v", g)
+	}
+	if g := elsewhere(configured(t, "")); len(g) != 1 || g[0].Change != status.WouldGoElsewhere || !strings.HasSuffix(g[0].Text, "=> if_sip_starface") {
+		t.Errorf("without it: %+v", g)
+	}
+}

@@ -1,0 +1,61 @@
+package call
+
+import (
+	"slices"
+	"time"
+
+	"viaduct/appliance/disturb"
+	"viaduct/appliance/negotiation"
+	"viaduct/appliance/party"
+	"viaduct/appliance/sipgw"
+)
+
+// A phone on which somebody has set a forwarding answers with 302. With `call-reroute accept` on the interface of the phones, the call
+// goes to the number that its Contact names, by the same tables as a call of that phone, and for the caller that it has. The host of that
+// Contact means nothing. Calls that go round are stopped: no identity forwards a call twice, and what was forwarded outside the box says
+// so in Diversion or History-Info, see origin.go.
+
+// follow has s hunt for whom a phone has forwarded the call to: the zero failure, with which hunt begins. Otherwise it returns the failure f
+// of the phone, or why its forwarding is not followed.
+func (c *call) follow(s *hunting, by *side, e sipgw.Failed, f callFailure) callFailure {
+	who := phone(c.cfg, by.iface, s.phones.identity)
+	if e.Code/100 != 3 || e.Local || !by.iface.RerouteAccept || who == nil {
+		return f
+	}
+	sw := switchOf(c.cfg, by.iface)
+	uri, number := party.Target(sw, e.Contacts)
+	if number == "" {
+		return f
+	}
+	c.log.Info("call forwarded", "if", by.iface.ID(), "identity", who.Name, "to", number)
+	diverted := c.origin.diverted.Forwarded(who, s.rang)
+	if slices.Contains(s.forwards, who.Name) || diverted.Times > maxDiversions {
+		c.log.Warn("call refused, it loops", "if", by.iface.ID())
+		return callFailure{code: 482, cause: 25, reason: "Loop Detected", text: "the call loops: the phones forward it to each other"}
+	}
+	props := s.plan.Attempts[s.attempt].Call
+	props.CalledURI, props.CalledE164, props.CalledName = uri, number, ""
+	props.Time = time.Now().In(c.cfg.Clock.Location())
+	plan, _, err := c.m.Route(c.cfg, by.iface.ID(), props)
+	c.showRoute(plan)
+	if err != nil {
+		return unroutable(err)
+	}
+	n := hunting{plan: plan, urgent: s.urgent, forwards: append(s.forwards, who.Name), asked: disturb.Asked{From: by.iface, Call: &props}}
+	if !n.urgent {
+		c.urgency(&n, by.iface, number)
+	}
+	channels := channelsOf(c.beyond(by))
+	for _, a := range plan.Attempts {
+		if _, i := a.Interface.In(c.cfg); i != nil && negotiation.OffersSRTP(c.profile(i)) {
+			channels = 1
+		}
+	}
+	if err := c.channel(channels, n.urgent); err != nil {
+		return unlicensed(err)
+	}
+	c.origin.diverted = diverted
+	*s = n
+	c.startHunt(s)
+	return callFailure{code: 480, cause: forwarded, reason: "Temporarily Unavailable", text: "it was forwarded to nobody"}
+}

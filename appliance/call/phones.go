@@ -1,0 +1,113 @@
+package call
+
+import (
+	"strconv"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/party"
+	"viaduct/appliance/route"
+	"viaduct/appliance/siptransport"
+	"viaduct/appliance/status"
+)
+
+// Phones that have registered with the box are one destination: their identity. All ring at once, as one leg whose early dialogs are
+// forks, or one after the other (`fork sequential`). An identity that does not exist, or none of whose phones has registered, lets every
+// hunt go on.
+
+// ringing are the phones of the attempt under way.
+type ringing struct {
+	identity string                     // "": the attempt is for none
+	now      []siptransport.PhoneTarget // that are called
+	later    []siptransport.PhoneTarget // whose turn is to come
+	turn     *time.Timer                // of the one that rings; nil: all do
+}
+
+// waits reports whether there is a phone to try after one that has failed. Who declines the call declines it for all, and so does who
+// forwards it (RFC 3261 16.7).
+func (r *ringing) waits(f callFailure) bool {
+	r.stop()
+	return len(r.later) > 0 && f.code/100 != 6 && f.cause != forwarded
+}
+
+// stop ends the turn of the phone that rings.
+func (r *ringing) stop() {
+	stop(r.turn)
+	r.turn = nil
+}
+
+// forwarded is the cause of a 3xx: redirection to new destination.
+const forwarded = 23
+
+// find finds out which phones an attempt calls now. The zero failure: some, or it calls a peer of another kind.
+func (c *call) find(s *hunting, i *config.SIPInterface, a *route.Attempt) (f callFailure) {
+	if i.Phones.IsZero() {
+		return f
+	}
+	r := &s.phones
+	if len(r.later) == 0 {
+		r.later, r.identity, f = c.m.phonesOf(i, a)
+	}
+	n := len(r.later)
+	if a.Phones != nil && a.Phones.OneByOne() {
+		n = min(1, n)
+	}
+	r.now, r.later = r.later[:n:n], r.later[n:]
+	return f
+}
+
+// phonesOf are the phones that an attempt is for.
+func (m *Manager) phonesOf(i *config.SIPInterface, a *route.Attempt) ([]siptransport.PhoneTarget, string, callFailure) {
+	user := party.Called(a)
+	if m.Phones == nil {
+		return nil, "", callFailure{local: true, code: 480, cause: 20, reason: "Temporarily Unavailable", text: "no phone can register"}
+	}
+	switch targets, identity, known := m.Phones.Targets(i.ID(), user); {
+	case !known:
+		return nil, "", callFailure{local: true, code: 404, cause: 1, reason: "Not Found", text: i.Phones.Name + " has no identity " + strconv.Quote(user)}
+	case len(targets) == 0:
+		return nil, identity, callFailure{local: true, code: 480, cause: 20, reason: "Temporarily Unavailable", text: "no phone has registered as " + identity}
+	default:
+		return targets, identity, callFailure{}
+	}
+}
+
+// limitRinging ends the turn of a phone that does not answer, where they ring one after the other.
+func (c *call) limitRinging(s *hunting, x *side, next func(callFailure)) {
+	a := &s.plan.Attempts[s.attempt]
+	if a.Phones == nil || !a.Phones.OneByOne() {
+		return
+	}
+	var t *time.Timer
+	t = c.after(a.Phones.Timeout, func() {
+		if c.ended() || s.phones.turn != t {
+			return
+		}
+		x.leg.Cancel(reasonHeader(q850Cause(19))...)
+		x.leg = nil
+		f := callFailure{code: 480, cause: 19, reason: "Temporarily Unavailable", text: "no answer within " + a.Phones.Timeout.String()}
+		c.record.Attempt(status.Cancelled, f.text)
+		next(f)
+	})
+	s.phones.turn = t
+}
+
+// unavailable says what keeps calls away from the peer of an interface; "": nothing. One phone says nothing about the others.
+func (m *Manager) unavailable(i *config.SIPInterface) string {
+	if !i.Phones.IsZero() {
+		return ""
+	}
+	return m.Peers.Unavailable(i.ID())
+}
+
+// Route plans a call that comes in by an interface, as it would go now. Survival is the name of the one whose routes it takes.
+func (m *Manager) Route(cfg *config.Config, from config.InterfaceID, p route.Call) (plan *route.Plan, survival string, err error) {
+	var d route.Detour
+	if m.Survival != nil {
+		if dest, name, ok := m.Survival.Route(from); ok {
+			d = route.Detour{Survival: name, Dest: dest}
+		}
+	}
+	plan, err = route.Around(cfg, from, p, d)
+	return plan, d.Survival, err
+}
