@@ -153,9 +153,9 @@ func (c *call) describe(n, y *side) error {
 }
 
 // referBack hands a call that came and went by the same interface back to its peer with REFER (`call-transfer emit`). The peer then
-// connects its two users itself, without the box. Teams cannot (teams.md A.25).
+// connects its two users itself, without the box. Teams cannot (teams.md A.25), and two phones at the same interface are two peers.
 func (c *call) referBack() {
-	if c.ended() || c.a.iface != c.b.iface || c.a.iface.Teams() || !c.a.iface.TransferEmit || !c.a.refers || !c.b.refers || c.referredBack || c.b.leg == nil {
+	if c.ended() || c.a.iface != c.b.iface || c.a.iface.Teams() || !c.a.iface.Phones.IsZero() || !c.a.iface.TransferEmit || !c.a.refers || !c.b.refers || c.referredBack || c.b.leg == nil {
 		return
 	}
 	c.referredBack = true
