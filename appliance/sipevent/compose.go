@@ -146,9 +146,10 @@ func (c *composed) read(event string, r *sipgw.ServerRequest) (int, []sipmsg.Hea
 	return 0, nil
 }
 
-// serves reports whether the peer of an interface may tell who is on the phone. The lock is held.
+// serves reports whether the peer of an interface may tell who is on the phone. A phone may not, not even of itself: some publish that they are away.
+// The lock is held.
 func (a *Agent) serves(i *config.SIPInterface) bool {
-	return i != nil && !a.ended && servedBy(a.cfg, i) != nil
+	return i != nil && !a.ended && i.Phones.IsZero() && servedBy(a.cfg, i) != nil
 }
 
 // servedBy is the presence-service that the peer of an interface may tell and ask; nil: none.

@@ -283,6 +283,30 @@ func TestWhomPhonesMayWatch(t *testing.T) {
 	})
 }
 
+// A phone may watch Teams users where its interface says so, and tells nothing of anybody.
+func TestPhonesPublishNothing(t *testing.T) {
+	onPaper(t, func(c *config.Config, i *config.SIPInterface) {
+		withPhones(c, i)
+		c.Presence = []*config.PresenceService{{Name: "TEAMS", Enabled: true, Users: []config.PresenceUser{{Name: "anna@contoso.com", Identity: "user.09", Extension: "29"}}}}
+		c.CS[0].Interfaces[1].Presence.Name = "TEAMS"
+	}, func(b *bench) {
+		b.silent()
+		_, m := b.lamp("dialog", "29")
+		b.demand(b.lit(m), "0 none//terminated/")
+		b.ok(m)
+		b.agent.Publish(Publication{Service: "TEAMS", Identity: "user.09", Extension: "29", State: config.InACall, Busy: true})
+		b.demand(b.lit(b.one("NOTIFY ")), "1 teams//confirmed/")
+		body := full(1, dialoginfo.Confirmed).Bytes()
+		b.putFrom(desk22, strings.Replace(strings.Replace(b.asks("dialog", "29", fmt.Sprintf("Content-Type: application/dialog-info+xml\nExpires: 600\nContent-Length: %d\n", len(body))),
+			"Content-Length: 0\n\n", "\n"+string(body), 1), "SUBSCRIBE", "PUBLISH", 2))
+		b.one("SIP/2.0 489 ")
+		if told := b.told(); told != "" {
+			t.Error(told)
+		}
+		b.answers(func(m string) string { return reply(m, "200 OK", "x", "") })
+	})
+}
+
 // A subscription ends when what it is about is not so any more.
 func TestAKeyEndsWithItsIdentity(t *testing.T) {
 	for name, change := range map[string]func(*config.Config){

@@ -41,6 +41,9 @@ loadmodule "auth.so"
 loadmodule "presence.so"
 loadmodule "presence_xml.so"
 loadmodule "presence_dialoginfo.so"
+loadmodule "presence_mwi.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
 modparam("presence", "subs_db_mode", 0)
 modparam("presence", "publ_cache", 2)
 modparam("presence", "server_address", "sip:127.0.0.1:PORT")
@@ -50,11 +53,13 @@ modparam("presence", "max_expires", 7)
 modparam("presence_xml", "force_active", 1)
 request_route {
 	xlog("L_INFO", "came: $rm expires=$hdr(Expires) if-match=$hdr(SIP-If-Match)\n");
+	if (is_method("PUBLISH") && $fU == "voicemail") { handle_publish(); exit; }
 	if (!pv_auth_check("pbx.test", "secret", "0", "0")) {
 		auth_challenge("pbx.test", "0");
 		exit;
 	}
 	consume_credentials();
+	if (is_method("REGISTER")) { save("location"); exit; }
 	if (is_method("PUBLISH")) { handle_publish(); exit; }
 	if (is_method("SUBSCRIBE")) { handle_subscribe(); exit; }
 	sl_send_reply("405", "Method Not Allowed");
