@@ -29,7 +29,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/pki"
-	"viaduct/appliance/source"
+	"viaduct/appliance/places"
 )
 
 // Options configure an Exporter.
@@ -53,8 +53,7 @@ const (
 	textLives      = time.Second // the engines are not asked more often, whoever reads
 	maxConnections = 32
 	maxOfSource    = 8                     // of them, so that one source does not shut the others out
-	acceptEvery    = 20 * time.Millisecond // at the soonest: a handshake costs a signature,
-	refuseEvery    = time.Millisecond      // and a connection that is closed at once next to nothing
+	acceptEvery    = 20 * time.Millisecond // at the soonest: a handshake costs a signature
 	refusedEvery   = time.Minute           // a line of the log about refusals
 	requestTime    = 10 * time.Second
 )
@@ -64,7 +63,7 @@ type Exporter struct {
 	o       Options
 	now     atomic.Pointer[Settings]
 	open    map[netip.AddrPort]*listener
-	places  places
+	places  places.Book
 	serving sync.WaitGroup
 
 	mu      sync.Mutex // what follows
@@ -90,7 +89,7 @@ func (l *listener) close() {
 
 // New returns an Exporter that does nothing before Run.
 func New(o Options) *Exporter {
-	return &Exporter{o: o, open: map[netip.AddrPort]*listener{}}
+	return &Exporter{o: o, open: map[netip.AddrPort]*listener{}, places: places.Book{All: maxConnections, OfSource: maxOfSource, Every: acceptEvery}}
 }
 
 // Run serves until ctx ends.
@@ -156,7 +155,7 @@ func (e *Exporter) listen(at netip.AddrPort) error {
 		TLSNextProto:                 map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 alone: less that strangers can do
 	}}
 	e.open[at] = l
-	secured := tls.NewListener(&limited{socket, &e.places}, &tls.Config{GetConfigForClient: e.present})
+	secured := tls.NewListener(places.Limit(socket, &e.places), &tls.Config{GetConfigForClient: e.present})
 	e.serving.Go(func() {
 		l.http.Serve(secured)
 		l.served.Store(true)
@@ -243,67 +242,4 @@ func (e *Exporter) metrics() ([]byte, error) {
 		e.text, e.written = b.Bytes(), time.Now()
 	}
 	return e.text, nil
-}
-
-// places are those of the connections that are open.
-type places struct {
-	mu    sync.Mutex
-	of    map[netip.Addr]int // by source
-	taken int
-}
-
-// take returns how to leave a place; nil: there is none.
-func (p *places) take(from net.Addr) (leave func()) {
-	at, _ := netip.ParseAddrPort(from.String())
-	who := source.Of(at.Addr())
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.taken >= maxConnections || p.of[who] >= maxOfSource {
-		return nil
-	}
-	if p.of == nil {
-		p.of = map[netip.Addr]int{}
-	}
-	p.of[who]++
-	p.taken++
-	return sync.OnceFunc(func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.taken--
-		if p.of[who]--; p.of[who] == 0 {
-			delete(p.of, who)
-		}
-	})
-}
-
-// limited is a listener that closes connections for which there is no place.
-type limited struct {
-	net.Listener
-	places *places
-}
-
-func (l *limited) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if leave := l.places.take(c.RemoteAddr()); leave != nil {
-			time.Sleep(acceptEvery)
-			return &placed{Conn: c, leave: leave}, nil
-		}
-		c.Close()
-		time.Sleep(refuseEvery)
-	}
-}
-
-// placed is a connection with a place.
-type placed struct {
-	net.Conn
-	leave func()
-}
-
-func (c *placed) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
 }

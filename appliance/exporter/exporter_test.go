@@ -13,11 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"viaduct/appliance/config"
@@ -201,58 +199,6 @@ func TestWhatIsWrongIsAnAlarm(t *testing.T) {
 	g.until("the alarm stays", func() bool { return !g.alarms.Active(health.MetricsRefused) })
 }
 
-// Connections that say nothing do not pile up, and one source does not take all places.
-func TestConnectionsAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var queue fakeListener
-		for source := range 6 {
-			for range maxOfSource + 2 {
-				queue = append(queue, &fakeConn{from: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(source)}), 50000)})
-			}
-		}
-		all := slices.Clone(queue)
-		l := &limited{&queue, &places{}}
-		var open []net.Conn
-		of := map[string]int{}
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				break
-			}
-			open = append(open, c)
-			of[c.RemoteAddr().String()]++
-		}
-		if len(open) != maxConnections || len(of) != maxConnections/maxOfSource {
-			t.Errorf("%d connections, of %v", len(open), of)
-		}
-		closed := 0
-		for _, c := range all {
-			if c.(*fakeConn).closed {
-				closed++
-			}
-		}
-		if closed != len(all)-maxConnections {
-			t.Errorf("%d are closed", closed)
-		}
-		for _, c := range open {
-			c.Close()
-			c.Close()
-		}
-		if l.places.taken != 0 || len(l.places.of) != 0 {
-			t.Errorf("closed ones keep their places: %+v", l.places)
-		}
-	})
-}
-
-type fakeConn struct {
-	net.Conn
-	from   netip.AddrPort
-	closed bool
-}
-
-func (c *fakeConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.from) }
-func (c *fakeConn) Close() error         { c.closed = true; return nil }
-
 // Whoever has no token keeps no connection, whatever he asks for.
 func TestStrangersKeepNoPlace(t *testing.T) {
 	g := start(t)
@@ -271,19 +217,6 @@ func TestStrangersKeepNoPlace(t *testing.T) {
 		c.Close()
 	}
 }
-
-type fakeListener []net.Conn
-
-func (l *fakeListener) Accept() (net.Conn, error) {
-	if len(*l) == 0 {
-		return nil, net.ErrClosed
-	}
-	c := (*l)[0]
-	*l = (*l)[1:]
-	return c, nil
-}
-func (*fakeListener) Close() error   { return nil }
-func (*fakeListener) Addr() net.Addr { return nil }
 
 // The example of the document is one that Prometheus takes.
 func TestTheExampleForPrometheus(t *testing.T) {
