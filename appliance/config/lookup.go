@@ -112,10 +112,15 @@ func (l *LocationService) Credential(c *Config, user string) (Credential, bool) 
 	if f.AuthOutbound == nil {
 		return Credential{}, false
 	}
-	for _, a := range f.AuthOutbound.Services {
+	return account(c, f.AuthOutbound.Services, user)
+}
+
+// account is the first one of these lines that exists; without a name of its own a line means that of the identity.
+func account(c *Config, lines []Authenticate, identity string) (Credential, bool) {
+	for _, a := range lines {
 		want := a.Username
 		if want == "" {
-			want = user
+			want = identity
 		}
 		if s := a.Service.In(c); s != nil {
 			for _, u := range s.Users {

@@ -131,6 +131,11 @@ func (c *Config) taken() []TakenSocket {
 			list = append(list, TakenSocket{a, c.Metrics.Port, "metrics-server"})
 		}
 	}
+	for _, s := range c.ProvisioningSockets() {
+		if s.Protocol == "tcp" {
+			list = append(list, TakenSocket{s.At.Addr(), s.At.Port(), "provisioning-service " + s.Service.Name})
+		}
+	}
 	for _, g := range c.Gateways {
 		for _, i := range g.Interfaces {
 			a := c.Address(i.Bind)

@@ -150,6 +150,24 @@ func (w *wall) open(p *port, in, refused *chain) {
 	if w.cfg.MetricsProfile() != nil {
 		w.admit(p, in, w.cfg.Metrics.Access, []Service{{"metrics", "tcp", w.cfg.Metrics.Port}})
 	}
+	w.provision(p, in)
+}
+
+// provision lets phones in the LAN fetch their settings. A group is joined by IGMP: without the queries of switches they forget who is in it.
+func (w *wall) provision(p *port, in *chain) {
+	joined := false
+	for _, s := range w.cfg.ProvisioningSockets() {
+		if !slices.ContainsFunc(p.addresses(), func(a netip.Prefix) bool { return a.Addr() == s.Local.Addr() }) {
+			continue
+		}
+		for _, source := range among("saddr", w.attached(p)) {
+			in.add(address("daddr", single(s.At.Addr())), source, ports(s.Protocol, "dport", s.At.Port(), s.At.Port()), accept)
+		}
+		if s.At.Addr().IsMulticast() && !joined {
+			joined = true
+			in.add(protocol("igmp"), rate(20), accept)
+		}
+	}
 }
 
 // consoles are the doors of the box that the configuration opens, beside those that are always there.
@@ -285,6 +303,11 @@ func (j *job) management(p *port, access []netip.Prefix) []netip.Prefix {
 	if !p.lan {
 		return nil
 	}
+	return j.attached(p)
+}
+
+// attached are the networks on a port and those routed to it.
+func (j *job) attached(p *port) (list []netip.Prefix) {
 	for _, a := range p.addresses() {
 		list = append(list, a.Masked())
 	}
