@@ -179,6 +179,9 @@ var floors = map[string]string{
 	"license/cmd/issue": "calendar license",
 
 	"printable/printabletest": "",
+
+	"provisioning/pnp":  "sipmsg",
+	"provisioning/tftp": "places",
 }
 
 // owners lists the modules that one package alone may import (the lab checks us with code of its own, so it may too).

@@ -20,6 +20,7 @@ import (
 // ones for the same account, and no others. source.Of defines a source.
 type List struct {
 	log   *slog.Logger
+	words words
 	mu    sync.Mutex
 	of    map[netip.Addr]*offender
 	swept time.Time // time of the last sweep for expired entries
@@ -48,8 +49,18 @@ func (o *offender) wrong() (n int) {
 
 func (o *offender) banned() bool { return o.wrong() >= Tries }
 
+// words are the messages of the log.
+type words struct{ wrong, banned string }
+
 // New returns an empty list. log gets wrong passwords, and bans as they begin and end.
-func New(log *slog.Logger) *List { return &List{log: log} }
+func New(log *slog.Logger) *List {
+	return NewFor(log, "wrong password", "too many wrong passwords, nobody gets in from there")
+}
+
+// NewFor returns an empty list for guesses of another kind, with the messages about the first one of a source and about a ban.
+func NewFor(log *slog.Logger, wrong, banned string) *List {
+	return &List{log: log, words: words{wrong, banned}}
+}
 
 // Left returns for how much longer a source is shut out.
 func (b *List) Left(from netip.Addr, now time.Time) time.Duration {
@@ -76,7 +87,7 @@ func (b *List) Wrong(from netip.Addr, account string, now time.Time) time.Durati
 			b.of = map[netip.Addr]*offender{}
 		}
 		b.of[from] = o
-		b.log.Info("wrong password", "peer", from, "name", account)
+		b.log.Info(b.words.wrong, "peer", from, "name", account)
 	}
 	before := o.banned()
 	o.tries[account]++
@@ -85,7 +96,7 @@ func (b *List) Wrong(from netip.Addr, account string, now time.Time) time.Durati
 		return 0
 	}
 	if !before {
-		b.log.Warn("too many wrong passwords, nobody gets in from there", "peer", from, "for", banTime)
+		b.log.Warn(b.words.banned, "peer", from, "for", banTime)
 	}
 	return banTime
 }

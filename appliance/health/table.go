@@ -355,6 +355,25 @@ var (
 	})
 )
 
+// Phones that fetch their settings.
+var (
+	ProvisioningDown = declare(Warnable{
+		ID: "provisioning-down", Severity: Error, Subject: "service", Title: "phones cannot fetch their settings", Delay: 10 * time.Second,
+		Text:   "provisioning-service {service} does not serve: {why}",
+		Advice: "Phones that have their settings go on with them. Compare `bind` and `protocol` in the provisioning-service with the addresses of port ethernet 0 0; another service may have the port.",
+	})
+	ProvisioningTemplate = declare(Warnable{
+		ID: "provisioning-template", Severity: Warning, Subject: "template", Title: "a template for phones is not used",
+		Text:   "the template {template} that was imported is not used: {why}; the built-in one takes its place",
+		Advice: "`show provisioning template {template}` shows it. Correct it and import it again, or erase it.",
+	})
+	ProvisioningUpstream = declare(Warnable{
+		ID: "provisioning-upstream", Severity: Warning, Subject: "host", Title: "files of a provisioning server are not passed on",
+		Text: "phones get no files of {host}: {why}", After: []Cause{{Of: NameServersSilent}},
+		Advice: "The box verifies {host} with the roots in its key store and the built-in ones: import a missing root. The alarm ends with the next file that is passed on.",
+	})
+)
+
 // Certificates.
 var (
 	CertificateExpired = declare(Warnable{

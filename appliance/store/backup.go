@@ -34,6 +34,7 @@ type Backup struct {
 	Certificates map[string][]byte // PEM
 	Keys         map[string][]byte // PEM
 	Accounts     map[string][]byte `json:",omitempty"` // at certification authorities
+	Templates    map[string][]byte `json:",omitempty"` // of files for phones
 	SecretKey    []byte            // opens the sealed secrets of Startup
 }
 
@@ -170,7 +171,10 @@ func (s *Store) Backup() (*Backup, error) {
 		}
 		into[k.Name] = text
 	}
-	b.Accounts, err = s.acmeAccounts()
+	if b.Accounts, err = s.acmeAccounts(); err != nil {
+		return nil, err
+	}
+	b.Templates, err = s.provisioningTemplates()
 	return b, err
 }
 
@@ -188,6 +192,11 @@ func (s *Store) Restore(b *Backup) error {
 	}
 	for name, text := range b.Accounts {
 		if err := s.SaveACMEFile(name, text); err != nil {
+			return err
+		}
+	}
+	for name, text := range b.Templates {
+		if err := s.SaveProvisioningTemplate(name, text); err != nil {
 			return err
 		}
 	}

@@ -80,7 +80,7 @@ func Open(dir string) (*Store, error) {
 	for _, folder := range []struct {
 		name string
 		perm fs.FileMode
-	}{{"", 0o755}, {"pki", 0o755}, {certFolder, 0o755}, {keyFolder, 0o700}, {acmeFolder, 0o700}} {
+	}{{"", 0o755}, {"pki", 0o755}, {certFolder, 0o755}, {keyFolder, 0o700}, {acmeFolder, 0o700}, {templateFolder, 0o755}} {
 		path := filepath.Join(dir, folder.name)
 		err := flash.MakeDir(path, folder.perm)
 		if err == nil {
