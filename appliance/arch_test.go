@@ -47,7 +47,7 @@ var floors = map[string]string{
 	"cli":         "",
 	"plural":      "",
 	"source":      "",
-	"exporter":    "config health pki source",
+	"exporter":    "config health pki places",
 	"webserver":   "config health pki status",
 	"snmp":        "config health printable status",
 	"status":      "",
@@ -180,6 +180,9 @@ var floors = map[string]string{
 
 	"printable/printabletest": "",
 
+	"handset":           "printable",
+	"places":            "source",
+	"provisioning":      "bans config handset health places printable provisioning/pnp provisioning/tftp status",
 	"provisioning/pnp":  "sipmsg",
 	"provisioning/tftp": "places",
 }

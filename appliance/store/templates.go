@@ -14,7 +14,7 @@ import (
 // Files of the provisioning of phones: templates of an administrator, and the addresses of phones.
 const (
 	templateFolder = "templates"
-	phonesFile     = "phones"
+	addressesFile  = "phone-addresses"
 )
 
 // templateName keeps names within the folder.
@@ -68,8 +68,10 @@ func (s *Store) provisioningTemplates() (map[string][]byte, error) {
 	return all, nil
 }
 
-// LoadPhones passes on what is kept of the addresses of phones. A file that parse refuses is put aside.
-func (s *Store) LoadPhones(parse func(text []byte) error) error { return s.load(phonesFile, parse) }
+// LoadPhoneAddresses passes on what is kept of the addresses of phones. A file that parse refuses is put aside.
+func (s *Store) LoadPhoneAddresses(parse func(text []byte) error) error {
+	return s.load(addressesFile, parse)
+}
 
-// SavePhones keeps them. A backup leaves them out: phones fix their addresses anew at another box.
-func (s *Store) SavePhones(text []byte) error { return s.save(phonesFile, text) }
+// SavePhoneAddresses keeps them. A backup leaves them out: phones fix their addresses anew at another box.
+func (s *Store) SavePhoneAddresses(text []byte) error { return s.save(addressesFile, text) }
