@@ -113,7 +113,7 @@ var floors = map[string]string{
 		"sipmsg siptransport sipgw sipua sipevent media call graph presence starface " +
 		"acme chains checkup commit internalca issuers " +
 		"records forecast capture voice pcapng bans exporter hep snmp traffic trend watch " +
-		"messages " +
+		"messages provisioning " +
 		"firmware drain expiry survival registrar ",
 	"api":      "lang/answer webserver explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",

@@ -118,6 +118,16 @@ func (b *hostileBox) ClearBindings(string) int   { return b.variant }
 func (b *hostileBox) RestartPhone(context.Context, string) ([]status.PhoneRestart, error) {
 	return of[[]status.PhoneRestart](b), b.fault()
 }
+func (b *hostileBox) Provisioning() status.Provisioning { return of[status.Provisioning](b) }
+func (b *hostileBox) OpenProvisioning(time.Duration, string) (time.Time, error) {
+	return time.Time{}, b.fault()
+}
+func (b *hostileBox) CloseProvisioning(string) bool { return b.variant%2 == 0 }
+func (b *hostileBox) ProvisioningTemplate(string) (status.ProvisioningTemplate, error) {
+	return of[status.ProvisioningTemplate](b), b.fault()
+}
+func (b *hostileBox) ImportProvisioningTemplate(string, []byte) error { return b.fault() }
+func (b *hostileBox) EraseProvisioningTemplate(string) error          { return b.fault() }
 func (b *hostileBox) Survivals() []status.Survival {
 	return known(of[[]status.Survival](b), func(x *status.Survival) *string { return &x.Name })
 }

@@ -22,7 +22,7 @@ var typed = map[string]string{
 	"fingerprint": anySum, "acme": "a", "from": "http://h/x", "to": "startup-config", "moment": "3000d", "traced": "15", "call": "15", "record": "15", "called": "x", "switch": "S", "interface": "I",
 	"banned": "192.0.2.7", "raised": "link-down", "of": "123", "subject": "eth00", "account": "anna", "peer": "I", "registered": "a", "host": "h.example", "ipv4": "192.0.2.7", "version": "1",
 	"a": "running-config", "b": "startup-config", "table": "T", "gateway": "G", "start": "T",
-	"survival": "15", "phone": "15", "presence": "a", "presence-certificate": "a", "presence-user": "a",
+	"survival": "15", "provisioning-template": "snom", "phone": "15", "presence": "a", "presence-certificate": "a", "presence-user": "a",
 }
 
 // moreLines are lines that the table does not suggest.
@@ -44,7 +44,8 @@ var silent = map[string]string{
 	"terminal more": ofTheBox, "change password": ofTheBox, "no terminal more": ofTheBox, "terminal length <n:0..500>": ofTheBox, "terminal width <n:20..500>": ofTheBox,
 	"clear bans [<source:banned>]": "it counts sources", "clear penalty-box [<name:peer>]": "it counts peers", "clear sip binding <identity:phone>": "it counts phones", "clear alarm <id:raised> [<subject>]": "it repeats what was typed",
 	"show running-config": ofTheConfiguration, "generate <what:request> [private-key <key:private-key>] [names <names:text>]": "it repeats what was typed", "show call-router [<name:table>]": ofTheConfiguration, "show accounts": ofTheConfiguration,
-	"show uptime": "it is a time", "debug capture <of:text>": "it says until when", "no debug capture": "it says nothing", "show clock": "it is a time", "show bans": "sources are addresses",
+	"provisioning close": ofTheBox,
+	"show uptime":        "it is a time", "debug capture <of:text>": "it says until when", "no debug capture": "it says nothing", "show clock": "it is a time", "show bans": "sources are addresses",
 }
 
 const (

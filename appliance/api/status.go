@@ -65,6 +65,7 @@ var parts = map[string]part{
 	"phones":          {"show phones", many(device.Box.Phones)},
 	"ports":           {"show port ethernet", many(device.Box.Ports)},
 	"presence":        {"show presence", one(device.Box.Presence)},
+	"provisioning":    {"show provisioning", one(device.Box.Provisioning)},
 	"records":         {"show calls history", records},
 	"registrations":   {"show sip registrations", many(device.Box.Registrations)},
 	"routes":          {"show ip route", many(device.Box.IPRoutes)},

@@ -73,6 +73,9 @@ func (*stated) Phones() []status.Phone {
 	return []status.Phone{{Identity: "21", Bindings: []status.Binding{{Identity: "21", State: status.BindingWaiting}}}}
 }
 func (*stated) Bindings() []status.Binding { return []status.Binding{{Identity: "21"}} }
+func (*stated) Provisioning() status.Provisioning {
+	return status.Provisioning{Services: []status.ProvisioningService{{Name: "PROV", State: status.ProvisioningServing}}, Strangers: []status.ProvisionedPhone{{MAC: "00:15:65:00:00:01"}}}
+}
 func (*stated) Survivals() []status.Survival {
 	return []status.Survival{{Name: "PBX", State: status.SurvivalLost, Since: begun}}
 }

@@ -360,7 +360,7 @@ var (
 	ProvisioningDown = declare(Warnable{
 		ID: "provisioning-down", Severity: Error, Subject: "service", Title: "phones cannot fetch their settings", Delay: 10 * time.Second,
 		Text:   "provisioning-service {service} does not serve: {why}",
-		Advice: "Phones that have their settings go on with them. Compare `bind` and `protocol` in the provisioning-service with the addresses of port ethernet 0 0; another service may have the port.",
+		Advice: "Phones that have their settings go on with them. Compare the lines bind and protocol of the provisioning-service with the addresses of port ethernet 0 0; another service may have the port.",
 	})
 	ProvisioningTemplate = declare(Warnable{
 		ID: "provisioning-template", Severity: Warning, Subject: "template", Title: "a template for phones is not used",

@@ -227,6 +227,48 @@ func (busyBox) RestartPhone(_ context.Context, identity string) ([]status.PhoneR
 	return []status.PhoneRestart{{Identity: "21", Phone: "10.108.2.51:5062/udp", Model: "Yealink SIP-T46S 66.86.0.15", Code: 200}, {Identity: "21", Phone: "10.108.2.60:41000/tls", Error: "no answer\n> reload"}}[:len(identity)/8+1], nil
 }
 
+func (busyBox) Provisioning() status.Provisioning {
+	return status.Provisioning{
+		Open: noon.Add(12 * time.Minute), OpenedBy: "anna",
+		Services: []status.ProvisioningService{
+			{Name: "PROV", State: status.ProvisioningServing, URL: "http://10.108.2.1:8080/", Phones: []status.ProvisionedPhone{
+				{MAC: "00:15:65:aa:bb:cc", Model: "yealink-t46s", Identities: []string{"21"}, Address: netip.MustParseAddr("10.108.2.51"), Fetched: noon.Add(-time.Hour), Fetches: 3, Device: "Yealink T46S", Firmware: "66.86.0.15"},
+				{MAC: "7c:2f:80:00:00:01", Model: "gigaset-n670", Identities: []string{"23", "24"}, Refused: noon.Add(-time.Minute), Refusals: 1, Why: "nothing is opened\n> reload", From: netip.MustParseAddr("10.108.2.52")},
+			}},
+			{Name: "OTHER", State: status.ProvisioningFailed, Error: "its address is not in the LAN"},
+		},
+		Strangers: []status.ProvisionedPhone{{MAC: "00:04:13:00:00:01", From: netip.MustParseAddr("10.108.2.60"), Device: "Snom D735", Firmware: "10.1.64.14", Refused: noon.Add(-time.Minute), Refusals: 4}},
+		Templates: []status.ProvisioningUsed{{Name: "gigaset"}, {Name: "snom", Own: true}, {Name: "yealink", Own: true, Fault: "line 3: unexpected {{end}}"}},
+		Upstreams: []status.ProvisioningForeign{{Host: "prov.example.test", Passed: 2, Failed: 1, Error: "x509: certificate signed by unknown authority"}},
+	}
+}
+
+func (busyBox) OpenProvisioning(d time.Duration, by string) (time.Time, error) {
+	if d > time.Hour {
+		return time.Time{}, errors.New("there is no provisioning-service that is not shut down")
+	}
+	return noon.Add(d), nil
+}
+
+func (busyBox) CloseProvisioning(by string) bool { return by != "" }
+
+func (busyBox) ProvisioningTemplate(name string) (status.ProvisioningTemplate, error) {
+	t := status.ProvisioningTemplate{ProvisioningUsed: status.ProvisioningUsed{Name: name}, Text: "#!version:1.0.0.1\n{{range .Accounts}}account.{{.Number}}.label = {{.Label}}\n{{end}}"}
+	if name == "snom" {
+		t.Fault = "line 3: unexpected {{end}}"
+	}
+	return t, nil
+}
+
+func (busyBox) ImportProvisioningTemplate(name string, text []byte) error {
+	if !strings.HasPrefix(string(text), "#!version") {
+		return errors.New("the first line is not #!version:1.0.0.1, without which phones take nothing: nothing was changed")
+	}
+	return nil
+}
+
+func (busyBox) EraseProvisioningTemplate(string) error { return nil }
+
 func (busyBox) Survivals() []status.Survival {
 	return []status.Survival{
 		{Name: "S/PBX", Watch: "IF_PBX", State: status.SurvivalLost, Since: noon.Add(-10 * time.Minute), Active: noon.Add(-10 * time.Minute), Why: "does not answer OPTIONS: no response\n> reload", Times: 2,
@@ -360,7 +402,7 @@ func TestShow(t *testing.T) {
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls history csv", "show calls history masked", "show calls history json masked", "show call-records", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls history number 0123", "show calls history since 11:15 until 11:45", "show calls history result refused", "show calls history result missed", "show calls history code 486", "show calls history interface if_teams before 18", "show calls history failed result missed", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
-		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show presence", "show presence Anna@contoso.com", "show presence user.02", "show presence carl@contoso.com", "show presence x", "show phones", "show phones 21", "show phones x", "show sip bindings", "show survival", "show survival TEAMS", "show survival x", "show sip events", "show acme", "show acme lan", "show acme x",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show presence", "show presence Anna@contoso.com", "show presence user.02", "show presence carl@contoso.com", "show presence x", "show phones", "show phones 21", "show phones x", "show sip bindings", "show provisioning", "show provisioning template yealink", "show provisioning template snom", "show survival", "show survival TEAMS", "show survival x", "show sip events", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {
 		out.WriteString("> " + line + "\n")

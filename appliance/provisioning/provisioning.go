@@ -243,11 +243,10 @@ type content struct {
 // file finds the file that is asked for. Every error is answered alike.
 func (s *Server) file(k socket, q ask) (content, error) {
 	cfg := s.o.Config()
-	i := slices.IndexFunc(cfg.Provisioning, func(p *config.ProvisioningService) bool { return p.Name == k.service && p.Enabled })
-	if i < 0 {
+	p, name := config.Ref[config.Config, config.ProvisioningService]{Name: k.service}.In(cfg), strings.ToLower(q.file)
+	if p == nil || !p.Enabled {
 		return content{}, errUnknownFile
 	}
-	p, name := cfg.Provisioning[i], strings.ToLower(q.file)
 	root, err := s.o.Root()
 	if err != nil {
 		root = nil
@@ -390,7 +389,9 @@ func (s *Server) Open(d time.Duration, by string) (time.Time, error) {
 func (s *Server) Close(by string) bool { return s.access.close(0, by) }
 
 // Template is one of TemplateNames, as it is.
-func (s *Server) Template(name string) (Template, error) { return s.templates.get(name) }
+func (s *Server) Template(name string) (status.ProvisioningTemplate, error) {
+	return s.templates.get(name)
+}
 
 // ImportTemplate takes an administrator's in its place, if it can be used, and EraseTemplate the built-in one.
 func (s *Server) ImportTemplate(name string, text []byte) error {

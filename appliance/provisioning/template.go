@@ -33,12 +33,6 @@ const (
 	maxNesting  = 3 // of range
 )
 
-// Template is one of TemplateNames.
-type Template struct {
-	status.ProvisioningUsed
-	Text string
-}
-
 // templates are those in use.
 type templates struct {
 	o Options
@@ -102,16 +96,16 @@ func (t *templates) tell() {
 
 var errNoTemplate = errors.New("there is no such template: " + strings.Join(TemplateNames, ", "))
 
-func (t *templates) get(name string) (Template, error) {
+func (t *templates) get(name string) (status.ProvisioningTemplate, error) {
 	if !slices.Contains(TemplateNames, name) {
-		return Template{}, errNoTemplate
+		return status.ProvisioningTemplate{}, errNoTemplate
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if x, is := t.own[name]; is {
-		return Template{status.ProvisioningUsed{Name: name, Own: true, Fault: x.fault}, x.text}, nil
+		return status.ProvisioningTemplate{ProvisioningUsed: status.ProvisioningUsed{Name: name, Own: true, Fault: x.fault}, Text: x.text}, nil
 	}
-	return Template{status.ProvisioningUsed{Name: name}, builtInText(name)}, nil
+	return status.ProvisioningTemplate{ProvisioningUsed: status.ProvisioningUsed{Name: name}, Text: builtInText(name)}, nil
 }
 
 // replace takes an administrator's template, if it can be used; text nil: the built-in one comes back.

@@ -71,6 +71,12 @@ type ProvisioningUsed struct {
 	Fault string `json:"fault,omitempty"` // why the administrator's is not used
 }
 
+// ProvisioningTemplate is a template with its text.
+type ProvisioningTemplate struct {
+	ProvisioningUsed
+	Text string `json:"text"`
+}
+
 // ProvisioningForeign is a host whose files are passed on.
 type ProvisioningForeign struct {
 	Host   string    `json:"host"`

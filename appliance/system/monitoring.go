@@ -2,15 +2,20 @@ package system
 
 import (
 	"crypto"
+	"crypto/x509"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/exporter"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/pki"
+	"viaduct/appliance/provisioning"
 	"viaduct/appliance/snmp"
 	"viaduct/appliance/status"
 	"viaduct/appliance/webserver"
@@ -79,6 +84,49 @@ func (s *System) newPage() *webserver.Server {
 			return slices.ContainsFunc(s.Sessions(), func(x status.Session) bool { return strings.HasPrefix(x.TTY, webTerminal) })
 		},
 	})
+}
+
+// newProvisioning makes what phones fetch their settings from.
+func (s *System) newProvisioning() *provisioning.Server {
+	return provisioning.New(provisioning.Options{
+		Log: s.log, Health: &s.health, Config: s.effective.Load, Sealed: check.Sealed, Neighbours: s.net.Neighbours,
+		Root: func() (*x509.Certificate, error) {
+			chain, err := s.store.Certificates(pki.InternalName)
+			if err != nil {
+				return nil, err
+			}
+			return chain[0], nil
+		},
+		Transport: func() http.RoundTripper { return s.web().Transport },
+		Load:      s.store.LoadPhoneAddresses, Save: s.store.SavePhoneAddresses,
+		LoadTemplate: s.store.ProvisioningTemplate, SaveTemplate: s.store.SaveProvisioningTemplate, EraseTemplate: s.store.EraseProvisioningTemplate,
+	})
+}
+
+// Provisioning is what phones have fetched.
+func (s *System) Provisioning() status.Provisioning { return s.provisioning.Status() }
+
+// OpenProvisioning lets phones fetch for the first time for a while.
+func (s *System) OpenProvisioning(d time.Duration, by string) (time.Time, error) {
+	return s.provisioning.Open(d, by)
+}
+
+// CloseProvisioning ends that.
+func (s *System) CloseProvisioning(by string) bool { return s.provisioning.Close(by) }
+
+// ProvisioningTemplate is a template of files for phones.
+func (s *System) ProvisioningTemplate(name string) (status.ProvisioningTemplate, error) {
+	return s.provisioning.Template(name)
+}
+
+// ImportProvisioningTemplate takes an administrator's template.
+func (s *System) ImportProvisioningTemplate(name string, text []byte) error {
+	return s.provisioning.ImportTemplate(name, text)
+}
+
+// EraseProvisioningTemplate takes the built-in one again.
+func (s *System) EraseProvisioningTemplate(name string) error {
+	return s.provisioning.EraseTemplate(name)
 }
 
 // Exporter is the engine that serves the metrics on the network, if the configuration wants it.

@@ -82,14 +82,14 @@ func (s *System) RestartPhone(ctx context.Context, identity string) ([]status.Ph
 // Survivals are those that are configured, and how each is.
 func (s *System) Survivals() []status.Survival { return s.survival.Status() }
 
-// Bans lists who has shown wrong passwords, at a console or a phone, the longest bans first.
+// Bans lists who has shown wrong passwords, at a console or a phone, or asked for files of others' phones, the longest bans first.
 func (s *System) Bans() []status.Ban {
-	all := append(s.bans.All(time.Now()), s.registrar.Bans()...)
+	all := slices.Concat(s.bans.All(time.Now()), s.registrar.Bans(), s.provisioning.Bans())
 	slices.SortStableFunc(all, func(a, b status.Ban) int { return cmp.Compare(b.Left, a.Left) })
 	return all
 }
 
 // LiftBans forgets a source, or all of them.
 func (s *System) LiftBans(source netip.Addr) int {
-	return s.bans.Lift(source) + s.registrar.LiftBans(source)
+	return s.bans.Lift(source) + s.registrar.LiftBans(source) + s.provisioning.LiftBans(source)
 }

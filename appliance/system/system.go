@@ -47,6 +47,7 @@ import (
 	"viaduct/appliance/names"
 	"viaduct/appliance/netcfg"
 	"viaduct/appliance/presence"
+	"viaduct/appliance/provisioning"
 	"viaduct/appliance/records"
 	"viaduct/appliance/release"
 	"viaduct/appliance/sipevent"
@@ -141,6 +142,8 @@ type engines struct {
 	page     *webserver.Server
 	engaged  atomic.Pointer[time.Time] // they run since
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
+
+	provisioning *provisioning.Server
 }
 
 // applied is a running configuration, and when the gateways were told of it.
@@ -266,6 +269,7 @@ func Open(o Options) (*System, error) {
 	s.checkup = s.newCheckup()
 	s.snmp = s.newSNMP()
 	s.page = s.newPage()
+	s.provisioning = s.newProvisioning()
 	return s, nil
 }
 
@@ -340,6 +344,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "hep", Down: health.ServiceDown, Run: s.hep.Run},
 		{Name: "presence", Down: health.ServiceDown, Run: s.presence.Run},
 		{Name: "snmp", Down: health.ServiceDown, Run: s.snmp.Run},
+		{Name: "provisioning", Down: health.ServiceDown, Run: s.provisioning.Run},
 		{Name: "webserver", Down: health.ServiceDown, Run: s.page.Run},
 		{Name: "internal-ca", Down: health.ServiceDown, Run: s.internal.Run},
 		{Name: "reconciler", Down: health.EngineDown, Run: s.reconcile},

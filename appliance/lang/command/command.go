@@ -108,7 +108,7 @@ func Admin() []cli.Line {
 		withExample("debug capture 4930123", command("debug capture <of:text>", "Keep the voice of the calls of one number (its last digits are enough), or of one call by its ID, for ten minutes, so that export call and copy call: have it without encryption; superusers only", captureVoice)),
 		command("no debug capture", "End debug capture, and forget the voice that was kept", forgetVoice),
 		worded(command("no debug <topic:sip|call|route|rtp|tls|all>", "Stop showing a topic", func(c *Call, a *topic) error { return c.debug(a.Topic, false) }), debugHelp...),
-	}, append(append(phoneCommands(), presenceCommands()...), Operator()...)...)
+	}, append(append(append(phoneCommands(), provisioningCommands()...), presenceCommands()...), Operator()...)...)
 }
 
 // who lists sessions.

@@ -75,6 +75,8 @@ func showCommands() []cli.Line {
 			state(func(c *Call, pg answer.Page) { pg.HEP(c.Box.HEP(), c.now()) })),
 		withExample("show phones 21", command("show phones [<identity:phone>]", "Phones: which have registered as each identity, where they are, and their models; or everything about one identity", showPhones)),
 		command("show sip bindings", "Where the phones are that have registered: contact, source, transport, and until when", state(func(c *Call, pg answer.Page) { pg.Bindings(c.Box.Bindings(), c.now()) })),
+		command("show provisioning", "What phones fetch here: services, the phones of each with their last fetch and refusal, strangers, templates, hosts whose files are passed on", state(func(c *Call, pg answer.Page) { pg.Provisioning(c.Box.Provisioning(), c.now()) })),
+		withExample("show provisioning template yealink", command("show provisioning template <name:provisioning-template>", "A template of files for phones as it is, to be changed and imported", showProvisioningTemplate)),
 		command("show survival [<name:survival>]", "Whether calls go other ways because a peer is gone, since when, and which", showSurvival),
 		withExample("show presence anna@contoso.com", command("show presence [<user:presence-user>]", "Presence of Teams users: how each service is, and each user, since when, and what was done; or everything about one user", showPresence)),
 		command("show webserver", "The web page: where it is served, its certificate with its SHA-256, and at the box the code with which the first account is made", showWebServer),
@@ -138,7 +140,7 @@ var techSupport = []string{
 	"show version", "show system", "show clock", "show sntp-client", "show alarms", "show alarms history", "show config problems", "show running-config", "show config diff",
 	"show system images", "show system licenses", "show port ethernet", "show ip interface", "show ip route", "show arp", "show dhcp-client",
 	"show pki", "show pki calendar", "show pki peers", "show context sip-gateway", "show sip registrations", "show sip penalty-box", "show peer", "show call-router", "show calls detail 5", "show calls statistics",
-	"show calls history 50", "show call-records", "show hep-client", "show presence", "show phones", "show sip bindings", "show survival", "show sip events", "show snmp", "show webserver", "show accounts", "show bans", "show users", "show log 300 raw",
+	"show calls history 50", "show call-records", "show hep-client", "show presence", "show phones", "show provisioning", "show sip bindings", "show survival", "show sip events", "show snmp", "show webserver", "show accounts", "show bans", "show users", "show log 300 raw",
 }
 
 // showTechSupport prints the output of many commands as an operator sees it, without secrets.

@@ -41,6 +41,7 @@ func Kinds() map[string]cli.Type {
 	}}
 	all["presence-user"] = cli.Type{What: "user, identity or extension", Outside: word.OutsidePresence}
 	all["phone"] = cli.Type{What: "identity of phones", Outside: word.OutsidePhones}
+	all["provisioning-template"] = cli.Type{What: "template", Names: func(any, any) []string { return templateNames }}
 	all["survival"] = cli.Type{What: "survival", Names: scopedNames(config.Ref[config.Switch, config.Survival]{}.Names)}
 	all["interface"] = cli.Type{What: "interface sip", Names: scopedNames(config.Ref[config.Switch, config.SIPInterface]{}.Names)}
 	return all

@@ -34,6 +34,7 @@ type Box interface {
 	AlarmBook
 	WebServer
 	PresenceServices
+	Provisioning
 	Telephones
 }
 
