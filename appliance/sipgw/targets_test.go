@@ -351,3 +351,23 @@ func (s story) play(t *testing.T) {
 		}
 	})
 }
+
+// A phone that rings may come back by another connection, and has to hear there that it rings in vain.
+func TestAPhoneThatHasComeBackStopsToRing(t *testing.T) {
+	b := newPhoneBox(t, nil)
+	d := tcpDesk{b.connect("127.0.0.7", b.plain)}
+	leg := b.ring(b.registers(d, "127.0.0.7", "TCP"))
+	d.write(reply(d.want("INVITE "), "180 Ringing", "a", contactOf("127.0.0.7"), ""))
+	want[Progress](t, b.call)
+	d.c.Close()
+	<-b.door.lost
+	d = tcpDesk{b.connect("127.0.0.7", b.plain)}
+	b.registers(d, "127.0.0.7", "TCP")
+	b.call.on(func() { leg.Cancel() })
+	cancel := d.want("CANCEL ")
+	d.write(reply(cancel, "200 OK", "a", "", ""))
+	d.write(strings.Replace(reply(cancel, "487 Request Terminated", "a", "", ""), " CANCEL\n", " INVITE\n", 1))
+	if e := want[Failed](t, b.call); e.Code != 487 {
+		t.Errorf("%+v", e)
+	}
+}

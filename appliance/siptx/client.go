@@ -99,11 +99,18 @@ func (t *Table) Begin(req *sip.Request, to siptransport.Endpoint, result func(*s
 
 func clientKey(branch, method string) string { return branch + " " + method }
 
-// Cancel sends a CANCEL (9.1) by the flow of the INVITE. Its response says nothing: what counts is the INVITE's.
+// Cancel sends a CANCEL (9.1) by the flow of the INVITE, or by what a phone has opened in place of that one. Its response says nothing: what
+// counts is the INVITE's.
 func (tx *Client) Cancel(h []sipmsg.Header) {
 	tx.mu.Lock()
 	c := &Client{table: tx.table, Request: tx.Request, via: tx.via, flow: tx.flow, result: func(*sipmsg.Response, error) {}}
 	tx.mu.Unlock()
+	if tx.phone != nil {
+		phone := tx.table.gate.Present(*tx.phone)
+		if flow, err := tx.table.gate.Flow(siptransport.Endpoint{Phone: &phone}); err == nil {
+			c.flow = flow
+		}
+	}
 	branch, _, _ := strings.Cut(tx.key, " ")
 	c.key = clientKey(branch, string(sip.CANCEL))
 	c.raw = sipmsg.RenderSame(c.Request, sip.CANCEL, c.via, sipmsg.First(c.Request.Headers(), "To"), h)
