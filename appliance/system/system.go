@@ -263,7 +263,7 @@ func Open(o Options) (*System, error) {
 	s.presence, s.survival = s.newPresence(), s.newSurvivals()
 	s.calls = call.New(call.Options{
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
-		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg, Presence: s.presence, Survival: s.survival, Line: s.events.Dialog,
+		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg, Presence: s.presence, Phones: s.registrar, Survival: s.survival, Line: s.events.Dialog,
 	})
 	s.acme = s.newACME()
 	s.checkup = s.newCheckup()
