@@ -287,7 +287,7 @@ var sipInterface = []Line{
 		Help: "Pass the location of callers to this peer (Geolocation and PIDF-LO, as Teams sends them with emergency calls)"},
 	{Line: "call-transfer accept", Into: "TransferAccept", Help: "Act on REFER: call the target on behalf of the peer; without this line, Allow does not list REFER"},
 	{Line: "call-transfer emit", Into: "TransferEmit", Help: "If a call goes back to the peer that it came from, hand it back with REFER, if the peer's Allow lists REFER"},
-	{Line: "call-reroute accept", Into: "RerouteAccept", Help: "Follow 3xx responses"},
+	{Line: "call-reroute accept", Into: "RerouteAccept", Help: "Follow 3xx responses of phones (use location-service): the call goes to the number of their Contact, by the tables of this interface"},
 	{Line: "call-reroute emit", Into: "RerouteEmit", Help: "Send 3xx responses"},
 	{Line: "privacy", Into: "Privacy", Help: "Privacy and P-Asserted-Identity (RFC 3323, 3325)"},
 	{Line: "address-complete-indication accept <value:=set>", Into: "AddressComplete", Help: "The number of a call is complete"},
