@@ -1,20 +1,26 @@
 package call_test
 
 import (
+	"crypto/md5"
+	"crypto/sha256"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
+	"viaduct/appliance/health"
+	"viaduct/appliance/registrar"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 )
 
-// registrations are the registrar, the busy lamps and the survival of a scenario: which peers have registered as which identity, what lamps were
-// told of each, and which interfaces' calls go elsewhere.
+// registrations are what a scenario says about phones beside what they do themselves, as the registrar of the box takes it: which peers have
+// registered as which identity, what lamps were told of each, and which interfaces' calls go elsewhere.
 type registrations struct {
+	*registrar.Registrar
 	w *world
 
 	mu      sync.Mutex
@@ -29,40 +35,64 @@ type detour struct {
 	to       config.Dest
 }
 
-func newRegistrations(w *world) *registrations {
-	return &registrations{w: w, phones: map[string][]siptransport.PhoneTarget{}, lamps: map[string][]string{}, shut: map[string]bool{}, detours: map[string]detour{}}
+func newRegistrations(w *world, tracker *health.Tracker) *registrations {
+	return &registrations{Registrar: registrar.New(registrar.Options{Health: tracker}), w: w, phones: map[string][]siptransport.PhoneTarget{}, lamps: map[string][]string{}, shut: map[string]bool{}, detours: map[string]detour{}}
 }
 
-// Admit lets in who has registered, by its address. An emergency call is let in from anywhere.
-func (r *registrations) Admit(_ *config.SIPInterface, _ *sipmsg.Request, from siptransport.Arrival, urgent bool) (string, *sipmsg.Fault) {
+// Admit lets in whom the scenario has registered, by its address.
+func (r *registrations) Admit(i *config.SIPInterface, req *sipmsg.Request, from siptransport.Arrival, urgent bool) (string, *sipmsg.Fault) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	for identity, list := range r.phones {
 		if slices.ContainsFunc(list, func(t siptransport.PhoneTarget) bool { return t.Addr == from.Source }) {
+			r.mu.Unlock()
 			return identity, nil
 		}
 	}
-	if urgent {
-		return "", nil
-	}
-	return "", &sipmsg.Fault{Code: 403}
+	r.mu.Unlock()
+	return r.Registrar.Admit(i, req, from, urgent)
 }
-
-func (r *registrations) Lost(siptransport.FlowID) {}
 
 func (r *registrations) Targets(iface config.InterfaceID, user string) ([]siptransport.PhoneTarget, string, bool) {
-	cfg := r.w.config()
-	_, i := iface.In(cfg)
+	list, identity, known := r.Registrar.Targets(iface, user)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, x := range i.Phones.In(cfg).Identities {
-		bare := func(s string) string { return strings.TrimPrefix(s, "+") }
-		if x.Name == user || slices.ContainsFunc(x.Aliases, func(a string) bool { return bare(a) == bare(user) }) {
-			return slices.Clone(r.phones[x.Name]), x.Name, true
-		}
+	if own, ok := r.phones[identity]; ok && known {
+		return slices.Clone(own), identity, true
 	}
-	return nil, "", false
+	return list, identity, known
 }
+
+// signed replaces a line `digest USER PASSWORD` by the credentials that answer the last challenge in the dialog.
+func (d *dialog) signed(m *message, block []string) ([]string, error) {
+	for n, line := range block {
+		words := strings.Fields(line)
+		if words[0] != "digest" {
+			continue
+		}
+		challenge, err := parseMessage(d.last["401"])
+		if err != nil {
+			return nil, err
+		}
+		p := map[string]string{}
+		for _, f := range parameter.FindAllStringSubmatch(challenge.get("WWW-Authenticate"), -1) {
+			p[f[1]] = strings.Trim(f[2], `"`)
+		}
+		hash := func(parts ...string) string {
+			if p["algorithm"] == "SHA-256" {
+				return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(parts, ":"))))
+			}
+			return fmt.Sprintf("%x", md5.Sum([]byte(strings.Join(parts, ":"))))
+		}
+		uri := strings.Fields(m.start)[1]
+		response := hash(hash(words[1], p["realm"], words[2]), p["nonce"], "00000001", "c0ffee", "auth", hash(m.method(), uri))
+		block = slices.Clone(block)
+		block[n] = fmt.Sprintf(`Authorization: Digest username="%s", realm="%s", nonce="%s", uri="%s", response="%s", algorithm=%s, qop=auth, nc=00000001, cnonce="c0ffee"`,
+			words[1], p["realm"], p["nonce"], uri, response, p["algorithm"])
+	}
+	return block, nil
+}
+
+var parameter = regexp.MustCompile(`(\w+)=("[^"]*"|[^, ]+)`)
 
 func (r *registrations) Route(from config.InterfaceID) (config.Dest, string, bool) {
 	r.mu.Lock()

@@ -465,8 +465,12 @@ func (w *world) sends(s step) {
 			}
 		}
 	default:
+		var block []string
 		if m, err = w.request(p, d, first, s.text(3)); err == nil {
-			err = w.write(m, s.block)
+			block, err = d.signed(m, s.block)
+		}
+		if err == nil {
+			err = w.write(m, block)
 		}
 		if err != nil {
 			w.fail(s, "%v", err)

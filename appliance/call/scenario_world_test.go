@@ -151,7 +151,7 @@ func newWorld(t *testing.T) *world {
 	tracker := &health.Tracker{Log: log}
 	w.drains = drain.New(drain.Options{Log: log, Health: tracker, Config: w.config, Count: func() int { return w.calls.Count() },
 		Calls: func() []status.Call { return w.calls.Calls() }, Clear: func(id string) { w.calls.Clear(id) }})
-	w.phones = newRegistrations(w)
+	w.phones = newRegistrations(w, tracker)
 	w.stack = sipgw.New(sipgw.Options{Phones: w.phones, Options: siptransport.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net, Trace: w.traced}, UserAgent: "Viaduct SBC",
 		Silent: w.drains.Silent, OnInvite: func(in *sipgw.Incoming) {
 			if w.messages != nil {
@@ -159,6 +159,7 @@ func newWorld(t *testing.T) *world {
 			}
 			w.calls.OnInvite(in)
 		}})
+	w.phones.Attach(w.stack)
 	sipevent.New(w.stack, sipevent.Options{Log: log})
 	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Service: w.drains, Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
 		Config: w.config, Presence: &w.presence, Phones: w.phones, Survival: w.phones, Line: w.phones.Line, Record: func(r status.Record) {
@@ -171,6 +172,7 @@ func newWorld(t *testing.T) *world {
 	stackCtx, endStack := context.WithCancel(context.Background())
 	calls.Go(func() { w.calls.Run(callsCtx) })
 	calls.Go(func() { w.drains.Run(callsCtx) })
+	calls.Go(func() { w.phones.Run(callsCtx) })
 	stack.Go(func() { w.stack.Run(stackCtx) })
 	w.stop = func() {
 		w.applying.Wait()
@@ -234,6 +236,7 @@ func (w *world) configure() error {
 	w.mu.Lock()
 	w.cfg = cfg
 	w.mu.Unlock()
+	w.phones.Apply(cfg)
 	return w.stack.Apply(cfg, cfg.Address)
 }
 
