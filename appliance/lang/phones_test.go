@@ -2,6 +2,7 @@ package lang
 
 import (
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -331,5 +332,29 @@ func TestPhonesAreRestartedAndForgotten(t *testing.T) {
 		if l.Exec(t.Context(), b, &Session{Class: config.Operator}, line, nil, &out); !strings.HasPrefix(out.String(), "%") && !strings.Contains(out.String(), "\n% ") {
 			t.Errorf("an operator may %s: %s", line, out.String())
 		}
+	}
+}
+
+// The first example of docs/phones.md is one that can be pasted: it makes phones ring, and show config problems has nothing against it.
+func TestTheExampleForTheFirstPhone(t *testing.T) {
+	text, err := os.ReadFile("../../docs/phones.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "\n    configure\n")
+	example, _, _ = strings.Cut(example, "\n    end\n")
+	base := "context ip ROUTER\n  interface if_eth00\n    ipaddress if_eth00 10.108.2.1/24\nport ethernet 0 0\n  bind interface ROUTER if_eth00\n  no shutdown\ncontext sip-gateway PBX\n  interface LAN\n    bind ipaddress ROUTER if_eth00 if_eth00\n    transport-protocol udp+tcp 5060\n  no shutdown\n" +
+		"context cs SWITCH\n  interface sip if_sip_pbx\n    bind context sip-gateway PBX\n    remote 10.108.2.100\n    trust remote\n    route call dest-service PHONES\n  no shutdown\n"
+	c := configuringConsole(New())
+	for line := range strings.Lines(base + example) {
+		if out := c.types(line); strings.Contains(out, "% ") {
+			t.Errorf("%s says %s", line, out)
+		}
+	}
+	if said := c.lang.Check(c.box.cfg, check.Env{}); len(said) > 0 {
+		t.Errorf("the example has problems:\n%s", problemLines(said))
+	}
+	if cfg := c.box.cfg; len(cfg.Location) != 1 || len(cfg.Location[0].Identities) != 2 || cfg.CS[0].Interfaces[1].Phones.In(cfg) != cfg.Location[0] {
+		t.Errorf("the example makes no phones:\n%s", c.lang.Print(cfg, false))
 	}
 }
