@@ -127,7 +127,7 @@ var floors = map[string]string{
 
 	"web/draw": "",
 	// Of the web page.
-	"web":                     "web/configuration web/overview web/log web/checks web/calls web/peers web/firmware api/wire console/client health printable source status web/live web/machine web/page web/assets web/setup web/who web/terminal console/edit web/certificates web/licenses web/people web/users",
+	"web":                     "web/configuration web/overview web/log web/checks web/calls web/peers web/firmware api/wire console/client health printable source status web/live web/machine web/page web/assets web/setup web/who web/terminal console/edit web/certificates web/licenses web/people web/phones web/users",
 	"web/page":                "api/wire config console/client printable web/assets",
 	"web/live":                "",
 	"web/assets":              "",
@@ -142,6 +142,7 @@ var floors = map[string]string{
 	"web/peers":               "cli status web/page",
 	"web/certificates":        "api/wire cli printable status web/page",
 	"web/steps":               "api/wire status web/page",
+	"web/phones":              "cli status web/page",
 	"web/people":              "api/wire cli pasted status usermatch web/page web/steps",
 	"web/licenses":            "cli status web/draw web/page",
 	"web/users":               "cli status web/page",

@@ -12,6 +12,7 @@ import (
 	"viaduct/appliance/web/page"
 	"viaduct/appliance/web/peers"
 	"viaduct/appliance/web/people"
+	"viaduct/appliance/web/phones"
 	"viaduct/appliance/web/setup"
 	"viaduct/appliance/web/users"
 	"viaduct/appliance/web/who"
@@ -23,6 +24,7 @@ var pages = []*page.Page{
 	&overview.Alarms,
 	&calls.Page,
 	&peers.Page,
+	&phones.Page,
 	&people.Page,
 	&setup.Page,
 	&configuration.Page,
