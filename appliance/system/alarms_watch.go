@@ -74,6 +74,7 @@ func (s *System) sight(box status.System) watch.Sight {
 	return watch.Sight{
 		Now: time.Now(), Config: s.Running(), Registrations: s.Registrations(), Peers: s.Peers(), Calls: s.Calls(), Clock: s.Clock(), Overload: s.sip.Overload(),
 		Pools: s.licenses.Table(), Peaks: s.licenses.Peaks(), Bans: s.bans.All(time.Now()), Network: s.network(), Neighbours: neighbours, Temperature: box.Temperature, Flash: box.Flash,
+		Phones: watchedPhones{s},
 	}
 }
 

@@ -3,15 +3,18 @@ package system
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"net/netip"
 	"slices"
 	"time"
 
 	"viaduct/appliance/diag"
 	"viaduct/appliance/license"
+	"viaduct/appliance/pki"
 	"viaduct/appliance/registrar"
 	"viaduct/appliance/status"
 	"viaduct/appliance/survival"
+	"viaduct/appliance/watch"
 )
 
 // phones are the engines of phones that register here.
@@ -42,6 +45,35 @@ type phonesHere struct{ *registrar.Registrar }
 func (p phonesHere) Model(at netip.Addr) string {
 	name, _ := p.Registrar.Model(at)
 	return name
+}
+
+// certificateRefused is told of each alert with which somebody has refused our certificate.
+func (s *System) certificateRefused(gateway string, from netip.AddrPort, alert string, chain []*x509.Certificate) {
+	s.eye.Refused(watch.Refusal{Gateway: gateway, From: from.Addr().Unmap(), Alert: alert, Chain: chain, At: time.Now()})
+}
+
+// watchedPhones are the phones as package watch asks for them.
+type watchedPhones struct{ *System }
+
+// PhoneAt is what is known of the phone at an address.
+func (s watchedPhones) PhoneAt(at netip.Addr) (p watch.Phone) {
+	p.UserAgent, p.Secured = s.registrar.Model(at)
+	p.UserAgent = cmp.Or(p.UserAgent, s.provisioning.UserAgent(at))
+	for _, b := range s.registrar.Bindings() {
+		if b.Source.Addr().Unmap() == at && b.Refreshed.After(p.Registered) {
+			p.Registered = b.Refreshed
+		}
+	}
+	return p
+}
+
+// InternalRoot is the root of the internal CA; nil: there is none.
+func (s watchedPhones) InternalRoot() *x509.Certificate {
+	chain, err := s.store.Certificates(pki.InternalName)
+	if err != nil || len(chain) == 0 {
+		return nil
+	}
+	return chain[0]
 }
 
 // Phones are the identities as which phones may register, each with those that have.

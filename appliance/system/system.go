@@ -246,6 +246,7 @@ func Open(o Options) (*System, error) {
 			Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.traced, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
 			OnChain:         s.noteChain,
 			OnUnknownIssuer: s.unknown.Note,
+			OnAlert:         s.certificateRefused,
 		},
 		UserAgent: "Viaduct SBC " + o.Release.Version,
 		OnInvite: func(in *sipgw.Incoming) {

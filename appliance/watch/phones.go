@@ -118,6 +118,9 @@ func (r Refusal) judge(cfg *config.Config, internal *x509.Certificate) (why, cur
 	end := r.Chain[len(r.Chain)-1]
 	root := cmp.Or(end.Issuer.CommonName, end.Issuer.String())
 	why = fmt.Sprintf("it does not know the root %q (%s)", printable.Short(root, 80), r.Alert)
+	if r.Alert != "unknown_ca" { // Linphone says bad_certificate of every fault, another name in the certificate among them
+		why = fmt.Sprintf("it does not believe it (%s), most likely as it does not know the root %q", r.Alert, printable.Short(root, 80))
+	}
 	if internal != nil && (end.Equal(internal) || end.CheckSignatureFrom(internal) == nil) {
 		return why, "Upload this root to the phone: " + served(cfg) + "`show pki internal-ca` shows it. Or give the gateway a certificate of an issuer that the phone knows. " + byUDP
 	}
