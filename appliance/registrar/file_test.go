@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/status"
 	"viaduct/appliance/store"
 )
@@ -98,8 +99,12 @@ func TestFileOfAnotherConfiguration(t *testing.T) {
 			{"location":"LS","identity":"21","contact":"sip:21@b","q":1000,"addr":"10.108.2.51:5060","transport":"udp","call_id":"1","cseq":1,"lifetime_s":60},
 			{"location":"LS","identity":"99","contact":"sip:99@a","q":1000,"addr":"10.108.2.51:5060","transport":"udp","call_id":"1","cseq":1,"lifetime_s":60},
 			{"location":"LS","identity":"26","contact":"sip:26@a","q":1000,"addr":"10.108.2.51:5060","transport":"udp","call_id":"1","cseq":1,"lifetime_s":60}]`)
+		sound := b.cfg
+		b.cfg = config.New()
 		b.start()
 		defer func() { b.stop() }()
+		b.wait(2 * saveEvery)
+		b.reg.Apply(sound)
 		if list := b.reg.Bindings(); len(list) != 1 || list[0].Contact != "sip:21@a" || time.Until(list[0].Expires) != time.Hour {
 			t.Errorf("%+v", list)
 		}

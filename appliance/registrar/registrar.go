@@ -66,6 +66,7 @@ type Registrar struct {
 	phones  phones
 	agents  map[netip.Addr]agent
 	guesses map[aor]*guesses
+	loaded  bool // the file has been read
 	unsaved bool // the file is not what bindings are
 	keeping bool // the last save has worked, or there was none
 }
@@ -87,7 +88,7 @@ type guesses struct {
 	peer netip.Addr
 }
 
-// New returns a registrar without phones. It reads the file of bindings with the first configuration.
+// New returns a registrar without phones. It reads the file of bindings with the first configuration that has any.
 func New(o Options) *Registrar {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -105,13 +106,14 @@ func New(o Options) *Registrar {
 // Attach has the registrar answer REGISTER. It is called before the stack runs; sipgw.Options.Phones is the registrar, too.
 func (r *Registrar) Attach(stack *sipgw.Stack) { stack.Handle("REGISTER", r.registered) }
 
-// Apply takes a configuration. Phones whose identity is gone from it are forgotten. With the first one come those of the file.
+// Apply takes a configuration. Phones whose identity is gone from it are forgotten. With the first one in which phones may register come those of
+// the file: a box that starts without its configuration must not forget them.
 func (r *Registrar) Apply(cfg *config.Config) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	first := r.cfg == nil
 	r.cfg, r.realms = cfg, realmsOf(cfg)
-	if first {
+	if !r.loaded && hasPhones(cfg) {
+		r.loaded = true
 		r.load(time.Now())
 	}
 	for _, b := range r.phones.all() {
@@ -134,6 +136,18 @@ func open(cfg *config.Config, a aor) (config.IdentitySettings, bool) {
 	}
 	f, configured := l.Settings(a.identity)
 	return f, configured && f.Inbound != nil
+}
+
+// hasPhones reports whether phones may register as any identity.
+func hasPhones(cfg *config.Config) bool {
+	for _, l := range cfg.Location {
+		for _, i := range l.Identities {
+			if _, ok := open(cfg, aor{l.Name, i.Name}); ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Run sees to bindings that end, and keeps the others in the file, until ctx ends.
