@@ -340,6 +340,7 @@ type Authenticate struct {
 // AuthInbound is `authentication inbound`: which accounts requests of this identity's phones must show.
 type AuthInbound struct {
 	None     bool // authenticate none
+	SHA256   bool // digest sha-256: challenge for SHA-256, and for MD5 behind it; without MD5 alone
 	Services []Authenticate
 }
 

@@ -59,8 +59,23 @@ type algorithm struct {
 	hash func() hash.Hash
 }
 
-// algorithms are offered in this order, the stronger first (RFC 8760 2.4). Phones before about 2020 know MD5 alone.
+// algorithms are offered in this order, the stronger first (RFC 8760 2.4). Phones before about 2020 know MD5 alone, and many of them answer
+// nothing when there are two fields.
 var algorithms = []algorithm{{"SHA-256", sha256.New}, {"MD5", md5.New}}
+
+// offered are those that are offered with SHA-256 or without.
+func offered(sha256 bool) []algorithm {
+	if sha256 {
+		return algorithms
+	}
+	return algorithms[1:]
+}
+
+// Space is a protection space: what a challenge is for.
+type Space struct {
+	Realm  string
+	SHA256 bool // offered before MD5; false: MD5 alone
+}
 
 // Server challenges, and judges what comes back. Its nonces are good for it alone, so none outlives the process.
 type Server struct {
@@ -88,17 +103,17 @@ func New(now time.Time) *Server {
 }
 
 // Challenges are the values of WWW-Authenticate or Proxy-Authenticate, one field each, for a request that came from an address.
-func (s *Server) Challenges(realm string, from netip.Addr, stale bool, now time.Time) []string {
+func (s *Server) Challenges(in Space, from netip.Addr, stale bool, now time.Time) (list []string) {
 	s.mu.Lock()
 	s.last++
 	number := s.last
 	s.mu.Unlock()
-	list := make([]string, len(algorithms))
-	for i, a := range algorithms {
-		list[i] = "Digest realm=" + sipmsg.Quote(realm) + `, nonce="` + s.nonce(number, s.age(now), a, realm, from) + `", algorithm=` + a.name + `, qop="auth"`
+	for _, a := range offered(in.SHA256) {
+		v := "Digest realm=" + sipmsg.Quote(in.Realm) + `, nonce="` + s.nonce(number, s.age(now), a, in.Realm, from) + `", algorithm=` + a.name + `, qop="auth"`
 		if stale {
-			list[i] += ", stale=true"
+			v += ", stale=true"
 		}
+		list = append(list, v)
 	}
 	return list
 }
@@ -123,16 +138,16 @@ type Request struct {
 	From        netip.Addr
 }
 
-// Judge looks for the credentials for a realm among the values of Authorization (or Proxy-Authorization) and judges them. password is asked for
+// Judge looks for the credentials for a space among the values of Authorization (or Proxy-Authorization) and judges them. password is asked for
 // the password of a user; false: there is no such user, which takes as long as a wrong password. The user is that of the credentials, whatever
-// they are worth.
-func (s *Server) Judge(values []string, req Request, realm string, password func(user string) (string, bool), now time.Time) (user string, v Verdict) {
+// they are worth. Those with an algorithm that is not offered are none.
+func (s *Server) Judge(values []string, req Request, in Space, password func(user string) (string, bool), now time.Time) (user string, v Verdict) {
 	if len(values) > maxValues {
 		return "", Malformed
 	}
 	for _, value := range values {
 		c, v := read(value)
-		if v == Missing || v == Right && c.realm != realm {
+		if v == Missing || v == Right && (c.realm != in.Realm || !in.SHA256 && c.algorithm.name != "MD5") {
 			continue
 		}
 		if v != Right || !sameURI(c.uri, req.URI) {

@@ -24,6 +24,8 @@ const (
 	uri   = "sip:10.108.2.1"
 )
 
+var space = Space{realm, true}
+
 func passwords(user string) (string, bool) {
 	p, ok := map[string]string{"21": "hush", `a"b\c`: "qu\"ote"}[user]
 	return p, ok
@@ -53,11 +55,11 @@ type world struct {
 func newWorld(t testing.TB) *world { return &world{New(start), t, start} }
 
 func (w *world) judge(value string) Verdict {
-	_, v := w.Judge([]string{value}, Request{"REGISTER", uri, phone}, realm, passwords, w.now)
+	_, v := w.Judge([]string{value}, Request{"REGISTER", uri, phone}, space, passwords, w.now)
 	return v
 }
 
-func (w *world) challenge() []string { return w.Challenges(realm, phone, false, w.now) }
+func (w *world) challenge() []string { return w.Challenges(space, phone, false, w.now) }
 
 func (w *world) wants(value string, want Verdict) {
 	w.t.Helper()
@@ -95,6 +97,24 @@ func TestClientsGetIn(t *testing.T) {
 	}
 }
 
+// SHA-256 counts only where it is offered.
+func TestMD5Alone(t *testing.T) {
+	w := newWorld(t)
+	plain := Space{realm, false}
+	list := w.Challenges(plain, phone, false, start)
+	if len(list) != 1 || !strings.Contains(list[0], "algorithm=MD5,") {
+		t.Errorf("%q", list)
+	}
+	for _, x := range []struct {
+		value string
+		want  Verdict
+	}{{answer(t, list[0], "21", "hush", 1), Right}, {answer(t, w.challenge()[0], "21", "hush", 1), Missing}} {
+		if _, v := w.Judge([]string{x.value}, Request{"REGISTER", uri, phone}, plain, passwords, start); v != x.want {
+			t.Errorf("%s: %v, not %v", x.value, v, x.want)
+		}
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	w := newWorld(t)
 	sound := answer(t, w.challenge()[1], "21", "hush", 1)
@@ -105,9 +125,9 @@ func TestVerdicts(t *testing.T) {
 		"another password":        {answer(t, w.challenge()[1], "21", "hush ", 1), Wrong},
 		"no such user":            {answer(t, w.challenge()[1], "22", "hush", 1), Wrong},
 		"a user with quotes":      {answer(t, w.challenge()[0], `a"b\c`, `qu"ote`, 1), Right},
-		"another realm":           {answer(t, w.Challenges("pbx", phone, false, start)[0], "21", "hush", 1), Missing},
-		"another address":         {answer(t, w.Challenges(realm, phone.Next(), false, start)[0], "21", "hush", 1), Stale},
-		"another server":          {answer(t, New(start).Challenges(realm, phone, false, start)[0], "21", "hush", 1), Stale},
+		"another realm":           {answer(t, w.Challenges(Space{"pbx", true}, phone, false, start)[0], "21", "hush", 1), Missing},
+		"another address":         {answer(t, w.Challenges(space, phone.Next(), false, start)[0], "21", "hush", 1), Stale},
+		"another server":          {answer(t, New(start).Challenges(space, phone, false, start)[0], "21", "hush", 1), Stale},
 		"nonce of the other hash": {answer(t, strings.Replace(w.challenge()[0], "SHA-256", "MD5", 1), "21", "hush", 1), Stale},
 		"another scheme":          {"Basic MjE6aHVzaA==", Missing},
 		"nothing":                 {"", Missing},
@@ -131,12 +151,12 @@ func TestVerdicts(t *testing.T) {
 			}
 		})
 	}
-	if _, v := w.Judge(slices.Repeat([]string{"Basic x"}, maxValues+1), Request{"REGISTER", uri, phone}, realm, passwords, start); v != Malformed {
+	if _, v := w.Judge(slices.Repeat([]string{"Basic x"}, maxValues+1), Request{"REGISTER", uri, phone}, space, passwords, start); v != Malformed {
 		t.Errorf("%d fields are %v", maxValues+1, v)
 	}
 	// The field for the realm counts, wherever it stands; the port of the scheme may be left out.
-	values := []string{"Basic x", answer(t, w.Challenges("pbx", phone, false, start)[0], "21", "hush", 1), answer(t, w.challenge()[0], "21", "hush", 1)}
-	if user, v := w.Judge(values, Request{"REGISTER", "sip:10.108.2.1:5060;transport=udp", phone}, realm, passwords, start); v != Right || user != "21" {
+	values := []string{"Basic x", answer(t, w.Challenges(Space{"pbx", true}, phone, false, start)[0], "21", "hush", 1), answer(t, w.challenge()[0], "21", "hush", 1)}
+	if user, v := w.Judge(values, Request{"REGISTER", "sip:10.108.2.1:5060;transport=udp", phone}, space, passwords, start); v != Right || user != "21" {
 		t.Errorf("the third field is %v of %q", v, user)
 	}
 }
@@ -152,7 +172,7 @@ func TestNonceServesItsTimeAndEachCountOnce(t *testing.T) {
 	w.now = start.Add(Lifetime + time.Second)
 	w.wants(answer(t, c, "21", "hush", 3), Stale)
 	w.wants(answer(t, c, "21", "wrong", 4), Wrong)
-	if c := w.Challenges(realm, phone, true, w.now)[1]; !strings.HasSuffix(c, ", stale=true") {
+	if c := w.Challenges(space, phone, true, w.now)[1]; !strings.HasSuffix(c, ", stale=true") {
 		t.Error(c)
 	}
 

@@ -50,6 +50,7 @@ location-service LS_PHONES
     notify message-waiting
     authentication inbound
       authenticate 1 authentication-service AUTH
+      digest sha-256
     registration inbound
       lifetime default 600 min 120
       max-contacts 2 refuse

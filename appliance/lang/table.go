@@ -339,6 +339,7 @@ var identitySettings = []Line{
 		{Line: "authenticate none", Into: "None", Help: "Do not challenge: trust lines are enough"},
 		{Line: "authenticate [<#index:1..99>] authentication-service <service> [username <username>]", Into: "Services",
 			Help: "Its phones must show an account of this service; default username: the name of the identity"},
+		{Line: "digest sha-256", Into: "SHA256", Help: "Challenge for SHA-256, and for MD5 behind it (RFC 8760): phones that do not know it may not register at all. Default: MD5 alone"},
 	}},
 	{Line: "registration inbound", Into: "Inbound", Help: "Phones may register as this identity", Prompt: "regin", Lines: []Line{
 		{Line: "lifetime [default <default:30..86400>] [min <min:30..86400>] [max <max:30..86400>]", Also: []string{"lifetime <default:30..86400>"}, Into: ".", Help: "How long registrations last, in seconds",

@@ -103,6 +103,10 @@ func (r *Registrar) authenticate(l *config.LocationService, who *config.Identity
 		return banned()
 	}
 	realm, own := r.realms[l.Name], false
+	in := digest.Space{Realm: realm.name, SHA256: realm.sha256}
+	if who != nil {
+		in.SHA256 = f.AuthInbound.SHA256
+	}
 	password := func(user string) (string, bool) {
 		var p config.Secret
 		if p, own = account(r.cfg, f, a.identity, user); own {
@@ -112,7 +116,7 @@ func (r *Registrar) authenticate(l *config.LocationService, who *config.Identity
 		return string(p), ok
 	}
 	values := req.Headers("Authorization")
-	user, verdict := r.digest.Judge(values, digest.Request{Method: string(req.Method), URI: req.URI, From: peer}, realm.name, password, now)
+	user, verdict := r.digest.Judge(values, digest.Request{Method: string(req.Method), URI: req.URI, From: peer}, in, password, now)
 	switch verdict {
 	case digest.Right:
 		if r.bans.Right(peer, user); !own && who != nil {
@@ -133,7 +137,7 @@ func (r *Registrar) authenticate(l *config.LocationService, who *config.Identity
 		}
 	}
 	challenge := &sipmsg.Fault{Code: 401}
-	for _, v := range r.digest.Challenges(realm.name, peer, verdict == digest.Stale, now) {
+	for _, v := range r.digest.Challenges(in, peer, verdict == digest.Stale, now) {
 		challenge.Headers = append(challenge.Headers, sipmsg.Header{Name: "WWW-Authenticate", Value: v})
 	}
 	return challenge
@@ -203,6 +207,7 @@ func credential(s *config.AuthService, user string) (config.Secret, bool) {
 // realm is what the phones of a location service are challenged with: one name for all, so that whoever asks learns nothing about an identity.
 type realm struct {
 	name     string
+	sha256   bool                  // offered to those who name no identity: one has it
 	services []*config.AuthService // of any identity
 }
 
@@ -231,6 +236,7 @@ func (x *realm) add(cfg *config.Config, f *config.AuthInbound) {
 	if f == nil {
 		return
 	}
+	x.sha256 = x.sha256 || f.SHA256
 	for _, a := range f.Services {
 		if s := a.Service.In(cfg); s != nil && !slices.Contains(x.services, s) {
 			x.services = append(x.services, s)

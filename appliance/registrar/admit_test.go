@@ -211,6 +211,29 @@ func TestEmergencies(t *testing.T) {
 	})
 }
 
+func TestAlgorithms(t *testing.T) {
+	onPaper(t, func(c *config.Config) {
+		own := *c.Location[0].Identities[1].AuthInbound
+		own.SHA256 = true
+		c.Location[0].Identities[1].AuthInbound = &own
+	}, func(b *box) {
+		for user, want := range map[string]string{"21": "MD5", "22": "SHA-256 MD5", "29": "SHA-256 MD5"} {
+			p := b.phone("10.108.2.51:5060", user, "")
+			var got []string
+			for _, v := range fields(p.ask(p.request("REGISTER", "sip:10.108.2.1", "sip:"+user+"@10.108.2.1", "")), "WWW-Authenticate") {
+				_, v, _ = strings.Cut(v, "algorithm=")
+				v, _, _ = strings.Cut(v, ",")
+				got = append(got, v)
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("%s is challenged for %s, not %s", user, got, want)
+			}
+		}
+		b.phone("10.108.2.52:5060", "21", "hush").register(300, 200)
+		b.phone("10.108.2.53:5060", "22", "other").register(300, 200)
+	})
+}
+
 func TestBans(t *testing.T) {
 	onPaper(t, nil, func(b *box) {
 		at := "10.108.2.60:5060" // a base
