@@ -91,7 +91,7 @@ func set(t *testing.T, seconds int, replacements ...string) *setting {
 	if s.box, err = w.StartBox(ctx, lab.Programs{SBCD: programs.sbcd, Consoled: programs.consoled, State: state, Log: t.Output()}); err != nil {
 		t.Fatal(err)
 	}
-	paste, err := w.Paste(lab.Setup{Configuration: strings.NewReplacer(append(replacements,
+	paste, err := w.Paste(lab.Setup{Registrar: true, Configuration: strings.NewReplacer(append(replacements,
 		"register auto", "register none",
 		"    penalty-box sip-option-trigger interval 60 timeout 60 force tls\n", "", // none of these peers answers OPTIONS as Teams does
 		"    srtp renegotiate-on-connect\n", "", // its re-INVITE would come into every call

@@ -43,6 +43,7 @@ type loadOptions struct {
 	calls        int      // licenses for so many at once
 	arguments    []string // of sbcd
 	pinned       bool     // the box has the first processor, all others the last
+	registrar    bool     // phones may register
 	replacements []string // old, new, ... in the reference configuration
 }
 
@@ -88,7 +89,7 @@ func newLoad(b testing.TB, ctx context.Context, o loadOptions) *load {
 	if o.pinned {
 		mediatest.WantPinned(b, l.box.PID())
 	}
-	paste, err := l.world.Paste(lab.Setup{Sessions: o.calls, Channels: o.calls, Configuration: strings.NewReplacer(append(o.replacements,
+	paste, err := l.world.Paste(lab.Setup{Sessions: o.calls, Channels: o.calls, Registrar: o.registrar, Configuration: strings.NewReplacer(append(o.replacements,
 		"register auto", "register none",
 		"    penalty-box sip-option-trigger interval 60 timeout 60 force tls\n", "",
 		"    srtp renegotiate-on-connect\n", "", // a call is INVITE and BYE here

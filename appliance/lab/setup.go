@@ -21,6 +21,7 @@ type Setup struct {
 	Configuration string
 	// Sessions and Channels are license counts; 0: no such license.
 	Sessions, Channels int
+	Registrar          bool // phones may register
 	// Key, Certificate and Chain are PEM texts pasted in place of the box's own; all nil: its own.
 	Key, Certificate, Chain []byte
 }
@@ -48,7 +49,11 @@ func (w *World) Paste(s Setup) (string, error) {
 		fmt.Fprintf(&b, "import pki:%s\n%s\n", item.name, item.pem)
 	}
 	b.WriteString("configure\n")
-	authority, keys, err := w.Licenses(map[license.Kind]int{license.SIPSessions: s.Sessions, license.SRTPChannels: s.Channels})
+	counts := map[license.Kind]int{license.SIPSessions: s.Sessions, license.SRTPChannels: s.Channels}
+	if s.Registrar {
+		counts[license.SIPRegistrar] = 1
+	}
+	authority, keys, err := w.Licenses(counts)
 	if err != nil {
 		return "", err
 	}
@@ -79,7 +84,7 @@ func (w *World) Licenses(counts map[license.Kind]int) (authority, keys string, e
 	}
 	authority = "license-authority lab " + license.FormatIssuer(w.issuer.Public().(ed25519.PublicKey))
 	var b strings.Builder
-	for _, kind := range []license.Kind{license.SIPSessions, license.SRTPChannels} {
+	for _, kind := range []license.Kind{license.SIPSessions, license.SRTPChannels, license.SIPRegistrar} {
 		count := counts[kind]
 		if count == 0 {
 			continue
