@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 )
@@ -16,6 +17,7 @@ import (
 type binding struct {
 	aor
 	contact
+	iface     config.InterfaceID       // by which it has registered
 	target    siptransport.PhoneTarget // URI is that of the contact
 	state     status.BindingState
 	agent     string // User-Agent

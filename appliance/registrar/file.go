@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/siptransport"
@@ -20,6 +21,8 @@ import (
 type keptBinding struct {
 	Location  string         `json:"location"`
 	Identity  string         `json:"identity"`
+	Context   string         `json:"context"` // of the interface
+	Interface string         `json:"interface"`
 	Contact   string         `json:"contact"`
 	Instance  string         `json:"instance,omitempty"`
 	Reg       string         `json:"reg_id,omitempty"`
@@ -117,7 +120,7 @@ func (k *keptBinding) fault() string {
 // binding is what is left of it after a restart.
 func (k *keptBinding) binding(now time.Time) *binding {
 	t, _ := siptransport.ParseTransport(k.Transport)
-	b := &binding{aor: aor{k.Location, k.Identity}, contact: contact{k.Contact, k.Instance, k.Reg, k.Q}, agent: printable.Short(k.Agent, maxText),
+	b := &binding{aor: aor{k.Location, k.Identity}, contact: contact{k.Contact, k.Instance, k.Reg, k.Q}, iface: config.InterfaceID{Context: k.Context, Name: k.Interface}, agent: printable.Short(k.Agent, maxText),
 		target: siptransport.PhoneTarget{URI: k.Contact, Addr: k.Addr, Local: k.Local, Transport: t},
 		callID: k.CallID, seq: k.Seq, since: now, refreshed: now, lifetime: time.Duration(k.Lifetime) * time.Second}
 	if t.Reliable() {
@@ -138,7 +141,7 @@ func (r *Registrar) save() {
 	}
 	list := []keptBinding{}
 	for _, b := range r.phones.all() {
-		list = append(list, keptBinding{b.location, b.identity, b.uri, b.instance, b.reg, b.q, b.target.Addr, b.target.Local, b.target.Transport.String(), b.agent,
+		list = append(list, keptBinding{b.location, b.identity, b.iface.Context, b.iface.Name, b.uri, b.instance, b.reg, b.q, b.target.Addr, b.target.Local, b.target.Transport.String(), b.agent,
 			b.callID, b.seq, int(b.lifetime / time.Second)})
 	}
 	r.unsaved = false

@@ -11,7 +11,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// Targets are the phones of an interface that have registered as the identity that a user part names, in the order in which they are tried
+// Targets are the phones that have registered by an interface as the identity that a user part names, in the order in which they are tried
 // one by one: by q, and then the one that came last. known: there is such an identity, even if none of its phones is there.
 func (r *Registrar) Targets(i config.InterfaceID, user string) (targets []siptransport.PhoneTarget, identity string, known bool) {
 	now := time.Now()
@@ -29,7 +29,7 @@ func (r *Registrar) Targets(i config.InterfaceID, user string) (targets []siptra
 	if who == nil {
 		return nil, "", false
 	}
-	list := slices.DeleteFunc(slices.Clone(r.phones.of[aor{l.Name, who.Name}]), func(b *binding) bool { return !b.reached(now) })
+	list := slices.DeleteFunc(slices.Clone(r.phones.of[aor{l.Name, who.Name}]), func(b *binding) bool { return b.iface != i || !b.reached(now) })
 	slices.SortStableFunc(list, func(a, b *binding) int { return cmp.Or(b.q-a.q, b.since.Compare(a.since)) })
 	for _, b := range list {
 		targets = append(targets, b.target)

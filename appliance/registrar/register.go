@@ -78,7 +78,7 @@ func (r *Registrar) register(i *config.SIPInterface, req *sipmsg.Request, from s
 		r.o.Health.Set(health.PhonesUnlicensed, health.Args{"name": a.identity})
 		return a, false, &sipmsg.Fault{Code: 403, Reason: "The license sip-registrar is missing"}
 	}
-	c := change{r: r, aor: a, req: req, at: at, now: now, secs: f.Inbound}
+	c := change{r: r, aor: a, iface: i.ID(), req: req, at: at, now: now, rules: f.Inbound}
 	if fault := c.plan(list, all); fault != nil {
 		return a, false, fault
 	}
@@ -115,12 +115,13 @@ func ours(l *config.LocationService, host string, from siptransport.Arrival) boo
 
 // change is what a REGISTER changes.
 type change struct {
-	r    *Registrar
-	aor  aor
-	req  *sipmsg.Request
-	at   siptransport.PhoneTarget
-	now  time.Time
-	secs *config.RegistrationInbound
+	r     *Registrar
+	aor   aor
+	iface config.InterfaceID
+	req   *sipmsg.Request
+	at    siptransport.PhoneTarget
+	now   time.Time
+	rules *config.RegistrationInbound
 
 	drop []dropped
 	keep []kept
@@ -183,7 +184,7 @@ func (c *change) room(present []*binding) *sipmsg.Fault {
 	if fresh > 0 && c.r.phones.n+fresh-len(c.drop) > mostPhones {
 		return &sipmsg.Fault{Code: 503, Reason: "Too many phones", Headers: []sipmsg.Header{{Name: "Retry-After", Value: "60"}}}
 	}
-	surplus := len(present) + len(c.keep) - c.secs.MaxContacts
+	surplus := len(present) + len(c.keep) - c.rules.MaxContacts
 	if surplus <= 0 || fresh == 0 {
 		return nil
 	}
@@ -197,7 +198,7 @@ func (c *change) room(present []*binding) *sipmsg.Fault {
 	for _, b := range present {
 		staying += waiting(b)
 	}
-	if surplus > len(present) || c.secs.Refuse && surplus > len(present)-staying {
+	if surplus > len(present) || c.rules.Refuse && surplus > len(present)-staying {
 		c.r.log.Warn("phone refused, the identity has as many phones as it may", "name", c.aor.identity, "peer", c.at.Addr)
 		return &sipmsg.Fault{Code: 403, Reason: "The identity has as many phones as it may"}
 	}
@@ -223,7 +224,7 @@ func (c *change) commit() (fresh bool) {
 		}
 		came := k.old == nil || k.old.state == status.BindingWaiting
 		if k.old != nil {
-			c.r.unsaved = c.r.unsaved || k.old.target != b.target || k.old.contact != b.contact || k.old.lifetime != b.lifetime
+			c.r.unsaved = c.r.unsaved || k.old.target != b.target || k.old.iface != b.iface || k.old.contact != b.contact || k.old.lifetime != b.lifetime
 			c.r.phones.remove(k.old)
 		}
 		c.r.phones.add(b)
@@ -238,7 +239,7 @@ func (c *change) commit() (fresh bool) {
 
 // binding is what becomes of a wish. It holds nothing of the message.
 func (c *change) binding(k kept) *binding {
-	b := &binding{aor: c.aor, contact: k.contact, target: c.at, since: c.now, refreshed: c.now, lifetime: k.lifetime, seq: c.req.Seq,
+	b := &binding{aor: c.aor, contact: k.contact, iface: c.iface, target: c.at, since: c.now, refreshed: c.now, lifetime: k.lifetime, seq: c.req.Seq,
 		callID: strings.Clone(c.req.CallID), agent: strings.Clone(printable.Short(c.req.Header("User-Agent"), maxText))}
 	if k.old != nil {
 		b.since = k.old.since

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -290,6 +291,27 @@ func TestFileThatCannotBeWritten(t *testing.T) {
 		b.wait(saveEvery)
 		if b.health.Active(health.PhonesNotKept) || len(b.shelf.text) < 100 {
 			t.Errorf("the alarm stays; %s", b.shelf.text)
+		}
+	})
+}
+
+// Phones of one location service in two networks: each is called by the interface of its own, once.
+func TestPhonesOfTwoNetworks(t *testing.T) {
+	onPaper(t, func(c *config.Config) {
+		other := *c.CS[0].Interfaces[0]
+		other.Name, other.Trust = "upstairs", []config.Source{{Prefix: netip.MustParsePrefix("10.108.3.0/24")}}
+		c.CS[0].Interfaces = append(c.CS[0].Interfaces, &other)
+	}, func(b *box) {
+		b.phone("10.108.2.51:5060", "21", "hush").register(300, 200)
+		b.phone("10.108.3.52:5060", "21", "hush").register(300, 200)
+		for range 2 { // before a restart and after
+			b.wants("21", "sip:21@10.108.2.51:5060 at 10.108.2.51:5060/udp")
+			list, _, known := b.reg.Targets(config.InterfaceID{Context: "SWITCH", Name: "upstairs"}, "21")
+			if !known || len(list) != 1 || list[0].URI != "sip:21@10.108.3.52:5060" {
+				t.Errorf("%v %v", list, known)
+			}
+			b.stop()
+			b.start()
 		}
 	})
 }
