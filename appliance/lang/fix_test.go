@@ -8,7 +8,7 @@ import (
 )
 
 // filled fills in what only the administrator knows.
-var filled = strings.NewReplacer("ADDRESS", "192.168.1.254", "HOST", "ntp.example.com", "COUNTRY", "49", "PASSWORD", "secret")
+var filled = strings.NewReplacer("ADDRESS", "192.168.1.254", "HOST", "ntp.example.com", "COUNTRY", "49", "PASSWORD", "long-secret")
 
 // The fix of every problem can be pasted as it is, and puts it right at all places that are named, and nothing else wrong.
 func TestFixesPutTheirProblemsRight(t *testing.T) {

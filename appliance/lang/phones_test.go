@@ -244,7 +244,7 @@ authentication-service AUTH
   username 71 password zB7-kw2Rt9
   username 74 password zB7-kw2Rt8
   username 75 password zB7-kw2Rt7
-  username 76 password zB7-kw2Rt6
+  username 76 password 76
 provisioning-service EMPTY
   no shutdown
 provisioning-service SLIPS
@@ -264,6 +264,18 @@ provisioning-service OFF
   use location-service LS_SLIPS
   administrator-password "a b"
   phone 00:15:65:00:00:04 model snom-d735 identity 71
+context ip ROUTER
+  interface WAN
+    ipaddress WAN 198.51.100.2/28
+port ethernet 0 1
+  bind interface ROUTER WAN
+  no shutdown
+provisioning-service OUTSIDE
+  bind ipaddress ROUTER WAN WAN
+  protocol http 8082
+  use location-service LS_SLIPS
+  phone 00:15:65:00:00:05 model snom-d735 identity 74
+  no shutdown
 `
 
 func TestProblemsOfPhones(t *testing.T) {

@@ -28,6 +28,8 @@ func checkProvisioning(c *checker) {
 func (c *checker) provisioningWay(p *config.ProvisioningService) {
 	if p.Bind.Interface.IsZero() {
 		c.in(p, Warning, "provisioning-service "+p.Name+" has no bind ipaddress: it listens nowhere", "")
+	} else if why := c.unserved(p); why != "" {
+		c.add(c.at(p, "Bind"), Warning, "provisioning-service "+p.Name+" serves nobody: "+why, "")
 	}
 	if p.HTTP.Port == 0 && !p.TFTP {
 		c.in(p, Warning, "provisioning-service "+p.Name+" has no protocol: no phone can fetch its settings", "protocol http")
@@ -43,6 +45,16 @@ func (c *checker) provisioningWay(p *config.ProvisioningService) {
 	if p.Administrator == "" {
 		c.in(p, Note, "the phones keep the password of the maker for their own pages, which everybody knows", "administrator-password PASSWORD")
 	}
+}
+
+// unserved says why a service cannot serve at its address; "": it can, as soon as a server has given the address, or its reference is reported.
+func (c *checker) unserved(p *config.ProvisioningService) string {
+	i := c.cfg.IPInterface(p.Bind.Context, p.Bind.Interface)
+	_, why := c.cfg.ProvisioningAddress(p)
+	if i == nil || slices.ContainsFunc(i.Addresses, func(a config.IPAddress) bool { return a.Name == p.Bind.Address && a.DHCP }) && !c.cfg.Address(p.Bind).IsValid() {
+		return ""
+	}
+	return why
 }
 
 // identityHeader finds the line that opens an identity.
@@ -82,6 +94,16 @@ func (c *checker) provisionedPhones(p *config.ProvisioningService) {
 			continue
 		}
 		f, known := l.Settings(phone.Identity)
+		account, has := l.PhoneAccount(c.cfg, phone.Identity)
+		weak, guessable := config.WeakPhonePassword(account.Password, account.Username, phone.Identity, phone.MAC)
+		switch {
+		case known && !has && (f.AuthInbound == nil || f.AuthInbound.None): // an account that is missing is reported where it is named
+			c.add(w, Warning, "identity "+phone.Identity+" has no account that its phone could show (authentication inbound): the phone gets no settings", "")
+		case has && guessable:
+			c.add(w, Warning, "identity "+phone.Identity+": "+weak+", which everybody tries first: the phone gets no settings", "")
+		case has && weak != "" && !Sealed(account.Password):
+			c.add(w, Warning, "identity "+phone.Identity+": "+weak+": others can guess it and call as this identity", "")
+		}
 		switch {
 		case !known:
 			c.missing(w, "identity of location-service "+l.Name, phone.Identity, names(l.Identities, func(i *config.Identity) string { return i.Name }))
