@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -198,6 +199,9 @@ func FuzzTemplate(f *testing.F) {
 	}
 	f.Add("yealink", "#!version:1.0.0.1\n{{range .Accounts}}{{range $.Codecs}}{{.Name}}{{end}}{{end}}")
 	f.Fuzz(func(t *testing.T, name, text string) {
+		if !slices.Contains(TemplateNames, name) { // nobody gets further with another one
+			name = TemplateNames[len(name)%len(TemplateNames)]
+		}
 		checked(name, text)
 	})
 }
