@@ -150,12 +150,12 @@ func (d *desks) baresipDesk() *exec.Cmd {
 	return cmd
 }
 
-// A phone of other people registers, shows another phone's state and the messages that Kamailio has for it,
+// A phone of other people registers, proves who it is for its subscriptions too, shows another phone's state and the messages that Kamailio has for it,
 // answers when it is told to start again, and takes its leave.
 func TestBaresipHasMessagesAndKeys(t *testing.T) {
 	s := newSetting(t)
 	s.kamailio()
-	d := s.desks(false)
+	d := s.desks(true)
 	s.until("Kamailio tells of messages", func() bool {
 		list := d.agent.Subscriptions()
 		return len(list) == 1 && list[0].Event == "message-summary" && list[0].State == status.SubscriptionActive
