@@ -61,6 +61,16 @@ func (c *Config) ProvisioningAddress(p *ProvisioningService) (a netip.Addr, why 
 	return a, ""
 }
 
+// ElseAtPort says what else wants the port for HTTP of a service at its address; "": nothing does.
+func (c *Config) ElseAtPort(p *ProvisioningService) string {
+	at, why := c.ProvisioningAddress(p)
+	if p.HTTP.Port == 0 || why != "" {
+		return ""
+	}
+	own := "provisioning-service " + p.Name
+	return taker(slices.DeleteFunc(c.taken(), func(s TakenSocket) bool { return s.By == own }), netip.AddrPortFrom(at, p.HTTP.Port))
+}
+
 // PhoneAccount is the account that phones of an identity show when they register.
 func (l *LocationService) PhoneAccount(c *Config, identity string) (Credential, bool) {
 	f, configured := l.Settings(identity)

@@ -31,7 +31,7 @@ func TestFixesPutTheirProblemsRight(t *testing.T) {
 		"a log for anyone":         guide + "\nprofile tls LOG\n  trusted-certificate pki:certificate/LOG-CA\nsyslog-client\n  remote log.example.com tls\n  use profile tls LOG\n",
 		"no accounts":              strings.ReplaceAll(guide, "  username user", "  # username user"),
 		"presence":                 guide + presenceSlips,
-		"phones":                   phonesOfAnOffice + phoneSlips,
+		"phones":                   strings.Replace(phonesOfAnOffice, "protocol http\n", "protocol http 8090\n", 1) + strings.Replace(phoneSlips, "username 76 password 76\n", "username 76 password zB7-kw2Rt6\n", 1),
 		"habits": "context cs SWITCH\n no shutdown\n interface sip IF_A\n routing-table called-e164 RT\n  route 0XXX dest-interface IF_A\n  route any dest-interface IF_A\n" +
 			"  route * dest-interface IF_A\n  route 030-12 dest-interface IF_A\n routing-table called-e164 R2\n  route all dest-interface IF_A\n  route default dest-interface IF_A\n" +
 			" mapping-table called-uri to called-e164 M\n  map user.01@host.example to 1\n mapping-table called-e164 to called-e164 N\n  map 4971231111 to 1\n  map 4971231111$ to 2\n  map else to 3\n",

@@ -258,6 +258,12 @@ provisioning-service SLIPS
   phone 00:15:65:00:00:03 model snom-d735 identity 7
   upstream prov.cloudpbx.example
   no shutdown
+provisioning-service TAKEN
+  bind ipaddress ROUTER LAN LAN
+  protocol http 5060
+  use location-service LS_SLIPS
+  administrator-password "a b"
+  no shutdown
 provisioning-service OFF
   bind ipaddress ROUTER LAN LAN
   protocol http 8081

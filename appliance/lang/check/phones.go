@@ -85,7 +85,14 @@ func (c *checker) phoneAccount(l *config.LocationService, i *config.Identity, a 
 	}
 	for _, s := range a.Services {
 		service := s.Service.In(c.cfg)
-		if service == nil || slices.ContainsFunc(service.Users, func(u config.Credential) bool { return u.Username == accountOf(s, i) }) {
+		if service == nil {
+			return
+		}
+		if n := slices.IndexFunc(service.Users, func(u config.Credential) bool { return u.Username == accountOf(s, i) }); n >= 0 {
+			u := service.Users[n]
+			if why, _ := config.WeakPhonePassword(u.Password, u.Username, i.Name, ""); why != "" && !Sealed(u.Password) {
+				c.add(c.at(service, "Users", n), Warning, why+", and phones register with it: others can guess it and call", "")
+			}
 			return
 		}
 	}

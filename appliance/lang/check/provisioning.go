@@ -31,6 +31,9 @@ func (c *checker) provisioningWay(p *config.ProvisioningService) {
 	} else if why := c.unserved(p); why != "" {
 		c.add(c.at(p, "Bind"), Warning, "provisioning-service "+p.Name+" serves nobody: "+why, "")
 	}
+	if by := c.cfg.ElseAtPort(p); by != "" {
+		c.add(c.at(p, "HTTP"), Error, fmt.Sprintf("port %d of its address belongs to %s: phones get nothing by HTTP, give it another port", p.HTTP.Port, by), "")
+	}
 	if p.HTTP.Port == 0 && !p.TFTP {
 		c.in(p, Warning, "provisioning-service "+p.Name+" has no protocol: no phone can fetch its settings", "protocol http")
 	}
