@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"viaduct/appliance/config"
@@ -129,8 +130,23 @@ func (k *keptBinding) binding(now time.Time) *binding {
 	return b
 }
 
+// saveLast renews the file when the box ends. Phones whose connection ends with the box are in it, too: they will be waited for.
+func (r *Registrar) saveLast() {
+	r.mu.Lock()
+	r.forgetLost(time.Now())
+	var ended []*binding
+	for _, x := range r.lost {
+		if !slices.ContainsFunc(r.phones.of[x.aor], func(b *binding) bool { return b.same(&x.contact) }) {
+			ended = append(ended, x.binding)
+		}
+	}
+	r.unsaved = r.unsaved || len(ended) > 0
+	r.mu.Unlock()
+	r.save(ended...)
+}
+
 // save renews the file if bindings have changed.
-func (r *Registrar) save() {
+func (r *Registrar) save(ended ...*binding) {
 	if r.o.Store == nil {
 		return
 	}
@@ -140,7 +156,7 @@ func (r *Registrar) save() {
 		return
 	}
 	list := []keptBinding{}
-	for _, b := range r.phones.all() {
+	for _, b := range append(r.phones.all(), ended...) {
 		list = append(list, keptBinding{b.location, b.identity, b.iface.Context, b.iface.Name, b.uri, b.instance, b.reg, b.q, b.target.Addr, b.target.Local, b.target.Transport.String(), b.agent,
 			b.callID, b.seq, int(b.lifetime / time.Second)})
 	}

@@ -64,6 +64,25 @@ func TestPhonesOutliveARestart(t *testing.T) {
 	})
 }
 
+// The connections of a box that ends may end before its last save, or after a save of every half minute.
+func TestConnectionsThatEndWithTheBox(t *testing.T) {
+	onPaper(t, nil, func(b *box) {
+		early, late := b.phone("10.108.2.51:40001", "21", "hush").connect(), b.phone("10.108.2.52:40001", "22", "other").connect()
+		early.register(300, 200)
+		late.register(300, 200)
+		early.conn.Close()
+		b.wait(endsWithin + time.Second)
+		late.conn.Close()
+		b.wait(0)
+		b.reg.save()
+		b.stop()
+		b.start()
+		if list := b.reg.Bindings(); len(list) != 1 || list[0].Identity != "22" || list[0].State != status.BindingWaiting {
+			t.Errorf("%+v", list)
+		}
+	})
+}
+
 // Refreshes are most of what phones do: none may wear out the flash.
 func TestRefreshesAreNotWritten(t *testing.T) {
 	onPaper(t, nil, func(b *box) {

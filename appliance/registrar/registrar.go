@@ -12,6 +12,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,6 +52,7 @@ const (
 	mostPhones = 8192             // bindings
 	mostAgents = 4096             // addresses whose User-Agent is remembered
 	agentsLast = 24 * time.Hour
+	endsWithin = 10 * time.Second // the box, once it has begun to close connections
 )
 
 // Registrar is the registrar of all location services.
@@ -66,6 +68,7 @@ type Registrar struct {
 	phones  phones
 	agents  map[netip.Addr]agent
 	guesses map[aor]*guesses
+	lost    []lost
 	loaded  bool // the file has been read
 	unsaved bool // the file is not what bindings are
 	keeping bool // the last save has worked, or there was none
@@ -79,6 +82,12 @@ type agent struct {
 	name    string    // its User-Agent
 	heard   time.Time // last REGISTER that was accepted
 	secured time.Time // the last one over TLS
+}
+
+// lost is a phone whose connection has ended a moment ago. When the box ends, all do, and may do so before the last save.
+type lost struct {
+	*binding
+	at time.Time
 }
 
 // guesses are wrong passwords for one identity.
@@ -158,7 +167,7 @@ func (r *Registrar) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			r.save()
+			r.saveLast()
 			return nil
 		case <-sweep.C:
 			r.sweep(time.Now())
@@ -183,6 +192,7 @@ func (r *Registrar) sweep(now time.Time) {
 			r.forgive(a)
 		}
 	}
+	r.forgetLost(now)
 	for a, x := range r.agents {
 		if now.Sub(x.heard) > agentsLast {
 			delete(r.agents, a)
@@ -191,6 +201,11 @@ func (r *Registrar) sweep(now time.Time) {
 	if licensed {
 		r.o.Health.Clear(health.PhonesUnlicensed, "")
 	}
+}
+
+// forgetLost forgets phones whose connection has ended too long ago for that to be the end of the box. The caller holds the lock.
+func (r *Registrar) forgetLost(now time.Time) {
+	r.lost = slices.DeleteFunc(r.lost, func(x lost) bool { return now.Sub(x.at) > endsWithin })
 }
 
 // gone forgets a binding. The caller holds the lock.
@@ -207,8 +222,12 @@ func (r *Registrar) Lost(flow siptransport.FlowID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phones.ended(flow)
+	now := time.Now()
 	for _, b := range r.phones.by(flow) {
 		r.gone(b, "its connection has ended")
+		if len(r.lost) < mostPhones {
+			r.lost = append(r.lost, lost{b, now})
+		}
 	}
 }
 
