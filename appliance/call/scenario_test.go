@@ -123,12 +123,15 @@ func (w *world) setUp(s step) {
 		w.names.mu.Lock()
 		w.names.srv[s.words[1]] = list
 		w.names.mu.Unlock()
-	case "peer": // peer NAME ADDRESS:PORT TRANSPORT
+	case "peer": // peer NAME ADDRESS:PORT TRANSPORT [ADDRESS:PORT of the box]
 		addr, err := netip.ParseAddrPort(s.words[2])
 		if err != nil {
 			w.fail(s, "%v", err)
 		}
-		w.addPeer(s.words[1], addr, s.words[3])
+		p := w.addPeer(s.words[1], addr, s.words[3])
+		if len(s.words) > 4 {
+			p.box = netip.MustParseAddrPort(s.words[4])
+		}
 	case "forward": // forward PUBLIC PRIVATE: a router before the box
 		for _, p := range w.peers {
 			if p.box.Addr() == netip.MustParseAddr(s.words[1]) {
