@@ -169,13 +169,13 @@ func (p *phone) heard() []byte  { p.Helper(); return p.recorded("dec") }
 func (p *phone) recorded(direction string) []byte {
 	p.Helper()
 	files, err := filepath.Glob(filepath.Join(p.dir, "dump-*-"+direction+".wav"))
-	if err != nil || len(files) > 1 {
-		p.Fatalf("recordings: %v (%v)", files, err)
+	if err != nil {
+		p.Fatal(err)
 	}
 	if len(files) == 0 {
 		return nil
 	}
-	text, err := os.ReadFile(files[0])
+	text, err := os.ReadFile(slices.Max(files)) // of the last call: their names begin with the time
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -203,6 +203,7 @@ func (s *setting) ends(recorded func() []byte, length int, want string, is func(
 	})
 	s.until(want, func() bool {
 		sound := recorded()
+		began = min(began, len(sound)) // the recording of the next call has begun
 		if len(sound) < began+length {
 			return false
 		}

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 }
 
 // packages are where the programs come from (the Makefile installs them).
-var packages = map[string]string{"sipp": "sip-tester", "baresip": "baresip-core", "twinkle-console": "twinkle-console", "kamailio": "kamailio"}
+var packages = map[string]string{"sipp": "sip-tester", "baresip": "baresip-core", "twinkle-console": "twinkle-console", "linphonec": "linphone-cli", "kamailio": "kamailio"}
 
 // hubs are the names that hubs have, those that they put into Record-Route, and addresses inside Microsoft's networks.
 var hubs = []struct {

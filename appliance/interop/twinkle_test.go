@@ -26,6 +26,12 @@ type twinkle struct {
 // twinkle starts one that holds as RFC 3264 says ("rfc3264", a=sendonly) or as its predecessor did ("rfc2543", c=0.0.0.0).
 func (s *setting) twinkle(hz int, hold string) *twinkle {
 	s.Helper()
+	return s.twinkleAt(s.world.LAN, hz, fmt.Sprintf("user_name=+4930123456\nuser_domain=%s\nregister_at_startup=no\nhold_variant=%s\n", lab.StarfaceAddr, hold))
+}
+
+// twinkleAt starts one whose user profile has these lines.
+func (s *setting) twinkleAt(where *lab.Namespace, hz int, lines string) *twinkle {
+	s.Helper()
 	p := &twinkle{setting: s, heard: filepath.Join(s.dir, "heard.raw")}
 	home, mouth := filepath.Join(s.dir, "home"), filepath.Join(s.dir, "mouth")
 	if err := os.MkdirAll(filepath.Join(home, ".twinkle"), 0o700); err != nil {
@@ -35,8 +41,7 @@ func (s *setting) twinkle(hz int, hold string) *twinkle {
 		"pcm.mouth { type file slave.pcm null file /dev/null infile %q format raw }\n", p.heard, mouth))
 	s.file("home/.twinkle/twinkle.sys", "dev_ringtone=alsa:null\ndev_speaker=alsa:ear\ndev_mic=alsa:mouth\nvalidate_audio_dev=no\n"+
 		"play_ringtone=no\nplay_ringback=no\nsip_port=5060\nrtp_port=12000\n")
-	s.file("home/.twinkle/pbx.cfg", fmt.Sprintf("user_name=+4930123456\nuser_domain=%s\nregister_at_startup=no\nhold_variant=%s\ncodecs=g711a\n"+
-		"speex_dsp_vad=no\nspeex_dsp_agc=no\nspeex_dsp_aec=no\nspeex_dsp_nrd=no\n", lab.StarfaceAddr, hold))
+	s.file("home/.twinkle/pbx.cfg", lines+"codecs=g711a\nspeex_dsp_vad=no\nspeex_dsp_agc=no\nspeex_dsp_aec=no\nspeex_dsp_nrd=no\n")
 	s.speak(mouth, hz)
 	cmd := s.command("twinkle-console", "pbx.cfg")
 	cmd.Env = append(os.Environ(), "HOME="+home)
@@ -44,7 +49,7 @@ func (s *setting) twinkle(hz int, hold string) *twinkle {
 	if p.input, err = cmd.StdinPipe(); err != nil {
 		s.Fatal(err)
 	}
-	p.Process = s.start(s.world.LAN, cmd)
+	p.Process = s.start(where, cmd)
 	s.listens(p.Process, "udp", netip.AddrPortFrom(netip.IPv4Unspecified(), 5060))
 	return p
 }

@@ -5,7 +5,9 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -166,6 +168,41 @@ func (w *World) network() error {
 		}
 		return errors.Join(up(h, "lo"), up(h, "wan0"), addresses(h, "wan0", 28, GatewayAddr, StrangerAddr), addresses(h, "lo", 32, microsoft...))
 	})
+}
+
+// Host makes one more machine on the LAN, with an address of its own: programs that choose their own source address, as phones do, need one
+// each. The LAN's namespace passes on what it sends and gets.
+func (w *World) Host(name string, addr netip.Addr) (*Namespace, error) {
+	n, err := newNamespace(name)
+	if err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, n.close)
+	if err := w.LAN.edit(func(h *netlink.Handle) error {
+		if err := errors.Join(h.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: "eth0", PeerNamespace: netlink.NsFd(n.file.Fd())}), up(h, name)); err != nil {
+			return err
+		}
+		link, err := h.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		return h.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Scope: netlink.SCOPE_LINK, Dst: &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(32, 32)}})
+	}); err != nil {
+		return nil, err
+	}
+	if err := w.LAN.Do(func() error {
+		return errors.Join(set("net/ipv4/ip_forward", "1"), set("net/ipv4/conf/all/proxy_arp", "1"), set("net/ipv4/neigh/lan0/proxy_delay", "0"), set("net/ipv4/neigh/"+name+"/proxy_delay", "0"))
+	}); err != nil {
+		return nil, err
+	}
+	return n, n.edit(func(h *netlink.Handle) error {
+		return errors.Join(up(h, "lo"), up(h, "eth0"), addresses(h, "eth0", 24, addr), h.RouteAdd(&netlink.Route{Gw: BoxLAN.AsSlice()}))
+	})
+}
+
+// set writes a setting of the kernel for the namespace of this thread.
+func set(name, value string) error {
+	return os.WriteFile("/proc/sys/"+name, []byte(value), 0)
 }
 
 // AddAddress gives the LAN or WAN side one more address, for a further peer.
