@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -96,17 +97,21 @@ func (p *printer) set(n node, differs bool) bool {
 		}
 		return !v.IsZero()
 	case *seq:
-		hasValue := false
+		some, all := false, true
 		for _, x := range n.nodes {
-			if w, ok := x.(*word); ok && w.flag == nil {
-				continue
-			}
-			hasValue = true
-			if !p.set(x, differs) {
+			_, isArg := x.(*arg)
+			switch w, isWord := x.(*word); {
+			case isWord && w.flag == nil:
+			case p.set(x, differs):
+				some = true
+			case isArg:
+				all = false
+			default:
 				return false
 			}
 		}
-		return hasValue
+		// The arguments of an optional part are entered together, so one of them may be empty: a user name with the password "".
+		return all && some || differs && p.argSet(n)
 	case *optional:
 		return true
 	case *alternatives:
@@ -118,6 +123,14 @@ func (p *printer) set(n node, differs bool) bool {
 		return false
 	}
 	return true
+}
+
+// argSet reports whether one of the arguments of a sequence is set and differs from its default.
+func (p *printer) argSet(n *seq) bool {
+	return slices.ContainsFunc(n.nodes, func(x node) bool {
+		a, ok := x.(*arg)
+		return ok && p.set(a, true)
+	})
 }
 
 func equal(a, b reflect.Value) bool {

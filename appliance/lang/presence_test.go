@@ -388,3 +388,13 @@ func TestPresenceIsTestedAndGetsACertificate(t *testing.T) {
 		}
 	}
 }
+
+// The user of a proxy was lost in the saved configuration when its password was empty.
+func TestAnEmptyPasswordKeepsItsUser(t *testing.T) {
+	l := New()
+	cfg, _ := l.Parse([]byte("presence-service A\n  http-proxy 10.108.2.9 3128 username anna password \"\"\n"))
+	if printed := string(l.Print(cfg, false)); !strings.Contains(printed, `username anna password ""`) {
+		t.Errorf("printed:\n%s", printed)
+	}
+	readsBack(t, l, cfg)
+}
