@@ -16,7 +16,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-// List shuts out sources of wrong passwords: after Tries within banTime, for banTime. A right password forgives the source its wrong
+// List shuts out sources of wrong passwords: after Tries within Time, for Time. A right password forgives the source its wrong
 // ones for the same account, and no others. source.Of defines a source.
 type List struct {
 	log   *slog.Logger
@@ -36,7 +36,7 @@ const (
 	// Tries is how many wrong passwords shut a source out. OpenSSH's client asks three times for a password and then three times in another
 	// form of the same question: that is one person who does not remember, and may go on.
 	Tries    = 12
-	banTime  = 10 * time.Minute
+	Time     = 10 * time.Minute
 	banTable = 4096 // sources kept; the table must not grow with an attack
 )
 
@@ -91,14 +91,14 @@ func (b *List) Wrong(from netip.Addr, account string, now time.Time) time.Durati
 	}
 	before := o.banned()
 	o.tries[account]++
-	o.until = now.Add(banTime)
+	o.until = now.Add(Time)
 	if !o.banned() {
 		return 0
 	}
 	if !before {
-		b.log.Warn(b.words.banned, "peer", from, "for", banTime)
+		b.log.Warn(b.words.banned, "peer", from, "for", Time)
 	}
-	return banTime
+	return Time
 }
 
 // Right forgives a source its wrong passwords for one account.

@@ -63,7 +63,7 @@ func TestBans(t *testing.T) {
 			if left := b.Left(here, now); left > 0 != x.banned {
 				t.Errorf("shut out for %v", left)
 			}
-			if left := b.Left(here, now.Add(banTime+time.Second)); left > 0 {
+			if left := b.Left(here, now.Add(Time+time.Second)); left > 0 {
 				t.Errorf("still shut out for %v", left)
 			}
 		})

@@ -112,8 +112,9 @@ func (c *call) begin(in *sipgw.Incoming) {
 		return
 	}
 	c.a.profile = c.profile(c.a.iface)
-	c.props = party.Properties(sw, c.a.iface, in.Request)
+	c.props, c.origin = party.Properties(sw, c.a.iface, in.Request), originOf(sw, in.Request, in.Hops)
 	if !c.a.iface.Phones.IsZero() {
+		c.origin.diverted = party.Diverted{} // a phone that forwards says so in a 3xx; anything else is a claim in the name of others
 		party.OfPhone(c.cfg, c.a.iface, in.Identity, &c.props)
 		c.record.Phone, c.a.line = in.Identity, line{in.Identity, true}
 	}
@@ -121,7 +122,6 @@ func (c *call) begin(in *sipgw.Incoming) {
 		c.props.CalledIP = here.String()
 	}
 	c.a.noteAllow(in.Request.Headers)
-	c.origin = originOf(sw, in.Request, in.Hops)
 	c.record.Ask(&c.props)
 	c.record.CallID, c.record.Peer = in.Request.CallID, c.a.leg.Info().Peer
 	c.record.Licenses = c.m.Licenses.InUse()

@@ -31,13 +31,13 @@ func (c *call) joinCalls(other *call, leg *sipgw.Leg) {
 		c.transferFailed(488)
 		return
 	}
-	agreed, ports := y.Choice(), t.x.ports
+	agreed, ports, who := y.Choice(), t.x.ports, t.x.line.identity
 	answer := func(peer media.Ports, err error) { // on the other's goroutine
 		if !c.Post(func() { c.joinAnswered(t, other, leg, peer, agreed, err) }) && err == nil {
 			other.hangUp(nil, "", status.ByTransfer) // this call has ended meanwhile
 		}
 	}
-	if !other.Post(func() { other.joinedBy(c, leg, agreed, ports, answer) }) {
+	if !other.Post(func() { other.joinedBy(c, leg, who, agreed, ports, answer) }) {
 		c.transferFailed(481)
 	}
 }
@@ -47,15 +47,16 @@ type otherCodec struct{ choice *sdp.Choice }
 
 func (e *otherCodec) Error() string { return "the other call uses " + e.choice.Codec.Name }
 
-// joinedBy joins this call, at the side of leg, with another one that sends and expects the agreed codecs.
-func (c *call) joinedBy(other *call, leg *sipgw.Leg, agreed *sdp.Choice, ports media.Ports, answer func(media.Ports, error)) {
+// joinedBy joins this call, at the side of leg, with another one that sends and expects the agreed codecs. A phone may join calls of its own
+// identity (who) alone.
+func (c *call) joinedBy(other *call, leg *sipgw.Leg, who string, agreed *sdp.Choice, ports media.Ports, answer func(media.Ports, error)) {
 	x := &c.a
 	if leg == c.b.leg {
 		x = &c.b
 	}
 	y := c.beyond(x)
 	joinable := func() bool {
-		return x.leg == leg && c.up(x) && y.leg != nil && c.up(y) && y.Choice() != nil && x.hop == nil && c.transfer == nil && c.joined == nil
+		return x.leg == leg && x.line.identity == who && c.up(x) && y.leg != nil && c.up(y) && y.Choice() != nil && x.hop == nil && c.transfer == nil && c.joined == nil
 	}
 	unite := func(ok bool) {
 		switch {

@@ -35,6 +35,9 @@ func (c *call) replace(in *sipgw.Incoming) {
 	case c.coming != nil:
 		in.Leg.Reject(491, "")
 		return
+	case in.Identity != "" && x.line.identity != in.Identity && c.up(x): // lamps show others' dialogs, but a conversation is its phone's own
+		in.Leg.Reject(403, "")
+		return
 	}
 	n := c.inPlaceOf(x, in)
 	refuse := func(f callFailure) {

@@ -45,7 +45,7 @@ const (
 	Missing   Verdict = iota // there are none for the realm: challenge
 	Malformed                // they cannot be understood, or are for another request: 400
 	Wrong                    // no such user, or another password
-	Stale                    // the password is right, the nonce is not good any more: challenge with stale
+	Stale                    // the nonce was never given to this address, whatever the password is; or the password is right, and the nonce is not good any more: challenge with stale
 	Right
 )
 
@@ -168,8 +168,14 @@ func User(values []string, realm string) string {
 	return ""
 }
 
-// judge compares the response first: only who knows the password is told that a nonce is stale (RFC 7616 3.3).
+// judge compares the response before it looks for how long a nonce is good: only who knows the password is told that it is stale. A nonce that
+// this address was not given comes first: the sender may be anybody who forges the address, whose wrong passwords must not count against it, and
+// who learns nothing.
 func (s *Server) judge(c *credentials, req Request, password func(string) (string, bool), now time.Time) Verdict {
+	issued, number, ours := s.given(c, req.From)
+	if !ours {
+		return Stale
+	}
 	secret, known := password(c.user)
 	if !known {
 		secret = string(s.key)
@@ -178,22 +184,25 @@ func (s *Server) judge(c *credentials, req Request, password func(string) (strin
 	switch {
 	case subtle.ConstantTimeCompare([]byte(want), []byte(c.response)) != 1 || !known:
 		return Wrong
-	case !s.take(c, req.From, now):
+	case !s.take(c, issued, number, now):
 		return Stale
 	}
 	return Right
 }
 
-// take uses one count of a nonce; false: the nonce is not ours, not for this request, too old, or the count has been used.
-func (s *Server) take(c *credentials, from netip.Addr, now time.Time) bool {
+// given reads a nonce; false: it is not ours, or was given for something else or to another address.
+func (s *Server) given(c *credentials, from netip.Addr) (issued uint32, number uint64, ours bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(c.nonce)
 	if err != nil || len(raw) != nonceSize {
-		return false
+		return 0, 0, false
 	}
-	issued, number, age := binary.BigEndian.Uint32(raw), binary.BigEndian.Uint64(raw[4:]), s.age(now)
-	if subtle.ConstantTimeCompare([]byte(s.nonce(number, issued, c.algorithm, c.realm, from)), []byte(c.nonce)) != 1 {
-		return false
-	}
+	issued, number = binary.BigEndian.Uint32(raw), binary.BigEndian.Uint64(raw[4:])
+	return issued, number, subtle.ConstantTimeCompare([]byte(s.nonce(number, issued, c.algorithm, c.realm, from)), []byte(c.nonce)) == 1
+}
+
+// take uses one count of a nonce; false: it is too old, or the count has been used.
+func (s *Server) take(c *credentials, issued uint32, number uint64, now time.Time) bool {
+	age := s.age(now)
 	if issued > age || age-issued > seconds(Lifetime) {
 		return false
 	}
@@ -228,7 +237,7 @@ func (u *uses) take(count uint32) bool {
 
 // forget makes room: nonces that are too old, else the oldest quarter. The caller holds the lock.
 func (s *Server) forget(age uint32) {
-	maps.DeleteFunc(s.used, func(_ uint64, u uses) bool { return age-u.issued > seconds(Lifetime) })
+	maps.DeleteFunc(s.used, func(_ uint64, u uses) bool { return u.issued+seconds(Lifetime) < age }) // another request may have come with a younger one meanwhile
 	if len(s.used) <= maxUsed*3/4 {
 		return
 	}

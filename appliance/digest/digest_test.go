@@ -128,6 +128,8 @@ func TestVerdicts(t *testing.T) {
 		"another realm":           {answer(t, w.Challenges(Space{"pbx", true}, phone, false, start)[0], "21", "hush", 1), Missing},
 		"another address":         {answer(t, w.Challenges(space, phone.Next(), false, start)[0], "21", "hush", 1), Stale},
 		"another server":          {answer(t, New(start).Challenges(space, phone, false, start)[0], "21", "hush", 1), Stale},
+		"another address, wrong":  {answer(t, w.Challenges(space, phone.Next(), false, start)[0], "21", "guess", 1), Stale},
+		"another server, wrong":   {answer(t, New(start).Challenges(space, phone, false, start)[0], "21", "guess", 1), Stale},
 		"nonce of the other hash": {answer(t, strings.Replace(w.challenge()[0], "SHA-256", "MD5", 1), "21", "hush", 1), Stale},
 		"another scheme":          {"Basic MjE6aHVzaA==", Missing},
 		"nothing":                 {"", Missing},

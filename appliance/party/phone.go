@@ -31,7 +31,7 @@ func OfPhone(cfg *config.Config, i *config.SIPInterface, identity string, c *rou
 	x := l.Identities[n]
 	c.CallingE164 = Caller(x)
 	c.CallingURI = Address{User: x.Name, Host: ourHost(cfg, i, i.Gateway.In(cfg))}.String()
-	c.CallingName = cmp.Or(x.DisplayName, c.CallingName)
+	c.CallingName = x.DisplayName
 }
 
 // Caller is the number as which the phones of an identity call.

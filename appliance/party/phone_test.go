@@ -5,6 +5,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/route"
+	"viaduct/appliance/sipmsg"
 )
 
 // withPhones adds an interface of phones in the network of the PBX, at the same gateway.
@@ -30,7 +31,7 @@ func TestAPhoneIsItsIdentity(t *testing.T) {
 	}{
 		{"it claims to be somebody else", "21", route.Call{CallingE164: "22", CallingURI: "sip:22@x", CallingName: "Boss", CallingSI: asserted},
 			route.Call{CallingE164: "+4972115104221", CallingURI: "sip:21@10.108.2.1", CallingName: "Anna"}},
-		{"an identity without a number and a name", "22", route.Call{CallingE164: "1", CallingName: "Bert"}, route.Call{CallingE164: "22", CallingURI: "sip:22@10.108.2.1", CallingName: "Bert"}},
+		{"an identity without a number and a name", "22", route.Call{CallingE164: "1", CallingName: "Bert"}, route.Call{CallingE164: "22", CallingURI: "sip:22@10.108.2.1"}},
 		{"it wants to be hidden", "21", route.Call{CallingE164: "", CallingPI: restricted},
 			route.Call{CallingE164: "+4972115104221", CallingURI: "sip:21@10.108.2.1", CallingName: "Anna", CallingPI: restricted}},
 		{"an emergency call of one that has not shown who it is", "", route.Call{CallingE164: "21", CallingURI: "sip:21@10.108.2.1"},
@@ -40,6 +41,22 @@ func TestAPhoneIsItsIdentity(t *testing.T) {
 		got := x.claims
 		if OfPhone(cfg, phones, x.identity, &got); got != x.want {
 			t.Errorf("%s: %+v", x.why, got)
+		}
+	}
+}
+
+// A phone may call an emergency number without having shown who it is. Then it calls that number, whatever its other headers and the lines of the
+// interface make of them.
+func TestAnEmergencyNumberIsCalled(t *testing.T) {
+	cfg, _, _, phones := withPhones()
+	cfg.CS[0].Emergency = []string{"112"}
+	phones.Incoming = []config.IncomingTranslation{{Property: config.CalledE164, Header: "to-header"}}
+	for uri, want := range map[string]string{"sip:112@10.108.2.1": "112", "sip:1-1-2@10.108.2.1": "112", "sip:113@10.108.2.1": "0900123"} {
+		r := &sipmsg.Request{URI: uri}
+		r.To = sipmsg.NameAddr{URI: "sip:0900123@10.108.2.1"}
+		c := Properties(cfg.CS[0], phones, r)
+		if c.CalledE164 != want || ParseAddress(c.CalledURI).User != want {
+			t.Errorf("%s: %q, %q", uri, c.CalledE164, c.CalledURI)
 		}
 	}
 }

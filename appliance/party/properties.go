@@ -44,6 +44,9 @@ func Properties(sw *config.Switch, i *config.SIPInterface, r *sipmsg.Request) ro
 			c.Set(t.Property, Number(sw, from.URI))
 		}
 	}
+	if n := Number(sw, r.URI); !i.Phones.IsZero() && sw.IsEmergency(n) {
+		c.CalledE164, c.CalledURI = n, PlainURI(sw, r.URI) // it was let in for that number, whatever its other headers say
+	}
 	present(sw, i, r, &c)
 	return c
 }

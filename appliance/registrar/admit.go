@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"viaduct/appliance/bans"
 	"viaduct/appliance/config"
 	"viaduct/appliance/digest"
 	"viaduct/appliance/health"
@@ -16,6 +17,7 @@ import (
 const (
 	alarmAfter  = 3 // wrong passwords for an identity, one after the other
 	guessesLast = 15 * time.Minute
+	breath      = 5 * time.Second // see authenticate
 )
 
 // Admit says which identity a request of a phone is from, or what it gets instead. The phone must show an account of that identity, and must
@@ -97,9 +99,11 @@ func (r *Registrar) authenticate(l *config.LocationService, who *config.Identity
 	}
 	known := r.phones.here(a, at, now)
 	peer := at.Addr.Addr()
-	// A base has many handsets at one address. One of them with a wrong password must not shut out those that are at work.
-	excused := known || urgent
-	if r.bans.Left(peer, now) > 0 && !excused {
+	// A base has many handsets at one address. One of them with a wrong password must not shut out those that are at work. Who calls an emergency
+	// number is heard as well, but no oftener than a person dials: emergency calls would be a way to guess passwords without end.
+	left := r.bans.Left(peer, now)
+	excused := known || urgent && left <= bans.Time-breath
+	if left > 0 && !excused {
 		return banned()
 	}
 	realm, own := r.realms[l.Name], false
@@ -131,7 +135,7 @@ func (r *Registrar) authenticate(l *config.LocationService, who *config.Identity
 		if _, exists := password(user); !exists {
 			user = "" // those share one name in the list of bans
 		}
-		left := r.bans.Wrong(peer, user, now)
+		left = r.bans.Wrong(peer, user, now)
 		if r.guessed(a, peer, now); left > 0 && !excused {
 			return banned()
 		}

@@ -198,6 +198,10 @@ func TestEmergencies(t *testing.T) {
 		for range bans.Tries {
 			far.invite("112")
 		}
+		if far.invite("112") != 403 {
+			t.Error("nobody is known there, and guesses on as fast as it can")
+		}
+		b.wait(breath + time.Second)
 		far.password = "other"
 		if got := far.invite("112"); got != 603 {
 			t.Errorf("it was shut out: %d", got)
@@ -290,5 +294,26 @@ func TestBans(t *testing.T) {
 		if b.health.Active(health.PhonePassword) {
 			t.Error("the alarm stays, though nobody has tried for long")
 		}
+	})
+}
+
+// Who forges the address of a phone over UDP never sees a nonce for it, so its wrong passwords shut nobody out.
+func TestAForgedAddressIsNotBanned(t *testing.T) {
+	onPaper(t, nil, func(b *box) {
+		victim, forger := b.phone("10.108.2.51:5060", "21", "hush"), b.phone("10.108.2.66:5060", "21", "wrong")
+		const uri, contact = "sip:10.108.2.1", "Contact: <sip:21@10.108.2.51:5060>\n"
+		for n := range 2 * bans.Tries {
+			m := forger.ask(forger.request("REGISTER", uri, "sip:21@10.108.2.1", contact))
+			forged := b.phone("10.108.2.51:5060", "21", "")
+			forged.callID, forged.branch = fmt.Sprint("forged-", n), n
+			got := forged.ask(forged.request("REGISTER", uri, "sip:21@10.108.2.1", forger.credentials("REGISTER", uri, m)+contact))
+			if code(got) != 401 || !strings.Contains(got, "stale=true") {
+				t.Fatal(got)
+			}
+		}
+		if list := b.reg.Bans(); len(list) > 0 || b.health.Active(health.PhonePassword) {
+			t.Errorf("%+v", list)
+		}
+		victim.register(300, 200)
 	})
 }

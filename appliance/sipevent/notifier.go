@@ -276,6 +276,13 @@ func (a *Agent) mayWatch(w *watcher, gateway string) bool {
 	if i.Phones.IsZero() {
 		return a.serves(i) && i.Presence.Name == w.subject.service
 	}
+	l := i.Phones.In(a.cfg)
+	if l == nil {
+		return false
+	}
+	if f, there := l.Settings(w.phone); !there || f.Inbound == nil {
+		return false // a phone that may not register any more does not renew for ever what it was allowed once
+	}
 	if w.event == eventMessages {
 		now, code := a.mailboxOf(i, w.subject.identity, "")
 		return code == 0 && now == w.subject

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -313,6 +314,9 @@ func TestAKeyEndsWithItsIdentity(t *testing.T) {
 		"gone": func(c *config.Config) { c.Location[1].Identities = c.Location[1].Identities[1:] },
 		"moved": func(c *config.Config) {
 			c.Location[1].Identities[0].Name, c.Location[1].Identities[0].Aliases = "210", []string{"21"}
+		},
+		"not one that may watch": func(c *config.Config) {
+			c.Location[1].Identities = slices.DeleteFunc(slices.Clone(c.Location[1].Identities), func(i *config.Identity) bool { return i.Name == "22" })
 		},
 		"no phones":       func(c *config.Config) { c.CS[0].Interfaces[1].Phones.Name = "" },
 		"not at that PBX": func(c *config.Config) { c.Location[0].Identities[0].SubscribeDialog = false },

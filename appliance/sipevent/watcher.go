@@ -36,6 +36,7 @@ type watcher struct {
 	key     names
 	iface   config.InterfaceID
 	peer    siptransport.Target // who subscribed
+	phone   string              // the identity as which it did; "": it is no phone
 	dialog  *sipgw.EventDialog
 	subject subject
 	user    string // as the peer calls him
@@ -130,7 +131,7 @@ func (n *notifier) begin(r *sipgw.ServerRequest, whom subject, user, event strin
 	if !r.Interface.Phones.IsZero() {
 		most = mostOfPhone
 	}
-	w := &watcher{agent: n.agent, iface: r.Interface.ID(), peer: peer, dialog: dialog, subject: whom, user: strings.Clone(user), event: strings.Clone(event), id: strings.Clone(id),
+	w := &watcher{agent: n.agent, iface: r.Interface.ID(), peer: peer, phone: strings.Clone(r.Identity), dialog: dialog, subject: whom, user: strings.Clone(user), event: strings.Clone(event), id: strings.Clone(id),
 		entity: "sip:" + user + "@" + host, host: host, since: now, expires: now.Add(life), progress: progress{resting: true}}
 	w.key.callID, w.key.tag = dialog.Names()
 

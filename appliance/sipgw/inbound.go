@@ -125,9 +125,10 @@ func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact strin
 	return l
 }
 
-// urgentCall reports whether an INVITE is for an emergency number, which no limit of ours refuses.
+// urgentCall reports whether an INVITE is for an emergency number, which no limit of ours refuses. One that takes over another call (Replaces)
+// calls nobody.
 func urgentCall(cfg *config.Config, i *config.SIPInterface, req *sipmsg.Request) bool {
-	return cfg.SwitchOf(i).IsEmergency(sipmsg.SplitURI(req.URI).User)
+	return cfg.SwitchOf(i).IsEmergency(sipmsg.SplitURI(req.URI).User) && len(req.Headers("Replaces")) == 0
 }
 
 // Provisional sends 180, 181 or 183; body may be nil.

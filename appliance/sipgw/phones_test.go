@@ -413,8 +413,8 @@ func TestPhonesPickUpCallsBesideThem(t *testing.T) {
 			t.Errorf("%q replaces %v", extra, in.Replaces)
 		}
 	}
-	other.write(strings.Replace(phoneText("INVITE", "p3", "127.0.0.9", "UDP", right), "sip:+49711@", "sip:112@", 1)) // nobody knows who that is
-	other.want("SIP/2.0 403 ")
+	other.write(strings.Replace(phoneText("INVITE", "p3", "127.0.0.9", "UDP", right), "sip:+49711@", "sip:112@", 1)) // that is no emergency call
+	other.want("SIP/2.0 407 ")
 	peer := b.phone("127.0.0.2") // a peer by another interface has no business with phones' calls
 	peer.write(phoneText("INVITE", "p4", "127.0.0.2", "UDP", right))
 	peer.want("SIP/2.0 403 ")
